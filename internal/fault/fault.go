@@ -1,0 +1,157 @@
+// Package fault owns the one error type that crosses package borders: what went
+// wrong (Kind), where (Op), why (Msg), and the way out (Hint). Errors are
+// classified where they are born and printed once, at the edge; the edge also
+// maps a Kind to an exit code. It imports nothing of this module.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind classifies an error for machines: exit codes, retries, JSON output.
+type Kind string
+
+// The kinds. Internal is what an unclassified error counts as.
+const (
+	Internal        Kind = "Internal"
+	Invalid         Kind = "Invalid"         // bad usage or input
+	NotFound        Kind = "NotFound"        // the named thing does not exist
+	Conflict        Kind = "Conflict"        // exists already, or changed meanwhile
+	Locked          Kind = "Locked"          // another operation holds the stack
+	Denied          Kind = "Denied"          // identity known, permission missing
+	Unauthenticated Kind = "Unauthenticated" // credentials missing, wrong or expired
+	Throttled       Kind = "Throttled"       // a quota was used up
+	Canceled        Kind = "Canceled"        // the user asked to stop
+	Timeout         Kind = "Timeout"         // a deadline of ours ran out
+	Unsupported     Kind = "Unsupported"     // known, but not possible here
+	Deployment      Kind = "Deployment"      // the engine ran and a resource failed
+	Execution       Kind = "Execution"       // an execution ended other than SUCCEEDED
+	Changes         Kind = "Changes"         // changes found though none were expected
+)
+
+// Error is an error with a class, a cause and a way out.
+//
+// Msg is lower-case, without a full stop. Hint is a full imperative sentence
+// that names a command or a setting. Err is the cause, kept for errors.Is/As
+// and for --debug; it is part of Error() only if Msg is empty.
+type Error struct {
+	Kind Kind
+	Op   string // the operation that failed: "select stack acme.iris.dev"
+	Msg  string
+	Hint string
+	Docs string // a URL or a file of docs/
+	Err  error
+}
+
+// Error joins operation and message: "op: msg".
+func (e *Error) Error() string {
+	msg := e.Msg
+	if msg == "" && e.Err != nil {
+		msg = e.Err.Error()
+	}
+	if msg == "" {
+		msg = string(e.Kind)
+	}
+	if e.Op == "" {
+		return msg
+	}
+	return e.Op + ": " + msg
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is(err, fault.Locked) work: a Kind is its own sentinel.
+func (e *Error) Is(target error) bool {
+	k, ok := target.(Kind)
+	return ok && e.Kind == k
+}
+
+// Error lets a Kind be the target of errors.Is.
+func (k Kind) Error() string { return string(k) }
+
+// New returns an Error of the kind with a formatted message.
+func New(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
+}
+
+// WithHint returns e with the hint set; it modifies e.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Because returns e with its cause set; it modifies e.
+func (e *Error) Because(err error) *Error {
+	e.Err = err
+	return e
+}
+
+// Wrap adds an operation to err and keeps kind, hint and cause. nil stays nil.
+func Wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	op := fmt.Sprintf(format, args...)
+	return &Error{Kind: KindOf(err), Op: op, Msg: err.Error(), Hint: HintOf(err), Err: err}
+}
+
+// KindOf returns the kind of the outermost *Error in err's chain, Canceled or
+// Timeout for context errors, "" for nil and Internal for anything else.
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return Timeout
+	}
+	return Internal
+}
+
+// HintOf returns the outermost non-empty hint in err's chain.
+func HintOf(err error) string {
+	for err != nil {
+		var e *Error
+		if !errors.As(err, &e) {
+			return ""
+		}
+		if e.Hint != "" {
+			return e.Hint
+		}
+		err = e.Err
+	}
+	return ""
+}
+
+// List is several errors of one check, all shown at once.
+type List []error
+
+// Error joins the messages, one a line.
+func (l List) Error() string {
+	parts := make([]string, len(l))
+	for i, err := range l {
+		parts[i] = err.Error()
+	}
+	return strings.Join(parts, "\n")
+}
+
+// Unwrap lets errors.Is and errors.As look at each.
+func (l List) Unwrap() []error { return l }
+
+// OrNil returns l as an error, or nil if it is empty.
+func (l List) OrNil() error {
+	if len(l) == 0 {
+		return nil
+	}
+	return l
+}

@@ -1,0 +1,170 @@
+// Package store owns the sandbox's embedded database: one bbolt file, fsynced
+// on every commit, so that what was acknowledged survives kill -9. Values are
+// JSON. Each service uses buckets that begin with its own name ("iam.roles").
+// It may import nothing else of the sandbox.
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// ErrInUse is returned by Open if another process has the file open.
+var ErrInUse = errors.New("store is in use by another process")
+
+// DB is an open store. It is safe for concurrent use; writers queue.
+type DB struct{ bolt *bolt.DB }
+
+// Open opens or creates the database file, mode 0600. It gives up with ErrInUse
+// after one second if another process holds the file's lock.
+func Open(path string) (*DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("create store directory: %w", err)
+	}
+	b, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+	if errors.Is(err, bolt.ErrTimeout) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	return &DB{b}, nil
+}
+
+// Close releases the file. It waits for running transactions.
+func (d *DB) Close() error { return d.bolt.Close() }
+
+// View runs a read-only transaction over one consistent snapshot.
+func (d *DB) View(fn func(*Tx) error) error {
+	return d.bolt.View(func(t *bolt.Tx) error { return fn(&Tx{t}) })
+}
+
+// Update runs a read-write transaction. When it returns nil the change is on
+// disk; when fn returns an error nothing has changed.
+func (d *DB) Update(fn func(*Tx) error) error {
+	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t}) })
+}
+
+// Batch is Update that shares one fsync with other concurrent Batch calls. fn
+// may run more than once, so it must have no effect besides the transaction.
+func (d *DB) Batch(fn func(*Tx) error) error {
+	return d.bolt.Batch(func(t *bolt.Tx) error { return fn(&Tx{t}) })
+}
+
+// Tx is a transaction; it is not safe for concurrent use and not valid after
+// the function that was given it returns.
+type Tx struct{ tx *bolt.Tx }
+
+// GetRaw returns a copy of the value, or nil if there is none.
+func (t *Tx) GetRaw(bucket, key string) []byte {
+	b := t.tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	return bytes.Clone(b.Get([]byte(key)))
+}
+
+// PutRaw sets the value.
+func (t *Tx) PutRaw(bucket, key string, value []byte) error {
+	b, err := t.tx.CreateBucketIfNotExists([]byte(bucket))
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", bucket, err)
+	}
+	return b.Put([]byte(key), value)
+}
+
+// Delete removes the key; it is no error if there is none.
+func (t *Tx) Delete(bucket, key string) error {
+	if b := t.tx.Bucket([]byte(bucket)); b != nil {
+		return b.Delete([]byte(key))
+	}
+	return nil
+}
+
+// DeletePrefix removes every key that begins with prefix.
+func (t *Tx) DeletePrefix(bucket, prefix string) error {
+	b := t.tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	var keys [][]byte
+	c := b.Cursor()
+	for k, _ := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NextSequence returns a number that the bucket has never returned before.
+func (t *Tx) NextSequence(bucket string) (uint64, error) {
+	b, err := t.tx.CreateBucketIfNotExists([]byte(bucket))
+	if err != nil {
+		return 0, err
+	}
+	return b.NextSequence()
+}
+
+// Scan calls fn for each key from `from` (inclusive) that begins with prefix, in
+// byte order, until fn returns false. Key and value are valid only inside fn.
+func (t *Tx) Scan(bucket, prefix, from string, fn func(key string, value []byte) (bool, error)) error {
+	b := t.tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	c := b.Cursor()
+	seek := max(prefix, from)
+	for k, v := c.Seek([]byte(seek)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
+		more, err := fn(string(k), v)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get decodes the JSON value of key; found is false if there is none.
+func Get[T any](t *Tx, bucket, key string) (v T, found bool, err error) {
+	raw := t.GetRaw(bucket, key)
+	if raw == nil {
+		return v, false, nil
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, false, fmt.Errorf("decode %s/%s: %w", bucket, key, err)
+	}
+	return v, true, nil
+}
+
+// Put sets key to v as JSON.
+func Put[T any](t *Tx, bucket, key string, v T) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s/%s: %w", bucket, key, err)
+	}
+	return t.PutRaw(bucket, key, raw)
+}
+
+// List decodes every value whose key begins with prefix, in key order.
+func List[T any](t *Tx, bucket, prefix string) ([]T, error) {
+	var out []T
+	err := t.Scan(bucket, prefix, "", func(key string, raw []byte) (bool, error) {
+		var v T
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return false, fmt.Errorf("decode %s/%s: %w", bucket, key, err)
+		}
+		out = append(out, v)
+		return true, nil
+	})
+	return out, err
+}

@@ -1,0 +1,234 @@
+package wire
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+func writeJSON(w http.ResponseWriter, svc *Service, out any) {
+	raw, err := Encode(out, svc.LowerCamel)
+	if err != nil {
+		WriteJSONError(w, svc.Protocol, NewID(), AsError(err))
+		return
+	}
+	w.Header().Set("Content-Type", contentType(svc.Protocol))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(raw)
+}
+
+func contentType(p Protocol) string {
+	if p == JSON11 {
+		return "application/x-amz-json-1.1"
+	}
+	return "application/x-amz-json-1.0"
+}
+
+// WriteJSONError writes e as awsJson and restJson services do.
+func WriteJSONError(w http.ResponseWriter, p Protocol, id string, e *Error) {
+	body := map[string]any{"__type": e.Code, "message": e.Message, "Message": e.Message}
+	for k, v := range e.Fields {
+		body[k] = v
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		raw = []byte(`{"__type":"InternalFailure"}`)
+	}
+	w.Header().Set("Content-Type", contentType(p))
+	w.Header().Set("X-Amzn-Errortype", e.Code)
+	w.Header().Set("X-Amzn-Requestid", id)
+	w.WriteHeader(status(e))
+	_, _ = w.Write(raw)
+}
+
+func status(e *Error) int {
+	if e.Status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.Status
+}
+
+// WriteS3Error writes e as S3 does; a HEAD request gets the status only.
+func WriteS3Error(w http.ResponseWriter, h *http.Request, id string, e *Error) {
+	w.Header().Set("X-Amz-Request-Id", id)
+	if h.Method == http.MethodHead {
+		w.WriteHeader(status(e))
+		return
+	}
+	var b strings.Builder
+	b.WriteString(xml.Header + "<Error>")
+	element(&b, "Code", e.Code)
+	element(&b, "Message", e.Message)
+	for _, k := range sortedKeys(e.Fields) {
+		element(&b, k, fmt.Sprint(e.Fields[k]))
+	}
+	element(&b, "RequestId", id)
+	b.WriteString("</Error>")
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status(e))
+	_, _ = w.Write([]byte(b.String()))
+}
+
+func writeQueryError(w http.ResponseWriter, svc *Service, req *Request, e *Error) {
+	var b strings.Builder
+	kind := "Sender"
+	if e.Status >= 500 {
+		kind = "Receiver"
+	}
+	fmt.Fprintf(&b, `<ErrorResponse xmlns=%q><Error>`, svc.Namespace)
+	element(&b, "Type", kind)
+	element(&b, "Code", e.Code)
+	element(&b, "Message", e.Message)
+	b.WriteString("</Error>")
+	element(&b, "RequestId", req.ID)
+	b.WriteString("</ErrorResponse>")
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status(e))
+	_, _ = w.Write([]byte(b.String()))
+}
+
+// decodeQuery turns Action=X&A.member.1.B=v into the operation and a JSON
+// document {"A":[{"B":"v"}]}. All leaves are strings; Decode converts them.
+func decodeQuery(body []byte, rawQuery string) (string, []byte, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return "", nil, Errorf(http.StatusBadRequest, "MalformedQueryString", "%s", err)
+	}
+	if form.Get("Action") == "" {
+		if q, err := url.ParseQuery(rawQuery); err == nil {
+			for k, v := range q {
+				form[k] = append(form[k], v...)
+			}
+		}
+	}
+	action := form.Get("Action")
+	if action == "" {
+		return "", nil, Errorf(http.StatusBadRequest, "MissingAction", "the request has no Action parameter")
+	}
+	root := map[string]any{}
+	for _, key := range sortedKeys(form) {
+		if key == "Action" || key == "Version" || strings.HasPrefix(key, "X-Amz-") {
+			continue
+		}
+		put(root, strings.Split(key, "."), form.Get(key))
+	}
+	raw, err := json.Marshal(lists(root))
+	return action, raw, err
+}
+
+func put(m map[string]any, path []string, v string) {
+	for ; len(path) > 1; path = path[1:] {
+		next, ok := m[path[0]].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			m[path[0]] = next
+		}
+		m = next
+	}
+	m[path[0]] = v
+}
+
+// lists turns {"member":{"1":x,"2":y}} into [x,y], and entry maps of
+// key/value pairs into objects.
+func lists(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	for _, wrap := range []string{"member", "entry"} {
+		inner, ok := m[wrap].(map[string]any)
+		if !ok || len(m) != 1 {
+			continue
+		}
+		idx := make([]int, 0, len(inner))
+		for k := range inner {
+			n, err := strconv.Atoi(k)
+			if err != nil {
+				return m
+			}
+			idx = append(idx, n)
+		}
+		sort.Ints(idx)
+		out := make([]any, 0, len(idx))
+		for _, n := range idx {
+			out = append(out, lists(inner[strconv.Itoa(n)]))
+		}
+		if wrap == "entry" {
+			obj := map[string]any{}
+			for _, e := range out {
+				if kv, ok := e.(map[string]any); ok {
+					obj[fmt.Sprint(kv["key"])] = kv["value"]
+				}
+			}
+			return obj
+		}
+		return out
+	}
+	for k, x := range m {
+		m[k] = lists(x)
+	}
+	return m
+}
+
+func writeQuery(w http.ResponseWriter, svc *Service, req *Request, out any) {
+	raw, err := Encode(out, false)
+	var doc any
+	if err == nil {
+		err = json.Unmarshal(raw, &doc)
+	}
+	if err != nil {
+		writeQueryError(w, svc, req, AsError(err))
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `<%sResponse xmlns=%q><%sResult>`, req.Operation, svc.Namespace, req.Operation)
+	writeXML(&b, doc)
+	fmt.Fprintf(&b, `</%sResult><ResponseMetadata>`, req.Operation)
+	element(&b, "RequestId", req.ID)
+	fmt.Fprintf(&b, `</ResponseMetadata></%sResponse>`, req.Operation)
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte(b.String()))
+}
+
+func writeXML(b *strings.Builder, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(v) {
+			b.WriteString("<" + k + ">")
+			writeXML(b, v[k])
+			b.WriteString("</" + k + ">")
+		}
+	case []any:
+		for _, x := range v {
+			b.WriteString("<member>")
+			writeXML(b, x)
+			b.WriteString("</member>")
+		}
+	case string:
+		_ = xml.EscapeText(b, []byte(v))
+	case nil:
+	default:
+		_ = xml.EscapeText(b, fmt.Append(nil, v))
+	}
+}
+
+func element(b *strings.Builder, name, text string) {
+	b.WriteString("<" + name + ">")
+	_ = xml.EscapeText(b, []byte(text))
+	b.WriteString("</" + name + ">")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,134 @@
+// Package wire owns what every sandbox service shares: the request with its
+// caller, AWS errors, the AWS wire protocols, and the router that authenticates
+// a request and hands it to the operation. Services register operations here
+// and reach one another only through Router.Invoke and the interfaces below,
+// always as some Principal, so that permissions are checked in one way. It
+// imports nothing else of the sandbox.
+package wire
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Principal is who makes a call.
+type Principal struct {
+	Account string
+	// ARN is arn:aws:iam::ACCT:user/NAME, or arn:aws:sts::ACCT:assumed-role/ROLE/SESSION.
+	ARN    string
+	UserID string
+	// Role is the name of the assumed role; empty for the sandbox's own user.
+	Role string
+	// Admin marks the sandbox's own generated key, which may do everything.
+	Admin bool
+	// Service is the AWS service that assumed the role on behalf of a resource
+	// ("states.amazonaws.com"), empty otherwise.
+	Service string
+}
+
+// Request is what an operation knows of the call besides its input.
+type Request struct {
+	ID        string
+	Account   string
+	Region    string
+	Service   string // SDK service id: "states", "s3", "sagemakerruntime"
+	Operation string // "StartExecution"
+	Principal Principal
+	// HTTP is the raw request, nil for a call from inside (Router.Invoke).
+	HTTP *http.Request
+
+	router *Router
+}
+
+// Authorize asks whether the caller may do action ("s3:PutObject") on the
+// resource ARN ("*" where the action has none). keys are condition keys with
+// their values ("s3:prefix"). It returns an *Error with AWS's own text if not.
+func (r *Request) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
+	if r.Principal.Admin || r.router == nil || r.router.auth == nil {
+		return nil
+	}
+	return r.router.auth.Authorize(ctx, r.Principal, action, resource, keys)
+}
+
+// Authorizer decides by identity policies and permission boundaries. The IAM
+// service implements it.
+type Authorizer interface {
+	Authorize(ctx context.Context, p Principal, action, resource string, keys map[string][]string) error
+}
+
+// Roles lets a service act as a role. The IAM service implements it.
+type Roles interface {
+	// AssumeServiceRole checks the role's trust policy for the service principal
+	// ("states.amazonaws.com") with aws:SourceArn and aws:SourceAccount set, and
+	// returns the session's principal.
+	AssumeServiceRole(ctx context.Context, service, roleARN, sourceARN, session string) (Principal, error)
+	// SessionCredentials issues temporary keys with which the principal can sign
+	// requests to the sandbox, for code that runs outside it (Lambda functions).
+	SessionCredentials(ctx context.Context, p Principal, ttl time.Duration) (Credentials, error)
+}
+
+// Credentials are what signs a request.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expires                                    time.Time
+}
+
+// Verifier authenticates a request. The IAM service implements it with AWS
+// Signature Version 4, in the header or in the query (presigned).
+type Verifier interface {
+	// Verify returns the caller and the credential scope's region and service.
+	// It must leave r.Body readable by the handler.
+	Verify(r *http.Request) (p Principal, region, service string, err error)
+}
+
+// Objects is the part of S3 that other services use from inside. Each call is
+// authorised as p. The S3 service implements it.
+type Objects interface {
+	GetObject(ctx context.Context, p Principal, bucket, key, versionID string) (io.ReadCloser, ObjectInfo, error)
+	PutObject(ctx context.Context, p Principal, bucket, key, contentType string, body io.Reader) (ObjectInfo, error)
+	// ListObjects calls fn for each object below prefix in key order until it
+	// returns false.
+	ListObjects(ctx context.Context, p Principal, bucket, prefix string, fn func(ObjectInfo) bool) error
+}
+
+// ObjectInfo describes one version of an object.
+type ObjectInfo struct {
+	Bucket, Key, VersionID, ETag, ContentType, StorageClass string
+	Size                                                    int64
+	LastModified                                            time.Time
+	Metadata                                                map[string]string
+}
+
+// Logs takes log lines of functions, endpoints and state machines. The
+// CloudWatch Logs service implements it. It creates the stream if need be; the
+// group must exist.
+type Logs interface {
+	PutLog(ctx context.Context, p Principal, group, stream string, lines ...LogLine) error
+}
+
+// LogLine is one log event.
+type LogLine struct {
+	Time    time.Time
+	Message string
+}
+
+// Error is an AWS error reply.
+type Error struct {
+	Status  int
+	Code    string
+	Message string
+	// Fields are members of the error besides code and message.
+	Fields map[string]any
+}
+
+// Error is "Code: message".
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// Errorf makes an Error. Status 400 is what most services use for all errors of
+// the client.
+func Errorf(status int, code, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
