@@ -132,3 +132,15 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 func Errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
+
+// Events takes events of services for EventBridge rules (default bus). Delivery
+// is best effort. The EventBridge service implements it.
+type Events interface {
+	PutEvent(ctx context.Context, source, detailType string, resources []string, detail any)
+}
+
+// Metrics takes data points of services for CloudWatch alarms. The CloudWatch
+// service implements it.
+type Metrics interface {
+	PutMetric(ctx context.Context, namespace, name string, dimensions map[string]string, value float64)
+}
