@@ -1,0 +1,69 @@
+# Run `make` or `make help` for what there is.
+PULUMI_VERSION := 3.256.0
+GOLANGCI_VERSION := v2.15.0
+GOFUMPT_VERSION := v0.12.0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/pipelinetui/pipelinetui/internal/version.Version=$(VERSION)
+TOOLS := $(CURDIR)/.bin
+RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build pulumi demo demo-clean test race lint fmt generate docs bench iris clean dist hooks ci FORCE
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: bin/pipelinetui ## build bin/pipelinetui
+
+bin/pipelinetui: FORCE
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pipelinetui ./cmd/pipelinetui
+
+pulumi: ## build bin/pulumi from its Go module, unless the right version is found
+	@sh scripts/pulumi.sh $(PULUMI_VERSION)
+
+demo: pulumi build ## the main job end to end on the embedded sandbox
+	@sh scripts/demo.sh
+
+demo-clean: ## remove everything that the demo made
+	@sh scripts/demo.sh clean
+
+test: pulumi build ## all tests, end to end ones included
+	go test ./...
+
+race: pulumi build ## the packages with goroutines under the race detector
+	go test -race $(RACE)
+
+lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
+	$(TOOLS)/golangci-lint run ./...
+	@$(MAKE) --no-print-directory docs && git diff --exit-code -- docs || { echo 'docs are stale: run `make docs` and commit'; exit 1; }
+
+fmt: $(TOOLS)/gofumpt ## format the Go code
+	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
+
+docs: build ## generate docs/cli.md and the man pages from the commands
+	@bin/pipelinetui docs --dir docs
+
+bench: pulumi build ## benchmarks, with ratios to plain Pulumi
+	go test -run '^$$' -bench . -benchtime 1x ./...
+
+iris: ## train the example's model again from its data
+	python3 examples/iris/train.py
+
+dist: ## cross-compile releases with checksums into dist/
+	@sh scripts/dist.sh '$(LDFLAGS)'
+
+hooks: ## install the git pre-commit hook
+	install -m 755 scripts/pre-commit .git/hooks/pre-commit
+
+clean: ## remove what make built
+	rm -rf bin dist .bin
+
+ci: ## what CI runs
+	bash .ci/run
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
