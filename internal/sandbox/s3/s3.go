@@ -1,0 +1,88 @@
+// Package s3 owns the sandbox's Amazon S3: buckets, objects with versions,
+// multipart uploads, bucket policies and the bucket settings that infrastructure
+// tools read. Object data are files below Config.Dir, everything else is in the
+// store; an acknowledged write survives kill -9 and a half-done one leaves
+// nothing behind. Of the sandbox it may import only wire and store.
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Decision is what a resource policy says about one request.
+type Decision int
+
+// The decisions of a bucket policy.
+const (
+	NoOpinion    Decision = iota // no statement matches
+	Allow                        // an Allow matches and no Deny does
+	ExplicitDeny                 // a Deny matches
+)
+
+// BucketPolicy evaluates a bucket policy document for one request: does any
+// statement match principal, action, resource and condition keys? It must be
+// safe for concurrent use.
+type BucketPolicy func(policy string, p wire.Principal, action, resource string, keys map[string][]string) Decision
+
+// Config is what the service needs. DB, Dir, Auth and BucketPolicy are required.
+type Config struct {
+	DB *store.DB
+	// Dir holds the object data; it belongs to the service alone.
+	Dir             string
+	Clock           clock.Clock  // nil: the machine's
+	Log             *slog.Logger // nil: none
+	Account, Region string
+	// Auth decides by identity policies. The caller's Admin mark is honoured
+	// before it is asked.
+	Auth wire.Authorizer
+	// BucketPolicy evaluates bucket policies.
+	BucketPolicy BucketPolicy
+}
+
+// Service is the S3 of one account. It is safe for concurrent use and
+// implements wire.Objects.
+type Service struct {
+	Config
+	router *wire.Router
+	blobs  *blobs
+}
+
+var _ wire.Objects = (*Service)(nil)
+
+// New opens the service over its folder and store, and removes what a crash left
+// behind: unfinished writes and data that no object refers to.
+func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Dir == "" || c.Auth == nil || c.BucketPolicy == nil {
+		return nil, errors.New("s3: DB, Dir, Auth and BucketPolicy are required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1"
+	}
+	s := &Service{Config: c}
+	var err error
+	if s.blobs, err = openBlobs(c.Dir, c.DB); err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	return s, nil
+}
+
+// Register mounts the service and the operations that other services call
+// through the router (Step Functions' SDK integrations).
+func (s *Service) Register(r *wire.Router) {
+	s.router = r
+	r.Register(wire.Service{ID: "s3", Scope: "s3", Handler: s.serve})
+	s.registerOps(r)
+}
+
