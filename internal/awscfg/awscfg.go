@@ -1,0 +1,155 @@
+// Package awscfg owns how the tool gets an aws.Config: profile, region,
+// endpoint, assumed roles, and the check that the credentials work, with errors
+// that say what to do. It may import fault only, and no service SDK but STS.
+package awscfg
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Options choose the credentials and the place.
+type Options struct {
+	Profile     string
+	Region      string
+	EndpointURL string // all services; "" for AWS's own
+	// Static are fixed credentials in place of the default chain.
+	Static *aws.Credentials
+	// AssumeRole is an ARN to assume with the credentials found, "" for none.
+	AssumeRole string
+}
+
+// Identity is who the credentials belong to.
+type Identity struct {
+	Account string
+	ARN     string
+}
+
+// Load builds the configuration; it makes no network call but those of the
+// credential chain when a request is signed.
+func Load(ctx context.Context, o Options) (aws.Config, error) {
+	opts := []func(*config.LoadOptions) error{config.WithRetryMode(aws.RetryModeStandard)}
+	if o.Profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Region != "" {
+		opts = append(opts, config.WithRegion(o.Region))
+	}
+	if o.EndpointURL != "" {
+		opts = append(opts, config.WithBaseEndpoint(o.EndpointURL))
+	}
+	if o.Static != nil {
+		opts = append(opts, config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: *o.Static}),
+			// Nothing of the user's own AWS files may leak into the sandbox.
+			config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		var noProfile config.SharedConfigProfileNotExistError
+		if errors.As(err, &noProfile) {
+			return aws.Config{}, fault.New(fault.Unauthenticated, "profile %q is not in the AWS configuration files", o.Profile).
+				WithHint("Run `aws configure --profile %s`, or choose another one with --profile.", o.Profile).Because(err)
+		}
+		return aws.Config{}, fault.New(fault.Unauthenticated, "load the AWS configuration: %s", err).Because(err).
+			WithHint("Check ~/.aws/config and the AWS_* variables.")
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").
+			WithHint("Set --region, AWS_REGION, or region in the spec or in ~/.aws/config.")
+	}
+	if o.AssumeRole != "" {
+		provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), o.AssumeRole, func(a *stscreds.AssumeRoleOptions) {
+			a.RoleSessionName = "pipelinetui"
+		})
+		cfg.Credentials = aws.NewCredentialsCache(provider)
+	}
+	return cfg, nil
+}
+
+// identityTimeout bounds the credential check: it is the first network call of
+// most commands and must not hang them.
+const identityTimeout = 20 * time.Second
+
+// Check calls sts:GetCallerIdentity and returns whose credentials these are.
+func Check(ctx context.Context, cfg aws.Config) (Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
+	defer cancel()
+	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Identity{}, Classify(err)
+	}
+	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
+}
+
+// Classify turns an SDK error into a fault with the way out. Errors that are
+// faults already, and nil, come back as they are.
+func Classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return classifyAPI(api, err)
+	}
+	var netErr net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fault.New(fault.Canceled, "cancelled").Because(err)
+	case strings.Contains(err.Error(), "failed to refresh cached credentials"), strings.Contains(err.Error(), "no EC2 IMDS role found"):
+		return fault.New(fault.Unauthenticated, "no AWS credentials were found").Because(err).
+			WithHint("Set AWS_PROFILE or --profile, or run `aws configure` or `aws sso login`.")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(fault.Timeout, "the endpoint did not answer in time").Because(err).
+			WithHint("Check the network, --region and --endpoint-url.")
+	case errors.As(err, &netErr):
+		return fault.New(fault.Internal, "the endpoint cannot be reached: %s", last(err)).Because(err).
+			WithHint("Check the network, --region and --endpoint-url; for the sandbox run `pipelinetui sandbox status`.")
+	}
+	return fault.New(fault.Internal, "%s", last(err)).Because(err)
+}
+
+func classifyAPI(api smithy.APIError, err error) error {
+	msg := api.ErrorCode() + ": " + api.ErrorMessage()
+	switch api.ErrorCode() {
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+		return fault.New(fault.Unauthenticated, "the AWS credentials have expired").Because(err).
+			WithHint("Sign in again, for example with `aws sso login`.")
+	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId",
+		"AuthFailure", "MissingAuthenticationToken", "IncompleteSignature", "InvalidSignatureException":
+		return fault.New(fault.Unauthenticated, "the AWS credentials are not valid here (%s)", api.ErrorCode()).Because(err).
+			WithHint("Check --profile, --region and the AWS_* variables.")
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
+		return fault.New(fault.Denied, "%s", msg).Because(err).
+			WithHint("Ask for the permission that the message names, or use another profile or role.")
+	case "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":
+		return fault.New(fault.Throttled, "%s", msg).Because(err).WithHint("Wait a little and try again.")
+	}
+	return fault.New(fault.Internal, "%s", msg).Because(err)
+}
+
+// last is the innermost message: the SDK's outer ones repeat the operation.
+func last(err error) string {
+	for {
+		u := errors.Unwrap(err)
+		if u == nil {
+			return err.Error()
+		}
+		err = u
+	}
+}

@@ -1,0 +1,113 @@
+// Package render turns domain values into text: safe strings, times, sizes,
+// tables, diffs. It holds no state and writes nowhere. It may import theme and
+// the domain packages it renders.
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Safe makes outside text fit for a terminal: escape sequences are removed,
+// control and bidirectional formatting characters are replaced by U+FFFD, line
+// breaks and tabs stay.
+func Safe(s string) string {
+	if !needsCleaning(s) {
+		return s
+	}
+	s = ansi.Strip(s)
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == utf8.RuneError, unicode.Is(unicode.Cc, r), bidi(r):
+			return utf8.RuneError
+		default:
+			return r
+		}
+	}, s)
+}
+
+func needsCleaning(s string) bool {
+	for _, r := range s {
+		if r != '\n' && r != '\t' && (unicode.Is(unicode.Cc, r) || r == utf8.RuneError || bidi(r)) {
+			return true
+		}
+	}
+	return false
+}
+
+// bidi tells the characters that reorder what follows (Unicode TR 9), which can
+// make a name look like another one.
+func bidi(r rune) bool {
+	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
+}
+
+// Line is Safe on one line: breaks and tabs become spaces, and what is wider
+// than width cells (0: no limit) is cut with an ellipsis.
+func Line(s string, width int) string {
+	s = strings.Join(strings.Fields(Safe(s)), " ")
+	if width > 0 {
+		s = ansi.Truncate(s, width, "…")
+	}
+	return s
+}
+
+// Duration is short and has two units at most: 850ms, 4.2s, 3m12s, 2h5m.
+func Duration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours())/24)
+	}
+}
+
+// Age is how long before now t was, or "-" if t is zero.
+func Age(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := now.Sub(t)
+	if d < 2*time.Second {
+		return "now"
+	}
+	if d >= time.Minute && d < time.Hour {
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	}
+	if d >= time.Hour && d < 48*time.Hour {
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return Duration(d.Truncate(time.Second)) + " ago"
+}
+
+// Count is "1 pipeline", "2 pipelines".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Dash stands for an empty value in tables.
+func Dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

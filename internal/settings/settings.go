@@ -1,0 +1,275 @@
+// Package settings owns how the tool is configured: which settings there are,
+// where each value comes from (defaults < config file < environment < flags) and
+// the paths that follow from them. It may import fault only.
+package settings
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/goccy/go-yaml"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Names of the settings, as in the config file.
+const (
+	Target          = "target"
+	EndpointURL     = "endpointUrl"
+	Profile         = "profile"
+	Region          = "region"
+	Backend         = "backend"
+	SecretsProvider = "secretsProvider"
+	Output          = "output"
+	Color           = "color"
+	ReadOnly        = "readOnly"
+	Debug           = "debug"
+	Parallel        = "parallel"
+	Pulumi          = "pulumi"
+	Templates       = "templates"
+	SandboxPort     = "sandboxPort"
+	SandboxDelay    = "sandboxEndpointDelay"
+	SandboxImages   = "sandboxImages"
+)
+
+// setting describes one setting: where it may come from and what it may be.
+type setting struct {
+	name  string
+	flag  string   // global flag, "" if there is none
+	env   []string // variables, the first set one wins
+	def   string
+	check func(string) error
+	help  string
+}
+
+func all() []setting {
+	return []setting{
+		{Target, "target", []string{"PIPELINETUI_TARGET"}, "sandbox", oneOf("sandbox", "aws"), "where pipelines run"},
+		{EndpointURL, "endpoint-url", []string{"PIPELINETUI_ENDPOINT_URL"}, "", isURL, "AWS-compatible endpoint in place of the target's own"},
+		{Profile, "profile", []string{"PIPELINETUI_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}, "", nil, "profile of the AWS configuration files"},
+		{Region, "region", []string{"PIPELINETUI_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"}, "", nil, "region where the spec names none"},
+		{Backend, "backend", []string{"PIPELINETUI_BACKEND", "PULUMI_BACKEND_URL"}, "", nil, "Pulumi backend URL"},
+		{SecretsProvider, "", []string{"PIPELINETUI_SECRETS_PROVIDER"}, "passphrase", nil, "Pulumi secrets provider of new stacks"},
+		{Output, "output", []string{"PIPELINETUI_OUTPUT"}, "table", oneOf("table", "json", "yaml", "jsonl"), "form of the output"},
+		{Color, "no-color", []string{"PIPELINETUI_COLOR"}, "auto", oneOf("auto", "always", "never"), "colours"},
+		{ReadOnly, "read-only", []string{"PIPELINETUI_READ_ONLY"}, "false", isBool, "refuse everything that changes something"},
+		{Debug, "debug", []string{"PIPELINETUI_DEBUG"}, "false", isBool, "details of errors and of what is called"},
+		{Parallel, "", []string{"PIPELINETUI_PARALLEL"}, "", isCount, "pipelines that are deployed at the same time"},
+		{Pulumi, "", []string{"PIPELINETUI_PULUMI"}, "", nil, "path of the Pulumi CLI"},
+		{Templates, "", []string{"PIPELINETUI_TEMPLATES"}, "", nil, "folders with templates of your own, separated by " + string(os.PathListSeparator)},
+		{SandboxPort, "", []string{"PIPELINETUI_SANDBOX_PORT"}, "", isPort, "port of the sandbox; any free one if unset"},
+		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
+		{SandboxImages, "", []string{"PIPELINETUI_SANDBOX_IMAGES"}, "", nil, "IMAGE=URL,... model servers of your own for the sandbox"},
+	}
+}
+
+// Value is a setting's value and where it came from ("default", "flag --region",
+// "environment AWS_REGION", or the config file's path and line).
+type Value struct {
+	Name, Value, Source, Help string
+}
+
+// Settings are the resolved settings. They do not change after Resolve.
+type Settings struct {
+	values map[string]Value
+	Paths  Paths
+}
+
+// Paths are where the tool keeps its files.
+type Paths struct {
+	Home   string // everything that must not be lost
+	Config string // the config file, which need not exist
+	// HomeSource tells where Home came from.
+	HomeSource string
+}
+
+// State is the folder of the default backend.
+func (p Paths) State() string { return filepath.Join(p.Home, "state") }
+
+// Sandbox is the folder of the sandbox.
+func (p Paths) Sandbox() string { return filepath.Join(p.Home, "sandbox") }
+
+// Logs is the folder of log files.
+func (p Paths) Logs() string { return filepath.Join(p.Home, "logs") }
+
+// Passphrase is the file of the generated passphrase.
+func (p Paths) Passphrase() string { return filepath.Join(p.Home, "passphrase") }
+
+// Get returns a setting's value with its source.
+func (s *Settings) Get(name string) Value { return s.values[name] }
+
+// String returns a setting's value.
+func (s *Settings) String(name string) string { return s.values[name].Value }
+
+// Bool returns a boolean setting's value.
+func (s *Settings) Bool(name string) bool { return s.values[name].Value == "true" }
+
+// Duration returns a setting's value as a duration, 0 if unset.
+func (s *Settings) Duration(name string) time.Duration {
+	d, _ := time.ParseDuration(s.values[name].Value)
+	return d
+}
+
+// Int returns a setting's value as a number, 0 if unset.
+func (s *Settings) Int(name string) int {
+	n, _ := strconv.Atoi(s.values[name].Value)
+	return n
+}
+
+// List returns all settings in the order in which they are documented.
+func (s *Settings) List() []Value {
+	out := make([]Value, 0, len(s.values))
+	for _, d := range all() {
+		out = append(out, s.values[d.name])
+	}
+	return out
+}
+
+// Sources are what Resolve looks at.
+type Sources struct {
+	Flags   map[string]string // global flags that were given, by flag name
+	Environ func(string) (string, bool)
+	// Config overrides the config file's path; it must exist then.
+	Config string
+}
+
+// Resolve reads the config file and the environment and applies the flags. It
+// reports every wrong value at once.
+func Resolve(src Sources) (*Settings, error) {
+	paths := resolvePaths(src.Environ)
+	required := src.Config != ""
+	if required {
+		paths.Config = src.Config
+	}
+	file, errs := readFile(paths.Config, required)
+	s := &Settings{values: map[string]Value{}, Paths: paths}
+	for _, d := range all() {
+		v := pick(d, src, file)
+		if d.check != nil && v.Value != "" {
+			if err := d.check(v.Value); err != nil {
+				errs = append(errs, fault.New(fault.Invalid, "%s from %s: %s", d.name, v.Source, err).
+					WithHint("Run `pipelinetui doctor` to see where each setting comes from."))
+			}
+		}
+		s.values[d.name] = v
+	}
+	if v, ok := src.Environ("NO_COLOR"); ok && v != "" && s.values[Color].Source == "default" {
+		s.values[Color] = Value{Color, "never", "environment NO_COLOR", s.values[Color].Help}
+	}
+	return s, errs.OrNil()
+}
+
+func pick(d setting, src Sources, file map[string]Value) Value {
+	v := Value{Name: d.name, Value: d.def, Source: "default", Help: d.help}
+	if f, ok := file[d.name]; ok {
+		v.Value, v.Source = f.Value, f.Source
+	}
+	for _, name := range d.env {
+		if e, ok := src.Environ(name); ok && e != "" {
+			v.Value, v.Source = e, "environment "+name
+			break
+		}
+	}
+	if f, ok := src.Flags[d.flag]; ok && d.flag != "" {
+		if d.name == Color {
+			f = map[string]string{"true": "never", "false": "auto"}[f]
+		}
+		v.Value, v.Source = f, "flag --"+d.flag
+	}
+	return v
+}
+
+func resolvePaths(environ func(string) (string, bool)) Paths {
+	if home, ok := environ("PIPELINETUI_HOME"); ok && home != "" {
+		if abs, err := filepath.Abs(home); err == nil {
+			home = abs
+		}
+		return Paths{Home: home, Config: filepath.Join(home, "config.yaml"), HomeSource: "environment PIPELINETUI_HOME"}
+	}
+	return Paths{
+		Home:       filepath.Join(xdg.DataHome, "pipelinetui"),
+		Config:     filepath.Join(xdg.ConfigHome, "pipelinetui", "config.yaml"),
+		HomeSource: "default",
+	}
+}
+
+func readFile(path string, required bool) (map[string]Value, fault.List) {
+	raw, err := os.ReadFile(path)
+	if os.IsNotExist(err) && !required {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault.List{fault.New(fault.Invalid, "config file %s cannot be read: %s", path, rootCause(err)).Because(err)}
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, fault.List{fault.New(fault.Invalid, "config file %s: %s", path, firstLine(err)).Because(err)}
+	}
+	known := map[string]bool{}
+	for _, d := range all() {
+		known[d.name] = true
+	}
+	var errs fault.List
+	out := map[string]Value{}
+	for k, v := range doc {
+		if !known[k] {
+			errs = append(errs, fault.New(fault.Invalid, "config file %s: unknown setting %q", path, k).
+				WithHint("Use one of %s.", strings.Join(names(), ", ")))
+			continue
+		}
+		out[k] = Value{Value: text(v), Source: path}
+	}
+	return out, errs
+}
+
+func names() []string {
+	out := make([]string, 0, len(all()))
+	for _, d := range all() {
+		out = append(out, d.name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case []any:
+		parts := make([]string, len(v))
+		for i, x := range v {
+			parts[i] = fmt.Sprint(x)
+		}
+		return strings.Join(parts, string(os.PathListSeparator))
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for k, x := range v {
+			parts = append(parts, k+"="+fmt.Sprint(x))
+		}
+		sort.Strings(parts)
+		return strings.Join(parts, ",")
+	case nil:
+		return ""
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func rootCause(err error) error {
+	for {
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok || u.Unwrap() == nil {
+			return err
+		}
+		err = u.Unwrap()
+	}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

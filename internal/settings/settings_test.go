@@ -1,0 +1,78 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+func environ(m map[string]string) func(string) (string, bool) {
+	return func(k string) (string, bool) { v, ok := m[k]; return v, ok }
+}
+
+func TestResolvePrecedence(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.yaml"), []byte("region: eu-west-1\nparallel: 3\noutput: yaml\nsandboxImages: {a/b: 'http://x'}\n"), 0o600))
+	base := map[string]string{"PIPELINETUI_HOME": home}
+	with := func(extra map[string]string) func(string) (string, bool) {
+		m := map[string]string{}
+		for k, v := range base {
+			m[k] = v
+		}
+		for k, v := range extra {
+			m[k] = v
+		}
+		return environ(m)
+	}
+	tests := []struct {
+		name, setting, want, source string
+		env, flags                  map[string]string
+	}{
+		{name: "default", setting: Target, want: "sandbox", source: "default"},
+		{name: "file", setting: Region, want: "eu-west-1", source: filepath.Join(home, "config.yaml")},
+		{name: "file number", setting: Parallel, want: "3", source: filepath.Join(home, "config.yaml")},
+		{name: "file map", setting: SandboxImages, want: "a/b=http://x", source: filepath.Join(home, "config.yaml")},
+		{name: "standard variable beats file", setting: Region, want: "us-west-2", source: "environment AWS_REGION", env: map[string]string{"AWS_REGION": "us-west-2"}},
+		{name: "own variable beats standard one", setting: Region, want: "eu-north-1", source: "environment PIPELINETUI_REGION", env: map[string]string{"AWS_REGION": "us-west-2", "PIPELINETUI_REGION": "eu-north-1"}},
+		{name: "empty variable counts as unset", setting: Region, want: "eu-west-1", source: filepath.Join(home, "config.yaml"), env: map[string]string{"AWS_REGION": ""}},
+		{name: "flag beats all", setting: Region, want: "ap-south-1", source: "flag --region", env: map[string]string{"PIPELINETUI_REGION": "x"}, flags: map[string]string{"region": "ap-south-1"}},
+		{name: "no-color flag", setting: Color, want: "never", source: "flag --no-color", flags: map[string]string{"no-color": "true"}},
+		{name: "NO_COLOR", setting: Color, want: "never", source: "environment NO_COLOR", env: map[string]string{"NO_COLOR": "1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Resolve(Sources{Flags: tt.flags, Environ: with(tt.env)})
+			require.NoError(t, err)
+			require.Equal(t, tt.want, s.String(tt.setting))
+			require.Equal(t, tt.source, s.Get(tt.setting).Source)
+		})
+	}
+}
+
+func TestResolveReportsEverything(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.yaml"), []byte("regoin: x\noutput: xml\n"), 0o600))
+	_, err := Resolve(Sources{Environ: environ(map[string]string{"PIPELINETUI_HOME": home, "PIPELINETUI_TARGET": "gcp", "PIPELINETUI_SANDBOX_PORT": "0"})})
+	require.ErrorIs(t, err, fault.Invalid)
+	for _, want := range []string{`unknown setting "regoin"`, `output from`, `"gcp" is not one of sandbox, aws`, "environment PIPELINETUI_SANDBOX_PORT"} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestResolveBadFile(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	env := environ(map[string]string{"PIPELINETUI_HOME": home})
+	_, err := Resolve(Sources{Environ: env, Config: filepath.Join(home, "absent.yaml")})
+	require.ErrorIs(t, err, fault.Invalid)
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.yaml"), []byte("a: [\n"), 0o600))
+	_, err = Resolve(Sources{Environ: env})
+	require.ErrorIs(t, err, fault.Invalid)
+}

@@ -1,0 +1,53 @@
+// Package theme owns colours: semantic tokens and the styles made of them.
+// Nothing outside it names a colour. It imports nothing of this module.
+package theme
+
+import (
+	"io"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
+)
+
+// Styles are what renderers draw with. The zero-colour build draws plain text.
+type Styles struct {
+	Title   lipgloss.Style // headings of tables and sections
+	Muted   lipgloss.Style // what is there only for completeness
+	Key     lipgloss.Style // names in "name: value"
+	Good    lipgloss.Style // succeeded, in service, created
+	Bad     lipgloss.Style // failed, deleted
+	Warn    lipgloss.Style // replaced, stale, cancelled
+	Busy    lipgloss.Style // running, creating
+	Create  lipgloss.Style // + lines of a diff
+	Update  lipgloss.Style // ~ lines
+	Delete  lipgloss.Style // - lines
+	Replace lipgloss.Style // +- lines
+}
+
+// New returns styles for a writer. With color false no escape is ever written.
+// Colours adapt to light and dark terminals.
+func New(w io.Writer, color bool) Styles {
+	r := lipgloss.NewRenderer(w)
+	if !color {
+		r.SetColorProfile(termenv.Ascii)
+	} else if r.ColorProfile() == termenv.Ascii {
+		r.SetColorProfile(termenv.ANSI256)
+	}
+	fg := func(light, dark string) lipgloss.Style {
+		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
+	}
+	s := Styles{
+		Title:   r.NewStyle().Bold(true),
+		Muted:   fg("244", "245"),
+		Key:     fg("25", "75"),
+		Good:    fg("28", "78"),
+		Bad:     fg("160", "203"),
+		Warn:    fg("130", "214"),
+		Busy:    fg("26", "111"),
+		Create:  fg("28", "78"),
+		Update:  fg("130", "214"),
+		Delete:  fg("160", "203"),
+		Replace: fg("127", "213"),
+	}
+	return s
+}
