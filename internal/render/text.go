@@ -20,7 +20,7 @@ func Safe(s string) string {
 	if !needsCleaning(s) {
 		return s
 	}
-	s = ansi.Strip(s)
+	s = ansi.Strip(strings.ToValidUTF8(s, string(utf8.RuneError)))
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
