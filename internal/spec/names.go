@@ -1,0 +1,199 @@
+package spec
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Fixed names inside a pipeline.
+const (
+	// RolePath is the IAM path of the pipeline's roles.
+	RolePath = "/pipelinetui/"
+	// LiveAlias is the alias of the function and of the state machine that
+	// executions go through.
+	LiveAlias = "live"
+	// Variant is the production variant of the endpoint.
+	Variant = "AllTraffic"
+)
+
+// Names are the physical AWS names and ARNs of a pipeline in one account. Model
+// and endpoint configuration are missing: they can't be changed in place, so
+// the engine names each one anew.
+type Names struct {
+	Base         string
+	Bucket       string
+	Endpoint     string
+	StateMachine string
+	Function     string
+	Invoker      string // the function of invoker=lambda
+	StatesRole   string
+	LambdaRole   string
+	// SageMakerRole is the longest of all names: 61 of at most 64 characters.
+	SageMakerRole string
+	FunctionLogs  string
+	InvokerLogs   string
+	// StatesLogs begins with /aws/vendedlogs/: AWS covers that by one policy
+	// for the account, any other name adds to a policy of limited size.
+	StatesLogs    string
+	EndpointLogs  string
+	DeadLetters   string // SQS queue
+	StatusRule    string // EventBridge rule
+	KeyAlias      string // KMS alias, with "alias/"
+	FailedAlarm   string
+	ScalingPolicy string
+
+	BucketARN            string
+	EndpointARN          string
+	StateMachineARN      string
+	StateMachineAliasARN string
+	FunctionARN          string
+	FunctionAliasARN     string
+	InvokerARN           string
+	InvokerAliasARN      string
+	StatesRoleARN        string
+	LambdaRoleARN        string
+	SageMakerRoleARN     string
+	FunctionLogsARN      string
+	InvokerLogsARN       string
+	StatesLogsARN        string
+	DeadLettersARN       string
+	StatusRuleARN        string
+	KeyAliasARN          string
+}
+
+// Names returns every physical AWS name of the pipeline in an account of 12
+// digits. Bucket names are global, so they end in a hash of account and region.
+func (p *Pipeline) Names(account string) Names {
+	n := p.BaseName()
+	sum := sha256.Sum256([]byte(account + "/" + p.Region + "/" + n))
+	names := Names{
+		Base:          n,
+		Bucket:        n + "-" + hex.EncodeToString(sum[:4]),
+		Endpoint:      n + "-ep",
+		StateMachine:  n,
+		Function:      n + "-pre",
+		Invoker:       n + "-inv",
+		StatesRole:    n + "-states",
+		LambdaRole:    n + "-lambda",
+		SageMakerRole: n + "-sagemaker",
+		FunctionLogs:  "/aws/lambda/" + n + "-pre",
+		InvokerLogs:   "/aws/lambda/" + n + "-inv",
+		StatesLogs:    "/aws/vendedlogs/states/" + n,
+		EndpointLogs:  "/aws/sagemaker/Endpoints/" + n + "-ep",
+		DeadLetters:   n + "-dlq",
+		StatusRule:    n + "-status",
+		KeyAlias:      "alias/" + n,
+		FailedAlarm:   n + "-failed",
+		ScalingPolicy: n + "-tt",
+	}
+	names.addARNs(p.Region, account)
+	return names
+}
+
+func (n *Names) addARNs(region, account string) {
+	partition, _ := Partition(region)
+	arn := func(service, resource string) string {
+		return strings.Join([]string{"arn", partition, service, region, account, resource}, ":")
+	}
+	role := func(name string) string {
+		return "arn:" + partition + ":iam::" + account + ":role" + RolePath + name
+	}
+	n.BucketARN = "arn:" + partition + ":s3:::" + n.Bucket
+	n.EndpointARN = arn("sagemaker", "endpoint/"+n.Endpoint)
+	n.StateMachineARN = arn("states", "stateMachine:"+n.StateMachine)
+	n.StateMachineAliasARN = n.StateMachineARN + ":" + LiveAlias
+	n.FunctionARN = arn("lambda", "function:"+n.Function)
+	n.FunctionAliasARN = n.FunctionARN + ":" + LiveAlias
+	n.InvokerARN = arn("lambda", "function:"+n.Invoker)
+	n.InvokerAliasARN = n.InvokerARN + ":" + LiveAlias
+	n.StatesRoleARN = role(n.StatesRole)
+	n.LambdaRoleARN = role(n.LambdaRole)
+	n.SageMakerRoleARN = role(n.SageMakerRole)
+	n.FunctionLogsARN = arn("logs", "log-group:"+n.FunctionLogs)
+	n.InvokerLogsARN = arn("logs", "log-group:"+n.InvokerLogs)
+	n.StatesLogsARN = arn("logs", "log-group:"+n.StatesLogs)
+	n.DeadLettersARN = arn("sqs", n.DeadLetters)
+	n.StatusRuleARN = arn("events", "rule/"+n.StatusRule)
+	n.KeyAliasARN = arn("kms", n.KeyAlias)
+}
+
+// nameLimit is what AWS demands of one kind of name.
+type nameLimit struct {
+	what     string
+	min, max int
+	form     *regexp.Regexp
+}
+
+// The limits, with the AWS reference page that states each.
+var (
+	stackLimit    = nameLimit{"Pulumi stack", 1, 100, regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)}
+	bucketLimit   = nameLimit{"S3 bucket", 3, 63, regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9])*[a-z0-9]$`)} // AmazonS3/latest/userguide/bucketnamingrules
+	endpointLimit = nameLimit{"SageMaker endpoint", 1, 63, regexp.MustCompile(`^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`)}      // API_CreateEndpoint
+	machineLimit  = nameLimit{"state machine", 1, 80, regexp.MustCompile(`^[0-9A-Za-z_-]+$`)}                        // API_CreateStateMachine
+	roleLimit     = nameLimit{"IAM role", 1, 64, regexp.MustCompile(`^[\w+=,.@-]+$`)}                                // API_CreateRole
+	functionLimit = nameLimit{"Lambda function", 1, 64, regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)}                      // API_CreateFunction
+	logsLimit     = nameLimit{"log group", 1, 512, regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)}                       // API_CreateLogGroup
+	queueLimit    = nameLimit{"SQS queue", 1, 80, regexp.MustCompile(`^[A-Za-z0-9_-]+$`)}                            // API_CreateQueue
+	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`)}                   // API_PutRule
+	keyAliasLimit = nameLimit{"KMS alias", 1, 256, regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)}                    // API_CreateAlias
+	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, regexp.MustCompile(`^[\x20-\x7e]+$`)}                      // API_PutMetricAlarm
+	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, regexp.MustCompile(`^[\x21-\x7e]+$`)}                    // API_PutScalingPolicy
+	bucketBadEnds = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
+	bucketBad     = []string{"xn--", "sthree-", "amzn-s3-demo-"}
+)
+
+// checkNames holds every derived name against AWS's limit for it. The rules of
+// tenant, model and env are tighter, so an error here means that a rule was
+// loosened; it is checked all the same, before anything runs.
+func checkNames(p *Pipeline) fault.List {
+	n := p.Names("000000000000")
+	var errs fault.List
+	for _, c := range []struct {
+		limit nameLimit
+		value string
+	}{
+		{stackLimit, p.StackName()},
+		{bucketLimit, n.Bucket},
+		{endpointLimit, n.Endpoint},
+		{machineLimit, n.StateMachine},
+		{roleLimit, n.StatesRole},
+		{roleLimit, n.LambdaRole},
+		{roleLimit, n.SageMakerRole},
+		{functionLimit, n.Function},
+		{functionLimit, n.Invoker},
+		{logsLimit, n.FunctionLogs},
+		{logsLimit, n.InvokerLogs},
+		{logsLimit, n.StatesLogs},
+		{queueLimit, n.DeadLetters},
+		{ruleLimit, n.StatusRule},
+		{keyAliasLimit, n.KeyAlias},
+		{alarmLimit, n.FailedAlarm},
+		{scalingLimit, n.ScalingPolicy},
+	} {
+		if e := c.limit.check(c.value); e != nil {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+func (l nameLimit) check(value string) *fault.Error {
+	bad := len(value) < l.min || len(value) > l.max || !l.form.MatchString(value)
+	if l.what == bucketLimit.what {
+		for _, end := range bucketBadEnds {
+			bad = bad || strings.HasSuffix(value, end)
+		}
+		for _, begin := range bucketBad {
+			bad = bad || strings.HasPrefix(value, begin)
+		}
+	}
+	if !bad {
+		return nil
+	}
+	return fault.New(fault.Invalid, "the name %q breaks AWS's rule for a %s: %d to %d characters, %s", value, l.what, l.min, l.max, l.form).
+		WithHint("Choose a shorter or plainer tenant, model or env.")
+}
