@@ -10,7 +10,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -22,6 +25,9 @@ type Principal struct {
 	UserID string
 	// Role is the name of the assumed role; empty for the sandbox's own user.
 	Role string
+	// RoleARN is the ARN of the assumed role with its path, which the session's
+	// ARN does not tell; empty for the sandbox's own user.
+	RoleARN string
 	// Admin marks the sandbox's own generated key, which may do everything.
 	Admin bool
 	// Service is the AWS service that assumed the role on behalf of a resource
@@ -50,7 +56,25 @@ func (r *Request) Authorize(ctx context.Context, action, resource string, keys m
 	if r.Principal.Admin || r.router == nil || r.router.auth == nil {
 		return nil
 	}
-	return r.router.auth.Authorize(ctx, r.Principal, action, resource, keys)
+	return r.router.auth.Authorize(ctx, r.Principal, action, resource, r.ConditionKeys(keys))
+}
+
+// ConditionKeys adds to keys the condition keys that follow from the request
+// itself: whether TLS was used, from where it came and for which region. Keys
+// that are given win.
+func (r *Request) ConditionKeys(keys map[string][]string) map[string][]string {
+	out := map[string][]string{"aws:RequestedRegion": {r.Region}}
+	if r.HTTP != nil {
+		out["aws:SecureTransport"] = []string{strconv.FormatBool(r.HTTP.TLS != nil)}
+		if host, _, err := net.SplitHostPort(r.HTTP.RemoteAddr); err == nil {
+			out["aws:SourceIp"] = []string{host}
+		}
+		if ua := r.HTTP.UserAgent(); ua != "" {
+			out["aws:UserAgent"] = []string{ua}
+		}
+	}
+	maps.Copy(out, keys)
+	return out
 }
 
 // Authorizer decides by identity policies and permission boundaries. The IAM
