@@ -292,6 +292,10 @@ func scalarFrom(doc any, v reflect.Value, path string) error {
 		}
 		v.SetFloat(f)
 	case reflect.Slice:
+		if isString && text == "" { // the query protocol writes an empty list so
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+			return nil
+		}
 		if v.Type().Elem().Kind() != reflect.Uint8 || !isString {
 			return fail()
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
@@ -42,8 +43,22 @@ func WriteJSONError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	w.Header().Set("Content-Type", contentType(p))
 	w.Header().Set("X-Amzn-Errortype", e.Code)
 	w.Header().Set("X-Amzn-Requestid", id)
+	setQueryError(w, e)
 	w.WriteHeader(status(e))
 	_, _ = w.Write(raw)
+}
+
+// setQueryError tells clients of a service that had the query protocol before
+// (SQS, CloudWatch) the error's old code.
+func setQueryError(w http.ResponseWriter, e *Error) {
+	if e.QueryCode == "" {
+		return
+	}
+	fault := "Sender"
+	if e.Status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";"+fault)
 }
 
 func status(e *Error) int {
@@ -76,13 +91,16 @@ func WriteS3Error(w http.ResponseWriter, h *http.Request, id string, e *Error) {
 
 func writeQueryError(w http.ResponseWriter, svc *Service, req *Request, e *Error) {
 	var b strings.Builder
-	kind := "Sender"
+	kind, code := "Sender", e.Code
 	if e.Status >= 500 {
 		kind = "Receiver"
 	}
+	if e.QueryCode != "" {
+		code = e.QueryCode
+	}
 	fmt.Fprintf(&b, `<ErrorResponse xmlns=%q><Error>`, svc.Namespace)
 	element(&b, "Type", kind)
-	element(&b, "Code", e.Code)
+	element(&b, "Code", code)
 	element(&b, "Message", e.Message)
 	b.WriteString("</Error>")
 	element(&b, "RequestId", req.ID)
@@ -176,46 +194,18 @@ func lists(v any) any {
 }
 
 func writeQuery(w http.ResponseWriter, svc *Service, req *Request, out any) {
-	raw, err := Encode(out, false)
-	var doc any
-	if err == nil {
-		err = json.Unmarshal(raw, &doc)
-	}
-	if err != nil {
+	var b strings.Builder
+	fmt.Fprintf(&b, `<%sResponse xmlns=%q><%sResult>`, req.Operation, svc.Namespace, req.Operation)
+	if err := writeXML(&b, reflect.ValueOf(out)); err != nil {
 		writeQueryError(w, svc, req, AsError(err))
 		return
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, `<%sResponse xmlns=%q><%sResult>`, req.Operation, svc.Namespace, req.Operation)
-	writeXML(&b, doc)
 	fmt.Fprintf(&b, `</%sResult><ResponseMetadata>`, req.Operation)
 	element(&b, "RequestId", req.ID)
 	fmt.Fprintf(&b, `</ResponseMetadata></%sResponse>`, req.Operation)
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write([]byte(b.String()))
-}
-
-func writeXML(b *strings.Builder, v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, k := range sortedKeys(v) {
-			b.WriteString("<" + k + ">")
-			writeXML(b, v[k])
-			b.WriteString("</" + k + ">")
-		}
-	case []any:
-		for _, x := range v {
-			b.WriteString("<member>")
-			writeXML(b, x)
-			b.WriteString("</member>")
-		}
-	case string:
-		_ = xml.EscapeText(b, []byte(v))
-	case nil:
-	default:
-		_ = xml.EscapeText(b, fmt.Append(nil, v))
-	}
 }
 
 func element(b *strings.Builder, name, text string) {

@@ -185,7 +185,11 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req *Request, body []byte) {
 	var in []byte
 	var err error
-	if svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "" {
+	rpcOp, rpc := cborOperation(h)
+	if rpc {
+		req.Operation = rpcOp
+		in, err = decodeCBOR(body)
+	} else if svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "" {
 		req.Operation, in, err = decodeQuery(body, h.URL.RawQuery)
 	} else {
 		prefix, op, ok := strings.Cut(h.Header.Get("X-Amz-Target"), ".")
@@ -218,11 +222,14 @@ func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req
 		return
 	}
 	r.Log.Debug("request", "service", svc.ID, "operation", req.Operation, "id", req.ID)
-	if svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "" {
+	switch {
+	case rpc:
+		writeCBOR(w, out)
+	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":
 		writeQuery(w, svc, req, out)
-		return
+	default:
+		writeJSON(w, svc, out)
 	}
-	writeJSON(w, svc, out)
 }
 
 func (r *Router) authenticate(h *http.Request) (Principal, string, string, error) {
@@ -264,7 +271,10 @@ func (r *Router) find(scope string, h *http.Request) *Service {
 }
 
 func (r *Router) writeError(w http.ResponseWriter, svc *Service, req *Request, h *http.Request, e *Error) {
+	_, rpc := cborOperation(h)
 	switch {
+	case rpc:
+		writeCBORError(w, req.ID, e)
 	case svc.Scope == "s3":
 		WriteS3Error(w, h, req.ID, e)
 	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":

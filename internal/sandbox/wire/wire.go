@@ -146,6 +146,9 @@ type Error struct {
 	Message string
 	// Fields are members of the error besides code and message.
 	Fields map[string]any
+	// QueryCode is the code by which clients of the old query protocol know the
+	// error, where it differs ("AWS.SimpleQueueService.NonExistentQueue").
+	QueryCode string
 }
 
 // Error is "Code: message".
