@@ -1,0 +1,210 @@
+package executions
+
+import (
+	"cmp"
+	"context"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+const pageSize = 1000 // the most AWS gives, and what costs least of the quota
+
+// List returns executions newest first. AWS filters by one status only, so that
+// several statuses are several lists; time and name are filtered here, and
+// reading stops at the first execution that started before in.Since. A new
+// execution may be missing for a moment (eventual consistency).
+func (c *Client) List(ctx context.Context, in ListInput) ([]Execution, error) {
+	match, err := nameMatcher(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	filters := []types.ExecutionStatus{""}
+	if len(in.Statuses) > 0 {
+		filters = nil
+		for _, s := range slices.Compact(slices.Sorted(slices.Values(in.Statuses))) {
+			if !slices.Contains([]Status{Running, Succeeded, Failed, TimedOut, Aborted}, s) {
+				return nil, fault.New(fault.Invalid, "cannot list executions by status %q", s).
+					WithHint("Use RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.")
+			}
+			filters = append(filters, types.ExecutionStatus(s))
+		}
+	}
+	var all []Execution
+	for _, f := range filters {
+		some, err := c.listOne(ctx, in, f, match)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	// An execution that ended between two lists may be in both: the later list is
+	// nearer the truth.
+	seen := make(map[string]bool, len(all))
+	slices.Reverse(all)
+	all = slices.DeleteFunc(all, func(e Execution) bool {
+		dup := seen[e.ARN]
+		seen[e.ARN] = true
+		return dup
+	})
+	slices.SortStableFunc(all, func(a, b Execution) int {
+		return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(a.Name, b.Name))
+	})
+	if in.Limit > 0 && len(all) > in.Limit {
+		all = all[:in.Limit]
+	}
+	return all, nil
+}
+
+func (c *Client) listOne(ctx context.Context, in ListInput, status types.ExecutionStatus, match func(string) bool) ([]Execution, error) {
+	req := &sfn.ListExecutionsInput{StateMachineArn: &in.Machine, StatusFilter: status, MaxResults: pageSize}
+	if in.Limit > 0 && in.Name == "" {
+		req.MaxResults = int32(min(in.Limit, pageSize)) //nolint:gosec // at most 1000
+	}
+	var out []Execution
+	for {
+		page, _, err := call(ctx, c, opList, func(ctx context.Context) (*sfn.ListExecutionsOutput, error) {
+			return c.cfg.API.ListExecutions(ctx, req)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Executions {
+			e := fromItem(&page.Executions[i])
+			if !in.Since.IsZero() && e.Start.Before(in.Since) {
+				return out, nil
+			}
+			if match(e.Name) {
+				out = append(out, e)
+			}
+			if in.Limit > 0 && len(out) >= in.Limit {
+				return out, nil
+			}
+		}
+		if aws.ToString(page.NextToken) == "" {
+			return out, nil
+		}
+		next := *req
+		next.NextToken = page.NextToken
+		req = &next
+	}
+}
+
+func nameMatcher(pattern string) (func(string) bool, error) {
+	switch {
+	case pattern == "":
+		return func(string) bool { return true }, nil
+	case !strings.ContainsAny(pattern, "*?["):
+		return func(name string) bool { return strings.HasPrefix(name, pattern) }, nil
+	}
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, fault.New(fault.Invalid, "name pattern %q is malformed", pattern).
+			WithHint("Use * and ? as wildcards and close every [.").Because(err)
+	}
+	return func(name string) bool {
+		ok, _ := path.Match(pattern, name) // the pattern was checked above
+		return ok
+	}, nil
+}
+
+func fromItem(it *types.ExecutionListItem) Execution {
+	return Execution{
+		ARN: aws.ToString(it.ExecutionArn), Name: aws.ToString(it.Name), Machine: aws.ToString(it.StateMachineArn),
+		Version: aws.ToString(it.StateMachineVersionArn), Alias: aws.ToString(it.StateMachineAliasArn), MapRun: aws.ToString(it.MapRunArn),
+		Status: Status(it.Status), Start: aws.ToTime(it.StartDate), Stop: aws.ToTime(it.StopDate),
+		Redrives: int(aws.ToInt32(it.RedriveCount)), RedriveDate: aws.ToTime(it.RedriveDate),
+	}
+}
+
+// Describe returns what is known of one execution, with input and output.
+func (c *Client) Describe(ctx context.Context, arn string) (*Details, error) {
+	out, _, err := call(ctx, c, opDescribe, func(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
+		return c.cfg.API.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Details{
+		Execution: Execution{
+			ARN: aws.ToString(out.ExecutionArn), Name: aws.ToString(out.Name), Machine: aws.ToString(out.StateMachineArn),
+			Version: aws.ToString(out.StateMachineVersionArn), Alias: aws.ToString(out.StateMachineAliasArn), MapRun: aws.ToString(out.MapRunArn),
+			Status: Status(out.Status), Start: aws.ToTime(out.StartDate), Stop: aws.ToTime(out.StopDate),
+			Redrives: int(aws.ToInt32(out.RedriveCount)), RedriveDate: aws.ToTime(out.RedriveDate),
+		},
+		Input: aws.ToString(out.Input), Output: aws.ToString(out.Output), Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
+		RedriveStatus: string(out.RedriveStatus), RedriveReason: aws.ToString(out.RedriveStatusReason), TraceHeader: aws.ToString(out.TraceHeader),
+	}, nil
+}
+
+// Latest is the reference that Resolve takes for the newest execution.
+const Latest = "@latest"
+
+// Resolve turns a reference into an execution's ARN: Latest, a name within the
+// machine (given by its ARN or that of a version or alias), or an ARN, which is
+// taken as it is. A name that does not exist is NotFound.
+func (c *Client) Resolve(ctx context.Context, machine, ref string) (string, error) {
+	const hint = "Run `pipelinetui executions list PIPELINE` to see the names; AWS keeps executions for 90 days."
+	switch {
+	case strings.HasPrefix(ref, "arn:"):
+		if p := strings.Split(ref, ":"); len(p) < 8 || p[2] != "states" || p[5] != "execution" {
+			return "", fault.New(fault.Invalid, "%q is not the ARN of an execution", ref).WithHint(hint)
+		}
+		return ref, nil
+	case ref == Latest:
+		return c.latest(ctx, machine)
+	}
+	if err := CheckName(ref); err != nil {
+		return "", err
+	}
+	arn, err := ExecutionARN(machine, ref)
+	if err != nil {
+		return "", err
+	}
+	if s, ok := c.recall(machine); ok && s.ARN == arn {
+		return arn, nil
+	}
+	if _, err := c.Describe(ctx, arn); err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return "", fault.New(fault.NotFound, "there is no execution %q", ref).WithHint(hint).Because(err)
+		}
+		return "", err
+	}
+	return arn, nil
+}
+
+// latest prefers what this Client started itself, since a list may lag.
+func (c *Client) latest(ctx context.Context, machine string) (string, error) {
+	list, err := c.List(ctx, ListInput{Machine: machine, Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	own, ok := c.recall(machine)
+	switch {
+	case ok && (len(list) == 0 || own.Start.After(list[0].Start)):
+		return own.ARN, nil
+	case len(list) == 0:
+		return "", fault.New(fault.NotFound, "there are no executions yet").WithHint("Run `pipelinetui run PIPELINE` to start one.")
+	}
+	return list[0].ARN, nil
+}
+
+func (c *Client) remember(machine string, s Started) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, ok := c.started[machineOf(machine)]; !ok || !s.Start.Before(old.Start) {
+		c.started[machineOf(machine)] = s
+	}
+}
+
+func (c *Client) recall(machine string) (Started, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.started[machineOf(machine)]
+	return s, ok
+}

@@ -1,0 +1,568 @@
+package executions
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// VisitStatus is the state of one visit of a state, or of one attempt.
+type VisitStatus string
+
+// The states of a visit. Caught means that it failed and a Catch went on.
+const (
+	VisitRunning   VisitStatus = "running"
+	VisitSucceeded VisitStatus = "succeeded"
+	VisitCaught    VisitStatus = "caught"
+	VisitFailed    VisitStatus = "failed"
+	VisitTimedOut  VisitStatus = "timedOut"
+	VisitAborted   VisitStatus = "aborted"
+)
+
+// Open reports whether the visit goes on.
+func (s VisitStatus) Open() bool { return s == VisitRunning }
+
+// Attempt is one try of a Task state: the first, or a retry.
+type Attempt struct {
+	Status    VisitStatus `json:"status"`
+	Resource  string      `json:"resource,omitempty"`
+	Service   string      `json:"resourceType,omitempty"`
+	Scheduled time.Time   `json:"scheduled,omitzero"`
+	Started   time.Time   `json:"started,omitzero"`
+	Ended     time.Time   `json:"ended,omitzero"`
+	Input     string      `json:"input,omitempty"`
+	Output    string      `json:"output,omitempty"`
+	Error     string      `json:"error,omitempty"`
+	Cause     string      `json:"cause,omitempty"`
+}
+
+// MapProgress counts the iterations of a Map state.
+type MapProgress struct {
+	// Run is the ARN of the Map Run of a distributed map, whose iterations are
+	// executions of their own and not counted here.
+	Run       string `json:"mapRunArn,omitempty"`
+	Total     int    `json:"total"`
+	Started   int    `json:"started"`
+	Succeeded int    `json:"succeeded"`
+	Failed    int    `json:"failed"`
+	Aborted   int    `json:"aborted"`
+}
+
+// Visit is one entry into a state. A loop visits a state more than once.
+type Visit struct {
+	// Index is its place in Timeline.Visits, in the order of entering.
+	Index int    `json:"index"`
+	State string `json:"state"`
+	Type  string `json:"type"` // "Task", "Map", ...
+	// Parent is the index of the Map or Parallel visit that it is inside, or -1.
+	Parent int `json:"parent"`
+	// Depth is how many visits it is inside of.
+	Depth int `json:"depth"`
+	// Iteration is the index of the map iteration that it belongs to.
+	Iteration *int         `json:"iteration,omitempty"`
+	Status    VisitStatus  `json:"status"`
+	Entered   time.Time    `json:"entered"`
+	Exited    time.Time    `json:"exited,omitzero"`
+	Input     string       `json:"input,omitempty"`
+	Output    string       `json:"output,omitempty"`
+	Error     string       `json:"error,omitempty"`
+	Cause     string       `json:"cause,omitempty"`
+	Attempts  []Attempt    `json:"attempts,omitempty"`
+	Map       *MapProgress `json:"map,omitempty"`
+
+	enteredAfter int64 // previous event id of the entering event
+	groupFailed  bool  // a Map or Parallel failed; an exit after it is a Catch
+}
+
+// Retries is how many attempts came after the first.
+func (v *Visit) Retries() int { return max(0, len(v.Attempts)-1) }
+
+// Duration is how long the visit took, or has taken until now.
+func (v *Visit) Duration(now time.Time) time.Duration {
+	if v.Exited.IsZero() {
+		return max(0, now.Sub(v.Entered))
+	}
+	return v.Exited.Sub(v.Entered)
+}
+
+// Timeline is the state of one execution as its events tell it. Apply is the
+// only way to change it: it does no IO, reads no clock and ignores events that
+// it has seen, so that the same events always give the same Timeline. The zero
+// value is ready. It is not safe for concurrent use.
+type Timeline struct {
+	Status   Status    `json:"status,omitempty"`
+	Start    time.Time `json:"startDate,omitzero"`
+	Stop     time.Time `json:"stopDate,omitzero"`
+	Input    string    `json:"input,omitempty"`
+	Output   string    `json:"output,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Cause    string    `json:"cause,omitempty"`
+	Redrives int       `json:"redriveCount,omitempty"`
+	// LastID is the newest event's id, which is also the number of events.
+	LastID int64   `json:"lastEventId"`
+	Visits []Visit `json:"visits"`
+	// FailedVisit is the index of the visit that brought the execution down, or
+	// nil.
+	FailedVisit *int `json:"failedVisit,omitempty"`
+
+	at map[int64]place // where each event belongs
+}
+
+// place is a visit and, inside a Map, the iteration. visit is -1 for the
+// execution itself.
+type place struct {
+	visit     int
+	iteration *int
+	// inner says that states entered after this event are inside the visit.
+	inner bool
+}
+
+var nowhere = place{visit: -1}
+
+// Totals sums a Timeline up.
+type Totals struct {
+	Events     int64 `json:"events"`
+	Visits     int   `json:"visits"`
+	Running    int   `json:"running"`
+	Failed     int   `json:"failed"`
+	Retries    int   `json:"retries"`
+	Iterations int   `json:"iterations"` // of inline maps, ended ones
+}
+
+// Totals counts visits, retries and iterations.
+func (t *Timeline) Totals() Totals {
+	out := Totals{Events: t.LastID, Visits: len(t.Visits)}
+	for i := range t.Visits {
+		v := &t.Visits[i]
+		switch v.Status {
+		case VisitRunning:
+			out.Running++
+		case VisitFailed, VisitTimedOut:
+			out.Failed++
+		case VisitSucceeded, VisitCaught, VisitAborted:
+		}
+		out.Retries += v.Retries()
+		if v.Map != nil {
+			out.Iterations += v.Map.Succeeded + v.Map.Failed + v.Map.Aborted
+		}
+	}
+	return out
+}
+
+// Current returns the visits that run now and have none running inside them, in
+// order of entering.
+func (t *Timeline) Current() []Visit {
+	hasOpenChild := map[int]bool{}
+	for i := range t.Visits {
+		if t.Visits[i].Status.Open() {
+			hasOpenChild[t.Visits[i].Parent] = true
+		}
+	}
+	var out []Visit
+	for i := range t.Visits {
+		if t.Visits[i].Status.Open() && !hasOpenChild[i] {
+			out = append(out, t.Visits[i])
+		}
+	}
+	return out
+}
+
+// Failed returns the visit that brought the execution down, or nil.
+func (t *Timeline) Failed() *Visit {
+	if t.FailedVisit == nil {
+		return nil
+	}
+	return &t.Visits[*t.FailedVisit]
+}
+
+// StateOf is the name of the state that an applied event belongs to, or "".
+func (t *Timeline) StateOf(id int64) string {
+	if p, ok := t.at[id]; ok && p.visit >= 0 {
+		return t.Visits[p.visit].State
+	}
+	return ""
+}
+
+// Duration is how long the execution took, or has taken until now.
+func (t *Timeline) Duration(now time.Time) time.Duration {
+	switch {
+	case t.Start.IsZero():
+		return 0
+	case t.Stop.IsZero():
+		return max(0, now.Sub(t.Start))
+	}
+	return t.Stop.Sub(t.Start)
+}
+
+// Apply takes the next event. Events must come in the order of their ids;
+// earlier and repeated ones are ignored.
+func (t *Timeline) Apply(e Event) {
+	if e.ID <= t.LastID {
+		return
+	}
+	t.LastID = e.ID
+	if t.at == nil {
+		t.at = map[int64]place{}
+	}
+	from, ok := t.at[e.Previous]
+	if !ok {
+		from = nowhere
+	}
+	switch {
+	case strings.HasPrefix(e.Type, "Execution"):
+		t.at[e.ID] = t.execution(e, from)
+	case strings.HasSuffix(e.Type, "StateEntered"):
+		t.at[e.ID] = t.entered(e, from)
+	case strings.HasSuffix(e.Type, "StateExited"):
+		t.at[e.ID] = t.exited(e, from)
+	case strings.HasPrefix(e.Type, "MapIteration"):
+		t.at[e.ID] = t.iteration(e, from)
+	case e.Type == "EvaluationFailed":
+		t.at[e.ID] = t.evaluation(e, from)
+	case strings.HasPrefix(e.Type, "MapState"), strings.HasPrefix(e.Type, "ParallelState"), strings.HasPrefix(e.Type, "MapRun"):
+		t.at[e.ID] = t.group(e, from)
+	case strings.HasSuffix(e.Type, "StateAborted"):
+		t.at[e.ID] = t.aborted(e, from)
+	default:
+		t.at[e.ID] = t.task(e, from)
+	}
+}
+
+func (t *Timeline) entered(e Event, from place) place {
+	v := Visit{
+		Index: len(t.Visits), State: e.State, Type: strings.TrimSuffix(e.Type, "StateEntered"), Parent: -1,
+		Status: VisitRunning, Entered: e.Time, Input: e.Input, enteredAfter: e.Previous,
+	}
+	switch {
+	case from.inner:
+		v.Parent, v.Iteration = from.visit, from.iteration
+	case from.visit >= 0:
+		v.Parent, v.Iteration = t.Visits[from.visit].Parent, t.Visits[from.visit].Iteration
+	}
+	if v.Parent >= 0 {
+		v.Depth = t.Visits[v.Parent].Depth + 1
+	}
+	if v.Type == "Fail" {
+		v.Status, v.Exited = VisitFailed, e.Time
+	}
+	t.Visits = append(t.Visits, v)
+	return place{visit: v.Index, iteration: v.Iteration}
+}
+
+func (t *Timeline) exited(e Event, from place) place {
+	i := t.climb(from, func(v *Visit) bool { return v.State == e.State && v.Exited.IsZero() })
+	if i < 0 {
+		return from
+	}
+	v := &t.Visits[i]
+	v.Exited, v.Output, v.Status = e.Time, e.Output, VisitSucceeded
+	switch last := len(v.Attempts) - 1; {
+	case v.groupFailed, v.Error != "":
+		v.Status = VisitCaught
+	case last >= 0 && v.Attempts[last].Status != VisitSucceeded && !v.Attempts[last].Status.Open():
+		v.Status = VisitCaught
+		v.Error, v.Cause = v.Attempts[last].Error, v.Attempts[last].Cause
+	}
+	t.abandon(i, e.Time)
+	return place{visit: i, iteration: v.Iteration}
+}
+
+// abandon closes what still runs inside a visit that has ended.
+func (t *Timeline) abandon(parent int, at time.Time) {
+	for i := parent + 1; i < len(t.Visits); i++ {
+		v := &t.Visits[i]
+		if v.Status.Open() && t.within(i, parent) {
+			v.Status, v.Exited = VisitAborted, at
+		}
+	}
+}
+
+func (t *Timeline) within(i, parent int) bool {
+	for i >= 0 {
+		if i = t.Visits[i].Parent; i == parent {
+			return true
+		}
+	}
+	return false
+}
+
+// climb goes from a place outward to the first visit that fits, or -1.
+func (t *Timeline) climb(from place, fits func(*Visit) bool) int {
+	for i := from.visit; i >= 0; i = t.Visits[i].Parent {
+		if fits(&t.Visits[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (t *Timeline) iteration(e Event, from place) place {
+	i := t.climb(from, func(v *Visit) bool { return v.Type == "Map" && (e.State == "" || v.State == e.State) })
+	if i < 0 {
+		return from
+	}
+	v := &t.Visits[i]
+	if v.Map == nil {
+		v.Map = &MapProgress{}
+	}
+	switch e.Type {
+	case "MapIterationStarted":
+		v.Map.Started++
+		return place{visit: i, iteration: e.Iteration, inner: true}
+	case "MapIterationSucceeded":
+		v.Map.Succeeded++
+	case "MapIterationFailed":
+		v.Map.Failed++
+		t.closeIteration(i, e, VisitFailed)
+	case "MapIterationAborted":
+		v.Map.Aborted++
+		t.closeIteration(i, e, VisitAborted)
+	}
+	return place{visit: i, iteration: v.Iteration}
+}
+
+// closeIteration ends what still runs inside an iteration that failed: the
+// state that failed last has failed, the others were aborted.
+func (t *Timeline) closeIteration(parent int, e Event, last VisitStatus) {
+	for i := len(t.Visits) - 1; i > parent; i-- {
+		v := &t.Visits[i]
+		if !v.Status.Open() || !t.within(i, parent) || !sameIteration(t.iterationIn(i, parent), e.Iteration) {
+			continue
+		}
+		v.Status, v.Exited = last, e.Time
+		if last == VisitFailed && len(v.Attempts) > 0 && v.Error == "" {
+			a := v.Attempts[len(v.Attempts)-1]
+			v.Error, v.Cause = a.Error, a.Cause
+		}
+	}
+}
+
+// iterationIn is the iteration of parent in which visit i lies.
+func (t *Timeline) iterationIn(i, parent int) *int {
+	for t.Visits[i].Parent != parent {
+		i = t.Visits[i].Parent
+	}
+	return t.Visits[i].Iteration
+}
+
+func sameIteration(a, b *int) bool { return a != nil && b != nil && *a == *b }
+
+func (t *Timeline) evaluation(e Event, from place) place {
+	// AWS gives the id before the state was entered, so look for the entry that
+	// followed the same event.
+	for i := len(t.Visits) - 1; i >= 0; i-- {
+		v := &t.Visits[i]
+		if v.State == e.State && v.Exited.IsZero() && (v.enteredAfter == e.Previous || t.climb(from, func(x *Visit) bool { return x.Index == i }) == i) {
+			v.Error, v.Cause = e.Error, e.Cause
+			return place{visit: i, iteration: v.Iteration}
+		}
+	}
+	return from
+}
+
+func (t *Timeline) group(e Event, from place) place {
+	kind := "Map"
+	if strings.HasPrefix(e.Type, "Parallel") {
+		kind = "Parallel"
+	}
+	i := t.climb(from, func(v *Visit) bool { return v.Type == kind && v.Exited.IsZero() })
+	if i < 0 {
+		return from
+	}
+	v := &t.Visits[i]
+	if kind == "Map" && v.Map == nil {
+		v.Map = &MapProgress{}
+	}
+	p := place{visit: i, iteration: v.Iteration}
+	switch e.Type {
+	case "MapStateStarted", "ParallelStateStarted":
+		v.groupFailed = false
+		if e.Length != nil {
+			*v.Map = MapProgress{Total: *e.Length}
+		}
+		v.Attempts = append(v.Attempts, Attempt{Status: VisitRunning, Scheduled: e.Time, Started: e.Time})
+		p.inner = true
+	case "MapRunStarted", "MapRunRedriven":
+		v.Map.Run = e.MapRun
+	case "MapRunFailed":
+		v.Error, v.Cause = e.Error, e.Cause
+	case "MapStateSucceeded", "ParallelStateSucceeded":
+		v.closeAttempt(e, VisitSucceeded)
+	case "MapStateFailed", "ParallelStateFailed":
+		v.groupFailed = true
+		v.closeAttempt(e, VisitFailed)
+	case "MapStateAborted", "ParallelStateAborted":
+		v.closeAttempt(e, VisitAborted)
+		v.Status, v.Exited = VisitAborted, e.Time
+	}
+	return p
+}
+
+func (t *Timeline) aborted(e Event, from place) place {
+	kind := strings.TrimSuffix(e.Type, "StateAborted")
+	i := t.climb(from, func(v *Visit) bool { return v.Type == kind && v.Exited.IsZero() })
+	if i < 0 {
+		return from
+	}
+	t.Visits[i].closeAttempt(e, VisitAborted)
+	t.Visits[i].Status, t.Visits[i].Exited = VisitAborted, e.Time
+	return place{visit: i, iteration: t.Visits[i].Iteration}
+}
+
+// task takes the events of one attempt: TaskScheduled, LambdaFunctionFailed,
+// ActivityStarted and the like.
+func (t *Timeline) task(e Event, from place) place {
+	if from.visit < 0 {
+		return from
+	}
+	v := &t.Visits[from.visit]
+	p := place{visit: from.visit, iteration: v.Iteration}
+	switch {
+	case strings.HasSuffix(e.Type, "Scheduled"):
+		if v.Status != VisitRunning { // redriven
+			v.Status, v.Exited, v.Error, v.Cause = VisitRunning, time.Time{}, "", ""
+			t.reopen(v.Parent)
+		}
+		v.Attempts = append(v.Attempts, Attempt{
+			Status: VisitRunning, Resource: e.Resource, Service: e.Service, Scheduled: e.Time, Input: e.Input,
+		})
+	case strings.HasSuffix(e.Type, "Submitted"):
+		v.attempt(e).Output = e.Output
+	case strings.HasSuffix(e.Type, "Started"):
+		v.attempt(e).Started = e.Time
+	case strings.HasSuffix(e.Type, "Succeeded"):
+		v.closeAttempt(e, VisitSucceeded)
+	case strings.HasSuffix(e.Type, "TimedOut"):
+		v.closeAttempt(e, VisitTimedOut)
+	case strings.HasSuffix(e.Type, "Failed"):
+		v.closeAttempt(e, VisitFailed)
+	}
+	return p
+}
+
+// reopen makes the visits around a redriven one run again.
+func (t *Timeline) reopen(i int) {
+	for ; i >= 0; i = t.Visits[i].Parent {
+		v := &t.Visits[i]
+		v.Status, v.Exited, v.Error, v.Cause, v.groupFailed = VisitRunning, time.Time{}, "", "", false
+	}
+}
+
+// attempt is the attempt under way; an event without a Scheduled before it (a
+// schedule that failed) begins one.
+func (v *Visit) attempt(e Event) *Attempt {
+	if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status.Open() {
+		return &v.Attempts[n-1]
+	}
+	v.Attempts = append(v.Attempts, Attempt{Status: VisitRunning, Resource: e.Resource, Service: e.Service, Scheduled: e.Time})
+	return &v.Attempts[len(v.Attempts)-1]
+}
+
+func (v *Visit) closeAttempt(e Event, s VisitStatus) {
+	a := v.attempt(e)
+	a.Status, a.Ended, a.Error, a.Cause = s, e.Time, e.Error, e.Cause
+	if e.Output != "" {
+		a.Output = e.Output
+	}
+}
+
+func (t *Timeline) execution(e Event, from place) place {
+	switch e.Type {
+	case "ExecutionStarted":
+		t.Status, t.Start, t.Input = Running, e.Time, e.Input
+	case "ExecutionRedriven":
+		failed := t.FailedVisit
+		t.Status, t.Stop, t.Error, t.Cause, t.Redrives = Running, time.Time{}, "", "", max(t.Redrives+1, e.Redrives)
+		t.FailedVisit = nil
+		if failed != nil { // the redrive goes on where it failed
+			return place{visit: *failed, iteration: t.Visits[*failed].Iteration}
+		}
+		if from.visit >= 0 {
+			return from
+		}
+	case "ExecutionSucceeded":
+		t.end(e, Succeeded, VisitAborted)
+		t.Output = e.Output
+	case "ExecutionFailed":
+		t.fail(e, from)
+		t.end(e, Failed, VisitAborted)
+	case "ExecutionAborted":
+		t.end(e, Aborted, VisitAborted)
+	case "ExecutionTimedOut":
+		if cur := t.Current(); len(cur) > 0 {
+			t.FailedVisit = &cur[len(cur)-1].Index
+		}
+		t.end(e, TimedOut, VisitTimedOut)
+	}
+	return nowhere
+}
+
+func (t *Timeline) end(e Event, s Status, open VisitStatus) {
+	t.Status, t.Stop, t.Error, t.Cause = s, e.Time, e.Error, e.Cause
+	for i := range t.Visits {
+		v := &t.Visits[i]
+		if v.Status.Open() {
+			v.Status, v.Exited = open, e.Time
+			if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status.Open() {
+				v.Attempts[n-1].Status, v.Attempts[n-1].Ended = open, e.Time
+			}
+		}
+	}
+}
+
+// fail finds the visit that brought the execution down: the innermost one below
+// where the last event was that failed and was not caught.
+func (t *Timeline) fail(e Event, from place) {
+	i := from.visit
+	if i < 0 {
+		cur := t.Current()
+		if len(cur) == 0 {
+			return
+		}
+		i = cur[len(cur)-1].Index
+	}
+	// The Map or Parallel around it has failed with it.
+	root := i
+	for t.Visits[root].Parent >= 0 {
+		root = t.Visits[root].Parent
+	}
+	if j := t.deepestFailure(root); j >= 0 {
+		i = j
+	}
+	t.FailedVisit = &i
+	for j := i; j >= 0; j = t.Visits[j].Parent {
+		v := &t.Visits[j]
+		v.Status = VisitFailed
+		if v.Exited.IsZero() {
+			v.Exited = e.Time
+		}
+		if v.Error == "" {
+			v.Error, v.Cause = e.Error, e.Cause
+		}
+	}
+}
+
+// deepestFailure is the newest visit inside root (or root) that failed itself.
+func (t *Timeline) deepestFailure(root int) int {
+	failed := func(v *Visit) bool {
+		n := len(v.Attempts)
+		bad := n > 0 && (v.Attempts[n-1].Status == VisitFailed || v.Attempts[n-1].Status == VisitTimedOut)
+		return v.Status == VisitFailed || v.Status == VisitTimedOut || v.Status.Open() && (bad || v.Error != "")
+	}
+	best := -1
+	for i := root; i < len(t.Visits); i++ {
+		v := &t.Visits[i]
+		if !failed(v) || i != root && !t.within(i, root) {
+			continue
+		}
+		if best < 0 || v.Depth >= t.Visits[best].Depth {
+			best = i
+		}
+	}
+	return best
+}
+
+// VisitsOf returns the visits of a state, in order.
+func (t *Timeline) VisitsOf(state string) []Visit {
+	return slices.DeleteFunc(slices.Clone(t.Visits), func(v Visit) bool { return v.State != state })
+}
