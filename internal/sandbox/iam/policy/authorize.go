@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -26,7 +27,8 @@ func (e *DeniedError) Error() string { return e.Reply.Error() }
 // Unwrap returns the reply.
 func (e *DeniedError) Unwrap() error { return e.Reply }
 
-// Denied makes the refusal with AWS's text. because is the end of the sentence.
+// Denied makes the refusal with AWS's text and the code of the action's service.
+// because is the end of the sentence.
 func Denied(p wire.Principal, action, resource, because string) *wire.Error {
 	who := p.ARN
 	if who == "" {
@@ -36,7 +38,18 @@ func Denied(p wire.Principal, action, resource, because string) *wire.Error {
 	if resource != "" && resource != "*" {
 		text += " on resource: " + resource
 	}
-	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s %s", text, because)
+	vendor, _, _ := strings.Cut(action, ":")
+	switch vendor {
+	case "s3", "iam", "sts", "cloudwatch":
+		return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s %s", text, because)
+	case "sqs":
+		e := wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s %s", text, because)
+		e.QueryCode = "AccessDenied"
+		return e
+	case "lambda":
+		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s %s", text, because)
+	}
+	return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "%s %s", text, because)
 }
 
 // Authorize decides by the caller's identity policies and the policy of the

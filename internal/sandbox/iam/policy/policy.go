@@ -239,3 +239,12 @@ func (s *Statement) matchResource(req Request, vars bool) bool {
 	}
 	return false
 }
+
+// Actions lists the actions that the statements name.
+func (d *Document) Actions() []string {
+	var out []string
+	for i := range d.Statements {
+		out = append(out, d.Statements[i].actions...)
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// compiledRole is a role with its policies parsed.
+type compiledRole struct {
+	role     role
+	trust    *policy.Document
+	identity []*policy.Document
+	boundary *policy.Document // nil without one
+}
+
+// compile returns the role by name, nil if there is none.
+func (s *Service) compile(name string) (*compiledRole, error) {
+	s.mu.RLock()
+	c, ok := s.compiled[name]
+	gen := s.generation
+	s.mu.RUnlock()
+	if ok {
+		return c, nil
+	}
+	err := s.DB.View(func(tx *store.Tx) error {
+		ro, found, err := store.Get[role](tx, rolesBucket, name)
+		if err != nil || !found {
+			return err
+		}
+		c, err = s.compileRole(tx, ro)
+		return err
+	})
+	if err != nil || c == nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.generation == gen {
+		s.compiled[name] = c
+	}
+	return c, nil
+}
+
+func (s *Service) compileRole(tx *store.Tx, ro role) (*compiledRole, error) {
+	c := &compiledRole{role: ro}
+	var err error
+	if c.trust, err = policy.Parse(ro.Trust, policy.Trust); err != nil {
+		return nil, fmt.Errorf("trust policy of role %s: %w", ro.Name, err)
+	}
+	add := func(text string) error {
+		doc, err := policy.Parse(text, policy.Identity)
+		if err == nil {
+			c.identity = append(c.identity, doc)
+		}
+		return err
+	}
+	for name, text := range ro.Inline {
+		if err := add(text); err != nil {
+			return nil, fmt.Errorf("policy %s of role %s: %w", name, ro.Name, err)
+		}
+	}
+	for _, arn := range ro.Attached {
+		p, err := s.managedPolicy(tx, arn)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(p.document()); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", arn, err)
+		}
+	}
+	if ro.Boundary != "" {
+		p, err := s.managedPolicy(tx, ro.Boundary)
+		if err != nil {
+			return nil, err
+		}
+		if c.boundary, err = policy.Parse(p.document(), policy.Identity); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", ro.Boundary, err)
+		}
+	}
+	return c, nil
+}
+
+// update changes the store and forgets compiled roles.
+func (s *Service) update(fn func(*store.Tx) error) error {
+	err := s.DB.Update(fn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+	clear(s.compiled)
+	return err
+}
+
+// Authorize implements wire.Authorizer. A refusal is a *policy.DeniedError.
+func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resource string, keys map[string][]string) error {
+	if p.Admin {
+		return nil
+	}
+	implicit := "because no identity-based policy allows the " + action + " action"
+	if p.Role == "" {
+		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
+	}
+	c, err := s.compile(p.Role)
+	if err != nil {
+		return err
+	}
+	if c == nil || !sessionOf(p, c.role) {
+		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
+	}
+	req := policy.NewRequest(p, action, resource, keys, s.Clock.Now())
+	identity := policy.Evaluate(c.identity, req)
+	boundary := policy.Allow
+	if c.boundary != nil {
+		boundary = policy.Evaluate([]*policy.Document{c.boundary}, req)
+	}
+	denied := &policy.DeniedError{Boundary: boundary != policy.Allow}
+	switch {
+	case identity == policy.Deny:
+		denied.Explicit = true
+		denied.Reply = policy.Denied(p, action, resource, "with an explicit deny in an identity-based policy")
+	case boundary == policy.Deny:
+		denied.Explicit = true
+		denied.Reply = policy.Denied(p, action, resource, "with an explicit deny in a permissions boundary")
+	case identity != policy.Allow:
+		denied.Reply = policy.Denied(p, action, resource, implicit)
+	case boundary != policy.Allow:
+		denied.Reply = policy.Denied(p, action, resource, "because no permissions boundary allows the "+action+" action")
+	default:
+		return nil
+	}
+	s.Log.Info("denied", "principal", p.ARN, "action", action, "resource", resource, "reason", denied.Reply.Message)
+	return denied
+}
+
+// sessionOf tells whether p's session is of this role and not of one of the same
+// name that was deleted since.
+func sessionOf(p wire.Principal, ro role) bool {
+	return p.UserID == "" || strings.HasPrefix(p.UserID, ro.ID+":")
+}
+
+var notSessionName = regexp.MustCompile(`[^\w+=,.@-]+`)
+
+// AssumeServiceRole implements wire.Roles.
+func (s *Service) AssumeServiceRole(_ context.Context, service, roleARN, sourceARN, name string) (wire.Principal, error) {
+	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", service, roleARN)
+	c, err := s.compile(roleARN[strings.LastIndexByte(roleARN, '/')+1:])
+	if err != nil {
+		return wire.Principal{}, err
+	}
+	if c == nil || c.role.ARN != roleARN {
+		return wire.Principal{}, refused
+	}
+	keys := map[string][]string{}
+	if sourceARN != "" {
+		keys["aws:SourceArn"] = []string{sourceARN}
+		keys["aws:SourceAccount"] = []string{s.accountOf(sourceARN)}
+	}
+	caller := wire.Principal{Service: service}
+	g := c.trust.Grant(policy.NewRequest(caller, "sts:AssumeRole", roleARN, keys, s.Clock.Now()))
+	if g.Decision != policy.Allow {
+		s.Log.Info("assume role refused", "service", service, "role", roleARN, "source", sourceARN)
+		return wire.Principal{}, refused
+	}
+	p := s.sessionPrincipal(c.role, name)
+	p.Service = service
+	return p, nil
+}
+
+func (s *Service) accountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[4] != "" {
+		return parts[4]
+	}
+	return s.Account
+}
+
+// sessionPrincipal names a session of the role; the name is made to fit.
+func (s *Service) sessionPrincipal(ro role, name string) wire.Principal {
+	name = notSessionName.ReplaceAllString(name, "-")
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	if len(name) < 2 {
+		name += "session"
+	}
+	return wire.Principal{
+		Account: s.Account, ARN: "arn:aws:sts::" + s.Account + ":assumed-role/" + ro.Name + "/" + name,
+		UserID: ro.ID + ":" + name, Role: ro.Name, RoleARN: ro.ARN,
+	}
+}
+
+// SessionCredentials implements wire.Roles. Requests that are signed with them
+// come from code, not from the service: Principal.Service is dropped.
+func (s *Service) SessionCredentials(_ context.Context, p wire.Principal, ttl time.Duration) (wire.Credentials, error) {
+	if p.Admin || p.Role == "" {
+		return wire.Credentials{}, wire.Errorf(http.StatusForbidden, "AccessDenied", "only sessions of a role get temporary keys in this way")
+	}
+	p.Service = ""
+	return s.newSession(p, ttl)
+}

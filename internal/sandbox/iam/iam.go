@@ -1,0 +1,220 @@
+// Package iam owns the sandbox's AWS Identity and Access Management and Security
+// Token Service: roles and policies, who may sign requests (wire.Verifier), what
+// a caller may do (wire.Authorizer) and acting as a role (wire.Roles). The
+// account has one user, whose key the sandbox generates; everybody else is a
+// session of a role. Of the sandbox it may import only wire, store and its own
+// package policy.
+package iam
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// UserName is the name of the account's only user.
+const UserName = "sandbox"
+
+// Buckets of the store.
+const (
+	rolesBucket    = "iam.roles"    // name -> role
+	policiesBucket = "iam.policies" // ARN -> managedPolicy
+	sessionsBucket = "iam.sessions" // access key id -> session
+	metaBucket     = "iam.meta"     // "user" -> user
+)
+
+// Config is what the service needs. DB and Admin are required.
+type Config struct {
+	DB              *store.DB
+	Clock           clock.Clock  // nil: the machine's
+	Log             *slog.Logger // nil: none
+	Account, Region string
+	// Admin is the key of the account's user, which may do everything. It has no
+	// session token and does not expire.
+	Admin wire.Credentials
+}
+
+// Service is IAM and STS of one account. It is safe for concurrent use.
+type Service struct {
+	Config
+	admin   wire.Principal
+	user    user
+	managed map[string]*managedPolicy // AWS's own policies, by ARN; never changed
+
+	// compiled holds the parsed policies of roles; every change of IAM empties it
+	// and counts up, so that what was read before the change is not kept.
+	mu         sync.RWMutex
+	compiled   map[string]*compiledRole
+	generation uint64
+}
+
+var (
+	_ wire.Verifier   = (*Service)(nil)
+	_ wire.Authorizer = (*Service)(nil)
+	_ wire.Roles      = (*Service)(nil)
+)
+
+type user struct {
+	ID      string
+	Created time.Time
+}
+
+// session is a set of temporary keys.
+type session struct {
+	Secret, Token string
+	Principal     wire.Principal
+	Expires       time.Time
+}
+
+// New returns the service over the store and removes sessions that have expired.
+func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Admin.AccessKeyID == "" || c.Admin.SecretAccessKey == "" {
+		return nil, errors.New("iam: DB and Admin are required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged()}
+	err := c.DB.Update(func(tx *store.Tx) error {
+		var found bool
+		var err error
+		if s.user, found, err = store.Get[user](tx, metaBucket, "user"); err != nil {
+			return err
+		}
+		if !found {
+			s.user = user{ID: newID("AIDA"), Created: s.now()}
+			if err := store.Put(tx, metaBucket, "user", s.user); err != nil {
+				return err
+			}
+		}
+		return dropExpired(tx, s.now())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("iam: %w", err)
+	}
+	s.admin = wire.Principal{
+		Account: c.Account, ARN: "arn:aws:iam::" + c.Account + ":user/" + UserName, UserID: s.user.ID, Admin: true,
+	}
+	return s, nil
+}
+
+// Principal is the account's own user, as which the owner of the sandbox acts.
+func (s *Service) Principal() wire.Principal { return s.admin }
+
+// Register adds the services iam and sts to the router. The caller makes the
+// service the router's verifier and authorizer (Router.SetSecurity).
+func (s *Service) Register(r *wire.Router) {
+	r.Register(wire.Service{
+		ID: "iam", Scope: "iam", Protocol: wire.Query, Version: "2010-05-08",
+		Namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+	})
+	r.Register(wire.Service{
+		ID: "sts", Scope: "sts", Protocol: wire.Query, Version: "2011-06-15",
+		Namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+	})
+	s.registerRoles(r)
+	s.registerPolicies(r)
+	s.registerSTS(r)
+}
+
+// now is the time to the second, as IAM keeps it.
+func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Second) }
+
+func dropExpired(tx *store.Tx, now time.Time) error {
+	var old []string
+	err := tx.Scan(sessionsBucket, "", "", func(key string, raw []byte) (bool, error) {
+		k, _, err := store.Get[session](tx, sessionsBucket, key)
+		if err == nil && !now.Before(k.Expires) {
+			old = append(old, key)
+		}
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range old {
+		if err := tx.Delete(sessionsBucket, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) session(accessKey string) (k session, found bool, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		k, found, err = store.Get[session](tx, sessionsBucket, accessKey)
+		return err
+	})
+	return k, found, err
+}
+
+// newSession makes and keeps temporary keys for p.
+func (s *Service) newSession(p wire.Principal, ttl time.Duration) (wire.Credentials, error) {
+	c := wire.Credentials{
+		AccessKeyID: newID("ASIA"), SecretAccessKey: newSecret(), SessionToken: "ptui" + newSecret() + newSecret(),
+		Expires: s.now().Add(ttl),
+	}
+	k := session{Secret: c.SecretAccessKey, Token: c.SessionToken, Principal: p, Expires: c.Expires}
+	err := s.DB.Batch(func(tx *store.Tx) error {
+		n, err := tx.NextSequence(sessionsBucket)
+		if err != nil {
+			return err
+		}
+		if n%64 == 0 {
+			if err := dropExpired(tx, s.now()); err != nil {
+				return err
+			}
+		}
+		return store.Put(tx, sessionsBucket, c.AccessKeyID, k)
+	})
+	if err != nil {
+		return wire.Credentials{}, fmt.Errorf("keep session: %w", err)
+	}
+	return c, nil
+}
+
+// NewCredentials generates a long-lived key for Config.Admin.
+func NewCredentials() wire.Credentials {
+	return wire.Credentials{AccessKeyID: newID("AKIA"), SecretAccessKey: newSecret()}
+}
+
+// newID returns prefix and 16 random characters, as AWS forms unique ids.
+func newID(prefix string) string { return prefix + randomText(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") }
+
+// newSecret returns 40 random characters (240 bits of chance).
+func newSecret() string {
+	return randomText(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+}
+
+// randomText picks n characters out of 32 or 64, each as likely.
+func randomText(n int, alphabet string) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	for i := range b {
+		b[i] = alphabet[int(b[i])%len(alphabet)]
+	}
+	return string(b)
+}
+
+func hmacEqual(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+// parsePolicy parses, and words the refusal as IAM does.
+func parsePolicy(text string, kind policy.Kind) (*policy.Document, error) {
+	doc, err := policy.Parse(text, kind)
+	if err != nil {
+		return nil, wire.Errorf(400, "MalformedPolicyDocument", "%s", err)
+	}
+	return doc, nil
+}

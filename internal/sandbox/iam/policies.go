@@ -1,0 +1,363 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerPolicies(r *wire.Router) {
+	wire.Handle(r, "iam", "CreatePolicy", s.createPolicy)
+	wire.Handle(r, "iam", "GetPolicy", s.getPolicy)
+	wire.Handle(r, "iam", "DeletePolicy", s.deletePolicy)
+	wire.Handle(r, "iam", "ListPolicies", s.listPolicies)
+	wire.Handle(r, "iam", "CreatePolicyVersion", s.createVersion)
+	wire.Handle(r, "iam", "GetPolicyVersion", s.getVersion)
+	wire.Handle(r, "iam", "ListPolicyVersions", s.listVersions)
+	wire.Handle(r, "iam", "DeletePolicyVersion", s.deleteVersion)
+	wire.Handle(r, "iam", "SetDefaultPolicyVersion", s.setDefaultVersion)
+	wire.Handle(r, "iam", "TagPolicy", s.tagPolicy)
+	wire.Handle(r, "iam", "UntagPolicy", s.untagPolicy)
+	wire.Handle(r, "iam", "ListPolicyTags", s.listPolicyTags)
+}
+
+// awsManaged are the policies of AWS that are small and in common use. Others can
+// not be attached, as if they did not exist.
+func awsManaged() map[string]*managedPolicy {
+	const allow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":%s,"Resource":"*"}]}`
+	created := time.Date(2015, 2, 6, 18, 39, 46, 0, time.UTC)
+	out := map[string]*managedPolicy{}
+	for _, p := range []struct{ path, name, actions string }{
+		{"/", "AdministratorAccess", `"*"`},
+		{"/", "AmazonS3FullAccess", `["s3:*","s3-object-lambda:*"]`},
+		{"/", "AmazonS3ReadOnlyAccess", `["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"]`},
+		{"/", "AWSXRayDaemonWriteAccess", `["xray:PutTraceSegments","xray:PutTelemetryRecords","xray:GetSamplingRules","xray:GetSamplingTargets","xray:GetSamplingStatisticSummaries"]`},
+		{"/service-role/", "AWSLambdaBasicExecutionRole", `["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"]`},
+		{"/service-role/", "AWSLambdaRole", `["lambda:InvokeFunction"]`},
+	} {
+		arn := "arn:aws:iam::aws:policy" + p.path + p.name
+		out[arn] = &managedPolicy{
+			Name: p.name, Path: p.path, ARN: arn, ID: "ANPA" + strings.ToUpper(p.name), Created: created, Updated: created, Default: "v1", Next: 2,
+			Versions: []policyVersion{{ID: "v1", Document: fmt.Sprintf(allow, p.actions), Created: created}},
+		}
+	}
+	return out
+}
+
+func (s *Service) policyOutput(tx *store.Tx, p *managedPolicy) (*types.Policy, error) {
+	attached, boundaries := int32(0), int32(0)
+	roles, err := store.List[role](tx, rolesBucket, "")
+	if err != nil {
+		return nil, err
+	}
+	for i := range roles {
+		if slices.Contains(roles[i].Attached, p.ARN) {
+			attached++
+		}
+		if roles[i].Boundary == p.ARN {
+			boundaries++
+		}
+	}
+	out := &types.Policy{
+		PolicyName: &p.Name, Path: &p.Path, PolicyId: &p.ID, Arn: &p.ARN, CreateDate: &p.Created, UpdateDate: &p.Updated,
+		DefaultVersionId: &p.Default, AttachmentCount: &attached, PermissionsBoundaryUsageCount: &boundaries,
+		IsAttachable: true, Tags: tagList(p.Tags),
+	}
+	if p.Description != "" {
+		out.Description = &p.Description
+	}
+	return out, nil
+}
+
+// readPolicy loads a policy the caller may use with the request's operation.
+func (s *Service) readPolicy(ctx context.Context, req *wire.Request, arn *string) (p *managedPolicy, err error) {
+	if !strings.HasPrefix(aws.ToString(arn), "arn:") || !strings.Contains(*arn, ":policy/") {
+		return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", aws.ToString(arn))
+	}
+	if err := req.Authorize(ctx, "iam:"+req.Operation, *arn, nil); err != nil {
+		return nil, err
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		p, err = s.managedPolicy(tx, *arn)
+		return err
+	})
+	return p, err
+}
+
+// changePolicy lets fn change a policy of the account.
+func (s *Service) changePolicy(ctx context.Context, req *wire.Request, arn *string, fn func(*store.Tx, *managedPolicy) error) error {
+	if _, err := s.readPolicy(ctx, req, arn); err != nil {
+		return err
+	}
+	if s.managed[*arn] != nil {
+		return wire.Errorf(http.StatusForbidden, "AccessDenied", "Cannot change the AWS managed policy %s.", *arn)
+	}
+	return s.update(func(tx *store.Tx) error {
+		p, err := s.managedPolicy(tx, *arn)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, p); err != nil {
+			return err
+		}
+		return store.Put(tx, policiesBucket, p.ARN, p)
+	})
+}
+
+func checkManaged(text string) error {
+	if _, err := parsePolicy(text, policy.Identity); err != nil {
+		return err
+	}
+	if visible(text) > maxManaged {
+		return wire.Errorf(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PolicySize: %d", maxManaged)
+	}
+	return nil
+}
+
+func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.CreatePolicyInput) (*sdk.CreatePolicyOutput, error) {
+	if err := checkName("policyName", in.PolicyName, 128); err != nil {
+		return nil, err
+	}
+	path, err := checkPath(in.Path)
+	if err != nil {
+		return nil, err
+	}
+	now, doc := s.now(), aws.ToString(in.PolicyDocument)
+	p := &managedPolicy{
+		Name: *in.PolicyName, Path: path, ID: newID("ANPA"), ARN: "arn:aws:iam::" + s.Account + ":policy" + path + *in.PolicyName,
+		Description: aws.ToString(in.Description), Created: now, Updated: now, Default: "v1", Next: 2,
+		Versions: []policyVersion{{ID: "v1", Document: doc, Created: now}},
+	}
+	if err := req.Authorize(ctx, "iam:CreatePolicy", p.ARN, nil); err != nil {
+		return nil, err
+	}
+	if err := checkManaged(doc); err != nil {
+		return nil, err
+	}
+	if p.Tags, err = addTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	var out *types.Policy
+	err = s.update(func(tx *store.Tx) error {
+		all, err := store.List[managedPolicy](tx, policiesBucket, "")
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if strings.EqualFold(all[i].Name, p.Name) {
+				return wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", p.Name)
+			}
+		}
+		if out, err = s.policyOutput(tx, p); err != nil {
+			return err
+		}
+		return store.Put(tx, policiesBucket, p.ARN, p)
+	})
+	return &sdk.CreatePolicyOutput{Policy: out}, err
+}
+
+func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetPolicyInput) (*sdk.GetPolicyOutput, error) {
+	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+	if err != nil {
+		return nil, err
+	}
+	var out *types.Policy
+	err = s.DB.View(func(tx *store.Tx) (err error) {
+		out, err = s.policyOutput(tx, p)
+		return err
+	})
+	return &sdk.GetPolicyOutput{Policy: out}, err
+}
+
+func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.ListPoliciesInput) (*sdk.ListPoliciesOutput, error) {
+	if err := req.Authorize(ctx, "iam:ListPolicies", "arn:aws:iam::"+s.Account+":policy/", nil); err != nil {
+		return nil, err
+	}
+	out := []types.Policy{}
+	err := s.DB.View(func(tx *store.Tx) error {
+		var all []*managedPolicy
+		if in.Scope != types.PolicyScopeTypeLocal {
+			for _, p := range s.managed {
+				all = append(all, p)
+			}
+			slices.SortFunc(all, func(a, b *managedPolicy) int { return strings.Compare(a.ARN, b.ARN) })
+		}
+		if in.Scope != types.PolicyScopeTypeAws {
+			local, err := store.List[managedPolicy](tx, policiesBucket, "")
+			if err != nil {
+				return err
+			}
+			for i := range local {
+				all = append(all, &local[i])
+			}
+		}
+		for _, p := range all {
+			o, err := s.policyOutput(tx, p)
+			if err != nil {
+				return err
+			}
+			if (in.OnlyAttached && *o.AttachmentCount == 0) || !strings.HasPrefix(p.Path, aws.ToString(in.PathPrefix)) {
+				continue
+			}
+			o.Tags = nil
+			out = append(out, *o)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	return &sdk.ListPoliciesOutput{Policies: some, Marker: next, IsTruncated: more}, err
+}
+
+func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeletePolicyInput) (*sdk.DeletePolicyOutput, error) {
+	if _, err := s.readPolicy(ctx, req, in.PolicyArn); err != nil {
+		return nil, err
+	}
+	if s.managed[*in.PolicyArn] != nil {
+		return nil, wire.Errorf(http.StatusForbidden, "AccessDenied", "Cannot delete the AWS managed policy %s.", *in.PolicyArn)
+	}
+	err := s.update(func(tx *store.Tx) error {
+		p, err := s.managedPolicy(tx, *in.PolicyArn)
+		if err != nil {
+			return err
+		}
+		out, err := s.policyOutput(tx, p)
+		if err != nil {
+			return err
+		}
+		switch {
+		case *out.AttachmentCount+*out.PermissionsBoundaryUsageCount > 0:
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
+		case len(p.Versions) > 1:
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+		}
+		return tx.Delete(policiesBucket, p.ARN)
+	})
+	return &sdk.DeletePolicyOutput{}, err
+}
+
+func versionOutput(p *managedPolicy, v policyVersion, document bool) *types.PolicyVersion {
+	out := &types.PolicyVersion{VersionId: aws.String(v.ID), IsDefaultVersion: v.ID == p.Default, CreateDate: &v.Created}
+	if document {
+		out.Document = encoded(v.Document)
+	}
+	return out
+}
+
+func (s *Service) createVersion(ctx context.Context, req *wire.Request, in *sdk.CreatePolicyVersionInput) (*sdk.CreatePolicyVersionOutput, error) {
+	var out *types.PolicyVersion
+	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+		doc := aws.ToString(in.PolicyDocument)
+		if err := checkManaged(doc); err != nil {
+			return err
+		}
+		if len(p.Versions) >= maxVersions {
+			return wire.Errorf(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
+		}
+		v := policyVersion{ID: fmt.Sprintf("v%d", p.Next), Document: doc, Created: s.now()}
+		p.Next++
+		p.Versions = append(p.Versions, v)
+		p.Updated = v.Created
+		if in.SetAsDefault {
+			p.Default = v.ID
+		}
+		out = versionOutput(p, v, false)
+		return nil
+	})
+	return &sdk.CreatePolicyVersionOutput{PolicyVersion: out}, err
+}
+
+func noVersion(arn, id string) error {
+	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", arn, id)
+}
+
+func (s *Service) getVersion(ctx context.Context, req *wire.Request, in *sdk.GetPolicyVersionInput) (*sdk.GetPolicyVersionOutput, error) {
+	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+	if err != nil {
+		return nil, err
+	}
+	v := p.version(aws.ToString(in.VersionId))
+	if v == nil {
+		return nil, noVersion(p.ARN, aws.ToString(in.VersionId))
+	}
+	return &sdk.GetPolicyVersionOutput{PolicyVersion: versionOutput(p, *v, true)}, nil
+}
+
+func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sdk.ListPolicyVersionsInput) (*sdk.ListPolicyVersionsOutput, error) {
+	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+	if err != nil {
+		return nil, err
+	}
+	out := []types.PolicyVersion{}
+	for _, v := range slices.Backward(p.Versions) {
+		out = append(out, *versionOutput(p, v, false))
+	}
+	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	return &sdk.ListPolicyVersionsOutput{Versions: some, Marker: next, IsTruncated: more}, err
+}
+
+func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sdk.DeletePolicyVersionInput) (*sdk.DeletePolicyVersionOutput, error) {
+	id := aws.ToString(in.VersionId)
+	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+		if id == p.Default {
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete the default version of a policy.")
+		}
+		i := slices.IndexFunc(p.Versions, func(v policyVersion) bool { return v.ID == id })
+		if i < 0 {
+			return noVersion(p.ARN, id)
+		}
+		p.Versions = slices.Delete(p.Versions, i, i+1)
+		return nil
+	})
+	return &sdk.DeletePolicyVersionOutput{}, err
+}
+
+func (s *Service) setDefaultVersion(ctx context.Context, req *wire.Request, in *sdk.SetDefaultPolicyVersionInput) (*sdk.SetDefaultPolicyVersionOutput, error) {
+	id := aws.ToString(in.VersionId)
+	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+		if p.version(id) == nil {
+			return noVersion(p.ARN, id)
+		}
+		p.Default, p.Updated = id, s.now()
+		return nil
+	})
+	return &sdk.SetDefaultPolicyVersionOutput{}, err
+}
+
+func (s *Service) tagPolicy(ctx context.Context, req *wire.Request, in *sdk.TagPolicyInput) (*sdk.TagPolicyOutput, error) {
+	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) (err error) {
+		p.Tags, err = addTags(p.Tags, in.Tags)
+		return err
+	})
+	return &sdk.TagPolicyOutput{}, err
+}
+
+func (s *Service) untagPolicy(ctx context.Context, req *wire.Request, in *sdk.UntagPolicyInput) (*sdk.UntagPolicyOutput, error) {
+	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+		p.Tags = removeTags(p.Tags, in.TagKeys)
+		return nil
+	})
+	return &sdk.UntagPolicyOutput{}, err
+}
+
+func (s *Service) listPolicyTags(ctx context.Context, req *wire.Request, in *sdk.ListPolicyTagsInput) (*sdk.ListPolicyTagsOutput, error) {
+	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+	if err != nil {
+		return nil, err
+	}
+	some, next, more, err := page(tagList(p.Tags), in.Marker, in.MaxItems)
+	return &sdk.ListPolicyTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
+}

@@ -1,0 +1,472 @@
+package iam
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Quotas of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const (
+	maxInline   = 10240 // characters of all inline policies of a role, without white space
+	maxTrust    = 2048
+	maxManaged  = 6144
+	maxAttached = 10
+	maxVersions = 5
+)
+
+func (s *Service) registerRoles(r *wire.Router) {
+	wire.Handle(r, "iam", "CreateRole", s.createRole)
+	wire.Handle(r, "iam", "GetRole", s.getRole)
+	wire.Handle(r, "iam", "ListRoles", s.listRoles)
+	wire.Handle(r, "iam", "DeleteRole", s.deleteRole)
+	wire.Handle(r, "iam", "UpdateRole", s.updateRole)
+	wire.Handle(r, "iam", "UpdateRoleDescription", s.updateRoleDescription)
+	wire.Handle(r, "iam", "UpdateAssumeRolePolicy", s.updateAssumeRolePolicy)
+	wire.Handle(r, "iam", "PutRolePermissionsBoundary", s.putBoundary)
+	wire.Handle(r, "iam", "DeleteRolePermissionsBoundary", s.deleteBoundary)
+	wire.Handle(r, "iam", "TagRole", s.tagRole)
+	wire.Handle(r, "iam", "UntagRole", s.untagRole)
+	wire.Handle(r, "iam", "ListRoleTags", s.listRoleTags)
+	wire.Handle(r, "iam", "PutRolePolicy", s.putRolePolicy)
+	wire.Handle(r, "iam", "GetRolePolicy", s.getRolePolicy)
+	wire.Handle(r, "iam", "DeleteRolePolicy", s.deleteRolePolicy)
+	wire.Handle(r, "iam", "ListRolePolicies", s.listRolePolicies)
+	wire.Handle(r, "iam", "AttachRolePolicy", s.attachRolePolicy)
+	wire.Handle(r, "iam", "DetachRolePolicy", s.detachRolePolicy)
+	wire.Handle(r, "iam", "ListAttachedRolePolicies", s.listAttached)
+	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listInstanceProfiles)
+	wire.Handle(r, "iam", "GetUser", s.getUser)
+}
+
+// mayRole authorises an action on the role by its name. Before a role exists its
+// path decides the ARN.
+func (s *Service) mayRole(ctx context.Context, req *wire.Request, operation string, ro role) error {
+	return req.Authorize(ctx, "iam:"+operation, ro.ARN, nil)
+}
+
+// readRole loads a role that the caller may see with the request's operation.
+func (s *Service) readRole(ctx context.Context, req *wire.Request, name *string) (ro role, err error) {
+	if err := checkName("roleName", name, 64); err != nil {
+		return ro, err
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		ro, err = getRole(tx, *name)
+		return err
+	})
+	if err != nil {
+		if authErr := req.Authorize(ctx, "iam:"+req.Operation, s.roleARN("/", *name), nil); authErr != nil {
+			return ro, authErr
+		}
+		return ro, err
+	}
+	return ro, s.mayRole(ctx, req, req.Operation, ro)
+}
+
+// changeRole loads the role, lets fn change it and keeps it.
+func (s *Service) changeRole(ctx context.Context, req *wire.Request, name *string, fn func(*store.Tx, *role) error) error {
+	if _, err := s.readRole(ctx, req, name); err != nil {
+		return err
+	}
+	return s.update(func(tx *store.Tx) error {
+		ro, err := getRole(tx, *name)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, &ro); err != nil {
+			return err
+		}
+		return store.Put(tx, rolesBucket, ro.Name, ro)
+	})
+}
+
+func (s *Service) roleARN(path, name string) string {
+	return "arn:aws:iam::" + s.Account + ":role" + path + name
+}
+
+func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
+	if err := checkName("roleName", in.RoleName, 64); err != nil {
+		return nil, err
+	}
+	path, err := checkPath(in.Path)
+	if err != nil {
+		return nil, err
+	}
+	ro := role{
+		Name: *in.RoleName, Path: path, ID: newID("AROA"), ARN: s.roleARN(path, *in.RoleName), Created: s.now(),
+		Trust: aws.ToString(in.AssumeRolePolicyDocument), Description: aws.ToString(in.Description), MaxSession: 3600,
+	}
+	keys := map[string][]string{}
+	if in.PermissionsBoundary != nil {
+		keys["iam:PermissionsBoundary"] = []string{*in.PermissionsBoundary}
+	}
+	if err := req.Authorize(ctx, "iam:CreateRole", ro.ARN, keys); err != nil {
+		return nil, err
+	}
+	if err := checkTrust(ro.Trust); err != nil {
+		return nil, err
+	}
+	if in.MaxSessionDuration != nil {
+		ro.MaxSession = *in.MaxSessionDuration
+	}
+	if err := checkRoleText(ro); err != nil {
+		return nil, err
+	}
+	if ro.Tags, err = addTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	err = s.update(func(tx *store.Tx) error {
+		if err := nameFree(tx, ro.Name); err != nil {
+			return err
+		}
+		if in.PermissionsBoundary != nil {
+			if err := s.setBoundary(tx, &ro, *in.PermissionsBoundary); err != nil {
+				return err
+			}
+		}
+		return store.Put(tx, rolesBucket, ro.Name, ro)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CreateRoleOutput{Role: ro.output()}, nil
+}
+
+// nameFree: names of roles are unique without regard to case.
+func nameFree(tx *store.Tx, name string) error {
+	return tx.Scan(rolesBucket, "", "", func(key string, _ []byte) (bool, error) {
+		if strings.EqualFold(key, name) {
+			return false, wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
+		}
+		return true, nil
+	})
+}
+
+func checkTrust(text string) error {
+	if text == "" {
+		return invalid("assumeRolePolicyDocument", "Member must not be null")
+	}
+	doc, err := parsePolicy(text, policy.Trust)
+	if err != nil {
+		return err
+	}
+	if visible(text) > maxTrust {
+		return wire.Errorf(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d", maxTrust)
+	}
+	for _, a := range doc.Actions() {
+		if a != "*" && !strings.HasPrefix(strings.ToLower(a), "sts:") {
+			return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.")
+		}
+	}
+	return nil
+}
+
+func checkRoleText(ro role) error {
+	if ro.MaxSession < 3600 || ro.MaxSession > 43200 {
+		return invalid("maxSessionDuration", "Member must have value between 3600 and 43200")
+	}
+	if len([]rune(ro.Description)) > 1000 {
+		return invalid("description", "Member must have length less than or equal to 1000")
+	}
+	return nil
+}
+
+// visible counts the characters that count for quotas.
+func visible(text string) (n int) {
+	for _, r := range text {
+		if !unicode.IsSpace(r) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Service) getRole(ctx context.Context, req *wire.Request, in *sdk.GetRoleInput) (*sdk.GetRoleOutput, error) {
+	ro, err := s.readRole(ctx, req, in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.GetRoleOutput{Role: ro.output()}, nil
+}
+
+func (s *Service) listRoles(ctx context.Context, req *wire.Request, in *sdk.ListRolesInput) (*sdk.ListRolesOutput, error) {
+	if err := req.Authorize(ctx, "iam:ListRoles", "arn:aws:iam::"+s.Account+":role/", nil); err != nil {
+		return nil, err
+	}
+	var all []role
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[role](tx, rolesBucket, "")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var roles []types.Role
+	for i := range all {
+		if !strings.HasPrefix(all[i].Path, aws.ToString(in.PathPrefix)) {
+			continue
+		}
+		out := all[i].output()
+		out.Tags, out.PermissionsBoundary, out.RoleLastUsed = nil, nil, nil // GetRole has them
+		roles = append(roles, *out)
+	}
+	some, next, more, err := page(roles, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.ListRolesOutput{Roles: nonNil(some), Marker: next, IsTruncated: more}, nil
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.DeleteRoleInput) (*sdk.DeleteRoleOutput, error) {
+	if _, err := s.readRole(ctx, req, in.RoleName); err != nil {
+		return nil, err
+	}
+	err := s.update(func(tx *store.Tx) error {
+		ro, err := getRole(tx, *in.RoleName)
+		switch {
+		case err != nil:
+			return err
+		case len(ro.Attached) > 0:
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+		case len(ro.Inline) > 0:
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+		}
+		return tx.Delete(rolesBucket, ro.Name)
+	})
+	return &sdk.DeleteRoleOutput{}, err
+}
+
+func (s *Service) updateRole(ctx context.Context, req *wire.Request, in *sdk.UpdateRoleInput) (*sdk.UpdateRoleOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		// What is not given goes back to its default, as on AWS.
+		ro.Description, ro.MaxSession = aws.ToString(in.Description), 3600
+		if in.MaxSessionDuration != nil {
+			ro.MaxSession = *in.MaxSessionDuration
+		}
+		return checkRoleText(*ro)
+	})
+	return &sdk.UpdateRoleOutput{}, err
+}
+
+func (s *Service) updateRoleDescription(ctx context.Context, req *wire.Request, in *sdk.UpdateRoleDescriptionInput) (*sdk.UpdateRoleDescriptionOutput, error) {
+	var out *types.Role
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		ro.Description = aws.ToString(in.Description)
+		out = ro.output()
+		return checkRoleText(*ro)
+	})
+	return &sdk.UpdateRoleDescriptionOutput{Role: out}, err
+}
+
+func (s *Service) updateAssumeRolePolicy(ctx context.Context, req *wire.Request, in *sdk.UpdateAssumeRolePolicyInput) (*sdk.UpdateAssumeRolePolicyOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		ro.Trust = aws.ToString(in.PolicyDocument)
+		return checkTrust(ro.Trust)
+	})
+	return &sdk.UpdateAssumeRolePolicyOutput{}, err
+}
+
+func (s *Service) setBoundary(tx *store.Tx, ro *role, arn string) error {
+	if _, err := s.managedPolicy(tx, arn); err != nil {
+		return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.", arn)
+	}
+	ro.Boundary = arn
+	return nil
+}
+
+func (s *Service) putBoundary(ctx context.Context, req *wire.Request, in *sdk.PutRolePermissionsBoundaryInput) (*sdk.PutRolePermissionsBoundaryOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
+		return s.setBoundary(tx, ro, aws.ToString(in.PermissionsBoundary))
+	})
+	return &sdk.PutRolePermissionsBoundaryOutput{}, err
+}
+
+func (s *Service) deleteBoundary(ctx context.Context, req *wire.Request, in *sdk.DeleteRolePermissionsBoundaryInput) (*sdk.DeleteRolePermissionsBoundaryOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		ro.Boundary = ""
+		return nil
+	})
+	return &sdk.DeleteRolePermissionsBoundaryOutput{}, err
+}
+
+func (s *Service) tagRole(ctx context.Context, req *wire.Request, in *sdk.TagRoleInput) (*sdk.TagRoleOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) (err error) {
+		ro.Tags, err = addTags(ro.Tags, in.Tags)
+		return err
+	})
+	return &sdk.TagRoleOutput{}, err
+}
+
+func (s *Service) untagRole(ctx context.Context, req *wire.Request, in *sdk.UntagRoleInput) (*sdk.UntagRoleOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		ro.Tags = removeTags(ro.Tags, in.TagKeys)
+		return nil
+	})
+	return &sdk.UntagRoleOutput{}, err
+}
+
+func (s *Service) listRoleTags(ctx context.Context, req *wire.Request, in *sdk.ListRoleTagsInput) (*sdk.ListRoleTagsOutput, error) {
+	ro, err := s.readRole(ctx, req, in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	some, next, more, err := page(tagList(ro.Tags), in.Marker, in.MaxItems)
+	return &sdk.ListRoleTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
+}
+
+func (s *Service) putRolePolicy(ctx context.Context, req *wire.Request, in *sdk.PutRolePolicyInput) (*sdk.PutRolePolicyOutput, error) {
+	if err := checkName("policyName", in.PolicyName, 128); err != nil {
+		return nil, err
+	}
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		text := aws.ToString(in.PolicyDocument)
+		if _, err := parsePolicy(text, policy.Identity); err != nil {
+			return err
+		}
+		if ro.Inline == nil {
+			ro.Inline = map[string]string{}
+		}
+		ro.Inline[*in.PolicyName] = text
+		size := 0
+		for _, doc := range ro.Inline {
+			size += visible(doc)
+		}
+		if size > maxInline {
+			return wire.Errorf(http.StatusConflict, "LimitExceeded", "Maximum policy size of %d bytes exceeded for role %s", maxInline, ro.Name)
+		}
+		return nil
+	})
+	return &sdk.PutRolePolicyOutput{}, err
+}
+
+func noRolePolicy(name string) error {
+	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The role policy with name %s cannot be found.", name)
+}
+
+func (s *Service) getRolePolicy(ctx context.Context, req *wire.Request, in *sdk.GetRolePolicyInput) (*sdk.GetRolePolicyOutput, error) {
+	ro, err := s.readRole(ctx, req, in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	doc, ok := ro.Inline[aws.ToString(in.PolicyName)]
+	if !ok {
+		return nil, noRolePolicy(aws.ToString(in.PolicyName))
+	}
+	return &sdk.GetRolePolicyOutput{RoleName: &ro.Name, PolicyName: in.PolicyName, PolicyDocument: encoded(doc)}, nil
+}
+
+func (s *Service) deleteRolePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteRolePolicyInput) (*sdk.DeleteRolePolicyOutput, error) {
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		name := aws.ToString(in.PolicyName)
+		if _, ok := ro.Inline[name]; !ok {
+			return noRolePolicy(name)
+		}
+		delete(ro.Inline, name)
+		return nil
+	})
+	return &sdk.DeleteRolePolicyOutput{}, err
+}
+
+func (s *Service) listRolePolicies(ctx context.Context, req *wire.Request, in *sdk.ListRolePoliciesInput) (*sdk.ListRolePoliciesOutput, error) {
+	ro, err := s.readRole(ctx, req, in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(ro.Inline))
+	some, next, more, err := page(names, in.Marker, in.MaxItems)
+	return &sdk.ListRolePoliciesOutput{PolicyNames: nonNil(some), Marker: next, IsTruncated: more}, err
+}
+
+func (s *Service) attachRolePolicy(ctx context.Context, req *wire.Request, in *sdk.AttachRolePolicyInput) (*sdk.AttachRolePolicyOutput, error) {
+	arn := aws.ToString(in.PolicyArn)
+	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
+		if _, err := s.managedPolicy(tx, arn); err != nil {
+			return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
+		}
+		if slices.Contains(ro.Attached, arn) {
+			return nil
+		}
+		if len(ro.Attached) >= maxAttached {
+			return wire.Errorf(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: %d", maxAttached)
+		}
+		ro.Attached = append(ro.Attached, arn)
+		return nil
+	})
+	return &sdk.AttachRolePolicyOutput{}, err
+}
+
+func (s *Service) detachRolePolicy(ctx context.Context, req *wire.Request, in *sdk.DetachRolePolicyInput) (*sdk.DetachRolePolicyOutput, error) {
+	arn := aws.ToString(in.PolicyArn)
+	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+		i := slices.Index(ro.Attached, arn)
+		if i < 0 {
+			return noPolicy(arn)
+		}
+		ro.Attached = slices.Delete(ro.Attached, i, i+1)
+		return nil
+	})
+	return &sdk.DetachRolePolicyOutput{}, err
+}
+
+func (s *Service) listAttached(ctx context.Context, req *wire.Request, in *sdk.ListAttachedRolePoliciesInput) (*sdk.ListAttachedRolePoliciesOutput, error) {
+	ro, err := s.readRole(ctx, req, in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := []types.AttachedPolicy{}
+	for _, arn := range ro.Attached {
+		name := arn[strings.LastIndexByte(arn, '/')+1:]
+		path := strings.TrimSuffix(arn[strings.Index(arn, ":policy/")+len(":policy"):], name)
+		if strings.HasPrefix(path, aws.ToString(in.PathPrefix)) {
+			out = append(out, types.AttachedPolicy{PolicyArn: aws.String(arn), PolicyName: aws.String(name)})
+		}
+	}
+	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	return &sdk.ListAttachedRolePoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
+}
+
+// listInstanceProfiles is always empty: the sandbox has no EC2, so no profiles
+// can be made. Tools ask before they delete a role.
+func (s *Service) listInstanceProfiles(ctx context.Context, req *wire.Request, in *sdk.ListInstanceProfilesForRoleInput) (*sdk.ListInstanceProfilesForRoleOutput, error) {
+	if _, err := s.readRole(ctx, req, in.RoleName); err != nil {
+		return nil, err
+	}
+	return &sdk.ListInstanceProfilesForRoleOutput{InstanceProfiles: []types.InstanceProfile{}}, nil
+}
+
+func (s *Service) getUser(ctx context.Context, req *wire.Request, in *sdk.GetUserInput) (*sdk.GetUserOutput, error) {
+	name := aws.ToString(in.UserName)
+	if name == "" {
+		if !req.Principal.Admin {
+			return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "Must specify userName when calling with non-User credentials")
+		}
+		name = UserName
+	}
+	if err := req.Authorize(ctx, "iam:GetUser", "arn:aws:iam::"+s.Account+":user/"+name, nil); err != nil {
+		return nil, err
+	}
+	if name != UserName {
+		return nil, wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The user with name %s cannot be found.", name)
+	}
+	return &sdk.GetUserOutput{User: &types.User{
+		UserName: aws.String(UserName), Path: aws.String("/"), UserId: &s.user.ID, Arn: &s.admin.ARN, CreateDate: &s.user.Created,
+	}}, nil
+}

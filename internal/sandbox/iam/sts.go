@@ -1,0 +1,121 @@
+package iam
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerSTS(r *wire.Router) {
+	wire.Handle(r, "sts", "GetCallerIdentity", s.getCallerIdentity)
+	wire.Handle(r, "sts", "AssumeRole", s.assumeRole)
+	wire.Handle(r, "sts", "GetSessionToken", s.getSessionToken)
+}
+
+// getCallerIdentity needs no permission.
+func (s *Service) getCallerIdentity(_ context.Context, req *wire.Request, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
+	p := req.Principal
+	return &sts.GetCallerIdentityOutput{Account: &p.Account, Arn: &p.ARN, UserId: &p.UserID}, nil
+}
+
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+
+func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
+	arn, name := aws.ToString(in.RoleArn), aws.ToString(in.RoleSessionName)
+	switch {
+	case !strings.HasPrefix(arn, "arn:") || !strings.Contains(arn, ":role/"):
+		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "%s is invalid", arn)
+	case !sessionName.MatchString(name):
+		return nil, invalid("roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
+	case in.Policy != nil || len(in.PolicyArns) > 0:
+		return nil, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not support session policies")
+	case len(in.Tags) > 0 || len(in.TransitiveTagKeys) > 0:
+		return nil, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not support session tags")
+	}
+	c, err := s.mayAssume(ctx, req, arn, in)
+	if err != nil {
+		return nil, err
+	}
+	seconds := int32(3600)
+	if in.DurationSeconds != nil {
+		seconds = *in.DurationSeconds
+	}
+	switch {
+	case seconds < 900:
+		return nil, invalid("durationSeconds", "Member must have value greater than or equal to 900")
+	case req.Principal.Role != "" && seconds > 3600:
+		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	case seconds > c.role.MaxSession:
+		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	p := s.sessionPrincipal(c.role, name)
+	creds, err := s.newSession(p, time.Duration(seconds)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return &sts.AssumeRoleOutput{
+		Credentials:     credentialsOutput(creds),
+		AssumedRoleUser: &types.AssumedRoleUser{Arn: &p.ARN, AssumedRoleId: &p.UserID},
+	}, nil
+}
+
+// mayAssume asks the role's trust policy and, where that leaves it to the
+// account, the caller's own policies. A role that does not exist is refused with
+// the same words.
+func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, in *sts.AssumeRoleInput) (*compiledRole, error) {
+	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.Principal.ARN, arn)
+	c, err := s.compile(arn[strings.LastIndexByte(arn, '/')+1:])
+	if err != nil {
+		return nil, err
+	}
+	if c == nil || c.role.ARN != arn {
+		return nil, refused
+	}
+	keys := req.ConditionKeys(map[string][]string{"sts:RoleSessionName": {*in.RoleSessionName}})
+	if in.ExternalId != nil {
+		keys["sts:ExternalId"] = []string{*in.ExternalId}
+	}
+	g := c.trust.Grant(policy.NewRequest(req.Principal, "sts:AssumeRole", arn, keys, s.Clock.Now()))
+	switch {
+	case g.Decision == policy.Allow:
+		return c, nil
+	case g.Decision == policy.Deny || !g.Delegated:
+		return nil, refused
+	case req.Authorize(ctx, "sts:AssumeRole", arn, keys) != nil:
+		return nil, refused
+	}
+	return c, nil
+}
+
+func (s *Service) getSessionToken(_ context.Context, req *wire.Request, in *sts.GetSessionTokenInput) (*sts.GetSessionTokenOutput, error) {
+	if !req.Principal.Admin {
+		return nil, wire.Errorf(http.StatusForbidden, "AccessDenied", "Cannot call GetSessionToken with session credentials")
+	}
+	seconds := int32(43200)
+	if in.DurationSeconds != nil {
+		seconds = *in.DurationSeconds
+	}
+	if seconds < 900 || seconds > 129600 {
+		return nil, invalid("durationSeconds", "Member must have value between 900 and 129600")
+	}
+	creds, err := s.newSession(req.Principal, time.Duration(seconds)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return &sts.GetSessionTokenOutput{Credentials: credentialsOutput(creds)}, nil
+}
+
+func credentialsOutput(c wire.Credentials) *types.Credentials {
+	return &types.Credentials{
+		AccessKeyId: &c.AccessKeyID, SecretAccessKey: &c.SecretAccessKey, SessionToken: &c.SessionToken, Expiration: &c.Expires,
+	}
+}

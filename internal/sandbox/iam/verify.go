@@ -1,0 +1,289 @@
+package iam
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxSkew is how far a request's time may be from the sandbox's.
+const maxSkew = 15 * time.Minute
+
+// maxBody bounds a request whose body must be read to check its hash. The
+// largest is a function's code given inline.
+const maxBody = 128 << 20
+
+// refusal is why a signature is refused. Services word it in three ways.
+type refusal int
+
+const (
+	missing refusal = iota
+	incomplete
+	unknownKey
+	mismatch
+	expiredToken
+	skewed
+	presignExpired
+	unsignedHeaders
+)
+
+// Verify implements wire.Verifier: AWS Signature Version 4 in the header or in
+// the query. For S3 the body is checked against its hash while it is read; chunk
+// signatures of streaming uploads are left to the S3 service.
+func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service string, err error) {
+	sig, problem := readSignature(r)
+	if problem != "" {
+		return p, "", scopeHint(r), refuse(scopeHint(r), incomplete, problem)
+	}
+	if sig == nil {
+		return p, "", "", refuse("", missing, "")
+	}
+	region, service = sig.region, sig.service
+	p, secret, err := s.credentials(sig)
+	if err != nil {
+		return p, region, service, err
+	}
+	if err := s.checkTime(sig); err != nil {
+		return p, region, service, err
+	}
+	if name := unsigned(r, sig); name != "" {
+		return p, region, service, refuse(service, unsignedHeaders, name)
+	}
+	payload, err := payloadHash(r, sig)
+	if err != nil {
+		return p, region, service, err
+	}
+	if !sig.verify(r, secret, payload) {
+		return wire.Principal{}, region, service, refuse(service, mismatch, "")
+	}
+	return p, region, service, nil
+}
+
+// scopeHint names the service of a credential that cannot be read wholly.
+func scopeHint(r *http.Request) string {
+	text := r.Header.Get("Authorization") + "," + r.URL.Query().Get("X-Amz-Credential")
+	if strings.Contains(text, "/s3/aws4_request") {
+		return "s3"
+	}
+	return ""
+}
+
+// credentials finds the key and checks that it is still good.
+func (s *Service) credentials(sig *signature) (wire.Principal, string, error) {
+	if sig.accessKey == s.Admin.AccessKeyID {
+		if sig.token != "" {
+			return wire.Principal{}, "", refuse(sig.service, unknownKey, "")
+		}
+		return s.admin, s.Admin.SecretAccessKey, nil
+	}
+	k, found, err := s.session(sig.accessKey)
+	if err != nil {
+		return wire.Principal{}, "", err
+	}
+	if !found || !hmacEqual(k.Token, sig.token) {
+		return wire.Principal{}, "", refuse(sig.service, unknownKey, "")
+	}
+	if !s.Clock.Now().Before(k.Expires) {
+		return wire.Principal{}, "", refuse(sig.service, expiredToken, "")
+	}
+	return k.Principal, k.Secret, nil
+}
+
+func (s *Service) checkTime(sig *signature) error {
+	now := s.Clock.Now()
+	if sig.presigned {
+		if now.After(sig.at.Add(sig.expires)) {
+			return refuse(sig.service, presignExpired, "")
+		}
+		if sig.at.After(now.Add(maxSkew)) {
+			return refuse(sig.service, skewed, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
+		}
+		return nil
+	}
+	switch d := now.Sub(sig.at); {
+	case d > maxSkew:
+		return refuse(sig.service, skewed, skewText("Signature expired: %s is now earlier than %s (%s - 15 min.)", sig.at, now.Add(-maxSkew), now))
+	case d < -maxSkew:
+		return refuse(sig.service, skewed, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
+	}
+	return nil
+}
+
+func skewText(format string, at, limit, now time.Time) string {
+	return fmt.Sprintf(format, at.Format(amzTime), limit.UTC().Format(amzTime), now.UTC().Format(amzTime))
+}
+
+// unsigned names a header that changes what an S3 request means and is not
+// covered by its signature.
+func unsigned(r *http.Request, sig *signature) string {
+	if sig.service != "s3" {
+		return ""
+	}
+	for name := range r.Header {
+		low := strings.ToLower(name)
+		if strings.HasPrefix(low, "x-amz-") && low != "x-amz-user-agent" && !slices.Contains(sig.signedHeaders, low) {
+			// A presigned upload may state its hash beside the URL.
+			if sig.presigned && low == "x-amz-content-sha256" && r.Header.Get(name) == unsignedPayload {
+				continue
+			}
+			return low
+		}
+	}
+	return ""
+}
+
+var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// payloadHash is the last line of the canonical request. It leaves r.Body
+// readable.
+func payloadHash(r *http.Request, sig *signature) (string, error) {
+	if sig.service == "s3" {
+		return s3PayloadHash(r, sig)
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		sum := sha256.Sum256(nil)
+		return hex.EncodeToString(sum[:]), nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return "", wire.Errorf(http.StatusBadRequest, "RequestTimeout", "the request body could not be read: %s", err)
+	}
+	if len(body) > maxBody {
+		return "", wire.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "request is larger than %d bytes", maxBody)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func s3PayloadHash(r *http.Request, sig *signature) (string, error) {
+	stated := r.Header.Get("X-Amz-Content-Sha256")
+	if sig.presigned && stated == "" {
+		stated = r.URL.Query().Get("X-Amz-Content-Sha256")
+	}
+	switch stated {
+	case "":
+		if sig.presigned {
+			return unsignedPayload, nil
+		}
+		return "", wire.Errorf(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+	case unsignedPayload, "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+		"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":
+		return stated, nil
+	}
+	if !hexHash.MatchString(stated) {
+		return "", wire.Errorf(http.StatusBadRequest, "InvalidArgument",
+			"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &checkedBody{ReadCloser: r.Body, sum: sha256.New(), want: stated}
+	} else if sum := sha256.Sum256(nil); stated != hex.EncodeToString(sum[:]) {
+		return "", errPayload()
+	}
+	return stated, nil
+}
+
+// checkedBody fails at its end if the content is not what was signed.
+type checkedBody struct {
+	io.ReadCloser
+	sum  hash.Hash
+	want string
+}
+
+func (b *checkedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) && hex.EncodeToString(b.sum.Sum(nil)) != b.want {
+		return n, errPayload()
+	}
+	return n, err
+}
+
+func errPayload() error {
+	return wire.Errorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+}
+
+// refuse words a refusal as the service would: S3, the query services and the
+// JSON services have codes of their own for the same thing.
+func refuse(service string, why refusal, detail string) error {
+	const (
+		invalid   = "The security token included in the request is invalid."
+		expired   = "The security token included in the request is expired"
+		different = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	)
+	switch service {
+	case "s3":
+		return refuseS3(why, detail)
+	case "iam", "sts", "monitoring":
+		switch why {
+		case missing:
+			return wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
+		case incomplete, unsignedHeaders:
+			return wire.Errorf(http.StatusForbidden, "IncompleteSignature", "%s", detail)
+		case unknownKey:
+			return wire.Errorf(http.StatusForbidden, "InvalidClientTokenId", invalid)
+		case expiredToken:
+			return wire.Errorf(http.StatusForbidden, "ExpiredToken", expired)
+		case skewed:
+			return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "%s", detail)
+		case presignExpired:
+			return wire.Errorf(http.StatusForbidden, "RequestExpired", "Request has expired.")
+		default:
+			return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", different)
+		}
+	}
+	status := http.StatusBadRequest
+	if service == "lambda" || service == "" {
+		status = http.StatusForbidden
+	}
+	switch why {
+	case missing:
+		return wire.Errorf(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+	case incomplete, unsignedHeaders:
+		return wire.Errorf(status, "IncompleteSignatureException", "%s", detail)
+	case unknownKey:
+		return wire.Errorf(status, "UnrecognizedClientException", invalid)
+	case expiredToken:
+		return wire.Errorf(status, "ExpiredTokenException", expired)
+	case skewed:
+		return wire.Errorf(status, "InvalidSignatureException", "%s", detail)
+	case presignExpired:
+		return wire.Errorf(status, "RequestExpired", "Request has expired.")
+	default:
+		return wire.Errorf(status, "InvalidSignatureException", different)
+	}
+}
+
+func refuseS3(why refusal, detail string) error {
+	switch why {
+	case missing:
+		return wire.Errorf(http.StatusForbidden, "AccessDenied", "Access Denied")
+	case incomplete:
+		return wire.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; %s", detail)
+	case unsignedHeaders:
+		e := wire.Errorf(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed")
+		e.Fields = map[string]any{"HeadersNotSigned": detail}
+		return e
+	case unknownKey:
+		return wire.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+	case expiredToken:
+		return wire.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")
+	case skewed:
+		return wire.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+	case presignExpired:
+		return wire.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired")
+	default:
+		return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	}
+}
