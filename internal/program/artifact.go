@@ -1,0 +1,169 @@
+package program
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// modelData is where the model's weights are, or will be.
+type modelData struct {
+	// url is what SageMaker is told: s3://bucket/key, or https.
+	url string
+	// bucket and key say the same to IAM. key ends in "/" for a prefix.
+	bucket, key string
+	// local is the file to upload, "" if the data is in S3 already.
+	local string
+}
+
+// prefix tells that the data is many objects, not one tar.gz.
+func (m *modelData) prefix() bool { return strings.HasSuffix(m.key, "/") }
+
+// gzipMagic begins every gzip file. (RFC 1952, 2.3.1)
+const gzipMagic = "\x1f\x8b"
+
+// readModelData finds the model's weights. A local file gets a name made from
+// its content, so that a new model is a new object, a new SageMaker model and an
+// update of the endpoint: nothing that is in use is ever overwritten, and the
+// old one is there until the new one serves.
+func (p *plan) readModelData() (*modelData, error) {
+	const parameter = "modelDataUrl"
+	local := p.pipe.Files[parameter]
+	if local == "" {
+		raw := p.text(parameter)
+		if raw == "" {
+			return nil, nil // the image holds its model
+		}
+		return parseModelURL(parameter, raw)
+	}
+	sum, err := hashModel(parameter, local)
+	if err != nil {
+		return nil, err
+	}
+	if !p.has("storage") {
+		return nil, fault.New(fault.Invalid, "%s is a local file, but the template has no block \"storage\" to upload it to", parameter).
+			WithHint("Give %s as an s3:// URL, or add \"storage\" to the blocks in template.yaml.", parameter)
+	}
+	key := artifactPrefix + "model-" + sum[:12] + ".tar.gz"
+	return &modelData{
+		url: "s3://" + p.names.Bucket + "/" + key, bucket: p.names.Bucket, key: key, local: local,
+	}, nil
+}
+
+// hashModel reads the whole file, and so finds out that it can be read.
+func hashModel(parameter, file string) (sum string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", unreadable(parameter, file, err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return "", unreadable(parameter, file, err)
+	}
+	if info.IsDir() {
+		return "", fault.New(fault.Invalid, "%s: %s is a folder", parameter, file).
+			WithHint("Pack it: tar -czf model.tar.gz -C %s .", file)
+	}
+	head := make([]byte, len(gzipMagic))
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != gzipMagic {
+		return "", fault.New(fault.Invalid, "%s: %s is not a tar.gz file", parameter, file).
+			WithHint("Pack the model: tar -czf model.tar.gz -C FOLDER .")
+	}
+	h := sha256.New()
+	h.Write(head)
+	if _, err := io.Copy(h, f); err != nil {
+		return "", unreadable(parameter, file, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// s3Host matches the host names of S3 in a URL: bucket first, or in the path.
+// (AmazonS3/latest/userguide/VirtualHosting.html)
+var s3Host = regexp.MustCompile(`^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?$`)
+
+// parseModelURL splits an s3:// or https:// URL into bucket and key, which the
+// role's policy has to name.
+func parseModelURL(parameter, raw string) (*modelData, error) {
+	bad := func(why string) error {
+		return fault.New(fault.Invalid, "%s %q %s", parameter, raw, why).
+			WithHint("Write it as s3://bucket/path/model.tar.gz, or s3://bucket/folder/ for a folder.")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, bad("is not a URL")
+	}
+	m := &modelData{url: raw}
+	key := strings.TrimPrefix(u.Path, "/")
+	switch u.Scheme {
+	case "s3":
+		m.bucket, m.key = u.Host, key
+	case "https":
+		host := s3Host.FindStringSubmatch(u.Host)
+		if host == nil {
+			return nil, bad("is not an address of S3")
+		}
+		if m.bucket, m.key = host[1], key; m.bucket == "" {
+			m.bucket, m.key, _ = strings.Cut(key, "/")
+		}
+	default:
+		return nil, bad("is neither an s3:// nor an https:// URL")
+	}
+	if m.bucket == "" || m.key == "" {
+		return nil, bad("names no object")
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, bad("has more than bucket and key")
+	}
+	return m, nil
+}
+
+// arn is the ARN of the object, or of the bucket with another key.
+func (p *plan) s3ARN(bucket, key string) string {
+	arn := "arn:" + p.env.Partition + ":s3:::" + bucket
+	if key != "" {
+		arn += "/" + key
+	}
+	return arn
+}
+
+// modelDataGrants let SageMaker read exactly the model.
+func (p *plan) modelDataGrants() []statement {
+	m := p.model
+	if m == nil {
+		return nil
+	}
+	if !m.prefix() {
+		return []statement{allow("ModelArtifact", oneOrMany{"s3:GetObject"}, oneOrMany{p.s3ARN(m.bucket, m.key)})}
+	}
+	return []statement{
+		allow("ModelPrefixList", oneOrMany{"s3:ListBucket"}, oneOrMany{p.s3ARN(m.bucket, "")}).
+			when("StringLike", "s3:prefix", m.key+"*", m.key),
+		allow("ModelPrefix", oneOrMany{"s3:GetObject"}, oneOrMany{p.s3ARN(m.bucket, m.key) + "*"}),
+	}
+}
+
+// ecrImage is an image in ECR: account, region and repository.
+// (AmazonECR/latest/userguide/Registries.html)
+var ecrImage = regexp.MustCompile(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)`)
+
+// imageGrants let SageMaker pull exactly the image's repository, if it is in
+// ECR. Any other image needs no right of ours.
+func (p *plan) imageGrants(image string) []statement {
+	m := ecrImage.FindStringSubmatch(image)
+	if m == nil {
+		return nil
+	}
+	repository := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", p.env.Partition, m[2], m[1], m[3])
+	return []statement{
+		allow("EcrLogin", oneOrMany{"ecr:GetAuthorizationToken"}, anything),
+		allow("EcrPull", oneOrMany{"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}, oneOrMany{repository}),
+	}
+}

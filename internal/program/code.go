@@ -1,0 +1,322 @@
+package program
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Lambda's limits of a function's code. (lambda/latest/dg/gettingstarted-limits.html)
+const (
+	maxZipped   = 50 << 20
+	maxUnzipped = 250 << 20
+)
+
+// builtinCode is the folder of a template that holds the function it brings.
+const builtinCode = "preprocess"
+
+// codePackage is the code of a function, ready to be uploaded. The engine
+// hashes the names and contents of the files and nothing else, in order of
+// name: the same files are always the same package, whenever and wherever they
+// were written.
+type codePackage struct {
+	archive pulumi.Archive
+	files   map[string]fs.FileMode // by slash-separated name
+	zipped  bool                   // a ready zip, uploaded as it is
+}
+
+// readCode loads the code that a pipeline names, or the one its template
+// brings.
+func (p *plan) readCode() (*codePackage, error) {
+	const parameter = "preprocess.code"
+	if local := p.pipe.Files[parameter]; local != "" {
+		info, err := os.Stat(local)
+		if err != nil {
+			return nil, unreadable(parameter, local, err)
+		}
+		if !info.IsDir() {
+			return codeFromZip(parameter, local, info.Size())
+		}
+		return codeFromFolder(parameter, local)
+	}
+	if p.tmpl.FS == nil {
+		return nil, fault.New(fault.Invalid, "pipeline %s has no %s, and template %s brings no code", p.pipe.ID, parameter, p.tmpl.Name).
+			WithHint("Set %s to a folder or a zip file.", parameter)
+	}
+	return codeFromTemplate(p.tmpl.FS, p.tmpl.Name, p.tmpl.Origin)
+}
+
+// skipped tells which files never belong to a function: what an interpreter, a
+// file manager or git leaves behind. They would change the package without
+// changing the function.
+func skipped(name string, dir bool) bool {
+	if dir {
+		return name == "__pycache__" || name == ".git" || name == ".pulumi"
+	}
+	return name == ".DS_Store" || name == ".git" || strings.HasSuffix(name, ".pyc")
+}
+
+// walkCode visits the files of a function's folder, in order of name. A link to
+// a file counts as the file, one to a folder is left out.
+func walkCode(root fs.FS, visit func(name string, info fs.FileInfo) error) error {
+	return fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name != "." && skipped(d.Name(), d.IsDir()) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() {
+			return nil
+		}
+		info, err := fs.Stat(root, name)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		return visit(name, info)
+	})
+}
+
+// codeFromFolder packs a folder of this machine.
+func codeFromFolder(parameter, dir string) (*codePackage, error) {
+	c := &codePackage{files: map[string]fs.FileMode{}}
+	assets := map[string]any{}
+	var total int64
+	root := os.DirFS(dir)
+	err := walkCode(root, func(name string, info fs.FileInfo) error {
+		f, err := root.Open(name) // now, not halfway through an update
+		if err != nil {
+			return err
+		}
+		total += info.Size()
+		c.files[name] = info.Mode()
+		assets[name] = pulumi.NewFileAsset(filepath.Join(dir, filepath.FromSlash(name)))
+		return f.Close()
+	})
+	if err != nil {
+		return nil, unreadable(parameter, dir, err)
+	}
+	if len(assets) == 0 {
+		return nil, fault.New(fault.Invalid, "%s: the folder %s has no files", parameter, dir).
+			WithHint("Put the function's code there, or name another folder.")
+	}
+	if total > maxUnzipped {
+		return nil, tooBig(parameter, dir, total, "unzipped", maxUnzipped)
+	}
+	if total > maxZipped {
+		size, err := zippedSize(root, c.files)
+		if err != nil {
+			return nil, unreadable(parameter, dir, err)
+		}
+		if size > maxZipped {
+			return nil, tooBig(parameter, dir, size, "zipped", maxZipped)
+		}
+	}
+	c.archive = pulumi.NewAssetArchive(assets)
+	return c, nil
+}
+
+// codeFromTemplate packs the function that a template brings. A built-in
+// template is part of the program file, so its texts go into the state.
+func codeFromTemplate(templates fs.FS, template, origin string) (*codePackage, error) {
+	root, err := fs.Sub(templates, builtinCode)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "%v", err).Because(err)
+	}
+	c := &codePackage{files: map[string]fs.FileMode{}}
+	assets := map[string]any{}
+	err = walkCode(root, func(name string, info fs.FileInfo) error {
+		data, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		c.files[name] = info.Mode()
+		switch onDisk := filepath.Join(origin, builtinCode, filepath.FromSlash(name)); {
+		case utf8.Valid(data):
+			assets[name] = pulumi.NewStringAsset(string(data))
+		case filepath.IsAbs(onDisk):
+			assets[name] = pulumi.NewFileAsset(onDisk)
+		default:
+			return fmt.Errorf("%s is not text", path.Join(builtinCode, name))
+		}
+		return nil
+	})
+	if err != nil || len(assets) == 0 {
+		if err == nil {
+			err = errors.New("the folder is empty")
+		}
+		return nil, fault.New(fault.Invalid, "template %s has no readable code in its folder %s: %v", template, builtinCode, err).
+			Because(err).WithHint("Set preprocess.code to a folder or a zip file, or add %s/ to the template.", builtinCode)
+	}
+	c.archive = pulumi.NewAssetArchive(assets)
+	return c, nil
+}
+
+// codeFromZip takes a ready zip as it is: not one byte of it changes.
+func codeFromZip(parameter, file string, size int64) (*codePackage, error) {
+	switch strings.ToLower(filepath.Ext(file)) {
+	case ".zip", ".jar":
+	default:
+		return nil, fault.New(fault.Invalid, "%s: %s is neither a folder nor a .zip or .jar file", parameter, file).
+			WithHint("Name a folder, or a zip file whose name ends in .zip.")
+	}
+	if size > maxZipped {
+		return nil, tooBig(parameter, file, size, "zipped", maxZipped)
+	}
+	r, err := zip.OpenReader(file)
+	if err != nil {
+		return nil, unreadable(parameter, file, err)
+	}
+	defer func() { _ = r.Close() }() // it was only read
+	c := &codePackage{files: map[string]fs.FileMode{}, zipped: true}
+	var total uint64
+	for _, f := range r.File {
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		total += f.UncompressedSize64
+		c.files[f.Name] = f.Mode()
+	}
+	if total > maxUnzipped {
+		return nil, tooBig(parameter, file, int64(min(total, 1<<62)), "unzipped", maxUnzipped)
+	}
+	if len(c.files) == 0 {
+		return nil, fault.New(fault.Invalid, "%s: the zip file %s is empty", parameter, file).
+			WithHint("Put the function's code into it.")
+	}
+	c.archive = pulumi.NewFileArchive(file)
+	return c, nil
+}
+
+// checkHandler finds a handler whose file is not in the package, where the
+// runtime says which file that is. Lambda itself would only say so when the
+// first execution fails.
+func (c *codePackage) checkHandler(runtime, handler string) *fault.Error {
+	if strings.HasPrefix(runtime, "provided") {
+		return c.checkBootstrap(runtime)
+	}
+	module, _, ok := cutLast(handler, ".")
+	if !ok {
+		module = handler
+	}
+	var candidates []string
+	switch {
+	case strings.HasPrefix(runtime, "python"):
+		module = strings.ReplaceAll(module, ".", "/")
+		candidates = []string{module + ".py", module + "/__init__.py", module + ".pyc", module + ".so"}
+	case strings.HasPrefix(runtime, "nodejs"):
+		candidates = []string{module + ".js", module + ".mjs", module + ".cjs"}
+	case strings.HasPrefix(runtime, "ruby"):
+		candidates = []string{strings.SplitN(handler, ".", 2)[0] + ".rb"}
+	default:
+		return nil // compiled: the class is inside some archive
+	}
+	for _, name := range candidates {
+		if _, ok := c.files[name]; ok {
+			return nil
+		}
+	}
+	return fault.New(fault.Invalid, "the handler %q of runtime %s needs the file %s, which is not in the function's code (%s)",
+		handler, runtime, candidates[0], c.list()).
+		WithHint("Set preprocess.handler to file.function, or add the file to preprocess.code.")
+}
+
+// checkBootstrap: a runtime of one's own starts the file bootstrap, which has
+// to be executable. The engine packs folders without file modes, so only a zip
+// can say that.
+func (c *codePackage) checkBootstrap(runtime string) *fault.Error {
+	const hint = "Build the zip with: chmod +x bootstrap && zip -r function.zip ."
+	mode, ok := c.files["bootstrap"]
+	switch {
+	case !ok:
+		return fault.New(fault.Invalid, "the runtime %s needs the file bootstrap, which is not in the function's code (%s)", runtime, c.list()).
+			WithHint(hint)
+	case !c.zipped:
+		return fault.New(fault.Invalid, "the runtime %s needs preprocess.code as a zip file: a folder is packed without the right to execute bootstrap", runtime).
+			WithHint(hint)
+	case mode&0o111 == 0:
+		return fault.New(fault.Invalid, "the file bootstrap in the function's zip is not executable").WithHint(hint)
+	}
+	return nil
+}
+
+// list names a few files of the package.
+func (c *codePackage) list() string {
+	const few = 5
+	var names []string
+	for name := range c.files {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	if len(names) > few {
+		names = append(slices.Clip(names[:few]), "...")
+	}
+	return strings.Join(names, ", ")
+}
+
+// zippedSize is about how large the engine's zip of a folder will be.
+func zippedSize(root fs.FS, files map[string]fs.FileMode) (int64, error) {
+	var count counter
+	w := zip.NewWriter(&count)
+	for name := range files {
+		dst, err := w.Create(name)
+		if err != nil {
+			return 0, err
+		}
+		src, err := root.Open(name)
+		if err != nil {
+			return 0, err
+		}
+		_, err = io.Copy(dst, src)
+		if err := errors.Join(err, src.Close()); err != nil {
+			return 0, err
+		}
+	}
+	err := w.Close()
+	return int64(count), err
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// cutLast cuts s around the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+func unreadable(parameter, file string, err error) *fault.Error {
+	return fault.New(fault.Invalid, "%s: %s can't be read: %v", parameter, file, err).Because(err).
+		WithHint("Check the path and that you may read it.")
+}
+
+func tooBig(parameter, file string, size int64, how string, limit int64) *fault.Error {
+	return fault.New(fault.Invalid, "%s: %s has %d MB %s; Lambda takes at most %d MB", parameter, file, size>>20, how, limit>>20).
+		WithHint("Leave out what the function does not need.")
+}

@@ -1,0 +1,103 @@
+// Package program owns the Pulumi program of a pipeline: it turns a checked
+// spec into a pulumi.RunFunc, out of blocks. A block is one piece of a pipeline
+// (storage, endpoint, workflow ...) in one file; a template names the blocks it
+// is made of.
+//
+// It is the only package that imports the provider SDKs (pulumi-aws,
+// pulumi-aws-native). It may not import the Automation API, an AWS client,
+// internal/stack or internal/sandbox, and it reaches no network: everything it
+// needs is in the spec, the template and Env.
+package program
+
+import (
+	"encoding/json"
+	"regexp"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// Env is where a pipeline will live, as found out from the credentials.
+type Env struct {
+	// Account is the 12-digit id of the account that will own the resources.
+	Account string
+	// Region is used for a pipeline that names no region itself.
+	Region string
+	// Partition is "aws", "aws-cn" ...; "" means that of the region.
+	Partition string
+	// PlainHTTP says that the endpoint has no TLS: the bucket policy then does
+	// not demand TLS, which would lock everybody out.
+	PlainHTTP bool
+}
+
+var accountRule = regexp.MustCompile(`^\d{12}$`)
+
+// Pipeline returns the Pulumi program of a pipeline. All that can be known to
+// be wrong before the engine starts is found here and returned, all at once, as
+// fault.Invalid: an unknown or missing block, a definition that is no JSON, a
+// ${name} that nothing provides, an artifact that can't be read. The program
+// itself makes no request of its own and waits for nothing.
+//
+// The program may be run several times, at once too; it keeps no state.
+func Pipeline(p *spec.Pipeline, t *spec.Template, env Env) (pulumi.RunFunc, error) {
+	pl, err := newPlan(p, t, env)
+	if err != nil {
+		return nil, err
+	}
+	return pl.run, nil
+}
+
+// Config returns the stack's configuration for the default providers. Region
+// and role are part of the stack, so that it is the same for everybody who
+// deploys it; credentials and endpoints are not: they come by the environment.
+//
+// pulumi-aws v6 takes one object in assumeRole; the list assumeRoles came with
+// v7 (https://github.com/pulumi/pulumi-aws/pull/5563). aws-native has the same
+// name and form.
+func Config(p *spec.Pipeline, env Env) map[string]string {
+	region := regionOf(p, env)
+	cfg := map[string]string{
+		"aws:region":        region,
+		"aws-native:region": region,
+	}
+	if p.AssumeRole != "" {
+		// A map of two strings always marshals.
+		role, _ := json.Marshal(map[string]string{
+			"roleArn":     p.AssumeRole,
+			"sessionName": sessionName(p),
+		})
+		cfg["aws:assumeRole"] = string(role)
+		cfg["aws-native:assumeRole"] = string(role)
+	}
+	return cfg
+}
+
+// sessionName shows in CloudTrail who did it. STS allows 2 to 64 characters;
+// the longest base name has 51.
+func sessionName(p *spec.Pipeline) string { return p.BaseName() }
+
+func regionOf(p *spec.Pipeline, env Env) string {
+	if p.Region != "" {
+		return p.Region
+	}
+	return env.Region
+}
+
+// run is the program. Each block adds its resources; blocks come in the order
+// of the registry, so what a block needs is there.
+func (p *plan) run(ctx *pulumi.Context) error {
+	b := &build{plan: p, ctx: ctx, outputs: map[string]pulumi.Input{}}
+	if err := b.addSpec(); err != nil {
+		return err
+	}
+	for _, blk := range p.blocks {
+		if err := blk.add(b); err != nil {
+			return fault.Wrap(err, "block %s", blk.Name)
+		}
+	}
+	b.export("template", pulumi.String(p.tmpl.Name))
+	b.export("templateVersion", pulumi.String(p.tmpl.Version))
+	return nil
+}
