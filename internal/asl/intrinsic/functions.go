@@ -1,0 +1,353 @@
+package intrinsic
+
+import (
+	"crypto/md5"  //nolint:gosec // States.Hash offers it
+	"crypto/sha1" //nolint:gosec // States.Hash offers it
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+)
+
+// Limits of the documentation.
+const (
+	maxArray  = 1000   // elements that ArrayRange may make
+	maxBase64 = 10_000 // characters that Base64Encode, Base64Decode and Hash take
+)
+
+type function struct {
+	min, max int // number of arguments; max < 0 for no limit
+	run      func(c *Call, args []any, env Env) (any, error)
+}
+
+// functions is never changed; a function variable breaks the initialisation
+// cycle between Call.Eval and the table.
+var functions map[string]function
+
+func init() {
+	functions = map[string]function{
+		"Format":         {1, -1, format},
+		"StringToJson":   {1, 1, stringToJSON},
+		"JsonToString":   {1, 1, func(_ *Call, a []any, _ Env) (any, error) { return value.String(a[0]), nil }},
+		"Array":          {0, -1, func(_ *Call, a []any, _ Env) (any, error) { return a, nil }},
+		"ArrayPartition": {2, 2, arrayPartition},
+		"ArrayContains":  {2, 2, arrayContains},
+		"ArrayRange":     {3, 3, arrayRange},
+		"ArrayGetItem":   {2, 2, arrayGetItem},
+		"ArrayLength":    {1, 1, arrayLength},
+		"ArrayUnique":    {1, 1, arrayUnique},
+		"Base64Encode":   {1, 1, base64Encode},
+		"Base64Decode":   {1, 1, base64Decode},
+		"Hash":           {2, 2, hash},
+		"JsonMerge":      {3, 3, jsonMerge},
+		"MathRandom":     {2, 3, mathRandom},
+		"MathAdd":        {2, 2, mathAdd},
+		"StringSplit":    {2, 2, stringSplit},
+		"UUID":           {0, 0, func(_ *Call, _ []any, env Env) (any, error) { return env.UUID(), nil }},
+	}
+}
+
+func format(c *Call, args []any, _ Env) (any, error) {
+	text, ok := args[0].(string)
+	if !ok {
+		return nil, errors.New("The first argument must be a string")
+	}
+	if c.Args[0].Ref == nil && c.Args[0].Call == nil {
+		text = c.Args[0].template
+	}
+	parts := strings.Split(text, "{}")
+	if len(parts)-1 != len(args)-1 {
+		return nil, fmt.Errorf("The number of arguments do not match the occurrences of {}: expected %d, got %d", len(parts)-1, len(args)-1)
+	}
+	var b strings.Builder
+	for i, part := range parts {
+		b.WriteString(strings.NewReplacer(openBrace, "{", closeBrace, "}").Replace(part))
+		if i == len(parts)-1 {
+			break
+		}
+		if s, isText := args[i+1].(string); isText {
+			b.WriteString(s)
+		} else {
+			b.WriteString(value.String(args[i+1]))
+		}
+	}
+	return b.String(), nil
+}
+
+func stringToJSON(_ *Call, args []any, _ Env) (any, error) {
+	s, ok := args[0].(string)
+	if !ok {
+		return nil, errors.New("The argument must be a string")
+	}
+	if strings.TrimSpace(s) == "" {
+		return nil, nil
+	}
+	return value.Parse(s)
+}
+
+func list(v any) ([]any, error) {
+	l, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("The first argument must be an array")
+	}
+	return l, nil
+}
+
+// integer takes numbers with a fraction too, rounded as AWS rounds them.
+func integer(v any, what string) (int64, error) {
+	n, ok := v.(value.Number)
+	if !ok {
+		return 0, fmt.Errorf("The %s argument must be an integer", what)
+	}
+	if i, ok := n.Int64(); ok {
+		return i, nil
+	}
+	return int64(math.Floor(n.Float64() + 0.5)), nil
+}
+
+func arrayPartition(_ *Call, args []any, _ Env) (any, error) {
+	l, err := list(args[0])
+	if err != nil {
+		return nil, err
+	}
+	size, err := integer(args[1], "second")
+	if err != nil {
+		return nil, err
+	}
+	if size <= 0 {
+		return nil, errors.New("The chunk size must be a positive, non-zero integer")
+	}
+	return Partition(l, size), nil
+}
+
+// Partition cuts l into chunks of size elements.
+func Partition(l []any, size int64) []any {
+	out := []any{}
+	for int64(len(l)) > size {
+		out = append(out, l[:size:size])
+		l = l[size:]
+	}
+	if len(l) > 0 {
+		out = append(out, l)
+	}
+	return out
+}
+
+func arrayContains(_ *Call, args []any, _ Env) (any, error) {
+	l, err := list(args[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range l {
+		if value.Equal(e, args[1]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func arrayRange(_ *Call, args []any, _ Env) (any, error) {
+	var n [3]int64
+	for i, what := range []string{"first", "second", "third"} {
+		var err error
+		if n[i], err = integer(args[i], what); err != nil {
+			return nil, err
+		}
+	}
+	return Range(n[0], n[1], n[2])
+}
+
+// Range returns the numbers from first to last, both included, by step.
+func Range(first, last, step int64) ([]any, error) {
+	if step == 0 {
+		return nil, errors.New("The step of the range must not be zero")
+	}
+	out := []any{}
+	for i := first; (step > 0 && i <= last) || (step < 0 && i >= last); i += step {
+		if len(out) == maxArray {
+			return nil, fmt.Errorf("The range must not have more than %d elements", maxArray)
+		}
+		out = append(out, value.Int(i))
+	}
+	return out, nil
+}
+
+func arrayGetItem(_ *Call, args []any, _ Env) (any, error) {
+	l, err := list(args[0])
+	if err != nil {
+		return nil, err
+	}
+	i, err := integer(args[1], "second")
+	if err != nil {
+		return nil, err
+	}
+	if i < 0 || i >= int64(len(l)) {
+		return nil, fmt.Errorf("Index %d out of bounds for length %d", i, len(l))
+	}
+	return l[i], nil
+}
+
+func arrayLength(_ *Call, args []any, _ Env) (any, error) {
+	l, err := list(args[0])
+	return value.Int(int64(len(l))), err
+}
+
+func arrayUnique(_ *Call, args []any, _ Env) (any, error) {
+	l, err := list(args[0])
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+next:
+	for _, e := range l {
+		for _, seen := range out {
+			if value.Equal(seen, e) {
+				continue next
+			}
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func shortText(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", errors.New("The argument must be a string")
+	}
+	if len(s) > maxBase64 {
+		return "", fmt.Errorf("The argument must not be longer than %d characters", maxBase64)
+	}
+	return s, nil
+}
+
+func base64Encode(_ *Call, args []any, _ Env) (any, error) {
+	s, err := shortText(args[0])
+	return base64.StdEncoding.EncodeToString([]byte(s)), err
+}
+
+func base64Decode(_ *Call, args []any, _ Env) (any, error) {
+	s, err := shortText(args[0])
+	if err != nil {
+		return nil, err
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, errors.New("The argument is not valid Base64")
+	}
+	return string(b), nil
+}
+
+func hash(_ *Call, args []any, _ Env) (any, error) {
+	algorithm, ok := args[1].(string)
+	if !ok {
+		return nil, errors.New("The second argument must be a string")
+	}
+	data, isText := args[0].(string)
+	if !isText {
+		data = value.String(args[0])
+	}
+	return Hash(data, algorithm)
+}
+
+// Hash returns the digest of text in lower-case hexadecimal. Algorithms: MD5,
+// SHA-1, SHA-256, SHA-384, SHA-512.
+func Hash(text, algorithm string) (string, error) {
+	b := []byte(text)
+	switch algorithm {
+	case "MD5":
+		s := md5.Sum(b) //nolint:gosec // asked for
+		return hex.EncodeToString(s[:]), nil
+	case "SHA-1":
+		s := sha1.Sum(b) //nolint:gosec // asked for
+		return hex.EncodeToString(s[:]), nil
+	case "SHA-256":
+		s := sha256.Sum256(b)
+		return hex.EncodeToString(s[:]), nil
+	case "SHA-384":
+		s := sha512.Sum384(b)
+		return hex.EncodeToString(s[:]), nil
+	case "SHA-512":
+		s := sha512.Sum512(b)
+		return hex.EncodeToString(s[:]), nil
+	}
+	return "", fmt.Errorf("The algorithm '%s' is not supported", algorithm)
+}
+
+func jsonMerge(_ *Call, args []any, _ Env) (any, error) {
+	a, ok1 := args[0].(*value.Object)
+	b, ok2 := args[1].(*value.Object)
+	deep, ok3 := args[2].(bool)
+	switch {
+	case !ok1 || !ok2:
+		return nil, errors.New("The first and second arguments must be JSON objects")
+	case !ok3:
+		return nil, errors.New("The third argument must be a boolean")
+	case deep:
+		return nil, errors.New("Deep merging is not supported")
+	}
+	out := a.Clone()
+	for i := range b.Len() {
+		out.Set(b.At(i))
+	}
+	return out, nil
+}
+
+func mathRandom(_ *Call, args []any, env Env) (any, error) {
+	start, err := integer(args[0], "first")
+	if err != nil {
+		return nil, err
+	}
+	end, err := integer(args[1], "second")
+	if err != nil {
+		return nil, err
+	}
+	if end <= start {
+		return nil, errors.New("The end of the range must be greater than its start")
+	}
+	r := env.Random()
+	if len(args) == 3 {
+		seed, err := integer(args[2], "third")
+		if err != nil {
+			return nil, err
+		}
+		r = Seeded(seed)
+	}
+	return value.Int(start + int64(r*float64(end-start))), nil
+}
+
+// Seeded returns the number in [0,1) that belongs to a seed: the same seed
+// yields the same number.
+func Seeded(seed int64) float64 {
+	return rand.New(rand.NewPCG(uint64(seed), 0)).Float64() //nolint:gosec // reproducible on purpose; bits matter, not sign
+}
+
+func mathAdd(_ *Call, args []any, _ Env) (any, error) {
+	a, err := integer(args[0], "first")
+	if err != nil {
+		return nil, err
+	}
+	b, err := integer(args[1], "second")
+	return value.Int(a + b), err
+}
+
+// stringSplit cuts at any of the delimiter's characters and drops empty parts.
+func stringSplit(_ *Call, args []any, _ Env) (any, error) {
+	s, ok1 := args[0].(string)
+	delimiters, ok2 := args[1].(string)
+	if !ok1 || !ok2 {
+		return nil, errors.New("Both arguments must be strings")
+	}
+	out := []any{}
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(delimiters, r) }) {
+		out = append(out, part)
+	}
+	return out, nil
+}

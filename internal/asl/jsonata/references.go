@@ -1,0 +1,122 @@
+package jsonata
+
+import (
+	"slices"
+	"strings"
+)
+
+// references finds the names of variables in an expression that it neither
+// binds itself nor calls as functions. The evaluator does not show its syntax
+// tree, so this reads tokens; a name that is bound anywhere in the expression
+// counts as bound everywhere.
+func references(text string) []string {
+	var names, bound []string
+	toks := tokens(text)
+	for i, t := range toks {
+		if !strings.HasPrefix(t, "$") || len(t) == 1 || t == "$$" {
+			continue
+		}
+		name := t[1:]
+		next := ""
+		if i+1 < len(toks) {
+			next = toks[i+1]
+		}
+		switch {
+		case next == ":=" || isParameter(toks, i):
+			bound = append(bound, name)
+		case next == "(" || name == "states":
+		case !slices.Contains(names, name):
+			names = append(names, name)
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(bound, n) })
+}
+
+// isParameter reports whether the name at i stands in a function's parameter
+// list: "function($a, $b)" or "λ($a)", or is bound by "@$a" or "#$a".
+func isParameter(toks []string, i int) bool {
+	if i > 0 && (toks[i-1] == "@" || toks[i-1] == "#") {
+		return true
+	}
+	for j := i - 1; j > 0; j-- {
+		switch t := toks[j]; {
+		case t == "," || strings.HasPrefix(t, "$"):
+		case t == "(":
+			return toks[j-1] == "function" || toks[j-1] == "λ"
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
+}
+
+// tokens splits an expression; the content of strings, comments and regular
+// expressions is left out.
+func tokens(t string) []string {
+	var out []string
+	for i := 0; i < len(t); {
+		c := t[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			i++
+		case c == '"' || c == '\'' || c == '`':
+			i = skipTo(t, i+1, c)
+			out = append(out, "string")
+		case strings.HasPrefix(t[i:], "/*"):
+			end := strings.Index(t[i+2:], "*/")
+			if end < 0 {
+				return out
+			}
+			i += end + 4
+		case c == '/' && regexMayStart(out):
+			i = skipTo(t, i+1, '/')
+			out = append(out, "regex")
+		case strings.HasPrefix(t[i:], ":="):
+			out = append(out, ":=")
+			i += 2
+		case c == '$' || isNameByte(c):
+			j := i + 1
+			if c == '$' && j < len(t) && t[j] == '$' {
+				j++
+			}
+			for j < len(t) && isNameByte(t[j]) {
+				j++
+			}
+			out = append(out, t[i:j])
+			i = j
+		default:
+			out = append(out, t[i:i+1])
+			i++
+		}
+	}
+	return out
+}
+
+func skipTo(t string, i int, quote byte) int {
+	for ; i < len(t); i++ {
+		switch t[i] {
+		case '\\':
+			i++
+		case quote:
+			return i + 1
+		}
+	}
+	return len(t)
+}
+
+// regexMayStart tells a regular expression from a division.
+func regexMayStart(out []string) bool {
+	if len(out) == 0 {
+		return true
+	}
+	switch last := out[len(out)-1]; last {
+	case "(", ",", "[", "{", ":", "?", ":=", "=", "~", ">", "<", "&", "and", "or", "in":
+		return true
+	default:
+		return false
+	}
+}

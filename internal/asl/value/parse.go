@@ -1,0 +1,381 @@
+package value
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth bounds nesting, so that hostile text cannot exhaust the stack.
+const maxDepth = 1000
+
+// SyntaxError tells where a text stops being JSON. Line and Column count from 1,
+// as Jackson (the parser of AWS) counts them.
+type SyntaxError struct {
+	Msg          string
+	Line, Column int
+	Source       string
+}
+
+// Error is the message without the position, as Step Functions shows it.
+func (e *SyntaxError) Error() string { return e.Msg }
+
+// Location is the position as ValidateStateMachineDefinition writes it.
+func (e *SyntaxError) Location() string {
+	return fmt.Sprintf("[Source: (String)\"%s\"; line: %d, column: %d]", e.Source, e.Line, e.Column)
+}
+
+// Parse reads one JSON document.
+func Parse(text string) (any, error) {
+	s := scanner{text: text}
+	return document(&s, (*scanner).value)
+}
+
+// MustParse is Parse for texts known to be right; it panics otherwise.
+func MustParse(text string) any {
+	v, err := Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func document[T any](s *scanner, read func(*scanner, int) (T, error)) (T, error) {
+	var zero T
+	s.space()
+	if s.pos >= len(s.text) {
+		return zero, s.failAt(s.pos, "No content to map due to end-of-input")
+	}
+	v, err := read(s, 0)
+	if err != nil {
+		return zero, err
+	}
+	s.space()
+	if s.pos < len(s.text) {
+		return zero, s.unexpected("Unexpected trailing content after the document")
+	}
+	return v, nil
+}
+
+type scanner struct {
+	text string
+	pos  int
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.text) {
+		switch s.text[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) value(depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, s.failAt(s.pos, "Document nesting depth exceeds the maximum allowed")
+	}
+	switch c := s.text[s.pos]; c {
+	case '{':
+		o := NewObject(4)
+		err := s.object(func(key string, _ int) error {
+			v, err := s.value(depth + 1)
+			o.Set(key, v)
+			return err
+		})
+		return o, err
+	case '[':
+		list := []any{}
+		err := s.array(func() error {
+			v, err := s.value(depth + 1)
+			list = append(list, v)
+			return err
+		})
+		return list, err
+	case '"':
+		return s.str()
+	default:
+		return s.scalar(c)
+	}
+}
+
+func (s *scanner) scalar(c byte) (any, error) {
+	if c == '-' || (c >= '0' && c <= '9') {
+		return s.num()
+	}
+	switch word := s.word(); word {
+	case "true":
+		s.pos += 4
+		return true, nil
+	case "false":
+		s.pos += 5
+		return false, nil
+	case "null":
+		s.pos += 4
+		return nil, nil
+	case "":
+		return nil, s.unexpected("expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')")
+	default:
+		return nil, s.failAt(s.pos+len(word), fmt.Sprintf("Unrecognized token '%s': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')", word))
+	}
+}
+
+// word returns the identifier at the position: Jackson reports the whole of it.
+func (s *scanner) word() string {
+	end := s.pos
+	for end < len(s.text) {
+		r, n := utf8.DecodeRuneInString(s.text[end:])
+		if r != '_' && r != '$' && !isLetter(r) && !(end > s.pos && r >= '0' && r <= '9') {
+			break
+		}
+		end += n
+	}
+	return s.text[s.pos:end]
+}
+
+func isLetter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0x80 && r != utf8.RuneError
+}
+
+func (s *scanner) object(field func(key string, keyAt int) error) error {
+	s.pos++
+	for first := true; ; first = false {
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input within/between Object entries")
+		}
+		if s.text[s.pos] == '}' && first {
+			s.pos++
+			return nil
+		}
+		if s.text[s.pos] != '"' {
+			return s.unexpected("was expecting double-quote to start field name")
+		}
+		at := s.pos
+		key, err := s.str()
+		if err != nil {
+			return err
+		}
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input within/between Object entries")
+		}
+		if s.text[s.pos] != ':' {
+			return s.unexpected("was expecting a colon to separate field name and value")
+		}
+		s.pos++
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input within/between Object entries")
+		}
+		if err := field(key, at); err != nil {
+			return err
+		}
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input: expected close marker for Object")
+		}
+		switch s.text[s.pos] {
+		case ',':
+			s.pos++
+		case '}':
+			s.pos++
+			return nil
+		default:
+			return s.unexpected("was expecting comma to separate Object entries")
+		}
+	}
+}
+
+func (s *scanner) array(element func() error) error {
+	s.pos++
+	s.space()
+	if !s.eof() && s.text[s.pos] == ']' {
+		s.pos++
+		return nil
+	}
+	for {
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input: expected close marker for Array")
+		}
+		if err := element(); err != nil {
+			return err
+		}
+		s.space()
+		if s.eof() {
+			return s.failAt(s.pos, "Unexpected end-of-input: expected close marker for Array")
+		}
+		switch s.text[s.pos] {
+		case ',':
+			s.pos++
+		case ']':
+			s.pos++
+			return nil
+		default:
+			return s.unexpected("was expecting comma to separate Array entries")
+		}
+	}
+}
+
+func (s *scanner) eof() bool { return s.pos >= len(s.text) }
+
+func (s *scanner) num() (Number, error) {
+	start := s.pos
+	digits := func() bool {
+		from := s.pos
+		for !s.eof() && s.text[s.pos] >= '0' && s.text[s.pos] <= '9' {
+			s.pos++
+		}
+		return s.pos > from
+	}
+	if s.text[s.pos] == '-' {
+		s.pos++
+	}
+	first := s.pos
+	if !digits() {
+		return "", s.unexpected("expected digit (0-9) to follow minus sign, for valid numeric value")
+	}
+	if s.text[first] == '0' && s.pos > first+1 {
+		return "", s.failAt(first+1, "Invalid numeric value: Leading zeroes not allowed")
+	}
+	if !s.eof() && s.text[s.pos] == '.' {
+		s.pos++
+		if !digits() {
+			return "", s.unexpected("Decimal point not followed by a digit")
+		}
+	}
+	if !s.eof() && (s.text[s.pos] == 'e' || s.text[s.pos] == 'E') {
+		s.pos++
+		if !s.eof() && (s.text[s.pos] == '+' || s.text[s.pos] == '-') {
+			s.pos++
+		}
+		if !digits() {
+			return "", s.unexpected("Exponent indicator not followed by a digit")
+		}
+	}
+	if !s.eof() && isLetter(rune(s.text[s.pos])) {
+		return "", s.unexpected("Expected space separating root-level values")
+	}
+	return number(s.text[start:s.pos]), nil
+}
+
+func (s *scanner) str() (string, error) {
+	s.pos++
+	start := s.pos
+	for i := s.pos; i < len(s.text); i++ {
+		switch c := s.text[i]; {
+		case c == '"':
+			s.pos = i + 1
+			return s.text[start:i], nil
+		case c == '\\':
+			return s.escaped(start, i)
+		case c < 0x20:
+			s.pos = i
+			return "", s.failAt(i, fmt.Sprintf("Illegal unquoted character ((CTRL-CHAR, code %d)): has to be escaped using backslash to be included in string value", c))
+		}
+	}
+	s.pos = len(s.text)
+	return "", s.failAt(s.pos, "Unexpected end-of-input in VALUE_STRING")
+}
+
+func (s *scanner) escaped(start, i int) (string, error) {
+	var b strings.Builder
+	b.WriteString(s.text[start:i])
+	for i < len(s.text) {
+		c := s.text[i]
+		switch {
+		case c == '"':
+			s.pos = i + 1
+			return b.String(), nil
+		case c < 0x20:
+			return "", s.failAt(i, fmt.Sprintf("Illegal unquoted character ((CTRL-CHAR, code %d)): has to be escaped using backslash to be included in string value", c))
+		case c != '\\':
+			b.WriteByte(c)
+			i++
+			continue
+		}
+		if i+1 >= len(s.text) {
+			break
+		}
+		r, n := unescape(s.text[i:])
+		if n == 0 {
+			s.pos = i + 1
+			return "", s.failAt(i+1, fmt.Sprintf("Unrecognized character escape '%c' (code %d)", s.text[i+1], s.text[i+1]))
+		}
+		b.WriteRune(r)
+		i += n
+	}
+	s.pos = len(s.text)
+	return "", s.failAt(s.pos, "Unexpected end-of-input in VALUE_STRING")
+}
+
+// unescape reads one escape sequence and returns its length, 0 if it is none.
+func unescape(t string) (rune, int) {
+	switch t[1] {
+	case '"', '\\', '/':
+		return rune(t[1]), 2
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		r, ok := hex4(t[2:])
+		if !ok {
+			return 0, 0
+		}
+		if utf16.IsSurrogate(r) && len(t) >= 12 && t[6] == '\\' && t[7] == 'u' {
+			if low, ok := hex4(t[8:]); ok {
+				if full := utf16.DecodeRune(r, low); full != utf8.RuneError {
+					return full, 12
+				}
+			}
+		}
+		return r, 6
+	}
+	return 0, 0
+}
+
+func hex4(t string) (rune, bool) {
+	if len(t) < 4 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(t[:4], 16, 32)
+	return rune(n), err == nil
+}
+
+// unexpected reports the character at the position.
+func (s *scanner) unexpected(want string) error {
+	if s.eof() {
+		return s.failAt(s.pos, "Unexpected end-of-input")
+	}
+	r, n := utf8.DecodeRuneInString(s.text[s.pos:])
+	return s.failAt(s.pos+n, fmt.Sprintf("Unexpected character ('%c' (code %d)): %s", r, r, want))
+}
+
+func (s *scanner) failAt(pos int, msg string) error {
+	line, col := Position(s.text, pos)
+	return &SyntaxError{Msg: msg, Line: line, Column: col, Source: s.text}
+}
+
+// Position turns a byte offset into line and column, both from 1; the column
+// counts characters.
+func Position(text string, offset int) (line, column int) {
+	offset = min(offset, len(text))
+	before := text[:offset]
+	line = strings.Count(before, "\n") + 1
+	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
+		before = before[i+1:]
+	}
+	return line, utf8.RuneCountInString(before) + 1
+}
