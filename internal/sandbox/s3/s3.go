@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -49,8 +51,9 @@ type Config struct {
 // implements wire.Objects.
 type Service struct {
 	Config
-	router *wire.Router
-	blobs  *blobs
+	router  *wire.Router
+	blobs   *blobs
+	writers atomic.Int64
 }
 
 var _ wire.Objects = (*Service)(nil)
@@ -72,7 +75,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{Config: c}
 	var err error
-	if s.blobs, err = openBlobs(c.Dir, c.DB); err != nil {
+	if s.blobs, err = openBlobs(c.Dir, s.knownBlob); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
 	return s, nil
@@ -86,3 +89,12 @@ func (s *Service) Register(r *wire.Router) {
 	s.registerOps(r)
 }
 
+func (s *Service) knownBlob(id string) (known bool, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		known = tx.GetRaw(dbBlobs, id) != nil
+		return nil
+	})
+	return known, err
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

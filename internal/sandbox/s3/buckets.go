@@ -1,0 +1,247 @@
+package s3
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// canonicalID stands for the account in owner elements.
+func canonicalID(account string) string {
+	sum := sha256.Sum256([]byte("canonical user of " + account))
+	return hex.EncodeToString(sum[:])
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// validName checks a new bucket's name by
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html.
+func validName(name string) bool {
+	if !bucketName.MatchString(name) || strings.Contains(name, "..") {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return false
+	}
+	for _, p := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
+		if strings.HasPrefix(name, p) {
+			return false
+		}
+	}
+	for _, x := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(name, x) {
+			return false
+		}
+	}
+	return true
+}
+
+// createBucket makes a bucket with today's defaults: ACLs off, public access
+// blocked. Creating one's own bucket again is BucketAlreadyOwnedByYou in every
+// region; the exception that AWS keeps in us-east-1 for old clients is left out.
+func (c *call) createBucket() error {
+	if !validName(c.bucket) {
+		return fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.", "BucketName", c.bucket)
+	}
+	if err := c.s.authorize(c.ctx(), c.caller, bucketMeta{}, "s3:CreateBucket", bucketARN(c.bucket), nil); err != nil {
+		return err
+	}
+	if err := c.refuseUnserved(); err != nil {
+		return err
+	}
+	raw, err := c.document()
+	if err != nil {
+		return err
+	}
+	b, err := c.newBucket(raw)
+	if err != nil {
+		return err
+	}
+	err = c.s.commit(func(tx *store.Tx) error {
+		if tx.GetRaw(dbBuckets, b.Name) != nil {
+			return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.", "BucketName", b.Name)
+		}
+		return store.Put(tx, dbBuckets, b.Name, b)
+	})
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/"+b.Name)
+	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Name))
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (c *call) newBucket(raw []byte) (bucketMeta, error) {
+	b := bucketMeta{Name: c.bucket, Region: c.req.Region, Created: c.s.now(), Settings: map[string]string{}}
+	if b.Region == "" {
+		b.Region = c.s.Region
+	}
+	var in struct {
+		LocationConstraint string
+		Location, Bucket   *struct{}
+		Tags               struct{ Tag []tag }
+	}
+	if len(raw) > 0 {
+		if err := xml.Unmarshal(raw, &in); err != nil {
+			return b, errMalformed()
+		}
+	}
+	if in.Location != nil || in.Bucket != nil {
+		return b, errUnserved("directory buckets")
+	}
+	if r := in.LocationConstraint; r != "" {
+		if r == "EU" {
+			r = "eu-west-1"
+		}
+		if b.Region != "us-east-1" && r != b.Region {
+			return b, fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The "+r+" location constraint is incompatible for the region specific endpoint this request was sent to.")
+		}
+		b.Region = r
+	} else if b.Region != "us-east-1" {
+		return b, fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	}
+	if len(in.Tags.Tag) > 0 {
+		doc, err := tagDocument(in.Tags.Tag, maxBucketTags)
+		if err != nil {
+			return b, err
+		}
+		b.Settings["tagging"] = doc
+	}
+	b.Settings["publicAccessBlock"] = xmlDecl + `<PublicAccessBlockConfiguration xmlns="` + namespace + `"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	b.Settings["ownershipControls"] = xmlDecl + `<OwnershipControls xmlns="` + namespace + `"><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`
+	switch o := c.h.Header.Get("X-Amz-Object-Ownership"); o {
+	case "", "BucketOwnerEnforced":
+	case "BucketOwnerPreferred", "ObjectWriter":
+		b.Settings["ownershipControls"] = strings.Replace(b.Settings["ownershipControls"], "BucketOwnerEnforced", o, 1)
+	default:
+		return b, errInvalid("x-amz-object-ownership", o, "Invalid x-amz-object-ownership header: "+o)
+	}
+	if c.h.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
+		return b, errUnserved("object lock")
+	}
+	return b, nil
+}
+
+func (c *call) headBucket() error {
+	b, err := c.may("s3:ListBucket", nil)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("X-Amz-Bucket-Region", b.Region)
+	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Name))
+	c.w.Header().Set("X-Amz-Access-Point-Alias", "false")
+	c.w.Header().Set("Content-Type", "application/xml")
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// deleteBucket removes an empty bucket. Versions and delete markers count as
+// content; unfinished multipart uploads are dropped with it.
+func (c *call) deleteBucket() error {
+	if _, err := c.may("s3:DeleteBucket", nil); err != nil {
+		return err
+	}
+	var freed []segment
+	err := c.s.commit(func(tx *store.Tx) error {
+		freed = nil
+		if _, err := getBucket(tx, c.bucket); err != nil {
+			return err
+		}
+		full := false
+		err := tx.Scan(dbVersions, c.bucket+"\x00", "", func(string, []byte) (bool, error) { full = true; return false, nil })
+		if err != nil {
+			return err
+		}
+		if full {
+			return fail(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty", "BucketName", c.bucket)
+		}
+		uploads, err := store.List[upload](tx, dbUploads, c.bucket+"\x00")
+		if err != nil {
+			return err
+		}
+		for _, u := range uploads {
+			segs, err := dropUpload(tx, u, true)
+			if err != nil {
+				return err
+			}
+			freed = append(freed, segs...)
+		}
+		return tx.Delete(dbBuckets, c.bucket)
+	})
+	if err != nil {
+		return err
+	}
+	c.s.blobs.remove(freed)
+	return c.noContent()
+}
+
+func (c *call) listBuckets() error {
+	if err := c.s.authorize(c.ctx(), c.caller, bucketMeta{}, "s3:ListAllMyBuckets", "*", nil); err != nil {
+		return err
+	}
+	limit := 10000
+	if m := c.q.Get("max-buckets"); m != "" {
+		n, err := strconv.Atoi(m)
+		if err != nil || n < 1 || n > limit {
+			return errInvalid("max-buckets", m, "Argument max-buckets must be an integer between 1 and 10000")
+		}
+		limit = n
+	}
+	after, err := base64.RawURLEncoding.DecodeString(c.q.Get("continuation-token"))
+	if err != nil {
+		return errInvalid("continuation-token", c.q.Get("continuation-token"), "The continuation token provided is incorrect")
+	}
+	type bucketXML struct{ Name, CreationDate, BucketRegion, BucketArn string }
+	out := struct {
+		XMLName           struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
+		Owner             owner
+		Buckets           struct{ Bucket []bucketXML }
+		ContinuationToken string `xml:",omitempty"`
+		Prefix            string `xml:",omitempty"`
+	}{Owner: c.s.owner(), Prefix: c.q.Get("prefix")}
+	region := c.q.Get("bucket-region")
+	var all []bucketMeta
+	err = c.s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[bucketMeta](tx, dbBuckets, c.q.Get("prefix"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	list := &out.Buckets.Bucket
+	for _, b := range all {
+		if b.Name <= string(after) || region != "" && b.Region != region {
+			continue
+		}
+		if len(*list) == limit {
+			out.ContinuationToken = pageToken((*list)[limit-1].Name)
+			break
+		}
+		*list = append(*list, bucketXML{b.Name, xmlTime(b.Created), b.Region, bucketARN(b.Name)})
+	}
+	return c.xml(http.StatusOK, out)
+}
+
+func (c *call) getLocation() error {
+	b, err := c.may("s3:GetBucketLocation", nil)
+	if err != nil {
+		return err
+	}
+	region := b.Region
+	if region == "us-east-1" {
+		region = ""
+	}
+	return c.xml(http.StatusOK, struct {
+		XMLName struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
+		Value   string   `xml:",chardata"`
+	}{Value: region})
+}

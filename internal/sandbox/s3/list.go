@@ -1,0 +1,343 @@
+package s3
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+const maxList = 1000
+
+// listing selects keys of a bucket.
+type listing struct {
+	bucket, prefix, delimiter string
+	after                     string // only keys behind this one (or behind this common prefix)
+	afterVersion              string // with after: from the version behind this one
+	max                       int
+	versions                  bool // all versions and delete markers, not only current objects
+}
+
+// page is a part of a listing.
+type page struct {
+	items    []*version
+	latest   []bool // with versions: is items[i] the current version?
+	prefixes []string
+	more     bool
+	last     string // the key or common prefix that ends the page
+	lastID   string
+}
+
+// pageWriter is the state of a listing in progress.
+type pageWriter struct {
+	listing
+	page
+	seen string // key of the previous entry
+}
+
+// list reads a page. The database holds the keys in UTF-8 order, which is S3's,
+// and a common prefix is skipped by one seek.
+func list(tx *store.Tx, l listing) (page, error) {
+	w := &pageWriter{listing: l}
+	if l.max == 0 {
+		return w.page, nil
+	}
+	scope := l.bucket + "\x00" + l.prefix
+	from, err := w.start(tx)
+	if err != nil {
+		return w.page, err
+	}
+	for {
+		next := ""
+		err := tx.Scan(dbVersions, scope, from, func(k string, raw []byte) (bool, error) {
+			more, skip, err := w.take(k, raw)
+			next = skip
+			return more && skip == "", err
+		})
+		if err != nil || next == "" {
+			return w.page, err
+		}
+		from = next
+	}
+}
+
+// start finds where the listing continues.
+func (w *pageWriter) start(tx *store.Tx) (string, error) {
+	if w.after == "" {
+		return "", nil
+	}
+	if w.commonPrefix(w.after) == w.after {
+		return w.behindPrefix(w.after), nil
+	}
+	if w.afterVersion != "" {
+		v, err := byID(tx, w.bucket, w.after, w.afterVersion)
+		if err != nil {
+			return "", err
+		}
+		if v != nil {
+			w.seen = w.after
+			return v.dbKey() + "\x00", nil
+		}
+	}
+	return w.bucket + "\x00" + w.after + "\x01", nil
+}
+
+// behindPrefix is behind every key with the prefix: keys are UTF-8, which has no
+// byte 0xff.
+func (w *pageWriter) behindPrefix(p string) string { return w.bucket + "\x00" + p + "\xff" }
+
+func (w *pageWriter) commonPrefix(key string) string {
+	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
+		return ""
+	}
+	i := strings.Index(key[len(w.prefix):], w.delimiter)
+	if i < 0 {
+		return ""
+	}
+	return key[:len(w.prefix)+i+len(w.delimiter)]
+}
+
+// take adds an entry. It returns where to seek to, if not to the next entry.
+func (w *pageWriter) take(k string, raw []byte) (more bool, seek string, err error) {
+	_, key, _ := splitKey(k)
+	latest := key != w.seen
+	w.seen = key
+	if !w.versions && !latest {
+		return true, "", nil
+	}
+	v := new(version)
+	if err := json.Unmarshal(raw, v); err != nil {
+		return false, "", err
+	}
+	if !w.versions && v.Marker {
+		return true, "", nil
+	}
+	if len(w.items)+len(w.prefixes) == w.max {
+		w.more = true
+		return false, "", nil
+	}
+	if cp := w.commonPrefix(key); cp != "" {
+		w.prefixes = append(w.prefixes, cp)
+		w.last, w.lastID = cp, ""
+		return true, w.behindPrefix(cp), nil
+	}
+	w.items, w.latest = append(w.items, v), append(w.latest, latest)
+	w.last, w.lastID = key, v.ID
+	return true, "", nil
+}
+
+// listing reads the parameters that all listings share and authorises them.
+func (c *call) listing(action string) (listing, error) {
+	l := listing{bucket: c.bucket, prefix: c.q.Get("prefix"), delimiter: c.q.Get("delimiter"), max: maxList}
+	if m := c.q.Get("max-keys"); m != "" {
+		n, err := strconv.Atoi(m)
+		if err != nil || n < 0 {
+			return l, errInvalid("max-keys", m, "Argument max-keys must be an integer between 0 and 2147483647")
+		}
+		l.max = min(n, maxList)
+	}
+	if e := c.q.Get("encoding-type"); e != "" && e != "url" {
+		return l, errInvalid("encoding-type", e, "Invalid Encoding Method specified in Request")
+	}
+	// s3:prefix exists for every listing; without the parameter it is empty.
+	keys := map[string][]string{"s3:prefix": {l.prefix}}
+	for param, key := range map[string]string{"delimiter": "s3:delimiter", "max-keys": "s3:max-keys"} {
+		if c.q.Has(param) {
+			keys[key] = []string{c.q.Get(param)}
+		}
+	}
+	_, err := c.may(action, keys)
+	return l, err
+}
+
+func (c *call) page(l listing) (p page, err error) {
+	err = c.s.DB.View(func(tx *store.Tx) error {
+		p, err = list(tx, l)
+		return err
+	})
+	return p, err
+}
+
+// encode writes a key as the client asked for.
+func (c *call) encode(key string) string {
+	if c.q.Get("encoding-type") != "url" {
+		return key
+	}
+	return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/")
+}
+
+type xmlObject struct {
+	Key               string
+	LastModified      string
+	ETag              string
+	ChecksumAlgorithm string `xml:",omitempty"`
+	ChecksumType      string `xml:",omitempty"`
+	Size              int64
+	StorageClass      string
+	Owner             *owner `xml:",omitempty"`
+}
+
+type xmlPrefix struct{ Prefix string }
+
+func (c *call) contents(p page, withOwner bool) ([]xmlObject, []xmlPrefix) {
+	var objects []xmlObject
+	for _, v := range p.items {
+		o := xmlObject{
+			Key: c.encode(v.Key), LastModified: xmlTime(v.Modified), ETag: quote(v.ETag), Size: v.Size, StorageClass: storageClass(v),
+			ChecksumAlgorithm: v.Checksum.Algorithm, ChecksumType: v.Checksum.Type,
+		}
+		if withOwner {
+			w := c.s.owner()
+			o.Owner = &w
+		}
+		objects = append(objects, o)
+	}
+	return objects, c.prefixes(p)
+}
+
+func (c *call) prefixes(p page) (out []xmlPrefix) {
+	for _, x := range p.prefixes {
+		out = append(out, xmlPrefix{c.encode(x)})
+	}
+	return out
+}
+
+func (c *call) listObjects() error {
+	l, err := c.listing("s3:ListBucket")
+	if err != nil {
+		return err
+	}
+	l.after = c.q.Get("marker")
+	p, err := c.page(l)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		XMLName        struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
+		Name           string
+		Prefix         string
+		Marker         string
+		NextMarker     string `xml:",omitempty"`
+		MaxKeys        int
+		Delimiter      string `xml:",omitempty"`
+		EncodingType   string `xml:",omitempty"`
+		IsTruncated    bool
+		Contents       []xmlObject
+		CommonPrefixes []xmlPrefix
+	}{Name: c.bucket, Prefix: c.encode(l.prefix), Marker: c.encode(l.after), MaxKeys: l.max, Delimiter: c.encode(l.delimiter), EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more}
+	out.Contents, out.CommonPrefixes = c.contents(p, true)
+	if p.more && l.delimiter != "" {
+		out.NextMarker = c.encode(p.last)
+	}
+	return c.xml(http.StatusOK, out)
+}
+
+func (c *call) listObjectsV2() error {
+	l, err := c.listing("s3:ListBucket")
+	if err != nil {
+		return err
+	}
+	l.after = c.q.Get("start-after")
+	if t := c.q.Get("continuation-token"); c.q.Has("continuation-token") {
+		raw, err := base64.RawURLEncoding.DecodeString(t)
+		if err != nil || len(raw) == 0 {
+			return errInvalid("continuation-token", t, "The continuation token provided is incorrect")
+		}
+		l.after = string(raw)
+	}
+	p, err := c.page(l)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		XMLName               struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
+		Name                  string
+		Prefix                string
+		StartAfter            string `xml:",omitempty"`
+		ContinuationToken     string `xml:",omitempty"`
+		NextContinuationToken string `xml:",omitempty"`
+		KeyCount              int
+		MaxKeys               int
+		Delimiter             string `xml:",omitempty"`
+		EncodingType          string `xml:",omitempty"`
+		IsTruncated           bool
+		Contents              []xmlObject
+		CommonPrefixes        []xmlPrefix
+	}{
+		Name: c.bucket, Prefix: c.encode(l.prefix), StartAfter: c.encode(c.q.Get("start-after")), ContinuationToken: c.q.Get("continuation-token"),
+		KeyCount: len(p.items) + len(p.prefixes), MaxKeys: l.max, Delimiter: c.encode(l.delimiter), EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more,
+	}
+	out.Contents, out.CommonPrefixes = c.contents(p, c.q.Get("fetch-owner") == "true")
+	if p.more {
+		out.NextContinuationToken = pageToken(p.last)
+	}
+	return c.xml(http.StatusOK, out)
+}
+
+func pageToken(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+
+func (c *call) listVersions() error {
+	l, err := c.listing("s3:ListBucketVersions")
+	if err != nil {
+		return err
+	}
+	l.versions, l.after, l.afterVersion = true, c.q.Get("key-marker"), c.q.Get("version-id-marker")
+	if l.afterVersion != "" && l.after == "" {
+		return errInvalid("version-id-marker", l.afterVersion, "A version-id marker cannot be specified without a key marker.")
+	}
+	p, err := c.page(l)
+	if err != nil {
+		return err
+	}
+	type versionXML struct {
+		Key          string
+		VersionID    string `xml:"VersionId"`
+		IsLatest     bool
+		LastModified string
+		ETag         string
+		Size         int64
+		StorageClass string
+		Owner        owner
+	}
+	type markerXML struct {
+		Key          string
+		VersionID    string `xml:"VersionId"`
+		IsLatest     bool
+		LastModified string
+		Owner        owner
+	}
+	out := struct {
+		XMLName             struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListVersionsResult"`
+		Name                string
+		Prefix              string
+		KeyMarker           string
+		VersionIDMarker     string `xml:"VersionIdMarker"`
+		NextKeyMarker       string `xml:",omitempty"`
+		NextVersionIDMarker string `xml:"NextVersionIdMarker,omitempty"`
+		MaxKeys             int
+		Delimiter           string `xml:",omitempty"`
+		EncodingType        string `xml:",omitempty"`
+		IsTruncated         bool
+		Version             []versionXML
+		DeleteMarker        []markerXML
+		CommonPrefixes      []xmlPrefix
+	}{
+		Name: c.bucket, Prefix: c.encode(l.prefix), KeyMarker: c.encode(l.after), VersionIDMarker: l.afterVersion, MaxKeys: l.max,
+		Delimiter: c.encode(l.delimiter), EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more, CommonPrefixes: c.prefixes(p),
+	}
+	for i, v := range p.items {
+		if v.Marker {
+			out.DeleteMarker = append(out.DeleteMarker, markerXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), c.s.owner()})
+			continue
+		}
+		out.Version = append(out.Version, versionXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), quote(v.ETag), v.Size, storageClass(v), c.s.owner()})
+	}
+	if p.more {
+		out.NextKeyMarker, out.NextVersionIDMarker = c.encode(p.last), p.lastID
+	}
+	return c.xml(http.StatusOK, out)
+}

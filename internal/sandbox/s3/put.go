@@ -1,0 +1,370 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// maxPut is the largest body of one PUT, object or part: 5 GiB.
+const maxPut = 5 << 30
+
+// storedHeaders are the system-defined metadata that come back with the object.
+func storedHeaders() []string {
+	return []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires", "X-Amz-Website-Redirect-Location"}
+}
+
+// conditions are the If-Match and If-None-Match of a write.
+type conditions struct{ match, noneMatch string }
+
+// putObject writes an object over HTTP.
+func (c *call) putObject() error {
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	if err != nil {
+		return err
+	}
+	if len(v.Tags) > 0 {
+		if _, err := c.mayObject("s3:PutObjectTagging", nil); err != nil {
+			return err
+		}
+	}
+	if err := c.s.encrypt(c.ctx(), c.caller, b, v); err != nil {
+		return err
+	}
+	d, err := newDigest(c.h.Header, "")
+	if err != nil {
+		return err
+	}
+	seg, err := c.receive(d)
+	if err != nil {
+		return err
+	}
+	v.ETag, v.Size, v.Checksum = d.etag(), seg.Size, d.checksum()
+	v.Segments = []segment{seg}
+	if err := c.s.put(v, conditions{c.h.Header.Get("If-Match"), c.h.Header.Get("If-None-Match")}); err != nil {
+		return err
+	}
+	c.written(v)
+	setChecksum(c.w.Header(), v.Checksum)
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// written sets the headers that tell of a new version.
+func (c *call) written(v *version) {
+	h := c.w.Header()
+	h.Set("ETag", quote(v.ETag))
+	if v.ID != nullID {
+		h.Set("X-Amz-Version-Id", v.ID)
+	}
+	setEncryption(h, v)
+}
+
+func setEncryption(h http.Header, v *version) {
+	h.Set("X-Amz-Server-Side-Encryption", v.SSE)
+	if v.SSEKey != "" {
+		h.Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", v.SSEKey)
+	}
+	if v.BucketKey {
+		h.Set("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "true")
+	}
+}
+
+// newVersion reads the metadata of a write from the request's headers.
+func (c *call) newVersion() (*version, error) {
+	h := c.h.Header
+	v := &version{Bucket: c.bucket, Key: c.key, Headers: map[string]string{}, Meta: map[string]string{}, StorageClass: h.Get("X-Amz-Storage-Class")}
+	for _, name := range storedHeaders() {
+		if x := h.Get(name); x != "" {
+			v.Headers[name] = x
+		}
+	}
+	if enc, ok := v.Headers["Content-Encoding"]; ok {
+		if enc = withoutChunked(enc); enc == "" {
+			delete(v.Headers, "Content-Encoding")
+		} else {
+			v.Headers["Content-Encoding"] = enc
+		}
+	}
+	if v.Headers["Content-Type"] == "" {
+		v.Headers["Content-Type"] = "binary/octet-stream"
+	}
+	size := 0
+	for name, x := range h {
+		if k, ok := strings.CutPrefix(name, "X-Amz-Meta-"); ok {
+			v.Meta[strings.ToLower(k)] = strings.Join(x, ",")
+			size += len(k) + len(v.Meta[strings.ToLower(k)])
+		}
+	}
+	if size > 2048 {
+		return nil, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", "Size", itoa(size), "MaxSizeAllowed", "2048")
+	}
+	v.SSE, v.SSEKey = h.Get("X-Amz-Server-Side-Encryption"), h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+	v.BucketKey = h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true"
+	var err error
+	if v.Tags, err = headerTags(h.Get("X-Amz-Tagging")); err != nil {
+		return nil, err
+	}
+	return v, c.refuseUnserved()
+}
+
+// refuseUnserved rejects headers that ask for something the sandbox lacks.
+func (c *call) refuseUnserved() error {
+	for name := range c.h.Header {
+		switch {
+		case strings.HasPrefix(name, "X-Amz-Server-Side-Encryption-Customer-"):
+			return errUnserved("encryption with customer-provided keys")
+		case strings.HasPrefix(name, "X-Amz-Object-Lock-"):
+			return errRequest("Bucket is missing Object Lock Configuration")
+		case strings.HasPrefix(name, "X-Amz-Grant-"):
+			return errNoACLs()
+		case name == "X-Amz-Write-Offset-Bytes":
+			return errUnserved("appending to objects")
+		}
+	}
+	switch c.h.Header.Get("X-Amz-Acl") {
+	case "", "private", "bucket-owner-full-control":
+		return nil
+	}
+	return errNoACLs()
+}
+
+func errNoACLs() error {
+	return fail(http.StatusBadRequest, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+}
+
+func withoutChunked(encoding string) string {
+	var keep []string
+	for _, e := range strings.Split(encoding, ",") {
+		if e = strings.TrimSpace(e); e != "" && e != "aws-chunked" {
+			keep = append(keep, e)
+		}
+	}
+	return strings.Join(keep, ",")
+}
+
+// writeKeys are the condition keys of a write.
+func writeKeys(h http.Header) map[string][]string {
+	keys := map[string][]string{}
+	for _, name := range []string{"X-Amz-Acl", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Storage-Class", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive"} {
+		if x := h.Get(name); x != "" {
+			keys["s3:"+strings.ToLower(name)] = []string{x}
+		}
+	}
+	return keys
+}
+
+// receive stores the request's body and checks its length and digests.
+func (c *call) receive(d *digest) (segment, error) {
+	length := c.h.ContentLength
+	if isChunked(c.h.Header) {
+		n, err := parseSize(c.h.Header.Get("X-Amz-Decoded-Content-Length"))
+		if err != nil {
+			return segment{}, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+		}
+		length = n
+	}
+	if length < 0 {
+		return segment{}, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	}
+	if length > maxPut {
+		return segment{}, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	}
+	body, trailer := c.body()
+	seg, err := c.s.blobs.write(io.LimitReader(body, length+1), d)
+	if err != nil {
+		return seg, err
+	}
+	if seg.Size == length {
+		// The end of the body has to be seen: trailers stand behind it.
+		_, err = io.Copy(io.Discard, body)
+	} else {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		err = d.verify(c.h.Header, trailer())
+	}
+	if err != nil {
+		c.s.blobs.remove([]segment{seg})
+	}
+	return seg, err
+}
+
+// put makes v the current version of its key. On an error v's data are removed.
+func (s *Service) put(v *version, cond conditions) error {
+	v.Modified = s.now()
+	var dropped []segment
+	err := s.commit(func(tx *store.Tx) error {
+		b, err := getBucket(tx, v.Bucket)
+		if err != nil {
+			return err
+		}
+		if err := cond.check(tx, v.Bucket, v.Key); err != nil {
+			return err
+		}
+		dropped, err = insert(tx, b, v)
+		return err
+	})
+	if err != nil {
+		s.blobs.remove(v.Segments)
+		return err
+	}
+	s.blobs.remove(dropped)
+	return nil
+}
+
+// check evaluates the conditions of a write against the current version.
+func (c conditions) check(tx *store.Tx, bucket, key string) error {
+	if c.match == "" && c.noneMatch == "" {
+		return nil
+	}
+	cur, err := current(tx, bucket, key)
+	if err != nil {
+		return err
+	}
+	exists := cur != nil && !cur.Marker
+	switch {
+	case c.noneMatch != "" && c.noneMatch != "*":
+		return errUnserved("If-None-Match with an ETag on writes")
+	case c.noneMatch == "*" && exists:
+		return errPrecondition("If-None-Match")
+	case c.match != "" && !exists:
+		return errNoSuchKey(key)
+	case c.match != "" && !etagMatches(c.match, cur.ETag):
+		return errPrecondition("If-Match")
+	}
+	return nil
+}
+
+func etagMatches(header, etag string) bool {
+	for _, x := range strings.Split(header, ",") {
+		if x = strings.TrimSpace(x); x == "*" || unquote(strings.TrimPrefix(x, "W/")) == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// copySource finds, authorises and checks the source of a copy.
+func (c *call) copySource() (*version, error) {
+	raw := c.h.Header.Get("X-Amz-Copy-Source")
+	path, query, _ := strings.Cut(raw, "?")
+	if strings.HasPrefix(path, "arn:") {
+		return nil, errUnserved("copy sources given by ARN")
+	}
+	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	bucket, key, ok := strings.Cut(path, "/")
+	if err != nil || !ok || bucket == "" || key == "" {
+		return nil, errInvalid("x-amz-copy-source", raw, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	}
+	id := ""
+	if q, err := url.ParseQuery(query); err == nil {
+		id = q.Get("versionId")
+	}
+	if o := c.h.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); o != "" && o != c.s.Account {
+		return nil, errDenied()
+	}
+	v, _, err := c.s.find(c.ctx(), c.caller, bucket, key, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.s.decrypt(c.ctx(), c.caller, v); err != nil {
+		return nil, err
+	}
+	h := c.h.Header
+	return v, readConditions{
+		match: h.Get("X-Amz-Copy-Source-If-Match"), noneMatch: h.Get("X-Amz-Copy-Source-If-None-Match"),
+		modified: h.Get("X-Amz-Copy-Source-If-Modified-Since"), unmodified: h.Get("X-Amz-Copy-Source-If-Unmodified-Since"), write: true,
+	}.check(v)
+}
+
+// copyObject copies an object with its metadata and tags, or with new ones.
+func (c *call) copyObject() error {
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	if err != nil {
+		return err
+	}
+	src, err := c.copySource()
+	if err != nil {
+		return err
+	}
+	replace := c.h.Header.Get("X-Amz-Metadata-Directive") == "REPLACE"
+	same := src.Bucket == c.bucket && src.Key == c.key && c.h.Header.Get("X-Amz-Server-Side-Encryption") == "" && v.StorageClass == src.StorageClass
+	if same && !replace && b.Versioning != enabled {
+		return errRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+	}
+	if !replace {
+		v.Headers, v.Meta = src.Headers, src.Meta
+	}
+	if c.h.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" {
+		v.Tags = src.Tags
+	}
+	cond := conditions{c.h.Header.Get("If-Match"), c.h.Header.Get("If-None-Match")}
+	if err := c.s.copyTo(c.ctx(), c.caller, b, src, v, cond); err != nil {
+		return err
+	}
+	if src.ID != nullID {
+		c.w.Header().Set("X-Amz-Copy-Source-Version-Id", src.ID)
+	}
+	c.written(v)
+	type result struct {
+		XMLName      struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyObjectResult"`
+		LastModified string
+		ETag         string
+		checksumXML
+	}
+	return c.xml(http.StatusOK, result{LastModified: xmlTime(v.Modified), ETag: quote(v.ETag), checksumXML: v.Checksum.xml()})
+}
+
+// copyTo writes v with the data of src. A multipart source becomes one part, as
+// on S3, so its ETag changes to the MD5 of the data.
+func (s *Service) copyTo(ctx context.Context, c caller, b bucketMeta, src, v *version, cond conditions) error {
+	if err := s.encrypt(ctx, c, b, v); err != nil {
+		return err
+	}
+	if src.Size > maxPut {
+		return errRequest("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	}
+	v.Size, v.ETag, v.Checksum = src.Size, src.ETag, src.Checksum
+	var err error
+	if !src.Multipart {
+		v.Segments, err = s.blobs.copy(src.Segments)
+	} else {
+		var seg segment
+		if seg, v.ETag, v.Checksum, err = s.join(src); err == nil {
+			v.Segments = []segment{seg}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.put(v, cond)
+}
+
+// join writes the parts of an object as one blob.
+func (s *Service) join(src *version) (segment, string, checksum, error) {
+	algorithm := src.Checksum.Algorithm
+	if algorithm == "" {
+		algorithm = defaultAlgorithm
+	}
+	d := &digest{md5: newMD5(), algorithm: algorithm, sum: newHash(algorithm)}
+	r, err := s.blobs.open(src.Segments, 0, src.Size)
+	if err != nil {
+		return segment{}, "", checksum{}, err
+	}
+	seg, err := s.blobs.write(r, d)
+	return seg, d.etag(), d.checksum(), errors.Join(err, r.Close())
+}

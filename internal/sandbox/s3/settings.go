@@ -1,0 +1,507 @@
+package s3
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const xmlDecl = xml.Header
+
+// setting is a bucket sub-resource that is one document.
+type setting struct {
+	api string // the API's operation name after Get/Put/DeleteBucket
+	// iam is the permission after s3:Get and s3:Put; deleting needs the latter.
+	iam string
+	// absent is what reading answers if nothing is set: an error code with its
+	// text (404), or a document.
+	absentCode, absentText string
+	absentDoc              func(s *Service) string
+	// check validates and normalises a document; nil refuses PUT.
+	check func(*node) error
+	// deletable says that DELETE exists.
+	deletable bool
+}
+
+func emptyDoc(name string) func(*Service) string {
+	return func(*Service) string { return xmlDecl + "<" + name + ` xmlns="` + namespace + `"/>` }
+}
+
+// settings lists the sub-resources by their query parameter. What the sandbox
+// would have to act on but does not (website, replication, ...) can be read as
+// absent and not be set.
+var settings = map[string]setting{
+	"accelerate": {api: "AccelerateConfiguration", iam: "AccelerateConfiguration", absentDoc: emptyDoc("AccelerateConfiguration"), check: checkAccelerate},
+	"acl":        {api: "Acl", iam: "BucketAcl", absentDoc: (*Service).aclDocument},
+	"cors": {
+		api: "Cors", iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist", deletable: true,
+	},
+	"encryption": {api: "Encryption", iam: "EncryptionConfiguration", absentDoc: defaultEncryption, check: checkEncryption, deletable: true},
+	"lifecycle": {
+		api: "LifecycleConfiguration", iam: "LifecycleConfiguration", absentCode: "NoSuchLifecycleConfiguration",
+		absentText: "The lifecycle configuration does not exist", check: checkLifecycle, deletable: true,
+	},
+	"logging":      {api: "Logging", iam: "BucketLogging", absentDoc: emptyDoc("BucketLoggingStatus"), check: checkEmpty("BucketLoggingStatus", "server access logging")},
+	"notification": {api: "NotificationConfiguration", iam: "BucketNotification", absentDoc: emptyDoc("NotificationConfiguration"), check: checkEmpty("NotificationConfiguration", "event notifications")},
+	"object-lock": {
+		api: "ObjectLockConfiguration", iam: "BucketObjectLockConfiguration", absentCode: "ObjectLockConfigurationNotFoundError",
+		absentText: "Object Lock configuration does not exist for this bucket",
+	},
+	"ownershipControls": {
+		api: "OwnershipControls", iam: "BucketOwnershipControls", absentCode: "OwnershipControlsNotFoundError",
+		absentText: "The bucket ownership controls were not found", check: checkOwnership, deletable: true,
+	},
+	"policy": {api: "Policy", iam: "BucketPolicy", absentCode: "NoSuchBucketPolicy", absentText: "The bucket policy does not exist", deletable: true},
+	"publicAccessBlock": {
+		api: "PublicAccessBlock", iam: "BucketPublicAccessBlock", absentCode: "NoSuchPublicAccessBlockConfiguration",
+		absentText: "The public access block configuration was not found", check: checkPublicAccess, deletable: true,
+	},
+	"replication": {
+		api: "Replication", iam: "ReplicationConfiguration", absentCode: "ReplicationConfigurationNotFoundError",
+		absentText: "The replication configuration was not found", deletable: true,
+	},
+	"requestPayment": {api: "RequestPayment", iam: "BucketRequestPayment", absentDoc: payment, check: checkPayment},
+	"tagging":        {api: "Tagging", iam: "BucketTagging", absentCode: "NoSuchTagSet", absentText: "The TagSet does not exist", check: checkTagging, deletable: true},
+	"versioning":     {api: "Versioning", iam: "BucketVersioning", absentDoc: emptyDoc("VersioningConfiguration"), check: checkVersioning},
+	"website": {
+		api: "Website", iam: "BucketWebsite", absentCode: "NoSuchWebsiteConfiguration",
+		absentText: "The specified bucket does not have a website configuration", deletable: true,
+	},
+}
+
+// transitionSize is the header that goes with a lifecycle configuration.
+const transitionSize = "X-Amz-Transition-Default-Minimum-Object-Size"
+
+func (c *call) getSetting(name string, st setting) error {
+	b, err := c.may("s3:Get"+st.iam, nil)
+	if err != nil {
+		return err
+	}
+	doc, ok := b.Settings[name]
+	if !ok && st.absentDoc == nil {
+		return fail(http.StatusNotFound, st.absentCode, st.absentText, "BucketName", c.bucket)
+	}
+	if !ok {
+		doc = st.absentDoc(c.s)
+	}
+	c.w.Header().Set("Content-Type", "application/xml")
+	switch name {
+	case "policy":
+		c.w.Header().Set("Content-Type", "application/json")
+	case "lifecycle":
+		c.w.Header().Set(transitionSize, b.Settings[transitionSize])
+	}
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(c.w, doc)
+	return nil
+}
+
+func (c *call) putSetting(name string, st setting) error {
+	b, err := c.may("s3:Put"+st.iam, nil)
+	if err != nil {
+		return err
+	}
+	raw, err := c.document()
+	if err != nil {
+		return err
+	}
+	doc, status := string(raw), http.StatusOK
+	switch {
+	case name == "policy":
+		status = http.StatusNoContent
+		err = c.checkPolicy(b, raw)
+	case name == "acl":
+		err = c.checkACL(raw)
+	case st.check == nil:
+		err = errUnserved("bucket " + name + " configurations")
+	default:
+		doc, err = normalise(raw, st.check)
+	}
+	if err != nil {
+		return err
+	}
+	size := c.h.Header.Get(transitionSize)
+	if size == "" {
+		size = "all_storage_classes_128K"
+	}
+	err = c.s.changeBucket(c.bucket, func(b *bucketMeta) error {
+		switch name {
+		case "acl": // only what is the case anyway is accepted
+			return nil
+		case "versioning":
+			n, err := parseNode([]byte(doc))
+			if err != nil {
+				return err
+			}
+			b.Versioning = n.text("Status")
+		case "lifecycle":
+			b.Settings[transitionSize] = size
+			c.w.Header().Set(transitionSize, size)
+		}
+		b.Settings[name] = doc
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.w.WriteHeader(status)
+	return nil
+}
+
+func (c *call) deleteSetting(name string, st setting) error {
+	if !st.deletable {
+		return errMethod(http.MethodDelete)
+	}
+	action := "s3:Put" + st.iam
+	if name == "policy" || name == "website" {
+		action = "s3:Delete" + st.iam
+	}
+	if _, err := c.may(action, nil); err != nil {
+		return err
+	}
+	err := c.s.changeBucket(c.bucket, func(b *bucketMeta) error {
+		delete(b.Settings, name)
+		if name == "lifecycle" {
+			delete(b.Settings, transitionSize)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.noContent()
+}
+
+func (s *Service) changeBucket(name string, fn func(*bucketMeta) error) error {
+	return s.commit(func(tx *store.Tx) error {
+		b, err := getBucket(tx, name)
+		if err != nil {
+			return err
+		}
+		if b.Settings == nil {
+			b.Settings = map[string]string{}
+		}
+		if err := fn(&b); err != nil {
+			return err
+		}
+		return store.Put(tx, dbBuckets, name, b)
+	})
+}
+
+// normalise parses, checks and rewrites a settings document.
+func normalise(raw []byte, check func(*node) error) (string, error) {
+	n, err := parseNode(raw)
+	if err != nil {
+		return "", err
+	}
+	if err := check(n); err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	b.WriteString(xmlDecl)
+	if err := xml.NewEncoder(&b).Encode(n); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+func checkEmpty(root, what string) func(*node) error {
+	return func(n *node) error {
+		if n.XMLName.Local != root {
+			return errMalformed()
+		}
+		if len(n.Nodes) > 0 {
+			return errUnserved(what)
+		}
+		return nil
+	}
+}
+
+func checkAccelerate(n *node) error {
+	return n.oneOf("AccelerateConfiguration", "Status", enabled, suspended)
+}
+
+func checkVersioning(n *node) error {
+	if n.text("MfaDelete") == enabled {
+		return errUnserved("MFA delete")
+	}
+	return n.oneOf("VersioningConfiguration", "Status", enabled, suspended)
+}
+
+func payment(*Service) string {
+	return xmlDecl + `<RequestPaymentConfiguration xmlns="` + namespace + `"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`
+}
+
+func checkPayment(n *node) error {
+	if n.text("Payer") == "Requester" {
+		return errUnserved("requester-pays buckets")
+	}
+	return n.oneOf("RequestPaymentConfiguration", "Payer", "BucketOwner")
+}
+
+func checkOwnership(n *node) error {
+	rules := n.all("Rule")
+	if n.XMLName.Local != "OwnershipControls" || len(rules) != 1 {
+		return errMalformed()
+	}
+	return rules[0].oneOf("Rule", "ObjectOwnership", "BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
+}
+
+func checkPublicAccess(n *node) error {
+	if n.XMLName.Local != "PublicAccessBlockConfiguration" {
+		return errMalformed()
+	}
+	for _, name := range []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"} {
+		switch strings.ToLower(n.text(name)) {
+		case "true", "false":
+		case "":
+			n.set(name, "false")
+		default:
+			return errMalformed()
+		}
+	}
+	return nil
+}
+
+// encryption is the default encryption of a bucket.
+type encryption struct {
+	algorithm, key string
+	bucketKey      bool
+}
+
+// defaultEncryption is what S3 applies to every bucket since 2023.
+func defaultEncryption(*Service) string {
+	return xmlDecl + `<ServerSideEncryptionConfiguration xmlns="` + namespace + `"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`
+}
+
+func (b bucketMeta) encryption() encryption {
+	out := encryption{algorithm: "AES256"}
+	n, err := parseNode([]byte(b.Settings["encryption"]))
+	if err != nil {
+		return out
+	}
+	for _, r := range n.all("Rule") {
+		for _, d := range r.all("ApplyServerSideEncryptionByDefault") {
+			out = encryption{d.text("SSEAlgorithm"), d.text("KMSMasterKeyID"), r.text("BucketKeyEnabled") == "true"}
+		}
+	}
+	return out
+}
+
+func checkEncryption(n *node) error {
+	rules := n.all("Rule")
+	if n.XMLName.Local != "ServerSideEncryptionConfiguration" || len(rules) != 1 {
+		return errMalformed()
+	}
+	if rules[0].text("BucketKeyEnabled") == "" {
+		rules[0].set("BucketKeyEnabled", "false")
+	}
+	for _, d := range rules[0].all("ApplyServerSideEncryptionByDefault") {
+		if err := d.oneOf("ApplyServerSideEncryptionByDefault", "SSEAlgorithm", "AES256", "aws:kms", "aws:kms:dsse"); err != nil {
+			return err
+		}
+		if d.text("KMSMasterKeyID") != "" && d.text("SSEAlgorithm") == "AES256" {
+			return errInvalid("ApplyServerSideEncryptionByDefault", d.text("KMSMasterKeyID"), "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+		}
+	}
+	return nil
+}
+
+// checkLifecycle validates the shape of the rules and names those without an ID.
+// The sandbox keeps the configuration; it does not expire objects by it.
+func checkLifecycle(n *node) error {
+	rules := n.all("Rule")
+	if n.XMLName.Local != "LifecycleConfiguration" || len(rules) == 0 || len(rules) > 1000 {
+		return errMalformed()
+	}
+	seen := map[string]bool{}
+	for _, r := range rules {
+		if err := r.oneOf("Rule", "Status", enabled, "Disabled"); err != nil {
+			return err
+		}
+		if len(r.all("Filter"))+len(r.all("Prefix")) != 1 {
+			return errMalformed()
+		}
+		id := r.text("ID")
+		if id == "" {
+			id = wire.NewID()
+			r.set("ID", id)
+		}
+		if len(id) > 255 {
+			return errInvalid("ID", id, "ID length should not exceed allowed limit of 255")
+		}
+		if seen[id] {
+			return errInvalid("ID", id, "Rule ID must be unique. Found same ID for more than one rule")
+		}
+		seen[id] = true
+		actions := 0
+		for _, a := range []string{"Expiration", "Transition", "NoncurrentVersionExpiration", "NoncurrentVersionTransition", "AbortIncompleteMultipartUpload"} {
+			actions += len(r.all(a))
+		}
+		if actions == 0 {
+			return errRequest("At least one action needs to be specified in a rule")
+		}
+	}
+	return nil
+}
+
+func (s *Service) aclDocument() string {
+	id := s.owner().ID
+	return xmlDecl + `<AccessControlPolicy xmlns="` + namespace + `"><Owner><ID>` + id + `</ID></Owner><AccessControlList><Grant>` +
+		`<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><ID>` + id + `</ID></Grantee>` +
+		`<Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>`
+}
+
+// checkACL accepts only the ACL that every bucket has: the owner's.
+func (c *call) checkACL(raw []byte) error {
+	if err := c.refuseUnserved(); err != nil {
+		return err
+	}
+	if len(raw) == 0 {
+		return nil
+	}
+	var in struct {
+		Grants []struct {
+			ID         string `xml:"Grantee>ID"`
+			Permission string
+		} `xml:"AccessControlList>Grant"`
+	}
+	if err := xml.Unmarshal(raw, &in); err != nil {
+		return errMalformed()
+	}
+	if len(in.Grants) != 1 || in.Grants[0].Permission != "FULL_CONTROL" || in.Grants[0].ID != c.s.owner().ID {
+		return errNoACLs()
+	}
+	return nil
+}
+
+// maxPolicy is the size limit of a bucket policy.
+const maxPolicy = 20 << 10
+
+// policyDoc is as much of a policy as its validation needs.
+type policyDoc struct {
+	Version   string
+	Statement oneOrMore[policyStatement]
+}
+
+type policyStatement struct {
+	Effect                  string
+	Principal, NotPrincipal json.RawMessage
+	Action, NotAction       oneOrMore[string]
+	Resource, NotResource   oneOrMore[string]
+	Condition               json.RawMessage
+}
+
+// oneOrMore reads a JSON value or a list of such values.
+type oneOrMore[T any] []T
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *oneOrMore[T]) UnmarshalJSON(raw []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
+		return json.Unmarshal(raw, (*[]T)(o))
+	}
+	var one T
+	err := json.Unmarshal(raw, &one)
+	*o = []T{one}
+	return err
+}
+
+func errPolicy(format string, args ...any) error {
+	return fail(http.StatusBadRequest, "MalformedPolicy", fmt.Sprintf(format, args...))
+}
+
+func (c *call) checkPolicy(b bucketMeta, raw []byte) error {
+	var doc policyDoc
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return errPolicy("Policies must be valid JSON and the first byte must be '{'")
+	}
+	switch {
+	case len(raw) > maxPolicy:
+		return fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
+	case doc.Version != "" && doc.Version != "2012-10-17" && doc.Version != "2008-10-17":
+		return errPolicy("The policy must contain a valid version string")
+	case len(doc.Statement) == 0:
+		return errPolicy("Missing required field Statement")
+	}
+	for _, st := range doc.Statement {
+		if err := st.check(b.Name); err != nil {
+			return err
+		}
+	}
+	if c.public(doc) && b.blocks("BlockPublicPolicy") {
+		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.caller.ARN+` is not authorized to perform: s3:PutBucketPolicy on resource: "`+bucketARN(b.Name)+
+			`" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`)
+	}
+	return nil
+}
+
+func (st policyStatement) check(bucket string) error {
+	switch {
+	case st.Effect != "Allow" && st.Effect != "Deny":
+		return errPolicy("Invalid effect: %s", st.Effect)
+	case st.Principal == nil && st.NotPrincipal == nil:
+		return errPolicy("Missing required field Principal")
+	case len(st.Action)+len(st.NotAction) == 0:
+		return errPolicy("Missing required field Action")
+	case len(st.Resource)+len(st.NotResource) == 0:
+		return errPolicy("Missing required field Resource")
+	}
+	for _, a := range append(slices.Clone(st.Action), st.NotAction...) {
+		if a != "*" && !strings.HasPrefix(strings.ToLower(a), "s3:") {
+			return errPolicy("Policy has invalid action")
+		}
+	}
+	for _, r := range append(slices.Clone(st.Resource), st.NotResource...) {
+		arn := bucketARN(bucket)
+		if r != arn && !strings.HasPrefix(r, arn+"/") && r != arn+"*" {
+			return errPolicy("Policy has invalid resource")
+		}
+	}
+	return nil
+}
+
+// public tells a policy that opens the bucket to everyone: an unconditional
+// Allow for all principals.
+func (c *call) public(doc policyDoc) bool {
+	for _, st := range doc.Statement {
+		p := strings.Join(strings.Fields(string(st.Principal)), "")
+		everyone := p == `"*"` || p == `{"AWS":"*"}` || p == `{"AWS":["*"]}`
+		if st.Effect == "Allow" && (everyone || st.NotPrincipal != nil) && (len(st.Condition) == 0 || string(st.Condition) == "{}") {
+			return true
+		}
+	}
+	return false
+}
+
+// blocks reads one of the four switches of the public access block.
+func (b bucketMeta) blocks(name string) bool {
+	n, err := parseNode([]byte(b.Settings["publicAccessBlock"]))
+	return err == nil && strings.EqualFold(n.text(name), "true")
+}
+
+func (c *call) getPolicyStatus() error {
+	b, err := c.may("s3:GetBucketPolicyStatus", nil)
+	if err != nil {
+		return err
+	}
+	raw, ok := b.Settings["policy"]
+	if !ok {
+		return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist", "BucketName", c.bucket)
+	}
+	var doc policyDoc
+	if err := json.Unmarshal([]byte(raw), &doc); err != nil {
+		return err
+	}
+	return c.xml(http.StatusOK, struct {
+		XMLName  struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ PolicyStatus"`
+		IsPublic bool
+	}{IsPublic: c.public(doc)})
+}

@@ -1,0 +1,194 @@
+package s3
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+const (
+	maxObjectTags = 10
+	maxBucketTags = 50
+)
+
+// checkTags applies the rules of
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html.
+func checkTags(tags []tag, limit int) error {
+	if len(tags) > limit {
+		if limit == maxObjectTags {
+			return fail(http.StatusBadRequest, "BadRequest", "Object tags cannot be greater than 10")
+		}
+		return fail(http.StatusBadRequest, "BadRequest", "Bucket tag count cannot be greater than 50")
+	}
+	seen := map[string]bool{}
+	for _, t := range tags {
+		switch {
+		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128:
+			return fail(http.StatusBadRequest, "InvalidTag", "The TagKey you have provided is invalid", "TagKey", t.Key)
+		case utf8.RuneCountInString(t.Value) > 256:
+			return fail(http.StatusBadRequest, "InvalidTag", "The TagValue you have provided is invalid", "TagKey", t.Key, "TagValue", t.Value)
+		case strings.HasPrefix(t.Key, "aws:"):
+			return fail(http.StatusBadRequest, "InvalidTag", "System tags cannot be added/updated by requester")
+		case seen[t.Key]:
+			return fail(http.StatusBadRequest, "InvalidTag", "Cannot provide multiple Tags with the same key", "TagKey", t.Key)
+		}
+		seen[t.Key] = true
+	}
+	return nil
+}
+
+// headerTags reads the x-amz-tagging header: tags as a URL query.
+func headerTags(h string) ([]tag, error) {
+	if h == "" {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(h)
+	if err != nil {
+		return nil, errInvalid("x-amz-tagging", h, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	}
+	var tags []tag
+	for k, v := range q {
+		for _, x := range v {
+			tags = append(tags, tag{k, x})
+		}
+	}
+	return sortTags(tags), checkTags(tags, maxObjectTags)
+}
+
+// checkTagging validates a bucket's tags.
+func checkTagging(n *node) error {
+	if n.XMLName.Local != "Tagging" || len(n.all("TagSet")) != 1 {
+		return errMalformed()
+	}
+	var tags []tag
+	for _, t := range n.all("TagSet")[0].all("Tag") {
+		tags = append(tags, tag{t.text("Key"), t.text("Value")})
+	}
+	return checkTags(tags, maxBucketTags)
+}
+
+type taggingXML struct {
+	XMLName xml.Name `xml:"Tagging"`
+	Tags    []tag    `xml:"TagSet>Tag"`
+}
+
+func tagDocument(tags []tag, limit int) (string, error) {
+	if err := checkTags(tags, limit); err != nil {
+		return "", err
+	}
+	raw, err := xml.Marshal(struct {
+		XMLName struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
+		TagSet  struct{ Tag []tag }
+	}{TagSet: struct{ Tag []tag }{tags}})
+	return xmlDecl + string(raw), err
+}
+
+func tagAction(verb, id string) (string, map[string][]string) {
+	if id != "" {
+		return "s3:" + verb + "ObjectVersionTagging", map[string][]string{"s3:VersionId": {id}}
+	}
+	return "s3:" + verb + "ObjectTagging", nil
+}
+
+func (c *call) getObjectTagging() error {
+	id := c.q.Get("versionId")
+	action, keys := tagAction("Get", id)
+	v, _, err := c.s.findFor(c.ctx(), c.caller, action, keys, c.bucket, c.key, id)
+	if err != nil {
+		return err
+	}
+	doc, err := tagDocument(v.Tags, maxObjectTags)
+	if err != nil {
+		return err
+	}
+	if v.ID != nullID {
+		c.w.Header().Set("X-Amz-Version-Id", v.ID)
+	}
+	c.w.Header().Set("Content-Type", "application/xml")
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write([]byte(doc))
+	return nil
+}
+
+func (c *call) putObjectTagging() error {
+	raw, err := c.document()
+	if err != nil {
+		return err
+	}
+	var in taggingXML
+	if err := xml.Unmarshal(raw, &in); err != nil {
+		return errMalformed()
+	}
+	if err := checkTags(in.Tags, maxObjectTags); err != nil {
+		return err
+	}
+	if err := c.setTags("Put", in.Tags); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (c *call) deleteObjectTagging() error {
+	if err := c.setTags("Delete", nil); err != nil {
+		return err
+	}
+	return c.noContent()
+}
+
+func (c *call) setTags(verb string, tags []tag) error {
+	id := c.q.Get("versionId")
+	action, keys := tagAction(verb, id)
+	v, _, err := c.s.findFor(c.ctx(), c.caller, action, keys, c.bucket, c.key, id)
+	if err != nil {
+		return err
+	}
+	if v.ID != nullID {
+		c.w.Header().Set("X-Amz-Version-Id", v.ID)
+	}
+	return c.s.commit(func(tx *store.Tx) error {
+		cur, err := byID(tx, c.bucket, c.key, v.ID)
+		if err != nil {
+			return err
+		}
+		if cur == nil || cur.Seq != v.Seq {
+			return errNoSuchKey(c.key)
+		}
+		cur.Tags = tags
+		return store.Put(tx, dbVersions, cur.dbKey(), cur)
+	})
+}
+
+func (c *call) getObjectACL() error {
+	id := c.q.Get("versionId")
+	action := "s3:GetObjectAcl"
+	if id != "" {
+		action = "s3:GetObjectVersionAcl"
+	}
+	if _, _, err := c.s.findFor(c.ctx(), c.caller, action, nil, c.bucket, c.key, id); err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/xml")
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write([]byte(c.s.aclDocument()))
+	return nil
+}
+
+func (c *call) putObjectACL() error {
+	if _, _, err := c.s.findFor(c.ctx(), c.caller, "s3:PutObjectAcl", nil, c.bucket, c.key, c.q.Get("versionId")); err != nil {
+		return err
+	}
+	raw, err := c.document()
+	if err != nil {
+		return err
+	}
+	if err := c.checkACL(raw); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
