@@ -1,0 +1,208 @@
+package stack
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Options configure an Engine.
+type Options struct {
+	// PulumiPath is the CLI, as FindPulumi returned it.
+	PulumiPath string
+	// Home is a folder of ours: work directories live in Home/work, the
+	// PULUMI_HOME (plugins, credentials) in Home/pulumi-home unless Env or the
+	// environment sets one.
+	Home string
+	// Backend is a Pulumi backend URL (file://, s3://, https://...). A file
+	// backend's folder is made if it does not exist.
+	Backend string
+	// Project is the Pulumi project; default "pipelinetui".
+	Project string
+	// SecretsProvider is used when a stack is made; default "passphrase".
+	SecretsProvider string
+	// Env is added to the environment of every CLI process, such as
+	// PULUMI_CONFIG_PASSPHRASE.
+	Env map[string]string
+	// Log gets what is of interest to a developer; default: discarded.
+	Log *slog.Logger
+}
+
+// ConfigValue is one value of a stack's config.
+type ConfigValue struct {
+	Value  string
+	Secret bool
+}
+
+// PendingImport names the id of a resource whose creation was cut off.
+type PendingImport struct {
+	URN string
+	ID  string
+}
+
+// Job says what an operation is to do.
+type Job struct {
+	// Stack is the stack's plain name, "acme.iris.dev".
+	Stack string
+	// Program builds the resources. Refresh and Destroy do without.
+	Program pulumi.RunFunc
+	// Config replaces the stack's config; nil leaves it as it is.
+	Config map[string]ConfigValue
+	// Env is added to Options.Env for this operation.
+	Env map[string]string
+	// Message is kept in the stack's history.
+	Message string
+	// Parallel limits concurrent resource operations; 0 leaves it to the engine.
+	Parallel int
+	// Refresh reads the real state of every resource first (Preview, Up, Destroy).
+	Refresh bool
+	// DryRun changes nothing (Refresh, Destroy; Up then equals Preview).
+	DryRun bool
+	// Remove removes the stack and its history after a Destroy that succeeded.
+	Remove bool
+	// ContinueOnError goes on with independent resources after a failure (Up, Destroy).
+	ContinueOnError bool
+	// Targets limits the operation to these URNs.
+	Targets []string
+	// ClearPendingCreates forgets creations that were cut off (Refresh).
+	ClearPendingCreates bool
+	// ImportPendingCreates adopts creations that were cut off (Refresh).
+	ImportPendingCreates []PendingImport
+}
+
+// Operation is what a Run does.
+type Operation string
+
+// The operations.
+const (
+	OperationPreview Operation = "preview"
+	OperationUp      Operation = "up"
+	OperationRefresh Operation = "refresh"
+	OperationDestroy Operation = "destroy"
+)
+
+// Output is one output of a stack.
+type Output struct {
+	// Value is plain JSON; SecretValue if Secret (State with reveal shows it).
+	Value  any  `json:"value"`
+	Secret bool `json:"secret,omitempty"`
+}
+
+// Result is what an operation came to. It is filled in as far as known if the
+// operation failed.
+type Result struct {
+	Operation Operation `json:"operation"`
+	Stack     string    `json:"stack"`
+	Outcome   Outcome   `json:"outcome"`
+	DryRun    bool      `json:"dryRun,omitempty"`
+	// Created is set if the stack did not exist before this operation.
+	Created bool `json:"created,omitempty"`
+	// Removed is set if the stack is gone.
+	Removed bool `json:"removed,omitempty"`
+	// Changes counts resources by what was (or would be) done to them.
+	Changes map[Op]int `json:"changes,omitempty"`
+	// Outputs are the stack's outputs after Up; secrets are marked and blinded.
+	Outputs map[string]Output `json:"outputs,omitempty"`
+	// Drift lists, after Refresh, what differed from the recorded state.
+	Drift []Drift `json:"drift,omitempty"`
+	// Summary is one line for people: "3 created, 1 updated, 5 unchanged".
+	Summary   string        `json:"summary"`
+	Started   time.Time     `json:"started"`
+	Duration  time.Duration `json:"durationNs"`
+	Permalink string        `json:"permalink,omitempty"`
+}
+
+// HasChanges tells whether any resource was (or would be) changed.
+func (r Result) HasChanges() bool { return changed(r.Changes) > 0 }
+
+// Drift is one resource whose real state differs from the recorded one.
+type Drift struct {
+	URN  string `json:"urn"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+	// Op is OpUpdate if properties differ, OpDelete if the resource is gone.
+	Op   Op             `json:"op"`
+	Diff []PropertyDiff `json:"diff,omitempty"`
+}
+
+// Summary is one stack of the project, as List shows it.
+type Summary struct {
+	Name string `json:"name"`
+	// LastUpdate is zero if there was none, or if one is in progress.
+	LastUpdate time.Time `json:"lastUpdate,omitzero"`
+	// Resources counts the resources, -1 if the backend does not say.
+	Resources  int    `json:"resources"`
+	InProgress bool   `json:"inProgress,omitempty"`
+	URL        string `json:"url,omitempty"`
+}
+
+// Resource is one resource of a stack's state.
+type Resource struct {
+	URN      string         `json:"urn"`
+	Type     string         `json:"type"`
+	Name     string         `json:"name"`
+	ID       string         `json:"id,omitempty"`
+	Parent   string         `json:"parent,omitempty"`
+	Custom   bool           `json:"custom,omitempty"`
+	Protect  bool           `json:"protect,omitempty"`
+	External bool           `json:"external,omitempty"`
+	Inputs   map[string]any `json:"inputs,omitempty"`
+	Outputs  map[string]any `json:"outputs,omitempty"`
+	// PendingDelete is set if the resource was replaced and not yet deleted.
+	PendingDelete bool      `json:"pendingDelete,omitempty"`
+	InitErrors    []string  `json:"initErrors,omitempty"`
+	Created       time.Time `json:"created,omitzero"`
+	Modified      time.Time `json:"modified,omitzero"`
+}
+
+// PendingOperation is an operation whose end was never recorded: the real
+// resource may or may not exist.
+type PendingOperation struct {
+	URN  string `json:"urn"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+	// Kind is "creating", "updating", "deleting", "reading" or "importing".
+	Kind string `json:"kind"`
+	ID   string `json:"id,omitempty"`
+}
+
+// State is what a stack's last checkpoint holds.
+type State struct {
+	Stack     string             `json:"stack"`
+	Updated   time.Time          `json:"updated,omitzero"`
+	Resources []Resource         `json:"resources"`
+	Outputs   map[string]Output  `json:"outputs"`
+	Pending   []PendingOperation `json:"pending,omitempty"`
+	// Spec is the document held by the Stash resource "spec", nil if there is none.
+	Spec []byte `json:"-"`
+	// SecretsProvider is the type: "passphrase", "cloud", "service".
+	SecretsProvider string `json:"secretsProvider,omitempty"`
+}
+
+// Update is one entry of a stack's history.
+type Update struct {
+	Version int       `json:"version"`
+	Kind    string    `json:"kind"`   // "update", "refresh", "destroy", ...
+	Result  string    `json:"result"` // "succeeded", "failed", "in-progress"
+	Message string    `json:"message,omitempty"`
+	Start   time.Time `json:"start"`
+	End     time.Time `json:"end,omitzero"`
+	// Changes counts resources by what was done to them.
+	Changes map[Op]int `json:"changes,omitempty"`
+	// Environment is what the engine noted about the machine (git, CI, ...).
+	Environment map[string]string `json:"environment,omitempty"`
+}
+
+// Lock is what keeps others from changing a stack.
+type Lock struct {
+	// Where the lock is kept: a URL or a path.
+	Where string `json:"where,omitempty"`
+	User  string `json:"user,omitempty"`
+	Host  string `json:"host,omitempty"`
+	PID   int    `json:"pid,omitempty"`
+	// Since is zero if the backend does not say.
+	Since time.Time `json:"since,omitzero"`
+	// Stale is set if the owner ran on this host and its process is gone.
+	Stale bool `json:"stale,omitempty"`
+}

@@ -1,0 +1,240 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/blang/semver"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// DefaultProject is the Pulumi project of all stacks.
+const DefaultProject = "pipelinetui"
+
+const (
+	envHome           = "PULUMI_HOME"
+	envBackend        = "PULUMI_BACKEND_URL"
+	envPassphrase     = "PULUMI_CONFIG_PASSPHRASE"
+	envPassphraseFile = "PULUMI_CONFIG_PASSPHRASE_FILE"
+)
+
+// Engine runs operations on the stacks of one backend. It is safe for
+// concurrent use; operations on different stacks run in parallel, two on the
+// same stack are for the backend's lock to keep apart.
+type Engine struct {
+	opts          Options
+	version       semver.Version
+	log           *slog.Logger
+	env           map[string]string // added to every process
+	ownPassphrase bool
+	// interruptGrace is how long an early Cancel waits for the engine to be
+	// ready for a signal, see Run.Cancel.
+	interruptGrace time.Duration
+
+	// initMu serialises `stack init`: it rewrites files of PULUMI_HOME that
+	// all stacks share.
+	initMu sync.Mutex
+
+	mu      sync.Mutex
+	spawned []string
+	dirs    map[string]*sync.Mutex // guards the files of one work directory
+}
+
+// Open checks the CLI's version and prepares the folders. It starts at most one
+// process (`pulumi version`, and that only if the binary is new to Home).
+func Open(ctx context.Context, opts Options) (*Engine, error) {
+	if opts.Project == "" {
+		opts.Project = DefaultProject
+	}
+	if opts.SecretsProvider == "" {
+		opts.SecretsProvider = "passphrase"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Home == "" || opts.Backend == "" {
+		return nil, fault.New(fault.Internal, "stack.Open needs a home and a backend")
+	}
+	e := &Engine{
+		opts: opts, log: opts.Log, dirs: map[string]*sync.Mutex{},
+		interruptGrace: 15 * time.Second,
+	}
+	var err error
+	if e.opts.Home, err = filepath.Abs(opts.Home); err != nil {
+		return nil, fault.New(fault.Internal, "find %s: %v", opts.Home, err).Because(err)
+	}
+	path, version, err := FindPulumi(ctx, FindOptions{Explicit: opts.PulumiPath, Home: e.opts.Home})
+	if err != nil {
+		return nil, err
+	}
+	e.opts.PulumiPath = path
+	if e.version, err = semver.ParseTolerant(version); err != nil {
+		return nil, fault.New(fault.Unsupported, "parse version %q of %s: %v", version, path, err).Because(err)
+	}
+	if err := e.prepareBackend(); err != nil {
+		return nil, err
+	}
+	e.prepareEnv()
+	for _, dir := range []string{e.workRoot(), e.env[envHome]} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fault.New(fault.Internal, "make %s: %v", dir, err).
+				WithHint("Make the folder writable, or set PIPELINETUI_HOME to another one.").Because(err)
+		}
+	}
+	return e, nil
+}
+
+// prepareBackend makes the folder of a file backend: the CLI wants it to exist.
+func (e *Engine) prepareBackend() error {
+	u, err := url.Parse(e.opts.Backend)
+	if err != nil || u.Scheme == "" {
+		return fault.New(fault.Invalid, "%q is not a backend URL", redactURL(e.opts.Backend)).
+			WithHint("Set --backend to a URL such as file:///path, s3://bucket, gs://bucket, azblob://container or https://api.pulumi.com.").
+			Because(err)
+	}
+	dir, ok := e.backendDir()
+	if !ok {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fault.New(fault.Invalid, "make the backend's folder %s: %v", dir, err).
+			WithHint("Set --backend to a folder that can be written.").Because(err)
+	}
+	return nil
+}
+
+// backendDir is the folder of a file backend; false for any other.
+func (e *Engine) backendDir() (string, bool) { return fileBackend(e.opts.Backend) }
+
+func fileBackend(backend string) (string, bool) {
+	rest, ok := strings.CutPrefix(backend, "file://")
+	if !ok {
+		return "", false
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	if rest == "~" || strings.HasPrefix(rest, "~/") {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", false
+		}
+		rest = filepath.Join(home, rest[1:])
+	}
+	if path, err := url.PathUnescape(rest); err == nil {
+		rest = path
+	}
+	if !filepath.IsAbs(rest) {
+		return "", false // relative to the CLI's work directory: not ours to guess
+	}
+	return filepath.Clean(rest), true
+}
+
+// isCloud tells whether the backend is Pulumi Cloud or a service like it.
+func (e *Engine) isCloud() bool {
+	return strings.HasPrefix(e.opts.Backend, "https://") || strings.HasPrefix(e.opts.Backend, "http://")
+}
+
+func (e *Engine) prepareEnv() {
+	env := maps.Clone(e.opts.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	_, phrase := env[envPassphrase]
+	_, file := env[envPassphraseFile]
+	e.ownPassphrase = phrase || file
+	env[envBackend] = e.opts.Backend
+	if env[envHome] == "" {
+		env[envHome] = e.pulumiHome()
+	}
+	e.env = env
+}
+
+// pulumiHome is where plugins and credentials are kept.
+func (e *Engine) pulumiHome() string {
+	if dir := os.Getenv(envHome); dir != "" {
+		return dir
+	}
+	if e.isCloud() && os.Getenv("PULUMI_ACCESS_TOKEN") == "" && e.opts.Env["PULUMI_ACCESS_TOKEN"] == "" {
+		// `pulumi login` was done in the user's own home.
+		if home, err := os.UserHomeDir(); err == nil {
+			dir := filepath.Join(home, ".pulumi")
+			if _, err := os.Stat(filepath.Join(dir, "credentials.json")); err == nil {
+				return dir
+			}
+		}
+	}
+	return filepath.Join(e.opts.Home, "pulumi-home")
+}
+
+// Version is the CLI's version, "3.256.0".
+func (e *Engine) Version() string { return e.version.String() }
+
+// Backend is the URL of the backend without a password.
+func (e *Engine) Backend() string { return redactURL(e.opts.Backend) }
+
+// Spawned lists the subcommand of every CLI process started so far, in order:
+// "stack init", "up", "stack export".
+func (e *Engine) Spawned() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.spawned)
+}
+
+func (e *Engine) noteSpawn(args []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.spawned = append(e.spawned, subcommand(args))
+}
+
+func redactURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return s
+	}
+	return u.Redacted()
+}
+
+// stackName is what every backend takes as the name of a stack.
+var stackName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+
+func checkName(name string) error {
+	if !stackName.MatchString(name) || strings.Trim(name, ".") == "" {
+		return fault.New(fault.Invalid, "%q cannot be the name of a stack", name).
+			WithHint("Use letters, digits, dots, hyphens and underscores, at most 100.")
+	}
+	return nil
+}
+
+// dirLock returns the mutex that guards one work directory's files.
+func (e *Engine) dirLock(dir string) *sync.Mutex {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.dirs[dir]
+	if l == nil {
+		l = &sync.Mutex{}
+		e.dirs[dir] = l
+	}
+	return l
+}
+
+// envList is the environment for one process: the engine's and the job's.
+func (e *Engine) envList(more map[string]string) []string {
+	env := maps.Clone(e.env)
+	maps.Copy(env, more)
+	list := make([]string, 0, len(env))
+	for k, v := range env {
+		list = append(list, fmt.Sprintf("%s=%s", k, v))
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,235 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Exit codes of the CLI that tell a class (pkg/cmd/pulumi/cmd/exit_codes.go).
+const (
+	exitAuth          = 3
+	exitStackNotFound = 6
+	exitCanceled      = 8
+)
+
+// canceledBefore is the error of an operation that was given up before the
+// engine had begun.
+func canceledBefore(op string, cause error) error {
+	return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled before anything was changed", Err: cause}
+}
+
+// textRule classifies what the CLI prints on its stderr. Its errors have no
+// codes: the rules are ordered, the first that matches counts.
+type textRule struct {
+	re   *regexp.Regexp
+	kind fault.Kind
+	msg  string // "" takes the CLI's own line
+	hint string
+}
+
+var textRules = []textRule{
+	{
+		re:   regexp.MustCompile(`(?i)incorrect passphrase|failed to decrypt|cipher: message authentication failed`),
+		kind: fault.Invalid, msg: "the passphrase does not open the secrets of this stack",
+		hint: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase that the stack was made with.",
+	},
+	{
+		re:   regexp.MustCompile(`passphrase must be set`),
+		kind: fault.Invalid, msg: "no passphrase for the secrets of this stack",
+		hint: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE.",
+	},
+	{
+		re:   regexp.MustCompile(`(?i)no stack named|stack .*not found`),
+		kind: fault.NotFound,
+		hint: "Run `pipelinetui list` to see what there is.",
+	},
+	{
+		re:   regexp.MustCompile(`(?i)logging in|PULUMI_ACCESS_TOKEN|invalid access token|Unauthorized`),
+		kind: fault.Unauthenticated,
+		hint: "Set PULUMI_ACCESS_TOKEN, or run `pulumi login` with PULUMI_HOME set to the same folder.",
+	},
+	{
+		re: regexp.MustCompile(`(?i)no valid credential|NoCredentialProviders|failed to refresh cached credentials|` +
+			`ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|could not find default credentials|InvalidClientTokenId`),
+		kind: fault.Unauthenticated,
+		hint: "Check the credentials that the state backend needs, for example AWS_PROFILE.",
+	},
+	{
+		re:   regexp.MustCompile(`(?i)AccessDenied|Forbidden|permission denied|status code: 403`),
+		kind: fault.Denied,
+		hint: "Check that this identity may read and write the state backend.",
+	},
+	{
+		re:   regexp.MustCompile(`(?i)NoSuchBucket|bucket .*not exist|container .*not exist|NotFound.*bucket`),
+		kind: fault.NotFound,
+		hint: "Create the bucket, or set --backend to one that exists.",
+	},
+	{
+		re: regexp.MustCompile(`(?i)connection refused|no such host|i/o timeout|network is unreachable|` +
+			`TLS handshake|context deadline exceeded|dial tcp|unable to open bucket|unable to check if bucket|` +
+			`could not list|no such file or directory|not a directory`),
+		kind: fault.Internal, msg: "the state backend cannot be reached",
+		hint: "Check --backend, the network and the credentials of the state backend.",
+	},
+}
+
+// classifyText makes an error of a CLI process that failed.
+func (e *Engine) classifyText(op, stdout, stderr string, code int, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &fault.Error{Kind: fault.KindOf(err), Op: op, Msg: "stopped", Err: err}
+	}
+	cause := &cliError{Err: err, Code: code, Stdout: stdout, Stderr: stderr}
+	line := lastError(stderr)
+	if lock, ok := lockedBy(stderr); ok {
+		return lockedFault(op, lock, cause)
+	}
+	for _, rule := range textRules {
+		if !rule.re.MatchString(stderr) {
+			continue
+		}
+		msg := line
+		if rule.msg != "" {
+			msg = rule.msg
+			if rule.kind == fault.Internal {
+				msg += " (" + e.Backend() + "): " + line
+			}
+		}
+		return &fault.Error{Kind: rule.kind, Op: op, Msg: msg, Hint: rule.hint, Err: cause}
+	}
+	kind := fault.Internal
+	switch code {
+	case exitAuth:
+		kind = fault.Unauthenticated
+	case exitStackNotFound:
+		kind = fault.NotFound
+	case exitCanceled:
+		kind = fault.Canceled
+	}
+	if line == "" {
+		line = err.Error()
+	}
+	return &fault.Error{Kind: kind, Op: op, Msg: line, Hint: "Run again with --debug to see all that the engine printed.", Err: cause}
+}
+
+// cliError is what a CLI process left behind, kept as a cause for --debug.
+type cliError struct {
+	Err    error
+	Code   int
+	Stdout string
+	Stderr string
+}
+
+func (c *cliError) Error() string {
+	return fmt.Sprintf("pulumi: %v (exit code %d)\nstdout: %s\nstderr: %s", c.Err, c.Code, c.Stdout, c.Stderr)
+}
+
+func (c *cliError) Unwrap() error { return c.Err }
+
+// lastError is the last "error: ..." paragraph of a CLI's stderr as one line,
+// or its last line.
+func lastError(stderr string) string {
+	stderr = text(stderr)
+	if i := strings.LastIndex(stderr, "error: "); i >= 0 && (i == 0 || stderr[i-1] == '\n') {
+		return strings.TrimSuffix(oneLine(stderr[i+len("error: "):]), ".")
+	}
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// classify makes the error of an operation that failed. What the user asked
+// for comes first, then what the SDK and the CLI can name, then what the engine
+// reported through its events.
+func (r *Run) classify(err error) error {
+	op := fmt.Sprintf("%s %s", r.op, r.job.Stack)
+	r.mu.Lock()
+	canceled, killed, out := r.canceled, r.killed, r.output
+	r.mu.Unlock()
+	cause := error(&cliError{Err: err, Code: out.code, Stdout: out.stdout, Stderr: out.stderr})
+	var own *fault.Error
+	switch {
+	case killed && out.ran:
+		return &fault.Error{
+			Kind: fault.Canceled, Op: op, Msg: "killed: resources that were being changed are in an unknown state", Err: cause,
+			Hint: fmt.Sprintf("Run `pipelinetui cancel %s` to clear the lock and repair pending operations.", r.job.Stack),
+		}
+	case canceled && !out.ran:
+		return canceledBefore(op, cause)
+	case canceled:
+		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause}
+	case errors.As(err, &own):
+		return fault.Wrap(err, "%s", op)
+	case auto.IsConcurrentUpdateError(err):
+		lock, _ := lockedBy(out.stderr)
+		return lockedFault(op, lock, cause)
+	case auto.IsSelectStack404Error(err):
+		return &fault.Error{Kind: fault.NotFound, Op: op, Msg: "the stack does not exist", Err: cause, Hint: "Run `pipelinetui list` to see what there is."}
+	}
+	if d, ok := r.progress.FirstError(); ok && r.sawEngine() {
+		msg := d.Message
+		if d.URN != "" && typeOf(d.URN) != rootType {
+			msg = fmt.Sprintf("%s %s: %s", typeOf(d.URN), nameOf(d.URN), d.Message)
+		}
+		if r.panicked != nil {
+			cause = errors.Join(r.panicked, cause)
+		}
+		return &fault.Error{Kind: fault.Deployment, Op: op, Msg: msg, Err: cause}
+	}
+	if out.code == exitCanceled {
+		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause}
+	}
+	if !out.ran {
+		return &fault.Error{Kind: fault.KindOf(err), Op: op, Msg: firstLine(err.Error()), Err: err}
+	}
+	return r.engine.classifyText(op, out.stdout, out.stderr, out.code, err)
+}
+
+var lockLine = regexp.MustCompile(`(?m)^\s*(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)`)
+
+// lockedBy reads the owner of a lock from the text of a lock conflict.
+func lockedBy(stderr string) (Lock, bool) {
+	if m := lockLine.FindStringSubmatch(stderr); m != nil {
+		pid, _ := strconv.Atoi(m[4])
+		since, _ := time.Parse(time.RFC3339, m[5])
+		l := Lock{Where: m[1], User: m[2], Host: m[3], PID: pid, Since: since}
+		l.Stale = isStale(l)
+		return l, true
+	}
+	locked := strings.Contains(stderr, "the stack is currently locked by") ||
+		strings.Contains(stderr, "[409] Conflict: Another update is currently in progress")
+	return Lock{}, locked
+}
+
+// isStale tells whether a lock's owner ran on this host and is gone.
+func isStale(l Lock) bool {
+	host, err := os.Hostname()
+	if err != nil || l.PID <= 0 || l.Host != host {
+		return false
+	}
+	return errors.Is(syscall.Kill(l.PID, 0), syscall.ESRCH)
+}
+
+func lockedFault(op string, l Lock, cause error) error {
+	msg := "another operation holds the stack"
+	hint := "Wait for it to end, or run `pipelinetui cancel` on this stack if you are sure that nothing runs any more."
+	if l.User != "" {
+		msg = fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, l.Since.UTC().Format(time.RFC3339))
+	}
+	if l.Stale {
+		msg += "; that process is gone"
+		hint = "Run `pipelinetui cancel` on this stack to clear the lock: its owner does not run any more."
+	}
+	return &fault.Error{Kind: fault.Locked, Op: op, Msg: msg, Hint: hint, Err: cause}
+}

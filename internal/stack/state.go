@@ -1,0 +1,224 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// The Stash resource that keeps a stack's spec.
+const (
+	stashType = "pulumi:index:Stash"
+	specName  = "spec"
+)
+
+// read runs a CLI process that only reads, and decodes the JSON it prints.
+func (e *Engine) read(ctx context.Context, p place, op string, into any, args ...string) error {
+	cmd := &command{engine: e}
+	stdout, stderr, code, err := cmd.Run(ctx, p.dir, nil, nil, nil, e.envList(p.env), args...)
+	if ctx.Err() != nil {
+		return &fault.Error{Kind: fault.KindOf(ctx.Err()), Op: op, Msg: "stopped", Err: ctx.Err()}
+	}
+	if err != nil {
+		return e.classifyText(op, stdout, stderr, code, err)
+	}
+	if err := json.Unmarshal([]byte(stdout), into); err != nil {
+		return fault.New(fault.Internal, "%s: read the engine's answer: %v", op, err).Because(err)
+	}
+	return nil
+}
+
+func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.DeploymentV3, error) {
+	args := []string{"stack", "export", "--stack", p.stack}
+	if reveal {
+		args = append(args, "--show-secrets")
+	}
+	var untyped apitype.UntypedDeployment
+	if err := e.read(ctx, p, "read the state of "+p.stack, &untyped, args...); err != nil {
+		return nil, err
+	}
+	var dep apitype.DeploymentV3
+	if len(untyped.Deployment) == 0 {
+		return &dep, nil
+	}
+	if err := json.Unmarshal(untyped.Deployment, &dep); err != nil {
+		return nil, fault.New(fault.Internal, "read the state of %s: %v", p.stack, err).Because(err)
+	}
+	return &dep, nil
+}
+
+// State reads a stack's last checkpoint by one `stack export`. Secrets are
+// blinded, so it needs no passphrase.
+func (e *Engine) State(ctx context.Context, stack string) (*State, error) {
+	return e.state(ctx, stack, false)
+}
+
+// Reveal is State with secrets in clear; it needs the key to them.
+func (e *Engine) Reveal(ctx context.Context, stack string) (*State, error) {
+	return e.state(ctx, stack, true)
+}
+
+func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, error) {
+	if err := checkName(stack); err != nil {
+		return nil, err
+	}
+	p := e.place(stack, nil)
+	if e.exists(p) == absent {
+		return nil, notFound(stack)
+	}
+	if err := e.prepare(p); err != nil {
+		return nil, err
+	}
+	dep, err := e.export(ctx, p, reveal)
+	if err != nil {
+		return nil, err
+	}
+	return stateOf(stack, dep, reveal), nil
+}
+
+func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
+	s := &State{Stack: stack, Updated: dep.Manifest.Time.UTC(), Outputs: map[string]Output{}, Resources: []Resource{}}
+	if dep.SecretsProviders != nil {
+		s.SecretsProvider = dep.SecretsProviders.Type
+	}
+	for _, r := range dep.Resources {
+		if string(r.Type) == rootType {
+			s.Outputs = outputs(r.Outputs, reveal)
+		}
+		if string(r.Type) == stashType && r.URN.Name() == specName && !r.Delete {
+			s.Spec = specOf(r)
+		}
+		s.Resources = append(s.Resources, resourceOf(r, reveal))
+	}
+	for _, op := range dep.PendingOperations {
+		s.Pending = append(s.Pending, PendingOperation{
+			URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name(),
+			Kind: string(op.Type), ID: string(op.Resource.ID),
+		})
+	}
+	return s
+}
+
+func resourceOf(r apitype.ResourceV3, reveal bool) Resource {
+	res := Resource{
+		URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), ID: string(r.ID),
+		Parent: string(r.Parent), Custom: r.Custom, Protect: r.Protect, External: r.External,
+		Inputs: plainMap(r.Inputs, reveal), Outputs: plainMap(r.Outputs, reveal),
+		PendingDelete: r.Delete, InitErrors: r.InitErrors,
+	}
+	if r.Created != nil {
+		res.Created = r.Created.UTC()
+	}
+	if r.Modified != nil {
+		res.Modified = r.Modified.UTC()
+	}
+	return res
+}
+
+// specOf reads the document out of a Stash. Its "output" is what was stashed
+// first and never changes; "input" is what was stashed last.
+func specOf(r apitype.ResourceV3) []byte {
+	v, ok := r.Inputs["input"]
+	if !ok {
+		v, ok = r.Outputs["input"]
+	}
+	if !ok || isSecret(v) {
+		return nil
+	}
+	if s, ok := v.(string); ok {
+		return []byte(s)
+	}
+	doc, err := json.Marshal(plain(v, false))
+	if err != nil {
+		return nil
+	}
+	return doc
+}
+
+func outputs(m map[string]any, reveal bool) map[string]Output {
+	out := make(map[string]Output, len(m))
+	for k, v := range m {
+		out[k] = Output{Value: plain(v, reveal), Secret: isSecret(v)}
+	}
+	return out
+}
+
+// project is the place for questions about no stack in particular.
+func (e *Engine) project() place {
+	return place{dir: filepath.Join(e.opts.Home, "work", ".project"), backend: e.opts.Backend}
+}
+
+// List names the stacks of the project, sorted.
+func (e *Engine) List(ctx context.Context) ([]Summary, error) {
+	p := e.project()
+	if err := e.prepare(p); err != nil {
+		return nil, err
+	}
+	var stacks []auto.StackSummary
+	if err := e.read(ctx, p, "list stacks", &stacks, "stack", "ls", "--json"); err != nil {
+		return nil, err
+	}
+	list := make([]Summary, 0, len(stacks))
+	for _, s := range stacks {
+		sum := Summary{Name: s.Name[strings.LastIndexByte(s.Name, '/')+1:], Resources: -1, InProgress: s.UpdateInProgress, URL: s.URL}
+		if s.ResourceCount != nil {
+			sum.Resources = *s.ResourceCount
+		}
+		sum.LastUpdate, _ = time.Parse(time.RFC3339, s.LastUpdate)
+		if locks, known := e.fileLocks(sum.Name); known {
+			sum.InProgress = len(locks) > 0
+		}
+		list = append(list, sum)
+	}
+	return list, nil
+}
+
+// History lists a stack's updates, newest first; limit 0 means all.
+func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update, error) {
+	if err := checkName(stack); err != nil {
+		return nil, err
+	}
+	p := e.place(stack, nil)
+	if e.exists(p) == absent {
+		return nil, notFound(stack)
+	}
+	if err := e.prepare(p); err != nil {
+		return nil, err
+	}
+	args := []string{"stack", "history", "--json", "--stack", stack}
+	if limit > 0 {
+		args = append(args, "--page-size", strconv.Itoa(limit), "--page", "1")
+	}
+	var entries []auto.UpdateSummary
+	if err := e.read(ctx, p, "read the history of "+stack, &entries, args...); err != nil {
+		return nil, err
+	}
+	updates := make([]Update, 0, len(entries))
+	for _, h := range entries {
+		u := Update{Version: h.Version, Kind: h.Kind, Result: h.Result, Message: h.Message, Environment: h.Environment}
+		u.Start, _ = time.Parse(time.RFC3339, h.StartTime)
+		if h.EndTime != nil {
+			u.End, _ = time.Parse(time.RFC3339, *h.EndTime)
+		}
+		if h.ResourceChanges != nil {
+			u.Changes = make(map[Op]int, len(*h.ResourceChanges))
+			for op, n := range *h.ResourceChanges {
+				u.Changes[Op(op)] = n
+			}
+		}
+		updates = append(updates, u)
+	}
+	return updates, nil
+}
+
+// String is for logs.
+func (p PendingOperation) String() string { return fmt.Sprintf("%s %s %s", p.Kind, p.Type, p.Name) }
