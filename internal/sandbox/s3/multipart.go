@@ -395,11 +395,13 @@ func unused(all, used []segment) []segment {
 
 // chosenParts checks the list of a completion against the uploaded parts.
 func chosenParts(tx *store.Tx, u upload, in completion) ([]part, error) {
-	var out []part
 	for i, x := range in.Part {
 		if i > 0 && x.PartNumber <= in.Part[i-1].PartNumber {
 			return nil, fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.", "UploadId", u.ID)
 		}
+	}
+	var out []part
+	for i, x := range in.Part {
 		p, ok, err := store.Get[part](tx, dbParts, partKey(u.ID, x.PartNumber))
 		if err != nil {
 			return nil, err
