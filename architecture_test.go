@@ -1,0 +1,147 @@
+package pipelinetui_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/pipelinetui/pipelinetui/"
+
+// mayImport is the house's floor plan: what each package may import of this
+// module, test files apart. A prefix that ends in /... covers what is below.
+// Adding an arrow here is a decision: say why in docs/decisions.
+var mayImport = map[string][]string{
+	"cmd/pipelinetui":               {"internal/cli"},
+	"templates":                     {},
+	"internal/fault":                {},
+	"internal/clock":                {},
+	"internal/version":              {},
+	"internal/theme":                {},
+	"internal/settings":             {"internal/fault"},
+	"internal/awscfg":               {"internal/fault"},
+	"internal/asl":                  {"internal/fault", "internal/asl/..."},
+	"internal/asl/...":              {"internal/fault", "internal/asl/..."},
+	"internal/spec":                 {"internal/fault"},
+	"internal/program":              {"internal/fault", "internal/spec"},
+	"internal/stack":                {"internal/fault", "internal/clock"},
+	"internal/executions":           {"internal/fault", "internal/clock"},
+	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
+	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/asl", "internal/sandbox/..."},
+	"internal/sandbox/...":          {"internal/fault", "internal/clock", "internal/asl", "internal/asl/...", "internal/sandbox/..."},
+	"internal/sandbox/provider":     {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
+	"internal/sandbox/provider/...": {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
+	"internal/app": {
+		"templates", "internal/awscfg", "internal/clock", "internal/executions", "internal/fault", "internal/program",
+		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
+	},
+	"internal/cli": {
+		"internal/app", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
+		"internal/stack", "internal/theme", "internal/version",
+	},
+}
+
+// onlyIn says where a foreign package may be imported, test files apart.
+var onlyIn = map[string][]string{
+	"github.com/pulumi/pulumi-aws/":                       {"internal/program"},
+	"github.com/pulumi/pulumi-aws-native/":                {"internal/program"},
+	"github.com/pulumi/pulumi/sdk/v3/go/auto":             {"internal/stack"},
+	"github.com/pulumi/":                                  {"internal/program", "internal/stack", "internal/sandbox/provider"},
+	"github.com/aws/aws-sdk-go-v2/service/sfn":            {"internal/executions", "internal/sandbox"},
+	"github.com/aws/aws-sdk-go-v2/service/":               {"internal/executions", "internal/sandbox", "internal/awscfg", "internal/app"},
+	"github.com/aws/":                                     {"internal/executions", "internal/sandbox", "internal/awscfg", "internal/app"},
+	"github.com/charmbracelet/":                           {"internal/tui", "internal/theme", "internal/render", "internal/cli"},
+	"go.etcd.io/bbolt":                                    {"internal/sandbox/store"},
+	"github.com/pipelinetui/pipelinetui/internal/sandbox": {"internal/sandbox", "internal/app"},
+}
+
+func TestArrowsRunDownward(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if d != nil && d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"bin", "tools", "testdata", "examples", "e2e"}, d.Name())) {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		seen++
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			target, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			checkOwn(t, path, pkg, target)
+			checkForeign(t, path, pkg, target)
+		}
+		return nil
+	}))
+	require.Greater(t, seen, 50, "the walk found too few files to mean anything")
+}
+
+func checkOwn(t *testing.T, path, pkg, target string) {
+	t.Helper()
+	own, ok := strings.CutPrefix(target, module)
+	if !ok {
+		return
+	}
+	rules, known := rulesFor(pkg)
+	if !known {
+		t.Errorf("%s: package %s has no place in the floor plan: add it to mayImport", path, pkg)
+		return
+	}
+	if own == pkg || slices.ContainsFunc(rules, func(r string) bool { return covers(r, own) }) {
+		return
+	}
+	t.Errorf("%s: %s may not import %s; it may import %v", path, pkg, own, rules)
+}
+
+func checkForeign(t *testing.T, path, pkg, target string) {
+	t.Helper()
+	// The longest prefix decides: the rule for sfn is stricter than that for all
+	// services.
+	best := ""
+	for prefix := range onlyIn {
+		if strings.HasPrefix(target, prefix) && len(prefix) > len(best) {
+			best = prefix
+		}
+	}
+	if best == "" || slices.ContainsFunc(onlyIn[best], func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") }) {
+		return
+	}
+	t.Errorf("%s: only %v may import %s", path, onlyIn[best], target)
+}
+
+func rulesFor(pkg string) ([]string, bool) {
+	if r, ok := mayImport[pkg]; ok {
+		return r, true
+	}
+	best := ""
+	for p := range mayImport {
+		if covers(p, pkg) && len(p) > len(best) {
+			best = p
+		}
+	}
+	r, ok := mayImport[best]
+	return r, ok
+}
+
+func covers(rule, pkg string) bool {
+	prefix, deep := strings.CutSuffix(rule, "/...")
+	return rule == pkg || deep && strings.HasPrefix(pkg, prefix+"/")
+}
