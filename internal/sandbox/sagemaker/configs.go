@@ -1,0 +1,255 @@
+package sagemaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const maxVariants = 10
+
+func (s *Service) createConfig(ctx context.Context, req *wire.Request, in *sm.CreateEndpointConfigInput) (*sm.CreateEndpointConfigOutput, error) {
+	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
+	if err != nil {
+		return nil, err
+	}
+	arn := arnOf(req, kindConfig, name)
+	if err := authorize(ctx, req, "CreateEndpointConfig", arn, in.Tags); err != nil {
+		return nil, err
+	}
+	if err := checkConfig(in); err != nil {
+		return nil, err
+	}
+	c := config{ARN: arn, Created: s.cfg.Clock.Now(), Spec: *in}
+	c.Spec.Tags = nil
+	for i := range c.Spec.ProductionVariants {
+		if pv := &c.Spec.ProductionVariants[i]; pv.InitialVariantWeight == nil {
+			pv.InitialVariantWeight = aws.Float32(1)
+		}
+	}
+	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(bucketConfigs, arn) != nil {
+			return exists(kindConfig, arn)
+		}
+		for _, pv := range in.ProductionVariants {
+			m := arnOf(req, kindModel, aws.ToString(pv.ModelName))
+			if tx.GetRaw(bucketModels, m) == nil {
+				return notFound(kindModel, m)
+			}
+		}
+		if err := putTags(tx, arn, in.Tags); err != nil {
+			return err
+		}
+		return store.Put(tx, bucketConfigs, arn, c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sm.CreateEndpointConfigOutput{EndpointConfigArn: &arn}, nil
+}
+
+func checkConfig(in *sm.CreateEndpointConfigInput) error {
+	if err := checkTags(in.Tags); err != nil {
+		return err
+	}
+	n := len(in.ProductionVariants)
+	unsupported := map[string]bool{
+		"AsyncInferenceConfig": in.AsyncInferenceConfig != nil, "ExplainerConfig": in.ExplainerConfig != nil,
+		"ShadowProductionVariants": len(in.ShadowProductionVariants) > 0, "MetricsConfig": in.MetricsConfig != nil,
+		"ExecutionRoleArn (inference components)": in.ExecutionRoleArn != nil,
+	}
+	for what, given := range unsupported {
+		if given {
+			return invalid("The sandbox does not support %s.", what)
+		}
+	}
+	if n < 1 || n > maxVariants {
+		return constraint(fmt.Sprint(n), "productionVariants", "Member must have length between 1 and 10")
+	}
+	names := map[string]bool{}
+	serverless := false
+	for i := range in.ProductionVariants {
+		pv := &in.ProductionVariants[i]
+		if err := checkVariant(pv, fmt.Sprintf("productionVariants.%d.member.", i+1)); err != nil {
+			return err
+		}
+		if names[*pv.VariantName] {
+			return invalid("Variant names must be unique: %s", *pv.VariantName)
+		}
+		names[*pv.VariantName] = true
+		serverless = serverless || pv.ServerlessConfig != nil
+	}
+	switch {
+	case serverless && n > 1:
+		return invalid("Serverless endpoints support exactly one production variant.")
+	case serverless && in.DataCaptureConfig != nil:
+		return invalid("Data capture is not supported for serverless endpoints.")
+	case serverless && in.VpcConfig != nil:
+		return invalid("VpcConfig is not supported for serverless endpoints.")
+	}
+	return checkCapture(in.DataCaptureConfig)
+}
+
+func checkVariant(pv *types.ProductionVariant, at string) error {
+	if _, err := checkName(pv.VariantName, at+"variantName"); err != nil {
+		return err
+	}
+	if pv.ModelName == nil {
+		return invalid("The sandbox does not support inference components: variant %s needs a ModelName.", *pv.VariantName)
+	}
+	if _, err := checkName(pv.ModelName, at+"modelName"); err != nil {
+		return err
+	}
+	if w := pv.InitialVariantWeight; w != nil && *w < 0 {
+		return constraint(fmt.Sprint(*w), at+"initialVariantWeight", "Member must have value greater than or equal to 0")
+	}
+	between := func(v *int32, member string, lo, hi int32) error {
+		if v != nil && (*v < lo || *v > hi) {
+			return constraint(fmt.Sprint(*v), at+member, fmt.Sprintf("Member must have value between %d and %d", lo, hi))
+		}
+		return nil
+	}
+	for _, err := range []error{
+		between(pv.VolumeSizeInGB, "volumeSizeInGB", 1, 512),
+		between(pv.ModelDataDownloadTimeoutInSeconds, "modelDataDownloadTimeoutInSeconds", 60, 3600),
+		between(pv.ContainerStartupHealthCheckTimeoutInSeconds, "containerStartupHealthCheckTimeoutInSeconds", 60, 3600),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if pv.ManagedInstanceScaling != nil || len(pv.InstancePools) > 0 || pv.CapacityReservationConfig != nil {
+		return invalid("The sandbox does not support ManagedInstanceScaling, InstancePools and CapacityReservationConfig.")
+	}
+	if pv.ServerlessConfig != nil {
+		return checkServerless(pv, at)
+	}
+	if pv.InstanceType == "" {
+		return missing(at + "instanceType")
+	}
+	if !slices.Contains(pv.InstanceType.Values(), pv.InstanceType) {
+		all := make([]string, 0, len(pv.InstanceType.Values()))
+		for _, v := range pv.InstanceType.Values() {
+			all = append(all, string(v))
+		}
+		return constraint(string(pv.InstanceType), at+"instanceType", "Member must satisfy enum value set: ["+strings.Join(all, ", ")+"]")
+	}
+	if pv.InitialInstanceCount == nil {
+		return missing(at + "initialInstanceCount")
+	}
+	if *pv.InitialInstanceCount < 1 {
+		return constraint(fmt.Sprint(*pv.InitialInstanceCount), at+"initialInstanceCount", "Member must have value greater than or equal to 1")
+	}
+	return nil
+}
+
+// checkServerless knows the limits of serverless variants.
+// See https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html.
+func checkServerless(pv *types.ProductionVariant, at string) error {
+	c := pv.ServerlessConfig
+	mem, conc := aws.ToInt32(c.MemorySizeInMB), aws.ToInt32(c.MaxConcurrency)
+	switch {
+	case pv.InstanceType != "" || pv.InitialInstanceCount != nil:
+		return invalid("InstanceType and InitialInstanceCount cannot be specified for a serverless variant.")
+	case pv.VolumeSizeInGB != nil || pv.ModelDataDownloadTimeoutInSeconds != nil || pv.ContainerStartupHealthCheckTimeoutInSeconds != nil:
+		return invalid("VolumeSizeInGB and the download and startup time-outs cannot be specified for a serverless variant.")
+	case mem < 1024 || mem > 6144 || mem%1024 != 0:
+		return constraint(fmt.Sprint(mem), at+"serverlessConfig.memorySizeInMB", "Member must be one of 1024, 2048, 3072, 4096, 5120, 6144")
+	case conc < 1 || conc > 200:
+		return constraint(fmt.Sprint(conc), at+"serverlessConfig.maxConcurrency", "Member must have value between 1 and 200")
+	case c.ProvisionedConcurrency != nil && (*c.ProvisionedConcurrency < 1 || *c.ProvisionedConcurrency > conc):
+		return constraint(fmt.Sprint(*c.ProvisionedConcurrency), at+"serverlessConfig.provisionedConcurrency", "Member must have value between 1 and MaxConcurrency")
+	}
+	return nil
+}
+
+func checkCapture(c *types.DataCaptureConfig) error {
+	if c == nil {
+		return nil
+	}
+	pct := aws.ToInt32(c.InitialSamplingPercentage)
+	switch {
+	case c.InitialSamplingPercentage == nil:
+		return missing("dataCaptureConfig.initialSamplingPercentage")
+	case pct < 0 || pct > 100:
+		return constraint(fmt.Sprint(pct), "dataCaptureConfig.initialSamplingPercentage", "Member must have value between 0 and 100")
+	case len(c.CaptureOptions) < 1 || len(c.CaptureOptions) > 32:
+		return constraint(fmt.Sprint(len(c.CaptureOptions)), "dataCaptureConfig.captureOptions", "Member must have length between 1 and 32")
+	}
+	if _, _, err := splitURI(aws.ToString(c.DestinationS3Uri)); err != nil {
+		return invalid("DestinationS3Uri: %s", err)
+	}
+	for _, o := range c.CaptureOptions {
+		if !slices.Contains(o.CaptureMode.Values(), o.CaptureMode) {
+			return constraint(string(o.CaptureMode), "dataCaptureConfig.captureOptions.member.captureMode", "Member must satisfy enum value set: [Input, Output, InputAndOutput]")
+		}
+	}
+	return nil
+}
+
+func (s *Service) describeConfig(ctx context.Context, req *wire.Request, in *sm.DescribeEndpointConfigInput) (*sm.DescribeEndpointConfigOutput, error) {
+	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
+	if err != nil {
+		return nil, err
+	}
+	arn := arnOf(req, kindConfig, name)
+	if err := authorize(ctx, req, "DescribeEndpointConfig", arn, nil); err != nil {
+		return nil, err
+	}
+	c, err := load[config](s, bucketConfigs, kindConfig, arn)
+	if err != nil {
+		return nil, err
+	}
+	return &sm.DescribeEndpointConfigOutput{
+		EndpointConfigName: &name, EndpointConfigArn: &arn, CreationTime: &c.Created,
+		ProductionVariants: c.Spec.ProductionVariants, DataCaptureConfig: c.Spec.DataCaptureConfig, KmsKeyId: c.Spec.KmsKeyId,
+		EnableNetworkIsolation: c.Spec.EnableNetworkIsolation, VpcConfig: c.Spec.VpcConfig,
+	}, nil
+}
+
+func (s *Service) deleteConfig(ctx context.Context, req *wire.Request, in *sm.DeleteEndpointConfigInput) (*sm.DeleteEndpointConfigOutput, error) {
+	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
+	if err != nil {
+		return nil, err
+	}
+	arn := arnOf(req, kindConfig, name)
+	if err := authorize(ctx, req, "DeleteEndpointConfig", arn, nil); err != nil {
+		return nil, err
+	}
+	if err := s.remove(bucketConfigs, kindConfig, arn); err != nil {
+		return nil, err
+	}
+	return &sm.DeleteEndpointConfigOutput{}, nil
+}
+
+func (s *Service) listConfigs(ctx context.Context, req *wire.Request, in *sm.ListEndpointConfigsInput) (*sm.ListEndpointConfigsOutput, error) {
+	if err := authorize(ctx, req, "ListEndpointConfigs", "*", nil); err != nil {
+		return nil, err
+	}
+	var rows []row[types.EndpointConfigSummary]
+	err := scan(s, req, bucketConfigs, kindConfig, func(c config) {
+		rows = append(rows, row[types.EndpointConfigSummary]{
+			name: aws.ToString(c.Spec.EndpointConfigName), created: c.Created,
+			out: types.EndpointConfigSummary{EndpointConfigName: c.Spec.EndpointConfigName, EndpointConfigArn: aws.String(c.ARN), CreationTime: aws.Time(c.Created)},
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := page(rows, query{
+		nameContains: in.NameContains, createdAfter: in.CreationTimeAfter, createdBefore: in.CreationTimeBefore,
+		sortBy: string(in.SortBy), order: in.SortOrder, max: in.MaxResults, token: in.NextToken,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sm.ListEndpointConfigsOutput{EndpointConfigs: list, NextToken: next}, nil
+}

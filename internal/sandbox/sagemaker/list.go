@@ -1,0 +1,218 @@
+package sagemaker
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// row is a list entry with what lists filter and sort by.
+type row[T any] struct {
+	name, status      string
+	created, modified time.Time
+	out               T
+}
+
+type query struct {
+	nameContains                  *string
+	createdAfter, createdBefore   *time.Time
+	modifiedAfter, modifiedBefore *time.Time
+	status                        string
+	sortBy                        string
+	order                         types.OrderKey
+	max                           *int32
+	token                         *string
+}
+
+const (
+	defaultPage = 10
+	maxPage     = 100
+)
+
+// scan reads all resources of a kind in the request's region and account.
+func scan[T any](s *Service, req *wire.Request, bucket, kind string, fn func(T)) error {
+	prefix := arnOf(req, kind, "")
+	return s.cfg.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucket, prefix, "", func(key string, raw []byte) (bool, error) {
+			var v T
+			if err := json.Unmarshal(raw, &v); err != nil {
+				return false, fmt.Errorf("decode %s: %w", key, err)
+			}
+			fn(v)
+			return true, nil
+		})
+	})
+}
+
+// page filters, sorts (newest first unless asked otherwise) and cuts. The token
+// is the name of the last row given out.
+func page[T any](rows []row[T], q query) ([]T, *string, error) {
+	size := defaultPage
+	if q.max != nil {
+		if *q.max < 1 || *q.max > maxPage {
+			return nil, nil, constraint(fmt.Sprint(*q.max), "maxResults", "Member must have value between 1 and 100")
+		}
+		size = int(*q.max)
+	}
+	rows = slices.DeleteFunc(rows, func(r row[T]) bool { return !q.fits(r.name, r.status, r.created, r.modified) })
+	slices.SortFunc(rows, func(a, b row[T]) int {
+		by := a.created.Compare(b.created)
+		switch q.sortBy {
+		case "Name":
+			by = cmp.Compare(a.name, b.name)
+		case "Status":
+			by = cmp.Compare(a.status, b.status)
+		}
+		by = cmp.Or(by, cmp.Compare(a.name, b.name))
+		if q.order != types.OrderKeyAscending {
+			by = -by
+		}
+		return by
+	})
+	start := 0
+	if t := aws.ToString(q.token); t != "" {
+		last, err := base64.RawURLEncoding.DecodeString(t)
+		if err != nil {
+			return nil, nil, invalid("Invalid pagination token.")
+		}
+		i := slices.IndexFunc(rows, func(r row[T]) bool { return r.name == string(last) })
+		if i < 0 {
+			return nil, nil, invalid("Invalid pagination token.")
+		}
+		start = i + 1
+	}
+	end := min(len(rows), start+size)
+	out := make([]T, 0, end-start)
+	for _, r := range rows[start:end] {
+		out = append(out, r.out)
+	}
+	if end < len(rows) {
+		return out, aws.String(base64.RawURLEncoding.EncodeToString([]byte(rows[end-1].name))), nil
+	}
+	return out, nil, nil
+}
+
+func (q query) fits(name, status string, created, modified time.Time) bool {
+	after := func(limit *time.Time, t time.Time) bool { return limit == nil || t.After(*limit) }
+	before := func(limit *time.Time, t time.Time) bool { return limit == nil || t.Before(*limit) }
+	return strings.Contains(strings.ToLower(name), strings.ToLower(aws.ToString(q.nameContains))) &&
+		(q.status == "" || q.status == status) &&
+		after(q.createdAfter, created) && before(q.createdBefore, created) &&
+		after(q.modifiedAfter, modified) && before(q.modifiedBefore, modified)
+}
+
+// bucketFor finds where the resource of an ARN is kept.
+func bucketFor(arn string) (bucket, kind string, err error) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) == 6 && parts[0] == "arn" && parts[2] == "sagemaker" {
+		switch k, _, _ := strings.Cut(parts[5], "/"); k {
+		case kindModel:
+			return bucketModels, k, nil
+		case kindConfig:
+			return bucketConfigs, k, nil
+		case kindEndpoint:
+			return bucketEndpoints, k, nil
+		}
+	}
+	return "", "", invalid("The resource ARN %q is not of a model, an endpoint configuration or an endpoint.", arn)
+}
+
+// tagged finds the resource of a tag request and authorises it.
+func (s *Service) tagged(ctx context.Context, req *wire.Request, op string, arn *string, tags []types.Tag) (bucket, kind string, err error) {
+	if arn == nil {
+		return "", "", missing("resourceArn")
+	}
+	if bucket, kind, err = bucketFor(*arn); err != nil {
+		return "", "", err
+	}
+	return bucket, kind, authorize(ctx, req, op, *arn, tags)
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sm.ListTagsInput) (*sm.ListTagsOutput, error) {
+	bucket, kind, err := s.tagged(ctx, req, "ListTags", in.ResourceArn, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &sm.ListTagsOutput{Tags: []types.Tag{}}
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		if tx.GetRaw(bucket, *in.ResourceArn) == nil {
+			return notFound(kind, *in.ResourceArn)
+		}
+		tags, _, err := store.Get[[]types.Tag](tx, bucketTags, *in.ResourceArn)
+		out.Tags = append(out.Tags, tags...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) addTags(ctx context.Context, req *wire.Request, in *sm.AddTagsInput) (*sm.AddTagsOutput, error) {
+	bucket, kind, err := s.tagged(ctx, req, "AddTags", in.ResourceArn, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	out := &sm.AddTagsOutput{}
+	err = s.changeTags(bucket, kind, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {
+		for _, t := range in.Tags {
+			i := slices.IndexFunc(tags, func(o types.Tag) bool { return aws.ToString(o.Key) == aws.ToString(t.Key) })
+			if i < 0 {
+				tags = append(tags, t)
+				continue
+			}
+			tags[i] = t
+		}
+		out.Tags = tags
+		return tags, checkTags(tags)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) deleteTags(ctx context.Context, req *wire.Request, in *sm.DeleteTagsInput) (*sm.DeleteTagsOutput, error) {
+	bucket, kind, err := s.tagged(ctx, req, "DeleteTags", in.ResourceArn, nil)
+	if err != nil {
+		return nil, err
+	}
+	err = s.changeTags(bucket, kind, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {
+		return slices.DeleteFunc(tags, func(t types.Tag) bool { return slices.Contains(in.TagKeys, aws.ToString(t.Key)) }), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sm.DeleteTagsOutput{}, nil
+}
+
+func (s *Service) changeTags(bucket, kind, arn string, fn func([]types.Tag) ([]types.Tag, error)) error {
+	return s.cfg.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(bucket, arn) == nil {
+			return notFound(kind, arn)
+		}
+		tags, _, err := store.Get[[]types.Tag](tx, bucketTags, arn)
+		if err != nil {
+			return err
+		}
+		if tags, err = fn(tags); err != nil {
+			return err
+		}
+		return putTags(tx, arn, tags)
+	})
+}

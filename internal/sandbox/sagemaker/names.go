@@ -1,0 +1,123 @@
+package sagemaker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Kinds of resources as they stand in ARNs.
+const (
+	kindModel    = "model"
+	kindConfig   = "endpoint-config"
+	kindEndpoint = "endpoint"
+)
+
+// spoken is how AWS's messages call a kind.
+func spoken(kind string) string {
+	if kind == kindConfig {
+		return "endpoint configuration"
+	}
+	return kind
+}
+
+const namePattern = `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`
+
+var (
+	nameRule = regexp.MustCompile(`^` + namePattern + `$`)
+	roleRule = regexp.MustCompile(`^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
+)
+
+// partition is the ARN partition of a region.
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+func arnOf(req *wire.Request, kind, name string) string {
+	return fmt.Sprintf("arn:%s:sagemaker:%s:%s:%s/%s", partition(req.Region), req.Region, req.Account, kind, name)
+}
+
+// invalid is a ValidationException with SageMaker's status.
+func invalid(format string, args ...any) *wire.Error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
+}
+
+// constraint is the text that AWS's own request validation writes.
+func constraint(value, member, rule string) *wire.Error {
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, member, rule)
+}
+
+func missing(member string) *wire.Error {
+	return invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", member)
+}
+
+func notFound(kind, arn string) *wire.Error {
+	return invalid("Could not find %s %q.", spoken(kind), arn)
+}
+
+func exists(kind, arn string) *wire.Error {
+	return invalid("Cannot create already existing %s %q.", spoken(kind), arn)
+}
+
+// checkName validates a resource name and returns it.
+func checkName(name *string, member string) (string, error) {
+	if name == nil {
+		return "", missing(member)
+	}
+	if n := len(*name); n > 63 {
+		return "", constraint(*name, member, "Member must have length less than or equal to 63")
+	}
+	if !nameRule.MatchString(*name) {
+		return "", constraint(*name, member, "Member must satisfy regular expression pattern: "+namePattern)
+	}
+	return *name, nil
+}
+
+const maxTags = 50
+
+func checkTags(tags []types.Tag) error {
+	if len(tags) > maxTags {
+		return constraint(fmt.Sprint(len(tags)), "tags", "Member must have length less than or equal to 50")
+	}
+	seen := map[string]bool{}
+	for _, t := range tags {
+		k, v := aws.ToString(t.Key), aws.ToString(t.Value)
+		switch {
+		case k == "" || utf8.RuneCountInString(k) > 128:
+			return constraint(k, "tags.member.key", "Member must have length between 1 and 128")
+		case utf8.RuneCountInString(v) > 256:
+			return constraint(v, "tags.member.value", "Member must have length less than or equal to 256")
+		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+			return invalid("Tag keys must not begin with 'aws:': %s", k)
+		case seen[k]:
+			return invalid("Duplicate tag key: %s", k)
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
+// authorize asks for one action with the request's tags as condition keys.
+func authorize(ctx context.Context, req *wire.Request, op, arn string, tags []types.Tag) error {
+	keys := map[string][]string{}
+	for _, t := range tags {
+		k := aws.ToString(t.Key)
+		keys["aws:RequestTag/"+k] = []string{aws.ToString(t.Value)}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], k)
+	}
+	return req.Authorize(ctx, "sagemaker:"+op, arn, keys)
+}

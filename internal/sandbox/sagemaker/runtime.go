@@ -1,0 +1,355 @@
+package sagemaker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Limits of InvokeEndpoint.
+// See https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html.
+const (
+	invokeTimeout     = 60 * time.Second
+	maxBody           = 25 << 20
+	maxServerlessBody = 4 << 20
+	// resumeWait is how long an invocation waits for the model servers to be
+	// started again after a restart of the daemon.
+	resumeWait = 15 * time.Second
+)
+
+// invocation is one InvokeEndpoint request.
+type invocation struct {
+	endpoint, contentType, accept, inferenceID, target, custom string
+	body                                                       []byte
+}
+
+// answer is its reply.
+type answer struct {
+	contentType, variant, custom string
+	body                         []byte
+}
+
+// serveRuntime is the REST front of the runtime API.
+func (s *Service) serveRuntime(w http.ResponseWriter, r *http.Request, req *wire.Request) {
+	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	fail := func(err error) { wire.WriteJSONError(w, wire.JSON11, req.ID, wire.AsError(err)) }
+	name, err := url.PathUnescape(parts[1])
+	if err != nil || r.Method != http.MethodPost || parts[2] != "invocations" {
+		fail(wire.Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s %s of SageMaker Runtime", r.Method, r.URL.Path))
+		return
+	}
+	req.Operation = "InvokeEndpoint"
+	for _, h := range []string{"Target-Model", "Inference-Component", "Target-Container-Hostname", "Session-Id", "Enable-Explanations"} {
+		if r.Header.Get("X-Amzn-Sagemaker-"+h) != "" {
+			fail(runtimeInvalid("The sandbox does not support %s.", strings.ReplaceAll(h, "-", "")))
+			return
+		}
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		fail(runtimeInvalid("The request body could not be read: %s", err))
+		return
+	}
+	accept := r.Header.Get("X-Amzn-Sagemaker-Accept")
+	if accept == "" {
+		accept = r.Header.Get("Accept")
+	}
+	out, err := s.invoke(r.Context(), req, invocation{
+		endpoint: name, contentType: r.Header.Get("Content-Type"), accept: accept, body: body,
+		inferenceID: r.Header.Get("X-Amzn-Sagemaker-Inference-Id"), target: r.Header.Get("X-Amzn-Sagemaker-Target-Variant"),
+		custom: r.Header.Get("X-Amzn-Sagemaker-Custom-Attributes"),
+	})
+	if err != nil {
+		fail(err)
+		return
+	}
+	w.Header().Set("Content-Type", out.contentType)
+	w.Header().Set("X-Amzn-Invoked-Production-Variant", out.variant)
+	if out.custom != "" {
+		w.Header().Set("X-Amzn-Sagemaker-Custom-Attributes", out.custom)
+	}
+	_, _ = w.Write(out.body)
+}
+
+// insideInput and insideOutput are InvokeEndpoint as Step Functions' SDK
+// integration has it: a JSON value given for the blob is sent as JSON (a string
+// with its quotes), and the reply's blob comes back as a UTF-8 string.
+type insideInput struct {
+	EndpointName, ContentType, Accept, InferenceId, TargetVariant, CustomAttributes string //nolint:revive // the API's own member names
+	Body                                                                            json.RawMessage
+	TargetModel, InferenceComponentName, TargetContainerHostname, SessionId         string //nolint:revive // the API's own member names
+}
+
+type insideOutput struct {
+	Body                     string
+	ContentType              string
+	InvokedProductionVariant string
+	CustomAttributes         string
+}
+
+func (s *Service) invokeInside(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
+	var in insideInput
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
+	}
+	switch {
+	case in.EndpointName == "":
+		return nil, runtimeInvalid("1 validation error detected: Value null at 'endpointName' failed to satisfy constraint: Member must not be null")
+	case len(in.Body) == 0 || string(in.Body) == "null":
+		return nil, runtimeInvalid("1 validation error detected: Value null at 'body' failed to satisfy constraint: Member must not be null")
+	case in.TargetModel != "" || in.InferenceComponentName != "" || in.TargetContainerHostname != "" || in.SessionId != "":
+		return nil, runtimeInvalid("The sandbox does not support TargetModel, InferenceComponentName, TargetContainerHostname and SessionId.")
+	}
+	out, err := s.invoke(ctx, req, invocation{
+		endpoint: in.EndpointName, contentType: in.ContentType, accept: in.Accept, inferenceID: in.InferenceId,
+		target: in.TargetVariant, custom: in.CustomAttributes, body: in.Body,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &insideOutput{
+		Body: strings.ToValidUTF8(string(out.body), "\uFFFD"), ContentType: out.contentType,
+		InvokedProductionVariant: out.variant, CustomAttributes: out.custom,
+	}, nil
+}
+
+// runtimeInvalid is the runtime's ValidationError, which has another code than
+// the control plane's.
+func runtimeInvalid(format string, args ...any) *wire.Error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationError", format, args...)
+}
+
+func (s *Service) invoke(ctx context.Context, req *wire.Request, in invocation) (*answer, error) {
+	arn := arnOf(req, kindEndpoint, in.endpoint)
+	if err := req.Authorize(ctx, "sagemaker:InvokeEndpoint", arn, nil); err != nil {
+		return nil, err
+	}
+	if len(in.inferenceID) > 64 {
+		return nil, runtimeInvalid("1 validation error detected: Value '%s' at 'inferenceId' failed to satisfy constraint: Member must have length less than or equal to 64", in.inferenceID)
+	}
+	gone := runtimeInvalid("Endpoint %s of account %s not found.", in.endpoint, req.Account)
+	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
+	if err != nil || !e.serves() {
+		return nil, gone
+	}
+	v, err := choose(&e, in.target)
+	if err != nil {
+		return nil, err
+	}
+	if limit := bodyLimit(v); len(in.body) > limit {
+		return nil, wire.Errorf(http.StatusRequestEntityTooLarge, "ValidationError", "HTTP content length exceeded %d bytes.", limit)
+	}
+	began := time.Now()
+	var out *answer
+	// A request may meet a fleet that an update is just replacing; the second try
+	// finds the new one.
+	for try := range 2 {
+		f, err := s.fleetOf(ctx, arn)
+		if err != nil {
+			return nil, err
+		}
+		r := f.variants[v.Name]
+		if r == nil {
+			return nil, gone
+		}
+		out, err = s.through(ctx, req, r, &e, in)
+		if try == 0 && errors.Is(err, syscall.ECONNREFUSED) && s.replaced(arn, f) {
+			continue
+		}
+		s.observe(&e, f, r, v, in, out, err, began)
+		return out, asModelError(req, &e, r, err)
+	}
+	return out, nil
+}
+
+func bodyLimit(v *variant) int {
+	if v.Serverless {
+		return maxServerlessBody
+	}
+	return maxBody
+}
+
+// choose picks the target variant, or one by weight.
+func choose(e *endpoint, target string) (*variant, error) {
+	d := &e.Active
+	if target != "" {
+		if v := d.variant(target); v != nil {
+			return v, nil
+		}
+		return nil, runtimeInvalid("Variant %s not found for Request.", target)
+	}
+	var sum float32
+	for i := range d.Variants {
+		sum += d.Variants[i].CurrentWeight
+	}
+	at := rand.Float32() * sum //nolint:gosec // spreads load
+	for i := range d.Variants {
+		if at -= d.Variants[i].CurrentWeight; at < 0 {
+			return &d.Variants[i], nil
+		}
+	}
+	return &d.Variants[0], nil // all weights are 0
+}
+
+// fleetOf waits for the endpoint's model servers, which are being started again
+// just after a restart.
+func (s *Service) fleetOf(ctx context.Context, arn string) (*fleet, error) {
+	deadline := time.NewTimer(resumeWait)
+	defer deadline.Stop()
+	for {
+		s.mu.Lock()
+		f, change, closed := s.live[arn], s.swapped, s.closed
+		s.mu.Unlock()
+		if f != nil {
+			return f, nil
+		}
+		if closed {
+			return nil, unavailable()
+		}
+		s.drive(arn)
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, unavailable()
+		case <-deadline.C:
+			return nil, unavailable()
+		}
+	}
+}
+
+func unavailable() error {
+	return wire.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "The service is currently unavailable.")
+}
+
+func (s *Service) replaced(arn string, f *fleet) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[arn] != f
+}
+
+// reply is a container's answer other than 2xx.
+type reply struct {
+	host   string
+	status int // 0: none came in time
+	text   string
+}
+
+func (r *reply) Error() string { return fmt.Sprintf("%s answered %d: %s", r.host, r.status, r.text) }
+
+// through sends the request through the variant's containers, one after another.
+func (s *Service) through(ctx context.Context, req *wire.Request, r *running, e *endpoint, in invocation) (*answer, error) {
+	if r.slots != nil {
+		select {
+		case r.slots <- struct{}{}:
+			defer func() { <-r.slots }()
+		default:
+			return nil, wire.Errorf(http.StatusTooManyRequests, "ThrottlingException", "Rate exceeded: endpoint %s serves %d requests at a time.", e.Name, cap(r.slots))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.InvokeTimeout)
+	defer cancel()
+	out := &answer{body: in.body, contentType: in.contentType, variant: r.name, custom: in.custom}
+	for i, c := range r.containers {
+		accept := in.accept
+		if i < len(r.containers)-1 {
+			accept = ""
+		}
+		if err := s.post(ctx, req, c, accept, in.inferenceID, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+const timedOut = "Your invocation timed out while waiting for a response from container %s. Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+
+// post sends what out holds to a container and puts its answer there.
+func (s *Service) post(ctx context.Context, req *wire.Request, c container, accept, inferenceID string, out *answer) error {
+	h, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath("invocations").String(), bytes.NewReader(out.body))
+	if err != nil {
+		return err
+	}
+	set := func(k, v string) {
+		if v != "" {
+			h.Header.Set(k, v)
+		}
+	}
+	set("Content-Type", out.contentType)
+	set("Accept", accept)
+	set("X-Amzn-Sagemaker-Custom-Attributes", out.custom)
+	set("X-Amzn-Sagemaker-Inference-Id", inferenceID)
+	set("X-Amzn-Requestid", req.ID)
+	res, err := s.client.Do(h)
+	if err != nil {
+		return s.lost(ctx, c, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return s.lost(ctx, c, err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return &reply{host: c.host, status: res.StatusCode, text: string(body)}
+	}
+	if len(body) > maxBody {
+		return &reply{host: c.host, status: http.StatusInternalServerError, text: fmt.Sprintf("The response is larger than %d bytes.", maxBody)}
+	}
+	out.body, out.contentType = body, res.Header.Get("Content-Type")
+	out.custom = res.Header.Get("X-Amzn-Sagemaker-Custom-Attributes")
+	return nil
+}
+
+// lost tells a time-out of the model from a caller that went away and from a
+// container that is gone.
+func (s *Service) lost(ctx context.Context, c container, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &reply{host: c.host, text: fmt.Sprintf(timedOut, c.host)}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("container %s: %w", c.host, err)
+	}
+	return &reply{host: c.host, text: "The container closed the connection: " + err.Error()}
+}
+
+// asModelError turns a container's failure into the ModelError of AWS.
+func asModelError(req *wire.Request, e *endpoint, r *running, err error) error {
+	if err == nil {
+		return nil
+	}
+	var we *wire.Error
+	if errors.As(err, &we) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var rep *reply
+	if !errors.As(err, &rep) {
+		rep = &reply{host: "primary", status: http.StatusServiceUnavailable, text: err.Error()}
+	}
+	who := "server"
+	if rep.status >= 400 && rep.status < 500 {
+		who = "client"
+	}
+	group := logGroup(e.Name)
+	out := wire.Errorf(http.StatusFailedDependency, "ModelError",
+		`Received %s error (%d) from %s with message "%s". See https://%s.console.aws.amazon.com/cloudwatch/home?region=%s#logEventViewer:group=%s in account %s for more information.`,
+		who, rep.status, rep.host, rep.text, req.Region, req.Region, group, req.Account)
+	out.Fields = map[string]any{
+		"OriginalStatusCode": rep.status, "OriginalMessage": rep.text,
+		"LogStreamArn": fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:log-stream:%s", partition(req.Region), req.Region, req.Account, group, r.stream),
+	}
+	return out
+}

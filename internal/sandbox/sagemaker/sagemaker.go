@@ -1,0 +1,146 @@
+// Package sagemaker owns the sandbox's SageMaker: models, endpoint
+// configurations, endpoints and the model servers behind them, and the runtime
+// API that invokes them. State is kept in the sandbox's store, so endpoints come
+// back after a restart; model servers live in this process and obey the
+// container contract (GET /ping, POST /invocations).
+//
+// It reaches the other services only through the interfaces of package wire and
+// may import nothing else of the sandbox but wire and store.
+package sagemaker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// DefaultCreateDelay is how long an endpoint takes from Creating or Updating to
+// InService if Config does not say otherwise. AWS takes minutes; a moment is
+// enough to see the state.
+const DefaultCreateDelay = 2 * time.Second
+
+// Config is what the service needs. DB, Account and Region are required.
+type Config struct {
+	DB *store.DB
+	// Dir is a folder of the service's own; nothing is kept in it at present.
+	Dir             string
+	Clock           clock.Clock
+	Log             *slog.Logger
+	Account, Region string
+
+	// Roles lets an endpoint act as its model's execution role. Without it every
+	// endpoint fails to create.
+	Roles wire.Roles
+	// Objects is where model artifacts come from and captured data goes to.
+	Objects wire.Objects
+	// Logs takes a line for each invocation, Metrics the AWS/SageMaker
+	// invocation metrics, Events the endpoint state changes. All may be nil.
+	Logs    wire.Logs
+	Metrics wire.Metrics
+	Events  wire.Events
+
+	// CreateDelay is the time an endpoint stays Creating, Updating or Deleting; 0
+	// means DefaultCreateDelay, a negative value none.
+	CreateDelay time.Duration
+	// InvokeTimeout bounds one invocation; 0 means the 60 s of AWS.
+	InvokeTimeout time.Duration
+	// Images maps a container image, as a model names it or without its tag, to
+	// the base URL of a local server that obeys the container contract.
+	Images map[string]string
+	// ImageHint tells the user how to map an image; it ends the reason of an
+	// endpoint that fails since its image is not mapped.
+	ImageHint string
+}
+
+// Service is the SageMaker service. It is safe for concurrent use.
+type Service struct {
+	cfg    Config
+	client *http.Client
+
+	ctx    context.Context //nolint:containedctx // life of the service's background work, ended by Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	router *wire.Router
+	lines  chan logItem
+
+	mu     sync.Mutex
+	live   map[string]*fleet // running model servers by endpoint ARN
+	moving map[string]bool   // endpoints with a transition under way
+	again  map[string]bool   // ... and another one asked for
+	closed bool
+	// swapped is closed and replaced whenever live changes.
+	swapped chan struct{}
+}
+
+// New returns a service over the store. Background work starts with Start.
+func New(cfg Config) (*Service, error) {
+	if cfg.DB == nil || cfg.Account == "" || cfg.Region == "" {
+		return nil, errors.New("sagemaker: DB, Account and Region are required")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.Real{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.CreateDelay == 0 {
+		cfg.CreateDelay = DefaultCreateDelay
+	}
+	if cfg.InvokeTimeout == 0 {
+		cfg.InvokeTimeout = invokeTimeout
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Service{
+		cfg: cfg, ctx: ctx, cancel: cancel,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+		live:   map[string]*fleet{}, moving: map[string]bool{}, again: map[string]bool{},
+		lines: make(chan logItem, logBacklog), swapped: make(chan struct{}),
+	}, nil
+}
+
+var invocationPath = regexp.MustCompile(`^/endpoints/[^/]+/(invocations|async-invocations|invocations-response-stream)$`)
+
+// isRuntime tells requests of the runtime API, which share the signing name
+// "sagemaker" with the control plane.
+func isRuntime(r *http.Request) bool { return invocationPath.MatchString(r.URL.Path) }
+
+// Register adds the services "sagemaker" and "sagemakerruntime" to the router.
+func (s *Service) Register(r *wire.Router) {
+	s.router = r
+	r.Register(wire.Service{
+		ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11,
+		Route: func(h *http.Request) bool { return !isRuntime(h) },
+	})
+	r.Register(wire.Service{
+		ID: "sagemakerruntime", Scope: "sagemaker", Protocol: wire.JSON11,
+		Route: isRuntime, Handler: s.serveRuntime,
+	})
+	const id = "sagemaker"
+	wire.Handle(r, id, "CreateModel", s.createModel)
+	wire.Handle(r, id, "DescribeModel", s.describeModel)
+	wire.Handle(r, id, "DeleteModel", s.deleteModel)
+	wire.Handle(r, id, "ListModels", s.listModels)
+	wire.Handle(r, id, "CreateEndpointConfig", s.createConfig)
+	wire.Handle(r, id, "DescribeEndpointConfig", s.describeConfig)
+	wire.Handle(r, id, "DeleteEndpointConfig", s.deleteConfig)
+	wire.Handle(r, id, "ListEndpointConfigs", s.listConfigs)
+	wire.Handle(r, id, "CreateEndpoint", s.createEndpoint)
+	wire.Handle(r, id, "DescribeEndpoint", s.describeEndpoint)
+	wire.Handle(r, id, "UpdateEndpoint", s.updateEndpoint)
+	wire.Handle(r, id, "UpdateEndpointWeightsAndCapacities", s.updateWeights)
+	wire.Handle(r, id, "DeleteEndpoint", s.deleteEndpoint)
+	wire.Handle(r, id, "ListEndpoints", s.listEndpoints)
+	wire.Handle(r, id, "AddTags", s.addTags)
+	wire.Handle(r, id, "DeleteTags", s.deleteTags)
+	wire.Handle(r, id, "ListTags", s.listTags)
+	r.Handle("sagemakerruntime", "InvokeEndpoint", s.invokeInside)
+}

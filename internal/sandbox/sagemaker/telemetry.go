@@ -1,0 +1,297 @@
+package sagemaker
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const (
+	metricNamespace = "AWS/SageMaker"
+	logBacklog      = 1024
+	captureWindow   = time.Second // how long captured lines are gathered into one object
+	captureLines    = 200         // ... or how many
+)
+
+func logGroup(endpoint string) string { return "/aws/sagemaker/Endpoints/" + endpoint }
+
+// observe records an invocation: metrics, a log line, captured data. All of it
+// is best effort and happens beside the invocation.
+func (s *Service) observe(e *endpoint, f *fleet, r *running, v *variant, in invocation, out *answer, err error, began time.Time) {
+	took := time.Since(began)
+	status := http.StatusOK
+	var rep *reply
+	switch {
+	case errors.As(err, &rep):
+		status = rep.status
+	case err != nil:
+		status = http.StatusServiceUnavailable
+	}
+	s.metrics(e.Name, v, status, took)
+	size := 0
+	if out != nil {
+		size = len(out.body)
+	}
+	line := fmt.Sprintf(`127.0.0.1 - - [%s] "POST /invocations HTTP/1.1" %d %d "-" "AHC/2.0" %dms`,
+		s.cfg.Clock.Now().Format("02/Jan/2006:15:04:05 -0700"), status, size, took.Milliseconds())
+	if in.inferenceID != "" {
+		line += " inferenceId=" + in.inferenceID
+	}
+	if rep != nil {
+		line += " " + rep.text
+	}
+	s.log(logItem{role: r.role, source: e.ARN, group: logGroup(e.Name), stream: r.stream, line: wire.LogLine{Time: s.cfg.Clock.Now(), Message: line}})
+	if f.capture != nil && out != nil {
+		f.capture.take(r, in, out, s.cfg.Clock.Now())
+	}
+}
+
+func (s *Service) metrics(name string, v *variant, status int, took time.Duration) {
+	if s.cfg.Metrics == nil {
+		return
+	}
+	dims := map[string]string{"EndpointName": name, "VariantName": v.Name}
+	put := func(metric string, value float64) {
+		s.cfg.Metrics.PutMetric(s.ctx, metricNamespace, metric, dims, value)
+	}
+	flag := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	put("Invocations", 1)
+	if v.CurrentCount > 0 {
+		put("InvocationsPerInstance", 1/float64(v.CurrentCount))
+	}
+	put("Invocation4XXErrors", flag(status >= 400 && status < 500))
+	put("Invocation5XXErrors", flag(status >= 500 || status == 0))
+	put("ModelLatency", float64(took.Microseconds()))
+}
+
+// logItem is a line on its way to CloudWatch Logs.
+type logItem struct {
+	role, source, group, stream string
+	line                        wire.LogLine
+}
+
+// log hands a line to the writer; if that is far behind the line is dropped.
+func (s *Service) log(it logItem) {
+	if s.cfg.Logs == nil {
+		return
+	}
+	select {
+	case s.lines <- it:
+	default:
+	}
+}
+
+// writeLogs writes lines as the endpoint's execution role, which may not be
+// allowed to; then nothing is written, as on AWS.
+func (s *Service) writeLogs() {
+	for {
+		select {
+		case it := <-s.lines:
+			if err := s.writeLog(it); err != nil {
+				s.cfg.Log.Debug("endpoint log", "group", it.group, "error", err.Error())
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Service) writeLog(it logItem) error {
+	p, err := s.assume(s.ctx, it.role, it.source)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Logs.PutLog(s.ctx, p, it.group, it.stream, it.line)
+	var we *wire.Error
+	if !errors.As(err, &we) || we.Code != "ResourceNotFoundException" || s.router == nil {
+		return err
+	}
+	in, err := json.Marshal(map[string]string{"logGroupName": it.group})
+	if err != nil {
+		return err
+	}
+	if _, err := s.router.Invoke(s.ctx, p, "cloudwatchlogs", "CreateLogGroup", in); err != nil {
+		return err
+	}
+	return s.cfg.Logs.PutLog(s.ctx, p, it.group, it.stream, it.line)
+}
+
+// capturer gathers sampled requests and replies and writes them as JSON lines
+// below the configured prefix:
+// <prefix>/<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl, as AWS does.
+// See https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html.
+type capturer struct {
+	s             *Service
+	spec          types.DataCaptureConfig
+	endpoint, arn string
+	input, output bool
+	ctx           context.Context //nolint:containedctx // life of the capturer, ended by close
+	cancel        context.CancelFunc
+	work          sync.WaitGroup
+
+	mu      sync.Mutex
+	pending map[*running][]json.RawMessage
+	closed  bool
+}
+
+func (s *Service) newCapturer(e *endpoint, d *deployment) *capturer {
+	ctx, cancel := context.WithCancel(s.ctx)
+	c := &capturer{s: s, spec: *d.Config.Spec.DataCaptureConfig, endpoint: e.Name, arn: e.ARN, ctx: ctx, cancel: cancel, pending: map[*running][]json.RawMessage{}}
+	for _, o := range c.spec.CaptureOptions {
+		c.input = c.input || o.CaptureMode != types.CaptureModeOutput
+		c.output = c.output || o.CaptureMode != types.CaptureModeInput
+	}
+	return c
+}
+
+// capturedData is one side of a captured exchange.
+type capturedData struct {
+	ObservedContentType string `json:"observedContentType"`
+	Mode                string `json:"mode"`
+	Data                string `json:"data"`
+	Encoding            string `json:"encoding"`
+}
+
+type capturedLine struct {
+	CaptureData struct {
+		EndpointInput  *capturedData `json:"endpointInput,omitempty"`
+		EndpointOutput *capturedData `json:"endpointOutput,omitempty"`
+	} `json:"captureData"`
+	EventMetadata struct {
+		EventID       string `json:"eventId"`
+		InferenceID   string `json:"inferenceId,omitempty"`
+		InferenceTime string `json:"inferenceTime"`
+	} `json:"eventMetadata"`
+	EventVersion string `json:"eventVersion"`
+}
+
+func (c *capturer) take(r *running, in invocation, out *answer, now time.Time) {
+	if rand.Int32N(100) >= aws.ToInt32(c.spec.InitialSamplingPercentage) { //nolint:gosec // sampling
+		return
+	}
+	var line capturedLine
+	if c.input {
+		line.CaptureData.EndpointInput = c.side("INPUT", in.contentType, in.body)
+	}
+	if c.output {
+		line.CaptureData.EndpointOutput = c.side("OUTPUT", out.contentType, out.body)
+	}
+	line.EventMetadata.EventID, line.EventMetadata.InferenceID = wire.NewID(), in.inferenceID
+	line.EventMetadata.InferenceTime = now.UTC().Format(time.RFC3339)
+	line.EventVersion = "0"
+	raw, err := json.Marshal(line)
+	if err != nil {
+		c.s.cfg.Log.Error("encode captured data", "error", err.Error())
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.pending[r] = append(c.pending[r], raw)
+	switch n := len(c.pending[r]); {
+	case n == 1:
+		c.work.Go(func() {
+			_ = clock.Sleep(c.ctx, c.s.cfg.Clock, captureWindow) // an early end means: write now
+			c.flush(r)
+		})
+	case n >= captureLines:
+		c.work.Go(func() { c.flush(r) })
+	}
+}
+
+// side encodes data as AWS does: CSV and JSON as text, all else as base64.
+func (c *capturer) side(mode, contentType string, body []byte) *capturedData {
+	d := &capturedData{ObservedContentType: contentType, Mode: mode, Data: string(body)}
+	kind := mediaType(contentType)
+	listed := func(l []string) bool {
+		for _, t := range l {
+			if strings.EqualFold(t, kind) {
+				return true
+			}
+		}
+		return false
+	}
+	var csv, jsn []string
+	if h := c.spec.CaptureContentTypeHeader; h != nil {
+		csv, jsn = h.CsvContentTypes, h.JsonContentTypes
+	}
+	switch {
+	case listed(csv) || kind == "text/csv":
+		d.Encoding = "CSV"
+	case listed(jsn) || kind == "application/json":
+		d.Encoding = "JSON"
+	default:
+		d.Encoding, d.Data = "BASE64", base64.StdEncoding.EncodeToString(body)
+	}
+	return d
+}
+
+// flush writes what has gathered for a variant.
+func (c *capturer) flush(r *running) {
+	c.mu.Lock()
+	lines := c.pending[r]
+	delete(c.pending, r)
+	c.mu.Unlock()
+	if len(lines) == 0 {
+		return
+	}
+	if err := c.write(r, lines); err != nil {
+		c.s.cfg.Log.Warn("write captured data", "endpoint", c.endpoint, "lines", len(lines), "error", err.Error())
+	}
+}
+
+func (c *capturer) write(r *running, lines []json.RawMessage) error {
+	ctx := context.WithoutCancel(c.ctx) // what was captured is written even at the end
+	p, err := c.s.assume(ctx, r.role, c.arn)
+	if err != nil {
+		return err
+	}
+	bucket, prefix, err := splitURI(aws.ToString(c.spec.DestinationS3Uri))
+	if err != nil {
+		return err
+	}
+	now := c.s.cfg.Clock.Now().UTC()
+	parts := []string{c.endpoint, r.name, now.Format("2006/01/02/15"), now.Format("04-05-000") + "-" + wire.NewID() + ".jsonl"}
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		parts = append([]string{prefix}, parts...)
+	}
+	var b strings.Builder
+	for _, l := range lines {
+		b.Write(l)
+		b.WriteByte('\n')
+	}
+	if c.s.cfg.Objects == nil {
+		return errors.New("the sandbox runs without S3")
+	}
+	_, err = c.s.cfg.Objects.PutObject(ctx, p, bucket, strings.Join(parts, "/"), "application/jsonlines", strings.NewReader(b.String()))
+	return err
+}
+
+// close writes what is left and waits for it.
+func (c *capturer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.work.Wait()
+}
