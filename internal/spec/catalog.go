@@ -1,23 +1,99 @@
 package spec
 
 import (
+	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
+// The files of a template's folder.
+const (
+	TemplateFile   = "template.yaml"
+	DefinitionFile = "statemachine.asl.json"
+)
+
 // Catalog is the templates that pipelines can be made of. Read-only.
 type Catalog struct {
-	templates []*Template
+	templates []*Template // by name
 }
 
 // LoadCatalog reads every template of builtin (one folder each) and those of
 // dirs: a dir is the folder of one template or of several. A later template
-// takes the place of an earlier one of the same name.
+// takes the place of an earlier one of the same name. Errors come as a
+// fault.List, those of all templates at once.
 func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
-	return nil, fault.New(fault.Unsupported, "not built yet")
+	c := &Catalog{}
+	var errs fault.List
+	add := func(fsys fs.FS, shown, origin string) {
+		t, err := LoadTemplate(fsys, shown)
+		if err != nil {
+			errs = append(errs, flatten(err)...)
+			return
+		}
+		t.Origin = origin
+		c.templates = slices.DeleteFunc(c.templates, func(old *Template) bool { return old.Name == t.Name })
+		c.templates = append(c.templates, t)
+	}
+	if builtin != nil {
+		errs = append(errs, eachFolder(builtin, "templates", func(fsys fs.FS, shown string) { add(fsys, shown, "built-in") })...)
+	}
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() {
+			e := fault.New(fault.Invalid, "there is no folder of templates %s", dir).WithHint("Correct the path, or create it with `pipelinetui templates new`.")
+			errs = append(errs, e.Because(err))
+			continue
+		}
+		fsys := os.DirFS(dir)
+		if _, err := fs.Stat(fsys, TemplateFile); err == nil {
+			add(fsys, dir, dir)
+			continue
+		}
+		errs = append(errs, eachFolder(fsys, dir, func(fsys fs.FS, shown string) { add(fsys, shown, shown) })...)
+	}
+	slices.SortFunc(c.templates, func(a, b *Template) int { return strings.Compare(a.Name, b.Name) })
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return c, nil
+}
+
+// eachFolder calls f for every folder that holds a template.
+func eachFolder(fsys fs.FS, shown string, f func(fsys fs.FS, shown string)) fault.List {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return fault.List{fault.New(fault.Invalid, "the templates in %s can't be read: %s", shown, cause(err)).WithHint("Make the folder readable for you.").Because(err)}
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		sub, err := fs.Sub(fsys, e.Name())
+		if err != nil {
+			continue
+		}
+		if _, err := fs.Stat(sub, TemplateFile); err == nil {
+			f(sub, filepath.Join(shown, e.Name()))
+		}
+	}
+	return nil
+}
+
+// flatten returns the errors of a list, or the one error as a list.
+func flatten(err error) fault.List {
+	var l fault.List
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &l):
+		return l
+	}
+	return fault.List{err}
 }
 
 // List returns the templates by name.
@@ -39,6 +115,9 @@ func (c *Catalog) Lookup(name string) (*Template, error) {
 			return t, nil
 		}
 	}
-	return nil, fault.New(fault.NotFound, "there is no template %q", name).
-		WithHint("Choose one of %s.", strings.Join(c.Names(), ", "))
+	e := fault.New(fault.NotFound, "there is no template %q", name)
+	if s := suggest(name, c.Names()); s != "" {
+		return nil, e.WithHint("Did you mean %q?", s)
+	}
+	return nil, e.WithHint("Choose one of %s.", strings.Join(c.Names(), ", "))
 }

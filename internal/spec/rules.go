@@ -3,6 +3,10 @@ package spec
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // JSON is a JSON text.
@@ -60,6 +64,117 @@ type Condition struct {
 	matches *regexp.Regexp
 }
 
-type compiledRules struct {
-	pattern, keyPattern *regexp.Regexp
+// decodeNode reads a condition: a scalar (equal to), a list (one of) or a map
+// with matches, above or set.
+func (c *Condition) decodeNode(n *node, path string) fault.List {
+	switch n.kind {
+	case kindMap:
+		type fields Condition
+		var f fields
+		if errs := decode(n, &f); len(errs) > 0 {
+			return errs
+		}
+		*c = Condition(f)
+		if c.Matches == "" {
+			return nil
+		}
+		var err error
+		if c.matches, err = regexp.Compile(c.Matches); err != nil {
+			return fault.List{n.pos.errorf("%s: %s", path, err).WithHint("Write a regular expression of Go's RE2 syntax.")}
+		}
+	case kindList:
+		for _, item := range n.items {
+			c.In = append(c.In, item.value)
+		}
+	case kindNull:
+		return fault.List{n.pos.errorf("%s has no value to compare with", path).WithHint("Give a value, a list of values, or {matches|above|set: ...}.")}
+	default:
+		c.In = []any{n.value}
+	}
+	return nil
+}
+
+// holds tells whether every condition holds.
+func (cs Conditions) holds(v Values) bool { return len(cs.failing(v)) == 0 }
+
+// failing returns the names of the parameters whose condition does not hold.
+func (cs Conditions) failing(v Values) []string {
+	var names []string
+	for _, name := range sortedKeys(cs) {
+		if c := cs[name]; !c.holds(v[name]) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (c Condition) holds(value any) bool {
+	switch {
+	case c.Set != nil:
+		return isSet(value) == *c.Set
+	case c.Above != nil:
+		f, ok := number(value)
+		return ok && f > *c.Above
+	case c.matches != nil:
+		s, ok := value.(string)
+		return ok && c.matches.MatchString(s)
+	}
+	return slices.Contains(c.In, value)
+}
+
+// String says the condition in words, to stand behind the parameter's name.
+func (c Condition) String() string {
+	switch {
+	case c.Set != nil && *c.Set:
+		return "is set"
+	case c.Set != nil:
+		return "is not set"
+	case c.Above != nil:
+		return "is above " + format(*c.Above)
+	case c.Matches != "":
+		return "matches " + c.Matches
+	}
+	choices := make([]string, len(c.In))
+	for i, v := range c.In {
+		choices[i] = format(v)
+	}
+	return "is " + strings.Join(choices, " or ")
+}
+
+// String says the conditions in words.
+func (cs Conditions) String() string {
+	parts := make([]string, 0, len(cs))
+	for _, name := range sortedKeys(cs) {
+		parts = append(parts, name+" "+cs[name].String())
+	}
+	return strings.Join(parts, " and ")
+}
+
+// isSet tells whether a value says anything: it is not "", 0, false or empty.
+func isSet(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v != ""
+	case int:
+		return v != 0
+	case float64:
+		return v != 0
+	case bool:
+		return v
+	case []string:
+		return len(v) > 0
+	case map[string]string:
+		return len(v) > 0
+	}
+	return false
+}
+
+func number(value any) (float64, bool) {
+	switch v := value.(type) {
+	case int:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
 }

@@ -25,7 +25,7 @@ type Template struct {
 	// Example is an execution input that works with the defaults, as JSON.
 	Example JSON `json:"example,omitempty"`
 	// Origin is "built-in" or the folder it was read from.
-	Origin string `json:"origin"`
+	Origin string `json:"origin" decode:"-"`
 
 	// Definition is statemachine.asl.json with ${Substitutions} in its strings.
 	Definition []byte `json:"-"`
@@ -94,6 +94,9 @@ type Parameter struct {
 
 	// Enum are the choices of an enum: strings, or ints.
 	Enum []any `json:"enum,omitempty"`
+	// EnumFile is a file of the template's folder with the choices as a JSON
+	// list, instead of Enum.
+	EnumFile string `json:"enumFile,omitempty"`
 	// Min and Max bound a number, and the number of items of a list or map.
 	Min *float64 `json:"min,omitempty"`
 	Max *float64 `json:"max,omitempty"`
@@ -108,12 +111,15 @@ type Parameter struct {
 	// KeyPattern is the same for the keys of a map.
 	KeyPattern     string `json:"keyPattern,omitempty"`
 	KeyPatternHelp string `json:"keyPatternHelp,omitempty"`
+	// KeyReserved are keys of a map that can't be used.
+	KeyReserved []string `json:"keyReserved,omitempty"`
 	// Artifact is set for a path.
 	Artifact *Artifact `json:"artifact,omitempty"`
 
-	// When names the conditions under which the parameter means anything; where
-	// they don't hold it has the value Otherwise (or Default), a value given
-	// nearer than the tenant is an error, and a wizard does not ask for it.
+	// When names the conditions under which the parameter means anything. Where
+	// they don't hold it has the value Otherwise (or Default) and a wizard does
+	// not ask for it. Giving another value is an error, unless it was given on a
+	// weaker layer than what makes the conditions fail: then it just goes unused.
 	When      Conditions `json:"when,omitempty"`
 	Otherwise any        `json:"otherwise,omitempty"`
 

@@ -1,0 +1,232 @@
+package spec
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// urlRule is what an artifact's URL looks like: scheme, host or bucket, path.
+var urlRule = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://[^/\s]+/\S+$`)
+
+const (
+	artifactFile = "file"
+	artifactDir  = "dir"
+	artifactZip  = "zip"
+)
+
+func (a *Artifact) allowed() string {
+	var parts []string
+	for _, scheme := range a.URLs {
+		parts = append(parts, scheme+"://...")
+	}
+	names := map[string]string{artifactFile: "a local file", artifactDir: "a local folder", artifactZip: "a local zip"}
+	for _, k := range a.Kinds {
+		s := names[k]
+		if k == artifactFile && len(a.Extensions) > 0 {
+			s += " (" + strings.Join(a.Extensions, ", ") + ")"
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, " or ")
+}
+
+// isURL tells a URL from a local path.
+func isURL(s string) bool { return strings.Contains(s, "://") }
+
+// artifact checks what a path parameter names. For a local one it returns the
+// absolute path; for a URL and for "" it returns "".
+func (p *Parameter) artifact(n *node, value, dir string) (string, fault.List) {
+	bad := func(hint, format string, args ...any) fault.List {
+		return fault.List{n.pos.errorf(format, args...).WithHint("%s", hint)}
+	}
+	if value == "" {
+		return "", nil
+	}
+	if isURL(value) {
+		m := urlRule.FindStringSubmatch(value)
+		if m == nil || !slices.Contains(p.Artifact.URLs, m[1]) {
+			return "", bad("Write "+p.Artifact.allowed()+".", "%s is %s, but it must be %s", p.Name, p.show(n), p.Artifact.allowed())
+		}
+		return "", nil
+	}
+	local := localPath(value, dir)
+	info, err := os.Stat(local)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", bad("Create it, or correct the path; it is relative to "+dir+".", "%s names %q, but there is no %s", p.Name, value, local)
+	case err != nil:
+		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, cause(err))
+	}
+	if hint, err := p.Artifact.check(local, info); err != nil {
+		return "", bad(hint, "%s names %q: %s", p.Name, value, err)
+	}
+	return local, nil
+}
+
+func localPath(value, dir string) string {
+	if filepath.IsAbs(value) {
+		return filepath.Clean(value)
+	}
+	return filepath.Join(dir, value)
+}
+
+// cause is the part of a file error that says why, without the path again.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// check looks at the thing itself: its kind, its size and whether it is what
+// its name says.
+func (a *Artifact) check(local string, info fs.FileInfo) (hint string, err error) {
+	isZip := strings.EqualFold(filepath.Ext(local), ".zip")
+	switch {
+	case info.IsDir():
+		if !slices.Contains(a.Kinds, artifactDir) {
+			return "Name " + a.allowed() + ".", errors.New("it is a folder, not " + a.allowed())
+		}
+		return a.checkDir(local)
+	case !info.Mode().IsRegular():
+		return "Name " + a.allowed() + ".", errors.New("it is neither a file nor a folder")
+	case a.MaxBytes > 0 && info.Size() > a.MaxBytes:
+		return "Make it smaller.", fmt.Errorf("it has %d bytes, but it may have %d", info.Size(), a.MaxBytes)
+	case isZip && slices.Contains(a.Kinds, artifactZip):
+		return a.checkZip(local)
+	case !slices.Contains(a.Kinds, artifactFile):
+		return "Name " + a.allowed() + ".", errors.New("it is a file, not " + a.allowed())
+	}
+	if !a.hasExtension(local) {
+		return "Name " + a.allowed() + ".", errors.New("its name must end in " + strings.Join(a.Extensions, " or "))
+	}
+	if strings.HasSuffix(local, ".gz") || strings.HasSuffix(local, ".tgz") {
+		return checkGzip(local)
+	}
+	return "", nil
+}
+
+func (a *Artifact) hasExtension(local string) bool {
+	return len(a.Extensions) == 0 || slices.ContainsFunc(a.Extensions, func(ext string) bool {
+		return strings.HasSuffix(strings.ToLower(local), ext)
+	})
+}
+
+func (a *Artifact) checkDir(dir string) (string, error) {
+	var size int64
+	files := 0
+	err := filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		files++
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return "Make it readable for you.", cause(err)
+	case files == 0:
+		return "Put the code there.", errors.New("the folder is empty")
+	case a.MaxBytes > 0 && size > a.MaxBytes:
+		return "Make it smaller.", fmt.Errorf("its files have %d bytes together, but they may have %d", size, a.MaxBytes)
+	}
+	return "", nil
+}
+
+func (a *Artifact) checkZip(file string) (string, error) {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return "Make it anew, for example with `zip -r`.", fmt.Errorf("it is no zip archive: %w", err)
+	}
+	defer func() { _ = z.Close() }() // it was only read
+	var size uint64
+	for _, f := range z.File {
+		size += f.UncompressedSize64
+	}
+	if a.MaxBytes > 0 && size > uint64(a.MaxBytes) {
+		return "Make it smaller.", fmt.Errorf("it has %d bytes when unpacked, but it may have %d", size, a.MaxBytes)
+	}
+	return "", nil
+}
+
+// checkGzip looks at the magic number only: models can be large.
+func checkGzip(file string) (string, error) {
+	f, err := os.Open(file) //nolint:gosec // reading what the user names is the point
+	if err != nil {
+		return "Make it readable for you.", cause(err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	magic := make([]byte, 2)
+	if _, err := io.ReadFull(f, magic); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return "Make it with `tar czf`.", errors.New("it is not compressed by gzip")
+	}
+	return "", nil
+}
+
+// codeFiles lists the files of a function: in a folder, a zip, or the template.
+func codeFiles(local string, t *Template, builtin string) (map[string]bool, error) {
+	files := map[string]bool{}
+	if strings.EqualFold(filepath.Ext(local), ".zip") {
+		z, err := zip.OpenReader(local)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = z.Close() }() // it was only read
+		for _, f := range z.File {
+			files[path.Clean(f.Name)] = true
+		}
+		return files, nil
+	}
+	fsys, root := fs.FS(nil), "."
+	if local != "" {
+		fsys = os.DirFS(local)
+	} else {
+		fsys, root = t.FS, builtin
+	}
+	err := fs.WalkDir(fsys, root, func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			files[strings.TrimPrefix(name, root+"/")] = true
+		}
+		return err
+	})
+	return files, err
+}
+
+// handlerFiles returns the files of which one has to be there for a Lambda
+// handler, or nil where the name of the handler does not tell.
+// See https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html and its
+// sisters for the other languages.
+func handlerFiles(handler, runtime string) []string {
+	last := strings.LastIndex(handler, ".")
+	first := strings.Index(handler, ".")
+	switch {
+	case strings.HasPrefix(runtime, "provided"):
+		return []string{"bootstrap"}
+	case last <= 0:
+		return nil
+	case strings.HasPrefix(runtime, "python"):
+		module := path.Clean(strings.ReplaceAll(handler[:last], ".", "/"))
+		return []string{module + ".py", module + "/__init__.py", module + ".pyc", module + ".so"}
+	case strings.HasPrefix(runtime, "nodejs"):
+		module := path.Clean(handler[:last])
+		return []string{module + ".js", module + ".mjs", module + ".cjs"}
+	case strings.HasPrefix(runtime, "ruby"):
+		return []string{path.Clean(handler[:first]) + ".rb"}
+	}
+	return nil
+}

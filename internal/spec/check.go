@@ -1,0 +1,136 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// ecrRegion finds the region in the URI of an ECR image.
+var ecrRegion = regexp.MustCompile(`^\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.`)
+
+// rule checks one rule between parameters. The error stands where the last of
+// the values it is about was given, or else at the pipeline.
+func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]setting, at pos) *fault.Error {
+	v := p.Parameters
+	if rule.Kind != RuleForbid && !rule.When.holds(v) {
+		return nil
+	}
+	fail := func(names []string, format string, args ...any) *fault.Error {
+		where := at
+		best := rankDefault
+		for _, name := range names {
+			if s, ok := given[name]; ok && s.layer.rank >= best {
+				best, where = s.layer.rank, s.node.pos
+			}
+		}
+		return where.errorf(format, args...).WithHint("%s", rule.Help)
+	}
+	set, unset := split(rule.Parameters, v)
+	switch rule.Kind {
+	case RuleTogether:
+		if len(set) > 0 && len(unset) > 0 {
+			return fail(set, "%s: %s without %s", p.ID, strings.Join(set, " and "), strings.Join(unset, " and "))
+		}
+	case RuleConflicts:
+		if len(set) > 1 {
+			return fail(set, "%s: %s can't be used together", p.ID, strings.Join(set, " and "))
+		}
+	case RuleRequires:
+		if len(unset) > 0 {
+			return fail(sortedKeys(rule.When), "%s: %s has to be given when %s", p.ID, strings.Join(unset, " and "), rule.When)
+		}
+	case RuleForbid:
+		if rule.When.holds(v) {
+			return fail(sortedKeys(rule.When), "%s: it can't be that %s", p.ID, told(rule.When, v))
+		}
+	case RuleAtMost:
+		return atMost(rule, p, fail)
+	case RuleHandler:
+		return r.handler(rule, p, t, fail)
+	case RuleRegion:
+		for _, name := range rule.Parameters {
+			m := ecrRegion.FindStringSubmatch(v.String(name))
+			if m != nil && m[1] != p.Region {
+				return fail([]string{name}, "%s: %s is in region %s, but the pipeline is in %s", p.ID, name, m[1], p.Region)
+			}
+		}
+	}
+	return nil
+}
+
+// names returns every parameter that a rule looks at.
+func (rule Rule) names() []string {
+	return slices.Concat(rule.Parameters, sortedKeys(rule.When), []string{rule.Left, rule.Right})
+}
+
+// told names the values that meet conditions.
+func told(cs Conditions, v Values) string {
+	parts := make([]string, 0, len(cs))
+	for _, name := range sortedKeys(cs) {
+		parts = append(parts, name+" is "+format(v[name]))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func split(names []string, v Values) (set, unset []string) {
+	for _, name := range names {
+		if isSet(v[name]) {
+			set = append(set, name)
+		} else {
+			unset = append(unset, name)
+		}
+	}
+	return set, unset
+}
+
+type failer func(names []string, format string, args ...any) *fault.Error
+
+func atMost(rule Rule, p *Pipeline, fail failer) *fault.Error {
+	left, ok := number(p.Parameters[rule.Left])
+	right, ok2 := number(p.Parameters[rule.Right])
+	if !ok || !ok2 || left+float64(rule.Margin) <= right {
+		return nil
+	}
+	names := []string{rule.Right, rule.Left}
+	if rule.Margin == 0 {
+		return fail(names, "%s: %s (%s) is more than %s (%s)", p.ID, rule.Left, format(left), rule.Right, format(right))
+	}
+	return fail(names, "%s: %s (%s) must be at least %d less than %s (%s)", p.ID, rule.Left, format(left), rule.Margin, rule.Right, format(right))
+}
+
+// handler looks whether the code holds the file that the handler names.
+func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fault.Error {
+	if r.opts.SkipFiles {
+		return nil
+	}
+	code, handler, runtime := rule.Parameters[0], rule.Parameters[1], rule.Parameters[2]
+	want := handlerFiles(p.Parameters.String(handler), p.Parameters.String(runtime))
+	if want == nil {
+		return nil
+	}
+	folder, _, _ := strings.Cut(code, ".")
+	files, err := codeFiles(p.Files[code], t, folder)
+	if err != nil {
+		return fail([]string{code}, "%s: %s can't be read: %s", p.ID, code, cause(err))
+	}
+	for _, name := range want {
+		if files[name] {
+			return nil
+		}
+	}
+	where := "the code that comes with the template"
+	if local := p.Files[code]; local != "" {
+		where = local
+	}
+	e := fail([]string{code, handler}, "%s: %s is %q with runtime %s, but there is no %s in %s",
+		p.ID, handler, p.Parameters.String(handler), p.Parameters.String(runtime), want[0], where)
+	for name := range files {
+		if _, base, nested := strings.Cut(name, "/"); nested && base == want[0] {
+			return e.WithHint("Put %s at the top of the code instead of in a folder, or name the folder in %s.", want[0], handler)
+		}
+	}
+	return e
+}

@@ -1,0 +1,225 @@
+package spec
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// decode fills a struct from a node strictly: an unknown key and a wrong type
+// are errors with their place, all of them at once. Field names are those of
+// the json tags. A field of type *node takes any value as it is.
+func decode(n *node, into any) fault.List {
+	d := &decoder{}
+	return d.decode(n, into)
+}
+
+// nodeDecoder is a type that reads itself.
+type nodeDecoder interface {
+	decodeNode(n *node, path string) fault.List
+}
+
+// decoder collects errors; path is how it calls what it begins with.
+type decoder struct {
+	path string
+	errs fault.List
+}
+
+func (d *decoder) decode(n *node, into any) fault.List {
+	d.value(n, reflect.ValueOf(into).Elem(), d.path)
+	return d.errs
+}
+
+var (
+	nodeType = reflect.TypeFor[*node]()
+	jsonType = reflect.TypeFor[JSON]()
+)
+
+func (d *decoder) value(n *node, v reflect.Value, path string) {
+	if dec, ok := v.Addr().Interface().(nodeDecoder); ok {
+		d.errs = append(d.errs, dec.decodeNode(n, path)...)
+		return
+	}
+	switch v.Type() {
+	case nodeType:
+		v.Set(reflect.ValueOf(n))
+		return
+	case jsonType:
+		text, err := json.Marshal(n.plain())
+		if err != nil {
+			d.errs = append(d.errs, n.pos.errorf("%s: %s", path, err))
+			return
+		}
+		v.SetBytes(text)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		p := reflect.New(v.Type().Elem())
+		d.value(n, p.Elem(), path)
+		v.Set(p)
+	case reflect.Interface:
+		if value := n.plain(); value != nil {
+			v.Set(reflect.ValueOf(value))
+		}
+	case reflect.Struct:
+		d.structure(n, v, path)
+	case reflect.Slice:
+		d.slice(n, v, path)
+	case reflect.Map:
+		d.mapping(n, v, path)
+	default:
+		d.scalar(n, v, path)
+	}
+}
+
+func (d *decoder) wrongType(n *node, path, want string) {
+	d.errs = append(d.errs, typeError(n, path, want))
+}
+
+func typeError(n *node, path, want string) *fault.Error {
+	if path == "" {
+		path = "the file"
+	}
+	e := n.pos.errorf("%s must be %s, not %s", path, want, describe(n))
+	if want == "a string" && n.text != "" {
+		return e.WithHint("Put it in quotes: %q.", n.text)
+	}
+	return e.WithHint("Write %s here.", want)
+}
+
+func describe(n *node) string {
+	if n.kind == kindNull || n.text == "" {
+		return n.kind.String()
+	}
+	return n.kind.String() + " (" + n.text + ")"
+}
+
+func (d *decoder) scalar(n *node, v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.String:
+		if s, ok := n.value.(string); ok {
+			v.SetString(s)
+			return
+		}
+		d.wrongType(n, path, "a string")
+	case reflect.Bool:
+		if b, ok := n.value.(bool); ok {
+			v.SetBool(b)
+			return
+		}
+		d.wrongType(n, path, "true or false")
+	case reflect.Int, reflect.Int64:
+		if i, ok := n.value.(int); ok {
+			v.SetInt(int64(i))
+			return
+		}
+		d.wrongType(n, path, "an int")
+	case reflect.Float64:
+		switch f := n.value.(type) {
+		case float64:
+			v.SetFloat(f)
+			return
+		case int:
+			v.SetFloat(float64(f))
+			return
+		}
+		d.wrongType(n, path, "a number")
+	default:
+		panic("spec: decode into " + v.Type().String())
+	}
+}
+
+func (d *decoder) slice(n *node, v reflect.Value, path string) {
+	if n.kind != kindList {
+		d.wrongType(n, path, "a list")
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
+	for i, item := range n.items {
+		d.value(item, out.Index(i), path)
+	}
+	v.Set(out)
+}
+
+func (d *decoder) mapping(n *node, v reflect.Value, path string) {
+	if n.kind != kindMap {
+		d.wrongType(n, path, "a map")
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(n.entries))
+	for _, e := range n.entries {
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.value, item, join(path, e.key))
+		out.SetMapIndex(reflect.ValueOf(e.key), item)
+	}
+	v.Set(out)
+}
+
+func (d *decoder) structure(n *node, v reflect.Value, path string) {
+	if n.kind != kindMap {
+		d.wrongType(n, path, "a map")
+		return
+	}
+	fields := map[string][]int{}
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" && f.Tag.Get("decode") != "-" {
+			fields[name] = f.Index
+		}
+	}
+	for _, e := range n.entries {
+		i, ok := fields[e.key]
+		if !ok {
+			d.errs = append(d.errs, unknownKey(e.pos, path, e.key, sortedKeys(fields)))
+			continue
+		}
+		d.value(e.value, v.FieldByIndex(i), join(path, e.key))
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// unknownKey says which keys there are, and which one was probably meant.
+func unknownKey(p pos, path, key string, known []string) *fault.Error {
+	where := "here"
+	if path != "" {
+		where = "in " + path
+	}
+	e := p.errorf("unknown key %q %s", key, where)
+	if s := suggest(key, known); s != "" {
+		return e.WithHint("Did you mean %q?", s)
+	}
+	return e.WithHint("Use one of %s.", strings.Join(known, ", "))
+}
+
+// suggest returns the known name that is nearest to a wrong one, or "": near in
+// spelling, or the same last part ("memoryMb" for "preprocess.memoryMb").
+func suggest(name string, known []string) string {
+	lower := strings.ToLower(name)
+	best, distance := "", max(2, len(name)/3)+1
+	for _, k := range known {
+		low := strings.ToLower(k)
+		if strings.HasSuffix(low, "."+lower) {
+			return k
+		}
+		if d := levenshtein.Distance(lower, low, nil); d < distance && d < len(k) {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

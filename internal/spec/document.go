@@ -1,0 +1,103 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"path/filepath"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// document is what Pipeline.Document holds. The order of the fields and of map
+// keys is fixed, so the same pipeline gives the same bytes.
+type document struct {
+	APIVersion          string            `json:"apiVersion"`
+	Tenant              string            `json:"tenant"`
+	Model               string            `json:"model"`
+	Env                 string            `json:"env"`
+	Template            string            `json:"template"`
+	TemplateVersion     string            `json:"templateVersion"`
+	Region              string            `json:"region"`
+	AssumeRole          string            `json:"assumeRole,omitempty"`
+	PermissionsBoundary string            `json:"permissionsBoundary,omitempty"`
+	Protect             *bool             `json:"protect,omitempty"`
+	Tags                map[string]string `json:"tags,omitempty"`
+	Parameters          map[string]any    `json:"parameters,omitempty"`
+	// Directory is what relative paths in Parameters are relative to.
+	Directory string `json:"directory,omitempty"`
+}
+
+// makeDocument writes down what was given and applies; defaults of the template
+// stay out, so that a better default reaches the pipeline with an update.
+func makeDocument(a *ask, p *Pipeline, applied map[string]setting) []byte {
+	d := document{
+		APIVersion: APIVersion,
+		Tenant:     p.Tenant, Model: p.Model, Env: p.envOrDefault(),
+		Template: p.Template, TemplateVersion: p.TemplateVersion,
+		Region: p.Region, AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary,
+		Tags:       maps.Clone(p.Tags),
+		Parameters: map[string]any{},
+	}
+	if a.pick(func(l *layer) *node { return l.Protect }) != nil {
+		d.Protect = &p.Protect
+	}
+	for name, s := range applied {
+		d.Parameters[name] = s.value
+		path, local := p.Files[name]
+		if !local || filepath.IsAbs(s.value.(string)) {
+			continue
+		}
+		if s.layer.dir == a.dir {
+			d.Directory = a.dir
+		} else {
+			d.Parameters[name] = path
+		}
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(d); err != nil {
+		panic("spec: a document of strings and numbers can't fail to marshal: " + err.Error())
+	}
+	return bytes.TrimSpace(buf.Bytes())
+}
+
+// documentFile is the same for reading, with places.
+type documentFile struct {
+	settings
+
+	APIVersion      *node  `json:"apiVersion"`
+	Tenant          string `json:"tenant"`
+	Model           string `json:"model"`
+	TemplateVersion string `json:"templateVersion"`
+	Directory       string `json:"directory"`
+}
+
+// FromDocument makes a pipeline from its Document, by the rules of the
+// templates of today. Options.Set goes on top of it.
+func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
+	at := pos{source: "the stored spec"}
+	n, err := parseJSON(at, doc)
+	if err != nil {
+		return nil, at.errorf("%s", err).WithHint("Give the pipeline's spec anew with -f.").Because(err)
+	}
+	if v := n.get("apiVersion"); n.kind == kindMap && v != nil && v.value != APIVersion {
+		return nil, fault.New(fault.Unsupported, "the stored spec has apiVersion %q, but this program knows %q", v.text, APIVersion).
+			WithHint("Use the version of pipelinetui that made the pipeline, or a newer one.")
+	}
+	var d documentFile
+	if errs := decode(n, &d); len(errs) > 0 {
+		return nil, errs
+	}
+	id := ID{Tenant: d.Tenant, Model: d.Model, Env: DefaultEnv}
+	if d.Env != nil {
+		id.Env = d.Env.text
+	}
+	if err := id.Validate(); err != nil {
+		return nil, err
+	}
+	stored := &layer{settings: d.settings, rank: rankPipeline, dir: d.Directory, name: at.source}
+	a := &ask{id: id, at: pos{source: id.String()}, layers: []*layer{stored}, dir: d.Directory, how: "Add --set %s=%s"}
+	return one(a, cat, opts)
+}

@@ -1,0 +1,439 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Bounds that keep a hostile file from taking the process down: the parser
+// recurses over depth, and aliases multiply what a file says.
+const (
+	maxFileBytes = 4 << 20
+	maxDepth     = 100
+	maxNodes     = 1 << 20
+)
+
+// pos is where a value was said: a place in a file, or a flag.
+type pos struct {
+	source    string // file name, or "--set NAME"
+	line, col int    // 0 when the source is no file
+}
+
+func (p pos) String() string {
+	if p.line == 0 {
+		return p.source
+	}
+	return p.source + ":" + strconv.Itoa(p.line) + ":" + strconv.Itoa(p.col)
+}
+
+// errorf makes an Invalid error that begins with the place.
+func (p pos) errorf(format string, args ...any) *fault.Error {
+	e := fault.New(fault.Invalid, format, args...)
+	e.Op = p.String()
+	return e
+}
+
+// kind is the type of a node.
+type kind int
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindInt
+	kindFloat
+	kindString
+	kindList
+	kindMap
+)
+
+func (k kind) String() string {
+	return [...]string{"nothing", "a bool", "an int", "a float", "a string", "a list", "a map"}[k]
+}
+
+// node is a value with its place, from YAML, JSON or a flag alike, so that one
+// validation serves them all.
+type node struct {
+	pos     pos
+	kind    kind
+	text    string // a scalar as it was written
+	raw     bool   // text came from a flag and is yet to be read by its type
+	value   any    // bool, int, float64 or string
+	items   []*node
+	entries []entry
+}
+
+type entry struct {
+	key   string
+	pos   pos
+	value *node
+}
+
+// get returns the entry of a map.
+func (n *node) get(key string) *node {
+	for _, e := range n.entries {
+		if e.key == key {
+			return e.value
+		}
+	}
+	return nil
+}
+
+// plain returns the value without places: for JSON.
+func (n *node) plain() any {
+	switch n.kind {
+	case kindList:
+		items := make([]any, len(n.items))
+		for i, item := range n.items {
+			items[i] = item.plain()
+		}
+		return items
+	case kindMap:
+		m := make(map[string]any, len(n.entries))
+		for _, e := range n.entries {
+			m[e.key] = e.value.plain()
+		}
+		return m
+	default:
+		return n.value
+	}
+}
+
+// parseYAML reads one YAML document. Syntax errors end it at once; all others
+// are collected.
+func parseYAML(file string, data []byte) (*node, fault.List) {
+	if len(data) > maxFileBytes {
+		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", maxFileBytes).WithHint("Split it up.")}
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	tree, err := parseTree(data)
+	if err != nil {
+		return nil, fault.List{syntaxError(file, err)}
+	}
+	var body ast.Node
+	for _, doc := range tree.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.CommentType {
+			continue
+		}
+		if body != nil {
+			return nil, fault.List{place(file, doc.Body.GetToken()).errorf("there is a second document; a file holds one").WithHint("Put it into a file of its own.")}
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil, fault.List{pos{source: file, line: 1, col: 1}.errorf("the file is empty").WithHint("Begin it with `apiVersion: %s`.", APIVersion)}
+	}
+	c := &converter{file: file, anchors: map[string]*node{}, sizes: map[*node]int{}}
+	n := c.node(body)
+	if len(c.errs) > 0 {
+		return nil, c.errs
+	}
+	return n, nil
+}
+
+// parseTree calls the YAML library; a panic in it is an error of the input.
+func parseTree(data []byte) (file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the YAML can't be understood (%v)", r)
+		}
+	}()
+	tokens := lexer.Tokenize(string(data))
+	if tk := tooDeep(tokens); tk != nil {
+		return nil, &yaml.SyntaxError{Message: fmt.Sprintf("nested more than %d deep", maxDepth), Token: tk}
+	}
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+}
+
+// tooDeep finds the token at which nesting passes maxDepth. Deep nesting by
+// indentation needs a line for each level and hits the bound on file size.
+func tooDeep(tokens token.Tokens) *token.Token {
+	flow, compact, line := 0, 0, 0
+	for _, tk := range tokens {
+		if tk.Position != nil && tk.Position.Line != line {
+			line, compact = tk.Position.Line, 0
+		}
+		switch tk.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			flow++
+		case token.SequenceEndType, token.MappingEndType:
+			flow--
+		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
+			compact++
+		}
+		if flow > maxDepth || compact > maxDepth || (tk.Position != nil && tk.Position.IndentNum > 40*maxDepth) {
+			return tk
+		}
+	}
+	return nil
+}
+
+func syntaxError(file string, err error) *fault.Error {
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		return place(file, y.GetToken()).errorf("%s", y.GetMessage()).WithHint("Correct the YAML; indent by spaces and quote texts that hold `: ` or ` #`.").Because(err)
+	}
+	return pos{source: file, line: 1, col: 1}.errorf("%s", err).WithHint("Correct the YAML.").Because(err)
+}
+
+func place(file string, tk *token.Token) pos {
+	if tk == nil || tk.Position == nil {
+		return pos{source: file, line: 1, col: 1}
+	}
+	return pos{source: file, line: tk.Position.Line, col: tk.Position.Column}
+}
+
+// converter turns the library's tree into nodes.
+type converter struct {
+	file    string
+	anchors map[string]*node
+	sizes   map[*node]int
+	total   int
+	errs    fault.List
+}
+
+func (c *converter) fail(tk *token.Token, hint, format string, args ...any) *node {
+	p := place(c.file, tk)
+	c.errs = append(c.errs, p.errorf(format, args...).WithHint("%s", hint))
+	return &node{pos: p}
+}
+
+func (c *converter) node(n ast.Node) *node {
+	before := c.total
+	if c.total++; c.total > maxNodes {
+		if len(c.errs) == 0 {
+			c.fail(n.GetToken(), "Use fewer aliases.", "the file says more than %d values", maxNodes)
+		}
+		return &node{pos: place(c.file, n.GetToken())}
+	}
+	out := c.convert(n)
+	if _, alias := n.(*ast.AliasNode); !alias {
+		c.sizes[out] = c.total - before
+	}
+	return out
+}
+
+func (c *converter) convert(n ast.Node) *node {
+	p := place(c.file, n.GetToken())
+	scalar := func(k kind, value any) *node {
+		return &node{pos: p, kind: k, text: n.GetToken().Value, value: value}
+	}
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return &node{pos: p}
+	case *ast.BoolNode:
+		return scalar(kindBool, n.Value)
+	case *ast.IntegerNode:
+		if i, ok := toInt(n.Value); ok {
+			return scalar(kindInt, i)
+		}
+		return c.fail(n.Token, "Use a smaller number.", "the number %s is too large", n.Token.Value)
+	case *ast.FloatNode:
+		return scalar(kindFloat, n.Value)
+	case *ast.InfinityNode, *ast.NanNode:
+		return c.fail(n.GetToken(), "Use a number.", "%s is not a number that can be used here", n.GetToken().Value)
+	case *ast.StringNode:
+		return &node{pos: p, kind: kindString, text: n.Value, value: n.Value}
+	case *ast.LiteralNode:
+		return &node{pos: p, kind: kindString, text: n.Value.Value, value: n.Value.Value}
+	case *ast.TagNode:
+		return c.fail(n.Start, "Leave the tag out.", "YAML tags such as %s are not supported", n.Start.Value)
+	case *ast.AnchorNode:
+		return c.anchor(n)
+	case *ast.AliasNode:
+		return c.alias(n)
+	case *ast.SequenceNode:
+		out := &node{pos: p, kind: kindList}
+		for _, v := range n.Values {
+			out.items = append(out.items, c.node(v))
+		}
+		return out
+	case *ast.MappingNode:
+		return c.mapping(p, n.Values)
+	case *ast.MappingValueNode:
+		return c.mapping(p, []*ast.MappingValueNode{n})
+	}
+	return c.fail(n.GetToken(), "Use a plain value, list or map.", "YAML of the kind %s is not supported", n.Type())
+}
+
+func (c *converter) anchor(n *ast.AnchorNode) *node {
+	if n.Value == nil || n.Name == nil {
+		return c.fail(n.Start, "Give it a name and a value.", "the anchor is incomplete")
+	}
+	v := c.node(n.Value)
+	c.anchors[n.Name.GetToken().Value] = v
+	return v
+}
+
+func (c *converter) alias(n *ast.AliasNode) *node {
+	if n.Value == nil {
+		return c.fail(n.Start, "Give it a name.", "the alias is incomplete")
+	}
+	name := n.Value.GetToken().Value
+	v, ok := c.anchors[name]
+	if !ok {
+		return c.fail(n.Start, "Define the anchor further up in the file.", "there is no anchor &%s before this alias", name)
+	}
+	c.total += c.sizes[v]
+	return v
+}
+
+func (c *converter) mapping(p pos, values []*ast.MappingValueNode) *node {
+	out := &node{pos: p, kind: kindMap}
+	var merged []entry
+	for _, v := range values {
+		if v.Key.IsMergeKey() {
+			merged = append(merged, c.merge(v)...)
+			continue
+		}
+		key, ok := mapKey(v.Key)
+		if !ok {
+			c.fail(v.Key.GetToken(), "Use a text as key.", "this is no key of a map")
+			continue
+		}
+		kp := place(c.file, v.Key.GetToken())
+		if len(out.entries) == 0 {
+			out.pos = kp
+		}
+		if first := out.find(key); first != nil {
+			c.errs = append(c.errs, kp.errorf("key %q is there twice, first in line %d", key, first.pos.line).WithHint("Remove one of the two."))
+			continue
+		}
+		out.entries = append(out.entries, entry{key: key, pos: kp, value: c.value(v.Value, kp)})
+	}
+	for _, e := range merged {
+		if out.find(e.key) == nil {
+			out.entries = append(out.entries, e)
+		}
+	}
+	return out
+}
+
+// value converts the value of a key; one that is missing has the key's place.
+func (c *converter) value(v ast.Node, key pos) *node {
+	if v == nil {
+		return &node{pos: key}
+	}
+	n := c.node(v)
+	if n.kind == kindNull {
+		n.pos = key
+	}
+	return n
+}
+
+func (n *node) find(key string) *entry {
+	for i := range n.entries {
+		if n.entries[i].key == key {
+			return &n.entries[i]
+		}
+	}
+	return nil
+}
+
+// merge reads the value of a "<<" key: a map or a list of maps.
+func (c *converter) merge(v *ast.MappingValueNode) []entry {
+	n := c.value(v.Value, place(c.file, v.Key.GetToken()))
+	maps := []*node{n}
+	if n.kind == kindList {
+		maps = n.items
+	}
+	var entries []entry
+	for _, m := range maps {
+		if m.kind != kindMap {
+			c.fail(v.Key.GetToken(), "Write `<<: *name` with the anchor of a map.", "only a map can be merged")
+			return nil
+		}
+		entries = append(entries, m.entries...)
+	}
+	return entries
+}
+
+func mapKey(k ast.MapKeyNode) (string, bool) {
+	switch k := k.(type) {
+	case *ast.StringNode:
+		return k.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return k.GetToken().Value, true
+	}
+	return "", false
+}
+
+func toInt(v any) (int, bool) {
+	switch n := v.(type) {
+	case int64:
+		return int(n), true
+	case uint64:
+		return int(n), n <= math.MaxInt64 //nolint:gosec // the bound is beside it
+	case int:
+		return n, true
+	}
+	return 0, false
+}
+
+// parseJSON reads JSON into nodes that are all said at p.
+func parseJSON(p pos, data []byte) (*node, error) {
+	if !json.Valid(data) {
+		return nil, errors.New("this is not valid JSON")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return fromAny(p, v)
+}
+
+func fromAny(p pos, v any) (*node, error) {
+	switch v := v.(type) {
+	case nil:
+		return &node{pos: p}, nil
+	case bool:
+		return &node{pos: p, kind: kindBool, text: strconv.FormatBool(v), value: v}, nil
+	case string:
+		return textNode(p, v), nil
+	case json.Number:
+		if i, err := strconv.Atoi(v.String()); err == nil {
+			return &node{pos: p, kind: kindInt, text: v.String(), value: i}, nil
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("the number %s is too large", v)
+		}
+		return &node{pos: p, kind: kindFloat, text: v.String(), value: f}, nil
+	case []any:
+		out := &node{pos: p, kind: kindList}
+		for _, item := range v {
+			n, err := fromAny(p, item)
+			if err != nil {
+				return nil, err
+			}
+			out.items = append(out.items, n)
+		}
+		return out, nil
+	case map[string]any:
+		out := &node{pos: p, kind: kindMap}
+		for _, key := range sortedKeys(v) {
+			n, err := fromAny(p, v[key])
+			if err != nil {
+				return nil, err
+			}
+			out.entries = append(out.entries, entry{key: key, pos: p, value: n})
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("%T is no JSON value", v)
+}
+
+func textNode(p pos, s string) *node { return &node{pos: p, kind: kindString, text: s, value: s} }

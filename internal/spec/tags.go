@@ -1,0 +1,77 @@
+package spec
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// AWS allows 50 tags a resource; ten are kept for the tool's own.
+const (
+	maxUserTags     = 40
+	systemTagPrefix = "pipelinetui:"
+)
+
+// tagForm is what AWS allows in keys and values.
+// See https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html.
+var tagForm = regexp.MustCompile(`^[\p{L}\p{N}\p{Z}_.:/=+\-@]*$`)
+
+const tagFormHelp = "letters, digits, spaces and _ . : / = + - @"
+
+// checkTags holds the tags of one layer against AWS's rules. Keys that differ
+// in case only are refused, for IAM takes them for the same.
+func checkTags(tags *node) fault.List {
+	if tags == nil {
+		return nil
+	}
+	if tags.kind != kindMap {
+		return fault.List{typeError(tags, "tags", "a map")}
+	}
+	var errs fault.List
+	seen := map[string]string{}
+	for _, e := range tags.entries {
+		fail := func(p pos, hint, format string, args ...any) {
+			errs = append(errs, within(p.errorf(format, args...).WithHint("%s", hint), "tags."+e.key))
+		}
+		lower := strings.ToLower(e.key)
+		switch n := utf8.RuneCountInString(e.key); {
+		case n < 1 || n > 128 || !tagForm.MatchString(e.key):
+			fail(e.pos, "Choose another key.", "a key has 1 to 128 of %s", tagFormHelp)
+		case strings.HasPrefix(lower, "aws:"):
+			fail(e.pos, "Choose another key.", "keys that begin with aws: are AWS's own")
+		case strings.HasPrefix(lower, systemTagPrefix):
+			fail(e.pos, "Choose another key.", "keys that begin with %s are set by the tool", systemTagPrefix)
+		case seen[lower] != "":
+			fail(e.pos, "Rename one of the two.", "IAM takes it for the same key as %q", seen[lower])
+		}
+		seen[lower] = e.key
+		s, ok := e.value.value.(string)
+		switch n := utf8.RuneCountInString(s); {
+		case !ok:
+			errs = append(errs, typeError(e.value, "tags."+e.key, "a string"))
+		case n < 1 || n > 256 || !tagForm.MatchString(s):
+			fail(e.value.pos, "Choose another value.", "a value has 1 to 256 of %s", tagFormHelp)
+		}
+	}
+	return errs
+}
+
+// checkTagCount bounds the merged tags of a pipeline; layers are checked alone.
+func checkTagCount(at pos, tags map[string]string) fault.List {
+	var errs fault.List
+	if len(tags) > maxUserTags {
+		errs = append(errs, at.errorf("the pipeline has %d tags, but it may have %d", len(tags), maxUserTags).
+			WithHint("Remove some; AWS allows 50 and the tool needs the rest."))
+	}
+	seen := map[string]string{}
+	for _, key := range sortedKeys(tags) {
+		lower := strings.ToLower(key)
+		if seen[lower] != "" {
+			errs = append(errs, at.errorf("the tags %q and %q are the same key to IAM", seen[lower], key).WithHint("Rename one of the two."))
+		}
+		seen[lower] = key
+	}
+	return errs
+}

@@ -1,0 +1,311 @@
+package spec
+
+import (
+	"encoding/json"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// reservedNames can't be parameters: they are settings of every pipeline, and
+// --set gives them by these names.
+var reservedNames = []string{"tenant", "model", "env", "template", "region", "tags", "protect", "assumeRole", "permissionsBoundary", "parameters"}
+
+var (
+	templateName     = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
+	parameterName    = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*(\.[a-z][a-zA-Z0-9]*)*$`)
+	substitutionForm = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9.]*)\}`)
+	types            = []Type{TypeString, TypeInt, TypeFloat, TypeBool, TypeEnum, TypeList, TypeMap, TypePath, TypeARN}
+	artifactKinds    = []string{artifactFile, artifactDir, artifactZip}
+	urlSchemes       = []string{"s3", "https"}
+)
+
+// LoadTemplate reads the template in a folder; shown is how errors call it.
+// All errors come at once, as a fault.List.
+func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
+	l := &templateLoader{fsys: fsys, shown: shown, t: &Template{FS: fsys, byName: map[string]int{}}}
+	data, ok := l.read(TemplateFile)
+	if !ok {
+		return nil, l.errs
+	}
+	root, errs := parseYAML(l.path(TemplateFile), data)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	l.root = root
+	if l.errs = decode(root, l.t); len(l.errs) > 0 {
+		return nil, sortErrors(l.errs)
+	}
+	l.header()
+	for i := range l.t.Parameters {
+		l.parameter(i)
+	}
+	if len(l.errs) == 0 {
+		l.conditions()
+		l.rules()
+		l.definition()
+	}
+	if len(l.errs) > 0 {
+		return nil, sortErrors(l.errs)
+	}
+	return l.t, nil
+}
+
+type templateLoader struct {
+	fsys  fs.FS
+	shown string
+	root  *node
+	t     *Template
+	errs  fault.List
+}
+
+func (l *templateLoader) path(name string) string { return path.Join(l.shown, name) }
+
+func (l *templateLoader) read(name string) ([]byte, bool) {
+	data, err := fs.ReadFile(l.fsys, name)
+	if err != nil {
+		l.errs = append(l.errs, fault.New(fault.Invalid, "%s can't be read: %s", l.path(name), cause(err)).WithHint("A template's folder has to hold this file.").Because(err))
+	}
+	return data, err == nil
+}
+
+func (l *templateLoader) fail(p pos, hint, format string, args ...any) {
+	l.errs = append(l.errs, p.errorf(format, args...).WithHint("%s", hint))
+}
+
+// at returns the place of a key of the file, or of the file.
+func (l *templateLoader) at(n *node, key string) pos {
+	if e := n.find(key); e != nil {
+		return e.pos
+	}
+	return n.pos
+}
+
+func (l *templateLoader) item(list string, i int) *node {
+	if n := l.root.get(list); n != nil && i < len(n.items) {
+		return n.items[i]
+	}
+	return l.root
+}
+
+func (l *templateLoader) header() {
+	t := l.t
+	if !templateName.MatchString(t.Name) {
+		l.fail(l.at(l.root, "name"), "Use up to 32 of a-z, 0-9 and hyphens.", "the template needs a name of small letters, not %q", t.Name)
+	}
+	for key, value := range map[string]string{"title": t.Title, "version": t.Version} {
+		if value == "" {
+			l.fail(l.root.pos, "Add `"+key+": ...`.", "the template has no %s", key)
+		}
+	}
+	if len(t.Blocks) == 0 {
+		l.fail(l.root.pos, "Add `blocks: [storage, ...]`.", "the template has no blocks")
+	}
+	for i, p := range t.Parameters {
+		at := l.at(l.item("parameters", i), "name")
+		switch _, twice := t.byName[p.Name]; {
+		case !parameterName.MatchString(p.Name):
+			l.fail(at, "Use letters, digits and dots, each part beginning with a small letter.", "%q is no name of a parameter", p.Name)
+		case slices.Contains(reservedNames, p.Name):
+			l.fail(at, "Choose another name; every pipeline has this setting.", "a parameter can't be called %q", p.Name)
+		case twice:
+			l.fail(at, "Remove one of the two.", "parameter %q is there twice", p.Name)
+		}
+		for other := range t.byName {
+			if strings.HasPrefix(p.Name, other+".") || strings.HasPrefix(other, p.Name+".") {
+				l.fail(at, "Rename one of the two.", "parameter %q lies inside parameter %q", p.Name, other)
+			}
+		}
+		t.byName[p.Name] = i
+	}
+}
+
+// parameter checks one parameter and types its default, example and otherwise.
+func (l *templateLoader) parameter(i int) {
+	p, n := &l.t.Parameters[i], l.item("parameters", i)
+	if !slices.Contains(types, p.Type) {
+		l.fail(l.at(n, "type"), "Use one of string, int, float, bool, enum, list, map, path, arn.", "parameter %s has the unknown type %q", p.Name, p.Type)
+		return
+	}
+	if p.Help == "" {
+		l.fail(n.pos, "Add `help: ...`.", "parameter %s has no help", p.Name)
+	}
+	if p.Group != "" && !slices.ContainsFunc(l.t.Groups, func(g Group) bool { return g.Name == p.Group }) {
+		l.fail(l.at(n, "group"), "Add the group, or correct the name.", "parameter %s is in a group %q that there is not", p.Name, p.Group)
+	}
+	before := len(l.errs)
+	l.enum(p, n)
+	l.artifact(p, n)
+	p.rules.pattern = l.compile(n, "pattern", p.Pattern)
+	p.rules.keyPattern = l.compile(n, "keyPattern", p.KeyPattern)
+	if len(l.errs) > before {
+		return
+	}
+	for key, into := range map[string]*any{"default": &p.Default, "otherwise": &p.Otherwise, "example": &p.Example} {
+		if v := n.get(key); v != nil {
+			value, errs := p.coerce(v)
+			for _, err := range errs {
+				l.errs = append(l.errs, within(err, key+" of parameter "+p.Name))
+			}
+			*into = value
+		}
+	}
+	if p.Required && p.Default != nil {
+		l.fail(l.at(n, "required"), "Remove one of the two.", "parameter %s is required and has a default", p.Name)
+	}
+}
+
+func (l *templateLoader) enum(p *Parameter, n *node) {
+	if p.EnumFile != "" {
+		data, ok := l.read(p.EnumFile)
+		if !ok {
+			return
+		}
+		var choices []string
+		if err := json.Unmarshal(data, &choices); err != nil {
+			l.fail(l.at(n, "enumFile"), "Write it as a JSON list of strings.", "%s: %s", l.path(p.EnumFile), err)
+			return
+		}
+		p.Enum, p.EnumFile = nil, ""
+		for _, c := range choices {
+			p.Enum = append(p.Enum, c)
+		}
+	}
+	if (len(p.Enum) > 0) != (p.Type == TypeEnum) {
+		l.fail(n.pos, "An enum has choices, the other types have none.", "parameter %s: type and choices don't fit", p.Name)
+		return
+	}
+	for _, c := range p.Enum {
+		switch c.(type) {
+		case string, int:
+			if _, first := p.Enum[0].(int); first == (format(c) != "" && isInt(c)) {
+				continue
+			}
+		}
+		l.fail(l.at(n, "enum"), "Put texts in quotes.", "parameter %s: the choices must be all strings or all ints", p.Name)
+		return
+	}
+}
+
+func isInt(v any) bool { _, ok := v.(int); return ok }
+
+func (l *templateLoader) artifact(p *Parameter, n *node) {
+	if (p.Artifact != nil) != (p.Type == TypePath) {
+		l.fail(n.pos, "A path has an artifact, the other types have none.", "parameter %s: type and artifact don't fit", p.Name)
+		return
+	}
+	if p.Artifact == nil {
+		return
+	}
+	for _, k := range p.Artifact.Kinds {
+		if !slices.Contains(artifactKinds, k) {
+			l.fail(l.at(n, "artifact"), "Use file, dir or zip.", "parameter %s: unknown kind of artifact %q", p.Name, k)
+		}
+	}
+	for _, s := range p.Artifact.URLs {
+		if !slices.Contains(urlSchemes, s) {
+			l.fail(l.at(n, "artifact"), "Use s3 or https.", "parameter %s: unknown scheme %q", p.Name, s)
+		}
+	}
+}
+
+func (l *templateLoader) compile(n *node, key, pattern string) *regexp.Regexp {
+	if pattern == "" {
+		return nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		l.fail(l.at(n, key), "Write a regular expression of Go's RE2 syntax.", "%s", err)
+	}
+	return re
+}
+
+// known reports names in rules and conditions that are no parameters.
+func (l *templateLoader) known(p pos, names ...string) {
+	for _, name := range names {
+		if _, ok := l.t.byName[name]; !ok {
+			hint := "Correct the name."
+			if s := suggest(name, l.t.parameterNames()); s != "" {
+				hint = "Did you mean \"" + s + "\"?"
+			}
+			l.fail(p, hint, "there is no parameter %q", name)
+		}
+	}
+}
+
+func (l *templateLoader) conditions() {
+	for i, p := range l.t.Parameters {
+		l.known(l.at(l.item("parameters", i), "when"), sortedKeys(p.When)...)
+	}
+}
+
+func (l *templateLoader) rules() {
+	for i, r := range l.t.Rules {
+		n := l.item("rules", i)
+		l.known(n.pos, append(sortedKeys(r.When), r.Parameters...)...)
+		if r.Help == "" {
+			l.fail(n.pos, "Add `help: ...`, a sentence that says what to do.", "the rule has no help")
+		}
+		switch r.Kind {
+		case RuleTogether, RuleConflicts, RuleRequires, RuleRegion:
+			if len(r.Parameters) == 0 {
+				l.fail(n.pos, "Add `parameters: [...]`.", "a rule of kind %s needs parameters", r.Kind)
+			}
+		case RuleForbid:
+			if len(r.When) == 0 {
+				l.fail(n.pos, "Add `when: {...}`.", "a rule of kind forbid needs conditions")
+			}
+		case RuleAtMost:
+			l.known(n.pos, r.Left, r.Right)
+		case RuleHandler:
+			if len(r.Parameters) != 3 {
+				l.fail(n.pos, "Give code, handler and runtime.", "a rule of kind handler needs three parameters")
+			}
+		default:
+			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region.", "unknown kind of rule %q", r.Kind)
+		}
+	}
+}
+
+// definition reads the state machine and checks that each ${name} is known.
+// Whether it is good States Language is for package asl to say.
+func (l *templateLoader) definition() {
+	data, ok := l.read(DefinitionFile)
+	if !ok {
+		return
+	}
+	l.t.Definition = data
+	file := pos{source: l.path(DefinitionFile)}
+	if !json.Valid(data) {
+		var v any
+		l.fail(file, "Correct the JSON.", "%s", json.Unmarshal(data, &v))
+		return
+	}
+	known := l.t.parameterNames()
+	for _, s := range l.t.Substitutions {
+		known = append(known, s.Name)
+	}
+	for _, name := range l.t.UsedSubstitutions() {
+		if slices.Contains(known, name) {
+			continue
+		}
+		hint := "Declare it under substitutions, or use the name of a parameter."
+		if s := suggest(name, known); s != "" {
+			hint = "Did you mean ${" + s + "}?"
+		}
+		l.fail(file, hint, "the definition uses ${%s}, which is not declared", name)
+	}
+}
+
+// UsedSubstitutions returns the names in ${...} of the definition, sorted.
+func (t *Template) UsedSubstitutions() []string {
+	names := map[string]bool{}
+	for _, m := range substitutionForm.FindAllSubmatch(t.Definition, -1) {
+		names[string(m[1])] = true
+	}
+	return sortedKeys(names)
+}

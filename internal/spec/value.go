@@ -1,0 +1,424 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// compiledRules are a parameter's patterns, compiled when its template is read.
+type compiledRules struct {
+	pattern, keyPattern *regexp.Regexp
+}
+
+// arnRule is the form of any ARN.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html.
+var arnRule = regexp.MustCompile(`^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:\S+$`)
+
+// maxListed is the number of choices up to which an error names them all.
+const maxListed = 24
+
+// Allowed says in words which values the parameter takes.
+func (p *Parameter) Allowed() string {
+	switch p.Type {
+	case TypeEnum:
+		if len(p.Enum) > maxListed {
+			return fmt.Sprintf("one of %d choices", len(p.Enum))
+		}
+		return "one of " + strings.Join(p.Choices(), ", ")
+	case TypeInt, TypeFloat:
+		return "a" + map[Type]string{TypeInt: "n int", TypeFloat: " number"}[p.Type] + p.bounds()
+	case TypeBool:
+		return "true or false"
+	case TypeList:
+		s := "a list"
+		if p.Max != nil {
+			s += " of up to " + format(*p.Max)
+		}
+		if p.PatternHelp != "" {
+			s += ", each " + p.PatternHelp
+		}
+		return s
+	case TypeMap:
+		s := "a map of strings"
+		if p.KeyPatternHelp != "" {
+			s += "; keys are " + p.KeyPatternHelp
+		}
+		return s
+	case TypePath:
+		return p.Artifact.allowed()
+	case TypeARN:
+		if p.PatternHelp != "" {
+			return p.PatternHelp
+		}
+		return "an ARN"
+	}
+	if p.PatternHelp != "" {
+		return p.PatternHelp
+	}
+	return "a string"
+}
+
+func (p *Parameter) bounds() string {
+	switch {
+	case p.Above != nil:
+		return " above " + format(*p.Above)
+	case p.Min != nil && p.Max != nil:
+		return " from " + format(*p.Min) + " to " + format(*p.Max)
+	case p.Min != nil:
+		return " of at least " + format(*p.Min)
+	case p.Max != nil:
+		return " of at most " + format(*p.Max)
+	}
+	return ""
+}
+
+// Choices returns the choices of an enum as text.
+func (p *Parameter) Choices() []string {
+	choices := make([]string, len(p.Enum))
+	for i, c := range p.Enum {
+		choices[i] = format(c)
+	}
+	return choices
+}
+
+// Format writes a value the way Parse reads it; a secret one is hidden.
+func (p *Parameter) Format(value any) string {
+	if p.Secret && isSet(value) {
+		return "(secret)"
+	}
+	return format(value)
+}
+
+func format(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []string:
+		return strings.Join(v, ",")
+	case map[string]string:
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+	return fmt.Sprint(value)
+}
+
+// Parse reads a value typed by a person or given as --set name=value, by the
+// same rules as the spec file: a list by commas or as JSON, a map as JSON.
+// Relative paths are relative to dir and have to exist.
+func (p *Parameter) Parse(text, dir string) (any, error) {
+	n := textNode(pos{source: p.Name}, text)
+	n.raw = true
+	value, errs := p.coerce(n)
+	if len(errs) == 0 && p.Type == TypePath {
+		_, errs = p.artifact(n, value.(string), dir)
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return value, nil
+}
+
+// coerce checks a node against type and rules and returns the typed value.
+func (p *Parameter) coerce(n *node) (any, fault.List) {
+	if n.raw {
+		var err *fault.Error
+		if n, err = p.fromText(n); err != nil {
+			return nil, fault.List{err}
+		}
+	}
+	if n.kind == kindNull {
+		return nil, fault.List{n.pos.errorf("%s has no value: it must be %s", p.Name, p.Allowed()).
+			WithHint("Give it a value, or leave it out.")}
+	}
+	switch p.Type {
+	case TypeInt, TypeFloat:
+		return p.number(n)
+	case TypeBool:
+		if b, ok := n.value.(bool); ok {
+			return b, nil
+		}
+	case TypeEnum:
+		return p.choice(n)
+	case TypeList:
+		return p.list(n)
+	case TypeMap:
+		return p.mapValue(n)
+	default:
+		if s, ok := n.value.(string); ok {
+			return s, p.checkText(n.pos, p.Name, s)
+		}
+	}
+	return nil, fault.List{p.typeError(n)}
+}
+
+// fromText turns what was typed into a node of the parameter's type.
+func (p *Parameter) fromText(n *node) (*node, *fault.Error) {
+	text := strings.TrimSpace(n.text)
+	isJSON := func() bool {
+		return p.Type == TypeList && strings.HasPrefix(text, "[") || p.Type == TypeMap && text != ""
+	}
+	switch p.Type {
+	case TypeInt, TypeFloat, TypeBool:
+		if out, err := parseJSON(n.pos, []byte(text)); err == nil {
+			return out, nil
+		}
+	case TypeEnum:
+		if _, ints := p.Enum[0].(int); ints {
+			if i, err := strconv.Atoi(text); err == nil {
+				return &node{pos: n.pos, kind: kindInt, text: text, value: i}, nil
+			}
+		}
+		return textNode(n.pos, text), nil
+	case TypeList, TypeMap:
+		if isJSON() {
+			out, err := parseJSON(n.pos, []byte(text))
+			if err != nil {
+				return nil, n.pos.errorf("%s must be %s: %s", p.Name, p.Allowed(), err).WithHint(`Write JSON, for example %s.`, p.jsonExample())
+			}
+			return out, nil
+		}
+		out := &node{pos: n.pos, kind: map[Type]kind{TypeList: kindList, TypeMap: kindMap}[p.Type]}
+		if text != "" {
+			for item := range strings.SplitSeq(text, ",") {
+				out.items = append(out.items, textNode(n.pos, strings.TrimSpace(item)))
+			}
+		}
+		return out, nil
+	}
+	return textNode(n.pos, n.text), nil
+}
+
+func (p *Parameter) jsonExample() string {
+	if p.Type == TypeList {
+		return `["a","b"]`
+	}
+	return `{"NAME":"value"}`
+}
+
+// show quotes a value in an error text.
+func (p *Parameter) show(n *node) string {
+	switch {
+	case p.Secret:
+		return "the secret value"
+	case n.kind == kindList || n.kind == kindMap:
+		return n.kind.String()
+	}
+	return strconv.Quote(n.text)
+}
+
+func (p *Parameter) typeError(n *node) *fault.Error {
+	want := "a string"
+	switch p.Type {
+	case TypeInt, TypeFloat, TypeBool, TypeEnum:
+		want = p.Allowed()
+	case TypeList, TypeMap:
+		want = "a " + string(p.Type)
+	}
+	e := n.pos.errorf("%s must be %s, not %s", p.Name, want, p.describe(n))
+	switch {
+	case want == "a string" && n.text != "" && !p.Secret:
+		return e.WithHint("Put it in quotes: %q.", n.text)
+	case n.kind == kindString && (p.Type == TypeInt || p.Type == TypeBool || p.Type == TypeFloat):
+		return e.WithHint("Write it without quotes, for example `%s: %s`.", p.Name, p.sample())
+	}
+	return e.WithHint("Write %s, for example `%s: %s`.", p.Allowed(), p.Name, p.sample())
+}
+
+func (p *Parameter) describe(n *node) string {
+	if p.Secret || n.text == "" {
+		return n.kind.String()
+	}
+	return describe(n)
+}
+
+// sample is a value to show in a hint, as JSON.
+func (p *Parameter) sample() string {
+	value := p.Example
+	switch {
+	case value != nil:
+	case p.Default != nil:
+		value = p.Default
+	case p.Type == TypeBool:
+		value = true
+	case p.Min != nil:
+		value = *p.Min
+	case len(p.Enum) > 0:
+		value = p.Enum[0]
+	default:
+		value = ""
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "..."
+	}
+	return string(text)
+}
+
+func (p *Parameter) number(n *node) (any, fault.List) {
+	f, ok := number(n.value)
+	_, isInt := n.value.(int)
+	if !ok || p.Type == TypeInt && !isInt {
+		return nil, fault.List{p.typeError(n)}
+	}
+	if p.Min != nil && f < *p.Min || p.Max != nil && f > *p.Max || p.Above != nil && f <= *p.Above {
+		shown := n.text
+		if p.Secret {
+			shown = "a secret value"
+		}
+		return nil, fault.List{n.pos.errorf("%s is %s, but it must be %s", p.Name, shown, p.Allowed()).
+			WithHint("Choose %s%s.", p.Allowed(), p.unit())}
+	}
+	if p.Type == TypeFloat {
+		return f, nil
+	}
+	return n.value, nil
+}
+
+func (p *Parameter) unit() string {
+	if p.Unit == "" {
+		return ""
+	}
+	return " (" + p.Unit + ")"
+}
+
+func (p *Parameter) choice(n *node) (any, fault.List) {
+	if n.kind == kindList || n.kind == kindMap {
+		return nil, fault.List{p.typeError(n)}
+	}
+	if slices.Contains(p.Enum, n.value) {
+		return n.value, nil
+	}
+	e := n.pos.errorf("%s is %s, but it must be %s", p.Name, p.show(n), p.Allowed())
+	switch s := suggest(n.text, p.Choices()); {
+	case s != "" && s == n.text:
+		e.WithHint("Write it as %s.", p.sampleChoice(s))
+	case s != "":
+		e.WithHint("Did you mean %q?", s)
+	case len(p.Enum) > maxListed:
+		e.WithHint("Choose for example %s; `pipelinetui templates show` lists them all.", strings.Join(p.Choices()[:5], ", "))
+	default:
+		e.WithHint("Choose one of %s.", strings.Join(p.Choices(), ", "))
+	}
+	return nil, fault.List{e}
+}
+
+// sampleChoice writes a choice as YAML, quoted if it is a string.
+func (p *Parameter) sampleChoice(s string) string {
+	if _, isInt := p.Enum[0].(int); isInt {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+func (p *Parameter) checkText(at pos, name, s string) fault.List {
+	shown := strconv.Quote(s)
+	if p.Secret {
+		shown = "a secret value"
+	}
+	if p.MaxLength > 0 && utf8.RuneCountInString(s) > p.MaxLength {
+		return fault.List{at.errorf("%s has %d characters, but it may have %d", name, utf8.RuneCountInString(s), p.MaxLength).WithHint("Shorten it.")}
+	}
+	form := p.rules.pattern
+	if p.Type == TypeARN && form == nil {
+		form = arnRule
+	}
+	if form == nil || form.MatchString(s) || s == "" && p.Default == "" {
+		return nil
+	}
+	rule := p.PatternHelp
+	if rule == "" {
+		rule = p.Allowed() + " that matches " + form.String()
+	}
+	e := at.errorf("%s is %s, but it must be %s", name, shown, rule)
+	if p.Example != nil && p.Type != TypeList {
+		return fault.List{e.WithHint("Write it like %s.", format(p.Example))}
+	}
+	return fault.List{e.WithHint("The rule is %s.", form)}
+}
+
+func (p *Parameter) list(n *node) (any, fault.List) {
+	if n.kind != kindList {
+		return nil, fault.List{p.typeError(n)}
+	}
+	errs := p.checkCount(n, len(n.items))
+	out := make([]string, 0, len(n.items))
+	for _, item := range n.items {
+		s, ok := item.value.(string)
+		if !ok {
+			errs = append(errs, item.pos.errorf("%s must hold strings, not %s", p.Name, p.describe(item)).WithHint("Put it in quotes."))
+			continue
+		}
+		if slices.Contains(out, s) {
+			errs = append(errs, item.pos.errorf("%s holds %s twice", p.Name, p.show(item)).WithHint("Remove one of the two."))
+			continue
+		}
+		errs = append(errs, p.checkText(item.pos, p.Name, s)...)
+		out = append(out, s)
+	}
+	return out, errs
+}
+
+func (p *Parameter) checkCount(n *node, count int) fault.List {
+	if p.Max != nil && float64(count) > *p.Max || p.Min != nil && float64(count) < *p.Min {
+		want := "at most " + format(deref(p.Max))
+		if p.Min != nil && float64(count) < *p.Min {
+			want = "at least " + format(*p.Min)
+		}
+		return fault.List{n.pos.errorf("%s has %d entries, but it must have %s", p.Name, count, want).WithHint("Change the number of entries.")}
+	}
+	return nil
+}
+
+func deref(f *float64) float64 {
+	if f == nil {
+		return 0
+	}
+	return *f
+}
+
+func (p *Parameter) mapValue(n *node) (any, fault.List) {
+	if n.kind != kindMap || len(n.items) > 0 {
+		return nil, fault.List{p.typeError(n)}
+	}
+	errs := p.checkCount(n, len(n.entries))
+	out := make(map[string]string, len(n.entries))
+	for _, e := range n.entries {
+		name := p.Name + "." + e.key
+		if form := p.rules.keyPattern; form != nil && !form.MatchString(e.key) {
+			rule := p.KeyPatternHelp
+			if rule == "" {
+				rule = "a name that matches " + form.String()
+			}
+			errs = append(errs, e.pos.errorf("%s: the key %q must be %s", p.Name, e.key, rule).WithHint("Choose another key."))
+		}
+		if slices.Contains(p.KeyReserved, e.key) {
+			errs = append(errs, e.pos.errorf("%s: the key %q is reserved", p.Name, e.key).WithHint("Choose another key."))
+		}
+		s, ok := e.value.value.(string)
+		if !ok {
+			err := e.value.pos.errorf("%s must be a string, not %s", name, p.describe(e.value))
+			if e.value.text != "" && !p.Secret {
+				err.WithHint("Put it in quotes: %q.", e.value.text)
+			}
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, p.checkText(e.value.pos, name, s)...)
+		out[e.key] = s
+	}
+	return out, errs
+}
