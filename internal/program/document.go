@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -30,11 +31,19 @@ func (p *plan) readDocument() fault.List {
 	return nil
 }
 
-// addSpec registers the spec first of all: it is in the state even if the very
-// first resource fails, so that any machine with the same backend can go on.
+// addSpec registers the spec first, and makes everything else wait for it: it is
+// in the state even if the very first resource fails, and it leaves the state
+// last, even if a destroy stops halfway. So any machine with the same backend
+// can always go on.
 func (b *build) addSpec() error {
-	_, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")})
-	return err
+	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")})
+	if err != nil {
+		return err
+	}
+	after := pulumi.DependsOn([]pulumi.Resource{stash})
+	return b.ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: append(slices.Clip(args.Opts), after)}
+	})
 }
 
 // toInput turns a JSON value into Pulumi inputs. Values of secret parameters

@@ -95,6 +95,15 @@ func (p *plan) mapGrants(maps []distributed) []statement {
 	}
 }
 
+// machineKey lets the state machine use the pipeline's own key. A distributed
+// Map writes its results in parts, and S3 wants more for that.
+func (p *plan) machineKey(parts bool) statement {
+	if !parts {
+		return keyStatement()
+	}
+	return allow("PipelineKeyMultipart", oneOrMany{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, oneOrMany{keyARN})
+}
+
 // functionARN is a Lambda function named directly as the Resource of a task.
 var functionARN = regexp.MustCompile(`^arn:[a-z-]+:lambda:`)
 
@@ -137,6 +146,9 @@ func (p *plan) grantDefinition() fault.List {
 	}
 	if len(maps) > 0 {
 		p.grant(statesRole, p.mapGrants(maps)...)
+	}
+	if p.ownKey() {
+		p.grant(statesRole, p.machineKey(len(maps) > 0))
 	}
 	return errs
 }

@@ -46,6 +46,7 @@ type build struct {
 	// outputs are the values that definitions may use and that a resource
 	// gives; what isn't here is in plan.expected.
 	outputs map[string]pulumi.Input
+	exports pulumi.Map
 
 	key            *kms.Key
 	bucket         *s3.BucketV2
@@ -229,4 +230,4 @@ func (b *build) keyArn() pulumi.StringPtrInput {
 func (b *build) output(name string, value pulumi.Input) { b.outputs[name] = value }
 
 // export makes a stack output.
-func (b *build) export(name string, value pulumi.Input) { b.ctx.Export(name, value) }
+func (b *build) export(name string, value pulumi.Input) { b.exports[name] = value }

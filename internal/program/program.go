@@ -85,19 +85,31 @@ func regionOf(p *spec.Pipeline, env Env) string {
 	return env.Region
 }
 
-// run is the program. Each block adds its resources; blocks come in the order
-// of the registry, so what a block needs is there.
+// run is the program.
 func (p *plan) run(ctx *pulumi.Context) error {
-	b := &build{plan: p, ctx: ctx, outputs: map[string]pulumi.Input{}}
-	if err := b.addSpec(); err != nil {
+	b, err := p.build(ctx)
+	if err != nil {
 		return err
+	}
+	for name, value := range b.exports {
+		ctx.Export(name, value)
+	}
+	return nil
+}
+
+// build adds everything. Blocks come in the order of the registry, so what a
+// block needs is there.
+func (p *plan) build(ctx *pulumi.Context) (*build, error) {
+	b := &build{plan: p, ctx: ctx, outputs: map[string]pulumi.Input{}, exports: pulumi.Map{}}
+	if err := b.addSpec(); err != nil {
+		return nil, fault.Wrap(err, "keep the spec")
 	}
 	for _, blk := range p.blocks {
 		if err := blk.add(b); err != nil {
-			return fault.Wrap(err, "block %s", blk.Name)
+			return nil, fault.Wrap(err, "block %s", blk.Name)
 		}
 	}
 	b.export("template", pulumi.String(p.tmpl.Name))
 	b.export("templateVersion", pulumi.String(p.tmpl.Version))
-	return nil
+	return b, nil
 }

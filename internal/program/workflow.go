@@ -38,9 +38,6 @@ func (p *plan) logs() bool { return p.logLevel() != logLevelOff }
 // planWorkflow grants what the state machine needs besides the calls that its
 // definition makes; grantDefinition adds those.
 func planWorkflow(p *plan) fault.List {
-	if p.ownKey() {
-		p.grant(statesRole, keyStatement())
-	}
 	if p.logs() {
 		// None of these can be limited to a resource.
 		// (step-functions/latest/dg/cw-logs.html)
