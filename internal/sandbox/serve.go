@@ -1,0 +1,262 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// HealthPath answers without a signature: who is there, nothing else.
+const HealthPath = "/_sandbox/health"
+
+const (
+	// lockPatience bounds the wait for a lock that somebody only looks at.
+	lockPatience = time.Second
+	// shutdownPatience bounds the wait for requests under way when stopping.
+	shutdownPatience = 3 * time.Second
+)
+
+// ServeOptions says how the daemon runs. Dir is required.
+type ServeOptions struct {
+	// Dir holds everything the daemon keeps. It is made if need be, and belongs to
+	// one daemon at a time.
+	Dir string
+	// Addr is the loopback address to listen on ("127.0.0.1:4566"); if it is
+	// taken, Serve fails. Empty means the port of the last run, or a free one.
+	Addr string
+	// Account and Region default to those of the package.
+	Account, Region string
+	// EndpointDelay is how long a SageMaker endpoint stays in Creating, Updating
+	// and Deleting; 0 is not at all.
+	EndpointDelay time.Duration
+	// Images maps container images to the URL of a local model server.
+	Images map[string]string
+	// Version is told by health and state.
+	Version string
+	// Log takes the daemon's log; nil means the file LogPath(Dir), from LogLevel on.
+	Log      *slog.Logger
+	LogLevel slog.Level
+	// Clock is the time of all services; nil means the machine's.
+	Clock clock.Clock
+	// Ready, if not nil, is called once when requests are taken.
+	Ready func(Info)
+}
+
+// Serve runs the daemon in this process until ctx ends or the process gets
+// SIGTERM or SIGINT. It returns nil after an end in good order. Errors are
+// *fault.Error: Locked if another daemon has the folder, Conflict if Addr is
+// taken.
+func Serve(ctx context.Context, o ServeOptions) error {
+	ctx, stop := signal.NotifyContext(ctx, stopSignals...)
+	defer stop()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return fault.New(fault.Internal, "make the sandbox's folder: %s", err).Because(err)
+	}
+	lock, err := lockDir(ctx, o.Dir)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	// What an earlier daemon said of itself is no longer so.
+	if err := os.Remove(statePath(o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fault.New(fault.Internal, "remove the old state: %s", err).Because(err)
+	}
+	if o.Log == nil {
+		file, err := openLog(LogPath(o.Dir), maxLog)
+		if err != nil {
+			return fault.New(fault.Internal, "open the sandbox's log: %s", err).Because(err)
+		}
+		defer func() { _ = file.Close() }()
+		o.Log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: o.LogLevel}))
+	}
+	if err := serve(ctx, o); err != nil {
+		o.Log.Error("sandbox ended", "error", err.Error())
+		return err
+	}
+	o.Log.Info("sandbox ended")
+	return nil
+}
+
+func lockDir(ctx context.Context, dir string) (*fileLock, error) {
+	wait, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	lock, err := waitLock(wait, lockPath(dir))
+	if errors.Is(err, errLocked) {
+		return nil, fault.New(fault.Locked, "another sandbox runs in %s", dir).
+			WithHint("Use it, or end it with 'pipelinetui sandbox stop'.")
+	}
+	if err != nil {
+		return nil, fault.New(fault.Internal, "lock the sandbox's folder: %s", err).Because(err)
+	}
+	if err := lock.setPID(os.Getpid()); err != nil {
+		lock.release()
+		return nil, fault.New(fault.Internal, "write the sandbox's lock: %s", err).Because(err)
+	}
+	return lock, nil
+}
+
+// serve does the work of Serve with lock and log in place.
+func serve(ctx context.Context, o ServeOptions) (err error) {
+	if o.Account == "" {
+		o.Account = Account
+	}
+	if o.Region == "" {
+		o.Region = Region
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	keys, err := ensureKeys(o.Dir)
+	if err != nil {
+		return fault.New(fault.Internal, "the sandbox's key: %s", err).Because(err)
+	}
+	listener, err := listen(ctx, o)
+	if err != nil {
+		return err
+	}
+	st := state{
+		ID: wire.NewID(), PID: os.Getpid(), Endpoint: "http://" + listener.Addr().String(), Started: o.Clock.Now(),
+		Version: o.Version, Account: o.Account, Region: o.Region,
+	}
+	svc, err := build(o, keys, st.Endpoint)
+	if err != nil {
+		_ = listener.Close()
+		return fault.New(fault.Internal, "%s", err).Because(err)
+	}
+	defer func() {
+		if e := svc.close(); e != nil && err == nil {
+			err = fault.New(fault.Internal, "stop the sandbox: %s", e).Because(e)
+		}
+	}()
+
+	// Requests end with base, not with ctx: first those under way may finish.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := &http.Server{
+		Handler: handler(st, svc.router), BaseContext: func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		wait, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+		defer done()
+		if server.Shutdown(wait) != nil {
+			cancel()
+			_ = server.Close()
+		}
+	}()
+	// Services that resume work call the endpoint, which takes requests by now.
+	if err := svc.start(ctx); err != nil {
+		return fault.New(fault.Internal, "%s", err).Because(err)
+	}
+	if err := writeJSON(statePath(o.Dir), st); err != nil {
+		return fault.New(fault.Internal, "write the sandbox's state: %s", err).Because(err)
+	}
+	defer func() { _ = os.Remove(statePath(o.Dir)) }()
+	o.Log.Info("sandbox ready", "endpoint", st.Endpoint, "pid", st.PID, "id", st.ID, "version", o.Version)
+	if o.Ready != nil {
+		o.Ready(Info{
+			ID: st.ID, Endpoint: st.Endpoint, PID: st.PID, Started: st.Started, Version: st.Version, Account: st.Account, Region: st.Region,
+			AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
+		})
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-served:
+		return fault.New(fault.Internal, "serve: %s", err).Because(err)
+	}
+}
+
+// listen keeps the port between runs: infrastructure that was made through it
+// has the endpoint in its state.
+func listen(ctx context.Context, o ServeOptions) (net.Listener, error) {
+	var lc net.ListenConfig
+	if o.Addr != "" {
+		host, _, err := net.SplitHostPort(o.Addr)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			return nil, fault.New(fault.Invalid, "%q is no address of the loopback interface", o.Addr).
+				WithHint("Give 127.0.0.1:PORT; the sandbox runs code and lets nobody in from outside.")
+		}
+		l, err := lc.Listen(ctx, "tcp", o.Addr)
+		if err != nil {
+			return nil, fault.New(fault.Conflict, "listen on %s: %s", o.Addr, err).Because(err).
+				WithHint("Choose another port, or leave the choice to the sandbox.")
+		}
+		return l, keepPort(o.Dir, l)
+	}
+	var last address
+	if _, err := readJSON(addressPath(o.Dir), &last); err != nil {
+		o.Log.Warn("the kept port cannot be read", "error", err.Error())
+	}
+	if last.Port != 0 {
+		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(last.Port)))
+		if err == nil {
+			return l, nil
+		}
+		o.Log.Warn("the port of the last run is taken, so the endpoint changes", "port", last.Port, "error", err.Error())
+	}
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fault.New(fault.Internal, "listen: %s", err).Because(err)
+	}
+	return l, keepPort(o.Dir, l)
+}
+
+func keepPort(dir string, l net.Listener) error {
+	a, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	if err := writeJSON(addressPath(dir), address{Port: a.Port}); err != nil {
+		_ = l.Close()
+		return fault.New(fault.Internal, "keep the sandbox's port: %s", err).Because(err)
+	}
+	return nil
+}
+
+// handler answers health itself and leaves the rest to the router, which asks
+// for a signature. A browser that was led here under another name (DNS
+// rebinding) gets nothing.
+func handler(st state, router http.Handler) http.Handler {
+	health, err := json.Marshal(map[string]any{"id": st.ID, "pid": st.PID, "version": st.Version})
+	if err != nil {
+		panic(fmt.Sprintf("health: %s", err)) // strings and a number
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !localHost(r.Host) {
+			wire.WriteJSONError(w, wire.JSON10, wire.NewID(), wire.Errorf(http.StatusMisdirectedRequest, "InvalidHost", "the sandbox answers at 127.0.0.1 and localhost only"))
+			return
+		}
+		if r.URL.Path == HealthPath && r.Method == http.MethodGet {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(health)
+			return
+		}
+		router.ServeHTTP(w, r)
+	})
+}
+
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	switch host {
+	case "127.0.0.1", "localhost", "::1", "[::1]":
+		return true
+	}
+	return false
+}
