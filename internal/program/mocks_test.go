@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/templates"
 )
 
 const (
@@ -189,64 +189,31 @@ func executePlan(t *testing.T, pl *plan) *ran {
 	return r
 }
 
-// pipelineOf makes a pipeline of the realtime template's parameters with their
-// defaults, as package spec does, and changes some.
+// pipelineOf makes a pipeline of the built-in template realtime with its
+// defaults, and changes some parameters (nil: takes the value away).
 func pipelineOf(t *testing.T, change map[string]any) (*spec.Pipeline, *spec.Template) {
 	t.Helper()
-	tmpl := realtimeTemplate(t)
-	p := &spec.Pipeline{
-		ID:       spec.ID{Tenant: "acme", Model: "churn", Env: "dev"},
-		Template: tmpl.Name, TemplateVersion: tmpl.Version, Region: testRegion,
-		Tags:       map[string]string{"team": "ml"},
-		Parameters: spec.Values{}, Files: map[string]string{},
+	catalog, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	found, err := catalog.Lookup("realtime")
+	require.NoError(t, err)
+	p, err := spec.New(spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, "realtime", []string{
+		"image=123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl=s3://models/churn/model.tar.gz",
+	}, catalog, spec.Options{Region: testRegion})
+	require.NoError(t, err)
+	p.Tags = map[string]string{"team": "ml"}
+	if p.Files == nil {
+		p.Files = map[string]string{}
 	}
-	for _, param := range tmpl.Parameters {
-		if param.Default != nil {
-			p.Parameters[param.Name] = param.Default
-		}
-	}
-	p.Parameters["image"] = "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1"
-	p.Parameters["modelDataUrl"] = "s3://models/churn/model.tar.gz"
 	maps.Copy(p.Parameters, change)
 	for name, v := range change {
 		if v == nil {
 			delete(p.Parameters, name)
 		}
 	}
-	doc, err := json.Marshal(map[string]any{"apiVersion": spec.APIVersion, "pipelines": []any{map[string]any{
-		"tenant": "acme", "model": "churn", "parameters": p.Parameters,
-	}}})
-	require.NoError(t, err)
-	p.Document = doc
-	return p, tmpl
-}
-
-// realtimeTemplate is the built-in template's folder with its parameters that
-// matter here.
-func realtimeTemplate(t *testing.T) *spec.Template {
-	t.Helper()
-	folder := filepath.Join("..", "..", "templates", "realtime")
-	definition, err := os.ReadFile(filepath.Join(folder, "statemachine.asl.json"))
-	require.NoError(t, err)
-	tmpl := &spec.Template{
-		Name: "realtime", Version: "1", Origin: "built-in", Definition: definition, FS: os.DirFS(folder),
-		Blocks: []string{"alarms", "workflow", "scaling", "endpoint", "model", "preprocess", "deadletter", "storage", "encryption"},
-	}
-	for name, value := range map[string]any{
-		"image": nil, "modelDataUrl": nil, "modelEnvironment": map[string]string{}, "endpointKind": "instance",
-		"instanceType": "ml.m5.large", "serverlessMemoryMb": 2048, "serverlessMaxConcurrency": 20, "provisionedConcurrency": 0,
-		"dataCapturePercent": 0, "initialInstances": 1, "minInstances": 1, "maxInstances": 1, "targetInvocationsPerInstance": 100.0,
-		"preprocess.code": "", "preprocess.handler": "handler.handler", "preprocess.runtime": "python3.13", "preprocess.arch": "arm64",
-		"preprocess.memoryMb": 256, "preprocess.timeoutSec": 30, "preprocess.reservedConcurrency": -1,
-		"preprocess.environment": map[string]string{}, "executionTimeoutSec": 900, "invokeTimeoutSec": 70, "logLevel": "ERROR",
-		"includeExecutionData": false, "tracing": true, "logRetentionDays": 30, "networkIsolation": true,
-		"subnets": []string{}, "securityGroups": []string{}, "kmsMode": "aws-managed", "versioning": true,
-		"retention.resultsDays": 0, "deadLetter": false, "alarms": false,
-	} {
-		tmpl.Parameters = append(tmpl.Parameters, spec.Parameter{Name: name, Default: value})
-	}
-	slices.SortFunc(tmpl.Parameters, func(a, b spec.Parameter) int { return strings.Compare(a.Name, b.Name) })
-	return tmpl
+	tmpl := *found // a test may change it
+	tmpl.Parameters = slices.Clone(found.Parameters)
+	return p, &tmpl
 }
 
 // meaning is a JSON document in one form: a list of one string is the string,

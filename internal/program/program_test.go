@@ -332,6 +332,7 @@ func TestSpecIsKept(t *testing.T) {
 			tmpl.Parameters[i].Secret = true
 		}
 	}
+	p.Document = []byte(`{"tenant":"acme","parameters":{"image":"i","modelEnvironment":{"TOKEN":"s3cret"}}}`)
 	r := execute(t, p, tmpl, testEnv)
 	require.Equal(t, "pulumi:index:Stash", r.made["spec"].token)
 	var want any
@@ -339,7 +340,7 @@ func TestSpecIsKept(t *testing.T) {
 	require.Empty(t, cmp.Diff(want, r.inputs(t, "spec")["input"]))
 
 	in := r.made["spec"].inputs["input"].ObjectValue()
-	parameters := in["pipelines"].ArrayValue()[0].ObjectValue()["parameters"].ObjectValue()
+	parameters := in["parameters"].ObjectValue()
 	require.True(t, parameters["modelEnvironment"].IsSecret())
 	require.False(t, parameters["image"].IsSecret())
 	env := r.made[testBase+"-m"].inputs["primaryContainer"].ObjectValue()["environment"]
@@ -455,6 +456,7 @@ func TestPipelineRefuses(t *testing.T) {
 			t.Parallel()
 			p, tmpl := pipelineOf(t, nil)
 			env := testEnv
+			tmpl.Substitutions = nil // most cases bring a definition of their own
 			c.change(p, tmpl, &env)
 			run, err := Pipeline(p, tmpl, env)
 			require.Nil(t, run)
