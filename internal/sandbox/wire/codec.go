@@ -38,6 +38,7 @@ func Encode(v any, lowerCamel bool) (json.RawMessage, error) {
 
 var (
 	timeType      = reflect.TypeFor[time.Time]()
+	timePtrType   = reflect.TypeFor[*time.Time]()
 	marshalerType = reflect.TypeFor[json.Marshaler]()
 )
 
@@ -49,7 +50,7 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 		t, _ := v.Interface().(time.Time)
 		return json.Number(strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64)), nil
 	}
-	if v.Type().Implements(marshalerType) && (v.Kind() != reflect.Pointer || !v.IsNil()) {
+	if v.Type() != reflect.PointerTo(timeType) && v.Type().Implements(marshalerType) && (v.Kind() != reflect.Pointer || !v.IsNil()) {
 		return v.Interface(), nil
 	}
 	switch v.Kind() {
