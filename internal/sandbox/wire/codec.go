@@ -50,7 +50,8 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 		t, _ := v.Interface().(time.Time)
 		return json.Number(strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64)), nil
 	}
-	if v.Type() != reflect.PointerTo(timeType) && v.Type().Implements(marshalerType) && (v.Kind() != reflect.Pointer || !v.IsNil()) {
+	// *time.Time has time.Time's MarshalJSON, which is not the wire's form.
+	if v.Type() != timePtrType && v.Type().Implements(marshalerType) && (v.Kind() != reflect.Pointer || !v.IsNil()) {
 		return v.Interface(), nil
 	}
 	switch v.Kind() {

@@ -186,12 +186,13 @@ func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req
 	var in []byte
 	var err error
 	rpcOp, rpc := cborOperation(h)
-	if rpc {
+	switch {
+	case rpc:
 		req.Operation = rpcOp
 		in, err = decodeCBOR(body)
-	} else if svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "" {
+	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":
 		req.Operation, in, err = decodeQuery(body, h.URL.RawQuery)
-	} else {
+	default:
 		prefix, op, ok := strings.Cut(h.Header.Get("X-Amz-Target"), ".")
 		if !ok || (svc.Target != "" && prefix != svc.Target) {
 			err = Errorf(http.StatusBadRequest, "UnknownOperationException", "")
