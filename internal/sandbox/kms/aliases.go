@@ -1,0 +1,143 @@
+package kms
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerAliases(r *wire.Router) {
+	wire.Handle(r, "kms", "CreateAlias", s.createAlias)
+	wire.Handle(r, "kms", "UpdateAlias", s.updateAlias)
+	wire.Handle(r, "kms", "DeleteAlias", s.deleteAlias)
+	wire.Handle(r, "kms", "ListAliases", s.listAliases)
+}
+
+var aliasForm = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
+
+func checkAlias(name *string) error {
+	n := aws.ToString(name)
+	switch {
+	case !strings.HasPrefix(n, "alias/"):
+		return wire.Errorf(http.StatusBadRequest, "ValidationException", "Invalid identifier")
+	case !aliasForm.MatchString(n) || len(n) > 256:
+		return wire.Errorf(http.StatusBadRequest, "InvalidAliasNameException", "Alias name %s is not valid.", n)
+	case strings.HasPrefix(n, "alias/aws/"):
+		return wire.Errorf(http.StatusBadRequest, "NotAuthorizedException", "")
+	}
+	return nil
+}
+
+// allowAlias asks for the permission on the alias; on the key it is asked too.
+func allowAlias(ctx context.Context, req *wire.Request, name string) error {
+	return req.Authorize(ctx, "kms:"+req.Operation, arn(req, name), nil)
+}
+
+func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sdk.CreateAliasInput) (*sdk.CreateAliasOutput, error) {
+	if err := checkAlias(in.AliasName); err != nil {
+		return nil, err
+	}
+	if err := allowAlias(ctx, req, *in.AliasName); err != nil {
+		return nil, err
+	}
+	k, err := s.read(ctx, req, in.TargetKeyId, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := alive(&k); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		_, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(req.Region, *in.AliasName))
+		if err != nil {
+			return err
+		}
+		a := alias{Name: *in.AliasName, ARN: arn(req, *in.AliasName), KeyID: k.ID, Created: s.now(), Updated: s.now()}
+		if found {
+			return wire.Errorf(http.StatusBadRequest, "AlreadyExistsException", "An alias with the name %s already exists", a.ARN)
+		}
+		return store.Put(tx, aliasesBucket, aliasKey(req.Region, a.Name), a)
+	})
+	return &sdk.CreateAliasOutput{}, err
+}
+
+func (s *Service) getAlias(tx *store.Tx, req *wire.Request, name *string) (alias, error) {
+	a, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(req.Region, aws.ToString(name)))
+	if err == nil && !found {
+		err = notFound("Alias %s is not found.", arn(req, aws.ToString(name)))
+	}
+	return a, err
+}
+
+func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sdk.UpdateAliasInput) (*sdk.UpdateAliasOutput, error) {
+	if err := allowAlias(ctx, req, aws.ToString(in.AliasName)); err != nil {
+		return nil, err
+	}
+	k, err := s.read(ctx, req, in.TargetKeyId, false)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		a, err := s.getAlias(tx, req, in.AliasName)
+		if err != nil {
+			return err
+		}
+		a.KeyID, a.Updated = k.ID, s.now()
+		return store.Put(tx, aliasesBucket, aliasKey(req.Region, a.Name), a)
+	})
+	return &sdk.UpdateAliasOutput{}, err
+}
+
+func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sdk.DeleteAliasInput) (*sdk.DeleteAliasOutput, error) {
+	if err := allowAlias(ctx, req, aws.ToString(in.AliasName)); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		a, err := s.getAlias(tx, req, in.AliasName)
+		if err != nil {
+			return err
+		}
+		return tx.Delete(aliasesBucket, aliasKey(req.Region, a.Name))
+	})
+	return &sdk.DeleteAliasOutput{}, err
+}
+
+func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sdk.ListAliasesInput) (*sdk.ListAliasesOutput, error) {
+	if err := req.Authorize(ctx, "kms:ListAliases", "*", nil); err != nil {
+		return nil, err
+	}
+	out := []types.AliasListEntry{}
+	err := s.DB.View(func(tx *store.Tx) error {
+		only := ""
+		if in.KeyId != nil {
+			k, err := s.find(tx, req, in.KeyId, false)
+			if err != nil {
+				return err
+			}
+			only = k.ID
+		}
+		all, err := store.List[alias](tx, aliasesBucket, aliasKey(req.Region, ""))
+		for _, a := range all {
+			if only == "" || a.KeyID == only {
+				out = append(out, types.AliasListEntry{
+					AliasName: aws.String(a.Name), AliasArn: aws.String(a.ARN), TargetKeyId: aws.String(a.KeyID),
+					CreationDate: aws.Time(a.Created), LastUpdatedDate: aws.Time(a.Updated),
+				})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page(out, in.Marker, in.Limit, func(a types.AliasListEntry) string { return *a.AliasName })
+	return &sdk.ListAliasesOutput{Aliases: some, NextMarker: next, Truncated: next != nil}, err
+}

@@ -1,0 +1,379 @@
+package kms
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerKeys(r *wire.Router) {
+	wire.Handle(r, "kms", "CreateKey", s.createKey)
+	wire.Handle(r, "kms", "DescribeKey", s.describeKey)
+	wire.Handle(r, "kms", "ListKeys", s.listKeys)
+	wire.Handle(r, "kms", "EnableKey", s.enableKey)
+	wire.Handle(r, "kms", "DisableKey", s.disableKey)
+	wire.Handle(r, "kms", "EnableKeyRotation", s.enableRotation)
+	wire.Handle(r, "kms", "DisableKeyRotation", s.disableRotation)
+	wire.Handle(r, "kms", "GetKeyRotationStatus", s.rotationStatus)
+	wire.Handle(r, "kms", "PutKeyPolicy", s.putPolicy)
+	wire.Handle(r, "kms", "GetKeyPolicy", s.getPolicy)
+	wire.Handle(r, "kms", "UpdateKeyDescription", s.updateDescription)
+	wire.Handle(r, "kms", "TagResource", s.tag)
+	wire.Handle(r, "kms", "UntagResource", s.untag)
+	wire.Handle(r, "kms", "ListResourceTags", s.listTags)
+	wire.Handle(r, "kms", "ScheduleKeyDeletion", s.scheduleDeletion)
+	wire.Handle(r, "kms", "CancelKeyDeletion", s.cancelDeletion)
+}
+
+func defaultPolicy(account string) string {
+	return `{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {
+      "AWS" : "arn:aws:iam::` + account + `:root"
+    },
+    "Action" : "kms:*",
+    "Resource" : "*"
+  } ]
+}`
+}
+
+func (s *Service) createKey(ctx context.Context, req *wire.Request, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
+	if err := req.Authorize(ctx, "kms:CreateKey", "*", nil); err != nil {
+		return nil, err
+	}
+	spec := cmp.Or(string(in.KeySpec), string(in.CustomerMasterKeySpec), string(types.KeySpecSymmetricDefault))
+	usage := cmp.Or(in.KeyUsage, types.KeyUsageTypeEncryptDecrypt)
+	origin := cmp.Or(in.Origin, types.OriginTypeAwsKms)
+	if spec != string(types.KeySpecSymmetricDefault) || usage != types.KeyUsageTypeEncryptDecrypt || origin != types.OriginTypeAwsKms || aws.ToBool(in.MultiRegion) {
+		return nil, wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "the sandbox has only symmetric single-region keys for encryption with material from KMS")
+	}
+	id := wire.NewID()
+	k := key{
+		ID: id, ARN: arn(req, "key/"+id), Description: aws.ToString(in.Description), Created: s.now(),
+		Policy: defaultPolicy(req.Account), Material: [][]byte{newMaterial()},
+	}
+	if utf8.RuneCountInString(k.Description) > 8192 {
+		return nil, validation("Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192")
+	}
+	var err error
+	if k.Tags, err = addTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	if in.Policy != nil {
+		k.Policy = *in.Policy
+		if err := s.checkPolicy(req, k, in.BypassPolicyLockoutSafetyCheck); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.DB.Update(func(tx *store.Tx) error { return store.Put(tx, keysBucket, k.ID, k) }); err != nil {
+		return nil, err
+	}
+	return &sdk.CreateKeyOutput{KeyMetadata: s.metadata(k)}, nil
+}
+
+func newMaterial() []byte {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return b
+}
+
+// checkPolicy refuses what is no policy and, unless told not to, what would lock
+// the caller out.
+func (s *Service) checkPolicy(req *wire.Request, k key, bypass bool) error {
+	if len(k.Policy) > 32768 {
+		return wire.Errorf(http.StatusBadRequest, "LimitExceededException", "The key policy is larger than 32768 bytes.")
+	}
+	doc, err := policy.Parse(k.Policy, policy.Resource)
+	if err != nil {
+		return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocumentException", "%s", err)
+	}
+	if bypass {
+		return nil
+	}
+	g := doc.Grant(policy.NewRequest(req.Principal, "kms:PutKeyPolicy", k.ARN, req.ConditionKeys(nil), s.now()))
+	if g.Decision != policy.Allow && !g.Delegated {
+		return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
+	}
+	return nil
+}
+
+func (s *Service) metadata(k key) *types.KeyMetadata {
+	m := &types.KeyMetadata{
+		KeyId: &k.ID, Arn: &k.ARN, AWSAccountId: &s.Account, CreationDate: &k.Created, Description: &k.Description,
+		Enabled: !k.Disabled && k.Deletion.IsZero(), KeyState: types.KeyStateEnabled,
+		KeyManager: types.KeyManagerTypeCustomer, KeyUsage: types.KeyUsageTypeEncryptDecrypt, Origin: types.OriginTypeAwsKms,
+		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
+		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault}, MultiRegion: aws.Bool(false),
+	}
+	switch {
+	case !k.Deletion.IsZero():
+		m.KeyState, m.DeletionDate = types.KeyStatePendingDeletion, &k.Deletion
+	case k.Disabled:
+		m.KeyState = types.KeyStateDisabled
+	}
+	return m
+}
+
+func (s *Service) describeKey(ctx context.Context, req *wire.Request, in *sdk.DescribeKeyInput) (*sdk.DescribeKeyOutput, error) {
+	k, err := s.read(ctx, req, in.KeyId, true)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.DescribeKeyOutput{KeyMetadata: s.metadata(k)}, nil
+}
+
+func (s *Service) listKeys(ctx context.Context, req *wire.Request, in *sdk.ListKeysInput) (*sdk.ListKeysOutput, error) {
+	if err := req.Authorize(ctx, "kms:ListKeys", "*", nil); err != nil {
+		return nil, err
+	}
+	out := []types.KeyListEntry{}
+	err := s.DB.View(func(tx *store.Tx) error {
+		all, err := store.List[key](tx, keysBucket, "")
+		for _, k := range all {
+			if strings.HasPrefix(k.ARN, arn(req, "")) && !s.gone(k) {
+				out = append(out, types.KeyListEntry{KeyId: aws.String(k.ID), KeyArn: aws.String(k.ARN)})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page(out, in.Marker, in.Limit, func(e types.KeyListEntry) string { return *e.KeyId })
+	return &sdk.ListKeysOutput{Keys: some, NextMarker: next, Truncated: next != nil}, err
+}
+
+func (s *Service) enableKey(ctx context.Context, req *wire.Request, in *sdk.EnableKeyInput) (*sdk.EnableKeyOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error { k.Disabled = false; return alive(k) })
+	return &sdk.EnableKeyOutput{}, err
+}
+
+func (s *Service) disableKey(ctx context.Context, req *wire.Request, in *sdk.DisableKeyInput) (*sdk.DisableKeyOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error { k.Disabled = true; return alive(k) })
+	return &sdk.DisableKeyOutput{}, err
+}
+
+func (s *Service) enableRotation(ctx context.Context, req *wire.Request, in *sdk.EnableKeyRotationInput) (*sdk.EnableKeyRotationOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		days := int32(365)
+		if in.RotationPeriodInDays != nil {
+			days = *in.RotationPeriodInDays
+		}
+		if days < 90 || days > 2560 {
+			return validation("Value at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between 90 and 2560")
+		}
+		if k.Disabled {
+			return disabled(k)
+		}
+		k.Rotation, k.RotationDays, k.RotationSince = true, days, s.now()
+		return alive(k)
+	})
+	return &sdk.EnableKeyRotationOutput{}, err
+}
+
+func (s *Service) disableRotation(ctx context.Context, req *wire.Request, in *sdk.DisableKeyRotationInput) (*sdk.DisableKeyRotationOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		if k.Disabled {
+			return disabled(k)
+		}
+		k.Rotation = false
+		return alive(k)
+	})
+	return &sdk.DisableKeyRotationOutput{}, err
+}
+
+func (s *Service) rotationStatus(ctx context.Context, req *wire.Request, in *sdk.GetKeyRotationStatusInput) (*sdk.GetKeyRotationStatusOutput, error) {
+	k, err := s.read(ctx, req, in.KeyId, false)
+	if err != nil {
+		return nil, err
+	}
+	out := &sdk.GetKeyRotationStatusOutput{KeyId: &k.ID, KeyRotationEnabled: k.Rotation && k.Deletion.IsZero()}
+	if out.KeyRotationEnabled {
+		out.RotationPeriodInDays = &k.RotationDays
+		out.NextRotationDate = aws.Time(k.RotationSince.AddDate(0, 0, int(k.RotationDays)))
+	}
+	return out, nil
+}
+
+func policyName(name *string) error {
+	if name != nil && *name != "default" {
+		return notFound("Policy %s does not exist", *name)
+	}
+	return nil
+}
+
+func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutKeyPolicyInput) (*sdk.PutKeyPolicyOutput, error) {
+	if err := policyName(in.PolicyName); err != nil {
+		return nil, err
+	}
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		k.Policy = aws.ToString(in.Policy)
+		if err := s.checkPolicy(req, *k, in.BypassPolicyLockoutSafetyCheck); err != nil {
+			return err
+		}
+		return alive(k)
+	})
+	return &sdk.PutKeyPolicyOutput{}, err
+}
+
+func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetKeyPolicyInput) (*sdk.GetKeyPolicyOutput, error) {
+	if err := policyName(in.PolicyName); err != nil {
+		return nil, err
+	}
+	k, err := s.read(ctx, req, in.KeyId, false)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.GetKeyPolicyOutput{Policy: &k.Policy, PolicyName: aws.String("default")}, nil
+}
+
+func (s *Service) updateDescription(ctx context.Context, req *wire.Request, in *sdk.UpdateKeyDescriptionInput) (*sdk.UpdateKeyDescriptionOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		k.Description = aws.ToString(in.Description)
+		return alive(k)
+	})
+	return &sdk.UpdateKeyDescriptionOutput{}, err
+}
+
+func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
+	out := map[string]string{}
+	for k, v := range tags {
+		out[k] = v
+	}
+	for _, t := range add {
+		k, v := aws.ToString(t.TagKey), aws.ToString(t.TagValue)
+		if n := utf8.RuneCountInString(k); n < 1 || n > 128 || utf8.RuneCountInString(v) > 256 {
+			return nil, wire.Errorf(http.StatusBadRequest, "TagException", "Tag keys have 1 to 128 characters, values up to 256.")
+		}
+		if strings.HasPrefix(strings.ToLower(k), "aws:") {
+			return nil, wire.Errorf(http.StatusBadRequest, "TagException", "Tags beginning with aws: are reserved")
+		}
+		out[k] = v
+	}
+	if len(out) > 50 {
+		return nil, wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Too many tags")
+	}
+	return out, nil
+}
+
+func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) (err error) {
+		if k.Tags, err = addTags(k.Tags, in.Tags); err != nil {
+			return err
+		}
+		return alive(k)
+	})
+	return &sdk.TagResourceOutput{}, err
+}
+
+func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		for _, name := range in.TagKeys {
+			delete(k.Tags, name)
+		}
+		return alive(k)
+	})
+	return &sdk.UntagResourceOutput{}, err
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListResourceTagsInput) (*sdk.ListResourceTagsOutput, error) {
+	k, err := s.read(ctx, req, in.KeyId, false)
+	if err != nil {
+		return nil, err
+	}
+	tags := []types.Tag{}
+	for name, v := range k.Tags {
+		tags = append(tags, types.Tag{TagKey: aws.String(name), TagValue: aws.String(v)})
+	}
+	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.TagKey, *b.TagKey) })
+	some, next, err := page(tags, in.Marker, in.Limit, func(t types.Tag) string { return *t.TagKey })
+	return &sdk.ListResourceTagsOutput{Tags: some, NextMarker: next, Truncated: next != nil}, err
+}
+
+func (s *Service) scheduleDeletion(ctx context.Context, req *wire.Request, in *sdk.ScheduleKeyDeletionInput) (*sdk.ScheduleKeyDeletionOutput, error) {
+	k, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		days := int32(30)
+		if in.PendingWindowInDays != nil {
+			days = *in.PendingWindowInDays
+		}
+		if days < 7 || days > 30 {
+			return validation("Value at 'pendingWindowInDays' failed to satisfy constraint: Member must have value between 7 and 30")
+		}
+		if err := alive(k); err != nil {
+			return err
+		}
+		k.Deletion, k.DeletionDays = s.now().AddDate(0, 0, int(days)), days
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.ScheduleKeyDeletionOutput{KeyId: &k.ARN, DeletionDate: &k.Deletion, KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: &k.DeletionDays}, nil
+}
+
+// cancelDeletion leaves the key disabled, as on AWS.
+func (s *Service) cancelDeletion(ctx context.Context, req *wire.Request, in *sdk.CancelKeyDeletionInput) (*sdk.CancelKeyDeletionOutput, error) {
+	k, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+		if k.Deletion.IsZero() {
+			return wire.Errorf(http.StatusBadRequest, "KMSInvalidStateException", "%s is not pending deletion.", k.ARN)
+		}
+		*k = key{
+			ID: k.ID, ARN: k.ARN, Description: k.Description, Created: k.Created, Disabled: true, Rotation: k.Rotation,
+			RotationDays: k.RotationDays, RotationSince: k.RotationSince, Policy: k.Policy, Tags: k.Tags, Material: k.Material,
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CancelKeyDeletionOutput{KeyId: &k.ARN}, nil
+}
+
+// page cuts one page out of items that are ordered by id; the marker is the id
+// of the last item that was given.
+func page[T any](items []T, marker *string, limit *int32, id func(T) string) ([]T, *string, error) {
+	n := 100
+	if limit != nil {
+		if *limit < 1 || *limit > 1000 {
+			return nil, nil, validation("Value at 'limit' failed to satisfy constraint: Member must have value between 1 and 1000")
+		}
+		n = int(*limit)
+	}
+	if marker != nil {
+		last, err := base64.RawURLEncoding.DecodeString(*marker)
+		if err != nil {
+			return nil, nil, errMarker()
+		}
+		i := slices.IndexFunc(items, func(x T) bool { return id(x) > string(last) })
+		if i < 0 {
+			i = len(items)
+		}
+		items = items[i:]
+	}
+	if len(items) <= n {
+		return items, nil, nil
+	}
+	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[n-1])))
+	return items[:n], &next, nil
+}
+
+func errMarker() error {
+	return wire.Errorf(http.StatusBadRequest, "InvalidMarkerException", "The marker is not valid.")
+}

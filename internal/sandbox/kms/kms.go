@@ -1,0 +1,211 @@
+// Package kms owns the sandbox's AWS Key Management Service: symmetric keys with
+// policies, rotation settings, aliases and deletion, and real encryption with
+// AES-GCM. Key material is in the store and nowhere else. Of the sandbox it may
+// import only wire, store and iam/policy.
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const (
+	keysBucket    = "kms.keys"    // key id -> key
+	aliasesBucket = "kms.aliases" // region|alias name -> alias
+)
+
+// Config is what the service needs. DB is required.
+type Config struct {
+	DB              *store.DB
+	Clock           clock.Clock  // nil: the machine's
+	Log             *slog.Logger // nil: none
+	Account, Region string
+}
+
+// Service is KMS of one account. It is safe for concurrent use.
+type Service struct{ Config }
+
+// New returns the service over the store.
+func New(c Config) (*Service, error) {
+	if c.DB == nil {
+		return nil, errors.New("kms: DB is required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{c}, nil
+}
+
+// Register adds the service and its operations to the router.
+func (s *Service) Register(r *wire.Router) {
+	r.Register(wire.Service{ID: "kms", Scope: "kms", Target: "TrentService", Protocol: wire.JSON11})
+	s.registerKeys(r)
+	s.registerAliases(r)
+	s.registerCrypto(r)
+}
+
+// key is a key as it is kept.
+type key struct {
+	ID, ARN, Description string
+	Created              time.Time
+	Disabled             bool
+	Deletion             time.Time // zero unless pending
+	DeletionDays         int32
+	Rotation             bool
+	RotationDays         int32
+	RotationSince        time.Time
+	Policy               string
+	Tags                 map[string]string
+	// Material is the 256-bit keys, newest last; ciphertexts name theirs.
+	Material [][]byte
+}
+
+type alias struct {
+	Name, ARN, KeyID string
+	Created, Updated time.Time
+}
+
+func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
+
+func arn(req *wire.Request, rest string) string {
+	return "arn:aws:kms:" + req.Region + ":" + req.Account + ":" + rest
+}
+
+func aliasKey(region, name string) string { return region + "|" + name }
+
+func notFound(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "NotFoundException", format, args...)
+}
+
+func validation(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
+}
+
+var keyID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// find resolves a key's id, ARN, and, where the operation takes them, an alias
+// or alias ARN.
+func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases bool) (key, error) {
+	if ref == nil || *ref == "" {
+		return key{}, validation("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
+	}
+	id, region := *ref, req.Region
+	if strings.HasPrefix(id, "arn:") {
+		parts := strings.SplitN(id, ":", 6)
+		if len(parts) < 6 || parts[2] != "kms" {
+			return key{}, wire.Errorf(http.StatusBadRequest, "InvalidArnException", "Invalid arn %s", id)
+		}
+		if parts[3] != req.Region {
+			return key{}, notFound("Invalid arn %s", parts[3])
+		}
+		id = strings.TrimPrefix(parts[5], "key/")
+	}
+	if strings.HasPrefix(id, "alias/") {
+		if !aliases {
+			return key{}, notFound("Invalid keyId %s", id)
+		}
+		a, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(region, id))
+		if err != nil {
+			return key{}, err
+		}
+		if !found {
+			return key{}, notFound("Alias %s is not found.", arn(req, id))
+		}
+		id = a.KeyID
+	} else if !keyID.MatchString(id) {
+		return key{}, notFound("Invalid keyId '%s'", id)
+	}
+	k, found, err := store.Get[key](tx, keysBucket, id)
+	if err != nil {
+		return key{}, err
+	}
+	if !found || !strings.HasPrefix(k.ARN, "arn:aws:kms:"+region+":") || s.gone(k) {
+		return key{}, notFound("Key '%s' does not exist", arn(req, "key/"+id))
+	}
+	return k, nil
+}
+
+// gone tells whether the waiting period of a deletion is over.
+func (s *Service) gone(k key) bool { return !k.Deletion.IsZero() && !s.now().Before(k.Deletion) }
+
+// allow decides by the key's policy and the caller's own. Unlike with other
+// resources, the caller's own policies count only if the key's policy says so
+// (by allowing the account).
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
+func (s *Service) allow(ctx context.Context, req *wire.Request, k key, action string, keys map[string][]string) error {
+	doc, err := policy.Parse(k.Policy, policy.Resource)
+	if err != nil {
+		return fmt.Errorf("policy of key %s: %w", k.ID, err)
+	}
+	all := map[string][]string{"kms:CallerAccount": {req.Principal.Account}}
+	for name, values := range keys {
+		all[name] = values
+	}
+	g := doc.Grant(policy.NewRequest(req.Principal, action, k.ARN, req.ConditionKeys(all), s.now()))
+	switch {
+	case g.Decision == policy.Deny:
+		return policy.Denied(req.Principal, action, k.ARN, "with an explicit deny in a resource-based policy")
+	case g.Decision == policy.Allow:
+		var denied *policy.DeniedError
+		err := req.Authorize(ctx, action, k.ARN, all)
+		if errors.As(err, &denied) && (denied.Explicit || denied.Boundary && g.Role) {
+			return err
+		}
+		return nil
+	case g.Delegated:
+		return req.Authorize(ctx, action, k.ARN, all)
+	default:
+		return policy.Denied(req.Principal, action, k.ARN, "because no resource-based policy allows the "+action+" action")
+	}
+}
+
+// read loads a key that the caller may use with the request's operation.
+func (s *Service) read(ctx context.Context, req *wire.Request, ref *string, aliases bool) (k key, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		k, err = s.find(tx, req, ref, aliases)
+		return err
+	})
+	if err != nil {
+		return k, err
+	}
+	return k, s.allow(ctx, req, k, "kms:"+req.Operation, nil)
+}
+
+// change lets fn change a key that the caller may change.
+func (s *Service) change(ctx context.Context, req *wire.Request, ref *string, fn func(*key) error) (k key, err error) {
+	if _, err := s.read(ctx, req, ref, false); err != nil {
+		return k, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if k, err = s.find(tx, req, ref, false); err != nil {
+			return err
+		}
+		if err := fn(&k); err != nil {
+			return err
+		}
+		return store.Put(tx, keysBucket, k.ID, k)
+	})
+	return k, err
+}
+
+// alive refuses keys that wait for their deletion.
+func alive(k *key) error {
+	if !k.Deletion.IsZero() {
+		return wire.Errorf(http.StatusBadRequest, "KMSInvalidStateException", "%s is pending deletion.", k.ARN)
+	}
+	return nil
+}
