@@ -128,8 +128,8 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 	e := fail([]string{code, handler}, "%s: %s is %q with runtime %s, but there is no %s in %s",
 		p.ID, handler, p.Parameters.String(handler), p.Parameters.String(runtime), want[0], where)
 	for name := range files {
-		if _, base, nested := strings.Cut(name, "/"); nested && base == want[0] {
-			return e.WithHint("Put %s at the top of the code instead of in a folder, or name the folder in %s.", want[0], handler)
+		if _, base, nested := strings.Cut(name, "/"); nested && slices.Contains(want, base) {
+			return e.WithHint("Put %s at the top of the code instead of in a folder, or name the folder in %s.", base, handler)
 		}
 	}
 	return e

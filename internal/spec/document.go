@@ -77,27 +77,61 @@ type documentFile struct {
 // FromDocument makes a pipeline from its Document, by the rules of the
 // templates of today. Options.Set goes on top of it.
 func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
+	d, id, err := readDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	stored := &layer{settings: d.settings, rank: rankPipeline, dir: d.Directory}
+	return one(&ask{id: id, layers: []*layer{stored}, dir: d.Directory, how: "Add --set %s=%s"}, cat, opts)
+}
+
+// ReadDocument reads a Document without a template: for what needs no more than
+// to know which pipeline it is, where it runs and as whom, as run and destroy
+// do, on a machine that may not have the template. Parameters are those that
+// were given, as JSON has them; there are no defaults and no Files.
+func ReadDocument(doc []byte) (*Pipeline, error) {
+	d, id, err := readDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	l := &layer{settings: d.settings}
+	if errs := l.check(); len(errs) > 0 {
+		return nil, errs
+	}
+	a := &ask{id: id, layers: []*layer{l}}
+	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Parameters: Values{}, Document: bytes.Clone(doc)}
+	r := newResolver(&Catalog{}, Options{})
+	r.plain(a, p)
+	if len(r.errs) > 0 {
+		return nil, r.errs
+	}
+	var errs fault.List
+	p.Template = text(d.Template, "template", &errs)
+	if d.Parameters != nil {
+		for _, e := range d.Parameters.entries {
+			p.Parameters[e.key] = e.value.plain()
+		}
+	}
+	return p, errs.OrNil()
+}
+
+func readDocument(doc []byte) (*documentFile, ID, error) {
 	at := pos{source: "the stored spec"}
 	n, err := parseJSON(at, doc)
 	if err != nil {
-		return nil, at.errorf("%s", err).WithHint("Give the pipeline's spec anew with -f.").Because(err)
+		return nil, ID{}, at.errorf("%s", err).WithHint("Give the pipeline's spec anew with -f.").Because(err)
 	}
-	if v := n.get("apiVersion"); n.kind == kindMap && v != nil && v.value != APIVersion {
-		return nil, fault.New(fault.Unsupported, "the stored spec has apiVersion %q, but this program knows %q", v.text, APIVersion).
-			WithHint("Use the version of pipelinetui that made the pipeline, or a newer one.")
+	if v := n.get("apiVersion"); n.kind == kindMap && (v == nil || v.value != APIVersion) {
+		e := fault.New(fault.Unsupported, "the stored spec is not of apiVersion %s", APIVersion)
+		return nil, ID{}, e.WithHint("Use the version of pipelinetui that made the pipeline, or a newer one.")
 	}
 	var d documentFile
 	if errs := decode(n, &d); len(errs) > 0 {
-		return nil, errs
+		return nil, ID{}, errs
 	}
 	id := ID{Tenant: d.Tenant, Model: d.Model, Env: DefaultEnv}
 	if d.Env != nil {
 		id.Env = d.Env.text
 	}
-	if err := id.Validate(); err != nil {
-		return nil, err
-	}
-	stored := &layer{settings: d.settings, rank: rankPipeline, dir: d.Directory, name: at.source}
-	a := &ask{id: id, at: pos{source: id.String()}, layers: []*layer{stored}, dir: d.Directory, how: "Add --set %s=%s"}
-	return one(a, cat, opts)
+	return &d, id, id.Validate()
 }

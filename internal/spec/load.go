@@ -100,7 +100,7 @@ func (l *loader) apiVersion(n *node) {
 
 // layer reads the settings of defaults or of a tenant; absent is empty.
 func (l *loader) layer(n *node, rank rank, name string) *layer {
-	out := &layer{rank: rank, dir: l.dir, name: name}
+	out := &layer{rank: rank, dir: l.dir}
 	if n == nil || n.kind == kindNull {
 		return out
 	}
@@ -169,7 +169,7 @@ func (l *loader) ask(n *node, defaults *layer, tenants map[string]*layer) *ask {
 	if n.kind != kindMap {
 		return nil
 	}
-	own := &layer{settings: f.settings, rank: rankPipeline, dir: l.dir, name: "pipelines"}
+	own := &layer{settings: f.settings, rank: rankPipeline, dir: l.dir}
 	l.errs = append(l.errs, own.check()...)
 	tenantName, okT := l.part(n, f.Tenant, tenantPart)
 	modelName, okM := l.part(n, f.Model, modelPart)
@@ -261,8 +261,7 @@ func New(id ID, template string, set []string, cat *Catalog, opts Options) (*Pip
 	if errs := own.check(); len(errs) > 0 {
 		return nil, errs
 	}
-	a := &ask{id: id, at: pos{source: id.String()}, layers: []*layer{own}, dir: dir, how: "Add --set %s=%s"}
-	return one(a, cat, opts)
+	return one(&ask{id: id, layers: []*layer{own}, dir: dir, how: "Add --set %s=%s"}, cat, opts)
 }
 
 // one resolves a pipeline that comes from no file, with Options.Set on top.

@@ -87,7 +87,7 @@ func (r *resolver) finish() fault.List {
 // resolve checks one pipeline and fills in what was left out. It returns nil if
 // there were errors, which it keeps.
 func (r *resolver) resolve(a *ask) *Pipeline {
-	before := len(r.errs) + len(r.unknown)
+	before := len(r.errs)
 	t := r.template(a)
 	if t == nil {
 		return nil
@@ -108,7 +108,7 @@ func (r *resolver) resolve(a *ask) *Pipeline {
 	for _, err := range checkNames(p) {
 		r.errs = append(r.errs, prefix(err, a.at.String()))
 	}
-	if len(r.errs)+len(r.unknown) > before {
+	if len(r.errs) > before {
 		return nil
 	}
 	p.Document = makeDocument(a, p, applied)

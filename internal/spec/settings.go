@@ -37,7 +37,6 @@ type layer struct {
 
 	rank rank
 	dir  string // relative paths are relative to this
-	name string // how errors call it: "defaults", "tenants.acme"
 }
 
 var (
@@ -48,7 +47,7 @@ var (
 // parseSet reads "name=value" flags into the strongest layer. Of two for the
 // same name the later wins, as is usual for flags.
 func parseSet(set []string, dir string) (*layer, fault.List) {
-	l := &layer{rank: rankSet, dir: dir, name: "--set"}
+	l := &layer{rank: rankSet, dir: dir}
 	var errs fault.List
 	params, tags := &node{pos: pos{source: "--set"}, kind: kindMap}, &node{pos: pos{source: "--set"}, kind: kindMap}
 	for _, s := range set {

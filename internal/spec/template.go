@@ -158,6 +158,18 @@ func (t *Template) Group(name string) []Parameter {
 	return in
 }
 
+// Secrets returns the names of the parameters whose values are to be hidden. A
+// Document holds them: keep it encrypted if any has a value.
+func (t *Template) Secrets() []string {
+	var names []string
+	for _, p := range t.Parameters {
+		if p.Secret {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // HasBlock tells whether the template asks for a block.
 func (t *Template) HasBlock(name string) bool { return slices.Contains(t.Blocks, name) }
 

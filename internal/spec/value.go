@@ -120,7 +120,7 @@ func format(value any) string {
 // same rules as the spec file: a list by commas or as JSON, a map as JSON.
 // Relative paths are relative to dir and have to exist.
 func (p *Parameter) Parse(text, dir string) (any, error) {
-	n := textNode(pos{source: p.Name}, text)
+	n := textNode(pos{}, text)
 	n.raw = true
 	value, errs := p.coerce(n)
 	if len(errs) == 0 && p.Type == TypePath {
