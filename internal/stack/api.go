@@ -35,12 +35,6 @@ type ConfigValue struct {
 	Secret bool
 }
 
-// PendingImport names the id of a resource whose creation was cut off.
-type PendingImport struct {
-	URN string
-	ID  string
-}
-
 // Job says what an operation is to do.
 type Job struct {
 	// Stack is the stack's plain name, "acme.iris.dev".
@@ -67,8 +61,6 @@ type Job struct {
 	Targets []string
 	// ClearPendingCreates forgets creations that were cut off (Refresh).
 	ClearPendingCreates bool
-	// ImportPendingCreates adopts creations that were cut off (Refresh).
-	ImportPendingCreates []PendingImport
 }
 
 // Operation is what a Run does.
@@ -100,7 +92,8 @@ type Result struct {
 	Created bool `json:"created,omitempty"`
 	// Removed is set if the stack is gone.
 	Removed bool `json:"removed,omitempty"`
-	// Changes counts resources by what was (or would be) done to them.
+	// Changes counts resources, the stack itself among them, by what was (or
+	// would be) done to them.
 	Changes map[Op]int `json:"changes,omitempty"`
 	// Outputs are the stack's outputs after Up; secrets are marked and blinded.
 	Outputs map[string]Output `json:"outputs,omitempty"`
@@ -131,7 +124,8 @@ type Summary struct {
 	Name string `json:"name"`
 	// LastUpdate is zero if there was none, or if one is in progress.
 	LastUpdate time.Time `json:"lastUpdate,omitzero"`
-	// Resources counts the resources, -1 if the backend does not say.
+	// Resources counts the entries of the state (the stack itself and providers
+	// included), -1 if the backend does not say.
 	Resources  int    `json:"resources"`
 	InProgress bool   `json:"inProgress,omitempty"`
 	URL        string `json:"url,omitempty"`

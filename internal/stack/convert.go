@@ -3,8 +3,10 @@ package stack
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -57,9 +59,25 @@ func diagnostic(d apitype.DiagnosticEvent) Diagnostic {
 	return Diagnostic{
 		URN:       d.URN,
 		Severity:  Severity(d.Severity),
-		Message:   text(d.Message),
+		Message:   reason(text(d.Message), d.URN),
 		Ephemeral: d.Ephemeral,
 	}
+}
+
+// errorList is how a Go multi-error prints itself.
+var errorList = regexp.MustCompile(`^\d+ errors? occurred:\n`)
+
+// reason takes from an error message the frames that the engine, the SDK and
+// bridged providers put around it and that say only what is known anyway.
+func reason(msg, urn string) string {
+	msg = strings.TrimPrefix(msg, "an unhandled error occurred: ")
+	msg = strings.TrimPrefix(msg, fmt.Sprintf("%s resource '%s': ", typeOf(urn), nameOf(urn)))
+	head := errorList.FindString(msg)
+	if head == "" {
+		return msg
+	}
+	items := strings.Split("\n"+strings.TrimRight(msg[len(head):], "\n\t "), "\n\t* ")
+	return strings.Join(items[1:], "\n")
 }
 
 func policy(p apitype.PolicyEvent) Diagnostic {

@@ -79,8 +79,8 @@ type Step struct {
 	Provider string `json:"provider,omitempty"`
 	Custom   bool   `json:"custom,omitempty"`
 	Protect  bool   `json:"protect,omitempty"`
-	// Logical is set for steps that exist only for the reader, such as the
-	// "replace" between create-replacement and delete-replaced.
+	// Logical is set if the program asked for the step; the physical halves of
+	// a replacement (create-replacement, delete-replaced) are not logical.
 	Logical bool `json:"logical,omitempty"`
 	// Keys are the properties that force a replacement.
 	Keys []string `json:"keys,omitempty"`

@@ -127,13 +127,6 @@ func (r *Run) refreshOptions() []optrefresh.Option {
 	if r.job.ClearPendingCreates {
 		opts = append(opts, optrefresh.ClearPendingCreates())
 	}
-	if len(r.job.ImportPendingCreates) > 0 {
-		var creates []optrefresh.PendingCreate
-		for _, pi := range r.job.ImportPendingCreates {
-			creates = append(creates, optrefresh.PendingCreate{URN: pi.URN, ID: pi.ID})
-		}
-		opts = append(opts, optrefresh.ImportPendingCreates(creates))
-	}
 	return opts
 }
 

@@ -174,8 +174,8 @@ func (p *Progress) row(urn, typ, name string) *Row {
 func (p *Progress) step(kind EventType, s Step, at time.Time) {
 	r := p.row(s.URN, s.Type, s.Name)
 	r.Type = s.Type
-	if s.ID != "" {
-		r.ID = s.ID
+	if s.ID != "" && s.Op != OpDeleteReplaced && s.Op != OpDiscardReplaced {
+		r.ID = s.ID // of the new one, once a replacement has both
 	}
 	if s.Parent != "" {
 		r.Parent = s.Parent
