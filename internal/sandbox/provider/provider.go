@@ -44,6 +44,9 @@ type Config struct {
 	// known everywhere yet is tried again. Zero, right for a server without
 	// eventual consistency, reports it at once.
 	Propagation time.Duration
+	// WorkDir is what relative paths of assets start from. Empty refuses them: the
+	// engine does not tell an attached provider where its program runs.
+	WorkDir string
 	// Log takes what the servers have to say; nil discards it.
 	Log *slog.Logger
 }
