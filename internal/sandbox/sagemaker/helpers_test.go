@@ -1,0 +1,386 @@
+package sagemaker_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const (
+	account = "000000000000"
+	region  = "us-east-1"
+	role    = "arn:aws:iam::000000000000:role/endpoint"
+	image   = "000000000000.dkr.ecr.us-east-1.amazonaws.com/sandbox/linear:1"
+	iris    = `{"format":"linear/v1","classes":["setosa","versicolor"],"features":["length","width"],` +
+		`"weights":[[2,0],[0,1]],"bias":[0,0.5],"activation":"softmax"}`
+)
+
+// anyone accepts every signature: the caller is named by the access key, and
+// "admin" is the sandbox's own user.
+type anyone struct{}
+
+func (anyone) Verify(r *http.Request) (wire.Principal, string, string, error) {
+	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	cred, _, _ := strings.Cut(rest, ",")
+	p := strings.Split(cred, "/")
+	if len(p) != 5 {
+		return wire.Principal{}, region, "", wire.Errorf(http.StatusForbidden, "IncompleteSignature", "no credential")
+	}
+	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + p[0], Admin: p[0] == "admin"}, p[2], p[3], nil
+}
+
+// policy allows the listed "principal action resource" triples.
+type policy struct {
+	mu    sync.Mutex
+	asked []string
+	allow map[string]bool
+}
+
+func (p *policy) Authorize(_ context.Context, who wire.Principal, action, resource string, _ map[string][]string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line := who.ARN + " " + action + " " + resource
+	p.asked = append(p.asked, line)
+	if p.allow[line] {
+		return nil
+	}
+	return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
+}
+
+// roles trusts the sagemaker service for the roles that exist.
+type roles struct {
+	mu      sync.Mutex
+	exist   map[string]bool
+	sources []string
+}
+
+func (r *roles) AssumeServiceRole(_ context.Context, service, arn, source, session string) (wire.Principal, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources = append(r.sources, source)
+	if service != "sagemaker.amazonaws.com" || !r.exist[arn] {
+		return wire.Principal{}, wire.Errorf(http.StatusForbidden, "AccessDenied", "not authorized to assume %s", arn)
+	}
+	name := arn[strings.LastIndexByte(arn, '/')+1:]
+	return wire.Principal{Account: account, ARN: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session, Role: name, Service: service}, nil
+}
+
+func (r *roles) SessionCredentials(context.Context, wire.Principal, time.Duration) (wire.Credentials, error) {
+	return wire.Credentials{}, errors.ErrUnsupported
+}
+
+func (r *roles) set(arn string, exists bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.exist[arn] = exists
+}
+
+// objects is an S3 that only the role "endpoint" may read and write.
+type objects struct {
+	mu   sync.Mutex
+	data map[string][]byte
+	deny bool
+}
+
+func (o *objects) check(p wire.Principal, action, path string) error {
+	if o.deny || p.Role != "endpoint" {
+		return wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on %s", p.ARN, action, path)
+	}
+	return nil
+}
+
+func (o *objects) GetObject(_ context.Context, p wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	path := bucket + "/" + key
+	if err := o.check(p, "s3:GetObject", path); err != nil {
+		return nil, wire.ObjectInfo{}, err
+	}
+	raw, ok := o.data[path]
+	if !ok {
+		return nil, wire.ObjectInfo{}, wire.Errorf(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
+	}
+	return io.NopCloser(bytes.NewReader(raw)), wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(raw))}, nil
+}
+
+func (o *objects) PutObject(_ context.Context, p wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return wire.ObjectInfo{}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.check(p, "s3:PutObject", bucket+"/"+key); err != nil {
+		return wire.ObjectInfo{}, err
+	}
+	o.data[bucket+"/"+key] = raw
+	return wire.ObjectInfo{Bucket: bucket, Key: key}, nil
+}
+
+func (o *objects) ListObjects(_ context.Context, p wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.check(p, "s3:ListBucket", bucket); err != nil {
+		return err
+	}
+	for k := range o.data {
+		if key, ok := strings.CutPrefix(k, bucket+"/"); ok && strings.HasPrefix(key, prefix) && !fn(wire.ObjectInfo{Bucket: bucket, Key: key}) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (o *objects) put(path string, raw []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.data[path] = raw
+}
+
+func (o *objects) remove(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.data, path)
+}
+
+func (o *objects) below(prefix string) map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[string]string{}
+	for k, v := range o.data {
+		if strings.HasPrefix(k, prefix) {
+			out[k] = string(v)
+		}
+	}
+	return out
+}
+
+// logs keeps lines by group; a group has to be created first.
+type logs struct {
+	mu     sync.Mutex
+	groups map[string][]string
+}
+
+func (l *logs) PutLog(_ context.Context, p wire.Principal, group, _ string, lines ...wire.LogLine) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.groups[group]; !ok {
+		return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "The specified log group does not exist.")
+	}
+	if p.Role != "endpoint" {
+		return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "no")
+	}
+	for _, x := range lines {
+		l.groups[group] = append(l.groups[group], x.Message)
+	}
+	return nil
+}
+
+func (l *logs) lines(group string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string{}, l.groups[group]...)
+}
+
+func archive(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zw := gzip.NewWriter(&b)
+	tw := tar.NewWriter(zw)
+	for name, text := range files {
+		require.NoError(t, tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}))
+		_, err := tw.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, tw.Close())
+	require.NoError(t, zw.Close())
+	return b.Bytes()
+}
+
+// world is a sandbox with SageMaker alone.
+type world struct {
+	t       *testing.T
+	path    string
+	clock   *clock.Fake
+	roles   *roles
+	objects *objects
+	logs    *logs
+	policy  *policy
+	images  map[string]string
+
+	db     *store.DB
+	svc    *sagemaker.Service
+	router *wire.Router
+	server *httptest.Server
+	ctl    *sm.Client
+	run    *sagemakerruntime.Client
+	stop   func()
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, path: filepath.Join(t.TempDir(), "sandbox.db"),
+		clock:   clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
+		roles:   &roles{exist: map[string]bool{role: true}},
+		objects: &objects{data: map[string][]byte{"models/iris/model.tar.gz": archive(t, map[string]string{"./model.json": iris, "README": "x"})}},
+		logs:    &logs{groups: map[string][]string{}},
+		policy:  &policy{allow: map[string]bool{}},
+		images:  map[string]string{},
+	}
+	w.start()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	var err error
+	w.db, err = store.Open(w.path)
+	require.NoError(w.t, err)
+	w.svc, err = sagemaker.New(sagemaker.Config{
+		DB: w.db, Clock: w.clock, Account: account, Region: region, Roles: w.roles, Objects: w.objects, Logs: w.logs,
+		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: 300 * time.Millisecond,
+	})
+	require.NoError(w.t, err)
+	w.router = wire.NewRouter(account, region, anyone{}, w.policy)
+	w.svc.Register(w.router)
+	w.router.Register(wire.Service{ID: "cloudwatchlogs", Scope: "logs", Protocol: wire.JSON11})
+	w.router.Handle("cloudwatchlogs", "CreateLogGroup", func(_ context.Context, _ *wire.Request, in []byte) (any, error) {
+		var v struct {
+			LogGroupName string `json:"logGroupName"`
+		}
+		if err := json.Unmarshal(in, &v); err != nil {
+			return nil, err
+		}
+		w.logs.mu.Lock()
+		defer w.logs.mu.Unlock()
+		w.logs.groups[v.LogGroupName] = nil
+		return struct{}{}, nil
+	})
+	require.NoError(w.t, w.svc.Start(w.t.Context()))
+	w.server = httptest.NewServer(w.router)
+	w.ctl, w.run = w.clients("admin")
+	stopped := false
+	w.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		w.server.Close()
+		require.NoError(w.t, w.svc.Close())
+		require.NoError(w.t, w.db.Close())
+	}
+}
+
+func (w *world) restart() {
+	w.t.Helper()
+	w.stop()
+	w.start()
+}
+
+func (w *world) clients(user string) (*sm.Client, *sagemakerruntime.Client) {
+	cfg := aws.Config{
+		Region: region, BaseEndpoint: aws.String(w.server.URL), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: user, SecretAccessKey: "secret"}, nil
+		}),
+	}
+	return sm.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg)
+}
+
+func (w *world) model(name, img, url string) error {
+	c := &types.ContainerDefinition{Image: &img}
+	if url != "" {
+		c.ModelDataUrl = &url
+	}
+	_, err := w.ctl.CreateModel(w.t.Context(), &sm.CreateModelInput{ModelName: &name, ExecutionRoleArn: aws.String(role), PrimaryContainer: c})
+	return err
+}
+
+func (w *world) config(name string, change func(*sm.CreateEndpointConfigInput)) error {
+	in := &sm.CreateEndpointConfigInput{
+		EndpointConfigName: &name,
+		ProductionVariants: []types.ProductionVariant{{
+			VariantName: aws.String("AllTraffic"), ModelName: aws.String("iris"), InstanceType: types.ProductionVariantInstanceTypeMlM5Large, InitialInstanceCount: aws.Int32(1),
+		}},
+	}
+	if change != nil {
+		change(in)
+	}
+	_, err := w.ctl.CreateEndpointConfig(w.t.Context(), in)
+	return err
+}
+
+func (w *world) endpoint(name, cfg string) error {
+	_, err := w.ctl.CreateEndpoint(w.t.Context(), &sm.CreateEndpointInput{EndpointName: &name, EndpointConfigName: &cfg})
+	return err
+}
+
+func (w *world) describe(name string) *sm.DescribeEndpointOutput {
+	w.t.Helper()
+	out, err := w.ctl.DescribeEndpoint(w.t.Context(), &sm.DescribeEndpointInput{EndpointName: &name})
+	require.NoError(w.t, err)
+	return out
+}
+
+// settle lets the transition's time pass and waits for its end.
+func (w *world) settle(name string) *sm.DescribeEndpointOutput {
+	w.t.Helper()
+	var out *sm.DescribeEndpointOutput
+	require.Eventually(w.t, func() bool {
+		w.clock.Advance(time.Second)
+		out = w.describe(name)
+		switch out.EndpointStatus {
+		case types.EndpointStatusInService, types.EndpointStatusFailed:
+			return true
+		default:
+			return false
+		}
+	}, 20*time.Second, 5*time.Millisecond)
+	return out
+}
+
+// ready makes an endpoint "iris" in service.
+func (w *world) ready() {
+	w.t.Helper()
+	require.NoError(w.t, w.model("iris", image, "s3://models/iris/model.tar.gz"))
+	require.NoError(w.t, w.config("c1", nil))
+	require.NoError(w.t, w.endpoint("iris", "c1"))
+	require.Equal(w.t, types.EndpointStatusInService, w.settle("iris").EndpointStatus)
+}
+
+func (w *world) invoke(name, contentType, body string) (*sagemakerruntime.InvokeEndpointOutput, error) {
+	return w.run.InvokeEndpoint(w.t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: &name, ContentType: &contentType, Body: []byte(body)})
+}
+
+func requireCode(t *testing.T, err error, code, text string) {
+	t.Helper()
+	var api smithy.APIError
+	require.ErrorAs(t, err, &api)
+	require.Equal(t, code, api.ErrorCode())
+	require.Contains(t, api.ErrorMessage(), text)
+}
