@@ -2,6 +2,8 @@ package program
 
 import (
 	"archive/zip"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +143,23 @@ func TestCodeIsChecked(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// A folder is measured as it will be sent: zipped.
+func TestLargeFolder(t *testing.T) {
+	t.Parallel()
+	dir := write(t, t.TempDir(), map[string]string{"handler.py": "x", "data": ""})
+	require.NoError(t, os.Truncate(filepath.Join(dir, "data"), maxZipped+1))
+	p, tmpl := pipelineOf(t, nil)
+	p.Files["preprocess.code"] = dir
+	_, err := Pipeline(p, tmpl, testEnv)
+	require.NoError(t, err, "zeros shrink")
+
+	noise := make([]byte, 1<<16)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	size, err := zippedSize(fstest.MapFS{"a": {Data: noise}, "b": {Data: make([]byte, 1<<20)}}, map[string]fs.FileMode{"a": 0, "b": 0})
+	require.NoError(t, err)
+	require.InDelta(t, len(noise), size, 4096)
 }
 
 func TestTemplateCode(t *testing.T) {

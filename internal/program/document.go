@@ -42,6 +42,7 @@ func (b *build) addSpec() error {
 	}
 	after := pulumi.DependsOn([]pulumi.Resource{stash})
 	return b.ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+		b.planned = append(b.planned, Planned{Block: b.block, Type: args.Type, Name: args.Name})
 		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: append(slices.Clip(args.Opts), after)}
 	})
 }

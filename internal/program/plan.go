@@ -47,6 +47,8 @@ type build struct {
 	// gives; what isn't here is in plan.expected.
 	outputs map[string]pulumi.Input
 	exports pulumi.Map
+	block   string    // being built
+	planned []Planned // so far, in order
 
 	key            *kms.Key
 	bucket         *s3.BucketV2

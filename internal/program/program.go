@@ -105,6 +105,7 @@ func (p *plan) build(ctx *pulumi.Context) (*build, error) {
 		return nil, fault.Wrap(err, "keep the spec")
 	}
 	for _, blk := range p.blocks {
+		b.block = blk.Name
 		if err := blk.add(b); err != nil {
 			return nil, fault.Wrap(err, "block %s", blk.Name)
 		}
