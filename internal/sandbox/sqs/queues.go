@@ -1,0 +1,337 @@
+package sqs
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerQueues(r *wire.Router) {
+	wire.Handle(r, "sqs", "CreateQueue", s.createQueue)
+	wire.Handle(r, "sqs", "GetQueueUrl", s.getQueueURL)
+	wire.Handle(r, "sqs", "ListQueues", s.listQueues)
+	wire.Handle(r, "sqs", "DeleteQueue", s.deleteQueue)
+	wire.Handle(r, "sqs", "PurgeQueue", s.purgeQueue)
+	wire.Handle(r, "sqs", "GetQueueAttributes", s.getAttributes)
+	wire.Handle(r, "sqs", "SetQueueAttributes", s.setAttributes)
+	wire.Handle(r, "sqs", "TagQueue", s.tagQueue)
+	wire.Handle(r, "sqs", "UntagQueue", s.untagQueue)
+	wire.Handle(r, "sqs", "ListQueueTags", s.listTags)
+}
+
+// defaults are the attributes that a queue has without being told.
+var defaults = map[string]string{
+	"DelaySeconds": "0", "MaximumMessageSize": "262144", "MessageRetentionPeriod": "345600",
+	"ReceiveMessageWaitTimeSeconds": "0", "VisibilityTimeout": "30", "SqsManagedSseEnabled": "true",
+}
+
+// numbers are the bounds of numeric attributes.
+var numbers = map[string][2]int{
+	"DelaySeconds": {0, 900}, "MaximumMessageSize": {1024, 1048576}, "MessageRetentionPeriod": {60, 1209600},
+	"ReceiveMessageWaitTimeSeconds": {0, 20}, "VisibilityTimeout": {0, 43200}, "KmsDataKeyReusePeriodSeconds": {60, 86400},
+}
+
+func number(s string) int {
+	n, _ := strconv.Atoi(s) // checked when it was set
+	return n
+}
+
+// checkAttributes checks new attributes; an empty value takes an attribute away.
+func checkAttributes(set map[string]string) error {
+	for name, v := range set {
+		if bounds, ok := numbers[name]; ok {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < bounds[0] || n > bounds[1] {
+				return badValue(name)
+			}
+			continue
+		}
+		switch name {
+		case "Policy":
+			if v != "" {
+				if _, err := policy.Parse(v, policy.Resource); err != nil {
+					return badValue(name)
+				}
+			}
+		case "RedrivePolicy":
+			if _, err := parseRedrive(v); v != "" && err != nil {
+				return badValue(name)
+			}
+		case "RedriveAllowPolicy":
+			if v != "" && !json.Valid([]byte(v)) {
+				return badValue(name)
+			}
+		case "SqsManagedSseEnabled":
+			if v != "true" && v != "false" {
+				return badValue(name)
+			}
+		case "KmsMasterKeyId":
+		case "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit":
+			if v == "false" || v == "" {
+				continue
+			}
+			return attributeError("UnsupportedOperation", "the sandbox has no FIFO queues")
+		default:
+			return attributeError("InvalidAttributeName", "Unknown Attribute %s.", name)
+		}
+	}
+	if set["KmsMasterKeyId"] != "" && set["SqsManagedSseEnabled"] == "true" {
+		return attributeError("InvalidAttributeValue", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
+	}
+	return nil
+}
+
+func badValue(name string) error {
+	return attributeError("InvalidAttributeValue", "Invalid value for the parameter %s.", name)
+}
+
+// redrive is the RedrivePolicy attribute. maxReceiveCount comes as a number or
+// as text.
+type redrive struct {
+	Target string `json:"deadLetterTargetArn"`
+	Max    int    `json:"-"`
+}
+
+func parseRedrive(text string) (redrive, error) {
+	var raw struct {
+		redrive
+		Max json.RawMessage `json:"maxReceiveCount"`
+	}
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		return redrive{}, err
+	}
+	n, err := strconv.Atoi(strings.Trim(string(raw.Max), `"`))
+	if err != nil || n < 1 || n > 1000 || !strings.HasPrefix(raw.Target, "arn:aws:sqs:") {
+		return redrive{}, badValue("RedrivePolicy")
+	}
+	return redrive{Target: raw.Target, Max: n}, nil
+}
+
+// merge sets attributes on the queue.
+func (q *queue) merge(set map[string]string) {
+	if q.Attributes == nil {
+		q.Attributes = map[string]string{}
+	}
+	for name, v := range set {
+		switch {
+		case strings.HasPrefix(name, "Fifo") || name == "ContentBasedDeduplication" || name == "DeduplicationScope":
+		case v == "":
+			delete(q.Attributes, name)
+		default:
+			q.Attributes[name] = v
+		}
+	}
+	// There is one kind of encryption at a time.
+	if set["KmsMasterKeyId"] != "" {
+		q.Attributes["SqsManagedSseEnabled"] = "false"
+	}
+	if set["SqsManagedSseEnabled"] == "true" {
+		delete(q.Attributes, "KmsMasterKeyId")
+	}
+}
+
+func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.CreateQueueInput) (*sdk.CreateQueueOutput, error) {
+	name := aws.ToString(in.QueueName)
+	if strings.HasSuffix(name, ".fifo") {
+		return nil, attributeError("UnsupportedOperation", "the sandbox has no FIFO queues")
+	}
+	if !queueName.MatchString(name) {
+		return nil, parameterError("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	q := queue{Name: name, Region: req.Region, ARN: "arn:aws:sqs:" + req.Region + ":" + req.Account + ":" + name, Created: s.now(), Modified: s.now(), Tags: in.Tags}
+	if err := req.Authorize(ctx, "sqs:CreateQueue", q.ARN, nil); err != nil {
+		return nil, err
+	}
+	if err := checkAttributes(in.Attributes); err != nil {
+		return nil, err
+	}
+	q.merge(in.Attributes)
+	err := s.DB.Update(func(tx *store.Tx) error {
+		old, found, err := store.Get[queue](tx, queuesBucket, q.key())
+		if err != nil {
+			return err
+		}
+		if !found {
+			return store.Put(tx, queuesBucket, q.key(), q)
+		}
+		for name, v := range in.Attributes {
+			if old.attribute(name) != v {
+				e := attributeError("QueueNameExists", "A queue already exists with the same name and a different value for attribute %s", name)
+				e.QueryCode = "QueueAlreadyExists"
+				return e
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CreateQueueOutput{QueueUrl: aws.String(s.url(req, name))}, nil
+}
+
+func (s *Service) getQueueURL(ctx context.Context, req *wire.Request, in *sdk.GetQueueUrlInput) (*sdk.GetQueueUrlOutput, error) {
+	url := aws.String("/" + aws.ToString(in.QueueName))
+	if _, err := s.open(ctx, req, url); err != nil {
+		return nil, err
+	}
+	return &sdk.GetQueueUrlOutput{QueueUrl: aws.String(s.url(req, *in.QueueName))}, nil
+}
+
+func (s *Service) listQueues(ctx context.Context, req *wire.Request, in *sdk.ListQueuesInput) (*sdk.ListQueuesOutput, error) {
+	if err := req.Authorize(ctx, "sqs:ListQueues", "*", nil); err != nil {
+		return nil, err
+	}
+	limit := 1000
+	if in.MaxResults != nil {
+		limit = min(limit, int(*in.MaxResults))
+	}
+	out := &sdk.ListQueuesOutput{}
+	prefix := req.Region + "|" + aws.ToString(in.QueueNamePrefix)
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(queuesBucket, prefix, req.Region+"|"+aws.ToString(in.NextToken), func(key string, _ []byte) (bool, error) {
+			_, name, _ := strings.Cut(key, "|")
+			if len(out.QueueUrls) == limit {
+				out.NextToken = aws.String(name)
+				return false, nil
+			}
+			out.QueueUrls = append(out.QueueUrls, s.url(req, name))
+			return true, nil
+		})
+	})
+	return out, err
+}
+
+func (s *Service) deleteQueue(ctx context.Context, req *wire.Request, in *sdk.DeleteQueueInput) (*sdk.DeleteQueueOutput, error) {
+	q, err := s.open(ctx, req, in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if err := tx.DeletePrefix(messagesBucket, q.key()+"|"); err != nil {
+			return err
+		}
+		return tx.Delete(queuesBucket, q.key())
+	})
+	s.wake() // those who wait for messages learn that the queue is gone
+	return &sdk.DeleteQueueOutput{}, err
+}
+
+func (s *Service) purgeQueue(ctx context.Context, req *wire.Request, in *sdk.PurgeQueueInput) (*sdk.PurgeQueueOutput, error) {
+	q, err := s.open(ctx, req, in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(messagesBucket, q.key()+"|") })
+	return &sdk.PurgeQueueOutput{}, err
+}
+
+func (s *Service) getAttributes(ctx context.Context, req *wire.Request, in *sdk.GetQueueAttributesInput) (*sdk.GetQueueAttributesOutput, error) {
+	q, err := s.open(ctx, req, in.QueueUrl)
+	if err != nil || len(in.AttributeNames) == 0 {
+		return &sdk.GetQueueAttributesOutput{}, err
+	}
+	counts, err := s.count(q)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{
+		"QueueArn": q.ARN, "CreatedTimestamp": strconv.FormatInt(q.Created.Unix(), 10), "LastModifiedTimestamp": strconv.FormatInt(q.Modified.Unix(), 10),
+		"ApproximateNumberOfMessages": strconv.Itoa(counts.visible), "ApproximateNumberOfMessagesNotVisible": strconv.Itoa(counts.inFlight),
+		"ApproximateNumberOfMessagesDelayed": strconv.Itoa(counts.delayed),
+	}
+	maps.Copy(all, defaults)
+	maps.Copy(all, q.Attributes)
+	if q.Attributes["KmsMasterKeyId"] != "" && q.Attributes["KmsDataKeyReusePeriodSeconds"] == "" {
+		all["KmsDataKeyReusePeriodSeconds"] = "300"
+	}
+	for _, name := range in.AttributeNames {
+		if !known(string(name), all) {
+			return nil, attributeError("InvalidAttributeName", "Unknown Attribute %s.", name)
+		}
+	}
+	maps.DeleteFunc(all, func(name, _ string) bool { return !has(in.AttributeNames, name) })
+	return &sdk.GetQueueAttributesOutput{Attributes: all}, nil
+}
+
+// known: an attribute that exists may be asked for though it has no value.
+func known(name string, have map[string]string) bool {
+	if _, ok := have[name]; ok || name == "All" {
+		return true
+	}
+	return slices.Contains([]string{
+		"Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds",
+		"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
+	}, name)
+}
+
+// edit lets fn change the queue.
+func (s *Service) edit(ctx context.Context, req *wire.Request, url *string, fn func(*queue) error) error {
+	q, err := s.open(ctx, req, url)
+	if err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		q, err := getQueue(tx, q.Region, q.Name)
+		if err != nil {
+			return err
+		}
+		if err := fn(&q); err != nil {
+			return err
+		}
+		return store.Put(tx, queuesBucket, q.key(), q)
+	})
+}
+
+func (s *Service) setAttributes(ctx context.Context, req *wire.Request, in *sdk.SetQueueAttributesInput) (*sdk.SetQueueAttributesOutput, error) {
+	err := s.edit(ctx, req, in.QueueUrl, func(q *queue) error {
+		if err := checkAttributes(in.Attributes); err != nil {
+			return err
+		}
+		q.merge(in.Attributes)
+		q.Modified = s.now()
+		return nil
+	})
+	return &sdk.SetQueueAttributesOutput{}, err
+}
+
+func (s *Service) tagQueue(ctx context.Context, req *wire.Request, in *sdk.TagQueueInput) (*sdk.TagQueueOutput, error) {
+	err := s.edit(ctx, req, in.QueueUrl, func(q *queue) error {
+		if q.Tags == nil {
+			q.Tags = map[string]string{}
+		}
+		maps.Copy(q.Tags, in.Tags)
+		if len(q.Tags) > 50 {
+			return parameterError("InvalidParameterValue", "Too many tags added for queue %s.", q.Name)
+		}
+		return nil
+	})
+	return &sdk.TagQueueOutput{}, err
+}
+
+func (s *Service) untagQueue(ctx context.Context, req *wire.Request, in *sdk.UntagQueueInput) (*sdk.UntagQueueOutput, error) {
+	err := s.edit(ctx, req, in.QueueUrl, func(q *queue) error {
+		for _, k := range in.TagKeys {
+			delete(q.Tags, k)
+		}
+		return nil
+	})
+	return &sdk.UntagQueueOutput{}, err
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListQueueTagsInput) (*sdk.ListQueueTagsOutput, error) {
+	q, err := s.open(ctx, req, in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.ListQueueTagsOutput{Tags: q.Tags}, nil
+}

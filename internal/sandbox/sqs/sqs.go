@@ -1,0 +1,211 @@
+// Package sqs owns the sandbox's Amazon SQS: standard queues with policies,
+// visibility, long polling and dead-letter queues. FIFO queues are refused. Of
+// the sandbox it may import only wire, store and iam/policy.
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const (
+	queuesBucket   = "sqs.queues"   // region|name -> queue
+	messagesBucket = "sqs.messages" // region|name|sequence -> message
+)
+
+// Config is what the service needs. DB is required.
+type Config struct {
+	DB              *store.DB
+	Clock           clock.Clock  // nil: the machine's
+	Log             *slog.Logger // nil: none
+	Account, Region string
+	// Endpoint is the base of queue URLs in replies to calls from inside; to
+	// clients the URL has the host they called.
+	Endpoint string
+}
+
+// Service is SQS of one account. It is safe for concurrent use.
+type Service struct {
+	Config
+
+	mu     sync.Mutex
+	change chan struct{} // closed and replaced when a message arrives
+}
+
+// New returns the service over the store.
+func New(c Config) (*Service, error) {
+	if c.DB == nil {
+		return nil, errors.New("sqs: DB is required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{Config: c, change: make(chan struct{})}, nil
+}
+
+// Register adds the service and its operations to the router.
+func (s *Service) Register(r *wire.Router) {
+	r.Register(wire.Service{ID: "sqs", Scope: "sqs", Target: "AmazonSQS", Protocol: wire.JSON10})
+	s.registerQueues(r)
+	s.registerMessages(r)
+}
+
+// queue is a queue as it is kept.
+type queue struct {
+	Name, Region, ARN string
+	Created, Modified time.Time
+	Attributes        map[string]string // those that were set
+	Tags              map[string]string
+}
+
+func (q queue) key() string { return q.Region + "|" + q.Name }
+
+// attribute is the value that was set, or SQS's default.
+func (q queue) attribute(name string) string {
+	if v, ok := q.Attributes[name]; ok {
+		return v
+	}
+	return defaults[name]
+}
+
+func (q queue) seconds(name string) time.Duration {
+	return time.Duration(number(q.attribute(name))) * time.Second
+}
+
+func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
+
+func (s *Service) url(req *wire.Request, name string) string {
+	base := s.Endpoint
+	if req.HTTP != nil {
+		base = "http://" + req.HTTP.Host
+	}
+	return base + "/" + req.Account + "/" + name
+}
+
+func noQueue() error {
+	return &wire.Error{
+		Status: http.StatusBadRequest, Code: "QueueDoesNotExist", QueryCode: "AWS.SimpleQueueService.NonExistentQueue",
+		Message: "The specified queue does not exist.",
+	}
+}
+
+func attributeError(code, format string, args ...any) *wire.Error {
+	e := wire.Errorf(http.StatusBadRequest, code, format, args...)
+	e.QueryCode = code
+	return e
+}
+
+func parameterError(code, format string, args ...any) *wire.Error {
+	return wire.Errorf(http.StatusBadRequest, code, format, args...)
+}
+
+// nameOf reads a queue's name out of its URL. The host is not looked at: the
+// sandbox may have moved to another port since the URL was given out.
+func nameOf(url *string) string {
+	if url == nil {
+		return ""
+	}
+	return (*url)[strings.LastIndexByte(*url, '/')+1:]
+}
+
+func getQueue(tx *store.Tx, region, name string) (queue, error) {
+	q, found, err := store.Get[queue](tx, queuesBucket, region+"|"+name)
+	if err == nil && !found {
+		err = noQueue()
+	}
+	return q, err
+}
+
+// open loads the queue and asks whether the caller may do the request's
+// operation on it.
+func (s *Service) open(ctx context.Context, req *wire.Request, url *string) (q queue, err error) {
+	if url == nil || *url == "" {
+		return q, parameterError("MissingParameter", "The request must contain the parameter QueueUrl.")
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		q, err = getQueue(tx, req.Region, nameOf(url))
+		return err
+	})
+	if err != nil {
+		return q, err
+	}
+	return q, allow(ctx, req, q, "sqs:"+permission(req.Operation))
+}
+
+// permission is the action that an operation needs, where it has another name.
+func permission(operation string) string {
+	return strings.TrimSuffix(operation, "Batch")
+}
+
+func allow(ctx context.Context, req *wire.Request, q queue, action string) error {
+	doc, err := q.policy()
+	if err != nil {
+		return err
+	}
+	return policy.Authorize(ctx, req, doc, action, q.ARN, nil)
+}
+
+// policy is the queue's policy, nil without one.
+func (q queue) policy() (*policy.Document, error) {
+	text := q.Attributes["Policy"]
+	if text == "" {
+		return nil, nil
+	}
+	doc, err := policy.Parse(text, policy.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("policy of queue %s: %w", q.ARN, err)
+	}
+	return doc, nil
+}
+
+// Deliver sends a message on behalf of an AWS service that acts for a resource
+// (an EventBridge rule). The queue's policy must allow the service, which is told
+// by aws:SourceArn and aws:SourceAccount.
+func (s *Service) Deliver(_ context.Context, service, sourceARN, queueARN, body string) error {
+	parts := strings.SplitN(queueARN, ":", 6)
+	if len(parts) < 6 || parts[2] != "sqs" {
+		return noQueue()
+	}
+	var q queue
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		q, err = getQueue(tx, parts[3], parts[5])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p := wire.Principal{Service: service}
+	doc, err := q.policy()
+	if err != nil {
+		return err
+	}
+	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {s.Account}}
+	if doc == nil || doc.Grant(policy.NewRequest(p, "sqs:SendMessage", q.ARN, keys, s.now())).Decision != policy.Allow {
+		return policy.Denied(p, "sqs:SendMessage", q.ARN, "because no resource-based policy allows the sqs:SendMessage action")
+	}
+	_, err = s.put(q, newMessage{Body: body, Sender: service})
+	return err
+}
+
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// has reports whether the wanted attribute names include name ("All" is all).
+func has[T ~string](names []T, name string) bool {
+	return slices.Contains(names, T(name)) || slices.Contains(names, "All")
+}
