@@ -189,11 +189,14 @@ func executePlan(t *testing.T, pl *plan) *ran {
 	return r
 }
 
+// builtin is the catalog of the built-in templates, read once for all tests.
+var builtin = sync.OnceValues(func() (*spec.Catalog, error) { return spec.LoadCatalog(templates.FS) })
+
 // pipelineOf makes a pipeline of the built-in template realtime with its
 // defaults, and changes some parameters (nil: takes the value away).
 func pipelineOf(t *testing.T, change map[string]any) (*spec.Pipeline, *spec.Template) {
 	t.Helper()
-	catalog, err := spec.LoadCatalog(templates.FS)
+	catalog, err := builtin()
 	require.NoError(t, err)
 	found, err := catalog.Lookup("realtime")
 	require.NoError(t, err)
