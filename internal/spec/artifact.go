@@ -166,7 +166,7 @@ func (a *Artifact) checkZip(file string) (string, error) {
 
 // checkGzip looks at the magic number only: models can be large.
 func checkGzip(file string) (string, error) {
-	f, err := os.Open(file) //nolint:gosec // reading what the user names is the point
+	f, err := os.Open(file)
 	if err != nil {
 		return "Make it readable for you.", cause(err)
 	}

@@ -26,7 +26,7 @@ type pipelineFile struct {
 // Load reads a spec file. Errors come as a fault.List, all at once, each of
 // kind Invalid with "file:line:column" as its Op.
 func Load(path string, cat *Catalog, opts Options) (*Set, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // reading the file the user names is the point
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, cause(err)).
 			WithHint("Name an existing file with -f.").Because(err)

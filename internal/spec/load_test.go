@@ -405,3 +405,73 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLineEndings: a file from Windows has the same places.
+func TestLineEndings(t *testing.T) {
+	t.Parallel()
+	text := "\xef\xbb\xbf" + strings.ReplaceAll(header+"pipelines:\n  - tenant: acme\n    model: m\n    # a comment\n    parameters:\n      maxInstances: 0\n", "\n", "\r\n")
+	_, errs := load(t, builtin(t), text, spec.Options{})
+	require.Len(t, errs, 1)
+	require.True(t, strings.HasPrefix(errs[0], "p.yaml:8:21: maxInstances is 0"), errs[0])
+}
+
+// TestPlacesAfterEverything: places stay right behind comments, blank lines,
+// block texts, quotes over several lines and flow maps over several lines.
+func TestPlacesAfterEverything(t *testing.T) {
+	t.Parallel()
+	const text = `# the first line
+
+apiVersion: pipelinetui/v1 # behind a value
+defaults: {
+  template: realtime, region: us-east-1, # inside a flow map
+  parameters: {image: sandbox/linear,
+    modelDataUrl: 's3://b/k'}
+}
+
+# between
+tenants:
+  acme:
+    parameters:
+      modelEnvironment:
+        SCRIPT: |
+          one
+          # two, no comment
+
+          three
+        FOLDED: >-
+          one
+          two
+        QUOTED: "one
+          two"
+        é: wide
+pipelines:
+
+  # before an item
+  - tenant: acme
+
+    model: m
+    parameters:
+      maxInstances: 0 # wrong
+  - {tenant: acme, model: n, parameters: {maxInstances: 0,
+      minInstances: 0}}
+`
+	_, errs := load(t, builtin(t), text, spec.Options{})
+	for i, e := range errs {
+		errs[i], _, _ = strings.Cut(e, " | ")
+	}
+	var want []string
+	for _, w := range []string{
+		`é: modelEnvironment: the key "é" must be letters, digits and underscores, first no digit`,
+		"0 # wrong: maxInstances is 0, but it must be an int of at least 1",
+		"0,\n: maxInstances is 0, but it must be an int of at least 1",
+		"0}}: minInstances is 0, but it must be an int of at least 1",
+	} {
+		mark, msg, _ := strings.Cut(w, ": ")
+		at := strings.Index(text, mark)
+		require.Positive(t, at, mark)
+		line := strings.Count(text[:at], "\n") + 1
+		col := at - strings.LastIndex(text[:at], "\n")
+		want = append(want, fmt.Sprintf("p.yaml:%d:%d: %s", line, col, msg))
+	}
+	require.Empty(t, cmp.Diff(want, errs))
+}

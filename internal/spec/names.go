@@ -29,13 +29,11 @@ type Names struct {
 	Endpoint     string
 	StateMachine string
 	Function     string
-	Invoker      string // the function of invoker=lambda
 	StatesRole   string
 	LambdaRole   string
 	// SageMakerRole is the longest of all names: 61 of at most 64 characters.
 	SageMakerRole string
 	FunctionLogs  string
-	InvokerLogs   string
 	// StatesLogs begins with /aws/vendedlogs/: AWS covers that by one policy
 	// for the account, any other name adds to a policy of limited size.
 	StatesLogs    string
@@ -52,13 +50,10 @@ type Names struct {
 	StateMachineAliasARN string
 	FunctionARN          string
 	FunctionAliasARN     string
-	InvokerARN           string
-	InvokerAliasARN      string
 	StatesRoleARN        string
 	LambdaRoleARN        string
 	SageMakerRoleARN     string
 	FunctionLogsARN      string
-	InvokerLogsARN       string
 	StatesLogsARN        string
 	DeadLettersARN       string
 	StatusRuleARN        string
@@ -76,12 +71,10 @@ func (p *Pipeline) Names(account string) Names {
 		Endpoint:      n + "-ep",
 		StateMachine:  n,
 		Function:      n + "-pre",
-		Invoker:       n + "-inv",
 		StatesRole:    n + "-states",
 		LambdaRole:    n + "-lambda",
 		SageMakerRole: n + "-sagemaker",
 		FunctionLogs:  "/aws/lambda/" + n + "-pre",
-		InvokerLogs:   "/aws/lambda/" + n + "-inv",
 		StatesLogs:    "/aws/vendedlogs/states/" + n,
 		EndpointLogs:  "/aws/sagemaker/Endpoints/" + n + "-ep",
 		DeadLetters:   n + "-dlq",
@@ -108,13 +101,10 @@ func (n *Names) addARNs(region, account string) {
 	n.StateMachineAliasARN = n.StateMachineARN + ":" + LiveAlias
 	n.FunctionARN = arn("lambda", "function:"+n.Function)
 	n.FunctionAliasARN = n.FunctionARN + ":" + LiveAlias
-	n.InvokerARN = arn("lambda", "function:"+n.Invoker)
-	n.InvokerAliasARN = n.InvokerARN + ":" + LiveAlias
 	n.StatesRoleARN = role(n.StatesRole)
 	n.LambdaRoleARN = role(n.LambdaRole)
 	n.SageMakerRoleARN = role(n.SageMakerRole)
 	n.FunctionLogsARN = arn("logs", "log-group:"+n.FunctionLogs)
-	n.InvokerLogsARN = arn("logs", "log-group:"+n.InvokerLogs)
 	n.StatesLogsARN = arn("logs", "log-group:"+n.StatesLogs)
 	n.DeadLettersARN = arn("sqs", n.DeadLetters)
 	n.StatusRuleARN = arn("events", "rule/"+n.StatusRule)
@@ -164,9 +154,7 @@ func checkNames(p *Pipeline) fault.List {
 		{roleLimit, n.LambdaRole},
 		{roleLimit, n.SageMakerRole},
 		{functionLimit, n.Function},
-		{functionLimit, n.Invoker},
 		{logsLimit, n.FunctionLogs},
-		{logsLimit, n.InvokerLogs},
 		{logsLimit, n.StatesLogs},
 		{queueLimit, n.DeadLetters},
 		{ruleLimit, n.StatusRule},

@@ -68,7 +68,6 @@ func TestLongestNames(t *testing.T) {
 		n.LambdaRole:    `^[\w+=,.@-]{1,64}$`,
 		n.SageMakerRole: `^[\w+=,.@-]{1,64}$`,
 		n.Function:      `^[a-zA-Z0-9_-]{1,64}$`,
-		n.Invoker:       `^[a-zA-Z0-9_-]{1,64}$`,
 		n.DeadLetters:   `^[A-Za-z0-9_-]{1,80}$`,
 		n.StatusRule:    `^[.\-_A-Za-z0-9]{1,64}$`,
 		n.KeyAlias:      `^alias/[a-zA-Z0-9/_-]{1,250}$`,

@@ -117,6 +117,7 @@ func parseYAML(file string, data []byte) (*node, fault.List) {
 		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", maxFileBytes).WithHint("Split it up.")}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // else the library miscounts lines after comments
 	tree, err := parseTree(data)
 	if err != nil {
 		return nil, fault.List{syntaxError(file, err)}
@@ -374,7 +375,7 @@ func toInt(v any) (int, bool) {
 	case int64:
 		return int(n), true
 	case uint64:
-		return int(n), n <= math.MaxInt64 //nolint:gosec // the bound is beside it
+		return int(n), n <= math.MaxInt64
 	case int:
 		return n, true
 	}

@@ -153,7 +153,7 @@ func (p *Parameter) schema() *jsonschema.Schema {
 	text := func() *jsonschema.Schema {
 		t := &jsonschema.Schema{Type: "string", Pattern: p.Pattern}
 		if p.MaxLength > 0 {
-			t.MaxLength = ptr(uint64(p.MaxLength)) //nolint:gosec // a length is not negative
+			t.MaxLength = ptr(uint64(p.MaxLength))
 		}
 		return t
 	}
