@@ -286,18 +286,15 @@ func (r *Run) attempt() error {
 		return err
 	}
 	err = r.operate()
-	again, mendErr := r.mend(err)
-	if mendErr != nil {
-		return mendErr
-	}
-	if again {
-		return r.operate()
+	if mended, err := r.mend(err); mended {
+		return err
 	}
 	return err
 }
 
-// mend looks at an error that came before the engine started.
-func (r *Run) mend(err error) (again bool, _ error) {
+// mend looks at an error that came before the engine started; true if it has
+// run the operation in another way, with what that came to.
+func (r *Run) mend(err error) (bool, error) {
 	r.mu.Lock()
 	stderr, stopped := r.output.stderr, r.canceled
 	r.mu.Unlock()
@@ -308,17 +305,21 @@ func (r *Run) mend(err error) (again bool, _ error) {
 	case auto.IsSelectStack404Error(err) && r.op == OperationUp:
 		// Removed by somebody else since this machine last saw it.
 		r.result.Created = true
-		return true, r.engine.initStack(r.setup, r.place)
+		if err := r.engine.initStack(r.setup, r.place); err != nil {
+			return true, err
+		}
+		return true, r.operate()
 	case auto.IsSelectStack404Error(err) && r.op == OperationPreview:
-		return false, r.previewAbsent()
+		return true, r.previewAbsent()
 	case textRules[0].re.MatchString(stderr):
 		// Perhaps the stack was made anew elsewhere, and the key here is an old one.
-		before, _ := r.engine.settings(r.place)
-		if adoptErr := r.engine.adoptKey(r.setup, r.place); adoptErr != nil {
-			return false, nil //nolint:nilerr // the wrong passphrase is what to report
+		before, beforeErr := r.engine.settings(r.place)
+		adoptErr := r.engine.adoptKey(r.setup, r.place)
+		after, afterErr := r.engine.settings(r.place)
+		if errors.Join(beforeErr, adoptErr, afterErr) != nil || before.EncryptionSalt == after.EncryptionSalt {
+			return false, nil
 		}
-		after, _ := r.engine.settings(r.place)
-		return before != nil && after != nil && before.EncryptionSalt != after.EncryptionSalt, nil
+		return true, r.operate()
 	}
 	return false, nil
 }
