@@ -3,12 +3,24 @@
 // histories of executions as AWS records them. It may import internal/asl,
 // internal/clock, internal/sandbox/wire and internal/sandbox/store; it reaches
 // other services only through wire.Router and the interfaces of wire.
+//
+// An execution is a tree of branches. Each branch has a cursor, which changes
+// only together with the events that record the change; both go to the store in
+// one transaction before the branch does anything outside of the interpreter.
+// After a restart every branch goes on from its cursor.
 package states
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -37,28 +49,243 @@ type Config struct {
 // Service is the sandbox's Step Functions. It is safe for concurrent use.
 type Service struct {
 	Config
+	journal *journal
+	logs    *logQueue
+	engine  *jsonata.Engine
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+
+	mu        sync.Mutex
+	live      map[string]*execution    // by execution key
+	listeners map[string]chan struct{} // by task token
+	machines  map[string]*asl.Machine  // parsed definitions by revision key
+	queues    map[string]*taskQueue    // by activity ARN
+	started   bool
 }
 
 // New makes a service over what the store holds. Nothing runs before Start.
 func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Account == "" || c.Region == "" || c.Router == nil {
+		return nil, errors.New("states: DB, Account, Region and Router are required")
+	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Config: c}, nil
-}
-
-// Register adds the service and its operations to the router.
-func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: ServiceID, Scope: "states", Target: "AWSStepFunctions", Protocol: wire.JSON10, LowerCamel: true})
+	s := &Service{
+		Config: c, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
+		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{},
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	return s, nil
 }
 
 // Start resumes every execution that was running when the process ended. ctx
 // bounds the start itself; executions run until Close.
-func (s *Service) Start(ctx context.Context) error { return ctx.Err() }
+func (s *Service) Start(ctx context.Context) error {
+	var keys []string
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketRunning, "", "", func(key string, _ []byte) (bool, error) {
+			keys = append(keys, key)
+			return true, ctx.Err()
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("read running executions: %w", err)
+	}
+	if err := s.restoreActivities(); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := s.resume(key); err != nil {
+			s.Log.Error("resume execution", "execution", key, "error", err)
+		}
+	}
+	if err := s.resumeExpress(); err != nil {
+		return err
+	}
+	s.Log.Info("step functions started", "resumed", len(keys))
+	return nil
+}
+
+// resume runs an execution from where the store says that it stands.
+func (s *Service) resume(key string) error {
+	rec, def, err := s.loadExecution(key)
+	if err != nil {
+		return err
+	}
+	if rec.Status != statusRunning || rec.MapRun != "" {
+		return nil // children are resumed by their Map
+	}
+	if err := s.countEvents(&rec); err != nil {
+		return err
+	}
+	x, err := s.newExecution(rec, def)
+	if err != nil {
+		return err
+	}
+	if !s.adopt(x) {
+		return nil
+	}
+	x.start()
+	return nil
+}
+
+// resumeExpress starts the express executions again that ran when the process
+// ended: they have no history, and run at least once.
+func (s *Service) resumeExpress() error {
+	var recs []execRecord
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		recs, err = store.List[execRecord](tx, bucketExpress, "")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read running express executions: %w", err)
+	}
+	for _, rec := range recs {
+		var def revisionRecord
+		err := s.DB.View(func(tx *store.Tx) error {
+			var err error
+			def, _, err = store.Get[revisionRecord](tx, bucketRevisions, rec.Revision)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		x, err := s.newExecution(rec, &def)
+		if err != nil {
+			s.Log.Error("resume express execution", "execution", rec.key(), "error", err)
+			continue
+		}
+		x.start()
+	}
+	return nil
+}
+
+// countEvents sets the number of the last event from the history: the record
+// itself is written at the start and the end only.
+func (s *Service) countEvents(rec *execRecord) error {
+	return s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketEvents, rec.key()+"#", eventKey(rec.key(), rec.LastEvent+1), func(key string, _ []byte) (bool, error) {
+			_, err := fmt.Sscanf(key[len(rec.key())+1:], "%d", &rec.LastEvent)
+			return true, err
+		})
+	})
+}
+
+// adopt enters a running execution into the table; false if it is there.
+func (s *Service) adopt(x *execution) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[x.rec.key()] != nil {
+		return false
+	}
+	s.live[x.rec.key()] = x
+	return true
+}
+
+func (s *Service) forget(x *execution) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[x.rec.key()] == x {
+		delete(s.live, x.rec.key())
+	}
+}
+
+func (s *Service) executing(key string) *execution {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[key]
+}
 
 // Close stops the interpreter without ending executions: they resume at the next
 // Start. It waits for what is under way.
-func (s *Service) Close() error { return nil }
+func (s *Service) Close() error {
+	s.cancel(errShutdown)
+	s.running.Wait()
+	s.journal.close()
+	s.logs.close()
+	return nil
+}
+
+// now is the time as AWS keeps it, in milliseconds.
+func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }
+
+// maxParsed bounds the cache of parsed definitions.
+const maxParsed = 512
+
+// parsed returns a revision's machine.
+func (s *Service) parsed(def *revisionRecord) (*asl.Machine, error) {
+	s.mu.Lock()
+	m := s.machines[def.Key]
+	s.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, err := asl.Parse(def.Definition, asl.Options{Express: def.Type == typeExpress})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.machines) >= maxParsed {
+		clear(s.machines)
+	}
+	s.machines[def.Key] = m
+	return m, nil
+}
+
+// loadExecution reads a record and the definition that it runs by.
+func (s *Service) loadExecution(key string) (rec execRecord, def *revisionRecord, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		var found bool
+		rec, found, err = store.Get[execRecord](tx, bucketExecutions, key)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return errNoExecution(s.arn("execution", key))
+		}
+		d, found, err := store.Get[revisionRecord](tx, bucketRevisions, rec.Revision)
+		if err == nil && !found {
+			err = fmt.Errorf("definition %s is missing", rec.Revision)
+		}
+		def = &d
+		return err
+	})
+	return rec, def, err
+}
+
+// waitFor waits for an execution's end and returns its record.
+func (s *Service) waitFor(ctx context.Context, key string) (*execRecord, error) {
+	for {
+		if x := s.executing(key); x != nil {
+			select {
+			case <-x.done:
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+			if s.ctx.Err() != nil {
+				return nil, errShutdown
+			}
+		}
+		rec, _, err := s.loadExecution(key)
+		if err != nil {
+			return nil, fail(errTaskFailed, wire.AsError(err).Message).err()
+		}
+		if rec.Status != statusRunning {
+			return &rec, nil
+		}
+		timer := s.Clock.NewTimer(100 * time.Millisecond) // it is about to start, or to be resumed
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}

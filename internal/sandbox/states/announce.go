@@ -1,0 +1,216 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxEventData is how much input and output a status-change event may carry.
+const maxEventData = 248 * 1024
+
+// announce tells the world of an execution's new status: an event for
+// EventBridge rules and the metrics of CloudWatch. Express executions have no
+// status-change events.
+func (s *Service) announce(rec *execRecord) {
+	if s.Metrics != nil {
+		s.measure(rec)
+	}
+	if s.Events == nil || rec.Express {
+		return
+	}
+	arn := s.executionARN(rec)
+	type dataDetails struct {
+		Included bool `json:"included"`
+	}
+	detail := map[string]any{
+		"executionArn": arn, "stateMachineArn": s.arn("stateMachine", rec.Machine), "name": rec.Name, "status": rec.Status,
+		"startDate": rec.Start.UnixMilli(), "stopDate": nil, "input": rec.Input, "output": nil,
+		"inputDetails": dataDetails{true}, "outputDetails": nil, "error": rec.Error, "cause": rec.Cause,
+		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil, "redriveCount": rec.RedriveCount, "redriveDate": nil,
+	}
+	if rec.Stop != nil {
+		detail["stopDate"] = rec.Stop.UnixMilli()
+	}
+	if rec.Status == statusSucceeded {
+		detail["output"], detail["outputDetails"] = rec.Output, dataDetails{true}
+	}
+	if rec.Version > 0 {
+		detail["stateMachineVersionArn"] = s.versionARN(rec.Machine, rec.Version)
+	}
+	if rec.Alias != "" {
+		detail["stateMachineAliasArn"] = s.aliasARN(rec.Machine, rec.Alias)
+	}
+	if rec.RedriveAt != nil {
+		detail["redriveDate"] = rec.RedriveAt.UnixMilli()
+	}
+	if len(rec.Input)+len(rec.Output) > maxEventData {
+		detail["input"], detail["inputDetails"] = nil, dataDetails{}
+		if rec.Status == statusSucceeded {
+			detail["output"], detail["outputDetails"] = nil, dataDetails{}
+		}
+	}
+	s.Events.PutEvent(s.ctx, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
+}
+
+func (s *Service) measure(rec *execRecord) {
+	name := map[string]string{
+		statusRunning: "ExecutionsStarted", statusSucceeded: "ExecutionsSucceeded", statusFailed: "ExecutionsFailed",
+		statusTimedOut: "ExecutionsTimedOut", statusAborted: "ExecutionsAborted",
+	}[rec.Status]
+	machine, _, _ := strings.Cut(rec.Machine, "/")
+	dims := map[string]string{"StateMachineArn": s.arn("stateMachine", machine)}
+	s.Metrics.PutMetric(s.ctx, "AWS/States", name, dims, 1)
+	if rec.Stop != nil {
+		s.Metrics.PutMetric(s.ctx, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
+	}
+}
+
+// execLogger writes an execution's events to CloudWatch Logs as its state
+// machine's logging configuration says. A nil logger logs nothing.
+type execLogger struct {
+	s             *Service
+	group, stream string
+	level         types.LogLevel
+	data          bool
+	arn           string
+	redrives      int
+}
+
+func (s *Service) newExecLogger(x *execution) *execLogger {
+	c := loggingOf(x.def.Logging)
+	group := logGroup(c)
+	if group == "" || s.Logs == nil {
+		return nil
+	}
+	return &execLogger{
+		s: s, group: group, stream: "states/" + x.def.Machine + "/" + x.rec.Start.Format("2006-01-02-15") + "/" + wire.NewID()[:8],
+		level: c.Level, data: c.IncludeExecutionData, arn: x.arn(), redrives: x.rec.RedriveCount,
+	}
+}
+
+// logEntry is a line as Step Functions writes it.
+type logEntry struct {
+	ID        string          `json:"id"`
+	Type      string          `json:"type"`
+	Details   json.RawMessage `json:"details"`
+	Previous  string          `json:"previous_event_id"`
+	Timestamp string          `json:"event_timestamp"`
+	Execution string          `json:"execution_arn"`
+	Redrives  string          `json:"redrive_count"`
+}
+
+// log queues the events that the level admits.
+func (l *execLogger) log(events []event) {
+	if l == nil {
+		return
+	}
+	var lines []wire.LogLine
+	for i := range events {
+		ev := &events[i]
+		if !l.admits(ev.Type) {
+			continue
+		}
+		details := json.RawMessage("{}")
+		if ev.Details != nil {
+			d := *ev.Details
+			if !l.data {
+				d.strip()
+			}
+			details = encode(d)
+		}
+		lines = append(lines, wire.LogLine{Time: ev.Time, Message: string(encode(logEntry{
+			ID: strconv.FormatInt(ev.ID, 10), Type: ev.Type, Details: details, Previous: strconv.FormatInt(ev.Previous, 10),
+			Timestamp: strconv.FormatInt(ev.Time.UnixMilli(), 10), Execution: l.arn, Redrives: strconv.Itoa(l.redrives),
+		}))})
+	}
+	if len(lines) > 0 {
+		l.s.logs.add(l, lines)
+	}
+}
+
+// admits tells whether the level logs a type of event.
+func (l *execLogger) admits(typ string) bool {
+	fatal := typ == "ExecutionFailed" || typ == "ExecutionTimedOut" || typ == "ExecutionAborted"
+	switch l.level {
+	case types.LogLevelAll:
+		return true
+	case types.LogLevelError:
+		return fatal || strings.HasSuffix(typ, "Failed") || strings.HasSuffix(typ, "TimedOut") || strings.HasSuffix(typ, "Aborted") || typ == "FailStateEntered"
+	case types.LogLevelFatal:
+		return fatal
+	}
+	return false
+}
+
+// deliveryTime bounds the delivery of a few lines.
+const deliveryTime = 10 * time.Second
+
+// logQueue delivers log lines in the background, in order: delivery is best
+// effort and must not hold up executions.
+type logQueue struct {
+	mu     sync.Mutex
+	wake   *sync.Cond
+	items  []logItem
+	closed bool
+	ended  chan struct{}
+}
+
+type logItem struct {
+	logger *execLogger
+	lines  []wire.LogLine
+}
+
+func newLogQueue() *logQueue {
+	q := &logQueue{ended: make(chan struct{})}
+	q.wake = sync.NewCond(&q.mu)
+	go q.run()
+	return q
+}
+
+func (q *logQueue) add(l *execLogger, lines []wire.LogLine) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.items = append(q.items, logItem{l, lines})
+	q.wake.Signal()
+}
+
+func (q *logQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.wake.Signal()
+	q.mu.Unlock()
+	<-q.ended
+}
+
+func (q *logQueue) run() {
+	defer close(q.ended)
+	for {
+		q.mu.Lock()
+		for len(q.items) == 0 && !q.closed {
+			q.wake.Wait()
+		}
+		items := q.items
+		q.items = nil
+		q.mu.Unlock()
+		if len(items) == 0 {
+			return
+		}
+		for _, it := range items {
+			s := it.logger.s
+			ctx, cancel := context.WithTimeout(context.Background(), deliveryTime)
+			p := wire.Principal{Account: s.Account, ARN: "arn:aws:iam::" + s.Account + ":root", Admin: true, Service: "delivery.logs.amazonaws.com"}
+			if err := s.Logs.PutLog(ctx, p, it.logger.group, it.logger.stream, it.lines...); err != nil {
+				s.Log.Warn("deliver execution log", "group", it.logger.group, "error", err)
+			}
+			cancel()
+		}
+	}
+}

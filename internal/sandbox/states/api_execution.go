@@ -1,0 +1,576 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxExpress is the longest time that an express execution may take.
+const maxExpress = 5 * time.Minute
+
+func (s *Service) executionARN(rec *execRecord) string {
+	if rec.ExpressID != "" {
+		return s.arn("express", rec.key()+":"+rec.ExpressID)
+	}
+	return s.arn("execution", rec.key())
+}
+
+// checkInput parses an execution's input as StartExecution does.
+func checkInput(in *string) (string, error) {
+	if in == nil {
+		return "{}", nil
+	}
+	text := *in
+	if len(text) > maxData {
+		return "", validation("1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to %d", maxData)
+	}
+	if text == "" {
+		return "", wire.Errorf(400, "InvalidExecutionInput", "Invalid State Machine Execution Input: 'Invalid execution input.'")
+	}
+	if _, err := value.Parse(text); err != nil {
+		return "", wire.Errorf(400, "InvalidExecutionInput", "Invalid State Machine Execution Input: '%s'", err)
+	}
+	return text, nil
+}
+
+// target finds what an execution is to run: a machine, version or alias ARN.
+func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err error) {
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, rec, err
+	}
+	if ref.label != "" {
+		return nil, rec, validation("Map Run label ARNs are not supported: %s", arn)
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		m, err := machine(tx, ref.name, arn)
+		if err != nil {
+			return err
+		}
+		if ref.qualifier != "" && !ref.version() {
+			a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return errNoMachine(arn)
+			}
+			rec.Alias = a.Name
+			ref.qualifier = strconv.Itoa(a.pick(rand.IntN(100)).Version) //nolint:gosec // routing
+		}
+		if ref.qualifier != "" {
+			v, err := qualified(tx, ref, arn)
+			if err != nil {
+				return err
+			}
+			rec.Version = v.Number
+			m = v.Machine
+		}
+		def = m.revision()
+		return nil
+	})
+	if err != nil {
+		return nil, rec, err
+	}
+	rec.Machine, rec.Revision, rec.RoleARN = ref.name, def.Key, def.RoleARN
+	rec.Express = def.Type == typeExpress
+	return def, rec, nil
+}
+
+// pick chooses a version by weight; n is a random number from 0 to 99.
+func (a *aliasRecord) pick(n int) route {
+	for _, r := range a.Routes {
+		if n < r.Weight {
+			return r
+		}
+		n -= r.Weight
+	}
+	return a.Routes[len(a.Routes)-1]
+}
+
+func (s *Service) startExecution(ctx context.Context, req *wire.Request, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
+	arn := str(in.StateMachineArn)
+	def, rec, err := s.target(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "StartExecution", arn); err != nil {
+		return nil, err
+	}
+	if err := s.fill(&rec, def, in.Name, in.Input, in.TraceHeader); err != nil {
+		return nil, err
+	}
+	if rec.Express {
+		rec.ExpressID = wire.NewID()
+	}
+	existing, err := s.begin(rec, def)
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(s.executionARN(existing)), StartDate: &existing.Start}, nil
+}
+
+// fill completes a new execution's record.
+func (s *Service) fill(rec *execRecord, def *revisionRecord, name, input, trace *string) error {
+	rec.Name = str(name)
+	if name == nil {
+		rec.Name = wire.NewID()
+	}
+	if err := checkName(rec.Name); err != nil {
+		return err
+	}
+	text, err := checkInput(input)
+	if err != nil {
+		return err
+	}
+	m, err := s.parsed(def)
+	if err != nil {
+		return err
+	}
+	rec.Input, rec.Status, rec.Start, rec.Trace = text, statusRunning, s.now(), str(trace)
+	limit := time.Duration(m.TimeoutSeconds) * time.Second
+	if rec.Express && (limit == 0 || limit > maxExpress) {
+		limit = maxExpress
+	}
+	if limit > 0 {
+		t := rec.Start.Add(limit)
+		rec.Deadline = &t
+	}
+	return nil
+}
+
+// begin records and starts an execution. If one of the same name runs with the
+// same input it returns that one.
+func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error) {
+	x, err := s.newExecution(rec, def)
+	if err != nil {
+		return nil, err
+	}
+	if s.ctx.Err() != nil {
+		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
+	}
+	if rec.Express {
+		raw, err := json.Marshal(&rec)
+		if err != nil {
+			return nil, err
+		}
+		x.start()
+		return &rec, <-s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: raw}})
+	}
+	if !s.adopt(x) { // runs, or is being started by another call
+		return s.repeated(rec)
+	}
+	old, _, err := s.loadExecution(rec.key())
+	if err == nil || !isCode(err, "ExecutionDoesNotExist") {
+		s.forget(x)
+		if err == nil {
+			err = wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&old))
+		}
+		return nil, err
+	}
+	puts := append(recordPuts(&rec), put{bucket: bucketRunning, key: rec.key(), value: []byte("{}")})
+	if err := <-s.journal.add(puts); err != nil {
+		s.forget(x)
+		return nil, err
+	}
+	s.announce(&rec)
+	x.start()
+	return &rec, nil
+}
+
+// repeated answers a start whose name is taken by a running execution.
+func (s *Service) repeated(rec execRecord) (*execRecord, error) {
+	x := s.executing(rec.key())
+	if x == nil {
+		return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&rec))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.rec.Status == statusRunning && x.rec.Input == rec.Input {
+		old := x.rec
+		return &old, nil
+	}
+	return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&x.rec))
+}
+
+func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
+	arn := str(in.StateMachineArn)
+	def, rec, err := s.target(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "StartSyncExecution", arn); err != nil {
+		return nil, err
+	}
+	if !rec.Express {
+		return nil, wire.Errorf(400, "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+	}
+	if err := s.fill(&rec, def, in.Name, in.Input, in.TraceHeader); err != nil {
+		return nil, err
+	}
+	rec.ExpressID = wire.NewID()
+	x, err := s.newExecution(rec, def)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { x.cancel(stopError{}) })()
+	x.start()
+	<-x.done
+	if x.rec.Stop == nil {
+		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
+	}
+	r := &x.rec
+	took := r.Stop.Sub(r.Start)
+	billed := (took.Milliseconds() + 99) / 100 * 100
+	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
+	out := &sfn.StartSyncExecutionOutput{
+		ExecutionArn: aws.String(s.executionARN(r)), StateMachineArn: aws.String(s.arn("stateMachine", r.Machine)), Name: aws.String(r.Name),
+		StartDate: &r.Start, StopDate: r.Stop, Status: types.SyncExecutionStatus(r.Status), Input: aws.String(r.Input), InputDetails: included,
+		Error: r.Error, Cause: r.Cause,
+		BillingDetails: &types.BillingDetails{BilledDurationInMilliseconds: max(billed, 100), BilledMemoryUsedInMB: 64},
+	}
+	if r.Status == statusSucceeded {
+		out.Output, out.OutputDetails = aws.String(r.Output), included
+	}
+	if r.Trace != "" {
+		out.TraceHeader = aws.String(r.Trace)
+	}
+	return out, nil
+}
+
+// execution reads the record that an ARN names.
+func (s *Service) execution(ctx context.Context, req *wire.Request, action, arn string) (execRecord, *revisionRecord, error) {
+	_, key, err := parseARN(arn, "execution")
+	if err != nil {
+		return execRecord{}, nil, err
+	}
+	if err := allow(ctx, req, action, arn); err != nil {
+		return execRecord{}, nil, err
+	}
+	rec, def, err := s.loadExecution(key)
+	if isCode(err, "ExecutionDoesNotExist") {
+		err = errNoExecution(arn)
+	}
+	return rec, def, err
+}
+
+func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error) {
+	rec, def, err := s.execution(ctx, req, "StopExecution", str(in.ExecutionArn))
+	if err != nil {
+		return nil, err
+	}
+	if rec.Status != statusRunning {
+		return &sfn.StopExecutionOutput{StopDate: rec.Stop}, nil
+	}
+	x := s.executing(rec.key())
+	if x == nil { // not resumed yet
+		if err := s.countEvents(&rec); err != nil {
+			return nil, err
+		}
+		if x, err = s.newExecution(rec, def); err != nil {
+			return nil, err
+		}
+		if s.adopt(x) {
+			x.start()
+		} else {
+			x = s.executing(rec.key())
+		}
+	}
+	if x != nil {
+		x.cancel(stopError{name: in.Error, cause: in.Cause})
+		select {
+		case <-x.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	rec, _, err = s.loadExecution(rec.key())
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.StopExecutionOutput{StopDate: rec.Stop}, nil
+}
+
+func (s *Service) describeExecution(ctx context.Context, req *wire.Request, in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
+	rec, _, err := s.execution(ctx, req, "DescribeExecution", str(in.ExecutionArn))
+	if err != nil {
+		return nil, err
+	}
+	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
+	out := &sfn.DescribeExecutionOutput{
+		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine)), Name: aws.String(rec.Name),
+		Status: types.ExecutionStatus(rec.Status), StartDate: &rec.Start, StopDate: rec.Stop, Error: rec.Error, Cause: rec.Cause,
+		Input: aws.String(rec.Input), InputDetails: included, RedriveCount: aws.Int32(int32(rec.RedriveCount)), RedriveDate: rec.RedriveAt, //nolint:gosec // few
+	}
+	if rec.Status == statusSucceeded {
+		out.Output, out.OutputDetails = aws.String(rec.Output), included
+	}
+	if in.IncludedData == types.IncludedDataMetadataOnly {
+		out.Input, out.Output = nil, nil
+		excluded := &types.CloudWatchEventsExecutionDataDetails{}
+		out.InputDetails = excluded
+		if out.OutputDetails != nil {
+			out.OutputDetails = excluded
+		}
+	}
+	if rec.Version > 0 {
+		out.StateMachineVersionArn = aws.String(s.versionARN(rec.Machine, rec.Version))
+	}
+	if rec.Alias != "" {
+		out.StateMachineAliasArn = aws.String(s.aliasARN(rec.Machine, rec.Alias))
+	}
+	if rec.MapRun != "" {
+		out.MapRunArn = aws.String(rec.MapRun)
+	}
+	if rec.Trace != "" {
+		out.TraceHeader = aws.String(rec.Trace)
+	}
+	out.RedriveStatus, out.RedriveStatusReason = s.redriveStatus(&rec)
+	return out, nil
+}
+
+// redriveWindow is how long after its end an execution can be redriven.
+const redriveWindow = 14 * 24 * time.Hour
+
+func (s *Service) redriveStatus(rec *execRecord) (types.ExecutionRedriveStatus, *string) {
+	switch {
+	case rec.Status == statusRunning, rec.Status == statusSucceeded, rec.Status == statusPending:
+		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution is " + rec.Status + " and cannot be redriven")
+	case rec.Stop != nil && s.now().Sub(*rec.Stop) > redriveWindow:
+		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution history event expired")
+	case rec.LastEvent >= maxEvents-1:
+		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution history event limit exceeded")
+	case rec.MapRun != "":
+		return types.ExecutionRedriveStatusRedrivableByMapRun, nil
+	}
+	return types.ExecutionRedriveStatusRedrivable, nil
+}
+
+func (s *Service) describeForExecution(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineForExecutionInput) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+	rec, def, err := s.execution(ctx, req, "DescribeStateMachineForExecution", str(in.ExecutionArn))
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.DescribeStateMachineForExecutionOutput{
+		StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine)), Name: aws.String(def.Machine), Definition: aws.String(def.Definition),
+		RoleArn: aws.String(def.RoleARN), UpdateDate: &def.Updated, LoggingConfiguration: loggingOf(def.Logging),
+		EncryptionConfiguration: encryptionOf(def.Encryption), TracingConfiguration: &types.TracingConfiguration{Enabled: def.Tracing},
+		VariableReferences: s.variableReferences(def),
+	}
+	if def.Revision != "" {
+		out.RevisionId = aws.String(def.Revision)
+	}
+	if rec.MapRun != "" {
+		out.MapRunArn = aws.String(rec.MapRun)
+		_, label, _ := strings.Cut(rec.Machine, "/")
+		out.Label = aws.String(label)
+	}
+	return out, nil
+}
+
+func (s *Service) listExecutions(ctx context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
+		return nil, validation("Must specify exactly one of: [stateMachineArn, mapRunArn]")
+	}
+	prefix, keep, err := s.listFilter(ctx, req, in)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "executions")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketIndex, prefix, from, func(key string, raw []byte) (bool, error) {
+			var m summary
+			if err := json.Unmarshal(raw, &m); err != nil {
+				return false, err
+			}
+			if !keep(&m) {
+				return true, nil
+			}
+			if len(out.Executions) == limit {
+				out.NextToken = encodeToken("executions", key)
+				return false, nil
+			}
+			out.Executions = append(out.Executions, s.listItem(&m))
+			return true, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// listFilter turns a ListExecutions request into a prefix of the index and a
+// predicate.
+func (s *Service) listFilter(ctx context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (string, func(*summary) bool, error) {
+	status := func(m *summary) bool { return in.StatusFilter == "" || m.Status == string(in.StatusFilter) }
+	if in.MapRunArn != nil {
+		run, err := s.mapRun(ctx, req, "ListExecutions", *in.MapRunArn)
+		if err != nil {
+			return "", nil, err
+		}
+		return run.Machine + "/" + run.Label + ":", func(m *summary) bool {
+			redriven := in.RedriveFilter == "" || (in.RedriveFilter == types.ExecutionRedriveFilterRedriven) == (m.RedriveCount > 0)
+			return status(m) && redriven && m.MapRun == *in.MapRunArn
+		}, nil
+	}
+	arn := *in.StateMachineArn
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := allow(ctx, req, "ListExecutions", arn); err != nil {
+		return "", nil, err
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		m, err := machine(tx, ref.name, arn)
+		if err != nil {
+			return err
+		}
+		if m.Type == typeExpress {
+			return wire.Errorf(400, "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+		}
+		if ref.qualifier == "" {
+			return nil
+		}
+		_, err = qualified(tx, ref, arn)
+		return err
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return ref.name + ":", func(m *summary) bool {
+		switch {
+		case ref.qualifier == "":
+		case ref.version():
+			if strconv.Itoa(m.Version) != ref.qualifier {
+				return false
+			}
+		case m.Alias != ref.qualifier:
+			return false
+		}
+		return status(m)
+	}, nil
+}
+
+func (s *Service) listItem(m *summary) types.ExecutionListItem {
+	item := types.ExecutionListItem{
+		ExecutionArn: aws.String(s.arn("execution", m.key())), StateMachineArn: aws.String(s.arn("stateMachine", m.Machine)), Name: aws.String(m.Name),
+		Status: types.ExecutionStatus(m.Status), StartDate: &m.Start, StopDate: m.Stop, RedriveCount: aws.Int32(int32(m.RedriveCount)), RedriveDate: m.RedriveAt, //nolint:gosec // few
+	}
+	if m.Version > 0 {
+		item.StateMachineVersionArn = aws.String(s.versionARN(m.Machine, m.Version))
+	}
+	if m.Alias != "" {
+		item.StateMachineAliasArn = aws.String(s.aliasARN(m.Machine, m.Alias))
+	}
+	if m.MapRun != "" {
+		item.MapRunArn = aws.String(m.MapRun)
+		item.ItemCount = aws.Int32(int32(m.Items)) //nolint:gosec // bounded by the batch
+	}
+	return item
+}
+
+// historyOutput is GetExecutionHistoryOutput with the events as they are stored.
+type historyOutput struct {
+	Events    []json.RawMessage
+	NextToken *string
+}
+
+func (s *Service) getHistory(ctx context.Context, req *wire.Request, in *sfn.GetExecutionHistoryInput) (*historyOutput, error) {
+	rec, _, err := s.execution(ctx, req, "GetExecutionHistory", str(in.ExecutionArn))
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "history")
+	if err != nil {
+		return nil, err
+	}
+	out := &historyOutput{Events: []json.RawMessage{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		step, id := int64(1), int64(1)
+		if in.ReverseOrder {
+			step = -1
+			if id = s.lastEvent(tx, &rec); from == "" && id == 0 {
+				return nil
+			}
+		}
+		if from != "" {
+			if id, err = strconv.ParseInt(from, 10, 64); err != nil {
+				return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
+			}
+		}
+		for ; id > 0; id += step {
+			raw := tx.GetRaw(bucketEvents, eventKey(rec.key(), id))
+			if raw == nil {
+				return nil
+			}
+			if len(out.Events) == limit {
+				out.NextToken = encodeToken("history", strconv.FormatInt(id, 10))
+				return nil
+			}
+			api, err := historyEvent(raw, in.IncludeExecutionData)
+			if err != nil {
+				return err
+			}
+			out.Events = append(out.Events, api)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func historyEvent(raw []byte, include *bool) (json.RawMessage, error) {
+	var ev event
+	if err := json.Unmarshal(raw, &ev); err != nil {
+		return nil, err
+	}
+	if include != nil && !*include {
+		ev.Details.strip()
+	}
+	return ev.api()
+}
+
+// lastEvent finds the number of the last written event.
+func (s *Service) lastEvent(tx *store.Tx, rec *execRecord) int64 {
+	lo, hi := int64(0), rec.LastEvent
+	if rec.Status == statusRunning {
+		hi = maxEvents
+	}
+	for lo < hi { // ids are dense
+		mid := (lo + hi + 1) / 2
+		if tx.GetRaw(bucketEvents, eventKey(rec.key(), mid)) != nil {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}

@@ -1,0 +1,532 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Types of state machines.
+const (
+	typeStandard = "STANDARD"
+	typeExpress  = "EXPRESS"
+)
+
+// maxDefinition is the limit of a definition in bytes.
+const maxDefinition = 1 << 20
+
+// revisionRecord is the definition that executions run by. It is kept while the
+// executions are, so a later update or deletion does not touch them.
+type revisionRecord struct {
+	Key        string          `json:"key"`
+	Machine    string          `json:"machine"`
+	Type       string          `json:"type"`
+	Revision   string          `json:"revision,omitempty"`
+	RoleARN    string          `json:"roleArn"`
+	Definition string          `json:"definition"`
+	Logging    json.RawMessage `json:"logging,omitempty"`
+	Tracing    bool            `json:"tracing,omitempty"`
+	Encryption json.RawMessage `json:"encryption,omitempty"`
+	Updated    time.Time       `json:"updated"`
+}
+
+func (m *machineRecord) revision() *revisionRecord {
+	return &revisionRecord{
+		Key: m.revisionKey(), Machine: m.Name, Type: m.Type, Revision: m.Revision, RoleARN: m.RoleARN, Definition: m.Definition,
+		Logging: m.Logging, Tracing: m.Tracing, Encryption: m.Encryption, Updated: m.Updated,
+	}
+}
+
+// definition validates a definition as CreateStateMachine does.
+func (s *Service) definition(text, typ string) (*asl.Machine, error) {
+	if len(text) > maxDefinition {
+		return nil, validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
+	}
+	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown})
+	var invalid *asl.Error
+	if errors.As(err, &invalid) {
+		return nil, wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
+	}
+	return m, err
+}
+
+func checkRole(arn string) error {
+	if !strings.HasPrefix(arn, "arn:") || !strings.Contains(arn, ":iam::") || !strings.Contains(arn, ":role/") {
+		return wire.Errorf(400, "InvalidArn", "Invalid Role Arn: '%s'", arn)
+	}
+	return nil
+}
+
+func (s *Service) passRole(ctx context.Context, req *wire.Request, role string) error {
+	return req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"states.amazonaws.com"}})
+}
+
+// encodeConfig keeps a configuration of the API.
+func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) }
+
+func loggingOf(raw json.RawMessage) *types.LoggingConfiguration {
+	c := &types.LoggingConfiguration{Level: types.LogLevelOff}
+	if len(raw) > 0 {
+		if err := wire.Decode(raw, c); err != nil {
+			return &types.LoggingConfiguration{Level: types.LogLevelOff}
+		}
+	}
+	if c.Level == "" {
+		c.Level = types.LogLevelOff
+	}
+	return c
+}
+
+func encryptionOf(raw json.RawMessage) *types.EncryptionConfiguration {
+	c := &types.EncryptionConfiguration{Type: types.EncryptionTypeAwsOwnedKey}
+	if len(raw) > 0 {
+		_ = wire.Decode(raw, c) // written by encodeConfig
+	}
+	return c
+}
+
+func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
+	name := str(in.Name)
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	arn := s.arn("stateMachine", name)
+	if err := allow(ctx, req, "CreateStateMachine", arn); err != nil {
+		return nil, err
+	}
+	if in.VersionDescription != nil && !in.Publish {
+		return nil, validation("Version description can only be set when publish is true")
+	}
+	if err := checkRole(str(in.RoleArn)); err != nil {
+		return nil, err
+	}
+	if err := s.passRole(ctx, req, str(in.RoleArn)); err != nil {
+		return nil, err
+	}
+	typ := string(in.Type)
+	switch typ {
+	case "":
+		typ = typeStandard
+	case typeStandard, typeExpress:
+	default:
+		return nil, wire.Errorf(400, "StateMachineTypeNotSupported", "State Machine Type is not supported: '%s'", typ)
+	}
+	if _, err := s.definition(str(in.Definition), typ); err != nil {
+		return nil, err
+	}
+	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
+		return nil, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	m := machineRecord{
+		Name: name, Type: typ, Created: now, Updated: now, RoleARN: str(in.RoleArn), Definition: str(in.Definition),
+		Tracing: in.TracingConfiguration != nil && in.TracingConfiguration.Enabled, NextVersion: 1,
+	}
+	var err error
+	if m.Logging, err = encodeConfig(in.LoggingConfiguration); err != nil {
+		return nil, err
+	}
+	if m.Encryption, err = encodeConfig(in.EncryptionConfiguration); err != nil {
+		return nil, err
+	}
+	return s.putNewMachine(&m, arn, in)
+}
+
+func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
+	out := &sfn.CreateStateMachineOutput{StateMachineArn: aws.String(arn)}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		old, found, err := store.Get[machineRecord](tx, bucketMachines, m.Name)
+		if err != nil {
+			return err
+		}
+		if found {
+			if !old.same(m) {
+				return wire.Errorf(400, "StateMachineAlreadyExists", "State Machine Already Exists: '%s'", arn)
+			}
+			out.CreationDate = &old.Created
+			if in.Publish {
+				out.StateMachineVersionArn = aws.String(s.versionARN(m.Name, old.NextVersion-1))
+			}
+			return nil
+		}
+		if in.Publish {
+			v := versionRecord{Machine: *m, Number: 1, Description: str(in.VersionDescription), Created: m.Created}
+			m.NextVersion = 2
+			if err := store.Put(tx, bucketVersions, versionKey(m.Name, 1), v); err != nil {
+				return err
+			}
+			out.StateMachineVersionArn = aws.String(s.versionARN(m.Name, 1))
+		}
+		out.CreationDate = &m.Created
+		if err := putTags(tx, arn, in.Tags); err != nil {
+			return err
+		}
+		if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
+			return err
+		}
+		return store.Put(tx, bucketMachines, m.Name, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// same tells a repeated creation from a different one. Role and tags do not count.
+func (m *machineRecord) same(o *machineRecord) bool {
+	return m.Type == o.Type && m.Definition == o.Definition && m.Tracing == o.Tracing &&
+		string(m.Logging) == string(o.Logging) && string(m.Encryption) == string(o.Encryption)
+}
+
+// machine reads a state machine.
+func machine(tx *store.Tx, name, arn string) (machineRecord, error) {
+	m, found, err := store.Get[machineRecord](tx, bucketMachines, name)
+	if err == nil && !found {
+		err = errNoMachine(arn)
+	}
+	return m, err
+}
+
+func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineInput) (*sfn.UpdateStateMachineOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if ref.qualifier != "" {
+		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
+	}
+	if err := allow(ctx, req, "UpdateStateMachine", arn); err != nil {
+		return nil, err
+	}
+	if in.VersionDescription != nil && !in.Publish {
+		return nil, validation("Version description can only be set when publish is true")
+	}
+	if in.Definition == nil && in.RoleArn == nil && in.LoggingConfiguration == nil && in.TracingConfiguration == nil && in.EncryptionConfiguration == nil && !in.Publish {
+		return nil, wire.Errorf(400, "MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration, or the EncryptionConfiguration must be specified")
+	}
+	if in.RoleArn != nil {
+		if err := checkRole(*in.RoleArn); err != nil {
+			return nil, err
+		}
+		if err := s.passRole(ctx, req, *in.RoleArn); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
+		return nil, err
+	}
+	if in.Definition != nil {
+		var typ string
+		if err := s.DB.View(func(tx *store.Tx) error {
+			m, err := machine(tx, ref.name, arn)
+			typ = m.Type
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		if _, err := s.definition(*in.Definition, typ); err != nil {
+			return nil, err
+		}
+	}
+	out := &sfn.UpdateStateMachineOutput{}
+	err = s.DB.Update(func(tx *store.Tx) error { return s.applyUpdate(tx, ref.name, in, out) })
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) applyUpdate(tx *store.Tx, name string, in *sfn.UpdateStateMachineInput, out *sfn.UpdateStateMachineOutput) error {
+	m, err := machine(tx, name, str(in.StateMachineArn))
+	if err != nil {
+		return err
+	}
+	before := m
+	if in.Definition != nil {
+		m.Definition = *in.Definition
+	}
+	if in.RoleArn != nil {
+		m.RoleARN = *in.RoleArn
+	}
+	if in.LoggingConfiguration != nil {
+		if m.Logging, err = encodeConfig(in.LoggingConfiguration); err != nil {
+			return err
+		}
+	}
+	if in.TracingConfiguration != nil {
+		m.Tracing = in.TracingConfiguration.Enabled
+	}
+	if in.EncryptionConfiguration != nil {
+		if m.Encryption, err = encodeConfig(in.EncryptionConfiguration); err != nil {
+			return err
+		}
+	}
+	m.Updated = s.now()
+	if m.Definition != before.Definition || m.RoleARN != before.RoleARN || !m.same(&before) || m.Revision == "" {
+		m.Revision = wire.NewID()
+	}
+	out.UpdateDate, out.RevisionId = &m.Updated, aws.String(m.Revision)
+	if in.Publish {
+		n, err := publish(tx, &m, str(in.VersionDescription), m.Updated)
+		if err != nil {
+			return err
+		}
+		out.StateMachineVersionArn = aws.String(s.versionARN(name, n))
+	}
+	if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
+		return err
+	}
+	return store.Put(tx, bucketMachines, name, m)
+}
+
+func (s *Service) describeStateMachine(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "DescribeStateMachine", arn); err != nil {
+		return nil, err
+	}
+	var m machineRecord
+	created, description := time.Time{}, ""
+	err = s.DB.View(func(tx *store.Tx) error {
+		if m, err = machine(tx, ref.name, arn); err != nil {
+			return err
+		}
+		created = m.Created
+		if ref.qualifier == "" {
+			return nil
+		}
+		v, err := qualified(tx, ref, arn)
+		if err != nil {
+			return err
+		}
+		m, created, description = v.Machine, v.Created, v.Description
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.DescribeStateMachineOutput{
+		StateMachineArn: aws.String(arn), Name: aws.String(m.Name), CreationDate: &created, Definition: aws.String(m.Definition),
+		RoleArn: aws.String(m.RoleARN), Type: types.StateMachineType(m.Type), Status: types.StateMachineStatusActive,
+		LoggingConfiguration: loggingOf(m.Logging), EncryptionConfiguration: encryptionOf(m.Encryption),
+		TracingConfiguration: &types.TracingConfiguration{Enabled: m.Tracing},
+		VariableReferences:   s.variableReferences(m.revision()),
+	}
+	if m.Revision != "" {
+		out.RevisionId = aws.String(m.Revision)
+	}
+	if description != "" {
+		out.Description = aws.String(description)
+	}
+	if in.IncludedData == types.IncludedDataMetadataOnly {
+		out.Definition, out.VariableReferences = aws.String(""), nil
+	}
+	return out, nil
+}
+
+func (s *Service) variableReferences(def *revisionRecord) map[string][]string {
+	m, err := s.parsed(def)
+	if err != nil {
+		return nil
+	}
+	refs := m.VariableReferences()
+	if len(refs) == 0 {
+		return nil
+	}
+	return refs
+}
+
+func (s *Service) deleteStateMachine(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineInput) (*sfn.DeleteStateMachineOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if ref.qualifier != "" {
+		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
+	}
+	if err := allow(ctx, req, "DeleteStateMachine", arn); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		for bucket, key := range map[string]string{bucketVersions: ref.name + "/", bucketAliases: ref.name + "/", bucketTags: arn} {
+			if err := tx.DeletePrefix(bucket, key); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(bucketMachines, ref.name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.stopAll(ref.name)
+	return &sfn.DeleteStateMachineOutput{}, nil
+}
+
+// stopAll aborts the running executions of a deleted state machine.
+func (s *Service) stopAll(machine string) {
+	s.mu.Lock()
+	var running []*execution
+	for _, x := range s.live {
+		if x.rec.Machine == machine {
+			running = append(running, x)
+		}
+	}
+	s.mu.Unlock()
+	for _, x := range running {
+		x.cancel(stopError{})
+	}
+}
+
+func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
+	if err := allow(ctx, req, "ListStateMachines", "*"); err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "machines")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListStateMachinesOutput{StateMachines: []types.StateMachineListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketMachines, "", from, func(key string, raw []byte) (bool, error) {
+			if len(out.StateMachines) == limit {
+				out.NextToken = encodeToken("machines", key)
+				return false, nil
+			}
+			var m machineRecord
+			if err := json.Unmarshal(raw, &m); err != nil {
+				return false, err
+			}
+			out.StateMachines = append(out.StateMachines, types.StateMachineListItem{
+				StateMachineArn: aws.String(s.arn("stateMachine", m.Name)), Name: aws.String(m.Name),
+				Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
+			})
+			return true, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) validateDefinition(ctx context.Context, req *wire.Request, in *sfn.ValidateStateMachineDefinitionInput) (*sfn.ValidateStateMachineDefinitionOutput, error) {
+	if err := allow(ctx, req, "ValidateStateMachineDefinition", "*"); err != nil {
+		return nil, err
+	}
+	limit := int(in.MaxResults)
+	if limit <= 0 || limit > 100 {
+		limit = 100
+	}
+	out := &sfn.ValidateStateMachineDefinitionOutput{
+		Diagnostics: []types.ValidateStateMachineDefinitionDiagnostic{}, Truncated: aws.Bool(false),
+		Result: types.ValidateStateMachineDefinitionResultCodeOk,
+	}
+	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown})
+	for _, d := range diags {
+		if d.Severity == asl.SeverityError {
+			out.Result = types.ValidateStateMachineDefinitionResultCodeFail
+		} else if in.Severity != types.ValidateStateMachineDefinitionSeverityWarning {
+			continue
+		}
+		if len(out.Diagnostics) == limit {
+			out.Truncated = aws.Bool(true)
+			break
+		}
+		out.Diagnostics = append(out.Diagnostics, types.ValidateStateMachineDefinitionDiagnostic{
+			Severity: types.ValidateStateMachineDefinitionSeverity(d.Severity), Code: aws.String(d.Code),
+			Message: aws.String(d.Message), Location: aws.String(d.Location),
+		})
+	}
+	return out, nil
+}
+
+// logGroup returns the name of the log group of a configuration, "" if it logs
+// nothing.
+func logGroup(c *types.LoggingConfiguration) string {
+	if c == nil || c.Level == "" || c.Level == types.LogLevelOff || len(c.Destinations) == 0 || c.Destinations[0].CloudWatchLogsLogGroup == nil {
+		return ""
+	}
+	arn := str(c.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn)
+	_, name, _ := strings.Cut(arn, ":log-group:")
+	return strings.TrimSuffix(name, ":*")
+}
+
+// checkLogging checks a logging configuration: more than one destination, a level
+// without one, or a group that does not exist are errors.
+func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.LoggingConfiguration) error {
+	invalid := func(format string, args ...any) error {
+		return wire.Errorf(400, "InvalidLoggingConfiguration", "Invalid Logging Configuration: "+format, args...)
+	}
+	if c == nil {
+		return nil
+	}
+	if len(c.Destinations) > 1 {
+		return validation("1 validation error detected: Value '%d' at 'loggingConfiguration.destinations' failed to satisfy constraint: Member must have length less than or equal to 1", len(c.Destinations))
+	}
+	if c.Level == "" || c.Level == types.LogLevelOff {
+		return nil
+	}
+	if !slices.Contains(types.LogLevel("").Values(), c.Level) {
+		return validation("1 validation error detected: Value '%s' at 'loggingConfiguration.level' failed to satisfy constraint: Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]", c.Level)
+	}
+	if len(c.Destinations) == 0 {
+		return invalid("Must specify exactly one Log Destination.")
+	}
+	group := logGroup(c)
+	if group == "" {
+		return invalid("Log Destination not found.")
+	}
+	if !s.Router.Has("cloudwatchlogs", "DescribeLogGroups") {
+		return nil
+	}
+	in := encode(map[string]string{"logGroupNamePrefix": group})
+	raw, err := s.Router.Invoke(ctx, wire.Principal{Account: s.Account, Admin: true}, "cloudwatchlogs", "DescribeLogGroups", in)
+	if err != nil {
+		return err
+	}
+	var out struct {
+		LogGroups []struct{ LogGroupName string }
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return fmt.Errorf("read log groups: %w", err)
+	}
+	for _, g := range out.LogGroups {
+		if g.LogGroupName == group {
+			return nil
+		}
+	}
+	return invalid("Log Destination not found.")
+}
+
+// encode marshals what cannot fail to marshal.
+func encode(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
+}

@@ -1,0 +1,128 @@
+package states
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxTags is the limit of tags of a resource.
+const maxTags = 50
+
+func checkTags(tags []types.Tag) error {
+	for _, t := range tags {
+		k := str(t.Key)
+		switch {
+		case k == "":
+			return validation("1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		case len([]rune(k)) > 128:
+			return validation("1 validation error detected: Value '%s' at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 128", k)
+		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+			return validation("Caller is an end user and not allowed to mutate system tags")
+		}
+	}
+	return nil
+}
+
+func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		m = map[string]string{}
+	}
+	for _, t := range tags {
+		m[str(t.Key)] = str(t.Value)
+	}
+	if len(m) > maxTags {
+		return wire.Errorf(400, "TooManyTags", "Too many tags: the limit is %d", maxTags)
+	}
+	return store.Put(tx, bucketTags, arn, m)
+}
+
+// tagged checks that a resource that may have tags exists.
+func (s *Service) tagged(ctx context.Context, req *wire.Request, action, arn string) error {
+	kind, rest, err := parseARN(arn, "stateMachine", "activity")
+	if err != nil {
+		return err
+	}
+	if err := allow(ctx, req, action, arn); err != nil {
+		return err
+	}
+	bucket := bucketMachines
+	if kind == "activity" {
+		bucket = bucketActivities
+	}
+	return s.DB.View(func(tx *store.Tx) error {
+		if tx.GetRaw(bucket, rest) == nil {
+			return errNoResource(arn)
+		}
+		return nil
+	})
+}
+
+func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *sfn.TagResourceInput) (*sfn.TagResourceOutput, error) {
+	arn := str(in.ResourceArn)
+	if err := s.tagged(ctx, req, "TagResource", arn); err != nil {
+		return nil, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	if err := s.DB.Update(func(tx *store.Tx) error { return putTags(tx, arn, in.Tags) }); err != nil {
+		return nil, err
+	}
+	return &sfn.TagResourceOutput{}, nil
+}
+
+func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *sfn.UntagResourceInput) (*sfn.UntagResourceOutput, error) {
+	arn := str(in.ResourceArn)
+	if err := s.tagged(ctx, req, "UntagResource", arn); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+		if err != nil || m == nil {
+			return err
+		}
+		for _, k := range in.TagKeys {
+			delete(m, k)
+		}
+		return store.Put(tx, bucketTags, arn, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.UntagResourceOutput{}, nil
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
+	arn := str(in.ResourceArn)
+	if err := s.tagged(ctx, req, "ListTagsForResource", arn); err != nil {
+		return nil, err
+	}
+	out := &sfn.ListTagsForResourceOutput{Tags: []types.Tag{}}
+	err := s.DB.View(func(tx *store.Tx) error {
+		m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+		for k, v := range m {
+			out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
+	return out, nil
+}

@@ -1,0 +1,318 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// tokenError turns errNoToken into AWS's answers: a token that never was is
+// invalid, one whose task has ended is timed out.
+func tokenError(token string, err error) error {
+	if !errors.Is(err, errNoToken) {
+		return err
+	}
+	if len(token) < 100 || token[:8] != "AQCIAAAA" {
+		return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
+	}
+	return wire.Errorf(400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+}
+
+func (s *Service) sendTaskSuccess(ctx context.Context, req *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
+	if err := allow(ctx, req, "SendTaskSuccess", "*"); err != nil {
+		return nil, err
+	}
+	text := str(in.Output)
+	if _, err := value.Parse(text); err != nil {
+		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: '%s'", err)
+	}
+	if len(text) > maxData {
+		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: 'The output exceeds %d bytes'", maxData)
+	}
+	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+		rec.Done, rec.Output = true, &text
+		return nil
+	})
+	if err != nil {
+		return nil, tokenError(str(in.TaskToken), err)
+	}
+	return &sfn.SendTaskSuccessOutput{}, nil
+}
+
+func (s *Service) sendTaskFailure(ctx context.Context, req *wire.Request, in *sfn.SendTaskFailureInput) (*sfn.SendTaskFailureOutput, error) {
+	if err := allow(ctx, req, "SendTaskFailure", "*"); err != nil {
+		return nil, err
+	}
+	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+		rec.Done, rec.Error, rec.Cause = true, in.Error, in.Cause
+		return nil
+	})
+	if err != nil {
+		return nil, tokenError(str(in.TaskToken), err)
+	}
+	return &sfn.SendTaskFailureOutput{}, nil
+}
+
+func (s *Service) sendTaskHeartbeat(ctx context.Context, req *wire.Request, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
+	if err := allow(ctx, req, "SendTaskHeartbeat", "*"); err != nil {
+		return nil, err
+	}
+	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+		rec.Beat = s.now()
+		return nil
+	})
+	if err != nil {
+		return nil, tokenError(str(in.TaskToken), err)
+	}
+	return &sfn.SendTaskHeartbeatOutput{}, nil
+}
+
+// activityRecord is an activity.
+type activityRecord struct {
+	Name       string          `json:"name"`
+	Created    time.Time       `json:"created"`
+	Encryption json.RawMessage `json:"encryption,omitempty"`
+}
+
+// taskQueue holds the tokens of tasks that no worker has taken. wake is closed
+// and replaced when one is added.
+type taskQueue struct {
+	tokens []string
+	wake   chan struct{}
+}
+
+// queue returns an activity's queue; s.mu must be held.
+func (s *Service) queue(arn string) *taskQueue {
+	q := s.queues[arn]
+	if q == nil {
+		q = &taskQueue{wake: make(chan struct{})}
+		s.queues[arn] = q
+	}
+	return q
+}
+
+// offer makes a task known to an activity's workers.
+func (s *Service) offer(arn, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queue(arn)
+	q.tokens = append(q.tokens, token)
+	close(q.wake)
+	q.wake = make(chan struct{})
+}
+
+// restoreActivities offers the tasks again that waited for a worker when the
+// process ended.
+func (s *Service) restoreActivities() error {
+	type waiting struct {
+		token string
+		rec   tokenRecord
+	}
+	var all []waiting
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketTokens, "", "", func(key string, raw []byte) (bool, error) {
+			var rec tokenRecord
+			err := json.Unmarshal(raw, &rec)
+			if rec.Activity != "" && !rec.Started && !rec.Done {
+				all = append(all, waiting{key, rec})
+			}
+			return true, err
+		})
+	})
+	for _, w := range all {
+		s.offer(w.rec.Activity, w.token)
+	}
+	return err
+}
+
+func (s *Service) activityExists(arn string) bool {
+	_, name, err := parseARN(arn, "activity")
+	if err != nil {
+		return false
+	}
+	found := false
+	_ = s.DB.View(func(tx *store.Tx) error { // a failing store shows at the next write
+		found = tx.GetRaw(bucketActivities, name) != nil
+		return nil
+	})
+	return found
+}
+
+func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn.CreateActivityInput) (*sfn.CreateActivityOutput, error) {
+	name := str(in.Name)
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	arn := s.arn("activity", name)
+	if err := allow(ctx, req, "CreateActivity", arn); err != nil {
+		return nil, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	enc, err := encodeConfig(in.EncryptionConfiguration)
+	if err != nil {
+		return nil, err
+	}
+	a := activityRecord{Name: name, Created: s.now(), Encryption: enc}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		old, found, err := store.Get[activityRecord](tx, bucketActivities, name)
+		if err != nil {
+			return err
+		}
+		if found {
+			if string(old.Encryption) != string(enc) {
+				return wire.Errorf(400, "ActivityAlreadyExists", "Activity Already Exists: '%s'", arn)
+			}
+			a = old
+			return nil
+		}
+		if err := putTags(tx, arn, in.Tags); err != nil {
+			return err
+		}
+		return store.Put(tx, bucketActivities, name, a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.CreateActivityOutput{ActivityArn: aws.String(arn), CreationDate: &a.Created}, nil
+}
+
+// activity reads the activity that an ARN names.
+func (s *Service) activity(ctx context.Context, req *wire.Request, action, arn string) (activityRecord, error) {
+	_, name, err := parseARN(arn, "activity")
+	if err != nil {
+		return activityRecord{}, err
+	}
+	if err := allow(ctx, req, action, arn); err != nil {
+		return activityRecord{}, err
+	}
+	var a activityRecord
+	err = s.DB.View(func(tx *store.Tx) error {
+		var found bool
+		a, found, err = store.Get[activityRecord](tx, bucketActivities, name)
+		if err == nil && !found {
+			err = wire.Errorf(400, "ActivityDoesNotExist", "Activity Does Not Exist: '%s'", arn)
+		}
+		return err
+	})
+	return a, err
+}
+
+func (s *Service) describeActivity(ctx context.Context, req *wire.Request, in *sfn.DescribeActivityInput) (*sfn.DescribeActivityOutput, error) {
+	a, err := s.activity(ctx, req, "DescribeActivity", str(in.ActivityArn))
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.DescribeActivityOutput{
+		ActivityArn: in.ActivityArn, Name: aws.String(a.Name), CreationDate: &a.Created, EncryptionConfiguration: encryptionOf(a.Encryption),
+	}, nil
+}
+
+func (s *Service) deleteActivity(ctx context.Context, req *wire.Request, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
+	arn := str(in.ActivityArn)
+	_, name, err := parseARN(arn, "activity")
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "DeleteActivity", arn); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		return errors.Join(tx.Delete(bucketActivities, name), tx.Delete(bucketTags, arn))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.DeleteActivityOutput{}, nil
+}
+
+func (s *Service) listActivities(ctx context.Context, req *wire.Request, in *sfn.ListActivitiesInput) (*sfn.ListActivitiesOutput, error) {
+	if err := allow(ctx, req, "ListActivities", "*"); err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "activities")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListActivitiesOutput{Activities: []types.ActivityListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketActivities, "", from, func(key string, raw []byte) (bool, error) {
+			if len(out.Activities) == limit {
+				out.NextToken = encodeToken("activities", key)
+				return false, nil
+			}
+			var a activityRecord
+			if err := json.Unmarshal(raw, &a); err != nil {
+				return false, err
+			}
+			out.Activities = append(out.Activities, types.ActivityListItem{
+				ActivityArn: aws.String(s.arn("activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
+			})
+			return true, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// pollTime is how long GetActivityTask waits for a task.
+const pollTime = 60 * time.Second
+
+func (s *Service) getActivityTask(ctx context.Context, req *wire.Request, in *sfn.GetActivityTaskInput) (*sfn.GetActivityTaskOutput, error) {
+	arn := str(in.ActivityArn)
+	if _, err := s.activity(ctx, req, "GetActivityTask", arn); err != nil {
+		return nil, err
+	}
+	timer := s.Clock.NewTimer(pollTime)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		q := s.queue(arn)
+		wake := q.wake
+		token := ""
+		if len(q.tokens) > 0 {
+			token, q.tokens = q.tokens[0], q.tokens[1:]
+		}
+		s.mu.Unlock()
+		if token != "" {
+			input := ""
+			err := s.settle(token, func(rec *tokenRecord) error {
+				rec.Started, rec.Worker, rec.Beat = true, str(in.WorkerName), s.now()
+				input = rec.Input
+				return nil
+			})
+			if errors.Is(err, errNoToken) {
+				continue // its execution has ended
+			}
+			if err != nil {
+				return nil, err
+			}
+			return &sfn.GetActivityTaskOutput{TaskToken: aws.String(token), Input: aws.String(input)}, nil
+		}
+		select {
+		case <-wake:
+		case <-timer.C():
+			return &sfn.GetActivityTaskOutput{}, nil
+		case <-ctx.Done():
+			return &sfn.GetActivityTaskOutput{}, nil
+		case <-s.ctx.Done():
+			return &sfn.GetActivityTaskOutput{}, nil
+		}
+	}
+}

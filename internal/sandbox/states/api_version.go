@@ -1,0 +1,448 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func versionKey(machine string, n int) string { return fmt.Sprintf("%s/%010d", machine, n) }
+
+func (s *Service) versionARN(machine string, n int) string {
+	return s.arn("stateMachine", machine) + ":" + strconv.Itoa(n)
+}
+
+func (s *Service) aliasARN(machine, alias string) string {
+	return s.arn("stateMachine", machine) + ":" + alias
+}
+
+// publish makes the machine's present state its next version. Publishing a
+// revision twice yields the version that exists.
+func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) (int, error) {
+	if m.NextVersion > 1 {
+		last, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.Name, m.NextVersion-1))
+		if err != nil {
+			return 0, err
+		}
+		if found && last.Machine.Revision == m.Revision {
+			return last.Number, nil
+		}
+	}
+	n := m.NextVersion
+	m.NextVersion++
+	return n, store.Put(tx, bucketVersions, versionKey(m.Name, n), versionRecord{Machine: *m, Number: n, Description: description, Created: now})
+}
+
+// qualified returns the version that a qualified ARN names; of an alias the one
+// with the greater weight.
+func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) {
+	if !ref.version() {
+		a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+		if err != nil {
+			return versionRecord{}, err
+		}
+		if !found {
+			return versionRecord{}, errNoMachine(arn)
+		}
+		heaviest := slices.MaxFunc(a.Routes, func(x, y route) int { return x.Weight - y.Weight })
+		ref.qualifier = strconv.Itoa(heaviest.Version)
+	}
+	n, err := strconv.Atoi(ref.qualifier)
+	if err != nil {
+		return versionRecord{}, errNoMachine(arn)
+	}
+	v, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(ref.name, n))
+	if err == nil && !found {
+		err = errNoMachine(arn)
+	}
+	return v, err
+}
+
+func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn.PublishStateMachineVersionInput) (*sfn.PublishStateMachineVersionOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if ref.qualifier != "" {
+		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
+	}
+	if err := allow(ctx, req, "PublishStateMachineVersion", arn); err != nil {
+		return nil, err
+	}
+	if d := str(in.Description); len([]rune(d)) > 256 {
+		return nil, validation("1 validation error detected: Value '%s' at 'description' failed to satisfy constraint: Member must have length less than or equal to 256", d)
+	}
+	out := &sfn.PublishStateMachineVersionOutput{}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		m, err := machine(tx, ref.name, arn)
+		if err != nil {
+			return err
+		}
+		if in.RevisionId != nil && *in.RevisionId != m.Revision && (*in.RevisionId != "INITIAL" || m.Revision != "") {
+			return wire.Errorf(400, "ConflictException", "Failed to publish the State Machine version for revision %s. The current State Machine revision is %s.", *in.RevisionId, m.Revision)
+		}
+		n, err := publish(tx, &m, str(in.Description), s.now())
+		if err != nil {
+			return err
+		}
+		v, _, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.Name, n))
+		if err != nil {
+			return err
+		}
+		out.CreationDate, out.StateMachineVersionArn = &v.Created, aws.String(s.versionARN(m.Name, n))
+		return store.Put(tx, bucketMachines, m.Name, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineVersionsInput) (*sfn.ListStateMachineVersionsOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "ListStateMachineVersions", arn); err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "versions")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListStateMachineVersionsOutput{StateMachineVersions: []types.StateMachineVersionListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		if _, err := machine(tx, ref.name, arn); err != nil {
+			return err
+		}
+		all, err := store.List[versionRecord](tx, bucketVersions, ref.name+"/")
+		if err != nil {
+			return err
+		}
+		slices.Reverse(all) // newest first
+		for _, v := range all {
+			if from != "" && versionKey(ref.name, v.Number) > from {
+				continue
+			}
+			if len(out.StateMachineVersions) == limit {
+				out.NextToken = encodeToken("versions", versionKey(ref.name, v.Number))
+				return nil
+			}
+			out.StateMachineVersions = append(out.StateMachineVersions, types.StateMachineVersionListItem{
+				StateMachineVersionArn: aws.String(s.versionARN(ref.name, v.Number)), CreationDate: &v.Created,
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
+	arn := str(in.StateMachineVersionArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if !ref.version() {
+		return nil, validation("Only version ARN is supported: %s", arn)
+	}
+	if err := allow(ctx, req, "DeleteStateMachineVersion", arn); err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(ref.qualifier)
+	if err != nil {
+		return nil, invalidARN("Invalid ARN: %s", arn)
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		aliases, err := store.List[aliasRecord](tx, bucketAliases, ref.name+"/")
+		if err != nil {
+			return err
+		}
+		var users []string
+		for _, a := range aliases {
+			if slices.ContainsFunc(a.Routes, func(r route) bool { return r.Version == n }) {
+				users = append(users, a.Name)
+			}
+		}
+		if len(users) > 0 {
+			return wire.Errorf(400, "ConflictException", "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [%s]", strings.Join(users, ", "))
+		}
+		return tx.Delete(bucketVersions, versionKey(ref.name, n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.DeleteStateMachineVersionOutput{}, nil
+}
+
+// routes checks a routing configuration: one or two versions of one machine whose
+// weights make 100.
+func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListItem) (string, []route, error) {
+	if len(items) == 0 || len(items) > 2 {
+		return "", nil, validation("1 validation error detected: Value at 'routingConfiguration' failed to satisfy constraint: Member must have length between 1 and 2")
+	}
+	var name string
+	var out []route
+	sum := 0
+	for _, item := range items {
+		arn := str(item.StateMachineVersionArn)
+		ref, err := parseMachineARN(arn)
+		if err != nil {
+			return "", nil, err
+		}
+		if !ref.version() {
+			return "", nil, validation("Routing configuration must contain state machine version ARNs. Received: [%s]", arn)
+		}
+		if name != "" && name != ref.name {
+			return "", nil, validation("Routing configuration must contain version ARNs of the same state machine")
+		}
+		name = ref.name
+		n, err := strconv.Atoi(ref.qualifier)
+		if err != nil {
+			return "", nil, invalidARN("Invalid ARN: %s", arn)
+		}
+		if _, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(name, n)); err != nil {
+			return "", nil, err
+		} else if !found {
+			return "", nil, errNoResource(arn)
+		}
+		if slices.ContainsFunc(out, func(r route) bool { return r.Version == n }) {
+			return "", nil, validation("Routing configuration must not contain duplicate version ARNs")
+		}
+		if item.Weight < 0 || item.Weight > 100 {
+			return "", nil, validation("1 validation error detected: Value '%d' at 'routingConfiguration.weight' failed to satisfy constraint: Member must have value between 0 and 100", item.Weight)
+		}
+		out = append(out, route{n, int(item.Weight)})
+		sum += int(item.Weight)
+	}
+	if sum != 100 {
+		return "", nil, validation("Sum of routing configuration weights must equal 100. Received: %v", weights(out))
+	}
+	return name, out, nil
+}
+
+func weights(rs []route) []int {
+	out := make([]int, len(rs))
+	for i, r := range rs {
+		out[i] = r.Weight
+	}
+	return out
+}
+
+func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sfn.CreateStateMachineAliasInput) (*sfn.CreateStateMachineAliasOutput, error) {
+	name := str(in.Name)
+	if err := checkAliasName(name); err != nil {
+		return nil, err
+	}
+	out := &sfn.CreateStateMachineAliasOutput{}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		m, routes, err := s.routes(tx, in.RoutingConfiguration)
+		if err != nil {
+			return err
+		}
+		if err := allow(ctx, req, "CreateStateMachineAlias", s.arn("stateMachine", m)); err != nil {
+			return err
+		}
+		key := m + "/" + name
+		old, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
+		if err != nil {
+			return err
+		}
+		a := aliasRecord{Machine: m, Name: name, Description: str(in.Description), Routes: routes, Created: s.now(), Updated: s.now()}
+		if found {
+			if old.Description != a.Description || !slices.Equal(old.Routes, a.Routes) {
+				return wire.Errorf(400, "ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
+			}
+			a = old
+		}
+		out.CreationDate, out.StateMachineAliasArn = &a.Created, aws.String(s.aliasARN(m, name))
+		return store.Put(tx, bucketAliases, key, a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// checkAliasName checks a name of letters, digits, '_', '-' and '.' that is no number.
+func checkAliasName(name string) error {
+	ok := name != "" && len(name) <= 80 && strings.Trim(name, "0123456789") != ""
+	for _, r := range name {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
+	}
+	if !ok {
+		return validation("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$", name)
+	}
+	return nil
+}
+
+// alias parses an alias ARN.
+func aliasRef(arn string) (machineRef, error) {
+	ref, err := parseMachineARN(arn)
+	if err == nil && (ref.qualifier == "" || ref.version()) {
+		err = invalidARN("Invalid Alias ARN: %s", arn)
+	}
+	return ref, err
+}
+
+func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineAliasInput) (*sfn.UpdateStateMachineAliasOutput, error) {
+	arn := str(in.StateMachineAliasArn)
+	ref, err := aliasRef(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "UpdateStateMachineAlias", arn); err != nil {
+		return nil, err
+	}
+	out := &sfn.UpdateStateMachineAliasOutput{}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		key := ref.name + "/" + ref.qualifier
+		a, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return errNoResource(arn)
+		}
+		if in.RoutingConfiguration != nil {
+			m, routes, err := s.routes(tx, in.RoutingConfiguration)
+			if err != nil {
+				return err
+			}
+			if m != ref.name {
+				return validation("Routing configuration must contain version ARNs of the alias's state machine")
+			}
+			a.Routes = routes
+		}
+		if in.Description != nil {
+			a.Description = *in.Description
+		}
+		a.Updated = s.now()
+		out.UpdateDate = &a.Updated
+		return store.Put(tx, bucketAliases, key, a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
+	arn := str(in.StateMachineAliasArn)
+	ref, err := aliasRef(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "DescribeStateMachineAlias", arn); err != nil {
+		return nil, err
+	}
+	var a aliasRecord
+	err = s.DB.View(func(tx *store.Tx) error {
+		var found bool
+		a, found, err = store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+		if err == nil && !found {
+			err = errNoResource(arn)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.DescribeStateMachineAliasOutput{
+		StateMachineAliasArn: aws.String(arn), Name: aws.String(a.Name), CreationDate: &a.Created, UpdateDate: &a.Updated,
+	}
+	if a.Description != "" {
+		out.Description = aws.String(a.Description)
+	}
+	for _, r := range a.Routes {
+		out.RoutingConfiguration = append(out.RoutingConfiguration, types.RoutingConfigurationListItem{
+			StateMachineVersionArn: aws.String(s.versionARN(a.Machine, r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
+		})
+	}
+	return out, nil
+}
+
+func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
+	arn := str(in.StateMachineAliasArn)
+	ref, err := aliasRef(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "DeleteStateMachineAlias", arn); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		return errors.Join(tx.Delete(bucketAliases, ref.name+"/"+ref.qualifier), tx.Delete(bucketTags, arn))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfn.DeleteStateMachineAliasOutput{}, nil
+}
+
+func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineAliasesInput) (*sfn.ListStateMachineAliasesOutput, error) {
+	arn := str(in.StateMachineArn)
+	ref, err := parseMachineARN(arn)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(ctx, req, "ListStateMachineAliases", arn); err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "aliases")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListStateMachineAliasesOutput{StateMachineAliases: []types.StateMachineAliasListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		if _, err := machine(tx, ref.name, arn); err != nil {
+			return err
+		}
+		return tx.Scan(bucketAliases, ref.name+"/", from, func(key string, raw []byte) (bool, error) {
+			var a aliasRecord
+			if err := json.Unmarshal(raw, &a); err != nil {
+				return false, err
+			}
+			if ref.version() && !slices.ContainsFunc(a.Routes, func(r route) bool { return strconv.Itoa(r.Version) == ref.qualifier }) {
+				return true, nil
+			}
+			if len(out.StateMachineAliases) == limit {
+				out.NextToken = encodeToken("aliases", key)
+				return false, nil
+			}
+			out.StateMachineAliases = append(out.StateMachineAliases, types.StateMachineAliasListItem{
+				StateMachineAliasArn: aws.String(s.aliasARN(a.Machine, a.Name)), CreationDate: &a.Created,
+			})
+			return true, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,345 @@
+package states
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// tokenRecord is what is known of a task that waits for its token. It is written
+// before the token is handed out and deleted when the task ends.
+type tokenRecord struct {
+	Execution string    `json:"execution"`
+	Path      string    `json:"path"`
+	Activity  string    `json:"activity,omitempty"` // ARN
+	Input     string    `json:"input,omitempty"`    // of the activity's task
+	Created   time.Time `json:"created"`
+	// Started is set once a worker took an activity's task.
+	Started bool      `json:"started,omitempty"`
+	Worker  string    `json:"worker,omitempty"`
+	Beat    time.Time `json:"beat"` // last sign of life
+	// Done holds the outcome.
+	Done   bool    `json:"done,omitempty"`
+	Output *string `json:"output,omitempty"`
+	Error  *string `json:"error,omitempty"`
+	Cause  *string `json:"cause,omitempty"`
+}
+
+// newToken returns a task token: opaque and not to be guessed.
+func newToken() string {
+	var b [96]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return "AQCIAAAA" + base64.StdEncoding.EncodeToString(b[:])
+}
+
+// tokenPut writes a token's record.
+func tokenPut(token string, rec *tokenRecord) put {
+	raw, err := json.Marshal(rec)
+	if err != nil {
+		raw = nil
+	}
+	return put{bucket: bucketTokens, key: token, value: raw}
+}
+
+func (s *Service) token(token string) (tokenRecord, bool, error) {
+	var rec tokenRecord
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		rec, found, err = store.Get[tokenRecord](tx, bucketTokens, token)
+		return err
+	})
+	return rec, found, err
+}
+
+// listen returns a channel that is signalled whenever the token's record
+// changes, and a function that ends that.
+func (s *Service) listen(token string) (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.listeners[token] = c
+	s.mu.Unlock()
+	return c, func() {
+		s.mu.Lock()
+		delete(s.listeners, token)
+		s.mu.Unlock()
+	}
+}
+
+func (s *Service) signal(token string) {
+	s.mu.Lock()
+	c := s.listeners[token]
+	s.mu.Unlock()
+	if c != nil {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// register queues the token's record with the events of the schedule.
+func (t *taskRun) register() {
+	rec := &tokenRecord{Execution: t.b.x.rec.key(), Path: t.b.path, Created: t.b.x.s.now(), Beat: t.b.x.s.now()}
+	if t.activity {
+		rec.Activity, rec.Input = t.st.Resource, value.String(t.args)
+	}
+	t.b.x.puts = append(t.b.x.puts, tokenPut(t.b.cur.Token, rec))
+}
+
+// submitted records that the call was made, and waits for the end of what it
+// began.
+func (t *taskRun) submitted(result any) (any, error) {
+	job := ""
+	if o, ok := result.(*value.Object); ok && t.integration.Pattern != "waitForTaskToken" {
+		job = t.jobName(o)
+	}
+	t.b.step(func(s *stepper) {
+		s.event("TaskSubmitted", t.service().withOutput(value.String(result)))
+		t.b.cur.Phase, t.b.cur.Job = phaseCallback, job
+	})
+	if err := t.b.sync(); err != nil {
+		return nil, err
+	}
+	return t.await()
+}
+
+// runActivity hands the task to the activity's workers and waits.
+func (t *taskRun) runActivity() (any, error) {
+	t.b.step(func(*stepper) { t.b.cur.Phase = phaseCallback })
+	if err := t.b.sync(); err != nil {
+		return nil, err
+	}
+	t.b.x.s.offer(t.st.Resource, t.b.cur.Token)
+	return t.await()
+}
+
+// await waits for a token's outcome or a job's end.
+func (t *taskRun) await() (any, error) {
+	ctx, stop := t.limited()
+	defer stop()
+	var result any
+	var err error
+	if t.b.cur.Token != "" {
+		result, err = t.awaitToken(ctx)
+	} else {
+		if t.principal, err = t.caller(ctx); err == nil {
+			result, err = t.awaitJob(ctx)
+		}
+	}
+	if err != nil {
+		return nil, t.timedOut(ctx, err)
+	}
+	return result, nil
+}
+
+func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
+	s, token := t.b.x.s, t.b.cur.Token
+	changed, stop := s.listen(token)
+	defer stop()
+	for {
+		rec, found, err := s.token(token)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, fail(errRuntime, "The task token is not known any more").err()
+		}
+		if rec.Started && t.b.cur.Side == 0 {
+			t.b.step(func(st *stepper) { t.b.cur.Side = st.event("ActivityStarted", &details{WorkerName: rec.Worker}) })
+		}
+		if rec.Done {
+			return rec.outcome()
+		}
+		if err := t.pause(ctx, changed, &rec); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause waits until the record changes, or a time is up.
+func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *tokenRecord) error {
+	var beat <-chan time.Time
+	if t.b.cur.Heartbeat > 0 && (!t.activity || rec.Started) {
+		due := rec.Beat.Add(time.Duration(t.b.cur.Heartbeat) * time.Second).Sub(t.b.x.s.Clock.Now())
+		timer := t.b.x.s.Clock.NewTimer(max(due, 0))
+		defer timer.Stop()
+		beat = timer.C()
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-beat:
+		now, _, err := t.b.x.s.token(t.b.cur.Token)
+		if err == nil && (now.Done || now.Beat.After(rec.Beat)) {
+			return nil
+		}
+		return failureError{&failure{Error: errHeartbeat, NoCause: true}}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// outcome is what SendTaskSuccess or SendTaskFailure told.
+func (rec *tokenRecord) outcome() (any, error) {
+	if rec.Output != nil {
+		v, err := value.Parse(*rec.Output)
+		if err != nil {
+			return nil, fail(errRuntime, err.Error()).err()
+		}
+		return v, nil
+	}
+	f := &failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
+	if rec.Error != nil {
+		f.Error = *rec.Error
+	}
+	if rec.Cause != nil {
+		f.Cause = *rec.Cause
+	}
+	return nil, f.err()
+}
+
+// jobKind tells how the end of a job is seen.
+type jobKind struct{ name, describe, status, reason string }
+
+// jobs are the operations of SageMaker whose .sync form is served.
+var jobs = map[string]jobKind{
+	"createTransformJob":  {"TransformJobName", "DescribeTransformJob", "TransformJobStatus", "FailureReason"},
+	"createTrainingJob":   {"TrainingJobName", "DescribeTrainingJob", "TrainingJobStatus", "FailureReason"},
+	"createProcessingJob": {"ProcessingJobName", "DescribeProcessingJob", "ProcessingJobStatus", "FailureReason"},
+}
+
+// pollEvery is how often the status of a job is read.
+const pollEvery = 2 * time.Second
+
+// jobName names the job that a call began.
+func (t *taskRun) jobName(reply *value.Object) string {
+	if t.integration.Service == "states" {
+		arn, _ := reply.Get("ExecutionArn")
+		s, _ := arn.(string)
+		return s
+	}
+	args, _ := t.args.(*value.Object)
+	name, _ := args.Get(jobs[t.integration.Operation].name)
+	s, _ := name.(string)
+	return s
+}
+
+func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
+	if t.integration.Service == "states" {
+		return t.awaitExecution(ctx)
+	}
+	kind := jobs[t.integration.Operation]
+	service, _ := target(t.integration)
+	for {
+		raw, err := t.invoke(ctx, service, kind.describe, value.Of(kind.name, t.b.cur.Job))
+		if err != nil {
+			return nil, err
+		}
+		v, err := value.Parse(string(raw))
+		if err != nil {
+			return nil, fail(errRuntime, err.Error()).err()
+		}
+		reply, _ := javaNames(v).(*value.Object)
+		status, _ := reply.Get(kind.status)
+		switch status {
+		case "Completed":
+			return reply, nil
+		case "Failed", "Stopped":
+			return nil, fail(errTaskFailed, value.String(reply)).err()
+		}
+		timer := t.b.x.s.Clock.NewTimer(pollEvery)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// awaitExecution waits for the end of the execution that the task started.
+func (t *taskRun) awaitExecution(ctx context.Context) (any, error) {
+	s := t.b.x.s
+	_, key, err := parseARN(t.b.cur.Job, "execution")
+	if err != nil {
+		return nil, fail(errTaskFailed, err.Error()).err()
+	}
+	rec, err := s.waitFor(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	parsed := t.integration.Pattern == "sync:2"
+	o := s.describeJava(rec, parsed)
+	if rec.Status != statusSucceeded {
+		return nil, fail(errTaskFailed, value.String(o)).err()
+	}
+	return o, nil
+}
+
+// describeJava is DescribeExecution's reply in the form of the optimised
+// integration: names sorted, times in milliseconds.
+func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
+	data := func(text string) any {
+		if parsed {
+			if v, err := value.Parse(text); err == nil {
+				return v
+			}
+		}
+		return text
+	}
+	included := value.Of("Included", true)
+	o := value.NewObject(12)
+	if rec.Cause != nil {
+		o.Set("Cause", *rec.Cause)
+	}
+	if rec.Error != nil {
+		o.Set("Error", *rec.Error)
+	}
+	o.Set("ExecutionArn", s.executionARN(rec))
+	o.Set("Input", data(rec.Input))
+	o.Set("InputDetails", included)
+	o.Set("Name", rec.Name)
+	if rec.Status == statusSucceeded {
+		o.Set("Output", data(rec.Output))
+		o.Set("OutputDetails", included)
+	}
+	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
+	o.Set("StartDate", value.Int(rec.Start.UnixMilli()))
+	o.Set("StateMachineArn", s.arn("stateMachine", rec.Machine))
+	o.Set("Status", rec.Status)
+	if rec.Stop != nil {
+		o.Set("StopDate", value.Int(rec.Stop.UnixMilli()))
+	}
+	return o
+}
+
+// errNoToken tells that nothing waits for a token.
+var errNoToken = errors.New("no task waits for this token")
+
+// settle changes a token's record, durably, and wakes its task.
+func (s *Service) settle(token string, change func(*tokenRecord) error) error {
+	err := s.DB.Update(func(tx *store.Tx) error {
+		rec, found, err := store.Get[tokenRecord](tx, bucketTokens, token)
+		if err != nil {
+			return err
+		}
+		if !found || rec.Done {
+			return errNoToken
+		}
+		if err := change(&rec); err != nil {
+			return err
+		}
+		return store.Put(tx, bucketTokens, token, rec)
+	})
+	if err == nil {
+		s.signal(token)
+	}
+	return err
+}

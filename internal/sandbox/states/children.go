@@ -1,0 +1,164 @@
+package states
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// cursor reads a branch's cursor from the store.
+func (s *Service) cursor(execution, path string) (cursor, bool, error) {
+	var cur cursor
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		cur, found, err = store.Get[cursor](tx, bucketCursors, cursorKey(execution, path))
+		return err
+	})
+	return cur, found, err
+}
+
+// childPath names a child's cursor. The state's entry and the round are part of
+// it, so that an earlier visit or attempt cannot be mistaken for this one.
+func (b *branch) childPath(index int) string {
+	return b.childPrefix() + strconv.Itoa(index)
+}
+
+func (b *branch) childPrefix() string {
+	return b.path + "/" + strconv.FormatInt(b.cur.Entered, 10) + "." + strconv.Itoa(b.cur.Round) + "/"
+}
+
+// newChild makes a child that starts with input after the event head, or goes
+// on where it stood before a restart.
+func (b *branch) newChild(ctx context.Context, w *asl.Workflow, index int, input any, head int64, item *value.Object) (*branch, error) {
+	c := &branch{x: b.x, parent: b, ctx: ctx, w: w, path: b.childPath(index), item: b.item}
+	if item != nil {
+		c.item = item
+	}
+	c.cur = cursor{State: w.StartAt, Input: docOf(input), Head: head}
+	return c, b.x.restore(c)
+}
+
+// dropChildren forgets the cursors of finished children; it belongs into the
+// step that records the state's result.
+func (b *branch) dropChildren() {
+	prefix := b.childPrefix()
+	b.x.puts = append(b.x.puts, put{bucket: bucketCursors, key: cursorKey(b.x.rec.key(), prefix), prefix: true})
+	for path := range b.x.dirty {
+		if len(path) > len(prefix) && path[:len(prefix)] == prefix {
+			delete(b.x.dirty, path)
+		}
+	}
+}
+
+// parallel runs the branches of a Parallel state at the same time.
+func (b *branch) parallel(st *asl.State, ev *evaluation) error {
+	if b.cur.Phase != phaseChildren {
+		in, err := ev.parameters()
+		if err != nil {
+			return err
+		}
+		b.step(func(s *stepper) {
+			c := &b.cur
+			c.Side = s.event("ParallelStateStarted", nil)
+			c.Phase, c.Items = phaseChildren, docOf(in)
+			c.Round++
+		})
+	}
+	out := make([]any, len(st.Branches))
+	heads := make([]int64, len(st.Branches))
+	failed, err := b.runChildren(len(out), len(out), b.cur.Side, func(ctx context.Context, i int, head int64) (int64, error) {
+		c, err := b.newChild(ctx, st.Branches[i], i, b.cur.Items.v, head, nil)
+		if err != nil {
+			return head, err
+		}
+		out[i], err = c.run()
+		heads[i] = c.cur.Head
+		return c.cur.Head, err
+	})
+	if err != nil {
+		return b.childrenFailed("ParallelStateAborted", failed, err)
+	}
+	last := slices.Max(heads)
+	b.step(func(s *stepper) {
+		b.cur.Head = last
+		s.side("ParallelStateSucceeded", last, nil)
+		b.childrenDone(out)
+	})
+	return nil
+}
+
+// childrenDone sets the state's result; it belongs into a step.
+func (b *branch) childrenDone(out any) {
+	b.cur.Phase, b.cur.Result, b.cur.Items, b.cur.Side = phaseResult, docOf(out), doc{}, 0
+	b.dropChildren()
+}
+
+// childrenFailed continues the chain after the child that failed. The children's
+// cursors stay: a redrive goes on from them.
+func (b *branch) childrenFailed(aborted string, head int64, err error) error {
+	if _, failed := failureOf(err); !failed {
+		return b.aborted(aborted, err)
+	}
+	b.step(func(*stepper) { b.cur.Head, b.cur.Side = head, 0 })
+	return err
+}
+
+// runChildren calls run for each index, at most limit at a time. Each place
+// passes on the event that its next child follows. When a child fails the others
+// are cancelled; runChildren waits for all of them and returns the last event and
+// the error of the one that failed first.
+func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Context, i int, head int64) (int64, error)) (int64, error) {
+	ctx, cancel := context.WithCancelCause(b.ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var first error
+	last := head
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first != nil || next == n {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	var wg sync.WaitGroup
+	for range min(limit, n) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			at := head
+			for i, ok := take(); ok; i, ok = take() {
+				end, err := run(ctx, i, at)
+				at = end
+				if err == nil {
+					continue
+				}
+				mu.Lock()
+				if first == nil {
+					first, last = err, end
+					cancel(errBranchTo)
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	wg.Wait()
+	return last, first
+}
+
+// itemContext is "Map" of the context object in an iteration.
+func itemContext(index int, key string, v any) *value.Object {
+	item := value.Of("Index", value.Int(int64(index)), "Value", v)
+	if key != "" {
+		item.Set("Key", key)
+	}
+	return value.Of("Item", item)
+}

@@ -1,0 +1,702 @@
+package states_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	update = flag.Bool("update", false, "write testdata/misses.txt")
+	only   = flag.String("case", "", "run only the cases whose name contains this, and show why they miss")
+)
+
+// recorded is a case that was recorded against AWS; see testdata/asl-cases/README.md.
+type recorded struct {
+	Name, Category, Kind string
+	Placeholders         []string
+	Lambda               json.RawMessage
+	Setup                []apiCall
+	Machines             []struct {
+		Name, Type string
+		Definition json.RawMessage
+	}
+	Executions []struct {
+		Machine int
+		Input   json.RawMessage
+		Expect  struct {
+			Status string
+			Output json.RawMessage
+			Error  *string
+			Cause  any
+		}
+		Events []any
+	}
+	DescribeExecution map[string]any
+	Calls             []apiCall
+	Expected          map[string]any
+
+	machineParams []map[string]any
+}
+
+type apiCall struct {
+	Service, Operation string
+	Params             map[string]any
+	Labels             []string
+	Await              string
+}
+
+type lambdaSpec struct {
+	Name      string
+	Source    string
+	Behaviour struct {
+		Returns string
+		Raises  *struct{ ErrorType, ErrorMessage string }
+		Literal *string `json:"returnsPythonLiteral"`
+		Sleeps  float64 `json:"sleepsSeconds"`
+	}
+}
+
+func loadCases(t *testing.T) []recorded {
+	t.Helper()
+	files, err := filepath.Glob("testdata/asl-cases/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var out []recorded
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		require.NoError(t, err)
+		var cs []recorded
+		require.NoError(t, json.Unmarshal(raw, &cs), f)
+		var rawCases []struct{ Machines []map[string]any }
+		require.NoError(t, json.Unmarshal(raw, &rawCases))
+		for i := range cs {
+			cs[i].machineParams = rawCases[i].Machines
+		}
+		out = append(out, cs...)
+	}
+	return out
+}
+
+// verdict is what came of a case.
+type verdict struct{ outcome, history []string } // reasons of misses
+
+// TestRecordedCases plays every recorded case and compares the outcome and the
+// history with AWS's. The cases that miss are listed in testdata/misses.txt: one
+// that is not listed and misses fails the test, and so does one that is listed
+// and does not miss.
+func TestRecordedCases(t *testing.T) {
+	t.Parallel()
+	cases := loadCases(t)
+	verdicts := make([]verdict, len(cases))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for i := range cases {
+		if *only != "" && !strings.Contains(cases[i].Name, *only) {
+			continue
+		}
+		wg.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; wg.Done() }()
+			t.Run(strconv.Itoa(i), func(t *testing.T) { verdicts[i] = play(t, &cases[i]) })
+		}()
+	}
+	wg.Wait()
+	report(t, cases, verdicts)
+}
+
+func report(t *testing.T, cases []recorded, verdicts []verdict) {
+	t.Helper()
+	type row struct{ all, outcome, history int }
+	rows := map[string]*row{}
+	total := &row{}
+	var misses []string
+	for i, c := range cases {
+		if *only != "" && !strings.Contains(c.Name, *only) {
+			continue
+		}
+		if rows[c.Category] == nil {
+			rows[c.Category] = &row{}
+		}
+		v := verdicts[i]
+		for _, r := range []*row{rows[c.Category], total} {
+			r.all++
+			if len(v.outcome) == 0 {
+				r.outcome++
+			}
+			if len(v.history) == 0 && len(v.outcome) == 0 {
+				r.history++
+			}
+		}
+		for _, reason := range v.outcome {
+			misses = append(misses, "outcome "+c.Name)
+			if *only != "" {
+				t.Logf("%s\n   outcome: %s", c.Name, reason)
+			}
+			break
+		}
+		if len(v.outcome) == 0 && len(v.history) > 0 {
+			misses = append(misses, "history "+c.Name)
+		}
+		if *only != "" && len(v.history) > 0 {
+			t.Logf("%s\n   history: %s", c.Name, strings.Join(v.history[:min(3, len(v.history))], "\n   "))
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-24s %6s %8s %8s\n", "category", "cases", "outcome", "history")
+	names := make([]string, 0, len(rows))
+	for n := range rows {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range append(names, "all") {
+		r := rows[n]
+		if n == "all" {
+			r = total
+		}
+		fmt.Fprintf(&b, "%-24s %6d %8d %8d\n", n, r.all, r.outcome, r.history)
+	}
+	t.Log(b.String())
+	if *only != "" {
+		return
+	}
+	const file = "testdata/misses.txt"
+	text := strings.Join(misses, "\n") + "\n"
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), text, "the cases that miss have changed; run with -update if that is right")
+}
+
+func play(t *testing.T, c *recorded) (v verdict) {
+	w := newWorld(t)
+	var specs []lambdaSpec
+	if len(c.Lambda) > 0 {
+		if c.Lambda[0] == '[' {
+			require.NoError(t, json.Unmarshal(c.Lambda, &specs))
+		} else {
+			specs = make([]lambdaSpec, 1)
+			require.NoError(t, json.Unmarshal(c.Lambda, &specs[0]))
+		}
+	}
+	for _, s := range specs {
+		w.lambda.all[s.Name] = playedFunction(s)
+	}
+	for _, k := range c.Setup {
+		w.setup(k)
+	}
+	if c.Kind == "calls" {
+		return playCalls(t, w, c)
+	}
+	return playExecutions(t, w, c)
+}
+
+// playedFunction plays the behaviour; "see the source" returns a large text.
+func playedFunction(s lambdaSpec) function {
+	b := s.Behaviour
+	f := function{sleep: time.Duration(b.Sleeps * float64(time.Second))}
+	switch {
+	case b.Raises != nil:
+		f.errorType, f.errorMessage = b.Raises.ErrorType, b.Raises.ErrorMessage
+	case b.Literal != nil:
+		text := pythonLiteral(*b.Literal)
+		f.literal = &text
+	case b.Returns == "see the source":
+		text := `"` + strings.Repeat("\u00e9", 140_000) + `"`
+		f.literal = &text
+	}
+	return f
+}
+
+// pythonLiteral turns the literal into the payload's text.
+func pythonLiteral(s string) string {
+	if strings.HasPrefix(s, "b'") {
+		return s[2 : len(s)-1]
+	}
+	s = strings.NewReplacer("None", "null", "True", "true", "False", "false", "'", `"`).Replace(s)
+	return s
+}
+
+func (w *world) setup(k apiCall) {
+	w.t.Helper()
+	switch k.Service + "." + k.Operation {
+	case "s3.CreateBucket":
+		w.s3.mu.Lock()
+		w.s3.all[k.Params["Bucket"].(string)] = map[string][]byte{}
+		w.s3.mu.Unlock()
+	case "s3.PutObject":
+		body, ok := k.Params["Body"].(string)
+		if !ok {
+			m, _ := k.Params["Body"].(map[string]any)
+			raw, err := json.Marshal(m["jsonText"])
+			require.NoError(w.t, err)
+			body = string(raw)
+		}
+		w.s3.store(k.Params["Bucket"].(string), k.Params["Key"].(string), []byte(body))
+	case "logs.CreateLogGroup":
+		w.logs.create(k.Params["logGroupName"].(string))
+	default:
+		w.t.Fatalf("setup: %s.%s", k.Service, k.Operation)
+	}
+}
+
+func playExecutions(t *testing.T, w *world, c *recorded) (v verdict) {
+	role := "arn:aws:iam::" + account + ":role/snf_role"
+	for i, m := range c.Machines {
+		params := map[string]any{}
+		for k, x := range c.machineParams[i] {
+			params[k] = texts(x)
+		}
+		params["definition"], params["roleArn"] = string(m.Definition), role
+		r := w.call("CreateStateMachine", params)
+		if r.status != 200 {
+			return verdict{outcome: []string{fmt.Sprintf("create: %v", r.body)}}
+		}
+	}
+	d := differ{c: c}
+	for i, e := range c.Executions {
+		arn := "arn:aws:states:" + region + ":" + account + ":stateMachine:" + c.Machines[e.Machine].Name
+		started := w.must("StartExecution", map[string]any{"stateMachineArn": arn, "input": pythonJSON(t, e.Input)})
+		exec := started["executionArn"].(string)
+		got := w.await(exec)
+		where := fmt.Sprintf("execution %d", i)
+		want := map[string]any{"status": e.Expect.Status}
+		if e.Expect.Output != nil {
+			want["output"] = embedded(t, e.Expect.Output)
+		}
+		if e.Expect.Error != nil {
+			want["error"] = *e.Expect.Error
+		}
+		if e.Expect.Cause != nil {
+			want["cause"] = e.Expect.Cause
+		}
+		have := map[string]any{}
+		for _, k := range []string{"status", "output", "error", "cause"} {
+			if x, ok := got[k]; ok {
+				have[k] = x
+			}
+		}
+		if text, ok := have["output"].(string); ok {
+			have["output"] = embedded(t, json.RawMessage(text))
+		}
+		v.outcome = append(v.outcome, d.diff(where, want, have)...)
+		if e.Events != nil {
+			v.history = append(v.history, d.history(where, e.Events, w.history(exec))...)
+		}
+		if c.DescribeExecution != nil && i == len(c.Executions)-1 {
+			v.outcome = append(v.outcome, d.diff("describeExecution", c.DescribeExecution, withMeta(reply{200, got}))...)
+		}
+	}
+	return v
+}
+
+func embedded(t *testing.T, raw json.RawMessage) any {
+	var x any
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&x))
+	return x
+}
+
+// pythonJSON writes JSON with Python's spaces, as the recorder sent it.
+func pythonJSON(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	return string(raw)
+}
+
+// texts replaces {"jsonText": X} by X as JSON text.
+func texts(x any) any {
+	switch v := x.(type) {
+	case map[string]any:
+		if inner, ok := v["jsonText"]; ok && len(v) == 1 {
+			raw, err := json.Marshal(inner)
+			if err != nil {
+				return x
+			}
+			return string(raw)
+		}
+		out := map[string]any{}
+		for k, e := range v {
+			out[k] = texts(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = texts(e)
+		}
+		return out
+	}
+	return x
+}
+
+func withMeta(r reply) map[string]any {
+	out := map[string]any{}
+	for k, x := range r.body {
+		out[k] = x
+	}
+	out["ResponseMetadata"] = map[string]any{"HTTPHeaders": map[string]any{}, "HTTPStatusCode": json.Number(strconv.Itoa(r.status))}
+	return out
+}
+
+func playCalls(t *testing.T, w *world, c *recorded) (v verdict) {
+	d := differ{c: c}
+	names := map[string]string{} // execution-N -> what the service called it
+	latest := ""
+	for i, k := range c.Calls {
+		if k.Await != "" {
+			if latest != "" && strings.Contains(latest, ":execution:") {
+				w.await(latest)
+			}
+			continue
+		}
+		switch k.Service {
+		case "logs":
+			if k.Operation == "CreateLogGroup" {
+				w.setup(k)
+			}
+			continue
+		case "s3":
+			w.setup(k)
+			continue
+		}
+		params := rename(texts(k.Params), names).(map[string]any)
+		r := w.call(k.Operation, params)
+		if arn, ok := r.body["executionArn"].(string); ok && strings.HasPrefix(k.Operation, "Start") {
+			latest = arn
+			if params["name"] == nil {
+				names["execution-"+strconv.Itoa(len(names)+1)] = arn[strings.LastIndex(arn, ":")+1:]
+			} else {
+				names["execution-"+strconv.Itoa(len(names)+1)] = params["name"].(string)
+			}
+		}
+		for _, label := range k.Labels {
+			want, ok := c.Expected[label]
+			if !ok {
+				continue
+			}
+			v.outcome = append(v.outcome, d.reply(fmt.Sprintf("call %d %s (%s)", i, k.Operation, label), k.Operation, want, r)...)
+		}
+	}
+	return v
+}
+
+func rename(x any, names map[string]string) any {
+	switch v := x.(type) {
+	case string:
+		keys := make([]string, 0, len(names))
+		for k := range names {
+			keys = append(keys, k)
+		}
+		sort.Slice(keys, func(i, j int) bool { return len(keys[i]) > len(keys[j]) })
+		for _, k := range keys {
+			if strings.HasSuffix(v, ":"+k) || v == k {
+				v = strings.TrimSuffix(v, k) + names[k]
+				break
+			}
+		}
+		return v
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			out[k] = rename(e, names)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = rename(e, names)
+		}
+		return out
+	}
+	return x
+}
+
+// differ compares recorded and actual values.
+type differ struct{ c *recorded }
+
+var angle = regexp.MustCompile(`<[^<>]*>`)
+
+// pattern turns a recorded text into a regular expression.
+func (d *differ) pattern(s string) *regexp.Regexp {
+	const hole = "\x00"
+	s = angle.ReplaceAllString(s, hole)
+	for _, p := range d.c.Placeholders {
+		if p != "" && !strings.Contains(p, "<") {
+			s = strings.ReplaceAll(s, p, hole)
+		}
+	}
+	s = strings.ReplaceAll(s, "111111111111", hole)
+	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(s), hole, ".*") + `$`)
+}
+
+// ignored are members that are not behaviour of Step Functions.
+var ignored = []string{"HttpHeaders", "AllHttpHeaders", "SdkResponseMetadata", "stackTrace", "requestId", "HTTPHeaders"}
+
+// lenient are members that AWS added after some of the recordings were made.
+var lenient = []string{"RedriveCount", "RedriveTime", "encryptionConfiguration", "redriveCount", "variableReferences", "RetryCount"}
+
+func (d *differ) diff(where string, want, have any) []string {
+	switch x := want.(type) {
+	case map[string]any:
+		if text, ok := have.(string); ok {
+			have = parsed(text)
+		}
+		m, ok := have.(map[string]any)
+		if !ok {
+			return []string{fmt.Sprintf("%s: want %v, have %v", where, short(want), short(have))}
+		}
+		return d.objects(where, x, m)
+	case []any:
+		if text, ok := have.(string); ok {
+			have = parsed(text)
+		}
+		l, ok := have.([]any)
+		if !ok || len(l) != len(x) {
+			return []string{fmt.Sprintf("%s: want %v, have %v", where, short(want), short(have))}
+		}
+		var out []string
+		for i := range x {
+			out = append(out, d.diff(fmt.Sprintf("%s[%d]", where, i), x[i], l[i])...)
+		}
+		return out
+	case string:
+		return d.text(where, x, have)
+	default:
+		if !sameNumber(want, have) && fmt.Sprint(want) != fmt.Sprint(have) {
+			return []string{fmt.Sprintf("%s: want %v, have %v", where, short(want), short(have))}
+		}
+		return nil
+	}
+}
+
+func sameNumber(a, b any) bool {
+	x, err1 := strconv.ParseFloat(fmt.Sprint(a), 64)
+	y, err2 := strconv.ParseFloat(fmt.Sprint(b), 64)
+	return err1 == nil && err2 == nil && x == y
+}
+
+func parsed(text string) any {
+	var x any
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if dec.Decode(&x) != nil {
+		return text
+	}
+	return x
+}
+
+func (d *differ) text(where, want string, have any) []string {
+	switch want {
+	case "timestamp", "datetime", "date":
+		return nil
+	}
+	text, ok := have.(string)
+	if !ok {
+		raw, err := json.Marshal(have)
+		if err != nil || (!slices.Contains(d.c.Placeholders, want) && !angle.MatchString(want)) && want != "RandomNumberGenerated" {
+			return []string{fmt.Sprintf("%s: want %v, have %v", where, short(want), short(have))}
+		}
+		text = string(raw)
+	}
+	if want == text || d.pattern(want).MatchString(text) {
+		return nil
+	}
+	// Other JSON text (lists) is text still: compare as values, its keys have no order.
+	if len(want) > 0 && (want[0] == '[' || want[0] == '{') {
+		w, h := parsed(want), parsed(text)
+		if _, isText := w.(string); !isText {
+			return d.diff(where, w, h)
+		}
+	}
+	return []string{fmt.Sprintf("%s: want %q, have %q", where, short(want), short(text))}
+}
+
+func (d *differ) objects(where string, want, have map[string]any) []string {
+	var out []string
+	for _, k := range sortedKeys(want) {
+		if slices.Contains(ignored, k) {
+			continue
+		}
+		h, ok := have[k]
+		if !ok {
+			out = append(out, fmt.Sprintf("%s.%s: missing; want %v", where, k, short(want[k])))
+			continue
+		}
+		out = append(out, d.diff(where+"."+k, want[k], h)...)
+	}
+	for _, k := range sortedKeys(have) {
+		if _, ok := want[k]; !ok && !slices.Contains(ignored, k) && !slices.Contains(lenient, k) {
+			// A recorded key may itself be a placeholder.
+			out = append(out, fmt.Sprintf("%s.%s: not expected: %v", where, k, short(have[k])))
+		}
+	}
+	return out
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func short(x any) string {
+	s := fmt.Sprint(x)
+	if len(s) > 300 {
+		s = s[:300] + "..."
+	}
+	return s
+}
+
+// reply compares an answer of the API, which may be an error.
+func (d *differ) reply(where, op string, want any, r reply) []string {
+	m, _ := want.(map[string]any)
+	if name, ok := m["exception_typename"].(string); ok {
+		code, _ := r.body["__type"].(string)
+		text, _ := r.body["message"].(string)
+		full := fmt.Sprintf("An error occurred (%s) when calling the %s operation: %s", code, op, text)
+		return append(d.diff(where+" type", name, code), d.diff(where, m["exception_value"], full)...)
+	}
+	if e, ok := m["Error"].(map[string]any); ok && m["ResponseMetadata"] != nil && r.status != 200 {
+		code, _ := r.body["__type"].(string)
+		text, _ := r.body["message"].(string)
+		out := d.diff(where+" code", e["Code"], code)
+		return append(out, d.diff(where+" message", e["Message"], text)...)
+	}
+	if r.status != 200 {
+		return []string{fmt.Sprintf("%s: want %s, have error %v", where, short(want), r.body)}
+	}
+	have := withMeta(r)
+	if events, ok := m["events"].([]any); ok {
+		got, _ := have["events"].([]any)
+		return d.history(where, events, got)
+	}
+	if m != nil && m["ResponseMetadata"] == nil {
+		delete(have, "ResponseMetadata")
+	}
+	return d.diff(where, want, have)
+}
+
+// history compares event by event; where branches ran at the same time only each
+// branch's own order counts.
+func (d *differ) history(where string, want, have []any) []string {
+	exact := d.sequence(where, want, have)
+	if len(exact) == 0 || len(want) != len(have) {
+		return exact
+	}
+	if !concurrent(want) {
+		return exact
+	}
+	w, h := d.chains(want), d.chains(have)
+	for _, x := range w {
+		i := slices.IndexFunc(h, func(y []any) bool { return len(d.chain(x, y)) == 0 })
+		if i < 0 {
+			return exact
+		}
+		h = slices.Delete(h, i, i+1)
+	}
+	return nil
+}
+
+func concurrent(events []any) bool {
+	seen := map[string]bool{}
+	for _, e := range events {
+		m := e.(map[string]any)
+		typ := fmt.Sprint(m["type"])
+		if !strings.HasSuffix(typ, "Entered") && typ != "MapIterationStarted" {
+			continue
+		}
+		p := fmt.Sprint(m["previousEventId"])
+		if seen[p] && p != "0" {
+			return true
+		}
+		seen[p] = true
+	}
+	return false
+}
+
+// chains lists for each event that nothing follows the way to it from the start.
+func (d *differ) chains(events []any) [][]any {
+	byID := map[string]any{}
+	followed := map[string]bool{}
+	for _, e := range events {
+		m := e.(map[string]any)
+		byID[fmt.Sprint(m["id"])] = e
+		followed[fmt.Sprint(m["previousEventId"])] = true
+	}
+	var out [][]any
+	for _, e := range events {
+		if followed[fmt.Sprint(e.(map[string]any)["id"])] {
+			continue
+		}
+		var chain []any
+		for at := e; at != nil; at = byID[fmt.Sprint(at.(map[string]any)["previousEventId"])] {
+			chain = append(chain, at)
+		}
+		out = append(out, chain)
+	}
+	return out
+}
+
+func (d *differ) chain(want, have []any) []string {
+	if len(want) != len(have) {
+		return []string{"length"}
+	}
+	for i := range want {
+		if diffs := d.event("", want[i], have[i], false); len(diffs) > 0 {
+			return diffs
+		}
+	}
+	return nil
+}
+
+func (d *differ) sequence(where string, want, have []any) []string {
+	var out []string
+	for i := range max(len(want), len(have)) {
+		switch {
+		case i >= len(have):
+			return append(out, fmt.Sprintf("%s event %d: missing; want %s", where, i+1, short(want[i])))
+		case i >= len(want):
+			return append(out, fmt.Sprintf("%s event %d: not expected: %s", where, i+1, short(have[i])))
+		}
+		out = append(out, d.event(fmt.Sprintf("%s event %d", where, i+1), want[i], have[i], true)...)
+		if len(out) > 5 {
+			return out
+		}
+	}
+	return out
+}
+
+func (d *differ) event(where string, want, have any, ids bool) []string {
+	strip := func(x any) map[string]any {
+		out := map[string]any{}
+		for k, v := range x.(map[string]any) {
+			// AWS linked the exit of a distributed Map to MapRunSucceeded until the
+			// autumn of 2024, and to MapRunStarted since.
+			if k == "timestamp" || (!ids && (k == "id" || k == "previousEventId")) {
+				continue
+			}
+			out[k] = v
+		}
+		return out
+	}
+	return d.diff(where, strip(want), strip(have))
+}

@@ -1,0 +1,318 @@
+package states
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/intrinsic"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonpath"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// evaluation resolves the expressions of one state. It implements
+// jsonpath.Scope.
+type evaluation struct {
+	b  *branch
+	st *asl.State
+
+	data  any // what "$" is
+	token string
+	// states are the members of $states besides input and context.
+	result, errorOutput doc
+	item                *value.Object // overrides the branch's, while a Map selects items
+
+	contextObject *value.Object
+	bound         map[string]jsonata.Bound
+}
+
+func (b *branch) evaluation(st *asl.State) *evaluation {
+	return &evaluation{b: b, st: st, data: b.cur.Input.v, item: b.item, token: b.cur.Token}
+}
+
+// with returns an evaluation whose "$" is data.
+func (e *evaluation) with(data any) *evaluation {
+	c := *e
+	c.data = data
+	return &c
+}
+
+// withResult returns an evaluation in which $states.result is set.
+func (e *evaluation) withResult(v any) *evaluation {
+	c := *e
+	c.result, c.bound = docOf(v), nil
+	return &c
+}
+
+// withError returns an evaluation in which $states.errorOutput is set.
+func (e *evaluation) withError(v any) *evaluation {
+	c := *e
+	c.errorOutput, c.bound = docOf(v), nil
+	return &c
+}
+
+// withItem returns an evaluation inside a Map's item.
+func (e *evaluation) withItem(item *value.Object) *evaluation {
+	c := *e
+	c.item, c.contextObject, c.bound = item, nil, nil
+	return &c
+}
+
+// withToken returns an evaluation in which the context object has a task token.
+func (e *evaluation) withToken(token string) *evaluation {
+	c := *e
+	c.token, c.contextObject, c.bound = token, nil, nil
+	return &c
+}
+
+// Data is "$".
+func (e *evaluation) Data() any { return e.data }
+
+// Variable finds a workflow variable.
+func (e *evaluation) Variable(name string) (any, bool) { return e.b.lookup(name) }
+
+// Context is "$$".
+func (e *evaluation) Context() any {
+	if e.contextObject != nil {
+		return e.contextObject
+	}
+	b := e.b
+	c := b.x.context.Clone()
+	state := value.Of("Name", e.st.Name, "EnteredTime", timestamp(b.cur.EnteredAt))
+	switch e.st.Type {
+	case asl.Task, asl.Parallel, asl.Map:
+		state.Set("RetryCount", value.Int(int64(b.cur.Retries)))
+	}
+	c.Set("State", state)
+	if e.item != nil {
+		c.Set("Map", e.item)
+	}
+	if e.token != "" {
+		c.Set("Task", value.Of("Token", e.token))
+	}
+	e.contextObject = c
+	return c
+}
+
+// prefix begins the cause of every error inside a state.
+func (e *evaluation) prefix() string {
+	return fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). ", e.st.Name, e.b.cur.Entered)
+}
+
+// runtime is an error of JSONPath data flow, which nothing catches.
+func (e *evaluation) runtime(format string, args ...any) error {
+	return fail(errRuntime, e.prefix()+fmt.Sprintf(format, args...)).err()
+}
+
+// query is an error of JSONata data flow.
+func (e *evaluation) query(field, format string, args ...any) error {
+	return failureError{&failure{
+		Error: errQuery, Cause: e.prefix() + fmt.Sprintf(format, args...),
+		Evaluation: true, Location: field, State: e.st.Name, AtEntry: true,
+	}}
+}
+
+// template evaluates a payload template.
+func (e *evaluation) template(t *asl.Template) (any, error) {
+	switch {
+	case t.Static:
+		return t.Literal, nil
+	case t.Expr != nil:
+		return e.expr(t.Expr)
+	case t.List:
+		out := make([]any, len(t.Elems))
+		for i, el := range t.Elems {
+			v, err := e.template(el)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = v
+		}
+		return out, nil
+	default:
+		out := value.NewObject(len(t.Keys))
+		for i, k := range t.Keys {
+			v, err := e.template(t.Elems[i])
+			if err != nil {
+				return nil, err
+			}
+			out.Set(k, v)
+		}
+		return out, nil
+	}
+}
+
+// expr evaluates one expression.
+func (e *evaluation) expr(x *asl.Expr) (any, error) {
+	switch x.Kind {
+	case asl.KindJSONata:
+		return e.jsonata(x)
+	case asl.KindIntrinsic:
+		v, err := x.Intrinsic.Eval(e, intrinsicEnv)
+		if err == nil {
+			return v, nil
+		}
+		var ref *intrinsic.RefError
+		if errors.As(err, &ref) {
+			return nil, e.notFound(ref.Ref, x.Field)
+		}
+		return nil, fail(errIntrinsic, e.prefix()+err.Error()).err()
+	default:
+		v, err := x.Ref.Eval(e)
+		if err != nil {
+			return nil, e.notFound(x.Ref, x.Field)
+		}
+		return v, nil
+	}
+}
+
+// notFound words a reference of a template that leads nowhere.
+func (e *evaluation) notFound(r *jsonpath.Ref, field string) error {
+	var in any
+	switch r.Source {
+	case jsonpath.FromContext:
+		in = e.Context()
+	case jsonpath.FromVariable:
+		in, _ = e.b.lookup(r.Variable)
+	default:
+		in = e.data
+	}
+	return e.runtime("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'", r.Text, field, value.String(in))
+}
+
+// path evaluates a field that is a path itself (InputPath, SecondsPath), which
+// has a wording of its own.
+func (e *evaluation) path(x *asl.Expr) (any, error) {
+	if x.Kind != asl.KindRef {
+		return e.expr(x)
+	}
+	v, err := x.Ref.Eval(e)
+	if err != nil {
+		return nil, e.runtime("Invalid path '%s' : %s", x.Text, err)
+	}
+	return v, nil
+}
+
+var intrinsicEnv = intrinsic.Env{UUID: wire.NewID, Random: rand.Float64}
+
+// jsonata evaluates an expression of JSONata.
+func (e *evaluation) jsonata(x *asl.Expr) (any, error) {
+	v, err := e.b.x.s.engine.Eval(e.b.ctx, x.JSONata, e.bindings())
+	what := fmt.Sprintf("The JSONata expression '%s' specified for the field '%s' ", x.Text, x.Field)
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, jsonata.ErrUndefined):
+		return nil, e.query(x.Field, "%sreturned nothing (undefined).", what)
+	case errors.Is(err, jsonata.ErrUnsupported):
+		return nil, e.query(x.Field, "%sreturned an unsupported result type.", what)
+	}
+	return nil, e.query(x.Field, "%sthrew an error during evaluation. %s", what, err)
+}
+
+// bindings are $states and the variables.
+func (e *evaluation) bindings() map[string]jsonata.Bound {
+	if e.bound != nil {
+		return e.bound
+	}
+	vars := e.b.bindings()
+	out := make(map[string]jsonata.Bound, len(vars)+1)
+	for k, v := range vars {
+		out[k] = v
+	}
+	states := value.Of("input", e.b.cur.Input.v, "context", e.Context())
+	if e.result.set {
+		states.Set("result", e.result.v)
+	}
+	if e.errorOutput.set {
+		states.Set("errorOutput", e.errorOutput.v)
+	}
+	out["states"] = jsonata.Bind(states)
+	e.bound = out
+	return out
+}
+
+// typed evaluates an expression of JSONata that must yield a type.
+func (e *evaluation) typed(x *asl.Expr, want string) (any, error) {
+	v, err := e.jsonata(x)
+	if err != nil {
+		return nil, err
+	}
+	if got := value.TypeName(v); got != want {
+		return nil, e.query(x.Field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected '%s', but was '%s' for value: %s",
+			x.Text, x.Field, want, got, value.String(v))
+	}
+	return v, nil
+}
+
+// integer evaluates a scalar field that is a whole number. ok is false if the
+// field is not set.
+func (e *evaluation) integer(s asl.Scalar, lo, hi int64) (n int64, ok bool, err error) {
+	if !s.IsSet() {
+		return 0, false, nil
+	}
+	v := s.Literal
+	if s.Expr != nil {
+		if s.Expr.Kind == asl.KindJSONata {
+			v, err = e.typed(s.Expr, "number")
+		} else {
+			v, err = e.path(s.Expr)
+		}
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	num, isNumber := v.(value.Number)
+	if text, isText := v.(string); isText && s.Expr != nil && s.Expr.Kind != asl.KindJSONata {
+		if parsed, err := value.Parse(text); err == nil { // Step Functions takes digits in a text
+			num, isNumber = parsed.(value.Number)
+		}
+	}
+	n, whole := num.Int64()
+	if !isNumber || !whole {
+		return 0, false, e.notInteger(s, v)
+	}
+	if n < lo || n > hi {
+		return 0, false, e.outOfRange(s, v, lo, hi)
+	}
+	return n, true, nil
+}
+
+func (e *evaluation) notInteger(s asl.Scalar, v any) error {
+	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
+		return e.query(s.Name, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected 'integer', but was 'number' for value: %s",
+			s.Expr.Text, s.Name, value.String(v))
+	}
+	text := ""
+	if s.Expr != nil {
+		text = s.Expr.Text
+	}
+	return e.runtime("The %s field refers to value \"%s\" which is not a valid integer: %s", s.Name, value.String(v), text)
+}
+
+func (e *evaluation) outOfRange(s asl.Scalar, v any, lo, hi int64) error {
+	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
+		return e.query(s.Name, "The value returned by the JSONata expression '%s' specified for the field '%s' must be between %d and %d, but was %s",
+			s.Expr.Text, s.Name, lo, hi, value.String(v))
+	}
+	return e.runtime("The %s field refers to value \"%s\" which is not between %d and %d", s.Name, value.String(v), lo, hi)
+}
+
+// assign evaluates Assign; the result may be empty.
+func (e *evaluation) assign(t *asl.Template) (*value.Object, error) {
+	if t == nil {
+		return nil, nil
+	}
+	v, err := e.template(t)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := v.(*value.Object)
+	if !ok {
+		return nil, e.query("Assign", "The field 'Assign' must be an object, but was '%s'", value.TypeName(v))
+	}
+	return o, nil
+}

@@ -1,0 +1,374 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// flushEvents bounds how many events of states that act on nothing outside stay
+// in memory before they are written.
+const flushEvents = 64
+
+// execution is one that runs in this process. All of its branches share it.
+type execution struct {
+	s       *Service
+	machine *asl.Machine
+	// workflow is the machine's, or the item processor of a distributed Map.
+	workflow *asl.Workflow
+	def      *revisionRecord
+	logger   *execLogger
+	done     chan struct{}
+	// onEnd is told the end of a child execution.
+	onEnd func(*execRecord)
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	principal func() (wire.Principal, error)
+	context   *value.Object // Execution and StateMachine of the context object
+
+	mu      sync.Mutex
+	rec     execRecord
+	pending []event
+	dirty   map[string]*branch
+	puts    []put
+	written int // events that the store has or is getting
+	full    bool
+}
+
+// durable reports whether the execution has a history in the store.
+func (x *execution) durable() bool { return !x.rec.Express }
+
+func (x *execution) arn() string { return x.s.executionARN(&x.rec) }
+
+// newExecution prepares a record to run.
+func (s *Service) newExecution(rec execRecord, def *revisionRecord) (*execution, error) {
+	m, err := s.parsed(def)
+	if err != nil {
+		return nil, err
+	}
+	x := &execution{
+		s: s, machine: m, workflow: &m.Workflow, def: def, rec: rec,
+		done: make(chan struct{}), dirty: map[string]*branch{},
+	}
+	if rec.MapState != "" {
+		if x.workflow = processorOf(m, rec.MapState); x.workflow == nil {
+			return nil, errors.New("the Map state of a child execution is gone: " + rec.MapState)
+		}
+	}
+	x.ctx, x.cancel = context.WithCancelCause(s.ctx)
+	x.principal = sync.OnceValues(x.assumeRole)
+	x.context = x.contextObject()
+	x.logger = s.newExecLogger(x)
+	return x, nil
+}
+
+func processorOf(m *asl.Machine, state string) *asl.Workflow {
+	var found *asl.Workflow
+	m.Walk(func(st *asl.State) {
+		if st.Name == state && st.Map != nil {
+			found = st.Map.Processor
+		}
+	})
+	return found
+}
+
+// assumeRole acts as the state machine's role, once for an execution.
+func (x *execution) assumeRole() (wire.Principal, error) {
+	return x.s.assume(x.ctx, x.rec.RoleARN, x.s.arn("stateMachine", x.def.Machine), x.rec.Name)
+}
+
+func (s *Service) assume(ctx context.Context, role, source, session string) (wire.Principal, error) {
+	if s.Roles == nil {
+		return wire.Principal{Account: s.Account, ARN: "arn:aws:iam::" + s.Account + ":root", Admin: true, Service: "states.amazonaws.com"}, nil
+	}
+	if len(session) > 64 { // the limit of a role session's name
+		session = session[:64]
+	}
+	return s.Roles.AssumeServiceRole(ctx, "states.amazonaws.com", role, source, session)
+}
+
+func (x *execution) contextObject() *value.Object {
+	input, err := value.Parse(x.rec.Input)
+	if err != nil {
+		input = nil
+	}
+	exec := value.Of("Id", x.arn(), "Input", input, "Name", x.rec.Name, "RoleArn", x.rec.RoleARN,
+		"StartTime", timestamp(x.rec.Start), "RedriveCount", value.Int(int64(x.rec.RedriveCount)))
+	if x.rec.RedriveAt != nil {
+		exec.Set("RedriveTime", timestamp(*x.rec.RedriveAt))
+	}
+	return value.Of("Execution", exec, "StateMachine",
+		value.Of("Id", x.s.arn("stateMachine", x.rec.Machine), "Name", x.rec.Machine))
+}
+
+// timestamp writes a time as the context object does.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// start runs the execution in the background.
+func (x *execution) start() {
+	x.s.running.Add(1)
+	go func() {
+		defer x.s.running.Done()
+		x.run()
+	}()
+}
+
+// run takes the execution to its end, or to the service's shutdown.
+func (x *execution) run() {
+	defer close(x.done)
+	defer x.s.forget(x)
+	defer x.cancel(nil)
+	stopTimer := x.limit()
+	defer stopTimer()
+	b, err := x.root()
+	var out any
+	if err == nil {
+		out, err = b.run()
+	}
+	if errors.Is(err, errShutdown) || x.s.ctx.Err() != nil && !errors.Is(context.Cause(x.ctx), errStopped) {
+		return // what is recorded is where the next start goes on
+	}
+	x.finish(b, out, err)
+}
+
+// limit ends the execution at its deadline.
+func (x *execution) limit() func() {
+	if x.rec.Deadline == nil {
+		return func() {}
+	}
+	t := x.s.Clock.NewTimer(x.rec.Deadline.Sub(x.s.Clock.Now()))
+	go func() {
+		select {
+		case <-t.C():
+			x.cancel(errExecTime)
+		case <-x.ctx.Done():
+		}
+	}()
+	return func() { t.Stop() }
+}
+
+// root returns the execution's own branch as the store knows it.
+func (x *execution) root() (*branch, error) {
+	input, err := value.Parse(x.rec.Input)
+	if err != nil {
+		return nil, fail(errRuntime, err.Error()).err()
+	}
+	b := &branch{x: x, w: x.workflow, path: "0", cur: cursor{State: x.workflow.StartAt, Input: docOf(input), Raw: x.rec.Input}}
+	if err := x.restore(b); err != nil {
+		return nil, err
+	}
+	if b.cur.Head == 0 && b.cur.Entered == 0 && x.rec.LastEvent == 0 {
+		x.begin(b)
+	}
+	return b, nil
+}
+
+// begin records the start.
+func (x *execution) begin(b *branch) {
+	d := &details{RoleARN: x.rec.RoleARN}
+	if x.rec.Version > 0 {
+		d.VersionARN = x.s.versionARN(x.rec.Machine, x.rec.Version)
+	}
+	if x.rec.Alias != "" {
+		d.AliasARN = x.s.aliasARN(x.rec.Machine, x.rec.Alias)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.record("ExecutionStarted", 0, d.withInput(x.rec.Input))
+	x.dirty[b.path] = b
+}
+
+// record appends an event; x.mu must be held. A history that is full takes no
+// more.
+func (x *execution) record(typ string, previous int64, d *details) int64 {
+	if x.rec.LastEvent >= maxEvents-1 && !x.full && typ != "ExecutionFailed" {
+		x.full = true
+		x.cancel(errFull)
+	}
+	x.rec.LastEvent++
+	ev := event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d}
+	if !x.full || isEnd(typ) {
+		x.pending = append(x.pending, ev)
+	}
+	return ev.ID
+}
+
+// errFull ends an execution whose history is full.
+var errFull = fail(errRuntime, "The execution reached the maximum number of history events (25000).").err()
+
+func isEnd(typ string) bool {
+	switch typ {
+	case "ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted":
+		return true
+	}
+	return false
+}
+
+// flush queues everything that is not yet written. The channel yields the
+// outcome; nil means that there was nothing to write.
+func (x *execution) flush() <-chan error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.flushLocked()
+}
+
+func (x *execution) flushLocked() <-chan error {
+	x.logger.log(x.pending)
+	if !x.durable() {
+		x.pending, x.puts = x.pending[:0], nil
+		clear(x.dirty)
+		return nil
+	}
+	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 {
+		return nil
+	}
+	key := x.rec.key()
+	puts := x.puts
+	x.puts = nil
+	for i := range x.pending {
+		raw, err := json.Marshal(&x.pending[i])
+		if err != nil {
+			x.s.Log.Error("encode event", "execution", key, "error", err)
+			continue
+		}
+		puts = append(puts, put{bucket: bucketEvents, key: eventKey(key, x.pending[i].ID), value: raw})
+	}
+	x.pending = nil
+	for path, b := range x.dirty {
+		raw, err := json.Marshal(&b.cur)
+		if err != nil {
+			x.s.Log.Error("encode cursor", "execution", key, "error", err)
+			continue
+		}
+		puts = append(puts, put{bucket: bucketCursors, key: cursorKey(key, path), value: raw})
+	}
+	clear(x.dirty)
+	return x.s.journal.add(puts)
+}
+
+// sync writes everything and waits until it is on disk.
+func (x *execution) sync() error {
+	done := x.flush()
+	if done == nil {
+		return nil
+	}
+	return <-done
+}
+
+// restore reads a branch's cursor if the store has one.
+func (x *execution) restore(b *branch) error {
+	if !x.durable() {
+		return nil
+	}
+	cur, found, err := x.s.cursor(x.rec.key(), b.path)
+	if err != nil || !found {
+		return err
+	}
+	b.cur = cur
+	for name, d := range cur.Vars {
+		b.setVar(name, d.v)
+	}
+	return nil
+}
+
+// finish records the end: the last event, the status and the index in one
+// transaction.
+func (x *execution) finish(b *branch, out any, err error) {
+	var head int64
+	if b != nil {
+		head = b.cur.Head
+	}
+	x.mu.Lock()
+	now := x.s.now()
+	x.rec.Stop = &now
+	typ, d := x.outcome(out, err)
+	x.record(typ, head, d)
+	if x.durable() {
+		key := x.rec.key()
+		x.puts = append(x.puts, put{bucket: bucketRunning, key: key})
+		if x.rec.Status == statusSucceeded {
+			x.puts = append(x.puts, put{bucket: bucketCursors, key: key + "#", prefix: true})
+			clear(x.dirty)
+		}
+		x.puts = append(x.puts, recordPuts(&x.rec)...)
+	} else {
+		x.s.journal.add([]put{{bucket: bucketExpress, key: x.rec.key() + ":" + x.rec.ExpressID}})
+	}
+	done := x.flushLocked()
+	rec := x.rec
+	x.mu.Unlock()
+	if done != nil {
+		if err := <-done; err != nil && !errors.Is(err, errClosed) {
+			x.s.Log.Error("record the end of an execution", "execution", rec.key(), "error", err)
+		}
+	}
+	x.s.announce(&rec)
+	if x.onEnd != nil {
+		x.onEnd(&rec)
+	}
+}
+
+// outcome sets status, output and error of the record and returns the last event.
+func (x *execution) outcome(out any, err error) (string, *details) {
+	cause := context.Cause(x.ctx)
+	switch f, failed := failureOf(err); {
+	case errors.Is(cause, errStopped):
+		x.rec.Status = statusAborted
+		var stop stopError
+		if errors.As(cause, &stop) {
+			x.rec.Error, x.rec.Cause = stop.name, stop.cause
+		}
+		return "ExecutionAborted", &details{Error: x.rec.Error, Cause: x.rec.Cause}
+	case errors.Is(cause, errExecTime):
+		x.rec.Status = statusTimedOut
+		name := errTimeout
+		x.rec.Error = &name
+		return "ExecutionTimedOut", &details{Error: &name}
+	case x.full:
+		f, _ = failureOf(errFull)
+		x.rec.Status = statusFailed
+		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
+		return "ExecutionFailed", (&details{}).withFailure(f)
+	case failed:
+		x.rec.Status = statusFailed
+		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
+		return "ExecutionFailed", (&details{}).withFailure(f)
+	case err != nil:
+		f = fail(errRuntime, err.Error())
+		x.rec.Status = statusFailed
+		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
+		return "ExecutionFailed", (&details{}).withFailure(f)
+	default:
+		x.rec.Status = statusSucceeded
+		x.rec.Output = value.String(out)
+		return "ExecutionSucceeded", (&details{}).withOutput(x.rec.Output)
+	}
+}
+
+// stopError is why StopExecution ended an execution.
+type stopError struct{ name, cause *string }
+
+func (stopError) Error() string { return errStopped.Error() }
+
+func (stopError) Is(target error) bool { return target == errStopped }
+
+// recordPuts writes an execution's record and its place in the index.
+func recordPuts(rec *execRecord) []put {
+	raw, err := json.Marshal(rec)
+	index, err2 := json.Marshal(&rec.summary)
+	if err != nil || err2 != nil {
+		return nil
+	}
+	return []put{
+		{bucket: bucketExecutions, key: rec.key(), value: raw},
+		{bucket: bucketIndex, key: rec.indexKey(), value: index},
+	}
+}

@@ -1,0 +1,80 @@
+package states
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// invokeFunction calls a Lambda function. The optimised integration wraps the
+// payload in the API's reply; a function's ARN as the resource yields it bare.
+func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any, error) {
+	raw, err := t.invoke(ctx, "lambda", "Invoke", args)
+	if err != nil {
+		return nil, err
+	}
+	v, err := value.Parse(string(raw))
+	if err != nil {
+		return nil, fail(errRuntime, err.Error()).err()
+	}
+	reply, _ := v.(*value.Object)
+	text, payload := payloadOf(reply)
+	if e, _ := reply.Get("FunctionError"); e != nil && e != "" {
+		return nil, functionError(text, payload)
+	}
+	if !wrap {
+		return payload, nil
+	}
+	id := wire.NewID()
+	version, _ := reply.Get("ExecutedVersion")
+	status, found := reply.Get("StatusCode")
+	if !found {
+		status = value.Int(200)
+	}
+	return value.Of("ExecutedVersion", version, "Payload", payload, "SdkHttpMetadata", httpMetadata(id, len(text)),
+		"SdkResponseMetadata", value.Of("RequestId", id), "StatusCode", status), nil
+}
+
+// payloadOf returns the payload's text and value. Payloads that are no JSON are
+// handed on as text, as AWS does.
+func payloadOf(reply *value.Object) (string, any) {
+	p, _ := reply.Get("Payload")
+	text, isText := p.(string)
+	if !isText {
+		return value.String(p), p
+	}
+	if text == "" {
+		return text, value.NewObject(0)
+	}
+	v, err := value.Parse(text)
+	if err != nil {
+		return text, text
+	}
+	return text, v
+}
+
+// functionError is the failure of the function's own code.
+func functionError(text string, payload any) error {
+	if o, ok := payload.(*value.Object); ok {
+		if name, _ := o.Get("errorType"); name != nil {
+			if s, ok := name.(string); ok && s != "" {
+				return fail(s, text).err()
+			}
+		}
+	}
+	return fail("Lambda.Unknown", fmt.Sprintf("The cause could not be determined because Lambda did not return an error type. Returned payload: %s", text)).err()
+}
+
+// javaTime writes epoch seconds as Step Functions writes times of replies.
+func javaTime(seconds float64) string {
+	ms := int64(math.Round(seconds * 1000))
+	t := time.UnixMilli(ms).UTC()
+	if ms%1000 == 0 {
+		return t.Format("2006-01-02T15:04:05Z")
+	}
+	return t.Format("2006-01-02T15:04:05.000Z")
+}

@@ -1,0 +1,278 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// optimized maps the services of optimised integrations to the router's ids.
+var optimized = map[string]string{
+	"lambda": "lambda", "states": "sfn", "sqs": "sqs", "sns": "sns", "events": "eventbridge", "sagemaker": "sagemaker",
+	"dynamodb": "dynamodb", "batch": "batch", "ecs": "ecs", "glue": "glue", "codebuild": "codebuild", "athena": "athena",
+	"elasticmapreduce": "emr", "eks": "eks", "apigateway": "apigateway", "databrew": "databrew", "bedrock": "bedrock", "mediaconvert": "mediaconvert",
+}
+
+// clients are the class names of AWS's Java clients: the prefixes of error names.
+var clients = map[string]string{
+	"s3": "S3", "lambda": "Lambda", "sagemaker": "SageMaker", "sagemakerruntime": "SageMakerRuntime", "sfn": "Sfn", "sts": "Sts",
+	"iam": "Iam", "cloudwatchlogs": "CloudWatchLogs", "kms": "Kms", "sqs": "Sqs", "sns": "Sns", "eventbridge": "EventBridge",
+	"cloudwatch": "CloudWatch", "applicationautoscaling": "ApplicationAutoScaling", "dynamodb": "DynamoDb",
+}
+
+// optimizedPrefix are the prefixes of optimised integrations where they differ.
+var optimizedPrefix = map[string]string{
+	"lambda": "Lambda", "states": "StepFunctions", "sqs": "SQS", "sns": "SNS", "events": "EventBridge", "sagemaker": "SageMaker", "dynamodb": "DynamoDB",
+}
+
+// target returns the router's service and operation of an integration.
+func target(i asl.Integration) (service, operation string) {
+	service, operation = i.Service, upper(i.Operation)
+	if i.SDK() {
+		return strings.TrimPrefix(service, "aws-sdk:"), operation
+	}
+	return optimized[service], operation
+}
+
+func upper(s string) string {
+	r := []rune(s)
+	if len(r) > 0 {
+		r[0] = unicode.ToUpper(r[0])
+	}
+	return string(r)
+}
+
+// resourceKnown judges a Task's resource when a machine is created: AWS refuses
+// what it does not know, and so does the sandbox what it does not serve.
+func (s *Service) resourceKnown(arn string) error {
+	i, ok := asl.ParseIntegration(arn)
+	if !ok || s.Router == nil {
+		return nil
+	}
+	service, op := target(i)
+	if s.Router.Has(service, op) && patternKnown(i) {
+		return nil
+	}
+	return fmt.Errorf("The resource provided %s is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.", arn)
+}
+
+func patternKnown(i asl.Integration) bool {
+	switch i.Pattern {
+	case "", "waitForTaskToken":
+		return true
+	case "sync":
+		return i.Service == "states" && i.Operation == "startExecution" || i.Service == "sagemaker" && jobs[i.Operation].describe != ""
+	case "sync:2":
+		return i.Service == "states" && i.Operation == "startExecution"
+	}
+	return false
+}
+
+func (t *taskRun) errorPrefix() string {
+	if t.lambda {
+		return "Lambda"
+	}
+	service, _ := target(t.integration)
+	if p := optimizedPrefix[t.integration.Service]; p != "" {
+		return p
+	}
+	if p := clients[service]; p != "" {
+		return p
+	}
+	return upper(service)
+}
+
+// call makes the task's one call.
+func (t *taskRun) call(ctx context.Context) (any, error) {
+	if t.lambda {
+		return t.invokeFunction(ctx, value.Of("FunctionName", t.st.Resource, "Payload", t.args), false)
+	}
+	service, op := target(t.integration)
+	if service == "lambda" && op == "Invoke" && !t.integration.SDK() {
+		return t.invokeFunction(ctx, t.args, true)
+	}
+	raw, err := t.invoke(ctx, service, op, t.request())
+	if err != nil {
+		return nil, err
+	}
+	v, err := value.Parse(string(raw))
+	if err != nil {
+		return nil, fail(errRuntime, err.Error()).err()
+	}
+	v = javaNames(v)
+	if o, ok := v.(*value.Object); ok && !t.integration.SDK() {
+		return withMetadata(o), nil
+	}
+	return v, nil
+}
+
+// request is what is sent: starting an execution hands its input on as text.
+func (t *taskRun) request() any {
+	o, ok := t.args.(*value.Object)
+	if !ok || t.integration.Operation != "startExecution" {
+		return t.args
+	}
+	in, found := o.Get("Input")
+	if !found {
+		return o
+	}
+	if in == nil {
+		return o.Without("Input")
+	}
+	if _, isText := in.(string); isText {
+		return o
+	}
+	return o.With("Input", value.String(in))
+}
+
+// invoke calls an operation as the task's principal.
+func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (json.RawMessage, error) {
+	raw, err := t.b.x.s.Router.Invoke(ctx, t.principal, service, op, value.Encode(args))
+	if err == nil {
+		return raw, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var we *wire.Error
+	if !errors.As(err, &we) {
+		return nil, fail(t.errorPrefix()+".SdkClientException", err.Error()).err()
+	}
+	return nil, fail(t.errorName(service, we), cause(service, we)).err()
+}
+
+// modelled lists the errors that a service's API model names, where other codes
+// occur as well; the names of the rest tell by their ending.
+var modelled = map[string][]string{
+	"s3": {
+		"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "InvalidObjectState",
+		"ObjectNotInActiveTierError", "ObjectAlreadyInActiveTierError", "EncryptionTypeMismatch", "InvalidRequest", "InvalidWriteOffset", "TooManyParts",
+	},
+	"sagemakerruntime": {
+		"InternalDependencyException", "InternalFailure", "InternalStreamFailure", "ModelError", "ModelNotReadyException",
+		"ModelStreamError", "ServiceUnavailable", "ValidationError",
+	},
+	"sagemaker": {"ConflictException", "ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound"},
+}
+
+// unmodelled are codes that any service may answer and few model.
+var unmodelled = []string{
+	"AccessDenied", "AccessDeniedException", "ValidationException", "ThrottlingException", "Throttling", "UnrecognizedClientException",
+	"InvalidClientTokenId", "InternalFailure", "ServiceUnavailable", "UnknownOperationException", "ExpiredTokenException", "SerializationException",
+}
+
+// errorName is the name of an API's error in the language: the client's prefix
+// and the class name of the exception in AWS's Java SDK.
+func (t *taskRun) errorName(service string, e *wire.Error) string {
+	prefix := t.errorPrefix()
+	known := slices.Contains(modelled[service], e.Code)
+	if _, listed := modelled[service]; !listed {
+		known = !slices.Contains(unmodelled, e.Code)
+	}
+	if service == "sfn" && e.Code == "ValidationException" {
+		known = true
+	}
+	if !known {
+		if !t.integration.SDK() {
+			return prefix + ".AWS" + prefix + "Exception"
+		}
+		return prefix + "." + prefix + "Exception"
+	}
+	name := strings.TrimSuffix(e.Code, "Fault")
+	if !strings.HasSuffix(name, "Exception") {
+		name += "Exception"
+	}
+	return prefix + "." + name
+}
+
+// cause is the text of an exception of AWS's Java SDK.
+func cause(service string, e *wire.Error) string {
+	name := clients[service]
+	if name == "" {
+		name = upper(service)
+	}
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	text := fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s", e.Message, name, status, wire.NewID())
+	if service == "s3" {
+		text += ", Extended Request ID: " + wire.NewID()
+	}
+	return text + ")"
+}
+
+// verbatim are members that hold the user's own keys.
+var verbatim = []string{"Tags", "Metadata", "Environment", "VariableReferences", "Attributes"}
+
+// javaNames gives the members of a reply the names of AWS's Java SDK, which are
+// those of the API with a capital, and times its form.
+func javaNames(v any) any {
+	switch x := v.(type) {
+	case []any:
+		out := make([]any, len(x))
+		for i, e := range x {
+			out[i] = javaNames(e)
+		}
+		return out
+	case *value.Object:
+		out := value.NewObject(x.Len())
+		for i := range x.Len() {
+			k, e := x.At(i)
+			k = upper(k)
+			switch n, isNumber := e.(value.Number); {
+			case slices.Contains(verbatim, k):
+				out.Set(k, e)
+			case isNumber && isTime(k):
+				out.Set(k, javaTime(n.Float64()))
+			default:
+				out.Set(k, javaNames(e))
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// isTime tells members that hold a time by their names; replies are JSON, where
+// times are numbers.
+func isTime(k string) bool {
+	for _, suffix := range []string{"Date", "Time", "Timestamp", "LastModified"} {
+		if strings.HasSuffix(k, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// withMetadata adds what optimised integrations tell about the HTTP call. A call
+// inside the sandbox has no headers of its own; the status and the id are true.
+func withMetadata(o *value.Object) *value.Object {
+	id := wire.NewID()
+	out := o.Clone()
+	out.Set("SdkHttpMetadata", httpMetadata(id, -1))
+	out.Set("SdkResponseMetadata", value.Of("RequestId", id))
+	return out
+}
+
+func httpMetadata(id string, length int) *value.Object {
+	h := value.Of("Connection", "keep-alive", "Content-Type", "application/json", "x-amzn-RequestId", id)
+	if length >= 0 {
+		h.Set("Content-Length", fmt.Sprint(length))
+	}
+	all := value.NewObject(h.Len())
+	for i := range h.Len() {
+		k, v := h.At(i)
+		all.Set(k, []any{v})
+	}
+	return value.Of("AllHttpHeaders", all, "HttpHeaders", h, "HttpStatusCode", value.Int(http.StatusOK))
+}

@@ -1,0 +1,245 @@
+package states
+
+import (
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+)
+
+// input applies InputPath to the state's raw input (JSONPath states).
+func (e *evaluation) input() (any, error) {
+	p := e.st.InputPath
+	switch {
+	case e.st.QueryLanguage == asl.JSONata || !p.Set:
+		return e.b.cur.Input.v, nil
+	case p.Null:
+		return value.NewObject(0), nil
+	}
+	return e.with(e.b.cur.Input.v).path(p.Expr)
+}
+
+// parameters returns what a task or the branches of a state are given.
+func (e *evaluation) parameters() (any, error) {
+	in, err := e.input()
+	if err != nil {
+		return nil, err
+	}
+	t := e.st.Parameters
+	if e.st.QueryLanguage == asl.JSONata {
+		t = e.st.Arguments
+	}
+	if t == nil {
+		return in, nil
+	}
+	return e.with(in).template(t)
+}
+
+// output applies OutputPath.
+func (e *evaluation) output(v any) (any, error) {
+	p := e.st.OutputPath
+	switch {
+	case !p.Set:
+		return v, nil
+	case p.Null:
+		return value.NewObject(0), nil
+	}
+	return e.with(v).path(p.Expr)
+}
+
+// place puts a result into the state's raw input as ResultPath says.
+func (e *evaluation) place(p asl.Path, result any) (any, error) {
+	in := e.b.cur.Input.v
+	switch {
+	case !p.Set:
+		return result, nil
+	case p.Null:
+		return in, nil
+	}
+	out, ok := p.Expr.Ref.Path.Set(in, result)
+	if !ok {
+		return nil, fail(errResultPath, e.prefix()+"Unable to apply step \""+p.Expr.Text+"\" to input "+value.String(in)).err()
+	}
+	return out, nil
+}
+
+// leave turns a state's result into its output and its variables and records
+// the exit. It serves Pass, Task, Parallel and Map.
+func (b *branch) leave(st *asl.State, ev *evaluation, result any) error {
+	var out any
+	var vars *value.Object
+	var err error
+	if st.QueryLanguage == asl.JSONata {
+		r := ev
+		if st.Type != asl.Pass {
+			r = ev.withResult(result)
+		}
+		out = result
+		if st.Output != nil {
+			if out, err = r.template(st.Output); err != nil {
+				return err
+			}
+		}
+		if vars, err = r.assign(st.Assign); err != nil {
+			return err
+		}
+		return b.exit(st, out, vars, st.Next)
+	}
+	if st.ResultSelector != nil {
+		if result, err = ev.with(result).template(st.ResultSelector); err != nil {
+			return err
+		}
+	}
+	if vars, err = ev.with(result).assign(st.Assign); err != nil {
+		return err
+	}
+	if out, err = ev.place(st.ResultPath, result); err != nil {
+		return err
+	}
+	if out, err = ev.output(out); err != nil {
+		return err
+	}
+	return b.exit(st, out, vars, st.Next)
+}
+
+func (b *branch) pass(st *asl.State, ev *evaluation) error {
+	result, err := ev.parameters()
+	if err != nil {
+		return err
+	}
+	if st.Result != nil {
+		result = st.Result.Value
+	}
+	return b.leave(st, ev, result)
+}
+
+// through records the exit of a state that hands its input on: Wait, Succeed
+// and Choice.
+func (b *branch) through(st *asl.State, ev *evaluation, output, assign *asl.Template, next string) error {
+	out, err := ev.input()
+	if err != nil {
+		return err
+	}
+	vars, err := ev.with(out).assign(assign)
+	if err != nil {
+		return err
+	}
+	if st.QueryLanguage == asl.JSONata {
+		if output != nil {
+			out, err = ev.template(output)
+		}
+	} else {
+		out, err = ev.output(out)
+	}
+	if err != nil {
+		return err
+	}
+	return b.exit(st, out, vars, next)
+}
+
+func (b *branch) succeed(st *asl.State, ev *evaluation) error {
+	return b.through(st, ev, st.Output, nil, "")
+}
+
+func (b *branch) failState(st *asl.State, ev *evaluation) error {
+	in, err := ev.input()
+	if err != nil {
+		return err
+	}
+	ev = ev.with(in)
+	f := &failure{NoError: !st.Error.IsSet(), NoCause: !st.Cause.IsSet()}
+	if f.Error, err = ev.text(st.Error); err != nil {
+		return err
+	}
+	if f.Cause, err = ev.text(st.Cause); err != nil {
+		return err
+	}
+	return f.err()
+}
+
+// text evaluates a scalar field that is a string.
+func (e *evaluation) text(s asl.Scalar) (string, error) {
+	v := s.Literal
+	if s.Expr != nil {
+		var err error
+		if s.Expr.Kind == asl.KindJSONata {
+			v, err = e.typed(s.Expr, "string")
+		} else {
+			v, err = e.expr(s.Expr)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	text, ok := v.(string)
+	if !ok && s.IsSet() {
+		return "", e.runtime("The %s field refers to value \"%s\" which is not a string: %s", s.Name, value.String(v), s.Expr.Text)
+	}
+	return text, nil
+}
+
+func (b *branch) wait(st *asl.State, ev *evaluation) error {
+	if b.cur.Phase != phaseWait {
+		until, err := ev.waitUntil()
+		if err != nil {
+			return err
+		}
+		b.step(func(*stepper) { b.cur.Phase, b.cur.Until = phaseWait, until })
+	}
+	if err := b.sleepUntil(b.cur.Until); err != nil {
+		return b.aborted("WaitStateAborted", err)
+	}
+	return b.through(st, ev, st.Output, st.Assign, st.Next)
+}
+
+// waitUntil computes the end of a Wait state.
+func (e *evaluation) waitUntil() (time.Time, error) {
+	in, err := e.input()
+	if err != nil {
+		return time.Time{}, err
+	}
+	e = e.with(in)
+	if e.st.Seconds.IsSet() {
+		n, _, err := e.integer(e.st.Seconds, 0, maxSeconds)
+		return e.b.cur.EnteredAt.Add(time.Duration(n) * time.Second), err
+	}
+	s := e.st.Timestamp
+	v := s.Literal
+	switch {
+	case s.Expr == nil:
+	case s.Expr.Kind == asl.KindJSONata:
+		v, err = e.typed(s.Expr, "string")
+	default:
+		v, err = e.path(s.Expr)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	text, isText := v.(string)
+	if isText {
+		if t, err := asl.ParseTimestamp(text); err == nil {
+			return t, nil
+		}
+	} else {
+		text = value.String(v)
+	}
+	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
+		err := e.query("Timestamp", "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: %s", text)
+		f, _ := failureOf(err)
+		f.AtEntry = false
+		return time.Time{}, err
+	}
+	return time.Time{}, e.runtime("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s", s.Expr.Text, text)
+}
+
+// maxSeconds is the largest time that a state may give.
+const maxSeconds = 99_999_999
+
+// aborted records that a state was cut short by another branch's failure, and
+// passes the reason on.
+func (b *branch) aborted(typ string, err error) error {
+	if b.parent != nil && b.interrupted() == errBranchTo {
+		b.step(func(s *stepper) { s.event(typ, nil) })
+	}
+	return err
+}
