@@ -7,7 +7,12 @@ package lambda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -41,6 +46,9 @@ type Config struct {
 	// IdleTimeout ends an execution environment that had no work for so long.
 	// 0 means 5 minutes.
 	IdleTimeout time.Duration
+	// ResourcePolicy evaluates a function's own policy, which may allow what the
+	// caller's policies do not. nil: such policies are kept but have no effect.
+	ResourcePolicy func(policy string, p wire.Principal, action, resource string, keys map[string][]string) (allow, deny bool)
 	// Python and Node are the interpreters; empty means python3 and node on PATH.
 	Python, Node string
 }
@@ -48,26 +56,84 @@ type Config struct {
 // Service is the Lambda of one account. It is safe for concurrent use.
 type Service struct {
 	Config
-	router *wire.Router
+	router       *wire.Router
+	table        []route
+	packages     *packages
+	interpreters interpreters
+	pool         *pool
+	events       *events
+	reaping      sync.Once
 }
 
-// New opens the service over its folder and store.
+// New opens the service over its folder and store. It starts nothing.
 func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Dir == "" || c.Roles == nil || c.Objects == nil || c.Logs == nil || c.Endpoint == nil {
 		return nil, errors.New("lambda: DB, Dir, Roles, Objects, Logs and Endpoint are required")
 	}
-	return &Service{Config: c}, nil
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1"
+	}
+	if c.MaxEnvironments <= 0 {
+		c.MaxEnvironments = max(8, 4*runtime.NumCPU())
+	}
+	if c.IdleTimeout <= 0 {
+		c.IdleTimeout = 5 * time.Minute
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	// The real path: stack traces show the code's files by it.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	if c.Dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	s := &Service{Config: c}
+	used, err := s.usedPackages()
+	if err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	if s.packages, err = openPackages(c.Dir, used); err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	if err := s.packages.installBootstraps(); err != nil {
+		return nil, fmt.Errorf("lambda: %w", err)
+	}
+	s.table = s.routes()
+	s.pool = newPool(s)
+	s.events = &events{s}
+	return s, nil
 }
 
-// Register mounts the service and the operation "Invoke" that other services
-// call through the router.
+// Register mounts the service, and all its operations for other services, which
+// call them through the router. Among them is "Invoke" with a JSON payload:
+// {FunctionName, Qualifier, Payload, InvocationType, ClientContext, LogType}
+// gives {StatusCode, ExecutedVersion, FunctionError, Payload, LogResult,
+// SdkHttpMetadata, SdkResponseMetadata}, as Step Functions shows it.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "lambda", Scope: "lambda"})
+	r.Register(wire.Service{ID: "lambda", Scope: "lambda", Handler: s.serve})
+	for _, t := range s.table {
+		r.Handle("lambda", t.name, func(ctx context.Context, req *wire.Request, in []byte) (any, error) { return t.op(ctx, req, in, nil) })
+	}
+	r.Handle("lambda", "Invoke", s.opInvoke)
 }
 
-// Start resumes asynchronous invocations that a stop interrupted.
-func (s *Service) Start(context.Context) error { return nil }
+// Start resumes asynchronous invocations that a stop interrupted, and begins to
+// end environments that are idle for long. It returns at once; Close ends it.
+func (s *Service) Start(context.Context) error {
+	s.reaping.Do(func() { s.pool.spawn(s.pool.reap) })
+	return s.events.resume()
+}
 
-// Close ends all execution environments and waits for them.
-func (s *Service) Close() error { return nil }
+// Close ends all execution environments, at once, and waits until their logs
+// are written. Invocations in progress end with an error of the service.
+func (s *Service) Close() error { return s.pool.close() }

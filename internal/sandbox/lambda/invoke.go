@@ -1,0 +1,245 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Limits of payloads (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const (
+	maxPayload      = 6 << 20
+	maxEventPayload = 1 << 20
+	maxTail         = 4 << 10
+)
+
+type invokeInput struct {
+	name, qualifier string
+	kind            string // RequestResponse, Event, DryRun
+	payload         []byte
+	clientContext   string // base64 JSON
+	traceID         string
+	tail            bool
+}
+
+type invokeOutput struct {
+	status        int
+	version       string
+	functionError string
+	payload       []byte
+	log           []byte
+	requestID     string
+}
+
+// invoke runs the Invoke operation.
+func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput) (invokeOutput, error) {
+	ref, err := s.parse(in.name, in.qualifier)
+	if err != nil {
+		return invokeOutput{}, err
+	}
+	f, v, err := s.read(ref)
+	if aerr := s.mayInvoke(ctx, req, f, ref); aerr != nil {
+		return invokeOutput{}, aerr
+	}
+	if err != nil {
+		return invokeOutput{}, err
+	}
+	if err := in.check(); err != nil {
+		return invokeOutput{}, err
+	}
+	inv, err := s.newInvocation(req, in, ref)
+	if err != nil {
+		return invokeOutput{}, err
+	}
+	switch in.kind {
+	case "DryRun":
+		return invokeOutput{status: http.StatusNoContent, requestID: inv.id}, nil
+	case "Event":
+		err := s.events.accept(f, ref, v, inv)
+		return invokeOutput{status: http.StatusAccepted, requestID: inv.id}, err
+	}
+	res, err := s.run(ctx, f, v, inv)
+	if err != nil {
+		return invokeOutput{}, err
+	}
+	out := invokeOutput{status: http.StatusOK, version: *v.Config.Version, functionError: res.functionError, payload: res.payload, requestID: inv.id}
+	if in.tail {
+		out.log = inv.tail()
+	}
+	return out, nil
+}
+
+// mayInvoke asks the caller's policies and the function's own.
+func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, ref reference) error {
+	arn := s.arn(ref.name, ref.qualifier)
+	allow, deny := false, false
+	if p, ok := f.Policies[ref.qualifier]; ok && s.ResourcePolicy != nil {
+		doc, err := p.document()
+		if err != nil {
+			return err
+		}
+		allow, deny = s.ResourcePolicy(doc, req.Principal, "lambda:InvokeFunction", arn, req.ConditionKeys(nil))
+	}
+	if deny {
+		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "User: %s is not authorized to perform: lambda:InvokeFunction on resource: %s with an explicit deny in a resource-based policy", req.Principal.ARN, arn)
+	}
+	err := req.Authorize(ctx, "lambda:InvokeFunction", arn, nil)
+	if err == nil || !allow {
+		return err
+	}
+	text := wire.AsError(err).Message
+	if strings.Contains(text, "explicit deny") || strings.Contains(text, "permissions boundary") {
+		return err
+	}
+	return nil
+}
+
+func (in *invokeInput) check() error {
+	limit := maxPayload
+	switch in.kind {
+	case "", "RequestResponse", "DryRun":
+	case "Event":
+		limit = maxEventPayload
+	default:
+		return errConstraint(in.kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
+	}
+	if len(in.payload) > limit {
+		return withType(wire.Errorf(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", limit))
+	}
+	if len(bytes.TrimSpace(in.payload)) == 0 {
+		in.payload = []byte("{}")
+	}
+	if !json.Valid(in.payload) {
+		return withType(wire.Errorf(http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json"))
+	}
+	return nil
+}
+
+func (s *Service) newInvocation(req *wire.Request, in invokeInput, ref reference) (*invocation, error) {
+	inv := &invocation{id: req.ID, payload: in.payload, arn: s.arn(ref.name, ref.qualifier), traceID: in.traceID, done: make(chan result, 1)}
+	if inv.traceID == "" {
+		inv.traceID = newTraceID(s.Clock.Now())
+	}
+	if in.clientContext != "" {
+		raw, err := base64.StdEncoding.DecodeString(in.clientContext)
+		if err != nil || !json.Valid(raw) {
+			return nil, withType(wire.Errorf(http.StatusBadRequest, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."))
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, raw); err != nil {
+			return nil, err
+		}
+		inv.clientContext = compact.String()
+	}
+	return inv, nil
+}
+
+// run executes an invocation in an execution environment and waits for its end.
+// If the caller goes away, the function runs on, as on AWS.
+func (s *Service) run(ctx context.Context, f function, v version, inv *invocation) (result, error) {
+	release, err := s.pool.admit(f)
+	if err != nil {
+		s.metric("Throttles", f.Name, 1)
+		return result{}, err
+	}
+	type outcome struct {
+		result
+		err error
+	}
+	done := make(chan outcome, 1)
+	if !s.pool.spawn(func(ctx context.Context) {
+		defer release()
+		res, err := s.pool.run(ctx, v, inv)
+		if err == nil {
+			s.metric("Invocations", f.Name, 1)
+			s.metric("Duration", f.Name, res.duration.Seconds()*1000)
+			failed := 0.0
+			if res.functionError != "" {
+				failed = 1
+			}
+			s.metric("Errors", f.Name, failed)
+		}
+		done <- outcome{res, err}
+	}) {
+		release()
+		return result{}, errStopping()
+	}
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-ctx.Done():
+		return result{}, ctx.Err()
+	}
+}
+
+func errStopping() error {
+	return wire.Errorf(http.StatusServiceUnavailable, "ServiceException", "the sandbox is stopping")
+}
+
+func (s *Service) metric(name, function string, value float64) {
+	if s.Metrics != nil {
+		s.Metrics.PutMetric(context.Background(), "AWS/Lambda", name, map[string]string{"FunctionName": function}, value)
+	}
+}
+
+// opInvoke is Invoke for other services: the payload is a JSON value, not bytes.
+// The output has the form of Step Functions' Lambda integration.
+func (s *Service) opInvoke(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
+	var in struct {
+		FunctionName, Qualifier, InvocationType, ClientContext, LogType string
+		Payload                                                         json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
+	}
+	out, err := s.invoke(ctx, req, invokeInput{
+		name: in.FunctionName, qualifier: in.Qualifier, kind: in.InvocationType, payload: in.Payload, clientContext: in.ClientContext, tail: in.LogType == "Tail",
+	})
+	if err != nil {
+		return nil, err
+	}
+	reply := map[string]any{"StatusCode": out.status}
+	if out.version != "" {
+		reply["ExecutedVersion"] = out.version
+	}
+	if out.functionError != "" {
+		reply["FunctionError"] = out.functionError
+	}
+	if out.log != nil {
+		reply["LogResult"] = base64.StdEncoding.EncodeToString(out.log)
+	}
+	if out.payload != nil {
+		if reply["Payload"] = json.RawMessage(out.payload); !json.Valid(out.payload) {
+			reply["Payload"] = string(out.payload)
+		}
+	}
+	s.httpMetadata(reply, out)
+	return reply, nil
+}
+
+// httpMetadata adds what the integration shows of the HTTP reply.
+func (s *Service) httpMetadata(reply map[string]any, out invokeOutput) {
+	one := map[string]string{
+		"Connection": "keep-alive", "Content-Length": strconv.Itoa(len(out.payload)), "Content-Type": "application/json",
+		"Date": s.Clock.Now().UTC().Format(http.TimeFormat), "x-amzn-Remapped-Content-Length": "0", "x-amzn-RequestId": out.requestID,
+		"X-Amzn-Trace-Id": "root=" + strings.TrimPrefix(newTraceID(s.Clock.Now()), "Root="),
+	}
+	if out.version != "" {
+		one["X-Amz-Executed-Version"] = out.version
+	}
+	if out.functionError != "" {
+		one["X-Amz-Function-Error"] = out.functionError
+	}
+	all := map[string][]string{}
+	for k, v := range one {
+		all[k] = []string{v}
+	}
+	reply["SdkHttpMetadata"] = map[string]any{"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": out.status}
+	reply["SdkResponseMetadata"] = map[string]any{"RequestId": out.requestID}
+}

@@ -1,0 +1,428 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// empty is a reply without content.
+type empty struct{}
+
+const (
+	// accountLimit is the concurrency of an account, of which AWS keeps
+	// unreservedMinimum for functions without a reservation.
+	accountLimit      = 1000
+	unreservedMinimum = 100
+)
+
+func (s *Service) putConcurrency(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionConcurrencyInput) (*awslambda.PutFunctionConcurrencyOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:PutFunctionConcurrency", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	n := in.ReservedConcurrentExecutions
+	if n == nil || *n < 0 {
+		return nil, errConstraint(aws.ToInt32(n), "reservedConcurrentExecutions", "Member must have value greater than or equal to 0")
+	}
+	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+		sum := *n
+		err := scan(tx, dbFunctions, "", "", func(name string, o function) bool {
+			if name != f.Name && o.Reserved != nil {
+				sum += *o.Reserved
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		if sum > accountLimit-unreservedMinimum {
+			return errInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreservedMinimum)
+		}
+		f.Reserved = n
+		return nil
+	})
+	return &awslambda.PutFunctionConcurrencyOutput{ReservedConcurrentExecutions: n}, err
+}
+
+func (s *Service) getConcurrency(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionConcurrencyInput) (*awslambda.GetFunctionConcurrencyOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:GetFunctionConcurrency", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.read(reference{name: ref.name})
+	return &awslambda.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: f.Reserved}, err
+}
+
+func (s *Service) deleteConcurrency(ctx context.Context, req *wire.Request, in *awslambda.DeleteFunctionConcurrencyInput) (*empty, error) {
+	ref, err := s.may(ctx, req, "lambda:DeleteFunctionConcurrency", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error { f.Reserved = nil; return nil })
+}
+
+func (s *Service) getCodeSigning(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionCodeSigningConfigInput) (*awslambda.GetFunctionCodeSigningConfigOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:GetFunctionCodeSigningConfig", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = s.read(reference{name: ref.name})
+	return &awslambda.GetFunctionCodeSigningConfigOutput{FunctionName: &ref.name, CodeSigningConfigArn: aws.String("")}, err
+}
+
+func (s *Service) accountSettings(ctx context.Context, req *wire.Request, _ *awslambda.GetAccountSettingsInput) (*awslambda.GetAccountSettingsOutput, error) {
+	if err := req.Authorize(ctx, "lambda:GetAccountSettings", "*", nil); err != nil {
+		return nil, err
+	}
+	usage, limit := &types.AccountUsage{}, &types.AccountLimit{
+		ConcurrentExecutions: accountLimit, CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: 75 << 30,
+		UnreservedConcurrentExecutions: aws.Int32(accountLimit),
+	}
+	err := s.DB.View(func(tx *store.Tx) error {
+		return scan(tx, dbFunctions, "", "", func(_ string, f function) bool {
+			usage.FunctionCount++
+			usage.TotalCodeSize += f.Latest.Config.CodeSize
+			if f.Reserved != nil {
+				*limit.UnreservedConcurrentExecutions -= *f.Reserved
+			}
+			return true
+		})
+	})
+	return &awslambda.GetAccountSettingsOutput{AccountLimit: limit, AccountUsage: usage}, err
+}
+
+// Tags. Resource is a function's ARN, unqualified.
+
+const maxTags = 50
+
+func (s *Service) tagged(ctx context.Context, req *wire.Request, action string, resource *string) (reference, error) {
+	if !strings.HasPrefix(str(resource), "arn:") {
+		return reference{}, errConstraint(str(resource), "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:...")
+	}
+	ref, err := s.may(ctx, req, action, resource, nil)
+	if err == nil && ref.qualifier != "" {
+		err = errInvalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")
+	}
+	return ref, err
+}
+
+func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *awslambda.TagResourceInput) (*empty, error) {
+	ref, err := s.tagged(ctx, req, "lambda:TagResource", in.Resource)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+		if f.Tags == nil {
+			f.Tags = map[string]string{}
+		}
+		maps.Copy(f.Tags, in.Tags)
+		if len(f.Tags) > maxTags {
+			return errInvalid("Number of tags exceeds resource tag limit of %d.", maxTags)
+		}
+		return nil
+	})
+}
+
+func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *awslambda.UntagResourceInput) (*empty, error) {
+	ref, err := s.tagged(ctx, req, "lambda:UntagResource", in.Resource)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+		for _, k := range in.TagKeys {
+			delete(f.Tags, k)
+		}
+		return nil
+	})
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *awslambda.ListTagsInput) (*awslambda.ListTagsOutput, error) {
+	ref, err := s.tagged(ctx, req, "lambda:ListTags", in.Resource)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.read(ref)
+	if f.Tags == nil {
+		f.Tags = map[string]string{}
+	}
+	return &awslambda.ListTagsOutput{Tags: f.Tags}, err
+}
+
+// resourcePolicy is the policy of a function, version or alias.
+type resourcePolicy struct {
+	Statements []statement
+	Revision   string
+}
+
+type statement struct {
+	Sid       string
+	Effect    string
+	Principal any
+	Action    string
+	Resource  string
+	Condition map[string]map[string]string `json:",omitempty"`
+}
+
+func (p resourcePolicy) document() (string, error) {
+	raw, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Id": "default", "Statement": p.Statements})
+	return string(raw), err
+}
+
+func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *awslambda.AddPermissionInput) (*awslambda.AddPermissionOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:AddPermission", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: s.arn(ref.name, ref.qualifier), Principal: principalOf(str(in.Principal))}
+	if st.Sid == "" || st.Action == "" || str(in.Principal) == "" {
+		return nil, errInvalid("StatementId, Action and Principal are required.")
+	}
+	if st.Action != "*" && !strings.HasPrefix(st.Action, "lambda:") {
+		return nil, errConstraint(st.Action, "action", `Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])`)
+	}
+	for key, v := range map[[2]string]*string{{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID} {
+		if v == nil {
+			continue
+		}
+		if st.Condition == nil {
+			st.Condition = map[string]map[string]string{}
+		}
+		if st.Condition[key[0]] == nil {
+			st.Condition[key[0]] = map[string]string{}
+		}
+		st.Condition[key[0]][key[1]] = *v
+	}
+	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+		if _, _, err := s.lookup(tx, ref); err != nil {
+			return err
+		}
+		p := f.Policies[ref.qualifier]
+		if in.RevisionId != nil && *in.RevisionId != p.Revision {
+			return errRevision()
+		}
+		for _, o := range p.Statements {
+			if o.Sid == st.Sid {
+				return errConflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", st.Sid)
+			}
+		}
+		p.Statements, p.Revision = append(slices.Clone(p.Statements), st), wire.NewID()
+		if f.Policies == nil {
+			f.Policies = map[string]resourcePolicy{}
+		}
+		f.Policies[ref.qualifier] = p
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(st)
+	return &awslambda.AddPermissionOutput{Statement: aws.String(string(raw))}, err
+}
+
+func principalOf(p string) any {
+	switch {
+	case p == "*":
+		return "*"
+	case strings.HasSuffix(p, ".amazonaws.com"):
+		return map[string]string{"Service": p}
+	case digits.MatchString(p) && len(p) == 12:
+		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}
+	default:
+		return map[string]string{"AWS": p}
+	}
+}
+
+func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *awslambda.GetPolicyInput) (*awslambda.GetPolicyOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:GetPolicy", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.read(ref)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := f.Policies[ref.qualifier]
+	if !ok {
+		return nil, errNotFound("The resource you requested does not exist.")
+	}
+	doc, err := p.document()
+	return &awslambda.GetPolicyOutput{Policy: &doc, RevisionId: &p.Revision}, err
+}
+
+func (s *Service) removePermission(ctx context.Context, req *wire.Request, in *awslambda.RemovePermissionInput) (*empty, error) {
+	ref, err := s.may(ctx, req, "lambda:RemovePermission", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+		p, ok := f.Policies[ref.qualifier]
+		if !ok {
+			return errNotFound("No policy is associated with the given resource.")
+		}
+		if in.RevisionId != nil && *in.RevisionId != p.Revision {
+			return errRevision()
+		}
+		i := slices.IndexFunc(p.Statements, func(st statement) bool { return st.Sid == str(in.StatementId) })
+		if i < 0 {
+			return errNotFound("Statement %s is not found in resource policy.", str(in.StatementId))
+		}
+		p.Statements, p.Revision = slices.Delete(slices.Clone(p.Statements), i, i+1), wire.NewID()
+		if len(p.Statements) == 0 {
+			delete(f.Policies, ref.qualifier)
+			return nil
+		}
+		f.Policies[ref.qualifier] = p
+		return nil
+	})
+}
+
+// Configuration of asynchronous invocation.
+
+func (s *Service) eventConfigOutput(ref reference, c eventConfig) *types.FunctionEventInvokeConfig {
+	q := ref.qualifier
+	if q == "" {
+		q = latest
+	}
+	modified := c.Modified
+	return &types.FunctionEventInvokeConfig{
+		FunctionArn: aws.String(s.arn(ref.name, q)), LastModified: &modified, MaximumEventAgeInSeconds: c.MaxAge, MaximumRetryAttempts: c.MaxRetries,
+		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: optional(c.OnSuccess)}, OnFailure: &types.OnFailure{Destination: optional(c.OnFailure)}},
+	}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// apply changes what a request gives; Put begins from nothing, Update does not.
+func (c *eventConfig) apply(age, retries *int32, d *types.DestinationConfig, now time.Time) error {
+	if age != nil && (*age < 60 || *age > 21600) {
+		return errConstraint(*age, "maximumEventAgeInSeconds", "Member must have value between 60 and 21600")
+	}
+	if retries != nil && (*retries < 0 || *retries > 2) {
+		return errConstraint(*retries, "maximumRetryAttempts", "Member must have value between 0 and 2")
+	}
+	if age != nil {
+		c.MaxAge = age
+	}
+	if retries != nil {
+		c.MaxRetries = retries
+	}
+	if d != nil {
+		if d.OnSuccess != nil {
+			c.OnSuccess = str(d.OnSuccess.Destination)
+		}
+		if d.OnFailure != nil {
+			c.OnFailure = str(d.OnFailure.Destination)
+		}
+	}
+	for _, arn := range []string{c.OnSuccess, c.OnFailure} {
+		if arn != "" && !strings.HasPrefix(arn, "arn:aws:sqs:") && !strings.HasPrefix(arn, "arn:aws:lambda:") && !strings.HasPrefix(arn, "arn:aws:events:") {
+			return errInvalid("The sandbox delivers to SQS queues, functions and event buses only, not to %s.", arn)
+		}
+	}
+	c.Modified = now
+	return nil
+}
+
+func (s *Service) setEventConfig(ref reference, fresh bool, age, retries *int32, d *types.DestinationConfig) (*types.FunctionEventInvokeConfig, error) {
+	var c eventConfig
+	err := s.change(ref.name, func(tx *store.Tx, f *function) error {
+		if _, _, err := s.lookup(tx, ref); err != nil {
+			return err
+		}
+		old, ok := f.Events[ref.qualifier]
+		if !fresh {
+			if !ok {
+				return s.errNoEventConfig(ref)
+			}
+			c = old
+		}
+		if err := c.apply(age, retries, d, s.Clock.Now()); err != nil {
+			return err
+		}
+		if f.Events == nil {
+			f.Events = map[string]eventConfig{}
+		}
+		f.Events[ref.qualifier] = c
+		return nil
+	})
+	return s.eventConfigOutput(ref, c), err
+}
+
+func (s *Service) errNoEventConfig(ref reference) error {
+	return errNotFound("The function %s doesn't have an EventInvokeConfig", s.arn(ref.name, ref.qualifier))
+}
+
+func (s *Service) putEventConfig(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := s.may(ctx, req, "lambda:PutFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	return s.setEventConfig(ref, true, in.MaximumEventAgeInSeconds, in.MaximumRetryAttempts, in.DestinationConfig)
+}
+
+func (s *Service) updateEventConfig(ctx context.Context, req *wire.Request, in *awslambda.UpdateFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := s.may(ctx, req, "lambda:UpdateFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	return s.setEventConfig(ref, false, in.MaximumEventAgeInSeconds, in.MaximumRetryAttempts, in.DestinationConfig)
+}
+
+func (s *Service) getEventConfig(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := s.may(ctx, req, "lambda:GetFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.read(ref)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := f.Events[ref.qualifier]
+	if !ok {
+		return nil, s.errNoEventConfig(ref)
+	}
+	return s.eventConfigOutput(ref, c), nil
+}
+
+func (s *Service) listEventConfigs(ctx context.Context, req *wire.Request, in *awslambda.ListFunctionEventInvokeConfigsInput) (*awslambda.ListFunctionEventInvokeConfigsOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:ListFunctionEventInvokeConfigs", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.read(reference{name: ref.name})
+	out := &awslambda.ListFunctionEventInvokeConfigsOutput{FunctionEventInvokeConfigs: []types.FunctionEventInvokeConfig{}}
+	for _, q := range slices.Sorted(maps.Keys(f.Events)) {
+		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *s.eventConfigOutput(reference{ref.name, q}, f.Events[q]))
+	}
+	return out, err
+}
+
+func (s *Service) deleteEventConfig(ctx context.Context, req *wire.Request, in *awslambda.DeleteFunctionEventInvokeConfigInput) (*empty, error) {
+	ref, err := s.may(ctx, req, "lambda:DeleteFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+		if _, ok := f.Events[ref.qualifier]; !ok {
+			return s.errNoEventConfig(ref)
+		}
+		delete(f.Events, ref.qualifier)
+		return nil
+	})
+}

@@ -1,0 +1,265 @@
+package lambda
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// publish makes a version of $LATEST. If nothing changed since the last one it
+// returns that, as AWS does.
+func (s *Service) publish(tx *store.Tx, f *function, description string) (version, error) {
+	if f.Published > 0 {
+		last, ok, err := store.Get[version](tx, dbVersions, versionKey(f.Name, itoa(f.Published)))
+		if err != nil {
+			return version{}, err
+		}
+		if ok && sameVersion(last, f.Latest) {
+			return last, nil
+		}
+	}
+	f.Published++
+	v := f.Latest
+	v.Config.Version = aws.String(itoa(f.Published))
+	v.Config.FunctionArn = aws.String(s.arn(f.Name, *v.Config.Version))
+	if description != "" {
+		v.Config.Description = &description
+	}
+	v.Config.RevisionId = aws.String(wire.NewID())
+	return v, store.Put(tx, dbVersions, versionKey(f.Name, *v.Config.Version), v)
+}
+
+// sameVersion tells whether $LATEST was last changed before the version was made.
+func sameVersion(last, latest version) bool {
+	return last.Package == latest.Package && str(last.Config.LastModified) == str(latest.Config.LastModified)
+}
+
+func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *awslambda.PublishVersionInput) (*types.FunctionConfiguration, error) {
+	ref, err := s.may(ctx, req, "lambda:PublishVersion", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out version
+	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+		if in.RevisionId != nil && *in.RevisionId != str(f.Latest.Config.RevisionId) {
+			return errRevision()
+		}
+		if in.CodeSha256 != nil && *in.CodeSha256 != str(f.Latest.Config.CodeSha256) {
+			return errInvalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, str(f.Latest.Config.CodeSha256))
+		}
+		var err error
+		out, err = s.publish(tx, f, str(in.Description))
+		return err
+	})
+	return &out.Config, err
+}
+
+func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *awslambda.ListVersionsByFunctionInput) (*awslambda.ListVersionsByFunctionOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:ListVersionsByFunction", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxItems, 50)
+	if err != nil {
+		return nil, err
+	}
+	out := &awslambda.ListVersionsByFunctionOutput{Versions: []types.FunctionConfiguration{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		f, err := s.get(tx, ref.name)
+		if err != nil {
+			return err
+		}
+		from := ""
+		if m := str(in.Marker); m != "" {
+			from = versionKey(ref.name, m) + "\x00"
+		} else {
+			c := f.Latest.Config
+			c.FunctionArn = aws.String(s.arn(ref.name, latest))
+			out.Versions = append(out.Versions, c)
+		}
+		return scan(tx, dbVersions, ref.name+"\x00", from, func(_ string, v version) bool {
+			if len(out.Versions) == limit {
+				if out.NextMarker = out.Versions[limit-1].Version; *out.NextMarker == latest {
+					out.NextMarker = aws.String("0")
+				}
+				return false
+			}
+			out.Versions = append(out.Versions, v.Config)
+			return true
+		})
+	})
+	return out, err
+}
+
+func (s *Service) aliasConfig(function string, a alias) *types.AliasConfiguration {
+	out := &types.AliasConfiguration{
+		AliasArn: aws.String(s.arn(function, a.Name)), Name: &a.Name, FunctionVersion: &a.Version, Description: &a.Description, RevisionId: &a.Revision,
+	}
+	if len(a.Weights) > 0 {
+		out.RoutingConfig = &types.AliasRoutingConfiguration{AdditionalVersionWeights: a.Weights}
+	}
+	return out
+}
+
+func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *awslambda.CreateAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := s.may(ctx, req, "lambda:CreateAlias", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := alias{Name: str(in.Name), Version: str(in.FunctionVersion), Description: str(in.Description), Revision: wire.NewID()}
+	if !aliasName.MatchString(a.Name) || digits.MatchString(a.Name) {
+		return nil, errConstraint(a.Name, "name", `Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)`)
+	}
+	a.route(in.RoutingConfig)
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if err := s.checkAlias(tx, ref.name, a); err != nil {
+			return err
+		}
+		key := ref.name + "\x00" + a.Name
+		if tx.GetRaw(dbAliases, key) != nil {
+			return errConflict("Alias already exists: %s", s.arn(ref.name, a.Name))
+		}
+		return store.Put(tx, dbAliases, key, a)
+	})
+	return s.aliasConfig(ref.name, a), err
+}
+
+func (a *alias) route(r *types.AliasRoutingConfiguration) {
+	if r != nil {
+		a.Weights = r.AdditionalVersionWeights
+	}
+}
+
+// checkAlias demands that the alias points to versions that exist.
+func (s *Service) checkAlias(tx *store.Tx, function string, a alias) error {
+	if a.Version != latest && !digits.MatchString(a.Version) {
+		return errConstraint(a.Version, "functionVersion", `Member must satisfy regular expression pattern: (\$LATEST|[0-9]+)`)
+	}
+	if _, _, err := s.lookup(tx, reference{function, a.Version}); err != nil {
+		return err
+	}
+	if len(a.Weights) > 0 && a.Version == latest {
+		return errInvalid("$LATEST is not supported for an alias pointing to more than 1 version")
+	}
+	if len(a.Weights) > 1 {
+		return errInvalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
+	}
+	for v, w := range a.Weights {
+		if w < 0 || w > 1 {
+			return errConstraint(w, "routingConfig.additionalVersionWeights", "Member must have value between 0.0 and 1.0")
+		}
+		if v == a.Version || !digits.MatchString(v) {
+			return errInvalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
+		}
+		if _, _, err := s.lookup(tx, reference{function, v}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) findAlias(tx *store.Tx, ref reference) (alias, error) {
+	if _, err := s.get(tx, ref.name); err != nil {
+		return alias{}, err
+	}
+	a, ok, err := store.Get[alias](tx, dbAliases, ref.name+"\x00"+ref.qualifier)
+	if err == nil && !ok {
+		err = errNotFound("Cannot find alias arn: %s", s.arn(ref.name, ref.qualifier))
+	}
+	return a, err
+}
+
+func (s *Service) getAlias(ctx context.Context, req *wire.Request, in *awslambda.GetAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := s.may(ctx, req, "lambda:GetAlias", in.FunctionName, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	var a alias
+	err = s.DB.View(func(tx *store.Tx) error {
+		a, err = s.findAlias(tx, ref)
+		return err
+	})
+	return s.aliasConfig(ref.name, a), err
+}
+
+func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *awslambda.UpdateAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := s.may(ctx, req, "lambda:UpdateAlias", in.FunctionName, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	var a alias
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if a, err = s.findAlias(tx, ref); err != nil {
+			return err
+		}
+		if in.RevisionId != nil && *in.RevisionId != a.Revision {
+			return errRevision()
+		}
+		if in.FunctionVersion != nil {
+			a.Version = *in.FunctionVersion
+		}
+		if in.Description != nil {
+			a.Description = *in.Description
+		}
+		a.route(in.RoutingConfig)
+		a.Revision = wire.NewID()
+		if err := s.checkAlias(tx, ref.name, a); err != nil {
+			return err
+		}
+		return store.Put(tx, dbAliases, ref.name+"\x00"+a.Name, a)
+	})
+	return s.aliasConfig(ref.name, a), err
+}
+
+// deleteAlias succeeds if there is no such alias, as AWS does.
+func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *awslambda.DeleteAliasInput) (*empty, error) {
+	ref, err := s.may(ctx, req, "lambda:DeleteAlias", in.FunctionName, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, s.change(ref.name, func(tx *store.Tx, f *function) error {
+		delete(f.Policies, ref.qualifier)
+		delete(f.Events, ref.qualifier)
+		return tx.Delete(dbAliases, ref.name+"\x00"+ref.qualifier)
+	})
+}
+
+func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *awslambda.ListAliasesInput) (*awslambda.ListAliasesOutput, error) {
+	ref, err := s.may(ctx, req, "lambda:ListAliases", in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxItems, 50)
+	if err != nil {
+		return nil, err
+	}
+	out := &awslambda.ListAliasesOutput{Aliases: []types.AliasConfiguration{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		if _, err := s.get(tx, ref.name); err != nil {
+			return err
+		}
+		from := ""
+		if in.Marker != nil {
+			from = ref.name + "\x00" + after(in.Marker)
+		}
+		return scan(tx, dbAliases, ref.name+"\x00", from, func(key string, a alias) bool {
+			if in.FunctionVersion != nil && a.Version != *in.FunctionVersion {
+				return true
+			}
+			if len(out.Aliases) == limit {
+				_, name, _ := strings.Cut(*out.Aliases[limit-1].AliasArn, ":function:"+ref.name+":")
+				out.NextMarker = &name
+				return false
+			}
+			out.Aliases = append(out.Aliases, *s.aliasConfig(ref.name, a))
+			return true
+		})
+	})
+	return out, err
+}
