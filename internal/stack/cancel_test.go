@@ -189,6 +189,24 @@ func TestKillLeavesALockAndAPendingOperation(t *testing.T) {
 	require.Empty(t, state.Pending)
 }
 
+func TestAProgramThatWaitsForEverDoesNotOutliveTheEngine(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	waiting, never := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	run, err := f.Up(t.Context(), Job{Stack: testStack, Program: func(*pulumi.Context) error {
+		close(waiting)
+		<-never
+		return nil
+	}})
+	require.NoError(t, err)
+	receive(t, waiting)
+	run.Kill()
+	receive(t, run.Done())
+	_, err = run.Wait()
+	require.ErrorIs(t, err, fault.Canceled)
+}
+
 func TestLockConflict(t *testing.T) {
 	t.Parallel()
 	f, p := open(t, ""), serveProvider(t)

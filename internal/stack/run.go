@@ -239,20 +239,41 @@ func (r *Run) sawEngine() bool {
 	return r.ready
 }
 
-// guard wraps the program: a panic in it becomes its error, with the stack
-// trace kept as a cause. Goroutines that the program starts are its own affair.
+// guard wraps the program. A panic in it becomes its error, with the stack trace
+// kept as a cause; goroutines that the program starts are its own affair. A
+// program that waits for what an engine that is gone will never tell is left
+// behind: the SDK would wait for it for ever.
 func (r *Run) guard(program pulumi.RunFunc) pulumi.RunFunc {
 	if program == nil {
 		return func(*pulumi.Context) error { return nil }
 	}
-	return func(ctx *pulumi.Context) (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic in the program: %v", p)
-				r.panicked = fmt.Errorf("%w\n%s", err, debug.Stack())
-			}
+	type outcome struct{ err, panicked error }
+	return func(ctx *pulumi.Context) error {
+		r.mu.Lock()
+		proc := r.proc
+		r.mu.Unlock()
+		if proc == nil {
+			return errStopped
+		}
+		ended := make(chan outcome, 1)
+		go func() {
+			var o outcome
+			defer func() {
+				if p := recover(); p != nil {
+					o.err = fmt.Errorf("panic in the program: %v", p)
+					o.panicked = fmt.Errorf("%w\n%s", o.err, debug.Stack())
+				}
+				ended <- o
+			}()
+			o.err = program(ctx)
 		}()
-		return program(ctx)
+		select {
+		case o := <-ended:
+			r.panicked = o.panicked
+			return o.err
+		case <-proc.done:
+			return errors.New("the engine is gone")
+		}
 	}
 }
 
