@@ -32,6 +32,9 @@ func ClassOf(region string) Class {
 // Limits says how much of the account's token buckets this process may use. They
 // are shared by every caller of the account and region.
 type Limits struct {
+	// Unlimited switches pacing off, for a server that has no quotas. Throttling
+	// errors are still backed off from.
+	Unlimited bool
 	// ReadShare is the part of the buckets of Describe, List and GetHistory; 0
 	// means a third, which leaves room for the console and other tools.
 	ReadShare float64
@@ -82,6 +85,10 @@ func quotaOf(op operation, class Class) (q quota, write bool) {
 	return quota{100, 1}, false
 }
 
+// unlimitedRate is a rate that nothing reaches, but that throttling can still
+// bring down.
+const unlimitedRate = 100_000
+
 // limiters holds one limiter per API.
 type limiters struct{ by map[operation]*limiter }
 
@@ -98,6 +105,10 @@ func newLimiters(class Class, share Limits, clk clock.Clock) *limiters {
 		part := share.ReadShare
 		if write {
 			part = share.WriteShare
+		}
+		if share.Unlimited {
+			l.by[op] = newLimiter(unlimitedRate, unlimitedRate, clk)
+			continue
 		}
 		l.by[op] = newLimiter(q.perSecond*part, max(1, int(q.burst*part)), clk)
 	}

@@ -159,7 +159,7 @@ func (c *Client) Resolve(ctx context.Context, machine, ref string) (string, erro
 	case ref == Latest:
 		return c.latest(ctx, machine)
 	}
-	if err := CheckName(ref); err != nil {
+	if err := ValidateName(ref); err != nil {
 		return "", err
 	}
 	arn, err := ExecutionARN(machine, ref)

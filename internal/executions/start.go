@@ -19,13 +19,13 @@ func (c *Client) Start(ctx context.Context, in StartInput) (Started, error) {
 	if len(in.Input) == 0 {
 		in.Input = []byte("{}")
 	}
-	if err := CheckInput(in.Input); err != nil {
+	if err := ValidateInput(in.Input); err != nil {
 		return Started{}, err
 	}
 	if in.Name == "" {
 		in.Name = NewName(c.cfg.Clock.Now())
 	}
-	if err := CheckName(in.Name); err != nil {
+	if err := ValidateName(in.Name); err != nil {
 		return Started{}, err
 	}
 	if _, err := ExecutionARN(in.Machine, in.Name); err != nil {

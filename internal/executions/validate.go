@@ -21,9 +21,9 @@ const MaxInput = 262_144
 // MaxName is the longest name of an execution, in characters.
 const MaxName = 80
 
-// CheckInput reports whether raw may be an execution's input: one JSON value of
+// ValidateInput reports whether raw may be an execution's input: one JSON value of
 // at most MaxInput bytes. The error tells line and column.
-func CheckInput(raw []byte) error {
+func ValidateInput(raw []byte) error {
 	if len(raw) > MaxInput {
 		return fault.New(fault.Invalid, "input has %d bytes, %d at most are allowed", len(raw), MaxInput).
 			WithHint("Put large data in S3 and pass its key.")
@@ -66,8 +66,8 @@ func badJSON(raw []byte, offset int64, why string) error {
 // besides white space and control characters.
 const forbidden = "<>{}[]?*\"#%\\^|~`$&,;:/"
 
-// CheckName reports whether name may be an execution's name.
-func CheckName(name string) error {
+// ValidateName reports whether name may be an execution's name.
+func ValidateName(name string) error {
 	const hint = "Use letters, digits, '-' and '_'."
 	if n := utf8.RuneCountInString(name); n == 0 || n > MaxName {
 		return fault.New(fault.Invalid, "execution name has %d characters, 1 to %d are allowed", n, MaxName).WithHint(hint)

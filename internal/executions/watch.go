@@ -2,7 +2,6 @@ package executions
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -65,7 +64,7 @@ func (w *Watch) Cancel() { w.cancel() }
 func (c *Client) Watch(ctx context.Context, arn string) *Watch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Watch{events: make(chan Event), done: make(chan struct{}), cancel: cancel}
-	q := newQueue()
+	q := newQueue[Event]()
 	go func() {
 		defer close(w.done)
 		defer q.close()
@@ -80,7 +79,7 @@ func (c *Client) Watch(ctx context.Context, arn string) *Watch {
 type poller struct {
 	c     *Client
 	arn   string
-	out   *queue
+	out   *queue[Event]
 	began time.Time
 
 	line     Timeline
@@ -239,64 +238,4 @@ func lastColon(s string) int {
 		}
 	}
 	return -1
-}
-
-// queue is an unbounded FIFO between the poller and the channel.
-type queue struct {
-	mu     sync.Mutex
-	items  []Event
-	closed bool
-	wake   chan struct{}
-}
-
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
-
-func (q *queue) put(e Event) {
-	q.mu.Lock()
-	q.items = append(q.items, e)
-	q.mu.Unlock()
-	q.signal()
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
-	q.signal()
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// relay moves events to the channel and closes it at the end.
-func (q *queue) relay(ctx context.Context, to chan<- Event) {
-	defer close(to)
-	for {
-		q.mu.Lock()
-		batch, closed := q.items, q.closed
-		q.items = nil
-		q.mu.Unlock()
-		for _, e := range batch {
-			select {
-			case to <- e:
-			case <-ctx.Done():
-				return
-			}
-		}
-		if len(batch) > 0 {
-			continue
-		}
-		if closed {
-			return
-		}
-		select {
-		case <-q.wake:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

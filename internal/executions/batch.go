@@ -1,0 +1,316 @@
+package executions
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+const (
+	sweepFirst  = 300 * time.Millisecond
+	sweepSlow   = 10 * time.Second
+	sweepGrowth = 1.4
+	describers  = 8
+	// sparePages is how many pages more than the batch needs are read in search
+	// of executions that no list shows.
+	sparePages = 10
+
+	// MaxDescribed is how many succeeded executions of a batch are described at
+	// its end; a description costs a call each, and AWS allows few. Those that
+	// failed are all described.
+	MaxDescribed = 500
+)
+
+// BatchProgress counts the executions of a batch by status.
+type BatchProgress struct {
+	Total     int `json:"total"`
+	Running   int `json:"running"`
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"`
+	TimedOut  int `json:"timedOut"`
+	Aborted   int `json:"aborted"`
+	// Missing are not in AWS's lists: started a moment ago, or never.
+	Missing int `json:"missing"`
+	// At is when the counts were taken.
+	At time.Time `json:"at"`
+}
+
+// Done reports whether nothing of the batch runs or is missing.
+func (p BatchProgress) Done() bool { return p.Running == 0 && p.Missing == 0 }
+
+// BatchWatch is a running observation of a batch.
+type BatchWatch struct {
+	events chan BatchProgress
+	done   chan struct{}
+	cancel context.CancelFunc
+
+	details []Details
+	err     error
+}
+
+// Events has the counts after each look at which they had changed, the last ones
+// always. It is closed at the end or soon after Cancel; whoever does not read it
+// to its end must call Cancel.
+func (w *BatchWatch) Events() <-chan BatchProgress { return w.events }
+
+// Wait returns when all executions have ended, in the order of the names. Of
+// more than MaxDescribed succeeded ones the rest lack Input and Output. One that
+// AWS still did not know at the end has no Status. The error is set if the watch
+// ended early; the details then hold what was known.
+func (w *BatchWatch) Wait() ([]Details, error) {
+	<-w.done
+	return w.details, w.err
+}
+
+// Done is closed when Wait would return at once.
+func (w *BatchWatch) Done() <-chan struct{} { return w.done }
+
+// Cancel ends the observation; the executions go on.
+func (w *BatchWatch) Cancel() { w.cancel() }
+
+// WatchBatch observes many executions of one machine by sweeping its list: one
+// call covers 1,000 executions, where a description would be needed for each.
+// machine is the ARN that they were started with.
+func (c *Client) WatchBatch(ctx context.Context, machine string, names []string) *BatchWatch {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &BatchWatch{events: make(chan BatchProgress), done: make(chan struct{}), cancel: cancel}
+	q := newQueue[BatchProgress]()
+	go func() {
+		defer close(w.done)
+		defer q.close()
+		s := &sweeper{c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names))}
+		w.err = s.run(ctx)
+		w.details = s.result()
+	}()
+	go q.relay(ctx, w.events)
+	return w
+}
+
+// sweeper is the state of one batch's observation.
+type sweeper struct {
+	c       *Client
+	machine string
+	names   []string
+	q       *queue[BatchProgress]
+	began   time.Time
+
+	have map[string]*Details // by name; nil value: asked for, not seen yet
+	told BatchProgress
+}
+
+func (s *sweeper) run(ctx context.Context) error {
+	for _, n := range s.names {
+		s.have[n] = nil
+	}
+	interval := sweepFirst
+	for {
+		if err := s.sweep(ctx); err != nil {
+			return err
+		}
+		if err := s.seek(ctx); err != nil {
+			return err
+		}
+		p := s.count()
+		changed := s.tell(p)
+		if p.Running == 0 && (p.Missing == 0 || s.c.cfg.Clock.Now().Sub(s.began) > newcomer) {
+			break
+		}
+		if interval = min(sweepSlow, time.Duration(float64(interval)*sweepGrowth)); changed {
+			interval = sweepFirst
+		}
+		if err := clock.Sleep(ctx, s.c.cfg.Clock, interval); err != nil {
+			return ctxFault("watch batch", err)
+		}
+	}
+	return s.describe(ctx)
+}
+
+// tell hands on counts that differ from the last.
+func (s *sweeper) tell(p BatchProgress) bool {
+	before := s.told
+	before.At = p.At
+	if before == p {
+		return false
+	}
+	s.told = p
+	s.q.put(p)
+	return true
+}
+
+func (s *sweeper) count() BatchProgress {
+	p := BatchProgress{Total: len(s.have), At: s.c.cfg.Clock.Now()}
+	for _, d := range s.have {
+		if d == nil {
+			p.Missing++
+			continue
+		}
+		switch d.Status {
+		case Running, PendingRedrive:
+			p.Running++
+		case Succeeded:
+			p.Succeeded++
+		case Failed:
+			p.Failed++
+		case TimedOut:
+			p.TimedOut++
+		case Aborted:
+			p.Aborted++
+		}
+	}
+	return p
+}
+
+// watermark is the start of the oldest execution that is not known to have
+// ended: what started before need not be listed again.
+func (s *sweeper) watermark() (oldest time.Time, missing int) {
+	for _, d := range s.have {
+		switch {
+		case d == nil:
+			missing++
+		case !d.Status.Terminal() && (oldest.IsZero() || d.Start.Before(oldest)):
+			oldest = d.Start
+		}
+	}
+	return oldest, missing
+}
+
+// sweep reads the list, newest first, as far as it can tell something new.
+func (s *sweeper) sweep(ctx context.Context) error {
+	oldest, missing := s.watermark()
+	if missing == 0 && oldest.IsZero() {
+		return nil
+	}
+	req := &sfn.ListExecutionsInput{StateMachineArn: &s.machine, MaxResults: pageSize}
+	pages := len(s.have)/pageSize + 1 + sparePages
+	for range pages {
+		page, _, err := call(ctx, s.c, opList, func(ctx context.Context) (*sfn.ListExecutionsOutput, error) {
+			return s.c.cfg.API.ListExecutions(ctx, req)
+		})
+		if err != nil {
+			return err
+		}
+		past := false
+		for i := range page.Executions {
+			e := fromItem(&page.Executions[i])
+			if d, ok := s.have[e.Name]; ok {
+				if d == nil {
+					missing--
+				}
+				s.have[e.Name] = &Details{Execution: e}
+			}
+			past = !oldest.IsZero() && e.Start.Before(oldest)
+		}
+		if aws.ToString(page.NextToken) == "" || missing == 0 && (past || oldest.IsZero()) {
+			return nil
+		}
+		next := *req
+		next.NextToken = page.NextToken
+		req = &next
+	}
+	return nil
+}
+
+// seek asks for executions that no list shows, one by one.
+func (s *sweeper) seek(ctx context.Context) error {
+	for _, name := range s.names {
+		if s.have[name] != nil {
+			continue
+		}
+		// Soon after the start lists lag; only then is it worth a call each.
+		if s.c.cfg.Clock.Now().Sub(s.began) < newcomer/2 {
+			return nil
+		}
+		arn, err := ExecutionARN(s.machine, name)
+		if err != nil {
+			return err
+		}
+		d, err := s.c.Describe(ctx, arn)
+		switch {
+		case err == nil:
+			s.have[name] = d
+		case fault.KindOf(err) != fault.NotFound:
+			return err
+		}
+	}
+	return nil
+}
+
+// describe completes the details of what ended: all failures, and successes up
+// to MaxDescribed.
+func (s *sweeper) describe(ctx context.Context) error {
+	var todo []*Details
+	succeeded := 0
+	for _, name := range s.names {
+		d := s.have[name]
+		if d == nil {
+			continue
+		}
+		if d.Status == Succeeded {
+			if succeeded++; succeeded > MaxDescribed && !s.c.cfg.Limits.Unlimited {
+				continue
+			}
+		}
+		todo = append(todo, d)
+	}
+	jobs := make(chan *Details)
+	var mu sync.Mutex
+	var first error
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var work sync.WaitGroup
+	for range describers {
+		work.Go(func() {
+			for d := range jobs {
+				full, err := s.c.Describe(ctx, d.ARN)
+				if err == nil {
+					if full.Status.Terminal() {
+						*d = *full
+					}
+					continue
+				}
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				mu.Unlock()
+				stop()
+			}
+		})
+	}
+feed:
+	for _, d := range todo {
+		select {
+		case jobs <- d:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(jobs)
+	work.Wait()
+	if first == nil && ctx.Err() != nil {
+		return ctxFault("watch batch", ctx.Err())
+	}
+	return first
+}
+
+func (s *sweeper) result() []Details {
+	out := make([]Details, len(s.names))
+	for i, name := range s.names {
+		if d := s.have[name]; d != nil {
+			out[i] = *d
+			continue
+		}
+		out[i].Name = name
+		if arn, err := ExecutionARN(s.machine, name); err == nil {
+			out[i].ARN = arn
+		}
+		out[i].Machine = machineOf(s.machine)
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package executions
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// journal is a batch's record: JSON lines, first a head, then for each item a
+// line before and one after its start. Lines survive a crash of the program;
+// those lost in a crash of the machine only cost a look whether the execution
+// exists, since names are deterministic. A nil *journal keeps nothing.
+type journal struct {
+	mu   sync.Mutex
+	file *os.File
+	have map[int]journalLine // items that were started
+}
+
+type journalHead struct {
+	Version int    `json:"version"`
+	Machine string `json:"stateMachineArn"`
+	Batch   string `json:"batch"`
+}
+
+type journalLine struct {
+	Index int    `json:"index"`
+	ARN   string `json:"arn,omitempty"` // absent: about to be started
+	Hash  string `json:"input,omitempty"`
+}
+
+const journalVersion = 1
+
+func openJournal(path, machine, batch string) (*journal, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // a nil journal keeps nothing
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, journalFault(path, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // the caller names the file
+	if err != nil {
+		return nil, journalFault(path, err)
+	}
+	j := &journal{file: f, have: map[int]journalLine{}}
+	if err := j.load(path, journalHead{journalVersion, machine, batch}); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return j, nil
+}
+
+func journalFault(path string, err error) error {
+	return fault.New(fault.Internal, "cannot use the batch journal %s: %s", path, err).Because(err).
+		WithHint("Check the folder's permissions and free space.")
+}
+
+// load reads what an earlier launch wrote. A last line without an end, which a
+// crash leaves, is cut off.
+func (j *journal) load(path string, want journalHead) error {
+	rd := bufio.NewReader(j.file)
+	var good int64
+	for n := 0; ; n++ {
+		line, err := rd.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return journalFault(path, err)
+		}
+		if n == 0 {
+			var head journalHead
+			if err := json.Unmarshal(line, &head); err != nil {
+				return journalFault(path, fmt.Errorf("its first line is not a journal's: %w", err))
+			}
+			if head != want {
+				return fault.New(fault.Conflict, "the journal %s is of batch %q of %s", path, head.Batch, head.Machine).
+					WithHint("Choose another --batch.")
+			}
+		} else {
+			var l journalLine
+			if err := json.Unmarshal(line, &l); err != nil {
+				return journalFault(path, fmt.Errorf("line %d: %w", n+1, err))
+			}
+			if l.ARN != "" {
+				j.have[l.Index] = l
+			}
+		}
+		good += int64(len(line))
+	}
+	if err := j.file.Truncate(good); err != nil {
+		return journalFault(path, err)
+	}
+	if good > 0 {
+		return nil
+	}
+	if err := j.write(want); err != nil {
+		return err
+	}
+	if err := j.file.Sync(); err != nil {
+		return journalFault(path, err)
+	}
+	return nil
+}
+
+func (j *journal) write(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, err := j.file.Write(append(raw, '\n')); err != nil {
+		return journalFault(j.file.Name(), err)
+	}
+	return nil
+}
+
+// find returns the ARN of an item that an earlier launch started. It is a
+// Conflict if that was with another input.
+func (j *journal) find(index int, input []byte) (string, error) {
+	if j == nil {
+		return "", nil
+	}
+	l, ok := j.have[index] // not changed after load
+	if !ok {
+		return "", nil
+	}
+	if l.Hash != hashOf(input) {
+		return "", fault.New(fault.Conflict, "item %d of the batch was started with a different input", index).
+			WithHint("Choose another --batch for changed inputs.")
+	}
+	return l.ARN, nil
+}
+
+func (j *journal) begin(index int) error {
+	if j == nil {
+		return nil
+	}
+	return j.write(journalLine{Index: index})
+}
+
+func (j *journal) done(index int, arn string, input []byte) error {
+	if j == nil {
+		return nil
+	}
+	return j.write(journalLine{Index: index, ARN: arn, Hash: hashOf(input)})
+}
+
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	if err := errors.Join(j.file.Sync(), j.file.Close()); err != nil {
+		return journalFault(j.file.Name(), err)
+	}
+	return nil
+}
+
+func hashOf(input []byte) string {
+	sum := sha256.Sum256(input)
+	return hex.EncodeToString(sum[:12])
+}
