@@ -239,7 +239,7 @@ func (b *branch) failed(st *asl.State, err error) error {
 		return err
 	}
 	b.step(func(s *stepper) {
-		if f.Evaluation {
+		if f.Evaluation && f.State == st.Name { // not one that a branch inside has recorded
 			previous := b.cur.Head
 			if b.cur.Head == b.cur.Entered && f.AtEntry {
 				previous = b.cur.EnteredPrev

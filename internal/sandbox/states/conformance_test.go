@@ -59,9 +59,8 @@ type apiCall struct {
 }
 
 type lambdaSpec struct {
-	Name      string
-	Source    string
-	Behaviour struct {
+	FunctionName string
+	Behaviour    struct {
 		Returns string
 		Raises  *struct{ ErrorType, ErrorMessage string }
 		Literal *string `json:"returnsPythonLiteral"`
@@ -195,7 +194,7 @@ func play(t *testing.T, c *recorded) (v verdict) {
 		}
 	}
 	for _, s := range specs {
-		w.lambda.all[s.Name] = playedFunction(s)
+		w.lambda.all[s.FunctionName] = playedFunction(s)
 	}
 	for _, k := range c.Setup {
 		w.setup(k)
@@ -251,7 +250,7 @@ func (w *world) setup(k apiCall) {
 	case "logs.CreateLogGroup":
 		w.logs.create(k.Params["logGroupName"].(string))
 	default:
-		w.t.Fatalf("setup: %s.%s", k.Service, k.Operation)
+		w.t.Errorf("setup: %s.%s", k.Service, k.Operation)
 	}
 }
 
@@ -358,6 +357,7 @@ func playCalls(t *testing.T, w *world, c *recorded) (v verdict) {
 	d := differ{c: c}
 	names := map[string]string{} // execution-N -> what the service called it
 	latest := ""
+	var next any
 	for i, k := range c.Calls {
 		if k.Await != "" {
 			if latest != "" && strings.Contains(latest, ":execution:") {
@@ -367,15 +367,16 @@ func playCalls(t *testing.T, w *world, c *recorded) (v verdict) {
 		}
 		switch k.Service {
 		case "logs":
-			if k.Operation == "CreateLogGroup" {
-				w.setup(k)
-			}
+			v.outcome = append(v.outcome, d.logs(w, k)...)
 			continue
 		case "s3":
 			w.setup(k)
 			continue
 		}
 		params := rename(texts(k.Params), names).(map[string]any)
+		if token, ok := params["nextToken"]; ok && token == nil {
+			params["nextToken"] = next
+		}
 		r := w.call(k.Operation, params)
 		if arn, ok := r.body["executionArn"].(string); ok && strings.HasPrefix(k.Operation, "Start") {
 			latest = arn
@@ -385,15 +386,70 @@ func playCalls(t *testing.T, w *world, c *recorded) (v verdict) {
 				names["execution-"+strconv.Itoa(len(names)+1)] = params["name"].(string)
 			}
 		}
+		if token := r.body["nextToken"]; token != nil {
+			next = token
+		}
 		for _, label := range k.Labels {
 			want, ok := c.Expected[label]
 			if !ok {
+				continue
+			}
+			if text, ok := want.(string); ok && strings.HasPrefix(text, "Parameter validation failed") {
+				continue // the recorder's own client refused to send it
+			}
+			if m, ok := want.(map[string]any); ok && strings.HasPrefix(fmt.Sprint(m["exception_value"]), "Parameter validation failed") {
 				continue
 			}
 			v.outcome = append(v.outcome, d.reply(fmt.Sprintf("call %d %s (%s)", i, k.Operation, label), k.Operation, want, r)...)
 		}
 	}
 	return v
+}
+
+// logs plays a call of CloudWatch Logs; reading compares the delivered lines.
+func (d *differ) logs(w *world, k apiCall) []string {
+	group, _ := k.Params["logGroupName"].(string)
+	switch k.Operation {
+	case "CreateLogGroup":
+		w.logs.create(group)
+	case "DeleteLogGroup":
+		w.logs.mu.Lock()
+		delete(w.logs.all, group)
+		w.logs.mu.Unlock()
+	case "GetLogEvents":
+		for _, label := range append(k.Labels, "logged_execution_events", "end_event") {
+			want, ok := d.c.Expected[label]
+			if !ok {
+				continue
+			}
+			if one, isObject := want.(map[string]any); isObject && one["type"] != nil {
+				return d.lines(w, group, label, []any{want}, true)
+			}
+			if list, isList := want.([]any); isList {
+				return d.lines(w, group, label, list, false)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *differ) lines(w *world, group, label string, want []any, last bool) []string {
+	var have []any
+	read := func() bool {
+		have = nil
+		for _, line := range w.logs.lines(group) {
+			have = append(have, parsed(line))
+		}
+		if last {
+			have = have[max(0, len(have)-1):]
+		}
+		return len(have) == len(want) && len(d.diff(label, want, have)) == 0
+	}
+	deadline := time.Now().Add(2 * time.Second)
+	for !read() && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	return d.diff(label, want, have)
 }
 
 func rename(x any, names map[string]string) any {

@@ -97,13 +97,14 @@ func (d *details) withVariables(vars *value.Object) *details {
 	return d
 }
 
-// strip removes the execution data, for includeExecutionData=false.
+// strip removes the execution data, for includeExecutionData=false. Errors and
+// causes stay.
 func (d *details) strip() {
 	if d == nil {
 		return
 	}
 	d.Input, d.InputDetails, d.Output, d.OutputDetails = nil, nil, nil, nil
-	d.Parameters, d.Cause, d.Error, d.AssignedVariables, d.AssignedVariablesDetails = nil, nil, nil, nil, nil
+	d.Parameters, d.AssignedVariables, d.AssignedVariablesDetails = nil, nil, nil
 }
 
 // member names the details in the API: "taskScheduledEventDetails".

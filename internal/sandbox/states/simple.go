@@ -199,6 +199,14 @@ func (e *evaluation) waitUntil() (time.Time, error) {
 		return time.Time{}, err
 	}
 	e = e.with(in)
+	for _, s := range []asl.Scalar{e.st.Seconds, e.st.Timestamp} {
+		if s.Expr == nil || s.Expr.Kind != asl.KindRef {
+			continue
+		}
+		if _, err := s.Expr.Ref.Eval(e); err != nil {
+			return time.Time{}, e.runtime("The %s parameter does not reference an input value: %s", s.Name, s.Expr.Text)
+		}
+	}
 	if e.st.Seconds.IsSet() {
 		n, _, err := e.integer(e.st.Seconds, 0, maxSeconds)
 		return e.b.cur.EnteredAt.Add(time.Duration(n) * time.Second), err
