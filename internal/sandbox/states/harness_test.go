@@ -63,7 +63,10 @@ type world struct {
 	lambda *functions
 	s3     *buckets
 	logs   *logGroups
+	extra  func(*wire.Router) // more operations
 }
+
+type anyRequest = *http.Request
 
 // newWorld starts a service; setup may change its configuration before.
 func newWorld(t testing.TB, setup ...func(*world)) *world {
@@ -86,6 +89,9 @@ func (w *world) open() {
 	w.lambda.register(w.router)
 	w.s3.register(w.router)
 	w.logs.register(w.router)
+	if w.extra != nil {
+		w.extra(w.router)
+	}
 	c := w.config
 	c.DB, c.Account, c.Region, c.Router, c.Clock = w.db, account, region, w.router, w.clock
 	c.Logs, c.Objects = w.logs, w.s3
