@@ -36,7 +36,10 @@ func (p *plan) readDocument() fault.List {
 // last, even if a destroy stops halfway. So any machine with the same backend
 // can always go on.
 func (b *build) addSpec() error {
-	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")})
+	// Where the artifacts lie on the machine that made the pipeline is no part of
+	// what it is: another checkout of the same spec must not count as a change.
+	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")},
+		pulumi.IgnoreChanges([]string{"input.directory"}))
 	if err != nil {
 		return err
 	}
