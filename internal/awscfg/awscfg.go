@@ -65,6 +65,11 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		return aws.Config{}, fault.New(fault.Unauthenticated, "load the AWS configuration: %s", err).Because(err).
 			WithHint("Check ~/.aws/config and the AWS_* variables.")
 	}
+	if o.Static != nil {
+		// Service clients would look there for endpoints of their own
+		// (AWS_ENDPOINT_URL_S3) and prefer them.
+		cfg.ConfigSources = nil
+	}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").
 			WithHint("Set --region, AWS_REGION, or region in the spec or in ~/.aws/config.")

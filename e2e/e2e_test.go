@@ -1,0 +1,216 @@
+// Package e2e runs the real binary, the real engine and the real sandbox, as a
+// user would: one script in testdata for each behaviour. A script is named after
+// its subject; its first lines say what it shows.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	pulumi := findPulumi(t, root)
+	bin := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "pipelinetui"), "./cmd/pipelinetui")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("PIPELINETUI_HOME", home)
+			e.Setenv("PIPELINETUI_PULUMI", pulumi)
+			e.Setenv("PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "50ms")
+			e.Setenv("IRIS", filepath.Join(root, "examples", "iris"))
+			e.Setenv("ROOT", root)
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("NO_COLOR", "1")
+			e.Defer(func() { stopSandbox(bin, home) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON,
+		},
+		Condition: func(cond string) (bool, error) {
+			if name, ok := strings.CutPrefix(cond, "has:"); ok {
+				_, err := exec.LookPath(name)
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+	})
+}
+
+// findPulumi returns the CLI that `make pulumi` built, or the one on PATH.
+func findPulumi(t *testing.T, root string) string {
+	t.Helper()
+	if p := os.Getenv("PIPELINETUI_PULUMI"); p != "" {
+		return p
+	}
+	name := filepath.Join(root, "bin", "pulumi")
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	if _, err := os.Stat(name); err == nil {
+		return name
+	}
+	p, err := exec.LookPath("pulumi")
+	if err != nil {
+		t.Skip("no Pulumi CLI: run `make pulumi` first")
+	}
+	return p
+}
+
+// stopSandbox ends the daemon that a script started, however the script ended.
+func stopSandbox(bin, home string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pipelinetui"), "sandbox", "stop")
+	cmd.Env = append(os.Environ(), "PIPELINETUI_HOME="+home)
+	_ = cmd.Run() // it may never have run
+}
+
+// cmdExits runs a command and wants an exit code: exits 10 pipelinetui run ...
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// cmdJSON checks a value of the JSON document on stdout: json PATH REGEXP. PATH
+// is dotted; # is the length of a list. !json wants no match.
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: json PATH REGEXP")
+	}
+	got := lookup(ts, args[0])
+	re, err := regexp.Compile("^(?:" + args[1] + ")$")
+	ts.Check(err)
+	if re.MatchString(got) == neg {
+		ts.Fatalf("%s is %q, want%s %s\nstdout:\n%s", args[0], got, map[bool]string{true: " not"}[neg], args[1], ts.ReadFile("stdout"))
+	}
+}
+
+// cmdSetJSON sets a variable to a value of stdout's document: setjson VAR PATH.
+func cmdSetJSON(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: setjson VARIABLE PATH")
+	}
+	ts.Setenv(args[0], lookup(ts, args[1]))
+}
+
+func lookup(ts *testscript.TestScript, path string) string {
+	var doc any
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc); err != nil {
+		ts.Fatalf("stdout is not one JSON document: %v\n%s", err, ts.ReadFile("stdout"))
+	}
+	for _, part := range strings.Split(path, ".") {
+		switch v := doc.(type) {
+		case map[string]any:
+			doc = v[part]
+		case []any:
+			if part == "#" {
+				doc = float64(len(v))
+				continue
+			}
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(v) {
+				ts.Fatalf("no element %s in %s\n%s", part, path, ts.ReadFile("stdout"))
+			}
+			doc = v[i]
+		default:
+			return ""
+		}
+	}
+	switch v := doc.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	default:
+		raw, err := json.Marshal(v)
+		ts.Check(err)
+		return string(raw)
+	}
+}
+
+// waitLimit bounds waitfor; only a broken build waits that long.
+const waitLimit = 2 * time.Minute
+
+// cmdWaitFor runs a command again and again until its stdout matches: waitfor
+// REGEXP PROGRAM [ARG...].
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitfor REGEXP PROGRAM [ARG...]")
+	}
+	re, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
+		_ = ts.Exec(args[1], args[2:]...)
+		if re.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s never matched; last stdout:\n%s", args[0], ts.ReadFile("stdout"))
+}
+
+// cmdKill9 kills the process whose number stdout's document has under pid, and
+// waits until it is gone: kill9.
+func cmdKill9(ts *testscript.TestScript, _ bool, _ []string) {
+	pid, err := strconv.Atoi(lookup(ts, "pid"))
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
+		// A killed daemon is nobody's child; it is gone once it is a zombie or
+		// unknown.
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(raw), ") Z ") {
+			return
+		}
+	}
+	ts.Fatalf("process %d survived SIGKILL", pid)
+}
+
+// cmdEnvFrom takes over the variables of `sandbox env -o json` on stdout.
+func cmdEnvFrom(ts *testscript.TestScript, _ bool, _ []string) {
+	var doc struct {
+		Variables []struct{ Name, Value string } `json:"variables"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
+	for _, v := range doc.Variables {
+		ts.Setenv(v.Name, v.Value)
+	}
+}

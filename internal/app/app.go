@@ -1,0 +1,173 @@
+// Package app owns the wiring: settings to targets, engines and clients. It is
+// the only place that decides between targets, and the only one besides the
+// sandbox itself that knows there is a sandbox: it starts it and points
+// credentials, endpoints and providers at it. It may import every package but
+// cli and tui.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/templates"
+)
+
+// Project is the Pulumi project of all pipelines.
+const Project = "pipelinetui"
+
+// Options are what New needs.
+type Options struct {
+	Settings *settings.Settings
+	Environ  func(string) (string, bool)
+	// Note is told what takes time before the work begins; may be nil.
+	Note func(format string, args ...any)
+	// Install allows the Pulumi CLI to be downloaded if there is none.
+	Install bool
+	Clock   clock.Clock
+}
+
+// App builds what commands and pages need, each once, when it is first asked
+// for. It is safe for concurrent use.
+type App struct {
+	opts Options
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	logFile *os.File
+	catalog *spec.Catalog
+	target  *Target
+	engine  *stack.Engine
+	clients map[string]*executions.Client // by region and role
+}
+
+// New returns an App; it does nothing yet.
+func New(o Options) *App {
+	if o.Note == nil {
+		o.Note = func(string, ...any) {}
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}}
+}
+
+// Settings returns the resolved settings.
+func (a *App) Settings() *settings.Settings { return a.opts.Settings }
+
+// Close releases what was opened.
+func (a *App) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.logFile == nil {
+		return nil
+	}
+	err := a.logFile.Close()
+	a.logFile = nil
+	return err
+}
+
+// Catalog returns the built-in templates and those of the user's folders.
+func (a *App) Catalog() (*spec.Catalog, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.catalog != nil {
+		return a.catalog, nil
+	}
+	c, err := spec.LoadCatalog(templates.FS, filepath.SplitList(a.opts.Settings.String(settings.Templates))...)
+	if err != nil {
+		return nil, err
+	}
+	a.catalog = c
+	return c, nil
+}
+
+// SpecOptions are the options for reading specs with these settings.
+func (a *App) SpecOptions(set []string) spec.Options {
+	region := a.opts.Settings.String(settings.Region)
+	if region == "" && a.opts.Settings.String(settings.Target) == TargetSandbox {
+		region = sandboxRegion
+	}
+	return spec.Options{Region: region, Set: set}
+}
+
+// Engine returns the Pulumi engine: the CLI is found (or installed, if that was
+// allowed), the backend and the passphrase are settled.
+func (a *App) Engine(ctx context.Context) (*stack.Engine, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.engine != nil {
+		return a.engine, nil
+	}
+	path, err := a.findPulumi(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env, err := a.engineEnv()
+	if err != nil {
+		return nil, err
+	}
+	e, err := stack.Open(ctx, stack.Options{
+		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.Backend(), Project: Project,
+		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Log: a.logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.engine = e
+	return e, nil
+}
+
+// Backend is the URL of the Pulumi backend.
+func (a *App) Backend() string {
+	if b := a.opts.Settings.String(settings.Backend); b != "" {
+		return b
+	}
+	return "file://" + a.opts.Settings.Paths.State()
+}
+
+// FindPulumi finds the CLI without installing it.
+func (a *App) FindPulumi(ctx context.Context) (path, version string, err error) {
+	s := a.opts.Settings
+	exe, _ := os.Executable()
+	search, _ := a.opts.Environ("PATH")
+	return stack.FindPulumi(ctx, stack.FindOptions{Explicit: s.String(settings.Pulumi), BesideExe: exe, Home: s.Paths.Home, Path: search})
+}
+
+func (a *App) findPulumi(ctx context.Context) (string, error) {
+	path, _, err := a.FindPulumi(ctx)
+	if err == nil || !errors.Is(err, fault.NotFound) || !a.opts.Install {
+		return path, err
+	}
+	a.opts.Note("installing the Pulumi CLI into %s", a.opts.Settings.Paths.Home)
+	path, _, err = stack.InstallPulumi(ctx, a.opts.Settings.Paths.Home)
+	return path, err
+}
+
+// logger writes to the log file with --debug, and nowhere without. The caller
+// holds a.mu.
+func (a *App) logger() *slog.Logger {
+	if a.logFile != nil || !a.opts.Settings.Bool(settings.Debug) {
+		return a.log
+	}
+	dir := a.opts.Settings.Paths.Logs()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return a.log
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "pipelinetui.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return a.log
+	}
+	a.logFile = f
+	a.log = slog.New(slog.NewJSONHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return a.log
+}

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Check is one thing that doctor looked at.
+type Check struct {
+	Name   string
+	Detail string
+	// Required says that most commands fail without it.
+	Required bool
+	Err      error
+}
+
+// Doctor checks what the tool needs, one thing after the other, and never
+// stops at the first that is missing.
+func (a *App) Doctor(ctx context.Context) []Check {
+	var out []Check
+	add := func(name string, required bool, check func() (string, error)) {
+		detail, err := check()
+		out = append(out, Check{Name: name, Detail: detail, Required: required, Err: err})
+	}
+	add("Pulumi CLI", true, func() (string, error) {
+		a.mu.Lock()
+		_, err := a.findPulumi(ctx)
+		a.mu.Unlock()
+		if err != nil {
+			return "", err
+		}
+		path, v, err := a.FindPulumi(ctx)
+		return fmt.Sprintf("%s at %s", v, path), err
+	})
+	add("backend", true, func() (string, error) {
+		e, err := a.Engine(ctx)
+		if err != nil {
+			return "", err
+		}
+		stacks, err := e.List(ctx)
+		return fmt.Sprintf("%s, %d stacks", a.Backend(), len(stacks)), err
+	})
+	add("target", true, func() (string, error) {
+		t, err := a.Target(ctx)
+		if err != nil {
+			return "", err
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s %s, account %s, region %s, %s", t.Name, t.Endpoint, t.Account, t.Region, t.Identity)), nil
+	})
+	add("templates", true, func() (string, error) {
+		cat, err := a.Catalog()
+		if err != nil {
+			return "", err
+		}
+		return strings.Join(cat.Names(), ", "), nil
+	})
+	add("Python 3, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "python3") })
+	add("Node.js, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "node") })
+	return out
+}
+
+func probe(ctx context.Context, tool string) (string, error) {
+	path, err := exec.LookPath(tool)
+	if err != nil {
+		return "", fault.New(fault.NotFound, "%s is not on the PATH", tool).Because(err).
+			WithHint("Install it if functions of yours need it on the sandbox.")
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return "", fault.New(fault.Internal, "%s --version fails: %s", path, err).Because(err)
+	}
+	return strings.TrimSpace(string(out)) + " at " + path, nil
+}

@@ -1,0 +1,273 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// Request asks for one operation on several pipelines.
+type Request struct {
+	Operation stack.Operation
+	// Pipelines are what to work on. Destroy and refresh take what Existing
+	// returned; where a stack holds no spec, only ID and Region need be set.
+	Pipelines []*spec.Pipeline
+	// Parallel bounds the pipelines worked on at once; 0 is the default.
+	Parallel int
+	// FailFast starts no further pipeline after one has failed.
+	FailFast bool
+	Refresh  bool
+	// Remove removes the stack after it was destroyed.
+	Remove  bool
+	Message string
+	// ClearPending forgets creations that were cut off (refresh).
+	ClearPending bool
+}
+
+// Update is one event of one pipeline's operation.
+type Update struct {
+	ID    spec.ID     `json:"-"`
+	Name  string      `json:"pipeline"`
+	Event stack.Event `json:"event"`
+}
+
+// PipelineResult is how the operation ended for one pipeline.
+type PipelineResult struct {
+	ID     spec.ID
+	Stack  string
+	Result stack.Result
+	Err    error
+	// Skipped is set if it was never begun.
+	Skipped bool
+}
+
+// Operation is a running operation on one or several pipelines.
+type Operation struct {
+	updates chan Update
+	done    chan struct{}
+
+	mu      sync.Mutex
+	runs    map[spec.ID]*stack.Run
+	results []PipelineResult
+	halted  bool // start nothing more
+	stop    bool // what runs was asked to stop
+	kill    bool
+}
+
+// Updates are the events of all pipelines, in the order they arrive. The channel
+// is closed when everything has ended.
+func (o *Operation) Updates() <-chan Update { return o.updates }
+
+// Wait returns the results in the order of the request, after everything ended.
+// Updates must be read, or Wait may block for ever.
+func (o *Operation) Wait() []PipelineResult {
+	<-o.done
+	return o.results
+}
+
+// Cancel asks politely: nothing new is started, what is in flight is waited for.
+func (o *Operation) Cancel() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.halted, o.stop = true, true
+	for _, r := range o.runs {
+		r.Cancel()
+	}
+}
+
+// Kill ends the engines at once. Resources in flight may be orphaned.
+func (o *Operation) Kill() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.halted, o.stop, o.kill = true, true, true
+	for _, r := range o.runs {
+		r.Kill()
+	}
+}
+
+// Running returns the pipelines that are being worked on.
+func (o *Operation) Running() []spec.ID {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := make([]spec.ID, 0, len(o.runs))
+	for id := range o.runs {
+		out = append(out, id)
+	}
+	return out
+}
+
+// DefaultParallel is how many pipelines are worked on at once: each has a Pulumi
+// process of its own (and on AWS two provider processes, half a gigabyte).
+func (a *App) DefaultParallel() int {
+	if n := a.opts.Settings.Int(settings.Parallel); n > 0 {
+		return n
+	}
+	return min(8, max(2, runtime.NumCPU()*2))
+}
+
+// Operate starts an operation. Everything that can be checked beforehand is
+// checked first, for all pipelines; then nothing has been touched.
+func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.Engine(ctx); err != nil {
+		return nil, err
+	}
+	jobs := make([]stack.Job, len(req.Pipelines))
+	var errs fault.List
+	for i, p := range req.Pipelines {
+		job, err := a.job(t, p, req)
+		if err != nil {
+			errs = append(errs, fault.Wrap(err, "%s", p.ID))
+		}
+		jobs[i] = job
+	}
+	if err := errs.OrNil(); err != nil {
+		return nil, err
+	}
+	o := &Operation{
+		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
+		results: make([]PipelineResult, len(jobs)),
+	}
+	if req.Parallel <= 0 {
+		req.Parallel = a.DefaultParallel()
+	}
+	go a.operateAll(context.WithoutCancel(ctx), o, t, req, jobs)
+	return o, nil
+}
+
+func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
+	job := stack.Job{
+		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Remove,
+		ClearPendingCreates: req.ClearPending,
+	}
+	if p.Region == "" { // nothing is known of the stack but its name
+		return job, nil
+	}
+	job.Config = t.config(p)
+	if req.Operation != stack.OperationUp && req.Operation != stack.OperationPreview {
+		return job, nil
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		return job, err
+	}
+	tmpl, err := cat.Lookup(p.Template)
+	if err != nil {
+		return job, err
+	}
+	job.Program, err = program.Pipeline(p, tmpl, t.programEnv(p))
+	return job, err
+}
+
+func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Request, jobs []stack.Job) {
+	defer close(o.done)
+	defer close(o.updates)
+	slots := make(chan struct{}, req.Parallel)
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		slots <- struct{}{}
+		p := req.Pipelines[i]
+		res := &o.results[i]
+		*res = PipelineResult{ID: p.ID, Stack: job.Stack}
+		if o.isHalted() {
+			res.Skipped = true
+			res.Err = fault.New(fault.Canceled, "not begun")
+			<-slots
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() { <-slots }()
+			res.Result, res.Err = a.operateOne(ctx, o, t, req.Operation, p, job)
+			if res.Err != nil && req.FailFast {
+				o.mu.Lock()
+				o.halted = true
+				o.mu.Unlock()
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+func (o *Operation) isHalted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.halted
+}
+
+func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
+	defer func() {
+		// One pipeline's fault must not take the others down with it.
+		if r := recover(); r != nil {
+			err = fault.New(fault.Internal, "panic while working on %s: %v", p.ID, r)
+		}
+	}()
+	region := p.Region
+	if region == "" {
+		region = t.Region
+	}
+	env, closeProviders, err := a.serveProviders(ctx, t, region)
+	if err != nil {
+		return res, err
+	}
+	defer closeProviders()
+	job.Env = env
+	run, err := a.begin(ctx, op, job)
+	if err != nil {
+		return res, err
+	}
+	o.track(p.ID, run)
+	defer o.untrack(p.ID)
+	for ev := range run.Events() {
+		o.updates <- Update{ID: p.ID, Name: p.String(), Event: ev}
+	}
+	return run.Wait()
+}
+
+func (a *App) begin(ctx context.Context, op stack.Operation, job stack.Job) (*stack.Run, error) {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch op {
+	case stack.OperationPreview:
+		return e.Preview(ctx, job)
+	case stack.OperationUp:
+		return e.Up(ctx, job)
+	case stack.OperationRefresh:
+		return e.Refresh(ctx, job)
+	case stack.OperationDestroy:
+		return e.Destroy(ctx, job)
+	default:
+		return nil, fmt.Errorf("unknown operation %q", op)
+	}
+}
+
+func (o *Operation) track(id spec.ID, r *stack.Run) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.runs[id] = r
+	switch {
+	case o.kill:
+		r.Kill()
+	case o.stop:
+		r.Cancel()
+	}
+}
+
+func (o *Operation) untrack(id spec.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.runs, id)
+}

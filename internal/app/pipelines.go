@@ -1,0 +1,234 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// Existing is a pipeline that has a stack on the backend.
+type Existing struct {
+	ID      spec.ID
+	Summary stack.Summary
+	// State is nil only if Err says why it could not be read.
+	State *stack.State
+	// Pipeline is what the stack was made from; nil if the stack holds no spec
+	// that can be read (Err says why).
+	Pipeline *spec.Pipeline
+	Err      error
+}
+
+// readers bounds the Pulumi processes that only read state: each costs about
+// 100 MB.
+const readers = 4
+
+// Stacks lists the pipelines of the backend whose names match the patterns, by
+// name, without reading their states.
+func (a *App) Stacks(ctx context.Context, patterns []string) ([]Existing, error) {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := e.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Existing
+	for _, s := range list {
+		id, err := spec.ParseStackName(s.Name)
+		if err != nil {
+			continue // somebody else's stack in our project
+		}
+		named := len(patterns) == 0
+		for _, p := range patterns {
+			ok, err := spec.Match(p, id)
+			if err != nil {
+				return nil, err
+			}
+			named = named || ok
+		}
+		if named {
+			out = append(out, Existing{ID: id, Summary: s})
+		}
+	}
+	slices.SortFunc(out, func(a, b Existing) int { return strings.Compare(a.ID.StackName(), b.ID.StackName()) })
+	return out, nil
+}
+
+// Existing lists pipelines with their states. What cannot be read is reported
+// in the row, not as an error of the whole.
+func (a *App) Existing(ctx context.Context, patterns, labels []string) ([]Existing, error) {
+	list, err := a.Stacks(ctx, patterns)
+	if err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := range list {
+		g.Go(func() error {
+			a.read(gctx, &list[i])
+			return gctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if len(labels) == 0 {
+		return list, nil
+	}
+	return withLabels(list, labels)
+}
+
+// withLabels keeps the pipelines whose tags match all labels.
+func withLabels(list []Existing, labels []string) ([]Existing, error) {
+	var known []spec.Pipeline
+	for _, x := range list {
+		if x.Pipeline != nil {
+			known = append(known, *x.Pipeline)
+		}
+	}
+	chosen, err := spec.Select(known, nil, labels)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(x Existing) bool {
+		return !slices.ContainsFunc(chosen, func(p spec.Pipeline) bool { return p.ID == x.ID })
+	}), nil
+}
+
+// Find reads one pipeline by its exact name.
+func (a *App) Find(ctx context.Context, id spec.ID) (*Existing, error) {
+	x := Existing{ID: id}
+	a.read(ctx, &x)
+	if x.State == nil {
+		if errors.Is(x.Err, fault.NotFound) {
+			return nil, fault.New(fault.NotFound, "there is no pipeline %s on this backend", id).Because(x.Err).
+				WithHint("Run `pipelinetui list` to see what there is, or create it with `pipelinetui up %s`.", id)
+		}
+		return nil, x.Err
+	}
+	return &x, nil
+}
+
+func (a *App) read(ctx context.Context, x *Existing) {
+	e, err := a.Engine(ctx)
+	if err == nil {
+		x.State, err = e.State(ctx, x.ID.StackName())
+	}
+	if err == nil && x.State.Spec == nil {
+		err = fault.New(fault.NotFound, "the stack %s holds no spec: its first update never got that far", x.ID.StackName()).
+			WithHint("Run `pipelinetui up` for it again, or `pipelinetui destroy %s` to clear it away.", x.ID)
+	}
+	var cat *spec.Catalog
+	if err == nil {
+		cat, err = a.Catalog()
+	}
+	if err == nil {
+		o := a.SpecOptions(nil)
+		o.SkipFiles = true
+		x.Pipeline, err = spec.FromDocument(x.State.Spec, cat, o)
+	}
+	if err != nil && x.State != nil && x.State.Spec != nil {
+		// The template is gone or its rules are stricter now: the pipeline can
+		// still be run, refreshed and destroyed.
+		if p, rerr := spec.ReadDocument(x.State.Spec); rerr == nil {
+			x.Pipeline = p
+		}
+	}
+	x.Err = err
+}
+
+// Machine is a pipeline's state machine, ready for executions.
+type Machine struct {
+	ID spec.ID
+	// ARN is the state machine, by which executions are listed; Alias is what
+	// they are started through.
+	ARN    string
+	Alias  string
+	Client *executions.Client
+	*Existing
+}
+
+// Machine finds the state machine of a pipeline.
+func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
+	x, err := a.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if x.Pipeline == nil {
+		return nil, x.Err
+	}
+	arn, _ := x.State.Outputs["stateMachineArn"].Value.(string)
+	alias, _ := x.State.Outputs["stateMachineAliasArn"].Value.(string)
+	if arn == "" || alias == "" {
+		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
+			WithHint("Run `pipelinetui up %s` and see what fails.", id)
+	}
+	c, err := a.Executions(ctx, x.Pipeline.Region, x.Pipeline.AssumeRole)
+	if err != nil {
+		return nil, err
+	}
+	return &Machine{ID: id, ARN: arn, Alias: alias, Client: c, Existing: x}, nil
+}
+
+// ClientFor returns the client for an execution that is named by its ARN.
+func (a *App) ClientFor(ctx context.Context, arn string) (*executions.Client, error) {
+	parts := strings.Split(arn, ":")
+	if len(parts) < 8 || parts[2] != "states" {
+		return nil, fault.New(fault.Invalid, "%q is not the ARN of an execution", arn).
+			WithHint("Name the pipeline and the execution: acme/fraud @latest.")
+	}
+	return a.Executions(ctx, parts[3], "")
+}
+
+// EndpointStatus asks for the status of a pipeline's endpoint ("InService"), or
+// "" if it has none.
+func (a *App) EndpointStatus(ctx context.Context, x *Existing) (string, error) {
+	name, _ := x.State.Outputs["endpointName"].Value.(string)
+	if name == "" || x.Pipeline == nil {
+		return "", nil
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return "", err
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(x.Pipeline.Region, x.Pipeline.AssumeRole))
+	if err != nil {
+		return "", err
+	}
+	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
+	if err != nil {
+		return "", awscfg.Classify(err)
+	}
+	return string(out.EndpointStatus), nil
+}
+
+// ShownParameters are a pipeline's parameters with secret ones blinded.
+func (a *App) ShownParameters(p *spec.Pipeline) (map[string]any, error) {
+	cat, err := a.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	t, err := cat.Lookup(p.Template)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for name, v := range p.Parameters {
+		if param, ok := t.Parameter(name); ok && param.Secret {
+			v = stack.SecretValue
+		}
+		out[name] = v
+	}
+	return out, nil
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/version"
+)
+
+// SandboxInfo describes the sandbox of this home.
+type SandboxInfo struct {
+	Running  bool      `json:"running"`
+	Endpoint string    `json:"endpoint,omitempty"`
+	PID      int       `json:"pid,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Version  string    `json:"version,omitempty"`
+	Account  string    `json:"account,omitempty"`
+	Dir      string    `json:"dir"`
+	Log      string    `json:"log"`
+}
+
+// Variable is one environment variable.
+type Variable struct {
+	Key   string `json:"name"`
+	Value string `json:"value"`
+}
+
+func (a *App) sandboxDir() string { return a.opts.Settings.Paths.Sandbox() }
+
+// startSandbox returns the running sandbox, or starts it as a process of its
+// own that outlives this one.
+func (a *App) startSandbox(ctx context.Context) (sandbox.Info, error) {
+	info, running, err := sandbox.Status(a.sandboxDir())
+	if err == nil && running {
+		return info, nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return sandbox.Info{}, fault.New(fault.Internal, "find this program's own file: %s", err).Because(err)
+	}
+	args := []string{"sandbox", "serve", "--dir", a.sandboxDir(), "--endpoint-delay", a.opts.Settings.Duration(settings.SandboxDelay).String()}
+	if p := a.opts.Settings.String(settings.SandboxPort); p != "" {
+		args = append(args, "--port", p)
+	}
+	if i := a.opts.Settings.String(settings.SandboxImages); i != "" {
+		args = append(args, "--images", i)
+	}
+	return sandbox.Start(ctx, a.sandboxDir(), exe, args...)
+}
+
+func (a *App) describeSandbox(info sandbox.Info, running bool) SandboxInfo {
+	out := SandboxInfo{Running: running, Dir: a.sandboxDir(), Log: sandbox.LogPath(a.sandboxDir())}
+	if running {
+		out.Endpoint, out.PID, out.Started, out.Version, out.Account = info.Endpoint, info.PID, info.Started, info.Version, info.Account
+	}
+	return out
+}
+
+// SandboxStart starts the sandbox unless it runs.
+func (a *App) SandboxStart(ctx context.Context) (SandboxInfo, error) {
+	info, err := a.startSandbox(ctx)
+	return a.describeSandbox(info, err == nil), err
+}
+
+// SandboxStatus tells whether the sandbox runs and where.
+func (a *App) SandboxStatus() (SandboxInfo, error) {
+	info, running, err := sandbox.Status(a.sandboxDir())
+	return a.describeSandbox(info, running), err
+}
+
+// SandboxStop ends the sandbox's process; its data stay.
+func (a *App) SandboxStop(ctx context.Context) error { return sandbox.Stop(ctx, a.sandboxDir()) }
+
+// SandboxReset stops the sandbox and deletes everything in it.
+func (a *App) SandboxReset(ctx context.Context) error {
+	return sandbox.Reset(ctx, a.sandboxDir(), sandbox.ResetOptions{})
+}
+
+// SandboxEnv returns the variables that point other AWS tools at the running
+// sandbox.
+func (a *App) SandboxEnv(ctx context.Context) ([]Variable, error) {
+	info, err := a.startSandbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Variable
+	for _, kv := range sandbox.Env(info) {
+		out = append(out, Variable{kv.Key, kv.Value})
+	}
+	return out, nil
+}
+
+// SandboxServe runs the sandbox in this process until ctx ends.
+func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, debug bool) error {
+	parsed, err := parseImages(images)
+	if err != nil {
+		return err
+	}
+	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, Version: version.Version}
+	if debug {
+		o.LogLevel = slog.LevelDebug
+	}
+	if port != 0 {
+		o.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	return sandbox.Serve(ctx, o)
+}
+
+func parseImages(s string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, part := range strings.Split(s, ",") {
+		if part == "" {
+			continue
+		}
+		image, url, ok := strings.Cut(part, "=")
+		if !ok || image == "" || !strings.HasPrefix(url, "http") {
+			return nil, fault.New(fault.Invalid, "%q does not map an image to a URL", part).
+				WithHint("Write IMAGE=http://127.0.0.1:PORT, several separated by commas.")
+		}
+		out[image] = url
+	}
+	return out, nil
+}

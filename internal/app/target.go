@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// The targets.
+const (
+	TargetSandbox = "sandbox"
+	TargetAWS     = "aws"
+)
+
+// sandboxRegion is used on the sandbox where no region is asked for: it has all
+// of them.
+const sandboxRegion = "us-east-1"
+
+// Target is where things run and as whom. It is shown before every
+// confirmation.
+type Target struct {
+	Name     string `json:"target"` // sandbox or aws
+	Account  string `json:"account"`
+	Identity string `json:"identity"` // ARN
+	Region   string `json:"region"`   // where the spec names none; may be empty
+	Endpoint string `json:"endpoint,omitempty"`
+
+	load awscfg.Options
+	// attached says that our own providers stand in for the official plugins.
+	attached bool
+}
+
+// Target returns the target, after starting the sandbox or checking the
+// credentials.
+func (a *App) Target(ctx context.Context) (*Target, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.target != nil {
+		return a.target, nil
+	}
+	t, err := a.openTarget(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.target = t
+	return t, nil
+}
+
+func (a *App) openTarget(ctx context.Context) (*Target, error) {
+	s := a.opts.Settings
+	t := &Target{
+		Name: s.String(settings.Target), Region: s.String(settings.Region), Endpoint: s.String(settings.EndpointURL),
+		load: awscfg.Options{Profile: s.String(settings.Profile), EndpointURL: s.String(settings.EndpointURL)},
+	}
+	if t.Name == TargetSandbox {
+		t.attached = true
+		if t.Region == "" {
+			t.Region = sandboxRegion
+		}
+		if t.Endpoint == "" {
+			info, err := a.startSandbox(ctx)
+			if err != nil {
+				return nil, err
+			}
+			t.useSandbox(info)
+		}
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(t.Region, ""))
+	if err != nil {
+		return nil, err
+	}
+	t.Region = cfg.Region
+	id, err := awscfg.Check(ctx, cfg)
+	if err != nil {
+		return nil, fault.Wrap(err, "check the credentials")
+	}
+	t.Account, t.Identity = id.Account, id.ARN
+	return t, nil
+}
+
+func (t *Target) useSandbox(info sandbox.Info) {
+	t.Endpoint = info.Endpoint
+	t.load = awscfg.Options{
+		EndpointURL: info.Endpoint,
+		Static:      &aws.Credentials{AccessKeyID: info.AccessKeyID, SecretAccessKey: info.SecretAccessKey},
+	}
+}
+
+// loadFor is how to get an aws.Config in a region, as a role if one is given.
+func (t *Target) loadFor(region, role string) awscfg.Options {
+	o := t.load
+	o.AssumeRole = role
+	if region != "" {
+		o.Region = region
+	}
+	return o
+}
+
+// plainHTTP tells whether requests go without TLS, so that a policy which
+// demands it would lock everybody out.
+func (t *Target) plainHTTP() bool { return strings.HasPrefix(t.Endpoint, "http://") }
+
+// programEnv is what the program of a pipeline is told about the place.
+func (t *Target) programEnv(p *spec.Pipeline) program.Env {
+	partition, _ := spec.Partition(p.Region)
+	account := t.Account
+	if p.AssumeRole != "" {
+		// arn:aws:iam::ACCOUNT:role/NAME
+		if parts := strings.Split(p.AssumeRole, ":"); len(parts) > 4 && parts[4] != "" {
+			account = parts[4]
+		}
+	}
+	return program.Env{Account: account, Region: p.Region, Partition: partition, PlainHTTP: t.plainHTTP()}
+}
+
+// config is the stack's config for the default providers.
+func (t *Target) config(p *spec.Pipeline) map[string]stack.ConfigValue {
+	out := map[string]stack.ConfigValue{}
+	for k, v := range program.Config(p, t.programEnv(p)) {
+		out[k] = stack.ConfigValue{Value: v}
+	}
+	if t.Name == TargetAWS && t.Endpoint != "" {
+		for k, v := range endpointConfig(t.Endpoint) {
+			out[k] = stack.ConfigValue{Value: v}
+		}
+	}
+	return out
+}
+
+// endpointConfig points the official plugins at another endpoint. aws-native
+// wants a JSON object there: the SDK's typed array is refused by the provider
+// (provider.go of v1.70.0 decodes a map).
+func endpointConfig(url string) map[string]string {
+	services := []string{"s3", "iam", "sts", "lambda", "sagemaker", "sfn", "cloudwatch", "cloudwatchlogs", "cloudwatchevents", "events", "appautoscaling", "kms", "sqs", "sns"}
+	each := map[string]string{}
+	for _, s := range services {
+		each[s] = url
+	}
+	classic, _ := json.Marshal([]map[string]string{each})
+	native, _ := json.Marshal(map[string]string{"cloudcontrol": url, "sts": url})
+	return map[string]string{
+		"aws:endpoints": string(classic), "aws:s3UsePathStyle": "true",
+		"aws:skipMetadataApiCheck": "true", "aws:skipRegionValidation": "true",
+		"aws-native:endpoints": string(native), "aws-native:skipMetadataApiCheck": "true",
+	}
+}
+
+// serveProviders starts what one engine operation needs besides the engine. It
+// returns the environment for it and what to close afterwards.
+func (a *App) serveProviders(ctx context.Context, t *Target, region string) (map[string]string, func(), error) {
+	env := map[string]string{}
+	if !t.attached {
+		if p := t.load.Profile; p != "" {
+			env["AWS_PROFILE"] = p
+		}
+		return env, func() {}, nil
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(region, ""))
+	if err != nil {
+		return nil, nil, err
+	}
+	servers, err := provider.Serve(ctx, provider.Config{AWS: cfg, Account: t.Account, Region: region, PathStyle: true, Log: a.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	env["PULUMI_DEBUG_PROVIDERS"] = servers.Attach()
+	return env, servers.Close, nil
+}
+
+// Executions returns the Step Functions client for a region and a role. There
+// is one for each, so that all its users share one account's quotas.
+func (a *App) Executions(ctx context.Context, region, role string) (*executions.Client, error) {
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := region + " " + role
+	if c, ok := a.clients[key]; ok {
+		return c, nil
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(region, role))
+	if err != nil {
+		return nil, err
+	}
+	conf := executions.Config{API: executions.Connect(cfg), Class: executions.ClassOf(region), Clock: a.opts.Clock, Log: a.log}
+	if t.attached {
+		// Nobody shares the sandbox, and it has no quotas unless asked to.
+		conf.Limits = executions.Limits{Unlimited: true}
+	}
+	c := executions.New(conf)
+	a.clients[key] = c
+	return c, nil
+}

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// batchDoc is the document of run --inputs.
+type batchDoc struct {
+	header
+	Pipeline   string                    `json:"pipeline"`
+	Batch      string                    `json:"batch"`
+	Started    int                       `json:"started"`
+	Existed    int                       `json:"existed"`
+	Summary    map[executions.Status]int `json:"summary,omitempty"`
+	Executions []batchItem               `json:"executions"`
+}
+
+type batchItem struct {
+	Index  int               `json:"index"`
+	Name   string            `json:"name"`
+	ARN    string            `json:"arn"`
+	Status executions.Status `json:"status,omitempty"`
+	Output json.RawMessage   `json:"output,omitempty"`
+	Error  string            `json:"error,omitempty"`
+	Cause  string            `json:"cause,omitempty"`
+}
+
+// runBatch starts one execution for each input of a file. Names follow from the
+// batch's name and the position, so that running it again starts only what is
+// missing.
+func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
+	if err := checkInputs(o.inputs); err != nil {
+		return err
+	}
+	ctx, cancel := e.interruptible(ctx)
+	defer cancel()
+	if o.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
+		defer stop()
+	}
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	if o.batch == "" {
+		o.batch = "batch-" + e.now().UTC().Format("20060102t150405")
+	}
+	doc := batchDoc{header: newHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
+	if err := e.launch(ctx, o, m, &doc); err != nil {
+		return err
+	}
+	e.note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
+	if o.wait || o.watch {
+		if err := e.awaitBatch(ctx, o, m, &doc); err != nil {
+			return err
+		}
+	}
+	if err := e.write(doc, func() string { return e.batchText(doc) }); err != nil {
+		return err
+	}
+	if bad := len(doc.Executions) - doc.Summary[executions.Succeeded]; doc.Summary != nil && bad > 0 {
+		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, len(doc.Executions), o.batch).
+			WithHint("Run `pipelinetui executions list %s --name %s --status FAILED` to see them.", id, o.batch)
+	}
+	return nil
+}
+
+func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
+	l := m.Client.Launch(ctx, executions.LaunchInput{Machine: m.Alias, Batch: o.batch, Items: inputsOf(o.inputs)})
+	var errs fault.List
+	for ev := range l.Events() {
+		if ev.Err != nil {
+			errs = append(errs, fault.Wrap(ev.Err, "input %d", ev.Index))
+			continue
+		}
+		doc.Executions = append(doc.Executions, batchItem{Index: ev.Index, Name: ev.Name, ARN: ev.ARN})
+	}
+	res, err := l.Wait()
+	doc.Started, doc.Existed = res.Started, res.Existed
+	again := fmt.Sprintf("Run it again with --batch %s: what was started is not started twice.", o.batch)
+	switch {
+	case len(errs) > maxShown:
+		return append(errs[:maxShown], fault.New(fault.KindOf(errs[0]), "and %d more inputs", len(errs)-maxShown).WithHint("%s", again))
+	case len(errs) > 0:
+		return errs
+	case ctx.Err() != nil:
+		return fault.New(fault.Canceled, "stopped after %d executions", res.Started+res.Existed).Because(err).WithHint("%s", again)
+	}
+	return err
+}
+
+// maxShown bounds how many errors of the same sort are printed.
+const maxShown = 10
+
+func (e *env) awaitBatch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
+	names := make([]string, len(doc.Executions))
+	for i, x := range doc.Executions {
+		names[i] = x.Name
+	}
+	w := m.Client.WatchBatch(ctx, m.Alias, names)
+	defer w.Cancel()
+	var shown time.Time
+	for p := range w.Events() {
+		// A line every few seconds is enough for a log; a terminal gets more.
+		if e.now().Sub(shown) < 2*time.Second && !p.Done() {
+			continue
+		}
+		shown = e.now()
+		ended := p.Total - p.Running - p.Missing
+		e.note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+	}
+	ends, err := w.Wait()
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errWatchTimeout) {
+			return fault.New(fault.Timeout, "batch %s has not ended after %s", o.batch, o.timeout).Because(err)
+		}
+		return err
+	}
+	doc.Summary = map[executions.Status]int{}
+	for i, d := range ends {
+		x := &doc.Executions[i]
+		x.Status, x.Output, x.Error, x.Cause = d.Status, rawJSON(d.Output), d.Error, d.Cause
+		doc.Summary[d.Status]++
+	}
+	return nil
+}
+
+func (e *env) batchText(doc batchDoc) string {
+	st := e.OutStyle
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(render.Line(doc.Batch, 0)), render.Count(len(doc.Executions), "execution", "executions"))
+	for _, s := range []executions.Status{executions.Succeeded, executions.Failed, executions.TimedOut, executions.Aborted} {
+		if n := doc.Summary[s]; n > 0 {
+			fmt.Fprintf(&b, "  %s %d\n", render.StatusStyle(st, s).Render(string(s)), n)
+		}
+	}
+	for _, c := range causes(doc.Executions) {
+		fmt.Fprintf(&b, "  %s\n", st.Bad.Render(render.Line(c, 120)))
+	}
+	return b.String()
+}
+
+// causes groups failures by error and message, the most frequent ones first come.
+func causes(items []batchItem) []string {
+	counts := map[string]int{}
+	var order []string
+	for _, x := range items {
+		if x.Error == "" && x.Cause == "" {
+			continue
+		}
+		key := strings.TrimSpace(x.Error + ": " + causeText(x.Cause))
+		if counts[key] == 0 {
+			order = append(order, key)
+		}
+		counts[key]++
+	}
+	if len(order) > maxShown {
+		order = order[:maxShown]
+	}
+	for i, key := range order {
+		order[i] = fmt.Sprintf("%d × %s", counts[key], key)
+	}
+	return order
+}
+
+// checkInputs refuses a file that cannot be read or parsed before anything is
+// started: a batch must not stop in the middle for its last line.
+func checkInputs(path string) error {
+	if ext := filepath.Ext(path); ext != ".jsonl" && ext != ".ndjson" && ext != ".csv" {
+		return fault.New(fault.Invalid, "%s is neither a .jsonl nor a .csv file", path).
+			WithHint("Write one JSON document a line, or a CSV file with a header.")
+	}
+	var errs fault.List
+	n := 0
+	for raw, err := range inputsOf(path) {
+		n++
+		if err == nil {
+			err = executions.ValidateInput(raw)
+		}
+		if err == nil {
+			continue
+		}
+		errs = append(errs, fault.Wrap(err, "%s: input %d", path, n))
+		if len(errs) == maxShown {
+			break
+		}
+	}
+	if n == 0 {
+		return fault.New(fault.Invalid, "%s holds no inputs", path).WithHint("Write one JSON document a line.")
+	}
+	return errs.OrNil()
+}
+
+// inputsOf yields the inputs of a file one by one; it is never in memory whole.
+func inputsOf(path string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(nil, fault.New(fault.Invalid, "%s cannot be read: %s", path, cause(err)).Because(err))
+			return
+		}
+		defer f.Close()
+		if filepath.Ext(path) == ".csv" {
+			csvInputs(f, yield)
+			return
+		}
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 2*executions.MaxInput)
+		for lines.Scan() {
+			line := bytes.TrimSpace(lines.Bytes())
+			if len(line) > 0 && !yield(bytes.Clone(line), nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(nil, fault.New(fault.Invalid, "%s: %s", path, err).Because(err))
+		}
+	}
+}
+
+// csvInputs makes an object of each row: the header names the keys, all values
+// are strings, as Step Functions reads CSV.
+func csvInputs(r io.Reader, yield func([]byte, error) bool) {
+	rows := csv.NewReader(r)
+	head, err := rows.Read()
+	if err != nil {
+		yield(nil, fault.New(fault.Invalid, "the CSV file has no header: %s", err).Because(err))
+		return
+	}
+	for {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			yield(nil, fault.New(fault.Invalid, "%s", err).Because(err))
+			return
+		}
+		item := make(map[string]string, len(head))
+		for i, key := range head {
+			item[key] = row[i]
+		}
+		raw, err := json.Marshal(item)
+		if !yield(raw, err) {
+			return
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// confirm shows what would happen and asks. up previews first; destroy wants
+// the name typed; refresh only changes our records of the world.
+func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
+	switch o.operation {
+	case stack.OperationUp:
+		return e.confirmUp(ctx, o, pipelines)
+	case stack.OperationDestroy:
+		return e.confirmDestroy(pipelines)
+	default:
+		return e.yesNo(ctx, fmt.Sprintf("Read the real state of %s into the backend?", render.Count(len(pipelines), "pipeline", "pipelines")), nil)
+	}
+}
+
+func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
+	preview := *o
+	preview.operation = stack.OperationPreview
+	op, err := e.open().Operate(ctx, preview.request(pipelines))
+	if err != nil {
+		return err
+	}
+	v, err := e.newView("preview", false)
+	if err != nil {
+		return err
+	}
+	results, err := e.follow(op, v)
+	if err != nil {
+		return err
+	}
+	if err := preview.verdict(results); err != nil {
+		return err
+	}
+	show := func(details bool) {
+		for _, r := range results {
+			fmt.Fprintf(e.Err, "%s  %s\n", e.ErrStyle.Title.Render(r.ID.String()), render.Changes(r.Result.Changes, false))
+			if p := v.progress[r.ID]; p != nil {
+				fmt.Fprint(e.Err, render.Plan(e.ErrStyle, p.Rows(), details))
+			}
+		}
+	}
+	show(false)
+	return e.yesNo(ctx, "Apply these changes?", func() { show(true) })
+}
+
+// confirmDestroy wants the pipeline's name typed, or for several the number of
+// them: what is deleted is gone.
+func (e *env) confirmDestroy(pipelines []*spec.Pipeline) error {
+	want := pipelines[0].String()
+	if len(pipelines) > 1 {
+		want = fmt.Sprintf("destroy %d pipelines", len(pipelines))
+	}
+	for _, p := range pipelines {
+		fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Delete.Render("-"), p.ID)
+	}
+	fmt.Fprintln(e.Err, e.ErrStyle.Warn.Render("This deletes the endpoint, the state machine, and the bucket with all inputs and results."))
+	fmt.Fprintf(e.Err, "Type %s to go ahead: ", e.ErrStyle.Title.Render(want))
+	answer, err := e.readLine()
+	if err != nil {
+		return err
+	}
+	if answer != want {
+		return fault.New(fault.Canceled, "nothing was deleted")
+	}
+	return nil
+}
+
+func (e *env) yesNo(_ context.Context, question string, details func()) error {
+	for {
+		choices := "yes/no"
+		if details != nil {
+			choices = "yes/no/details"
+		}
+		fmt.Fprintf(e.Err, "%s [%s] ", question, choices)
+		answer, err := e.readLine()
+		if err != nil {
+			return err
+		}
+		switch strings.ToLower(answer) {
+		case "y", "yes":
+			return nil
+		case "n", "no", "":
+			return fault.New(fault.Canceled, "nothing was changed")
+		case "d", "details":
+			if details != nil {
+				details()
+			}
+		}
+	}
+}
+
+// readLine reads one answer; the end of input or a signal counts as a no.
+func (e *env) readLine() (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	if e.reader == nil {
+		e.reader = bufio.NewReader(e.In)
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := e.reader.ReadString('\n')
+		got <- answer{strings.TrimSpace(line), err}
+	}()
+	select {
+	case a := <-got:
+		if a.err != nil && a.text == "" {
+			fmt.Fprintln(e.Err)
+			return "", fault.New(fault.Canceled, "no answer was given")
+		}
+		return a.text, nil
+	case <-e.signals:
+		fmt.Fprintln(e.Err)
+		return "", fault.New(fault.Canceled, "interrupted")
+	}
+}

@@ -1,0 +1,365 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// deployOptions are those of up, preview, destroy and refresh.
+type deployOptions struct {
+	selection
+	operation stack.Operation
+	parallel  int
+	failFast  bool
+	refresh   bool
+	details   bool
+	expect    bool // --expect-no-changes
+	keep      bool // destroy: keep the empty stack and its history
+	clear     bool // refresh: forget creations that were cut off
+	message   string
+}
+
+func (o *deployOptions) common(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVar(&o.parallel, "parallel", 0, "pipelines to work on at the same time (default by cores)")
+	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further pipeline after one has failed")
+	f.StringVarP(&o.message, "message", "m", "", "message for the history")
+}
+
+func newUp(e *env) *cobra.Command {
+	o := &deployOptions{operation: stack.OperationUp}
+	cmd := &cobra.Command{
+		Use:   "up [PIPELINE...] [-f SPEC]",
+		Short: "create or update pipelines",
+		Long: `Creates or updates pipelines: shows what will change, asks, and applies it.
+
+Pipelines come from a spec file, or are named: an existing one is updated with
+--set, a new one is made with --template.`,
+		Example: `  pipelinetui up -f pipelines.yaml
+  pipelinetui up acme/fraud --set instanceType=ml.m5.xlarge
+  pipelinetui up acme/fraud --template realtime --set image=... --set modelDataUrl=s3://...
+  pipelinetui up 'acme/*' --yes -o json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.args = args
+			return e.runDeploy(cmd, o)
+		},
+	}
+	o.flags(cmd, true)
+	o.common(cmd)
+	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
+	e.yesFlag(cmd)
+	return cmd
+}
+
+func newPreview(e *env) *cobra.Command {
+	o := &deployOptions{operation: stack.OperationPreview}
+	cmd := &cobra.Command{
+		Use:   "preview [PIPELINE...] [-f SPEC]",
+		Short: "show what up would change, property by property",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.args = args
+			return e.runDeploy(cmd, o)
+		},
+	}
+	o.flags(cmd, true)
+	o.common(cmd)
+	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
+	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if there are any changes")
+	cmd.Flags().BoolVar(&o.details, "details", false, "show the properties of new resources too")
+	return cmd
+}
+
+func newDestroy(e *env) *cobra.Command {
+	o := &deployOptions{operation: stack.OperationDestroy}
+	cmd := &cobra.Command{
+		Use:   "destroy [PIPELINE...] [-f SPEC]",
+		Short: "delete pipelines and everything in them",
+		Long: `Deletes pipelines: endpoints, functions, state machines, roles, and the bucket with
+all inputs and results. Protected pipelines are refused; set protect: false first.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.args = args
+			return e.runDeploy(cmd, o)
+		},
+	}
+	o.flags(cmd, false)
+	o.common(cmd)
+	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
+	cmd.Flags().BoolVar(&o.keep, "keep-stack", false, "keep the empty stack with its history")
+	e.yesFlag(cmd)
+	return cmd
+}
+
+func newRefresh(e *env) *cobra.Command {
+	o := &deployOptions{operation: stack.OperationRefresh}
+	cmd := &cobra.Command{
+		Use:   "refresh [PIPELINE...] [-f SPEC]",
+		Short: "read the real state and report drift",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.args = args
+			return e.runDeploy(cmd, o)
+		},
+	}
+	o.flags(cmd, false)
+	o.common(cmd)
+	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if anything has drifted")
+	cmd.Flags().BoolVar(&o.clear, "clear-pending-creates", false, "forget creations that were cut off")
+	e.yesFlag(cmd)
+	return cmd
+}
+
+// runDeploy is the one path of the four operations: select, validate, ask,
+// work, sum up.
+func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
+	ctx := cmd.Context()
+	if err := o.check(cmd); err != nil {
+		return err
+	}
+	changes := o.operation != stack.OperationPreview
+	if changes {
+		if err := e.mutating(string(o.operation)); err != nil {
+			return err
+		}
+	}
+	var pipelines []*spec.Pipeline
+	var err error
+	if o.operation == stack.OperationUp || o.operation == stack.OperationPreview {
+		pipelines, err = o.toBuild(ctx, e)
+	} else {
+		pipelines, err = o.existing(ctx, e)
+	}
+	if err != nil {
+		return err
+	}
+	target, err := e.open().Target(ctx)
+	if err != nil {
+		return err
+	}
+	e.showTarget(target)
+	if changes && !e.yes {
+		if err := e.confirm(ctx, o, pipelines); err != nil {
+			return err
+		}
+	}
+	return e.deploy(ctx, cmd.Name(), o, target, pipelines)
+}
+
+func (o *deployOptions) request(pipelines []*spec.Pipeline) app.Request {
+	return app.Request{
+		Operation: o.operation, Pipelines: pipelines, Parallel: o.parallel, FailFast: o.failFast,
+		Refresh: o.refresh, Remove: !o.keep, Message: o.message, ClearPending: o.clear,
+	}
+}
+
+// showTarget names the place and the identity before anything happens there.
+func (e *env) showTarget(t *app.Target) {
+	place := t.Name
+	if t.Endpoint != "" {
+		place += " " + t.Endpoint
+	}
+	e.note("target %s · account %s · region %s · identity %s · backend %s", place, t.Account, t.Region, render.Line(t.Identity, 0), e.open().Backend())
+}
+
+// view folds the updates of an operation and shows them as they come.
+type view struct {
+	e        *env
+	lines    *lines
+	live     bool // print a line per event
+	progress map[spec.ID]*stack.Progress
+}
+
+func (e *env) newView(command string, live bool) (*view, error) {
+	l, err := e.newLines(command)
+	return &view{e: e, lines: l, live: live, progress: map[spec.ID]*stack.Progress{}}, err
+}
+
+func (v *view) apply(u app.Update) error {
+	p := v.progress[u.ID]
+	if p == nil {
+		p = &stack.Progress{}
+		v.progress[u.ID] = p
+	}
+	p.Apply(u.Event)
+	if v.lines != nil {
+		return v.lines.emit(struct {
+			Type string `json:"type"`
+			app.Update
+		}{"event", u})
+	}
+	if !v.live {
+		return nil
+	}
+	var took time.Duration
+	if u.Event.Resource != nil {
+		if row, ok := p.Row(u.Event.Resource.URN); ok {
+			took = row.Ended.Sub(row.Started)
+		}
+	}
+	if line := render.DeployLine(v.e.ErrStyle, u.Name, u.Event, took); line != "" {
+		fmt.Fprintln(v.e.Err, line)
+	}
+	return nil
+}
+
+// follow shows an operation to its end and passes the user's signals on: the
+// first one asks politely, the second one forces.
+func (e *env) follow(op *app.Operation, v *view) ([]app.PipelineResult, error) {
+	var firstErr error
+	asked := false
+	for {
+		select {
+		case u, ok := <-op.Updates():
+			if !ok {
+				return op.Wait(), firstErr
+			}
+			if err := v.apply(u); err != nil && firstErr == nil {
+				// Nobody reads us any more: end politely, but end.
+				firstErr = err
+				op.Cancel()
+			}
+		case <-e.signals:
+			if asked {
+				e.note("forcing: what is in flight may be orphaned; run `pipelinetui refresh` and `pipelinetui up` afterwards")
+				op.Kill()
+				continue
+			}
+			asked = true
+			names := make([]string, 0, 4)
+			for _, id := range op.Running() {
+				names = append(names, id.String())
+			}
+			e.note("cancelling: waiting for the resources in flight of %s; interrupt again to force", strings.Join(names, ", "))
+			op.Cancel()
+		}
+	}
+}
+
+func (e *env) deploy(ctx context.Context, command string, o *deployOptions, target *app.Target, pipelines []*spec.Pipeline) error {
+	v, err := e.newView(command, o.operation != stack.OperationPreview)
+	if err != nil {
+		return err
+	}
+	op, err := e.open().Operate(ctx, o.request(pipelines))
+	if err != nil {
+		return err
+	}
+	results, err := e.follow(op, v)
+	if err != nil {
+		return err
+	}
+	return e.report(command, o, target, v, results)
+}
+
+// report writes the one summary at the end and decides the exit code.
+func (e *env) report(command string, o *deployOptions, target *app.Target, v *view, results []app.PipelineResult) error {
+	doc := newDeployment(command, target, e.open().Backend(), v, results)
+	err := o.verdict(results)
+	switch {
+	case v.lines != nil:
+		if werr := v.lines.emit(struct {
+			Type string `json:"type"`
+			deployment
+		}{"result", doc}); werr != nil {
+			return werr
+		}
+	default:
+		if werr := e.write(doc, func() string { return e.deploySummary(o, v, results) }); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// verdict is the error the command ends with: nil, the pipeline's own, or one
+// for several.
+func (o *deployOptions) verdict(results []app.PipelineResult) error {
+	var errs fault.List
+	changed := 0
+	for _, r := range results {
+		if r.Err != nil {
+			errs = append(errs, fault.Wrap(r.Err, "%s %s", o.operation, r.ID))
+		}
+		if r.Result.HasChanges() || len(r.Result.Drift) > 0 {
+			changed++
+		}
+	}
+	if len(errs) > 0 {
+		return worst(errs)
+	}
+	if o.expect && changed > 0 {
+		return fault.New(fault.Changes, "%s would change, and no changes were expected", render.Count(changed, "pipeline", "pipelines")).
+			WithHint("Look at the changes above; `pipelinetui up` applies them.")
+	}
+	return nil
+}
+
+// worst puts the error that decides the exit code first: a failed deployment
+// counts more than what was cancelled because of it.
+func worst(errs fault.List) error {
+	for i, err := range errs {
+		if fault.KindOf(err) != fault.Canceled {
+			errs[0], errs[i] = errs[i], errs[0]
+			break
+		}
+	}
+	return errs
+}
+
+func (e *env) deploySummary(o *deployOptions, v *view, results []app.PipelineResult) string {
+	st := e.OutStyle
+	var b strings.Builder
+	for _, r := range results {
+		p := v.progress[r.ID]
+		if p != nil && (o.operation == stack.OperationPreview) {
+			fmt.Fprintf(&b, "%s\n%s", st.Title.Render(r.ID.String()), render.Plan(st, p.Rows(), o.details))
+		}
+		for _, d := range r.Result.Drift {
+			fmt.Fprintf(&b, "%s\n", render.Drift(st, d))
+		}
+	}
+	for _, r := range results {
+		done := o.operation != stack.OperationPreview
+		text, style := render.Changes(r.Result.Changes, done), st.Good
+		switch {
+		case r.Skipped:
+			text, style = "not begun", st.Warn
+		case fault.KindOf(r.Err) == fault.Canceled:
+			text, style = "cancelled: "+text, st.Warn
+		case r.Err != nil:
+			text, style = "failed: "+text, st.Bad
+		case o.operation == stack.OperationRefresh && len(r.Result.Drift) == 0:
+			text = "no drift"
+		}
+		fmt.Fprintf(&b, "%s  %s %s\n", st.Title.Render(r.ID.String()), style.Render(text), st.Muted.Render("("+render.Duration(r.Result.Duration)+")"))
+		if o.operation == stack.OperationUp && len(r.Result.Outputs) > 0 {
+			b.WriteString(render.Outputs(st, r.Result.Outputs))
+		}
+	}
+	if len(results) > 1 {
+		b.WriteString(tally(results) + "\n")
+	}
+	return b.String()
+}
+
+func tally(results []app.PipelineResult) string {
+	s := count(results)
+	parts := []string{fmt.Sprintf("%d succeeded", s.Succeeded)}
+	for _, x := range []struct {
+		n    int
+		word string
+	}{{s.Failed, "failed"}, {s.Cancelled, "cancelled"}, {s.NotBegun, "not begun"}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.word))
+		}
+	}
+	return render.Count(len(results), "pipeline", "pipelines") + ": " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// deployment is the document of up, preview, destroy and refresh.
+type deployment struct {
+	header
+	Operation string           `json:"operation"`
+	Target    *app.Target      `json:"target"`
+	Backend   string           `json:"backend"`
+	Pipelines []deployedDoc    `json:"pipelines"`
+	Summary   deploymentCounts `json:"summary"`
+}
+
+type deployedDoc struct {
+	Pipeline string                  `json:"pipeline"`
+	Stack    string                  `json:"stack"`
+	Result   string                  `json:"result"` // succeeded, failed, cancelled, not-begun
+	Changes  map[stack.Op]int        `json:"changes"`
+	Outputs  map[string]stack.Output `json:"outputs,omitempty"`
+	// Resources are those that change; unchanged ones are only counted.
+	Resources       []resourceDoc `json:"resources"`
+	Drift           []stack.Drift `json:"drift,omitempty"`
+	DurationSeconds float64       `json:"durationSeconds"`
+	Error           *errorDoc     `json:"error,omitempty"`
+}
+
+type resourceDoc struct {
+	URN    string               `json:"urn"`
+	Type   string               `json:"type"`
+	Name   string               `json:"name"`
+	ID     string               `json:"id,omitempty"`
+	Op     stack.Op             `json:"op"`
+	Status stack.Status         `json:"status"`
+	Diff   []stack.PropertyDiff `json:"diff,omitempty"`
+	Errors []string             `json:"errors,omitempty"`
+}
+
+type deploymentCounts struct {
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"`
+	Cancelled int `json:"cancelled"`
+	NotBegun  int `json:"notBegun"`
+}
+
+func newDeployment(command string, target *app.Target, backend string, v *view, results []app.PipelineResult) deployment {
+	d := deployment{
+		header: newHeader("Deployment"), Operation: command, Target: target, Backend: backend,
+		Pipelines: []deployedDoc{}, Summary: count(results),
+	}
+	for _, r := range results {
+		one := deployedDoc{
+			Pipeline: r.ID.String(), Stack: r.Stack, Result: word(r), Changes: r.Result.Changes,
+			Outputs: r.Result.Outputs, Resources: []resourceDoc{}, Drift: r.Result.Drift,
+			DurationSeconds: r.Result.Duration.Seconds(),
+		}
+		if one.Changes == nil {
+			one.Changes = map[stack.Op]int{}
+		}
+		if r.Err != nil {
+			e := v.e.describe(r.Err)
+			one.Error = &e
+		}
+		if p := v.progress[r.ID]; p != nil {
+			for _, row := range p.Rows() {
+				if row.Op != stack.OpSame && row.Op != "" && !row.IsStack() && !row.IsProvider() {
+					one.Resources = append(one.Resources, newResourceDoc(row))
+				}
+			}
+		}
+		d.Pipelines = append(d.Pipelines, one)
+	}
+	return d
+}
+
+func newResourceDoc(row stack.Row) resourceDoc {
+	d := resourceDoc{URN: row.URN, Type: row.Type, Name: row.Name, ID: row.ID, Op: row.Op, Status: row.Status, Diff: row.Diff}
+	for _, x := range row.Diagnostics {
+		if x.Severity == stack.SeverityError {
+			d.Errors = append(d.Errors, x.Message)
+		}
+	}
+	return d
+}
+
+func word(r app.PipelineResult) string {
+	switch {
+	case r.Skipped:
+		return "not-begun"
+	case r.Err == nil:
+		return "succeeded"
+	case errors.Is(r.Err, fault.Canceled):
+		return "cancelled"
+	default:
+		return "failed"
+	}
+}
+
+func count(results []app.PipelineResult) deploymentCounts {
+	var c deploymentCounts
+	for _, r := range results {
+		switch word(r) {
+		case "succeeded":
+			c.Succeeded++
+		case "failed":
+			c.Failed++
+		case "cancelled":
+			c.Cancelled++
+		default:
+			c.NotBegun++
+		}
+	}
+	return c
+}

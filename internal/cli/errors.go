@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+// errorDoc is an error in machine output.
+type errorDoc struct {
+	Kind    string     `json:"kind"`
+	Message string     `json:"message"`
+	Hint    string     `json:"hint,omitempty"`
+	Cause   string     `json:"cause,omitempty"`
+	Errors  []errorDoc `json:"errors,omitempty"`
+}
+
+// printError writes an error once, at the edge: message, hint, and with --debug
+// its causes. In machine output it is the document, unless the command has
+// written one already.
+func (e *env) printError(cmd *cobra.Command, err error) {
+	var usage *usageError
+	isUsage := errors.As(err, &usage)
+	for _, one := range flatten(err) {
+		e.printOne(one)
+	}
+	if isUsage {
+		fmt.Fprintf(e.Err, "Run `%s --help` for usage.\n", usage.command)
+	}
+	if cmd == nil || e.settings == nil || !e.machine() || e.printed {
+		return
+	}
+	doc := struct {
+		header
+		ExitCode ExitCode `json:"exitCode"`
+		Error    errorDoc `json:"error"`
+	}{newHeader("Error"), codeOf(err), e.describe(err)}
+	if werr := e.write(doc, nil); werr != nil {
+		fmt.Fprintln(e.Err, werr)
+	}
+}
+
+func (e *env) printOne(err error) {
+	label := e.ErrStyle.Bad.Render("error:")
+	if fault.KindOf(err) == fault.Canceled {
+		label = e.ErrStyle.Warn.Render("cancelled:")
+	}
+	fmt.Fprintf(e.Err, "%s %s\n", label, indent(render.Safe(err.Error()), "  "))
+	if hint := fault.HintOf(err); hint != "" {
+		fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Key.Render("hint:"), indent(render.Safe(hint), "  "))
+	}
+	if e.debug() {
+		for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
+			fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Muted.Render("cause:"), indent(render.Safe(cause.Error()), "    "))
+		}
+	}
+}
+
+// flatten gives the errors of a list or a join one by one.
+func flatten(err error) []error {
+	var f *fault.Error
+	if e, ok := err.(*fault.Error); ok { //nolint:errorlint // only the outermost matters here
+		f = e
+	}
+	if multi, ok := err.(interface{ Unwrap() []error }); ok && f == nil {
+		var out []error
+		for _, one := range multi.Unwrap() {
+			out = append(out, flatten(one)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+func (e *env) describe(err error) errorDoc {
+	list := flatten(err)
+	if len(list) > 1 {
+		d := errorDoc{Kind: string(fault.KindOf(err)), Message: fmt.Sprintf("%d errors", len(list))}
+		for _, one := range list {
+			d.Errors = append(d.Errors, e.describe(one))
+		}
+		return d
+	}
+	kind := fault.KindOf(err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		kind = fault.Invalid
+	}
+	d := errorDoc{Kind: string(kind), Message: err.Error(), Hint: fault.HintOf(err)}
+	if cause := errors.Unwrap(err); cause != nil && e.debug() {
+		d.Cause = cause.Error()
+	}
+	return d
+}
+
+func indent(s, by string) string { return strings.ReplaceAll(s, "\n", "\n"+by) }

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// ExitCode is what the process ends with. The numbers are a contract with
+// scripts (docs/exit-codes.md) and agree with the Pulumi CLI's where they mean
+// the same.
+type ExitCode int
+
+// The exit codes.
+const (
+	ExitOK          ExitCode = 0
+	ExitError       ExitCode = 1  // internal or unexpected error
+	ExitUsage       ExitCode = 2  // usage or invalid input
+	ExitCredentials ExitCode = 3  // credentials missing, wrong, expired, or not sufficient
+	ExitDeployment  ExitCode = 4  // a deployment failed
+	ExitNotFound    ExitCode = 6  // a named thing does not exist
+	ExitChanges     ExitCode = 7  // changes found though --expect-no-changes
+	ExitCancelled   ExitCode = 8  // cancelled by the user
+	ExitTimeout     ExitCode = 9  // timed out
+	ExitExecution   ExitCode = 10 // an execution ended other than SUCCEEDED
+	ExitLocked      ExitCode = 11 // locked by another operation
+)
+
+// codeOf maps an error to the exit code. Where several errors are joined, the
+// first one decides.
+func codeOf(err error) ExitCode {
+	if err == nil {
+		return ExitOK
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return ExitUsage
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Unsupported, fault.Conflict:
+		return ExitUsage
+	case fault.Unauthenticated, fault.Denied:
+		return ExitCredentials
+	case fault.Deployment:
+		return ExitDeployment
+	case fault.NotFound:
+		return ExitNotFound
+	case fault.Changes:
+		return ExitChanges
+	case fault.Canceled:
+		return ExitCancelled
+	case fault.Timeout:
+		return ExitTimeout
+	case fault.Execution:
+		return ExitExecution
+	case fault.Locked:
+		return ExitLocked
+	default:
+		return ExitError
+	}
+}
+
+// usageError is an error of the command line itself; the usage line is shown.
+type usageError struct {
+	err     error
+	command string // "pipelinetui run"
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }

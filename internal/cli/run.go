@@ -1,0 +1,329 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+type runOptions struct {
+	pipeline string
+	input    string
+	inputs   string
+	batch    string
+	name     string
+	wait     bool
+	watch    bool
+	detach   bool
+	timeout  time.Duration
+}
+
+func newRun(e *env) *cobra.Command {
+	o := &runOptions{}
+	cmd := &cobra.Command{
+		Use:   "run PIPELINE",
+		Short: "start an execution, or many",
+		Long: `Starts an execution of a pipeline. Without --wait or --watch it returns as soon as
+the execution has started.
+
+With --inputs every line of a JSONL file (or row of a CSV file) becomes one
+execution; a batch that was cut off goes on where it stopped when it is run again
+with the same --batch name.`,
+		Example: `  pipelinetui run acme/fraud --input '{"amount": 12}' --wait
+  pipelinetui run acme/fraud --input @order.json --watch
+  pipelinetui run acme/fraud --inputs orders.jsonl --batch monday --wait`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.pipeline = args[0]
+			return e.run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.input, "input", "i", "", "the input: JSON, @FILE, or - for standard input")
+	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl or .csv file")
+	f.StringVar(&o.batch, "batch", "", "name of the batch that --inputs starts")
+	f.StringVar(&o.name, "name", "", "name of the execution; the same name and input start it once")
+	f.BoolVar(&o.wait, "wait", false, "wait for the end; exit with 10 unless it succeeded")
+	f.BoolVar(&o.watch, "watch", false, "like --wait, and show each state")
+	f.BoolVar(&o.detach, "detach", false, "return as soon as it has started (the default)")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up waiting after this time; the execution goes on")
+	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
+	cmd.MarkFlagsMutuallyExclusive("watch", "detach")
+	cmd.MarkFlagsMutuallyExclusive("input", "inputs")
+	cmd.MarkFlagsMutuallyExclusive("name", "inputs")
+	return cmd
+}
+
+func (e *env) run(ctx context.Context, o *runOptions) error {
+	if e.settings.Bool(settings.ReadOnly) {
+		return e.mutating("run")
+	}
+	id, err := spec.ParseID(o.pipeline)
+	if err != nil {
+		return err
+	}
+	if o.input == "" && o.inputs == "" {
+		return fault.New(fault.Invalid, "run needs an input").
+			WithHint("Give it with --input JSON, --input @FILE, --input - or --inputs FILE. `pipelinetui show %s` has an example.", id)
+	}
+	if o.timeout != 0 && !o.wait && !o.watch {
+		return fault.New(fault.Invalid, "--timeout means nothing without --wait or --watch").WithHint("Add --wait.")
+	}
+	if o.inputs != "" {
+		return e.runBatch(ctx, o, id)
+	}
+	input, err := e.readInput(o.input)
+	if err != nil {
+		return err
+	}
+	if err := executions.ValidateInput(input); err != nil {
+		return err
+	}
+	ctx, cancel := e.interruptible(ctx)
+	defer cancel()
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	started, err := m.Client.Start(ctx, executions.StartInput{Machine: m.Alias, Name: o.name, Input: input})
+	if err != nil {
+		return fault.Wrap(err, "run %s", id)
+	}
+	if !o.wait && !o.watch {
+		doc := struct {
+			header
+			Pipeline string `json:"pipeline"`
+			executions.Started
+		}{newHeader("Started"), id.String(), started}
+		return e.write(doc, func() string {
+			return fmt.Sprintf("%s\n", started.Name)
+		})
+	}
+	return e.watchTo(ctx, watchOptions{command: "run", id: id, arn: started.ARN, client: m.Client, events: o.watch, timeout: o.timeout, exit: true})
+}
+
+// readInput takes JSON as it is, @FILE, or - for standard input.
+func (e *env) readInput(arg string) ([]byte, error) {
+	switch {
+	case arg == "-":
+		raw, err := io.ReadAll(io.LimitReader(e.In, executions.MaxInput+1))
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "read standard input: %s", err).Because(err)
+		}
+		return raw, nil
+	case strings.HasPrefix(arg, "@"):
+		raw, err := os.ReadFile(arg[1:])
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "the input file %s cannot be read: %s", arg[1:], cause(err)).Because(err).
+				WithHint("Check the path after the @.")
+		}
+		return raw, nil
+	default:
+		return []byte(arg), nil
+	}
+}
+
+func cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+type watchOptions struct {
+	command string
+	id      spec.ID
+	arn     string
+	client  *executions.Client
+	events  bool // show each state as it comes
+	timeout time.Duration
+	exit    bool // an end other than SUCCEEDED is an error
+}
+
+// watchTo follows an execution to its end and writes its outcome. Interrupting
+// it stops the watching, not the execution.
+func (e *env) watchTo(ctx context.Context, o watchOptions) error {
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
+		defer cancel()
+	}
+	l, err := e.newLines(o.command)
+	if err != nil {
+		return err
+	}
+	w := o.client.Watch(ctx, o.arn)
+	defer w.Cancel()
+	var t executions.Timeline
+	for ev := range w.Events() {
+		t.Apply(ev)
+		if l != nil {
+			if err := l.emit(struct {
+				Type  string           `json:"type"`
+				Event executions.Event `json:"event"`
+			}{"event", ev}); err != nil {
+				return err
+			}
+			continue
+		}
+		if line := render.EventLine(e.ErrStyle, ev, t.Start); o.events && line != "" {
+			fmt.Fprintln(e.Err, line)
+		}
+	}
+	outcome, err := w.Wait()
+	if err != nil {
+		return e.watchEnded(ctx, o, err)
+	}
+	doc := newExecutionDoc(o.id, outcome, &t)
+	if l != nil {
+		err = l.emit(struct {
+			Type string `json:"type"`
+			executionDoc
+		}{"result", doc})
+	} else {
+		err = e.write(doc, func() string { return e.outcomeText(outcome) })
+	}
+	if err != nil || !o.exit {
+		return err
+	}
+	return verdictOf(outcome)
+}
+
+var errWatchTimeout = errors.New("the time to wait is over")
+
+func (e *env) watchEnded(ctx context.Context, o watchOptions, err error) error {
+	again := fmt.Sprintf("The execution goes on; look again with `pipelinetui executions watch %s`.", o.arn)
+	switch {
+	case errors.Is(context.Cause(ctx), errWatchTimeout):
+		return fault.New(fault.Timeout, "not ended after %s", o.timeout).Because(err).WithHint("%s", again)
+	case ctx.Err() != nil:
+		return fault.New(fault.Canceled, "stopped watching").Because(err).WithHint("%s", again)
+	}
+	return err
+}
+
+func verdictOf(out executions.Outcome) error {
+	if out.Status == executions.Succeeded {
+		return nil
+	}
+	where := ""
+	if out.FailedState != "" {
+		where = " in state " + out.FailedState
+	}
+	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, strings.TrimSpace(out.Error+"\n"+causeText(out.Cause)))
+	return f.WithHint("Run `pipelinetui executions show %s` for the input of each state.", out.ARN)
+}
+
+// causeText shortens the JSON that Lambda puts into a cause to its message.
+func causeText(c string) string {
+	var lambda struct {
+		ErrorMessage string   `json:"errorMessage"`
+		ErrorType    string   `json:"errorType"`
+		StackTrace   []string `json:"stackTrace"`
+	}
+	if json.Unmarshal([]byte(c), &lambda) == nil && lambda.ErrorMessage != "" {
+		return lambda.ErrorMessage
+	}
+	return c
+}
+
+func (e *env) outcomeText(out executions.Outcome) string {
+	st := e.OutStyle
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(out.Name, 0)),
+		render.StatusStyle(st, out.Status).Render(string(out.Status)), st.Muted.Render(render.Duration(out.Stop.Sub(out.Start))))
+	if out.Output != "" {
+		fmt.Fprintln(&b, render.JSON(out.Output, ""))
+	}
+	return b.String()
+}
+
+// executionDoc is an execution in machine output.
+type executionDoc struct {
+	header
+	Pipeline    string            `json:"pipeline,omitempty"`
+	ARN         string            `json:"arn"`
+	Name        string            `json:"name"`
+	Status      executions.Status `json:"status"`
+	StartDate   time.Time         `json:"startDate,omitzero"`
+	StopDate    time.Time         `json:"stopDate,omitzero"`
+	Input       json.RawMessage   `json:"input,omitempty"`
+	Output      json.RawMessage   `json:"output,omitempty"`
+	Error       string            `json:"error,omitempty"`
+	Cause       string            `json:"cause,omitempty"`
+	FailedState string            `json:"failedState,omitempty"`
+	States      []stateDoc        `json:"states"`
+}
+
+type stateDoc struct {
+	State           string                 `json:"state"`
+	Type            string                 `json:"type"`
+	Status          executions.VisitStatus `json:"status"`
+	Entered         time.Time              `json:"entered"`
+	DurationSeconds float64                `json:"durationSeconds"`
+	Attempts        int                    `json:"attempts,omitempty"`
+	Error           string                 `json:"error,omitempty"`
+	Cause           string                 `json:"cause,omitempty"`
+}
+
+func newExecutionDoc(id spec.ID, out executions.Outcome, t *executions.Timeline) executionDoc {
+	d := executionDoc{
+		header: newHeader("Execution"), ARN: out.ARN, Name: out.Name, Status: out.Status,
+		StartDate: out.Start, StopDate: out.Stop, Input: rawJSON(t.Input), Output: rawJSON(out.Output),
+		Error: out.Error, Cause: out.Cause, FailedState: out.FailedState, States: []stateDoc{},
+	}
+	if id.Tenant != "" {
+		d.Pipeline = id.String()
+	}
+	for i := range t.Visits {
+		v := &t.Visits[i]
+		d.States = append(d.States, stateDoc{
+			State: v.State, Type: v.Type, Status: v.Status, Entered: v.Entered,
+			DurationSeconds: v.Duration(out.Stop).Seconds(), Attempts: len(v.Attempts), Error: v.Error, Cause: v.Cause,
+		})
+	}
+	return d
+}
+
+// rawJSON embeds a JSON text; what is not JSON becomes a JSON string.
+func rawJSON(text string) json.RawMessage {
+	switch {
+	case text == "":
+		return nil
+	case json.Valid([]byte(text)):
+		return json.RawMessage(text)
+	}
+	raw, _ := json.Marshal(text)
+	return raw
+}
+
+func (e *env) machineAndExecution(ctx context.Context, args []string) (*executions.Client, spec.ID, string, error) {
+	if len(args) == 1 {
+		c, err := e.open().ClientFor(ctx, args[0])
+		return c, spec.ID{}, args[0], err
+	}
+	id, err := spec.ParseID(args[0])
+	if err != nil {
+		return nil, id, "", err
+	}
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return nil, id, "", err
+	}
+	arn, err := m.Client.Resolve(ctx, m.ARN, args[1])
+	return m.Client, id, arn, err
+}

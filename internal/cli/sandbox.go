@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+func newSandbox(e *env) *cobra.Command {
+	plain := func(use, short string, run func(ctx context.Context) error) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := e.interruptible(cmd.Context())
+			defer cancel()
+			return run(ctx)
+		}}
+	}
+	reset := plain("reset", "stop the sandbox and delete everything in it", e.sandboxReset)
+	e.yesFlag(reset)
+	return group("sandbox", "control the sandbox: AWS in miniature on this machine",
+		plain("start", "start the sandbox (other commands do it by themselves)", func(ctx context.Context) error {
+			info, err := e.open().SandboxStart(ctx)
+			if err != nil {
+				return err
+			}
+			return e.writeSandbox(info)
+		}),
+		plain("status", "tell whether the sandbox runs, and where", func(context.Context) error {
+			info, err := e.open().SandboxStatus()
+			if err != nil {
+				return err
+			}
+			return e.writeSandbox(info)
+		}),
+		plain("stop", "stop the sandbox; its data stay", func(ctx context.Context) error {
+			if err := e.open().SandboxStop(ctx); err != nil {
+				return err
+			}
+			return e.writeSandbox(app.SandboxInfo{})
+		}),
+		reset, newSandboxEnv(e), newSandboxLogs(e), newSandboxServe(e))
+}
+
+func (e *env) writeSandbox(info app.SandboxInfo) error {
+	doc := struct {
+		header
+		app.SandboxInfo
+	}{newHeader("Sandbox"), info}
+	return e.write(doc, func() string {
+		if !info.Running {
+			return "the sandbox is not running\n"
+		}
+		return fmt.Sprintf("the sandbox runs at %s (process %d, started %s)\n", info.Endpoint, info.PID, render.Age(info.Started, e.now()))
+	})
+}
+
+func (e *env) sandboxReset(ctx context.Context) error {
+	if err := e.mutating("sandbox reset"); err != nil {
+		return err
+	}
+	if !e.yes {
+		if err := e.yesNo(ctx, "Delete everything in the sandbox? Pulumi stacks that live there will have nothing behind them.", nil); err != nil {
+			return err
+		}
+	}
+	if err := e.open().SandboxReset(ctx); err != nil {
+		return err
+	}
+	return e.writeSandbox(app.SandboxInfo{})
+}
+
+func newSandboxEnv(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "env",
+		Short:   "print the variables that point the aws CLI, boto3 or Terraform at the sandbox",
+		Example: `  eval "$(pipelinetui sandbox env)"; aws stepfunctions list-state-machines`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			vars, err := e.open().SandboxEnv(cmd.Context())
+			if err != nil {
+				return err
+			}
+			doc := struct {
+				header
+				Variables []app.Variable `json:"variables"`
+			}{newHeader("SandboxEnv"), vars}
+			return e.write(doc, func() string {
+				var b strings.Builder
+				for _, v := range vars {
+					fmt.Fprintf(&b, "export %s=%s\n", v.Key, shellQuote(v.Value))
+				}
+				return b.String()
+			})
+		},
+	}
+}
+
+// shellQuote quotes a value for a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func newSandboxLogs(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "logs",
+		Short: "print the sandbox's log",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			info, err := e.open().SandboxStatus()
+			if err != nil {
+				return err
+			}
+			f, err := os.Open(info.Log)
+			if err != nil {
+				return fault.New(fault.NotFound, "there is no log yet: %s", cause(err)).Because(err).
+					WithHint("Run `pipelinetui sandbox start` first.")
+			}
+			defer f.Close()
+			_, err = io.Copy(e.Out, f)
+			e.printed = true
+			return err
+		},
+	}
+}
+
+// newSandboxServe is what the daemon runs as; people use `sandbox start`.
+func newSandboxServe(e *env) *cobra.Command {
+	var dir, images string
+	var port int
+	var delay time.Duration
+	cmd := &cobra.Command{
+		Use: "serve", Short: "run the sandbox in the foreground", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := e.interruptible(cmd.Context())
+			defer cancel()
+			if dir == "" {
+				dir = e.settings.Paths.Sandbox()
+			}
+			return app.SandboxServe(ctx, dir, port, delay, images, e.debug())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "", "folder of the sandbox")
+	f.IntVar(&port, "port", 0, "port to listen on")
+	f.DurationVar(&delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
+	f.StringVar(&images, "images", "", "IMAGE=URL,... model servers of your own")
+	return cmd
+}

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// selection says which pipelines a command works on.
+type selection struct {
+	args     []string
+	file     string
+	template string
+	set      []string
+	tenant   string
+	labels   []string
+}
+
+// flags adds the selection's flags. building adds those that make or change
+// what the pipelines are made of.
+func (s *selection) flags(cmd *cobra.Command, building bool) {
+	f := cmd.Flags()
+	f.StringVarP(&s.file, "file", "f", "", "spec file with the pipelines")
+	f.StringVar(&s.tenant, "tenant", "", "only pipelines of this tenant")
+	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
+	if building {
+		f.StringVar(&s.template, "template", "", "template of a new pipeline")
+		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value), may be repeated")
+	}
+}
+
+func (s *selection) check(cmd *cobra.Command) error {
+	if len(s.args) == 0 && s.file == "" && s.tenant == "" && len(s.labels) == 0 {
+		return fault.New(fault.Invalid, "%s was not told which pipelines", cmd.CommandPath()).
+			WithHint("Name them (acme/fraud, 'acme/*', 'acme/*/*' for every env), or give a spec with -f.")
+	}
+	if s.file != "" && s.template != "" {
+		return fault.New(fault.Invalid, "--template and --file exclude each other").
+			WithHint("Set the template in the spec file.")
+	}
+	return nil
+}
+
+// patterns are the arguments, narrowed by --tenant.
+func (s *selection) patterns() []string {
+	if s.tenant == "" {
+		return s.args
+	}
+	if len(s.args) == 0 {
+		return []string{s.tenant + "/*/*"}
+	}
+	var out []string
+	for _, a := range s.args {
+		if t, _, _ := strings.Cut(a, "/"); t == s.tenant || strings.ContainsAny(t, "*?[") {
+			_, rest, _ := strings.Cut(a, "/")
+			out = append(out, s.tenant+"/"+rest)
+		}
+	}
+	return out
+}
+
+// toBuild returns the pipelines to create or update: from the spec file, from
+// the stacks that exist already, or new ones from flags.
+func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, error) {
+	a := e.open()
+	cat, err := a.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	if s.file != "" {
+		return s.fromFile(a.SpecOptions(s.set), cat)
+	}
+	var out []*spec.Pipeline
+	var errs fault.List
+	var existing []string
+	for _, arg := range s.args {
+		if strings.ContainsAny(arg, "*?[") {
+			existing = append(existing, arg)
+			continue
+		}
+		id, err := spec.ParseID(arg)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p, err := s.one(ctx, e, id, cat)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, p)
+	}
+	if err := errs.OrNil(); err != nil {
+		return nil, err
+	}
+	if len(existing) > 0 || len(s.args) == 0 {
+		again, err := s.rebuild(ctx, e, existing, cat)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, again...)
+	}
+	return out, nil
+}
+
+func (s *selection) fromFile(opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+	set, err := spec.Load(s.file, cat, opts)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := spec.Select(set.Pipelines, s.patterns(), s.labels)
+	if err != nil {
+		return nil, err
+	}
+	if len(chosen) == 0 {
+		return nil, fault.New(fault.NotFound, "no pipeline of %s is selected", s.file).
+			WithHint("Leave out the names, --tenant or --selector to take all.")
+	}
+	out := make([]*spec.Pipeline, len(chosen))
+	for i := range chosen {
+		out[i] = &chosen[i]
+	}
+	return out, nil
+}
+
+// one is a pipeline named on the command line: the existing one with --set
+// applied, or a new one if --template is given.
+func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catalog) (*spec.Pipeline, error) {
+	a := e.open()
+	opts := a.SpecOptions(nil)
+	if s.template != "" {
+		return spec.New(id, s.template, s.set, cat, opts)
+	}
+	x, err := a.Find(ctx, id)
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return nil, fault.New(fault.NotFound, "there is no pipeline %s yet", id).Because(err).
+				WithHint("Create it with --template NAME --set parameter=value ..., or from a spec with -f. `pipelinetui templates list` shows the templates.")
+		}
+		return nil, err
+	}
+	if x.Pipeline == nil {
+		return nil, x.Err
+	}
+	opts.Set = s.set
+	return spec.FromDocument(x.State.Spec, cat, opts)
+}
+
+// rebuild takes existing pipelines as they were asked for, with --set applied.
+func (s *selection) rebuild(ctx context.Context, e *env, patterns []string, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+	narrowed := *s
+	narrowed.args = patterns
+	list, err := e.open().Existing(ctx, narrowed.patterns(), s.labels)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errNothingSelected(s)
+	}
+	var errs fault.List
+	out := make([]*spec.Pipeline, 0, len(list))
+	for _, x := range list {
+		if x.Pipeline == nil {
+			errs = append(errs, x.Err)
+			continue
+		}
+		opts := e.open().SpecOptions(s.set)
+		p, err := spec.FromDocument(x.State.Spec, cat, opts)
+		if err != nil {
+			errs = append(errs, fault.Wrap(err, "%s", x.ID))
+			continue
+		}
+		out = append(out, p)
+	}
+	return out, errs.OrNil()
+}
+
+func errNothingSelected(s *selection) error {
+	return fault.New(fault.NotFound, "no pipeline on this backend matches %s", strings.Join(append(s.patterns(), s.labels...), " ")).
+		WithHint("Run `pipelinetui list` to see what there is.")
+}
+
+// existing returns the pipelines that have a stack, for destroy and refresh. A
+// stack that holds no readable spec is returned with its name only.
+func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, error) {
+	a := e.open()
+	patterns := s.patterns()
+	if s.file != "" {
+		cat, err := a.Catalog()
+		if err != nil {
+			return nil, err
+		}
+		opts := a.SpecOptions(nil)
+		opts.SkipFiles = true
+		chosen, err := s.fromFile(opts, cat)
+		if err != nil {
+			return nil, err
+		}
+		patterns = nil
+		for _, p := range chosen {
+			patterns = append(patterns, p.Tenant+"/"+p.Model+"/"+p.Env)
+		}
+	}
+	list, err := a.Existing(ctx, patterns, s.labels)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errNothingSelected(&selection{args: patterns, labels: s.labels})
+	}
+	out := make([]*spec.Pipeline, 0, len(list))
+	for _, x := range list {
+		switch {
+		case x.Pipeline != nil:
+			out = append(out, x.Pipeline)
+		case x.State != nil:
+			out = append(out, &spec.Pipeline{ID: x.ID, Region: e.settings.String(settings.Region)})
+		default:
+			return nil, x.Err
+		}
+	}
+	return out, nil
+}

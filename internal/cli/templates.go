@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+func newTemplates(e *env) *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "list the templates", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return e.listTemplates() },
+	}
+	show := &cobra.Command{
+		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return e.showTemplate(args[0]) },
+	}
+	cmd := group("templates", "list and show templates", list, show)
+	cmd.Aliases = []string{"template"}
+	return cmd
+}
+
+func (e *env) listTemplates() error {
+	cat, err := e.open().Catalog()
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		header
+		Templates []*spec.Template `json:"templates"`
+	}{newHeader("TemplateList"), cat.List()}
+	return e.write(doc, func() string {
+		var rows [][]render.Cell
+		for _, t := range cat.List() {
+			rows = append(rows, []render.Cell{render.T(t.Name), render.T(t.Version), render.T(t.Origin), render.T(t.Title)})
+		}
+		return render.Table(e.OutStyle, []string{"NAME", "VERSION", "ORIGIN", "TITLE"}, rows)
+	})
+}
+
+func (e *env) showTemplate(name string) error {
+	cat, err := e.open().Catalog()
+	if err != nil {
+		return err
+	}
+	t, err := cat.Lookup(name)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		header
+		*spec.Template
+		Definition json.RawMessage `json:"definition"`
+	}{newHeader("Template"), t, rawJSON(string(t.Definition))}
+	return e.write(doc, func() string { return e.templateText(t) })
+}
+
+func (e *env) templateText(t *spec.Template) string {
+	st := e.OutStyle
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n%s\n\n", st.Title.Render(render.Line(t.Name, 0)), st.Muted.Render("version "+t.Version+" · "+render.Line(t.Origin, 0)), strings.TrimSpace(render.Safe(t.Description)))
+	fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Blocks:"), strings.Join(t.Blocks, ", "))
+	for _, g := range t.Groups {
+		params := t.Group(g.Name)
+		if len(params) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s\n", st.Key.Render(render.Line(g.Title, 0)))
+		rows := make([][]render.Cell, len(params))
+		for i, p := range params {
+			rows[i] = []render.Cell{render.T("  " + p.Name), render.T(string(p.Type)), render.T(defaultText(p)), render.T(render.Line(p.Help, 90))}
+		}
+		b.WriteString(render.Table(st, []string{"  PARAMETER", "TYPE", "DEFAULT", "HELP"}, rows))
+	}
+	if len(t.Example) > 0 {
+		fmt.Fprintf(&b, "\n%s\n%s\n", st.Key.Render("Example input"), render.JSON(string(t.Example), ""))
+	}
+	return b.String()
+}
+
+func defaultText(p spec.Parameter) string {
+	switch {
+	case p.Required:
+		return "required"
+	case p.Default == nil:
+		return "-"
+	}
+	if s, ok := p.Default.(string); ok {
+		return render.Dash(s)
+	}
+	raw, err := json.Marshal(p.Default)
+	if err != nil {
+		return fmt.Sprint(p.Default)
+	}
+	return string(raw)
+}
+
+func newSchema(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "print the JSON Schema of the spec, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cat, err := e.open().Catalog()
+			if err != nil {
+				return err
+			}
+			raw, err := spec.JSONSchema(cat)
+			if err != nil {
+				return err
+			}
+			e.printed = true
+			_, err = fmt.Fprintln(e.Out, string(raw))
+			return err
+		},
+	}
+}

@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/version"
+)
+
+func newVersion(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := struct {
+				header
+				Version string `json:"version"`
+				Commit  string `json:"commit,omitempty"`
+				Go      string `json:"go"`
+				Pulumi  string `json:"pulumi,omitempty"`
+			}{newHeader("Version"), version.Version, version.Commit(), runtime.Version(), ""}
+			if _, v, err := e.open().FindPulumi(cmd.Context()); err == nil {
+				d.Pulumi = v
+			}
+			return e.write(d, func() string {
+				return fmt.Sprintf("pipelinetui %s (%s, Pulumi CLI %s)\n", d.Version, d.Go, render.Dash(d.Pulumi))
+			})
+		},
+	}
+}
+
+func newDoctor(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "check what the tool needs and show where each setting comes from",
+		Long: `Checks the Pulumi CLI, the backend, the sandbox or the AWS credentials, Python and
+Node, and shows every setting with its source. With --yes a missing Pulumi CLI is
+installed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := e.interruptible(cmd.Context())
+			defer cancel()
+			return e.doctor(ctx)
+		},
+	}
+	e.yesFlag(cmd)
+	return cmd
+}
+
+func (e *env) doctor(ctx context.Context) error {
+	checks := e.open().Doctor(ctx)
+	var bad error
+	for _, c := range checks {
+		if c.Err != nil && c.Required {
+			bad = errors.Join(bad, fault.Wrap(c.Err, "%s", c.Name))
+		}
+	}
+	type checkDoc struct {
+		Name   string    `json:"name"`
+		OK     bool      `json:"ok"`
+		Detail string    `json:"detail,omitempty"`
+		Error  *errorDoc `json:"error,omitempty"`
+	}
+	d := struct {
+		header
+		Checks   []checkDoc        `json:"checks"`
+		Settings []settings.Value  `json:"settings"`
+		Paths    map[string]string `json:"paths"`
+	}{header: newHeader("Doctor"), Settings: e.settings.List(), Paths: map[string]string{
+		"home": e.settings.Paths.Home, "config": e.settings.Paths.Config, "logs": e.settings.Paths.Logs(),
+	}}
+	for _, c := range checks {
+		one := checkDoc{Name: c.Name, OK: c.Err == nil, Detail: c.Detail}
+		if c.Err != nil {
+			x := e.describe(c.Err)
+			one.Error = &x
+		}
+		d.Checks = append(d.Checks, one)
+	}
+	if err := e.write(d, func() string { return e.doctorText(checks) }); err != nil {
+		return err
+	}
+	return bad
+}
+
+func (e *env) doctorText(checks []app.Check) string {
+	st := e.OutStyle
+	var b strings.Builder
+	for _, c := range checks {
+		switch {
+		case c.Err == nil:
+			fmt.Fprintf(&b, "%s %s  %s\n", st.Good.Render("✔"), c.Name, st.Muted.Render(render.Line(c.Detail, 0)))
+		case c.Required:
+			fmt.Fprintf(&b, "%s %s  %s\n", st.Bad.Render("✘"), c.Name, st.Bad.Render(render.Line(c.Err.Error(), 0)))
+		default:
+			fmt.Fprintf(&b, "%s %s  %s\n", st.Warn.Render("!"), c.Name, st.Warn.Render(render.Line(c.Err.Error(), 0)))
+		}
+		if h := fault.HintOf(c.Err); h != "" && !c.Required {
+			fmt.Fprintf(&b, "    %s\n", h)
+		}
+	}
+	b.WriteString("\n")
+	rows := [][]render.Cell{
+		{render.T("home"), render.T(e.settings.Paths.Home), render.T(e.settings.Paths.HomeSource)},
+		{render.T("config"), render.T(e.settings.Paths.Config), render.T("")},
+	}
+	for _, v := range e.settings.List() {
+		rows = append(rows, []render.Cell{render.T(v.Name), render.T(render.Dash(v.Value)), render.T(v.Source)})
+	}
+	b.WriteString(render.Table(st, []string{"SETTING", "VALUE", "SOURCE"}, rows))
+	return b.String()
+}
+
+func newCancel(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cancel PIPELINE",
+		Short: "clear the lock that a killed operation left behind",
+		Long: `Shows who holds the lock of a pipeline's stack, and clears it. It does not stop the
+other process: clear a lock only if its owner is gone.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := spec.ParseID(args[0])
+			if err != nil {
+				return err
+			}
+			return e.cancelLock(cmd.Context(), id)
+		},
+	}
+	e.yesFlag(cmd)
+	return cmd
+}
+
+func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
+	if err := e.mutating("cancel"); err != nil {
+		return err
+	}
+	engine, err := e.open().Engine(ctx)
+	if err != nil {
+		return err
+	}
+	locks, err := engine.Locks(ctx, id.StackName())
+	if err != nil {
+		return err
+	}
+	d := struct {
+		header
+		Pipeline string       `json:"pipeline"`
+		Locks    []stack.Lock `json:"locks"`
+		Cleared  bool         `json:"cleared"`
+	}{newHeader("Cancel"), id.String(), locks, false}
+	for _, l := range locks {
+		state := "its process may still run"
+		if l.Stale {
+			state = "its process is gone"
+		}
+		e.note("locked by %s@%s, process %d, since %s: %s", render.Line(l.User, 0), render.Line(l.Host, 0), l.PID, render.Age(l.Since, e.now()), state)
+	}
+	if len(locks) > 0 {
+		if !e.yes {
+			if err := e.yesNo(ctx, "Clear the lock?", nil); err != nil {
+				return err
+			}
+		}
+		if err := engine.Unlock(ctx, id.StackName()); err != nil {
+			return err
+		}
+		d.Cleared = true
+	}
+	return e.write(d, func() string {
+		if !d.Cleared {
+			return fmt.Sprintf("%s is not locked\n", id)
+		}
+		return fmt.Sprintf("the lock of %s is cleared; run `pipelinetui up %s` to finish what was cut off\n", id, id)
+	})
+}
+
+// newDocs writes the reference that docs/ holds, from the commands themselves.
+func newDocs(e *env, root *cobra.Command) *cobra.Command {
+	var dir, man string
+	cmd := &cobra.Command{
+		Use: "docs", Short: "write the command reference and man pages", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(*cobra.Command, []string) error {
+			root.DisableAutoGenTag = true
+			if man != "" {
+				if err := os.MkdirAll(man, 0o755); err != nil {
+					return err
+				}
+				if err := doc.GenManTree(root, &doc.GenManHeader{Title: "PIPELINETUI", Section: "1", Source: "pipelinetui"}, man); err != nil {
+					return err
+				}
+			}
+			if dir == "" {
+				return nil
+			}
+			return os.WriteFile(filepath.Join(dir, "cli.md"), []byte(reference(root)), 0o644)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "folder for cli.md")
+	cmd.Flags().StringVar(&man, "man", "", "folder for man pages")
+	return cmd
+}
+
+// reference is the command reference as one page of Markdown.
+func reference(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("# Command reference\n\nGenerated by `make docs` from the commands themselves.\n\n## Global flags\n\n```\n" +
+		root.PersistentFlags().FlagUsages() + "```\n")
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Hidden || c.Name() == "help" || (!c.IsAvailableCommand() && c != root) {
+			return
+		}
+		if c != root {
+			text := c.Long
+			if text == "" {
+				text = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
+			}
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), text, c.UseLine())
+			if c.HasExample() {
+				fmt.Fprintf(&b, "\n```\n%s\n```\n", c.Example)
+			}
+			if c.HasAvailableLocalFlags() {
+				fmt.Fprintf(&b, "\n```\n%s```\n", c.LocalNonPersistentFlags().FlagUsages())
+			}
+		}
+		for _, s := range c.Commands() {
+			if root.Name() == c.Name() && s.Name() == "completion" {
+				continue
+			}
+			walk(s)
+		}
+	}
+	walk(root)
+	return b.String()
+}
