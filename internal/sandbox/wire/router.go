@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -174,12 +175,26 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		svc.Handler(w, h, req)
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(h.Body, maxBody+1))
+	body, err := readBody(h)
 	if err != nil || len(body) > maxBody {
 		r.writeError(w, svc, req, h, Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "request is larger than %d bytes", maxBody))
 		return
 	}
 	r.serve(w, h, svc, req, body)
+}
+
+// readBody reads at most one byte more than maxBody. SDKs compress what may be
+// large (PutMetricData).
+func readBody(h *http.Request) ([]byte, error) {
+	var in io.Reader = h.Body
+	if h.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(h.Body)
+		if err != nil {
+			return nil, err
+		}
+		in = z
+	}
+	return io.ReadAll(io.LimitReader(in, maxBody+1))
 }
 
 func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req *Request, body []byte) {

@@ -1,0 +1,358 @@
+package cloudwatch
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerAlarms(r *wire.Router) {
+	wire.Handle(r, "cloudwatch", "PutMetricAlarm", s.putAlarm)
+	wire.Handle(r, "cloudwatch", "DescribeAlarms", s.describeAlarms)
+	wire.Handle(r, "cloudwatch", "DeleteAlarms", s.deleteAlarms)
+	wire.Handle(r, "cloudwatch", "SetAlarmState", s.setState)
+	wire.Handle(r, "cloudwatch", "EnableAlarmActions", s.enableActions)
+	wire.Handle(r, "cloudwatch", "DisableAlarmActions", s.disableActions)
+	wire.Handle(r, "cloudwatch", "TagResource", s.tag)
+	wire.Handle(r, "cloudwatch", "UntagResource", s.untag)
+	wire.Handle(r, "cloudwatch", "ListTagsForResource", s.listTags)
+}
+
+// alarm is an alarm as it is kept.
+type alarm struct {
+	Region string
+	types.MetricAlarm
+	Tags map[string]string
+}
+
+func (a alarm) key() string { return a.Region + "|" + *a.AlarmName }
+
+func alarmARN(req *wire.Request, name string) string {
+	return "arn:aws:cloudwatch:" + req.Region + ":" + req.Account + ":alarm:" + name
+}
+
+func (s *Service) putAlarm(ctx context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
+	name := aws.ToString(in.AlarmName)
+	if name == "" || len(name) > 255 {
+		return nil, validation("1 validation error detected: Value '%s' at 'alarmName' failed to satisfy constraint: Member must have length between 1 and 255", name)
+	}
+	if err := req.Authorize(ctx, "cloudwatch:PutMetricAlarm", alarmARN(req, name), nil); err != nil {
+		return nil, err
+	}
+	if err := checkAlarm(in); err != nil {
+		return nil, err
+	}
+	tags, err := addTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Clock.Now().UTC()
+	a := alarm{Region: req.Region, Tags: tags, MetricAlarm: types.MetricAlarm{
+		AlarmName: &name, AlarmArn: aws.String(alarmARN(req, name)), AlarmDescription: in.AlarmDescription, AlarmConfigurationUpdatedTimestamp: &now,
+		ActionsEnabled: aws.Bool(in.ActionsEnabled == nil || *in.ActionsEnabled),
+		AlarmActions:   nonNil(in.AlarmActions), OKActions: nonNil(in.OKActions), InsufficientDataActions: nonNil(in.InsufficientDataActions),
+		Namespace: in.Namespace, MetricName: in.MetricName, Dimensions: in.Dimensions, Statistic: in.Statistic, Period: in.Period, Unit: in.Unit,
+		ComparisonOperator: in.ComparisonOperator, Threshold: in.Threshold, EvaluationPeriods: in.EvaluationPeriods, DatapointsToAlarm: in.DatapointsToAlarm,
+		TreatMissingData: in.TreatMissingData,
+		StateValue:       types.StateValueInsufficientData, StateReason: aws.String("Unchecked: Initial alarm creation"),
+		StateUpdatedTimestamp: &now, StateTransitionedTimestamp: &now,
+	}}
+	err = s.DB.Update(func(tx *store.Tx) error {
+		old, found, err := store.Get[alarm](tx, alarmsBucket, a.key())
+		if err != nil {
+			return err
+		}
+		if found { // the state stays; tags are changed by TagResource only
+			a.Tags = old.Tags
+			a.StateValue, a.StateReason, a.StateReasonData = old.StateValue, old.StateReason, old.StateReasonData
+			a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = old.StateUpdatedTimestamp, old.StateTransitionedTimestamp
+		}
+		return store.Put(tx, alarmsBucket, a.key(), a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.evaluate()
+	return &sdk.PutMetricAlarmOutput{}, nil
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func checkAlarm(in *sdk.PutMetricAlarmInput) error {
+	switch {
+	case len(in.Metrics) > 0 || in.ThresholdMetricId != nil:
+		return unsupported("the sandbox has no metric math")
+	case in.ExtendedStatistic != nil:
+		return unsupported("the sandbox keeps no percentiles")
+	case aws.ToString(in.Namespace) == "":
+		return missing("Namespace")
+	case aws.ToString(in.MetricName) == "":
+		return missing("MetricName")
+	case in.Threshold == nil:
+		return missing("Threshold")
+	case !slices.Contains(in.Statistic.Values(), in.Statistic):
+		return validation("1 validation error detected: Value '%s' at 'statistic' failed to satisfy constraint: Member must satisfy enum value set: [Maximum, SampleCount, Sum, Minimum, Average]", in.Statistic)
+	case aws.ToInt32(in.EvaluationPeriods) < 1:
+		return validation("1 validation error detected: Value at 'evaluationPeriods' failed to satisfy constraint: Member must have value greater than or equal to 1")
+	case aws.ToInt32(in.Period) < 60 || *in.Period%60 != 0:
+		return badValue("The parameter Period must be a multiple of 60: the sandbox keeps minutes.")
+	case int64(*in.Period)*int64(*in.EvaluationPeriods) > 7*86400:
+		return badValue("Metrics cannot be checked across more than 7 days (EvaluationPeriods * Period must be <= 604800).")
+	case in.DatapointsToAlarm != nil && (*in.DatapointsToAlarm < 1 || *in.DatapointsToAlarm > *in.EvaluationPeriods):
+		return validation("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
+	}
+	if _, ok := comparisons[in.ComparisonOperator]; !ok {
+		return unsupported("the sandbox does not compare by %q", in.ComparisonOperator)
+	}
+	switch aws.ToString(in.TreatMissingData) {
+	case "", "missing", "ignore", "breaching", "notBreaching":
+	default:
+		return badValue("The value '%s' for parameter TreatMissingData is not supported.", *in.TreatMissingData)
+	}
+	_, err := dimensionMap(in.Dimensions)
+	return err
+}
+
+func (s *Service) describeAlarms(ctx context.Context, req *wire.Request, in *sdk.DescribeAlarmsInput) (*sdk.DescribeAlarmsOutput, error) {
+	if err := req.Authorize(ctx, "cloudwatch:DescribeAlarms", alarmARN(req, "*"), nil); err != nil {
+		return nil, err
+	}
+	if len(in.AlarmNames) > 0 && in.AlarmNamePrefix != nil {
+		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be used together.")
+	}
+	limit := 100
+	if len(in.AlarmNames) > 0 {
+		limit = len(in.AlarmNames)
+	}
+	if in.MaxRecords != nil {
+		limit = int(*in.MaxRecords)
+	}
+	out := &sdk.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{}, CompositeAlarms: []types.CompositeAlarm{}}
+	if len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
+		return out, nil
+	}
+	var all []alarm
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[alarm](tx, alarmsBucket, req.Region+"|"+aws.ToString(in.AlarmNamePrefix))
+		return err
+	})
+	for _, a := range all {
+		switch {
+		case len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, *a.AlarmName),
+			in.StateValue != "" && in.StateValue != a.StateValue,
+			*a.AlarmName < aws.ToString(in.NextToken),
+			in.ActionPrefix != nil && !slices.ContainsFunc(a.AlarmActions, func(x string) bool { return strings.HasPrefix(x, *in.ActionPrefix) }):
+			continue
+		}
+		if len(out.MetricAlarms) == limit {
+			out.NextToken = a.AlarmName
+			break
+		}
+		out.MetricAlarms = append(out.MetricAlarms, a.MetricAlarm)
+	}
+	return out, err
+}
+
+func noAlarm(name string) error {
+	return badRequest("ResourceNotFound", "ResourceNotFound", "Unknown alarm: %s", name)
+}
+
+// deleteAlarms deletes all or, if one does not exist, none.
+func (s *Service) deleteAlarms(ctx context.Context, req *wire.Request, in *sdk.DeleteAlarmsInput) (*sdk.DeleteAlarmsOutput, error) {
+	for _, name := range in.AlarmNames {
+		if err := req.Authorize(ctx, "cloudwatch:DeleteAlarms", alarmARN(req, name), nil); err != nil {
+			return nil, err
+		}
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		for _, name := range in.AlarmNames {
+			if tx.GetRaw(alarmsBucket, req.Region+"|"+name) == nil {
+				return noAlarm(name)
+			}
+			if err := tx.Delete(alarmsBucket, req.Region+"|"+name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return &sdk.DeleteAlarmsOutput{}, err
+}
+
+// change lets fn change an alarm that the caller may change.
+func (s *Service) change(ctx context.Context, req *wire.Request, name string, fn func(*alarm) error) error {
+	if err := req.Authorize(ctx, "cloudwatch:"+req.Operation, alarmARN(req, name), nil); err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Region+"|"+name)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return noAlarm(name)
+		}
+		if err := fn(&a); err != nil {
+			return err
+		}
+		return store.Put(tx, alarmsBucket, a.key(), a)
+	})
+}
+
+// setState holds until the alarm is evaluated next.
+func (s *Service) setState(ctx context.Context, req *wire.Request, in *sdk.SetAlarmStateInput) (*sdk.SetAlarmStateOutput, error) {
+	if !slices.Contains(in.StateValue.Values(), in.StateValue) {
+		return nil, validation("1 validation error detected: Value '%s' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]", in.StateValue)
+	}
+	var before, after alarm
+	err := s.change(ctx, req, aws.ToString(in.AlarmName), func(a *alarm) error {
+		before = *a
+		s.transit(a, in.StateValue, aws.ToString(in.StateReason))
+		a.StateReasonData = in.StateReasonData
+		after = *a
+		return nil
+	})
+	if err == nil {
+		s.announce(before, after)
+	}
+	return &sdk.SetAlarmStateOutput{}, err
+}
+
+func (s *Service) switchActions(ctx context.Context, req *wire.Request, names []string, on bool) error {
+	for _, name := range names {
+		if err := s.change(ctx, req, name, func(a *alarm) error { a.ActionsEnabled = &on; return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) enableActions(ctx context.Context, req *wire.Request, in *sdk.EnableAlarmActionsInput) (*sdk.EnableAlarmActionsOutput, error) {
+	return &sdk.EnableAlarmActionsOutput{}, s.switchActions(ctx, req, in.AlarmNames, true)
+}
+
+func (s *Service) disableActions(ctx context.Context, req *wire.Request, in *sdk.DisableAlarmActionsInput) (*sdk.DisableAlarmActionsOutput, error) {
+	return &sdk.DisableAlarmActionsOutput{}, s.switchActions(ctx, req, in.AlarmNames, false)
+}
+
+func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
+	out := map[string]string{}
+	maps.Copy(out, tags)
+	for _, t := range add {
+		if k := aws.ToString(t.Key); k == "" || len(k) > 128 || len(aws.ToString(t.Value)) > 256 {
+			return nil, badValue("Tag keys have 1 to 128 characters, values up to 256.")
+		}
+		out[*t.Key] = aws.ToString(t.Value)
+	}
+	if len(out) > 50 {
+		return nil, badValue("There are more than 50 tags.")
+	}
+	return out, nil
+}
+
+// alarmName reads the name out of an alarm's ARN.
+func alarmName(req *wire.Request, arn *string) (string, error) {
+	name, ok := strings.CutPrefix(aws.ToString(arn), alarmARN(req, ""))
+	if !ok {
+		return "", badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", aws.ToString(arn))
+	}
+	return name, nil
+}
+
+func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	name, err := alarmName(req, in.ResourceARN)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.TagResourceOutput{}, s.change(ctx, req, name, func(a *alarm) (err error) {
+		a.Tags, err = addTags(a.Tags, in.Tags)
+		return err
+	})
+}
+
+func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	name, err := alarmName(req, in.ResourceARN)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.UntagResourceOutput{}, s.change(ctx, req, name, func(a *alarm) error {
+		for _, k := range in.TagKeys {
+			delete(a.Tags, k)
+		}
+		return nil
+	})
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
+	name, err := alarmName(req, in.ResourceARN)
+	if err != nil {
+		return nil, err
+	}
+	if err := req.Authorize(ctx, "cloudwatch:ListTagsForResource", *in.ResourceARN, nil); err != nil {
+		return nil, err
+	}
+	out := &sdk.ListTagsForResourceOutput{Tags: []types.Tag{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Region+"|"+name)
+		if err == nil && !found {
+			err = badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", *in.ResourceARN)
+		}
+		for k, v := range a.Tags {
+			out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
+		}
+		return err
+	})
+	slices.SortFunc(out.Tags, func(a, b types.Tag) int { return cmp.Compare(*a.Key, *b.Key) })
+	return out, err
+}
+
+// transit sets a state; the time of the transition only if it is another.
+func (s *Service) transit(a *alarm, to types.StateValue, reason string) {
+	now := s.Clock.Now().UTC()
+	if a.StateValue != to {
+		a.StateTransitionedTimestamp = &now
+	}
+	a.StateValue, a.StateReason, a.StateUpdatedTimestamp, a.StateReasonData = to, &reason, &now, nil
+}
+
+type alarmState struct {
+	Value     string `json:"value"`
+	Reason    string `json:"reason"`
+	Timestamp string `json:"timestamp"`
+}
+
+func stateOf(a alarm) alarmState {
+	return alarmState{string(a.StateValue), aws.ToString(a.StateReason), a.StateUpdatedTimestamp.UTC().Format("2006-01-02T15:04:05.000+0000")}
+}
+
+// announce tells EventBridge of a change of state.
+func (s *Service) announce(before, after alarm) {
+	if before.StateValue == after.StateValue {
+		return
+	}
+	s.Log.Info("alarm", "name", *after.AlarmName, "from", string(before.StateValue), "to", string(after.StateValue), "reason", aws.ToString(after.StateReason))
+	if s.Events == nil {
+		return
+	}
+	s.Events.PutEvent(context.Background(), "aws.cloudwatch", "CloudWatch Alarm State Change", []string{*after.AlarmArn}, map[string]any{
+		"alarmName": *after.AlarmName, "state": stateOf(after), "previousState": stateOf(before),
+		"configuration": map[string]any{"description": aws.ToString(after.AlarmDescription)},
+	})
+}
+
+// window is how long a period is.
+func (a alarm) window() time.Duration { return time.Duration(*a.Period) * time.Second }

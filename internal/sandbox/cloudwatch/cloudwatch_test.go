@@ -1,0 +1,291 @@
+package cloudwatch_test
+
+import (
+	"context"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+)
+
+// recorder takes the events of alarms.
+type recorder chan string
+
+func (r recorder) PutEvent(_ context.Context, source, detailType string, resources []string, detail any) {
+	r <- source + " " + detailType + " " + resources[0]
+}
+
+func register(t *testing.T, w *iamtest.World, events recorder) (*cloudwatch.Service, *sdk.Client) {
+	t.Helper()
+	c := cloudwatch.Config{DB: w.DB, Clock: w.Clock, Account: iamtest.Account, Region: iamtest.Region}
+	if events != nil {
+		c.Events = events
+	}
+	s, err := cloudwatch.New(c)
+	require.NoError(t, err)
+	s.Register(w.Router)
+	return s, sdk.NewFromConfig(w.Admin())
+}
+
+func input() *sdk.PutMetricAlarmInput {
+	return &sdk.PutMetricAlarmInput{
+		AlarmName: aws.String("a"), AlarmDescription: aws.String("failed <executions>"), Namespace: aws.String("AWS/States"), MetricName: aws.String("ExecutionsFailed"),
+		Dimensions: []types.Dimension{{Name: aws.String("StateMachineArn"), Value: aws.String("arn:m")}}, Statistic: types.StatisticSum,
+		Period: aws.Int32(300), EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(1), ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold,
+		TreatMissingData: aws.String("notBreaching"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+	}
+}
+
+func describe(t *testing.T, c *sdk.Client, name string) types.MetricAlarm {
+	t.Helper()
+	out, err := c.DescribeAlarms(t.Context(), &sdk.DescribeAlarmsInput{AlarmNames: []string{name}})
+	require.NoError(t, err)
+	require.Len(t, out.MetricAlarms, 1)
+	return out.MetricAlarms[0]
+}
+
+func TestAlarmLifecycle(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	_, err := c.PutMetricAlarm(ctx, input())
+	require.NoError(t, err)
+	a := describe(t, c, "a")
+	require.Equal(t, "arn:aws:cloudwatch:us-east-1:000000000000:alarm:a", *a.AlarmArn)
+	require.Equal(t, "failed <executions>", *a.AlarmDescription)
+	require.InDelta(t, 1, *a.Threshold, 0)
+	require.EqualValues(t, 300, *a.Period)
+	require.True(t, *a.ActionsEnabled)
+	require.Empty(t, a.AlarmActions)
+	require.True(t, w.Clock.Now().Equal(*a.AlarmConfigurationUpdatedTimestamp))
+	require.Nil(t, a.DatapointsToAlarm)
+
+	_, err = c.TagResource(ctx, &sdk.TagResourceInput{ResourceARN: a.AlarmArn, Tags: []types.Tag{{Key: aws.String("l"), Value: aws.String("w")}}})
+	require.NoError(t, err)
+	_, err = c.UntagResource(ctx, &sdk.UntagResourceInput{ResourceARN: a.AlarmArn, TagKeys: []string{"k"}})
+	require.NoError(t, err)
+	w.Reopen(t)
+	_, c = register(t, w, nil)
+	tags, err := c.ListTagsForResource(ctx, &sdk.ListTagsForResourceInput{ResourceARN: a.AlarmArn})
+	require.NoError(t, err)
+	require.Equal(t, []types.Tag{{Key: aws.String("l"), Value: aws.String("w")}}, tags.Tags)
+
+	_, err = c.DeleteAlarms(ctx, &sdk.DeleteAlarmsInput{AlarmNames: []string{"a", "b"}})
+	var gone *types.ResourceNotFound
+	require.ErrorAs(t, err, &gone)
+	describe(t, c, "a")
+	_, err = c.DeleteAlarms(ctx, &sdk.DeleteAlarmsInput{AlarmNames: []string{"a"}})
+	require.NoError(t, err)
+	out, err := c.DescribeAlarms(ctx, &sdk.DescribeAlarmsInput{AlarmNamePrefix: aws.String("a")})
+	require.NoError(t, err)
+	require.Empty(t, out.MetricAlarms)
+}
+
+func TestAlarmFollowsMetric(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	events := make(recorder, 10)
+	s, c := register(t, w, events)
+	require.NoError(t, s.Start(ctx))
+	defer func() { require.NoError(t, s.Close()) }()
+	_, err := c.PutMetricAlarm(ctx, input())
+	require.NoError(t, err)
+	require.Equal(t, types.StateValueOk, describe(t, c, "a").StateValue, "no executions is no failure")
+	require.Equal(t, "aws.cloudwatch CloudWatch Alarm State Change arn:aws:cloudwatch:us-east-1:000000000000:alarm:a", <-events)
+
+	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
+	s.PutMetric(ctx, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:other"}, 1)
+	s.PutMetric(ctx, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:m"}, 1)
+	require.NoError(t, w.Clock.WaitTimers(ctx, 2))
+	w.Clock.Advance(time.Second)
+	<-events
+	a := describe(t, c, "a")
+	require.Equal(t, types.StateValueAlarm, a.StateValue)
+	require.Contains(t, *a.StateReason, "Threshold Crossed: 1 out of the last 1 datapoints [1 (")
+
+	// After two periods without failures it is over.
+	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
+	w.Clock.Advance(10 * time.Minute)
+	<-events
+	require.Equal(t, types.StateValueOk, describe(t, c, "a").StateValue)
+
+	_, err = c.SetAlarmState(ctx, &sdk.SetAlarmStateInput{AlarmName: aws.String("a"), StateValue: types.StateValueAlarm, StateReason: aws.String("rehearsal")})
+	require.NoError(t, err)
+	require.Equal(t, "rehearsal", *describe(t, c, "a").StateReason)
+}
+
+func TestMissingData(t *testing.T) {
+	t.Parallel()
+	for treat, want := range map[string]types.StateValue{
+		"": types.StateValueInsufficientData, "missing": types.StateValueInsufficientData, "ignore": types.StateValueInsufficientData,
+		"breaching": types.StateValueAlarm, "notBreaching": types.StateValueOk,
+	} {
+		t.Run(treat, func(t *testing.T) {
+			t.Parallel()
+			w := iamtest.New(t)
+			_, c := register(t, w, nil)
+			in := input()
+			in.TreatMissingData = nil
+			if treat != "" {
+				in.TreatMissingData = &treat
+			}
+			_, err := c.PutMetricAlarm(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, want, describe(t, c, "a").StateValue)
+		})
+	}
+}
+
+func TestDatapointsToAlarm(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	in := input()
+	in.Namespace, in.Period, in.EvaluationPeriods, in.DatapointsToAlarm, in.Dimensions = aws.String("Mine"), aws.Int32(60), aws.Int32(3), aws.Int32(2), nil
+	_, err := c.PutMetricAlarm(ctx, in)
+	require.NoError(t, err)
+	put := func(ago time.Duration, v float64) {
+		_, err := c.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
+			{MetricName: aws.String("ExecutionsFailed"), Value: &v, Timestamp: aws.Time(w.Clock.Now().Add(-ago))},
+		}})
+		require.NoError(t, err)
+	}
+	put(0, 0)
+	put(2*time.Minute, 5)
+	require.Equal(t, types.StateValueOk, describe(t, c, "a").StateValue)
+	put(time.Minute, 5)
+	require.Equal(t, types.StateValueAlarm, describe(t, c, "a").StateValue)
+}
+
+func TestStatistics(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	s, c := register(t, w, nil)
+	start := w.Clock.Now().Truncate(5 * time.Minute)
+	dims := []types.Dimension{{Name: aws.String("d"), Value: aws.String("1")}}
+	_, err := c.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
+		{MetricName: aws.String("m"), Dimensions: dims, Values: []float64{1, 4}, Counts: []float64{2, 1}, Timestamp: &start, Unit: types.StandardUnitCount},
+		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: aws.Float64(-3), Minimum: aws.Float64(-3), Maximum: aws.Float64(-3)}, Timestamp: &start},
+	}})
+	require.NoError(t, err)
+	// What was acknowledged is there after a restart.
+	w.Reopen(t)
+	s, c = register(t, w, nil)
+	get := func(namespace string, dims []types.Dimension) []types.Datapoint {
+		out, err := c.GetMetricStatistics(ctx, &sdk.GetMetricStatisticsInput{
+			Namespace: &namespace, MetricName: aws.String("m"), Dimensions: dims, StartTime: aws.Time(start), EndTime: aws.Time(start.Add(5 * time.Minute)), Period: aws.Int32(300),
+			Statistics: types.Statistic("").Values(),
+		})
+		require.NoError(t, err)
+		return out.Datapoints
+	}
+	got := get("Mine", dims)
+	require.Len(t, got, 1)
+	require.True(t, start.Equal(*got[0].Timestamp))
+	for name, v := range map[string][2]float64{"sum": {*got[0].Sum, 3}, "min": {*got[0].Minimum, -3}, "max": {*got[0].Maximum, 4}, "n": {*got[0].SampleCount, 4}, "avg": {*got[0].Average, 0.75}} {
+		require.InDelta(t, v[1], v[0], 1e-9, name)
+	}
+	require.Empty(t, get("Mine", nil))
+	s.PutMetric(ctx, "AWS/X", "m", nil, 7)
+	require.Len(t, get("AWS/X", nil), 1, "what is in memory counts")
+	list, err := c.ListMetrics(ctx, &sdk.ListMetricsInput{Namespace: aws.String("Mine")})
+	require.NoError(t, err)
+	require.Equal(t, []types.Metric{{Namespace: aws.String("Mine"), MetricName: aws.String("m"), Dimensions: dims}}, list.Metrics)
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	for name, tc := range map[string]struct {
+		edit func(*sdk.PutMetricAlarmInput)
+		code string
+	}{
+		"percentile": {func(in *sdk.PutMetricAlarmInput) { in.Statistic, in.ExtendedStatistic = "", aws.String("p99") }, "NotImplemented"},
+		"period":     {func(in *sdk.PutMetricAlarmInput) { in.Period = aws.Int32(10) }, "InvalidParameterValue"},
+		"statistic":  {func(in *sdk.PutMetricAlarmInput) { in.Statistic = "Median" }, "ValidationError"},
+		"no metric":  {func(in *sdk.PutMetricAlarmInput) { in.MetricName = nil }, "MissingParameter"},
+		"missing":    {func(in *sdk.PutMetricAlarmInput) { in.TreatMissingData = aws.String("x") }, "InvalidParameterValue"},
+		"too many":   {func(in *sdk.PutMetricAlarmInput) { in.DatapointsToAlarm = aws.Int32(2) }, "ValidationError"},
+		"metric math": {func(in *sdk.PutMetricAlarmInput) {
+			in.Metrics = []types.MetricDataQuery{{Id: aws.String("e"), Expression: aws.String("1")}}
+		}, "NotImplemented"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := input()
+			tc.edit(in)
+			_, err := c.PutMetricAlarm(ctx, in)
+			iamtest.RequireCode(t, err, tc.code)
+		})
+	}
+	_, limited := w.Role(t, "limited", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudwatch:PutMetricData","Resource":"*","Condition":{"StringLike":{"cloudwatch:namespace":"mine/*"}}}]}`)
+	put := func(namespace string) error {
+		_, err := sdk.NewFromConfig(limited).PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: &namespace, MetricData: []types.MetricDatum{{MetricName: aws.String("m"), Value: aws.Float64(1)}}})
+		return err
+	}
+	require.NoError(t, put("mine/a"))
+	iamtest.RequireCode(t, put("other"), "AccessDenied")
+}
+
+// Older tools speak the query protocol.
+func TestQueryProtocol(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	register(t, w, nil)
+	call := func(form url.Values) (int, string) {
+		body := form.Encode()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/", strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		sum := sha256.Sum256([]byte(body))
+		creds, err := w.Admin().Credentials.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), creds, req, hex.EncodeToString(sum[:]), "monitoring", "us-east-1", w.Clock.Now()))
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
+		raw, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(raw)
+	}
+	status, body := call(url.Values{
+		"Action": {"PutMetricAlarm"}, "Version": {"2010-08-01"}, "AlarmName": {"q"}, "Namespace": {"N"}, "MetricName": {"m"}, "Statistic": {"Sum"}, "Period": {"60"},
+		"EvaluationPeriods": {"1"}, "Threshold": {"1.5"}, "ComparisonOperator": {"GreaterThanThreshold"}, "Dimensions.member.1.Name": {"d"}, "Dimensions.member.1.Value": {"1"}, "AlarmActions": {""},
+	})
+	require.Equal(t, http.StatusOK, status, body)
+	status, body = call(url.Values{"Action": {"DescribeAlarms"}, "Version": {"2010-08-01"}, "AlarmNames.member.1": {"q"}})
+	require.Equal(t, http.StatusOK, status, body)
+	var out struct {
+		XMLName xml.Name `xml:"http://monitoring.amazonaws.com/doc/2010-08-01/ DescribeAlarmsResponse"`
+		Alarms  []struct {
+			AlarmName, StateUpdatedTimestamp string
+			Threshold                        float64
+			Dimensions                       []struct{ Name, Value string } `xml:"Dimensions>member"`
+		} `xml:"DescribeAlarmsResult>MetricAlarms>member"`
+	}
+	require.NoError(t, xml.Unmarshal([]byte(body), &out))
+	require.Equal(t, "q", out.Alarms[0].AlarmName)
+	require.InDelta(t, 1.5, out.Alarms[0].Threshold, 0)
+	require.Equal(t, "d", out.Alarms[0].Dimensions[0].Name)
+	_, err := time.Parse(time.RFC3339, out.Alarms[0].StateUpdatedTimestamp)
+	require.NoError(t, err)
+	status, body = call(url.Values{"Action": {"DeleteAlarms"}, "Version": {"2010-08-01"}, "AlarmNames.member.1": {"none"}})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, body, "<Code>ResourceNotFound</Code>")
+}

@@ -1,0 +1,242 @@
+package cloudwatch
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) registerMetrics(r *wire.Router) {
+	wire.Handle(r, "cloudwatch", "PutMetricData", s.putMetricData)
+	wire.Handle(r, "cloudwatch", "GetMetricStatistics", s.getStatistics)
+	wire.Handle(r, "cloudwatch", "ListMetrics", s.listMetrics)
+}
+
+func badRequest(code, query, format string, args ...any) *wire.Error {
+	e := wire.Errorf(http.StatusBadRequest, code, format, args...)
+	e.QueryCode = query
+	return e
+}
+
+func badValue(format string, args ...any) error {
+	return badRequest("InvalidParameterValueException", "InvalidParameterValue", format, args...)
+}
+
+func missing(name string) error {
+	return badRequest("MissingRequiredParameterException", "MissingParameter", "The parameter %s is required.", name)
+}
+
+func validation(format string, args ...any) error {
+	return badRequest("ValidationException", "ValidationError", format, args...)
+}
+
+func unsupported(format string, args ...any) error {
+	return wire.Errorf(http.StatusNotImplemented, "NotImplemented", format, args...)
+}
+
+func dimensionMap(list []types.Dimension) (map[string]string, error) {
+	out := map[string]string{}
+	for _, d := range list {
+		if aws.ToString(d.Name) == "" || aws.ToString(d.Value) == "" {
+			return nil, badValue("The parameters of a dimension must not be empty.")
+		}
+		out[*d.Name] = *d.Value
+	}
+	if len(out) > 30 {
+		return nil, badValue("The collection Dimensions must not have a size greater than 30.")
+	}
+	return out, nil
+}
+
+func (s *Service) putMetricData(ctx context.Context, req *wire.Request, in *sdk.PutMetricDataInput) (*sdk.PutMetricDataOutput, error) {
+	namespace := aws.ToString(in.Namespace)
+	if err := req.Authorize(ctx, "cloudwatch:PutMetricData", "*", map[string][]string{"cloudwatch:namespace": {namespace}}); err != nil {
+		return nil, err
+	}
+	switch {
+	case namespace == "":
+		return nil, missing("Namespace")
+	case len(in.EntityMetricData) > 0:
+		return nil, unsupported("the sandbox does not take EntityMetricData")
+	case req.HTTP != nil && strings.HasPrefix(namespace, "AWS/"):
+		return nil, badValue("The value %s for parameter Namespace is invalid: namespaces of AWS are for its services.", namespace)
+	}
+	points := map[string]stat{}
+	for _, d := range in.MetricData {
+		if aws.ToString(d.MetricName) == "" {
+			return nil, missing("MetricData.member.1.MetricName")
+		}
+		dims, err := dimensionMap(d.Dimensions)
+		if err != nil {
+			return nil, err
+		}
+		v, err := datum(d)
+		if err != nil {
+			return nil, err
+		}
+		at := s.Clock.Now()
+		if d.Timestamp != nil {
+			at = *d.Timestamp
+			if at.Before(s.Clock.Now().Add(-14*24*time.Hour)) || at.After(s.Clock.Now().Add(2*time.Hour)) {
+				return nil, badValue("The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks and the next two hours.")
+			}
+		}
+		key := dataKey(seriesKey(req.Region, namespace, *d.MetricName, dims), at)
+		points[key] = points[key].merge(v)
+	}
+	if err := s.keep(points); err != nil {
+		return nil, err
+	}
+	s.evaluate()
+	return &sdk.PutMetricDataOutput{}, nil
+}
+
+// datum reads the three forms of a point: a value, a set of statistics, values
+// with counts.
+func datum(d types.MetricDatum) (stat, error) {
+	unit := string(d.Unit)
+	if unit == "" {
+		unit = "None"
+	}
+	one := func(v, n float64) stat { return stat{Count: n, Sum: v * n, Min: v, Max: v, Unit: unit} }
+	switch {
+	case d.StatisticValues != nil:
+		v := d.StatisticValues
+		if v.SampleCount == nil || v.Sum == nil || v.Minimum == nil || v.Maximum == nil {
+			return stat{}, missing("MetricData.member.1.StatisticValues")
+		}
+		return stat{Count: *v.SampleCount, Sum: *v.Sum, Min: *v.Minimum, Max: *v.Maximum, Unit: unit}, nil
+	case d.Value != nil:
+		return one(*d.Value, 1), nil
+	case len(d.Values) > 0:
+		if len(d.Counts) > 0 && len(d.Counts) != len(d.Values) {
+			return stat{}, badValue("The parameters Values and Counts must have the same size.")
+		}
+		var sum stat
+		for i, v := range d.Values {
+			n := 1.0
+			if len(d.Counts) > 0 {
+				n = d.Counts[i]
+			}
+			sum = sum.merge(one(v, n))
+		}
+		return sum, nil
+	}
+	return stat{}, missing("MetricData.member.1.Value")
+}
+
+func (s *Service) getStatistics(ctx context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
+	if err := req.Authorize(ctx, "cloudwatch:GetMetricStatistics", "*", nil); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Namespace == nil:
+		return nil, missing("Namespace")
+	case in.MetricName == nil:
+		return nil, missing("MetricName")
+	case in.StartTime == nil || in.EndTime == nil || !in.StartTime.Before(*in.EndTime):
+		return nil, badValue("The parameter StartTime must be less than the parameter EndTime.")
+	case in.Period == nil || *in.Period < 60 || *in.Period%60 != 0:
+		return nil, badValue("The parameter Period must be a multiple of 60.")
+	case len(in.ExtendedStatistics) > 0:
+		return nil, unsupported("the sandbox keeps no percentiles")
+	case len(in.Statistics) == 0:
+		return nil, missing("Statistics")
+	}
+	dims, err := dimensionMap(in.Dimensions)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	minutes, err := s.read(seriesKey(req.Region, *in.Namespace, *in.MetricName, dims), *in.StartTime, *in.EndTime)
+	if err != nil {
+		return nil, err
+	}
+	out := &sdk.GetMetricStatisticsOutput{Label: in.MetricName, Datapoints: []types.Datapoint{}}
+	for at, v := range periods(minutes, time.Duration(*in.Period)*time.Second) {
+		if in.Unit != "" && string(in.Unit) != v.Unit {
+			continue
+		}
+		p := types.Datapoint{Timestamp: aws.Time(at), Unit: types.StandardUnit(v.Unit)}
+		for _, name := range in.Statistics {
+			x := aws.Float64(v.value(string(name)))
+			switch name {
+			case types.StatisticAverage:
+				p.Average = x
+			case types.StatisticSum:
+				p.Sum = x
+			case types.StatisticMinimum:
+				p.Minimum = x
+			case types.StatisticMaximum:
+				p.Maximum = x
+			case types.StatisticSampleCount:
+				p.SampleCount = x
+			default:
+				return nil, badValue("The value %s for parameter Statistics is invalid.", name)
+			}
+		}
+		out.Datapoints = append(out.Datapoints, p)
+	}
+	slices.SortFunc(out.Datapoints, func(a, b types.Datapoint) int { return a.Timestamp.Compare(*b.Timestamp) })
+	return out, nil
+}
+
+func (s *Service) listMetrics(ctx context.Context, req *wire.Request, in *sdk.ListMetricsInput) (*sdk.ListMetricsOutput, error) {
+	if err := req.Authorize(ctx, "cloudwatch:ListMetrics", "*", nil); err != nil {
+		return nil, err
+	}
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	out := &sdk.ListMetricsOutput{Metrics: []types.Metric{}}
+	last := ""
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(dataBucket, "", "", func(key string, _ []byte) (bool, error) {
+			series, _, _ := strings.Cut(key, "\x00")
+			if series == last {
+				return true, nil
+			}
+			last = series
+			var parts []string
+			if err := json.Unmarshal([]byte(series), &parts); err != nil {
+				return false, err
+			}
+			if m, ok := wanted(parts, req.Region, in); ok {
+				out.Metrics = append(out.Metrics, m)
+			}
+			return true, nil
+		})
+	})
+	return out, err
+}
+
+// wanted turns the parts of a series key into a metric if the filters let it.
+func wanted(parts []string, region string, in *sdk.ListMetricsInput) (types.Metric, bool) {
+	m := types.Metric{Namespace: &parts[1], MetricName: &parts[2]}
+	if parts[0] != region || (in.Namespace != nil && *in.Namespace != parts[1]) || (in.MetricName != nil && *in.MetricName != parts[2]) {
+		return m, false
+	}
+	for i := 3; i+1 < len(parts); i += 2 {
+		m.Dimensions = append(m.Dimensions, types.Dimension{Name: &parts[i], Value: &parts[i+1]})
+	}
+	for _, f := range in.Dimensions {
+		if !slices.ContainsFunc(m.Dimensions, func(d types.Dimension) bool {
+			return *d.Name == aws.ToString(f.Name) && (f.Value == nil || *f.Value == *d.Value)
+		}) {
+			return m, false
+		}
+	}
+	return m, true
+}
