@@ -1,0 +1,491 @@
+// Package autoscaling owns the sandbox's Application Auto Scaling for SageMaker
+// endpoint variants: scalable targets and scaling policies are kept and checked,
+// but nothing is scaled, since a variant of the sandbox is one process whatever
+// its instance count. Of the sandbox it may import only wire and store; SageMaker
+// is asked through the router, as the caller.
+package autoscaling
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const (
+	targetsBucket  = "autoscaling.targets"  // region|resource id -> target
+	policiesBucket = "autoscaling.policies" // region|resource id|name -> scalingPolicy
+)
+
+// Config is what the service needs. DB is required.
+type Config struct {
+	DB              *store.DB
+	Clock           clock.Clock  // nil: the machine's
+	Log             *slog.Logger // nil: none
+	Account, Region string
+}
+
+// Service is Application Auto Scaling of one account. It is safe for concurrent
+// use.
+type Service struct {
+	Config
+	router *wire.Router
+}
+
+// New returns the service over the store.
+func New(c Config) (*Service, error) {
+	if c.DB == nil {
+		return nil, errors.New("autoscaling: DB is required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{Config: c}, nil
+}
+
+// Register adds the service and its operations to the router, through which it
+// asks SageMaker.
+func (s *Service) Register(r *wire.Router) {
+	s.router = r
+	const id = "applicationautoscaling"
+	r.Register(wire.Service{ID: id, Scope: "application-autoscaling", Target: "AnyScaleFrontendService", Protocol: wire.JSON11})
+	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget)
+	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets)
+	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget)
+	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy)
+	wire.Handle(r, id, "DescribeScalingPolicies", s.describePolicies)
+	wire.Handle(r, id, "DeleteScalingPolicy", s.deletePolicy)
+	wire.Handle(r, id, "TagResource", s.tag)
+	wire.Handle(r, id, "UntagResource", s.untag)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags)
+}
+
+// target is a scalable target as it is kept.
+type target struct {
+	Region, ResourceID, ARN, Role string
+	Min, Max                      int32
+	Suspended                     types.SuspendedState
+	Created                       time.Time
+	Tags                          map[string]string
+}
+
+func targetKey(region, resourceID string) string { return region + "|" + resourceID }
+
+// scalingPolicy is a policy as it is kept.
+type scalingPolicy struct {
+	Name, ARN, ResourceID string
+	Type                  types.PolicyType
+	Tracking              *types.TargetTrackingScalingPolicyConfiguration
+	Step                  *types.StepScalingPolicyConfiguration
+	Created               time.Time
+}
+
+func validation(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
+}
+
+func noTarget(resourceID string) error {
+	return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
+		"No scalable target found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s", resourceID, types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
+}
+
+var variant = regexp.MustCompile(`^endpoint/([a-zA-Z0-9-]{1,63})/variant/([a-zA-Z0-9-]{1,63})$`)
+
+// check takes the one kind of target there is.
+func check(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
+	if namespace != types.ServiceNamespaceSagemaker || (dimension != "" && dimension != types.ScalableDimensionSageMakerVariantDesiredInstanceCount) {
+		return wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox knows only the scalable dimension %s", types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
+	}
+	if resourceID != nil && !variant.MatchString(*resourceID) {
+		return validation("Unsupported service namespace, resource type or scalable dimension: %s", *resourceID)
+	}
+	return nil
+}
+
+// checkOne is check where the resource must be named.
+func checkOne(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
+	if aws.ToString(resourceID) == "" || dimension == "" {
+		return validation("ResourceId and ScalableDimension are required.")
+	}
+	return check(namespace, dimension, resourceID)
+}
+
+// may asks for the request's permission. The service's resources of its own have
+// ARNs; calls before there is one ask for "*".
+func may(ctx context.Context, req *wire.Request, arn string) error {
+	return req.Authorize(ctx, "application-autoscaling:"+req.Operation, arn, nil)
+}
+
+// inService refuses a variant that is not there, as AWS does: it asks SageMaker
+// with the caller's rights.
+func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID string) error {
+	m := variant.FindStringSubmatch(resourceID)
+	in, err := json.Marshal(map[string]string{"EndpointName": m[1]})
+	if err != nil {
+		return err
+	}
+	raw, err := s.router.Invoke(ctx, req.Principal, "sagemaker", "DescribeEndpoint", in)
+	if err != nil {
+		return validation("%s", wire.AsError(err).Message)
+	}
+	var endpoint struct {
+		EndpointStatus     string
+		ProductionVariants []struct{ VariantName string }
+	}
+	if err := json.Unmarshal(raw, &endpoint); err != nil {
+		return err
+	}
+	if endpoint.EndpointStatus != "InService" {
+		return validation("The endpoint %s is not InService: its status is %s.", m[1], endpoint.EndpointStatus)
+	}
+	for _, v := range endpoint.ProductionVariants {
+		if v.VariantName == m[2] {
+			return nil
+		}
+	}
+	return validation("The endpoint %s has no production variant %s.", m[1], m[2])
+}
+
+func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk.RegisterScalableTargetInput) (*sdk.RegisterScalableTargetOutput, error) {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	if err := s.inService(ctx, req, *in.ResourceId); err != nil {
+		return nil, err
+	}
+	var t target
+	err := s.DB.Update(func(tx *store.Tx) error {
+		key := targetKey(req.Region, *in.ResourceId)
+		var found bool
+		var err error
+		if t, found, err = store.Get[target](tx, targetsBucket, key); err != nil {
+			return err
+		}
+		if !found {
+			if in.MinCapacity == nil || in.MaxCapacity == nil {
+				return validation("MinCapacity and MaxCapacity are required to register a new scalable target.")
+			}
+			t = target{
+				Region: req.Region, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Tags: in.Tags,
+				ARN:  "arn:aws:application-autoscaling:" + req.Region + ":" + req.Account + ":scalable-target/" + strings.ReplaceAll(wire.NewID(), "-", ""),
+				Role: "arn:aws:iam::" + req.Account + ":role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+			}
+		} else if len(in.Tags) > 0 {
+			return validation("Tags of a scalable target that is registered are changed by TagResource.")
+		}
+		t.apply(in)
+		if t.Min < 0 || t.Max < t.Min {
+			return validation("Maximum capacity cannot be less than minimum capacity")
+		}
+		return store.Put(tx, targetsBucket, key, t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.RegisterScalableTargetOutput{ScalableTargetARN: &t.ARN}, nil
+}
+
+// apply sets what the request gives and leaves the rest.
+func (t *target) apply(in *sdk.RegisterScalableTargetInput) {
+	if in.MinCapacity != nil {
+		t.Min = *in.MinCapacity
+	}
+	if in.MaxCapacity != nil {
+		t.Max = *in.MaxCapacity
+	}
+	if sus := in.SuspendedState; sus != nil {
+		for _, p := range []struct{ from, to **bool }{
+			{&sus.DynamicScalingInSuspended, &t.Suspended.DynamicScalingInSuspended},
+			{&sus.DynamicScalingOutSuspended, &t.Suspended.DynamicScalingOutSuspended},
+			{&sus.ScheduledScalingSuspended, &t.Suspended.ScheduledScalingSuspended},
+		} {
+			if *p.from != nil {
+				*p.to = *p.from
+			}
+		}
+	}
+}
+
+func (t target) output() types.ScalableTarget {
+	state := &types.SuspendedState{
+		DynamicScalingInSuspended:  aws.Bool(aws.ToBool(t.Suspended.DynamicScalingInSuspended)),
+		DynamicScalingOutSuspended: aws.Bool(aws.ToBool(t.Suspended.DynamicScalingOutSuspended)),
+		ScheduledScalingSuspended:  aws.Bool(aws.ToBool(t.Suspended.ScheduledScalingSuspended)),
+	}
+	return types.ScalableTarget{
+		ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: types.ScalableDimensionSageMakerVariantDesiredInstanceCount,
+		ResourceId: &t.ResourceID, ScalableTargetARN: &t.ARN, RoleARN: &t.Role, MinCapacity: &t.Min, MaxCapacity: &t.Max,
+		CreationTime: &t.Created, SuspendedState: state,
+	}
+}
+
+func (s *Service) describeTargets(ctx context.Context, req *wire.Request, in *sdk.DescribeScalableTargetsInput) (*sdk.DescribeScalableTargetsOutput, error) {
+	if err := check(in.ServiceNamespace, in.ScalableDimension, nil); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	var all []types.ScalableTarget
+	err := s.DB.View(func(tx *store.Tx) error {
+		list, err := store.List[target](tx, targetsBucket, targetKey(req.Region, ""))
+		for _, t := range list {
+			if len(in.ResourceIds) == 0 || slices.Contains(in.ResourceIds, t.ResourceID) {
+				all = append(all, t.output())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page(all, in.NextToken, in.MaxResults, func(t types.ScalableTarget) string { return *t.ResourceId })
+	return &sdk.DescribeScalableTargetsOutput{ScalableTargets: some, NextToken: next}, err
+}
+
+// deregisterTarget deletes the target with its policies.
+func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		key := targetKey(req.Region, *in.ResourceId)
+		if tx.GetRaw(targetsBucket, key) == nil {
+			return noTarget(*in.ResourceId)
+		}
+		if err := tx.DeletePrefix(policiesBucket, key+"|"); err != nil {
+			return err
+		}
+		return tx.Delete(targetsBucket, key)
+	})
+	return &sdk.DeregisterScalableTargetOutput{}, err
+}
+
+func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	name := aws.ToString(in.PolicyName)
+	if name == "" || len(name) > 256 || strings.Contains(name, "|") {
+		return nil, validation("1 validation error detected: Value '%s' at 'policyName' failed to satisfy constraint: Member must satisfy regular expression pattern: \\p{Print}+", name)
+	}
+	p := scalingPolicy{Name: name, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Type: in.PolicyType, Tracking: in.TargetTrackingScalingPolicyConfiguration, Step: in.StepScalingPolicyConfiguration}
+	if err := checkPolicy(in); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		key := targetKey(req.Region, p.ResourceID)
+		if tx.GetRaw(targetsBucket, key) == nil {
+			return noTarget(p.ResourceID)
+		}
+		key += "|" + name
+		old, found, err := store.Get[scalingPolicy](tx, policiesBucket, key)
+		if err != nil {
+			return err
+		}
+		if found {
+			if p.Type == "" {
+				p.Type = old.Type
+			}
+			if p.Type != old.Type {
+				return validation("You cannot change the type of a scaling policy.")
+			}
+			p.ARN, p.Created = old.ARN, old.Created
+		} else {
+			p.ARN = "arn:aws:autoscaling:" + req.Region + ":" + req.Account + ":scalingPolicy:" + wire.NewID() + ":resource/sagemaker/" + p.ResourceID + ":policyName/" + name
+		}
+		return store.Put(tx, policiesBucket, key, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.PutScalingPolicyOutput{PolicyARN: &p.ARN, Alarms: []types.Alarm{}}, nil
+}
+
+func checkPolicy(in *sdk.PutScalingPolicyInput) error {
+	track, step := in.TargetTrackingScalingPolicyConfiguration, in.StepScalingPolicyConfiguration
+	switch {
+	case in.PredictiveScalingPolicyConfiguration != nil || in.PolicyType == types.PolicyTypePredictiveScaling:
+		return validation("Predictive scaling is not available for the service namespace sagemaker.")
+	case in.PolicyType == types.PolicyTypeTargetTrackingScaling && track == nil:
+		return validation("You must specify a TargetTrackingScalingPolicyConfiguration with the TargetTrackingScaling policy type.")
+	case (in.PolicyType == types.PolicyTypeStepScaling || in.PolicyType == "") && step == nil:
+		return validation("You must specify a StepScalingPolicyConfiguration with the StepScaling policy type.")
+	case track != nil && step != nil:
+		return validation("Only one kind of scaling policy configuration can be given.")
+	}
+	if track == nil {
+		return nil
+	}
+	switch {
+	case track.TargetValue == nil || *track.TargetValue <= 0:
+		return validation("TargetValue must be greater than 0.")
+	case (track.PredefinedMetricSpecification == nil) == (track.CustomizedMetricSpecification == nil):
+		return validation("You must specify either a predefined metric or a customized metric.")
+	case track.PredefinedMetricSpecification != nil && !strings.HasPrefix(string(track.PredefinedMetricSpecification.PredefinedMetricType), "SageMaker"):
+		return validation("The metric type %s is not valid for the service namespace sagemaker.", track.PredefinedMetricSpecification.PredefinedMetricType)
+	}
+	return nil
+}
+
+func (s *Service) describePolicies(ctx context.Context, req *wire.Request, in *sdk.DescribeScalingPoliciesInput) (*sdk.DescribeScalingPoliciesOutput, error) {
+	if err := check(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	prefix := targetKey(req.Region, "")
+	if in.ResourceId != nil {
+		prefix = targetKey(req.Region, *in.ResourceId) + "|"
+	}
+	var all []types.ScalingPolicy
+	err := s.DB.View(func(tx *store.Tx) error {
+		list, err := store.List[scalingPolicy](tx, policiesBucket, prefix)
+		for _, p := range list {
+			if len(in.PolicyNames) > 0 && !slices.Contains(in.PolicyNames, p.Name) {
+				continue
+			}
+			all = append(all, types.ScalingPolicy{
+				PolicyName: &p.Name, PolicyARN: &p.ARN, PolicyType: p.Type, ResourceId: &p.ResourceID, CreationTime: &p.Created, Alarms: []types.Alarm{},
+				ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: types.ScalableDimensionSageMakerVariantDesiredInstanceCount,
+				TargetTrackingScalingPolicyConfiguration: p.Tracking, StepScalingPolicyConfiguration: p.Step,
+			})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page(all, in.NextToken, in.MaxResults, func(p types.ScalingPolicy) string { return *p.ResourceId + "|" + *p.PolicyName })
+	return &sdk.DescribeScalingPoliciesOutput{ScalingPolicies: some, NextToken: next}, err
+}
+
+func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+		return nil, err
+	}
+	if err := may(ctx, req, "*"); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		key := targetKey(req.Region, *in.ResourceId) + "|" + aws.ToString(in.PolicyName)
+		if tx.GetRaw(policiesBucket, key) == nil {
+			return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
+				"No scaling policy found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s, policy name: %s", *in.ResourceId, in.ScalableDimension, aws.ToString(in.PolicyName))
+		}
+		return tx.Delete(policiesBucket, key)
+	})
+	return &sdk.DeleteScalingPolicyOutput{}, err
+}
+
+// byARN loads the target that a tag operation names.
+func byARN(tx *store.Tx, req *wire.Request, arn string) (target, error) {
+	list, err := store.List[target](tx, targetsBucket, targetKey(req.Region, ""))
+	if err != nil {
+		return target{}, err
+	}
+	for _, t := range list {
+		if t.ARN == arn {
+			return t, nil
+		}
+	}
+	e := wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Resource %s was not found", arn)
+	e.Fields = map[string]any{"ResourceName": arn}
+	return target{}, e
+}
+
+func (s *Service) retag(ctx context.Context, req *wire.Request, arn *string, fn func(map[string]string)) error {
+	if err := may(ctx, req, aws.ToString(arn)); err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		t, err := byARN(tx, req, aws.ToString(arn))
+		if err != nil {
+			return err
+		}
+		if t.Tags == nil {
+			t.Tags = map[string]string{}
+		}
+		fn(t.Tags)
+		if len(t.Tags) > 50 {
+			return wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "A resource can have up to 50 tags.")
+		}
+		return store.Put(tx, targetsBucket, targetKey(t.Region, t.ResourceID), t)
+	})
+}
+
+func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	return &sdk.TagResourceOutput{}, s.retag(ctx, req, in.ResourceARN, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
+}
+
+func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	return &sdk.UntagResourceOutput{}, s.retag(ctx, req, in.ResourceARN, func(tags map[string]string) {
+		for _, k := range in.TagKeys {
+			delete(tags, k)
+		}
+	})
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
+	if err := may(ctx, req, aws.ToString(in.ResourceARN)); err != nil {
+		return nil, err
+	}
+	out := &sdk.ListTagsForResourceOutput{Tags: map[string]string{}}
+	err := s.DB.View(func(tx *store.Tx) error {
+		t, err := byARN(tx, req, aws.ToString(in.ResourceARN))
+		maps.Copy(out.Tags, t.Tags)
+		return err
+	})
+	return out, err
+}
+
+// page cuts one page out of items that are ordered by id; the token is the id of
+// the last item that was given.
+func page[T any](items []T, token *string, limit *int32, id func(T) string) ([]T, *string, error) {
+	slices.SortFunc(items, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
+	if token != nil {
+		last, err := base64.RawURLEncoding.DecodeString(*token)
+		if err != nil {
+			return nil, nil, wire.Errorf(http.StatusBadRequest, "InvalidNextTokenException", "The next token supplied was invalid.")
+		}
+		items = slices.DeleteFunc(items, func(x T) bool { return id(x) <= string(last) })
+	}
+	n := 50
+	if limit != nil && *limit >= 1 && *limit < 50 {
+		n = int(*limit)
+	}
+	if len(items) <= n {
+		return append([]T{}, items...), nil, nil
+	}
+	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[n-1])))
+	return items[:n], &next, nil
+}
