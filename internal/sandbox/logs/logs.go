@@ -8,6 +8,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -49,10 +52,92 @@ func New(c Config) (*Service, error) {
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "cloudwatchlogs", Scope: "logs", Target: "Logs_20140328", Protocol: wire.JSON11, LowerCamel: true})
+	r.Register(wire.Service{ID: id, Scope: "logs", Target: "Logs_20140328", Protocol: wire.JSON11, LowerCamel: true})
+	wire.Handle(r, id, "CreateLogGroup", s.createGroup)
+	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup)
+	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups)
+	wire.Handle(r, id, "PutRetentionPolicy", s.putRetention)
+	wire.Handle(r, id, "DeleteRetentionPolicy", s.deleteRetention)
+	wire.Handle(r, id, "AssociateKmsKey", s.associateKey)
+	wire.Handle(r, id, "DisassociateKmsKey", s.disassociateKey)
+	wire.Handle(r, id, "TagResource", s.tagResource)
+	wire.Handle(r, id, "UntagResource", s.untagResource)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags)
+	wire.Handle(r, id, "TagLogGroup", s.tagGroup)
+	wire.Handle(r, id, "UntagLogGroup", s.untagGroup)
+	wire.Handle(r, id, "ListTagsLogGroup", s.listGroupTags)
+	wire.Handle(r, id, "CreateLogStream", s.createStream)
+	wire.Handle(r, id, "DeleteLogStream", s.deleteStream)
+	wire.Handle(r, id, "DescribeLogStreams", s.describeStreams)
+	wire.Handle(r, id, "PutLogEvents", s.putEvents)
+	wire.Handle(r, id, "GetLogEvents", s.getEvents)
+	wire.Handle(r, id, "FilterLogEvents", s.filterEvents)
+	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy)
+	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies)
+	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy)
 }
 
-// PutLog implements wire.Logs.
-func (s *Service) PutLog(ctx context.Context, p wire.Principal, group, stream string, lines ...wire.LogLine) error {
-	return wire.Errorf(501, "NotImplemented", "PutLog")
+const id = "cloudwatchlogs"
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func str(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
+
+func errInvalid(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "InvalidParameterException", format, args...)
+}
+
+func errConstraint(value any, member, constraint string) error {
+	return errInvalid("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, member, constraint)
+}
+
+func errNotFound(what string) error {
+	return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "The specified %s does not exist.", what)
+}
+
+func errExists(what string) error {
+	return wire.Errorf(http.StatusBadRequest, "ResourceAlreadyExistsException", "The specified %s already exists", what)
+}
+
+// groupARN is the ARN of a group without the ":*" that stands for its streams.
+func (s *Service) groupARN(name string) string {
+	return "arn:aws:logs:" + s.Region + ":" + s.Account + ":log-group:" + name
+}
+
+func (s *Service) streamARN(group, stream string) string {
+	return s.groupARN(group) + ":log-stream:" + stream
+}
+
+// authorizer asks whether the caller may do something.
+type authorizer func(action, resource string) error
+
+func (s *Service) caller(ctx context.Context, req *wire.Request) authorizer {
+	return func(action, resource string) error { return req.Authorize(ctx, action, resource, nil) }
+}
+
+// mayGroup authorises an action on a group. Policies name groups in two ways,
+// with and without the part for streams, and AWS takes both.
+func (s *Service) mayGroup(may authorizer, action, name string) error {
+	err := may(action, s.streamARN(name, ""))
+	if err == nil || may(action, s.groupARN(name)) == nil {
+		return nil
+	}
+	return err
+}
+
+// groupOf reads a group's name or ARN.
+func (s *Service) groupOf(ref string) (string, error) {
+	if !strings.HasPrefix(ref, "arn:") {
+		return ref, nil
+	}
+	name, ok := strings.CutPrefix(ref, s.groupARN(""))
+	if !ok {
+		return "", errNotFound("log group")
+	}
+	return strings.TrimSuffix(name, ":*"), nil
 }

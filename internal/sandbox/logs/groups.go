@@ -1,0 +1,358 @@
+package logs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Buckets of the store.
+const (
+	dbGroups   = "logs.groups"   // name
+	dbStreams  = "logs.streams"  // group NUL stream
+	dbEvents   = "logs.events"   // group NUL stream NUL time and sequence number
+	dbPolicies = "logs.policies" // name
+)
+
+type group struct {
+	Name      string
+	Created   int64  // Unix milliseconds, as all times here
+	Retention *int32 // days
+	Key       string // KMS key ARN
+	Class     types.LogGroupClass
+	Tags      map[string]string
+	Protected bool
+}
+
+var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+
+func checkGroupName(name string) error {
+	if !groupName.MatchString(name) {
+		return errConstraint(name, "logGroupName", `Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`)
+	}
+	return nil
+}
+
+func getGroup(tx *store.Tx, name string) (group, error) {
+	g, ok, err := store.Get[group](tx, dbGroups, name)
+	if err == nil && !ok {
+		err = errNotFound("log group")
+	}
+	return g, err
+}
+
+// change authorises an action on a group and changes it.
+func (s *Service) change(ctx context.Context, req *wire.Request, action, name string, fn func(*group) error) error {
+	if err := checkGroupName(name); err != nil {
+		return err
+	}
+	if err := s.mayGroup(s.caller(ctx, req), action, name); err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		g, err := getGroup(tx, name)
+		if err != nil {
+			return err
+		}
+		g.Tags = maps.Clone(g.Tags)
+		if err := fn(&g); err != nil {
+			return err
+		}
+		return store.Put(tx, dbGroups, name, g)
+	})
+}
+
+func (s *Service) createGroup(ctx context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
+	g := group{Name: str(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: str(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
+	if err := checkGroupName(g.Name); err != nil {
+		return nil, err
+	}
+	if g.Class == "" {
+		g.Class = types.LogGroupClassStandard
+	}
+	if !slices.Contains(g.Class.Values(), g.Class) {
+		return nil, errConstraint(g.Class, "logGroupClass", "Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]")
+	}
+	if err := checkTags(g.Tags); err != nil {
+		return nil, err
+	}
+	may := s.caller(ctx, req)
+	if err := s.mayGroup(may, "logs:CreateLogGroup", g.Name); err != nil {
+		return nil, err
+	}
+	if len(g.Tags) > 0 {
+		if err := s.mayGroup(may, "logs:TagResource", g.Name); err != nil {
+			return nil, err
+		}
+	}
+	return &cwl.CreateLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(dbGroups, g.Name) != nil {
+			return errExists("log group")
+		}
+		return store.Put(tx, dbGroups, g.Name, g)
+	})
+}
+
+func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
+	name := str(in.LogGroupName)
+	if err := s.mayGroup(s.caller(ctx, req), "logs:DeleteLogGroup", name); err != nil {
+		return nil, err
+	}
+	return &cwl.DeleteLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		g, err := getGroup(tx, name)
+		if err != nil {
+			return err
+		}
+		if g.Protected {
+			return wire.Errorf(http.StatusBadRequest, "ValidationException", "The log group has deletion protection enabled.")
+		}
+		for _, bucket := range []string{dbEvents, dbStreams} {
+			if err := tx.DeletePrefix(bucket, name+"\x00"); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(dbGroups, name)
+	})
+}
+
+func (s *Service) describeGroups(ctx context.Context, req *wire.Request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
+	if err := req.Authorize(ctx, "logs:DescribeLogGroups", s.streamARN("", ""), nil); err != nil {
+		return nil, err
+	}
+	limit, err := limitOf(in.Limit, 50, 50)
+	if err != nil {
+		return nil, err
+	}
+	from, err := fromToken(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	if in.LogGroupNamePattern != nil && in.LogGroupNamePrefix != nil {
+		return nil, errInvalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+	}
+	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		return scan(tx, dbGroups, str(in.LogGroupNamePrefix), from, func(key string, g group) bool {
+			if p := str(in.LogGroupNamePattern); !strings.Contains(strings.ToLower(g.Name), strings.ToLower(p)) {
+				return true
+			}
+			if in.LogGroupClass != "" && in.LogGroupClass != g.Class {
+				return true
+			}
+			if ids := in.LogGroupIdentifiers; len(ids) > 0 && !slices.Contains(ids, g.Name) && !slices.Contains(ids, s.groupARN(g.Name)) {
+				return true
+			}
+			if len(out.LogGroups) == limit {
+				out.NextToken = toToken(key)
+				return false
+			}
+			out.LogGroups = append(out.LogGroups, s.describe(tx, g))
+			return true
+		})
+	})
+	return out, err
+}
+
+func (s *Service) describe(tx *store.Tx, g group) types.LogGroup {
+	var stored int64
+	// An undecodable stream shows up where it is read; here it only counts nothing.
+	_ = scan(tx, dbStreams, g.Name+"\x00", "", func(_ string, st stream) bool { stored += st.Stored; return true })
+	out := types.LogGroup{
+		Arn: aws.String(s.groupARN(g.Name) + ":*"), LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupName: &g.Name, CreationTime: &g.Created,
+		RetentionInDays: g.Retention, LogGroupClass: g.Class, MetricFilterCount: aws.Int32(0), StoredBytes: &stored, DeletionProtectionEnabled: &g.Protected,
+	}
+	if g.Key != "" {
+		out.KmsKeyId = &g.Key
+	}
+	return out
+}
+
+// retentions are the periods that CloudWatch Logs offers, in days.
+var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func (s *Service) putRetention(ctx context.Context, req *wire.Request, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
+	if in.RetentionInDays == nil || !slices.Contains(retentions, *in.RetentionInDays) {
+		return nil, errConstraint(aws.ToInt32(in.RetentionInDays), "retentionInDays", "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]")
+	}
+	return &cwl.PutRetentionPolicyOutput{}, s.change(ctx, req, "logs:PutRetentionPolicy", str(in.LogGroupName), func(g *group) error {
+		g.Retention = in.RetentionInDays
+		return nil
+	})
+}
+
+func (s *Service) deleteRetention(ctx context.Context, req *wire.Request, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
+	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ctx, req, "logs:DeleteRetentionPolicy", str(in.LogGroupName), func(g *group) error {
+		g.Retention = nil
+		return nil
+	})
+}
+
+// keyTarget is the group of a KMS key operation; query results, the other
+// target that AWS has, are not served.
+func (s *Service) keyTarget(name, resource *string) (string, error) {
+	if name != nil && resource != nil {
+		return "", errInvalid("logGroupName and resourceIdentifier are mutually exclusive.")
+	}
+	if resource == nil {
+		return str(name), nil
+	}
+	return s.groupOf(*resource)
+}
+
+func (s *Service) associateKey(ctx context.Context, req *wire.Request, in *cwl.AssociateKmsKeyInput) (*cwl.AssociateKmsKeyOutput, error) {
+	name, err := s.keyTarget(in.LogGroupName, in.ResourceIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(str(in.KmsKeyId), "arn:") {
+		return nil, errInvalid("KmsKeyId must be the ARN of a KMS key")
+	}
+	return &cwl.AssociateKmsKeyOutput{}, s.change(ctx, req, "logs:AssociateKmsKey", name, func(g *group) error {
+		g.Key = *in.KmsKeyId
+		return nil
+	})
+}
+
+func (s *Service) disassociateKey(ctx context.Context, req *wire.Request, in *cwl.DisassociateKmsKeyInput) (*cwl.DisassociateKmsKeyOutput, error) {
+	name, err := s.keyTarget(in.LogGroupName, in.ResourceIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	return &cwl.DisassociateKmsKeyOutput{}, s.change(ctx, req, "logs:DisassociateKmsKey", name, func(g *group) error {
+		g.Key = ""
+		return nil
+	})
+}
+
+const maxTags = 50
+
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "The resource has more than %d tags", maxTags)
+	}
+	for k, v := range tags {
+		if k == "" || len(k) > 128*4 || len(v) > 256*4 || strings.HasPrefix(k, "aws:") {
+			return errInvalid("The tag %q is not valid", k)
+		}
+	}
+	return nil
+}
+
+func (s *Service) addTags(ctx context.Context, req *wire.Request, action, name string, tags map[string]string) error {
+	return s.change(ctx, req, action, name, func(g *group) error {
+		if g.Tags == nil {
+			g.Tags = map[string]string{}
+		}
+		maps.Copy(g.Tags, tags)
+		return checkTags(g.Tags)
+	})
+}
+
+func (s *Service) removeTags(ctx context.Context, req *wire.Request, action, name string, keys []string) error {
+	return s.change(ctx, req, action, name, func(g *group) error {
+		for _, k := range keys {
+			delete(g.Tags, k)
+		}
+		return nil
+	})
+}
+
+func (s *Service) tags(ctx context.Context, req *wire.Request, action, name string) (map[string]string, error) {
+	if err := s.mayGroup(s.caller(ctx, req), action, name); err != nil {
+		return nil, err
+	}
+	var g group
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		g, err = getGroup(tx, name)
+		return err
+	})
+	if g.Tags == nil {
+		g.Tags = map[string]string{}
+	}
+	return g.Tags, err
+}
+
+func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
+	name, err := s.groupOf(str(in.ResourceArn))
+	if err != nil {
+		return nil, err
+	}
+	return &cwl.TagResourceOutput{}, s.addTags(ctx, req, "logs:TagResource", name, in.Tags)
+}
+
+func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
+	name, err := s.groupOf(str(in.ResourceArn))
+	if err != nil {
+		return nil, err
+	}
+	return &cwl.UntagResourceOutput{}, s.removeTags(ctx, req, "logs:UntagResource", name, in.TagKeys)
+}
+
+func (s *Service) listTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
+	name, err := s.groupOf(str(in.ResourceArn))
+	if err != nil {
+		return nil, err
+	}
+	tags, err := s.tags(ctx, req, "logs:ListTagsForResource", name)
+	return &cwl.ListTagsForResourceOutput{Tags: tags}, err
+}
+
+func (s *Service) tagGroup(ctx context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {
+	return &cwl.TagLogGroupOutput{}, s.addTags(ctx, req, "logs:TagLogGroup", str(in.LogGroupName), in.Tags)
+}
+
+func (s *Service) untagGroup(ctx context.Context, req *wire.Request, in *cwl.UntagLogGroupInput) (*cwl.UntagLogGroupOutput, error) {
+	return &cwl.UntagLogGroupOutput{}, s.removeTags(ctx, req, "logs:UntagLogGroup", str(in.LogGroupName), in.Tags)
+}
+
+func (s *Service) listGroupTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
+	tags, err := s.tags(ctx, req, "logs:ListTagsLogGroup", str(in.LogGroupName))
+	return &cwl.ListTagsLogGroupOutput{Tags: tags}, err
+}
+
+// scan calls fn for the values below a prefix, from the key `from`.
+func scan[T any](tx *store.Tx, bucket, prefix, from string, fn func(key string, v T) bool) error {
+	return tx.Scan(bucket, prefix, from, func(key string, raw []byte) (bool, error) {
+		var v T
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return false, err
+		}
+		return fn(key, v), nil
+	})
+}
+
+// Page tokens of lists hold the key at which the next page begins.
+
+func toToken(key string) *string {
+	return aws.String(base64.RawURLEncoding.EncodeToString([]byte(key)))
+}
+
+func fromToken(token *string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(str(token))
+	if err != nil {
+		return "", errInvalid("The specified nextToken is invalid.")
+	}
+	return string(raw), nil
+}
+
+func limitOf(n *int32, def, most int) (int, error) {
+	if n == nil {
+		return def, nil
+	}
+	if *n < 1 || int(*n) > most {
+		return 0, errConstraint(*n, "limit", "Member must have value between 1 and "+itoa(most))
+	}
+	return int(*n), nil
+}

@@ -1,0 +1,380 @@
+package logs_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const account = "000000000000"
+
+type verifier struct{}
+
+func (verifier) Verify(r *http.Request) (wire.Principal, string, string, error) {
+	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	name, _, _ := strings.Cut(rest, "/")
+	return principal(name), "us-east-1", "logs", nil
+}
+
+func principal(name string) wire.Principal {
+	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + name, Admin: name == "admin"}
+}
+
+type allows map[string]bool
+
+func (a allows) Authorize(_ context.Context, p wire.Principal, action, resource string, _ map[string][]string) error {
+	_, name, _ := strings.Cut(p.ARN, "user/")
+	if a[name+" "+action+" "+resource] {
+		return nil
+	}
+	return wire.Errorf(400, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", p.ARN, action, resource)
+}
+
+type sandbox struct {
+	svc   *logs.Service
+	clock *clock.Fake
+	url   string
+	close func()
+}
+
+var start = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+func open(t *testing.T, dir string, auth allows) *sandbox {
+	t.Helper()
+	db, err := store.Open(filepath.Join(dir, "db"))
+	require.NoError(t, err)
+	fake := clock.NewFake(start)
+	svc, err := logs.New(logs.Config{DB: db, Clock: fake, Account: account, Auth: auth})
+	require.NoError(t, err)
+	r := wire.NewRouter(account, "us-east-1", verifier{}, auth)
+	svc.Register(r)
+	srv := httptest.NewServer(r)
+	var once sync.Once
+	s := &sandbox{svc: svc, clock: fake, url: srv.URL, close: func() {
+		once.Do(func() {
+			srv.Close()
+			_ = db.Close()
+		})
+	}}
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *sandbox) as(name string) *cwl.Client {
+	return cwl.New(cwl.Options{Region: "us-east-1", BaseEndpoint: &s.url, Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""), RetryMaxAttempts: 1})
+}
+
+func (s *sandbox) group(t *testing.T, name string) {
+	t.Helper()
+	_, err := s.as("admin").CreateLogGroup(t.Context(), &cwl.CreateLogGroupInput{LogGroupName: &name})
+	require.NoError(t, err)
+}
+
+// put writes messages a second apart, beginning at the sandbox's time.
+func (s *sandbox) put(t *testing.T, group, stream string, messages ...string) {
+	t.Helper()
+	var lines []wire.LogLine
+	for i, m := range messages {
+		lines = append(lines, wire.LogLine{Time: s.clock.Now().Add(time.Duration(i) * time.Second), Message: m})
+	}
+	require.NoError(t, s.svc.PutLog(t.Context(), principal("admin"), group, stream, lines...))
+}
+
+func code(t *testing.T, err error) string {
+	t.Helper()
+	var e smithy.APIError
+	require.ErrorAs(t, err, &e)
+	return e.ErrorCode()
+}
+
+func str(s string) *string { return &s }
+
+// The life of a group as infrastructure tools see it.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	c, ctx := s.as("admin"), t.Context()
+	name, arn := "/aws/vendedlogs/states/ptui", "arn:aws:logs:us-east-1:000000000000:log-group:/aws/vendedlogs/states/ptui"
+	_, err := c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: &name, Tags: map[string]string{"a": "b"}})
+	require.NoError(t, err)
+	_, err = c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: &name})
+	require.Equal(t, "ResourceAlreadyExistsException", code(t, err))
+	_, err = c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: str("no spaces")})
+	require.Equal(t, "InvalidParameterException", code(t, err))
+	_, err = c.PutRetentionPolicy(ctx, &cwl.PutRetentionPolicyInput{LogGroupName: &name, RetentionInDays: aws.Int32(30)})
+	require.NoError(t, err)
+	_, err = c.PutRetentionPolicy(ctx, &cwl.PutRetentionPolicyInput{LogGroupName: &name, RetentionInDays: aws.Int32(31)})
+	require.Equal(t, "InvalidParameterException", code(t, err))
+	_, err = c.AssociateKmsKey(ctx, &cwl.AssociateKmsKeyInput{LogGroupName: &name, KmsKeyId: str("arn:aws:kms:us-east-1:000000000000:key/1")})
+	require.NoError(t, err)
+	_, err = c.TagResource(ctx, &cwl.TagResourceInput{ResourceArn: &arn, Tags: map[string]string{"c": "d"}})
+	require.NoError(t, err)
+	_, err = c.UntagResource(ctx, &cwl.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a"}})
+	require.NoError(t, err)
+	s.close()
+
+	s = open(t, dir, nil)
+	c = s.as("admin")
+	groups, err := c.DescribeLogGroups(ctx, &cwl.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
+	require.NoError(t, err)
+	require.Len(t, groups.LogGroups, 1)
+	g := groups.LogGroups[0]
+	require.Equal(t, arn+":*", *g.Arn)
+	require.Equal(t, arn, *g.LogGroupArn)
+	require.EqualValues(t, 30, *g.RetentionInDays)
+	require.Equal(t, "arn:aws:kms:us-east-1:000000000000:key/1", *g.KmsKeyId)
+	require.Equal(t, start.UnixMilli(), *g.CreationTime)
+	require.Equal(t, types.LogGroupClassStandard, g.LogGroupClass)
+	tags, err := c.ListTagsForResource(ctx, &cwl.ListTagsForResourceInput{ResourceArn: str(arn + ":*")})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"c": "d"}, tags.Tags)
+	_, err = c.DeleteRetentionPolicy(ctx, &cwl.DeleteRetentionPolicyInput{LogGroupName: &name})
+	require.NoError(t, err)
+	_, err = c.DisassociateKmsKey(ctx, &cwl.DisassociateKmsKeyInput{LogGroupName: &name})
+	require.NoError(t, err)
+	groups, err = c.DescribeLogGroups(ctx, &cwl.DescribeLogGroupsInput{})
+	require.NoError(t, err)
+	require.Nil(t, groups.LogGroups[0].RetentionInDays)
+	require.Nil(t, groups.LogGroups[0].KmsKeyId)
+	_, err = c.DeleteLogGroup(ctx, &cwl.DeleteLogGroupInput{LogGroupName: &name})
+	require.NoError(t, err)
+	_, err = c.DeleteLogGroup(ctx, &cwl.DeleteLogGroupInput{LogGroupName: &name})
+	require.Equal(t, "ResourceNotFoundException", code(t, err))
+}
+
+func TestGroupPages(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	for i := range 7 {
+		s.group(t, fmt.Sprintf("/app/%d", i))
+	}
+	s.group(t, "/other")
+	var got []string
+	for p := cwl.NewDescribeLogGroupsPaginator(s.as("admin"), &cwl.DescribeLogGroupsInput{LogGroupNamePrefix: str("/app/"), Limit: aws.Int32(3)}); p.HasMorePages(); {
+		out, err := p.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, g := range out.LogGroups {
+			got = append(got, *g.LogGroupName)
+		}
+	}
+	require.Equal(t, []string{"/app/0", "/app/1", "/app/2", "/app/3", "/app/4", "/app/5", "/app/6"}, got)
+}
+
+func TestGetLogEventsPages(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.group(t, "g")
+	s.put(t, "g", "st", "a", "b", "c", "d", "e")
+	s.put(t, "g", "st2", "other")
+	c := s.as("admin")
+	read := func(in cwl.GetLogEventsInput) (string, *cwl.GetLogEventsOutput) {
+		in.LogGroupName, in.LogStreamName = str("g"), str("st")
+		out, err := c.GetLogEvents(t.Context(), &in)
+		require.NoError(t, err)
+		text := ""
+		for _, e := range out.Events {
+			text += *e.Message
+		}
+		return text, out
+	}
+	text, out := read(cwl.GetLogEventsInput{})
+	require.Equal(t, "abcde", text)
+	require.Equal(t, start.UnixMilli(), *out.Events[0].Timestamp)
+
+	text, out = read(cwl.GetLogEventsInput{StartFromHead: aws.Bool(true), Limit: aws.Int32(2)})
+	require.Equal(t, "ab", text)
+	text, out = read(cwl.GetLogEventsInput{Limit: aws.Int32(2), NextToken: out.NextForwardToken})
+	require.Equal(t, "cd", text)
+	text, out = read(cwl.GetLogEventsInput{Limit: aws.Int32(2), NextToken: out.NextForwardToken})
+	require.Equal(t, "e", text)
+	last := *out.NextForwardToken
+	text, out = read(cwl.GetLogEventsInput{NextToken: &last})
+	require.Empty(t, text)
+	require.Equal(t, last, *out.NextForwardToken, "at the end the token stays")
+	s.put(t, "g", "st", "", "f") // written after a poll reached the end
+	s.clock.Advance(10 * time.Second)
+	s.put(t, "g", "st", "g")
+	text, _ = read(cwl.GetLogEventsInput{NextToken: &last})
+	require.Equal(t, "g", text)
+
+	text, out = read(cwl.GetLogEventsInput{Limit: aws.Int32(2)})
+	require.Equal(t, "eg", text, "without a token the newest")
+	text, _ = read(cwl.GetLogEventsInput{Limit: aws.Int32(2), NextToken: out.NextBackwardToken})
+	require.Equal(t, "cd", text)
+	text, _ = read(cwl.GetLogEventsInput{StartTime: aws.Int64(start.Add(2 * time.Second).UnixMilli()), EndTime: aws.Int64(start.Add(4 * time.Second).UnixMilli())})
+	require.Equal(t, "cd", text)
+	_, err := c.GetLogEvents(t.Context(), &cwl.GetLogEventsInput{LogGroupName: str("g"), LogStreamName: str("nothere")})
+	require.Equal(t, "ResourceNotFoundException", code(t, err))
+}
+
+func TestFilterLogEvents(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.group(t, "g")
+	s.put(t, "g", "a/1", "start one", "ERROR boom", "end")
+	s.clock.Advance(500 * time.Millisecond)
+	s.put(t, "g", "b/1", "start two", "WARN slow ERROR", "end")
+	c := s.as("admin")
+	for name, tt := range map[string]struct {
+		in   cwl.FilterLogEventsInput
+		want string
+	}{
+		"all, by time":  {cwl.FilterLogEventsInput{}, "start one|start two|ERROR boom|WARN slow ERROR|end|end"},
+		"pages":         {cwl.FilterLogEventsInput{Limit: aws.Int32(1)}, "start one|start two|ERROR boom|WARN slow ERROR|end|end"},
+		"term":          {cwl.FilterLogEventsInput{FilterPattern: str("ERROR")}, "ERROR boom|WARN slow ERROR"},
+		"two terms":     {cwl.FilterLogEventsInput{FilterPattern: str("ERROR slow")}, "WARN slow ERROR"},
+		"excluded":      {cwl.FilterLogEventsInput{FilterPattern: str("ERROR -boom")}, "WARN slow ERROR"},
+		"either":        {cwl.FilterLogEventsInput{FilterPattern: str("?boom ?two")}, "start two|ERROR boom"},
+		"phrase":        {cwl.FilterLogEventsInput{FilterPattern: str(`"start two"`)}, "start two"},
+		"prefix":        {cwl.FilterLogEventsInput{LogStreamNamePrefix: str("b/")}, "start two|WARN slow ERROR|end"},
+		"streams":       {cwl.FilterLogEventsInput{LogStreamNames: []string{"a/1"}}, "start one|ERROR boom|end"},
+		"from":          {cwl.FilterLogEventsInput{StartTime: aws.Int64(start.Add(2 * time.Second).UnixMilli())}, "end|end"},
+		"up to, not at": {cwl.FilterLogEventsInput{EndTime: aws.Int64(start.Add(500 * time.Millisecond).UnixMilli())}, "start one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := tt.in
+			in.LogGroupName = str("g")
+			var got []string
+			for p := cwl.NewFilterLogEventsPaginator(c, &in); p.HasMorePages(); {
+				out, err := p.NextPage(t.Context())
+				require.NoError(t, err)
+				for _, e := range out.Events {
+					got = append(got, *e.Message)
+				}
+			}
+			require.Equal(t, tt.want, strings.Join(got, "|"))
+		})
+	}
+	_, err := c.FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g"), FilterPattern: str(`{ $.level = "ERROR" }`)})
+	require.Equal(t, "InvalidParameterException", code(t, err))
+}
+
+func TestPutLogEvents(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.group(t, "g")
+	c, ctx := s.as("admin"), t.Context()
+	at := func(d time.Duration) *int64 { return aws.Int64(start.Add(d).UnixMilli()) }
+	put := func(events ...types.InputLogEvent) (*cwl.PutLogEventsOutput, error) {
+		return c.PutLogEvents(ctx, &cwl.PutLogEventsInput{LogGroupName: str("g"), LogStreamName: str("st"), LogEvents: events})
+	}
+	_, err := put(types.InputLogEvent{Message: str("x"), Timestamp: at(0)})
+	require.Equal(t, "ResourceNotFoundException", code(t, err))
+	_, err = c.CreateLogStream(ctx, &cwl.CreateLogStreamInput{LogGroupName: str("g"), LogStreamName: str("st")})
+	require.NoError(t, err)
+	_, err = c.CreateLogStream(ctx, &cwl.CreateLogStreamInput{LogGroupName: str("g"), LogStreamName: str("st")})
+	require.Equal(t, "ResourceAlreadyExistsException", code(t, err))
+	_, err = put(types.InputLogEvent{Message: str("x"), Timestamp: at(time.Second)}, types.InputLogEvent{Message: str("y"), Timestamp: at(0)})
+	require.Equal(t, "InvalidParameterException", code(t, err))
+	out, err := put(types.InputLogEvent{Message: str("now"), Timestamp: at(0)}, types.InputLogEvent{Message: str("future"), Timestamp: at(3 * time.Hour)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, *out.RejectedLogEventsInfo.TooNewLogEventStartIndex)
+	_, err = c.PutRetentionPolicy(ctx, &cwl.PutRetentionPolicyInput{LogGroupName: str("g"), RetentionInDays: aws.Int32(1)})
+	require.NoError(t, err)
+	out, err = put(types.InputLogEvent{Message: str("expired"), Timestamp: at(-25 * time.Hour)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, *out.RejectedLogEventsInfo.ExpiredLogEventEndIndex)
+
+	streams, err := c.DescribeLogStreams(ctx, &cwl.DescribeLogStreamsInput{LogGroupName: str("g"), OrderBy: types.OrderByLastEventTime, Descending: aws.Bool(true)})
+	require.NoError(t, err)
+	require.Len(t, streams.LogStreams, 1)
+	require.Equal(t, *at(0), *streams.LogStreams[0].LastEventTimestamp)
+
+	// Retention hides events at once, and the next write removes them.
+	s.clock.Advance(48 * time.Hour)
+	got, err := c.GetLogEvents(ctx, &cwl.GetLogEventsInput{LogGroupName: str("g"), LogStreamName: str("st")})
+	require.NoError(t, err)
+	require.Empty(t, got.Events)
+	s.put(t, "g", "st", "new")
+	_, err = c.DeleteRetentionPolicy(ctx, &cwl.DeleteRetentionPolicyInput{LogGroupName: str("g")})
+	require.NoError(t, err)
+	got, err = c.GetLogEvents(ctx, &cwl.GetLogEventsInput{LogGroupName: str("g"), LogStreamName: str("st")})
+	require.NoError(t, err)
+	require.Len(t, got.Events, 1)
+	require.Equal(t, "new", *got.Events[0].Message)
+}
+
+func TestAuthorisation(t *testing.T) {
+	t.Parallel()
+	arn := "arn:aws:logs:us-east-1:000000000000:log-group:g"
+	s := open(t, t.TempDir(), allows{
+		"fn logs:CreateLogStream " + arn + ":log-stream:st": true, "fn logs:PutLogEvents " + arn + ":log-stream:st": true,
+		"tagger logs:ListTagsForResource " + arn: true, "wide logs:ListTagsForResource " + arn + ":log-stream:": true,
+	})
+	s.group(t, "g")
+	line := wire.LogLine{Time: start, Message: "x"}
+	require.NoError(t, s.svc.PutLog(t.Context(), principal("fn"), "g", "st", line))
+	require.ErrorContains(t, s.svc.PutLog(t.Context(), principal("fn"), "g", "other", line), "AccessDenied")
+	require.ErrorContains(t, s.svc.PutLog(t.Context(), principal("fn"), "nothere", "st", line), "ResourceNotFound")
+	for who, want := range map[string]bool{"tagger": true, "wide": true, "eve": false} {
+		_, err := s.as(who).ListTagsForResource(t.Context(), &cwl.ListTagsForResourceInput{ResourceArn: &arn})
+		if want {
+			require.NoError(t, err, who)
+			continue
+		}
+		require.Equal(t, "AccessDeniedException", code(t, err))
+	}
+}
+
+func TestResourcePolicies(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	c, ctx := s.as("admin"), t.Context()
+	for i := range 10 {
+		_, err := c.PutResourcePolicy(ctx, &cwl.PutResourcePolicyInput{PolicyName: str(fmt.Sprint("p", i)), PolicyDocument: str(`{"Version":"2012-10-17"}`)})
+		require.NoError(t, err)
+	}
+	_, err := c.PutResourcePolicy(ctx, &cwl.PutResourcePolicyInput{PolicyName: str("p10"), PolicyDocument: str(`{}`)})
+	require.Equal(t, "LimitExceededException", code(t, err))
+	out, err := c.DescribeResourcePolicies(ctx, &cwl.DescribeResourcePoliciesInput{})
+	require.NoError(t, err)
+	require.Len(t, out.ResourcePolicies, 10)
+	_, err = c.DeleteResourcePolicy(ctx, &cwl.DeleteResourcePolicyInput{PolicyName: str("p0")})
+	require.NoError(t, err)
+}
+
+func TestConcurrentWriters(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.group(t, "g")
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 20 {
+				err := s.svc.PutLog(t.Context(), principal("admin"), "g", fmt.Sprint("s", w%4), wire.LogLine{Time: start, Message: fmt.Sprintf("%d/%d", w, i)})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	out, err := s.as("admin").FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g")})
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, e := range out.Events {
+		seen[*e.Message] = true
+	}
+	require.Len(t, out.Events, 160)
+	require.Len(t, seen, 160)
+}

@@ -1,0 +1,85 @@
+package logs
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Limits of resource policies, which every logging state machine meets on AWS.
+const (
+	maxPolicies = 10
+	maxPolicy   = 5120
+)
+
+type resourcePolicy struct {
+	Name, Document, Revision string
+	Updated                  int64
+}
+
+func (p resourcePolicy) describe() types.ResourcePolicy {
+	return types.ResourcePolicy{PolicyName: &p.Name, PolicyDocument: &p.Document, LastUpdatedTime: &p.Updated, PolicyScope: types.PolicyScopeAccount, RevisionId: &p.Revision}
+}
+
+func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *cwl.PutResourcePolicyInput) (*cwl.PutResourcePolicyOutput, error) {
+	if err := req.Authorize(ctx, "logs:PutResourcePolicy", "*", nil); err != nil {
+		return nil, err
+	}
+	if in.ResourceArn != nil {
+		return nil, errInvalid("The sandbox serves resource policies of the account, not of a single resource.")
+	}
+	p := resourcePolicy{Name: str(in.PolicyName), Document: str(in.PolicyDocument), Updated: s.Clock.Now().UnixMilli(), Revision: wire.NewID()}
+	switch {
+	case p.Name == "":
+		return nil, errInvalid("Policy name is required.")
+	case !json.Valid([]byte(p.Document)):
+		return nil, errInvalid("Policy document is not valid JSON.")
+	case len(p.Document) > maxPolicy:
+		return nil, wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Resource policy document is longer than %d characters.", maxPolicy)
+	}
+	err := s.DB.Update(func(tx *store.Tx) error {
+		all, err := store.List[resourcePolicy](tx, dbPolicies, "")
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxPolicies && tx.GetRaw(dbPolicies, p.Name) == nil {
+			return wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Resource limit exceeded.")
+		}
+		return store.Put(tx, dbPolicies, p.Name, p)
+	})
+	d := p.describe()
+	return &cwl.PutResourcePolicyOutput{ResourcePolicy: &d, RevisionId: &p.Revision}, err
+}
+
+func (s *Service) describePolicies(ctx context.Context, req *wire.Request, _ *cwl.DescribeResourcePoliciesInput) (*cwl.DescribeResourcePoliciesOutput, error) {
+	if err := req.Authorize(ctx, "logs:DescribeResourcePolicies", "*", nil); err != nil {
+		return nil, err
+	}
+	out := &cwl.DescribeResourcePoliciesOutput{ResourcePolicies: []types.ResourcePolicy{}}
+	err := s.DB.View(func(tx *store.Tx) error {
+		all, err := store.List[resourcePolicy](tx, dbPolicies, "")
+		for _, p := range all {
+			out.ResourcePolicies = append(out.ResourcePolicies, p.describe())
+		}
+		return err
+	})
+	return out, err
+}
+
+func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *cwl.DeleteResourcePolicyInput) (*cwl.DeleteResourcePolicyOutput, error) {
+	if err := req.Authorize(ctx, "logs:DeleteResourcePolicy", "*", nil); err != nil {
+		return nil, err
+	}
+	return &cwl.DeleteResourcePolicyOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(dbPolicies, str(in.PolicyName)) == nil {
+			return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Policy with name [%s] does not exist.", str(in.PolicyName))
+		}
+		return tx.Delete(dbPolicies, str(in.PolicyName))
+	})
+}

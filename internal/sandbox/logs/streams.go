@@ -1,0 +1,377 @@
+package logs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// stream describes a log stream. Times are Unix milliseconds; First and Last are
+// event times, nil before the first event.
+type stream struct {
+	Name        string
+	Created     int64
+	First, Last *int64
+	Ingested    int64
+	Stored      int64 // bytes
+}
+
+// event is a log event; its time is in its key.
+type event struct {
+	Message  string `json:"m"`
+	Ingested int64  `json:"i"`
+}
+
+var streamName = regexp.MustCompile(`^[^:*\x00]{1,512}$`)
+
+func checkStreamName(name string) error {
+	if !streamName.MatchString(name) {
+		return errConstraint(name, "logStreamName", "Member must satisfy regular expression pattern: [^:*]*")
+	}
+	return nil
+}
+
+func streamKey(group, stream string) string { return group + "\x00" + stream }
+
+// position is where an event stands in its stream: by time, then by arrival.
+type position struct {
+	ms  int64
+	seq uint64
+}
+
+func (p position) String() string { return fmt.Sprintf("%016x%016x", p.ms, p.seq) }
+
+func parsePosition(s string) (position, bool) {
+	if len(s) != 32 {
+		return position{}, false
+	}
+	ms, err := strconv.ParseInt(s[:16], 16, 64)
+	seq, err2 := strconv.ParseUint(s[16:], 16, 64)
+	return position{ms, seq}, err == nil && err2 == nil
+}
+
+func eventPrefix(group, stream string) string { return group + "\x00" + stream + "\x00" }
+
+func (s *Service) createStream(ctx context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
+	name, st := str(in.LogGroupName), str(in.LogStreamName)
+	if err := checkStreamName(st); err != nil {
+		return nil, err
+	}
+	if err := req.Authorize(ctx, "logs:CreateLogStream", s.streamARN(name, st), nil); err != nil {
+		return nil, err
+	}
+	return &cwl.CreateLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		if _, err := getGroup(tx, name); err != nil {
+			return err
+		}
+		if tx.GetRaw(dbStreams, streamKey(name, st)) != nil {
+			return errExists("log stream")
+		}
+		return store.Put(tx, dbStreams, streamKey(name, st), stream{Name: st, Created: s.Clock.Now().UnixMilli()})
+	})
+}
+
+func (s *Service) deleteStream(ctx context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
+	name, st := str(in.LogGroupName), str(in.LogStreamName)
+	if err := req.Authorize(ctx, "logs:DeleteLogStream", s.streamARN(name, st), nil); err != nil {
+		return nil, err
+	}
+	return &cwl.DeleteLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		if _, err := getStream(tx, name, st); err != nil {
+			return err
+		}
+		if err := tx.DeletePrefix(dbEvents, eventPrefix(name, st)); err != nil {
+			return err
+		}
+		return tx.Delete(dbStreams, streamKey(name, st))
+	})
+}
+
+func getStream(tx *store.Tx, group, name string) (stream, error) {
+	if _, err := getGroup(tx, group); err != nil {
+		return stream{}, err
+	}
+	st, ok, err := store.Get[stream](tx, dbStreams, streamKey(group, name))
+	if err == nil && !ok {
+		err = errNotFound("log stream")
+	}
+	return st, err
+}
+
+func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cwl.DescribeLogStreamsInput) (*cwl.DescribeLogStreamsOutput, error) {
+	name, err := s.target(in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayGroup(s.caller(ctx, req), "logs:DescribeLogStreams", name); err != nil {
+		return nil, err
+	}
+	limit, err := limitOf(in.Limit, 50, 50)
+	if err != nil {
+		return nil, err
+	}
+	token, err := fromToken(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	byTime := in.OrderBy == types.OrderByLastEventTime
+	if byTime && in.LogStreamNamePrefix != nil {
+		return nil, errInvalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
+	}
+	var all []stream
+	err = s.DB.View(func(tx *store.Tx) error {
+		if _, err := getGroup(tx, name); err != nil {
+			return err
+		}
+		all, err = store.List[stream](tx, dbStreams, streamKey(name, str(in.LogStreamNamePrefix)))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if byTime {
+		slices.SortStableFunc(all, func(a, b stream) int { return cmp.Compare(aws.ToInt64(a.Last), aws.ToInt64(b.Last)) })
+	}
+	if aws.ToBool(in.Descending) {
+		slices.Reverse(all)
+	}
+	// The token is the place in the list: streams that come and go between two
+	// pages may be missed or shown twice, as on AWS.
+	start := 0
+	if token != "" {
+		if start, err = strconv.Atoi(token); err != nil || start < 0 {
+			return nil, errInvalid("The specified nextToken is invalid.")
+		}
+	}
+	start = min(start, len(all))
+	end := min(start+limit, len(all))
+	out := &cwl.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}}
+	for _, st := range all[start:end] {
+		d := types.LogStream{
+			Arn: aws.String(s.streamARN(name, st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
+			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String("49039859627658766398"),
+		}
+		if st.Ingested > 0 {
+			d.LastIngestionTime = aws.Int64(st.Ingested)
+		}
+		out.LogStreams = append(out.LogStreams, d)
+	}
+	if end < len(all) {
+		out.NextToken = toToken(itoa(end))
+	}
+	return out, nil
+}
+
+func (s *Service) target(name, identifier *string) (string, error) {
+	switch {
+	case name != nil && identifier != nil:
+		return "", errInvalid("LogGroup name and LogGroup identifier are mutually exclusive parameters.")
+	case identifier != nil:
+		return s.groupOf(*identifier)
+	case name == nil:
+		return "", errInvalid("At least one of logGroupName or logGroupIdentifier must be given.")
+	}
+	return *name, nil
+}
+
+// Limits of a batch (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
+const (
+	maxBatchEvents = 10_000
+	maxBatchBytes  = 1_048_576
+	eventOverhead  = 26
+	maxPast        = 14 * 24 * time.Hour
+	maxFuture      = 2 * time.Hour
+)
+
+func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
+	name, st := str(in.LogGroupName), str(in.LogStreamName)
+	if err := req.Authorize(ctx, "logs:PutLogEvents", s.streamARN(name, st), nil); err != nil {
+		return nil, err
+	}
+	size, last := 0, int64(0)
+	for _, e := range in.LogEvents {
+		if str(e.Message) == "" || e.Timestamp == nil {
+			return nil, errConstraint("", "logEvents.message", "Member must have length greater than or equal to 1")
+		}
+		if *e.Timestamp < last {
+			return nil, errInvalid("Log events in a single PutLogEvents request must be in chronological order.")
+		}
+		last = *e.Timestamp
+		size += len(*e.Message) + eventOverhead
+	}
+	switch {
+	case len(in.LogEvents) == 0 || len(in.LogEvents) > maxBatchEvents:
+		return nil, errConstraint(len(in.LogEvents), "logEvents", "Member must have length between 1 and 10000")
+	case size > maxBatchBytes:
+		return nil, errInvalid("Upload too large: %d bytes exceeds limit of %d", size, maxBatchBytes)
+	case last-*in.LogEvents[0].Timestamp > (24 * time.Hour).Milliseconds():
+		return nil, errInvalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
+	}
+	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String("49039859627658766398")}
+	err := s.DB.Batch(func(tx *store.Tx) error {
+		g, err := getGroup(tx, name)
+		if err != nil {
+			return err
+		}
+		if _, err := getStream(tx, name, st); err != nil {
+			return err
+		}
+		lines, rejected := s.accept(g, in.LogEvents)
+		out.RejectedLogEventsInfo = rejected
+		return s.append(tx, name, st, lines)
+	})
+	return out, err
+}
+
+// accept sorts out events that are too old, expired or too new.
+func (s *Service) accept(g group, events []types.InputLogEvent) ([]wire.LogLine, *types.RejectedLogEventsInfo) {
+	now := s.Clock.Now()
+	expired := s.cutoff(g)
+	var lines []wire.LogLine
+	var r types.RejectedLogEventsInfo
+	for i, e := range events {
+		at := time.UnixMilli(*e.Timestamp)
+		switch {
+		case at.UnixMilli() < expired:
+			r.ExpiredLogEventEndIndex = aws.Int32(int32(i + 1)) //nolint:gosec // at most 10000
+		case at.Before(now.Add(-maxPast)):
+			r.TooOldLogEventEndIndex = aws.Int32(int32(i + 1)) //nolint:gosec // at most 10000
+		case at.After(now.Add(maxFuture)):
+			if r.TooNewLogEventStartIndex == nil {
+				r.TooNewLogEventStartIndex = aws.Int32(int32(i)) //nolint:gosec // at most 10000
+			}
+		default:
+			lines = append(lines, wire.LogLine{Time: at, Message: *e.Message})
+		}
+	}
+	if r == (types.RejectedLogEventsInfo{}) {
+		return lines, nil
+	}
+	return lines, &r
+}
+
+// cutoff is the time before which events have expired.
+func (s *Service) cutoff(g group) int64 {
+	if g.Retention == nil {
+		return 0
+	}
+	return s.Clock.Now().AddDate(0, 0, -int(*g.Retention)).UnixMilli()
+}
+
+// append writes lines to a stream, which it creates if need be, and removes
+// expired events of the stream.
+func (s *Service) append(tx *store.Tx, group, name string, lines []wire.LogLine) error {
+	now := s.Clock.Now().UnixMilli()
+	st, ok, err := store.Get[stream](tx, dbStreams, streamKey(group, name))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		st = stream{Name: name, Created: now}
+	}
+	prefix := eventPrefix(group, name)
+	for _, l := range lines {
+		seq, err := tx.NextSequence(dbEvents)
+		if err != nil {
+			return err
+		}
+		ms := l.Time.UnixMilli()
+		if err := store.Put(tx, dbEvents, prefix+position{ms, seq}.String(), event{l.Message, now}); err != nil {
+			return err
+		}
+		if st.First == nil || ms < *st.First {
+			st.First = &ms
+		}
+		if st.Last == nil || ms > *st.Last {
+			st.Last = &ms
+		}
+		st.Stored += int64(len(l.Message) + eventOverhead)
+	}
+	if len(lines) > 0 {
+		st.Ingested = now
+	}
+	if err := s.expire(tx, group, &st); err != nil {
+		return err
+	}
+	return store.Put(tx, dbStreams, streamKey(group, name), st)
+}
+
+// maxExpire bounds how many expired events one write removes.
+const maxExpire = 1000
+
+func (s *Service) expire(tx *store.Tx, groupName string, st *stream) error {
+	g, err := getGroup(tx, groupName)
+	if err != nil || g.Retention == nil || st.First == nil || *st.First >= s.cutoff(g) {
+		return err
+	}
+	prefix, limit := eventPrefix(groupName, st.Name), position{ms: s.cutoff(g)}.String()
+	var old []string
+	err = scan(tx, dbEvents, prefix, "", func(key string, e event) bool {
+		pos := strings.TrimPrefix(key, prefix)
+		if pos >= limit || len(old) == maxExpire {
+			if p, ok := parsePosition(pos); ok {
+				st.First = &p.ms
+			}
+			return false
+		}
+		old = append(old, key)
+		st.Stored -= int64(len(e.Message) + eventOverhead)
+		return true
+	})
+	for _, key := range old {
+		if err == nil {
+			err = tx.Delete(dbEvents, key)
+		}
+	}
+	return err
+}
+
+// PutLog implements wire.Logs. Lines need not be in order of time; empty lines
+// are left out, since CloudWatch Logs has no empty events.
+func (s *Service) PutLog(ctx context.Context, p wire.Principal, group, stream string, lines ...wire.LogLine) error {
+	if err := checkStreamName(stream); err != nil {
+		return err
+	}
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l wire.LogLine) bool { return l.Message == "" })
+	may := func(action string) error {
+		if p.Admin {
+			return nil
+		}
+		return s.Auth.Authorize(ctx, p, action, s.streamARN(group, stream), nil)
+	}
+	fresh := false
+	err := s.DB.View(func(tx *store.Tx) error {
+		if _, err := getGroup(tx, group); err != nil {
+			return err
+		}
+		fresh = tx.GetRaw(dbStreams, streamKey(group, stream)) == nil
+		return nil
+	})
+	if err == nil && fresh {
+		err = may("logs:CreateLogStream")
+	}
+	if err == nil {
+		err = may("logs:PutLogEvents")
+	}
+	if err != nil {
+		return err
+	}
+	return s.DB.Batch(func(tx *store.Tx) error {
+		if _, err := getGroup(tx, group); err != nil {
+			return err
+		}
+		return s.append(tx, group, stream, lines)
+	})
+}
