@@ -18,6 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/require"
 
@@ -74,6 +77,7 @@ func TestDaemonSurvivesKill(t *testing.T) {
 	id, err := sts.NewFromConfig(config(first)).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	require.NoError(t, err)
 	require.Equal(t, sandbox.Account, *id.Account)
+	check := fill(t, first)
 	_, err = iam.NewFromConfig(config(first)).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("kept"), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
 	require.NoError(t, err)
@@ -94,6 +98,7 @@ func TestDaemonSurvivesKill(t *testing.T) {
 	role, err := iam.NewFromConfig(config(second)).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("kept")})
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:iam::000000000000:role/kept", *role.Role.Arn)
+	check(second)
 
 	require.NoError(t, sandbox.Stop(ctx, dir))
 	_, running, err := sandbox.Status(dir)
@@ -102,6 +107,42 @@ func TestDaemonSurvivesKill(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "state.json"), "it ended in good order")
 	require.Error(t, syscall.Kill(second.PID, 0))
 	require.NoError(t, sandbox.Stop(ctx, dir), "stopping what does not run is no error")
+}
+
+// fill makes something in several services; the check finds it again.
+func fill(t *testing.T, i sandbox.Info) (check func(sandbox.Info)) {
+	t.Helper()
+	ctx := t.Context()
+	store := func(i sandbox.Info) *s3.Client {
+		return s3.NewFromConfig(config(i), func(o *s3.Options) { o.UsePathStyle = true })
+	}
+	bucket, object := aws.String("kept"), aws.String("a b/ü")
+	_, err := store(i).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket})
+	require.NoError(t, err)
+	_, err = store(i).PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: object, Body: strings.NewReader("content")})
+	require.NoError(t, err)
+	queue, err := sqs.NewFromConfig(config(i)).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("kept")})
+	require.NoError(t, err)
+	_, err = sqs.NewFromConfig(config(i)).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String("message")})
+	require.NoError(t, err)
+	key, err := kms.NewFromConfig(config(i)).CreateKey(ctx, &kms.CreateKeyInput{})
+	require.NoError(t, err)
+	secret, err := kms.NewFromConfig(config(i)).Encrypt(ctx, &kms.EncryptInput{KeyId: key.KeyMetadata.KeyId, Plaintext: []byte("secret")})
+	require.NoError(t, err)
+	return func(i sandbox.Info) {
+		t.Helper()
+		got, err := store(i).GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: object})
+		require.NoError(t, err)
+		body, err := io.ReadAll(got.Body)
+		require.NoError(t, err)
+		require.Equal(t, "content", string(body))
+		messages, err := sqs.NewFromConfig(config(i)).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl})
+		require.NoError(t, err)
+		require.Equal(t, "message", *messages.Messages[0].Body)
+		plain, err := kms.NewFromConfig(config(i)).Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: secret.CiphertextBlob})
+		require.NoError(t, err)
+		require.Equal(t, "secret", string(plain.Plaintext))
+	}
 }
 
 func TestConcurrentStartsShareOneDaemon(t *testing.T) {

@@ -9,12 +9,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -69,79 +74,142 @@ func (s *services) close() error {
 }
 
 // build makes every service. Nothing runs before start.
-func build(o ServeOptions, keys wire.Credentials, endpoint string) (_ *services, err error) {
+func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, error) {
 	db, err := store.Open(filepath.Join(dataPath(o.Dir), "store.db"))
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = db.Close()
-		}
-	}()
 	s := &services{db: db, router: wire.NewRouter(o.Account, o.Region, nil, nil)}
 	s.router.Log = o.Log.With("service", "router")
-	log := func(name string) *slog.Logger { return o.Log.With("service", name) }
-	dir := func(name string) string { return filepath.Join(dataPath(o.Dir), name) }
-
-	access, err := iam.New(iam.Config{DB: db, Clock: o.Clock, Log: log("iam"), Account: o.Account, Region: o.Region, Admin: keys})
-	if err != nil {
-		return nil, err
+	b := &builder{services: s, ServeOptions: o, endpoint: endpoint}
+	for _, step := range []func() error{
+		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,
+	} {
+		if err := step(); err != nil {
+			_ = db.Close()
+			return nil, err
+		}
 	}
-	s.router.SetSecurity(access, access)
-	access.Register(s.router)
+	return s, nil
+}
 
-	groups, err := logs.New(logs.Config{DB: db, Clock: o.Clock, Log: log("logs"), Account: o.Account, Region: o.Region, Auth: access})
+// builder makes the services in the order in which they need one another.
+type builder struct {
+	*services
+	ServeOptions
+	endpoint string
+
+	access  *iam.Service
+	objects *s3.Service
+	groups  *logs.Service
+	queues  *sqs.Service
+	bus     *events.Service
+	metrics *cloudwatch.Service
+}
+
+func (b *builder) log(name string) *slog.Logger { return b.Log.With("service", name) }
+func (b *builder) dir(name string) string       { return filepath.Join(dataPath(b.Dir), name) }
+
+func (b *builder) identity(keys wire.Credentials) (err error) {
+	b.access, err = iam.New(iam.Config{DB: b.db, Clock: b.Clock, Log: b.log("iam"), Account: b.Account, Region: b.Region, Admin: keys})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	groups.Register(s.router)
+	b.router.SetSecurity(b.access, b.access)
+	b.access.Register(b.router)
+	keyring, err := kms.New(kms.Config{DB: b.db, Clock: b.Clock, Log: b.log("kms"), Account: b.Account, Region: b.Region})
+	if err != nil {
+		return err
+	}
+	keyring.Register(b.router)
+	return nil
+}
 
-	objects, err := s3.New(s3.Config{
-		DB: db, Dir: dir("s3"), Clock: o.Clock, Log: log("s3"), Account: o.Account, Region: o.Region,
-		Auth: access, BucketPolicy: bucketPolicies(o.Clock.Now),
+func (b *builder) storage() (err error) {
+	b.objects, err = s3.New(s3.Config{
+		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"), Account: b.Account, Region: b.Region,
+		Auth: b.access, BucketPolicy: bucketPolicies(b.Clock.Now),
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	objects.Register(s.router)
+	b.objects.Register(b.router)
+	return nil
+}
 
+func (b *builder) messaging() (err error) {
+	b.queues, err = sqs.New(sqs.Config{DB: b.db, Clock: b.Clock, Log: b.log("sqs"), Account: b.Account, Region: b.Region, Endpoint: b.endpoint})
+	if err != nil {
+		return err
+	}
+	b.queues.Register(b.router)
+	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Account: b.Account, Region: b.Region, Queues: b.queues})
+	if err != nil {
+		return err
+	}
+	b.bus.Register(b.router)
+	b.background("events", b.bus)
+	return nil
+}
+
+func (b *builder) telemetry() (err error) {
+	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Account: b.Account, Region: b.Region, Auth: b.access})
+	if err != nil {
+		return err
+	}
+	b.groups.Register(b.router)
+	b.metrics, err = cloudwatch.New(cloudwatch.Config{DB: b.db, Clock: b.Clock, Log: b.log("cloudwatch"), Account: b.Account, Region: b.Region, Events: b.bus})
+	if err != nil {
+		return err
+	}
+	b.metrics.Register(b.router)
+	b.background("cloudwatch", b.metrics)
+	return nil
+}
+
+func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
-		DB: db, Dir: dir("lambda"), Clock: o.Clock, Log: log("lambda"), Account: o.Account, Region: o.Region,
-		Roles: access, Objects: objects, Logs: groups,
-		Endpoint: func() string { return endpoint },
+		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"), Account: b.Account, Region: b.Region,
+		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics,
+		Endpoint: func() string { return b.endpoint },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	functions.Register(s.router)
-	s.background("lambda", functions)
+	functions.Register(b.router)
+	b.background("lambda", functions)
 
-	delay := o.EndpointDelay
+	delay := b.EndpointDelay
 	if delay == 0 {
 		delay = -1 // none; 0 is the service's default
 	}
 	models, err := sagemaker.New(sagemaker.Config{
-		DB: db, Dir: dir("sagemaker"), Clock: o.Clock, Log: log("sagemaker"), Account: o.Account, Region: o.Region,
-		Roles: access, Objects: objects, Logs: groups,
-		CreateDelay: delay, Images: o.Images,
+		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"), Account: b.Account, Region: b.Region,
+		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, Events: b.bus,
+		CreateDelay: delay, Images: b.Images,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	models.Register(s.router)
-	s.background("sagemaker", models)
+	models.Register(b.router)
+	b.background("sagemaker", models)
 
 	machines, err := states.New(states.Config{
-		DB: db, Clock: o.Clock, Log: log("states"), Account: o.Account, Region: o.Region, Router: s.router,
-		Roles: access, Logs: groups, Objects: objects,
+		DB: b.db, Clock: b.Clock, Log: b.log("states"), Account: b.Account, Region: b.Region, Router: b.router,
+		Roles: b.access, Logs: b.groups, Objects: b.objects, Metrics: b.metrics, Events: b.bus,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	machines.Register(s.router)
-	s.background("states", machines)
-	return s, nil
+	machines.Register(b.router)
+	b.background("states", machines)
+
+	scaling, err := autoscaling.New(autoscaling.Config{DB: b.db, Clock: b.Clock, Log: b.log("autoscaling"), Account: b.Account, Region: b.Region})
+	if err != nil {
+		return err
+	}
+	scaling.Register(b.router)
+	return nil
 }
 
 // bucketPolicies evaluates bucket policies for S3. Documents are parsed once.
