@@ -2,7 +2,6 @@ package provider_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -111,7 +110,7 @@ func (d *driver) check(u string, olds, news resource.PropertyMap) (resource.Prop
 	d.t.Helper()
 	d.seed++
 	out, err := d.client(tokenOf(u)).Check(d.t.Context(), &pulumirpc.CheckRequest{
-		Urn: u, Olds: pack(d.t, olds), News: pack(d.t, news), RandomSeed: []byte{d.seed},
+		Urn: u, Olds: pack(d.t, olds), News: pack(d.t, news), RandomSeed: append([]byte(d.t.Name()), d.seed),
 	})
 	require.NoError(d.t, err)
 	return unpack(d.t, out.GetInputs()), out.GetFailures()
@@ -219,6 +218,10 @@ func (d *driver) requireSettled(r *res, news resource.PropertyMap) {
 	}
 }
 
-// tempFile is a path below a folder of the test's own.
-func tempFile(t *testing.T, name string) string { return filepath.Join(t.TempDir(), name) }
-
+// packPlain packs without looking into archives.
+func packPlain(t *testing.T, m resource.PropertyMap) *structpb.Struct {
+	t.Helper()
+	s, err := plugin.MarshalProperties(m, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, ElideAssetContents: false})
+	require.NoError(t, err)
+	return s
+}

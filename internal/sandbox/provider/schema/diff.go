@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -56,7 +54,7 @@ func (d *differ) object(path resource.PropertyPath, t *Type, olds, news resource
 }
 
 func (d *differ) value(path resource.PropertyPath, p *Prop, before, after resource.PropertyValue, replace bool) {
-	before, after = plain(before), plain(after)
+	before, after = p.orDefault(plain(before)), p.orDefault(plain(after))
 	switch {
 	case after.IsComputed():
 		kind := Update
@@ -130,7 +128,7 @@ func (p *Prop) equal(a, b resource.PropertyValue) bool {
 	case p.Kind == Source:
 		return sameSource(a, b)
 	case p.Kind == List && p.Set && a.IsArray() && b.IsArray():
-		return sameSet(a.ArrayValue(), b.ArrayValue())
+		return p.sameSet(a.ArrayValue(), b.ArrayValue())
 	case p.Kind == List && a.IsArray() && b.IsArray():
 		return slices.EqualFunc(a.ArrayValue(), b.ArrayValue(), p.Elem.equal)
 	case p.Kind == Object && a.IsObject() && b.IsObject():
@@ -154,19 +152,27 @@ func sameSource(a, b resource.PropertyValue) bool {
 	return false
 }
 
-func sameSet(a, b []resource.PropertyValue) bool {
-	return slices.Equal(canonical(a), canonical(b))
+// sameSet reports whether each element has its like on the other side. Lists are
+// short: the largest has a hundred alarms.
+func (p *Prop) sameSet(a, b []resource.PropertyValue) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	left := slices.Clone(b)
+	for _, v := range a {
+		i := slices.IndexFunc(left, func(o resource.PropertyValue) bool { return p.Elem.equal(v, o) })
+		if i < 0 {
+			return false
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return true
 }
 
-func canonical(list []resource.PropertyValue) []string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		b, err := json.Marshal(Strip(v).Mappable())
-		if err != nil {
-			b = fmt.Append(nil, v)
-		}
-		out[i] = string(b)
+// orDefault is the default in place of no value.
+func (p *Prop) orDefault(v resource.PropertyValue) resource.PropertyValue {
+	if v.IsNull() {
+		return p.Default
 	}
-	slices.Sort(out)
-	return out
+	return v
 }

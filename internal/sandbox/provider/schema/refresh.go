@@ -76,7 +76,7 @@ func (t *Type) Import(live resource.PropertyMap) resource.PropertyMap {
 	out := resource.PropertyMap{}
 	for _, p := range t.Props {
 		v, ok := live[resource.PropertyKey(p.Name)]
-		if !ok || p.Managed || zero(v) && !p.Required || p.isDefault(v) {
+		if !ok || zero(v) && !p.Required || p.isDefault(v) {
 			continue
 		}
 		if p.Kind == Object && v.IsObject() {

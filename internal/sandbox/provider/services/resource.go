@@ -262,6 +262,13 @@ func (d *Def[I, O]) Read(ctx context.Context, c *Call, id string, in, state reso
 	if d.DriftFn != nil {
 		d.DriftFn(&last, o, newIn)
 	}
+	for _, p := range d.in.Props {
+		// What is not true any more is not kept in the state either, or the next
+		// update would find nothing to do.
+		if _, ok := newIn[resource.PropertyKey(p.Name)]; p.Local && !ok {
+			delete(now, resource.PropertyKey(p.Name))
+		}
+	}
 	return id, newIn, now, nil
 }
 
