@@ -291,7 +291,6 @@ func TestLifeMessaging(t *testing.T) {
 			second:  map[string]any{"name": "one", "visibilityTimeoutSeconds": 60, "redrivePolicy": map[string]any{"deadLetterTargetArn": queue.text("arn"), "maxReceiveCount": 3}, "tags": tags("b", "1")},
 			outputs: []string{"arn", "url"},
 		},
-		"fifo": {token: "aws:sqs/queue:Queue", first: map[string]any{"fifoQueue": true, "contentBasedDeduplication": true}, second: map[string]any{"fifoQueue": true, "delaySeconds": 5}},
 		"rule": {
 			token: "aws:cloudwatch/eventRule:EventRule", first: map[string]any{"name": "status", "eventPattern": `{"source":["aws.states"]}`, "tags": tags("a", "1")},
 			second:  map[string]any{"name": "status", "description": "d", "eventPattern": `{"source":["aws.states"],"detail":{"status":["FAILED"]}}`, "state": "DISABLED", "tags": tags("a", "2")},

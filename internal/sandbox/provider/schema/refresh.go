@@ -29,7 +29,7 @@ func (p *Prop) refresh(was, now resource.PropertyValue, had, has bool) resource.
 	case p.Local:
 		return null
 	case !had:
-		if !has || p.Computed || p.Managed || zero(now) || p.isDefault(now) {
+		if !has || p.Computed || p.Managed || p.nothing(now) {
 			return null
 		}
 		return now
@@ -66,8 +66,13 @@ func (p *Prop) merge(was, now resource.PropertyValue) resource.PropertyValue {
 	return now
 }
 
-func (p *Prop) isDefault(v resource.PropertyValue) bool {
-	return !p.Default.IsNull() && p.equal(p.Default, v)
+// nothing reports whether the value says as much as no value: the default, or
+// zero if there is none.
+func (p *Prop) nothing(v resource.PropertyValue) bool {
+	if p.Default.IsNull() {
+		return zero(v)
+	}
+	return p.equal(p.Default, v)
 }
 
 // Import returns the inputs for a live resource that no program has described
@@ -76,7 +81,7 @@ func (t *Type) Import(live resource.PropertyMap) resource.PropertyMap {
 	out := resource.PropertyMap{}
 	for _, p := range t.Props {
 		v, ok := live[resource.PropertyKey(p.Name)]
-		if !ok || zero(v) && !p.Required || p.isDefault(v) {
+		if !ok || p.nothing(v) && !p.Required {
 			continue
 		}
 		if p.Kind == Object && v.IsObject() {
