@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -188,8 +187,8 @@ func (s *Service) metric(name, function string, value float64) {
 	}
 }
 
-// opInvoke is Invoke for other services: the payload is a JSON value, not bytes.
-// The output has the form of Step Functions' Lambda integration.
+// opInvoke is Invoke for other services, in the manner of Step Functions' SDK
+// integrations: the payload comes in as a JSON value and goes out as its text.
 func (s *Service) opInvoke(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
 	var in struct {
 		FunctionName, Qualifier, InvocationType, ClientContext, LogType string
@@ -215,31 +214,7 @@ func (s *Service) opInvoke(ctx context.Context, req *wire.Request, raw []byte) (
 		reply["LogResult"] = base64.StdEncoding.EncodeToString(out.log)
 	}
 	if out.payload != nil {
-		if reply["Payload"] = json.RawMessage(out.payload); !json.Valid(out.payload) {
-			reply["Payload"] = string(out.payload)
-		}
+		reply["Payload"] = string(out.payload)
 	}
-	s.httpMetadata(reply, out)
 	return reply, nil
-}
-
-// httpMetadata adds what the integration shows of the HTTP reply.
-func (s *Service) httpMetadata(reply map[string]any, out invokeOutput) {
-	one := map[string]string{
-		"Connection": "keep-alive", "Content-Length": strconv.Itoa(len(out.payload)), "Content-Type": "application/json",
-		"Date": s.Clock.Now().UTC().Format(http.TimeFormat), "x-amzn-Remapped-Content-Length": "0", "x-amzn-RequestId": out.requestID,
-		"X-Amzn-Trace-Id": "root=" + strings.TrimPrefix(newTraceID(s.Clock.Now()), "Root="),
-	}
-	if out.version != "" {
-		one["X-Amz-Executed-Version"] = out.version
-	}
-	if out.functionError != "" {
-		one["X-Amz-Function-Error"] = out.functionError
-	}
-	all := map[string][]string{}
-	for k, v := range one {
-		all[k] = []string{v}
-	}
-	reply["SdkHttpMetadata"] = map[string]any{"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": out.status}
-	reply["SdkResponseMetadata"] = map[string]any{"RequestId": out.requestID}
 }

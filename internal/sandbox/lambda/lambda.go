@@ -114,10 +114,9 @@ func New(c Config) (*Service, error) {
 }
 
 // Register mounts the service, and all its operations for other services, which
-// call them through the router. Among them is "Invoke" with a JSON payload:
-// {FunctionName, Qualifier, Payload, InvocationType, ClientContext, LogType}
-// gives {StatusCode, ExecutedVersion, FunctionError, Payload, LogResult,
-// SdkHttpMetadata, SdkResponseMetadata}, as Step Functions shows it.
+// call them through the router. Among them is "Invoke": {FunctionName, Qualifier,
+// Payload (any JSON value), InvocationType, ClientContext, LogType} gives
+// {StatusCode, ExecutedVersion, FunctionError, Payload (its text), LogResult}.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	r.Register(wire.Service{ID: "lambda", Scope: "lambda", Handler: s.serve})

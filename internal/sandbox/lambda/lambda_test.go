@@ -442,15 +442,10 @@ func TestInvokeFromInside(t *testing.T) {
 	}
 	out, err := call(user("bob"), `{"FunctionName":"`+arn("fn")+`","Payload":{"foo": "foo-1"}}`)
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"foo": "foo-1"}, out["Payload"])
-	require.Equal(t, "$LATEST", out["ExecutedVersion"])
-	require.Equal(t, 200.0, out["StatusCode"])
-	meta, ok := out["SdkHttpMetadata"].(map[string]any)
-	require.True(t, ok)
-	require.Equal(t, "16", meta["HttpHeaders"].(map[string]any)["Content-Length"]) //nolint:forcetypeassert // test
+	require.Equal(t, map[string]any{"Payload": `{"foo": "foo-1"}`, "ExecutedVersion": "$LATEST", "StatusCode": 200.0}, out)
 	out, err = call(user("bob"), `{"FunctionName":"fn","Payload":"bytes"}`)
 	require.NoError(t, err)
-	require.Equal(t, "HelloWorld!", out["Payload"])
+	require.Equal(t, `"HelloWorld!"`, out["Payload"])
 
 	_, err = call(user("eve"), `{"FunctionName":"fn"}`)
 	require.ErrorContains(t, err, "AccessDeniedException")
