@@ -114,6 +114,7 @@ func (b *branch) childrenFailed(aborted string, head int64, err error) error {
 // are cancelled; runChildren waits for all of them and returns the last event and
 // the error of the one that failed first.
 func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Context, i int, head int64) (int64, error)) (int64, error) {
+	b.bindings() // made here, so that the children only read them
 	ctx, cancel := context.WithCancelCause(b.ctx)
 	defer cancel(nil)
 	var mu sync.Mutex

@@ -2,22 +2,584 @@ package states
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
+// defaultChildren is how many child executions run at a time where the Map does
+// not say; AWS's own limit is 10,000.
+const defaultChildren = 1000
+
 // runRecord is a Map Run.
 type runRecord struct {
-	Machine string `json:"machine"`
-	Label   string `json:"label"`
+	ID          string     `json:"id"`
+	Machine     string     `json:"machine"`
+	Label       string     `json:"label"`
+	Execution   string     `json:"execution"` // key of the parent
+	Status      string     `json:"status"`
+	Start       time.Time  `json:"start"`
+	Stop        *time.Time `json:"stop,omitempty"`
+	Concurrency int        `json:"concurrency"`
+	Tolerated   int64      `json:"tolerated"`
+	Percentage  float64    `json:"percentage"`
+	Items       counts     `json:"items"`
+	Children    counts     `json:"children"`
 }
 
-func (s *Service) mapRun(_ context.Context, _ *wire.Request, _, arn string) (runRecord, error) {
-	return runRecord{}, errNoResource(arn)
+// counts are the items or the child executions of a run by their status.
+type counts struct {
+	Pending, Running, Succeeded, Failed, TimedOut, Aborted, Total, Written int64
 }
 
-// distributed refuses the DISTRIBUTED mode.
+// add moves n from one status to another; "" is none.
+func (c *counts) add(from, to string, n int64) {
+	for status, d := range map[string]int64{from: -n, to: n} {
+		switch status {
+		case "PENDING":
+			c.Pending += d
+		case statusRunning:
+			c.Running += d
+		case statusSucceeded:
+			c.Succeeded += d
+		case statusFailed:
+			c.Failed += d
+		case statusTimedOut:
+			c.TimedOut += d
+		case statusAborted:
+			c.Aborted += d
+		}
+	}
+}
+
+// exceeded reports whether more items failed than the run tolerates.
+func (r *runRecord) exceeded() bool {
+	failed := r.Items.Failed + r.Items.TimedOut
+	if failed == 0 {
+		return false
+	}
+	byCount := r.Tolerated > 0 && failed > r.Tolerated
+	share := 100 * float64(failed) / float64(max(r.Items.Total, 1))
+	byShare := r.Percentage > 0 && share > r.Percentage
+	return byCount || byShare || r.Tolerated == 0 && r.Percentage == 0
+}
+
+func (r *runRecord) key() string { return r.Machine + "/" + r.Label + ":" + r.ID }
+
+func (s *Service) runARN(r *runRecord) string { return s.arn("mapRun", r.key()) }
+
+// childRecord tells which child execution handles a batch, and of how many items.
+type childRecord struct {
+	Name  string `json:"name"`
+	Items int    `json:"items"`
+}
+
+func childKey(run string, index int) string { return fmt.Sprintf("%s#%08d", run, index) }
+
+// mapRunner runs one Map Run.
+type mapRunner struct {
+	b  *branch
+	st *asl.State
+	ev *evaluation
+
+	mu      sync.Mutex
+	run     runRecord
+	active  int        // children that run
+	slots   *sync.Cond // signalled when one ends or the limit changes
+	results []childResult
+}
+
+// childResult is what came of a child execution.
+type childResult struct {
+	rec    *execRecord
+	output any
+}
+
+// distributed runs a Map state's items in child executions.
 func (b *branch) distributed(st *asl.State, ev *evaluation) error {
-	return ev.runtime("The sandbox does not run Map states in the DISTRIBUTED mode.")
+	b.bindings() // before goroutines read them
+	m := &mapRunner{b: b, st: st, ev: ev}
+	m.slots = sync.NewCond(&m.mu)
+	if b.cur.Phase != phaseChildren {
+		if err := m.begin(); err != nil {
+			return err
+		}
+	} else if err := m.load(); err != nil {
+		return err
+	}
+	if err := b.sync(); err != nil {
+		return err
+	}
+	out, err := m.process()
+	if err != nil {
+		return m.fail(err)
+	}
+	m.close(statusSucceeded)
+	b.step(func(s *stepper) {
+		b.x.puts = append(b.x.puts, m.put())
+		s.event("MapRunSucceeded", nil)
+		s.side("MapStateSucceeded", b.cur.Head, nil)
+		b.childrenDone(out)
+		b.cur.Job = ""
+	})
+	return nil
+}
+
+// begin records the start of the state and of its run.
+func (m *mapRunner) begin() error {
+	b, st := m.b, m.st
+	var items []any
+	length := 0
+	if st.Map.Reader == nil {
+		var err error
+		if items, err = m.ev.items(); err != nil {
+			return err
+		}
+		length = len(items)
+	}
+	b.startMap(items, length)
+	if err := m.limits(); err != nil {
+		b.step(func(*stepper) { b.cur.Phase, b.cur.Items = phaseEntered, doc{} })
+		return err
+	}
+	label := st.Map.Label
+	if label == "" {
+		label = wire.NewID()[:8] + wire.NewID()[:8]
+	}
+	m.run.ID, m.run.Label, m.run.Machine = wire.NewID(), label, b.x.def.Machine
+	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.key(), statusRunning, b.x.s.now()
+	b.step(func(s *stepper) {
+		b.cur.Job = m.run.key()
+		b.x.puts = append(b.x.puts, m.put())
+		s.event("MapRunStarted", &details{MapRunARN: b.x.s.runARN(&m.run)})
+	})
+	return nil
+}
+
+// limits evaluates concurrency and tolerance.
+func (m *mapRunner) limits() error {
+	in, err := m.ev.input()
+	if err != nil {
+		return err
+	}
+	e := m.ev.with(in)
+	spec := m.st.Map
+	if m.run.Tolerated, _, err = e.integer(spec.ToleratedFailureCount, 0, maxSeconds); err != nil {
+		return err
+	}
+	if m.run.Percentage, err = e.percentage(spec.ToleratedFailurePercentage); err != nil {
+		return err
+	}
+	n, _, err := e.integer(spec.MaxConcurrency, 0, maxSeconds)
+	m.run.Concurrency = int(n)
+	return err
+}
+
+// percentage evaluates a number from 0 to 100.
+func (e *evaluation) percentage(s asl.Scalar) (float64, error) {
+	if !s.IsSet() {
+		return 0, nil
+	}
+	v := s.Literal
+	if s.Expr != nil {
+		var err error
+		if s.Expr.Kind == asl.KindJSONata {
+			v, err = e.typed(s.Expr, "number")
+		} else {
+			v, err = e.path(s.Expr)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	n, ok := v.(value.Number)
+	if text, isText := v.(string); isText {
+		parsed, err := value.Parse(text)
+		if err == nil {
+			n, ok = parsed.(value.Number)
+		}
+	}
+	switch {
+	case !ok:
+		text := ""
+		if s.Expr != nil {
+			text = s.Expr.Text
+		}
+		return 0, e.runtime("The %s field refers to value \"%s\" which is not a valid float: %s", s.Name, value.String(v), text)
+	case n.Float64() < 0 || n.Float64() > 100:
+		return 0, e.runtime("ToleratedFailurePercentage must be between 0 and 100.")
+	}
+	return n.Float64(), nil
+}
+
+// load reads the run after a restart.
+func (m *mapRunner) load() error {
+	return m.b.x.s.DB.View(func(tx *store.Tx) error {
+		r, found, err := store.Get[runRecord](tx, bucketRuns, m.b.cur.Job)
+		if err == nil && !found {
+			err = errors.New("the map run is missing: " + m.b.cur.Job)
+		}
+		m.run = r
+		m.run.Items, m.run.Children = counts{}, counts{} // counted anew
+		return err
+	})
+}
+
+// put writes the run's record.
+func (m *mapRunner) put() put {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return put{bucket: bucketRuns, key: m.run.key(), value: encode(&m.run)}
+}
+
+func (m *mapRunner) close(status string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.b.x.s.now()
+	m.run.Status, m.run.Stop = status, &now
+}
+
+// fail records the end of a run that failed or was aborted.
+func (m *mapRunner) fail(err error) error {
+	b := m.b
+	f, failed := failureOf(err)
+	if !failed {
+		if errors.Is(err, errShutdown) {
+			return err
+		}
+		m.close(statusAborted)
+		b.step(func(s *stepper) {
+			b.x.puts = append(b.x.puts, m.put())
+			s.event("MapRunAborted", nil)
+		})
+		return b.aborted("MapStateAborted", err)
+	}
+	m.close(statusFailed)
+	b.step(func(s *stepper) {
+		b.x.puts = append(b.x.puts, m.put())
+		s.event("MapRunFailed", (&details{}).withFailure(f))
+		b.cur.Side = 0
+	})
+	return err
+}
+
+// process reads the items, runs the children and makes the state's output.
+func (m *mapRunner) process() (any, error) {
+	p, err := m.b.x.principal()
+	if err != nil {
+		return nil, fail(errPermissions, wire.AsError(err).Message).err()
+	}
+	items, _ := m.b.cur.Items.v.([]any)
+	if m.st.Map.Reader != nil {
+		if items, err = m.read(m.b.ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	inputs, sizes, err := m.inputs(items)
+	if err != nil {
+		return nil, err
+	}
+	m.results = make([]childResult, len(inputs))
+	m.run.Items.Total, m.run.Children.Total = int64(len(items)), int64(len(inputs))
+	m.run.Items.Pending, m.run.Children.Pending = int64(len(items)), int64(len(inputs))
+	if err := m.runAll(inputs, sizes); err != nil {
+		return nil, err
+	}
+	return m.output(p)
+}
+
+// runAll starts the children in order, as many at a time as the run allows, and
+// waits for all of them. The first that fails the run cancels the others.
+func (m *mapRunner) runAll(inputs []any, sizes []int) error {
+	ctx, cancel := context.WithCancelCause(m.b.ctx)
+	defer cancel(nil)
+	s := m.b.x.s
+	s.mu.Lock()
+	s.runs[m.run.key()] = m
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.runs, m.run.key())
+		s.mu.Unlock()
+	}()
+	defer context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.slots.Broadcast()
+	})()
+	var first error
+	var wg sync.WaitGroup
+	for i := range inputs {
+		if !m.acquire(ctx) {
+			break
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			err := m.child(ctx, i, inputs[i], sizes[i])
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if err != nil && first == nil {
+				first = err
+				cancel(errBranchTo)
+			}
+			m.active--
+			m.slots.Signal()
+		}()
+	}
+	wg.Wait()
+	if first == nil {
+		return m.b.interrupted()
+	}
+	return first
+}
+
+// acquire waits for a free slot; false if ctx is done.
+func (m *mapRunner) acquire(ctx context.Context) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for ctx.Err() == nil {
+		limit := m.run.Concurrency
+		if limit == 0 {
+			limit = defaultChildren
+		}
+		if m.active < limit {
+			m.active++
+			return true
+		}
+		m.slots.Wait()
+	}
+	return false
+}
+
+// inputs makes the children's inputs: selected items, alone or in batches.
+func (m *mapRunner) inputs(items []any) ([]any, []int, error) {
+	selected := make([]any, len(items))
+	for i, item := range items {
+		selected[i] = item
+		if m.st.Map.Selector != nil {
+			v, err := m.ev.selectItem(itemContext(i, "", item), item)
+			if err != nil {
+				return nil, nil, err
+			}
+			selected[i] = v
+		}
+	}
+	if m.st.Map.Batcher == nil {
+		sizes := make([]int, len(items))
+		for i := range sizes {
+			sizes[i] = 1
+		}
+		return selected, sizes, nil
+	}
+	return m.batches(selected)
+}
+
+// batches groups items as ItemBatcher says.
+func (m *mapRunner) batches(items []any) (inputs []any, sizes []int, err error) {
+	in, err := m.ev.input()
+	if err != nil {
+		return nil, nil, err
+	}
+	e := m.ev.with(in)
+	maxItems, limited, err := e.integer(m.st.Map.Batcher.MaxItems, 1, maxSeconds)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !limited {
+		maxItems = int64(len(items)) + 1
+	}
+	maxBytes, bounded, err := e.integer(m.st.Map.Batcher.MaxBytes, 1, maxData)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !bounded {
+		maxBytes = maxData
+	}
+	var common any
+	overhead := int64(len(`{"Items":[]}`))
+	if t := m.st.Map.Batcher.BatchInput; t != nil {
+		if common, err = e.template(t); err != nil {
+			return nil, nil, err
+		}
+		overhead += int64(len(value.String(common)) + len(`"BatchInput":,`))
+	}
+	var batch []any
+	size := overhead
+	flush := func() {
+		if len(batch) == 0 {
+			return
+		}
+		o := value.NewObject(2)
+		if common != nil {
+			o.Set("BatchInput", common)
+		}
+		o.Set("Items", batch)
+		inputs, sizes = append(inputs, o), append(sizes, len(batch))
+		batch, size = nil, overhead
+	}
+	for _, item := range items {
+		n := int64(len(value.String(item)) + 1)
+		if int64(len(batch)) == maxItems || len(batch) > 0 && size+n > maxBytes {
+			flush()
+		}
+		batch = append(batch, item)
+		size += n
+	}
+	flush()
+	return inputs, sizes, nil
+}
+
+// child runs one child execution to its end, or takes the result of one that
+// ended before a restart.
+func (m *mapRunner) child(ctx context.Context, i int, input any, items int) error {
+	rec, err := m.childRecord(i, input, items)
+	if err != nil {
+		return err
+	}
+	m.count("PENDING", statusRunning, items)
+	if rec.Status == statusRunning {
+		if rec, err = m.runChild(ctx, rec); err != nil {
+			return err
+		}
+	}
+	m.count(statusRunning, rec.Status, items)
+	r := childResult{rec: rec}
+	if rec.Status == statusSucceeded {
+		if r.output, err = value.Parse(rec.Output); err != nil {
+			return fail(errRuntime, err.Error()).err()
+		}
+	} else {
+		f := failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
+		if rec.Error != nil {
+			f.Error = *rec.Error
+		}
+		if rec.Cause != nil {
+			f.Cause = *rec.Cause
+		}
+		r.output = f.output()
+	}
+	m.results[i] = r
+	m.mu.Lock()
+	exceeded := m.run.exceeded()
+	m.mu.Unlock()
+	m.b.x.s.journal.add([]put{m.put()})
+	if exceeded {
+		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
+	}
+	return nil
+}
+
+func (m *mapRunner) count(from, to string, items int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.run.Items.add(from, to, int64(items))
+	m.run.Children.add(from, to, 1)
+}
+
+// childRecord finds the child execution of a batch, or records a new one.
+func (m *mapRunner) childRecord(i int, input any, items int) (*execRecord, error) {
+	s := m.b.x.s
+	key := childKey(m.run.key(), i)
+	var known childRecord
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		known, found, err = store.Get[childRecord](tx, bucketRuns, key)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	machine := m.run.Machine + "/" + m.run.Label
+	if found {
+		rec, _, err := s.loadExecution(machine + ":" + known.Name)
+		if err != nil {
+			return nil, err
+		}
+		return &rec, s.countEvents(&rec)
+	}
+	rec := execRecord{
+		summary: summary{Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: s.runARN(&m.run), Items: items},
+		Express: m.st.Map.ExecutionType == typeExpress, Revision: m.b.x.rec.Revision, RoleARN: m.b.x.rec.RoleARN,
+		Input: value.String(input), MapState: m.st.Name,
+	}
+	if rec.Express {
+		t := rec.Start.Add(maxExpress)
+		rec.Deadline = &t
+	}
+	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encode(childRecord{rec.Name, items})})
+	if len(rec.Input) > maxData {
+		return nil, fail(errDataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").err()
+	}
+	return &rec, <-s.journal.add(puts)
+}
+
+// runChild runs a child execution in this goroutine.
+func (m *mapRunner) runChild(ctx context.Context, rec *execRecord) (*execRecord, error) {
+	x, err := m.b.x.s.newExecution(*rec, m.b.x.def)
+	if err != nil {
+		return nil, err
+	}
+	x.principal = m.b.x.principal
+	if !x.s.adopt(x) {
+		return nil, errors.New("the child execution runs already")
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), errShutdown) {
+			x.cancel(stopError{})
+		}
+	})
+	defer stop()
+	x.run()
+	if x.rec.Stop == nil {
+		return nil, errShutdown
+	}
+	return &x.rec, nil
+}
+
+// output makes the state's result: the children's outputs, or where they were
+// written.
+func (m *mapRunner) output(p wire.Principal) (any, error) {
+	if m.st.Map.Writer != nil && m.st.Map.Writer.Resource != "" {
+		return m.write(m.b.ctx, p)
+	}
+	out := make([]any, 0, len(m.results))
+	for _, r := range m.results {
+		out = append(out, r.output)
+	}
+	if w := m.st.Map.Writer; w != nil {
+		return m.transform(w, out)
+	}
+	if n := len(value.String(out)); n > maxData {
+		return nil, fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", m.st.Name)).err()
+	}
+	return out, nil
+}
+
+// mapRun reads the Map Run that an ARN names.
+func (s *Service) mapRun(ctx context.Context, req *wire.Request, action, arn string) (runRecord, error) {
+	_, key, err := parseARN(arn, "mapRun")
+	if err != nil {
+		return runRecord{}, err
+	}
+	if err := allow(ctx, req, action, arn); err != nil {
+		return runRecord{}, err
+	}
+	var r runRecord
+	err = s.DB.View(func(tx *store.Tx) error {
+		raw := tx.GetRaw(bucketRuns, key)
+		if raw == nil {
+			return errNoResource(arn)
+		}
+		return json.Unmarshal(raw, &r)
+	})
+	return r, err
 }

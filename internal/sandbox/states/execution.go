@@ -25,8 +25,6 @@ type execution struct {
 	def      *revisionRecord
 	logger   *execLogger
 	done     chan struct{}
-	// onEnd is told the end of a child execution.
-	onEnd func(*execRecord)
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -39,7 +37,6 @@ type execution struct {
 	pending []event
 	dirty   map[string]*branch
 	puts    []put
-	written int // events that the store has or is getting
 	full    bool
 }
 
@@ -299,6 +296,8 @@ func (x *execution) finish(b *branch, out any, err error) {
 			clear(x.dirty)
 		}
 		x.puts = append(x.puts, recordPuts(&x.rec)...)
+	} else if x.rec.MapRun != "" { // its run shows it
+		x.s.journal.add(recordPuts(&x.rec))
 	} else {
 		x.s.journal.add([]put{{bucket: bucketExpress, key: x.rec.key() + ":" + x.rec.ExpressID}})
 	}
@@ -311,9 +310,6 @@ func (x *execution) finish(b *branch, out any, err error) {
 		}
 	}
 	x.s.announce(&rec)
-	if x.onEnd != nil {
-		x.onEnd(&rec)
-	}
 }
 
 // outcome sets status, output and error of the record and returns the last event.

@@ -71,7 +71,7 @@ type anyRequest = *http.Request
 // newWorld starts a service; setup may change its configuration before.
 func newWorld(t testing.TB, setup ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "store.db"), clock: newFastClock(100)}
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "store.db"), clock: newFastClock(40)}
 	w.lambda, w.s3, w.logs = &functions{w: w, all: map[string]function{}}, &buckets{all: map[string]map[string][]byte{}}, &logGroups{all: map[string][]string{}}
 	for _, f := range setup {
 		f(w)

@@ -61,7 +61,7 @@ type Service struct {
 	listeners map[string]chan struct{} // by task token
 	machines  map[string]*asl.Machine  // parsed definitions by revision key
 	queues    map[string]*taskQueue    // by activity ARN
-	started   bool
+	runs      map[string]*mapRunner    // by map run key
 }
 
 // New makes a service over what the store holds. Nothing runs before Start.
@@ -77,7 +77,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{
 		Config: c, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
-		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{},
+		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{}, runs: map[string]*mapRunner{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil

@@ -1,0 +1,117 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func (s *Service) describeMapRun(ctx context.Context, req *wire.Request, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
+	r, err := s.mapRun(ctx, req, "DescribeMapRun", str(in.MapRunArn))
+	if err != nil {
+		return nil, err
+	}
+	i, c := r.Items, r.Children
+	return &sfn.DescribeMapRunOutput{
+		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(s.arn("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
+		StartDate: &r.Start, StopDate: r.Stop, MaxConcurrency: int32(r.Concurrency), //nolint:gosec // bounded by the definition
+		ToleratedFailureCount: r.Tolerated, ToleratedFailurePercentage: float32(r.Percentage), RedriveCount: aws.Int32(0),
+		ItemCounts: &types.MapRunItemCounts{
+			Pending: i.Pending, Running: i.Running, Succeeded: i.Succeeded, Failed: i.Failed, TimedOut: i.TimedOut, Aborted: i.Aborted,
+			Total: i.Total, ResultsWritten: i.Written, FailuresNotRedrivable: aws.Int64(0), PendingRedrive: aws.Int64(0),
+		},
+		ExecutionCounts: &types.MapRunExecutionCounts{
+			Pending: c.Pending, Running: c.Running, Succeeded: c.Succeeded, Failed: c.Failed, TimedOut: c.TimedOut, Aborted: c.Aborted,
+			Total: c.Total, ResultsWritten: c.Written, FailuresNotRedrivable: aws.Int64(0), PendingRedrive: aws.Int64(0),
+		},
+	}, nil
+}
+
+func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.ListMapRunsInput) (*sfn.ListMapRunsOutput, error) {
+	arn := str(in.ExecutionArn)
+	rec, _, err := s.execution(ctx, req, "ListMapRuns", arn)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "runs")
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListMapRunsOutput{MapRuns: []types.MapRunListItem{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketRuns, rec.Machine+"/", from, func(key string, raw []byte) (bool, error) {
+			if strings.Contains(key, "#") { // a child of a run
+				return true, nil
+			}
+			var r runRecord
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return false, err
+			}
+			if r.Execution != rec.key() {
+				return true, nil
+			}
+			if len(out.MapRuns) == limit {
+				out.NextToken = encodeToken("runs", key)
+				return false, nil
+			}
+			out.MapRuns = append(out.MapRuns, types.MapRunListItem{
+				ExecutionArn: aws.String(arn), MapRunArn: aws.String(s.runARN(&r)), StartDate: &r.Start, StopDate: r.Stop,
+				StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine+"/"+r.Label)),
+			})
+			return true, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) updateMapRun(ctx context.Context, req *wire.Request, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
+	arn := str(in.MapRunArn)
+	r, err := s.mapRun(ctx, req, "UpdateMapRun", arn)
+	if err != nil {
+		return nil, err
+	}
+	if in.MaxConcurrency == nil && in.ToleratedFailureCount == nil && in.ToleratedFailurePercentage == nil {
+		return nil, validation("At least one of these must be specified: [maxConcurrency, toleratedFailureCount, toleratedFailurePercentage]")
+	}
+	s.mu.Lock()
+	live := s.runs[r.key()]
+	s.mu.Unlock()
+	if live == nil {
+		return nil, validation("Map Run %s is not running", arn)
+	}
+	live.update(in)
+	return &sfn.UpdateMapRunOutput{}, <-s.journal.add([]put{live.put()})
+}
+
+// update changes a running run's settings. A new concurrency counts from the
+// next child on.
+func (m *mapRunner) update(in *sfn.UpdateMapRunInput) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if in.MaxConcurrency != nil {
+		m.run.Concurrency = int(*in.MaxConcurrency)
+	}
+	if in.ToleratedFailureCount != nil {
+		m.run.Tolerated = *in.ToleratedFailureCount
+	}
+	if in.ToleratedFailurePercentage != nil {
+		m.run.Percentage = float64(*in.ToleratedFailurePercentage)
+	}
+	if m.slots != nil {
+		m.slots.Broadcast()
+	}
+}

@@ -1,0 +1,282 @@
+package states
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxItems bounds what one Map Run reads: AWS's own limit.
+const maxItems = 100_000_000
+
+// errEnough ends the reading at MaxItems.
+var errEnough = errors.New("enough items")
+
+func readFailed(format string, args ...any) error {
+	return fail(errItemReader, fmt.Sprintf(format, args...)).err()
+}
+
+// read reads the items that ItemReader names.
+func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]any, error) {
+	r := m.st.Map.Reader
+	in, err := m.ev.input()
+	if err != nil {
+		return nil, err
+	}
+	e := m.ev.with(in)
+	limit, _, err := e.integer(r.MaxItems, 0, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	if limit == 0 {
+		limit = maxItems
+	}
+	var params any = value.NewObject(0)
+	if r.Parameters != nil {
+		if params, err = e.template(r.Parameters); err != nil {
+			return nil, err
+		}
+	}
+	o, _ := params.(*value.Object)
+	s := &itemSource{ctx: ctx, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit)}
+	if s.objects == nil {
+		return nil, readFailed("The sandbox runs without S3.")
+	}
+	err = s.readAll(o)
+	if err != nil && !errors.Is(err, errEnough) {
+		if _, failed := failureOf(err); failed || ctx.Err() != nil {
+			return nil, err
+		}
+		var we *wire.Error
+		if errors.As(err, &we) {
+			return nil, readFailed("%s", cause("s3", we))
+		}
+		return nil, readFailed("%s", err)
+	}
+	return s.items, nil
+}
+
+// itemSource collects items from objects.
+type itemSource struct {
+	ctx     context.Context
+	p       wire.Principal
+	objects wire.Objects
+	reader  *asl.ItemReader
+	limit   int
+	items   []any
+}
+
+func (s *itemSource) add(v any) error {
+	if len(s.items) >= s.limit {
+		return errEnough
+	}
+	s.items = append(s.items, v)
+	return nil
+}
+
+func textMember(o *value.Object, key string) string {
+	v, _ := o.Get(key)
+	t, _ := v.(string)
+	return t
+}
+
+func (s *itemSource) readAll(params *value.Object) error {
+	bucket := textMember(params, "Bucket")
+	i, _ := asl.ParseIntegration(s.reader.Resource)
+	if i.Operation == "listObjectsV2" {
+		return s.list(bucket, textMember(params, "Prefix"))
+	}
+	return s.object(bucket, textMember(params, "Key"), textMember(params, "VersionId"), s.reader.InputType)
+}
+
+// list makes an item of each object, or reads the objects themselves if they are
+// to be flattened.
+func (s *itemSource) list(bucket, prefix string) error {
+	var inner error
+	err := s.objects.ListObjects(s.ctx, s.p, bucket, prefix, func(info wire.ObjectInfo) bool {
+		if s.reader.Transform == "LOAD_AND_FLATTEN" {
+			inner = s.object(bucket, info.Key, "", s.reader.InputType)
+		} else {
+			inner = s.add(value.Of("Etag", info.ETag, "Key", info.Key, "LastModified", value.Int(info.LastModified.Unix()),
+				"Size", value.Int(info.Size), "StorageClass", storageClass(info.StorageClass)))
+		}
+		return inner == nil
+	})
+	return errors.Join(inner, err)
+}
+
+func storageClass(c string) string {
+	if c == "" {
+		return "STANDARD"
+	}
+	return c
+}
+
+func (s *itemSource) object(bucket, key, version, inputType string) error {
+	body, _, err := s.objects.GetObject(s.ctx, s.p, bucket, key, version)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	var r io.Reader = bufio.NewReaderSize(body, 64<<10)
+	if strings.HasSuffix(key, ".gz") {
+		zr, err := gzip.NewReader(r)
+		if err != nil {
+			return readFailed("The object %s is not valid gzip.", key)
+		}
+		defer func() { _ = zr.Close() }()
+		r = zr
+	}
+	switch inputType {
+	case "CSV":
+		return s.csv(r)
+	case "JSONL":
+		return s.lines(r)
+	case "MANIFEST":
+		return s.manifest(r)
+	case "PARQUET":
+		return readFailed("The sandbox does not read PARQUET files.")
+	default:
+		return s.json(r)
+	}
+}
+
+func (s *itemSource) json(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	v, err := value.Parse(string(raw))
+	if err != nil {
+		return readFailed("Attempting to map over invalid JSON: %s", err)
+	}
+	if s.reader.ItemsPointer != "" {
+		if v, err = pointer(v, s.reader.ItemsPointer); err != nil {
+			return err
+		}
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return readFailed("Attempting to map over non-iterable node.")
+	}
+	for _, item := range list {
+		if err := s.add(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pointer resolves a JSON pointer of object members.
+func pointer(v any, ptr string) (any, error) {
+	for _, part := range strings.Split(strings.TrimPrefix(ptr, "/"), "/") {
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		o, ok := v.(*value.Object)
+		if !ok {
+			return nil, readFailed("The ItemsPointer '%s' does not lead to an array.", ptr)
+		}
+		if v, ok = o.Get(part); !ok {
+			return nil, readFailed("The ItemsPointer '%s' does not lead to an array.", ptr)
+		}
+	}
+	return v, nil
+}
+
+func (s *itemSource) lines(r io.Reader) error {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(make([]byte, 64<<10), 8<<20) // AWS takes lines of up to 8 MB
+	for n := 1; sc.Scan(); n++ {
+		line := strings.TrimSpace(sc.Text())
+		if line == "" {
+			continue
+		}
+		v, err := value.Parse(line)
+		if err != nil {
+			return readFailed("Line %d is not valid JSON: %s", n, err)
+		}
+		if err := s.add(v); err != nil {
+			return err
+		}
+	}
+	return sc.Err()
+}
+
+var delimiters = map[string]rune{"COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "SPACE": ' ', "TAB": '\t'}
+
+func (s *itemSource) csv(r io.Reader) error {
+	cr := csv.NewReader(r)
+	cr.FieldsPerRecord, cr.LazyQuotes, cr.ReuseRecord = -1, true, true
+	if d, ok := delimiters[s.reader.Delimiter]; ok {
+		cr.Comma = d
+	}
+	headers := s.reader.Headers
+	if s.reader.HeaderFromRow {
+		row, err := cr.Read()
+		if err != nil {
+			return readFailed("The CSV file has no header row.")
+		}
+		headers = append([]string(nil), row...)
+	}
+	for {
+		row, err := cr.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return readFailed("The CSV file cannot be read: %s", err)
+		}
+		o := value.NewObject(len(headers))
+		for i, h := range headers {
+			cell := ""
+			if i < len(row) {
+				cell = row[i]
+			}
+			o.Set(h, cell)
+		}
+		if err := s.add(o); err != nil {
+			return err
+		}
+	}
+}
+
+// manifest reads an S3 inventory: the manifest names CSV files whose rows are
+// the items.
+func (s *itemSource) manifest(r io.Reader) error {
+	var man struct {
+		SourceBucket, DestinationBucket, FileFormat, FileSchema string
+		Files                                                   []struct{ Key string }
+	}
+	if err := json.NewDecoder(r).Decode(&man); err != nil {
+		return readFailed("The manifest is not valid JSON: %s", err)
+	}
+	if man.FileFormat != "CSV" {
+		return readFailed("The sandbox reads inventories in CSV format only, not %s.", man.FileFormat)
+	}
+	bucket := man.DestinationBucket[strings.LastIndexByte(man.DestinationBucket, ':')+1:]
+	var headers []string
+	for _, h := range strings.Split(man.FileSchema, ",") {
+		headers = append(headers, strings.TrimSpace(h))
+	}
+	inner := *s.reader
+	inner.InputType, inner.HeaderFromRow, inner.Headers, inner.Delimiter = "CSV", false, headers, "COMMA"
+	outer := s.reader
+	defer func() { s.reader = outer }()
+	s.reader = &inner
+	for _, f := range man.Files {
+		if err := s.object(bucket, path.Clean(f.Key), "", "CSV"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
