@@ -42,12 +42,16 @@ const (
 // the query. For S3 the body is checked against its hash while it is read; chunk
 // signatures of streaming uploads are left to the S3 service.
 func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service string, err error) {
+	if oldSignature(r) {
+		return p, "", "s3", wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
+	}
 	sig, problem := readSignature(r)
 	if problem != "" {
 		return p, "", scopeHint(r), refuse(scopeHint(r), incomplete, problem)
 	}
 	if sig == nil {
-		return p, "", "", refuse("", missing, "")
+		service = unsignedService(r)
+		return p, "", service, refuse(service, missing, "")
 	}
 	region, service = sig.region, sig.service
 	p, secret, err := s.credentials(sig)
@@ -77,6 +81,21 @@ func scopeHint(r *http.Request) string {
 		return "s3"
 	}
 	return ""
+}
+
+// unsignedService tells requests to S3, which wants its own words, from others.
+func unsignedService(r *http.Request) string {
+	kind := r.Header.Get("Content-Type")
+	rpc := r.Header.Get("X-Amz-Target") != "" || r.Header.Get("Smithy-Protocol") != "" || strings.HasPrefix(kind, "application/x-www-form-urlencoded")
+	if rpc || strings.HasPrefix(r.URL.Path, "/20") { // Lambda's paths begin with a date
+		return ""
+	}
+	return "s3"
+}
+
+// oldSignature recognises Signature Version 2, which S3 had before.
+func oldSignature(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || r.URL.Query().Has("AWSAccessKeyId")
 }
 
 // credentials finds the key and checks that it is still good.

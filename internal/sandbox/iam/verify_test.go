@@ -159,14 +159,23 @@ func TestVerifyRefuses(t *testing.T) {
 		"host":              {s3, func(r *http.Request) { r.Host = "evil.example" }, "SignatureDoesNotMatch", 403},
 		"body":              {sqs, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("atad")) }, "InvalidSignatureException", 400},
 		"unsigned header":   {s3, func(r *http.Request) { r.Header.Set("X-Amz-Acl", "public-read") }, "AccessDenied", 403},
-		"no header":         {s3, func(r *http.Request) { r.Header.Del("Authorization") }, "MissingAuthenticationTokenException", 403},
-		"other algorithm":   {s3, func(r *http.Request) { r.Header.Set("Authorization", "AWS4-ECDSA-P256-SHA256 x") }, "IncompleteSignatureException", 403},
-		"no date":           {s3, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, "AuthorizationHeaderMalformed", 400},
-		"no hash":           {s3, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, "InvalidRequest", 400},
-		"old, s3":           {with(s3, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "RequestTimeTooSkewed", 403},
-		"new, s3":           {with(s3, func(s *signed) { s.at = w.clock.Now().Add(16 * time.Minute) }), nil, "RequestTimeTooSkewed", 403},
-		"old, json":         {with(sqs, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "InvalidSignatureException", 400},
-		"old, query":        {with(iamReq, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "SignatureDoesNotMatch", 403},
+		"no header":         {s3, func(r *http.Request) { r.Header.Del("Authorization") }, "AccessDenied", 403},
+		"no header, json": {sqs, func(r *http.Request) {
+			r.Header.Del("Authorization")
+			r.Header.Set("X-Amz-Target", "AmazonSQS.ListQueues")
+		}, "MissingAuthenticationTokenException", 403},
+		"signature 2": {s3, func(r *http.Request) { r.Header.Set("Authorization", "AWS AKIA:x") }, "InvalidRequest", 400},
+		"presigned 2": {s3, func(r *http.Request) {
+			r.Header.Del("Authorization")
+			r.URL.RawQuery = "AWSAccessKeyId=AKIA&Signature=x&Expires=1"
+		}, "InvalidRequest", 400},
+		"other algorithm": {s3, func(r *http.Request) { r.Header.Set("Authorization", "AWS4-ECDSA-P256-SHA256 x") }, "IncompleteSignatureException", 403},
+		"no date":         {s3, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, "AuthorizationHeaderMalformed", 400},
+		"no hash":         {s3, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, "InvalidRequest", 400},
+		"old, s3":         {with(s3, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "RequestTimeTooSkewed", 403},
+		"new, s3":         {with(s3, func(s *signed) { s.at = w.clock.Now().Add(16 * time.Minute) }), nil, "RequestTimeTooSkewed", 403},
+		"old, json":       {with(sqs, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "InvalidSignatureException", 400},
+		"old, query":      {with(iamReq, func(s *signed) { s.at = w.clock.Now().Add(-16 * time.Minute) }), nil, "SignatureDoesNotMatch", 403},
 		"presign over": {with(s3, func(s *signed) {
 			s.presign, s.payload, s.at = 1, "UNSIGNED-PAYLOAD", w.clock.Now().Add(-61*time.Second)
 		}), nil, "AccessDenied", 403},

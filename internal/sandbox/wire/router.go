@@ -161,7 +161,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		if err == nil {
 			err = Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not serve %q", scope)
 		}
-		WriteJSONError(w, JSON10, NewID(), AsError(err))
+		r.writeUnknown(w, h, AsError(err))
 		return
 	}
 	req := r.request(p, region, svc.ID, "")
@@ -284,6 +284,16 @@ func (r *Router) find(scope string, h *http.Request) *Service {
 		}
 	}
 	return nil
+}
+
+// writeUnknown answers for a service that there is none of, in the form that the
+// client seems to read.
+func (r *Router) writeUnknown(w http.ResponseWriter, h *http.Request, e *Error) {
+	svc := &Service{Protocol: JSON10}
+	if strings.HasPrefix(h.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		svc.Protocol = Query
+	}
+	r.writeError(w, svc, &Request{ID: NewID()}, h, e)
 }
 
 func (r *Router) writeError(w http.ResponseWriter, svc *Service, req *Request, h *http.Request, e *Error) {
