@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -93,6 +94,9 @@ func (c *chunkedReader) line() (string, error) {
 	raw, err := c.r.ReadSlice('\n')
 	if err == io.EOF {
 		return "", io.ErrUnexpectedEOF
+	}
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return "", errRequest("The body is not aws-chunked: a line is too long.")
 	}
 	if err != nil {
 		return "", err

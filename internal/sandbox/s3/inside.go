@@ -281,9 +281,6 @@ func (s *Service) opHead(ctx context.Context, c caller, in objectInput) (map[str
 	if err != nil {
 		return nil, err
 	}
-	if err := s.decrypt(ctx, c, v); err != nil {
-		return nil, err
-	}
 	return v.describe(), nil
 }
 
