@@ -84,7 +84,7 @@ func (c *Client) WatchBatch(ctx context.Context, machine string, names []string)
 	go func() {
 		defer close(w.done)
 		defer q.close()
-		s := &sweeper{c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names))}
+		s := &sweeper{c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names)), asked: map[string]bool{}}
 		w.err = s.run(ctx)
 		w.details = s.result()
 	}()
@@ -100,8 +100,9 @@ type sweeper struct {
 	q       *queue[BatchProgress]
 	began   time.Time
 
-	have map[string]*Details // by name; nil value: asked for, not seen yet
-	told BatchProgress
+	have  map[string]*Details // by name; nil value: not seen yet
+	asked map[string]bool     // names that AWS did not know when asked
+	told  BatchProgress
 }
 
 func (s *sweeper) run(ctx context.Context) error {
@@ -118,7 +119,7 @@ func (s *sweeper) run(ctx context.Context) error {
 		}
 		p := s.count()
 		changed := s.tell(p)
-		if p.Running == 0 && (p.Missing == 0 || s.c.cfg.Clock.Now().Sub(s.began) > newcomer) {
+		if p.Running == 0 && p.Missing <= len(s.asked) {
 			break
 		}
 		if interval = min(sweepSlow, time.Duration(float64(interval)*sweepGrowth)); changed {
@@ -216,15 +217,19 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	return nil
 }
 
-// seek asks for executions that no list shows, one by one.
+// seek asks for executions that no list shows, one by one and each once, when
+// they have had the time to appear.
 func (s *sweeper) seek(ctx context.Context) error {
+	if s.c.cfg.Clock.Now().Sub(s.began) < newcomer {
+		return nil
+	}
 	for _, name := range s.names {
 		if s.have[name] != nil {
+			delete(s.asked, name)
 			continue
 		}
-		// Soon after the start lists lag; only then is it worth a call each.
-		if s.c.cfg.Clock.Now().Sub(s.began) < newcomer/2 {
-			return nil
+		if s.asked[name] {
+			continue
 		}
 		arn, err := ExecutionARN(s.machine, name)
 		if err != nil {
@@ -234,7 +239,9 @@ func (s *sweeper) seek(ctx context.Context) error {
 		switch {
 		case err == nil:
 			s.have[name] = d
-		case fault.KindOf(err) != fault.NotFound:
+		case fault.KindOf(err) == fault.NotFound:
+			s.asked[name] = true
+		default:
 			return err
 		}
 	}

@@ -271,8 +271,12 @@ func (t *Timeline) exited(e Event, from place) place {
 func (t *Timeline) abandon(parent int, at time.Time) {
 	for i := parent + 1; i < len(t.Visits); i++ {
 		v := &t.Visits[i]
-		if v.Status.Open() && t.within(i, parent) {
-			v.Status, v.Exited = VisitAborted, at
+		if !v.Status.Open() || !t.within(i, parent) {
+			continue
+		}
+		v.Status, v.Exited = VisitAborted, at
+		if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status == VisitFailed {
+			v.Status, v.Error, v.Cause = VisitFailed, v.Attempts[n-1].Error, v.Attempts[n-1].Cause
 		}
 	}
 }
@@ -377,8 +381,11 @@ func (t *Timeline) group(e Event, from place) place {
 	switch e.Type {
 	case "MapStateStarted", "ParallelStateStarted":
 		v.groupFailed = false
-		if e.Length != nil {
-			*v.Map = MapProgress{Total: *e.Length}
+		if kind == "Map" && e.Length != nil {
+			*v.Map = MapProgress{Total: *e.Length, Run: v.Map.Run}
+		}
+		if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status.Open() { // a retry
+			v.closeAttempt(e, VisitFailed)
 		}
 		v.Attempts = append(v.Attempts, Attempt{Status: VisitRunning, Scheduled: e.Time, Started: e.Time})
 		p.inner = true
@@ -392,8 +399,7 @@ func (t *Timeline) group(e Event, from place) place {
 		v.groupFailed = true
 		v.closeAttempt(e, VisitFailed)
 	case "MapStateAborted", "ParallelStateAborted":
-		v.closeAttempt(e, VisitAborted)
-		v.Status, v.Exited = VisitAborted, e.Time
+		return t.aborted(e, from)
 	}
 	return p
 }
@@ -404,9 +410,12 @@ func (t *Timeline) aborted(e Event, from place) place {
 	if i < 0 {
 		return from
 	}
-	t.Visits[i].closeAttempt(e, VisitAborted)
-	t.Visits[i].Status, t.Visits[i].Exited = VisitAborted, e.Time
-	return place{visit: i, iteration: t.Visits[i].Iteration}
+	v := &t.Visits[i]
+	if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status.Open() {
+		v.closeAttempt(e, VisitAborted)
+	}
+	v.Status, v.Exited = VisitAborted, e.Time
+	return place{visit: i, iteration: v.Iteration}
 }
 
 // task takes the events of one attempt: TaskScheduled, LambdaFunctionFailed,
@@ -533,6 +542,9 @@ func (t *Timeline) fail(e Event, from place) {
 	for j := i; j >= 0; j = t.Visits[j].Parent {
 		v := &t.Visits[j]
 		v.Status = VisitFailed
+		if n := len(v.Attempts); n > 0 && v.Attempts[n-1].Status.Open() {
+			v.closeAttempt(e, VisitFailed)
+		}
 		if v.Exited.IsZero() {
 			v.Exited = e.Time
 		}
