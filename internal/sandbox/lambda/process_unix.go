@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// passesFiles says that a process can be given open files besides the three.
+const passesFiles = true
+
 // killGroup ends the process and what it started.
 func killGroup(cmd *exec.Cmd) {
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // gone already: fine

@@ -6,8 +6,11 @@ import (
 	"syscall"
 )
 
+// passesFiles says that a process can be given open files besides the three.
+// Without, a function ends when its next request for work fails.
+const passesFiles = false
+
 func setProcessGroup(cmd *exec.Cmd) {
-	cmd.ExtraFiles = nil // cannot be passed on here
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 

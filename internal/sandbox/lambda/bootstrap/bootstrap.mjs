@@ -17,9 +17,11 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 let requestId = "";
 
 // Ends the whole process group when the service is gone.
-const lifeline = new net.Socket({ fd: Number(process.env._RUNTIME_FD), readable: true, writable: false });
-lifeline.on("error", die).on("close", die).resume();
-lifeline.unref();
+if (process.env._RUNTIME_FD) {
+  const lifeline = new net.Socket({ fd: Number(process.env._RUNTIME_FD), readable: true, writable: false });
+  lifeline.on("error", die).on("close", die).resume();
+  lifeline.unref();
+}
 delete process.env._RUNTIME_FD;
 delete process.env._RUNTIME_TOKEN;
 

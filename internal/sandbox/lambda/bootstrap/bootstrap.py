@@ -231,7 +231,9 @@ def run(handler, headers, body):
 
 def main():
     global request_id
-    threading.Thread(target=watch, args=(int(os.environ.pop("_RUNTIME_FD")),), daemon=True).start()
+    lifeline = os.environ.pop("_RUNTIME_FD", "")
+    if lifeline:
+        threading.Thread(target=watch, args=(int(lifeline),), daemon=True).start()
     # The directory of this file must not be on the path of user code.
     sys.path[0] = ROOT
     handler_log = LogHandler()
