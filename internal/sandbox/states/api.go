@@ -20,6 +20,7 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, ServiceID, "DeleteStateMachine", s.deleteStateMachine)
 	wire.Handle(r, ServiceID, "ListStateMachines", s.listStateMachines)
 	wire.Handle(r, ServiceID, "ValidateStateMachineDefinition", s.validateDefinition)
+	wire.Handle(r, ServiceID, "TestState", s.testState)
 	wire.Handle(r, ServiceID, "PublishStateMachineVersion", s.publishVersion)
 	wire.Handle(r, ServiceID, "ListStateMachineVersions", s.listVersions)
 	wire.Handle(r, ServiceID, "DeleteStateMachineVersion", s.deleteVersion)

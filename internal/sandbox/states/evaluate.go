@@ -80,6 +80,9 @@ func (e *evaluation) Context() any {
 		return e.contextObject
 	}
 	b := e.b
+	if b.x.inspected != nil { // a test brings its own
+		return b.x.context
+	}
 	c := b.x.context.Clone()
 	state := value.Of("Name", e.st.Name, "EnteredTime", timestamp(b.cur.EnteredAt))
 	switch e.st.Type {
@@ -99,6 +102,9 @@ func (e *evaluation) Context() any {
 
 // prefix begins the cause of every error inside a state.
 func (e *evaluation) prefix() string {
+	if e.b.x.inspected != nil { // TestState does not name the place
+		return ""
+	}
 	return fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). ", e.st.Name, e.b.cur.Entered)
 }
 

@@ -29,6 +29,9 @@ type execution struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	// inspected is set while TestState runs a state by itself.
+	inspected *inspected
+
 	principal func() (wire.Principal, error)
 	context   *value.Object // Execution and StateMachine of the context object
 

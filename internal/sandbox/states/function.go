@@ -13,6 +13,11 @@ import (
 // invokeFunction calls a Lambda function. The optimised integration wraps the
 // payload in the API's reply; a function's ARN as the resource yields it bare.
 func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any, error) {
+	if o, ok := args.(*value.Object); ok && wrap {
+		if p, given := o.Get("Payload"); given && p == nil {
+			args = o.Without("Payload") // no payload, not the text "null"
+		}
+	}
 	raw, err := t.invoke(ctx, "lambda", "Invoke", args)
 	if err != nil {
 		return nil, err

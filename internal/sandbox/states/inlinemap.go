@@ -122,7 +122,7 @@ func (e *evaluation) items() ([]any, error) {
 	if !ok {
 		path := "$"
 		if m.ItemsPath.Expr != nil {
-			path = m.ItemsPath.Expr.Text
+			path = m.ItemsPath.Expr.Ref.Path.String()
 		}
 		return nil, e.runtime("Reference path \"%s\" must point to array.", path)
 	}

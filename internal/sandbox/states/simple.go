@@ -3,6 +3,8 @@ package states
 import (
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
@@ -10,13 +12,19 @@ import (
 // input applies InputPath to the state's raw input (JSONPath states).
 func (e *evaluation) input() (any, error) {
 	p := e.st.InputPath
+	v := e.b.cur.Input.v
+	var err error
 	switch {
 	case e.st.QueryLanguage == asl.JSONata || !p.Set:
-		return e.b.cur.Input.v, nil
 	case p.Null:
-		return value.NewObject(0), nil
+		v = value.NewObject(0)
+	default:
+		if v, err = e.with(v).path(p.Expr); err != nil {
+			return nil, err
+		}
 	}
-	return e.with(e.b.cur.Input.v).path(p.Expr)
+	e.b.x.inspected.set(func(d *types.InspectionData) **string { return &d.AfterInputPath }, v)
+	return v, nil
 }
 
 // parameters returns what a task or the branches of a state are given.
@@ -29,10 +37,18 @@ func (e *evaluation) parameters() (any, error) {
 	if e.st.QueryLanguage == asl.JSONata {
 		t = e.st.Arguments
 	}
-	if t == nil {
-		return in, nil
+	if t != nil {
+		if in, err = e.with(in).template(t); err != nil {
+			return nil, err
+		}
 	}
-	return e.with(in).template(t)
+	e.b.x.inspected.set(func(d *types.InspectionData) **string {
+		if e.st.QueryLanguage == asl.JSONata {
+			return &d.AfterArguments
+		}
+		return &d.AfterParameters
+	}, in)
+	return in, nil
 }
 
 // output applies OutputPath.
@@ -69,6 +85,8 @@ func (b *branch) leave(st *asl.State, ev *evaluation, result any) error {
 	var out any
 	var vars *value.Object
 	var err error
+	ins := b.x.inspected
+	ins.set(func(d *types.InspectionData) **string { return &d.Result }, result)
 	if st.QueryLanguage == asl.JSONata {
 		r := ev
 		if st.Type != asl.Pass {
@@ -90,12 +108,14 @@ func (b *branch) leave(st *asl.State, ev *evaluation, result any) error {
 			return err
 		}
 	}
+	ins.set(func(d *types.InspectionData) **string { return &d.AfterResultSelector }, result)
 	if vars, err = ev.with(result).assign(st.Assign); err != nil {
 		return err
 	}
 	if out, err = ev.place(st.ResultPath, result); err != nil {
 		return err
 	}
+	ins.set(func(d *types.InspectionData) **string { return &d.AfterResultPath }, out)
 	if out, err = ev.output(out); err != nil {
 		return err
 	}

@@ -1,0 +1,512 @@
+package states
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// testedState is what the context object calls the state under test.
+const testedState = "StateName"
+
+// trial runs one state by itself, for TestState.
+type trial struct {
+	s      *Service
+	in     *sfn.TestStateInput
+	st     *asl.State
+	b      *branch
+	mock   *mocked
+	data   types.InspectionData
+	status types.TestExecutionStatus
+}
+
+// mocked is the answer that a test gives in place of the real one.
+type mocked struct {
+	result any
+	text   string
+	err    *failure
+}
+
+// inspected takes what the interpreter computes on the way; a nil one takes
+// nothing.
+type inspected struct{ data *types.InspectionData }
+
+func (i *inspected) set(field func(*types.InspectionData) **string, v any) {
+	if i != nil {
+		*field(i.data) = aws.String(value.String(v))
+	}
+}
+
+func (s *Service) testState(ctx context.Context, req *wire.Request, in *sfn.TestStateInput) (*sfn.TestStateOutput, error) {
+	if err := allow(ctx, req, "TestState", "*"); err != nil {
+		return nil, err
+	}
+	if in.RoleArn != nil {
+		if err := checkRole(*in.RoleArn); err != nil {
+			return nil, err
+		}
+		if err := s.passRole(ctx, req, *in.RoleArn); err != nil {
+			return nil, err
+		}
+	}
+	t := &trial{s: s, in: in}
+	if err := t.parse(); err != nil {
+		return nil, err
+	}
+	if err := t.checkMock(); err != nil {
+		return nil, err
+	}
+	if err := t.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer t.b.x.cancel(nil)
+	out := t.run()
+	out.Status = t.status
+	if in.InspectionLevel != "" && in.InspectionLevel != types.InspectionLevelInfo {
+		out.InspectionData = &t.data
+	}
+	return out, nil
+}
+
+// parse finds the state in the definition: the definition itself, or a state of a
+// state machine.
+func (t *trial) parse() error {
+	text := str(t.in.Definition)
+	if t.in.StateName == nil {
+		st, err := asl.ParseState(testedState, text, asl.Options{})
+		t.st = st
+		return invalidDefinition(err)
+	}
+	m, err := asl.Parse(text, asl.Options{})
+	if err != nil {
+		return invalidDefinition(err)
+	}
+	m.Walk(func(st *asl.State) {
+		if st.Name == *t.in.StateName {
+			t.st = st
+		}
+	})
+	if t.st == nil {
+		return validation("State not found in definition")
+	}
+	return nil
+}
+
+func invalidDefinition(err error) error {
+	var invalid *asl.Error
+	if errors.As(err, &invalid) {
+		return wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
+	}
+	return err
+}
+
+// checkMock applies the rules about mocks.
+func (t *trial) checkMock() error {
+	m := t.in.Mock
+	c := t.in.StateConfiguration
+	if m == nil {
+		switch {
+		case c != nil && c.MapIterationFailureCount != nil:
+			return validation("TestState does not support MapIterationFailureCount when a mock is not specified.")
+		case t.st.Type == asl.Map || t.st.Type == asl.Parallel:
+			return validation("State type '%s' is not supported when a mock is not specified", t.st.Type)
+		}
+		return nil
+	}
+	if t.in.RevealSecrets {
+		return validation("TestState does not support RevealSecrets when a mock is specified.")
+	}
+	if m.Result != nil && m.ErrorOutput != nil || m.Result == nil && m.ErrorOutput == nil {
+		return validation("A test mock should have only one of the following fields: [result, errorOutput].")
+	}
+	switch t.st.Type {
+	case asl.Task, asl.Map, asl.Parallel:
+	default:
+		return validation("State type '%s' is not supported when a mock is specified", t.st.Type)
+	}
+	t.mock = &mocked{}
+	if e := m.ErrorOutput; e != nil {
+		t.mock.err = &failure{Error: str(e.Error), Cause: str(e.Cause), NoError: e.Error == nil, NoCause: e.Cause == nil}
+		return nil
+	}
+	v, err := value.Parse(*m.Result)
+	if err != nil {
+		return validation("Mocked result must be valid JSON")
+	}
+	t.mock.result, t.mock.text = v, *m.Result
+	return t.checkResult(v)
+}
+
+func (t *trial) checkResult(v any) error {
+	list, isList := v.([]any)
+	switch t.st.Type {
+	case asl.Map:
+		if !isList && (t.st.Map.Writer == nil || t.st.Map.Writer.Resource == "") {
+			return validation("Mocked result must be an array.")
+		}
+	case asl.Parallel:
+		if !isList {
+			return validation("Mocked result must be an array.")
+		}
+		if len(list) != len(t.st.Branches) {
+			return validation("Mocked result must contain the same number of items as number of Parallel branches.")
+		}
+	default:
+		return checkMockSchema(t.st.Resource, v, t.in.Mock.FieldValidationMode)
+	}
+	return nil
+}
+
+// prepare makes the execution around the state.
+func (t *trial) prepare(ctx context.Context) error {
+	input, err := checkInput(t.in.Input)
+	if err != nil {
+		return err
+	}
+	machine := wire.NewID()
+	rec := execRecord{summary: summary{Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: t.s.now()}, Express: true, RoleARN: str(t.in.RoleArn), Input: input}
+	x := &execution{
+		s: t.s, def: &revisionRecord{Machine: machine, RoleARN: rec.RoleARN, Type: typeExpress}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
+	}
+	x.inspected = &inspected{&t.data}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.principal = x.assumeRole
+	if x.context, err = t.contextObject(&rec); err != nil {
+		return err
+	}
+	v, err := value.Parse(input)
+	if err != nil {
+		return err
+	}
+	t.b = &branch{x: x, ctx: x.ctx, path: "0", cur: cursor{State: t.st.Name, Input: docOf(v), EnteredAt: rec.Start, Entered: 1}}
+	if err := t.variables(); err != nil {
+		return err
+	}
+	t.data.Input = aws.String(input)
+	if c := t.in.StateConfiguration; c != nil && c.RetrierRetryCount != nil {
+		t.b.cur.Retries = int(*c.RetrierRetryCount)
+	}
+	return nil
+}
+
+// variables sets the workflow variables of the test.
+func (t *trial) variables() error {
+	if t.in.Variables == nil {
+		return nil
+	}
+	v, err := value.Parse(*t.in.Variables)
+	o, ok := v.(*value.Object)
+	if err != nil || !ok {
+		return validation("Invalid variables provided: must be a JSON object")
+	}
+	for i := range o.Len() {
+		t.b.setVar(o.At(i))
+	}
+	t.data.Variables = t.in.Variables
+	return nil
+}
+
+// contextObject is the test's own, or one made up.
+func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
+	if t.in.Context != nil {
+		v, err := value.Parse(*t.in.Context)
+		o, ok := v.(*value.Object)
+		if err != nil || !ok {
+			return nil, validation("Invalid Context object provided: must be a JSON object")
+		}
+		return o, checkContext(o)
+	}
+	input, err := value.Parse(rec.Input)
+	if err != nil {
+		return nil, err
+	}
+	var role any
+	if t.in.RoleArn != nil {
+		role = *t.in.RoleArn
+	}
+	state := value.Of("Name", testedState, "EnteredTime", timestamp(rec.Start))
+	switch t.st.Type {
+	case asl.Task, asl.Map, asl.Parallel:
+		n := int64(0)
+		if c := t.in.StateConfiguration; c != nil && c.RetrierRetryCount != nil {
+			n = int64(*c.RetrierRetryCount)
+		}
+		state.Set("RetryCount", value.Int(n))
+	}
+	return value.Of(
+		"Execution", value.Of("Id", t.s.arn("express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", timestamp(rec.Start)),
+		"StateMachine", value.Of("Id", t.s.arn("stateMachine", rec.Machine), "Name", rec.Machine),
+		"State", state,
+	), nil
+}
+
+// contextFields are the members of a context object and their types.
+var contextFields = map[string]map[string]string{
+	"Execution":    {"Id": "string", "Input": "any", "Name": "string", "RoleArn": "string", "StartTime": "string", "RedriveCount": "number", "RedriveTime": "string"},
+	"State":        {"EnteredTime": "string", "Name": "string", "RetryCount": "number"},
+	"StateMachine": {"Id": "string", "Name": "string"},
+	"Map":          {"Item": "object"},
+	"Task":         {"Token": "string"},
+}
+
+func checkContext(o *value.Object) error {
+	bad := func(format string, args ...any) error {
+		return validation("Invalid Context object provided: "+format, args...)
+	}
+	for i := range o.Len() {
+		name, v := o.At(i)
+		fields, known := contextFields[name]
+		if !known {
+			return bad("Field '%s' is not allowed", name)
+		}
+		inner, ok := v.(*value.Object)
+		if !ok {
+			return bad("%s must be an object", name)
+		}
+		for j := range inner.Len() {
+			k, e := inner.At(j)
+			want, known := fields[k]
+			switch {
+			case !known:
+				return bad("Field '%s' is not allowed", k)
+			case want == "any" || value.TypeName(e) == want:
+			case want == "object":
+				return bad("%s.%s must be an object", name, k)
+			default:
+				return bad("%s.%s must be a %s", name, k, want)
+			}
+		}
+	}
+	return nil
+}
+
+// run runs the state and makes the reply.
+func (t *trial) run() *sfn.TestStateOutput {
+	out := &sfn.TestStateOutput{}
+	ev := t.b.evaluation(t.st)
+	err := t.execute(ev)
+	if err == nil && t.b.cur.Phase == phaseFailed {
+		err = t.b.cur.Failure.err()
+	}
+	if err == nil && t.b.cur.Phase == phaseResult {
+		err = t.b.leave(t.st, ev, t.b.cur.Result.v)
+	}
+	f, failed := failureOf(err)
+	switch {
+	case failed:
+		t.failed(out, ev, f)
+	case err != nil:
+		t.failed(out, ev, fail(errRuntime, err.Error()))
+	default:
+		t.status = types.TestExecutionStatusSucceeded
+		t.settled(out)
+	}
+	t.trim(failed)
+	return out
+}
+
+// settled copies where the state left to.
+func (t *trial) settled(out *sfn.TestStateOutput) {
+	c := &t.b.cur
+	v := c.Input.v
+	if c.Done {
+		v = c.Result.v
+	} else {
+		out.NextState = aws.String(c.State)
+	}
+	out.Output = aws.String(value.String(v))
+	if len(t.b.vars) > 0 {
+		vars := value.NewObject(len(t.b.vars))
+		for k, v := range t.b.vars {
+			vars.Set(k, v)
+		}
+		t.data.Variables = aws.String(value.String(vars))
+	}
+}
+
+// execute runs the state up to its result, with the mock in place of the call.
+func (t *trial) execute(ev *evaluation) error {
+	if t.mock == nil {
+		return t.b.execute(t.st, ev)
+	}
+	switch t.st.Type {
+	case asl.Map:
+		if err := t.mockMap(ev); err != nil {
+			return err
+		}
+	case asl.Parallel:
+		if _, err := ev.parameters(); err != nil {
+			return err
+		}
+	default:
+		run := &taskRun{b: t.b, st: t.st, ev: ev, lambda: asl.IsLambda(t.st.Resource)}
+		run.integration, _ = asl.ParseIntegration(t.st.Resource)
+		if err := run.prepare(); err != nil {
+			return err
+		}
+	}
+	if t.mock.err != nil {
+		return t.mock.err.err()
+	}
+	t.b.cur.Phase, t.b.cur.Result = phaseResult, docOf(t.mock.result)
+	return nil
+}
+
+// mockMap evaluates a Map's settings, and fails it if the test says that more
+// iterations failed than it tolerates.
+func (t *trial) mockMap(ev *evaluation) error {
+	spec := t.st.Map
+	if spec.Reader == nil {
+		items, err := ev.items()
+		if err != nil {
+			return err
+		}
+		if t.st.QueryLanguage == asl.JSONPath {
+			t.data.AfterItemsPath = aws.String(value.String(items))
+		}
+		if err := t.selected(ev, items); err != nil {
+			return err
+		}
+	}
+	in, err := ev.input()
+	if err != nil {
+		return err
+	}
+	e := ev.with(in)
+	n, _, err := e.integer(spec.MaxConcurrency, 0, maxSeconds)
+	if err != nil {
+		return err
+	}
+	t.data.MaxConcurrency = aws.Int32(int32(n)) //nolint:gosec // at most maxSeconds
+	tolerated, counted, err := e.integer(spec.ToleratedFailureCount, 0, maxSeconds)
+	if err != nil {
+		return err
+	}
+	if counted {
+		t.data.ToleratedFailureCount = aws.Int32(int32(tolerated)) //nolint:gosec // at most maxSeconds
+	}
+	share, err := e.percentage(spec.ToleratedFailurePercentage)
+	if err != nil {
+		return err
+	}
+	if spec.ToleratedFailurePercentage.IsSet() {
+		t.data.ToleratedFailurePercentage = aws.Float32(float32(share))
+	}
+	return t.tolerate(tolerated, counted, share)
+}
+
+func (t *trial) tolerate(count int64, counted bool, share float64) error {
+	c := t.in.StateConfiguration
+	if c == nil || c.MapIterationFailureCount == nil || t.mock.err != nil {
+		return nil
+	}
+	failed := int64(*c.MapIterationFailureCount)
+	list, _ := t.mock.result.([]any)
+	byShare := share > 0 && len(list) > 0 && 100*float64(failed)/float64(len(list)) > share
+	if counted && failed > count || byShare {
+		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
+	}
+	return nil
+}
+
+func (t *trial) selected(ev *evaluation, items []any) error {
+	if t.st.Map.Selector == nil {
+		return nil
+	}
+	out := make([]any, len(items))
+	for i, item := range items {
+		v, err := ev.selectItem(itemContext(i, "", item), item)
+		if err != nil {
+			return err
+		}
+		out[i] = v
+	}
+	t.data.AfterItemSelector = aws.String(value.String(out))
+	return nil
+}
+
+// failed decides about a failure as an execution would, without waiting.
+func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure) {
+	t.status = types.TestExecutionStatusFailed
+	out.Error, out.Cause = f.errorText(), f.causeText()
+	d := &types.InspectionErrorDetails{}
+	used := 0
+	if c := t.in.StateConfiguration; c != nil && c.RetrierRetryCount != nil {
+		used = int(*c.RetrierRetryCount)
+	}
+	for i := range t.st.Retry {
+		r := &t.st.Retry[i]
+		if !caught(r.ErrorEquals, f) {
+			continue
+		}
+		d.RetryIndex = aws.Int32(int32(i)) //nolint:gosec // few
+		t.data.ErrorDetails = d
+		limit, err1 := ev.number(r.MaxAttempts)
+		interval, err2 := ev.number(r.IntervalSeconds)
+		rate, err3 := ev.number(r.BackoffRate)
+		if errors.Join(err1, err2, err3) != nil || float64(used) >= limit {
+			break
+		}
+		delay := interval * math.Pow(rate, float64(used))
+		if r.MaxDelaySeconds > 0 {
+			delay = min(delay, float64(r.MaxDelaySeconds))
+		}
+		d.RetryBackoffIntervalSeconds = aws.Int32(int32(min(delay, math.MaxInt32)))
+		t.status = types.TestExecutionStatusRetriable
+		return
+	}
+	for i := range t.st.Catch {
+		if !caught(t.st.Catch[i].ErrorEquals, f) {
+			continue
+		}
+		d.CatchIndex = aws.Int32(int32(i)) //nolint:gosec // few
+		t.data.ErrorDetails = d
+		if err := t.b.catch(t.st, ev, &t.st.Catch[i], f); err != nil {
+			if f2, ok := failureOf(err); ok {
+				out.Error, out.Cause = f2.errorText(), f2.causeText()
+			}
+			return
+		}
+		t.status = types.TestExecutionStatusCaughtError
+		t.settled(out)
+		return
+	}
+}
+
+// trim leaves what AWS shows for the type of the state.
+func (t *trial) trim(failed bool) {
+	d := &t.data
+	if t.st.QueryLanguage == asl.JSONata {
+		d.AfterInputPath, d.AfterParameters, d.AfterResultSelector, d.AfterResultPath, d.AfterItemsPath = nil, nil, nil, nil, nil
+		if t.st.Type != asl.Task || failed {
+			d.Result = nil
+		}
+		if t.st.Type == asl.Pass {
+			d.AfterArguments = nil
+		}
+		return
+	}
+	switch t.st.Type {
+	case asl.Pass:
+		if t.st.Result != nil {
+			d.AfterInputPath, d.AfterParameters = nil, nil
+		} else {
+			d.Result = nil
+		}
+	case asl.Parallel:
+		d.AfterInputPath, d.AfterParameters, d.Result = nil, nil, nil
+	case asl.Map:
+		d.Result = nil
+	case asl.Task:
+	default:
+		d.AfterParameters, d.AfterResultSelector, d.AfterResultPath, d.Result = nil, nil, nil, nil
+	}
+}
