@@ -43,6 +43,8 @@ type ServeOptions struct {
 	EndpointDelay time.Duration
 	// Images maps container images to the URL of a local model server.
 	Images map[string]string
+	// ImageHint tells the user how to map an image.
+	ImageHint string
 	// Version is told by health and state.
 	Version string
 	// Log takes the daemon's log; nil means the file LogPath(Dir), from LogLevel on.

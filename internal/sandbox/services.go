@@ -80,8 +80,8 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 		return nil, err
 	}
 	s := &services{db: db, router: wire.NewRouter(o.Account, o.Region, nil, nil)}
-	s.router.Log = o.Log.With("service", "router")
-	b := &builder{services: s, ServeOptions: o, endpoint: endpoint}
+	s.router.Log = o.Log.With("component", "router")
+	b := &builder{services: s, ServeOptions: o, endpoint: endpoint, policies: &policyCache{now: o.Clock.Now}}
 	for _, step := range []func() error{
 		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,
 	} {
@@ -98,6 +98,7 @@ type builder struct {
 	*services
 	ServeOptions
 	endpoint string
+	policies *policyCache
 
 	access  *iam.Service
 	objects *s3.Service
@@ -107,7 +108,7 @@ type builder struct {
 	metrics *cloudwatch.Service
 }
 
-func (b *builder) log(name string) *slog.Logger { return b.Log.With("service", name) }
+func (b *builder) log(name string) *slog.Logger { return b.Log.With("component", name) }
 func (b *builder) dir(name string) string       { return filepath.Join(dataPath(b.Dir), name) }
 
 func (b *builder) identity(keys wire.Credentials) (err error) {
@@ -128,7 +129,7 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 func (b *builder) storage() (err error) {
 	b.objects, err = s3.New(s3.Config{
 		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"), Account: b.Account, Region: b.Region,
-		Auth: b.access, BucketPolicy: bucketPolicies(b.Clock.Now),
+		Auth: b.access, BucketPolicy: b.policies.forBuckets,
 	})
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
 		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"), Account: b.Account, Region: b.Region,
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics,
-		Endpoint: func() string { return b.endpoint },
+		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.forFunctions,
 	})
 	if err != nil {
 		return err
@@ -186,7 +187,7 @@ func (b *builder) compute() error {
 	models, err := sagemaker.New(sagemaker.Config{
 		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"), Account: b.Account, Region: b.Region,
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, Events: b.bus,
-		CreateDelay: delay, Images: b.Images,
+		CreateDelay: delay, Images: b.Images, ImageHint: b.ImageHint,
 	})
 	if err != nil {
 		return err
@@ -212,34 +213,51 @@ func (b *builder) compute() error {
 	return nil
 }
 
-// bucketPolicies evaluates bucket policies for S3. Documents are parsed once.
-func bucketPolicies(now func() time.Time) s3.BucketPolicy {
-	const keep = 256
-	var mu sync.Mutex
-	parsed := map[string]*policy.Document{}
-	return func(text string, p wire.Principal, action, resource string, keys map[string][]string) s3.Decision {
-		mu.Lock()
-		doc := parsed[text]
-		mu.Unlock()
-		if doc == nil {
-			var err error
-			if doc, err = policy.Parse(text, policy.Resource); err != nil {
-				return s3.ExplicitDeny // PutBucketPolicy lets none in that cannot be read
-			}
-			mu.Lock()
-			if len(parsed) >= keep {
-				clear(parsed)
-			}
-			parsed[text] = doc
-			mu.Unlock()
+// policyCache evaluates the policies of resources for services that keep them as
+// text. Documents are parsed once. It is safe for concurrent use.
+type policyCache struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	parsed map[string]*policy.Document
+}
+
+// maxParsed bounds the documents that are kept.
+const maxParsed = 256
+
+func (c *policyCache) grant(text string, p wire.Principal, action, resource string, keys map[string][]string) policy.Decision {
+	c.mu.Lock()
+	doc := c.parsed[text]
+	c.mu.Unlock()
+	if doc == nil {
+		var err error
+		if doc, err = policy.Parse(text, policy.Resource); err != nil {
+			return policy.Deny // services let none in that cannot be read
 		}
-		switch doc.Grant(policy.NewRequest(p, action, resource, keys, now())).Decision {
-		case policy.Deny:
-			return s3.ExplicitDeny
-		case policy.Allow:
-			return s3.Allow
-		default:
-			return s3.NoOpinion
+		c.mu.Lock()
+		if c.parsed == nil || len(c.parsed) >= maxParsed {
+			c.parsed = map[string]*policy.Document{}
 		}
+		c.parsed[text] = doc
+		c.mu.Unlock()
 	}
+	return doc.Grant(policy.NewRequest(p, action, resource, keys, c.now())).Decision
+}
+
+// forBuckets is S3's view of the decisions.
+func (c *policyCache) forBuckets(text string, p wire.Principal, action, resource string, keys map[string][]string) s3.Decision {
+	switch c.grant(text, p, action, resource, keys) {
+	case policy.Deny:
+		return s3.ExplicitDeny
+	case policy.Allow:
+		return s3.Allow
+	default:
+		return s3.NoOpinion
+	}
+}
+
+// forFunctions is Lambda's.
+func (c *policyCache) forFunctions(text string, p wire.Principal, action, resource string, keys map[string][]string) (allow, deny bool) {
+	d := c.grant(text, p, action, resource, keys)
+	return d == policy.Allow, d == policy.Deny
 }

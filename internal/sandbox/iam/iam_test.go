@@ -37,7 +37,7 @@ type world struct {
 	router *wire.Router
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	db, err := store.Open(filepath.Join(t.TempDir(), "db"))
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // open makes a new service over the same store, as after a restart.
-func (w *world) open(t *testing.T, admin wire.Credentials) {
+func (w *world) open(t testing.TB, admin wire.Credentials) {
 	t.Helper()
 	var err error
 	w.Service, err = iam.New(iam.Config{DB: w.db, Clock: w.clock, Account: account, Region: "us-east-1", Admin: admin})
@@ -93,7 +93,7 @@ func allow(action, resource string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"` + resource + `"}]}`
 }
 
-func (w *world) role(t *testing.T, name, trust string) *types.Role {
+func (w *world) role(t testing.TB, name, trust string) *types.Role {
 	t.Helper()
 	out, err := w.iam(w.Admin).CreateRole(t.Context(), &sdk.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
 	require.NoError(t, err)

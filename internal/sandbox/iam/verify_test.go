@@ -36,7 +36,7 @@ type signed struct {
 	presign                       time.Duration
 }
 
-func (s signed) request(t *testing.T) *http.Request {
+func (s signed) request(t testing.TB) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), s.method, "http://127.0.0.1:4566"+s.target, strings.NewReader(s.body))
 	require.NoError(t, err)
