@@ -269,6 +269,9 @@ func (t *Timeline) exited(e Event, from place) place {
 
 // abandon closes what still runs inside a visit that has ended.
 func (t *Timeline) abandon(parent int, at time.Time) {
+	if kind := t.Visits[parent].Type; kind != "Map" && kind != "Parallel" {
+		return
+	}
 	for i := parent + 1; i < len(t.Visits); i++ {
 		v := &t.Visits[i]
 		if !v.Status.Open() || !t.within(i, parent) {

@@ -231,13 +231,14 @@ type world struct {
 	policy  *policy
 	images  map[string]string
 
-	db     *store.DB
-	svc    *sagemaker.Service
-	router *wire.Router
-	server *httptest.Server
-	ctl    *sm.Client
-	run    *sagemakerruntime.Client
-	stop   func()
+	db        *store.DB
+	svc       *sagemaker.Service
+	router    *wire.Router
+	server    *httptest.Server
+	transport *http.Transport
+	ctl       *sm.Client
+	run       *sagemakerruntime.Client
+	stop      func()
 }
 
 func newWorld(t *testing.T) *world {
@@ -283,6 +284,7 @@ func (w *world) start() {
 	})
 	require.NoError(w.t, w.svc.Start(w.t.Context()))
 	w.server = httptest.NewServer(w.router)
+	w.transport = &http.Transport{}
 	w.ctl, w.run = w.clients("admin")
 	stopped := false
 	w.stop = func() {
@@ -290,6 +292,7 @@ func (w *world) start() {
 			return
 		}
 		stopped = true
+		w.transport.CloseIdleConnections()
 		w.server.Close()
 		require.NoError(w.t, w.svc.Close())
 		require.NoError(w.t, w.db.Close())
@@ -304,12 +307,16 @@ func (w *world) restart() {
 
 func (w *world) clients(user string) (*sm.Client, *sagemakerruntime.Client) {
 	cfg := aws.Config{
-		Region: region, BaseEndpoint: aws.String(w.server.URL), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: user, SecretAccessKey: "secret"}, nil
-		}),
+		Region: region, BaseEndpoint: aws.String(w.server.URL), HTTPClient: &http.Client{Transport: w.transport}, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: w.credentials(user),
 	}
 	return sm.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg)
+}
+
+func (*world) credentials(user string) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: user, SecretAccessKey: "secret"}, nil
+	})
 }
 
 func (w *world) model(name, img, url string) error {
