@@ -173,7 +173,9 @@ func TestRoleUpdates(t *testing.T) {
 	c := w.iam(w.Admin)
 	w.role(t, "r", trustStates)
 	name := aws.String("r")
-	_, err := c.UpdateRole(ctx, &sdk.UpdateRoleInput{RoleName: name, Description: aws.String("d"), MaxSessionDuration: aws.Int32(4000)})
+	_, err := c.UpdateRole(ctx, &sdk.UpdateRoleInput{RoleName: name, Description: aws.String("d")})
+	require.NoError(t, err)
+	_, err = c.UpdateRole(ctx, &sdk.UpdateRoleInput{RoleName: name, MaxSessionDuration: aws.Int32(4000)})
 	require.NoError(t, err)
 	_, err = c.UpdateAssumeRolePolicy(ctx, &sdk.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: aws.String(trustUser)})
 	require.NoError(t, err)
@@ -192,6 +194,7 @@ func TestRoleUpdates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, *p.Policy.Arn, *got.Role.PermissionsBoundary.PermissionsBoundaryArn)
 	require.Equal(t, "d", *got.Role.Description)
+	require.EqualValues(t, 4000, *got.Role.MaxSessionDuration)
 	_, err = c.DeletePolicy(ctx, &sdk.DeletePolicyInput{PolicyArn: p.Policy.Arn})
 	requireCode(t, err, "DeleteConflict")
 	_, err = c.DeleteRolePermissionsBoundary(ctx, &sdk.DeleteRolePermissionsBoundaryInput{RoleName: name})
@@ -271,6 +274,7 @@ func TestRefusedInput(t *testing.T) {
 		"trust with resource":  {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}]}`), "MalformedPolicyDocument"},
 		"trust other action":   {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}`), "MalformedPolicyDocument"},
 		"trust no service":     {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda"},"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
+		"trust nobody":         {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:role/none"},"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
 		"duplicate tags":       {tagTwice(ctx, c), "InvalidInput"},
 		"role of another name": {func() error { _, err := c.GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("q")}); return err }(), "NoSuchEntity"},
 	} {
@@ -330,6 +334,10 @@ func TestAssumeRole(t *testing.T) {
 	}
 	_, err := assume("arn:aws:iam::000000000000:role/machine")
 	requireCode(t, err, "AccessDenied")
+	// A role that names another is served by that role's sessions alone.
+	chained := w.role(t, "chained", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+*r.Arn+`"},"Action":"sts:AssumeRole"}]}`)
+	_, err = assume(*chained.Arn)
+	requireCode(t, err, "AccessDenied")
 	_, err = assume("arn:aws:iam::000000000000:role/nobody")
 	requireCode(t, err, "AccessDenied")
 	out, err := assume(*r.Arn)
@@ -340,6 +348,10 @@ func TestAssumeRole(t *testing.T) {
 	id, err := w.sts(keys).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	require.NoError(t, err)
 	require.Equal(t, *out.AssumedRoleUser.Arn, *id.Arn)
+
+	next, err := w.sts(keys).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: chained.Arn, RoleSessionName: aws.String("on")})
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::000000000000:assumed-role/chained/on", *next.AssumedRoleUser.Arn)
 
 	_, err = w.iam(keys).GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("deployer")})
 	denied := requireCode(t, err, "AccessDenied")

@@ -130,6 +130,9 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 		if err := nameFree(tx, ro.Name); err != nil {
 			return err
 		}
+		if err := s.checkPrincipals(tx, ro.Trust); err != nil {
+			return err
+		}
 		if in.PermissionsBoundary != nil {
 			if err := s.setBoundary(tx, &ro, *in.PermissionsBoundary); err != nil {
 				return err
@@ -168,6 +171,32 @@ func checkTrust(text string) error {
 		if a != "*" && !strings.HasPrefix(strings.ToLower(a), "sts:") {
 			return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.")
 		}
+	}
+	return nil
+}
+
+// checkPrincipals refuses a trust policy that names a role or user of the account
+// which does not exist. Other accounts cannot be looked into.
+func (s *Service) checkPrincipals(tx *store.Tx, trust string) error {
+	doc, err := parsePolicy(trust, policy.Trust)
+	if err != nil {
+		return err
+	}
+	for _, arn := range doc.Principals() {
+		rest, ours := strings.CutPrefix(arn, "arn:aws:iam::"+s.Account+":")
+		if !ours || rest == "root" || arn == s.admin.ARN {
+			continue
+		}
+		if path, isRole := strings.CutPrefix(rest, "role/"); isRole {
+			ro, found, err := store.Get[role](tx, rolesBucket, path[strings.LastIndexByte(path, '/')+1:])
+			if err != nil {
+				return err
+			}
+			if found && ro.ARN == arn {
+				continue
+			}
+		}
+		return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"%s"`, arn)
 	}
 	return nil
 }
@@ -256,8 +285,11 @@ func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.Del
 
 func (s *Service) updateRole(ctx context.Context, req *wire.Request, in *sdk.UpdateRoleInput) (*sdk.UpdateRoleOutput, error) {
 	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		// What is not given goes back to its default, as on AWS.
-		ro.Description, ro.MaxSession = aws.ToString(in.Description), 3600
+		if in.Description != nil {
+			ro.Description = *in.Description
+		}
+		// A duration that is not given goes back to its default, as on AWS.
+		ro.MaxSession = 3600
 		if in.MaxSessionDuration != nil {
 			ro.MaxSession = *in.MaxSessionDuration
 		}
@@ -277,9 +309,12 @@ func (s *Service) updateRoleDescription(ctx context.Context, req *wire.Request, 
 }
 
 func (s *Service) updateAssumeRolePolicy(ctx context.Context, req *wire.Request, in *sdk.UpdateAssumeRolePolicyInput) (*sdk.UpdateAssumeRolePolicyOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
 		ro.Trust = aws.ToString(in.PolicyDocument)
-		return checkTrust(ro.Trust)
+		if err := checkTrust(ro.Trust); err != nil {
+			return err
+		}
+		return s.checkPrincipals(tx, ro.Trust)
 	})
 	return &sdk.UpdateAssumeRolePolicyOutput{}, err
 }

@@ -248,3 +248,15 @@ func (d *Document) Actions() []string {
 	}
 	return out
 }
+
+// Principals lists the AWS principals that the statements name: ARNs, account ids
+// and "*".
+func (d *Document) Principals() []string {
+	var out []string
+	for i := range d.Statements {
+		if p := d.Statements[i].principals; p != nil {
+			out = append(out, p.aws...)
+		}
+	}
+	return out
+}
