@@ -35,6 +35,7 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, ServiceID, "StartExecution", s.startExecution)
 	wire.Handle(r, ServiceID, "StartSyncExecution", s.startSyncExecution)
 	wire.Handle(r, ServiceID, "StopExecution", s.stopExecution)
+	wire.Handle(r, ServiceID, "RedriveExecution", s.redriveExecution)
 	wire.Handle(r, ServiceID, "DescribeExecution", s.describeExecution)
 	wire.Handle(r, ServiceID, "DescribeStateMachineForExecution", s.describeForExecution)
 	wire.Handle(r, ServiceID, "ListExecutions", s.listExecutions)

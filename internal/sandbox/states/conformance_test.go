@@ -445,9 +445,13 @@ func (d *differ) lines(w *world, group, label string, want []any, last bool) []s
 		}
 		return len(have) == len(want) && len(d.diff(label, want, have)) == 0
 	}
-	deadline := time.Now().Add(2 * time.Second)
-	for !read() && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+	for tick, end := time.NewTicker(time.Millisecond), time.After(2*time.Second); !read(); {
+		select {
+		case <-tick.C:
+			continue
+		case <-end:
+		}
+		break
 	}
 	return d.diff(label, want, have)
 }
@@ -745,8 +749,6 @@ func (d *differ) event(where string, want, have any, ids bool) []string {
 	strip := func(x any) map[string]any {
 		out := map[string]any{}
 		for k, v := range x.(map[string]any) {
-			// AWS linked the exit of a distributed Map to MapRunSucceeded until the
-			// autumn of 2024, and to MapRunStarted since.
 			if k == "timestamp" || (!ids && (k == "id" || k == "previousEventId")) {
 				continue
 			}

@@ -30,6 +30,8 @@ type runRecord struct {
 	Concurrency int        `json:"concurrency"`
 	Tolerated   int64      `json:"tolerated"`
 	Percentage  float64    `json:"percentage"`
+	Redrives    int        `json:"redrives,omitempty"`
+	RedriveAt   *time.Time `json:"redriveAt,omitempty"`
 	Items       counts     `json:"items"`
 	Children    counts     `json:"children"`
 }
@@ -94,6 +96,8 @@ type mapRunner struct {
 	active  int        // children that run
 	slots   *sync.Cond // signalled when one ends or the limit changes
 	results []childResult
+	// redriven is set if children that failed are to run again.
+	redriven bool
 }
 
 // childResult is what came of a child execution.
@@ -111,8 +115,11 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 		if err := m.begin(); err != nil {
 			return err
 		}
-	} else if err := m.load(); err != nil {
-		return err
+	} else {
+		if err := m.load(); err != nil {
+			return err
+		}
+		m.redrive()
 	}
 	if err := b.sync(); err != nil {
 		return err
@@ -229,6 +236,23 @@ func (m *mapRunner) load() error {
 		m.run = r
 		m.run.Items, m.run.Children = counts{}, counts{} // counted anew
 		return err
+	})
+}
+
+// redrive records that a run which had ended goes on.
+func (m *mapRunner) redrive() {
+	b := m.b
+	if m.run.Status == statusRunning {
+		return
+	}
+	now := b.x.s.now()
+	m.redriven = true
+	m.run.Status, m.run.Stop, m.run.RedriveAt = statusRunning, nil, &now
+	m.run.Redrives++
+	count := m.run.Redrives
+	b.step(func(s *stepper) {
+		b.x.puts = append(b.x.puts, m.put())
+		s.event("MapRunRedriven", &details{MapRunARN: b.x.s.runARN(&m.run), RedriveCount: &count})
 	})
 }
 
@@ -445,6 +469,15 @@ func (m *mapRunner) child(ctx context.Context, i int, input any, items int) erro
 		return err
 	}
 	m.count("PENDING", statusRunning, items)
+	if m.redriven && rec.Status != statusRunning && rec.Status != statusSucceeded {
+		x, err := m.b.x.s.redrive(*rec, m.b.x.def)
+		if err != nil {
+			return err
+		}
+		if rec, err = m.finishChild(ctx, x); err != nil {
+			return err
+		}
+	}
 	if rec.Status == statusRunning {
 		if rec, err = m.runChild(ctx, rec); err != nil {
 			return err
@@ -528,10 +561,15 @@ func (m *mapRunner) runChild(ctx context.Context, rec *execRecord) (*execRecord,
 	if err != nil {
 		return nil, err
 	}
-	x.principal = m.b.x.principal
 	if !x.s.adopt(x) {
 		return nil, errors.New("the child execution runs already")
 	}
+	return m.finishChild(ctx, x)
+}
+
+// finishChild runs a child that is in the table of running executions.
+func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*execRecord, error) {
+	x.principal = m.b.x.principal
 	stop := context.AfterFunc(ctx, func() {
 		if !errors.Is(context.Cause(ctx), errShutdown) {
 			x.cancel(stopError{})

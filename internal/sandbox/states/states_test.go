@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -255,7 +255,7 @@ func TestStartExecutionRules(t *testing.T) {
 	arn := w.start(m, "one", `{"a":1}`)
 	require.Equal(t, arn, w.start(m, "one", `{"a":1}`))
 	_, err := w.client().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(m), Name: aws.String("one"), Input: aws.String(`{"a":2}`)})
-	var exists *types.ExecutionAlreadyExists
+	var exists *sfntypes.ExecutionAlreadyExists
 	require.ErrorAs(t, err, &exists)
 	require.NoError(t, fake.WaitTimers(t.Context(), 1))
 	fake.Advance(11 * time.Second)
@@ -263,10 +263,10 @@ func TestStartExecutionRules(t *testing.T) {
 	_, err = w.client().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(m), Name: aws.String("one"), Input: aws.String(`{"a":1}`)})
 	require.ErrorAs(t, err, &exists)
 	_, err = w.client().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(m), Name: aws.String("a b")})
-	var name *types.InvalidName
+	var name *sfntypes.InvalidName
 	require.ErrorAs(t, err, &name)
 	_, err = w.client().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(m + "x")})
-	var none *types.StateMachineDoesNotExist
+	var none *sfntypes.StateMachineDoesNotExist
 	require.ErrorAs(t, err, &none)
 }
 
@@ -282,7 +282,7 @@ func TestStopExecution(t *testing.T) {
 	require.True(t, out.StopDate.Equal(fake.Now()), "%s", out.StopDate)
 	got, err := w.client().DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: aws.String(arn)})
 	require.NoError(t, err)
-	require.Equal(t, types.ExecutionStatusAborted, got.Status)
+	require.Equal(t, sfntypes.ExecutionStatusAborted, got.Status)
 	require.Equal(t, "E", *got.Error)
 	require.Equal(t, []string{"ExecutionStarted", "WaitStateEntered", "ExecutionAborted"}, w.eventTypes(arn))
 }
@@ -298,6 +298,80 @@ func TestTimeouts(t *testing.T) {
 	arn := w.start(whole, "e", `{}`)
 	require.Equal(t, "TIMED_OUT", w.await(arn)["status"])
 	require.Equal(t, "ExecutionTimedOut", w.eventTypes(arn)[4])
+}
+
+func TestRedrive(t *testing.T) {
+	t.Parallel()
+	var fail sync.Map
+	calls := map[string]int{}
+	var mu sync.Mutex
+	play := func(name string) function {
+		return function{handle: func(json.RawMessage) (string, error) {
+			mu.Lock()
+			calls[name]++
+			mu.Unlock()
+			if _, bad := fail.Load(name); bad {
+				return "", wire.Errorf(429, "TooManyRequestsException", "Rate Exceeded.")
+			}
+			return `"` + name + `"`, nil
+		}}
+	}
+	w := newWorld(t, func(w *world) {
+		for _, n := range []string{"first", "good", "bad", "item"} {
+			w.lambda.all[n] = play(n)
+		}
+	})
+	task := func(name string) string {
+		return `{"StartAt":"` + name + `","States":{"` + name + `":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:` + name + `","End":true}}}`
+	}
+	m := w.machine("m", `{"StartAt":"first","States":{
+		"first":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:first","ResultPath":"$.first","Next":"both"},
+		"both":{"Type":"Parallel","Branches":[`+task("good")+`,`+task("bad")+`],"ResultPath":"$.both","Next":"map"},
+		"map":{"Type":"Map","ItemsPath":"$.items","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},`+strings.TrimPrefix(task("item"), "{")+`,"End":true}}}`)
+	fail.Store("bad", true)
+	arn := w.start(m, "e", `{"items":[1,2,3]}`)
+	got := w.await(arn)
+	require.Equal(t, "Lambda.TooManyRequestsException", got["error"])
+	events := len(w.eventTypes(arn))
+
+	redrive := func() {
+		_, err := w.client().RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: aws.String(arn), ClientToken: aws.String(fmt.Sprint(events))})
+		require.NoError(t, err)
+	}
+	fail.Delete("bad")
+	fail.Store("item", true)
+	redrive()
+	got = w.await(arn)
+	require.Equal(t, "States.ExceedToleratedFailureThreshold", got["error"], "%v", got)
+	mu.Lock()
+	require.Equal(t, []int{1, 1, 2}, []int{calls["first"], calls["good"], calls["bad"]})
+	mu.Unlock()
+	types := w.eventTypes(arn)
+	require.Equal(t, "ExecutionRedriven", types[events])
+
+	events = len(types)
+	fail.Delete("item")
+	redrive()
+	got = w.await(arn)
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.JSONEq(t, `["item","item","item"]`, got["output"].(string))
+	require.EqualValues(t, "2", fmt.Sprint(got["redriveCount"]))
+	require.Equal(t, []string{"ExecutionRedriven", "MapRunRedriven", "MapRunSucceeded"}, w.eventTypes(arn)[events:events+3])
+	runs, err := w.client().ListMapRuns(t.Context(), &sfn.ListMapRunsInput{ExecutionArn: aws.String(arn)})
+	require.NoError(t, err)
+	require.Len(t, runs.MapRuns, 1)
+	run, err := w.client().DescribeMapRun(t.Context(), &sfn.DescribeMapRunInput{MapRunArn: runs.MapRuns[0].MapRunArn})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, run.ItemCounts.Succeeded)
+	require.EqualValues(t, 3, run.ExecutionCounts.Total)
+	require.EqualValues(t, 1, *run.RedriveCount)
+	children, err := w.client().ListExecutions(t.Context(), &sfn.ListExecutionsInput{MapRunArn: run.MapRunArn})
+	require.NoError(t, err)
+	require.Len(t, children.Executions, 3)
+
+	_, err = w.client().RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: aws.String(arn)})
+	var no *sfntypes.ExecutionNotRedrivable
+	require.ErrorAs(t, err, &no)
 }
 
 // refuse is an authorizer that denies one action.

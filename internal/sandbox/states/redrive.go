@@ -1,0 +1,134 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// maxTokens is how many client tokens of redrives are remembered.
+const maxTokens = 10
+
+func (s *Service) redriveExecution(ctx context.Context, req *wire.Request, in *sfn.RedriveExecutionInput) (*sfn.RedriveExecutionOutput, error) {
+	arn := str(in.ExecutionArn)
+	rec, def, err := s.execution(ctx, req, "RedriveExecution", arn)
+	if err != nil {
+		return nil, err
+	}
+	token := str(in.ClientToken)
+	if token != "" && rec.RedriveAt != nil && slices.Contains(rec.Tokens, token) {
+		return &sfn.RedriveExecutionOutput{RedriveDate: rec.RedriveAt}, nil
+	}
+	switch status, reason := s.redriveStatus(&rec); status {
+	case types.ExecutionRedriveStatusRedrivable:
+	case types.ExecutionRedriveStatusRedrivableByMapRun:
+		return nil, notRedrivable("Execution was started by a Map Run and is redriven by its parent execution")
+	default:
+		return nil, notRedrivable(aws.ToString(reason))
+	}
+	if token != "" {
+		rec.Tokens = append(rec.Tokens, token)
+		rec.Tokens = rec.Tokens[max(0, len(rec.Tokens)-maxTokens):]
+	}
+	x, err := s.redrive(rec, def)
+	if err != nil {
+		return nil, err
+	}
+	redriven := *x.rec.RedriveAt
+	s.announce(&x.rec)
+	x.start()
+	return &sfn.RedriveExecutionOutput{RedriveDate: &redriven}, nil
+}
+
+func notRedrivable(reason string) error {
+	return wire.Errorf(400, "ExecutionNotRedrivable", "Execution Not Redrivable: '%s'", reason)
+}
+
+// redrive turns an ended execution into a running one that goes on where it
+// failed: finished states and branches stay, the others are done again with their
+// retries and time-outs reset. It is recorded when redrive returns.
+func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, error) {
+	now := s.now()
+	rec.RedriveCount++
+	rec.RedriveAt, rec.Stop, rec.Error, rec.Cause, rec.Status = &now, nil, nil, nil, statusRunning
+	if rec.Deadline != nil {
+		m, err := s.parsed(def)
+		if err != nil {
+			return nil, err
+		}
+		limit := time.Duration(m.TimeoutSeconds) * time.Second
+		if rec.Express {
+			limit = maxExpress
+		}
+		t := now.Add(limit)
+		rec.Deadline = &t
+	}
+	x, err := s.newExecution(rec, def)
+	if err != nil {
+		return nil, err
+	}
+	if !s.adopt(x) {
+		return nil, notRedrivable("Execution is RUNNING and cannot be redriven")
+	}
+	key := rec.key()
+	x.mu.Lock()
+	id := x.record("ExecutionRedriven", rec.LastEvent, &details{RedriveCount: &rec.RedriveCount})
+	cursors, err := s.resetCursors(key, id, now)
+	x.puts = append(x.puts, recordPuts(&x.rec)...)
+	x.puts = append(x.puts, cursors...)
+	if rec.MapRun == "" {
+		x.puts = append(x.puts, put{bucket: bucketRunning, key: key, value: []byte("{}")})
+	}
+	done := x.flushLocked()
+	x.mu.Unlock()
+	if err == nil && done != nil {
+		err = <-done
+	}
+	if err != nil {
+		s.forget(x)
+		return nil, err
+	}
+	return x, nil
+}
+
+// resetCursors sends every branch that did not succeed back into the state where
+// it stood. The next events follow the event head.
+func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]put, error) {
+	var puts []put
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(bucketCursors, execution+"#", "", func(key string, raw []byte) (bool, error) {
+			var c cursor
+			if err := json.Unmarshal(raw, &c); err != nil {
+				return false, err
+			}
+			if c.Done && c.Failure == nil {
+				return true, nil
+			}
+			c.redrive(head, now)
+			puts = append(puts, put{bucket: bucketCursors, key: key, value: encode(&c)})
+			return true, nil
+		})
+	})
+	return puts, err
+}
+
+func (c *cursor) redrive(head int64, now time.Time) {
+	job := c.Job
+	c.Head, c.Done, c.Failure, c.Result = head, false, nil, doc{}
+	c.Attempts, c.Retries, c.Side, c.Token, c.Job = nil, 0, 0, "", ""
+	c.Until, c.Deadline, c.Heartbeat, c.Phase = time.Time{}, time.Time{}, 0, phaseEntered
+	if c.Entered != 0 {
+		c.EnteredAt = now
+	}
+	if c.Items.set { // a state with children: only those that failed run again
+		c.Phase, c.Side, c.Job = phaseChildren, head, job
+	}
+}
