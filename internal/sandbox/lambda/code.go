@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -143,7 +144,12 @@ func (p *packages) save(raw []byte) (name, sum string, err error) {
 	return name, sum, err
 }
 
+// syncDir makes changes of a folder's entries durable. Windows cannot and need
+// not: there, a rename is in the journal of the file system.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
