@@ -137,6 +137,15 @@ func TestAgainstTheSandbox(t *testing.T) {
 	require.Len(t, back, len(forward))
 	require.Equal(t, forward[0], back[len(back)-1])
 
+	require.ErrorIs(t, c.Redrive(t.Context(), good.ARN), fault.Invalid)
+	require.NoError(t, c.Redrive(t.Context(), bad.ARN))
+	out, err := c.Watch(t.Context(), bad.ARN).Wait()
+	require.NoError(t, err)
+	require.Equal(t, executions.Failed, out.Status)
+	d, err := c.Describe(t.Context(), bad.ARN)
+	require.NoError(t, err)
+	require.Equal(t, 1, d.Redrives)
+
 	_, err = c.Start(t.Context(), executions.StartInput{Machine: machine, Name: bad.Name, Input: []byte(`{"items": [100]}`)})
 	require.ErrorIs(t, err, fault.Conflict)
 	_, err = c.Start(t.Context(), executions.StartInput{Machine: strings.Replace(machine, "branchy", "none", 1)})
