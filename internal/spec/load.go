@@ -141,7 +141,7 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, 
 	out := &Set{}
 	first := map[string]pos{}
 	for _, item := range n.items {
-		a := l.ask(item, defaults, tenants)
+		a := l.ask(item, defaults, tenants, set)
 		if a == nil {
 			continue
 		}
@@ -162,7 +162,7 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, 
 
 // ask reads one entry of pipelines, or returns nil if it says not even which
 // pipeline it is.
-func (l *loader) ask(n *node, defaults *layer, tenants map[string]*layer) *ask {
+func (l *loader) ask(n *node, defaults *layer, tenants map[string]*layer, set *layer) *ask {
 	var f pipelineFile
 	d := decoder{path: "pipelines"}
 	l.errs = append(l.errs, d.decode(n, &f)...)
@@ -174,6 +174,14 @@ func (l *loader) ask(n *node, defaults *layer, tenants map[string]*layer) *ask {
 	tenantName, okT := l.part(n, f.Tenant, tenantPart)
 	modelName, okM := l.part(n, f.Model, modelPart)
 	if !okT || !okM {
+		// The rest is read all the same, under a name that stands for nothing, so
+		// that its errors are told now too.
+		if f.Tenant != nil && f.Model != nil {
+			l.resolve(&ask{
+				id: ID{Tenant: "x", Model: "x", Env: DefaultEnv}, at: n.pos, dir: l.dir,
+				layers: []*layer{defaults, own, set}, how: "Add `%s: %s` to its parameters",
+			})
+		}
 		return nil
 	}
 	layers := []*layer{defaults}
