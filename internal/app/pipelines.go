@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -231,4 +232,10 @@ func (a *App) ShownParameters(p *spec.Pipeline) (map[string]any, error) {
 		out[name] = v
 	}
 	return out, nil
+}
+
+// BatchJournal is the file in which a batch's launch is recorded, so that one
+// that was cut off goes on without asking AWS for every execution.
+func (a *App) BatchJournal(id spec.ID, batch string) string {
+	return filepath.Join(a.opts.Settings.Paths.Home, "batches", id.StackName(), batch+".journal")
 }

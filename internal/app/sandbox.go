@@ -97,13 +97,16 @@ func (a *App) SandboxEnv(ctx context.Context) ([]Variable, error) {
 	return out, nil
 }
 
+// imageHint ends the reason of an endpoint whose image the sandbox cannot run.
+const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT before `pipelinetui sandbox start`"
+
 // SandboxServe runs the sandbox in this process until ctx ends.
 func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, debug bool) error {
 	parsed, err := parseImages(images)
 	if err != nil {
 		return err
 	}
-	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, Version: version.Version}
+	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, ImageHint: imageHint, Version: version.Version}
 	if debug {
 		o.LogLevel = slog.LevelDebug
 	}

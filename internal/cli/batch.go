@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,11 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 	if err != nil {
 		return err
 	}
-	if o.batch == "" {
+	if o.batch != "" {
+		if err := executions.ValidateBatch(o.batch); err != nil {
+			return err
+		}
+	} else {
 		o.batch = "batch-" + e.now().UTC().Format("20060102t150405")
 	}
 	doc := batchDoc{header: newHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
@@ -85,7 +90,9 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 }
 
 func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
-	l := m.Client.Launch(ctx, executions.LaunchInput{Machine: m.Alias, Batch: o.batch, Items: inputsOf(o.inputs)})
+	l := m.Client.Launch(ctx, executions.LaunchInput{
+		Machine: m.Alias, Batch: o.batch, Items: inputsOf(o.inputs), Journal: e.open().BatchJournal(m.ID, o.batch),
+	})
 	var errs fault.List
 	for ev := range l.Events() {
 		if ev.Err != nil {
@@ -94,6 +101,8 @@ func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *ba
 		}
 		doc.Executions = append(doc.Executions, batchItem{Index: ev.Index, Name: ev.Name, ARN: ev.ARN})
 	}
+	// They are started side by side; a reader wants the order of the file.
+	slices.SortFunc(doc.Executions, func(a, b batchItem) int { return a.Index - b.Index })
 	res, err := l.Wait()
 	doc.Started, doc.Existed = res.Started, res.Existed
 	again := fmt.Sprintf("Run it again with --batch %s: what was started is not started twice.", o.batch)
