@@ -3,6 +3,7 @@ package asl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
@@ -24,6 +25,14 @@ const (
 	CodeTransition = "MISSING_TRANSITION_TARGET"
 	CodeDuplicate  = "DUPLICATE_STATE_NAME"
 	CodeNoEnd      = "MISSING_END_STATE"
+	CodeStateName  = "INVALID_STATE_NAME"
+	CodeLabel      = "INVALID_LABEL_NAME"
+	CodeJSONata    = "INVALID_JSONATA_EXPRESSION"
+	CodeJSONataUse = "UNSUPPORTED_JSONATA_EXPRESSION"
+	CodeEmpty      = "MISSING_DESCRIPTION"
+	// Warnings.
+	CodeNoDollar     = "NO_DOLLAR"
+	CodeStaticResult = "PASS_RESULT_IS_STATIC"
 )
 
 // Diagnostic is one finding of Validate.
@@ -40,7 +49,7 @@ type Diagnostic struct {
 
 // String is "CODE: message at location", as CreateStateMachine words it.
 func (d Diagnostic) String() string {
-	if d.Code == CodeJSON {
+	if d.Code == CodeJSON || d.Location == "" {
 		return d.Code + ": " + d.Message
 	}
 	return d.Code + ": " + d.Message + " at " + d.Location
@@ -88,18 +97,30 @@ func Validate(source string, opts Options) []Diagnostic {
 }
 
 func analyse(source string, opts Options) (*Machine, []Diagnostic) {
-	root, err := value.ParseNode(source)
-	if err != nil {
-		var syntax *value.SyntaxError
-		errors.As(err, &syntax)
-		return nil, []Diagnostic{{
-			Severity: SeverityError, Code: CodeJSON, Location: syntax.Location(),
-			Message: syntax.Msg + "\n at " + syntax.Location(), Line: syntax.Line, Column: syntax.Column,
-		}}
+	root, diags := parseRoot(source)
+	if diags != nil {
+		return nil, diags
 	}
 	p := &parser{source: source, opts: opts}
 	m := p.machine(root)
+	slices.SortStableFunc(p.diags, func(a, b Diagnostic) int { return strings.Compare(string(a.Severity), string(b.Severity)) })
 	return m, p.diags
+}
+
+func parseRoot(source string) (*value.Node, []Diagnostic) {
+	if strings.TrimSpace(source) == "" {
+		return nil, []Diagnostic{{Severity: SeverityError, Code: CodeEmpty, Message: "The definition is empty", Line: 1, Column: 1}}
+	}
+	root, err := value.ParseNode(source)
+	if err == nil {
+		return root, nil
+	}
+	var syntax *value.SyntaxError
+	errors.As(err, &syntax)
+	return nil, []Diagnostic{{
+		Severity: SeverityError, Code: CodeJSON, Location: syntax.Location(),
+		Message: syntax.Msg + "\n at " + syntax.Location(), Line: syntax.Line, Column: syntax.Column,
+	}}
 }
 
 func (p *parser) report(n *value.Node, code, loc, format string, args ...any) {
@@ -108,6 +129,12 @@ func (p *parser) report(n *value.Node, code, loc, format string, args ...any) {
 		d.Line, d.Column = value.Position(p.source, n.Offset)
 	}
 	p.diags = append(p.diags, d)
+}
+
+// warn reports what is allowed but seldom meant.
+func (p *parser) warn(n *value.Node, code, loc, format string, args ...any) {
+	p.report(n, code, loc, format, args...)
+	p.diags[len(p.diags)-1].Severity = SeverityWarning
 }
 
 func (p *parser) schema(n *value.Node, loc, format string, args ...any) {

@@ -49,20 +49,36 @@ func (p *parser) fields(n *value.Node, loc string, s *State, set fieldSet) {
 		switch k := f.Key; {
 		case k == "Type" || k == "Comment" || k == "QueryLanguage" || slices.Contains(set.both, k) || slices.Contains(own, k):
 		case slices.Contains(other, k) || k == "Arguments" || k == "Output" && s.QueryLanguage == JSONPath:
-			p.schema(f.Node, loc+"/"+k, "The field '%s' is not supported when QueryLanguage is '%s'", k, s.QueryLanguage)
+			p.wrongLanguage(f.Node, loc, k, s.QueryLanguage)
 		default:
-			p.schema(f.Node, loc+"/"+k, "Field '%s' is not supported", k)
+			p.schema(f.Node, loc, "Field '%s' is not supported", k)
 		}
 	}
+}
+
+func (p *parser) wrongLanguage(n *value.Node, loc, field string, has QueryLanguage) {
+	needs := JSONata
+	if has == JSONata {
+		needs = JSONPath
+	}
+	p.schema(n, loc, "The QueryLanguage is set to '%s', but field '%s' is only supported for the '%s' QueryLanguage", has, field, needs)
 }
 
 // known reports the fields of an object that are not in the list.
 func (p *parser) known(n *value.Node, loc string, names ...string) {
 	for _, f := range n.Fields {
 		if !slices.Contains(names, f.Key) {
-			p.schema(f.Node, loc+"/"+f.Key, "Field '%s' is not supported", f.Key)
+			p.schema(f.Node, at(loc), "Field '%s' is not supported", f.Key)
 		}
 	}
+}
+
+// at is the location of an object; the whole definition is "/".
+func at(loc string) string {
+	if loc == "" {
+		return "/"
+	}
+	return loc
 }
 
 func (p *parser) required(n *value.Node, loc string, names ...string) {
@@ -72,9 +88,7 @@ func (p *parser) required(n *value.Node, loc string, names ...string) {
 			missing = append(missing, name)
 		}
 	}
-	if loc == "" {
-		loc = "/"
-	}
+	loc = at(loc)
 	switch len(missing) {
 	case 0:
 	case 1:
@@ -144,8 +158,11 @@ func wantInt(lo, hi int64) want {
 		if !ok {
 			return "Expected value of type Integer"
 		}
-		if i < lo || i > hi {
-			return fmt.Sprintf("Value must be between %d and %d", lo, hi)
+		switch {
+		case i < lo:
+			return fmt.Sprintf("Minimum value is %d", lo)
+		case i > hi:
+			return fmt.Sprintf("Maximum value is %d", hi)
 		}
 		return ""
 	}
@@ -158,7 +175,7 @@ func wantNumber(lo float64) want {
 			return "Expected value of type Number"
 		}
 		if n.Float64() < lo {
-			return fmt.Sprintf("Value must be greater than or equal to %g", lo)
+			return fmt.Sprintf("Minimum value is %.1f", lo)
 		}
 		return ""
 	}
@@ -189,10 +206,17 @@ func ParseTimestamp(s string) (time.Time, error) {
 func (p *parser) scalar(n *value.Node, loc string, s *State, field string, ok want) Scalar {
 	lit, path := n.Get(field), n.Get(field+"Path")
 	if lit != nil && path != nil {
-		p.schema(n, loc, "These fields are mutually exclusive: [%s, %sPath]", field, field)
+		p.schema(n, loc, "There should only be one of the following fields: [%s, %sPath]", field, field)
+	}
+	if path != nil && s.QueryLanguage == JSONata && s.Type == Map {
+		p.wrongLanguage(path, loc, field+"Path", JSONata)
+		return Scalar{}
 	}
 	if path != nil {
 		e := p.expr(path, loc+"/"+field+"Path", field+"Path", field == "Error" || field == "Cause")
+		if e != nil && s.Type == Map && (e.Ref.Source == jsonpath.FromContext || !e.Ref.Path.Reference()) {
+			p.schema(path, loc+"/"+field+"Path", "Value is not a Reference Path")
+		}
 		return Scalar{Name: field + "Path", Expr: e}
 	}
 	if lit == nil {

@@ -1,7 +1,9 @@
 package asl
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
@@ -26,22 +28,28 @@ func (p *parser) mapState(n *value.Node, loc string, s *State) {
 	m.Selector = p.template(n, loc, s, "ItemSelector")
 	if f := n.Get("Parameters"); f != nil { // the older name
 		if m.Selector != nil {
-			p.schema(f, loc, "These fields are mutually exclusive: [ItemSelector, Parameters]")
+			p.schema(f, loc, "There should only be one of the following fields: [ItemSelector, Parameters]")
 		}
 		m.Selector, s.Parameters = s.Parameters, nil
 	}
 	m.MaxConcurrency = p.scalar(n, loc, s, "MaxConcurrency", wantInt(0, maxSeconds))
 	m.ToleratedFailureCount = p.scalar(n, loc, s, "ToleratedFailureCount", wantInt(0, maxSeconds))
 	m.ToleratedFailurePercentage = p.scalar(n, loc, s, "ToleratedFailurePercentage", func(v any) string {
-		if f, ok := v.(value.Number); !ok || f.Float64() < 0 || f.Float64() > 100 {
-			return "Value must be between 0 and 100"
+		f, ok := v.(value.Number)
+		switch {
+		case !ok:
+			return "Expected value of type Number"
+		case f.Float64() < 0:
+			return "Minimum value is 0.0"
+		case f.Float64() > 100:
+			return "Maximum value is 100.0"
 		}
 		return ""
 	})
 	if label, ok := p.text(n, loc, "Label"); ok {
 		m.Label = label
-		if label == "" || len([]rune(label)) > maxLabel {
-			p.schema(n.Get("Label"), loc+"/Label", "Label must be between 1 and %d characters", maxLabel)
+		if msg := badLabel(label); msg != "" {
+			p.report(n.Get("Label"), CodeLabel, loc+"/Label", "%s", msg)
 		}
 	}
 	p.reader(n, loc, s)
@@ -56,12 +64,27 @@ func (p *parser) mapState(n *value.Node, loc string, s *State) {
 	}
 }
 
+func badLabel(label string) string {
+	switch n := len([]rune(label)); {
+	case n == 0:
+		return "Label cannot be empty"
+	case n > maxLabel:
+		return fmt.Sprintf("Label cannot exceed %d characters", maxLabel)
+	}
+	for _, r := range label {
+		if strings.ContainsRune(" \t\n<>{}[]?*\"#%\\^|~`$&,;:/", r) || r < 0x20 || (r >= 0x7f && r < 0xa0) {
+			return fmt.Sprintf("Label contains invalid character: '%c'", r)
+		}
+	}
+	return ""
+}
+
 func (p *parser) processor(n *value.Node, loc string, m *MapSpec) {
 	name := "ItemProcessor"
 	f := n.Get(name)
 	if old := n.Get("Iterator"); old != nil {
 		if f != nil {
-			p.schema(n, loc, "These fields are mutually exclusive: [ItemProcessor, Iterator]")
+			p.schema(n, loc, "There should only be one of the following fields: [ItemProcessor, Iterator]")
 		} else {
 			name, f = "Iterator", old
 		}
@@ -75,7 +98,7 @@ func (p *parser) processor(n *value.Node, loc string, m *MapSpec) {
 	if !p.object(f, at) {
 		return
 	}
-	p.known(f, at, "Comment", "ProcessorConfig", "StartAt", "States", "QueryLanguage")
+	p.known(f, at, "Comment", "ProcessorConfig", "StartAt", "States")
 	if c := f.Get("ProcessorConfig"); c != nil && p.object(c, at+"/ProcessorConfig") {
 		p.processorConfig(c, at+"/ProcessorConfig", m)
 	}

@@ -42,6 +42,26 @@ func (p *parser) machine(root *value.Node) *Machine {
 	return m
 }
 
+// ParseState reads the definition of a single state, as TestState takes it. Its
+// transitions are not checked. The error is *Error.
+func ParseState(name, source string, opts Options) (*State, error) {
+	root, diags := parseRoot(source)
+	if diags != nil {
+		return nil, &Error{Diagnostics: diags}
+	}
+	p := &parser{source: source, opts: opts, lang: JSONPath, names: map[string]bool{}}
+	if !root.IsObject() {
+		p.schema(root, "/", "Expected value of type Object")
+		return nil, &Error{Diagnostics: p.diags}
+	}
+	p.lang = p.language(root, "", JSONPath)
+	s := p.state(name, root, "")
+	if len(p.diags) > 0 {
+		return nil, &Error{Diagnostics: p.diags}
+	}
+	return s, nil
+}
+
 // maxSeconds is the largest time that a definition may give.
 const maxSeconds = 99_999_999
 
@@ -83,7 +103,7 @@ func (p *parser) workflow(w *Workflow, n *value.Node, loc string) {
 		}
 		p.names[f.Key] = true
 		if f.Key == "" || len([]rune(f.Key)) > maxStateName {
-			p.schema(f.Node, at, "State name must be between 1 and %d characters", maxStateName)
+			p.report(f.Node, CodeStateName, at, "State name must be between 1 and %d characters", maxStateName)
 		}
 		s := p.state(f.Key, f.Node, at)
 		w.States = append(w.States, s)
@@ -108,6 +128,20 @@ func (p *parser) transitions(w *Workflow, n *value.Node, nodes map[string]*value
 			}
 		}
 	}
+	if !ends && len(w.States) > 0 {
+		p.diags = append(p.diags, Diagnostic{Severity: SeverityError, Code: CodeNoEnd, Message: "Workflow has no terminal state"})
+		return
+	}
+	reached := w.reachable()
+	for _, s := range w.States {
+		if !reached[s.Name] && w.byName[w.StartAt] != nil {
+			p.report(nodes[s.Name], CodeTransition, loc+"/States/"+s.Name, "State \"%s\" is not reachable.", s.Name)
+		}
+	}
+}
+
+// reachable returns the states that StartAt leads to.
+func (w *Workflow) reachable() map[string]bool {
 	reached := map[string]bool{}
 	todo := []string{w.StartAt}
 	for len(todo) > 0 {
@@ -122,21 +156,14 @@ func (p *parser) transitions(w *Workflow, n *value.Node, nodes map[string]*value
 			todo = append(todo, t.name)
 		}
 	}
-	for _, s := range w.States {
-		if !reached[s.Name] && w.byName[w.StartAt] != nil {
-			p.report(nodes[s.Name], CodeTransition, loc+"/States/"+s.Name, "State \"%s\" is not reachable.", s.Name)
-		}
-	}
-	if !ends && len(w.States) > 0 && len(p.diags) == 0 {
-		p.report(n, CodeNoEnd, loc+"/States", "No terminal state: at least one state must have 'End' or be of type Succeed or Fail")
-	}
+	return reached
 }
 
 type target struct{ name, field, at string }
 
 // targets lists where a state may lead.
 func (s *State) targets() []target {
-	var out []target
+	var out []target // AWS says 'Next' for every kind of transition
 	if s.Next != "" {
 		out = append(out, target{s.Next, "Next", "/Next"})
 	}
@@ -144,7 +171,7 @@ func (s *State) targets() []target {
 		out = append(out, target{r.Next, "Next", "/Choices[" + strconv.Itoa(i) + "]/Next"})
 	}
 	if s.Default != "" {
-		out = append(out, target{s.Default, "Default", "/Default"})
+		out = append(out, target{s.Default, "Next", "/Default"})
 	}
 	for i, c := range s.Catch {
 		out = append(out, target{c.Next, "Next", "/Catch[" + strconv.Itoa(i) + "]/Next"})
@@ -161,7 +188,7 @@ func (p *parser) state(name string, n *value.Node, loc string) *State {
 	}
 	s.QueryLanguage = p.language(n, loc, p.lang)
 	if p.lang == JSONata && s.QueryLanguage == JSONPath {
-		p.schema(n.Get("QueryLanguage"), loc+"/QueryLanguage", "QueryLanguage can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+		p.schema(n.Get("QueryLanguage"), loc, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
 	typ, ok := p.text(n, loc, "Type")
 	fields, known := fieldsOf[Type(typ)]
@@ -212,7 +239,7 @@ func (p *parser) flow(n *value.Node, loc string, s *State) {
 	case Choice, Succeed, Fail:
 	default:
 		if s.End && s.Next != "" {
-			p.schema(n, loc, "These fields are mutually exclusive: [Next, End]")
+			p.schema(n, loc, "There should only be one of the following fields: [Next, End]")
 		} else if !s.End && n.Get("Next") == nil {
 			p.schema(n, loc, "One of these fields is required: [Next, End]")
 		}
@@ -352,8 +379,11 @@ func (p *parser) variableNames(n *value.Node, loc string) {
 func (p *parser) jsonata(n *value.Node, text, field, loc string) *Expr {
 	e, err := jsonata.Compile(text)
 	if err != nil {
-		p.schema(n, loc, "The value for the field '%s' must be a valid JSONata expression: %s", lastField(field), err)
+		p.report(n, CodeJSONata, loc, "%s", err)
 		return nil
+	}
+	for _, name := range e.TopLevel() {
+		p.report(n, CodeJSONataUse, loc, "Reference to '%s' at the top level is not supported.", name)
 	}
 	return &Expr{Kind: KindJSONata, Text: text, Field: field, JSONata: e}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	lambdaARN      = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_.-]+(:[A-Za-z0-9_$-]+)?$`)
+	lambdaARN      = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[a-z0-9-]+:function:[A-Za-z0-9_.-]+(:[A-Za-z0-9_$-]+)?$`)
 	activityARN    = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:activity:.+$`)
 	integrationARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:::([A-Za-z0-9-]+):([A-Za-z0-9_:]+)(\.sync|\.sync:2|\.waitForTaskToken)?$`)
 )
@@ -107,7 +107,7 @@ func (p *parser) wait(n *value.Node, loc string, s *State) {
 		p.schema(n, loc, "One of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]")
 	case 1:
 	default:
-		p.schema(n, loc, "These fields are mutually exclusive: [%s]", strings.Join(given, ", "))
+		p.schema(n, loc, "There should only be one of the following fields: [%s]", strings.Join(given, ", "))
 	}
 	s.Seconds = p.scalar(n, loc, s, "Seconds", wantInt(0, maxSeconds))
 	s.Timestamp = p.scalar(n, loc, s, "Timestamp", wantTime)
@@ -123,7 +123,7 @@ func (p *parser) parallel(n *value.Node, loc string, s *State) {
 		at := loc + "/Branches[" + strconv.Itoa(i) + "]"
 		w := &Workflow{}
 		if p.object(item, at) {
-			p.known(item, at, "Comment", "StartAt", "States", "QueryLanguage")
+			p.known(item, at, "Comment", "StartAt", "States")
 			p.workflow(w, item, at)
 		}
 		s.Branches = append(s.Branches, w)
@@ -221,7 +221,7 @@ func (p *parser) test(n *value.Node, loc string, top bool) *Test {
 
 func (p *parser) operator(t *Test, n *value.Node, loc, op string) {
 	if t.Op != "" {
-		p.schema(n, loc, "These fields are mutually exclusive: [%s, %s]", t.Op, op)
+		p.schema(n, loc, "There should only be one of the following fields: [%s, %s]", t.Op, op)
 	}
 	t.Op = op
 }

@@ -141,6 +141,9 @@ func (p *parser) pathTemplate(n *value.Node, loc string) *Template {
 				e = &Template{Expr: p.payloadExpr(f, loc)}
 			} else {
 				e = p.pathTemplate(f.Node, loc+"/"+f.Key)
+				if text, ok := f.Node.Value.(string); ok && looksDynamic(text) {
+					p.warn(f.Node, CodeNoDollar, loc+"/"+f.Key, "The name of the field '%s' should end with '.$': its value looks like a JSONPath or an intrinsic function", f.Key)
+				}
 			}
 			t.Keys, t.Elems = append(t.Keys, key), append(t.Elems, e)
 			t.Static = t.Static && e.Static && e.Expr == nil
@@ -157,6 +160,11 @@ func (p *parser) pathTemplate(n *value.Node, loc string) *Template {
 	default:
 		return &Template{Static: true, Literal: n.Value}
 	}
+}
+
+// looksDynamic tells texts that are probably meant as expressions.
+func looksDynamic(s string) bool {
+	return strings.HasPrefix(s, "$.") || strings.HasPrefix(s, "$$.") || strings.HasPrefix(s, "States.") && strings.HasSuffix(s, ")")
 }
 
 // payloadExpr compiles the value of a member "x.$".

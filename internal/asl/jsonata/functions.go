@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
+	"time"
 
 	"github.com/recolabs/gnata"
 
@@ -53,6 +55,18 @@ func number(v any) (float64, bool) {
 		return float64(x), true
 	}
 	return 0, false
+}
+
+// now is $now; without a picture it has milliseconds, as the reference says.
+func now(original reflect.Value) builtin {
+	return func(args []any, focus any) (any, error) {
+		if len(args) == 0 {
+			return time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), nil
+		}
+		out := original.Call([]reflect.Value{reflect.ValueOf(args), reflect.ValueOf(&focus).Elem()})
+		err, _ := out[1].Interface().(error)
+		return out[0].Interface(), err
+	}
 }
 
 func partition(args []any, _ any) (any, error) {

@@ -38,10 +38,15 @@ type Expr struct {
 func Compile(text string) (*Expr, error) {
 	e, err := gnata.Compile(text)
 	if err != nil {
-		return nil, err
+		return nil, syntaxError(err)
 	}
 	return &Expr{text: text, expr: e, refs: references(text)}, nil
 }
+
+// TopLevel lists the names that the expression reads without a path to them
+// ("phone" in "phone & $x"). Step Functions evaluates expressions without an
+// input of their own, so it refuses these.
+func (e *Expr) TopLevel() []string { return topLevel(e.text) }
 
 // Variables lists the workflow variables that the expression refers to, each
 // once, in the order of appearance.
@@ -81,7 +86,10 @@ func NewEngine(env Env) *Engine {
 	base := gnata.NewCustomEnv(nil)
 	sample, _ := base.Lookup("sum")
 	builtin := reflect.TypeOf(sample)
-	fns := map[string]any{"eval": nil}
+	fns := map[string]any{"eval": nil} // Step Functions has no $eval
+	if original, ok := base.Lookup("now"); ok {
+		fns["now"] = reflect.ValueOf(now(reflect.ValueOf(original))).Convert(builtin).Interface()
+	}
 	for name, fn := range extensions(env) {
 		// Functions go in as the evaluator's own function type, so that they see
 		// objects with their order of keys.
@@ -102,7 +110,10 @@ func (g *Engine) Eval(ctx context.Context, e *Expr, bound map[string]Bound) (any
 	}
 	out, err := e.expr.EvalWithVars(ctx, nil, vars)
 	if err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, reference(err)
 	}
 	if out == nil {
 		return nil, ErrUndefined

@@ -120,3 +120,74 @@ func regexMayStart(out []string) bool {
 		return false
 	}
 }
+
+// topLevel finds names that are read from the context where there is none. Inside
+// predicates, steps in parentheses, groupings and sort terms there is one.
+func topLevel(text string) []string {
+	toks := tokens(text)
+	if slices.Contains(toks, "|") { // transformations have a context of their own
+		return nil
+	}
+	var out []string
+	context := []bool{false}
+	prev := ""
+	for i, t := range toks {
+		inside := context[len(context)-1]
+		switch t {
+		case "(":
+			context = append(context, inside || prev == "." || prev == "^")
+		case "[", "{":
+			context = append(context, inside || isOperand(prev) && !(t == "{" && isFunctionBody(toks, i)))
+		case ")", "]", "}":
+			if len(context) > 1 {
+				context = context[:len(context)-1]
+			}
+		default:
+			if !inside && prev != "." && isName(t) && !slices.Contains(out, t) {
+				out = append(out, t)
+			}
+		}
+		prev = t
+	}
+	return out
+}
+
+// isName reports whether a token reads the context: a name, "$" or "$$".
+func isName(t string) bool {
+	switch t {
+	case "$", "$$":
+		return true
+	case "and", "or", "in", "true", "false", "null", "function", "λ", "string", "regex":
+		return false
+	}
+	return t != "" && isNameByte(t[0]) && (t[0] < '0' || t[0] > '9')
+}
+
+// isOperand reports whether a bracket after the token applies to it.
+func isOperand(t string) bool {
+	if t == "" {
+		return false
+	}
+	last := t[len(t)-1]
+	return last == ')' || last == ']' || last == '}' || last == '$' || isNameByte(last) && t != "and" && t != "or" && t != "in"
+}
+
+// isFunctionBody reports whether the "{" at i begins the body of a function.
+func isFunctionBody(toks []string, i int) bool {
+	depth := 0
+	for j := i - 1; j > 0; j-- {
+		switch toks[j] {
+		case ")":
+			depth++
+		case "(":
+			if depth--; depth == 0 {
+				return toks[j-1] == "function" || toks[j-1] == "λ"
+			}
+		default:
+			if depth == 0 {
+				return false
+			}
+		}
+	}
+	return false
+}

@@ -48,6 +48,7 @@ type compiler struct {
 	text     string
 	pos      int
 	function string
+	filters  int // how many filters are open around the position
 }
 
 func (c *compiler) fail(format string, args ...any) error {
@@ -95,7 +96,7 @@ func (c *compiler) dotted(deep bool) (*step, error) {
 	start := c.pos
 	for c.pos < len(c.text) {
 		b := c.text[c.pos]
-		if b == '.' || b == '[' || b == '(' || b == ' ' || b == ',' || b == ')' {
+		if strings.IndexByte(".[( ,)", b) >= 0 || c.filters > 0 && strings.IndexByte("=<>!&|~", b) >= 0 {
 			break
 		}
 		c.pos++
@@ -112,7 +113,7 @@ func (c *compiler) dotted(deep bool) (*step, error) {
 		c.function = name
 		return nil, nil
 	}
-	if b := c.peek(); b != 0 && b != '.' && b != '[' {
+	if b := c.peek(); b != 0 && b != '.' && b != '[' && c.filters == 0 {
 		return nil, c.fail("unexpected '%c'", b)
 	}
 	return &step{kind: stepNames, names: []string{name}, deep: deep}, nil

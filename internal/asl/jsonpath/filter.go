@@ -258,6 +258,8 @@ func matching(t string, open, closing byte) int {
 func (c *compiler) pathOperand(first byte) (operand, error) {
 	start := c.pos
 	c.pos++
+	c.filters++
+	defer func() { c.filters-- }()
 	p := &Path{definite: true}
 	for c.peek() == '.' || c.peek() == '[' {
 		s, err := c.step()
