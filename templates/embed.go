@@ -7,5 +7,5 @@ import "embed"
 
 // FS has one folder for each built-in template.
 //
-//go:embed realtime
+//go:embed realtime batch
 var FS embed.FS

@@ -38,9 +38,13 @@ type definition struct {
 
 // readDefinition parses the template's definition and finds its references.
 func (p *plan) readDefinition() fault.List {
-	tree, err := decodeJSON(p.tmpl.Definition)
+	text, err := p.tmpl.DefinitionFor(p.pipe.Parameters)
 	if err != nil {
-		return fault.List{fault.New(fault.Invalid, "the definition of template %s is not JSON: %s", p.tmpl.Name, jsonError(p.tmpl.Definition, err)).
+		return fault.List{fault.Wrap(err, "read the definition")}
+	}
+	tree, err := decodeJSON(text)
+	if err != nil {
+		return fault.List{fault.New(fault.Invalid, "the definition of template %s is not JSON: %s", p.tmpl.Name, jsonError(text, err)).
 			Because(err).WithHint("Correct statemachine.asl.json of the template.")}
 	}
 	if _, ok := tree.(map[string]any); !ok {
@@ -105,8 +109,9 @@ func (p *plan) checkReferences() fault.List {
 		}
 		errs = append(errs, e.WithHint("Use some of: %s.", strings.Join(p.offered(), ", ")))
 	}
+	used := p.tmpl.UsedSubstitutions() // in any case, not in the chosen ones only
 	for _, s := range p.tmpl.Substitutions {
-		if !slices.Contains(p.definition.names, s.Name) {
+		if !slices.Contains(used, s.Name) {
 			errs = append(errs, fault.New(fault.Invalid, "template %s declares the substitution %s, and its definition does not use it", p.tmpl.Name, s.Name).
 				WithHint("Remove it from template.yaml, or use ${%s} in statemachine.asl.json.", s.Name))
 		}

@@ -171,13 +171,16 @@ func executePlan(t *testing.T, pl *plan) *ran {
 	require.NoError(t, err)
 	defer contract.IgnoreClose(ctx)
 	var mu sync.Mutex
+	var exported sync.WaitGroup // the engine does not wait for what only a test looks at
 	require.NoError(t, pulumi.RunWithContext(ctx, func(ctx *pulumi.Context) error {
 		b, err := pl.build(ctx)
 		if err != nil {
 			return err
 		}
 		for name, value := range b.exports {
+			exported.Add(1)
 			pulumi.ToOutput(value).ApplyT(func(v any) any {
+				defer exported.Done()
 				mu.Lock()
 				defer mu.Unlock()
 				r.exports[name] = v
@@ -186,6 +189,7 @@ func executePlan(t *testing.T, pl *plan) *ran {
 		}
 		return nil
 	}))
+	exported.Wait()
 	return r
 }
 
@@ -196,11 +200,17 @@ var builtin = sync.OnceValues(func() (*spec.Catalog, error) { return spec.LoadCa
 // defaults, and changes some parameters (nil: takes the value away).
 func pipelineOf(t *testing.T, change map[string]any) (*spec.Pipeline, *spec.Template) {
 	t.Helper()
+	return pipelineOfTemplate(t, "realtime", change)
+}
+
+// pipelineOfTemplate is pipelineOf for any built-in template.
+func pipelineOfTemplate(t *testing.T, template string, change map[string]any) (*spec.Pipeline, *spec.Template) {
+	t.Helper()
 	catalog, err := builtin()
 	require.NoError(t, err)
-	found, err := catalog.Lookup("realtime")
+	found, err := catalog.Lookup(template)
 	require.NoError(t, err)
-	p, err := spec.New(spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, "realtime", []string{
+	p, err := spec.New(spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, template, []string{
 		"image=123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl=s3://models/churn/model.tar.gz",
 	}, catalog, spec.Options{Region: testRegion})
 	require.NoError(t, err)

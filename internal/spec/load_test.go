@@ -194,7 +194,7 @@ func TestLoadRefuses(t *testing.T) {
 		"bad tenant key":       {header + "tenants: {Acme: {}}\npipelines: [{tenant: acme, model: m}]\n", `p.yaml:3:11: tenant "Acme" is not allowed`},
 		"tenants no map":       {header + "tenants: [acme]\npipelines: [{tenant: acme, model: m}]\n", "tenants must be a map"},
 		"defaults no map":      {"apiVersion: pipelinetui/v1\ndefaults: 5\npipelines: [{tenant: a, model: b}]\n", "defaults must be a map, not an int (5)"},
-		"no template":          {"apiVersion: pipelinetui/v1\npipelines: [{tenant: acme, model: m}]\n", "acme/m has no template | Add `template: ...` or --template; there are realtime."},
+		"no template":          {"apiVersion: pipelinetui/v1\npipelines: [{tenant: acme, model: m}]\n", "acme/m has no template | Add `template: ...` or --template; there are batch, realtime."},
 		"unknown template":     {one(", template: realtme"), `p.yaml:4:40: there is no template "realtme" | Did you mean "realtime"?`},
 		"template no string":   {one(", template: 5"), "template must be a string"},
 		"bad role":             {one(", assumeRole: deployer"), `assumeRole is "deployer", but it must be the ARN of a role`},
@@ -324,9 +324,10 @@ func TestUnusedLayersAreChecked(t *testing.T) {
   globex: {parameters: {maxInstance: 2, minInstances: 0}}
 pipelines: [{tenant: acme, model: m}]
 `, spec.Options{})
-	require.Len(t, errs, 2)
-	require.Contains(t, errs[0], `p.yaml:5:25: template realtime has no parameter "maxInstance"`)
-	require.Contains(t, errs[1], "minInstances is 0")
+	require.Len(t, errs, 3)
+	require.Contains(t, errs[0], `p.yaml:5:25: template batch has no parameter "maxInstance"`)
+	require.Contains(t, errs[1], `p.yaml:5:25: template realtime has no parameter "maxInstance"`)
+	require.Contains(t, errs[2], "minInstances is 0")
 }
 
 // TestTwoTemplates: a layer may hold parameters of several templates.
@@ -338,7 +339,7 @@ func TestTwoTemplates(t *testing.T) {
 	}
 	cat, err := spec.LoadCatalog(templatesFS(), dir)
 	require.NoError(t, err)
-	require.Equal(t, []string{"realtime", "tiny"}, cat.Names())
+	require.Equal(t, []string{"batch", "realtime", "tiny"}, cat.Names())
 	text := `
 apiVersion: pipelinetui/v1
 defaults: {region: us-east-1, parameters: {word: xyz, image: a/b, modelDataUrl: 's3://a/b'%s}}

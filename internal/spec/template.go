@@ -24,6 +24,9 @@ type Template struct {
 	Outputs       []Output       `json:"outputs,omitempty"`
 	// Example is an execution input that works with the defaults, as JSON.
 	Example JSON `json:"example,omitempty"`
+	// InputFile are the execution inputs for a file that `run --input-file` has
+	// uploaded, as cases with ${key} and ${prefix}; none: it takes no file.
+	InputFile []Case `json:"inputFile,omitempty"`
 	// Origin is "built-in" or the folder it was read from.
 	Origin string `json:"origin" decode:"-"`
 
@@ -46,6 +49,9 @@ type Group struct {
 type Substitution struct {
 	Name string `json:"name"`
 	Help string `json:"help"`
+	// Cases are the values that the template itself gives it, by its parameters.
+	// Without cases a block provides it.
+	Cases []Case `json:"cases,omitempty"`
 }
 
 // Output is a stack output that the template's blocks export.

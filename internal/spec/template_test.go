@@ -146,7 +146,7 @@ func TestCatalog(t *testing.T) {
 	require.ErrorIs(t, err, fault.NotFound)
 	require.Equal(t, `Did you mean "realtime"?`, fault.HintOf(err))
 	_, err = cat.Lookup("zzzzzzzzzz")
-	require.Equal(t, "Choose one of realtime.", fault.HintOf(err))
+	require.Equal(t, "Choose one of batch, realtime.", fault.HintOf(err))
 
 	_, err = spec.LoadCatalog(templatesFS(), filepath.Join(t.TempDir(), "none"))
 	require.ErrorContains(t, err, "there is no folder of templates")
@@ -160,7 +160,7 @@ func TestCatalog(t *testing.T) {
 	for _, d := range []string{dir, filepath.Join(dir, "mine")} {
 		cat, err := spec.LoadCatalog(templatesFS(), d)
 		require.NoError(t, err)
-		require.Equal(t, []string{"realtime"}, cat.Names())
+		require.Equal(t, []string{"batch", "realtime"}, cat.Names())
 		tmpl, err := cat.Lookup("realtime")
 		require.NoError(t, err)
 		require.Equal(t, filepath.Join(dir, "mine"), tmpl.Origin)

@@ -48,6 +48,7 @@ func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
 		l.conditions()
 		l.rules()
 		l.definition()
+		l.cases()
 	}
 	if len(l.errs) > 0 {
 		return nil, sortErrors(l.errs)
@@ -301,11 +302,20 @@ func (l *templateLoader) definition() {
 	}
 }
 
-// UsedSubstitutions returns the names in ${...} of the definition, sorted.
+// UsedSubstitutions returns the names in ${...} of the definition and of the
+// cases in it, sorted.
 func (t *Template) UsedSubstitutions() []string {
 	names := map[string]bool{}
-	for _, m := range substitutionForm.FindAllSubmatch(t.Definition, -1) {
-		names[string(m[1])] = true
+	collect := func(text []byte) {
+		for _, m := range substitutionForm.FindAllSubmatch(text, -1) {
+			names[string(m[1])] = true
+		}
+	}
+	collect(t.Definition)
+	for _, s := range t.Substitutions {
+		for _, c := range s.Cases {
+			collect(c.Value)
+		}
 	}
 	return sortedKeys(names)
 }
