@@ -252,7 +252,7 @@ func TestLifeSageMaker(t *testing.T) {
 func TestLifeEndpoint(t *testing.T) {
 	t.Parallel()
 	cfg := startSandbox(t, sandbox.ServeOptions{EndpointDelay: 20 * time.Millisecond})
-	d := serveProviders(t, provider.Config{AWS: cfg}, map[string]any{})
+	d := serveProviders(t, provider.Config{AWS: bare(cfg)}, map[string]any{})
 	role := roleFor(d, "sagemaker")
 	model := sageModel(t, d, role, "sandbox/linear")
 	one := d.mustCreate("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "one", variants(model))
@@ -304,7 +304,7 @@ func TestFailedEndpointIsKeptAndReplaced(t *testing.T) {
 func TestCancelEndsTheWait(t *testing.T) {
 	t.Parallel()
 	cfg := startSandbox(t, sandbox.ServeOptions{EndpointDelay: time.Hour})
-	d := serveProviders(t, provider.Config{AWS: cfg}, map[string]any{})
+	d := serveProviders(t, provider.Config{AWS: bare(cfg)}, map[string]any{})
 	role := roleFor(d, "sagemaker")
 	config := d.mustCreate("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "c", variants(sageModel(t, d, role, "sandbox/linear")))
 	in := d.mustCheck(urn(endpointType, "e"), nil, props(map[string]any{"name": "ep", "endpointConfigName": config.id}))
@@ -339,7 +339,7 @@ func awaitEndpoint(t *testing.T, cfg aws.Config, name string) {
 func TestTimeoutOfTheEngine(t *testing.T) {
 	t.Parallel()
 	cfg := startSandbox(t, sandbox.ServeOptions{EndpointDelay: time.Hour})
-	d := serveProviders(t, provider.Config{AWS: cfg}, map[string]any{})
+	d := serveProviders(t, provider.Config{AWS: bare(cfg)}, map[string]any{})
 	role := roleFor(d, "sagemaker")
 	config := d.mustCreate("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "c", variants(sageModel(t, d, role, "sandbox/linear")))
 	in := d.mustCheck(urn(endpointType, "e"), nil, props(map[string]any{"name": "ep", "endpointConfigName": config.id}))

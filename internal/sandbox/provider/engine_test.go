@@ -56,12 +56,12 @@ type operation func(stack.Job) (*stack.Run, error)
 func (r *rig) do(op stack.Operation, job stack.Job, watch ...func(*stack.Run)) (stack.Result, []stack.Event, error) {
 	r.t.Helper()
 	servers, err := provider.Serve(r.t.Context(), provider.Config{
-		AWS: r.aws, Account: testAccount, Region: testRegion, PathStyle: true, PollInterval: 20 * time.Millisecond,
+		AWS: bare(r.aws), Account: testAccount, Region: testRegion, PathStyle: true, PollInterval: 20 * time.Millisecond,
 	})
 	require.NoError(r.t, err)
 	defer servers.Close()
 	job.Stack = "acme.iris.dev"
-	job.Env = map[string]string{"PULUMI_DEBUG_PROVIDERS": servers.Attach()}
+	job.Env = servers.Env()
 	start := map[stack.Operation]operation{
 		stack.OperationPreview: func(j stack.Job) (*stack.Run, error) { return r.engine.Preview(r.t.Context(), j) },
 		stack.OperationUp:      func(j stack.Job) (*stack.Run, error) { return r.engine.Up(r.t.Context(), j) },
@@ -243,7 +243,7 @@ func (r *rig) drift(job stack.Job, up stack.Result) {
 func TestEngineKeepsWhatFailed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sandbox.ServeOptions{})
-	d := serveProviders(t, provider.Config{AWS: r.aws}, map[string]any{})
+	d := serveProviders(t, provider.Config{AWS: bare(r.aws)}, map[string]any{})
 	weights(t, d)
 	endpoint := func(image string) stack.Job {
 		return stack.Job{Config: map[string]stack.ConfigValue{"aws:region": {Value: testRegion}}, Program: func(ctx *pulumi.Context) error {
@@ -300,7 +300,7 @@ func TestEngineKeepsWhatFailed(t *testing.T) {
 func TestEngineCancel(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sandbox.ServeOptions{EndpointDelay: time.Hour})
-	d := serveProviders(t, provider.Config{AWS: r.aws}, map[string]any{})
+	d := serveProviders(t, provider.Config{AWS: bare(r.aws)}, map[string]any{})
 	role := roleFor(d, "sagemaker")
 	config := d.mustCreate("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "c", variants(sageModel(t, d, role, "sandbox/linear")))
 	begun := time.Now()
@@ -332,36 +332,55 @@ func TestEngineCancel(t *testing.T) {
 // drift, a change, destroy without a trace.
 func TestEngineRealtime(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, sandbox.ServeOptions{})
+	for name, tc := range map[string]struct{ set, change []string }{
+		"defaults":   {nil, []string{"preprocess.memoryMb=512", "logRetentionDays=7"}},
+		"serverless": {[]string{"endpointKind=serverless", "logLevel=OFF"}, []string{"endpointKind=serverless", "serverlessMemoryMb=4096", "tracing=false"}},
+		"everything": {
+			[]string{
+				"kmsMode=customer", "retention.resultsDays=30", "deadLetter=true", "alarms=true", "maxInstances=3", "initialInstances=2", "dataCapturePercent=10",
+				"preprocess.reservedConcurrency=5", "volumeGb=20", "logLevel=ALL", "includeExecutionData=true", "modelDownloadTimeoutSec=600",
+				"containerStartupTimeoutSec=300", `preprocess.environment={"STAGE":"dev"}`, `modelEnvironment={"LEVEL":"debug"}`,
+				`subnets=["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`, `securityGroups=["sg-0123456789abcdef0"]`,
+			},
+			[]string{"kmsMode=customer", "retention.resultsDays=60", "instanceType=ml.c5.xlarge", "networkIsolation=false", "alarms=true"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, sandbox.ServeOptions{})
+			first, second := realtime(t, tc.set), realtime(t, tc.change)
+			r.must(stack.OperationUp, first)
+			require.Empty(t, changes(r.must(stack.OperationPreview, first)))
+			require.Empty(t, r.must(stack.OperationRefresh, stack.Job{}).Drift)
+
+			require.NotEmpty(t, changes(r.must(stack.OperationUp, second)))
+			require.Empty(t, changes(r.must(stack.OperationPreview, second)))
+			require.Empty(t, r.must(stack.OperationRefresh, stack.Job{}).Drift)
+
+			r.must(stack.OperationDestroy, stack.Job{Remove: true})
+			buckets, err := s3.NewFromConfig(r.aws, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+			require.NoError(t, err)
+			require.Empty(t, buckets.Buckets)
+		})
+	}
+}
+
+// realtime is a job that brings the iris example up with the parameters.
+func realtime(t *testing.T, set []string) stack.Job {
+	t.Helper()
 	catalog, err := spec.LoadCatalog(templates.FS)
 	require.NoError(t, err)
 	tmpl, err := catalog.Lookup("realtime")
 	require.NoError(t, err)
-	job := func(set ...string) stack.Job {
-		set = append([]string{"image=sandbox/linear", "modelDataUrl=" + filepath.Join("..", "..", "..", "examples", "iris", "model.tar.gz")}, set...)
-		p, err := spec.New(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", set, catalog, spec.Options{Region: testRegion})
-		require.NoError(t, err)
-		env := program.Env{Account: testAccount, Region: testRegion, PlainHTTP: true}
-		run, err := program.Pipeline(p, tmpl, env)
-		require.NoError(t, err)
-		config := map[string]stack.ConfigValue{}
-		for k, v := range program.Config(p, env) {
-			config[k] = stack.ConfigValue{Value: v}
-		}
-		return stack.Job{Program: run, Config: config}
-	}
-	up := r.must(stack.OperationUp, job())
-	require.Empty(t, changes(r.must(stack.OperationPreview, job())))
-	require.Empty(t, r.must(stack.OperationRefresh, stack.Job{}).Drift)
-	require.Empty(t, changes(r.must(stack.OperationUp, job())))
-
-	up = r.must(stack.OperationUp, job("preprocess.memoryMb=512", "logRetentionDays=7"))
-	require.NotEmpty(t, changes(up))
-	require.Zero(t, up.Changes[stack.OpCreate])
-	require.Empty(t, changes(r.must(stack.OperationPreview, job("preprocess.memoryMb=512", "logRetentionDays=7"))))
-
-	r.must(stack.OperationDestroy, stack.Job{Remove: true})
-	buckets, err := s3.NewFromConfig(r.aws, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	set = append([]string{"image=sandbox/linear", "modelDataUrl=" + filepath.Join("..", "..", "..", "examples", "iris", "model.tar.gz")}, set...)
+	p, err := spec.New(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", set, catalog, spec.Options{Region: testRegion})
 	require.NoError(t, err)
-	require.Empty(t, buckets.Buckets)
+	env := program.Env{Account: testAccount, Region: testRegion, PlainHTTP: true}
+	run, err := program.Pipeline(p, tmpl, env)
+	require.NoError(t, err)
+	config := map[string]stack.ConfigValue{}
+	for k, v := range program.Config(p, env) {
+		config[k] = stack.ConfigValue{Value: v}
+	}
+	return stack.Job{Program: run, Config: config}
 }

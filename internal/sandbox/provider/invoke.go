@@ -54,7 +54,7 @@ func invoke(ctx context.Context, env *services.Env, token string, args resource.
 		}
 		return texts("dnsSuffix", suffix, "id", p, "partition", p, "reverseDnsPrefix", strings.Join(labels, ".")), nil
 	default:
-		return nil, status.Errorf(codes.Unimplemented, "the sandbox provider does not support the function %q; use target aws for it", token)
+		return nil, status.Errorf(codes.InvalidArgument, "the sandbox provider does not support the function %q; use target aws for it", token)
 	}
 }
 

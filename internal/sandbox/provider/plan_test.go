@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider"
 )
 
@@ -303,4 +305,65 @@ func TestConnectionsKeepTheirConfiguration(t *testing.T) {
 	require.Equal(t, props(map[string]any{
 		"dnsSuffix": "amazonaws.com", "id": "aws", "partition": "aws", "reverseDnsPrefix": "com.amazonaws",
 	}), unpack(t, partition.GetReturn()))
+}
+
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	d, _ := sandboxed(t, map[string]any{})
+	secret := resource.MakeSecret(resource.NewStringProperty("hunter2"))
+	in := props(map[string]any{"bucket": "hidden"})
+	in["tags"] = resource.NewObjectProperty(resource.PropertyMap{"token": secret, "team": resource.NewStringProperty("ml")})
+	b, err := d.create(bucketType, "b", in)
+	require.NoError(t, err)
+	for _, m := range []resource.PropertyMap{b.inputs, b.out, d.read(b).inputs, d.read(b).out} {
+		for _, p := range []resource.PropertyKey{"tags", "tagsAll"} {
+			require.True(t, m[p].ObjectValue()["token"].IsSecret(), p)
+			require.False(t, m[p].ObjectValue()["team"].IsSecret(), p)
+		}
+	}
+	in["tags"].ObjectValue()["token"] = resource.MakeSecret(resource.NewStringProperty("hunter3"))
+	require.NoError(t, d.update(b, in))
+	require.True(t, b.out["tags"].ObjectValue()["token"].IsSecret())
+	require.Equal(t, "hunter3", b.out["tags"].ObjectValue()["token"].SecretValue().Element.StringValue())
+}
+
+// A provider that is configured with a role works as that role: what the role
+// may not do fails.
+func TestAssumeRole(t *testing.T) {
+	t.Parallel()
+	cfg := startSandbox(t, sandbox.ServeOptions{})
+	admin := serveProviders(t, provider.Config{AWS: bare(cfg)}, map[string]any{})
+	role := admin.mustCreate(roleType, "deployer", map[string]any{
+		"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"000000000000"}}]}`,
+	})
+	admin.mustCreate("aws:iam/rolePolicy:RolePolicy", "p", map[string]any{
+		"role": role.id, "policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sts:GetCallerIdentity"],"Resource":"*"}]}`,
+	})
+	d := serveProviders(t, provider.Config{AWS: bare(cfg)}, map[string]any{
+		"assumeRole": `{"roleArn":"` + role.text("arn") + `","sessionName":"pipelinetui"}`,
+	})
+	who, err := d.clients["aws"].Invoke(t.Context(), &pulumirpc.InvokeRequest{Tok: "aws:index/getCallerIdentity:getCallerIdentity"})
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::000000000000:assumed-role/"+role.id+"/pipelinetui", unpack(t, who.GetReturn())["arn"].StringValue())
+	d.mustCreate(bucketType, "b", map[string]any{"bucket": "by-role"})
+	_, err = d.create(roleType, "r", props(map[string]any{"assumeRolePolicy": trust}))
+	require.ErrorContains(t, err, "is not authorized to perform: iam:CreateRole")
+}
+
+// The providers go by the API alone: what another server of it refuses is told
+// as that server tells it.
+func TestErrorsOfTheServer(t *testing.T) {
+	t.Parallel()
+	d, cfg := sandboxed(t, map[string]any{})
+	d.mustCreate(bucketType, "b", map[string]any{"bucket": "taken"})
+	_, err := d.create(bucketType, "c", props(map[string]any{"bucket": "taken"}))
+	require.ErrorContains(t, err, "creating S3 Bucket (taken)")
+	require.ErrorContains(t, err, "BucketAlreadyExists")
+
+	// An object below it was made by somebody else: without force, it stays.
+	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).
+		PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("taken"), Key: aws.String("k"), Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	_, err = d.clients["aws"].Delete(t.Context(), &pulumirpc.DeleteRequest{Id: "taken", Urn: urn(bucketType, "b"), Properties: pack(t, props(map[string]any{"bucket": "taken", "forceDestroy": false}))})
+	require.ErrorContains(t, err, "BucketNotEmpty")
 }

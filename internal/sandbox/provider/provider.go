@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -60,6 +64,8 @@ type Servers struct {
 	order   []string
 	done    sync.WaitGroup
 	stop    context.CancelFunc
+	// closeIdle closes the connections to AWS that nobody uses.
+	closeIdle func()
 }
 
 // maxMessage is the engine's own limit for one message: archives of Lambda
@@ -78,6 +84,7 @@ func Serve(ctx context.Context, cfg Config) (*Servers, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &Servers{servers: map[string]*grpc.Server{}, ports: map[string]int{}, stop: stop}
+	cfg.AWS, s.closeIdle = ownTransport(cfg.AWS)
 	for _, pkg := range packages() {
 		if err := s.serve(ctx, cfg, pkg); err != nil {
 			s.Close()
@@ -104,7 +111,7 @@ func (s *Servers) serve(ctx context.Context, cfg Config, pkg *pkg) error {
 	}
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.StatsHandler(connections{}),
+		grpc.StatsHandler(connections{}), grpc.UnaryInterceptor(guard(cfg.Log.With("package", pkg.name))),
 	)
 	pulumirpc.RegisterResourceProviderServer(srv, newServer(cfg, pkg))
 	s.servers[pkg.name], s.ports[pkg.name] = srv, addr.Port
@@ -115,6 +122,26 @@ func (s *Servers) serve(ctx context.Context, cfg Config, pkg *pkg) error {
 		}
 	})
 	return nil
+}
+
+// guard logs calls, and keeps a mistake in one of them from ending the whole
+// program, which the servers are part of.
+func guard(log *slog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+		begun := time.Now()
+		urn := ""
+		if r, ok := req.(interface{ GetUrn() string }); ok {
+			urn = r.GetUrn()
+		}
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("provider call panicked", "method", info.FullMethod, "urn", urn, "panic", p, "stack", string(debug.Stack()))
+				err = status.Errorf(codes.Internal, "the sandbox provider failed: %v", p)
+			}
+			log.Debug("provider call", "method", path.Base(info.FullMethod), "urn", urn, "duration_ms", time.Since(begun).Milliseconds(), "error", err)
+		}()
+		return next(ctx, req)
+	}
 }
 
 // Attach returns the value of PULUMI_DEBUG_PROVIDERS that makes an engine use
@@ -129,6 +156,17 @@ func (s *Servers) Attach() string {
 	return strings.Join(parts, ",")
 }
 
+// Env returns the environment variables that make an engine use these servers,
+// and only them. Without the second one the engine tries to download the
+// official plugins that its state names before every operation, although it
+// will not use them: seconds lost with a network, and without one.
+func (s *Servers) Env() map[string]string {
+	return map[string]string{
+		"PULUMI_DEBUG_PROVIDERS":                      s.Attach(),
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+	}
+}
+
 // Close stops the servers at once; calls in progress fail. It may be called
 // more than once.
 func (s *Servers) Close() {
@@ -139,4 +177,5 @@ func (s *Servers) Close() {
 		srv.Stop()
 	}
 	s.done.Wait()
+	s.closeIdle()
 }

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,14 +21,17 @@ func startSandbox(t *testing.T, o sandbox.ServeOptions) aws.Config {
 	o.Dir = t.TempDir()
 	o.Ready = func(i sandbox.Info) { ready <- i }
 	go func() { ended <- sandbox.Serve(ctx, o) }()
+	// Idle connections of the test's own clients would hold up the end.
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(func() {
+		transport.CloseIdleConnections()
 		cancel()
 		<-ended
 	})
 	select {
 	case i := <-ready:
 		return aws.Config{
-			Region: i.Region, BaseEndpoint: aws.String(i.Endpoint),
+			Region: i.Region, BaseEndpoint: aws.String(i.Endpoint), HTTPClient: &http.Client{Transport: transport},
 			Credentials: credentials.NewStaticCredentialsProvider(i.AccessKeyID, i.SecretAccessKey, ""),
 		}
 	case err := <-ended:
@@ -41,5 +45,12 @@ func startSandbox(t *testing.T, o sandbox.ServeOptions) aws.Config {
 func sandboxed(t *testing.T, config map[string]any) (*driver, aws.Config) {
 	t.Helper()
 	cfg := startSandbox(t, sandbox.ServeOptions{})
-	return serveProviders(t, provider.Config{AWS: cfg}, config), cfg
+	return serveProviders(t, provider.Config{AWS: bare(cfg)}, config), cfg
+}
+
+// bare is the configuration without the test's own HTTP client, as the tool has
+// it.
+func bare(cfg aws.Config) aws.Config {
+	cfg.HTTPClient = nil
+	return cfg
 }

@@ -87,7 +87,7 @@ func (s *server) resource(urn string) (services.Resource, error) {
 	}
 	t, ok := s.types[string(u.Type())]
 	if !ok {
-		return nil, status.Errorf(codes.Unimplemented, "the sandbox provider does not support the resource type %q; use target aws for it", u.Type())
+		return nil, status.Errorf(codes.InvalidArgument, "the sandbox provider does not support the resource type %q; use target aws for it", u.Type())
 	}
 	return t, nil
 }
@@ -110,11 +110,7 @@ func (s *server) call(ctx context.Context, urn, operation string, timeout float6
 	}
 	cause := fmt.Errorf("timeout of %s is over", limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
-	c := &services.Call{
-		Env: sess.env, Name: name, Stop: connOf(ctx).canceled,
-		Log: s.cfg.Log.With("urn", urn, "operation", operation),
-	}
-	return t, c, ctx, cancel, nil
+	return t, &services.Call{Env: sess.env, Name: name, Stop: connOf(ctx).canceled}, ctx, cancel, nil
 }
 
 // Handshake tells the engine what the provider can.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -22,7 +21,6 @@ type Call struct {
 	Name string
 	// Stop is closed when the user cancels: waits end, requests do not.
 	Stop <-chan struct{}
-	Log  *slog.Logger
 	// changed are the top-level inputs that differ from the state; Update only.
 	changed map[string]bool
 }
