@@ -505,8 +505,9 @@ func (d *differ) pattern(s string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(s), hole, ".*") + `$`)
 }
 
-// ignored are members that are not behaviour of Step Functions.
-var ignored = []string{"HttpHeaders", "AllHttpHeaders", "SdkResponseMetadata", "stackTrace", "requestId", "HTTPHeaders"}
+// ignored are members that are not behaviour of Step Functions, or that tell how
+// fast the machine is.
+var ignored = []string{"billedDurationInMilliseconds", "HttpHeaders", "AllHttpHeaders", "SdkResponseMetadata", "stackTrace", "requestId", "HTTPHeaders"}
 
 // lenient are members that AWS added after some of the recordings were made.
 var lenient = []string{"RedriveCount", "RedriveTime", "encryptionConfiguration", "redriveCount", "variableReferences", "RetryCount"}

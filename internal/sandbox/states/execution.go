@@ -189,16 +189,16 @@ func (x *execution) begin(b *branch) {
 // record appends an event; x.mu must be held. A history that is full takes no
 // more.
 func (x *execution) record(typ string, previous int64, d *details) int64 {
-	if x.rec.LastEvent >= maxEvents-1 && !x.full && typ != "ExecutionFailed" {
-		x.full = true
-		x.cancel(errFull)
+	if x.durable() && x.rec.LastEvent >= maxEvents-1 && !isEnd(typ) {
+		if !x.full {
+			x.full = true
+			x.cancel(errFull)
+		}
+		return x.rec.LastEvent
 	}
 	x.rec.LastEvent++
-	ev := event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d}
-	if !x.full || isEnd(typ) {
-		x.pending = append(x.pending, ev)
-	}
-	return ev.ID
+	x.pending = append(x.pending, event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d})
+	return x.rec.LastEvent
 }
 
 // errFull ends an execution whose history is full.

@@ -479,3 +479,140 @@ func TestTasksActAsTheRole(t *testing.T) {
 	got := w.await(w.start(m, "f", "{}"))
 	require.Equal(t, "States.Permissions", got["error"])
 }
+
+func TestTaskTokens(t *testing.T) {
+	t.Parallel()
+	tokens := make(chan string, 10)
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) {
+		w.clock = fake
+		w.lambda.all["f"] = function{handle: func(event json.RawMessage) (string, error) {
+			var in struct{ Token string }
+			err := json.Unmarshal(event, &in)
+			tokens <- in.Token
+			return `"ignored"`, err
+		}}
+	})
+	m := w.machine("m", `{"QueryLanguage":"JSONata","StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",
+		"Arguments":{"FunctionName":"f","Payload":{"token":"{% $states.context.Task.Token %}"}},"HeartbeatSeconds":60,"TimeoutSeconds":600,"End":true,
+		"Retry":[{"ErrorEquals":["Again"],"MaxAttempts":1,"IntervalSeconds":1}]}}}`)
+	c := w.client()
+
+	arn := w.start(m, "success", "{}")
+	token := <-tokens
+	require.NoError(t, fake.WaitTimers(t.Context(), 2)) // heartbeat and time-out
+	fake.Advance(50 * time.Second)
+	_, err := c.SendTaskHeartbeat(t.Context(), &sfn.SendTaskHeartbeatInput{TaskToken: &token})
+	require.NoError(t, err)
+	w.close() // the token outlives the process
+	w.open()
+	c = w.client()
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	fake.Advance(50 * time.Second)
+	_, err = c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(`{"done": true}`)})
+	require.NoError(t, err)
+	got := w.await(arn)
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.JSONEq(t, `{"done":true}`, got["output"].(string))
+	require.Equal(t, []string{"ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"}, w.eventTypes(arn))
+	_, err = c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(`1`)})
+	var gone *sfntypes.TaskTimedOut
+	require.ErrorAs(t, err, &gone)
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: aws.String("nonsense")})
+	var bad *sfntypes.InvalidToken
+	require.ErrorAs(t, err, &bad)
+
+	arn = w.start(m, "heartbeat", "{}")
+	<-tokens
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	fake.Advance(61 * time.Second)
+	require.Equal(t, "States.HeartbeatTimeout", w.await(arn)["error"])
+
+	arn = w.start(m, "failure", "{}")
+	token = <-tokens
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String("Again")})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(w.eventTypes(arn)) == 6 && fake.WaitTimers(t.Context(), 1) == nil }, 5*time.Second, time.Millisecond)
+	fake.Advance(2 * time.Second)
+	second := <-tokens
+	require.NotEqual(t, token, second)
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: &second, Error: aws.String("Again"), Cause: aws.String("twice")})
+	require.NoError(t, err)
+	got = w.await(arn)
+	require.Equal(t, "Again", got["error"])
+	require.Equal(t, "twice", got["cause"])
+}
+
+func TestNestedExecutions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inner := w.machine("inner", `{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"got.$":"$.x"},"End":true}}}`)
+	outer := w.machine("outer", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
+		"Parameters":{"StateMachineArn":"`+inner+`","Name":"child","Input":{"x.$":"$.n"}},"OutputPath":"$.Output","End":true}}}`)
+	got := w.await(w.start(outer, "e", `{"n":[1,2]}`))
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.JSONEq(t, `{"got":[1,2]}`, got["output"].(string))
+	again := w.await(w.start(outer, "f", `{"n":3}`))
+	require.Equal(t, "StepFunctions.ExecutionAlreadyExistsException", again["error"])
+}
+
+func TestExpressTimeLimit(t *testing.T) {
+	t.Parallel()
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) { w.clock = fake })
+	out, err := w.client().CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("x"), RoleArn: aws.String(roleARN), Type: sfntypes.StateMachineTypeExpress,
+		Definition: aws.String(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1000,"End":true}}}`),
+	})
+	require.NoError(t, err)
+	go func() {
+		if fake.WaitTimers(t.Context(), 2) == nil { // the limit and the wait
+			fake.Advance(5 * time.Minute)
+		}
+	}()
+	got := w.must("StartSyncExecution", map[string]any{"stateMachineArn": *out.StateMachineArn})
+	require.Equal(t, "TIMED_OUT", got["status"], "five minutes are the limit")
+}
+
+func TestAliasesRoute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	def := func(v string) string {
+		return `{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"` + v + `","End":true}}}`
+	}
+	m := w.machine("m", def("one"))
+	v1 := w.must("PublishStateMachineVersion", map[string]any{"stateMachineArn": m})["stateMachineVersionArn"].(string)
+	require.Equal(t, v1, w.must("PublishStateMachineVersion", map[string]any{"stateMachineArn": m})["stateMachineVersionArn"], "the same revision is the same version")
+	v2 := w.must("UpdateStateMachine", map[string]any{"stateMachineArn": m, "definition": def("two"), "publish": true})["stateMachineVersionArn"].(string)
+	live := w.must("CreateStateMachineAlias", map[string]any{"name": "live", "routingConfiguration": []any{
+		map[string]any{"stateMachineVersionArn": v1, "weight": 100},
+	}})["stateMachineAliasArn"].(string)
+	first := w.await(w.start(live, "a", "{}"))
+	require.Equal(t, `"one"`, first["output"])
+	require.Equal(t, live, first["stateMachineAliasArn"])
+	require.Equal(t, v1, first["stateMachineVersionArn"])
+	w.must("UpdateStateMachineAlias", map[string]any{"stateMachineAliasArn": live, "routingConfiguration": []any{
+		map[string]any{"stateMachineVersionArn": v2, "weight": 100},
+	}})
+	require.Equal(t, `"two"`, w.await(w.start(live, "b", "{}"))["output"])
+	list := w.must("ListExecutions", map[string]any{"stateMachineArn": v1})["executions"].([]any)
+	require.Len(t, list, 1)
+	list = w.must("ListExecutions", map[string]any{"stateMachineArn": live, "maxResults": 1})["executions"].([]any)
+	require.Equal(t, "b", list[0].(map[string]any)["name"], "newest first")
+	require.Equal(t, "ConflictException", w.call("DeleteStateMachineVersion", map[string]any{"stateMachineVersionArn": v2}).body["__type"])
+	w.must("DeleteStateMachine", map[string]any{"stateMachineArn": m})
+	require.Equal(t, "StateMachineDoesNotExist", w.call("DescribeStateMachine", map[string]any{"stateMachineArn": m}).body["__type"])
+	require.Equal(t, "ResourceNotFound", w.call("DescribeStateMachineAlias", map[string]any{"stateMachineAliasArn": live}).body["__type"])
+}
+
+func TestHistoryLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	arn := w.start(w.machine("m", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}`), "e", "{}")
+	got := w.await(arn)
+	require.Equal(t, "FAILED", got["status"])
+	require.Contains(t, got["cause"], "25000")
+	last := w.must("GetExecutionHistory", map[string]any{"executionArn": arn, "reverseOrder": true, "maxResults": 1})["events"].([]any)[0].(map[string]any)
+	require.Equal(t, "ExecutionFailed", last["type"])
+	require.Equal(t, "25000", fmt.Sprint(last["id"]))
+}
