@@ -59,6 +59,9 @@ func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err e
 		if err != nil {
 			return err
 		}
+		if m.Deleting {
+			return errDeleting(arn)
+		}
 		if ref.qualifier != "" && !ref.version() {
 			a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
 			if err != nil {

@@ -40,6 +40,8 @@ type machineRecord struct {
 	Encryption json.RawMessage `json:"encryption,omitempty"`
 	// NextVersion is the number of the next version; numbers are never reused.
 	NextVersion int `json:"nextVersion"`
+	// Deleting is set while the machine's executions are being removed.
+	Deleting bool `json:"deleting,omitempty"`
 }
 
 // revisionKey names the definition that an execution runs by.

@@ -99,8 +99,11 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.restoreActivities(); err != nil {
 		return err
 	}
+	if err := s.finishDeletions(); err != nil {
+		return err
+	}
 	for _, key := range keys {
-		if err := s.resume(key); err != nil {
+		if err := s.resume(key); err != nil && !isCode(err, "ExecutionDoesNotExist") {
 			s.Log.Error("resume execution", "execution", key, "error", err)
 		}
 	}
@@ -109,6 +112,24 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.Log.Info("step functions started", "resumed", len(keys))
 	return nil
+}
+
+// finishDeletions removes what a crash left of deleted state machines.
+func (s *Service) finishDeletions() error {
+	var names []string
+	err := s.DB.View(func(tx *store.Tx) error {
+		all, err := store.List[machineRecord](tx, bucketMachines, "")
+		for _, m := range all {
+			if m.Deleting {
+				names = append(names, m.Name)
+			}
+		}
+		return err
+	})
+	for _, name := range names {
+		err = errors.Join(err, s.purge(name))
+	}
+	return err
 }
 
 // resume runs an execution from where the store says that it stands.

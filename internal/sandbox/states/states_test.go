@@ -605,6 +605,24 @@ func TestAliasesRoute(t *testing.T) {
 	require.Equal(t, "ResourceNotFound", w.call("DescribeStateMachineAlias", map[string]any{"stateMachineAliasArn": live}).body["__type"])
 }
 
+func TestDeletedMachineBeginsAnew(t *testing.T) {
+	t.Parallel()
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) { w.clock = fake })
+	def := `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":10,"End":true}}}`
+	m := w.machine("m", def)
+	other := w.machine("m2", def)
+	arn := w.start(m, "e", "{}")
+	kept := w.start(other, "e", "{}")
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	w.must("DeleteStateMachine", map[string]any{"stateMachineArn": m})
+	require.Equal(t, "ExecutionDoesNotExist", w.call("DescribeExecution", map[string]any{"executionArn": arn}).body["__type"])
+	require.Equal(t, "RUNNING", w.must("DescribeExecution", map[string]any{"executionArn": kept})["status"])
+	require.Equal(t, m, w.machine("m", def))
+	require.Equal(t, arn, w.start(m, "e", `{"other":true}`))
+	require.Len(t, w.must("ListExecutions", map[string]any{"stateMachineArn": m})["executions"], 1)
+}
+
 func TestHistoryLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
