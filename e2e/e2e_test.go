@@ -111,7 +111,7 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdJSON checks a value of the JSON document on stdout: json PATH REGEXP. PATH
-// is dotted; # is the length of a list. !json wants no match.
+// is dotted; length is that of a list. !json wants no match.
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: json PATH REGEXP")
@@ -124,12 +124,21 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdSetJSON sets a variable to a value of stdout's document: setjson VAR PATH.
+// cmdSetJSON sets a variable to a value of stdout's document, or to the part of
+// it that a regexp's group matches: setjson VAR PATH [REGEXP].
 func cmdSetJSON(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: setjson VARIABLE PATH")
+	if len(args) != 2 && len(args) != 3 {
+		ts.Fatalf("usage: setjson VARIABLE PATH [REGEXP]")
 	}
-	ts.Setenv(args[0], lookup(ts, args[1]))
+	value := lookup(ts, args[1])
+	if len(args) == 3 {
+		m := regexp.MustCompile(args[2]).FindStringSubmatch(value)
+		if len(m) != 2 {
+			ts.Fatalf("%s does not match %q", args[2], value)
+		}
+		value = m[1]
+	}
+	ts.Setenv(args[0], value)
 }
 
 func lookup(ts *testscript.TestScript, path string) string {
@@ -142,7 +151,7 @@ func lookup(ts *testscript.TestScript, path string) string {
 		case map[string]any:
 			doc = v[part]
 		case []any:
-			if part == "#" {
+			if part == "length" {
 				doc = float64(len(v))
 				continue
 			}

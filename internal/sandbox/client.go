@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,8 +105,7 @@ func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
 		return info, nil
 	}
 	if errors.Is(err, errEnded) {
-		return Info{}, fault.New(fault.Internal, "the sandbox ended at once: %s", lastError(LogPath(dir), from)).
-			WithHint("Look at %s.", LogPath(dir))
+		return Info{}, lastError(LogPath(dir), from)
 	}
 	_ = cmd.Process.Kill()
 	<-ended
@@ -266,37 +266,38 @@ func makeWritable(root string) error {
 	})
 }
 
-// lastError finds what the daemon said last: the newest error of the log, else
-// its last line.
-func lastError(path string, from int64) string {
+// lastError is why a daemon ended that never became ready: the newest error of
+// its log with its kind and hint, else the log's last line.
+func lastError(path string, from int64) error {
+	f := fault.New(fault.Internal, "the sandbox ended at once: nothing in its log").WithHint("Look at %s.", path)
 	raw, err := os.ReadFile(path)
 	if err != nil || from > int64(len(raw)) {
-		return "nothing in its log"
+		return f
 	}
-	last, text := "", ""
 	lines := bufio.NewScanner(bytes.NewReader(raw[from:]))
 	lines.Buffer(nil, 1<<20)
+	text, found := "", false
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" {
 			continue
 		}
-		text = line
-		var rec struct {
-			Level, Msg, Error string
+		var rec struct{ Level, Msg, Error, Kind, Hint string }
+		if json.Unmarshal([]byte(line), &rec) != nil || rec.Level != "ERROR" {
+			text = line
+			continue
 		}
-		if json.Unmarshal([]byte(line), &rec) == nil && rec.Level == "ERROR" {
-			last = rec.Msg
-			if rec.Error != "" {
-				last = rec.Error
-			}
+		found = true
+		f = fault.New(fault.Internal, "the sandbox ended at once: %s", cmp.Or(rec.Error, rec.Msg)).WithHint("Look at %s.", path)
+		if rec.Kind != "" {
+			f.Kind = fault.Kind(rec.Kind)
+		}
+		if rec.Hint != "" {
+			f.Hint = rec.Hint
 		}
 	}
-	switch {
-	case last != "":
-		return last
-	case text != "":
-		return text
+	if !found && text != "" {
+		f.Msg = "the sandbox ended at once: " + text
 	}
-	return "nothing in its log"
+	return f
 }

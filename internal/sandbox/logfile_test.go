@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 func TestLogIsTurnedOver(t *testing.T) {
@@ -54,6 +56,10 @@ func TestLastError(t *testing.T) {
 		"only a message":     `{"level":"ERROR","msg":"only a message"}`,
 	} {
 		require.NoError(t, os.WriteFile(path, []byte("older\n"+text), 0o600))
-		require.Equal(t, want, lastError(path, int64(len("older\n"))))
+		require.EqualError(t, lastError(path, int64(len("older\n"))), "the sandbox ended at once: "+want)
 	}
+	require.NoError(t, os.WriteFile(path, []byte(`{"level":"ERROR","msg":"sandbox ended","error":"taken","kind":"Conflict","hint":"Take another."}`), 0o600))
+	err := lastError(path, 0)
+	require.ErrorIs(t, err, fault.Conflict)
+	require.Equal(t, "Take another.", fault.HintOf(err))
 }

@@ -84,7 +84,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		o.Log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: o.LogLevel}))
 	}
 	if err := serve(ctx, o); err != nil {
-		o.Log.Error("sandbox ended", "error", err.Error())
+		o.Log.Error("sandbox ended", "error", err.Error(), "kind", string(fault.KindOf(err)), "hint", fault.HintOf(err))
 		return err
 	}
 	o.Log.Info("sandbox ended")

@@ -27,6 +27,7 @@ const (
 	envBackend        = "PULUMI_BACKEND_URL"
 	envPassphrase     = "PULUMI_CONFIG_PASSPHRASE"
 	envPassphraseFile = "PULUMI_CONFIG_PASSPHRASE_FILE"
+	envLogSize        = "PULUMI_LOG_ROTATION_MAX_TOTAL_MB"
 )
 
 // Engine runs operations on the stacks of one backend. It is safe for
@@ -155,6 +156,10 @@ func (e *Engine) prepareEnv() {
 	env[envBackend] = e.opts.Backend
 	if env[envHome] == "" {
 		env[envHome] = e.pulumiHome()
+	}
+	if os.Getenv(envLogSize) == "" {
+		// The CLI logs every command there and keeps 500 MB of it by default.
+		env[envLogSize] = "50"
 	}
 	e.env = env
 }
