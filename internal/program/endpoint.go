@@ -37,7 +37,7 @@ func endpointBlock() block {
 			Reads: []string{
 				"endpointKind", "instanceType", "initialInstances", "serverlessMemoryMb", "serverlessMaxConcurrency",
 				"provisionedConcurrency", "dataCapturePercent", "kmsMode", "volumeGb", "modelDownloadTimeoutSec",
-				"containerStartupTimeoutSec",
+				"containerStartupTimeoutSec", "logRetentionDays",
 			},
 			Provides: []string{"endpointName"},
 			Exports:  []string{"endpointName"},
@@ -91,11 +91,17 @@ func addEndpoint(b *build) error {
 	if err != nil {
 		return err
 	}
+	// The log group comes first, like that of the function: one that SageMaker
+	// makes by itself never expires and outlives the pipeline.
+	logs, err := b.addLogGroup("endpoint-logs", b.names.EndpointLogs)
+	if err != nil {
+		return err
+	}
 	endpoint, err := sagemaker.NewEndpoint(b.ctx, "endpoint", &sagemaker.EndpointArgs{
 		Name:               pulumi.String(b.names.Endpoint),
 		EndpointConfigName: config.Name,
 		Tags:               b.tags(),
-	}, pulumi.Timeouts(&pulumi.CustomTimeouts{Create: endpointWait, Update: endpointWait, Delete: endpointDeleteWait}))
+	}, pulumi.DependsOn([]pulumi.Resource{logs}), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: endpointWait, Update: endpointWait, Delete: endpointDeleteWait}))
 	if err != nil {
 		return err
 	}
