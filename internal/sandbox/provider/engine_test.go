@@ -32,6 +32,9 @@ type rig struct {
 
 func newRig(t *testing.T, o sandbox.ServeOptions) *rig {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: not with the real engine")
+	}
 	path := os.Getenv("PIPELINETUI_PULUMI")
 	if path == "" {
 		path = filepath.Join("..", "..", "..", "bin", "pulumi")
