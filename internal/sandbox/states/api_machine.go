@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,19 +73,6 @@ func (s *Service) passRole(ctx context.Context, req *wire.Request, role string) 
 
 // encodeConfig keeps a configuration of the API.
 func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) }
-
-func loggingOf(raw json.RawMessage) *types.LoggingConfiguration {
-	c := &types.LoggingConfiguration{Level: types.LogLevelOff}
-	if len(raw) > 0 {
-		if err := wire.Decode(raw, c); err != nil {
-			return &types.LoggingConfiguration{Level: types.LogLevelOff}
-		}
-	}
-	if c.Level == "" {
-		c.Level = types.LogLevelOff
-	}
-	return c
-}
 
 func encryptionOf(raw json.RawMessage) *types.EncryptionConfiguration {
 	c := &types.EncryptionConfiguration{Type: types.EncryptionTypeAwsOwnedKey}
@@ -358,81 +343,6 @@ func (s *Service) variableReferences(def *revisionRecord) map[string][]string {
 	return refs
 }
 
-func (s *Service) deleteStateMachine(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineInput) (*sfn.DeleteStateMachineOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
-	if err != nil {
-		return nil, err
-	}
-	if ref.qualifier != "" {
-		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
-	}
-	if err := allow(ctx, req, "DeleteStateMachine", arn); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(func(tx *store.Tx) error {
-		m, found, err := store.Get[machineRecord](tx, bucketMachines, ref.name)
-		if err != nil || !found {
-			return err
-		}
-		m.Deleting = true
-		return store.Put(tx, bucketMachines, ref.name, m)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.purge(ref.name); err != nil {
-		return nil, err
-	}
-	return &sfn.DeleteStateMachineOutput{}, nil
-}
-
-func errDeleting(arn string) error {
-	return wire.Errorf(400, "StateMachineDeleting", "State Machine is being deleted: '%s'", arn)
-}
-
-// purge removes a deleted state machine with its versions, aliases and
-// executions, so that a machine of the same name begins anew. Running executions
-// are aborted first. It may be repeated after a crash.
-func (s *Service) purge(name string) error {
-	for _, x := range s.stopAll(name) {
-		<-x.done
-	}
-	arn := s.arn("stateMachine", name)
-	prefixes := []put{
-		{bucket: bucketVersions, key: name + "/"}, {bucket: bucketAliases, key: name + "/"},
-		{bucket: bucketRevisions, key: name + "/"}, {bucket: bucketRuns, key: name + "/"},
-	}
-	for _, bucket := range []string{bucketExecutions, bucketIndex, bucketEvents, bucketCursors, bucketRunning, bucketExpress} {
-		prefixes = append(prefixes, put{bucket: bucket, key: name + ":"}, put{bucket: bucket, key: name + "/"})
-	}
-	for _, p := range prefixes { // one transaction each, so that others get their turn
-		if err := s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(p.bucket, p.key) }); err != nil {
-			return err
-		}
-	}
-	return s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketTags, arn), tx.DeletePrefix(bucketTags, arn+":"), tx.Delete(bucketMachines, name))
-	})
-}
-
-// stopAll aborts the running executions of a deleted state machine and returns
-// them.
-func (s *Service) stopAll(machine string) []*execution {
-	s.mu.Lock()
-	var running []*execution
-	for _, x := range s.live {
-		if name, _, _ := strings.Cut(x.rec.Machine, "/"); name == machine {
-			running = append(running, x)
-		}
-	}
-	s.mu.Unlock()
-	for _, x := range running {
-		x.cancel(stopError{})
-	}
-	return running
-}
-
 func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
 	if err := allow(ctx, req, "ListStateMachines", "*"); err != nil {
 		return nil, err
@@ -498,71 +408,4 @@ func (s *Service) validateDefinition(ctx context.Context, req *wire.Request, in 
 		})
 	}
 	return out, nil
-}
-
-// logGroup returns the name of the log group of a configuration, "" if it logs
-// nothing.
-func logGroup(c *types.LoggingConfiguration) string {
-	if c == nil || c.Level == "" || c.Level == types.LogLevelOff || len(c.Destinations) == 0 || c.Destinations[0].CloudWatchLogsLogGroup == nil {
-		return ""
-	}
-	arn := str(c.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn)
-	_, name, _ := strings.Cut(arn, ":log-group:")
-	return strings.TrimSuffix(name, ":*")
-}
-
-// checkLogging checks a logging configuration: more than one destination, a level
-// without one, or a group that does not exist are errors.
-func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.LoggingConfiguration) error {
-	invalid := func(format string, args ...any) error {
-		return wire.Errorf(400, "InvalidLoggingConfiguration", "Invalid Logging Configuration: "+format, args...)
-	}
-	if c == nil {
-		return nil
-	}
-	if len(c.Destinations) > 1 {
-		return validation("1 validation error detected: Value '%d' at 'loggingConfiguration.destinations' failed to satisfy constraint: Member must have length less than or equal to 1", len(c.Destinations))
-	}
-	if c.Level == "" || c.Level == types.LogLevelOff {
-		return nil
-	}
-	if !slices.Contains(types.LogLevel("").Values(), c.Level) {
-		return validation("1 validation error detected: Value '%s' at 'loggingConfiguration.level' failed to satisfy constraint: Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]", c.Level)
-	}
-	if len(c.Destinations) == 0 {
-		return invalid("Must specify exactly one Log Destination.")
-	}
-	group := logGroup(c)
-	if group == "" {
-		return invalid("Log Destination not found.")
-	}
-	if !s.Router.Has("cloudwatchlogs", "DescribeLogGroups") {
-		return nil
-	}
-	in := encode(map[string]string{"logGroupNamePrefix": group})
-	raw, err := s.Router.Invoke(ctx, wire.Principal{Account: s.Account, Admin: true}, "cloudwatchlogs", "DescribeLogGroups", in)
-	if err != nil {
-		return err
-	}
-	var out struct {
-		LogGroups []struct{ LogGroupName string }
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return fmt.Errorf("read log groups: %w", err)
-	}
-	for _, g := range out.LogGroups {
-		if g.LogGroupName == group {
-			return nil
-		}
-	}
-	return invalid("Log Destination not found.")
-}
-
-// encode marshals what cannot fail to marshal.
-func encode(v any) json.RawMessage {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	return raw
 }

@@ -2,11 +2,9 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
@@ -18,72 +16,7 @@ import (
 // not say; AWS's own limit is 10,000.
 const defaultChildren = 1000
 
-// runRecord is a Map Run.
-type runRecord struct {
-	ID          string     `json:"id"`
-	Machine     string     `json:"machine"`
-	Label       string     `json:"label"`
-	Execution   string     `json:"execution"` // key of the parent
-	Status      string     `json:"status"`
-	Start       time.Time  `json:"start"`
-	Stop        *time.Time `json:"stop,omitempty"`
-	Concurrency int        `json:"concurrency"`
-	Tolerated   int64      `json:"tolerated"`
-	Percentage  float64    `json:"percentage"`
-	Redrives    int        `json:"redrives,omitempty"`
-	RedriveAt   *time.Time `json:"redriveAt,omitempty"`
-	Items       counts     `json:"items"`
-	Children    counts     `json:"children"`
-}
-
-// counts are the items or the child executions of a run by their status.
-type counts struct {
-	Pending, Running, Succeeded, Failed, TimedOut, Aborted, Total, Written int64
-}
-
-// add moves n from one status to another; "" is none.
-func (c *counts) add(from, to string, n int64) {
-	for status, d := range map[string]int64{from: -n, to: n} {
-		switch status {
-		case "PENDING":
-			c.Pending += d
-		case statusRunning:
-			c.Running += d
-		case statusSucceeded:
-			c.Succeeded += d
-		case statusFailed:
-			c.Failed += d
-		case statusTimedOut:
-			c.TimedOut += d
-		case statusAborted:
-			c.Aborted += d
-		}
-	}
-}
-
-// exceeded reports whether more items failed than the run tolerates.
-func (r *runRecord) exceeded() bool {
-	failed := r.Items.Failed + r.Items.TimedOut
-	if failed == 0 {
-		return false
-	}
-	byCount := r.Tolerated > 0 && failed > r.Tolerated
-	share := 100 * float64(failed) / float64(max(r.Items.Total, 1))
-	byShare := r.Percentage > 0 && share > r.Percentage
-	return byCount || byShare || r.Tolerated == 0 && r.Percentage == 0
-}
-
 func (r *runRecord) key() string { return r.Machine + "/" + r.Label + ":" + r.ID }
-
-func (s *Service) runARN(r *runRecord) string { return s.arn("mapRun", r.key()) }
-
-// childRecord tells which child execution handles a batch, and of how many items.
-type childRecord struct {
-	Name  string `json:"name"`
-	Items int    `json:"items"`
-}
-
-func childKey(run string, index int) string { return fmt.Sprintf("%s#%08d", run, index) }
 
 // mapRunner runs one Map Run.
 type mapRunner struct {
@@ -98,12 +31,6 @@ type mapRunner struct {
 	results []childResult
 	// redriven is set if children that failed are to run again.
 	redriven bool
-}
-
-// childResult is what came of a child execution.
-type childResult struct {
-	rec    *execRecord
-	output any
 }
 
 // distributed runs a Map state's items in child executions.
@@ -461,62 +388,6 @@ func (m *mapRunner) batches(items []any) (inputs []any, sizes []int, err error) 
 	return inputs, sizes, nil
 }
 
-// child runs one child execution to its end, or takes the result of one that
-// ended before a restart.
-func (m *mapRunner) child(ctx context.Context, i int, input any, items int) error {
-	rec, err := m.childRecord(i, input, items)
-	if err != nil {
-		return err
-	}
-	m.count("PENDING", statusRunning, items)
-	if m.redriven && rec.Status != statusRunning && rec.Status != statusSucceeded {
-		x, err := m.b.x.s.redrive(*rec, m.b.x.def)
-		if err != nil {
-			return err
-		}
-		if rec, err = m.finishChild(ctx, x); err != nil {
-			return err
-		}
-	}
-	if rec.Status == statusRunning {
-		if rec, err = m.runChild(ctx, rec); err != nil {
-			return err
-		}
-	}
-	m.count(statusRunning, rec.Status, items)
-	r := childResult{rec: rec}
-	if rec.Status == statusSucceeded {
-		if r.output, err = value.Parse(rec.Output); err != nil {
-			return fail(errRuntime, err.Error()).err()
-		}
-	} else {
-		f := failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
-		if rec.Error != nil {
-			f.Error = *rec.Error
-		}
-		if rec.Cause != nil {
-			f.Cause = *rec.Cause
-		}
-		r.output = f.output()
-	}
-	m.results[i] = r
-	m.mu.Lock()
-	exceeded := m.run.exceeded()
-	m.mu.Unlock()
-	m.b.x.s.journal.add([]put{m.put()})
-	if exceeded {
-		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
-	}
-	return nil
-}
-
-func (m *mapRunner) count(from, to string, items int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.run.Items.add(from, to, int64(items))
-	m.run.Children.add(from, to, 1)
-}
-
 // childRecord finds the child execution of a batch, or records a new one.
 func (m *mapRunner) childRecord(i int, input any, items int) (*execRecord, error) {
 	s := m.b.x.s
@@ -555,34 +426,6 @@ func (m *mapRunner) childRecord(i int, input any, items int) (*execRecord, error
 	return &rec, <-s.journal.add(puts)
 }
 
-// runChild runs a child execution in this goroutine.
-func (m *mapRunner) runChild(ctx context.Context, rec *execRecord) (*execRecord, error) {
-	x, err := m.b.x.s.newExecution(*rec, m.b.x.def)
-	if err != nil {
-		return nil, err
-	}
-	if !x.s.adopt(x) {
-		return nil, errors.New("the child execution runs already")
-	}
-	return m.finishChild(ctx, x)
-}
-
-// finishChild runs a child that is in the table of running executions.
-func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*execRecord, error) {
-	x.principal = m.b.x.principal
-	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), errShutdown) {
-			x.cancel(stopError{})
-		}
-	})
-	defer stop()
-	x.run()
-	if x.rec.Stop == nil {
-		return nil, errShutdown
-	}
-	return &x.rec, nil
-}
-
 // output makes the state's result: the children's outputs, or where they were
 // written.
 func (m *mapRunner) output(p wire.Principal) (any, error) {
@@ -600,24 +443,4 @@ func (m *mapRunner) output(p wire.Principal) (any, error) {
 		return nil, fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", m.st.Name)).err()
 	}
 	return out, nil
-}
-
-// mapRun reads the Map Run that an ARN names.
-func (s *Service) mapRun(ctx context.Context, req *wire.Request, action, arn string) (runRecord, error) {
-	_, key, err := parseARN(arn, "mapRun")
-	if err != nil {
-		return runRecord{}, err
-	}
-	if err := allow(ctx, req, action, arn); err != nil {
-		return runRecord{}, err
-	}
-	var r runRecord
-	err = s.DB.View(func(tx *store.Tx) error {
-		raw := tx.GetRaw(bucketRuns, key)
-		if raw == nil {
-			return errNoResource(arn)
-		}
-		return json.Unmarshal(raw, &r)
-	})
-	return r, err
 }

@@ -115,23 +115,50 @@ func (t *taskRun) call(ctx context.Context) (any, error) {
 	return v, nil
 }
 
-// request is what is sent: starting an execution hands its input on as text.
+// textMembers are members that optimised integrations take as JSON and hand on
+// as text.
+var textMembers = map[string][]string{
+	"states:startExecution": {"Input"}, "states:startSyncExecution": {"Input"}, "sqs:sendMessage": {"MessageBody"}, "sns:publish": {"Message"},
+	"events:putEvents": {"Detail"}, "aws-sdk:sfn:startExecution": {"Input"}, "aws-sdk:sfn:startSyncExecution": {"Input"},
+}
+
+// request is what is sent.
 func (t *taskRun) request() any {
-	o, ok := t.args.(*value.Object)
-	if !ok || t.integration.Operation != "startExecution" {
+	names := textMembers[t.integration.Service+":"+t.integration.Operation]
+	if names == nil {
 		return t.args
 	}
-	in, found := o.Get("Input")
-	if !found {
-		return o
+	o, ok := t.args.(*value.Object)
+	if !ok {
+		return t.args
 	}
-	if in == nil {
-		return o.Without("Input")
+	entries, found := o.Get("Entries")
+	if list, isList := entries.([]any); found && isList {
+		out := make([]any, len(list))
+		for i, e := range list {
+			out[i] = e
+			if inner, ok := e.(*value.Object); ok {
+				out[i] = asText(inner, names)
+			}
+		}
+		return o.With("Entries", out)
 	}
-	if _, isText := in.(string); isText {
-		return o
+	return asText(o, names)
+}
+
+func asText(o *value.Object, names []string) *value.Object {
+	for _, name := range names {
+		switch v, given := o.Get(name); v.(type) {
+		case nil:
+			if given {
+				o = o.Without(name)
+			}
+		case string:
+		default:
+			o = o.With(name, value.String(v))
+		}
 	}
-	return o.With("Input", value.String(in))
+	return o
 }
 
 // invoke calls an operation as the task's principal.
@@ -170,6 +197,13 @@ var unmodelled = []string{
 	"InvalidClientTokenId", "InternalFailure", "ServiceUnavailable", "UnknownOperationException", "ExpiredTokenException", "SerializationException",
 }
 
+// unmodelledNames are the names of such errors in optimised integrations, which
+// go by AWS's older Java SDK.
+var unmodelledNames = map[string]string{
+	"SQS": "AmazonSQSException", "SNS": "AmazonSNSException", "SageMaker": "AmazonSageMakerException", "DynamoDB": "AmazonDynamoDBException",
+	"EventBridge": "AmazonCloudWatchEventsException",
+}
+
 // errorName is the name of an API's error in the language: the client's prefix
 // and the class name of the exception in AWS's Java SDK.
 func (t *taskRun) errorName(service string, e *wire.Error) string {
@@ -183,6 +217,9 @@ func (t *taskRun) errorName(service string, e *wire.Error) string {
 	}
 	if !known {
 		if !t.integration.SDK() {
+			if name := unmodelledNames[prefix]; name != "" {
+				return prefix + "." + name
+			}
 			return prefix + ".AWS" + prefix + "Exception"
 		}
 		return prefix + "." + prefix + "Exception"

@@ -1,0 +1,96 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// historyOutput is GetExecutionHistoryOutput with the events as they are stored.
+type historyOutput struct {
+	Events    []json.RawMessage
+	NextToken *string
+}
+
+func (s *Service) getHistory(ctx context.Context, req *wire.Request, in *sfn.GetExecutionHistoryInput) (*historyOutput, error) {
+	rec, _, err := s.execution(ctx, req, "GetExecutionHistory", str(in.ExecutionArn))
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decodeToken(in.NextToken, "history")
+	if err != nil {
+		return nil, err
+	}
+	out := &historyOutput{Events: []json.RawMessage{}}
+	err = s.DB.View(func(tx *store.Tx) error {
+		step, id := int64(1), int64(1)
+		if in.ReverseOrder {
+			step = -1
+			if id = s.lastEvent(tx, &rec); from == "" && id == 0 {
+				return nil
+			}
+		}
+		if from != "" {
+			if id, err = strconv.ParseInt(from, 10, 64); err != nil {
+				return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
+			}
+		}
+		for ; id > 0; id += step {
+			raw := tx.GetRaw(bucketEvents, eventKey(rec.key(), id))
+			if raw == nil {
+				return nil
+			}
+			if len(out.Events) == limit {
+				out.NextToken = encodeToken("history", strconv.FormatInt(id, 10))
+				return nil
+			}
+			api, err := historyEvent(raw, in.IncludeExecutionData)
+			if err != nil {
+				return err
+			}
+			out.Events = append(out.Events, api)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func historyEvent(raw []byte, include *bool) (json.RawMessage, error) {
+	var ev event
+	if err := json.Unmarshal(raw, &ev); err != nil {
+		return nil, err
+	}
+	if include != nil && !*include {
+		ev.Details.strip()
+	}
+	return ev.api()
+}
+
+// lastEvent finds the number of the last written event.
+func (s *Service) lastEvent(tx *store.Tx, rec *execRecord) int64 {
+	lo, hi := int64(0), rec.LastEvent
+	if rec.Status == statusRunning {
+		hi = maxEvents
+	}
+	for lo < hi { // ids are dense
+		mid := (lo + hi + 1) / 2
+		if tx.GetRaw(bucketEvents, eventKey(rec.key(), mid)) != nil {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}

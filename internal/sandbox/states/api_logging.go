@@ -1,0 +1,93 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// logGroup returns the name of the log group of a configuration, "" if it logs
+// nothing.
+func logGroup(c *types.LoggingConfiguration) string {
+	if c == nil || c.Level == "" || c.Level == types.LogLevelOff || len(c.Destinations) == 0 || c.Destinations[0].CloudWatchLogsLogGroup == nil {
+		return ""
+	}
+	arn := str(c.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn)
+	_, name, _ := strings.Cut(arn, ":log-group:")
+	return strings.TrimSuffix(name, ":*")
+}
+
+// checkLogging checks a logging configuration: more than one destination, a level
+// without one, or a group that does not exist are errors.
+func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.LoggingConfiguration) error {
+	invalid := func(format string, args ...any) error {
+		return wire.Errorf(400, "InvalidLoggingConfiguration", "Invalid Logging Configuration: "+format, args...)
+	}
+	if c == nil {
+		return nil
+	}
+	if len(c.Destinations) > 1 {
+		return validation("1 validation error detected: Value '%d' at 'loggingConfiguration.destinations' failed to satisfy constraint: Member must have length less than or equal to 1", len(c.Destinations))
+	}
+	if c.Level == "" || c.Level == types.LogLevelOff {
+		return nil
+	}
+	if !slices.Contains(types.LogLevel("").Values(), c.Level) {
+		return validation("1 validation error detected: Value '%s' at 'loggingConfiguration.level' failed to satisfy constraint: Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]", c.Level)
+	}
+	if len(c.Destinations) == 0 {
+		return invalid("Must specify exactly one Log Destination.")
+	}
+	group := logGroup(c)
+	if group == "" {
+		return invalid("Log Destination not found.")
+	}
+	if !s.Router.Has("cloudwatchlogs", "DescribeLogGroups") {
+		return nil
+	}
+	in := encode(map[string]string{"logGroupNamePrefix": group})
+	raw, err := s.Router.Invoke(ctx, wire.Principal{Account: s.Account, Admin: true}, "cloudwatchlogs", "DescribeLogGroups", in)
+	if err != nil {
+		return err
+	}
+	var out struct {
+		LogGroups []struct{ LogGroupName string }
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return fmt.Errorf("read log groups: %w", err)
+	}
+	for _, g := range out.LogGroups {
+		if g.LogGroupName == group {
+			return nil
+		}
+	}
+	return invalid("Log Destination not found.")
+}
+
+func loggingOf(raw json.RawMessage) *types.LoggingConfiguration {
+	c := &types.LoggingConfiguration{Level: types.LogLevelOff}
+	if len(raw) > 0 {
+		if err := wire.Decode(raw, c); err != nil {
+			return &types.LoggingConfiguration{Level: types.LogLevelOff}
+		}
+	}
+	if c.Level == "" {
+		c.Level = types.LogLevelOff
+	}
+	return c
+}
+
+// encode marshals what cannot fail to marshal.
+func encode(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
+}

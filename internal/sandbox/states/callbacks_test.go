@@ -1,0 +1,133 @@
+package states_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+func TestTaskTokens(t *testing.T) {
+	t.Parallel()
+	tokens := make(chan string, 10)
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) {
+		w.clock = fake
+		w.lambda.all["f"] = function{handle: func(event json.RawMessage) (string, error) {
+			var in struct{ Token string }
+			err := json.Unmarshal(event, &in)
+			tokens <- in.Token
+			return `"ignored"`, err
+		}}
+	})
+	m := w.machine("m", `{"QueryLanguage":"JSONata","StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",
+		"Arguments":{"FunctionName":"f","Payload":{"token":"{% $states.context.Task.Token %}"}},"HeartbeatSeconds":60,"TimeoutSeconds":600,"End":true,
+		"Retry":[{"ErrorEquals":["Again"],"MaxAttempts":1,"IntervalSeconds":1}]}}}`)
+	c := w.client()
+
+	arn := w.start(m, "success", "{}")
+	token := <-tokens
+	require.NoError(t, fake.WaitTimers(t.Context(), 2)) // heartbeat and time-out
+	fake.Advance(50 * time.Second)
+	_, err := c.SendTaskHeartbeat(t.Context(), &sfn.SendTaskHeartbeatInput{TaskToken: &token})
+	require.NoError(t, err)
+	w.close() // the token outlives the process
+	w.open()
+	c = w.client()
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	fake.Advance(50 * time.Second)
+	_, err = c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(`{"done": true}`)})
+	require.NoError(t, err)
+	got := w.await(arn)
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.JSONEq(t, `{"done":true}`, got["output"].(string))
+	require.Equal(t, []string{"ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"}, w.eventTypes(arn))
+	_, err = c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(`1`)})
+	var gone *sfntypes.TaskTimedOut
+	require.ErrorAs(t, err, &gone)
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: aws.String("nonsense")})
+	var bad *sfntypes.InvalidToken
+	require.ErrorAs(t, err, &bad)
+
+	arn = w.start(m, "heartbeat", "{}")
+	<-tokens
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	fake.Advance(61 * time.Second)
+	require.Equal(t, "States.HeartbeatTimeout", w.await(arn)["error"])
+
+	arn = w.start(m, "failure", "{}")
+	token = <-tokens
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String("Again")})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(w.eventTypes(arn)) == 6 && fake.WaitTimers(t.Context(), 1) == nil }, 5*time.Second, time.Millisecond)
+	fake.Advance(2 * time.Second)
+	second := <-tokens
+	require.NotEqual(t, token, second)
+	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: &second, Error: aws.String("Again"), Cause: aws.String("twice")})
+	require.NoError(t, err)
+	got = w.await(arn)
+	require.Equal(t, "Again", got["error"])
+	require.Equal(t, "twice", got["cause"])
+}
+
+func TestNestedExecutions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inner := w.machine("inner", `{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"got.$":"$.x"},"End":true}}}`)
+	outer := w.machine("outer", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
+		"Parameters":{"StateMachineArn":"`+inner+`","Name":"child","Input":{"x.$":"$.n"}},"OutputPath":"$.Output","End":true}}}`)
+	got := w.await(w.start(outer, "e", `{"n":[1,2]}`))
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.JSONEq(t, `{"got":[1,2]}`, got["output"].(string))
+	again := w.await(w.start(outer, "f", `{"n":3}`))
+	require.Equal(t, "StepFunctions.ExecutionAlreadyExistsException", again["error"])
+}
+
+func TestMessagesAreText(t *testing.T) {
+	t.Parallel()
+	var sent, put string
+	w := newWorld(t, func(w *world) {
+		w.extra = func(r *wire.Router) {
+			r.Handle("sqs", "SendMessage", func(_ context.Context, _ *wire.Request, in []byte) (any, error) {
+				sent = string(in)
+				return map[string]any{"MessageId": "1"}, nil
+			})
+			r.Handle("eventbridge", "PutEvents", func(_ context.Context, _ *wire.Request, in []byte) (any, error) {
+				put = string(in)
+				return nil, wire.Errorf(400, "AccessDeniedException", "no")
+			})
+		}
+	})
+	got := w.await(w.start(w.machine("m", `{"StartAt":"A","States":{
+		"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{"QueueUrl":"q","MessageBody":{"x.$":"$.n"}},"ResultPath":null,"Next":"B"},
+		"B":{"Type":"Task","Resource":"arn:aws:states:::events:putEvents","Parameters":{"Entries":[{"Detail":{"y":1},"Source":"s"}]},"End":true}}}`), "e", `{"n":1}`))
+	require.JSONEq(t, `{"QueueUrl":"q","MessageBody":"{\"x\":1}"}`, sent)
+	require.JSONEq(t, `{"Entries":[{"Detail":"{\"y\":1}","Source":"s"}]}`, put)
+	require.Equal(t, "EventBridge.AmazonCloudWatchEventsException", got["error"])
+}
+
+func TestExpressTimeLimit(t *testing.T) {
+	t.Parallel()
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) { w.clock = fake })
+	out, err := w.client().CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("x"), RoleArn: aws.String(roleARN), Type: sfntypes.StateMachineTypeExpress,
+		Definition: aws.String(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1000,"End":true}}}`),
+	})
+	require.NoError(t, err)
+	go func() {
+		if fake.WaitTimers(t.Context(), 2) == nil { // the limit and the wait
+			fake.Advance(5 * time.Minute)
+		}
+	}()
+	got := w.must("StartSyncExecution", map[string]any{"stateMachineArn": *out.StateMachineArn})
+	require.Equal(t, "TIMED_OUT", got["status"], "five minutes are the limit")
+}
