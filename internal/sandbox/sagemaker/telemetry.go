@@ -124,6 +124,9 @@ func (s *Service) writeLog(it logItem) error {
 	if !errors.As(err, &we) || we.Code != "ResourceNotFoundException" || s.router == nil {
 		return err
 	}
+	if _, err := load[endpoint](s, bucketEndpoints, kindEndpoint, it.source); err != nil {
+		return nil //nolint:nilerr // a late line of an endpoint that is gone makes no new log group
+	}
 	in, err := json.Marshal(map[string]string{"logGroupName": it.group})
 	if err != nil {
 		return err

@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes two programs that scripts can run, so that they look at AWS
+// with the SDK and need no aws CLI:
+//
+//	aws-call SERVICE OPERATION [JSON]   one call; the answer on stdout
+//	aws-inventory                       what there is, one resource a line
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"aws-call":      func() { os.Exit(awsMain(awsCall)) },
+		"aws-inventory": func() { os.Exit(awsMain(awsInventory)) },
+	})
+}
+
+func awsMain(run func(ctx context.Context, clients map[string]any) error) int {
+	ctx := context.Background()
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1))
+	if err == nil {
+		err = run(ctx, awsClients(cfg))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func awsClients(cfg aws.Config) map[string]any {
+	return map[string]any{
+		"autoscaling": applicationautoscaling.NewFromConfig(cfg),
+		"cloudwatch":  cloudwatch.NewFromConfig(cfg),
+		"events":      eventbridge.NewFromConfig(cfg),
+		"iam":         iam.NewFromConfig(cfg),
+		"kms":         kms.NewFromConfig(cfg),
+		"lambda":      lambda.NewFromConfig(cfg),
+		"logs":        cloudwatchlogs.NewFromConfig(cfg),
+		"runtime":     sagemakerruntime.NewFromConfig(cfg),
+		"s3":          s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+		"sagemaker":   sagemaker.NewFromConfig(cfg),
+		"sfn":         sfn.NewFromConfig(cfg),
+		"sqs":         sqs.NewFromConfig(cfg),
+		"sts":         sts.NewFromConfig(cfg),
+	}
+}
+
+func awsCall(ctx context.Context, clients map[string]any) error {
+	if len(os.Args) < 3 || len(os.Args) > 4 {
+		return errors.New("usage: aws-call SERVICE OPERATION [JSON]")
+	}
+	input := "{}"
+	if len(os.Args) == 4 {
+		input = os.Args[3]
+	}
+	out, err := call(ctx, clients, os.Args[1], os.Args[2], input)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(out)
+}
+
+// call runs an operation of the SDK by its name. The input is the operation's
+// input as JSON with the members' names; a Body is a text, or the content of a
+// file if it is "@" and the file's name. A body of the answer is a text.
+func call(ctx context.Context, clients map[string]any, service, operation, input string) (map[string]any, error) {
+	method := reflect.ValueOf(clients[service])
+	if !method.IsValid() {
+		return nil, fmt.Errorf("no service %q", service)
+	}
+	if method = method.MethodByName(operation); !method.IsValid() {
+		return nil, fmt.Errorf("%s has no operation %q", service, operation)
+	}
+	in := reflect.New(method.Type().In(1).Elem())
+	members := map[string]any{}
+	if err := json.Unmarshal([]byte(input), &members); err != nil {
+		return nil, fmt.Errorf("input of %s: %w", operation, err)
+	}
+	if text, ok := members["Body"].(string); ok {
+		if name, ok := strings.CutPrefix(text, "@"); ok {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			text = string(raw)
+		}
+		body := in.Elem().FieldByName("Body")
+		if body.Kind() == reflect.Slice {
+			body.SetBytes([]byte(text))
+		} else {
+			body.Set(reflect.ValueOf(strings.NewReader(text)))
+		}
+		delete(members, "Body")
+	}
+	rest, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(rest, in.Interface()); err != nil {
+		return nil, fmt.Errorf("input of %s: %w", operation, err)
+	}
+	results := method.Call([]reflect.Value{reflect.ValueOf(ctx), in})
+	if err, failed := results[1].Interface().(error); failed {
+		return nil, err
+	}
+	return answer(results[0].Elem())
+}
+
+func answer(out reflect.Value) (map[string]any, error) {
+	var text []byte
+	body := out.FieldByName("Body")
+	if body.IsValid() {
+		switch b := body.Interface().(type) {
+		case []byte:
+			text = b
+		case io.ReadCloser:
+			raw, err := io.ReadAll(b)
+			if err := errors.Join(err, b.Close()); err != nil {
+				return nil, err
+			}
+			text = raw
+		}
+		body.SetZero()
+	}
+	raw, err := json.Marshal(out.Interface())
+	if err != nil {
+		return nil, err
+	}
+	doc := map[string]any{}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return nil, err
+	}
+	delete(doc, "ResultMetadata")
+	if body.IsValid() {
+		doc["Body"] = string(text)
+	}
+	return doc, nil
+}
+
+// kinds are the resources that a pipeline may consist of, with the call that
+// lists them. A key that is being deleted counts as gone: KMS has no faster way.
+var kinds = []struct{ service, operation, input, list, name string }{
+	{"autoscaling", "DescribeScalableTargets", `{"ServiceNamespace":"sagemaker"}`, "ScalableTargets", "ResourceId"},
+	{"autoscaling", "DescribeScalingPolicies", `{"ServiceNamespace":"sagemaker"}`, "ScalingPolicies", "PolicyName"},
+	{"cloudwatch", "DescribeAlarms", "{}", "MetricAlarms", "AlarmName"},
+	{"events", "ListRules", "{}", "Rules", "Name"},
+	{"iam", "ListPolicies", `{"Scope":"Local"}`, "Policies", "Arn"},
+	{"iam", "ListRoles", "{}", "Roles", "Arn"},
+	{"kms", "ListAliases", "{}", "Aliases", "AliasName"},
+	{"lambda", "ListFunctions", "{}", "Functions", "FunctionName"},
+	{"logs", "DescribeLogGroups", "{}", "LogGroups", "LogGroupName"},
+	{"logs", "DescribeResourcePolicies", "{}", "ResourcePolicies", "PolicyName"},
+	{"s3", "ListBuckets", "{}", "Buckets", "Name"},
+	{"sagemaker", "ListEndpointConfigs", "{}", "EndpointConfigs", "EndpointConfigName"},
+	{"sagemaker", "ListEndpoints", "{}", "Endpoints", "EndpointName"},
+	{"sagemaker", "ListModels", "{}", "Models", "ModelName"},
+	{"sfn", "ListStateMachines", "{}", "StateMachines", "Name"},
+	{"sqs", "ListQueues", "{}", "QueueUrls", ""},
+}
+
+func awsInventory(ctx context.Context, clients map[string]any) error {
+	var lines []string
+	for _, k := range kinds {
+		out, err := call(ctx, clients, k.service, k.operation, k.input)
+		if err != nil {
+			return err
+		}
+		list, _ := out[k.list].([]any)
+		for _, item := range list {
+			if fields, ok := item.(map[string]any); ok {
+				item = fields[k.name]
+			}
+			lines = append(lines, fmt.Sprintf("%s %s %v", k.service, k.list, item))
+		}
+	}
+	keys, err := liveKeys(ctx, clients)
+	if err != nil {
+		return err
+	}
+	lines = append(lines, keys...)
+	slices.Sort(lines)
+	for _, line := range lines {
+		fmt.Println(line)
+	}
+	return nil
+}
+
+func liveKeys(ctx context.Context, clients map[string]any) ([]string, error) {
+	out, err := call(ctx, clients, "kms", "ListKeys", "{}")
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	list, _ := out["Keys"].([]any)
+	for _, item := range list {
+		fields, _ := item.(map[string]any)
+		found, err := call(ctx, clients, "kms", "DescribeKey", fmt.Sprintf(`{"KeyId":%q}`, fields["KeyId"]))
+		if err != nil {
+			return nil, err
+		}
+		key, _ := found["KeyMetadata"].(map[string]any)
+		if key["KeyState"] != "PendingDeletion" {
+			lines = append(lines, fmt.Sprintf("kms Keys %v %v", key["KeyId"], key["KeyState"]))
+		}
+	}
+	return lines, nil
+}
