@@ -169,8 +169,9 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		if err != nil {
 			return nil, err
 		}
-		x.start()
-		return &rec, <-s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: raw}})
+		done := s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: raw}})
+		x.start() // its end is queued after its start
+		return &rec, <-done
 	}
 	if !s.adopt(x) { // runs, or is being started by another call
 		return s.repeated(rec)

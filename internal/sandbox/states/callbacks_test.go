@@ -131,3 +131,32 @@ func TestExpressTimeLimit(t *testing.T) {
 	got := w.must("StartSyncExecution", map[string]any{"stateMachineArn": *out.StateMachineArn})
 	require.Equal(t, "TIMED_OUT", got["status"], "five minutes are the limit")
 }
+
+// TestExpressRunsAgainAfterCrash: express executions run at least once.
+func TestExpressRunsAgainAfterCrash(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{}, 2)
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) {
+		w.clock = fake
+		w.lambda.all["f"] = function{handle: func(json.RawMessage) (string, error) { entered <- struct{}{}; return "1", nil }}
+	})
+	out, err := w.client().CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("x"), RoleArn: aws.String(roleARN), Type: sfntypes.StateMachineTypeExpress,
+		Definition: aws.String(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","Next":"W"},"W":{"Type":"Wait","Seconds":60,"End":true}}}`),
+	})
+	require.NoError(t, err)
+	w.must("StartExecution", map[string]any{"stateMachineArn": *out.StateMachineArn})
+	<-entered
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	w.close()
+	w.open()
+	<-entered
+	require.NoError(t, fake.WaitTimers(t.Context(), 2))
+	fake.Advance(61 * time.Second)
+	w.svc.Idle()
+	w.close()
+	w.open()
+	w.svc.Idle()
+	require.Empty(t, entered, "what ended does not run again")
+}

@@ -296,6 +296,9 @@ func (e *evaluation) notInteger(s asl.Scalar, v any) error {
 	if s.Expr != nil {
 		text = s.Expr.Text
 	}
+	if s.Name == "SecondsPath" {
+		return e.runtime("The SecondsPath parameter cannot be parsed as a long value: %s == %s", text, value.String(v))
+	}
 	return e.runtime("The %s field refers to value \"%s\" which is not a valid integer: %s", s.Name, value.String(v), text)
 }
 
@@ -303,6 +306,14 @@ func (e *evaluation) outOfRange(s asl.Scalar, v any, lo, hi int64) error {
 	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
 		return e.query(s.Name, "The value returned by the JSONata expression '%s' specified for the field '%s' must be between %d and %d, but was %s",
 			s.Expr.Text, s.Name, lo, hi, value.String(v))
+	}
+	switch {
+	case s.Name == "SecondsPath" && lo == 0:
+		return e.runtime("The SecondsPath parameter references a negative value: %s == %s", s.Expr.Text, value.String(v))
+	case s.Name == "MaxConcurrencyPath":
+		return e.runtime("Expected non-negative integer for MaxConcurrency, got '%s' instead.", value.String(v))
+	case s.Name == "ToleratedFailureCountPath":
+		return e.runtime("ToleratedFailureCount cannot be negative.")
 	}
 	return e.runtime("The %s field refers to value \"%s\" which is not between %d and %d", s.Name, value.String(v), lo, hi)
 }
