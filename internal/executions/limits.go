@@ -57,6 +57,8 @@ const (
 	opHistory  operation = "GetExecutionHistory"
 	opStop     operation = "StopExecution"
 	opRedrive  operation = "RedriveExecution"
+	opMapRuns  operation = "ListMapRuns"
+	opMapRun   operation = "DescribeMapRun"
 )
 
 // quota is one of AWS's token buckets.
@@ -81,6 +83,10 @@ func quotaOf(op operation, class Class) (q quota, write bool) {
 		return quota{400, 20}, false
 	case opList:
 		return pick(quota{200, 5}, quota{100, 2}), false
+	case opMapRuns:
+		return quota{100, 1}, false
+	case opMapRun:
+		return quota{200, 1}, false
 	}
 	return quota{100, 1}, false
 }
@@ -100,7 +106,7 @@ func newLimiters(class Class, share Limits, clk clock.Clock) *limiters {
 		share.WriteShare = defaultWriteShare
 	}
 	l := &limiters{by: map[operation]*limiter{}}
-	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive} {
+	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive, opMapRuns, opMapRun} {
 		q, write := quotaOf(op, class)
 		part := share.ReadShare
 		if write {
