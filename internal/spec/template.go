@@ -36,6 +36,7 @@ type Template struct {
 	FS fs.FS `json:"-"`
 
 	byName map[string]int
+	root   *node // of template.yaml
 }
 
 // Group gathers parameters for help and wizard.

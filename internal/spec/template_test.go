@@ -96,7 +96,7 @@ func TestRealtimeDefinition(t *testing.T) {
 	tmpl, err := builtin(t).Lookup("realtime")
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"accountId", "bucketName", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "preprocessFunctionArn", "preprocessTaskTimeoutSec",
+		"accountId", "bucketName", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "partition", "preprocessFunctionArn", "preprocessTaskTimeoutSec",
 	}, tmpl.UsedSubstitutions())
 	require.NotContains(t, string(tmpl.Definition), "123456789012", "no name of any account is left")
 	var m struct {
@@ -113,9 +113,9 @@ func TestRealtimeDefinition(t *testing.T) {
 	require.Contains(t, m.Comment, "template="+tmpl.Name+" v"+tmpl.Version)
 	require.Equal(t, "Preprocess", m.StartAt)
 	for name, resource := range map[string]string{
-		"Preprocess":     "arn:aws:states:::lambda:invoke",
-		"InvokeEndpoint": "arn:aws:states:::aws-sdk:sagemakerruntime:invokeEndpoint",
-		"StoreResult":    "arn:aws:states:::aws-sdk:s3:putObject",
+		"Preprocess":     "arn:${partition}:states:::lambda:invoke",
+		"InvokeEndpoint": "arn:${partition}:states:::aws-sdk:sagemakerruntime:invokeEndpoint",
+		"StoreResult":    "arn:${partition}:states:::aws-sdk:s3:putObject",
 	} {
 		require.Equal(t, resource, m.States[name].Resource)
 		require.NotEmpty(t, m.States[name].Retry, name)
@@ -212,7 +212,7 @@ func TestTemplateRefuses(t *testing.T) {
 		"forbid":             {param("type: int") + "rules: [{kind: forbid, help: H.}]\n", "", "a rule of kind forbid needs conditions"},
 		"handler":            {param("type: int") + "rules: [{kind: handler, parameters: [a], help: H.}]\n", "", "needs three parameters"},
 		"no machine":         {base, "-", "templates/x/statemachine.asl.json can't be read: file does not exist"},
-		"broken machine":     {base, "{", "templates/x/statemachine.asl.json: unexpected end of JSON input"},
+		"broken machine":     {base, "{", "templates/x/statemachine.asl.json:1:1: unexpected end of JSON input"},
 		"substitution":       {param("type: int") + "substitutions: [{name: bucketName, help: B.}]\n", `{"a": "x${bucketNam}"}`, "the definition uses ${bucketNam}, which is not declared | Did you mean ${bucketName}?"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"path"
 	"regexp"
@@ -27,6 +29,17 @@ var (
 // LoadTemplate reads the template in a folder; shown is how errors call it.
 // All errors come at once, as a fault.List.
 func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
+	t, errs := ReadTemplate(fsys, shown)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return t, nil
+}
+
+// ReadTemplate is LoadTemplate for checks that want to see as much as there is:
+// with errors it returns what could be read, nil only if template.yaml is none.
+// Make no pipelines of a template with errors.
+func ReadTemplate(fsys fs.FS, shown string) (*Template, fault.List) {
 	l := &templateLoader{fsys: fsys, shown: shown, t: &Template{FS: fsys, byName: map[string]int{}}}
 	data, ok := l.read(TemplateFile)
 	if !ok {
@@ -36,7 +49,7 @@ func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	l.root = root
+	l.root, l.t.root = root, root
 	if l.errs = decode(root, l.t); len(l.errs) > 0 {
 		return nil, sortErrors(l.errs)
 	}
@@ -50,10 +63,7 @@ func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
 		l.definition()
 		l.cases()
 	}
-	if len(l.errs) > 0 {
-		return nil, sortErrors(l.errs)
-	}
-	return l.t, nil
+	return l.t, sortErrors(l.errs)
 }
 
 type templateLoader struct {
@@ -283,7 +293,12 @@ func (l *templateLoader) definition() {
 	file := pos{source: l.path(DefinitionFile)}
 	if !json.Valid(data) {
 		var v any
-		l.fail(file, "Correct the JSON.", "%s", json.Unmarshal(data, &v))
+		err := json.Unmarshal(data, &v)
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			file = file.within(data, int(syntax.Offset)-1)
+		}
+		l.fail(file, "Correct the JSON.", "%s", err)
 		return
 	}
 	known := l.t.parameterNames()
@@ -298,7 +313,8 @@ func (l *templateLoader) definition() {
 		if s := suggest(name, known); s != "" {
 			hint = "Did you mean ${" + s + "}?"
 		}
-		l.fail(file, hint, "the definition uses ${%s}, which is not declared", name)
+		at := file.within(data, bytes.Index(data, []byte("${"+name+"}")))
+		l.fail(at, hint, "the definition uses ${%s}, which is not declared", name)
 	}
 }
 

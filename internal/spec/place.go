@@ -1,0 +1,110 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Place returns the file that an error of this package is about, with line and
+// column from 1, both 0 if it is about the file as a whole. The file is empty if
+// the error is about none.
+func Place(err error) (file string, line, column int) {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Op == "" {
+		return "", 0, 0
+	}
+	m := errorPlace.FindStringSubmatch(f.Op + ": ")
+	if m == nil {
+		return f.Op, 0, 0
+	}
+	line, _ = strconv.Atoi(m[2])
+	column, _ = strconv.Atoi(m[3])
+	return m[1], line, column
+}
+
+// within returns the place of an offset in a file's content; that of the file
+// itself if the offset lies outside.
+func (p pos) within(data []byte, offset int) pos {
+	if offset < 0 || offset > len(data) {
+		return p
+	}
+	before := data[:offset]
+	p.line = bytes.Count(before, []byte("\n")) + 1
+	p.col = utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	return p
+}
+
+// Place returns where template.yaml says something: Place("parameters", 3,
+// "name"). It is the place of the nearest thing around it that is there.
+func (t *Template) Place(path ...any) (line, column int) {
+	if t.root == nil {
+		return 0, 0
+	}
+	n, at := t.root, t.root.pos
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			e := n.find(step)
+			if e == nil {
+				return at.line, at.col
+			}
+			n, at = e.value, e.pos
+		case int:
+			if step >= len(n.items) {
+				return at.line, at.col
+			}
+			n = n.items[step]
+			at = n.pos
+		}
+	}
+	return at.line, at.col
+}
+
+// Suggest returns the name that is most like an unknown one, or "" if none is.
+func Suggest(name string, known []string) string { return suggest(name, known) }
+
+// HandlerFiles returns the files of which one has to be there for a Lambda
+// handler, or nil where the name of the handler does not tell.
+func HandlerFiles(handler, runtime string) []string { return handlerFiles(handler, runtime) }
+
+// Code lists the files of a function's sources in the template's folder, by their
+// path inside them.
+func (t *Template) Code(folder string) (map[string]bool, error) {
+	if _, err := fs.Stat(t.FS, folder); err != nil {
+		return nil, err
+	}
+	return codeFiles("", t, folder)
+}
+
+// Trial makes a pipeline of a template out of its defaults, and the examples of
+// its required parameters: for trying out whether a program can be made of it.
+// ok is false if a required parameter has no example.
+func Trial(t *Template, region string) (p *Pipeline, ok bool, err error) {
+	var set []string
+	for _, param := range t.Parameters {
+		if !param.Required {
+			continue
+		}
+		if param.Example == nil {
+			return nil, false, nil
+		}
+		text, isText := param.Example.(string)
+		if !isText {
+			raw, err := json.Marshal(param.Example)
+			if err != nil {
+				return nil, false, fault.Wrap(err, "example of parameter %s", param.Name)
+			}
+			text = string(raw)
+		}
+		set = append(set, param.Name+"="+text)
+	}
+	cat := &Catalog{templates: []*Template{t}}
+	p, err = New(ID{Tenant: "sample", Model: "sample"}, t.Name, set, cat, Options{Region: region, SkipFiles: true})
+	return p, true, err
+}
