@@ -153,6 +153,23 @@ func otherZip(t *testing.T) []byte {
 	return buf.Bytes()
 }
 
+func TestLifePermission(t *testing.T) {
+	t.Parallel()
+	d, _ := sandboxed(t, map[string]any{})
+	f, err := d.create(functionType, "f", function(t, roleFor(d, "lambda"), "return 1", nil))
+	require.NoError(t, err)
+	base := map[string]any{"action": "lambda:InvokeFunction", "function": f.id, "principal": "events.amazonaws.com", "statementId": "events"}
+	for name, l := range map[string]life{
+		"service": {
+			first: with(base, "sourceArn", "arn:aws:events:us-east-1:000000000000:rule/r", "sourceAccount", testAccount), second: base, replaces: true,
+		},
+		"account": {first: with(base, "statementId", "account", "principal", testAccount)},
+	} {
+		l.token, l.importID = "aws:lambda/permission:Permission", func(r *res) string { return f.id + "/" + r.id }
+		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
+	}
+}
+
 func TestFunctionOfUnassumableRole(t *testing.T) {
 	t.Parallel()
 	d, _ := sandboxed(t, map[string]any{})

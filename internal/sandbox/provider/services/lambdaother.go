@@ -205,8 +205,9 @@ func principalOf(raw json.RawMessage, last string) string {
 		return last
 	}
 	for _, v := range m {
-		if strings.HasSuffix(v, ":iam::"+last+":root") {
-			return last
+		root, ok := strings.CutSuffix(v, ":root")
+		if _, account, found := cutLast(root, ":iam::"); ok && found && v != last {
+			return account
 		}
 		return v
 	}
