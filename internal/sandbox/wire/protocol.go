@@ -18,9 +18,18 @@ func writeJSON(w http.ResponseWriter, svc *Service, out any) {
 		WriteJSONError(w, svc.Protocol, NewID(), AsError(err))
 		return
 	}
-	w.Header().Set("Content-Type", contentType(svc.Protocol))
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(raw)
+	reply(w, contentType(svc.Protocol), http.StatusOK, raw)
+}
+
+// reply writes a whole body with its length. Without the length Go would send it
+// in chunks, whose end SDKs do not read after the last brace: they would have to
+// drop the connection and make a new one for the next request.
+func reply(w http.ResponseWriter, contentType string, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 func contentType(p Protocol) string {
@@ -40,12 +49,10 @@ func WriteJSONError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	if err != nil {
 		raw = []byte(`{"__type":"InternalFailure"}`)
 	}
-	w.Header().Set("Content-Type", contentType(p))
 	w.Header().Set("X-Amzn-Errortype", e.Code)
 	w.Header().Set("X-Amzn-Requestid", id)
 	setQueryError(w, e)
-	w.WriteHeader(status(e))
-	_, _ = w.Write(raw)
+	reply(w, contentType(p), status(e), raw)
 }
 
 // setQueryError tells clients of a service that had the query protocol before
@@ -84,9 +91,7 @@ func WriteS3Error(w http.ResponseWriter, h *http.Request, id string, e *Error) {
 	}
 	element(&b, "RequestId", id)
 	b.WriteString("</Error>")
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status(e))
-	_, _ = w.Write([]byte(b.String()))
+	reply(w, "application/xml", status(e), []byte(b.String()))
 }
 
 func writeQueryError(w http.ResponseWriter, svc *Service, req *Request, e *Error) {
@@ -105,9 +110,7 @@ func writeQueryError(w http.ResponseWriter, svc *Service, req *Request, e *Error
 	b.WriteString("</Error>")
 	element(&b, "RequestId", req.ID)
 	b.WriteString("</ErrorResponse>")
-	w.Header().Set("Content-Type", "text/xml")
-	w.WriteHeader(status(e))
-	_, _ = w.Write([]byte(b.String()))
+	reply(w, "text/xml", status(e), []byte(b.String()))
 }
 
 // decodeQuery turns Action=X&A.member.1.B=v into the operation and a JSON
@@ -203,9 +206,7 @@ func writeQuery(w http.ResponseWriter, svc *Service, req *Request, out any) {
 	fmt.Fprintf(&b, `</%sResult><ResponseMetadata>`, req.Operation)
 	element(&b, "RequestId", req.ID)
 	fmt.Fprintf(&b, `</ResponseMetadata></%sResponse>`, req.Operation)
-	w.Header().Set("Content-Type", "text/xml")
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write([]byte(b.String()))
+	reply(w, "text/xml", http.StatusOK, []byte(b.String()))
 }
 
 func element(b *strings.Builder, name, text string) {
