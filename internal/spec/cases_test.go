@@ -26,7 +26,7 @@ func TestBatchDefinition(t *testing.T) {
 		Arguments    map[string]string
 		ReaderConfig map[string]string
 	}
-	const object, list = "arn:aws:states:::s3:getObject", "arn:aws:states:::s3:listObjectsV2"
+	const object, list = "arn:${partition}:states:::s3:getObject", "arn:${partition}:states:::s3:listObjectsV2"
 	key := map[string]string{"Bucket": "${bucketName}", "Key": "{% $states.input.inputKey %}"}
 	prefix := map[string]string{"Bucket": "${bucketName}", "Prefix": "{% $states.input.inputPrefix %}"}
 	want := map[string]reader{

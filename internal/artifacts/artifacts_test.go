@@ -1,0 +1,200 @@
+package artifacts_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/artifacts"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const bucket = "ptui-acme-iris-dev-000000000000-use1"
+
+// anyone accepts every signature as the sandbox's own user.
+type anyone struct{}
+
+func (anyone) Verify(*http.Request) (wire.Principal, string, string, error) {
+	return wire.Principal{Account: "000000000000", ARN: "arn:aws:iam::000000000000:user/sandbox", Admin: true}, "us-east-1", "s3", nil
+}
+
+// Authorize lets everybody do everything.
+func (anyone) Authorize(context.Context, wire.Principal, string, string, map[string][]string) error {
+	return nil
+}
+
+// open is the sandbox's S3 over HTTP, with the bucket.
+func open(t *testing.T) *awss3.Client {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := store.Open(filepath.Join(dir, "db"))
+	require.NoError(t, err)
+	router := wire.NewRouter("000000000000", "us-east-1", anyone{}, nil)
+	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Account: "000000000000", Region: "us-east-1", Auth: anyone{}, BucketPolicy: func(string, wire.Principal, string, string, map[string][]string) s3.Decision {
+		return s3.NoOpinion
+	}})
+	require.NoError(t, err)
+	svc.Register(router)
+	server := httptest.NewServer(router)
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, db.Close())
+	})
+	api := artifacts.Connect(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+	client, ok := api.(*awss3.Client)
+	require.True(t, ok)
+	_, err = client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	return client
+}
+
+func write(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+	require.NoError(t, os.WriteFile(name, data, 0o600))
+	return name
+}
+
+// what is n bytes that differ from place to place.
+func what(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i>>16) ^ byte(i*7)
+	}
+	return b
+}
+
+func get(t *testing.T, c *awss3.Client, key string) ([]byte, string) {
+	t.Helper()
+	out, err := c.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	raw, err := io.ReadAll(out.Body)
+	require.NoError(t, errors.Join(err, out.Body.Close()))
+	return raw, *out.ETag
+}
+
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	dir := t.TempDir()
+	store := artifacts.Store{API: c, Bucket: bucket, PartSize: 5 << 20}
+	for name, size := range map[string]int{"empty": 0, "small.jsonl": 1000, "one part": 5 << 20, "parts ü?.csv": 12<<20 + 3} {
+		data := what(size)
+		files, err := artifacts.Files(write(t, filepath.Join(dir, name), data), "in/run/")
+		require.NoError(t, err)
+		require.Equal(t, []artifacts.File{{Path: filepath.Join(dir, name), Key: "in/run/" + name, Size: int64(size)}}, files)
+		var mu sync.Mutex
+		var told []int64
+		require.NoError(t, store.Upload(t.Context(), files, func(done, total int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			require.Equal(t, int64(size), total)
+			told = append(told, done)
+		}))
+		got, etag := get(t, c, "in/run/"+name)
+		require.True(t, bytes.Equal(data, got), name)
+		require.Equal(t, size > 5<<20, strings.Contains(etag, "-3"), "in three parts or in one piece: %s %s", name, etag)
+		require.Equal(t, int64(size), slices.Max(told))
+	}
+
+	write(t, filepath.Join(dir, "set", "a.jsonl"), []byte("1\n"))
+	write(t, filepath.Join(dir, "set", "sub", "b.jsonl"), []byte("2\n"))
+	files, err := artifacts.Files(filepath.Join(dir, "set"), "in/x/")
+	require.NoError(t, err)
+	require.NoError(t, store.Upload(t.Context(), files, nil))
+	b, _ := get(t, c, "in/x/sub/b.jsonl")
+	require.Equal(t, "2\n", string(b))
+	require.Len(t, files, 2)
+}
+
+func TestFilesRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, want := range map[string]string{
+		filepath.Join(dir, "none"): "can't be read: no such file or directory",
+		dir:                        "has no files",
+		os.DevNull:                 "is neither a file nor a folder",
+	} {
+		_, err := artifacts.Files(name, "in/")
+		require.ErrorIs(t, err, fault.Invalid)
+		require.ErrorContains(t, err, want)
+		require.NotEmpty(t, fault.HintOf(err))
+	}
+}
+
+// breaking fails a part, and knows which uploads are still open.
+type breaking struct {
+	artifacts.API
+	fail func(number int32) error
+}
+
+func (b breaking) UploadPart(ctx context.Context, in *awss3.UploadPartInput, opts ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
+	if err := b.fail(*in.PartNumber); err != nil {
+		return nil, err
+	}
+	return b.API.UploadPart(ctx, in, opts...)
+}
+
+// A broken upload leaves neither an object nor parts that cost money.
+func TestBrokenUploadLeavesNothing(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	file := write(t, filepath.Join(t.TempDir(), "big"), what(12<<20))
+	files, err := artifacts.Files(file, "in/")
+	require.NoError(t, err)
+	broken := errors.New("the line is down")
+	store := artifacts.Store{Bucket: bucket, PartSize: 5 << 20, API: breaking{c, func(n int32) error {
+		if n == 2 {
+			return broken
+		}
+		return nil
+	}}}
+	err = store.Upload(t.Context(), files, nil)
+	require.ErrorIs(t, err, broken)
+	require.ErrorContains(t, err, "upload "+file)
+	require.ErrorContains(t, err, "part 2 of 3")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	store.API = breaking{c, func(int32) error { cancel(); return nil }}
+	require.ErrorIs(t, store.Upload(ctx, files, nil), fault.Canceled)
+
+	left, err := c.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, left.Uploads)
+	list, err := c.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, list.Contents)
+
+	// A file that another program writes to is not taken for whole.
+	store.API = breaking{c, func(n int32) error {
+		if n == 1 {
+			return os.Truncate(file, 12<<20+1)
+		}
+		return nil
+	}}
+	err = store.Upload(t.Context(), files, nil)
+	require.ErrorIs(t, err, fault.Conflict)
+	require.ErrorContains(t, err, "changed while it was uploaded")
+
+	store.API, store.Bucket = c, "no-such-bucket-of-ours"
+	err = store.Upload(t.Context(), files, nil)
+	require.ErrorIs(t, err, fault.NotFound)
+	require.ErrorContains(t, err, "NoSuchBucket")
+}
