@@ -22,7 +22,8 @@ var fieldsOf = map[Type]fieldSet{
 	Pass: {[]string{"Next", "End", "Assign"}, []string{"InputPath", "OutputPath", "ResultPath", "Parameters", "Result"}, []string{"Output"}},
 	Task: {
 		[]string{"Resource", "Credentials", "TimeoutSeconds", "HeartbeatSeconds", "Retry", "Catch", "Next", "End", "Assign"},
-		append([]string{"TimeoutSecondsPath", "HeartbeatSecondsPath"}, pathResult...), []string{"Arguments", "Output"},
+		append([]string{"TimeoutSecondsPath", "HeartbeatSecondsPath"}, pathResult...),
+		[]string{"Arguments", "Output"},
 	},
 	Choice:   {[]string{"Choices", "Default", "Assign"}, pathIO, []string{"Output"}},
 	Wait:     {[]string{"Seconds", "Timestamp", "Next", "End", "Assign"}, append([]string{"SecondsPath", "TimestampPath"}, pathIO...), []string{"Output"}},

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/asl/jsonpath"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
 
@@ -339,19 +338,4 @@ func (t *Template) walk(fn func(*Expr)) {
 	for _, e := range t.Elems {
 		e.walk(fn)
 	}
-}
-
-// usesContext reports whether any reference of the template reads the path of
-// the context object that begins with name.
-func (t *Template) usesContext(name string) bool {
-	found := false
-	t.walk(func(e *Expr) {
-		switch {
-		case e.JSONata != nil:
-			found = found || strings.Contains(e.Text, "$states.context."+name)
-		case e.Ref != nil && e.Ref.Source == jsonpath.FromContext:
-			found = found || strings.HasPrefix(e.Text, "$$."+name) || e.Text == "$$"
-		}
-	})
-	return found
 }

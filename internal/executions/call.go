@@ -39,7 +39,7 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 		if ctx.Err() != nil {
 			return out, retried, ctxFault(op, ctx.Err())
 		}
-		tries := 0
+		var tries int
 		switch {
 		case isThrottle(err):
 			lim.throttled()

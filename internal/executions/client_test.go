@@ -278,8 +278,14 @@ func TestLimiterKeepsItsShare(t *testing.T) {
 		burst int
 		rate  float64
 	}{
-		{ClassA, opDescribe, 100, 5}, {ClassB, opDescribe, 83, 10.0 / 3}, {ClassA, opHistory, 133, 20.0 / 3}, {ClassA, opList, 66, 5.0 / 3},
-		{ClassB, opList, 33, 2.0 / 3}, {ClassA, opStart, 1213, 280}, {ClassB, opStart, 746, 140}, {ClassB, opStop, 466, 25 * 14.0 / 15},
+		{ClassA, opDescribe, 100, 5},
+		{ClassB, opDescribe, 83, 10.0 / 3},
+		{ClassA, opHistory, 133, 20.0 / 3},
+		{ClassA, opList, 66, 5.0 / 3},
+		{ClassB, opList, 33, 2.0 / 3},
+		{ClassA, opStart, 1213, 280},
+		{ClassB, opStart, 746, 140},
+		{ClassB, opStop, 466, 25 * 14.0 / 15},
 	}
 	for _, c := range cases {
 		l := newLimiters(c.class, Limits{}, clock.Real{}).of(c.op)

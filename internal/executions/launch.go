@@ -202,7 +202,7 @@ func (r *launchRun) one(ctx context.Context, it launchItem) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return nil // not begun, so there is nothing to tell
+		return nil //nolint:nilerr // not begun, so there is nothing to tell
 	}
 	known, err := r.journal.find(it.index, it.input)
 	if err != nil {
@@ -224,7 +224,7 @@ func (r *launchRun) one(ctx context.Context, it launchItem) error {
 		r.tell(ev, nil)
 		return r.journal.done(it.index, s.ARN, it.input)
 	case ctx.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // cut off: the next launch finds out what became of it
 	}
 	r.tell(ev, err)
 	switch fault.KindOf(err) {

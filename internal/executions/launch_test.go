@@ -136,8 +136,7 @@ func TestLaunchSkipsBadItems(t *testing.T) {
 func TestLaunchIsCancelled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{Class: ClassB})
-	var l *Launch
-	l = b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "x", Items: items(1_000_000)})
+	l := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "x", Items: items(1_000_000)})
 	for range 800 {
 		<-l.Events()
 	}

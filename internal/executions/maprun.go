@@ -2,6 +2,7 @@ package executions
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -197,7 +198,8 @@ func (c *Client) childrenOf(ctx context.Context, mapRun string, status types.Exe
 type Failure struct {
 	Status Status `json:"status"`
 	Error  string `json:"error,omitempty"`
-	Cause  string `json:"cause,omitempty"`
+	// Message is the cause, or what it says if it is the JSON of a Lambda function.
+	Message string `json:"message,omitempty"`
 	// Count is how many of the children that were looked at ended so; Example is
 	// one of them.
 	Count   int    `json:"count"`
@@ -205,7 +207,7 @@ type Failure struct {
 }
 
 // Failures looks at up to limit children of a Map Run that did not succeed and
-// groups them by status, error and cause, the most frequent first. It costs one
+// groups them by status, error and message, the most frequent first. It costs one
 // DescribeExecution a child.
 func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Failure, error) {
 	list, err := c.Children(ctx, mapRun, []Status{Failed, TimedOut, Aborted}, limit)
@@ -221,12 +223,26 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(groups, func(f Failure) bool { return f.Status == d.Status && f.Error == d.Error && f.Cause == d.Cause })
+		f := Failure{Status: d.Status, Error: d.Error, Message: MessageOf(d.Cause), Example: d.ARN}
+		i := slices.IndexFunc(groups, func(g Failure) bool { return g.Status == f.Status && g.Error == f.Error && g.Message == f.Message })
 		if i < 0 {
-			i, groups = len(groups), append(groups, Failure{Status: d.Status, Error: d.Error, Cause: d.Cause, Example: d.ARN})
+			i, groups = len(groups), append(groups, f)
 		}
 		groups[i].Count++
 	}
 	slices.SortStableFunc(groups, func(a, b Failure) int { return b.Count - a.Count })
 	return groups, nil
+}
+
+// MessageOf takes the message out of a cause that is the JSON of a Lambda
+// function's error, where the number of the request makes each different. Any
+// other cause is returned as it is.
+func MessageOf(cause string) string {
+	var lambda struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &lambda) == nil && lambda.ErrorMessage != "" {
+		return lambda.ErrorMessage
+	}
+	return cause
 }

@@ -151,7 +151,7 @@ func TestChildrenAndFailures(t *testing.T) {
 	}
 	add("late", types.ExecutionStatusTimedOut, "States.Timeout", "")
 	for i := range 9 {
-		add(fmt.Sprintf("bad-%d", i), types.ExecutionStatusFailed, "InvalidFlower", "flower 3")
+		add(fmt.Sprintf("bad-%d", i), types.ExecutionStatusFailed, "InvalidFlower", fmt.Sprintf(`{"errorMessage": "flower 3", "requestId": "%d"}`, i))
 	}
 	add("worse", types.ExecutionStatusFailed, "InvalidFlower", "flower 4")
 
@@ -168,8 +168,8 @@ func TestChildrenAndFailures(t *testing.T) {
 	failures, err := c.Failures(t.Context(), runARN, 0)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]Failure{
-		{Status: Failed, Error: "InvalidFlower", Cause: "flower 3", Count: 9, Example: arnFor("bad-0")},
-		{Status: Failed, Error: "InvalidFlower", Cause: "flower 4", Count: 1, Example: arnFor("worse")},
+		{Status: Failed, Error: "InvalidFlower", Message: "flower 3", Count: 9, Example: arnFor("bad-0")},
+		{Status: Failed, Error: "InvalidFlower", Message: "flower 4", Count: 1, Example: arnFor("worse")},
 		{Status: TimedOut, Error: "States.Timeout", Count: 1, Example: arnFor("late")},
 	}, failures))
 	before := api.count("DescribeExecution")

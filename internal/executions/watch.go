@@ -196,7 +196,7 @@ func (p *poller) finished(ctx context.Context, news int) (bool, *Details, error)
 	d, err := p.c.Describe(ctx, p.arn)
 	if err != nil {
 		if byHistory && fault.KindOf(err) != fault.Canceled {
-			return true, nil, nil // the history told all that matters
+			return true, nil, nil //nolint:nilerr // the history told all that matters
 		}
 		return false, nil, err
 	}

@@ -465,7 +465,9 @@ func TestPipelineRefuses(t *testing.T) {
 			}
 			if name != "document" {
 				require.ErrorIs(t, err, fault.Invalid)
-				require.NotEmpty(t, fault.HintOf(err.(fault.List)[0]))
+				var list fault.List
+				require.ErrorAs(t, err, &list)
+				require.NotEmpty(t, fault.HintOf(list[0]))
 			}
 		})
 	}

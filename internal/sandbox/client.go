@@ -88,8 +88,7 @@ func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
 	if err != nil {
 		return Info{}, startError(ctx, dir, err)
 	}
-	// Not CommandContext: the daemon must outlive ctx.
-	cmd := exec.Command(exe, args...)
+	cmd := exec.Command(exe, args...) //nolint:noctx // the daemon must outlive ctx
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, dir
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
@@ -243,7 +242,8 @@ func Reset(ctx context.Context, dir string, o ResetOptions) error {
 		paths = append(paths, credentialsPath(dir))
 	}
 	for _, p := range paths {
-		if err := makeWritable(p); err == nil {
+		err := makeWritable(p)
+		if err == nil {
 			err = os.RemoveAll(p)
 		}
 		if err != nil {

@@ -49,7 +49,8 @@ type closer struct {
 func (s *services) background(name string, svc interface {
 	Start(context.Context) error
 	Close() error
-}) {
+},
+) {
 	s.starters = append(s.starters, starter{name, svc.Start})
 	s.closers = append(s.closers, closer{name, svc.Close})
 }

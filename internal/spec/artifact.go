@@ -192,7 +192,8 @@ func codeFiles(local string, t *Template, builtin string) (map[string]bool, erro
 		}
 		return files, nil
 	}
-	fsys, root := fs.FS(nil), "."
+	var fsys fs.FS
+	root := "."
 	if local != "" {
 		fsys = os.DirFS(local)
 	} else {

@@ -29,7 +29,7 @@ type eventServer struct {
 
 // serveEvents starts a server that hands every event to handle, one at a time.
 func serveEvents(handle func(line string)) (*eventServer, error) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a local bind does not wait
 	if err != nil {
 		return nil, fmt.Errorf("listen for engine events: %w", err)
 	}
@@ -63,5 +63,5 @@ func (s *eventServer) StreamEvents(stream pulumirpc.Events_StreamEventsServer) e
 // it exits, so nothing is cut off.
 func (s *eventServer) close() {
 	s.server.GracefulStop()
-	<-s.served
+	<-s.served //nolint:errcheck // it was told to stop
 }

@@ -42,7 +42,6 @@ type fixture struct {
 	*Engine
 	home    string
 	backend string
-	logs    *strings.Builder
 }
 
 // open returns an Engine with a home of its own. backend "" means a new one.

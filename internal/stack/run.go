@@ -338,7 +338,7 @@ func (r *Run) mend(err error) (bool, error) {
 		adoptErr := r.engine.adoptKey(r.setup, r.place)
 		after, afterErr := r.engine.settings(r.place)
 		if errors.Join(beforeErr, adoptErr, afterErr) != nil || before.EncryptionSalt == after.EncryptionSalt {
-			return false, nil
+			return false, nil //nolint:nilerr // nothing to mend: the first error stands
 		}
 		return true, r.operate()
 	}

@@ -154,7 +154,7 @@ func parse(args []any, _ any) (any, error) {
 	}
 	v, err := value.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("D3132: The argument of function \"parse\" is not valid JSON: %s", err)
+		return nil, fmt.Errorf("D3132: The argument of function \"parse\" is not valid JSON: %w", err)
 	}
 	if v == nil {
 		return gnata.DecodeJSON([]byte("null"))

@@ -8,7 +8,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	for text, want := range map[string]string{ //nolint:gocritic // the white space is the point
 		`{"b":1,"a":{"d":[],"c":{}}}`:       `{"b":1,"a":{"d":[],"c":{}}}`,
 		` [ 1 , 2.50 , 1e2 , -0 , 1E-5 ] `:  `[1,2.5,100.0,0,1.0E-5]`,
 		`12345678901234567890123`:           `12345678901234567890123`,

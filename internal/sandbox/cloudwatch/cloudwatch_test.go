@@ -2,6 +2,8 @@ package cloudwatch_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"io"
 	"net/http"
@@ -9,9 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -175,17 +174,17 @@ func TestDatapointsToAlarm(t *testing.T) {
 func TestStatistics(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
-	s, c := register(t, w, nil)
+	_, before := register(t, w, nil)
 	start := w.Clock.Now().Truncate(5 * time.Minute)
 	dims := []types.Dimension{{Name: aws.String("d"), Value: aws.String("1")}}
-	_, err := c.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
+	_, err := before.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
 		{MetricName: aws.String("m"), Dimensions: dims, Values: []float64{1, 4}, Counts: []float64{2, 1}, Timestamp: &start, Unit: types.StandardUnitCount},
 		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: aws.Float64(-3), Minimum: aws.Float64(-3), Maximum: aws.Float64(-3)}, Timestamp: &start},
 	}})
 	require.NoError(t, err)
 	// What was acknowledged is there after a restart.
 	w.Reopen(t)
-	s, c = register(t, w, nil)
+	s, c := register(t, w, nil)
 	get := func(namespace string, dims []types.Dimension) []types.Datapoint {
 		out, err := c.GetMetricStatistics(ctx, &sdk.GetMetricStatisticsInput{
 			Namespace: &namespace, MetricName: aws.String("m"), Dimensions: dims, StartTime: aws.Time(start), EndTime: aws.Time(start.Add(5 * time.Minute)), Period: aws.Int32(300),

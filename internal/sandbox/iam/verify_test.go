@@ -179,10 +179,12 @@ func TestVerifyRefuses(t *testing.T) {
 		"presign over": {with(s3, func(s *signed) {
 			s.presign, s.payload, s.at = 1, "UNSIGNED-PAYLOAD", w.clock.Now().Add(-61*time.Second)
 		}), nil, "AccessDenied", 403},
-		"presign longer": {with(s3, func(s *signed) { s.presign, s.payload = 1, "UNSIGNED-PAYLOAD" }),
+		"presign longer": {
+			with(s3, func(s *signed) { s.presign, s.payload = 1, "UNSIGNED-PAYLOAD" }),
 			func(r *http.Request) {
 				r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "Expires=60", "Expires=600", 1)
-			}, "SignatureDoesNotMatch", 403},
+			}, "SignatureDoesNotMatch", 403,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -188,7 +188,7 @@ func (s *Service) decrypt(ctx context.Context, req *wire.Request, in *sdk.Decryp
 }
 
 func (s *Service) dataKey(ctx context.Context, req *wire.Request, ref *string, spec types.DataKeySpec, number *int32, ec map[string]string) (k key, plain, blob []byte, err error) {
-	size := 0
+	var size int
 	switch {
 	case (spec == "") == (number == nil):
 		return k, nil, nil, validation("Please specify either number of bytes or key spec.")

@@ -96,6 +96,6 @@ exports.handler = async () => { fs.writeFileSync(process.env.PIDFILE + ".tmp", S
 // running tells a live process from none and from one that only waits to be
 // collected by its new parent.
 func running(pid string) bool {
-	out, err := exec.Command("ps", "-o", "stat=", "-p", pid).Output() //nolint:noctx // ends at once
+	out, err := exec.Command("ps", "-o", "stat=", "-p", pid).Output()
 	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
 }

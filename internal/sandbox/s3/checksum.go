@@ -47,8 +47,6 @@ func newHash(algorithm string) hash.Hash {
 	}
 }
 
-func algorithms() []string { return []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"} }
-
 // newMD5 is the hash of ETags and Content-MD5.
 func newMD5() hash.Hash { return md5.New() } //nolint:gosec // see import
 

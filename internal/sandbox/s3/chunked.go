@@ -47,7 +47,7 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 	if c.left == 0 && err == nil {
 		err = c.endOfLine()
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
@@ -71,7 +71,7 @@ func (c *chunkedReader) next() error {
 	for range maxTrailers {
 		line, err := c.line()
 		if line == "" || err != nil { // the last empty line may be missing
-			return nil
+			return nil //nolint:nilerr // an end is an end, with or without the empty line
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {

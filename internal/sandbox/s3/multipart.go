@@ -232,7 +232,7 @@ func (c *call) uploadPartCopy() error {
 	}
 	from, length := int64(0), src.Size
 	if r := c.h.Header.Get("X-Amz-Copy-Source-Range"); r != "" {
-		ok, satisfiable := false, false
+		var ok, satisfiable bool
 		from, length, ok, satisfiable = parseRange(r, src.Size)
 		if !ok || !satisfiable {
 			return errInvalid("x-amz-copy-source-range", r, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
@@ -441,7 +441,7 @@ func (c *call) assemble(u upload, parts []part) (*version, error) {
 	}
 	var err error
 	if kind == composite {
-		ok := false
+		var ok bool
 		if v.Checksum, ok = compositeSum(algorithm, parts); !ok {
 			return nil, errRequest("The upload was created using a " + strings.ToLower(algorithm) + " checksum. The complete request must include the checksum for each part.")
 		}

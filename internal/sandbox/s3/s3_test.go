@@ -417,7 +417,7 @@ func TestListing(t *testing.T) {
 		"nothing":    {awss3.ListObjectsV2Input{Prefix: str("nope")}, nil, nil},
 	} {
 		for _, size := range []int32{1, 2, 1000} {
-			t.Run(name+"/"+string(rune('0'+size%10)), func(t *testing.T) {
+			t.Run(name+"/"+string('0'+size%10), func(t *testing.T) {
 				t.Parallel()
 				in := tt.in
 				in.Bucket, in.MaxKeys = str("bkt"), &size

@@ -53,8 +53,10 @@ func (s *Service) purge(name string) error {
 	}
 	arn := s.arn("stateMachine", name)
 	prefixes := []put{
-		{bucket: bucketVersions, key: name + "/"}, {bucket: bucketAliases, key: name + "/"},
-		{bucket: bucketRevisions, key: name + "/"}, {bucket: bucketRuns, key: name + "/"},
+		{bucket: bucketVersions, key: name + "/"},
+		{bucket: bucketAliases, key: name + "/"},
+		{bucket: bucketRevisions, key: name + "/"},
+		{bucket: bucketRuns, key: name + "/"},
 	}
 	for _, bucket := range []string{bucketExecutions, bucketIndex, bucketEvents, bucketCursors, bucketRunning, bucketExpress} {
 		prefixes = append(prefixes, put{bucket: bucket, key: name + ":"}, put{bucket: bucket, key: name + "/"})

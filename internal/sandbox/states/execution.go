@@ -291,7 +291,8 @@ func (x *execution) finish(b *branch, out any, err error) {
 	x.rec.Stop = &now
 	typ, d := x.outcome(out, err)
 	x.record(typ, head, d)
-	if x.durable() {
+	switch {
+	case x.durable():
 		key := x.rec.key()
 		x.puts = append(x.puts, put{bucket: bucketRunning, key: key})
 		if x.rec.Status == statusSucceeded {
@@ -299,9 +300,9 @@ func (x *execution) finish(b *branch, out any, err error) {
 			clear(x.dirty)
 		}
 		x.puts = append(x.puts, recordPuts(&x.rec)...)
-	} else if x.rec.MapRun != "" { // its run shows it
+	case x.rec.MapRun != "": // its run shows it
 		x.s.journal.add(recordPuts(&x.rec))
-	} else {
+	default:
 		x.s.journal.add([]put{{bucket: bucketExpress, key: x.rec.key() + ":" + x.rec.ExpressID}})
 	}
 	done := x.flushLocked()

@@ -176,7 +176,6 @@ func (w *world) history(arn string) []any {
 
 // function is a Lambda function that is played.
 type function struct {
-	returnsEvent bool
 	literal      *string // payload text
 	errorType    string
 	errorMessage string

@@ -2,6 +2,7 @@ package states
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
@@ -92,7 +93,7 @@ func (b *branch) endIteration(c *branch, name string, i int, err error) int64 {
 		typ = "MapIterationAborted"
 		if _, failed := failureOf(err); failed {
 			typ = "MapIterationFailed"
-		} else if c.interrupted() != errBranchTo {
+		} else if !errors.Is(c.interrupted(), errBranchTo) {
 			return c.cur.Head
 		}
 	}

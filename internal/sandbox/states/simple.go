@@ -1,6 +1,7 @@
 package states
 
 import (
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -266,7 +267,7 @@ const maxSeconds = 99_999_999
 // aborted records that a state was cut short by another branch's failure, and
 // passes the reason on.
 func (b *branch) aborted(typ string, err error) error {
-	if b.parent != nil && b.interrupted() == errBranchTo {
+	if b.parent != nil && errors.Is(b.interrupted(), errBranchTo) {
 		b.step(func(s *stepper) { s.event(typ, nil) })
 	}
 	return err

@@ -43,14 +43,6 @@ func num[T int32 | int64](p *T) *int {
 	return aws.Int(int(*p))
 }
 
-// f32 converts an optional number for a request.
-func f32(p *float64) *float32 {
-	if p == nil {
-		return nil
-	}
-	return aws.Float32(float32(*p))
-}
-
 // text returns nil for an empty string: the provider's convention for "not set".
 func text[T ~string](s T) *string {
 	if s == "" {

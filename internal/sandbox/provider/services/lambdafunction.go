@@ -236,7 +236,7 @@ func functionCodeOf(c *Call, in *functionArgs) (*types.FunctionCode, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close() //nolint:errcheck // read only
+	defer body.Close()
 	code.ZipFile, err = io.ReadAll(body)
 	return code, err
 }

@@ -118,7 +118,7 @@ func putObject(ctx context.Context, c *Call, in *objectArgs) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // read only
+	defer body.Close()
 	req := &s3.PutObjectInput{
 		Bucket: aws.String(in.Bucket), Key: in.Key, Body: body, BucketKeyEnabled: in.BucketKeyEnabled,
 		CacheControl: set(in.CacheControl), ContentDisposition: set(in.ContentDisposition), ContentEncoding: set(in.ContentEncoding),
