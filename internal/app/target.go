@@ -175,8 +175,7 @@ func (a *App) serveProviders(ctx context.Context, t *Target, region string) (map
 	if err != nil {
 		return nil, nil, err
 	}
-	env["PULUMI_DEBUG_PROVIDERS"] = servers.Attach()
-	return env, servers.Close, nil
+	return servers.Env(), servers.Close, nil
 }
 
 // Executions returns the Step Functions client for a region and a role. There
