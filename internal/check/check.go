@@ -65,7 +65,7 @@ func (r Report) Count(s Severity) int {
 
 // Block is what the check has to know of a block of package program.
 type Block struct {
-	Name string
+	Name, Title string
 	// Needs are other blocks, Requires parameters that have to be there.
 	Needs, Requires []string
 	// Reads are parameters that the block looks at.

@@ -16,7 +16,7 @@ import (
 func options() Options {
 	o := Options{Provided: program.Provided(), Integrations: program.Integrations()}
 	for _, b := range program.Blocks() {
-		o.Blocks = append(o.Blocks, Block{b.Name, b.Needs, b.Requires, b.Reads, b.Provides, b.Exports})
+		o.Blocks = append(o.Blocks, Block{b.Name, b.Title, b.Needs, b.Requires, b.Reads, b.Provides, b.Exports})
 	}
 	o.Trial = func(t *spec.Template) error {
 		p, ok, err := spec.Trial(t, "us-east-1")

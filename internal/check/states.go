@@ -198,7 +198,9 @@ func (m *machine) labels() {
 		case len([]rune(label)) > 40:
 			m.on(n, Error, "label", "Shorten it.", "the label of %q has %d characters; the limit is 40", s.name, len([]rune(label)))
 			return
-		case strings.ContainsFunc(label, func(r rune) bool { return r <= ' ' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r) }):
+		case strings.ContainsFunc(label, func(r rune) bool {
+			return r <= ' ' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r)
+		}):
 			m.on(n, Error, "label", "Use letters, digits and hyphens.", "the label of %q holds a character that ARNs can't have", s.name)
 			return
 		}

@@ -20,7 +20,7 @@ func newTemplates(e *env) *cobra.Command {
 		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return e.showTemplate(args[0]) },
 	}
-	cmd := group("templates", "list and show templates", list, show)
+	cmd := group("templates", "list, show, check and begin templates", list, show, newTemplatesCheck(e), newTemplatesNew(e))
 	cmd.Aliases = []string{"template"}
 	return cmd
 }
