@@ -176,7 +176,7 @@ func causes(items []batchItem) []string {
 		if x.Error == "" && x.Cause == "" {
 			continue
 		}
-		key := strings.TrimSpace(x.Error + ": " + causeText(x.Cause))
+		key := strings.TrimSpace(x.Error + ": " + executions.MessageOf(x.Cause))
 		if counts[key] == 0 {
 			order = append(order, key)
 		}

@@ -136,7 +136,7 @@ func newExecutionsShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show " + executionArgs,
 		Short: "show an execution: states, input, output, error",
-		Long:  "Shows an execution with its states, attempts and durations, its input and its output or error." + executionHelp,
+		Long:  "Shows an execution with its states, attempts and durations, its input and its output or error. Of a Distributed Map it shows how many items and child executions ended how, and why children failed." + executionHelp,
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := e.interruptible(cmd.Context())
@@ -176,16 +176,20 @@ func (e *env) showExecution(ctx context.Context, c *executions.Client, id spec.I
 			doc.States[i].DurationSeconds = t.Visits[i].Duration(e.now()).Seconds()
 		}
 	}
-	return e.write(doc, func() string { return e.executionText(d, &t, out) })
+	doc.MapRuns = e.mapRunDocs(ctx, c, mapRunsOf(events))
+	return e.write(doc, func() string { return e.executionText(d, &t, out, doc.MapRuns) })
 }
 
-func (e *env) executionText(d *executions.Details, t *executions.Timeline, out executions.Outcome) string {
+func (e *env) executionText(d *executions.Details, t *executions.Timeline, out executions.Outcome, runs []mapRunDoc) string {
 	st, now := e.OutStyle, e.now()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(d.Name, 0)),
 		render.StatusStyle(st, d.Status).Render(string(d.Status)), render.Duration(d.Duration(now)))
 	fmt.Fprintf(&b, "%s\n", st.Muted.Render(fmt.Sprintf("%s · started %s · %s", render.Line(d.ARN, 0), d.Start.Local().Format(time.DateTime), render.Count(int(t.LastID), "event", "events"))))
 	b.WriteString(render.Timeline(st, t, now))
+	for i := range runs {
+		b.WriteString(render.MapRun(st, &runs[i].MapRun, runs[i].Failures, now))
+	}
 	section := func(title, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "%s\n%s\n", st.Key.Render(title), render.JSON(text, ""))

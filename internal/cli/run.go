@@ -20,15 +20,16 @@ import (
 )
 
 type runOptions struct {
-	pipeline string
-	input    string
-	inputs   string
-	batch    string
-	name     string
-	wait     bool
-	watch    bool
-	detach   bool
-	timeout  time.Duration
+	pipeline  string
+	input     string
+	inputFile string
+	inputs    string
+	batch     string
+	name      string
+	wait      bool
+	watch     bool
+	detach    bool
+	timeout   time.Duration
 }
 
 func newRun(e *env) *cobra.Command {
@@ -39,12 +40,17 @@ func newRun(e *env) *cobra.Command {
 		Long: `Starts an execution of a pipeline. Without --wait or --watch it returns as soon as
 the execution has started.
 
+With --input-file the file (or the folder, if the template reads many files) is
+uploaded to the pipeline's bucket and one execution works through it, as pipelines of
+the template batch do. While it is waited for, the progress of its Map Run is shown.
+
 With --inputs every line of a JSONL file (or row of a CSV file) becomes one
 execution; a batch that was cut off goes on where it stopped when it is run again
 with the same --batch name.`,
 		Example: `  pipelinetui run acme/fraud --input '{"amount": 12}' --wait
   pipelinetui run acme/fraud --input @order.json --watch
-  pipelinetui run acme/fraud --inputs orders.jsonl --batch monday --wait`,
+  pipelinetui run acme/fraud --inputs orders.jsonl --batch monday --wait
+  pipelinetui run acme/churn --input-file customers.jsonl --wait`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.pipeline = args[0]
@@ -53,6 +59,7 @@ with the same --batch name.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.input, "input", "i", "", "the input: JSON, @FILE, or - for standard input")
+	f.StringVar(&o.inputFile, "input-file", "", "a data set that one execution works through")
 	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl or .csv file")
 	f.StringVar(&o.batch, "batch", "", "name of the batch that --inputs starts")
 	f.StringVar(&o.name, "name", "", "name of the execution; the same name and input start it once")
@@ -62,7 +69,7 @@ with the same --batch name.`,
 	f.DurationVar(&o.timeout, "timeout", 0, "give up waiting after this time; the execution goes on")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
 	cmd.MarkFlagsMutuallyExclusive("watch", "detach")
-	cmd.MarkFlagsMutuallyExclusive("input", "inputs")
+	cmd.MarkFlagsMutuallyExclusive("input", "input-file", "inputs")
 	cmd.MarkFlagsMutuallyExclusive("name", "inputs")
 	return cmd
 }
@@ -75,9 +82,9 @@ func (e *env) run(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.input == "" && o.inputs == "" {
+	if o.input == "" && o.inputFile == "" && o.inputs == "" {
 		return fault.New(fault.Invalid, "run needs an input").
-			WithHint("Give it with --input JSON, --input @FILE, --input - or --inputs FILE. `pipelinetui show %s` has an example.", id)
+			WithHint("Give it with --input JSON, --input @FILE, --input -, --input-file FILE or --inputs FILE. `pipelinetui show %s` has an example.", id)
 	}
 	if o.timeout != 0 && !o.wait && !o.watch {
 		return fault.New(fault.Invalid, "--timeout means nothing without --wait or --watch").WithHint("Add --wait.")
@@ -85,18 +92,25 @@ func (e *env) run(ctx context.Context, o *runOptions) error {
 	if o.inputs != "" {
 		return e.runBatch(ctx, o, id)
 	}
-	input, err := e.readInput(o.input)
-	if err != nil {
-		return err
-	}
-	if err := executions.ValidateInput(input); err != nil {
-		return err
+	var input []byte
+	if o.inputFile == "" {
+		if input, err = e.readInput(o.input); err != nil {
+			return err
+		}
+		if err := executions.ValidateInput(input); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := e.interruptible(ctx)
 	defer cancel()
 	m, err := e.open().Machine(ctx, id)
 	if err != nil {
 		return err
+	}
+	if o.inputFile != "" {
+		if input, err = e.uploadInput(ctx, o, m); err != nil {
+			return err
+		}
 	}
 	started, err := m.Client.Start(ctx, executions.StartInput{Machine: m.Alias, Name: o.name, Input: input})
 	if err != nil {
@@ -168,39 +182,71 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 	}
 	w := o.client.Watch(ctx, o.arn)
 	defer w.Cancel()
-	var t executions.Timeline
-	for ev := range w.Events() {
-		t.Apply(ev)
-		if l != nil {
-			if err := l.emit(struct {
-				Type  string           `json:"type"`
-				Event executions.Event `json:"event"`
-			}{"event", ev}); err != nil {
-				return err
-			}
-			continue
-		}
-		if line := render.EventLine(e.ErrStyle, ev, t.Start); o.events && line != "" {
-			fmt.Fprintln(e.Err, line)
-		}
+	t, runs, err := e.followExecution(ctx, o, w, l)
+	if err != nil {
+		return err
 	}
 	outcome, err := w.Wait()
 	if err != nil {
 		return e.watchEnded(ctx, o, err)
 	}
-	doc := newExecutionDoc(o.id, outcome, &t)
+	doc := newExecutionDoc(o.id, outcome, t)
+	doc.MapRuns = e.mapRunDocs(ctx, o.client, runs)
 	if l != nil {
 		err = l.emit(struct {
 			Type string `json:"type"`
 			executionDoc
 		}{"result", doc})
 	} else {
-		err = e.write(doc, func() string { return e.outcomeText(outcome) })
+		err = e.write(doc, func() string { return e.outcomeText(outcome, doc.MapRuns) })
 	}
 	if err != nil || !o.exit {
 		return err
 	}
 	return verdictOf(outcome)
+}
+
+// followExecution shows an execution's events and the progress of its Map Runs until the
+// events end. It returns what the events told, and the ARNs of the Map Runs.
+func (e *env) followExecution(ctx context.Context, o watchOptions, w *executions.Watch, l *lines) (*executions.Timeline, []string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	runs := newMapRuns(ctx, o.client)
+	defer func() { cancel(); runs.relays.Wait() }()
+	printer := mapRunPrinter{began: e.now()}
+	t := &executions.Timeline{}
+	for events := w.Events(); ; {
+		select {
+		case ev, more := <-events:
+			if !more {
+				return t, runs.arns, nil
+			}
+			t.Apply(ev)
+			if err := e.tellEvent(l, o, ev, t.Start); err != nil {
+				return nil, nil, err
+			}
+			runs.follow(ev)
+		case p := <-runs.updates:
+			if l == nil && !printer.worth(&p.MapRun, e.now()) {
+				continue
+			}
+			if err := e.tellMapRun(l, p, t.Start); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+}
+
+func (e *env) tellEvent(l *lines, o watchOptions, ev executions.Event, start time.Time) error {
+	if l != nil {
+		return l.emit(struct {
+			Type  string           `json:"type"`
+			Event executions.Event `json:"event"`
+		}{"event", ev})
+	}
+	if line := render.EventLine(e.ErrStyle, ev, start); o.events && line != "" {
+		fmt.Fprintln(e.Err, line)
+	}
+	return nil
 }
 
 var errWatchTimeout = errors.New("the time to wait is over")
@@ -224,28 +270,18 @@ func verdictOf(out executions.Outcome) error {
 	if out.FailedState != "" {
 		where = " in state " + out.FailedState
 	}
-	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, strings.TrimSpace(out.Error+"\n"+causeText(out.Cause)))
+	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, strings.TrimSpace(out.Error+"\n"+executions.MessageOf(out.Cause)))
 	return f.WithHint("Run `pipelinetui executions show %s` for the input of each state.", out.ARN)
 }
 
-// causeText shortens the JSON that Lambda puts into a cause to its message.
-func causeText(c string) string {
-	var lambda struct {
-		ErrorMessage string   `json:"errorMessage"`
-		ErrorType    string   `json:"errorType"`
-		StackTrace   []string `json:"stackTrace"`
-	}
-	if json.Unmarshal([]byte(c), &lambda) == nil && lambda.ErrorMessage != "" {
-		return lambda.ErrorMessage
-	}
-	return c
-}
-
-func (e *env) outcomeText(out executions.Outcome) string {
+func (e *env) outcomeText(out executions.Outcome, runs []mapRunDoc) string {
 	st := e.OutStyle
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(out.Name, 0)),
 		render.StatusStyle(st, out.Status).Render(string(out.Status)), st.Muted.Render(render.Duration(out.Stop.Sub(out.Start))))
+	for i := range runs {
+		b.WriteString(render.MapRun(st, &runs[i].MapRun, runs[i].Failures, e.now()))
+	}
 	if out.Output != "" {
 		fmt.Fprintln(&b, render.JSON(out.Output, ""))
 	}
@@ -267,6 +303,7 @@ type executionDoc struct {
 	Cause       string            `json:"cause,omitempty"`
 	FailedState string            `json:"failedState,omitempty"`
 	States      []stateDoc        `json:"states"`
+	MapRuns     []mapRunDoc       `json:"mapRuns,omitempty"`
 }
 
 type stateDoc struct {

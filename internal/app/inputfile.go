@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/pipelinetui/pipelinetui/internal/artifacts"
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// inputFolder is what a pipeline's roles may read data sets from.
+const inputFolder = "in/"
+
+// maxDataset is the largest file that a Distributed Map reads, in bytes.
+// (step-functions/latest/dg/input-output-itemreader.html)
+const maxDataset = 10 << 30
+
+// DataSet is a data set that an execution will work through: a local file, or
+// the files of a folder, and the input that names them.
+type DataSet struct {
+	Files []artifacts.File
+	Bytes int64
+	// Input is the execution's input.
+	Input json.RawMessage
+
+	store artifacts.Store
+	// where is the key of the one file, or the folder of many.
+	where string
+}
+
+// URI says where the data set will be.
+func (d *DataSet) URI() string { return "s3://" + d.store.Bucket + "/" + d.where }
+
+// DataSet prepares a file, or a folder where the template takes one, for the
+// execution called name. It refuses a pipeline whose template takes no file, and
+// a name that is taken: what another execution reads must not change under it.
+func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*DataSet, error) {
+	cat, err := a.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	t, err := cat.Lookup(m.Pipeline.Template)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.InputFile) == 0 {
+		return nil, fault.New(fault.Unsupported, "pipeline %s is of template %s, whose executions take no file", m.ID, t.Name).
+			WithHint("Give each input with --input, or many with --inputs FILE; the template batch works through a file in one execution.")
+	}
+	files, err := artifacts.Files(path, inputFolder+name+"/")
+	if err != nil {
+		return nil, err
+	}
+	d := &DataSet{Files: files, where: inputKey(files, name)}
+	for _, f := range files {
+		d.Bytes += f.Size
+		if f.Size > maxDataset {
+			return nil, fault.New(fault.Invalid, "%s has %d GiB; a Distributed Map reads files of up to 10 GiB", f.Path, f.Size>>30).
+				WithHint("Divide it into several files.")
+		}
+	}
+	if len(files) > 1 && !t.TakesFolder(m.Pipeline.Parameters) {
+		return nil, fault.New(fault.Invalid, "%s is a folder, but pipeline %s reads one file in an execution", path, m.ID).
+			WithHint("Name the file, or set inputFormat to S3FLATTEN or S3LIST.")
+	}
+	if err := nameFree(ctx, m, name); err != nil {
+		return nil, err
+	}
+	input, ok := t.InputFor(m.Pipeline.Parameters, d.where)
+	if !ok {
+		return nil, fault.New(fault.Unsupported, "template %s says no input for a file with the parameters of %s", t.Name, m.ID).
+			WithHint("Put the file into the bucket yourself and name it with --input.")
+	}
+	d.Input = json.RawMessage(input)
+	if d.store, err = a.storeOf(ctx, m); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// inputKey is the key of the one file; of a folder, a key at its top.
+func inputKey(files []artifacts.File, name string) string {
+	if len(files) == 1 {
+		return files[0].Key
+	}
+	return inputFolder + name + "/"
+}
+
+func nameFree(ctx context.Context, m *Machine, name string) error {
+	arn, err := executions.ExecutionARN(m.ARN, name)
+	if err != nil {
+		return err
+	}
+	switch d, err := m.Client.Describe(ctx, arn); {
+	case err == nil:
+		return fault.New(fault.Conflict, "there is an execution %s of %s already (%s)", name, m.ID, d.Status).
+			WithHint("Choose another --name, or look at it with `pipelinetui executions watch %s %s`.", m.ID, name)
+	case fault.KindOf(err) == fault.NotFound:
+		return nil
+	default:
+		return err
+	}
+}
+
+func (a *App) storeOf(ctx context.Context, m *Machine) (artifacts.Store, error) {
+	bucket, _ := m.State.Outputs["bucketName"].Value.(string)
+	if bucket == "" {
+		return artifacts.Store{}, fault.New(fault.NotFound, "pipeline %s has no bucket", m.ID).
+			WithHint("Run `pipelinetui up %s` and see what fails.", m.ID)
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return artifacts.Store{}, err
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Region, m.Pipeline.AssumeRole))
+	if err != nil {
+		return artifacts.Store{}, err
+	}
+	return artifacts.Store{API: artifacts.Connect(cfg), Bucket: bucket}, nil
+}
+
+// Upload puts the data set into the pipeline's bucket.
+func (d *DataSet) Upload(ctx context.Context, progress artifacts.Progress) error {
+	return d.store.Upload(ctx, d.Files, progress)
+}
