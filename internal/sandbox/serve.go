@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -45,6 +46,8 @@ type ServeOptions struct {
 	Images map[string]string
 	// ImageHint tells the user how to map an image.
 	ImageHint string
+	// Faults is what goes wrong on purpose from the start; SetFaults changes it.
+	Faults faults.Config
 	// Version is told by health and state.
 	Version string
 	// Log takes the daemon's log; nil means the file LogPath(Dir), from LogLevel on.

@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
@@ -29,6 +30,7 @@ import (
 // router.
 type services struct {
 	router *wire.Router
+	gate   *faults.Gate
 	db     *store.DB
 	// starters resume work in this order; closers end it in the reverse order.
 	starters []starter
@@ -82,6 +84,13 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 	}
 	s := &services{db: db, router: wire.NewRouter(o.Account, o.Region, nil, nil)}
 	s.router.Log = o.Log.With("component", "router")
+	s.gate = faults.New(o.Clock, o.Region)
+	s.gate.Register(s.router)
+	s.router.SetGate(s.gate)
+	if err := s.gate.Set(o.Faults); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("faults: %w", err)
+	}
 	b := &builder{services: s, ServeOptions: o, endpoint: endpoint, policies: &policyCache{now: o.Clock.Now}}
 	for _, step := range []func() error{
 		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,

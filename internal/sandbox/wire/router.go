@@ -64,6 +64,7 @@ type Router struct {
 
 	verify Verifier
 	auth   Authorizer
+	gate   Gate
 
 	mu       sync.RWMutex
 	services map[string]*Service // by ID
@@ -82,6 +83,24 @@ func NewRouter(account, region string, verify Verifier, auth Authorizer) *Router
 
 // SetSecurity sets who authenticates and who authorises.
 func (r *Router) SetSecurity(v Verifier, a Authorizer) { r.verify, r.auth = v, a }
+
+// Gate is asked before each authenticated call, from outside and from inside. It
+// may delay the call, and fail it by an *Error. Operation is empty for REST
+// services called from outside, which find theirs later.
+type Gate interface {
+	Admit(ctx context.Context, req *Request) error
+}
+
+// SetGate sets the gate; without one every call passes. Like registration it
+// ends before the first request.
+func (r *Router) SetGate(g Gate) { r.gate = g }
+
+func (r *Router) admit(ctx context.Context, req *Request) error {
+	if r.gate == nil {
+		return nil
+	}
+	return r.gate.Admit(ctx, req)
+}
 
 // Register adds a service.
 func (r *Router) Register(s Service) {
@@ -142,6 +161,9 @@ func (r *Router) Invoke(ctx context.Context, p Principal, service, operation str
 		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s:%s", service, operation)
 	}
 	req := r.request(p, r.Region, service, operation)
+	if err := r.admit(ctx, req); err != nil {
+		return nil, AsError(err)
+	}
 	out, err := op(ctx, req, in)
 	if err != nil {
 		return nil, AsError(err)
@@ -172,6 +194,10 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		return
 	}
 	if svc.Handler != nil {
+		if err := r.admit(h.Context(), req); err != nil {
+			r.writeError(w, svc, req, h, AsError(err))
+			return
+		}
 		svc.Handler(w, h, req)
 		return
 	}
@@ -230,7 +256,10 @@ func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req
 		r.writeError(w, svc, req, h, Errorf(http.StatusBadRequest, code, "the sandbox does not serve %s:%s", svc.ID, req.Operation))
 		return
 	}
-	out, err := op(h.Context(), req, in)
+	var out any
+	if err = r.admit(h.Context(), req); err == nil {
+		out, err = op(h.Context(), req, in)
+	}
 	if err != nil {
 		e := AsError(err)
 		r.Log.Debug("request", "service", svc.ID, "operation", req.Operation, "id", req.ID, "error", e.Code, "message", e.Message)

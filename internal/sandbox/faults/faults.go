@@ -1,0 +1,297 @@
+// Package faults owns the troubles that the sandbox makes on purpose: AWS's own
+// request quotas, throttling, latency and failing calls, for tests of what watches
+// and retries, and for users who rehearse. It is off until it is configured. Of
+// the sandbox it imports wire only.
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Config says what goes wrong. The zero value is nothing.
+type Config struct {
+	// Quotas makes the token buckets count that AWS has for each API of an account
+	// and region, as far as they are published (Step Functions, Lambda).
+	Quotas bool `json:"quotas,omitempty"`
+	// Rules are tried in order for each call. The delays of all that match add up;
+	// the first that fails the call ends it.
+	Rules []Rule `json:"rules,omitempty"`
+}
+
+// Rule is one kind of trouble.
+type Rule struct {
+	// Service and Operation say which calls: "sfn", "StartExecution". They may have
+	// wildcards as in path.Match ("Describe*"); empty means all. Calls that Step
+	// Functions makes for a state count too.
+	Service   string `json:"service,omitempty"`
+	Operation string `json:"operation,omitempty"`
+	// Share is the part of the calls that are hit, from 0 to 1; 0 means all.
+	Share float64 `json:"share,omitempty"`
+	// Times is how many calls are hit before the rule is used up; 0 has no limit.
+	Times int `json:"times,omitempty"`
+	// LatencyMs delays the call, JitterMs adds up to as much again at random.
+	LatencyMs int `json:"latencyMs,omitempty"`
+	JitterMs  int `json:"jitterMs,omitempty"`
+	// Throttle fails the call as the service throttles. Error fails it with that
+	// code, Message and Status (500 if there is none). Without either the call is
+	// only delayed.
+	Throttle bool   `json:"throttle,omitempty"`
+	Error    string `json:"error,omitempty"`
+	Message  string `json:"message,omitempty"`
+	Status   int    `json:"status,omitempty"`
+}
+
+func (r *Rule) check() error {
+	for _, pattern := range []string{r.Service, r.Operation} {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("%q is no pattern", pattern)
+		}
+	}
+	switch {
+	case r.Share < 0 || r.Share > 1:
+		return fmt.Errorf("share is %v; it must be from 0 to 1", r.Share)
+	case r.Times < 0 || r.LatencyMs < 0 || r.JitterMs < 0:
+		return fmt.Errorf("times, latencyMs and jitterMs must not be negative")
+	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
+		return fmt.Errorf("status is %d; it must be from 400 to 599", r.Status)
+	case r.Throttle && r.Error != "":
+		return fmt.Errorf("throttle and error exclude each other")
+	case !r.Throttle && r.Error == "" && r.LatencyMs == 0 && r.JitterMs == 0:
+		return fmt.Errorf("it does nothing: give throttle, error or latencyMs")
+	}
+	return nil
+}
+
+func (r *Rule) matches(service, operation string) bool {
+	return match(r.Service, service) && match(r.Operation, operation)
+}
+
+func match(pattern, name string) bool {
+	if pattern == "" || pattern == "*" {
+		return true
+	}
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
+}
+
+// Status is the configuration with what came of it.
+type Status struct {
+	Config
+	// Hits counts for each rule the calls that it hit; Throttled those that the
+	// quotas refused, by "service.Operation".
+	Hits      []int          `json:"hits,omitempty"`
+	Throttled map[string]int `json:"throttled,omitempty"`
+}
+
+// Gate decides about each call. It implements wire.Gate and is safe for
+// concurrent use.
+type Gate struct {
+	clk    clock.Clock
+	region string
+
+	mu      sync.Mutex
+	config  Config
+	hits    []int
+	refused map[string]int
+	buckets map[string]*rate.Limiter
+}
+
+// New returns a gate that lets everything pass.
+func New(clk clock.Clock, region string) *Gate { return &Gate{clk: clk, region: region} }
+
+// Set replaces the configuration; counters and buckets begin anew. It changes
+// nothing if the configuration is wrong.
+func (g *Gate) Set(c Config) error {
+	for i := range c.Rules {
+		if err := c.Rules[i].check(); err != nil {
+			return fmt.Errorf("rule %d: %w", i+1, err)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.config, g.hits = c, make([]int, len(c.Rules))
+	g.refused, g.buckets = map[string]int{}, map[string]*rate.Limiter{}
+	return nil
+}
+
+// Status returns the configuration and the counters.
+func (g *Gate) Status() Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := Status{Config: g.config, Hits: append([]int(nil), g.hits...), Throttled: map[string]int{}}
+	for k, n := range g.refused {
+		out.Throttled[k] = n
+	}
+	return out
+}
+
+// Admit implements wire.Gate.
+func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
+	if req.Service == serviceID {
+		return nil // who configures must not lock himself out
+	}
+	delay, err := g.decide(req.Service, operationOf(req))
+	if delay > 0 {
+		if err := clock.Sleep(ctx, g.clk, delay); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// decide applies quotas and rules to a call.
+func (g *Gate) decide(service, operation string) (delay time.Duration, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.config.Quotas && !g.take(service, operation) {
+		g.refused[service+"."+operation]++
+		return 0, throttling(service)
+	}
+	for i := range g.config.Rules {
+		r := &g.config.Rules[i]
+		if !r.matches(service, operation) || r.Times > 0 && g.hits[i] >= r.Times {
+			continue
+		}
+		if r.Share > 0 && rand.Float64() >= r.Share { //nolint:gosec // chance
+			continue
+		}
+		g.hits[i]++
+		delay += time.Duration(r.LatencyMs) * time.Millisecond
+		if r.JitterMs > 0 {
+			delay += time.Duration(rand.IntN(r.JitterMs+1)) * time.Millisecond //nolint:gosec // chance
+		}
+		switch {
+		case r.Throttle:
+			return delay, throttling(service)
+		case r.Error != "":
+			return delay, r.failure()
+		}
+	}
+	return delay, nil
+}
+
+func (r *Rule) failure() *wire.Error {
+	status, message := r.Status, r.Message
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	if message == "" {
+		message = "This failure was asked for."
+	}
+	return wire.Errorf(status, r.Error, "%s", message)
+}
+
+// throttling is how a service refuses a call that comes too fast.
+func throttling(service string) *wire.Error {
+	switch service {
+	case "s3":
+		return wire.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	case "lambda":
+		e := wire.Errorf(http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+		e.Fields = map[string]any{"Reason": "CallerRateLimitExceeded"}
+		return e
+	case "iam", "sts", "cloudwatch":
+		return wire.Errorf(http.StatusBadRequest, "Throttling", "Rate exceeded")
+	}
+	return wire.Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
+}
+
+// operationOf names the operation of a call. Services with REST protocols find
+// theirs after the gate, so the most used ones are told by method and path here;
+// the others have no name and match rules without an operation only.
+func operationOf(req *wire.Request) string {
+	if req.Operation != "" || req.HTTP == nil {
+		return req.Operation
+	}
+	method, p := req.HTTP.Method, req.HTTP.URL.Path
+	switch req.Service {
+	case "lambda":
+		switch {
+		case method == http.MethodPost && strings.HasSuffix(p, "/invocations"):
+			return "Invoke"
+		case method == http.MethodPost && strings.HasSuffix(p, "/functions"):
+			return "CreateFunction"
+		case method == http.MethodGet && strings.Count(p, "/") == 3:
+			return "GetFunction"
+		}
+	case "sagemakerruntime":
+		if strings.HasSuffix(p, "/async-invocations") {
+			return "InvokeEndpointAsync"
+		}
+		return "InvokeEndpoint"
+	case "s3":
+		return objectOperation(method, p, req.HTTP.URL.Query().Has("uploadId"))
+	}
+	return ""
+}
+
+func objectOperation(method, p string, part bool) string {
+	_, key, object := strings.Cut(strings.TrimPrefix(p, "/"), "/")
+	names := map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject", http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject"}
+	switch {
+	case part && method == http.MethodPut:
+		return "UploadPart"
+	case object && key != "" && !part:
+		return names[method]
+	}
+	return ""
+}
+
+// serviceID is the sandbox's own service, which controls the gate.
+const serviceID = "sandbox"
+
+// Scope is the signing name of the sandbox's own service, Target the prefix of
+// its X-Amz-Target. Its operations are PutFaults, which takes a Config, and
+// DescribeFaults; both return a Status. Only the account's own user may call them.
+const (
+	Scope  = "sandbox"
+	Target = "PipelinetuiSandbox"
+)
+
+// Register adds the service that controls the gate.
+func (g *Gate) Register(r *wire.Router) {
+	r.Register(wire.Service{ID: serviceID, Scope: Scope, Target: Target, Protocol: wire.JSON10})
+	r.Handle(serviceID, "PutFaults", func(_ context.Context, req *wire.Request, in []byte) (any, error) {
+		if err := onlyAdmin(req); err != nil {
+			return nil, err
+		}
+		var c Config
+		d := json.NewDecoder(strings.NewReader(string(in)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c); err != nil {
+			return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
+		}
+		if err := g.Set(c); err != nil {
+			return nil, wire.Errorf(http.StatusBadRequest, "ValidationException", "%s", err)
+		}
+		return g.reply()
+	})
+	r.Handle(serviceID, "DescribeFaults", func(_ context.Context, req *wire.Request, _ []byte) (any, error) {
+		if err := onlyAdmin(req); err != nil {
+			return nil, err
+		}
+		return g.reply()
+	})
+}
+
+func (g *Gate) reply() (json.RawMessage, error) { return json.Marshal(g.Status()) }
+
+func onlyAdmin(req *wire.Request) error {
+	if req.Principal.Admin {
+		return nil
+	}
+	return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "only the account's own user controls the sandbox")
+}

@@ -1,0 +1,188 @@
+package faults
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+var start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func call(service, operation string) *wire.Request {
+	return &wire.Request{Service: service, Operation: operation}
+}
+
+func code(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	var e *wire.Error
+	require.ErrorAs(t, err, &e)
+	return e.Code
+}
+
+func TestQuotasAreTokenBuckets(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		region, service, operation string
+		burst, perSecond           int
+		code                       string
+	}{
+		{"us-east-1", "sfn", "StartExecution", 1300, 300, "ThrottlingException"},
+		{"eu-central-1", "sfn", "StartExecution", 800, 150, "ThrottlingException"},
+		{"us-east-1", "sfn", "ListExecutions", 200, 5, "ThrottlingException"},
+		{"eu-central-1", "sfn", "ListExecutions", 100, 2, "ThrottlingException"},
+		{"us-east-1", "sfn", "DescribeMapRun", 200, 1, "ThrottlingException"},
+		{"us-east-1", "sfn", "CreateStateMachine", 100, 1, "ThrottlingException"},
+		{"us-east-1", "lambda", "CreateFunction", 15, 15, "TooManyRequestsException"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.region+" "+tt.operation, func(t *testing.T) {
+			t.Parallel()
+			clk := clock.NewFake(start)
+			g := New(clk, tt.region)
+			require.NoError(t, g.Set(Config{Quotas: true}))
+			take := func() (n int) {
+				for {
+					if err := g.Admit(t.Context(), call(tt.service, tt.operation)); err != nil {
+						require.Equal(t, tt.code, code(t, err))
+						return n
+					}
+					n++
+				}
+			}
+			require.Equal(t, tt.burst, take())
+			clk.Advance(time.Second)
+			require.Equal(t, tt.perSecond, take())
+			clk.Advance(time.Hour)
+			require.Equal(t, tt.burst, take(), "the bucket does not overflow")
+			require.Equal(t, map[string]int{tt.service + "." + tt.operation: 3}, g.Status().Throttled)
+			require.NoError(t, g.Admit(t.Context(), call("sqs", "SendMessage")), "no quota is known")
+			require.NoError(t, g.Admit(t.Context(), call(tt.service, "Invoke")))
+		})
+	}
+}
+
+func TestLambdaSharesItsControlQuota(t *testing.T) {
+	t.Parallel()
+	g := New(clock.NewFake(start), "us-east-1")
+	require.NoError(t, g.Set(Config{Quotas: true}))
+	for i := range 15 {
+		require.NoError(t, g.Admit(t.Context(), call("lambda", []string{"CreateFunction", "PublishVersion"}[i%2])))
+	}
+	require.Equal(t, "TooManyRequestsException", code(t, g.Admit(t.Context(), call("lambda", "ListFunctions"))))
+	require.NoError(t, g.Admit(t.Context(), call("lambda", "GetFunction")), "has its own")
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		rules []Rule
+		call  *wire.Request
+		codes []string // of calls one after the other
+	}{
+		"nothing":         {nil, call("sfn", "StartExecution"), []string{""}},
+		"other service":   {[]Rule{{Service: "s3", Throttle: true}}, call("sfn", "StartExecution"), []string{""}},
+		"other operation": {[]Rule{{Service: "sfn", Operation: "Stop*", Throttle: true}}, call("sfn", "StartExecution"), []string{""}},
+		"pattern":         {[]Rule{{Operation: "Start*", Throttle: true}}, call("sfn", "StartExecution"), []string{"ThrottlingException"}},
+		"times":           {[]Rule{{Throttle: true, Times: 2}}, call("iam", "GetRole"), []string{"Throttling", "Throttling", ""}},
+		"s3":              {[]Rule{{Service: "s3", Throttle: true}}, call("s3", "PutObject"), []string{"SlowDown"}},
+		"own error":       {[]Rule{{Error: "ModelError", Status: 424}}, call("sagemakerruntime", "InvokeEndpoint"), []string{"ModelError"}},
+		"second rule":     {[]Rule{{Service: "s3", Throttle: true}, {Error: "Boom", Times: 1}}, call("sqs", "SendMessage"), []string{"Boom", ""}},
+		"control":         {[]Rule{{Throttle: true}}, call(serviceID, "PutFaults"), []string{""}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := New(clock.NewFake(start), "us-east-1")
+			require.NoError(t, g.Set(Config{Rules: tt.rules}))
+			for i, want := range tt.codes {
+				require.Equal(t, want, code(t, g.Admit(t.Context(), tt.call)), "call %d", i+1)
+			}
+		})
+	}
+}
+
+func TestShare(t *testing.T) {
+	t.Parallel()
+	g := New(clock.NewFake(start), "us-east-1")
+	require.NoError(t, g.Set(Config{Rules: []Rule{{Share: 0.3, Throttle: true}}}))
+	const n = 10_000
+	for range n {
+		_ = g.Admit(t.Context(), call("sfn", "StartExecution"))
+	}
+	require.InDelta(t, 0.3*n, g.Status().Hits[0], 0.05*n)
+}
+
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	clk := clock.NewFake(start)
+	g := New(clk, "us-east-1")
+	require.NoError(t, g.Set(Config{Rules: []Rule{{LatencyMs: 200}, {LatencyMs: 50, Error: "Late"}}}))
+	done := make(chan error, 1)
+	admit := func(ctx context.Context) { done <- g.Admit(ctx, call("sfn", "StartExecution")) }
+	go admit(t.Context())
+	require.NoError(t, clk.WaitTimers(t.Context(), 1))
+	clk.Advance(249 * time.Millisecond)
+	select {
+	case err := <-done:
+		t.Fatal("too early: ", err)
+	default:
+	}
+	clk.Advance(time.Millisecond)
+	require.Equal(t, "Late", code(t, <-done))
+	ctx, cancel := context.WithCancel(t.Context())
+	go admit(ctx)
+	require.NoError(t, clk.WaitTimers(t.Context(), 1))
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+}
+
+func TestWrongConfigChangesNothing(t *testing.T) {
+	t.Parallel()
+	g := New(clock.NewFake(start), "us-east-1")
+	require.NoError(t, g.Set(Config{Quotas: true}))
+	for name, r := range map[string]Rule{
+		"share is 2":         {Share: 2, Throttle: true},
+		"must not be":        {Times: -1, Throttle: true},
+		"does nothing":       {Service: "s3"},
+		"is no pattern":      {Service: "[", Throttle: true},
+		"status is 200":      {Error: "E", Status: 200},
+		"exclude each other": {Error: "E", Throttle: true},
+	} {
+		require.ErrorContains(t, g.Set(Config{Rules: []Rule{{Throttle: true}, r}}), "rule 2: ", name)
+		require.ErrorContains(t, g.Set(Config{Rules: []Rule{r}}), name)
+	}
+	require.True(t, g.Status().Quotas)
+	require.Empty(t, g.Status().Rules)
+}
+
+func TestOperationsOfRESTServices(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ service, method, target, want string }{
+		{"s3", http.MethodPut, "/bucket/a/b", "PutObject"},
+		{"s3", http.MethodGet, "/bucket/a", "GetObject"},
+		{"s3", http.MethodHead, "/bucket/a", "HeadObject"},
+		{"s3", http.MethodDelete, "/bucket/a", "DeleteObject"},
+		{"s3", http.MethodPut, "/bucket/a?partNumber=1&uploadId=x", "UploadPart"},
+		{"s3", http.MethodGet, "/bucket?list-type=2", ""},
+		{"lambda", http.MethodPost, "/2015-03-31/functions/f/invocations", "Invoke"},
+		{"lambda", http.MethodPost, "/2015-03-31/functions", "CreateFunction"},
+		{"lambda", http.MethodGet, "/2015-03-31/functions/f", "GetFunction"},
+		{"lambda", http.MethodGet, "/2015-03-31/functions/f/policy", ""},
+		{"sagemakerruntime", http.MethodPost, "/endpoints/e/invocations", "InvokeEndpoint"},
+		{"sagemakerruntime", http.MethodPost, "/endpoints/e/async-invocations", "InvokeEndpointAsync"},
+	}
+	for _, tt := range tests {
+		req := &wire.Request{Service: tt.service, HTTP: httptest.NewRequestWithContext(t.Context(), tt.method, tt.target, nil)}
+		require.Equal(t, tt.want, operationOf(req), "%s %s", tt.method, tt.target)
+	}
+}
