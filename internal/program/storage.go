@@ -202,11 +202,20 @@ func addBucketHistory(b *build) error {
 
 // addObject uploads a local file. Its name has to change with its content: an
 // object under a name that something refers to is never overwritten. It has no
-// tags: S3 allows ten on an object, and a pipeline may have fifty.
+// tags: S3 allows ten on an object, and a pipeline may have fifty. Its
+// encryption is said and not left to the bucket's default: so it is written
+// anew when the pipeline's key comes or goes, and outlives a key that goes.
 func (b *build) addObject(name, key, path string) (*s3.BucketObjectv2, error) {
-	return s3.NewBucketObjectv2(b.ctx, name, &s3.BucketObjectv2Args{
-		Bucket: b.bucket.Bucket,
-		Key:    pulumi.String(key),
-		Source: pulumi.NewFileAsset(path),
-	}, pulumi.DependsOn(b.bucketReady))
+	args := &s3.BucketObjectv2Args{
+		Bucket:               b.bucket.Bucket,
+		Key:                  pulumi.String(key),
+		Source:               pulumi.NewFileAsset(path),
+		ServerSideEncryption: pulumi.String("AES256"),
+	}
+	if own := b.keyArn(); own != nil {
+		args.ServerSideEncryption = pulumi.String("aws:kms")
+		args.KmsKeyId = own
+		args.BucketKeyEnabled = pulumi.Bool(true)
+	}
+	return s3.NewBucketObjectv2(b.ctx, name, args, pulumi.DependsOn(b.bucketReady))
 }
