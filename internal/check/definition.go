@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"slices"
@@ -66,7 +67,13 @@ func (c *checker) states(shown string, src *source) {
 	if err != nil {
 		var syntax *value.SyntaxError
 		errors.As(err, &syntax)
-		m.at(src.at(syntax.Line, syntax.Column), Error, "json-syntax", "Correct the JSON.", "%s", strings.TrimSpace(syntax.Msg))
+		offset := src.at(syntax.Line, syntax.Column)
+		// The language counts as AWS's parser does, behind the offending character.
+		var own *json.SyntaxError
+		if errors.As(json.Unmarshal([]byte(src.text), new(any)), &own) {
+			offset = int(own.Offset) - 1
+		}
+		m.at(offset, Error, "json-syntax", "Correct the JSON.", "%s", strings.TrimSpace(syntax.Msg))
 		return
 	}
 	m.root = root

@@ -19,7 +19,7 @@ type read struct {
 // functions are the functions of JSONata that Step Functions has: all of
 // jsonata.org but $eval, and some of its own.
 // (step-functions/latest/dg/transforming-data.html)
-var functions = strings.Fields(`abs append assert average base64decode base64encode boolean ceil clone contains count
+var functions = strings.Fields(`abs append assert average base64decode base64encode boolean ceil contains count
 	decodeUrl decodeUrlComponent distinct each encodeUrl encodeUrlComponent error exists filter floor formatBase formatInteger
 	formatNumber fromMillis join keys length lookup lowercase map match max merge millis min not now number pad parseInteger power
 	random reduce replace reverse round shuffle sift single sort split spread sqrt string substring substringAfter substringBefore

@@ -93,6 +93,10 @@ func (m *machine) resource(s *state, n *value.Node) {
 		return
 	}
 	i, ok := asl.ParseIntegration(arn)
+	if _, call, isSDK := strings.Cut(arn, ":states:::aws-sdk:"); isSDK && !ok { // a service with characters that none has
+		service, operation, _ := strings.Cut(call, ":")
+		i, ok = asl.Integration{Service: "aws-sdk:" + service, Operation: operation}, operation != ""
+	}
 	if !ok {
 		m.on(n, Error, "unknown-resource", "Name an integration such as arn:aws:states:::lambda:invoke, a function, or an activity.",
 			"%q is not something that a Task can call", arn)

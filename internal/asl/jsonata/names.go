@@ -86,7 +86,7 @@ func ErrorOffset(text string) int {
 // incomplete tells an expression that only lacks its end from a wrong one.
 func incomplete(err error) bool {
 	msg := err.Error()
-	return strings.Contains(msg, `at token "EOF"`) || strings.Contains(msg, `at token ""`)
+	return strings.Contains(msg, "error S0207") || strings.Contains(msg, `at token "EOF"`) || strings.Contains(msg, `at token ""`)
 }
 
 type scanned struct {
