@@ -19,8 +19,14 @@ import (
 // ErrInUse is returned by Open if another process has the file open.
 var ErrInUse = errors.New("store is in use by another process")
 
+// errUndo rolls a transaction back.
+var errUndo = errors.New("undo")
+
 // DB is an open store. It is safe for concurrent use; writers queue.
-type DB struct{ bolt *bolt.DB }
+type DB struct {
+	bolt    *bolt.DB
+	batcher batcher
+}
 
 // Open opens or creates the database file, mode 0600. It gives up with ErrInUse
 // after one second if another process holds the file's lock.
@@ -35,7 +41,7 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	return &DB{b}, nil
+	return &DB{bolt: b}, nil
 }
 
 // Close releases the file. It waits for running transactions.
@@ -50,12 +56,6 @@ func (d *DB) View(fn func(*Tx) error) error {
 // disk; when fn returns an error nothing has changed.
 func (d *DB) Update(fn func(*Tx) error) error {
 	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t}) })
-}
-
-// Batch is Update that shares one fsync with other concurrent Batch calls. fn
-// may run more than once, so it must have no effect besides the transaction.
-func (d *DB) Batch(fn func(*Tx) error) error {
-	return d.bolt.Batch(func(t *bolt.Tx) error { return fn(&Tx{t}) })
 }
 
 // Tx is a transaction; it is not safe for concurrent use and not valid after
