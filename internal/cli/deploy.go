@@ -340,7 +340,7 @@ func (e *env) deploySummary(o *deployOptions, v *view, results []app.PipelineRes
 			text = "no drift"
 		}
 		fmt.Fprintf(&b, "%s  %s %s\n", st.Title.Render(r.ID.String()), style.Render(text), st.Muted.Render("("+render.Duration(r.Result.Duration)+")"))
-		if o.operation == stack.OperationUp && len(r.Result.Outputs) > 0 {
+		if o.operation == stack.OperationUp && len(results) == 1 {
 			b.WriteString(render.Outputs(st, r.Result.Outputs))
 		}
 	}
