@@ -32,7 +32,7 @@ test: pulumi build ## all tests, end to end ones included
 	go test ./...
 
 race: pulumi build ## the packages with goroutines under the race detector
-	go test -race $(RACE)
+	go test -race -short $(RACE)
 
 lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 	$(TOOLS)/golangci-lint run ./...
