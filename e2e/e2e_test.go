@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	require.NoError(t, err)
 	pulumi := findPulumi(t, root)
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "pipelinetui"), "./cmd/pipelinetui")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./cmd/pipelinetui", "./examples/iris-batch/verify")
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PIPELINETUI_PULUMI", pulumi)
 			e.Setenv("PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "50ms")
 			e.Setenv("IRIS", filepath.Join(root, "examples", "iris"))
+			e.Setenv("BATCH", filepath.Join(root, "examples", "iris-batch"))
 			e.Setenv("ROOT", root)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("NO_COLOR", "1")
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "tty": cmdTTY,
+			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY,
 		},
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {

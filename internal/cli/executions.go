@@ -31,7 +31,7 @@ PIPELINE.`
 
 func newExecutionsList(e *env) *cobra.Command {
 	var statuses []string
-	var since, name string
+	var since, name, childrenOf string
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "list PIPELINE",
@@ -51,6 +51,9 @@ func newExecutionsList(e *env) *cobra.Command {
 			if in.Since, err = parseSince(since, e.now()); err != nil {
 				return err
 			}
+			if childrenOf != "" {
+				return e.listChildren(cmd.Context(), id, childrenOf, in)
+			}
 			return e.listExecutions(cmd.Context(), id, in)
 		},
 	}
@@ -59,6 +62,9 @@ func newExecutionsList(e *env) *cobra.Command {
 	f.StringVar(&since, "since", "", "only those started since: a duration (24h) or a time (2026-01-31T08:00:00Z)")
 	f.StringVar(&name, "name", "", "only names that begin so, or match a pattern with * and ?")
 	f.IntVar(&limit, "limit", 100, "how many at most; 0 for all")
+	f.StringVar(&childrenOf, "children-of", "", "child executions of the Map Runs of this execution (name, ARN or @latest) instead")
+	cmd.MarkFlagsMutuallyExclusive("children-of", "since")
+	cmd.MarkFlagsMutuallyExclusive("children-of", "name")
 	return cmd
 }
 
@@ -108,6 +114,10 @@ func (e *env) listExecutions(ctx context.Context, id spec.ID, in executions.List
 	if err != nil {
 		return fault.Wrap(err, "list executions of %s", id)
 	}
+	return e.writeExecutions(id, list)
+}
+
+func (e *env) writeExecutions(id spec.ID, list []executions.Execution) error {
 	if list == nil {
 		list = []executions.Execution{}
 	}

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // mapRunDoc is a Map Run in machine output.
@@ -132,4 +134,38 @@ func mapRunsOf(events []executions.Event) []string {
 		}
 	}
 	return arns
+}
+
+// listChildren lists the child executions of an execution's Map Runs.
+func (e *env) listChildren(ctx context.Context, id spec.ID, execution string, in executions.ListInput) error {
+	ctx, cancel := e.interruptible(ctx)
+	defer cancel()
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	arn, err := m.Client.Resolve(ctx, m.ARN, execution)
+	if err != nil {
+		return err
+	}
+	runs, err := m.Client.MapRuns(ctx, arn)
+	if err != nil {
+		return fault.Wrap(err, "list the Map Runs of %s", execution)
+	}
+	if len(runs) == 0 {
+		return fault.New(fault.NotFound, "execution %s has no Map Run", execution).
+			WithHint("Only an execution of a Distributed Map has child executions, once it has come to that state.")
+	}
+	var list []executions.Execution
+	for i := range runs {
+		some, err := m.Client.Children(ctx, runs[i].ARN, in.Statuses, in.Limit)
+		if err != nil {
+			return fault.Wrap(err, "list the children of %s", execution)
+		}
+		list = append(list, some...)
+	}
+	if in.Limit > 0 && len(list) > in.Limit {
+		list = list[:in.Limit]
+	}
+	return e.writeExecutions(id, list)
 }

@@ -1,6 +1,7 @@
 package executions
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -207,8 +208,8 @@ type Failure struct {
 }
 
 // Failures looks at up to limit children of a Map Run that did not succeed and
-// groups them by status, error and message, the most frequent first. It costs one
-// DescribeExecution a child.
+// groups them by status, error and message, the most frequent first and aborted ones
+// last. It costs one DescribeExecution a child.
 func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Failure, error) {
 	list, err := c.Children(ctx, mapRun, []Status{Failed, TimedOut, Aborted}, limit)
 	if err != nil {
@@ -230,7 +231,14 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 		}
 		groups[i].Count++
 	}
-	slices.SortStableFunc(groups, func(a, b Failure) int { return b.Count - a.Count })
+	// Aborted ones come last: another failure was the reason.
+	aborted := func(f Failure) int {
+		if f.Status == Aborted {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(groups, func(a, b Failure) int { return cmp.Or(aborted(a)-aborted(b), b.Count-a.Count) })
 	return groups, nil
 }
 

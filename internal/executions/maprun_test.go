@@ -153,11 +153,14 @@ func TestChildrenAndFailures(t *testing.T) {
 	for i := range 9 {
 		add(fmt.Sprintf("bad-%d", i), types.ExecutionStatusFailed, "InvalidFlower", fmt.Sprintf(`{"errorMessage": "flower 3", "requestId": "%d"}`, i))
 	}
+	for i := range 12 {
+		add(fmt.Sprintf("stopped-%d", i), types.ExecutionStatusAborted, "", "")
+	}
 	add("worse", types.ExecutionStatusFailed, "InvalidFlower", "flower 4")
 
 	all, err := c.Children(t.Context(), runARN, nil, 0)
 	require.NoError(t, err)
-	require.Len(t, all, 31)
+	require.Len(t, all, 43)
 	require.Equal(t, runARN, all[0].MapRun)
 	some, err := c.Children(t.Context(), runARN, []Status{TimedOut, Failed}, 3)
 	require.NoError(t, err)
@@ -171,6 +174,7 @@ func TestChildrenAndFailures(t *testing.T) {
 		{Status: Failed, Error: "InvalidFlower", Message: "flower 3", Count: 9, Example: arnFor("bad-0")},
 		{Status: Failed, Error: "InvalidFlower", Message: "flower 4", Count: 1, Example: arnFor("worse")},
 		{Status: TimedOut, Error: "States.Timeout", Count: 1, Example: arnFor("late")},
+		{Status: Aborted, Count: 12, Example: arnFor("stopped-0")},
 	}, failures))
 	before := api.count("DescribeExecution")
 	failures, err = c.Failures(t.Context(), runARN, 4)
