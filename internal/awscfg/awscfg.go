@@ -6,7 +6,9 @@ package awscfg
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -70,6 +72,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		// (AWS_ENDPOINT_URL_S3) and prefer them.
 		cfg.ConfigSources = nil
 	}
+	cfg.HTTPClient = plainBodies{cfg.HTTPClient}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").
 			WithHint("Set --region, AWS_REGION, or region in the spec or in ~/.aws/config.")
@@ -157,4 +160,20 @@ func last(err error) string {
 		}
 		err = u
 	}
+}
+
+// plainBodies hides the WriteTo of smithy's request bodies. smithy-go v1.28.8
+// closes a body as soon as there is a reply, its WriteTo then answers io.EOF, and
+// net/http takes that for a failed write and closes the connection while the reply
+// is still being read ("use of closed network connection" in about one of twelve
+// large replies of a busy server).
+type plainBodies struct{ next aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.next.Do(r)
 }
