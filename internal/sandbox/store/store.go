@@ -44,8 +44,17 @@ func Open(path string) (*DB, error) {
 	return &DB{bolt: b}, nil
 }
 
-// Close releases the file. It waits for running transactions.
-func (d *DB) Close() error { return d.bolt.Close() }
+// Close releases the file. It waits for running transactions. The list of free
+// pages, which no commit writes before, is kept now: the next Open reads it
+// instead of walking through the whole file to find it out.
+func (d *DB) Close() error {
+	d.bolt.NoFreelistSync = false
+	err := d.bolt.Update(func(*bolt.Tx) error { return nil })
+	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+		err = nil
+	}
+	return errors.Join(err, d.bolt.Close())
+}
 
 // View runs a read-only transaction over one consistent snapshot.
 func (d *DB) View(fn func(*Tx) error) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -197,4 +198,35 @@ func BenchmarkBatch(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
 		})
 	}
+}
+
+// The list of free pages that Close keeps is right: what was deleted is used
+// again after each opening, so the file stops growing.
+func TestReopenReusesFreePages(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	var sizes []int64
+	for range 8 {
+		db, err := store.Open(path)
+		require.NoError(t, err)
+		for _, fill := range []bool{true, false} {
+			require.NoError(t, db.Update(func(tx *store.Tx) error {
+				if !fill {
+					return tx.DeletePrefix("b", "")
+				}
+				for i := range 500 {
+					if err := tx.PutRaw("b", fmt.Sprint(i), make([]byte, 1000)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		require.NoError(t, db.Close())
+		st, err := os.Stat(path)
+		require.NoError(t, err)
+		sizes = append(sizes, st.Size())
+	}
+	require.Equal(t, sizes[2], sizes[7], "%v", sizes)
+	require.Zero(t, count(t, open(t, path)))
 }
