@@ -33,6 +33,10 @@ func (b *branch) task(st *asl.State, ev *evaluation) error {
 	t.integration, _ = asl.ParseIntegration(st.Resource)
 	switch b.cur.Phase {
 	case phaseTask:
+		if t.activity { // nothing was under way: no worker has seen it
+			result, err := t.runActivity()
+			return t.end(result, err)
+		}
 		return t.end(nil, t.lost())
 	case phaseCallback:
 		result, err := t.await()
