@@ -58,40 +58,8 @@ func isNameByte(c byte) bool {
 // expressions is left out.
 func tokens(t string) []string {
 	var out []string
-	for i := 0; i < len(t); {
-		c := t[i]
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			i++
-		case c == '"' || c == '\'' || c == '`':
-			i = skipTo(t, i+1, c)
-			out = append(out, "string")
-		case strings.HasPrefix(t[i:], "/*"):
-			end := strings.Index(t[i+2:], "*/")
-			if end < 0 {
-				return out
-			}
-			i += end + 4
-		case c == '/' && regexMayStart(out):
-			i = skipTo(t, i+1, '/')
-			out = append(out, "regex")
-		case strings.HasPrefix(t[i:], ":="):
-			out = append(out, ":=")
-			i += 2
-		case c == '$' || isNameByte(c):
-			j := i + 1
-			if c == '$' && j < len(t) && t[j] == '$' {
-				j++
-			}
-			for j < len(t) && isNameByte(t[j]) {
-				j++
-			}
-			out = append(out, t[i:j])
-			i = j
-		default:
-			out = append(out, t[i:i+1])
-			i++
-		}
+	for _, s := range scan(t) {
+		out = append(out, s.text)
 	}
 	return out
 }
