@@ -100,8 +100,8 @@ var mutations = []mutation{
 	{"argument in small letters", sm, `"Bucket": "${bucketName}"`, `"bucket": "${bucketName}"`, "missing-argument", `<{`, Error, "Bucket, not bucket"},
 	{"token for nobody", sm, `:::lambda:invoke"`, `:::lambda:invoke.waitForTaskToken"`, "no-task-token", `<"arn:`, Warning, "Task.Token"},
 	{"undefined variable", sm, `"variant": "{% $variant %}",
-          "startedAt"`, `"variant": "{% $varient %}",
-          "startedAt"`, "undefined-variable", `$varient`, Error, "Did you mean $variant?"},
+          "startedAt"`, `"variant": "{% $variants %}",
+          "startedAt"`, "undefined-variable", `$variants`, Error, "Did you mean $variant?"},
 	{"variable of the same state", sm, `"Output": {},`, `"Output": "{% $prediction %}",`, "undefined-variable", `$prediction`, Error, "later state"},
 	{"variable of one way only", sm, `"Next": "NoBody"`, `"Next": "StoreResult"`, "maybe-undefined-variable", `-`, Warning, ""},
 	{"result where there is none", sm, `"Body": "{% $states.input.body %}"`, `"Body": "{% $states.result.body %}"`, "no-result-here", `$states.result`, Error, "Output"},
@@ -191,7 +191,7 @@ func wanted(t *testing.T, all []Finding, m mutation, text string) Finding {
 	case m.mark != "-":
 		mark := m.mark
 		if back, ok := strings.CutPrefix(mark, "<"); ok { // the last one before the change
-			line, column = literal(text).place(strings.LastIndex(text[:strings.Index(text, m.now)], back))
+			line, column = literal(text).place(strings.LastIndex(strings.SplitN(text, m.now, 2)[0], back))
 		} else {
 			line, column = place(text, m.now, mark)
 		}

@@ -61,23 +61,34 @@ func newResolver(cat *Catalog, opts Options) *resolver {
 func (r *resolver) fail(e *fault.Error) { r.errs = append(r.errs, e) }
 
 // finish adds the unknown names: in a layer shared by several templates a name
-// is unknown only if none of them has it. Then it sorts all errors.
+// is unknown only if none of them has it, and that is told once. Then it sorts
+// all errors.
 func (r *resolver) finish() fault.List {
+	type place struct {
+		layer *layer
+		name  string
+	}
+	lack := map[place][]*Template{}
 	for _, u := range r.unknown {
-		missing := 0
-		for _, other := range r.unknown {
-			if other.layer == u.layer && other.name == u.name {
-				missing++
-			}
-		}
-		if u.layer.rank != rankSet && missing < len(r.applied[u.layer]) {
+		at := place{u.layer, u.name}
+		lack[at] = append(lack[at], u.template)
+	}
+	for _, u := range r.unknown {
+		without := lack[place{u.layer, u.name}]
+		if u.layer.rank != rankSet && len(without) < len(r.applied[u.layer]) || without[0] != u.template {
 			continue
 		}
-		e := u.pos.errorf("template %s has no parameter %q", u.template.Name, u.name)
-		if s := suggest(u.name, u.template.parameterNames()); s != "" {
+		names, known := make([]string, len(without)), []string{}
+		for i, t := range without {
+			names[i] = t.Name
+			known = append(known, t.parameterNames()...)
+		}
+		slices.Sort(names)
+		e := u.pos.errorf("template %s has no parameter %q", strings.Join(names, " or "), u.name)
+		if s := suggest(u.name, known); s != "" {
 			e.WithHint("Did you mean %q?", s)
 		} else {
-			e.WithHint("`pipelinetui templates show %s` lists its parameters.", u.template.Name)
+			e.WithHint("`pipelinetui templates show %s` lists its parameters.", names[0])
 		}
 		r.fail(e)
 	}
@@ -204,6 +215,10 @@ func (r *resolver) parameters(a *ask, t *Template) (set map[string]setting, bad 
 			}
 		}
 		for _, leaf := range leaves {
+			if leaf.value.takesBack() {
+				delete(set, leaf.key)
+				continue
+			}
 			p, _ := t.Parameter(leaf.key)
 			value, wrong := p.coerce(leaf.value)
 			errs = append(errs, wrong...)
@@ -217,6 +232,10 @@ func (r *resolver) parameters(a *ask, t *Template) (set map[string]setting, bad 
 	}
 	return set, bad
 }
+
+// takesBack tells --set name=null: what weaker layers say of the parameter does
+// not count, as if it had never been given.
+func (n *node) takesBack() bool { return n.raw && n.text == "null" }
 
 // flattenParameters turns nested maps into dotted names: both ways to write are
 // allowed. What the template does not have comes back as unknown.

@@ -145,3 +145,26 @@ func TestParse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "code", v)
 }
+
+// TestSetNull: null takes a parameter back, to its default or to having no value.
+func TestSetNull(t *testing.T) {
+	t.Parallel()
+	cat := builtin(t)
+	id := spec.ID{Tenant: "acme", Model: "m"}
+	before, err := spec.New(id, "realtime", []string{
+		"image=sandbox/linear", "modelDataUrl=s3://b/m.tar.gz", "volumeGb=20", "preprocess.memoryMb=512",
+	}, cat, spec.Options{Region: "us-east-1"})
+	require.NoError(t, err)
+	require.Equal(t, 20, before.Parameters.Int("volumeGb"))
+
+	after, err := spec.FromDocument(before.Document, cat, spec.Options{Region: "us-east-1", Set: []string{"volumeGb=null", "preprocess.memoryMb=null"}})
+	require.NoError(t, err)
+	require.False(t, after.Parameters.Has("volumeGb"))
+	require.Equal(t, 256, after.Parameters.Int("preprocess.memoryMb"))
+	require.NotContains(t, string(after.Document), "volumeGb", "what is kept with the stack forgets it too")
+
+	_, err = spec.FromDocument(before.Document, cat, spec.Options{Region: "us-east-1", Set: []string{"image=null"}})
+	require.ErrorContains(t, err, "has no image, which template realtime requires")
+	_, err = spec.FromDocument(before.Document, cat, spec.Options{Region: "us-east-1", Set: []string{"volumeG=null"}})
+	require.ErrorContains(t, err, `has no parameter "volumeG"`)
+}
