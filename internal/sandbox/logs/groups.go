@@ -36,10 +36,14 @@ type group struct {
 	Protected bool
 }
 
-var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
+
+// maxName bounds the names of groups and streams. It is no part of the patterns,
+// since 512 repetitions take milliseconds to compile at each start.
+const maxName = 512
 
 func checkGroupName(name string) error {
-	if !groupName.MatchString(name) {
+	if len(name) > maxName || !groupName.MatchString(name) {
 		return errConstraint(name, "logGroupName", `Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`)
 	}
 	return nil

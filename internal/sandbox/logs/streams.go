@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -34,10 +35,10 @@ type event struct {
 	Ingested int64  `json:"i"`
 }
 
-var streamName = regexp.MustCompile(`^[^:*\x00]{1,512}$`)
+var streamName = regexp.MustCompile(`^[^:*\x00]+$`)
 
 func checkStreamName(name string) error {
-	if !streamName.MatchString(name) {
+	if utf8.RuneCountInString(name) > maxName || !streamName.MatchString(name) {
 		return errConstraint(name, "logStreamName", "Member must satisfy regular expression pattern: [^:*]*")
 	}
 	return nil
