@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -71,6 +72,9 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		// Service clients would look there for endpoints of their own
 		// (AWS_ENDPOINT_URL_S3) and prefer them.
 		cfg.ConfigSources = nil
+	}
+	if cfg.HTTPClient == nil { // always, but where AWS_CA_BUNDLE is set
+		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
 	cfg.HTTPClient = plainBodies{cfg.HTTPClient}
 	if cfg.Region == "" {
