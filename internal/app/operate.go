@@ -146,6 +146,11 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 }
 
 func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
+	if req.Operation == stack.OperationDestroy && p.Protect {
+		// The engine would delete all the rest and only then stop at the bucket.
+		return stack.Job{}, fault.New(fault.Invalid, "the pipeline is protected: its data may not be deleted").
+			WithHint("Take the protection off with `pipelinetui up %s --set protect=false` (or in its spec), then destroy it.", p.ID)
+	}
 	job := stack.Job{
 		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Remove,
 		ClearPendingCreates: req.ClearPending,

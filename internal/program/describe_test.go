@@ -21,7 +21,7 @@ func TestDescribe(t *testing.T) {
 			planned, err := Describe(t.Context(), p, tmpl, testEnv)
 			require.NoError(t, err)
 			r := execute(t, p, tmpl, testEnv)
-			names := []string{"spec"}
+			names := []string{"region", "spec"}
 			var order []string
 			for _, x := range planned {
 				require.Equal(t, r.made[x.Name].token, x.Type)

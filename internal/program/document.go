@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -16,6 +17,10 @@ import (
 // state: a pulumi:index:Stash. Its current value is the property "input"; the
 // engine leaves "output" at the first value for ever.
 const SpecResource = "spec"
+
+// RegionResource is the name of the resource that keeps the region in which the
+// pipeline was made, for as long as the stack lives.
+const RegionResource = "region"
 
 // readDocument decodes the spec's document, so that a preview can show what
 // changed in it property by property.
@@ -31,15 +36,45 @@ func (p *plan) readDocument() fault.List {
 	return nil
 }
 
+// checkRegion refuses another region than the first. Resources would have to be
+// replaced all at once, while half of the names, those of the roles, are taken
+// in every region: the engine makes the new one before it deletes the old one.
+func (b *build) checkRegion() (pulumi.Resource, error) {
+	stash, err := pulumi.NewStash(b.ctx, RegionResource, &pulumi.StashArgs{Input: pulumi.String(b.env.Region)},
+		pulumi.IgnoreChanges([]string{"input"}))
+	if err != nil {
+		return nil, err
+	}
+	first, err := internals.UnsafeAwaitOutput(b.ctx.Context(), stash.Output)
+	if err != nil {
+		return nil, err
+	}
+	if was, ok := first.Value.(string); ok && was != b.env.Region {
+		return nil, fault.New(fault.Invalid, "pipeline %s is in region %s and can't move to %s", b.pipe.ID, was, b.env.Region).
+			WithHint("Set region: %s, or run `pipelinetui destroy %s` first. A copy in the other region needs another env, such as %s/%s/%s.",
+				was, b.pipe.ID, b.pipe.Tenant, b.pipe.Model, regionEnv(b.env.Region))
+	}
+	return stash, nil
+}
+
+// regionEnv is an example of an env for a region: usw2 for us-west-2.
+func regionEnv(region string) string {
+	parts := strings.Split(region, "-")
+	if len(parts) != 3 {
+		return "other"
+	}
+	return parts[0] + parts[1][:1] + parts[2]
+}
+
 // addSpec registers the spec first, and makes everything else wait for it: it is
 // in the state even if the very first resource fails, and it leaves the state
 // last, even if a destroy stops halfway. So any machine with the same backend
 // can always go on.
-func (b *build) addSpec() error {
+func (b *build) addSpec(first pulumi.Resource) error {
 	// Where the artifacts lie on the machine that made the pipeline is no part of
 	// what it is: another checkout of the same spec must not count as a change.
 	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")},
-		pulumi.IgnoreChanges([]string{"input.directory"}))
+		pulumi.IgnoreChanges([]string{"input.directory"}), pulumi.DependsOn([]pulumi.Resource{first}))
 	if err != nil {
 		return err
 	}

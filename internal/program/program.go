@@ -101,7 +101,11 @@ func (p *plan) run(ctx *pulumi.Context) error {
 // block needs is there.
 func (p *plan) build(ctx *pulumi.Context) (*build, error) {
 	b := &build{plan: p, ctx: ctx, outputs: map[string]pulumi.Input{}, exports: pulumi.Map{}}
-	if err := b.addSpec(); err != nil {
+	region, err := b.checkRegion()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.addSpec(region); err != nil {
 		return nil, fault.Wrap(err, "keep the spec")
 	}
 	for _, blk := range p.blocks {

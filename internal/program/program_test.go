@@ -239,7 +239,7 @@ func TestOrder(t *testing.T) {
 		"pre-live":        {"pre"},
 		testBase + "-m":   {"sagemaker-policy", "sagemaker-role", "artifact"},
 		testBase + "-c":   {testBase + "-m", "key", "data"},
-		"endpoint":        {testBase + "-c"},
+		"endpoint":        {testBase + "-c", "endpoint-logs"},
 		"scale":           {"endpoint"},
 		"scale-policy":    {"scale"},
 		"artifact":        {"data", "data-sse", "data-own", "data-versioning"},
@@ -255,9 +255,9 @@ func TestOrder(t *testing.T) {
 	} {
 		require.Subset(t, r.made[name].deps, before, "%s waits for too little: %v", name, r.made[name].deps)
 	}
-	require.Equal(t, "spec", r.order[0], "the spec has to be in the state before anything else")
+	require.Equal(t, []string{"region", "spec"}, r.order[:2], "the spec has to be in the state before anything is made")
 	for _, m := range r.made {
-		require.Equal(t, m.name != "spec", slices.Contains(m.deps, "spec"), "%s and the spec: %v", m.name, m.deps)
+		require.Equal(t, m.name != "spec" && m.name != "region", slices.Contains(m.deps, "spec"), "%s and the spec: %v", m.name, m.deps)
 	}
 }
 
@@ -271,7 +271,7 @@ func TestTagsEverywhere(t *testing.T) {
 		"pipelinetui:managed": "true",
 	}
 	untaggable := []string{
-		"spec", "data-pab", "data-own", "data-sse", "data-versioning", "data-lifecycle", "data-policy", "key-alias", "dlq-policy",
+		"region", "spec", "data-pab", "data-own", "data-sse", "data-versioning", "data-lifecycle", "data-policy", "key-alias", "dlq-policy",
 		"status-dlq", "states-policy", "lambda-policy", "sagemaker-policy", "pre-live", "scale-policy", "version", "alias",
 	}
 	for _, name := range r.names() {

@@ -171,6 +171,8 @@ func (r *Run) classify(err error) error {
 		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause}
 	case errors.As(err, &own):
 		return fault.Wrap(err, "%s", op)
+	case r.refused != nil:
+		return fault.Wrap(r.refused, "%s", op)
 	case auto.IsConcurrentUpdateError(err):
 		lock, _ := lockedBy(out.stderr)
 		return lockedFault(op, lock, cause)

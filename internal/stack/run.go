@@ -39,6 +39,7 @@ type Run struct {
 	outputs  map[string]Output
 	drift    []Drift
 	panicked error
+	refused  error // by the program itself, for a reason the user can mend
 
 	mu          sync.Mutex
 	proc        *process
@@ -270,6 +271,9 @@ func (r *Run) guard(program pulumi.RunFunc) pulumi.RunFunc {
 		select {
 		case o := <-ended:
 			r.panicked = o.panicked
+			if fault.KindOf(o.err) == fault.Invalid {
+				r.refused = o.err
+			}
 			return o.err
 		case <-proc.done:
 			return errors.New("the engine is gone")
