@@ -267,6 +267,12 @@ func BenchmarkDistributedMap(b *testing.B) {
 				desc, err := c.sfn.DescribeExecution(b.Context(), &sfn.DescribeExecutionInput{ExecutionArn: res.ExecutionArn})
 				require.NoError(b, err)
 				require.Equal(b, types.ExecutionStatusSucceeded, desc.Status, "%s", aws.ToString(desc.Cause))
+				runs, err := c.sfn.ListMapRuns(b.Context(), &sfn.ListMapRunsInput{ExecutionArn: res.ExecutionArn})
+				require.NoError(b, err)
+				run, err := c.sfn.DescribeMapRun(b.Context(), &sfn.DescribeMapRunInput{MapRunArn: runs.MapRuns[0].MapRunArn})
+				require.NoError(b, err)
+				require.EqualValues(b, n, run.ItemCounts.Succeeded)
+				require.EqualValues(b, n/batch, run.ExecutionCounts.Succeeded)
 			}
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "items/s")
 			b.ReportMetric(float64(b.N*n/batch)/b.Elapsed().Seconds(), "children/s")

@@ -38,6 +38,8 @@ import (
 const (
 	profileEnv = "PIPELINETUI_DAEMONTEST_PROFILE"
 	childEnv   = "PIPELINETUI_DAEMONTEST_DIR"
+	// exeEnv names the real program, for benchmarks of its start.
+	exeEnv = "PIPELINETUI_DAEMONTEST_EXE"
 )
 
 func TestMain(m *testing.M) {
@@ -94,6 +96,9 @@ func (d *daemon) spawn(t testing.TB) {
 	require.NoError(t, err)
 	defer func() { _ = out.Close() }()
 	d.cmd = exec.Command(d.exe)
+	if real := os.Getenv(exeEnv); real != "" {
+		d.cmd = exec.Command(real, "sandbox", "serve", "--dir", d.dir)
+	}
 	d.cmd.Env = append(os.Environ(), childEnv+"="+d.dir)
 	d.cmd.Stdout, d.cmd.Stderr = out, out
 	require.NoError(t, d.cmd.Start())
