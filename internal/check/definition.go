@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
@@ -23,9 +24,9 @@ type machine struct {
 	shown string
 	root  *value.Node
 	flow  *workflow
-	// said are the nodes (by offset) of which an exact finding was made, so that
-	// the language's own, coarser one is left out.
-	said map[int]bool
+	// said are the values (by offset) of which an exact finding was made, so that
+	// the language's own, coarser one of the same severity is left out.
+	said map[int]Severity
 	// reached are the states that an execution can come to.
 	reached map[*state]bool
 }
@@ -62,7 +63,12 @@ func (c *checker) states(shown string, src *source) {
 		})
 		return // the rest would only be slow
 	}
-	m := &machine{checker: c, src: src, shown: shown, said: map[int]bool{}, reached: map[*state]bool{}}
+	m := &machine{checker: c, src: src, shown: shown, said: map[int]Severity{}, reached: map[*state]bool{}}
+	if !utf8.ValidString(src.text) {
+		at := strings.IndexFunc(src.text, func(r rune) bool { return r == utf8.RuneError })
+		m.at(at, Error, "not-utf8", "Save the file as UTF-8.", "the text is not UTF-8")
+		return
+	}
 	root, err := value.ParseNode(src.text)
 	if err != nil {
 		var syntax *value.SyntaxError
@@ -103,14 +109,13 @@ func (m *machine) reach(w *workflow) {
 // language takes over what the States Language itself says.
 func (m *machine) language() {
 	for _, d := range asl.Validate(m.src.text, asl.Options{}) {
-		offset, exact := m.locate(d.Location)
-		if !exact {
-			offset = m.src.at(d.Line, d.Column)
-		}
+		// Both places are right; the one further in is the more exact.
+		offset := max(m.locate(d.Location), m.src.at(d.Line, d.Column))
 		if d.Line == 0 {
 			offset = m.root.Offset
 		}
-		if m.said[offset] || m.src.open[offset] {
+		said := m.said[offset]
+		if said == Error || said != "" && d.Severity == asl.SeverityWarning || m.src.open[offset] {
 			continue
 		}
 		f := m.finding(offset, Error, code(d.Code), hints[d.Code], "%s", strings.TrimSpace(d.Message))
@@ -136,18 +141,16 @@ var hints = map[string]string{
 	"UNSUPPORTED_JSONATA_EXPRESSION": "Read the state's input as $states.input.",
 }
 
-// locate finds the value that a location names ("/States/A/Retry[0]/ErrorEquals").
-// Names of states may hold any character, so the longest field that fits counts.
-func (m *machine) locate(location string) (offset int, ok bool) {
+// locate finds the value that a location names ("/States/A/Retry[0]/ErrorEquals"),
+// or the last one on the way that is there. Names of states may hold any
+// character, so the longest field that fits counts.
+func (m *machine) locate(location string) (offset int) {
 	n := m.root
-	if location == "" {
-		return 0, false
-	}
 	rest := strings.TrimSuffix(location, "/")
 	for rest != "" {
 		if i, after, isIndex := index(rest); isIndex {
 			if i >= len(n.Items) {
-				return 0, false
+				return n.Offset
 			}
 			n, rest = n.Items[i], after
 			continue
@@ -161,11 +164,11 @@ func (m *machine) locate(location string) (offset int, ok bool) {
 			}
 		}
 		if best == nil {
-			return 0, false
+			return n.Offset
 		}
 		n, rest = best.Node, rest[len(best.Key):]
 	}
-	return n.Offset, true
+	return n.Offset
 }
 
 // index reads "[3]" at the beginning of a location.

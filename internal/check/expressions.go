@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -49,11 +48,12 @@ func (m *machine) readsOf(s *state) []read {
 			if !ok {
 				return
 			}
-			for _, n := range jsonata.Names(text) {
+			names := jsonata.Names(text)
+			for _, n := range names {
 				if n.Call || n.Bound || n.Name == "states" || slices.Contains(functions, n.Name) {
 					continue
 				}
-				out = append(out, read{n.Name, inLiteral(m.src.text, l.node, at+n.Offset), guarded(text, n.Name)})
+				out = append(out, read{n.Name, inLiteral(m.src.text, l.node, at+n.Offset), guarded(names, n.Name)})
 			}
 			return
 		}
@@ -72,8 +72,14 @@ func (m *machine) readsOf(s *state) []read {
 	return out
 }
 
-func guarded(text, name string) bool {
-	return regexp.MustCompile(`\$exists\(\s*\$` + regexp.QuoteMeta(name) + `\b`).MatchString(text)
+// guarded tells whether an expression asks with $exists for a variable.
+func guarded(names []jsonata.Name, variable string) bool {
+	for i, n := range names[:max(len(names)-1, 0)] {
+		if n.Call && n.Name == "exists" && names[i+1].Name == variable {
+			return true
+		}
+	}
+	return false
 }
 
 // payloads are fields in which only members that end with ".$" are paths.
@@ -114,7 +120,7 @@ func (m *machine) jsonata(s *state, l leaf) {
 	}
 	if _, err := jsonata.Compile(text); err != nil {
 		if !m.src.open[l.node.Offset] {
-			m.said[l.node.Offset] = true
+			m.said[l.node.Offset] = Error
 			offset := inLiteral(m.src.text, l.node, at+jsonata.ErrorOffset(text))
 			m.at(offset, Error, "jsonata-syntax", "Correct the expression; try it out at https://try.jsonata.org.", "not JSONata: %s", err)
 		}

@@ -24,7 +24,7 @@ func (m *machine) on(n *value.Node, s Severity, code, hint, format string, args 
 	if m.src.open[n.Offset] {
 		return
 	}
-	m.said[n.Offset] = true
+	m.said[n.Offset] = s
 	m.at(n.Offset, s, code, hint, format, args...)
 }
 

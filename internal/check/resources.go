@@ -177,7 +177,7 @@ func (m *machine) sdk(i asl.Integration, n *value.Node) bool {
 // granted reports an integration that no block gives the rights for: every
 // execution would fail for want of a permission.
 func (m *machine) granted(n *value.Node) {
-	if m.bare || m.opts.Integrations == nil || m.src.open[n.Offset] || m.said[n.Offset] {
+	if m.bare || m.opts.Integrations == nil || m.src.open[n.Offset] || m.said[n.Offset] != "" {
 		return
 	}
 	_, name, ok := strings.Cut(text(n), ":states:::")

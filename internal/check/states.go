@@ -58,10 +58,10 @@ func (m *machine) errorNames(entry *value.Node, last bool) {
 		}
 		holder := entry.Get("ErrorEquals")
 		if len(names) > 1 {
-			m.said[holder.Offset] = true
+			m.said[holder.Offset] = Error
 			m.on(n, Error, "states-all", "Remove the others: States.ALL covers them.", "States.ALL has to stand alone")
 		} else if !last {
-			m.said[holder.Offset] = true
+			m.said[holder.Offset] = Error
 			m.on(n, Error, "states-all", "Move it behind the others: nothing after it would ever apply.", "States.ALL has to be in the last entry")
 		}
 	}
