@@ -30,7 +30,7 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	if building {
 		f.StringVar(&s.template, "template", "", "template of a new pipeline")
-		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value), may be repeated")
+		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value; name=null takes it back), may be repeated")
 	}
 }
 
