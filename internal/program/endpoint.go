@@ -97,11 +97,20 @@ func addEndpoint(b *build) error {
 	if err != nil {
 		return err
 	}
+	kind := kindInstance
+	if b.serverless() {
+		kind = kindServerless
+	}
 	endpoint, err := sagemaker.NewEndpoint(b.ctx, "endpoint", &sagemaker.EndpointArgs{
 		Name:               pulumi.String(b.names.Endpoint),
 		EndpointConfigName: config.Name,
 		Tags:               b.tags(),
-	}, pulumi.DependsOn([]pulumi.Resource{logs}), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: endpointWait, Update: endpointWait, Delete: endpointDeleteWait}))
+	}, pulumi.DependsOn([]pulumi.Resource{logs}),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: endpointWait, Update: endpointWait, Delete: endpointDeleteWait}),
+		// SageMaker refuses to make an endpoint with instances serverless: it has
+		// to go first, since the new one has its name.
+		// (sagemaker/latest/dg/serverless-endpoints.html)
+		pulumi.ReplacementTrigger(pulumi.String(kind)), pulumi.DeleteBeforeReplace(true))
 	if err != nil {
 		return err
 	}
