@@ -183,9 +183,14 @@ func (t *Timeline) group(e Event, from place) place {
 	if strings.HasPrefix(e.Type, "Parallel") {
 		kind = "Parallel"
 	}
-	i := t.climb(from, func(v *Visit) bool { return v.Type == kind && v.Exited.IsZero() })
+	// A redrive goes on in a visit that had ended.
+	redriven := e.Type == "MapRunRedriven"
+	i := t.climb(from, func(v *Visit) bool { return v.Type == kind && (v.Exited.IsZero() || redriven) })
 	if i < 0 {
 		return from
+	}
+	if redriven {
+		t.reopen(i)
 	}
 	v := &t.Visits[i]
 	if kind == "Map" && v.Map == nil {
@@ -203,8 +208,11 @@ func (t *Timeline) group(e Event, from place) place {
 		}
 		v.Attempts = append(v.Attempts, Attempt{Status: VisitRunning, Scheduled: e.Time, Started: e.Time})
 		p.inner = true
-	case "MapRunStarted", "MapRunRedriven":
+	case "MapRunStarted":
 		v.Map.Run = e.MapRun
+	case "MapRunRedriven":
+		v.Map.Run = e.MapRun
+		v.Attempts = append(v.Attempts, Attempt{Status: VisitRunning, Scheduled: e.Time, Started: e.Time})
 	case "MapRunFailed":
 		v.Error, v.Cause = e.Error, e.Cause
 	case "MapStateSucceeded", "ParallelStateSucceeded":

@@ -220,6 +220,23 @@ func TestTimeline(t *testing.T) {
 `,
 		},
 		{
+			"Map Run redriven to success", script(
+				"0 ExecutionStarted", "0 MapStateEntered M", "2 MapStateStarted", "3 MapRunStarted", "4 MapRunFailed Too.Many", "5 MapStateFailed",
+				"6 ExecutionFailed Too.Many", "7 ExecutionRedriven", "8 MapRunRedriven", "9 MapRunSucceeded", "10 MapStateSucceeded", "10 MapStateExited M",
+				"12 ExecutionSucceeded"),
+			`SUCCEEDED 12s events=13
+  0 M Map succeeded 10s [failed] [succeeded] map=0/0 failed=0 aborted=0 run=false
+`,
+		},
+		{
+			"Map Run redriven and failed", script(
+				"0 ExecutionStarted", "0 MapStateEntered M", "2 MapStateStarted", "3 MapRunStarted", "4 MapRunFailed Too.Many", "5 MapStateFailed",
+				"6 ExecutionFailed Too.Many", "7 ExecutionRedriven", "8 MapRunRedriven", "9 MapRunFailed Too.Many", "10 MapStateFailed", "11 ExecutionFailed Too.Many"),
+			`FAILED 11s events=12 error=Too.Many failed=M#0
+  0 M Map failed 10s [failed] [failed] map=0/0 failed=0 aborted=0 run=false error=Too.Many
+`,
+		},
+		{
 			"still running", script("0 ExecutionStarted", "0 TaskStateEntered A", "2 TaskScheduled", "3 TaskStarted"),
 			`RUNNING 0s events=4
   0 A Task running 0s [running]
@@ -273,7 +290,7 @@ func FuzzTimeline(f *testing.F) {
 	kinds := []string{
 		"ExecutionStarted", "ExecutionFailed", "ExecutionRedriven", "ExecutionTimedOut", "TaskStateEntered", "TaskStateExited", "TaskScheduled", "TaskFailed", "TaskStarted",
 		"MapStateEntered", "MapStateStarted", "MapIterationStarted", "MapIterationFailed", "MapStateFailed", "MapStateExited", "ParallelStateEntered", "ParallelStateStarted",
-		"ParallelStateSucceeded", "EvaluationFailed", "FailStateEntered", "WaitStateAborted", "MapRunStarted", "Unheard",
+		"ParallelStateSucceeded", "EvaluationFailed", "FailStateEntered", "WaitStateAborted", "MapRunStarted", "Unheard", "MapRunRedriven",
 	}
 	f.Add([]byte{0, 0, 4, 0, 6, 1, 7, 2, 1, 3})
 	f.Add([]byte{0, 0, 9, 0, 10, 1, 11, 2, 4, 3, 12, 4, 13, 5, 1, 6, 2, 7, 6, 8})

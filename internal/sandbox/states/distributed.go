@@ -29,6 +29,7 @@ type mapRunner struct {
 	active  int        // children that run
 	slots   *sync.Cond // signalled when one ends or the limit changes
 	results []childResult
+	pending []any // the inputs of all children
 	// redriven is set if children that failed are to run again.
 	redriven bool
 }
@@ -240,7 +241,9 @@ func (m *mapRunner) process() (any, error) {
 	m.results = make([]childResult, len(inputs))
 	m.run.Items.Total, m.run.Children.Total = int64(len(items)), int64(len(inputs))
 	m.run.Items.Pending, m.run.Children.Pending = int64(len(items)), int64(len(inputs))
+	m.pending = inputs
 	if err := m.runAll(inputs, sizes); err != nil {
+		m.export(p, err)
 		return nil, err
 	}
 	return m.output(p)

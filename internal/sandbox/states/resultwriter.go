@@ -127,9 +127,12 @@ func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.Res
 		entries, size = nil, 0
 		return nil
 	}
-	for _, r := range m.results {
-		ok := r.rec.Status == statusSucceeded
-		if ok != (status == "SUCCEEDED") || status == "PENDING" {
+	for i, r := range m.results {
+		if r.file() != status {
+			continue
+		}
+		if r.rec == nil {
+			entries = append(entries, m.unstarted(i))
 			continue
 		}
 		for _, e := range m.entries(w, r) {
@@ -147,6 +150,37 @@ func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.Res
 		m.mu.Unlock()
 	}
 	return list, flush()
+}
+
+// file is the kind of result file that a child belongs into. What was stopped
+// because the run failed is among the failed; what never began is pending.
+func (r childResult) file() string {
+	switch {
+	case r.rec == nil:
+		return "PENDING"
+	case r.rec.Status == statusSucceeded:
+		return "SUCCEEDED"
+	default:
+		return "FAILED"
+	}
+}
+
+// unstarted is a child that never began, as the result files show it.
+func (m *mapRunner) unstarted(i int) *value.Object {
+	return value.Of("Input", value.String(m.pending[i]), "InputDetails", value.Of("Included", true),
+		"StateMachineArn", m.b.x.s.arn("stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING")
+}
+
+// export writes the results of a run that failed or was stopped, as far as they
+// go. It is best effort: the reason of the failure matters more.
+// (step-functions/latest/dg/input-output-resultwriter.html)
+func (m *mapRunner) export(p wire.Principal, reason error) {
+	if w := m.st.Map.Writer; w == nil || w.Resource == "" || errors.Is(reason, errShutdown) {
+		return
+	}
+	if _, err := m.write(context.WithoutCancel(m.b.ctx), p); err != nil {
+		m.b.x.s.Log.Warn("export results of a map run", "map_run", m.run.key(), "error", err.Error())
+	}
 }
 
 // entries are what a child contributes to its result file.
