@@ -217,5 +217,8 @@ func (b *build) addObject(name, key, path string) (*s3.BucketObjectv2, error) {
 		args.KmsKeyId = own
 		args.BucketKeyEnabled = pulumi.Bool(true)
 	}
-	return s3.NewBucketObjectv2(b.ctx, name, args, pulumi.DependsOn(b.bucketReady))
+	// Its name comes back with its content: were it deleted after an update that
+	// failed and was taken back, the deletion would hit what is in use again. The
+	// bucket takes old ones with it.
+	return s3.NewBucketObjectv2(b.ctx, name, args, pulumi.DependsOn(b.bucketReady), pulumi.RetainOnDelete(true))
 }
