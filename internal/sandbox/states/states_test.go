@@ -333,6 +333,18 @@ func TestRedrive(t *testing.T) {
 	got := w.await(arn)
 	require.Equal(t, "Lambda.TooManyRequestsException", got["error"])
 	events := len(w.eventTypes(arn))
+	// The sibling of the branch that failed may have been cut short by it. A state
+	// that was left is not run again, one that was not left is.
+	good := 2
+	left := 0
+	for _, e := range w.eventTypes(arn) {
+		if e == "TaskStateExited" {
+			left++
+		}
+	}
+	if left == 2 { // first, and good
+		good = 1
+	}
 
 	redrive := func() {
 		_, err := w.client().RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: aws.String(arn), ClientToken: aws.String(fmt.Sprint(events))})
@@ -344,7 +356,7 @@ func TestRedrive(t *testing.T) {
 	got = w.await(arn)
 	require.Equal(t, "States.ExceedToleratedFailureThreshold", got["error"], "%v", got)
 	mu.Lock()
-	require.Equal(t, []int{1, 1, 2}, []int{calls["first"], calls["good"], calls["bad"]})
+	require.Equal(t, []int{1, good, 2}, []int{calls["first"], calls["good"], calls["bad"]})
 	mu.Unlock()
 	types := w.eventTypes(arn)
 	require.Equal(t, "ExecutionRedriven", types[events])
