@@ -73,7 +73,7 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 		return nil, fault.New(fault.Unsupported, "template %s says no input for a file with the parameters of %s", t.Name, m.ID).
 			WithHint("Put the file into the bucket yourself and name it with --input.")
 	}
-	d.Input = json.RawMessage(input)
+	d.Input = input
 	if d.store, err = a.storeOf(ctx, m); err != nil {
 		return nil, err
 	}

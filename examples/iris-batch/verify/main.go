@@ -159,7 +159,7 @@ func expected(path string, m model) (map[int]*prediction, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	out := map[int]*prediction{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {

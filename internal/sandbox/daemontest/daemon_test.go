@@ -55,7 +55,6 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		defer func() { _ = f.Close() }()
 	}
 	err := sandbox.Serve(context.Background(), sandbox.ServeOptions{Dir: dir, LogLevel: slog.LevelWarn})
 	pprof.StopCPUProfile()

@@ -215,8 +215,6 @@ type verdict struct {
 	lost, doubled, stuck, wrong []string
 }
 
-func (v *verdict) total() int { return len(v.lost) + len(v.doubled) + len(v.stuck) + len(v.wrong) }
-
 // judge checks everything that the book has.
 func (w *world) judge(ctx context.Context, t testing.TB, c *clients, reference map[string][]string) ([]*outcome, *verdict) {
 	t.Helper()

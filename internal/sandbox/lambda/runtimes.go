@@ -100,7 +100,7 @@ func provided(_ context.Context, _ *Service, tree string) ([]string, error) {
 	p := filepath.Join(tree, "bootstrap")
 	info, err := os.Stat(p)
 	if err != nil {
-		return nil, errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]") //nolint:staticcheck // AWS's text
+		return nil, errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 	}
 	if info.Mode().Perm()&0o111 == 0 {
 		return nil, errors.New("fork/exec /var/task/bootstrap: permission denied")

@@ -180,7 +180,7 @@ func lifecycleFilterToAPI(r lifecycleRule) *types.LifecycleRuleFilter {
 }
 
 func lifecycleOf(r types.LifecycleRule) lifecycleRule {
-	out := lifecycleRule{ID: deref(r.ID), Status: string(r.Status), Filter: lifecycleFilterOf(r.Filter), Prefix: set(r.Prefix)} //nolint:staticcheck // old rules have it
+	out := lifecycleRule{ID: deref(r.ID), Status: string(r.Status), Filter: lifecycleFilterOf(r.Filter), Prefix: set(r.Prefix)}
 	if a := r.AbortIncompleteMultipartUpload; a != nil {
 		out.AbortUpload = &lifecycleAbort{Days: num(a.DaysAfterInitiation)}
 	}
