@@ -29,6 +29,9 @@ func Main(args []string) ExitCode {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// A reader that goes away (up | head) must not end a deployment in the middle:
+	// asked for like this, SIGPIPE becomes an error of the write.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return Run(context.Background(), args, systemIO(), os.LookupEnv, signals)
 }
 
