@@ -44,7 +44,31 @@ var mayImport = map[string][]string{
 		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/program",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
 	},
+	"internal/tui/keys":   {},
+	"internal/tui/pump":   {},
+	"internal/tui/data":   {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
+	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
+	"internal/tui/widget": {"internal/theme", "internal/render", "internal/asl", "internal/executions", "internal/stack", "internal/tui/keys"},
+	"internal/tui/dialog": {"internal/fault", "internal/theme", "internal/render", "internal/tui/ui", "internal/tui/widget", "internal/tui/keys"},
+	// Pages know the contract and the widgets, never the root and (but for panels
+	// that a page embeds) never each other.
+	"internal/tui/pages/...": {
+		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
+		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+	},
+	"internal/tui/pages/pipeline": {
+		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
+		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
+	},
+	"internal/tui/live":     {"internal/app", "internal/fault", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
+	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
+	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/datatest", "internal/tui/ui"},
+	"internal/tui": {
+		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack",
+		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
+	},
 	"internal/cli": {
+		"internal/tui", "internal/tui/live",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},

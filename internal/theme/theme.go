@@ -33,10 +33,15 @@ func New(w io.Writer, color bool) Styles {
 	} else if r.ColorProfile() == termenv.Ascii {
 		r.SetColorProfile(termenv.ANSI256)
 	}
+	return styles(r)
+}
+
+// styles are the styles of lines of text in a renderer's colours.
+func styles(r *lipgloss.Renderer) Styles {
 	fg := func(light, dark string) lipgloss.Style {
 		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}
-	s := Styles{
+	return Styles{
 		Title:   r.NewStyle().Bold(true),
 		Muted:   fg("244", "245"),
 		Key:     fg("25", "75"),
@@ -49,5 +54,4 @@ func New(w io.Writer, color bool) Styles {
 		Delete:  fg("160", "203"),
 		Replace: fg("127", "213"),
 	}
-	return s
 }

@@ -1,0 +1,378 @@
+// Package dialog owns the boxes that ask something: yes or no, a name to be typed,
+// a line, a choice, a document. It may import ui, widget, keys, theme and render,
+// no page.
+package dialog
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/bubbles/textarea"
+	"github.com/charmbracelet/bubbles/textinput"
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// Choice is one answer of a Choose.
+type Choice struct {
+	// Key picks it at once; optional.
+	Key   string
+	Label string
+	// Help is shown for the selected choice.
+	Help string
+	// Off says why it can't be chosen; "" if it can.
+	Off string
+	// Answer is delivered to the page.
+	Answer tea.Msg
+	// Danger is drawn as such.
+	Danger bool
+}
+
+// Choose asks for one of a few choices. esc chooses nothing.
+type Choose struct {
+	th      *theme.Screen
+	title   string
+	text    string
+	choices []Choice
+	at      int
+	grave   bool
+}
+
+// NewChoose returns a dialog; text is styled and safe. The first choice is
+// selected. A grave one ignores keys for a moment.
+func NewChoose(th *theme.Screen, title, text string, grave bool, choices ...Choice) *Choose {
+	return &Choose{th: th, title: title, text: text, choices: choices, grave: grave}
+}
+
+// NewConfirm asks yes or no; yes is delivered to the page, no is nothing.
+func NewConfirm(th *theme.Screen, title, text string, yes tea.Msg) *Choose {
+	return NewChoose(th, title, text, true, Choice{Key: "n", Label: "no"}, Choice{Key: "y", Label: "yes", Answer: yes, Danger: true})
+}
+
+// Title is the head of the box.
+func (d *Choose) Title() string { return d.title }
+
+// Grave tells whether keys are ignored for a moment.
+func (d *Choose) Grave() bool { return d.grave }
+
+// Keys are what can be pressed.
+func (d *Choose) Keys() keys.Map {
+	b := make([]keys.Binding, 0, len(d.choices)+2)
+	for _, c := range d.choices {
+		if c.Key != "" {
+			b = append(b, keys.New(c.Label, c.Help, c.Key).Unless(c.Off))
+		}
+	}
+	return keys.Map{{Title: d.title, Bindings: append(b, keys.Open, keys.Back)}}
+}
+
+// Update takes a key.
+func (d *Choose) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
+	m, ok := msg.(tea.KeyMsg)
+	if !ok {
+		return nil, false, nil
+	}
+	for i, c := range d.choices {
+		if c.Key != "" && c.Key == m.String() {
+			d.at = i
+			return d.take()
+		}
+	}
+	switch {
+	case keys.Up.Is(m), keys.Left.Is(m), keys.PrevTab.Is(m):
+		d.at = (d.at + len(d.choices) - 1) % len(d.choices)
+	case keys.Down.Is(m), keys.Right.Is(m), keys.NextTab.Is(m):
+		d.at = (d.at + 1) % len(d.choices)
+	case keys.Open.Is(m):
+		return d.take()
+	case keys.Back.Is(m):
+		return nil, true, nil
+	}
+	return nil, false, nil
+}
+
+func (d *Choose) take() (tea.Msg, bool, tea.Cmd) {
+	if d.choices[d.at].Off != "" {
+		return nil, false, nil
+	}
+	return d.choices[d.at].Answer, true, nil
+}
+
+// View draws text and choices.
+func (d *Choose) View(width, height int) string {
+	var out []string
+	if d.text != "" {
+		out = append(out, strings.Split(ansi.Wrap(d.text, width, ""), "\n")...)
+		out = append(out, "")
+	}
+	help := ""
+	for i, c := range d.choices {
+		style := d.th.Hint
+		if c.Danger {
+			style = d.th.Bad
+		}
+		key := ""
+		if c.Key != "" {
+			key = d.th.Key.Render(keys.Label(c.Key, d.th.Glyphs.Unicode)) + " "
+		}
+		label := style.Render(c.Label)
+		if c.Off != "" {
+			label = d.th.Disabled.Render(c.Label + " (" + c.Off + ")")
+		}
+		sign := "  "
+		if i == d.at {
+			sign = d.th.Focus.Render(d.th.Glyphs.Cursor) + " "
+			help = c.Help
+			if c.Off == "" {
+				label = d.th.Cursor.Render(c.Label)
+			}
+		}
+		out = append(out, sign+key+label)
+	}
+	if help != "" {
+		out = append(out, "")
+		out = append(out, strings.Split(d.th.Muted.Render(ansi.Wrap(help, width, "")), "\n")...)
+	}
+	if len(out) > height {
+		// The choices matter more than the text above them.
+		out = append(out[:max(0, height-len(d.choices)-1)], out[len(out)-min(len(out), len(d.choices)+1):]...)
+	}
+	return strings.Join(out, "\n")
+}
+
+// TypeName asks for a text to be typed exactly: for what can't be taken back.
+type TypeName struct {
+	th          *theme.Screen
+	title, text string
+	want        string
+	input       textinput.Model
+	yes         tea.Msg
+	wrong       bool
+}
+
+// NewTypeName returns a dialog that delivers yes once want was typed.
+func NewTypeName(th *theme.Screen, title, text, want string, yes tea.Msg) *TypeName {
+	return &TypeName{th: th, title: title, text: text, want: want, input: newInput(th, ""), yes: yes}
+}
+
+func newInput(th *theme.Screen, value string) textinput.Model {
+	in := textinput.New()
+	in.Prompt = ""
+	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
+	in.SetValue(value)
+	in.CursorEnd()
+	in.Focus()
+	return in
+}
+
+// Title is the head of the box.
+func (d *TypeName) Title() string { return d.title }
+
+// Grave is true.
+func (d *TypeName) Grave() bool { return true }
+
+// Keys are what can be pressed.
+func (d *TypeName) Keys() keys.Map {
+	return keys.Map{{Title: d.title, Bindings: []keys.Binding{keys.New("go ahead", "once the name is typed", "enter"), keys.Back}}}
+}
+
+// Update takes keys.
+func (d *TypeName) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
+	if m, ok := msg.(tea.KeyMsg); ok {
+		switch m.String() {
+		case "esc":
+			return nil, true, nil
+		case "enter":
+			if strings.TrimSpace(d.input.Value()) == d.want {
+				return d.yes, true, nil
+			}
+			d.wrong = true
+			return nil, false, nil
+		}
+		d.wrong = false
+	}
+	var cmd tea.Cmd
+	d.input, cmd = d.input.Update(msg)
+	return nil, false, cmd
+}
+
+// View draws the text and the line to type on.
+func (d *TypeName) View(width, height int) string {
+	d.input.Width = width - 2
+	out := strings.Split(ansi.Wrap(d.text, width, ""), "\n")
+	foot := []string{"", "Type " + d.th.Title.Render(d.want) + " to go ahead:", "> " + d.input.View()}
+	if d.wrong {
+		foot = append(foot, d.th.Bad.Render("that is not "+d.want))
+	}
+	if len(out)+len(foot) > height {
+		out = out[:max(0, height-len(foot))]
+	}
+	return strings.Join(append(out, foot...), "\n")
+}
+
+// Prompt asks for one line. Answer makes the message of what was typed; an error
+// is shown and the dialog stays.
+type Prompt struct {
+	th          *theme.Screen
+	title, text string
+	input       textinput.Model
+	answer      func(string) (tea.Msg, error)
+	err         error
+}
+
+// NewPrompt returns a dialog with a value to begin with.
+func NewPrompt(th *theme.Screen, title, text, value string, answer func(string) (tea.Msg, error)) *Prompt {
+	return &Prompt{th: th, title: title, text: text, input: newInput(th, value), answer: answer}
+}
+
+// Title is the head of the box.
+func (d *Prompt) Title() string { return d.title }
+
+// Grave is false.
+func (d *Prompt) Grave() bool { return false }
+
+// Keys are what can be pressed.
+func (d *Prompt) Keys() keys.Map {
+	return keys.Map{{Title: d.title, Bindings: []keys.Binding{keys.New("ok", "take what was typed", "enter"), keys.Back}}}
+}
+
+// Update takes keys.
+func (d *Prompt) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
+	if m, ok := msg.(tea.KeyMsg); ok {
+		switch m.String() {
+		case "esc":
+			return nil, true, nil
+		case "enter":
+			answer, err := d.answer(d.input.Value())
+			if d.err = err; err != nil {
+				return nil, false, nil
+			}
+			return answer, true, nil
+		}
+		d.err = nil
+	}
+	var cmd tea.Cmd
+	d.input, cmd = d.input.Update(msg)
+	return nil, false, cmd
+}
+
+// View draws the text and the line to type on.
+func (d *Prompt) View(width, height int) string {
+	d.input.Width = width - 2
+	var out []string
+	if d.text != "" {
+		out = strings.Split(ansi.Wrap(d.text, width, ""), "\n")
+	}
+	foot := []string{"> " + d.input.View()}
+	if d.err != nil {
+		foot = append(foot, strings.Split(d.th.Bad.Render(ansi.Wrap(d.err.Error(), width, "")), "\n")...)
+	}
+	if len(out)+len(foot) > height {
+		out = out[:max(0, height-len(foot))]
+	}
+	return strings.Join(append(out, foot...), "\n")
+}
+
+// Editor asks for a document of several lines. ctrl+s takes it.
+type Editor struct {
+	th          *theme.Screen
+	title, text string
+	area        textarea.Model
+	// check judges the text while it is typed; nil means it is fine.
+	check  func(string) error
+	answer func(string) tea.Msg
+	err    error
+	// extra are further keys, each delivering a message and closing the dialog.
+	extra []Choice
+}
+
+// NewEditor returns a dialog with a text to begin with.
+func NewEditor(th *theme.Screen, title, text, value string, check func(string) error, answer func(string) tea.Msg, extra ...Choice) *Editor {
+	area := textarea.New()
+	area.ShowLineNumbers, area.Prompt, area.CharLimit, area.MaxHeight = false, "", 0, 0
+	area.FocusedStyle.Text, area.FocusedStyle.CursorLine, area.FocusedStyle.Base = th.Input, th.CursorOff, th.Renderer.NewStyle()
+	area.FocusedStyle.Placeholder, area.FocusedStyle.EndOfBuffer = th.Muted, th.Muted
+	area.Cursor.Style = th.Cursor
+	area.SetValue(value)
+	area.Focus()
+	d := &Editor{th: th, title: title, text: text, area: area, check: check, answer: answer, extra: extra}
+	d.err = check(value)
+	return d
+}
+
+// Title is the head of the box.
+func (d *Editor) Title() string { return d.title }
+
+// Grave is false.
+func (d *Editor) Grave() bool { return false }
+
+// Keys are what can be pressed.
+func (d *Editor) Keys() keys.Map {
+	b := []keys.Binding{keys.New("take it", "take the text", "ctrl+s")}
+	for _, c := range d.extra {
+		b = append(b, keys.New(c.Label, c.Help, c.Key))
+	}
+	return keys.Map{{Title: d.title, Bindings: append(b, keys.Back)}}
+}
+
+// Update takes keys.
+func (d *Editor) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
+	if m, ok := msg.(tea.KeyMsg); ok {
+		switch m.String() {
+		case "esc":
+			return nil, true, nil
+		case "ctrl+s":
+			if d.err = d.check(d.area.Value()); d.err != nil {
+				return nil, false, nil
+			}
+			return d.answer(d.area.Value()), true, nil
+		}
+		for _, c := range d.extra {
+			if c.Key == m.String() {
+				return c.Answer, true, nil
+			}
+		}
+	}
+	var cmd tea.Cmd
+	d.area, cmd = d.area.Update(msg)
+	if _, ok := msg.(tea.KeyMsg); ok {
+		d.err = d.check(d.area.Value())
+	}
+	return nil, false, cmd
+}
+
+// View draws the text area and what is wrong with the text.
+func (d *Editor) View(width, height int) string {
+	var head, foot []string
+	if d.text != "" {
+		head = strings.Split(ansi.Wrap(d.text, width, ""), "\n")
+	}
+	foot = append(foot, "")
+	if d.err != nil {
+		foot = strings.Split(d.th.Bad.Render(ansi.Wrap(d.err.Error(), width, "")), "\n")
+		foot = foot[:min(2, len(foot))]
+	}
+	line := d.th.Key.Render("^s") + " " + d.th.Hint.Render("take it")
+	for _, c := range d.extra {
+		line += "   " + d.th.Key.Render(keys.Label(c.Key, d.th.Glyphs.Unicode)) + " " + d.th.Hint.Render(c.Label)
+	}
+	foot = append(foot, line+"   "+d.th.Key.Render("esc")+" "+d.th.Hint.Render("back"))
+	if len(head) > height/3 {
+		head = head[:height/3]
+	}
+	d.area.SetWidth(max(1, width))
+	d.area.SetHeight(max(1, height-len(head)-len(foot)))
+	return widget.Lines(append(append(head, d.area.View()), foot...)...)
+}
+
+// interface guards
+var (
+	_ ui.Dialog = (*Choose)(nil)
+	_ ui.Dialog = (*TypeName)(nil)
+	_ ui.Dialog = (*Prompt)(nil)
+	_ ui.Dialog = (*Editor)(nil)
+)

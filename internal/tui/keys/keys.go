@@ -1,0 +1,141 @@
+// Package keys owns the terminal's keys as data: the binding that is dispatched
+// on is the one that help, footer and docs/keys.md print. It imports nothing of
+// this module.
+package keys
+
+import (
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// Binding is something that can be done by a key.
+type Binding struct {
+	// Keys as Bubble Tea names them: "enter", "ctrl+c", "G". The first one is shown.
+	Keys []string
+	// Short is for the footer (one or two words), Help for the help page.
+	Short, Help string
+	// Off says why it cannot be done now; "" if it can.
+	Off string
+}
+
+// New returns a binding: New("delete", "delete the pipeline and all in it", "D").
+func New(short, help string, keys ...string) Binding {
+	return Binding{Keys: keys, Short: short, Help: help}
+}
+
+// Is reports whether the message is one of the binding's keys, whether or not it
+// can be done now: the caller answers a key that is Off with the reason.
+func (b Binding) Is(msg tea.Msg) bool {
+	k, ok := msg.(tea.KeyMsg)
+	return ok && !k.Paste && slices.Contains(b.Keys, k.String())
+}
+
+// Unless returns the binding switched off if the reason is not empty.
+func (b Binding) Unless(reason string) Binding {
+	b.Off = reason
+	return b
+}
+
+// Label is the key as it is shown: "^c" for ctrl+c, arrows as signs.
+func (b Binding) Label(unicode bool) string {
+	if len(b.Keys) == 0 {
+		return ""
+	}
+	return Label(b.Keys[0], unicode)
+}
+
+// Labels are all keys as they are shown, joined by "/".
+func (b Binding) Labels(unicode bool) string {
+	out := make([]string, len(b.Keys))
+	for i, k := range b.Keys {
+		out[i] = Label(k, unicode)
+	}
+	return strings.Join(out, "/")
+}
+
+// Label is one key as it is shown.
+func Label(key string, unicode bool) string {
+	if unicode {
+		switch key {
+		case "up":
+			return "↑"
+		case "down":
+			return "↓"
+		case "left":
+			return "←"
+		case "right":
+			return "→"
+		case "enter":
+			return "⏎"
+		}
+	}
+	switch key {
+	case " ":
+		return "space"
+	case "pgdown":
+		return "pgdn"
+	}
+	if rest, ok := strings.CutPrefix(key, "ctrl+"); ok {
+		return "^" + rest
+	}
+	return key
+}
+
+// Group is a heading with bindings.
+type Group struct {
+	Title    string
+	Bindings []Binding
+}
+
+// Map is what can be done in a place, in groups; the bindings of the first group
+// are shown in the footer.
+type Map []Group
+
+// Global are the keys that work everywhere, unless a text is being typed (then
+// only ctrl+c does).
+var (
+	Help    = New("help", "all keys of this page", "?")
+	Palette = New("command", "command palette: go anywhere, do anything", ":", "ctrl+p")
+	Back    = New("back", "back to the page before; closes a dialog", "esc")
+	Home    = New("home", "to the list of pipelines", "ctrl+g")
+	Jobs    = New("operations", "operations that run or ran in this session", "ctrl+o")
+	Refresh = New("refresh", "read everything on this page again", "ctrl+r")
+	Quit    = New("quit", "leave; asks if an operation is running", "q")
+	Stop    = New("cancel", "leave, or stop what is running; asks first", "ctrl+c")
+)
+
+// Movement, the same in every list, tree and text.
+var (
+	Up       = New("up", "one up", "up", "k")
+	Down     = New("down", "one down", "down", "j")
+	PageUp   = New("page up", "one page up", "pgup", "ctrl+b")
+	PageDown = New("page down", "one page down", "pgdown", "ctrl+f")
+	Top      = New("top", "to the beginning", "home", "g")
+	Bottom   = New("bottom", "to the end", "end", "G")
+	Left     = New("left", "to the left; closes a branch", "left", "h")
+	Right    = New("right", "to the right; opens a branch", "right", "l")
+	Open     = New("open", "open what is selected", "enter")
+	NextTab  = New("next tab", "to the next tab or field", "tab", "]")
+	PrevTab  = New("previous tab", "to the tab or field before", "shift+tab", "[")
+	Search   = New("filter", "filter by a text; esc clears it", "/")
+	Next     = New("next match", "to the next match", "n")
+	Previous = New("previous match", "to the match before", "N")
+	Mark     = New("mark", "mark for an action on several", " ")
+	MarkAll  = New("mark all", "mark everything shown, or nothing", "*")
+	Sort     = New("sort", "sort by the next column", "s")
+	Reverse  = New("reverse", "sort the other way round", "S")
+	Copy     = New("copy", "copy to the clipboard (OSC 52)", "y")
+	Save     = New("save", "save to a file", "w")
+)
+
+// Moving are the bindings of a list.
+func Moving() Group {
+	return Group{Title: "Moving", Bindings: []Binding{Up, Down, PageUp, PageDown, Top, Bottom}}
+}
+
+// Everywhere are the global bindings.
+func Everywhere() Group {
+	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, Back, Home, Jobs, Refresh, Quit, Stop}}
+}
