@@ -75,7 +75,7 @@ func (b *branch) step(change func(s *stepper)) {
 	defer x.mu.Unlock()
 	change(&stepper{b})
 	x.dirty[b.path] = b
-	if len(x.pending) >= flushEvents {
+	if len(x.pending) >= x.s.flush {
 		x.flushLocked()
 	}
 }
@@ -238,17 +238,21 @@ func (b *branch) failed(st *asl.State, err error) error {
 	if !ok {
 		return err
 	}
-	b.step(func(s *stepper) {
-		if f.Evaluation && f.State == st.Name { // not one that a branch inside has recorded
-			previous := b.cur.Head
-			if b.cur.Head == b.cur.Entered && f.AtEntry {
-				previous = b.cur.EnteredPrev
-			}
-			b.cur.Head = s.side("EvaluationFailed", previous, (&details{Location: f.Location, State: f.State}).withFailure(f))
-		}
-		b.cur.Phase, b.cur.Failure = phaseFailed, f
-	})
+	b.step(func(s *stepper) { s.fail(st, f) })
 	return nil
+}
+
+// fail records a failure of the state in the step that brought it about.
+func (s *stepper) fail(st *asl.State, f *failure) {
+	c := &s.b.cur
+	if f.Evaluation && f.State == st.Name { // not one that a branch inside has recorded
+		previous := c.Head
+		if c.Head == c.Entered && f.AtEntry {
+			previous = c.EnteredPrev
+		}
+		c.Head = s.side("EvaluationFailed", previous, (&details{Location: f.Location, State: f.State}).withFailure(f))
+	}
+	c.Phase, c.Failure = phaseFailed, f
 }
 
 // sleepUntil waits for a time on the service's clock; what is recorded is on

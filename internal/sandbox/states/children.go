@@ -82,7 +82,7 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 		return c.cur.Head, err
 	})
 	if err != nil {
-		return b.childrenFailed("ParallelStateAborted", failed, err)
+		return b.childrenFailed(st, "ParallelStateAborted", failed, err)
 	}
 	last := slices.Max(heads)
 	b.step(func(s *stepper) {
@@ -99,14 +99,18 @@ func (b *branch) childrenDone(out any) {
 	b.dropChildren()
 }
 
-// childrenFailed continues the chain after the child that failed. The children's
-// cursors stay: a redrive goes on from them.
-func (b *branch) childrenFailed(aborted string, head int64, err error) error {
-	if _, failed := failureOf(err); !failed {
+// childrenFailed continues the chain after the child that failed and records the
+// state's failure. The children's cursors stay: a redrive goes on from them.
+func (b *branch) childrenFailed(st *asl.State, aborted string, head int64, err error) error {
+	f, failed := failureOf(err)
+	if !failed {
 		return b.aborted(aborted, err)
 	}
-	b.step(func(*stepper) { b.cur.Head, b.cur.Side = head, 0 })
-	return err
+	b.step(func(s *stepper) {
+		b.cur.Head, b.cur.Side = head, 0
+		s.fail(st, f)
+	})
+	return nil
 }
 
 // runChildren calls run for each index, at most limit at a time. Each place

@@ -40,7 +40,7 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 	m := &mapRunner{b: b, st: st, ev: ev}
 	m.slots = sync.NewCond(&m.mu)
 	if b.cur.Phase != phaseChildren {
-		if err := m.begin(); err != nil {
+		if err := m.begin(); err != nil || b.cur.Phase == phaseFailed {
 			return err
 		}
 	} else {
@@ -67,7 +67,9 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 	return nil
 }
 
-// begin records the start of the state and of its run.
+// begin records the start of the state and of its run, in one step: no crash can
+// leave the one without the other. The failure of a limit is recorded there too,
+// and left to the next visit.
 func (m *mapRunner) begin() error {
 	b, st := m.b, m.st
 	var items []any
@@ -79,10 +81,17 @@ func (m *mapRunner) begin() error {
 		}
 		length = len(items)
 	}
-	b.startMap(items, length)
+	started := &details{Length: &length}
 	if err := m.limits(); err != nil {
-		b.step(func(*stepper) { b.cur.Phase, b.cur.Items = phaseEntered, doc{} })
-		return err
+		f, failed := failureOf(err)
+		if !failed {
+			return err
+		}
+		b.step(func(s *stepper) {
+			s.event("MapStateStarted", started)
+			s.fail(st, f)
+		})
+		return nil
 	}
 	label := st.Map.Label
 	if label == "" {
@@ -91,7 +100,10 @@ func (m *mapRunner) begin() error {
 	m.run.ID, m.run.Label, m.run.Machine = wire.NewID(), label, b.x.def.Machine
 	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.key(), statusRunning, b.x.s.now()
 	b.step(func(s *stepper) {
-		b.cur.Job = m.run.key()
+		c := &b.cur
+		c.Side = s.event("MapStateStarted", started)
+		c.Phase, c.Items, c.Job = phaseChildren, docOf(items), m.run.key()
+		c.Round++
 		b.x.puts = append(b.x.puts, m.put())
 		s.event("MapRunStarted", &details{MapRunARN: b.x.s.runARN(&m.run)})
 	})
@@ -167,13 +179,19 @@ func (m *mapRunner) load() error {
 	})
 }
 
-// redrive records that a run which had ended goes on.
+// redrive records that a run which had ended goes on. A run that was aborted by a
+// stop that a crash undid was not redriven: it is reopened only.
 func (m *mapRunner) redrive() {
 	b := m.b
 	if m.run.Status == statusRunning {
 		return
 	}
 	now := b.x.s.now()
+	if at := b.x.rec.RedriveAt; m.run.Stop != nil && (at == nil || at.Before(*m.run.Stop)) {
+		m.run.Status, m.run.Stop = statusRunning, nil
+		b.step(func(*stepper) { b.x.puts = append(b.x.puts, m.put()) })
+		return
+	}
 	m.redriven = true
 	m.run.Status, m.run.Stop, m.run.RedriveAt = statusRunning, nil, &now
 	m.run.Redrives++
@@ -218,8 +236,9 @@ func (m *mapRunner) fail(err error) error {
 		b.x.puts = append(b.x.puts, m.put())
 		s.event("MapRunFailed", (&details{}).withFailure(f))
 		b.cur.Side = 0
+		s.fail(m.st, f)
 	})
-	return err
+	return nil
 }
 
 // process reads the items, runs the children and makes the state's output.

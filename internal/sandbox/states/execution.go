@@ -12,9 +12,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// flushEvents bounds how many events of states that act on nothing outside stay
+// defaultFlush bounds how many events of states that act on nothing outside stay
 // in memory before they are written.
-const flushEvents = 64
+const defaultFlush = 64
 
 // execution is one that runs in this process. All of its branches share it.
 type execution struct {

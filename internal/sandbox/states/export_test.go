@@ -1,4 +1,23 @@
 package states
 
+import "sync/atomic"
+
 // Idle waits until no execution runs, for benchmarks.
 func (s *Service) Idle() { s.running.Wait() }
+
+// CrashAt makes the service write every step by itself and, from the n-th write
+// on, nothing any more, as if it had been killed there. dead is closed at that
+// moment; writes counts. It must be called before the first execution.
+func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) {
+	c := make(chan struct{})
+	writes = new(atomic.Int64)
+	s.flush = 0
+	s.journal.crash = func() bool {
+		if writes.Add(1) < n {
+			return false
+		}
+		close(c)
+		return true
+	}
+	return c, writes
+}

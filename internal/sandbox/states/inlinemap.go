@@ -23,7 +23,13 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 		if err != nil {
 			return err
 		}
-		b.startMap(items, len(items))
+		length := len(items)
+		b.step(func(s *stepper) {
+			c := &b.cur
+			c.Side = s.event("MapStateStarted", &details{Length: &length})
+			c.Phase, c.Items = phaseChildren, docOf(items)
+			c.Round++
+		})
 	}
 	limit, err := ev.concurrency()
 	if err != nil {
@@ -46,7 +52,7 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 		return c.cur.Head, err
 	})
 	if err != nil {
-		return b.childrenFailed("MapStateAborted", failed, err)
+		return b.childrenFailed(st, "MapStateAborted", failed, err)
 	}
 	b.step(func(s *stepper) {
 		if last == 0 {
@@ -57,16 +63,6 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 		b.childrenDone(out)
 	})
 	return nil
-}
-
-// startMap records the start of the iterations.
-func (b *branch) startMap(items any, length int) {
-	b.step(func(s *stepper) {
-		c := &b.cur
-		c.Side = s.event("MapStateStarted", &details{Length: &length})
-		c.Phase, c.Items = phaseChildren, docOf(items)
-		c.Round++
-	})
 }
 
 // iteration makes the branch of one item and records its start.

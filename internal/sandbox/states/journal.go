@@ -26,6 +26,9 @@ type journal struct {
 	queue  []entry
 	closed bool
 	ended  chan struct{}
+	// crash, if tests set it, is asked before each entry is queued; once it says
+	// true nothing is written any more, as after kill -9.
+	crash func() bool
 }
 
 type entry struct {
@@ -47,6 +50,10 @@ func (j *journal) add(puts []put) <-chan error {
 	done := make(chan error, 1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if !j.closed && j.crash != nil && j.crash() {
+		j.closed = true
+		j.wake.Signal()
+	}
 	if j.closed {
 		done <- errClosed
 		return done

@@ -55,6 +55,7 @@ type Service struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
+	flush   int // events of an execution that may wait to be written
 
 	mu        sync.Mutex
 	live      map[string]*execution    // by execution key
@@ -76,7 +77,7 @@ func New(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
-		Config: c, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
+		Config: c, flush: defaultFlush, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
 		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{}, runs: map[string]*mapRunner{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
