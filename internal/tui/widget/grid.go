@@ -28,11 +28,13 @@ type Column struct {
 }
 
 // Cell is the content of one cell: outside text, which the grid makes safe, and a
-// style. Signs is trusted and drawn before the text as it is.
+// style. Signs is trusted and drawn before the text as it is. Span gives the cell
+// the rest of the line: there are no further cells.
 type Cell struct {
 	Signs string
 	Text  string
 	Style lipgloss.Style
+	Span  bool
 }
 
 // Rows are what a Grid shows. They are asked for visible rows only, and for all of
@@ -43,6 +45,11 @@ type Rows interface {
 	// Key names a row for good, so that selection and marks stay with it.
 	Key(row int) string
 	Cell(row, column int) Cell
+}
+
+// hays are rows whose filter looks at other text than their own cells.
+type hays interface {
+	Hay(row int) string
 }
 
 // Grid is a table with a cursor, marks, sorting and a filter. It draws visible
@@ -194,7 +201,12 @@ func (g *Grid) matches(row int, words []string) bool {
 	}
 	if g.hay == nil {
 		g.hay = make([]string, g.Total())
+		other, ok := g.rows.(hays)
 		for i := range g.hay {
+			if ok {
+				g.hay[i] = strings.ToLower(other.Hay(i))
+				continue
+			}
 			parts := make([]string, len(g.cols))
 			for c := range g.cols {
 				parts[c] = g.rows.Cell(i, c).Text
@@ -503,7 +515,11 @@ func (g *Grid) line(place int, widths []int, width int) string {
 		}
 		first = false
 		cell := g.rows.Cell(row, i)
-		text := render.Line(cell.Text, max(0, widths[i]-ansi.StringWidth(cell.Signs)))
+		room := widths[i]
+		if cell.Span {
+			room = max(1, width-2-ansi.StringWidth(b.String()))
+		}
+		text := render.Line(cell.Text, max(1, room-ansi.StringWidth(cell.Signs)))
 		if on && g.Focused {
 			// One background for the whole line; the text's own colours would fight it.
 			text = ansi.Strip(cell.Signs) + text
@@ -511,9 +527,12 @@ func (g *Grid) line(place int, widths []int, width int) string {
 			text = cell.Signs + cell.Style.Render(text)
 		}
 		if c.Right {
-			b.WriteString(FitRight(text, widths[i], g.th.Glyphs.Ellipsis))
+			b.WriteString(FitRight(text, room, g.th.Glyphs.Ellipsis))
 		} else {
-			b.WriteString(Fit(text, widths[i], g.th.Glyphs.Ellipsis))
+			b.WriteString(Fit(text, room, g.th.Glyphs.Ellipsis))
+		}
+		if cell.Span {
+			break
 		}
 	}
 	line := Fit(b.String(), width-2, g.th.Glyphs.Ellipsis)
