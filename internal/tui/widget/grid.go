@@ -25,6 +25,8 @@ type Column struct {
 	Drop int
 	// Compare orders two rows, by their numbers; nil: not sortable.
 	Compare func(a, b int) int
+	// Hidden leaves the column out (Grid.Hide).
+	Hidden bool
 }
 
 // Cell is the content of one cell: outside text, which the grid makes safe, and a
@@ -69,6 +71,12 @@ type Grid struct {
 	filter      string
 	typing      bool
 	hay         []string // lower-case text of each row, for the filter; nil if stale
+	group       func(row int) string
+	heading     func(group string, rows int) string
+	groups      map[string]int // rows shown of each group; nil if stale
+	// lines are what the last View drew: places in order, and ^place for the heading
+	// over a place. drawn are the widths of the columns then.
+	lines, drawn []int
 	// Empty is shown instead of rows.
 	Empty string
 	// Marking switches marks on, Header the column heads off.
@@ -93,6 +101,43 @@ func (g *Grid) SortBy(column int, reverse bool) {
 func (g *Grid) SetRows(r Rows) {
 	g.rows, g.hay = r, nil
 	g.arrange()
+}
+
+// GroupBy keeps rows of the same group together, in the order of the groups'
+// names, under a heading: heading makes its text, safe and styled, of the name and
+// the number of rows that are shown. Nil takes the groups away.
+func (g *Grid) GroupBy(group func(row int) string, heading func(group string, rows int) string) {
+	g.group, g.heading = group, heading
+	g.arrange()
+}
+
+// Hide leaves a column out, or shows it again.
+func (g *Grid) Hide(column int, hidden bool) { g.cols[column].Hidden = hidden }
+
+// Changed says that a row shows something else now, under the same key and in the
+// same group. It costs far less than SetRows.
+func (g *Grid) Changed(row int) {
+	if g.hay != nil {
+		g.hay[row] = g.text(row)
+	}
+	words := strings.Fields(strings.ToLower(g.filter))
+	if len(words) == 0 && !g.sorted() {
+		return
+	}
+	selected, ok := g.Selected()
+	if i := slices.Index(g.order, row); i >= 0 {
+		g.order = slices.Delete(g.order, i, i+1)
+	}
+	if g.matches(row, words) {
+		at, _ := slices.BinarySearchFunc(g.order, row, g.compare)
+		g.order = slices.Insert(g.order, at, row)
+	}
+	g.groups = nil
+	if at := slices.Index(g.order, selected); ok && at >= 0 {
+		g.cursor = at
+		return
+	}
+	g.moveTo(g.cursor)
 }
 
 // SetFilter shows only rows that contain the text, in any letter case; several
@@ -162,29 +207,48 @@ func (g *Grid) Capturing() bool { return g.typing }
 
 // Visible returns the numbers of the rows that were visible at the last View.
 func (g *Grid) Visible() []int {
-	end := min(len(g.order), g.top+g.height)
-	if g.top >= end {
-		return nil
+	out := make([]int, 0, len(g.lines))
+	for _, place := range g.lines {
+		if place >= 0 && place < len(g.order) {
+			out = append(out, g.order[place])
+		}
 	}
-	return g.order[g.top:end]
+	return out
+}
+
+func (g *Grid) sorted() bool {
+	return g.sort >= 0 && g.sort < len(g.cols) && g.cols[g.sort].Compare != nil
+}
+
+// compare orders all rows: by group, by the column, by their numbers.
+func (g *Grid) compare(a, b int) int {
+	if g.group != nil {
+		if c := strings.Compare(g.group(a), g.group(b)); c != 0 {
+			return c
+		}
+	}
+	if g.sorted() {
+		x, y := a, b
+		if g.reverse {
+			x, y = b, a
+		}
+		if c := g.cols[g.sort].Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return a - b
 }
 
 func (g *Grid) arrange() {
-	g.order = g.order[:0]
+	g.order, g.groups = g.order[:0], nil
 	words := strings.Fields(strings.ToLower(g.filter))
 	for i := range g.Total() {
 		if g.matches(i, words) {
 			g.order = append(g.order, i)
 		}
 	}
-	if g.sort >= 0 && g.sort < len(g.cols) && g.cols[g.sort].Compare != nil {
-		compare := g.cols[g.sort].Compare
-		slices.SortStableFunc(g.order, func(a, b int) int {
-			if g.reverse {
-				return compare(b, a)
-			}
-			return compare(a, b)
-		})
+	if g.group != nil || g.sorted() {
+		slices.SortFunc(g.order, g.compare)
 	}
 	at := min(g.cursor, len(g.order)-1)
 	if g.key != "" {
@@ -201,20 +265,23 @@ func (g *Grid) matches(row int, words []string) bool {
 	}
 	if g.hay == nil {
 		g.hay = make([]string, g.Total())
-		other, ok := g.rows.(hays)
 		for i := range g.hay {
-			if ok {
-				g.hay[i] = strings.ToLower(other.Hay(i))
-				continue
-			}
-			parts := make([]string, len(g.cols))
-			for c := range g.cols {
-				parts[c] = g.rows.Cell(i, c).Text
-			}
-			g.hay[i] = strings.ToLower(strings.Join(parts, " "))
+			g.hay[i] = g.text(i)
 		}
 	}
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(g.hay[row], w) })
+}
+
+// text is what the filter looks at.
+func (g *Grid) text(row int) string {
+	if other, ok := g.rows.(hays); ok {
+		return strings.ToLower(other.Hay(row))
+	}
+	parts := make([]string, len(g.cols))
+	for c := range g.cols {
+		parts[c] = g.rows.Cell(row, c).Text
+	}
+	return strings.ToLower(strings.Join(parts, " "))
 }
 
 func (g *Grid) moveTo(place int) {
@@ -341,19 +408,42 @@ func (g *Grid) mouse(m tea.MouseMsg) bool {
 	case m.Button == tea.MouseButtonWheelDown:
 		g.moveTo(g.cursor + 3)
 	case m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress:
-		head := 1
-		if g.NoHeader {
-			head = 0
-		}
-		place := g.top + m.Y - head
-		if m.Y < head || place >= len(g.order) {
-			return false
-		}
-		g.moveTo(place)
+		return g.click(m.X, m.Y)
 	default:
 		return false
 	}
 	return true
+}
+
+// click selects the row at a place of the last View; on a column's head it sorts
+// by the column, or the other way round.
+func (g *Grid) click(x, y int) bool {
+	if !g.NoHeader {
+		if y == 0 {
+			return g.clickHead(x)
+		}
+		y--
+	}
+	if y < 0 || y >= len(g.lines) || g.lines[y] < 0 || g.lines[y] >= len(g.order) {
+		return false
+	}
+	g.moveTo(g.lines[y])
+	return true
+}
+
+func (g *Grid) clickHead(x int) bool {
+	at := 2
+	for i, w := range g.drawn {
+		if w == 0 {
+			continue
+		}
+		if x >= at && x < at+w && g.cols[i].Compare != nil {
+			g.SortBy(i, i == g.sort && !g.reverse)
+			return true
+		}
+		at += w + 2
+	}
+	return false
 }
 
 // View draws the grid in a box of the size: heads, rows, and the filter at the
@@ -375,6 +465,7 @@ func (g *Grid) View(width, height int) string {
 	g.height = max(0, rows)
 	g.scroll()
 	widths := g.widths(width - 2)
+	g.drawn = widths
 	if !g.NoHeader {
 		out[0] = g.head(widths, width)
 	}
@@ -387,8 +478,13 @@ func (g *Grid) View(width, height int) string {
 			out = append(out, "  "+g.th.Muted.Render(l))
 		}
 	}
-	for i := g.top; i < min(len(g.order), g.top+g.height); i++ {
-		out = append(out, g.line(i, widths, width))
+	g.fill()
+	for _, place := range g.lines {
+		if place < 0 {
+			out = append(out, g.headingOver(^place, width))
+		} else {
+			out = append(out, g.line(place, widths, width))
+		}
 	}
 	body := Box(strings.Join(out, "\n"), width, height-map[bool]int{true: 1}[bottom != ""])
 	if bottom != "" {
@@ -401,10 +497,61 @@ func (g *Grid) scroll() {
 	if g.cursor < g.top {
 		g.top = g.cursor
 	}
-	if g.height > 0 && g.cursor >= g.top+g.height {
-		g.top = g.cursor - g.height + 1
+	if g.height > 0 && len(g.order) > 0 {
+		g.top = max(g.top, g.first(g.cursor))
+		g.top = min(g.top, g.first(len(g.order)-1))
 	}
-	g.top = max(0, min(g.top, len(g.order)-g.height))
+	g.top = max(0, min(g.top, len(g.order)-1))
+}
+
+// first is the first place that can be at the top if a later one is to be in sight.
+func (g *Grid) first(last int) int {
+	if g.group == nil || g.height < 2 {
+		return max(0, last-g.height+1)
+	}
+	// The heading of the first group is always drawn.
+	used, top := 2, last
+	for top > 0 {
+		used++
+		if g.heads(top) {
+			used++
+		}
+		if used > g.height {
+			break
+		}
+		top--
+	}
+	return top
+}
+
+// heads tells whether a place is the first one of its group.
+func (g *Grid) heads(place int) bool {
+	return place == 0 || g.group(g.order[place]) != g.group(g.order[place-1])
+}
+
+// fill finds what is in sight from top on.
+func (g *Grid) fill() {
+	g.lines = g.lines[:0]
+	for i := g.top; i < len(g.order) && len(g.lines) < g.height; i++ {
+		if g.group != nil && g.height > 1 && (i == g.top || g.heads(i)) {
+			if len(g.lines)+2 > g.height {
+				return // a heading alone says nothing
+			}
+			g.lines = append(g.lines, ^i)
+		}
+		g.lines = append(g.lines, i)
+	}
+}
+
+func (g *Grid) headingOver(place, width int) string {
+	if g.groups == nil {
+		g.groups = map[string]int{}
+		for _, r := range g.order {
+			g.groups[g.group(r)]++
+		}
+	}
+	group := g.group(g.order[place])
+	return Fit(g.heading(group, g.groups[group]), width, g.th.Glyphs.Ellipsis)
 }
 
 func (g *Grid) filterLine(width int) string {
@@ -420,8 +567,8 @@ func (g *Grid) filterLine(width int) string {
 func (g *Grid) widths(width int) []int {
 	out := make([]int, len(g.cols))
 	shown := make([]bool, len(g.cols))
-	for i := range shown {
-		shown[i] = true
+	for i, c := range g.cols {
+		shown[i] = !c.Hidden
 	}
 	need := func() int {
 		n := -2
