@@ -1,0 +1,16 @@
+package keys
+
+import "slices"
+
+// Page is what can be done on one page, whatever its state: docs/keys.md is made
+// of these. A page's own Keys are the same bindings, some of them switched off.
+type Page struct {
+	Name string
+	Map  Map
+}
+
+// Pages are all pages with keys of their own, in the order in which the document
+// has them.
+func Pages() []Page {
+	return slices.Concat(deployPages())
+}
