@@ -92,6 +92,9 @@ type Pipeline struct {
 	Spec *spec.Pipeline
 	// Last is the newest entry of the history; nil if not known.
 	Last *stack.Update
+	// Refreshed is the newest refresh in the history that ended well; nil if none is
+	// known, which may be because the history was not read that far back.
+	Refreshed *stack.Update
 	// Read is when State was read.
 	Read time.Time
 	Err  error
