@@ -6,6 +6,7 @@ package dialog
 import (
 	"strings"
 
+	"github.com/charmbracelet/bubbles/cursor"
 	"github.com/charmbracelet/bubbles/textarea"
 	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
@@ -165,6 +166,7 @@ func newInput(th *theme.Screen, value string) textinput.Model {
 	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
 	in.SetValue(value)
 	in.CursorEnd()
+	in.Cursor.SetMode(cursor.CursorStatic) // blinking redraws the screen twice a second for nothing
 	in.Focus()
 	return in
 }
@@ -297,6 +299,7 @@ func NewEditor(th *theme.Screen, title, text, value string, check func(string) e
 	area.FocusedStyle.Text, area.FocusedStyle.CursorLine, area.FocusedStyle.Base = th.Input, th.CursorOff, th.Renderer.NewStyle()
 	area.FocusedStyle.Placeholder, area.FocusedStyle.EndOfBuffer = th.Muted, th.Muted
 	area.Cursor.Style = th.Cursor
+	area.Cursor.SetMode(cursor.CursorStatic)
 	area.SetValue(value)
 	area.Focus()
 	d := &Editor{th: th, title: title, text: text, area: area, check: check, answer: answer, extra: extra}

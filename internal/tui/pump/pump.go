@@ -1,4 +1,4 @@
-// Package pump carries a channel into a Bubble Tea program in batches, so that a
+// Package pump carries a channel into the terminal's program in batches, so that a
 // burst of thousands of events costs a few frames and typing stays smooth. It
 // imports nothing of this module.
 package pump
@@ -6,8 +6,6 @@ package pump
 import (
 	"context"
 	"time"
-
-	tea "github.com/charmbracelet/bubbletea"
 )
 
 // Window is how long a batch gathers after its first item, Max how many items it
@@ -58,9 +56,4 @@ func Next[T any](ctx context.Context, ch <-chan T) Batch[T] {
 		}
 	}
 	return b
-}
-
-// Cmd is Next as a command; wrap makes the message of a batch.
-func Cmd[T any](ctx context.Context, ch <-chan T, wrap func(Batch[T]) tea.Msg) tea.Cmd {
-	return func() tea.Msg { return wrap(Next(ctx, ch)) }
 }

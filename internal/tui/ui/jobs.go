@@ -148,7 +148,10 @@ func (j *Jobs) Handle(msg tea.Msg) (job *Job, cmd tea.Cmd, ok bool) {
 			return m.job, j.next(m.job), true
 		}
 		op := m.job.op
-		return m.job, func() tea.Msg { return jobEnded{m.job, op.Wait()} }, true
+		j.env.busy.Add(1)
+		return m.job, func() tea.Msg {
+			return Deliver{Msg: jobEnded{m.job, op.Wait()}, counted: &j.env.busy}
+		}, true
 	case jobEnded:
 		m.job.Results, m.job.Ended = m.results, j.env.Now()
 		return m.job, nil, true
@@ -160,8 +163,12 @@ func (j *Jobs) Handle(msg tea.Msg) (job *Job, cmd tea.Cmd, ok bool) {
 // read to its end.
 func (j *Jobs) next(job *Job) tea.Cmd {
 	ch := job.op.Updates()
-	ctx := context.WithoutCancel(j.env.Ctx)
-	return pump.Cmd(ctx, ch, func(b pump.Batch[data.Update]) tea.Msg { return jobBatch{job, b} })
+	ctx, waiting := context.WithoutCancel(j.env.Ctx), &j.env.waiting
+	waiting.Add(1)
+	return func() tea.Msg {
+		defer waiting.Add(-1)
+		return Deliver{Msg: jobBatch{job, pump.Next(ctx, ch)}}
+	}
 }
 
 func (j *Job) apply(u data.Update) {
@@ -183,6 +190,24 @@ func (j *Job) apply(u data.Update) {
 		j.Log = slices.Delete(j.Log, 0, half)
 	}
 	j.Log = append(j.Log, LogEntry{u.ID, u.Event, took})
+}
+
+// Finish cancels what still runs and waits for it: for a program that ends
+// without its user having been asked. Nothing may read the jobs' streams meanwhile.
+func (j *Jobs) Finish() {
+	running := j.Running()
+	for _, job := range running {
+		job.Cancel()
+	}
+	for _, job := range running {
+		if job.op == nil {
+			continue // it never began, and its command has ended with the program
+		}
+		for u := range job.op.Updates() {
+			job.apply(u)
+		}
+		job.Results, job.Ended = job.op.Wait(), j.env.Now()
+	}
 }
 
 // Done tells whether it has ended.

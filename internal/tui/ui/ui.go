@@ -74,6 +74,28 @@ type Env struct {
 	// streams; tests wait for 0.
 	busy  atomic.Int64
 	hosts atomic.Int64
+	// waiting counts commands that wait for a clock or a stream.
+	waiting atomic.Int64
+}
+
+// Waiting is how many commands wait for a clock or a stream: they may end long
+// after the program has come to rest.
+func (e *Env) Waiting() int { return int(e.waiting.Load()) }
+
+// After is a command that yields msg after d, or nothing if ctx ends before.
+func (e *Env) After(ctx context.Context, d time.Duration, msg tea.Msg) tea.Cmd {
+	t := e.Clock.NewTimer(d)
+	e.waiting.Add(1)
+	return func() tea.Msg {
+		defer e.waiting.Add(-1)
+		defer t.Stop()
+		select {
+		case <-t.C():
+			return msg
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // Busy is how many answers are awaited.
@@ -142,24 +164,18 @@ func (h *Host) Do(f func(ctx context.Context) tea.Msg) tea.Cmd {
 // After delivers msg after d by the environment's clock, unless the page is
 // closed before.
 func (h *Host) After(d time.Duration, msg tea.Msg) tea.Cmd {
-	ctx, id, c := h.ctx, h.ID, h.Env.Clock
-	return func() tea.Msg {
-		t := c.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C():
-			return Deliver{To: id, Msg: msg}
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return h.Env.After(h.ctx, d, Deliver{To: h.ID, Msg: msg})
 }
 
 // Next delivers the next batch of a channel to the page as the message that wrap
 // makes of it. Call it again for each batch until one is Closed.
 func Next[T any](h *Host, ch <-chan T, wrap func(pump.Batch[T]) tea.Msg) tea.Cmd {
-	ctx, id := h.ctx, h.ID
-	return func() tea.Msg { return Deliver{To: id, Msg: wrap(pump.Next(ctx, ch))} }
+	ctx, id, e := h.ctx, h.ID, h.Env
+	e.waiting.Add(1)
+	return func() tea.Msg {
+		defer e.waiting.Add(-1)
+		return Deliver{To: id, Msg: Guard(func() tea.Msg { return wrap(pump.Next(ctx, ch)) })}
+	}
 }
 
 // Send is a command that does nothing but ask the root.

@@ -1,0 +1,376 @@
+// Package tui owns the full-screen terminal: the root of pages and dialogs, the
+// header, the footer, help, the command palette and the program around them. It
+// may import its own sub-packages but live, and of this module otherwise what
+// pages may; never an SDK, cli, app or the sandbox.
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// Config is what the terminal needs.
+type Config struct {
+	Source data.Source
+	Theme  theme.Screen
+	Clock  clock.Clock
+	// Start makes the first page; nil is the list of pipelines.
+	Start func(h *ui.Host) ui.Page
+	// Route makes the page of a request, or nil if it knows none; nil is the
+	// terminal's own.
+	Route func(h *ui.Host, request tea.Msg) ui.Page
+	// Clipboard is given what the user copies.
+	Clipboard func(text string)
+}
+
+// App is the root model. The program's goroutine alone calls its methods.
+type App struct {
+	env     *ui.Env
+	route   func(h *ui.Host, request tea.Msg) ui.Page
+	clip    func(string)
+	start   ui.Page
+	pages   []ui.Page
+	dialogs []openDialog
+	toasts  []toast
+	width   int
+	height  int
+
+	place    data.Place
+	placeErr error
+	notes    []string
+	spin     int
+	spinning bool
+	// leaving says that the program ends as soon as no operation runs.
+	leaving bool
+	quit    bool
+	crash   *ui.Crash
+}
+
+type openDialog struct {
+	ui.Dialog
+	from *ui.Host
+	// deaf is until when keys are ignored.
+	deaf time.Time
+}
+
+type toast struct {
+	ui.Toast
+	until time.Time
+}
+
+// Messages of the root's own.
+type (
+	placedMsg struct {
+		place data.Place
+		err   error
+	}
+	askPlaceMsg struct{}
+	spinMsg     struct{}
+	expireMsg   struct{}
+	// interruptMsg is a signal from outside: SIGINT or SIGTERM.
+	interruptMsg struct{}
+)
+
+// How long things last.
+const (
+	toastFor   = 5 * time.Second
+	graveFor   = 400 * time.Millisecond
+	spinEvery  = 120 * time.Millisecond
+	chrome     = 3 // lines of the root: header, path, footer
+	minWidth   = 60
+	minHeight  = 16
+	placeRetry = 10 * time.Second
+)
+
+// New returns the root. ctx ends with the program.
+func New(ctx context.Context, c Config) *App {
+	a := &App{route: c.Route, clip: c.Clipboard}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if a.clip == nil {
+		a.clip = func(string) {}
+	}
+	if a.route == nil {
+		a.route = routes
+	}
+	a.env = &ui.Env{Ctx: ctx, Source: c.Source, Theme: c.Theme, Clock: c.Clock, Place: func() data.Place { return a.place }}
+	a.env.Jobs = ui.NewJobs(a.env)
+	if c.Start == nil {
+		c.Start = func(h *ui.Host) ui.Page { return a.route(h, ui.OpenHome{}) }
+	}
+	a.start = c.Start(ui.NewHost(a.env))
+	return a
+}
+
+// Env is what pages are given.
+func (a *App) Env() *ui.Env { return a.env }
+
+// Notes are what is to stay in the scrollback.
+func (a *App) Notes() []string { return a.notes }
+
+// Quitting tells that the program is about to end.
+func (a *App) Quitting() bool { return a.quit }
+
+// Crash is the panic that ended the program, or nil.
+func (a *App) Crash() *ui.Crash { return a.crash }
+
+// Init opens the first page and asks where we are.
+func (a *App) Init() tea.Cmd {
+	a.pages = append(a.pages, a.start)
+	return tea.Batch(a.askPlace(), a.start.Init(), a.tell(a.start, ui.Shown{}))
+}
+
+func (a *App) askPlace() tea.Cmd {
+	source, ctx := a.env.Source, a.env.Ctx
+	return func() tea.Msg {
+		return ui.Guard(func() tea.Msg {
+			p, err := source.Place(ctx)
+			return placedMsg{p, err}
+		})
+	}
+}
+
+// Update takes a message. A panic in it ends the program in good order.
+func (a *App) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.crash = &ui.Crash{Value: r, Stack: debug.Stack()}
+			a.quit, cmd = true, tea.Quit
+		}
+	}()
+	if a.quit {
+		return a, tea.Quit
+	}
+	cmd = a.update(msg)
+	return a, tea.Batch(cmd, a.animate())
+}
+
+func (a *App) update(msg tea.Msg) tea.Cmd {
+	switch m := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.width, a.height = m.Width, m.Height
+		return nil
+	case ui.Deliver:
+		m.Arrived()
+		return a.deliver(m)
+	case ui.Crash:
+		a.crash, a.quit = &m, true
+		return tea.Quit
+	case placedMsg:
+		return a.placed(m)
+	case askPlaceMsg:
+		return a.askPlace()
+	case spinMsg:
+		a.spinning = false
+		a.spin++
+		return nil
+	case expireMsg:
+		a.toasts = slices.DeleteFunc(a.toasts, func(t toast) bool { return !t.until.After(a.env.Now()) })
+		return nil
+	case interruptMsg:
+		return a.interrupted()
+	case tea.KeyMsg:
+		return a.key(m)
+	case tea.MouseMsg:
+		return a.mouse(m)
+	}
+	if cmd, ok := a.request(msg); ok {
+		return cmd
+	}
+	// What is left are the messages of libraries' widgets, for whoever has the focus.
+	if n := len(a.dialogs); n > 0 {
+		return a.toDialog(msg)
+	}
+	return a.top().Update(msg)
+}
+
+func (a *App) top() ui.Page { return a.pages[len(a.pages)-1] }
+
+func (a *App) tell(p ui.Page, msg tea.Msg) tea.Cmd { return p.Update(msg) }
+
+func (a *App) tellAll(msg tea.Msg) tea.Cmd {
+	cmds := make([]tea.Cmd, len(a.pages))
+	for i, p := range a.pages {
+		cmds[i] = p.Update(msg)
+	}
+	return tea.Batch(cmds...)
+}
+
+// deliver takes an answer to the page or dialog that asked.
+func (a *App) deliver(d ui.Deliver) tea.Cmd {
+	switch m := d.Msg.(type) {
+	case nil:
+		return nil
+	case ui.Crash:
+		return a.update(m)
+	}
+	if job, cmd, ok := a.env.Jobs.Handle(d.Msg); ok {
+		return tea.Batch(cmd, a.jobMoved(job))
+	}
+	for _, p := range a.pages {
+		if p.Host().ID == d.To {
+			return p.Update(d.Msg)
+		}
+	}
+	for i := range a.dialogs {
+		if h, ok := a.dialogs[i].Dialog.(interface{ Host() *ui.Host }); ok && h.Host().ID == d.To {
+			return a.dialogUpdate(i, d.Msg)
+		}
+	}
+	return nil
+}
+
+// jobMoved tells the pages, and at a job's end the user.
+func (a *App) jobMoved(job *ui.Job) tea.Cmd {
+	cmd := a.tellAll(ui.JobChanged{Job: job})
+	if !job.Done() {
+		return cmd
+	}
+	cmds := []tea.Cmd{cmd}
+	if changes(job) {
+		ids := make([]spec.ID, len(job.Request.Pipelines))
+		for i, p := range job.Request.Pipelines {
+			ids[i] = p.ID
+		}
+		cmds = append(cmds, a.tellAll(ui.Changed{IDs: ids}))
+		if w, ok := a.top().(interface{ Watches(*ui.Job) bool }); !ok || !w.Watches(job) {
+			cmds = append(cmds, a.toast(jobToast(job)))
+		}
+	}
+	if a.leaving && len(a.env.Jobs.Running()) == 0 {
+		a.quit = true
+		cmds = append(cmds, tea.Quit)
+	}
+	return tea.Batch(cmds...)
+}
+
+func jobToast(job *ui.Job) ui.Toast {
+	t := ui.Toast{Text: job.Request.Title() + " has ended well", Bad: job.Failed()}
+	_, failed, cancelled, skipped := job.Outcome()
+	switch {
+	case job.Err != nil:
+		t.Text = job.Request.Title() + " did not begin: " + job.Err.Error()
+	case failed > 0:
+		t.Text = job.Request.Title() + " has failed"
+		if len(job.Results) > 1 {
+			t.Text = fmt.Sprintf("%s: %d of %d failed", job.Request.Title(), failed, len(job.Results))
+		}
+	case cancelled+skipped > 0:
+		t.Text = job.Request.Title() + " was cancelled"
+	}
+	return t
+}
+
+func (a *App) placed(m placedMsg) tea.Cmd {
+	a.placeErr = m.err
+	if m.err != nil {
+		if errors.Is(m.err, context.Canceled) {
+			return nil
+		}
+		text := m.err.Error()
+		if hint := fault.HintOf(m.err); hint != "" {
+			text += ". " + hint
+		}
+		return tea.Batch(a.toast(ui.Toast{Text: text, Bad: true}), a.after(placeRetry, askPlaceMsg{}))
+	}
+	a.place = m.place
+	return a.tellAll(ui.Placed{})
+}
+
+// animate keeps the spinner turning while there is something to wait for.
+func (a *App) animate() tea.Cmd {
+	if a.spinning || len(a.env.Jobs.Running()) == 0 && a.place.Target != "" || a.quit {
+		return nil
+	}
+	a.spinning = true
+	return a.after(spinEvery, spinMsg{})
+}
+
+func (a *App) after(d time.Duration, msg tea.Msg) tea.Cmd {
+	return a.env.After(a.env.Ctx, d, msg)
+}
+
+func (a *App) toast(t ui.Toast) tea.Cmd {
+	a.toasts = append(a.toasts, toast{t, a.env.Now().Add(toastFor)})
+	if len(a.toasts) > 3 {
+		a.toasts = a.toasts[len(a.toasts)-3:]
+	}
+	return a.after(toastFor, expireMsg{})
+}
+
+// key dispatches a key: dialogs, global keys, the page.
+func (a *App) key(m tea.KeyMsg) tea.Cmd {
+	if keys.Stop.Is(m) {
+		return a.stop()
+	}
+	if n := len(a.dialogs); n > 0 {
+		if a.env.Now().Before(a.dialogs[n-1].deaf) {
+			return nil
+		}
+		return a.toDialog(m)
+	}
+	p := a.top()
+	if p.Capturing() {
+		return p.Update(m)
+	}
+	switch {
+	case keys.Help.Is(m):
+		return a.ask(ui.Ask{Dialog: newHelp(a.env, p)})
+	case keys.Palette.Is(m):
+		return a.ask(ui.Ask{Dialog: newPalette(a.env, p)})
+	case keys.Home.Is(m):
+		return a.goHome()
+	case keys.Jobs.Is(m):
+		cmd, _ := a.request(ui.OpenJobs{})
+		return cmd
+	case keys.Refresh.Is(m):
+		return tea.Batch(a.askPlace(), p.Update(ui.Reload{}))
+	case keys.Quit.Is(m):
+		return a.leave()
+	}
+	if off := offOf(p.Keys(), m); off != "" {
+		return a.toast(ui.Toast{Text: off, Bad: true})
+	}
+	return p.Update(m)
+}
+
+// offOf is why a key can't be used on a page now, "" if it can.
+func offOf(m keys.Map, msg tea.Msg) string {
+	for _, g := range m {
+		for _, b := range g.Bindings {
+			if b.Off != "" && b.Is(msg) {
+				return b.Short + ": " + b.Off
+			}
+		}
+	}
+	return ""
+}
+
+func (a *App) mouse(m tea.MouseMsg) tea.Cmd {
+	if len(a.dialogs) > 0 || a.width < minWidth || a.height < minHeight {
+		return nil
+	}
+	if m.Y == 1 && m.Action == tea.MouseActionPress && m.Button == tea.MouseButtonLeft {
+		return a.clickCrumb(m.X)
+	}
+	m.Y -= 2
+	if m.Y < 0 || m.Y >= a.height-chrome {
+		return nil
+	}
+	return a.top().Update(m)
+}

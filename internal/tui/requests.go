@@ -1,0 +1,224 @@
+package tui
+
+import (
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// request serves what a page asks; ok is false if the message is no request.
+func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
+	switch m := msg.(type) {
+	case ui.Back:
+		return a.back(), true
+	case ui.OpenHome:
+		return a.goHome(), true
+	case ui.Quit:
+		return a.leave(), true
+	case ui.Ask:
+		return a.ask(m), true
+	case ui.Toast:
+		return a.toast(m), true
+	case ui.Copy:
+		a.clip(m.Text)
+		return a.toast(ui.Toast{Text: "copied " + m.What}), true
+	case ui.Note:
+		a.notes = append(a.notes, m.Text)
+		return nil, true
+	case ui.Changed:
+		return a.tellAll(m), true
+	case pressMsg:
+		return a.key(m.key), true
+	case stopChoice:
+		return a.stopped(m), true
+	}
+	h := ui.NewHost(a.env)
+	p := a.route(h, msg)
+	if p == nil {
+		h.Close()
+		return nil, false
+	}
+	return a.push(p), true
+}
+
+func (a *App) push(p ui.Page) tea.Cmd {
+	a.pages = append(a.pages, p)
+	return tea.Batch(p.Init(), p.Update(ui.Shown{}))
+}
+
+// back closes the top page; the last one stays.
+func (a *App) back() tea.Cmd {
+	if len(a.pages) == 1 {
+		return nil
+	}
+	p := a.top()
+	p.Host().Close()
+	a.pages = a.pages[:len(a.pages)-1]
+	return a.top().Update(ui.Shown{})
+}
+
+// goHome closes all pages but the first one.
+func (a *App) goHome() tea.Cmd {
+	for len(a.pages) > 1 {
+		p := a.top()
+		p.Host().Close()
+		a.pages = a.pages[:len(a.pages)-1]
+	}
+	return a.top().Update(ui.Shown{})
+}
+
+func (a *App) clickCrumb(x int) tea.Cmd {
+	at := 0
+	for i, p := range a.pages {
+		at += len([]rune(p.Title())) + 3
+		if x < at {
+			var cmd tea.Cmd
+			for len(a.pages) > i+1 {
+				cmd = a.back()
+			}
+			return cmd
+		}
+	}
+	return nil
+}
+
+// ask opens a dialog, unless the same one is open already.
+func (a *App) ask(m ui.Ask) tea.Cmd {
+	for _, d := range a.dialogs {
+		if d.Title() == m.Dialog.Title() {
+			return nil
+		}
+	}
+	d := openDialog{Dialog: m.Dialog, from: m.From}
+	if m.Dialog.Grave() {
+		d.deaf = a.env.Now().Add(graveFor)
+	}
+	a.dialogs = append(a.dialogs, d)
+	if i, ok := m.Dialog.(interface{ Init() tea.Cmd }); ok {
+		return i.Init()
+	}
+	return nil
+}
+
+func (a *App) toDialog(msg tea.Msg) tea.Cmd { return a.dialogUpdate(len(a.dialogs)-1, msg) }
+
+func (a *App) dialogUpdate(i int, msg tea.Msg) tea.Cmd {
+	d := a.dialogs[i]
+	answer, done, cmd := d.Update(msg)
+	if !done {
+		return cmd
+	}
+	a.dialogs = append(a.dialogs[:i:i], a.dialogs[i+1:]...)
+	if h, ok := d.Dialog.(interface{ Host() *ui.Host }); ok {
+		h.Host().Close()
+	}
+	if answer == nil {
+		return cmd
+	}
+	if d.from == nil { // the root's own
+		return tea.Batch(cmd, a.update(answer))
+	}
+	return tea.Batch(cmd, a.deliver(ui.Deliver{To: d.from.ID, Msg: answer}))
+}
+
+// stopChoice is the answer to what is to become of running operations.
+type stopChoice int
+
+const (
+	stopCancel stopChoice = iota
+	stopWait
+	stopForce
+)
+
+// leave ends the program, after asking if an operation is running.
+func (a *App) leave() tea.Cmd {
+	if len(a.env.Jobs.Running()) > 0 {
+		return a.stop()
+	}
+	a.quit = true
+	return tea.Quit
+}
+
+// stop is ctrl+c: with nothing running it ends the program.
+func (a *App) stop() tea.Cmd {
+	running := a.env.Jobs.Running()
+	if len(running) == 0 {
+		a.quit = true
+		return tea.Quit
+	}
+	var names []string
+	changing := false
+	for _, job := range running {
+		for _, id := range job.Running() {
+			names = append(names, id.String())
+		}
+		changing = changing || changes(job)
+	}
+	what := render.Count(len(running), "operation is running", "operations are running")
+	if len(names) > 0 {
+		what += " on " + render.Line(shorten(names, 6), 0)
+	}
+	text := what + "."
+	force := dialog.Choice{Key: "f", Label: "force: end now", Danger: true, Answer: stopForce}
+	if changing {
+		force.Help = "Kills the engine. What it is just creating or deleting may exist without being recorded (an endpoint costs money by the hour), and the stack stays locked: `pipelinetui cancel`, then refresh and up again put it right."
+	}
+	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing,
+		dialog.Choice{Key: "k", Label: "keep working", Help: "Nothing happens."},
+		dialog.Choice{Key: "c", Label: "cancel gracefully, then leave", Answer: stopCancel, Help: "Nothing new is begun; what is in flight is waited for (an endpoint can take minutes). Nothing is lost or orphaned."},
+		dialog.Choice{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "The operations go on to their end, then the program ends."},
+		force)})
+}
+
+func changes(job *ui.Job) bool { return job.Request.Operation != stack.OperationPreview }
+
+func shorten(names []string, most int) string {
+	if len(names) > most {
+		names = append(names[:most:most], "...")
+	}
+	return strings.Join(names, ", ")
+}
+
+func (a *App) stopped(c stopChoice) tea.Cmd {
+	for _, job := range a.env.Jobs.Running() {
+		switch c {
+		case stopCancel:
+			job.Cancel()
+		case stopForce:
+			job.Kill()
+		case stopWait:
+		}
+	}
+	a.leaving = true
+	if len(a.env.Jobs.Running()) == 0 {
+		a.quit = true
+		return tea.Quit
+	}
+	switch c {
+	case stopCancel:
+		return a.toast(ui.Toast{Text: "cancelling: waiting for what is in flight; ctrl+c again to force"})
+	case stopForce:
+		return a.toast(ui.Toast{Text: "ending the engines", Bad: true})
+	default:
+		return a.toast(ui.Toast{Text: "leaving when it is done"})
+	}
+}
+
+// interrupted is a signal from outside, where nobody can be asked: the first one
+// is a polite request, the next one forces.
+func (a *App) interrupted() tea.Cmd {
+	running := a.env.Jobs.Running()
+	if len(running) == 0 {
+		a.quit = true
+		return tea.Quit
+	}
+	if a.leaving {
+		return a.stopped(stopForce)
+	}
+	return a.stopped(stopCancel)
+}

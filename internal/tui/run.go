@@ -1,0 +1,132 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// Terminal is what Run takes over for a while. In and Out must be a terminal.
+type Terminal struct {
+	In  io.Reader
+	Out io.Writer
+	// Signals are SIGINT and SIGTERM from outside; ctrl+c is a key.
+	Signals <-chan os.Signal
+}
+
+// Run shows the terminal until the user leaves. It returns what is to stay in the
+// scrollback. The terminal is itself again when Run returns, also after a panic,
+// which is written to the source's log file and returned as an error that names
+// it. Nothing else may write to the terminal meanwhile.
+func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &lockedWriter{w: t.Out}
+	if c.Clipboard == nil {
+		c.Clipboard = func(text string) { out.control(ansi.SetSystemClipboard(text)) }
+	}
+	a := New(ctx, c)
+	program := tea.NewProgram(a, tea.WithInput(t.In), tea.WithOutput(out.file(t.Out)), tea.WithAltScreen(),
+		tea.WithMouseCellMotion(), tea.WithoutSignalHandler())
+	go passSignals(ctx, t.Signals, program)
+	_, err = program.Run()
+	notes = a.Notes()
+	crash := a.Crash()
+	if errors.Is(err, tea.ErrProgramPanic) && crash == nil {
+		crash = &ui.Crash{Value: "panic in a command (see above)"}
+	}
+	if running := a.env.Jobs.Running(); len(running) > 0 {
+		fmt.Fprintln(t.Out, "waiting for "+render.Count(len(running), "operation", "operations")+" to end in good order")
+		a.env.Jobs.Finish()
+	}
+	if crash != nil {
+		return notes, crashError(crash, c.Source.LogFile())
+	}
+	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
+		return notes, fault.New(fault.Internal, "the terminal broke").Because(err)
+	}
+	return notes, nil
+}
+
+func passSignals(ctx context.Context, signals <-chan os.Signal, p *tea.Program) {
+	for {
+		select {
+		case <-signals:
+			p.Send(interruptMsg{})
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// crashError writes the panic to the log file and says where that is.
+func crashError(c *ui.Crash, file string) error {
+	e := fault.New(fault.Internal, "the terminal has crashed: %s", c.Error())
+	text := fmt.Sprintf("%s panic: %v\n%s\n", time.Now().UTC().Format(time.RFC3339), c.Value, c.Stack)
+	if err := appendTo(file, text); err != nil {
+		return e.WithHint("Please report this: %s", text)
+	}
+	return e.WithHint("What the program was doing is in %s; please report it. Operations that were running were cancelled in good order: see `pipelinetui list`.", file)
+}
+
+func appendTo(file, text string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// lockedWriter lets an escape sequence go out between two frames.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func (l *lockedWriter) control(sequence string) {
+	// A clipboard that can't be written is no reason to stop.
+	_, _ = l.Write([]byte(sequence))
+}
+
+// file keeps what Bubble Tea needs of a terminal's file: its descriptor, for the
+// size and the raw mode.
+func (l *lockedWriter) file(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok {
+		return &lockedFile{l, f}
+	}
+	return l
+}
+
+type lockedFile struct {
+	*lockedWriter
+	f *os.File
+}
+
+func (l *lockedFile) Read(p []byte) (int, error) { return l.f.Read(p) }
+func (l *lockedFile) Close() error               { return nil }
+func (l *lockedFile) Fd() uintptr                { return l.f.Fd() }
