@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/tui/live":     {"internal/app", "internal/fault", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
 	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
-	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/datatest", "internal/tui/ui"},
+	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack",
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",

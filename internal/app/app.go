@@ -153,6 +153,8 @@ func (a *App) findPulumi(ctx context.Context) (string, error) {
 	return path, err
 }
 
+const logFileName = "pipelinetui.log"
+
 // logger writes to the log file with --debug, and nowhere without. The caller
 // holds a.mu.
 func (a *App) logger() *slog.Logger {
@@ -163,7 +165,7 @@ func (a *App) logger() *slog.Logger {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a.log
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "pipelinetui.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(a.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return a.log
 	}

@@ -146,6 +146,7 @@ func newRoot(e *env) *cobra.Command {
 		Long: `pipelinetui creates one inference pipeline per model and tenant on AWS with Pulumi,
 runs it (Step Functions executions) and shows what happens.
 
+On a terminal and without a command it opens the full-screen view of everything.
 Without a target it works on the sandbox: AWS in miniature on this machine, offline and free.`,
 		Example: `  pipelinetui up -f pipelines.yaml
   pipelinetui run acme/fraud --input @order.json --watch
@@ -162,6 +163,9 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if e.canShow() {
+				return e.terminal(cmd.Context())
+			}
 			if err := cmd.Help(); err != nil {
 				return err
 			}

@@ -28,6 +28,8 @@ const (
 	SecretsProvider = "secretsProvider"
 	Output          = "output"
 	Color           = "color"
+	Background      = "background"
+	Unicode         = "unicode"
 	ReadOnly        = "readOnly"
 	Debug           = "debug"
 	Parallel        = "parallel"
@@ -58,6 +60,8 @@ func all() []setting {
 		{SecretsProvider, "", []string{"PIPELINETUI_SECRETS_PROVIDER"}, "passphrase", nil, "Pulumi secrets provider of new stacks"},
 		{Output, "output", []string{"PIPELINETUI_OUTPUT"}, "table", oneOf("table", "json", "yaml", "jsonl"), "form of the output"},
 		{Color, "no-color", []string{"PIPELINETUI_COLOR"}, "auto", oneOf("auto", "always", "never"), "colours"},
+		{Background, "", []string{"PIPELINETUI_BACKGROUND"}, "auto", oneOf("auto", "dark", "light"), "background of the terminal"},
+		{Unicode, "", []string{"PIPELINETUI_UNICODE"}, "auto", oneOf("auto", "always", "never"), "signs beyond ASCII in the full-screen terminal"},
 		{ReadOnly, "read-only", []string{"PIPELINETUI_READ_ONLY"}, "false", isBool, "refuse everything that changes something"},
 		{Debug, "debug", []string{"PIPELINETUI_DEBUG"}, "false", isBool, "details of errors and of what is called"},
 		{Parallel, "", []string{"PIPELINETUI_PARALLEL"}, "", isCount, "pipelines that are deployed at the same time"},

@@ -44,6 +44,8 @@ type Source interface {
 	Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error)
 	Unlock(ctx context.Context, id spec.ID) error
 
+	// Describe tells what a pipeline will consist of, without asking anybody.
+	Describe(ctx context.Context, p *spec.Pipeline) ([]Planned, error)
 	// Operate starts an operation on several pipelines after checking all of them.
 	Operate(ctx context.Context, req Request) (Operation, error)
 
@@ -204,6 +206,15 @@ func (r Request) Title() string {
 		names = append(names, p.ID.String())
 	}
 	return string(r.Operation) + " " + strings.Join(names, ", ")
+}
+
+// Planned is one resource that a pipeline will have.
+type Planned struct {
+	Block, Type, Name string
+	// AWSName is its name in the account, "" if it has none or gets one when made.
+	AWSName string
+	// Idle says what it costs while nothing runs, "" if it costs by use only.
+	Idle string
 }
 
 // Operation is a running operation. Its methods are safe for concurrent use.

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// The log groups of a pipeline, by what writes to them.
+const (
+	LogsFunction = "function"
+	LogsStates   = "states"
+	LogsEndpoint = "endpoint"
+)
+
+// LogQuery selects log events of a pipeline.
+type LogQuery struct {
+	// Group is LogsFunction, LogsStates or LogsEndpoint, the name of a log group
+	// (it begins with a slash), or the name or ARN of a Lambda function.
+	Group        string
+	Since, Until time.Time
+	// Filter is a filter pattern of CloudWatch Logs
+	// (AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html).
+	Filter string
+	// Limit bounds the events; 0 means 1000.
+	Limit int
+}
+
+// LogEvent is one event of a log group.
+type LogEvent struct {
+	Time    time.Time `json:"time"`
+	Stream  string    `json:"stream"`
+	Message string    `json:"message"`
+}
+
+// Logs reads log events, the oldest first.
+func (a *App) Logs(ctx context.Context, m *Machine, q LogQuery) ([]LogEvent, error) {
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env := t.programEnv(m.Pipeline)
+	group := q.Group
+	switch names := m.Pipeline.Names(env.Account); {
+	case q.Group == LogsFunction:
+		group = names.FunctionLogs
+	case q.Group == LogsStates:
+		group = names.StatesLogs
+	case q.Group == LogsEndpoint:
+		group = names.EndpointLogs
+	case !strings.HasPrefix(q.Group, "/"):
+		group = "/aws/lambda/" + functionName(q.Group)
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Region, m.Pipeline.AssumeRole))
+	if err != nil {
+		return nil, err
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 1000
+	}
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group}
+	if !q.Since.IsZero() {
+		in.StartTime = aws.Int64(q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		in.EndTime = aws.Int64(q.Until.UnixMilli())
+	}
+	if q.Filter != "" {
+		in.FilterPattern = &q.Filter
+	}
+	var out []LogEvent
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(cfg), in)
+	for pages.HasMorePages() && len(out) < limit {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fault.Wrap(awscfg.Classify(err), "read the log group %s", group)
+		}
+		for _, e := range page.Events {
+			out = append(out, LogEvent{
+				Time: time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), Stream: aws.ToString(e.LogStreamName), Message: strings.TrimRight(aws.ToString(e.Message), "\n"),
+			})
+		}
+	}
+	return out[:min(limit, len(out))], nil
+}
+
+// functionName takes the name out of a function's ARN, which may end in a version
+// or alias (arn:aws:lambda:REGION:ACCOUNT:function:NAME:live); a name stays.
+func functionName(s string) string {
+	parts := strings.Split(s, ":")
+	if len(parts) >= 7 && parts[0] == "arn" {
+		return parts[6]
+	}
+	return parts[0]
+}

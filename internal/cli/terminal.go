@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/live"
+)
+
+// canShow tells whether the full-screen terminal can be opened: keys come from a
+// person and the screen goes to one.
+func (e *env) canShow() bool {
+	return e.InTTY && e.OutTTY && !e.machine() && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// terminal shows the full screen until the user leaves it, and leaves the
+// operations' summaries in the scrollback.
+func (e *env) terminal(ctx context.Context) error {
+	// Whatever is written past the screen would tear it.
+	log.SetOutput(io.Discard)
+	e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ})
+	color := e.settings.String(settings.Color)
+	background := e.settings.String(settings.Background)
+	if background == "auto" {
+		background = ""
+	}
+	th := theme.NewScreen(e.Out, theme.ScreenOptions{Color: color != "never", Unicode: e.unicode(), Background: background})
+	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: th}, tui.Terminal{In: e.In, Out: e.Out, Signals: e.signals})
+	for _, n := range notes {
+		fmt.Fprintln(e.Out, render.Safe(n))
+	}
+	return err
+}
+
+// unicode tells whether the terminal shows more than ASCII: the locale says so.
+// (locale(7): LC_ALL before LC_CTYPE before LANG)
+func (e *env) unicode() bool {
+	switch e.settings.String(settings.Unicode) {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v, ok := e.environ(name); ok && v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}

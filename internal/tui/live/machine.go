@@ -1,0 +1,99 @@
+package live
+
+import (
+	"context"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+)
+
+// stateMachineType is the engine's type of a state machine.
+const stateMachineType = "aws-native:stepfunctions:StateMachine"
+
+// Machine implements data.Source.
+func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error) {
+	m, err := s.app.Machine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.machine(m), nil
+}
+
+func (s *Source) machine(m *app.Machine) *data.Machine {
+	out := &data.Machine{ID: m.ID, ARN: m.ARN, Alias: m.Alias, Region: m.Pipeline.Region, Client: m.Client, Parameters: m.Pipeline.Parameters}
+	for _, r := range m.State.Resources {
+		if r.Type == stateMachineType {
+			out.Definition, _ = r.Inputs["definitionString"].(string)
+		}
+	}
+	if cat, err := s.app.Catalog(); err == nil {
+		if t, err := cat.Lookup(m.Pipeline.Template); err == nil {
+			out.Template = t
+		}
+	}
+	return out
+}
+
+// MachineOf implements data.Source. An execution of a pipeline of ours is known
+// by the name of its machine.
+func (s *Source) MachineOf(ctx context.Context, executionARN string) (*data.Machine, error) {
+	parts := strings.Split(executionARN, ":")
+	if len(parts) < 8 {
+		return nil, fault.New(fault.Invalid, "%q is not the ARN of an execution", executionARN)
+	}
+	machine, _, _ := strings.Cut(parts[6], "/")
+	list, err := s.Pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		if p.ID.BaseName() == machine {
+			return s.Machine(ctx, p.ID)
+		}
+	}
+	c, err := s.app.ClientFor(ctx, executionARN)
+	if err != nil {
+		return nil, err
+	}
+	return &data.Machine{ARN: strings.Join(parts[:5], ":") + ":stateMachine:" + machine, Region: parts[3], Client: c}, nil
+}
+
+// Upload implements data.Source.
+func (s *Source) Upload(ctx context.Context, id spec.ID, file string, progress func(done, total int64)) ([]byte, error) {
+	m, err := s.app.Machine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.app.DataSet(ctx, m, executions.NewName(s.now()), file)
+	if err != nil {
+		return nil, err
+	}
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	if err := set.Upload(ctx, progress); err != nil {
+		return nil, err
+	}
+	return set.Input, nil
+}
+
+// Logs implements data.Source.
+func (s *Source) Logs(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error) {
+	m, err := s.app.Machine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.app.Logs(ctx, m, app.LogQuery{Group: q.Group, Since: q.Since, Until: q.Until, Filter: q.Filter, Limit: q.Limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]data.LogLine, len(list))
+	for i, l := range list {
+		out[i] = data.LogLine{Time: l.Time, Stream: l.Stream, Message: l.Message}
+	}
+	return out, nil
+}
