@@ -1,6 +1,9 @@
 package asl
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Graph is a definition as nodes and edges, for drawing.
 type Graph struct {
@@ -13,7 +16,8 @@ type Graph struct {
 type Node struct {
 	Name string
 	Type Type
-	// Detail is what the state works on, in short: a Task's resource.
+	// Detail is what the state works on: a Task's resource, how a Map runs its
+	// iterations, how long a Wait waits, a Fail's error.
 	Detail string
 	// Parent is the Parallel or Map state around it, empty at the top.
 	Parent string
@@ -53,7 +57,7 @@ func (m *Machine) Graph() Graph {
 func (g *Graph) add(w *Workflow, parent string, branch int) {
 	for _, s := range w.States {
 		g.Nodes = append(g.Nodes, Node{
-			Name: s.Name, Type: s.Type, Detail: s.Resource, Parent: parent, Branch: branch,
+			Name: s.Name, Type: s.Type, Detail: s.detail(), Parent: parent, Branch: branch,
 			Start: s.Name == w.StartAt, End: s.Terminal(), Retries: len(s.Retry) > 0,
 		})
 		if s.Next != "" {
@@ -75,6 +79,34 @@ func (g *Graph) add(w *Workflow, parent string, branch int) {
 			g.add(s.Map.Processor, s.Name, 0)
 		}
 	}
+}
+
+// detail is Node.Detail.
+func (s *State) detail() string {
+	switch {
+	case s.Map != nil && s.Map.Distributed:
+		return "distributed " + strings.ToLower(s.Map.ExecutionType)
+	case s.Map != nil:
+		return "inline"
+	case s.Type == Wait && s.Seconds.IsSet():
+		return s.Seconds.text() + " s"
+	case s.Type == Wait:
+		return "until " + s.Timestamp.text()
+	case s.Type == Fail:
+		return s.Error.text()
+	}
+	return s.Resource
+}
+
+// text is the value as written.
+func (s Scalar) text() string {
+	switch {
+	case s.Expr != nil:
+		return s.Expr.Text
+	case s.Literal == nil:
+		return ""
+	}
+	return fmt.Sprint(s.Literal)
 }
 
 func (r *Rule) label() string {

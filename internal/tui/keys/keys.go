@@ -128,6 +128,8 @@ var (
 	Reverse  = New("reverse", "sort the other way round", "S")
 	Copy     = New("copy", "copy to the clipboard (OSC 52)", "y")
 	Save     = New("save", "save to a file", "w")
+	// GraphList belongs to the drawing of a state machine.
+	GraphList = New("as a list", "draw the state machine as a list, or as boxes", "o")
 )
 
 // Moving are the bindings of a list.

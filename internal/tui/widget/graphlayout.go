@@ -1,0 +1,566 @@
+package widget
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+// Sizes of the drawing, in cells.
+const (
+	maxBoxText  = 44 // longer names are cut
+	minBoxText  = 14
+	noteRoom    = 9  // beside the second line, for durations
+	maxLabel    = 26 // of a condition beside its line
+	siblingGap  = 3
+	plainBox    = 4 // height: border, name, what it is, border
+	frameHead   = 3 // height of a container above what is in it
+	frameBorder = 2 // cells of border and space at each side of a container
+	// sweeps bound the search for an order with few crossings.
+	sweeps = 6
+)
+
+// GraphLayout is a state machine laid out: where each state's box is and where
+// the lines between them run. It does not change, and is the same for the same
+// graph.
+type GraphLayout struct {
+	Width, Height int
+	boxes         []box // as Graph.Nodes
+	marks         map[cell]mark
+	rows          [][]placed // marks by row, from left to right
+	labels        []label
+	byName        map[string]int
+}
+
+type cell struct{ x, y int }
+
+// lineKind tells transitions apart.
+type lineKind uint8
+
+const (
+	lineNext lineKind = iota
+	lineCatch
+	lineBack
+)
+
+// Directions in which a line leaves a cell.
+const (
+	up = 1 << iota
+	down
+	left
+	right
+)
+
+// mark is what lines do in a cell. Lines that only pass through and cross are no
+// joint: the upright one is drawn.
+type mark struct {
+	joint        uint8
+	upright, lie bool
+	arrow        uint8 // up or down
+	kind         lineKind
+}
+
+type placed struct {
+	x int
+	mark
+}
+
+// label is a text beside a line.
+type label struct {
+	cell
+	text string
+	room int // cells
+	kind lineKind
+}
+
+// box is a state.
+type box struct {
+	node       asl.Node
+	name, what string // safe, cut to size
+	x, y, w, h int
+	depth      int
+	parent     int // index, -1 at the top
+	frame      bool
+	again      bool // may lead to itself
+	// top and bottom are columns, from the box's left, where lines join its border.
+	top, bottom []int
+}
+
+// header is the part of a box that is about the state itself.
+func (b *box) header() (x, y, w, h int) {
+	if b.frame {
+		return b.x, b.y, b.w, frameHead
+	}
+	return b.x, b.y, b.w, b.h
+}
+
+// LayoutGraph lays a graph out from top to bottom.
+func LayoutGraph(g asl.Graph) *GraphLayout {
+	l := &layouter{g: g, out: &GraphLayout{boxes: make([]box, len(g.Nodes)), marks: map[cell]mark{}, byName: make(map[string]int, len(g.Nodes))}, inner: map[string][]int{}}
+	for i, n := range g.Nodes {
+		l.out.byName[n.Name] = i
+		l.inner[n.Parent] = append(l.inner[n.Parent], i)
+		l.out.boxes[i] = newBox(n)
+	}
+	for i := range l.out.boxes {
+		b := &l.out.boxes[i]
+		b.parent = -1
+		if p, ok := l.out.byName[b.node.Parent]; ok && b.node.Parent != "" {
+			b.parent, b.depth = p, l.out.boxes[p].depth+1
+		}
+	}
+	top := l.flow(l.inner[""])
+	l.place(top, 0, 0)
+	l.out.Width, l.out.Height = top.w, top.h
+	l.out.index()
+	return l.out
+}
+
+func newBox(n asl.Node) box {
+	cut := func(s string) string { return ansi.Truncate(render.Line(s, 0), maxBoxText, "") }
+	b := box{node: n, name: cut(n.Name), what: cut(What(n))}
+	b.w = max(minBoxText, ansi.StringWidth(b.name)+2, ansi.StringWidth(b.what)+noteRoom) + 2*frameBorder
+	b.h = plainBox
+	return b
+}
+
+// What says in short what a state does: "lambda:invoke", "Choice", "Wait 5 s".
+func What(n asl.Node) string {
+	if n.Type != asl.Task {
+		return strings.TrimSpace(string(n.Type) + " " + n.Detail)
+	}
+	if rest, ok := strings.CutPrefix(n.Detail, "arn:aws:states:::"); ok {
+		return strings.TrimPrefix(rest, "aws-sdk:")
+	}
+	if p := strings.SplitN(n.Detail, ":", 7); len(p) == 7 && p[2] == "lambda" {
+		return "lambda " + strings.TrimPrefix(p[6], "function:")
+	}
+	return "Task " + n.Detail
+}
+
+// layouter lays workflows out, the inner ones first.
+type layouter struct {
+	g     asl.Graph
+	out   *GraphLayout
+	inner map[string][]int // states by the one around them
+	flows map[int][]*flow  // of the Parallel and Map states, by index
+}
+
+// flow is one workflow laid out, relative to its corner.
+type flow struct {
+	l        *layouter
+	w, h     int
+	vertices []vertex
+	links    []link
+	layers   [][]int // vertices by layer, from left to right
+	strokes  []stroke
+	labels   []label
+	arrows   []arrow
+}
+
+type stroke struct {
+	cell
+	joint        uint8
+	upright, lie bool
+	kind         lineKind
+}
+
+type arrow struct {
+	cell
+	way  uint8
+	kind lineKind
+}
+
+// vertex is a state in its workflow, or a bend of a line that goes on to the
+// next layer.
+type vertex struct {
+	node  int // index of the box, -1 for a bend
+	w, h  int
+	layer int
+	x, y  int
+	label int // cells that a label right of the line into it wants
+	order float64
+}
+
+// link is a part of a line from one layer to the next.
+type link struct {
+	from, to int // vertices, from is above
+	kind     lineKind
+	label    string
+	tx, sx   int // columns in which it arrives and leaves
+}
+
+// flow lays the states of one workflow, or the branches of a Parallel state that
+// share one list, out.
+func (l *layouter) flow(states []int) *flow {
+	f := &flow{l: l}
+	at := make(map[int]int, len(states)) // box -> vertex
+	for _, i := range states {
+		l.size(i)
+		b := &l.out.boxes[i]
+		at[i] = len(f.vertices)
+		f.vertices = append(f.vertices, vertex{node: i, w: b.w, h: b.h})
+	}
+	f.connect(at)
+	f.arrangeLayers()
+	f.bend()
+	f.sort()
+	f.columns()
+	f.route()
+	return f
+}
+
+// size gives a container the size of what is in it.
+func (l *layouter) size(i int) {
+	b := &l.out.boxes[i]
+	inside := l.inner[b.node.Name]
+	if len(inside) == 0 {
+		return
+	}
+	if l.flows == nil {
+		l.flows = map[int][]*flow{}
+	}
+	branches := map[int][]int{}
+	last := 0
+	for _, j := range inside {
+		n := l.out.boxes[j].node.Branch
+		branches[n] = append(branches[n], j)
+		last = max(last, n)
+	}
+	width, height := 0, 0
+	for n := 0; n <= last; n++ {
+		if len(branches[n]) == 0 {
+			continue
+		}
+		f := l.flow(branches[n])
+		if len(l.flows[i]) > 0 {
+			width += siblingGap
+		}
+		l.flows[i] = append(l.flows[i], f)
+		width += f.w
+		height = max(height, f.h)
+	}
+	b.frame = true
+	// The frame's head also holds counts.
+	b.w = max(width, ansi.StringWidth(b.name)+4, ansi.StringWidth(b.what)+2*noteRoom) + 2*frameBorder
+	b.h = frameHead + height + 1
+}
+
+// place moves a flow to its place in the drawing, with all that is inside.
+func (l *layouter) place(f *flow, x, y int) {
+	for _, s := range f.strokes {
+		at := cell{s.x + x, s.y + y}
+		m := l.out.marks[at]
+		if m.joint == 0 && !m.upright || s.upright || s.joint != 0 {
+			m.kind = s.kind
+		}
+		m.joint |= s.joint
+		m.upright, m.lie = m.upright || s.upright, m.lie || s.lie
+		l.out.marks[at] = m
+	}
+	for _, a := range f.arrows {
+		at := cell{a.x + x, a.y + y}
+		m := l.out.marks[at]
+		m.arrow, m.kind = a.way, a.kind
+		l.out.marks[at] = m
+	}
+	for _, t := range f.labels {
+		t.x, t.y = t.x+x, t.y+y
+		l.out.labels = append(l.out.labels, t)
+	}
+	for i := range f.vertices {
+		v := &f.vertices[i]
+		if v.node < 0 {
+			continue
+		}
+		b := &l.out.boxes[v.node]
+		b.x, b.y = v.x+x, v.y+y
+		inner := l.flows[v.node]
+		width := -siblingGap
+		for _, in := range inner {
+			width += in.w + siblingGap
+		}
+		at := b.x + (b.w-width)/2
+		for _, in := range inner {
+			l.place(in, at, b.y+frameHead)
+			at += in.w + siblingGap
+		}
+	}
+}
+
+// index sorts the marks by row.
+func (g *GraphLayout) index() {
+	g.rows = make([][]placed, g.Height)
+	for at, m := range g.marks {
+		if at.y >= 0 && at.y < g.Height {
+			g.rows[at.y] = append(g.rows[at.y], placed{at.x, m})
+		}
+	}
+	for _, r := range g.rows {
+		slices.SortFunc(r, func(a, b placed) int { return a.x - b.x })
+	}
+	g.marks = nil
+}
+
+// connect makes the links of the workflow. Rules that lead to the same state are
+// one line.
+func (f *flow) connect(at map[int]int) {
+	type key struct {
+		from, to int
+		catch    bool
+	}
+	seen := map[key]int{}
+	for _, e := range f.l.g.Edges {
+		from, ok := at[f.l.out.byName[e.From]]
+		if !ok {
+			continue
+		}
+		to, ok := at[f.l.out.byName[e.To]]
+		if !ok {
+			continue
+		}
+		text := labelOf(e)
+		k := key{from, to, e.Kind == asl.EdgeCatch}
+		if i, ok := seen[k]; ok {
+			f.links[i].label += " or " + text
+			continue
+		}
+		seen[k] = len(f.links)
+		kind := lineNext
+		if k.catch {
+			kind = lineCatch
+		}
+		f.links = append(f.links, link{from: from, to: to, kind: kind, label: text})
+	}
+}
+
+// labelOf is what is written beside an edge.
+func labelOf(e asl.Edge) string {
+	switch e.Kind {
+	case asl.EdgeChoice:
+		return render.Line(e.Label, 0)
+	case asl.EdgeDefault:
+		return "default"
+	case asl.EdgeCatch:
+		return "catch " + render.Line(e.Label, 0)
+	case asl.EdgeNext:
+	}
+	return ""
+}
+
+// arrangeLayers finds loops, turns their last link round, and puts each state
+// below all that lead to it. A link to the state itself is dropped: its box says
+// it.
+func (f *flow) arrangeLayers() {
+	f.links = slices.DeleteFunc(f.links, func(l link) bool {
+		if l.from == l.to {
+			f.l.out.boxes[f.vertices[l.from].node].again = true
+		}
+		return l.from == l.to
+	})
+	out := make([][]int, len(f.vertices))
+	for i, l := range f.links {
+		out[l.from] = append(out[l.from], i)
+	}
+	const (
+		fresh = iota
+		open
+		done
+	)
+	state := make([]int, len(f.vertices))
+	var order []int // reverse topological
+	// An explicit stack: a definition may be a very long chain.
+	type step struct{ v, next int }
+	visit := func(root int) {
+		if state[root] != fresh {
+			return
+		}
+		state[root] = open
+		stack := []step{{v: root}}
+		for len(stack) > 0 {
+			s := &stack[len(stack)-1]
+			if s.next == len(out[s.v]) {
+				state[s.v] = done
+				order = append(order, s.v)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			l := &f.links[out[s.v][s.next]]
+			s.next++
+			switch state[l.to] {
+			case open:
+				l.kind = lineBack
+			case fresh:
+				state[l.to] = open
+				stack = append(stack, step{v: l.to})
+			}
+		}
+	}
+	for i, v := range f.vertices {
+		if f.l.out.boxes[v.node].node.Start {
+			visit(i)
+		}
+	}
+	for i := range f.vertices {
+		visit(i)
+	}
+	for i := range f.links {
+		if l := &f.links[i]; l.kind == lineBack {
+			l.from, l.to = l.to, l.from
+		}
+	}
+	// The lines that go back hold no state down: each goes up anyway.
+	for _, v := range slices.Backward(order) {
+		for _, i := range out[v] {
+			if l := f.links[i]; l.kind != lineBack {
+				f.vertices[l.to].layer = max(f.vertices[l.to].layer, f.vertices[v].layer+1)
+			}
+		}
+	}
+	// The order in which they are met is the order from left to right to begin with.
+	for i, v := range slices.Backward(order) {
+		f.vertices[v].order = float64(-i)
+	}
+}
+
+// bend divides links that skip layers.
+func (f *flow) bend() {
+	links := f.links
+	f.links = nil
+	for _, l := range links {
+		from, to := l.from, l.to
+		first, last := f.vertices[from].layer, f.vertices[to].layer
+		at := from
+		part := l
+		for layer := first + 1; layer < last; layer++ {
+			share := float64(layer-first) / float64(last-first)
+			f.vertices = append(f.vertices, vertex{
+				node: -1, w: 1, layer: layer, order: f.vertices[from].order*(1-share) + f.vertices[to].order*share + 0.5,
+			})
+			part.from, part.to = at, len(f.vertices)-1
+			at = part.to
+			f.links = append(f.links, part)
+			part.label = ""
+		}
+		part.from, part.to = at, to
+		f.links = append(f.links, part)
+	}
+	for _, l := range f.links {
+		if l.label != "" {
+			v := &f.vertices[l.to]
+			v.label = max(v.label, min(maxLabel, ansi.StringWidth(l.label)))
+		}
+	}
+	layers := 0
+	for _, v := range f.vertices {
+		layers = max(layers, v.layer+1)
+	}
+	f.layers = make([][]int, layers)
+	for i, v := range f.vertices {
+		f.layers[v.layer] = append(f.layers[v.layer], i)
+	}
+}
+
+// sort orders each layer so that few lines cross: each vertex goes to the middle
+// of its neighbours, down and up again, and the best order stays.
+func (f *flow) sort() {
+	above, below := f.neighbours()
+	place := make([]float64, len(f.vertices))
+	number := func() {
+		for _, layer := range f.layers {
+			for i, v := range layer {
+				place[v] = float64(i)
+			}
+		}
+	}
+	for _, layer := range f.layers {
+		slices.SortStableFunc(layer, func(a, b int) int { return compareFloat(f.vertices[a].order, f.vertices[b].order) })
+	}
+	number()
+	if len(f.vertices) > 2000 {
+		return
+	}
+	best, crossings := f.snapshot(), f.crossings(place)
+	for sweep := 0; sweep < sweeps && crossings > 0; sweep++ {
+		near := above
+		if sweep%2 == 1 {
+			near = below
+		}
+		for i := range f.layers {
+			layer := f.layers[i]
+			if sweep%2 == 1 {
+				layer = f.layers[len(f.layers)-1-i]
+			}
+			for _, v := range layer {
+				f.vertices[v].order = place[v]
+				if n := near[v]; len(n) > 0 {
+					sum := 0.0
+					for _, u := range n {
+						sum += place[u]
+					}
+					f.vertices[v].order = sum / float64(len(n))
+				}
+			}
+			slices.SortStableFunc(layer, func(a, b int) int { return compareFloat(f.vertices[a].order, f.vertices[b].order) })
+			for i, v := range layer {
+				place[v] = float64(i)
+			}
+		}
+		if n := f.crossings(place); n < crossings {
+			best, crossings = f.snapshot(), n
+		}
+	}
+	f.layers = best
+}
+
+func compareFloat(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func (f *flow) snapshot() [][]int {
+	out := make([][]int, len(f.layers))
+	for i, l := range f.layers {
+		out[i] = slices.Clone(l)
+	}
+	return out
+}
+
+// neighbours are the vertices above and below each.
+func (f *flow) neighbours() (above, below [][]int) {
+	above, below = make([][]int, len(f.vertices)), make([][]int, len(f.vertices))
+	for _, l := range f.links {
+		above[l.to] = append(above[l.to], l.from)
+		below[l.from] = append(below[l.from], l.to)
+	}
+	return above, below
+}
+
+// crossings counts pairs of links that cross.
+func (f *flow) crossings(place []float64) int {
+	byLayer := make([][]link, len(f.layers))
+	for _, l := range f.links {
+		i := f.vertices[l.from].layer
+		byLayer[i] = append(byLayer[i], l)
+	}
+	n := 0
+	for _, links := range byLayer {
+		for i, a := range links {
+			for _, b := range links[i+1:] {
+				if (place[a.from]-place[b.from])*(place[a.to]-place[b.to]) < 0 {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}

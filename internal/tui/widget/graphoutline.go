@@ -1,0 +1,124 @@
+package widget
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+)
+
+// outlineLine is a line of the list: a state, or a transition of it.
+type outlineLine struct {
+	node int
+	// text is the transition; empty on the line of the state itself.
+	text   string
+	kind   lineKind
+	indent int
+}
+
+// outlineLines are the states in the order of the definition, each with where it
+// leads to. A state that simply leads to the next line is not told.
+func (g *Graph) outlineLines() []outlineLine {
+	arrow := g.th.Glyphs.Right
+	if !g.th.Glyphs.Unicode {
+		arrow = "->"
+	}
+	boxes := g.layout.boxes
+	var out []outlineLine
+	for i := range boxes {
+		b := &boxes[i]
+		out = append(out, outlineLine{node: i, indent: b.depth})
+		next := ""
+		for k := i + 1; k < len(boxes); k++ {
+			if boxes[k].depth <= b.depth {
+				if boxes[k].parent == b.parent && boxes[k].node.Branch == b.node.Branch {
+					next = boxes[k].node.Name
+				}
+				break
+			}
+		}
+		for _, e := range g.out[i] {
+			if e.Kind == asl.EdgeNext && e.To == next && len(g.out[i]) == 1 {
+				continue
+			}
+			text, kind := arrow+" "+safeLine(e.To), lineNext
+			if l := labelOf(e); l != "" {
+				text = l + " " + text
+			}
+			switch {
+			case e.Kind == asl.EdgeChoice:
+				text = "if " + text
+			case e.Kind == asl.EdgeCatch:
+				kind = lineCatch
+			}
+			out = append(out, outlineLine{i, text, kind, b.depth})
+		}
+		if b.node.End && next != "" {
+			out = append(out, outlineLine{i, "end", lineNext, b.depth})
+		}
+	}
+	return out
+}
+
+// viewOutline draws the list.
+func (g *Graph) viewOutline(width, height int) string {
+	at := 0
+	for i, l := range g.lines {
+		if l.node == g.selected && l.text == "" {
+			at = i
+		}
+	}
+	if at < g.y {
+		g.y = at
+	}
+	if at >= g.y+height {
+		g.y = at - height + 1
+	}
+	g.y = max(0, min(g.y, len(g.lines)-height))
+	c := newCanvas(width, height, g.inks...)
+	for y := range height {
+		if y+g.y < len(g.lines) {
+			g.drawLine(c, y, g.lines[y+g.y])
+		}
+	}
+	return c.String()
+}
+
+func (g *Graph) drawLine(c *canvas, y int, l outlineLine) {
+	b := &g.layout.boxes[l.node]
+	x := 2 + 2*l.indent
+	if l.text != "" {
+		ink := inkMuted
+		if l.kind == lineCatch {
+			ink = inkWarn
+		}
+		c.put(x+2, y, ansi.Truncate(l.text, max(0, c.w-x-2), g.th.Glyphs.Ellipsis), ink)
+		return
+	}
+	state := g.states[b.node.Name]
+	on := l.node == g.selected && !g.NoFocus
+	status, name := inkMuted, inkName
+	if state.Status != "" {
+		status = inkOfStatus(state.Status)
+	} else if g.states != nil {
+		name = inkMuted
+	}
+	if on {
+		c.put(0, y, g.th.Glyphs.Cursor, inkFocus)
+		name = inkCursor
+	}
+	if g.states != nil {
+		c.put(x, y, StatusGlyph(g.th, state.Status), status)
+		x += 2
+	}
+	x += c.put(x, y, safeLine(b.node.Name), name)
+	tail := strings.TrimSpace(state.Counts + " " + state.Note)
+	room := c.w - ansi.StringWidth(tail) - 1
+	if room-x-2 > 3 {
+		c.put(x+2, y, ansi.Truncate(b.what, room-x-3, g.th.Glyphs.Ellipsis), inkMuted)
+	}
+	if tail != "" && x+1 < c.w {
+		c.put(max(x+1, c.w-ansi.StringWidth(tail)), y, tail, status)
+	}
+}
