@@ -98,7 +98,7 @@ func TestGraph(t *testing.T) {
 			{Name: "P", Type: Parallel, End: true},
 			{Name: "B1", Type: Succeed, Parent: "P", Start: true, End: true},
 			{Name: "B2", Type: Succeed, Parent: "P", Branch: 1, Start: true, End: true},
-			{Name: "M", Type: Map, End: true},
+			{Name: "M", Type: Map, Detail: "inline", End: true},
 			{Name: "I", Type: Pass, Parent: "M", Start: true, End: true},
 			{Name: "F", Type: Fail, End: true},
 		},

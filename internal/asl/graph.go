@@ -2,6 +2,7 @@ package asl
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -135,6 +136,25 @@ func (t *Test) label() string {
 	case t.Variable == nil:
 		return t.Op
 	default:
-		return t.Variable.Text + " " + t.Op
+		return strings.TrimSpace(t.Variable.Text + " " + t.Op + " " + t.right())
 	}
+}
+
+// right is the right side of a comparison; "true" goes without saying.
+func (t *Test) right() string {
+	switch v := t.Literal.(type) {
+	case string:
+		return strconv.Quote(v)
+	case bool:
+		if v {
+			return ""
+		}
+	}
+	switch {
+	case t.Path != nil:
+		return t.Path.Text
+	case t.Literal == nil:
+		return ""
+	}
+	return fmt.Sprint(t.Literal)
 }

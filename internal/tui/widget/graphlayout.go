@@ -12,9 +12,10 @@ import (
 
 // Sizes of the drawing, in cells.
 const (
-	maxBoxText  = 44 // longer names are cut
+	maxName     = 44 // longer ones are cut
+	maxWhat     = 25
 	minBoxText  = 14
-	noteRoom    = 9  // beside the second line, for durations
+	noteRoom    = 7  // beside the second line, for durations
 	maxLabel    = 26 // of a condition beside its line
 	siblingGap  = 3
 	plainBox    = 4 // height: border, name, what it is, border
@@ -121,9 +122,8 @@ func LayoutGraph(g asl.Graph) *GraphLayout {
 }
 
 func newBox(n asl.Node) box {
-	cut := func(s string) string { return ansi.Truncate(render.Line(s, 0), maxBoxText, "") }
-	b := box{node: n, name: cut(n.Name), what: cut(What(n))}
-	b.w = max(minBoxText, ansi.StringWidth(b.name)+2, ansi.StringWidth(b.what)+noteRoom) + 2*frameBorder
+	b := box{node: n, name: ansi.Truncate(render.Line(n.Name, 0), maxName, ""), what: render.Line(What(n), 0)}
+	b.w = max(minBoxText, ansi.StringWidth(b.name)+2, min(maxWhat, ansi.StringWidth(b.what))+noteRoom) + 2*frameBorder
 	b.h = plainBox
 	return b
 }
@@ -246,7 +246,7 @@ func (l *layouter) size(i int) {
 	}
 	b.frame = true
 	// The frame's head also holds counts.
-	b.w = max(width, ansi.StringWidth(b.name)+4, ansi.StringWidth(b.what)+2*noteRoom) + 2*frameBorder
+	b.w = max(width, ansi.StringWidth(b.name)+4, ansi.StringWidth(b.what)+3*noteRoom) + 2*frameBorder
 	b.h = frameHead + height + 1
 }
 
@@ -375,11 +375,17 @@ func (f *flow) arrangeLayers() {
 	var order []int // reverse topological
 	// An explicit stack: a definition may be a very long chain.
 	type step struct{ v, next int }
+	met := 0
+	enter := func(v int) {
+		// The order in which they are met is that from left to right to begin with.
+		state[v], f.vertices[v].order = open, float64(met)
+		met++
+	}
 	visit := func(root int) {
 		if state[root] != fresh {
 			return
 		}
-		state[root] = open
+		enter(root)
 		stack := []step{{v: root}}
 		for len(stack) > 0 {
 			s := &stack[len(stack)-1]
@@ -395,7 +401,7 @@ func (f *flow) arrangeLayers() {
 			case open:
 				l.kind = lineBack
 			case fresh:
-				state[l.to] = open
+				enter(l.to)
 				stack = append(stack, step{v: l.to})
 			}
 		}
@@ -421,10 +427,6 @@ func (f *flow) arrangeLayers() {
 			}
 		}
 	}
-	// The order in which they are met is the order from left to right to begin with.
-	for i, v := range slices.Backward(order) {
-		f.vertices[v].order = float64(-i)
-	}
 }
 
 // bend divides links that skip layers.
@@ -435,7 +437,11 @@ func (f *flow) bend() {
 		from, to := l.from, l.to
 		first, last := f.vertices[from].layer, f.vertices[to].layer
 		at := from
-		part := l
+		part, text := l, l.label
+		// A label stands where its line leaves: at the lower end of one that goes back.
+		if l.kind == lineBack && last > first+1 {
+			part.label = ""
+		}
 		for layer := first + 1; layer < last; layer++ {
 			share := float64(layer-first) / float64(last-first)
 			f.vertices = append(f.vertices, vertex{
@@ -447,6 +453,9 @@ func (f *flow) bend() {
 			part.label = ""
 		}
 		part.from, part.to = at, to
+		if l.kind == lineBack {
+			part.label = text
+		}
 		f.links = append(f.links, part)
 	}
 	for _, l := range f.links {
