@@ -149,6 +149,26 @@ func (a *App) read(ctx context.Context, x *Existing) {
 	x.Err = err
 }
 
+// Spec is the whole document that a pipeline was made from, to make it again:
+// secret values are read with the key to them.
+func (a *App) Spec(ctx context.Context, x *Existing) ([]byte, error) {
+	if x.State.Spec == nil {
+		return nil, x.Err
+	}
+	if !x.State.SpecHidden {
+		return x.State.Spec, nil
+	}
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.Reveal(ctx, x.ID.StackName())
+	if err != nil {
+		return nil, err
+	}
+	return s.Spec, nil
+}
+
 // Machine is a pipeline's state machine, ready for executions.
 type Machine struct {
 	ID spec.ID

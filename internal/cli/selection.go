@@ -147,8 +147,12 @@ func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catal
 	if x.Pipeline == nil {
 		return nil, x.Err
 	}
+	doc, err := a.Spec(ctx, x)
+	if err != nil {
+		return nil, err
+	}
 	opts.Set = s.set
-	return spec.FromDocument(x.State.Spec, cat, opts)
+	return spec.FromDocument(doc, cat, opts)
 }
 
 // rebuild takes existing pipelines as they were asked for, with --set applied.
@@ -170,7 +174,11 @@ func (s *selection) rebuild(ctx context.Context, e *env, patterns []string, cat 
 			continue
 		}
 		opts := e.open().SpecOptions(s.set)
-		p, err := spec.FromDocument(x.State.Spec, cat, opts)
+		var p *spec.Pipeline
+		doc, err := e.open().Spec(ctx, &x)
+		if err == nil {
+			p, err = spec.FromDocument(doc, cat, opts)
+		}
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", x.ID))
 			continue

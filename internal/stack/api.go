@@ -170,6 +170,8 @@ type State struct {
 	Pending   []PendingOperation `json:"pending,omitempty"`
 	// Spec is the document held by the Stash resource "spec", nil if there is none.
 	Spec []byte `json:"-"`
+	// SpecHidden is set if Spec lacks values that are secret; Reveal has them.
+	SpecHidden bool `json:"-"`
 	// SecretsProvider is the type: "passphrase", "cloud", "service".
 	SecretsProvider string `json:"secretsProvider,omitempty"`
 }

@@ -95,7 +95,7 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 			s.Outputs = outputs(r.Outputs, reveal)
 		}
 		if string(r.Type) == stashType && r.URN.Name() == specName && !r.Delete {
-			s.Spec = specOf(r)
+			s.Spec, s.SpecHidden = specOf(r, reveal)
 		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
 	}
@@ -125,23 +125,31 @@ func resourceOf(r apitype.ResourceV3, reveal bool) Resource {
 }
 
 // specOf reads the document out of a Stash. Its "output" is what was stashed
-// first and never changes; "input" is what was stashed last.
-func specOf(r apitype.ResourceV3) []byte {
+// first and never changes; "input" is what was stashed last. Without reveal,
+// secret values are left out; hidden tells that there are some.
+func specOf(r apitype.ResourceV3, reveal bool) (doc []byte, hidden bool) {
 	v, ok := r.Inputs["input"]
 	if !ok {
 		v, ok = r.Outputs["input"]
 	}
-	if !ok || isSecret(v) {
-		return nil
+	if !ok {
+		return nil, false
 	}
+	if isSecret(v) && !reveal {
+		v, hidden = withoutSecrets(v), true
+	}
+	v = plain(v, reveal)
 	if s, ok := v.(string); ok {
-		return []byte(s)
+		return []byte(s), hidden
 	}
-	doc, err := json.Marshal(plain(v, false))
+	if v == nil {
+		return nil, hidden
+	}
+	doc, err := json.Marshal(v)
 	if err != nil {
-		return nil
+		return nil, hidden
 	}
-	return doc
+	return doc, hidden
 }
 
 func outputs(m map[string]any, reveal bool) map[string]Output {

@@ -127,6 +127,25 @@ func isSecret(v any) bool {
 	return false
 }
 
+// withoutSecrets is a serialised value without the parts that are secret; nil if
+// it is secret itself.
+func withoutSecrets(v any) any {
+	m, ok := v.(map[string]any)
+	switch {
+	case !isSecret(v):
+		return v
+	case !ok || m[sig.Key] != nil:
+		return nil // a list is kept whole or not at all
+	}
+	out := map[string]any{}
+	for k, e := range m {
+		if e = withoutSecrets(e); e != nil {
+			out[k] = e
+		}
+	}
+	return out
+}
+
 // lookup follows a property path ("a.b[0]") through a serialised property map.
 func lookup(m map[string]any, path string) (any, bool) {
 	keys, err := resource.ParsePropertyPath(path)
