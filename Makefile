@@ -1,5 +1,6 @@
 # Run `make` or `make help` for what there is.
 PULUMI_VERSION := 3.256.0
+PULUMI_YAML_VERSION := 1.30.0
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION := v0.12.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -8,7 +9,7 @@ TOOLS := $(CURDIR)/.bin
 RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build pulumi demo demo-clean test race lint fmt generate docs bench iris clean dist hooks ci FORCE
+.PHONY: help build pulumi language-yaml demo demo-clean test race lint fmt generate docs bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -22,13 +23,16 @@ bin/pipelinetui: FORCE
 pulumi: ## build bin/pulumi from its Go module, unless the right version is found
 	@sh scripts/pulumi.sh $(PULUMI_VERSION)
 
+language-yaml: ## build bin/pulumi-language-yaml, which runs ejected projects in tests
+	@sh scripts/language-yaml.sh $(PULUMI_YAML_VERSION)
+
 demo: pulumi build ## the main job end to end on the embedded sandbox
 	@sh scripts/demo.sh
 
 demo-clean: ## remove everything that the demo made
 	@sh scripts/demo.sh clean
 
-test: pulumi build ## all tests, end to end ones included
+test: pulumi language-yaml build ## all tests, end to end ones included
 	go test ./...
 
 race: pulumi build ## the packages with goroutines under the race detector
@@ -44,7 +48,7 @@ fmt: $(TOOLS)/gofumpt ## format the Go code
 docs: build ## generate docs/cli.md and the man pages from the commands
 	@bin/pipelinetui docs --dir docs
 
-bench: pulumi build ## benchmarks, with ratios to plain Pulumi
+bench: pulumi language-yaml build ## benchmarks, with ratios to plain Pulumi
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 iris: ## train the example's model again from its data
