@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"internal/spec":                 {"internal/fault"},
 	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
 	"internal/program":              {"internal/fault", "internal/spec"},
+	"internal/program/eject":        {"internal/fault", "internal/program"},
 	"internal/artifacts":            {"internal/fault"},
 	"internal/stack":                {"internal/fault", "internal/clock"},
 	"internal/executions":           {"internal/fault", "internal/clock"},
@@ -41,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/provider":     {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
 	"internal/sandbox/provider/...": {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
 	"internal/app": {
-		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/program",
+		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/program", "internal/program/eject",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
 	},
 	"internal/tui/keys":   {},

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IRIS", filepath.Join(root, "examples", "iris"))
 			e.Setenv("BATCH", filepath.Join(root, "examples", "iris-batch"))
 			e.Setenv("ROOT", root)
-			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("PATH", strings.Join([]string{bin, filepath.Join(root, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator)))
 			e.Setenv("NO_COLOR", "1")
 			e.Defer(func() { stopSandbox(bin, home) })
 			return nil
@@ -54,6 +54,9 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {
+				if _, err := os.Stat(filepath.Join(root, "bin", name)); err == nil {
+					return true, nil
+				}
 				_, err := exec.LookPath(name)
 				return err == nil, nil
 			}

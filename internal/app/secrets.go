@@ -19,16 +19,24 @@ func (a *App) engineEnv() (map[string]string, error) {
 	if a.opts.Settings.String(settings.SecretsProvider) != "passphrase" {
 		return map[string]string{}, nil
 	}
-	for _, name := range []string{"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} {
-		if _, ok := a.opts.Environ(name); ok {
-			return map[string]string{}, nil
-		}
+	if a.inheritsPassphrase() {
+		return map[string]string{}, nil
 	}
 	pass, err := passphrase(a.opts.Settings.Paths.Passphrase())
 	if err != nil {
 		return nil, err
 	}
 	return map[string]string{"PULUMI_CONFIG_PASSPHRASE": pass}, nil
+}
+
+// inheritsPassphrase tells whether the environment has a passphrase.
+func (a *App) inheritsPassphrase() bool {
+	for _, name := range []string{"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} {
+		if _, ok := a.opts.Environ(name); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // passphrase reads the generated passphrase, or makes it: 32 random bytes, kept

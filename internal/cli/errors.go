@@ -27,7 +27,10 @@ func (e *env) printError(cmd *cobra.Command, err error) {
 	var usage *usageError
 	isUsage := errors.As(err, &usage)
 	for _, one := range flatten(err) {
-		e.printOne(one)
+		var child *childExit
+		if !errors.As(one, &child) {
+			e.printOne(one)
+		}
 	}
 	if isUsage {
 		fmt.Fprintf(e.Err, "Run `%s --help` for usage.\n", usage.command)

@@ -36,6 +36,10 @@ func codeOf(err error) ExitCode {
 	if errors.As(err, &usage) {
 		return ExitUsage
 	}
+	var child *childExit
+	if errors.As(err, &child) {
+		return ExitCode(child.code)
+	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Unsupported, fault.Conflict:
 		return ExitUsage

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/eject"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// Ejected is a Pulumi project made of a pipeline.
+type Ejected struct {
+	ID      spec.ID
+	Stack   string
+	Backend string
+	// Dir is its folder, absolute.
+	Dir       string
+	Resources int
+	// Files are paths in Dir, sorted.
+	Files []string
+	// Secrets are the keys of its secret values in the stack's config.
+	Secrets []string
+	// Sandbox tells that it needs `sandbox exec`.
+	Sandbox bool
+}
+
+// Eject writes a Pulumi project for an existing pipeline into dir, which must not
+// exist or be empty; force replaces what is there. The folder appears whole or not
+// at all. The pipeline and its stack are not touched.
+func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*Ejected, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "find %s: %v", dir, err).Because(err)
+	}
+	if err := vacant(dir, force); err != nil {
+		return nil, err
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x, err := a.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rec, p, err := a.record(ctx, t, x)
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := scratchBeside(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	out := &Ejected{ID: id, Stack: p.StackName(), Backend: a.Backend(), Dir: dir, Sandbox: t.attached}
+	if err := a.writeProject(ctx, t, p, rec, tmp, out); err != nil {
+		return nil, err
+	}
+	return out, settle(tmp, dir, force)
+}
+
+// record takes down the program that `up` would run for the pipeline today.
+func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Recording, *spec.Pipeline, error) {
+	doc, err := a.Spec(ctx, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := spec.FromDocument(doc, cat, a.SpecOptions(nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl, err := cat.Lookup(p.Template)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := program.Record(ctx, p, tmpl, t.programEnv(p))
+	return rec, p, err
+}
+
+func (a *App) writeProject(ctx context.Context, t *Target, p *spec.Pipeline, rec *program.Recording, tmp string, out *Ejected) error {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return err
+	}
+	o := eject.Options{Pipeline: p.ID.String(), Project: Project, Stack: out.Stack, Readme: eject.Readme{
+		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Sandbox: t.attached, Account: t.Account,
+	}}
+	if e.Backend() == a.Backend() { // else it has a password in it
+		o.Backend = a.Backend()
+	}
+	out.Backend = e.Backend()
+	if !a.inheritsPassphrase() {
+		o.Readme.Passphrase = a.opts.Settings.Paths.Passphrase()
+	}
+	res, err := eject.Write(tmp, rec, o)
+	if err != nil {
+		return err
+	}
+	values := t.config(p)
+	for key, value := range res.Secrets {
+		values[Project+":"+key] = stack.ConfigValue{Value: value, Secret: true}
+		out.Secrets = append(out.Secrets, key)
+	}
+	slices.Sort(out.Secrets)
+	if err := e.WriteSettings(ctx, out.Stack, tmp, values); err != nil {
+		return err
+	}
+	out.Resources, out.Files = res.Resources, append(res.Files, "Pulumi."+out.Stack+".yaml")
+	slices.Sort(out.Files)
+	return nil
+}
+
+// vacant refuses a folder that holds something.
+func vacant(dir string, force bool) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fault.New(fault.Invalid, "%s is not a folder that can be read", dir).Because(err).WithHint("Name another folder.")
+	case len(entries) > 0 && !force:
+		return fault.New(fault.Invalid, "the folder %s is not empty", dir).
+			WithHint("Name a folder that does not exist, or add --force to delete what is in this one.")
+	}
+	return nil
+}
+
+// scratchBeside makes a folder on the same file system as dir.
+func scratchBeside(dir string) (string, error) {
+	parent := filepath.Dir(dir)
+	err := os.MkdirAll(parent, 0o755) //nolint:gosec // the parent of a project of the user's
+	if err == nil {
+		var tmp string
+		if tmp, err = os.MkdirTemp(parent, ".eject-*"); err == nil {
+			return tmp, os.Chmod(tmp, 0o755) //nolint:gosec // as above
+		}
+	}
+	return "", fault.New(fault.Invalid, "%s can't be written", parent).Because(err).WithHint("Name a folder in a place that can be written.")
+}
+
+// settle puts the finished folder in its place.
+func settle(tmp, dir string, force bool) error {
+	old := tmp + ".old"
+	err := os.Remove(dir) // an empty folder
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && force {
+		err = os.Rename(dir, old)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		if err = os.Rename(tmp, dir); err == nil {
+			err = os.RemoveAll(old)
+		}
+	}
+	if err != nil {
+		return fault.New(fault.Invalid, "%s can't be put in place: %v", dir, err).Because(err).WithHint("Name another folder.")
+	}
+	return nil
+}

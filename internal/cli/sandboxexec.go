@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+func newSandboxExec(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "exec [--] COMMAND [ARG...]",
+		Short: "run another program on the sandbox: pulumi, aws, a script",
+		Long: `Runs a program with the sandbox's AWS variables and, for the Pulumi CLI, with the
+backend, the passphrase and providers that know the sandbox. The exit code is that
+of the program.
+
+Relative paths in a Pulumi program start from the folder in which the command is
+run (or that of pulumi's -C).`,
+		Example: `  pipelinetui sandbox exec -- pulumi preview --stack acme.fraud.dev
+  pipelinetui sandbox exec -- aws stepfunctions list-state-machines`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.sandboxExec(cmd.Context(), args) },
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the program's name is its own
+	return cmd
+}
+
+// childExit is the exit code of a program that was run for the user; it said
+// itself what was wrong.
+type childExit struct{ code int }
+
+func (c *childExit) Error() string { return fmt.Sprintf("the program ended with exit code %d", c.code) }
+
+func (e *env) sandboxExec(ctx context.Context, args []string) error {
+	work, err := workDirOf(args)
+	if err != nil {
+		return err
+	}
+	prepare, cancel := e.interruptible(ctx)
+	vars, closeAll, err := e.open().SandboxTool(prepare, work)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer cancel()
+	defer closeAll()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err
+	cmd.Env = os.Environ()
+	for _, v := range vars {
+		cmd.Env = append(cmd.Env, v.Key+"="+v.Value)
+		if v.Key == "PATH" {
+			if found := onPath(args[0], v.Value); found != "" {
+				cmd.Path, cmd.Err = found, nil
+			}
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], cause(err)).Because(err).
+			WithHint("Name a program on the PATH, or the path of one.")
+	}
+	return e.attend(cmd)
+}
+
+// attend waits for a program and passes on what it ends with.
+func (e *env) attend(cmd *exec.Cmd) error {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	e.printed = true // standard output belongs to the program
+	for {
+		select {
+		case sig := <-e.signals:
+			// A terminal's ctrl-C has reached the program already: it shares our
+			// process group, and a second one would mean "at once" to Pulumi.
+			if sig != os.Interrupt || !e.InTTY {
+				_ = cmd.Process.Signal(sig) // it may have ended just now
+			}
+		case err := <-ended:
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				return err
+			}
+			code := exit.ExitCode()
+			if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+				code = 128 + int(status.Signal()) // as shells say it
+			}
+			return &childExit{code}
+		}
+	}
+}
+
+// onPath finds a program by name on a PATH, "" if it is not there.
+func onPath(name, path string) string {
+	if strings.ContainsRune(name, filepath.Separator) {
+		return ""
+	}
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && filepath.IsAbs(file) {
+			return file
+		}
+	}
+	return ""
+}
+
+// workDirOf is the folder of the Pulumi program that a command is about: ours, or
+// what pulumi is told with -C.
+func workDirOf(args []string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fault.New(fault.Internal, "find the current folder: %v", err).Because(err)
+	}
+	if filepath.Base(args[0]) != "pulumi" {
+		return dir, nil
+	}
+	given := ""
+	for i, a := range args {
+		switch {
+		case (a == "-C" || a == "--cwd") && i+1 < len(args):
+			given = args[i+1]
+		case strings.HasPrefix(a, "--cwd="):
+			given = strings.TrimPrefix(a, "--cwd=")
+		case strings.HasPrefix(a, "-C") && len(a) > 2:
+			given = strings.TrimPrefix(a[2:], "=")
+		}
+	}
+	if given == "" {
+		return dir, nil
+	}
+	return filepath.Abs(given)
+}
