@@ -223,12 +223,12 @@ func (a *App) deliver(d ui.Deliver) tea.Cmd {
 		return tea.Batch(cmd, a.jobMoved(job))
 	}
 	for _, p := range a.pages {
-		if p.Host().ID == d.To {
+		if p.Base().ID == d.To {
 			return p.Update(d.Msg)
 		}
 	}
 	for i := range a.dialogs {
-		if h, ok := a.dialogs[i].Dialog.(interface{ Host() *ui.Host }); ok && h.Host().ID == d.To {
+		if h, ok := a.dialogs[i].Dialog.(interface{ Base() *ui.Host }); ok && h.Base().ID == d.To {
 			return a.dialogUpdate(i, d.Msg)
 		}
 	}

@@ -47,8 +47,9 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 }
 
 func (a *App) push(p ui.Page) tea.Cmd {
+	hidden := a.top().Update(ui.Hidden{})
 	a.pages = append(a.pages, p)
-	return tea.Batch(p.Init(), p.Update(ui.Shown{}))
+	return tea.Batch(hidden, p.Init(), p.Update(ui.Shown{}))
 }
 
 // back closes the top page; the last one stays.
@@ -57,7 +58,7 @@ func (a *App) back() tea.Cmd {
 		return nil
 	}
 	p := a.top()
-	p.Host().Close()
+	p.Base().Close()
 	a.pages = a.pages[:len(a.pages)-1]
 	return a.top().Update(ui.Shown{})
 }
@@ -66,7 +67,7 @@ func (a *App) back() tea.Cmd {
 func (a *App) goHome() tea.Cmd {
 	for len(a.pages) > 1 {
 		p := a.top()
-		p.Host().Close()
+		p.Base().Close()
 		a.pages = a.pages[:len(a.pages)-1]
 	}
 	return a.top().Update(ui.Shown{})
@@ -114,8 +115,8 @@ func (a *App) dialogUpdate(i int, msg tea.Msg) tea.Cmd {
 		return cmd
 	}
 	a.dialogs = append(a.dialogs[:i:i], a.dialogs[i+1:]...)
-	if h, ok := d.Dialog.(interface{ Host() *ui.Host }); ok {
-		h.Host().Close()
+	if h, ok := d.Dialog.(interface{ Base() *ui.Host }); ok {
+		h.Base().Close()
 	}
 	if answer == nil {
 		return cmd

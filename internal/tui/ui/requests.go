@@ -65,6 +65,9 @@ type (
 	Changed struct{ IDs []spec.ID }
 	// Shown is told to a page when it comes (back) on top.
 	Shown struct{}
+	// Hidden is told to a page when another one is opened over it: it may rest until
+	// it is Shown again.
+	Hidden struct{}
 	// Reload is ctrl+r: read everything again, now. Only the top page is told.
 	Reload struct{}
 	// Placed says that Env.Place is known now.

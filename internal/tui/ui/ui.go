@@ -23,8 +23,8 @@ import (
 // command made by the page's Host, whose message comes back to this page wherever
 // it lies in the stack, and never after the page was closed.
 type Page interface {
-	// Host returns the page's host.
-	Host() *Host
+	// Base returns the page's host; a page that embeds *Host has it.
+	Base() *Host
 	// Init begins what the page needs; called once, when it is opened.
 	Init() tea.Cmd
 	// Update takes keys and mouse events while the page is on top (positions are
@@ -127,8 +127,9 @@ func NewHost(e *Env) *Host {
 	return &Host{Env: e, ID: e.hosts.Add(1), ctx: ctx, cancel: cancel}
 }
 
-// Host returns the host itself, so that a page that embeds *Host has the method.
-func (h *Host) Host() *Host { return h }
+// Base returns the host itself. It is not called Host: in a page that embeds *Host
+// the field would hide it.
+func (h *Host) Base() *Host { return h }
 
 // Context ends when the page is closed.
 func (h *Host) Context() context.Context { return h.ctx }
