@@ -5,6 +5,7 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -94,6 +95,30 @@ func Age(t, now time.Time) string {
 		return fmt.Sprintf("%dh ago", int(d.Hours()))
 	}
 	return Duration(d.Truncate(time.Second)) + " ago"
+}
+
+// ShortAge is how long before now t was, in one unit: now, 40s, 5m, 3h, 12d, 2y; or
+// "-" if t is zero.
+func ShortAge(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	const day = 24 * time.Hour
+	d := now.Sub(t)
+	unit, sign := time.Second, "s"
+	switch {
+	case d < 2*time.Second:
+		return "now"
+	case d >= 2*365*day:
+		unit, sign = 365*day, "y"
+	case d >= 2*day:
+		unit, sign = day, "d"
+	case d >= time.Hour:
+		unit, sign = time.Hour, "h"
+	case d >= time.Minute:
+		unit, sign = time.Minute, "m"
+	}
+	return strconv.FormatInt(int64(d/unit), 10) + sign
 }
 
 // Count is "1 pipeline", "2 pipelines".

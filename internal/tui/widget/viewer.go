@@ -197,6 +197,17 @@ func (v *Viewer) layout(width int) {
 	}
 }
 
+// Height is how many lines of the width the text takes, the line of the search
+// included.
+func (v *Viewer) Height(width int) int {
+	v.layout(width)
+	n := len(v.wrapped)
+	if v.typing || v.query != "" {
+		n++
+	}
+	return n
+}
+
 // View draws the part of the text that is in sight.
 func (v *Viewer) View(width, height int) string {
 	if width <= 0 || height <= 0 {
