@@ -1,0 +1,28 @@
+package keys
+
+// What can be done with pipelines, in the list and on a pipeline's own page.
+var (
+	NewPipeline  = New("new", "create a pipeline: the form asks for what it needs", "n")
+	LikePipeline = New("new like", "create a pipeline, beginning with the answers of the selected one", "N")
+	Change       = New("change", "change the selected pipeline in the form it was made with", "e")
+	ApplyAgain   = New("up", "create or update the marked pipelines; shows a preview and asks first", "u")
+	PreviewOnly  = New("preview", "what an update of the marked pipelines would change", "p")
+	ReadReal     = New("refresh", "read the real resources of the marked pipelines: finds and records drift", "r")
+	Delete       = New("destroy", "delete the marked pipelines and all in them; the names have to be typed", "D", "ctrl+d")
+	Executions   = New("executions", "the executions of the selected pipeline", "x")
+	RunOne       = New("run", "start an execution of the selected pipeline", "R")
+	ByTenant     = New("tenants", "group by tenant, or not", "t")
+	Facts        = New("details", "all that is known of the selected pipeline: errors whole, drift, ages", "i")
+	Operation    = New("operation", "the operation that works, or worked last, on the selected pipeline", "o")
+	CopyName     = New("copy name", "copy the pipeline's name to the clipboard (OSC 52)", "y")
+)
+
+func homePages() []Page {
+	return []Page{{Name: "Pipelines", Map: Map{
+		{Title: "Pipelines", Bindings: []Binding{
+			Open, NewPipeline, ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Executions, Change, LikePipeline, Operation, Facts, CopyName,
+		}},
+		{Title: "List", Bindings: []Binding{Search, Sort, Reverse, Mark, MarkAll, ByTenant}},
+		Moving(),
+	}}}
+}

@@ -1,0 +1,343 @@
+// Package home is the page with all pipelines: a table that reads itself in the
+// background, within the API budget, and what can be done with one or several of
+// them. It may import what pages may, no other page.
+package home
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// Page is the list of pipelines.
+type Page struct {
+	*ui.Host
+	grid *widget.Grid
+	// rows are in the order of their names; at finds one.
+	rows []*row
+	at   map[spec.ID]int
+
+	// listed is when the list was read last, listErr why the last try failed.
+	listed  time.Time
+	listErr error
+	listing bool
+	// again asks for another list as soon as the one under way has come.
+	again bool
+	tried time.Time
+	// readers and pollers count the questions under way.
+	readers, pollers int
+	// unread counts the rows whose state is to be read.
+	unread int
+
+	shown    bool
+	byTenant bool
+	beating  bool
+	spinning bool
+	step     int
+	// touched is when the user last pressed a key.
+	touched time.Time
+	// jobs are the operations that have not ended, as far as rows know of them.
+	jobs map[*ui.Job]bool
+	// rebuilding is the operation whose pipelines are being checked, "" if none.
+	rebuilding stack.Operation
+	// gridTop is the line of the page that the grid begins at.
+	gridTop int
+}
+
+// Messages of the page.
+type (
+	listedMsg struct {
+		list []data.Pipeline
+		at   time.Time
+		err  error
+	}
+	readMsg struct {
+		id       spec.ID
+		pipeline data.Pipeline
+		at       time.Time
+		err      error
+	}
+	livedMsg struct {
+		id   spec.ID
+		live data.Live
+		at   time.Time
+		err  error
+	}
+	beatMsg    struct{}
+	spinMsg    struct{}
+	rebuiltMsg struct {
+		operation stack.Operation
+		pipelines []*spec.Pipeline
+		err       error
+	}
+)
+
+// New returns the page.
+func New(h *ui.Host) ui.Page {
+	p := &Page{Host: h, at: map[spec.ID]int{}, jobs: map[*ui.Job]bool{}}
+	p.grid = widget.NewGrid(&h.Env.Theme, p.columns()...)
+	p.grid.Marking = true
+	p.grid.SetRows(table{p})
+	return p
+}
+
+// Init begins to read.
+func (p *Page) Init() tea.Cmd {
+	p.shown, p.touched = true, p.Env.Now()
+	for _, job := range p.Env.Jobs.Running() {
+		p.follow(job)
+	}
+	return p.work()
+}
+
+// Title is the page's part of the path.
+func (p *Page) Title() string { return "pipelines" }
+
+// Age is when the list was read.
+func (p *Page) Age() time.Time { return p.listed }
+
+// Capturing tells that the filter is being typed.
+func (p *Page) Capturing() bool { return p.grid.Capturing() }
+
+// Update takes keys, answers and broadcasts.
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch m := msg.(type) {
+	case tea.KeyMsg:
+		p.touched = p.Env.Now()
+		return tea.Batch(p.key(m), p.work())
+	case tea.MouseMsg:
+		p.touched = p.Env.Now()
+		return tea.Batch(p.mouse(m), p.work())
+	case listedMsg:
+		p.took(m)
+	case readMsg:
+		p.read(m)
+	case livedMsg:
+		p.lived(m)
+	case rebuiltMsg:
+		return p.rebuilt(m)
+	case beatMsg:
+		p.beating = false
+	case spinMsg:
+		p.spinning = false
+		p.step++
+	case ui.JobChanged:
+		p.jobChanged(m.Job)
+	case ui.Changed:
+		p.changed(m.IDs)
+	case ui.Reload:
+		p.reload()
+	case ui.Shown:
+		p.shown, p.touched = true, p.Env.Now()
+	case ui.Hidden:
+		p.shown = false
+	}
+	return p.work()
+}
+
+// took merges a list: rows that are there already keep what they know.
+func (p *Page) took(m listedMsg) {
+	p.listing = false
+	p.listErr = m.err
+	if m.err != nil {
+		return
+	}
+	p.listed = m.at
+	same := len(m.list) == len(p.rows)
+	for _, x := range m.list {
+		i, ok := p.at[x.ID]
+		same = same && ok
+		if !ok {
+			continue
+		}
+		if p.rows[i].merge(x) {
+			p.grid.Changed(i)
+		}
+	}
+	if !same {
+		p.replace(m.list)
+	}
+	p.count()
+}
+
+// replace sets up rows for another set of pipelines.
+func (p *Page) replace(list []data.Pipeline) {
+	rows := make([]*row, len(list))
+	for i, x := range list {
+		if old, ok := p.at[x.ID]; ok {
+			rows[i] = p.rows[old]
+			continue
+		}
+		rows[i] = newRow(x)
+	}
+	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.order, b.order) })
+	clear(p.at)
+	for i, r := range rows {
+		p.at[r.p.ID] = i
+	}
+	p.rows = rows
+	for job := range p.jobs {
+		p.follow(job)
+	}
+	p.grid.SetRows(table{p})
+}
+
+// count finds out how many states are to be read.
+func (p *Page) count() {
+	p.unread = 0
+	for _, r := range p.rows {
+		if r.unread {
+			p.unread++
+		}
+	}
+}
+
+func (p *Page) read(m readMsg) {
+	p.readers--
+	i, ok := p.at[m.id]
+	if !ok {
+		return
+	}
+	r := p.rows[i]
+	r.reading = false
+	if r.unread {
+		r.unread = false
+		p.unread--
+	}
+	if m.err != nil {
+		// Of a stack that is gone the list will not tell any more.
+		r.readErr, r.retry = m.err, m.at.Add(retryAfter)
+		p.again = p.again || isGone(m.err)
+	} else {
+		r.readErr = nil
+		r.set(m.pipeline)
+		if m.pipeline.Err != nil && m.pipeline.State == nil {
+			r.retry = m.at.Add(retryAfter)
+		}
+	}
+	p.grid.Changed(i)
+}
+
+func (p *Page) lived(m livedMsg) {
+	p.pollers--
+	i, ok := p.at[m.id]
+	if !ok {
+		return
+	}
+	r := p.rows[i]
+	r.polling, r.polled = false, m.at
+	r.liveErr = m.err
+	if m.err == nil {
+		r.live = m.live
+		r.words()
+	}
+	p.grid.Changed(i)
+}
+
+// follow notes on the rows what an operation works on.
+func (p *Page) follow(job *ui.Job) {
+	p.jobs[job] = true
+	for _, x := range job.Request.Pipelines {
+		if i, ok := p.at[x.ID]; ok {
+			p.rows[i].job, p.rows[i].lastJob = job, job
+			p.grid.Changed(i)
+		}
+	}
+}
+
+func (p *Page) jobChanged(job *ui.Job) {
+	switch {
+	case job.Done():
+		p.unfollow(job)
+	case !p.jobs[job]:
+		p.follow(job)
+	}
+}
+
+// unfollow takes an ended operation off the rows and keeps the drift that a
+// refresh has found.
+func (p *Page) unfollow(job *ui.Job) {
+	delete(p.jobs, job)
+	for _, x := range job.Request.Pipelines {
+		i, ok := p.at[x.ID]
+		if !ok {
+			continue
+		}
+		r := p.rows[i]
+		r.lastJob = job
+		if r.job == job {
+			r.job = nil
+		}
+		p.grid.Changed(i)
+	}
+	if job.Request.Operation != stack.OperationRefresh {
+		return
+	}
+	for _, res := range job.Results {
+		if i, ok := p.at[res.ID]; ok && res.Err == nil && !res.Skipped {
+			p.rows[i].found = data.Drift{Found: len(res.Result.Drift), At: job.Ended}
+			p.grid.Changed(i)
+		}
+	}
+}
+
+// changed reads again what this session has changed.
+func (p *Page) changed(ids []spec.ID) {
+	for _, id := range ids {
+		if i, ok := p.at[id]; ok {
+			p.rows[i].stale()
+		}
+	}
+	p.count()
+	p.again = true
+}
+
+// reload reads everything in sight again, and what could not be read.
+func (p *Page) reload() {
+	p.again = true
+	for _, i := range p.grid.Visible() {
+		p.rows[i].stale()
+	}
+	for _, r := range p.rows {
+		if r.failed() != nil {
+			r.stale()
+		}
+	}
+	p.count()
+}
+
+// selected is the row under the cursor, nil if there is none.
+func (p *Page) selected() *row {
+	if i, ok := p.grid.Selected(); ok {
+		return p.rows[i]
+	}
+	return nil
+}
+
+// targets are the marked rows, or the one under the cursor.
+func (p *Page) targets() []*row {
+	marked := p.grid.Marked()
+	out := make([]*row, len(marked))
+	for i, n := range marked {
+		out[i] = p.rows[n]
+	}
+	return out
+}
+
+// Keys are what can be done now.
+func (p *Page) Keys() keys.Map {
+	return keys.Map{
+		{Title: "Pipelines", Bindings: p.actions()},
+		{Title: "List", Bindings: []keys.Binding{keys.Search, keys.Sort, keys.Reverse, keys.Mark, keys.MarkAll, keys.ByTenant}},
+		keys.Moving(),
+	}
+}

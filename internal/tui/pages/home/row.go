@@ -1,0 +1,443 @@
+package home
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// row is what the page knows of one pipeline.
+type row struct {
+	p   data.Pipeline
+	key string // the stack's name
+	// order sorts by tenant, model and env.
+	order string
+	// hay is what the filter looks at.
+	hay     string
+	created time.Time
+	// unread says that the state is to be read, reading that it is being read; after
+	// an error not before retry.
+	unread, reading bool
+	readErr         error
+	retry           time.Time
+
+	live    data.Live
+	liveErr error
+	polling bool
+	// polled is when live was answered last, well or not.
+	polled time.Time
+
+	// job works on the pipeline now, lastJob is the newest of the session.
+	job, lastJob *ui.Job
+	// found is what a refresh of this session has found.
+	found data.Drift
+}
+
+func newRow(p data.Pipeline) *row {
+	r := &row{key: p.ID.StackName(), order: p.ID.Tenant + "\x00" + p.ID.Model + "\x00" + p.ID.Env}
+	r.set(p)
+	r.unread = p.State == nil && p.Err == nil
+	return r
+}
+
+// set takes in what was read.
+func (r *row) set(p data.Pipeline) {
+	r.p, r.created = p, p.Created()
+	r.words()
+}
+
+// merge takes in what a list says and reports whether anything is new. What the
+// list does not know is kept, to be read again if the stack has changed.
+func (r *row) merge(p data.Pipeline) bool {
+	old := r.p.Summary
+	if p.State != nil || p.Err != nil {
+		if p.Read.Equal(r.p.Read) && p.Summary == old {
+			return false
+		}
+		r.set(p)
+		return true
+	}
+	if p.Summary == old {
+		return false
+	}
+	r.p.Summary = p.Summary
+	if !p.Summary.InProgress {
+		r.stale()
+	}
+	return true
+}
+
+// stale asks for everything to be read again.
+func (r *row) stale() {
+	r.unread, r.retry, r.polled = true, time.Time{}, time.Time{}
+}
+
+// words makes what the filter looks at.
+func (r *row) words() {
+	words := []string{r.p.ID.String(), r.p.ID.Env, r.p.Template(), r.p.Region(), string(r.p.Status()), r.live.Endpoint}
+	if last := r.p.Last; last != nil {
+		words = append(words, kindWord(last.Kind), last.Result)
+	}
+	if r.live.Last != nil {
+		words = append(words, string(r.live.Last.Status))
+	}
+	if r.drift().Open() {
+		words = append(words, "drift")
+	}
+	if r.p.Spec != nil {
+		for k, v := range r.p.Spec.Tags {
+			words = append(words, k+"="+v)
+		}
+	}
+	r.hay = strings.Join(words, " ")
+}
+
+// drift is what is known of drift, from this session or the history.
+func (r *row) drift() data.Drift {
+	d := r.p.Drift()
+	if r.found.At.After(d.At) {
+		return r.found
+	}
+	return d
+}
+
+// failed is why the row shows less than it should, nil if it does not.
+func (r *row) failed() error {
+	return cmp.Or(r.readErr, r.p.Err, r.liveErr)
+}
+
+// machine tells whether the pipeline has, as far as is known, a state machine.
+func (r *row) machine() bool {
+	return r.p.State == nil || r.p.Output("stateMachineArn") != ""
+}
+
+// pollable tells whether AWS can be asked about it.
+func (r *row) pollable() bool {
+	return r.p.State != nil && r.p.Spec != nil && (r.p.Output("stateMachineArn") != "" || r.p.Output("endpointName") != "")
+}
+
+// active tells that something of it is moving.
+func (r *row) active() bool {
+	return r.job != nil || r.live.Running > 0 || r.p.Summary.InProgress || endpointBusy(r.live.Endpoint)
+}
+
+func endpointBusy(status string) bool {
+	switch status {
+	case "Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting":
+		return true
+	}
+	return false
+}
+
+func isGone(err error) bool { return errors.Is(err, fault.NotFound) }
+
+// kindWord is the kind of an update as the tool's commands call it.
+func kindWord(kind string) string {
+	if kind == "update" {
+		return "up"
+	}
+	return kind
+}
+
+// The columns.
+const (
+	colTenant = iota
+	colModel
+	colEnv
+	colTemplate
+	colStatus
+	colLast
+	colEndpoint
+	colRunning
+	colFailed
+	colRun
+	colSeen
+	colDrift
+	colAge
+)
+
+func (p *Page) columns() []widget.Column {
+	by := func(compare func(a, b *row) int) func(a, b int) int {
+		return func(a, b int) int { return compare(p.rows[a], p.rows[b]) }
+	}
+	text := func(of func(r *row) string) func(a, b int) int {
+		return by(func(a, b *row) int { return strings.Compare(of(a), of(b)) })
+	}
+	recent := func(of func(r *row) time.Time) func(a, b int) int {
+		return by(func(a, b *row) int { return of(b).Compare(of(a)) })
+	}
+	return []widget.Column{
+		colTenant:   {Title: "TENANT", Min: 6, Max: 20, Flex: 2, Compare: text(func(r *row) string { return r.order })},
+		colModel:    {Title: "MODEL", Min: 8, Max: 28, Flex: 3, Compare: text(func(r *row) string { return r.p.ID.Model })},
+		colEnv:      {Title: "ENV", Min: 4, Max: 8, Flex: 1, Compare: text(func(r *row) string { return r.p.ID.Env })},
+		colTemplate: {Title: "TEMPLATE", Min: 9, Max: 14, Flex: 1, Drop: 5, Compare: text(func(r *row) string { return r.p.Template() })},
+		colStatus:   {Title: "STATUS", Min: 12, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
+		colLast:     {Title: "LAST OP", Min: 11, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
+		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
+		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running - a.live.Running })},
+		colFailed:   {Title: "FAIL", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Failed - a.live.Failed })},
+		colRun:      {Title: "LAST RUN", Min: 8, Max: 18, Flex: 1, Drop: 3, Compare: recent(func(r *row) time.Time { return r.lastRun() })},
+		colSeen:     {Title: "SEEN", Min: 4, Right: true, Drop: 6, Compare: recent(func(r *row) time.Time { return r.live.At })},
+		colDrift:    {Title: "DRIFT", Min: 7, Max: 12, Flex: 1, Drop: 7, Compare: by(compareDrift)},
+		colAge:      {Title: "AGE", Min: 3, Right: true, Drop: 8, Compare: recent(func(r *row) time.Time { return r.created })},
+	}
+}
+
+func (r *row) lastOp() time.Time {
+	if r.p.Last == nil {
+		return time.Time{}
+	}
+	return r.p.Last.Start
+}
+
+func (r *row) lastRun() time.Time {
+	if r.live.Last == nil {
+		return time.Time{}
+	}
+	return r.live.Last.Start
+}
+
+func compareDrift(a, b *row) int {
+	x, y := a.drift(), b.drift()
+	if x.Open() != y.Open() {
+		if x.Open() {
+			return -1
+		}
+		return 1
+	}
+	return y.At.Compare(x.At)
+}
+
+// urgency orders by how much a row wants to be looked at.
+func (r *row) urgency() int {
+	switch {
+	case r.job != nil:
+		return 0
+	case r.readErr != nil:
+		return 1
+	}
+	switch r.p.Status() {
+	case data.StatusUpdating:
+		return 0
+	case data.StatusUnreadable:
+		return 1
+	case data.StatusIncomplete:
+		return 2
+	case data.StatusEmpty:
+		return 3
+	case data.StatusReady:
+		if r.p.Last != nil && r.p.Last.Result == string(stack.Failed) {
+			return 2
+		}
+		return 4
+	default:
+		return 5
+	}
+}
+
+// table are the rows as the grid sees them.
+type table struct{ p *Page }
+
+func (t table) Len() int           { return len(t.p.rows) }
+func (t table) Key(i int) string   { return t.p.rows[i].key }
+func (t table) Hay(i int) string   { return t.p.rows[i].hay }
+func (t table) group(i int) string { return t.p.rows[i].p.ID.Tenant }
+
+func (t table) Cell(i, column int) widget.Cell {
+	p, r := t.p, t.p.rows[i]
+	th := &p.Env.Theme
+	now := p.Env.Now()
+	switch column {
+	case colTenant:
+		return widget.Cell{Text: r.p.ID.Tenant}
+	case colModel:
+		return widget.Cell{Text: r.p.ID.Model}
+	case colEnv:
+		return widget.Cell{Text: r.p.ID.Env}
+	case colTemplate:
+		return widget.Cell{Text: r.p.Template()}
+	case colStatus:
+		return p.statusCell(r)
+	case colLast:
+		return p.lastCell(r, now)
+	case colEndpoint:
+		return p.endpointCell(r)
+	case colRunning:
+		return p.countCell(r, r.live.Running, th.Busy)
+	case colFailed:
+		return p.countCell(r, r.live.Failed, th.Bad)
+	case colRun:
+		return p.runCell(r, now)
+	case colSeen:
+		if r.live.At.IsZero() || now.Sub(r.live.At) < fresh {
+			return widget.Cell{}
+		}
+		return widget.Cell{Text: render.ShortAge(r.live.At, now), Style: th.Stale}
+	case colDrift:
+		return p.driftCell(r, now)
+	default:
+		return widget.Cell{Text: render.ShortAge(r.created, now), Style: th.Muted}
+	}
+}
+
+// signed is a cell with a sign before the text, both in one style.
+func signed(sign, text string, style lipgloss.Style) widget.Cell {
+	return widget.Cell{Signs: style.Render(sign) + " ", Text: text, Style: style}
+}
+
+func (p *Page) statusCell(r *row) widget.Cell {
+	th := &p.Env.Theme
+	g := th.Glyphs
+	if r.job != nil {
+		return widget.Cell{Signs: widget.Spin(th, p.step) + " ", Text: jobWord(r.job, r), Style: th.Busy}
+	}
+	status := r.p.Status()
+	switch {
+	case r.readErr != nil && r.p.State == nil:
+		status = data.StatusUnreadable
+	case status == data.StatusUnread && r.reading:
+		return signed(g.Pending, "reading", th.Muted)
+	}
+	switch status {
+	case data.StatusReady:
+		switch {
+		case r.p.Err != nil:
+			return signed(g.Warn, "ready", th.Warn)
+		case r.drift().Open():
+			// The column of drift may have no room.
+			return signed(g.Good, "ready "+g.Warn, th.Good)
+		}
+		return signed(g.Good, "ready", th.Good)
+	case data.StatusUpdating:
+		return signed(g.Busy, "updating", th.Busy)
+	case data.StatusIncomplete:
+		return signed(g.Warn, "incomplete", th.Warn)
+	case data.StatusEmpty:
+		return signed(g.Skipped, "empty", th.Muted)
+	case data.StatusUnreadable:
+		return signed(g.Bad, "unreadable", th.Bad)
+	default:
+		return signed(g.Pending, "not read", th.Muted)
+	}
+}
+
+// jobWord says what an operation of this session does with the pipeline.
+func jobWord(job *ui.Job, r *row) string {
+	op := string(job.Request.Operation)
+	progress := job.Progress[r.p.ID]
+	switch {
+	case progress == nil:
+		return op + " queued"
+	case progress.End != nil:
+		return op + " " + string(progress.End.Outcome)
+	case job.Killed:
+		return "killing " + op
+	case job.Cancelled:
+		return "cancelling"
+	}
+	c := progress.Counts()
+	if c.Total() == 0 {
+		return op
+	}
+	return op + " " + render.Number(int64(c.Done)) + "/" + render.Number(int64(c.Total()))
+}
+
+func (p *Page) lastCell(r *row, now time.Time) widget.Cell {
+	th := &p.Env.Theme
+	last := r.p.Last
+	if last == nil {
+		return widget.Cell{}
+	}
+	at := last.End
+	if at.IsZero() {
+		at = last.Start
+	}
+	text := kindWord(last.Kind) + " " + render.ShortAge(at, now)
+	switch last.Result {
+	case string(stack.Succeeded):
+		return signed(th.Glyphs.Good, text, th.Muted)
+	case string(stack.Failed):
+		return signed(th.Glyphs.Bad, text, th.Bad)
+	default:
+		return signed(th.Glyphs.Busy, text, th.Busy)
+	}
+}
+
+func (p *Page) endpointCell(r *row) widget.Cell {
+	th := &p.Env.Theme
+	s := r.live.Endpoint
+	switch {
+	case s == "" && (r.live.At.IsZero() || r.p.Output("endpointName") != ""):
+		return widget.Cell{}
+	case s == "":
+		return widget.Cell{Text: "-", Style: th.Muted}
+	case s == "InService":
+		return signed(th.Glyphs.Good, s, th.Good)
+	case endpointBusy(s):
+		return signed(th.Glyphs.Busy, s, th.Busy)
+	default:
+		return signed(th.Glyphs.Bad, s, th.Bad)
+	}
+}
+
+// countCell is a number of executions, nothing as long as it is not known.
+func (p *Page) countCell(r *row, n int, style lipgloss.Style) widget.Cell {
+	switch {
+	case r.live.At.IsZero():
+		return widget.Cell{}
+	case n == 0:
+		return widget.Cell{Text: "0", Style: p.Env.Theme.Muted}
+	case n >= data.LiveLimit:
+		return widget.Cell{Text: "1000+", Style: style}
+	}
+	return widget.Cell{Text: render.Number(int64(n)), Style: style}
+}
+
+func (p *Page) runCell(r *row, now time.Time) widget.Cell {
+	th := &p.Env.Theme
+	last := r.live.Last
+	if last == nil {
+		if r.live.At.IsZero() {
+			return widget.Cell{}
+		}
+		return widget.Cell{Text: "never", Style: th.Muted}
+	}
+	age := render.ShortAge(last.Start, now)
+	switch last.Status {
+	case executions.Succeeded:
+		return signed(th.Glyphs.Good, age, th.Good)
+	case executions.Running, executions.PendingRedrive:
+		return signed(th.Glyphs.Busy, age, th.Busy)
+	case executions.Aborted:
+		return signed(th.Glyphs.Skipped, age, th.Warn)
+	default:
+		return signed(th.Glyphs.Bad, age, th.Bad)
+	}
+}
+
+func (p *Page) driftCell(r *row, now time.Time) widget.Cell {
+	th := &p.Env.Theme
+	d := r.drift()
+	age := render.ShortAge(d.At, now)
+	switch {
+	case !d.Known():
+		return widget.Cell{Text: "-", Style: th.Muted}
+	case d.Open():
+		return signed(th.Glyphs.Warn, render.Number(int64(d.Found))+" "+age, th.Warn)
+	case d.Found > 0:
+		return widget.Cell{Text: "mended " + age, Style: th.Muted}
+	default:
+		return widget.Cell{Text: "none " + age, Style: th.Muted}
+	}
+}

@@ -1,0 +1,269 @@
+package home
+
+import (
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// View draws the summary, the table, and below it more of the selected row.
+func (p *Page) View(width, height int) string {
+	p.gridTop = 1
+	if len(p.rows) == 0 {
+		return widget.Box(p.emptyView(width), width, height)
+	}
+	detail, rule := 1, 0
+	switch {
+	case height < 8:
+		detail = 0
+	case height >= 16:
+		detail, rule = 2, 1
+	}
+	parts := []string{widget.Fit(p.summary(), width, p.Env.Theme.Glyphs.Ellipsis)}
+	if rows := height - 1 - detail - rule; rows > 0 {
+		parts = append(parts, p.grid.View(width, rows))
+	}
+	if rule > 0 {
+		parts = append(parts, widget.Rule(&p.Env.Theme, "", width))
+	}
+	if detail > 0 {
+		parts = append(parts, p.detail(width, detail))
+	}
+	return widget.Box(strings.Join(parts, "\n"), width, height)
+}
+
+// summary is one line about all pipelines.
+func (p *Page) summary() string {
+	th := &p.Env.Theme
+	running, failed, known, drifted := 0, 0, 0, 0
+	for _, r := range p.rows {
+		if r.drift().Open() {
+			drifted++
+		}
+		if !r.live.At.IsZero() {
+			known++
+			running += r.live.Running
+			failed += r.live.Failed
+		}
+	}
+	parts := []string{th.Title.Render(count(len(p.rows), "pipeline", "pipelines"))}
+	add := func(n int, text string, style lipgloss.Style) {
+		if n == 0 {
+			style = th.Muted
+		}
+		parts = append(parts, style.Render(render.Number(int64(n))+" "+text))
+	}
+	if known > 0 {
+		add(running, plural(running, "execution", "executions")+" running", th.Busy)
+		text := "failed in 24h"
+		if known < len(p.rows) {
+			text += ", of " + render.Number(int64(known)) + " looked at"
+		}
+		add(failed, text, th.Bad)
+	}
+	if drifted > 0 {
+		add(drifted, "drifted", th.Warn)
+	}
+	if n := len(p.Env.Jobs.Running()); n > 0 {
+		add(n, plural(n, "operation", "operations")+" under way", th.Busy)
+	}
+	if p.unread > 0 {
+		parts = append(parts, th.Muted.Render(render.Number(int64(p.unread))+" still to read"))
+	}
+	if n := p.grid.Marks(); n > 0 {
+		parts = append(parts, th.Marked.Render(render.Number(int64(n))+" marked"))
+	}
+	line := " " + strings.Join(parts, th.Muted.Render(" "+th.Glyphs.Dot+" "))
+	if p.listErr != nil {
+		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.listErr.Error(), 0)) + "  " + line
+	}
+	return line
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func count(n int, one, many string) string {
+	return render.Number(int64(n)) + " " + plural(n, one, many)
+}
+
+// detail tells more of the selected row: what is wrong with it and what helps, or
+// where it is and how old what is shown is.
+func (p *Page) detail(width, height int) string {
+	th := &p.Env.Theme
+	r := p.selected()
+	if r == nil {
+		return widget.Box("", width, height)
+	}
+	first, second := p.facts1(r), p.facts2(r)
+	if height < 2 {
+		return widget.Fit(" "+first, width, th.Glyphs.Ellipsis)
+	}
+	return widget.Fit(" "+first, width, th.Glyphs.Ellipsis) + "\n" + widget.Fit(" "+second, width, th.Glyphs.Ellipsis)
+}
+
+func (p *Page) facts1(r *row) string {
+	th := &p.Env.Theme
+	name := th.Crumb.Render(render.Line(r.p.ID.String(), 0)) + "  "
+	if err := r.failed(); err != nil {
+		return name + th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0))
+	}
+	if r.p.State != nil && len(r.p.State.Pending) > 0 {
+		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: refresh, then up again")
+	}
+	if d := r.drift(); d.Open() {
+		return name + th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+count(d.Found, "resource", "resources")+" changed outside; u puts them right")
+	}
+	if r.p.State == nil {
+		return name + th.Muted.Render("not read yet")
+	}
+	if r.p.Status() == data.StatusEmpty {
+		return name + th.Muted.Render("nothing of it exists: u creates it, D takes the stack away")
+	}
+	if last := r.p.Last; last != nil && last.Result == string(stack.Failed) {
+		return name + th.Bad.Render(th.Glyphs.Bad+" the last "+kindWord(last.Kind)+" failed "+render.Age(last.End, p.Env.Now())) +
+			th.Muted.Render("  enter, then Updates tells what was done")
+	}
+	if last := r.live.Last; last != nil {
+		return name + th.Muted.Render("last run ") + render.StatusStyle(th.Styles, last.Status).Render(string(last.Status)) +
+			th.Muted.Render(" "+render.Line(last.Name, 0)+", started "+render.Age(last.Start, p.Env.Now()))
+	}
+	return name + th.Muted.Render(render.Line(r.p.Template(), 0))
+}
+
+func (p *Page) facts2(r *row) string {
+	th := &p.Env.Theme
+	if hint := fault.HintOf(r.failed()); hint != "" {
+		return th.Muted.Render(render.Line(hint, 0))
+	}
+	var parts []string
+	if r.p.Spec != nil {
+		parts = append(parts, render.Line(r.p.Template(), 0)+" in "+render.Line(r.p.Region(), 0))
+	}
+	if r.p.State != nil {
+		parts = append(parts, count(len(r.p.State.Resources), "resource", "resources"))
+	}
+	if !r.live.At.IsZero() {
+		parts = append(parts, "live "+render.Age(r.live.At, p.Env.Now()))
+	}
+	if !r.p.Read.IsZero() {
+		parts = append(parts, "state read "+render.Age(r.p.Read, p.Env.Now()))
+	}
+	if d := r.drift(); !d.Known() {
+		parts = append(parts, "never refreshed: drift is not known")
+	} else if !d.Open() {
+		parts = append(parts, "drift looked for "+render.Age(d.At, p.Env.Now()))
+	}
+	return th.Muted.Render(strings.Join(parts, " "+th.Glyphs.Dot+" "))
+}
+
+// facts opens everything that is known of a row.
+func (p *Page) facts(r *row) tea.Cmd {
+	now := p.Env.Now()
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			b.WriteString(name + strings.Repeat(" ", max(1, 16-len(name))) + value + "\n")
+		}
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.Local().Format("2006-01-02 15:04:05") + ", " + render.Age(t, now)
+	}
+	line("pipeline", r.p.ID.String())
+	line("stack", r.key)
+	line("status", string(r.p.Status()))
+	line("template", r.p.Template())
+	line("region", r.p.Region())
+	line("created", at(r.created))
+	if last := r.p.Last; last != nil {
+		line("last operation", kindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
+		line("", "")
+	}
+	line("endpoint", r.live.Endpoint)
+	if !r.live.At.IsZero() {
+		line("executions", count(r.live.Running, "running", "running")+", "+render.Number(int64(r.live.Failed))+" failed in 24h")
+		line("asked AWS", at(r.live.At))
+	}
+	if last := r.live.Last; last != nil {
+		line("last run", string(last.Status)+" "+last.Name+" "+at(last.Start))
+	}
+	line("drift", driftWords(r.drift(), now))
+	line("state read", at(r.p.Read))
+	for _, e := range []struct {
+		what string
+		err  error
+	}{{"The state", r.readErr}, {"The spec", r.p.Err}, {"AWS", r.liveErr}} {
+		if e.err != nil {
+			b.WriteString("\n" + e.what + ": " + errorText(e.err) + "\n")
+		}
+	}
+	if r.p.State != nil && len(r.p.State.Pending) > 0 {
+		b.WriteString("\nCut off, the real resources may or may not exist (refresh finds out):\n")
+		for _, o := range r.p.State.Pending {
+			b.WriteString("  " + o.String() + "\n")
+		}
+	}
+	return p.show(r.p.ID.String(), "the details of "+r.p.ID.String(), strings.TrimRight(b.String(), "\n"))
+}
+
+func driftWords(d data.Drift, now time.Time) string {
+	switch {
+	case !d.Known():
+		return "not known: no refresh in the history"
+	case d.Found == 0:
+		return "none found by the refresh " + render.Age(d.At, now)
+	case d.Settled:
+		return count(d.Found, "resource", "resources") + " found by the refresh " + render.Age(d.At, now) + ", put right by an update since"
+	default:
+		return count(d.Found, "resource", "resources") + " found by the refresh " + render.Age(d.At, now)
+	}
+}
+
+// emptyView is shown as long as there are no rows.
+func (p *Page) emptyView(width int) string {
+	th := &p.Env.Theme
+	switch {
+	case p.listErr != nil:
+		out := []string{"", "  " + th.Bad.Render(th.Glyphs.Bad+" The list of pipelines can't be read.")}
+		for _, l := range strings.Split(errorText(p.listErr), "\n") {
+			out = append(out, "  "+render.Line(l, max(1, width-4)))
+		}
+		return strings.Join(append(out, "", "  "+hint(th.Key, th.Hint, keys.Refresh.Label(th.Glyphs.Unicode), "try again")), "\n")
+	case p.listed.IsZero():
+		return "\n  " + widget.Spin(th, p.step) + " " + th.Muted.Render("reading the list of pipelines")
+	}
+	u := th.Glyphs.Unicode
+	return strings.Join([]string{
+		"",
+		"  " + th.Title.Render("No pipelines yet"),
+		"",
+		"  A pipeline is a template (real-time, batch, ...) made real for one tenant",
+		"  and one model: a state machine, its functions, a model and its endpoint.",
+		"",
+		"  " + hint(th.Key, th.Hint, keys.NewPipeline.Label(u), "create one: choose a template, answer a few questions, see the preview"),
+		"  " + hint(th.Key, th.Hint, keys.Palette.Label(u), "all commands"),
+		"  " + hint(th.Key, th.Hint, keys.Help.Label(u), "all keys"),
+		"",
+		"  " + th.Muted.Render("The defaults make an example that works in the sandbox and costs nothing."),
+	}, "\n")
+}
+
+func hint(key, text lipgloss.Style, label, what string) string {
+	return key.Render(widget.Fit(label, 3, "")) + " " + text.Render(what)
+}
