@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,8 +141,11 @@ func (a *App) crumbs() string {
 }
 
 func ago(d time.Duration) string {
-	if d < 2*time.Second {
+	switch {
+	case d < 2*time.Second:
 		return "now"
+	case d < time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + "s ago"
 	}
 	return render.Duration(d.Truncate(time.Second)) + " ago"
 }

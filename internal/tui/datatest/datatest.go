@@ -1,0 +1,364 @@
+// Package datatest is a data.Source over recordings of the real engine and the
+// sandbox, for tests of pages: states, histories, event logs of operations and
+// histories of executions, in recorded/. What a test needs otherwise it sets in a
+// func field. It may be imported by tests only.
+package datatest
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/templates"
+)
+
+//go:embed recorded
+var recorded embed.FS
+
+// Recorded is shortly after the newest of the recordings: the clock's time for
+// tests.
+var Recorded = time.Date(2026, 11, 25, 23, 25, 0, 0, time.UTC)
+
+// The recorded pipelines: acme/iris runs and has run; acme/fraud/prod is
+// protected; globex/churn failed with its endpoint; acme/iris-batch has worked
+// through two data sets, one of which failed.
+var (
+	Iris      = spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}
+	Fraud     = spec.ID{Tenant: "acme", Model: "fraud", Env: "prod"}
+	Churn     = spec.ID{Tenant: "globex", Model: "churn", Env: "dev"}
+	IrisBatch = spec.ID{Tenant: "acme", Model: "iris-batch", Env: "dev"}
+)
+
+// TB is the part of testing.TB that is used.
+type TB interface {
+	require.TestingT
+	Helper()
+}
+
+// Source implements data.Source. The func fields replace a method if set. It is
+// safe for concurrent use after its fields are set.
+type Source struct {
+	PlaceFunc     func(ctx context.Context) (data.Place, error)
+	PipelinesFunc func(ctx context.Context) ([]data.Pipeline, error)
+	ReadFunc      func(ctx context.Context, id spec.ID) (data.Pipeline, error)
+	LiveFunc      func(ctx context.Context, p data.Pipeline) (data.Live, error)
+	LocksFunc     func(ctx context.Context, id spec.ID) ([]stack.Lock, error)
+	OperateFunc   func(ctx context.Context, req data.Request) (data.Operation, error)
+	MachineFunc   func(ctx context.Context, id spec.ID) (*data.Machine, error)
+	LogsFunc      func(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error)
+	UploadFunc    func(ctx context.Context, id spec.ID, file string) ([]byte, error)
+	DescribeFunc  func(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error)
+	ConsoleFunc   func(r stack.Resource) string
+	ReadOnly      bool
+	// HoldAfter makes operations stop after so many events of each pipeline until
+	// Release is called; 0 means they run through.
+	HoldAfter int
+	// States are what a sandbox would know: API is Step Functions in memory.
+	API *API
+
+	catalog *spec.Catalog
+	client  *executions.Client
+	release chan struct{}
+	once    sync.Once
+
+	mu        sync.Mutex
+	pipelines map[spec.ID]data.Pipeline
+	histories map[spec.ID][]stack.Update
+	unread    map[spec.ID]bool
+	unlocked  []spec.ID
+	requests  []data.Request
+}
+
+var _ data.Source = (*Source)(nil)
+
+// New returns a Source with all recorded pipelines.
+func New(t TB) *Source {
+	t.Helper()
+	cat, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	s := &Source{
+		catalog: cat, release: make(chan struct{}), pipelines: map[spec.ID]data.Pipeline{}, histories: map[spec.ID][]stack.Update{},
+		unread: map[spec.ID]bool{}, API: newAPI(t),
+	}
+	s.client = executions.New(executions.Config{API: s.API, Limits: executions.Limits{Unlimited: true}})
+	for _, id := range []spec.ID{Iris, Fraud, Churn, IrisBatch} {
+		s.load(t, id)
+	}
+	return s
+}
+
+// recording is a file of recorded/ about one pipeline.
+type recording struct {
+	Stack      string                   `json:"stack"`
+	Endpoint   string                   `json:"endpoint"`
+	LastUpdate time.Time                `json:"lastUpdate"`
+	Outputs    map[string]stack.Output  `json:"outputs"`
+	State      []stack.Resource         `json:"state"`
+	Pending    []stack.PendingOperation `json:"pendingOperations"`
+	History    []stack.Update           `json:"history"`
+	Spec       json.RawMessage          `json:"spec"`
+}
+
+func (s *Source) load(t TB, id spec.ID) {
+	t.Helper()
+	raw, err := recorded.ReadFile("recorded/" + id.StackName() + ".json")
+	require.NoError(t, err)
+	var r recording
+	require.NoError(t, json.Unmarshal(raw, &r))
+	var doc bytes.Buffer
+	require.NoError(t, json.Compact(&doc, r.Spec))
+	r.Spec = doc.Bytes()
+	p, err := spec.FromDocument(r.Spec, s.catalog, spec.Options{Region: "us-east-1", SkipFiles: true})
+	require.NoError(t, err)
+	s.pipelines[id] = data.Pipeline{
+		ID: id, Summary: stack.Summary{Name: r.Stack, LastUpdate: r.LastUpdate, Resources: len(r.State)}, Spec: p, Read: Recorded,
+		State: &stack.State{Stack: r.Stack, Updated: r.LastUpdate, Resources: r.State, Outputs: r.Outputs, Pending: r.Pending, Spec: r.Spec, SecretsProvider: "passphrase"},
+	}
+	s.histories[id] = r.History
+	if len(r.History) > 0 {
+		x := s.pipelines[id]
+		x.Last = &r.History[0]
+		s.pipelines[id] = x
+	}
+}
+
+// Add adds a pipeline, or replaces one.
+func (s *Source) Add(p data.Pipeline, history ...stack.Update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pipelines[p.ID] = p
+	s.histories[p.ID] = history
+}
+
+// Remove removes a pipeline.
+func (s *Source) Remove(id spec.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pipelines, id)
+}
+
+// Unread makes Pipelines leave the states out until they were asked for, as with
+// a fresh program.
+func (s *Source) Unread() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.pipelines {
+		s.unread[id] = true
+	}
+}
+
+// Release lets held operations go on.
+func (s *Source) Release() { s.once.Do(func() { close(s.release) }) }
+
+// Requests are the operations that were asked for.
+func (s *Source) Requests() []data.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Unlocked are the pipelines whose locks were removed.
+func (s *Source) Unlocked() []spec.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.unlocked)
+}
+
+// Place implements data.Source.
+func (s *Source) Place(ctx context.Context) (data.Place, error) {
+	if s.PlaceFunc != nil {
+		return s.PlaceFunc(ctx)
+	}
+	return data.Place{
+		Target: "sandbox", Account: "000000000000", Identity: "arn:aws:iam::000000000000:user/sandbox", Region: "us-east-1",
+		Endpoint: "http://127.0.0.1:36819", Backend: "file:///home/ana/.local/share/pipelinetui/state", ReadOnly: s.ReadOnly,
+	}, nil
+}
+
+// Catalog implements data.Source.
+func (s *Source) Catalog(context.Context) (*spec.Catalog, error) { return s.catalog, nil }
+
+// SpecOptions implements data.Source.
+func (s *Source) SpecOptions() spec.Options { return spec.Options{Region: "us-east-1"} }
+
+// Pipelines implements data.Source.
+func (s *Source) Pipelines(ctx context.Context) ([]data.Pipeline, error) {
+	if s.PipelinesFunc != nil {
+		return s.PipelinesFunc(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]data.Pipeline, 0, len(s.pipelines))
+	for id, p := range s.pipelines {
+		if s.unread[id] {
+			p = data.Pipeline{ID: id, Summary: p.Summary}
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b data.Pipeline) int { return strings.Compare(a.ID.StackName(), b.ID.StackName()) })
+	return out, ctx.Err()
+}
+
+// Read implements data.Source.
+func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
+	if s.ReadFunc != nil {
+		return s.ReadFunc(ctx, id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.pipelines[id]
+	if !ok {
+		return p, fault.New(fault.NotFound, "there is no pipeline %s on this backend", id)
+	}
+	delete(s.unread, id)
+	return p, ctx.Err()
+}
+
+// Live implements data.Source.
+func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
+	if s.LiveFunc != nil {
+		return s.LiveFunc(ctx, p)
+	}
+	out := data.Live{At: Recorded}
+	if p.Output("endpointName") != "" {
+		out.Endpoint = "InService"
+	}
+	arn := p.Output("stateMachineArn")
+	if arn == "" {
+		return out, nil
+	}
+	list, err := s.client.List(ctx, executions.ListInput{Machine: arn})
+	for i, x := range list {
+		if i == 0 {
+			out.Last = &list[0]
+		}
+		switch x.Status {
+		case executions.Running:
+			out.Running++
+		case executions.Failed, executions.TimedOut:
+			out.Failed++
+		default:
+		}
+	}
+	return out, err
+}
+
+// History implements data.Source.
+func (s *Source) History(ctx context.Context, id spec.ID, limit int) ([]stack.Update, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.histories[id]
+	if limit > 0 {
+		h = h[:min(limit, len(h))]
+	}
+	return slices.Clone(h), ctx.Err()
+}
+
+// Locks implements data.Source.
+func (s *Source) Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error) {
+	if s.LocksFunc != nil {
+		return s.LocksFunc(ctx, id)
+	}
+	return nil, ctx.Err()
+}
+
+// Unlock implements data.Source.
+func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unlocked = append(s.unlocked, id)
+	return ctx.Err()
+}
+
+// Describe implements data.Source.
+func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error) {
+	if s.DescribeFunc != nil {
+		return s.DescribeFunc(ctx, p)
+	}
+	names := p.Names("000000000000")
+	return []data.Planned{
+		{Block: "storage", Type: "aws:s3/bucketV2:BucketV2", Name: "data", AWSName: names.Bucket},
+		{Block: "endpoint", Type: "aws:sagemaker/endpoint:Endpoint", Name: "endpoint", AWSName: names.Endpoint, Idle: "1 × " + p.Parameters.String("instanceType") + " by the hour"},
+		{Block: "workflow", Type: "aws-native:stepfunctions:StateMachine", Name: "machine", AWSName: names.StateMachine},
+	}, ctx.Err()
+}
+
+// Machine implements data.Source.
+func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error) {
+	if s.MachineFunc != nil {
+		return s.MachineFunc(ctx, id)
+	}
+	p, err := s.Read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m := &data.Machine{ID: id, ARN: p.Output("stateMachineArn"), Alias: p.Output("stateMachineAliasArn"), Region: p.Region(), Client: s.client}
+	if m.ARN == "" {
+		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
+			WithHint("Run `pipelinetui up %s` and see what fails.", id)
+	}
+	for _, r := range p.State.Resources {
+		if r.Type == "aws-native:stepfunctions:StateMachine" {
+			m.Definition, _ = r.Inputs["definitionString"].(string)
+		}
+	}
+	if p.Spec != nil {
+		m.Parameters = p.Spec.Parameters
+		if t, err := s.catalog.Lookup(p.Spec.Template); err == nil {
+			m.Template = t
+		}
+	}
+	return m, nil
+}
+
+// MachineOf implements data.Source.
+func (s *Source) MachineOf(ctx context.Context, executionARN string) (*data.Machine, error) {
+	for id := range map[spec.ID]bool{Iris: true, IrisBatch: true} {
+		if strings.Contains(executionARN, ":"+id.BaseName()+":") || strings.Contains(executionARN, ":"+id.BaseName()+"/") {
+			return s.Machine(ctx, id)
+		}
+	}
+	return &data.Machine{Client: s.client}, ctx.Err()
+}
+
+// Upload implements data.Source.
+func (s *Source) Upload(ctx context.Context, id spec.ID, file string, _ func(done, total int64)) ([]byte, error) {
+	if s.UploadFunc != nil {
+		return s.UploadFunc(ctx, id, file)
+	}
+	return []byte(`{"inputKey":"in/uploaded/` + file + `"}`), ctx.Err()
+}
+
+// Journal implements data.Source.
+func (s *Source) Journal(spec.ID, string) string { return "" }
+
+// Logs implements data.Source.
+func (s *Source) Logs(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error) {
+	if s.LogsFunc != nil {
+		return s.LogsFunc(ctx, id, q)
+	}
+	return nil, ctx.Err()
+}
+
+// ConsoleURL implements data.Source.
+func (s *Source) ConsoleURL(r stack.Resource) string {
+	if s.ConsoleFunc != nil {
+		return s.ConsoleFunc(r)
+	}
+	return ""
+}
+
+// LogFile implements data.Source.
+func (s *Source) LogFile() string { return "/home/ana/.local/share/pipelinetui/logs/pipelinetui.log" }
