@@ -128,11 +128,11 @@ func property(st theme.Styles, d stack.PropertyDiff) string {
 	path := Line(d.Path, 0)
 	switch d.Kind {
 	case stack.DiffAdd:
-		path = st.Create.Render("+ "+path) + ": " + value(d.New)
+		path = st.Create.Render("+ "+path) + ": " + Value(d.New, valueWidth)
 	case stack.DiffDelete:
-		path = st.Delete.Render("- "+path) + ": " + value(d.Old)
+		path = st.Delete.Render("- "+path) + ": " + Value(d.Old, valueWidth)
 	default:
-		path = st.Update.Render("~ "+path) + ": " + value(d.Old) + " → " + value(d.New)
+		path = st.Update.Render("~ "+path) + ": " + Value(d.Old, valueWidth) + " → " + Value(d.New, valueWidth)
 	}
 	if d.Replace {
 		path += " " + st.Replace.Render("(forces replacement)")
@@ -143,15 +143,17 @@ func property(st theme.Styles, d stack.PropertyDiff) string {
 // valueWidth bounds a property's value on one line.
 const valueWidth = 60
 
-func value(v any) string {
+// Value is a property's value as JSON on one line of at most width cells; 0 is no
+// limit.
+func Value(v any, width int) string {
 	if v == nil {
 		return "none"
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return Line(fmt.Sprint(v), valueWidth)
+		return Line(fmt.Sprint(v), width)
 	}
-	return Line(string(raw), valueWidth)
+	return Line(string(raw), width)
 }
 
 // DeployLine is one event of a deployment as one line, "" if it is not worth

@@ -3,15 +3,22 @@ package tui
 import (
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
 // routes makes the page that a request asks for, nil if it asks for none.
 func routes(h *ui.Host, request tea.Msg) ui.Page {
-	switch request.(type) {
+	switch m := request.(type) {
 	case ui.OpenHome:
 		return home.New(h)
+	case ui.OpenDeploy:
+		return deploy.New(h, m.Request)
+	case ui.OpenJob:
+		return deploy.ForJob(h, m.Job)
+	case ui.OpenJobs:
+		return deploy.List(h)
 	default:
 		return nil
 	}

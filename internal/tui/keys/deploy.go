@@ -28,7 +28,7 @@ func deployPages() []Page {
 			Moving(),
 		}},
 		{Name: "Operations", Map: Map{
-			{Title: "Operations", Bindings: []Binding{Open, Abort, Search, Sort, Reverse}},
+			{Title: "Operations", Bindings: []Binding{Open, Search, Sort, Reverse}},
 			Moving(),
 		}},
 	}

@@ -1,0 +1,550 @@
+// Package deploy owns the pages of operations: what is about to happen, the
+// question whether it shall, how it goes, and what came of it. It knows the
+// engine's events only through stack.Progress. It may import what pages may, no
+// other page.
+package deploy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// phase is how far an operation has come.
+type phase int
+
+const (
+	looking  phase = iota // the preview runs, or states are read
+	asking                // the user is asked
+	working               // it runs
+	finished              // it has ended, or could not begin
+)
+
+// pane is a part of the page that keys can go to.
+type pane int
+
+const (
+	treePane pane = iota
+	listPane
+	logPane
+)
+
+// below is what the lower part of the page shows.
+type below int
+
+const (
+	belowAuto below = iota // the log if there is room
+	belowLog
+	belowOutputs
+	belowNothing
+)
+
+// Page is one operation, from the question to its end.
+type Page struct {
+	*ui.Host
+
+	req   data.Request
+	phase phase
+	// preview looks ahead, job is the operation itself; nil until they are begun.
+	preview, job *ui.Job
+	// states are the pipelines as read, for what begins without a preview.
+	states  map[spec.ID]data.Pipeline
+	unread  []spec.ID
+	reading int // generation
+
+	// What is shown, made anew when something has changed.
+	figures  []figures
+	dangers  []danger
+	rows     *resources
+	outputs  []string
+	logSeen  int // log entries taken into logLines, dropped ones included
+	logLines []string
+
+	tree   *widget.Tree // with or without time, as phase wants it
+	live   bool         // tree has the columns of a running operation
+	list   *widget.Grid
+	log    *widget.Viewer
+	detail *detail
+
+	selected  spec.ID
+	focus     pane
+	below     below
+	details   bool
+	unchanged bool
+	follow    bool
+	noted     bool
+	size      [2]int // of the last View, for the mouse
+}
+
+// Messages of the page's own.
+type (
+	stateMsg struct {
+		gen      int
+		id       spec.ID
+		pipeline data.Pipeline
+		err      error
+	}
+	applyMsg  struct{}
+	cancelMsg struct{}
+	killMsg   struct{}
+)
+
+// New returns the page of an operation that is to begin: an update is previewed
+// first, destroy and refresh show what there is, and all of them ask.
+func New(h *ui.Host, req data.Request) ui.Page {
+	p := newPage(h, req)
+	if req.Operation == stack.OperationPreview {
+		p.req.Operation = stack.OperationUp
+	}
+	return p
+}
+
+// ForJob returns the page of an operation that runs or ran.
+func ForJob(h *ui.Host, job *ui.Job) ui.Page {
+	p := newPage(h, job.Request)
+	// Whoever began it writes the note.
+	p.noted = true
+	if job.Request.Operation == stack.OperationPreview {
+		p.req.Operation = stack.OperationUp
+		p.preview = job
+	} else {
+		p.job, p.phase = job, working
+	}
+	return p
+}
+
+func newPage(h *ui.Host, req data.Request) *Page {
+	th := &h.Env.Theme
+	p := &Page{Host: h, req: req, states: map[spec.ID]data.Pipeline{}, follow: true}
+	p.list = widget.NewGrid(th,
+		widget.Column{Title: "PIPELINE", Min: 12, Flex: 1},
+		widget.Column{Title: "", Min: 8, Drop: 1},
+		widget.Column{Title: "", Min: 12, Max: 40, Flex: 2})
+	p.list.NoHeader = true
+	p.log = widget.NewViewer(th)
+	p.log.Wrap = false
+	p.log.Follow()
+	p.newTree(false)
+	if len(req.Pipelines) > 0 {
+		p.selected = req.Pipelines[0].ID
+	}
+	return p
+}
+
+func (p *Page) newTree(live bool) {
+	cols := []widget.Column{
+		{Title: "RESOURCE", Min: 22, Max: 44, Flex: 3},
+		{Title: "TYPE", Min: 18, Max: 34, Flex: 2, Drop: 2},
+		{Title: "CHANGE", Min: 10, Max: 16, Flex: 1},
+	}
+	if live {
+		cols[statusColumn] = widget.Column{Title: "STATUS", Min: 13, Max: 16, Flex: 1}
+		cols = append(cols, widget.Column{Title: "TIME", Min: 6, Right: true}, widget.Column{Title: "MESSAGE", Min: 12, Flex: 4, Drop: 1})
+	} else {
+		cols = append(cols, widget.Column{Title: "", Min: 20, Flex: 4, Drop: 1})
+	}
+	p.tree, p.live = widget.NewTree(&p.Env.Theme, cols...), live
+}
+
+// Init begins the preview, or reads what there is.
+func (p *Page) Init() tea.Cmd {
+	switch {
+	case p.job != nil || p.preview != nil:
+		return p.moved()
+	case p.req.Operation == stack.OperationUp:
+		return p.lookAhead()
+	default:
+		return p.readStates()
+	}
+}
+
+// lookAhead previews what is asked for.
+func (p *Page) lookAhead() tea.Cmd {
+	req := p.req
+	req.Operation, req.Expect = stack.OperationPreview, nil
+	job, cmd := p.Env.Jobs.Start(req)
+	p.preview, p.job, p.phase = job, nil, looking
+	p.follow = true
+	p.rebuild()
+	return cmd
+}
+
+func (p *Page) readStates() tea.Cmd {
+	p.reading++
+	p.phase, p.job = looking, nil
+	p.unread = nil
+	for _, x := range p.req.Pipelines {
+		p.unread = append(p.unread, x.ID)
+	}
+	p.rebuild()
+	return p.readNext()
+}
+
+func (p *Page) readNext() tea.Cmd {
+	if len(p.unread) == 0 {
+		p.phase = asking
+		return nil
+	}
+	gen, id, source := p.reading, p.unread[0], p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		x, err := source.Read(ctx, id)
+		return stateMsg{gen, id, x, err}
+	})
+}
+
+// apply begins the operation itself.
+func (p *Page) apply() tea.Cmd {
+	req := p.req
+	req.Pipelines = p.applicable()
+	if len(req.Pipelines) == 0 || p.against(keys.Apply) != "" {
+		return nil
+	}
+	if p.preview != nil {
+		for _, r := range p.preview.Results {
+			if slices.ContainsFunc(req.Pipelines, func(x *spec.Pipeline) bool { return x.ID == r.ID }) {
+				req.Expect = append(req.Expect, r)
+			}
+		}
+	}
+	job, cmd := p.Env.Jobs.Start(req)
+	for _, x := range req.Pipelines {
+		if rows := p.expected(x.ID); rows != nil {
+			progress := &stack.Progress{}
+			progress.Expect(rows)
+			job.Progress[x.ID] = progress
+		}
+	}
+	p.job, p.phase, p.noted = job, working, false
+	p.logSeen, p.logLines, p.focus = 0, nil, treePane
+	p.details, p.follow = false, true
+	p.log.Follow()
+	return tea.Batch(cmd, p.moved())
+}
+
+// expected are the rows that an operation will work on, as far as that is known.
+func (p *Page) expected(id spec.ID) []stack.Row {
+	if p.preview != nil {
+		if progress := p.preview.Progress[id]; progress != nil {
+			return progress.Rows()
+		}
+		return nil
+	}
+	return p.existing(id)
+}
+
+// existing are the resources of a stack as rows.
+func (p *Page) existing(id spec.ID) []stack.Row {
+	x, ok := p.states[id]
+	if !ok || x.State == nil {
+		return nil
+	}
+	op := stack.OpDelete
+	if p.req.Operation == stack.OperationRefresh {
+		op = stack.OpRefresh
+	}
+	rows := make([]stack.Row, 0, len(x.State.Resources))
+	for _, r := range x.State.Resources {
+		row := stack.Row{URN: r.URN, Type: r.Type, Name: r.Name, Parent: r.Parent, ID: r.ID, Op: op, Status: stack.StatusPending}
+		if !row.IsStack() && !row.IsProvider() {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// applicable are the pipelines that the operation would work on.
+func (p *Page) applicable() []*spec.Pipeline {
+	var out []*spec.Pipeline
+	for _, x := range p.req.Pipelines {
+		switch p.req.Operation {
+		case stack.OperationUp:
+			if p.preview != nil && slices.ContainsFunc(p.preview.Results, func(r data.Result) bool {
+				return r.ID == x.ID && r.Err == nil && r.Result.HasChanges()
+			}) {
+				out = append(out, x)
+			}
+		default:
+			read, ok := p.states[x.ID]
+			if ok && read.Spec != nil {
+				x = read.Spec
+			}
+			if ok && (p.req.Operation != stack.OperationDestroy || !x.Protect) {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// against says why a key can't be used now, "" if it can.
+func (p *Page) against(b keys.Binding) string {
+	switch b.Keys[0] {
+	case keys.Apply.Keys[0]:
+		return p.againstApply()
+	case keys.Execute.Keys[0], keys.Reapply.Keys[0]:
+		return p.Env.ReadOnly()
+	case keys.Abort.Keys[0]:
+		if job := p.shown(); job != nil && job.Killed {
+			return "it is being stopped by force already"
+		}
+	case keys.Problem.Keys[0]:
+		if _, ok := p.problem(); !ok {
+			return "nothing has failed"
+		}
+	}
+	return ""
+}
+
+func (p *Page) againstApply() string {
+	if reason := p.Env.ReadOnly(); reason != "" {
+		return reason
+	}
+	todo := p.applicable()
+	for _, x := range todo {
+		if job := p.Env.Jobs.Of(x.ID); job != nil {
+			return string(job.Request.Operation) + " " + x.ID.String() + " is running; " + keys.Jobs.Label(false) + " shows it"
+		}
+	}
+	switch {
+	case len(todo) > 0:
+		return ""
+	case p.req.Operation == stack.OperationDestroy && len(p.states) > 0:
+		return "protected pipelines are not deleted"
+	case p.failures() > 0:
+		return "the preview has failed"
+	}
+	return "there is nothing to change"
+}
+
+func (p *Page) failures() int {
+	n := 0
+	for _, f := range p.figures {
+		if f.state == failed {
+			n++
+		}
+	}
+	return n
+}
+
+// shown is the job that is looked at, nil if there is none.
+func (p *Page) shown() *ui.Job {
+	if p.job != nil {
+		return p.job
+	}
+	return p.preview
+}
+
+// Watches tells the root that the page shows how a job ends.
+func (p *Page) Watches(job *ui.Job) bool { return job == p.job || job == p.preview }
+
+// moved takes in what a job has done since.
+func (p *Page) moved() tea.Cmd {
+	job := p.shown()
+	if job == nil {
+		return nil
+	}
+	var cmd tea.Cmd
+	switch {
+	case job.Done() && p.job != nil:
+		p.phase = finished
+		if !p.noted {
+			p.noted = true
+			cmd = ui.Send(ui.Note{Text: Summary(job)})
+		}
+	case job.Done() && job.Err == nil:
+		p.phase = asking
+	case job.Done():
+		p.phase = finished
+	}
+	p.rebuild()
+	return cmd
+}
+
+// rebuild makes what is shown from what is known.
+func (p *Page) rebuild() {
+	job := p.shown()
+	p.figures = p.figures[:0]
+	p.dangers = nil
+	for _, x := range p.req.Pipelines {
+		switch {
+		case job != nil && p.job == nil || job != nil && asked(job, x.ID):
+			p.figures = append(p.figures, figure(job, x.ID))
+		default:
+			p.figures = append(p.figures, p.still(x.ID))
+		}
+		if p.phase == asking {
+			p.dangers = append(p.dangers, dangers(x.ID, p.expected(x.ID))...)
+		}
+	}
+	p.list.SetRows(listRows{p})
+	p.showTree()
+	p.takeLog()
+	p.takeOutputs()
+}
+
+func asked(job *ui.Job, id spec.ID) bool {
+	return slices.ContainsFunc(job.Request.Pipelines, func(x *spec.Pipeline) bool { return x.ID == id })
+}
+
+// still is a pipeline that no job works on.
+func (p *Page) still(id spec.ID) figures {
+	f := figures{id: id}
+	if p.job != nil {
+		f.state = notBegun
+		return f
+	}
+	x, ok := p.states[id]
+	switch {
+	case ok && x.Err != nil:
+		f.state, f.err = failed, x.Err
+	case ok:
+		rows := p.existing(id)
+		f.total, f.changes = len(rows), map[stack.Op]int{stack.OpDelete: len(rows)}
+		if p.req.Operation == stack.OperationRefresh {
+			f.changes = map[stack.Op]int{stack.OpRefresh: len(rows)}
+		}
+	}
+	return f
+}
+
+func (p *Page) figure(id spec.ID) figures {
+	for _, f := range p.figures {
+		if f.id == id {
+			return f
+		}
+	}
+	return figures{id: id}
+}
+
+// showTree fills the tree with the selected pipeline's resources.
+func (p *Page) showTree() {
+	l := look{live: p.job != nil, details: p.details, unchanged: p.unchanged}
+	var rows []stack.Row
+	f := p.figure(p.selected)
+	switch job := p.shown(); {
+	case job == nil:
+		rows = p.existing(p.selected)
+		l.unchanged = true
+	case p.job != nil && f.result != nil && len(f.result.Result.Drift) > 0:
+		l.live, l.drift = false, true
+		for _, d := range f.result.Result.Drift {
+			rows = append(rows, stack.Row{URN: d.URN, Type: d.Type, Name: d.Name, Op: d.Op, Diff: d.Diff, Status: stack.StatusDone})
+		}
+	default:
+		if progress := job.Progress[p.selected]; progress != nil {
+			rows = progress.Rows()
+		}
+		if job.Request.Operation == stack.OperationRefresh {
+			l.unchanged = true
+		}
+	}
+	if p.live != l.live {
+		p.newTree(l.live)
+	}
+	p.rows = newResources(&p.Env.Theme, p.Env.Now, rows, l)
+	p.tree.Empty = p.emptyTree()
+	p.tree.SetRows(p.rows)
+	if p.follow && p.phase == working {
+		p.toRunning()
+	}
+}
+
+// toRunning puts the cursor on the first resource that is being worked on.
+func (p *Page) toRunning() {
+	for _, want := range []stack.Status{stack.StatusRunning, stack.StatusPending} {
+		for i, e := range p.rows.entries {
+			if e.parent < 0 && p.rows.rows[e.row].Status == want {
+				p.tree.Select(p.rows.Key(i))
+				return
+			}
+		}
+	}
+}
+
+func (p *Page) emptyTree() string {
+	f := p.figure(p.selected)
+	switch {
+	case p.phase == looking:
+		return "looking ..."
+	case f.state == failed && f.err != nil:
+		return "nothing was found out; " + keys.Problem.Keys[0] + " shows the error"
+	case f.state == waiting && p.phase == working:
+		return "waits for its turn"
+	case f.state == notBegun:
+		return "not begun"
+	case p.req.Operation == stack.OperationUp && p.phase == asking:
+		return "Nothing to change: everything is as it is asked for.\n" + keys.Unchanged.Keys[0] + " shows what there is."
+	case p.phase == working:
+		return "nothing is being changed yet"
+	default:
+		return "no resources"
+	}
+}
+
+// Update takes keys, the mouse, answers and the news of jobs.
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch m := msg.(type) {
+	case ui.JobChanged:
+		if m.Job == p.shown() {
+			return p.moved()
+		}
+	case ui.Reload:
+		return p.again()
+	case stateMsg:
+		return p.takeState(m)
+	case applyMsg:
+		return p.apply()
+	case cancelMsg:
+		if job := p.shown(); job != nil && !job.Done() {
+			job.Cancel()
+		}
+	case killMsg:
+		if job := p.shown(); job != nil && !job.Done() {
+			job.Kill()
+		}
+	case tea.KeyMsg:
+		return p.key(m)
+	case tea.MouseMsg:
+		return p.mouse(m)
+	}
+	return nil
+}
+
+func (p *Page) takeState(m stateMsg) tea.Cmd {
+	if m.gen != p.reading || len(p.unread) == 0 || p.unread[0] != m.id {
+		return nil
+	}
+	p.unread = p.unread[1:]
+	if m.err != nil {
+		m.pipeline = data.Pipeline{ID: m.id, Err: m.err}
+	}
+	if m.err == nil || fault.KindOf(m.err) != fault.NotFound {
+		p.states[m.id] = m.pipeline
+	}
+	cmd := p.readNext()
+	p.rebuild()
+	return cmd
+}
+
+// Capturing tells that a filter or a search is being typed.
+func (p *Page) Capturing() bool {
+	return p.tree.Capturing() || p.list.Capturing() || p.log.Capturing() || p.detail != nil && p.detail.viewer.Capturing()
+}
+
+// Title is the operation with its pipeline.
+func (p *Page) Title() string { return p.req.Title() }
+
+// Age means nothing here: what is shown is always the newest.
+func (p *Page) Age() time.Time { return time.Time{} }
+
+var _ ui.Page = (*Page)(nil)
