@@ -128,8 +128,9 @@ var (
 	Reverse  = New("reverse", "sort the other way round", "S")
 	Copy     = New("copy", "copy to the clipboard (OSC 52)", "y")
 	Save     = New("save", "save to a file", "w")
-	// GraphList belongs to the drawing of a state machine.
+	// GraphList belongs to the drawing of a state machine, GanttZoom to a timeline.
 	GraphList = New("as a list", "draw the state machine as a list, or as boxes", "o")
+	GanttZoom = New("zoom", "let the timeline show the selected state only, or all", "z")
 )
 
 // Moving are the bindings of a list.
