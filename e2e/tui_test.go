@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pipelinetui/pipelinetui/e2e/terminal"
+)
+
+// cmdTUI runs a program in a terminal and plays a list of steps: tui STEPS CODE
+// PROGRAM [ARG...]. A step is a line:
+//
+//	until REGEXP      wait until the screen matches
+//	gone REGEXP       wait until it does not
+//	press KEY...      press keys by name: enter, esc, down, ctrl+c, j
+//	type TEXT         type a text
+//	click X Y         press the left button on a cell
+//	resize W H        change the size
+//	shot FILE         write the screen to a file
+//
+// The last screen is written to the file screen.
+func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: tui STEPS CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path, err := lookPath(ts, args[2])
+	ts.Check(err)
+	cmd := exec.Command(path, args[3:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, kv := range os.Environ() {
+		// The script's own environment wins; CI would rule the terminal out.
+		name, _, _ := strings.Cut(kv, "=")
+		if v := ts.Getenv(name); v != "" && name != "CI" && name != "NO_COLOR" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_READ_ONLY", "PATH", "HOME"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	cmd.Env = append(cmd.Env, "LANG=C.UTF-8")
+	t, err := terminal.Start(cmd, 120, 40)
+	ts.Check(err)
+	defer t.Close()
+	for i, line := range strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n") {
+		if err := step(ts, t, line); err != nil {
+			ts.Fatalf("step %d, %q: %v", i+1, line, err)
+		}
+	}
+	got, err := t.Wait(waitLimit)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(t.Screen()+"\n"), 0o600))
+	if got != want {
+		ts.Fatalf("exit code %d, want %d; the screen:\n%s", got, want, t.Screen())
+	}
+}
+
+func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "", "#":
+		return nil
+	case "until":
+		return t.Until(regexp.MustCompile("(?m)"+rest), waitLimit)
+	case "gone":
+		return t.UntilGone(regexp.MustCompile("(?m)"+rest), waitLimit)
+	case "press":
+		return t.Press(strings.Fields(rest)...)
+	case "type":
+		return t.Send(os.Expand(rest, ts.Getenv))
+	case "click", "resize":
+		var x, y int
+		if _, err := fmt.Sscan(rest, &x, &y); err != nil {
+			return err
+		}
+		if verb == "click" {
+			return t.Click(x, y)
+		}
+		return t.Resize(x, y)
+	case "shot":
+		return os.WriteFile(ts.MkAbs(rest), []byte(t.Screen()+"\n"), 0o600)
+	default:
+		return fmt.Errorf("unknown step %q", verb)
+	}
+}
