@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -232,20 +233,27 @@ func (p *Page) openProblem() {
 	var out []string
 	add := func(text string) {
 		for _, l := range strings.Split(strings.TrimSpace(render.Safe(text)), "\n") {
-			out = append(out, th.Bad.Render(l))
+			for _, part := range strings.Split(ansi.Wrap(l, max(20, p.size[0]), ""), "\n") {
+				out = append(out, th.Bad.Render(part))
+			}
 		}
 	}
 	add(t.text)
 	if hint := fault.HintOf(t.err); hint != "" {
 		out = append(out, "", th.Hint.Render("hint: "+render.Line(hint, 0)))
 	}
-	if t.err != nil && t.err.Error() != t.text {
+	said := t.text
+	if _, rest, ok := strings.Cut(said, ": "); ok {
+		said = rest // without the resource's name
+	}
+	if t.err != nil && !strings.Contains(t.err.Error(), said) {
 		out = append(out, "", th.Muted.Render("the operation ended with:"))
 		add(t.err.Error())
 	}
 	if job := p.shown(); job != nil && job.Progress[t.id] != nil {
 		for _, m := range job.Progress[t.id].Messages {
-			if m.Severity == stack.SeverityError || m.Severity == stack.SeverityWarning {
+			closing := strings.HasSuffix(m.Message, " failed") && !strings.Contains(m.Message, ": ")
+			if !closing && m.Message != said && (m.Severity == stack.SeverityError || m.Severity == stack.SeverityWarning) {
 				out = append(out, "")
 				add(m.Message)
 			}

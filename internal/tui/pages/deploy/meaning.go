@@ -34,7 +34,7 @@ func replaced(typ string) (string, bool) {
 	case "sqs:Queue":
 		return "messages in the queue are lost", true
 	case "cloudwatch:LogGroup":
-		return "its log lines are lost", true
+		return "its log lines are lost", false
 	}
 	return "made anew", false
 }
@@ -52,7 +52,7 @@ func deleted(typ string) (string, bool) {
 	case "sqs:Queue":
 		return "messages in the queue are lost", true
 	case "cloudwatch:LogGroup":
-		return "its log lines are lost", true
+		return "its log lines are lost", false
 	}
 	return "", false
 }

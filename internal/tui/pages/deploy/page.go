@@ -127,9 +127,10 @@ func newPage(h *ui.Host, req data.Request) *Page {
 	th := &h.Env.Theme
 	p := &Page{Host: h, req: req, states: map[spec.ID]data.Pipeline{}, follow: true}
 	p.list = widget.NewGrid(th,
-		widget.Column{Title: "PIPELINE", Min: 12, Flex: 1},
+		widget.Column{Title: "PIPELINE", Min: 14, Max: 44, Flex: 2},
 		widget.Column{Title: "", Min: 8, Drop: 1},
-		widget.Column{Title: "", Min: 12, Max: 40, Flex: 2})
+		widget.Column{Title: "", Min: 10, Max: 44, Flex: 1},
+		widget.Column{Title: "", Min: 5, Right: true, Drop: 2})
 	p.list.NoHeader = true
 	p.log = widget.NewViewer(th)
 	p.log.Wrap = false
@@ -143,9 +144,9 @@ func newPage(h *ui.Host, req data.Request) *Page {
 
 func (p *Page) newTree(live bool) {
 	cols := []widget.Column{
-		{Title: "RESOURCE", Min: 22, Max: 44, Flex: 3},
-		{Title: "TYPE", Min: 18, Max: 34, Flex: 2, Drop: 2},
-		{Title: "CHANGE", Min: 10, Max: 16, Flex: 1},
+		{Title: "RESOURCE", Min: 22, Max: 36, Flex: 3},
+		{Title: "TYPE", Min: 18, Max: 28, Flex: 2, Drop: 2},
+		{Title: "CHANGE", Min: 10, Max: 15, Flex: 1},
 	}
 	if live {
 		cols[statusColumn] = widget.Column{Title: "STATUS", Min: 13, Max: 16, Flex: 1}
@@ -278,7 +279,7 @@ func (p *Page) applicable() []*spec.Pipeline {
 			if ok && read.Spec != nil {
 				x = read.Spec
 			}
-			if ok && (p.req.Operation != stack.OperationDestroy || !x.Protect) {
+			if ok && !p.isProtected(x) {
 				out = append(out, x)
 			}
 		}
@@ -356,12 +357,16 @@ func (p *Page) moved() tea.Cmd {
 	var cmd tea.Cmd
 	switch {
 	case job.Done() && p.job != nil:
-		p.phase = finished
+		if p.phase != finished {
+			p.phase = finished
+			p.rebuild()
+			p.toFailed()
+		}
 		if !p.noted {
 			p.noted = true
 			cmd = ui.Send(ui.Note{Text: Summary(job)})
 		}
-	case job.Done() && job.Err == nil:
+	case job.Done() && job.Err == nil && !job.Cancelled && !job.Killed:
 		p.phase = asking
 	case job.Done():
 		p.phase = finished
@@ -382,7 +387,7 @@ func (p *Page) rebuild() {
 		default:
 			p.figures = append(p.figures, p.still(x.ID))
 		}
-		if p.phase == asking {
+		if p.phase == asking && !p.isProtected(x) {
 			p.dangers = append(p.dangers, dangers(x.ID, p.expected(x.ID))...)
 		}
 	}
@@ -469,6 +474,30 @@ func (p *Page) toRunning() {
 			}
 		}
 	}
+}
+
+// toFailed goes to the first failure: that is what one wants to see.
+func (p *Page) toFailed() {
+	for _, f := range p.figures {
+		if f.state == failed && p.figure(p.selected).state != failed {
+			p.selected = f.id
+			p.list.Select(f.id.String())
+			p.showTree()
+			break
+		}
+	}
+	for i, e := range p.rows.entries {
+		if e.parent < 0 && p.rows.rows[e.row].Status == stack.StatusFailed {
+			p.tree.Select(p.rows.Key(i))
+			return
+		}
+	}
+}
+
+// isProtected tells that a pipeline would be left out of a destroy.
+func (p *Page) isProtected(x *spec.Pipeline) bool {
+	read := p.states[x.ID]
+	return p.req.Operation == stack.OperationDestroy && (x.Protect || read.Spec != nil && read.Spec.Protect)
 }
 
 func (p *Page) emptyTree() string {

@@ -59,7 +59,7 @@ func newResources(th *theme.Screen, now func() time.Time, rows []stack.Row, l lo
 			r.rows = append(r.rows, row)
 		}
 	}
-	slices.SortStableFunc(r.rows, func(a, b stack.Row) int { return cmp.Compare(weight(a.Op), weight(b.Op)) })
+	slices.SortStableFunc(r.rows, func(a, b stack.Row) int { return cmp.Compare(weight(a), weight(b)) })
 	for i, row := range r.rows {
 		at := len(r.entries)
 		r.entries = append(r.entries, entry{row: i, prop: -1, note: -1, parent: -1})
@@ -92,8 +92,11 @@ func changes(op stack.Op) bool {
 	return true
 }
 
-func weight(op stack.Op) int {
-	switch op {
+func weight(r stack.Row) int {
+	if _, grave := meaning(r); grave {
+		return -1
+	}
+	switch r.Op {
 	case stack.OpReplace:
 		return 0
 	case stack.OpDelete:
@@ -171,7 +174,7 @@ func (r *resources) Cell(i, column int) widget.Cell {
 // plainType is the type without its provider: sagemaker:Endpoint.
 func plainType(t string) string {
 	s := render.ShortType(t)
-	if _, rest, ok := strings.Cut(s, ":"); ok && strings.Count(s, ":") == 2 {
+	if of, rest, ok := strings.Cut(s, ":"); ok && of != "pulumi" && strings.Count(s, ":") == 2 {
 		return rest
 	}
 	return s

@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -41,7 +42,7 @@ func split(w, h, head, foot, list, below int) parts {
 	switch {
 	case list == 0:
 	case w >= 100:
-		p.list = rect{0, body.y, min(44, w/3), body.h}
+		p.list = rect{0, body.y, min(54, w*2/5), body.h}
 		body.x, body.w = p.list.w+1, w-p.list.w-1
 	default:
 		p.list = rect{0, body.y, w, min(list, max(2, body.h/3))}
@@ -212,8 +213,8 @@ func (p *Page) headline(w int) string {
 		text = p.askingLine()
 	case working:
 		done, bad, running, total := p.totals()
-		text = spin + th.Title.Render(p.req.Title()) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
-			th.Muted.Render(fmt.Sprintf(" %d of %d", done+bad, total)+dot(th)+fmt.Sprintf("%d in flight", running)+p.endedText()+dot(th)+render.Duration(now.Sub(job.Started)))
+		text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
+			th.Muted.Render(fmt.Sprintf(" %d of %d", done+bad, total)+dot(th)+fmt.Sprintf("%d in flight", running)+dot(th)+render.Duration(now.Sub(job.Started))+p.endedText())
 		switch {
 		case job.Killed:
 			text += th.Bad.Render(dot(th) + "stopping by force")
@@ -291,7 +292,7 @@ func (p *Page) finishedLine() string {
 	th := &p.Env.Theme
 	job := p.shown()
 	took := th.Muted.Render(dot(th) + render.Duration(job.Ended.Sub(job.Started)))
-	title := th.Title.Render(job.Request.Title())
+	title := th.Title.Render(string(job.Request.Operation) + " " + p.names(nil))
 	good, bad, stopped, skipped := job.Outcome()
 	sign := th.Good.Render(th.Glyphs.Good)
 	switch {
@@ -395,7 +396,7 @@ func (p *Page) warnings(w, room int) []string {
 	var all []string
 	protected := 0
 	for _, x := range p.req.Pipelines {
-		if read := p.states[x.ID]; p.req.Operation == stack.OperationDestroy && (x.Protect || read.Spec != nil && read.Spec.Protect) {
+		if p.isProtected(x) {
 			protected++
 			all = append(all, fmt.Sprintf("%s is protected and stays: its data may not be deleted. Switch protect off in its form, or run `pipelinetui up %s --set protect=false`", x.ID, x.ID))
 		}
@@ -535,10 +536,11 @@ func (p *Page) next(key func(keys.Binding, string) string) string {
 		}
 	}
 	if _, bad := p.problem(); bad {
-		parts = append([]string{key(keys.Problem, "the whole error")}, parts...)
+		first := []string{key(keys.Problem, "the whole error")}
 		if p.req.Operation == stack.OperationUp {
-			parts = append(parts, key(keys.Anew, "preview again"))
+			first = append(first, key(keys.Anew, "preview again"))
 		}
+		parts = append(first, parts...)
 	}
 	parts = append(parts, p.Env.Theme.Key.Render("esc")+" "+p.Env.Theme.Hint.Render("back"))
 	return "Next: " + strings.Join(parts, "   ")
@@ -593,12 +595,18 @@ func (r listRows) Cell(row, column int) widget.Cell {
 		}
 		return widget.Cell{Signs: widget.Bar(th, int64(f.done+f.failed), int64(f.failed), int64(max(1, f.total)), 8)}
 	}
-	text := f.text(r.op())
-	if f.state == waiting && r.p.shown() == nil {
-		text = render.Count(f.total, "resource", "resources")
+	if column == 3 {
+		if d := f.took(r.p.Env.Now()); d > 0 && r.p.job != nil {
+			return widget.Cell{Text: render.Duration(d), Style: th.Muted}
+		}
+		return widget.Cell{}
 	}
-	if d := f.took(r.p.Env.Now()); d > 0 && r.p.job != nil {
-		text += " " + render.Duration(d)
+	text := f.text(r.op())
+	switch {
+	case f.state == waiting && r.p.shown() == nil:
+		text = render.Count(f.total, "resource", "resources")
+	case f.state == succeeded && r.p.job == nil:
+		return widget.Cell{Signs: marks(th, f.changes)}
 	}
 	style := th.Muted
 	switch f.state {
@@ -608,6 +616,20 @@ func (r listRows) Cell(row, column int) widget.Cell {
 		style = th.Warn
 	}
 	return widget.Cell{Text: text, Style: style}
+}
+
+// marks are the counts of a preview in as little room as possible.
+func marks(th *theme.Screen, changes map[stack.Op]int) string {
+	var parts []string
+	for _, op := range []stack.Op{stack.OpReplace, stack.OpDelete, stack.OpUpdate, stack.OpCreate} {
+		if n := changes[op]; n > 0 {
+			parts = append(parts, render.OpStyle(th.Styles, op).Render(render.OpMark(op)+" "+strconv.Itoa(n)))
+		}
+	}
+	if len(parts) == 0 {
+		return th.Muted.Render("no changes")
+	}
+	return strings.Join(parts, "  ")
 }
 
 func (r listRows) op() stack.Operation {
