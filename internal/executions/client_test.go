@@ -283,9 +283,9 @@ func TestLimiterKeepsItsShare(t *testing.T) {
 		{ClassA, opHistory, 133, 20.0 / 3},
 		{ClassA, opList, 66, 5.0 / 3},
 		{ClassB, opList, 33, 2.0 / 3},
-		{ClassA, opStart, 1213, 280},
-		{ClassB, opStart, 746, 140},
-		{ClassB, opStop, 466, 25 * 14.0 / 15},
+		{ClassA, opStart, 1256, 290},
+		{ClassB, opStart, 773, 145},
+		{ClassB, opStop, 483, 25 * 29.0 / 30},
 	}
 	for _, c := range cases {
 		l := newLimiters(c.class, Limits{}, clock.Real{}).of(c.op)

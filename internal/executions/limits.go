@@ -39,13 +39,13 @@ type Limits struct {
 	// means a third, which leaves room for the console and other tools.
 	ReadShare float64
 	// WriteShare is the part of the buckets of Start, Stop and Redrive, which run
-	// only when the user asks for them; 0 means 14/15 (280 of 300 a second).
+	// only when the user asks for them; 0 means 29/30 (290 of 300 a second).
 	WriteShare float64
 }
 
 const (
 	defaultReadShare  = 1.0 / 3
-	defaultWriteShare = 14.0 / 15
+	defaultWriteShare = 29.0 / 30
 )
 
 type operation string
