@@ -121,6 +121,31 @@ func (a *App) Find(ctx context.Context, id spec.ID) (*Existing, error) {
 	return &x, nil
 }
 
+// Named reads pipelines by their exact names, without asking the backend for a list
+// of all: that is a process. What does not exist is an error; a state that can't be
+// read is reported in its row.
+func (a *App) Named(ctx context.Context, ids []spec.ID) ([]Existing, error) {
+	list := make([]Existing, len(ids))
+	errs := make(fault.List, len(ids))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, id := range ids {
+		g.Go(func() error {
+			x, err := a.Find(gctx, id)
+			if x != nil {
+				list[i] = *x
+			}
+			errs[i] = err
+			return gctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	return list, errs.OrNil()
+}
+
 func (a *App) read(ctx context.Context, x *Existing) {
 	e, err := a.Engine(ctx)
 	if err == nil {

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -214,7 +216,7 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 			patterns = append(patterns, p.Tenant+"/"+p.Model+"/"+p.Env)
 		}
 	}
-	list, err := a.Existing(ctx, patterns, s.labels)
+	list, err := s.stacks(ctx, a, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -233,4 +235,23 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 		}
 	}
 	return out, nil
+}
+
+// stacks finds the pipelines that have a stack. Where each is named, none has to
+// be searched for.
+func (s *selection) stacks(ctx context.Context, a *app.App, patterns []string) ([]app.Existing, error) {
+	var ids []spec.ID
+	for _, p := range patterns {
+		id, err := spec.ParseID(p)
+		if err != nil {
+			break // a pattern, or Existing says what is wrong
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if s.file != "" || len(s.labels) > 0 || len(ids) == 0 || len(ids) < len(patterns) {
+		return a.Existing(ctx, patterns, s.labels)
+	}
+	return a.Named(ctx, ids)
 }
