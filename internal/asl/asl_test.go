@@ -29,7 +29,7 @@ func TestDiagnostics(t *testing.T) {
 	state := func(s string) string { return `{"StartAt":"A","States":{"A":` + s + `}}` }
 	for name, c := range map[string]struct{ def, want string }{
 		"empty object":    {`{}`, "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"},
-		"empty text":      {``, "MISSING_DESCRIPTION: The definition is empty"},
+		"empty text":      {``, "SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object"},
 		"no JSON":         {`nope`, "INVALID_JSON_DESCRIPTION: Unrecognized token 'nope': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n at [Source: (String)\"nope\"; line: 1, column: 5]"},
 		"missing target":  {state(`{"Type":"Pass","Next":"B"}`), "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next, MISSING_END_STATE: Workflow has no terminal state"},
 		"missing start":   {`{"StartAt":"X","States":{"A":{"Type":"Succeed"}}}`, "MISSING_TRANSITION_TARGET: Missing 'StartAt' target: X at /StartAt"},
@@ -79,7 +79,7 @@ func TestExpressRules(t *testing.T) {
 	_, err := Parse(def, Options{})
 	require.NoError(t, err)
 	_, err = Parse(def, Options{Express: true})
-	require.ErrorContains(t, err, "Express state machine does not support 'sync' service integration")
+	require.ErrorContains(t, err, "Express state machine does not support '.sync' service integration")
 }
 
 func TestGraph(t *testing.T) {

@@ -29,7 +29,6 @@ const (
 	CodeLabel      = "INVALID_LABEL_NAME"
 	CodeJSONata    = "INVALID_JSONATA_EXPRESSION"
 	CodeJSONataUse = "UNSUPPORTED_JSONATA_EXPRESSION"
-	CodeEmpty      = "MISSING_DESCRIPTION"
 	// Warnings.
 	CodeNoDollar     = "NO_DOLLAR"
 	CodeStaticResult = "PASS_RESULT_IS_STATIC"
@@ -109,7 +108,7 @@ func analyse(source string, opts Options) (*Machine, []Diagnostic) {
 
 func parseRoot(source string) (*value.Node, []Diagnostic) {
 	if strings.TrimSpace(source) == "" {
-		return nil, []Diagnostic{{Severity: SeverityError, Code: CodeEmpty, Message: "The definition is empty", Line: 1, Column: 1}}
+		return nil, []Diagnostic{{Severity: SeverityError, Code: CodeSchema, Message: "Definition must be a valid JSON object", Line: 1, Column: 1}}
 	}
 	root, err := value.ParseNode(source)
 	if err == nil {

@@ -90,11 +90,11 @@ func (p *parser) required(n *value.Node, loc string, names ...string) {
 		}
 	}
 	loc = at(loc)
-	switch len(missing) {
-	case 0:
-	case 1:
+	switch {
+	case len(missing) == 0:
+	case len(missing) == 1 && len(names) == 1:
 		p.schema(n, loc, "The field '%s' is required but was missing", missing[0])
-	default:
+	default: // of an object that needs several
 		p.schema(n, loc, "These fields are required: [%s]", strings.Join(missing, ", "))
 	}
 }

@@ -55,7 +55,7 @@ func ParseState(name, source string, opts Options) (*State, error) {
 		return nil, &Error{Diagnostics: p.diags}
 	}
 	p.lang = p.language(root, "", JSONPath)
-	s := p.state(name, root, "")
+	s := p.state(name, root, "/States/"+name)
 	if len(p.diags) > 0 {
 		return nil, &Error{Diagnostics: p.diags}
 	}
@@ -121,7 +121,7 @@ func (p *parser) transitions(w *Workflow, n *value.Node, nodes map[string]*value
 	}
 	ends := false
 	for _, s := range w.States {
-		ends = ends || s.Terminal()
+		ends = ends || s.Terminal() || s.Type == "" // what a state of no known type does is not known
 		for _, t := range s.targets() {
 			if w.byName[t.name] == nil {
 				p.report(nodes[s.Name], CodeTransition, loc+"/States/"+s.Name+t.at, "Missing '%s' target: %s", t.field, t.name)
@@ -198,7 +198,7 @@ func (p *parser) state(name string, n *value.Node, loc string) *State {
 		return s
 	case !known:
 		if ok {
-			p.schema(n.Get("Type"), loc+"/Type", "Value must be one of: [Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait]")
+			p.schema(n.Get("Type"), loc+"/Type", "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]")
 		}
 		return s
 	}

@@ -61,7 +61,6 @@ func (p *parser) task(n *value.Node, loc string, s *State) {
 	if c := n.Get("Credentials"); c != nil {
 		at := loc + "/Credentials"
 		if p.object(c, at) {
-			p.known(c, at, "RoleArn", "RoleArn.$")
 			if c.Get("RoleArn.$") == nil {
 				p.required(c, at, "RoleArn")
 			}
@@ -83,9 +82,18 @@ func (p *parser) resource(n *value.Node, loc, arn string) {
 		p.schema(n, loc, "Value is not a valid resource ARN")
 		return
 	}
-	if p.opts.Express && (i.Pattern != "" || IsActivity(arn)) {
-		p.schema(n, loc, "Express state machine does not support '%s' service integration", strings.TrimPrefix("."+i.Pattern, "."))
-		return
+	if p.opts.Express {
+		switch {
+		case IsActivity(arn):
+			p.schema(n, loc, "Express state machine does not support Activity ARN")
+			return
+		case i.Pattern == "waitForTaskToken":
+			p.schema(n, loc, "Express state machine does not support '.waitForTaskToken' service integration ") // AWS has the blank
+			return
+		case i.Pattern != "":
+			p.schema(n, loc, "Express state machine does not support '.sync' service integration")
+			return
+		}
 	}
 	if p.opts.Resource != nil {
 		if err := p.opts.Resource(arn); err != nil {
@@ -116,7 +124,7 @@ func (p *parser) parallel(n *value.Node, loc string, s *State) {
 	p.required(n, loc, "Branches")
 	items := p.list(n, loc, "Branches")
 	if f := n.Get("Branches"); f != nil && len(items) == 0 {
-		p.schema(f, loc+"/Branches", "Must have at least 1 element")
+		p.schema(f, loc+"/Branches", "Value cannot be empty")
 	}
 	for i, item := range items {
 		at := loc + "/Branches[" + strconv.Itoa(i) + "]"
@@ -134,7 +142,7 @@ func (p *parser) choice(n *value.Node, loc string, s *State) {
 	s.Default, _ = p.text(n, loc, "Default")
 	items := p.list(n, loc, "Choices")
 	if f := n.Get("Choices"); f != nil && len(items) == 0 {
-		p.schema(f, loc+"/Choices", "Must have at least 1 element")
+		p.schema(f, loc+"/Choices", "Value cannot be empty")
 	}
 	for i, item := range items {
 		at := loc + "/Choices[" + strconv.Itoa(i) + "]"

@@ -72,13 +72,40 @@ func format(c *Call, args []any, _ Env) (any, error) {
 		if i == len(parts)-1 {
 			break
 		}
-		if s, isText := args[i+1].(string); isText {
-			b.WriteString(s)
-		} else {
-			b.WriteString(value.String(args[i+1]))
-		}
+		formatted(&b, args[i+1])
 	}
 	return b.String(), nil
+}
+
+// formatted writes an argument as AWS does, which is as Java prints it: lists as
+// [a, b] and objects as {key=value}, texts without quotes in both.
+func formatted(b *strings.Builder, v any) {
+	switch x := v.(type) {
+	case string:
+		b.WriteString(x)
+	case []any:
+		b.WriteByte('[')
+		for i, e := range x {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			formatted(b, e)
+		}
+		b.WriteByte(']')
+	case *value.Object:
+		b.WriteByte('{')
+		for i := range x.Len() {
+			k, e := x.At(i)
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(k + "=")
+			formatted(b, e)
+		}
+		b.WriteByte('}')
+	default:
+		b.WriteString(value.String(v))
+	}
 }
 
 func stringToJSON(_ *Call, args []any, _ Env) (any, error) {

@@ -22,7 +22,7 @@ func TestFunctions(t *testing.T) {
 	t.Parallel()
 	s := scope{value.MustParse(`{"a":[1,2,3,4,5],"s":"x,y;;z","o":{"p":1},"q":{"p":2,"r":3},"n":null,"text":"{\"k\":[1]}","paren":"(a, b)"}`), value.MustParse(`{"Execution":{"Name":"e"}}`)}
 	for call, want := range map[string]string{
-		`States.Format('Hello {}, {} of {} \{\} it\'s', $.s, $.a, $$.Execution.Name)`: `"Hello x,y;;z, [1,2,3,4,5] of e {} it's"`,
+		`States.Format('Hello {}, {} of {} \{\} it\'s', $.s, $.a, $$.Execution.Name)`: `"Hello x,y;;z, [1, 2, 3, 4, 5] of e {} it's"`,
 		`States.Format($.paren)`:                                `"(a, b)"`,
 		`States.StringToJson($.text)`:                           `{"k":[1]}`,
 		`States.JsonToString($.o)`:                              `"{\"p\":1}"`,

@@ -109,6 +109,9 @@ func rangeOf(args []any, _ any) (any, error) {
 	for i := 0.0; i < count; i++ {
 		out = append(out, first+i*step)
 	}
+	if len(out) == 1 { // a sequence of one is its item
+		return out[0], nil
+	}
 	return out, nil
 }
 

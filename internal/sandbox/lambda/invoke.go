@@ -47,6 +47,9 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 		return invokeOutput{}, aerr
 	}
 	if err != nil {
+		if ref.qualifier == "" && wire.AsError(err).Code == "ResourceNotFoundException" {
+			err = errNotFound("Function not found: %s", s.arn(ref.name, latest)) // Invoke names what it would have run
+		}
 		return invokeOutput{}, err
 	}
 	if err := in.check(); err != nil {

@@ -60,13 +60,13 @@ func (s *Service) read(ctx context.Context, c caller, bucket, key, id string) (*
 // PutObject implements wire.Objects.
 func (s *Service) PutObject(ctx context.Context, p wire.Principal, bucket, key, contentType string, body io.Reader) (wire.ObjectInfo, error) {
 	v := &version{Bucket: bucket, Key: key, Headers: map[string]string{"Content-Type": contentType}}
-	if err := s.write(ctx, s.inside(p), v, conditions{}, body); err != nil {
+	if err := s.write(ctx, s.inside(p), v, conditions{}, defaultAlgorithm, body); err != nil {
 		return wire.ObjectInfo{}, wire.AsError(err)
 	}
 	return v.info(), nil
 }
 
-func (s *Service) write(ctx context.Context, c caller, v *version, cond conditions, body io.Reader) error {
+func (s *Service) write(ctx context.Context, c caller, v *version, cond conditions, algorithm string, body io.Reader) error {
 	if v.Key == "" || len(v.Key) > maxKey || strings.ContainsRune(v.Key, 0) {
 		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
 	}
@@ -83,7 +83,7 @@ func (s *Service) write(ctx context.Context, c caller, v *version, cond conditio
 	if err := s.encrypt(ctx, c, b, v); err != nil {
 		return err
 	}
-	d := &digest{md5: newMD5(), algorithm: defaultAlgorithm, sum: newHash(defaultAlgorithm)}
+	d := &digest{md5: newMD5(), algorithm: algorithm, sum: newHash(algorithm)}
 	seg, err := s.blobs.write(body, d)
 	if err != nil {
 		return err
@@ -166,6 +166,13 @@ func (s *Service) registerOps(r *wire.Router) {
 	}
 }
 
+// taskAlgorithm and taskContentType are what the SDK of Step Functions sends
+// with an object where the task says nothing.
+const (
+	taskAlgorithm   = "CRC32"
+	taskContentType = "text/plain; charset=UTF-8"
+)
+
 // opPut writes the Body's JSON text: a string keeps its quotes. That is what
 // Step Functions' SDK integration does.
 func (s *Service) opPut(ctx context.Context, c caller, in objectInput) (map[string]any, error) {
@@ -183,10 +190,13 @@ func (s *Service) opPut(ctx context.Context, c caller, in objectInput) (map[stri
 		Bucket: in.Bucket, Key: in.Key, Headers: in.headers(), Meta: in.Metadata, Tags: tags, StorageClass: in.StorageClass,
 		SSE: in.ServerSideEncryption, SSEKey: in.SSEKMSKeyID, BucketKey: in.BucketKeyEnabled,
 	}
-	if err := s.write(ctx, c, v, conditions{in.IfMatch, in.IfNoneMatch}, &body); err != nil {
+	if v.Headers["Content-Type"] == "" {
+		v.Headers["Content-Type"] = taskContentType
+	}
+	if err := s.write(ctx, c, v, conditions{in.IfMatch, in.IfNoneMatch}, taskAlgorithm, &body); err != nil {
 		return nil, err
 	}
-	out := v.sse(map[string]any{"ETag": quote(v.ETag)})
+	out := v.sse(map[string]any{"ETag": quote(v.ETag), "Checksum" + v.Checksum.Algorithm: v.Checksum.Value, "ChecksumType": v.Checksum.Type})
 	return out, nil
 }
 

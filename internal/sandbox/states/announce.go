@@ -51,6 +51,8 @@ func (s *Service) announce(rec *execRecord) {
 	if rec.RedriveAt != nil {
 		detail["redriveDate"] = rec.RedriveAt.UnixMilli()
 	}
+	status, reason := s.redriveStatus(rec)
+	detail["redriveStatus"], detail["redriveStatusReason"] = status, reason
 	if len(rec.Input)+len(rec.Output) > maxEventData {
 		detail["input"], detail["inputDetails"] = nil, dataDetails{}
 		if rec.Status == statusSucceeded {

@@ -109,6 +109,13 @@ func decodeToken(token *string, kind string) (string, error) {
 	if token == nil {
 		return "", nil
 	}
+	limit := 1024
+	if kind == "executions" {
+		limit = 3096
+	}
+	if len(*token) > limit {
+		return "", validation("1 validation error detected: Value '%s' at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to %d", *token, limit)
+	}
 	var t pageToken
 	raw, err := base64.StdEncoding.DecodeString(*token)
 	if err == nil {

@@ -242,11 +242,11 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 	out := &sfn.StartSyncExecutionOutput{
 		ExecutionArn: aws.String(s.executionARN(r)), StateMachineArn: aws.String(s.arn("stateMachine", r.Machine)), Name: aws.String(r.Name),
 		StartDate: &r.Start, StopDate: r.Stop, Status: types.SyncExecutionStatus(r.Status), Input: aws.String(r.Input), InputDetails: included,
-		Error: r.Error, Cause: r.Cause,
+		Error: r.Error, Cause: r.Cause, OutputDetails: included, // without an output too
 		BillingDetails: &types.BillingDetails{BilledDurationInMilliseconds: max(billed, 100), BilledMemoryUsedInMB: 64},
 	}
 	if r.Status == statusSucceeded {
-		out.Output, out.OutputDetails = aws.String(r.Output), included
+		out.Output = aws.String(r.Output)
 	}
 	if r.Trace != "" {
 		out.TraceHeader = aws.String(r.Trace)

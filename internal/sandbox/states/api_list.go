@@ -3,6 +3,7 @@ package states
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,9 @@ func (s *Service) listExecutions(ctx context.Context, req *wire.Request, in *sfn
 	limit, err := pageSize(in.MaxResults)
 	if err != nil {
 		return nil, err
+	}
+	if f := in.StatusFilter; f != "" && !slices.Contains(f.Values(), f) {
+		return nil, validation("1 validation error detected: Value '%s' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]", f)
 	}
 	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
 		return nil, validation("Must specify exactly one of: [stateMachineArn, mapRunArn]")

@@ -33,7 +33,7 @@ func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.
 		return nil
 	}
 	if len(c.Destinations) > 1 {
-		return validation("1 validation error detected: Value '%d' at 'loggingConfiguration.destinations' failed to satisfy constraint: Member must have length less than or equal to 1", len(c.Destinations))
+		return invalid("Must specify exactly one Log Destination.")
 	}
 	if c.Level == "" || c.Level == types.LogLevelOff {
 		return nil

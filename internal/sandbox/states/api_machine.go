@@ -197,7 +197,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 		return nil, err
 	}
 	if ref.qualifier != "" {
-		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
+		return nil, errNoMachine(arn) // AWS does not say that it is a version
 	}
 	if err := allow(ctx, req, "UpdateStateMachine", arn); err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 		return nil, validation("Version description can only be set when publish is true")
 	}
 	if in.Definition == nil && in.RoleArn == nil && in.LoggingConfiguration == nil && in.TracingConfiguration == nil && in.EncryptionConfiguration == nil && !in.Publish {
-		return nil, wire.Errorf(400, "MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration, or the EncryptionConfiguration must be specified")
+		return nil, wire.Errorf(400, "MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
 	}
 	if in.RoleArn != nil {
 		if err := checkRole(*in.RoleArn); err != nil {
@@ -266,10 +266,13 @@ func (s *Service) applyUpdate(tx *store.Tx, name string, in *sfn.UpdateStateMach
 		}
 	}
 	m.Updated = s.now()
-	if m.Definition != before.Definition || m.RoleARN != before.RoleARN || !m.same(&before) || m.Revision == "" {
+	if m.Definition != before.Definition || m.RoleARN != before.RoleARN || !m.same(&before) || m.Revision == "" && !in.Publish {
 		m.Revision = wire.NewID()
 	}
-	out.UpdateDate, out.RevisionId = &m.Updated, aws.String(m.Revision)
+	out.UpdateDate = &m.Updated
+	if m.Revision != "" {
+		out.RevisionId = aws.String(m.Revision)
+	}
 	if in.Publish {
 		n, err := publish(tx, &m, str(in.VersionDescription), m.Updated)
 		if err != nil {
@@ -402,10 +405,13 @@ func (s *Service) validateDefinition(ctx context.Context, req *wire.Request, in 
 			out.Truncated = aws.Bool(true)
 			break
 		}
-		out.Diagnostics = append(out.Diagnostics, types.ValidateStateMachineDefinitionDiagnostic{
-			Severity: types.ValidateStateMachineDefinitionSeverity(d.Severity), Code: aws.String(d.Code),
-			Message: aws.String(d.Message), Location: aws.String(d.Location),
-		})
+		found := types.ValidateStateMachineDefinitionDiagnostic{
+			Severity: types.ValidateStateMachineDefinitionSeverity(d.Severity), Code: aws.String(d.Code), Message: aws.String(d.Message),
+		}
+		if d.Location != "" {
+			found.Location = aws.String(d.Location)
+		}
+		out.Diagnostics = append(out.Diagnostics, found)
 	}
 	return out, nil
 }

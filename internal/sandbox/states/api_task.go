@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,17 +22,23 @@ func tokenError(token string, err error) error {
 	if !errors.Is(err, errNoToken) {
 		return err
 	}
-	if len(token) < 100 || token[:8] != "AQCIAAAA" {
+	if !isToken(token) {
 		return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
 	}
 	return wire.Errorf(400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 }
+
+// isToken reports whether a text has the form of a token.
+func isToken(s string) bool { return len(s) >= 100 && strings.HasPrefix(s, "AQCIAAAA") }
 
 func (s *Service) sendTaskSuccess(ctx context.Context, req *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
 	if err := allow(ctx, req, "SendTaskSuccess", "*"); err != nil {
 		return nil, err
 	}
 	text := str(in.Output)
+	if !isToken(str(in.TaskToken)) {
+		return nil, tokenError(str(in.TaskToken), errNoToken)
+	}
 	if _, err := value.Parse(text); err != nil {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: '%s'", err)
 	}

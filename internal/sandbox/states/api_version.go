@@ -199,8 +199,8 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.
 // routes checks a routing configuration: one or two versions of one machine whose
 // weights make 100.
 func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListItem) (string, []route, error) {
-	if len(items) == 0 || len(items) > 2 {
-		return "", nil, validation("1 validation error detected: Value at 'routingConfiguration' failed to satisfy constraint: Member must have length between 1 and 2")
+	if err := checkRoutes(items); err != nil {
+		return "", nil, err
 	}
 	var name string
 	var out []route
@@ -210,9 +210,6 @@ func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListIte
 		ref, err := parseMachineARN(arn)
 		if err != nil {
 			return "", nil, err
-		}
-		if !ref.version() {
-			return "", nil, validation("Routing configuration must contain state machine version ARNs. Received: [%s]", arn)
 		}
 		if name != "" && name != ref.name {
 			return "", nil, validation("Routing configuration must contain version ARNs of the same state machine")
@@ -227,12 +224,6 @@ func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListIte
 		} else if !found {
 			return "", nil, errNoResource(arn)
 		}
-		if slices.ContainsFunc(out, func(r route) bool { return r.Version == n }) {
-			return "", nil, validation("Routing configuration must not contain duplicate version ARNs")
-		}
-		if item.Weight < 0 || item.Weight > 100 {
-			return "", nil, validation("1 validation error detected: Value '%d' at 'routingConfiguration.weight' failed to satisfy constraint: Member must have value between 0 and 100", item.Weight)
-		}
 		out = append(out, route{n, int(item.Weight)})
 		sum += int(item.Weight)
 	}
@@ -240,6 +231,43 @@ func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListIte
 		return "", nil, validation("Sum of routing configuration weights must equal 100. Received: %v", weights(out))
 	}
 	return name, out, nil
+}
+
+// checkRoutes checks what does not depend on what exists.
+func checkRoutes(items []types.RoutingConfigurationListItem) error {
+	constraint := func(value any, member, rule string, limit int) error {
+		return validation("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: Member must have %s equal to %d", value, member, rule, limit)
+	}
+	arns, shown := make([]string, len(items)), make([]string, len(items))
+	versions := true
+	for i, item := range items {
+		arns[i] = str(item.StateMachineVersionArn)
+		shown[i] = fmt.Sprintf("RoutingConfigurationListItem(stateMachineVersionArn=%s, weight=%d)", arns[i], item.Weight)
+		ref, err := parseMachineARN(arns[i])
+		if err != nil {
+			return err
+		}
+		versions = versions && ref.version()
+		switch member := fmt.Sprintf("routingConfiguration.%d.member.weight", i+1); {
+		case item.Weight < 0:
+			return constraint(item.Weight, member, "value greater than or", 0)
+		case item.Weight > 100:
+			return constraint(item.Weight, member, "value less than or", 100)
+		}
+	}
+	distinct := slices.Compact(slices.Sorted(slices.Values(arns)))
+	all := strings.Join(arns, ", ")
+	switch {
+	case len(items) == 0:
+		return constraint("[]", "routingConfiguration", "length greater than or", 1)
+	case len(items) > 2:
+		return constraint("["+strings.Join(shown, ", ")+"]", "routingConfiguration", "length less than or", 2)
+	case !versions:
+		return validation("Routing configuration must contain state machine version ARNs. Received: [%s]", all)
+	case len(distinct) != len(arns):
+		return validation("Routing configuration must contain distinct state machine version ARNs. Received: [%s]", all)
+	}
+	return nil
 }
 
 func weights(rs []route) []int {
@@ -287,7 +315,10 @@ func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sfn.Cr
 
 // checkAliasName checks a name of letters, digits, '_', '-' and '.' that is no number.
 func checkAliasName(name string) error {
-	ok := name != "" && len(name) <= 80 && strings.Trim(name, "0123456789") != ""
+	if len(name) > 80 {
+		return validation("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must have length less than or equal to 80", name)
+	}
+	ok := name != "" && strings.Trim(name, "0123456789") != ""
 	for _, r := range name {
 		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
 	}
@@ -323,7 +354,7 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.Up
 			return err
 		}
 		if !found {
-			return errNoResource(arn)
+			return wire.Errorf(400, "ResourceNotFound", "Request references a resource that does not exist.")
 		}
 		if in.RoutingConfiguration != nil {
 			m, routes, err := s.routes(tx, in.RoutingConfiguration)

@@ -180,7 +180,7 @@ func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *token
 		if err == nil && (now.Done || now.Beat.After(rec.Beat)) {
 			return nil
 		}
-		return failureError{&failure{Error: errHeartbeat, NoCause: true}}
+		return failureError{&failure{Error: errTimeout, NoCause: true, Heartbeat: true}}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -61,7 +61,7 @@ func TestTaskTokens(t *testing.T) {
 	<-tokens
 	require.NoError(t, fake.WaitTimers(t.Context(), 2))
 	fake.Advance(61 * time.Second)
-	require.Equal(t, "States.HeartbeatTimeout", w.await(arn)["error"])
+	require.Equal(t, "States.Timeout", w.await(arn)["error"])
 
 	arn = w.start(m, "failure", "{}")
 	token = <-tokens
@@ -107,10 +107,10 @@ func TestMessagesAreText(t *testing.T) {
 		}
 	})
 	got := w.await(w.start(w.machine("m", `{"StartAt":"A","States":{
-		"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{"QueueUrl":"q","MessageBody":{"x.$":"$.n"}},"ResultPath":null,"Next":"B"},
+		"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{"QueueUrl":"http://sqs/q","MessageBody":{"x.$":"$.n"}},"ResultPath":null,"Next":"B"},
 		"B":{"Type":"Task","Resource":"arn:aws:states:::events:putEvents","Parameters":{"Entries":[{"Detail":{"y":1},"Source":"s"}]},"End":true}}}`), "e", `{"n":1}`))
-	require.JSONEq(t, `{"QueueUrl":"q","MessageBody":"{\"x\":1}"}`, sent)
-	require.JSONEq(t, `{"Entries":[{"Detail":"{\"y\":1}","Source":"s"}]}`, put)
+	require.JSONEq(t, `{"QueueUrl":"http://sqs/q","MessageBody":"{\"x\":1}"}`, sent)
+	require.JSONEq(t, `{"Entries":[{"Detail":"{\"y\":1}","Source":"s","Resources":["arn:aws:states:us-east-1:000000000000:stateMachine:m","arn:aws:states:us-east-1:000000000000:execution:m:e"]}]}`, put)
 	require.Equal(t, "EventBridge.AmazonCloudWatchEventsException", got["error"])
 }
 

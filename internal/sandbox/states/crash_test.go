@@ -81,7 +81,7 @@ func killedAt(t *testing.T, n int64) int64 {
 	got := w.await(arn)
 	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
 	require.JSONEq(t, `{"items":[1,2,3],"both":[[1,2,3],[1,2,3]],"bad":{"Error":"States.ExceedToleratedFailureThreshold","Cause":"The specified tolerated failure threshold was exceeded"},
-		"limit":"States.QueryEvaluationError","inline":{"Error":"Own"}}`, got["output"].(string))
+		"limit":"States.QueryEvaluationError","inline":{"Error":"Own","Cause":null}}`, got["output"].(string))
 	w.checkHistory(arn)
 	mu.Lock()
 	defer mu.Unlock()

@@ -159,7 +159,7 @@ func (e *evaluation) percentage(s asl.Scalar) (float64, error) {
 		if s.Expr != nil {
 			text = s.Expr.Text
 		}
-		return 0, e.runtime("The %s field refers to value \"%s\" which is not a valid float: %s", s.Name, value.String(v), text)
+		return 0, e.runtime("The %s field refers to value \"%s\" which is not a valid float: %s", s.Name, plain(v), text)
 	case n.Float64() < 0 || n.Float64() > 100:
 		return 0, e.runtime("ToleratedFailurePercentage must be between 0 and 100.")
 	}

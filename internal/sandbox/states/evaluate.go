@@ -299,7 +299,15 @@ func (e *evaluation) notInteger(s asl.Scalar, v any) error {
 	if s.Name == "SecondsPath" {
 		return e.runtime("The SecondsPath parameter cannot be parsed as a long value: %s == %s", text, value.String(v))
 	}
-	return e.runtime("The %s field refers to value \"%s\" which is not a valid integer: %s", s.Name, value.String(v), text)
+	return e.runtime("The %s field refers to value \"%s\" which is not a valid integer: %s", s.Name, plain(v), text)
+}
+
+// plain is a value inside a message: a text has no quotes of its own there.
+func plain(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	return value.String(v)
 }
 
 func (e *evaluation) outOfRange(s asl.Scalar, v any, lo, hi int64) error {

@@ -290,6 +290,9 @@ func (x *execution) finish(b *branch, out any, err error) {
 	now := x.s.now()
 	x.rec.Stop = &now
 	typ, d := x.outcome(out, err)
+	if x.rec.Status == statusAborted {
+		head = 0 // what stops an execution comes from outside of its states
+	}
 	x.record(typ, head, d)
 	switch {
 	case x.durable():

@@ -46,6 +46,9 @@ type failure struct {
 	State      string `json:"state,omitempty"`
 	// AtEntry is set if the event follows what came before the state was entered.
 	AtEntry bool `json:"atEntry,omitempty"`
+	// Heartbeat is set if a heartbeat was missed. The failure is States.Timeout
+	// then; States.HeartbeatTimeout names it in Retry and Catch only.
+	Heartbeat bool `json:"heartbeat,omitempty"`
 
 	// StateFailed is set once the state's own failure event is recorded.
 	StateFailed bool `json:"stateFailed,omitempty"`
@@ -68,16 +71,17 @@ func failureOf(err error) (*failure, bool) {
 	return nil, false
 }
 
-// output is what Catch hands on: {"Error": ..., "Cause": ...}.
+// output is what Catch hands on: {"Error": ..., "Cause": ...}. What was not given
+// is null, but for the cause of a time-out, which is empty.
 func (f *failure) output() *value.Object {
-	o := value.NewObject(2)
-	if !f.NoError {
-		o.Set("Error", f.Error)
+	var name, cause any = f.Error, f.Cause
+	if f.NoError {
+		name = nil
 	}
-	if !f.NoCause {
-		o.Set("Cause", f.Cause)
+	if f.NoCause && f.Error != errTimeout {
+		cause = nil
 	}
-	return o
+	return value.Of("Error", name, "Cause", cause)
 }
 
 func (f *failure) errorText() *string {

@@ -18,6 +18,10 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 	if st.Map.Distributed {
 		return b.distributed(st, ev)
 	}
+	limit, err := ev.concurrency()
+	if err != nil {
+		return err
+	}
 	if b.cur.Phase != phaseChildren {
 		items, err := ev.items()
 		if err != nil {
@@ -30,10 +34,6 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 			c.Phase, c.Items = phaseChildren, docOf(items)
 			c.Round++
 		})
-	}
-	limit, err := ev.concurrency()
-	if err != nil {
-		return err
 	}
 	items, _ := b.cur.Items.v.([]any)
 	out := make([]any, len(items))

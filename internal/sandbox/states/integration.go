@@ -100,6 +100,9 @@ func (t *taskRun) call(ctx context.Context) (any, error) {
 	if service == "lambda" && op == "Invoke" && !t.integration.SDK() {
 		return t.invokeFunction(ctx, t.args, true)
 	}
+	if err := t.unknownHost(); err != nil {
+		return nil, err
+	}
 	raw, err := t.invoke(ctx, service, op, t.request())
 	if err != nil {
 		return nil, err
@@ -109,10 +112,46 @@ func (t *taskRun) call(ctx context.Context) (any, error) {
 		return nil, fail(errRuntime, err.Error()).err()
 	}
 	v = javaNames(v)
+	if t.integration.Service == "events" {
+		return v, failedEntries(v)
+	}
 	if o, ok := v.(*value.Object); ok && !t.integration.SDK() {
 		return withMetadata(o), nil
 	}
 	return v, nil
+}
+
+// unknownHost fails a message to a queue whose URL is none: AWS's client takes it
+// for a host's name.
+func (t *taskRun) unknownHost() error {
+	o, ok := t.args.(*value.Object)
+	if !ok || t.integration.Service != "sqs" {
+		return nil
+	}
+	url, _ := o.Get("QueueUrl")
+	if host, isText := url.(string); isText && host != "" && !strings.Contains(host, "/") {
+		return fail("SQS.SdkClientException", "Unable to execute HTTP request: "+host+": Name or service not known").err()
+	}
+	return nil
+}
+
+// failedEntries fails a task that could not put all of its events.
+func failedEntries(reply any) error {
+	o, _ := reply.(*value.Object)
+	failed, _ := o.Get("FailedEntryCount")
+	if n, ok := failed.(value.Number); !ok || n.Float64() == 0 {
+		return nil
+	}
+	return fail("EventBridge.FailedEntry", value.String(reply)).err()
+}
+
+// withResources adds to an event what it is about: the state machine and the
+// execution that it comes from.
+func (t *taskRun) withResources(entry *value.Object) *value.Object {
+	given, _ := entry.Get("Resources")
+	list, _ := given.([]any)
+	x := t.b.x
+	return entry.With("Resources", append(slices.Clip(list), x.s.arn("stateMachine", x.rec.Machine), x.arn()))
 }
 
 // textMembers are members that optimised integrations take as JSON and hand on
@@ -138,7 +177,7 @@ func (t *taskRun) request() any {
 		for i, e := range list {
 			out[i] = e
 			if inner, ok := e.(*value.Object); ok {
-				out[i] = asText(inner, names)
+				out[i] = t.withResources(asText(inner, names))
 			}
 		}
 		return o.With("Entries", out)
@@ -174,7 +213,35 @@ func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (jso
 	if !errors.As(err, &we) {
 		return nil, fail(t.errorPrefix()+".SdkClientException", err.Error()).err()
 	}
-	return nil, fail(t.errorName(service, we), cause(service, we)).err()
+	return nil, fail(t.errorName(service, we), t.cause(service, we)).err()
+}
+
+// olderClients are the names by which AWS's first Java SDK, which the optimised
+// integrations go by, calls the services in its exceptions.
+var olderClients = map[string]string{
+	"lambda": "AWSLambda", "sfn": "AWSStepFunctions", "sqs": "AmazonSQS", "sns": "AmazonSNS", "dynamodb": "AmazonDynamoDBv2",
+	"eventbridge": "AmazonCloudWatchEvents", "sagemaker": "AmazonSageMaker",
+}
+
+// cause is the text of the exception that the task's client throws.
+func (t *taskRun) cause(service string, e *wire.Error) string {
+	name := olderClients[service]
+	switch {
+	case t.integration.SDK() && service == "s3":
+		return cause(service, e)
+	case t.integration.SDK():
+		return cause(service, e) + " (SDK Attempt Count: 1)"
+	case name == "":
+		return cause(service, e)
+	}
+	return fmt.Sprintf("%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)", e.Message, name, statusOf(e), e.Code, wire.NewID())
+}
+
+func statusOf(e *wire.Error) int {
+	if e.Status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.Status
 }
 
 // modelled lists the errors that a service's API model names, where other codes
@@ -237,11 +304,7 @@ func cause(service string, e *wire.Error) string {
 	if name == "" {
 		name = upper(service)
 	}
-	status := e.Status
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	text := fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s", e.Message, name, status, wire.NewID())
+	text := fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s", e.Message, name, statusOf(e), wire.NewID())
 	if service == "s3" {
 		text += ", Extended Request ID: " + wire.NewID()
 	}

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
@@ -35,11 +37,14 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]any, error) {
 		return nil, err
 	}
 	e := m.ev.with(in)
-	limit, _, err := e.integer(r.MaxItems, 0, maxItems)
+	limit, _, err := e.integer(r.MaxItems, -maxSeconds, math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
-	if limit == 0 {
+	switch {
+	case limit < 0:
+		return nil, readFailed("field MaxItems must be positive")
+	case limit == 0 || limit > maxItems:
 		limit = maxItems
 	}
 	var params any = value.NewObject(0)
@@ -227,6 +232,9 @@ func (s *itemSource) csv(r io.Reader) error {
 			return readFailed("The CSV file has no header row.")
 		}
 		headers = append([]string(nil), row...)
+	}
+	if sorted := slices.Sorted(slices.Values(headers)); len(slices.Compact(sorted)) != len(headers) {
+		return readFailed("CSV headers cannot contain duplicates.")
 	}
 	for {
 		row, err := cr.Read()

@@ -3,14 +3,18 @@ package states
 import (
 	"io"
 	"reflect"
+	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
@@ -29,6 +33,12 @@ var replies = map[string]reflect.Type{
 	"s3.DeleteObject":                      reflect.TypeFor[s3.DeleteObjectOutput](),
 	"s3.ListObjectsV2":                     reflect.TypeFor[s3.ListObjectsV2Output](),
 	"s3.ListBuckets":                       reflect.TypeFor[s3.ListBucketsOutput](),
+	"kms.Encrypt":                          reflect.TypeFor[kms.EncryptOutput](),
+	"kms.Decrypt":                          reflect.TypeFor[kms.DecryptOutput](),
+	"kms.GenerateDataKey":                  reflect.TypeFor[kms.GenerateDataKeyOutput](),
+	"sqs.SendMessage":                      reflect.TypeFor[sqs.SendMessageOutput](),
+	"sqs.ReceiveMessage":                   reflect.TypeFor[sqs.ReceiveMessageOutput](),
+	"eventbridge.PutEvents":                reflect.TypeFor[eventbridge.PutEventsOutput](),
 	"sagemaker.CreateTransformJob":         reflect.TypeFor[sagemaker.CreateTransformJobOutput](),
 	"sagemaker.DescribeTransformJob":       reflect.TypeFor[sagemaker.DescribeTransformJobOutput](),
 	"sagemaker.DescribeEndpoint":           reflect.TypeFor[sagemaker.DescribeEndpointOutput](),
@@ -109,6 +119,20 @@ var (
 	timeType   = reflect.TypeFor[time.Time]()
 )
 
+// enumOf returns the values of an enumeration of the SDK, none of another type.
+func enumOf(t reflect.Type) []string {
+	m, ok := t.MethodByName("Values")
+	if !ok || m.Type.NumIn() != 1 || m.Type.NumOut() != 1 {
+		return nil
+	}
+	list := m.Func.Call([]reflect.Value{reflect.Zero(t)})[0]
+	out := make([]string, list.Len())
+	for i := range out {
+		out[i] = list.Index(i).String()
+	}
+	return out
+}
+
 func checkMember(name string, v any, t reflect.Type) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -122,8 +146,12 @@ func checkMember(name string, v any, t reflect.Type) error {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		if _, ok := v.(string); !ok {
+		text, ok := v.(string)
+		if !ok {
 			return wrong("a string")
+		}
+		if allowed := enumOf(t); len(allowed) > 0 && !slices.Contains(allowed, text) {
+			return mockError("Field '%s' is not an expected value", name)
 		}
 	case reflect.Bool:
 		if _, ok := v.(bool); !ok {
@@ -141,6 +169,9 @@ func checkMember(name string, v any, t reflect.Type) error {
 		}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
+			if _, ok := v.(string); !ok {
+				return wrong("a string")
+			}
 			return nil
 		}
 		list, ok := v.([]any)

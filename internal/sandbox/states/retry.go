@@ -35,8 +35,12 @@ func (b *branch) afterFailure(st *asl.State, ev *evaluation, f *failure) error {
 	return f.err()
 }
 
-// caught reports whether a list of error names holds the failure's.
+// caught reports whether a list of error names holds the failure's. Nothing
+// catches States.Runtime, not even its own name.
 func caught(names []string, f *failure) bool {
+	if f.Error == errRuntime {
+		return false
+	}
 	for _, name := range names {
 		switch name {
 		case f.Error:
@@ -44,15 +48,13 @@ func caught(names []string, f *failure) bool {
 				return true
 			}
 		case "States.ALL":
-			if f.Error != errRuntime {
-				return true
-			}
+			return true
 		case errTaskFailed:
 			if !strings.HasPrefix(f.Error, "States.") || f.Error == errPermissions || f.Error == errTaskFailed {
 				return true
 			}
-		case errTimeout:
-			if f.Error == errHeartbeat {
+		case errHeartbeat:
+			if f.Heartbeat {
 				return true
 			}
 		}

@@ -201,7 +201,7 @@ func (t *taskRun) end(result any, err error) error {
 			return
 		}
 		what := "Failed"
-		if f.Error == errTimeout || f.Error == errHeartbeat {
+		if f.Error == errTimeout {
 			what = "TimedOut"
 		}
 		s.event(t.event(what), t.service().withFailure(f))

@@ -117,7 +117,9 @@ func (t *trial) checkMock() error {
 		case c != nil && c.MapIterationFailureCount != nil:
 			return validation("TestState does not support MapIterationFailureCount when a mock is not specified.")
 		case t.st.Type == asl.Map || t.st.Type == asl.Parallel:
-			return validation("State type '%s' is not supported when a mock is not specified", t.st.Type)
+			return wire.Errorf(400, "InvalidDefinition", "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")
+		case t.st.Type == asl.Task && t.in.RoleArn == nil:
+			return validation("RoleArn must be specified when testing a Task state")
 		}
 		return nil
 	}
@@ -149,8 +151,15 @@ func (t *trial) checkResult(v any) error {
 	list, isList := v.([]any)
 	switch t.st.Type {
 	case asl.Map:
-		if !isList && (t.st.Map.Writer == nil || t.st.Map.Writer.Resource == "") {
+		_, isObject := v.(*value.Object)
+		switch written := t.st.Map.Writer != nil && t.st.Map.Writer.Resource != ""; {
+		case written && !isObject:
+			return validation("Mocked result must be a JSON object.")
+		case !written && !isList:
 			return validation("Mocked result must be an array.")
+		}
+		if c := t.in.StateConfiguration; c != nil && c.MapIterationFailureCount != nil && isList && int(*c.MapIterationFailureCount) > len(list) {
+			return validation("Map iteration failure count must be less than or equal to the number of Map iterations")
 		}
 	case asl.Parallel:
 		if !isList {
@@ -210,7 +219,9 @@ func (t *trial) variables() error {
 	for i := range o.Len() {
 		t.b.setVar(o.At(i))
 	}
-	t.data.Variables = t.in.Variables
+	if o.Len() > 0 {
+		t.data.Variables = t.in.Variables
+	}
 	return nil
 }
 
@@ -253,7 +264,6 @@ var contextFields = map[string]map[string]string{
 	"Execution":    {"Id": "string", "Input": "any", "Name": "string", "RoleArn": "string", "StartTime": "string", "RedriveCount": "number", "RedriveTime": "string"},
 	"State":        {"EnteredTime": "string", "Name": "string", "RetryCount": "number"},
 	"StateMachine": {"Id": "string", "Name": "string"},
-	"Map":          {"Item": "object"},
 	"Task":         {"Token": "string"},
 }
 
@@ -263,6 +273,9 @@ func checkContext(o *value.Object) error {
 	}
 	for i := range o.Len() {
 		name, v := o.At(i)
+		if name == "Map" {
+			return bad("'Map' field is not supported when mocking a Context object")
+		}
 		fields, known := contextFields[name]
 		if !known {
 			return bad("Field '%s' is not allowed", name)
@@ -278,8 +291,6 @@ func checkContext(o *value.Object) error {
 			case !known:
 				return bad("Field '%s' is not allowed", k)
 			case want == "any" || value.TypeName(e) == want:
-			case want == "object":
-				return bad("%s.%s must be an object", name, k)
 			default:
 				return bad("%s.%s must be a %s", name, k, want)
 			}
@@ -489,7 +500,7 @@ func (t *trial) trim(failed bool) {
 		if t.st.Type != asl.Task || failed {
 			d.Result = nil
 		}
-		if t.st.Type == asl.Pass {
+		if t.st.Type == asl.Pass || t.st.Type == asl.Parallel {
 			d.AfterArguments = nil
 		}
 		return
