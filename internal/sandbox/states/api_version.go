@@ -228,7 +228,7 @@ func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListIte
 		sum += int(item.Weight)
 	}
 	if sum != 100 {
-		return "", nil, validation("Sum of routing configuration weights must equal 100. Received: %v", weights(out))
+		return "", nil, validation("Sum of routing configuration weights must equal 100. Received: [%s]", strings.Join(weights(out), ", "))
 	}
 	return name, out, nil
 }
@@ -270,10 +270,10 @@ func checkRoutes(items []types.RoutingConfigurationListItem) error {
 	return nil
 }
 
-func weights(rs []route) []int {
-	out := make([]int, len(rs))
+func weights(rs []route) []string {
+	out := make([]string, len(rs))
 	for i, r := range rs {
-		out[i] = r.Weight
+		out[i] = strconv.Itoa(r.Weight)
 	}
 	return out
 }

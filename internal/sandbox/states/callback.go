@@ -311,6 +311,11 @@ func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
 		o.Set("OutputDetails", included)
 	}
 	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
+	// AWS's recordings of executions that failed are older than these two.
+	if status, reason := s.redriveStatus(rec); rec.Status == statusSucceeded && reason != nil {
+		o.Set("RedriveStatus", string(status))
+		o.Set("RedriveStatusReason", *reason)
+	}
 	o.Set("StartDate", value.Int(rec.Start.UnixMilli()))
 	o.Set("StateMachineArn", s.arn("stateMachine", rec.Machine))
 	o.Set("Status", rec.Status)

@@ -457,6 +457,7 @@ func (m *mapRunner) output(p wire.Principal) (any, error) {
 	out := make([]any, 0, len(m.results))
 	for _, r := range m.results {
 		out = append(out, r.output)
+		m.written(r)
 	}
 	if w := m.st.Map.Writer; w != nil {
 		return m.transform(w, out)

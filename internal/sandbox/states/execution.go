@@ -331,9 +331,8 @@ func (x *execution) outcome(out any, err error) (string, *details) {
 		}
 		return "ExecutionAborted", &details{Error: x.rec.Error, Cause: x.rec.Cause}
 	case errors.Is(cause, errExecTime):
-		x.rec.Status = statusTimedOut
+		x.rec.Status = statusTimedOut // DescribeExecution shows no error, the history does
 		name := errTimeout
-		x.rec.Error = &name
 		return "ExecutionTimedOut", &details{Error: &name}
 	case x.full:
 		f, _ = failureOf(errFull)

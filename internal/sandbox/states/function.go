@@ -14,8 +14,14 @@ import (
 // payload in the API's reply; a function's ARN as the resource yields it bare.
 func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any, error) {
 	if o, ok := args.(*value.Object); ok && wrap {
-		if p, given := o.Get("Payload"); given && p == nil {
+		p, given := o.Get("Payload")
+		if given && p == nil {
 			args = o.Without("Payload") // no payload, not the text "null"
+		}
+		if text, isText := p.(string); isText {
+			if v, err := value.Parse(text); err == nil {
+				args = o.With("Payload", v) // a text that is JSON is the payload itself
+			}
 		}
 	}
 	raw, err := t.invoke(ctx, "lambda", "Invoke", args)
@@ -40,8 +46,15 @@ func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any,
 	if !found {
 		status = value.Int(200)
 	}
-	return value.Of("ExecutedVersion", version, "Payload", payload, "SdkHttpMetadata", httpMetadata(id, len(text)),
-		"SdkResponseMetadata", value.Of("RequestId", id), "StatusCode", status), nil
+	out := value.Of("ExecutedVersion", version)
+	if tail, found := reply.Get("LogResult"); found {
+		out.Set("LogResult", tail)
+	}
+	out.Set("Payload", payload)
+	out.Set("SdkHttpMetadata", httpMetadata(id, len(text)))
+	out.Set("SdkResponseMetadata", value.Of("RequestId", id))
+	out.Set("StatusCode", status)
+	return out, nil
 }
 
 // payloadOf returns the payload's text and value. Payloads that are no JSON are
@@ -62,9 +75,11 @@ func payloadOf(reply *value.Object) (string, any) {
 	return text, v
 }
 
-// functionError is the failure of the function's own code.
+// functionError is the failure of the function's own code. Its cause is the
+// payload, written anew without spaces.
 func functionError(text string, payload any) error {
 	if o, ok := payload.(*value.Object); ok {
+		text = value.String(o)
 		if name, _ := o.Get("errorType"); name != nil {
 			if s, ok := name.(string); ok && s != "" {
 				return fail(s, text).err()

@@ -128,8 +128,13 @@ func (t *taskRun) unknownHost() error {
 	if !ok || t.integration.Service != "sqs" {
 		return nil
 	}
-	url, _ := o.Get("QueueUrl")
-	if host, isText := url.(string); isText && host != "" && !strings.Contains(host, "/") {
+	v, _ := o.Get("QueueUrl")
+	text, _ := v.(string)
+	_, host, found := strings.Cut(text, "://")
+	if !found {
+		host = text
+	}
+	if host != "" && !strings.Contains(host, "/") {
 		return fail("SQS.SdkClientException", "Unable to execute HTTP request: "+host+": Name or service not known").err()
 	}
 	return nil

@@ -144,12 +144,17 @@ func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.Res
 				return nil, err
 			}
 		}
-		m.mu.Lock()
-		m.run.Items.Written += int64(r.rec.Items)
-		m.run.Children.Written++
-		m.mu.Unlock()
+		m.written(r)
 	}
 	return list, flush()
+}
+
+// written counts a result as handed over, to the state's output or to S3.
+func (m *mapRunner) written(r childResult) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.run.Items.Written += int64(r.rec.Items)
+	m.run.Children.Written++
 }
 
 // file is the kind of result file that a child belongs into. What was stopped

@@ -297,6 +297,7 @@ func TestTimeouts(t *testing.T) {
 	whole := w.machine("whole", `{"TimeoutSeconds":2,"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"slow"},"End":true}}}`)
 	arn := w.start(whole, "e", `{}`)
 	require.Equal(t, "TIMED_OUT", w.await(arn)["status"])
+	require.NotContains(t, w.await(arn), "error")
 	require.Equal(t, "ExecutionTimedOut", w.eventTypes(arn)[4])
 }
 

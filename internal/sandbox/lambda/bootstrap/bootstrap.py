@@ -226,7 +226,7 @@ def run(handler, headers, body):
             raise
         doc = error_document(str(e), type(e).__name__, rid, frames_of(e.__traceback__, lambda p: False))
     log_error(doc)
-    return "error", json.dumps(doc, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return "error", json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def main():
