@@ -45,7 +45,7 @@ lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 fmt: $(TOOLS)/gofumpt ## format the Go code
 	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
 
-docs: build ## generate docs/cli.md and the man pages from the commands
+docs: build ## generate docs/cli.md and docs/keys.md from the commands and keys
 	@bin/pipelinetui docs --dir docs
 
 bench: pulumi language-yaml build ## benchmarks, with ratios to plain Pulumi

@@ -205,10 +205,13 @@ func newDocs(e *env, root *cobra.Command) *cobra.Command {
 			if dir == "" {
 				return nil
 			}
+			if err := os.WriteFile(filepath.Join(dir, "keys.md"), []byte(keyReference()), 0o644); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(dir, "cli.md"), []byte(reference(root)), 0o644)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "folder for cli.md")
+	cmd.Flags().StringVar(&dir, "dir", "", "folder for cli.md and keys.md")
 	cmd.Flags().StringVar(&man, "man", "", "folder for man pages")
 	return cmd
 }

@@ -1,48 +1,354 @@
 package tui_test
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
-	"time"
 )
 
-type blank struct {
+// page is the least page that there can be; it takes down what it is told.
+type page struct {
 	*ui.Host
-	keys []string
+	title     string
+	told      []tea.Msg
+	capturing bool
+	view      func(w, h int) string
+	onKey     func(string) tea.Cmd
 }
 
-func (b *blank) Init() tea.Cmd { return nil }
-func (b *blank) Update(msg tea.Msg) tea.Cmd {
-	if k, ok := msg.(tea.KeyMsg); ok {
-		b.keys = append(b.keys, k.String())
+func (p *page) Init() tea.Cmd { return nil }
+
+func (p *page) Update(msg tea.Msg) tea.Cmd {
+	p.told = append(p.told, msg)
+	if k, ok := msg.(tea.KeyMsg); ok && p.onKey != nil {
+		return p.onKey(k.String())
 	}
 	return nil
 }
-func (b *blank) View(w, h int) string { return "hello" }
-func (b *blank) Keys() keys.Map {
-	return keys.Map{{Title: "Page", Bindings: []keys.Binding{keys.New("do", "do it", "d"), keys.New("never", "never", "x").Unless("it cannot be")}}}
-}
-func (b *blank) Capturing() bool { return false }
-func (b *blank) Title() string   { return "blank" }
-func (b *blank) Age() time.Time  { return tuitest.Start.Add(-3 * time.Second) }
 
-func TestTheShell(t *testing.T) {
+func (p *page) View(w, h int) string {
+	if p.view != nil {
+		return p.view(w, h)
+	}
+	return "the page " + p.title
+}
+
+func (p *page) Keys() keys.Map {
+	return keys.Map{{Title: "Page", Bindings: []keys.Binding{
+		keys.New("start", "start an operation", "u"), keys.New("never", "never possible", "x").Unless("it cannot be"),
+	}}}
+}
+func (p *page) Capturing() bool { return p.capturing }
+func (p *page) Title() string   { return p.title }
+func (p *page) Age() time.Time  { return tuitest.Start.Add(-3 * time.Second) }
+
+func (p *page) keys() []string {
+	var out []string
+	for _, m := range p.told {
+		if k, ok := m.(tea.KeyMsg); ok {
+			out = append(out, k.String())
+		}
+	}
+	return out
+}
+
+func told[T any](p *page) (out []T) {
+	for _, m := range p.told {
+		if v, ok := m.(T); ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// shell opens a session with one page.
+func shell(t *testing.T, source *datatest.Source, opts ...tuitest.Option) (*tuitest.Session, *page) {
+	t.Helper()
+	var p *page
+	s := tuitest.Open(t, source, func(h *ui.Host) ui.Page {
+		p = &page{Host: h, title: "first"}
+		return p
+	}, opts...)
+	return s, p
+}
+
+// operation makes a page start an operation with the key u.
+func operation(p *page, op stack.Operation, ids ...spec.ID) {
+	p.onKey = func(k string) tea.Cmd {
+		if k != "u" {
+			return nil
+		}
+		var list []*spec.Pipeline
+		for _, id := range ids {
+			list = append(list, &spec.Pipeline{ID: id, Region: "us-east-1"})
+		}
+		_, cmd := p.Env.Jobs.Start(data.Request{Operation: op, Pipelines: list})
+		return cmd
+	}
+}
+
+func TestScreens(t *testing.T) {
 	t.Parallel()
-	s := tuitest.Open(t, datatest.New(t), func(h *ui.Host) ui.Page { return &blank{Host: h} })
+	s, _ := shell(t, datatest.New(t))
 	s.Until("sandbox")
-	t.Log("\n" + s.Screen())
+	s.Golden("shell-80x24")
 	s.Press("?")
-	t.Log("\n" + s.Screen())
-	s.Press("esc", "x", ":")
+	s.Golden("help-80x24")
+	s.Press("esc", ":")
 	s.Until("acme/iris")
-	t.Log("\n" + s.Screen())
+	s.Type("iris")
+	s.Golden("palette-80x24")
 	s.Press("esc")
 	s.Resize(50, 10)
-	t.Log("\n" + s.Screen())
+	s.Golden("too-small")
+	for _, size := range [][2]int{{1, 1}, {2, 3}, {60, 16}, {200, 60}} {
+		s.Resize(size[0], size[1])
+		s.Screen()
+	}
+}
+
+func TestAKeyThatCannotBeUsedSaysWhy(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	s.Press("x")
+	s.Until("never: it cannot be")
+	require.Empty(t, p.keys())
+	s.Advance(6 * time.Second)
+	s.UntilGone("it cannot be")
+}
+
+func TestGlobalKeysAreOffWhileATextIsTyped(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	p.capturing = true
+	s.Press("q", "?", ":", "u")
+	require.Equal(t, []string{"q", "?", ":", "u"}, p.keys())
+	require.False(t, s.Quit())
+	s.Press("ctrl+c")
+	require.True(t, s.Quit())
+}
+
+func TestThePaletteGoesAnywhere(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	s.Press(":")
+	s.Until("acme/iris-batch")
+	s.Type("iris-b")
+	s.Press("enter")
+	require.Equal(t, []tea.Msg{ui.OpenPipeline{ID: datatest.IrisBatch}}, s.Requests())
+	s.Press(":")
+	s.Type("start")
+	s.Press("enter")
+	require.Equal(t, []string{"u"}, p.keys(), "the palette presses keys for the user")
+}
+
+func TestPagesAndAnswers(t *testing.T) {
+	t.Parallel()
+	var second *page
+	source := datatest.New(t)
+	first := &page{title: "first"}
+	s := openWith(t, source, first, func(h *ui.Host, request tea.Msg) ui.Page {
+		if _, ok := request.(ui.OpenPipeline); !ok {
+			return nil
+		}
+		second = &page{Host: h, title: "second"}
+		return second
+	})
+	s.Send(ui.OpenPipeline{})
+	s.Until("first › second")
+	answer := first.Do(func(context.Context) tea.Msg { return "for the first" })
+	s.Send(answer())
+	require.Equal(t, []string{"for the first"}, told[string](first), "answers find their page wherever it lies")
+	require.Empty(t, told[string](second))
+	late := second.Do(func(context.Context) tea.Msg { return "too late" })
+	s.Send(ui.Back{})
+	s.UntilGone("second")
+	require.Error(t, second.Context().Err(), "a closed page's work is ended")
+	s.Send(late())
+	require.Empty(t, told[string](second))
+	s.Send(ui.Back{})
+	s.Until("first")
+	require.NotEmpty(t, told[ui.Shown](first))
+}
+
+func openWith(t *testing.T, source data.Source, first *page, route func(*ui.Host, tea.Msg) ui.Page) *tuitest.Session {
+	t.Helper()
+	return tuitest.Open(t, source, func(h *ui.Host) ui.Page {
+		first.Host = h
+		return first
+	}, tuitest.Routes(route))
+}
+
+func TestDialogsAnswerTheirPage(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	s.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(&p.Env.Theme, "Really?", "It is gone then.", "yes!")})
+	s.Press("y")
+	s.Until("Really?")
+	require.Empty(t, told[string](p), "a grave dialog is deaf for a moment")
+	s.Advance(time.Second)
+	s.Press("y")
+	s.UntilGone("Really?")
+	require.Equal(t, []string{"yes!"}, told[string](p))
+	s.Send(ui.Ask{From: p.Host, Dialog: dialog.NewTypeName(&p.Env.Theme, "Destroy", "All of it.", "acme/iris", "destroy!")})
+	s.Advance(time.Second)
+	s.Type("acme/irix")
+	s.Press("enter")
+	s.Until("that is not acme/iris")
+	s.Press("backspace")
+	s.Type("s")
+	s.Press("enter")
+	require.Equal(t, []string{"yes!", "destroy!"}, told[string](p))
+}
+
+func TestLeavingWhileAnOperationRuns(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, key string
+		cancelled bool
+		killed    bool
+	}{{"cancel", "c", true, false}, {"wait", "w", false, false}, {"force", "f", false, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			source := datatest.New(t)
+			source.HoldAfter = 5
+			s, p := shell(t, source)
+			operation(p, stack.OperationUp, datatest.Iris)
+			s.Press("u")
+			s.Until("1 operation")
+			s.Press("q")
+			s.Until("keep working")
+			s.Advance(time.Second)
+			if c.name == "wait" {
+				s.Golden("leave-80x24")
+			}
+			s.Press("k")
+			require.False(t, s.Quit(), "keep working keeps working")
+			s.Press("ctrl+c")
+			s.Advance(time.Second)
+			s.Press(c.key)
+			require.True(t, c.cancelled || c.killed || !s.Quit(), "it waits for the end")
+			if c.name == "wait" {
+				s.Until("then leaving")
+				source.Release()
+			}
+			s.Wait("to quit", s.Quit)
+			job := p.Env.Jobs.All()[0]
+			require.Equal(t, c.cancelled, job.Cancelled)
+			require.Equal(t, c.killed, job.Killed)
+			require.True(t, job.Done())
+		})
+	}
+}
+
+func TestTheEndOfAnOperationIsTold(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	operation(p, stack.OperationUp, datatest.Churn)
+	s.Press("u")
+	s.Until("up globex/churn has failed")
+	require.Equal(t, []ui.Changed{{IDs: []spec.ID{datatest.Churn}}}, told[ui.Changed](p))
+	require.NotEmpty(t, told[ui.JobChanged](p))
+	job := p.Env.Jobs.All()[0]
+	d, ok := job.Progress[datatest.Churn].FirstError()
+	require.True(t, ok)
+	require.Contains(t, d.Message, "cannot run in the sandbox")
+}
+
+func TestAnOperationThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.OperateFunc = func(context.Context, data.Request) (data.Operation, error) {
+		return nil, fault.New(fault.Locked, "another operation holds the stack\x1b[31m")
+	}
+	s, p := shell(t, source)
+	operation(p, stack.OperationUp, datatest.Iris)
+	s.Press("u")
+	s.Until("did not begin: another operation holds the stack")
+	require.NotContains(t, s.Styled(), "stack\x1b[31m", "outside text is drawn without its escapes")
+}
+
+func TestTheTargetIsAskedAgainUntilItIsThere(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	place, _ := source.Place(t.Context())
+	there := false
+	source.PlaceFunc = func(context.Context) (data.Place, error) {
+		if there {
+			return place, nil
+		}
+		return data.Place{}, fault.New(fault.Unauthenticated, "the credentials have expired").WithHint("Run `aws sso login`.")
+	}
+	s, p := shell(t, source)
+	s.Until("no target")
+	s.Until("aws sso login")
+	require.Empty(t, told[ui.Placed](p))
+	there = true
+	s.Advance(11 * time.Second)
+	s.Until("sandbox")
+	require.Len(t, told[ui.Placed](p), 1)
+}
+
+func TestReadOnlyAndARealAccountAreSeen(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.PlaceFunc = func(context.Context) (data.Place, error) {
+		return data.Place{Target: "aws", Account: "111122223333", Identity: "arn:aws:sts::111122223333:assumed-role/ops/ana", Region: "eu-west-1", Backend: "s3://acme-state", ReadOnly: true}, nil
+	}
+	s, _ := shell(t, source, tuitest.Size(100, 20))
+	s.Until(" aws ")
+	s.Golden("aws-100x20")
+}
+
+func TestAPanicEndsTheProgramAndIsKept(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "logs", "pipelinetui.log")
+	source := &logSource{Source: datatest.New(t), file: file}
+	in, out := newPipe(t), &buffer{}
+	done := make(chan error, 1)
+	go func() {
+		_, err := tui.Run(t.Context(), tui.Config{Source: source, Theme: plainTheme(), Start: func(h *ui.Host) ui.Page {
+			return &page{Host: h, title: "first", onKey: func(string) tea.Cmd { panic("a fault of ours") }}
+		}}, tui.Terminal{In: in, Out: out})
+		done <- err
+	}()
+	in.typed("z")
+	err := <-done
+	require.ErrorIs(t, err, fault.Internal)
+	require.Contains(t, fault.HintOf(err), file)
+	raw, rerr := os.ReadFile(file)
+	require.NoError(t, rerr)
+	require.Contains(t, string(raw), "a fault of ours")
+	require.Contains(t, string(raw), "app_test.go", "the log tells where")
+	require.Contains(t, out.String(), "\x1b[?1049l", "the screen is given back")
+}
+
+func TestAPanicWhileDrawing(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	a := tui.New(ctx, tui.Config{Source: datatest.New(t), Theme: plainTheme(), Start: func(h *ui.Host) ui.Page {
+		return &page{Host: h, view: func(int, int) string { panic("cannot draw") }}
+	}})
+	a.Init()
+	a.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	require.Contains(t, a.View(), "fault")
+	_, cmd := a.Update(keys.Msg("z"))
+	require.IsType(t, tea.QuitMsg{}, cmd())
+	require.Contains(t, a.Crash().Error(), "cannot draw")
 }

@@ -51,7 +51,8 @@ type options struct {
 	width, height int
 	theme         theme.ScreenOptions
 	now           time.Time
-	route         bool
+	routed        bool
+	route         func(h *ui.Host, request tea.Msg) ui.Page
 }
 
 // Option changes a session.
@@ -76,7 +77,12 @@ func Now(t time.Time) Option { return func(o *options) { o.now = t } }
 
 // Routed opens the pages that are asked for; without it such requests are only
 // recorded.
-func Routed() Option { return func(o *options) { o.route = true } }
+func Routed() Option { return func(o *options) { o.routed = true } }
+
+// Routes opens the pages that a function makes.
+func Routes(route func(h *ui.Host, request tea.Msg) ui.Page) Option {
+	return func(o *options) { o.routed, o.route = true, route }
+}
 
 // Open begins a session whose first page start makes; nil is the list of
 // pipelines.
@@ -92,7 +98,8 @@ func Open(t testing.TB, source data.Source, start func(h *ui.Host) ui.Page, opts
 		Source: source, Theme: theme.NewScreen(os.Stderr, o.theme), Clock: s.Clock, Start: start,
 		Clipboard: func(text string) { s.copied = append(s.copied, text) },
 	}
-	if !o.route {
+	cfg.Route = o.route
+	if !o.routed {
 		cfg.Route = func(_ *ui.Host, request tea.Msg) ui.Page {
 			s.requests = append(s.requests, request)
 			return nil
