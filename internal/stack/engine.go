@@ -50,6 +50,8 @@ type Engine struct {
 	mu      sync.Mutex
 	spawned []string
 	dirs    map[string]*sync.Mutex // guards the files of one work directory
+	// fileStacks are the stacks of a file backend as they were listed last.
+	fileStacks map[string]fileStack
 }
 
 // Open checks the CLI's version and prepares the folders. It starts at most one
@@ -68,7 +70,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		return nil, fault.New(fault.Internal, "stack.Open needs a home and a backend")
 	}
 	e := &Engine{
-		opts: opts, log: opts.Log, dirs: map[string]*sync.Mutex{},
+		opts: opts, log: opts.Log, dirs: map[string]*sync.Mutex{}, fileStacks: map[string]fileStack{},
 		interruptGrace: 15 * time.Second,
 	}
 	var err error

@@ -56,8 +56,8 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 	return &dep, nil
 }
 
-// State reads a stack's last checkpoint by one `stack export`. Secrets are
-// blinded, so it needs no passphrase.
+// State reads a stack's last checkpoint: that of a file backend directly, any
+// other by one `stack export`. Secrets are blinded, so it needs no passphrase.
 func (e *Engine) State(ctx context.Context, stack string) (*State, error) {
 	return e.state(ctx, stack, false)
 }
@@ -74,6 +74,11 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 	p := e.place(stack, nil)
 	if e.exists(p) == absent {
 		return nil, notFound(stack)
+	}
+	if !reveal {
+		if dep, ok := e.fileExport(stack); ok {
+			return stateOf(stack, dep, false), nil
+		}
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -167,6 +172,9 @@ func (e *Engine) project() place {
 
 // List names the stacks of the project, sorted.
 func (e *Engine) List(ctx context.Context) ([]Summary, error) {
+	if list, ok := e.fileList(); ok {
+		return list, nil
+	}
 	p := e.project()
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -175,6 +183,16 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 	if err := e.read(ctx, p, "list stacks", &stacks, "stack", "ls", "--json"); err != nil {
 		return nil, err
 	}
+	list := summaries(stacks)
+	for i := range list {
+		if locks, known := e.fileLocks(list[i].Name); known {
+			list[i].InProgress = len(locks) > 0
+		}
+	}
+	return list, nil
+}
+
+func summaries(stacks []auto.StackSummary) []Summary {
 	list := make([]Summary, 0, len(stacks))
 	for _, s := range stacks {
 		sum := Summary{Name: s.Name[strings.LastIndexByte(s.Name, '/')+1:], Resources: -1, InProgress: s.UpdateInProgress, URL: s.URL}
@@ -182,12 +200,9 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 			sum.Resources = *s.ResourceCount
 		}
 		sum.LastUpdate, _ = time.Parse(time.RFC3339, s.LastUpdate)
-		if locks, known := e.fileLocks(sum.Name); known {
-			sum.InProgress = len(locks) > 0
-		}
 		list = append(list, sum)
 	}
-	return list, nil
+	return list
 }
 
 // History lists a stack's updates, newest first; limit 0 means all.
@@ -198,6 +213,9 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	p := e.place(stack, nil)
 	if e.exists(p) == absent {
 		return nil, notFound(stack)
+	}
+	if updates, ok := e.fileHistory(stack, limit); ok {
+		return updates, nil
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -210,6 +228,10 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	if err := e.read(ctx, p, "read the history of "+stack, &entries, args...); err != nil {
 		return nil, err
 	}
+	return updatesOf(entries), nil
+}
+
+func updatesOf(entries []auto.UpdateSummary) []Update {
 	updates := make([]Update, 0, len(entries))
 	for _, h := range entries {
 		u := Update{Version: h.Version, Kind: h.Kind, Result: h.Result, Message: h.Message, Environment: h.Environment}
@@ -225,7 +247,7 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 		}
 		updates = append(updates, u)
 	}
-	return updates, nil
+	return updates
 }
 
 // String is for logs.

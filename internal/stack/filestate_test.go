@@ -1,0 +1,89 @@
+package stack
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/stretchr/testify/require"
+)
+
+// What is read directly from the files of a backend must be what the CLI says.
+func TestAFileBackendIsReadAsTheCLIReadsIt(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	empty, ok := f.fileList()
+	require.True(t, ok)
+	require.Empty(t, empty)
+	for range 2 {
+		run, err := f.Up(t.Context(), Job{Stack: testStack, Program: stashes(`{"a":1}`, "one", "two"), Message: "hello"})
+		must(t, run, err)
+	}
+	run, err := f.Up(t.Context(), Job{Stack: "acme.other.dev", Program: stashes(`{}`)})
+	must(t, run, err)
+	spawned := len(f.Spawned())
+
+	state, err := f.State(t.Context(), testStack)
+	require.NoError(t, err)
+	list, err := f.List(t.Context())
+	require.NoError(t, err)
+	history, err := f.History(t.Context(), testStack, 0)
+	require.NoError(t, err)
+	newest, err := f.History(t.Context(), testStack, 1)
+	require.NoError(t, err)
+	require.Len(t, f.Spawned(), spawned, "no process is needed")
+	require.Equal(t, history[:1], newest)
+	require.Equal(t, []int{2, 1}, []int{history[0].Version, history[1].Version})
+
+	p := f.place(testStack, nil)
+	dep, err := f.export(t.Context(), p, false)
+	require.NoError(t, err)
+	if diff := cmp.Diff(stateOf(testStack, dep, false), state); diff != "" {
+		t.Errorf("the state differs from the CLI's (-CLI +ours):\n%s", diff)
+	}
+	require.NoError(t, f.prepare(f.project()))
+	require.NoError(t, f.prepare(p))
+	var stacks []auto.StackSummary
+	require.NoError(t, f.read(t.Context(), f.project(), "list", &stacks, "stack", "ls", "--json"))
+	require.Len(t, list, len(stacks))
+	for i, s := range summaries(stacks) {
+		s.LastUpdate, list[i].LastUpdate = s.LastUpdate.Truncate(1e9), list[i].LastUpdate.Truncate(1e9)
+		require.Equal(t, s, list[i])
+	}
+	var entries []auto.UpdateSummary
+	require.NoError(t, f.read(t.Context(), p, "history", &entries, "stack", "history", "--json", "--stack", testStack))
+	for i, u := range updatesOf(entries) {
+		u.Version = history[i].Version // the backend has none
+		if diff := cmp.Diff(u, history[i]); diff != "" {
+			t.Errorf("update %d differs from the CLI's (-CLI +ours):\n%s", i, diff)
+		}
+	}
+}
+
+func TestWhatIsNotUnderstoodIsLeftToTheCLI(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	run, err := f.Up(t.Context(), Job{Stack: testStack, Program: stashes(`{}`)})
+	must(t, run, err)
+	dir, ok := f.stacksDir()
+	require.True(t, ok)
+	file := filepath.Join(dir, testStack+".json")
+	good, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for name, content := range map[string]string{
+		"half of it":       string(good[:len(good)/2]),
+		"a later version":  `{"version":99,"checkpoint":{}}`,
+		"unknown features": `{"version":3,"features":["x"],"checkpoint":{}}`,
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		_, ok = f.fileExport(testStack)
+		require.False(t, ok, name)
+		_, ok = f.fileList()
+		require.False(t, ok, name)
+	}
+	require.NoError(t, os.Rename(file, file+".gz"))
+	_, ok = f.fileList()
+	require.False(t, ok, "compressed")
+}
