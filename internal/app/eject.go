@@ -33,8 +33,9 @@ type Ejected struct {
 }
 
 // Eject writes a Pulumi project for an existing pipeline into dir, which must not
-// exist or be empty; force replaces what is there. The folder appears whole or not
-// at all. The pipeline and its stack are not touched.
+// exist or be empty; with force an older project there is replaced, and other files
+// stay. A new folder appears whole or not at all. The pipeline and its stack are not
+// touched.
 func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*Ejected, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -64,7 +65,7 @@ func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*E
 	if err := a.writeProject(ctx, t, p, rec, tmp, out); err != nil {
 		return nil, err
 	}
-	return out, settle(tmp, dir, force)
+	return out, settle(tmp, dir)
 }
 
 // record takes down the program that `up` would run for the pipeline today.
@@ -132,7 +133,7 @@ func vacant(dir string, force bool) error {
 		return fault.New(fault.Invalid, "%s is not a folder that can be read", dir).Because(err).WithHint("Name another folder.")
 	case len(entries) > 0 && !force:
 		return fault.New(fault.Invalid, "the folder %s is not empty", dir).
-			WithHint("Name a folder that does not exist, or add --force to delete what is in this one.")
+			WithHint("Name a folder that does not exist, or add --force to replace the project in this one.")
 	}
 	return nil
 }
@@ -150,20 +151,39 @@ func scratchBeside(dir string) (string, error) {
 	return "", fault.New(fault.Invalid, "%s can't be written", parent).Because(err).WithHint("Name a folder in a place that can be written.")
 }
 
-// settle puts the finished folder in its place.
-func settle(tmp, dir string, force bool) error {
-	old := tmp + ".old"
-	err := os.Remove(dir) // an empty folder
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && force {
-		err = os.Rename(dir, old)
+// settle puts the finished project in its place: as a whole if nothing is there, and
+// else file by file and folder by folder, Pulumi.yaml last. What else is in the
+// folder, such as .git, stays.
+func settle(tmp, dir string) error {
+	bad := func(err error) error {
+		return fault.New(fault.Invalid, "the project can't be put into %s: %v", dir, err).Because(err).WithHint("Name another folder.")
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		if err = os.Rename(tmp, dir); err == nil {
-			err = os.RemoveAll(old)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(tmp, dir); err != nil {
+			return bad(err)
 		}
+		return nil
 	}
+	entries, err := os.ReadDir(tmp)
 	if err != nil {
-		return fault.New(fault.Invalid, "%s can't be put in place: %v", dir, err).Because(err).WithHint("Name another folder.")
+		return bad(err)
+	}
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
+		last := func(e fs.DirEntry) int { return map[bool]int{true: 1}[e.Name() == "Pulumi.yaml"] }
+		return last(a) - last(b)
+	})
+	old := filepath.Join(tmp, ".replaced")
+	if err := os.Mkdir(old, 0o700); err != nil {
+		return bad(err)
+	}
+	for _, e := range entries {
+		to := filepath.Join(dir, e.Name())
+		if err := os.Rename(to, filepath.Join(old, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return bad(err)
+		}
+		if err := os.Rename(filepath.Join(tmp, e.Name()), to); err != nil {
+			return bad(err)
+		}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ Nothing else is touched: pipelinetui goes on working with the pipeline.`,
 			return e.eject(ctx, args[0], args[1], force)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "delete what is in DIR")
+	cmd.Flags().BoolVar(&force, "force", false, "replace an older project in DIR; other files there stay")
 	return cmd
 }
 
