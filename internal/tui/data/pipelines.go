@@ -41,7 +41,7 @@ func (p Pipeline) Drift() Drift {
 			d.Found += n
 		}
 	}
-	d.Settled = p.Last != nil && p.Last.Kind == "update" && p.Last.Result == string(stack.Succeeded) && p.Last.Version > p.Refreshed.Version
+	d.Settled = p.Last != nil && p.Last.Kind == "update" && p.Last.Result == string(stack.Succeeded) && p.Last.Start.After(p.Refreshed.Start)
 	return d
 }
 

@@ -15,7 +15,7 @@ func TestDriftOfTheHistory(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
 	refresh := func(changes map[stack.Op]int) *stack.Update {
-		return &stack.Update{Version: 4, Kind: "refresh", Result: "succeeded", Start: at.Add(-time.Minute), End: at, Changes: changes}
+		return &stack.Update{Kind: "refresh", Result: "succeeded", Start: at.Add(-time.Minute), End: at, Changes: changes}
 	}
 	tests := []struct {
 		name      string
@@ -27,11 +27,11 @@ func TestDriftOfTheHistory(t *testing.T) {
 		{"nothing found", refresh(map[stack.Op]int{stack.OpSame: 9}), nil, data.Drift{At: at}},
 		{"two found", refresh(map[stack.Op]int{stack.OpSame: 9, stack.OpUpdate: 1, stack.OpDelete: 1}), nil, data.Drift{Found: 2, At: at}},
 		{
-			"put right", refresh(map[stack.Op]int{stack.OpUpdate: 2}), &stack.Update{Version: 5, Kind: "update", Result: "succeeded"},
+			"put right", refresh(map[stack.Op]int{stack.OpUpdate: 2}), &stack.Update{Start: at.Add(time.Hour), Kind: "update", Result: "succeeded"},
 			data.Drift{Found: 2, At: at, Settled: true},
 		},
 		{
-			"the update after it failed", refresh(map[stack.Op]int{stack.OpUpdate: 2}), &stack.Update{Version: 5, Kind: "update", Result: "failed"},
+			"the update after it failed", refresh(map[stack.Op]int{stack.OpUpdate: 2}), &stack.Update{Start: at.Add(time.Hour), Kind: "update", Result: "failed"},
 			data.Drift{Found: 2, At: at},
 		},
 	}

@@ -114,6 +114,9 @@ func (g *Grid) GroupBy(group func(row int) string, heading func(group string, ro
 // Hide leaves a column out, or shows it again.
 func (g *Grid) Hide(column int, hidden bool) { g.cols[column].Hidden = hidden }
 
+// SetMin changes how wide a column wants to be at least.
+func (g *Grid) SetMin(column, width int) { g.cols[column].Min = width }
+
 // Changed says that a row shows something else now, under the same key and in the
 // same group. It costs far less than SetRows.
 func (g *Grid) Changed(row int) {

@@ -216,7 +216,7 @@ func (p *Page) group(on bool) {
 		if failed > 0 {
 			text += ", " + render.Number(int64(failed)) + " failed"
 		}
-		return th.Crumb.Render(render.Line(tenant, 0)) + "  " + th.Muted.Render(text)
+		return " " + th.Crumb.Render(render.Line(tenant, 0)) + "  " + th.Muted.Render(text)
 	})
 }
 

@@ -185,6 +185,12 @@ func (p *Page) replace(list []data.Pipeline) {
 		p.at[r.p.ID] = i
 	}
 	p.rows = rows
+	tenant, model := 6, 8
+	for _, r := range rows {
+		tenant, model = max(tenant, len(r.p.ID.Tenant)), max(model, len(r.p.ID.Model))
+	}
+	p.grid.SetMin(colTenant, min(tenant, 14))
+	p.grid.SetMin(colModel, min(model, 16))
 	for job := range p.jobs {
 		p.follow(job)
 	}

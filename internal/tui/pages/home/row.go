@@ -306,7 +306,8 @@ func (p *Page) statusCell(r *row) widget.Cell {
 	switch {
 	case r.readErr != nil && r.p.State == nil:
 		status = data.StatusUnreadable
-	case status == data.StatusUnread && r.reading:
+	case r.reading && (status == data.StatusUnread || r.unread && status == data.StatusIncomplete):
+		// A state that was read in the midst of an update looks incomplete.
 		return signed(g.Pending, "reading", th.Muted)
 	}
 	switch status {

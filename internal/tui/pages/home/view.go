@@ -121,7 +121,7 @@ func (p *Page) facts1(r *row) string {
 	if err := r.failed(); err != nil {
 		return name + th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0))
 	}
-	if r.p.State != nil && len(r.p.State.Pending) > 0 {
+	if r.p.State != nil && len(r.p.State.Pending) > 0 && !r.unread {
 		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: refresh, then up again")
 	}
 	if d := r.drift(); d.Open() {
@@ -140,6 +140,9 @@ func (p *Page) facts1(r *row) string {
 	if last := r.live.Last; last != nil {
 		return name + th.Muted.Render("last run ") + render.StatusStyle(th.Styles, last.Status).Render(string(last.Status)) +
 			th.Muted.Render(" "+render.Line(last.Name, 0)+", started "+render.Age(last.Start, p.Env.Now()))
+	}
+	if !r.live.At.IsZero() && r.machine() {
+		return name + th.Muted.Render("has never run: R starts an execution")
 	}
 	return name + th.Muted.Render(render.Line(r.p.Template(), 0))
 }
