@@ -21,6 +21,20 @@ type Drift struct {
 	Settled bool
 }
 
+// Newest are the newest entry of a history and the newest refresh in it that ended
+// well; nil where there is none. The history has its newest entry first.
+func Newest(history []stack.Update) (last, refreshed *stack.Update) {
+	for i := range history {
+		if last == nil {
+			last = &history[i]
+		}
+		if history[i].Kind == "refresh" && history[i].Result == string(stack.Succeeded) {
+			return last, &history[i]
+		}
+	}
+	return last, nil
+}
+
 // Known tells whether there was a refresh.
 func (d Drift) Known() bool { return !d.At.IsZero() }
 

@@ -127,11 +127,9 @@ func (s *Source) load(t TB, id spec.ID) {
 		State: &stack.State{Stack: r.Stack, Updated: r.LastUpdate, Resources: r.State, Outputs: r.Outputs, Pending: r.Pending, Spec: r.Spec, SecretsProvider: "passphrase"},
 	}
 	s.histories[id] = r.History
-	if len(r.History) > 0 {
-		x := s.pipelines[id]
-		x.Last = &r.History[0]
-		s.pipelines[id] = x
-	}
+	x := s.pipelines[id]
+	x.Last, x.Refreshed = data.Newest(r.History)
+	s.pipelines[id] = x
 }
 
 // Add adds a pipeline, or replaces one.

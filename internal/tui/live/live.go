@@ -101,7 +101,7 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 	}
 	p := data.Pipeline{ID: id, Summary: summary, State: x.State, Spec: x.Pipeline, Err: x.Err, Read: s.now()}
 	if history, err := s.History(ctx, id, recent); err == nil {
-		p.Last, p.Refreshed = newest(history)
+		p.Last, p.Refreshed = data.Newest(history)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,19 +112,6 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 // recent is how much of the history is read for the list: enough to find the
 // newest refresh of a pipeline that is looked after.
 const recent = 10
-
-// newest are the newest entry of a history and the newest refresh that ended well.
-func newest(history []stack.Update) (last, refreshed *stack.Update) {
-	for i := range history {
-		if last == nil {
-			last = &history[i]
-		}
-		if history[i].Kind == "refresh" && history[i].Result == string(stack.Succeeded) {
-			return last, &history[i]
-		}
-	}
-	return last, nil
-}
 
 // summary is what the list says of one pipeline.
 func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error) {

@@ -53,6 +53,7 @@ type options struct {
 	now           time.Time
 	routed        bool
 	route         func(h *ui.Host, request tea.Msg) ui.Page
+	hurried       bool
 }
 
 // Option changes a session.
@@ -83,6 +84,9 @@ func Routed() Option { return func(o *options) { o.routed = true } }
 func Routes(route func(h *ui.Host, request tea.Msg) ui.Page) Option {
 	return func(o *options) { o.routed, o.route = true, route }
 }
+
+// Hurried does not wait for the first page to come to rest: its source may hang.
+func Hurried() Option { return func(o *options) { o.hurried = true } }
 
 // Open begins a session whose first page start makes; nil is the list of
 // pipelines.
@@ -115,7 +119,9 @@ func Open(t testing.TB, source data.Source, start func(h *ui.Host) ui.Page, opts
 	})
 	s.send(tea.WindowSizeMsg{Width: o.width, Height: o.height})
 	s.run(s.App.Init())
-	s.Idle()
+	if !o.hurried {
+		s.Idle()
+	}
 	return s
 }
 
@@ -182,6 +188,18 @@ func (s *Session) Press(names ...string) {
 		s.Idle()
 	}
 }
+
+// Hit presses keys without waiting for what they begin.
+func (s *Session) Hit(names ...string) {
+	s.t.Helper()
+	for _, k := range names {
+		s.send(keys.Msg(k))
+		s.settle()
+	}
+}
+
+// Run runs a command as if Update had returned it.
+func (s *Session) Run(cmd tea.Cmd) { s.run(cmd) }
 
 // Type types a text.
 func (s *Session) Type(text string) {

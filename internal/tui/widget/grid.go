@@ -399,9 +399,17 @@ func (g *Grid) typeFilter(m tea.KeyMsg) {
 		g.press(m)
 	default:
 		if m.Type == tea.KeyRunes || m.Type == tea.KeySpace {
-			g.SetFilter(g.filter + render.Line(string(m.Runes), 0) + map[bool]string{true: " "}[m.Type == tea.KeySpace && len(m.Runes) == 0])
+			g.SetFilter(g.filter + typed(m))
 		}
 	}
+}
+
+// typed is the text of a key or a paste, fit for one line.
+func typed(m tea.KeyMsg) string {
+	if text := string(m.Runes); strings.TrimSpace(text) != "" {
+		return render.Line(text, 0)
+	}
+	return " "
 }
 
 func (g *Grid) mouse(m tea.MouseMsg) bool {

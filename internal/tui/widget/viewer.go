@@ -135,10 +135,7 @@ func (v *Viewer) typeQuery(m tea.KeyMsg) {
 		v.find()
 	default:
 		if m.Type == tea.KeyRunes || m.Type == tea.KeySpace {
-			v.query += render.Line(string(m.Runes), 0)
-			if m.Type == tea.KeySpace && len(m.Runes) == 0 {
-				v.query += " "
-			}
+			v.query += typed(m)
 			v.find()
 		}
 	}

@@ -252,6 +252,7 @@ func (p *Page) lived(m livedMsg) {
 // follow notes on the rows what an operation works on.
 func (p *Page) follow(job *ui.Job) {
 	p.jobs[job] = true
+	p.grid.SetMin(colStatus, statusJob)
 	for _, x := range job.Request.Pipelines {
 		if i, ok := p.at[x.ID]; ok {
 			p.rows[i].job, p.rows[i].lastJob = job, job
@@ -273,6 +274,9 @@ func (p *Page) jobChanged(job *ui.Job) {
 // refresh has found.
 func (p *Page) unfollow(job *ui.Job) {
 	delete(p.jobs, job)
+	if len(p.jobs) == 0 {
+		p.grid.SetMin(colStatus, statusWord)
+	}
 	for _, x := range job.Request.Pipelines {
 		i, ok := p.at[x.ID]
 		if !ok {

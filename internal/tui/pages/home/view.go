@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -44,49 +45,51 @@ func (p *Page) View(width, height int) string {
 // summary is one line about all pipelines.
 func (p *Page) summary() string {
 	th := &p.Env.Theme
-	running, failed, known, drifted := 0, 0, 0, 0
+	running, failed, known, unknown, drifted := 0, 0, 0, 0, 0
 	for _, r := range p.rows {
 		if r.drift().Open() {
 			drifted++
 		}
-		if !r.live.At.IsZero() {
+		switch {
+		case !r.live.At.IsZero():
 			known++
 			running += r.live.Running
 			failed += r.live.Failed
+		case r.unread || r.pollable():
+			unknown++
 		}
 	}
 	parts := []string{th.Title.Render(count(len(p.rows), "pipeline", "pipelines"))}
 	add := func(n int, text string, style lipgloss.Style) {
-		if n == 0 {
-			style = th.Muted
+		if n > 0 {
+			parts = append(parts, style.Render(render.Number(int64(n))+" "+text))
 		}
-		parts = append(parts, style.Render(render.Number(int64(n))+" "+text))
 	}
+	add(p.grid.Marks(), "marked", th.Marked)
 	if known > 0 {
-		add(running, plural(running, "execution", "executions")+" running", th.Busy)
-		text := "failed in 24h"
-		if known < len(p.rows) {
-			text += ", of " + render.Number(int64(known)) + " looked at"
+		what := "executions: "
+		if unknown > 0 {
+			what = "executions of " + render.Number(int64(known)) + ": "
 		}
-		add(failed, text, th.Bad)
+		parts = append(parts, th.Muted.Render(what)+figure(th, running, "running", th.Busy)+th.Muted.Render(", ")+figure(th, failed, "failed in 24h", th.Bad))
 	}
-	if drifted > 0 {
-		add(drifted, "drifted", th.Warn)
-	}
-	if n := len(p.Env.Jobs.Running()); n > 0 {
-		add(n, plural(n, "operation", "operations")+" under way", th.Busy)
-	}
-	if p.unread > 0 {
-		parts = append(parts, th.Muted.Render(render.Number(int64(p.unread))+" still to read"))
-	}
-	if n := p.grid.Marks(); n > 0 {
-		parts = append(parts, th.Marked.Render(render.Number(int64(n))+" marked"))
-	}
+	add(drifted, "drifted", th.Warn)
+	n := len(p.Env.Jobs.Running())
+	add(n, plural(n, "operation", "operations")+" under way", th.Busy)
+	add(p.unread, "still to read", th.Muted)
 	line := " " + strings.Join(parts, th.Muted.Render(" "+th.Glyphs.Dot+" "))
 	if p.listErr != nil {
 		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.listErr.Error(), 0)) + "  " + line
 	}
 	return line
+}
+
+// figure is a number that stands out unless it is 0.
+func figure(th *theme.Screen, n int, text string, style lipgloss.Style) string {
+	if n == 0 {
+		style = th.Muted
+	}
+	return style.Render(render.Number(int64(n)) + " " + text)
 }
 
 func plural(n int, one, many string) string {
@@ -165,10 +168,14 @@ func (p *Page) facts2(r *row) string {
 	if !r.p.Read.IsZero() {
 		parts = append(parts, "state read "+render.Age(r.p.Read, p.Env.Now()))
 	}
-	if d := r.drift(); !d.Known() {
+	switch d := r.drift(); {
+	case d.Open() || r.p.State == nil:
+	case !d.Known():
 		parts = append(parts, "never refreshed: drift is not known")
-	} else if !d.Open() {
-		parts = append(parts, "drift looked for "+render.Age(d.At, p.Env.Now()))
+	case d.Settled:
+		parts = append(parts, "drift found "+render.Age(d.At, p.Env.Now())+", put right since")
+	default:
+		parts = append(parts, "no drift "+render.Age(d.At, p.Env.Now()))
 	}
 	return th.Muted.Render(strings.Join(parts, " "+th.Glyphs.Dot+" "))
 }

@@ -95,7 +95,7 @@ func (p *Page) nextUnread(now time.Time) int {
 		return -1
 	}
 	due := func(r *row) bool { return r.unread && !r.reading && !now.Before(r.retry) }
-	for _, i := range p.grid.Visible() {
+	for _, i := range p.inSight() {
 		if due(p.rows[i]) {
 			return i
 		}
@@ -106,6 +106,19 @@ func (p *Page) nextUnread(now time.Time) int {
 		}
 	}
 	return -1
+}
+
+// inSight are the rows on the screen; before the first frame of a list, those that
+// will surely be.
+func (p *Page) inSight() []int {
+	if seen := p.grid.Visible(); len(seen) > 0 {
+		return seen
+	}
+	out := make([]int, min(len(p.rows), 8))
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 func (p *Page) readState(r *row) tea.Cmd {
@@ -122,7 +135,7 @@ func (p *Page) readState(r *row) tea.Cmd {
 // is due.
 func (p *Page) nextLive(now time.Time) int {
 	best, late := -1, time.Duration(0)
-	for _, i := range p.grid.Visible() {
+	for _, i := range p.inSight() {
 		r := p.rows[i]
 		if r.polling || !r.pollable() {
 			continue
