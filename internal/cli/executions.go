@@ -15,9 +15,9 @@ import (
 )
 
 func newExecutions(e *env) *cobra.Command {
-	cmd := group("executions", "list, show, watch, stop and redrive executions",
+	cmd := group("executions", "list, show, watch, stop, redrive and export executions",
 		newExecutionsList(e), newExecutionsShow(e), newExecutionsWatch(e), newExecutionsStop(e),
-		newExecutionsRedrive(e), newExecutionsHistory(e))
+		newExecutionsRedrive(e), newExecutionsHistory(e), newExecutionsExport(e))
 	cmd.Aliases = []string{"execution", "ex"}
 	return cmd
 }

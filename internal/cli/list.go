@@ -251,6 +251,7 @@ func (e *env) show(ctx context.Context, id spec.ID) error {
 	d := showDoc{
 		header: newHeader("Pipeline"), pipelineDoc: e.newPipelineDoc(*x), Outputs: x.State.Outputs,
 		Parameters: map[string]any{}, Tags: map[string]string{}, State: x.State.Resources, Pending: x.State.Pending, History: history,
+		Spec: x.State.Spec,
 	}
 	if x.Pipeline != nil {
 		if d.Parameters, err = e.open().ShownParameters(x.Pipeline); err != nil {

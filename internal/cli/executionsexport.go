@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+// exportDoc is everything that AWS keeps of an execution, and for 90 days only.
+type exportDoc struct {
+	header
+	Pipeline  string              `json:"pipeline,omitempty"`
+	Execution *executions.Details `json:"execution"`
+	MapRuns   []mapRunDoc         `json:"mapRuns,omitempty"`
+	// Children are the executions of the Map Runs that did not succeed.
+	Children []executions.Execution `json:"failedChildren,omitempty"`
+	Events   []executions.Event     `json:"events"`
+}
+
+func newExecutionsExport(e *env) *cobra.Command {
+	var out string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "export " + executionArgs,
+		Short: "write everything that is known of an execution as one JSON document",
+		Long: `Writes an execution with its input and output, all events, its Map Runs and their failed
+children as one JSON document: for a bug report, or to keep it longer than the 90 days
+for which Step Functions does.` + executionHelp,
+		Example: "  pipelinetui executions export acme/fraud @latest --out order-17.json",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := os.Lstat(out); out != "" && !force && !errors.Is(err, fs.ErrNotExist) {
+				return fault.New(fault.Conflict, "%s exists already", out).WithHint("Choose another --out, or add --force to overwrite it.")
+			}
+			ctx, cancel := e.interruptible(cmd.Context())
+			defer cancel()
+			doc, err := e.export(ctx, args)
+			if err != nil {
+				return err
+			}
+			return e.writeExport(doc, out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "file to write; standard output without")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
+	return cmd
+}
+
+func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
+	c, id, arn, err := e.machineAndExecution(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	doc := &exportDoc{header: newHeader("ExecutionExport")}
+	if id.Tenant != "" {
+		doc.Pipeline = id.String()
+	}
+	if doc.Execution, err = c.Describe(ctx, arn); err != nil {
+		return nil, err
+	}
+	if doc.Events, err = c.History(ctx, arn, executions.HistoryOptions{IncludeData: true}); err != nil {
+		return nil, err
+	}
+	runs := mapRunsOf(doc.Events)
+	doc.MapRuns = e.mapRunDocs(ctx, c, runs)
+	for _, run := range runs {
+		failed, err := c.Children(ctx, run, []executions.Status{executions.Failed, executions.TimedOut, executions.Aborted, executions.PendingRedrive}, 0)
+		if err != nil {
+			return nil, err
+		}
+		doc.Children = append(doc.Children, failed...)
+	}
+	return doc, nil
+}
+
+func (e *env) writeExport(doc *exportDoc, out string) error {
+	if out == "" {
+		e.printed = true
+		return e.writeJSON(doc, "  ")
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	// Inputs and outputs are the users' data: the file is for its owner alone.
+	if err := renameio.WriteFile(out, b.Bytes(), 0o600); err != nil {
+		return fault.New(fault.Invalid, "write %s: %v", out, err).Because(err)
+	}
+	e.note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(b.Len())), render.Count(len(doc.Events), "event", "events"))
+	return nil
+}
