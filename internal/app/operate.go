@@ -29,6 +29,13 @@ type Request struct {
 	Message string
 	// ClearPending forgets creations that were cut off (refresh).
 	ClearPending bool
+	// ClearDeadLocks removes locks whose owner is provably gone. Pending
+	// operations are always repaired.
+	ClearDeadLocks bool
+	// Expect holds, by pipeline, the stack.Result.Basis of the preview (or the
+	// stack.State.Basis) that the user agreed to: a pipeline whose stack has
+	// changed since is refused with fault.Conflict.
+	Expect map[spec.ID]string
 }
 
 // Update is one event of one pipeline's operation.
@@ -153,7 +160,8 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
 	}
 	job := stack.Job{
 		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Remove,
-		ClearPendingCreates: req.ClearPending,
+		ClearPendingCreates: req.ClearPending, Expect: req.Expect[p.ID],
+		Recovery: a.recovery(t, p, req.ClearDeadLocks),
 	}
 	if p.Region == "" { // nothing is known of the stack but its name
 		return job, nil

@@ -25,6 +25,38 @@ func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.P
 	}
 }
 
+// askAboutLocks asks whether locks of operations that were killed may go.
+func (e *env) askAboutLocks(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
+	engine, err := e.open().Engine(ctx)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, p := range pipelines {
+		for _, l := range engine.DeadLocks(p.StackName()) {
+			found = true
+			e.noteLock(p.ID, l)
+		}
+	}
+	if !found {
+		return nil
+	}
+	if err := e.yesNo(ctx, "Clear what the killed operation left behind, and repair its stack?", nil); err != nil {
+		return err
+	}
+	o.clearDead = true
+	return nil
+}
+
+// noteLock says who holds a stack and what that means.
+func (e *env) noteLock(id spec.ID, l stack.Lock) {
+	state := "its process may still run: wait for it, or make sure that it is gone"
+	if l.Stale {
+		state = "its process is gone: it was killed, and what it was doing may be half done"
+	}
+	e.note("%s is locked by %s@%s, process %d, since %s: %s", id, render.Line(l.User, 0), render.Line(l.Host, 0), l.PID, render.Age(l.Since, e.now()), state)
+}
+
 func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
 	preview := *o
 	preview.operation = stack.OperationPreview
@@ -42,6 +74,10 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 	}
 	if err := preview.verdict(results); err != nil {
 		return err
+	}
+	o.expects = map[spec.ID]string{}
+	for _, r := range results {
+		o.expects[r.ID] = r.Result.Basis
 	}
 	show := func(details bool) {
 		for _, r := range results {

@@ -26,7 +26,10 @@ type deployOptions struct {
 	expect    bool // --expect-no-changes
 	keep      bool // destroy: keep the empty stack and its history
 	clear     bool // refresh: forget creations that were cut off
-	message   string
+	clearDead bool // remove locks whose owner is gone
+	// expects is the state of each pipeline that the user saw and agreed to change.
+	expects map[spec.ID]string
+	message string
 }
 
 func (o *deployOptions) common(cmd *cobra.Command) {
@@ -145,7 +148,11 @@ func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 		return err
 	}
 	e.showTarget(target)
+	o.clearDead = e.yes
 	if changes && !e.yes {
+		if err := e.askAboutLocks(ctx, o, pipelines); err != nil {
+			return err
+		}
 		if err := e.confirm(ctx, o, pipelines); err != nil {
 			return err
 		}
@@ -157,6 +164,7 @@ func (o *deployOptions) request(pipelines []*spec.Pipeline) app.Request {
 	return app.Request{
 		Operation: o.operation, Pipelines: pipelines, Parallel: o.parallel, FailFast: o.failFast,
 		Refresh: o.refresh, Remove: !o.keep, Message: o.message, ClearPending: o.clear,
+		ClearDeadLocks: o.clearDead, Expect: o.expects,
 	}
 }
 

@@ -217,6 +217,11 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 		}
 	}
 	list, err := s.stacks(ctx, a, patterns)
+	if e.yes && (fault.KindOf(err) == fault.NotFound || err == nil && len(list) == 0) {
+		if err := e.clearForgotten(ctx, patterns); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -254,4 +259,26 @@ func (s *selection) stacks(ctx context.Context, a *app.App, patterns []string) (
 		return a.Existing(ctx, patterns, s.labels)
 	}
 	return a.Named(ctx, ids)
+}
+
+// clearForgotten removes the lock of a destroy that was killed when the stack was
+// gone already, but not its lock.
+func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
+	engine, err := e.open().Engine(ctx)
+	if err != nil {
+		return err
+	}
+	for _, pattern := range patterns {
+		id, err := spec.ParseID(pattern)
+		if err != nil {
+			continue // stands for several: nobody has named this one
+		}
+		for _, l := range engine.DeadLocks(id.StackName()) {
+			e.noteLock(id, l)
+			if err := engine.Unlock(ctx, id.StackName()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -127,9 +127,14 @@ func (e *env) doctorText(checks []app.Check) string {
 func newCancel(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cancel PIPELINE",
-		Short: "clear the lock that a killed operation left behind",
+		Short: "clear the lock that a killed operation left behind, and repair its stack",
 		Long: `Shows who holds the lock of a pipeline's stack, and clears it. It does not stop the
-other process: clear a lock only if its owner is gone.`,
+other process: clear a lock only if its owner is gone. Then it finds out what became
+of the resources that were being made, changed or deleted: what is there is taken
+into the stack, what is not is forgotten.
+
+up, destroy and refresh repair a stack by themselves; with --yes they also clear a
+lock whose owner has plainly gone.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := spec.ParseID(args[0])
@@ -155,18 +160,9 @@ func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
 	if err != nil {
 		return err
 	}
-	d := struct {
-		header
-		Pipeline string       `json:"pipeline"`
-		Locks    []stack.Lock `json:"locks"`
-		Cleared  bool         `json:"cleared"`
-	}{newHeader("Cancel"), id.String(), locks, false}
+	d := cancelDoc{header: newHeader("Cancel"), Pipeline: id.String(), Locks: locks, Recovered: []stack.PendingOperation{}}
 	for _, l := range locks {
-		state := "its process may still run"
-		if l.Stale {
-			state = "its process is gone"
-		}
-		e.note("locked by %s@%s, process %d, since %s: %s", render.Line(l.User, 0), render.Line(l.Host, 0), l.PID, render.Age(l.Since, e.now()), state)
+		e.noteLock(id, l)
 	}
 	if len(locks) > 0 {
 		if !e.yes {
@@ -179,12 +175,69 @@ func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
 		}
 		d.Cleared = true
 	}
-	return e.write(d, func() string {
-		if !d.Cleared {
-			return fmt.Sprintf("%s is not locked\n", id)
-		}
-		return fmt.Sprintf("the lock of %s is cleared; run `pipelinetui up %s` to finish what was cut off\n", id, id)
-	})
+	if err := e.repair(ctx, id, &d); err != nil {
+		return err
+	}
+	return e.write(d, func() string { return d.text() })
+}
+
+// cancelDoc is the document of cancel.
+type cancelDoc struct {
+	header
+	Pipeline string       `json:"pipeline"`
+	Locks    []stack.Lock `json:"locks"`
+	Cleared  bool         `json:"cleared"`
+	// Recovered are the operations that were cut off and are settled now.
+	Recovered []stack.PendingOperation `json:"recovered"`
+}
+
+func (d *cancelDoc) text() string {
+	var b strings.Builder
+	if d.Cleared {
+		fmt.Fprintf(&b, "the lock of %s is cleared\n", d.Pipeline)
+	} else {
+		fmt.Fprintf(&b, "%s is not locked\n", d.Pipeline)
+	}
+	for _, op := range d.Recovered {
+		fmt.Fprintf(&b, "settled: %s was cut off while %s\n", render.Line(op.Name, 0), op.Kind)
+	}
+	if d.Cleared || len(d.Recovered) > 0 {
+		fmt.Fprintf(&b, "run `pipelinetui up %s` to finish what was cut off, or destroy it\n", d.Pipeline)
+	}
+	return b.String()
+}
+
+// repair settles a stack's pending operations, if it has any.
+func (e *env) repair(ctx context.Context, id spec.ID, d *cancelDoc) error {
+	x, err := e.open().Find(ctx, id)
+	if errors.Is(err, fault.NotFound) && d.Cleared {
+		return nil // a stack whose creation was cut off
+	}
+	if err != nil {
+		return err
+	}
+	if len(x.State.Pending) == 0 {
+		return nil
+	}
+	p := x.Pipeline
+	if p == nil {
+		p = &spec.Pipeline{ID: id}
+	}
+	e.note("%s was cut off: looking what became of it", render.Count(len(x.State.Pending), "operation", "operations"))
+	op, err := e.open().Operate(ctx, app.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p}})
+	if err != nil {
+		return err
+	}
+	v, err := e.newView("cancel", false)
+	if err != nil {
+		return err
+	}
+	results, err := e.follow(op, v)
+	if err != nil {
+		return err
+	}
+	d.Recovered = append(d.Recovered, results[0].Result.Recovered...)
+	return results[0].Err
 }
 
 // newDocs writes the reference that docs/ holds, from the commands themselves.

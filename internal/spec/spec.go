@@ -63,6 +63,9 @@ type Options struct {
 	SkipFiles bool
 }
 
+// StackTag is the tag that tells which pipeline a resource belongs to.
+const StackTag = "pipelinetui:stack"
+
 // SystemTags returns the tags the tool puts on every resource of the pipeline,
 // apart from the user's own. Values are never empty: Cloud Control refuses that.
 func (p *Pipeline) SystemTags() map[string]string {
@@ -72,7 +75,7 @@ func (p *Pipeline) SystemTags() map[string]string {
 		"pipelinetui:" + "env":              p.envOrDefault(),
 		"pipelinetui:" + "template":         p.Template,
 		"pipelinetui:" + "template-version": p.TemplateVersion,
-		"pipelinetui:" + "stack":            p.StackName(),
+		StackTag:                            p.StackName(),
 		"pipelinetui:" + "managed":          "true",
 	}
 }

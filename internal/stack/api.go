@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -61,6 +62,26 @@ type Job struct {
 	Targets []string
 	// ClearPendingCreates forgets creations that were cut off (Refresh).
 	ClearPendingCreates bool
+	// Expect, if not "", is the State.Basis or Result.Basis that the caller
+	// decided upon: if the stack has changed since, the operation is refused
+	// with fault.Conflict before anything happens.
+	Expect string
+	// Recovery says how to deal with what a killed operation left behind; nil
+	// leaves it alone. Previews and dry runs change nothing and ignore it.
+	Recovery *Recovery
+}
+
+// Recovery says how an operation deals with what a killed one left behind.
+type Recovery struct {
+	// ClearDeadLocks removes the stack's locks if all of them are stale, see
+	// Lock.Stale.
+	ClearDeadLocks bool
+	// Settle is asked about each resource with a pending operation, before
+	// anything else happens. It waits until the resource is no longer on its way
+	// and returns the provider's id of it: what is in the account under that id
+	// is adopted into the state, and what is not there is forgotten. "" forgets a
+	// creation without looking. nil leaves pending operations alone.
+	Settle func(ctx context.Context, op PendingOperation) (id string, err error)
 }
 
 // Operation is what a Run does.
@@ -99,6 +120,11 @@ type Result struct {
 	Outputs map[string]Output `json:"outputs,omitempty"`
 	// Drift lists, after Refresh, what differed from the recorded state.
 	Drift []Drift `json:"drift,omitempty"`
+	// Basis identifies the state that a preview was made from; an operation with
+	// it as Job.Expect is refused if the state is another one by then.
+	Basis string `json:"basis,omitempty"`
+	// Recovered lists what a killed operation had left behind.
+	Recovered []PendingOperation `json:"recovered,omitempty"`
 	// Summary is one line for people: "3 created, 1 updated, 5 unchanged".
 	Summary   string        `json:"summary"`
 	Started   time.Time     `json:"started"`
@@ -159,7 +185,12 @@ type PendingOperation struct {
 	// Kind is "creating", "updating", "deleting", "reading" or "importing".
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`
+	// Inputs are those of the resource, secrets blinded.
+	Inputs map[string]any `json:"-"`
 }
+
+// Creating tells whether a creation was cut off.
+func (p PendingOperation) Creating() bool { return p.Kind == pendingCreate }
 
 // State is what a stack's last checkpoint holds.
 type State struct {
@@ -174,6 +205,8 @@ type State struct {
 	SpecHidden bool `json:"-"`
 	// SecretsProvider is the type: "passphrase", "cloud", "service".
 	SecretsProvider string `json:"secretsProvider,omitempty"`
+	// Basis identifies this state, for Job.Expect.
+	Basis string `json:"-"`
 }
 
 // Update is one entry of a stack's history.
@@ -199,6 +232,7 @@ type Lock struct {
 	PID   int    `json:"pid,omitempty"`
 	// Since is zero if the backend does not say.
 	Since time.Time `json:"since,omitzero"`
-	// Stale is set if the owner ran on this host and its process is gone.
+	// Stale is set if the owner ran on this host and its process is gone, or its
+	// number belongs to a process that is younger than the lock.
 	Stale bool `json:"stale,omitempty"`
 }

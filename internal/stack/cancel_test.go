@@ -168,7 +168,9 @@ func TestKillLeavesALockAndAPendingOperation(t *testing.T) {
 
 	state, err := f.State(t.Context(), testStack)
 	require.NoError(t, err)
-	require.Equal(t, []PendingOperation{{URN: urn(thingType, "slow"), Type: thingType, Name: "slow", Kind: "creating"}}, state.Pending)
+	require.Equal(t, []PendingOperation{{
+		URN: urn(thingType, "slow"), Type: thingType, Name: "slow", Kind: "creating", Inputs: map[string]any{"block": "slow"},
+	}}, state.Pending)
 
 	run, err = f.Up(t.Context(), Job{Stack: testStack, Env: p.env(), Program: stashes("s")})
 	_, events, err = wait(t, run, err)

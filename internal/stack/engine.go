@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -114,6 +115,7 @@ func (e *Engine) prepareBackend() error {
 		return fault.New(fault.Invalid, "make the backend's folder %s: %v", dir, err).
 			WithHint("Set --backend to a folder that can be written.").Because(err)
 	}
+	e.mendSidecars(dir)
 	return nil
 }
 
@@ -142,6 +144,37 @@ func fileBackend(backend string) (string, bool) {
 	return filepath.Clean(rest), true
 }
 
+// withoutSidecars keeps a file backend from writing attributes beside each file
+// ("x.json.attrs"). It replaces a file in one step, but not those: an engine that
+// is killed while it writes one leaves half of it behind, and nobody can read the
+// stack, or list stacks, any more ("EOF").
+func withoutSidecars(backend string) string {
+	if _, ok := fileBackend(backend); !ok {
+		return backend
+	}
+	path, query, _ := strings.Cut(backend, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil || values.Has("metadata") {
+		return backend
+	}
+	values.Set("metadata", "skip")
+	return path + "?" + values.Encode()
+}
+
+// mendSidecars removes half written attributes of a project's stacks, which
+// another tool or an older version may have left behind. They say nothing that is
+// needed.
+func (e *Engine) mendSidecars(root string) {
+	paths, _ := filepath.Glob(filepath.Join(root, ".pulumi", "stacks", e.opts.Project, "*.attrs"))
+	for _, path := range append(paths, filepath.Join(root, ".pulumi", "meta.yaml.attrs")) {
+		raw, err := os.ReadFile(path)
+		if err != nil || json.Valid(raw) {
+			continue
+		}
+		e.log.Warn("removing half written attributes", "path", path, "error", os.Remove(path))
+	}
+}
+
 // isCloud tells whether the backend is Pulumi Cloud or a service like it.
 func (e *Engine) isCloud() bool {
 	return strings.HasPrefix(e.opts.Backend, "https://") || strings.HasPrefix(e.opts.Backend, "http://")
@@ -155,7 +188,7 @@ func (e *Engine) prepareEnv() {
 	_, phrase := env[envPassphrase]
 	_, file := env[envPassphraseFile]
 	e.ownPassphrase = phrase || file
-	env[envBackend] = e.opts.Backend
+	env[envBackend] = withoutSidecars(e.opts.Backend)
 	if env[envHome] == "" {
 		env[envHome] = e.pulumiHome()
 	}

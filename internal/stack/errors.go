@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -91,8 +89,8 @@ func (e *Engine) classifyText(op, stdout, stderr string, code int, err error) er
 	}
 	cause := &cliError{Err: err, Code: code, Stdout: stdout, Stderr: stderr}
 	line := lastError(stderr)
-	if lock, ok := lockedBy(stderr); ok {
-		return lockedFault(op, lock, cause)
+	if locks, ok := lockedBy(stderr); ok {
+		return lockedFault(op, locks, cause)
 	}
 	for _, rule := range textRules {
 		if !rule.re.MatchString(stderr) {
@@ -174,8 +172,8 @@ func (r *Run) classify(err error) error {
 	case r.refused != nil:
 		return fault.Wrap(r.refused, "%s", op)
 	case auto.IsConcurrentUpdateError(err):
-		lock, _ := lockedBy(out.stderr)
-		return lockedFault(op, lock, cause)
+		locks, _ := lockedBy(out.stderr)
+		return lockedFault(op, locks, cause)
 	case auto.IsSelectStack404Error(err):
 		return &fault.Error{Kind: fault.NotFound, Op: op, Msg: "the stack does not exist", Err: cause, Hint: "Run `pipelinetui list` to see what there is."}
 	}
@@ -200,38 +198,31 @@ func (r *Run) classify(err error) error {
 
 var lockLine = regexp.MustCompile(`(?m)^\s*(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)`)
 
-// lockedBy reads the owner of a lock from the text of a lock conflict.
-func lockedBy(stderr string) (Lock, bool) {
-	if m := lockLine.FindStringSubmatch(stderr); m != nil {
+// lockedBy reads the owners of the locks from the text of a lock conflict. The
+// list may be empty although the stack is locked.
+func lockedBy(stderr string) ([]Lock, bool) {
+	var locks []Lock
+	for _, m := range lockLine.FindAllStringSubmatch(stderr, -1) {
 		pid, _ := strconv.Atoi(m[4])
 		since, _ := time.Parse(time.RFC3339, m[5])
 		l := Lock{Where: m[1], User: m[2], Host: m[3], PID: pid, Since: since}
 		l.Stale = isStale(l)
-		return l, true
+		locks = append(locks, l)
 	}
-	locked := strings.Contains(stderr, "the stack is currently locked by") ||
+	return locks, len(locks) > 0 || strings.Contains(stderr, "the stack is currently locked by") ||
 		strings.Contains(stderr, "[409] Conflict: Another update is currently in progress")
-	return Lock{}, locked
 }
 
-// isStale tells whether a lock's owner ran on this host and is gone.
-func isStale(l Lock) bool {
-	host, err := os.Hostname()
-	if err != nil || l.PID <= 0 || l.Host != host {
-		return false
-	}
-	return errors.Is(syscall.Kill(l.PID, 0), syscall.ESRCH)
-}
-
-func lockedFault(op string, l Lock, cause error) error {
+func lockedFault(op string, locks []Lock, cause error) error {
 	msg := "another operation holds the stack"
 	hint := "Wait for it to end, or run `pipelinetui cancel` on this stack if you are sure that nothing runs any more."
-	if l.User != "" {
+	if len(locks) > 0 {
+		l := locks[0]
 		msg = fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, l.Since.UTC().Format(time.RFC3339))
 	}
-	if l.Stale {
+	if allStale(locks) {
 		msg += "; that process is gone"
-		hint = "Run `pipelinetui cancel` on this stack to clear the lock: its owner does not run any more."
+		hint = "Run `pipelinetui cancel` for this pipeline: it clears the lock and repairs what was cut off. (Or add --yes: it does both by itself.)"
 	}
 	return &fault.Error{Kind: fault.Locked, Op: op, Msg: msg, Hint: hint, Err: cause}
 }

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // Locks tells who holds a stack; none if it is free.
@@ -56,8 +61,8 @@ func (e *Engine) probeLock(ctx context.Context, stack string) ([]Lock, error) {
 	case err == nil, strings.Contains(stderr, "already exists"):
 		return nil, nil
 	}
-	if lock, ok := lockedBy(stderr); ok {
-		return []Lock{lock}, nil
+	if locks, ok := lockedBy(stderr); ok {
+		return locks, nil
 	}
 	return nil, e.classifyText("look for locks of "+stack, "", stderr, code, err)
 }
@@ -108,10 +113,12 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 	if err := checkName(stack); err != nil {
 		return err
 	}
-	p := e.place(stack, nil)
-	if e.exists(p) == absent {
-		return notFound(stack)
+	if locks, known := e.fileLocks(stack); known {
+		// One by one, so that a lock which somebody takes meanwhile stays. A lock
+		// may be older than its stack: that of an init that was killed.
+		return removeLocks(locks)
 	}
+	p := e.place(stack, nil)
 	if err := e.prepare(p); err != nil {
 		return err
 	}
@@ -121,4 +128,92 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 		return e.classifyText("unlock "+stack, "", stderr, code, err)
 	}
 	return nil
+}
+
+// DeadLocks are a stack's locks if it is plain that no owner of one runs any
+// more. It starts no process, so it knows only those of a file backend.
+func (e *Engine) DeadLocks(stack string) []Lock {
+	locks, known := e.fileLocks(stack)
+	if !known || !allStale(locks) {
+		return nil
+	}
+	return locks
+}
+
+func removeLocks(locks []Lock) error {
+	for _, l := range locks {
+		if err := os.Remove(l.Where); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault.New(fault.Denied, "remove the lock %s: %v", l.Where, err).
+				WithHint("Check that you may write to the folder of the state backend.").Because(err)
+		}
+	}
+	return nil
+}
+
+// allStale tells whether the owners of all locks are gone.
+func allStale(locks []Lock) bool {
+	return len(locks) > 0 && !slices.ContainsFunc(locks, func(l Lock) bool { return !l.Stale })
+}
+
+// isStale tells whether a lock's owner ran on this host and is gone.
+func isStale(l Lock) bool {
+	host, err := os.Hostname()
+	if err != nil || l.PID <= 0 || l.Host != host {
+		return false
+	}
+	if errors.Is(syscall.Kill(l.PID, 0), syscall.ESRCH) {
+		return true
+	}
+	p, known := lookAt(l.PID)
+	if !known {
+		return false
+	}
+	// A process that is younger than the lock has only inherited the number.
+	// Both clocks are read to the second, so leave some room.
+	return p.zombie || !l.Since.IsZero() && p.started.After(l.Since.Add(5*time.Second))
+}
+
+// seen is what the system tells of a process.
+type seen struct {
+	zombie  bool // it has ended, and nobody has taken note
+	started time.Time
+}
+
+// lookAt reads /proc, where there is one.
+func lookAt(pid int) (seen, bool) {
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return seen{}, false
+	}
+	// "pid (name) state ppid ...": the name may hold blanks and parentheses.
+	_, rest, ok := cutLast(string(raw), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 20 {
+		return seen{}, false
+	}
+	const ticksPerSecond = 100 // USER_HZ, the same on all architectures that Go has
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	boot, booted := bootTime()
+	if err != nil || !booted {
+		return seen{}, false
+	}
+	return seen{zombie: fields[0] == "Z" || fields[0] == "X", started: boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond)}, true
+}
+
+func bootTime() (time.Time, bool) {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, false
+	}
+	_, rest, ok := strings.Cut(string(raw), "\nbtime ")
+	line, _, _ := strings.Cut(rest, "\n")
+	sec, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return time.Unix(sec, 0), ok && err == nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }

@@ -100,19 +100,22 @@ func TestSubcommand(t *testing.T) {
 
 func TestLockText(t *testing.T) {
 	t.Parallel()
-	lock, ok := lockedBy(`error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with ` + "`pulumi cancel`" + `.
+	locks, ok := lockedBy(`error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with ` + "`pulumi cancel`" + `.
   s3://bucket/.pulumi/locks/organization/pipelinetui/acme.iris.dev/1c6.json: created by ann lee@build-7.example.com (pid 4711) at 2026-05-04T10:11:12+02:00
+  s3://bucket/.pulumi/locks/organization/pipelinetui/acme.iris.dev/2d7.json: created by bo@other (pid 12) at 2026-05-04T10:11:12+02:00
 `)
 	require.True(t, ok)
+	require.Len(t, locks, 2)
+	lock := locks[0]
 	require.Equal(t, "ann lee", lock.User)
 	require.Equal(t, "build-7.example.com", lock.Host)
 	require.Equal(t, 4711, lock.PID)
 	require.True(t, lock.Since.Equal(time.Date(2026, 5, 4, 8, 11, 12, 0, time.UTC)))
 	require.False(t, lock.Stale, "nothing is known of processes on other hosts")
 
-	lock, ok = lockedBy("error: [409] Conflict: Another update is currently in progress.")
+	locks, ok = lockedBy("error: [409] Conflict: Another update is currently in progress.")
 	require.True(t, ok)
-	require.Equal(t, Lock{}, lock)
+	require.Empty(t, locks)
 	_, ok = lockedBy("error: no stack named 'x' found")
 	require.False(t, ok)
 }

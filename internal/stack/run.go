@@ -296,6 +296,9 @@ func (r *Run) execute(ctx context.Context) {
 // attempt runs the operation; where the files on this machine turn out to be
 // out of date with the backend, it mends them and runs it again.
 func (r *Run) attempt() error {
+	if err := r.unlockDead(); err != nil {
+		return err
+	}
 	create := r.op == OperationUp
 	created, err := r.engine.ensure(r.setup, r.place, create)
 	if r.op == OperationPreview && errors.Is(err, fault.NotFound) {
@@ -305,6 +308,9 @@ func (r *Run) attempt() error {
 	}
 	r.result.Created = created
 	if err != nil {
+		return err
+	}
+	if err := r.settle(); err != nil {
 		return err
 	}
 	if err := r.engine.setConfig(r.setup, r.place, r.job.Config); err != nil {
@@ -336,6 +342,16 @@ func (r *Run) mend(err error) (bool, error) {
 		return true, r.operate()
 	case auto.IsSelectStack404Error(err) && r.op == OperationPreview:
 		return true, r.previewAbsent()
+	case auto.IsConcurrentUpdateError(err) && r.recovers() && r.job.Recovery.ClearDeadLocks:
+		locks, _ := lockedBy(stderr)
+		if !allStale(locks) {
+			return false, nil
+		}
+		if err := r.engine.Unlock(context.WithoutCancel(r.setup), r.job.Stack); err != nil {
+			return true, err
+		}
+		r.tellCleared(locks)
+		return true, r.operate()
 	case textRules[0].re.MatchString(stderr):
 		// Perhaps the stack was made anew elsewhere, and the key here is an old one.
 		before, beforeErr := r.engine.settings(r.place)

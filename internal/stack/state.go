@@ -91,7 +91,7 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 }
 
 func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
-	s := &State{Stack: stack, Updated: dep.Manifest.Time.UTC(), Outputs: map[string]Output{}, Resources: []Resource{}}
+	s := &State{Stack: stack, Basis: basisOf(dep), Updated: dep.Manifest.Time.UTC(), Outputs: map[string]Output{}, Resources: []Resource{}}
 	if dep.SecretsProviders != nil {
 		s.SecretsProvider = dep.SecretsProviders.Type
 	}
@@ -104,12 +104,7 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
 	}
-	for _, op := range dep.PendingOperations {
-		s.Pending = append(s.Pending, PendingOperation{
-			URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name(),
-			Kind: string(op.Type), ID: string(op.Resource.ID),
-		})
-	}
+	s.Pending = pendingOf(dep)
 	return s
 }
 

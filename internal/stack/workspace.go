@@ -44,9 +44,10 @@ func (p place) scratch() place {
 	if env == nil {
 		env = map[string]string{}
 	}
-	env[envBackend] = "file://" + filepath.ToSlash(filepath.Join(dir, "state"))
+	backend := "file://" + filepath.ToSlash(filepath.Join(dir, "state"))
+	env[envBackend] = withoutSidecars(backend)
 	env[envPassphrase] = "preview" // protects nothing: the state is thrown away
-	return place{stack: p.stack, dir: dir, backend: env[envBackend], env: env}
+	return place{stack: p.stack, dir: dir, backend: backend, env: env}
 }
 
 func (p place) settingsFile() string { return filepath.Join(p.dir, "Pulumi."+p.stack+".yaml") }

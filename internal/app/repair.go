@@ -1,0 +1,191 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// recovery says how operations on a pipeline deal with what a killed one left
+// behind. See docs/decisions/0005-what-a-crash-leaves-behind.md.
+func (a *App) recovery(t *Target, p *spec.Pipeline, clearDeadLocks bool) *stack.Recovery {
+	return &stack.Recovery{
+		ClearDeadLocks: clearDeadLocks,
+		Settle: func(ctx context.Context, op stack.PendingOperation) (string, error) {
+			s, err := a.settler(ctx, t, p)
+			if err != nil {
+				return "", err
+			}
+			return s.settle(ctx, op)
+		},
+	}
+}
+
+// settler finds out what became of the resources of a cut off operation.
+type settler struct {
+	pipeline *spec.Pipeline
+	env      program.Env
+	cfg      aws.Config
+	poll     time.Duration
+}
+
+func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settler, error) {
+	where := *p
+	if where.Region == "" { // the stack holds no spec
+		where.Region = t.Region
+	}
+	cfg, err := awscfg.Load(ctx, t.loadFor(where.Region, where.AssumeRole))
+	if err != nil {
+		return nil, err
+	}
+	poll := 10 * time.Second
+	if t.attached {
+		poll = 200 * time.Millisecond
+	}
+	return &settler{pipeline: p, env: t.programEnv(&where), cfg: cfg, poll: poll}, nil
+}
+
+// settle returns the provider's id of the resource, "" if nothing is lost by
+// forgetting it, after it has come to rest.
+func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string, error) {
+	id := op.ID
+	if op.Creating() {
+		switch op.Type {
+		case "aws:sqs/queue:Queue":
+			return s.queue(ctx, op)
+		case "aws:kms/key:Key":
+			return s.key(ctx)
+		}
+		id, _ = program.Identity(op.Type, op.Inputs, s.env)
+	}
+	if op.Type == "aws:sagemaker/endpoint:Endpoint" && id != "" {
+		return s.endpoint(ctx, id, op.Creating())
+	}
+	return id, nil
+}
+
+// endpoint waits until an endpoint is not on its way any more: SageMaker refuses
+// to change or delete it until then. One that failed while it was made is
+// deleted: it can serve nothing, and would be in the way.
+func (s *settler) endpoint(ctx context.Context, name string, creating bool) (string, error) {
+	client := sagemaker.NewFromConfig(s.cfg)
+	for {
+		out, err := client.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
+		if isAPI(err, "ValidationException") { // "Could not find endpoint"
+			return name, nil
+		}
+		if err != nil {
+			return "", awscfg.Classify(err)
+		}
+		switch out.EndpointStatus {
+		case smtypes.EndpointStatusCreating, smtypes.EndpointStatusUpdating, smtypes.EndpointStatusSystemUpdating,
+			smtypes.EndpointStatusRollingBack, smtypes.EndpointStatusDeleting:
+		case smtypes.EndpointStatusFailed:
+			if !creating {
+				return name, nil
+			}
+			if _, err := client.DeleteEndpoint(ctx, &sagemaker.DeleteEndpointInput{EndpointName: &name}); err != nil {
+				return "", awscfg.Classify(err)
+			}
+		default:
+			return name, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", &fault.Error{Kind: fault.Canceled, Msg: "cancelled while the endpoint " + name + " is " + string(out.EndpointStatus), Err: ctx.Err()}
+		case <-time.After(s.poll):
+		}
+	}
+}
+
+func (s *settler) queue(ctx context.Context, op stack.PendingOperation) (string, error) {
+	name, _ := op.Inputs["name"].(string)
+	if name == "" {
+		return "", nil
+	}
+	out, err := sqs.NewFromConfig(s.cfg).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	if isAPI(err, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist") {
+		return "", nil
+	}
+	if err != nil {
+		return "", awscfg.Classify(err)
+	}
+	return aws.ToString(out.QueueUrl), nil
+}
+
+// key looks for the pipeline's key by its tags: a key has no name, and its alias
+// comes after it.
+func (s *settler) key(ctx context.Context) (string, error) {
+	want := map[string]string{spec.StackTag: s.pipeline.StackName()}
+	client := kms.NewFromConfig(s.cfg)
+	pages := kms.NewListKeysPaginator(client, &kms.ListKeysInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", awscfg.Classify(err)
+		}
+		for _, k := range page.Keys {
+			found, err := keyWith(ctx, client, aws.ToString(k.KeyId), want)
+			if err != nil {
+				return "", err
+			}
+			if found {
+				return aws.ToString(k.KeyId), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// keyWith tells whether a key that is not being deleted has the tags. Keys that
+// others have closed to us are none of ours.
+func keyWith(ctx context.Context, client *kms.Client, id string, want map[string]string) (bool, error) {
+	tags, err := client.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &id})
+	if isAPI(err, "AccessDeniedException", "NotFoundException") {
+		return false, nil
+	}
+	if err != nil {
+		return false, awscfg.Classify(err)
+	}
+	have := map[string]string{}
+	for _, t := range tags.Tags {
+		have[aws.ToString(t.TagKey)] = aws.ToString(t.TagValue)
+	}
+	for k, v := range want {
+		if have[k] != v {
+			return false, nil
+		}
+	}
+	key, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
+	if err != nil {
+		return false, awscfg.Classify(err)
+	}
+	return key.KeyMetadata.DeletionDate == nil, nil
+}
+
+// isAPI tells whether AWS answered with one of the codes.
+func isAPI(err error, codes ...string) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	for _, c := range codes {
+		if api.ErrorCode() == c {
+			return true
+		}
+	}
+	return false
+}

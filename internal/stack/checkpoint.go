@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// noBasis is the Basis of a stack that does not exist or was never updated.
+const noBasis = "none"
+
+// pendingCreate is the engine's word for a creation that was cut off.
+const pendingCreate = "creating"
+
+// snapshot reads a stack's last checkpoint, secrets encrypted: the file of a file
+// backend, else by one process.
+func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, error) {
+	if root, ok := fileBackend(p.backend); ok {
+		raw, err := os.ReadFile(filepath.Join(root, ".pulumi", "stacks", e.opts.Project, p.stack+".json"))
+		if err == nil {
+			if dep, ok := decodeCheckpoint(raw); ok {
+				return dep, nil
+			}
+		}
+	}
+	return e.export(ctx, p, false)
+}
+
+// basisOf identifies a state by what it holds, whoever wrote it, when and in what
+// order: an update that changed nothing leaves it as it is, unless there are secrets
+// in it: those are encrypted anew each time, and count as changed.
+func basisOf(dep *apitype.DeploymentV3) string {
+	if dep == nil || len(dep.Resources)+len(dep.PendingOperations) == 0 {
+		return noBasis
+	}
+	lines := make([]string, 0, len(dep.Resources)+len(dep.PendingOperations))
+	line := func(what string, r *apitype.ResourceV3) {
+		raw, _ := json.Marshal([]any{what, r.URN, r.ID, r.Delete, r.PendingReplacement, r.Protect, r.Inputs, r.Outputs}) // came from JSON
+		lines = append(lines, string(raw))
+	}
+	for i := range dep.Resources {
+		line("", &dep.Resources[i])
+	}
+	for i := range dep.PendingOperations {
+		line(string(dep.PendingOperations[i].Type), &dep.PendingOperations[i].Resource)
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:16])
+}
+
+func pendingOf(dep *apitype.DeploymentV3) []PendingOperation {
+	var out []PendingOperation
+	for _, op := range dep.PendingOperations {
+		out = append(out, PendingOperation{
+			URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name(),
+			Kind: string(op.Type), ID: string(op.Resource.ID), Inputs: plainMap(op.Resource.Inputs, false),
+		})
+	}
+	return out
+}
+
+// Pending lists a stack's operations whose end was never recorded.
+func (e *Engine) Pending(ctx context.Context, stack string) ([]PendingOperation, error) {
+	s, err := e.State(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	return s.Pending, nil
+}
+
+func changedMeanwhile(stack string) error {
+	return fault.New(fault.Conflict, "the stack %s has changed since its changes were shown", stack).
+		WithHint("Somebody else updated it meanwhile: run the command again and look at the changes anew.")
+}
