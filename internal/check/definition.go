@@ -31,11 +31,23 @@ type machine struct {
 	reached map[*state]bool
 }
 
-// definition checks the template's statemachine.asl.json, once for each choice
-// of its cases.
+// definition checks the template's statemachine.asl.json and those that stand in
+// for it, once for each choice of their cases.
 func (c *checker) definition() {
-	shown := c.path(spec.DefinitionFile)
-	raw, err := fs.ReadFile(c.folder, spec.DefinitionFile)
+	c.definitionIn(spec.DefinitionFile)
+	if c.template == nil {
+		return
+	}
+	for _, d := range c.template.Definitions {
+		if d.Definition != nil {
+			c.definitionIn(d.File)
+		}
+	}
+}
+
+func (c *checker) definitionIn(name string) {
+	shown := c.path(name)
+	raw, err := fs.ReadFile(c.folder, name)
 	if err != nil {
 		if !c.about(shown) {
 			c.add(Finding{Severity: Error, Code: "no-definition", Message: shown + " can't be read: " + err.Error(), Hint: "Write the state machine into this file.", File: shown})

@@ -146,7 +146,7 @@ var mutations = []mutation{
 	{"nothing provides it", "", `blocks: [encryption, storage, deadletter, preprocess,`, `blocks: [encryption, storage, deadletter,`, "not-provided", `name: preprocessFunctionArn`, Error, "Add preprocess"},
 	{"unknown block", "", `storage, deadletter`, `storage, deadleter`, "unknown-block", `deadleter`, Error, "deadletter"},
 	{"repeated block", "", `storage, deadletter`, `storage, storage`, "repeated-block", `storage, preprocess`, Error, "Remove"},
-	{"missing block", "", `preprocess, model, endpoint`, `preprocess, endpoint`, "missing-block", `endpoint, scaling`, Error, "model"},
+	{"missing block", "", `preprocess, model, endpoint`, `preprocess, endpoint`, "missing-block", `endpoint, invoker`, Error, "model"},
 	{"no workflow", "", `, workflow, alarms]`, `]`, "missing-block", `<blocks:`, Error, "workflow"},
 	{"unknown output", "", `{name: dlqUrl,`, `{name: dlqURI,`, "unknown-output", `name: dlqURI`, Warning, "dlqUrl"},
 	{"missing handler", "", `default: handler.handler`, `default: main.handler`, "no-handler", `default: main`, Error, "handler"},

@@ -16,9 +16,17 @@ import (
 // syntax to the definition's own check.
 func (c *checker) loaded(errs []error) {
 	definition := c.path(spec.DefinitionFile)
+	own := []string{definition}
+	if c.template != nil {
+		for _, d := range c.template.Definitions {
+			if d.Definition != nil {
+				own = append(own, c.path(d.File))
+			}
+		}
+	}
 	for _, err := range errs {
 		file, line, column := spec.Place(err)
-		if file == definition {
+		if slices.Contains(own, file) {
 			continue
 		}
 		if file == "" {
@@ -113,6 +121,9 @@ func (c *checker) parameters(used []Block) {
 		}
 	}
 	for _, one := range t.InputFile {
+		conditions(one.When)
+	}
+	for _, one := range t.Definitions {
 		conditions(one.When)
 	}
 	for i, p := range t.Parameters {

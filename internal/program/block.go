@@ -46,6 +46,7 @@ func registry() []block {
 		preprocessBlock(),
 		modelBlock(),
 		endpointBlock(),
+		invokerBlock(),
 		scalingBlock(),
 		workflowBlock(),
 		alarmsBlock(),

@@ -25,8 +25,11 @@ const (
 	maxUnzipped = 250 << 20
 )
 
-// builtinCode is the folder of a template that holds the function it brings.
-const builtinCode = "preprocess"
+// Folders of a template that hold the functions it brings.
+const (
+	preprocessCode = "preprocess"
+	invokerCode    = "invoker"
+)
 
 // codePackage is the code of a function, ready to be uploaded. The engine
 // hashes the names and contents of the files and nothing else, in order of
@@ -56,7 +59,12 @@ func (p *plan) readCode() (*codePackage, error) {
 		return nil, fault.New(fault.Invalid, "pipeline %s has no %s, and template %s brings no code", p.pipe.ID, parameter, p.tmpl.Name).
 			WithHint("Set %s to a folder or a zip file.", parameter)
 	}
-	return codeFromTemplate(p.tmpl.FS, p.tmpl.Name, p.tmpl.Origin)
+	code, err := codeFromTemplate(p.tmpl.FS, preprocessCode, p.tmpl.Origin)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "template %s has no readable code in its folder %s: %v", p.tmpl.Name, preprocessCode, err).
+			Because(err).WithHint("Set %s to a folder or a zip file, or add %s/ to the template.", parameter, preprocessCode)
+	}
+	return code, nil
 }
 
 // skipped tells which files never belong to a function: what an interpreter, a
@@ -137,10 +145,10 @@ func codeFromFolder(parameter, dir string) (*codePackage, error) {
 
 // codeFromTemplate packs the function that a template brings. A built-in
 // template is part of the program file, so its texts go into the state.
-func codeFromTemplate(templates fs.FS, template, origin string) (*codePackage, error) {
-	root, err := fs.Sub(templates, builtinCode)
+func codeFromTemplate(template fs.FS, folder, origin string) (*codePackage, error) {
+	root, err := fs.Sub(template, folder)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "%v", err).Because(err)
+		return nil, err
 	}
 	c := &codePackage{files: map[string]fs.FileMode{}}
 	assets := map[string]any{}
@@ -150,22 +158,21 @@ func codeFromTemplate(templates fs.FS, template, origin string) (*codePackage, e
 			return err
 		}
 		c.files[name] = info.Mode()
-		switch onDisk := filepath.Join(origin, builtinCode, filepath.FromSlash(name)); {
+		switch onDisk := filepath.Join(origin, folder, filepath.FromSlash(name)); {
 		case utf8.Valid(data):
 			assets[name] = pulumi.NewStringAsset(string(data))
 		case filepath.IsAbs(onDisk):
 			assets[name] = pulumi.NewFileAsset(onDisk)
 		default:
-			return fmt.Errorf("%s is not text", path.Join(builtinCode, name))
+			return fmt.Errorf("%s is not text", path.Join(folder, name))
 		}
 		return nil
 	})
-	if err != nil || len(assets) == 0 {
-		if err == nil {
-			err = errors.New("the folder is empty")
-		}
-		return nil, fault.New(fault.Invalid, "template %s has no readable code in its folder %s: %v", template, builtinCode, err).
-			Because(err).WithHint("Set preprocess.code to a folder or a zip file, or add %s/ to the template.", builtinCode)
+	if err == nil && len(assets) == 0 {
+		err = errors.New("the folder is empty")
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.archive = pulumi.NewAssetArchive(assets)
 	return c, nil

@@ -11,13 +11,14 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// role is one of the three service roles of a pipeline: each service gets its
-// own, so that no service can use the rights of another.
+// role is one of the service roles of a pipeline: each service gets its own, and
+// each function, so that none can use the rights of another.
 type role string
 
 const (
 	statesRole    role = "states"
 	lambdaRole    role = "lambda"
+	invokerRole   role = "invoker"
 	sagemakerRole role = "sagemaker"
 )
 
@@ -95,6 +96,14 @@ func (s statement) when(operator, key string, values ...string) statement {
 	return s
 }
 
+// service is who assumes the role.
+func (r role) service() string {
+	if r == invokerRole {
+		r = lambdaRole
+	}
+	return string(r) + ".amazonaws.com"
+}
+
 // document marshals a policy. Nothing in it can fail to marshal; an error would
 // be one of this package, so it is returned, never dropped.
 func document(statements []statement) (string, error) {
@@ -133,7 +142,7 @@ func withKey(statements []statement, arn string) []statement {
 func (p *plan) trust(r role) []statement {
 	s := statement{
 		Sid: "Trust", Effect: "Allow",
-		Principal: &principal{Service: string(r) + ".amazonaws.com"},
+		Principal: &principal{Service: r.service()},
 		Action:    oneOrMany{"sts:AssumeRole"},
 	}
 	switch r {

@@ -36,8 +36,11 @@ type integration struct {
 // sagemaker:invokeEndpoint.sync.)
 func integrations() map[string]integration {
 	function := integration{needs: []string{"preprocess"}, grant: func(p *plan) []statement {
-		return []statement{allow("InvokeFunctions", oneOrMany{"lambda:InvokeFunction"},
-			oneOrMany{p.names.FunctionARN, p.names.FunctionARN + ":*"})}
+		functions := oneOrMany{p.names.FunctionARN, p.names.FunctionARN + ":*"}
+		if p.invokes() {
+			functions = append(functions, p.names.InvokerARN, p.names.InvokerARN+":*")
+		}
+		return []statement{allow("InvokeFunctions", oneOrMany{"lambda:InvokeFunction"}, functions)}
 	}}
 	return map[string]integration{
 		"lambda:invoke":                  function,

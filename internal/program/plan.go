@@ -32,10 +32,12 @@ type plan struct {
 	// grants are the statements of each service role's policy.
 	grants map[role][]statement
 	// expected are the values that definitions may use, as they will be.
-	expected   map[string]any
-	code       *codePackage
-	model      *modelData
-	definition *definition
+	expected map[string]any
+	code     *codePackage
+	// invokerCode is the code of the invoker function.
+	invokerCode *codePackage
+	model       *modelData
+	definition  *definition
 }
 
 // build is one run of a plan in the engine: what the blocks so far have made,
@@ -55,6 +57,7 @@ type build struct {
 	bucketReady    []pulumi.Resource // encryption and ownership: before any object
 	dlq            *sqs.Queue
 	function       *lambda.Alias
+	invoker        *lambda.Alias
 	sagemakerModel *sagemaker.Model
 	endpoint       *sagemaker.Endpoint
 	machine        *nsfn.StateMachine

@@ -35,7 +35,7 @@ func preprocessBlock() block {
 			Reads: []string{
 				"preprocess.code", "preprocess.runtime", "preprocess.handler", "preprocess.memoryMb", "preprocess.timeoutSec",
 				"preprocess.arch", "preprocess.reservedConcurrency", "preprocess.environment", "tracing", "deadLetter",
-				"kmsMode", "logRetentionDays", "preprocess.subnets", "preprocess.securityGroups",
+				"kmsMode", "logRetentionDays", "preprocess.subnets", "preprocess.securityGroups", "invoker",
 			},
 			Provides: []string{"preprocessFunctionArn", "preprocessTaskTimeoutSec"},
 			Exports:  []string{"preprocessFunctionArn"},
@@ -48,7 +48,13 @@ func preprocessBlock() block {
 func planPreprocess(p *plan) fault.List {
 	p.provide("preprocessFunctionArn", p.names.FunctionAliasARN)
 	p.provide("preprocessTaskTimeoutSec", p.numberOr("preprocess.timeoutSec", defaultTimeout)+taskMargin)
-	p.grant(lambdaRole, p.functionGrants()...)
+	p.grant(lambdaRole, p.functionGrants(p.names.FunctionLogsARN)...)
+	if len(p.list("preprocess.subnets")) > 0 {
+		p.grant(lambdaRole, allow("VpcNetworkInterfaces", oneOrMany{
+			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+			"ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+		}, anything))
+	}
 
 	code, err := p.readCode()
 	if err != nil {
@@ -61,11 +67,11 @@ func planPreprocess(p *plan) fault.List {
 	return nil
 }
 
-// functionGrants are the rights of the function: its own logs, its inputs, a
+// functionGrants are the rights of every function: its own logs, the inputs, a
 // place for scratch, and what is switched on.
-func (p *plan) functionGrants() []statement {
+func (p *plan) functionGrants(logs string) []statement {
 	grants := []statement{
-		allow("Logs", oneOrMany{"logs:CreateLogStream", "logs:PutLogEvents"}, oneOrMany{p.names.FunctionLogsARN + ":*"}),
+		allow("Logs", oneOrMany{"logs:CreateLogStream", "logs:PutLogEvents"}, oneOrMany{logs + ":*"}),
 		allow("ReadInputs", oneOrMany{"s3:GetObject"}, oneOrMany{p.names.BucketARN + "/" + inputPrefix + "*"}),
 		allow("Staging", oneOrMany{"s3:PutObject", "s3:GetObject"}, oneOrMany{p.names.BucketARN + "/" + stagingPrefix + "*"}),
 	}
@@ -77,12 +83,6 @@ func (p *plan) functionGrants() []statement {
 	}
 	if p.ownKey() {
 		grants = append(grants, keyStatement())
-	}
-	if len(p.list("preprocess.subnets")) > 0 {
-		grants = append(grants, allow("VpcNetworkInterfaces", oneOrMany{
-			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
-			"ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
-		}, anything))
 	}
 	return grants
 }
@@ -100,22 +100,12 @@ func addPreprocess(b *build) error {
 	}
 	args := b.functionArgs()
 	args.Role = role.Arn
-	args.LoggingConfig = &lambda.FunctionLoggingConfigArgs{
-		LogFormat:           pulumi.String("JSON"),
-		LogGroup:            logs.Name,
-		ApplicationLogLevel: pulumi.String("INFO"),
-		SystemLogLevel:      pulumi.String("WARN"),
-	}
+	args.LoggingConfig = loggingTo(logs)
 	function, err := lambda.NewFunction(b.ctx, "pre", args, pulumi.DependsOn([]pulumi.Resource{logs, policy}))
 	if err != nil {
 		return err
 	}
-	live, err := lambda.NewAlias(b.ctx, "pre-live", &lambda.AliasArgs{
-		Name:            pulumi.String(spec.LiveAlias),
-		Description:     pulumi.String("what the pipeline runs"),
-		FunctionName:    function.Name,
-		FunctionVersion: function.Version,
-	})
+	live, err := b.addLive("pre-live", function)
 	if err != nil {
 		return err
 	}
@@ -125,12 +115,37 @@ func addPreprocess(b *build) error {
 	return nil
 }
 
+// addLive points the alias "live" at the function's version.
+func (b *build) addLive(name string, function *lambda.Function) (*lambda.Alias, error) {
+	return lambda.NewAlias(b.ctx, name, &lambda.AliasArgs{
+		Name:            pulumi.String(spec.LiveAlias),
+		Description:     pulumi.String("what the pipeline runs"),
+		FunctionName:    function.Name,
+		FunctionVersion: function.Version,
+	})
+}
+
+// loggingTo makes a function log as JSON into a group.
+func loggingTo(group *cloudwatch.LogGroup) *lambda.FunctionLoggingConfigArgs {
+	return &lambda.FunctionLoggingConfigArgs{
+		LogFormat:           pulumi.String("JSON"),
+		LogGroup:            group.Name,
+		ApplicationLogLevel: pulumi.String("INFO"),
+		SystemLogLevel:      pulumi.String("WARN"),
+	}
+}
+
+// tracingOf is the tracing of every function.
+func (b *build) tracingOf() *lambda.FunctionTracingConfigArgs {
+	mode := "PassThrough"
+	if b.tracing() {
+		mode = "Active"
+	}
+	return &lambda.FunctionTracingConfigArgs{Mode: pulumi.String(mode)}
+}
+
 // functionArgs are the arguments of the function, but for role and logs.
 func (b *build) functionArgs() *lambda.FunctionArgs {
-	tracing := "PassThrough"
-	if b.tracing() {
-		tracing = "Active"
-	}
 	args := &lambda.FunctionArgs{
 		Name:          pulumi.String(b.names.Function),
 		Description:   pulumi.String("pipelinetui: preprocess of " + b.pipe.ID.String()),
@@ -141,7 +156,7 @@ func (b *build) functionArgs() *lambda.FunctionArgs {
 		Timeout:       pulumi.Int(b.numberOr("preprocess.timeoutSec", defaultTimeout)),
 		Code:          b.code.archive,
 		Publish:       pulumi.Bool(true),
-		TracingConfig: &lambda.FunctionTracingConfigArgs{Mode: pulumi.String(tracing)},
+		TracingConfig: b.tracingOf(),
 		Environment:   &lambda.FunctionEnvironmentArgs{Variables: b.functionEnvironment()},
 		Tags:          b.tags(),
 	}
@@ -174,6 +189,9 @@ func (b *build) functionEnvironment() pulumi.StringMapInput {
 	}
 	variables["PIPELINETUI_BUCKET"] = b.bucket.Bucket
 	variables["PIPELINETUI_PIPELINE"] = pulumi.String(b.pipe.ID.String())
+	if b.invokes() {
+		variables["PIPELINETUI_INVOKER"] = pulumi.String("lambda")
+	}
 	return variables
 }
 

@@ -320,6 +320,10 @@ func TestExports(t *testing.T) {
 	for _, b := range Blocks() {
 		said = append(said, b.Exports...)
 	}
+	p, tmpl = pipelineOf(t, map[string]any{"invoker": "lambda"})
+	arn := execute(t, p, tmpl, testEnv).exports["invokerFunctionArn"]
+	require.Equal(t, n.InvokerAliasARN, arn)
+	more["invokerFunctionArn"] = arn
 	require.ElementsMatch(t, slices.Collect(maps.Keys(more)), said)
 }
 

@@ -68,6 +68,9 @@ func addWorkflow(b *build) error {
 	if b.function != nil {
 		before = append(before, b.function)
 	}
+	if b.invoker != nil {
+		before = append(before, b.invoker)
+	}
 	args := &nsfn.StateMachineArgs{
 		StateMachineName:     pulumi.String(b.names.StateMachine),
 		StateMachineType:     nsfn.StateMachineTypeStandard,

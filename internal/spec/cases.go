@@ -30,6 +30,12 @@ func chosen(cases []Case, v Values) int {
 // is written on one line, so that line numbers stay those of the file.
 func (t *Template) DefinitionFor(v Values) ([]byte, error) {
 	text := t.Definition
+	for _, d := range t.Definitions {
+		if d.When.holds(v) {
+			text = d.Definition
+			break
+		}
+	}
 	for _, s := range t.Substitutions {
 		if len(s.Cases) == 0 {
 			continue
@@ -46,6 +52,8 @@ func (t *Template) DefinitionFor(v Values) ([]byte, error) {
 
 // Alternative is a definition with one choice of its cases.
 type Alternative struct {
+	// File is the file of the definition.
+	File string
 	// Cases says in words what was chosen, by substitution; empty: the template
 	// has no cases.
 	Cases map[string]string
@@ -54,16 +62,24 @@ type Alternative struct {
 }
 
 // Alternatives returns definitions that together have every case of every
-// substitution in them, for checks that need no values. Without cases that is
-// the definition itself.
+// substitution in them, for checks that need no values, out of each file. Without
+// cases that is the definition itself.
 func (t *Template) Alternatives() []Alternative {
+	out := t.alternatives(DefinitionFile, t.Definition)
+	for _, d := range t.Definitions {
+		out = append(out, t.alternatives(d.File, d.Definition)...)
+	}
+	return out
+}
+
+func (t *Template) alternatives(file string, definition []byte) []Alternative {
 	most := 1
 	for _, s := range t.Substitutions {
 		most = max(most, len(s.Cases))
 	}
 	out := make([]Alternative, most)
 	for i := range out {
-		v := Alternative{Definition: t.Definition}
+		v := Alternative{File: file, Definition: definition}
 		for _, s := range t.Substitutions {
 			if len(s.Cases) == 0 {
 				continue
@@ -133,8 +149,10 @@ func (l *templateLoader) cases() {
 		if len(s.Cases) == 0 {
 			continue
 		}
-		if bytes.Count(putIn(l.t.Definition, s.Name, JSON("0")), []byte("${"+s.Name+"}")) > 0 {
-			l.fail(n.pos, "Write it as the whole of a string: \"${"+s.Name+"}\".", "the definition uses ${%s}, which has cases, as a part of a longer string", s.Name)
+		for _, text := range l.t.definitions() {
+			if bytes.Count(putIn(text, s.Name, JSON("0")), []byte("${"+s.Name+"}")) > 0 {
+				l.fail(n.pos, "Write it as the whole of a string: \"${"+s.Name+"}\".", "the definition uses ${%s}, which has cases, as a part of a longer string", s.Name)
+			}
 		}
 		for _, c := range s.Cases {
 			l.oneCase(n, c, "substitution "+s.Name)
@@ -143,6 +161,13 @@ func (l *templateLoader) cases() {
 					l.fail(n.pos, "Write the value out.", "a case of %s uses ${%s}, which has cases itself", s.Name, other.Name)
 				}
 			}
+		}
+	}
+	for i, d := range l.t.Definitions {
+		n := l.item("definitions", i)
+		l.known(n.pos, sortedKeys(d.When)...)
+		if len(d.When) == 0 {
+			l.fail(n.pos, "Add `when: {parameter: value}`.", "the definition %s has no conditions", d.File)
 		}
 	}
 	at := l.root.pos

@@ -99,6 +99,9 @@ func TestBatchSharesParameters(t *testing.T) {
 	require.NoError(t, err)
 	defaults := map[string]any{"executionTimeoutSec": 86400}
 	for _, r := range realtime.Parameters {
+		if r.Name == "invoker" { // of batch, only Step Functions itself calls the endpoint
+			continue
+		}
 		b, ok := batch.Parameter(r.Name)
 		require.True(t, ok, r.Name)
 		require.Equal(t, r.Type, b.Type, r.Name)
@@ -113,7 +116,7 @@ func TestBatchSharesParameters(t *testing.T) {
 		"inputFormat": "JSONL", "batchSize": 100, "batchBytes": 131072, "maxConcurrency": 50, "scoreConcurrency": 10,
 		"childType": "EXPRESS", "toleratedFailurePercent": 5,
 	}
-	require.Len(t, batch.Parameters, len(realtime.Parameters)+len(own))
+	require.Len(t, batch.Parameters, len(realtime.Parameters)-1+len(own))
 	for name, want := range own {
 		p, ok := batch.Parameter(name)
 		require.True(t, ok, name)
@@ -169,4 +172,41 @@ func TestCasesRefuse(t *testing.T) {
 	})
 	require.Nil(t, cat)
 	require.ErrorContains(t, err, "as a part of a longer string", "not inside quotes either")
+}
+
+// A definition of its own stands in for the template's where its conditions hold.
+func TestDefinitionsByParameter(t *testing.T) {
+	t.Parallel()
+	tmpl, err := builtin(t).Lookup("realtime")
+	require.NoError(t, err)
+	lambda, err := tmpl.DefinitionFor(spec.Values{"invoker": "lambda"})
+	require.NoError(t, err)
+	require.Contains(t, string(lambda), `"InvokeModel"`)
+	sdk, err := tmpl.DefinitionFor(spec.Values{"invoker": "sdk"})
+	require.NoError(t, err)
+	require.Equal(t, string(tmpl.Definition), string(sdk))
+	all := tmpl.Alternatives()
+	require.Len(t, all, 2)
+	require.Equal(t, []string{"statemachine.asl.json", "statemachine-lambda.asl.json"}, []string{all[0].File, all[1].File})
+
+	head := "name: x\ntitle: X\nversion: \"1\"\nblocks: [workflow]\nparameters:\n  - {name: mode, type: enum, enum: [a, b], default: a, help: M.}\n"
+	for name, c := range map[string]struct{ definitions, err string }{
+		"no such file":      {"  - {when: {mode: b}, file: other.asl.json}\n", "other.asl.json can't be read"},
+		"outside":           {"  - {when: {mode: b}, file: ../x.json}\n", "a definition needs a file of its own"},
+		"the same":          {"  - {when: {mode: b}, file: statemachine.asl.json}\n", "a definition needs a file of its own"},
+		"no conditions":     {"  - {file: b.asl.json}\n", "has no conditions"},
+		"unknown parameter": {"  - {when: {mood: b}, file: b.asl.json}\n", "mood"},
+		"unknown name":      {"  - {when: {mode: b}, file: bad.asl.json}\n", "${zzz}, which is not declared"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, errs := spec.ReadTemplate(fstest.MapFS{
+				"template.yaml":         {Data: []byte(head + "definitions:\n" + c.definitions)},
+				"statemachine.asl.json": {Data: []byte(`{"a":"${mode}"}`)},
+				"b.asl.json":            {Data: []byte(`{}`)},
+				"bad.asl.json":          {Data: []byte(`{"a":"${zzz}"}`)},
+			}, "x")
+			require.ErrorContains(t, errs.OrNil(), c.err)
+		})
+	}
 }

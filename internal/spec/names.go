@@ -29,11 +29,14 @@ type Names struct {
 	Endpoint     string
 	StateMachine string
 	Function     string
+	Invoker      string // Lambda function that calls the endpoint
 	StatesRole   string
 	LambdaRole   string
+	InvokerRole  string
 	// SageMakerRole is the longest of all names: 61 of at most 64 characters.
 	SageMakerRole string
 	FunctionLogs  string
+	InvokerLogs   string
 	// StatesLogs begins with /aws/vendedlogs/: AWS covers that by one policy
 	// for the account, any other name adds to a policy of limited size.
 	StatesLogs    string
@@ -50,6 +53,9 @@ type Names struct {
 	StateMachineAliasARN string
 	FunctionARN          string
 	FunctionAliasARN     string
+	InvokerARN           string
+	InvokerAliasARN      string
+	InvokerLogsARN       string
 	StatesRoleARN        string
 	LambdaRoleARN        string
 	SageMakerRoleARN     string
@@ -71,10 +77,13 @@ func (p *Pipeline) Names(account string) Names {
 		Endpoint:      n + "-ep",
 		StateMachine:  n,
 		Function:      n + "-pre",
+		Invoker:       n + "-inv",
 		StatesRole:    n + "-states",
 		LambdaRole:    n + "-lambda",
+		InvokerRole:   n + "-invoker",
 		SageMakerRole: n + "-sagemaker",
 		FunctionLogs:  "/aws/lambda/" + n + "-pre",
+		InvokerLogs:   "/aws/lambda/" + n + "-inv",
 		StatesLogs:    "/aws/vendedlogs/states/" + n,
 		EndpointLogs:  "/aws/sagemaker/Endpoints/" + n + "-ep",
 		DeadLetters:   n + "-dlq",
@@ -101,6 +110,9 @@ func (n *Names) addARNs(region, account string) {
 	n.StateMachineAliasARN = n.StateMachineARN + ":" + LiveAlias
 	n.FunctionARN = arn("lambda", "function:"+n.Function)
 	n.FunctionAliasARN = n.FunctionARN + ":" + LiveAlias
+	n.InvokerARN = arn("lambda", "function:"+n.Invoker)
+	n.InvokerAliasARN = n.InvokerARN + ":" + LiveAlias
+	n.InvokerLogsARN = arn("logs", "log-group:"+n.InvokerLogs)
 	n.StatesRoleARN = role(n.StatesRole)
 	n.LambdaRoleARN = role(n.LambdaRole)
 	n.SageMakerRoleARN = role(n.SageMakerRole)
@@ -152,9 +164,12 @@ func checkNames(p *Pipeline) fault.List {
 		{machineLimit, n.StateMachine},
 		{roleLimit, n.StatesRole},
 		{roleLimit, n.LambdaRole},
+		{roleLimit, n.InvokerRole},
 		{roleLimit, n.SageMakerRole},
 		{functionLimit, n.Function},
+		{functionLimit, n.Invoker},
 		{logsLimit, n.FunctionLogs},
+		{logsLimit, n.InvokerLogs},
 		{logsLimit, n.StatesLogs},
 		{queueLimit, n.DeadLetters},
 		{ruleLimit, n.StatusRule},

@@ -22,6 +22,9 @@ type Template struct {
 	Blocks        []string       `json:"blocks"`
 	Substitutions []Substitution `json:"substitutions,omitempty"`
 	Outputs       []Output       `json:"outputs,omitempty"`
+	// Definitions are definitions that stand in for statemachine.asl.json where
+	// their conditions hold; the first that does counts.
+	Definitions []DefinitionCase `json:"definitions,omitempty"`
 	// Example is an execution input that works with the defaults, as JSON.
 	Example JSON `json:"example,omitempty"`
 	// InputFile are the execution inputs for a file that `run --input-file` has
@@ -53,6 +56,16 @@ type Substitution struct {
 	// Cases are the values that the template itself gives it, by its parameters.
 	// Without cases a block provides it.
 	Cases []Case `json:"cases,omitempty"`
+}
+
+// DefinitionCase is a state machine in a file of its own, for some values of the
+// parameters.
+type DefinitionCase struct {
+	When Conditions `json:"when"`
+	// File is its name in the template's folder.
+	File string `json:"file"`
+	// Definition is what the file holds.
+	Definition []byte `json:"-" decode:"-"`
 }
 
 // Output is a stack output that the template's blocks export.

@@ -41,6 +41,7 @@ func TestRealtimeDefaults(t *testing.T) {
 		{"modelDownloadTimeoutSec", spec.TypeInt, nil},
 		{"containerStartupTimeoutSec", spec.TypeInt, nil},
 		{"dataCapturePercent", spec.TypeInt, 0},
+		{"invoker", spec.TypeEnum, "sdk"},
 		{"initialInstances", spec.TypeInt, 1},
 		{"minInstances", spec.TypeInt, 1},
 		{"maxInstances", spec.TypeInt, 1},
@@ -96,7 +97,7 @@ func TestRealtimeDefinition(t *testing.T) {
 	tmpl, err := builtin(t).Lookup("realtime")
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"accountId", "bucketName", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "partition", "preprocessFunctionArn", "preprocessTaskTimeoutSec",
+		"accountId", "bucketName", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "invokerFunctionArn", "invokerTaskTimeoutSec", "partition", "preprocessFunctionArn", "preprocessTaskTimeoutSec",
 	}, tmpl.UsedSubstitutions())
 	require.NotContains(t, string(tmpl.Definition), "123456789012", "no name of any account is left")
 	var m struct {

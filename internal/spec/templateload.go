@@ -285,12 +285,23 @@ func (l *templateLoader) rules() {
 // definition reads the state machine and checks that each ${name} is known.
 // Whether it is good States Language is for package asl to say.
 func (l *templateLoader) definition() {
-	data, ok := l.read(DefinitionFile)
-	if !ok {
-		return
+	l.t.Definition = l.definitionIn(DefinitionFile)
+	for i := range l.t.Definitions {
+		d := &l.t.Definitions[i]
+		if n := l.item("definitions", i); d.File == "" || d.File != path.Base(d.File) || d.File == DefinitionFile {
+			l.fail(l.at(n, "file"), "Name a file of the template's own folder, such as statemachine-lambda.asl.json.", "a definition needs a file of its own, not %q", d.File)
+			continue
+		}
+		d.Definition = l.definitionIn(d.File)
 	}
-	l.t.Definition = data
-	file := pos{source: l.path(DefinitionFile)}
+}
+
+func (l *templateLoader) definitionIn(name string) []byte {
+	data, ok := l.read(name)
+	if !ok {
+		return nil
+	}
+	file := pos{source: l.path(name)}
 	if !json.Valid(data) {
 		var v any
 		err := json.Unmarshal(data, &v)
@@ -299,13 +310,13 @@ func (l *templateLoader) definition() {
 			file = file.within(data, int(syntax.Offset)-1)
 		}
 		l.fail(file, "Correct the JSON.", "%s", err)
-		return
+		return data
 	}
 	known := l.t.parameterNames()
 	for _, s := range l.t.Substitutions {
 		known = append(known, s.Name)
 	}
-	for _, name := range l.t.UsedSubstitutions() {
+	for _, name := range append(usedIn(data), l.t.usedInCases()...) {
 		if slices.Contains(known, name) {
 			continue
 		}
@@ -316,22 +327,43 @@ func (l *templateLoader) definition() {
 		at := file.within(data, bytes.Index(data, []byte("${"+name+"}")))
 		l.fail(at, hint, "the definition uses ${%s}, which is not declared", name)
 	}
+	return data
 }
 
-// UsedSubstitutions returns the names in ${...} of the definition and of the
-// cases in it, sorted.
-func (t *Template) UsedSubstitutions() []string {
+// definitions are the texts of all definitions.
+func (t *Template) definitions() [][]byte {
+	out := [][]byte{t.Definition}
+	for _, d := range t.Definitions {
+		out = append(out, d.Definition)
+	}
+	return out
+}
+
+// usedIn returns the names in ${...} of texts, sorted.
+func usedIn(texts ...[]byte) []string {
 	names := map[string]bool{}
-	collect := func(text []byte) {
+	for _, text := range texts {
 		for _, m := range substitutionForm.FindAllSubmatch(text, -1) {
 			names[string(m[1])] = true
 		}
 	}
-	collect(t.Definition)
+	return sortedKeys(names)
+}
+
+func (t *Template) usedInCases() []string {
+	var values [][]byte
 	for _, s := range t.Substitutions {
 		for _, c := range s.Cases {
-			collect(c.Value)
+			values = append(values, c.Value)
 		}
 	}
-	return sortedKeys(names)
+	return usedIn(values...)
+}
+
+// UsedSubstitutions returns the names in ${...} of the definitions and of the
+// cases in them, sorted.
+func (t *Template) UsedSubstitutions() []string {
+	names := append(usedIn(t.definitions()...), t.usedInCases()...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
