@@ -156,21 +156,26 @@ func TestRealtimeFailures(t *testing.T) {
 		payload     string
 		reply       any
 		name, cause string
+		calls       int // of the endpoint
 	}{
-		"no body":       {`{"other": 1}`, "{}", "Pipeline.PreprocessContract", "must return a JSON object with a 'body' field"},
-		"too large":     {`{"body": "` + strings.Repeat("x", 210_000) + `"}`, "{}", "Pipeline.PayloadTooLarge", "over 200000 characters"},
-		"model error":   {`{"body": 1}`, wire.Errorf(400, "ValidationError", "Endpoint x not found"), "SageMakerRuntime.ValidationErrorException", "Endpoint x not found (Service: SageMakerRuntime, Status Code: 400, Request ID: "},
-		"broken answer": {`{"body": 1}`, "not json", "States.QueryEvaluationError", "specified for the field 'Assign/prediction' threw an error during evaluation"},
+		"no body":       {`{"other": 1}`, "{}", "Pipeline.PreprocessContract", "must return a JSON object with a 'body' field", 0},
+		"refused input": {`{"body": 1}`, wire.Errorf(424, "ModelError", "Received client error (400) from primary"), "SageMakerRuntime.ModelErrorException", "Received client error (400)", 3},
+		"too large":     {`{"body": "` + strings.Repeat("x", 210_000) + `"}`, "{}", "Pipeline.PayloadTooLarge", "over 200000 characters", 0},
+		"model error":   {`{"body": 1}`, wire.Errorf(400, "ValidationError", "Endpoint x not found"), "SageMakerRuntime.ValidationErrorException", "Endpoint x not found (Service: SageMakerRuntime, Status Code: 400, Request ID: ", 1},
+		"broken answer": {`{"body": 1}`, "not json", "States.QueryEvaluationError", "specified for the field 'Assign/prediction' threw an error during evaluation", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, _ := realtimeWorld(t, func(json.RawMessage) (string, error) { return c.payload, nil }, c.reply)
+			w, ep := realtimeWorld(t, func(json.RawMessage) (string, error) { return c.payload, nil }, c.reply)
 			arn := w.start(w.machine("realtime", realtime(t)), "run", `{}`)
 			got := w.await(arn)
 			require.Equal(t, "FAILED", got["status"])
 			require.Equal(t, c.name, got["error"])
 			require.Contains(t, got["cause"], c.cause)
 			require.Equal(t, "REDRIVABLE", got["redriveStatus"])
+			ep.mu.Lock()
+			defer ep.mu.Unlock()
+			require.Len(t, ep.seen, c.calls)
 		})
 	}
 }
