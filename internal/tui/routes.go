@@ -5,6 +5,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
@@ -19,6 +20,8 @@ func routes(h *ui.Host, request tea.Msg) ui.Page {
 		return deploy.ForJob(h, m.Job)
 	case ui.OpenJobs:
 		return deploy.List(h)
+	case ui.OpenWizard:
+		return wizard.New(h, m)
 	default:
 		return nil
 	}

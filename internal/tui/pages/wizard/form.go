@@ -1,0 +1,737 @@
+package wizard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// Answers are what a user has said of a pipeline, as it was typed. What was not
+// answered has its default.
+type Answers struct {
+	Template string
+	// ID names the pipeline; no Env is spec.DefaultEnv.
+	ID spec.ID
+	// Region is "" for the one of the options.
+	Region string
+	// Values are parameters by name, written the way spec.Parameter.Parse reads them.
+	Values map[string]string
+	Tags   map[string]string
+	// Protect is nil for the default of the env.
+	Protect             *bool
+	AssumeRole          string
+	PermissionsBoundary string
+}
+
+// AnswersOf are the answers that make a pipeline again. dir is what relative paths
+// in them will be relative to.
+func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) {
+	a := Answers{
+		Template: p.Template, ID: p.ID, Region: p.Region, Values: map[string]string{}, Tags: maps.Clone(p.Tags),
+		AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary,
+	}
+	var said struct {
+		Directory  string         `json:"directory"`
+		Protect    *bool          `json:"protect"`
+		Parameters map[string]any `json:"parameters"`
+	}
+	if err := json.Unmarshal(p.Document, &said); err != nil {
+		return a, fault.New(fault.Internal, "the spec of %s can't be read", p.ID).Because(err)
+	}
+	a.Protect = said.Protect
+	for name := range said.Parameters {
+		param, ok := t.Parameter(name)
+		if !ok {
+			continue // of an older template
+		}
+		text := param.Text(p.Parameters[name])
+		if file, local := p.Files[name]; local && said.Directory != dir && !filepath.IsAbs(text) {
+			text = file
+		}
+		a.Values[name] = text
+	}
+	return a, nil
+}
+
+// Names of the fields that are no parameters.
+const (
+	tenantField   = "id.tenant"
+	modelField    = "id.model"
+	envField      = "id.env"
+	regionField   = "id.region"
+	tagsField     = "tags"
+	protectField  = "protect"
+	roleField     = "assumeRole"
+	boundaryField = "permissionsBoundary"
+)
+
+// Steps that every form has.
+const (
+	identityStep = "id"
+	otherStep    = "other"
+	ungrouped    = ""
+)
+
+// Step is one screen of the form.
+type Step struct {
+	Name, Title, Help string
+	Fields            []string
+}
+
+// Field is one question with everything that is to be said about it now.
+type Field struct {
+	Name, Label string
+	Type        spec.Type
+	Help        string
+	// Text is the answer as typed, "" if there is none.
+	Text string
+	// Default is what holds without an answer, as text.
+	Default string
+	// Value is what holds now, as text for people: secrets are hidden.
+	Value    string
+	Unit     string
+	Changing string
+	Costs    string
+	Allowed  string
+	Example  string
+	Choices  []string
+	Secret   bool
+	Required bool
+	// Fixed says why it can't be changed for this pipeline, Greyed why it means
+	// nothing now; "" otherwise.
+	Fixed, Greyed string
+	// Problem is what is wrong with the answer, "" if nothing is.
+	Problem, Hint string
+	Artifact      *spec.Artifact
+}
+
+// Answered tells whether the user has said anything.
+func (f Field) Answered() bool { return f.Text != "" }
+
+// Problem is something wrong, with the field it is best mended in.
+type Problem struct {
+	Field      string
+	Text, Hint string
+}
+
+// Form turns answers into fields, problems, and in the end a pipeline, by the
+// spec's own rules. It reads no files: what became of looking at them is told it
+// by Looked. It is not safe for concurrent use.
+type Form struct {
+	cat  *spec.Catalog
+	opts spec.Options
+	a    Answers
+	tmpl *spec.Template
+	// before is the pipeline that is changed, nil if one is made.
+	before *spec.Pipeline
+	taken  map[spec.ID]bool
+	files  map[string]looked
+	// begun are the answers at the beginning, to see whether anything was said.
+	begun Answers
+
+	values   spec.Values // effective
+	pipeline *spec.Pipeline
+	problems []Problem
+}
+
+// looked is what came of looking at an artifact.
+type looked struct {
+	text string
+	err  error
+}
+
+// NewForm returns a form. before is the pipeline that the answers are to change,
+// nil to make one.
+func NewForm(cat *spec.Catalog, opts spec.Options, a Answers, before *spec.Pipeline) *Form {
+	f := &Form{cat: cat, opts: opts, a: a, before: before, files: map[string]looked{}}
+	f.a.Values, f.a.Tags = maps.Clone(a.Values), maps.Clone(a.Tags)
+	if f.a.Values == nil {
+		f.a.Values = map[string]string{}
+	}
+	if f.a.Tags == nil {
+		f.a.Tags = map[string]string{}
+	}
+	f.opts.SkipFiles = true
+	f.begun = f.copy()
+	f.update()
+	return f
+}
+
+func (f *Form) copy() Answers {
+	a := f.a
+	a.Values, a.Tags = maps.Clone(f.a.Values), maps.Clone(f.a.Tags)
+	return a
+}
+
+// Answers returns a copy of the answers.
+func (f *Form) Answers() Answers { return f.copy() }
+
+// Template is the template in question, nil before one was chosen.
+func (f *Form) Template() *spec.Template { return f.tmpl }
+
+// Changed tells whether anything was answered since the form began.
+func (f *Form) Changed() bool { return !reflect.DeepEqual(f.a, f.begun) }
+
+// Taken tells the form which pipelines there are already.
+func (f *Form) Taken(ids []spec.ID) {
+	f.taken = map[spec.ID]bool{}
+	for _, id := range ids {
+		f.taken[id] = true
+	}
+	f.update()
+}
+
+// Looked tells the form what came of looking at the file that a field names.
+func (f *Form) Looked(field, text string, err error) {
+	f.files[field] = looked{text, err}
+	f.update()
+}
+
+// Choose takes a template. Answers that it knows the parameters of are kept.
+func (f *Form) Choose(template string) {
+	f.a.Template = template
+	f.update()
+}
+
+// Set takes an answer; "" takes it back.
+func (f *Form) Set(field, text string) {
+	switch field {
+	case tenantField:
+		f.a.ID.Tenant = text
+	case modelField:
+		f.a.ID.Model = text
+	case envField:
+		f.a.ID.Env = text
+	case regionField:
+		f.a.Region = text
+	case roleField:
+		f.a.AssumeRole = text
+	case boundaryField:
+		f.a.PermissionsBoundary = text
+	case protectField:
+		f.a.Protect = nil
+		if b := text == "true"; text != "" && b != f.protectDefault() {
+			f.a.Protect = &b
+		}
+	case tagsField:
+		var tags map[string]string
+		if json.Unmarshal([]byte(text), &tags) != nil || tags == nil {
+			tags = map[string]string{}
+		}
+		f.a.Tags = tags
+	default:
+		if text == "" {
+			delete(f.a.Values, field)
+		} else {
+			f.a.Values[field] = text
+		}
+	}
+	f.update()
+}
+
+func (f *Form) protectDefault() bool { return f.a.ID.Env == spec.ProdEnv }
+
+func (f *Form) text(field string) string {
+	switch field {
+	case tenantField:
+		return f.a.ID.Tenant
+	case modelField:
+		return f.a.ID.Model
+	case envField:
+		return f.a.ID.Env
+	case regionField:
+		return f.a.Region
+	case roleField:
+		return f.a.AssumeRole
+	case boundaryField:
+		return f.a.PermissionsBoundary
+	case protectField:
+		if f.a.Protect != nil {
+			return fmt.Sprint(*f.a.Protect)
+		}
+		return ""
+	case tagsField:
+		if len(f.a.Tags) == 0 {
+			return ""
+		}
+		raw, err := json.Marshal(f.a.Tags)
+		if err != nil {
+			return ""
+		}
+		return string(raw)
+	}
+	return f.a.Values[field]
+}
+
+// Steps are the screens of the form, in order. There is only the first one before
+// a template was chosen.
+func (f *Form) Steps() []Step {
+	out := []Step{{
+		Name: identityStep, Title: "Name", Help: "Whose pipeline it is, for which model, at what stage.",
+		Fields: []string{tenantField, modelField, envField, regionField},
+	}}
+	if f.tmpl == nil {
+		return out
+	}
+	add := func(name, title, help string) {
+		s := Step{Name: name, Title: title, Help: help}
+		for _, p := range f.tmpl.Group(name) {
+			s.Fields = append(s.Fields, p.Name)
+		}
+		if len(s.Fields) > 0 {
+			out = append(out, s)
+		}
+	}
+	for _, g := range f.tmpl.Groups {
+		add(g.Name, g.Title, g.Help)
+	}
+	add(ungrouped, "More", "What belongs to no group.")
+	return append(out, Step{
+		Name: otherStep, Title: "Tags and rights", Help: "What all resources carry, and as whom they are made.",
+		Fields: []string{tagsField, protectField, roleField, boundaryField},
+	})
+}
+
+// StepOf is the place of the step with a field, 0 if there is none.
+func (f *Form) StepOf(field string) int {
+	for i, s := range f.Steps() {
+		if slices.Contains(s.Fields, field) {
+			return i
+		}
+	}
+	return 0
+}
+
+// Field returns a field as it is now.
+func (f *Form) Field(name string) Field {
+	x, ok := f.fixedField(name)
+	if !ok {
+		p, known := f.parameter(name)
+		if !known {
+			return Field{Name: name}
+		}
+		x = f.parameterField(p)
+	}
+	x.Text = f.text(name)
+	for _, p := range f.problems {
+		if p.Field == name {
+			x.Problem, x.Hint = p.Text, p.Hint
+			break
+		}
+	}
+	if x.Value == "" {
+		x.Value = x.Text
+	}
+	if x.Value == "" {
+		x.Value = x.Default
+	}
+	return x
+}
+
+func (f *Form) parameter(name string) (*spec.Parameter, bool) {
+	if f.tmpl == nil {
+		return nil, false
+	}
+	return f.tmpl.Parameter(name)
+}
+
+func (f *Form) fixedField(name string) (Field, bool) {
+	fixed := ""
+	if f.before != nil {
+		fixed = "a pipeline keeps its name and place for good"
+	}
+	x := Field{Name: name, Type: spec.TypeString}
+	switch name {
+	case tenantField:
+		x.Label, x.Help, x.Required, x.Fixed, x.Example = "tenant", "Who the pipeline belongs to: a customer, a team.", true, fixed, "acme"
+		x.Allowed = "1 to 16 of a-z, 0-9 and hyphens"
+	case modelField:
+		x.Label, x.Help, x.Required, x.Fixed, x.Example = "model", "What is being served.", true, fixed, "fraud"
+		x.Allowed = "1 to 20 of a-z, 0-9 and hyphens"
+	case envField:
+		x.Label, x.Help, x.Default, x.Fixed = "env", "The stage. Pipelines of prod are protected unless told otherwise.", spec.DefaultEnv, fixed
+		x.Allowed = "1 to 8 of a-z and 0-9"
+	case regionField:
+		x.Label, x.Help, x.Default, x.Fixed = "region", "The AWS region that everything is made in.", f.opts.Region, fixed
+		x.Allowed, x.Required = "an AWS region such as us-east-1", f.opts.Region == ""
+	case tagsField:
+		x.Label, x.Help, x.Type = "tags", "Tags for every resource of the pipeline, for cost reports and policies.", spec.TypeMap
+		x.Allowed = "a map of strings"
+		x.Value = entries(f.a.Tags)
+	case protectField:
+		x.Label, x.Type, x.Default = "protect", spec.TypeBool, fmt.Sprint(f.protectDefault())
+		x.Help = "Keep the data from being deleted: destroy is refused until this is switched off."
+		x.Allowed = "true or false"
+	case roleField:
+		x.Label, x.Help, x.Type = "assumeRole", "Role to deploy with, in an account of its own perhaps. Empty: your own identity.", spec.TypeARN
+		x.Allowed, x.Example = "the ARN of a role", "arn:aws:iam::111122223333:role/deployer"
+	case boundaryField:
+		x.Label, x.Help, x.Type = "permissionsBoundary", "Policy that bounds every role the pipeline makes. Empty: none.", spec.TypeARN
+		x.Allowed, x.Example = "the ARN of a policy", "arn:aws:iam::111122223333:policy/boundary"
+	default:
+		return x, false
+	}
+	return x, true
+}
+
+func (f *Form) parameterField(p *spec.Parameter) Field {
+	x := Field{
+		Name: p.Name, Label: p.Name, Type: p.Type, Help: p.Help, Unit: p.Unit, Changing: p.Changing, Costs: p.Costs,
+		Allowed: p.Allowed(), Secret: p.Secret, Required: p.Required, Artifact: p.Artifact,
+		Default: p.Format(p.Default), Choices: p.Choices(),
+	}
+	if p.Example != nil {
+		x.Example = p.Format(p.Example)
+	}
+	if unmet := p.When.Unmet(f.values); len(unmet) > 0 {
+		x.Greyed = "only when " + p.When.String()
+		x.Value = p.Format(f.values[p.Name])
+		return x
+	}
+	if v, ok := f.values[p.Name]; ok {
+		x.Value = p.Format(v)
+	}
+	switch v := f.values[p.Name].(type) {
+	case map[string]string:
+		x.Value = entries(v)
+	case []string:
+		x.Value = strings.Join(v, ", ")
+	}
+	if p.Secret && f.a.Values[p.Name] != "" {
+		x.Value = "(secret)"
+	}
+	return x
+}
+
+// entries is a map in a line.
+func entries(m map[string]string) string {
+	parts := make([]string, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, k+"="+m[k])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// update works out what follows from the answers.
+func (f *Form) update() {
+	f.tmpl, f.pipeline, f.problems = nil, nil, nil
+	if f.a.Template == "" {
+		return
+	}
+	t, err := f.cat.Lookup(f.a.Template)
+	if err != nil {
+		f.problems = []Problem{{Text: err.Error(), Hint: fault.HintOf(err)}}
+		return
+	}
+	f.tmpl = t
+	parsed := spec.Values{}
+	for name, text := range f.a.Values {
+		if p, ok := t.Parameter(name); ok {
+			if v, err := parse(p, text, f.opts.Dir); err == nil {
+				parsed[name] = v
+			}
+		}
+	}
+	f.values = t.Effective(parsed)
+	f.check()
+}
+
+// parse reads an answer without looking at files.
+func parse(p *spec.Parameter, text, dir string) (any, error) {
+	if p.Type == spec.TypePath && !strings.Contains(text, "://") {
+		return text, nil
+	}
+	return p.Parse(text, dir)
+}
+
+// sets are the answers as "name=value": only what differs from the defaults and
+// applies.
+func (f *Form) sets() []string {
+	var out []string
+	if f.a.Region != "" {
+		out = append(out, "region="+f.a.Region)
+	}
+	if f.a.AssumeRole != "" {
+		out = append(out, "assumeRole="+f.a.AssumeRole)
+	}
+	if f.a.PermissionsBoundary != "" {
+		out = append(out, "permissionsBoundary="+f.a.PermissionsBoundary)
+	}
+	if f.a.Protect != nil {
+		out = append(out, fmt.Sprintf("protect=%t", *f.a.Protect))
+	}
+	if text := f.text(tagsField); text != "" {
+		out = append(out, "tags="+text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.a.Values)) {
+		p, ok := f.tmpl.Parameter(name)
+		if !ok || len(p.When.Unmet(f.values)) > 0 {
+			continue
+		}
+		text := f.a.Values[name]
+		if v, err := parse(p, text, f.opts.Dir); err == nil && p.Default != nil && reflect.DeepEqual(v, p.Default) {
+			continue
+		}
+		out = append(out, name+"="+text)
+	}
+	return out
+}
+
+// check holds everything against the rules. A bad name does not hide the other
+// problems.
+func (f *Form) check() {
+	id := f.a.ID
+	if id.Env == "" {
+		id.Env = spec.DefaultEnv
+	}
+	f.problems = append(f.problems, f.checkID(id)...)
+	if id.Validate() != nil {
+		id = spec.ID{Tenant: "tenant", Model: "model", Env: spec.DefaultEnv}
+	}
+	p, err := spec.New(id, f.a.Template, f.sets(), f.cat, f.opts)
+	for _, err := range flat(err) {
+		f.problems = append(f.problems, f.place(err, id))
+	}
+	for name, l := range f.files {
+		if l.err == nil || l.text != f.a.Values[name] {
+			continue
+		}
+		for _, err := range flat(l.err) {
+			f.problems = append(f.problems, Problem{Field: name, Text: message(err), Hint: fault.HintOf(err)})
+		}
+	}
+	f.sort()
+	if len(f.problems) == 0 {
+		f.pipeline = p
+	}
+}
+
+func (f *Form) checkID(id spec.ID) []Problem {
+	var out []Problem
+	for _, c := range []struct{ field, value, word string }{{tenantField, id.Tenant, "tenant"}, {modelField, id.Model, "model"}} {
+		if c.value == "" {
+			out = append(out, Problem{Field: c.field, Text: c.word + " has to be given"})
+		}
+	}
+	for _, err := range flat(id.Validate()) {
+		word, _, _ := strings.Cut(err.Error(), " ")
+		if word == "tenant" && id.Tenant == "" || word == "model" && id.Model == "" {
+			continue
+		}
+		out = append(out, Problem{Field: "id." + word, Text: err.Error(), Hint: fault.HintOf(err)})
+	}
+	if len(out) == 0 && f.before == nil && f.taken[id] {
+		out = append(out, Problem{Field: modelField, Text: id.String() + " exists already", Hint: "Choose another name, or change the existing pipeline from the list."})
+	}
+	return out
+}
+
+// flat are the errors of a list, one by one.
+func flat(err error) []error {
+	var list fault.List
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &list):
+		return list
+	}
+	return []error{err}
+}
+
+// message is an error without the flag it pretends to come from.
+func message(err error) string {
+	var e *fault.Error
+	if errors.As(err, &e) && e.Msg != "" {
+		return e.Msg
+	}
+	return err.Error()
+}
+
+// place finds the field that an error is about: the one whose value is wrong, or
+// the first one that is named.
+func (f *Form) place(err error, id spec.ID) Problem {
+	p := Problem{Text: strings.TrimPrefix(message(err), id.String()+": "), Hint: fault.HintOf(err)}
+	var e *fault.Error
+	if errors.As(err, &e) {
+		p.Field = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(e.Op, "--set ")), "--set")
+	}
+	switch {
+	case strings.HasPrefix(p.Field, "tags"), strings.HasPrefix(p.Text, "tags."):
+		p.Field = tagsField
+		return p
+	case p.Field == "region" || strings.HasSuffix(p.Text, " has no region"):
+		p.Field = regionField
+		if f.a.Region == "" && f.opts.Region == "" {
+			p.Text, p.Hint = "region has to be given", ""
+		}
+		return p
+	case p.Field == roleField || p.Field == boundaryField || p.Field == protectField:
+		return p
+	}
+	if _, ok := f.tmpl.Parameter(p.Field); ok {
+		return p
+	}
+	if word, rest, _ := strings.Cut(p.Text, " "); strings.Contains(rest, "is not allowed: ") && slices.Contains([]string{tenantField, modelField, envField}, "id."+word) {
+		p.Field = "id." + word
+		return p
+	}
+	p.Field = f.named(p.Text)
+	if p.Field != "" && strings.Contains(p.Text, " has no "+p.Field+",") {
+		p.Text, p.Hint = p.Field+" has to be given", ""
+	}
+	return p
+}
+
+// named is the parameter that a text names first.
+func (f *Form) named(text string) string {
+	best, at := "", len(text)
+	for _, p := range f.tmpl.Parameters {
+		if i := indexWord(text, p.Name); i >= 0 && i < at {
+			best, at = p.Name, i
+		}
+	}
+	return best
+}
+
+// indexWord finds a name that is no part of a longer one.
+func indexWord(text, name string) int {
+	part := func(b byte) bool {
+		return b == '.' || b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+	}
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		end := i + len(name)
+		if (i == 0 || !part(text[i-1])) && (end == len(text) || !part(text[end]) || text[end] == '.' && (end+1 == len(text) || text[end+1] == ' ')) {
+			return i
+		}
+		from = end
+	}
+}
+
+// sort puts the problems in the order of the form.
+func (f *Form) sort() {
+	order := map[string]int{}
+	for _, s := range f.Steps() {
+		for _, name := range s.Fields {
+			order[name] = len(order) + 1
+		}
+	}
+	slices.SortStableFunc(f.problems, func(a, b Problem) int { return order[a.Field] - order[b.Field] })
+}
+
+// Problems are all that is wrong now, in the order of the form.
+func (f *Form) Problems() []Problem { return f.problems }
+
+// Pipeline is what the answers make, nil as long as there are problems. Artifacts
+// were not looked at: Resolve does that.
+func (f *Form) Pipeline() *spec.Pipeline { return f.pipeline }
+
+// Resolve makes the pipeline with everything checked, files too. It reads them,
+// so it is not for Update; it may run beside the form.
+func (f *Form) Resolve() func() (*spec.Pipeline, error) {
+	a, opts, sets, cat := f.copy(), f.opts, []string(nil), f.cat
+	if f.tmpl != nil {
+		sets = f.sets()
+	}
+	opts.SkipFiles = false
+	return func() (*spec.Pipeline, error) { return spec.New(a.ID, a.Template, sets, cat, opts) }
+}
+
+// Refused takes the errors of Resolve: they belong to fields as any others.
+func (f *Form) Refused(err error) {
+	id := f.a.ID
+	if id.Env == "" {
+		id.Env = spec.DefaultEnv
+	}
+	for _, err := range flat(err) {
+		p := f.place(err, id)
+		// What is wrong without looking at files was said already.
+		if !slices.ContainsFunc(f.problems, func(x Problem) bool { return x.Field == p.Field }) {
+			f.problems = append(f.problems, p)
+		}
+	}
+	f.sort()
+	if len(f.problems) > 0 {
+		f.pipeline = nil
+	}
+}
+
+// Names are the AWS names that follow from tenant, model, env and region; false
+// as long as these are not right.
+func (f *Form) Names(account string) (spec.Names, bool) {
+	p := spec.Pipeline{ID: f.a.ID, Region: f.a.Region}
+	if p.Env == "" {
+		p.Env = spec.DefaultEnv
+	}
+	if p.Region == "" {
+		p.Region = f.opts.Region
+	}
+	if p.Validate() != nil || p.Region == "" {
+		return spec.Names{}, false
+	}
+	if account == "" {
+		account = "000000000000"
+	}
+	return p.Names(account), true
+}
+
+// Difference is one parameter that a change makes other than it was.
+type Difference struct {
+	Name, Before, After string
+	// Changing says what that does to what runs.
+	Changing string
+}
+
+// Differences are what the answers change of the pipeline there is.
+func (f *Form) Differences() []Difference {
+	if f.before == nil || f.tmpl == nil {
+		return nil
+	}
+	var out []Difference
+	for i := range f.tmpl.Parameters {
+		p := &f.tmpl.Parameters[i]
+		was, is := f.before.Parameters[p.Name], f.values[p.Name]
+		if reflect.DeepEqual(was, is) {
+			continue
+		}
+		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && f.before.Files[p.Name] == f.absolute(p.Name) {
+			continue
+		}
+		out = append(out, Difference{p.Name, p.Format(was), p.Format(is), p.Changing})
+	}
+	protect := f.protectDefault()
+	if f.a.Protect != nil {
+		protect = *f.a.Protect
+	}
+	for _, d := range []Difference{
+		{Name: protectField, Before: fmt.Sprint(f.before.Protect), After: fmt.Sprint(protect)},
+		{Name: tagsField, Before: entries(f.before.Tags), After: entries(f.a.Tags), Changing: "in place"},
+		{Name: roleField, Before: f.before.AssumeRole, After: f.a.AssumeRole},
+		{Name: boundaryField, Before: f.before.PermissionsBoundary, After: f.a.PermissionsBoundary, Changing: "in place"},
+	} {
+		if d.Before != d.After {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (f *Form) absolute(name string) string {
+	text, _ := f.values[name].(string)
+	if text == "" || strings.Contains(text, "://") || filepath.IsAbs(text) {
+		return text
+	}
+	return filepath.Join(f.opts.Dir, text)
+}

@@ -1,0 +1,295 @@
+// Package wizard owns the form that pipelines are made and changed with. Form is
+// the logic, a pure model over the spec's own rules; Page shows it, and AskPlain
+// asks the same questions line by line. It may import what pages may, no other
+// page.
+package wizard
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/charmbracelet/bubbles/cursor"
+	"github.com/charmbracelet/bubbles/textinput"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// stage is which part of the wizard is shown.
+type stage int
+
+const (
+	loading stage = iota
+	choosing
+	filling
+	reviewing
+)
+
+// Page is the wizard.
+type Page struct {
+	*ui.Host
+
+	open  ui.OpenWizard
+	stage stage
+	err   error // why it can't begin
+	cat   *spec.Catalog
+	opts  spec.Options
+	form  *Form
+
+	card    int
+	step    int
+	focus   int
+	seen    map[string]bool // steps that were visited
+	input   textinput.Model
+	top     int // first line of the fields that is shown
+	lines   []int
+	pick    *picker
+	browser *browser
+	size    [2]int
+
+	review review
+}
+
+// Messages of the page's own.
+type (
+	loadedMsg struct {
+		cat  *spec.Catalog
+		opts spec.Options
+		ids  []spec.ID
+		base *data.Pipeline
+		err  error
+	}
+	lookedMsg struct {
+		field, text string
+		err         error
+	}
+	editedMsg struct{ field, text string }
+	leaveMsg  struct{}
+)
+
+// New returns the form: empty, like another pipeline, or of one to be changed.
+func New(h *ui.Host, o ui.OpenWizard) ui.Page {
+	p := &Page{Host: h, open: o, seen: map[string]bool{}}
+	th := &h.Env.Theme
+	in := textinput.New()
+	in.Prompt = ""
+	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
+	in.Cursor.SetMode(cursor.CursorStatic) // a blink would be a timer for ever
+	p.input = in
+	p.review.viewer = widget.NewViewer(th)
+	return p
+}
+
+// Init reads the templates, the names that are taken, and the pipeline to begin
+// with.
+func (p *Page) Init() tea.Cmd {
+	source, from := p.Env.Source, p.open.Change
+	if from == nil {
+		from = p.open.Like
+	}
+	return p.Do(func(ctx context.Context) tea.Msg {
+		m := loadedMsg{opts: source.SpecOptions()}
+		if m.cat, m.err = source.Catalog(ctx); m.err != nil {
+			return m
+		}
+		if m.opts.Dir, m.err = filepath.Abs(m.opts.Dir); m.err != nil {
+			return m
+		}
+		if m.opts.Region == "" {
+			// Where the session is is a good guess.
+			if place, err := source.Place(ctx); err == nil {
+				m.opts.Region = place.Region
+			}
+		}
+		if list, err := source.Pipelines(ctx); err == nil {
+			for _, x := range list {
+				m.ids = append(m.ids, x.ID)
+			}
+		}
+		if from != nil {
+			base, err := source.Read(ctx, *from)
+			m.base, m.err = &base, err
+		}
+		return m
+	})
+}
+
+func (p *Page) loaded(m loadedMsg) tea.Cmd {
+	p.cat, p.opts, p.err = m.cat, m.opts, m.err
+	if p.err != nil {
+		return nil
+	}
+	if m.base == nil {
+		p.form = NewForm(p.cat, p.opts, Answers{}, nil)
+		p.form.Taken(m.ids)
+		p.stage = choosing
+		return nil
+	}
+	if m.base.Spec == nil {
+		p.err = fault.New(fault.NotFound, "the stack of %s holds no spec to change", m.base.ID).
+			WithHint("Give it one with `pipelinetui up -f`.")
+		return nil
+	}
+	t, err := p.cat.Lookup(m.base.Spec.Template)
+	if err != nil {
+		p.err = err
+		return nil
+	}
+	a, err := AnswersOf(m.base.Spec, t, p.opts.Dir)
+	if err != nil {
+		p.err = err
+		return nil
+	}
+	before := m.base.Spec
+	if p.open.Change == nil {
+		a.ID, before = spec.ID{}, nil
+	}
+	p.form = NewForm(p.cat, p.opts, a, before)
+	p.form.Taken(m.ids)
+	p.stage = filling
+	if before != nil {
+		p.step = 1 // what comes first is fixed
+	}
+	return p.enter(0)
+}
+
+// Update takes keys, the mouse and answers.
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch m := msg.(type) {
+	case loadedMsg:
+		return p.loaded(m)
+	case lookedMsg:
+		p.form.Looked(m.field, m.text, m.err)
+	case editedMsg:
+		p.form.Set(m.field, m.text)
+		p.focusField()
+	case dirMsg:
+		if p.browser != nil {
+			p.browser.take(m)
+		}
+	case resolvedMsg:
+		p.resolved(m)
+	case saveMsg:
+		return p.save(m)
+	case savedMsg:
+		return p.saved(m)
+	case leaveMsg:
+		return ui.Send(ui.Back{})
+	case ui.Shown:
+		return p.shown()
+	case tea.KeyMsg:
+		return p.key(m)
+	case tea.MouseMsg:
+		return p.mouse(m)
+	default:
+		if p.stage == filling {
+			var cmd tea.Cmd
+			p.input, cmd = p.input.Update(msg)
+			return cmd
+		}
+	}
+	return nil
+}
+
+// shown closes the form once its pipeline was made: there is nothing left to
+// answer. One that failed is kept, to be mended.
+func (p *Page) shown() tea.Cmd {
+	if p.form == nil || p.review.began == nil {
+		return nil
+	}
+	for _, job := range p.Env.Jobs.All() {
+		if job.Request.Operation == stack.OperationUp && len(job.Request.Pipelines) == 1 && job.Request.Pipelines[0] == p.review.began && job.Done() && !job.Failed() && !job.Cancelled {
+			return ui.Send(ui.Back{})
+		}
+	}
+	return nil
+}
+
+func (p *Page) key(m tea.KeyMsg) tea.Cmd {
+	switch {
+	case p.err != nil || p.stage == loading:
+		if keys.Back.Is(m) {
+			return ui.Send(ui.Back{})
+		}
+		return nil
+	case p.pick != nil:
+		return p.pickKey(m)
+	case p.browser != nil:
+		return p.browserKey(m)
+	}
+	switch p.stage {
+	case choosing:
+		return p.cardKey(m)
+	case filling:
+		return p.fillKey(m)
+	default:
+		return p.reviewKey(m)
+	}
+}
+
+// leave goes back to the page before, after asking if answers would be lost.
+func (p *Page) leave() tea.Cmd {
+	if p.form == nil || !p.form.Changed() {
+		return ui.Send(ui.Back{})
+	}
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewChoose(&p.Env.Theme, "Leave the form?", "The answers are not kept anywhere.", false,
+		dialog.Choice{Key: "s", Label: "stay"},
+		dialog.Choice{Key: "l", Label: "leave", Help: "The answers are lost. On the last page w saves them as a spec.", Danger: true, Answer: leaveMsg{}})})
+}
+
+// Keys are what can be done now.
+func (p *Page) Keys() keys.Map {
+	switch {
+	case p.pick != nil:
+		return keys.Map{{Title: "Choices", Bindings: []keys.Binding{keys.TakeOne, keys.Search, keys.Back, keys.Up, keys.Down}}}
+	case p.browser != nil:
+		return p.browser.keys()
+	case p.stage == choosing:
+		return keys.Map{{Title: "Templates", Bindings: []keys.Binding{keys.TakeOne, keys.Up, keys.Down, keys.Back}}}
+	case p.stage == filling:
+		return p.fillKeys()
+	case p.stage == reviewing:
+		return p.reviewKeys()
+	}
+	return keys.Map{{Title: "Form", Bindings: []keys.Binding{keys.Back}}}
+}
+
+// Capturing tells that letters are text: in a field to type in, and in filters.
+func (p *Page) Capturing() bool {
+	switch {
+	case p.pick != nil:
+		return true
+	case p.browser != nil:
+		return true
+	case p.stage == filling:
+		return p.typing()
+	case p.stage == reviewing:
+		return p.review.viewer.Capturing()
+	}
+	return false
+}
+
+// Title says what the form is for.
+func (p *Page) Title() string {
+	switch {
+	case p.open.Change != nil:
+		return "Change " + p.open.Change.String()
+	case p.open.Like != nil:
+		return "New pipeline like " + p.open.Like.String()
+	default:
+		return "New pipeline"
+	}
+}
+
+// Age means nothing for a form.
+func (p *Page) Age() time.Time { return time.Time{} }
+
+var _ ui.Page = (*Page)(nil)

@@ -1,0 +1,180 @@
+package wizard_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
+	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+func open(t *testing.T, s *datatest.Source, o ui.OpenWizard, size [2]int) *tuitest.Session {
+	t.Helper()
+	return tuitest.Open(t, s, func(h *ui.Host) ui.Page { return wizard.New(h, o) }, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
+}
+
+func sizes() [][2]int { return [][2]int{{80, 24}, {120, 40}, {60, 16}} }
+
+func name(what string, size [2]int) string { return fmt.Sprintf("%s-%dx%d", what, size[0], size[1]) }
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("create", size), func(t *testing.T) {
+			t.Parallel()
+			x := open(t, datatest.New(t), ui.OpenWizard{}, size)
+			x.Until("realtime")
+			x.Golden(name("cards", size))
+			x.Press("down", "enter")
+			x.Until("Names on AWS")
+			x.Type("acme")
+			x.Press("enter")
+			x.Type("Risk")
+			x.Golden(name("identity", size))
+			x.Press("ctrl+u")
+			x.Type("risk")
+			x.Press("pgdown")
+			x.Type("sandbox/linear")
+			x.Press("enter")
+			x.Type("s3://models/risk/model.tar.gz")
+			x.Golden(name("model", size))
+			x.Press("pgdown")
+			x.Press("down")
+			x.Golden(name("endpoint", size))
+			x.Press("enter")
+			x.Type("c5.x")
+			x.Golden(name("pick", size))
+			x.Press("enter")
+			x.Press("ctrl+s")
+			x.Until("Ready to create")
+			x.Golden(name("review", size))
+			x.Press("enter")
+			req := x.Requests()
+			require.Len(t, req, 1)
+			r := req[0].(ui.OpenDeploy).Request
+			require.Equal(t, stack.OperationUp, r.Operation)
+			require.Equal(t, spec.ID{Tenant: "acme", Model: "risk", Env: "dev"}, r.Pipelines[0].ID)
+			require.Equal(t, "ml.c5.xlarge", r.Pipelines[0].Parameters.String("instanceType"))
+			require.NotContains(t, string(r.Pipelines[0].Document), "endpointKind")
+		})
+	}
+}
+
+// All problems are told at once, and each is one key away from its field.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("problems", size), func(t *testing.T) {
+			t.Parallel()
+			id := datatest.Iris
+			x := open(t, datatest.New(t), ui.OpenWizard{Like: &id}, size)
+			x.Until("Names on AWS")
+			x.Press("ctrl+s")
+			x.Until("to mend")
+			x.Golden(name("problems", size))
+			x.Press("down", "enter")
+			x.Until("Names on AWS")
+			x.Type("new")
+			require.Contains(t, x.Screen(), "new")
+		})
+	}
+}
+
+func TestChange(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("change", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			id := spec.ID{Tenant: "globex", Model: "risk", Env: "dev"}
+			made, err := spec.New(id, "realtime", []string{"image=sandbox/linear", "modelDataUrl=s3://models/risk/model.tar.gz", "preprocess.memoryMb=512"}, catalog(t), spec.Options{Region: "us-east-1"})
+			require.NoError(t, err)
+			s.Add(data.Pipeline{ID: id, Spec: made})
+			x := open(t, s, ui.OpenWizard{Change: &id}, size)
+			x.Until("image")
+			x.Press("pgdown")
+			x.Press("right")
+			x.Golden(name("change", size))
+			x.Press("ctrl+s")
+			x.Until("Ready to change")
+			x.Golden(name("change-review", size))
+			x.Press("esc")
+			x.Until("endpointKind")
+			// Leaving with answers asks.
+			for range 5 {
+				x.Press("esc")
+			}
+			x.Until("Leave the form?")
+		})
+	}
+}
+
+func TestSave(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{100, 30})
+	x.Until("realtime")
+	x.Press("down", "enter")
+	for _, text := range []string{"acme", "risk", "", "", "sandbox/linear", "s3://models/risk/model.tar.gz"} {
+		x.Type(text)
+		x.Press("enter")
+	}
+	x.Press("ctrl+s")
+	x.Until("Ready to create")
+	file := filepath.Join(dir, "x.yaml")
+	for i := range 2 {
+		x.Press("w")
+		x.Until("Save the spec")
+		x.Press("ctrl+u")
+		x.Type(file)
+		x.Press("enter")
+		if i == 0 {
+			x.Until("saved")
+			require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
+			continue
+		}
+		x.Until("exists already")
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "mine", string(raw))
+		x.Advance(1e9)
+		x.Press("y")
+		x.Wait("to save", func() bool {
+			raw, err := os.ReadFile(file)
+			return err == nil && string(raw) != "mine"
+		})
+	}
+	set, err := spec.Load(file, catalog(t), spec.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "acme/risk", set.Pipelines[0].String())
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "model"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model", "model.tar.gz"), []byte{0x1f, 0x8b}, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model", "notes.txt"), nil, 0o600))
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{100, 30})
+	x.Until("realtime")
+	x.Press("down", "enter", "pgdown", "enter")
+	x.Type(dir + "/x")
+	x.Press("ctrl+f")
+	x.Until("model/")
+	require.NotContains(t, x.Screen(), "notes.txt")
+	x.Type("mod")
+	x.Press("enter")
+	x.Until("model.tar.gz")
+	require.NotContains(t, x.Screen(), "notes.txt", "only what the field may name is shown")
+	x.Press("enter")
+	x.Until("model/model.tar.gz")
+}

@@ -1,0 +1,374 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// review is the last page of the form.
+type review struct {
+	gen     int
+	waiting bool
+	// pipeline is what the answers make, files looked at; nil while there are
+	// problems.
+	pipeline *spec.Pipeline
+	planned  []data.Planned
+	planErr  error
+	at       int // selected problem
+	viewer   *widget.Viewer
+	width    int
+	// began is the pipeline whose preview was opened.
+	began *spec.Pipeline
+}
+
+type (
+	resolvedMsg struct {
+		gen      int
+		pipeline *spec.Pipeline
+		planned  []data.Planned
+		err      error
+		planErr  error
+	}
+	saveMsg struct {
+		file      string
+		overwrite bool
+	}
+	savedMsg struct {
+		file   string
+		exists bool
+		secret bool
+		err    error
+	}
+)
+
+// toReview has everything checked, files too.
+func (p *Page) toReview() tea.Cmd {
+	p.stage = reviewing
+	r := &p.review
+	r.gen++
+	r.waiting, r.pipeline, r.planned, r.at, r.width = true, nil, nil, 0, 0
+	p.seen["review"] = true
+	gen, resolve, source := r.gen, p.form.Resolve(), p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		m := resolvedMsg{gen: gen}
+		if m.pipeline, m.err = resolve(); m.err == nil {
+			m.planned, m.planErr = source.Describe(ctx, m.pipeline)
+		}
+		return m
+	})
+}
+
+func (p *Page) resolved(m resolvedMsg) {
+	r := &p.review
+	if m.gen != r.gen {
+		return
+	}
+	r.waiting, r.planned, r.planErr, r.width = false, m.planned, m.planErr, 0
+	if m.err != nil {
+		p.form.Refused(m.err)
+	}
+	if len(p.form.Problems()) == 0 {
+		r.pipeline = m.pipeline
+	}
+}
+
+func (p *Page) reviewKeys() keys.Map {
+	off := ""
+	switch {
+	case p.review.waiting:
+		off = "the files are being looked at"
+	case len(p.form.Problems()) > 0:
+		off = "there are problems left"
+	}
+	saveOff := off
+	next := keys.Continue
+	if len(p.form.Problems()) > 0 {
+		next.Short, next.Help = "mend", "to the field of the selected problem"
+	} else if off == "" {
+		off = p.Env.ReadOnly()
+		next = next.Unless(off)
+	}
+	return keys.Map{{Title: "Review", Bindings: []keys.Binding{next, keys.SaveSpec.Unless(saveOff), keys.Copy.Unless(saveOff), keys.Back}}, p.review.viewer.Keys()}
+}
+
+func (p *Page) reviewKey(m tea.KeyMsg) tea.Cmd {
+	r := &p.review
+	problems := p.form.Problems()
+	switch {
+	case r.viewer.Capturing():
+		r.viewer.Update(m)
+	case len(problems) > 0 && keys.Up.Is(m):
+		r.at = max(0, r.at-1)
+	case len(problems) > 0 && keys.Down.Is(m):
+		r.at = min(len(problems)-1, r.at+1)
+	case keys.Continue.Is(m):
+		return p.goOn()
+	case keys.SaveSpec.Is(m):
+		return p.askSave()
+	case keys.Copy.Is(m) && r.pipeline != nil:
+		if text, err := YAML(r.pipeline, p.form.Template(), p.opts.Dir, false); err == nil {
+			return ui.Send(ui.Copy{Text: text, What: "the spec"})
+		}
+	case r.viewer.Update(m):
+	case keys.Back.Is(m), keys.PrevStep.Is(m):
+		p.stage = filling
+		return p.enter(p.focus)
+	}
+	return nil
+}
+
+// goOn goes to the field of a problem, or to the preview.
+func (p *Page) goOn() tea.Cmd {
+	r := &p.review
+	problems := p.form.Problems()
+	switch {
+	case len(problems) > 0:
+		return p.jump(problems[min(r.at, len(problems)-1)].Field)
+	case r.pipeline == nil || p.Env.ReadOnly() != "":
+		return nil
+	case p.open.Change != nil && len(p.form.Differences()) == 0:
+		return tea.Batch(ui.Send(ui.Toast{Text: "nothing was changed; the preview shows what differs from the template of today"}), p.preview())
+	}
+	return p.preview()
+}
+
+func (p *Page) preview() tea.Cmd {
+	p.review.began = p.review.pipeline
+	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p.review.pipeline}}})
+}
+
+// jump goes to a field.
+func (p *Page) jump(field string) tea.Cmd {
+	p.stage, p.top = filling, 0
+	p.step = p.form.StepOf(field)
+	return p.enter(max(0, slices.Index(p.current().Fields, field)))
+}
+
+func (p *Page) askSave() tea.Cmd {
+	if p.review.pipeline == nil {
+		return nil
+	}
+	id := p.review.pipeline.ID
+	name := id.Tenant + "-" + id.Model
+	if id.Env != spec.DefaultEnv {
+		name += "-" + id.Env
+	}
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewPrompt(&p.Env.Theme, "Save the spec", "A file for `pipelinetui up -f`; relative to "+render.Line(p.opts.Dir, 0)+".", name+".yaml",
+		func(s string) (tea.Msg, error) {
+			if s = strings.TrimSpace(s); s == "" {
+				return nil, fault.New(fault.Invalid, "a file needs a name")
+			}
+			return saveMsg{file: s}, nil
+		})})
+}
+
+// save writes the spec. A file that exists is not touched without asking.
+func (p *Page) save(m saveMsg) tea.Cmd {
+	if p.review.pipeline == nil {
+		return nil
+	}
+	file := m.file
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(p.opts.Dir, file)
+	}
+	pipeline, t := p.review.pipeline, p.form.Template()
+	secret := slices.ContainsFunc(t.Secrets(), func(name string) bool { return p.form.a.Values[name] != "" })
+	return p.Do(func(context.Context) tea.Msg {
+		text, err := YAML(pipeline, t, filepath.Dir(file), true)
+		if err != nil {
+			return savedMsg{err: err}
+		}
+		flags, mode := os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o644)
+		if secret {
+			mode = 0o600
+		}
+		if m.overwrite {
+			flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		}
+		f, err := os.OpenFile(file, flags, mode)
+		if errors.Is(err, fs.ErrExist) {
+			return savedMsg{file: file, exists: true}
+		}
+		if err == nil {
+			_, err = f.WriteString(text)
+			err = errors.Join(err, f.Close())
+		}
+		return savedMsg{file: file, secret: secret, err: err}
+	})
+}
+
+func (p *Page) saved(m savedMsg) tea.Cmd {
+	shown := render.Line(m.file, 0)
+	switch {
+	case m.exists:
+		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(&p.Env.Theme, "Overwrite?", shown+" exists already.", saveMsg{file: m.file, overwrite: true})})
+	case m.err != nil:
+		return ui.Send(ui.Failed(m.err))
+	case m.secret:
+		return ui.Send(ui.Toast{Text: "saved to " + shown + ": it holds secrets in the clear, readable by you alone"})
+	}
+	return ui.Send(ui.Toast{Text: "saved; `pipelinetui up -f " + shown + "` makes the same"})
+}
+
+func (p *Page) reviewView(w, h int) string {
+	th := &p.Env.Theme
+	r := &p.review
+	problems := p.form.Problems()
+	var head []string
+	switch {
+	case r.waiting:
+		head = append(head, widget.Spin(th, int(p.Env.Now().UnixMilli()/120))+" "+th.Title.Render("Review")+"  "+th.Muted.Render("looking at files ..."))
+	case len(problems) > 0:
+		head = append(head, th.Bad.Render(th.Glyphs.Bad)+" "+th.Title.Render(render.Count(len(problems), "problem", "problems")+" to mend")+"  "+th.Muted.Render("enter goes to the field"))
+		return widget.Box(strings.Join(append(head, p.problemLines(problems, w, h-1)...), "\n"), w, h)
+	default:
+		what := "Ready to create "
+		if p.open.Change != nil {
+			what = "Ready to change "
+		}
+		head = append(head, th.Good.Render(th.Glyphs.Good)+" "+th.Title.Render(what+p.form.a.ID.String())+"  "+
+			th.Key.Render(keys.Continue.Label(th.Glyphs.Unicode))+" "+th.Hint.Render("preview, then apply")+"  "+th.Key.Render("w")+" "+th.Hint.Render("save the spec"))
+	}
+	body := max(1, h-1)
+	if w >= 100 {
+		right := min(60, w*2/5)
+		left := w - right - 2
+		p.fillReview(left, false)
+		bar := strings.TrimRight(strings.Repeat(th.Border.Render(th.Glyphs.Border.Left)+" \n", body), "\n")
+		side := widget.Box(strings.Join(p.summaryLines(right), "\n"), right, body)
+		return widget.Box(head[0]+"\n"+widget.Beside(widget.Box(r.viewer.View(left, body), left, body), bar, side), w, h)
+	}
+	p.fillReview(w, true)
+	return widget.Box(widget.Fit(head[0], w, th.Glyphs.Ellipsis)+"\n"+r.viewer.View(w, body), w, h)
+}
+
+// fillReview gives the viewer its text, once for each width.
+func (p *Page) fillReview(w int, summary bool) {
+	r := &p.review
+	if r.width == w || r.pipeline == nil {
+		return
+	}
+	r.width = w
+	th := &p.Env.Theme
+	var lines []string
+	if summary {
+		lines = append(p.summaryLines(w), "", th.Title.Render("Spec"))
+	}
+	text, err := YAML(r.pipeline, p.form.Template(), p.opts.Dir, false)
+	if err != nil {
+		text = err.Error()
+	}
+	for _, l := range strings.Split(strings.TrimRight(render.Safe(text), "\n"), "\n") {
+		key, rest, ok := strings.Cut(l, ": ")
+		switch {
+		case ok:
+			l = th.Key.Render(key+":") + " " + rest
+		case strings.HasSuffix(l, ":"):
+			l = th.Key.Render(l)
+		}
+		lines = append(lines, l)
+	}
+	r.viewer.SetLines(lines)
+}
+
+// summaryLines say what changes, what is made, and what it costs while idle.
+func (p *Page) summaryLines(w int) []string {
+	th := &p.Env.Theme
+	r := &p.review
+	var out []string
+	wrap := func(indent int, s string) {
+		for i, l := range strings.Split(ansi.Wrap(s, max(10, w-indent), ""), "\n") {
+			if i > 0 {
+				l = "  " + l
+			}
+			out = append(out, widget.Fit(strings.Repeat(" ", indent)+l, w, th.Glyphs.Ellipsis))
+		}
+	}
+	if p.open.Change != nil {
+		out = append(out, th.Title.Render("What changes"))
+		all := p.form.Differences()
+		if len(all) == 0 {
+			wrap(2, th.Muted.Render("nothing"))
+		}
+		for _, d := range all {
+			wrap(2, th.Update.Render("~ "+d.Name)+": "+render.Line(render.Dash(d.Before), 40)+" -> "+render.Line(render.Dash(d.After), 40))
+			if d.Changing != "" {
+				wrap(4, th.Warn.Render(d.Changing))
+			}
+		}
+		out = append(out, "")
+	}
+	out = append(out, th.Title.Render("While idle"))
+	costs := 0
+	for _, x := range r.planned {
+		if x.Idle != "" {
+			wrap(2, th.Warn.Render(th.Glyphs.Dot)+" "+render.Line(x.Idle, 0))
+			costs++
+		}
+	}
+	if p.Env.Place().Sandbox() {
+		wrap(2, th.Muted.Render("nothing in the sandbox; in a real account what is named here"))
+	} else if costs == 0 {
+		wrap(2, th.Muted.Render("nothing runs; what is stored costs a little"))
+	}
+	out = append(out, "", th.Title.Render(fmt.Sprintf("What it consists of: %s", render.Count(len(r.planned), "resource", "resources"))))
+	if r.planErr != nil {
+		wrap(2, th.Bad.Render(render.Line(r.planErr.Error(), 0)))
+	}
+	for _, x := range r.planned {
+		name := x.AWSName
+		if name == "" {
+			name = x.Name
+		}
+		out = append(out, widget.Fit("  "+render.Line(name, 0)+" "+th.Muted.Render(render.ShortType(x.Type)), w, th.Glyphs.Ellipsis))
+	}
+	return out
+}
+
+func (p *Page) problemLines(problems []Problem, w, h int) []string {
+	th := &p.Env.Theme
+	steps := p.form.Steps()
+	var out []string
+	from, to := 0, 0
+	for i, x := range problems {
+		sign := "  "
+		if i == p.review.at {
+			sign = th.Focus.Render(th.Glyphs.Cursor) + " "
+			from = len(out)
+		}
+		text := strings.Split(ansi.Wrap(render.Line(steps[p.form.StepOf(x.Field)].Title+": "+x.Text, 0), max(10, w-4), ""), "\n")
+		out = append(out, widget.Fit(sign+th.Bad.Render(th.Glyphs.Bad+" "+text[0]), w, th.Glyphs.Ellipsis))
+		for _, l := range text[1:] {
+			out = append(out, "    "+th.Bad.Render(l))
+		}
+		if x.Hint != "" {
+			out = append(out, widget.Fit("    "+th.Hint.Render("hint: "+render.Line(x.Hint, 0)), w, th.Glyphs.Ellipsis))
+		}
+		if i == p.review.at {
+			to = len(out)
+		}
+	}
+	if to > h {
+		out = out[min(from, to-h):]
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package wizard
+
+import (
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// hidden stands for a secret where the spec is shown rather than saved.
+const hidden = "(secret)"
+
+// YAML writes the pipeline as a spec file that makes it again, kept in the folder
+// dir: relative paths are given as seen from there. Without secrets their values
+// are blanked out, which is good for showing only.
+func YAML(p *spec.Pipeline, t *spec.Template, dir string, secrets bool) (string, error) {
+	var d struct {
+		Env                 string            `json:"env"`
+		Region              string            `json:"region"`
+		AssumeRole          string            `json:"assumeRole"`
+		PermissionsBoundary string            `json:"permissionsBoundary"`
+		Protect             *bool             `json:"protect"`
+		Tags                map[string]string `json:"tags"`
+		Parameters          map[string]any    `json:"parameters"`
+		Directory           string            `json:"directory"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(p.Document)))
+	dec.UseNumber()
+	if err := dec.Decode(&d); err != nil {
+		return "", fault.New(fault.Internal, "the spec of %s can't be read", p.ID).Because(err)
+	}
+	var b strings.Builder
+	line := func(indent int, key string, value any) {
+		b.WriteString(strings.Repeat(" ", indent) + scalar(key) + ": " + scalar(value) + "\n")
+	}
+	b.WriteString("apiVersion: " + spec.APIVersion + "\n\npipelines:\n")
+	b.WriteString("  - tenant: " + scalar(p.Tenant) + "\n")
+	line(4, "model", p.Model)
+	line(4, "env", d.Env)
+	line(4, "template", p.Template)
+	line(4, "region", d.Region)
+	for _, x := range []struct{ key, value string }{{"assumeRole", d.AssumeRole}, {"permissionsBoundary", d.PermissionsBoundary}} {
+		if x.value != "" {
+			line(4, x.key, x.value)
+		}
+	}
+	if d.Protect != nil {
+		line(4, "protect", *d.Protect)
+	}
+	if len(d.Tags) > 0 {
+		b.WriteString("    tags:\n")
+		for _, k := range slices.Sorted(maps.Keys(d.Tags)) {
+			line(6, k, d.Tags[k])
+		}
+	}
+	if len(d.Parameters) > 0 {
+		b.WriteString("    parameters:\n")
+	}
+	for _, param := range t.Parameters {
+		v, ok := d.Parameters[param.Name]
+		if !ok {
+			continue
+		}
+		switch m, isMap := v.(map[string]any); {
+		case param.Secret && !secrets:
+			line(6, param.Name, hidden)
+		case param.Type == spec.TypePath:
+			line(6, param.Name, relocate(v, d.Directory, dir, p.Files[param.Name]))
+		case isMap && len(m) > 0:
+			b.WriteString("      " + scalar(param.Name) + ":\n")
+			for _, k := range slices.Sorted(maps.Keys(m)) {
+				line(8, k, m[k])
+			}
+		default:
+			line(6, param.Name, v)
+		}
+	}
+	return b.String(), nil
+}
+
+// relocate is a path as seen from another folder: as it was where that is the
+// same, absolute otherwise.
+func relocate(v any, from, to, file string) any {
+	s, ok := v.(string)
+	if !ok || file == "" || filepath.IsAbs(s) || filepath.Clean(from) == filepath.Clean(to) {
+		return v
+	}
+	return file
+}
+
+// plainText are the strings that mean themselves without quotes: nothing that
+// reads as a number, a date, a truth or nothing.
+var (
+	plainText = regexp.MustCompile(`^[A-Za-z./][A-Za-z0-9_./+=:@-]*[A-Za-z0-9_/+=]$|^[A-Za-z]$`)
+	notPlain  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null|\.inf|\.nan)$|^\.\d`)
+)
+
+// scalar writes a value on the line of its key; lists and what is no plain text
+// as JSON, which YAML reads too.
+func scalar(v any) string {
+	switch x := v.(type) {
+	case string:
+		if plainText.MatchString(x) && !notPlain.MatchString(x) {
+			return x
+		}
+	case bool:
+		return strconv.FormatBool(x)
+	case json.Number:
+		return x.String()
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return strconv.Quote(err.Error())
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
