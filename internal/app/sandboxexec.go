@@ -37,7 +37,7 @@ func (a *App) SandboxTool(ctx context.Context, workDir string) (vars []Variable,
 	} else { // another server, with the user's own credentials for it
 		vars = []Variable{{"AWS_ENDPOINT_URL", t.Endpoint}, {"AWS_REGION", t.Region}}
 	}
-	servers, err := provider.Serve(ctx, provider.Config{
+	servers, err := provider.Serve(context.WithoutCancel(ctx), provider.Config{
 		AWS: cfg, Account: t.Account, Region: t.Region, PathStyle: true, WorkDir: workDir, Log: a.log,
 	})
 	if err != nil {

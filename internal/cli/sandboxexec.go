@@ -47,11 +47,10 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	}
 	prepare, cancel := e.interruptible(ctx)
 	vars, closeAll, err := e.open().SandboxTool(prepare, work)
+	cancel() // signals are the program's from here on
 	if err != nil {
-		cancel()
 		return err
 	}
-	defer cancel()
 	defer closeAll()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"bufio"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +44,26 @@ func TestOnPath(t *testing.T) {
 	require.Equal(t, filepath.Join(second, "tool"), onPath("tool", path), "the first is not executable")
 	require.Empty(t, onPath("tool", first))
 	require.Empty(t, onPath("./tool", path), "a path is not searched for")
+}
+
+// TestAttendPassesSignalsOn: a signal that only we got goes to the program, whose end
+// is ours.
+func TestAttendPassesSignalsOn(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := testIO("")
+	signals := make(chan os.Signal, 1)
+	e := &env{IO: streams, signals: signals}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap 'exit 5' TERM; echo ready; while read -r line; do :; done`)
+	stdin, err := cmd.StdinPipe() // stays open: it waits
+	require.NoError(t, err)
+	defer stdin.Close()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	signals <- syscall.SIGTERM
+	err = e.attend(cmd)
+	require.Equal(t, ExitCode(5), codeOf(err))
 }
