@@ -58,6 +58,8 @@ func consoleURL(region string, r stack.Resource) string {
 		return at("/sagemaker/home") + "#/models/" + id
 	case "aws-native:StateMachine":
 		return at("/states/home") + "#/statemachines/view/" + url.QueryEscape(r.ID)
+	case "aws-native:Execution": // no resource of a stack, but asked for in the same way
+		return at("/states/home") + "#/v2/executions/details/" + url.QueryEscape(r.ID)
 	case "aws:LogGroup":
 		// The console escapes twice and writes $ for %.
 		return at("/cloudwatch/home") + "#logsV2:log-groups/log-group/" + strings.ReplaceAll(url.QueryEscape(url.QueryEscape(r.ID)), "%", "$")

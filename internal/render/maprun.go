@@ -38,7 +38,7 @@ func MapRunLine(st theme.Styles, p executions.MapRunProgress, start, now time.Ti
 		b.WriteString(", " + st.Bad.Render(Number(n)+" failed"))
 	}
 	if p.Rate > 0 && !r.Status.Terminal() {
-		b.WriteString(st.Muted.Render(fmt.Sprintf("  %s items/s", rate(p.Rate))))
+		b.WriteString(st.Muted.Render(fmt.Sprintf("  %s items/s", Rate(p.Rate))))
 	}
 	if p.Left > 0 {
 		b.WriteString(st.Muted.Render("  about " + Duration(p.Left) + " left"))
@@ -46,7 +46,8 @@ func MapRunLine(st theme.Styles, p executions.MapRunProgress, start, now time.Ti
 	return b.String()
 }
 
-func rate(perSecond float64) string {
+// Rate is a number for each second, short.
+func Rate(perSecond float64) string {
 	if perSecond < 10 {
 		return strconv.FormatFloat(perSecond, 'f', 1, 64)
 	}
@@ -57,9 +58,9 @@ func rate(perSecond float64) string {
 func MapRun(st theme.Styles, r *executions.MapRun, failures []executions.Failure, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Key.Render("Map Run "+Line(r.Label, 40)), StatusStyle(st, r.Status).Render(string(r.Status)), Duration(r.Duration(now)))
-	fmt.Fprintf(&b, "  %-10s %s\n", "items", counts(st, r.Items))
-	fmt.Fprintf(&b, "  %-10s %s\n", "children", counts(st, r.Children))
-	rules := fmt.Sprintf("at most %s at the same time · tolerates %s", Number(int64(r.MaxConcurrency)), tolerated(r))
+	fmt.Fprintf(&b, "  %-10s %s\n", "items", Counts(st, r.Items))
+	fmt.Fprintf(&b, "  %-10s %s\n", "children", Counts(st, r.Children))
+	rules := fmt.Sprintf("at most %s at the same time · tolerates %s", Number(int64(r.MaxConcurrency)), Tolerated(r))
 	if r.Redrives > 0 {
 		rules += " · " + Count(r.Redrives, "redrive", "redrives")
 	}
@@ -77,7 +78,8 @@ func MapRun(st theme.Styles, r *executions.MapRun, failures []executions.Failure
 	return b.String()
 }
 
-func tolerated(r *executions.MapRun) string {
+// Tolerated says how much may fail before the run does.
+func Tolerated(r *executions.MapRun) string {
 	switch {
 	case r.ToleratedFailurePercent > 0 && r.ToleratedFailures > 0:
 		return fmt.Sprintf("%g %% or %s failed items", r.ToleratedFailurePercent, Number(r.ToleratedFailures))
@@ -89,7 +91,8 @@ func tolerated(r *executions.MapRun) string {
 	return "no failed item"
 }
 
-func counts(st theme.Styles, c executions.Counts) string {
+// Counts are the counts of a Map Run in words.
+func Counts(st theme.Styles, c executions.Counts) string {
 	parts := []string{}
 	add := func(n int64, word string, paint func(...string) string) {
 		if n > 0 {

@@ -4,6 +4,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -22,6 +23,8 @@ func routes(h *ui.Host, request tea.Msg) ui.Page {
 		return deploy.List(h)
 	case ui.OpenWizard:
 		return wizard.New(h, m)
+	case ui.OpenExecution:
+		return execution.New(h, m.ID, m.ARN)
 	default:
 		return nil
 	}

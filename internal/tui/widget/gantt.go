@@ -80,8 +80,10 @@ func (g *Gantt) Set(t *executions.Timeline) {
 // selectNewest selects what failed, or what runs, or the last visit.
 func (g *Gantt) selectNewest() {
 	if f := g.line.Failed(); f != nil {
-		g.Select(f.Index)
-		g.follow = true
+		if g.selected != f.Index {
+			g.Select(f.Index)
+			g.follow = true
+		}
 		return
 	}
 	for i := len(g.line.Visits) - 1; i >= 0; i-- {
@@ -185,6 +187,16 @@ func (g *Gantt) Select(visit int) {
 	g.selected = visit
 	g.fold()
 }
+
+// Show selects a visit as long as the user has selected none.
+func (g *Gantt) Show(visit int) {
+	if g.follow {
+		g.put(visit)
+	}
+}
+
+// Follow selects what runs from now on.
+func (g *Gantt) Follow() { g.follow = true }
 
 // Selected is the index of the selected visit.
 func (g *Gantt) Selected() (visit int, ok bool) {

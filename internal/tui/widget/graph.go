@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -34,6 +35,7 @@ type Graph struct {
 	layout   *GraphLayout
 	out      [][]asl.Edge // edges by the state that they leave
 	states   map[string]NodeState
+	order    []int       // boxes as they are read
 	selected int
 	x, y     int // corner in sight
 	// moved says that the user has scrolled or selected since; until then the
@@ -75,7 +77,11 @@ func NewGraph(th *theme.Screen, g asl.Graph) *Graph {
 		inkOf(th.Border), inkOf(th.Warn), inkOf(th.Key), inkOf(th.Muted), inkOf(th.Title),
 		inkOf(th.Focus.Bold(true)), inkOf(th.Cursor), inkOf(th.Good), inkOf(th.Bad), inkOf(th.Warn), inkOf(th.Busy.Bold(true)),
 	}
+	w.order = w.layout.reading()
 	w.lines = w.outlineLines()
+	if len(w.order) > 0 {
+		w.selected = w.order[0]
+	}
 	return w
 }
 
@@ -99,6 +105,19 @@ func (g *Graph) Select(name string) {
 		g.selected, g.moved = i, true
 	}
 }
+
+// Size is the size of the whole drawing.
+func (g *Graph) Size() (width, height int) { return g.layout.Width, g.layout.Height }
+
+// Show selects a state as long as the user has selected none.
+func (g *Graph) Show(name string) {
+	if i, ok := g.layout.byName[name]; ok && !g.moved {
+		g.selected = i
+	}
+}
+
+// Follow selects the current state again from now on.
+func (g *Graph) Follow() { g.moved = false }
 
 // Selected returns the selected state.
 func (g *Graph) Selected() (asl.Node, bool) {
@@ -144,9 +163,9 @@ func (g *Graph) press(m tea.KeyMsg) bool {
 	case keys.PageDown.Is(m):
 		g.scroll(0, page)
 	case keys.Top.Is(m):
-		g.selected = 0
+		g.skip(-len(g.order))
 	case keys.Bottom.Is(m):
-		g.selected = max(0, len(g.layout.boxes)-1)
+		g.skip(len(g.order))
 	case keys.GraphList.Is(m):
 		g.AsList = !g.AsList
 		return true
@@ -206,7 +225,7 @@ func (g *Graph) hit(x, y int) int {
 // scroll moves what is in sight, and the selection only as far as it must.
 func (g *Graph) scroll(dx, dy int) {
 	if g.outline || !g.scrollable {
-		g.selected = max(0, min(g.selected+sign(dy)*max(1, abs(dy)/3), len(g.layout.boxes)-1))
+		g.skip(sign(dy) * max(1, abs(dy)/3))
 		return
 	}
 	g.x, g.y = g.x+dx, g.y+dy
@@ -298,11 +317,19 @@ func (g *Graph) step(dx, dy int) {
 	case dx < 0 && g.layout.boxes[g.selected].parent >= 0:
 		g.selected = g.layout.boxes[g.selected].parent
 	case dx > 0:
-		if next := g.selected + 1; next < len(g.layout.boxes) && g.layout.boxes[next].parent == g.selected {
-			g.selected = next
+		before := g.selected
+		if g.skip(1); g.layout.boxes[g.selected].parent != before {
+			g.selected = before
 		}
 	case dy != 0:
-		g.selected = max(0, min(g.selected+dy, len(g.layout.boxes)-1))
+		g.skip(dy)
+	}
+}
+
+// skip goes by states in the order of reading.
+func (g *Graph) skip(by int) {
+	if at := slices.Index(g.order, g.selected); at >= 0 {
+		g.selected = g.order[max(0, min(at+by, len(g.order)-1))]
 	}
 }
 
@@ -361,14 +388,9 @@ func (g *Graph) reveal() {
 		if y+h+2 > g.y+g.h {
 			g.y = y + h + 2 - g.h
 		}
-		if w > g.w-2 {
-			w = g.w - 2
-		}
-		if x-1 < g.x {
-			g.x = x - 1
-		}
-		if x+w+1 > g.x+g.w {
-			g.x = x + w + 1 - g.w
+		w = min(w, g.w-2)
+		if x-1 < g.x || x+w+1 > g.x+g.w {
+			g.x = x + w/2 - g.w/2
 		}
 	}
 	g.clamp()

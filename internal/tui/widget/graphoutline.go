@@ -1,6 +1,8 @@
 package widget
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -17,7 +19,31 @@ type outlineLine struct {
 	indent int
 }
 
-// outlineLines are the states in the order of the definition, each with where it
+// reading is the order in which the drawing is read: from top to bottom and from
+// left to right, what is inside a state after it.
+func (l *GraphLayout) reading() []int {
+	inside := map[int][]int{}
+	for i := range l.boxes {
+		inside[l.boxes[i].parent] = append(inside[l.boxes[i].parent], i)
+	}
+	out := make([]int, 0, len(l.boxes))
+	var add func(parent int)
+	add = func(parent int) {
+		list := inside[parent]
+		slices.SortStableFunc(list, func(a, b int) int {
+			x, y := &l.boxes[a], &l.boxes[b]
+			return cmp.Or(cmp.Compare(x.node.Branch, y.node.Branch), cmp.Compare(x.y, y.y), cmp.Compare(x.x, y.x))
+		})
+		for _, i := range list {
+			out = append(out, i)
+			add(i)
+		}
+	}
+	add(-1)
+	return out
+}
+
+// outlineLines are the states in the order of the drawing, each with where it
 // leads to. A state that simply leads to the next line is not told.
 func (g *Graph) outlineLines() []outlineLine {
 	arrow := g.th.Glyphs.Right
@@ -26,11 +52,11 @@ func (g *Graph) outlineLines() []outlineLine {
 	}
 	boxes := g.layout.boxes
 	var out []outlineLine
-	for i := range boxes {
+	for at, i := range g.order {
 		b := &boxes[i]
 		out = append(out, outlineLine{node: i, indent: b.depth})
 		next := ""
-		for k := i + 1; k < len(boxes); k++ {
+		for _, k := range g.order[at+1:] {
 			if boxes[k].depth <= b.depth {
 				if boxes[k].parent == b.parent && boxes[k].node.Branch == b.node.Branch {
 					next = boxes[k].node.Name

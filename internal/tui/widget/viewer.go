@@ -2,6 +2,7 @@ package widget
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -98,7 +99,7 @@ func (v *Viewer) press(m tea.KeyMsg) bool {
 	case keys.Top.Is(m):
 		v.Top()
 	case keys.Bottom.Is(m):
-		v.scroll(len(v.wrapped))
+		v.top = math.MaxInt32 // View knows where the end is
 	case keys.Left.Is(m) && !v.Wrap:
 		v.left = max(0, v.left-8)
 	case keys.Right.Is(m) && !v.Wrap:
