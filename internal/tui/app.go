@@ -185,7 +185,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case interruptMsg:
 		return a.interrupted()
 	case tea.KeyMsg:
-		return a.key(m)
+		return a.typed(m)
 	case tea.MouseMsg:
 		return a.mouse(m)
 	}
@@ -311,6 +311,22 @@ func (a *App) toast(t ui.Toast) tea.Cmd {
 		a.toasts = a.toasts[len(a.toasts)-3:]
 	}
 	return a.after(toastFor, expireMsg{})
+}
+
+// typed takes keys one by one: those that arrive in one read (a key held down on a
+// slow line) come as one message.
+func (a *App) typed(m tea.KeyMsg) tea.Cmd {
+	if m.Type != tea.KeyRunes || m.Paste || len(m.Runes) < 2 {
+		return a.key(m)
+	}
+	cmds := make([]tea.Cmd, 0, len(m.Runes))
+	for _, r := range m.Runes {
+		if a.quit {
+			break
+		}
+		cmds = append(cmds, a.key(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: m.Alt}))
+	}
+	return tea.Batch(cmds...)
 }
 
 // key dispatches a key: dialogs, global keys, the page.

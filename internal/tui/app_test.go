@@ -144,6 +144,14 @@ func TestGlobalKeysAreOffWhileATextIsTyped(t *testing.T) {
 	require.True(t, s.Quit())
 }
 
+func TestKeysThatArriveTogetherAreSeveral(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	s.Send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("jjü")})
+	s.Send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("pasted"), Paste: true})
+	require.Equal(t, []string{"j", "j", "ü", "[pasted]"}, p.keys())
+}
+
 func TestThePaletteGoesAnywhere(t *testing.T) {
 	t.Parallel()
 	s, p := shell(t, datatest.New(t))
