@@ -7,11 +7,15 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pipelinetui/pipelinetui/e2e/terminal"
 )
+
+// screenLimit bounds the wait for a screen; only a broken build waits that long.
+const screenLimit = 45 * time.Second
 
 // cmdTUI runs a program in a terminal and plays a list of steps: tui STEPS CODE
 // PROGRAM [ARG...]. A step is a line:
@@ -23,6 +27,7 @@ import (
 //	click X Y         press the left button on a cell
 //	resize W H        change the size
 //	shot FILE         write the screen to a file
+//	exec PROGRAM ...  run a program meanwhile, which must succeed
 //
 // The last screen is written to the file screen.
 func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
@@ -68,9 +73,9 @@ func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
 	case "", "#":
 		return nil
 	case "until":
-		return t.Until(regexp.MustCompile("(?m)"+rest), waitLimit)
+		return t.Until(regexp.MustCompile("(?m)"+rest), screenLimit)
 	case "gone":
-		return t.UntilGone(regexp.MustCompile("(?m)"+rest), waitLimit)
+		return t.UntilGone(regexp.MustCompile("(?m)"+rest), screenLimit)
 	case "press":
 		return t.Press(strings.Fields(rest)...)
 	case "type":
@@ -84,6 +89,9 @@ func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
 			return t.Click(x, y)
 		}
 		return t.Resize(x, y)
+	case "exec":
+		args := strings.Fields(rest)
+		return ts.Exec(args[0], args[1:]...)
 	case "shot":
 		return os.WriteFile(ts.MkAbs(rest), []byte(t.Screen()+"\n"), 0o600)
 	default:

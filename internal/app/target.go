@@ -40,6 +40,8 @@ type Target struct {
 	load awscfg.Options
 	// attached says that our own providers stand in for the official plugins.
 	attached bool
+	// embedded says that the endpoint is that of this home's own sandbox.
+	embedded bool
 }
 
 // Target returns the target, after starting the sandbox or checking the
@@ -47,15 +49,29 @@ type Target struct {
 func (a *App) Target(ctx context.Context) (*Target, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.target != nil {
+	if a.target != nil && a.alive(a.target) {
 		return a.target, nil
 	}
 	t, err := a.openTarget(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if a.target != nil {
+		// The clients talk to the sandbox that is gone.
+		a.clients = map[string]*executions.Client{}
+	}
 	a.target = t
 	return t, nil
+}
+
+// alive tells whether a target that was opened before can still be used: a session
+// may outlive the sandbox, which comes back at another port.
+func (a *App) alive(t *Target) bool {
+	if !t.embedded {
+		return true
+	}
+	info, running, err := sandbox.Status(a.sandboxDir())
+	return err == nil && running && info.Endpoint == t.Endpoint
 }
 
 func (a *App) openTarget(ctx context.Context) (*Target, error) {
@@ -91,7 +107,7 @@ func (a *App) openTarget(ctx context.Context) (*Target, error) {
 }
 
 func (t *Target) useSandbox(info sandbox.Info) {
-	t.Endpoint = info.Endpoint
+	t.Endpoint, t.embedded = info.Endpoint, true
 	t.load = awscfg.Options{
 		EndpointURL: info.Endpoint,
 		Static:      &aws.Credentials{AccessKeyID: info.AccessKeyID, SecretAccessKey: info.SecretAccessKey},

@@ -100,10 +100,14 @@ func (a *App) ask(m ui.Ask) tea.Cmd {
 		d.deaf = a.env.Now().Add(graveFor)
 	}
 	a.dialogs = append(a.dialogs, d)
-	if i, ok := m.Dialog.(interface{ Init() tea.Cmd }); ok {
-		return i.Init()
+	var cmds []tea.Cmd
+	if m.Dialog.Grave() {
+		cmds = append(cmds, a.after(graveFor, expireMsg{})) // the footer shows that it listens now
 	}
-	return nil
+	if i, ok := m.Dialog.(interface{ Init() tea.Cmd }); ok {
+		cmds = append(cmds, i.Init())
+	}
+	return tea.Batch(cmds...)
 }
 
 func (a *App) toDialog(msg tea.Msg) tea.Cmd { return a.dialogUpdate(len(a.dialogs)-1, msg) }

@@ -157,6 +157,9 @@ func (a *App) footer() string {
 	m := a.top().Keys()
 	if n := len(a.dialogs); n > 0 {
 		m = a.dialogs[n-1].Keys()
+		if a.env.Now().Before(a.dialogs[n-1].deaf) {
+			m = nil // no key is taken yet, so none is offered
+		}
 	}
 	tail := ""
 	if len(a.dialogs) == 0 {
