@@ -81,6 +81,15 @@ func ShortType(t string) string {
 	return parts[0] + ":" + module + ":" + parts[2]
 }
 
+// PlainType is the type without its provider too: sagemaker:Endpoint.
+func PlainType(t string) string {
+	s := ShortType(t)
+	if of, rest, ok := strings.Cut(s, ":"); ok && of != "pulumi" && strings.Count(s, ":") == 2 {
+		return rest
+	}
+	return s
+}
+
 // Changes is "3 to create, 1 to update, 20 unchanged", or the past tense of it.
 func Changes(changes map[stack.Op]int, done bool) string {
 	order := []stack.Op{stack.OpCreate, stack.OpUpdate, stack.OpReplace, stack.OpDelete, stack.OpImport, stack.OpRead, stack.OpRefresh}

@@ -180,7 +180,7 @@ func reason(job *ui.Job, id spec.ID, f figures) string {
 	if p := job.Progress[id]; p != nil {
 		if d, ok := p.FirstError(); ok {
 			if row, ok := p.Row(d.URN); ok && !row.IsStack() {
-				return row.Name + " (" + plainType(row.Type) + "): " + d.Message
+				return row.Name + " (" + render.PlainType(row.Type) + "): " + d.Message
 			}
 			return d.Message
 		}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -10,9 +11,9 @@ import (
 func meaning(row stack.Row) (text string, grave bool) {
 	switch row.Op {
 	case stack.OpReplace:
-		return replaced(plainType(row.Type))
+		return replaced(render.PlainType(row.Type))
 	case stack.OpDelete:
-		return deleted(plainType(row.Type))
+		return deleted(render.PlainType(row.Type))
 	}
 	return "", false
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
@@ -161,7 +160,7 @@ func (r *resources) Cell(i, column int) widget.Cell {
 	case column == nameColumn:
 		return widget.Cell{Signs: r.sign(row), Text: row.Name}
 	case column == typeColumn:
-		return widget.Cell{Text: plainType(row.Type), Style: r.th.Muted}
+		return widget.Cell{Text: render.PlainType(row.Type), Style: r.th.Muted}
 	case column == statusColumn:
 		return r.status(row)
 	case column == timeColumn && r.live:
@@ -169,15 +168,6 @@ func (r *resources) Cell(i, column int) widget.Cell {
 	default:
 		return r.message(row)
 	}
-}
-
-// plainType is the type without its provider: sagemaker:Endpoint.
-func plainType(t string) string {
-	s := render.ShortType(t)
-	if of, rest, ok := strings.Cut(s, ":"); ok && of != "pulumi" && strings.Count(s, ":") == 2 {
-		return rest
-	}
-	return s
 }
 
 func (r *resources) property(d stack.PropertyDiff) widget.Cell {
@@ -274,6 +264,21 @@ func doing(op stack.Op) string {
 	}
 }
 
+// patience says what is being waited for where nobody else says it and it may take
+// long.
+func patience(row stack.Row) string {
+	if render.PlainType(row.Type) != "sagemaker:Endpoint" {
+		return ""
+	}
+	switch row.Step {
+	case stack.OpCreate, stack.OpCreateReplacement:
+		return "until it is in service; on AWS some minutes"
+	case stack.OpUpdate:
+		return "until the new variant is in service; on AWS some minutes"
+	}
+	return ""
+}
+
 // took is the time of a step, nothing if it is too short to mean anything.
 func took(row stack.Row, now time.Time) string {
 	d := row.Elapsed(now)
@@ -288,7 +293,11 @@ func (r *resources) message(row stack.Row) widget.Cell {
 		if e := row.Error(); e != "" {
 			return widget.Cell{Text: e, Style: r.th.Bad}
 		}
-		return widget.Cell{Text: row.Info, Style: r.th.Muted}
+		text := row.Info
+		if text == "" && row.Status == stack.StatusRunning {
+			text = patience(row)
+		}
+		return widget.Cell{Text: text, Style: r.th.Muted}
 	}
 	if r.drift {
 		return widget.Cell{}

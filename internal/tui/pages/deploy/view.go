@@ -212,6 +212,10 @@ func (p *Page) headline(w int) string {
 	case asking:
 		text = p.askingLine()
 	case working:
+		if d := p.download(); d != "" {
+			text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + dot(th) + d
+			break
+		}
 		done, bad, running, total := p.totals()
 		text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
 			th.Muted.Render(fmt.Sprintf(" %d of %d", done+bad, total)+dot(th)+fmt.Sprintf("%d in flight", running)+dot(th)+render.Duration(now.Sub(job.Started))+p.endedText())
@@ -225,6 +229,25 @@ func (p *Page) headline(w int) string {
 		text = p.finishedLine()
 	}
 	return widget.Fit(text, w, th.Glyphs.Ellipsis)
+}
+
+// download says which plugin is being fetched, "" if none is: that comes first,
+// once, and takes its time.
+func (p *Page) download() string {
+	for _, x := range p.req.Pipelines {
+		progress := p.shown().Progress[x.ID]
+		if progress == nil {
+			continue
+		}
+		for _, d := range progress.Downloads() {
+			text := "fetching " + render.Line(d.ID, 40)
+			if d.Total > 0 {
+				text += " " + render.Bytes(d.Completed) + " of " + render.Bytes(d.Total)
+			}
+			return text
+		}
+	}
+	return ""
 }
 
 func dot(th *theme.Screen) string { return " " + th.Glyphs.Dot + " " }

@@ -268,4 +268,3 @@ func (r dirRows) Cell(row, column int) widget.Cell {
 	}
 	return widget.Cell{Text: filepath.Ext(e.Name()), Style: r.b.host.Env.Theme.Muted}
 }
-

@@ -250,7 +250,7 @@ func (p *Page) reviewView(w, h int) string {
 	}
 	body := max(1, h-1)
 	if w >= 100 {
-		right := min(60, w*2/5)
+		right := min(64, w/2)
 		left := w - right - 2
 		p.fillReview(left, false)
 		bar := strings.TrimRight(strings.Repeat(th.Border.Render(th.Glyphs.Border.Left)+" \n", body), "\n")
@@ -339,7 +339,7 @@ func (p *Page) summaryLines(w int) []string {
 		if name == "" {
 			name = x.Name
 		}
-		out = append(out, widget.Fit("  "+render.Line(name, 0)+" "+th.Muted.Render(render.ShortType(x.Type)), w, th.Glyphs.Ellipsis))
+		out = append(out, widget.Fit("  "+th.Muted.Render(widget.Fit(render.PlainType(x.Type), 26, th.Glyphs.Ellipsis))+" "+render.Line(name, 0), w, th.Glyphs.Ellipsis))
 	}
 	return out
 }
