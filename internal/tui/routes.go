@@ -6,6 +6,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/pipeline"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
@@ -15,6 +16,8 @@ func routes(h *ui.Host, request tea.Msg) ui.Page {
 	switch m := request.(type) {
 	case ui.OpenHome:
 		return home.New(h)
+	case ui.OpenPipeline:
+		return pipeline.New(h, m.ID, m.Tab)
 	case ui.OpenDeploy:
 		return deploy.New(h, m.Request)
 	case ui.OpenJob:

@@ -122,3 +122,12 @@ func (p Pipeline) Reach(region string) *spec.Pipeline {
 	}
 	return &spec.Pipeline{ID: p.ID, Region: region}
 }
+
+// KindWord is the kind of an update as the tool's commands call it: "up" for
+// "update".
+func KindWord(kind string) string {
+	if kind == "update" {
+		return string(stack.OperationUp)
+	}
+	return kind
+}

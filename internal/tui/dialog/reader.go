@@ -1,8 +1,11 @@
 package dialog
 
 import (
+	"strings"
+
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -87,6 +90,22 @@ func (d *Reader) View(width, height int) string {
 		foot += "   " + d.th.Muted.Render(place)
 	}
 	return widget.Lines(body, "", widget.Fit(foot, width, d.th.Glyphs.Ellipsis))
+}
+
+// ErrorText is an error whole, those of a list apart, each with its hint.
+func ErrorText(err error) string {
+	list, ok := err.(fault.List) //nolint:errorlint // a list inside another error has that error's words
+	if !ok {
+		list = fault.List{err}
+	}
+	parts := make([]string, len(list))
+	for i, e := range list {
+		parts[i] = e.Error()
+		if hint := fault.HintOf(e); hint != "" {
+			parts[i] += "\n" + hint
+		}
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 var _ ui.Dialog = (*Reader)(nil)

@@ -677,7 +677,7 @@ func (g *Grid) line(place int, widths []int, width int) string {
 		if cell.Span {
 			room = max(1, width-2-ansi.StringWidth(b.String()))
 		}
-		text := render.Line(cell.Text, max(1, room-ansi.StringWidth(cell.Signs)))
+		text := ansi.Truncate(render.Line(cell.Text, 0), max(1, room-ansi.StringWidth(cell.Signs)), g.th.Glyphs.Ellipsis)
 		if on && g.Focused {
 			// One background for the whole line; the text's own colours would fight it.
 			text = ansi.Strip(cell.Signs) + text

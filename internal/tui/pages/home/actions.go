@@ -3,11 +3,9 @@ package home
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -159,7 +157,7 @@ func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	p.rebuilding = ""
 	if m.err != nil {
-		return p.show("These pipelines can't be brought up", "what is wrong", errorText(m.err))
+		return p.show("These pipelines can't be brought up", "what is wrong", dialog.ErrorText(m.err))
 	}
 	p.grid.ClearMarks()
 	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: m.operation, Pipelines: m.pipelines}})
@@ -178,24 +176,6 @@ func (p *Page) reach(op stack.Operation) tea.Cmd {
 
 func (p *Page) show(title, what, text string) tea.Cmd {
 	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewReader(&p.Env.Theme, title, what, text)})
-}
-
-// errorText is an error whole, with the hints.
-func errorText(err error) string {
-	var list fault.List
-	if l, ok := err.(fault.List); ok { //nolint:errorlint // a list inside another error has that error's words
-		list = l
-	} else {
-		list = fault.List{err}
-	}
-	parts := make([]string, len(list))
-	for i, e := range list {
-		parts[i] = e.Error()
-		if hint := fault.HintOf(e); hint != "" {
-			parts[i] += "\n" + hint
-		}
-	}
-	return strings.Join(parts, "\n\n")
 }
 
 // group keeps tenants together under headings, or lets them go.

@@ -87,7 +87,7 @@ func (r *row) stale() {
 func (r *row) words() {
 	words := []string{r.p.ID.String(), r.p.ID.Env, r.p.Template(), r.p.Region(), string(r.p.Status()), r.live.Endpoint}
 	if last := r.p.Last; last != nil {
-		words = append(words, kindWord(last.Kind), last.Result)
+		words = append(words, data.KindWord(last.Kind), last.Result)
 	}
 	if r.live.Last != nil {
 		words = append(words, string(r.live.Last.Status))
@@ -141,14 +141,6 @@ func endpointBusy(status string) bool {
 }
 
 func isGone(err error) bool { return errors.Is(err, fault.NotFound) }
-
-// kindWord is the kind of an update as the tool's commands call it.
-func kindWord(kind string) string {
-	if kind == "update" {
-		return "up"
-	}
-	return kind
-}
 
 // The columns.
 const (
@@ -367,7 +359,7 @@ func (p *Page) lastCell(r *row, now time.Time) widget.Cell {
 	if at.IsZero() {
 		at = last.Start
 	}
-	text := kindWord(last.Kind) + " " + render.ShortAge(at, now)
+	text := data.KindWord(last.Kind) + " " + render.ShortAge(at, now)
 	switch last.Result {
 	case string(stack.Succeeded):
 		return signed(th.Glyphs.Good, text, th.Muted)

@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
@@ -137,7 +138,7 @@ func (p *Page) facts1(r *row) string {
 		return name + th.Muted.Render("nothing of it exists: u creates it, D takes the stack away")
 	}
 	if last := r.p.Last; last != nil && last.Result == string(stack.Failed) {
-		return name + th.Bad.Render(th.Glyphs.Bad+" the last "+kindWord(last.Kind)+" failed "+render.Age(last.End, p.Env.Now())) +
+		return name + th.Bad.Render(th.Glyphs.Bad+" the last "+data.KindWord(last.Kind)+" failed "+render.Age(last.End, p.Env.Now())) +
 			th.Muted.Render("  enter, then Updates tells what was done")
 	}
 	if last := r.live.Last; last != nil {
@@ -202,7 +203,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 	line("region", r.p.Region())
 	line("created", at(r.created))
 	if last := r.p.Last; last != nil {
-		line("last operation", kindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
+		line("last operation", data.KindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
 		line("", "")
 	}
 	line("endpoint", r.live.Endpoint)
@@ -220,7 +221,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 		err  error
 	}{{"The state", r.readErr}, {"The spec", r.p.Err}, {"AWS", r.liveErr}} {
 		if e.err != nil {
-			b.WriteString("\n" + e.what + ": " + errorText(e.err) + "\n")
+			b.WriteString("\n" + e.what + ": " + dialog.ErrorText(e.err) + "\n")
 		}
 	}
 	if r.p.State != nil && len(r.p.State.Pending) > 0 {
@@ -251,7 +252,7 @@ func (p *Page) emptyView(width int) string {
 	switch {
 	case p.listErr != nil:
 		out := []string{"", "  " + th.Bad.Render(th.Glyphs.Bad+" The list of pipelines can't be read.")}
-		for _, l := range strings.Split(errorText(p.listErr), "\n") {
+		for _, l := range strings.Split(dialog.ErrorText(p.listErr), "\n") {
 			out = append(out, "  "+render.Line(l, max(1, width-4)))
 		}
 		return strings.Join(append(out, "", "  "+hint(th.Key, th.Hint, keys.Refresh.Label(th.Glyphs.Unicode), "try again")), "\n")

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// Answers of the dialogs about locks and cut-off operations.
+type (
+	unlockMsg   struct{}
+	unlockedMsg struct{ err error }
+	mendMsg     struct{ clear bool }
+)
+
+// holder says who holds a stack.
+func holder(l stack.Lock) string {
+	who := l.User
+	if l.Host != "" {
+		who = strings.TrimPrefix(who+"@"+l.Host, "@")
+	}
+	if who == "" {
+		who = "somebody"
+	}
+	if l.PID > 0 {
+		who += fmt.Sprintf(", process %d", l.PID)
+	}
+	return who
+}
+
+// stale tells that the holders of all locks are known to be gone.
+func stale(locks []stack.Lock) bool {
+	for _, l := range locks {
+		if !l.Stale {
+			return false
+		}
+	}
+	return len(locks) > 0
+}
+
+// lockLine is the banner about locks.
+func (p *Page) lockLine() string {
+	th := &p.Env.Theme
+	l := p.locks[0]
+	text := "locked by " + render.Line(holder(l), 0)
+	if !l.Since.IsZero() {
+		text += " for " + render.ShortAge(l.Since, p.Env.Now())
+	}
+	switch {
+	case p.job != nil:
+		text += ": the operation of this session"
+	case l.Stale:
+		text += ": that process is gone; L clears the lock"
+	default:
+		text += ": an operation seems to be under way; L tells more"
+	}
+	style := th.Warn
+	if p.job != nil {
+		style = th.Busy
+	}
+	return style.Render(th.Glyphs.Warn + " " + text)
+}
+
+// aboutLock explains the lock and offers to clear it, gravely if its holder may
+// still be at work.
+func (p *Page) aboutLock() tea.Cmd {
+	now := p.Env.Now()
+	var b strings.Builder
+	for _, l := range p.locks {
+		b.WriteString("Held by " + render.Line(holder(l), 0))
+		if !l.Since.IsZero() {
+			b.WriteString(", since " + at(l.Since) + ", " + render.Age(l.Since, now))
+		}
+		b.WriteString(".\n")
+		if l.Where != "" {
+			b.WriteString(render.Line(l.Where, 0) + "\n")
+		}
+	}
+	b.WriteString("\n")
+	th := &p.Env.Theme
+	title := "The lock of " + p.id.String()
+	if stale(p.locks) {
+		b.WriteString("It ran on this machine and its process is gone: it was killed or the machine went down. Nothing will take the lock away by itself.\n\n" +
+			"What it was just doing may be recorded as cut off: afterwards M tells, and a refresh and an up put it right.")
+		return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(th, "Clear the lock of "+p.id.String()+"?", b.String(), unlockMsg{})})
+	}
+	b.WriteString("It may be at work, here or on another machine. Two operations at once can ruin the state: clear the lock only if you know that its holder is dead.\n" +
+		"Otherwise wait, or end it where it runs.")
+	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewTypeName(th, title, b.String(), p.id.String(), unlockMsg{})})
+}
+
+func (p *Page) unlock() tea.Cmd {
+	id, source := p.id, p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg { return unlockedMsg{source.Unlock(ctx, id)} })
+}
+
+func (p *Page) unlocked(m unlockedMsg) tea.Cmd {
+	if m.err != nil {
+		return p.show("The lock can't be cleared", "the error", dialog.ErrorText(m.err))
+	}
+	return tea.Batch(ui.Send(ui.Toast{Text: "the lock of " + p.id.String() + " is cleared"}), p.reload())
+}
+
+// cutOffLine is the banner about operations whose end was never recorded.
+func (p *Page) cutOffLine() string {
+	th, n := &p.Env.Theme, len(p.p.State.Pending)
+	names := make([]string, 0, 3)
+	for i, o := range p.p.State.Pending {
+		if i == 2 && n > 3 {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, o.Kind+" "+render.Line(o.Name, 0))
+	}
+	return th.Warn.Render(th.Glyphs.Warn + " cut off: " + strings.Join(names, ", ") + "; M tells the way out")
+}
+
+// aboutCutOff explains the operations that were cut off and offers the ways out.
+func (p *Page) aboutCutOff() tea.Cmd {
+	var b strings.Builder
+	b.WriteString("The end of these was never recorded: the engine was killed or lost its connection. The real resources may or may not exist.\n\n")
+	for _, o := range p.p.State.Pending {
+		b.WriteString("  " + render.Line(o.Kind+" "+o.Name+"  "+render.ShortType(o.Type)+"  "+o.ID, 0) + "\n")
+	}
+	b.WriteString("\nA refresh reads what is really there; an up afterwards makes the rest.")
+	off := first(p.Env.ReadOnly(), p.busy())
+	d := dialog.NewChoose(&p.Env.Theme, "Cut off: "+p.id.String(), b.String(), false,
+		dialog.Choice{Key: "r", Label: "refresh", Off: off, Answer: mendMsg{}, Help: "Reads what the state knows by an id. What was being created stays marked as cut off."},
+		dialog.Choice{
+			Key: "f", Label: "refresh, and forget what was being created", Off: off, Answer: mendMsg{clear: true}, Danger: true,
+			Help: "An up creates it anew. If it exists after all, AWS refuses the second one of the same name; delete the first by hand then.",
+		})
+	return ui.Send(ui.Ask{From: p.Base(), Dialog: d})
+}
+
+func (p *Page) mend(m mendMsg) tea.Cmd {
+	req := data.Request{Operation: stack.OperationRefresh, ClearPending: m.clear, Pipelines: []*spec.Pipeline{p.p.Reach(p.Env.Place().Region)}}
+	return ui.Send(ui.OpenDeploy{Request: req})
+}

@@ -1,0 +1,369 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/pipeline"
+	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // times are shown as the clock on the wall shows them
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, source data.Source, id spec.ID, tab string, opts ...tuitest.Option) *tuitest.Session {
+	t.Helper()
+	opts = append([]tuitest.Option{tuitest.Now(datatest.Recorded)}, opts...)
+	return tuitest.Open(t, source, func(h *ui.Host) ui.Page { return pipeline.New(h, id, tab) }, opts...)
+}
+
+// last is the newest request, of type T.
+func last[T any](t *testing.T, s *tuitest.Session) T {
+	t.Helper()
+	all := s.Requests()
+	require.NotEmpty(t, all, s.Screen())
+	req, ok := all[len(all)-1].(T)
+	require.True(t, ok, "%T", all[len(all)-1])
+	return req
+}
+
+func TestGoldens(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int{{60, 16}, {80, 24}, {120, 40}} {
+		for _, tab := range []string{"overview", "resources", "updates", "definition"} {
+			name := fmt.Sprintf("%s-%dx%d", tab, size[0], size[1])
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, datatest.New(t), datatest.Iris, tab, tuitest.Size(size[0], size[1]))
+				s.Until("ready")
+				s.Golden(name)
+			})
+		}
+	}
+	t.Run("ascii", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, datatest.New(t), datatest.Iris, "resources", tuitest.ASCII(), tuitest.Size(120, 40))
+		s.Until("ready")
+		for _, r := range s.Screen() {
+			require.Less(t, r, rune(0x80), "%q in\n%s", r, s.Screen())
+		}
+		s.Golden("resources-ascii")
+	})
+	t.Run("resource", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, datatest.New(t), datatest.Iris, "resources")
+		s.Until("ready")
+		s.Press("/")
+		s.Type("lambda:Function")
+		s.Press("enter", "G", "enter")
+		s.Golden("resource-80x24")
+	})
+	t.Run("failed", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, datatest.New(t), datatest.Churn, "updates")
+		s.Until("failed")
+		s.Golden("failed-80x24")
+	})
+}
+
+func TestNothingIsToldByColourAlone(t *testing.T) {
+	t.Parallel()
+	for _, tab := range []string{"overview", "resources", "updates", "definition"} {
+		plain, colour := open(t, datatest.New(t), datatest.Iris, tab), open(t, datatest.New(t), datatest.Iris, tab, tuitest.Color("light"))
+		require.Equal(t, plain.Screen(), colour.Screen())
+		require.NotEqual(t, plain.Styled(), colour.Styled())
+	}
+}
+
+func TestTabsByKeysAndMouse(t *testing.T) {
+	t.Parallel()
+	s := open(t, datatest.New(t), datatest.Iris, "")
+	s.Until("protection")
+	s.Press("tab")
+	s.Until("RESOURCE")
+	s.Press("shift+tab")
+	s.Until("protection")
+	s.Press("shift+tab")
+	s.Until("Preprocess")
+	tabs := strings.Split(s.Screen(), "\n")[3]
+	s.Click(strings.Index(tabs, "Updates"), 3)
+	s.Until("RESULT")
+	require.Contains(t, s.Screen(), "succeeded")
+	s.Press("1")
+	s.Until("protection")
+	s.Press("esc")
+	require.True(t, s.Quit() || strings.Contains(s.Screen(), "acme/iris"), "the first page stays")
+}
+
+func TestValuesAreCopiedWholeAndSecretsNever(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	p, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	state := *p.State
+	state.Outputs = map[string]stack.Output{
+		"zSecret": {Value: "hunter2", Secret: true},
+		"yLong":   {Value: strings.Repeat("x", 300) + "END"},
+		"xEvil":   {Value: "a\x1b[31mred\x07"},
+	}
+	p.State = &state
+	source.Add(p)
+	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 40))
+	s.Press("/")
+	s.Type("zSecret")
+	s.Press("enter")
+	require.Contains(t, s.Screen(), "[secret]")
+	s.Press("y")
+	require.Contains(t, s.Screen(), "can't be copied")
+	require.Empty(t, s.Copied())
+	s.Press("enter")
+	require.NotContains(t, s.Screen(), "hunter2")
+	s.Press("esc", "esc", "/")
+	s.Type("yLong")
+	s.Press("enter")
+	require.NotContains(t, s.Screen(), "END")
+	s.Press("enter")
+	s.Until("END")
+	s.Press("c")
+	require.Equal(t, strings.Repeat("x", 300)+"END", s.Copied()[0])
+	s.Press("esc", "/")
+	s.Type("xEvil")
+	require.NotContains(t, s.Styled(), "\x1b[31mred")
+}
+
+func TestParametersOfAnUnknownTemplateAreHidden(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	p, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	other := *p.Spec
+	other.Template = "gone"
+	other.Parameters = spec.Values{"token": "hunter2"}
+	p.Spec = &other
+	source.Add(p)
+	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 60))
+	s.Until("token")
+	require.NotContains(t, s.Screen(), "hunter2")
+}
+
+func TestResourceIsInspectedSearchedAndCopied(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.ConsoleFunc = func(r stack.Resource) string { return "https://console.aws.amazon.com/" + r.Name }
+	s := open(t, source, datatest.Iris, "resources")
+	s.Press("/")
+	s.Type("dev-ep")
+	s.Press("enter", "G", "y", "U", "C")
+	require.Equal(t, "ptui-acme-iris-dev-ep", s.Copied()[0])
+	require.Contains(t, s.Copied()[1], "urn:pulumi:acme.iris.dev::")
+	require.Equal(t, "https://console.aws.amazon.com/endpoint", s.Copied()[2])
+	s.Press("enter")
+	s.Until("inputs: what was asked for")
+	s.Press("/")
+	s.Type("endpointConfigName")
+	s.Until("1 of")
+	s.Press("enter", "esc", "esc", "esc")
+	s.Press("left", "left")
+	require.NotContains(t, s.Screen(), "sagemaker-role", "the branch is shut")
+	s.Press("z", "z")
+	require.Contains(t, s.Screen(), "sagemaker-role")
+}
+
+func TestUpdatesAreCountedFromTheOldest(t *testing.T) {
+	t.Parallel()
+	s := open(t, datatest.New(t), datatest.Iris, "updates", tuitest.Size(120, 40))
+	s.Until("27 created")
+	s.Press("enter")
+	s.Until("Update 3 of acme/iris")
+	s.Until("refresh")
+	s.Press("esc", "G", "enter")
+	s.Until("Update 1 of acme/iris")
+}
+
+func TestDefinitionIsReadSearchedAndSaved(t *testing.T) {
+	t.Parallel()
+	s := open(t, datatest.New(t), datatest.Iris, "definition", tuitest.Size(120, 40))
+	s.Until("InvokeEndpoint")
+	s.Press("enter")
+	s.Until("State Preprocess")
+	require.Contains(t, s.Screen(), "lambda:invoke")
+	s.Press("esc", "v")
+	s.Until("StartAt")
+	s.Press("/")
+	s.Type("PayloadTooLarge")
+	s.Press("enter", "n", "N")
+	s.Until("1 of")
+	s.Press("esc", "y")
+	require.Contains(t, s.Copied()[0], `"StartAt"`)
+	file := filepath.Join(t.TempDir(), "machine.asl.json")
+	for range 2 {
+		s.Press("w")
+		s.Press("ctrl+u")
+		s.Type(file)
+		s.Press("enter")
+	}
+	s.Until("exists already")
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.JSONEq(t, s.Copied()[0], string(raw))
+}
+
+func TestActionsAskForOperations(t *testing.T) {
+	t.Parallel()
+	s := open(t, datatest.New(t), datatest.Iris, "")
+	s.Until("protection")
+	s.Press("D")
+	require.Equal(t, stack.OperationDestroy, last[ui.OpenDeploy](t, s).Request.Operation)
+	s.Press("r")
+	req := last[ui.OpenDeploy](t, s).Request
+	require.Equal(t, stack.OperationRefresh, req.Operation)
+	require.Equal(t, datatest.Iris, req.Pipelines[0].ID)
+	s.Press("e")
+	require.Equal(t, datatest.Iris, *last[ui.OpenWizard](t, s).Change)
+	s.Press("o")
+	s.Until("no operation of this session has worked on it")
+	s.Press("u")
+	s.Until("can't be brought up") // the recorded files are not here
+}
+
+func TestReadOnlyRefusesWithTheReason(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.ReadOnly = true
+	s := open(t, source, datatest.Iris, "")
+	s.Until("protection")
+	for _, key := range []string{"u", "r", "D", "e", "N"} {
+		s.Press(key)
+		require.Contains(t, s.Screen(), "read-only", key)
+		require.Empty(t, s.Requests(), key)
+	}
+}
+
+func TestAStaleLockIsExplainedAndCleared(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	locked := true
+	source.LocksFunc = func(context.Context, spec.ID) ([]stack.Lock, error) {
+		if !locked || len(source.Unlocked()) > 0 {
+			return nil, nil
+		}
+		return []stack.Lock{{Where: "/state/locks/1.json", User: "ana", Host: "build-7", PID: 4711, Since: datatest.Recorded.Add(-3 * time.Hour), Stale: true}}, nil
+	}
+	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 40))
+	s.Until("locked by ana@build-7, process 4711 for 3h: that process is gone")
+	s.Press("L")
+	s.Until("Clear the lock of acme/iris?")
+	s.Golden("lock-stale")
+	s.Press("y")
+	require.Empty(t, source.Unlocked(), "a grave question is deaf for a moment")
+	s.Advance(time.Second)
+	s.Press("y")
+	s.UntilGone("locked by")
+	require.Equal(t, []spec.ID{datatest.Iris}, source.Unlocked())
+}
+
+func TestALiveLockWantsTheNameTyped(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.LocksFunc = func(context.Context, spec.ID) ([]stack.Lock, error) {
+		return []stack.Lock{{User: "bo", Host: "laptop", PID: 12, Since: datatest.Recorded.Add(-time.Minute)}}, nil
+	}
+	s := open(t, source, datatest.Iris, "")
+	s.Until("locked by bo@laptop")
+	s.Press("L")
+	s.Advance(time.Second)
+	s.Until("can ruin the state")
+	s.Press("y", "enter")
+	require.Empty(t, source.Unlocked())
+	s.Press("ctrl+u")
+	s.Type("acme/iris")
+	s.Press("enter")
+	s.Wait("unlock", func() bool { return len(source.Unlocked()) == 1 })
+}
+
+func TestCutOffOperationsShowTheWayOut(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	p, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	state := *p.State
+	state.Pending = []stack.PendingOperation{{URN: "urn:x", Type: "aws:sagemaker/endpoint:Endpoint", Name: "endpoint", Kind: "creating"}}
+	p.State = &state
+	source.Add(p)
+	s := open(t, source, datatest.Iris, "", tuitest.Size(100, 30))
+	s.Until("cut off: creating endpoint")
+	require.Contains(t, s.Screen(), "incomplete")
+	s.Press("M")
+	s.Until("may or may not exist")
+	s.Golden("cut-off")
+	s.Press("f")
+	req := last[ui.OpenDeploy](t, s).Request
+	require.Equal(t, stack.OperationRefresh, req.Operation)
+	require.True(t, req.ClearPending)
+}
+
+func TestAPipelineThatIsGoneSaysSo(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	s := open(t, source, spec.ID{Tenant: "no", Model: "such", Env: "dev"}, "")
+	s.Until("there is no pipeline no/such on this backend")
+	s.Press("u")
+	s.Until("not read yet")
+
+	s = open(t, source, datatest.Iris, "")
+	s.Until("protection")
+	source.ReadFunc = func(context.Context, spec.ID) (data.Pipeline, error) {
+		return data.Pipeline{}, fault.New(fault.Denied, "access denied").WithHint("Check the credentials.")
+	}
+	s.Press("ctrl+r")
+	s.Until("what is shown is old: access denied")
+	require.Contains(t, s.Screen(), "protection")
+}
+
+func TestAnOperationOfTheSessionShowsAndIsReadAfterwards(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.HoldAfter = 12
+	var host *ui.Host
+	s := tuitest.Open(t, source, func(h *ui.Host) ui.Page { host = h; return pipeline.New(h, datatest.Iris, "updates") }, tuitest.Now(datatest.Recorded))
+	s.Until("27 created")
+	p, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	job, cmd := host.Env.Jobs.Start(data.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
+	s.Run(cmd)
+	s.Until("⠋ refresh ")
+	s.Press("D")
+	s.Until("refresh is at work on it")
+	source.Release()
+	s.Wait("end", job.Done)
+	s.Until("✔ ready")
+}
+
+func TestTinyScreensDoNotPanic(t *testing.T) {
+	t.Parallel()
+	for _, tab := range []string{"overview", "resources", "updates", "definition"} {
+		var page ui.Page
+		s := tuitest.Open(t, datatest.New(t), func(h *ui.Host) ui.Page { page = pipeline.New(h, datatest.Iris, tab); return page }, tuitest.Now(datatest.Recorded))
+		s.Idle()
+		for w := 1; w < 70; w += 7 {
+			for h := 1; h < 20; h++ {
+				require.Len(t, strings.Split(page.View(w, h), "\n"), h)
+			}
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// View draws the status, what is wrong, the tabs and the open tab.
+func (p *Page) View(width, height int) string {
+	th := &p.Env.Theme
+	head := []string{p.statusLine()}
+	head = append(head, p.banners()...)
+	if len(head) > 1 && height < 10 {
+		head = head[:2] // the tab matters more
+	}
+	p.tabsAt = len(head)
+	head = append(head, widget.Tabs(th, titles, p.tab, max(1, width-1)))
+	p.bodyTop = len(head)
+	for i, l := range head {
+		head[i] = widget.Fit(" "+l, width, th.Glyphs.Ellipsis)
+	}
+	if rows := height - len(head); rows > 0 {
+		head = append(head, widget.Box(p.body(width, rows), width, rows))
+	}
+	return widget.Box(strings.Join(head, "\n"), width, height)
+}
+
+// statusLine is the pipeline in one line.
+func (p *Page) statusLine() string {
+	th := &p.Env.Theme
+	dot := th.Muted.Render(" " + th.Glyphs.Dot + " ")
+	parts := []string{p.status()}
+	if s := p.p.Spec; s != nil {
+		parts = append(parts, render.Line(s.Template, 0)+th.Muted.Render(" v"+render.Line(s.TemplateVersion, 0)), render.Line(s.Region, 0))
+	}
+	if e := p.live.Endpoint; e != "" {
+		style, sign := th.Bad, th.Glyphs.Bad
+		switch e {
+		case "InService":
+			style, sign = th.Good, th.Glyphs.Good
+		case "Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting":
+			style, sign = th.Busy, th.Glyphs.Busy
+		}
+		parts = append(parts, th.Muted.Render("endpoint ")+style.Render(sign+" "+render.Line(e, 0)))
+	}
+	if !p.live.At.IsZero() {
+		running, failed := th.Muted, th.Muted
+		if p.live.Running > 0 {
+			running = th.Busy
+		}
+		if p.live.Failed > 0 {
+			failed = th.Bad
+		}
+		parts = append(parts, running.Render(atMost(p.live.Running)+" running"), failed.Render(atMost(p.live.Failed)+" failed in 24h"))
+	}
+	return strings.Join(parts, dot)
+}
+
+func (p *Page) status() string {
+	th := &p.Env.Theme
+	g := th.Glyphs
+	if p.job != nil {
+		text := string(p.job.Request.Operation)
+		if pr := p.job.Progress[p.id]; pr != nil {
+			if c := pr.Counts(); c.Total() > 0 {
+				text += " " + render.Number(int64(c.Done)) + "/" + render.Number(int64(c.Total()))
+			}
+		}
+		return widget.Spin(th, p.step) + " " + th.Busy.Render(text)
+	}
+	switch {
+	case !p.known && p.readErr != nil:
+		return th.Bad.Render(g.Bad + " unreadable")
+	case !p.known:
+		return widget.Spin(th, p.step) + " " + th.Muted.Render("reading")
+	}
+	switch p.p.Status() {
+	case data.StatusReady:
+		if p.p.Err != nil {
+			return th.Warn.Render(g.Warn + " ready")
+		}
+		return th.Good.Render(g.Good + " ready")
+	case data.StatusUpdating:
+		return th.Busy.Render(g.Busy + " updating")
+	case data.StatusIncomplete:
+		return th.Warn.Render(g.Warn + " incomplete")
+	case data.StatusEmpty:
+		return th.Muted.Render(g.Skipped + " empty")
+	case data.StatusUnreadable:
+		return th.Bad.Render(g.Bad + " unreadable")
+	default:
+		return th.Muted.Render(g.Pending + " not read")
+	}
+}
+
+// banners are what must not be overlooked.
+func (p *Page) banners() []string {
+	th := &p.Env.Theme
+	var out []string
+	if len(p.locks) > 0 {
+		out = append(out, p.lockLine())
+	}
+	if p.p.State != nil && len(p.p.State.Pending) > 0 && p.job == nil {
+		out = append(out, p.cutOffLine())
+	}
+	switch err := p.p.Err; {
+	case p.known && p.readErr != nil:
+		out = append(out, th.Bad.Render(th.Glyphs.Bad+" what is shown is old: "+render.Line(p.readErr.Error(), 0)))
+	case err != nil:
+		out = append(out, th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0)))
+	case p.liveErr != nil:
+		out = append(out, th.Warn.Render(th.Glyphs.Warn+" AWS can't be asked: "+render.Line(p.liveErr.Error(), 0)))
+	}
+	if d := p.p.Drift(); d.Open() {
+		out = append(out, th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+render.Count(d.Found, "resource", "resources")+" changed outside; u puts them right"))
+	}
+	return out
+}
+
+// body is the open tab.
+func (p *Page) body(width, height int) string {
+	if p.tab == tabExecutions {
+		return p.runs.View(width, height)
+	}
+	if !p.known {
+		return p.unknown()
+	}
+	switch p.tab {
+	case tabOverview:
+		return p.facts.View(width, height)
+	case tabResources:
+		return p.tree.View(width, height)
+	case tabUpdates:
+		return p.updatesView(width, height)
+	default:
+		return p.definitionView(width, height)
+	}
+}
+
+// unknown is shown as long as nothing was read.
+func (p *Page) unknown() string {
+	if p.readErr == nil {
+		return ""
+	}
+	return p.problem(p.readErr, "esc goes back, ctrl+r tries again")
+}
+
+// problem is an error in the place of a tab.
+func (p *Page) problem(err error, ways string) string {
+	th := &p.Env.Theme
+	out := []string{"", "  " + th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0))}
+	if hint := fault.HintOf(err); hint != "" {
+		out = append(out, "", "  "+render.Line(hint, 0))
+	}
+	return strings.Join(append(out, "", "  "+th.Muted.Render(ways)), "\n")
+}
+
+func (p *Page) updatesView(width, height int) string {
+	switch {
+	case p.historyErr != nil:
+		return p.problem(p.historyErr, "ctrl+r tries again")
+	case !p.historyKnown && len(p.history) == 0:
+		return "\n  " + p.Env.Theme.Muted.Render("reading the history")
+	}
+	return p.updates.View(width, height)
+}
+
+func (p *Page) definitionView(width, height int) string {
+	th := &p.Env.Theme
+	switch {
+	case p.machineErr != nil:
+		return p.problem(p.machineErr, "ctrl+r tries again")
+	case p.machine == nil:
+		return "\n  " + th.Muted.Render("reading the definition")
+	case !p.showsText():
+		return p.graph.View(width, height)
+	case p.graph == nil && p.graphErr != nil && height > 2:
+		why := widget.Fit(" "+th.Warn.Render(th.Glyphs.Warn+" it can't be drawn: "+render.Line(p.graphErr.Error(), 0)), width, th.Glyphs.Ellipsis)
+		return why + "\n" + p.text.View(width, height-1)
+	}
+	return p.text.View(width, height)
+}
