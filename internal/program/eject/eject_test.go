@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -123,35 +124,56 @@ func TestSecretsLeaveTheProgram(t *testing.T) {
 	}
 }
 
-// TestDefinitionIsTheSameText: joined again, or made to JSON again as the runtime
-// does it, the definition is what the program asked for to the last character.
-func TestDefinitionIsTheSameText(t *testing.T) {
+// TestEveryTemplate ejects a pipeline of each built-in template. Joined again, or made
+// to JSON again as the runtime does it, the definition is what the program asked for
+// to the last character; and each reference names a resource of the project.
+func TestEveryTemplate(t *testing.T) {
 	t.Parallel()
-	for _, template := range []string{"realtime", "batch"} {
-		rec := recording(t, template, nil)
-		_, _, p := ejectTo(t, rec)
-		w := &writer{rec: rec}
-		var want string
-		for _, r := range rec.Resources {
-			if r.Name == "machine" {
-				want = w.expression(r.Inputs["definitionString"].StringValue())
-			}
-		}
-		definition := p.Resources["machine"].Properties["definitionString"].(map[string]any)
-		var got string
-		if tree, ok := definition["fn::toJSON"]; ok {
-			raw, err := json.Marshal(tree)
+	catalog, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	for _, tmpl := range catalog.List() {
+		t.Run(tmpl.Name, func(t *testing.T) {
+			t.Parallel()
+			pipeline, ok, err := spec.Trial(tmpl, "us-east-1")
 			require.NoError(t, err)
-			got = string(raw)
-		} else {
-			var b strings.Builder
-			for _, line := range definition["fn::join"].([]any)[1].([]any) {
-				b.WriteString(line.(string))
+			require.True(t, ok, "a required parameter has no example")
+			rec, err := program.Record(t.Context(), pipeline, tmpl, program.Env{Account: "123456789012", Region: "us-east-1"})
+			require.NoError(t, err)
+			dir, _, p := ejectTo(t, rec)
+			w := &writer{rec: rec}
+			var want string
+			for _, r := range rec.Resources {
+				if r.Name == "machine" {
+					want = w.expression(r.Inputs["definitionString"].StringValue())
+				}
 			}
-			got = b.String()
-		}
-		require.Equal(t, want, got, template)
+			require.Equal(t, want, definitionOf(t, p))
+			raw, err := os.ReadFile(filepath.Join(dir, "Pulumi.yaml"))
+			require.NoError(t, err)
+			found := regexp.MustCompile(`[^$]\$\{([^}.]+)`).FindAllStringSubmatch(string(raw), -1)
+			require.NotEmpty(t, found)
+			for _, m := range found {
+				_, resource := p.Resources[m[1]]
+				require.True(t, resource || m[1] == sharedTags, m[1])
+			}
+		})
 	}
+}
+
+// definitionOf is the text that the runtime will make for the state machine.
+func definitionOf(t *testing.T, p *project) string {
+	t.Helper()
+	definition := p.Resources["machine"].Properties["definitionString"].(map[string]any)
+	if tree, ok := definition["fn::toJSON"]; ok {
+		raw, err := json.Marshal(tree)
+		require.NoError(t, err)
+		return string(raw)
+	}
+	var b strings.Builder
+	for _, line := range definition["fn::join"].([]any)[1].([]any) {
+		b.WriteString(line.(string))
+	}
+	return b.String()
 }
 
 func TestEscape(t *testing.T) {
