@@ -166,6 +166,17 @@ func TestThePaletteGoesAnywhere(t *testing.T) {
 	require.Equal(t, []string{"u"}, p.keys(), "the palette presses keys for the user")
 }
 
+func TestThePaletteOpensAnExecutionByItsARN(t *testing.T) {
+	t.Parallel()
+	s, _ := shell(t, datatest.New(t))
+	const arn = "arn:aws:states:us-east-1:000000000000:execution:somebody-elses:run-1"
+	s.Press(":")
+	s.Type(arn)
+	s.Until("open execution")
+	s.Press("enter")
+	require.Equal(t, []tea.Msg{ui.OpenExecution{ARN: arn}}, s.Requests())
+}
+
 func TestPagesAndAnswers(t *testing.T) {
 	t.Parallel()
 	var second *page

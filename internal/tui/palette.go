@@ -146,6 +146,9 @@ func (p *palette) filter() {
 			p.shown = append(p.shown, c)
 		}
 	}
+	if arn := strings.TrimSpace(p.query); strings.HasPrefix(arn, "arn:") && strings.Contains(arn, ":execution:") {
+		p.shown = append(p.shown, command{name: "open execution", help: arn, msg: ui.OpenExecution{ARN: arn}})
+	}
 	if len(words) > 0 {
 		rank := func(c command) int {
 			name := strings.ToLower(c.name)
