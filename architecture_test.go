@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/cli": {
+		"internal/early",
 		"internal/tui", "internal/tui/keys", "internal/tui/live",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",

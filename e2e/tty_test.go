@@ -37,8 +37,7 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PATH", "NO_COLOR", "HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
-	// Nobody answers here if the program asks for the background; it asks no screen.
-	cmd.Env = append(cmd.Env, "TERM=screen-256color")
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	ts.Check(err)
 	defer terminal.Close()

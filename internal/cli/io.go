@@ -27,7 +27,7 @@ func systemIO() *IO {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTTY: isTerminal(os.Stdin), OutTTY: isTerminal(os.Stdout), ErrTTY: isTerminal(os.Stderr),
 	}
-	streams.setColor("auto")
+	streams.setColor("auto", true)
 	return streams
 }
 
@@ -35,16 +35,17 @@ func systemIO() *IO {
 func testIO(in string) (*IO, *bytes.Buffer, *bytes.Buffer) {
 	out, errb := &bytes.Buffer{}, &bytes.Buffer{}
 	streams := &IO{In: bytes.NewBufferString(in), Out: out, Err: errb}
-	streams.setColor("never")
+	streams.setColor("never", true)
 	return streams, out, errb
 }
 
-// setColor applies the setting: auto, always or never.
-func (s *IO) setColor(mode string) {
+// setColor applies the setting, auto, always or never, for a dark or light
+// background.
+func (s *IO) setColor(mode string, dark bool) {
 	dumb := os.Getenv("TERM") == "dumb"
 	on := func(tty bool) bool { return mode == "always" || mode == "auto" && tty && !dumb }
-	s.OutStyle = theme.New(s.Out, on(s.OutTTY))
-	s.ErrStyle = theme.New(s.Err, on(s.ErrTTY))
+	s.OutStyle = theme.New(s.Out, on(s.OutTTY), dark)
+	s.ErrStyle = theme.New(s.Err, on(s.ErrTTY), dark)
 }
 
 // canPrompt tells whether a question can be asked: both the answers and the

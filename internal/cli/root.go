@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
@@ -26,6 +27,7 @@ import (
 // Main runs the program with the process's own streams and environment and
 // returns its exit code.
 func Main(args []string) ExitCode {
+	early.Restore()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -83,7 +85,7 @@ func (e *env) resolve() error {
 	s, err := settings.Resolve(settings.Sources{Flags: given, Environ: e.environ, Config: e.config})
 	if s != nil {
 		e.settings = s
-		e.setColor(s.String(settings.Color))
+		e.setColor(s.String(settings.Color), e.dark())
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
@@ -29,9 +30,13 @@ func (e *env) terminal(ctx context.Context) error {
 	log.SetOutput(io.Discard)
 	e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ})
 	color := e.settings.String(settings.Color)
-	background := e.settings.String(settings.Background)
-	if background == "auto" {
-		background = ""
+	dark := e.dark()
+	if _, told := e.environ(envColors); e.settings.String(settings.Background) == "auto" && !told && color != "never" {
+		dark = theme.AskDark(e.Out)
+	}
+	background := "light"
+	if dark {
+		background = "dark"
 	}
 	th := theme.NewScreen(e.Out, theme.ScreenOptions{Color: color != "never", Unicode: e.unicode(), Background: background})
 	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: th}, tui.Terminal{In: e.In, Out: e.Out, Signals: e.signals})
@@ -39,6 +44,27 @@ func (e *env) terminal(ctx context.Context) error {
 		fmt.Fprintln(e.Out, render.Safe(n))
 	}
 	return err
+}
+
+// envColors is where some terminals tell their colours: "15;0" is white on black.
+const envColors = "COLORFGBG"
+
+// dark tells whether the terminal's background is dark, as far as that is known
+// without asking it: the setting, what the terminal put into the environment, or
+// yes.
+func (e *env) dark() bool {
+	if e.settings != nil {
+		switch e.settings.String(settings.Background) {
+		case "dark":
+			return true
+		case "light":
+			return false
+		}
+	}
+	colors, _ := e.environ(envColors)
+	background, err := strconv.Atoi(colors[strings.LastIndexByte(colors, ';')+1:])
+	// Of the 16 colours 7 and 9 to 15 are light.
+	return err != nil || background != 7 && (background < 9 || background > 15)
 }
 
 // unicode tells whether the terminal shows more than ASCII: the locale says so.

@@ -46,9 +46,14 @@ type Screen struct {
 type ScreenOptions struct {
 	Color   bool
 	Unicode bool
-	// Background is "dark", "light", or "" for what the terminal said.
+	// Background is "light", or "dark", which is also the default.
 	Background string
 }
+
+// AskDark asks a terminal whether its background is dark. It writes to it and reads
+// from it, so nothing else may at that time; a terminal that does not answer costs
+// five seconds.
+func AskDark(terminal io.Writer) bool { return termenv.NewOutput(terminal).HasDarkBackground() }
 
 // NewScreen returns the styles for a terminal behind w. With Color false,
 // selection and focus show by signs and by bold and reverse video alone.
@@ -60,14 +65,7 @@ func NewScreen(w io.Writer, o ScreenOptions) Screen {
 	case r.ColorProfile() == termenv.Ascii:
 		r.SetColorProfile(termenv.ANSI256)
 	}
-	switch o.Background {
-	case "dark", "light":
-		r.SetHasDarkBackground(o.Background == "dark")
-	default:
-		// Asked once for the process; asking through r would ask the terminal again,
-		// which by then belongs to the program that reads keys.
-		r.SetHasDarkBackground(lipgloss.HasDarkBackground())
-	}
+	r.SetHasDarkBackground(o.Background != "light")
 	fg := func(light, dark string) lipgloss.Style {
 		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}

@@ -24,15 +24,16 @@ type Styles struct {
 	Replace lipgloss.Style // +- lines
 }
 
-// New returns styles for a writer. With color false no escape is ever written.
-// Colours adapt to light and dark terminals.
-func New(w io.Writer, color bool) Styles {
+// New returns styles for a writer, for a dark or a light background. With color
+// false no escape is ever written. The terminal is not asked anything.
+func New(w io.Writer, color, dark bool) Styles {
 	r := lipgloss.NewRenderer(w)
 	if !color {
 		r.SetColorProfile(termenv.Ascii)
 	} else if r.ColorProfile() == termenv.Ascii {
 		r.SetColorProfile(termenv.ANSI256)
 	}
+	r.SetHasDarkBackground(dark)
 	return styles(r)
 }
 
