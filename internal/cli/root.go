@@ -110,13 +110,22 @@ func (e *env) debug() bool    { return e.settings != nil && e.settings.Bool(sett
 // mutating refuses what changes something when that was ruled out, or when
 // nobody can be asked and --yes was not given.
 func (e *env) mutating(what string) error {
-	if e.settings.Bool(settings.ReadOnly) {
-		return fault.New(fault.Invalid, "%s would change something and the session is read-only", what).
-			WithHint("Leave out --read-only (it came from: %s).", e.settings.Get(settings.ReadOnly).Source)
+	if err := e.changing(what); err != nil {
+		return err
 	}
 	if !e.yes && (!e.canPrompt() || e.machine()) {
 		return fault.New(fault.Invalid, "%s needs a confirmation and nobody can be asked here", what).
 			WithHint("Add --yes to go ahead without asking.")
+	}
+	return nil
+}
+
+// changing refuses a command that changes something, but needs no confirmation,
+// in a read-only session.
+func (e *env) changing(what string) error {
+	if e.settings.Bool(settings.ReadOnly) {
+		return fault.New(fault.Invalid, "%s would change something and the session is read-only", what).
+			WithHint("Leave out --read-only (it came from: %s).", e.settings.Get(settings.ReadOnly).Source)
 	}
 	return nil
 }

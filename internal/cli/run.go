@@ -15,7 +15,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
-	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -75,8 +74,8 @@ with the same --batch name.`,
 }
 
 func (e *env) run(ctx context.Context, o *runOptions) error {
-	if e.settings.Bool(settings.ReadOnly) {
-		return e.mutating("run")
+	if err := e.changing("run"); err != nil {
+		return err
 	}
 	id, err := spec.ParseID(o.pipeline)
 	if err != nil {

@@ -46,7 +46,7 @@ func newSandbox(e *env) *cobra.Command {
 			}
 			return e.writeSandbox(app.SandboxInfo{})
 		}),
-		reset, newSandboxEnv(e), newSandboxExec(e), newSandboxLogs(e), newSandboxServe(e))
+		reset, newSandboxEnv(e), newSandboxExec(e), newSandboxLogs(e), newSandboxFaults(e), newSandboxServe(e))
 }
 
 func (e *env) writeSandbox(info app.SandboxInfo) error {

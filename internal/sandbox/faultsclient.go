@@ -18,6 +18,13 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 )
 
+// What callers of this package configure faults with.
+type (
+	FaultConfig = faults.Config
+	FaultRule   = faults.Rule
+	FaultStatus = faults.Status
+)
+
 // SetFaults tells a running daemon what is to go wrong on purpose from now on;
 // the zero Config ends that. It holds until the daemon ends. Errors are
 // *fault.Error: Invalid if the configuration is wrong.

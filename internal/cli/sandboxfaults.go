@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+func newSandboxFaults(e *env) *cobra.Command {
+	return group("faults", "make the sandbox fail on purpose: quotas, throttling, latency, errors",
+		&cobra.Command{
+			Use: "list", Aliases: []string{"ls"}, Short: "list what goes wrong on purpose, and how often it did", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				status, err := e.open().SandboxFaults(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return e.writeFaults(status)
+			},
+		},
+		newSandboxFaultsSet(e),
+		&cobra.Command{
+			Use: "clear [NUMBER...]", Short: "end all faults, or those of the numbers that `list` shows",
+			RunE: func(cmd *cobra.Command, args []string) error {
+				if err := e.changing("sandbox faults clear"); err != nil {
+					return err
+				}
+				numbers := make([]int, len(args))
+				for i, a := range args {
+					n, err := strconv.Atoi(a)
+					if err != nil {
+						return &usageError{err: fmt.Errorf("%q is not the number of a fault", a), command: cmd.CommandPath()}
+					}
+					numbers[i] = n
+				}
+				status, err := e.open().SandboxClearFaults(cmd.Context(), numbers...)
+				if err != nil {
+					return err
+				}
+				return e.writeFaults(status)
+			},
+		})
+}
+
+func newSandboxFaultsSet(e *env) *cobra.Command {
+	var call string
+	var quotas bool
+	var latency, jitter time.Duration
+	var r app.FaultRule
+	cmd := &cobra.Command{
+		Use:   "set [--quotas] [--call SERVICE[.OPERATION]] [flags]",
+		Short: "add a fault, or switch AWS's quotas on",
+		Long: `Adds a fault to those that there are. A fault hits the calls that --call names, or all
+calls: it delays them, throttles them, or fails them with an AWS error. --call is a
+service and an operation, both by the names of the AWS SDK, with wildcards: sfn.StartExecution,
+'s3.Put*', sagemaker.CreateEndpoint, 'lambda.*'. Calls that Step Functions makes for a state
+count too.
+
+--quotas makes the token buckets count that AWS has for each API of Step Functions and
+Lambda in one account and region; --quotas=false ends that.
+
+Faults hold until they are cleared or the sandbox's process ends: they are not kept
+over a restart. Each change begins the counters anew.`,
+		Example: `  # StartExecution at the pace of AWS
+  pipelinetui sandbox faults set --quotas
+  # every third call of the model fails
+  pipelinetui sandbox faults set --call sagemakerruntime.InvokeEndpoint --error ModelError --status 424 --share 0.33
+  # no machines left for the next endpoint
+  pipelinetui sandbox faults set --call sagemaker.CreateEndpoint --error ResourceLimitExceeded --status 400 --times 1`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.changing("sandbox faults set"); err != nil {
+				return err
+			}
+			f := cmd.Flags()
+			var switched *bool
+			if f.Changed("quotas") {
+				switched = &quotas
+			}
+			var rules []app.FaultRule
+			if slices.ContainsFunc([]string{"call", "throttle", "error", "message", "status", "latency", "jitter", "share", "times"}, f.Changed) {
+				r.Service, r.Operation, _ = strings.Cut(call, ".")
+				r.LatencyMs, r.JitterMs = int(latency.Milliseconds()), int(jitter.Milliseconds())
+				rules = append(rules, r)
+			} else if switched == nil {
+				return &usageError{err: fault.New(fault.Invalid, "give --quotas, or --call with what is to go wrong"), command: cmd.CommandPath()}
+			}
+			status, err := e.open().SandboxAddFaults(cmd.Context(), switched, rules...)
+			if err != nil {
+				return err
+			}
+			return e.writeFaults(status)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&quotas, "quotas", false, "count AWS's token buckets for each API")
+	f.StringVar(&call, "call", "", "calls to hit: SERVICE[.OPERATION], with wildcards (default all)")
+	f.BoolVar(&r.Throttle, "throttle", false, "refuse the call as the service throttles")
+	f.StringVar(&r.Error, "error", "", "fail the call with this AWS error code")
+	f.StringVar(&r.Message, "message", "", "message of --error")
+	f.IntVar(&r.Status, "status", 0, "HTTP status of --error, 400 to 599 (default 500)")
+	f.DurationVar(&latency, "latency", 0, "delay the call")
+	f.DurationVar(&jitter, "jitter", 0, "delay the call by up to this much more, at random")
+	f.Float64Var(&r.Share, "share", 0, "part of the calls that is hit, 0 to 1 (default all)")
+	f.IntVar(&r.Times, "times", 0, "calls that are hit before the fault is used up (default no limit)")
+	return cmd
+}
+
+func (e *env) writeFaults(s app.FaultStatus) error {
+	doc := struct {
+		header
+		app.FaultStatus
+	}{newHeader("SandboxFaults"), s}
+	return e.write(doc, func() string {
+		if !s.Quotas && len(s.Rules) == 0 {
+			return "nothing goes wrong on purpose\n"
+		}
+		var b strings.Builder
+		if s.Quotas {
+			fmt.Fprintf(&b, "AWS's quotas count; %s refused\n", render.Count(throttled(s), "call", "calls"))
+		}
+		rows := make([][]render.Cell, len(s.Rules))
+		for i := range s.Rules {
+			r := &s.Rules[i]
+			hits := 0
+			if i < len(s.Hits) {
+				hits = s.Hits[i]
+			}
+			rows[i] = []render.Cell{render.T(strconv.Itoa(i + 1)), render.T(hit(r)), render.T(trouble(r)), render.T(strconv.Itoa(hits))}
+		}
+		if len(rows) > 0 {
+			b.WriteString(render.Table(e.OutStyle, []string{"NUMBER", "CALLS", "FAULT", "HITS"}, rows))
+		}
+		return b.String()
+	})
+}
+
+func throttled(s app.FaultStatus) int {
+	n := 0
+	for _, k := range s.Throttled {
+		n += k
+	}
+	return n
+}
+
+// hit says which calls a rule hits.
+func hit(r *app.FaultRule) string {
+	call := r.Service
+	if call == "" {
+		call = "*"
+	}
+	if r.Operation != "" {
+		call += "." + r.Operation
+	}
+	if r.Share > 0 {
+		call += fmt.Sprintf(", %g %% of them", 100*r.Share)
+	}
+	if r.Times > 0 {
+		call += fmt.Sprintf(", %d times", r.Times)
+	}
+	return call
+}
+
+// trouble says what a rule does to a call.
+func trouble(r *app.FaultRule) string {
+	var parts []string
+	if r.LatencyMs > 0 || r.JitterMs > 0 {
+		text := fmt.Sprintf("%d ms late", r.LatencyMs)
+		if r.JitterMs > 0 {
+			text = fmt.Sprintf("%d to %d ms late", r.LatencyMs, r.LatencyMs+r.JitterMs)
+		}
+		parts = append(parts, text)
+	}
+	switch {
+	case r.Throttle:
+		parts = append(parts, "throttled")
+	case r.Error != "":
+		status := r.Status
+		if status == 0 {
+			status = 500
+		}
+		parts = append(parts, fmt.Sprintf("fails with %s (%d)", r.Error, status))
+	}
+	return strings.Join(parts, ", ")
+}
