@@ -49,6 +49,8 @@ type Page struct {
 	jobs map[*ui.Job]bool
 	// rebuilding is the operation whose pipelines are being checked, "" if none.
 	rebuilding stack.Operation
+	// sum is about all rows; nil if one of them has changed since.
+	sum *totals
 	// gridTop is the line of the page that the grid begins at.
 	gridTop int
 }
@@ -110,6 +112,11 @@ func (p *Page) Capturing() bool { return p.grid.Capturing() }
 
 // Update takes keys, answers and broadcasts.
 func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch msg.(type) {
+	case tea.KeyMsg, tea.MouseMsg, beatMsg, spinMsg:
+	default:
+		p.sum = nil
+	}
 	switch m := msg.(type) {
 	case tea.KeyMsg:
 		p.touched = p.Env.Now()
@@ -295,6 +302,7 @@ func (p *Page) unfollow(job *ui.Job) {
 	for _, res := range job.Results {
 		if i, ok := p.at[res.ID]; ok && res.Err == nil && !res.Skipped {
 			p.rows[i].found = data.Drift{Found: len(res.Result.Drift), At: job.Ended}
+			p.rows[i].words()
 			p.grid.Changed(i)
 		}
 	}

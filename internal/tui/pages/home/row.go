@@ -40,6 +40,8 @@ type row struct {
 
 	// job works on the pipeline now, lastJob is the newest of the session.
 	job, lastJob *ui.Job
+	// recorded is what the history knows of drift.
+	recorded data.Drift
 	// found is what a refresh of this session has found.
 	found data.Drift
 }
@@ -53,7 +55,7 @@ func newRow(p data.Pipeline) *row {
 
 // set takes in what was read.
 func (r *row) set(p data.Pipeline) {
-	r.p, r.created = p, p.Created()
+	r.p, r.created, r.recorded = p, p.Created(), p.Drift()
 	r.words()
 }
 
@@ -105,11 +107,10 @@ func (r *row) words() {
 
 // drift is what is known of drift, from this session or the history.
 func (r *row) drift() data.Drift {
-	d := r.p.Drift()
-	if r.found.At.After(d.At) {
+	if r.found.At.After(r.recorded.At) {
 		return r.found
 	}
-	return d
+	return r.recorded
 }
 
 // failed is why the row shows less than it should, nil if it does not.

@@ -43,23 +43,34 @@ func (p *Page) View(width, height int) string {
 	return widget.Box(strings.Join(parts, "\n"), width, height)
 }
 
-// summary is one line about all pipelines.
-func (p *Page) summary() string {
-	th := &p.Env.Theme
-	running, failed, known, unknown, drifted := 0, 0, 0, 0, 0
+// totals are about all pipelines: executions as far as AWS was asked.
+type totals struct{ running, failed, known, unknown, drifted int }
+
+func (p *Page) sumUp() *totals {
+	var t totals
 	for _, r := range p.rows {
 		if r.drift().Open() {
-			drifted++
+			t.drifted++
 		}
 		switch {
 		case !r.live.At.IsZero():
-			known++
-			running += r.live.Running
-			failed += r.live.Failed
+			t.known++
+			t.running += r.live.Running
+			t.failed += r.live.Failed
 		case r.unread || r.pollable():
-			unknown++
+			t.unknown++
 		}
 	}
+	return &t
+}
+
+// summary is one line about all pipelines.
+func (p *Page) summary() string {
+	th := &p.Env.Theme
+	if p.sum == nil {
+		p.sum = p.sumUp()
+	}
+	t := p.sum
 	parts := []string{th.Title.Render(count(len(p.rows), "pipeline", "pipelines"))}
 	add := func(n int, text string, style lipgloss.Style) {
 		if n > 0 {
@@ -67,14 +78,14 @@ func (p *Page) summary() string {
 		}
 	}
 	add(p.grid.Marks(), "marked", th.Marked)
-	if known > 0 {
+	if t.known > 0 {
 		what := "executions: "
-		if unknown > 0 {
-			what = "executions of " + render.Number(int64(known)) + ": "
+		if t.unknown > 0 {
+			what = "executions of " + render.Number(int64(t.known)) + ": "
 		}
-		parts = append(parts, th.Muted.Render(what)+figure(th, running, "running", th.Busy)+th.Muted.Render(", ")+figure(th, failed, "failed in 24h", th.Bad))
+		parts = append(parts, th.Muted.Render(what)+figure(th, t.running, "running", th.Busy)+th.Muted.Render(", ")+figure(th, t.failed, "failed in 24h", th.Bad))
 	}
-	add(drifted, "drifted", th.Warn)
+	add(t.drifted, "drifted", th.Warn)
 	n := len(p.Env.Jobs.Running())
 	add(n, plural(n, "operation", "operations")+" under way", th.Busy)
 	add(p.unread, "still to read", th.Muted)
