@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -551,4 +552,31 @@ func whole(t testing.TB, n int) *datatest.Source {
 		require.NoError(t, err)
 	}
 	return source
+}
+
+// TestOldAnswersSayHowOldTheyAre lets AWS answer once and then no more.
+func TestOldAnswersSayHowOldTheyAre(t *testing.T) {
+	t.Parallel()
+	source, inner := datatest.New(t), datatest.New(t)
+	asked := map[spec.ID]bool{}
+	var mu sync.Mutex
+	source.LiveFunc = func(ctx context.Context, p data.Pipeline) (data.Live, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked[p.ID] {
+			return data.Live{}, fault.New(fault.Throttled, "too many requests")
+		}
+		asked[p.ID] = true
+		return inner.Live(ctx, p)
+	}
+	s := open(t, source, tuitest.Size(120, 40))
+	s.Until("InService")
+	require.NotContains(t, s.Screen(), "SEEN")
+	for range 61 {
+		s.Screen()
+		s.Advance(time.Second)
+	}
+	s.Until("SEEN")
+	require.Contains(t, line(t, s, "iris ", "dev"), "1m")
+	require.Contains(t, s.Screen(), "too many requests")
 }

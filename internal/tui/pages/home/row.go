@@ -133,6 +133,9 @@ func (r *row) active() bool {
 	return r.job != nil || r.live.Running > 0 || r.p.Summary.InProgress || endpointBusy(r.live.Endpoint)
 }
 
+// old tells that what AWS said was a while ago.
+func (r *row) old(now time.Time) bool { return !r.live.At.IsZero() && now.Sub(r.live.At) >= fresh }
+
 func endpointBusy(status string) bool {
 	switch status {
 	case "Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting":
@@ -179,7 +182,7 @@ func (p *Page) columns() []widget.Column {
 		colEnv:      {Title: "ENV", Min: 4, Max: 8, Flex: 1, Compare: text(func(r *row) string { return r.p.ID.Env })},
 		colTemplate: {Title: "TEMPLATE", Min: 9, Max: 14, Flex: 1, Drop: 5, Compare: text(func(r *row) string { return r.p.Template() })},
 		colStatus:   {Title: "STATUS", Min: statusWord, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
-		colLast:     {Title: "LAST OP", Min: 12, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
+		colLast:     {Title: "LAST OP", Min: 13, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
 		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
 		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running - a.live.Running })},
 		colFailed:   {Title: "FAIL", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Failed - a.live.Failed })},
@@ -276,7 +279,7 @@ func (t table) Cell(i, column int) widget.Cell {
 	case colRun:
 		return p.runCell(r, now)
 	case colSeen:
-		if r.live.At.IsZero() || now.Sub(r.live.At) < fresh {
+		if !r.old(now) {
 			return widget.Cell{}
 		}
 		return widget.Cell{Text: render.ShortAge(r.live.At, now), Style: th.Stale}

@@ -3,6 +3,7 @@ package home
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -37,6 +38,7 @@ func (p *Page) work() tea.Cmd {
 		return nil
 	}
 	now := p.Env.Now()
+	p.grid.Hide(colSeen, !p.anyOld(now))
 	var cmds []tea.Cmd
 	if p.listDue(now) {
 		cmds = append(cmds, p.list(now))
@@ -64,6 +66,11 @@ func (p *Page) work() tea.Cmd {
 		cmds = append(cmds, p.After(spinEvery, spinMsg{}))
 	}
 	return tea.Batch(cmds...)
+}
+
+// anyOld tells whether a row in sight shows what AWS said a while ago.
+func (p *Page) anyOld(now time.Time) bool {
+	return slices.ContainsFunc(p.grid.Visible(), func(i int) bool { return p.rows[i].old(now) })
 }
 
 // moving tells whether a spinner is on the screen.
