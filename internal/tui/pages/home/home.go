@@ -144,6 +144,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Reload:
 		p.reload()
 	case ui.Shown:
+		p.again = p.again || !p.shown
 		p.shown, p.touched = true, p.Env.Now()
 	case ui.Hidden:
 		p.shown = false

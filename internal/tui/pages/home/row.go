@@ -74,9 +74,7 @@ func (r *row) merge(p data.Pipeline) bool {
 		return false
 	}
 	r.p.Summary = p.Summary
-	if !p.Summary.InProgress {
-		r.stale()
-	}
+	r.stale()
 	return true
 }
 

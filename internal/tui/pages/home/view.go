@@ -136,6 +136,9 @@ func (p *Page) facts1(r *row) string {
 	if err := r.failed(); err != nil {
 		return name + th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0))
 	}
+	if r.p.Summary.InProgress && r.job == nil {
+		return name + th.Busy.Render(th.Glyphs.Busy+" somebody else is changing it, or has left its lock behind: enter tells")
+	}
 	if r.p.State != nil && len(r.p.State.Pending) > 0 && !r.unread {
 		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: refresh, then up again")
 	}

@@ -107,7 +107,7 @@ func (p *Page) unlocked(m unlockedMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show("The lock can't be cleared", "the error", dialog.ErrorText(m.err))
 	}
-	return tea.Batch(ui.Send(ui.Toast{Text: "the lock of " + p.id.String() + " is cleared"}), p.reload())
+	return tea.Batch(ui.Send(ui.Toast{Text: "the lock of " + p.id.String() + " is cleared"}), ui.Send(ui.Changed{IDs: []spec.ID{p.id}}))
 }
 
 // cutOffLine is the banner about operations whose end was never recorded.

@@ -110,7 +110,10 @@ func (p *Page) statusFacts() {
 		}
 	}
 	status := string(p.p.Status())
-	if len(p.locks) > 0 {
+	switch {
+	case stale(p.locks):
+		status = "locked by a process that is gone"
+	case len(p.locks) > 0:
 		status += ", locked"
 	}
 	p.add(inStatus, "status", status)

@@ -78,6 +78,9 @@ func (p *Page) status() string {
 	case !p.known:
 		return widget.Spin(th, p.step) + " " + th.Muted.Render("reading")
 	}
+	if p.p.Status() == data.StatusUpdating && stale(p.locks) {
+		return th.Warn.Render(g.Warn + " locked")
+	}
 	switch p.p.Status() {
 	case data.StatusReady:
 		if p.p.Err != nil {
