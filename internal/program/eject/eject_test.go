@@ -96,6 +96,7 @@ func TestProjectHoldsTheProgram(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(readme), "export PULUMI_CONFIG_PASSPHRASE_FILE='/home/me/pass phrase'")
 	require.NotContains(t, string(readme), "sandbox")
+	require.Contains(t, string(readme), "`endpoint` has to be replaced when its kind changes")
 }
 
 // TestSecretsLeaveTheProgram: not a character of a secret is in a file, and each

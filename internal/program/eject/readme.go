@@ -80,6 +80,12 @@ func (r Readme) text(o Options, w *writer) string {
 	p("")
 	p("- `pipelinetui` makes the resources from `spec`, which is in the stack. What you change in other resources here,")
 	p("  its next `preview` shows and its next `up` undoes. Leave `spec` in its place until you leave `pipelinetui`.")
+	for _, rec := range w.rec.Resources {
+		if !rec.ReplacementTrigger.IsNull() {
+			p("- `%s` has to be replaced when its kind changes, and YAML programs can't say so: `pulumi up` here forgets it.", rec.Name)
+			p("  Run `pipelinetui up %s` once, without a change, before you change the kind with `pipelinetui`.", o.Pipeline)
+		}
+	}
 	p("- Names, policies and the definition of the state machine are written out. What one `pipelinetui up --set`")
 	p("  changes in several places has to be changed in each of them here; or eject again.")
 	return b.String()
