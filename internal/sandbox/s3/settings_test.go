@@ -239,6 +239,7 @@ func TestIncompleteBody(t *testing.T) {
 		"bad trailer sum": {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "2", "X-Amz-Trailer": "x-amz-checksum-crc32"}, "2\r\nab\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "BadDigest"},
 		"bad md5":         {map[string]string{"Content-Md5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "ab", "BadDigest"},
 		"bad sha":         {map[string]string{"X-Amz-Content-Sha256": strings.Repeat("0", 64)}, "ab", "XAmzContentSHA256Mismatch"},
+		"no sum at all":   {map[string]string{"X-Amz-Checksum-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, "ab", ""},
 		"good signed":     {map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "X-Amz-Decoded-Content-Length": "2"}, "2;chunk-signature=ab\r\nab\r\n0;chunk-signature=cd\r\n\r\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
