@@ -1,17 +1,10 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +41,7 @@ type batchItem struct {
 // batch's name and the position, so that running it again starts only what is
 // missing.
 func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
-	if err := checkInputs(o.inputs); err != nil {
+	if _, err := executions.CheckInputs(o.inputs); err != nil {
 		return err
 	}
 	ctx, cancel := e.interruptible(ctx)
@@ -67,7 +60,7 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 			return err
 		}
 	} else {
-		o.batch = "batch-" + e.now().UTC().Format("20060102t150405")
+		o.batch = executions.NewBatch(e.now())
 	}
 	doc := batchDoc{header: newHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
 	if err := e.launch(ctx, o, m, &doc); err != nil {
@@ -91,7 +84,7 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 
 func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
-		Machine: m.Alias, Batch: o.batch, Items: inputsOf(o.inputs), Journal: e.open().BatchJournal(m.ID, o.batch),
+		Machine: m.Alias, Batch: o.batch, Items: executions.Inputs(o.inputs), Journal: e.open().BatchJournal(m.ID, o.batch),
 	})
 	var errs fault.List
 	for ev := range l.Events() {
@@ -189,88 +182,4 @@ func causes(items []batchItem) []string {
 		order[i] = fmt.Sprintf("%d × %s", counts[key], key)
 	}
 	return order
-}
-
-// checkInputs refuses a file that cannot be read or parsed before anything is
-// started: a batch must not stop in the middle for its last line.
-func checkInputs(path string) error {
-	if ext := filepath.Ext(path); ext != ".jsonl" && ext != ".ndjson" && ext != ".csv" {
-		return fault.New(fault.Invalid, "%s is neither a .jsonl nor a .csv file", path).
-			WithHint("Write one JSON document a line, or a CSV file with a header.")
-	}
-	var errs fault.List
-	n := 0
-	for raw, err := range inputsOf(path) {
-		n++
-		if err == nil {
-			err = executions.ValidateInput(raw)
-		}
-		if err == nil {
-			continue
-		}
-		errs = append(errs, fault.Wrap(err, "%s: input %d", path, n))
-		if len(errs) == maxShown {
-			break
-		}
-	}
-	if n == 0 {
-		return fault.New(fault.Invalid, "%s holds no inputs", path).WithHint("Write one JSON document a line.")
-	}
-	return errs.OrNil()
-}
-
-// inputsOf yields the inputs of a file one by one; it is never in memory whole.
-func inputsOf(path string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(nil, fault.New(fault.Invalid, "%s cannot be read: %s", path, cause(err)).Because(err))
-			return
-		}
-		defer f.Close()
-		if filepath.Ext(path) == ".csv" {
-			csvInputs(f, yield)
-			return
-		}
-		lines := bufio.NewScanner(f)
-		lines.Buffer(nil, 2*executions.MaxInput)
-		for lines.Scan() {
-			line := bytes.TrimSpace(lines.Bytes())
-			if len(line) > 0 && !yield(bytes.Clone(line), nil) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(nil, fault.New(fault.Invalid, "%s: %s", path, err).Because(err))
-		}
-	}
-}
-
-// csvInputs makes an object of each row: the header names the keys, all values
-// are strings, as Step Functions reads CSV.
-func csvInputs(r io.Reader, yield func([]byte, error) bool) {
-	rows := csv.NewReader(r)
-	head, err := rows.Read()
-	if err != nil {
-		yield(nil, fault.New(fault.Invalid, "the CSV file has no header: %s", err).Because(err))
-		return
-	}
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			yield(nil, fault.New(fault.Invalid, "%s", err).Because(err))
-			return
-		}
-		item := make(map[string]string, len(head))
-		for i, key := range head {
-			item[key] = row[i]
-		}
-		raw, err := json.Marshal(item)
-		if !yield(raw, err) {
-			return
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -160,17 +159,6 @@ func TestVerdictOfAnExecution(t *testing.T) {
 	require.ErrorContains(t, err, "in state Preprocess")
 	require.ErrorContains(t, err, "petal_width: missing")
 	require.NotContains(t, err.Error(), "stackTrace")
-}
-
-func TestParseSince(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	got, err := parseSince("24h", now)
-	require.NoError(t, err)
-	require.Equal(t, now.Add(-24*time.Hour), got)
-	got, err = parseSince("2026-01-31T08:00:00Z", now)
-	require.NoError(t, err)
-	require.Equal(t, time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), got.UTC())
 }
 
 func TestConfirmations(t *testing.T) {

@@ -48,8 +48,8 @@ func newExecutionsList(e *env) *cobra.Command {
 			if in.Statuses, err = parseStatuses(statuses); err != nil {
 				return err
 			}
-			if in.Since, err = parseSince(since, e.now()); err != nil {
-				return err
+			if in.Since, err = executions.ParseSince(since, e.now()); err != nil {
+				return fault.Wrap(err, "--since")
 			}
 			if childrenOf != "" {
 				return e.listChildren(cmd.Context(), id, childrenOf, in)
@@ -84,22 +84,6 @@ func parseStatuses(in []string) ([]executions.Status, error) {
 		}
 	}
 	return out, nil
-}
-
-func parseSince(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(s); err == nil && d > 0 {
-		return now.Add(-d), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fault.New(fault.Invalid, "--since %q is neither a duration nor a time", s).
-		WithHint("Write 90m, 24h, 2026-01-31 or 2026-01-31T08:00:00Z.")
 }
 
 func (e *env) listExecutions(ctx context.Context, id spec.ID, in executions.ListInput) error {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -207,4 +208,22 @@ func (c *Client) recall(machine string) (Started, bool) {
 	defer c.mu.Unlock()
 	s, ok := c.started[machineOf(machine)]
 	return s, ok
+}
+
+// ParseSince reads a duration before now (90m, 24h) or a time (2026-01-31,
+// 2026-01-31T08:00:00Z; in local time without a zone). Empty is the zero time.
+func ParseSince(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fault.New(fault.Invalid, "%q is neither a duration nor a time", s).
+		WithHint("Write 90m, 24h, 2026-01-31 or 2026-01-31T08:00:00Z.")
 }

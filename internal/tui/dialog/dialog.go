@@ -313,6 +313,9 @@ func (d *Editor) Title() string { return d.title }
 // Grave is false.
 func (d *Editor) Grave() bool { return false }
 
+// Large is true: documents have long lines and many.
+func (d *Editor) Large() bool { return true }
+
 // Keys are what can be pressed.
 func (d *Editor) Keys() keys.Map {
 	b := []keys.Binding{keys.New("take it", "take the text", "ctrl+s")}

@@ -12,5 +12,5 @@ type Page struct {
 // Pages are all pages with keys of their own, in the order in which the document
 // has them.
 func Pages() []Page {
-	return slices.Concat(homePages(), pipelinePages(), wizardPages(), deployPages(), executionPages())
+	return slices.Concat(homePages(), pipelinePages(), executionsPages(), executionPages(), wizardPages(), deployPages())
 }

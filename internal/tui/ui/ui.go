@@ -85,8 +85,8 @@ func (e *Env) Waiting() int { return int(e.waiting.Load()) }
 // After is a command that yields msg after d, or nothing if ctx ends before.
 func (e *Env) After(ctx context.Context, d time.Duration, msg tea.Msg) tea.Cmd {
 	t := e.Clock.NewTimer(d)
-	e.waiting.Add(1)
 	return func() tea.Msg {
+		e.waiting.Add(1)
 		defer e.waiting.Add(-1)
 		defer t.Stop()
 		select {
@@ -172,8 +172,8 @@ func (h *Host) After(d time.Duration, msg tea.Msg) tea.Cmd {
 // makes of it. Call it again for each batch until one is Closed.
 func Next[T any](h *Host, ch <-chan T, wrap func(pump.Batch[T]) tea.Msg) tea.Cmd {
 	ctx, id, e := h.ctx, h.ID, h.Env
-	e.waiting.Add(1)
 	return func() tea.Msg {
+		e.waiting.Add(1)
 		defer e.waiting.Add(-1)
 		return Deliver{To: id, Msg: Guard(func() tea.Msg { return wrap(pump.Next(ctx, ch)) })}
 	}

@@ -35,7 +35,7 @@ type Graph struct {
 	layout   *GraphLayout
 	out      [][]asl.Edge // edges by the state that they leave
 	states   map[string]NodeState
-	order    []int       // boxes as they are read
+	order    []int // boxes as they are read
 	selected int
 	x, y     int // corner in sight
 	// moved says that the user has scrolled or selected since; until then the

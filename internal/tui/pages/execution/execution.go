@@ -57,12 +57,12 @@ type Page struct {
 	watching bool
 	// express says that AWS keeps no history of it, only how it ended.
 	express bool
-	line     *executions.Timeline
-	events   []executions.Event
-	read     time.Time
-	ticking  bool
-	hidden   bool
-	busy     string // what was asked for and is under way: "stopping"
+	line    *executions.Timeline
+	events  []executions.Event
+	read    time.Time
+	ticking bool
+	hidden  bool
+	busy    string // what was asked for and is under way: "stopping"
 
 	tab   tab
 	gantt *widget.Gantt

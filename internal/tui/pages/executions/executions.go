@@ -1,0 +1,471 @@
+// Package executions is the table of a pipeline's executions: it refreshes itself,
+// starts one or many, stops and redrives. The pipeline's page embeds it. It may
+// import what pages may.
+package executions
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// How the list is read. A call returns up to a page and costs one of few that AWS
+// allows in a second.
+const (
+	pageSize  = 1000
+	fastEvery = 3 * time.Second  // while any runs
+	slowEvery = 10 * time.Second // while none does
+	tickEvery = time.Second      // durations of what runs
+	// wholeEvery is after how many looks at the newest page everything that is shown
+	// is read again.
+	wholeEvery = 10
+)
+
+// query selects what is listed.
+type query struct {
+	statuses []executions.Status
+	words    string // the statuses in words, "" for all
+	since    string // as typed
+	name     string
+	limit    int
+}
+
+func (q *query) filtered() bool { return len(q.statuses) > 0 || q.since != "" || q.name != "" }
+
+// Panel is the table. Its methods are called by the program's goroutine.
+type Panel struct {
+	*ui.Host
+	th *theme.Screen
+	id spec.ID
+
+	machine *data.Machine
+	err     error // why nothing can be listed, or why the last look failed
+	gen     int   // of the query
+	query   query
+	list    []executions.Execution // the newest first
+	counts  map[executions.Status]int
+	more    bool // there may be older ones
+	read    time.Time
+	loading bool
+	waiting bool // a look is due
+	ticking bool
+	hidden  bool
+	looks   int
+	busy    string
+	grid    *widget.Grid
+	batch   *batch
+	upload  *upload
+	// runs when the machine is known: what was asked for before.
+	pending func() tea.Cmd
+}
+
+// Messages of the panel.
+type (
+	machineMsg struct {
+		machine *data.Machine
+		err     error
+	}
+	listMsg struct {
+		gen   int
+		whole bool
+		list  []executions.Execution
+		limit int
+		err   error
+	}
+	lookMsg struct{ gen int }
+	tickMsg struct{}
+)
+
+// New returns the table of a pipeline's executions.
+func New(h *ui.Host, id spec.ID) *Panel {
+	p := &Panel{Host: h, th: &h.Env.Theme, id: id, query: query{limit: pageSize}}
+	p.grid = widget.NewGrid(p.th,
+		widget.Column{Title: "status", Min: 11, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Status, p.list[b].Status) }},
+		widget.Column{Title: "name", Min: 22, Max: 60, Flex: 3, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Name, p.list[b].Name) }},
+		widget.Column{Title: "started", Min: 9, Compare: func(a, b int) int { return p.list[b].Start.Compare(p.list[a].Start) }},
+		widget.Column{Title: "took", Min: 7, Right: true, Compare: func(a, b int) int {
+			now := p.Env.Now()
+			return cmp.Compare(p.list[b].Duration(now), p.list[a].Duration(now))
+		}},
+		widget.Column{Title: "redrives", Min: 8, Right: true, Drop: 2, Compare: func(a, b int) int { return cmp.Compare(p.list[b].Redrives, p.list[a].Redrives) }},
+		widget.Column{Title: "through", Min: 10, Max: 24, Flex: 1, Drop: 3, Compare: func(a, b int) int { return cmp.Compare(through(&p.list[a]), through(&p.list[b])) }},
+		widget.Column{Title: "time (UTC)", Min: 19, Drop: 4},
+	)
+	p.grid.Marking = true
+	p.grid.SetRows(rows{p})
+	return p
+}
+
+// through is the alias and version by which it was started.
+func through(e *executions.Execution) string {
+	var parts []string
+	if e.Alias != "" {
+		parts = append(parts, e.Alias[strings.LastIndexByte(e.Alias, ':')+1:])
+	}
+	if e.Version != "" {
+		parts = append(parts, "version "+e.Version[strings.LastIndexByte(e.Version, ':')+1:])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rows are the executions as the grid asks for them.
+type rows struct{ p *Panel }
+
+func (r rows) Len() int { return len(r.p.list) }
+
+func (r rows) Key(i int) string { return r.p.list[i].ARN }
+
+// Hay is what the filter looks through.
+func (r rows) Hay(i int) string {
+	e := &r.p.list[i]
+	return e.Name + " " + widget.ExecutionWord(e.Status)
+}
+
+func (r rows) Cell(i, column int) widget.Cell {
+	e, th := &r.p.list[i], r.p.th
+	switch column {
+	case 0:
+		style := widget.ExecutionStyle(th, e.Status)
+		return widget.Cell{Text: widget.ExecutionGlyph(th, e.Status) + " " + widget.ExecutionWord(e.Status), Style: style}
+	case 1:
+		return widget.Cell{Text: e.Name}
+	case 2:
+		return widget.Cell{Text: render.Age(e.Start, r.p.Env.Now()), Style: th.Muted}
+	case 3:
+		return widget.Cell{Text: render.Duration(e.Duration(r.p.Env.Now()))}
+	case 4:
+		if e.Redrives == 0 {
+			return widget.Cell{}
+		}
+		return widget.Cell{Text: render.Number(int64(e.Redrives)), Style: th.Warn}
+	case 5:
+		return widget.Cell{Text: through(e), Style: th.Muted}
+	}
+	return widget.Cell{Text: e.Start.UTC().Format("2006-01-02 15:04:05"), Style: th.Muted}
+}
+
+// Init asks for the state machine.
+func (p *Panel) Init() tea.Cmd { return p.loadMachine() }
+
+// Age is when the list was read last.
+func (p *Panel) Age() time.Time { return p.read }
+
+// Capturing tells that the filter is being typed.
+func (p *Panel) Capturing() bool { return p.grid.Capturing() }
+
+func (p *Panel) loadMachine() tea.Cmd {
+	source, id := p.Env.Source, p.id
+	p.loading = true
+	return p.Do(func(ctx context.Context) tea.Msg {
+		m, err := source.Machine(ctx, id)
+		return machineMsg{m, err}
+	})
+}
+
+// load reads the list: the newest page, or with whole all that is shown.
+func (p *Panel) load(whole bool) tea.Cmd {
+	if p.machine == nil {
+		return p.loadMachine()
+	}
+	p.loading, p.waiting = true, false
+	q := p.query
+	whole = whole || q.filtered() || q.limit <= pageSize
+	if !whole {
+		q.limit = pageSize
+	}
+	client, gen, arn := p.machine.Client, p.gen, p.machine.ARN
+	now := p.Env.Now()
+	return p.Do(func(ctx context.Context) tea.Msg {
+		in := executions.ListInput{Machine: arn, Statuses: q.statuses, Name: q.name, Limit: q.limit}
+		var err error
+		if in.Since, err = executions.ParseSince(q.since, now); err != nil {
+			return listMsg{gen: gen, err: err}
+		}
+		list, err := client.List(ctx, in)
+		return listMsg{gen, whole, list, q.limit, err}
+	})
+}
+
+// reload reads everything for a query that has changed.
+func (p *Panel) reload() tea.Cmd {
+	p.gen++
+	return p.load(true)
+}
+
+// Update takes what the page was told.
+func (p *Panel) Update(msg tea.Msg) tea.Cmd {
+	switch m := msg.(type) {
+	case tea.KeyMsg:
+		return p.key(m)
+	case tea.MouseMsg:
+		m.Y -= headRows
+		p.grid.Update(m)
+		return nil
+	case machineMsg:
+		return p.gotMachine(m)
+	case listMsg:
+		return p.gotList(m)
+	case lookMsg:
+		if m.gen != p.gen || p.hidden || p.loading {
+			return nil
+		}
+		p.looks++
+		return p.load(p.looks%wholeEvery == 0)
+	case tickMsg:
+		p.ticking = false
+		return p.tick()
+	case ui.Shown:
+		p.hidden = false
+		if p.machine == nil || p.loading {
+			return nil
+		}
+		return tea.Batch(p.load(false), p.tick())
+	case ui.Hidden:
+		p.hidden = true
+		return nil
+	case ui.Reload:
+		return tea.Batch(p.loadMachine(), p.reload())
+	case ui.Changed:
+		if slices.Contains(m.IDs, p.id) {
+			return p.loadMachine()
+		}
+		return nil
+	}
+	return p.acted(msg)
+}
+
+func (p *Panel) gotMachine(m machineMsg) tea.Cmd {
+	first := p.machine == nil
+	p.loading = false
+	if p.err = m.err; m.err != nil {
+		return nil
+	}
+	p.machine = m.machine
+	if !first {
+		return nil
+	}
+	cmd := p.load(true)
+	if p.pending != nil {
+		f := p.pending
+		p.pending = nil
+		return tea.Batch(cmd, f())
+	}
+	return cmd
+}
+
+func (p *Panel) gotList(m listMsg) tea.Cmd {
+	if m.gen != p.gen {
+		return nil
+	}
+	p.loading = false
+	if p.err = m.err; m.err == nil {
+		p.read = p.Env.Now()
+		own := p.notListed(m.list)
+		if m.whole {
+			p.more = len(m.list) >= m.limit
+			p.list = append(own, m.list...)
+		} else {
+			p.list = append(own, merge(m.list, p.list)...)
+		}
+		p.show()
+	}
+	return tea.Batch(p.again(), p.tick())
+}
+
+// notListed are executions that were started here a moment ago and that no list
+// shows yet.
+func (p *Panel) notListed(list []executions.Execution) []executions.Execution {
+	var own []executions.Execution
+	for _, e := range p.list {
+		if e.Machine != startedHere {
+			break
+		}
+		if p.Env.Now().Sub(e.Start) < time.Minute && !slices.ContainsFunc(list, func(x executions.Execution) bool { return x.ARN == e.ARN }) {
+			own = append(own, e)
+		}
+	}
+	return own
+}
+
+// startedHere marks a row that stands for an execution until AWS lists it.
+const startedHere = "started here"
+
+// merge puts the newest executions in front of those that are older than all of
+// them.
+func merge(newest, before []executions.Execution) []executions.Execution {
+	if len(newest) == 0 {
+		return newest
+	}
+	oldest := newest[len(newest)-1].Start
+	seen := make(map[string]bool, len(newest))
+	for i := range newest {
+		seen[newest[i].ARN] = true
+	}
+	out := slices.Clone(newest)
+	for _, e := range before {
+		if !e.Start.After(oldest) && !seen[e.ARN] && e.Machine != startedHere {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// show gives the grid the list as it is now.
+func (p *Panel) show() {
+	p.counts = map[executions.Status]int{}
+	for i := range p.list {
+		p.counts[p.list[i].Status]++
+	}
+	p.grid.SetRows(rows{p})
+}
+
+// again looks again after a while, as long as the table is in sight.
+func (p *Panel) again() tea.Cmd {
+	if p.waiting || p.hidden {
+		return nil
+	}
+	p.waiting = true
+	every := slowEvery
+	if p.counts[executions.Running] > 0 || p.batch.running() {
+		every = fastEvery
+	}
+	return p.After(every, lookMsg{p.gen})
+}
+
+// tick redraws the durations of what runs.
+func (p *Panel) tick() tea.Cmd {
+	if p.ticking || p.hidden || p.counts[executions.Running] == 0 && !p.batch.running() && p.upload == nil {
+		return nil
+	}
+	p.ticking = true
+	return p.After(tickEvery, tickMsg{})
+}
+
+// headRows are the lines above the grid.
+const headRows = 1
+
+// View draws the table.
+func (p *Panel) View(width, height int) string {
+	if width <= 0 || height <= 0 {
+		return ""
+	}
+	foot := p.foot(width)
+	rest := height - headRows - len(foot)
+	if rest < 2 {
+		foot, rest = nil, max(0, height-headRows)
+	}
+	p.grid.Empty = ansi.Wrap(p.emptyText(), max(1, width-4), "")
+	out := append([]string{p.head(width)}, p.grid.View(width, rest))
+	return widget.Box(widget.Lines(append(out, foot...)...), width, height)
+}
+
+func (p *Panel) emptyText() string {
+	switch {
+	case p.err != nil && p.machine == nil:
+		return explain(p.err)
+	case p.loading && p.read.IsZero():
+		return "reading the executions"
+	case p.query.filtered():
+		return "no execution is like that; 0 shows all"
+	}
+	return "No executions yet.\nr starts one with the template's example as input; b starts one or many from a file."
+}
+
+// head says what is listed, and how many in which state.
+func (p *Panel) head(width int) string {
+	th := p.th
+	var parts []string
+	for _, s := range []executions.Status{executions.Running, executions.Failed, executions.TimedOut, executions.Aborted, executions.Succeeded} {
+		if n := p.counts[s]; n > 0 {
+			parts = append(parts, widget.ExecutionStyle(th, s).Render(fmt.Sprintf("%s %s %s", widget.ExecutionGlyph(th, s), render.Number(int64(n)), widget.ExecutionWord(s))))
+		}
+	}
+	left := " " + strings.Join(parts, "  ")
+	var which []string
+	if p.query.words != "" {
+		which = append(which, p.query.words)
+	}
+	if p.query.since != "" {
+		which = append(which, "since "+render.Line(p.query.since, 0))
+	}
+	if p.query.name != "" {
+		which = append(which, "named "+render.Line(p.query.name, 30))
+	}
+	right := ""
+	if len(which) > 0 {
+		right = th.Warn.Render(strings.Join(which, ", "))
+	}
+	if p.more {
+		right += th.Muted.Render("  the newest " + render.Number(int64(len(p.list))) + ", m: more")
+	}
+	if n := p.grid.Marks(); n > 0 {
+		right += "  " + th.Marked.Render(render.Number(int64(n))+" marked")
+	}
+	if p.busy != "" {
+		right += "  " + th.Busy.Render(p.busy)
+	}
+	if p.err != nil && p.machine != nil {
+		right = th.Bad.Render(ansi.Truncate(render.Line(p.err.Error(), 0), max(10, width/2), th.Glyphs.Ellipsis))
+	}
+	room := width - ansi.StringWidth(right) - 1
+	if room < 10 {
+		return widget.Fit(right, width, th.Glyphs.Ellipsis)
+	}
+	return widget.Fit(left, room, th.Glyphs.Ellipsis) + right + " "
+}
+
+// Keys are what can be done now.
+func (p *Panel) Keys() keys.Map {
+	none := ""
+	if _, ok := p.grid.Selected(); !ok {
+		none = "there is no execution"
+	}
+	unread := ""
+	if p.machine == nil {
+		unread = "the pipeline has no state machine"
+		if p.loading {
+			unread = "the pipeline was not read yet"
+		}
+	}
+	change := p.Env.ReadOnly()
+	if change == "" {
+		change = unread
+	}
+	first := func(a, b string) string {
+		if a != "" {
+			return a
+		}
+		return b
+	}
+	own := []keys.Binding{
+		keys.Open.Unless(none), keys.StartOne.Unless(change), keys.StartMany.Unless(change), keys.StopMarked.Unless(first(change, none)), keys.RedriveAll.Unless(first(change, none)),
+		keys.OpenLatest.Unless(none), keys.Copy.Unless(none),
+	}
+	if p.batch.running() {
+		own = append([]keys.Binding{keys.CancelBatch}, own...)
+	}
+	if p.batch != nil && len(p.batch.errs) > 0 {
+		own = append(own, keys.BatchErrors)
+	}
+	older := ""
+	if !p.more {
+		older = "all are shown"
+	}
+	which := keys.Group{Title: "Which", Bindings: []keys.Binding{keys.ByStatus, keys.BySince, keys.ByName, keys.AllOfThem, keys.MoreOfThem.Unless(older)}}
+	return keys.Map{{Title: "Executions", Bindings: own}, which, p.grid.Keys()}
+}

@@ -1,0 +1,299 @@
+package executions_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
+	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// page is a page with nothing but the table.
+type page struct{ *executions.Panel }
+
+func (p page) Title() string { return "executions" }
+
+func open(t testing.TB, s *datatest.Source, id spec.ID, opts ...tuitest.Option) *tuitest.Session {
+	t.Helper()
+	return tuitest.Open(t, s, func(h *ui.Host) ui.Page { return page{executions.New(h, id)} }, opts...)
+}
+
+var _ ui.Page = page{}
+
+func TestScreens(t *testing.T) {
+	t.Parallel()
+	for _, size := range []struct{ w, h int }{{120, 40}, {80, 24}, {60, 16}} {
+		x := open(t, datatest.New(t), datatest.Iris, tuitest.Size(size.w, size.h))
+		x.Until("order-6")
+		x.Golden(fmt.Sprintf("table-%dx%d", size.w, size.h))
+		x.Press("r")
+		x.Until("Run acme/iris")
+		x.Golden(fmt.Sprintf("run-%dx%d", size.w, size.h))
+	}
+	x := open(t, datatest.New(t), datatest.Churn, tuitest.Size(80, 24))
+	x.Until("has no state machine yet")
+	x.Golden("no-machine")
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("f", "f")
+	x.UntilGone("order-6")
+	require.Contains(t, x.Screen(), "order-2")
+	x.Press("0")
+	x.Until("order-6")
+	x.Press("n")
+	x.Type("*-3")
+	x.Press("enter")
+	x.UntilGone("order-6")
+	require.Contains(t, x.Screen(), "order-3")
+	x.Press("0")
+	x.Until("order-6")
+	x.Press("t", "o")
+	x.Type("1s")
+	x.Press("enter")
+	x.Until("no execution is like that")
+	x.Press("0", "/")
+	x.Type("order-4")
+	x.Until("1 of 6")
+}
+
+func TestNewOnesAppearAndTheSelectionStays(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("j", "j")
+	machine := ""
+	s.API.Change("order-6", func(r *datatest.Record) { machine = r.Machine })
+	now := tuitest.Start
+	s.API.Add(&datatest.Record{Machine: machine, Describe: &sfn.DescribeExecutionOutput{
+		ExecutionArn: aws.String(strings.Replace(machine, "stateMachine", "execution", 1) + ":newer"), Name: aws.String("newer"), StateMachineArn: &machine,
+		Status: types.ExecutionStatusRunning, StartDate: &now,
+	}})
+	before := s.API.Calls("ListExecutions")
+	x.Advance(time.Second)
+	require.Equal(t, before, s.API.Calls("ListExecutions"), "the quota is spared")
+	x.Advance(10 * time.Second)
+	x.Until("newer")
+	require.Contains(t, x.Screen(), "1 running")
+	x.Press("enter")
+	require.Contains(t, x.Requests()[0].(ui.OpenExecution).ARN, "order-4") //nolint:forcetypeassert // a test
+	x.Press("@")
+	require.Contains(t, x.Requests()[1].(ui.OpenExecution).ARN, "newer") //nolint:forcetypeassert // a test
+	// What is out of sight is not asked for.
+	x.Send(ui.Hidden{})
+}
+
+func TestStartOne(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("r")
+	x.Until("instances")
+	x.Type("x")
+	x.Until("input is not valid JSON")
+	x.Press("ctrl+s")
+	require.Zero(t, s.API.Calls("StartExecution"), "what is not valid is not started")
+	x.Press("backspace", "ctrl+s")
+	x.Wait("to open the new execution", func() bool { return len(x.Requests()) == 1 })
+	require.Equal(t, 1, s.API.Calls("StartExecution"))
+	x.Until("1 running")
+
+	// From a file: shown first.
+	file := filepath.Join(t.TempDir(), "one.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"mine": 42}`), 0o600))
+	x.Press("b", "f")
+	x.Type(file)
+	x.Press("enter")
+	x.Until(`"mine": 42`)
+	x.Press("ctrl+s")
+	x.Wait("to open it", func() bool { return len(x.Requests()) == 2 })
+
+	// As the newest one was, and not at all for want of a bucket key.
+	x.Press("r")
+	x.Until("instances")
+	x.Press("ctrl+l")
+	x.Until(`"mine": 42`)
+	x.Press("esc", "b")
+	x.Until("its template takes no data set")
+	x.Press("d", "esc")
+	s.ReadOnly = true
+	x = open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("r")
+	x.Until("read-only")
+}
+
+func TestStartOverADataSet(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.IrisBatch, tuitest.Size(100, 30))
+	x.Until("flowers-2")
+	x.Press("b", "d")
+	x.Type("flowers.csv")
+	x.Press("enter")
+	x.Wait("to start it", func() bool { return len(x.Requests()) == 1 })
+	require.Equal(t, 1, s.API.Calls("StartExecution"))
+}
+
+// journaled keeps a journal of batches, as the real source does.
+type journaled struct {
+	*datatest.Source
+	dir string
+}
+
+func (j journaled) Journal(_ spec.ID, batch string) string { return filepath.Join(j.dir, batch) }
+
+func TestStartMany(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := tuitest.Open(t, journaled{s, t.TempDir()}, func(h *ui.Host) ui.Page { return page{executions.New(h, datatest.Iris)} }, tuitest.Size(100, 30))
+	x.Until("order-6")
+	file := filepath.Join(t.TempDir(), "many.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte("{\"a\":1}\nnot JSON\n"), 0o600))
+	many := func() {
+		x.Press("b", "m")
+		x.Type(file)
+		x.Press("enter")
+	}
+	many()
+	x.Until("input 2: input is not valid JSON")
+	x.Press("esc")
+	require.Zero(t, s.API.Calls("StartExecution"))
+
+	var text strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&text, "{\"id\":%d}\n", i)
+	}
+	require.NoError(t, os.WriteFile(file, []byte(text.String()), 0o600))
+	many()
+	x.Until("Start 300 executions")
+	x.Press("ctrl+u")
+	x.Type("mine")
+	x.Press("enter")
+	x.Until("batch mine: 300 started, 0 were there already")
+	require.Equal(t, 300, s.API.Calls("StartExecution"))
+	x.Until("mine-0003")
+
+	// The same batch again starts nothing.
+	many()
+	x.Until("Start 300 executions")
+	x.Press("ctrl+u")
+	x.Type("mine")
+	x.Press("enter")
+	x.Until("batch mine: 0 started, 300 were there already")
+	require.Equal(t, 300, s.API.Calls("StartExecution"))
+}
+
+func TestStopAndRedriveSeveral(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("x")
+	x.Until("none of them is running")
+	for _, name := range []string{"order-6", "order-5", "order-3"} {
+		s.API.Change(name, func(r *datatest.Record) {
+			r.Describe.Status = types.ExecutionStatusFailed
+			r.Describe.RedriveStatus = types.ExecutionRedriveStatusRedrivable
+		})
+	}
+	s.API.Change("order-5", func(r *datatest.Record) {
+		r.Describe.RedriveStatus, r.Describe.RedriveStatusReason = types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution was started long ago.")
+	})
+	x.Send(ui.Reload{})
+	x.Until("4 failed")
+	x.Press("*", "R")
+	x.Until("Redrive 4 executions?")
+	x.Until("2 of those marked run or have succeeded")
+	x.Advance(time.Second)
+	x.Press("y")
+	x.Until("Not all were redriven")
+	x.Until("Execution was started long ago")
+	x.Press("esc")
+	require.Equal(t, 3, s.API.Calls("RedriveExecution"))
+
+	x.Until("3 running")
+	x.Press("*", "x")
+	x.Type("enough")
+	x.Press("enter")
+	x.Until("Stop 3 executions?")
+	x.Until("with the cause: enough")
+	x.Advance(time.Second)
+	x.Press("y")
+	x.Until("3 executions stopped")
+	require.Equal(t, 3, s.API.Calls("StopExecution"))
+	cause := ""
+	s.API.Change("order-6", func(r *datatest.Record) { cause = aws.ToString(r.Describe.Cause) })
+	require.Equal(t, "enough", cause)
+}
+
+func TestWhatCannotBeListed(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	s.API.Before = func(string) error {
+		return &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no \x1b[31mway"}
+	}
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("AccessDeniedException: no way")
+}
+
+func TestAnySize(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), datatest.Iris, tuitest.Size(80, 24))
+	x.Until("order-6")
+	h := ui.NewHost(x.App.Env())
+	defer h.Close()
+	p := executions.New(h, datatest.Iris)
+	for w := 1; w < 90; w += 4 {
+		for height := 1; height < 14; height++ {
+			require.Len(t, strings.Split(p.View(w, height), "\n"), height)
+		}
+	}
+}
+
+func BenchmarkFrame(b *testing.B) {
+	s := datatest.New(b)
+	machine := ""
+	s.API.Change("order-6", func(r *datatest.Record) { machine = r.Machine })
+	at := tuitest.Start.Add(-time.Hour)
+	for i := range 10_000 {
+		start := at.Add(time.Duration(i) * time.Millisecond)
+		name := fmt.Sprintf("many-%06d", i)
+		s.API.Add(&datatest.Record{Machine: machine, Describe: &sfn.DescribeExecutionOutput{
+			ExecutionArn: aws.String(strings.Replace(machine, "stateMachine", "execution", 1) + ":" + name), Name: &name, StateMachineArn: &machine,
+			Status: types.ExecutionStatusRunning, StartDate: &start,
+		}})
+	}
+	x := open(b, s, datatest.Iris, tuitest.Size(120, 40), tuitest.Color("dark"))
+	for range 10 {
+		x.Press("m")
+	}
+	x.Wait("to list all", func() bool { return strings.Contains(x.Screen(), "10,0") })
+	down := keys.Msg("j")
+	b.ResetTimer()
+	for b.Loop() {
+		x.App.Update(down)
+		_, _ = io.Discard.Write([]byte(x.App.View()))
+	}
+}
