@@ -1,18 +1,24 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -30,15 +36,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes two programs that scripts can run, so that they look at AWS
+// TestMain makes programs that scripts can run, so that they look at AWS
 // with the SDK and need no aws CLI:
 //
 //	aws-call SERVICE OPERATION [JSON]   one call; the answer on stdout
 //	aws-inventory                       what there is, one resource a line
+//	aws-faults JSON                     what goes wrong in the sandbox from now on
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"aws-call":      func() { os.Exit(awsMain(awsCall)) },
 		"aws-inventory": func() { os.Exit(awsMain(awsInventory)) },
+		"aws-faults":    func() { os.Exit(awsMain(awsFaults)) },
 	})
 }
 
@@ -53,6 +61,39 @@ func awsMain(run func(ctx context.Context, clients map[string]any) error) int {
 		return 1
 	}
 	return 0
+}
+
+// awsFaults sends the sandbox its own request: faults are nothing of AWS's.
+func awsFaults(ctx context.Context, _ map[string]any) error {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	body := []byte(os.Args[1])
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("AWS_ENDPOINT_URL")+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("X-Amz-Target", "PipelinetuiSandbox.PutFaults")
+	keys, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), "sandbox", cfg.Region, time.Now()); err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusOK {
+		err = errors.Join(err, fmt.Errorf("%s: %s", res.Status, answer))
+	}
+	return err
 }
 
 func awsClients(cfg aws.Config) map[string]any {

@@ -17,8 +17,8 @@ import (
 
 // cmdTTY runs a command on a pseudo-terminal: tty KEYS CODE PROGRAM [ARG...].
 // Each line of KEYS is REGEXP => TEXT: when the screen's output so far matches,
-// beyond the place of the last match, the text is typed with a return. All
-// output goes to the file screen.
+// beyond the place of the last match, the text is typed with a return, or ctrl-C
+// for ^C. All output goes to the file screen.
 func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: tty KEYS CODE PROGRAM [ARG...]")
@@ -53,7 +53,11 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 			_ = cmd.Process.Kill()
 			ts.Fatalf("%q never came; the screen:\n%s", want, s.text())
 		}
-		_, err := terminal.WriteString(text + "\r")
+		typed := text + "\r"
+		if text == "^C" {
+			typed = "\x03"
+		}
+		_, err := terminal.WriteString(typed)
 		ts.Check(err)
 	}
 	got := 0
@@ -64,6 +68,7 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		got = exit.ExitCode()
 	}
+	s.drain()
 	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(s.text()), 0o600))
 	if want, err := strconv.Atoi(args[1]); err != nil || got != want {
 		ts.Fatalf("exit code %d, want %s; the screen:\n%s", got, args[1], s.text())
@@ -109,6 +114,26 @@ func (s *screen) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.ReplaceAll(s.buf.String(), "\r\n", "\n")
+}
+
+// drain waits until all output has been read; what the command has left running
+// may keep the terminal open.
+func (s *screen) drain() {
+	limit := time.NewTimer(5 * time.Second)
+	defer limit.Stop()
+	for {
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		if ended {
+			return
+		}
+		select {
+		case <-s.grown:
+		case <-limit.C:
+			return
+		}
+	}
 }
 
 // await waits until the text from an offset matches, and returns the offset

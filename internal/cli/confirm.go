@@ -64,7 +64,7 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 	if err != nil {
 		return err
 	}
-	v, err := e.newView("preview", false)
+	v, err := e.newView("preview", true, len(pipelines), true)
 	if err != nil {
 		return err
 	}
@@ -75,9 +75,12 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 	if err := preview.verdict(results); err != nil {
 		return err
 	}
-	o.expects = map[spec.ID]string{}
+	o.expects, o.planned = map[spec.ID]string{}, map[spec.ID][]stack.Row{}
 	for _, r := range results {
 		o.expects[r.ID] = r.Result.Basis
+		if p := v.progress[r.ID]; p != nil {
+			o.planned[r.ID] = p.Rows()
+		}
 	}
 	show := func(details bool) {
 		for _, r := range results {
@@ -119,7 +122,7 @@ func (e *env) yesNo(_ context.Context, question string, details func()) error {
 		if details != nil {
 			choices = "yes/no/details"
 		}
-		fmt.Fprintf(e.Err, "%s [%s] ", question, choices)
+		e.ask(question, choices)
 		answer, err := e.readLine()
 		if err != nil {
 			return err
@@ -137,19 +140,33 @@ func (e *env) yesNo(_ context.Context, question string, details func()) error {
 	}
 }
 
+// ask writes a question.
+func (e *env) ask(question, choices string) { fmt.Fprintf(e.Err, "%s [%s] ", question, choices) }
+
+func isYes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// nextLine reads a line of the input.
+func (e *env) nextLine() (string, error) {
+	if e.reader == nil {
+		e.reader = bufio.NewReader(e.In)
+	}
+	line, err := e.reader.ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
 // readLine reads one answer; the end of input or a signal counts as a no.
 func (e *env) readLine() (string, error) {
 	type answer struct {
 		text string
 		err  error
 	}
-	if e.reader == nil {
-		e.reader = bufio.NewReader(e.In)
-	}
 	got := make(chan answer, 1)
 	go func() {
-		line, err := e.reader.ReadString('\n')
-		got <- answer{strings.TrimSpace(line), err}
+		text, err := e.nextLine()
+		got <- answer{text, err}
 	}()
 	select {
 	case a := <-got:

@@ -29,6 +29,8 @@ type deployOptions struct {
 	clearDead bool // remove locks whose owner is gone
 	// expects is the state of each pipeline that the user saw and agreed to change.
 	expects map[spec.ID]string
+	// planned is what the preview found.
+	planned map[spec.ID][]stack.Row
 	message string
 }
 
@@ -181,13 +183,24 @@ func (e *env) showTarget(t *app.Target) {
 type view struct {
 	e        *env
 	lines    *lines
-	live     bool // print a line per event
+	live     bool   // print a line per event
+	board    *board // several pipelines on a terminal; nil elsewhere
 	progress map[spec.ID]*stack.Progress
 }
 
-func (e *env) newView(command string, live bool) (*view, error) {
+// newView prepares the view of an operation on several pipelines. quiet shows no
+// line per event.
+func (e *env) newView(command string, quiet bool, total int, planning bool) (*view, error) {
 	l, err := e.newLines(command)
-	return &view{e: e, lines: l, live: live, progress: map[spec.ID]*stack.Progress{}}, err
+	return &view{e: e, lines: l, live: !quiet, board: e.newBoard(total, planning), progress: map[spec.ID]*stack.Progress{}}, err
+}
+
+// expect tells what was planned, so that it is known how much is to come.
+func (v *view) expect(planned map[spec.ID][]stack.Row) {
+	for id, rows := range planned {
+		v.progress[id] = &stack.Progress{}
+		v.progress[id].Expect(rows)
+	}
 }
 
 func (v *view) apply(u app.Update) error {
@@ -203,59 +216,85 @@ func (v *view) apply(u app.Update) error {
 			app.Update
 		}{"event", u})
 	}
-	if !v.live {
+	if v.board != nil {
+		if line := v.line(p, u); line != "" && v.live && noteworthy(u.Event) {
+			v.board.print(line)
+		}
+		v.board.event(u.ID, p, u.Event)
 		return nil
 	}
+	if line := v.line(p, u); line != "" && v.live {
+		fmt.Fprintln(v.e.Err, line)
+	}
+	return nil
+}
+
+func (v *view) line(p *stack.Progress, u app.Update) string {
 	var took time.Duration
 	if u.Event.Resource != nil {
 		if row, ok := p.Row(u.Event.Resource.URN); ok {
 			took = row.Ended.Sub(row.Started)
 		}
 	}
-	if line := render.DeployLine(v.e.ErrStyle, u.Name, u.Event, took); line != "" {
-		fmt.Fprintln(v.e.Err, line)
-	}
-	return nil
+	return render.DeployLine(v.e.ErrStyle, u.Name, u.Event, took)
 }
 
-// follow shows an operation to its end and passes the user's signals on: the
-// first one asks politely, the second one forces.
-func (e *env) follow(op *app.Operation, v *view) ([]app.PipelineResult, error) {
-	var firstErr error
-	asked := false
-	for {
-		select {
-		case u, ok := <-op.Updates():
-			if !ok {
-				return op.Wait(), firstErr
-			}
-			if err := v.apply(u); err != nil && firstErr == nil {
-				// Nobody reads us any more: end politely, but end.
-				firstErr = err
-				op.Cancel()
-			}
-		case <-e.signals:
-			if asked {
-				e.note("forcing: what is in flight may be orphaned; run `pipelinetui refresh` and `pipelinetui up` afterwards")
-				op.Kill()
-				continue
-			}
-			asked = true
-			names := make([]string, 0, 4)
-			for _, id := range op.Running() {
-				names = append(names, id.String())
-			}
-			e.note("cancelling: waiting for the resources in flight of %s; interrupt again to force", strings.Join(names, ", "))
-			op.Cancel()
-		}
+// noteworthy tells what stays on the screen beside a live view.
+func noteworthy(ev stack.Event) bool {
+	switch ev.Type {
+	case stack.EventResourceFailed, stack.EventError, stack.EventPolicy:
+		return true
+	case stack.EventDiagnostic:
+		return ev.Diagnostic != nil && (ev.Diagnostic.Severity == stack.SeverityError || ev.Diagnostic.Severity == stack.SeverityWarning)
+	default:
+		return false
+	}
+}
+
+// ticks is when to draw.
+func (v *view) ticks() <-chan time.Time {
+	if v.board == nil {
+		return nil
+	}
+	return v.board.ticker.C
+}
+
+func (v *view) draw() {
+	if v.board != nil {
+		v.board.draw()
+	}
+}
+
+func (v *view) erase() {
+	if v.board != nil {
+		v.board.erase()
+	}
+}
+
+// pause keeps the live view off the screen, for a question.
+func (v *view) pause(on bool) {
+	if v.board != nil {
+		v.board.erase()
+		v.board.paused = on
+	}
+}
+
+// end takes the live view away for good: the summary follows.
+func (v *view) end() {
+	if v.board != nil {
+		v.board.ticker.Stop()
+		v.board.erase()
+		v.board.paused = true
 	}
 }
 
 func (e *env) deploy(ctx context.Context, command string, o *deployOptions, target *app.Target, pipelines []*spec.Pipeline) error {
-	v, err := e.newView(command, o.operation != stack.OperationPreview)
+	planning := o.operation == stack.OperationPreview
+	v, err := e.newView(command, planning, len(pipelines), planning)
 	if err != nil {
 		return err
 	}
+	v.expect(o.planned)
 	op, err := e.open().Operate(ctx, o.request(pipelines))
 	if err != nil {
 		return err

@@ -228,7 +228,7 @@ func (e *env) repair(ctx context.Context, id spec.ID, d *cancelDoc) error {
 	if err != nil {
 		return err
 	}
-	v, err := e.newView("cancel", false)
+	v, err := e.newView("cancel", true, 1, false)
 	if err != nil {
 		return err
 	}

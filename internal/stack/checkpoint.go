@@ -66,6 +66,13 @@ func pendingOf(dep *apitype.DeploymentV3) []PendingOperation {
 			Kind: string(op.Type), ID: string(op.Resource.ID), Inputs: plainMap(op.Resource.Inputs, false),
 		})
 	}
+	for i := range dep.Resources {
+		if r := &dep.Resources[i]; isDoubtful(r) {
+			out = append(out, PendingOperation{
+				URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Kind: pendingCreate, Inputs: plainMap(r.Inputs, false),
+			})
+		}
+	}
 	return out
 }
 

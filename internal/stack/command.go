@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -133,7 +134,7 @@ func (e *Engine) command(workdir string, env, args []string) *exec.Cmd {
 	cmd := exec.Command(e.opts.PulumiPath, full...) //nolint:gosec,noctx // the user's CLI; a context would kill it
 	cmd.Dir = workdir
 	cmd.Env = e.environ(env)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	cmd.WaitDelay = pipeGrace
 	return cmd
 }
@@ -177,7 +178,19 @@ func (p *process) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := p.cmd.Start(); err != nil {
+	started := make(chan error, 1)
+	go func() {
+		// The kernel takes the end of the thread that started it for ours, see
+		// ownGroup: so that thread is kept as long as the process runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			<-p.done
+		}
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { p.signal(syscall.SIGKILL) })

@@ -166,7 +166,7 @@ func (r *Run) classify(err error) error {
 	case canceled && !out.ran:
 		return canceledBefore(op, cause)
 	case canceled:
-		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause}
+		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause, Hint: "What was in flight is recorded: run the same command again to finish."}
 	case errors.As(err, &own):
 		return fault.Wrap(err, "%s", op)
 	case r.refused != nil:

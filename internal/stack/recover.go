@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (r *Run) settle() error {
 	if !expects && !repairs {
 		return nil
 	}
-	dep, err := r.engine.snapshot(r.setup, r.place)
+	dep, err := r.engine.snapshot(r.setup, r.place) // what is doubtful counts as pending
 	if errors.Is(err, fault.NotFound) {
 		dep, err = &apitype.DeploymentV3{}, nil // removed elsewhere: the operation itself will see
 	}
@@ -77,10 +78,11 @@ func (r *Run) settle() error {
 	if r.job.Expect != "" && r.job.Expect != r.result.Basis {
 		return changedMeanwhile(r.job.Stack)
 	}
-	if !repairs || len(dep.PendingOperations) == 0 {
+	pending := pendingOf(dep)
+	if !repairs || len(pending) == 0 {
 		return nil
 	}
-	return r.repair(pendingOf(dep))
+	return r.repair(pending)
 }
 
 // repair settles every pending operation and makes the state tell what is there.
@@ -115,41 +117,53 @@ func (r *Run) repair(pending []PendingOperation) error {
 func (p PendingOperation) IsEngines() bool { return strings.HasPrefix(p.Type, "pulumi:") }
 
 // adopt rewrites the state: pending creations with an id become entries, and no
-// pending operation is left. It returns the resources to look at. The document is
+// pending operation is left. It returns the resources to look at.
+func (e *Engine) adopt(p place, ids map[string]string) (targets []string, err error) {
+	err = e.editState(p, func(deployment json.RawMessage) (edited json.RawMessage, err error) {
+		edited, targets, err = adoptInto(deployment, ids)
+		return edited, err
+	})
+	return targets, err
+}
+
+// editState changes a stack's state behind the engine's back. The document is
 // edited as it is, so that nothing a newer CLI keeps there is lost.
-func (e *Engine) adopt(p place, ids map[string]string) ([]string, error) {
+func (e *Engine) editState(p place, edit func(deployment json.RawMessage) (json.RawMessage, error)) error {
 	// Not to be killed half-way: the second process holds the lock for a moment.
 	ctx := context.Background()
 	var doc map[string]json.RawMessage
 	if err := e.read(ctx, p, "read the state of "+p.stack, &doc, "stack", "export", "--stack", p.stack); err != nil {
-		return nil, err
+		return err
 	}
-	edited, targets, err := adoptInto(doc["deployment"], ids)
-	if err != nil {
-		return nil, fault.New(fault.Internal, "edit the state of %s: %v", p.stack, err).Because(err)
+	edited, err := edit(doc["deployment"])
+	var raw []byte
+	if err == nil {
+		doc["deployment"] = edited
+		raw, err = json.Marshal(doc)
 	}
-	doc["deployment"] = edited
-	raw, err := json.Marshal(doc)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "edit the state of %s: %v", p.stack, err).Because(err)
+		return fault.New(fault.Internal, "edit the state of %s: %v", p.stack, err).Because(err)
 	}
 	cmd := &command{engine: e}
 	_, stderr, code, err := cmd.Run(ctx, p.dir, bytes.NewReader(raw), nil, nil, e.envList(p.env), "stack", "import", "--stack", p.stack)
 	if err != nil {
-		return nil, e.classifyText("repair the state of "+p.stack, "", stderr, code, err)
+		return e.classifyText("repair the state of "+p.stack, "", stderr, code, err)
 	}
-	return targets, nil
+	return nil
+}
+
+// pendingEntry is a pending operation as it is written down.
+type pendingEntry struct {
+	Type     string             `json:"type"`
+	Resource json.RawMessage    `json:"resource"`
+	Parsed   apitype.ResourceV3 `json:"-"`
 }
 
 // adoptInto is the edit of adopt.
 func adoptInto(deployment json.RawMessage, ids map[string]string) (json.RawMessage, []string, error) {
 	var dep map[string]json.RawMessage
 	var resources []json.RawMessage
-	var pending []struct {
-		Type     string             `json:"type"`
-		Resource json.RawMessage    `json:"resource"`
-		Parsed   apitype.ResourceV3 `json:"-"`
-	}
+	var pending []pendingEntry
 	if err := errors.Join(json.Unmarshal(deployment, &dep), json.Unmarshal(dep["resources"], &resources)); err != nil {
 		return nil, nil, err
 	}
@@ -158,6 +172,14 @@ func adoptInto(deployment json.RawMessage, ids map[string]string) (json.RawMessa
 			return nil, nil, err
 		}
 	}
+	resources = slices.DeleteFunc(resources, func(raw json.RawMessage) bool {
+		var r apitype.ResourceV3
+		doubtful := json.Unmarshal(raw, &r) == nil && isDoubtful(&r)
+		if doubtful {
+			pending = append(pending, pendingEntry{Type: pendingCreate, Resource: raw})
+		}
+		return doubtful
+	})
 	var targets []string
 	for _, op := range pending {
 		if err := json.Unmarshal(op.Resource, &op.Parsed); err != nil {
@@ -198,6 +220,8 @@ func addEntry(resources []json.RawMessage, created json.RawMessage, urn, id stri
 		return nil, err
 	}
 	fields["id"] = id
+	delete(fields, "delete")
+	delete(fields, "initErrors")
 	if fields["outputs"] == nil {
 		// Providers read from the last state what the id alone does not tell.
 		fields["outputs"] = fields["inputs"]
@@ -246,4 +270,98 @@ func (e *Engine) look(p place, urns []string) error {
 		return e.classifyText("look what became of resources of "+p.stack, stdout, stderr+stdout, code, err)
 	}
 	return nil
+}
+
+// A creation can also be cut off at the other end: the connection breaks after
+// the request was sent. The provider then reports an error, and the engine forgets
+// the resource. So it is written into the state here, with doubtMark as its error;
+// from then on it counts as a pending creation.
+const doubtMark = "pipelinetui: it is not known whether this was made; the next up, destroy or cancel finds out"
+
+// brokenOff tells errors of the way to AWS, after which nobody knows what AWS has
+// done; answered those that are AWS's own answer all the same. (The engine's event
+// has a status for this, which it does not fill in.)
+var (
+	brokenOff = regexp.MustCompile(`(?i)connection re(fused|set)|broken pipe|\bEOF\b|request send failed|RequestCanceled|` +
+		`use of closed|timed? ?out|deadline exceeded|no such host|unreachable|transport is closing|TLS handshake`)
+	answered = regexp.MustCompile(`api error |StatusCode: 4\d\d|operation CREATE failed`)
+)
+
+func isDoubtful(r *apitype.ResourceV3) bool { return slices.Contains(r.InitErrors, doubtMark) }
+
+// doubt takes note of a creation of which nobody knows the end.
+func (r *Run) doubt(failed *apitype.ResOpFailedEvent) {
+	if failed == nil || failed.Metadata.New == nil {
+		return
+	}
+	switch failed.Metadata.Op {
+	case apitype.OpCreate, apitype.OpCreateReplacement:
+		if n := *failed.Metadata.New; n.ID == "" && n.Custom && !strings.HasPrefix(n.Type, "pulumi:") {
+			r.doubts = append(r.doubts, n)
+		}
+	}
+}
+
+// keepDoubts writes doubtful creations into the state. It does what it can: the
+// operation has failed anyhow, for another reason.
+func (r *Run) keepDoubts() {
+	r.doubts = slices.DeleteFunc(r.doubts, func(d apitype.StepEventStateMetadata) bool {
+		row, _ := r.progress.Row(d.URN)
+		return !brokenOff.MatchString(row.Error()) || answered.MatchString(row.Error())
+	})
+	if len(r.doubts) == 0 || !r.recovers() || r.job.Recovery.Settle == nil {
+		return
+	}
+	if err := r.engine.addDoubts(r.place, r.doubts); err != nil {
+		for _, d := range r.doubts {
+			r.warn("it is not known whether %s was made, and that could not be written down: %v", d.URN, err)
+		}
+		return
+	}
+	for _, d := range r.doubts {
+		r.warn("it is not known whether %s was made: the next up, destroy or cancel finds out", nameOf(d.URN))
+	}
+}
+
+func (e *Engine) addDoubts(p place, doubts []apitype.StepEventStateMetadata) error {
+	return e.editState(p, func(deployment json.RawMessage) (json.RawMessage, error) {
+		var dep map[string]json.RawMessage
+		var resources []json.RawMessage
+		var known []struct {
+			URN    string `json:"urn"`
+			Delete bool   `json:"delete"`
+		}
+		if err := errors.Join(json.Unmarshal(deployment, &dep), json.Unmarshal(dep["resources"], &resources),
+			json.Unmarshal(dep["resources"], &known)); err != nil {
+			return nil, err
+		}
+		// It came after all of them, so it has to go before them.
+		var before []string
+		for _, k := range known {
+			if !k.Delete && !strings.Contains(k.URN, "::pulumi:") {
+				before = append(before, k.URN)
+			}
+		}
+		for _, d := range doubts {
+			entry := map[string]any{
+				"urn": d.URN, "type": d.Type, "custom": true, "id": "unknown", "inputs": d.Inputs, "outputs": d.Inputs,
+				"parent": d.Parent, "provider": d.Provider, "dependencies": before, "initErrors": []string{doubtMark},
+			}
+			if slices.Contains(before, d.URN) {
+				entry["delete"] = true // it was to replace that one
+				entry["dependencies"] = slices.DeleteFunc(slices.Clone(before), func(urn string) bool { return urn == d.URN })
+			}
+			raw, err := json.Marshal(entry)
+			if err != nil {
+				return nil, err
+			}
+			resources = append(resources, raw)
+		}
+		raw, err := json.Marshal(resources)
+		if err != nil {
+			return nil, err
+		}
+		dep["resources"] = raw
+		return json.Marshal(dep)
+	})
 }

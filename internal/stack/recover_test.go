@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
@@ -229,4 +230,43 @@ func TestHalfWrittenAttributesDoNotLockAnybodyOut(t *testing.T) {
 	require.NoError(t, again.prepare(p))
 	_, err = again.export(t.Context(), p, false)
 	require.NoError(t, err)
+}
+
+func TestACreationOfUnknownEndIsKept(t *testing.T) {
+	t.Parallel()
+	failing := func(why string) pulumi.RunFunc {
+		return func(ctx *pulumi.Context) error {
+			if _, err := newThing(ctx, "first", pulumi.Map{"key": pulumi.String("1")}); err != nil {
+				return err
+			}
+			_, err := newThing(ctx, "slow", pulumi.Map{"key": pulumi.String("1"), "fail": pulumi.String(why)})
+			return err
+		}
+	}
+	f, p := open(t, ""), serveProvider(t)
+	run, err := f.Up(t.Context(), Job{Stack: testStack, Env: p.env(), Program: failing("api error AccessDenied: no"), Recovery: settleAs("")})
+	_, _, err = wait(t, run, err)
+	require.ErrorIs(t, err, fault.Deployment)
+	pending, err := f.Pending(t.Context(), testStack)
+	require.NoError(t, err)
+	require.Empty(t, pending, "that was an answer")
+
+	run, err = f.Up(t.Context(), Job{Stack: testStack, Env: p.env(), Program: failing("connection reset by peer"), Recovery: settleAs("")})
+	_, _, err = wait(t, run, err)
+	require.ErrorIs(t, err, fault.Deployment)
+	pending, err = f.Pending(t.Context(), testStack)
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.Equal(t, "slow", pending[0].Name)
+	require.True(t, pending[0].Creating())
+
+	// It had been made after all.
+	p.mu.Lock()
+	p.things["77"] = resource.PropertyMap{"key": resource.NewProperty("1"), "name": resource.NewProperty("slow")}
+	p.mu.Unlock()
+	run, err = f.Destroy(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: settleAs("77")})
+	res, _ := must(t, run, err)
+	require.Len(t, res.Recovered, 1)
+	require.Empty(t, p.named("slow"))
+	require.Empty(t, p.named("first"))
 }

@@ -38,6 +38,7 @@ type Run struct {
 	seq      int
 	outputs  map[string]Output
 	drift    []Drift
+	doubts   []apitype.StepEventStateMetadata // creations of which nobody knows the end
 	panicked error
 	refused  error // by the program itself, for a reason the user can mend
 
@@ -206,6 +207,7 @@ func (r *Run) receive(line string) {
 // observe takes from an event what the result needs and what tells the engine's
 // readiness for signals.
 func (r *Run) observe(raw apitype.EngineEvent) {
+	r.doubt(raw.ResOpFailedEvent)
 	if p := raw.ResOutputsEvent; p != nil {
 		if p.Metadata.Type == rootType && p.Metadata.New != nil {
 			r.outputs = outputs(p.Metadata.New.Outputs, false)
@@ -288,6 +290,7 @@ func (r *Run) execute(ctx context.Context) {
 	defer r.cancelSetup()
 	started := time.Now()
 	err := r.attempt()
+	r.keepDoubts()
 	r.finish(started, err)
 	r.relay.close()
 	close(r.done)

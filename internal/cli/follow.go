@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+)
+
+// follow shows an operation to its end and passes the user's signals on: the
+// first one asks politely, the second one asks whether to force, or forces where
+// nobody can be asked.
+func (e *env) follow(op *app.Operation, v *view) ([]app.PipelineResult, error) {
+	stop := &stopper{e: e, op: op, v: v}
+	defer v.end()
+	var firstErr error
+	for {
+		select {
+		case u, ok := <-op.Updates():
+			if !ok {
+				stop.overtaken()
+				return op.Wait(), firstErr
+			}
+			if err := v.apply(u); err != nil && firstErr == nil {
+				// Nobody reads us any more: end politely, but end.
+				firstErr = err
+				op.Cancel()
+			}
+		case <-v.ticks():
+			v.draw()
+		case <-e.signals:
+			stop.signal()
+		case a := <-stop.answer:
+			stop.answered(a)
+		}
+	}
+}
+
+// stopper turns signals into a polite stop, and then into a forced one.
+type stopper struct {
+	e      *env
+	op     *app.Operation
+	v      *view
+	asked  bool        // the polite stop
+	answer chan string // an answer is awaited
+}
+
+func (s *stopper) signal() {
+	switch {
+	case !s.asked:
+		s.asked = true
+		s.v.erase()
+		s.e.note("cancelling: nothing new is begun; waiting for what is in flight: %s", s.inFlight())
+		s.e.note("interrupt again to force")
+		s.op.Cancel()
+	case s.answer == nil && s.e.canPrompt():
+		s.v.pause(true)
+		s.e.note("forcing ends the engine at once. What is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
+		s.e.ask("Force?", "yes/no")
+		s.answer = make(chan string, 1)
+		go func(answer chan<- string) {
+			text, _ := s.e.nextLine() // the end of input is no yes
+			answer <- text
+		}(s.answer)
+	default:
+		s.force()
+	}
+}
+
+func (s *stopper) answered(text string) {
+	s.answer = nil
+	s.v.pause(false)
+	if isYes(text) {
+		s.force()
+		return
+	}
+	s.e.note("still waiting for what is in flight: %s", s.inFlight())
+}
+
+func (s *stopper) force() {
+	s.e.note("forcing: what is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
+	s.op.Kill()
+}
+
+// overtaken ends the line of a question that nobody needs an answer to any more.
+func (s *stopper) overtaken() {
+	if s.answer != nil {
+		s.e.note("")
+		s.v.pause(false)
+	}
+}
+
+// inFlight names what is being worked on, by pipeline.
+func (s *stopper) inFlight() string {
+	now := s.e.now()
+	var parts []string
+	for _, id := range s.op.Running() {
+		text := id.String()
+		if p := s.v.progress[id]; p != nil {
+			if rows := render.InFlight(p, now); len(rows) > 0 {
+				text += " (" + strings.Join(rows, ", ") + ")"
+			}
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// frame is how often a live view is drawn at most.
+const frame = 100 * time.Millisecond
