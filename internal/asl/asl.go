@@ -214,7 +214,9 @@ type ItemReader struct {
 	Resource   string
 	Parameters *Template // or Arguments
 	// InputType is CSV, JSON, JSONL, PARQUET or MANIFEST; empty for listObjectsV2.
-	InputType     string
+	InputType string
+	// Manifest is S3_INVENTORY or ATHENA_DATA if the object is a list of objects.
+	Manifest      string
 	HeaderFromRow bool
 	Headers       []string
 	Delimiter     string

@@ -76,6 +76,8 @@ type Options struct {
 	// Resource judges a Task's resource ARN beyond its form; nil accepts all. A
 	// non-nil error becomes a diagnostic with its text.
 	Resource func(arn string) error
+	// Reader judges an ItemReader's InputType in the same way.
+	Reader func(inputType string) error
 }
 
 // Parse reads and validates a definition. The error is *Error.

@@ -165,6 +165,14 @@ func (p *parser) reader(n *value.Node, loc string, s *State) {
 	if r.InputType != "" && !slices.Contains([]string{"CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"}, r.InputType) {
 		p.schema(c.Get("InputType"), loc+"/InputType", "Value must be one of: [CSV, JSON, JSONL, MANIFEST, PARQUET]")
 	}
+	if r.InputType != "" && p.opts.Reader != nil {
+		if err := p.opts.Reader(r.InputType); err != nil {
+			p.schema(c.Get("InputType"), loc+"/InputType", "%s", err)
+		}
+	}
+	if r.Manifest, ok = p.text(c, loc, "ManifestType"); ok && r.Manifest != "S3_INVENTORY" && r.Manifest != "ATHENA_DATA" {
+		p.schema(c.Get("ManifestType"), loc+"/ManifestType", "Value must be one of: [ATHENA_DATA, S3_INVENTORY]")
+	}
 	h, _ := p.text(c, loc, "CSVHeaderLocation")
 	r.HeaderFromRow = h == "FIRST_ROW"
 	if h != "" && h != "FIRST_ROW" && h != "GIVEN" {

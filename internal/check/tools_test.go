@@ -23,20 +23,26 @@ func filled(t *testing.T) map[string]string {
 	out := map[string]string{}
 	for _, tmpl := range cat.List() {
 		c := &checker{opts: options(), template: tmpl}
-		for i := range c.choices() {
-			src := fill(string(tmpl.Definition), func(name string) sample {
-				switch s := c.sampleFor(name, i); {
-				case !s.open:
-					return s
-				case strings.HasSuffix(name, "Sec"):
-					return sample{json: []byte("60")}
-				case strings.HasSuffix(name, "Arn"):
-					return sample{json: []byte(`"arn:aws:lambda:us-east-1:000000000000:function:f:live"`)}
-				default:
-					return s
-				}
-			})
-			out[tmpl.Name+"-"+count(i)] = src.text
+		texts := map[string][]byte{spec.DefinitionFile: tmpl.Definition}
+		for _, d := range tmpl.Definitions {
+			texts[d.File] = d.Definition
+		}
+		for file, text := range texts {
+			for i := range c.choices() {
+				src := fill(string(text), func(name string) sample {
+					switch s := c.sampleFor(name, i); {
+					case !s.open:
+						return s
+					case strings.HasSuffix(name, "Sec"):
+						return sample{json: []byte("60")}
+					case strings.HasSuffix(name, "Arn"):
+						return sample{json: []byte(`"arn:aws:lambda:us-east-1:000000000000:function:f:live"`)}
+					default:
+						return s
+					}
+				})
+				out[tmpl.Name+"-"+strings.TrimSuffix(file, ".asl.json")+"-"+count(i)] = src.text
+			}
 		}
 	}
 	return out

@@ -52,7 +52,7 @@ func (s *Service) definition(text, typ string) (*asl.Machine, error) {
 	if len(text) > maxDefinition {
 		return nil, validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
 	}
-	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown})
+	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown, Reader: readable})
 	var invalid *asl.Error
 	if errors.As(err, &invalid) {
 		return nil, wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
@@ -394,7 +394,7 @@ func (s *Service) validateDefinition(ctx context.Context, req *wire.Request, in 
 		Diagnostics: []types.ValidateStateMachineDefinitionDiagnostic{}, Truncated: aws.Bool(false),
 		Result: types.ValidateStateMachineDefinitionResultCodeOk,
 	}
-	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown})
+	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown, Reader: readable})
 	for _, d := range diags {
 		if d.Severity == asl.SeverityError {
 			out.Result = types.ValidateStateMachineDefinitionResultCodeFail

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -72,6 +74,15 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]any, error) {
 	return s.items, nil
 }
 
+// readable refuses what the sandbox cannot read when a machine is made, rather
+// than in each of its executions.
+func readable(inputType string) error {
+	if inputType == "PARQUET" {
+		return errors.New("The sandbox does not read PARQUET; use CSV, JSON or JSONL there") //nolint:staticcheck,revive // a text of the API
+	}
+	return nil
+}
+
 // itemSource collects items from objects.
 type itemSource struct {
 	ctx     context.Context
@@ -102,7 +113,14 @@ func (s *itemSource) readAll(params *value.Object) error {
 	if i.Operation == "listObjectsV2" {
 		return s.list(bucket, textMember(params, "Prefix"))
 	}
-	return s.object(bucket, textMember(params, "Key"), textMember(params, "VersionId"), s.reader.InputType)
+	inputType := s.reader.InputType
+	switch s.reader.Manifest {
+	case "S3_INVENTORY":
+		inputType = "MANIFEST"
+	case "ATHENA_DATA":
+		inputType = "ATHENA_DATA"
+	}
+	return s.object(bucket, textMember(params, "Key"), textMember(params, "VersionId"), inputType)
 }
 
 // list makes an item of each object, or reads the objects themselves if they are
@@ -143,6 +161,23 @@ func (s *itemSource) object(bucket, key, version, inputType string) error {
 		defer func() { _ = zr.Close() }()
 		r = zr
 	}
+	if strings.HasSuffix(key, ".zst") {
+		zr, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return readFailed("The object %s is not valid zstd.", key)
+		}
+		defer zr.Close()
+		r = zr
+	}
+	err = s.decode(r, inputType)
+	if _, failed := failureOf(err); err != nil && !failed && !errors.Is(err, errEnough) {
+		err = fmt.Errorf("the object %s cannot be read: %w", key, err)
+	}
+	return err
+}
+
+// decode adds the items that a text holds.
+func (s *itemSource) decode(r io.Reader, inputType string) error {
 	switch inputType {
 	case "CSV":
 		return s.csv(r)
@@ -150,8 +185,8 @@ func (s *itemSource) object(bucket, key, version, inputType string) error {
 		return s.lines(r)
 	case "MANIFEST":
 		return s.manifest(r)
-	case "PARQUET":
-		return readFailed("The sandbox does not read PARQUET files.")
+	case "ATHENA_DATA":
+		return s.listed(r)
 	default:
 		return s.json(r)
 	}
@@ -258,6 +293,27 @@ func (s *itemSource) csv(r io.Reader) error {
 	}
 }
 
+// listed reads a manifest of Athena: each line is the URI of an object that holds
+// items.
+func (s *itemSource) listed(r io.Reader) error {
+	sc := bufio.NewScanner(r)
+	for n := 1; sc.Scan(); n++ {
+		uri := strings.Trim(strings.TrimSpace(sc.Text()), `"`)
+		if uri == "" {
+			continue
+		}
+		rest, isURI := strings.CutPrefix(uri, "s3://")
+		bucket, key, ok := strings.Cut(rest, "/")
+		if !isURI || !ok {
+			return readFailed("Line %d of the manifest is not the URI of an object.", n)
+		}
+		if err := s.object(bucket, key, "", s.reader.InputType); err != nil {
+			return err
+		}
+	}
+	return sc.Err()
+}
+
 // manifest reads an S3 inventory: the manifest names CSV files whose rows are
 // the items.
 func (s *itemSource) manifest(r io.Reader) error {
@@ -269,7 +325,7 @@ func (s *itemSource) manifest(r io.Reader) error {
 		return readFailed("The manifest is not valid JSON: %s", err)
 	}
 	if man.FileFormat != "CSV" {
-		return readFailed("The sandbox reads inventories in CSV format only, not %s.", man.FileFormat)
+		return readFailed("Only S3 inventory reports in CSV format are supported, not %s.", man.FileFormat)
 	}
 	bucket := man.DestinationBucket[strings.LastIndexByte(man.DestinationBucket, ':')+1:]
 	var headers []string

@@ -1,0 +1,118 @@
+package states_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+func zstandard(t *testing.T, text string) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, w.Close()) }()
+	return w.EncodeAll([]byte(text), nil)
+}
+
+// Every reader and format yields the items that it must, in order; what it cannot
+// read fails the Map with States.ItemReaderFailed and a reason.
+func TestItemReaders(t *testing.T) {
+	t.Parallel()
+	const inventory = `{"sourceBucket":"src","destinationBucket":"arn:aws:s3:::b","version":"2016-11-30","fileFormat":"%s","fileSchema":"Bucket, Key, Size",
+		"files":[{"key":"inv/data/1.csv.gz","size":1},{"key":"inv/data/2.csv.gz","size":1}]}`
+	objects := map[string][]byte{
+		"list.json": []byte(`[1,"two",{"three":3}]`), "deep.json": []byte(`{"a":{"b/c":[4,5]}}`), "object.json": []byte(`{"x":1}`), "bad.json": []byte(`[1,`),
+		"lines.jsonl": []byte("{\"a\":1}\n\n[2]\n\"x\""), "lines.jsonl.gz": gzipped(t, "1\n2\n"), "bad.jsonl": []byte("1\n{\n"), "no.jsonl.gz": []byte("1\n"),
+		"lines.jsonl.zst": zstandard(t, "3\n4\n"), "no.jsonl.zst": []byte("1\n"),
+		"head.csv": []byte("id,name\n1,\"a,\"\"b\"\"\"\n2\n"), "pipe.csv": []byte("1|x\n2|y\n3|z\n"), "twice.csv": []byte("id,id\n1,2\n"), "none.csv": {},
+		"inv/manifest.json": fmt.Appendf(nil, inventory, "CSV"), "inv/orc.json": fmt.Appendf(nil, inventory, "ORC"), "inv/parquet.json": fmt.Appendf(nil, inventory, "Parquet"),
+		"inv/data/1.csv.gz": gzipped(t, "\"src\",\"k%2F1\",\"10\"\n\"src\",\"k2\",\"20\"\n"), "inv/data/2.csv.gz": gzipped(t, "\"src\",\"k3\",\"30\"\n"),
+		"flat/1.jsonl": []byte("1\n2\n"), "flat/2.jsonl": []byte("3\n"), "flatcsv/1.csv": []byte("n\n1\n"), "flatcsv/2.csv": []byte("n\n2\n3\n"),
+		"uris.csv": []byte("s3://b/flat/1.jsonl\ns3://b/flat/2.jsonl\n"),
+	}
+	const get, list = "getObject", "listObjectsV2"
+	for name, c := range map[string]struct{ op, params, config, want, cause string }{
+		"json":                {get, `"Key":"list.json"`, `{"InputType":"JSON"}`, `[1,"two",{"three":3}]`, ""},
+		"json pointer":        {get, `"Key":"deep.json"`, `{"InputType":"JSON","ItemsPointer":"/a/b~1c"}`, `[4,5]`, ""},
+		"json object":         {get, `"Key":"object.json"`, `{"InputType":"JSON"}`, "", "Attempting to map over non-iterable node."},
+		"json bad":            {get, `"Key":"bad.json"`, `{"InputType":"JSON"}`, "", "Attempting to map over invalid JSON"},
+		"json no pointer":     {get, `"Key":"deep.json"`, `{"InputType":"JSON","ItemsPointer":"/a/z"}`, "", "/a/z"},
+		"no key":              {get, `"Key":"nothing"`, `{"InputType":"JSON"}`, "", "The specified key does not exist. (Service: S3, Status Code: 404"},
+		"jsonl":               {get, `"Key":"lines.jsonl"`, `{"InputType":"JSONL"}`, `[{"a":1},[2],"x"]`, ""},
+		"jsonl gzip":          {get, `"Key":"lines.jsonl.gz"`, `{"InputType":"JSONL"}`, `[1,2]`, ""},
+		"jsonl no gzip":       {get, `"Key":"no.jsonl.gz"`, `{"InputType":"JSONL"}`, "", "not valid gzip"},
+		"jsonl zstd":          {get, `"Key":"lines.jsonl.zst"`, `{"InputType":"JSONL"}`, `[3,4]`, ""},
+		"jsonl no zstd":       {get, `"Key":"no.jsonl.zst"`, `{"InputType":"JSONL"}`, "", "the object no.jsonl.zst cannot be read"},
+		"jsonl bad":           {get, `"Key":"bad.jsonl"`, `{"InputType":"JSONL"}`, "", "Line 2"},
+		"jsonl two":           {get, `"Key":"lines.jsonl"`, `{"InputType":"JSONL","MaxItems":2}`, `[{"a":1},[2]]`, ""},
+		"csv first row":       {get, `"Key":"head.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, `[{"id":"1","name":"a,\"b\""},{"id":"2","name":""}]`, ""},
+		"csv given":           {get, `"Key":"pipe.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["n","c"],"CSVDelimiter":"PIPE","MaxItems":2}`, `[{"n":"1","c":"x"},{"n":"2","c":"y"}]`, ""},
+		"csv max by path":     {get, `"Key":"pipe.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["n","c"],"CSVDelimiter":"PIPE","MaxItemsPath":"$.max"}`, `[{"n":"1","c":"x"}]`, ""},
+		"csv twice":           {get, `"Key":"twice.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "", "CSV headers cannot contain duplicates."},
+		"csv empty":           {get, `"Key":"none.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "", "no header row"},
+		"inventory":           {get, `"Key":"inv/manifest.json"`, `{"InputType":"MANIFEST"}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"},{"Bucket":"src","Key":"k2","Size":"20"},{"Bucket":"src","Key":"k3","Size":"30"}]`, ""},
+		"inventory two":       {get, `"Key":"inv/manifest.json"`, `{"InputType":"MANIFEST","MaxItems":1}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"}]`, ""},
+		"inventory by type":   {get, `"Key":"inv/manifest.json"`, `{"ManifestType":"S3_INVENTORY","InputType":"CSV"}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"},{"Bucket":"src","Key":"k2","Size":"20"},{"Bucket":"src","Key":"k3","Size":"30"}]`, ""},
+		"inventory orc":       {get, `"Key":"inv/orc.json"`, `{"InputType":"MANIFEST"}`, "", "ORC"},
+		"inventory parquet":   {get, `"Key":"inv/parquet.json"`, `{"InputType":"MANIFEST"}`, "", "Parquet"},
+		"inventory of none":   {get, `"Key":"bad.json"`, `{"InputType":"MANIFEST"}`, "", "manifest"},
+		"athena":              {get, `"Key":"uris.csv"`, `{"ManifestType":"ATHENA_DATA","InputType":"JSONL"}`, `[1,2,3]`, ""},
+		"listing":             {list, `"Prefix":"flat/"`, `{}`, `["flat/1.jsonl","flat/2.jsonl"]`, ""},
+		"listing two":         {list, `"Prefix":"flat/"`, `{"MaxItems":1}`, `["flat/1.jsonl"]`, ""},
+		"listing nothing":     {list, `"Prefix":"zzz/"`, `{}`, `[]`, ""},
+		"flatten":             {list, `"Prefix":"flat/"`, `{"InputType":"JSONL","Transformation":"LOAD_AND_FLATTEN"}`, `[1,2,3]`, ""},
+		"flatten csv":         {list, `"Prefix":"flatcsv/"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW","Transformation":"LOAD_AND_FLATTEN"}`, `[{"n":"1"},{"n":"2"},{"n":"3"}]`, ""},
+		"flatten and enough":  {list, `"Prefix":"flat/"`, `{"InputType":"JSONL","Transformation":"LOAD_AND_FLATTEN","MaxItems":2}`, `[1,2]`, ""},
+		"items beyond a page": {list, `"Prefix":"flat"`, `{"MaxItems":3}`, `["flat/1.jsonl","flat/2.jsonl","flatcsv/1.csv"]`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(w *world) { w.s3.all["b"] = objects })
+			item := `"ItemSelector":{"v.$":"$$.Map.Item.Value"},`
+			path := "$.v"
+			if c.op == list && c.want != "" && c.want[1] == '"' {
+				path = "$.v.Key"
+			}
+			m := w.machine("m", fmt.Sprintf(`{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":1,"End":true,%s
+				"ItemReader":{"Resource":"arn:aws:states:::s3:%s","Parameters":{"Bucket":"b",%s},"ReaderConfig":%s},
+				"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","OutputPath":"%s","End":true}}}}}}`,
+				item, c.op, c.params, c.config, path))
+			got := w.await(w.start(m, "e", `{"max":1}`))
+			if c.cause != "" {
+				require.Equal(t, "States.ItemReaderFailed", got["error"], "%v", got)
+				require.Contains(t, got["cause"], c.cause)
+				return
+			}
+			require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+			require.JSONEq(t, c.want, got["output"].(string))
+		})
+	}
+}
+
+// A reader that the sandbox lacks is refused when the machine is made, not in the
+// middle of an execution.
+func TestParquetIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.call("CreateStateMachine", map[string]any{"name": "m", "roleArn": roleARN, "definition": `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,
+		"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"PARQUET"}},
+		"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}`})
+	require.Equal(t, 400, r.status)
+	require.Equal(t, "InvalidDefinition", r.body["__type"])
+	require.Contains(t, r.body["message"], "PARQUET")
+	require.Contains(t, r.body["message"], "/States/M/ItemReader/ReaderConfig/InputType")
+}
