@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -91,7 +92,9 @@ type Progress struct {
 	Planning bool
 	Started  time.Time // first event
 	Updated  time.Time // newest event
-	Config   map[string]string
+	// Events counts what was applied: as long as it is the same, all else is.
+	Events int
+	Config map[string]string
 	// Summary is the engine's own count, nil until it came.
 	Summary *ChangeSummary
 	// End is set when the operation is over.
@@ -127,6 +130,7 @@ func (p *Progress) Apply(e Event) {
 		p.Started = e.Time
 	}
 	p.Updated = e.Time
+	p.Events++
 	if e.Stack != "" {
 		p.Stack = e.Stack
 	}
@@ -298,6 +302,18 @@ func (p *Progress) Rows() []Row {
 		rows[i] = *p.rows[urn]
 	}
 	return rows
+}
+
+// All yields all rows in the order in which they appeared, without copying them:
+// they are to be read only, and before the next Apply.
+func (p *Progress) All() iter.Seq[*Row] {
+	return func(yield func(*Row) bool) {
+		for _, urn := range p.order {
+			if !yield(p.rows[urn]) {
+				return
+			}
+		}
+	}
 }
 
 // Row returns a copy of the row of a resource.

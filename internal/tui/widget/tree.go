@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
@@ -149,17 +150,31 @@ func (t *Tree) place() (int, bool) {
 
 // Select puts the cursor on the row with a key; the branches above it are opened.
 func (t *Tree) Select(key string) {
+	for _, h := range t.order {
+		if t.rows.Key(h.row) == key {
+			t.SelectRow(h.row)
+			return
+		}
+	}
+}
+
+// SelectRow puts the cursor on a row; the branches above it are opened.
+func (t *Tree) SelectRow(row int) {
 	for i, h := range t.order {
-		if t.rows.Key(h.row) != key {
+		if h.row != row {
 			continue
 		}
+		opened := false
 		for up := t.order[i].above; up >= 0; up = t.order[up].above {
 			if !t.isOpen(up) {
 				t.chosen[t.rows.Key(t.order[up].row)] = true
+				opened = true
 			}
 		}
-		t.arrange()
-		t.grid.Select(key)
+		if opened {
+			t.arrange()
+		}
+		t.grid.Select(t.rows.Key(row))
 		return
 	}
 }
@@ -298,6 +313,7 @@ func (r treeRows) Hay(row int) string {
 func (t *Tree) hay(b *strings.Builder, place int) {
 	for c := range t.grid.cols {
 		cell := t.rows.Cell(t.order[place].row, c)
+		b.WriteString(ansi.Strip(cell.Signs))
 		b.WriteString(cell.Text)
 		b.WriteByte(' ')
 		if cell.Span {

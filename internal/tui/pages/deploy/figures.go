@@ -36,6 +36,10 @@ type figures struct {
 	began, ended                 time.Time
 	result                       *data.Result
 	err                          error // why it failed
+	// of and events are the job and how much of it this is made of.
+	of     *ui.Job
+	events int
+	final  bool
 }
 
 // took is how long it has worked.
@@ -52,12 +56,21 @@ func (f figures) took(now time.Time) time.Duration {
 // over tells whether nothing more will happen to it.
 func (f figures) over() bool { return f.state > running }
 
+// fresh tells that the figures are those of the job as it is now.
+func (f figures) fresh(job *ui.Job) bool {
+	p := job.Progress[f.id]
+	return f.of == job && f.final == job.Done() && p != nil && f.events == p.Events
+}
+
 // figure sums up one pipeline of a job.
 func figure(job *ui.Job, id spec.ID) figures {
-	f := figures{id: id}
+	f := figures{id: id, of: job, final: job.Done()}
+	if p := job.Progress[id]; p != nil {
+		f.events = p.Events
+	}
 	if p := job.Progress[id]; p != nil && !p.Started.IsZero() {
 		f.state, f.began, f.changes = running, p.Started, p.Changes()
-		for _, r := range p.Rows() {
+		for r := range p.All() {
 			f.count(r, job.Request.Operation)
 		}
 		if p.End != nil {
@@ -67,7 +80,7 @@ func figure(job *ui.Job, id spec.ID) figures {
 			}
 		}
 	} else if p != nil {
-		for _, r := range p.Rows() { // those of the preview
+		for r := range p.All() { // those of the preview
 			f.count(r, job.Request.Operation)
 		}
 	}
@@ -79,7 +92,7 @@ func figure(job *ui.Job, id spec.ID) figures {
 	return f
 }
 
-func (f *figures) count(r stack.Row, op stack.Operation) {
+func (f *figures) count(r *stack.Row, op stack.Operation) {
 	if r.IsStack() || r.IsProvider() || op != stack.OperationRefresh && !changes(r.Op) && r.Status != stack.StatusFailed {
 		return
 	}

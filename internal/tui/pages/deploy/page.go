@@ -194,6 +194,8 @@ func (p *Page) readStates() tea.Cmd {
 func (p *Page) readNext() tea.Cmd {
 	if len(p.unread) == 0 {
 		p.phase = asking
+		p.rebuild()
+		p.toTop()
 		return nil
 	}
 	gen, id, source := p.reading, p.unread[0], p.Env.Source
@@ -367,7 +369,11 @@ func (p *Page) moved() tea.Cmd {
 			cmd = ui.Send(ui.Note{Text: Summary(job)})
 		}
 	case job.Done() && job.Err == nil && !job.Cancelled && !job.Killed:
-		p.phase = asking
+		if p.phase != asking {
+			p.phase = asking
+			p.rebuild()
+			p.toTop()
+		}
 	case job.Done():
 		p.phase = finished
 	}
@@ -378,10 +384,13 @@ func (p *Page) moved() tea.Cmd {
 // rebuild makes what is shown from what is known.
 func (p *Page) rebuild() {
 	job := p.shown()
-	p.figures = p.figures[:0]
+	before := p.figures
+	p.figures = make([]figures, 0, len(p.req.Pipelines))
 	p.dangers = nil
-	for _, x := range p.req.Pipelines {
+	for i, x := range p.req.Pipelines {
 		switch {
+		case job != nil && i < len(before) && before[i].fresh(job):
+			p.figures = append(p.figures, before[i])
 		case job != nil && p.job == nil || job != nil && asked(job, x.ID):
 			p.figures = append(p.figures, figure(job, x.ID))
 		default:
@@ -469,10 +478,17 @@ func (p *Page) toRunning() {
 	for _, want := range []stack.Status{stack.StatusRunning, stack.StatusPending} {
 		for i, e := range p.rows.entries {
 			if e.parent < 0 && p.rows.rows[e.row].Status == want {
-				p.tree.Select(p.rows.Key(i))
+				p.tree.SelectRow(i)
 				return
 			}
 		}
+	}
+}
+
+// toTop puts the cursor on what matters most.
+func (p *Page) toTop() {
+	if p.rows.Len() > 0 {
+		p.tree.SelectRow(0)
 	}
 }
 
@@ -488,7 +504,7 @@ func (p *Page) toFailed() {
 	}
 	for i, e := range p.rows.entries {
 		if e.parent < 0 && p.rows.rows[e.row].Status == stack.StatusFailed {
-			p.tree.Select(p.rows.Key(i))
+			p.tree.SelectRow(i)
 			return
 		}
 	}

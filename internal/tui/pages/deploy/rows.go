@@ -1,8 +1,6 @@
 package deploy
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -53,13 +51,24 @@ type look struct {
 // comes first; otherwise the order is kept.
 func newResources(th *theme.Screen, now func() time.Time, rows []stack.Row, l look) *resources {
 	r := &resources{th: th, now: now, look: l}
-	for _, row := range rows {
-		if shown(row, l) {
-			r.rows = append(r.rows, row)
+	// Weights are few, so rows are dealt out by them rather than sorted.
+	var by [heaviest + 1][]int
+	shownRows, lines := 0, 0
+	for i := range rows {
+		if row := &rows[i]; shown(row, l) {
+			w := weight(row)
+			by[w] = append(by[w], i)
+			shownRows, lines = shownRows+1, lines+1+len(row.Diff)+len(row.Diagnostics)
 		}
 	}
-	slices.SortStableFunc(r.rows, func(a, b stack.Row) int { return cmp.Compare(weight(a), weight(b)) })
-	for i, row := range r.rows {
+	r.rows, r.entries = make([]stack.Row, 0, shownRows), make([]entry, 0, lines)
+	for _, group := range by {
+		for _, i := range group {
+			r.rows = append(r.rows, rows[i])
+		}
+	}
+	for i := range r.rows {
+		row := &r.rows[i]
 		at := len(r.entries)
 		r.entries = append(r.entries, entry{row: i, prop: -1, note: -1, parent: -1})
 		for n := range row.Diagnostics {
@@ -72,7 +81,7 @@ func newResources(th *theme.Screen, now func() time.Time, rows []stack.Row, l lo
 	return r
 }
 
-func shown(row stack.Row, l look) bool {
+func shown(row *stack.Row, l look) bool {
 	switch {
 	case row.IsStack() || row.IsProvider():
 		return row.Status == stack.StatusFailed && row.Error() != ""
@@ -91,21 +100,26 @@ func changes(op stack.Op) bool {
 	return true
 }
 
-func weight(r stack.Row) int {
-	if _, grave := meaning(r); grave {
-		return -1
-	}
+// heaviest is the largest weight.
+const heaviest = 5
+
+// weight orders rows: what may hurt first, what stays as it is last.
+func weight(r *stack.Row) int {
 	switch r.Op {
-	case stack.OpReplace:
-		return 0
-	case stack.OpDelete:
-		return 1
-	case stack.OpUpdate:
+	case stack.OpReplace, stack.OpDelete:
+		if _, grave := meaning(*r); grave {
+			return 0
+		}
+		if r.Op == stack.OpReplace {
+			return 1
+		}
 		return 2
-	case stack.OpSame, stack.OpRead, stack.OpRefresh:
-		return 4
-	default:
+	case stack.OpUpdate:
 		return 3
+	case stack.OpSame, stack.OpRead, stack.OpRefresh:
+		return heaviest
+	default:
+		return 4
 	}
 }
 
@@ -218,9 +232,9 @@ func (r *resources) status(row stack.Row) widget.Cell {
 		text := render.OpVerb(row.Op, false)
 		switch {
 		case r.drift && row.Op == stack.OpDelete:
-			text = "deleted outside"
+			text = "deleted"
 		case r.drift && changes(row.Op):
-			text = "changed outside"
+			text = "changed"
 		case row.Op == stack.OpReplace || row.Op == stack.OpDelete:
 			op = op.Bold(true)
 		}
@@ -300,7 +314,11 @@ func (r *resources) message(row stack.Row) widget.Cell {
 		return widget.Cell{Text: text, Style: r.th.Muted}
 	}
 	if r.drift {
-		return widget.Cell{}
+		text := "other than recorded"
+		if row.Op == stack.OpDelete {
+			text = "not there any more; an update makes it anew"
+		}
+		return widget.Cell{Text: text, Style: r.th.Warn}
 	}
 	text, grave := meaning(row)
 	var style lipgloss.Style

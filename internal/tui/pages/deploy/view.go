@@ -187,6 +187,13 @@ func (p *Page) head(w, h int) []string {
 	}
 	if text, ok := p.problem(); ok && p.phase != looking {
 		lines = append(lines, p.problemLines(text, w, room)...)
+	} else if f := p.figure(p.selected); p.phase == finished && f.state == cancelled {
+		th := &p.Env.Theme
+		text := "Cancelled on the way: what was done stays."
+		if hint := fault.HintOf(f.err); hint != "" {
+			text = render.Line(hint, 0)
+		}
+		lines = append(lines, th.Warn.Render(widget.Fit(th.Glyphs.Warn+" "+text, w, th.Glyphs.Ellipsis)))
 	}
 	return lines
 }
@@ -410,7 +417,7 @@ func (p *Page) place(w int) string {
 	if place.Endpoint != "" && !place.Sandbox() {
 		parts = append(parts, "endpoint "+place.Endpoint)
 	}
-	return widget.Fit(badge+" "+render.Line(strings.Join(parts, dot(th)), max(1, w-ansi.StringWidth(badge)-1)), w, th.Glyphs.Ellipsis)
+	return widget.Fit(badge+" "+render.Line(strings.Join(parts, dot(th)), 0), w, th.Glyphs.Ellipsis)
 }
 
 // warnings say what is going to be lost and what is left out.
@@ -434,7 +441,7 @@ func (p *Page) warnings(w, room int) []string {
 		all = append(all[:room-1], fmt.Sprintf("%s (%d more like this)", all[room-1], len(all)-room))
 	}
 	for i, s := range all {
-		all[i] = th.Warn.Render(th.Glyphs.Warn + " " + render.Line(s, max(1, w-2)))
+		all[i] = th.Warn.Render(widget.Fit(th.Glyphs.Warn+" "+render.Line(s, 0), w, th.Glyphs.Ellipsis))
 	}
 	return all
 }
@@ -503,7 +510,7 @@ func (p *Page) problemLines(t trouble, w, room int) []string {
 		out = append(out, th.Bad.Render(sign+l))
 	}
 	if hint := fault.HintOf(t.err); hint != "" {
-		out = append(out, th.Hint.Render("  hint: "+render.Line(hint, max(1, w-8))))
+		out = append(out, th.Hint.Render(widget.Fit("  hint: "+render.Line(hint, 0), w, th.Glyphs.Ellipsis)))
 	}
 	return out
 }
@@ -564,6 +571,8 @@ func (p *Page) next(key func(keys.Binding, string) string) string {
 			first = append(first, key(keys.Anew, "preview again"))
 		}
 		parts = append(first, parts...)
+	} else if p.figure(p.selected).state == cancelled && p.req.Operation == stack.OperationUp {
+		parts = append([]string{key(keys.Anew, "preview what is left")}, parts...)
 	}
 	parts = append(parts, p.Env.Theme.Key.Render("esc")+" "+p.Env.Theme.Hint.Render("back"))
 	return "Next: " + strings.Join(parts, "   ")
