@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -356,7 +355,7 @@ func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	p.rebuilding = ""
 	if m.err != nil {
-		return p.show(fmt.Sprintf("%s can't be brought up", p.id), "what is wrong", dialog.ErrorText(m.err))
+		return p.show(p.id.String()+" can't be brought up", "what is wrong", dialog.ErrorText(m.err))
 	}
 	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: m.operation, Pipelines: m.pipelines}})
 }

@@ -2,7 +2,7 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -32,7 +32,7 @@ func holder(l stack.Lock) string {
 		who = "somebody"
 	}
 	if l.PID > 0 {
-		who += fmt.Sprintf(", process %d", l.PID)
+		who += ", process " + strconv.Itoa(l.PID)
 	}
 	return who
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func (p *Page) statusFacts() {
 	}
 	p.maybe(inStatus, "endpoint", p.live.Endpoint)
 	if !p.live.At.IsZero() {
-		p.add(inStatus, "executions", fmt.Sprintf("%s running, %s failed in 24h", atMost(p.live.Running), atMost(p.live.Failed)))
+		p.add(inStatus, "executions", atMost(p.live.Running)+" running, "+atMost(p.live.Failed)+" failed in 24h")
 		if last := p.live.Last; last != nil {
 			p.add(inStatus, "last run", string(last.Status)+", "+last.Name+", "+at(last.Start))
 		}
@@ -146,7 +147,7 @@ func (p *Page) statusFacts() {
 	p.maybe(inStatus, "created", at(p.p.Created()))
 	if s := p.p.State; s != nil {
 		p.maybe(inStatus, "changed", at(s.Updated))
-		p.add(inStatus, "resources", fmt.Sprint(len(s.Resources)))
+		p.add(inStatus, "resources", strconv.Itoa(len(s.Resources)))
 		p.maybe(inStatus, "secrets kept by", s.SecretsProvider)
 	}
 }

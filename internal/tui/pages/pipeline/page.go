@@ -298,7 +298,7 @@ func (p *Page) read() tea.Cmd {
 		m.pipeline, m.err = source.Read(ctx, id)
 		if m.err == nil && m.pipeline.Spec != nil {
 			if cat, err := source.Catalog(ctx); err == nil {
-				m.template, _ = cat.Lookup(m.pipeline.Spec.Template) //nolint:errcheck // a template that is gone is nil
+				m.template, _ = cat.Lookup(m.pipeline.Spec.Template)
 			}
 		}
 		if locks, err := source.Locks(ctx, id); err == nil {

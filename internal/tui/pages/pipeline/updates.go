@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +120,7 @@ func (p *Page) updateText(i int) string {
 	if len(u.Environment) > 0 {
 		b.WriteString("\nwhat the engine noted of the machine\n")
 		for _, k := range sorted(u.Environment) {
-			b.WriteString(fmt.Sprintf("  %s = %s\n", k, u.Environment[k]))
+			b.WriteString("  " + k + " = " + u.Environment[k] + "\n")
 		}
 	}
 	return strings.TrimRight(b.String(), "\n")
