@@ -73,7 +73,11 @@ func (p *Page) tabKeys() keys.Map {
 		if len(p.rows) == 0 {
 			none = "there is nothing to show yet"
 		}
-		return keys.Map{{Title: "Overview", Bindings: []keys.Binding{keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.Search}}}
+		noSpec := none
+		if p.p.Spec == nil || p.template == nil {
+			noSpec = "the pipeline's spec or its template is not known here"
+		}
+		return keys.Map{{Title: "Overview", Bindings: []keys.Binding{keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.SaveSpec.Unless(noSpec), keys.Search}}}
 	case tabResources:
 		console := ""
 		if x := p.resource(); x == nil {
@@ -245,6 +249,9 @@ func (p *Page) toTab(m tea.Msg) tea.Cmd {
 func (p *Page) tabKey(m tea.KeyMsg) tea.Cmd {
 	switch p.tab {
 	case tabOverview:
+		if keys.SaveSpec.Is(m) && p.p.Spec != nil && p.template != nil {
+			return p.askWhere(true)
+		}
 		if i, ok := p.facts.Selected(); ok {
 			f := p.rows[i]
 			switch {
@@ -329,7 +336,7 @@ func (p *Page) definitionKey(m tea.KeyMsg) tea.Cmd {
 	case keys.Copy.Is(m):
 		return ui.Send(ui.Copy{Text: p.machine.Definition, What: "the definition"})
 	case keys.Save.Is(m):
-		return p.askWhere()
+		return p.askWhere(false)
 	case keys.WholeValue.Is(m) && !p.showsText():
 		if name, text := p.stateText(); text != "" {
 			return p.show("State "+name, "the state", text)

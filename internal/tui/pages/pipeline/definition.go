@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,13 +12,17 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
-// saveAsMsg is the answer to where to save the definition.
-type saveAsMsg struct{ file string }
+// saveAsMsg is the answer to where to save the definition, or the spec.
+type saveAsMsg struct {
+	file string
+	spec bool
+}
 
 // setDefinition shows another definition.
 func (p *Page) setDefinition(m machineMsg) {
@@ -43,46 +48,64 @@ func (p *Page) setDefinition(m machineMsg) {
 // showsText tells that the definition is shown as text, not as a graph.
 func (p *Page) showsText() bool { return p.asText || p.graph == nil }
 
-// askWhere asks for the file to save the definition in.
-func (p *Page) askWhere() tea.Cmd {
-	d := dialog.NewPrompt(&p.Env.Theme, "Save the definition", "File to write the Amazon States Language JSON to:", p.id.StackName()+".asl.json",
-		func(file string) (tea.Msg, error) {
-			if strings.TrimSpace(file) == "" {
-				return nil, fault.New(fault.Invalid, "give the name of a file")
-			}
-			return saveAsMsg{strings.TrimSpace(file)}, nil
-		})
+// askWhere asks for the file to save the definition, or the spec, in.
+func (p *Page) askWhere(asSpec bool) tea.Cmd {
+	title, text, name := "Save the definition", "File to write the Amazon States Language JSON to:", p.id.StackName()+".asl.json"
+	if asSpec {
+		title, text, name = "Save the spec", "File to write the spec of this pipeline to, as YAML for `pipelinetui up -f`:", p.id.StackName()+".yaml"
+	}
+	d := dialog.NewPrompt(&p.Env.Theme, title, text, name, func(file string) (tea.Msg, error) {
+		if strings.TrimSpace(file) == "" {
+			return nil, fault.New(fault.Invalid, "give the name of a file")
+		}
+		return saveAsMsg{strings.TrimSpace(file), asSpec}, nil
+	})
 	return ui.Send(ui.Ask{From: p.Base(), Dialog: d})
 }
 
-// save writes the definition to a new file.
-func (p *Page) save(file string) tea.Cmd {
-	text := render.JSON(p.machine.Definition, "  ") + "\n"
+// save writes the definition or the spec to a new file.
+func (p *Page) save(m saveAsMsg) tea.Cmd {
+	pipeline, template, definition := p.p.Spec, p.template, ""
+	if p.machine != nil {
+		definition = p.machine.Definition
+	}
 	return p.Do(func(context.Context) tea.Msg {
-		full, err := filepath.Abs(file)
+		file, err := filepath.Abs(m.file)
 		if err != nil {
-			return savedMsg{file, err}
+			return savedMsg{m.file, "", err}
 		}
-		f, err := os.OpenFile(full, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // the user has named the file
-		if err != nil {
-			if os.IsExist(err) {
-				err = fault.New(fault.Conflict, "%s exists already", full).WithHint("Choose another name.")
+		text, note := render.JSON(definition, "  ")+"\n", ""
+		if m.spec {
+			text, err = pipeline.YAML(template, filepath.Dir(file), false)
+			if strings.Contains(text, spec.BlankedSecret) {
+				note = "; put the secret values in by hand"
 			}
-			return savedMsg{full, err}
 		}
-		_, err = f.WriteString(text)
-		if cerr := f.Close(); err == nil {
-			err = cerr
+		if err == nil {
+			err = writeNew(file, text)
 		}
-		return savedMsg{full, err}
+		return savedMsg{file, note, err}
 	})
+}
+
+// writeNew writes a file that does not exist yet.
+func writeNew(file, text string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // the user has named the file
+	switch {
+	case os.IsExist(err):
+		return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another name.")
+	case err != nil:
+		return fault.New(fault.Invalid, "%s can't be written: %s", file, err).Because(err).WithHint("Choose another name.")
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 func (p *Page) saved(m savedMsg) tea.Cmd {
 	if m.err != nil {
 		return ui.Send(ui.Failed(m.err))
 	}
-	return ui.Send(ui.Toast{Text: "saved to " + m.file})
+	return ui.Send(ui.Toast{Text: "saved to " + m.file + m.note})
 }
 
 // stateText is a state of the definition, whole.

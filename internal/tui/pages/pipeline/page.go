@@ -139,8 +139,8 @@ type (
 		err       error
 	}
 	savedMsg struct {
-		file string
-		err  error
+		file, note string
+		err        error
 	}
 	beatMsg struct{}
 	spinMsg struct{}
@@ -232,7 +232,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case mendMsg:
 		return p.mend(m)
 	case saveAsMsg:
-		return p.save(m.file)
+		return p.save(m)
 	case copyMsg:
 		return ui.Send(ui.Copy(m))
 	case ui.JobChanged:

@@ -367,3 +367,39 @@ func TestTinyScreensDoNotPanic(t *testing.T) {
 		}
 	}
 }
+
+func TestSpecIsSavedAsYAMLThatMakesThePipelineAgain(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 40))
+	s.Until("protection")
+	file := filepath.Join(t.TempDir(), "iris.yaml")
+	s.Press("w")
+	s.Until("Save the spec")
+	s.Press("ctrl+u")
+	s.Type(file)
+	s.Press("enter")
+	s.Until("saved to")
+	cat, err := source.Catalog(t.Context())
+	require.NoError(t, err)
+	set, err := spec.Load(file, cat, spec.Options{Region: "us-east-1", SkipFiles: true})
+	require.NoError(t, err)
+	p, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	require.Equal(t, p.ID, set.Pipelines[0].ID)
+	require.Equal(t, p.Spec.Tags, set.Pipelines[0].Tags)
+	for name, v := range p.Spec.Parameters {
+		if param, _ := lookup(t, cat, p.Spec.Template).Parameter(name); param.Type != spec.TypePath {
+			require.Equal(t, v, set.Pipelines[0].Parameters[name], name)
+			continue
+		}
+		require.True(t, filepath.IsAbs(set.Pipelines[0].Parameters.String(name)), "%s is found from anywhere", name)
+	}
+}
+
+func lookup(t *testing.T, cat *spec.Catalog, name string) *spec.Template {
+	t.Helper()
+	x, err := cat.Lookup(name)
+	require.NoError(t, err)
+	return x
+}

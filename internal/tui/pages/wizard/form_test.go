@@ -181,7 +181,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 				f := form(t, dir, c.set...)
 				want, err := f.Resolve()()
 				require.NoError(t, err)
-				text, err := wizard.YAML(want, f.Template(), where, true)
+				text, err := want.YAML(f.Template(), where, true)
 				require.NoError(t, err)
 				file := filepath.Join(where, "spec-"+filepath.Base(t.TempDir())+".yaml")
 				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

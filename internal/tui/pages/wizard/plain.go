@@ -303,7 +303,7 @@ func (a *asker) finish() (*spec.Pipeline, error) {
 	for {
 		p, err := a.form.Resolve()()
 		if err == nil {
-			text, err := YAML(p, a.form.Template(), a.form.opts.Dir, false)
+			text, err := p.YAML(a.form.Template(), a.form.opts.Dir, false)
 			if err != nil {
 				return nil, err
 			}

@@ -125,7 +125,7 @@ func (p *Page) reviewKey(m tea.KeyMsg) tea.Cmd {
 	case keys.SaveSpec.Is(m):
 		return p.askSave()
 	case keys.Copy.Is(m) && r.pipeline != nil:
-		if text, err := YAML(r.pipeline, p.form.Template(), p.opts.Dir, false); err == nil {
+		if text, err := r.pipeline.YAML(p.form.Template(), p.opts.Dir, false); err == nil {
 			return ui.Send(ui.Copy{Text: text, What: "the spec"})
 		}
 	case r.viewer.Update(m):
@@ -193,7 +193,7 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 	pipeline, t := p.review.pipeline, p.form.Template()
 	secret := slices.ContainsFunc(t.Secrets(), func(name string) bool { return p.form.a.Values[name] != "" })
 	return p.Do(func(context.Context) tea.Msg {
-		text, err := YAML(pipeline, t, filepath.Dir(file), true)
+		text, err := pipeline.YAML(t, filepath.Dir(file), true)
 		if err != nil {
 			return savedMsg{err: err}
 		}
@@ -273,7 +273,7 @@ func (p *Page) fillReview(w int, summary bool) {
 	if summary {
 		lines = append(p.summaryLines(w), "", th.Title.Render("Spec"))
 	}
-	text, err := YAML(r.pipeline, p.form.Template(), p.opts.Dir, false)
+	text, err := r.pipeline.YAML(p.form.Template(), p.opts.Dir, false)
 	if err != nil {
 		text = err.Error()
 	}

@@ -1,4 +1,4 @@
-package wizard
+package spec
 
 import (
 	"encoding/json"
@@ -10,16 +10,15 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// hidden stands for a secret where the spec is shown rather than saved.
-const hidden = "(secret)"
+// BlankedSecret stands for a secret in YAML without secrets.
+const BlankedSecret = "(secret)"
 
 // YAML writes the pipeline as a spec file that makes it again, kept in the folder
 // dir: relative paths are given as seen from there. Without secrets their values
 // are blanked out, which is good for showing only.
-func YAML(p *spec.Pipeline, t *spec.Template, dir string, secrets bool) (string, error) {
+func (p *Pipeline) YAML(t *Template, dir string, secrets bool) (string, error) {
 	var d struct {
 		Env                 string            `json:"env"`
 		Region              string            `json:"region"`
@@ -39,7 +38,7 @@ func YAML(p *spec.Pipeline, t *spec.Template, dir string, secrets bool) (string,
 	line := func(indent int, key string, value any) {
 		b.WriteString(strings.Repeat(" ", indent) + scalar(key) + ": " + scalar(value) + "\n")
 	}
-	b.WriteString("apiVersion: " + spec.APIVersion + "\n\npipelines:\n")
+	b.WriteString("apiVersion: " + APIVersion + "\n\npipelines:\n")
 	b.WriteString("  - tenant: " + scalar(p.Tenant) + "\n")
 	line(4, "model", p.Model)
 	line(4, "env", d.Env)
@@ -69,8 +68,8 @@ func YAML(p *spec.Pipeline, t *spec.Template, dir string, secrets bool) (string,
 		}
 		switch m, isMap := v.(map[string]any); {
 		case param.Secret && !secrets:
-			line(6, param.Name, hidden)
-		case param.Type == spec.TypePath:
+			line(6, param.Name, BlankedSecret)
+		case param.Type == TypePath:
 			line(6, param.Name, relocate(v, d.Directory, dir, p.Files[param.Name]))
 		case isMap && len(m) > 0:
 			b.WriteString("      " + scalar(param.Name) + ":\n")
@@ -85,10 +84,16 @@ func YAML(p *spec.Pipeline, t *spec.Template, dir string, secrets bool) (string,
 }
 
 // relocate is a path as seen from another folder: as it was where that is the
-// same, absolute otherwise.
+// same, absolute otherwise. file is where it was found, "" if nobody has looked.
 func relocate(v any, from, to, file string) any {
 	s, ok := v.(string)
-	if !ok || file == "" || filepath.IsAbs(s) || filepath.Clean(from) == filepath.Clean(to) {
+	if !ok || filepath.IsAbs(s) || strings.Contains(s, "://") || filepath.Clean(from) == filepath.Clean(to) {
+		return v
+	}
+	if file == "" && from != "" {
+		return filepath.Join(from, s)
+	}
+	if file == "" {
 		return v
 	}
 	return file
