@@ -253,6 +253,9 @@ func (t *tape) NewResource(args pulumi.MockResourceArgs) (string, resource.Prope
 		return "", nil, fmt.Errorf("%s is read, not made: a program of blocks only makes resources", args.Name)
 	}
 	rec, err := recorded(args, rpc)
+	if other, ok := t.made[args.Name]; ok && err == nil {
+		err = fault.New(fault.Unsupported, "two resources are named %s: a %s and a %s", args.Name, other.Type, args.TypeToken)
+	}
 	if err != nil {
 		t.bad = err
 		return "", nil, err

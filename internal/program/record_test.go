@@ -7,7 +7,11 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // TestRecordIsWhatTheEngineIsAsked compares a recording with what the same program
@@ -94,4 +98,28 @@ func TestRecordRefusesWhatPipelineRefuses(t *testing.T) {
 	p.Files["preprocess.code"] = filepath.Join(t.TempDir(), "gone")
 	_, err := Record(t.Context(), p, tmpl, testEnv)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestRecordLosesNothing: what can't be written down is an error.
+func TestRecordLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, rpc := range map[string]*pulumirpc.RegisterResourceRequest{
+		"parent":   {Custom: true, Parent: "urn:pulumi:s::p::a:b:C::parent"},
+		"provider": {Custom: true, Provider: "urn:pulumi:s::p::pulumi:providers:aws::mine::id"},
+		"import":   {Custom: true, ImportId: "i-1"},
+		"not made": {},
+	} {
+		tape := newTape()
+		_, _, err := tape.NewResource(pulumi.MockResourceArgs{Name: "x", TypeToken: "a:b:C", RegisterRPC: rpc})
+		require.ErrorIs(t, err, fault.Unsupported, name)
+		require.ErrorIs(t, tape.bad, fault.Unsupported, name)
+	}
+	tape := newTape()
+	ok := &pulumirpc.RegisterResourceRequest{Custom: true, Parent: "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s"}
+	_, _, err := tape.NewResource(pulumi.MockResourceArgs{Name: "x", TypeToken: "a:b:C", RegisterRPC: ok})
+	require.NoError(t, err)
+	_, _, err = tape.NewResource(pulumi.MockResourceArgs{Name: "x", TypeToken: "a:b:D", RegisterRPC: ok})
+	require.ErrorContains(t, err, "two resources are named x")
+	_, err = tape.Call(pulumi.MockCallArgs{Token: "aws:index/getRegion:getRegion"})
+	require.Error(t, err)
 }
