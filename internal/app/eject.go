@@ -118,8 +118,8 @@ func (a *App) writeProject(ctx context.Context, t *Target, p *spec.Pipeline, rec
 	if err := e.WriteSettings(ctx, out.Stack, tmp, values); err != nil {
 		return err
 	}
-	out.Resources, out.Files = res.Resources, append(res.Files, "Pulumi."+out.Stack+".yaml")
-	slices.Sort(out.Files)
+	out.Resources = res.Resources
+	out.Files = slices.Sorted(slices.Values(append(slices.Clone(res.Files), "Pulumi."+out.Stack+".yaml")))
 	return nil
 }
 

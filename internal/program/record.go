@@ -104,7 +104,8 @@ func Record(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) (*
 	}
 	outputs := resource.PropertyMap{}
 	err = pulumi.RunWithContext(pctx, func(ctx *pulumi.Context) error {
-		if err := ctx.RegisterStackTransformation(tape.watch); err != nil { //nolint:staticcheck // the newer transforms do not show the resource
+		// Not the newer transforms: they do not show the resource.
+		if err := ctx.RegisterStackTransformation(tape.watch); err != nil {
 			return err
 		}
 		b, err := pl.build(ctx)
@@ -210,7 +211,7 @@ func (t *tape) newMark(of Reference) string {
 
 // watch sees each resource before it is registered, in the order of the program,
 // and takes down which of its outputs are texts.
-func (t *tape) watch(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult { //nolint:staticcheck // see Record
+func (t *tape) watch(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.order[args.Name] = len(t.order)
