@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,7 +113,11 @@ func (g *Gantt) arrange() {
 	g.widest = 0
 	for i := range visits {
 		children[visits[i].Parent] = append(children[visits[i].Parent], i)
-		g.widest = max(g.widest, ansi.StringWidth(safeLine(visits[i].State))+2*visits[i].Depth)
+		name := ansi.StringWidth(safeLine(visits[i].State)) + 2*visits[i].Depth
+		if visits[i].Iteration != nil {
+			name += len(strconv.Itoa(*visits[i].Iteration)) + 1
+		}
+		g.widest = max(g.widest, name)
 		if _, known := g.folded[i]; !known && g.inside[i] >= foldFrom {
 			g.folded[i] = true
 		}

@@ -3,6 +3,7 @@ package execution
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
@@ -48,11 +49,7 @@ func (p *Page) subject() string {
 	}
 	s := v.State
 	if all := p.visitsOf(v.State); len(all) > 1 {
-		for k, i := range all {
-			if i == v.Index {
-				s += fmt.Sprintf(", visit %d of %d", k+1, len(all))
-			}
-		}
+		s += fmt.Sprintf(", visit %d of %d", slices.Index(all, v.Index)+1, len(all))
 	}
 	if v.Iteration != nil {
 		s += fmt.Sprintf(", iteration %d", *v.Iteration)

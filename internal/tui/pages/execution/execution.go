@@ -4,6 +4,7 @@
 package execution
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,10 @@ type Page struct {
 	// chosen says that the user has selected something; until then the selection
 	// follows what runs or failed.
 	chosen bool
+	// What was found last of what costs a walk through all visits.
+	nodesOf  nodesKey
+	nodesAre map[string]widget.NodeState
+	same     sameState
 
 	prettied map[string]string
 	doc      document
@@ -240,25 +245,34 @@ func (p *Page) selected() *executions.Visit {
 	return &p.line.Visits[p.visit]
 }
 
-// visitsOf are the indexes of the visits of a state.
+// sameState are the visits of a state, as far as those of a timeline were looked at.
+type sameState struct {
+	line   *executions.Timeline
+	state  string
+	seen   int
+	visits []int
+}
+
+// visitsOf are the indexes of the visits of a state. The slice is not to be changed
+// and holds until the next call.
 func (p *Page) visitsOf(state string) []int {
-	var out []int
-	for i := range p.line.Visits {
-		if p.line.Visits[i].State == state {
-			out = append(out, i)
+	s := &p.same
+	if s.line != p.line || s.state != state {
+		*s = sameState{line: p.line, state: state}
+	}
+	for ; s.seen < len(p.line.Visits); s.seen++ {
+		if p.line.Visits[s.seen].State == state {
+			s.visits = append(s.visits, s.seen)
 		}
 	}
-	return out
+	return s.visits
 }
 
 // nextVisit goes by visits of the same state.
 func (p *Page) nextVisit(by int) {
 	all := p.visitsOf(p.state)
-	for k, i := range all {
-		if i == p.visit {
-			p.choose(all[max(0, min(k+by, len(all)-1))])
-			return
-		}
+	if k := slices.Index(all, p.visit); k >= 0 {
+		p.choose(all[max(0, min(k+by, len(all)-1))])
 	}
 }
 

@@ -54,6 +54,7 @@ func (p *Page) toTab(msg tea.Msg) bool {
 		}
 		return true
 	case tabTimeline:
+		p.gantt.Set(p.line)
 		if !p.gantt.Update(msg) {
 			return false
 		}

@@ -59,6 +59,7 @@ type mapRuns struct {
 	listing listing
 	grid    *widget.Grid
 	top     int // of the grid, as drawn last
+	changes int // how often progress was told
 }
 
 // mapRun is one of them, with what was read of it.
@@ -227,6 +228,7 @@ func (r *mapRuns) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
 		}
 		if n := len(m.batch.Items); n > 0 {
 			m.run.progress, m.run.known = m.batch.Items[n-1], true
+			r.changes++
 			p.read = p.Env.Now()
 		}
 		if !m.batch.Closed {

@@ -205,7 +205,7 @@ func (p *Page) viewGraph(width, height int, now time.Time) string {
 	if p.graph == nil {
 		return p.say(p.graphWhy, width)
 	}
-	p.graph.SetStates(nodeStates(p.line, p.runs.counts(), now))
+	p.graph.SetStates(p.nodes(now))
 	if !p.chosen && p.state != "" {
 		p.graph.Show(p.state)
 	}
@@ -285,6 +285,27 @@ func visitStyle(th *theme.Screen, s executions.VisitStatus) lipgloss.Style {
 		return th.Busy
 	}
 	return th.Muted
+}
+
+// nodes are the states for the graph; they are found anew only if something has
+// happened, or as time goes by while the execution runs.
+func (p *Page) nodes(now time.Time) map[string]widget.NodeState {
+	key := nodesKey{p.line, p.line.LastID, p.runs.changes, time.Time{}}
+	if p.running() {
+		key.now = now.Truncate(tickEvery / 4)
+	}
+	if key != p.nodesOf || p.nodesAre == nil {
+		p.nodesOf, p.nodesAre = key, nodeStates(p.line, p.runs.counts(), now)
+	}
+	return p.nodesAre
+}
+
+// nodesKey tells what nodes were found for.
+type nodesKey struct {
+	line    *executions.Timeline
+	event   int64
+	changes int
+	now     time.Time
 }
 
 // nodeStates is what the graph shows of an execution. counts are those of Map Runs
