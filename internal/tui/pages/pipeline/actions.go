@@ -38,12 +38,15 @@ func (p *Page) busy() string {
 
 // actions are what can be done with the pipeline, on every tab.
 func (p *Page) actions() []keys.Binding {
-	readOnly, unknown, operation, lock, cut := p.Env.ReadOnly(), "", "", "", ""
+	readOnly, unknown, operation, machine, lock, cut := p.Env.ReadOnly(), "", "", "", "", ""
 	if !p.known {
 		unknown = "the pipeline is not read yet"
 	}
 	if p.lastJob == nil {
 		operation = "no operation of this session has worked on it"
+	}
+	if p.known && p.p.Output("stateMachineArn") == "" {
+		machine = "it has no state machine yet"
 	}
 	if len(p.locks) == 0 {
 		lock = "nobody holds the stack"
@@ -56,6 +59,7 @@ func (p *Page) actions() []keys.Binding {
 		keys.ApplyAgain.Unless(write),
 		keys.PreviewOnly.Unless(unknown),
 		keys.ReadReal.Unless(write),
+		keys.RunOne.Unless(first(readOnly, machine)),
 		keys.Change.Unless(write),
 		keys.Delete.Unless(write),
 		keys.LikePipeline.Unless(first(readOnly, unknown)),
@@ -168,10 +172,7 @@ func (p *Page) key(m tea.KeyMsg) tea.Cmd {
 	}
 	switch {
 	case keys.TabNumber.Is(m):
-		if i := int(m.String()[0] - '1'); i < len(titles) {
-			return p.open(i)
-		}
-		return nil
+		return p.open(int(m.String()[0] - '1'))
 	case keys.NextTab.Is(m):
 		return p.open((p.tab + 1) % len(titles))
 	case keys.PrevTab.Is(m):
@@ -194,7 +195,7 @@ func (p *Page) clears() bool {
 	case tabDefinition:
 		return p.showsText() && p.text.Searching()
 	}
-	return p.runs.Capturing()
+	return true // the panel knows what esc is for, and goes back itself
 }
 
 // act does what a key asks for.
@@ -213,6 +214,8 @@ func (p *Page) act(m tea.KeyMsg) tea.Cmd {
 		return ui.Send(ui.OpenWizard{Change: &id})
 	case keys.LikePipeline.Is(m):
 		return ui.Send(ui.OpenWizard{Like: &id})
+	case keys.RunOne.Is(m):
+		return tea.Batch(p.open(tabExecutions), p.runs.Start())
 	case keys.Operation.Is(m):
 		return ui.Send(ui.OpenJob{Job: p.lastJob})
 	case keys.Lock.Is(m):

@@ -15,7 +15,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
-	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
@@ -24,12 +24,12 @@ import (
 const (
 	tabOverview = iota
 	tabResources
+	tabExecutions
 	tabUpdates
 	tabDefinition
-	tabExecutions
 )
 
-var titles = []string{"Overview", "Resources", "Updates", "Definition"}
+var titles = []string{"Overview", "Resources", "Executions", "Updates", "Definition"}
 
 // What is read, and how often while the page is shown.
 const (
@@ -40,16 +40,6 @@ const (
 	busyEvery  = 5 * time.Second
 	retryAfter = 30 * time.Second
 )
-
-// panel is the table of executions, as far as the page knows it.
-type panel interface {
-	Init() tea.Cmd
-	Update(msg tea.Msg) tea.Cmd
-	View(width, height int) string
-	Keys() keys.Map
-	Capturing() bool
-	Age() time.Time
-}
 
 // Page is one pipeline.
 type Page struct {
@@ -93,8 +83,10 @@ type Page struct {
 	graphErr error
 	text     *widget.Viewer
 	asText   bool
-	runs     panel
+	runs     *executions.Panel
 	running  bool // runs was begun
+	// start asks for the form to start an execution as soon as the page is open.
+	start bool
 
 	job, lastJob *ui.Job
 	rebuilding   stack.Operation
@@ -150,7 +142,7 @@ type (
 // the executions with the form to start one, "" for the first one.
 func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 	th := &h.Env.Theme
-	p := &Page{Host: h, id: id, text: widget.NewViewer(th)}
+	p := &Page{Host: h, id: id, text: widget.NewViewer(th), runs: executions.New(h, id), start: tab == "run"}
 	p.text.Wrap = false
 	p.facts = newFacts(p)
 	p.parts = &resources{page: p}
@@ -161,6 +153,9 @@ func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 			p.tab = i
 		}
 	}
+	if p.start {
+		p.tab = tabExecutions
+	}
 	return p
 }
 
@@ -170,7 +165,11 @@ func (p *Page) Init() tea.Cmd {
 	for _, job := range p.Env.Jobs.Running() {
 		p.follow(job)
 	}
-	return tea.Batch(p.read(), p.open(p.tab), p.work())
+	cmd := p.open(p.tab)
+	if p.start {
+		cmd = tea.Batch(cmd, p.runs.Start())
+	}
+	return tea.Batch(p.read(), cmd, p.work())
 }
 
 // Title is the page's part of the path.
@@ -246,7 +245,9 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		cmd = tea.Batch(p.reload(), p.toRuns(msg))
 	case ui.Shown:
 		p.shown = true
-		cmd = p.toRuns(msg)
+		if p.tab == tabExecutions {
+			cmd = p.toRuns(msg)
+		}
 	case ui.Hidden:
 		p.shown = false
 		cmd = p.toRuns(msg)
@@ -266,7 +267,11 @@ func (p *Page) toRuns(msg tea.Msg) tea.Cmd {
 
 // open shows a tab and asks for what it needs.
 func (p *Page) open(tab int) tea.Cmd {
+	before := p.tab
 	p.tab = tab
+	if before == tabExecutions && tab != before {
+		return tea.Batch(p.toRuns(ui.Hidden{}), p.open(tab))
+	}
 	switch tab {
 	case tabUpdates:
 		p.wantHistory = true
@@ -276,6 +281,9 @@ func (p *Page) open(tab int) tea.Cmd {
 		if !p.running {
 			p.running = true
 			return p.runs.Init()
+		}
+		if before != tab {
+			return p.runs.Update(ui.Shown{})
 		}
 	}
 	return nil

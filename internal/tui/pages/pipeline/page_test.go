@@ -45,7 +45,7 @@ func last[T any](t *testing.T, s *tuitest.Session) T {
 func TestGoldens(t *testing.T) {
 	t.Parallel()
 	for _, size := range [][2]int{{60, 16}, {80, 24}, {120, 40}} {
-		for _, tab := range []string{"overview", "resources", "updates", "definition"} {
+		for _, tab := range []string{"overview", "resources", "executions", "updates", "definition"} {
 			name := fmt.Sprintf("%s-%dx%d", tab, size[0], size[1])
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -402,4 +402,44 @@ func lookup(t *testing.T, cat *spec.Catalog, name string) *spec.Template {
 	x, err := cat.Lookup(name)
 	require.NoError(t, err)
 	return x
+}
+
+func TestExecutionsAreATab(t *testing.T) {
+	t.Parallel()
+	s := open(t, datatest.New(t), datatest.Iris, "executions")
+	s.Until("order-6")
+	s.Press("enter")
+	require.Equal(t, datatest.Iris, last[ui.OpenExecution](t, s).ID)
+	s.Press("tab")
+	s.Until("RESULT")
+	s.Press("R")
+	s.Until("Run acme/iris")
+	s.Press("esc")
+	s.Until("order-6")
+	s.Press("/")
+	s.Type("order-2")
+	s.Press("enter")
+	require.NotContains(t, s.Screen(), "order-6")
+	s.Press("esc")
+	s.Until("order-6")
+
+	s = open(t, datatest.New(t), datatest.Iris, "run")
+	s.Until("Run acme/iris")
+}
+
+// TestNoExecutionsAreListedOnOtherTabs counts what is asked of Step Functions.
+func TestNoExecutionsAreListedOnOtherTabs(t *testing.T) {
+	t.Parallel()
+	source, inner := datatest.New(t), datatest.New(t)
+	machines := 0
+	source.MachineFunc = func(ctx context.Context, id spec.ID) (*data.Machine, error) {
+		machines++
+		return inner.Machine(ctx, id)
+	}
+	s := open(t, source, datatest.Iris, "")
+	s.Until("protection")
+	require.Zero(t, machines)
+	s.Press("3")
+	s.Until("order-6")
+	require.Equal(t, 1, machines)
 }
