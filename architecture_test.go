@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/cli": {
 		"internal/early",
-		"internal/tui", "internal/tui/keys", "internal/tui/live",
+		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},

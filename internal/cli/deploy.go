@@ -129,8 +129,7 @@ func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 	if err := o.check(cmd); err != nil {
 		return err
 	}
-	changes := o.operation != stack.OperationPreview
-	if changes {
+	if o.operation != stack.OperationPreview {
 		if err := e.mutating(string(o.operation)); err != nil {
 			return err
 		}
@@ -145,6 +144,12 @@ func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 	if err != nil {
 		return err
 	}
+	return e.apply(ctx, cmd.Name(), o, pipelines)
+}
+
+// apply asks, works and sums up.
+func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipelines []*spec.Pipeline) error {
+	changes := o.operation != stack.OperationPreview
 	target, err := e.open().Target(ctx)
 	if err != nil {
 		return err
@@ -159,7 +164,7 @@ func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 			return err
 		}
 	}
-	return e.deploy(ctx, cmd.Name(), o, target, pipelines)
+	return e.deploy(ctx, command, o, target, pipelines)
 }
 
 func (o *deployOptions) request(pipelines []*spec.Pipeline) app.Request {

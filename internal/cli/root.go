@@ -209,7 +209,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 			root.AddCommand(c)
 		}
 	}
-	add(groupDeploy, newUp(e), newPreview(e), newDestroy(e), newRefresh(e), newCancel(e))
+	add(groupDeploy, newNew(e), newUp(e), newPreview(e), newDestroy(e), newRefresh(e), newCancel(e))
 	add(groupRun, newRun(e), newExecutions(e))
 	add(groupInspect, newList(e), newShow(e), newTemplates(e), newSchema(e), newEject(e))
 	add(groupTool, newSandbox(e), newDoctor(e), newVersion(e), newDocs(e, root))

@@ -11,9 +11,13 @@ import (
 
 // Operate implements data.Source.
 func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation, error) {
+	expect := map[spec.ID]string{}
+	for _, r := range req.Expect {
+		expect[r.ID] = r.Basis
+	}
 	op, err := s.app.Operate(ctx, app.Request{
 		Operation: req.Operation, Pipelines: req.Pipelines, Parallel: req.Parallel, Refresh: req.Refresh,
-		Remove: req.Operation == stack.OperationDestroy, Message: req.Message, ClearPending: req.ClearPending,
+		Remove: req.Operation == stack.OperationDestroy, Message: req.Message, ClearPending: req.ClearPending, Expect: expect,
 	})
 	if err != nil {
 		return nil, err
@@ -45,7 +49,7 @@ func (o *operation) Wait() []data.Result {
 	results := o.op.Wait()
 	out := make([]data.Result, len(results))
 	for i, r := range results {
-		out[i] = data.Result{ID: r.ID, Result: r.Result, Err: r.Err, Skipped: r.Skipped}
+		out[i] = data.Result{ID: r.ID, Result: r.Result, Err: r.Err, Skipped: r.Skipped, Basis: r.Result.Basis}
 	}
 	return out
 }
