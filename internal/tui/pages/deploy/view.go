@@ -622,8 +622,10 @@ func (r listRows) Cell(row, column int) widget.Cell {
 	case 0:
 		return widget.Cell{Signs: stateSign(th, f.state, r.p.Env) + " ", Text: f.id.String()}
 	case 1:
-		if r.p.job == nil {
-			return widget.Cell{}
+		if r.p.job == nil { // no bar: the text has its place
+			c := r.Cell(row, 2)
+			c.Span = true
+			return c
 		}
 		return widget.Cell{Signs: widget.Bar(th, int64(f.done+f.failed), int64(f.failed), int64(max(1, f.total)), 8)}
 	}
