@@ -1,0 +1,64 @@
+package wizard_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
+	"github.com/pipelinetui/pipelinetui/templates"
+)
+
+// secretive is a catalog whose one template has a secret: the image.
+func secretive(t *testing.T) *spec.Catalog {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "secretive")
+	require.NoError(t, os.CopyFS(dir, templates.FS))
+	dir = filepath.Join(dir, "realtime")
+	file := filepath.Join(dir, "template.yaml")
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	raw = bytes.Replace(raw, []byte("  - name: image\n"), []byte("  - name: image\n    secret: true\n"), 1)
+	raw = bytes.Replace(raw, []byte("name: realtime"), []byte("name: secretive"), 1)
+	require.NoError(t, os.WriteFile(file, raw, 0o600))
+	cat, err := spec.LoadCatalog(nil, dir)
+	require.NoError(t, err)
+	return cat
+}
+
+// A secret shows nowhere but in the file that has to make the same pipeline.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	cat := secretive(t)
+	f := wizard.NewForm(cat, spec.Options{Region: "us-east-1", Dir: "/work"}, wizard.Answers{}, nil)
+	f.Choose("secretive")
+	for i, x := 0, complete(); i < len(x); i += 2 {
+		f.Set(x[i], x[i+1])
+	}
+	x := f.Field("image")
+	require.True(t, x.Secret)
+	require.Equal(t, "(secret)", x.Value)
+	p := f.Pipeline()
+	require.NotNil(t, p)
+	shown, err := p.YAML(f.Template(), "/work", false)
+	require.NoError(t, err)
+	require.NotContains(t, shown, "sandbox/linear")
+	saved, err := p.YAML(f.Template(), "/work", true)
+	require.NoError(t, err)
+	require.Contains(t, saved, "image: sandbox/linear")
+
+	f.Set("image", "Not An Image")
+	require.NotContains(t, f.Problems()[0].Text, "Not An Image")
+
+	var out bytes.Buffer
+	in := strings.NewReader("acme\nfraud\n\n\nsandbox/linear\ns3://models/fraud/model.tar.gz\n" + strings.Repeat("n\n", 20))
+	p, err = wizard.AskPlain(t.Context(), in, &out, cat, spec.Options{Region: "us-east-1"}, wizard.Answers{Template: "secretive"})
+	require.NoError(t, err, out.String())
+	require.Equal(t, "sandbox/linear", p.Parameters.String("image"))
+	require.NotContains(t, out.String(), "image: sandbox/linear")
+}
