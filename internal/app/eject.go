@@ -62,7 +62,11 @@ func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*E
 	}
 	defer os.RemoveAll(tmp)
 	out := &Ejected{ID: id, Stack: p.StackName(), Backend: a.Backend(), Dir: dir, Sandbox: t.attached}
-	if err := a.writeProject(ctx, t, p, rec, tmp, out); err != nil {
+	keys := x.State.SecretsProvider
+	if keys == "" {
+		keys = a.opts.Settings.String(settings.SecretsProvider)
+	}
+	if err := a.writeProject(ctx, t, p, rec, tmp, keys, out); err != nil {
 		return nil, err
 	}
 	return out, settle(tmp, dir)
@@ -90,13 +94,14 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	return rec, p, err
 }
 
-func (a *App) writeProject(ctx context.Context, t *Target, p *spec.Pipeline, rec *program.Recording, tmp string, out *Ejected) error {
+// writeProject writes everything into tmp; keys is the kind of the secrets' key.
+func (a *App) writeProject(ctx context.Context, t *Target, p *spec.Pipeline, rec *program.Recording, tmp, keys string, out *Ejected) error {
 	e, err := a.Engine(ctx)
 	if err != nil {
 		return err
 	}
 	o := eject.Options{Pipeline: p.ID.String(), Project: Project, Stack: out.Stack, Readme: eject.Readme{
-		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Sandbox: t.attached, Account: t.Account,
+		SecretsProvider: keys, Sandbox: t.attached, Account: t.Account,
 	}}
 	if e.Backend() == a.Backend() { // else it has a password in it
 		o.Backend = a.Backend()

@@ -48,7 +48,7 @@ func (r Readme) text(o Options, w *writer) string {
 	}
 	switch {
 	case r.SecretsProvider != "passphrase":
-		p("# the secrets of the stack need the key of %s", r.SecretsProvider)
+		p("# the secrets of the stack need the key that Pulumi.%s.yaml names", o.Stack)
 	case r.Passphrase != "":
 		p("export PULUMI_CONFIG_PASSPHRASE_FILE=%s", quote(r.Passphrase))
 	default:
