@@ -121,6 +121,14 @@ func ShortAge(t, now time.Time) string {
 	return strconv.FormatInt(int64(d/unit), 10) + sign
 }
 
+// Stamp is a moment to the second, "2026-11-25 23:22:35 UTC"; "" if it is zero.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.DateTime) + " UTC"
+}
+
 // Count is "1 pipeline", "2 pipelines".
 func Count(n int, one, many string) string {
 	if n == 1 {

@@ -208,7 +208,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 		if t.IsZero() {
 			return ""
 		}
-		return t.Local().Format("2006-01-02 15:04:05") + ", " + render.Age(t, now)
+		return render.Stamp(t) + ", " + render.Age(t, now)
 	}
 	line("pipeline", r.p.ID.String())
 	line("stack", r.key)

@@ -78,7 +78,7 @@ func (p *Page) aboutLock() tea.Cmd {
 	for _, l := range p.locks {
 		b.WriteString("Held by " + render.Line(holder(l), 0))
 		if !l.Since.IsZero() {
-			b.WriteString(", since " + at(l.Since) + ", " + render.Age(l.Since, now))
+			b.WriteString(", since " + render.Stamp(l.Since) + ", " + render.Age(l.Since, now))
 		}
 		b.WriteString(".\n")
 		if l.Where != "" {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/lipgloss"
 
@@ -137,16 +136,16 @@ func (p *Page) statusFacts() {
 	if !p.live.At.IsZero() {
 		p.add(inStatus, "executions", atMost(p.live.Running)+" running, "+atMost(p.live.Failed)+" failed in 24h")
 		if last := p.live.Last; last != nil {
-			p.add(inStatus, "last run", string(last.Status)+", "+last.Name+", "+at(last.Start))
+			p.add(inStatus, "last run", string(last.Status)+", "+last.Name+", "+render.Stamp(last.Start))
 		}
 	}
 	if last := p.p.Last; last != nil {
-		p.add(inStatus, "last operation", data.KindWord(last.Kind)+" "+last.Result+", "+at(last.Start)+", "+render.Changes(last.Changes, true))
+		p.add(inStatus, "last operation", data.KindWord(last.Kind)+" "+last.Result+", "+render.Stamp(last.Start)+", "+render.Changes(last.Changes, true))
 	}
 	p.add(inStatus, "drift", driftWords(p.p.Drift()))
-	p.maybe(inStatus, "created", at(p.p.Created()))
+	p.maybe(inStatus, "created", render.Stamp(p.p.Created()))
 	if s := p.p.State; s != nil {
-		p.maybe(inStatus, "changed", at(s.Updated))
+		p.maybe(inStatus, "changed", render.Stamp(s.Updated))
 		p.add(inStatus, "resources", strconv.Itoa(len(s.Resources)))
 		p.maybe(inStatus, "secrets kept by", s.SecretsProvider)
 	}
@@ -160,24 +159,16 @@ func atMost(n int) string {
 	return render.Number(int64(n))
 }
 
-// at is a moment as the clock on the wall shows it.
-func at(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
 func driftWords(d data.Drift) string {
 	switch {
 	case !d.Known():
 		return "not known: no refresh in the history (r looks)"
 	case d.Found == 0:
-		return "none found by the refresh of " + at(d.At)
+		return "none found by the refresh of " + render.Stamp(d.At)
 	case d.Settled:
-		return render.Count(d.Found, "resource", "resources") + " found by the refresh of " + at(d.At) + "; an update since has put it right"
+		return render.Count(d.Found, "resource", "resources") + " found by the refresh of " + render.Stamp(d.At) + "; an update since has put it right"
 	default:
-		return render.Count(d.Found, "resource", "resources") + " found by the refresh of " + at(d.At) + "; u puts it right"
+		return render.Count(d.Found, "resource", "resources") + " found by the refresh of " + render.Stamp(d.At) + "; u puts it right"
 	}
 }
 

@@ -21,11 +21,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
-func TestMain(m *testing.M) {
-	time.Local = time.UTC // times are shown as the clock on the wall shows them
-	os.Exit(m.Run())
-}
-
 func open(t *testing.T, source data.Source, id spec.ID, tab string, opts ...tuitest.Option) *tuitest.Session {
 	t.Helper()
 	opts = append([]tuitest.Option{tuitest.Now(datatest.Recorded)}, opts...)

@@ -123,8 +123,8 @@ func (p *Page) resourceText(x *stack.Resource) string {
 	line("id", x.ID)
 	line("urn", x.URN)
 	line("under", x.Parent)
-	line("created", at(x.Created))
-	line("changed", at(x.Modified))
+	line("created", render.Stamp(x.Created))
+	line("changed", render.Stamp(x.Modified))
 	line("note", note(*x))
 	line("console", p.Env.Source.ConsoleURL(*x))
 	for _, e := range x.InitErrors {

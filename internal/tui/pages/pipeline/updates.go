@@ -109,8 +109,8 @@ func (p *Page) updateText(i int) string {
 	line("number", updateRows{p}.number(i))
 	line("kind", data.KindWord(u.Kind))
 	line("result", u.Result)
-	line("began", at(u.Start))
-	line("ended", at(u.End))
+	line("began", render.Stamp(u.Start))
+	line("ended", render.Stamp(u.End))
 	if d := took(u); d > 0 {
 		line("took", render.Duration(d))
 	}
