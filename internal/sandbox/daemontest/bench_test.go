@@ -220,6 +220,7 @@ func BenchmarkFinished(b *testing.B) {
 		w.stop(b)
 		b.ReportMetric(best(b, w, w.stop), "ms-to-ready-after")
 		b.ReportMetric(best(b, w, func(testing.TB) { w.kill() }), "ms-to-ready-after-kill")
+		b.ReportMetric(best(b, w, func(testing.TB) { pause(b.Context(), time.Second); w.kill() }), "ms-to-ready-after-idle-kill")
 		st, err := os.Stat(w.dir + "/data/store.db")
 		require.NoError(b, err)
 		b.ReportMetric(float64(st.Size())/(1<<20), "MiB-store")

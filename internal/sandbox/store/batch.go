@@ -81,6 +81,7 @@ func (d *DB) commitSome() {
 	taken := false
 	for {
 		var failed *batched
+		d.idle.busy()
 		err := d.bolt.Update(func(t *bolt.Tx) error {
 			if !taken {
 				calls, taken = d.batcher.take(), true

@@ -26,6 +26,7 @@ var errUndo = errors.New("undo")
 type DB struct {
 	bolt    *bolt.DB
 	batcher batcher
+	idle    idleSync
 }
 
 // Open opens or creates the database file, mode 0600. It gives up with ErrInUse
@@ -41,15 +42,16 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	return &DB{bolt: b}, nil
+	d := &DB{bolt: b}
+	d.idle.start(d)
+	return d, nil
 }
 
 // Close releases the file. It waits for running transactions. The list of free
-// pages, which no commit writes before, is kept now: the next Open reads it
-// instead of walking through the whole file to find it out.
+// pages is kept: see idleSync.
 func (d *DB) Close() error {
-	d.bolt.NoFreelistSync = false
-	err := d.bolt.Update(func(*bolt.Tx) error { return nil })
+	d.idle.stop()
+	err := d.keepFree()
 	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
 		err = nil
 	}
@@ -64,6 +66,7 @@ func (d *DB) View(fn func(*Tx) error) error {
 // Update runs a read-write transaction. When it returns nil the change is on
 // disk; when fn returns an error nothing has changed.
 func (d *DB) Update(fn func(*Tx) error) error {
+	d.idle.busy()
 	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t}) })
 }
 
