@@ -70,6 +70,17 @@ func OpVerb(op stack.Op, done bool) string {
 	}
 }
 
+// stepDone says what became of a resource: one that is retained is not deleted.
+func stepDone(s *stack.Step) string {
+	switch {
+	case s.Retain && s.Op == stack.OpDeleteReplaced:
+		return "old one kept"
+	case s.Retain && s.Op == stack.OpDelete:
+		return "let go, not deleted"
+	}
+	return OpVerb(s.Op, true)
+}
+
 // ShortType is a resource type without the module that repeats its name:
 // aws:iam/role:Role -> aws:iam:Role.
 func ShortType(t string) string {
@@ -178,7 +189,7 @@ func DeployLine(st theme.Styles, prefix string, ev stack.Event, took time.Durati
 		}
 		style := OpStyle(st, s.Op)
 		return head + style.Render(fmt.Sprintf("%-2s", OpMark(s.Op))) + " " + Line(s.Name, 0) + " " +
-			st.Muted.Render(Line(ShortType(s.Type), 0)) + " " + style.Render(OpVerb(s.Op, true)) + elapsed(st, took)
+			st.Muted.Render(Line(ShortType(s.Type), 0)) + " " + style.Render(stepDone(s)) + elapsed(st, took)
 	case stack.EventResourceFailed:
 		if ev.Resource == nil {
 			return ""

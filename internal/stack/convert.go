@@ -125,6 +125,7 @@ func step(md apitype.StepEventMetadata, withInputs bool) *Step {
 		s.Parent = cmp.Or(s.Parent, state.Parent)
 		s.Custom = s.Custom || state.Custom
 		s.Protect = s.Protect || state.Protect
+		s.Retain = s.Retain || state.RetainOnDelete
 	}
 	return s
 }

@@ -79,6 +79,8 @@ type Step struct {
 	Provider string `json:"provider,omitempty"`
 	Custom   bool   `json:"custom,omitempty"`
 	Protect  bool   `json:"protect,omitempty"`
+	// Retain is set if the resource stays where it is when the stack lets it go.
+	Retain bool `json:"retain,omitempty"`
 	// Logical is set if the program asked for the step; the physical halves of
 	// a replacement (create-replacement, delete-replaced) are not logical.
 	Logical bool `json:"logical,omitempty"`
