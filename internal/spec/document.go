@@ -24,13 +24,16 @@ type document struct {
 	Protect             *bool             `json:"protect,omitempty"`
 	Tags                map[string]string `json:"tags,omitempty"`
 	Parameters          map[string]any    `json:"parameters,omitempty"`
+	// Dormant are parameters that were given and do not apply at present: another
+	// one switches them off. They count again when it no longer does.
+	Dormant map[string]any `json:"dormant,omitempty"`
 	// Directory is what relative paths in Parameters are relative to.
 	Directory string `json:"directory,omitempty"`
 }
 
-// makeDocument writes down what was given and applies; defaults of the template
-// stay out, so that a better default reaches the pipeline with an update.
-func makeDocument(a *ask, p *Pipeline, applied map[string]setting) []byte {
+// makeDocument writes down what was given and applies, and what is dormant;
+// defaults of the template stay out, so that a better default reaches the pipeline with an update.
+func makeDocument(a *ask, p *Pipeline, applied, dormant map[string]setting) []byte {
 	d := document{
 		APIVersion: APIVersion,
 		Tenant:     p.Tenant, Model: p.Model, Env: p.envOrDefault(),
@@ -41,6 +44,12 @@ func makeDocument(a *ask, p *Pipeline, applied map[string]setting) []byte {
 	}
 	if a.pick(func(l *layer) *node { return l.Protect }) != nil {
 		d.Protect = &p.Protect
+	}
+	for name, s := range dormant {
+		if d.Dormant == nil {
+			d.Dormant = map[string]any{}
+		}
+		d.Dormant[name] = s.value
 	}
 	for name, s := range applied {
 		d.Parameters[name] = s.value
@@ -71,6 +80,7 @@ type documentFile struct {
 	Tenant          string `json:"tenant"`
 	Model           string `json:"model"`
 	TemplateVersion string `json:"templateVersion"`
+	Dormant         *node  `json:"dormant"`
 	Directory       string `json:"directory"`
 }
 
@@ -81,8 +91,12 @@ func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored := &layer{settings: d.settings, rank: rankPipeline, dir: d.Directory}
-	return one(&ask{id: id, layers: []*layer{stored}, dir: d.Directory, how: "Add --set %s=%s"}, cat, opts)
+	layers := []*layer{{settings: d.settings, rank: rankPipeline, dir: d.Directory}}
+	if d.Dormant != nil {
+		dormant := &layer{settings: settings{Parameters: d.Dormant}, rank: rankDefaults, dir: d.Directory, dormant: true}
+		layers = append([]*layer{dormant}, layers...)
+	}
+	return one(&ask{id: id, layers: layers, dir: d.Directory, how: "Add --set %s=%s", stored: true}, cat, opts)
 }
 
 // ReadDocument reads a Document without a template: for what needs no more than

@@ -79,7 +79,8 @@ func TestDocumentElsewhere(t *testing.T) {
 
 	p, err = spec.FromDocument(doc, builtin(t), spec.Options{Set: []string{"modelDataUrl=s3://b/k", "endpointKind=serverless"}})
 	require.NoError(t, err, "what an override takes the effect of goes unused")
-	require.NotContains(t, string(p.Document), "instanceType")
+	require.NotContains(t, string(p.Document), `"instanceType":"ml.c5.large","modelDataUrl"`, "it does not apply any more")
+	require.Contains(t, string(p.Document), `"dormant":{"instanceType":"ml.c5.large"}`)
 	require.NotContains(t, string(p.Document), "directory")
 
 	plain, err := spec.ReadDocument(doc)
@@ -120,3 +121,27 @@ func TestDocumentRefuses(t *testing.T) {
 }
 
 func kindOf(err error) fault.Kind { return fault.KindOf(err) }
+
+// A value that another parameter switches off comes back when it is switched on
+// again.
+func TestDormantParameters(t *testing.T) {
+	t.Parallel()
+	change := func(doc []byte, set ...string) *spec.Pipeline {
+		p, err := spec.FromDocument(doc, builtin(t), spec.Options{Set: set})
+		require.NoError(t, err)
+		return p
+	}
+	doc := []byte(`{"apiVersion":"pipelinetui/v1","tenant":"acme","model":"fraud","template":"realtime","templateVersion":"1","region":"us-east-1",
+		"parameters":{"image":"sandbox/linear","modelDataUrl":"s3://b/m.tar.gz","instanceType":"ml.c5.xlarge"}}`)
+	p := change(doc, "endpointKind=serverless", "serverlessMemoryMb=4096")
+	require.Equal(t, "ml.m5.large", p.Parameters["instanceType"], "it does not apply")
+	require.Contains(t, string(p.Document), `"dormant":{"instanceType":"ml.c5.xlarge"}`)
+	again := change(p.Document)
+	require.Equal(t, string(p.Document), string(again.Document), "it stays")
+
+	p = change(p.Document, "endpointKind=instance")
+	require.Equal(t, "ml.c5.xlarge", p.Parameters["instanceType"])
+	require.Contains(t, string(p.Document), `"dormant":{"serverlessMemoryMb":4096}`)
+	require.Equal(t, 4096, change(p.Document, "endpointKind=serverless").Parameters["serverlessMemoryMb"])
+	require.NotContains(t, string(change(p.Document, "serverlessMemoryMb=null").Document), "dormant", "taken back")
+}

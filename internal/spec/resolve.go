@@ -18,6 +18,7 @@ type ask struct {
 	layers []*layer // weakest first
 	dir    string   // of the file that says it
 	how    string   // how to add a parameter: a format for the hint
+	stored bool     // it comes from a stored spec, which nobody but us keeps
 }
 
 // pick returns the strongest node of a setting, or nil.
@@ -106,7 +107,7 @@ func (r *resolver) resolve(a *ask) *Pipeline {
 	p := &Pipeline{ID: a.id, Template: t.Name, TemplateVersion: t.Version}
 	r.plain(a, p)
 	set, bad := r.parameters(a, t)
-	applied := r.fill(a, t, p, set, bad)
+	applied, dormant := r.fill(a, t, p, set, bad)
 	r.artifacts(t, p, applied, bad)
 	for _, rule := range t.Rules {
 		if slices.ContainsFunc(rule.names(), func(name string) bool { return bad[name] }) {
@@ -122,7 +123,7 @@ func (r *resolver) resolve(a *ask) *Pipeline {
 	if len(r.errs) > before {
 		return nil
 	}
-	p.Document = makeDocument(a, p, applied)
+	p.Document = makeDocument(a, p, applied, dormant)
 	return p
 }
 
@@ -270,8 +271,8 @@ func flattenParameters(n *node, t *Template) (leaves, unknown []entry, errs faul
 }
 
 // fill adds defaults and resets what does not apply. It returns the settings
-// that do.
-func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting, bad map[string]bool) map[string]setting {
+// that do, and of a stored spec those that do not.
+func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting, bad map[string]bool) (applied, dormant map[string]setting) {
 	p.Parameters = Values{}
 	for _, param := range t.Parameters {
 		if s, ok := set[param.Name]; ok {
@@ -280,12 +281,15 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 			p.Parameters[param.Name] = param.Default
 		}
 	}
-	applied := map[string]setting{}
+	applied, dormant = map[string]setting{}, map[string]setting{}
 	for _, param := range t.Parameters {
 		s, given := set[param.Name]
 		if failing := param.When.failing(p.Parameters); len(failing) > 0 {
 			unsure := slices.ContainsFunc(failing, func(name string) bool { return bad[name] })
-			if given && !unsure {
+			if given && a.stored {
+				dormant[param.Name] = s
+			}
+			if given && !unsure && !s.layer.dormant {
 				r.useless(param, s, failing, p.Parameters, set)
 			}
 			p.Parameters.reset(param)
@@ -303,7 +307,7 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 				WithHint(a.how+": %s", param.Name, param.sampleText(), param.Help))
 		}
 	}
-	return applied
+	return applied, dormant
 }
 
 // reset gives the value of a parameter that does not apply.

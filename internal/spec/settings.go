@@ -37,6 +37,8 @@ type layer struct {
 
 	rank rank
 	dir  string // relative paths are relative to this
+	// dormant is set for values that a stored spec keeps until they apply again.
+	dormant bool
 }
 
 var (
