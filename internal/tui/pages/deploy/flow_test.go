@@ -232,7 +232,7 @@ func TestJobs(t *testing.T) {
 		t.Run(name("jobs", size), func(t *testing.T) {
 			t.Parallel()
 			s := datatest.New(t)
-			x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.List(h) }, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
+			x := tuitest.Open(t, s, deploy.List, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
 			x.Golden(name("jobs-none", size))
 			jobs := x.App.Env().Jobs
 			for _, req := range []data.Request{

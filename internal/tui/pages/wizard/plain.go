@@ -63,7 +63,7 @@ func (a *asker) ended() error {
 
 // run asks one question of huh's.
 func (a *asker) run(f huh.Field) error {
-	err := f.WithTheme(huh.ThemeBase()).WithAccessible(true).RunAccessible(a.out, a.lines)
+	err := f.WithTheme(huh.ThemeBase()).RunAccessible(a.out, a.lines)
 	if ended := a.ended(); ended != nil {
 		return ended
 	}

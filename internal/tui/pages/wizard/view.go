@@ -284,8 +284,12 @@ func (p *Page) namesView(w int) []string {
 		return append(out, "  "+th.Muted.Render("follow from tenant, model and env"))
 	}
 	for _, x := range []struct{ what, name string }{
-		{"stack", p.form.a.ID.StackName()}, {"bucket", names.Bucket}, {"state machine", names.StateMachine}, {"endpoint", names.Endpoint},
-		{"function", names.Function}, {"roles", names.SageMakerRole + " ..."},
+		{"stack", p.form.a.ID.StackName()},
+		{"bucket", names.Bucket},
+		{"state machine", names.StateMachine},
+		{"endpoint", names.Endpoint},
+		{"function", names.Function},
+		{"roles", names.SageMakerRole + " ..."},
 	} {
 		if x.what == "endpoint" && !p.form.Template().HasBlock("endpoint") {
 			continue
