@@ -184,6 +184,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case interruptMsg:
 		return a.interrupted()
+	case abandonMsg:
+		return a.abandon(m)
 	case tea.KeyMsg:
 		return a.typed(m)
 	case tea.MouseMsg:

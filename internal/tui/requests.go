@@ -63,8 +63,16 @@ func (a *App) back() tea.Cmd {
 	return a.top().Update(ui.Shown{})
 }
 
-// goHome closes all pages but the first one.
+// goHome goes to the first page.
 func (a *App) goHome() tea.Cmd {
+	if cmd, asked := a.guard(false); asked {
+		return cmd
+	}
+	return a.closeAll()
+}
+
+// closeAll closes all pages but the first one.
+func (a *App) closeAll() tea.Cmd {
 	for len(a.pages) > 1 {
 		p := a.top()
 		p.Base().Close()
@@ -145,6 +153,9 @@ func (a *App) leave() tea.Cmd {
 	if len(a.env.Jobs.Running()) > 0 {
 		return a.stop()
 	}
+	if cmd, asked := a.guard(true); asked {
+		return cmd
+	}
 	a.quit = true
 	return tea.Quit
 }
@@ -153,6 +164,9 @@ func (a *App) leave() tea.Cmd {
 func (a *App) stop() tea.Cmd {
 	running := a.env.Jobs.Running()
 	if len(running) == 0 {
+		if cmd, asked := a.guard(true); asked {
+			return cmd
+		}
 		a.quit = true
 		return tea.Quit
 	}

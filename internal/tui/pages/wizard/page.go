@@ -202,15 +202,23 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 // shown closes the form once its pipeline was made: there is nothing left to
 // answer. One that failed is kept, to be mended.
 func (p *Page) shown() tea.Cmd {
+	if p.made() {
+		return ui.Send(ui.Back{})
+	}
+	return nil
+}
+
+// made tells that the form's pipeline was made as the answers say.
+func (p *Page) made() bool {
 	if p.form == nil || p.review.began == nil {
-		return nil
+		return false
 	}
 	for _, job := range p.Env.Jobs.All() {
 		if job.Request.Operation == stack.OperationUp && len(job.Request.Pipelines) == 1 && job.Request.Pipelines[0] == p.review.began && job.Done() && !job.Failed() && !job.Cancelled {
-			return ui.Send(ui.Back{})
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 func (p *Page) key(m tea.KeyMsg) tea.Cmd {
@@ -275,6 +283,14 @@ func (p *Page) Capturing() bool {
 		return p.review.viewer.Capturing()
 	}
 	return false
+}
+
+// Unsaved names what would be lost with the page.
+func (p *Page) Unsaved() string {
+	if p.form == nil || !p.form.Changed() || p.made() {
+		return ""
+	}
+	return "the answers of the form"
 }
 
 // Title says what the form is for.

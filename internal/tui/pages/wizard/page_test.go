@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -177,4 +178,47 @@ func TestFiles(t *testing.T) {
 	require.NotContains(t, x.Screen(), "notes.txt", "only what the field may name is shown")
 	x.Press("enter")
 	x.Until("model/model.tar.gz")
+}
+
+// Answers are not lost by a key that leaves the program or goes home.
+func TestUnsaved(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{80, 24})
+	x.Until("realtime")
+	x.Press("down", "enter")
+	x.Type("acme")
+	x.Press("pgdown", "pgdown", "q")
+	x.Until("This loses the answers of the form.")
+	x.Press("s")
+	require.False(t, x.Quit())
+	x.Press("ctrl+c")
+	x.Until("This loses")
+	x.Press("ctrl+c")
+	x.Wait("to end", x.Quit)
+}
+
+// Whatever the size, whatever the colours.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	var page ui.Page
+	x := tuitest.Open(t, datatest.New(t), func(h *ui.Host) ui.Page { page = wizard.New(h, ui.OpenWizard{}); return page },
+		tuitest.ASCII(), tuitest.Color("light"), tuitest.Now(datatest.Recorded))
+	all := func() {
+		t.Helper()
+		for _, r := range x.Screen() {
+			require.Less(t, r, rune(128), "%q in\n%s", r, x.Screen())
+		}
+		for _, w := range []int{1, 2, 7, 20, 45, 60, 99, 100, 150} {
+			for _, h := range []int{1, 2, 3, 5, 8, 13, 21, 40} {
+				require.Len(t, strings.Split(page.View(w, h), "\n"), h)
+			}
+		}
+	}
+	x.Until("realtime")
+	all()
+	x.Press("down", "enter")
+	for _, keys := range [][]string{{"pgdown"}, {"pgdown", "down", "enter"}, {"esc"}, {"pgup", "down", "ctrl+f"}, {"esc"}, {"ctrl+s"}, {"enter"}} {
+		x.Press(keys...)
+		all()
+	}
 }

@@ -193,7 +193,7 @@ func (p *Page) fieldLines(f Field, on bool, label, w int) []string {
 	room := max(4, w-label-5)
 	head := sign + style.Render(widget.Fit(name, label+1, th.Glyphs.Ellipsis)) + " "
 	out := []string{head + p.answer(f, on, room)}
-	if f.Problem != "" && (f.Answered() || on || p.seen["review"]) {
+	if f.Problem != "" && (f.Answered() || p.seen["review"]) {
 		text := ansi.Wrap(render.Line(f.Problem, 0), max(10, w-4), "")
 		for i, l := range strings.Split(text, "\n") {
 			mark := "  "
@@ -231,6 +231,9 @@ func (p *Page) answer(f Field, on bool, room int) string {
 		return widget.Fit(th.Disabled.Render(value), room, th.Glyphs.Ellipsis)
 	case kind == typed && on:
 		p.input.Width = max(1, min(room-2-ansi.StringWidth(unit), 80))
+		if p.input.Value() == "" { // the library cuts with a sign of its own
+			return th.Cursor.Render(" ") + th.Muted.Render(ansi.Truncate(render.Line(p.input.Placeholder, 0), p.input.Width, th.Glyphs.Ellipsis)) + unit
+		}
 		return p.input.View() + unit
 	case kind == toggled:
 		box := "[ ] no"
