@@ -78,17 +78,34 @@ func (r *Run) settle() error {
 	if r.job.Expect != "" && r.job.Expect != r.result.Basis {
 		return changedMeanwhile(r.job.Stack)
 	}
-	pending := pendingOf(dep)
-	if !repairs || len(pending) == 0 {
+	pending, half := pendingOf(dep), halfDone(dep)
+	if !repairs || len(pending)+len(half) == 0 {
 		return nil
 	}
-	return r.repair(pending)
+	return r.repair(pending, half)
 }
 
-// repair settles every pending operation and makes the state tell what is there.
-func (r *Run) repair(pending []PendingOperation) error {
+// halfDone lists resources that are there, but not as they should be: the last of
+// several calls failed, or a wait was ended. What the state says of them is what was
+// asked for, if nothing could be read then; an update would find nothing to do.
+func halfDone(dep *apitype.DeploymentV3) []PendingOperation {
+	var out []PendingOperation
+	for i := range dep.Resources {
+		if r := &dep.Resources[i]; len(r.InitErrors) > 0 && !isDoubtful(r) && !r.Delete {
+			out = append(out, PendingOperation{
+				URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Kind: "updating", ID: string(r.ID),
+				Inputs: plainMap(r.Inputs, false),
+			})
+		}
+	}
+	return out
+}
+
+// repair settles every pending operation, and what is half done, and makes the
+// state tell what is there.
+func (r *Run) repair(pending, half []PendingOperation) error {
 	ids := map[string]string{}
-	for _, op := range pending {
+	for _, op := range slices.Concat(pending, half) {
 		if op.IsEngines() {
 			continue
 		}
@@ -104,11 +121,17 @@ func (r *Run) repair(pending []PendingOperation) error {
 	if r.setup.Err() != nil {
 		return canceledBefore("repair "+r.job.Stack, r.setup.Err())
 	}
-	targets, err := r.engine.adopt(r.place, ids)
-	if err != nil {
-		return err
+	var targets []string
+	if len(pending) > 0 {
+		var err error
+		if targets, err = r.engine.adopt(r.place, ids); err != nil {
+			return err
+		}
 	}
-	r.result.Recovered = pending
+	for _, op := range half {
+		targets = append(targets, op.URN)
+	}
+	r.result.Recovered = slices.Concat(pending, half)
 	return r.engine.look(r.place, targets)
 }
 
