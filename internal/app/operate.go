@@ -3,12 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
-	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -108,15 +106,6 @@ func (o *Operation) Running() []spec.ID {
 		out = append(out, id)
 	}
 	return out
-}
-
-// DefaultParallel is how many pipelines are worked on at once: each has a Pulumi
-// process of its own (and on AWS two provider processes, half a gigabyte).
-func (a *App) DefaultParallel() int {
-	if n := a.opts.Settings.Int(settings.Parallel); n > 0 {
-		return n
-	}
-	return min(8, max(2, runtime.NumCPU()*2))
 }
 
 // Operate starts an operation. Everything that can be checked beforehand is

@@ -87,6 +87,9 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 			fmt.Fprintf(e.Err, "%s  %s\n", e.ErrStyle.Title.Render(r.ID.String()), render.Changes(r.Result.Changes, false))
 			if p := v.progress[r.ID]; p != nil {
 				fmt.Fprint(e.Err, render.Plan(e.ErrStyle, p.Rows(), details))
+				for _, line := range render.Attention(p.Rows()) {
+					fmt.Fprintln(e.Err, e.ErrStyle.Warn.Render("  ! "+line))
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ type deployOptions struct {
 
 func (o *deployOptions) common(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&o.parallel, "parallel", 0, "pipelines to work on at the same time (default by cores)")
+	f.IntVar(&o.parallel, "parallel", 0, "pipelines to work on at the same time (default by memory and cores)")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further pipeline after one has failed")
 	f.StringVarP(&o.message, "message", "m", "", "message for the history")
 }
@@ -150,11 +151,20 @@ func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 // apply asks, works and sums up.
 func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipelines []*spec.Pipeline) error {
 	changes := o.operation != stack.OperationPreview
+	all := len(pipelines)
+	pipelines, err := o.onlyFailed(ctx, e, pipelines)
+	if err != nil {
+		return err
+	}
 	target, err := e.open().Target(ctx)
 	if err != nil {
 		return err
 	}
-	e.showTarget(target)
+	e.showTarget(target, pipelines)
+	if len(pipelines) == 0 {
+		e.note("of %s none failed last time", render.Count(all, "pipeline", "pipelines"))
+		return e.report(command, o, target, &view{e: e}, nil)
+	}
 	o.clearDead = e.yes
 	if changes && !e.yes {
 		if err := e.askAboutLocks(ctx, o, pipelines); err != nil {
@@ -175,13 +185,39 @@ func (o *deployOptions) request(pipelines []*spec.Pipeline) app.Request {
 	}
 }
 
-// showTarget names the place and the identity before anything happens there.
-func (e *env) showTarget(t *app.Target) {
+// showTarget names the place and the identity before anything happens there. The
+// pipelines have regions, and roles, of their own.
+func (e *env) showTarget(t *app.Target, pipelines []*spec.Pipeline) {
 	place := t.Name
 	if t.Endpoint != "" {
 		place += " " + t.Endpoint
 	}
-	e.note("target %s · account %s · region %s · identity %s · backend %s", place, t.Account, t.Region, render.Line(t.Identity, 0), e.open().Backend())
+	var regions, roles []string
+	for _, p := range pipelines {
+		if p.Region != "" && !slices.Contains(regions, p.Region) {
+			regions = append(regions, p.Region)
+		}
+		if p.AssumeRole != "" && !slices.Contains(roles, p.AssumeRole) {
+			roles = append(roles, p.AssumeRole)
+		}
+	}
+	if len(regions) == 0 {
+		regions = []string{t.Region}
+	}
+	identity := render.Line(t.Identity, 0)
+	if len(roles) > 0 {
+		identity += " as " + someOf(roles)
+	}
+	e.note("target %s · account %s · region %s · identity %s · backend %s", place, t.Account, someOf(regions), identity, e.open().Backend())
+}
+
+// someOf lists a few of many.
+func someOf(list []string) string {
+	const few = 4
+	if len(list) <= few {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:few], ", "), len(list)-few)
 }
 
 // view folds the updates of an operation and shows them as they come.
@@ -373,6 +409,9 @@ func (e *env) deploySummary(o *deployOptions, v *view, results []app.PipelineRes
 		p := v.progress[r.ID]
 		if p != nil && (o.operation == stack.OperationPreview) {
 			fmt.Fprintf(&b, "%s\n%s", st.Title.Render(r.ID.String()), render.Plan(st, p.Rows(), o.details))
+			for _, line := range render.Attention(p.Rows()) {
+				fmt.Fprintln(&b, st.Warn.Render("  ! "+line))
+			}
 		}
 		for _, d := range r.Result.Drift {
 			fmt.Fprintf(&b, "%s\n", render.Drift(st, d))

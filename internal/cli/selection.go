@@ -21,6 +21,7 @@ type selection struct {
 	set      []string
 	tenant   string
 	labels   []string
+	failed   bool
 }
 
 // flags adds the selection's flags. building adds those that make or change
@@ -30,6 +31,7 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 	f.StringVarP(&s.file, "file", "f", "", "spec file with the pipelines")
 	f.StringVar(&s.tenant, "tenant", "", "only pipelines of this tenant")
 	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
+	f.BoolVar(&s.failed, "failed", false, "only pipelines whose last operation failed or was cut off")
 	if building {
 		f.StringVar(&s.template, "template", "", "template of a new pipeline")
 		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value; name=null takes it back), may be repeated")
@@ -37,6 +39,9 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 }
 
 func (s *selection) check(cmd *cobra.Command) error {
+	if s.failed && len(s.args) == 0 && s.file == "" {
+		s.args = []string{"*/*/*"}
+	}
 	if len(s.args) == 0 && s.file == "" && s.tenant == "" && len(s.labels) == 0 {
 		return fault.New(fault.Invalid, "%s was not told which pipelines", cmd.CommandPath()).
 			WithHint("Name them (acme/fraud, 'acme/*', 'acme/*/*' for every env), or give a spec with -f.")
@@ -281,4 +286,20 @@ func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
 		}
 	}
 	return nil
+}
+
+// onlyFailed keeps the pipelines whose last operation failed.
+func (s *selection) onlyFailed(ctx context.Context, e *env, pipelines []*spec.Pipeline) ([]*spec.Pipeline, error) {
+	if !s.failed {
+		return pipelines, nil
+	}
+	ids := make([]spec.ID, len(pipelines))
+	for i, p := range pipelines {
+		ids[i] = p.ID
+	}
+	failed, err := e.open().LastFailed(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(pipelines, func(p *spec.Pipeline) bool { return !failed[p.ID] }), nil
 }
