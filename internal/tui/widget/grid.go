@@ -100,7 +100,22 @@ func (g *Grid) SortBy(column int, reverse bool) {
 // the same place if that is gone.
 func (g *Grid) SetRows(r Rows) {
 	g.rows, g.hay = r, nil
+	g.prune()
 	g.arrange()
+}
+
+// prune takes the marks off rows that are gone.
+func (g *Grid) prune() {
+	if len(g.marks) == 0 {
+		return
+	}
+	there := make(map[string]bool, len(g.marks))
+	for i := range g.Total() {
+		if key := g.rows.Key(i); g.marks[key] {
+			there[key] = true
+		}
+	}
+	g.marks = there
 }
 
 // GroupBy keeps rows of the same group together, in the order of the groups'
@@ -201,6 +216,20 @@ func (g *Grid) Marked() []int {
 
 // Marks is how many rows are marked.
 func (g *Grid) Marks() int { return len(g.marks) }
+
+// MarksShown is how many of the rows that are shown are marked: actions take these.
+func (g *Grid) MarksShown() int {
+	if len(g.marks) == 0 {
+		return 0
+	}
+	n := 0
+	for _, r := range g.order {
+		if g.marks[g.rows.Key(r)] {
+			n++
+		}
+	}
+	return n
+}
 
 // ClearMarks takes all marks off.
 func (g *Grid) ClearMarks() { clear(g.marks) }

@@ -580,3 +580,23 @@ func TestOldAnswersSayHowOldTheyAre(t *testing.T) {
 	require.Contains(t, line(t, s, "iris ", "dev"), "1m")
 	require.Contains(t, s.Screen(), "too many requests")
 }
+
+// TestMarksAreNotActedOnUnseen hides a marked pipeline, and takes one away.
+func TestMarksAreNotActedOnUnseen(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	s := open(t, source, tuitest.Size(120, 40))
+	s.Until("InService")
+	s.Press(" ", " ", "/")
+	s.Type("fraud")
+	s.Press("enter")
+	require.Contains(t, s.Screen(), "2 marked, 1 of them hidden by the filter")
+	s.Press("r")
+	require.Len(t, last[ui.OpenDeploy](t, s).Request.Pipelines, 1)
+	s.Press("esc", "g", " ")
+	require.Contains(t, s.Screen(), "1 marked")
+	source.Remove(datatest.Fraud)
+	s.Send(ui.Changed{IDs: []spec.ID{datatest.Fraud}})
+	s.UntilGone("fraud")
+	require.NotContains(t, s.Screen(), "marked")
+}

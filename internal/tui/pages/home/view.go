@@ -77,7 +77,11 @@ func (p *Page) summary() string {
 			parts = append(parts, style.Render(render.Number(int64(n))+" "+text))
 		}
 	}
-	add(p.grid.Marks(), "marked", th.Marked)
+	if n, shown := p.grid.Marks(), p.grid.MarksShown(); n == shown {
+		add(n, "marked", th.Marked)
+	} else {
+		add(n, "marked, "+render.Number(int64(n-shown))+" of them hidden by the filter", th.Marked)
+	}
 	if t.known > 0 {
 		what := "executions: "
 		if t.unknown > 0 {
@@ -140,7 +144,7 @@ func (p *Page) facts1(r *row) string {
 		return name + th.Busy.Render(th.Glyphs.Busy+" somebody else is changing it, or has left its lock behind: enter tells")
 	}
 	if r.p.State != nil && len(r.p.State.Pending) > 0 && !r.unread {
-		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: refresh, then up again")
+		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: r or u settles it")
 	}
 	if d := r.drift(); d.Open() {
 		return name + th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+count(d.Found, "resource", "resources")+" changed outside; u puts them right")
@@ -239,7 +243,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 		}
 	}
 	if r.p.State != nil && len(r.p.State.Pending) > 0 {
-		b.WriteString("\nCut off, the real resources may or may not exist (refresh finds out):\n")
+		b.WriteString("\nCut off, the real resources may or may not exist (the next operation finds out):\n")
 		for _, o := range r.p.State.Pending {
 			b.WriteString("  " + o.String() + "\n")
 		}

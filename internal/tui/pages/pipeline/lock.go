@@ -90,7 +90,7 @@ func (p *Page) aboutLock() tea.Cmd {
 	title := "The lock of " + p.id.String()
 	if stale(p.locks) {
 		b.WriteString("It ran on this machine and its process is gone: it was killed or the machine went down. Nothing will take the lock away by itself.\n\n" +
-			"What it was just doing may be recorded as cut off: afterwards M tells, and a refresh and an up put it right.")
+			"What it was just doing may be recorded as cut off (M tells then): the next operation takes in or forgets each of them.")
 		return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(th, "Clear the lock of "+p.id.String()+"?", b.String(), unlockMsg{})})
 	}
 	b.WriteString("It may be at work, here or on another machine. Two operations at once can ruin the state: clear the lock only if you know that its holder is dead.\n" +
@@ -131,13 +131,13 @@ func (p *Page) aboutCutOff() tea.Cmd {
 	for _, o := range p.p.State.Pending {
 		b.WriteString("  " + render.Line(o.Kind+" "+o.Name+"  "+render.ShortType(o.Type)+"  "+o.ID, 0) + "\n")
 	}
-	b.WriteString("\nA refresh reads what is really there; an up afterwards makes the rest.")
+	b.WriteString("\nThe next operation looks each of them up in the account first: what is there is taken in, what is not is forgotten. So a refresh is enough to know, and an up makes the rest.")
 	off := first(p.Env.ReadOnly(), p.busy())
 	d := dialog.NewChoose(&p.Env.Theme, "Cut off: "+p.id.String(), b.String(), false,
-		dialog.Choice{Key: "r", Label: "refresh", Off: off, Answer: mendMsg{}, Help: "Reads what the state knows by an id. What was being created stays marked as cut off."},
+		dialog.Choice{Key: "r", Label: "refresh", Off: off, Answer: mendMsg{}, Help: "Takes in or forgets what was cut off, and reads what is really there."},
 		dialog.Choice{
 			Key: "f", Label: "refresh, and forget what was being created", Off: off, Answer: mendMsg{clear: true}, Danger: true,
-			Help: "An up creates it anew. If it exists after all, AWS refuses the second one of the same name; delete the first by hand then.",
+			Help: "For what can't be looked up. If it exists after all, AWS refuses the second one of the same name; delete the first by hand then.",
 		})
 	return ui.Send(ui.Ask{From: p.Base(), Dialog: d})
 }
