@@ -24,6 +24,8 @@ const (
 	firstFailures = 20
 	moreFailures  = 500
 	maxChildren   = 1000
+	// childrenEvery is how often children are listed again while the run goes on.
+	childrenEvery = 10 * time.Second
 )
 
 // listing is what the grid under a Map Run lists.
@@ -77,6 +79,7 @@ type mapRun struct {
 	asking      bool
 	askedDone   bool // they were asked for after the run's end
 	children    map[listing][]executions.Execution
+	listed      map[listing]time.Time
 	childErr    error
 }
 
@@ -131,7 +134,7 @@ func (r *mapRuns) sync(p *Page) tea.Cmd {
 		}
 		run := r.find(v.Map.Run)
 		if run == nil {
-			run = &mapRun{arn: v.Map.Run, state: v.State, visit: i, children: map[listing][]executions.Execution{}}
+			run = &mapRun{arn: v.Map.Run, state: v.State, visit: i, children: map[listing][]executions.Execution{}, listed: map[listing]time.Time{}}
 			r.list = append(r.list, run)
 			r.open = len(r.list) - 1
 		}
@@ -193,10 +196,13 @@ func (p *Page) opened() tea.Cmd {
 func (r *mapRuns) read(p *Page, x *mapRun) tea.Cmd {
 	defer r.refill(p)
 	if r.listing != listGroups {
-		if _, ok := x.children[r.listing]; ok || x.asking {
+		now := p.Env.Now()
+		// While the run goes on, its children change.
+		stale := !x.progress.MapRun.Status.Terminal() && now.Sub(x.listed[r.listing]) >= childrenEvery
+		if _, ok := x.children[r.listing]; ok && !stale || x.asking {
 			return nil
 		}
-		x.asking = true
+		x.asking, x.listed[r.listing] = true, now
 		client, of := p.machine.Client, r.listing
 		return p.Do(func(ctx context.Context) tea.Msg {
 			list, err := client.Children(ctx, x.arn, of.statuses(), maxChildren)
@@ -254,8 +260,11 @@ func (r *mapRuns) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
 	case childrenMsg:
 		m.run.asking, m.run.childErr = false, m.err
 		m.run.children[m.of] = m.list
-		r.refill(p)
-		return nil, true
+		if m.err != nil { // asked for again with the next key, not in a circle
+			r.refill(p)
+			return nil, true
+		}
+		return p.opened(), true
 	}
 	return nil, false
 }
@@ -272,7 +281,7 @@ func (r *mapRuns) counts() map[string]string {
 		}
 		i := x.progress.MapRun.Items
 		out[x.state] = render.Number(i.Succeeded) + "/" + render.Number(i.Total)
-		if n := i.Unsuccessful(); n > 0 {
+		if n := i.Failed + i.TimedOut; n > 0 {
 			out[x.state] += " " + render.Number(n) + " failed"
 		}
 	}
@@ -408,6 +417,8 @@ func (r *mapRuns) emptyText(x *mapRun) string {
 		return explain(x.failuresErr)
 	case r.listing != listGroups && x.childErr != nil:
 		return explain(x.childErr)
+	case x.progress.MapRun.Items.Total == 0 && !x.progress.MapRun.Status.Terminal():
+		return "the items are being read; counts come a little later"
 	case r.listing == listGroups && x.progress.MapRun.Children.Unsuccessful() == 0:
 		return "no child has failed"
 	}
