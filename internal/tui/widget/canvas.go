@@ -89,14 +89,6 @@ func (c *canvas) fill(x, y, n int, text string, ink int) {
 	}
 }
 
-// at is what is drawn at a place, " " outside.
-func (c *canvas) at(x, y int) string {
-	if x < 0 || y < 0 || x >= c.w || y >= c.h {
-		return " "
-	}
-	return c.cells[y*c.w+x].text
-}
-
 // String is the picture: h lines of w cells.
 func (c *canvas) String() string {
 	var b strings.Builder

@@ -293,17 +293,17 @@ func (l *layouter) place(f *flow, x, y int) {
 }
 
 // index sorts the marks by row.
-func (g *GraphLayout) index() {
-	g.rows = make([][]placed, g.Height)
-	for at, m := range g.marks {
-		if at.y >= 0 && at.y < g.Height {
-			g.rows[at.y] = append(g.rows[at.y], placed{at.x, m})
+func (l *GraphLayout) index() {
+	l.rows = make([][]placed, l.Height)
+	for at, m := range l.marks {
+		if at.y >= 0 && at.y < l.Height {
+			l.rows[at.y] = append(l.rows[at.y], placed{at.x, m})
 		}
 	}
-	for _, r := range g.rows {
+	for _, r := range l.rows {
 		slices.SortFunc(r, func(a, b placed) int { return a.x - b.x })
 	}
-	g.marks = nil
+	l.marks = nil
 }
 
 // connect makes the links of the workflow. Rules that lead to the same state are

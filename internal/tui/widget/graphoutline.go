@@ -72,11 +72,12 @@ func (g *Graph) outlineLines() []outlineLine {
 			if l := labelOf(e); l != "" {
 				text = l + " " + text
 			}
-			switch {
-			case e.Kind == asl.EdgeChoice:
+			switch e.Kind {
+			case asl.EdgeChoice:
 				text = "if " + text
-			case e.Kind == asl.EdgeCatch:
+			case asl.EdgeCatch:
 				kind = lineCatch
+			case asl.EdgeNext, asl.EdgeDefault:
 			}
 			out = append(out, outlineLine{i, text, kind, b.depth})
 		}

@@ -197,8 +197,11 @@ func TestLogsOfAFunction(t *testing.T) {
 	s.LogsFunc = func(_ context.Context, _ spec.ID, q data.LogQuery) ([]data.LogLine, error) {
 		asked = q
 		return []data.LogLine{
-			{Time: at, Stream: "a", Message: "START RequestId: " + id}, {Time: at, Stream: "b", Message: "another request"},
-			{Time: at, Stream: "a", Message: "what it printed\x1b[31m"}, {Time: at, Stream: "a", Message: "REPORT RequestId: " + id}, {Time: at, Stream: "a", Message: "later"},
+			{Time: at, Stream: "a", Message: "START RequestId: " + id},
+			{Time: at, Stream: "b", Message: "another request"},
+			{Time: at, Stream: "a", Message: "what it printed\x1b[31m"},
+			{Time: at, Stream: "a", Message: "REPORT RequestId: " + id},
+			{Time: at, Stream: "a", Message: "later"},
 		}, nil
 	}
 	x := open(t, s, datatest.Iris, "order-2", tuitest.Size(120, 40))

@@ -278,9 +278,9 @@ func (p *Panel) gotList(m listMsg) tea.Cmd {
 		own := p.notListed(m.list)
 		if m.whole {
 			p.more = len(m.list) >= m.limit
-			p.list = append(own, m.list...)
+			p.list = slices.Concat(own, m.list)
 		} else {
-			p.list = append(own, merge(m.list, p.list)...)
+			p.list = slices.Concat(own, merge(m.list, p.list))
 		}
 		p.show()
 	}
