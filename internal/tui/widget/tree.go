@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -97,6 +98,10 @@ func (t *Tree) hangAll() {
 // filter all of them.
 func (t *Tree) arrange() {
 	t.open = t.open[:0]
+	if t.filtered && t.grid.Filter() == "" && t.rows != nil {
+		t.order = t.order[:0]
+		t.hangAll() // as it was without a filter
+	}
 	t.filtered = t.grid.Filter() != ""
 	for i := 0; i < len(t.order); i++ {
 		t.open = append(t.open, i)
@@ -105,6 +110,23 @@ func (t *Tree) arrange() {
 		}
 	}
 	t.grid.SetRows(treeRows{t})
+	if t.filtered {
+		t.close()
+	}
+}
+
+// close finds which rows are the last shown ones of their parents: a filter leaves
+// others out.
+func (t *Tree) close() {
+	done := map[int]bool{}
+	for i := range t.order {
+		t.order[i].last = false
+	}
+	for _, at := range slices.Backward(t.grid.order) {
+		h := &t.order[t.open[at]]
+		h.last = !done[h.above]
+		done[h.above] = true
+	}
 }
 
 func (t *Tree) isOpen(place int) bool {

@@ -120,6 +120,9 @@ func TestTreeFilter(t *testing.T) {
 	// A match shows what it consists of.
 	tree.SetFilter("alpha")
 	require.Equal(t, 4, tree.Len())
+	require.Contains(t, shown(tree, 6), "└╴▾ alpha", "the last one that is shown ends the line")
+	tree.SetFilter("")
+	require.Contains(t, shown(tree, 8), "├╴▾ alpha")
 }
 
 func TestTreeMouse(t *testing.T) {

@@ -150,7 +150,7 @@ func (p *Page) loaded(m loadedMsg) tea.Cmd {
 	}
 	before := m.base.Spec
 	if p.open.Change == nil {
-		a.ID, before = spec.ID{}, nil
+		a.ID.Tenant, before = "", nil // most often it is for another tenant
 	}
 	p.form = NewForm(p.cat, p.opts, a, before)
 	p.form.Taken(m.ids)

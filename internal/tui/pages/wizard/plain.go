@@ -229,8 +229,8 @@ func (a *asker) choice(f Field) error {
 
 // secret reads without an echo where that is possible.
 func (a *asker) secret(f Field) error {
-	file, ok := a.in.(*os.File)
-	if !ok || !term.IsTerminal(file.Fd()) {
+	file, ok := a.terminal()
+	if !ok {
 		text := ""
 		if err := a.run(huh.NewInput().Title(f.Label + " (secret):").Value(&text).Validate(func(s string) error { return a.check(f, s, f.Text) })); err != nil {
 			return err
@@ -253,6 +253,16 @@ func (a *asker) secret(f Field) error {
 		a.take(f, string(raw))
 		return nil
 	}
+}
+
+// terminal is what the answers are typed on, if it can be told not to echo.
+func (a *asker) terminal() (*os.File, bool) {
+	file, ok := a.in.(*os.File)
+	if r, buffered := a.in.(*bufio.Reader); buffered && r.Buffered() == 0 {
+		// A buffer over the standard input; nothing was typed ahead.
+		file, ok = os.Stdin, true
+	}
+	return file, ok && term.IsTerminal(file.Fd())
 }
 
 // take keeps an answer; the default is no answer.
