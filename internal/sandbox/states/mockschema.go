@@ -93,7 +93,7 @@ func checkMockSchema(resource string, v any, mode types.MockResponseValidationMo
 	if mode != types.MockResponseValidationModePresent {
 		for _, name := range required[service+"."+op] {
 			if _, ok := o.Get(name); !ok {
-				return mockError("Field '%s' is required", name)
+				return mockError("Required field '%s' is missing", name)
 			}
 		}
 	}
