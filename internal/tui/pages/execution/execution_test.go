@@ -253,6 +253,25 @@ func TestWhatCannotBeRead(t *testing.T) {
 	x.Until("sepal_length is missing")
 }
 
+func TestAHistoryThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	arn := longExecution(t, s)
+	pages := 0
+	s.API.Before = func(op string) error {
+		if op == "GetExecutionHistory" {
+			if pages++; pages > 2 {
+				return &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
+			}
+		}
+		return nil
+	}
+	x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return execution.New(h, datatest.Iris, arn) }, tuitest.Size(120, 40))
+	x.Until("the history could not be read to its end")
+	x.Press("3")
+	x.Until("2,000 events")
+}
+
 func TestAnySize(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)

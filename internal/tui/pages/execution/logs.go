@@ -201,7 +201,11 @@ func (l *logs) view(p *Page, width, height int) string {
 	case "endpoint":
 		head += th.Muted.Render("what the endpoint logged at that time")
 	default:
-		head += th.Muted.Render("log of " + render.Line(l.query.Group, 0))
+		name := l.query.Group
+		if i := strings.LastIndex(name, ":function:"); i >= 0 {
+			name = name[i+len(":function:"):]
+		}
+		head += th.Muted.Render("log of " + render.Line(name, 0))
 	}
 	if l.request != "" {
 		scope := "this request"

@@ -109,6 +109,8 @@ func (p *Page) subline(width int, _ time.Time) string {
 	}
 	name, cause := p.failure()
 	switch {
+	case p.watchErr != nil && len(p.events) > 0: // what is shown is not all
+		return widget.Fit(th.Bad.Render("the history could not be read to its end: "+render.Line(p.watchErr.Error(), 0)), width, th.Glyphs.Ellipsis)
 	case name != "" || cause != "":
 		where := ""
 		if f := p.line.Failed(); f != nil {
