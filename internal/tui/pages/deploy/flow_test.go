@@ -281,3 +281,19 @@ func TestLooks(t *testing.T) {
 	}
 	page.Update(tea.MouseMsg{X: 5, Y: 12, Button: tea.MouseButtonLeft, Action: tea.MouseActionPress})
 }
+
+// A preview is given up with the page that began it, and only with that one.
+func TestLeavingPreview(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	s.HoldAfter = 10
+	defer s.Release()
+	x := open(t, s, stack.OperationUp, [2]int{80, 24}, fresh)
+	x.Until("previewing")
+	job := x.App.Env().Jobs.All()[0]
+	other := deploy.ForJob(ui.NewHost(x.App.Env()), job)
+	other.Update(tea.KeyMsg{Type: tea.KeyEsc})
+	require.False(t, job.Cancelled)
+	x.Press("esc")
+	require.True(t, job.Cancelled)
+}

@@ -212,7 +212,7 @@ func (p *Page) turnBelow() {
 
 // leave goes back. A preview that nobody waits for is not worth its work.
 func (p *Page) leave() tea.Cmd {
-	if p.job == nil && p.preview != nil && !p.preview.Done() {
+	if p.own && p.job == nil && !p.preview.Done() {
 		p.preview.Cancel()
 	}
 	return ui.Send(ui.Back{})

@@ -83,6 +83,7 @@ type Page struct {
 	unchanged bool
 	follow    bool
 	noted     bool
+	own       bool // the preview is this page's own
 	size      [2]int // of the last View, for the mouse
 }
 
@@ -174,7 +175,7 @@ func (p *Page) lookAhead() tea.Cmd {
 	req := p.req
 	req.Operation, req.Expect = stack.OperationPreview, nil
 	job, cmd := p.Env.Jobs.Start(req)
-	p.preview, p.job, p.phase = job, nil, looking
+	p.preview, p.job, p.phase, p.own = job, nil, looking, true
 	p.follow = true
 	p.rebuild()
 	return cmd
