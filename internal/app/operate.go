@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -225,16 +226,56 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 	}
 	defer closeProviders()
 	job.Env = env
+	for attempt := 1; ; attempt++ {
+		again := op == stack.OperationUp && !t.attached && attempt < propagationAttempts
+		res, again, err = a.attempt(ctx, o, op, p, job, again)
+		if !again {
+			return res, err
+		}
+		job.Expect = "" // the stack has changed: by us
+	}
+}
+
+// attempt runs the operation once. With mayRepeat, a failure that only tells that
+// IAM has not spread yet is kept from the reader, and again is true.
+func (a *App) attempt(
+	ctx context.Context, o *Operation, op stack.Operation, p *spec.Pipeline, job stack.Job, mayRepeat bool,
+) (res stack.Result, again bool, err error) {
 	run, err := a.begin(ctx, op, job)
 	if err != nil {
-		return res, err
+		return res, false, err
 	}
 	o.track(p.ID, run)
 	defer o.untrack(p.ID)
 	for ev := range run.Events() {
+		if ev.Type == stack.EventEnd {
+			res, err = run.Wait()
+			if mayRepeat && notSpreadYet(err) && !o.isHalted() {
+				again = true
+				ev = stack.Event{
+					Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
+					Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: "a role is not known everywhere in AWS yet: trying again"},
+				}
+			}
+		}
 		o.updates <- Update{ID: p.ID, Name: p.String(), Event: ev}
 	}
-	return run.Wait()
+	if !again {
+		res, err = run.Wait()
+	}
+	return res, again, err
+}
+
+// propagationAttempts is how often an update is tried in all while IAM spreads.
+const propagationAttempts = 4
+
+// spreading are the words with which AWS refuses a role or policy that was made
+// seconds ago and is not known everywhere. The official providers try again for
+// some of them, not for all.
+var spreading = regexp.MustCompile(`(?i)authorized to assume|cannot be assumed|not authorized to access the Log Destination|could not assume role`)
+
+func notSpreadYet(err error) bool {
+	return fault.KindOf(err) == fault.Deployment && spreading.MatchString(err.Error())
 }
 
 func (a *App) begin(ctx context.Context, op stack.Operation, job stack.Job) (*stack.Run, error) {
