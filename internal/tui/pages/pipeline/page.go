@@ -53,6 +53,7 @@ type Page struct {
 	p       data.Pipeline
 	readErr error
 	readAt  time.Time
+	backend string // as it was known then
 	// template is nil if it is not known.
 	template *spec.Template
 	locks    []stack.Lock
@@ -243,6 +244,11 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		}
 	case ui.Reload:
 		cmd = tea.Batch(p.reload(), p.toRuns(msg))
+	case ui.Placed: // names and locks depend on where we are
+		cmd = p.toRuns(msg)
+		if p.Env.Place().Backend != p.backend {
+			cmd = tea.Batch(cmd, p.reload())
+		}
 	case ui.Shown:
 		p.shown = true
 		if p.tab == tabExecutions {
@@ -301,6 +307,10 @@ func (p *Page) read() tea.Cmd {
 	p.gen++
 	p.reading, p.readingHistory, p.readingMachine = true, false, false
 	gen, id, source, clock := p.gen, p.id, p.Env.Source, p.Env.Clock
+	// To ask an object store for the holder takes the lock for a moment where there
+	// is none: there it is asked only if there is one.
+	files := p.fileBackend()
+	p.backend = p.Env.Place().Backend
 	return p.Do(func(ctx context.Context) tea.Msg {
 		m := readMsg{gen: gen}
 		m.pipeline, m.err = source.Read(ctx, id)
@@ -309,8 +319,10 @@ func (p *Page) read() tea.Cmd {
 				m.template, _ = cat.Lookup(m.pipeline.Spec.Template)
 			}
 		}
-		if locks, err := source.Locks(ctx, id); err == nil {
-			m.locks = locks
+		if files || m.pipeline.Summary.InProgress {
+			if locks, err := source.Locks(ctx, id); err == nil {
+				m.locks = locks
+			}
 		}
 		m.at = clock.Now()
 		return m
@@ -405,10 +417,17 @@ func (p *Page) readDue(now time.Time) bool {
 	case p.readErr != nil:
 		return now.Sub(p.readAt) >= retryAfter
 	case p.p.Summary.InProgress || len(p.locks) > 0:
-		return p.job == nil && now.Sub(p.readAt) >= busyEvery
+		every := busyEvery
+		if !p.fileBackend() {
+			every = retryAfter
+		}
+		return p.job == nil && now.Sub(p.readAt) >= every
 	}
 	return false
 }
+
+// fileBackend tells that looking at the stack is as cheap as reading files.
+func (p *Page) fileBackend() bool { return strings.HasPrefix(p.Env.Place().Backend, "file://") }
 
 func (p *Page) liveDue(now time.Time) bool {
 	every := liveEvery

@@ -438,3 +438,31 @@ func TestNoExecutionsAreListedOnOtherTabs(t *testing.T) {
 	s.Until("order-6")
 	require.Equal(t, 1, machines)
 }
+
+// TestAnObjectStoreIsNotProbedForLocksThatAreNotThere: the probe itself takes the
+// lock for a moment.
+func TestAnObjectStoreIsNotProbedForLocksThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	source, inner := datatest.New(t), datatest.New(t)
+	source.PlaceFunc = func(ctx context.Context) (data.Place, error) {
+		place, err := inner.Place(ctx)
+		place.Backend = "s3://states"
+		return place, err
+	}
+	probes := make(chan spec.ID, 100)
+	source.LocksFunc = func(_ context.Context, id spec.ID) ([]stack.Lock, error) {
+		probes <- id
+		return []stack.Lock{{User: "bo", Host: "laptop", Since: datatest.Recorded}}, nil
+	}
+	s := open(t, source, datatest.Iris, "")
+	s.Until("protection")
+	s.Press("ctrl+r")
+	require.Empty(t, probes)
+	p, err := inner.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	p.Summary.InProgress = true
+	source.Add(p)
+	s.Press("ctrl+r")
+	s.Until("locked by bo@laptop")
+	require.Len(t, probes, 1)
+}
