@@ -297,3 +297,17 @@ func TestLeavingPreview(t *testing.T) {
 	x.Press("esc")
 	require.True(t, job.Cancelled)
 }
+
+// The log is drawn as a whole once one goes into it.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), stack.OperationUp, [2]int{120, 40}, fresh)
+	x.Until("Apply to")
+	x.Press("y")
+	x.Until("Next:")
+	x.Press("v", "v") // nothing, then the log
+	x.Until("aws-native:stepfunctions:StateMachineAlias created")
+	require.NotContains(t, x.Screen(), "aws:iam:RolePolicy created")
+	x.Press("tab", "g")
+	x.Until("pulumi:index:Stash created")
+}

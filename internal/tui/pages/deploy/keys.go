@@ -191,7 +191,9 @@ func (p *Page) nextPane(by int) {
 			at = i
 		}
 	}
-	p.focus = all[(at+by+len(all))%len(all)]
+	if p.focus = all[(at+by+len(all))%len(all)]; p.focus == logPane {
+		p.openLog()
+	}
 }
 
 // turnBelow shows the next thing in the lower part: log, outputs, nothing.

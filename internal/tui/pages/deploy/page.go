@@ -68,6 +68,7 @@ type Page struct {
 	rows     *resources
 	outputs  []string
 	logSeen  int // log entries taken into logLines, dropped ones included
+	wholeLog bool
 	logLines []string
 
 	tree   *widget.Tree // with or without time, as phase wants it
@@ -83,7 +84,7 @@ type Page struct {
 	unchanged bool
 	follow    bool
 	noted     bool
-	own       bool // the preview is this page's own
+	own       bool   // the preview is this page's own
 	size      [2]int // of the last View, for the mouse
 }
 
@@ -229,7 +230,7 @@ func (p *Page) apply() tea.Cmd {
 		}
 	}
 	p.job, p.phase, p.noted = job, working, false
-	p.logSeen, p.logLines, p.focus = 0, nil, treePane
+	p.logSeen, p.logLines, p.wholeLog, p.focus = 0, nil, false, treePane
 	p.details, p.follow = false, true
 	p.log.Follow()
 	return tea.Batch(cmd, p.moved())

@@ -133,26 +133,59 @@ func (p *Page) belowView(w, h int) string {
 	return rule + "\n" + p.log.View(w, h-1)
 }
 
-// takeLog draws the log entries that are new.
+// tailLines is how many lines of the log are drawn as long as nobody scrolls in it:
+// more than are in sight.
+const tailLines = 12
+
+// takeLog draws the log entries that are new; only the last ones until the log is
+// gone into, since a burst brings more than can be read.
 func (p *Page) takeLog() {
 	job := p.shown()
-	if job == nil {
+	switch {
+	case job == nil:
 		return
-	}
-	if p.logSeen < job.Dropped {
+	case !p.wholeLog:
+		p.logLines = p.logLines[:0]
+		for i := len(job.Log) - 1; i >= 0 && len(p.logLines) < tailLines; i-- {
+			lines := p.entryLines(job.Log[i])
+			slices.Reverse(lines)
+			p.logLines = append(p.logLines, lines...)
+		}
+		slices.Reverse(p.logLines)
+		p.fillBelow()
+		return
+	case p.logSeen < job.Dropped:
 		p.logSeen, p.logLines = job.Dropped, nil
 	}
 	for _, e := range job.Log[p.logSeen-job.Dropped:] {
-		prefix := ""
-		if len(p.req.Pipelines) > 1 {
-			prefix = e.ID.String()
-		}
-		if line := render.DeployLine(p.Env.Theme.Styles, prefix, e.Event, e.Took); line != "" {
-			p.logLines = append(p.logLines, strings.Split(line, "\n")...)
-		}
+		p.logLines = append(p.logLines, p.entryLines(e)...)
 	}
 	p.logSeen = job.Dropped + len(job.Log)
 	p.fillBelow()
+}
+
+func (p *Page) entryLines(e ui.LogEntry) []string {
+	switch e.Event.Type {
+	case stack.EventResourcePre, stack.EventPrelude, stack.EventSummary, stack.EventEnd:
+		return nil // not worth a line, and the most frequent ones
+	}
+	prefix := ""
+	if len(p.req.Pipelines) > 1 {
+		prefix = e.ID.String()
+	}
+	line := render.DeployLine(p.Env.Theme.Styles, prefix, e.Event, e.Took)
+	if line == "" {
+		return nil
+	}
+	return strings.Split(line, "\n")
+}
+
+// openLog has the whole log drawn: somebody wants to look at it.
+func (p *Page) openLog() {
+	if !p.wholeLog {
+		p.wholeLog, p.logSeen, p.logLines = true, 0, nil
+		p.takeLog()
+	}
 }
 
 func (p *Page) takeOutputs() {
@@ -605,6 +638,7 @@ func (p *Page) mouse(m tea.MouseMsg) tea.Cmd {
 		if click {
 			p.focus = logPane
 		}
+		p.openLog()
 		p.log.Update(m)
 	}
 	return nil
