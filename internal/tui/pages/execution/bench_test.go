@@ -2,6 +2,7 @@ package execution_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
@@ -107,6 +110,35 @@ func BenchmarkFrame(b *testing.B) {
 				_ = x.App.View()
 			}
 		})
+	}
+}
+
+// BenchmarkArrival is the last batch of events of the longest execution and the
+// frame after it.
+func BenchmarkArrival(b *testing.B) {
+	s := datatest.New(b)
+	arn := longExecution(b, s)
+	m, err := s.Machine(b.Context(), datatest.Iris)
+	require.NoError(b, err)
+	events, err := m.Client.History(b.Context(), arn, executions.HistoryOptions{})
+	require.NoError(b, err)
+	x := tuitest.Open(b, s, func(h *ui.Host) ui.Page { return execution.New(h, datatest.Iris, arnOf(b, s, "order-1")) }, tuitest.Size(120, 40))
+	for b.Loop() {
+		b.StopTimer()
+		h := ui.NewHost(x.App.Env())
+		m.Definition = mapDefinition
+		p := execution.New(h, datatest.Iris, arn)
+		p.Update(execution.Known(m))
+		for batch := range slices.Chunk(events[:len(events)-pump.Max], pump.Max) {
+			p.Update(execution.Arrived(batch))
+		}
+		p.View(120, 37)
+		b.StartTimer()
+		p.Update(execution.Arrived(events[len(events)-pump.Max:]))
+		p.View(120, 37)
+		b.StopTimer()
+		h.Close()
+		b.StartTimer()
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 // arnOf is the ARN of a recorded execution.
-func arnOf(t *testing.T, s *datatest.Source, name string) string {
+func arnOf(t testing.TB, s *datatest.Source, name string) string {
 	t.Helper()
 	arn := ""
 	s.API.Change(name, func(r *datatest.Record) { arn = *r.Describe.ExecutionArn })
@@ -51,12 +51,13 @@ func TestScreens(t *testing.T) {
 			s := datatest.New(t)
 			x := open(t, s, datatest.Iris, "order-1", tuitest.Size(size.width, size.height))
 			x.Until("succeeded")
+			x.Until("StoreResult") // which the history alone tells
 			for _, tab := range []string{"graph", "timeline", "events", "data"} {
 				x.Press(map[string]string{"graph": "1", "timeline": "2", "events": "3", "data": "4"}[tab])
 				x.Golden("succeeded-" + tab + "-" + size.name)
 			}
 			x = open(t, s, datatest.Iris, "order-2", tuitest.Size(size.width, size.height))
-			x.Until("InvalidFlower")
+			x.Until("Preprocess: InvalidFlower")
 			x.Golden("failed-graph-" + size.name)
 			x.Press("enter")
 			x.Golden("failed-error-" + size.name)
@@ -74,7 +75,7 @@ func TestScreens(t *testing.T) {
 func TestASCII(t *testing.T) {
 	t.Parallel()
 	x := open(t, datatest.New(t), datatest.Iris, "order-2", tuitest.Size(80, 24), tuitest.ASCII())
-	x.Until("InvalidFlower")
+	x.Until("Preprocess: InvalidFlower")
 	x.Golden("ascii-graph")
 	for _, r := range x.Screen() {
 		require.Less(t, r, rune(128), "%q in\n%s", r, x.Screen())
@@ -104,7 +105,7 @@ func TestDataIsWhole(t *testing.T) {
 	long := `{"list":[` + strings.Repeat(`"a value of some length",`, 3000) + `"the end"]}`
 	s.API.Change("order-1", func(r *datatest.Record) { r.Describe.Output = &long })
 	x := open(t, s, datatest.Iris, "order-1", tuitest.Size(100, 30))
-	x.Until("succeeded")
+	x.Until("StoreResult")
 	x.Press("4", "o", "G")
 	x.Until("the end")
 	x.Press("y")
@@ -148,7 +149,7 @@ func TestActions(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
 	x := open(t, s, datatest.Iris, "order-2", tuitest.Size(120, 40))
-	x.Until("InvalidFlower")
+	x.Until("Preprocess: InvalidFlower")
 	x.Press("x")
 	x.Until("stop: it has ended already")
 	x.Press("R")
@@ -205,7 +206,7 @@ func TestLogsOfAFunction(t *testing.T) {
 		}, nil
 	}
 	x := open(t, s, datatest.Iris, "order-2", tuitest.Size(120, 40))
-	x.Until("InvalidFlower")
+	x.Until("Preprocess: InvalidFlower")
 	x.Press("6")
 	x.Until("what it printed")
 	require.Contains(t, asked.Group, "ptui-acme-iris-dev-pre")

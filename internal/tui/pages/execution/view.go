@@ -320,12 +320,14 @@ func nodeStates(t *executions.Timeline, counts map[string]string, now time.Time)
 	}
 	sums := map[string]*sum{}
 	inner := map[int]bool{} // visits with one inside that runs
+	var s *sum
 	for i := len(t.Visits) - 1; i >= 0; i-- {
 		v := &t.Visits[i]
-		s := sums[v.State]
-		if s == nil {
-			s = &sum{last: i}
-			sums[v.State] = s
+		if i+1 == len(t.Visits) || t.Visits[i+1].State != v.State { // the iterations of a Map come in a row
+			if s = sums[v.State]; s == nil {
+				s = &sum{last: i}
+				sums[v.State] = s
+			}
 		}
 		s.n++
 		if v.Status.Open() {
