@@ -28,6 +28,7 @@ const screenLimit = 45 * time.Second
 //	resize W H        change the size
 //	shot FILE         write the screen to a file
 //	exec PROGRAM ...  run a program meanwhile, which must succeed
+//	keep FILE PROGRAM ...  the same, and write what it prints to a file
 //
 // The last screen is written to the file screen.
 func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
@@ -92,6 +93,12 @@ func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
 	case "exec":
 		args := strings.Fields(rest)
 		return ts.Exec(args[0], args[1:]...)
+	case "keep":
+		args := strings.Fields(rest)
+		if err := ts.Exec(args[1], args[2:]...); err != nil {
+			return err
+		}
+		return os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile("stdout")), 0o600)
 	case "shot":
 		return os.WriteFile(ts.MkAbs(rest), []byte(t.Screen()+"\n"), 0o600)
 	default:
