@@ -9,7 +9,7 @@ TOOLS := $(CURDIR)/.bin
 RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build pulumi language-yaml demo demo-clean test race lint fmt generate docs bench iris clean dist hooks ci FORCE
+.PHONY: help build pulumi language-yaml demo demo-clean test race lint fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ fmt: $(TOOLS)/gofumpt ## format the Go code
 
 docs: build ## generate docs/cli.md and docs/keys.md from the commands and keys
 	@bin/pipelinetui docs --dir docs
+
+screenshots: pulumi build ## draw docs/screenshots from the real program on a sandbox
+	go run ./e2e/screenshots -bin bin/pipelinetui -out docs/screenshots
 
 bench: pulumi language-yaml build ## benchmarks, with ratios to plain Pulumi
 	go test -run '^$$' -bench . -benchtime 1x ./...

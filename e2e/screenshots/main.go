@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait.
-const patience = 2 * time.Minute
+const patience = 40 * time.Second
 
 func main() {
 	bin := flag.String("bin", "bin/pipelinetui", "the program")
@@ -31,7 +31,7 @@ func main() {
 	flag.Parse()
 	if err := run(*bin, *out, *keep); err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is a main
 	}
 }
 
@@ -59,14 +59,15 @@ func run(bin, out, keep string) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
+	var errs []error
 	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}} {
 		for _, scene := range scenes() {
 			if err := s.shoot(scene, size.w, size.h); err != nil {
-				return fmt.Errorf("scene %s at %dx%d: %w", scene.name, size.w, size.h, err)
+				errs = append(errs, fmt.Errorf("scene %s at %dx%d: %w", scene.name, size.w, size.h, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func abs(root, path string) string {
@@ -161,6 +162,8 @@ func (s *studio) prepare() error {
 type scene struct {
 	name  string
 	steps []step
+	// after are the arguments of a command that takes back what the scene did.
+	after []string
 }
 
 // step waits for a text, presses keys, types, or takes a picture.
@@ -175,13 +178,19 @@ func press(keys ...string) step { return step{press: keys} }
 func typed(text string) step    { return step{text: text} }
 func picture(name string) step  { return step{shot: name} }
 
-func (s *studio) shoot(sc scene, w, h int) error {
+func (s *studio) shoot(sc scene, w, h int) (err error) {
 	cmd := s.command()
 	t, err := terminal.Start(cmd, w, h)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
+	if len(sc.after) > 0 {
+		defer func() {
+			t.Close()
+			err = errors.Join(err, s.do([]int{6}, sc.after...))
+		}()
+	}
 	for i, st := range sc.steps {
 		if err := s.play(t, st, w, h); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
@@ -199,6 +208,7 @@ func (s *studio) play(t *terminal.Terminal, st step, w, h int) error {
 	case st.text != "":
 		return t.Send(st.text)
 	case st.shot != "":
+		t.Settle(80 * time.Millisecond) // less than a turn of the spinner
 		name := fmt.Sprintf("%s-%dx%d.svg", st.shot, w, h)
 		return os.WriteFile(filepath.Join(s.out, name), []byte(t.SVG("pipelinetui: "+st.shot)), 0o644) //nolint:gosec // a file of the repository
 	default:

@@ -30,12 +30,12 @@ type Terminal struct {
 	emu    *vt.Emulator
 	width  int
 	height int
-	frames int
 
 	changed chan struct{}
 	ended   chan struct{} // the program's output is at its end
 	waited  chan struct{}
 	waitErr error
+	closing sync.Once
 }
 
 // Start runs cmd on a terminal of a size. TERM is set to xterm-256color with true
@@ -72,7 +72,6 @@ func (t *Terminal) read() {
 		if n > 0 {
 			t.mu.Lock()
 			_, _ = t.emu.Write(buf[:n]) // an emulator takes everything
-			t.frames++
 			t.mu.Unlock()
 			select {
 			case t.changed <- struct{}{}:
@@ -165,13 +164,6 @@ func (t *Terminal) Screen() string {
 	return strings.Join(lines, "\n")
 }
 
-// Writes counts how often the program's output arrived.
-func (t *Terminal) Writes() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.frames
-}
-
 // Until waits until the screen matches.
 func (t *Terminal) Until(re *regexp.Regexp, limit time.Duration) error {
 	return t.until(limit, func(s string) bool { return re.MatchString(s) }, "show "+re.String())
@@ -202,6 +194,21 @@ func (t *Terminal) until(limit time.Duration, ok func(string) bool, what string)
 	}
 }
 
+// Settle waits until nothing was written for a while: a frame may arrive in several
+// pieces, and a picture wants all of it.
+func (t *Terminal) Settle(quiet time.Duration) {
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	for {
+		select {
+		case <-t.changed:
+			timer.Reset(quiet)
+		case <-timer.C:
+			return
+		}
+	}
+}
+
 // Signal sends a signal to the program.
 func (t *Terminal) Signal(s syscall.Signal) error { return t.cmd.Process.Signal(s) }
 
@@ -225,8 +232,11 @@ func (t *Terminal) Wait(limit time.Duration) (int, error) {
 	}
 }
 
-// Close ends the program, if it still runs, and the terminal.
-func (t *Terminal) Close() {
+// Close ends the program, if it still runs, and the terminal. It may be called more
+// than once.
+func (t *Terminal) Close() { t.closing.Do(t.close) }
+
+func (t *Terminal) close() {
 	select {
 	case <-t.waited:
 	default:
