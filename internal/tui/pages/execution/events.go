@@ -32,7 +32,7 @@ func (k kind) String() string { return [...]string{"all events", "transitions", 
 // draws visible rows only.
 type eventList struct {
 	th     *theme.Screen
-	events []executions.Event
+	events []*executions.Event
 	// shown are the events that fit the filter, as places in events; nil: all.
 	shown  []int
 	filter string
@@ -65,14 +65,14 @@ func (l *eventList) reset() {
 }
 
 // append shows the events with those that were added at their end.
-func (l *eventList) append(events []executions.Event) {
+func (l *eventList) append(events []*executions.Event) {
 	l.events = events
 	if l.filtered() {
 		if l.shown == nil {
 			l.shown = []int{}
 		}
 		for ; l.seen < len(events); l.seen++ {
-			if l.fits(&events[l.seen]) {
+			if l.fits(events[l.seen]) {
 				l.shown = append(l.shown, l.seen)
 			}
 		}
@@ -146,7 +146,7 @@ func (l *eventList) at(i int) *executions.Event {
 	if l.filtered() {
 		i = l.shown[i]
 	}
-	return &l.events[i]
+	return l.events[i]
 }
 
 func (l *eventList) selected() *executions.Event {

@@ -59,7 +59,7 @@ type Page struct {
 	// express says that AWS keeps no history of it, only how it ended.
 	express bool
 	line    *executions.Timeline
-	events  []executions.Event
+	events  []*executions.Event
 	read    time.Time
 	ticking bool
 	hidden  bool

@@ -180,10 +180,11 @@ func (p *Page) gotMachine(m machineMsg) tea.Cmd {
 }
 
 func (p *Page) gotEvents(b pump.Batch[executions.Event]) tea.Cmd {
-	for _, e := range b.Items {
-		p.line.Apply(e)
+	for i := range b.Items {
+		p.line.Apply(b.Items[i])
+		// Pointers, because events are large: a list of them is never copied.
+		p.events = append(p.events, &b.Items[i])
 	}
-	p.events = append(p.events, b.Items...)
 	p.list.append(p.events)
 	if len(b.Items) > 0 {
 		p.read = p.Env.Now()
