@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
@@ -245,6 +246,7 @@ func (a *App) jobMoved(job *ui.Job) tea.Cmd {
 	}
 	cmds := []tea.Cmd{cmd}
 	if changes(job) {
+		a.notes = append(a.notes, deploy.Summary(job))
 		ids := make([]spec.ID, len(job.Request.Pipelines))
 		for i, p := range job.Request.Pipelines {
 			ids[i] = p.ID

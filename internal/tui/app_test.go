@@ -284,6 +284,8 @@ func TestTheEndOfAnOperationIsTold(t *testing.T) {
 	s.Until("up globex/churn has failed")
 	require.Equal(t, []ui.Changed{{IDs: []spec.ID{datatest.Churn}}}, told[ui.Changed](p))
 	require.NotEmpty(t, told[ui.JobChanged](p))
+	require.Len(t, s.App.Notes(), 1, "the scrollback keeps it, whichever page is open")
+	require.Contains(t, s.App.Notes()[0], "up globex/churn: ")
 	job := p.Env.Jobs.All()[0]
 	d, ok := job.Progress[datatest.Churn].FirstError()
 	require.True(t, ok)

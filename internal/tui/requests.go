@@ -86,6 +86,12 @@ func (a *App) clickCrumb(x int) tea.Cmd {
 	for i, p := range a.pages {
 		at += len([]rune(p.Title())) + 3
 		if x < at {
+			if i == len(a.pages)-1 {
+				return nil
+			}
+			if cmd, asked := a.guard(false); asked {
+				return cmd
+			}
 			var cmd tea.Cmd
 			for len(a.pages) > i+1 {
 				cmd = a.back()

@@ -83,7 +83,6 @@ type Page struct {
 	details   bool
 	unchanged bool
 	follow    bool
-	noted     bool
 	own       bool   // the preview is this page's own
 	size      [2]int // of the last View, for the mouse
 }
@@ -114,8 +113,6 @@ func New(h *ui.Host, req data.Request) ui.Page {
 // ForJob returns the page of an operation that runs or ran.
 func ForJob(h *ui.Host, job *ui.Job) ui.Page {
 	p := newPage(h, job.Request)
-	// Whoever began it writes the note.
-	p.noted = true
 	if job.Request.Operation == stack.OperationPreview {
 		p.req.Operation = stack.OperationUp
 		p.preview = job
@@ -163,7 +160,8 @@ func (p *Page) newTree(live bool) {
 func (p *Page) Init() tea.Cmd {
 	switch {
 	case p.job != nil || p.preview != nil:
-		return p.moved()
+		p.moved()
+		return nil
 	case p.req.Operation == stack.OperationUp:
 		return p.lookAhead()
 	default:
@@ -229,11 +227,12 @@ func (p *Page) apply() tea.Cmd {
 			job.Progress[x.ID] = progress
 		}
 	}
-	p.job, p.phase, p.noted = job, working, false
+	p.job, p.phase = job, working
 	p.logSeen, p.logLines, p.wholeLog, p.focus = 0, nil, false, treePane
 	p.details, p.follow = false, true
 	p.log.Follow()
-	return tea.Batch(cmd, p.moved())
+	p.moved()
+	return cmd
 }
 
 // expected are the rows that an operation will work on, as far as that is known.
@@ -353,22 +352,17 @@ func (p *Page) shown() *ui.Job {
 func (p *Page) Watches(job *ui.Job) bool { return job == p.job || job == p.preview }
 
 // moved takes in what a job has done since.
-func (p *Page) moved() tea.Cmd {
+func (p *Page) moved() {
 	job := p.shown()
 	if job == nil {
-		return nil
+		return
 	}
-	var cmd tea.Cmd
 	switch {
 	case job.Done() && p.job != nil:
 		if p.phase != finished {
 			p.phase = finished
 			p.rebuild()
 			p.toFailed()
-		}
-		if !p.noted {
-			p.noted = true
-			cmd = ui.Send(ui.Note{Text: Summary(job)})
 		}
 	case job.Done() && job.Err == nil && !job.Cancelled && !job.Killed:
 		if p.phase != asking {
@@ -380,7 +374,6 @@ func (p *Page) moved() tea.Cmd {
 		p.phase = finished
 	}
 	p.rebuild()
-	return cmd
 }
 
 // rebuild makes what is shown from what is known.
@@ -543,7 +536,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case ui.JobChanged:
 		if m.Job == p.shown() {
-			return p.moved()
+			p.moved()
 		}
 	case ui.Reload:
 		return p.again()
