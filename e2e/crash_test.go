@@ -64,7 +64,7 @@ func (c *crasher) row(cells ...any) {
 
 // command prepares a command in the script's environment.
 func (c *crasher) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...) //nolint:noctx,gosec // ends with the script; the test's own commands
+	cmd := exec.Command(name, args...)
 	cmd.Dir = c.ts.Getenv("WORK")
 	cmd.Env = append(os.Environ(), "HOME="+c.ts.Getenv("HOME"))
 	for _, k := range []string{

@@ -259,7 +259,7 @@ func (v *view) apply(u app.Update) error {
 	}
 	if v.board != nil {
 		if line := v.line(p, u); line != "" && v.live && noteworthy(u.Event) {
-			v.board.print(line)
+			v.board.say(line)
 		}
 		v.board.event(u.ID, p, u.Event)
 		return nil

@@ -70,11 +70,11 @@ func (b *board) event(id spec.ID, p *stack.Progress, ev stack.Event) {
 		b.live.Failed++
 		mark, text = b.st.Bad.Render("✘"), b.st.Bad.Render(string(ev.End.Outcome))+", "+text
 	}
-	b.print(fmt.Sprintf("%s %s  %s %s", mark, id, text, b.st.Muted.Render("("+render.Duration(p.Elapsed(b.now()))+")")))
+	b.say(fmt.Sprintf("%s %s  %s %s", mark, id, text, b.st.Muted.Render("("+render.Duration(p.Elapsed(b.now()))+")")))
 }
 
-// print writes a line that stays, above the board.
-func (b *board) print(line string) {
+// say writes a line that stays, above the board.
+func (b *board) say(line string) {
 	b.erase()
 	fmt.Fprintln(b.w, line)
 	b.draw()

@@ -178,7 +178,7 @@ func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
 	if err := e.repair(ctx, id, &d); err != nil {
 		return err
 	}
-	return e.write(d, func() string { return d.text() })
+	return e.write(d, d.text)
 }
 
 // cancelDoc is the document of cancel.

@@ -78,7 +78,7 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]any, error) {
 // than in each of its executions.
 func readable(inputType string) error {
 	if inputType == "PARQUET" {
-		return errors.New("The sandbox does not read PARQUET; use CSV, JSON or JSONL there") //nolint:staticcheck,revive // a text of the API
+		return errors.New("The sandbox does not read PARQUET; use CSV, JSON or JSONL there")
 	}
 	return nil
 }
