@@ -21,7 +21,9 @@ type exportDoc struct {
 	header
 	Pipeline  string              `json:"pipeline,omitempty"`
 	Execution *executions.Details `json:"execution"`
-	MapRuns   []mapRunDoc         `json:"mapRuns,omitempty"`
+	// Definition is what it ran, as JSON; left out if AWS does not tell it.
+	Definition json.RawMessage `json:"definition,omitempty"`
+	MapRuns    []mapRunDoc     `json:"mapRuns,omitempty"`
 	// Children are the executions of the Map Runs that did not succeed.
 	Children []executions.Execution `json:"failedChildren,omitempty"`
 	Events   []executions.Event     `json:"events"`
@@ -71,6 +73,7 @@ func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
 	if doc.Events, err = c.History(ctx, arn, executions.HistoryOptions{IncludeData: true}); err != nil {
 		return nil, err
 	}
+	doc.Definition = e.definitionOf(ctx, c, arn)
 	runs := mapRunsOf(doc.Events)
 	doc.MapRuns = e.mapRunDocs(ctx, c, runs)
 	for _, run := range runs {
@@ -81,6 +84,20 @@ func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
 		doc.Children = append(doc.Children, failed...)
 	}
 	return doc, nil
+}
+
+// definitionOf is the definition that an execution ran. If it can't be had that is
+// told and it is left out: the rest matters more.
+func (e *env) definitionOf(ctx context.Context, c *executions.Client, arn string) json.RawMessage {
+	text, err := c.Definition(ctx, arn)
+	if err == nil && !json.Valid([]byte(text)) {
+		err = fault.New(fault.Internal, "it is no JSON")
+	}
+	if err != nil {
+		e.note("the definition is left out: %s", render.Line(err.Error(), 0))
+		return nil
+	}
+	return json.RawMessage(text)
 }
 
 func (e *env) writeExport(doc *exportDoc, out string) error {

@@ -308,3 +308,14 @@ func TestLimiterKeepsItsShare(t *testing.T) {
 	work.Wait()
 	require.WithinDuration(t, t0.Add(12*time.Second), b.clk.Now(), time.Second)
 }
+
+func TestDefinition(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{})
+	b.api.add(&fakeRun{name: "old", definition: `{"StartAt":"A"}`})
+	text, err := b.Definition(t.Context(), arnFor("old"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"StartAt":"A"}`, text)
+	_, err = b.Definition(t.Context(), arnFor("gone"))
+	requireKind(t, err, fault.NotFound, "Execution Does Not Exist")
+}

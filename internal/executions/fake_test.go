@@ -38,6 +38,7 @@ type fakeRun struct {
 	start, stop                           time.Time
 	events                                []types.HistoryEvent
 	redriveStatus, redriveReason          string
+	definition                            string
 	hidden                                bool // not yet shown by Describe, List and GetHistory
 }
 
@@ -167,6 +168,18 @@ func (f *fakeAPI) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 		out.StopDate = &r.stop
 	}
 	return out, nil
+}
+
+func (f *fakeAPI) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+	if err := f.enter(ctx, "DescribeStateMachineForExecution"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	r := f.find(*in.ExecutionArn)
+	if r == nil || r.hidden {
+		return nil, gone(*in.ExecutionArn)
+	}
+	return &sfn.DescribeStateMachineForExecutionOutput{StateMachineArn: aws.String(machine), Definition: &r.definition}, nil
 }
 
 func (f *fakeAPI) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInput, _ ...func(*sfn.Options)) (*sfn.ListExecutionsOutput, error) {

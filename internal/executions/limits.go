@@ -59,6 +59,7 @@ const (
 	opRedrive  operation = "RedriveExecution"
 	opMapRuns  operation = "ListMapRuns"
 	opMapRun   operation = "DescribeMapRun"
+	opMachine  operation = "DescribeStateMachineForExecution"
 )
 
 // quota is one of AWS's token buckets.
@@ -85,7 +86,7 @@ func quotaOf(op operation, class Class) (q quota, write bool) {
 		return pick(quota{200, 5}, quota{100, 2}), false
 	case opMapRuns:
 		return quota{100, 1}, false
-	case opMapRun:
+	case opMapRun, opMachine:
 		return quota{200, 1}, false
 	}
 	return quota{100, 1}, false
@@ -106,7 +107,7 @@ func newLimiters(class Class, share Limits, clk clock.Clock) *limiters {
 		share.WriteShare = defaultWriteShare
 	}
 	l := &limiters{by: map[operation]*limiter{}}
-	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive, opMapRuns, opMapRun} {
+	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive, opMapRuns, opMapRun, opMachine} {
 		q, write := quotaOf(op, class)
 		part := share.ReadShare
 		if write {

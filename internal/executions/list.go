@@ -143,6 +143,20 @@ func (c *Client) Describe(ctx context.Context, arn string) (*Details, error) {
 	}, nil
 }
 
+// Definition returns the Amazon States Language text that an execution runs, or
+// ran: that of its state machine when it was started. AWS has none of express
+// executions (Unsupported). It costs one DescribeStateMachineForExecution, of
+// which an account has one a second.
+func (c *Client) Definition(ctx context.Context, execution string) (string, error) {
+	out, _, err := call(ctx, c, opMachine, func(ctx context.Context) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+		return c.cfg.API.DescribeStateMachineForExecution(ctx, &sfn.DescribeStateMachineForExecutionInput{ExecutionArn: &execution})
+	})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.Definition), nil
+}
+
 // Latest is the reference that Resolve takes for the newest execution.
 const Latest = "@latest"
 

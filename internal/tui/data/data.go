@@ -258,7 +258,9 @@ type Machine struct {
 	ARN, Alias string
 	Region     string
 	Client     *executions.Client
-	// Definition is the Amazon States Language text.
+	// Version is the ARN of the newest version, "" if it is not known.
+	Version string
+	// Definition is the Amazon States Language text of the newest version.
 	Definition string
 	// Template is the pipeline's, nil if it is not known.
 	Template *spec.Template

@@ -24,6 +24,8 @@ type Record struct {
 	Describe *sfn.DescribeExecutionOutput
 	Events   []types.HistoryEvent
 	MapRuns  []*sfn.DescribeMapRunOutput
+	// Definition is what it ran; it was not recorded.
+	Definition string `json:",omitempty"`
 	// MapRun is the ARN of the Map Run that a child belongs to.
 	MapRun string
 }
@@ -153,6 +155,20 @@ func (a *API) DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionIn
 	}
 	out := *r.Describe
 	return &out, nil
+}
+
+// DescribeStateMachineForExecution returns what a record ran.
+func (a *API) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+	if err := a.enter(ctx, "DescribeStateMachineForExecution"); err != nil {
+		return nil, err
+	}
+	defer a.mu.Unlock()
+	r, err := a.find(in.ExecutionArn)
+	if err != nil {
+		return nil, err
+	}
+	definition := r.Definition
+	return &sfn.DescribeStateMachineForExecutionOutput{StateMachineArn: aws.String(r.Machine), Definition: &definition}, nil
 }
 
 // page returns the part of n that a call asks for, and the token of the next one.

@@ -302,7 +302,7 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error)
 	if err != nil {
 		return nil, err
 	}
-	m := &data.Machine{ID: id, ARN: p.Output("stateMachineArn"), Alias: p.Output("stateMachineAliasArn"), Region: p.Region(), Client: s.client}
+	m := &data.Machine{ID: id, ARN: p.Output("stateMachineArn"), Alias: p.Output("stateMachineAliasArn"), Version: p.Output("stateMachineVersionArn"), Region: p.Region(), Client: s.client}
 	if m.ARN == "" {
 		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
 			WithHint("Run `pipelinetui up %s` and see what fails.", id)

@@ -25,6 +25,7 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error)
 
 func (s *Source) machine(m *app.Machine) *data.Machine {
 	out := &data.Machine{ID: m.ID, ARN: m.ARN, Alias: m.Alias, Region: m.Pipeline.Region, Client: m.Client, Parameters: m.Pipeline.Parameters}
+	out.Version, _ = m.State.Outputs["stateMachineVersionArn"].Value.(string)
 	for _, r := range m.State.Resources {
 		if r.Type == stateMachineType {
 			out.Definition, _ = r.Inputs["definitionString"].(string)

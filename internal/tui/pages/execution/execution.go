@@ -50,6 +50,9 @@ type Page struct {
 	machineErr error
 	graph      *widget.Graph // nil as long as the definition is not known
 	graphWhy   string        // why there is no graph
+	// definition is what the graph shows: of the state machine as it is now until it
+	// is known what the execution itself runs.
+	definition definition
 	details    *executions.Details
 	detailsErr error
 
@@ -283,6 +286,7 @@ func graphOf(definition, arn string) (g asl.Graph, express bool, err error) {
 	if err != nil {
 		return asl.Graph{}, false, err
 	}
+	// AWS gives the definition of the whole machine, or of the item processor alone.
 	if label := labelOf(arn); label != "" {
 		m.Walk(func(s *asl.State) {
 			if s.Map != nil && s.Map.Distributed && (s.Map.Label == label || s.Map.Label == "" && strings.HasPrefix(s.Name, label)) {

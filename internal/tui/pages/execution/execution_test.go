@@ -94,6 +94,10 @@ func TestDrillDown(t *testing.T) {
 	x.Until("flower 104: petal_length is missing")
 	x.Press("3")
 	x.Until("AWS keeps no history of express executions")
+	// What it consists of is known, and how it ended as a whole.
+	x.Press("1")
+	x.Until("of an express execution only this is known")
+	x.Golden("express-graph-120x40")
 	// Back to the parent, and the other way from the child.
 	x.Press("p")
 	x.Until("› flowers-1")
@@ -296,4 +300,42 @@ func TestAnySize(t *testing.T) {
 			require.Len(t, strings.Split(p.View(w, height), "\n"), height)
 		}
 	}
+}
+
+// An execution that was started with another version than the newest is drawn from
+// its own definition, which is asked for once; others ask for none.
+func TestOwnDefinition(t *testing.T) {
+	t.Parallel()
+	const older = `{"StartAt":"Ancient","States":{"Ancient":{"Type":"Pass","End":true}}}`
+	s := datatest.New(t)
+	change := func(version, definition string) {
+		s.API.Change("order-1", func(r *datatest.Record) {
+			arn := r.Machine + ":" + version
+			r.Describe.StateMachineVersionArn, r.Definition = &arn, definition
+		})
+	}
+	const call = "DescribeStateMachineForExecution"
+	x := open(t, s, datatest.Iris, "order-1", tuitest.Size(120, 40))
+	x.Until("StoreResult")
+	x.Idle()
+	require.Equal(t, 0, s.API.Calls(call))
+
+	change("7", older)
+	x = open(t, s, datatest.Iris, "order-1", tuitest.Size(120, 40))
+	x.Until("Ancient")
+	x.Until("the pipeline's is another now")
+	x.Press("2", "1", "ctrl+r")
+	x.Until("Ancient")
+	x.Idle()
+	require.Equal(t, 1, s.API.Calls(call))
+
+	s.API.Before = func(op string) error {
+		if op == call {
+			return &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+		}
+		return nil
+	}
+	x = open(t, s, datatest.Iris, "order-1", tuitest.Size(120, 40))
+	x.Until("drawn from the definition as it is now")
+	x.Until("StoreResult")
 }

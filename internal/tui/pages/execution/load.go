@@ -13,7 +13,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
-	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
 type (
@@ -98,6 +97,7 @@ func (p *Page) restart() tea.Cmd {
 	p.runs.cancel()
 	p.gen++
 	p.machineErr, p.detailsErr, p.watchErr = nil, nil, nil
+	p.definition.asked = p.definition.asked && p.definition.own
 	p.logs.key = ""
 	if p.machine == nil {
 		return p.loadMachine()
@@ -126,7 +126,10 @@ func (p *Page) loaded(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 				p.read = p.Env.Now()
 			}
 		}
-		return tea.Batch(p.tick(), p.lookAgain()), true
+		return tea.Batch(p.tick(), p.lookAgain(), p.loadDefinition()), true
+	case definitionMsg:
+		p.gotDefinition(m)
+		return nil, true
 	case lookMsg:
 		if m.gen != p.gen || p.hidden {
 			return nil, true
@@ -162,19 +165,12 @@ func (p *Page) gotMachine(m machineMsg) tea.Cmd {
 	if p.id.Tenant == "" {
 		p.id = m.machine.ID
 	}
-	g, express, err := graphOf(m.machine.Definition, p.arn)
-	p.express = express
+	p.express = p.draw(m.machine.Definition)
 	switch {
-	case m.machine.Definition == "":
-		p.graphWhy = "The definition of this state machine is not known here; the timeline shows the states that were entered."
-		p.tab = tabTimeline
-	case err != nil:
-		p.graphWhy = "The definition cannot be read: " + err.Error()
-	default:
-		p.graph = widget.NewGraph(p.th, g)
-	}
-	if p.express {
+	case p.express:
 		p.tab = tabData
+	case m.machine.Definition == "":
+		p.tab = tabTimeline
 	}
 	return p.begin()
 }

@@ -173,7 +173,11 @@ func (p *Page) body(width, height int, now time.Time) string {
 	if height <= 0 {
 		return ""
 	}
-	if why := p.historyWhy(); why != "" && len(p.events) == 0 && p.tab != tabData {
+	why := p.historyWhy()
+	if p.express && p.tab == tabGraph && p.graph != nil {
+		why = "" // what the states did is not known, but which there are
+	}
+	if why != "" && len(p.events) == 0 && p.tab != tabData {
 		return p.say(why, width)
 	}
 	switch p.tab {
@@ -207,6 +211,14 @@ func (p *Page) viewGraph(width, height int, now time.Time) string {
 	if p.graph == nil {
 		return p.say(p.graphWhy, width)
 	}
+	if note := p.definition.note; note != "" && height > 8 {
+		return widget.Lines(widget.Fit(" "+p.th.Warn.Render(render.Line(note, 0)), width, p.th.Glyphs.Ellipsis), p.drawn(width, height-1, now))
+	}
+	return p.drawn(width, height, now)
+}
+
+// drawn is the graph and what is selected in it.
+func (p *Page) drawn(width, height int, now time.Time) string {
 	p.graph.SetStates(p.nodes(now))
 	if !p.chosen && p.state != "" {
 		p.graph.Show(p.state)
@@ -365,6 +377,9 @@ func nodeStates(t *executions.Timeline, counts map[string]string, now time.Time)
 func (p *Page) brief(width int, data bool, now time.Time) []string {
 	th := p.th
 	v := p.selected()
+	if v == nil && p.express {
+		return p.wholeBrief(width, data)
+	}
 	if v == nil {
 		if p.state == "" {
 			return []string{th.Muted.Render("no state was entered yet")}
@@ -390,6 +405,24 @@ func (p *Page) brief(width int, data bool, now time.Time) []string {
 	}
 	if v.Input != "" {
 		out = append(out, widget.Fit(th.Muted.Render("input  ")+render.Line(shorten(v.Input, 600), 0), width, th.Glyphs.Ellipsis))
+	}
+	return out
+}
+
+// wholeBrief is what is known of an execution without history, in a few lines.
+func (p *Page) wholeBrief(width int, data bool) []string {
+	th := p.th
+	out := []string{th.Muted.Render(widget.Fit("of an express execution only this is known", width, th.Glyphs.Ellipsis))}
+	if name, cause := p.failure(); name != "" || cause != "" {
+		text := th.Bad.Render(render.Line(name, 0)) + "  " + render.Line(shorten(executions.MessageOf(cause), 600), 0)
+		return append(out, strings.Split(ansi.Wrap(text, max(1, width), ""), "\n")...)
+	}
+	if d := p.details; data && d != nil {
+		for _, x := range []struct{ name, text string }{{"output ", d.Output}, {"input  ", d.Input}} {
+			if x.text != "" {
+				out = append(out, widget.Fit(th.Muted.Render(x.name)+render.Line(shorten(x.text, 600), 0), width, th.Glyphs.Ellipsis))
+			}
+		}
 	}
 	return out
 }
@@ -435,14 +468,19 @@ func (p *Page) about(width, height int, now time.Time) string {
 			out = append(out, wrap(th.Muted.Render(text))...)
 		}
 	}
-	if v == nil {
-		return strings.Join(out, "\n")
+	var input, output string
+	var attempts []executions.Attempt
+	switch {
+	case v != nil:
+		input, output, attempts = v.Input, v.Output, v.Attempts
+	case p.express && p.details != nil: // of the whole, that being all that is known
+		input, output = p.details.Input, p.details.Output
 	}
-	for i := range v.Attempts {
-		if len(v.Attempts) < 2 {
+	for i := range attempts {
+		if len(attempts) < 2 {
 			break
 		}
-		a := &v.Attempts[i]
+		a := &attempts[i]
 		took := a.Ended.Sub(a.Scheduled)
 		if a.Ended.IsZero() {
 			took = now.Sub(a.Scheduled)
@@ -450,7 +488,7 @@ func (p *Page) about(width, height int, now time.Time) string {
 		text := fmt.Sprintf("%s attempt %d  %s  %s", widget.StatusGlyph(th, a.Status), i+1, render.Duration(took), render.Line(a.Error, 0))
 		out = append(out, visitStyle(th, a.Status).Render(ansi.Truncate(text, width, th.Glyphs.Ellipsis)))
 	}
-	for _, d := range []struct{ name, text string }{{"input", v.Input}, {"output", v.Output}} {
+	for _, d := range []struct{ name, text string }{{"input", input}, {"output", output}} {
 		if d.text == "" {
 			continue
 		}
@@ -458,7 +496,7 @@ func (p *Page) about(width, height int, now time.Time) string {
 		if room < 2 {
 			break
 		}
-		if d.name == "input" && v.Output != "" {
+		if d.name == "input" && output != "" {
 			room /= 2
 		}
 		lines := strings.Split(p.pretty(d.text), "\n")
