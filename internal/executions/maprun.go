@@ -1,9 +1,7 @@
 package executions
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -193,64 +191,4 @@ func (c *Client) childrenOf(ctx context.Context, mapRun string, status types.Exe
 		next.NextToken = page.NextToken
 		req = &next
 	}
-}
-
-// Failure is one reason why children of a Map Run did not succeed.
-type Failure struct {
-	Status Status `json:"status"`
-	Error  string `json:"error,omitempty"`
-	// Message is the cause, or what it says if it is the JSON of a Lambda function.
-	Message string `json:"message,omitempty"`
-	// Count is how many of the children that were looked at ended so; Example is
-	// one of them.
-	Count   int    `json:"count"`
-	Example string `json:"example"` // ARN
-}
-
-// Failures looks at up to limit children of a Map Run that did not succeed and
-// groups them by status, error and message, the most frequent first and aborted ones
-// last. It costs one DescribeExecution a child.
-func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Failure, error) {
-	list, err := c.Children(ctx, mapRun, []Status{Failed, TimedOut, Aborted}, limit)
-	if err != nil {
-		return nil, err
-	}
-	if limit > 0 && len(list) > limit {
-		list = list[:limit]
-	}
-	var groups []Failure
-	for _, e := range list {
-		d, err := c.Describe(ctx, e.ARN)
-		if err != nil {
-			return nil, err
-		}
-		f := Failure{Status: d.Status, Error: d.Error, Message: MessageOf(d.Cause), Example: d.ARN}
-		i := slices.IndexFunc(groups, func(g Failure) bool { return g.Status == f.Status && g.Error == f.Error && g.Message == f.Message })
-		if i < 0 {
-			i, groups = len(groups), append(groups, f)
-		}
-		groups[i].Count++
-	}
-	// Aborted ones come last: another failure was the reason.
-	aborted := func(f Failure) int {
-		if f.Status == Aborted {
-			return 1
-		}
-		return 0
-	}
-	slices.SortStableFunc(groups, func(a, b Failure) int { return cmp.Or(aborted(a)-aborted(b), b.Count-a.Count) })
-	return groups, nil
-}
-
-// MessageOf takes the message out of a cause that is the JSON of a Lambda
-// function's error, where the number of the request makes each different. Any
-// other cause is returned as it is.
-func MessageOf(cause string) string {
-	var lambda struct {
-		ErrorMessage string `json:"errorMessage"`
-	}
-	if json.Unmarshal([]byte(cause), &lambda) == nil && lambda.ErrorMessage != "" {
-		return lambda.ErrorMessage
-	}
-	return cause
 }

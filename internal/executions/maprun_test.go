@@ -171,8 +171,7 @@ func TestChildrenAndFailures(t *testing.T) {
 	failures, err := c.Failures(t.Context(), runARN, 0)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]Failure{
-		{Status: Failed, Error: "InvalidFlower", Message: "flower 3", Count: 9, Example: arnFor("bad-0")},
-		{Status: Failed, Error: "InvalidFlower", Message: "flower 4", Count: 1, Example: arnFor("worse")},
+		{Status: Failed, Error: "InvalidFlower", Message: "flower <n>", Count: 10, Example: arnFor("bad-0"), ExampleMessage: "flower 3"},
 		{Status: TimedOut, Error: "States.Timeout", Count: 1, Example: arnFor("late")},
 		{Status: Aborted, Count: 12, Example: arnFor("stopped-0")},
 	}, failures))
@@ -180,6 +179,8 @@ func TestChildrenAndFailures(t *testing.T) {
 	failures, err = c.Failures(t.Context(), runARN, 4)
 	require.NoError(t, err)
 	require.Equal(t, 4, failures[0].Count)
+	require.Equal(t, "flower 3", failures[0].Message, "all say the very same")
+	require.Empty(t, failures[0].ExampleMessage)
 	require.Equal(t, 4, api.count("DescribeExecution")-before, "no more are described than asked for")
 }
 

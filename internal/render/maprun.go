@@ -70,6 +70,9 @@ func MapRun(st theme.Styles, r *executions.MapRun, failures []executions.Failure
 		looked += int64(f.Count)
 		text := strings.TrimSuffix(strings.TrimSpace(f.Error+": "+f.Message), ":")
 		fmt.Fprintf(&b, "  %s %s\n", st.Bad.Render(fmt.Sprintf("%d × %s", f.Count, f.Status)), Line(text, 140))
+		if f.ExampleMessage != "" {
+			fmt.Fprintf(&b, "      %s\n", st.Muted.Render("for example: "+Line(f.ExampleMessage, 140)))
+		}
 		fmt.Fprintf(&b, "      %s\n", st.Muted.Render(Line(f.Example, 0)))
 	}
 	if rest := r.Children.Unsuccessful() - looked; len(failures) > 0 && rest > 0 {

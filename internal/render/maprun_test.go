@@ -52,7 +52,7 @@ func TestMapRun(t *testing.T) {
 	run.ToleratedFailurePercent, run.Children.Failed, run.Redrives = 0, 9, 0
 	run.Status, run.Stop = executions.Failed, start.Add(3*time.Second)
 	failures := []executions.Failure{
-		{Status: executions.Failed, Error: "InvalidFlower", Message: "flower 3\nis odd\x1b[31m", Count: 3, Example: "arn:child"},
+		{Status: executions.Failed, Error: "InvalidFlower", Message: "flower <n>\nis odd\x1b[31m", Count: 3, Example: "arn:child", ExampleMessage: "flower 7\nis odd"},
 		{Status: executions.TimedOut, Error: "States.Timeout", Count: 1, Example: "arn:other"},
 	}
 	require.Equal(t, `Map Run Batch  FAILED  3.0s
@@ -60,7 +60,8 @@ func TestMapRun(t *testing.T) {
   children   100: 33 succeeded, 9 failed, 50 running, 16 pending
   at most 50 at the same time · tolerates no failed item
   arn:run
-  3 × FAILED InvalidFlower: flower 3 is odd
+  3 × FAILED InvalidFlower: flower <n> is odd
+      for example: flower 7 is odd
       arn:child
   1 × TIMED_OUT States.Timeout
       arn:other

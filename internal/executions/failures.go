@@ -1,0 +1,101 @@
+package executions
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Failure is one reason why children of a Map Run did not succeed.
+type Failure struct {
+	Status Status `json:"status"`
+	Error  string `json:"error,omitempty"`
+	// Message is the cause, or what it says if it is the JSON of a Lambda function.
+	// Where the children say it with other numbers, ids or quoted values, these are
+	// <n>, <id> and "...".
+	Message string `json:"message,omitempty"`
+	// Count is how many of the children that were looked at ended so; Example is
+	// one of them, and ExampleMessage what it said, if that is not Message.
+	Count          int    `json:"count"`
+	Example        string `json:"example"` // ARN
+	ExampleMessage string `json:"exampleMessage,omitempty"`
+}
+
+// Failures looks at up to limit children of a Map Run that did not succeed and
+// groups them by status, error and message, whatever the numbers, ids and quoted
+// values in it, the most frequent first and aborted ones last. It costs one DescribeExecution a child.
+func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Failure, error) {
+	list, err := c.Children(ctx, mapRun, []Status{Failed, TimedOut, Aborted}, limit)
+	if err != nil {
+		return nil, err
+	}
+	if limit > 0 && len(list) > limit {
+		list = list[:limit]
+	}
+	var groups []Failure
+	var patterns []string
+	for _, e := range list {
+		d, err := c.Describe(ctx, e.ARN)
+		if err != nil {
+			return nil, err
+		}
+		f := Failure{Status: d.Status, Error: d.Error, Message: MessageOf(d.Cause), Example: d.ARN}
+		pattern := patternOf(f.Message)
+		i := 0
+		for i < len(groups) && (groups[i].Status != f.Status || groups[i].Error != f.Error || patterns[i] != pattern) {
+			i++
+		}
+		if i == len(groups) {
+			groups, patterns = append(groups, f), append(patterns, pattern)
+		}
+		g := &groups[i]
+		if g.Count++; g.Message != f.Message && g.ExampleMessage == "" {
+			g.Message, g.ExampleMessage = pattern, g.Message
+		}
+	}
+	// Aborted ones come last: another failure was the reason.
+	aborted := func(f Failure) int {
+		if f.Status == Aborted {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(groups, func(a, b Failure) int { return cmp.Or(aborted(a)-aborted(b), b.Count-a.Count) })
+	return groups, nil
+}
+
+// MessageOf takes the message out of a cause that is the JSON of a Lambda
+// function's error, where the number of the request makes each different. Any
+// other cause is returned as it is.
+func MessageOf(cause string) string {
+	var lambda struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &lambda) == nil && lambda.ErrorMessage != "" {
+		return lambda.ErrorMessage
+	}
+	return cause
+}
+
+// What differs between messages that say the same.
+var (
+	quotedText = regexp.MustCompile(`"[^"\n]*"|\B'[^'\n]*'\B`)
+	hexID      = regexp.MustCompile(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?:0x)?[0-9a-f]*[a-f][0-9a-f]*\b`)
+	number     = regexp.MustCompile(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
+)
+
+// patternOf is a message without what differs between items: quoted values, ids and
+// numbers.
+func patternOf(message string) string {
+	message = quotedText.ReplaceAllStringFunc(message, func(s string) string { return s[:1] + "..." + s[:1] })
+	message = hexID.ReplaceAllStringFunc(message, func(s string) string {
+		if len(s) < 8 || !strings.ContainsAny(s, "0123456789") {
+			return s // a word
+		}
+		return "<id>"
+	})
+	return number.ReplaceAllString(message, "<n>")
+}

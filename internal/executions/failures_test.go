@@ -1,0 +1,22 @@
+package executions
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPatternOf(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"":                                    "",
+		"flower 905: petal_length is missing": "flower <n>: petal_length is missing",
+		`flower 5: petal_length must be a number, not "1.4 cm"`:                 `flower <n>: petal_length must be a number, not "..."`,
+		"KeyError: 'a b' isn't there, can't go on":                              "KeyError: '...' isn't there, can't go on",
+		"RequestId: 5b88936b-8fcd-4e7b-aa9b-e3ae2e6c81e2 Process exited":        "RequestId: <id> Process exited",
+		"object 9f86d081884c7d65 of order-17 in S3, at -1.5e-3 or 2,000 or 3cm": "object <id> of order-<n> in S3, at <n> or <n> or <n>cm",
+		"a deadbeef feed was added":                                             "a deadbeef feed was added",
+	} {
+		require.Equal(t, want, patternOf(message))
+	}
+}
