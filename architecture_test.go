@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"internal/tui/keys":   {},
 	"internal/tui/pump":   {},
 	"internal/tui/data":   {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
-	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
+	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
 	"internal/tui/widget": {"internal/theme", "internal/render", "internal/asl", "internal/executions", "internal/stack", "internal/tui/keys"},
 	"internal/tui/dialog": {"internal/fault", "internal/theme", "internal/render", "internal/tui/ui", "internal/tui/widget", "internal/tui/keys"},
 	// Pages know the contract and the widgets, never the root and (but for panels

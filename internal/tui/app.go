@@ -110,7 +110,7 @@ func New(ctx context.Context, c Config) *App {
 		a.route = routes
 	}
 	a.env = &ui.Env{Ctx: ctx, Source: c.Source, Theme: c.Theme, Clock: c.Clock, Place: func() data.Place { return a.place }}
-	a.env.Jobs = ui.NewJobs(a.env)
+	a.env.Jobs, a.env.Launches = ui.NewJobs(a.env), ui.NewLaunches(a.env)
 	if c.Start == nil {
 		c.Start = func(h *ui.Host) ui.Page { return a.route(h, ui.OpenHome{}) }
 	}
@@ -225,6 +225,9 @@ func (a *App) deliver(d ui.Deliver) tea.Cmd {
 	if job, cmd, ok := a.env.Jobs.Handle(d.Msg); ok {
 		return tea.Batch(cmd, a.jobMoved(job))
 	}
+	if l, cmd, ok := a.env.Launches.Handle(d.Msg); ok {
+		return tea.Batch(cmd, a.launchMoved(l))
+	}
 	for _, p := range a.pages {
 		if p.Base().ID == d.To {
 			return p.Update(d.Msg)
@@ -256,11 +259,30 @@ func (a *App) jobMoved(job *ui.Job) tea.Cmd {
 			cmds = append(cmds, a.toast(jobToast(job)))
 		}
 	}
-	if a.leaving && len(a.env.Jobs.Running()) == 0 {
-		a.quit = true
-		cmds = append(cmds, tea.Quit)
+	return tea.Batch(append(cmds, a.leaveIfDone())...)
+}
+
+// launchMoved tells the pages, and at a launch's end the user.
+func (a *App) launchMoved(l *ui.Launch) tea.Cmd {
+	cmd := a.tellAll(ui.LaunchChanged{Launch: l})
+	if !l.Done() {
+		return cmd
 	}
-	return tea.Batch(cmds...)
+	t := l.Summary()
+	a.notes = append(a.notes, t.Text)
+	return tea.Batch(cmd, a.toast(t), a.leaveIfDone())
+}
+
+// atWork is how many operations and launches have not ended.
+func (a *App) atWork() int { return len(a.env.Jobs.Running()) + len(a.env.Launches.Running()) }
+
+// leaveIfDone ends the program if that was only waited for.
+func (a *App) leaveIfDone() tea.Cmd {
+	if !a.leaving || a.atWork() > 0 {
+		return nil
+	}
+	a.quit = true
+	return tea.Quit
 }
 
 func jobToast(job *ui.Job) ui.Toast {
@@ -298,7 +320,7 @@ func (a *App) placed(m placedMsg) tea.Cmd {
 
 // animate keeps the spinner turning while there is something to wait for.
 func (a *App) animate() tea.Cmd {
-	if a.spinning || len(a.env.Jobs.Running()) == 0 && a.place.Target != "" || a.quit {
+	if a.spinning || a.atWork() == 0 && a.place.Target != "" || a.quit {
 		return nil
 	}
 	a.spinning = true

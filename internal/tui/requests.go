@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -156,7 +157,7 @@ const (
 
 // leave ends the program, after asking if an operation is running.
 func (a *App) leave() tea.Cmd {
-	if len(a.env.Jobs.Running()) > 0 {
+	if a.atWork() > 0 {
 		return a.stop()
 	}
 	if cmd, asked := a.guard(true); asked {
@@ -168,8 +169,8 @@ func (a *App) leave() tea.Cmd {
 
 // stop is ctrl+c: with nothing running it ends the program.
 func (a *App) stop() tea.Cmd {
-	running := a.env.Jobs.Running()
-	if len(running) == 0 {
+	running, launches := a.env.Jobs.Running(), a.env.Launches.Running()
+	if a.atWork() == 0 {
 		if cmd, asked := a.guard(true); asked {
 			return cmd
 		}
@@ -184,11 +185,19 @@ func (a *App) stop() tea.Cmd {
 		}
 		changing = changing || changes(job)
 	}
-	what := render.Count(len(running), "operation is running", "operations are running")
-	if len(names) > 0 {
-		what += " on " + render.Line(shorten(names, 6), 0)
+	var what []string
+	if len(running) > 0 {
+		text := render.Count(len(running), "operation is running", "operations are running")
+		if len(names) > 0 {
+			text += " on " + render.Line(shorten(names, 6), 0)
+		}
+		what = append(what, text+".")
 	}
-	text := what + "."
+	for _, l := range launches {
+		what = append(what, fmt.Sprintf("Batch %s of %s: %d of %d executions were started. Cut off, it goes on if it is started again with the same name and file.",
+			render.Line(l.Name, 30), render.Line(l.ID.String(), 0), l.Dealt(), l.Total))
+	}
+	text := strings.Join(what, "\n")
 	force := dialog.Choice{Key: "f", Label: "force: end now", Danger: true, Answer: stopForce}
 	if changing {
 		force.Help = "Kills the engine. What it is just creating or deleting may exist without being recorded (an endpoint costs money by the hour), and the stack stays locked: `pipelinetui cancel`, then refresh and up again put it right."
@@ -196,7 +205,7 @@ func (a *App) stop() tea.Cmd {
 	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing,
 		dialog.Choice{Key: "k", Label: "keep working", Help: "Nothing happens."},
 		dialog.Choice{Key: "c", Label: "cancel gracefully, then leave", Answer: stopCancel, Help: "Nothing new is begun; what is in flight is waited for (an endpoint can take minutes). Nothing is lost or orphaned."},
-		dialog.Choice{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "The operations go on to their end, then the program ends."},
+		dialog.Choice{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "What runs goes on to its end, then the program ends."},
 		force)})
 }
 
@@ -219,10 +228,14 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 		case stopWait:
 		}
 	}
+	if c != stopWait {
+		for _, l := range a.env.Launches.Running() {
+			l.Cancel()
+		}
+	}
 	a.leaving = true
-	if len(a.env.Jobs.Running()) == 0 {
-		a.quit = true
-		return tea.Quit
+	if cmd := a.leaveIfDone(); cmd != nil {
+		return cmd
 	}
 	switch c {
 	case stopCancel:
@@ -237,8 +250,7 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 // interrupted is a signal from outside, where nobody can be asked: the first one
 // is a polite request, the next one forces.
 func (a *App) interrupted() tea.Cmd {
-	running := a.env.Jobs.Running()
-	if len(running) == 0 {
+	if a.atWork() == 0 {
 		a.quit = true
 		return tea.Quit
 	}

@@ -121,7 +121,7 @@ func (a *App) crumbs() string {
 	}
 	left := " " + strings.Join(parts, th.Muted.Render(sep))
 	var right []string
-	if n := len(a.env.Jobs.Running()); n > 0 {
+	if n := a.atWork(); n > 0 {
 		text := render.Count(n, "operation", "operations")
 		if a.leaving {
 			text += ", then leaving"

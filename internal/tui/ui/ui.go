@@ -69,6 +69,8 @@ type Env struct {
 	Place func() data.Place
 	// Jobs are the operations of this session.
 	Jobs *Jobs
+	// Launches are the batches of executions that this session starts.
+	Launches *Launches
 
 	// busy counts commands that were made and not answered yet, without timers and
 	// streams; tests wait for 0.

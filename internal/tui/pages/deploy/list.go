@@ -1,12 +1,15 @@
 package deploy
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -18,9 +21,29 @@ type jobsPage struct {
 	*ui.Host
 
 	grid *widget.Grid
-	jobs []*ui.Job
-	// states are those of the jobs, made when one has moved.
-	states []jobState
+	rows []work
+}
+
+// work is an operation, or a batch of executions that was started; state is made
+// when one has moved.
+type work struct {
+	job    *ui.Job
+	launch *ui.Launch
+	state  jobState
+}
+
+func (e *work) started() time.Time {
+	if e.launch != nil {
+		return e.launch.Started
+	}
+	return e.job.Started
+}
+
+func (e *work) ended() time.Time {
+	if e.launch != nil {
+		return e.launch.Ended
+	}
+	return e.job.Ended
 }
 
 type jobState struct {
@@ -50,11 +73,14 @@ func (p *jobsPage) Init() tea.Cmd {
 }
 
 func (p *jobsPage) rebuild() {
-	p.jobs = p.Env.Jobs.All()
-	p.states = make([]jobState, len(p.jobs))
-	for i, j := range p.jobs {
-		p.states[i] = stateOf(j)
+	p.rows = nil
+	for _, j := range p.Env.Jobs.All() {
+		p.rows = append(p.rows, work{job: j, state: stateOf(j)})
 	}
+	for _, l := range p.Env.Launches.All() {
+		p.rows = append(p.rows, work{launch: l, state: launchState(l)})
+	}
+	slices.SortStableFunc(p.rows, func(a, b work) int { return b.started().Compare(a.started()) })
 	p.grid.SetRows(p)
 }
 
@@ -94,20 +120,52 @@ func stateOf(j *ui.Job) jobState {
 	return s
 }
 
-func (p *jobsPage) Len() int           { return len(p.jobs) }
-func (p *jobsPage) Key(row int) string { return strconv.Itoa(p.jobs[row].Number) }
+func launchState(l *ui.Launch) jobState {
+	s := jobState{state: running, done: l.Dealt(), total: l.Total, text: strconv.Itoa(l.Dealt()) + " of " + strconv.Itoa(l.Total) + " started"}
+	if !l.Done() {
+		return s
+	}
+	t := l.Summary()
+	s.text = t.Text
+	switch {
+	case errors.Is(l.Err, fault.Canceled):
+		s.state = cancelled
+	case t.Bad:
+		s.state = failed
+	default:
+		s.state = succeeded
+	}
+	return s
+}
+
+func (p *jobsPage) Len() int { return len(p.rows) }
+
+func (p *jobsPage) Key(row int) string {
+	if l := p.rows[row].launch; l != nil {
+		return l.ID.String() + " " + l.Name + " " + l.Started.String()
+	}
+	return strconv.Itoa(p.rows[row].job.Number)
+}
 
 func (p *jobsPage) Cell(row, column int) widget.Cell {
-	j, s, th := p.jobs[row], p.states[row], &p.Env.Theme
+	e, th := &p.rows[row], &p.Env.Theme
+	s, end := e.state, e.ended()
+	number, what, on := "", "start", ""
+	if j := e.job; j != nil {
+		number, what = strconv.Itoa(j.Number), string(j.Request.Operation)
+		on = strings.TrimPrefix(j.Request.Title(), what+" ")
+	} else {
+		on = e.launch.ID.String()
+	}
 	switch column {
 	case 0:
-		return widget.Cell{Text: strconv.Itoa(j.Number), Style: th.Muted}
+		return widget.Cell{Text: number, Style: th.Muted}
 	case 1:
-		return widget.Cell{Signs: stateSign(th, s.state, p.Env) + " ", Text: string(j.Request.Operation)}
+		return widget.Cell{Signs: stateSign(th, s.state, p.Env) + " ", Text: what}
 	case 2:
-		return widget.Cell{Text: strings.TrimPrefix(j.Request.Title(), string(j.Request.Operation)+" ")}
+		return widget.Cell{Text: on}
 	case 3:
-		if j.Done() {
+		if !end.IsZero() {
 			return widget.Cell{}
 		}
 		return widget.Cell{Signs: widget.Bar(th, int64(s.done), 0, int64(max(1, s.total)), 10)}
@@ -118,19 +176,18 @@ func (p *jobsPage) Cell(row, column int) widget.Cell {
 		}
 		return widget.Cell{Text: s.text, Style: style}
 	case 5:
-		return widget.Cell{Text: render.Age(j.Started, p.Env.Now()), Style: th.Muted}
+		return widget.Cell{Text: render.Age(e.started(), p.Env.Now()), Style: th.Muted}
 	default:
-		end := j.Ended
 		if end.IsZero() {
 			end = p.Env.Now()
 		}
-		return widget.Cell{Text: render.Duration(end.Sub(j.Started)), Style: th.Muted}
+		return widget.Cell{Text: render.Duration(end.Sub(e.started())), Style: th.Muted}
 	}
 }
 
 func (p *jobsPage) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
-	case ui.JobChanged, ui.Shown, ui.Reload:
+	case ui.JobChanged, ui.LaunchChanged, ui.Shown, ui.Reload:
 		p.rebuild()
 	case tea.KeyMsg:
 		return p.key(m)
@@ -141,12 +198,14 @@ func (p *jobsPage) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (p *jobsPage) key(m tea.KeyMsg) tea.Cmd {
-	j := p.selected()
+	e := p.selected()
 	switch {
 	case p.grid.Capturing():
 		p.grid.Update(m)
-	case keys.Open.Is(m) && j != nil:
-		return ui.Send(ui.OpenJob{Job: j})
+	case keys.Open.Is(m) && e != nil && e.launch != nil:
+		return ui.Send(ui.OpenPipeline{ID: e.launch.ID, Tab: "executions"})
+	case keys.Open.Is(m) && e != nil:
+		return ui.Send(ui.OpenJob{Job: e.job})
 	case p.grid.Update(m):
 	case keys.Back.Is(m):
 		return ui.Send(ui.Back{})
@@ -154,9 +213,9 @@ func (p *jobsPage) key(m tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-func (p *jobsPage) selected() *ui.Job {
+func (p *jobsPage) selected() *work {
 	if row, ok := p.grid.Selected(); ok {
-		return p.jobs[row]
+		return &p.rows[row]
 	}
 	return nil
 }

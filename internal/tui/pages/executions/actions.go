@@ -164,11 +164,11 @@ func (p *Panel) act(m tea.KeyMsg) (tea.Cmd, bool) {
 			return ui.Send(ui.Copy{Text: p.list[i].ARN, What: "the ARN"}), true
 		}
 		return nil, true
-	case keys.CancelBatch.Is(m) && p.batch.running():
-		p.batch.launch.Cancel()
+	case keys.CancelBatch.Is(m) && p.launching():
+		p.batch().Cancel()
 		return nil, true
-	case keys.BatchErrors.Is(m) && p.batch != nil && len(p.batch.errs) > 0:
-		return p.ask(dialog.NewReader(p.th, "Inputs that were not started", "the errors", p.batch.problems())), true
+	case keys.BatchErrors.Is(m) && p.batch() != nil && len(p.batch().Errs) > 0:
+		return p.ask(dialog.NewReader(p.th, "Inputs that were not started", "the errors", problems(p.batch()))), true
 	}
 	return nil, false
 }

@@ -2,7 +2,6 @@ package executions
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -12,32 +11,11 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
-	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
-
-// maxErrs bounds how many errors of a batch are kept; the rest is counted.
-const maxErrs = 100
-
-// batch is a launch of many executions.
-type batch struct {
-	name   string
-	launch *executions.Launch
-	total  int
-	result executions.LaunchResult
-	errs   []executions.LaunchEvent
-	pace   executions.Pace
-	done   bool
-	err    error
-}
-
-func (b *batch) running() bool { return b != nil && !b.done }
-
-func (b *batch) ended() int { return b.result.Started + b.result.Existed + b.result.Failed }
 
 // upload is a data set on its way.
 type upload struct {
@@ -62,15 +40,6 @@ type (
 	launchMsg struct {
 		path, name string
 		n          int
-	}
-	launchedMsg struct {
-		b     *batch
-		batch pump.Batch[executions.LaunchEvent]
-	}
-	launchEndedMsg struct {
-		b      *batch
-		result executions.LaunchResult
-		err    error
 	}
 )
 
@@ -99,10 +68,6 @@ func (p *Panel) launched(msg tea.Msg) tea.Cmd {
 		return p.checked(m)
 	case launchMsg:
 		return p.begin(m)
-	case launchedMsg:
-		return p.progressed(m)
-	case launchEndedMsg:
-		return p.launchEnded(m)
 	}
 	return nil
 }
@@ -135,71 +100,39 @@ func (p *Panel) checked(m checkedMsg) tea.Cmd {
 	}))
 }
 
+// batch is the launch to tell of: the newest one of the pipeline, or nil.
+func (p *Panel) batch() *ui.Launch { return p.Env.Launches.Of(p.id) }
+
+func (p *Panel) launching() bool {
+	b := p.batch()
+	return b != nil && !b.Done()
+}
+
 func (p *Panel) begin(m launchMsg) tea.Cmd {
-	if p.batch.running() {
-		return ui.Send(ui.Toast{Text: "batch " + p.batch.name + " is still being started", Bad: true})
+	if p.launching() {
+		return ui.Send(ui.Toast{Text: "batch " + p.batch().Name + " is still being started", Bad: true})
 	}
-	// It goes on when this page is left; the end of the program ends it.
-	l := p.machine.Client.Launch(p.Env.Ctx, executions.LaunchInput{
+	_, cmd := p.Env.Launches.Start(p.id, m.n, p.machine.Client, executions.LaunchInput{
 		Machine: p.machine.Alias, Batch: m.name, Items: executions.Inputs(m.path), Journal: p.Env.Source.Journal(p.id, m.name),
 	})
-	p.batch = &batch{name: m.name, launch: l, total: m.n}
-	return tea.Batch(p.nextLaunched(), p.tick())
+	return tea.Batch(cmd, p.tick())
 }
 
-func (p *Panel) nextLaunched() tea.Cmd {
-	b := p.batch
-	return ui.Next(p.Host, b.launch.Events(), func(x pump.Batch[executions.LaunchEvent]) tea.Msg { return launchedMsg{b, x} })
-}
-
-func (p *Panel) progressed(m launchedMsg) tea.Cmd {
-	b := m.b
-	for _, e := range m.batch.Items {
-		switch {
-		case e.Err != nil:
-			b.result.Failed++
-			if len(b.errs) < maxErrs {
-				b.errs = append(b.errs, e)
-			}
-		case e.Existed:
-			b.result.Existed++
-		default:
-			b.result.Started++
-		}
+// launchMoved looks at the list when a batch has been started.
+func (p *Panel) launchMoved(l *ui.Launch) tea.Cmd {
+	if l.ID != p.id || !l.Done() || p.hidden || p.loading {
+		return nil
 	}
-	b.pace.Add(p.Env.Now(), int64(b.ended()))
-	if !m.batch.Closed {
-		return p.nextLaunched()
-	}
-	return p.Do(func(context.Context) tea.Msg {
-		r, err := b.launch.Wait()
-		return launchEndedMsg{b, r, err}
-	})
-}
-
-func (p *Panel) launchEnded(m launchEndedMsg) tea.Cmd {
-	m.b.done, m.b.result, m.b.err = true, m.result, m.err
-	cmds := []tea.Cmd{p.load(false)}
-	switch {
-	case errors.Is(m.err, fault.Canceled):
-		cmds = append(cmds, ui.Send(ui.Toast{Text: fmt.Sprintf("stopped after %d of %d; start it again with the name %s to go on", m.b.ended(), m.b.total, m.b.name), Bad: true}))
-	case m.err != nil:
-		cmds = append(cmds, ui.Send(ui.Failed(m.err)))
-	case m.result.Failed > 0:
-		cmds = append(cmds, ui.Send(ui.Toast{Text: fmt.Sprintf("batch %s: %d of %d could not be started; e tells why", m.b.name, m.result.Failed, m.b.total), Bad: true}))
-	default:
-		cmds = append(cmds, ui.Send(ui.Toast{Text: fmt.Sprintf("batch %s: %d started, %d were there already", m.b.name, m.result.Started, m.result.Existed)}))
-	}
-	return tea.Batch(cmds...)
+	return p.load(false)
 }
 
 // problems are the inputs that could not be started.
-func (b *batch) problems() string {
+func problems(b *ui.Launch) string {
 	var out strings.Builder
-	for _, e := range b.errs {
+	for _, e := range b.Errs {
 		fmt.Fprintf(&out, "%s\n  %s\n", e.Name, strings.ReplaceAll(explain(e.Err), "\n", "\n  "))
 	}
-	if rest := b.result.Failed - len(b.errs); rest > 0 {
+	if rest := b.Result.Failed - len(b.Errs); rest > 0 {
 		fmt.Fprintf(&out, "and %d more\n", rest)
 	}
 	return out.String()
@@ -217,18 +150,18 @@ func (p *Panel) foot(width int) []string {
 		}
 		out = append(out, p.barLine("upload", done, 0, total, text, width))
 	}
-	if b := p.batch; b.running() {
-		text := fmt.Sprintf("%s of %s", render.Number(int64(b.ended())), render.Number(int64(b.total)))
-		if r := b.pace.Rate(); r > 0 {
+	if b := p.batch(); p.launching() {
+		text := fmt.Sprintf("%s of %s", render.Number(int64(b.Dealt())), render.Number(int64(b.Total)))
+		if r := b.Pace.Rate(); r > 0 {
 			text += "  " + render.Rate(r) + "/s"
-			if left := b.pace.Left(int64(b.total - b.ended())); left > 0 {
+			if left := b.Pace.Left(int64(b.Total - b.Dealt())); left > 0 {
 				text += "  " + render.Duration(left.Round(time.Second)) + " left"
 			}
 		}
-		if b.result.Failed > 0 {
-			text += fmt.Sprintf("  %d failed", b.result.Failed)
+		if b.Result.Failed > 0 {
+			text += fmt.Sprintf("  %d failed", b.Result.Failed)
 		}
-		out = append(out, p.barLine("start "+render.Line(b.name, 30), int64(b.ended()), int64(b.result.Failed), int64(b.total), text+"  "+th.Key.Render("c")+" "+th.Hint.Render("cancel"), width))
+		out = append(out, p.barLine("start "+render.Line(b.Name, 30), int64(b.Dealt()), int64(b.Result.Failed), int64(b.Total), text+"  "+th.Key.Render("c")+" "+th.Hint.Render("cancel"), width))
 	}
 	return out
 }

@@ -68,7 +68,6 @@ type Panel struct {
 	looks   int
 	busy    string
 	grid    *widget.Grid
-	batch   *batch
 	upload  *upload
 	// runs when the machine is known: what was asked for before.
 	pending func() tea.Cmd
@@ -240,6 +239,8 @@ func (p *Panel) Update(msg tea.Msg) tea.Cmd {
 		return nil
 	case ui.Reload:
 		return tea.Batch(p.loadMachine(), p.reload())
+	case ui.LaunchChanged:
+		return tea.Batch(p.launchMoved(m.Launch), p.tick())
 	case ui.Changed:
 		if slices.Contains(m.IDs, p.id) {
 			return p.loadMachine()
@@ -341,7 +342,7 @@ func (p *Panel) again() tea.Cmd {
 	}
 	p.waiting = true
 	every := slowEvery
-	if p.counts[executions.Running] > 0 || p.batch.running() {
+	if p.counts[executions.Running] > 0 || p.launching() {
 		every = fastEvery
 	}
 	return p.After(every, lookMsg{p.gen})
@@ -349,7 +350,7 @@ func (p *Panel) again() tea.Cmd {
 
 // tick redraws the durations of what runs.
 func (p *Panel) tick() tea.Cmd {
-	if p.ticking || p.hidden || p.counts[executions.Running] == 0 && !p.batch.running() && p.upload == nil {
+	if p.ticking || p.hidden || p.counts[executions.Running] == 0 && !p.launching() && p.upload == nil {
 		return nil
 	}
 	p.ticking = true
@@ -456,10 +457,10 @@ func (p *Panel) Keys() keys.Map {
 		keys.Open.Unless(none), keys.StartOne.Unless(change), keys.StartMany.Unless(change), keys.StopMarked.Unless(first(change, none)), keys.RedriveAll.Unless(first(change, none)),
 		keys.OpenLatest.Unless(none), keys.Copy.Unless(none),
 	}
-	if p.batch.running() {
+	if p.launching() {
 		own = append([]keys.Binding{keys.CancelBatch}, own...)
 	}
-	if p.batch != nil && len(p.batch.errs) > 0 {
+	if b := p.batch(); b != nil && len(b.Errs) > 0 {
 		own = append(own, keys.BatchErrors)
 	}
 	older := ""

@@ -205,6 +205,51 @@ func TestStartMany(t *testing.T) {
 	require.Equal(t, 300, s.API.Calls("StartExecution"))
 }
 
+// A launch belongs to the session: a page that is opened later shows it, and so does
+// the list of operations; leaving asks what is to become of it.
+func TestLaunchOutlivesItsPage(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	gate := make(chan struct{})
+	s.API.Before = func(op string) error {
+		if op == "StartExecution" {
+			<-gate
+		}
+		return nil
+	}
+	x := tuitest.Open(t, journaled{s, t.TempDir()}, nil, tuitest.Size(100, 30), tuitest.Routed())
+	file := filepath.Join(t.TempDir(), "many.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("{}\n", 200)), 0o600))
+	open := ui.OpenPipeline{ID: datatest.Iris, Tab: "executions"}
+	x.Send(open)
+	x.Until("order-6")
+	x.Press("b", "m")
+	x.Type(file)
+	x.Press("enter")
+	x.Until("Start 200 executions")
+	x.Press("ctrl+u")
+	x.Type("mine")
+	x.Press("enter")
+	x.Until("0 of 200")
+	x.Press("esc")
+	x.Send(open)
+	x.Until("start mine")
+	x.Until("0 of 200")
+	x.Press("ctrl+o")
+	x.Until("0 of 200 started")
+	x.Press("enter")
+	x.Until("start mine")
+	x.Press("ctrl+c")
+	x.Until("Batch mine of acme/iris: 0 of 200 executions were started")
+	x.Press("w")
+	x.Until("then leaving")
+	require.False(t, x.Quit())
+	close(gate)
+	x.Wait("to leave", x.Quit)
+	require.Equal(t, 200, s.API.Calls("StartExecution"))
+	require.Contains(t, x.App.Notes(), "batch mine: 200 started, 0 were there already")
+}
+
 func TestStopAndRedriveSeveral(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
