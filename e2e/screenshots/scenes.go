@@ -27,10 +27,10 @@ func scenes() []scene {
 		{name: "pipeline", steps: iris(picture("pipeline-overview"), press("2"), until("states-role"), picture("pipeline-resources"),
 			press("3"), until("order-1044"), picture("pipeline-executions"), press("4"), until("succeeded"), picture("pipeline-updates"),
 			press("5"), until("CheckPayload"), picture("pipeline-definition"))},
-		{name: "execution", steps: iris(press("3"), until("status +name"), until("failed +order-1043"), press("j"), press("enter"), until("InvalidFlower"), until("CheckPayload"), picture("execution-graph"),
+		{name: "execution", steps: iris(press("3"), until("STATUS +NAME"), until("failed +order-1043"), press("j"), press("enter"), until("InvalidFlower"), until("CheckPayload"), picture("execution-graph"),
 			press("2"), until("Preprocess"), picture("execution-timeline"), press("3"), until("TaskStateEntered|ExecutionFailed"), picture("execution-events"),
 			press("4"), until("sepal_width"), picture("execution-data"))},
-		{name: "map run", steps: from(press("enter"), until("1 Overview"), press("3"), until("status +name"), until("failed +flowers-nov"), press("enter"), until("ScoreDataset"),
+		{name: "map run", steps: from(press("enter"), until("1 Overview"), press("3"), until("STATUS +NAME"), until("failed +flowers-nov"), press("enter"), until("ScoreDataset"),
 			press("5"), until("items"), until("InvalidFlower: flower"), picture("execution-map-run"))},
 		{name: "destroy", steps: from(press("j"), press("j"), press("D"), until("Delete acme/iris"), press("y"), until("go ahead"), picture("destroy"))},
 	}

@@ -13,7 +13,7 @@ var (
 	BottomPane = New("log", "what is shown below: the log, the outputs, or nothing", "v")
 	Problem    = New("error", "the first error, whole, with what to do about it", "e")
 	Visit      = New("open", "open the pipeline", "o")
-	Execute    = New("run", "open the pipeline's executions, to start one", "r")
+	Execute    = New("run", "open the pipeline's executions, to start one", "R")
 	Reapply    = New("mend", "preview an update that puts back what has drifted", "u")
 	Pane       = New("next pane", "to the next pane: pipelines, resources, log", "tab")
 )

@@ -3,8 +3,8 @@ package keys
 // Keys of the page of an execution.
 var (
 	StopExecution = New("stop", "stop the execution, with a cause; asks first", "x")
-	Redrive       = New("redrive", "go on from where it failed; asks first", "R")
-	RunAgain      = New("run again", "start another execution with the same input, which can be edited first", "r")
+	Redrive       = New("redrive", "go on from where it failed; asks first", "X")
+	RunAgain      = New("run again", "start another execution with the same input, which can be edited first", "R")
 	Parent        = New("parent", "open the execution that started this one", "p")
 	Definition    = New("definition", "open the pipeline's definition", "d")
 	CopyARN       = New("copy ARN", "copy the execution's ARN", "Y")

@@ -2,11 +2,11 @@ package keys
 
 // Keys of the table of executions.
 var (
-	StartOne    = New("run", "start an execution: edit its input first", "r")
+	StartOne    = New("run", "start an execution: edit its input first", "R")
 	StartMany   = New("from file", "start from a file: one input, a data set, or many inputs", "b")
 	OpenLatest  = New("latest", "open the newest execution", "@")
 	StopMarked  = New("stop", "stop the marked executions, with a cause; asks first", "x")
-	RedriveAll  = New("redrive", "redrive the marked executions; asks first", "R")
+	RedriveAll  = New("redrive", "redrive the marked executions; asks first", "X")
 	ByStatus    = New("status", "show executions in some states only", "f")
 	BySince     = New("since", "show executions since some time only", "t")
 	ByName      = New("name", "show executions by the beginning of their name, or a pattern with *", "n")

@@ -373,7 +373,7 @@ func (p *plan) cell(t time.Time) int {
 
 // axis draws the scale.
 func (g *Gantt) axis(c *canvas, p plan) {
-	c.put(p.name-2, 0, "state", gColumn)
+	c.put(p.name-2, 0, "STATE", gColumn)
 	if p.barWidth == 0 {
 		return
 	}

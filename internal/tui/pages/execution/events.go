@@ -277,7 +277,7 @@ func (l *eventList) view(width, height int, start time.Time) string {
 	}
 	l.top = max(0, min(l.top, l.len()-l.height))
 	out := make([]string, 0, height)
-	out = append(out, l.th.Column.Render(widget.Fit(l.row("#", "after", "event", "state", "", width), width, "")))
+	out = append(out, l.th.Column.Render(widget.Fit(l.row("#", "AFTER", "EVENT", "STATE", "", width), width, "")))
 	for i := l.top; i < min(l.len(), l.top+l.height); i++ {
 		out = append(out, l.line(i, width, start))
 	}

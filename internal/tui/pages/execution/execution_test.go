@@ -156,7 +156,7 @@ func TestActions(t *testing.T) {
 	x.Until("Preprocess: InvalidFlower")
 	x.Press("x")
 	x.Until("stop: it has ended already")
-	x.Press("R")
+	x.Press("X")
 	x.Until("Redrive order-2")
 	x.Advance(time.Second)
 	x.Press("y")
@@ -165,9 +165,9 @@ func TestActions(t *testing.T) {
 
 	x = open(t, s, datatest.Iris, "order-1", tuitest.Size(120, 40))
 	x.Until("succeeded")
-	x.Press("R")
+	x.Press("X")
 	x.Until("redrive: ")
-	x.Press("r")
+	x.Press("R")
 	x.Until("Run again")
 	x.Press("ctrl+s")
 	x.Wait("to ask for the new execution", func() bool { return len(x.Requests()) > 0 })
@@ -188,7 +188,7 @@ func TestActions(t *testing.T) {
 	s.ReadOnly = true
 	x = open(t, s, datatest.Iris, "order-2", tuitest.Size(120, 40))
 	x.Until("InvalidFlower")
-	x.Press("R")
+	x.Press("X")
 	x.Until("read-only")
 	require.Equal(t, 1, s.API.Calls("RedriveExecution"))
 }

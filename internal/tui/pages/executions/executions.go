@@ -94,16 +94,16 @@ type (
 func New(h *ui.Host, id spec.ID) *Panel {
 	p := &Panel{Host: h, th: &h.Env.Theme, id: id, query: query{limit: pageSize}}
 	p.grid = widget.NewGrid(p.th,
-		widget.Column{Title: "status", Min: 11, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Status, p.list[b].Status) }},
-		widget.Column{Title: "name", Min: 22, Max: 60, Flex: 3, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Name, p.list[b].Name) }},
-		widget.Column{Title: "started", Min: 9, Compare: func(a, b int) int { return p.list[b].Start.Compare(p.list[a].Start) }},
-		widget.Column{Title: "took", Min: 7, Right: true, Compare: func(a, b int) int {
+		widget.Column{Title: "STATUS", Min: 11, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Status, p.list[b].Status) }},
+		widget.Column{Title: "NAME", Min: 22, Max: 60, Flex: 3, Compare: func(a, b int) int { return cmp.Compare(p.list[a].Name, p.list[b].Name) }},
+		widget.Column{Title: "STARTED", Min: 9, Compare: func(a, b int) int { return p.list[b].Start.Compare(p.list[a].Start) }},
+		widget.Column{Title: "TOOK", Min: 7, Right: true, Compare: func(a, b int) int {
 			now := p.Env.Now()
 			return cmp.Compare(p.list[b].Duration(now), p.list[a].Duration(now))
 		}},
-		widget.Column{Title: "redrives", Min: 8, Right: true, Drop: 2, Compare: func(a, b int) int { return cmp.Compare(p.list[b].Redrives, p.list[a].Redrives) }},
-		widget.Column{Title: "through", Min: 10, Max: 24, Flex: 1, Drop: 3, Compare: func(a, b int) int { return cmp.Compare(through(&p.list[a]), through(&p.list[b])) }},
-		widget.Column{Title: "time (UTC)", Min: 19, Drop: 4},
+		widget.Column{Title: "REDRIVES", Min: 8, Right: true, Drop: 2, Compare: func(a, b int) int { return cmp.Compare(p.list[b].Redrives, p.list[a].Redrives) }},
+		widget.Column{Title: "THROUGH", Min: 10, Max: 24, Flex: 1, Drop: 3, Compare: func(a, b int) int { return cmp.Compare(through(&p.list[a]), through(&p.list[b])) }},
+		widget.Column{Title: "TIME (UTC)", Min: 19, Drop: 4},
 	)
 	p.grid.Marking = true
 	p.grid.SetRows(rows{p})
@@ -384,7 +384,7 @@ func (p *Panel) emptyText() string {
 	case p.query.filtered():
 		return "no execution is like that; 0 shows all"
 	}
-	return "No executions yet.\nr starts one with the template's example as input; b starts one or many from a file."
+	return "No executions yet.\nR starts one with the template's example as input; b starts one or many from a file."
 }
 
 // head says what is listed, and how many in which state.

@@ -41,7 +41,7 @@ func TestScreens(t *testing.T) {
 		x := open(t, datatest.New(t), datatest.Iris, tuitest.Size(size.w, size.h))
 		x.Until("order-6")
 		x.Golden(fmt.Sprintf("table-%dx%d", size.w, size.h))
-		x.Press("r")
+		x.Press("R")
 		x.Until("Run acme/iris")
 		x.Golden(fmt.Sprintf("run-%dx%d", size.w, size.h))
 	}
@@ -108,7 +108,7 @@ func TestStartOne(t *testing.T) {
 	s := datatest.New(t)
 	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
 	x.Until("order-6")
-	x.Press("r")
+	x.Press("R")
 	x.Until("instances")
 	x.Type("x")
 	x.Until("input is not valid JSON")
@@ -130,7 +130,7 @@ func TestStartOne(t *testing.T) {
 	x.Wait("to open it", func() bool { return len(x.Requests()) == 2 })
 
 	// As the newest one was, and not at all for want of a bucket key.
-	x.Press("r")
+	x.Press("R")
 	x.Until("instances")
 	x.Press("ctrl+l")
 	x.Until(`"mine": 42`)
@@ -140,7 +140,7 @@ func TestStartOne(t *testing.T) {
 	s.ReadOnly = true
 	x = open(t, s, datatest.Iris, tuitest.Size(100, 30))
 	x.Until("order-6")
-	x.Press("r")
+	x.Press("R")
 	x.Until("read-only")
 }
 
@@ -268,7 +268,7 @@ func TestStopAndRedriveSeveral(t *testing.T) {
 	})
 	x.Send(ui.Reload{})
 	x.Until("4 failed")
-	x.Press("*", "R")
+	x.Press("*", "X")
 	x.Until("Redrive 4 executions?")
 	x.Until("2 of those marked run or have succeeded")
 	x.Advance(time.Second)
