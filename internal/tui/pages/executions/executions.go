@@ -65,6 +65,7 @@ type Panel struct {
 	waiting bool // a look is due
 	ticking bool
 	hidden  bool
+	stale   bool // something has changed while hidden
 	looks   int
 	busy    string
 	grid    *widget.Grid
@@ -176,8 +177,13 @@ func (p *Panel) loadMachine() tea.Cmd {
 	})
 }
 
-// load reads the list: the newest page, or with whole all that is shown.
+// load reads the list: the newest page, or with whole all that is shown. Nothing is
+// read while the table is out of sight.
 func (p *Panel) load(whole bool) tea.Cmd {
+	if p.hidden {
+		p.loading, p.stale = false, true
+		return nil
+	}
 	if p.machine == nil {
 		return p.loadMachine()
 	}
@@ -230,24 +236,45 @@ func (p *Panel) Update(msg tea.Msg) tea.Cmd {
 		return p.tick()
 	case ui.Shown:
 		p.hidden = false
-		if p.machine == nil || p.loading {
-			return nil
-		}
-		return tea.Batch(p.load(false), p.tick())
+		return p.shown()
 	case ui.Hidden:
 		p.hidden = true
 		return nil
 	case ui.Reload:
-		return tea.Batch(p.loadMachine(), p.reload())
+		return p.afresh()
 	case ui.LaunchChanged:
 		return tea.Batch(p.launchMoved(m.Launch), p.tick())
 	case ui.Changed:
 		if slices.Contains(m.IDs, p.id) {
-			return p.loadMachine()
+			return p.afresh()
 		}
 		return nil
 	}
 	return p.acted(msg)
+}
+
+// shown looks at once, and reads everything if it may have changed.
+func (p *Panel) shown() tea.Cmd {
+	switch {
+	case p.loading:
+		return nil
+	case p.stale || p.machine == nil:
+		return p.afresh()
+	}
+	return tea.Batch(p.load(false), p.tick())
+}
+
+// afresh reads the machine and the whole list.
+func (p *Panel) afresh() tea.Cmd {
+	if p.hidden {
+		p.stale = true
+		return nil
+	}
+	p.stale = false
+	if p.machine == nil {
+		return p.loadMachine()
+	}
+	return tea.Batch(p.loadMachine(), p.reload())
 }
 
 func (p *Panel) gotMachine(m machineMsg) tea.Cmd {

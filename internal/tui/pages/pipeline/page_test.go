@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -437,6 +438,40 @@ func TestNoExecutionsAreListedOnOtherTabs(t *testing.T) {
 	s.Press("3")
 	s.Until("order-6")
 	require.Equal(t, 1, machines)
+}
+
+// Out of sight, behind another tab or page, no execution is listed, whatever happens;
+// back in sight the list is read at once.
+func TestNothingIsListedOutOfSight(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) { return data.Live{}, nil } // which lists too
+	source.API.Change("order-6", func(r *datatest.Record) { r.Describe.Status = types.ExecutionStatusRunning })
+	s := open(t, source, datatest.Iris, "executions")
+	s.Until("1 running")
+	asked := func() int { return source.API.Calls("ListExecutions") }
+	before := asked()
+	s.Advance(5 * time.Second)
+	s.Wait("to look again", func() bool { return asked() > before })
+	for name, sight := range map[string]struct{ away, back func() }{
+		"tab":  {func() { s.Press("1") }, func() { s.Press("3") }},
+		"page": {func() { s.Send(ui.Hidden{}) }, func() { s.Send(ui.Shown{}) }},
+	} {
+		s.Idle()
+		sight.away()
+		s.Idle()
+		before = asked()
+		for range 10 {
+			s.Advance(20 * time.Second)
+			s.Idle()
+		}
+		s.Send(ui.Changed{IDs: []spec.ID{datatest.Iris}})
+		s.Press("ctrl+r")
+		s.Idle()
+		require.Equal(t, before, asked(), name)
+		sight.back()
+		s.Wait("to look again", func() bool { return asked() > before })
+	}
 }
 
 // TestAnObjectStoreIsNotProbedForLocksThatAreNotThere: the probe itself takes the
