@@ -48,6 +48,12 @@ type App struct {
 	target  *Target
 	engine  *stack.Engine
 	clients map[string]*executions.Client // by region and role
+
+	// readyMu is held while things are made ready that operations on AWS need; not
+	// mu, for that may take minutes.
+	readyMu sync.Mutex
+	plugged bool            // the official plugins are there
+	checked map[string]bool // whose credentials are good, by region and role
 }
 
 // New returns an App; it does nothing yet.
@@ -58,7 +64,7 @@ func New(o Options) *App {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}}
+	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}, checked: map[string]bool{}}
 }
 
 // Settings returns the resolved settings.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -58,11 +60,12 @@ type PipelineResult struct {
 type Operation struct {
 	updates chan Update
 	done    chan struct{}
+	live    context.Context //nolint:containedctx // ends when nothing more is to be started
+	halt    func()          // ends live
 
 	mu      sync.Mutex
 	runs    map[spec.ID]*stack.Run
 	results []PipelineResult
-	halted  bool // start nothing more
 	stop    bool // what runs was asked to stop
 	kill    bool
 }
@@ -82,7 +85,8 @@ func (o *Operation) Wait() []PipelineResult {
 func (o *Operation) Cancel() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.halted, o.stop = true, true
+	o.halt()
+	o.stop = true
 	for _, r := range o.runs {
 		r.Cancel()
 	}
@@ -92,7 +96,8 @@ func (o *Operation) Cancel() {
 func (o *Operation) Kill() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.halted, o.stop, o.kill = true, true, true
+	o.halt()
+	o.stop, o.kill = true, true
 	for _, r := range o.runs {
 		r.Kill()
 	}
@@ -116,7 +121,8 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.Engine(ctx); err != nil {
+	e, err := a.Engine(ctx)
+	if err != nil {
 		return nil, err
 	}
 	jobs := make([]stack.Job, len(req.Pipelines))
@@ -131,15 +137,24 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	if err := errs.OrNil(); err != nil {
 		return nil, err
 	}
-	o := &Operation{
-		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
-		results: make([]PipelineResult, len(jobs)),
+	if err := a.makeReady(ctx, t, e, req.Pipelines); err != nil {
+		return nil, err
 	}
+	o := newOperation(len(jobs))
 	if req.Parallel <= 0 {
 		req.Parallel = a.DefaultParallel()
 	}
 	go a.operateAll(context.WithoutCancel(ctx), o, t, req, jobs)
 	return o, nil
+}
+
+func newOperation(pipelines int) *Operation {
+	o := &Operation{
+		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
+		results: make([]PipelineResult, pipelines),
+	}
+	o.live, o.halt = context.WithCancel(context.Background())
+	return o
 }
 
 func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
@@ -175,6 +190,7 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
 func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Request, jobs []stack.Job) {
 	defer close(o.done)
 	defer close(o.updates)
+	defer o.halt()
 	slots := make(chan struct{}, req.Parallel)
 	var wg sync.WaitGroup
 	for i, job := range jobs {
@@ -194,20 +210,14 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 			defer func() { <-slots }()
 			res.Result, res.Err = a.operateOne(ctx, o, t, req.Operation, p, job)
 			if res.Err != nil && req.FailFast {
-				o.mu.Lock()
-				o.halted = true
-				o.mu.Unlock()
+				o.halt()
 			}
 		}()
 	}
 	wg.Wait()
 }
 
-func (o *Operation) isHalted() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.halted
-}
+func (o *Operation) isHalted() bool { return o.live.Err() != nil }
 
 func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
 	defer func() {
@@ -233,6 +243,7 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 			return res, err
 		}
 		job.Expect = "" // the stack has changed: by us
+		_ = clock.Sleep(o.live, a.opts.Clock, propagationWait)
 	}
 }
 
@@ -266,8 +277,12 @@ func (a *App) attempt(
 	return res, again, err
 }
 
-// propagationAttempts is how often an update is tried in all while IAM spreads.
-const propagationAttempts = 4
+// propagationAttempts is how often an update is tried in all while IAM spreads,
+// which is said to take about ten seconds; propagationWait lies between two.
+const (
+	propagationAttempts = 4
+	propagationWait     = 5 * time.Second
+)
 
 // spreading are the words with which AWS refuses a role or policy that was made
 // seconds ago and is not known everywhere. The official providers try again for

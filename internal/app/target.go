@@ -157,9 +157,10 @@ func (t *Target) config(p *spec.Pipeline) map[string]stack.ConfigValue {
 
 // endpointConfig points the official plugins at another endpoint. aws-native
 // wants a JSON object there: the SDK's typed array is refused by the provider
-// (provider.go of v1.70.0 decodes a map).
+// (provider.go of v1.70.0 decodes a map). Each service is named once: the first
+// complains of a service that is there under two of its names.
 func endpointConfig(url string) map[string]string {
-	services := []string{"s3", "iam", "sts", "lambda", "sagemaker", "sfn", "cloudwatch", "cloudwatchlogs", "cloudwatchevents", "events", "appautoscaling", "kms", "sqs", "sns"}
+	services := []string{"s3", "iam", "sts", "lambda", "sagemaker", "sfn", "cloudwatch", "cloudwatchlogs", "events", "appautoscaling", "kms", "sqs", "sns"}
 	each := map[string]string{}
 	for _, s := range services {
 		each[s] = url

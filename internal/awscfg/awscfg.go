@@ -100,6 +100,12 @@ func Check(ctx context.Context, cfg aws.Config) (Identity, error) {
 	defer cancel()
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
+		var dns *net.DNSError
+		if errors.As(err, &dns) && dns.IsNotFound && aws.ToString(cfg.BaseEndpoint) == "" {
+			// What has no host name is no region, or there is no network at all.
+			return Identity{}, fault.New(fault.Unauthenticated, "nobody can be asked about the credentials in region %q: there is no host %s", cfg.Region, dns.Name).
+				Because(err).WithHint("Check --region, AWS_REGION and the region in the spec, and the network.")
+		}
 		return Identity{}, Classify(err)
 	}
 	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
@@ -123,7 +129,11 @@ func Classify(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fault.New(fault.Canceled, "cancelled").Because(err)
-	case strings.Contains(err.Error(), "failed to refresh cached credentials"), strings.Contains(err.Error(), "no EC2 IMDS role found"):
+	case strings.Contains(err.Error(), "SSO session has expired"):
+		return fault.New(fault.Unauthenticated, "the AWS sign-in has expired").Because(err).
+			WithHint("Sign in again with `aws sso login` (and --profile, if you use one).")
+	case strings.Contains(err.Error(), "failed to refresh cached credentials") && !strings.Contains(err.Error(), "AssumeRole,"),
+		strings.Contains(err.Error(), "no EC2 IMDS role found"):
 		return fault.New(fault.Unauthenticated, "no AWS credentials were found").Because(err).
 			WithHint("Set AWS_PROFILE or --profile, or run `aws configure` or `aws sso login`.")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -145,8 +155,15 @@ func classifyAPI(api smithy.APIError, err error) error {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId",
 		"AuthFailure", "MissingAuthenticationToken", "IncompleteSignature", "InvalidSignatureException":
 		return fault.New(fault.Unauthenticated, "the AWS credentials are not valid here (%s)", api.ErrorCode()).Because(err).
-			WithHint("Check --profile, --region and the AWS_* variables.")
+			WithHint("Check --profile, --region and the AWS_* variables. A region that has to be enabled takes no credentials until it is.")
+	case "OptInRequired", "RegionDisabledException":
+		return fault.New(fault.Unauthenticated, "the region is not enabled in this account (%s)", api.ErrorCode()).Because(err).
+			WithHint("Enable the region in the account's settings, or choose another one with --region or in the spec.")
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
+		if strings.Contains(msg, "sts:AssumeRole") {
+			return fault.New(fault.Denied, "%s", msg).Because(err).
+				WithHint("Let the role's trust policy name this identity, allow the identity sts:AssumeRole, or change assumeRole in the spec.")
+		}
 		return fault.New(fault.Denied, "%s", msg).Because(err).
 			WithHint("Ask for the permission that the message names, or use another profile or role.")
 	case "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":

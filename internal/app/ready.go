@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// makeReady makes sure of what engines on AWS need before the first of them
+// starts: credentials that work in every region and as every role of the
+// pipelines, and the official plugins. Where our own providers are attached there
+// is nothing to do.
+func (a *App) makeReady(ctx context.Context, t *Target, e *stack.Engine, pipelines []*spec.Pipeline) error {
+	if t.attached {
+		return nil
+	}
+	a.readyMu.Lock()
+	defer a.readyMu.Unlock()
+	if err := a.checkRoles(ctx, t, pipelines); err != nil {
+		return err
+	}
+	return a.installPlugins(ctx, e)
+}
+
+// roleChecks bounds the calls of STS at once.
+const roleChecks = 8
+
+// checkRoles asks STS who we are in each region and as each role that is not known
+// to work yet, so that a role that may not be assumed is refused before anything
+// has changed. The caller holds readyMu.
+func (a *App) checkRoles(ctx context.Context, t *Target, pipelines []*spec.Pipeline) error {
+	type place struct{ region, role string }
+	first := map[place]*spec.Pipeline{}
+	var places []place
+	for _, p := range pipelines {
+		at := place{p.Region, p.AssumeRole}
+		known := at.region == "" || at.role == "" && at.region == t.Region || a.checked[at.region+" "+at.role]
+		if known || first[at] != nil {
+			continue
+		}
+		first[at] = p
+		places = append(places, at)
+	}
+	found := make([]error, len(places))
+	var g errgroup.Group
+	g.SetLimit(roleChecks)
+	for i, at := range places {
+		g.Go(func() error {
+			cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
+			if err == nil {
+				_, err = awscfg.Check(ctx, cfg)
+			}
+			if err != nil {
+				found[i] = fault.Wrap(err, "%s: check the credentials", first[at].ID)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	var errs fault.List
+	for i, at := range places {
+		if found[i] != nil {
+			errs = append(errs, found[i])
+			continue
+		}
+		a.checked[at.region+" "+at.role] = true
+	}
+	return errs.OrNil()
+}
+
+// installPlugins installs the official plugins, once. The caller holds readyMu.
+func (a *App) installPlugins(ctx context.Context, e *stack.Engine) error {
+	if a.plugged {
+		return nil
+	}
+	wanted, err := program.Plugins(ctx)
+	if err != nil {
+		return err
+	}
+	plugins := make([]stack.Plugin, 0, len(wanted))
+	for _, p := range wanted {
+		plugins = append(plugins, stack.Plugin{Name: p.Name, Version: p.Version, ServerURL: p.URL})
+	}
+	err = e.InstallPlugins(ctx, plugins, func(d stack.Download) { a.opts.Note("plugin %s: %s", d.ID, d.Message) })
+	a.plugged = err == nil
+	return err
+}
