@@ -18,7 +18,8 @@ import (
 // cmdTTY runs a command on a pseudo-terminal: tty KEYS CODE PROGRAM [ARG...].
 // Each line of KEYS is REGEXP => TEXT: when the screen's output so far matches,
 // beyond the place of the last match, the text is typed with a return, or ctrl-C
-// for ^C. All output goes to the file screen.
+// for ^C. Nothing is typed for !COMMAND: it is run, as by another user, and has to
+// succeed. All output goes to the file screen.
 func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: tty KEYS CODE PROGRAM [ARG...]")
@@ -52,6 +53,11 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 		if from = s.await(regexp.MustCompile(want), from); from < 0 {
 			_ = cmd.Process.Kill()
 			ts.Fatalf("%q never came; the screen:\n%s", want, s.text())
+		}
+		if other, ok := strings.CutPrefix(text, "!"); ok {
+			fields := strings.Fields(other)
+			ts.Check(ts.Exec(fields[0], fields[1:]...))
+			continue
 		}
 		typed := text + "\r"
 		if text == "^C" {

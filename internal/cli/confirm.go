@@ -19,7 +19,7 @@ func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.P
 	case stack.OperationUp:
 		return e.confirmUp(ctx, o, pipelines)
 	case stack.OperationDestroy:
-		return e.confirmDestroy(pipelines)
+		return e.confirmDestroy(o, pipelines)
 	default:
 		return e.yesNo(ctx, fmt.Sprintf("Read the real state of %s into the backend?", render.Count(len(pipelines), "pipeline", "pipelines")), nil)
 	}
@@ -98,8 +98,9 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 }
 
 // confirmDestroy wants the pipeline's name typed, or for several the number of
-// them: what is deleted is gone.
-func (e *env) confirmDestroy(pipelines []*spec.Pipeline) error {
+// them: what is deleted is gone. A stack that has changed since it was read for
+// this is left alone.
+func (e *env) confirmDestroy(o *deployOptions, pipelines []*spec.Pipeline) error {
 	want := pipelines[0].String()
 	if len(pipelines) > 1 {
 		want = fmt.Sprintf("destroy %d pipelines", len(pipelines))
@@ -116,6 +117,7 @@ func (e *env) confirmDestroy(pipelines []*spec.Pipeline) error {
 	if answer != want {
 		return fault.New(fault.Canceled, "nothing was deleted")
 	}
+	o.expects = o.seen
 	return nil
 }
 

@@ -22,6 +22,9 @@ type selection struct {
 	tenant   string
 	labels   []string
 	failed   bool
+
+	// seen are the states that existing has found, for Request.Expect.
+	seen map[spec.ID]string
 }
 
 // flags adds the selection's flags. building adds those that make or change
@@ -234,7 +237,11 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 		return nil, errNothingSelected(&selection{args: patterns, labels: s.labels})
 	}
 	out := make([]*spec.Pipeline, 0, len(list))
+	s.seen = map[spec.ID]string{}
 	for _, x := range list {
+		if x.State != nil {
+			s.seen[x.ID] = x.State.Basis
+		}
 		switch {
 		case x.Pipeline != nil:
 			out = append(out, x.Pipeline)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/fsutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -102,6 +104,22 @@ func TestAPluginThatWasCutOffIsInstalledAnew(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(dir, "pulumi-resource-one"))
 	require.NoError(t, err)
 	require.Contains(t, string(raw), "exit 0")
+}
+
+func TestWaitingForAnotherInstallerCanBeGivenUp(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	other := fsutil.NewFileMutex(filepath.Join(f.env[envHome], pluginLock))
+	require.NoError(t, other.Lock())
+	ctx, cancel := context.WithCancel(t.Context())
+	err := f.InstallPlugins(ctx, []Plugin{{"one", "1.2.3", "http://127.0.0.1:1"}}, func(d Download) {
+		if strings.Contains(d.Message, "another process") {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, fault.Canceled)
+	require.Empty(t, f.Spawned())
+	require.NoError(t, other.Unlock())
 }
 
 func TestAPluginThatCannotBeFetched(t *testing.T) {
