@@ -185,7 +185,7 @@ func TestConfirmations(t *testing.T) {
 	for in, want := range map[string]ExitCode{"acme/fraud/prod\n": ExitOK, "acme/fraud\n": ExitCancelled, "yes\n": ExitCancelled} {
 		streams, _, _ := testIO(in)
 		e := &env{IO: streams, signals: make(chan os.Signal)}
-		require.Equal(t, want, codeOf(e.confirmDestroy([]*spec.Pipeline{p})), in)
+		require.Equal(t, want, codeOf(e.confirmDestroy(&deployOptions{}, []*spec.Pipeline{p})), in)
 	}
 }
 
