@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "tui": cmdTUI, "crashes": cmdCrashes,
+			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes,
 		},
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {
