@@ -194,19 +194,25 @@ func (a *App) stop() tea.Cmd {
 		what = append(what, text+".")
 	}
 	for _, l := range launches {
-		what = append(what, fmt.Sprintf("Batch %s of %s: %d of %d executions were started. Cut off, it goes on if it is started again with the same name and file.",
-			render.Line(l.Name, 30), render.Line(l.ID.String(), 0), l.Dealt(), l.Total))
+		what = append(what, fmt.Sprintf("Batch %s of %s: %s of %s executions were started. Cut off, it goes on if it is started again with the same name and file.",
+			render.Line(l.Name, 30), render.Line(l.ID.String(), 0), render.Number(int64(l.Dealt())), render.Number(int64(l.Total))))
 	}
 	text := strings.Join(what, "\n")
 	force := dialog.Choice{Key: "f", Label: "force: end now", Danger: true, Answer: stopForce}
 	if changing {
 		force.Help = "Kills the engine. What it is just creating or deleting may exist without being recorded (an endpoint costs money by the hour), and the stack stays locked: `pipelinetui cancel`, then refresh and up again put it right."
 	}
-	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing,
-		dialog.Choice{Key: "k", Label: "keep working", Help: "Nothing happens."},
-		dialog.Choice{Key: "c", Label: "cancel gracefully, then leave", Answer: stopCancel, Help: "Nothing new is begun; what is in flight is waited for (an endpoint can take minutes). Nothing is lost or orphaned."},
-		dialog.Choice{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "What runs goes on to its end, then the program ends."},
-		force)})
+	flight := "Nothing new is begun; what is in flight is waited for (an endpoint can take minutes). Nothing is lost or orphaned."
+	last := []dialog.Choice{force}
+	if len(running) == 0 { // executions that were started go on by themselves
+		flight, last = "No more are started; those that were go on.", nil
+	}
+	choices := append([]dialog.Choice{
+		{Key: "k", Label: "keep working", Help: "Nothing happens."},
+		{Key: "c", Label: "cancel gracefully, then leave", Answer: stopCancel, Help: flight},
+		{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "What runs goes on to its end, then the program ends."},
+	}, last...)
+	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing, choices...)})
 }
 
 func changes(job *ui.Job) bool { return job.Request.Operation != stack.OperationPreview }

@@ -121,7 +121,7 @@ func stateOf(j *ui.Job) jobState {
 }
 
 func launchState(l *ui.Launch) jobState {
-	s := jobState{state: running, done: l.Dealt(), total: l.Total, text: strconv.Itoa(l.Dealt()) + " of " + strconv.Itoa(l.Total) + " started"}
+	s := jobState{state: running, done: l.Dealt(), total: l.Total, text: render.Number(int64(l.Dealt())) + " of " + render.Number(int64(l.Total)) + " started"}
 	if !l.Done() {
 		return s
 	}

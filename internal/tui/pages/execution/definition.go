@@ -74,7 +74,7 @@ func (p *Page) gotDefinition(m definitionMsg) {
 			return
 		}
 		if labelOf(p.arn) == "" && d.text != "" {
-			d.note = "the definition that this execution has; the pipeline's is another now"
+			d.note = "drawn from the definition that it ran; the pipeline has another one now"
 		}
 		p.draw(m.text)
 	}

@@ -323,7 +323,7 @@ func TestOwnDefinition(t *testing.T) {
 	change("7", older)
 	x = open(t, s, datatest.Iris, "order-1", tuitest.Size(120, 40))
 	x.Until("Ancient")
-	x.Until("the pipeline's is another now")
+	x.Until("the pipeline has another one now")
 	x.Press("2", "1", "ctrl+r")
 	x.Until("Ancient")
 	x.Idle()
