@@ -187,8 +187,9 @@ type Request struct {
 	Message  string
 	// ClearPending forgets creations that were cut off (refresh).
 	ClearPending bool
-	// Expect is what a preview found (Operation.Wait): the operation is refused for
-	// a stack that has changed since. Optional.
+	// Expect is what a preview found (Operation.Wait), or the Basis of the state that
+	// was shown: the operation is refused for a stack that has changed since.
+	// Optional.
 	Expect []Result
 }
 

@@ -124,7 +124,7 @@ func (s *Source) load(t TB, id spec.ID) {
 	require.NoError(t, err)
 	s.pipelines[id] = data.Pipeline{
 		ID: id, Summary: stack.Summary{Name: r.Stack, LastUpdate: r.LastUpdate, Resources: len(r.State)}, Spec: p, Read: Recorded,
-		State: &stack.State{Stack: r.Stack, Updated: r.LastUpdate, Resources: r.State, Outputs: r.Outputs, Pending: r.Pending, Spec: r.Spec, SecretsProvider: "passphrase"},
+		State: &stack.State{Stack: r.Stack, Updated: r.LastUpdate, Resources: r.State, Outputs: r.Outputs, Pending: r.Pending, Spec: r.Spec, SecretsProvider: "passphrase", Basis: "1"},
 	}
 	s.histories[id] = r.History
 	x := s.pipelines[id]

@@ -195,7 +195,13 @@ func TestDestroyTypesTheName(t *testing.T) {
 	x.Press("enter")
 	x.Until("2 succeeded")
 	require.Len(t, s.Requests(), 1)
-	require.Len(t, s.Requests()[0].Pipelines, 2, "the protected one stays out")
+	req := s.Requests()[0]
+	require.Len(t, req.Pipelines, 2, "the protected one stays out")
+	require.Len(t, req.Expect, 2, "what has changed since it was shown is not deleted")
+	for i, r := range req.Expect {
+		require.Equal(t, req.Pipelines[i].ID, r.ID)
+		require.Equal(t, "1", r.Basis)
+	}
 }
 
 func TestReadOnly(t *testing.T) {

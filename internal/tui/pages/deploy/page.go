@@ -219,6 +219,13 @@ func (p *Page) apply() tea.Cmd {
 			}
 		}
 	}
+	if req.Operation == stack.OperationDestroy {
+		for _, x := range req.Pipelines {
+			if read := p.states[x.ID]; read.State != nil {
+				req.Expect = append(req.Expect, data.Result{ID: x.ID, Basis: read.State.Basis})
+			}
+		}
+	}
 	job, cmd := p.Env.Jobs.Start(req)
 	for _, x := range req.Pipelines {
 		if rows := p.expected(x.ID); rows != nil {
