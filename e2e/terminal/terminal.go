@@ -212,7 +212,8 @@ func (t *Terminal) Settle(quiet time.Duration) {
 // Signal sends a signal to the program.
 func (t *Terminal) Signal(s syscall.Signal) error { return t.cmd.Process.Signal(s) }
 
-// Wait waits for the program's end and returns its exit code.
+// Wait waits for the program's end, and for the end of what it wrote, and returns its
+// exit code.
 func (t *Terminal) Wait(limit time.Duration) (int, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -220,6 +221,11 @@ func (t *Terminal) Wait(limit time.Duration) (int, error) {
 	case <-t.waited:
 	case <-timer.C:
 		return 0, fmt.Errorf("the program did not end within %s; its screen:\n%s", limit, t.Screen())
+	}
+	select {
+	case <-t.ended:
+	case <-timer.C:
+		return 0, fmt.Errorf("something holds the terminal %s after the program's end; its screen:\n%s", limit, t.Screen())
 	}
 	var exit *exec.ExitError
 	switch {
