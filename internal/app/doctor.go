@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
 // Check is one thing that doctor looked at.
@@ -51,6 +52,9 @@ func (a *App) Doctor(ctx context.Context) []Check {
 		}
 		return strings.TrimSpace(fmt.Sprintf("%s %s, account %s, region %s, %s", t.Name, t.Endpoint, t.Account, t.Region, t.Identity)), nil
 	})
+	if a.opts.Settings.String(settings.Target) == TargetAWS {
+		add("provider plugins", false, func() (string, error) { return a.checkPlugins(ctx) })
+	}
 	add("templates", true, func() (string, error) {
 		cat, err := a.Catalog()
 		if err != nil {

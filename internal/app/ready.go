@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -79,15 +80,56 @@ func (a *App) installPlugins(ctx context.Context, e *stack.Engine) error {
 	if a.plugged {
 		return nil
 	}
-	wanted, err := program.Plugins(ctx)
+	plugins, err := officialPlugins(ctx)
 	if err != nil {
 		return err
+	}
+	err = e.InstallPlugins(ctx, plugins, func(d stack.Download) { a.opts.Note("plugin %s: %s", d.ID, d.Message) })
+	a.plugged = err == nil
+	return err
+}
+
+func officialPlugins(ctx context.Context) ([]stack.Plugin, error) {
+	wanted, err := program.Plugins(ctx)
+	if err != nil {
+		return nil, err
 	}
 	plugins := make([]stack.Plugin, 0, len(wanted))
 	for _, p := range wanted {
 		plugins = append(plugins, stack.Plugin{Name: p.Name, Version: p.Version, ServerURL: p.URL})
 	}
-	err = e.InstallPlugins(ctx, plugins, func(d stack.Download) { a.opts.Note("plugin %s: %s", d.ID, d.Message) })
-	a.plugged = err == nil
-	return err
+	return plugins, nil
+}
+
+// checkPlugins tells which official plugins are there, after installing them if
+// that was allowed.
+func (a *App) checkPlugins(ctx context.Context) (string, error) {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return "", err
+	}
+	plugins, err := officialPlugins(ctx)
+	if err != nil {
+		return "", err
+	}
+	a.readyMu.Lock()
+	defer a.readyMu.Unlock()
+	if a.opts.Install {
+		if err := a.installPlugins(ctx, e); err != nil {
+			return "", err
+		}
+	}
+	if missing := e.MissingPlugins(plugins); len(missing) > 0 {
+		return "", fault.New(fault.NotFound, "not installed yet: %s", names(missing)).
+			WithHint("The first operation installs them; `pipelinetui doctor --yes` does so now.")
+	}
+	return names(plugins), nil
+}
+
+func names(plugins []stack.Plugin) string {
+	list := make([]string, 0, len(plugins))
+	for _, p := range plugins {
+		list = append(list, p.String())
+	}
+	return strings.Join(list, ", ")
 }

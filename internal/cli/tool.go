@@ -48,7 +48,7 @@ func newDoctor(e *env) *cobra.Command {
 		Short: "check what the tool needs and show where each setting comes from",
 		Long: `Checks the Pulumi CLI, the backend, the sandbox or the AWS credentials, Python and
 Node, and shows every setting with its source. With --yes a missing Pulumi CLI is
-installed.`,
+installed, and for AWS the provider plugins.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := e.interruptible(cmd.Context())

@@ -40,7 +40,7 @@ func (e *Engine) InstallPlugins(ctx context.Context, plugins []Plugin, progress 
 	if progress == nil {
 		progress = func(Download) {}
 	}
-	if len(e.missing(plugins)) == 0 {
+	if len(e.MissingPlugins(plugins)) == 0 {
 		return nil
 	}
 	unlock, err := e.lockPlugins(ctx, progress)
@@ -48,7 +48,7 @@ func (e *Engine) InstallPlugins(ctx context.Context, plugins []Plugin, progress 
 		return err
 	}
 	defer unlock()
-	for _, p := range e.missing(plugins) { // anew: another process may have been here
+	for _, p := range e.MissingPlugins(plugins) { // anew: another process may have been here
 		if err := e.installPlugin(ctx, p, progress); err != nil {
 			return err
 		}
@@ -56,7 +56,8 @@ func (e *Engine) InstallPlugins(ctx context.Context, plugins []Plugin, progress 
 	return nil
 }
 
-func (e *Engine) missing(plugins []Plugin) []Plugin {
+// MissingPlugins are those that InstallPlugins would install.
+func (e *Engine) MissingPlugins(plugins []Plugin) []Plugin {
 	var out []Plugin
 	for _, p := range plugins {
 		if !e.hasPlugin(p) {
