@@ -6,10 +6,10 @@ GOFUMPT_VERSION := v0.12.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/pipelinetui/pipelinetui/internal/version.Version=$(VERSION)
 TOOLS := $(CURDIR)/.bin
-RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/...
+RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/... ./internal/tui/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build pulumi language-yaml demo demo-clean test race lint fmt generate docs screenshots bench iris clean dist hooks ci FORCE
+.PHONY: help build pulumi language-yaml demo demo-clean test race lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,8 @@ race: pulumi build ## the packages with goroutines under the race detector
 lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 	$(TOOLS)/golangci-lint run ./...
 	@$(MAKE) --no-print-directory docs && git diff --exit-code -- docs || { echo 'docs are stale: run `make docs` and commit'; exit 1; }
+
+tools: $(TOOLS)/golangci-lint ## build the linter into .bin
 
 fmt: $(TOOLS)/gofumpt ## format the Go code
 	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
