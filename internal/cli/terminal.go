@@ -28,7 +28,13 @@ func (e *env) canShow() bool {
 func (e *env) terminal(ctx context.Context) error {
 	// Whatever is written past the screen would tear it.
 	log.SetOutput(io.Discard)
-	e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ})
+	notices := make(chan string, 16)
+	e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ, Note: func(format string, args ...any) {
+		select {
+		case notices <- fmt.Sprintf(format, args...):
+		default: // a notice that nobody reads is not worth waiting for
+		}
+	}})
 	color := e.settings.String(settings.Color)
 	dark := e.dark()
 	if _, told := e.environ(envColors); e.settings.String(settings.Background) == "auto" && !told && color != "never" {
@@ -39,7 +45,7 @@ func (e *env) terminal(ctx context.Context) error {
 		background = "dark"
 	}
 	th := theme.NewScreen(e.Out, theme.ScreenOptions{Color: color != "never", Unicode: e.unicode(), Background: background})
-	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: th}, tui.Terminal{In: e.In, Out: e.Out, Signals: e.signals})
+	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: th}, tui.Terminal{In: e.In, Out: e.Out, Signals: e.signals, Notices: notices})
 	for _, n := range notes {
 		fmt.Fprintln(e.Out, render.Safe(n))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -358,6 +359,24 @@ func TestAPanicEndsTheProgramAndIsKept(t *testing.T) {
 	require.Contains(t, string(raw), "a fault of ours")
 	require.Contains(t, string(raw), "app_test.go", "the log tells where")
 	require.Contains(t, out.String(), "\x1b[?1049l", "the screen is given back")
+}
+
+func TestNoticesAreShownAndSignalsEndTheProgram(t *testing.T) {
+	t.Parallel()
+	in, out := newPipe(t), &buffer{}
+	signals, notices := make(chan os.Signal, 1), make(chan string, 1)
+	done := make(chan error, 1)
+	size := tea.WindowSizeMsg{Width: 80, Height: 24}
+	go func() {
+		_, err := tui.Run(t.Context(), tui.Config{Source: datatest.New(t), Theme: plainTheme(), Start: func(h *ui.Host) ui.Page {
+			return &page{Host: h, title: "first"}
+		}}, tui.Terminal{In: in, Out: out, Signals: signals, Notices: notices, Size: &size})
+		done <- err
+	}()
+	notices <- "installing the plugin aws"
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "installing the plugin aws") }, 20*time.Second, time.Millisecond)
+	signals <- os.Interrupt
+	require.NoError(t, <-done)
 }
 
 func TestAPanicWhileDrawing(t *testing.T) {

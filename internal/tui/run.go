@@ -24,6 +24,11 @@ type Terminal struct {
 	Out io.Writer
 	// Signals are SIGINT and SIGTERM from outside; ctrl+c is a key.
 	Signals <-chan os.Signal
+	// Notices are what takes time before an operation begins ("installing the
+	// plugin aws"), to be shown for a moment; may be nil.
+	Notices <-chan string
+	// Size is that of an Out which is no terminal and can't tell; nil asks Out.
+	Size *tea.WindowSizeMsg
 }
 
 // Run shows the terminal until the user leaves. It returns what is to stay in the
@@ -40,7 +45,10 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	a := New(ctx, c)
 	program := tea.NewProgram(a, tea.WithInput(t.In), tea.WithOutput(out.file(t.Out)), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithoutSignalHandler())
-	go passSignals(ctx, t.Signals, program)
+	go pass(ctx, t, program)
+	if t.Size != nil {
+		go program.Send(*t.Size)
+	}
 	_, err = program.Run()
 	notes = a.Notes()
 	crash := a.Crash()
@@ -60,11 +68,14 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	return notes, nil
 }
 
-func passSignals(ctx context.Context, signals <-chan os.Signal, p *tea.Program) {
+// pass takes to the program what comes from outside of it.
+func pass(ctx context.Context, t Terminal, p *tea.Program) {
 	for {
 		select {
-		case <-signals:
+		case <-t.Signals:
 			p.Send(interruptMsg{})
+		case text := <-t.Notices:
+			p.Send(ui.Toast{Text: text})
 		case <-ctx.Done():
 			return
 		}

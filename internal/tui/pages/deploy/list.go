@@ -150,7 +150,8 @@ func (p *jobsPage) Key(row int) string {
 func (p *jobsPage) Cell(row, column int) widget.Cell {
 	e, th := &p.rows[row], &p.Env.Theme
 	s, end := e.state, e.ended()
-	number, what, on := "", "start", ""
+	number, what := "", "start"
+	var on string
 	if j := e.job; j != nil {
 		number, what = strconv.Itoa(j.Number), string(j.Request.Operation)
 		on = strings.TrimPrefix(j.Request.Title(), what+" ")
