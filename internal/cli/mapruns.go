@@ -62,6 +62,8 @@ func (r *mapRuns) follow(ev executions.Event) {
 type mapRunPrinter struct {
 	began time.Time
 	last  map[string]mapRunLine
+	// ended are the runs whose end was told.
+	ended map[string]bool
 }
 
 type mapRunLine struct {
@@ -82,8 +84,13 @@ func (p *mapRunPrinter) worth(r *executions.MapRun, now time.Time) bool {
 	return true
 }
 
-// tellMapRun shows how far a Map Run is.
-func (e *env) tellMapRun(l *lines, p executions.MapRunProgress, start time.Time) error {
+// tellMapRun shows how far a Map Run is, its end once.
+func (e *env) tellMapRun(l *lines, printer *mapRunPrinter, p executions.MapRunProgress, start time.Time) error {
+	if p.MapRun.Status.Terminal() && printer.ended[p.MapRun.ARN] || l == nil && !printer.worth(&p.MapRun, e.now()) {
+		return nil
+	}
+	// A redrive continues a run that had ended.
+	printer.ended[p.MapRun.ARN] = p.MapRun.Status.Terminal()
 	if l != nil {
 		return l.emit(struct {
 			Type string `json:"type"`

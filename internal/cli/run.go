@@ -181,7 +181,8 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 	}
 	w := o.client.Watch(ctx, o.arn)
 	defer w.Cancel()
-	t, runs, err := e.followExecution(ctx, o, w, l)
+	printer := &mapRunPrinter{began: e.now(), ended: map[string]bool{}}
+	t, runs, err := e.followExecution(ctx, o, w, l, printer)
 	if err != nil {
 		return err
 	}
@@ -191,6 +192,13 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 	}
 	doc := newExecutionDoc(o.id, outcome, t)
 	doc.MapRuns = e.mapRunDocs(ctx, o.client, runs)
+	// The execution's own end is often seen before the next look at its Map Runs.
+	for i := range doc.MapRuns {
+		r := doc.MapRuns[i].MapRun
+		if err := e.tellMapRun(l, printer, executions.MapRunProgress{MapRun: r}, t.Start); err != nil {
+			return err
+		}
+	}
 	if l != nil {
 		err = l.emit(struct {
 			Type string `json:"type"`
@@ -207,11 +215,10 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 
 // followExecution shows an execution's events and the progress of its Map Runs until the
 // events end. It returns what the events told, and the ARNs of the Map Runs.
-func (e *env) followExecution(ctx context.Context, o watchOptions, w *executions.Watch, l *lines) (*executions.Timeline, []string, error) {
+func (e *env) followExecution(ctx context.Context, o watchOptions, w *executions.Watch, l *lines, printer *mapRunPrinter) (*executions.Timeline, []string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	runs := newMapRuns(ctx, o.client)
 	defer func() { cancel(); runs.relays.Wait() }()
-	printer := mapRunPrinter{began: e.now()}
 	t := &executions.Timeline{}
 	for events := w.Events(); ; {
 		select {
@@ -225,10 +232,7 @@ func (e *env) followExecution(ctx context.Context, o watchOptions, w *executions
 			}
 			runs.follow(ev)
 		case p := <-runs.updates:
-			if l == nil && !printer.worth(&p.MapRun, e.now()) {
-				continue
-			}
-			if err := e.tellMapRun(l, p, t.Start); err != nil {
+			if err := e.tellMapRun(l, printer, p, t.Start); err != nil {
 				return nil, nil, err
 			}
 		}
