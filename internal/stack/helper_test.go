@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		// pulumi.NewContext does not close its connections if the engine goes
 		// away just then, as on an early Cancel. We make no gRPC client.
-		goleak.IgnoreTopFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"))
+		goleak.IgnoreTopFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
+		goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).connect"))
 }
 
 // pulumiPath is the real CLI: PIPELINETUI_PULUMI, the checkout's bin/ or PATH.
