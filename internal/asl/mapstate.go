@@ -18,8 +18,8 @@ func (p *parser) mapState(n *value.Node, loc string, s *State) {
 	if s.QueryLanguage == JSONata {
 		if f := n.Get("Items"); f != nil {
 			m.Items = p.jsonataTemplate(f, "Items", loc+"/Items")
-			if m.Items.Static && !f.IsArray() {
-				p.schema(f, loc+"/Items", "Expected value of type Array or a JSONata expression")
+			if m.Items.Static && !f.IsArray() && !f.IsObject() {
+				p.schema(f, loc+"/Items", "Expected value of type Array or Object or a JSONata expression")
 			}
 		}
 	} else {
@@ -187,6 +187,15 @@ func (p *parser) reader(n *value.Node, loc string, s *State) {
 	}
 	if d, ok := p.text(c, loc, "CSVDelimiter"); ok {
 		r.Delimiter = d
+		if !slices.Contains([]string{"COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"}, d) {
+			p.schema(c.Get("CSVDelimiter"), loc+"/CSVDelimiter", "Value must be one of: [COMMA, PIPE, SEMICOLON, SPACE, TAB]")
+		}
+	}
+	if r.InputType == "CSV" && r.Manifest == "" {
+		p.required(c, loc, "CSVHeaderLocation")
+		if h == "GIVEN" {
+			p.required(c, loc, "CSVHeaders")
+		}
 	}
 	r.MaxItems = p.scalar(c, loc, s, "MaxItems", wantInt(0, 100_000_000))
 	r.ItemsPointer, _ = p.text(c, loc, "ItemsPointer")

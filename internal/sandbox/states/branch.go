@@ -24,6 +24,10 @@ type branch struct {
 	cur    cursor
 	item   *value.Object // "Map" of the context object, inside an iteration
 
+	// children are the branches of the state that runs, by index; nil before they
+	// begin. They belong to the goroutine of this branch once all have ended.
+	children []*branch
+
 	vars  map[string]any
 	bound map[string]jsonata.Bound // vars in the evaluator's form, with the parents'
 }

@@ -72,17 +72,18 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 	}
 	out := make([]any, len(st.Branches))
 	heads := make([]int64, len(st.Branches))
-	failed, err := b.runChildren(len(out), len(out), b.cur.Side, func(ctx context.Context, i int, head int64) (int64, error) {
+	end, err := b.runChildren(len(out), len(out), b.cur.Side, func(ctx context.Context, i int, head int64) (int64, error) {
 		c, err := b.newChild(ctx, st.Branches[i], i, b.cur.Items.v, head, nil)
 		if err != nil {
 			return head, err
 		}
+		b.children[i] = c
 		out[i], err = c.run()
 		heads[i] = c.cur.Head
 		return c.cur.Head, err
 	})
 	if err != nil {
-		return b.childrenFailed(st, "ParallelStateAborted", failed, err)
+		return b.childrenFailed(st, end, err)
 	}
 	last := slices.Max(heads)
 	b.step(func(s *stepper) {
@@ -99,31 +100,83 @@ func (b *branch) childrenDone(out any) {
 	b.dropChildren()
 }
 
+// childEnd tells how a state's children ended: the last event of the one that
+// failed first, and which one that was.
+type childEnd struct {
+	head  int64
+	index int
+}
+
 // childrenFailed continues the chain after the child that failed and records the
 // state's failure. The children's cursors stay: a redrive goes on from them.
-func (b *branch) childrenFailed(st *asl.State, aborted string, head int64, err error) error {
+func (b *branch) childrenFailed(st *asl.State, end childEnd, err error) error {
 	f, failed := failureOf(err)
 	if !failed {
-		return b.aborted(aborted, err)
+		return err // who cut this state short records what it cut
 	}
 	b.step(func(s *stepper) {
-		b.cur.Head, b.cur.Side = head, 0
-		s.fail(st, f)
+		b.abortChildren(s, st, end)
+		b.cur.Head, b.cur.Side = end.head, 0
+		own := *f
+		own.StateFailed = false // that was the child's state
+		s.fail(st, &own)
 	})
+	b.children = nil
 	return nil
+}
+
+// abortChildren records what the failure of a child ends: the iterations of a Map
+// and every state that was entered and not left, that of the failed child
+// included. All follow the event at which the child failed. Source: recordings of
+// a Map of Tasks that time out and of Parallel states whose Task fails.
+func (b *branch) abortChildren(s *stepper, st *asl.State, end childEnd) {
+	for i, c := range b.children {
+		if c == nil || c.cur.Done && c.cur.Failure == nil || c.cur.Head == 0 {
+			continue
+		}
+		if st.Type == asl.Map {
+			typ := "MapIterationAborted"
+			if i == end.index {
+				typ = "MapIterationFailed"
+			}
+			s.side(typ, end.head, &details{Name: st.Name, Index: &i})
+		}
+		c.abortState(s, end.head)
+	}
+}
+
+// abortState records that the state a branch stands in was cut short.
+func (b *branch) abortState(s *stepper, head int64) {
+	st := b.w.State(b.cur.State)
+	if st == nil || b.cur.Entered == 0 {
+		return
+	}
+	failed := b.cur.Failure != nil
+	if !failed {
+		b.abortChildren(s, st, childEnd{head: head, index: -1})
+	}
+	switch {
+	case st.Type == asl.Task:
+	case failed: // MapStateFailed and ParallelStateFailed have ended it
+		return
+	case st.Type != asl.Wait && st.Type != asl.Parallel && st.Type != asl.Map:
+		return
+	}
+	s.side(string(st.Type)+"StateAborted", head, nil)
 }
 
 // runChildren calls run for each index, at most limit at a time. Each place
 // passes on the event that its next child follows. When a child fails the others
-// are cancelled; runChildren waits for all of them and returns the last event and
-// the error of the one that failed first.
-func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Context, i int, head int64) (int64, error)) (int64, error) {
+// are cancelled; runChildren waits for all of them and returns the end and the
+// error of the one that failed first.
+func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Context, i int, head int64) (int64, error)) (childEnd, error) {
 	b.bindings() // made here, so that the children only read them
+	b.children = make([]*branch, n)
 	ctx, cancel := context.WithCancelCause(b.ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
 	var first error
-	last := head
+	last := childEnd{head: head, index: -1}
 	next := 0
 	take := func() (int, bool) {
 		mu.Lock()
@@ -148,7 +201,7 @@ func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Cont
 				}
 				mu.Lock()
 				if first == nil {
-					first, last = err, end
+					first, last = err, childEnd{head: end, index: i}
 					cancel(errBranchTo)
 				}
 				mu.Unlock()
@@ -157,13 +210,4 @@ func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Cont
 	}
 	wg.Wait()
 	return last, first
-}
-
-// itemContext is "Map" of the context object in an iteration.
-func itemContext(index int, key string, v any) *value.Object {
-	item := value.Of("Index", value.Int(int64(index)), "Value", v)
-	if key != "" {
-		item.Set("Key", key)
-	}
-	return value.Of("Item", item)
 }

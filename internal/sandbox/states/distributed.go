@@ -72,14 +72,13 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 // and left to the next visit.
 func (m *mapRunner) begin() error {
 	b, st := m.b, m.st
-	var items []any
+	var source any
 	length := 0
 	if st.Map.Reader == nil {
 		var err error
-		if items, err = m.ev.items(); err != nil {
+		if source, length, err = m.ev.items(); err != nil {
 			return err
 		}
-		length = len(items)
 	}
 	started := &details{Length: &length}
 	if err := m.limits(); err != nil {
@@ -95,14 +94,14 @@ func (m *mapRunner) begin() error {
 	}
 	label := st.Map.Label
 	if label == "" {
-		label = wire.NewID()[:8] + wire.NewID()[:8]
+		label = wire.NewID()
 	}
 	m.run.ID, m.run.Label, m.run.Machine = wire.NewID(), label, b.x.def.Machine
 	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.key(), statusRunning, b.x.s.now()
 	b.step(func(s *stepper) {
 		c := &b.cur
 		c.Side = s.event("MapStateStarted", started)
-		c.Phase, c.Items, c.Job = phaseChildren, docOf(items), m.run.key()
+		c.Phase, c.Items, c.Job = phaseChildren, docOf(source), m.run.key()
 		c.Round++
 		b.x.puts = append(b.x.puts, m.put())
 		s.event("MapRunStarted", &details{MapRunARN: b.x.s.runARN(&m.run)})
@@ -229,7 +228,7 @@ func (m *mapRunner) fail(err error) error {
 			b.x.puts = append(b.x.puts, m.put())
 			s.event("MapRunAborted", nil)
 		})
-		return b.aborted("MapStateAborted", err)
+		return err
 	}
 	m.close(statusFailed)
 	b.step(func(s *stepper) {
@@ -247,11 +246,13 @@ func (m *mapRunner) process() (any, error) {
 	if err != nil {
 		return nil, fail(errPermissions, wire.AsError(err).Message).err()
 	}
-	items, _ := m.b.cur.Items.v.([]any)
+	items, known := mapItems(m.b.cur.Items.v)
 	if m.st.Map.Reader != nil {
 		if items, err = m.read(m.b.ctx, p); err != nil {
 			return nil, err
 		}
+	} else if !known { // recorded by begin, from what evaluation.items returns
+		return nil, m.ev.runtime("The items of the Map state cannot be read.")
 	}
 	inputs, sizes, err := m.inputs(items)
 	if err != nil {
@@ -333,12 +334,12 @@ func (m *mapRunner) acquire(ctx context.Context) bool {
 }
 
 // inputs makes the children's inputs: selected items, alone or in batches.
-func (m *mapRunner) inputs(items []any) ([]any, []int, error) {
+func (m *mapRunner) inputs(items []mapItem) ([]any, []int, error) {
 	selected := make([]any, len(items))
 	for i, item := range items {
-		selected[i] = item
+		selected[i] = item.input()
 		if m.st.Map.Selector != nil {
-			v, err := m.ev.selectItem(itemContext(i, "", item), item)
+			v, err := m.ev.selectItem(item.context(i))
 			if err != nil {
 				return nil, nil, err
 			}

@@ -247,11 +247,17 @@ func (e *evaluation) typed(x *asl.Expr, want string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got := value.TypeName(v); got != want {
-		return nil, e.query(x.Field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected '%s', but was '%s' for value: %s",
-			x.Text, x.Field, want, got, value.String(v))
+	return v, e.expect(x, v, want)
+}
+
+// expect refuses what an expression yielded if it is not of the type.
+func (e *evaluation) expect(x *asl.Expr, v any, want string) error {
+	got := value.TypeName(v)
+	if got == want {
+		return nil
 	}
-	return v, nil
+	return e.query(x.Field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected '%s', but was '%s' for value: %s",
+		x.Text, x.Field, want, got, value.String(v))
 }
 
 // integer evaluates a scalar field that is a whole number. ok is false if the

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/delimited"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -32,7 +32,7 @@ func readFailed(format string, args ...any) error {
 }
 
 // read reads the items that ItemReader names.
-func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]any, error) {
+func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, error) {
 	r := m.st.Map.Reader
 	in, err := m.ev.input()
 	if err != nil {
@@ -90,14 +90,16 @@ type itemSource struct {
 	objects wire.Objects
 	reader  *asl.ItemReader
 	limit   int
-	items   []any
+	items   []mapItem
 }
 
-func (s *itemSource) add(v any) error {
+func (s *itemSource) add(v any) error { return s.append(mapItem{value: v}) }
+
+func (s *itemSource) append(item mapItem) error {
 	if len(s.items) >= s.limit {
 		return errEnough
 	}
-	s.items = append(s.items, v)
+	s.items = append(s.items, item)
 	return nil
 }
 
@@ -192,12 +194,15 @@ func (s *itemSource) decode(r io.Reader, inputType string) error {
 	}
 }
 
+// byteOrderMark begins the files of some editors; it is no part of the text.
+const byteOrderMark = "\ufeff"
+
 func (s *itemSource) json(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	v, err := value.Parse(string(raw))
+	v, err := value.Parse(strings.TrimPrefix(string(raw), byteOrderMark))
 	if err != nil {
 		return readFailed("Attempting to map over invalid JSON: %s", err)
 	}
@@ -206,12 +211,12 @@ func (s *itemSource) json(r io.Reader) error {
 			return err
 		}
 	}
-	list, ok := v.([]any)
+	items, ok := mapItems(v)
 	if !ok {
 		return readFailed("Attempting to map over non-iterable node.")
 	}
-	for _, item := range list {
-		if err := s.add(item); err != nil {
+	for _, item := range items {
+		if err := s.append(item); err != nil {
 			return err
 		}
 	}
@@ -237,7 +242,11 @@ func (s *itemSource) lines(r io.Reader) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 64<<10), 8<<20) // AWS takes lines of up to 8 MB
 	for n := 1; sc.Scan(); n++ {
-		line := strings.TrimSpace(sc.Text())
+		text := sc.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		line := strings.TrimSpace(text)
 		if line == "" {
 			continue
 		}
@@ -252,36 +261,40 @@ func (s *itemSource) lines(r io.Reader) error {
 	return sc.Err()
 }
 
-var delimiters = map[string]rune{"COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "SPACE": ' ', "TAB": '\t'}
+// delimiters are the values of CSVDelimiter; the parser of definitions refuses
+// others.
+var delimiters = map[string]byte{"COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "SPACE": ' ', "TAB": '\t'}
 
 func (s *itemSource) csv(r io.Reader) error {
-	cr := csv.NewReader(r)
-	cr.FieldsPerRecord, cr.LazyQuotes, cr.ReuseRecord = -1, true, true
-	if d, ok := delimiters[s.reader.Delimiter]; ok {
-		cr.Comma = d
-	}
+	rows := delimited.NewReader(r, delimiters[s.reader.Delimiter])
 	headers := s.reader.Headers
 	if s.reader.HeaderFromRow {
-		row, err := cr.Read()
-		if err != nil {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
 			return readFailed("The CSV file has no header row.")
 		}
-		headers = append([]string(nil), row...)
+		if err != nil {
+			return unreadable(err)
+		}
+		headers = row
+	}
+	if len(headers) == 0 {
+		return readFailed("The CSV file has no headers: neither CSVHeaderLocation nor CSVHeaders names any.")
 	}
 	if sorted := slices.Sorted(slices.Values(headers)); len(slices.Compact(sorted)) != len(headers) {
 		return readFailed("CSV headers cannot contain duplicates.")
 	}
 	for {
-		row, err := cr.Read()
+		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return readFailed("The CSV file cannot be read: %s", err)
+			return unreadable(err)
 		}
 		o := value.NewObject(len(headers))
 		for i, h := range headers {
-			cell := ""
+			cell := "" // AWS fills short rows, and leaves out what is beyond the headers
 			if i < len(row) {
 				cell = row[i]
 			}
@@ -291,6 +304,16 @@ func (s *itemSource) csv(r io.Reader) error {
 			return err
 		}
 	}
+}
+
+// unreadable words what is wrong with a CSV file; an error of its source is
+// passed on.
+func unreadable(err error) error {
+	var bad *delimited.Error
+	if errors.As(err, &bad) {
+		return readFailed("The CSV file cannot be read: %s", bad)
+	}
+	return err
 }
 
 // listed reads a manifest of Athena: each line is the URI of an object that holds

@@ -1,7 +1,7 @@
 package states
 
 import (
-	"errors"
+	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -208,7 +208,7 @@ func (b *branch) wait(st *asl.State, ev *evaluation) error {
 		b.step(func(*stepper) { b.cur.Phase, b.cur.Until = phaseWait, until })
 	}
 	if err := b.sleepUntil(b.cur.Until); err != nil {
-		return b.aborted("WaitStateAborted", err)
+		return err
 	}
 	return b.through(st, ev, st.Output, st.Assign, st.Next)
 }
@@ -247,6 +247,9 @@ func (e *evaluation) waitUntil() (time.Time, error) {
 	text, isText := v.(string)
 	if isText {
 		if t, err := asl.ParseTimestamp(text); err == nil {
+			if t.Sub(e.b.cur.EnteredAt) > maxWait {
+				return time.Time{}, e.runtime("Wait state delay is too long.")
+			}
 			return t, nil
 		}
 	} else {
@@ -261,14 +264,8 @@ func (e *evaluation) waitUntil() (time.Time, error) {
 	return time.Time{}, e.runtime("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s", s.Expr.Text, text)
 }
 
+// maxWait is the longest time that AWS waits: 2^31-1 seconds, some 68 years.
+const maxWait = math.MaxInt32 * time.Second
+
 // maxSeconds is the largest time that a state may give.
 const maxSeconds = 99_999_999
-
-// aborted records that a state was cut short by another branch's failure, and
-// passes the reason on.
-func (b *branch) aborted(typ string, err error) error {
-	if b.parent != nil && errors.Is(b.interrupted(), errBranchTo) {
-		b.step(func(s *stepper) { s.event(typ, nil) })
-	}
-	return err
-}

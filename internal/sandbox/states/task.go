@@ -180,7 +180,7 @@ func (t *taskRun) resourceName() string {
 func (t *taskRun) end(result any, err error) error {
 	f, failed := failureOf(err)
 	if err != nil && !failed {
-		return t.b.aborted("TaskStateAborted", err)
+		return err // who cut it short records that
 	}
 	var text string
 	if !failed {

@@ -376,13 +376,14 @@ func (t *trial) execute(ev *evaluation) error {
 func (t *trial) mockMap(ev *evaluation) error {
 	spec := t.st.Map
 	if spec.Reader == nil {
-		items, err := ev.items()
+		source, _, err := ev.items()
 		if err != nil {
 			return err
 		}
 		if t.st.QueryLanguage == asl.JSONPath {
-			t.data.AfterItemsPath = aws.String(value.String(items))
+			t.data.AfterItemsPath = aws.String(value.String(source))
 		}
+		items, _ := mapItems(source) // evaluation.items returns nothing else
 		if err := t.selected(ev, items); err != nil {
 			return err
 		}
@@ -428,13 +429,13 @@ func (t *trial) tolerate(count int64, counted bool, share float64) error {
 	return nil
 }
 
-func (t *trial) selected(ev *evaluation, items []any) error {
+func (t *trial) selected(ev *evaluation, items []mapItem) error {
 	if t.st.Map.Selector == nil {
 		return nil
 	}
 	out := make([]any, len(items))
 	for i, item := range items {
-		v, err := ev.selectItem(itemContext(i, "", item), item)
+		v, err := ev.selectItem(item.context(i))
 		if err != nil {
 			return err
 		}
