@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -67,7 +68,7 @@ func New(c Config) (*Service, error) {
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	const id = "applicationautoscaling"
-	r.Register(wire.Service{ID: id, Scope: "application-autoscaling", Target: "AnyScaleFrontendService", Protocol: wire.JSON11})
+	r.Register(wire.Service{ID: id, Scope: "application-autoscaling", Target: "AnyScaleFrontendService", Protocol: wire.JSON11, Check: constraint.For(id, "ValidationException").Check})
 	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget)
 	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets)
 	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget)

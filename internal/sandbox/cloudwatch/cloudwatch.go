@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -78,6 +79,7 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
 		ID: "cloudwatch", Scope: "monitoring", Target: "GraniteServiceVersion20100801", Protocol: wire.Query, Version: "2010-08-01",
 		Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
+		Check:     constraint.For("cloudwatch", "ValidationException").Query("ValidationError").Check,
 	})
 	s.registerMetrics(r)
 	s.registerAlarms(r)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -106,7 +107,7 @@ func (s *Service) Close() error {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "eventbridge", Scope: "events", Target: "AWSEvents", Protocol: wire.JSON11})
+	r.Register(wire.Service{ID: "eventbridge", Scope: "events", Target: "AWSEvents", Protocol: wire.JSON11, Check: constraint.For("eventbridge", "ValidationException").Check})
 	s.registerRules(r)
 	s.registerTargets(r)
 }

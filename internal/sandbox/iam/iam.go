@@ -17,6 +17,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -119,10 +120,13 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
 		ID: "iam", Scope: "iam", Protocol: wire.Query, Version: "2010-05-08",
 		Namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+		// IAM has sentences of its own for characters that a name may not have.
+		Check: constraint.For("iam", "ValidationError", "*:pattern").Check,
 	})
 	r.Register(wire.Service{
 		ID: "sts", Scope: "sts", Protocol: wire.Query, Version: "2011-06-15",
 		Namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+		Check:     constraint.For("sts", "ValidationError").Check,
 	})
 	s.registerRoles(r)
 	s.registerPolicies(r)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -52,7 +53,7 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "kms", Scope: "kms", Target: "TrentService", Protocol: wire.JSON11})
+	r.Register(wire.Service{ID: "kms", Scope: "kms", Target: "TrentService", Protocol: wire.JSON11, Check: constraint.For("kms", "ValidationException").Check})
 	s.registerKeys(r)
 	s.registerAliases(r)
 	s.registerCrypto(r)

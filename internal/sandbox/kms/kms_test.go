@@ -129,7 +129,7 @@ func TestAliases(t *testing.T) {
 	_, err = c.DeleteAlias(ctx, &sdk.DeleteAliasInput{AliasName: name})
 	iamtest.RequireCode(t, err, "NotFoundException")
 	_, err = c.CreateAlias(ctx, &sdk.CreateAliasInput{AliasName: aws.String("alias/a b"), TargetKeyId: a.KeyId})
-	iamtest.RequireCode(t, err, "InvalidAliasNameException")
+	iamtest.RequireCode(t, err, "ValidationException")
 }
 
 func TestEncryption(t *testing.T) {

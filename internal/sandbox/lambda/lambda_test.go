@@ -674,7 +674,7 @@ func TestRefusals(t *testing.T) {
 		}, "InvalidParameterValueException"},
 		"no code": {func(in *awslambda.CreateFunctionInput) { in.Code = &types.FunctionCode{} }, "InvalidParameterValueException"},
 		"no object": {func(in *awslambda.CreateFunctionInput) {
-			in.Code = &types.FunctionCode{S3Bucket: str("b"), S3Key: str("k")}
+			in.Code = &types.FunctionCode{S3Bucket: str("bucket"), S3Key: str("k")}
 		}, "InvalidParameterValueException"},
 		"layers": {func(in *awslambda.CreateFunctionInput) {
 			in.Layers = []string{"arn:aws:lambda:us-east-1:000000000000:layer:x:1"}

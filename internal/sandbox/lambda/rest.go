@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -38,12 +40,33 @@ func typed[In, Out any](fn func(context.Context, *wire.Request, *In) (*Out, erro
 				return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
 			}
 		}
+		if err := checkInput(req.Operation, body, params); err != nil {
+			return nil, err
+		}
 		out, err := fn(ctx, req, in)
 		if err != nil {
 			return nil, err
 		}
 		return out, nil
 	}
+}
+
+// rules are the model's, but for what Lambda words in its own way.
+var rules = constraint.For("lambda", "ValidationException", "functionName", "runtime", "resource:pattern", "environment.variables:key")
+
+// checkInput holds an input, as body and parameters together make it, against
+// the constraints of the model.
+func checkInput(operation string, body []byte, params map[string]any) error {
+	doc, err := wire.Parse(body)
+	if err != nil {
+		return err
+	}
+	whole := map[string]any{}
+	if m, ok := doc.(map[string]any); ok {
+		whole = m
+	}
+	maps.Copy(whole, params)
+	return rules.Check(operation, whole)
 }
 
 type route struct {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -52,7 +53,7 @@ func New(c Config) (*Service, error) {
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Scope: "logs", Target: "Logs_20140328", Protocol: wire.JSON11, LowerCamel: true})
+	r.Register(wire.Service{ID: id, Scope: "logs", Target: "Logs_20140328", Protocol: wire.JSON11, LowerCamel: true, Check: constraint.For(id, "InvalidParameterException").Check})
 	wire.Handle(r, id, "CreateLogGroup", s.createGroup)
 	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup)
 	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups)

@@ -144,7 +144,7 @@ func TestGroups(t *testing.T) {
 	require.Equal(t, "arn:aws:kms:us-east-1:000000000000:key/1", *g.KmsKeyId)
 	require.Equal(t, start.UnixMilli(), *g.CreationTime)
 	require.Equal(t, types.LogGroupClassStandard, g.LogGroupClass)
-	tags, err := c.ListTagsForResource(ctx, &cwl.ListTagsForResourceInput{ResourceArn: str(arn + ":*")})
+	tags, err := c.ListTagsForResource(ctx, &cwl.ListTagsForResourceInput{ResourceArn: &arn})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"c": "d"}, tags.Tags)
 	_, err = c.DeleteRetentionPolicy(ctx, &cwl.DeleteRetentionPolicyInput{LogGroupName: &name})

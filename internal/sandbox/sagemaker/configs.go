@@ -72,7 +72,7 @@ func checkConfig(in *sm.CreateEndpointConfigInput) error {
 		}
 	}
 	if n < 1 || n > maxVariants {
-		return constraint(fmt.Sprint(n), "productionVariants", "Member must have length between 1 and 10")
+		return violation(fmt.Sprint(n), "productionVariants", "Member must have length between 1 and 10")
 	}
 	names := map[string]bool{}
 	serverless := false
@@ -109,11 +109,11 @@ func checkVariant(pv *types.ProductionVariant, at string) error {
 		return err
 	}
 	if w := pv.InitialVariantWeight; w != nil && *w < 0 {
-		return constraint(fmt.Sprint(*w), at+"initialVariantWeight", "Member must have value greater than or equal to 0")
+		return violation(fmt.Sprint(*w), at+"initialVariantWeight", "Member must have value greater than or equal to 0")
 	}
 	between := func(v *int32, member string, lo, hi int32) error {
 		if v != nil && (*v < lo || *v > hi) {
-			return constraint(fmt.Sprint(*v), at+member, fmt.Sprintf("Member must have value between %d and %d", lo, hi))
+			return violation(fmt.Sprint(*v), at+member, fmt.Sprintf("Member must have value between %d and %d", lo, hi))
 		}
 		return nil
 	}
@@ -140,13 +140,13 @@ func checkVariant(pv *types.ProductionVariant, at string) error {
 		for _, v := range pv.InstanceType.Values() {
 			all = append(all, string(v))
 		}
-		return constraint(string(pv.InstanceType), at+"instanceType", "Member must satisfy enum value set: ["+strings.Join(all, ", ")+"]")
+		return violation(string(pv.InstanceType), at+"instanceType", "Member must satisfy enum value set: ["+strings.Join(all, ", ")+"]")
 	}
 	if pv.InitialInstanceCount == nil {
 		return missing(at + "initialInstanceCount")
 	}
 	if *pv.InitialInstanceCount < 1 {
-		return constraint(fmt.Sprint(*pv.InitialInstanceCount), at+"initialInstanceCount", "Member must have value greater than or equal to 1")
+		return violation(fmt.Sprint(*pv.InitialInstanceCount), at+"initialInstanceCount", "Member must have value greater than or equal to 1")
 	}
 	return nil
 }
@@ -162,11 +162,11 @@ func checkServerless(pv *types.ProductionVariant, at string) error {
 	case pv.VolumeSizeInGB != nil || pv.ModelDataDownloadTimeoutInSeconds != nil || pv.ContainerStartupHealthCheckTimeoutInSeconds != nil:
 		return invalid("VolumeSizeInGB and the download and startup time-outs cannot be specified for a serverless variant.")
 	case mem < 1024 || mem > 6144 || mem%1024 != 0:
-		return constraint(fmt.Sprint(mem), at+"serverlessConfig.memorySizeInMB", "Member must be one of 1024, 2048, 3072, 4096, 5120, 6144")
+		return violation(fmt.Sprint(mem), at+"serverlessConfig.memorySizeInMB", "Member must be one of 1024, 2048, 3072, 4096, 5120, 6144")
 	case conc < 1 || conc > 200:
-		return constraint(fmt.Sprint(conc), at+"serverlessConfig.maxConcurrency", "Member must have value between 1 and 200")
+		return violation(fmt.Sprint(conc), at+"serverlessConfig.maxConcurrency", "Member must have value between 1 and 200")
 	case c.ProvisionedConcurrency != nil && (*c.ProvisionedConcurrency < 1 || *c.ProvisionedConcurrency > conc):
-		return constraint(fmt.Sprint(*c.ProvisionedConcurrency), at+"serverlessConfig.provisionedConcurrency", "Member must have value between 1 and MaxConcurrency")
+		return violation(fmt.Sprint(*c.ProvisionedConcurrency), at+"serverlessConfig.provisionedConcurrency", "Member must have value between 1 and MaxConcurrency")
 	}
 	return nil
 }
@@ -180,16 +180,16 @@ func checkCapture(c *types.DataCaptureConfig) error {
 	case c.InitialSamplingPercentage == nil:
 		return missing("dataCaptureConfig.initialSamplingPercentage")
 	case pct < 0 || pct > 100:
-		return constraint(fmt.Sprint(pct), "dataCaptureConfig.initialSamplingPercentage", "Member must have value between 0 and 100")
+		return violation(fmt.Sprint(pct), "dataCaptureConfig.initialSamplingPercentage", "Member must have value between 0 and 100")
 	case len(c.CaptureOptions) < 1 || len(c.CaptureOptions) > 32:
-		return constraint(fmt.Sprint(len(c.CaptureOptions)), "dataCaptureConfig.captureOptions", "Member must have length between 1 and 32")
+		return violation(fmt.Sprint(len(c.CaptureOptions)), "dataCaptureConfig.captureOptions", "Member must have length between 1 and 32")
 	}
 	if _, _, err := splitURI(aws.ToString(c.DestinationS3Uri)); err != nil {
 		return invalid("DestinationS3Uri: %s", err)
 	}
 	for _, o := range c.CaptureOptions {
 		if !slices.Contains(o.CaptureMode.Values(), o.CaptureMode) {
-			return constraint(string(o.CaptureMode), "dataCaptureConfig.captureOptions.member.captureMode", "Member must satisfy enum value set: [Input, Output, InputAndOutput]")
+			return violation(string(o.CaptureMode), "dataCaptureConfig.captureOptions.member.captureMode", "Member must satisfy enum value set: [Input, Output, InputAndOutput]")
 		}
 	}
 	return nil

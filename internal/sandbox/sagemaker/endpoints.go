@@ -223,7 +223,7 @@ func (d *deployment) scale(w types.DesiredWeightAndCapacity) error {
 	}
 	if w.DesiredWeight != nil {
 		if *w.DesiredWeight < 0 {
-			return constraint(fmt.Sprint(*w.DesiredWeight), "desiredWeightsAndCapacities.member.desiredWeight", "Member must have value greater than or equal to 0")
+			return violation(fmt.Sprint(*w.DesiredWeight), "desiredWeightsAndCapacities.member.desiredWeight", "Member must have value greater than or equal to 0")
 		}
 		v.DesiredWeight = *w.DesiredWeight
 	}
@@ -232,7 +232,7 @@ func (d *deployment) scale(w types.DesiredWeightAndCapacity) error {
 			return invalid("DesiredInstanceCount cannot be set for the serverless variant %q.", v.Name)
 		}
 		if *w.DesiredInstanceCount < 1 {
-			return constraint(fmt.Sprint(*w.DesiredInstanceCount), "desiredWeightsAndCapacities.member.desiredInstanceCount", "Member must have value greater than or equal to 1")
+			return violation(fmt.Sprint(*w.DesiredInstanceCount), "desiredWeightsAndCapacities.member.desiredInstanceCount", "Member must have value greater than or equal to 1")
 		}
 		v.DesiredCount = *w.DesiredInstanceCount
 	}

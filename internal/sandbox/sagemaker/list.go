@@ -62,7 +62,7 @@ func page[T any](rows []row[T], q query) ([]T, *string, error) {
 	size := defaultPage
 	if q.max != nil {
 		if *q.max < 1 || *q.max > maxPage {
-			return nil, nil, constraint(fmt.Sprint(*q.max), "maxResults", "Member must have value between 1 and 100")
+			return nil, nil, violation(fmt.Sprint(*q.max), "maxResults", "Member must have value between 1 and 100")
 		}
 		size = int(*q.max)
 	}

@@ -64,13 +64,13 @@ func checkModel(m *model, tags []types.Tag) error {
 	case in.ExecutionRoleArn == nil:
 		return missing("executionRoleArn")
 	case !roleRule.MatchString(*in.ExecutionRoleArn):
-		return constraint(*in.ExecutionRoleArn, "executionRoleArn", `Member must satisfy regular expression pattern: ^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
+		return violation(*in.ExecutionRoleArn, "executionRoleArn", `Member must satisfy regular expression pattern: ^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 	case in.PrimaryContainer == nil && len(in.Containers) == 0:
 		return invalid("Either PrimaryContainer or Containers must be specified.")
 	case in.PrimaryContainer != nil && len(in.Containers) > 0:
 		return invalid("PrimaryContainer and Containers cannot both be specified.")
 	case len(in.Containers) > maxContainers:
-		return constraint("containers", "containers", "Member must have length less than or equal to 15")
+		return violation("containers", "containers", "Member must have length less than or equal to 15")
 	case in.InferenceExecutionConfig != nil && in.InferenceExecutionConfig.Mode == types.InferenceExecutionModeDirect:
 		return invalid("The sandbox does not support InferenceExecutionConfig mode Direct.")
 	}
@@ -93,7 +93,7 @@ func checkContainer(c *types.ContainerDefinition) error {
 	case image == "":
 		return invalid("Container image must be specified when no model package is given.")
 	case len(image) > 255 || strings.ContainsAny(image, " \t\r\n"):
-		return constraint(image, "primaryContainer.image", `Member must satisfy regular expression pattern: [\S]+`)
+		return violation(image, "primaryContainer.image", `Member must satisfy regular expression pattern: [\S]+`)
 	case c.Mode == types.ContainerModeMultiModel:
 		return invalid("The sandbox does not support multi-model containers.")
 	case len(c.AdditionalModelDataSources) > 0:

@@ -56,8 +56,8 @@ func invalid(format string, args ...any) *wire.Error {
 	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
 }
 
-// constraint is the text that AWS's own request validation writes.
-func constraint(value, member, rule string) *wire.Error {
+// violation is the text that AWS's own request validation writes.
+func violation(value, member, rule string) *wire.Error {
 	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, member, rule)
 }
 
@@ -79,10 +79,10 @@ func checkName(name *string, member string) (string, error) {
 		return "", missing(member)
 	}
 	if n := len(*name); n > 63 {
-		return "", constraint(*name, member, "Member must have length less than or equal to 63")
+		return "", violation(*name, member, "Member must have length less than or equal to 63")
 	}
 	if !nameRule.MatchString(*name) {
-		return "", constraint(*name, member, "Member must satisfy regular expression pattern: "+namePattern)
+		return "", violation(*name, member, "Member must satisfy regular expression pattern: "+namePattern)
 	}
 	return *name, nil
 }
@@ -91,16 +91,16 @@ const maxTags = 50
 
 func checkTags(tags []types.Tag) error {
 	if len(tags) > maxTags {
-		return constraint(fmt.Sprint(len(tags)), "tags", "Member must have length less than or equal to 50")
+		return violation(fmt.Sprint(len(tags)), "tags", "Member must have length less than or equal to 50")
 	}
 	seen := map[string]bool{}
 	for _, t := range tags {
 		k, v := aws.ToString(t.Key), aws.ToString(t.Value)
 		switch {
 		case k == "" || utf8.RuneCountInString(k) > 128:
-			return constraint(k, "tags.member.key", "Member must have length between 1 and 128")
+			return violation(k, "tags.member.key", "Member must have length between 1 and 128")
 		case utf8.RuneCountInString(v) > 256:
-			return constraint(v, "tags.member.value", "Member must have length less than or equal to 256")
+			return violation(v, "tags.member.value", "Member must have length less than or equal to 256")
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return invalid("Tag keys must not begin with 'aws:': %s", k)
 		case seen[k]:

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -119,6 +120,7 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
 		ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11,
 		Route: func(h *http.Request) bool { return !isRuntime(h) },
+		Check: constraint.For("sagemaker", "ValidationException").Check,
 	})
 	r.Register(wire.Service{
 		ID: "sagemakerruntime", Scope: "sagemaker", Protocol: wire.JSON11,

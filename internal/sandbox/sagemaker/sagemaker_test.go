@@ -81,7 +81,7 @@ func TestModelIsRefused(t *testing.T) {
 		{"no container", sm.CreateModelInput{ModelName: aws.String("m")}, "Either PrimaryContainer or Containers"},
 		{"no image", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{}}, "image must be specified"},
 		{"two urls", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: url, ModelDataSource: &types.ModelDataSource{}}}, "Only one of"},
-		{"bad url", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("ftp://x/y")}}, "not an S3 URL"},
+		{"bad url", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("ftp://x/y")}}, "at 'primaryContainer.modelDataUrl' failed to satisfy constraint"},
 		{"bad role", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &ok, ExecutionRoleArn: aws.String("arn:aws:iam::1:role/x")}, "executionRoleArn"},
 		{"role is missing", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &ok, ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/none")}, "Could not assume role arn:aws:iam::000000000000:role/none."},
 		{"object is missing", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("s3://models/none.tar.gz")}}, "Could not access model data at s3://models/none.tar.gz."},

@@ -154,15 +154,29 @@ func memberName(f reflect.StructField, lower bool) (name string, tagged bool) {
 // convert to numbers and booleans (query protocol); times are epoch seconds or
 // RFC 3339.
 func Decode(raw []byte, into any) error {
+	doc, err := Parse(raw)
+	if err != nil {
+		return err
+	}
+	return DecodeDoc(doc, into)
+}
+
+// Parse reads an AWS JSON document with numbers as they were written; nothing is
+// nil.
+func Parse(raw []byte) (doc any, err error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return nil
+		return nil, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	var doc any
 	if err := dec.Decode(&doc); err != nil {
-		return fmt.Errorf("not a JSON document: %w", err)
+		return nil, fmt.Errorf("not a JSON document: %w", err)
 	}
+	return doc, nil
+}
+
+// DecodeDoc is Decode for a document that Parse has read.
+func DecodeDoc(doc, into any) error {
 	return fromDoc(doc, reflect.ValueOf(into).Elem(), "")
 }
 

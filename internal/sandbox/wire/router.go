@@ -51,6 +51,9 @@ type Service struct {
 	// Route tells whether a request that is signed for Scope is for this service,
 	// where two services share a signing name. nil means yes.
 	Route func(*http.Request) bool
+	// Check refuses an input that breaks the constraints of the API's model, with
+	// the service's own error; nil takes all. doc is the decoded JSON document.
+	Check func(operation string, doc any) error
 	// Handler serves REST protocols; nil for JSON and query services.
 	Handler func(w http.ResponseWriter, r *http.Request, req *Request)
 }
@@ -122,8 +125,15 @@ func (r *Router) Handle(service, operation string, op Op) {
 func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error)) {
 	r.Handle(service, operation, func(ctx context.Context, req *Request, raw []byte) (any, error) {
 		in := new(In)
-		if err := Decode(raw, in); err != nil {
+		doc, err := Parse(raw)
+		if err == nil {
+			err = DecodeDoc(doc, in)
+		}
+		if err != nil {
 			return nil, Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
+		}
+		if err := r.check(service, operation, doc); err != nil {
+			return nil, err
 		}
 		out, err := fn(ctx, req, in)
 		if err != nil {
@@ -131,6 +141,16 @@ func Handle[In, Out any](r *Router, service, operation string, fn func(ctx conte
 		}
 		return out, nil
 	})
+}
+
+func (r *Router) check(service, operation string, doc any) error {
+	r.mu.RLock()
+	svc := r.services[service]
+	r.mu.RUnlock()
+	if svc == nil || svc.Check == nil {
+		return nil
+	}
+	return svc.Check(operation, doc)
 }
 
 // Has reports whether the operation exists.

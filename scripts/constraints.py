@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Writes internal/sandbox/kit/constraint/data from the API models of botocore.
+
+    python3 scripts/constraints.py
+
+Of every input of the services below it keeps what AWS checks before an operation
+runs: enums, ranges, lengths, patterns and what has to be there. The output is the
+same for the same botocore, so that a newer one shows as a diff.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+try:
+    import botocore
+    import botocore.loaders
+except ImportError:
+    sys.exit("constraints.py: botocore is needed: pip install botocore")
+
+# Service id of the router -> name of the model, and the operations to take.
+SERVICES = {
+    "applicationautoscaling": ("application-autoscaling", "."),
+    "cloudwatch": ("cloudwatch", "Alarm|Metric|Dashboard|Tag"),
+    "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|Tag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter"),
+    "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|Tag|TestEventPattern"),
+    "iam": ("iam", "Role|Polic|InstanceProfile|User|AccountAlias"),
+    "kms": ("kms", "."),
+    "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|Tag|Invoke|AccountSettings"),
+    "sagemaker": ("sagemaker", "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights"),
+    "sts": ("sts", "."),
+}
+KEPT = ("enum", "min", "max", "pattern", "required", "sensitive")
+OUT = pathlib.Path(__file__).resolve().parent.parent / "internal/sandbox/kit/constraint/data"
+
+
+def constrained(shapes, name, seen):
+    """Whether anything below the shape is worth a check."""
+    if name in seen:
+        return False
+    seen = seen | {name}
+    shape = shapes[name]
+    if any(k in shape for k in KEPT if k != "sensitive"):
+        return True
+    below = [m["shape"] for m in shape.get("members", {}).values()]
+    below += [shape[k]["shape"] for k in ("member", "key", "value") if k in shape]
+    return any(constrained(shapes, b, seen) for b in below)
+
+
+def reduce(model, wanted):
+    shapes, kept, operations = model["shapes"], {}, {}
+
+    def take(name):
+        if name in kept:
+            return
+        shape = shapes[name]
+        out = kept[name] = {"type": shape["type"]}
+        out.update({k: shape[k] for k in KEPT if shape.get(k)  or k in shape and k in ("min", "max")})
+        if "members" in shape:
+            out["members"] = {n: m["shape"] for n, m in shape["members"].items() if constrained(shapes, m["shape"], frozenset()) or n in shape.get("required", [])}
+            for s in out["members"].values():
+                take(s)
+        for k in ("member", "key", "value"):
+            if k in shape:
+                out[k] = shape[k]["shape"]
+                take(out[k])
+
+    for name, op in model["operations"].items():
+        if "input" in op and re.search(wanted, name) and constrained(shapes, op["input"]["shape"], frozenset()):
+            operations[name] = op["input"]["shape"]
+            take(operations[name])
+    return operations, kept
+
+
+def main():
+    loader = botocore.loaders.Loader()
+    for service, (name, wanted) in SERVICES.items():
+        operations, shapes = reduce(loader.load_service_model(name, "service-2"), wanted)
+        rows = [f"{json.dumps(n)}: {json.dumps(s, separators=(',', ':'), sort_keys=False)}" for n, s in sorted(shapes.items())]
+        text = '{"source": "botocore %s, %s",\n"operations": %s,\n"shapes": {\n%s\n}}\n' % (
+            botocore.__version__, name, json.dumps(operations, separators=(",", ":"), sort_keys=True), ",\n".join(rows))
+        (OUT / f"{service}.json").write_text(text)
+
+
+main()
