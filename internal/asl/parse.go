@@ -290,7 +290,7 @@ func (p *parser) errorEquals(n *value.Node, loc string) []string {
 func (p *parser) retrier(n *value.Node, loc string, s *State) Retrier {
 	r := Retrier{
 		IntervalSeconds: Scalar{Literal: value.Int(1)}, MaxAttempts: Scalar{Literal: value.Int(3)},
-		BackoffRate: Scalar{Literal: value.Number("2.0")},
+		BackoffRate: Scalar{Literal: value.Double(2)},
 	}
 	if !p.object(n, loc) {
 		return r

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/recolabs/gnata"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/templates"
@@ -112,7 +112,7 @@ func TestNoErrorInWhatAWSTakes(t *testing.T) {
 // operation of the list has the form that Step Functions wants.
 func TestLists(t *testing.T) {
 	t.Parallel()
-	env := gnata.NewCustomEnv(nil)
+	env := gnata.Library()
 	own := []string{"hash", "parse", "partition", "range", "uuid"} // Step Functions' own
 	for _, f := range functions {
 		_, ok := env.Lookup(f)

@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
@@ -72,7 +72,9 @@ func format(c *Call, args []any, _ Env) (any, error) {
 		if i == len(parts)-1 {
 			break
 		}
-		formatted(&b, args[i+1])
+		if formatted(&b, args[i+1]); b.Len() > maxResult {
+			return nil, ErrTooLarge
+		}
 	}
 	return b.String(), nil
 }
@@ -136,7 +138,7 @@ func integer(v any, what string) (int64, error) {
 	if i, ok := n.Int64(); ok {
 		return i, nil
 	}
-	return int64(math.Floor(n.Float64() + 0.5)), nil
+	return Long(math.Floor(n.Float64() + 0.5)), nil
 }
 
 func arrayPartition(_ *Call, args []any, _ Env) (any, error) {
@@ -202,6 +204,9 @@ func Range(first, last, step int64) ([]any, error) {
 			return nil, fmt.Errorf("The range must not have more than %d elements", maxArray)
 		}
 		out = append(out, value.Int(i))
+		if next := i + step; (next > i) != (step > 0) { // beyond what a long holds
+			break
+		}
 	}
 	return out, nil
 }
@@ -249,7 +254,7 @@ func shortText(v any) (string, error) {
 	if !ok {
 		return "", errors.New("The argument must be a string")
 	}
-	if len(s) > maxBase64 {
+	if utf8.RuneCountInString(s) > maxBase64 {
 		return "", fmt.Errorf("The argument must not be longer than %d characters", maxBase64)
 	}
 	return s, nil
@@ -269,7 +274,7 @@ func base64Decode(_ *Call, args []any, _ Env) (any, error) {
 	if err != nil {
 		return nil, errors.New("The argument is not valid Base64")
 	}
-	return string(b), nil
+	return strings.ToValidUTF8(string(b), "\uFFFD"), nil // as Java decodes bytes that are no text
 }
 
 func hash(_ *Call, args []any, _ Env) (any, error) {
@@ -280,6 +285,9 @@ func hash(_ *Call, args []any, _ Env) (any, error) {
 	data, isText := args[0].(string)
 	if !isText {
 		data = value.String(args[0])
+	}
+	if utf8.RuneCountInString(data) > maxBase64 {
+		return nil, fmt.Errorf("The argument must not be longer than %d characters", maxBase64)
 	}
 	return Hash(data, algorithm)
 }
@@ -347,13 +355,35 @@ func mathRandom(_ *Call, args []any, env Env) (any, error) {
 		}
 		r = Seeded(seed)
 	}
-	return value.Int(start + int64(r*float64(end-start))), nil
+	return value.Int(start + Long(r*(float64(end)-float64(start)))), nil
 }
 
-// Seeded returns the number in [0,1) that belongs to a seed: the same seed
-// yields the same number.
+// Seeded returns the number in [0,1) that belongs to a seed, which is the first
+// nextDouble of a java.util.Random of that seed: $random(42) on AWS is
+// 0.7275636800328681 (github.com/floci-io/floci, issue 2662). The generator is
+// documented bit by bit with that class.
 func Seeded(seed int64) float64 {
-	return rand.New(rand.NewPCG(uint64(seed), 0)).Float64() //nolint:gosec // reproducible on purpose; bits matter, not sign
+	const multiplier, mask = 0x5DEECE66D, 1<<48 - 1
+	state := (uint64(seed) ^ multiplier) & mask //nolint:gosec // bits matter, not sign
+	next := func(bits uint) uint64 {
+		state = (state*multiplier + 0xB) & mask
+		return state >> (48 - bits)
+	}
+	high := next(26)
+	return float64(high<<27+next(27)) / (1 << 53)
+}
+
+// Long is f as Java casts it to a long: cut towards zero, and at the ends.
+func Long(f float64) int64 {
+	switch {
+	case math.IsNaN(f):
+		return 0
+	case f >= 1<<63:
+		return math.MaxInt64
+	case f < -1<<63:
+		return math.MinInt64
+	}
+	return int64(f)
 }
 
 func mathAdd(_ *Call, args []any, _ Env) (any, error) {

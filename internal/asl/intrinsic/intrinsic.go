@@ -76,11 +76,25 @@ func (c *Call) Eval(s jsonpath.Scope, env Env) (any, error) {
 		}
 	}
 	v, err := functions[c.Name].run(c, args, env)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return nil, err
+	case err != nil:
 		return nil, &Error{Call: c, Msg: err.Error()}
+	case !value.Fits(v, maxResult):
+		return nil, ErrTooLarge
 	}
 	return v, nil
 }
+
+// ErrTooLarge says that a function made more than any state may hold. Calls can
+// be nested and can have any number of arguments, so that without this the last
+// one of ten makes a thousand to the power of ten copies of its input.
+var ErrTooLarge = errors.New("the result is larger than the data of a state may be")
+
+// maxResult is four times what a state may hand on, in bytes: an outer function
+// may make it smaller again.
+const maxResult = 4 << 18
 
 // RefError is an argument that leads nowhere.
 type RefError struct {

@@ -31,6 +31,10 @@ var plainTexts = map[string]string{
 
 // reference words an error of the evaluator as the reference does.
 func reference(err error) error {
+	var limit *LimitError
+	if errors.As(err, &limit) || errors.Is(err, ErrInternal) {
+		return err
+	}
 	m := codeText.FindStringSubmatch(err.Error())
 	if m == nil {
 		return err

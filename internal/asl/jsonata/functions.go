@@ -1,34 +1,35 @@
 package jsonata
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"reflect"
 	"time"
 
-	"github.com/recolabs/gnata"
-
 	"github.com/pipelinetui/pipelinetui/internal/asl/intrinsic"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/evaluator"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
 
-type builtin = func(args []any, focus any) (any, error)
+// maxRange is the number of elements that $range may make, which is less than the
+// bound of memory allows to [a..b] (measured: github.com/floci-io/floci, pull
+// request 2790).
+const maxRange = 360_145
 
 // extensions are the functions that Step Functions adds to the language.
-func extensions(env Env) map[string]builtin {
-	return map[string]builtin{
-		"partition": partition,
-		"range":     rangeOf,
-		"hash":      hash,
-		"random":    random(env),
-		"uuid": func(args []any, _ any) (any, error) {
+func extensions(env Env) map[string]any {
+	return map[string]any{
+		"partition": gnata.Function(partition),
+		"range":     gnata.Function(rangeOf),
+		"hash":      evaluator.EnvAwareBuiltin(hash),
+		"random":    gnata.Function(random(env)),
+		"uuid": gnata.Function(func(args []any, _ any) (any, error) {
 			if len(args) > 0 {
 				return nil, signature("uuid", 1)
 			}
 			return env.UUID(), nil
-		},
-		"parse": parse,
+		}),
+		"parse": gnata.Function(parse),
 	}
 }
 
@@ -44,54 +45,48 @@ func argument(args []any, i int) any {
 	return nil
 }
 
-func number(v any) (float64, bool) {
-	switch x := v.(type) {
-	case float64:
-		return x, true
-	case json.Number:
-		f, err := x.Float64()
-		return f, err == nil
-	case int:
-		return float64(x), true
-	}
-	return 0, false
+// whole reads a number that must be an integer. Step Functions cuts a fraction
+// off, towards zero (measured: github.com/floci-io/floci, pull request 2676).
+func whole(v any) (float64, bool) {
+	f, ok := evaluator.ToFloat64(v)
+	return math.Trunc(f), ok && finite(f)
 }
 
 // now is $now; without a picture it has milliseconds, as the reference says.
-func now(original reflect.Value) builtin {
+func now(original gnata.Function) gnata.Function {
 	return func(args []any, focus any) (any, error) {
 		if len(args) == 0 {
 			return time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), nil
 		}
-		out := original.Call([]reflect.Value{reflect.ValueOf(args), reflect.ValueOf(&focus).Elem()})
-		err, _ := out[1].Interface().(error)
-		return out[0].Interface(), err
+		return original(args, focus)
 	}
 }
 
 func partition(args []any, _ any) (any, error) {
-	if argument(args, 0) == nil {
+	if argument(args, 0) == nil || argument(args, 1) == nil {
 		return nil, nil
 	}
 	l, ok := args[0].([]any)
 	if !ok {
 		l = []any{args[0]} // the language takes a single value for an array of one
 	}
-	size, ok := number(argument(args, 1))
+	size, ok := whole(args[1])
 	if !ok {
 		return nil, signature("partition", 2)
 	}
-	n := int64(math.Floor(size))
-	if n <= 0 {
+	if size <= 0 {
 		return nil, fmt.Errorf("D3130: The second argument of function \"partition\" must be a positive number")
 	}
-	return intrinsic.Partition(l, n), nil
+	return intrinsic.Partition(l, int64(min(size, evaluator.MaxElements))), nil
 }
 
 func rangeOf(args []any, _ any) (any, error) {
 	var n [3]float64
 	for i := range n {
-		f, ok := number(argument(args, i))
+		if argument(args, i) == nil {
+			return nil, nil
+		}
+		f, ok := whole(args[i])
 		if !ok {
 			return nil, signature("range", i+1)
 		}
@@ -102,12 +97,15 @@ func rangeOf(args []any, _ any) (any, error) {
 		return nil, fmt.Errorf("D3131: The third argument of function \"range\" must not be zero")
 	}
 	count := math.Floor((last-first)/step) + 1
-	if count > 1_000_000 {
-		return nil, fmt.Errorf("D2014: The size of the sequence allocated by function \"range\" must not exceed 1e6")
+	switch {
+	case count <= 0:
+		return []any{}, nil
+	case count > maxRange:
+		return nil, evaluator.ErrMemory
 	}
-	out := []any{}
-	for i := 0.0; i < count; i++ {
-		out = append(out, first+i*step)
+	out := make([]any, int(count))
+	for i := range out {
+		out[i] = first + float64(i)*step
 	}
 	if len(out) == 1 { // a sequence of one is its item
 		return out[0], nil
@@ -115,7 +113,7 @@ func rangeOf(args []any, _ any) (any, error) {
 	return out, nil
 }
 
-func hash(args []any, _ any) (any, error) {
+func hash(args []any, _ any, env *evaluator.Environment) (any, error) {
 	if argument(args, 0) == nil {
 		return nil, nil
 	}
@@ -125,7 +123,10 @@ func hash(args []any, _ any) (any, error) {
 	}
 	text, isText := args[0].(string)
 	if !isText {
-		v, err := Unbind(args[0])
+		if err := env.Meter().Tree(args[0]); err != nil {
+			return nil, err
+		}
+		v, err := unbind(args[0])
 		if err != nil {
 			return nil, signature("hash", 1)
 		}
@@ -134,16 +135,16 @@ func hash(args []any, _ any) (any, error) {
 	return intrinsic.Hash(text, algorithm)
 }
 
-func random(env Env) builtin {
+func random(env Env) gnata.Function {
 	return func(args []any, _ any) (any, error) {
-		if len(args) == 0 {
+		if argument(args, 0) == nil {
 			return env.Random(), nil
 		}
-		seed, ok := number(args[0])
+		seed, ok := whole(args[0])
 		if !ok {
 			return nil, signature("random", 1)
 		}
-		return intrinsic.Seeded(int64(seed)), nil
+		return intrinsic.Seeded(intrinsic.Long(seed)), nil
 	}
 }
 
@@ -158,9 +159,6 @@ func parse(args []any, _ any) (any, error) {
 	v, err := value.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("D3132: The argument of function \"parse\" is not valid JSON: %w", err)
-	}
-	if v == nil {
-		return gnata.DecodeJSON([]byte("null"))
 	}
 	return Bind(v), nil
 }

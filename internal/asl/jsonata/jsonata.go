@@ -1,8 +1,8 @@
 // Package jsonata owns JSONata as Step Functions evaluates it: the language of
 // jsonata.org without $eval, with $partition, $range, $hash, $random(seed),
 // $uuid and $parse, with $states and the workflow's variables as its only
-// input. It works on the values of internal/asl/value; the evaluator itself is
-// the gnata library.
+// input, and within bounds of memory, depth and work. It works on the values of
+// internal/asl/value; the evaluator itself is the package gnata below this one.
 //
 // Documentation: Step Functions Developer Guide, "Transforming data with JSONata".
 package jsonata
@@ -11,11 +11,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"reflect"
+	"math"
+	"runtime"
 
-	"github.com/recolabs/gnata"
-
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/evaluator"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
 
@@ -25,7 +25,14 @@ var (
 	ErrUndefined = errors.New("returned nothing (undefined)")
 	// ErrUnsupported says that the result is not data, but a function.
 	ErrUnsupported = errors.New("returned an unsupported result type")
+	// ErrInternal is what Step Functions calls an internal error. It may be a
+	// *gnata.PanicError, which has a stack.
+	ErrInternal = evaluator.ErrInternal
 )
+
+// LimitError says that an evaluation passed one of its bounds; Step Functions
+// words these without a code.
+type LimitError = evaluator.LimitError
 
 // Expr is a compiled expression; it is immutable and safe for concurrent use.
 type Expr struct {
@@ -59,21 +66,35 @@ type Bound any
 // be used many times: conversion costs, so callers keep it.
 func Bind(v any) Bound {
 	switch x := v.(type) {
-	case string, bool:
-		return x
+	case nil:
+		return evaluator.Null
 	case value.Number:
-		return json.Number(x)
+		return json.Number(x.String())
+	case []any:
+		out := make([]any, len(x))
+		for i, e := range x {
+			out[i] = Bind(e)
+		}
+		return out
+	case *value.Object:
+		out := evaluator.NewOrderedMapWithCapacity(x.Len())
+		for i := range x.Len() {
+			k, e := x.At(i)
+			out.Set(k, Bind(e))
+		}
+		return out
 	}
-	b, err := gnata.DecodeJSON(value.Encode(v))
-	if err != nil { // Encode writes JSON only
-		panic(fmt.Sprintf("jsonata: %v", err))
-	}
-	return b
+	return v
 }
 
 // Engine holds what evaluations need besides the expression. It is safe for
 // concurrent use.
-type Engine struct{ functions map[string]any }
+type Engine struct {
+	library *evaluator.Environment
+	// slots bounds how many evaluations are under way: they only compute, so more
+	// than there are processors would only hold more memory.
+	slots chan struct{}
+}
 
 // Env gives functions what is not in their arguments.
 type Env struct {
@@ -83,32 +104,33 @@ type Env struct {
 
 // NewEngine makes an Engine.
 func NewEngine(env Env) *Engine {
-	base := gnata.NewCustomEnv(nil)
-	sample, _ := base.Lookup("sum")
-	builtin := reflect.TypeOf(sample)
-	fns := map[string]any{"eval": nil} // Step Functions has no $eval
-	if original, ok := base.Lookup("now"); ok {
-		fns["now"] = reflect.ValueOf(now(reflect.ValueOf(original))).Convert(builtin).Interface()
+	library := gnata.Library()
+	if original, ok := library.Lookup("now"); ok {
+		if fn, ok := original.(gnata.Function); ok {
+			library.Bind("now", gnata.Function(now(fn)))
+		}
 	}
 	for name, fn := range extensions(env) {
-		// Functions go in as the evaluator's own function type, so that they see
-		// objects with their order of keys.
-		fns[name] = reflect.ValueOf(fn).Convert(builtin).Interface()
+		library.Bind(name, fn)
 	}
-	return &Engine{functions: fns}
+	return &Engine{library: library, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 }
 
 // Eval evaluates e with the bound names: "states" and the workflow's variables.
-// Errors are ErrUndefined, ErrUnsupported, or the language's own ("T2001: ...").
+// Errors are ErrUndefined, ErrUnsupported, ErrInternal, a *LimitError, or the
+// language's own ("T2001: ...").
 func (g *Engine) Eval(ctx context.Context, e *Expr, bound map[string]Bound) (any, error) {
-	vars := make(map[string]any, len(bound)+len(g.functions))
-	for k, v := range g.functions {
-		vars[k] = v
+	select {
+	case g.slots <- struct{}{}:
+		defer func() { <-g.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+	vars := make(map[string]any, len(bound))
 	for k, v := range bound {
 		vars[k] = v
 	}
-	out, err := e.expr.EvalWithVars(ctx, nil, vars)
+	out, err := e.expr.Eval(ctx, g.library, vars)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -118,73 +140,50 @@ func (g *Engine) Eval(ctx context.Context, e *Expr, bound map[string]Bound) (any
 	if out == nil {
 		return nil, ErrUndefined
 	}
-	return Unbind(out)
+	return unbind(out)
 }
 
-// ordered is the part of the evaluator's object type that is used.
-type ordered interface {
-	Keys() []string
-	Get(string) (any, bool)
-}
-
-// Unbind converts a value of the evaluator. It fails with ErrUnsupported for
-// functions.
-func Unbind(v any) (any, error) {
-	if v == nil || gnata.IsNull(v) {
-		return nil, nil
-	}
+// unbind converts a value of the evaluator, which must be known to be within the
+// bounds of an evaluation. It fails with ErrUnsupported for functions.
+func unbind(v any) (any, error) {
 	switch x := v.(type) {
+	case nil:
+		return nil, nil
 	case bool, string:
 		return x, nil
 	case float64:
 		return value.Float(x), nil
-	case int:
-		return value.Int(int64(x)), nil
-	case int64:
-		return value.Int(x), nil
 	case json.Number:
 		return value.Parse(string(x))
 	case []any:
 		out := make([]any, len(x))
 		for i, e := range x {
 			var err error
-			if out[i], err = Unbind(e); err != nil {
+			if out[i], err = unbind(e); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
-	case ordered:
-		out := value.NewObject(len(x.Keys()))
-		for _, k := range x.Keys() {
-			e, _ := x.Get(k)
-			u, err := Unbind(e)
-			if err != nil {
-				return nil, err
-			}
-			out.Set(k, u)
-		}
-		return out, nil
+	case *evaluator.Sequence:
+		return unbind(evaluator.CollapseSequence(x))
 	}
-	return unbindOther(v)
-}
-
-// unbindOther handles sequences and plain maps, which only reflection can see.
-func unbindOther(v any) (any, error) {
-	switch n := gnata.NormalizeValue(v).(type) {
-	case map[string]any:
-		out := value.NewObject(len(n))
-		for k, e := range n {
-			u, err := Unbind(e)
-			if err != nil {
-				return nil, err
-			}
-			out.Set(k, u)
-		}
-		return out, nil
-	case []any, bool, string, float64, json.Number:
-		return Unbind(n)
-	case nil:
+	if evaluator.IsNull(v) {
 		return nil, nil
 	}
-	return nil, ErrUnsupported
+	if !evaluator.IsMap(v) {
+		return nil, ErrUnsupported
+	}
+	out := value.NewObject(evaluator.MapLen(v))
+	for _, k := range evaluator.MapKeys(v) {
+		e, _ := evaluator.MapGet(v, k)
+		u, err := unbind(e)
+		if err != nil {
+			return nil, err
+		}
+		out.Set(k, u)
+	}
+	return out, nil
 }
+
+// finite reports whether f is a number that JSON has.
+func finite(f float64) bool { return !math.IsInf(f, 0) && !math.IsNaN(f) }

@@ -5,7 +5,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/recolabs/gnata"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
 )
 
 // Name is one place of an expression that names a variable or a function.

@@ -13,6 +13,43 @@ func Encode(v any) []byte { return Append(nil, v) }
 // String is Encode as a string.
 func String(v any) string { return string(Append(nil, v)) }
 
+// Fits reports whether v, written as JSON, takes no more than limit bytes, give
+// or take the escapes of its texts. It looks at no more of v than that: parts of
+// a value may be shared, so that it is much longer written than held.
+func Fits(v any, limit int) bool { return Room(v, limit) >= 0 }
+
+// Room is what is left of so many bytes once v is written, below 0 if it does not
+// fit; see Fits.
+func Room(v any, left int) int {
+	switch x := v.(type) {
+	case nil:
+		return left - 4
+	case bool:
+		return left - 4
+	case Number:
+		return left - len(x.text)
+	case string:
+		return left - len(x) - 2
+	case []any:
+		left -= 1 + max(1, len(x))
+		for _, e := range x {
+			if left < 0 {
+				return left
+			}
+			left = Room(e, left)
+		}
+	case *Object:
+		left -= 1 + max(1, x.Len())
+		for i, k := range x.Keys() {
+			if left < 0 {
+				return left
+			}
+			left = Room(x.vals[i], left-len(k)-3)
+		}
+	}
+	return left
+}
+
 // Append appends the compact JSON of v to b.
 func Append(b []byte, v any) []byte {
 	switch x := v.(type) {
@@ -24,7 +61,7 @@ func Append(b []byte, v any) []byte {
 		}
 		return append(b, "false"...)
 	case Number:
-		return append(b, x...)
+		return append(b, x.String()...)
 	case string:
 		return appendString(b, x)
 	case []any:

@@ -11,6 +11,10 @@ import (
 // maxDepth bounds nesting, so that hostile text cannot exhaust the stack.
 const maxDepth = 1000
 
+// maxNumber bounds the characters of a number, as Jackson does: what is done with
+// a number takes more than linear time.
+const maxNumber = 1000
+
 // SyntaxError tells where a text stops being JSON. Line and Column count from 1,
 // as Jackson (the parser of AWS) counts them.
 type SyntaxError struct {
@@ -224,7 +228,7 @@ func (s *scanner) array(element func() error) error {
 
 func (s *scanner) eof() bool { return s.pos >= len(s.text) }
 
-func (s *scanner) num() (Number, error) {
+func (s *scanner) num() (any, error) {
 	start := s.pos
 	digits := func() bool {
 		from := s.pos
@@ -238,15 +242,15 @@ func (s *scanner) num() (Number, error) {
 	}
 	first := s.pos
 	if !digits() {
-		return "", s.unexpected("expected digit (0-9) to follow minus sign, for valid numeric value")
+		return nil, s.unexpected("expected digit (0-9) to follow minus sign, for valid numeric value")
 	}
 	if s.text[first] == '0' && s.pos > first+1 {
-		return "", s.failAt(first+1, "Invalid numeric value: Leading zeroes not allowed")
+		return nil, s.failAt(first+1, "Invalid numeric value: Leading zeroes not allowed")
 	}
 	if !s.eof() && s.text[s.pos] == '.' {
 		s.pos++
 		if !digits() {
-			return "", s.unexpected("Decimal point not followed by a digit")
+			return nil, s.unexpected("Decimal point not followed by a digit")
 		}
 	}
 	if !s.eof() && (s.text[s.pos] == 'e' || s.text[s.pos] == 'E') {
@@ -255,11 +259,14 @@ func (s *scanner) num() (Number, error) {
 			s.pos++
 		}
 		if !digits() {
-			return "", s.unexpected("Exponent indicator not followed by a digit")
+			return nil, s.unexpected("Exponent indicator not followed by a digit")
 		}
 	}
 	if !s.eof() && isLetter(rune(s.text[s.pos])) {
-		return "", s.unexpected("Expected space separating root-level values")
+		return nil, s.unexpected("Expected space separating root-level values")
+	}
+	if n := s.pos - start; n > maxNumber {
+		return nil, s.failAt(s.pos, fmt.Sprintf("Number value length (%d) exceeds the maximum allowed (%d, from `StreamReadConstraints.getMaxNumberLength()`)", n, maxNumber))
 	}
 	return number(s.text[start:s.pos]), nil
 }

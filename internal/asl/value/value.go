@@ -14,33 +14,57 @@ import (
 )
 
 // Number is a JSON number in the form in which AWS prints it: an integer of any
-// length, or a decimal as Java's Double.toString writes it.
-type Number string
+// length, or a decimal as Java's Double.toString writes it. Only this package
+// makes one, and only of what JSON can hold; the zero Number is 0.
+type Number struct{ text string }
+
+// String is the number as JSON.
+func (n Number) String() string {
+	if n.text == "" {
+		return "0"
+	}
+	return n.text
+}
 
 // Int returns an integer as a Number.
-func Int(n int64) Number { return Number(strconv.FormatInt(n, 10)) }
+func Int(n int64) Number { return Number{strconv.FormatInt(n, 10)} }
 
-// Float returns f as a Number; a whole number that fits 2^63 is written without
-// a fraction.
-func Float(f float64) Number {
+// Float returns the value of f: a Number, which is written without a fraction if
+// it is whole and fits 2^63, or one of the texts "Infinity", "-Infinity" and
+// "NaN". JSON has no such numbers, and Step Functions shows them as texts
+// (measured with TestState: github.com/floci-io/floci, pull request 2783).
+func Float(f float64) any {
 	if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
 		return Int(int64(f))
 	}
-	return Number(javaDouble(f))
+	return Double(f)
+}
+
+// Double is Float that keeps a fraction of nothing: 1.0.
+func Double(f float64) any {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return Number{javaDouble(f)}
 }
 
 // IsInt reports whether n has neither fraction nor exponent.
-func (n Number) IsInt() bool { return !strings.ContainsAny(string(n), ".eE") }
+func (n Number) IsInt() bool { return !strings.ContainsAny(n.text, ".eE") }
 
 // Int64 returns the integer n; ok is false if it is a decimal or too large.
 func (n Number) Int64() (i int64, ok bool) {
-	i, err := strconv.ParseInt(string(n), 10, 64)
+	i, err := strconv.ParseInt(n.String(), 10, 64)
 	return i, err == nil
 }
 
 // Float64 returns the nearest float64.
 func (n Number) Float64() float64 {
-	f, _ := strconv.ParseFloat(string(n), 64) // the parser admits JSON numbers only; too large is ±Inf
+	f, _ := strconv.ParseFloat(n.String(), 64) // an integer may be too large, which is ±Inf
 	return f
 }
 
@@ -57,10 +81,10 @@ func Compare(a, b Number) int {
 			return 0
 		}
 	}
-	x, okx := new(big.Rat).SetString(string(a))
-	y, oky := new(big.Rat).SetString(string(b))
+	x, okx := new(big.Rat).SetString(a.String())
+	y, oky := new(big.Rat).SetString(b.String())
 	if !okx || !oky {
-		return strings.Compare(string(a), string(b))
+		return strings.Compare(a.text, b.text)
 	}
 	return x.Cmp(y)
 }
@@ -84,19 +108,17 @@ func javaDouble(f float64) string {
 	return mant + "E" + strconv.Itoa(e)
 }
 
-// number gives a JSON number's text its canonical form.
-func number(text string) Number {
+// number gives a JSON number's text its canonical form. A decimal that a double
+// cannot hold is "Infinity", as it is to the parser of AWS.
+func number(text string) any {
 	if !strings.ContainsAny(text, ".eE") {
 		if text == "-0" {
-			return "0"
+			return Number{"0"}
 		}
-		return Number(text)
+		return Number{text}
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return Number(text)
-	}
-	return Number(javaDouble(f))
+	f, _ := strconv.ParseFloat(text, 64) // the grammar is known to be right; too large is ±Inf
+	return Double(f)
 }
 
 // Object is a JSON object that keeps the order of its keys.

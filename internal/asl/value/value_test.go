@@ -1,6 +1,8 @@
 package value
 
 import (
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,9 +61,39 @@ func TestEqualAndCompare(t *testing.T) {
 	t.Parallel()
 	require.True(t, Equal(MustParse(`{"a":1,"b":[1.0]}`), MustParse(`{"b":[1],"a":1.0}`)))
 	require.False(t, Equal(MustParse(`{"a":1}`), MustParse(`{"a":"1"}`)))
-	require.Equal(t, -1, Compare("9007199254740992", "9007199254740993"))
-	require.Equal(t, 0, Compare("1.0", "1"))
-	require.Equal(t, 1, Compare("12345678901234567890", "1.0E3"))
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"9007199254740992", "9007199254740993", -1},
+		{"1.0", "1", 0},
+		{"12345678901234567890", "1.0E3", 1},
+	} {
+		require.Equal(t, c.want, Compare(MustParse(c.a).(Number), MustParse(c.b).(Number)), c)
+	}
+}
+
+// TestNoNumberBeyondJSON holds that whatever is built can be written and read
+// again: JSON has no infinite number, and Step Functions shows it as a text
+// (measured with TestState: github.com/floci-io/floci, pull request 2783).
+func TestNoNumberBeyondJSON(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[string]any{
+		`"Infinity"`:  Float(math.Inf(1)),
+		`"-Infinity"`: Double(math.Inf(-1)),
+		`"NaN"`:       Float(math.NaN()),
+		`0`:           Number{},
+		`1.0`:         Double(1),
+		`1`:           Float(1),
+		`1.0E300`:     Float(1e300),
+		`["Infinity","-Infinity",0.0,{"k":"Infinity"}]`: MustParse(`[1e999, -1e999, 1e-999, {"k": 1.0E400}]`),
+	} {
+		require.Equal(t, want, String(got))
+		require.Equal(t, want, String(MustParse(want)))
+	}
+	_, err := Parse(strings.Repeat("9", 1001))
+	require.ErrorContains(t, err, "Number value length (1001) exceeds the maximum allowed (1000")
+	require.Len(t, String(MustParse(strings.Repeat("9", 1000))), 1000)
 }
 
 func FuzzParse(f *testing.F) {

@@ -203,7 +203,7 @@ func (b *branch) enter(st *asl.State) error {
 		b.cur.Entered = s.event(string(st.Type)+"StateEntered", (&details{Name: st.Name}).withInput(text))
 	})
 	if len(text) > maxData {
-		return fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", st.Name)).err()
+		return errDataOf(st.Name)
 	}
 	return nil
 }
@@ -211,9 +211,12 @@ func (b *branch) enter(st *asl.State) error {
 // exit records the exit of a state and moves on to the next, or to the
 // workflow's end if next is empty.
 func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string) error {
+	if !value.Fits(output, maxData) { // which may be far too large to be written
+		return errDataOf(st.Name)
+	}
 	text := value.String(output)
 	if len(text) > maxData {
-		return fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", st.Name)).err()
+		return errDataOf(st.Name)
 	}
 	for i := range vars.Len() {
 		b.setVar(vars.At(i))

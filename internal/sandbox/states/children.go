@@ -85,6 +85,9 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 	if err != nil {
 		return b.childrenFailed(st, end, err)
 	}
+	if !value.Fits(out, maxBuilt) {
+		return errDataOf(st.Name)
+	}
 	last := slices.Max(heads)
 	b.step(func(s *stepper) {
 		b.cur.Head = last

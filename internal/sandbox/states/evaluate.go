@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/intrinsic"
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonpath"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -121,17 +122,43 @@ func (e *evaluation) query(field, format string, args ...any) error {
 	}}
 }
 
+// tooLarge says that a state makes more data than it may have.
+func (e *evaluation) tooLarge() error { return errDataOf(e.st.Name) }
+
+// errDataOf is the failure of a state whose data is too large.
+func errDataOf(state string) error {
+	return fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", state)).err()
+}
+
+// maxBuilt bounds what one template may make, in bytes: more than a state may
+// hand on, since part of it may be dropped again. A template can name the same
+// data in each of its fields, so that without this it makes gigabytes of 256 KiB.
+const maxBuilt = 16 * maxData
+
 // template evaluates a payload template.
 func (e *evaluation) template(t *asl.Template) (any, error) {
+	left := maxBuilt
+	return e.build(t, &left)
+}
+
+// build is template; left is what all of it may still hold.
+func (e *evaluation) build(t *asl.Template, left *int) (any, error) {
 	switch {
 	case t.Static:
 		return t.Literal, nil
 	case t.Expr != nil:
-		return e.expr(t.Expr)
+		v, err := e.expr(t.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if *left = value.Room(v, *left); *left < 0 {
+			return nil, e.tooLarge()
+		}
+		return v, nil
 	case t.List:
 		out := make([]any, len(t.Elems))
 		for i, el := range t.Elems {
-			v, err := e.template(el)
+			v, err := e.build(el, left)
 			if err != nil {
 				return nil, err
 			}
@@ -141,7 +168,7 @@ func (e *evaluation) template(t *asl.Template) (any, error) {
 	default:
 		out := value.NewObject(len(t.Keys))
 		for i, k := range t.Keys {
-			v, err := e.template(t.Elems[i])
+			v, err := e.build(t.Elems[i], left)
 			if err != nil {
 				return nil, err
 			}
@@ -160,6 +187,9 @@ func (e *evaluation) expr(x *asl.Expr) (any, error) {
 		v, err := x.Intrinsic.Eval(e, intrinsicEnv)
 		if err == nil {
 			return v, nil
+		}
+		if errors.Is(err, intrinsic.ErrTooLarge) {
+			return nil, e.tooLarge()
 		}
 		var ref *intrinsic.RefError
 		if errors.As(err, &ref) {
@@ -215,6 +245,17 @@ func (e *evaluation) jsonata(x *asl.Expr) (any, error) {
 		return nil, e.query(x.Field, "%sreturned nothing (undefined).", what)
 	case errors.Is(err, jsonata.ErrUnsupported):
 		return nil, e.query(x.Field, "%sreturned an unsupported result type.", what)
+	case errors.Is(err, jsonata.ErrInternal):
+		id := wire.NewID()
+		var crash *gnata.PanicError
+		if errors.As(err, &crash) {
+			e.b.x.s.Log.Error("panic in an evaluation", "execution", e.b.x.rec.key(), "state", e.st.Name, "expression", x.Text, "id", id, "panic", crash.Value, "stack", string(crash.Stack))
+		}
+		return nil, e.query(x.Field, "%sthrew an internal error during evaluation. %s", what, id)
+	}
+	var limit *jsonata.LimitError
+	if errors.As(err, &limit) {
+		return nil, e.query(x.Field, "%sthrew an error during evaluation: %s", what, err)
 	}
 	return nil, e.query(x.Field, "%sthrew an error during evaluation. %s", what, err)
 }

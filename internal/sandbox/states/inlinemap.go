@@ -58,6 +58,9 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 	if err != nil {
 		return b.childrenFailed(st, failed, err)
 	}
+	if !value.Fits(out, maxBuilt) {
+		return errDataOf(st.Name)
+	}
 	b.step(func(s *stepper) {
 		if last == 0 {
 			last = b.cur.Side

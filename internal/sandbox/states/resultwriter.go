@@ -115,7 +115,7 @@ func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.Res
 		if len(entries) == 0 {
 			return nil
 		}
-		key := prefix + status + "_" + string(value.Int(int64(len(list)))) + ext
+		key := prefix + status + "_" + value.Int(int64(len(list))).String() + ext
 		body := value.Encode(entries)
 		if w.OutputType == "JSONL" {
 			body = jsonLines(entries)
