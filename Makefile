@@ -14,11 +14,12 @@ RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./inte
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
+# Without -trimpath: with it nothing of what the tests compile could be used again.
 build: bin/pipelinetui ## build bin/pipelinetui
 
 bin/pipelinetui: FORCE
 	@mkdir -p bin
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pipelinetui ./cmd/pipelinetui
+	go build -ldflags '$(LDFLAGS)' -o bin/pipelinetui ./cmd/pipelinetui
 
 pulumi: ## build bin/pulumi from its Go module, unless the right version is found
 	@sh scripts/pulumi.sh $(PULUMI_VERSION)

@@ -11,5 +11,5 @@ fi
 echo "building $bin $want from its Go module (once; a minute)"
 mkdir -p bin
 cd tools/language-yaml
-go build -trimpath -ldflags "-s -w -X github.com/pulumi/pulumi-yaml/pkg/version.Version=$want" \
+go build -ldflags "-s -w -X github.com/pulumi/pulumi-yaml/pkg/version.Version=$want" \
   -o ../../$bin github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml

@@ -11,5 +11,5 @@ done
 echo "building bin/pulumi $want from its Go module (once; a few minutes)"
 mkdir -p bin
 cd tools/pulumi
-go build -trimpath -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$want" \
+go build -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$want" \
   -o ../../bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
