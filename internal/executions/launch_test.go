@@ -145,7 +145,7 @@ func TestLaunchIsCancelled(t *testing.T) {
 	requireKind(t, err, fault.Canceled, "")
 	require.GreaterOrEqual(t, res.Started, 800)
 	require.Less(t, res.Started, 100_000)
-	require.Eventually(t, func() bool { _, open := <-l.Events(); return !open }, 10*time.Second, time.Microsecond)
+	require.Eventually(t, func() bool { _, open := <-l.Events(); return !open }, time.Minute, time.Microsecond)
 }
 
 func TestWatchBatch(t *testing.T) {

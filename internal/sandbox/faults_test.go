@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
@@ -93,24 +93,28 @@ func TestFaultsAreChecked(t *testing.T) {
 	require.ErrorContains(t, err, "it does nothing")
 }
 
-// Quotas throttle a caller that polls too fast, and the SDK's own retries get
-// through as the bucket fills again.
+// Quotas throttle a caller that polls too fast, and let it through as the bucket
+// fills again. The clock is the test's, so that no machine is too slow to be
+// throttled (ListStateMachines: a bucket of 100, 5 a second).
 func TestQuotasThrottle(t *testing.T) {
 	t.Parallel()
-	info, _ := serve(t, sandbox.ServeOptions{Dir: t.TempDir(), Faults: faults.Config{Quotas: true}})
-	once := sfn.NewFromConfig(config(info))
-	var err error
-	n := 0
-	for ; err == nil && n < 400; n++ {
-		_, err = once.ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
+	clk := clock.NewFake(time.Now().UTC())
+	info, _ := serve(t, sandbox.ServeOptions{Dir: t.TempDir(), Clock: clk, Faults: faults.Config{Quotas: true}})
+	client := sfn.NewFromConfig(config(info))
+	list := func() error {
+		_, err := client.ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
+		return err
 	}
-	require.Equal(t, "ThrottlingException", errorCode(err))
-	require.GreaterOrEqual(t, n, 100, "the bucket")
-	patient := aws.Config{Region: info.Region, BaseEndpoint: &info.Endpoint, RetryMaxAttempts: 10, Credentials: credentials.NewStaticCredentialsProvider(info.AccessKeyID, info.SecretAccessKey, "")}
-	began := time.Now()
-	_, err = sfn.NewFromConfig(patient).ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
-	require.NoError(t, err, "after %s", time.Since(began))
+	for range 100 {
+		require.NoError(t, list())
+	}
+	require.Equal(t, "ThrottlingException", errorCode(list()))
+	clk.Advance(time.Second)
+	for range 5 {
+		require.NoError(t, list())
+	}
+	require.Equal(t, "ThrottlingException", errorCode(list()))
 	st, err := sandbox.Faults(t.Context(), info)
 	require.NoError(t, err)
-	require.Positive(t, st.Throttled["sfn.ListStateMachines"])
+	require.EqualValues(t, 2, st.Throttled["sfn.ListStateMachines"])
 }

@@ -374,7 +374,7 @@ func TestNoticesAreShownAndSignalsEndTheProgram(t *testing.T) {
 		done <- err
 	}()
 	notices <- "installing the plugin aws"
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), "installing the plugin aws") }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "installing the plugin aws") }, time.Minute, time.Millisecond)
 	signals <- os.Interrupt
 	require.NoError(t, <-done)
 }

@@ -115,7 +115,7 @@ func (d *daemon) start(t testing.TB) time.Duration {
 			d.info = info
 			return time.Since(began)
 		}
-		require.Less(t, time.Since(began), 30*time.Second, "the daemon does not become ready: %v", err)
+		require.Less(t, time.Since(began), 2*time.Minute, "the daemon does not become ready: %v", err)
 		require.NoError(t, d.cmd.Process.Signal(syscall.Signal(0)), "the daemon ended by itself")
 		pause(t.Context(), time.Millisecond)
 	}

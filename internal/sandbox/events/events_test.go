@@ -79,7 +79,7 @@ func (s *setup) next(t *testing.T, url string) string {
 		body = *out.Messages[0].Body
 		_, err = s.queues.DeleteMessage(t.Context(), &sqssdk.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: out.Messages[0].ReceiptHandle})
 		return err == nil
-	}, 5*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return body
 }
 

@@ -486,13 +486,13 @@ def handler(event, context):
 		require.NoError(t, err)
 		return len(found)
 	}
-	require.Eventually(t, func() bool { return started() == 2 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return started() == 2 }, time.Minute, 5*time.Millisecond)
 	var throttled error
 	require.Eventually(t, func() bool {
 		// The third may not have been admitted yet; a fourth never is.
 		_, throttled = c.Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: str("fn"), Payload: payload, InvocationType: types.InvocationTypeRequestResponse})
 		return throttled != nil
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	require.Equal(t, "TooManyRequestsException", code(t, throttled))
 	require.Equal(t, 2, started(), "the third waits for an environment")
 	require.NoError(t, writeFile(filepath.Join(gate, "go")))
@@ -738,14 +738,14 @@ def handler(event, context):
 			require.NoError(t, fake.WaitTimers(t.Context(), 2))
 			fake.Advance(wait)
 		}
-		require.Eventually(t, func() bool { return runs() == n+1 }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return runs() == n+1 }, time.Minute, 5*time.Millisecond)
 	}
 	select {
 	case m := <-sent:
 		require.Equal(t, `{"dir":"`+marks+`"}`, m["MessageBody"])
 		require.True(t, strings.HasSuffix(m["QueueUrl"].(string), "/000000000000/dlq")) //nolint:forcetypeassert // test
 		require.Equal(t, "arn:aws:sts::000000000000:assumed-role/fn/fn", m["who"])
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no dead letter")
 	}
 }
@@ -765,12 +765,12 @@ def handler(event, context):
 `, nil)
 	_, err := s.as(t, "admin").Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: str("fn"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"dir":"` + marks + `"}`)})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return exists(filepath.Join(marks, "began")) }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return exists(filepath.Join(marks, "began")) }, time.Minute, 5*time.Millisecond)
 	s.close()
 	require.NoError(t, writeFile(filepath.Join(marks, "go")))
 	require.False(t, exists(filepath.Join(marks, "done")))
 	open(t, dir, nil)
-	require.Eventually(t, func() bool { return exists(filepath.Join(marks, "done")) }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return exists(filepath.Join(marks, "done")) }, time.Minute, 5*time.Millisecond)
 }
 
 func TestIdleEnvironmentsEnd(t *testing.T) {

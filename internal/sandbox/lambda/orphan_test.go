@@ -88,7 +88,7 @@ exports.handler = async () => { fs.writeFileSync(process.env.PIDFILE + ".tmp", S
 			require.True(t, running(pid))
 			require.NoError(t, daemon.Process.Kill())
 			_ = daemon.Wait()
-			require.Eventually(t, func() bool { return !running(pid) }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return !running(pid) }, time.Minute, 10*time.Millisecond)
 		})
 	}
 }

@@ -129,7 +129,7 @@ func TestFunctionDrift(t *testing.T) {
 	require.Eventually(t, func() bool {
 		out, err := c.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("fn")})
 		return err == nil && out.LastUpdateStatus == "Successful"
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	_, err = c.TagResource(t.Context(), &lambda.TagResourceInput{Resource: aws.String(f.text("arn")), Tags: map[string]string{"who": "me"}})
 	require.NoError(t, err)
 
@@ -339,7 +339,7 @@ func TestCancelEndsTheWait(t *testing.T) {
 		require.Equal(t, "ep", detail.GetId())
 		require.Contains(t, detail.GetReasons()[0], "cancelled")
 		require.Equal(t, "Creating", unpack(t, detail.GetProperties())["__status"].StringValue())
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the wait goes on")
 	}
 }
@@ -350,7 +350,7 @@ func awaitEndpoint(t *testing.T, cfg aws.Config, name string) {
 	require.Eventually(t, func() bool {
 		_, err := c.DescribeEndpoint(t.Context(), &sagemaker.DescribeEndpointInput{EndpointName: &name})
 		return err == nil
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestTimeoutOfTheEngine(t *testing.T) {
@@ -470,7 +470,7 @@ func TestCanaryRollsBackOnCancel(t *testing.T) {
 		}
 		return w
 	}
-	require.Eventually(t, func() bool { return len(routes()) == 2 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(routes()) == 2 }, time.Minute, 10*time.Millisecond)
 	_, err = d.clients["aws-native"].Cancel(t.Context(), &emptypb.Empty{})
 	require.NoError(t, err)
 	require.ErrorContains(t, <-ended, "rolled back")

@@ -367,7 +367,7 @@ func (w *world) settle(name string) *sm.DescribeEndpointOutput {
 		default:
 			return false
 		}
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return out
 }
 

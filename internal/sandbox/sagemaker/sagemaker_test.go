@@ -204,7 +204,7 @@ func TestEndpointLife(t *testing.T) {
 		w.clock.Advance(time.Second)
 		_, err := w.ctl.DescribeEndpoint(t.Context(), &sm.DescribeEndpointInput{EndpointName: aws.String("iris")})
 		return err != nil && strings.Contains(err.Error(), `Could not find endpoint "arn:aws:sagemaker:us-east-1:000000000000:endpoint/iris".`)
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 }
 
 func TestEndpointUpdate(t *testing.T) {
@@ -342,7 +342,7 @@ func TestInvoke(t *testing.T) {
 	requireCode(t, err, "ValidationError", "HTTP content length exceeded 26214400 bytes.")
 
 	group := "/aws/sagemaker/Endpoints/iris"
-	require.Eventually(t, func() bool { return len(w.logs.lines(group)) >= 6 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.logs.lines(group)) >= 6 }, time.Minute, 5*time.Millisecond)
 	require.Contains(t, w.logs.lines(group)[0], `"POST /invocations HTTP/1.1" 200`)
 }
 
@@ -432,7 +432,7 @@ func TestRestart(t *testing.T) {
 		w.clock.Advance(time.Second)
 		_, err := w.ctl.DescribeEndpoint(t.Context(), &sm.DescribeEndpointInput{EndpointName: aws.String("iris")})
 		return err != nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 }
 
 func TestMappedImage(t *testing.T) {
@@ -462,7 +462,7 @@ func TestMappedImage(t *testing.T) {
 	require.NoError(t, w.model("iris", img+":7", ""))
 	require.NoError(t, w.config("c1", nil))
 	require.NoError(t, w.endpoint("iris", "c1"))
-	require.Eventually(t, func() bool { w.clock.Advance(200 * time.Millisecond); return pings.Load() > 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { w.clock.Advance(200 * time.Millisecond); return pings.Load() > 2 }, time.Minute, time.Millisecond)
 	require.Equal(t, types.EndpointStatusCreating, w.describe("iris").EndpointStatus, "not in service before the ping is answered")
 	healthy.Store(1)
 	require.Equal(t, types.EndpointStatusInService, w.settle("iris").EndpointStatus)
@@ -549,7 +549,7 @@ func TestDataCapture(t *testing.T) {
 		w.clock.Advance(time.Second)
 		files = w.objects.below("results/capture/iris/AllTraffic/2026/03/01/")
 		return len(files) == 1
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	for name, text := range files {
 		require.True(t, strings.HasSuffix(name, ".jsonl"))
 		var line struct {

@@ -47,7 +47,7 @@ func TestStepFunctionsInvokesTheEndpoint(t *testing.T) {
 		require.Eventually(t, func() bool {
 			out, err = client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: s.ExecutionArn})
 			return err == nil && out.Status != types.ExecutionStatusRunning
-		}, 20*time.Second, 10*time.Millisecond)
+		}, time.Minute, 10*time.Millisecond)
 		return out
 	}
 	good := run(`{"endpoint": "iris", "body": {"instances": [[1, 0]]}}`)

@@ -67,7 +67,7 @@ func TestTaskTokens(t *testing.T) {
 	token = <-tokens
 	_, err = c.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String("Again")})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(w.eventTypes(arn)) == 6 && fake.WaitTimers(t.Context(), 1) == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.eventTypes(arn)) == 6 && fake.WaitTimers(t.Context(), 1) == nil }, time.Minute, time.Millisecond)
 	fake.Advance(2 * time.Second)
 	second := <-tokens
 	require.NotEqual(t, token, second)

@@ -155,7 +155,7 @@ func (w *world) await(arn string) map[string]any {
 	require.Eventually(w.t, func() bool {
 		out = w.must("DescribeExecution", map[string]any{"executionArn": arn})
 		return out["status"] != "RUNNING"
-	}, 20*time.Second, 2*time.Millisecond, "%s still runs", arn)
+	}, time.Minute, 2*time.Millisecond, "%s still runs", arn)
 	return out
 }
 

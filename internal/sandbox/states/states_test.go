@@ -230,7 +230,7 @@ func TestResumeWaitsAndBranches(t *testing.T) {
 		"End":{"Type":"Pass","Output":"{% $r %}","End":true}}}`), "e", `{"n": 1}`)
 	require.NoError(t, fake.WaitTimers(t.Context(), 3)) // the wait and two iterations
 	fake.Advance(61 * time.Second)                      // ends two iterations, starts the third
-	require.Eventually(t, func() bool { return strings.Count(strings.Join(w.eventTypes(arn), " "), "MapIterationStarted") == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(strings.Join(w.eventTypes(arn), " "), "MapIterationStarted") == 3 }, time.Minute, time.Millisecond)
 	require.NoError(t, fake.WaitTimers(t.Context(), 2))
 	before := w.eventTypes(arn)
 	w.close()

@@ -376,7 +376,7 @@ func TestGraphOfALongChain(t *testing.T) {
 	}
 	began := time.Now()
 	w := NewGraph(screen(true), g)
-	require.Less(t, time.Since(began), 20*time.Second)
+	require.Less(t, time.Since(began), 2*time.Minute, "not quadratic")
 	require.Contains(t, w.View(120, 40), "State0000")
 	require.True(t, w.Update(tea.KeyMsg{Type: tea.KeyEnd}))
 	require.Contains(t, w.View(120, 40), name(n-1))
