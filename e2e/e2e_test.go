@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes,
+			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd,
 		},
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {

@@ -125,7 +125,7 @@ func (s *screen) text() string {
 // drain waits until all output has been read; what the command has left running
 // may keep the terminal open.
 func (s *screen) drain() {
-	limit := time.NewTimer(5 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	for {
 		s.mu.Lock()
