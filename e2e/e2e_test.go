@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	require.NoError(t, err)
 	pulumi := findPulumi(t, root)
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./cmd/pipelinetui", "./examples/iris-batch/verify")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", bin+string(filepath.Separator), "./cmd/pipelinetui", "./examples/iris-batch/verify")
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
