@@ -17,8 +17,12 @@ const (
 	bucketConfigs   = "sagemaker.configs"
 	bucketEndpoints = "sagemaker.endpoints"
 	bucketTags      = "sagemaker.tags"
-	bucketArtifacts = "sagemaker.artifacts" // endpoint ARN/generation/variant/container
+	bucketArtifacts = OpaqueBucket // endpoint ARN/generation/variant/container
 )
+
+// OpaqueBucket is the bucket of the store whose values are a user's files, not JSON
+// of ours.
+const OpaqueBucket = "sagemaker.artifacts"
 
 // model, config and endpoint are what the store keeps. Requests are kept as they
 // came, without tags, so that Describe gives back what was given: a member that

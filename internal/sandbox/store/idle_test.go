@@ -41,14 +41,14 @@ func TestIdleStoreKeepsFreePages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	db := open(t, path)
 	write := func(value string) {
-		require.NoError(t, db.Update(func(tx *store.Tx) error { return tx.PutRaw("b", "key", []byte(value)) }))
+		require.NoError(t, db.Update(func(tx *store.Tx) error { return store.Put(tx, "b", "key", value) }))
 	}
 	for range 20 {
 		write(strings.Repeat("x", 100_000))
 	}
 	require.Eventually(t, func() bool { return keepsFree(t, path) }, time.Minute, 5*time.Millisecond)
 	write("y")
-	require.NoError(t, db.Batch(func(tx *store.Tx) error { return tx.PutRaw("b", "other", []byte("z")) }))
+	require.NoError(t, db.Batch(func(tx *store.Tx) error { return store.Put(tx, "b", "other", "z") }))
 	require.Eventually(t, func() bool { return keepsFree(t, path) }, time.Minute, 5*time.Millisecond)
 
 	raw, err := os.ReadFile(path) // as kill -9 leaves it

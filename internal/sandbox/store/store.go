@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrInUse is returned by Open if another process has the file open.
@@ -29,33 +31,124 @@ type DB struct {
 	idle    idleSync
 }
 
+// lockPatience bounds the wait for another process that has the file open.
+const (
+	lockPatience = time.Second
+	lockPause    = 10 * time.Millisecond
+)
+
 // Open opens or creates the database file, mode 0600. It gives up with ErrInUse
-// after one second if another process holds the file's lock.
-func Open(path string) (*DB, error) {
+// after one second if another process holds the file's lock, and with a
+// *DamageError if the file is not what was written to it: a file that was not
+// closed in good order, or that has changed since, is inspected as a whole. The
+// values of the buckets opaque may be anything; all others are JSON.
+func Open(path string, opaque ...string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("create store directory: %w", err)
 	}
-	b, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
-	if errors.Is(err, bolt.ErrTimeout) {
-		return nil, ErrInUse
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("create store %s: %w", path, err)
 	}
+	doubtful, err := inspectFile(path, opaque)
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, err
+	}
+	b, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	if doubtful {
+		if err := consistent(b); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 	}
 	d := &DB{bolt: b}
 	d.idle.start(d)
 	return d, nil
 }
 
+func openBolt(path string) (*bolt.DB, error) {
+	b, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockPatience, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, NoStatistics: true})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// create makes the file in one step, so that one which is empty or half written
+// has lost what it held and is not taken for a new one.
+func create(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	b, err := openBolt(f.Name())
+	if err != nil {
+		return err
+	}
+	if err := b.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	_ = dir.Sync() // not every system can
+	return dir.Close()
+}
+
+// inspectFile inspects the file while nobody has it open.
+func inspectFile(path string, opaque []string) (doubtful bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	if err := lockFile(f); err != nil {
+		return false, err
+	}
+	return inspect(f, opaque)
+}
+
+// consistent runs bbolt's own check.
+func consistent(b *bolt.DB) error {
+	return b.View(func(tx *bolt.Tx) error {
+		var first error
+		for err := range tx.Check() {
+			if first == nil {
+				first = &DamageError{Path: b.Path(), What: err.Error()}
+			}
+		}
+		return first
+	})
+}
+
 // Close releases the file. It waits for running transactions. The list of free
 // pages is kept: see idleSync.
 func (d *DB) Close() error {
 	d.idle.stop()
+	path := d.bolt.Path()
 	err := d.keepFree()
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
-		err = nil
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return d.bolt.Close()
 	}
-	return errors.Join(err, d.bolt.Close())
+	if err = errors.Join(err, d.bolt.Close()); err == nil {
+		_ = keepClosed(path) // without the note the next Open takes longer
+	}
+	return err
 }
 
 // View runs a read-only transaction over one consistent snapshot.
@@ -146,6 +239,11 @@ func (t *Tx) Scan(bucket, prefix, from string, fn func(key string, value []byte)
 	return nil
 }
 
+// undecodable is a record that is not what was written.
+func (t *Tx) undecodable(bucket, key string, err error) error {
+	return &DamageError{Path: t.tx.DB().Path(), What: fmt.Sprintf("record %.200q of %s cannot be read: %s", key, bucket, err)}
+}
+
 // Get decodes the JSON value of key; found is false if there is none.
 func Get[T any](t *Tx, bucket, key string) (v T, found bool, err error) {
 	raw := t.GetRaw(bucket, key)
@@ -153,7 +251,7 @@ func Get[T any](t *Tx, bucket, key string) (v T, found bool, err error) {
 		return v, false, nil
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return v, false, fmt.Errorf("decode %s/%s: %w", bucket, key, err)
+		return v, false, t.undecodable(bucket, key, err)
 	}
 	return v, true, nil
 }
@@ -173,7 +271,7 @@ func List[T any](t *Tx, bucket, prefix string) ([]T, error) {
 	err := t.Scan(bucket, prefix, "", func(key string, raw []byte) (bool, error) {
 		var v T
 		if err := json.Unmarshal(raw, &v); err != nil {
-			return false, fmt.Errorf("decode %s/%s: %w", bucket, key, err)
+			return false, t.undecodable(bucket, key, err)
 		}
 		out = append(out, v)
 		return true, nil
