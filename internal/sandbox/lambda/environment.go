@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/peer"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -147,6 +148,9 @@ func (e *environment) launch(ctx context.Context, tree string, keys wire.Credent
 		return err
 	}
 	e.server = &http.Server{Handler: e.api(), ReadHeaderTimeout: 10 * time.Second}
+	// Runtimes that people bring carry no token: the kernel says who asks for the
+	// events and the keys of the function, and who answers for it.
+	ln = peer.Listener(ln, e.s.Log)
 	e.s.pool.wg.Go(func() { _ = e.server.Serve(ln) })
 	argv, rerr := runtimeOf(e.version.Config.Runtime).command(ctx, e.s, tree)
 	if rerr == nil {

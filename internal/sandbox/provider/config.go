@@ -24,9 +24,9 @@ import (
 )
 
 // options is the configuration of both packages. Where requests go and who
-// signs them first is Config's business: endpoints are refused, a profile is
-// taken as a name for what Config.AWS already is, and so are the switches that
-// only matter for finding credentials.
+// signs them first is Config's business: a profile is taken as a name for what
+// Config.AWS already is, and so are the switches that only matter for finding
+// credentials. Endpoints are taken and have no effect (see readOptions).
 type options struct {
 	AccessKey         *string        `pulumi:"accessKey"`
 	AllowedAccounts   []string       `pulumi:"allowedAccountIds,set"`
@@ -80,9 +80,12 @@ type autoNamingOpt struct {
 }
 
 // readOptions takes the provider's inputs apart. Nested values may be given as
-// JSON, as stack configuration gives them.
+// JSON, as stack configuration gives them. Endpoints are left out, whatever their
+// form (aws has a list of services, aws-native an object): a program that names
+// some wants its requests to go to a stand-in for AWS, and here they do.
 func (s *server) readOptions(in resource.PropertyMap) (resource.PropertyMap, []schema.Failure) {
 	in = in.Copy()
+	delete(in, "endpoints")
 	for key, v := range in {
 		p := s.options.Prop(string(key))
 		bare := schema.Strip(v)

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/pipelinetui/pipelinetui/internal/peer/peertest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider"
 )
@@ -261,7 +263,6 @@ func TestConfigure(t *testing.T) {
 		in   map[string]any
 		want string
 	}{
-		"endpoints": {map[string]any{"endpoints": `[{"s3":"http://x"}]`}, `"endpoints"`},
 		"region":    {map[string]any{"region": "nowhere"}, "invalid value for region"},
 		"forbidden": {map[string]any{"forbiddenAccountIds": `["000000000000"]`}, "not allowed"},
 		"allowed":   {map[string]any{"allowedAccountIds": `["111111111111"]`}, "not allowed"},
@@ -272,6 +273,15 @@ func TestConfigure(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+	// Endpoints are taken, in the form of each package, and lead nowhere.
+	for name, endpoints := range map[string]any{"aws": `[{"s3":"http://192.0.2.1"}]`, "aws-native": map[string]any{"cloudcontrol": "http://192.0.2.1"}} {
+		args := pack(t, props(map[string]any{"endpoints": endpoints}))
+		check, err := d.clients[name].CheckConfig(t.Context(), &pulumirpc.CheckRequest{News: args})
+		require.NoError(t, err)
+		require.Empty(t, check.GetFailures())
+		_, err = d.clients[name].Configure(t.Context(), &pulumirpc.ConfigureRequest{Args: args})
+		require.NoError(t, err)
+	}
 	diff, err := d.clients["aws"].DiffConfig(t.Context(), &pulumirpc.DiffRequest{
 		OldInputs: pack(t, props(map[string]any{"region": "us-east-1", "version": "6.83.2"})),
 		News:      pack(t, props(map[string]any{"region": "eu-west-1", "version": "6.83.3", "maxRetries": "3"})),
@@ -279,6 +289,22 @@ func TestConfigure(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"region"}, diff.GetReplaces())
 	require.Equal(t, []string{"maxRetries", "region"}, diff.GetDiffs())
+}
+
+// The servers work with the keys of the sandbox's administrator: no other user of
+// the machine is let in.
+func TestServersRefuseStrangers(t *testing.T) {
+	t.Parallel()
+	servers, err := provider.Serve(t.Context(), provider.Config{AWS: aws.Config{}, Account: testAccount, Region: testRegion})
+	require.NoError(t, err)
+	t.Cleanup(servers.Close)
+	for name, port := range ports(t, servers) {
+		for _, uid := range []uint32{peertest.Nobody, 0} {
+			// gRPC is HTTP/2: its preface and no settings, then the end of it all.
+			answer := peertest.Ask(t, uid, fmt.Sprintf("127.0.0.1:%d", port), `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0GET / HTTP/1.1\r\n\r\n`)
+			require.Equal(t, uid == 0, answer != "", "%s, uid %d", name, uid)
+		}
+	}
 }
 
 // Each connection is a provider resource of its own.

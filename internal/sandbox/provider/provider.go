@@ -3,7 +3,8 @@
 // packages aws and aws-native, as far as the resource types of the pipelines
 // go. They reach AWS services only through aws-sdk-go-v2 clients made from the
 // given aws.Config, so that they work against any AWS-compatible server. The
-// package may not import any other part of the sandbox.
+// package may not import any other part of the sandbox. The servers work with the
+// sandbox's administrator's keys, so only this user's own programs may connect.
 package provider
 
 import (
@@ -26,6 +27,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/peer"
 )
 
 // Config says which server the providers call and how.
@@ -117,7 +119,8 @@ func (s *Servers) serve(ctx context.Context, cfg Config, pkg *pkg) error {
 	s.servers[pkg.name], s.ports[pkg.name] = srv, addr.Port
 	s.order = append(s.order, pkg.name)
 	s.done.Go(func() {
-		if err := srv.Serve(lis); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		// The engine cannot be given a token to send: the kernel says whose it is.
+		if err := srv.Serve(peer.Listener(lis, cfg.Log)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			cfg.Log.Error("provider server ended", "package", pkg.name, "error", err)
 		}
 	})

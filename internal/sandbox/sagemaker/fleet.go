@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,7 +44,9 @@ type running struct {
 type container struct {
 	host string // "primary", or the container's name
 	base *url.URL
-	stop func()
+	// client reaches the server at base.
+	client *http.Client
+	stop   func()
 }
 
 func (f *fleet) stop() {
@@ -161,7 +161,7 @@ func (s *Service) startContainer(load func(parse bool) ([]byte, error), v *varia
 		if _, err := load(false); err != nil {
 			return container{}, err
 		}
-		return container{base: u, stop: func() {}}, nil
+		return container{base: u, client: s.client, stop: func() {}}, nil
 	}
 	if repository(image) != linearRepository {
 		hint := s.cfg.ImageHint
@@ -181,32 +181,7 @@ func (s *Service) startContainer(load func(parse bool) ([]byte, error), v *varia
 	if err != nil {
 		return container{}, failf("The container for production variant %s could not load its model: model.json: %s.", v.Name, err)
 	}
-	return s.serve(lm.handler())
-}
-
-// serve runs a model server on a port of the loopback interface.
-func (s *Service) serve(h http.Handler) (container, error) {
-	l, err := (&net.ListenConfig{}).Listen(s.ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return container{}, fmt.Errorf("listen for the model server: %w", err)
-	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn)}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.cfg.Log.Error("model server", "error", err.Error())
-		}
-	}()
-	stop := func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := srv.Shutdown(ctx); err != nil { // requests in flight end first
-			_ = srv.Close()
-		}
-		<-done
-	}
-	return container{base: &url.URL{Scheme: "http", Host: l.Addr().String()}, stop: stop}, nil
+	return s.serve(lm.handler()), nil
 }
 
 // awaitPing waits until the container answers GET /ping with 200.
@@ -232,7 +207,7 @@ func (s *Service) ping(ctx context.Context, c container) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.client.Do(req)
+	res, err := c.client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -292,7 +292,7 @@ func (s *Service) post(ctx context.Context, req *wire.Request, c container, acce
 	set("X-Amzn-Sagemaker-Custom-Attributes", out.custom)
 	set("X-Amzn-Sagemaker-Inference-Id", inferenceID)
 	set("X-Amzn-Requestid", req.ID)
-	res, err := s.client.Do(h)
+	res, err := c.client.Do(h)
 	if err != nil {
 		return s.lost(ctx, c, err)
 	}
