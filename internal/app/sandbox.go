@@ -78,9 +78,10 @@ func (a *App) SandboxStatus() (SandboxInfo, error) {
 // SandboxStop ends the sandbox's process; its data stay.
 func (a *App) SandboxStop(ctx context.Context) error { return sandbox.Stop(ctx, a.sandboxDir()) }
 
-// SandboxReset stops the sandbox and deletes everything in it.
-func (a *App) SandboxReset(ctx context.Context) error {
-	return sandbox.Reset(ctx, a.sandboxDir(), sandbox.ResetOptions{})
+// SandboxReset stops the sandbox and deletes everything in it; with keysOnly it
+// deletes the key of the sandbox's user instead, and the next start makes another.
+func (a *App) SandboxReset(ctx context.Context, keysOnly bool) error {
+	return sandbox.Reset(ctx, a.sandboxDir(), sandbox.ResetOptions{KeepData: keysOnly, RenewCredentials: keysOnly})
 }
 
 // SandboxEnv returns the variables that point other AWS tools at the running
@@ -100,8 +101,12 @@ func (a *App) SandboxEnv(ctx context.Context) ([]Variable, error) {
 // imageHint ends the reason of an endpoint whose image the sandbox cannot run.
 const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT before `pipelinetui sandbox start`"
 
-// SandboxServe runs the sandbox in this process until ctx ends.
+// SandboxServe runs the sandbox in this process until ctx ends. The process is cut
+// off from its caller first: see sandbox.Isolate.
 func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, debug bool) error {
+	if err := sandbox.Isolate(); err != nil {
+		return err
+	}
 	parsed, err := parseImages(images)
 	if err != nil {
 		return err

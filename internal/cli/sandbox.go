@@ -23,7 +23,9 @@ func newSandbox(e *env) *cobra.Command {
 			return run(ctx)
 		}}
 	}
-	reset := plain("reset", "stop the sandbox and delete everything in it", e.sandboxReset)
+	var keysOnly bool
+	reset := plain("reset", "stop the sandbox and delete everything in it", func(ctx context.Context) error { return e.sandboxReset(ctx, keysOnly) })
+	reset.Flags().BoolVar(&keysOnly, "keys", false, "make a new key for the sandbox's user, and keep everything else")
 	e.yesFlag(reset)
 	return group("sandbox", "control the sandbox: AWS in miniature on this machine",
 		plain("start", "start the sandbox (other commands do it by themselves)", func(ctx context.Context) error {
@@ -62,16 +64,20 @@ func (e *env) writeSandbox(info app.SandboxInfo) error {
 	})
 }
 
-func (e *env) sandboxReset(ctx context.Context) error {
+func (e *env) sandboxReset(ctx context.Context, keysOnly bool) error {
 	if err := e.mutating("sandbox reset"); err != nil {
 		return err
 	}
+	question := "Delete everything in the sandbox? Pulumi stacks that live there will have nothing behind them."
+	if keysOnly {
+		question = "Make a new key for the sandbox's user? The sandbox stops, and what has the old key needs the new one."
+	}
 	if !e.yes {
-		if err := e.yesNo(ctx, "Delete everything in the sandbox? Pulumi stacks that live there will have nothing behind them.", nil); err != nil {
+		if err := e.yesNo(ctx, question, nil); err != nil {
 			return err
 		}
 	}
-	if err := e.open().SandboxReset(ctx); err != nil {
+	if err := e.open().SandboxReset(ctx, keysOnly); err != nil {
 		return err
 	}
 	return e.writeSandbox(app.SandboxInfo{})

@@ -7,12 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -35,7 +37,7 @@ const (
 // thing it said.
 func Start(ctx context.Context, dir, exe string, args ...string) (Info, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return Info{}, fault.New(fault.Internal, "make the sandbox's folder: %s", err).Because(err)
+		return Info{}, startFault(err, "make the sandbox's folder")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errSlow)
 	defer cancel()
@@ -70,12 +72,42 @@ func startError(ctx context.Context, dir string, err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(context.Cause(ctx), errSlow):
-		return fault.New(fault.Timeout, "the sandbox did not become ready within %s", startPatience).Because(err).
-			WithHint("Look at %s.", LogPath(dir))
+		return notReady(dir, err)
 	case ctx.Err() != nil:
 		return fault.New(fault.Canceled, "start of the sandbox canceled").Because(ctx.Err())
 	}
-	return fault.New(fault.Internal, "start the sandbox: %s", err).Because(err).WithHint("Look at %s.", LogPath(dir))
+	err = startFault(err, "start the sandbox")
+	if errors.As(err, &known) && known.Hint == "" {
+		known.Hint = "Look at " + LogPath(dir) + "."
+	}
+	return err
+}
+
+// notReady says why a start took too long.
+func notReady(dir string, err error) error {
+	f := fault.New(fault.Timeout, "the sandbox did not become ready within %s", startPatience).Because(err).WithHint("Look at %s.", LogPath(dir))
+	held, noted, lockErr := lockHolder(lockPath(dir))
+	switch where := noted.Process.elsewhere(); {
+	case lockErr != nil || !held:
+	case where != "":
+		f.Msg = "the sandbox of " + dir + " runs " + where + " and cannot be reached from here"
+		f.Hint = "Use it or end it there, or set PIPELINETUI_HOME to a folder of this machine's own."
+	case !noted.Process.proven():
+		f.Msg = "the folder " + dir + " is locked by a process that does not answer as its sandbox" + nameOf(lockPath(dir))
+		f.Hint = "End that process and try again."
+	default:
+		f.Hint = "Run `pipelinetui sandbox stop` and try again; the log is " + LogPath(dir) + "."
+	}
+	return f
+}
+
+// nameOf is the number of the process that holds a lock, for a message, if it can
+// be told.
+func nameOf(path string) string {
+	if pid := lockedBy(path); pid > 0 {
+		return fmt.Sprintf(" (process %d)", pid)
+	}
+	return ""
 }
 
 func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
@@ -89,7 +121,7 @@ func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
 		return Info{}, startError(ctx, dir, err)
 	}
 	cmd := exec.Command(exe, args...) //nolint:noctx // the daemon must outlive ctx
-	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, dir
+	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = out, out, dir, Environment(os.Environ())
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return Info{}, startError(ctx, dir, err)
@@ -117,15 +149,13 @@ func awaitReady(ctx context.Context, dir string, ended <-chan struct{}) (Info, e
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		info, found, err := readInfo(dir)
-		if err == nil && found {
-			held, _, err := lockHolder(lockPath(dir))
-			if err != nil {
-				return Info{}, err
-			}
-			if held && healthy(ctx, info) {
-				return info, nil
-			}
+		held, _, err := lockHolder(lockPath(dir))
+		if err != nil {
+			return Info{}, err
+		}
+		if st, found, err := readState(dir); held && err == nil && found && healthy(ctx, st) {
+			keys, err := readKeys(dir)
+			return st.info(keys), err
 		}
 		if ended == nil {
 			if held, _, err := lockHolder(lockPath(dir)); err == nil && !held {
@@ -144,39 +174,60 @@ func awaitReady(ctx context.Context, dir string, ended <-chan struct{}) (Info, e
 
 // healthy asks the daemon itself, so that a stranger on its port is not taken
 // for it.
-func healthy(ctx context.Context, info Info) bool {
+func healthy(ctx context.Context, st state) bool {
+	var h struct {
+		ID string `json:"id"`
+	}
+	status, body := call(ctx, http.MethodGet, st.Endpoint+HealthPath, "")
+	return status == http.StatusOK && json.Unmarshal(body, &h) == nil && h.ID == st.ID
+}
+
+// askToStop asks the daemon to end, and tells whether it will.
+func askToStop(ctx context.Context, st state) bool {
+	if st.Endpoint == "" || st.Token == "" || !healthy(ctx, st) {
+		return false
+	}
+	status, _ := call(ctx, http.MethodPost, st.Endpoint+stopPath, "Bearer "+st.Token)
+	return status == http.StatusAccepted
+}
+
+// call asks the daemon; status is 0 without an answer.
+func call(ctx context.Context, method, url, authorization string) (status int, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, info.Endpoint+HealthPath, nil)
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return false
+		return 0, nil
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	// A proxy from the environment must not come between.
 	transport := &http.Transport{DisableKeepAlives: true}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return false
+		return 0, nil
 	}
 	defer func() { _ = res.Body.Close() }()
-	var h struct {
-		ID string `json:"id"`
+	body, err = io.ReadAll(io.LimitReader(res.Body, 4096))
+	if err != nil {
+		return 0, nil
 	}
-	err = json.NewDecoder(io.LimitReader(res.Body, 4096)).Decode(&h)
-	return err == nil && res.StatusCode == http.StatusOK && h.ID == info.ID
+	return res.StatusCode, body
 }
 
 // Status tells whether the folder's daemon runs and takes requests.
 func Status(dir string) (Info, bool, error) {
 	held, _, err := lockHolder(lockPath(dir))
 	if err != nil {
-		return Info{}, false, fault.New(fault.Internal, "look at the sandbox's lock: %s", err).Because(err)
+		return Info{}, false, startFault(err, "look at the sandbox's lock")
 	}
 	if !held {
 		return Info{}, false, nil
 	}
 	info, found, err := readInfo(dir)
 	if err != nil {
-		return Info{}, false, fault.New(fault.Internal, "read the sandbox's state: %s", err).Because(err)
+		return Info{}, false, startFault(err, "read the sandbox's state")
 	}
 	return info, found, nil
 }
@@ -192,20 +243,20 @@ func Stop(ctx context.Context, dir string) error {
 }
 
 // stop ends the daemon and holds its lock, so that none starts meanwhile. The
-// lock is nil if the folder does not exist.
+// lock is nil if the folder does not exist. The daemon is asked first, with the
+// token that only its own folder has; that works from any container that shares
+// the folder and the network. A signal is sent only to a process that is proved to
+// be the daemon: the number in a file may be that of a stranger here.
 func stop(ctx context.Context, dir string) (*fileLock, error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	for _, step := range []struct {
-		signal   func(int) error
+		try      func(context.Context, string) bool
 		patience time.Duration
-	}{{nil, 0}, {terminate, stopPatience}, {kill, killPatience}} {
-		if step.signal != nil {
-			held, pid, err := lockHolder(lockPath(dir))
-			if err == nil && held && pid > 0 {
-				_ = step.signal(pid) // it may have ended by itself: the lock tells
-			}
+	}{{nil, 0}, {politely, stopPatience}, {bySignal(syscall.SIGTERM), stopPatience}, {bySignal(syscall.SIGKILL), killPatience}} {
+		if step.try != nil && !step.try(ctx, dir) {
+			continue
 		}
 		wait, cancel := context.WithTimeout(ctx, step.patience)
 		lock, err := waitLock(wait, lockPath(dir))
@@ -215,18 +266,66 @@ func stop(ctx context.Context, dir string) (*fileLock, error) {
 			_ = os.Remove(statePath(dir))
 			return lock, nil
 		case !errors.Is(err, errLocked):
-			return nil, fault.New(fault.Internal, "stop the sandbox: %s", err).Because(err)
+			return nil, startFault(err, "stop the sandbox")
 		case ctx.Err() != nil:
 			return nil, fault.New(fault.KindOf(ctx.Err()), "the sandbox has not ended yet").Because(ctx.Err())
 		}
 	}
-	return nil, fault.New(fault.Timeout, "the sandbox in %s does not end", dir).WithHint("Look for the process that holds %s.", lockPath(dir))
+	return nil, notStopped(dir)
+}
+
+// politely asks the daemon to end.
+func politely(ctx context.Context, dir string) bool {
+	if st, found, err := readState(dir); err == nil && found && askToStop(ctx, st) {
+		return true
+	}
+	_, noted, err := lockHolder(lockPath(dir))
+	return err == nil && askToStop(ctx, noted)
+}
+
+// bySignal sends the daemon a signal if it is proved to be it. One of an older
+// version, which has noted its number only, is proved by its answer.
+func bySignal(sig syscall.Signal) func(context.Context, string) bool {
+	return func(ctx context.Context, dir string) bool {
+		held, noted, err := lockHolder(lockPath(dir))
+		if err != nil || !held {
+			return err == nil // it has ended by now: the lock is free
+		}
+		if noted.Process.PID != 0 {
+			return noted.Process.signal(sig) == nil
+		}
+		st, found, err := readState(dir)
+		if err != nil || !found || st.PID != noted.PID || !healthy(ctx, st) {
+			return false
+		}
+		p, err := os.FindProcess(st.PID)
+		return err == nil && p.Signal(sig) == nil
+	}
+}
+
+// notStopped says who has the lock, as far as that is known.
+func notStopped(dir string) error {
+	_, noted, err := lockHolder(lockPath(dir))
+	f := fault.New(fault.Locked, "the folder %s is locked by a process that is not proved to be its sandbox%s, so it gets no signal", dir, nameOf(lockPath(dir))).
+		WithHint("End the process that holds %s, and try again.", lockPath(dir))
+	switch where := noted.Process.elsewhere(); {
+	case err != nil:
+	case where != "":
+		f.Msg = "the sandbox of " + dir + " runs " + where + " and cannot be reached from here"
+		f.Hint = "Run `pipelinetui sandbox stop` there."
+	case noted.Process.proven():
+		f.Kind, f.Msg = fault.Timeout, fmt.Sprintf("the sandbox in %s (process %d) does not end", dir, noted.PID)
+	}
+	return f
 }
 
 // ResetOptions says what Reset removes besides the data.
 type ResetOptions struct {
-	// RenewCredentials makes the next daemon generate a new key.
+	// RenewCredentials makes the next daemon generate a new key. One that cannot be
+	// read is renewed in any case.
 	RenewCredentials bool
+	// KeepData leaves what was made in the sandbox.
+	KeepData bool
 }
 
 // Reset stops the folder's daemon and deletes everything that was made in it.
@@ -237,8 +336,11 @@ func Reset(ctx context.Context, dir string, o ResetOptions) error {
 		return err
 	}
 	defer lock.release()
-	paths := []string{dataPath(dir)}
-	if o.RenewCredentials {
+	var paths []string
+	if !o.KeepData {
+		paths = append(paths, dataPath(dir))
+	}
+	if _, err := readKeys(dir); err != nil || o.RenewCredentials {
 		paths = append(paths, credentialsPath(dir))
 	}
 	for _, p := range paths {
@@ -247,7 +349,7 @@ func Reset(ctx context.Context, dir string, o ResetOptions) error {
 			err = os.RemoveAll(p)
 		}
 		if err != nil {
-			return fault.New(fault.Internal, "delete the sandbox's data: %s", err).Because(err)
+			return startFault(err, "delete the sandbox's data")
 		}
 	}
 	return nil

@@ -21,11 +21,10 @@ type fileLock struct{}
 
 func tryLock(string) (*fileLock, error)                   { return nil, errUnsupported }
 func waitLock(context.Context, string) (*fileLock, error) { return nil, errUnsupported }
-func (*fileLock) setPID(int) error                        { return errUnsupported }
+func (*fileLock) note(state) error                        { return errUnsupported }
 func (*fileLock) release()                                {}
-func lockHolder(string) (bool, int, error)                { return false, 0, nil }
+func lockHolder(string) (bool, state, error)              { return false, state{}, nil }
 func detach(*exec.Cmd)                                    {}
-func terminate(int) error                                 { return errUnsupported }
-func kill(int) error                                      { return errUnsupported }
+func isFull(error) bool                                   { return false }
 
 var stopSignals = []os.Signal{os.Interrupt}

@@ -3,13 +3,14 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -57,47 +58,59 @@ func waitLock(ctx context.Context, path string) (*fileLock, error) {
 	}
 }
 
-// setPID notes in the file who holds the lock.
-func (l *fileLock) setPID(pid int) error {
+// note writes into the file who holds the lock.
+func (l *fileLock) note(s state) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
 	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := l.f.WriteAt([]byte(strconv.Itoa(pid)+"\n"), 0)
+	_, err = l.f.WriteAt(append(raw, '\n'), 0)
 	return err
 }
 
 func (l *fileLock) release() { _ = l.f.Close() }
 
-// lockHolder tells whether the lock is held, and by whom if the holder has noted
-// that (0 if not yet).
-func lockHolder(path string) (held bool, pid int, err error) {
+// lockHolder tells whether the lock is held, and what the holder has noted of
+// itself (nothing yet, or only its number if it is of an older version).
+func lockHolder(path string) (held bool, noted state, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, 0, nil
+		return false, state{}, nil
 	}
 	if err != nil {
-		return false, 0, err
+		return false, state{}, err
 	}
 	defer func() { _ = f.Close() }()
 	// A shared lock is enough to see; closing the file drops it.
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if err == nil {
-		return false, 0, nil
+		return false, state{}, nil
 	}
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, 0, err
+		return false, state{}, err
 	}
-	raw := make([]byte, 32)
+	raw := make([]byte, 4096)
 	n, _ := f.ReadAt(raw, 0)
-	pid, _ = strconv.Atoi(strings.TrimSpace(string(raw[:n])))
-	return true, pid, nil
+	raw = bytes.TrimSpace(raw[:n])
+	if pid, err := strconv.Atoi(string(raw)); err == nil {
+		return true, state{PID: pid}, nil
+	}
+	if err := json.Unmarshal(raw, &noted); err != nil {
+		return true, state{}, nil // it is being written
+	}
+	return true, noted, nil
 }
 
 // detach lets the child live on when this process or its terminal ends.
 func detach(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
-func kill(pid int) error      { return syscall.Kill(pid, syscall.SIGKILL) }
+// isFull tells whether there was no space left for what was to be written.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
 
 // stopSignals end the daemon in good order.
 var stopSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT}

@@ -15,11 +15,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -74,7 +78,9 @@ func addressPath(dir string) string     { return filepath.Join(dir, "address.jso
 func dataPath(dir string) string        { return filepath.Join(dir, "data") }
 
 // state is what the daemon writes once it takes requests, and removes when it
-// ends in good order. It means nothing unless the lock is held.
+// ends in good order. It means nothing unless the lock is held. The lock's own
+// file says the same, from the moment on at which the lock is taken; there the
+// endpoint is missing at first.
 type state struct {
 	ID       string    `json:"id"`
 	PID      int       `json:"pid"`
@@ -83,7 +89,23 @@ type state struct {
 	Version  string    `json:"version"`
 	Account  string    `json:"account"`
 	Region   string    `json:"region"`
+	// Process tells the daemon from every other process.
+	Process process `json:"process"`
+	// Token lets its bearer end the daemon.
+	Token string `json:"token"`
 }
+
+// process is a process by what no other one shares: its number, when it began, in
+// which run of the kernel, and among which processes the number counts. Where the
+// system does not tell, all but the number is empty.
+type process struct {
+	PID       int    `json:"pid"`
+	Start     string `json:"start,omitempty"`
+	Boot      string `json:"boot,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+var errNotProven = errors.New("the process is not the one that was noted")
 
 // keyFile holds the key of the account's user.
 type keyFile struct {
@@ -106,7 +128,7 @@ func readJSON(path string, into any) (found bool, err error) {
 		return false, err
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return true, fmt.Errorf("%s: %w", path, err)
 	}
 	return true, nil
 }
@@ -120,28 +142,75 @@ func writeJSON(path string, v any) error {
 	return renameio.WriteFile(path, append(raw, '\n'), 0o600)
 }
 
+// readState returns what the daemon that holds the lock says of itself: in
+// state.json or, if that is damaged, in the lock's file. An endpoint is in it once
+// requests are taken.
+func readState(dir string) (s state, found bool, err error) {
+	if found, err = readJSON(statePath(dir), &s); err == nil {
+		return s, found, nil
+	}
+	held, noted, lockErr := lockHolder(lockPath(dir))
+	if lockErr != nil || !held || noted.Endpoint == "" {
+		return state{}, false, damaged(statePath(dir), "where the sandbox listens", err).
+			WithHint("Run `pipelinetui sandbox stop`, then `pipelinetui sandbox start`: what is in the sandbox stays.")
+	}
+	return noted, true, nil
+}
+
 func readInfo(dir string) (info Info, found bool, err error) {
-	var s state
-	if found, err = readJSON(statePath(dir), &s); err != nil || !found {
+	s, found, err := readState(dir)
+	if err != nil || !found {
 		return Info{}, false, err
 	}
 	keys, err := readKeys(dir)
 	if err != nil {
 		return Info{}, false, err
 	}
+	return s.info(keys), true, nil
+}
+
+func (s *state) info(keys wire.Credentials) Info {
 	return Info{
 		ID: s.ID, Endpoint: s.Endpoint, PID: s.PID, Started: s.Started, Version: s.Version, Account: s.Account, Region: s.Region,
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
-	}, true, nil
+	}
 }
 
+// damaged is a file of the folder that is not what was written; lost is what only
+// it held.
+func damaged(path, lost string, err error) *fault.Error {
+	return fault.New(fault.Internal, "%s is damaged (%s): %s cannot be told", path, reasonOf(path, err), lost).Because(err)
+}
+
+// reasonOf is an error's text without the path, which the message has already.
+func reasonOf(path string, err error) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), path), ": ")
+	if text == "unexpected end of JSON input" {
+		return "it is cut short"
+	}
+	return text
+}
+
+var (
+	errNoKey = errors.New("no key in it")
+	// keyShape is what NewCredentials makes. Anything else was not written by us,
+	// and may not fit into a header.
+	keyShape = regexp.MustCompile(`^[A-Z0-9]{16,128} [A-Za-z0-9+/]{32,128}$`)
+)
+
+// readKeys reads the key of the account's user. An error is a *fault.Error that
+// says how to get a new one.
 func readKeys(dir string) (wire.Credentials, error) {
 	var k keyFile
 	found, err := readJSON(credentialsPath(dir), &k)
-	if err == nil && (!found || k.AccessKeyID == "" || k.SecretAccessKey == "") {
-		err = fmt.Errorf("%s: no key in it", credentialsPath(dir))
+	if err == nil && (!found || !keyShape.MatchString(k.AccessKeyID+" "+k.SecretAccessKey)) {
+		err = errNoKey
 	}
-	return wire.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey}, err
+	if err != nil {
+		return wire.Credentials{}, damaged(credentialsPath(dir), "the key of the sandbox's user", err).
+			WithHint("Run `pipelinetui sandbox reset --keys` for a new key: what is in the sandbox stays. Shells that have the old one need `pipelinetui sandbox env` again.")
+	}
+	return wire.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey}, nil
 }
 
 // ensureKeys generates the key once.
@@ -153,4 +222,25 @@ func ensureKeys(dir string) (wire.Credentials, error) {
 	}
 	c := iam.NewCredentials()
 	return c, writeJSON(credentialsPath(dir), keyFile{c.AccessKeyID, c.SecretAccessKey})
+}
+
+// startFault turns what kept the daemon from starting into an error that names the
+// file, what is lost and the way out.
+func startFault(err error, doing string) error {
+	var known *fault.Error
+	var damage *store.DamageError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &damage):
+		return fault.New(fault.Internal, "%s; what was made in the sandbox cannot be relied on: buckets, functions, endpoints, machines, executions", damage).Because(err).
+			WithHint("Run `pipelinetui sandbox reset` to begin with an empty sandbox, or put a copy of the file back. Pulumi stacks need `pipelinetui up --refresh` afterwards.")
+	case errors.Is(err, store.ErrInUse):
+		return fault.New(fault.Locked, "%s: %s", doing, err).Because(err).WithHint("End the program that has the sandbox's store open, and try again.")
+	case isFull(err):
+		return fault.New(fault.Internal, "%s: %s", doing, err).Because(err).WithHint("Free space on the disk and try again: nothing is lost.")
+	case errors.Is(err, fs.ErrPermission):
+		return fault.New(fault.Denied, "%s: %s", doing, err).Because(err).WithHint("See to it that you may read and write the sandbox's folder; it has to belong to you.")
+	}
+	return fault.New(fault.Internal, "%s: %s", doing, err).Because(err)
 }

@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	case "panic":
 		panic("the child broke")
 	}
+	if err := sandbox.Isolate(); err != nil {
+		panic(err)
+	}
 	o := sandbox.ServeOptions{Dir: os.Args[1], Version: "test", LogLevel: slog.LevelInfo}
 	if len(os.Args) > 2 {
 		o.Addr = os.Args[2]

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +23,9 @@ import (
 
 // HealthPath answers without a signature: who is there, nothing else.
 const HealthPath = "/_sandbox/health"
+
+// stopPath ends the daemon if it is asked with its token.
+const stopPath = "/_sandbox/stop"
 
 const (
 	// lockPatience bounds the wait for a lock that somebody only looks at.
@@ -67,7 +72,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, stopSignals...)
 	defer stop()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return fault.New(fault.Internal, "make the sandbox's folder: %s", err).Because(err)
+		return startFault(err, "make the sandbox's folder")
 	}
 	lock, err := lockDir(ctx, o.Dir)
 	if err != nil {
@@ -76,17 +81,17 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	defer lock.release()
 	// What an earlier daemon said of itself is no longer so.
 	if err := os.Remove(statePath(o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fault.New(fault.Internal, "remove the old state: %s", err).Because(err)
+		return startFault(err, "remove the old state")
 	}
 	if o.Log == nil {
 		file, err := openLog(LogPath(o.Dir), maxLog)
 		if err != nil {
-			return fault.New(fault.Internal, "open the sandbox's log: %s", err).Because(err)
+			return startFault(err, "open the sandbox's log")
 		}
 		defer func() { _ = file.Close() }()
 		o.Log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: o.LogLevel}))
 	}
-	if err := serve(ctx, o); err != nil {
+	if err := serve(ctx, o, lock); err != nil {
 		o.Log.Error("sandbox ended", "error", err.Error(), "kind", string(fault.KindOf(err)), "hint", fault.HintOf(err))
 		return err
 	}
@@ -103,17 +108,19 @@ func lockDir(ctx context.Context, dir string) (*fileLock, error) {
 			WithHint("Use it, or end it with 'pipelinetui sandbox stop'.")
 	}
 	if err != nil {
-		return nil, fault.New(fault.Internal, "lock the sandbox's folder: %s", err).Because(err)
+		return nil, startFault(err, "lock the sandbox's folder")
 	}
-	if err := lock.setPID(os.Getpid()); err != nil {
+	if err := lock.note(state{PID: os.Getpid(), Process: thisProcess()}); err != nil {
 		lock.release()
-		return nil, fault.New(fault.Internal, "write the sandbox's lock: %s", err).Because(err)
+		return nil, startFault(err, "write the sandbox's lock")
 	}
 	return lock, nil
 }
 
 // serve does the work of Serve with lock and log in place.
-func serve(ctx context.Context, o ServeOptions) (err error) {
+func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
 	if o.Account == "" {
 		o.Account = Account
 	}
@@ -125,7 +132,7 @@ func serve(ctx context.Context, o ServeOptions) (err error) {
 	}
 	keys, err := ensureKeys(o.Dir)
 	if err != nil {
-		return fault.New(fault.Internal, "the sandbox's key: %s", err).Because(err)
+		return startFault(err, "write the sandbox's key")
 	}
 	listener, err := listen(ctx, o)
 	if err != nil {
@@ -133,12 +140,12 @@ func serve(ctx context.Context, o ServeOptions) (err error) {
 	}
 	st := state{
 		ID: wire.NewID(), PID: os.Getpid(), Endpoint: "http://" + listener.Addr().String(), Started: o.Clock.Now(),
-		Version: o.Version, Account: o.Account, Region: o.Region,
+		Version: o.Version, Account: o.Account, Region: o.Region, Process: thisProcess(), Token: rand.Text(),
 	}
 	svc, err := build(o, keys, st.Endpoint)
 	if err != nil {
 		_ = listener.Close()
-		return fault.New(fault.Internal, "%s", err).Because(err)
+		return startFault(err, "open the sandbox")
 	}
 	defer func() {
 		if e := svc.close(); e != nil && err == nil {
@@ -150,7 +157,7 @@ func serve(ctx context.Context, o ServeOptions) (err error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	server := &http.Server{
-		Handler: handler(st, svc.router), BaseContext: func(net.Listener) context.Context { return base },
+		Handler: handler(st, quit, svc.router), BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
@@ -165,18 +172,19 @@ func serve(ctx context.Context, o ServeOptions) (err error) {
 	}()
 	// Services that resume work call the endpoint, which takes requests by now.
 	if err := svc.start(ctx); err != nil {
-		return fault.New(fault.Internal, "%s", err).Because(err)
+		return startFault(err, "start the sandbox")
 	}
-	if err := writeJSON(statePath(o.Dir), st); err != nil {
-		return fault.New(fault.Internal, "write the sandbox's state: %s", err).Because(err)
+	err = lock.note(st)
+	if err == nil {
+		err = writeJSON(statePath(o.Dir), st)
+	}
+	if err != nil {
+		return startFault(err, "write the sandbox's state")
 	}
 	defer func() { _ = os.Remove(statePath(o.Dir)) }()
 	o.Log.Info("sandbox ready", "endpoint", st.Endpoint, "pid", st.PID, "id", st.ID, "version", o.Version)
 	if o.Ready != nil {
-		o.Ready(Info{
-			ID: st.ID, Endpoint: st.Endpoint, PID: st.PID, Started: st.Started, Version: st.Version, Account: st.Account, Region: st.Region,
-			AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
-		})
+		o.Ready(st.info(keys))
 	}
 	select {
 	case <-ctx.Done():
@@ -228,30 +236,33 @@ func keepPort(dir string, l net.Listener) error {
 	}
 	if err := writeJSON(addressPath(dir), address{Port: a.Port}); err != nil {
 		_ = l.Close()
-		return fault.New(fault.Internal, "keep the sandbox's port: %s", err).Because(err)
+		return startFault(err, "keep the sandbox's port")
 	}
 	return nil
 }
 
-// handler answers health itself and leaves the rest to the router, which asks
-// for a signature. A browser that was led here under another name (DNS
-// rebinding) gets nothing.
-func handler(st state, router http.Handler) http.Handler {
+// handler answers health itself, and the request to stop of whoever knows the
+// daemon's token; it leaves the rest to the router, which asks for a signature. A
+// browser that was led here under another name (DNS rebinding) gets nothing.
+func handler(st state, quit func(), router http.Handler) http.Handler {
 	health, err := json.Marshal(map[string]any{"id": st.ID, "pid": st.PID, "version": st.Version})
 	if err != nil {
 		panic(fmt.Sprintf("health: %s", err)) // strings and a number
 	}
+	bearer := []byte("Bearer " + st.Token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !localHost(r.Host) {
+		switch {
+		case !localHost(r.Host):
 			wire.WriteJSONError(w, wire.JSON10, wire.NewID(), wire.Errorf(http.StatusMisdirectedRequest, "InvalidHost", "the sandbox answers at 127.0.0.1 and localhost only"))
-			return
-		}
-		if r.URL.Path == HealthPath && r.Method == http.MethodGet {
+		case r.URL.Path == HealthPath && r.Method == http.MethodGet:
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(health)
-			return
+		case r.URL.Path == stopPath && r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), bearer) == 1:
+			w.WriteHeader(http.StatusAccepted)
+			quit()
+		default:
+			router.ServeHTTP(w, r)
 		}
-		router.ServeHTTP(w, r)
 	})
 }
 

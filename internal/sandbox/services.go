@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,7 +81,7 @@ func (s *services) close() error {
 
 // build makes every service. Nothing runs before start.
 func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, error) {
-	db, err := store.Open(filepath.Join(dataPath(o.Dir), "store.db"))
+	db, err := openStore(dataPath(o.Dir))
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +104,22 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 		}
 	}
 	return s, nil
+}
+
+// openStore opens the store of a data folder. It is the first thing that is made
+// there: if the folder has other content and no store, the store is lost.
+func openStore(data string) (*store.DB, error) {
+	path := filepath.Join(data, "store.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		entries, err := os.ReadDir(data)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if slices.ContainsFunc(entries, fs.DirEntry.IsDir) {
+			return nil, &store.DamageError{Path: path, What: "it is missing"}
+		}
+	}
+	return store.Open(path, sagemaker.OpaqueBucket)
 }
 
 // builder makes the services in the order in which they need one another.
