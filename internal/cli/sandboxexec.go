@@ -23,6 +23,9 @@ func newSandboxExec(e *env) *cobra.Command {
 backend, the passphrase and providers that know the sandbox. The exit code is that
 of the program.
 
+The aws CLI of version 1 sends SQS to the real AWS unless it gets --endpoint-url, so
+"aws sqs" of it is refused here; in scripts it cannot be seen.
+
 Relative paths in a Pulumi program start from the folder in which the command is
 run (or that of pulumi's -C).`,
 		Example: `  pipelinetui sandbox exec -- pulumi preview --stack acme.fraud.dev
@@ -53,7 +56,6 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	}
 	defer closeAll()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err
 	cmd.Env = os.Environ()
 	for _, v := range vars {
 		cmd.Env = append(cmd.Env, v.Key+"="+v.Value)
@@ -63,11 +65,55 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 			}
 		}
 	}
+	if err := leavesSandbox(ctx, cmd); err != nil {
+		return err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err
 	if err := cmd.Start(); err != nil {
 		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], cause(err)).Because(err).
 			WithHint("Name a program on the PATH, or the path of one.")
 	}
 	return e.attend(cmd)
+}
+
+// leavesSandbox refuses a command that would go to the real AWS in spite of the
+// variables: the aws CLI of version 1 makes up SQS's host name by itself unless it
+// is told --endpoint-url.
+func leavesSandbox(ctx context.Context, cmd *exec.Cmd) error {
+	name := strings.TrimSuffix(filepath.Base(cmd.Args[0]), ".exe")
+	if name != "aws" || !asksSQS(cmd.Args[1:]) {
+		return nil
+	}
+	ask := exec.CommandContext(ctx, cmd.Path, "--version") //nolint:gosec // the user's own command
+	ask.Env = cmd.Env
+	out, err := ask.CombinedOutput() // old versions write it to standard error
+	if err != nil || !strings.HasPrefix(string(out), "aws-cli/1.") {
+		return nil
+	}
+	return fault.New(fault.Unsupported, "the aws CLI of version 1 sends requests for SQS to the real AWS: it takes no notice of AWS_ENDPOINT_URL there").
+		WithHint("Use version 2, or add --endpoint-url \"$AWS_ENDPOINT_URL\" (in a shell that `pipelinetui sandbox exec` runs: sh -c 'aws --endpoint-url \"$AWS_ENDPOINT_URL\" sqs ...').")
+}
+
+// asksSQS tells whether arguments of the aws CLI are a command of SQS that leaves
+// the endpoint open.
+func asksSQS(args []string) bool {
+	service := ""
+	for i := 0; i < len(args); i++ {
+		flag, _, given := strings.Cut(args[i], "=")
+		switch flag {
+		case "--endpoint-url", "--version", "--generate-cli-skeleton":
+			return false
+		case "--profile", "--region", "--output", "--query", "--color", "--ca-bundle", "--cli-read-timeout", "--cli-connect-timeout", "--cli-binary-format":
+			if !given {
+				i++ // its value
+			}
+		default:
+			if service == "" && !strings.HasPrefix(flag, "-") {
+				service = flag
+			}
+		}
+	}
+	return service == "sqs"
 }
 
 // attend waits for a program and passes on what it ends with.

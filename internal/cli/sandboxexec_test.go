@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 func TestWorkDirOf(t *testing.T) {
@@ -66,4 +68,34 @@ func TestAttendPassesSignalsOn(t *testing.T) {
 	signals <- syscall.SIGTERM
 	err = e.attend(cmd)
 	require.Equal(t, ExitCode(5), codeOf(err))
+}
+
+// aws sqs of the aws CLI's version 1 would go to the real AWS.
+func TestExecKeepsSQSInside(t *testing.T) {
+	t.Parallel()
+	for version, refused := range map[string]bool{"aws-cli/1.45.11 Python/3.11.7": true, "aws-cli/2.17.0 Python/3.12.1": false} {
+		aws := filepath.Join(t.TempDir(), "aws")
+		require.NoError(t, os.WriteFile(aws, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755)) //nolint:gosec // it is run
+		for _, c := range []struct {
+			sqs  bool
+			args []string
+		}{
+			{true, []string{"sqs", "list-queues"}},
+			{true, []string{"--region", "eu-west-1", "--output=json", "--debug", "sqs", "list-queues"}},
+			{true, []string{"sqs", "send-message", "--message-body", "s3"}},
+			{false, []string{"--endpoint-url", "http://127.0.0.1:1", "sqs", "list-queues"}},
+			{false, []string{"sqs", "list-queues", "--endpoint-url=http://127.0.0.1:1"}},
+			{false, []string{"s3", "ls", "sqs"}},
+			{false, []string{"--profile", "sqs", "s3", "ls"}},
+			{false, nil},
+		} {
+			err := leavesSandbox(t.Context(), exec.CommandContext(t.Context(), aws, c.args...)) //nolint:gosec // a test's own
+			if refused && c.sqs {
+				require.ErrorIs(t, err, fault.Unsupported, "%v", c.args)
+				require.Contains(t, fault.HintOf(err), "--endpoint-url")
+				continue
+			}
+			require.NoError(t, err, "%s %v", version, c.args)
+		}
+	}
 }
