@@ -85,6 +85,7 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
 		Machine: m.Alias, Batch: o.batch, Items: executions.Inputs(o.inputs), Journal: e.open().BatchJournal(m.ID, o.batch),
+		Busy: func() { e.note("batch %s is being started by another process; waiting for it", o.batch) },
 	})
 	var errs fault.List
 	for ev := range l.Events() {

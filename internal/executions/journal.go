@@ -2,6 +2,7 @@ package executions
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,14 +12,18 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // journal is a batch's record: JSON lines, first a head, then for each item a
 // line before and one after its start. Lines survive a crash of the program;
 // those lost in a crash of the machine only cost a look whether the execution
-// exists, since names are deterministic. A nil *journal keeps nothing.
+// exists, since names are deterministic. One launch has it at a time: another of the
+// same batch waits for it, and then finds what the first has started. A nil *journal
+// keeps nothing.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
@@ -39,7 +44,14 @@ type journalLine struct {
 
 const journalVersion = 1
 
-func openJournal(path, machine, batch string) (*journal, error) {
+// lockPause is how long a launch waits before it looks again whether the journal
+// is free.
+const lockPause = 100 * time.Millisecond
+
+// openJournal takes a batch's journal. While another launch has it, busy (which
+// may be nil) is called once and it waits, on clk, as long as ctx lasts.
+func openJournal(ctx context.Context, clk clock.Clock, in LaunchInput) (*journal, error) {
+	path := in.Journal
 	if path == "" {
 		return nil, nil //nolint:nilnil // a nil journal keeps nothing
 	}
@@ -50,8 +62,23 @@ func openJournal(path, machine, batch string) (*journal, error) {
 	if err != nil {
 		return nil, journalFault(path, err)
 	}
+	for told := false; ; told = true {
+		free, err := tryLock(f)
+		if err != nil {
+			return nil, errors.Join(journalFault(path, err), f.Close())
+		}
+		if free {
+			break
+		}
+		if !told && in.Busy != nil {
+			in.Busy()
+		}
+		if err := clock.Sleep(ctx, clk, lockPause); err != nil {
+			return nil, errors.Join(fault.Wrap(ctxFault("launch", err), "batch %s, which another process is starting", in.Batch), f.Close())
+		}
+	}
 	j := &journal{file: f, have: map[int]journalLine{}}
-	if err := j.load(path, journalHead{journalVersion, machine, batch}); err != nil {
+	if err := j.load(path, journalHead{journalVersion, in.Machine, in.Batch}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil

@@ -25,8 +25,13 @@ type LaunchInput struct {
 	// valid, fails alone.
 	Items iter.Seq2[[]byte, error]
 	// Journal is a file that records what was started, so that the same launch
-	// can be repeated after a crash without a second start; "" keeps none.
+	// can be repeated after a crash without a second start; "" keeps none. Two
+	// launches with one journal run one after the other, in whichever processes
+	// of this machine, so that each execution is counted as started once.
 	Journal string
+	// Busy, if set, is called when the launch has to wait for another one. It is
+	// called from the launch's goroutine.
+	Busy func()
 }
 
 // BatchName is the name of the execution with this number (from 1) in a batch.
@@ -121,7 +126,7 @@ func (c *Client) launch(ctx context.Context, in LaunchInput, q *queue[LaunchEven
 	if _, err := ExecutionARN(in.Machine, in.Batch); err != nil {
 		return LaunchResult{}, err
 	}
-	j, err := openJournal(in.Journal, in.Machine, in.Batch)
+	j, err := openJournal(ctx, c.cfg.Clock, in)
 	if err != nil {
 		return LaunchResult{}, err
 	}

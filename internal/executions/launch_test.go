@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,4 +211,58 @@ func TestWatchBatchIsCancelled(t *testing.T) {
 	details, err := w.Wait()
 	requireKind(t, err, fault.Canceled, "")
 	require.Equal(t, Running, details[0].Status)
+}
+
+// Two launches of one batch at the same time start and count each execution once:
+// the second waits for the first, says so, and finds everything there.
+func TestTwoLaunchersCountOnce(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
+	journal := filepath.Join(t.TempDir(), "night.jsonl")
+	var busy atomic.Int32
+	// The first holds the journal until the second has met it.
+	met := make(chan struct{})
+	held := func(yield func([]byte, error) bool) {
+		<-met
+		items(n)(yield)
+	}
+	first := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Items: held, Journal: journal})
+	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, 20*time.Second, time.Millisecond)
+	second := b.Launch(t.Context(), LaunchInput{
+		Machine: alias, Batch: "night", Items: items(n), Journal: journal,
+		Busy: func() { busy.Add(1); close(met) },
+	})
+	drainLaunch(first)
+	events := drainLaunch(second)
+	one, err := first.Wait()
+	require.NoError(t, err)
+	two, err := second.Wait()
+	require.NoError(t, err)
+	require.Equal(t, LaunchResult{Started: n}, one)
+	require.Equal(t, LaunchResult{Existed: n}, two)
+	require.Len(t, events, n)
+	require.EqualValues(t, 1, busy.Load())
+	require.Len(t, b.api.runs, n)
+}
+
+// Waiting for another launch ends when the user says so.
+func TestWaitForAnotherLaunchIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
+	journal := filepath.Join(t.TempDir(), "night.jsonl")
+	release := make(chan struct{})
+	first := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Journal: journal, Items: func(func([]byte, error) bool) { <-release }})
+	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, 20*time.Second, time.Millisecond)
+	var second *Launch
+	ready := make(chan struct{})
+	second = b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Items: items(1), Journal: journal, Busy: func() { <-ready; second.Cancel() }})
+	close(ready)
+	drainLaunch(second)
+	_, err := second.Wait()
+	requireKind(t, err, fault.Canceled, "night")
+	close(release)
+	drainLaunch(first)
+	_, err = first.Wait()
+	require.NoError(t, err)
 }
