@@ -102,7 +102,7 @@ func analyse(source string, opts Options) (*Machine, []Diagnostic) {
 	if diags != nil {
 		return nil, diags
 	}
-	p := &parser{source: source, opts: opts}
+	p := &parser{source: source, places: value.NewPositions(source), opts: opts}
 	m := p.machine(root)
 	slices.SortStableFunc(p.diags, func(a, b Diagnostic) int { return strings.Compare(string(a.Severity), string(b.Severity)) })
 	return m, p.diags
@@ -127,7 +127,7 @@ func parseRoot(source string) (*value.Node, []Diagnostic) {
 func (p *parser) report(n *value.Node, code, loc, format string, args ...any) {
 	d := Diagnostic{Severity: SeverityError, Code: code, Message: fmt.Sprintf(format, args...), Location: loc}
 	if n != nil {
-		d.Line, d.Column = value.Position(p.source, n.Offset)
+		d.Line, d.Column = p.places.Of(n.Offset)
 	}
 	p.diags = append(p.diags, d)
 }

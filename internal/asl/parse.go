@@ -14,6 +14,7 @@ const maxStateName = 80
 
 type parser struct {
 	source string
+	places *value.Positions // of source
 	opts   Options
 	diags  []Diagnostic
 	lang   QueryLanguage   // of the machine
@@ -49,7 +50,7 @@ func ParseState(name, source string, opts Options) (*State, error) {
 	if diags != nil {
 		return nil, &Error{Diagnostics: diags}
 	}
-	p := &parser{source: source, opts: opts, lang: JSONPath, names: map[string]bool{}}
+	p := &parser{source: source, places: value.NewPositions(source), opts: opts, lang: JSONPath, names: map[string]bool{}}
 	if !root.IsObject() {
 		p.schema(root, "/", "Expected value of type Object")
 		return nil, &Error{Diagnostics: p.diags}
@@ -181,7 +182,7 @@ func (s *State) targets() []target {
 
 func (p *parser) state(name string, n *value.Node, loc string) *State {
 	s := &State{Name: name, QueryLanguage: p.lang}
-	s.Line, s.Column = value.Position(p.source, n.Offset)
+	s.Line, s.Column = p.places.Of(n.Offset)
 	if !n.IsObject() {
 		p.schema(n, loc, "Expected value of type Object")
 		return s

@@ -109,6 +109,8 @@ var mutations = []mutation{
 	{"no such member of $states", sm, `$states.input.body))`, `$states.inputs.body))`, "unknown-states-member", `$states.inputs`, Error, "Did you mean input?"},
 	{"States.ALL in company", sm, retr, strings.Replace(retr, "States.Timeout", "States.ALL", 1), "states-all", `"States.ALL"`, Error, "Remove the others"},
 	{"States.ALL not last", sm, `"SageMakerRuntime.ValidationErrorException"`, `"States.ALL"`, "states-all", `"States.ALL"`, Error, "Move it behind"},
+	{"transient error not retried", sm, `"Lambda.ServiceException",
+            `, ``, "lambda-retry", "@Preprocess", Warning, "Retry"},
 	{"unknown States error", sm, `"States.Timeout"`, `"States.TimeOut2"`, "unknown-error", `"States.TimeOut2"`, Warning, "States.Timeout"},
 	{"JSONata syntax", sm, `$length($string($states.input.body)) > 200000`, `$length($string($states.input.body) > > 200000`, "jsonata-syntax", `> 200000`, Error, ""},
 	{"JSONata cut off", sm, `"{% $prediction %}"`, `"{% $prediction & %}"`, "jsonata-syntax", ` %}`, Error, ""},

@@ -95,6 +95,39 @@ func (m *machine) task(s *state) {
 		m.at(s.node.Offset, Warning, "no-timeout", "Add TimeoutSeconds to the state, or at the top of the definition.",
 			"task %q has no time limit: it may wait for ever", s.name)
 	}
+	m.transient(s)
+}
+
+// transientOfLambda are the errors of the Lambda service itself that AWS advises
+// to retry: the function may not have run at all.
+// (step-functions/latest/dg/sfn-best-practices.html, "Handle transient Lambda
+// service exceptions")
+var transientOfLambda = []string{
+	"Lambda.ClientExecutionTimeoutException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
+}
+
+// transient warns of a task that calls a function and does not retry what passes
+// by itself.
+func (m *machine) transient(s *state) {
+	resource := text(s.node.Get("Resource"))
+	if !strings.Contains(resource, ":states:::lambda:invoke") && !strings.Contains(resource, ":function:") {
+		return
+	}
+	missing := slices.Clone(transientOfLambda)
+	for _, r := range items(s.node.Get("Retry")) {
+		for _, n := range items(r.Get("ErrorEquals")) {
+			switch name := text(n); name {
+			case "States.ALL", "States.TaskFailed":
+				return
+			default:
+				missing = slices.DeleteFunc(missing, func(want string) bool { return want == name })
+			}
+		}
+	}
+	if len(missing) > 0 {
+		m.at(s.node.Offset, Warning, "lambda-retry", "Add them to ErrorEquals of a Retry, as AWS advises, if the function may run twice for one input.",
+			"task %q does not retry what passes by itself when Lambda is called: %s", s.name, strings.Join(missing, ", "))
+	}
 }
 
 func (m *machine) mapState(s *state) {

@@ -376,13 +376,54 @@ func (s *scanner) failAt(pos int, msg string) error {
 }
 
 // Position turns a byte offset into line and column, both from 1; the column
-// counts characters.
+// counts characters. For many offsets of one text use Positions.
 func Position(text string, offset int) (line, column int) {
-	offset = min(offset, len(text))
-	before := text[:offset]
-	line = strings.Count(before, "\n") + 1
-	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
-		before = before[i+1:]
+	line, column = 1, 1
+	return advance(text[:min(offset, len(text))], line, column)
+}
+
+// advance moves a position over text.
+func advance(text string, line, column int) (int, int) {
+	if n := strings.Count(text, "\n"); n > 0 {
+		line, column = line+n, 1
+		text = text[strings.LastIndexByte(text, '\n')+1:]
 	}
-	return line, utf8.RuneCountInString(before) + 1
+	for i := range len(text) {
+		if utf8.RuneStart(text[i]) { // a part of the text may begin inside a character
+			column++
+		}
+	}
+	return line, column
+}
+
+// every is how many bytes lie between the marks of Positions.
+const every = 1024
+
+// Positions finds lines and columns in one text, each in the same time however
+// long the text is. It is immutable and safe for concurrent use.
+type Positions struct {
+	text  string
+	marks []mark // of the offsets 0, every, 2*every, ...
+}
+
+type mark struct{ line, column int }
+
+// NewPositions returns the positions of a text.
+func NewPositions(text string) *Positions {
+	p := &Positions{text: text, marks: make([]mark, 0, len(text)/every+1)}
+	m := mark{1, 1}
+	for at := 0; ; at += every {
+		p.marks = append(p.marks, m)
+		if at+every > len(text) {
+			return p
+		}
+		m.line, m.column = advance(text[at:at+every], m.line, m.column)
+	}
+}
+
+// Of is Position in the text.
+func (p *Positions) Of(offset int) (line, column int) {
+	offset = min(offset, len(p.text))
+	i := offset / every
+	return advance(p.text[i*every:offset], p.marks[i].line, p.marks[i].column)
 }
