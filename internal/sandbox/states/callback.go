@@ -126,12 +126,10 @@ func (t *taskRun) await() (any, error) {
 	defer stop()
 	var result any
 	var err error
-	if t.b.cur.Token != "" {
+	if t.activity || t.integration.Pattern == "waitForTaskToken" {
 		result, err = t.awaitToken(ctx)
-	} else {
-		if t.principal, err = t.caller(ctx); err == nil {
-			result, err = t.awaitJob(ctx)
-		}
+	} else if t.principal, err = t.caller(ctx); err == nil {
+		result, err = t.awaitJobOrToken(ctx)
 	}
 	if err != nil {
 		return nil, t.timedOut(ctx, err)
@@ -229,6 +227,45 @@ func (t *taskRun) jobName(reply *value.Object) string {
 	name, _ := args.Get(jobs[t.integration.Operation].name)
 	s, _ := name.(string)
 	return s
+}
+
+// errSettled ends the wait for a job whose task was ended by its token.
+var errSettled = errors.New("the task's token was used")
+
+// awaitJobOrToken waits for the end of the job, or for the use of the task's token,
+// whichever comes first. Source: a recording of AWS of July 2024, in which
+// SendTaskSuccess ends a startExecution.sync.
+func (t *taskRun) awaitJobOrToken(ctx context.Context) (any, error) {
+	token := t.b.cur.Token
+	if token == "" { // begun by a version that made none
+		return t.awaitJob(ctx)
+	}
+	s := t.b.x.s
+	ctx, cancel := context.WithCancelCause(ctx)
+	changed, stop := s.listen(token)
+	defer stop()
+	ended := make(chan *tokenRecord, 1)
+	go func() {
+		defer close(ended)
+		for {
+			if rec, found, err := s.token(token); err == nil && found && rec.Done {
+				ended <- &rec
+				cancel(errSettled)
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	result, err := t.awaitJob(ctx)
+	cancel(nil)
+	if rec := <-ended; rec != nil {
+		return rec.outcome()
+	}
+	return result, err
 }
 
 func (t *taskRun) awaitJob(ctx context.Context) (any, error) {

@@ -3,6 +3,7 @@ package states_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,4 +160,44 @@ func TestExpressRunsAgainAfterCrash(t *testing.T) {
 	w.open()
 	w.svc.Idle()
 	require.Empty(t, entered, "what ended does not run again")
+}
+
+// A task that waits for an execution has a token as well: SendTaskSuccess ends it
+// before the execution does. Source: a recording of AWS of July 2024.
+func TestTokenEndsASync(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inner := w.machine("inner", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":99999,"End":true}}}`)
+	outer := w.machine("outer", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync",
+		"Parameters":{"StateMachineArn":"`+inner+`","Name":"child","Input":{"token.$":"$$.Task.Token"}},"End":true}}}`)
+	arn := w.start(outer, "e", "{}")
+	child := strings.Replace(inner, ":stateMachine:", ":execution:", 1) + ":child"
+	var in struct{ Token string }
+	require.Eventually(t, func() bool {
+		r := w.call("DescribeExecution", map[string]any{"executionArn": child})
+		return r.status == 200 && json.Unmarshal([]byte(r.body["input"].(string)), &in) == nil
+	}, 20*time.Second, time.Millisecond)
+	require.NotEmpty(t, in.Token)
+	c := w.client()
+	_, err := c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &in.Token, Output: aws.String(`"by token"`)})
+	require.NoError(t, err)
+	got := w.await(arn)
+	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
+	require.Equal(t, `"by token"`, got["output"])
+	require.Equal(t, []string{
+		"ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded",
+	}, w.eventTypes(arn))
+	_, err = c.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &child})
+	require.NoError(t, err)
+}
+
+// A share stays a decimal in replies, as AWS writes it: 1.0, not 1.
+func TestFloatsStayFloats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.must("TestState", map[string]any{
+		"definition": `{"Type":"Map","ToleratedFailurePercentage":1,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}`,
+		"input":      "[1]", "mock": map[string]any{"result": "[1]"}, "inspectionLevel": "TRACE",
+	})
+	require.Equal(t, json.Number("1.0"), r["inspectionData"].(map[string]any)["toleratedFailurePercentage"])
 }

@@ -260,6 +260,13 @@ var modelled = map[string][]string{
 		"InternalDependencyException", "InternalFailure", "InternalStreamFailure", "ModelError", "ModelNotReadyException",
 		"ModelStreamError", "ServiceUnavailable", "ValidationError",
 	},
+	"sqs": {
+		"BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest", "InvalidAddress", "InvalidAttributeName", "InvalidAttributeValue",
+		"InvalidBatchEntryId", "InvalidIdFormat", "InvalidMessageContents", "InvalidSecurity", "KmsAccessDenied", "KmsDisabled", "KmsInvalidKeyUsage",
+		"KmsInvalidState", "KmsNotFound", "KmsOptInRequired", "KmsThrottled", "MessageNotInflight", "OverLimit", "PurgeQueueInProgress",
+		"QueueDeletedRecently", "QueueDoesNotExist", "QueueNameExists", "ReceiptHandleIsInvalid", "RequestThrottled", "ResourceNotFoundException",
+		"TooManyEntriesInBatchRequest", "UnsupportedOperation",
+	},
 	"sagemaker": {"ConflictException", "ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound"},
 }
 

@@ -59,7 +59,7 @@ func (t *taskRun) waits() bool { return t.activity || t.integration.Pattern != "
 // prepare evaluates what the task is given.
 func (t *taskRun) prepare() error {
 	st, ev := t.st, t.ev
-	if t.integration.Pattern == "waitForTaskToken" || t.activity {
+	if t.waits() { // a task that waits for a job has a token too, which may end it earlier
 		token := newToken()
 		t.b.step(func(*stepper) { t.b.cur.Token = token })
 		ev = ev.withToken(token)

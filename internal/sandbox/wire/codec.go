@@ -89,8 +89,12 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 		}
 		return out, nil
 	case reflect.Float32, reflect.Float64:
-		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+		f := v.Float()
+		switch {
+		case math.IsNaN(f) || math.IsInf(f, 0):
 			return fmt.Sprint(f), nil
+		case f == math.Trunc(f) && math.Abs(f) < 1e7: // AWS writes 1.0: a float stays one for its reader
+			return json.Number(strconv.FormatFloat(f, 'f', 1, 64)), nil
 		}
 		return v.Interface(), nil
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
