@@ -156,8 +156,8 @@ func compare(op string, l, r any, okl, okr bool) bool {
 			n = len([]rune(x))
 		}
 		if op == "empty" {
-			want, _ := r.(bool)
-			return n >= 0 && (n == 0) == want
+			want, ok := r.(bool)
+			return ok && n >= 0 && (n == 0) == want
 		}
 		want, ok := r.(value.Number)
 		return ok && value.Compare(want, value.Int(int64(n))) == 0

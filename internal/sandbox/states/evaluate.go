@@ -301,6 +301,33 @@ func (e *evaluation) expect(x *asl.Expr, v any, want string) error {
 		x.Text, x.Field, want, got, value.String(v))
 }
 
+// textOf takes a member that must be a text out of a template's value. Where it may
+// be left out, it is "".
+func (e *evaluation) textOf(v any, field, key string, required bool) (string, error) {
+	o, ok := v.(*value.Object)
+	if !ok {
+		return "", e.wrongType(field, "object", v)
+	}
+	member, given := o.Get(key)
+	if !given && !required {
+		return "", nil
+	}
+	text, ok := member.(string)
+	if !ok {
+		return "", e.wrongType(field+"/"+key, "string", member)
+	}
+	return text, nil
+}
+
+// wrongType is the error of a field whose value has another type than it must.
+func (e *evaluation) wrongType(field, want string, v any) error {
+	const format = "The field '%s' must be of type '%s', but was '%s' for value: %s"
+	if e.st.QueryLanguage == asl.JSONata {
+		return e.query(field, format, field, want, value.TypeName(v), value.String(v))
+	}
+	return e.runtime(format, field, want, value.TypeName(v), value.String(v))
+}
+
 // integer evaluates a scalar field that is a whole number. ok is false if the
 // field is not set.
 func (e *evaluation) integer(s asl.Scalar, lo, hi int64) (n int64, ok bool, err error) {

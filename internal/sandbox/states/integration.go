@@ -153,8 +153,11 @@ func failedEntries(reply any) error {
 // withResources adds to an event what it is about: the state machine and the
 // execution that it comes from.
 func (t *taskRun) withResources(entry *value.Object) *value.Object {
-	given, _ := entry.Get("Resources")
-	list, _ := given.([]any)
+	given, found := entry.Get("Resources")
+	list, isList := given.([]any)
+	if found && !isList {
+		return entry // for the service to refuse
+	}
 	x := t.b.x
 	return entry.With("Resources", append(slices.Clip(list), x.s.arn("stateMachine", x.rec.Machine), x.arn()))
 }

@@ -55,12 +55,15 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, erro
 			return nil, err
 		}
 	}
-	o, _ := params.(*value.Object)
 	s := &itemSource{ctx: ctx, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit)}
 	if s.objects == nil {
 		return nil, readFailed("The sandbox runs without S3.")
 	}
-	err = s.readAll(o)
+	var at source
+	if at, err = e.source(params); err != nil {
+		return nil, err
+	}
+	err = s.readAll(at)
 	if err != nil && !errors.Is(err, errEnough) {
 		if _, failed := failureOf(err); failed || ctx.Err() != nil {
 			return nil, err
@@ -103,17 +106,28 @@ func (s *itemSource) append(item mapItem) error {
 	return nil
 }
 
-func textMember(o *value.Object, key string) string {
-	v, _ := o.Get(key)
-	t, _ := v.(string)
-	return t
+// source says where an ItemReader reads: an object, or what lies under a prefix.
+type source struct{ bucket, key, version, prefix string }
+
+// source takes the parameters of the ItemReader apart.
+func (e *evaluation) source(params any) (source, error) {
+	var s source
+	for _, f := range []struct {
+		to  *string
+		key string
+	}{{&s.bucket, "Bucket"}, {&s.key, "Key"}, {&s.version, "VersionId"}, {&s.prefix, "Prefix"}} {
+		var err error
+		if *f.to, err = e.textOf(params, "ItemReader", f.key, f.key == "Bucket"); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
-func (s *itemSource) readAll(params *value.Object) error {
-	bucket := textMember(params, "Bucket")
-	i, _ := asl.ParseIntegration(s.reader.Resource)
+func (s *itemSource) readAll(at source) error {
+	i, _ := asl.ParseIntegration(s.reader.Resource) // the parser of definitions refuses others
 	if i.Operation == "listObjectsV2" {
-		return s.list(bucket, textMember(params, "Prefix"))
+		return s.list(at.bucket, at.prefix)
 	}
 	inputType := s.reader.InputType
 	switch s.reader.Manifest {
@@ -122,7 +136,7 @@ func (s *itemSource) readAll(params *value.Object) error {
 	case "ATHENA_DATA":
 		inputType = "ATHENA_DATA"
 	}
-	return s.object(bucket, textMember(params, "Key"), textMember(params, "VersionId"), inputType)
+	return s.object(at.bucket, at.key, at.version, inputType)
 }
 
 // list makes an item of each object, or reads the objects themselves if they are

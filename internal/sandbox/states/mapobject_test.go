@@ -159,3 +159,27 @@ func TestWaitIsBounded(t *testing.T) {
 		require.Contains(t, got["cause"], c.cause)
 	}
 }
+
+// What an expression yields in place of a text is an error, not an empty text: an
+// empty role would have been the machine's own.
+func TestWrongTypesAreErrors(t *testing.T) {
+	t.Parallel()
+	const processor = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}`
+	const reader = `"Type":"Map","ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"},%s},` + processor
+	const writer = `"Type":"Map","Items":[1],"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject",%s},` + processor
+	for name, c := range map[string]struct{ state, says string }{
+		"credentials":    {`"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f"},"Credentials":{"RoleArn":"{% 5 %}"}`, "'Credentials/RoleArn' must be of type 'string', but was 'number' for value: 5"},
+		"reader":         {fmt.Sprintf(reader, `"Arguments":"{% 'text' %}"`), "'ItemReader' must be of type 'object', but was 'string'"},
+		"reader's key":   {fmt.Sprintf(reader, `"Arguments":{"Bucket":"b","Key":"{% 1 %}"}`), "'ItemReader/Key' must be of type 'string', but was 'number'"},
+		"writer":         {fmt.Sprintf(writer, `"Arguments":{"Prefix":"x"}`), "'ResultWriter/Bucket' must be of type 'string', but was 'null'"},
+		"writer's place": {fmt.Sprintf(writer, `"Arguments":{"Bucket":"b","Prefix":"{% [1,2] %}"}`), "'ResultWriter/Prefix' must be of type 'string', but was 'array'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(w *world) { w.s3.all["b"] = map[string][]byte{} })
+			got := w.await(w.start(w.machine("m", `{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{`+c.state+`,"End":true}}}`), "e", `{}`))
+			require.Equal(t, "States.QueryEvaluationError", got["error"], "%v", got)
+			require.Contains(t, got["cause"], c.says)
+		})
+	}
+}

@@ -79,8 +79,14 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal) (any, error) {
 			return nil, err
 		}
 	}
-	o, _ := params.(*value.Object)
-	bucket, prefix := textMember(o, "Bucket"), textMember(o, "Prefix")
+	bucket, err := m.ev.textOf(params, "ResultWriter", "Bucket", true)
+	if err != nil {
+		return nil, err
+	}
+	prefix, err := m.ev.textOf(params, "ResultWriter", "Prefix", false)
+	if err != nil {
+		return nil, err
+	}
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
 	}

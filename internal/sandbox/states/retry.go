@@ -118,7 +118,10 @@ func (e *evaluation) number(s asl.Scalar) (float64, error) {
 			return 0, err
 		}
 	}
-	n, _ := v.(value.Number)
+	n, ok := v.(value.Number)
+	if !ok { // literals are numbers by the parser
+		return 0, e.wrongType(s.Name, "number", v)
+	}
 	return n.Float64(), nil
 }
 

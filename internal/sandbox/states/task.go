@@ -81,9 +81,10 @@ func (t *taskRun) prepare() error {
 		if err != nil {
 			return err
 		}
-		o, _ := v.(*value.Object)
-		role, _ := o.Get("RoleArn")
-		t.role, _ = role.(string)
+		// A role that is none must not become the machine's own.
+		if t.role, err = scope.textOf(v, "Credentials", "RoleArn", true); err != nil {
+			return err
+		}
 	}
 	if t.args, err = ev.parameters(); err != nil {
 		return err

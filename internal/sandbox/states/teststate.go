@@ -421,7 +421,7 @@ func (t *trial) tolerate(count int64, counted bool, share float64) error {
 		return nil
 	}
 	failed := int64(*c.MapIterationFailureCount)
-	list, _ := t.mock.result.([]any)
+	list, _ := t.mock.result.([]any) // else a writer's reply, by checkResult: it counts no iterations
 	byShare := share > 0 && len(list) > 0 && 100*float64(failed)/float64(len(list)) > share
 	if counted && failed > count || byShare {
 		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
