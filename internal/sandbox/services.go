@@ -200,7 +200,7 @@ func (b *builder) telemetry() (err error) {
 func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
 		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"), Account: b.Account, Region: b.Region,
-		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics,
+		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
 		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.forFunctions,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@
 package iam
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"errors"
@@ -187,6 +188,13 @@ func (s *Service) newSession(p wire.Principal, ttl time.Duration) (wire.Credenti
 		return wire.Credentials{}, fmt.Errorf("keep session: %w", err)
 	}
 	return c, nil
+}
+
+// ServiceSession issues temporary keys that stand for an AWS service
+// ("lambda.amazonaws.com"). By policy they may do nothing; the service knows what
+// it signed with them.
+func (s *Service) ServiceSession(_ context.Context, service string, ttl time.Duration) (wire.Credentials, error) {
+	return s.newSession(wire.Principal{Account: s.Account, ARN: "arn:aws:sts::" + s.Account + ":assumed-role/" + service, Service: service}, ttl)
 }
 
 // NewCredentials generates a long-lived key for Config.Admin.

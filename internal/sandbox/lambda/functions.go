@@ -67,6 +67,7 @@ func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *aws
 	// AWS prepares the function behind the reply; here it is ready already, and
 	// the next read says so.
 	reply := out.Config
+	reply.FunctionArn = &arn // unqualified, also with Publish
 	reply.State, reply.StateReason, reply.StateReasonCode = types.StatePending, aws.String("The function is being created."), types.StateReasonCodeCreating
 	reply.LastUpdateStatus = ""
 	return &reply, nil
@@ -198,6 +199,9 @@ func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslam
 	}
 	c := s.qualified(ref, v)
 	out := &awslambda.GetFunctionOutput{Configuration: &c, Code: &types.FunctionCodeLocation{RepositoryType: aws.String("S3")}}
+	if out.Code.Location, err = s.location(ctx, v.Package); err != nil {
+		return nil, err
+	}
 	if len(f.Tags) > 0 {
 		out.Tags = f.Tags
 	}
@@ -245,7 +249,11 @@ func (s *Service) listFunctions(ctx context.Context, req *wire.Request, in *awsl
 				out.NextMarker = aws.String(lastName(out.Functions))
 				return false
 			}
-			out.Functions = append(out.Functions, f.Latest.Config)
+			c := f.Latest.Config
+			if in.FunctionVersion == types.FunctionVersionAll {
+				c.FunctionArn = aws.String(s.arn(name, latest))
+			}
+			out.Functions = append(out.Functions, c)
 			if in.FunctionVersion == types.FunctionVersionAll {
 				inner = scan(tx, dbVersions, name+"\x00", "", func(_ string, v version) bool {
 					out.Functions = append(out.Functions, v.Config)

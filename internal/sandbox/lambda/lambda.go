@@ -32,6 +32,9 @@ type Config struct {
 	Account, Region string
 	// Roles gives functions the credentials of their role.
 	Roles wire.Roles
+	// ServiceKeys issues keys that stand for the service itself; it signs the links
+	// to code packages with them. May be nil.
+	ServiceKeys func(ctx context.Context, service string, ttl time.Duration) (wire.Credentials, error)
 	// Objects reads code packages that are given by S3 location.
 	Objects wire.Objects
 	// Logs takes what functions print.
@@ -63,6 +66,9 @@ type Service struct {
 	pool         *pool
 	events       *events
 	reaping      sync.Once
+
+	signing sync.Mutex
+	signer  wire.Credentials
 }
 
 // New opens the service over its folder and store. It starts nothing.

@@ -5,15 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// patience is how long an invocation waits for an execution environment when
-// the machine runs as many as it may.
-const patience = 60 * time.Second
 
 // pool owns the execution environments: starts them on demand, gives idle ones
 // work again, ends them when they were idle for long, when their function
@@ -30,12 +25,12 @@ type pool struct {
 	idle     []*environment // least recently used first
 	starting int
 	running  map[string]int // invocations by function
-	changed  chan struct{}  // closed and replaced when something became free
+	queue
 }
 
 func newPool(s *Service) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &pool{s: s, ctx: ctx, cancel: cancel, all: map[*environment]struct{}{}, running: map[string]int{}, changed: make(chan struct{})}
+	return &pool{s: s, ctx: ctx, cancel: cancel, all: map[*environment]struct{}{}, running: map[string]int{}}
 }
 
 // spawn runs fn in the service's life; false if that is over.
@@ -93,59 +88,58 @@ func (p *pool) run(ctx context.Context, v version, inv *invocation) (result, err
 	}
 }
 
-// acquire returns an environment for the version: an idle one, or a new one.
+// acquire returns an environment for the version: an idle one, a new one, or,
+// when the machine runs as many as it may, the next that is free in its turn.
 func (p *pool) acquire(ctx context.Context, v version) (*environment, error) {
-	limit := p.s.Clock.NewTimer(patience)
-	defer limit.Stop()
-	for {
-		e, victim, start, wait := p.choose(environmentKey(v))
-		switch {
-		case e != nil:
-			return e, nil
-		case victim != nil:
-			victim.stop()
-			p.forget(victim)
-			continue
-		case start:
-			return p.start(ctx, v)
-		}
-		select {
-		case <-wait:
-		case <-limit.C():
-			return nil, errThrottled("ConcurrentInvocationLimitExceeded")
-		case <-ctx.Done():
-			return nil, errStopping()
+	g, w, err := p.line(environmentKey(v))
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		if g, err = p.await(ctx, w); err != nil {
+			return nil, err
 		}
 	}
+	if g.victim != nil {
+		g.victim.stop()
+	}
+	if g.env != nil {
+		return g.env, nil
+	}
+	return p.start(ctx, v)
 }
 
-// choose decides what acquire does next: use e, end victim to make room, start
-// an environment, or wait.
-func (p *pool) choose(key string) (e, victim *environment, start bool, wait <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.s.Clock.Now()
+// choose finds what an invocation can have now: nothing if it has to wait. The
+// caller holds mu.
+func (p *pool) choose(key string) (g grant, ok bool) {
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		c := p.idle[i]
 		if c.key != key && c.alive() {
 			continue
 		}
 		p.idle = slices.Delete(p.idle, i, i+1)
-		if c.alive() && now.Before(c.expires) {
-			return c, nil, false, nil
+		if c.alive() && p.s.Clock.Now().Before(c.expires) {
+			return grant{env: c}, true
 		}
-		return nil, c, false, nil
+		return p.replace(c), true
 	}
 	if len(p.all)+p.starting < p.s.MaxEnvironments {
 		p.starting++
-		return nil, nil, true, nil
+		return grant{}, true
 	}
 	if len(p.idle) > 0 {
 		c := p.idle[0]
 		p.idle = p.idle[1:]
-		return nil, c, false, nil
+		return p.replace(c), true
 	}
-	return nil, nil, false, p.changed
+	return grant{}, false
+}
+
+// replace gives the place of an idle environment to a new one.
+func (p *pool) replace(victim *environment) grant {
+	delete(p.all, victim)
+	p.starting++
+	return grant{victim: victim}
 }
 
 func (p *pool) start(ctx context.Context, v version) (*environment, error) {
@@ -156,7 +150,7 @@ func (p *pool) start(ctx context.Context, v version) (*environment, error) {
 	if err == nil && !closed {
 		p.all[e] = struct{}{}
 	}
-	p.wake()
+	p.serve()
 	p.mu.Unlock()
 	if err == nil && closed {
 		e.stop()
@@ -165,17 +159,11 @@ func (p *pool) start(ctx context.Context, v version) (*environment, error) {
 	return e, err
 }
 
-// wake tells those who wait; the caller holds mu.
-func (p *pool) wake() {
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
 func (p *pool) forget(e *environment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.all, e)
-	p.wake()
+	p.serve()
 }
 
 func (p *pool) release(e *environment) {
@@ -184,7 +172,7 @@ func (p *pool) release(e *environment) {
 	keep := e.alive() && !e.spent && !e.retired && !p.closed
 	if keep {
 		p.idle = append(p.idle, e)
-		p.wake()
+		p.serve()
 	}
 	p.mu.Unlock()
 	if !keep {

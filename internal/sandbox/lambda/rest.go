@@ -154,6 +154,10 @@ func (s *Service) dispatch(w http.ResponseWriter, h *http.Request, req *wire.Req
 		}
 		path = append(path, p)
 	}
+	if s.isLocation(path) && h.Method == http.MethodGet {
+		req.Operation = "GetFunctionCode"
+		return s.serveLocation(w, h, req, path[3])
+	}
 	body, err := io.ReadAll(io.LimitReader(h.Body, maxRequest+1))
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -32,9 +33,6 @@ func (s *Service) putConcurrency(ctx context.Context, req *wire.Request, in *aws
 		return nil, err
 	}
 	n := in.ReservedConcurrentExecutions
-	if n == nil || *n < 0 {
-		return nil, errConstraint(aws.ToInt32(n), "reservedConcurrentExecutions", "Member must have value greater than or equal to 0")
-	}
 	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
 		sum := *n
 		err := scan(tx, dbFunctions, "", "", func(name string, o function) bool {
@@ -310,12 +308,6 @@ func optional(s string) *string {
 
 // apply changes what a request gives; Put begins from nothing, Update does not.
 func (c *eventConfig) apply(age, retries *int32, d *types.DestinationConfig, now time.Time) error {
-	if age != nil && (*age < 60 || *age > 21600) {
-		return errConstraint(*age, "maximumEventAgeInSeconds", "Member must have value between 60 and 21600")
-	}
-	if retries != nil && (*retries < 0 || *retries > 2) {
-		return errConstraint(*retries, "maximumRetryAttempts", "Member must have value between 0 and 2")
-	}
 	if age != nil {
 		c.MaxAge = age
 	}
@@ -365,7 +357,7 @@ func (s *Service) setEventConfig(ref reference, fresh bool, age, retries *int32,
 }
 
 func (s *Service) errNoEventConfig(ref reference) error {
-	return errNotFound("The function %s doesn't have an EventInvokeConfig", s.arn(ref.name, ref.qualifier))
+	return errNotFound("The function %s doesn't have an EventInvokeConfig", s.arn(ref.name, cmp.Or(ref.qualifier, latest)))
 }
 
 func (s *Service) putEventConfig(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
