@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -251,6 +252,11 @@ func handler(st state, quit func(), router http.Handler) http.Handler {
 	}
 	bearer := []byte("Bearer " + st.Token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+			// net/http continues only where a body is to come. AWS does always, and
+			// botocore takes a missing one for an answer that was lost.
+			w.WriteHeader(http.StatusContinue)
+		}
 		switch {
 		case !localHost(r.Host):
 			wire.WriteJSONError(w, wire.JSON10, wire.NewID(), wire.Errorf(http.StatusMisdirectedRequest, "InvalidHost", "the sandbox answers at 127.0.0.1 and localhost only"))

@@ -50,6 +50,9 @@ func disabled(k *key) error {
 
 // usable loads a key for use with the encryption context.
 func (s *Service) usable(ctx context.Context, req *wire.Request, ref *string, action string, ec map[string]string) (k key, err error) {
+	if err := s.ensureManaged(req, ref); err != nil {
+		return k, err
+	}
 	err = s.DB.View(func(tx *store.Tx) error {
 		k, err = s.find(tx, req, ref, true)
 		return err

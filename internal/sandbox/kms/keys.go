@@ -122,6 +122,9 @@ func (s *Service) metadata(k key) *types.KeyMetadata {
 		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
 		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault}, MultiRegion: aws.Bool(false),
 	}
+	if k.Managed {
+		m.KeyManager = types.KeyManagerTypeAws
+	}
 	switch {
 	case !k.Deletion.IsZero():
 		m.KeyState, m.DeletionDate = types.KeyStatePendingDeletion, &k.Deletion

@@ -71,6 +71,8 @@ type key struct {
 	RotationSince        time.Time
 	Policy               string
 	Tags                 map[string]string
+	// Managed marks a key that AWS keeps for one of its services in the account.
+	Managed bool
 	// Material is the 256-bit keys, newest last; ciphertexts name theirs.
 	Material [][]byte
 }
@@ -153,6 +155,9 @@ func (s *Service) allow(ctx context.Context, req *wire.Request, k key, action st
 		return fmt.Errorf("policy of key %s: %w", k.ID, err)
 	}
 	all := map[string][]string{"kms:CallerAccount": {req.Principal.Account}}
+	if k.Managed && req.HTTP == nil { // a service of the sandbox calls on behalf of its caller
+		all["kms:ViaService"] = []string{strings.TrimPrefix(k.Description, managedFor) + "." + req.Region + ".amazonaws.com"}
+	}
 	for name, values := range keys {
 		all[name] = values
 	}
@@ -176,6 +181,11 @@ func (s *Service) allow(ctx context.Context, req *wire.Request, k key, action st
 
 // read loads a key that the caller may use with the request's operation.
 func (s *Service) read(ctx context.Context, req *wire.Request, ref *string, aliases bool) (k key, err error) {
+	if aliases {
+		if err := s.ensureManaged(req, ref); err != nil {
+			return k, err
+		}
+	}
 	err = s.DB.View(func(tx *store.Tx) error {
 		k, err = s.find(tx, req, ref, aliases)
 		return err
@@ -194,6 +204,9 @@ func (s *Service) change(ctx context.Context, req *wire.Request, ref *string, fn
 	err = s.DB.Update(func(tx *store.Tx) error {
 		if k, err = s.find(tx, req, ref, false); err != nil {
 			return err
+		}
+		if k.Managed {
+			return errManaged(k)
 		}
 		if err := fn(&k); err != nil {
 			return err

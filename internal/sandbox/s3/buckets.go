@@ -45,8 +45,9 @@ func validName(name string) bool {
 }
 
 // createBucket makes a bucket with today's defaults: ACLs off, public access
-// blocked. Creating one's own bucket again is BucketAlreadyOwnedByYou in every
-// region; the exception that AWS keeps in us-east-1 for old clients is left out.
+// blocked. Creating one's own bucket again is BucketAlreadyOwnedByYou, but in
+// us-east-1, where AWS answers old clients that all is well and changes nothing
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
 func (c *call) createBucket() error {
 	if !validName(c.bucket) {
 		return fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.", "BucketName", c.bucket)
@@ -66,7 +67,14 @@ func (c *call) createBucket() error {
 		return err
 	}
 	err = c.s.commit(func(tx *store.Tx) error {
-		if tx.GetRaw(dbBuckets, b.Name) != nil {
+		old, exists, err := store.Get[bucketMeta](tx, dbBuckets, b.Name)
+		if err != nil {
+			return err
+		}
+		if exists && old.Region == "us-east-1" && b.Region == "us-east-1" {
+			return nil
+		}
+		if exists {
 			return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.", "BucketName", b.Name)
 		}
 		return store.Put(tx, dbBuckets, b.Name, b)
@@ -86,7 +94,8 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 		b.Region = c.s.Region
 	}
 	var in struct {
-		LocationConstraint string
+		XMLName            xml.Name
+		LocationConstraint *string
 		Location, Bucket   *struct{}
 		Tags               struct{ Tag []tag }
 	}
@@ -98,16 +107,12 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 	if in.Location != nil || in.Bucket != nil {
 		return b, errUnserved("directory buckets")
 	}
-	if r := in.LocationConstraint; r != "" {
-		if r == "EU" {
-			r = "eu-west-1"
-		}
-		if b.Region != "us-east-1" && r != b.Region {
-			return b, fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The "+r+" location constraint is incompatible for the region specific endpoint this request was sent to.")
-		}
-		b.Region = r
-	} else if b.Region != "us-east-1" {
-		return b, fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	if len(raw) > 0 && (in.XMLName.Local != "CreateBucketConfiguration" || in.LocationConstraint == nil && len(in.Tags.Tag) == 0) {
+		return b, errMalformed()
+	}
+	var err error
+	if b.Region, err = located(b.Region, in.LocationConstraint); err != nil {
+		return b, err
 	}
 	if len(in.Tags.Tag) > 0 {
 		doc, err := tagDocument(in.Tags.Tag, maxBucketTags)
@@ -129,6 +134,31 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 		return b, errUnserved("object lock")
 	}
 	return b, nil
+}
+
+var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+
+// located is the region of a new bucket: that of the request, which has to be
+// said by the constraint too everywhere but in us-east-1, where another may be
+// said.
+func located(region string, constraint *string) (string, error) {
+	if constraint == nil {
+		if region != "us-east-1" {
+			return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+		}
+		return region, nil
+	}
+	r := *constraint
+	if r == "EU" {
+		r = "eu-west-1"
+	}
+	switch {
+	case r == "us-east-1", !regionName.MatchString(r): // us-east-1 is said by saying nothing
+		return "", fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid", "LocationConstraint", *constraint)
+	case region != "us-east-1" && r != region:
+		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The "+r+" location constraint is incompatible for the region specific endpoint this request was sent to.")
+	}
+	return r, nil
 }
 
 func (c *call) headBucket() error {
@@ -163,6 +193,9 @@ func (c *call) deleteBucket() error {
 		}
 		if full {
 			return fail(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty", "BucketName", c.bucket)
+		}
+		if err := tx.DeletePrefix(dbComplete, c.bucket+"\x00"); err != nil {
+			return err
 		}
 		uploads, err := store.List[upload](tx, dbUploads, c.bucket+"\x00")
 		if err != nil {

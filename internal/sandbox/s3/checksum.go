@@ -75,7 +75,7 @@ func newDigest(h http.Header, algorithm string) (*digest, error) {
 		d.algorithm = defaultAlgorithm
 	}
 	if d.sum = newHash(d.algorithm); d.sum == nil {
-		return nil, errRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return nil, errAlgorithm()
 	}
 	if len(h.Get("X-Amz-Content-Sha256")) == 64 {
 		d.sha = sha256.New()

@@ -37,7 +37,16 @@ func errInvalid(name, value, msg string) error {
 	return fail(http.StatusBadRequest, "InvalidArgument", msg, "ArgumentName", name, "ArgumentValue", value)
 }
 
+// errURI refuses names that are no UTF-8.
+func errURI(h *http.Request) error {
+	return fail(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.", "URI", h.URL.EscapedPath())
+}
+
 func errRequest(msg string) error { return fail(http.StatusBadRequest, "InvalidRequest", msg) }
+
+func errAlgorithm() error {
+	return errRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+}
 
 func errPrecondition(condition string) error {
 	return fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "Condition", condition)

@@ -172,7 +172,7 @@ func (c *call) setMetadata(v *version) {
 		}
 	}
 	for k, x := range v.Meta {
-		out.Set("X-Amz-Meta-"+k, x)
+		out["x-amz-meta-"+k] = []string{x} // as they were given, in lower case: clients read the names as they come
 	}
 	out.Set("ETag", quote(v.ETag))
 	out.Set("Last-Modified", v.Modified.UTC().Format(http.TimeFormat))
@@ -379,11 +379,13 @@ func (s *Service) encrypt(ctx context.Context, c caller, b bucketMeta, v *versio
 		v.SSEKey = def.key
 	}
 	if v.SSEKey == "" {
-		v.SSEKey = "arn:aws:kms:" + s.Region + ":" + s.Account + ":alias/aws/s3"
-		return nil
+		v.SSEKey = "alias/aws/s3" // AWS's own key, whose ARN KMS tells
 	}
 	out, err := s.kms(ctx, c, "GenerateDataKey", kmsInput{KeyID: v.SSEKey, KeySpec: "AES_256", EncryptionContext: v.encryptionContext()})
 	v.DataKey = out.CiphertextBlob
+	if out.KeyID != "" {
+		v.SSEKey = out.KeyID // objects name their key by its ARN, however it was given
+	}
 	return err
 }
 
@@ -412,7 +414,10 @@ type kmsInput struct {
 	EncryptionContext map[string]string `json:",omitempty"`
 }
 
-type kmsOutput struct{ CiphertextBlob []byte }
+type kmsOutput struct {
+	CiphertextBlob []byte
+	KeyID          string `json:"KeyId"`
+}
 
 // kms calls the sandbox's KMS as the caller; without one it does nothing.
 func (s *Service) kms(ctx context.Context, c caller, operation string, in kmsInput) (out kmsOutput, err error) {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -99,6 +100,9 @@ func (c *call) route() error {
 	default:
 		if len(c.key) > maxKey {
 			return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
+		}
+		if !utf8.ValidString(c.key) {
+			return errURI(c.h)
 		}
 		if strings.ContainsRune(c.key, 0) {
 			return errInvalid("Key", c.key, "Object key contains a character that is not allowed.")

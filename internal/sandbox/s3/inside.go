@@ -404,7 +404,7 @@ func (s *Service) opCopy(ctx context.Context, c caller, in objectInput) (map[str
 			v.Headers["Content-Type"] = "binary/octet-stream"
 		}
 	}
-	if err := s.copyTo(ctx, c, b, src, v, conditions{in.IfMatch, in.IfNoneMatch}); err != nil {
+	if err := s.copyTo(ctx, c, b, src, v, "", conditions{in.IfMatch, in.IfNoneMatch}); err != nil {
 		return nil, err
 	}
 	return v.sse(map[string]any{"CopyObjectResult": map[string]any{"ETag": quote(v.ETag), "LastModified": jsonTime(v.Modified)}}), nil

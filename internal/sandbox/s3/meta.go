@@ -17,6 +17,7 @@ const (
 	dbBlobs    = "s3.blobs"    // blob id: referred to by a version or a part
 	dbUploads  = "s3.uploads"  // bucket NUL key NUL upload id
 	dbParts    = "s3.parts"    // upload id NUL part number
+	dbComplete = "s3.complete" // bucket NUL key NUL upload id: what a completion answered
 )
 
 const (

@@ -119,7 +119,7 @@ func (u *upload) checkAlgorithm() error {
 		return nil
 	}
 	if newHash(u.Algorithm) == nil {
-		return errRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return errAlgorithm()
 	}
 	sha := strings.HasPrefix(u.Algorithm, "SHA")
 	switch u.SumType {
@@ -310,7 +310,11 @@ func (c *call) completeUpload() error {
 	}
 	var u upload
 	var parts []part
+	var done completed
 	err = c.s.DB.View(func(tx *store.Tx) (err error) {
+		if done, err = c.completedBefore(tx, in); err != nil || done.ETag != "" {
+			return err
+		}
 		if u, err = c.upload(tx); err != nil {
 			return err
 		}
@@ -320,12 +324,14 @@ func (c *call) completeUpload() error {
 	if err != nil {
 		return err
 	}
-	v, err := c.assemble(u, parts)
-	if err != nil {
-		return err
-	}
-	if err := c.finish(b.Name, u, in, parts, v); err != nil {
-		return err
+	v := done.version()
+	if done.ETag == "" {
+		if v, err = c.assemble(u, parts); err != nil {
+			return err
+		}
+		if err := c.finish(b.Name, u, in, parts, v); err != nil {
+			return err
+		}
 	}
 	c.written(v)
 	return c.xml(http.StatusOK, struct {
@@ -368,8 +374,11 @@ func (c *call) finish(bucket string, u upload, in completion, parts []part, v *v
 			return err
 		}
 		old, err := insert(tx, b, v)
+		if err != nil {
+			return err
+		}
 		freed = append(unused(all, v.Segments), old...)
-		return err
+		return c.remember(tx, u, in, v)
 	})
 	if err == nil {
 		c.s.blobs.remove(freed)

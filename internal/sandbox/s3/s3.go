@@ -78,6 +78,9 @@ func New(c Config) (*Service, error) {
 	if s.blobs, err = openBlobs(c.Dir, s.knownBlob); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
+	if err := s.forgetCompleted(); err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
 	return s, nil
 }
 

@@ -496,7 +496,7 @@ func TestMultipart(t *testing.T) {
 		require.EqualValues(t, 2, *got.PartsCount)
 		require.Len(t, files(t, filepath.Join(s.dir, "data")), 2, "parts that are not used go")
 		_, err = complete(p1, p2)
-		require.Equal(t, "NoSuchUpload", code(t, err))
+		require.NoError(t, err, "asked again, it answers the same")
 
 		_, err = c.CopyObject(t.Context(), &awss3.CopyObjectInput{Bucket: str("bkt"), Key: str("copy"), CopySource: str("bkt/big")})
 		require.NoError(t, err)
@@ -526,7 +526,7 @@ func TestBucketNames(t *testing.T) {
 		if want == "" {
 			require.NoError(t, err, name)
 			_, err = s.as("admin").CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name})
-			require.Equal(t, "BucketAlreadyOwnedByYou", code(t, err))
+			require.NoError(t, err, "in us-east-1 it may be made again")
 			continue
 		}
 		require.Equal(t, want, code(t, err), name)

@@ -1,0 +1,158 @@
+package s3_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+)
+
+// do sends a request as the sandbox's own user and returns its reply.
+func (s *sandbox) do(t *testing.T, method, path, region string, body string) *http.Response {
+	t.Helper()
+	h, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	require.NoError(t, err)
+	h.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=admin/20260101/"+region+"/s3/aws4_request")
+	r, err := http.DefaultClient.Do(h)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.Body.Close() })
+	return r
+}
+
+// S3 sends the names of metadata in lower case, and boto3 takes them as they come.
+func TestMetadataNamesAreLowerCase(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	_, err := s.as("admin").PutObject(t.Context(), &awss3.PutObjectInput{Bucket: str("bucket"), Key: str("k"), Metadata: map[string]string{"order-id": "7", "Mixed": "x"}})
+	require.NoError(t, err)
+	head := raw(t, s, "HEAD /bucket/k")
+	require.Contains(t, head, "\r\nx-amz-meta-order-id: 7\r\n")
+	require.Contains(t, head, "\r\nx-amz-meta-mixed: x\r\n")
+}
+
+func TestKeysAreUTF8(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	r := s.do(t, http.MethodPut, "/bucket/a%ffb", "us-east-1", "x")
+	require.Equal(t, http.StatusBadRequest, r.StatusCode)
+	require.Contains(t, text(t, r), "<Code>InvalidURI</Code><Message>Couldn&#39;t parse the specified URI.</Message>")
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, and what
+// getmoto/moto verified on AWS for copies in place.
+func TestCopyInPlace(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	c, ctx := s.as("admin"), t.Context()
+	_, err := c.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{Bucket: str("bucket"), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+	require.NoError(t, err)
+	put, err := c.PutObject(ctx, &awss3.PutObjectInput{Bucket: str("bucket"), Key: str("k"), Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	_, err = c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: str("bucket"), Key: str("k"), CopySource: str("bucket/k")})
+	requireS3Code(t, err, "InvalidRequest")
+	require.ErrorContains(t, err, "This copy request is illegal because it is trying to copy an object to itself without changing")
+	_, err = c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: str("bucket"), Key: str("k"), CopySource: str("bucket/k?versionId=" + *put.VersionId)})
+	require.NoError(t, err, "a version that is named becomes the current one")
+	_, err = c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: str("bucket"), Key: str("k"), CopySource: str("bucket/k"), StorageClass: types.StorageClassStandard})
+	require.NoError(t, err, "a storage class is a change, even to the same")
+}
+
+func TestCopyComputesTheChecksumAskedFor(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	c, ctx := s.as("admin"), t.Context()
+	_, err := c.PutObject(ctx, &awss3.PutObjectInput{Bucket: str("bucket"), Key: str("k"), Body: strings.NewReader("test-checksum")})
+	require.NoError(t, err)
+	got, err := c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: str("bucket"), Key: str("l"), CopySource: str("bucket/k"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256})
+	require.NoError(t, err)
+	require.Equal(t, "1YQo81vx2VFUl0q5ccWISq8AkSBQQ0WO80S82TmfdIQ=", aws.ToString(got.CopyObjectResult.ChecksumSHA256))
+	head, err := c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: str("bucket"), Key: str("l"), ChecksumMode: types.ChecksumModeEnabled})
+	require.NoError(t, err)
+	require.Equal(t, aws.ToString(got.CopyObjectResult.ChecksumSHA256), aws.ToString(head.ChecksumSHA256))
+	again, err := c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: str("bucket"), Key: str("m"), CopySource: str("bucket/l")})
+	require.NoError(t, err)
+	require.NotEmpty(t, aws.ToString(again.CopyObjectResult.ChecksumSHA256), "a copy keeps the algorithm of its source")
+}
+
+// A client whose answer was lost completes again, and gets the same answer.
+func TestCompleteTwice(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	c, ctx := s.as("admin"), t.Context()
+	u, err := c.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: str("bucket"), Key: str("k")})
+	require.NoError(t, err)
+	p, err := c.UploadPart(ctx, &awss3.UploadPartInput{Bucket: str("bucket"), Key: str("k"), UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	in := &awss3.CompleteMultipartUploadInput{Bucket: str("bucket"), Key: str("k"), UploadId: u.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: p.ETag, PartNumber: aws.Int32(1)}}}}
+	first, err := c.CompleteMultipartUpload(ctx, in)
+	require.NoError(t, err)
+	second, err := c.CompleteMultipartUpload(ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, first.ETag, second.ETag)
+	require.Equal(t, first.ChecksumCRC64NVME, second.ChecksumCRC64NVME)
+	in.MultipartUpload.Parts[0].ETag = str("other")
+	_, err = c.CompleteMultipartUpload(ctx, in)
+	requireS3Code(t, err, "NoSuchUpload")
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+func TestWhereABucketMayBe(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	in := func(constraint string) string {
+		return `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>` + constraint + `</LocationConstraint></CreateBucketConfiguration>`
+	}
+	for _, c := range []struct{ name, body, code string }{
+		{"named", in("us-east-1"), "InvalidLocationConstraint"},
+		{"nowhere", in("moon-1"), "InvalidLocationConstraint"},
+		{"nothing", `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></CreateBucketConfiguration>`, "MalformedXML"},
+		{"other", in("eu-west-1"), ""},
+		{"mine", "", ""},
+		{"mine", "", ""}, // once more: in us-east-1 all is well
+		{"other", in("eu-west-1"), "BucketAlreadyOwnedByYou"},
+	} {
+		r := s.do(t, http.MethodPut, "/"+c.name, "us-east-1", c.body)
+		if c.code == "" {
+			require.Equal(t, http.StatusOK, r.StatusCode, c.name)
+		} else {
+			require.Contains(t, text(t, r), "<Code>"+c.code+"</Code>", c.name)
+		}
+	}
+}
+
+func requireS3Code(t *testing.T, err error, want string) {
+	t.Helper()
+	require.Equal(t, want, code(t, err))
+}
+
+func text(t *testing.T, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// raw sends "METHOD PATH" and returns the reply's bytes: Go's client changes the
+// names of headers.
+func raw(t *testing.T, s *sandbox, request string) string {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = io.WriteString(conn, request+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: AWS4-HMAC-SHA256 Credential=admin/20260101/us-east-1/s3/aws4_request\r\n\r\n")
+	require.NoError(t, err)
+	b, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	return string(b)
+}
