@@ -161,6 +161,7 @@ func propertyDiffs(md apitype.StepEventMetadata, withInputs bool) []PropertyDiff
 		default:
 			diffs = compare(md.Old.Inputs, md.New.Inputs)
 		}
+		diffs = byKey(diffs, valueIn(md.Old.Inputs, md.Old.Outputs), valueIn(md.New.Inputs, md.New.Outputs))
 		for i := range diffs {
 			if slices.Contains(md.Keys, firstKey(diffs[i].Path)) {
 				diffs[i].Replace = true
@@ -202,6 +203,18 @@ func detailed(md apitype.StepEventMetadata) []PropertyDiff {
 		diffs = append(diffs, d)
 	}
 	return diffs
+}
+
+// valueIn looks a path up in the first of several property maps that has it.
+func valueIn(maps ...map[string]any) func(path string) any {
+	return func(path string) any {
+		for _, m := range maps {
+			if v, ok := lookup(m, path); ok {
+				return v
+			}
+		}
+		return nil
+	}
 }
 
 // compare lists the top-level properties in which two property maps differ.
@@ -259,6 +272,7 @@ func drift(md apitype.StepEventMetadata) *Drift {
 	if len(d.Diff) == 0 {
 		d.Diff = compare(md.Old.Outputs, md.New.Outputs)
 	}
+	d.Diff = byKey(d.Diff, valueIn(md.Old.Outputs), valueIn(md.New.Outputs))
 	slices.SortFunc(d.Diff, func(a, b PropertyDiff) int { return cmp.Compare(a.Path, b.Path) })
 	return d
 }
