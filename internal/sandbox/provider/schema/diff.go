@@ -40,6 +40,26 @@ func (t *Type) Diff(olds, news resource.PropertyMap) []Change {
 	return d.changes
 }
 
+// KeepComputed returns new inputs with what the server has filled in: an absent
+// computed property keeps its value in an update, as Terraform plans an optional and
+// computed attribute. The provider then sends it, fitting or not: a key that was the
+// bucket's default goes along with another encryption, and S3 refuses the two.
+func (t *Type) KeepComputed(state, in resource.PropertyMap) resource.PropertyMap {
+	out := in.Copy()
+	for _, p := range t.Props {
+		key := resource.PropertyKey(p.Name)
+		was, now := plain(state[key]), plain(in[key])
+		switch {
+		case p.Local || zero(was):
+		case now.IsNull() && p.Computed:
+			out[key] = was
+		case p.Kind == Object && was.IsObject() && now.IsObject() && !in[key].ContainsSecrets():
+			out[key] = resource.NewObjectProperty(p.Type.KeepComputed(was.ObjectValue(), now.ObjectValue()))
+		}
+	}
+	return out
+}
+
 type differ struct{ changes []Change }
 
 func (d *differ) add(path resource.PropertyPath, kind ChangeKind, replace bool) {

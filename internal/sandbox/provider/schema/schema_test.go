@@ -282,3 +282,24 @@ func TestEmbeddedLists(t *testing.T) {
 	_, failures := lists.Check(props(map[string]any{"runtime": "python3.14", "instance": "ml.p6-b200.48xlarge", "days": 31}))
 	require.Len(t, failures, 3)
 }
+
+// TestKeepComputed: in an update an absent computed property keeps its value, as
+// Terraform plans it; one that the program gives, and one that is not computed, do not.
+func TestKeepComputed(t *testing.T) {
+	t.Parallel()
+	typ := schema.Of[struct {
+		Key   *string `pulumi:"key,computed"`
+		Plain *string `pulumi:"plain"`
+		Inner *struct {
+			Deep *string `pulumi:"deep,computed"`
+			Flat *string `pulumi:"flat"`
+		} `pulumi:"inner"`
+	}]()
+	str := resource.NewStringProperty
+	state := resource.PropertyMap{"key": str("k"), "plain": str("p"), "inner": resource.NewObjectProperty(resource.PropertyMap{"deep": str("d"), "flat": str("f")})}
+	in := resource.PropertyMap{"inner": resource.NewObjectProperty(resource.PropertyMap{"flat": str("g")})}
+	want := resource.PropertyMap{"key": str("k"), "inner": resource.NewObjectProperty(resource.PropertyMap{"deep": str("d"), "flat": str("g")})}
+	require.Equal(t, want, typ.KeepComputed(state, in))
+	require.Equal(t, str("new"), typ.KeepComputed(state, resource.PropertyMap{"key": str("new")})["key"])
+	require.Empty(t, typ.Diff(state, resource.PropertyMap{"plain": str("p"), "inner": state["inner"]}), "and it is no change")
+}

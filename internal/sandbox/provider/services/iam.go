@@ -16,7 +16,7 @@ import (
 const noEntity = "NoSuchEntity"
 
 func iamResources() []Resource {
-	return []Resource{iamRole(), iamRolePolicy(), iamPolicy(), iamRolePolicyAttachment()}
+	return []Resource{iamRole(), iamRolePolicy(), iamPolicy(), iamRolePolicyAttachment(), iamRolePoliciesExclusive(), iamRoleAttachmentsExclusive()}
 }
 
 type roleArgs struct {
@@ -154,33 +154,10 @@ func deleteRole(ctx context.Context, c *Call, id string, last *roleState) error 
 
 // emptyRole takes all policies off a role.
 func emptyRole(ctx context.Context, c *Call, role string) error {
-	attached := iam.NewListAttachedRolePoliciesPaginator(c.IAM(), &iam.ListAttachedRolePoliciesInput{RoleName: aws.String(role)})
-	for attached.HasMorePages() {
-		page, err := attached.NextPage(ctx)
-		if err != nil {
-			return err
-		}
-		for _, p := range page.AttachedPolicies {
-			_, err := c.IAM().DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: aws.String(role), PolicyArn: p.PolicyArn})
-			if ignore(err, noEntity) != nil {
-				return err
-			}
-		}
+	if err := keepAttached(ctx, c, role, nil); err != nil {
+		return err
 	}
-	inline := iam.NewListRolePoliciesPaginator(c.IAM(), &iam.ListRolePoliciesInput{RoleName: aws.String(role)})
-	for inline.HasMorePages() {
-		page, err := inline.NextPage(ctx)
-		if err != nil {
-			return err
-		}
-		for _, name := range page.PolicyNames {
-			_, err := c.IAM().DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(role), PolicyName: aws.String(name)})
-			if ignore(err, noEntity) != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return keepInline(ctx, c, role, nil)
 }
 
 type rolePolicyArgs struct {

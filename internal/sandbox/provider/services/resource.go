@@ -278,7 +278,7 @@ func (d *Def[I, O]) Update(ctx context.Context, c *Call, id string, state, in re
 		last O
 		i    I
 	)
-	if err := errors.Join(d.out.Decode(state, &last), d.in.Decode(in, &i)); err != nil {
+	if err := errors.Join(d.out.Decode(state, &last), d.in.Decode(d.in.KeepComputed(state, in), &i)); err != nil {
 		return state, fmt.Errorf("updating %s (%s): %w", d.Title, id, err)
 	}
 	c.changed = map[string]bool{}

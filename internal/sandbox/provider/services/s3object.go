@@ -126,8 +126,13 @@ func putObject(ctx context.Context, c *Call, in *objectArgs) error {
 		ServerSideEncryption: types.ServerSideEncryption(deref(in.ServerSideEncryption)),
 		StorageClass:         types.StorageClass(deref(in.StorageClass)), WebsiteRedirectLocation: set(in.WebsiteRedirect),
 	}
+	// A key stands for aws:kms, unless the encryption is said too: then both are sent
+	// as they are, even if they do not fit together.
 	if k := set(in.KmsKeyID); k != nil {
-		req.SSEKMSKeyId, req.ServerSideEncryption = k, types.ServerSideEncryptionAwsKms
+		req.SSEKMSKeyId = k
+		if req.ServerSideEncryption == "" {
+			req.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+		}
 	}
 	if len(in.TagsAll) > 0 {
 		tags := url.Values{}
