@@ -90,7 +90,12 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	if err != nil {
 		return nil, nil, err
 	}
-	rec, err := program.Record(ctx, p, tmpl, t.programEnv(p))
+	env := t.programEnv(p)
+	objects := a.lookUp(ctx, t, Request{Operation: stack.OperationPreview, Pipelines: []*spec.Pipeline{p}})
+	if env.Objects, err = objects.of(p, tmpl); err != nil {
+		return nil, nil, err
+	}
+	rec, err := program.Record(ctx, p, tmpl, env)
 	return rec, p, err
 }
 

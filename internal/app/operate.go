@@ -60,6 +60,8 @@ type PipelineResult struct {
 type Operation struct {
 	updates chan Update
 	done    chan struct{}
+	// notices are what each pipeline's reader is told before its engine starts.
+	notices map[spec.ID][]string
 	live    context.Context //nolint:containedctx // ends when nothing more is to be started
 	halt    func()          // ends live
 
@@ -125,10 +127,16 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
+		if err := a.claimNames(ctx, t, e, req.Pipelines); err != nil {
+			return nil, err
+		}
+	}
+	objects := a.lookUp(ctx, t, req)
 	jobs := make([]stack.Job, len(req.Pipelines))
 	var errs fault.List
 	for i, p := range req.Pipelines {
-		job, err := a.job(t, p, req)
+		job, err := a.job(t, p, req, objects)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 		}
@@ -141,6 +149,7 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 		return nil, err
 	}
 	o := newOperation(len(jobs))
+	o.notices = objects.notices(req.Pipelines)
 	if req.Parallel <= 0 {
 		req.Parallel = a.DefaultParallel()
 	}
@@ -157,7 +166,7 @@ func newOperation(pipelines int) *Operation {
 	return o
 }
 
-func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
+func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp) (stack.Job, error) {
 	if req.Operation == stack.OperationDestroy && p.Protect {
 		// The engine would delete all the rest and only then stop at the bucket.
 		return stack.Job{}, fault.New(fault.Invalid, "the pipeline is protected: its data may not be deleted").
@@ -183,7 +192,11 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request) (stack.Job, error) {
 	if err != nil {
 		return job, err
 	}
-	job.Program, err = program.Pipeline(p, tmpl, t.programEnv(p))
+	env := t.programEnv(p)
+	if env.Objects, err = objects.of(p, tmpl); err != nil {
+		return job, err
+	}
+	job.Program, err = program.Pipeline(p, tmpl, env)
 	return job, err
 }
 
@@ -258,6 +271,14 @@ func (a *App) attempt(
 	}
 	o.track(p.ID, run)
 	defer o.untrack(p.ID)
+	added := 0 // events of ours, so that the numbers have no gaps
+	told := false
+	say := func(d stack.Diagnostic, after stack.Event) {
+		added++
+		o.updates <- Update{ID: p.ID, Name: p.String(), Event: stack.Event{
+			Seq: after.Seq + added, Time: after.Time, Stack: after.Stack, Type: stack.EventDiagnostic, Planning: after.Planning, Diagnostic: &d,
+		}}
+	}
 	for ev := range run.Events() {
 		if ev.Type == stack.EventEnd {
 			res, err = run.Wait()
@@ -269,7 +290,18 @@ func (a *App) attempt(
 				}
 			}
 		}
+		plain := ev
+		ev.Seq += added
 		o.updates <- Update{ID: p.ID, Name: p.String(), Event: ev}
+		if r := ev.Resource; ev.Type == stack.EventResourcePre && !told && r != nil && r.Type == "pulumi:pulumi:Stack" {
+			told = true
+			for _, notice := range o.notices[p.ID] {
+				say(stack.Diagnostic{URN: r.URN, Severity: stack.SeverityWarning, Message: notice}, plain)
+			}
+		}
+		if d := a.capacityWarning(ctx, o, p, ev); d != nil {
+			say(*d, plain)
+		}
 	}
 	if !again {
 		res, err = run.Wait()

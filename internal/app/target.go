@@ -131,14 +131,15 @@ func (t *Target) plainHTTP() bool { return strings.HasPrefix(t.Endpoint, "http:/
 // programEnv is what the program of a pipeline is told about the place.
 func (t *Target) programEnv(p *spec.Pipeline) program.Env {
 	partition, _ := spec.Partition(p.Region)
-	account := t.Account
-	if p.AssumeRole != "" {
-		// arn:aws:iam::ACCOUNT:role/NAME
-		if parts := strings.Split(p.AssumeRole, ":"); len(parts) > 4 && parts[4] != "" {
-			account = parts[4]
-		}
+	return program.Env{Account: t.accountOf(p), Region: p.Region, Partition: partition, PlainHTTP: t.plainHTTP()}
+}
+
+// accountOf is the account that will own a pipeline's resources.
+func (t *Target) accountOf(p *spec.Pipeline) string {
+	if account := p.RoleAccount(); account != "" {
+		return account
 	}
-	return program.Env{Account: account, Region: p.Region, Partition: partition, PlainHTTP: t.plainHTTP()}
+	return t.Account
 }
 
 // config is the stack's config for the default providers.

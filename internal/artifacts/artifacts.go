@@ -47,7 +47,10 @@ var _ API = (*s3.Client)(nil)
 
 // Connect returns the S3 API for an AWS configuration. With an endpoint of its
 // own, buckets are part of the path: such a server has no name for each.
-func Connect(cfg aws.Config) API {
+func Connect(cfg aws.Config) API { return Client(cfg) }
+
+// Client is the same as the SDK's client.
+func Client(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
 }
 

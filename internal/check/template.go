@@ -188,7 +188,7 @@ func (c *checker) code() {
 		if preset, _ := p.Default.(string); !isCode || p.Required || preset != "" {
 			continue
 		}
-		files, err := c.template.Code(folder)
+		code, err := c.template.Code(folder)
 		if err != nil {
 			hint := "Put the function's source into " + c.path(folder) + ", or make the parameter required."
 			message := c.path(folder) + " can't be read: " + err.Error()
@@ -199,12 +199,14 @@ func (c *checker) code() {
 			continue
 		}
 		handler, runtime := c.preset(folder+".handler"), c.preset(folder+".runtime")
-		want := spec.HandlerFiles(handler, runtime)
-		if want == nil || slices.ContainsFunc(want, func(f string) bool { return files[f] }) {
-			continue
+		switch missing, wrong := spec.CheckHandler(code, handler, runtime); {
+		case handler == "" || wrong == nil:
+		case len(missing) > 0:
+			c.note(Error, "no-handler", "Add the file, or correct "+folder+".handler.",
+				"the handler "+handler+" of runtime "+runtime+" needs the file "+path.Join(folder, missing[0]), c.at(folder+".handler")...)
+		default:
+			c.note(Error, "no-handler", wrong.Hint, "the handler "+handler+" does not do for runtime "+runtime+": "+wrong.Msg, c.at(folder+".handler")...)
 		}
-		c.note(Error, "no-handler", "Add the file, or correct "+folder+".handler.",
-			"the handler "+handler+" of runtime "+runtime+" needs the file "+path.Join(folder, want[0]), c.at(folder+".handler")...)
 	}
 }
 

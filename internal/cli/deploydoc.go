@@ -28,7 +28,9 @@ type deployedDoc struct {
 	Resources       []resourceDoc `json:"resources"`
 	Drift           []stack.Drift `json:"drift,omitempty"`
 	DurationSeconds float64       `json:"durationSeconds"`
-	Error           *errorDoc     `json:"error,omitempty"`
+	// Warnings are what to think of before, or after, it is done.
+	Warnings []string  `json:"warnings,omitempty"`
+	Error    *errorDoc `json:"error,omitempty"`
 }
 
 type resourceDoc struct {
@@ -69,6 +71,11 @@ func newDeployment(command string, target *app.Target, backend string, v *view, 
 		}
 		if p := v.progress[r.ID]; p != nil {
 			for _, row := range p.Rows() {
+				for _, x := range row.Diagnostics {
+					if x.Severity == stack.SeverityWarning {
+						one.Warnings = append(one.Warnings, x.Message)
+					}
+				}
 				if row.Op != stack.OpSame && row.Op != "" && !row.IsStack() && !row.IsProvider() {
 					one.Resources = append(one.Resources, newResourceDoc(row))
 				}

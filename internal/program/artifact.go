@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // modelData is where the model's weights are, or will be.
@@ -21,6 +22,9 @@ type modelData struct {
 	bucket, key string
 	// local is the file to upload, "" if the data is in S3 already.
 	local string
+	// identity stands for the content of data that is in S3 already, "" if it is not
+	// known. A local file has its content in its key.
+	identity string
 }
 
 // prefix tells that the data is many objects, not one tar.gz.
@@ -41,7 +45,11 @@ func (p *plan) readModelData() (*modelData, error) {
 		if raw == "" {
 			return nil, nil // the image holds its model
 		}
-		return parseModelURL(parameter, raw)
+		m, err := parseModelURL(parameter, raw)
+		if err == nil {
+			m.identity = p.env.Objects[parameter]
+		}
+		return m, err
 	}
 	sum, err := hashModel(parameter, local)
 	if err != nil {
@@ -55,6 +63,27 @@ func (p *plan) readModelData() (*modelData, error) {
 	return &modelData{
 		url: "s3://" + p.names.Bucket + "/" + key, bucket: p.names.Bucket, key: key, local: local,
 	}, nil
+}
+
+// S3Reference is what a parameter names in S3: an object, or all below a key that
+// ends in "/".
+type S3Reference struct{ Parameter, Bucket, Key string }
+
+// S3References returns what a pipeline takes from S3 that the tool has not put there
+// itself. What lies there may be overwritten at any time: Env.Objects tells the
+// program what it is now. URLs that can't be read are left to Pipeline to refuse.
+func S3References(p *spec.Pipeline, t *spec.Template) []S3Reference {
+	var refs []S3Reference
+	for _, param := range t.Parameters {
+		raw := p.Parameters.String(param.Name)
+		if param.Type != spec.TypePath || raw == "" || p.Files[param.Name] != "" {
+			continue
+		}
+		if m, err := parseModelURL(param.Name, raw); err == nil {
+			refs = append(refs, S3Reference{Parameter: param.Name, Bucket: m.bucket, Key: m.key})
+		}
+	}
+	return refs
 }
 
 // hashModel reads the whole file, and so finds out that it can be read.

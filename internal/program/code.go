@@ -17,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // Lambda's limits of a function's code. (lambda/latest/dg/gettingstarted-limits.html)
@@ -39,6 +40,8 @@ type codePackage struct {
 	archive pulumi.Archive
 	files   map[string]fs.FileMode // by slash-separated name
 	zipped  bool                   // a ready zip, uploaded as it is
+	// open gives the content of one of the files.
+	open func(name string) (io.ReadCloser, error)
 }
 
 // readCode loads the code that a pipeline names, or the one its template
@@ -106,10 +109,10 @@ func walkCode(root fs.FS, visit func(name string, info fs.FileInfo) error) error
 
 // codeFromFolder packs a folder of this machine.
 func codeFromFolder(parameter, dir string) (*codePackage, error) {
-	c := &codePackage{files: map[string]fs.FileMode{}}
+	root := os.DirFS(dir)
+	c := &codePackage{files: map[string]fs.FileMode{}, open: opener(root)}
 	assets := map[string]any{}
 	var total int64
-	root := os.DirFS(dir)
 	err := walkCode(root, func(name string, info fs.FileInfo) error {
 		f, err := root.Open(name) // now, not halfway through an update
 		if err != nil {
@@ -150,7 +153,7 @@ func codeFromTemplate(template fs.FS, folder, origin string) (*codePackage, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &codePackage{files: map[string]fs.FileMode{}}
+	c := &codePackage{files: map[string]fs.FileMode{}, open: opener(root)}
 	assets := map[string]any{}
 	err = walkCode(root, func(name string, info fs.FileInfo) error {
 		data, err := fs.ReadFile(root, name)
@@ -194,7 +197,9 @@ func codeFromZip(parameter, file string, size int64) (*codePackage, error) {
 		return nil, unreadable(parameter, file, err)
 	}
 	defer func() { _ = r.Close() }() // it was only read
-	c := &codePackage{files: map[string]fs.FileMode{}, zipped: true}
+	c := &codePackage{files: map[string]fs.FileMode{}, zipped: true, open: func(name string) (io.ReadCloser, error) {
+		return openInZip(file, name)
+	}}
 	var total uint64
 	for _, f := range r.File {
 		if f.FileInfo().IsDir() {
@@ -214,37 +219,34 @@ func codeFromZip(parameter, file string, size int64) (*codePackage, error) {
 	return c, nil
 }
 
-// checkHandler finds a handler whose file is not in the package, where the
-// runtime says which file that is. Lambda itself would only say so when the
-// first execution fails.
+// checkHandler finds a handler whose file or function is not in the package.
 func (c *codePackage) checkHandler(runtime, handler string) *fault.Error {
 	if strings.HasPrefix(runtime, "provided") {
 		return c.checkBootstrap(runtime)
 	}
-	module, _, ok := cutLast(handler, ".")
-	if !ok {
-		module = handler
-	}
-	var candidates []string
+	missing, wrong := spec.CheckHandler(c, handler, runtime)
 	switch {
-	case strings.HasPrefix(runtime, "python"):
-		module = strings.ReplaceAll(module, ".", "/")
-		candidates = []string{module + ".py", module + "/__init__.py", module + ".pyc", module + ".so"}
-	case strings.HasPrefix(runtime, "nodejs"):
-		candidates = []string{module + ".js", module + ".mjs", module + ".cjs"}
-	case strings.HasPrefix(runtime, "ruby"):
-		candidates = []string{strings.SplitN(handler, ".", 2)[0] + ".rb"}
-	default:
-		return nil // compiled: the class is inside some archive
+	case wrong == nil:
+		return nil
+	case len(missing) > 0:
+		return fault.New(fault.Invalid, "the handler %q of runtime %s needs the file %s, which is not in the function's code (%s)",
+			handler, runtime, missing[0], c.list()).
+			WithHint("Set preprocess.handler to file.function, or add the file to preprocess.code.")
 	}
-	for _, name := range candidates {
-		if _, ok := c.files[name]; ok {
-			return nil
-		}
+	return fault.New(fault.Invalid, "the handler %q does not do for runtime %s: %s", handler, runtime, wrong.Msg).WithHint("%s", wrong.Hint)
+}
+
+// Has implements spec.Code.
+func (c *codePackage) Has(name string) bool { _, ok := c.files[name]; return ok }
+
+// Read implements spec.Code.
+func (c *codePackage) Read(name string, limit int64) ([]byte, error) {
+	f, err := c.open(name)
+	if err != nil {
+		return nil, err
 	}
-	return fault.New(fault.Invalid, "the handler %q of runtime %s needs the file %s, which is not in the function's code (%s)",
-		handler, runtime, candidates[0], c.list()).
-		WithHint("Set preprocess.handler to file.function, or add the file to preprocess.code.")
+	defer func() { _ = f.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 // checkBootstrap: a runtime of one's own starts the file bootstrap, which has
@@ -310,12 +312,24 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// cutLast cuts s around the last sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+func opener(root fs.FS) func(string) (io.ReadCloser, error) {
+	return func(name string) (io.ReadCloser, error) { return root.Open(name) }
+}
+
+// openInZip reads a file of a zip; closing it closes the zip too.
+func openInZip(file, name string) (io.ReadCloser, error) {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return nil, err
 	}
-	return s, "", false
+	f, err := z.Open(name)
+	if err != nil {
+		return nil, errors.Join(err, z.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{f, z}, nil
 }
 
 func unreadable(parameter, file string, err error) *fault.Error {

@@ -63,10 +63,13 @@ func TestCodeHash(t *testing.T) {
 	require.Equal(t, hashOf(t, ""), hashOf(t, ""), "the template's own code")
 }
 
+// pythonHandler is a module with the function handler.
+const pythonHandler = "def handler(event, context):\n    return event\n"
+
 // A ready zip goes as it is, byte for byte.
 func TestReadyZip(t *testing.T) {
 	t.Parallel()
-	file := zipOf(t, map[string]string{"handler.py": "x"}, 0o644)
+	file := zipOf(t, map[string]string{"handler.py": pythonHandler}, 0o644)
 	p, tmpl := pipelineOf(t, nil)
 	p.Files["preprocess.code"] = file
 	r := execute(t, p, tmpl, testEnv)
@@ -116,9 +119,10 @@ func TestCodeIsChecked(t *testing.T) {
 		"zip too big":           {big, "", "", "takes at most 50 MB"},
 		"folder too big":        {huge, "", "", "takes at most 250 MB"},
 		"python handler":        {write(t, t.TempDir(), map[string]string{"main.py": "x"}), "python3.13", "app.main", "needs the file app.py, which is not in the function's code (main.py)"},
-		"python package":        {write(t, t.TempDir(), map[string]string{"pkg/__init__.py": "x"}), "python3.13", "pkg.handler", ""},
-		"python submodule":      {write(t, t.TempDir(), map[string]string{"pkg/mod.py": "x"}), "python3.13", "pkg.mod.handler", ""},
-		"node":                  {write(t, t.TempDir(), map[string]string{"index.mjs": "x"}), "nodejs22.x", "index.handler", ""},
+		"python package":        {write(t, t.TempDir(), map[string]string{"pkg/__init__.py": pythonHandler}), "python3.13", "pkg.handler", ""},
+		"python submodule":      {write(t, t.TempDir(), map[string]string{"pkg/mod.py": pythonHandler}), "python3.13", "pkg.mod.handler", ""},
+		"node":                  {write(t, t.TempDir(), map[string]string{"index.mjs": "export const handler = async () => 1"}), "nodejs22.x", "index.handler", ""},
+		"python function":       {write(t, t.TempDir(), map[string]string{"main.py": pythonHandler}), "python3.13", "main.handle", "main.py has no function handle"},
 		"node missing":          {write(t, t.TempDir(), map[string]string{"index.ts": "x"}), "nodejs22.x", "index.handler", "needs the file index.js"},
 		"java is not looked at": {write(t, t.TempDir(), map[string]string{"a.class": "x"}), "java21", "a.B::c", ""},
 		"no bootstrap":          {zipOf(t, map[string]string{"main": "x"}, 0o755), "provided.al2023", "x", "needs the file bootstrap"},
@@ -148,7 +152,7 @@ func TestCodeIsChecked(t *testing.T) {
 // A folder is measured as it will be sent: zipped.
 func TestLargeFolder(t *testing.T) {
 	t.Parallel()
-	dir := write(t, t.TempDir(), map[string]string{"handler.py": "x", "data": ""})
+	dir := write(t, t.TempDir(), map[string]string{"handler.py": pythonHandler, "data": ""})
 	require.NoError(t, os.Truncate(filepath.Join(dir, "data"), maxZipped+1))
 	p, tmpl := pipelineOf(t, nil)
 	p.Files["preprocess.code"] = dir

@@ -174,6 +174,8 @@ func (b *build) addRole(r role, name string) (*iam.Role, *iam.RolePolicy, error)
 		PermissionsBoundary: optional(b.pipe.PermissionsBoundary),
 		MaxSessionDuration:  pulumi.Int(3600),
 		AssumeRolePolicy:    pulumi.String(trust),
+		// What somebody attached since the last update must not hold up its end.
+		ForceDetachPolicies: pulumi.Bool(true),
 		Tags:                b.tags(),
 	})
 	if err != nil {
@@ -191,7 +193,26 @@ func (b *build) addRole(r role, name string) (*iam.Role, *iam.RolePolicy, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := b.addExclusion(r, made, policy); err != nil {
+		return nil, nil, err
+	}
 	return made, policy, nil
+}
+
+// addExclusion makes sure that a role has the one policy and no other: what somebody
+// adds to it is drift, and the next update takes it off again.
+func (b *build) addExclusion(r role, made *iam.Role, policy *iam.RolePolicy) error {
+	if _, err := iam.NewRolePoliciesExclusive(b.ctx, string(r)+"-policy-only", &iam.RolePoliciesExclusiveArgs{
+		RoleName:    made.Name,
+		PolicyNames: pulumi.StringArray{policy.Name},
+	}); err != nil {
+		return err
+	}
+	_, err := iam.NewRolePolicyAttachmentsExclusive(b.ctx, string(r)+"-no-attachments", &iam.RolePolicyAttachmentsExclusiveArgs{
+		RoleName:   made.Name,
+		PolicyArns: pulumi.StringArray{},
+	})
+	return err
 }
 
 // policyText is the text of a policy: known at once, unless a statement is

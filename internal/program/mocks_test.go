@@ -112,7 +112,7 @@ func outputsOf(a pulumi.MockResourceArgs) resource.PropertyMap {
 	case "aws-native:stepfunctions:StateMachineVersion":
 		set("arn", name("stateMachineArn")+":1")
 	case "aws-native:stepfunctions:StateMachineAlias":
-		set("arn", name("stateMachineArn")+":"+name("name"))
+		set("arn", arn("states", "stateMachine:"+testBase+":"+name("name")))
 	}
 	set("name", a.Name+"-0a1b2c3")
 	return out

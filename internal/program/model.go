@@ -85,11 +85,16 @@ func addModel(b *build) error {
 		return err
 	}
 	before = append(before, uploaded...)
+	tags := b.tags()
+	opts := []pulumi.ResourceOption{pulumi.DependsOn(before)}
+	if b.model != nil && b.model.local == "" {
+		tags, opts = b.modelIdentity(tags, opts)
+	}
 	args := &sagemaker.ModelArgs{
 		ExecutionRoleArn:       role.Arn,
 		EnableNetworkIsolation: pulumi.Bool(b.on("networkIsolation")),
 		PrimaryContainer:       container,
-		Tags:                   b.tags(),
+		Tags:                   tags,
 	}
 	if subnets := b.list("subnets"); len(subnets) > 0 {
 		args.VpcConfig = &sagemaker.ModelVpcConfigArgs{
@@ -97,7 +102,7 @@ func addModel(b *build) error {
 			SecurityGroupIds: pulumi.ToStringArray(b.list("securityGroups")),
 		}
 	}
-	model, err := sagemaker.NewModel(b.ctx, b.modelResource(), args, pulumi.DependsOn(before))
+	model, err := sagemaker.NewModel(b.ctx, b.modelResource(), args, opts...)
 	if err != nil {
 		return err
 	}
@@ -105,6 +110,22 @@ func addModel(b *build) error {
 	b.output("modelName", model.Name)
 	b.export("modelName", model.Name)
 	return nil
+}
+
+// identityTag is the tag that says which content of the model's object was deployed.
+const identityTag = "pipelinetui:model-data"
+
+// modelIdentity makes what lies at the model's URL a part of the model: SageMaker
+// takes a URL and no version, and reads it whenever an instance starts. So an object
+// that was overwritten makes a new model, to which the endpoint moves over, instead
+// of serving it by chance after the next scaling. The tag shows it in a diff.
+func (b *build) modelIdentity(tags pulumi.StringMap, opts []pulumi.ResourceOption) (pulumi.StringMap, []pulumi.ResourceOption) {
+	path := []string{`tags["` + identityTag + `"]`}
+	if b.model.identity == "" {
+		return tags, append(opts, pulumi.IgnoreChanges(path))
+	}
+	tags[identityTag] = pulumi.String(b.model.identity)
+	return tags, append(opts, pulumi.ReplaceOnChanges(path))
 }
 
 // container is the one container of the model, with the upload it waits for.

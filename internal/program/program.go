@@ -30,6 +30,11 @@ type Env struct {
 	// PlainHTTP says that the endpoint has no TLS: the bucket policy then does
 	// not demand TLS, which would lock everybody out.
 	PlainHTTP bool
+	// Objects is what lies in S3 where parameters say, by parameter (see
+	// S3References): a text of up to 128 letters, digits and hyphens that changes
+	// with the content. One that is not there is not known; then what was deployed
+	// last counts as unchanged.
+	Objects map[string]string
 }
 
 var accountRule = regexp.MustCompile(`^\d{12}$`)

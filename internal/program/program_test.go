@@ -126,7 +126,7 @@ func TestPropertiesOfDefaults(t *testing.T) {
 	machine := r.inputs(t, "machine")
 	require.Equal(t, testBase, machine["stateMachineName"])
 	require.Equal(t, "STANDARD", machine["stateMachineType"])
-	require.NotContains(t, machine, "encryptionConfiguration")
+	require.Equal(t, map[string]any{"type": "AWS_OWNED_KEY"}, machine["encryptionConfiguration"], "said, not left out")
 	logging := machine["loggingConfiguration"].(map[string]any)
 	require.Equal(t, "ERROR", logging["level"])
 	require.Equal(t, false, logging["includeExecutionData"])
@@ -232,26 +232,26 @@ func TestOrder(t *testing.T) {
 	p.Files["modelDataUrl"] = file
 	r := execute(t, p, tmpl, testEnv)
 	for name, before := range map[string][]string{
-		"machine":         {"states-policy", "states-role", "states-logs", "endpoint", "pre-live", "data", "key"},
-		"version":         {"machine"},
-		"alias":           {"machine", "version"},
-		"pre":             {"pre-logs", "lambda-policy", "lambda-role", "dlq", "key", "data"},
-		"pre-live":        {"pre"},
-		testBase + "-m":   {"sagemaker-policy", "sagemaker-role", "artifact"},
-		testBase + "-c":   {testBase + "-m", "key", "data"},
-		"endpoint":        {testBase + "-c", "endpoint-logs"},
-		"scale":           {"endpoint"},
-		"scale-policy":    {"scale"},
-		"artifact":        {"data", "data-sse", "data-own", "data-versioning"},
-		"data-lifecycle":  {"data", "data-versioning"},
-		"data-policy":     {"data", "data-pab"},
-		"status-dlq":      {"status", "dlq", "dlq-policy"},
-		"alarm-failed":    {"machine"},
-		"states-policy":   {"states-role", "key"},
-		"data-sse":        {"data", "key"},
-		"key-alias":       {"key"},
-		"pre-logs":        {"key"},
-		"alarm-throttled": {"machine"},
+		"machine":          {"states-policy", "states-role", "states-logs", "endpoint", "pre-live", "data", "key"},
+		"version":          {"machine"},
+		"alias":            {"version"},
+		"pre":              {"pre-logs", "lambda-policy", "lambda-role", "dlq", "key", "data"},
+		"pre-live":         {"pre"},
+		testBase + "-m":    {"sagemaker-policy", "sagemaker-role", "artifact-own-key"},
+		testBase + "-c":    {testBase + "-m", "key", "data"},
+		"endpoint":         {testBase + "-c", "endpoint-logs"},
+		"scale":            {"endpoint"},
+		"scale-policy":     {"scale"},
+		"artifact-own-key": {"data", "data-sse", "data-own", "data-versioning"},
+		"data-lifecycle":   {"data", "data-versioning"},
+		"data-policy":      {"data", "data-pab"},
+		"status-dlq":       {"status", "dlq", "dlq-policy"},
+		"alarm-failed":     {"machine"},
+		"states-policy":    {"states-role", "key"},
+		"data-sse":         {"data", "key"},
+		"key-alias":        {"key"},
+		"pre-logs":         {"key"},
+		"alarm-throttled":  {"machine"},
 	} {
 		require.Subset(t, r.made[name].deps, before, "%s waits for too little: %v", name, r.made[name].deps)
 	}
@@ -273,6 +273,7 @@ func TestTagsEverywhere(t *testing.T) {
 	untaggable := []string{
 		"region", "spec", "data-pab", "data-own", "data-sse", "data-versioning", "data-lifecycle", "data-policy", "key-alias", "dlq-policy",
 		"status-dlq", "states-policy", "lambda-policy", "sagemaker-policy", "pre-live", "scale-policy", "version", "alias",
+		"states-policy-only", "lambda-policy-only", "sagemaker-policy-only", "states-no-attachments", "lambda-no-attachments", "sagemaker-no-attachments",
 	}
 	for _, name := range r.names() {
 		if slices.Contains(untaggable, name) {

@@ -204,7 +204,9 @@ func addBucketHistory(b *build) error {
 // object under a name that something refers to is never overwritten. It has no
 // tags: S3 allows ten on an object, and a pipeline may have fifty. Its
 // encryption is said and not left to the bucket's default: so it is written
-// anew when the pipeline's key comes or goes, and outlives a key that goes.
+// anew when the pipeline's key comes or goes, and outlives a key that goes. With
+// the key it is another resource: in an update of one the key would stay, since S3's
+// answer counts where the program says nothing, and S3 refuses a key beside AES256.
 func (b *build) addObject(name, key, path string) (*s3.BucketObjectv2, error) {
 	args := &s3.BucketObjectv2Args{
 		Bucket:               b.bucket.Bucket,
@@ -216,6 +218,7 @@ func (b *build) addObject(name, key, path string) (*s3.BucketObjectv2, error) {
 		args.ServerSideEncryption = pulumi.String("aws:kms")
 		args.KmsKeyId = own
 		args.BucketKeyEnabled = pulumi.Bool(true)
+		name += "-own-key"
 	}
 	// Its name comes back with its content: were it deleted after an update that
 	// failed and was taken back, the deletion would hit what is in use again. The

@@ -78,6 +78,12 @@ func addWorkflow(b *build) error {
 		DefinitionString:     b.definitionText(),
 		TracingConfiguration: &nsfn.StateMachineTracingConfigurationArgs{Enabled: pulumi.Bool(b.tracing())},
 		Tags:                 b.nativeTags(),
+		// Said also where it is switched off: left out, it would be removed from the
+		// machine's description, and CloudFormation does not say what that means.
+		LoggingConfiguration: &nsfn.StateMachineLoggingConfigurationArgs{Level: nsfn.StateMachineLoggingConfigurationLevelOff},
+		EncryptionConfiguration: &nsfn.StateMachineEncryptionConfigurationArgs{
+			Type: nsfn.StateMachineEncryptionConfigurationTypeAwsOwnedKey,
+		},
 	}
 	if b.logs() {
 		logs, err := b.addLogGroup("states-logs", b.names.StatesLogs)
@@ -131,9 +137,10 @@ func (b *build) addVersion() error {
 		return err
 	}
 	alias, err := nsfn.NewStateMachineAlias(b.ctx, "alias", &nsfn.StateMachineAliasArgs{
-		Name:            pulumi.String(spec.LiveAlias),
-		Description:     pulumi.String("what executions run"),
-		StateMachineArn: b.machine.Arn,
+		// The version tells which machine it is of; stateMachineArn need not come back
+		// when the alias is read, and would show as drift then.
+		Name:        pulumi.String(spec.LiveAlias),
+		Description: pulumi.String("what executions run"),
 		RoutingConfiguration: nsfn.StateMachineAliasRoutingConfigurationVersionArray{
 			&nsfn.StateMachineAliasRoutingConfigurationVersionArgs{
 				StateMachineVersionArn: version.Arn,

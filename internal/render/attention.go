@@ -12,6 +12,11 @@ func Attention(rows []stack.Row) []string {
 	var out []string
 	replaced, deleted := 0, 0
 	for _, r := range rows {
+		for _, d := range r.Diagnostics {
+			if d.Severity == stack.SeverityWarning {
+				out = append(out, Line(d.Message, 0))
+			}
+		}
 		if r.IsStack() || r.IsProvider() || r.Type == "pulumi:index:Stash" {
 			continue
 		}

@@ -178,56 +178,53 @@ func checkGzip(file string) (string, error) {
 	return "", nil
 }
 
-// codeFiles lists the files of a function: in a folder, a zip, or the template.
-func codeFiles(local string, t *Template, builtin string) (map[string]bool, error) {
-	files := map[string]bool{}
-	if strings.EqualFold(filepath.Ext(local), ".zip") {
+// codeTree is the code of a function: a folder, a zip, or a folder of the template.
+type codeTree struct {
+	fsys  fs.FS
+	root  string
+	files map[string]bool
+	close func() error
+}
+
+// Has implements Code.
+func (c *codeTree) Has(name string) bool { return c.files[name] }
+
+// Read implements Code.
+func (c *codeTree) Read(name string, limit int64) ([]byte, error) {
+	f, err := c.fsys.Open(path.Join(c.root, name))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// openCode lists the files of a function. It is to be closed.
+func openCode(local string, t *Template, builtin string) (*codeTree, error) {
+	c := &codeTree{root: ".", files: map[string]bool{}, close: func() error { return nil }}
+	switch {
+	case strings.EqualFold(filepath.Ext(local), ".zip"):
 		z, err := zip.OpenReader(local)
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = z.Close() }() // it was only read
+		c.fsys, c.close = z, z.Close
 		for _, f := range z.File {
-			files[path.Clean(f.Name)] = true
+			if !f.FileInfo().IsDir() {
+				c.files[path.Clean(f.Name)] = true
+			}
 		}
-		return files, nil
+		return c, nil
+	case local != "":
+		c.fsys = os.DirFS(local)
+	default:
+		c.fsys, c.root = t.FS, builtin
 	}
-	var fsys fs.FS
-	root := "."
-	if local != "" {
-		fsys = os.DirFS(local)
-	} else {
-		fsys, root = t.FS, builtin
-	}
-	err := fs.WalkDir(fsys, root, func(name string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(c.fsys, c.root, func(name string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
-			files[strings.TrimPrefix(name, root+"/")] = true
+			c.files[strings.TrimPrefix(name, c.root+"/")] = true
 		}
 		return err
 	})
-	return files, err
-}
-
-// handlerFiles returns the files of which one has to be there for a Lambda
-// handler, or nil where the name of the handler does not tell.
-// See https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html and its
-// sisters for the other languages.
-func handlerFiles(handler, runtime string) []string {
-	last := strings.LastIndex(handler, ".")
-	first := strings.Index(handler, ".")
-	switch {
-	case strings.HasPrefix(runtime, "provided"):
-		return []string{"bootstrap"}
-	case last <= 0:
-		return nil
-	case strings.HasPrefix(runtime, "python"):
-		module := path.Clean(strings.ReplaceAll(handler[:last], ".", "/"))
-		return []string{module + ".py", module + "/__init__.py", module + ".pyc", module + ".so"}
-	case strings.HasPrefix(runtime, "nodejs"):
-		module := path.Clean(handler[:last])
-		return []string{module + ".js", module + ".mjs", module + ".cjs"}
-	case strings.HasPrefix(runtime, "ruby"):
-		return []string{path.Clean(handler[:first]) + ".rb"}
-	}
-	return nil
+	return c, err
 }

@@ -20,22 +20,25 @@ func writeZip(t *testing.T, dir, name string, files ...string) {
 	for _, file := range files {
 		w, err := z.Create(file)
 		require.NoError(t, err)
-		_, err = w.Write([]byte("pass\n"))
+		_, err = w.Write([]byte(pythonRun))
 		require.NoError(t, err)
 	}
 	require.NoError(t, z.Close())
 	require.NoError(t, f.Close())
 }
 
+// pythonRun is a module with the function run.
+const pythonRun = "def run(event, context):\n    return event\n"
+
 func TestArtifacts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "empty/.keep/x", "")
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "empty", ".keep")))
-	write(t, dir, "py/index.py", "pass")
-	write(t, dir, "pkg/app/__init__.py", "pass")
-	write(t, dir, "js/src/index.mjs", "x")
-	write(t, dir, "rb/app.rb", "x")
+	write(t, dir, "py/index.py", pythonRun)
+	write(t, dir, "pkg/app/__init__.py", pythonRun)
+	write(t, dir, "js/src/index.mjs", "export const run = async () => 1")
+	write(t, dir, "rb/app.rb", "class App\n  def self.run(event:, context:)\n  end\nend\n")
 	write(t, dir, "boot/bootstrap", "x")
 	write(t, dir, "big/x.py", strings.Repeat("x", 3000))
 	write(t, dir, "bad.zip", "PK but no zip")
@@ -52,6 +55,11 @@ func TestArtifacts(t *testing.T) {
 		"folder":           {"code.path=py code.entry=index.run code.runtime=python3.13", ""},
 		"absolute":         {"code.path=" + dir + "/py code.entry=index.run code.runtime=python3.13", ""},
 		"wrong file":       {"code.path=py code.entry=main.run code.runtime=python3.13", `code.entry is "main.run" with runtime python3.13, but there is no main.py in ` + dir + "/py"},
+		"no function":      {"code.path=py code.entry=index.runs code.runtime=python3.13", `code.entry is "index.runs" with runtime python3.13, but index.py has no function runs`},
+		"no dot":           {"code.path=py code.entry=index code.runtime=python3.13", `code.entry is "index" with runtime python3.13, but such a handler is written as file.function`},
+		"node, no dot":     {"code.path=js code.entry=index code.runtime=nodejs22.x", "is written as file.function"},
+		"node, no export":  {"code.path=js code.entry=src/index.main code.runtime=nodejs22.x", "src/index.mjs has no function main"},
+		"zip, no function": {"code.path=good.zip code.entry=index.main code.runtime=python3.13", "index.py has no function main"},
 		"package":          {"code.path=pkg code.entry=app.run code.runtime=python3.13", ""},
 		"node":             {"code.path=js code.entry=src/index.run code.runtime=nodejs22.x", ""},
 		"node, wrong":      {"code.path=js code.entry=index.run code.runtime=nodejs22.x", "Put index.mjs at the top"},

@@ -26,7 +26,11 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 				best, where = s.layer.rank, s.node.pos
 			}
 		}
-		return where.errorf(format, args...).WithHint("%s", rule.Help)
+		e := where.errorf(format, args...).WithHint("%s", rule.Help)
+		if !r.sayOnce(rule, where, strings.TrimPrefix(e.Msg, p.ID.String())) {
+			return nil
+		}
+		return e
 	}
 	set, unset := split(rule.Parameters, v)
 	switch rule.Kind {
@@ -59,6 +63,18 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 		}
 	}
 	return nil
+}
+
+// sayOnce tells whether an error of a rule is new: values of a shared layer, or of
+// --set, break it for every pipeline that has them, and one line says it.
+func (r *resolver) sayOnce(rule Rule, where pos, text string) bool {
+	key := where.String() + "\x00" + text + "\x00" + rule.Help
+	if r.said[key] {
+		r.again++
+		return false
+	}
+	r.said[key] = true
+	return true
 }
 
 // names returns every parameter that a rule looks at.
@@ -101,34 +117,43 @@ func atMost(rule Rule, p *Pipeline, fail failer) *fault.Error {
 	return fail(names, "%s: %s (%s) must be at least %d less than %s (%s)", p.ID, rule.Left, format(left), rule.Margin, rule.Right, format(right))
 }
 
-// handler looks whether the code holds the file that the handler names.
+// handler looks whether the code holds the file and the function that the handler
+// names.
 func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fault.Error {
 	if r.opts.SkipFiles {
 		return nil
 	}
 	code, handler, runtime := rule.Parameters[0], rule.Parameters[1], rule.Parameters[2]
-	want := handlerFiles(p.Parameters.String(handler), p.Parameters.String(runtime))
-	if want == nil {
+	if !tellsFile(p.Parameters.String(handler), p.Parameters.String(runtime)) {
 		return nil
 	}
 	folder, _, _ := strings.Cut(code, ".")
-	files, err := codeFiles(p.Files[code], t, folder)
+	tree, err := openCode(p.Files[code], t, folder)
 	if err != nil {
 		return fail([]string{code}, "%s: %s can't be read: %s", p.ID, code, cause(err))
 	}
-	for _, name := range want {
-		if files[name] {
-			return nil
+	defer func() { _ = tree.close() }() // it was only read
+	missing, wrong := CheckHandler(tree, p.Parameters.String(handler), p.Parameters.String(runtime))
+	if wrong == nil {
+		return nil
+	}
+	where := ""
+	if len(missing) > 0 {
+		where = " in the code that comes with the template"
+		if local := p.Files[code]; local != "" {
+			where = " in " + local
 		}
 	}
-	where := "the code that comes with the template"
-	if local := p.Files[code]; local != "" {
-		where = local
+	e := fail([]string{code, handler}, "%s: %s is %q with runtime %s, but %s%s",
+		p.ID, handler, p.Parameters.String(handler), p.Parameters.String(runtime), wrong.Msg, where)
+	if e == nil {
+		return nil
 	}
-	e := fail([]string{code, handler}, "%s: %s is %q with runtime %s, but there is no %s in %s",
-		p.ID, handler, p.Parameters.String(handler), p.Parameters.String(runtime), want[0], where)
-	for name := range files {
-		if _, base, nested := strings.Cut(name, "/"); nested && slices.Contains(want, base) {
+	if wrong.Hint != "" {
+		e.WithHint("%s", wrong.Hint)
+	}
+	for name := range tree.files {
+		if _, base, nested := strings.Cut(name, "/"); nested && slices.Contains(missing, base) {
 			return e.WithHint("Put %s at the top of the code instead of in a folder, or name the folder in %s.", base, handler)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
 
@@ -90,7 +91,7 @@ func typeError(n *node, path, want string) *fault.Error {
 	}
 	e := n.pos.errorf("%s must be %s, not %s", path, want, describe(n))
 	if want == "a string" && n.text != "" {
-		return e.WithHint("Put it in quotes: %q.", n.text)
+		return e.WithHint("Put it in quotes: %q.", clip(n.text))
 	}
 	return e.WithHint("Write %s here.", want)
 }
@@ -99,7 +100,17 @@ func describe(n *node) string {
 	if n.kind == kindNull || n.text == "" {
 		return n.kind.String()
 	}
-	return n.kind.String() + " (" + n.text + ")"
+	return n.kind.String() + " (" + clip(n.text) + ")"
+}
+
+// clip shortens what is shown of a value: a whole file may be one string.
+func clip(s string) string {
+	const most = 60
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
 }
 
 func (d *decoder) scalar(n *node, v reflect.Value, path string) {
@@ -177,6 +188,9 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 	}
 	for _, e := range n.entries {
 		i, ok := fields[e.key]
+		if !ok && path == "" && isExtension(e.key) && v.Type() == reflect.TypeFor[specFile]() {
+			continue
+		}
 		if !ok {
 			d.errs = append(d.errs, unknownKey(e.pos, path, e.key, sortedKeys(fields)))
 			continue
@@ -184,6 +198,10 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 		d.value(e.value, v.FieldByIndex(i), join(path, e.key))
 	}
 }
+
+// isExtension tells the keys at the top of a spec file that are the user's own: a
+// place for anchors that aliases and merges take up elsewhere.
+func isExtension(key string) bool { return strings.HasPrefix(key, "x-") }
 
 func join(path, key string) string {
 	if path == "" {
@@ -198,7 +216,10 @@ func unknownKey(p pos, path, key string, known []string) *fault.Error {
 	if path != "" {
 		where = "in " + path
 	}
-	e := p.errorf("unknown key %q %s", key, where)
+	e := p.errorf("unknown key %q %s", clip(key), where)
+	if isExtension(key) {
+		return e.WithHint("Keys of your own that begin with x- belong at the top of a spec file, beside apiVersion.")
+	}
 	if s := suggest(key, known); s != "" {
 		return e.WithHint("Did you mean %q?", s)
 	}

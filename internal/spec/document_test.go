@@ -32,7 +32,7 @@ func localSpec(t *testing.T) (dir string, set *spec.Set) {
 	t.Helper()
 	dir = t.TempDir()
 	write(t, dir, "model.tar.gz", "\x1f\x8bx")
-	write(t, dir, "pre/handler.py", "x")
+	write(t, dir, "pre/handler.py", "def handler(e, c): return e")
 	set, err := spec.Load(write(t, dir, "p.yaml", local), builtin(t), spec.Options{})
 	require.NoError(t, err)
 	return dir, set

@@ -1,8 +1,11 @@
 package spec
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -29,13 +32,26 @@ func Load(path string, cat *Catalog, opts Options) (*Set, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, cause(err)).
-			WithHint("Name an existing file with -f.").Because(err)
+			WithHint("%s", readHint(err)).Because(err)
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return nil, fault.New(fault.Internal, "the folder of %s is unknown", path).Because(err)
 	}
 	return parse(path, data, dir, cat, opts)
+}
+
+// readHint is the way out where a file can't be read.
+func readHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "Name an existing file with -f."
+	case errors.Is(err, fs.ErrPermission):
+		return "Ask its owner for the right to read it, or `chmod u+r` it if it is yours; its folders have to be open to you too."
+	case errors.Is(err, syscall.EISDIR):
+		return "Name the spec file in this folder with -f."
+	}
+	return "Check the disk or the network that the file is on, and try again."
 }
 
 func parse(path string, data []byte, dir string, cat *Catalog, opts Options) (*Set, error) {
@@ -140,6 +156,7 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, 
 	}
 	out := &Set{}
 	first := map[string]pos{}
+	var claims Claims
 	for _, item := range n.items {
 		a := l.ask(item, defaults, tenants, set)
 		if a == nil {
@@ -152,9 +169,16 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, 
 		}
 		first[a.id.StackName()] = a.at
 		a.layers = append(a.layers, set)
-		if p := l.resolve(a); p != nil {
-			out.Pipelines = append(out.Pipelines, *p)
+		p := l.resolve(a)
+		if p == nil {
+			continue
 		}
+		if e := claims.Add(p, p.RoleAccount()); e != nil {
+			e.Op = a.at.String()
+			l.fail(e)
+			continue
+		}
+		out.Pipelines = append(out.Pipelines, *p)
 	}
 	l.unused(defaults, tenants)
 	return out

@@ -476,3 +476,110 @@ pipelines:
 	}
 	require.Empty(t, cmp.Diff(want, errs))
 }
+
+// TestExtensionKeys: anchors may be kept under keys of the user's own, at the top.
+func TestExtensionKeys(t *testing.T) {
+	t.Parallel()
+	set, errs := load(t, builtin(t), `
+apiVersion: pipelinetui/v1
+x-base: &base
+  image: sandbox/linear
+  modelDataUrl: s3://b/k
+x-tags: &tags {team: ml}
+defaults: {template: realtime, region: us-east-1, tags: *tags}
+pipelines:
+  - {tenant: acme, model: one, parameters: *base}
+  - tenant: acme
+    model: two
+    parameters: {<<: *base, image: sandbox/other}
+    tags: {<<: *tags, cost: "1"}
+`, spec.Options{})
+	require.Empty(t, errs)
+	require.Equal(t, "sandbox/other", set.Pipelines[1].Parameters.String("image"))
+	require.Equal(t, map[string]string{"team": "ml", "cost": "1"}, set.Pipelines[1].Tags)
+
+	_, errs = load(t, builtin(t), header+"pipelines: [{tenant: acme, model: one, x-note: 1}]\n", spec.Options{})
+	require.Equal(t, []string{`p.yaml:3:40: unknown key "x-note" in pipelines | Keys of your own that begin with x- belong at the top of a spec file, beside apiVersion.`}, errs)
+	// an alias that multiplies is bounded wherever it is
+	bomb := "x-a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+	for _, c := range "bcdefgh" {
+		bomb += "x-" + string(c) + ": &" + string(c) + " [" + strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 10), ",") + "]\n"
+	}
+	_, errs = load(t, builtin(t), bomb+header+"pipelines: []\n", spec.Options{})
+	require.Len(t, errs, 1)
+	require.Contains(t, errs[0], "the file says more than 1048576 values")
+}
+
+// TestFilesThatAreNone: each way in which a file can't be read has its own way out.
+func TestFilesThatAreNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	utf16 := "\xff\xfe"
+	for _, r := range header {
+		utf16 += string([]byte{byte(r), 0})
+	}
+	for name, tc := range map[string]struct{ text, want string }{
+		"utf16.yaml":  {utf16, "the file is UTF-16 | Save it as UTF-8."},
+		"nobom.yaml":  {utf16[2:], "the file is UTF-16 | Save it as UTF-8."},
+		"latin1.yaml": {header + "# K\xf6ln\n", "3:4: the file is not UTF-8 here | Save it as UTF-8."},
+		"zero.yaml":   {header + "a: \x00\n", "the file is no text: it holds zero bytes | Name a YAML file."},
+		"text.yaml":   {strings.Repeat("long ", 100), "1:1: the file must be a map, not a string (" + strings.Repeat("long ", 11) + "long…) | Write a map here."},
+	} {
+		_, err := spec.Load(write(t, dir, name, tc.text), builtin(t), spec.Options{})
+		got := lines(t, err, dir)
+		require.Len(t, got, 1, name)
+		require.Contains(t, got[0], tc.want, name)
+	}
+	_, err := spec.Load(dir, builtin(t), spec.Options{})
+	require.Equal(t, "Name the spec file in this folder with -f.", fault.HintOf(err))
+	_, err = spec.Load(filepath.Join(dir, "none.yaml"), builtin(t), spec.Options{})
+	require.Equal(t, "Name an existing file with -f.", fault.HintOf(err))
+	if os.Getuid() != 0 { // root may read everything
+		shut := write(t, dir, "shut.yaml", header)
+		require.NoError(t, os.Chmod(shut, 0))
+		_, err = spec.Load(shut, builtin(t), spec.Options{})
+		require.Contains(t, fault.HintOf(err), "chmod u+r")
+	}
+}
+
+// TestRegionsThatAreNone: a region that no partition has is refused, wherever it is
+// said, and a misspelling is told from what looks like none.
+func TestRegionsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"us-esat-1":    `region "us-esat-1" is in no partition of AWS | Did you mean "us-east-1"?`,
+		"us-east1":     `region "us-east1" is not an AWS region: it must look like us-east-1 | Did you mean "us-east-1"?`,
+		"eu-centrl-1":  `Did you mean "eu-central-1"?`,
+		"US-EAST-1":    `Did you mean "us-east-1"?`,
+		"us-east-9":    `region "us-east-9" is in no partition of AWS | Name a region such as us-east-1`,
+		"mars-north-1": `is not an AWS region`,
+	} {
+		_, errs := load(t, builtin(t), strings.ReplaceAll(header, "us-east-1", region)+"pipelines: [{tenant: acme, model: one}]\n", spec.Options{})
+		require.Len(t, errs, 1, region)
+		require.Contains(t, errs[0], want)
+		_, err := spec.New(spec.ID{Tenant: "acme", Model: "one"}, "realtime", []string{"image=sandbox/linear", "modelDataUrl=s3://b/k"}, builtin(t), spec.Options{Region: region})
+		require.ErrorContains(t, err, "region")
+	}
+	for _, id := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"} {
+		require.NotEmpty(t, spec.Regions(id), id)
+		for _, region := range spec.Regions(id) {
+			part, _ := spec.Partition(region)
+			require.Equal(t, id, part, region)
+		}
+	}
+}
+
+// TestRulesAreToldOnce: what a shared layer says wrong is one mistake, however many
+// pipelines have it.
+func TestRulesAreToldOnce(t *testing.T) {
+	t.Parallel()
+	shared := strings.Replace(header, "modelDataUrl: 's3://b/k'", "modelDataUrl: 's3://b/k', minInstances: 5, maxInstances: 2", 1)
+	text := "pipelines:\n  - {tenant: acme, model: one}\n  - {tenant: acme, model: two}\n  - {tenant: acme, model: three, parameters: {minInstances: 4}}\n"
+	_, errs := load(t, builtin(t), shared+text, spec.Options{})
+	require.Len(t, errs, 2, errs)
+	require.Contains(t, errs[0], "acme/one: minInstances (5) is more than maxInstances (2)")
+	require.Contains(t, errs[1], "acme/three: minInstances (4) is more than maxInstances (2)")
+	set, errs := load(t, builtin(t), header+text, spec.Options{Set: []string{"minInstances=7"}})
+	require.Len(t, errs, 1, errs)
+	require.Nil(t, set)
+}

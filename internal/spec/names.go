@@ -128,22 +128,23 @@ type nameLimit struct {
 	what     string
 	min, max int
 	form     *regexp.Regexp
+	scope    nameScope
 }
 
 // The limits, with the AWS reference page that states each.
 var (
-	stackLimit    = nameLimit{"Pulumi stack", 1, 100, regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)}
-	bucketLimit   = nameLimit{"S3 bucket", 3, 63, regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9])*[a-z0-9]$`)} // AmazonS3/latest/userguide/bucketnamingrules
-	endpointLimit = nameLimit{"SageMaker endpoint", 1, 63, regexp.MustCompile(`^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`)}      // API_CreateEndpoint
-	machineLimit  = nameLimit{"state machine", 1, 80, regexp.MustCompile(`^[0-9A-Za-z_-]+$`)}                        // API_CreateStateMachine
-	roleLimit     = nameLimit{"IAM role", 1, 64, regexp.MustCompile(`^[\w+=,.@-]+$`)}                                // API_CreateRole
-	functionLimit = nameLimit{"Lambda function", 1, 64, regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)}                      // API_CreateFunction
-	logsLimit     = nameLimit{"log group", 1, 512, regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)}                       // API_CreateLogGroup
-	queueLimit    = nameLimit{"SQS queue", 1, 80, regexp.MustCompile(`^[A-Za-z0-9_-]+$`)}                            // API_CreateQueue
-	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`)}                   // API_PutRule
-	keyAliasLimit = nameLimit{"KMS alias", 1, 256, regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)}                    // API_CreateAlias
-	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, regexp.MustCompile(`^[\x20-\x7e]+$`)}                      // API_PutMetricAlarm
-	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, regexp.MustCompile(`^[\x21-\x7e]+$`)}                    // API_PutScalingPolicy
+	stackLimit    = nameLimit{"Pulumi stack", 1, 100, regexp.MustCompile(`^[A-Za-z0-9_.-]+$`), inRegion}
+	bucketLimit   = nameLimit{"S3 bucket", 3, 63, regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9])*[a-z0-9]$`), inWorld} // AmazonS3/latest/userguide/bucketnamingrules
+	endpointLimit = nameLimit{"SageMaker endpoint", 1, 63, regexp.MustCompile(`^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`), inRegion}     // API_CreateEndpoint
+	machineLimit  = nameLimit{"state machine", 1, 80, regexp.MustCompile(`^[0-9A-Za-z_-]+$`), inRegion}                       // API_CreateStateMachine
+	roleLimit     = nameLimit{"IAM role", 1, 64, regexp.MustCompile(`^[\w+=,.@-]+$`), inAccount}                              // API_CreateRole
+	functionLimit = nameLimit{"Lambda function", 1, 64, regexp.MustCompile(`^[a-zA-Z0-9_-]+$`), inRegion}                     // API_CreateFunction
+	logsLimit     = nameLimit{"log group", 1, 512, regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`), inRegion}                      // API_CreateLogGroup
+	queueLimit    = nameLimit{"SQS queue", 1, 80, regexp.MustCompile(`^[A-Za-z0-9_-]+$`), inRegion}                           // API_CreateQueue
+	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`), inRegion}                  // API_PutRule
+	keyAliasLimit = nameLimit{"KMS alias", 1, 256, regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`), inRegion}                   // API_CreateAlias
+	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, regexp.MustCompile(`^[\x20-\x7e]+$`), inRegion}                     // API_PutMetricAlarm
+	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, regexp.MustCompile(`^[\x21-\x7e]+$`), inRegion}                   // API_PutScalingPolicy
 	bucketBadEnds = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
 	bucketBad     = []string{"xn--", "sthree-", "amzn-s3-demo-"}
 )
@@ -152,13 +153,29 @@ var (
 // tenant, model and env are tighter, so an error here means that a rule was
 // loosened; it is checked all the same, before anything runs.
 func checkNames(p *Pipeline) fault.List {
-	n := p.Names("000000000000")
 	var errs fault.List
-	for _, c := range []struct {
-		limit nameLimit
-		value string
-	}{
-		{stackLimit, p.StackName()},
+	if e := stackLimit.check(p.StackName()); e != nil {
+		errs = append(errs, e)
+	}
+	names := p.Names("000000000000")
+	for _, n := range names.all() {
+		if e := n.limit.check(n.value); e != nil {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+// familyName is a name with the family in which it has to be the only one.
+type familyName struct {
+	limit nameLimit
+	value string
+}
+
+// all returns every name that is fixed. Names that are in no struct field would
+// be missed: TestNamesAreWhole holds this list against the struct.
+func (n *Names) all() []familyName {
+	return []familyName{
 		{bucketLimit, n.Bucket},
 		{endpointLimit, n.Endpoint},
 		{machineLimit, n.StateMachine},
@@ -171,17 +188,80 @@ func checkNames(p *Pipeline) fault.List {
 		{logsLimit, n.FunctionLogs},
 		{logsLimit, n.InvokerLogs},
 		{logsLimit, n.StatesLogs},
+		{logsLimit, n.EndpointLogs},
 		{queueLimit, n.DeadLetters},
 		{ruleLimit, n.StatusRule},
 		{keyAliasLimit, n.KeyAlias},
 		{alarmLimit, n.FailedAlarm},
 		{scalingLimit, n.ScalingPolicy},
-	} {
-		if e := c.limit.check(c.value); e != nil {
-			errs = append(errs, e)
-		}
 	}
-	return errs
+}
+
+// Claims finds pipelines that would need the same AWS name: tenant, model and env
+// are joined by hyphens, which tenant and model may hold themselves, so that
+// a-b/c and a/b-c are one to AWS. The zero value is ready for use.
+type Claims struct {
+	owners map[string]ID
+}
+
+// Add notes the names of a pipeline in the account that it is deployed to; "" is
+// the account of the credentials, whichever that is. If another pipeline has one
+// of them already, it adds none and returns an error of kind Invalid that names
+// both. Adding a pipeline again is no error.
+func (c *Claims) Add(p *Pipeline, account string) *fault.Error {
+	if c.owners == nil {
+		c.owners = map[string]ID{}
+	}
+	id := p.ID
+	id.Env = id.envOrDefault()
+	names := p.Names(account)
+	keys := make([]string, 0, 20)
+	for _, n := range names.all() {
+		key := n.limit.what + "\x00" + n.value + "\x00" + n.limit.scope.of(account, p.Region)
+		if other, taken := c.owners[key]; taken && other != id {
+			return fault.New(fault.Invalid, "%s and %s have the same names on AWS: both need the %s %s", other, id, n.limit.what, n.value).
+				WithHint("Rename the tenant, model or env of one of the two: hyphens inside a name and between names look alike there.")
+		}
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		c.owners[key] = id
+	}
+	return nil
+}
+
+// MayClash tells whether another pipeline could have the same names at all: only
+// if tenant or model holds a hyphen. It saves a look at all stacks.
+func (id ID) MayClash() bool { return strings.Contains(id.Tenant+id.Model, "-") }
+
+// RoleAccount is the account of the role that the pipeline is deployed with, ""
+// if it is deployed with the credentials as they are.
+func (p *Pipeline) RoleAccount() string {
+	// arn:aws:iam::ACCOUNT:role/NAME
+	if parts := strings.Split(p.AssumeRole, ":"); len(parts) > 4 {
+		return parts[4]
+	}
+	return ""
+}
+
+// nameScope is where a name may be used once.
+type nameScope int
+
+const (
+	inRegion nameScope = iota // of an account
+	inAccount
+	inWorld
+)
+
+func (s nameScope) of(account, region string) string {
+	switch s {
+	case inWorld:
+		return ""
+	case inAccount:
+		return account
+	default:
+		return account + "/" + region
+	}
 }
 
 func (l nameLimit) check(value string) *fault.Error {

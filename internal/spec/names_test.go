@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -82,6 +83,67 @@ func TestLongestNames(t *testing.T) {
 		require.NotEmpty(t, v.Field(i).String(), v.Type().Field(i).Name)
 		if strings.HasSuffix(v.Type().Field(i).Name, "ARN") {
 			require.True(t, strings.HasPrefix(v.Field(i).String(), "arn:aws-us-gov:"), v.Type().Field(i).Name)
+		}
+	}
+}
+
+// TestClaims: what two pipelines need alike on AWS is found, whichever family it
+// is in, and only where both are in the same place.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	first := pipeline("a-b", "c", "dev", "us-east-1")
+	for name, tc := range map[string]struct {
+		other   *spec.Pipeline
+		account string
+		want    string
+	}{
+		"hyphen moved":      {pipeline("a", "b-c", "dev", "us-east-1"), "111122223333", "S3 bucket ptui-a-b-c-dev-"},
+		"roles are global":  {pipeline("a", "b-c", "dev", "eu-west-1"), "111122223333", "IAM role ptui-a-b-c-dev-"},
+		"other account":     {pipeline("a", "b-c", "dev", "us-east-1"), "444455556666", ""},
+		"other env":         {pipeline("a", "b-c", "prod", "us-east-1"), "111122223333", ""},
+		"the same again":    {pipeline("a-b", "c", "dev", "us-east-1"), "111122223333", ""},
+		"the same, env":     {pipeline("a-b", "c", "", "us-east-1"), "111122223333", ""},
+		"a suffix as env":   {pipeline("a-b", "c-dev", "ep", "us-east-1"), "111122223333", ""},
+		"a suffix in model": {pipeline("a-b", "c-dev-m", "dev", "us-east-1"), "111122223333", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var c spec.Claims
+			require.Nil(t, c.Add(first, "111122223333"))
+			err := c.Add(tc.other, tc.account)
+			if tc.want == "" {
+				require.Nil(t, err)
+				return
+			}
+			require.ErrorIs(t, err, fault.Invalid)
+			require.ErrorContains(t, err, "a-b/c and a/b-c have the same names on AWS: both need the "+tc.want)
+			require.NotEmpty(t, err.Hint)
+		})
+	}
+}
+
+// TestNamesAreUnique: no two bases give the same name in any family, whatever
+// suffix looks like the end of another base.
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	tenants := []string{"a", "a-b", "a-b-c", "ptui"}
+	models := []string{"b", "b-c", "c", "m-dev", "c-dev", "dev-ep"}
+	envs := []string{"dev", "ep", "pre", "inv", "dlq", "states", "lambda", "invoker", "status", "failed", "tt", "m", "c"}
+	var claims spec.Claims
+	bases := map[string]spec.ID{}
+	for _, tenant := range tenants {
+		for _, model := range models {
+			for _, env := range envs {
+				p := pipeline(tenant, model, env, "us-east-1")
+				other, same := bases[p.BaseName()]
+				err := claims.Add(p, "111122223333")
+				require.Equal(t, same, err != nil, "%s and %s", p.ID, other)
+				if same {
+					require.True(t, p.MayClash() && other.MayClash())
+					continue
+				}
+				bases[p.BaseName()] = p.ID
+			}
 		}
 	}
 }

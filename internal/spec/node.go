@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -116,6 +117,9 @@ func parseYAML(file string, data []byte) (*node, fault.List) {
 	if len(data) > maxFileBytes {
 		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", maxFileBytes).WithHint("Split it up.")}
 	}
+	if e := checkEncoding(file, data); e != nil {
+		return nil, fault.List{e}
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // else the library miscounts lines after comments
 	tree, err := parseTree(data)
@@ -141,6 +145,30 @@ func parseYAML(file string, data []byte) (*node, fault.List) {
 		return nil, c.errs
 	}
 	return n, nil
+}
+
+// checkEncoding refuses what is no UTF-8, and says what it seems to be: some editors
+// and shells write UTF-16, which would show as one long garbled string.
+func checkEncoding(file string, data []byte) *fault.Error {
+	head := data[:min(len(data), 512)]
+	zeros := bytes.Count(head, []byte{0})
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), len(head) >= 8 && zeros >= len(head)/3:
+		return pos{source: file}.errorf("the file is UTF-16").WithHint("Save it as UTF-8.")
+	case zeros > 0:
+		return pos{source: file}.errorf("the file is no text: it holds zero bytes").WithHint("Name a YAML file.")
+	case utf8.Valid(data):
+		return nil
+	}
+	bad := 0
+	for bad < len(data) {
+		r, n := utf8.DecodeRune(data[bad:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		bad += n
+	}
+	return pos{source: file}.within(data, bad).errorf("the file is not UTF-8 here").WithHint("Save it as UTF-8.")
 }
 
 // parseTree calls the YAML library; a panic in it is an error of the input.

@@ -69,17 +69,12 @@ func (t *Template) Place(path ...any) (line, column int) {
 // Suggest returns the name that is most like an unknown one, or "" if none is.
 func Suggest(name string, known []string) string { return suggest(name, known) }
 
-// HandlerFiles returns the files of which one has to be there for a Lambda
-// handler, or nil where the name of the handler does not tell.
-func HandlerFiles(handler, runtime string) []string { return handlerFiles(handler, runtime) }
-
-// Code lists the files of a function's sources in the template's folder, by their
-// path inside them.
-func (t *Template) Code(folder string) (map[string]bool, error) {
+// Code opens a function's sources in the template's folder.
+func (t *Template) Code(folder string) (Code, error) {
 	if _, err := fs.Stat(t.FS, folder); err != nil {
 		return nil, err
 	}
-	return codeFiles("", t, folder)
+	return openCode("", t, folder)
 }
 
 // Trial makes a pipeline of a template out of its defaults, and the examples of

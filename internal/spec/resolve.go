@@ -45,6 +45,8 @@ type resolver struct {
 	opts    Options
 	errs    fault.List
 	unknown []unknownName
+	said    map[string]bool            // errors of rules
+	again   int                        // and how often one was left out because it was said
 	applied map[*layer]map[string]bool // templates a layer was read for
 }
 
@@ -56,7 +58,7 @@ type unknownName struct {
 }
 
 func newResolver(cat *Catalog, opts Options) *resolver {
-	return &resolver{cat: cat, opts: opts, applied: map[*layer]map[string]bool{}}
+	return &resolver{cat: cat, opts: opts, said: map[string]bool{}, applied: map[*layer]map[string]bool{}}
 }
 
 func (r *resolver) fail(e *fault.Error) { r.errs = append(r.errs, e) }
@@ -99,7 +101,7 @@ func (r *resolver) finish() fault.List {
 // resolve checks one pipeline and fills in what was left out. It returns nil if
 // there were errors, which it keeps.
 func (r *resolver) resolve(a *ask) *Pipeline {
-	before := len(r.errs)
+	before, again := len(r.errs), r.again
 	t := r.template(a)
 	if t == nil {
 		return nil
@@ -120,7 +122,7 @@ func (r *resolver) resolve(a *ask) *Pipeline {
 	for _, err := range checkNames(p) {
 		r.errs = append(r.errs, prefix(err, a.at.String()))
 	}
-	if len(r.errs) > before {
+	if len(r.errs) > before || r.again > again {
 		return nil
 	}
 	p.Document = makeDocument(a, p, applied, dormant)

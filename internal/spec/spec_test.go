@@ -58,7 +58,7 @@ func tinyFS() fstest.MapFS {
 	return fstest.MapFS{
 		"tiny/template.yaml":         {Data: []byte(tiny)},
 		"tiny/statemachine.asl.json": {Data: []byte(machine)},
-		"tiny/code/other.py":         {Data: []byte("pass\n")},
+		"tiny/code/other.py":         {Data: []byte(pythonRun)},
 	}
 }
 
