@@ -46,8 +46,8 @@ func open(t *testing.T) *awss3.Client {
 	dir := t.TempDir()
 	db, err := store.Open(filepath.Join(dir, "db"))
 	require.NoError(t, err)
-	router := wire.NewRouter("000000000000", "us-east-1", anyone{}, nil)
-	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Account: "000000000000", Region: "us-east-1", Auth: anyone{}, BucketPolicy: func(string, wire.Principal, string, string, map[string][]string) s3.Decision {
+	router := wire.NewRouter(anyone{}, nil)
+	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Auth: anyone{}, BucketPolicy: func(string, wire.Principal, string, string, map[string][]string) s3.Decision {
 		return s3.NoOpinion
 	}})
 	require.NoError(t, err)

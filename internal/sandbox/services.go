@@ -85,9 +85,13 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 	if err != nil {
 		return nil, err
 	}
-	s := &services{db: db, router: wire.NewRouter(o.Account, o.Region, nil, nil)}
+	if err := migrate(db, wire.ScopeOf(o.Account, o.Region)); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	s := &services{db: db, router: wire.NewRouter(nil, nil)}
 	s.router.Log = o.Log.With("component", "router")
-	s.gate = faults.New(o.Clock, o.Region)
+	s.gate = faults.New(o.Clock)
 	s.gate.Register(s.router)
 	s.router.SetGate(s.gate)
 	if err := s.gate.Set(o.Faults); err != nil {
@@ -141,13 +145,13 @@ func (b *builder) log(name string) *slog.Logger { return b.Log.With("component",
 func (b *builder) dir(name string) string       { return filepath.Join(dataPath(b.Dir), name) }
 
 func (b *builder) identity(keys wire.Credentials) (err error) {
-	b.access, err = iam.New(iam.Config{DB: b.db, Clock: b.Clock, Log: b.log("iam"), Account: b.Account, Region: b.Region, Admin: keys})
+	b.access, err = iam.New(iam.Config{DB: b.db, Clock: b.Clock, Log: b.log("iam"), Home: b.Account, Admin: keys})
 	if err != nil {
 		return err
 	}
 	b.router.SetSecurity(b.access, b.access)
 	b.access.Register(b.router)
-	keyring, err := kms.New(kms.Config{DB: b.db, Clock: b.Clock, Log: b.log("kms"), Account: b.Account, Region: b.Region})
+	keyring, err := kms.New(kms.Config{DB: b.db, Clock: b.Clock, Log: b.log("kms")})
 	if err != nil {
 		return err
 	}
@@ -157,7 +161,7 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 
 func (b *builder) storage() (err error) {
 	b.objects, err = s3.New(s3.Config{
-		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"), Account: b.Account, Region: b.Region,
+		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"),
 		Auth: b.access, BucketPolicy: b.policies.forBuckets,
 	})
 	if err != nil {
@@ -168,12 +172,12 @@ func (b *builder) storage() (err error) {
 }
 
 func (b *builder) messaging() (err error) {
-	b.queues, err = sqs.New(sqs.Config{DB: b.db, Clock: b.Clock, Log: b.log("sqs"), Account: b.Account, Region: b.Region, Endpoint: b.endpoint})
+	b.queues, err = sqs.New(sqs.Config{DB: b.db, Clock: b.Clock, Log: b.log("sqs"), Endpoint: b.endpoint})
 	if err != nil {
 		return err
 	}
 	b.queues.Register(b.router)
-	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Account: b.Account, Region: b.Region, Queues: b.queues})
+	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Queues: b.queues})
 	if err != nil {
 		return err
 	}
@@ -183,12 +187,12 @@ func (b *builder) messaging() (err error) {
 }
 
 func (b *builder) telemetry() (err error) {
-	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Account: b.Account, Region: b.Region, Auth: b.access})
+	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Auth: b.access})
 	if err != nil {
 		return err
 	}
 	b.groups.Register(b.router)
-	b.metrics, err = cloudwatch.New(cloudwatch.Config{DB: b.db, Clock: b.Clock, Log: b.log("cloudwatch"), Account: b.Account, Region: b.Region, Events: b.bus})
+	b.metrics, err = cloudwatch.New(cloudwatch.Config{DB: b.db, Clock: b.Clock, Log: b.log("cloudwatch"), Events: b.bus})
 	if err != nil {
 		return err
 	}
@@ -199,7 +203,7 @@ func (b *builder) telemetry() (err error) {
 
 func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
-		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"), Account: b.Account, Region: b.Region,
+		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"),
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
 		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.forFunctions,
 	})
@@ -214,7 +218,7 @@ func (b *builder) compute() error {
 		delay = -1 // none; 0 is the service's default
 	}
 	models, err := sagemaker.New(sagemaker.Config{
-		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"), Account: b.Account, Region: b.Region,
+		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"),
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, Events: b.bus,
 		CreateDelay: delay, Images: b.Images, ImageHint: b.ImageHint,
 	})
@@ -225,7 +229,7 @@ func (b *builder) compute() error {
 	b.background("sagemaker", models)
 
 	machines, err := states.New(states.Config{
-		DB: b.db, Clock: b.Clock, Log: b.log("states"), Account: b.Account, Region: b.Region, Router: b.router,
+		DB: b.db, Clock: b.Clock, Log: b.log("states"), Router: b.router,
 		Roles: b.access, Logs: b.groups, Objects: b.objects, Metrics: b.metrics, Events: b.bus,
 	})
 	if err != nil {
@@ -234,7 +238,7 @@ func (b *builder) compute() error {
 	machines.Register(b.router)
 	b.background("states", machines)
 
-	scaling, err := autoscaling.New(autoscaling.Config{DB: b.db, Clock: b.Clock, Log: b.log("autoscaling"), Account: b.Account, Region: b.Region})
+	scaling, err := autoscaling.New(autoscaling.Config{DB: b.db, Clock: b.Clock, Log: b.log("autoscaling")})
 	if err != nil {
 		return err
 	}

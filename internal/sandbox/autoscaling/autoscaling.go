@@ -30,20 +30,18 @@ import (
 )
 
 const (
-	targetsBucket  = "autoscaling.targets"  // region|resource id -> target
-	policiesBucket = "autoscaling.policies" // region|resource id|name -> scalingPolicy
+	targetsBucket  = "autoscaling.targets"  // scope's key of the resource id -> target
+	policiesBucket = "autoscaling.policies" // target's key|name -> scalingPolicy
 )
 
 // Config is what the service needs. DB is required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 }
 
-// Service is Application Auto Scaling of one account. It is safe for concurrent
-// use.
+// Service is Application Auto Scaling. It is safe for concurrent use.
 type Service struct {
 	Config
 	router *wire.Router
@@ -82,14 +80,13 @@ func (s *Service) Register(r *wire.Router) {
 
 // target is a scalable target as it is kept.
 type target struct {
-	Region, ResourceID, ARN, Role string
-	Min, Max                      int32
-	Suspended                     types.SuspendedState
-	Created                       time.Time
-	Tags                          map[string]string
+	Scope                 wire.Scope
+	ResourceID, ARN, Role string
+	Min, Max              int32
+	Suspended             types.SuspendedState
+	Created               time.Time
+	Tags                  map[string]string
 }
-
-func targetKey(region, resourceID string) string { return region + "|" + resourceID }
 
 // scalingPolicy is a policy as it is kept.
 type scalingPolicy struct {
@@ -144,7 +141,7 @@ func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID s
 	if err != nil {
 		return err
 	}
-	raw, err := s.router.Invoke(ctx, req.Principal, "sagemaker", "DescribeEndpoint", in)
+	raw, err := s.router.Invoke(ctx, req.Scope, req.Principal, "sagemaker", "DescribeEndpoint", in)
 	if err != nil {
 		return validation("%s", wire.AsError(err).Message)
 	}
@@ -178,7 +175,7 @@ func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk
 	}
 	var t target
 	err := s.DB.Update(func(tx *store.Tx) error {
-		key := targetKey(req.Region, *in.ResourceId)
+		key := req.Key(*in.ResourceId)
 		var found bool
 		var err error
 		if t, found, err = store.Get[target](tx, targetsBucket, key); err != nil {
@@ -189,9 +186,9 @@ func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk
 				return validation("MinCapacity and MaxCapacity are required to register a new scalable target.")
 			}
 			t = target{
-				Region: req.Region, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Tags: in.Tags,
-				ARN:  "arn:aws:application-autoscaling:" + req.Region + ":" + req.Account + ":scalable-target/" + strings.ReplaceAll(wire.NewID(), "-", ""),
-				Role: "arn:aws:iam::" + req.Account + ":role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+				Scope: req.Scope, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Tags: in.Tags,
+				ARN:  req.ARN("application-autoscaling", "scalable-target/"+strings.ReplaceAll(wire.NewID(), "-", "")),
+				Role: req.GlobalARN("iam", "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"),
 			}
 		} else if len(in.Tags) > 0 {
 			return validation("Tags of a scalable target that is registered are changed by TagResource.")
@@ -251,7 +248,7 @@ func (s *Service) describeTargets(ctx context.Context, req *wire.Request, in *sd
 	}
 	var all []types.ScalableTarget
 	err := s.DB.View(func(tx *store.Tx) error {
-		list, err := store.List[target](tx, targetsBucket, targetKey(req.Region, ""))
+		list, err := store.List[target](tx, targetsBucket, req.Key(""))
 		for _, t := range list {
 			if len(in.ResourceIds) == 0 || slices.Contains(in.ResourceIds, t.ResourceID) {
 				all = append(all, t.output())
@@ -275,7 +272,7 @@ func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *s
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		key := targetKey(req.Region, *in.ResourceId)
+		key := req.Key(*in.ResourceId)
 		if tx.GetRaw(targetsBucket, key) == nil {
 			return noTarget(*in.ResourceId)
 		}
@@ -303,7 +300,7 @@ func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutS
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		key := targetKey(req.Region, p.ResourceID)
+		key := req.Key(p.ResourceID)
 		if tx.GetRaw(targetsBucket, key) == nil {
 			return noTarget(p.ResourceID)
 		}
@@ -321,7 +318,7 @@ func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutS
 			}
 			p.ARN, p.Created = old.ARN, old.Created
 		} else {
-			p.ARN = "arn:aws:autoscaling:" + req.Region + ":" + req.Account + ":scalingPolicy:" + wire.NewID() + ":resource/sagemaker/" + p.ResourceID + ":policyName/" + name
+			p.ARN = req.ARN("autoscaling", "scalingPolicy:"+wire.NewID()+":resource/sagemaker/"+p.ResourceID+":policyName/"+name)
 		}
 		return store.Put(tx, policiesBucket, key, p)
 	})
@@ -364,9 +361,9 @@ func (s *Service) describePolicies(ctx context.Context, req *wire.Request, in *s
 	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
-	prefix := targetKey(req.Region, "")
+	prefix := req.Key("")
 	if in.ResourceId != nil {
-		prefix = targetKey(req.Region, *in.ResourceId) + "|"
+		prefix = req.Key(*in.ResourceId) + "|"
 	}
 	var all []types.ScalingPolicy
 	err := s.DB.View(func(tx *store.Tx) error {
@@ -398,7 +395,7 @@ func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.D
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		key := targetKey(req.Region, *in.ResourceId) + "|" + aws.ToString(in.PolicyName)
+		key := req.Key(*in.ResourceId) + "|" + aws.ToString(in.PolicyName)
 		if tx.GetRaw(policiesBucket, key) == nil {
 			return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
 				"No scaling policy found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s, policy name: %s", *in.ResourceId, in.ScalableDimension, aws.ToString(in.PolicyName))
@@ -410,7 +407,7 @@ func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.D
 
 // byARN loads the target that a tag operation names.
 func byARN(tx *store.Tx, req *wire.Request, arn string) (target, error) {
-	list, err := store.List[target](tx, targetsBucket, targetKey(req.Region, ""))
+	list, err := store.List[target](tx, targetsBucket, req.Key(""))
 	if err != nil {
 		return target{}, err
 	}
@@ -440,7 +437,7 @@ func (s *Service) retag(ctx context.Context, req *wire.Request, arn *string, fn 
 		if len(t.Tags) > 50 {
 			return wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "A resource can have up to 50 tags.")
 		}
-		return store.Put(tx, targetsBucket, targetKey(t.Region, t.ResourceID), t)
+		return store.Put(tx, targetsBucket, t.Scope.Key(t.ResourceID), t)
 	})
 }
 

@@ -21,7 +21,7 @@ const dimension = types.ScalableDimensionSageMakerVariantDesiredInstanceCount
 // register adds the service, and a SageMaker of which endpoints tells the states.
 func register(t *testing.T, w *iamtest.World, endpoints map[string]smtypes.EndpointStatus) *sdk.Client {
 	t.Helper()
-	s, err := autoscaling.New(autoscaling.Config{DB: w.DB, Clock: w.Clock, Account: iamtest.Account, Region: iamtest.Region})
+	s, err := autoscaling.New(autoscaling.Config{DB: w.DB, Clock: w.Clock})
 	require.NoError(t, err)
 	s.Register(w.Router)
 	w.Router.Register(wire.Service{ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11})

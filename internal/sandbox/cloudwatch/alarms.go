@@ -30,15 +30,15 @@ func (s *Service) registerAlarms(r *wire.Router) {
 
 // alarm is an alarm as it is kept.
 type alarm struct {
-	Region string
+	Scope wire.Scope
 	types.MetricAlarm
 	Tags map[string]string
 }
 
-func (a alarm) key() string { return a.Region + "|" + *a.AlarmName }
+func (a alarm) key() string { return a.Scope.Key(*a.AlarmName) }
 
 func alarmARN(req *wire.Request, name string) string {
-	return "arn:aws:cloudwatch:" + req.Region + ":" + req.Account + ":alarm:" + name
+	return req.ARN("cloudwatch", "alarm:"+name)
 }
 
 func (s *Service) putAlarm(ctx context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
@@ -57,7 +57,7 @@ func (s *Service) putAlarm(ctx context.Context, req *wire.Request, in *sdk.PutMe
 		return nil, err
 	}
 	now := s.Clock.Now().UTC()
-	a := alarm{Region: req.Region, Tags: tags, MetricAlarm: types.MetricAlarm{
+	a := alarm{Scope: req.Scope, Tags: tags, MetricAlarm: types.MetricAlarm{
 		AlarmName: &name, AlarmArn: aws.String(alarmARN(req, name)), AlarmDescription: in.AlarmDescription, AlarmConfigurationUpdatedTimestamp: &now,
 		ActionsEnabled: aws.Bool(in.ActionsEnabled == nil || *in.ActionsEnabled),
 		AlarmActions:   nonNil(in.AlarmActions), OKActions: nonNil(in.OKActions), InsufficientDataActions: nonNil(in.InsufficientDataActions),
@@ -148,7 +148,7 @@ func (s *Service) describeAlarms(ctx context.Context, req *wire.Request, in *sdk
 	}
 	var all []alarm
 	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[alarm](tx, alarmsBucket, req.Region+"|"+aws.ToString(in.AlarmNamePrefix))
+		all, err = store.List[alarm](tx, alarmsBucket, req.Key(aws.ToString(in.AlarmNamePrefix)))
 		return err
 	})
 	for _, a := range all {
@@ -181,10 +181,10 @@ func (s *Service) deleteAlarms(ctx context.Context, req *wire.Request, in *sdk.D
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
 		for _, name := range in.AlarmNames {
-			if tx.GetRaw(alarmsBucket, req.Region+"|"+name) == nil {
+			if tx.GetRaw(alarmsBucket, req.Key(name)) == nil {
 				return noAlarm(name)
 			}
-			if err := tx.Delete(alarmsBucket, req.Region+"|"+name); err != nil {
+			if err := tx.Delete(alarmsBucket, req.Key(name)); err != nil {
 				return err
 			}
 		}
@@ -199,7 +199,7 @@ func (s *Service) change(ctx context.Context, req *wire.Request, name string, fn
 		return err
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
-		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Region+"|"+name)
+		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
 		if err != nil {
 			return err
 		}
@@ -307,7 +307,7 @@ func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListT
 	}
 	out := &sdk.ListTagsForResourceOutput{Tags: []types.Tag{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Region+"|"+name)
+		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
 		if err == nil && !found {
 			err = badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", *in.ResourceARN)
 		}
@@ -348,7 +348,7 @@ func (s *Service) announce(before, after alarm) {
 	if s.Events == nil {
 		return
 	}
-	s.Events.PutEvent(context.Background(), "aws.cloudwatch", "CloudWatch Alarm State Change", []string{*after.AlarmArn}, map[string]any{
+	s.Events.PutEvent(context.Background(), after.Scope, "aws.cloudwatch", "CloudWatch Alarm State Change", []string{*after.AlarmArn}, map[string]any{
 		"alarmName": *after.AlarmName, "state": stateOf(after), "previousState": stateOf(before),
 		"configuration": map[string]any{"description": aws.ToString(after.AlarmDescription)},
 	})

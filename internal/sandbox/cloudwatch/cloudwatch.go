@@ -23,7 +23,7 @@ import (
 
 const (
 	dataBucket   = "cloudwatch.data"   // series, NUL, minute -> stat
-	alarmsBucket = "cloudwatch.alarms" // region|name -> alarm
+	alarmsBucket = "cloudwatch.alarms" // scope's key of the name -> alarm
 )
 
 const (
@@ -37,15 +37,14 @@ const (
 
 // Config is what the service needs. DB is required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 	// Events takes the state changes of alarms; may be nil.
 	Events wire.Events
 }
 
-// Service is CloudWatch of one account. It is safe for concurrent use.
+// Service is CloudWatch. It is safe for concurrent use.
 type Service struct {
 	Config
 
@@ -161,9 +160,10 @@ func (a stat) value(statistic string) float64 {
 	}
 }
 
-// seriesKey names a series: region, namespace, name and dimensions in order.
-func seriesKey(region, namespace, name string, dimensions map[string]string) string {
-	parts := []string{region, namespace, name}
+// seriesKey names a series: account, region, namespace, name and dimensions in
+// order.
+func seriesKey(sc wire.Scope, namespace, name string, dimensions map[string]string) string {
+	parts := []string{sc.Account, sc.Region, namespace, name}
 	for _, k := range slices.Sorted(maps.Keys(dimensions)) {
 		parts = append(parts, k, dimensions[k])
 	}
@@ -177,8 +177,8 @@ func dataKey(series string, at time.Time) string {
 }
 
 // PutMetric implements wire.Metrics. The point is kept within a second or so.
-func (s *Service) PutMetric(_ context.Context, namespace, name string, dimensions map[string]string, value float64) {
-	key := dataKey(seriesKey(s.Region, namespace, name, dimensions), s.Clock.Now())
+func (s *Service) PutMetric(_ context.Context, sc wire.Scope, namespace, name string, dimensions map[string]string, value float64) {
+	key := dataKey(seriesKey(sc, namespace, name, dimensions), s.Clock.Now())
 	s.mu.Lock()
 	s.pending[key] = s.pending[key].merge(stat{Count: 1, Sum: value, Min: value, Max: value, Unit: "None"})
 	s.mu.Unlock()

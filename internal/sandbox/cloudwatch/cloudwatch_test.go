@@ -20,18 +20,19 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // recorder takes the events of alarms.
 type recorder chan string
 
-func (r recorder) PutEvent(_ context.Context, source, detailType string, resources []string, detail any) {
+func (r recorder) PutEvent(_ context.Context, _ wire.Scope, source, detailType string, resources []string, detail any) {
 	r <- source + " " + detailType + " " + resources[0]
 }
 
 func register(t *testing.T, w *iamtest.World, events recorder) (*cloudwatch.Service, *sdk.Client) {
 	t.Helper()
-	c := cloudwatch.Config{DB: w.DB, Clock: w.Clock, Account: iamtest.Account, Region: iamtest.Region}
+	c := cloudwatch.Config{DB: w.DB, Clock: w.Clock}
 	if events != nil {
 		c.Events = events
 	}
@@ -108,8 +109,8 @@ func TestAlarmFollowsMetric(t *testing.T) {
 	require.Equal(t, "aws.cloudwatch CloudWatch Alarm State Change arn:aws:cloudwatch:us-east-1:000000000000:alarm:a", <-events)
 
 	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
-	s.PutMetric(ctx, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:other"}, 1)
-	s.PutMetric(ctx, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:m"}, 1)
+	s.PutMetric(ctx, iamtest.Scope, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:other"}, 1)
+	s.PutMetric(ctx, iamtest.Scope, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:m"}, 1)
 	require.NoError(t, w.Clock.WaitTimers(ctx, 2))
 	w.Clock.Advance(time.Second)
 	<-events
@@ -200,7 +201,7 @@ func TestStatistics(t *testing.T) {
 		require.InDelta(t, v[1], v[0], 1e-9, name)
 	}
 	require.Empty(t, get("Mine", nil))
-	s.PutMetric(ctx, "AWS/X", "m", nil, 7)
+	s.PutMetric(ctx, iamtest.Scope, "AWS/X", "m", nil, 7)
 	require.Len(t, get("AWS/X", nil), 1, "what is in memory counts")
 	list, err := c.ListMetrics(ctx, &sdk.ListMetricsInput{Namespace: aws.String("Mine")})
 	require.NoError(t, err)

@@ -76,7 +76,7 @@ func (s *Service) judge(a alarm) (types.StateValue, string, error) {
 	if err != nil {
 		return "", "", err
 	}
-	series := seriesKey(a.Region, *a.Namespace, *a.MetricName, dims)
+	series := seriesKey(a.Scope, *a.Namespace, *a.MetricName, dims)
 	last := s.Clock.Now().UTC().Truncate(a.window())
 	minutes, err := s.read(series, last.Add(-time.Duration(n)*a.window()), last.Add(a.window()))
 	if err != nil {

@@ -91,7 +91,7 @@ func (s *Service) putMetricData(ctx context.Context, req *wire.Request, in *sdk.
 				return nil, badValue("The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks and the next two hours.")
 			}
 		}
-		key := dataKey(seriesKey(req.Region, namespace, *d.MetricName, dims), at)
+		key := dataKey(seriesKey(req.Scope, namespace, *d.MetricName, dims), at)
 		points[key] = points[key].merge(v)
 	}
 	if err := s.keep(points); err != nil {
@@ -160,7 +160,7 @@ func (s *Service) getStatistics(ctx context.Context, req *wire.Request, in *sdk.
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
-	minutes, err := s.read(seriesKey(req.Region, *in.Namespace, *in.MetricName, dims), *in.StartTime, *in.EndTime)
+	minutes, err := s.read(seriesKey(req.Scope, *in.Namespace, *in.MetricName, dims), *in.StartTime, *in.EndTime)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (s *Service) listMetrics(ctx context.Context, req *wire.Request, in *sdk.Li
 			if err := json.Unmarshal([]byte(series), &parts); err != nil {
 				return false, err
 			}
-			if m, ok := wanted(parts, req.Region, in); ok {
+			if m, ok := wanted(parts, req.Scope, in); ok {
 				out.Metrics = append(out.Metrics, m)
 			}
 			return true, nil
@@ -223,12 +223,12 @@ func (s *Service) listMetrics(ctx context.Context, req *wire.Request, in *sdk.Li
 }
 
 // wanted turns the parts of a series key into a metric if the filters let it.
-func wanted(parts []string, region string, in *sdk.ListMetricsInput) (types.Metric, bool) {
-	m := types.Metric{Namespace: &parts[1], MetricName: &parts[2]}
-	if parts[0] != region || (in.Namespace != nil && *in.Namespace != parts[1]) || (in.MetricName != nil && *in.MetricName != parts[2]) {
+func wanted(parts []string, sc wire.Scope, in *sdk.ListMetricsInput) (types.Metric, bool) {
+	m := types.Metric{Namespace: &parts[2], MetricName: &parts[3]}
+	if parts[0] != sc.Account || parts[1] != sc.Region || (in.Namespace != nil && *in.Namespace != parts[2]) || (in.MetricName != nil && *in.MetricName != parts[3]) {
 		return m, false
 	}
-	for i := 3; i+1 < len(parts); i += 2 {
+	for i := 4; i+1 < len(parts); i += 2 {
 		m.Dimensions = append(m.Dimensions, types.Dimension{Name: &parts[i], Value: &parts[i+1]})
 	}
 	for _, f := range in.Dimensions {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	rulesBucket = "events.rules" // region|name -> rule
+	rulesBucket = "events.rules" // scope's key of the name -> rule
 	// ServiceName is the principal as which events are delivered.
 	ServiceName = "events.amazonaws.com"
 	// backlog bounds the deliveries that wait.
@@ -30,19 +30,18 @@ const (
 
 // Queues takes what rules send. The SQS service implements it.
 type Queues interface {
-	Deliver(ctx context.Context, service, sourceARN, queueARN, body string) error
+	Deliver(ctx context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error
 }
 
 // Config is what the service needs. DB and Queues are required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
-	Queues          Queues
+	DB     *store.DB
+	Clock  clock.Clock  // nil: the machine's
+	Log    *slog.Logger // nil: none
+	Queues Queues
 }
 
-// Service is EventBridge of one account. It is safe for concurrent use.
+// Service is EventBridge. It is safe for concurrent use.
 type Service struct {
 	Config
 
@@ -129,6 +128,7 @@ type envelope struct {
 
 // delivery is one event for one target.
 type delivery struct {
+	scope  wire.Scope
 	rule   string // ARN
 	target target
 	event  any    // decoded, with json.Number
@@ -137,13 +137,13 @@ type delivery struct {
 
 // PutEvent implements wire.Events. It returns at once; without a rule that
 // matches it does nothing.
-func (s *Service) PutEvent(ctx context.Context, source, detailType string, resources []string, detail any) {
-	if err := s.publish(s.Region, wire.NewID(), source, detailType, resources, detail, s.now()); err != nil {
+func (s *Service) PutEvent(ctx context.Context, sc wire.Scope, source, detailType string, resources []string, detail any) {
+	if err := s.publish(sc, wire.NewID(), source, detailType, resources, detail, s.now()); err != nil {
 		s.Log.WarnContext(ctx, "event lost", "source", source, "detail_type", detailType, "error", err.Error())
 	}
 }
 
-func (s *Service) publish(region, id, source, detailType string, resources []string, detail any, at time.Time) error {
+func (s *Service) publish(sc wire.Scope, id, source, detailType string, resources []string, detail any, at time.Time) error {
 	rules, err := s.compiled()
 	if err != nil {
 		return err
@@ -155,8 +155,8 @@ func (s *Service) publish(region, id, source, detailType string, resources []str
 		resources = []string{}
 	}
 	text, err := marshal(envelope{
-		Version: "0", ID: id, DetailType: detailType, Source: source, Account: s.Account,
-		Time: at.UTC().Format(time.RFC3339), Region: region, Resources: resources, Detail: detail,
+		Version: "0", ID: id, DetailType: detailType, Source: source, Account: sc.Account,
+		Time: at.UTC().Format(time.RFC3339), Region: sc.Region, Resources: resources, Detail: detail,
 	})
 	if err != nil {
 		return err
@@ -167,12 +167,12 @@ func (s *Service) publish(region, id, source, detailType string, resources []str
 	}
 	for i := range rules {
 		r := &rules[i]
-		if r.rule.Region != region || r.rule.Disabled || !r.pattern.matches(event) {
+		if r.rule.Scope != sc || r.rule.Disabled || !r.pattern.matches(event) {
 			continue
 		}
 		for _, t := range r.rule.Targets {
 			select {
-			case s.work <- delivery{rule: r.rule.ARN, target: t, event: event, text: string(text)}:
+			case s.work <- delivery{scope: sc, rule: r.rule.ARN, target: t, event: event, text: string(text)}:
 			default:
 				s.Log.Warn("too many events wait for delivery, one is lost", "rule", r.rule.Name, "event", id)
 			}
@@ -186,7 +186,7 @@ func (s *Service) deliver(d delivery) {
 	ctx := context.WithoutCancel(s.ctx)
 	body, err := d.target.body(d)
 	if err == nil {
-		err = s.Queues.Deliver(ctx, ServiceName, d.rule, d.target.ARN, body)
+		err = s.Queues.Deliver(ctx, d.scope, ServiceName, d.rule, d.target.ARN, body)
 	}
 	if err == nil {
 		return
@@ -195,7 +195,7 @@ func (s *Service) deliver(d delivery) {
 	if d.target.DeadLetters == "" {
 		return
 	}
-	if err := s.Queues.Deliver(ctx, ServiceName, d.rule, d.target.DeadLetters, d.text); err != nil {
+	if err := s.Queues.Deliver(ctx, d.scope, ServiceName, d.rule, d.target.DeadLetters, d.text); err != nil {
 		s.Log.Warn("event not delivered to the dead-letter queue", "rule", d.rule, "queue", d.target.DeadLetters, "error", err.Error())
 	}
 }

@@ -33,10 +33,10 @@ func newSetup(t *testing.T) *setup {
 
 func (s *setup) register(t *testing.T) {
 	t.Helper()
-	q, err := sqs.New(sqs.Config{DB: s.DB, Clock: s.Clock, Account: iamtest.Account, Region: iamtest.Region})
+	q, err := sqs.New(sqs.Config{DB: s.DB, Clock: s.Clock})
 	require.NoError(t, err)
 	q.Register(s.Router)
-	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Account: iamtest.Account, Region: iamtest.Region, Queues: q})
+	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Queues: q})
 	require.NoError(t, err)
 	s.events.Register(s.Router)
 	require.NoError(t, s.events.Start(t.Context()))
@@ -91,7 +91,7 @@ func TestFailedExecutionsReachTheQueue(t *testing.T) {
 	url, arn := s.queue(t, "dlq", "status")
 	s.rule(t, "status", failures, types.Target{Id: aws.String("dlq"), Arn: &arn})
 	put := func(ctx context.Context, machine, status string) {
-		s.events.PutEvent(ctx, "aws.states", "Step Functions Execution Status Change", []string{"arn:e"}, map[string]any{"stateMachineArn": machine, "status": status, "n": 1})
+		s.events.PutEvent(ctx, iamtest.Scope, "aws.states", "Step Functions Execution Status Change", []string{"arn:e"}, map[string]any{"stateMachineArn": machine, "status": status, "n": 1})
 	}
 	put(ctx, "arn:m", "SUCCEEDED")
 	put(ctx, "arn:other", "FAILED")

@@ -32,13 +32,14 @@ func (s *Service) registerRules(r *wire.Router) {
 
 // rule is a rule as it is kept.
 type rule struct {
-	Name, Region, ARN, Description, Pattern, Role string
-	Disabled                                      bool
-	Tags                                          map[string]string
-	Targets                                       []target
+	Scope                                 wire.Scope
+	Name, ARN, Description, Pattern, Role string
+	Disabled                              bool
+	Tags                                  map[string]string
+	Targets                               []target
 }
 
-func (r rule) key() string { return r.Region + "|" + r.Name }
+func (r rule) key() string { return r.Scope.Key(r.Name) }
 
 func (r rule) state() types.RuleState {
 	if r.Disabled {
@@ -60,14 +61,14 @@ func noRule(name string) error {
 // checkBus: there is only the default bus.
 func checkBus(req *wire.Request, bus *string) error {
 	b := aws.ToString(bus)
-	if b == "" || b == "default" || b == "arn:aws:events:"+req.Region+":"+req.Account+":event-bus/default" {
+	if b == "" || b == "default" || b == req.ARN("events", "event-bus/default") {
 		return nil
 	}
 	return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Event bus %s does not exist.", b)
 }
 
 func ruleARN(req *wire.Request, name string) string {
-	return "arn:aws:events:" + req.Region + ":" + req.Account + ":rule/" + name
+	return req.ARN("events", "rule/"+name)
 }
 
 // may checks bus and permission for the request's operation on the rule.
@@ -79,7 +80,7 @@ func may(ctx context.Context, req *wire.Request, name, bus *string) error {
 }
 
 func getRule(tx *store.Tx, req *wire.Request, name *string) (rule, error) {
-	r, found, err := store.Get[rule](tx, rulesBucket, req.Region+"|"+aws.ToString(name))
+	r, found, err := store.Get[rule](tx, rulesBucket, req.Key(aws.ToString(name)))
 	if err == nil && !found {
 		err = noRule(aws.ToString(name))
 	}
@@ -125,7 +126,7 @@ func (s *Service) putRule(ctx context.Context, req *wire.Request, in *sdk.PutRul
 		return nil, wire.Errorf(http.StatusBadRequest, "InvalidEventPatternException", "Event pattern is not valid. Reason: %s", err)
 	}
 	r := rule{
-		Name: name, Region: req.Region, ARN: ruleARN(req, name), Description: aws.ToString(in.Description), Pattern: text,
+		Name: name, Scope: req.Scope, ARN: ruleARN(req, name), Description: aws.ToString(in.Description), Pattern: text,
 		Role: aws.ToString(in.RoleArn), Disabled: in.State == types.RuleStateDisabled,
 	}
 	tags, err := addTags(nil, in.Tags)
@@ -180,7 +181,7 @@ func (s *Service) listRules(ctx context.Context, req *wire.Request, in *sdk.List
 		limit = int(*in.Limit)
 	}
 	err := s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[rule](tx, rulesBucket, req.Region+"|"+aws.ToString(in.NamePrefix))
+		all, err := store.List[rule](tx, rulesBucket, req.Key(aws.ToString(in.NamePrefix)))
 		for _, r := range all {
 			if r.Name < aws.ToString(in.NextToken) {
 				continue
@@ -205,7 +206,7 @@ func (s *Service) deleteRule(ctx context.Context, req *wire.Request, in *sdk.Del
 		return nil, err
 	}
 	err := s.update(func(tx *store.Tx) error {
-		key := req.Region + "|" + aws.ToString(in.Name)
+		key := req.Key(aws.ToString(in.Name))
 		r, found, err := store.Get[rule](tx, rulesBucket, key)
 		if err != nil || !found {
 			return err

@@ -132,7 +132,7 @@ func checkTarget(t types.Target) (target, error) {
 	if out.ID == "" || len(out.ID) > 64 {
 		return out, validation("Value at 'targets.id' failed to satisfy constraint: Member must have length between 1 and 64")
 	}
-	if !strings.HasPrefix(out.ARN, "arn:aws:sqs:") || t.SqsParameters != nil {
+	if !wire.IsARN(out.ARN, "sqs") || t.SqsParameters != nil {
 		return out, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox delivers events to standard SQS queues only, not to %s", out.ARN)
 	}
 	given := 0
@@ -162,7 +162,7 @@ func checkTarget(t types.Target) (target, error) {
 	}
 	if t.DeadLetterConfig != nil {
 		out.DeadLetters = aws.ToString(t.DeadLetterConfig.Arn)
-		if out.DeadLetters != "" && !strings.HasPrefix(out.DeadLetters, "arn:aws:sqs:") {
+		if out.DeadLetters != "" && !wire.IsARN(out.DeadLetters, "sqs") {
 			return out, validation("The dead-letter queue of target %s must be an SQS queue.", out.ID)
 		}
 	}
@@ -245,7 +245,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *sdk.PutE
 		}
 		source := aws.ToString(e.Source)
 		keys := map[string][]string{"events:source": {source}, "events:detail-type": {aws.ToString(e.DetailType)}}
-		if err := req.Authorize(ctx, "events:PutEvents", "arn:aws:events:"+req.Region+":"+req.Account+":event-bus/default", keys); err != nil {
+		if err := req.Authorize(ctx, "events:PutEvents", req.ARN("events", "event-bus/default"), keys); err != nil {
 			return nil, err
 		}
 		id := wire.NewID()
@@ -279,7 +279,7 @@ func (s *Service) putEntry(req *wire.Request, id string, e types.PutEventsReques
 	if e.Time != nil {
 		at = *e.Time
 	}
-	if err := s.publish(req.Region, id, source, *e.DetailType, e.Resources, detail, at); err != nil {
+	if err := s.publish(req.Scope, id, source, *e.DetailType, e.Resources, detail, at); err != nil {
 		return "InternalFailure", err.Error()
 	}
 	return "", ""

@@ -99,8 +99,7 @@ type Status struct {
 // Gate decides about each call. It implements wire.Gate and is safe for
 // concurrent use.
 type Gate struct {
-	clk    clock.Clock
-	region string
+	clk clock.Clock
 
 	mu      sync.Mutex
 	config  Config
@@ -110,7 +109,7 @@ type Gate struct {
 }
 
 // New returns a gate that lets everything pass.
-func New(clk clock.Clock, region string) *Gate { return &Gate{clk: clk, region: region} }
+func New(clk clock.Clock) *Gate { return &Gate{clk: clk} }
 
 // Set replaces the configuration; counters and buckets begin anew. It changes
 // nothing if the configuration is wrong.
@@ -143,7 +142,7 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 	if req.Service == serviceID {
 		return nil // who configures must not lock himself out
 	}
-	delay, err := g.decide(req.Service, operationOf(req))
+	delay, err := g.decide(req.Scope, req.Service, operationOf(req))
 	if delay > 0 {
 		if err := clock.Sleep(ctx, g.clk, delay); err != nil {
 			return err
@@ -153,10 +152,10 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 }
 
 // decide applies quotas and rules to a call.
-func (g *Gate) decide(service, operation string) (delay time.Duration, err error) {
+func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Duration, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.config.Quotas && !g.take(service, operation) {
+	if g.config.Quotas && !g.take(sc, service, operation) {
 		g.refused[service+"."+operation]++
 		return 0, throttling(service)
 	}

@@ -15,8 +15,10 @@ import (
 
 var start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func call(service, operation string) *wire.Request {
-	return &wire.Request{Service: service, Operation: operation}
+func call(service, operation string) *wire.Request { return callIn("us-east-1", service, operation) }
+
+func callIn(region, service, operation string) *wire.Request {
+	return &wire.Request{Scope: wire.ScopeOf("000000000000", region), Service: service, Operation: operation}
 }
 
 func code(t *testing.T, err error) string {
@@ -48,11 +50,11 @@ func TestQuotasAreTokenBuckets(t *testing.T) {
 		t.Run(tt.region+" "+tt.operation, func(t *testing.T) {
 			t.Parallel()
 			clk := clock.NewFake(start)
-			g := New(clk, tt.region)
+			g := New(clk)
 			require.NoError(t, g.Set(Config{Quotas: true}))
 			take := func() (n int) {
 				for {
-					if err := g.Admit(t.Context(), call(tt.service, tt.operation)); err != nil {
+					if err := g.Admit(t.Context(), callIn(tt.region, tt.service, tt.operation)); err != nil {
 						require.Equal(t, tt.code, code(t, err))
 						return n
 					}
@@ -73,7 +75,7 @@ func TestQuotasAreTokenBuckets(t *testing.T) {
 
 func TestLambdaSharesItsControlQuota(t *testing.T) {
 	t.Parallel()
-	g := New(clock.NewFake(start), "us-east-1")
+	g := New(clock.NewFake(start))
 	require.NoError(t, g.Set(Config{Quotas: true}))
 	for i := range 15 {
 		require.NoError(t, g.Admit(t.Context(), call("lambda", []string{"CreateFunction", "PublishVersion"}[i%2])))
@@ -102,7 +104,7 @@ func TestRules(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := New(clock.NewFake(start), "us-east-1")
+			g := New(clock.NewFake(start))
 			require.NoError(t, g.Set(Config{Rules: tt.rules}))
 			for i, want := range tt.codes {
 				require.Equal(t, want, code(t, g.Admit(t.Context(), tt.call)), "call %d", i+1)
@@ -113,7 +115,7 @@ func TestRules(t *testing.T) {
 
 func TestShare(t *testing.T) {
 	t.Parallel()
-	g := New(clock.NewFake(start), "us-east-1")
+	g := New(clock.NewFake(start))
 	require.NoError(t, g.Set(Config{Rules: []Rule{{Share: 0.3, Throttle: true}}}))
 	const n = 10_000
 	for range n {
@@ -125,7 +127,7 @@ func TestShare(t *testing.T) {
 func TestLatency(t *testing.T) {
 	t.Parallel()
 	clk := clock.NewFake(start)
-	g := New(clk, "us-east-1")
+	g := New(clk)
 	require.NoError(t, g.Set(Config{Rules: []Rule{{LatencyMs: 200}, {LatencyMs: 50, Error: "Late"}}}))
 	done := make(chan error, 1)
 	admit := func(ctx context.Context) { done <- g.Admit(ctx, call("sfn", "StartExecution")) }
@@ -148,7 +150,7 @@ func TestLatency(t *testing.T) {
 
 func TestWrongConfigChangesNothing(t *testing.T) {
 	t.Parallel()
-	g := New(clock.NewFake(start), "us-east-1")
+	g := New(clock.NewFake(start))
 	require.NoError(t, g.Set(Config{Quotas: true}))
 	for name, r := range map[string]Rule{
 		"share is 2":         {Share: 2, Throttle: true},

@@ -2,9 +2,10 @@ package faults
 
 import (
 	"slices"
-	"strings"
 
 	"golang.org/x/time/rate"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // quota is a token bucket of AWS.
@@ -72,14 +73,14 @@ func statesQuota(operation string, large bool) (quota, bool) {
 	return quota{100, 1}, true
 }
 
-// take takes a token; g.mu must be held.
-func (g *Gate) take(service, operation string) bool {
-	large := slices.Contains([]string{"us-east-1", "us-west-2", "eu-west-1"}, strings.ToLower(g.region))
+// take takes a token of the account's and region's bucket; g.mu must be held.
+func (g *Gate) take(sc wire.Scope, service, operation string) bool {
+	large := slices.Contains([]string{"us-east-1", "us-west-2", "eu-west-1"}, sc.Region)
 	name, q, limited := quotaOf(service, operation, large)
 	if !limited {
 		return true
 	}
-	name = service + "." + name
+	name = sc.Key(service + "." + name)
 	b := g.buckets[name]
 	if b == nil {
 		b = rate.NewLimiter(rate.Limit(q.perSecond), q.burst)

@@ -21,17 +21,31 @@ type compiledRole struct {
 	boundary *policy.Document // nil without one
 }
 
-// compile returns the role by name, nil if there is none.
-func (s *Service) compile(name string) (*compiledRole, error) {
+// compile returns the role by its ARN, nil if there is none.
+func (s *Service) compile(roleARN string) (*compiledRole, error) {
+	a, ok := wire.ParseARN(roleARN)
+	path, isRole := strings.CutPrefix(a.Resource, "role/")
+	if !ok || a.Service != "iam" || !isRole {
+		return nil, nil
+	}
+	key := wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:])
+	c, err := s.compileKey(key)
+	if err != nil || c == nil || c.role.ARN != roleARN {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *Service) compileKey(key string) (*compiledRole, error) {
 	s.mu.RLock()
-	c, ok := s.compiled[name]
+	c, ok := s.compiled[key]
 	gen := s.generation
 	s.mu.RUnlock()
 	if ok {
 		return c, nil
 	}
 	err := s.DB.View(func(tx *store.Tx) error {
-		ro, found, err := store.Get[role](tx, rolesBucket, name)
+		ro, found, err := store.Get[role](tx, rolesBucket, key)
 		if err != nil || !found {
 			return err
 		}
@@ -44,7 +58,7 @@ func (s *Service) compile(name string) (*compiledRole, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.generation == gen {
-		s.compiled[name] = c
+		s.compiled[key] = c
 	}
 	return c, nil
 }
@@ -107,7 +121,7 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 	if p.Role == "" {
 		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
 	}
-	c, err := s.compile(p.Role)
+	c, err := s.compile(p.RoleARN)
 	if err != nil {
 		return err
 	}
@@ -148,19 +162,19 @@ func sessionOf(p wire.Principal, ro role) bool {
 var notSessionName = regexp.MustCompile(`[^\w+=,.@-]+`)
 
 // AssumeServiceRole implements wire.Roles.
-func (s *Service) AssumeServiceRole(_ context.Context, service, roleARN, sourceARN, name string) (wire.Principal, error) {
+func (s *Service) AssumeServiceRole(_ context.Context, sc wire.Scope, service, roleARN, sourceARN, name string) (wire.Principal, error) {
 	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", service, roleARN)
-	c, err := s.compile(roleARN[strings.LastIndexByte(roleARN, '/')+1:])
+	c, err := s.compile(roleARN)
 	if err != nil {
 		return wire.Principal{}, err
 	}
-	if c == nil || c.role.ARN != roleARN {
+	if c == nil {
 		return wire.Principal{}, refused
 	}
 	keys := map[string][]string{}
 	if sourceARN != "" {
 		keys["aws:SourceArn"] = []string{sourceARN}
-		keys["aws:SourceAccount"] = []string{s.accountOf(sourceARN)}
+		keys["aws:SourceAccount"] = []string{sc.Account}
 	}
 	caller := wire.Principal{Service: service}
 	g := c.trust.Grant(policy.NewRequest(caller, "sts:AssumeRole", roleARN, keys, s.Clock.Now()))
@@ -168,20 +182,13 @@ func (s *Service) AssumeServiceRole(_ context.Context, service, roleARN, sourceA
 		s.Log.Info("assume role refused", "service", service, "role", roleARN, "source", sourceARN)
 		return wire.Principal{}, refused
 	}
-	p := s.sessionPrincipal(c.role, name)
+	p := c.role.session(name)
 	p.Service = service
 	return p, nil
 }
 
-func (s *Service) accountOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[4] != "" {
-		return parts[4]
-	}
-	return s.Account
-}
-
-// sessionPrincipal names a session of the role; the name is made to fit.
-func (s *Service) sessionPrincipal(ro role, name string) wire.Principal {
+// session names a session of the role; the name is made to fit.
+func (r *role) session(name string) wire.Principal {
 	name = notSessionName.ReplaceAllString(name, "-")
 	if len(name) > 64 {
 		name = name[:64]
@@ -189,9 +196,10 @@ func (s *Service) sessionPrincipal(ro role, name string) wire.Principal {
 	if len(name) < 2 {
 		name += "session"
 	}
+	a, _ := wire.ParseARN(r.ARN)
 	return wire.Principal{
-		Account: s.Account, ARN: "arn:aws:sts::" + s.Account + ":assumed-role/" + ro.Name + "/" + name,
-		UserID: ro.ID + ":" + name, Role: ro.Name, RoleARN: ro.ARN,
+		Account: a.AccountID, ARN: wire.ScopeOfARN(a).GlobalARN("sts", "assumed-role/"+r.Name+"/"+name),
+		UserID: r.ID + ":" + name, Role: r.Name, RoleARN: r.ARN,
 	}
 }
 

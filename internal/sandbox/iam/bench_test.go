@@ -21,7 +21,7 @@ func BenchmarkVerify(b *testing.B) {
 	db, err := store.Open(b.TempDir() + "/db")
 	require.NoError(b, err)
 	defer func() { _ = db.Close() }()
-	s, err := iam.New(iam.Config{DB: db, Clock: clock.NewFake(time.Now()), Account: account, Admin: iam.NewCredentials()})
+	s, err := iam.New(iam.Config{DB: db, Clock: clock.NewFake(time.Now()), Home: account, Admin: iam.NewCredentials()})
 	require.NoError(b, err)
 	var r *http.Request
 	body := strings.Repeat("x", 1024)
@@ -45,7 +45,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	r := w.role(b, "r", trustStates)
 	_, err := w.iam(w.Admin).PutRolePolicy(b.Context(), &sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:ptui-*"))})
 	require.NoError(b, err)
-	p, err := w.AssumeServiceRole(b.Context(), "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
+	p, err := w.AssumeServiceRole(b.Context(), home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
 	require.NoError(b, err)
 	for b.Loop() {
 		if err := w.Authorize(b.Context(), p, "lambda:InvokeFunction", "arn:aws:lambda:us-east-1:000000000000:function:ptui-acme-fraud-dev-pre:live", nil); err != nil {
@@ -60,7 +60,7 @@ func BenchmarkAssumeServiceRole(b *testing.B) {
 	var p wire.Principal
 	var err error
 	for b.Loop() {
-		if p, err = w.AssumeServiceRole(b.Context(), "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s"); err != nil {
+		if p, err = w.AssumeServiceRole(b.Context(), home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s"); err != nil {
 			b.Fatal(err)
 		}
 	}

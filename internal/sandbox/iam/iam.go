@@ -28,35 +28,36 @@ const UserName = "sandbox"
 
 // Buckets of the store.
 const (
-	rolesBucket    = "iam.roles"    // name -> role
+	rolesBucket    = "iam.roles"    // global key of the name -> role
 	policiesBucket = "iam.policies" // ARN -> managedPolicy
 	sessionsBucket = "iam.sessions" // access key id -> session
-	metaBucket     = "iam.meta"     // "user" -> user
+	accountsBucket = "iam.accounts" // id -> account
 )
 
-// Config is what the service needs. DB and Admin are required.
+// Config is what the service needs. DB, Home and Admin are required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
-	// Admin is the key of the account's user, which may do everything. It has no
-	// session token and does not expire.
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
+	// Home is the id of the first account, which the sandbox has from the start.
+	Home string
+	// Admin is the key of the first account's user, which may do everything in it.
+	// It has no session token and does not expire.
 	Admin wire.Credentials
 }
 
-// Service is IAM and STS of one account. It is safe for concurrent use.
+// Service is IAM and STS. It is safe for concurrent use.
 type Service struct {
 	Config
-	admin   wire.Principal
-	user    user
 	managed map[string]*managedPolicy // AWS's own policies, by ARN; never changed
 
-	// compiled holds the parsed policies of roles; every change of IAM empties it
-	// and counts up, so that what was read before the change is not kept.
+	// compiled holds the parsed policies of roles by their global key; every change
+	// of IAM empties it and counts up, so that what was read before the change is
+	// not kept.
 	mu         sync.RWMutex
 	compiled   map[string]*compiledRole
 	generation uint64
+	accounts   map[string]account // by id
 }
 
 var (
@@ -65,9 +66,18 @@ var (
 	_ wire.Roles      = (*Service)(nil)
 )
 
-type user struct {
-	ID      string
+// account is an account of the sandbox with its only user, who administers it.
+type account struct {
+	ID      string // 12 digits
+	UserID  string
 	Created time.Time
+	Keys    wire.Credentials
+}
+
+// principal is the account's user, as who signs in a partition.
+func (a account) principal(partition string) wire.Principal {
+	sc := wire.Scope{Partition: partition, Account: a.ID}
+	return wire.Principal{Account: a.ID, ARN: sc.GlobalARN("iam", "user/"+UserName), UserID: a.UserID, Admin: true}
 }
 
 // session is a set of temporary keys.
@@ -79,8 +89,8 @@ type session struct {
 
 // New returns the service over the store and removes sessions that have expired.
 func New(c Config) (*Service, error) {
-	if c.DB == nil || c.Admin.AccessKeyID == "" || c.Admin.SecretAccessKey == "" {
-		return nil, errors.New("iam: DB and Admin are required")
+	if c.DB == nil || c.Home == "" || c.Admin.AccessKeyID == "" || c.Admin.SecretAccessKey == "" {
+		return nil, errors.New("iam: DB, Home and Admin are required")
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
@@ -88,32 +98,18 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged()}
+	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged(), accounts: map[string]account{}}
 	err := c.DB.Update(func(tx *store.Tx) error {
-		var found bool
-		var err error
-		if s.user, found, err = store.Get[user](tx, metaBucket, "user"); err != nil {
+		if err := s.openAccounts(tx); err != nil {
 			return err
-		}
-		if !found {
-			s.user = user{ID: newID("AIDA"), Created: s.now()}
-			if err := store.Put(tx, metaBucket, "user", s.user); err != nil {
-				return err
-			}
 		}
 		return dropExpired(tx, s.now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("iam: %w", err)
 	}
-	s.admin = wire.Principal{
-		Account: c.Account, ARN: "arn:aws:iam::" + c.Account + ":user/" + UserName, UserID: s.user.ID, Admin: true,
-	}
 	return s, nil
 }
-
-// Principal is the account's own user, as which the owner of the sandbox acts.
-func (s *Service) Principal() wire.Principal { return s.admin }
 
 // Register adds the services iam and sts to the router. The caller makes the
 // service the router's verifier and authorizer (Router.SetSecurity).
@@ -194,7 +190,7 @@ func (s *Service) newSession(p wire.Principal, ttl time.Duration) (wire.Credenti
 // ("lambda.amazonaws.com"). By policy they may do nothing; the service knows what
 // it signed with them.
 func (s *Service) ServiceSession(_ context.Context, service string, ttl time.Duration) (wire.Credentials, error) {
-	return s.newSession(wire.Principal{Account: s.Account, ARN: "arn:aws:sts::" + s.Account + ":assumed-role/" + service, Service: service}, ttl)
+	return s.newSession(wire.Principal{Service: service}, ttl)
 }
 
 // NewCredentials generates a long-lived key for Config.Admin.

@@ -28,6 +28,8 @@ import (
 
 const account = "000000000000"
 
+var home = wire.ScopeOf(account, "us-east-1")
+
 // world is IAM behind a real listener.
 type world struct {
 	*iam.Service
@@ -51,9 +53,9 @@ func newWorld(t testing.TB) *world {
 func (w *world) open(t testing.TB, admin wire.Credentials) {
 	t.Helper()
 	var err error
-	w.Service, err = iam.New(iam.Config{DB: w.db, Clock: w.clock, Account: account, Region: "us-east-1", Admin: admin})
+	w.Service, err = iam.New(iam.Config{DB: w.db, Clock: w.clock, Home: account, Admin: admin})
 	require.NoError(t, err)
-	w.router = wire.NewRouter(account, "us-east-1", w.Service, w.Service)
+	w.router = wire.NewRouter(w.Service, w.Service)
 	w.Register(w.router)
 	srv := httptest.NewServer(w.router)
 	t.Cleanup(srv.Close)
@@ -381,7 +383,7 @@ func TestServiceRoles(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	r := w.role(t, "machine", trustStates)
 	const source = "arn:aws:states:us-east-1:000000000000:stateMachine:m"
-	p, err := w.AssumeServiceRole(ctx, "states.amazonaws.com", *r.Arn, source, "run 1/2")
+	p, err := w.AssumeServiceRole(ctx, home, "states.amazonaws.com", *r.Arn, source, "run 1/2")
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:sts::000000000000:assumed-role/machine/run-1-2", p.ARN)
 	require.Equal(t, "machine", p.Role)
@@ -391,7 +393,7 @@ func TestServiceRoles(t *testing.T) {
 		{"states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:111111111111:stateMachine:m"},
 		{"states.amazonaws.com", "arn:aws:iam::000000000000:role/x/machine", source},
 	} {
-		_, err := w.AssumeServiceRole(ctx, bad[0], bad[1], bad[2], "s")
+		_, err := w.AssumeServiceRole(ctx, home, bad[0], bad[1], bad[2], "s")
 		var e *wire.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "AccessDenied", e.Code)
@@ -432,7 +434,7 @@ func TestAuthorizeReasons(t *testing.T) {
 	_, err = c.PutRolePolicy(ctx, &sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","sqs:SendMessage"],"Resource":"*"},{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::secret/*"}]}`)})
 	require.NoError(t, err)
-	p, err := w.AssumeServiceRole(ctx, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
+	p, err := w.AssumeServiceRole(ctx, home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
 	require.NoError(t, err)
 	require.NoError(t, w.Authorize(ctx, p, "s3:GetObject", "arn:aws:s3:::open/k", nil))
 	for _, tc := range []struct{ action, resource, code, reason string }{

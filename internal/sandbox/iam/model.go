@@ -180,8 +180,14 @@ func noPolicy(arn string) error {
 	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s was not found.", arn)
 }
 
-func getRole(tx *store.Tx, name string) (role, error) {
-	r, found, err := store.Get[role](tx, rolesBucket, name)
+// key is where the store has the role.
+func (r *role) key() string {
+	a, _ := wire.ParseARN(r.ARN)
+	return wire.ScopeOfARN(a).GlobalKey(r.Name)
+}
+
+func getRole(tx *store.Tx, sc wire.Scope, name string) (role, error) {
+	r, found, err := store.Get[role](tx, rolesBucket, sc.GlobalKey(name))
 	if err == nil && !found {
 		err = noRole(name)
 	}

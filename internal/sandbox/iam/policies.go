@@ -35,9 +35,18 @@ func (s *Service) registerPolicies(r *wire.Router) {
 // awsManaged are the policies of AWS that are small and in common use. Others can
 // not be attached, as if they did not exist.
 func awsManaged() map[string]*managedPolicy {
+	out := map[string]*managedPolicy{}
+	for _, partition := range []string{wire.PartitionAWS, wire.PartitionChina, wire.PartitionGov} {
+		for _, p := range awsManagedIn(partition) {
+			out[p.ARN] = p
+		}
+	}
+	return out
+}
+
+func awsManagedIn(partition string) (out []*managedPolicy) {
 	const allow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":%s,"Resource":"*"}]}`
 	created := time.Date(2015, 2, 6, 18, 39, 46, 0, time.UTC)
-	out := map[string]*managedPolicy{}
 	for _, p := range []struct{ path, name, actions string }{
 		{"/", "AdministratorAccess", `"*"`},
 		{"/", "AmazonS3FullAccess", `["s3:*","s3-object-lambda:*"]`},
@@ -46,18 +55,18 @@ func awsManaged() map[string]*managedPolicy {
 		{"/service-role/", "AWSLambdaBasicExecutionRole", `["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"]`},
 		{"/service-role/", "AWSLambdaRole", `["lambda:InvokeFunction"]`},
 	} {
-		arn := "arn:aws:iam::aws:policy" + p.path + p.name
-		out[arn] = &managedPolicy{
+		arn := wire.Scope{Partition: partition, Account: "aws"}.GlobalARN("iam", "policy"+p.path+p.name)
+		out = append(out, &managedPolicy{
 			Name: p.name, Path: p.path, ARN: arn, ID: "ANPA" + strings.ToUpper(p.name), Created: created, Updated: created, Default: "v1", Next: 2,
 			Versions: []policyVersion{{ID: "v1", Document: fmt.Sprintf(allow, p.actions), Created: created}},
-		}
+		})
 	}
 	return out
 }
 
-func (s *Service) policyOutput(tx *store.Tx, p *managedPolicy) (*types.Policy, error) {
+func (s *Service) policyOutput(tx *store.Tx, sc wire.Scope, p *managedPolicy) (*types.Policy, error) {
 	attached, boundaries := int32(0), int32(0)
-	roles, err := store.List[role](tx, rolesBucket, "")
+	roles, err := store.List[role](tx, rolesBucket, sc.GlobalPrefix())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +144,7 @@ func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.C
 	}
 	now, doc := s.now(), aws.ToString(in.PolicyDocument)
 	p := &managedPolicy{
-		Name: *in.PolicyName, Path: path, ID: newID("ANPA"), ARN: "arn:aws:iam::" + s.Account + ":policy" + path + *in.PolicyName,
+		Name: *in.PolicyName, Path: path, ID: newID("ANPA"), ARN: req.GlobalARN("iam", "policy"+path+*in.PolicyName),
 		Description: aws.ToString(in.Description), Created: now, Updated: now, Default: "v1", Next: 2,
 		Versions: []policyVersion{{ID: "v1", Document: doc, Created: now}},
 	}
@@ -150,7 +159,7 @@ func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.C
 	}
 	var out *types.Policy
 	err = s.update(func(tx *store.Tx) error {
-		all, err := store.List[managedPolicy](tx, policiesBucket, "")
+		all, err := store.List[managedPolicy](tx, policiesBucket, req.GlobalARN("iam", "policy/"))
 		if err != nil {
 			return err
 		}
@@ -159,7 +168,7 @@ func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.C
 				return wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", p.Name)
 			}
 		}
-		if out, err = s.policyOutput(tx, p); err != nil {
+		if out, err = s.policyOutput(tx, req.Scope, p); err != nil {
 			return err
 		}
 		return store.Put(tx, policiesBucket, p.ARN, p)
@@ -174,14 +183,14 @@ func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetP
 	}
 	var out *types.Policy
 	err = s.DB.View(func(tx *store.Tx) (err error) {
-		out, err = s.policyOutput(tx, p)
+		out, err = s.policyOutput(tx, req.Scope, p)
 		return err
 	})
 	return &sdk.GetPolicyOutput{Policy: out}, err
 }
 
 func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.ListPoliciesInput) (*sdk.ListPoliciesOutput, error) {
-	if err := req.Authorize(ctx, "iam:ListPolicies", "arn:aws:iam::"+s.Account+":policy/", nil); err != nil {
+	if err := req.Authorize(ctx, "iam:ListPolicies", req.GlobalARN("iam", "policy/"), nil); err != nil {
 		return nil, err
 	}
 	out := []types.Policy{}
@@ -189,12 +198,14 @@ func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.L
 		var all []*managedPolicy
 		if in.Scope != types.PolicyScopeTypeLocal {
 			for _, p := range s.managed {
-				all = append(all, p)
+				if strings.HasPrefix(p.ARN, "arn:"+req.Partition+":") {
+					all = append(all, p)
+				}
 			}
 			slices.SortFunc(all, func(a, b *managedPolicy) int { return strings.Compare(a.ARN, b.ARN) })
 		}
 		if in.Scope != types.PolicyScopeTypeAws {
-			local, err := store.List[managedPolicy](tx, policiesBucket, "")
+			local, err := store.List[managedPolicy](tx, policiesBucket, req.GlobalARN("iam", "policy/"))
 			if err != nil {
 				return err
 			}
@@ -203,7 +214,7 @@ func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.L
 			}
 		}
 		for _, p := range all {
-			o, err := s.policyOutput(tx, p)
+			o, err := s.policyOutput(tx, req.Scope, p)
 			if err != nil {
 				return err
 			}
@@ -234,7 +245,7 @@ func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.D
 		if err != nil {
 			return err
 		}
-		out, err := s.policyOutput(tx, p)
+		out, err := s.policyOutput(tx, req.Scope, p)
 		if err != nil {
 			return err
 		}

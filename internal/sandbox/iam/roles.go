@@ -62,11 +62,11 @@ func (s *Service) readRole(ctx context.Context, req *wire.Request, name *string)
 		return ro, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		ro, err = getRole(tx, *name)
+		ro, err = getRole(tx, req.Scope, *name)
 		return err
 	})
 	if err != nil {
-		if authErr := req.Authorize(ctx, "iam:"+req.Operation, s.roleARN("/", *name), nil); authErr != nil {
+		if authErr := req.Authorize(ctx, "iam:"+req.Operation, roleARN(req.Scope, "/", *name), nil); authErr != nil {
 			return ro, authErr
 		}
 		return ro, err
@@ -80,20 +80,18 @@ func (s *Service) changeRole(ctx context.Context, req *wire.Request, name *strin
 		return err
 	}
 	return s.update(func(tx *store.Tx) error {
-		ro, err := getRole(tx, *name)
+		ro, err := getRole(tx, req.Scope, *name)
 		if err != nil {
 			return err
 		}
 		if err := fn(tx, &ro); err != nil {
 			return err
 		}
-		return store.Put(tx, rolesBucket, ro.Name, ro)
+		return store.Put(tx, rolesBucket, ro.key(), ro)
 	})
 }
 
-func (s *Service) roleARN(path, name string) string {
-	return "arn:aws:iam::" + s.Account + ":role" + path + name
-}
+func roleARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "role"+path+name) }
 
 func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
 	if err := checkName("roleName", in.RoleName, 64); err != nil {
@@ -104,7 +102,7 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 		return nil, err
 	}
 	ro := role{
-		Name: *in.RoleName, Path: path, ID: newID("AROA"), ARN: s.roleARN(path, *in.RoleName), Created: s.now(),
+		Name: *in.RoleName, Path: path, ID: newID("AROA"), ARN: roleARN(req.Scope, path, *in.RoleName), Created: s.now(),
 		Trust: aws.ToString(in.AssumeRolePolicyDocument), Description: aws.ToString(in.Description), MaxSession: 3600,
 	}
 	keys := map[string][]string{}
@@ -127,10 +125,10 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 		return nil, err
 	}
 	err = s.update(func(tx *store.Tx) error {
-		if err := nameFree(tx, ro.Name); err != nil {
+		if err := nameFree(tx, req.Scope, ro.Name); err != nil {
 			return err
 		}
-		if err := s.checkPrincipals(tx, ro.Trust); err != nil {
+		if err := s.checkPrincipals(tx, req.Scope, ro.Trust); err != nil {
 			return err
 		}
 		if in.PermissionsBoundary != nil {
@@ -138,7 +136,7 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 				return err
 			}
 		}
-		return store.Put(tx, rolesBucket, ro.Name, ro)
+		return store.Put(tx, rolesBucket, ro.key(), ro)
 	})
 	if err != nil {
 		return nil, err
@@ -147,9 +145,9 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 }
 
 // nameFree: names of roles are unique without regard to case.
-func nameFree(tx *store.Tx, name string) error {
-	return tx.Scan(rolesBucket, "", "", func(key string, _ []byte) (bool, error) {
-		if strings.EqualFold(key, name) {
+func nameFree(tx *store.Tx, sc wire.Scope, name string) error {
+	return tx.Scan(rolesBucket, sc.GlobalPrefix(), "", func(key string, _ []byte) (bool, error) {
+		if strings.EqualFold(key, sc.GlobalKey(name)) {
 			return false, wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
 		}
 		return true, nil
@@ -175,20 +173,21 @@ func checkTrust(text string) error {
 	return nil
 }
 
-// checkPrincipals refuses a trust policy that names a role or user of the account
-// which does not exist. Other accounts cannot be looked into.
-func (s *Service) checkPrincipals(tx *store.Tx, trust string) error {
+// checkPrincipals refuses a trust policy that names a role or user which does not
+// exist. Accounts that the sandbox does not have cannot be looked into.
+func (s *Service) checkPrincipals(tx *store.Tx, sc wire.Scope, trust string) error {
 	doc, err := parsePolicy(trust, policy.Trust)
 	if err != nil {
 		return err
 	}
 	for _, arn := range doc.Principals() {
-		rest, ours := strings.CutPrefix(arn, "arn:aws:iam::"+s.Account+":")
-		if !ours || rest == "root" || arn == s.admin.ARN {
+		a, ok := wire.ParseARN(arn)
+		owner, ours := s.account(a.AccountID)
+		if !ok || a.Service != "iam" || a.Partition != sc.Partition || !ours || a.Resource == "root" || arn == owner.principal(a.Partition).ARN {
 			continue
 		}
-		if path, isRole := strings.CutPrefix(rest, "role/"); isRole {
-			ro, found, err := store.Get[role](tx, rolesBucket, path[strings.LastIndexByte(path, '/')+1:])
+		if path, isRole := strings.CutPrefix(a.Resource, "role/"); isRole {
+			ro, found, err := store.Get[role](tx, rolesBucket, wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
 			if err != nil {
 				return err
 			}
@@ -230,12 +229,12 @@ func (s *Service) getRole(ctx context.Context, req *wire.Request, in *sdk.GetRol
 }
 
 func (s *Service) listRoles(ctx context.Context, req *wire.Request, in *sdk.ListRolesInput) (*sdk.ListRolesOutput, error) {
-	if err := req.Authorize(ctx, "iam:ListRoles", "arn:aws:iam::"+s.Account+":role/", nil); err != nil {
+	if err := req.Authorize(ctx, "iam:ListRoles", req.GlobalARN("iam", "role/"), nil); err != nil {
 		return nil, err
 	}
 	var all []role
 	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[role](tx, rolesBucket, "")
+		all, err = store.List[role](tx, rolesBucket, req.GlobalPrefix())
 		return err
 	})
 	if err != nil {
@@ -269,7 +268,7 @@ func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.Del
 		return nil, err
 	}
 	err := s.update(func(tx *store.Tx) error {
-		ro, err := getRole(tx, *in.RoleName)
+		ro, err := getRole(tx, req.Scope, *in.RoleName)
 		switch {
 		case err != nil:
 			return err
@@ -278,7 +277,7 @@ func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.Del
 		case len(ro.Inline) > 0:
 			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
 		}
-		return tx.Delete(rolesBucket, ro.Name)
+		return tx.Delete(rolesBucket, ro.key())
 	})
 	return &sdk.DeleteRoleOutput{}, err
 }
@@ -314,7 +313,7 @@ func (s *Service) updateAssumeRolePolicy(ctx context.Context, req *wire.Request,
 		if err := checkTrust(ro.Trust); err != nil {
 			return err
 		}
-		return s.checkPrincipals(tx, ro.Trust)
+		return s.checkPrincipals(tx, req.Scope, ro.Trust)
 	})
 	return &sdk.UpdateAssumeRolePolicyOutput{}, err
 }
@@ -495,13 +494,14 @@ func (s *Service) getUser(ctx context.Context, req *wire.Request, in *sdk.GetUse
 		}
 		name = UserName
 	}
-	if err := req.Authorize(ctx, "iam:GetUser", "arn:aws:iam::"+s.Account+":user/"+name, nil); err != nil {
+	if err := req.Authorize(ctx, "iam:GetUser", req.GlobalARN("iam", "user/"+name), nil); err != nil {
 		return nil, err
 	}
 	if name != UserName {
 		return nil, wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The user with name %s cannot be found.", name)
 	}
+	owner, _ := s.account(req.Account)
 	return &sdk.GetUserOutput{User: &types.User{
-		UserName: aws.String(UserName), Path: aws.String("/"), UserId: &s.user.ID, Arn: &s.admin.ARN, CreateDate: &s.user.Created,
+		UserName: aws.String(UserName), Path: aws.String("/"), UserId: &owner.UserID, Arn: aws.String(owner.principal(req.Partition).ARN), CreateDate: &owner.Created,
 	}}, nil
 }

@@ -57,7 +57,7 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 	case seconds > c.role.MaxSession:
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	p := s.sessionPrincipal(c.role, name)
+	p := c.role.session(name)
 	creds, err := s.newSession(p, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return nil, err
@@ -73,11 +73,11 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 // the same words.
 func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, in *sts.AssumeRoleInput) (*compiledRole, error) {
 	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.Principal.ARN, arn)
-	c, err := s.compile(arn[strings.LastIndexByte(arn, '/')+1:])
+	c, err := s.compile(arn)
 	if err != nil {
 		return nil, err
 	}
-	if c == nil || c.role.ARN != arn {
+	if c == nil {
 		return nil, refused
 	}
 	keys := req.ConditionKeys(map[string][]string{"sts:RoleSessionName": {*in.RoleSessionName}})

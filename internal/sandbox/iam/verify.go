@@ -100,11 +100,11 @@ func oldSignature(r *http.Request) bool {
 
 // credentials finds the key and checks that it is still good.
 func (s *Service) credentials(sig *signature) (wire.Principal, string, error) {
-	if sig.accessKey == s.Admin.AccessKeyID {
+	if a, ok := s.accountOfKey(sig.accessKey); ok {
 		if sig.token != "" {
 			return wire.Principal{}, "", refuse(sig.service, unknownKey, "")
 		}
-		return s.admin, s.Admin.SecretAccessKey, nil
+		return a.principal(wire.PartitionOf(sig.region)), a.Keys.SecretAccessKey, nil
 	}
 	k, found, err := s.session(sig.accessKey)
 	if err != nil {

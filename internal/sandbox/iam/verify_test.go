@@ -117,7 +117,7 @@ func TestVerifyMatchesSDKSigner(t *testing.T) {
 func mustSession(t *testing.T, w *world) wire.Credentials {
 	t.Helper()
 	r := w.role(t, "session", trustStates)
-	p, err := w.AssumeServiceRole(t.Context(), "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
+	p, err := w.AssumeServiceRole(t.Context(), home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
 	require.NoError(t, err)
 	c, err := w.SessionCredentials(t.Context(), p, time.Hour)
 	require.NoError(t, err)

@@ -38,7 +38,7 @@ func checkAlias(name *string) error {
 
 // allowAlias asks for the permission on the alias; on the key it is asked too.
 func allowAlias(ctx context.Context, req *wire.Request, name string) error {
-	return req.Authorize(ctx, "kms:"+req.Operation, arn(req, name), nil)
+	return req.Authorize(ctx, "kms:"+req.Operation, arn(req.Scope, name), nil)
 }
 
 func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sdk.CreateAliasInput) (*sdk.CreateAliasOutput, error) {
@@ -56,23 +56,23 @@ func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sdk.Cr
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		_, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(req.Region, *in.AliasName))
+		_, found, err := store.Get[alias](tx, aliasesBucket, req.Key(*in.AliasName))
 		if err != nil {
 			return err
 		}
-		a := alias{Name: *in.AliasName, ARN: arn(req, *in.AliasName), KeyID: k.ID, Created: s.now(), Updated: s.now()}
+		a := alias{Name: *in.AliasName, ARN: arn(req.Scope, *in.AliasName), KeyID: k.ID, Created: s.now(), Updated: s.now()}
 		if found {
 			return wire.Errorf(http.StatusBadRequest, "AlreadyExistsException", "An alias with the name %s already exists", a.ARN)
 		}
-		return store.Put(tx, aliasesBucket, aliasKey(req.Region, a.Name), a)
+		return store.Put(tx, aliasesBucket, req.Key(a.Name), a)
 	})
 	return &sdk.CreateAliasOutput{}, err
 }
 
 func (s *Service) getAlias(tx *store.Tx, req *wire.Request, name *string) (alias, error) {
-	a, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(req.Region, aws.ToString(name)))
+	a, found, err := store.Get[alias](tx, aliasesBucket, req.Key(aws.ToString(name)))
 	if err == nil && !found {
-		err = notFound("Alias %s is not found.", arn(req, aws.ToString(name)))
+		err = notFound("Alias %s is not found.", arn(req.Scope, aws.ToString(name)))
 	}
 	return a, err
 }
@@ -91,7 +91,7 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sdk.Up
 			return err
 		}
 		a.KeyID, a.Updated = k.ID, s.now()
-		return store.Put(tx, aliasesBucket, aliasKey(req.Region, a.Name), a)
+		return store.Put(tx, aliasesBucket, req.Key(a.Name), a)
 	})
 	return &sdk.UpdateAliasOutput{}, err
 }
@@ -105,7 +105,7 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sdk.De
 		if err != nil {
 			return err
 		}
-		return tx.Delete(aliasesBucket, aliasKey(req.Region, a.Name))
+		return tx.Delete(aliasesBucket, req.Key(a.Name))
 	})
 	return &sdk.DeleteAliasOutput{}, err
 }
@@ -124,7 +124,7 @@ func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sdk.Li
 			}
 			only = k.ID
 		}
-		all, err := store.List[alias](tx, aliasesBucket, aliasKey(req.Region, ""))
+		all, err := store.List[alias](tx, aliasesBucket, req.Key(""))
 		for _, a := range all {
 			if only == "" || a.KeyID == only {
 				out = append(out, types.AliasListEntry{

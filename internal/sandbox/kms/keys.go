@@ -38,7 +38,7 @@ func (s *Service) registerKeys(r *wire.Router) {
 	wire.Handle(r, "kms", "CancelKeyDeletion", s.cancelDeletion)
 }
 
-func defaultPolicy(account string) string {
+func defaultPolicy(sc wire.Scope) string {
 	return `{
   "Version" : "2012-10-17",
   "Id" : "key-default-1",
@@ -46,7 +46,7 @@ func defaultPolicy(account string) string {
     "Sid" : "Enable IAM User Permissions",
     "Effect" : "Allow",
     "Principal" : {
-      "AWS" : "arn:aws:iam::` + account + `:root"
+      "AWS" : "` + sc.Root() + `"
     },
     "Action" : "kms:*",
     "Resource" : "*"
@@ -66,8 +66,8 @@ func (s *Service) createKey(ctx context.Context, req *wire.Request, in *sdk.Crea
 	}
 	id := wire.NewID()
 	k := key{
-		ID: id, ARN: arn(req, "key/"+id), Description: aws.ToString(in.Description), Created: s.now(),
-		Policy: defaultPolicy(req.Account), Material: [][]byte{newMaterial()},
+		ID: id, ARN: arn(req.Scope, "key/"+id), Description: aws.ToString(in.Description), Created: s.now(),
+		Policy: defaultPolicy(req.Scope), Material: [][]byte{newMaterial()},
 	}
 	if utf8.RuneCountInString(k.Description) > 8192 {
 		return nil, validation("Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192")
@@ -116,7 +116,7 @@ func (s *Service) checkPolicy(req *wire.Request, k key, bypass bool) error {
 
 func (s *Service) metadata(k key) *types.KeyMetadata {
 	m := &types.KeyMetadata{
-		KeyId: &k.ID, Arn: &k.ARN, AWSAccountId: &s.Account, CreationDate: &k.Created, Description: &k.Description,
+		KeyId: &k.ID, Arn: &k.ARN, AWSAccountId: aws.String(k.scope().Account), CreationDate: &k.Created, Description: &k.Description,
 		Enabled: !k.Disabled && k.Deletion.IsZero(), KeyState: types.KeyStateEnabled,
 		KeyManager: types.KeyManagerTypeCustomer, KeyUsage: types.KeyUsageTypeEncryptDecrypt, Origin: types.OriginTypeAwsKms,
 		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
@@ -150,7 +150,7 @@ func (s *Service) listKeys(ctx context.Context, req *wire.Request, in *sdk.ListK
 	err := s.DB.View(func(tx *store.Tx) error {
 		all, err := store.List[key](tx, keysBucket, "")
 		for _, k := range all {
-			if strings.HasPrefix(k.ARN, arn(req, "")) && !s.gone(k) {
+			if strings.HasPrefix(k.ARN, arn(req.Scope, "")) && !s.gone(k) {
 				out = append(out, types.KeyListEntry{KeyId: aws.String(k.ID), KeyArn: aws.String(k.ARN)})
 			}
 		}

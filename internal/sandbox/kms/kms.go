@@ -23,18 +23,17 @@ import (
 
 const (
 	keysBucket    = "kms.keys"    // key id -> key
-	aliasesBucket = "kms.aliases" // region|alias name -> alias
+	aliasesBucket = "kms.aliases" // scope's key of the alias name -> alias
 )
 
 // Config is what the service needs. DB is required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 }
 
-// Service is KMS of one account. It is safe for concurrent use.
+// Service is KMS. It is safe for concurrent use.
 type Service struct{ Config }
 
 // New returns the service over the store.
@@ -84,11 +83,13 @@ type alias struct {
 
 func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
 
-func arn(req *wire.Request, rest string) string {
-	return "arn:aws:kms:" + req.Region + ":" + req.Account + ":" + rest
+// scope is where the key is at home.
+func (k *key) scope() wire.Scope {
+	a, _ := wire.ParseARN(k.ARN)
+	return wire.ScopeOfARN(a)
 }
 
-func aliasKey(region, name string) string { return region + "|" + name }
+func arn(sc wire.Scope, rest string) string { return sc.ARN("kms", rest) }
 
 func notFound(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, "NotFoundException", format, args...)
@@ -106,27 +107,27 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases boo
 	if ref == nil || *ref == "" {
 		return key{}, validation("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
 	}
-	id, region := *ref, req.Region
+	id, sc := *ref, req.Scope
 	if strings.HasPrefix(id, "arn:") {
-		parts := strings.SplitN(id, ":", 6)
-		if len(parts) < 6 || parts[2] != "kms" {
+		a, ok := wire.ParseARN(id)
+		if !ok || a.Service != "kms" {
 			return key{}, wire.Errorf(http.StatusBadRequest, "InvalidArnException", "Invalid arn %s", id)
 		}
-		if parts[3] != req.Region {
-			return key{}, notFound("Invalid arn %s", parts[3])
+		if sc = wire.ScopeOfARN(a); sc.Region != req.Region || sc.Partition != req.Partition {
+			return key{}, notFound("Invalid arn %s", sc.Region)
 		}
-		id = strings.TrimPrefix(parts[5], "key/")
+		id = strings.TrimPrefix(a.Resource, "key/")
 	}
 	if strings.HasPrefix(id, "alias/") {
 		if !aliases {
 			return key{}, notFound("Invalid keyId %s", id)
 		}
-		a, found, err := store.Get[alias](tx, aliasesBucket, aliasKey(region, id))
+		a, found, err := store.Get[alias](tx, aliasesBucket, sc.Key(id))
 		if err != nil {
 			return key{}, err
 		}
 		if !found {
-			return key{}, notFound("Alias %s is not found.", arn(req, id))
+			return key{}, notFound("Alias %s is not found.", arn(sc, id))
 		}
 		id = a.KeyID
 	} else if !keyID.MatchString(id) {
@@ -136,8 +137,8 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases boo
 	if err != nil {
 		return key{}, err
 	}
-	if !found || !strings.HasPrefix(k.ARN, "arn:aws:kms:"+region+":") || s.gone(k) {
-		return key{}, notFound("Key '%s' does not exist", arn(req, "key/"+id))
+	if !found || k.scope() != sc || s.gone(k) {
+		return key{}, notFound("Key '%s' does not exist", arn(sc, "key/"+id))
 	}
 	return k, nil
 }

@@ -16,7 +16,7 @@ import (
 
 func register(t *testing.T, w *iamtest.World) *sdk.Client {
 	t.Helper()
-	s, err := kms.New(kms.Config{DB: w.DB, Clock: w.Clock, Account: iamtest.Account, Region: iamtest.Region})
+	s, err := kms.New(kms.Config{DB: w.DB, Clock: w.Clock})
 	require.NoError(t, err)
 	s.Register(w.Router)
 	return sdk.NewFromConfig(w.Admin())
@@ -96,7 +96,7 @@ func TestKeyLifecycle(t *testing.T) {
 	w.Clock.Advance(7*24*time.Hour - 20*time.Minute)
 	w.Clock.Advance(20 * time.Minute)
 	// The client's clock is behind by now, so ask from inside.
-	_, err = w.Router.Invoke(ctx, w.IAM.Principal(), "kms", "DescribeKey", []byte(`{"KeyId":"`+*m.KeyId+`"}`))
+	_, err = w.Router.Invoke(ctx, iamtest.Scope, w.IAM.Principal(iamtest.Scope), "kms", "DescribeKey", []byte(`{"KeyId":"`+*m.KeyId+`"}`))
 	require.ErrorContains(t, err, "NotFoundException")
 }
 

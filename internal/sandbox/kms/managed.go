@@ -22,7 +22,7 @@ func managedPolicy(req *wire.Request, service string) string {
 		`{"Sid":"Allow access through ` + service + ` for all principals in the account that are authorized to use it","Effect":"Allow","Principal":{"AWS":"*"},` +
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",` +
 		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + req.Account + `","kms:ViaService":"` + service + "." + req.Region + `.amazonaws.com"}}},` +
-		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + req.Account + `:root"},` +
+		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"` + req.Root() + `"},` +
 		`"Action":["kms:Describe*","kms:Get*","kms:List*","kms:RevokeGrant"],"Resource":"*"}]}`
 }
 
@@ -39,25 +39,25 @@ func (s *Service) ensureManaged(req *wire.Request, ref *string) error {
 	name := "alias/aws/" + service
 	have := false
 	err := s.DB.View(func(tx *store.Tx) error {
-		have = tx.GetRaw(aliasesBucket, aliasKey(req.Region, name)) != nil
+		have = tx.GetRaw(aliasesBucket, req.Key(name)) != nil
 		return nil
 	})
 	if err != nil || have {
 		return err
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
-		if tx.GetRaw(aliasesBucket, aliasKey(req.Region, name)) != nil {
+		if tx.GetRaw(aliasesBucket, req.Key(name)) != nil {
 			return nil
 		}
 		id := wire.NewID()
 		k := key{
-			ID: id, ARN: arn(req, "key/"+id), Description: managedFor + service, Created: s.now(), Managed: true,
+			ID: id, ARN: arn(req.Scope, "key/"+id), Description: managedFor + service, Created: s.now(), Managed: true,
 			Policy: managedPolicy(req, service), Material: [][]byte{newMaterial()}, Rotation: true, RotationDays: 365, RotationSince: s.now(),
 		}
 		if err := store.Put(tx, keysBucket, k.ID, k); err != nil {
 			return err
 		}
-		return store.Put(tx, aliasesBucket, aliasKey(req.Region, name), alias{Name: name, ARN: arn(req, name), KeyID: id, Created: s.now(), Updated: s.now()})
+		return store.Put(tx, aliasesBucket, req.Key(name), alias{Name: name, ARN: arn(req.Scope, name), KeyID: id, Created: s.now(), Updated: s.now()})
 	})
 }
 

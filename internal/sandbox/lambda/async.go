@@ -19,6 +19,7 @@ import (
 // second time, as on AWS.
 type event struct {
 	Seq                 uint64
+	Scope               wire.Scope
 	Function, Version   string
 	Qualifier           string
 	ID, ARN, Trace      string
@@ -43,7 +44,7 @@ const (
 // accept stores an invocation and starts it.
 func (q *events) accept(_ function, ref reference, v version, inv *invocation) error {
 	ev := event{
-		Function: ref.name, Qualifier: ref.qualifier, Version: *v.Config.Version, ID: inv.id, ARN: inv.arn, Trace: inv.traceID,
+		Scope: ref.scope, Function: ref.name, Qualifier: ref.qualifier, Version: *v.Config.Version, ID: inv.id, ARN: inv.arn, Trace: inv.traceID,
 		ClientContext: inv.clientContext, Payload: inv.payload, Accepted: q.s.Clock.Now(),
 	}
 	err := q.s.DB.Update(func(tx *store.Tx) (err error) {
@@ -78,7 +79,7 @@ func (q *events) process(ctx context.Context, ev event) {
 		if clock.Sleep(ctx, q.s.Clock, ev.NotBefore.Sub(q.s.Clock.Now())) != nil {
 			return
 		}
-		f, v, err := q.s.read(reference{ev.Function, ev.Qualifier})
+		f, v, err := q.s.read(reference{ev.Scope, ev.Function, ev.Qualifier})
 		if err != nil {
 			q.drop(ev, err)
 			return
@@ -161,7 +162,7 @@ func (q *events) deliver(ctx context.Context, f function, v version, c eventConf
 			"ErrorMessage": map[string]string{"DataType": "String", "StringValue": truncate(string(res.payload), 1024)},
 		}})
 		if err != nil {
-			q.s.metric("DeadLetterErrors", f.Name, 1)
+			q.s.metric("DeadLetterErrors", &f, 1)
 		}
 	}
 	if ctx.Err() != nil {
@@ -212,20 +213,20 @@ func (q *events) record(v version, ev event, condition string, res result) desti
 
 func (q *events) send(ctx context.Context, f function, v version, arn string, m destinationMessage) error {
 	s := q.s
-	p, err := s.Roles.AssumeServiceRole(ctx, "lambda.amazonaws.com", *v.Config.Role, s.arn(f.Name, ""), f.Name)
+	p, err := s.Roles.AssumeServiceRole(ctx, f.Scope, "lambda.amazonaws.com", *v.Config.Role, f.ref().arn(), f.Name)
 	if err != nil {
 		return err
 	}
-	part := strings.SplitN(arn, ":", 6)
-	if len(part) < 6 || s.router == nil {
+	target, ok := wire.ParseARN(arn)
+	if !ok || s.router == nil {
 		return fmt.Errorf("destination %s cannot be reached", arn)
 	}
 	var service, op string
 	var in any
-	switch part[2] {
+	switch target.Service {
 	case "sqs":
 		service, op = "sqs", "SendMessage"
-		in = map[string]any{"QueueUrl": s.Endpoint() + "/" + part[4] + "/" + part[5], "MessageBody": string(m.body), "MessageAttributes": m.attributes}
+		in = map[string]any{"QueueUrl": s.Endpoint() + "/" + target.AccountID + "/" + target.Resource, "MessageBody": string(m.body), "MessageAttributes": m.attributes}
 	case "lambda":
 		service, op = "lambda", "Invoke"
 		in = map[string]any{"FunctionName": arn, "InvocationType": "Event", "Payload": json.RawMessage(m.body)}
@@ -243,6 +244,6 @@ func (q *events) send(ctx context.Context, f function, v version, arn string, m 
 	if err != nil {
 		return err
 	}
-	_, err = s.router.Invoke(ctx, p, service, op, raw)
+	_, err = s.router.Invoke(ctx, wire.ScopeOf(f.Scope.Account, target.Region), p, service, op, raw)
 	return err
 }

@@ -84,7 +84,7 @@ func (s *Service) usedPackages() (map[string]bool, error) {
 }
 
 // fetch returns the zip file that a request gives inline or by S3 location.
-func (s *Service) fetch(ctx context.Context, p wire.Principal, c *types.FunctionCode) ([]byte, error) {
+func (s *Service) fetch(ctx context.Context, sc wire.Scope, p wire.Principal, c *types.FunctionCode) ([]byte, error) {
 	if c == nil {
 		c = &types.FunctionCode{}
 	}
@@ -99,7 +99,7 @@ func (s *Service) fetch(ctx context.Context, p wire.Principal, c *types.Function
 	case c.S3Bucket == nil || c.S3Key == nil:
 		return nil, errInvalid("Please provide a source for function code.")
 	}
-	r, info, err := s.Objects.GetObject(ctx, p, *c.S3Bucket, *c.S3Key, str(c.S3ObjectVersion))
+	r, info, err := s.Objects.GetObject(ctx, sc, p, *c.S3Bucket, *c.S3Key, str(c.S3ObjectVersion))
 	if err != nil {
 		e := wire.AsError(err)
 		if e.Code == "AccessDenied" {

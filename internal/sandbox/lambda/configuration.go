@@ -23,7 +23,7 @@ func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.Fun
 	}
 	if in.Runtime != "" {
 		c.Runtime = in.Runtime
-		c.RuntimeVersionConfig = &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String("arn:aws:lambda:" + s.Region + "::runtime:" + string(in.Runtime))}
+		c.RuntimeVersionConfig = &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String(wire.Scope{Partition: req.Partition, Region: req.Region}.ARN("lambda", "runtime:"+string(in.Runtime)))}
 	}
 	if in.Handler != nil {
 		c.Handler = in.Handler
@@ -122,7 +122,7 @@ func (s *Service) checkRole(ctx context.Context, req *wire.Request, role, arn, n
 	if err := req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}); err != nil {
 		return err
 	}
-	if _, err := s.Roles.AssumeServiceRole(ctx, "lambda.amazonaws.com", role, arn, name); err != nil {
+	if _, err := s.Roles.AssumeServiceRole(ctx, req.Scope, "lambda.amazonaws.com", role, arn, name); err != nil {
 		return errInvalid("The role defined for the function cannot be assumed by Lambda.")
 	}
 	return nil

@@ -106,7 +106,7 @@ type environment struct {
 // newEnvironment starts a process for the version.
 func (s *Service) newEnvironment(ctx context.Context, v version) (*environment, error) {
 	c := v.Config
-	p, err := s.Roles.AssumeServiceRole(ctx, "lambda.amazonaws.com", *c.Role, s.arn(*c.FunctionName, ""), *c.FunctionName)
+	p, err := s.Roles.AssumeServiceRole(ctx, v.scope(), "lambda.amazonaws.com", *c.Role, v.ref().arn(), *c.FunctionName)
 	if err != nil {
 		return nil, errAssume()
 	}
@@ -368,7 +368,7 @@ func errorType(doc []byte) string {
 // environ is the whole environment of the process: nothing of the sandbox's own
 // but PATH (and what Windows cannot do without).
 func (e *environment) environ(tree, api string, keys wire.Credentials) []string {
-	c, s := e.version.Config, e.s
+	c, s, region := e.version.Config, e.s, e.version.scope().Region
 	vars := map[string]string{
 		"PATH": os.Getenv("PATH"), "HOME": e.scratch, "TMPDIR": e.scratch, "TEMP": e.scratch, "TMP": e.scratch, "LANG": "en_US.UTF-8", "TZ": ":UTC",
 		"SYSTEMROOT": os.Getenv("SYSTEMROOT"), "AWS_ENDPOINT_URL": s.Endpoint(),
@@ -380,7 +380,7 @@ func (e *environment) environ(tree, api string, keys wire.Credentials) []string 
 	}
 	fixed := map[string]string{
 		"_HANDLER": *c.Handler, "LAMBDA_TASK_ROOT": tree, "LAMBDA_RUNTIME_DIR": s.packages.path("bootstrap"), "AWS_LAMBDA_RUNTIME_API": api,
-		"AWS_REGION": s.Region, "AWS_DEFAULT_REGION": s.Region, "AWS_EXECUTION_ENV": "AWS_Lambda_" + string(c.Runtime),
+		"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EXECUTION_ENV": "AWS_Lambda_" + string(c.Runtime),
 		"AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey, "AWS_SESSION_TOKEN": keys.SessionToken,
 		"AWS_LAMBDA_FUNCTION_NAME": *c.FunctionName, "AWS_LAMBDA_FUNCTION_VERSION": *c.Version, "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(*c.MemorySize)), "AWS_LAMBDA_LOG_GROUP_NAME": *c.LoggingConfig.LogGroup,

@@ -15,11 +15,11 @@ import (
 const timeFormat = "2006-01-02T15:04:05.000-0700"
 
 func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *awslambda.CreateFunctionInput) (*types.FunctionConfiguration, error) {
-	ref, err := s.parse(str(in.FunctionName), "")
+	ref, err := parse(req.Scope, str(in.FunctionName), "")
 	if err != nil {
 		return nil, err
 	}
-	arn := s.arn(ref.name, "")
+	arn := ref.arn()
 	if err := req.Authorize(ctx, "lambda:CreateFunction", arn, nil); err != nil {
 		return nil, err
 	}
@@ -44,14 +44,14 @@ func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *aws
 	}); err != nil {
 		return nil, err
 	}
-	f := function{Name: ref.name, Tags: in.Tags, Latest: version{Config: c}}
+	f := function{Scope: ref.scope, Name: ref.name, Tags: in.Tags, Latest: version{Config: c}}
 	if err := s.setCode(ctx, req, &f.Latest, in.Code); err != nil {
 		return nil, err
 	}
 	f.Latest.touch(s.Clock.Now().Format(timeFormat))
 	out := f.Latest
 	err = s.DB.Update(func(tx *store.Tx) error {
-		if tx.GetRaw(dbFunctions, f.Name) != nil {
+		if tx.GetRaw(dbFunctions, ref.key()) != nil {
 			return errConflict("Function already exist: %s", f.Name)
 		}
 		if in.Publish {
@@ -59,7 +59,7 @@ func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *aws
 				return err
 			}
 		}
-		return store.Put(tx, dbFunctions, f.Name, f)
+		return store.Put(tx, dbFunctions, ref.key(), f)
 	})
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func refuseUnserved(in *awslambda.CreateFunctionInput) error {
 
 // setCode stores the code of a version.
 func (s *Service) setCode(ctx context.Context, req *wire.Request, v *version, code *types.FunctionCode) error {
-	raw, err := s.fetch(ctx, req.Principal, code)
+	raw, err := s.fetch(ctx, req.Scope, req.Principal, code)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Service) updateCode(ctx context.Context, req *wire.Request, in *awslamb
 	if err := s.setCode(ctx, req, &next, &types.FunctionCode{ImageUri: in.ImageUri, S3Bucket: in.S3Bucket, S3Key: in.S3Key, S3ObjectVersion: in.S3ObjectVersion, ZipFile: in.ZipFile}); err != nil {
 		return nil, err
 	}
-	return s.update(ref.name, in.RevisionId, in.Publish, in.DryRun, func(v *version) {
+	return s.update(ref, in.RevisionId, in.Publish, in.DryRun, func(v *version) {
 		v.Package, v.Config.CodeSha256, v.Config.CodeSize = next.Package, next.Config.CodeSha256, next.Config.CodeSize
 		if len(in.Architectures) > 0 {
 			v.Config.Architectures = in.Architectures
@@ -130,7 +130,7 @@ func (s *Service) updateConfiguration(ctx context.Context, req *wire.Request, in
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := s.read(reference{name: ref.name})
+	f, _, err := s.read(ref.with(""))
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +143,13 @@ func (s *Service) updateConfiguration(ctx context.Context, req *wire.Request, in
 	if revision == nil {
 		revision = f.Latest.Config.RevisionId
 	}
-	return s.update(ref.name, revision, false, false, func(v *version) { v.Config = c })
+	return s.update(ref, revision, false, false, func(v *version) { v.Config = c })
 }
 
 // update changes $LATEST, which ends its execution environments.
-func (s *Service) update(name string, revision *string, publish, dry bool, apply func(*version)) (*types.FunctionConfiguration, error) {
+func (s *Service) update(ref reference, revision *string, publish, dry bool, apply func(*version)) (*types.FunctionConfiguration, error) {
 	var out version
-	err := s.change(name, func(tx *store.Tx, f *function) error {
+	err := s.change(ref, func(tx *store.Tx, f *function) error {
 		if revision != nil && *revision != str(f.Latest.Config.RevisionId) {
 			return errRevision()
 		}
@@ -170,7 +170,7 @@ func (s *Service) update(name string, revision *string, publish, dry bool, apply
 	if err != nil {
 		return nil, err
 	}
-	s.pool.retire(name, latest)
+	s.pool.retire(ref, latest)
 	reply := out.Config
 	if !dry {
 		reply.LastUpdateStatus, reply.LastUpdateStatusReason = types.LastUpdateStatusInProgress, aws.String("The function is being created.")
@@ -181,11 +181,11 @@ func (s *Service) update(name string, revision *string, publish, dry bool, apply
 
 // may authorises an action on a function.
 func (s *Service) may(ctx context.Context, req *wire.Request, action string, name, qualifier *string) (reference, error) {
-	ref, err := s.parse(str(name), str(qualifier))
+	ref, err := parse(req.Scope, str(name), str(qualifier))
 	if err != nil {
 		return ref, err
 	}
-	return ref, req.Authorize(ctx, action, s.arn(ref.name, ref.qualifier), nil)
+	return ref, req.Authorize(ctx, action, ref.arn(), nil)
 }
 
 func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionInput) (*awslambda.GetFunctionOutput, error) {
@@ -199,7 +199,7 @@ func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslam
 	}
 	c := s.qualified(ref, v)
 	out := &awslambda.GetFunctionOutput{Configuration: &c, Code: &types.FunctionCodeLocation{RepositoryType: aws.String("S3")}}
-	if out.Code.Location, err = s.location(ctx, v.Package); err != nil {
+	if out.Code.Location, err = s.location(ctx, ref.scope, v.Package); err != nil {
 		return nil, err
 	}
 	if len(f.Tags) > 0 {
@@ -215,7 +215,7 @@ func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslam
 func (s *Service) qualified(ref reference, v version) types.FunctionConfiguration {
 	c := v.Config
 	if ref.qualifier != "" {
-		c.FunctionArn = aws.String(s.arn(ref.name, ref.qualifier))
+		c.FunctionArn = aws.String(ref.arn())
 	}
 	return c
 }
@@ -244,18 +244,18 @@ func (s *Service) listFunctions(ctx context.Context, req *wire.Request, in *awsl
 	out := &awslambda.ListFunctionsOutput{Functions: []types.FunctionConfiguration{}}
 	err = s.DB.View(func(tx *store.Tx) error {
 		var inner error
-		err := scan(tx, dbFunctions, "", after(in.Marker), func(name string, f function) bool {
+		err := scan(tx, dbFunctions, req.Prefix(), after(req.Scope, in.Marker), func(key string, f function) bool {
 			if len(out.Functions) >= limit {
 				out.NextMarker = aws.String(lastName(out.Functions))
 				return false
 			}
 			c := f.Latest.Config
 			if in.FunctionVersion == types.FunctionVersionAll {
-				c.FunctionArn = aws.String(s.arn(name, latest))
+				c.FunctionArn = aws.String(f.ref().with(latest).arn())
 			}
 			out.Functions = append(out.Functions, c)
 			if in.FunctionVersion == types.FunctionVersionAll {
-				inner = scan(tx, dbVersions, name+"\x00", "", func(_ string, v version) bool {
+				inner = scan(tx, dbVersions, key+"\x00", "", func(_ string, v version) bool {
 					out.Functions = append(out.Functions, v.Config)
 					return true
 				})
@@ -273,11 +273,11 @@ func (s *Service) listFunctions(ctx context.Context, req *wire.Request, in *awsl
 func lastName(fs []types.FunctionConfiguration) string { return *fs[len(fs)-1].FunctionName }
 
 // after is the smallest key behind a marker.
-func after(marker *string) string {
+func after(sc wire.Scope, marker *string) string {
 	if str(marker) == "" {
 		return ""
 	}
-	return *marker + "\x01"
+	return sc.Key(*marker) + "\x01"
 }
 
 func pageSize(n *int32, most int) (int, error) {
@@ -299,18 +299,18 @@ func (s *Service) deleteFunction(ctx context.Context, req *wire.Request, in *aws
 		return &empty{}, s.deleteVersion(ref)
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		if _, err := s.get(tx, ref.name); err != nil {
+		if _, err := s.get(tx, ref); err != nil {
 			return err
 		}
 		for _, bucket := range []string{dbVersions, dbAliases} {
-			if err := tx.DeletePrefix(bucket, ref.name+"\x00"); err != nil {
+			if err := tx.DeletePrefix(bucket, ref.parts()); err != nil {
 				return err
 			}
 		}
-		return tx.Delete(dbFunctions, ref.name)
+		return tx.Delete(dbFunctions, ref.key())
 	})
 	if err == nil {
-		s.pool.retire(ref.name, "")
+		s.pool.retire(ref, "")
 	}
 	return &empty{}, err
 }
@@ -327,7 +327,7 @@ func (s *Service) deleteVersion(ref reference) error {
 			return err
 		}
 		var users []string
-		err := scan(tx, dbAliases, ref.name+"\x00", "", func(_ string, a alias) bool {
+		err := scan(tx, dbAliases, ref.parts(), "", func(_ string, a alias) bool {
 			if _, weighted := a.Weights[ref.qualifier]; weighted || a.Version == ref.qualifier {
 				users = append(users, a.Name)
 			}
@@ -339,10 +339,10 @@ func (s *Service) deleteVersion(ref reference) error {
 		if len(users) > 0 {
 			return errConflict("Version %s of function %s is in use by aliases %v.", ref.qualifier, ref.name, users)
 		}
-		return tx.Delete(dbVersions, versionKey(ref.name, ref.qualifier))
+		return tx.Delete(dbVersions, ref.versionKey(ref.qualifier))
 	})
 	if err == nil {
-		s.pool.retire(ref.name, ref.qualifier)
+		s.pool.retire(ref, ref.qualifier)
 	}
 	return err
 }

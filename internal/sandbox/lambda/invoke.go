@@ -38,7 +38,7 @@ type invokeOutput struct {
 
 // invoke runs the Invoke operation.
 func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput) (invokeOutput, error) {
-	ref, err := s.parse(in.name, in.qualifier)
+	ref, err := parse(req.Scope, in.name, in.qualifier)
 	if err != nil {
 		return invokeOutput{}, err
 	}
@@ -48,7 +48,7 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 	}
 	if err != nil {
 		if ref.qualifier == "" && wire.AsError(err).Code == "ResourceNotFoundException" {
-			err = errNotFound("Function not found: %s", s.arn(ref.name, latest)) // Invoke names what it would have run
+			err = errNotFound("Function not found: %s", ref.with(latest).arn()) // Invoke names what it would have run
 		}
 		return invokeOutput{}, err
 	}
@@ -79,7 +79,7 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 
 // mayInvoke asks the caller's policies and the function's own.
 func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, ref reference) error {
-	arn := s.arn(ref.name, ref.qualifier)
+	arn := ref.arn()
 	allow, deny := false, false
 	if p, ok := f.Policies[ref.qualifier]; ok && s.ResourcePolicy != nil {
 		doc, err := p.document()
@@ -124,7 +124,7 @@ func (in *invokeInput) check() error {
 }
 
 func (s *Service) newInvocation(req *wire.Request, in invokeInput, ref reference) (*invocation, error) {
-	inv := &invocation{id: req.ID, payload: in.payload, arn: s.arn(ref.name, ref.qualifier), traceID: in.traceID, done: make(chan result, 1)}
+	inv := &invocation{id: req.ID, payload: in.payload, arn: ref.arn(), traceID: in.traceID, done: make(chan result, 1)}
 	if inv.traceID == "" {
 		inv.traceID = newTraceID(s.Clock.Now())
 	}
@@ -147,7 +147,7 @@ func (s *Service) newInvocation(req *wire.Request, in invokeInput, ref reference
 func (s *Service) run(ctx context.Context, f function, v version, inv *invocation) (result, error) {
 	release, err := s.pool.admit(f)
 	if err != nil {
-		s.metric("Throttles", f.Name, 1)
+		s.metric("Throttles", &f, 1)
 		return result{}, err
 	}
 	type outcome struct {
@@ -159,13 +159,13 @@ func (s *Service) run(ctx context.Context, f function, v version, inv *invocatio
 		defer release()
 		res, err := s.pool.run(ctx, v, inv)
 		if err == nil {
-			s.metric("Invocations", f.Name, 1)
-			s.metric("Duration", f.Name, res.duration.Seconds()*1000)
+			s.metric("Invocations", &f, 1)
+			s.metric("Duration", &f, res.duration.Seconds()*1000)
 			failed := 0.0
 			if res.functionError != "" {
 				failed = 1
 			}
-			s.metric("Errors", f.Name, failed)
+			s.metric("Errors", &f, failed)
 		}
 		done <- outcome{res, err}
 	}) {
@@ -184,9 +184,9 @@ func errStopping() error {
 	return wire.Errorf(http.StatusServiceUnavailable, "ServiceException", "the sandbox is stopping")
 }
 
-func (s *Service) metric(name, function string, value float64) {
+func (s *Service) metric(name string, f *function, value float64) {
 	if s.Metrics != nil {
-		s.Metrics.PutMetric(context.Background(), "AWS/Lambda", name, map[string]string{"FunctionName": function}, value)
+		s.Metrics.PutMetric(context.Background(), f.Scope, "AWS/Lambda", name, map[string]string{"FunctionName": f.Name}, value)
 	}
 }
 

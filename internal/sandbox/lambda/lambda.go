@@ -26,10 +26,9 @@ type Config struct {
 	DB *store.DB
 	// Dir holds code packages and their extracted trees; it belongs to the
 	// service alone.
-	Dir             string
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	Dir   string
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 	// Roles gives functions the credentials of their role.
 	Roles wire.Roles
 	// ServiceKeys issues keys that stand for the service itself; it signs the links
@@ -56,7 +55,7 @@ type Config struct {
 	Python, Node string
 }
 
-// Service is the Lambda of one account. It is safe for concurrent use.
+// Service is Lambda. It is safe for concurrent use.
 type Service struct {
 	Config
 	router       *wire.Router
@@ -81,9 +80,6 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
 	}
 	if c.MaxEnvironments <= 0 {
 		c.MaxEnvironments = max(8, 4*runtime.NumCPU())

@@ -35,6 +35,8 @@ const (
 	role    = "arn:aws:iam::000000000000:role/fn"
 )
 
+var home = wire.ScopeOf(account, "us-east-1")
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type verifier struct{}
@@ -62,7 +64,7 @@ func (a allows) Authorize(_ context.Context, p wire.Principal, action, resource 
 
 type roles struct{}
 
-func (roles) AssumeServiceRole(_ context.Context, service, arn, _, session string) (wire.Principal, error) {
+func (roles) AssumeServiceRole(_ context.Context, _ wire.Scope, service, arn, _, session string) (wire.Principal, error) {
 	if arn != role || service != "lambda.amazonaws.com" {
 		return wire.Principal{}, wire.Errorf(403, "AccessDenied", "no")
 	}
@@ -76,18 +78,18 @@ func (roles) SessionCredentials(context.Context, wire.Principal, time.Duration) 
 // objects is one object: code in S3.
 type objects struct{ zip []byte }
 
-func (o objects) GetObject(_ context.Context, _ wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
+func (o objects) GetObject(_ context.Context, _ wire.Scope, _ wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
 	if bucket != "code" || key != "fn.zip" {
 		return nil, wire.ObjectInfo{}, wire.Errorf(404, "NoSuchKey", "The specified key does not exist.")
 	}
 	return io.NopCloser(bytes.NewReader(o.zip)), wire.ObjectInfo{Size: int64(len(o.zip))}, nil
 }
 
-func (objects) PutObject(context.Context, wire.Principal, string, string, string, io.Reader) (wire.ObjectInfo, error) {
+func (objects) PutObject(context.Context, wire.Scope, wire.Principal, string, string, string, io.Reader) (wire.ObjectInfo, error) {
 	return wire.ObjectInfo{}, wire.Errorf(501, "NotImplemented", "")
 }
 
-func (objects) ListObjects(context.Context, wire.Principal, string, string, func(wire.ObjectInfo) bool) error {
+func (objects) ListObjects(context.Context, wire.Scope, wire.Principal, string, string, func(wire.ObjectInfo) bool) error {
 	return wire.Errorf(501, "NotImplemented", "")
 }
 
@@ -98,7 +100,7 @@ type logs struct {
 	who   map[string]bool
 }
 
-func (l *logs) PutLog(_ context.Context, p wire.Principal, group, _ string, lines ...wire.LogLine) error {
+func (l *logs) PutLog(_ context.Context, _ wire.Scope, p wire.Principal, group, _ string, lines ...wire.LogLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.who[p.ARN] = true
@@ -128,13 +130,13 @@ func open(t testing.TB, dir string, edit func(*lambda.Config)) *sandbox {
 	require.NoError(t, err)
 	l := &logs{lines: map[string][]string{}, who: map[string]bool{}}
 	sb := &sandbox{logs: l}
-	cfg := lambda.Config{DB: db, Dir: filepath.Join(dir, "lambda"), Account: account, Roles: roles{}, Objects: objects{}, Logs: l, Endpoint: func() string { return sb.url }}
+	cfg := lambda.Config{DB: db, Dir: filepath.Join(dir, "lambda"), Roles: roles{}, Objects: objects{}, Logs: l, Endpoint: func() string { return sb.url }}
 	if edit != nil {
 		edit(&cfg)
 	}
 	sb.svc, err = lambda.New(cfg)
 	require.NoError(t, err)
-	sb.router = wire.NewRouter(account, "us-east-1", verifier{}, allows{"bob lambda:InvokeFunction " + arn("fn"): true})
+	sb.router = wire.NewRouter(verifier{}, allows{"bob lambda:InvokeFunction " + arn("fn"): true})
 	sb.svc.Register(sb.router)
 	srv := httptest.NewServer(sb.router)
 	sb.url = srv.URL
@@ -433,7 +435,7 @@ func TestInvokeFromInside(t *testing.T) {
 	s := open(t, t.TempDir(), nil)
 	s.python(t, "def handler(event, context):\n    return b'\"HelloWorld!\"' if event == 'bytes' else event\n", nil)
 	call := func(p wire.Principal, in string) (map[string]any, error) {
-		raw, err := s.router.Invoke(t.Context(), p, "lambda", "Invoke", []byte(in))
+		raw, err := s.router.Invoke(t.Context(), home, p, "lambda", "Invoke", []byte(in))
 		var out map[string]any
 		if err == nil {
 			require.NoError(t, json.Unmarshal(raw, &out))
@@ -810,7 +812,7 @@ func BenchmarkWarmInvoke(b *testing.B) {
 	s.python(b, "def handler(event, context):\n    return event\n", nil)
 	in := []byte(`{"FunctionName":"fn","Payload":{"x":1}}`)
 	call := func() {
-		if _, err := s.router.Invoke(b.Context(), user("admin"), "lambda", "Invoke", in); err != nil {
+		if _, err := s.router.Invoke(b.Context(), home, user("admin"), "lambda", "Invoke", in); err != nil {
 			b.Fatal(err)
 		}
 	}

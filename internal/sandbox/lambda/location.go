@@ -24,12 +24,14 @@ const (
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
+var tasksBucket = regexp.MustCompile(`^awslambda-[a-z0-9-]+-tasks$`)
+
 var packageName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // location is a link by which whoever has it may fetch a package for a while. On
 // AWS it leads to a bucket of the service; here to the service itself, which
 // signs it with keys of its own. Without Config.ServiceKeys there is none.
-func (s *Service) location(ctx context.Context, name string) (*string, error) {
+func (s *Service) location(ctx context.Context, sc wire.Scope, name string) (*string, error) {
 	if s.ServiceKeys == nil {
 		return nil, nil
 	}
@@ -37,14 +39,14 @@ func (s *Service) location(ctx context.Context, name string) (*string, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint()+"/awslambda-"+s.Region+"-tasks/snapshots/"+s.Account+"/"+name, nil)
+	h, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint()+"/awslambda-"+sc.Region+"-tasks/snapshots/"+sc.Account+"/"+name, nil)
 	if err != nil {
 		return nil, err
 	}
 	h.URL.RawQuery = "X-Amz-Expires=" + strconv.Itoa(int(locationLife.Seconds()))
 	link, _, err := v4.NewSigner().PresignHTTP(ctx, aws.Credentials{
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken,
-	}, h, emptyHash, "lambda", s.Region, s.Clock.Now())
+	}, h, emptyHash, "lambda", sc.Region, s.Clock.Now())
 	return &link, err
 }
 
@@ -62,8 +64,8 @@ func (s *Service) signerKeys(ctx context.Context) (wire.Credentials, error) {
 }
 
 // isLocation tells the path of a link to a package.
-func (s *Service) isLocation(path []string) bool {
-	return len(path) == 4 && path[0] == "awslambda-"+s.Region+"-tasks" && path[1] == "snapshots" && packageName.MatchString(path[3])
+func isLocation(path []string) bool {
+	return len(path) == 4 && tasksBucket.MatchString(path[0]) && path[1] == "snapshots" && packageName.MatchString(path[3])
 }
 
 // serveLocation sends a package to whoever has a link that the service signed.

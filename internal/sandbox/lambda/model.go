@@ -11,18 +11,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // Buckets of the store.
 const (
-	dbFunctions = "lambda.functions" // name
-	dbVersions  = "lambda.versions"  // name NUL number, five digits and more
-	dbAliases   = "lambda.aliases"   // name NUL alias
+	dbFunctions = "lambda.functions" // scope's key of the name
+	dbVersions  = "lambda.versions"  // function's key NUL number, five digits and more
+	dbAliases   = "lambda.aliases"   // function's key NUL alias
 	dbEvents    = "lambda.events"    // sequence number: accepted asynchronous invocations
 )
 
 // function is what belongs to a function as a whole, and its $LATEST.
 type function struct {
+	Scope    wire.Scope
 	Name     string
 	Latest   version
 	Tags     map[string]string
@@ -55,12 +57,24 @@ type eventConfig struct {
 	Modified   time.Time
 }
 
-func versionKey(name, number string) string { return fmt.Sprintf("%s\x00%010s", name, number) }
+// ref names the function.
+func (f *function) ref() reference { return reference{scope: f.Scope, name: f.Name} }
 
-func (s *Service) get(tx *store.Tx, name string) (function, error) {
-	f, ok, err := store.Get[function](tx, dbFunctions, name)
+// scope is where the version's function is at home.
+func (v *version) scope() wire.Scope {
+	a, _ := wire.ParseARN(str(v.Config.FunctionArn))
+	return wire.ScopeOfARN(a)
+}
+
+// ref names the version's function.
+func (v *version) ref() reference {
+	return reference{scope: v.scope(), name: str(v.Config.FunctionName)}
+}
+
+func (s *Service) get(tx *store.Tx, ref reference) (function, error) {
+	f, ok, err := store.Get[function](tx, dbFunctions, ref.key())
 	if err == nil && !ok {
-		err = errNotFound("Function not found: %s", s.arn(name, ""))
+		err = errNotFound("Function not found: %s", ref.with("").arn())
 	}
 	return f, err
 }
@@ -68,7 +82,7 @@ func (s *Service) get(tx *store.Tx, name string) (function, error) {
 // lookup resolves a reference without following aliases: the function and the
 // version that the qualifier names.
 func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error) {
-	f, err := s.get(tx, ref.name)
+	f, err := s.get(tx, ref)
 	if err != nil {
 		return f, version{}, err
 	}
@@ -77,21 +91,21 @@ func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error)
 		return f, f.Latest, nil
 	}
 	if !digits.MatchString(number) {
-		a, ok, err := store.Get[alias](tx, dbAliases, ref.name+"\x00"+number)
+		a, ok, err := store.Get[alias](tx, dbAliases, ref.aliasKey(number))
 		if err != nil {
 			return f, version{}, err
 		}
 		if !ok {
-			return f, version{}, errNotFound("Function not found: %s", s.arn(ref.name, number))
+			return f, version{}, errNotFound("Function not found: %s", ref.arn())
 		}
 		number = a.pick()
 		if number == latest {
 			return f, f.Latest, nil
 		}
 	}
-	v, ok, err := store.Get[version](tx, dbVersions, versionKey(ref.name, number))
+	v, ok, err := store.Get[version](tx, dbVersions, ref.versionKey(number))
 	if err == nil && !ok {
-		err = errNotFound("Function not found: %s", s.arn(ref.name, ref.qualifier))
+		err = errNotFound("Function not found: %s", ref.arn())
 	}
 	return f, v, err
 }
@@ -120,9 +134,9 @@ func (s *Service) read(ref reference) (f function, v version, err error) {
 var errUnchanged = errors.New("unchanged")
 
 // change updates a function's record.
-func (s *Service) change(name string, fn func(tx *store.Tx, f *function) error) error {
+func (s *Service) change(ref reference, fn func(tx *store.Tx, f *function) error) error {
 	err := s.DB.Update(func(tx *store.Tx) error {
-		f, err := s.get(tx, name)
+		f, err := s.get(tx, ref)
 		if err != nil {
 			return err
 		}
@@ -130,7 +144,7 @@ func (s *Service) change(name string, fn func(tx *store.Tx, f *function) error) 
 		if err := fn(tx, &f); err != nil {
 			return err
 		}
-		return store.Put(tx, dbFunctions, name, f)
+		return store.Put(tx, dbFunctions, ref.key(), f)
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil

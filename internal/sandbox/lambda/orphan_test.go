@@ -39,11 +39,11 @@ func TestDaemon(t *testing.T) {
 	db, err := store.Open(filepath.Join(dir, "db"))
 	require.NoError(t, err)
 	svc, err := lambda.New(lambda.Config{
-		DB: db, Dir: filepath.Join(dir, "lambda"), Account: account, Roles: roles{}, Objects: objects{}, Endpoint: func() string { return "" },
+		DB: db, Dir: filepath.Join(dir, "lambda"), Roles: roles{}, Objects: objects{}, Endpoint: func() string { return "" },
 		Logs: &logs{lines: map[string][]string{}, who: map[string]bool{}},
 	})
 	require.NoError(t, err)
-	r := wire.NewRouter(account, "us-east-1", verifier{}, nil)
+	r := wire.NewRouter(verifier{}, nil)
 	svc.Register(r)
 	s := &sandbox{svc: svc, router: r, url: httptest.NewServer(r).URL}
 	_, err = s.as(t, "admin").CreateFunction(t.Context(), &awslambda.CreateFunctionInput{
@@ -52,7 +52,7 @@ func TestDaemon(t *testing.T) {
 		Environment: &types.Environment{Variables: map[string]string{"PIDFILE": filepath.Join(dir, "pid")}},
 	})
 	require.NoError(t, err)
-	_, _ = r.Invoke(t.Context(), user("admin"), "lambda", "Invoke", []byte(`{"FunctionName":"fn"}`))
+	_, _ = r.Invoke(t.Context(), home, user("admin"), "lambda", "Invoke", []byte(`{"FunctionName":"fn"}`))
 	select {} // to be killed
 }
 

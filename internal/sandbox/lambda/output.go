@@ -107,15 +107,15 @@ func (o *output) send(lines []wire.LogLine) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	s, group := o.e.s, *o.e.version.Config.LoggingConfig.LogGroup
-	err := s.Logs.PutLog(ctx, o.e.principal, group, o.stream, lines...)
+	err := s.Logs.PutLog(ctx, o.e.version.scope(), o.e.principal, group, o.stream, lines...)
 	var we *wire.Error
 	if errors.As(err, &we) && we.Code == "ResourceNotFoundException" && s.router != nil {
 		in, merr := json.Marshal(map[string]string{"logGroupName": group})
 		if merr != nil {
 			return
 		}
-		if _, err = s.router.Invoke(ctx, o.e.principal, "cloudwatchlogs", "CreateLogGroup", in); err == nil || wire.AsError(err).Code == "ResourceAlreadyExistsException" {
-			err = s.Logs.PutLog(ctx, o.e.principal, group, o.stream, lines...)
+		if _, err = s.router.Invoke(ctx, o.e.version.scope(), o.e.principal, "cloudwatchlogs", "CreateLogGroup", in); err == nil || wire.AsError(err).Code == "ResourceAlreadyExistsException" {
+			err = s.Logs.PutLog(ctx, o.e.version.scope(), o.e.principal, group, o.stream, lines...)
 		}
 	}
 	if err != nil {

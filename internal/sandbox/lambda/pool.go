@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -24,7 +25,7 @@ type pool struct {
 	all      map[*environment]struct{}
 	idle     []*environment // least recently used first
 	starting int
-	running  map[string]int // invocations by function
+	running  map[string]int // invocations by the function's key
 	queue
 }
 
@@ -49,22 +50,25 @@ func (p *pool) spawn(fn func(context.Context)) bool {
 func (p *pool) admit(f function) (release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f.Reserved != nil && p.running[f.Name] >= int(*f.Reserved) {
+	key := f.ref().key()
+	if f.Reserved != nil && p.running[key] >= int(*f.Reserved) {
 		return nil, errThrottled("ReservedFunctionConcurrentInvocationLimitExceeded")
 	}
 	total := 0
-	for _, n := range p.running {
-		total += n
+	for other, n := range p.running {
+		if strings.HasPrefix(other, f.Scope.Prefix()) {
+			total += n
+		}
 	}
 	if total >= accountLimit {
 		return nil, errThrottled("ConcurrentInvocationLimitExceeded")
 	}
-	p.running[f.Name]++
+	p.running[key]++
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.running[f.Name]--; p.running[f.Name] == 0 {
-			delete(p.running, f.Name)
+		if p.running[key]--; p.running[key] == 0 {
+			delete(p.running, key)
 		}
 	}), nil
 }
@@ -183,11 +187,11 @@ func (p *pool) release(e *environment) {
 
 // retire ends the environments of a version, or of all of a function's for "";
 // those at work end after it.
-func (p *pool) retire(name, version string) {
+func (p *pool) retire(ref reference, version string) {
 	p.mu.Lock()
 	var stop []*environment
 	for e := range p.all {
-		if *e.version.Config.FunctionName == name && (version == "" || *e.version.Config.Version == version) {
+		if e.version.ref() == ref.with("") && (version == "" || *e.version.Config.Version == version) {
 			e.retired = true
 		}
 	}

@@ -154,7 +154,7 @@ func (s *Service) dispatch(w http.ResponseWriter, h *http.Request, req *wire.Req
 		}
 		path = append(path, p)
 	}
-	if s.isLocation(path) && h.Method == http.MethodGet {
+	if isLocation(path) && h.Method == http.MethodGet {
 		req.Operation = "GetFunctionCode"
 		return s.serveLocation(w, h, req, path[3])
 	}

@@ -33,10 +33,10 @@ func (s *Service) putConcurrency(ctx context.Context, req *wire.Request, in *aws
 		return nil, err
 	}
 	n := in.ReservedConcurrentExecutions
-	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+	err = s.change(ref, func(tx *store.Tx, f *function) error {
 		sum := *n
-		err := scan(tx, dbFunctions, "", "", func(name string, o function) bool {
-			if name != f.Name && o.Reserved != nil {
+		err := scan(tx, dbFunctions, f.Scope.Prefix(), "", func(_ string, o function) bool {
+			if o.Name != f.Name && o.Reserved != nil {
 				sum += *o.Reserved
 			}
 			return true
@@ -58,7 +58,7 @@ func (s *Service) getConcurrency(ctx context.Context, req *wire.Request, in *aws
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := s.read(reference{name: ref.name})
+	f, _, err := s.read(ref.with(""))
 	return &awslambda.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: f.Reserved}, err
 }
 
@@ -67,7 +67,7 @@ func (s *Service) deleteConcurrency(ctx context.Context, req *wire.Request, in *
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error { f.Reserved = nil; return nil })
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error { f.Reserved = nil; return nil })
 }
 
 func (s *Service) getCodeSigning(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionCodeSigningConfigInput) (*awslambda.GetFunctionCodeSigningConfigOutput, error) {
@@ -75,7 +75,7 @@ func (s *Service) getCodeSigning(ctx context.Context, req *wire.Request, in *aws
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = s.read(reference{name: ref.name})
+	_, _, err = s.read(ref.with(""))
 	return &awslambda.GetFunctionCodeSigningConfigOutput{FunctionName: &ref.name, CodeSigningConfigArn: aws.String("")}, err
 }
 
@@ -88,7 +88,7 @@ func (s *Service) accountSettings(ctx context.Context, req *wire.Request, _ *aws
 		UnreservedConcurrentExecutions: aws.Int32(accountLimit),
 	}
 	err := s.DB.View(func(tx *store.Tx) error {
-		return scan(tx, dbFunctions, "", "", func(_ string, f function) bool {
+		return scan(tx, dbFunctions, req.Prefix(), "", func(_ string, f function) bool {
 			usage.FunctionCount++
 			usage.TotalCodeSize += f.Latest.Config.CodeSize
 			if f.Reserved != nil {
@@ -120,7 +120,7 @@ func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *awslam
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
 		if f.Tags == nil {
 			f.Tags = map[string]string{}
 		}
@@ -137,7 +137,7 @@ func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *awsl
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
 		for _, k := range in.TagKeys {
 			delete(f.Tags, k)
 		}
@@ -182,7 +182,7 @@ func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *awsl
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: s.arn(ref.name, ref.qualifier), Principal: principalOf(str(in.Principal))}
+	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: ref.arn(), Principal: principalOf(req.Scope, str(in.Principal))}
 	if st.Sid == "" || st.Action == "" || str(in.Principal) == "" {
 		return nil, errInvalid("StatementId, Action and Principal are required.")
 	}
@@ -201,7 +201,7 @@ func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *awsl
 		}
 		st.Condition[key[0]][key[1]] = *v
 	}
-	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+	err = s.change(ref, func(tx *store.Tx, f *function) error {
 		if _, _, err := s.lookup(tx, ref); err != nil {
 			return err
 		}
@@ -228,14 +228,14 @@ func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *awsl
 	return &awslambda.AddPermissionOutput{Statement: aws.String(string(raw))}, err
 }
 
-func principalOf(p string) any {
+func principalOf(sc wire.Scope, p string) any {
 	switch {
 	case p == "*":
 		return "*"
 	case strings.HasSuffix(p, ".amazonaws.com"):
 		return map[string]string{"Service": p}
 	case digits.MatchString(p) && len(p) == 12:
-		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}
+		return map[string]string{"AWS": wire.Scope{Partition: sc.Partition, Account: p}.Root()}
 	default:
 		return map[string]string{"AWS": p}
 	}
@@ -263,7 +263,7 @@ func (s *Service) removePermission(ctx context.Context, req *wire.Request, in *a
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
 		p, ok := f.Policies[ref.qualifier]
 		if !ok {
 			return errNotFound("No policy is associated with the given resource.")
@@ -294,7 +294,7 @@ func (s *Service) eventConfigOutput(ref reference, c eventConfig) *types.Functio
 	}
 	modified := c.Modified
 	return &types.FunctionEventInvokeConfig{
-		FunctionArn: aws.String(s.arn(ref.name, q)), LastModified: &modified, MaximumEventAgeInSeconds: c.MaxAge, MaximumRetryAttempts: c.MaxRetries,
+		FunctionArn: aws.String(ref.with(q).arn()), LastModified: &modified, MaximumEventAgeInSeconds: c.MaxAge, MaximumRetryAttempts: c.MaxRetries,
 		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: optional(c.OnSuccess)}, OnFailure: &types.OnFailure{Destination: optional(c.OnFailure)}},
 	}
 }
@@ -323,7 +323,7 @@ func (c *eventConfig) apply(age, retries *int32, d *types.DestinationConfig, now
 		}
 	}
 	for _, arn := range []string{c.OnSuccess, c.OnFailure} {
-		if arn != "" && !strings.HasPrefix(arn, "arn:aws:sqs:") && !strings.HasPrefix(arn, "arn:aws:lambda:") && !strings.HasPrefix(arn, "arn:aws:events:") {
+		if arn != "" && !wire.IsARN(arn, "sqs") && !wire.IsARN(arn, "lambda") && !wire.IsARN(arn, "events") {
 			return errInvalid("The sandbox delivers to SQS queues, functions and event buses only, not to %s.", arn)
 		}
 	}
@@ -333,7 +333,7 @@ func (c *eventConfig) apply(age, retries *int32, d *types.DestinationConfig, now
 
 func (s *Service) setEventConfig(ref reference, fresh bool, age, retries *int32, d *types.DestinationConfig) (*types.FunctionEventInvokeConfig, error) {
 	var c eventConfig
-	err := s.change(ref.name, func(tx *store.Tx, f *function) error {
+	err := s.change(ref, func(tx *store.Tx, f *function) error {
 		if _, _, err := s.lookup(tx, ref); err != nil {
 			return err
 		}
@@ -357,7 +357,7 @@ func (s *Service) setEventConfig(ref reference, fresh bool, age, retries *int32,
 }
 
 func (s *Service) errNoEventConfig(ref reference) error {
-	return errNotFound("The function %s doesn't have an EventInvokeConfig", s.arn(ref.name, cmp.Or(ref.qualifier, latest)))
+	return errNotFound("The function %s doesn't have an EventInvokeConfig", ref.with(cmp.Or(ref.qualifier, latest)).arn())
 }
 
 func (s *Service) putEventConfig(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
@@ -397,10 +397,10 @@ func (s *Service) listEventConfigs(ctx context.Context, req *wire.Request, in *a
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := s.read(reference{name: ref.name})
+	f, _, err := s.read(ref.with(""))
 	out := &awslambda.ListFunctionEventInvokeConfigsOutput{FunctionEventInvokeConfigs: []types.FunctionEventInvokeConfig{}}
 	for _, q := range slices.Sorted(maps.Keys(f.Events)) {
-		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *s.eventConfigOutput(reference{ref.name, q}, f.Events[q]))
+		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *s.eventConfigOutput(ref.with(q), f.Events[q]))
 	}
 	return out, err
 }
@@ -410,7 +410,7 @@ func (s *Service) deleteEventConfig(ctx context.Context, req *wire.Request, in *
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(_ *store.Tx, f *function) error {
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
 		if _, ok := f.Events[ref.qualifier]; !ok {
 			return s.errNoEventConfig(ref)
 		}

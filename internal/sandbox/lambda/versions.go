@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -16,7 +15,7 @@ import (
 // returns that, as AWS does.
 func (s *Service) publish(tx *store.Tx, f *function, description string) (version, error) {
 	if f.Published > 0 {
-		last, ok, err := store.Get[version](tx, dbVersions, versionKey(f.Name, itoa(f.Published)))
+		last, ok, err := store.Get[version](tx, dbVersions, f.ref().versionKey(itoa(f.Published)))
 		if err != nil {
 			return version{}, err
 		}
@@ -27,12 +26,12 @@ func (s *Service) publish(tx *store.Tx, f *function, description string) (versio
 	f.Published++
 	v := f.Latest
 	v.Config.Version = aws.String(itoa(f.Published))
-	v.Config.FunctionArn = aws.String(s.arn(f.Name, *v.Config.Version))
+	v.Config.FunctionArn = aws.String(f.ref().with(*v.Config.Version).arn())
 	if description != "" {
 		v.Config.Description = &description
 	}
 	v.Config.RevisionId = aws.String(wire.NewID())
-	return v, store.Put(tx, dbVersions, versionKey(f.Name, *v.Config.Version), v)
+	return v, store.Put(tx, dbVersions, f.ref().versionKey(*v.Config.Version), v)
 }
 
 // sameVersion tells whether $LATEST was last changed before the version was made.
@@ -46,7 +45,7 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *aws
 		return nil, err
 	}
 	var out version
-	err = s.change(ref.name, func(tx *store.Tx, f *function) error {
+	err = s.change(ref, func(tx *store.Tx, f *function) error {
 		if in.RevisionId != nil && *in.RevisionId != str(f.Latest.Config.RevisionId) {
 			return errRevision()
 		}
@@ -71,19 +70,19 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *awsla
 	}
 	out := &awslambda.ListVersionsByFunctionOutput{Versions: []types.FunctionConfiguration{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		f, err := s.get(tx, ref.name)
+		f, err := s.get(tx, ref)
 		if err != nil {
 			return err
 		}
 		from := ""
 		if m := str(in.Marker); m != "" {
-			from = versionKey(ref.name, m) + "\x00"
+			from = ref.versionKey(m) + "\x00"
 		} else {
 			c := f.Latest.Config
-			c.FunctionArn = aws.String(s.arn(ref.name, latest))
+			c.FunctionArn = aws.String(ref.with(latest).arn())
 			out.Versions = append(out.Versions, c)
 		}
-		return scan(tx, dbVersions, ref.name+"\x00", from, func(_ string, v version) bool {
+		return scan(tx, dbVersions, ref.parts(), from, func(_ string, v version) bool {
 			if len(out.Versions) == limit {
 				if out.NextMarker = out.Versions[limit-1].Version; *out.NextMarker == latest {
 					out.NextMarker = aws.String("0")
@@ -97,9 +96,9 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *awsla
 	return out, err
 }
 
-func (s *Service) aliasConfig(function string, a alias) *types.AliasConfiguration {
+func (s *Service) aliasConfig(function reference, a alias) *types.AliasConfiguration {
 	out := &types.AliasConfiguration{
-		AliasArn: aws.String(s.arn(function, a.Name)), Name: &a.Name, FunctionVersion: &a.Version, Description: &a.Description, RevisionId: &a.Revision,
+		AliasArn: aws.String(function.with(a.Name).arn()), Name: &a.Name, FunctionVersion: &a.Version, Description: &a.Description, RevisionId: &a.Revision,
 	}
 	if len(a.Weights) > 0 {
 		out.RoutingConfig = &types.AliasRoutingConfiguration{AdditionalVersionWeights: a.Weights}
@@ -118,16 +117,16 @@ func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *awslam
 	}
 	a.route(in.RoutingConfig)
 	err = s.DB.Update(func(tx *store.Tx) error {
-		if err := s.checkAlias(tx, ref.name, a); err != nil {
+		if err := s.checkAlias(tx, ref, a); err != nil {
 			return err
 		}
-		key := ref.name + "\x00" + a.Name
+		key := ref.aliasKey(a.Name)
 		if tx.GetRaw(dbAliases, key) != nil {
-			return errConflict("Alias already exists: %s", s.arn(ref.name, a.Name))
+			return errConflict("Alias already exists: %s", ref.with(a.Name).arn())
 		}
 		return store.Put(tx, dbAliases, key, a)
 	})
-	return s.aliasConfig(ref.name, a), err
+	return s.aliasConfig(ref, a), err
 }
 
 func (a *alias) route(r *types.AliasRoutingConfiguration) {
@@ -137,11 +136,11 @@ func (a *alias) route(r *types.AliasRoutingConfiguration) {
 }
 
 // checkAlias demands that the alias points to versions that exist.
-func (s *Service) checkAlias(tx *store.Tx, function string, a alias) error {
+func (s *Service) checkAlias(tx *store.Tx, function reference, a alias) error {
 	if a.Version != latest && !digits.MatchString(a.Version) {
 		return errConstraint(a.Version, "functionVersion", `Member must satisfy regular expression pattern: (\$LATEST|[0-9]+)`)
 	}
-	if _, _, err := s.lookup(tx, reference{function, a.Version}); err != nil {
+	if _, _, err := s.lookup(tx, function.with(a.Version)); err != nil {
 		return err
 	}
 	if len(a.Weights) > 0 && a.Version == latest {
@@ -157,7 +156,7 @@ func (s *Service) checkAlias(tx *store.Tx, function string, a alias) error {
 		if v == a.Version || !digits.MatchString(v) {
 			return errInvalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
 		}
-		if _, _, err := s.lookup(tx, reference{function, v}); err != nil {
+		if _, _, err := s.lookup(tx, function.with(v)); err != nil {
 			return err
 		}
 	}
@@ -165,12 +164,12 @@ func (s *Service) checkAlias(tx *store.Tx, function string, a alias) error {
 }
 
 func (s *Service) findAlias(tx *store.Tx, ref reference) (alias, error) {
-	if _, err := s.get(tx, ref.name); err != nil {
+	if _, err := s.get(tx, ref); err != nil {
 		return alias{}, err
 	}
-	a, ok, err := store.Get[alias](tx, dbAliases, ref.name+"\x00"+ref.qualifier)
+	a, ok, err := store.Get[alias](tx, dbAliases, ref.parts()+ref.qualifier)
 	if err == nil && !ok {
-		err = errNotFound("Cannot find alias arn: %s", s.arn(ref.name, ref.qualifier))
+		err = errNotFound("Cannot find alias arn: %s", ref.arn())
 	}
 	return a, err
 }
@@ -185,7 +184,7 @@ func (s *Service) getAlias(ctx context.Context, req *wire.Request, in *awslambda
 		a, err = s.findAlias(tx, ref)
 		return err
 	})
-	return s.aliasConfig(ref.name, a), err
+	return s.aliasConfig(ref, a), err
 }
 
 func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *awslambda.UpdateAliasInput) (*types.AliasConfiguration, error) {
@@ -209,12 +208,12 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *awslam
 		}
 		a.route(in.RoutingConfig)
 		a.Revision = wire.NewID()
-		if err := s.checkAlias(tx, ref.name, a); err != nil {
+		if err := s.checkAlias(tx, ref, a); err != nil {
 			return err
 		}
-		return store.Put(tx, dbAliases, ref.name+"\x00"+a.Name, a)
+		return store.Put(tx, dbAliases, ref.parts()+a.Name, a)
 	})
-	return s.aliasConfig(ref.name, a), err
+	return s.aliasConfig(ref, a), err
 }
 
 // deleteAlias succeeds if there is no such alias, as AWS does.
@@ -223,10 +222,10 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *awslam
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref.name, func(tx *store.Tx, f *function) error {
+	return &empty{}, s.change(ref, func(tx *store.Tx, f *function) error {
 		delete(f.Policies, ref.qualifier)
 		delete(f.Events, ref.qualifier)
-		return tx.Delete(dbAliases, ref.name+"\x00"+ref.qualifier)
+		return tx.Delete(dbAliases, ref.parts()+ref.qualifier)
 	})
 }
 
@@ -241,23 +240,22 @@ func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *awslam
 	}
 	out := &awslambda.ListAliasesOutput{Aliases: []types.AliasConfiguration{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := s.get(tx, ref.name); err != nil {
+		if _, err := s.get(tx, ref); err != nil {
 			return err
 		}
 		from := ""
 		if in.Marker != nil {
-			from = ref.name + "\x00" + after(in.Marker)
+			from = ref.aliasKey(*in.Marker) + "\x01"
 		}
-		return scan(tx, dbAliases, ref.name+"\x00", from, func(key string, a alias) bool {
+		return scan(tx, dbAliases, ref.parts(), from, func(key string, a alias) bool {
 			if in.FunctionVersion != nil && a.Version != *in.FunctionVersion {
 				return true
 			}
 			if len(out.Aliases) == limit {
-				_, name, _ := strings.Cut(*out.Aliases[limit-1].AliasArn, ":function:"+ref.name+":")
-				out.NextMarker = &name
+				out.NextMarker = out.Aliases[limit-1].Name
 				return false
 			}
-			out.Aliases = append(out.Aliases, *s.aliasConfig(ref.name, a))
+			out.Aliases = append(out.Aliases, *s.aliasConfig(ref, a))
 			return true
 		})
 	})

@@ -20,10 +20,10 @@ import (
 
 // Buckets of the store.
 const (
-	dbGroups   = "logs.groups"   // name
-	dbStreams  = "logs.streams"  // group NUL stream
-	dbEvents   = "logs.events"   // group NUL stream NUL time and sequence number
-	dbPolicies = "logs.policies" // name
+	dbGroups   = "logs.groups"   // scope's key of the name
+	dbStreams  = "logs.streams"  // group's key NUL stream
+	dbEvents   = "logs.events"   // group's key NUL stream NUL time and sequence number
+	dbPolicies = "logs.policies" // scope's key of the name
 )
 
 type group struct {
@@ -49,8 +49,8 @@ func checkGroupName(name string) error {
 	return nil
 }
 
-func getGroup(tx *store.Tx, name string) (group, error) {
-	g, ok, err := store.Get[group](tx, dbGroups, name)
+func getGroup(tx *store.Tx, r ref) (group, error) {
+	g, ok, err := store.Get[group](tx, dbGroups, r.key())
 	if err == nil && !ok {
 		err = errNotFound("log group")
 	}
@@ -58,11 +58,11 @@ func getGroup(tx *store.Tx, name string) (group, error) {
 }
 
 // change authorises an action on a group and changes it.
-func (s *Service) change(ctx context.Context, req *wire.Request, action, name string, fn func(*group) error) error {
-	if err := checkGroupName(name); err != nil {
+func (s *Service) change(ctx context.Context, req *wire.Request, action string, name ref, fn func(*group) error) error {
+	if err := checkGroupName(name.name); err != nil {
 		return err
 	}
-	if err := s.mayGroup(s.caller(ctx, req), action, name); err != nil {
+	if err := mayGroup(caller(ctx, req), action, name); err != nil {
 		return err
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
@@ -74,7 +74,7 @@ func (s *Service) change(ctx context.Context, req *wire.Request, action, name st
 		if err := fn(&g); err != nil {
 			return err
 		}
-		return store.Put(tx, dbGroups, name, g)
+		return store.Put(tx, dbGroups, name.key(), g)
 	})
 }
 
@@ -92,26 +92,26 @@ func (s *Service) createGroup(ctx context.Context, req *wire.Request, in *cwl.Cr
 	if err := checkTags(g.Tags); err != nil {
 		return nil, err
 	}
-	may := s.caller(ctx, req)
-	if err := s.mayGroup(may, "logs:CreateLogGroup", g.Name); err != nil {
+	may, at := caller(ctx, req), ref{req.Scope, g.Name}
+	if err := mayGroup(may, "logs:CreateLogGroup", at); err != nil {
 		return nil, err
 	}
 	if len(g.Tags) > 0 {
-		if err := s.mayGroup(may, "logs:TagResource", g.Name); err != nil {
+		if err := mayGroup(may, "logs:TagResource", at); err != nil {
 			return nil, err
 		}
 	}
 	return &cwl.CreateLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
-		if tx.GetRaw(dbGroups, g.Name) != nil {
+		if tx.GetRaw(dbGroups, at.key()) != nil {
 			return errExists("log group")
 		}
-		return store.Put(tx, dbGroups, g.Name, g)
+		return store.Put(tx, dbGroups, at.key(), g)
 	})
 }
 
 func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
-	name := str(in.LogGroupName)
-	if err := s.mayGroup(s.caller(ctx, req), "logs:DeleteLogGroup", name); err != nil {
+	name := ref{req.Scope, str(in.LogGroupName)}
+	if err := mayGroup(caller(ctx, req), "logs:DeleteLogGroup", name); err != nil {
 		return nil, err
 	}
 	return &cwl.DeleteLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
@@ -123,16 +123,16 @@ func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.De
 			return wire.Errorf(http.StatusBadRequest, "ValidationException", "The log group has deletion protection enabled.")
 		}
 		for _, bucket := range []string{dbEvents, dbStreams} {
-			if err := tx.DeletePrefix(bucket, name+"\x00"); err != nil {
+			if err := tx.DeletePrefix(bucket, name.streams()); err != nil {
 				return err
 			}
 		}
-		return tx.Delete(dbGroups, name)
+		return tx.Delete(dbGroups, name.key())
 	})
 }
 
 func (s *Service) describeGroups(ctx context.Context, req *wire.Request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
-	if err := req.Authorize(ctx, "logs:DescribeLogGroups", s.streamARN("", ""), nil); err != nil {
+	if err := req.Authorize(ctx, "logs:DescribeLogGroups", ref{scope: req.Scope}.streamARN(""), nil); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.Limit, 50, 50)
@@ -148,33 +148,33 @@ func (s *Service) describeGroups(ctx context.Context, req *wire.Request, in *cwl
 	}
 	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return scan(tx, dbGroups, str(in.LogGroupNamePrefix), from, func(key string, g group) bool {
+		return scan(tx, dbGroups, req.Key(str(in.LogGroupNamePrefix)), from, func(key string, g group) bool {
 			if p := str(in.LogGroupNamePattern); !strings.Contains(strings.ToLower(g.Name), strings.ToLower(p)) {
 				return true
 			}
 			if in.LogGroupClass != "" && in.LogGroupClass != g.Class {
 				return true
 			}
-			if ids := in.LogGroupIdentifiers; len(ids) > 0 && !slices.Contains(ids, g.Name) && !slices.Contains(ids, s.groupARN(g.Name)) {
+			if ids := in.LogGroupIdentifiers; len(ids) > 0 && !slices.Contains(ids, g.Name) && !slices.Contains(ids, (ref{req.Scope, g.Name}).arn()) {
 				return true
 			}
 			if len(out.LogGroups) == limit {
 				out.NextToken = toToken(key)
 				return false
 			}
-			out.LogGroups = append(out.LogGroups, s.describe(tx, g))
+			out.LogGroups = append(out.LogGroups, describe(tx, ref{req.Scope, g.Name}, g))
 			return true
 		})
 	})
 	return out, err
 }
 
-func (s *Service) describe(tx *store.Tx, g group) types.LogGroup {
+func describe(tx *store.Tx, r ref, g group) types.LogGroup {
 	var stored int64
 	// An undecodable stream shows up where it is read; here it only counts nothing.
-	_ = scan(tx, dbStreams, g.Name+"\x00", "", func(_ string, st stream) bool { stored += st.Stored; return true })
+	_ = scan(tx, dbStreams, r.streams(), "", func(_ string, st stream) bool { stored += st.Stored; return true })
 	out := types.LogGroup{
-		Arn: aws.String(s.groupARN(g.Name) + ":*"), LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupName: &g.Name, CreationTime: &g.Created,
+		Arn: aws.String(r.arn() + ":*"), LogGroupArn: aws.String(r.arn()), LogGroupName: &g.Name, CreationTime: &g.Created,
 		RetentionInDays: g.Retention, LogGroupClass: g.Class, MetricFilterCount: aws.Int32(0), StoredBytes: &stored, DeletionProtectionEnabled: &g.Protected,
 	}
 	if g.Key != "" {
@@ -190,14 +190,14 @@ func (s *Service) putRetention(ctx context.Context, req *wire.Request, in *cwl.P
 	if in.RetentionInDays == nil || !slices.Contains(retentions, *in.RetentionInDays) {
 		return nil, errConstraint(aws.ToInt32(in.RetentionInDays), "retentionInDays", "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]")
 	}
-	return &cwl.PutRetentionPolicyOutput{}, s.change(ctx, req, "logs:PutRetentionPolicy", str(in.LogGroupName), func(g *group) error {
+	return &cwl.PutRetentionPolicyOutput{}, s.change(ctx, req, "logs:PutRetentionPolicy", ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
 		g.Retention = in.RetentionInDays
 		return nil
 	})
 }
 
 func (s *Service) deleteRetention(ctx context.Context, req *wire.Request, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
-	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ctx, req, "logs:DeleteRetentionPolicy", str(in.LogGroupName), func(g *group) error {
+	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ctx, req, "logs:DeleteRetentionPolicy", ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
 		g.Retention = nil
 		return nil
 	})
@@ -205,18 +205,18 @@ func (s *Service) deleteRetention(ctx context.Context, req *wire.Request, in *cw
 
 // keyTarget is the group of a KMS key operation; query results, the other
 // target that AWS has, are not served.
-func (s *Service) keyTarget(name, resource *string) (string, error) {
+func keyTarget(sc wire.Scope, name, resource *string) (ref, error) {
 	if name != nil && resource != nil {
-		return "", errInvalid("logGroupName and resourceIdentifier are mutually exclusive.")
+		return ref{}, errInvalid("logGroupName and resourceIdentifier are mutually exclusive.")
 	}
 	if resource == nil {
-		return str(name), nil
+		return ref{sc, str(name)}, nil
 	}
-	return s.groupOf(*resource)
+	return groupOf(sc, *resource)
 }
 
 func (s *Service) associateKey(ctx context.Context, req *wire.Request, in *cwl.AssociateKmsKeyInput) (*cwl.AssociateKmsKeyOutput, error) {
-	name, err := s.keyTarget(in.LogGroupName, in.ResourceIdentifier)
+	name, err := keyTarget(req.Scope, in.LogGroupName, in.ResourceIdentifier)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (s *Service) associateKey(ctx context.Context, req *wire.Request, in *cwl.A
 }
 
 func (s *Service) disassociateKey(ctx context.Context, req *wire.Request, in *cwl.DisassociateKmsKeyInput) (*cwl.DisassociateKmsKeyOutput, error) {
-	name, err := s.keyTarget(in.LogGroupName, in.ResourceIdentifier)
+	name, err := keyTarget(req.Scope, in.LogGroupName, in.ResourceIdentifier)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-func (s *Service) addTags(ctx context.Context, req *wire.Request, action, name string, tags map[string]string) error {
+func (s *Service) addTags(ctx context.Context, req *wire.Request, action string, name ref, tags map[string]string) error {
 	return s.change(ctx, req, action, name, func(g *group) error {
 		if g.Tags == nil {
 			g.Tags = map[string]string{}
@@ -264,7 +264,7 @@ func (s *Service) addTags(ctx context.Context, req *wire.Request, action, name s
 	})
 }
 
-func (s *Service) removeTags(ctx context.Context, req *wire.Request, action, name string, keys []string) error {
+func (s *Service) removeTags(ctx context.Context, req *wire.Request, action string, name ref, keys []string) error {
 	return s.change(ctx, req, action, name, func(g *group) error {
 		for _, k := range keys {
 			delete(g.Tags, k)
@@ -273,8 +273,8 @@ func (s *Service) removeTags(ctx context.Context, req *wire.Request, action, nam
 	})
 }
 
-func (s *Service) tags(ctx context.Context, req *wire.Request, action, name string) (map[string]string, error) {
-	if err := s.mayGroup(s.caller(ctx, req), action, name); err != nil {
+func (s *Service) tags(ctx context.Context, req *wire.Request, action string, name ref) (map[string]string, error) {
+	if err := mayGroup(caller(ctx, req), action, name); err != nil {
 		return nil, err
 	}
 	var g group
@@ -289,7 +289,7 @@ func (s *Service) tags(ctx context.Context, req *wire.Request, action, name stri
 }
 
 func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
-	name, err := s.groupOf(str(in.ResourceArn))
+	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *cwl.Ta
 }
 
 func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
-	name, err := s.groupOf(str(in.ResourceArn))
+	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +305,7 @@ func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *cwl.
 }
 
 func (s *Service) listTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
-	name, err := s.groupOf(str(in.ResourceArn))
+	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
@@ -314,15 +314,15 @@ func (s *Service) listTags(ctx context.Context, req *wire.Request, in *cwl.ListT
 }
 
 func (s *Service) tagGroup(ctx context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {
-	return &cwl.TagLogGroupOutput{}, s.addTags(ctx, req, "logs:TagLogGroup", str(in.LogGroupName), in.Tags)
+	return &cwl.TagLogGroupOutput{}, s.addTags(ctx, req, "logs:TagLogGroup", ref{req.Scope, str(in.LogGroupName)}, in.Tags)
 }
 
 func (s *Service) untagGroup(ctx context.Context, req *wire.Request, in *cwl.UntagLogGroupInput) (*cwl.UntagLogGroupOutput, error) {
-	return &cwl.UntagLogGroupOutput{}, s.removeTags(ctx, req, "logs:UntagLogGroup", str(in.LogGroupName), in.Tags)
+	return &cwl.UntagLogGroupOutput{}, s.removeTags(ctx, req, "logs:UntagLogGroup", ref{req.Scope, str(in.LogGroupName)}, in.Tags)
 }
 
 func (s *Service) listGroupTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
-	tags, err := s.tags(ctx, req, "logs:ListTagsLogGroup", str(in.LogGroupName))
+	tags, err := s.tags(ctx, req, "logs:ListTagsLogGroup", ref{req.Scope, str(in.LogGroupName)})
 	return &cwl.ListTagsLogGroupOutput{Tags: tags}, err
 }
 

@@ -20,16 +20,14 @@ import (
 
 // Config is what the service needs. DB and Auth are required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 	// Auth decides what the callers of PutLog may do.
 	Auth wire.Authorizer
 }
 
-// Service is the CloudWatch Logs of one account. It is safe for concurrent use
-// and implements wire.Logs.
+// Service is CloudWatch Logs. It is safe for concurrent use and implements wire.Logs.
 type Service struct{ Config }
 
 var _ wire.Logs = (*Service)(nil)
@@ -44,9 +42,6 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
 	}
 	return &Service{c}, nil
 }
@@ -105,40 +100,53 @@ func errExists(what string) error {
 	return wire.Errorf(http.StatusBadRequest, "ResourceAlreadyExistsException", "The specified %s already exists", what)
 }
 
-// groupARN is the ARN of a group without the ":*" that stands for its streams.
-func (s *Service) groupARN(name string) string {
-	return "arn:aws:logs:" + s.Region + ":" + s.Account + ":log-group:" + name
+// ref names a log group.
+type ref struct {
+	scope wire.Scope
+	name  string
 }
 
-func (s *Service) streamARN(group, stream string) string {
-	return s.groupARN(group) + ":log-stream:" + stream
-}
+// key is where the store has the group.
+func (g ref) key() string { return g.scope.Key(g.name) }
+
+// streams begins the store's keys of the group's streams and events.
+func (g ref) streams() string { return g.key() + "\x00" }
+
+func (g ref) streamKey(stream string) string { return g.streams() + stream }
+
+func (g ref) eventPrefix(stream string) string { return g.streamKey(stream) + "\x00" }
+
+// arn is the ARN of the group without the ":*" that stands for its streams.
+func (g ref) arn() string { return g.scope.ARN("logs", "log-group:"+g.name) }
+
+func (g ref) streamARN(stream string) string { return g.arn() + ":log-stream:" + stream }
 
 // authorizer asks whether the caller may do something.
 type authorizer func(action, resource string) error
 
-func (s *Service) caller(ctx context.Context, req *wire.Request) authorizer {
+func caller(ctx context.Context, req *wire.Request) authorizer {
 	return func(action, resource string) error { return req.Authorize(ctx, action, resource, nil) }
 }
 
 // mayGroup authorises an action on a group. Policies name groups in two ways,
 // with and without the part for streams, and AWS takes both.
-func (s *Service) mayGroup(may authorizer, action, name string) error {
-	err := may(action, s.streamARN(name, ""))
-	if err == nil || may(action, s.groupARN(name)) == nil {
+func mayGroup(may authorizer, action string, g ref) error {
+	err := may(action, g.streamARN(""))
+	if err == nil || may(action, g.arn()) == nil {
 		return nil
 	}
 	return err
 }
 
 // groupOf reads a group's name or ARN.
-func (s *Service) groupOf(ref string) (string, error) {
-	if !strings.HasPrefix(ref, "arn:") {
-		return ref, nil
+func groupOf(sc wire.Scope, text string) (ref, error) {
+	if !strings.HasPrefix(text, "arn:") {
+		return ref{sc, text}, nil
 	}
-	name, ok := strings.CutPrefix(ref, s.groupARN(""))
-	if !ok {
-		return "", errNotFound("log group")
+	a, ok := wire.ParseARN(text)
+	name, isGroup := strings.CutPrefix(a.Resource, "log-group:")
+	if !ok || !isGroup || a.Service != "logs" || !sc.Owns(a) {
+		return ref{}, errNotFound("log group")
 	}
-	return strings.TrimSuffix(name, ":*"), nil
+	return ref{sc, strings.TrimSuffix(name, ":*")}, nil
 }

@@ -26,6 +26,8 @@ import (
 
 const account = "000000000000"
 
+var home = wire.ScopeOf(account, "us-east-1")
+
 type verifier struct{}
 
 func (verifier) Verify(r *http.Request) (wire.Principal, string, string, error) {
@@ -62,9 +64,9 @@ func open(t *testing.T, dir string, auth allows) *sandbox {
 	db, err := store.Open(filepath.Join(dir, "db"))
 	require.NoError(t, err)
 	fake := clock.NewFake(start)
-	svc, err := logs.New(logs.Config{DB: db, Clock: fake, Account: account, Auth: auth})
+	svc, err := logs.New(logs.Config{DB: db, Clock: fake, Auth: auth})
 	require.NoError(t, err)
-	r := wire.NewRouter(account, "us-east-1", verifier{}, auth)
+	r := wire.NewRouter(verifier{}, auth)
 	svc.Register(r)
 	srv := httptest.NewServer(r)
 	var once sync.Once
@@ -95,7 +97,7 @@ func (s *sandbox) put(t *testing.T, group, stream string, messages ...string) {
 	for i, m := range messages {
 		lines = append(lines, wire.LogLine{Time: s.clock.Now().Add(time.Duration(i) * time.Second), Message: m})
 	}
-	require.NoError(t, s.svc.PutLog(t.Context(), principal("admin"), group, stream, lines...))
+	require.NoError(t, s.svc.PutLog(t.Context(), home, principal("admin"), group, stream, lines...))
 }
 
 func code(t *testing.T, err error) string {
@@ -323,9 +325,9 @@ func TestAuthorisation(t *testing.T) {
 	})
 	s.group(t, "g")
 	line := wire.LogLine{Time: start, Message: "x"}
-	require.NoError(t, s.svc.PutLog(t.Context(), principal("fn"), "g", "st", line))
-	require.ErrorContains(t, s.svc.PutLog(t.Context(), principal("fn"), "g", "other", line), "AccessDenied")
-	require.ErrorContains(t, s.svc.PutLog(t.Context(), principal("fn"), "nothere", "st", line), "ResourceNotFound")
+	require.NoError(t, s.svc.PutLog(t.Context(), home, principal("fn"), "g", "st", line))
+	require.ErrorContains(t, s.svc.PutLog(t.Context(), home, principal("fn"), "g", "other", line), "AccessDenied")
+	require.ErrorContains(t, s.svc.PutLog(t.Context(), home, principal("fn"), "nothere", "st", line), "ResourceNotFound")
 	for who, want := range map[string]bool{"tagger": true, "wide": true, "eve": false} {
 		_, err := s.as(who).ListTagsForResource(t.Context(), &cwl.ListTagsForResourceInput{ResourceArn: &arn})
 		if want {
@@ -361,7 +363,7 @@ func TestConcurrentWriters(t *testing.T) {
 	for w := range 8 {
 		wg.Go(func() {
 			for i := range 20 {
-				err := s.svc.PutLog(t.Context(), principal("admin"), "g", fmt.Sprint("s", w%4), wire.LogLine{Time: start, Message: fmt.Sprintf("%d/%d", w, i)})
+				err := s.svc.PutLog(t.Context(), home, principal("admin"), "g", fmt.Sprint("s", w%4), wire.LogLine{Time: start, Message: fmt.Sprintf("%d/%d", w, i)})
 				if err != nil {
 					t.Error(err)
 				}

@@ -44,14 +44,14 @@ func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *cwl.PutR
 		return nil, wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Resource policy document is longer than %d characters.", maxPolicy)
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		all, err := store.List[resourcePolicy](tx, dbPolicies, "")
+		all, err := store.List[resourcePolicy](tx, dbPolicies, req.Prefix())
 		if err != nil {
 			return err
 		}
-		if len(all) >= maxPolicies && tx.GetRaw(dbPolicies, p.Name) == nil {
+		if len(all) >= maxPolicies && tx.GetRaw(dbPolicies, req.Key(p.Name)) == nil {
 			return wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Resource limit exceeded.")
 		}
-		return store.Put(tx, dbPolicies, p.Name, p)
+		return store.Put(tx, dbPolicies, req.Key(p.Name), p)
 	})
 	d := p.describe()
 	return &cwl.PutResourcePolicyOutput{ResourcePolicy: &d, RevisionId: &p.Revision}, err
@@ -63,7 +63,7 @@ func (s *Service) describePolicies(ctx context.Context, req *wire.Request, _ *cw
 	}
 	out := &cwl.DescribeResourcePoliciesOutput{ResourcePolicies: []types.ResourcePolicy{}}
 	err := s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[resourcePolicy](tx, dbPolicies, "")
+		all, err := store.List[resourcePolicy](tx, dbPolicies, req.Prefix())
 		for _, p := range all {
 			out.ResourcePolicies = append(out.ResourcePolicies, p.describe())
 		}
@@ -77,9 +77,9 @@ func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *cwl.D
 		return nil, err
 	}
 	return &cwl.DeleteResourcePolicyOutput{}, s.DB.Update(func(tx *store.Tx) error {
-		if tx.GetRaw(dbPolicies, str(in.PolicyName)) == nil {
+		if tx.GetRaw(dbPolicies, req.Key(str(in.PolicyName))) == nil {
 			return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Policy with name [%s] does not exist.", str(in.PolicyName))
 		}
-		return tx.Delete(dbPolicies, str(in.PolicyName))
+		return tx.Delete(dbPolicies, req.Key(str(in.PolicyName)))
 	})
 }

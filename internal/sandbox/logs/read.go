@@ -45,8 +45,8 @@ func (s *Service) span(g group, start, end *int64) span {
 }
 
 // events calls fn for the events of a stream in the span, in order.
-func events(tx *store.Tx, group, name string, sp span, fn func(found) bool) error {
-	prefix := eventPrefix(group, name)
+func events(tx *store.Tx, group ref, name string, sp span, fn func(found) bool) error {
+	prefix := group.eventPrefix(name)
 	from := max(position{ms: max(sp.start, 0)}.String(), sp.after)
 	return tx.Scan(dbEvents, prefix, prefix+from, func(key string, raw []byte) (bool, error) {
 		at := strings.TrimPrefix(key, prefix)
@@ -69,12 +69,12 @@ func events(tx *store.Tx, group, name string, sp span, fn func(found) bool) erro
 // ("f/..." the events behind it, "b/..." those before); at the end of the stream
 // the forward token stays the same, by which clients know that they have all.
 func (s *Service) getEvents(ctx context.Context, req *wire.Request, in *cwl.GetLogEventsInput) (*cwl.GetLogEventsOutput, error) {
-	name, err := s.target(in.LogGroupName, in.LogGroupIdentifier)
+	name, err := target(req.Scope, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
 	st := str(in.LogStreamName)
-	if err := req.Authorize(ctx, "logs:GetLogEvents", s.streamARN(name, st), nil); err != nil {
+	if err := req.Authorize(ctx, "logs:GetLogEvents", name.streamARN(st), nil); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.Limit, maxPage, maxPage)
@@ -134,7 +134,7 @@ func direction(in *cwl.GetLogEventsInput) (forward bool, at string, err error) {
 }
 
 // readPage returns the first events of the span, or the last.
-func readPage(tx *store.Tx, group, name string, sp span, limit int, first bool) ([]found, error) {
+func readPage(tx *store.Tx, group ref, name string, sp span, limit int, first bool) ([]found, error) {
 	var page []found
 	size := 0
 	err := events(tx, group, name, sp, func(f found) bool {
@@ -154,11 +154,11 @@ func readPage(tx *store.Tx, group, name string, sp span, limit int, first bool) 
 
 // filterEvents searches the streams of a group. Events come in order of time.
 func (s *Service) filterEvents(ctx context.Context, req *wire.Request, in *cwl.FilterLogEventsInput) (*cwl.FilterLogEventsOutput, error) {
-	name, err := s.target(in.LogGroupName, in.LogGroupIdentifier)
+	name, err := target(req.Scope, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mayGroup(s.caller(ctx, req), "logs:FilterLogEvents", name); err != nil {
+	if err := mayGroup(caller(ctx, req), "logs:FilterLogEvents", name); err != nil {
 		return nil, err
 	}
 	if len(in.LogStreamNames) > 0 && in.LogStreamNamePrefix != nil {
@@ -182,7 +182,7 @@ func (s *Service) filterEvents(ctx context.Context, req *wire.Request, in *cwl.F
 		if err != nil {
 			return err
 		}
-		streams, err := store.List[stream](tx, dbStreams, streamKey(name, str(in.LogStreamNamePrefix)))
+		streams, err := store.List[stream](tx, dbStreams, name.streamKey(str(in.LogStreamNamePrefix)))
 		if err != nil {
 			return err
 		}

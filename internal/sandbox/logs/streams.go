@@ -44,8 +44,6 @@ func checkStreamName(name string) error {
 	return nil
 }
 
-func streamKey(group, stream string) string { return group + "\x00" + stream }
-
 // position is where an event stands in its stream: by time, then by arrival.
 type position struct {
 	ms  int64
@@ -63,48 +61,46 @@ func parsePosition(s string) (position, bool) {
 	return position{ms, seq}, err == nil && err2 == nil
 }
 
-func eventPrefix(group, stream string) string { return group + "\x00" + stream + "\x00" }
-
 func (s *Service) createStream(ctx context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
-	name, st := str(in.LogGroupName), str(in.LogStreamName)
+	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
 	if err := checkStreamName(st); err != nil {
 		return nil, err
 	}
-	if err := req.Authorize(ctx, "logs:CreateLogStream", s.streamARN(name, st), nil); err != nil {
+	if err := req.Authorize(ctx, "logs:CreateLogStream", name.streamARN(st), nil); err != nil {
 		return nil, err
 	}
 	return &cwl.CreateLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, name); err != nil {
 			return err
 		}
-		if tx.GetRaw(dbStreams, streamKey(name, st)) != nil {
+		if tx.GetRaw(dbStreams, name.streamKey(st)) != nil {
 			return errExists("log stream")
 		}
-		return store.Put(tx, dbStreams, streamKey(name, st), stream{Name: st, Created: s.Clock.Now().UnixMilli()})
+		return store.Put(tx, dbStreams, name.streamKey(st), stream{Name: st, Created: s.Clock.Now().UnixMilli()})
 	})
 }
 
 func (s *Service) deleteStream(ctx context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
-	name, st := str(in.LogGroupName), str(in.LogStreamName)
-	if err := req.Authorize(ctx, "logs:DeleteLogStream", s.streamARN(name, st), nil); err != nil {
+	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
+	if err := req.Authorize(ctx, "logs:DeleteLogStream", name.streamARN(st), nil); err != nil {
 		return nil, err
 	}
 	return &cwl.DeleteLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getStream(tx, name, st); err != nil {
 			return err
 		}
-		if err := tx.DeletePrefix(dbEvents, eventPrefix(name, st)); err != nil {
+		if err := tx.DeletePrefix(dbEvents, name.eventPrefix(st)); err != nil {
 			return err
 		}
-		return tx.Delete(dbStreams, streamKey(name, st))
+		return tx.Delete(dbStreams, name.streamKey(st))
 	})
 }
 
-func getStream(tx *store.Tx, group, name string) (stream, error) {
+func getStream(tx *store.Tx, group ref, name string) (stream, error) {
 	if _, err := getGroup(tx, group); err != nil {
 		return stream{}, err
 	}
-	st, ok, err := store.Get[stream](tx, dbStreams, streamKey(group, name))
+	st, ok, err := store.Get[stream](tx, dbStreams, group.streamKey(name))
 	if err == nil && !ok {
 		err = errNotFound("log stream")
 	}
@@ -112,11 +108,11 @@ func getStream(tx *store.Tx, group, name string) (stream, error) {
 }
 
 func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cwl.DescribeLogStreamsInput) (*cwl.DescribeLogStreamsOutput, error) {
-	name, err := s.target(in.LogGroupName, in.LogGroupIdentifier)
+	name, err := target(req.Scope, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mayGroup(s.caller(ctx, req), "logs:DescribeLogStreams", name); err != nil {
+	if err := mayGroup(caller(ctx, req), "logs:DescribeLogStreams", name); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.Limit, 50, 50)
@@ -136,7 +132,7 @@ func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cw
 		if _, err := getGroup(tx, name); err != nil {
 			return err
 		}
-		all, err = store.List[stream](tx, dbStreams, streamKey(name, str(in.LogStreamNamePrefix)))
+		all, err = store.List[stream](tx, dbStreams, name.streamKey(str(in.LogStreamNamePrefix)))
 		return err
 	})
 	if err != nil {
@@ -161,7 +157,7 @@ func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cw
 	out := &cwl.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}}
 	for _, st := range all[start:end] {
 		d := types.LogStream{
-			Arn: aws.String(s.streamARN(name, st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
+			Arn: aws.String(name.streamARN(st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
 			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String("49039859627658766398"),
 		}
 		if st.Ingested > 0 {
@@ -175,16 +171,16 @@ func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cw
 	return out, nil
 }
 
-func (s *Service) target(name, identifier *string) (string, error) {
+func target(sc wire.Scope, name, identifier *string) (ref, error) {
 	switch {
 	case name != nil && identifier != nil:
-		return "", errInvalid("LogGroup name and LogGroup identifier are mutually exclusive parameters.")
+		return ref{}, errInvalid("LogGroup name and LogGroup identifier are mutually exclusive parameters.")
 	case identifier != nil:
-		return s.groupOf(*identifier)
+		return groupOf(sc, *identifier)
 	case name == nil:
-		return "", errInvalid("At least one of logGroupName or logGroupIdentifier must be given.")
+		return ref{}, errInvalid("At least one of logGroupName or logGroupIdentifier must be given.")
 	}
-	return *name, nil
+	return ref{sc, *name}, nil
 }
 
 // Limits of a batch (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
@@ -197,8 +193,8 @@ const (
 )
 
 func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
-	name, st := str(in.LogGroupName), str(in.LogStreamName)
-	if err := req.Authorize(ctx, "logs:PutLogEvents", s.streamARN(name, st), nil); err != nil {
+	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
+	if err := req.Authorize(ctx, "logs:PutLogEvents", name.streamARN(st), nil); err != nil {
 		return nil, err
 	}
 	size, last := 0, int64(0)
@@ -273,16 +269,16 @@ func (s *Service) cutoff(g group) int64 {
 
 // append writes lines to a stream, which it creates if need be, and removes
 // expired events of the stream.
-func (s *Service) append(tx *store.Tx, group, name string, lines []wire.LogLine) error {
+func (s *Service) append(tx *store.Tx, group ref, name string, lines []wire.LogLine) error {
 	now := s.Clock.Now().UnixMilli()
-	st, ok, err := store.Get[stream](tx, dbStreams, streamKey(group, name))
+	st, ok, err := store.Get[stream](tx, dbStreams, group.streamKey(name))
 	if err != nil {
 		return err
 	}
 	if !ok {
 		st = stream{Name: name, Created: now}
 	}
-	prefix := eventPrefix(group, name)
+	prefix := group.eventPrefix(name)
 	for _, l := range lines {
 		seq, err := tx.NextSequence(dbEvents)
 		if err != nil {
@@ -306,18 +302,18 @@ func (s *Service) append(tx *store.Tx, group, name string, lines []wire.LogLine)
 	if err := s.expire(tx, group, &st); err != nil {
 		return err
 	}
-	return store.Put(tx, dbStreams, streamKey(group, name), st)
+	return store.Put(tx, dbStreams, group.streamKey(name), st)
 }
 
 // maxExpire bounds how many expired events one write removes.
 const maxExpire = 1000
 
-func (s *Service) expire(tx *store.Tx, groupName string, st *stream) error {
-	g, err := getGroup(tx, groupName)
+func (s *Service) expire(tx *store.Tx, group ref, st *stream) error {
+	g, err := getGroup(tx, group)
 	if err != nil || g.Retention == nil || st.First == nil || *st.First >= s.cutoff(g) {
 		return err
 	}
-	prefix, limit := eventPrefix(groupName, st.Name), position{ms: s.cutoff(g)}.String()
+	prefix, limit := group.eventPrefix(st.Name), position{ms: s.cutoff(g)}.String()
 	var old []string
 	err = scan(tx, dbEvents, prefix, "", func(key string, e event) bool {
 		pos := strings.TrimPrefix(key, prefix)
@@ -341,23 +337,24 @@ func (s *Service) expire(tx *store.Tx, groupName string, st *stream) error {
 
 // PutLog implements wire.Logs. Lines need not be in order of time; empty lines
 // are left out, since CloudWatch Logs has no empty events.
-func (s *Service) PutLog(ctx context.Context, p wire.Principal, group, stream string, lines ...wire.LogLine) error {
+func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, groupName, stream string, lines ...wire.LogLine) error {
 	if err := checkStreamName(stream); err != nil {
 		return err
 	}
+	group := ref{sc, groupName}
 	lines = slices.DeleteFunc(slices.Clone(lines), func(l wire.LogLine) bool { return l.Message == "" })
 	may := func(action string) error {
 		if p.Admin {
 			return nil
 		}
-		return s.Auth.Authorize(ctx, p, action, s.streamARN(group, stream), nil)
+		return s.Auth.Authorize(ctx, p, action, group.streamARN(stream), nil)
 	}
 	fresh := false
 	err := s.DB.View(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, group); err != nil {
 			return err
 		}
-		fresh = tx.GetRaw(dbStreams, streamKey(group, stream)) == nil
+		fresh = tx.GetRaw(dbStreams, group.streamKey(stream)) == nil
 		return nil
 	})
 	if err == nil && fresh {

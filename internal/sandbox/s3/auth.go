@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -13,36 +14,36 @@ import (
 // caller is who asks, and over what.
 type caller struct {
 	wire.Principal
-	keys map[string][]string // condition keys that every request has
+	scope wire.Scope
+	keys  map[string][]string // condition keys that every request has
 }
 
 // inside is a caller within the sandbox: another service, as over TLS.
-func (s *Service) inside(p wire.Principal) caller {
-	return s.caller(p, "true", "1.3", "")
+func inside(sc wire.Scope, p wire.Principal) caller {
+	return newCaller(sc, p, "true", "1.3", "")
 }
 
-func (s *Service) outside(p wire.Principal, h *http.Request) caller {
+func outside(req *wire.Request, h *http.Request) caller {
 	secure, version := "false", ""
 	if h.TLS != nil {
 		secure = "true"
 		version = strings.TrimPrefix(tls.VersionName(h.TLS.Version), "TLS ")
 	}
 	ip, _, _ := net.SplitHostPort(h.RemoteAddr)
-	return s.caller(p, secure, version, ip)
+	return newCaller(req.Scope, req.Principal, secure, version, ip)
 }
 
-func (s *Service) caller(p wire.Principal, secure, tlsVersion, ip string) caller {
+func newCaller(sc wire.Scope, p wire.Principal, secure, tlsVersion, ip string) caller {
 	account := p.Account
 	if account == "" {
-		account = s.Account
+		account = sc.Account
 	}
 	keys := map[string][]string{
 		"aws:SecureTransport":       {secure},
 		"aws:PrincipalArn":          {p.ARN},
 		"aws:PrincipalAccount":      {account},
 		"aws:PrincipalIsAWSService": {"false"},
-		"s3:ResourceAccount":        {s.Account},
-		"aws:ResourceAccount":       {s.Account},
+		"aws:RequestedRegion":       {sc.Region},
 	}
 	if tlsVersion != "" {
 		keys["s3:TlsVersion"] = []string{tlsVersion}
@@ -50,35 +51,38 @@ func (s *Service) caller(p wire.Principal, secure, tlsVersion, ip string) caller
 	if ip != "" {
 		keys["aws:SourceIp"] = []string{ip}
 	}
-	return caller{p, keys}
+	return caller{p, sc, keys}
 }
 
-func bucketARN(name string) string        { return "arn:aws:s3:::" + name }
-func objectARN(bucket, key string) string { return "arn:aws:s3:::" + bucket + "/" + key }
+func bucketARN(sc wire.Scope, name string) string        { return sc.PublicARN("s3", name) }
+func objectARN(sc wire.Scope, bucket, key string) string { return sc.PublicARN("s3", bucket+"/"+key) }
 
 // authorize asks the identity's policies and the bucket's. Within one account
-// either may allow and both may deny
+// either may allow and both may deny; between two accounts both must allow
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
-// The sandbox's own key counts as the account's root: a bucket policy binds it,
-// but cannot lock it out of the policy itself.
+// An account's own key counts as its root: a bucket policy binds it, but cannot
+// lock it out of the policy itself.
 func (s *Service) authorize(ctx context.Context, c caller, b bucketMeta, action, resource string, extra map[string][]string) error {
-	keys := c.keys
-	if len(extra) > 0 {
-		keys = make(map[string][]string, len(c.keys)+len(extra))
-		for _, m := range []map[string][]string{c.keys, extra} {
-			for k, v := range m {
-				keys[k] = v
-			}
-		}
+	owner := b.Scope.Account
+	if owner == "" { // it is about to be made
+		owner = c.scope.Account
 	}
+	keys := map[string][]string{"s3:ResourceAccount": {owner}, "aws:ResourceAccount": {owner}}
+	maps.Copy(keys, c.keys)
+	maps.Copy(keys, extra)
 	decision := NoOpinion
 	if policy := b.Settings["policy"]; policy != "" {
 		decision = s.BucketPolicy(policy, c.Principal, action, resource, keys)
 	}
-	rescue := c.Admin && strings.HasSuffix(action, "BucketPolicy")
+	foreign := c.Account != "" && c.Account != owner
+	rescue := c.Admin && !foreign && strings.HasSuffix(action, "BucketPolicy")
 	if decision == ExplicitDeny && !rescue {
 		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.ARN+" is not authorized to perform: "+action+
 			` on resource: "`+resource+`" with an explicit deny in a resource-based policy`)
+	}
+	if foreign && decision != Allow {
+		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.ARN+" is not authorized to perform: "+action+
+			` on resource: "`+resource+`" because no resource-based policy allows the `+action+" action")
 	}
 	if c.Admin {
 		return nil
@@ -89,7 +93,7 @@ func (s *Service) authorize(ctx context.Context, c caller, b bucketMeta, action,
 	}
 	e := wire.AsError(err)
 	limited := strings.Contains(e.Message, "explicit deny") || strings.Contains(e.Message, "permissions boundary")
-	if decision == Allow && !limited {
+	if decision == Allow && !limited && !foreign {
 		return nil
 	}
 	if e.Status >= http.StatusInternalServerError {
@@ -101,7 +105,7 @@ func (s *Service) authorize(ctx context.Context, c caller, b bucketMeta, action,
 // missing is the answer for a key that is not there: only who may list the
 // bucket is told so.
 func (s *Service) missing(ctx context.Context, c caller, b bucketMeta, notFound error) error {
-	if err := s.authorize(ctx, c, b, "s3:ListBucket", bucketARN(b.Name), nil); err != nil {
+	if err := s.authorize(ctx, c, b, "s3:ListBucket", bucketARN(b.Scope, b.Name), nil); err != nil {
 		return err
 	}
 	return notFound

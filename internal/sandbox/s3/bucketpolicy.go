@@ -58,18 +58,18 @@ func (c *call) checkPolicy(b bucketMeta, raw []byte) error {
 		return errPolicy("Missing required field Statement")
 	}
 	for _, st := range doc.Statement {
-		if err := st.check(b.Name); err != nil {
+		if err := st.check(bucketARN(b.Scope, b.Name)); err != nil {
 			return err
 		}
 	}
 	if c.public(doc) && b.blocks("BlockPublicPolicy") {
-		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.caller.ARN+` is not authorized to perform: s3:PutBucketPolicy on resource: "`+bucketARN(b.Name)+
+		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.caller.ARN+` is not authorized to perform: s3:PutBucketPolicy on resource: "`+bucketARN(b.Scope, b.Name)+
 			`" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`)
 	}
 	return nil
 }
 
-func (st policyStatement) check(bucket string) error {
+func (st policyStatement) check(arn string) error {
 	switch {
 	case st.Effect != "Allow" && st.Effect != "Deny":
 		return errPolicy("Invalid effect: %s", st.Effect)
@@ -86,7 +86,6 @@ func (st policyStatement) check(bucket string) error {
 		}
 	}
 	for _, r := range append(slices.Clone(st.Resource), st.NotResource...) {
-		arn := bucketARN(bucket)
 		if r != arn && !strings.HasPrefix(r, arn+"/") && r != arn+"*" {
 			return errPolicy("Policy has invalid resource")
 		}

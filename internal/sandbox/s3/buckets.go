@@ -52,7 +52,7 @@ func (c *call) createBucket() error {
 	if !validName(c.bucket) {
 		return fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.", "BucketName", c.bucket)
 	}
-	if err := c.s.authorize(c.ctx(), c.caller, bucketMeta{}, "s3:CreateBucket", bucketARN(c.bucket), nil); err != nil {
+	if err := c.s.authorize(c.ctx(), c.caller, bucketMeta{}, "s3:CreateBucket", bucketARN(c.req.Scope, c.bucket), nil); err != nil {
 		return err
 	}
 	if err := c.refuseUnserved(); err != nil {
@@ -71,8 +71,11 @@ func (c *call) createBucket() error {
 		if err != nil {
 			return err
 		}
-		if exists && old.Region == "us-east-1" && b.Region == "us-east-1" {
+		if exists && old.Scope == b.Scope && b.Scope.Region == "us-east-1" {
 			return nil
+		}
+		if exists && old.Scope.Account != b.Scope.Account {
+			return fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.", "BucketName", b.Name)
 		}
 		if exists {
 			return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.", "BucketName", b.Name)
@@ -83,16 +86,13 @@ func (c *call) createBucket() error {
 		return err
 	}
 	c.w.Header().Set("Location", "/"+b.Name)
-	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Name))
+	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Scope, b.Name))
 	c.w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 func (c *call) newBucket(raw []byte) (bucketMeta, error) {
-	b := bucketMeta{Name: c.bucket, Region: c.req.Region, Created: c.s.now(), Settings: map[string]string{}}
-	if b.Region == "" {
-		b.Region = c.s.Region
-	}
+	b := bucketMeta{Name: c.bucket, Scope: c.req.Scope, Created: c.s.now(), Settings: map[string]string{}}
 	var in struct {
 		XMLName            xml.Name
 		LocationConstraint *string
@@ -111,7 +111,7 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 		return b, errMalformed()
 	}
 	var err error
-	if b.Region, err = located(b.Region, in.LocationConstraint); err != nil {
+	if b.Scope.Region, err = located(b.Scope.Region, in.LocationConstraint); err != nil {
 		return b, err
 	}
 	if len(in.Tags.Tag) > 0 {
@@ -166,8 +166,8 @@ func (c *call) headBucket() error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("X-Amz-Bucket-Region", b.Region)
-	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Name))
+	c.w.Header().Set("X-Amz-Bucket-Region", b.Scope.Region)
+	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Scope, b.Name))
 	c.w.Header().Set("X-Amz-Access-Point-Alias", "false")
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.WriteHeader(http.StatusOK)
@@ -240,7 +240,7 @@ func (c *call) listBuckets() error {
 		Buckets           struct{ Bucket []bucketXML }
 		ContinuationToken string `xml:",omitempty"`
 		Prefix            string `xml:",omitempty"`
-	}{Owner: c.s.owner(), Prefix: c.q.Get("prefix")}
+	}{Owner: owner{ID: canonicalID(c.req.Account)}, Prefix: c.q.Get("prefix")}
 	region := c.q.Get("bucket-region")
 	var all []bucketMeta
 	err = c.s.DB.View(func(tx *store.Tx) (err error) {
@@ -252,14 +252,14 @@ func (c *call) listBuckets() error {
 	}
 	list := &out.Buckets.Bucket
 	for _, b := range all {
-		if b.Name <= string(after) || region != "" && b.Region != region {
+		if b.Scope.Account != c.req.Account || b.Scope.Partition != c.req.Partition || b.Name <= string(after) || region != "" && b.Scope.Region != region {
 			continue
 		}
 		if len(*list) == limit {
 			out.ContinuationToken = pageToken((*list)[limit-1].Name)
 			break
 		}
-		*list = append(*list, bucketXML{b.Name, xmlTime(b.Created), b.Region, bucketARN(b.Name)})
+		*list = append(*list, bucketXML{b.Name, xmlTime(b.Created), b.Scope.Region, bucketARN(b.Scope, b.Name)})
 	}
 	return c.xml(http.StatusOK, out)
 }
@@ -269,7 +269,7 @@ func (c *call) getLocation() error {
 	if err != nil {
 		return err
 	}
-	region := b.Region
+	region := b.Scope.Region
 	if region == "us-east-1" {
 		region = ""
 	}

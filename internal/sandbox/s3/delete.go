@@ -135,7 +135,7 @@ func (c *call) deleteObjects() error {
 	for _, o := range in.Object {
 		d := deletion{o.Key, o.VersionID, o.ETag}
 		action, keys := deleteAction(d)
-		if err := c.s.authorize(c.ctx(), c.caller, b, action, objectARN(c.bucket, d.key), keys); err != nil {
+		if err := c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, d.key), keys); err != nil {
 			refuse(d, err)
 			continue
 		}

@@ -44,7 +44,7 @@ func (s *Service) findFor(ctx context.Context, c caller, action string, keys map
 	if err != nil {
 		return nil, b, err
 	}
-	if err := s.authorize(ctx, c, b, action, objectARN(bucket, key), keys); err != nil {
+	if err := s.authorize(ctx, c, b, action, objectARN(b.Scope, bucket, key), keys); err != nil {
 		return nil, b, err
 	}
 	switch {
@@ -266,7 +266,7 @@ func (c *call) getObjectAttributes() error {
 		if id != "" {
 			action = "s3:GetObjectVersionAttributes"
 		}
-		err = c.s.authorize(c.ctx(), c.caller, b, action, objectARN(c.bucket, c.key), nil)
+		err = c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, c.key), nil)
 	}
 	if err != nil {
 		return err
@@ -381,7 +381,7 @@ func (s *Service) encrypt(ctx context.Context, c caller, b bucketMeta, v *versio
 	if v.SSEKey == "" {
 		v.SSEKey = "alias/aws/s3" // AWS's own key, whose ARN KMS tells
 	}
-	out, err := s.kms(ctx, c, "GenerateDataKey", kmsInput{KeyID: v.SSEKey, KeySpec: "AES_256", EncryptionContext: v.encryptionContext()})
+	out, err := s.kms(ctx, c, b, "GenerateDataKey", kmsInput{KeyID: v.SSEKey, KeySpec: "AES_256", EncryptionContext: v.encryptionContext(b.Scope)})
 	v.DataKey = out.CiphertextBlob
 	if out.KeyID != "" {
 		v.SSEKey = out.KeyID // objects name their key by its ARN, however it was given
@@ -394,17 +394,21 @@ func (s *Service) decrypt(ctx context.Context, c caller, v *version) error {
 	if len(v.DataKey) == 0 {
 		return nil
 	}
-	_, err := s.kms(ctx, c, "Decrypt", kmsInput{KeyID: v.SSEKey, CiphertextBlob: v.DataKey, EncryptionContext: v.encryptionContext()})
+	b, err := s.bucket(v.Bucket)
+	if err != nil {
+		return err
+	}
+	_, err = s.kms(ctx, c, b, "Decrypt", kmsInput{KeyID: v.SSEKey, CiphertextBlob: v.DataKey, EncryptionContext: v.encryptionContext(b.Scope)})
 	return err
 }
 
 // encryptionContext is what S3 binds a data key to
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context).
-func (v *version) encryptionContext() map[string]string {
+func (v *version) encryptionContext(sc wire.Scope) map[string]string {
 	if v.BucketKey {
-		return map[string]string{"aws:s3:arn": bucketARN(v.Bucket)}
+		return map[string]string{"aws:s3:arn": bucketARN(sc, v.Bucket)}
 	}
-	return map[string]string{"aws:s3:arn": objectARN(v.Bucket, v.Key)}
+	return map[string]string{"aws:s3:arn": objectARN(sc, v.Bucket, v.Key)}
 }
 
 type kmsInput struct {
@@ -419,8 +423,9 @@ type kmsOutput struct {
 	KeyID          string `json:"KeyId"`
 }
 
-// kms calls the sandbox's KMS as the caller; without one it does nothing.
-func (s *Service) kms(ctx context.Context, c caller, operation string, in kmsInput) (out kmsOutput, err error) {
+// kms calls the sandbox's KMS as the caller, in the bucket's region; without one
+// it does nothing. A key that is named by its id only is the caller's.
+func (s *Service) kms(ctx context.Context, c caller, b bucketMeta, operation string, in kmsInput) (out kmsOutput, err error) {
 	if s.router == nil || !s.router.Has("kms", operation) {
 		return out, nil
 	}
@@ -428,7 +433,7 @@ func (s *Service) kms(ctx context.Context, c caller, operation string, in kmsInp
 	if err != nil {
 		return out, err
 	}
-	reply, err := s.router.Invoke(ctx, c.Principal, "kms", operation, raw)
+	reply, err := s.router.Invoke(ctx, wire.ScopeOf(c.scope.Account, b.Scope.Region), c.Principal, "kms", operation, raw)
 	if err == nil {
 		return out, json.Unmarshal(reply, &out)
 	}

@@ -33,13 +33,14 @@ type call struct {
 	q      url.Values
 	bucket string
 	key    string
+	meta   bucketMeta // once the call was authorised
 }
 
 func (c *call) ctx() context.Context { return c.h.Context() }
 
 // serve implements wire.Service.Handler.
 func (s *Service) serve(w http.ResponseWriter, h *http.Request, req *wire.Request) {
-	c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query(), caller: s.outside(req.Principal, h)}
+	c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query(), caller: outside(req, h)}
 	c.bucket, c.key = address(h)
 	w.Header().Set("X-Amz-Request-Id", req.ID)
 	w.Header().Set("Server", "AmazonS3")
@@ -113,7 +114,7 @@ func (c *call) route() error {
 		return errMethod(c.h.Method)
 	}
 	c.req.Operation = op.name
-	if owner := c.h.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != c.s.Account {
+	if owner := c.h.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && c.bucket != "" && !c.s.owned(c.bucket, owner) {
 		return errDenied()
 	}
 	return op.fn(c)
@@ -209,7 +210,8 @@ func (c *call) may(action string, keys map[string][]string) (bucketMeta, error) 
 	if err != nil {
 		return b, err
 	}
-	return b, c.s.authorize(c.ctx(), c.caller, b, action, bucketARN(c.bucket), keys)
+	c.meta = b
+	return b, c.s.authorize(c.ctx(), c.caller, b, action, bucketARN(b.Scope, c.bucket), keys)
 }
 
 // mayObject authorises an action on the object and returns its bucket.
@@ -218,7 +220,8 @@ func (c *call) mayObject(action string, keys map[string][]string) (bucketMeta, e
 	if err != nil {
 		return b, err
 	}
-	return b, c.s.authorize(c.ctx(), c.caller, b, action, objectARN(c.bucket, c.key), keys)
+	c.meta = b
+	return b, c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, c.key), keys)
 }
 
 // document reads a request body whole and checks its digests.
@@ -275,5 +278,22 @@ type owner struct {
 	DisplayName string `xml:"DisplayName,omitempty"`
 }
 
-// owner is the canonical user of the account, a 64-digit id derived from it.
-func (s *Service) owner() owner { return owner{ID: canonicalID(s.Account)} }
+// owner is the canonical user of the account that has the bucket, a 64-digit id
+// derived from it.
+func (b bucketMeta) owner() owner { return owner{ID: canonicalID(b.Scope.Account)} }
+
+// bucketMeta is the bucket of the call.
+func (c *call) bucketMeta() bucketMeta {
+	if c.meta.Name == "" {
+		c.meta, _ = c.s.bucket(c.bucket) // of none: whoever needs it was told before
+	}
+	return c.meta
+}
+
+func (c *call) owner() owner { return c.bucketMeta().owner() }
+
+// owned reports whether a bucket, if there is one of the name, is the account's.
+func (s *Service) owned(bucket, account string) bool {
+	b, err := s.bucket(bucket)
+	return err != nil || b.Scope.Account == account
+}

@@ -32,8 +32,8 @@ func (v *version) info() wire.ObjectInfo {
 
 // GetObject implements wire.Objects. The reader stays valid when the object is
 // replaced or deleted meanwhile; the caller closes it.
-func (s *Service) GetObject(ctx context.Context, p wire.Principal, bucket, key, versionID string) (io.ReadCloser, wire.ObjectInfo, error) {
-	v, r, err := s.read(ctx, s.inside(p), bucket, key, versionID)
+func (s *Service) GetObject(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, key, versionID string) (io.ReadCloser, wire.ObjectInfo, error) {
+	v, r, err := s.read(ctx, inside(sc, p), bucket, key, versionID)
 	if err != nil {
 		return nil, wire.ObjectInfo{}, wire.AsError(err)
 	}
@@ -58,9 +58,9 @@ func (s *Service) read(ctx context.Context, c caller, bucket, key, id string) (*
 }
 
 // PutObject implements wire.Objects.
-func (s *Service) PutObject(ctx context.Context, p wire.Principal, bucket, key, contentType string, body io.Reader) (wire.ObjectInfo, error) {
+func (s *Service) PutObject(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, key, contentType string, body io.Reader) (wire.ObjectInfo, error) {
 	v := &version{Bucket: bucket, Key: key, Headers: map[string]string{"Content-Type": contentType}}
-	if err := s.write(ctx, s.inside(p), v, conditions{}, defaultAlgorithm, body); err != nil {
+	if err := s.write(ctx, inside(sc, p), v, conditions{}, defaultAlgorithm, body); err != nil {
 		return wire.ObjectInfo{}, wire.AsError(err)
 	}
 	return v.info(), nil
@@ -77,7 +77,7 @@ func (s *Service) write(ctx context.Context, c caller, v *version, cond conditio
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, c, b, "s3:PutObject", objectARN(v.Bucket, v.Key), nil); err != nil {
+	if err := s.authorize(ctx, c, b, "s3:PutObject", objectARN(b.Scope, v.Bucket, v.Key), nil); err != nil {
 		return err
 	}
 	if err := s.encrypt(ctx, c, b, v); err != nil {
@@ -94,12 +94,12 @@ func (s *Service) write(ctx context.Context, c caller, v *version, cond conditio
 
 // ListObjects implements wire.Objects. It reads in pages, so fn may be slow and
 // may call the service.
-func (s *Service) ListObjects(ctx context.Context, p wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
+func (s *Service) ListObjects(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
 	b, err := s.bucket(bucket)
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, s.inside(p), b, "s3:ListBucket", bucketARN(bucket), map[string][]string{"s3:prefix": {prefix}}); err != nil {
+	if err := s.authorize(ctx, inside(sc, p), b, "s3:ListBucket", bucketARN(b.Scope, bucket), map[string][]string{"s3:prefix": {prefix}}); err != nil {
 		return err
 	}
 	l := listing{bucket: bucket, prefix: prefix, max: maxList}
@@ -154,10 +154,10 @@ func (s *Service) registerOps(r *wire.Router) {
 			if err := json.Unmarshal(raw, &in); err != nil {
 				return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
 			}
-			if in.ExpectedBucketOwner != "" && in.ExpectedBucketOwner != s.Account {
+			if in.ExpectedBucketOwner != "" && !s.owned(in.Bucket, in.ExpectedBucketOwner) {
 				return nil, errDenied()
 			}
-			out, err := fn(ctx, s.inside(req.Principal), in)
+			out, err := fn(ctx, inside(req.Scope, req.Principal), in)
 			if err != nil {
 				return nil, err
 			}
@@ -299,7 +299,7 @@ func (s *Service) opList(ctx context.Context, c caller, in objectInput) (map[str
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(ctx, c, b, "s3:ListBucket", bucketARN(in.Bucket), map[string][]string{"s3:prefix": {in.Prefix}}); err != nil {
+	if err := s.authorize(ctx, c, b, "s3:ListBucket", bucketARN(b.Scope, in.Bucket), map[string][]string{"s3:prefix": {in.Prefix}}); err != nil {
 		return nil, err
 	}
 	l := listing{bucket: in.Bucket, prefix: in.Prefix, delimiter: in.Delimiter, after: in.StartAfter, max: maxList}
@@ -348,7 +348,7 @@ func (s *Service) opDelete(ctx context.Context, c caller, in objectInput) (map[s
 		return nil, err
 	}
 	action, keys := deleteAction(d)
-	if err := s.authorize(ctx, c, b, action, objectARN(in.Bucket, in.Key), keys); err != nil {
+	if err := s.authorize(ctx, c, b, action, objectARN(b.Scope, in.Bucket, in.Key), keys); err != nil {
 		return nil, err
 	}
 	var out deleted
@@ -383,7 +383,7 @@ func (s *Service) opCopy(ctx context.Context, c caller, in objectInput) (map[str
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(ctx, c, b, "s3:PutObject", objectARN(in.Bucket, in.Key), nil); err != nil {
+	if err := s.authorize(ctx, c, b, "s3:PutObject", objectARN(b.Scope, in.Bucket, in.Key), nil); err != nil {
 		return nil, err
 	}
 	q, err := url.ParseQuery(query)

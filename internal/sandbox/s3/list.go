@@ -191,7 +191,7 @@ func (c *call) contents(p page, withOwner bool) ([]xmlObject, []xmlPrefix) {
 			ChecksumAlgorithm: v.Checksum.Algorithm, ChecksumType: v.Checksum.Type,
 		}
 		if withOwner {
-			w := c.s.owner()
+			w := c.owner()
 			o.Owner = &w
 		}
 		objects = append(objects, o)
@@ -331,10 +331,10 @@ func (c *call) listVersions() error {
 	}
 	for i, v := range p.items {
 		if v.Marker {
-			out.DeleteMarker = append(out.DeleteMarker, markerXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), c.s.owner()})
+			out.DeleteMarker = append(out.DeleteMarker, markerXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), c.owner()})
 			continue
 		}
-		out.Version = append(out.Version, versionXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), quote(v.ETag), v.Size, storageClass(v), c.s.owner()})
+		out.Version = append(out.Version, versionXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), quote(v.ETag), v.Size, storageClass(v), c.owner()})
 	}
 	if p.more {
 		out.NextKeyMarker, out.NextVersionIDMarker = c.encode(p.last), p.lastID

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // Buckets of the store.
@@ -30,7 +31,7 @@ const (
 // as S3 returns it (JSON for "policy").
 type bucketMeta struct {
 	Name       string
-	Region     string
+	Scope      wire.Scope // the owner, and where it is
 	Created    time.Time
 	Versioning string            `json:",omitempty"` // "", Enabled, Suspended
 	Settings   map[string]string `json:",omitempty"`

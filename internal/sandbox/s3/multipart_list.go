@@ -40,7 +40,7 @@ func (c *call) listParts() error {
 		MaxParts             int
 		IsTruncated          bool
 		Part                 []partXML
-	}{Bucket: c.bucket, Key: c.key, Initiator: c.s.owner(), Owner: c.s.owner(), PartNumberMarker: after, MaxParts: limit}
+	}{Bucket: c.bucket, Key: c.key, Initiator: c.owner(), Owner: c.owner(), PartNumberMarker: after, MaxParts: limit}
 	err := c.s.DB.View(func(tx *store.Tx) error {
 		u, err := c.upload(tx)
 		if err != nil {
@@ -139,7 +139,7 @@ func (c *call) listUploads() error {
 			if err := json.Unmarshal(raw, &u); err != nil {
 				return false, err
 			}
-			out.Upload = append(out.Upload, uploadXML{c.encode(key), id, c.s.owner(), c.s.owner(), storageClass(&u.Version), xmlTime(u.Started), u.Algorithm, u.SumType})
+			out.Upload = append(out.Upload, uploadXML{c.encode(key), id, c.owner(), c.owner(), storageClass(&u.Version), xmlTime(u.Started), u.Algorithm, u.SumType})
 			return true, nil
 		})
 	})

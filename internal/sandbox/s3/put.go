@@ -271,7 +271,7 @@ func (c *call) copySource() (*version, error) {
 	if q, err := url.ParseQuery(query); err == nil {
 		id = q.Get("versionId")
 	}
-	if o := c.h.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); o != "" && o != c.s.Account {
+	if o := c.h.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); o != "" && !c.s.owned(bucket, o) {
 		return nil, errDenied()
 	}
 	v, _, err := c.s.find(c.ctx(), c.caller, bucket, key, id)

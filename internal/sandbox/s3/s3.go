@@ -36,10 +36,9 @@ type BucketPolicy func(policy string, p wire.Principal, action, resource string,
 type Config struct {
 	DB *store.DB
 	// Dir holds the object data; it belongs to the service alone.
-	Dir             string
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	Dir   string
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 	// Auth decides by identity policies. The caller's Admin mark is honoured
 	// before it is asked.
 	Auth wire.Authorizer
@@ -47,7 +46,7 @@ type Config struct {
 	BucketPolicy BucketPolicy
 }
 
-// Service is the S3 of one account. It is safe for concurrent use and
+// Service is S3. It is safe for concurrent use and
 // implements wire.Objects.
 type Service struct {
 	Config
@@ -69,9 +68,6 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
 	}
 	s := &Service{Config: c}
 	var err error

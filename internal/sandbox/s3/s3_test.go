@@ -27,6 +27,8 @@ import (
 
 const account = "000000000000"
 
+var home = wire.ScopeOf(account, "us-east-1")
+
 // verifier takes every request; the access key is the caller's name, "admin" the
 // sandbox's own.
 type verifier struct{}
@@ -80,9 +82,9 @@ func open(t *testing.T, dir string, auth wire.Authorizer) *sandbox {
 	if auth == nil {
 		auth = identities{}
 	}
-	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Account: account, Auth: auth, BucketPolicy: policies})
+	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth, BucketPolicy: policies})
 	require.NoError(t, err)
-	r := wire.NewRouter(account, "us-east-1", verifier{}, auth)
+	r := wire.NewRouter(verifier{}, auth)
 	svc.Register(r)
 	srv := httptest.NewServer(r)
 	var once sync.Once
@@ -568,7 +570,7 @@ func TestAuthorisation(t *testing.T) {
 	require.Equal(t, "AccessDenied", code(t, get("reader", "k")))
 	require.Equal(t, "AccessDenied", code(t, get("admin", "k")))
 
-	_, _, err := s.svc.GetObject(t.Context(), principal("reader"), "bkt", "k", "")
+	_, _, err := s.svc.GetObject(t.Context(), home, principal("reader"), "bkt", "k", "")
 	var e *wire.Error
 	require.True(t, errors.As(err, &e))
 	require.Equal(t, "AccessDenied", e.Code)
@@ -622,7 +624,7 @@ func TestReadersAndWriters(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for range 10 {
-				_, err := s.svc.PutObject(t.Context(), principal("admin"), "bkt", "k", "", strings.NewReader(bodies[i%2]))
+				_, err := s.svc.PutObject(t.Context(), home, principal("admin"), "bkt", "k", "", strings.NewReader(bodies[i%2]))
 				if err != nil {
 					t.Error(err)
 				}
@@ -630,7 +632,7 @@ func TestReadersAndWriters(t *testing.T) {
 		})
 		wg.Go(func() {
 			for range 20 {
-				r, info, err := s.svc.GetObject(t.Context(), principal("admin"), "bkt", "k", "")
+				r, info, err := s.svc.GetObject(t.Context(), home, principal("admin"), "bkt", "k", "")
 				if err != nil {
 					t.Error(err)
 					return

@@ -21,15 +21,15 @@ type setting struct {
 	// absent is what reading answers if nothing is set: an error code with its
 	// text (404), or a document.
 	absentCode, absentText string
-	absentDoc              func(s *Service) string
+	absentDoc              func(bucketMeta) string
 	// check validates and normalises a document; nil refuses PUT.
 	check func(*node) error
 	// deletable says that DELETE exists.
 	deletable bool
 }
 
-func emptyDoc(name string) func(*Service) string {
-	return func(*Service) string { return xmlDecl + "<" + name + ` xmlns="` + namespace + `"/>` }
+func emptyDoc(name string) func(bucketMeta) string {
+	return func(bucketMeta) string { return xmlDecl + "<" + name + ` xmlns="` + namespace + `"/>` }
 }
 
 // settings lists the sub-resources by their query parameter. What the sandbox
@@ -37,7 +37,7 @@ func emptyDoc(name string) func(*Service) string {
 // absent and not be set.
 var settings = map[string]setting{
 	"accelerate": {api: "AccelerateConfiguration", iam: "AccelerateConfiguration", absentDoc: emptyDoc("AccelerateConfiguration"), check: checkAccelerate},
-	"acl":        {api: "Acl", iam: "BucketAcl", absentDoc: (*Service).aclDocument},
+	"acl":        {api: "Acl", iam: "BucketAcl", absentDoc: aclDocument},
 	"cors": {
 		api: "Cors", iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist", deletable: true,
 	},
@@ -87,7 +87,7 @@ func (c *call) getSetting(name string, st setting) error {
 		return fail(http.StatusNotFound, st.absentCode, st.absentText, "BucketName", c.bucket)
 	}
 	if !ok {
-		doc = st.absentDoc(c.s)
+		doc = st.absentDoc(b)
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
 	switch name {
@@ -233,7 +233,7 @@ func checkVersioning(n *node) error {
 	return n.oneOf("VersioningConfiguration", "Status", enabled, suspended)
 }
 
-func payment(*Service) string {
+func payment(bucketMeta) string {
 	return xmlDecl + `<RequestPaymentConfiguration xmlns="` + namespace + `"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`
 }
 
@@ -275,7 +275,7 @@ type encryption struct {
 }
 
 // defaultEncryption is what S3 applies to every bucket since 2023.
-func defaultEncryption(*Service) string {
+func defaultEncryption(bucketMeta) string {
 	return xmlDecl + `<ServerSideEncryptionConfiguration xmlns="` + namespace + `"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`
 }
 
@@ -350,8 +350,8 @@ func checkLifecycle(n *node) error {
 	return nil
 }
 
-func (s *Service) aclDocument() string {
-	id := s.owner().ID
+func aclDocument(b bucketMeta) string {
+	id := b.owner().ID
 	return xmlDecl + `<AccessControlPolicy xmlns="` + namespace + `"><Owner><ID>` + id + `</ID></Owner><AccessControlList><Grant>` +
 		`<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><ID>` + id + `</ID></Grantee>` +
 		`<Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>`
@@ -374,7 +374,7 @@ func (c *call) checkACL(raw []byte) error {
 	if err := xml.Unmarshal(raw, &in); err != nil {
 		return errMalformed()
 	}
-	if len(in.Grants) != 1 || in.Grants[0].Permission != "FULL_CONTROL" || in.Grants[0].ID != c.s.owner().ID {
+	if len(in.Grants) != 1 || in.Grants[0].Permission != "FULL_CONTROL" || in.Grants[0].ID != c.owner().ID {
 		return errNoACLs()
 	}
 	return nil

@@ -179,7 +179,7 @@ func TestOperationsFromInside(t *testing.T) {
 	s := open(t, t.TempDir(), identities{"role s3:PutObject": true, "role s3:GetObject": true, "role s3:ListBucket": true})
 	s.bucket(t, "bkt")
 	call := func(op, in string) (map[string]any, error) {
-		raw, err := s.router.Invoke(t.Context(), principal("role"), "s3", op, []byte(in))
+		raw, err := s.router.Invoke(t.Context(), home, principal("role"), "s3", op, []byte(in))
 		var out map[string]any
 		if err == nil {
 			require.NoError(t, json.Unmarshal(raw, &out))

@@ -174,7 +174,7 @@ func (c *call) getObjectACL() error {
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write([]byte(c.s.aclDocument()))
+	_, _ = c.w.Write([]byte(aclDocument(c.bucketMeta())))
 	return nil
 }
 

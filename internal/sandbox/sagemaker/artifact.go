@@ -93,7 +93,7 @@ func splitURI(uri string) (bucket, key string, err error) {
 }
 
 // open opens the object that holds the model.
-func (s *Service) open(ctx context.Context, p wire.Principal, a *source) (io.ReadCloser, error) {
+func (s *Service) open(ctx context.Context, sc wire.Scope, p wire.Principal, a *source) (io.ReadCloser, error) {
 	if s.cfg.Objects == nil {
 		return nil, errors.New("the sandbox runs without S3")
 	}
@@ -101,23 +101,23 @@ func (s *Service) open(ctx context.Context, p wire.Principal, a *source) (io.Rea
 	if a.prefix {
 		key += modelFile
 	}
-	body, _, err := s.cfg.Objects.GetObject(ctx, p, a.bucket, key, "")
+	body, _, err := s.cfg.Objects.GetObject(ctx, sc, p, a.bucket, key, "")
 	return body, err
 }
 
-func (s *Service) probeArtifact(ctx context.Context, p wire.Principal, a *source) error {
+func (s *Service) probeArtifact(ctx context.Context, sc wire.Scope, p wire.Principal, a *source) error {
 	if a.prefix {
 		if s.cfg.Objects == nil {
 			return errors.New("the sandbox runs without S3")
 		}
 		found := false
-		err := s.cfg.Objects.ListObjects(ctx, p, a.bucket, a.key, func(wire.ObjectInfo) bool { found = true; return false })
+		err := s.cfg.Objects.ListObjects(ctx, sc, p, a.bucket, a.key, func(wire.ObjectInfo) bool { found = true; return false })
 		if err == nil && !found {
 			err = fmt.Errorf("no object below %s", a.url)
 		}
 		return err
 	}
-	body, err := s.open(ctx, p, a)
+	body, err := s.open(ctx, sc, p, a)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func artifactKey(arn string, generation int, variant string, index int) string {
 // as an instance keeps its copy whatever becomes of the object. Without parse it
 // only makes sure that the data can be read. A container without model data has
 // none. With resume only the kept copy is looked for.
-func (s *Service) artifact(ctx context.Context, p wire.Principal, key string, c *types.ContainerDefinition, parse, resume bool) ([]byte, error) {
+func (s *Service) artifact(ctx context.Context, sc wire.Scope, p wire.Principal, key string, c *types.ContainerDefinition, parse, resume bool) ([]byte, error) {
 	a, err := artifactOf(c)
 	if err != nil {
 		return nil, failf("%s.", err)
@@ -149,12 +149,12 @@ func (s *Service) artifact(ctx context.Context, p wire.Principal, key string, c 
 		return kept, nil
 	}
 	if !parse {
-		if err := s.probeArtifact(ctx, p, a); err != nil {
+		if err := s.probeArtifact(ctx, sc, p, a); err != nil {
 			return nil, s.downloadFailed(c, a, err)
 		}
 		return nil, nil
 	}
-	body, err := s.open(ctx, p, a)
+	body, err := s.open(ctx, sc, p, a)
 	if err != nil {
 		return nil, s.downloadFailed(c, a, err)
 	}

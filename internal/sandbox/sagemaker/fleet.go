@@ -118,7 +118,7 @@ func (s *Service) startVariant(ctx context.Context, e *endpoint, d *deployment, 
 	all := m.containers()
 	for i := range all {
 		load := func(parse bool) ([]byte, error) {
-			return s.artifact(ctx, p, artifactKey(e.ARN, d.Generation, v.Name, i), &all[i], parse, resume)
+			return s.artifact(ctx, scopeOf(e.ARN), p, artifactKey(e.ARN, d.Generation, v.Name, i), &all[i], parse, resume)
 		}
 		c, err := s.startContainer(load, v, &all[i])
 		if err != nil {

@@ -77,7 +77,7 @@ type roles struct {
 	sources []string
 }
 
-func (r *roles) AssumeServiceRole(_ context.Context, service, arn, source, session string) (wire.Principal, error) {
+func (r *roles) AssumeServiceRole(_ context.Context, _ wire.Scope, service, arn, source, session string) (wire.Principal, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sources = append(r.sources, source)
@@ -112,7 +112,7 @@ func (o *objects) check(p wire.Principal, action, path string) error {
 	return nil
 }
 
-func (o *objects) GetObject(_ context.Context, p wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
+func (o *objects) GetObject(_ context.Context, _ wire.Scope, p wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	path := bucket + "/" + key
@@ -126,7 +126,7 @@ func (o *objects) GetObject(_ context.Context, p wire.Principal, bucket, key, _ 
 	return io.NopCloser(bytes.NewReader(raw)), wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(raw))}, nil
 }
 
-func (o *objects) PutObject(_ context.Context, p wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {
+func (o *objects) PutObject(_ context.Context, _ wire.Scope, p wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
 		return wire.ObjectInfo{}, err
@@ -140,7 +140,7 @@ func (o *objects) PutObject(_ context.Context, p wire.Principal, bucket, key, _ 
 	return wire.ObjectInfo{Bucket: bucket, Key: key}, nil
 }
 
-func (o *objects) ListObjects(_ context.Context, p wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
+func (o *objects) ListObjects(_ context.Context, _ wire.Scope, p wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := o.check(p, "s3:ListBucket", bucket); err != nil {
@@ -184,7 +184,7 @@ type logs struct {
 	groups map[string][]string
 }
 
-func (l *logs) PutLog(_ context.Context, p wire.Principal, group, _ string, lines ...wire.LogLine) error {
+func (l *logs) PutLog(_ context.Context, _ wire.Scope, p wire.Principal, group, _ string, lines ...wire.LogLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.groups[group]; !ok {
@@ -263,11 +263,11 @@ func (w *world) start() {
 	w.db, err = store.Open(w.path)
 	require.NoError(w.t, err)
 	w.svc, err = sagemaker.New(sagemaker.Config{
-		DB: w.db, Clock: w.clock, Account: account, Region: region, Roles: w.roles, Objects: w.objects, Logs: w.logs,
+		DB: w.db, Clock: w.clock, Roles: w.roles, Objects: w.objects, Logs: w.logs,
 		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: 300 * time.Millisecond,
 	})
 	require.NoError(w.t, err)
-	w.router = wire.NewRouter(account, region, anyone{}, w.policy)
+	w.router = wire.NewRouter(anyone{}, w.policy)
 	w.svc.Register(w.router)
 	w.router.Register(wire.Service{ID: "cloudwatchlogs", Scope: "logs", Protocol: wire.JSON11})
 	w.router.Handle("cloudwatchlogs", "CreateLogGroup", func(_ context.Context, _ *wire.Request, in []byte) (any, error) {

@@ -257,5 +257,5 @@ func (s *Service) publish(e *endpoint, status string) {
 	if e.FailureReason != "" {
 		detail["FailureReason"] = e.FailureReason
 	}
-	s.cfg.Events.PutEvent(context.WithoutCancel(s.ctx), "aws.sagemaker", "SageMaker Endpoint State Change", []string{e.ARN}, detail)
+	s.cfg.Events.PutEvent(context.WithoutCancel(s.ctx), scopeOf(e.ARN), "aws.sagemaker", "SageMaker Endpoint State Change", []string{e.ARN}, detail)
 }

@@ -115,9 +115,8 @@ func (q query) fits(name, status string, created, modified time.Time) bool {
 
 // bucketFor finds where the resource of an ARN is kept.
 func bucketFor(arn string) (bucket, kind string, err error) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) == 6 && parts[0] == "arn" && parts[2] == "sagemaker" {
-		switch k, _, _ := strings.Cut(parts[5], "/"); k {
+	if a, ok := wire.ParseARN(arn); ok && a.Service == "sagemaker" {
+		switch k, _, _ := strings.Cut(a.Resource, "/"); k {
 		case kindModel:
 			return bucketModels, k, nil
 		case kindConfig:

@@ -35,7 +35,7 @@ func (s *Service) createModel(ctx context.Context, req *wire.Request, in *sm.Cre
 	if err := req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {servicePrinc}}); err != nil {
 		return nil, err
 	}
-	if err := s.probeModel(ctx, req.Region, &m); err != nil {
+	if err := s.probeModel(ctx, &m); err != nil {
 		return nil, err
 	}
 	m.Spec.Tags = nil
@@ -109,7 +109,7 @@ func checkContainer(c *types.ContainerDefinition) error {
 
 // probeModel does what AWS does in CreateModel: it assumes the execution role
 // and looks for the model artifact as that role.
-func (s *Service) probeModel(ctx context.Context, region string, m *model) error {
+func (s *Service) probeModel(ctx context.Context, m *model) error {
 	role := aws.ToString(m.Spec.ExecutionRoleArn)
 	p, err := s.assume(ctx, role, m.ARN)
 	if err != nil {
@@ -120,20 +120,21 @@ func (s *Service) probeModel(ctx context.Context, region string, m *model) error
 		if err != nil || a == nil {
 			continue // checked before
 		}
-		if err := s.probeArtifact(ctx, p, a); err != nil {
+		if err := s.probeArtifact(ctx, scopeOf(m.ARN), p, a); err != nil {
 			s.cfg.Log.Info("model data is out of reach", "model", m.ARN, "url", a.url, "error", err.Error())
 			return invalid(`Could not access model data at %s. Please ensure that the role "%s" exists and that its trust relationship policy allows the action "sts:AssumeRole" for the service principal "%s". Also ensure that the role has "s3:GetObject" permissions and that the object is located in %s. If your Model uses multiple models or uncompressed models, please ensure that the role has "s3:ListBucket" permission.`,
-				a.url, role, servicePrinc, region)
+				a.url, role, servicePrinc, scopeOf(m.ARN).Region)
 		}
 	}
 	return nil
 }
 
+// assume acts as a role for a resource of ours.
 func (s *Service) assume(ctx context.Context, role, source string) (wire.Principal, error) {
 	if s.cfg.Roles == nil {
 		return wire.Principal{}, errors.New("the sandbox runs without IAM")
 	}
-	return s.cfg.Roles.AssumeServiceRole(ctx, servicePrinc, role, source, "SageMaker")
+	return s.cfg.Roles.AssumeServiceRole(ctx, scopeOf(source), servicePrinc, role, source, "SageMaker")
 }
 
 func (s *Service) describeModel(ctx context.Context, req *wire.Request, in *sm.DescribeModelInput) (*sm.DescribeModelOutput, error) {

@@ -36,19 +36,12 @@ var (
 	roleRule = regexp.MustCompile(`^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 )
 
-// partition is the ARN partition of a region.
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
-}
+func arnOf(req *wire.Request, kind, name string) string { return req.ARN("sagemaker", kind+"/"+name) }
 
-func arnOf(req *wire.Request, kind, name string) string {
-	return fmt.Sprintf("arn:%s:sagemaker:%s:%s:%s/%s", partition(req.Region), req.Region, req.Account, kind, name)
+// scopeOf is where the resource of an ARN of ours is at home.
+func scopeOf(arn string) wire.Scope {
+	a, _ := wire.ParseARN(arn)
+	return wire.ScopeOfARN(a)
 }
 
 // invalid is a ValidationException with SageMaker's status.

@@ -349,7 +349,7 @@ func asModelError(req *wire.Request, e *endpoint, r *running, err error) error {
 		who, rep.status, rep.host, rep.text, req.Region, req.Region, group, req.Account)
 	out.Fields = map[string]any{
 		"OriginalStatusCode": rep.status, "OriginalMessage": rep.text,
-		"LogStreamArn": fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:log-stream:%s", partition(req.Region), req.Region, req.Account, group, r.stream),
+		"LogStreamArn": req.ARN("logs", "log-group:"+group+":log-stream:"+r.stream),
 	}
 	return out
 }

@@ -28,14 +28,13 @@ import (
 // enough to see the state.
 const DefaultCreateDelay = 2 * time.Second
 
-// Config is what the service needs. DB, Account and Region are required.
+// Config is what the service needs. DB is required.
 type Config struct {
 	DB *store.DB
 	// Dir is a folder of the service's own; nothing is kept in it at present.
-	Dir             string
-	Clock           clock.Clock
-	Log             *slog.Logger
-	Account, Region string
+	Dir   string
+	Clock clock.Clock
+	Log   *slog.Logger
 
 	// Roles lets an endpoint act as its model's execution role. Without it every
 	// endpoint fails to create.
@@ -84,8 +83,8 @@ type Service struct {
 
 // New returns a service over the store. Background work starts with Start.
 func New(cfg Config) (*Service, error) {
-	if cfg.DB == nil || cfg.Account == "" || cfg.Region == "" {
-		return nil, errors.New("sagemaker: DB, Account and Region are required")
+	if cfg.DB == nil {
+		return nil, errors.New("sagemaker: DB is required")
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}

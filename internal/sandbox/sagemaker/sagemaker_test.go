@@ -352,7 +352,7 @@ func TestInvokeFromInside(t *testing.T) {
 	w.ready()
 	me := wire.Principal{Account: account, ARN: "arn:aws:sts::000000000000:assumed-role/states/x", Role: "states"}
 	call := func(in string) (map[string]any, error) {
-		raw, err := w.router.Invoke(t.Context(), me, "sagemakerruntime", "InvokeEndpoint", []byte(in))
+		raw, err := w.router.Invoke(t.Context(), wire.ScopeOf(account, region), me, "sagemakerruntime", "InvokeEndpoint", []byte(in))
 		if err != nil {
 			return nil, err
 		}

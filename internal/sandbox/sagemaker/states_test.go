@@ -30,7 +30,7 @@ func TestStepFunctionsInvokesTheEndpoint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ready()
-	svc, err := states.New(states.Config{DB: w.db, Account: account, Region: region, Router: w.router})
+	svc, err := states.New(states.Config{DB: w.db, Router: w.router})
 	require.NoError(t, err)
 	svc.Register(w.router)
 	require.NoError(t, svc.Start(t.Context()))

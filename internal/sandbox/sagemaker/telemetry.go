@@ -40,7 +40,7 @@ func (s *Service) observe(e *endpoint, f *fleet, r *running, v *variant, in invo
 	case err != nil:
 		status = http.StatusServiceUnavailable
 	}
-	s.metrics(e.Name, v, status, took)
+	s.metrics(e, v, status, took)
 	size := 0
 	if out != nil {
 		size = len(out.body)
@@ -59,13 +59,13 @@ func (s *Service) observe(e *endpoint, f *fleet, r *running, v *variant, in invo
 	}
 }
 
-func (s *Service) metrics(name string, v *variant, status int, took time.Duration) {
+func (s *Service) metrics(e *endpoint, v *variant, status int, took time.Duration) {
 	if s.cfg.Metrics == nil {
 		return
 	}
-	dims := map[string]string{"EndpointName": name, "VariantName": v.Name}
+	dims := map[string]string{"EndpointName": e.Name, "VariantName": v.Name}
 	put := func(metric string, value float64) {
-		s.cfg.Metrics.PutMetric(s.ctx, metricNamespace, metric, dims, value)
+		s.cfg.Metrics.PutMetric(s.ctx, scopeOf(e.ARN), metricNamespace, metric, dims, value)
 	}
 	flag := func(yes bool) float64 {
 		if yes {
@@ -119,7 +119,7 @@ func (s *Service) writeLog(it logItem) error {
 	if err != nil {
 		return err
 	}
-	err = s.cfg.Logs.PutLog(s.ctx, p, it.group, it.stream, it.line)
+	err = s.cfg.Logs.PutLog(s.ctx, scopeOf(it.source), p, it.group, it.stream, it.line)
 	var we *wire.Error
 	if !errors.As(err, &we) || we.Code != "ResourceNotFoundException" || s.router == nil {
 		return err
@@ -131,10 +131,10 @@ func (s *Service) writeLog(it logItem) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.router.Invoke(s.ctx, p, "cloudwatchlogs", "CreateLogGroup", in); err != nil {
+	if _, err := s.router.Invoke(s.ctx, scopeOf(it.source), p, "cloudwatchlogs", "CreateLogGroup", in); err != nil {
 		return err
 	}
-	return s.cfg.Logs.PutLog(s.ctx, p, it.group, it.stream, it.line)
+	return s.cfg.Logs.PutLog(s.ctx, scopeOf(it.source), p, it.group, it.stream, it.line)
 }
 
 // capturer gathers sampled requests and replies and writes them as JSON lines
@@ -286,7 +286,7 @@ func (c *capturer) write(r *running, lines []json.RawMessage) error {
 	if c.s.cfg.Objects == nil {
 		return errors.New("the sandbox runs without S3")
 	}
-	_, err = c.s.cfg.Objects.PutObject(ctx, p, bucket, strings.Join(parts, "/"), "application/jsonlines", strings.NewReader(b.String()))
+	_, err = c.s.cfg.Objects.PutObject(ctx, scopeOf(c.arn), p, bucket, strings.Join(parts, "/"), "application/jsonlines", strings.NewReader(b.String()))
 	return err
 }
 

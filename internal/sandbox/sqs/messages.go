@@ -61,7 +61,7 @@ func (s *Service) put(q queue, n newMessage) (message, error) {
 	}
 	m.Visible = m.Sent.Add(delay)
 	err := s.DB.Batch(func(tx *store.Tx) error {
-		if _, err := getQueue(tx, q.Region, q.Name); err != nil {
+		if _, err := getQueue(tx, q.Scope, q.Name); err != nil {
 			return err
 		}
 		seq, err := tx.NextSequence(messagesBucket)
@@ -279,7 +279,7 @@ func (s *Service) take(q queue, most int, hidden time.Duration) (out []message, 
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
 		out, next = nil, time.Time{}
-		q, err := getQueue(tx, q.Region, q.Name)
+		q, err := getQueue(tx, q.Scope, q.Name)
 		if err != nil {
 			return err
 		}
@@ -328,7 +328,7 @@ func (s *Service) take(q queue, most int, hidden time.Duration) (out []message, 
 // look tells, without writing, whether take would find anything to do.
 func (s *Service) look(q queue) (work bool, next time.Time, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := getQueue(tx, q.Region, q.Name); err != nil {
+		if _, err := getQueue(tx, q.Scope, q.Name); err != nil {
 			return err
 		}
 		now := s.now()
@@ -354,7 +354,8 @@ func (s *Service) toDeadLetters(tx *store.Tx, q queue, m message) (bool, error) 
 	if err != nil || m.Received < r.Max {
 		return false, err
 	}
-	dead, err := getQueue(tx, q.Region, r.Target[strings.LastIndexByte(r.Target, ':')+1:])
+	target, _ := wire.ParseARN(r.Target)
+	dead, err := getQueue(tx, wire.ScopeOfARN(target), target.Resource)
 	var e *wire.Error
 	if errors.As(err, &e) {
 		return false, nil // the dead-letter queue is gone: the message stays, as on AWS

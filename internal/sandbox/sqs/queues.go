@@ -111,7 +111,7 @@ func parseRedrive(text string) (redrive, error) {
 		return redrive{}, err
 	}
 	n, err := strconv.Atoi(strings.Trim(string(raw.Max), `"`))
-	if err != nil || n < 1 || n > 1000 || !strings.HasPrefix(raw.Target, "arn:aws:sqs:") {
+	if err != nil || n < 1 || n > 1000 || !wire.IsARN(raw.Target, "sqs") {
 		return redrive{}, badValue("RedrivePolicy")
 	}
 	return redrive{Target: raw.Target, Max: n}, nil
@@ -148,7 +148,7 @@ func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.Cr
 	if !queueName.MatchString(name) {
 		return nil, parameterError("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
-	q := queue{Name: name, Region: req.Region, ARN: "arn:aws:sqs:" + req.Region + ":" + req.Account + ":" + name, Created: s.now(), Modified: s.now(), Tags: in.Tags}
+	q := queue{Scope: req.Scope, Name: name, ARN: req.ARN("sqs", name), Created: s.now(), Modified: s.now(), Tags: in.Tags}
 	if err := req.Authorize(ctx, "sqs:CreateQueue", q.ARN, nil); err != nil {
 		return nil, err
 	}
@@ -176,15 +176,16 @@ func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.Cr
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.CreateQueueOutput{QueueUrl: aws.String(s.url(req, name))}, nil
+	return &sdk.CreateQueueOutput{QueueUrl: aws.String(s.url(req, q.Scope, name))}, nil
 }
 
 func (s *Service) getQueueURL(ctx context.Context, req *wire.Request, in *sdk.GetQueueUrlInput) (*sdk.GetQueueUrlOutput, error) {
-	url := aws.String("/" + aws.ToString(in.QueueName))
-	if _, err := s.open(ctx, req, url); err != nil {
+	url := aws.ToString(in.QueueOwnerAWSAccountId) + "/" + aws.ToString(in.QueueName)
+	q, err := s.open(ctx, req, &url)
+	if err != nil {
 		return nil, err
 	}
-	return &sdk.GetQueueUrlOutput{QueueUrl: aws.String(s.url(req, *in.QueueName))}, nil
+	return &sdk.GetQueueUrlOutput{QueueUrl: aws.String(s.url(req, q.Scope, q.Name))}, nil
 }
 
 func (s *Service) listQueues(ctx context.Context, req *wire.Request, in *sdk.ListQueuesInput) (*sdk.ListQueuesOutput, error) {
@@ -196,15 +197,15 @@ func (s *Service) listQueues(ctx context.Context, req *wire.Request, in *sdk.Lis
 		limit = min(limit, int(*in.MaxResults))
 	}
 	out := &sdk.ListQueuesOutput{}
-	prefix := req.Region + "|" + aws.ToString(in.QueueNamePrefix)
+	prefix := req.Key(aws.ToString(in.QueueNamePrefix))
 	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(queuesBucket, prefix, req.Region+"|"+aws.ToString(in.NextToken), func(key string, _ []byte) (bool, error) {
-			_, name, _ := strings.Cut(key, "|")
+		return tx.Scan(queuesBucket, prefix, req.Key(aws.ToString(in.NextToken)), func(key string, _ []byte) (bool, error) {
+			name := strings.TrimPrefix(key, req.Prefix())
 			if len(out.QueueUrls) == limit {
 				out.NextToken = aws.String(name)
 				return false, nil
 			}
-			out.QueueUrls = append(out.QueueUrls, s.url(req, name))
+			out.QueueUrls = append(out.QueueUrls, s.url(req, req.Scope, name))
 			return true, nil
 		})
 	})
@@ -281,7 +282,7 @@ func (s *Service) edit(ctx context.Context, req *wire.Request, url *string, fn f
 		return err
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
-		q, err := getQueue(tx, q.Region, q.Name)
+		q, err := getQueue(tx, q.Scope, q.Name)
 		if err != nil {
 			return err
 		}

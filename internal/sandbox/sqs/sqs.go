@@ -22,22 +22,21 @@ import (
 )
 
 const (
-	queuesBucket   = "sqs.queues"   // region|name -> queue
-	messagesBucket = "sqs.messages" // region|name|sequence -> message
+	queuesBucket   = "sqs.queues"   // scope's key of the name -> queue
+	messagesBucket = "sqs.messages" // queue's key|sequence -> message
 )
 
 // Config is what the service needs. DB is required.
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock  // nil: the machine's
-	Log             *slog.Logger // nil: none
-	Account, Region string
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
 	// Endpoint is the base of queue URLs in replies to calls from inside; to
 	// clients the URL has the host they called.
 	Endpoint string
 }
 
-// Service is SQS of one account. It is safe for concurrent use.
+// Service is SQS. It is safe for concurrent use.
 type Service struct {
 	Config
 
@@ -68,13 +67,14 @@ func (s *Service) Register(r *wire.Router) {
 
 // queue is a queue as it is kept.
 type queue struct {
-	Name, Region, ARN string
+	Scope             wire.Scope
+	Name, ARN         string
 	Created, Modified time.Time
 	Attributes        map[string]string // those that were set
 	Tags              map[string]string
 }
 
-func (q queue) key() string { return q.Region + "|" + q.Name }
+func (q queue) key() string { return q.Scope.Key(q.Name) }
 
 // attribute is the value that was set, or SQS's default.
 func (q queue) attribute(name string) string {
@@ -90,12 +90,12 @@ func (q queue) seconds(name string) time.Duration {
 
 func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
 
-func (s *Service) url(req *wire.Request, name string) string {
+func (s *Service) url(req *wire.Request, sc wire.Scope, name string) string {
 	base := s.Endpoint
 	if req.HTTP != nil {
 		base = "http://" + req.HTTP.Host
 	}
-	return base + "/" + req.Account + "/" + name
+	return base + "/" + sc.Account + "/" + name
 }
 
 func noQueue() error {
@@ -115,17 +115,21 @@ func parameterError(code, format string, args ...any) *wire.Error {
 	return wire.Errorf(http.StatusBadRequest, code, format, args...)
 }
 
-// nameOf reads a queue's name out of its URL. The host is not looked at: the
-// sandbox may have moved to another port since the URL was given out.
-func nameOf(url *string) string {
-	if url == nil {
-		return ""
+// parseURL reads the owner and the name of a queue out of its URL. The host is
+// not looked at: the sandbox may have moved to another port since the URL was
+// given out. A URL of a name alone is of the caller's account.
+func parseURL(sc wire.Scope, url string) (wire.Scope, string) {
+	parts := strings.Split(url, "/")
+	if n := len(parts); n > 1 && accountID.MatchString(parts[n-2]) {
+		sc.Account = parts[n-2]
 	}
-	return (*url)[strings.LastIndexByte(*url, '/')+1:]
+	return sc, parts[len(parts)-1]
 }
 
-func getQueue(tx *store.Tx, region, name string) (queue, error) {
-	q, found, err := store.Get[queue](tx, queuesBucket, region+"|"+name)
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+func getQueue(tx *store.Tx, sc wire.Scope, name string) (queue, error) {
+	q, found, err := store.Get[queue](tx, queuesBucket, sc.Key(name))
 	if err == nil && !found {
 		err = noQueue()
 	}
@@ -139,7 +143,8 @@ func (s *Service) open(ctx context.Context, req *wire.Request, url *string) (q q
 		return q, parameterError("MissingParameter", "The request must contain the parameter QueueUrl.")
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		q, err = getQueue(tx, req.Region, nameOf(url))
+		sc, name := parseURL(req.Scope, *url)
+		q, err = getQueue(tx, sc, name)
 		return err
 	})
 	if err != nil {
@@ -174,17 +179,17 @@ func (q queue) policy() (*policy.Document, error) {
 	return doc, nil
 }
 
-// Deliver sends a message on behalf of an AWS service that acts for a resource
-// (an EventBridge rule). The queue's policy must allow the service, which is told
+// Deliver sends a message on behalf of an AWS service that acts for a resource of
+// the scope (an EventBridge rule). The queue's policy must allow the service, which is told
 // by aws:SourceArn and aws:SourceAccount.
-func (s *Service) Deliver(_ context.Context, service, sourceARN, queueARN, body string) error {
-	parts := strings.SplitN(queueARN, ":", 6)
-	if len(parts) < 6 || parts[2] != "sqs" {
+func (s *Service) Deliver(_ context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error {
+	a, ok := wire.ParseARN(queueARN)
+	if !ok || a.Service != "sqs" {
 		return noQueue()
 	}
 	var q queue
 	err := s.DB.View(func(tx *store.Tx) (err error) {
-		q, err = getQueue(tx, parts[3], parts[5])
+		q, err = getQueue(tx, wire.ScopeOfARN(a), a.Resource)
 		return err
 	})
 	if err != nil {
@@ -195,7 +200,7 @@ func (s *Service) Deliver(_ context.Context, service, sourceARN, queueARN, body 
 	if err != nil {
 		return err
 	}
-	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {s.Account}}
+	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {sc.Account}}
 	if doc == nil || doc.Grant(policy.NewRequest(p, "sqs:SendMessage", q.ARN, keys, s.now())).Decision != policy.Allow {
 		return policy.Denied(p, "sqs:SendMessage", q.ARN, "because no resource-based policy allows the sqs:SendMessage action")
 	}

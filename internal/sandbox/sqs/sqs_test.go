@@ -16,7 +16,7 @@ import (
 
 func register(t *testing.T, w *iamtest.World) (*sqs.Service, *sdk.Client) {
 	t.Helper()
-	s, err := sqs.New(sqs.Config{DB: w.DB, Clock: w.Clock, Account: iamtest.Account, Region: iamtest.Region, Endpoint: w.URL})
+	s, err := sqs.New(sqs.Config{DB: w.DB, Clock: w.Clock, Endpoint: w.URL})
 	require.NoError(t, err)
 	s.Register(w.Router)
 	return s, sdk.NewFromConfig(w.Admin())
@@ -209,15 +209,15 @@ func TestWhoMaySend(t *testing.T) {
 	const rule = "arn:aws:events:us-east-1:000000000000:rule/r"
 	url := create(t, c, "q", nil)
 	const arn = "arn:aws:sqs:us-east-1:000000000000:q"
-	require.ErrorContains(t, s.Deliver(ctx, "events.amazonaws.com", rule, arn, "x"), "no resource-based policy")
+	require.ErrorContains(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn, "x"), "no resource-based policy")
 	_, err := c.SetQueueAttributes(ctx, &sdk.SetQueueAttributesInput{QueueUrl: url, Attributes: map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` + arn + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + rule + `"},"StringEquals":{"aws:SourceAccount":"000000000000"}}},
 		{"Effect":"Deny","Principal":"*","Action":"sqs:PurgeQueue","Resource":"` + arn + `"}]}`}})
 	require.NoError(t, err)
-	require.NoError(t, s.Deliver(ctx, "events.amazonaws.com", rule, arn, "x"))
-	require.Error(t, s.Deliver(ctx, "events.amazonaws.com", rule+"2", arn, "x"))
-	require.Error(t, s.Deliver(ctx, "sns.amazonaws.com", rule, arn, "x"))
-	require.ErrorContains(t, s.Deliver(ctx, "events.amazonaws.com", rule, arn+"2", "x"), "QueueDoesNotExist")
+	require.NoError(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn, "x"))
+	require.Error(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule+"2", arn, "x"))
+	require.Error(t, s.Deliver(ctx, iamtest.Scope, "sns.amazonaws.com", rule, arn, "x"))
+	require.ErrorContains(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn+"2", "x"), "QueueDoesNotExist")
 
 	_, sender := w.Role(t, "sender", iamtest.Allow("sqs:SendMessage", arn))
 	_, nobody := w.Role(t, "nobody", "")

@@ -26,12 +26,12 @@ func (s *Service) announce(rec *execRecord) {
 	if s.Events == nil || rec.Express {
 		return
 	}
-	arn := s.executionARN(rec)
+	arn := rec.arn()
 	type dataDetails struct {
 		Included bool `json:"included"`
 	}
 	detail := map[string]any{
-		"executionArn": arn, "stateMachineArn": s.arn("stateMachine", rec.Machine), "name": rec.Name, "status": rec.Status,
+		"executionArn": arn, "stateMachineArn": rec.machineARN(), "name": rec.Name, "status": rec.Status,
 		"startDate": rec.Start.UnixMilli(), "stopDate": nil, "input": rec.Input, "output": nil,
 		"inputDetails": dataDetails{true}, "outputDetails": nil, "error": rec.Error, "cause": rec.Cause,
 		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil, "redriveCount": rec.RedriveCount, "redriveDate": nil,
@@ -43,10 +43,10 @@ func (s *Service) announce(rec *execRecord) {
 		detail["output"], detail["outputDetails"] = rec.Output, dataDetails{true}
 	}
 	if rec.Version > 0 {
-		detail["stateMachineVersionArn"] = s.versionARN(rec.Machine, rec.Version)
+		detail["stateMachineVersionArn"] = rec.versionARN()
 	}
 	if rec.Alias != "" {
-		detail["stateMachineAliasArn"] = s.aliasARN(rec.Machine, rec.Alias)
+		detail["stateMachineAliasArn"] = rec.aliasARN()
 	}
 	if rec.RedriveAt != nil {
 		detail["redriveDate"] = rec.RedriveAt.UnixMilli()
@@ -59,7 +59,7 @@ func (s *Service) announce(rec *execRecord) {
 			detail["output"], detail["outputDetails"] = nil, dataDetails{}
 		}
 	}
-	s.Events.PutEvent(s.ctx, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
+	s.Events.PutEvent(s.ctx, rec.Scope, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
 }
 
 func (s *Service) measure(rec *execRecord) {
@@ -68,10 +68,10 @@ func (s *Service) measure(rec *execRecord) {
 		statusTimedOut: "ExecutionsTimedOut", statusAborted: "ExecutionsAborted",
 	}[rec.Status]
 	machine, _, _ := strings.Cut(rec.Machine, "/")
-	dims := map[string]string{"StateMachineArn": s.arn("stateMachine", machine)}
-	s.Metrics.PutMetric(s.ctx, "AWS/States", name, dims, 1)
+	dims := map[string]string{"StateMachineArn": arnIn(rec.Scope, "stateMachine", machine)}
+	s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", name, dims, 1)
 	if rec.Stop != nil {
-		s.Metrics.PutMetric(s.ctx, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
+		s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
 	}
 }
 
@@ -79,6 +79,7 @@ func (s *Service) measure(rec *execRecord) {
 // machine's logging configuration says. A nil logger logs nothing.
 type execLogger struct {
 	s             *Service
+	scope         wire.Scope
 	group, stream string
 	level         types.LogLevel
 	data          bool
@@ -93,7 +94,7 @@ func (s *Service) newExecLogger(x *execution) *execLogger {
 		return nil
 	}
 	return &execLogger{
-		s: s, group: group, stream: "states/" + x.def.Machine + "/" + x.rec.Start.Format("2006-01-02-15") + "/" + wire.NewID()[:8],
+		s: s, scope: x.rec.Scope, group: group, stream: "states/" + x.def.Machine + "/" + x.rec.Start.Format("2006-01-02-15") + "/" + wire.NewID()[:8],
 		level: c.Level, data: c.IncludeExecutionData, arn: x.arn(), redrives: x.rec.RedriveCount,
 	}
 }
@@ -208,8 +209,9 @@ func (q *logQueue) run() {
 		for _, it := range items {
 			s := it.logger.s
 			ctx, cancel := context.WithTimeout(context.Background(), deliveryTime)
-			p := wire.Principal{Account: s.Account, ARN: "arn:aws:iam::" + s.Account + ":root", Admin: true, Service: "delivery.logs.amazonaws.com"}
-			if err := s.Logs.PutLog(ctx, p, it.logger.group, it.logger.stream, it.lines...); err != nil {
+			sc := it.logger.scope
+			p := wire.Principal{Account: sc.Account, ARN: sc.Root(), Admin: true, Service: "delivery.logs.amazonaws.com"}
+			if err := s.Logs.PutLog(ctx, sc, p, it.logger.group, it.logger.stream, it.lines...); err != nil {
 				s.Log.Warn("deliver execution log", "group", it.logger.group, "error", err)
 			}
 			cancel()

@@ -13,7 +13,7 @@ import (
 
 func (s *Service) deleteStateMachine(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineInput) (*sfn.DeleteStateMachineOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -24,17 +24,17 @@ func (s *Service) deleteStateMachine(ctx context.Context, req *wire.Request, in 
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		m, found, err := store.Get[machineRecord](tx, bucketMachines, ref.name)
+		m, found, err := store.Get[machineRecord](tx, bucketMachines, ref.key())
 		if err != nil || !found {
 			return err
 		}
 		m.Deleting = true
-		return store.Put(tx, bucketMachines, ref.name, m)
+		return store.Put(tx, bucketMachines, ref.key(), m)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.purge(ref.name); err != nil {
+	if err := s.purge(ref.key()); err != nil {
 		return nil, err
 	}
 	return &sfn.DeleteStateMachineOutput{}, nil
@@ -47,19 +47,19 @@ func errDeleting(arn string) error {
 // purge removes a deleted state machine with its versions, aliases and
 // executions, so that a machine of the same name begins anew. Running executions
 // are aborted first. It may be repeated after a crash.
-func (s *Service) purge(name string) error {
-	for _, x := range s.stopAll(name) {
+func (s *Service) purge(key string) error {
+	for _, x := range s.stopAll(key) {
 		<-x.done
 	}
-	arn := s.arn("stateMachine", name)
+	arn := arnOfKey("stateMachine", key)
 	prefixes := []put{
-		{bucket: bucketVersions, key: name + "/"},
-		{bucket: bucketAliases, key: name + "/"},
-		{bucket: bucketRevisions, key: name + "/"},
-		{bucket: bucketRuns, key: name + "/"},
+		{bucket: bucketVersions, key: key + "/"},
+		{bucket: bucketAliases, key: key + "/"},
+		{bucket: bucketRevisions, key: key + "/"},
+		{bucket: bucketRuns, key: key + "/"},
 	}
 	for _, bucket := range []string{bucketExecutions, bucketIndex, bucketEvents, bucketCursors, bucketRunning, bucketExpress} {
-		prefixes = append(prefixes, put{bucket: bucket, key: name + ":"}, put{bucket: bucket, key: name + "/"})
+		prefixes = append(prefixes, put{bucket: bucket, key: key + ":"}, put{bucket: bucket, key: key + "/"})
 	}
 	for _, p := range prefixes { // one transaction each, so that others get their turn
 		if err := s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(p.bucket, p.key) }); err != nil {
@@ -67,17 +67,17 @@ func (s *Service) purge(name string) error {
 		}
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketTags, arn), tx.DeletePrefix(bucketTags, arn+":"), tx.Delete(bucketMachines, name))
+		return errors.Join(tx.Delete(bucketTags, arn), tx.DeletePrefix(bucketTags, arn+":"), tx.Delete(bucketMachines, key))
 	})
 }
 
 // stopAll aborts the running executions of a deleted state machine and returns
 // them.
-func (s *Service) stopAll(machine string) []*execution {
+func (s *Service) stopAll(key string) []*execution {
 	s.mu.Lock()
 	var running []*execution
 	for _, x := range s.live {
-		if name, _, _ := strings.Cut(x.rec.Machine, "/"); name == machine {
+		if name, _, _ := strings.Cut(x.rec.Machine, "/"); x.rec.Scope.Key(name) == key {
 			running = append(running, x)
 		}
 	}

@@ -20,11 +20,11 @@ import (
 // maxExpress is the longest time that an express execution may take.
 const maxExpress = 5 * time.Minute
 
-func (s *Service) executionARN(rec *execRecord) string {
+func (rec *execRecord) arn() string {
 	if rec.ExpressID != "" {
-		return s.arn("express", rec.key()+":"+rec.ExpressID)
+		return arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name+":"+rec.ExpressID)
 	}
-	return s.arn("execution", rec.key())
+	return rec.summary.arn()
 }
 
 // checkInput parses an execution's input as StartExecution does.
@@ -46,8 +46,8 @@ func checkInput(in *string) (string, error) {
 }
 
 // target finds what an execution is to run: a machine, version or alias ARN.
-func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err error) {
-	ref, err := parseMachineARN(arn)
+func (s *Service) target(sc wire.Scope, arn string) (def *revisionRecord, rec execRecord, err error) {
+	ref, err := parseMachineARN(sc, arn)
 	if err != nil {
 		return nil, rec, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err e
 		return nil, rec, validation("Map Run label ARNs are not supported: %s", arn)
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.name, arn)
+		m, err := machine(tx, ref.key(), arn)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err e
 			return errDeleting(arn)
 		}
 		if ref.qualifier != "" && !ref.version() {
-			a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+			a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
 			if err != nil {
 				return err
 			}
@@ -87,7 +87,7 @@ func (s *Service) target(arn string) (def *revisionRecord, rec execRecord, err e
 	if err != nil {
 		return nil, rec, err
 	}
-	rec.Machine, rec.Revision, rec.RoleARN = ref.name, def.Key, def.RoleARN
+	rec.Scope, rec.Machine, rec.Revision, rec.RoleARN = ref.scope, ref.name, def.Key, def.RoleARN
 	rec.Express = def.Type == typeExpress
 	return def, rec, nil
 }
@@ -105,7 +105,7 @@ func (a *aliasRecord) pick(n int) route {
 
 func (s *Service) startExecution(ctx context.Context, req *wire.Request, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
 	arn := str(in.StateMachineArn)
-	def, rec, err := s.target(arn)
+	def, rec, err := s.target(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) startExecution(ctx context.Context, req *wire.Request, in *sfn
 	if err != nil {
 		return nil, err
 	}
-	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(s.executionARN(existing)), StartDate: &existing.Start}, nil
+	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(existing.arn()), StartDate: &existing.Start}, nil
 }
 
 // fill completes a new execution's record.
@@ -180,7 +180,7 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 	if err == nil || !isCode(err, "ExecutionDoesNotExist") {
 		s.forget(x)
 		if err == nil {
-			err = wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&old))
+			err = wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", old.arn())
 		}
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 func (s *Service) repeated(rec execRecord) (*execRecord, error) {
 	x := s.executing(rec.key())
 	if x == nil {
-		return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&rec))
+		return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", rec.arn())
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -206,12 +206,12 @@ func (s *Service) repeated(rec execRecord) (*execRecord, error) {
 		old := x.rec
 		return &old, nil
 	}
-	return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", s.executionARN(&x.rec))
+	return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", x.rec.arn())
 }
 
 func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
 	arn := str(in.StateMachineArn)
-	def, rec, err := s.target(arn)
+	def, rec, err := s.target(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +240,7 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 	billed := (took.Milliseconds() + 99) / 100 * 100
 	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
 	out := &sfn.StartSyncExecutionOutput{
-		ExecutionArn: aws.String(s.executionARN(r)), StateMachineArn: aws.String(s.arn("stateMachine", r.Machine)), Name: aws.String(r.Name),
+		ExecutionArn: aws.String(r.arn()), StateMachineArn: aws.String(r.machineARN()), Name: aws.String(r.Name),
 		StartDate: &r.Start, StopDate: r.Stop, Status: types.SyncExecutionStatus(r.Status), Input: aws.String(r.Input), InputDetails: included,
 		Error: r.Error, Cause: r.Cause, OutputDetails: included, // without an output too
 		BillingDetails: &types.BillingDetails{BilledDurationInMilliseconds: max(billed, 100), BilledMemoryUsedInMB: 64},
@@ -256,14 +256,14 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 
 // execution reads the record that an ARN names.
 func (s *Service) execution(ctx context.Context, req *wire.Request, action, arn string) (execRecord, *revisionRecord, error) {
-	_, key, err := parseARN(arn, "execution")
+	named, err := parseARN(req.Scope, arn, "execution")
 	if err != nil {
 		return execRecord{}, nil, err
 	}
 	if err := allow(ctx, req, action, arn); err != nil {
 		return execRecord{}, nil, err
 	}
-	rec, def, err := s.loadExecution(key)
+	rec, def, err := s.loadExecution(named.key())
 	if isCode(err, "ExecutionDoesNotExist") {
 		err = errNoExecution(arn)
 	}
@@ -314,7 +314,7 @@ func (s *Service) describeExecution(ctx context.Context, req *wire.Request, in *
 	}
 	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
 	out := &sfn.DescribeExecutionOutput{
-		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine)), Name: aws.String(rec.Name),
+		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(rec.machineARN()), Name: aws.String(rec.Name),
 		Status: types.ExecutionStatus(rec.Status), StartDate: &rec.Start, StopDate: rec.Stop, Error: rec.Error, Cause: rec.Cause,
 		Input: aws.String(rec.Input), InputDetails: included, RedriveCount: aws.Int32(int32(rec.RedriveCount)), RedriveDate: rec.RedriveAt, //nolint:gosec // few
 	}
@@ -330,10 +330,10 @@ func (s *Service) describeExecution(ctx context.Context, req *wire.Request, in *
 		}
 	}
 	if rec.Version > 0 {
-		out.StateMachineVersionArn = aws.String(s.versionARN(rec.Machine, rec.Version))
+		out.StateMachineVersionArn = aws.String(rec.versionARN())
 	}
 	if rec.Alias != "" {
-		out.StateMachineAliasArn = aws.String(s.aliasARN(rec.Machine, rec.Alias))
+		out.StateMachineAliasArn = aws.String(rec.aliasARN())
 	}
 	if rec.MapRun != "" {
 		out.MapRunArn = aws.String(rec.MapRun)
@@ -368,7 +368,7 @@ func (s *Service) describeForExecution(ctx context.Context, req *wire.Request, i
 		return nil, err
 	}
 	out := &sfn.DescribeStateMachineForExecutionOutput{
-		StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine)), Name: aws.String(def.Machine), Definition: aws.String(def.Definition),
+		StateMachineArn: aws.String(rec.machineARN()), Name: aws.String(def.Machine), Definition: aws.String(def.Definition),
 		RoleArn: aws.String(def.RoleARN), UpdateDate: &def.Updated, LoggingConfiguration: loggingOf(def.Logging),
 		EncryptionConfiguration: encryptionOf(def.Encryption), TracingConfiguration: &types.TracingConfiguration{Enabled: def.Tracing},
 		VariableReferences: s.variableReferences(def),

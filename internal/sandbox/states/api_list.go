@@ -66,13 +66,13 @@ func (s *Service) listFilter(ctx context.Context, req *wire.Request, in *sfn.Lis
 		if err != nil {
 			return "", nil, err
 		}
-		return run.Machine + "/" + run.Label + ":", func(m *summary) bool {
+		return run.children() + ":", func(m *summary) bool {
 			redriven := in.RedriveFilter == "" || (in.RedriveFilter == types.ExecutionRedriveFilterRedriven) == (m.RedriveCount > 0)
 			return status(m) && redriven && m.MapRun == *in.MapRunArn
 		}, nil
 	}
 	arn := *in.StateMachineArn
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return "", nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Service) listFilter(ctx context.Context, req *wire.Request, in *sfn.Lis
 		return "", nil, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.name, arn)
+		m, err := machine(tx, ref.key(), arn)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (s *Service) listFilter(ctx context.Context, req *wire.Request, in *sfn.Lis
 	if err != nil {
 		return "", nil, err
 	}
-	return ref.name + ":", func(m *summary) bool {
+	return ref.key() + ":", func(m *summary) bool {
 		switch {
 		case ref.qualifier == "":
 		case ref.version():
@@ -112,14 +112,14 @@ func (s *Service) listFilter(ctx context.Context, req *wire.Request, in *sfn.Lis
 
 func (s *Service) listItem(m *summary) types.ExecutionListItem {
 	item := types.ExecutionListItem{
-		ExecutionArn: aws.String(s.arn("execution", m.key())), StateMachineArn: aws.String(s.arn("stateMachine", m.Machine)), Name: aws.String(m.Name),
+		ExecutionArn: aws.String(m.arn()), StateMachineArn: aws.String(m.machineARN()), Name: aws.String(m.Name),
 		Status: types.ExecutionStatus(m.Status), StartDate: &m.Start, StopDate: m.Stop, RedriveCount: aws.Int32(int32(m.RedriveCount)), RedriveDate: m.RedriveAt, //nolint:gosec // few
 	}
 	if m.Version > 0 {
-		item.StateMachineVersionArn = aws.String(s.versionARN(m.Machine, m.Version))
+		item.StateMachineVersionArn = aws.String(m.versionARN())
 	}
 	if m.Alias != "" {
-		item.StateMachineAliasArn = aws.String(s.aliasARN(m.Machine, m.Alias))
+		item.StateMachineAliasArn = aws.String(m.aliasARN())
 	}
 	if m.MapRun != "" {
 		item.MapRunArn = aws.String(m.MapRun)

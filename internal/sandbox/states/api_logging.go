@@ -52,7 +52,7 @@ func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.
 		return nil
 	}
 	in := encode(map[string]string{"logGroupNamePrefix": group})
-	raw, err := s.Router.Invoke(ctx, wire.Principal{Account: s.Account, Admin: true}, "cloudwatchlogs", "DescribeLogGroups", in)
+	raw, err := s.Router.Invoke(ctx, req.Scope, wire.Principal{Account: req.Account, Admin: true}, "cloudwatchlogs", "DescribeLogGroups", in)
 	if err != nil {
 		return err
 	}

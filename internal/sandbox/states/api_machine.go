@@ -28,6 +28,7 @@ const maxDefinition = 1 << 20
 // revisionRecord is the definition that executions run by. It is kept while the
 // executions are, so a later update or deletion does not touch them.
 type revisionRecord struct {
+	Scope      wire.Scope      `json:"scope"`
 	Key        string          `json:"key"`
 	Machine    string          `json:"machine"`
 	Type       string          `json:"type"`
@@ -42,7 +43,7 @@ type revisionRecord struct {
 
 func (m *machineRecord) revision() *revisionRecord {
 	return &revisionRecord{
-		Key: m.revisionKey(), Machine: m.Name, Type: m.Type, Revision: m.Revision, RoleARN: m.RoleARN, Definition: m.Definition,
+		Key: m.revisionKey(), Scope: m.Scope, Machine: m.Name, Type: m.Type, Revision: m.Revision, RoleARN: m.RoleARN, Definition: m.Definition,
 		Logging: m.Logging, Tracing: m.Tracing, Encryption: m.Encryption, Updated: m.Updated,
 	}
 }
@@ -87,7 +88,7 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	arn := s.arn("stateMachine", name)
+	arn := arnIn(req.Scope, "stateMachine", name)
 	if err := allow(ctx, req, "CreateStateMachine", arn); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 	}
 	now := s.now()
 	m := machineRecord{
-		Name: name, Type: typ, Created: now, Updated: now, RoleARN: str(in.RoleArn), Definition: str(in.Definition),
+		Scope: req.Scope, Name: name, Type: typ, Created: now, Updated: now, RoleARN: str(in.RoleArn), Definition: str(in.Definition),
 		Tracing: in.TracingConfiguration != nil && in.TracingConfiguration.Enabled, NextVersion: 1,
 	}
 	var err error
@@ -135,7 +136,7 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
 	out := &sfn.CreateStateMachineOutput{StateMachineArn: aws.String(arn)}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		old, found, err := store.Get[machineRecord](tx, bucketMachines, m.Name)
+		old, found, err := store.Get[machineRecord](tx, bucketMachines, m.key())
 		if err != nil {
 			return err
 		}
@@ -148,17 +149,17 @@ func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStat
 			}
 			out.CreationDate = &old.Created
 			if in.Publish {
-				out.StateMachineVersionArn = aws.String(s.versionARN(m.Name, old.NextVersion-1))
+				out.StateMachineVersionArn = aws.String(versionARN(m.arn(), old.NextVersion-1))
 			}
 			return nil
 		}
 		if in.Publish {
 			v := versionRecord{Machine: *m, Number: 1, Description: str(in.VersionDescription), Created: m.Created}
 			m.NextVersion = 2
-			if err := store.Put(tx, bucketVersions, versionKey(m.Name, 1), v); err != nil {
+			if err := store.Put(tx, bucketVersions, versionKey(m.key(), 1), v); err != nil {
 				return err
 			}
-			out.StateMachineVersionArn = aws.String(s.versionARN(m.Name, 1))
+			out.StateMachineVersionArn = aws.String(versionARN(m.arn(), 1))
 		}
 		out.CreationDate = &m.Created
 		if err := putTags(tx, arn, in.Tags); err != nil {
@@ -167,7 +168,7 @@ func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStat
 		if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
 			return err
 		}
-		return store.Put(tx, bucketMachines, m.Name, m)
+		return store.Put(tx, bucketMachines, m.key(), m)
 	})
 	if err != nil {
 		return nil, err
@@ -182,8 +183,8 @@ func (m *machineRecord) same(o *machineRecord) bool {
 }
 
 // machine reads a state machine.
-func machine(tx *store.Tx, name, arn string) (machineRecord, error) {
-	m, found, err := store.Get[machineRecord](tx, bucketMachines, name)
+func machine(tx *store.Tx, key, arn string) (machineRecord, error) {
+	m, found, err := store.Get[machineRecord](tx, bucketMachines, key)
 	if err == nil && !found {
 		err = errNoMachine(arn)
 	}
@@ -192,7 +193,7 @@ func machine(tx *store.Tx, name, arn string) (machineRecord, error) {
 
 func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineInput) (*sfn.UpdateStateMachineOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +223,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 	if in.Definition != nil {
 		var typ string
 		if err := s.DB.View(func(tx *store.Tx) error {
-			m, err := machine(tx, ref.name, arn)
+			m, err := machine(tx, ref.key(), arn)
 			typ = m.Type
 			return err
 		}); err != nil {
@@ -233,15 +234,15 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 		}
 	}
 	out := &sfn.UpdateStateMachineOutput{}
-	err = s.DB.Update(func(tx *store.Tx) error { return s.applyUpdate(tx, ref.name, in, out) })
+	err = s.DB.Update(func(tx *store.Tx) error { return s.applyUpdate(tx, ref.key(), in, out) })
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (s *Service) applyUpdate(tx *store.Tx, name string, in *sfn.UpdateStateMachineInput, out *sfn.UpdateStateMachineOutput) error {
-	m, err := machine(tx, name, str(in.StateMachineArn))
+func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachineInput, out *sfn.UpdateStateMachineOutput) error {
+	m, err := machine(tx, key, str(in.StateMachineArn))
 	if err != nil {
 		return err
 	}
@@ -278,17 +279,17 @@ func (s *Service) applyUpdate(tx *store.Tx, name string, in *sfn.UpdateStateMach
 		if err != nil {
 			return err
 		}
-		out.StateMachineVersionArn = aws.String(s.versionARN(name, n))
+		out.StateMachineVersionArn = aws.String(versionARN(m.arn(), n))
 	}
 	if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
 		return err
 	}
-	return store.Put(tx, bucketMachines, name, m)
+	return store.Put(tx, bucketMachines, key, m)
 }
 
 func (s *Service) describeStateMachine(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +299,7 @@ func (s *Service) describeStateMachine(ctx context.Context, req *wire.Request, i
 	var m machineRecord
 	created, description := time.Time{}, ""
 	err = s.DB.View(func(tx *store.Tx) error {
-		if m, err = machine(tx, ref.name, arn); err != nil {
+		if m, err = machine(tx, ref.key(), arn); err != nil {
 			return err
 		}
 		created = m.Created
@@ -360,7 +361,7 @@ func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *
 	}
 	out := &sfn.ListStateMachinesOutput{StateMachines: []types.StateMachineListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketMachines, "", from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(bucketMachines, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
 			if len(out.StateMachines) == limit {
 				out.NextToken = encodeToken("machines", key)
 				return false, nil
@@ -370,7 +371,7 @@ func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *
 				return false, err
 			}
 			out.StateMachines = append(out.StateMachines, types.StateMachineListItem{
-				StateMachineArn: aws.String(s.arn("stateMachine", m.Name)), Name: aws.String(m.Name),
+				StateMachineArn: aws.String(m.arn()), Name: aws.String(m.Name),
 				Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
 			})
 			return true, nil

@@ -20,7 +20,7 @@ func (s *Service) describeMapRun(ctx context.Context, req *wire.Request, in *sfn
 	}
 	i, c := r.Items, r.Children
 	return &sfn.DescribeMapRunOutput{
-		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(s.arn("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
+		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(arnOfKey("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
 		StartDate: &r.Start, StopDate: r.Stop, MaxConcurrency: int32(r.Concurrency), //nolint:gosec // bounded by the definition
 		ToleratedFailureCount: r.Tolerated, ToleratedFailurePercentage: float32(r.Percentage), RedriveCount: aws.Int32(int32(r.Redrives)), RedriveDate: r.RedriveAt, //nolint:gosec // few
 		ItemCounts: &types.MapRunItemCounts{
@@ -50,7 +50,7 @@ func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.Li
 	}
 	out := &sfn.ListMapRunsOutput{MapRuns: []types.MapRunListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketRuns, rec.Machine+"/", from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(bucketRuns, rec.Scope.Key(rec.Machine)+"/", from, func(key string, raw []byte) (bool, error) {
 			if strings.Contains(key, "#") { // a child of a run
 				return true, nil
 			}
@@ -66,8 +66,8 @@ func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.Li
 				return false, nil
 			}
 			out.MapRuns = append(out.MapRuns, types.MapRunListItem{
-				ExecutionArn: aws.String(arn), MapRunArn: aws.String(s.runARN(&r)), StartDate: &r.Start, StopDate: r.Stop,
-				StateMachineArn: aws.String(s.arn("stateMachine", rec.Machine+"/"+r.Label)),
+				ExecutionArn: aws.String(arn), MapRunArn: aws.String(r.arn()), StartDate: &r.Start, StopDate: r.Stop,
+				StateMachineArn: aws.String(arnIn(rec.Scope, "stateMachine", rec.Machine+"/"+r.Label)),
 			})
 			return true, nil
 		})

@@ -53,7 +53,7 @@ func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
 
 // tagged checks that a resource that may have tags exists.
 func (s *Service) tagged(ctx context.Context, req *wire.Request, action, arn string) error {
-	kind, rest, err := parseARN(arn, "stateMachine", "activity")
+	named, err := parseARN(req.Scope, arn, "stateMachine", "activity")
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func (s *Service) tagged(ctx context.Context, req *wire.Request, action, arn str
 		return err
 	}
 	bucket := bucketMachines
-	if kind == "activity" {
+	if named.kind == "activity" {
 		bucket = bucketActivities
 	}
 	return s.DB.View(func(tx *store.Tx) error {
-		if tx.GetRaw(bucket, rest) == nil {
+		if tx.GetRaw(bucket, named.key()) == nil {
 			return errNoResource(arn)
 		}
 		return nil

@@ -141,14 +141,14 @@ func (s *Service) restoreActivities() error {
 	return err
 }
 
-func (s *Service) activityExists(arn string) bool {
-	_, name, err := parseARN(arn, "activity")
+func (s *Service) activityExists(sc wire.Scope, arn string) bool {
+	named, err := parseARN(sc, arn, "activity")
 	if err != nil {
 		return false
 	}
 	found := false
 	_ = s.DB.View(func(tx *store.Tx) error { // a failing store shows at the next write
-		found = tx.GetRaw(bucketActivities, name) != nil
+		found = tx.GetRaw(bucketActivities, named.key()) != nil
 		return nil
 	})
 	return found
@@ -159,7 +159,7 @@ func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	arn := s.arn("activity", name)
+	arn := arnIn(req.Scope, "activity", name)
 	if err := allow(ctx, req, "CreateActivity", arn); err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn
 	}
 	a := activityRecord{Name: name, Created: s.now(), Encryption: enc}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		old, found, err := store.Get[activityRecord](tx, bucketActivities, name)
+		old, found, err := store.Get[activityRecord](tx, bucketActivities, req.Key(name))
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn
 		if err := putTags(tx, arn, in.Tags); err != nil {
 			return err
 		}
-		return store.Put(tx, bucketActivities, name, a)
+		return store.Put(tx, bucketActivities, req.Key(name), a)
 	})
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn
 
 // activity reads the activity that an ARN names.
 func (s *Service) activity(ctx context.Context, req *wire.Request, action, arn string) (activityRecord, error) {
-	_, name, err := parseARN(arn, "activity")
+	named, err := parseARN(req.Scope, arn, "activity")
 	if err != nil {
 		return activityRecord{}, err
 	}
@@ -206,7 +206,7 @@ func (s *Service) activity(ctx context.Context, req *wire.Request, action, arn s
 	var a activityRecord
 	err = s.DB.View(func(tx *store.Tx) error {
 		var found bool
-		a, found, err = store.Get[activityRecord](tx, bucketActivities, name)
+		a, found, err = store.Get[activityRecord](tx, bucketActivities, named.key())
 		if err == nil && !found {
 			err = wire.Errorf(400, "ActivityDoesNotExist", "Activity Does Not Exist: '%s'", arn)
 		}
@@ -227,7 +227,7 @@ func (s *Service) describeActivity(ctx context.Context, req *wire.Request, in *s
 
 func (s *Service) deleteActivity(ctx context.Context, req *wire.Request, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
 	arn := str(in.ActivityArn)
-	_, name, err := parseARN(arn, "activity")
+	named, err := parseARN(req.Scope, arn, "activity")
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func (s *Service) deleteActivity(ctx context.Context, req *wire.Request, in *sfn
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketActivities, name), tx.Delete(bucketTags, arn))
+		return errors.Join(tx.Delete(bucketActivities, named.key()), tx.Delete(bucketTags, arn))
 	})
 	if err != nil {
 		return nil, err
@@ -257,7 +257,7 @@ func (s *Service) listActivities(ctx context.Context, req *wire.Request, in *sfn
 	}
 	out := &sfn.ListActivitiesOutput{Activities: []types.ActivityListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketActivities, "", from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(bucketActivities, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
 			if len(out.Activities) == limit {
 				out.NextToken = encodeToken("activities", key)
 				return false, nil
@@ -267,7 +267,7 @@ func (s *Service) listActivities(ctx context.Context, req *wire.Request, in *sfn
 				return false, err
 			}
 			out.Activities = append(out.Activities, types.ActivityListItem{
-				ActivityArn: aws.String(s.arn("activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
+				ActivityArn: aws.String(arnIn(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
 			})
 			return true, nil
 		})

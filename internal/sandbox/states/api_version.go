@@ -18,21 +18,24 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
+// versionKey names a version of the machine that has a key.
 func versionKey(machine string, n int) string { return fmt.Sprintf("%s/%010d", machine, n) }
 
-func (s *Service) versionARN(machine string, n int) string {
-	return s.arn("stateMachine", machine) + ":" + strconv.Itoa(n)
-}
+func versionARN(machineARN string, n int) string { return machineARN + ":" + strconv.Itoa(n) }
 
-func (s *Service) aliasARN(machine, alias string) string {
-	return s.arn("stateMachine", machine) + ":" + alias
-}
+func aliasARN(machineARN, alias string) string { return machineARN + ":" + alias }
+
+func (m *summary) arn() string { return arnIn(m.Scope, "execution", m.Machine+":"+m.Name) }
+
+func (m *summary) versionARN() string { return versionARN(m.machineARN(), m.Version) }
+
+func (m *summary) aliasARN() string { return aliasARN(m.machineARN(), m.Alias) }
 
 // publish makes the machine's present state its next version. Publishing a
 // revision twice yields the version that exists.
 func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) (int, error) {
 	if m.NextVersion > 1 {
-		last, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.Name, m.NextVersion-1))
+		last, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.key(), m.NextVersion-1))
 		if err != nil {
 			return 0, err
 		}
@@ -42,14 +45,14 @@ func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) 
 	}
 	n := m.NextVersion
 	m.NextVersion++
-	return n, store.Put(tx, bucketVersions, versionKey(m.Name, n), versionRecord{Machine: *m, Number: n, Description: description, Created: now})
+	return n, store.Put(tx, bucketVersions, versionKey(m.key(), n), versionRecord{Machine: *m, Number: n, Description: description, Created: now})
 }
 
 // qualified returns the version that a qualified ARN names; of an alias the one
 // with the greater weight.
 func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) {
 	if !ref.version() {
-		a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+		a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
 		if err != nil {
 			return versionRecord{}, err
 		}
@@ -63,16 +66,17 @@ func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) 
 	if err != nil {
 		return versionRecord{}, errNoMachine(arn)
 	}
-	v, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(ref.name, n))
+	v, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(ref.key(), n))
 	if err == nil && !found {
 		err = errNoMachine(arn)
 	}
+	v.Machine.Scope = ref.scope
 	return v, err
 }
 
 func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn.PublishStateMachineVersionInput) (*sfn.PublishStateMachineVersionOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn
 	}
 	out := &sfn.PublishStateMachineVersionOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.name, arn)
+		m, err := machine(tx, ref.key(), arn)
 		if err != nil {
 			return err
 		}
@@ -98,12 +102,12 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn
 		if err != nil {
 			return err
 		}
-		v, _, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.Name, n))
+		v, _, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.key(), n))
 		if err != nil {
 			return err
 		}
-		out.CreationDate, out.StateMachineVersionArn = &v.Created, aws.String(s.versionARN(m.Name, n))
-		return store.Put(tx, bucketMachines, m.Name, m)
+		out.CreationDate, out.StateMachineVersionArn = &v.Created, aws.String(versionARN(m.arn(), n))
+		return store.Put(tx, bucketMachines, m.key(), m)
 	})
 	if err != nil {
 		return nil, err
@@ -113,7 +117,7 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn
 
 func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineVersionsInput) (*sfn.ListStateMachineVersionsOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -130,24 +134,24 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.L
 	}
 	out := &sfn.ListStateMachineVersionsOutput{StateMachineVersions: []types.StateMachineVersionListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := machine(tx, ref.name, arn); err != nil {
+		if _, err := machine(tx, ref.key(), arn); err != nil {
 			return err
 		}
-		all, err := store.List[versionRecord](tx, bucketVersions, ref.name+"/")
+		all, err := store.List[versionRecord](tx, bucketVersions, ref.key()+"/")
 		if err != nil {
 			return err
 		}
 		slices.Reverse(all) // newest first
 		for _, v := range all {
-			if from != "" && versionKey(ref.name, v.Number) > from {
+			if from != "" && versionKey(ref.key(), v.Number) > from {
 				continue
 			}
 			if len(out.StateMachineVersions) == limit {
-				out.NextToken = encodeToken("versions", versionKey(ref.name, v.Number))
+				out.NextToken = encodeToken("versions", versionKey(ref.key(), v.Number))
 				return nil
 			}
 			out.StateMachineVersions = append(out.StateMachineVersions, types.StateMachineVersionListItem{
-				StateMachineVersionArn: aws.String(s.versionARN(ref.name, v.Number)), CreationDate: &v.Created,
+				StateMachineVersionArn: aws.String(versionARN(ref.arn(), v.Number)), CreationDate: &v.Created,
 			})
 		}
 		return nil
@@ -160,7 +164,7 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.L
 
 func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
 	arn := str(in.StateMachineVersionArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +179,7 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.
 		return nil, invalidARN("Invalid ARN: %s", arn)
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		aliases, err := store.List[aliasRecord](tx, bucketAliases, ref.name+"/")
+		aliases, err := store.List[aliasRecord](tx, bucketAliases, ref.key()+"/")
 		if err != nil {
 			return err
 		}
@@ -188,7 +192,7 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.
 		if len(users) > 0 {
 			return wire.Errorf(400, "ConflictException", "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [%s]", strings.Join(users, ", "))
 		}
-		return tx.Delete(bucketVersions, versionKey(ref.name, n))
+		return tx.Delete(bucketVersions, versionKey(ref.key(), n))
 	})
 	if err != nil {
 		return nil, err
@@ -198,43 +202,43 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.
 
 // routes checks a routing configuration: one or two versions of one machine whose
 // weights make 100.
-func (s *Service) routes(tx *store.Tx, items []types.RoutingConfigurationListItem) (string, []route, error) {
-	if err := checkRoutes(items); err != nil {
-		return "", nil, err
+func (s *Service) routes(tx *store.Tx, sc wire.Scope, items []types.RoutingConfigurationListItem) (machineRef, []route, error) {
+	var machine machineRef
+	if err := checkRoutes(sc, items); err != nil {
+		return machine, nil, err
 	}
-	var name string
 	var out []route
 	sum := 0
 	for _, item := range items {
 		arn := str(item.StateMachineVersionArn)
-		ref, err := parseMachineARN(arn)
+		ref, err := parseMachineARN(sc, arn)
 		if err != nil {
-			return "", nil, err
+			return machine, nil, err
 		}
-		if name != "" && name != ref.name {
-			return "", nil, validation("Routing configuration must contain version ARNs of the same state machine")
+		if machine.name != "" && machine.key() != ref.key() {
+			return machine, nil, validation("Routing configuration must contain version ARNs of the same state machine")
 		}
-		name = ref.name
+		machine = machineRef{scope: ref.scope, name: ref.name}
 		n, err := strconv.Atoi(ref.qualifier)
 		if err != nil {
-			return "", nil, invalidARN("Invalid ARN: %s", arn)
+			return machine, nil, invalidARN("Invalid ARN: %s", arn)
 		}
-		if _, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(name, n)); err != nil {
-			return "", nil, err
+		if _, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(machine.key(), n)); err != nil {
+			return machine, nil, err
 		} else if !found {
-			return "", nil, errNoResource(arn)
+			return machine, nil, errNoResource(arn)
 		}
 		out = append(out, route{n, int(item.Weight)})
 		sum += int(item.Weight)
 	}
 	if sum != 100 {
-		return "", nil, validation("Sum of routing configuration weights must equal 100. Received: [%s]", strings.Join(weights(out), ", "))
+		return machine, nil, validation("Sum of routing configuration weights must equal 100. Received: [%s]", strings.Join(weights(out), ", "))
 	}
-	return name, out, nil
+	return machine, out, nil
 }
 
 // checkRoutes checks what does not depend on what exists.
-func checkRoutes(items []types.RoutingConfigurationListItem) error {
+func checkRoutes(sc wire.Scope, items []types.RoutingConfigurationListItem) error {
 	constraint := func(value any, member, rule string, limit int) error {
 		return validation("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: Member must have %s equal to %d", value, member, rule, limit)
 	}
@@ -243,7 +247,7 @@ func checkRoutes(items []types.RoutingConfigurationListItem) error {
 	for i, item := range items {
 		arns[i] = str(item.StateMachineVersionArn)
 		shown[i] = fmt.Sprintf("RoutingConfigurationListItem(stateMachineVersionArn=%s, weight=%d)", arns[i], item.Weight)
-		ref, err := parseMachineARN(arns[i])
+		ref, err := parseMachineARN(sc, arns[i])
 		if err != nil {
 			return err
 		}
@@ -285,26 +289,27 @@ func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sfn.Cr
 	}
 	out := &sfn.CreateStateMachineAliasOutput{}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		m, routes, err := s.routes(tx, in.RoutingConfiguration)
+		m, routes, err := s.routes(tx, req.Scope, in.RoutingConfiguration)
 		if err != nil {
 			return err
 		}
-		if err := allow(ctx, req, "CreateStateMachineAlias", s.arn("stateMachine", m)); err != nil {
+		if err := allow(ctx, req, "CreateStateMachineAlias", m.arn()); err != nil {
 			return err
 		}
-		key := m + "/" + name
+		m.qualifier = name
+		key := m.aliasKey()
 		old, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
 		if err != nil {
 			return err
 		}
-		a := aliasRecord{Machine: m, Name: name, Description: str(in.Description), Routes: routes, Created: s.now(), Updated: s.now()}
+		a := aliasRecord{Machine: m.name, Name: name, Description: str(in.Description), Routes: routes, Created: s.now(), Updated: s.now()}
 		if found {
 			if old.Description != a.Description || !slices.Equal(old.Routes, a.Routes) {
 				return wire.Errorf(400, "ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
 			}
 			a = old
 		}
-		out.CreationDate, out.StateMachineAliasArn = &a.Created, aws.String(s.aliasARN(m, name))
+		out.CreationDate, out.StateMachineAliasArn = &a.Created, aws.String(aliasARN(m.arn(), name))
 		return store.Put(tx, bucketAliases, key, a)
 	})
 	if err != nil {
@@ -329,8 +334,8 @@ func checkAliasName(name string) error {
 }
 
 // alias parses an alias ARN.
-func aliasRef(arn string) (machineRef, error) {
-	ref, err := parseMachineARN(arn)
+func aliasRef(sc wire.Scope, arn string) (machineRef, error) {
+	ref, err := parseMachineARN(sc, arn)
 	if err == nil && (ref.qualifier == "" || ref.version()) {
 		err = invalidARN("Invalid Alias ARN: %s", arn)
 	}
@@ -339,7 +344,7 @@ func aliasRef(arn string) (machineRef, error) {
 
 func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineAliasInput) (*sfn.UpdateStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
-	ref, err := aliasRef(arn)
+	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +353,7 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.Up
 	}
 	out := &sfn.UpdateStateMachineAliasOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		key := ref.name + "/" + ref.qualifier
+		key := ref.aliasKey()
 		a, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
 		if err != nil {
 			return err
@@ -357,11 +362,11 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.Up
 			return wire.Errorf(400, "ResourceNotFound", "Request references a resource that does not exist.")
 		}
 		if in.RoutingConfiguration != nil {
-			m, routes, err := s.routes(tx, in.RoutingConfiguration)
+			m, routes, err := s.routes(tx, req.Scope, in.RoutingConfiguration)
 			if err != nil {
 				return err
 			}
-			if m != ref.name {
+			if m.key() != ref.key() {
 				return validation("Routing configuration must contain version ARNs of the alias's state machine")
 			}
 			a.Routes = routes
@@ -381,7 +386,7 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.Up
 
 func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
-	ref, err := aliasRef(arn)
+	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -391,7 +396,7 @@ func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.
 	var a aliasRecord
 	err = s.DB.View(func(tx *store.Tx) error {
 		var found bool
-		a, found, err = store.Get[aliasRecord](tx, bucketAliases, ref.name+"/"+ref.qualifier)
+		a, found, err = store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
 		if err == nil && !found {
 			err = errNoResource(arn)
 		}
@@ -408,7 +413,7 @@ func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.
 	}
 	for _, r := range a.Routes {
 		out.RoutingConfiguration = append(out.RoutingConfiguration, types.RoutingConfigurationListItem{
-			StateMachineVersionArn: aws.String(s.versionARN(a.Machine, r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
+			StateMachineVersionArn: aws.String(versionARN(ref.arn(), r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
 		})
 	}
 	return out, nil
@@ -416,7 +421,7 @@ func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.
 
 func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
-	ref, err := aliasRef(arn)
+	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -424,7 +429,7 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.De
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketAliases, ref.name+"/"+ref.qualifier), tx.Delete(bucketTags, arn))
+		return errors.Join(tx.Delete(bucketAliases, ref.aliasKey()), tx.Delete(bucketTags, arn))
 	})
 	if err != nil {
 		return nil, err
@@ -434,7 +439,7 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.De
 
 func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineAliasesInput) (*sfn.ListStateMachineAliasesOutput, error) {
 	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(arn)
+	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -451,10 +456,10 @@ func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sfn.Li
 	}
 	out := &sfn.ListStateMachineAliasesOutput{StateMachineAliases: []types.StateMachineAliasListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := machine(tx, ref.name, arn); err != nil {
+		if _, err := machine(tx, ref.key(), arn); err != nil {
 			return err
 		}
-		return tx.Scan(bucketAliases, ref.name+"/", from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(bucketAliases, ref.key()+"/", from, func(key string, raw []byte) (bool, error) {
 			var a aliasRecord
 			if err := json.Unmarshal(raw, &a); err != nil {
 				return false, err
@@ -467,7 +472,7 @@ func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sfn.Li
 				return false, nil
 			}
 			out.StateMachineAliases = append(out.StateMachineAliases, types.StateMachineAliasListItem{
-				StateMachineAliasArn: aws.String(s.aliasARN(a.Machine, a.Name)), CreationDate: &a.Created,
+				StateMachineAliasArn: aws.String(aliasARN(ref.arn(), a.Name)), CreationDate: &a.Created,
 			})
 			return true, nil
 		})

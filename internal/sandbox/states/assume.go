@@ -10,7 +10,7 @@ import (
 
 // assumeRole lets p assume another role through STS, which checks both p's
 // permission and the role's trust.
-func (s *Service) assumeRole(ctx context.Context, p wire.Principal, role, session string) (wire.Principal, error) {
+func (s *Service) assumeRole(ctx context.Context, sc wire.Scope, p wire.Principal, role, session string) (wire.Principal, error) {
 	if len(session) > 64 { // the limit of a role session's name
 		session = session[:64]
 	}
@@ -18,7 +18,7 @@ func (s *Service) assumeRole(ctx context.Context, p wire.Principal, role, sessio
 	if err != nil {
 		return wire.Principal{}, err
 	}
-	raw, err := s.Router.Invoke(ctx, p, "sts", "AssumeRole", in)
+	raw, err := s.Router.Invoke(ctx, sc, p, "sts", "AssumeRole", in)
 	if err != nil {
 		return wire.Principal{}, err
 	}
@@ -28,8 +28,9 @@ func (s *Service) assumeRole(ctx context.Context, p wire.Principal, role, sessio
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return wire.Principal{}, err
 	}
+	named, _ := wire.ParseARN(role)
 	return wire.Principal{
-		Account: s.Account, ARN: out.AssumedRoleUser.Arn, UserID: out.AssumedRoleUser.AssumedRoleId,
+		Account: named.AccountID, ARN: out.AssumedRoleUser.Arn, UserID: out.AssumedRoleUser.AssumedRoleId,
 		Role: role[strings.LastIndexByte(role, '/')+1:], RoleARN: role,
 	}, nil
 }

@@ -50,7 +50,7 @@ func benchTransitions(b *testing.B, definition string) {
 			defer wg.Done()
 			for i := range jobs {
 				in := fmt.Sprintf(`{"stateMachineArn":%q,"name":"e-%d","input":"{\"n\":%d}"}`, m, i, i)
-				if _, err := w.router.Invoke(b.Context(), admin, "sfn", "StartExecution", []byte(in)); err != nil {
+				if _, err := w.router.Invoke(b.Context(), home, admin, "sfn", "StartExecution", []byte(in)); err != nil {
 					b.Error(err)
 				}
 			}

@@ -304,11 +304,11 @@ func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
 // awaitExecution waits for the end of the execution that the task started.
 func (t *taskRun) awaitExecution(ctx context.Context) (any, error) {
 	s := t.b.x.s
-	_, key, err := parseARN(t.b.cur.Job, "execution")
+	named, err := parseARN(t.b.x.rec.Scope, t.b.cur.Job, "execution")
 	if err != nil {
 		return nil, fail(errTaskFailed, err.Error()).err()
 	}
-	rec, err := s.waitFor(ctx, key)
+	rec, err := s.waitFor(ctx, named.key())
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +339,7 @@ func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
 	if rec.Error != nil {
 		o.Set("Error", *rec.Error)
 	}
-	o.Set("ExecutionArn", s.executionARN(rec))
+	o.Set("ExecutionArn", rec.arn())
 	o.Set("Input", data(rec.Input))
 	o.Set("InputDetails", included)
 	o.Set("Name", rec.Name)
@@ -354,7 +354,7 @@ func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
 		o.Set("RedriveStatusReason", *reason)
 	}
 	o.Set("StartDate", value.Int(rec.Start.UnixMilli()))
-	o.Set("StateMachineArn", s.arn("stateMachine", rec.Machine))
+	o.Set("StateMachineArn", rec.machineARN())
 	o.Set("Status", rec.Status)
 	if rec.Stop != nil {
 		o.Set("StopDate", value.Int(rec.Stop.UnixMilli()))

@@ -16,7 +16,10 @@ import (
 // not say; AWS's own limit is 10,000.
 const defaultChildren = 1000
 
-func (r *runRecord) key() string { return r.Machine + "/" + r.Label + ":" + r.ID }
+func (r *runRecord) key() string { return r.children() + ":" + r.ID }
+
+// children begins the keys of the run's child executions.
+func (r *runRecord) children() string { return r.Scope.Key(r.Machine + "/" + r.Label) }
 
 // mapRunner runs one Map Run.
 type mapRunner struct {
@@ -96,7 +99,7 @@ func (m *mapRunner) begin() error {
 	if label == "" {
 		label = wire.NewID()
 	}
-	m.run.ID, m.run.Label, m.run.Machine = wire.NewID(), label, b.x.def.Machine
+	m.run.ID, m.run.Label, m.run.Scope, m.run.Machine = wire.NewID(), label, b.x.rec.Scope, b.x.def.Machine
 	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.key(), statusRunning, b.x.s.now()
 	b.step(func(s *stepper) {
 		c := &b.cur
@@ -104,7 +107,7 @@ func (m *mapRunner) begin() error {
 		c.Phase, c.Items, c.Job = phaseChildren, docOf(source), m.run.key()
 		c.Round++
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunStarted", &details{MapRunARN: b.x.s.runARN(&m.run)})
+		s.event("MapRunStarted", &details{MapRunARN: m.run.arn()})
 	})
 	return nil
 }
@@ -197,7 +200,7 @@ func (m *mapRunner) redrive() {
 	count := m.run.Redrives
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunRedriven", &details{MapRunARN: b.x.s.runARN(&m.run), RedriveCount: &count})
+		s.event("MapRunRedriven", &details{MapRunARN: m.run.arn(), RedriveCount: &count})
 	})
 }
 
@@ -427,14 +430,14 @@ func (m *mapRunner) childRecord(i int, input any, items int) (*execRecord, error
 	}
 	machine := m.run.Machine + "/" + m.run.Label
 	if found {
-		rec, _, err := s.loadExecution(machine + ":" + known.Name)
+		rec, _, err := s.loadExecution(m.run.children() + ":" + known.Name)
 		if err != nil {
 			return nil, err
 		}
 		return &rec, s.countEvents(&rec)
 	}
 	rec := execRecord{
-		summary: summary{Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: s.runARN(&m.run), Items: items},
+		summary: summary{Scope: m.run.Scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: m.run.arn(), Items: items},
 		Express: m.st.Map.ExecutionType == typeExpress, Revision: m.b.x.rec.Revision, RoleARN: m.b.x.rec.RoleARN,
 		Input: value.String(input), MapState: m.st.Name,
 	}

@@ -46,7 +46,7 @@ type execution struct {
 // durable reports whether the execution has a history in the store.
 func (x *execution) durable() bool { return !x.rec.Express }
 
-func (x *execution) arn() string { return x.s.executionARN(&x.rec) }
+func (x *execution) arn() string { return x.rec.arn() }
 
 // newExecution prepares a record to run.
 func (s *Service) newExecution(rec execRecord, def *revisionRecord) (*execution, error) {
@@ -82,17 +82,17 @@ func processorOf(m *asl.Machine, state string) *asl.Workflow {
 
 // assumeRole acts as the state machine's role, once for an execution.
 func (x *execution) assumeRole() (wire.Principal, error) {
-	return x.s.assume(x.ctx, x.rec.RoleARN, x.s.arn("stateMachine", x.def.Machine), x.rec.Name)
+	return x.s.assume(x.ctx, x.rec.Scope, x.rec.RoleARN, arnIn(x.rec.Scope, "stateMachine", x.def.Machine), x.rec.Name)
 }
 
-func (s *Service) assume(ctx context.Context, role, source, session string) (wire.Principal, error) {
+func (s *Service) assume(ctx context.Context, sc wire.Scope, role, source, session string) (wire.Principal, error) {
 	if s.Roles == nil {
-		return wire.Principal{Account: s.Account, ARN: "arn:aws:iam::" + s.Account + ":root", Admin: true, Service: "states.amazonaws.com"}, nil
+		return wire.Principal{Account: sc.Account, ARN: sc.Root(), Admin: true, Service: "states.amazonaws.com"}, nil
 	}
 	if len(session) > 64 { // the limit of a role session's name
 		session = session[:64]
 	}
-	return s.Roles.AssumeServiceRole(ctx, "states.amazonaws.com", role, source, session)
+	return s.Roles.AssumeServiceRole(ctx, sc, "states.amazonaws.com", role, source, session)
 }
 
 func (x *execution) contextObject() *value.Object {
@@ -106,7 +106,7 @@ func (x *execution) contextObject() *value.Object {
 		exec.Set("RedriveTime", timestamp(*x.rec.RedriveAt))
 	}
 	return value.Of("Execution", exec, "StateMachine",
-		value.Of("Id", x.s.arn("stateMachine", x.rec.Machine), "Name", x.rec.Machine))
+		value.Of("Id", x.rec.machineARN(), "Name", x.rec.Machine))
 }
 
 // timestamp writes a time as the context object does.
@@ -175,10 +175,10 @@ func (x *execution) root() (*branch, error) {
 func (x *execution) begin(b *branch) {
 	d := &details{RoleARN: x.rec.RoleARN}
 	if x.rec.Version > 0 {
-		d.VersionARN = x.s.versionARN(x.rec.Machine, x.rec.Version)
+		d.VersionARN = x.rec.versionARN()
 	}
 	if x.rec.Alias != "" {
-		d.AliasARN = x.s.aliasARN(x.rec.Machine, x.rec.Alias)
+		d.AliasARN = x.rec.aliasARN()
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -66,6 +66,8 @@ type world struct {
 	extra  func(*wire.Router) // more operations
 }
 
+var home = wire.ScopeOf(account, region)
+
 type anyRequest = *http.Request
 
 // newWorld starts a service; setup may change its configuration before.
@@ -85,7 +87,7 @@ func (w *world) open() {
 	var err error
 	w.db, err = store.Open(w.path)
 	require.NoError(w.t, err)
-	w.router = wire.NewRouter(account, region, anyone{}, nil)
+	w.router = wire.NewRouter(anyone{}, nil)
 	w.lambda.register(w.router)
 	w.s3.register(w.router)
 	w.logs.register(w.router)
@@ -93,7 +95,7 @@ func (w *world) open() {
 		w.extra(w.router)
 	}
 	c := w.config
-	c.DB, c.Account, c.Region, c.Router, c.Clock = w.db, account, region, w.router, w.clock
+	c.DB, c.Router, c.Clock = w.db, w.router, w.clock
 	c.Logs, c.Objects = w.logs, w.s3
 	w.svc, err = states.New(c)
 	require.NoError(w.t, err)
@@ -301,7 +303,7 @@ func (b *buckets) store(bucket, key string, body []byte) {
 	b.all[bucket][key] = bytes.Clone(body)
 }
 
-func (b *buckets) GetObject(_ context.Context, _ wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
+func (b *buckets) GetObject(_ context.Context, _ wire.Scope, _ wire.Principal, bucket, key, _ string) (io.ReadCloser, wire.ObjectInfo, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	body, ok := b.all[bucket][key]
@@ -311,7 +313,7 @@ func (b *buckets) GetObject(_ context.Context, _ wire.Principal, bucket, key, _ 
 	return io.NopCloser(bytes.NewReader(body)), wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(body))}, nil
 }
 
-func (b *buckets) PutObject(_ context.Context, _ wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {
+func (b *buckets) PutObject(_ context.Context, _ wire.Scope, _ wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
 		return wire.ObjectInfo{}, err
@@ -320,7 +322,7 @@ func (b *buckets) PutObject(_ context.Context, _ wire.Principal, bucket, key, _ 
 	return wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(raw)), ETag: `"e"`}, nil
 }
 
-func (b *buckets) ListObjects(_ context.Context, _ wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
+func (b *buckets) ListObjects(_ context.Context, _ wire.Scope, _ wire.Principal, bucket, prefix string, fn func(wire.ObjectInfo) bool) error {
 	b.mu.Lock()
 	objects, ok := b.all[bucket]
 	var infos []wire.ObjectInfo
@@ -370,7 +372,7 @@ func (l *logGroups) register(r *wire.Router) {
 	})
 }
 
-func (l *logGroups) PutLog(_ context.Context, _ wire.Principal, group, _ string, lines ...wire.LogLine) error {
+func (l *logGroups) PutLog(_ context.Context, _ wire.Scope, _ wire.Principal, group, _ string, lines ...wire.LogLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all[group] == nil {

@@ -159,7 +159,7 @@ func (t *taskRun) withResources(entry *value.Object) *value.Object {
 		return entry // for the service to refuse
 	}
 	x := t.b.x
-	return entry.With("Resources", append(slices.Clip(list), x.s.arn("stateMachine", x.rec.Machine), x.arn()))
+	return entry.With("Resources", append(slices.Clip(list), x.rec.machineARN(), x.arn()))
 }
 
 // textMembers are members that optimised integrations take as JSON and hand on
@@ -210,7 +210,7 @@ func asText(o *value.Object, names []string) *value.Object {
 
 // invoke calls an operation as the task's principal.
 func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (json.RawMessage, error) {
-	raw, err := t.b.x.s.Router.Invoke(ctx, t.principal, service, op, value.Encode(args))
+	raw, err := t.b.x.s.Router.Invoke(ctx, t.b.x.rec.Scope, t.principal, service, op, value.Encode(args))
 	if err == nil {
 		return raw, nil
 	}

@@ -55,7 +55,7 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, erro
 			return nil, err
 		}
 	}
-	s := &itemSource{ctx: ctx, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit)}
+	s := &itemSource{ctx: ctx, scope: m.run.Scope, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit)}
 	if s.objects == nil {
 		return nil, readFailed("The sandbox runs without S3.")
 	}
@@ -91,6 +91,7 @@ type itemSource struct {
 	ctx     context.Context
 	p       wire.Principal
 	objects wire.Objects
+	scope   wire.Scope
 	reader  *asl.ItemReader
 	limit   int
 	items   []mapItem
@@ -143,7 +144,7 @@ func (s *itemSource) readAll(at source) error {
 // to be flattened.
 func (s *itemSource) list(bucket, prefix string) error {
 	var inner error
-	err := s.objects.ListObjects(s.ctx, s.p, bucket, prefix, func(info wire.ObjectInfo) bool {
+	err := s.objects.ListObjects(s.ctx, s.scope, s.p, bucket, prefix, func(info wire.ObjectInfo) bool {
 		if s.reader.Transform == "LOAD_AND_FLATTEN" {
 			inner = s.object(bucket, info.Key, "", s.reader.InputType)
 		} else {
@@ -163,7 +164,7 @@ func storageClass(c string) string {
 }
 
 func (s *itemSource) object(bucket, key, version, inputType string) error {
-	body, _, err := s.objects.GetObject(s.ctx, s.p, bucket, key, version)
+	body, _, err := s.objects.GetObject(s.ctx, s.scope, s.p, bucket, key, version)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 // runRecord is a Map Run.
 type runRecord struct {
+	Scope       wire.Scope `json:"scope"`
 	ID          string     `json:"id"`
 	Machine     string     `json:"machine"`
 	Label       string     `json:"label"`
@@ -64,11 +65,11 @@ func (r *runRecord) exceeded() bool {
 	return byCount || byShare || r.Tolerated == 0 && r.Percentage == 0
 }
 
-func (s *Service) runARN(r *runRecord) string { return s.arn("mapRun", r.key()) }
+func (r *runRecord) arn() string { return arnIn(r.Scope, "mapRun", r.Machine+"/"+r.Label+":"+r.ID) }
 
 // mapRun reads the Map Run that an ARN names.
 func (s *Service) mapRun(ctx context.Context, req *wire.Request, action, arn string) (runRecord, error) {
-	_, key, err := parseARN(arn, "mapRun")
+	named, err := parseARN(req.Scope, arn, "mapRun")
 	if err != nil {
 		return runRecord{}, err
 	}
@@ -77,7 +78,7 @@ func (s *Service) mapRun(ctx context.Context, req *wire.Request, action, arn str
 	}
 	var r runRecord
 	err = s.DB.View(func(tx *store.Tx) error {
-		raw := tx.GetRaw(bucketRuns, key)
+		raw := tx.GetRaw(bucketRuns, named.key())
 		if raw == nil {
 			return errNoResource(arn)
 		}

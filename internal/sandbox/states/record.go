@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// Buckets of the store.
+// Buckets of the store. Names are in the form of their scope's key.
 const (
 	bucketMachines   = "sfn.machines"   // name -> machineRecord
 	bucketRevisions  = "sfn.revisions"  // name/revision -> revisionRecord
@@ -28,6 +29,7 @@ const (
 
 // machineRecord is a state machine as it stands.
 type machineRecord struct {
+	Scope      wire.Scope      `json:"scope"`
 	Name       string          `json:"name"`
 	Type       string          `json:"type"`
 	Created    time.Time       `json:"created"`
@@ -51,8 +53,13 @@ func (m *machineRecord) revisionKey() string {
 		r = "INITIAL"
 	}
 	// The time tells a machine from an earlier one of the same name.
-	return fmt.Sprintf("%s/%s/%d", m.Name, r, m.Created.UnixNano())
+	return fmt.Sprintf("%s/%s/%d", m.key(), r, m.Created.UnixNano())
 }
+
+// key names the machine in the store.
+func (m *machineRecord) key() string { return m.Scope.Key(m.Name) }
+
+func (m *machineRecord) arn() string { return arnIn(m.Scope, "stateMachine", m.Name) }
 
 type versionRecord struct {
 	Machine     machineRecord `json:"machine"`
@@ -87,6 +94,7 @@ const (
 
 // summary is what lists show of an execution; it is the index's value.
 type summary struct {
+	Scope        wire.Scope `json:"scope"`
 	Machine      string     `json:"machine"` // name, or name/label for children of a Map
 	Name         string     `json:"name"`
 	Status       string     `json:"status"`
@@ -101,11 +109,14 @@ type summary struct {
 }
 
 // key names the execution in every bucket.
-func (m *summary) key() string { return m.Machine + ":" + m.Name }
+func (m *summary) key() string { return m.Scope.Key(m.Machine + ":" + m.Name) }
+
+// machineARN is the ARN of the state machine, with its label for children of a Map.
+func (m *summary) machineARN() string { return arnIn(m.Scope, "stateMachine", m.Machine) }
 
 // indexKey sorts newest first within a machine.
 func (m *summary) indexKey() string {
-	return fmt.Sprintf("%s:%016x:%s", m.Machine, ^uint64(0)-uint64(m.Start.UnixNano()), m.Name) //nolint:gosec // times after 1970
+	return fmt.Sprintf("%s:%016x:%s", m.Scope.Key(m.Machine), ^uint64(0)-uint64(m.Start.UnixNano()), m.Name) //nolint:gosec // times after 1970
 }
 
 // execRecord is an execution.

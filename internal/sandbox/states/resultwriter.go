@@ -37,7 +37,6 @@ func (m *mapRunner) transform(w *asl.ResultWriter, outputs []any) (any, error) {
 
 // exported is a child execution as the result files show it.
 func (m *mapRunner) exported(rec *execRecord) *value.Object {
-	s := m.b.x.s
 	included := value.Of("Included", true)
 	o := value.NewObject(12)
 	if rec.Cause != nil {
@@ -46,7 +45,7 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 	if rec.Error != nil {
 		o.Set("Error", *rec.Error)
 	}
-	o.Set("ExecutionArn", s.executionARN(rec))
+	o.Set("ExecutionArn", rec.arn())
 	o.Set("Input", rec.Input)
 	o.Set("InputDetails", included)
 	o.Set("Name", rec.Name)
@@ -57,7 +56,7 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
 	o.Set("RedriveStatus", "NOT_REDRIVABLE")
 	o.Set("StartDate", timestamp(rec.Start))
-	o.Set("StateMachineArn", s.arn("stateMachine", rec.Machine))
+	o.Set("StateMachineArn", rec.machineARN())
 	o.Set("Status", rec.Status)
 	if rec.Stop != nil {
 		o.Set("StopDate", timestamp(*rec.Stop))
@@ -99,11 +98,11 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal) (any, error) {
 		}
 		files.Set(status, list)
 	}
-	manifest := value.Of("DestinationBucket", bucket, "MapRunArn", m.b.x.s.runARN(&m.run), "ResultFiles", files)
+	manifest := value.Of("DestinationBucket", bucket, "MapRunArn", m.run.arn(), "ResultFiles", files)
 	if _, err := m.putObject(ctx, p, bucket, prefix+"manifest.json", value.Encode(manifest)); err != nil {
 		return nil, err
 	}
-	return value.Of("MapRunArn", m.b.x.s.runARN(&m.run), "ResultWriterDetails", value.Of("Bucket", bucket, "Key", prefix+"manifest.json")), nil
+	return value.Of("MapRunArn", m.run.arn(), "ResultWriterDetails", value.Of("Bucket", bucket, "Key", prefix+"manifest.json")), nil
 }
 
 // maxResultFile bounds one result file.
@@ -179,7 +178,7 @@ func (r childResult) file() string {
 // unstarted is a child that never began, as the result files show it.
 func (m *mapRunner) unstarted(i int) *value.Object {
 	return value.Of("Input", value.String(m.pending[i]), "InputDetails", value.Of("Included", true),
-		"StateMachineArn", m.b.x.s.arn("stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING")
+		"StateMachineArn", arnIn(m.run.Scope, "stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING")
 }
 
 // export writes the results of a run that failed or was stopped, as far as they
@@ -219,7 +218,7 @@ func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key
 	if objects == nil {
 		return wire.ObjectInfo{}, fail(errResultWriter, "The sandbox runs without S3.").err()
 	}
-	info, err := objects.PutObject(ctx, p, bucket, key, "application/json", bytes.NewReader(body))
+	info, err := objects.PutObject(ctx, m.run.Scope, p, bucket, key, "application/json", bytes.NewReader(body))
 	if err == nil || ctx.Err() != nil {
 		return info, err
 	}

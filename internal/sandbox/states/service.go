@@ -29,21 +29,20 @@ import (
 // ServiceID is the SDK's id of Step Functions in lower case.
 const ServiceID = "sfn"
 
-// Config is what the service needs. DB, Account, Region and Router are required;
+// Config is what the service needs. DB and Router are required;
 // Clock defaults to the machine's, Log to none. The rest may be nil, which
 // switches off what it serves: Roles (calls are then made as the sandbox's own
 // admin), Logs, Events, Metrics, Objects (readers and writers of Map states).
 type Config struct {
-	DB              *store.DB
-	Clock           clock.Clock
-	Log             *slog.Logger
-	Account, Region string
-	Router          *wire.Router
-	Roles           wire.Roles
-	Logs            wire.Logs
-	Events          wire.Events
-	Metrics         wire.Metrics
-	Objects         wire.Objects
+	DB      *store.DB
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Router  *wire.Router
+	Roles   wire.Roles
+	Logs    wire.Logs
+	Events  wire.Events
+	Metrics wire.Metrics
+	Objects wire.Objects
 }
 
 // Service is the sandbox's Step Functions. It is safe for concurrent use.
@@ -67,8 +66,8 @@ type Service struct {
 
 // New makes a service over what the store holds. Nothing runs before Start.
 func New(c Config) (*Service, error) {
-	if c.DB == nil || c.Account == "" || c.Region == "" || c.Router == nil {
-		return nil, errors.New("states: DB, Account, Region and Router are required")
+	if c.DB == nil || c.Router == nil {
+		return nil, errors.New("states: DB and Router are required")
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
@@ -117,18 +116,18 @@ func (s *Service) Start(ctx context.Context) error {
 
 // finishDeletions removes what a crash left of deleted state machines.
 func (s *Service) finishDeletions() error {
-	var names []string
+	var keys []string
 	err := s.DB.View(func(tx *store.Tx) error {
 		all, err := store.List[machineRecord](tx, bucketMachines, "")
 		for _, m := range all {
 			if m.Deleting {
-				names = append(names, m.Name)
+				keys = append(keys, m.key())
 			}
 		}
 		return err
 	})
-	for _, name := range names {
-		err = errors.Join(err, s.purge(name))
+	for _, key := range keys {
+		err = errors.Join(err, s.purge(key))
 	}
 	return err
 }
@@ -270,7 +269,7 @@ func (s *Service) loadExecution(key string) (rec execRecord, def *revisionRecord
 			return err
 		}
 		if !found {
-			return errNoExecution(s.arn("execution", key))
+			return errNoExecution(arnOfKey("execution", key))
 		}
 		d, found, err := store.Get[revisionRecord](tx, bucketRevisions, rec.Revision)
 		if err == nil && !found {

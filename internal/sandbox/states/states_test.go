@@ -464,7 +464,7 @@ type roles struct {
 	err   error
 }
 
-func (r *roles) AssumeServiceRole(_ context.Context, service, role, source, session string) (wire.Principal, error) {
+func (r *roles) AssumeServiceRole(_ context.Context, _ wire.Scope, service, role, source, session string) (wire.Principal, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = append(r.calls, service+" "+role+" "+source+" "+session)

@@ -89,7 +89,7 @@ func (t *taskRun) prepare() error {
 	if t.args, err = ev.parameters(); err != nil {
 		return err
 	}
-	if t.activity && !t.b.x.s.activityExists(st.Resource) {
+	if t.activity && !t.b.x.s.activityExists(t.b.x.rec.Scope, st.Resource) {
 		return ev.runtime("The activity %s does not exist.", st.Resource)
 	}
 	return nil
@@ -121,7 +121,7 @@ func (t *taskRun) schedule() error {
 		typ, d.Resource = "ActivityScheduled", t.st.Resource
 		d.withInput(text)
 	default:
-		d.Resource, d.ResourceType, d.Region, d.Parameters = started.Resource, started.ResourceType, t.b.x.s.Region, &text
+		d.Resource, d.ResourceType, d.Region, d.Parameters = started.Resource, started.ResourceType, t.b.x.rec.Scope.Region, &text
 	}
 	t.b.step(func(s *stepper) {
 		s.event(typ, d)
@@ -246,7 +246,7 @@ func (t *taskRun) perform() (any, error) {
 func (t *taskRun) caller(ctx context.Context) (wire.Principal, error) {
 	p, err := t.b.x.principal()
 	if err == nil && t.role != "" {
-		p, err = t.b.x.s.assumeRole(ctx, p, t.role, t.b.x.rec.Name)
+		p, err = t.b.x.s.assumeRole(ctx, t.b.x.rec.Scope, p, t.role, t.b.x.rec.Name)
 	}
 	if err != nil {
 		var we *wire.Error

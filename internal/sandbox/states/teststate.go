@@ -20,6 +20,7 @@ const testedState = "StateName"
 // trial runs one state by itself, for TestState.
 type trial struct {
 	s      *Service
+	scope  wire.Scope
 	in     *sfn.TestStateInput
 	st     *asl.State
 	b      *branch
@@ -57,7 +58,7 @@ func (s *Service) testState(ctx context.Context, req *wire.Request, in *sfn.Test
 			return nil, err
 		}
 	}
-	t := &trial{s: s, in: in}
+	t := &trial{s: s, scope: req.Scope, in: in}
 	if err := t.parse(); err != nil {
 		return nil, err
 	}
@@ -181,9 +182,9 @@ func (t *trial) prepare(ctx context.Context) error {
 		return err
 	}
 	machine := wire.NewID()
-	rec := execRecord{summary: summary{Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: t.s.now()}, Express: true, RoleARN: str(t.in.RoleArn), Input: input}
+	rec := execRecord{summary: summary{Scope: t.scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: t.s.now()}, Express: true, RoleARN: str(t.in.RoleArn), Input: input}
 	x := &execution{
-		s: t.s, def: &revisionRecord{Machine: machine, RoleARN: rec.RoleARN, Type: typeExpress}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
+		s: t.s, def: &revisionRecord{Scope: t.scope, Machine: machine, RoleARN: rec.RoleARN, Type: typeExpress}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
 	}
 	x.inspected = &inspected{&t.data}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
@@ -253,8 +254,8 @@ func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
 		state.Set("RetryCount", value.Int(n))
 	}
 	return value.Of(
-		"Execution", value.Of("Id", t.s.arn("express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", timestamp(rec.Start)),
-		"StateMachine", value.Of("Id", t.s.arn("stateMachine", rec.Machine), "Name", rec.Machine),
+		"Execution", value.Of("Id", arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", timestamp(rec.Start)),
+		"StateMachine", value.Of("Id", rec.machineARN(), "Name", rec.Machine),
 		"State", state,
 	), nil
 }

@@ -61,9 +61,7 @@ type Service struct {
 // Router authenticates requests and dispatches them. Registration is not safe
 // for concurrent use and ends before the first request.
 type Router struct {
-	Account string
-	Region  string // region of calls that come from inside
-	Log     *slog.Logger
+	Log *slog.Logger
 
 	verify Verifier
 	auth   Authorizer
@@ -77,9 +75,9 @@ type Router struct {
 
 // NewRouter returns a router without services. With a nil verifier every request
 // is refused; with a nil authorizer every authenticated one is allowed.
-func NewRouter(account, region string, verify Verifier, auth Authorizer) *Router {
+func NewRouter(verify Verifier, auth Authorizer) *Router {
 	return &Router{
-		Account: account, Region: region, Log: slog.New(slog.DiscardHandler), verify: verify, auth: auth,
+		Log: slog.New(slog.DiscardHandler), verify: verify, auth: auth,
 		services: map[string]*Service{}, scopes: map[string][]*Service{}, ops: map[string]Op{},
 	}
 }
@@ -171,16 +169,16 @@ func (r *Router) Operations() []string {
 	return out
 }
 
-// Invoke calls an operation from inside as p. The input is a JSON document with
+// Invoke calls an operation from inside in a scope as p. The input is a JSON document with
 // the API's member names, the reply likewise. Errors are *Error.
-func (r *Router) Invoke(ctx context.Context, p Principal, service, operation string, in []byte) (json.RawMessage, error) {
+func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, operation string, in []byte) (json.RawMessage, error) {
 	r.mu.RLock()
 	svc, op := r.services[service], r.ops[service+"."+operation]
 	r.mu.RUnlock()
 	if op == nil {
 		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s:%s", service, operation)
 	}
-	req := r.request(p, r.Region, service, operation)
+	req := r.request(sc, p, service, operation)
 	if err := r.admit(ctx, req); err != nil {
 		return nil, AsError(err)
 	}
@@ -191,8 +189,8 @@ func (r *Router) Invoke(ctx context.Context, p Principal, service, operation str
 	return Encode(out, svc != nil && svc.LowerCamel)
 }
 
-func (r *Router) request(p Principal, region, service, operation string) *Request {
-	return &Request{ID: NewID(), Account: r.Account, Region: region, Service: service, Operation: operation, Principal: p, router: r}
+func (r *Router) request(sc Scope, p Principal, service, operation string) *Request {
+	return &Request{ID: NewID(), Scope: sc, Service: service, Operation: operation, Principal: p, router: r}
 }
 
 // ServeHTTP implements http.Handler.
@@ -206,7 +204,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		r.writeUnknown(w, h, AsError(err))
 		return
 	}
-	req := r.request(p, region, svc.ID, "")
+	req := r.request(ScopeOf(p.Account, region), p, svc.ID, "")
 	req.HTTP = h
 	w.Header().Set("X-Amzn-Requestid", req.ID)
 	if err != nil {
@@ -300,7 +298,7 @@ func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req
 func (r *Router) authenticate(h *http.Request) (Principal, string, string, error) {
 	scope := scopeOf(h)
 	if r.verify == nil {
-		return Principal{}, r.Region, scope, Errorf(http.StatusForbidden, "IncompleteSignature", "the sandbox takes no requests yet")
+		return Principal{}, "", scope, Errorf(http.StatusForbidden, "IncompleteSignature", "the sandbox takes no requests yet")
 	}
 	p, region, service, err := r.verify.Verify(h)
 	if service == "" {

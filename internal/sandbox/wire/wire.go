@@ -20,7 +20,8 @@ import (
 // Principal is who makes a call.
 type Principal struct {
 	Account string
-	// ARN is arn:aws:iam::ACCT:user/NAME, or arn:aws:sts::ACCT:assumed-role/ROLE/SESSION.
+	// ARN is arn:aws:iam::ACCT:user/NAME, or arn:aws:sts::ACCT:assumed-role/ROLE/SESSION
+	// in the partition of the call or the role.
 	ARN    string
 	UserID string
 	// Role is the name of the assumed role; empty for the sandbox's own user.
@@ -37,9 +38,8 @@ type Principal struct {
 
 // Request is what an operation knows of the call besides its input.
 type Request struct {
-	ID        string
-	Account   string
-	Region    string
+	ID string
+	Scope
 	Service   string // SDK service id: "states", "s3", "sagemakerruntime"
 	Operation string // "StartExecution"
 	Principal Principal
@@ -86,9 +86,9 @@ type Authorizer interface {
 // Roles lets a service act as a role. The IAM service implements it.
 type Roles interface {
 	// AssumeServiceRole checks the role's trust policy for the service principal
-	// ("states.amazonaws.com") with aws:SourceArn and aws:SourceAccount set, and
-	// returns the session's principal.
-	AssumeServiceRole(ctx context.Context, service, roleARN, sourceARN, session string) (Principal, error)
+	// ("states.amazonaws.com") with aws:SourceArn set to what the service acts for
+	// and aws:SourceAccount to the account of sc, and returns the session's principal.
+	AssumeServiceRole(ctx context.Context, sc Scope, service, roleARN, sourceARN, session string) (Principal, error)
 	// SessionCredentials issues temporary keys with which the principal can sign
 	// requests to the sandbox, for code that runs outside it (Lambda functions).
 	SessionCredentials(ctx context.Context, p Principal, ttl time.Duration) (Credentials, error)
@@ -111,11 +111,11 @@ type Verifier interface {
 // Objects is the part of S3 that other services use from inside. Each call is
 // authorised as p. The S3 service implements it.
 type Objects interface {
-	GetObject(ctx context.Context, p Principal, bucket, key, versionID string) (io.ReadCloser, ObjectInfo, error)
-	PutObject(ctx context.Context, p Principal, bucket, key, contentType string, body io.Reader) (ObjectInfo, error)
+	GetObject(ctx context.Context, sc Scope, p Principal, bucket, key, versionID string) (io.ReadCloser, ObjectInfo, error)
+	PutObject(ctx context.Context, sc Scope, p Principal, bucket, key, contentType string, body io.Reader) (ObjectInfo, error)
 	// ListObjects calls fn for each object below prefix in key order until it
 	// returns false.
-	ListObjects(ctx context.Context, p Principal, bucket, prefix string, fn func(ObjectInfo) bool) error
+	ListObjects(ctx context.Context, sc Scope, p Principal, bucket, prefix string, fn func(ObjectInfo) bool) error
 }
 
 // ObjectInfo describes one version of an object.
@@ -130,7 +130,7 @@ type ObjectInfo struct {
 // CloudWatch Logs service implements it. It creates the stream if need be; the
 // group must exist.
 type Logs interface {
-	PutLog(ctx context.Context, p Principal, group, stream string, lines ...LogLine) error
+	PutLog(ctx context.Context, sc Scope, p Principal, group, stream string, lines ...LogLine) error
 }
 
 // LogLine is one log event.
@@ -163,11 +163,11 @@ func Errorf(status int, code, format string, args ...any) *Error {
 // Events takes events of services for EventBridge rules (default bus). Delivery
 // is best effort. The EventBridge service implements it.
 type Events interface {
-	PutEvent(ctx context.Context, source, detailType string, resources []string, detail any)
+	PutEvent(ctx context.Context, sc Scope, source, detailType string, resources []string, detail any)
 }
 
 // Metrics takes data points of services for CloudWatch alarms. The CloudWatch
 // service implements it.
 type Metrics interface {
-	PutMetric(ctx context.Context, namespace, name string, dimensions map[string]string, value float64)
+	PutMetric(ctx context.Context, sc Scope, namespace, name string, dimensions map[string]string, value float64)
 }

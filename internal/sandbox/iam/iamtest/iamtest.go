@@ -27,6 +27,9 @@ const (
 	Region  = "us-east-1"
 )
 
+// Scope is where a World's services are called.
+var Scope = wire.ScopeOf(Account, Region)
+
 // World is what surrounds a service under test.
 type World struct {
 	DB     *store.DB
@@ -51,9 +54,9 @@ func (w *World) open(t *testing.T, keys wire.Credentials) {
 	var err error
 	w.DB, err = store.Open(w.path)
 	require.NoError(t, err)
-	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.Clock, Account: Account, Region: Region, Admin: keys})
+	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.Clock, Home: Account, Admin: keys})
 	require.NoError(t, err)
-	w.Router = wire.NewRouter(Account, Region, w.IAM, w.IAM)
+	w.Router = wire.NewRouter(w.IAM, w.IAM)
 	w.IAM.Register(w.Router)
 	srv := httptest.NewServer(w.Router)
 	t.Cleanup(srv.Close)
@@ -91,7 +94,7 @@ func (w *World) Role(t *testing.T, name, policy string) (wire.Principal, aws.Con
 		_, err = c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy})
 		require.NoError(t, err)
 	}
-	p, err := w.IAM.AssumeServiceRole(t.Context(), "lambda.amazonaws.com", *out.Role.Arn, "", "test")
+	p, err := w.IAM.AssumeServiceRole(t.Context(), Scope, "lambda.amazonaws.com", *out.Role.Arn, "", "test")
 	require.NoError(t, err)
 	keys, err := w.IAM.SessionCredentials(t.Context(), p, time.Hour)
 	require.NoError(t, err)
