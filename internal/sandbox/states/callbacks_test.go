@@ -201,3 +201,30 @@ func TestFloatsStayFloats(t *testing.T) {
 	})
 	require.Equal(t, json.Number("1.0"), r["inspectionData"].(map[string]any)["toleratedFailurePercentage"])
 }
+
+// TestState refuses a context and mocks that AWS refuses. Source: recordings of AWS
+// of December 2025.
+func TestStateRefusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct{ resource, context, result, says string }{
+		"token without a pattern": {
+			"arn:aws:states:::lambda:invoke", `{"Task":{"Token":"t"}}`, `{}`,
+			"Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern",
+		},
+		"token":          {"arn:aws:states:::sqs:sendMessage.waitForTaskToken", `{"Task":{"Token":"t"}}`, `{}`, ""},
+		"empty blob":     {"arn:aws:states:::aws-sdk:kms:encrypt", `{}`, `{"CiphertextBlob":""}`, "Mock result schema validation error: Field 'CiphertextBlob' is smaller than the minimum length"},
+		"text as number": {"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":"1.5"}}`, "Mock result schema validation error: Field 'CapacityUnits' must be a number"},
+		"number":         {"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":1.5}}`, ""},
+	} {
+		r := w.call("TestState", map[string]any{
+			"definition": `{"Type":"Task","Resource":"` + c.resource + `","Parameters":{},"End":true}`, "input": "{}", "context": c.context, "mock": map[string]any{"result": c.result},
+		})
+		if c.says == "" {
+			require.Equal(t, 200, r.status, "%s: %v", name, r.body)
+			continue
+		}
+		require.Equal(t, "ValidationException", r.body["__type"], name)
+		require.Equal(t, c.says, r.body["message"], name)
+	}
+}

@@ -36,6 +36,12 @@ var replies = map[string]reflect.Type{
 	"kms.Encrypt":                          reflect.TypeFor[kms.EncryptOutput](),
 	"kms.Decrypt":                          reflect.TypeFor[kms.DecryptOutput](),
 	"kms.GenerateDataKey":                  reflect.TypeFor[kms.GenerateDataKeyOutput](),
+	"dynamodb.GetItem":                     reflect.TypeFor[dynamoReply](),
+	"dynamodb.PutItem":                     reflect.TypeFor[dynamoReply](),
+	"dynamodb.UpdateItem":                  reflect.TypeFor[dynamoReply](),
+	"dynamodb.DeleteItem":                  reflect.TypeFor[dynamoReply](),
+	"dynamodb.Query":                       reflect.TypeFor[dynamoReply](),
+	"dynamodb.Scan":                        reflect.TypeFor[dynamoReply](),
 	"sqs.SendMessage":                      reflect.TypeFor[sqs.SendMessageOutput](),
 	"sqs.ReceiveMessage":                   reflect.TypeFor[sqs.ReceiveMessageOutput](),
 	"eventbridge.PutEvents":                reflect.TypeFor[eventbridge.PutEventsOutput](),
@@ -50,6 +56,29 @@ var replies = map[string]reflect.Type{
 	"sfn.ListExecutions":                   reflect.TypeFor[sfn.ListExecutionsOutput](),
 	"sfn.StopExecution":                    reflect.TypeFor[sfn.StopExecutionOutput](),
 }
+
+// dynamoReply are the members that replies of DynamoDB share; a mock for the service
+// can be tested, though the sandbox does not serve it. Source: its API model.
+type dynamoReply struct {
+	Attributes, Item      map[string]any
+	Items                 []map[string]any
+	Count, ScannedCount   int32
+	LastEvaluatedKey      map[string]any
+	ConsumedCapacity      *dynamoCapacity
+	ItemCollectionMetrics *struct{ ItemCollectionKey map[string]any }
+}
+
+type dynamoCapacity struct {
+	TableName                                            string
+	CapacityUnits, ReadCapacityUnits, WriteCapacityUnits float64
+	Table                                                *dynamoUnits
+	GlobalSecondaryIndexes, LocalSecondaryIndexes        map[string]dynamoUnits
+}
+
+type dynamoUnits struct{ CapacityUnits, ReadCapacityUnits, WriteCapacityUnits float64 }
+
+// blobs are the least lengths of binary members that the API models state.
+var blobs = map[string]int{"CiphertextBlob": 1, "CiphertextForRecipient": 1, "Plaintext": 1}
 
 // required are members that a reply always has; STRICT asks for them.
 var required = map[string][]string{
@@ -169,8 +198,12 @@ func checkMember(name string, v any, t reflect.Type) error {
 		}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			if _, ok := v.(string); !ok {
+			text, ok := v.(string)
+			if !ok {
 				return wrong("a string")
+			}
+			if len(text) < blobs[name] {
+				return mockError("Field '%s' is smaller than the minimum length", name)
 			}
 			return nil
 		}

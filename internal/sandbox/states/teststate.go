@@ -234,7 +234,14 @@ func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
 		if err != nil || !ok {
 			return nil, validation("Invalid Context object provided: must be a JSON object")
 		}
-		return o, checkContext(o)
+		if err := checkContext(o); err != nil {
+			return nil, err
+		}
+		i, _ := asl.ParseIntegration(t.st.Resource)
+		if _, has := o.Get("Task"); has && i.Pattern == "" {
+			return nil, validation("Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern")
+		}
+		return o, nil
 	}
 	input, err := value.Parse(rec.Input)
 	if err != nil {
