@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -10,7 +11,8 @@ import (
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of the spec file with the
 // parameters of every template of the catalog, for editors. It accepts every
-// file that Load accepts; relations between values are beyond it.
+// file that Load accepts; relations between values are beyond it. Patterns are such as
+// the regular expressions of Go, Python and JavaScript have in common.
 func JSONSchema(cat *Catalog) ([]byte, error) {
 	s := &schemas{cat: cat, defs: jsonschema.Definitions{}}
 	root := object(
@@ -23,6 +25,9 @@ func JSONSchema(cat *Catalog) ([]byte, error) {
 		}},
 		field{"pipelines", &jsonschema.Schema{Type: "array", Description: "The pipelines.", Items: s.pipeline(), MinItems: ptr(uint64(1))}},
 	)
+	// Keys of the user's own, for anchors.
+	root.PatternProperties = map[string]*jsonschema.Schema{"^x-": {Description: "Yours: a place for YAML anchors."}}
+	root.AllOf = s.byDefault()
 	root.Version = jsonschema.Version
 	root.ID = "https://pipelinetui.dev/schema/pipelinetui-v1.json"
 	root.Title = "pipelinetui spec"
@@ -34,6 +39,11 @@ func JSONSchema(cat *Catalog) ([]byte, error) {
 	}
 	return append(out, '\n'), nil
 }
+
+// tagPattern is tagForm for validators in any language: Python knows no classes of
+// Unicode, so it refuses the other ASCII characters instead, and leaves the rest of
+// Unicode to the loader.
+const tagPattern = `^[^\x00-\x1f!-*,;<>?\[-^{-~\x60\x7f]*$`
 
 type schemas struct {
 	cat  *Catalog
@@ -70,8 +80,8 @@ func (s *schemas) common() []field {
 		{"protect", &jsonschema.Schema{Type: "boolean", Description: "Keep the pipeline's data when it is destroyed. True in env " + ProdEnv + " unless said otherwise."}},
 		{"tags", &jsonschema.Schema{
 			Type: "object", Description: "Tags of every resource, added to those of weaker layers.", MaxProperties: ptr(uint64(maxUserTags)),
-			PropertyNames:        &jsonschema.Schema{MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(128)), Pattern: tagForm.String()},
-			AdditionalProperties: &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(256)), Pattern: tagForm.String()},
+			PropertyNames:        &jsonschema.Schema{MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(128)), Pattern: tagPattern},
+			AdditionalProperties: &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(256)), Pattern: tagPattern},
 		}},
 	}
 }
@@ -83,7 +93,7 @@ func (s *schemas) layer(description string) *jsonschema.Schema {
 }
 
 // pipeline binds the parameters to those of the template where the entry names
-// one; else to those of any.
+// one; else to those of any, and byDefault narrows it.
 func (s *schemas) pipeline() *jsonschema.Schema {
 	o := object(append([]field{
 		{"tenant", &jsonschema.Schema{Type: "string", Pattern: tenantPart.rule.String(), Description: "Owner: " + tenantPart.help + "."}},
@@ -91,30 +101,90 @@ func (s *schemas) pipeline() *jsonschema.Schema {
 	}, append(s.common(), field{"parameters", s.anyParameters()})...)...)
 	o.Required = []string{"tenant", "model"}
 	for _, t := range s.cat.templates {
-		is := &jsonschema.Schema{Properties: jsonschema.NewProperties(), Required: []string{"template"}}
-		is.Properties.Set("template", &jsonschema.Schema{Const: t.Name})
-		then := &jsonschema.Schema{Properties: jsonschema.NewProperties()}
-		then.Properties.Set("parameters", s.parameters(t))
-		o.AllOf = append(o.AllOf, &jsonschema.Schema{If: is, Then: then})
+		o.AllOf = append(o.AllOf, &jsonschema.Schema{If: whenTemplate(t), Then: having("parameters", s.parameters(t))})
 	}
+	return o
+}
+
+// byDefault binds the parameters of entries that name no template to those of the
+// template in defaults, where no tenant has another one.
+func (s *schemas) byDefault() []*jsonschema.Schema {
+	var all []*jsonschema.Schema
+	for _, t := range s.cat.templates {
+		in := having("defaults", whenTemplate(t))
+		in.Properties.Set("tenants", &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
+			{Type: "null"}, {Type: "object", AdditionalProperties: having("template", jsonschema.FalseSchema)},
+		}})
+		in.Required = []string{"defaults"}
+		entry := &jsonschema.Schema{If: having("template", jsonschema.FalseSchema), Then: having("parameters", s.parameters(t))}
+		all = append(all, &jsonschema.Schema{If: in, Then: having("pipelines", &jsonschema.Schema{Items: entry})})
+	}
+	return all
+}
+
+// whenTemplate matches what names a template.
+func whenTemplate(t *Template) *jsonschema.Schema {
+	is := having("template", &jsonschema.Schema{Const: t.Name})
+	is.Required = []string{"template"}
+	return is
+}
+
+// having says something of one property, if it is there.
+func having(name string, what *jsonschema.Schema) *jsonschema.Schema {
+	o := &jsonschema.Schema{Properties: jsonschema.NewProperties()}
+	o.Properties.Set(name, what)
 	return o
 }
 
 // anyParameters is for a layer that several templates may share: a name has to
-// be in one of them.
+// be in one of them, and its value right for one that has it.
 func (s *schemas) anyParameters() *jsonschema.Schema {
 	if len(s.cat.templates) == 1 {
 		return s.parameters(s.cat.templates[0])
 	}
-	o := &jsonschema.Schema{Type: "object"}
-	for _, t := range s.cat.templates {
-		o.AnyOf = append(o.AnyOf, s.parameters(t))
+	const key = "parameters-any"
+	if s.defs[key] == nil {
+		all := object()
+		for _, t := range s.cat.templates {
+			merge(all, s.defs[s.parametersKey(t)])
+		}
+		all.Description = "Parameters of the pipelines' templates."
+		s.defs[key] = all
 	}
-	return o
+	return &jsonschema.Schema{Ref: "#/$defs/" + key}
 }
+
+// merge adds the properties of a closed object to those of another.
+func merge(into, from *jsonschema.Schema) {
+	for p := from.Properties.Oldest(); p != nil; p = p.Next() {
+		old, ok := into.Properties.Get(p.Key)
+		switch {
+		case ok && isGroup(old) && isGroup(p.Value):
+			merge(old, p.Value)
+		case !ok && isGroup(p.Value):
+			group := object()
+			merge(group, p.Value)
+			into.Properties.Set(p.Key, group)
+		case !ok:
+			into.Properties.Set(p.Key, p.Value)
+		case len(old.AnyOf) > 0:
+			into.Properties.Set(p.Key, &jsonschema.Schema{AnyOf: append(slices.Clip(old.AnyOf), p.Value)})
+		default:
+			into.Properties.Set(p.Key, &jsonschema.Schema{AnyOf: []*jsonschema.Schema{old, p.Value}})
+		}
+	}
+}
+
+// isGroup tells the objects that stand for the dots in names.
+func isGroup(s *jsonschema.Schema) bool { return s.Properties != nil }
 
 // parameters refers to the parameters of a template, nested and dotted.
 func (s *schemas) parameters(t *Template) *jsonschema.Schema {
+	return &jsonschema.Schema{Ref: "#/$defs/" + s.parametersKey(t)}
+}
+
+// parametersKey is the name of the definition, which it makes if need be.
+func (s *schemas) parametersKey(t *Template) string {
 	key := "parameters-" + t.Name
 	if s.defs[key] == nil {
 		o := object()
@@ -126,7 +196,7 @@ func (s *schemas) parameters(t *Template) *jsonschema.Schema {
 		o.Description = t.Title + ": parameters."
 		s.defs[key] = o
 	}
-	return &jsonschema.Schema{Ref: "#/$defs/" + key}
+	return key
 }
 
 func nest(o *jsonschema.Schema, path []string, leaf *jsonschema.Schema) {

@@ -2,7 +2,9 @@ package spec_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,4 +110,77 @@ func TestSchemaOfSeveralTemplates(t *testing.T) {
 	require.NoError(t, validate(t, s, one("realtime", "maxInstances: 2")))
 	require.Error(t, validate(t, s, one("tiny", "maxInstances: 2")))
 	require.Error(t, validate(t, s, one("realtime", "word: abc")))
+}
+
+// TestSchemaIsPrecise: an entry without a template has the parameters of the one in
+// defaults, unless a tenant has another; a layer that several templates share takes
+// the names of all.
+func TestSchemaIsPrecise(t *testing.T) {
+	t.Parallel()
+	cat := builtin(t)
+	s := compileSchema(t, cat)
+	head := func(template string) string {
+		return "apiVersion: pipelinetui/v1\nx-own: [1]\ndefaults: {template: " + template + "}\n"
+	}
+	one := func(parameters string) string {
+		return "pipelines: [{tenant: a, model: b, parameters: {" + parameters + "}}]"
+	}
+	require.NoError(t, validate(t, s, head("batch")+one("batchSize: 5")))
+	require.Error(t, validate(t, s, head("realtime")+one("batchSize: 5")))
+	require.Error(t, validate(t, s, head("batch")+one("executionTimeoutSec: 1")))
+	require.Error(t, validate(t, s, head("realtime")+one("nope: 5")))
+	require.NoError(t, validate(t, s, head("realtime")+"tenants: {a: {template: batch}}\n"+one("batchSize: 5")), "the tenant's counts")
+	require.NoError(t, validate(t, s, "apiVersion: pipelinetui/v1\ndefaults: {parameters: {batchSize: 5, invokeTimeoutSec: 60}}\npipelines: [{tenant: a, model: b, template: batch}, {tenant: a, model: c, template: realtime}]"))
+	require.Error(t, validate(t, s, "apiVersion: pipelinetui/v1\ndefaults: {parameters: {nope: 5}}\npipelines: [{tenant: a, model: b, template: batch}]"))
+}
+
+// TestSchemaElsewhere: validators of other languages take the schema, and agree.
+func TestSchemaElsewhere(t *testing.T) {
+	t.Parallel()
+	text, err := spec.JSONSchema(builtin(t))
+	require.NoError(t, err)
+	schema := write(t, t.TempDir(), "schema.json", string(text))
+	for name, program := range map[string][]string{
+		"python3": {"-c", `
+import json, sys
+try:
+    import jsonschema
+except ImportError:
+    sys.exit(77)
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+v = jsonschema.Draft202012Validator(schema)
+good = {"apiVersion": "pipelinetui/v1", "defaults": {"template": "realtime", "tags": {"größe": "a b_.:/=+-@"}},
+        "pipelines": [{"tenant": "a", "model": "b", "parameters": {"image": "sandbox/linear", "preprocess": {"memoryMb": 300}}}]}
+v.validate(good)
+for edit in ({"image": 1}, {"nope": 1}, {"preprocess": {"memoryMb": 1}}, {"batchSize": 5}):
+    bad = json.loads(json.dumps(good))
+    bad["pipelines"][0]["parameters"] = edit
+    assert not v.is_valid(bad), edit
+bad = json.loads(json.dumps(good))
+bad["defaults"]["tags"] = {"a": "b*"}
+assert not v.is_valid(bad)
+`},
+		"node": {"-e", `
+const schema = JSON.parse(require("fs").readFileSync(process.argv[1]));
+const walk = (s) => {
+  if (s === null || typeof s !== "object") return;
+  if (typeof s.pattern === "string") new RegExp(s.pattern, "u"); // as ajv compiles them
+  for (const p of Object.keys(s.patternProperties ?? {})) new RegExp(p, "u");
+  Object.values(s).forEach(walk);
+};
+walk(schema);
+`},
+	} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		out, err := exec.CommandContext(t.Context(), path, append(program, schema)...).CombinedOutput() //nolint:gosec // the test's own
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 77 {
+			continue // no validator there
+		}
+		require.NoError(t, err, "%s: %s", name, out)
+	}
 }
