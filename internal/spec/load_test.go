@@ -386,6 +386,20 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n<<: *a\n? x\n: y\n"))
 	f.Add([]byte("pipelines: [{tenant: a, model: b, tags: {a: |\n  text\n}}]"))
 	f.Add([]byte("apiVersion: pipelinetui/v1\ntenants:\n  acme:\npipelines:\n-\n-  tenant: !!str x\n"))
+	examples, err := filepath.Glob("../../examples/*/*.yaml")
+	require.NoError(f, err)
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	for _, text := range []string{
+		header + "pipelines: [{tenant: a-b, model: c}, {tenant: a, model: b-c}]",
+		"x-a: &a {b: [1, 2]}\n" + header + "tenants: {a: {<<: *a}}\npipelines:\n  - tenant: a\n    model: b\n    parameters: {preprocess: {handler: x}}\n",
+		"? [a]\n: b", "!!binary x", "\"\\x", "{a: {b: {c: ", "- - - -", "a: |\n  b\n c", "---\n---\n", "\xff\xfea\x00",
+	} {
+		f.Add([]byte(text))
+	}
 	cat := builtin(f)
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -396,7 +410,9 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("set %v, error %v", set, err)
 		}
 		if err != nil {
-			lines(t, err, dir)
+			for _, line := range lines(t, err, dir) {
+				require.Less(t, len(line), 4096, "an error is a line, not the file")
+			}
 			return
 		}
 		for i := range set.Pipelines {
