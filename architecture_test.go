@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	"internal/clock":                {},
 	"internal/peer":                 {},
 	"internal/peer/peertest":        {},
+	"internal/document":             {},
+	"internal/outside":              {"internal/fault"},
 	"internal/version":              {},
 	"internal/theme":                {},
 	"internal/settings":             {"internal/fault"},
@@ -37,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/program/eject":        {"internal/fault", "internal/program"},
 	"internal/artifacts":            {"internal/fault"},
 	"internal/stack":                {"internal/fault", "internal/clock"},
-	"internal/executions":           {"internal/fault", "internal/clock"},
+	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
 	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
 	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/asl", "internal/sandbox/..."},
 	"internal/sandbox/...":          {"internal/fault", "internal/clock", "internal/peer", "internal/asl", "internal/asl/...", "internal/sandbox/..."},
@@ -57,7 +59,7 @@ var mayImport = map[string][]string{
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+		"internal/outside", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
@@ -71,7 +73,7 @@ var mayImport = map[string][]string{
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/cli": {
-		"internal/early",
+		"internal/early", "internal/document", "internal/outside",
 		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,8 +30,12 @@ const screenLimit = 45 * time.Second
 //	shot FILE         write the screen to a file
 //	exec PROGRAM ...  run a program meanwhile, which must succeed
 //	keep FILE PROGRAM ...  the same, and write what it prints to a file
+//	signal NAME       send the program a signal: HUP, TERM
+//	hangup            close the terminal, as a window is closed
 //
-// The last screen is written to the file screen.
+// The last screen is written to the file screen, all that was written to the file
+// output. The variable TERM makes it a terminal of that kind, SILENT=1 one that answers
+// no question, MONOCHROME=1 sets NO_COLOR.
 func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: tui STEPS CODE PROGRAM [ARG...]")
@@ -52,7 +57,10 @@ func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	cmd.Env = append(cmd.Env, "LANG=C.UTF-8")
-	t, err := terminal.Start(cmd, 120, 40)
+	if ts.Getenv("MONOCHROME") != "" {
+		cmd.Env = append(cmd.Env, "NO_COLOR=1")
+	}
+	t, err := terminal.StartAs(cmd, 120, 40, terminal.Kind{Term: ts.Getenv("TERM"), Silent: ts.Getenv("SILENT") != ""})
 	ts.Check(err)
 	defer t.Close()
 	for i, line := range strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n") {
@@ -63,6 +71,7 @@ func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
 	got, err := t.Wait(waitLimit)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(t.Screen()+"\n"), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(t.Output()), 0o600))
 	if got != want {
 		ts.Fatalf("exit code %d, want %d; the screen:\n%s", got, want, t.Screen())
 	}
@@ -90,6 +99,11 @@ func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
 			return t.Click(x, y)
 		}
 		return t.Resize(x, y)
+	case "signal":
+		return t.Signal(map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}[rest])
+	case "hangup":
+		t.HangUp()
+		return nil
 	case "exec":
 		args := strings.Fields(rest)
 		return ts.Exec(args[0], args[1:]...)

@@ -5,6 +5,7 @@
 package terminal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type Terminal struct {
 	emu    *vt.Emulator
 	width  int
 	height int
+	output bytes.Buffer // all that the program wrote
 
 	changed chan struct{}
 	ended   chan struct{} // the program's output is at its end
@@ -41,10 +43,28 @@ type Terminal struct {
 // Start runs cmd on a terminal of a size. TERM is set to xterm-256color with true
 // colours.
 func Start(cmd *exec.Cmd, width, height int) (*Terminal, error) {
+	return StartAs(cmd, width, height, Kind{})
+}
+
+// Kind is a sort of terminal.
+type Kind struct {
+	// Term is what TERM says, COLORTERM is not set then; "" is xterm-256color with true
+	// colours.
+	Term string
+	// Silent says that it answers no question of the program.
+	Silent bool
+}
+
+// StartAs is Start on a terminal of a kind.
+func StartAs(cmd *exec.Cmd, width, height int, kind Kind) (*Terminal, error) {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, "TERM=xterm-256color", "COLORTERM=truecolor")
+	if kind.Term == "" {
+		cmd.Env = append(cmd.Env, "TERM=xterm-256color", "COLORTERM=truecolor")
+	} else {
+		cmd.Env = append(cmd.Env, "TERM="+kind.Term, "COLORTERM=")
+	}
 	t := &Terminal{
 		cmd: cmd, emu: vt.NewEmulator(width, height), width: width, height: height,
 		changed: make(chan struct{}, 1), ended: make(chan struct{}), waited: make(chan struct{}),
@@ -55,7 +75,7 @@ func Start(cmd *exec.Cmd, width, height int) (*Terminal, error) {
 	}
 	t.file = f
 	go t.read()
-	go t.answer()
+	go t.answer(kind.Silent)
 	go func() {
 		t.waitErr = cmd.Wait()
 		close(t.waited)
@@ -72,6 +92,7 @@ func (t *Terminal) read() {
 		if n > 0 {
 			t.mu.Lock()
 			_, _ = t.emu.Write(buf[:n]) // an emulator takes everything
+			t.output.Write(buf[:n])
 			t.mu.Unlock()
 			select {
 			case t.changed <- struct{}{}:
@@ -86,9 +107,24 @@ func (t *Terminal) read() {
 
 // answer sends the emulator's answers (where the cursor is, which colours there
 // are) to the program.
-func (t *Terminal) answer() {
-	_, _ = io.Copy(t.file, t.emu) // ends when the emulator is closed
+func (t *Terminal) answer(silent bool) {
+	to := io.Writer(t.file)
+	if silent {
+		to = io.Discard
+	}
+	_, _ = io.Copy(to, t.emu) // ends when the emulator is closed
 }
+
+// Output is all that the program has written so far, escape sequences included.
+func (t *Terminal) Output() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.output.String()
+}
+
+// HangUp closes the terminal as a window is closed: the kernel sends SIGHUP, and reads
+// and writes fail from then on.
+func (t *Terminal) HangUp() { t.file.Close() }
 
 // Send writes to the program as if it was typed.
 func (t *Terminal) Send(s string) error {

@@ -98,6 +98,10 @@ func (a *App) openTarget(ctx context.Context) (*Target, error) {
 		return nil, err
 	}
 	t.Region = cfg.Region
+	if t.Endpoint == "" && cfg.BaseEndpoint != nil {
+		// From the profile in the AWS configuration files (endpoint_url).
+		t.Endpoint, t.load.EndpointURL = *cfg.BaseEndpoint, *cfg.BaseEndpoint
+	}
 	id, err := awscfg.Check(ctx, cfg)
 	if err != nil {
 		return nil, fault.Wrap(err, "check the credentials")

@@ -43,6 +43,9 @@ type Identity struct {
 // Load builds the configuration; it makes no network call but those of the
 // credential chain when a request is signed.
 func Load(ctx context.Context, o Options) (aws.Config, error) {
+	if o.Static != nil {
+		return sealed(o)
+	}
 	opts := []func(*config.LoadOptions) error{config.WithRetryMode(aws.RetryModeStandard)}
 	if o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
@@ -53,29 +56,47 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if o.EndpointURL != "" {
 		opts = append(opts, config.WithBaseEndpoint(o.EndpointURL))
 	}
-	if o.Static != nil {
-		opts = append(opts, config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: *o.Static}),
-			// Nothing of the user's own AWS files may leak into the sandbox.
-			config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil))
-	}
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
 		var noProfile config.SharedConfigProfileNotExistError
 		if errors.As(err, &noProfile) {
-			return aws.Config{}, fault.New(fault.Unauthenticated, "profile %q is not in the AWS configuration files", o.Profile).
-				WithHint("Run `aws configure --profile %s`, or choose another one with --profile.", o.Profile).Because(err)
+			return aws.Config{}, fault.New(fault.Unauthenticated, "profile %q is not in the AWS configuration files", noProfile.Profile).
+				WithHint("Run `aws configure --profile %s`, or choose another one with --profile or AWS_PROFILE.", noProfile.Profile).Because(err)
 		}
 		return aws.Config{}, fault.New(fault.Unauthenticated, "load the AWS configuration: %s", err).Because(err).
 			WithHint("Check ~/.aws/config and the AWS_* variables.")
 	}
-	if o.Static != nil {
+	if cfg.BaseEndpoint != nil {
 		// Service clients would look there for endpoints of their own
-		// (AWS_ENDPOINT_URL_S3) and prefer them.
+		// (AWS_ENDPOINT_URL_S3) and prefer them: one is shown, so one it is.
 		cfg.ConfigSources = nil
 	}
 	if cfg.HTTPClient == nil { // always, but where AWS_CA_BUNDLE is set
 		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
+	return o.finish(cfg)
+}
+
+// sealed is a configuration for fixed credentials and nothing else: no variable, no
+// file and no proxy of the user's takes part in it. What it sets are the defaults of
+// LoadDefaultConfig.
+func sealed(o Options) (aws.Config, error) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.Proxy = nil })
+	cfg := aws.Config{
+		Region: o.Region, HTTPClient: client, RetryMode: aws.RetryModeStandard,
+		Credentials:                 credentials.StaticCredentialsProvider{Value: *o.Static},
+		RequestChecksumCalculation:  aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation:  aws.ResponseChecksumValidationWhenSupported,
+		RequestMinCompressSizeBytes: 10240,
+		AccountIDEndpointMode:       aws.AccountIDEndpointModePreferred,
+	}
+	if o.EndpointURL != "" {
+		cfg.BaseEndpoint = aws.String(o.EndpointURL)
+	}
+	return o.finish(cfg)
+}
+
+func (o Options) finish(cfg aws.Config) (aws.Config, error) {
 	cfg.HTTPClient = plainBodies{cfg.HTTPClient}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -41,7 +43,12 @@ type batchItem struct {
 // batch's name and the position, so that running it again starts only what is
 // missing.
 func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
-	if _, err := executions.CheckInputs(o.inputs); err != nil {
+	file, err := e.openInputs(ctx, o.inputs)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Check(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := e.interruptible(ctx)
@@ -63,7 +70,7 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 		o.batch = executions.NewBatch(e.now())
 	}
 	doc := batchDoc{header: newHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
-	if err := e.launch(ctx, o, m, &doc); err != nil {
+	if err := e.launch(ctx, o, m, file, &doc); err != nil {
 		return err
 	}
 	e.note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
@@ -82,9 +89,39 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 	return nil
 }
 
-func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
+// openInputs opens a file of inputs. Standard input (-) and pipes are taken whole
+// first.
+func (e *env) openInputs(ctx context.Context, path string) (*executions.InputFile, error) {
+	if path == "-" {
+		return executions.SpoolInputs(ctx, standardInput, e.In)
+	}
+	pipe, err := outside.Do(ctx, path, func() (bool, error) {
+		info, err := os.Stat(path)
+		return err == nil && !info.Mode().IsRegular() && !info.IsDir(), nil // what is wrong is told when it is read
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !pipe {
+		return executions.OpenInputs(path)
+	}
+	f, err := outside.Do(ctx, path, func() (*os.File, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, outside.FileFault("the file of inputs", path, err)
+		}
+		return f, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return executions.SpoolInputs(ctx, path, f)
+}
+
+func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchDoc) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
-		Machine: m.Alias, Batch: o.batch, Items: executions.Inputs(o.inputs), Journal: e.open().BatchJournal(m.ID, o.batch),
+		Machine: m.Alias, Batch: o.batch, Items: file.Items(), Journal: e.open().BatchJournal(m.ID, o.batch),
 		Busy: func() { e.note("batch %s is being started by another process; waiting for it", o.batch) },
 	})
 	var errs fault.List

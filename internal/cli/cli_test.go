@@ -177,15 +177,15 @@ func TestConfirmations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			streams, _, _ := testIO(tt.in)
-			e := &env{IO: streams, signals: make(chan os.Signal)}
+			e := newEnv(streams, func(string) (string, bool) { return "", false })
 			require.Equal(t, tt.want, codeOf(e.yesNo(t.Context(), "Really?", nil)))
 		})
 	}
 	p := &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "prod"}}
 	for in, want := range map[string]ExitCode{"acme/fraud/prod\n": ExitOK, "acme/fraud\n": ExitCancelled, "yes\n": ExitCancelled} {
 		streams, _, _ := testIO(in)
-		e := &env{IO: streams, signals: make(chan os.Signal)}
-		require.Equal(t, want, codeOf(e.confirmDestroy(&deployOptions{}, []*spec.Pipeline{p})), in)
+		e := newEnv(streams, func(string) (string, bool) { return "", false })
+		require.Equal(t, want, codeOf(e.confirmDestroy(t.Context(), &deployOptions{}, []*spec.Pipeline{p})), in)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -19,7 +20,7 @@ func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.P
 	case stack.OperationUp:
 		return e.confirmUp(ctx, o, pipelines)
 	case stack.OperationDestroy:
-		return e.confirmDestroy(o, pipelines)
+		return e.confirmDestroy(ctx, o, pipelines)
 	default:
 		return e.yesNo(ctx, fmt.Sprintf("Read the real state of %s into the backend?", render.Count(len(pipelines), "pipeline", "pipelines")), nil)
 	}
@@ -60,15 +61,11 @@ func (e *env) noteLock(id spec.ID, l stack.Lock) {
 func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
 	preview := *o
 	preview.operation = stack.OperationPreview
-	op, err := e.open().Operate(ctx, preview.request(pipelines))
+	v, err := e.newView(true, len(pipelines), true)
 	if err != nil {
 		return err
 	}
-	v, err := e.newView("preview", true, len(pipelines), true)
-	if err != nil {
-		return err
-	}
-	results, err := e.follow(op, v)
+	results, err := e.operate(ctx, preview.request(pipelines), v)
 	if err != nil {
 		return err
 	}
@@ -100,7 +97,7 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 // confirmDestroy wants the pipeline's name typed, or for several the number of
 // them: what is deleted is gone. A stack that has changed since it was read for
 // this is left alone.
-func (e *env) confirmDestroy(o *deployOptions, pipelines []*spec.Pipeline) error {
+func (e *env) confirmDestroy(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
 	want := pipelines[0].String()
 	if len(pipelines) > 1 {
 		want = fmt.Sprintf("destroy %d pipelines", len(pipelines))
@@ -110,7 +107,7 @@ func (e *env) confirmDestroy(o *deployOptions, pipelines []*spec.Pipeline) error
 	}
 	fmt.Fprintln(e.Err, e.ErrStyle.Warn.Render("This deletes the endpoint, the state machine, and the bucket with all inputs and results."))
 	fmt.Fprintf(e.Err, "Type %s to go ahead: ", e.ErrStyle.Title.Render(want))
-	answer, err := e.readLine()
+	answer, err := e.readLine(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,14 +118,14 @@ func (e *env) confirmDestroy(o *deployOptions, pipelines []*spec.Pipeline) error
 	return nil
 }
 
-func (e *env) yesNo(_ context.Context, question string, details func()) error {
+func (e *env) yesNo(ctx context.Context, question string, details func()) error {
 	for {
 		choices := "yes/no"
 		if details != nil {
 			choices = "yes/no/details"
 		}
 		e.ask(question, choices)
-		answer, err := e.readLine()
+		answer, err := e.readLine(ctx)
 		if err != nil {
 			return err
 		}
@@ -163,25 +160,14 @@ func (e *env) nextLine() (string, error) {
 }
 
 // readLine reads one answer; the end of input or a signal counts as a no.
-func (e *env) readLine() (string, error) {
-	type answer struct {
-		text string
-		err  error
+func (e *env) readLine(ctx context.Context) (string, error) {
+	text, err := outside.Do(ctx, "an answer", e.nextLine)
+	if err == nil || text != "" {
+		return text, nil
 	}
-	got := make(chan answer, 1)
-	go func() {
-		text, err := e.nextLine()
-		got <- answer{text, err}
-	}()
-	select {
-	case a := <-got:
-		if a.err != nil && a.text == "" {
-			fmt.Fprintln(e.Err)
-			return "", fault.New(fault.Canceled, "no answer was given")
-		}
-		return a.text, nil
-	case <-e.signals:
-		fmt.Fprintln(e.Err)
+	fmt.Fprintln(e.Err)
+	if ctx.Err() != nil {
 		return "", fault.New(fault.Canceled, "interrupted")
 	}
+	return "", fault.New(fault.Canceled, "no answer was given")
 }

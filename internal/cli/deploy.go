@@ -37,7 +37,7 @@ type deployOptions struct {
 
 func (o *deployOptions) common(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&o.parallel, "parallel", 0, "pipelines to work on at the same time (default by memory and cores)")
+	countFlag(f, &o.parallel, "parallel", 0, 1, noLimit, "pipelines to work on at the same time (default by memory and cores)")
 	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further pipeline after one has failed")
 	f.StringVarP(&o.message, "message", "m", "", "message for the history")
 }
@@ -64,7 +64,7 @@ Pipelines come from a spec file, or are named: an existing one is updated with
 	o.common(cmd)
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
 	e.yesFlag(cmd)
-	return cmd
+	return instead(changes(cmd), "preview")
 }
 
 func newPreview(e *env) *cobra.Command {
@@ -82,7 +82,7 @@ func newPreview(e *env) *cobra.Command {
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
 	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if there are any changes")
 	cmd.Flags().BoolVar(&o.details, "details", false, "show the properties of new resources too")
-	return cmd
+	return reads(cmd)
 }
 
 func newDestroy(e *env) *cobra.Command {
@@ -102,7 +102,7 @@ all inputs and results. Protected pipelines are refused; set protect: false firs
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
 	cmd.Flags().BoolVar(&o.keep, "keep-stack", false, "keep the empty stack with its history")
 	e.yesFlag(cmd)
-	return cmd
+	return changes(cmd)
 }
 
 func newRefresh(e *env) *cobra.Command {
@@ -120,7 +120,7 @@ func newRefresh(e *env) *cobra.Command {
 	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if anything has drifted")
 	cmd.Flags().BoolVar(&o.clear, "clear-pending-creates", false, "forget creations that were cut off")
 	e.yesFlag(cmd)
-	return cmd
+	return instead(changes(cmd), "preview --refresh")
 }
 
 // runDeploy is the one path of the four operations: select, validate, ask,
@@ -231,8 +231,8 @@ type view struct {
 
 // newView prepares the view of an operation on several pipelines. quiet shows no
 // line per event.
-func (e *env) newView(command string, quiet bool, total int, planning bool) (*view, error) {
-	l, err := e.newLines(command)
+func (e *env) newView(quiet bool, total int, planning bool) (*view, error) {
+	l, err := e.newLines()
 	return &view{e: e, lines: l, live: !quiet, board: e.newBoard(total, planning), progress: map[spec.ID]*stack.Progress{}}, err
 }
 
@@ -331,16 +331,12 @@ func (v *view) end() {
 
 func (e *env) deploy(ctx context.Context, command string, o *deployOptions, target *app.Target, pipelines []*spec.Pipeline) error {
 	planning := o.operation == stack.OperationPreview
-	v, err := e.newView(command, planning, len(pipelines), planning)
+	v, err := e.newView(planning, len(pipelines), planning)
 	if err != nil {
 		return err
 	}
 	v.expect(o.planned)
-	op, err := e.open().Operate(ctx, o.request(pipelines))
-	if err != nil {
-		return err
-	}
-	results, err := e.follow(op, v)
+	results, err := e.operate(ctx, o.request(pipelines), v)
 	if err != nil {
 		return err
 	}
@@ -351,18 +347,8 @@ func (e *env) deploy(ctx context.Context, command string, o *deployOptions, targ
 func (e *env) report(command string, o *deployOptions, target *app.Target, v *view, results []app.PipelineResult) error {
 	doc := newDeployment(command, target, e.open().Backend(), v, results)
 	err := o.verdict(results)
-	switch {
-	case v.lines != nil:
-		if werr := v.lines.emit(struct {
-			Type string `json:"type"`
-			deployment
-		}{"result", doc}); werr != nil {
-			return werr
-		}
-	default:
-		if werr := e.write(doc, func() string { return e.deploySummary(o, v, results) }); werr != nil {
-			return werr
-		}
+	if werr := e.write(doc, func() string { return e.deploySummary(o, v, results) }); werr != nil {
+		return werr
 	}
 	return err
 }

@@ -31,7 +31,7 @@ Nothing else is touched: pipelinetui goes on working with the pipeline.`,
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an older project in DIR; other files there stay")
-	return cmd
+	return reads(cmd)
 }
 
 func (e *env) eject(ctx context.Context, name, dir string, force bool) error {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
@@ -23,7 +21,8 @@ type errorDoc struct {
 // printError writes an error once, at the edge: message, hint, and with --debug
 // its causes. In machine output it is the document, unless the command has
 // written one already.
-func (e *env) printError(cmd *cobra.Command, err error) {
+func (e *env) printError(err error) {
+	e.settle()
 	var usage *usageError
 	isUsage := errors.As(err, &usage)
 	for _, one := range flatten(err) {
@@ -35,7 +34,7 @@ func (e *env) printError(cmd *cobra.Command, err error) {
 	if isUsage {
 		fmt.Fprintf(e.Err, "Run `%s --help` for usage.\n", usage.command)
 	}
-	if cmd == nil || e.settings == nil || !e.machine() || e.printed {
+	if !e.machine() || e.printed {
 		return
 	}
 	doc := struct {

@@ -61,11 +61,11 @@ func newExecutionsList(e *env) *cobra.Command {
 	f.StringSliceVar(&statuses, "status", nil, "only these: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED")
 	f.StringVar(&since, "since", "", "only those started since: a duration (24h) or a time (2026-01-31T08:00:00Z)")
 	f.StringVar(&name, "name", "", "only names that begin so, or match a pattern with * and ?")
-	f.IntVar(&limit, "limit", 100, "how many at most; 0 for all")
+	countFlag(f, &limit, "limit", 100, 0, noLimit, "how many at most; 0 for all")
 	f.StringVar(&childrenOf, "children-of", "", "child executions of the Map Runs of this execution (name, ARN or @latest) instead")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "since")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "name")
-	return cmd
+	return reads(cmd)
 }
 
 func parseStatuses(in []string) ([]executions.Status, error) {
@@ -127,7 +127,7 @@ func (e *env) writeExecutions(id spec.ID, list []executions.Execution) error {
 }
 
 func newExecutionsShow(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use:   "show " + executionArgs,
 		Short: "show an execution: states, input, output, error",
 		Long:  "Shows an execution with its states, attempts and durations, its input and its output or error. Of a Distributed Map it shows how many items and child executions ended how, and why children failed." + executionHelp,
@@ -141,7 +141,7 @@ func newExecutionsShow(e *env) *cobra.Command {
 			}
 			return e.showExecution(ctx, c, id, arn)
 		},
-	}
+	})
 }
 
 func (e *env) showExecution(ctx context.Context, c *executions.Client, id spec.ID, arn string) error {
@@ -225,11 +225,11 @@ func newExecutionsWatch(e *env) *cobra.Command {
 			if _, err := c.Describe(ctx, arn); err != nil {
 				return err
 			}
-			return e.watchTo(ctx, watchOptions{command: "executions watch", id: id, arn: arn, client: c, events: true, timeout: timeout, exit: true})
+			return e.watchTo(ctx, watchOptions{id: id, arn: arn, client: c, events: true, timeout: timeout, exit: true})
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up watching after this time")
-	return cmd
+	durationFlag(cmd.Flags(), &timeout, "timeout", 0, "give up watching after this time; 0 for never")
+	return reads(cmd)
 }
 
 func newExecutionsStop(e *env) *cobra.Command {
@@ -248,7 +248,7 @@ func newExecutionsStop(e *env) *cobra.Command {
 	cmd.Flags().StringVar(&cause, "cause", "", "why, for the record")
 	cmd.Flags().StringVar(&errorName, "error", "", "error name, for the record")
 	e.yesFlag(cmd)
-	return cmd
+	return changes(cmd)
 }
 
 func newExecutionsRedrive(e *env) *cobra.Command {
@@ -264,7 +264,7 @@ func newExecutionsRedrive(e *env) *cobra.Command {
 		},
 	}
 	e.yesFlag(cmd)
-	return cmd
+	return changes(cmd)
 }
 
 // change does something to one execution, after asking.
@@ -322,14 +322,14 @@ func newExecutionsHistory(e *env) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&limit, "limit", 0, "how many events at most; 0 for all")
+	countFlag(f, &limit, "limit", 0, 0, noLimit, "how many events at most; 0 for all")
 	f.BoolVar(&reverse, "reverse", false, "the newest first")
 	f.BoolVar(&noData, "no-data", false, "leave out inputs and outputs")
-	return cmd
+	return reads(cmd)
 }
 
 func (e *env) historyText(arn string, events []executions.Event) error {
-	if l, err := e.newLines("executions history"); l != nil || err != nil {
+	if l, err := e.newLines(); l != nil || err != nil {
 		for i := range events {
 			if err == nil {
 				err = l.emit(struct {
@@ -338,7 +338,14 @@ func (e *env) historyText(arn string, events []executions.Event) error {
 				}{"event", events[i]})
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return e.write(struct {
+			header
+			ARN   string `json:"arn"`
+			Count int    `json:"count"`
+		}{newHeader("ExecutionHistory"), arn, len(events)}, nil)
 	}
 	doc := struct {
 		header

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,10 +33,10 @@ func newExecutionsExport(e *env) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "export " + executionArgs,
-		Short: "write everything that is known of an execution as one JSON document",
+		Short: "write everything that is known of an execution as one document",
 		Long: `Writes an execution with its input and output, all events, its Map Runs and their failed
-children as one JSON document: for a bug report, or to keep it longer than the 90 days
-for which Step Functions does.` + executionHelp,
+children as one document: for a bug report, or to keep it longer than the 90 days for
+which Step Functions does. It is JSON, or what --output says.` + executionHelp,
 		Example: "  pipelinetui executions export acme/fraud @latest --out order-17.json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +54,7 @@ for which Step Functions does.` + executionHelp,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write; standard output without")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
-	return cmd
+	return reads(cmd)
 }
 
 func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
@@ -101,21 +100,22 @@ func (e *env) definitionOf(ctx context.Context, c *executions.Client, arn string
 }
 
 func (e *env) writeExport(doc *exportDoc, out string) error {
-	if out == "" {
-		e.printed = true
-		return e.writeJSON(doc, "  ")
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	text, err := e.encode(doc)
+	if err != nil {
 		return err
 	}
+	if out == "" {
+		return e.writeText(text)
+	}
 	// Inputs and outputs are the users' data: the file is for its owner alone.
-	if err := renameio.WriteFile(out, b.Bytes(), 0o600); err != nil {
+	if err := renameio.WriteFile(out, text, 0o600); err != nil {
 		return fault.New(fault.Invalid, "write %s: %v", out, err).Because(err)
 	}
-	e.note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(b.Len())), render.Count(len(doc.Events), "event", "events"))
-	return nil
+	e.note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(len(text))), render.Count(len(doc.Events), "event", "events"))
+	return e.write(struct {
+		header
+		File   string `json:"file"`
+		Bytes  int    `json:"bytes"`
+		Events int    `json:"events"`
+	}{newHeader("Exported"), out, len(text), len(doc.Events)}, nil)
 }

@@ -1,19 +1,39 @@
 package cli
 
 import (
+	"context"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
+// operate does an operation and shows it. While it runs the user's signals are its
+// own: it has to end in good order. One that came before has ended ctx, and nothing
+// is begun.
+func (e *env) operate(ctx context.Context, request app.Request, v *view) ([]app.PipelineResult, error) {
+	defer v.end()
+	signals, release := e.desk.hold()
+	defer release()
+	if ctx.Err() != nil {
+		return nil, fault.New(fault.Canceled, "interrupted before anything was begun").Because(ctx.Err())
+	}
+	op, err := e.open().Operate(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return e.follow(op, v, signals)
+}
+
 // follow shows an operation to its end and passes the user's signals on: the
 // first one asks politely, the second one asks whether to force, or forces where
-// nobody can be asked.
-func (e *env) follow(op *app.Operation, v *view) ([]app.PipelineResult, error) {
+// nobody can be asked. What can't be shown ends nothing.
+func (e *env) follow(op *app.Operation, v *view, signals <-chan os.Signal) ([]app.PipelineResult, error) {
 	stop := &stopper{e: e, op: op, v: v}
-	defer v.end()
 	var firstErr error
 	for {
 		select {
@@ -23,14 +43,12 @@ func (e *env) follow(op *app.Operation, v *view) ([]app.PipelineResult, error) {
 				return op.Wait(), firstErr
 			}
 			if err := v.apply(u); err != nil && firstErr == nil {
-				// Nobody reads us any more: end politely, but end.
 				firstErr = err
-				op.Cancel()
 			}
 		case <-v.ticks():
 			v.draw()
-		case <-e.signals:
-			stop.signal()
+		case sig := <-signals:
+			stop.signal(sig)
 		case a := <-stop.answer:
 			stop.answered(a)
 		}
@@ -46,8 +64,11 @@ type stopper struct {
 	answer chan string // an answer is awaited
 }
 
-func (s *stopper) signal() {
+func (s *stopper) signal(sig os.Signal) {
 	switch {
+	case s.asked && sig == syscall.SIGHUP:
+		// A closed terminal is told of twice, by the kernel and by the shell. It wants
+		// nothing forced, and nobody is there to be asked.
 	case !s.asked:
 		s.asked = true
 		s.v.erase()

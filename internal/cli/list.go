@@ -53,7 +53,7 @@ running and failed executions. --quick asks the backend only.`,
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only pipelines of this tenant")
 	cmd.Flags().StringSliceVarP(&labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask AWS for endpoints and executions")
-	return cmd
+	return reads(cmd)
 }
 
 func (e *env) list(ctx context.Context, s *selection, quick bool) error {
@@ -219,7 +219,7 @@ type showDoc struct {
 }
 
 func newShow(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use:   "show PIPELINE",
 		Short: "show a pipeline: outputs, parameters, resources, history",
 		Args:  cobra.ExactArgs(1),
@@ -230,7 +230,7 @@ func newShow(e *env) *cobra.Command {
 			}
 			return e.show(cmd.Context(), id)
 		},
-	}
+	})
 }
 
 func (e *env) show(ctx context.Context, id spec.ID) error {

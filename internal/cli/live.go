@@ -35,12 +35,12 @@ type board struct {
 // newBoard returns nil where a live view has no place: off a terminal, for a
 // single pipeline, in machine output.
 func (e *env) newBoard(total int, planning bool) *board {
-	f, ok := e.Err.(*os.File)
-	if !ok || !e.ErrTTY || total < 2 || e.machine() || os.Getenv("TERM") == "dumb" || os.Getenv("CI") != "" {
+	f, ok := e.raw.Err.(*os.File)
+	if !ok || !e.ErrTTY || total < 2 || e.machine() || e.dumb || e.ci {
 		return nil
 	}
 	return &board{
-		w: e.Err, st: e.ErrStyle, now: e.now, ticker: time.NewTicker(frame),
+		w: &sink{w: f}, st: e.ErrStyle, now: e.now, ticker: time.NewTicker(frame),
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(f.Fd()))
 			if err != nil {

@@ -51,7 +51,7 @@ func TestBoardLeavesOnlyWhatStays(t *testing.T) {
 	width := 60
 	now := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	b := &board{
-		w: &out, st: theme.New(&out, false, true), now: func() time.Time { return now },
+		w: &out, st: theme.New(&out, theme.NoColors, true), now: func() time.Time { return now },
 		size: func() (int, int) { return width, 24 }, live: render.Live{Total: 2, Started: now},
 	}
 	screen := &terminal{width: width}
@@ -92,6 +92,6 @@ func TestBoardLeavesOnlyWhatStays(t *testing.T) {
 func TestNoBoardOffATerminal(t *testing.T) {
 	t.Parallel()
 	streams, _, _ := testIO("")
-	e := &env{IO: streams, now: time.Now}
+	e := newEnv(streams, func(string) (string, bool) { return "", false })
 	require.Nil(t, e.newBoard(50, false))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (e *env) tellMapRun(l *lines, printer *mapRunPrinter, p executions.MapRunPr
 	if start.IsZero() {
 		start = p.MapRun.Start
 	}
-	e.note("%s", render.MapRunLine(e.ErrStyle, p, start, e.now()))
+	fmt.Fprintln(e.Err, render.MapRunLine(e.ErrStyle, p, start, e.now()))
 	return nil
 }
 

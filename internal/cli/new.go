@@ -41,14 +41,14 @@ up --template.`,
 	}
 	cmd.Flags().StringVar(&start.Template, "template", "", "template to begin with")
 	cmd.Flags().StringVarP(&o.message, "message", "m", "", "message for the history")
-	return cmd
+	return changes(cmd)
 }
 
 func (e *env) askAndApply(cmd *cobra.Command, o *deployOptions, start wizard.Answers) error {
 	if err := e.mutating("new"); err != nil {
 		return err
 	}
-	cat, err := e.open().Catalog()
+	cat, err := e.catalog(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +20,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
@@ -28,53 +29,90 @@ import (
 // returns its exit code.
 func Main(args []string) ExitCode {
 	early.Restore()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	// A reader that goes away (up | head) must not end a deployment in the middle:
-	// asked for like this, SIGPIPE becomes an error of the write.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals, release := systemSignals()
+	defer release()
 	return Run(context.Background(), args, systemIO(), os.LookupEnv, signals)
 }
 
 // Run is Main with everything impure given. signals carries the user's requests
 // to stop: the first one is a polite one.
 func Run(ctx context.Context, args []string, streams *IO, environ func(string) (string, bool), signals <-chan os.Signal) ExitCode {
-	e := &env{IO: streams, environ: environ, signals: signals, now: time.Now}
+	e := newEnv(streams, environ)
+	ctx, stop := e.desk.open(ctx, signals)
+	defer stop()
+	e.args = args
 	root := newRoot(e)
 	root.SetArgs(args)
 	root.SetIn(streams.In)
-	root.SetOut(streams.Out)
-	root.SetErr(streams.Err)
-	cmd, err := root.ExecuteContextC(ctx)
-	if e.app != nil {
-		err = errors.Join(err, e.app.Close())
+	root.SetOut(e.Out)
+	root.SetErr(e.Err)
+	ended := make(chan error, 1)
+	go func() { ended <- e.execute(ctx, root) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-e.desk.givenUp:
+		err = fault.New(fault.Canceled, "interrupted, without waiting for what does not answer")
+	}
+	if err == nil {
+		err = e.stdout.lost()
 	}
 	if err != nil {
-		e.printError(cmd, err)
+		e.printError(err)
 	}
 	return codeOf(err)
 }
 
+// execute runs the command line. A panic is an error like another: what is open is
+// closed, and the reader of machine output gets a document.
+func (e *env) execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Internal, "the program has a fault: %v", p).Because(fmt.Errorf("%s", debug.Stack())).
+				WithHint("Please report it, with what --debug shows.")
+		}
+	}()
+	_, err = root.ExecuteContextC(ctx)
+	if e.app != nil {
+		err = errors.Join(err, e.app.Close())
+	}
+	return err
+}
+
 // env is what every command is given.
 type env struct {
-	*IO
-	environ  func(string) (string, bool)
-	signals  <-chan os.Signal
-	now      func() time.Time
-	global   *pflag.FlagSet
-	config   string
+	*IO           // guarded: nothing of it ends an operation, nothing raw passes
+	raw     *IO   // as they were given, for a program or a screen that takes them over
+	stdout  *sink // of IO.Out, for machine output
+	args    []string
+	command string // "executions list"
+	environ func(string) (string, bool)
+	desk    *desk
+	now     func() time.Time
+	global  *pflag.FlagSet
+	config  string
+
 	settings *settings.Settings
 	app      *app.App
 	yes      bool
 	reader   *bufio.Reader // answers to questions; one for all, as it reads ahead
-	// printed says that the command has written its document itself, so that an
-	// error must not add a second one.
-	printed bool
+	// begun says that the version line of a stream of lines has been written, printed
+	// that the document or the result has, so that an error must not add a second one.
+	begun, printed bool
+}
+
+func newEnv(streams *IO, environ func(string) (string, bool)) *env {
+	e := &env{raw: streams, environ: environ, desk: newDesk(), now: time.Now, stdout: &sink{w: streams.Out}}
+	guarded := *streams
+	guarded.Out = guard{e.stdout, func() bool { return e.OutColor }}
+	guarded.Err = guard{&sink{w: streams.Err}, func() bool { return e.ErrColor }}
+	e.IO = &guarded
+	e.setColor(colorNever, environ, true)
+	return e
 }
 
 // resolve reads the settings; every command runs it first.
-func (e *env) resolve() error {
+func (e *env) resolve(ctx context.Context) error {
 	given := map[string]string{}
 	// Visit would tell only of flags that stood before the subcommand.
 	e.global.VisitAll(func(f *pflag.Flag) {
@@ -82,10 +120,12 @@ func (e *env) resolve() error {
 			given[f.Name] = f.Value.String()
 		}
 	})
-	s, err := settings.Resolve(settings.Sources{Flags: given, Environ: e.environ, Config: e.config})
+	s, err := outside.Do(ctx, "the configuration", func() (*settings.Settings, error) {
+		return settings.Resolve(settings.Sources{Flags: given, Environ: e.environ, Config: e.config})
+	})
 	if s != nil {
 		e.settings = s
-		e.setColor(s.String(settings.Color), e.dark())
+		e.setColor(s.String(settings.Color), e.environ, e.dark())
 	}
 	return err
 }
@@ -98,49 +138,33 @@ func (e *env) open() *app.App {
 	return e.app
 }
 
-// note tells the user what takes time before the work itself begins.
+// note tells the user what takes time before the work itself begins. What it is
+// given may come from outside.
 func (e *env) note(format string, args ...any) {
-	fmt.Fprintln(e.Err, e.ErrStyle.Muted.Render(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(e.Err, e.ErrStyle.Muted.Render(render.Safe(fmt.Sprintf(format, args...))))
 }
 
-func (e *env) output() string { return e.settings.String(settings.Output) }
-func (e *env) machine() bool  { return e.output() != "table" }
-func (e *env) debug() bool    { return e.settings != nil && e.settings.Bool(settings.Debug) }
-
-// mutating refuses what changes something when that was ruled out, or when
-// nobody can be asked and --yes was not given.
-func (e *env) mutating(what string) error {
-	if err := e.changing(what); err != nil {
-		return err
+func (e *env) output() string {
+	if e.settings == nil {
+		return outputTable
 	}
+	switch form := e.settings.String(settings.Output); form {
+	case outputJSON, outputYAML, outputLines:
+		return form
+	}
+	return outputTable // also where it is none: the settings have been refused then
+}
+func (e *env) machine() bool { return e.output() != outputTable }
+func (e *env) debug() bool   { return e.settings != nil && e.settings.Bool(settings.Debug) }
+
+// mutating refuses what changes something when nobody can be asked and --yes was
+// not given.
+func (e *env) mutating(what string) error {
 	if !e.yes && (!e.canPrompt() || e.machine()) {
 		return fault.New(fault.Invalid, "%s needs a confirmation and nobody can be asked here", what).
 			WithHint("Add --yes to go ahead without asking.")
 	}
 	return nil
-}
-
-// changing refuses a command that changes something, but needs no confirmation,
-// in a read-only session.
-func (e *env) changing(what string) error {
-	if e.settings.Bool(settings.ReadOnly) {
-		return fault.New(fault.Invalid, "%s would change something and the session is read-only", what).
-			WithHint("Leave out --read-only (it came from: %s).", e.settings.Get(settings.ReadOnly).Source)
-	}
-	return nil
-}
-
-// interruptible returns a context that ends with the first signal.
-func (e *env) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-e.signals:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
 
 const (
@@ -165,7 +189,11 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := e.resolve(); err != nil {
+			e.command = nameOf(cmd)
+			if err := e.resolve(cmd.Context()); err != nil {
+				return err
+			}
+			if err := e.permitted(cmd); err != nil {
 				return err
 			}
 			if err := cmd.ValidateFlagGroups(); err != nil {
@@ -174,13 +202,16 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if e.canShow() {
+			why := e.cannotShow()
+			if why == "" {
 				return e.terminal(cmd.Context())
 			}
-			if err := cmd.Help(); err != nil {
-				return err
+			if !e.machine() {
+				if err := cmd.Help(); err != nil {
+					return err
+				}
 			}
-			return &usageError{err: errors.New("no command was given"), command: cmd.CommandPath()}
+			return &usageError{err: fmt.Errorf("no command was given, and the full-screen view cannot be shown: %s", why), command: cmd.CommandPath()}
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -194,7 +225,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	e.global.String("backend", "", "Pulumi backend URL (file://, s3://, https://...)")
 	e.global.StringP("output", "o", "table", "form of the output: table, json, yaml or jsonl")
 	e.global.Bool("no-color", false, "no colours")
-	e.global.Bool("read-only", false, "refuse everything that changes something")
+	e.global.Bool("read-only", false, "refuse every command that changes pipelines, executions or the sandbox")
 	e.global.Bool("debug", false, "show the causes of errors")
 	e.global.StringVar(&e.config, "config", "", "config file in place of the default one")
 	root.AddGroup(
@@ -213,6 +244,8 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	add(groupRun, newRun(e), newExecutions(e))
 	add(groupInspect, newList(e), newShow(e), newTemplates(e), newSchema(e), newEject(e))
 	add(groupTool, newSandbox(e), newDoctor(e), newVersion(e), newDocs(e, root))
+	reads(root)
+	root.SetHelpFunc(e.help(root.HelpFunc()))
 	root.SetHelpCommandGroupID(groupTool)
 	root.SetCompletionCommandGroupID(groupTool)
 	wrapUsage(root)
@@ -242,7 +275,7 @@ func (e *env) yesFlag(cmd *cobra.Command) {
 // group returns a command that only holds others.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		Use: use, Short: short, Args: cobra.ArbitraryArgs, Annotations: map[string]string{effectKey: string(reading)},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, 0, len(subs))
 			for _, s := range subs {

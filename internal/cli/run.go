@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -59,24 +59,21 @@ with the same --batch name.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.input, "input", "i", "", "the input: JSON, @FILE, or - for standard input")
 	f.StringVar(&o.inputFile, "input-file", "", "a data set that one execution works through")
-	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl or .csv file")
+	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl or .csv file, or - for standard input")
 	f.StringVar(&o.batch, "batch", "", "name of the batch that --inputs starts")
 	f.StringVar(&o.name, "name", "", "name of the execution; the same name and input start it once")
 	f.BoolVar(&o.wait, "wait", false, "wait for the end; exit with 10 unless it succeeded")
 	f.BoolVar(&o.watch, "watch", false, "like --wait, and show each state")
 	f.BoolVar(&o.detach, "detach", false, "return as soon as it has started (the default)")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up waiting after this time; the execution goes on")
+	durationFlag(f, &o.timeout, "timeout", 0, "give up waiting after this time, 0 for never; the execution goes on")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
 	cmd.MarkFlagsMutuallyExclusive("watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("input", "input-file", "inputs")
 	cmd.MarkFlagsMutuallyExclusive("name", "inputs")
-	return cmd
+	return changes(cmd)
 }
 
 func (e *env) run(ctx context.Context, o *runOptions) error {
-	if err := e.changing("run"); err != nil {
-		return err
-	}
 	id, err := spec.ParseID(o.pipeline)
 	if err != nil {
 		return err
@@ -93,7 +90,7 @@ func (e *env) run(ctx context.Context, o *runOptions) error {
 	}
 	var input []byte
 	if o.inputFile == "" {
-		if input, err = e.readInput(o.input); err != nil {
+		if input, err = e.readInput(ctx, o.input); err != nil {
 			return err
 		}
 		if err := executions.ValidateInput(input); err != nil {
@@ -125,29 +122,31 @@ func (e *env) run(ctx context.Context, o *runOptions) error {
 			return fmt.Sprintf("%s\n", started.Name)
 		})
 	}
-	return e.watchTo(ctx, watchOptions{command: "run", id: id, arn: started.ARN, client: m.Client, events: o.watch, timeout: o.timeout, exit: true})
+	return e.watchTo(ctx, watchOptions{id: id, arn: started.ARN, client: m.Client, events: o.watch, timeout: o.timeout, exit: true})
 }
 
 // readInput takes JSON as it is, @FILE, or - for standard input.
-func (e *env) readInput(arg string) ([]byte, error) {
+func (e *env) readInput(ctx context.Context, arg string) ([]byte, error) {
+	var raw []byte
+	var err error
+	name := standardInput
 	switch {
 	case arg == "-":
-		raw, err := io.ReadAll(io.LimitReader(e.In, executions.MaxInput+1))
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "read standard input: %s", err).Because(err)
-		}
-		return raw, nil
+		raw, err = outside.ReadAll(ctx, name, e.In, executions.MaxInput)
 	case strings.HasPrefix(arg, "@"):
-		raw, err := os.ReadFile(arg[1:])
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "the input file %s cannot be read: %s", arg[1:], cause(err)).Because(err).
-				WithHint("Check the path after the @.")
-		}
-		return raw, nil
+		name = arg[1:]
+		raw, err = outside.ReadFile(ctx, "the input file", name, executions.MaxInput)
 	default:
 		return []byte(arg), nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	return outside.Text(name, raw)
 }
+
+// standardInput is what it is called in messages.
+const standardInput = "standard input"
 
 func cause(err error) error {
 	var p *os.PathError
@@ -158,7 +157,6 @@ func cause(err error) error {
 }
 
 type watchOptions struct {
-	command string
 	id      spec.ID
 	arn     string
 	client  *executions.Client
@@ -175,7 +173,7 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
 		defer cancel()
 	}
-	l, err := e.newLines(o.command)
+	l, err := e.newLines()
 	if err != nil {
 		return err
 	}
@@ -199,14 +197,7 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 			return err
 		}
 	}
-	if l != nil {
-		err = l.emit(struct {
-			Type string `json:"type"`
-			executionDoc
-		}{"result", doc})
-	} else {
-		err = e.write(doc, func() string { return e.outcomeText(outcome, doc.MapRuns) })
-	}
+	err = e.write(doc, func() string { return e.outcomeText(outcome, doc.MapRuns) })
 	if err != nil || !o.exit {
 		return err
 	}

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,37 +15,36 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
 func newSandbox(e *env) *cobra.Command {
-	plain := func(use, short string, run func(ctx context.Context) error) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := e.interruptible(cmd.Context())
-			defer cancel()
-			return run(ctx)
-		}}
+	plain := func(what effect, use, short string, run func(ctx context.Context) error) *cobra.Command {
+		return has(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context())
+		}}, what)
 	}
 	var keysOnly bool
-	reset := plain("reset", "stop the sandbox and delete everything in it", func(ctx context.Context) error { return e.sandboxReset(ctx, keysOnly) })
+	reset := plain(changing, "reset", "stop the sandbox and delete everything in it", func(ctx context.Context) error { return e.sandboxReset(ctx, keysOnly) })
 	reset.Flags().BoolVar(&keysOnly, "keys", false, "make a new key for the sandbox's user, and keep everything else")
 	e.yesFlag(reset)
 	return group("sandbox", "control the sandbox: AWS in miniature on this machine",
-		plain("start", "start the sandbox (other commands do it by themselves)", func(ctx context.Context) error {
+		plain(reading, "start", "start the sandbox (other commands do it by themselves)", func(ctx context.Context) error {
 			info, err := e.open().SandboxStart(ctx)
 			if err != nil {
 				return err
 			}
 			return e.writeSandbox(info)
 		}),
-		plain("status", "tell whether the sandbox runs, and where", func(context.Context) error {
+		plain(reading, "status", "tell whether the sandbox runs, and where", func(context.Context) error {
 			info, err := e.open().SandboxStatus()
 			if err != nil {
 				return err
 			}
 			return e.writeSandbox(info)
 		}),
-		plain("stop", "stop the sandbox; its data stay", func(ctx context.Context) error {
+		plain(changing, "stop", "stop the sandbox; its data stay", func(ctx context.Context) error {
 			if err := e.open().SandboxStop(ctx); err != nil {
 				return err
 			}
@@ -84,7 +86,7 @@ func (e *env) sandboxReset(ctx context.Context, keysOnly bool) error {
 }
 
 func newSandboxEnv(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use:     "env",
 		Short:   "print the variables that point the aws CLI, boto3 or Terraform at the sandbox",
 		Example: `  eval "$(pipelinetui sandbox env)"; aws stepfunctions list-state-machines`,
@@ -106,18 +108,18 @@ func newSandboxEnv(e *env) *cobra.Command {
 				return b.String()
 			})
 		},
-	}
+	})
 }
 
 // shellQuote quotes a value for a POSIX shell.
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func newSandboxLogs(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use:   "logs",
 		Short: "print the sandbox's log",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, err := e.open().SandboxStatus()
 			if err != nil {
 				return err
@@ -128,11 +130,50 @@ func newSandboxLogs(e *env) *cobra.Command {
 					WithHint("Run `pipelinetui sandbox start` first.")
 			}
 			defer f.Close()
-			_, err = io.Copy(e.Out, f)
-			e.printed = true
-			return err
+			return e.writeLog(cmd.Context(), f)
 		},
+	})
+}
+
+// writeLog writes a log line by line. Each is JSON of its own, or text.
+func (e *env) writeLog(ctx context.Context, log io.Reader) error {
+	l, err := e.newLines()
+	if err != nil {
+		return err
 	}
+	all := []json.RawMessage{}
+	lines := bufio.NewReader(log)
+	for count := 0; ; count++ {
+		text, err := outside.Do(ctx, "the log", func() (string, error) { return lines.ReadString('\n') })
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fault.Wrap(err, "read the log")
+		}
+		if line := strings.TrimSpace(text); line != "" {
+			switch {
+			case l != nil:
+				if err := l.emit(logLine{"line", rawJSON(line)}); err != nil {
+					return err
+				}
+			case e.machine():
+				all = append(all, rawJSON(line))
+			default:
+				fmt.Fprintln(e.Out, line)
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	return e.write(struct {
+		header
+		Lines []json.RawMessage `json:"lines"`
+	}{newHeader("SandboxLogs"), all}, nil)
+}
+
+// logLine is a line of the sandbox's log among lines.
+type logLine struct {
+	Type string          `json:"type"`
+	Line json.RawMessage `json:"line"`
 }
 
 // newSandboxServe is what the daemon runs as; people use `sandbox start`.
@@ -143,8 +184,17 @@ func newSandboxServe(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "run the sandbox in the foreground", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := e.interruptible(cmd.Context())
+			signals, release := e.desk.hold() // it ends in good order, however often it is told
+			defer release()
+			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
+			go func() {
+				select {
+				case <-signals:
+					cancel()
+				case <-ctx.Done():
+				}
+			}()
 			if dir == "" {
 				dir = e.settings.Paths.Sandbox()
 			}
@@ -153,8 +203,8 @@ func newSandboxServe(e *env) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "folder of the sandbox")
-	f.IntVar(&port, "port", 0, "port to listen on")
-	f.DurationVar(&delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
+	countFlag(f, &port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
+	durationFlag(f, &delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
 	f.StringVar(&images, "images", "", "IMAGE=URL,... model servers of your own")
-	return cmd
+	return changes(cmd)
 }

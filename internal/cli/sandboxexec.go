@@ -34,7 +34,7 @@ run (or that of pulumi's -C).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.sandboxExec(cmd.Context(), args) },
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the program's name is its own
-	return cmd
+	return changes(cmd)
 }
 
 // childExit is the exit code of a program that was run for the user; it said
@@ -48,13 +48,13 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	prepare, cancel := e.interruptible(ctx)
-	vars, closeAll, err := e.open().SandboxTool(prepare, work)
-	cancel() // signals are the program's from here on
+	vars, closeAll, err := e.open().SandboxTool(ctx, work)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
+	signals, release := e.desk.hold() // they are the program's from here on
+	defer release()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
 	cmd.Env = os.Environ()
 	for _, v := range vars {
@@ -68,12 +68,12 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	if err := leavesSandbox(ctx, cmd); err != nil {
 		return err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.raw.In, e.raw.Out, e.raw.Err
 	if err := cmd.Start(); err != nil {
 		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], cause(err)).Because(err).
 			WithHint("Name a program on the PATH, or the path of one.")
 	}
-	return e.attend(cmd)
+	return e.attend(cmd, signals)
 }
 
 // leavesSandbox refuses a command that would go to the real AWS in spite of the
@@ -117,13 +117,13 @@ func asksSQS(args []string) bool {
 }
 
 // attend waits for a program and passes on what it ends with.
-func (e *env) attend(cmd *exec.Cmd) error {
+func (e *env) attend(cmd *exec.Cmd, signals <-chan os.Signal) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	e.printed = true // standard output belongs to the program
 	for {
 		select {
-		case sig := <-e.signals:
+		case sig := <-signals:
 			// A terminal's ctrl-C has reached the program already: it shares our
 			// process group, and a second one would mean "at once" to Pulumi.
 			if sig != os.Interrupt || !e.InTTY {

@@ -54,7 +54,7 @@ func TestAttendPassesSignalsOn(t *testing.T) {
 	t.Parallel()
 	streams, _, _ := testIO("")
 	signals := make(chan os.Signal, 1)
-	e := &env{IO: streams, signals: signals}
+	e := newEnv(streams, func(string) (string, bool) { return "", false })
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap 'exit 5' TERM; echo ready; while read -r line; do :; done`)
 	stdin, err := cmd.StdinPipe() // stays open: it waits
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestAttendPassesSignalsOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "ready\n", line)
 	signals <- syscall.SIGTERM
-	err = e.attend(cmd)
+	err = e.attend(cmd, signals)
 	require.Equal(t, ExitCode(5), codeOf(err))
 }
 

@@ -16,7 +16,7 @@ import (
 
 func newSandboxFaults(e *env) *cobra.Command {
 	return group("faults", "make the sandbox fail on purpose: quotas, throttling, latency, errors",
-		&cobra.Command{
+		reads(&cobra.Command{
 			Use: "list", Aliases: []string{"ls"}, Short: "list what goes wrong on purpose, and how often it did", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				status, err := e.open().SandboxFaults(cmd.Context())
@@ -25,14 +25,11 @@ func newSandboxFaults(e *env) *cobra.Command {
 				}
 				return e.writeFaults(status)
 			},
-		},
+		}),
 		newSandboxFaultsSet(e),
-		&cobra.Command{
+		changes(&cobra.Command{
 			Use: "clear [NUMBER...]", Short: "end all faults, or those of the numbers that `list` shows",
 			RunE: func(cmd *cobra.Command, args []string) error {
-				if err := e.changing("sandbox faults clear"); err != nil {
-					return err
-				}
 				numbers := make([]int, len(args))
 				for i, a := range args {
 					n, err := strconv.Atoi(a)
@@ -47,7 +44,7 @@ func newSandboxFaults(e *env) *cobra.Command {
 				}
 				return e.writeFaults(status)
 			},
-		})
+		}))
 }
 
 func newSandboxFaultsSet(e *env) *cobra.Command {
@@ -77,9 +74,6 @@ over a restart. Each change begins the counters anew.`,
   pipelinetui sandbox faults set --call sagemaker.CreateEndpoint --error ResourceLimitExceeded --status 400 --times 1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := e.changing("sandbox faults set"); err != nil {
-				return err
-			}
 			f := cmd.Flags()
 			var switched *bool
 			if f.Changed("quotas") {
@@ -106,12 +100,12 @@ over a restart. Each change begins the counters anew.`,
 	f.BoolVar(&r.Throttle, "throttle", false, "refuse the call as the service throttles")
 	f.StringVar(&r.Error, "error", "", "fail the call with this AWS error code")
 	f.StringVar(&r.Message, "message", "", "message of --error")
-	f.IntVar(&r.Status, "status", 0, "HTTP status of --error, 400 to 599 (default 500)")
-	f.DurationVar(&latency, "latency", 0, "delay the call")
-	f.DurationVar(&jitter, "jitter", 0, "delay the call by up to this much more, at random")
-	f.Float64Var(&r.Share, "share", 0, "part of the calls that is hit, 0 to 1 (default all)")
-	f.IntVar(&r.Times, "times", 0, "calls that are hit before the fault is used up (default no limit)")
-	return cmd
+	countFlag(f, &r.Status, "status", 0, 400, 599, "HTTP status of --error, 400 to 599 (default 500)")
+	durationFlag(f, &latency, "latency", 0, "delay the call")
+	durationFlag(f, &jitter, "jitter", 0, "delay the call by up to this much more, at random")
+	shareFlag(f, &r.Share, "share", "part of the calls that is hit, 0 to 1 (default all)")
+	countFlag(f, &r.Times, "times", 0, 1, noLimit, "calls that are hit before the fault is used up (default no limit)")
+	return changes(cmd)
 }
 
 func (e *env) writeFaults(s app.FaultStatus) error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -31,7 +33,7 @@ type selection struct {
 // what the pipelines are made of.
 func (s *selection) flags(cmd *cobra.Command, building bool) {
 	f := cmd.Flags()
-	f.StringVarP(&s.file, "file", "f", "", "spec file with the pipelines")
+	f.StringVarP(&s.file, "file", "f", "", "spec file with the pipelines; - for standard input")
 	f.StringVar(&s.tenant, "tenant", "", "only pipelines of this tenant")
 	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	f.BoolVar(&s.failed, "failed", false, "only pipelines whose last operation failed or was cut off")
@@ -78,12 +80,12 @@ func (s *selection) patterns() []string {
 // the stacks that exist already, or new ones from flags.
 func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, error) {
 	a := e.open()
-	cat, err := a.Catalog()
+	cat, err := e.catalog(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if s.file != "" {
-		return s.fromFile(a.SpecOptions(s.set), cat)
+		return s.fromFile(ctx, e, a.SpecOptions(s.set), cat)
 	}
 	var out []*spec.Pipeline
 	var errs fault.List
@@ -118,8 +120,8 @@ func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, erro
 	return out, nil
 }
 
-func (s *selection) fromFile(opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
-	set, err := spec.Load(s.file, cat, opts)
+func (s *selection) fromFile(ctx context.Context, e *env, opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+	set, err := e.loadSpec(ctx, s.file, cat, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +138,28 @@ func (s *selection) fromFile(opts spec.Options, cat *spec.Catalog) ([]*spec.Pipe
 		out[i] = &chosen[i]
 	}
 	return out, nil
+}
+
+// loadSpec reads a spec, and what it names, from a file or from standard input (-),
+// whose paths start from the current folder.
+func (e *env) loadSpec(ctx context.Context, file string, cat *spec.Catalog, opts spec.Options) (*spec.Set, error) {
+	name, dir := file, filepath.Dir(file)
+	var raw []byte
+	var err error
+	if file == "-" {
+		name, dir = standardInput, "."
+		raw, err = outside.ReadAll(ctx, name, e.In, 0)
+	} else {
+		raw, err = outside.ReadFile(ctx, "the spec", file, 0)
+	}
+	if err == nil {
+		raw, err = outside.Text(name, raw)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// It looks at the files that the spec names.
+	return outside.Do(ctx, name, func() (*spec.Set, error) { return spec.Parse(name, raw, dir, cat, opts) })
 }
 
 // one is a pipeline named on the command line: the existing one with --set
@@ -209,13 +233,13 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 	a := e.open()
 	patterns := s.patterns()
 	if s.file != "" {
-		cat, err := a.Catalog()
+		cat, err := e.catalog(ctx)
 		if err != nil {
 			return nil, err
 		}
 		opts := a.SpecOptions(nil)
 		opts.SkipFiles = true
-		chosen, err := s.fromFile(opts, cat)
+		chosen, err := s.fromFile(ctx, e, opts, cat)
 		if err != nil {
 			return nil, err
 		}

@@ -1,32 +1,39 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 func newTemplates(e *env) *cobra.Command {
-	list := &cobra.Command{
+	list := reads(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "list the templates", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return e.listTemplates() },
-	}
-	show := &cobra.Command{
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.listTemplates(cmd.Context()) },
+	})
+	show := reads(&cobra.Command{
 		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return e.showTemplate(args[0]) },
-	}
+		RunE: func(cmd *cobra.Command, args []string) error { return e.showTemplate(cmd.Context(), args[0]) },
+	})
 	cmd := group("templates", "list, show, check and begin templates", list, show, newTemplatesCheck(e), newTemplatesNew(e))
 	cmd.Aliases = []string{"template"}
 	return cmd
 }
 
-func (e *env) listTemplates() error {
-	cat, err := e.open().Catalog()
+// catalog returns the templates; those of the user's folders are read.
+func (e *env) catalog(ctx context.Context) (*spec.Catalog, error) {
+	return outside.Do(ctx, "the templates", e.open().Catalog)
+}
+
+func (e *env) listTemplates(ctx context.Context) error {
+	cat, err := e.catalog(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,8 +50,8 @@ func (e *env) listTemplates() error {
 	})
 }
 
-func (e *env) showTemplate(name string) error {
-	cat, err := e.open().Catalog()
+func (e *env) showTemplate(ctx context.Context, name string) error {
+	cat, err := e.catalog(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,12 +108,12 @@ func defaultText(p spec.Parameter) string {
 }
 
 func newSchema(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of the spec, for editors",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			cat, err := e.open().Catalog()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cat, err := e.catalog(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -114,9 +121,24 @@ func newSchema(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e.printed = true
-			_, err = fmt.Fprintln(e.Out, string(raw))
-			return err
+			return e.writeSchema(raw)
 		},
+	})
+}
+
+// writeSchema writes the schema as it is, for it is a document of its own sort:
+// editors read it. Only among lines it is a member of the result.
+func (e *env) writeSchema(raw json.RawMessage) error {
+	var doc any = raw
+	if e.output() == outputLines {
+		doc = struct {
+			header
+			Schema json.RawMessage `json:"schema"`
+		}{newHeader("Schema"), raw}
 	}
+	text, err := e.encode(doc)
+	if err != nil {
+		return err
+	}
+	return e.writeText(text)
 }

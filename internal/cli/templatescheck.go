@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/check"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
@@ -28,14 +30,14 @@ exit code is then 2.`,
 		Example: `  pipelinetui templates check
   pipelinetui templates check ./my-template
   pipelinetui templates check realtime -o json`,
-		RunE: func(_ *cobra.Command, args []string) error { return e.checkTemplates(args, strict) },
+		RunE: func(cmd *cobra.Command, args []string) error { return e.checkTemplates(cmd.Context(), args, strict) },
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "count warnings as errors")
-	return cmd
+	return reads(cmd)
 }
 
-func (e *env) checkTemplates(args []string, strict bool) error {
-	reports, err := e.open().CheckTemplates(args)
+func (e *env) checkTemplates(ctx context.Context, args []string, strict bool) error {
+	reports, err := outside.Do(ctx, "the templates", func() ([]check.Report, error) { return e.open().CheckTemplates(args) })
 	if err != nil {
 		return err
 	}
@@ -121,14 +123,14 @@ template's. Nothing is overwritten.`,
   pipelinetui templates check ./templates/my-scoring
   PIPELINETUI_TEMPLATES=./templates pipelinetui up acme/fraud --template my-scoring --yes`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return e.newTemplate(args[0], from) },
+		RunE: func(cmd *cobra.Command, args []string) error { return e.newTemplate(cmd.Context(), args[0], from) },
 	}
 	cmd.Flags().StringVar(&from, "from", "realtime", "the built-in template to begin with")
-	return cmd
+	return reads(cmd)
 }
 
-func (e *env) newTemplate(dir, from string) error {
-	files, err := e.open().NewTemplate(dir, from)
+func (e *env) newTemplate(ctx context.Context, dir, from string) error {
+	files, err := outside.Do(ctx, dir, func() ([]string, error) { return e.open().NewTemplate(dir, from) })
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
 	"strconv"
 	"strings"
 
@@ -17,10 +16,22 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/live"
 )
 
-// canShow tells whether the full-screen terminal can be opened: keys come from a
-// person and the screen goes to one.
-func (e *env) canShow() bool {
-	return e.InTTY && e.OutTTY && !e.machine() && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
+// cannotShow tells why the full-screen terminal can't be opened, "" if it can: keys
+// have to come from a person and the screen has to go to one.
+func (e *env) cannotShow() string {
+	switch {
+	case e.machine():
+		return "the output is to be " + e.output()
+	case !e.InTTY:
+		return "standard input is not a terminal"
+	case !e.OutTTY:
+		return "standard output is not a terminal"
+	case e.dumb:
+		return "TERM is dumb, a terminal that cannot move its cursor"
+	case e.ci:
+		return "CI is set, so nobody sits here"
+	}
+	return ""
 }
 
 // terminal shows the full screen until the user leaves it, and leaves the
@@ -35,17 +46,21 @@ func (e *env) terminal(ctx context.Context) error {
 		default: // a notice that nobody reads is not worth waiting for
 		}
 	}})
-	color := e.settings.String(settings.Color)
-	dark := e.dark()
-	if _, told := e.environ(envColors); e.settings.String(settings.Background) == "auto" && !told && color != "never" {
-		dark = theme.AskDark(e.Out)
+	o := theme.ScreenOptions{Unicode: e.unicode(), Light: !e.dark(), Attributes: theme.AttributesOf(e.environ)}
+	if color := e.settings.String(settings.Color); color != colorNever {
+		o.Colors = theme.ColorsOf(e.environ)
+		if color == colorAlways {
+			o.Colors = max(o.Colors, theme.Colors256)
+		}
 	}
-	background := "light"
-	if dark {
-		background = "dark"
-	}
-	th := theme.NewScreen(e.Out, theme.ScreenOptions{Color: color != "never", Unicode: e.unicode(), Background: background})
-	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: th}, tui.Terminal{In: e.In, Out: e.Out, Signals: e.signals, Notices: notices})
+	// A terminal is asked only where the answer counts and is known to come: others
+	// show the question.
+	_, told := e.environ(envColors)
+	ask := e.settings.String(settings.Background) == "auto" && !told && o.Colors >= theme.Colors256 && theme.Answers(e.environ)
+	signals, release := e.desk.hold()
+	defer release()
+	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: theme.NewScreen(e.raw.Out, o)},
+		tui.Terminal{In: e.raw.In, Out: e.raw.Out, Signals: signals, Notices: notices, AskBackground: ask})
 	for _, n := range notes {
 		fmt.Fprintln(e.Out, render.Safe(n))
 	}

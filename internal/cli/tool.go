@@ -22,7 +22,7 @@ import (
 )
 
 func newVersion(e *env) *cobra.Command {
-	return &cobra.Command{
+	return reads(&cobra.Command{
 		Use: "version", Short: "print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := struct {
@@ -39,7 +39,7 @@ func newVersion(e *env) *cobra.Command {
 				return fmt.Sprintf("pipelinetui %s (%s, Pulumi CLI %s)\n", d.Version, d.Go, render.Dash(d.Pulumi))
 			})
 		},
-	}
+	})
 }
 
 func newDoctor(e *env) *cobra.Command {
@@ -57,7 +57,7 @@ installed, and for AWS the provider plugins.`,
 		},
 	}
 	e.yesFlag(cmd)
-	return cmd
+	return has(cmd, changingWithYes)
 }
 
 func (e *env) doctor(ctx context.Context) error {
@@ -145,7 +145,7 @@ lock whose owner has plainly gone.`,
 		},
 	}
 	e.yesFlag(cmd)
-	return cmd
+	return changes(cmd)
 }
 
 func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
@@ -224,15 +224,11 @@ func (e *env) repair(ctx context.Context, id spec.ID, d *cancelDoc) error {
 		p = &spec.Pipeline{ID: id}
 	}
 	e.note("%s was cut off: looking what became of it", render.Count(len(x.State.Pending), "operation", "operations"))
-	op, err := e.open().Operate(ctx, app.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p}})
+	v, err := e.newView(true, 1, false)
 	if err != nil {
 		return err
 	}
-	v, err := e.newView("cancel", true, 1, false)
-	if err != nil {
-		return err
-	}
-	results, err := e.follow(op, v)
+	results, err := e.operate(ctx, app.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p}}, v)
 	if err != nil {
 		return err
 	}
@@ -266,7 +262,7 @@ func newDocs(e *env, root *cobra.Command) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "folder for cli.md and keys.md")
 	cmd.Flags().StringVar(&man, "man", "", "folder for man pages")
-	return cmd
+	return reads(cmd)
 }
 
 // reference is the command reference as one page of Markdown.

@@ -23,7 +23,10 @@ const MaxName = 80
 
 // ValidateInput reports whether raw may be an execution's input: one JSON value of
 // at most MaxInput bytes. The error tells line and column.
-func ValidateInput(raw []byte) error {
+func ValidateInput(raw []byte) error { return validateInput(raw, 1) }
+
+// validateInput is ValidateInput of a text that begins in a line of a file.
+func validateInput(raw []byte, first int) error {
 	if len(raw) > MaxInput {
 		return fault.New(fault.Invalid, "input has %d bytes, %d at most are allowed", len(raw), MaxInput).
 			WithHint("Put large data in S3 and pass its key.")
@@ -40,23 +43,23 @@ func ValidateInput(raw []byte) error {
 		if len(rest) == 0 {
 			return nil
 		}
-		return badJSON(raw, int64(len(raw)-len(rest)), "text after the JSON value")
+		return badJSON(raw, first, int64(len(raw)-len(rest)), "text after the JSON value")
 	}
 	var syn *json.SyntaxError
 	switch {
 	case errors.As(err, &syn):
-		return badJSON(raw, max(0, syn.Offset-1), syn.Error())
+		return badJSON(raw, first, max(0, syn.Offset-1), syn.Error())
 	case errors.Is(err, io.EOF):
-		return badJSON(raw, int64(len(raw)), "no JSON value")
+		return badJSON(raw, first, int64(len(raw)), "no JSON value")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return badJSON(raw, int64(len(raw)), "unexpected end of JSON input")
+		return badJSON(raw, first, int64(len(raw)), "unexpected end of JSON input")
 	}
-	return badJSON(raw, offset, err.Error())
+	return badJSON(raw, first, offset, err.Error())
 }
 
-func badJSON(raw []byte, offset int64, why string) error {
+func badJSON(raw []byte, first int, offset int64, why string) error {
 	before := raw[:min(int(offset), len(raw))]
-	line := bytes.Count(before, []byte("\n")) + 1
+	line := bytes.Count(before, []byte("\n")) + first
 	col := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 	return fault.New(fault.Invalid, "input is not valid JSON at line %d, column %d: %s", line, col, why).
 		WithHint("Correct the input; a JSON text needs double quotes around names and strings.")

@@ -48,7 +48,7 @@ func TestLiveView(t *testing.T) {
 			{"initech/iris", nil},
 		},
 	}
-	st := theme.New(io.Discard, false, true)
+	st := theme.New(io.Discard, theme.NoColors, true)
 	require.Equal(t, []string{
 		"acme/fraud            1/14  create endpoint 12s, create pre 11s",
 		"umbrella/churn/prod    1 done  create bad name 12s",

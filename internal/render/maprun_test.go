@@ -28,7 +28,7 @@ func TestBytes(t *testing.T) {
 
 func TestMapRun(t *testing.T) {
 	t.Parallel()
-	st := theme.New(io.Discard, false, true)
+	st := theme.New(io.Discard, theme.NoColors, true)
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	run := executions.MapRun{
 		ARN: "arn:run", Label: "Batch", Status: executions.Running, Start: start, MaxConcurrency: 50, ToleratedFailurePercent: 5,

@@ -56,7 +56,7 @@ func TestDuration(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	st := theme.New(io.Discard, false, true)
+	st := theme.New(io.Discard, theme.NoColors, true)
 	got := Table(st, []string{"NAME", "STATUS"}, [][]Cell{{T("acme/iris"), S("ok", st.Good)}, {T("b\x1b[31m"), T("a\nb")}})
 	require.Equal(t, "NAME       STATUS\nacme/iris  ok\nb          a b\n", got)
 }

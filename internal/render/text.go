@@ -5,6 +5,7 @@ package render
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,26 @@ func Safe(s string) string {
 			return r
 		}
 	}, s)
+}
+
+// sgr is what styles are made of: "select graphic rendition" (ECMA-48, 8.3.117).
+var sgr = regexp.MustCompile("\x1b\\[[0-9;:]*m")
+
+// Visible is Safe for a text that has been styled already: the sequences of styles
+// stay, others go.
+func Visible(s string, styled bool) string {
+	if !styled || !strings.Contains(s, "\x1b[") {
+		return Safe(s)
+	}
+	var b strings.Builder
+	from := 0
+	for _, at := range sgr.FindAllStringIndex(s, -1) {
+		b.WriteString(Safe(s[from:at[0]]))
+		b.WriteString(s[at[0]:at[1]])
+		from = at[1]
+	}
+	b.WriteString(Safe(s[from:]))
+	return b.String()
 }
 
 func needsCleaning(s string) bool {

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,19 @@ func isURL(v string) error {
 		return fmt.Errorf("%q is not an http or https URL", v)
 	}
 	return nil
+}
+
+// region is how all regions of all partitions look, those to come included.
+var region = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+
+func isRegion(v string) error {
+	if region.MatchString(v) {
+		return nil
+	}
+	if zone := strings.TrimRight(v, "abcdef"); zone != v && region.MatchString(zone) {
+		return fmt.Errorf("%q is an availability zone; its region is %s", v, zone)
+	}
+	return fmt.Errorf("%q is not a region: it has to look like us-east-1 or eu-central-1", v)
 }
 
 func isBool(v string) error {

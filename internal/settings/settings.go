@@ -53,9 +53,9 @@ type setting struct {
 func all() []setting {
 	return []setting{
 		{Target, "target", []string{"PIPELINETUI_TARGET"}, "sandbox", oneOf("sandbox", "aws"), "where pipelines run"},
-		{EndpointURL, "endpoint-url", []string{"PIPELINETUI_ENDPOINT_URL"}, "", isURL, "AWS-compatible endpoint in place of the target's own"},
+		{EndpointURL, "endpoint-url", []string{"PIPELINETUI_ENDPOINT_URL", awsEndpoint}, "", isURL, "AWS-compatible endpoint in place of the target's own"},
 		{Profile, "profile", []string{"PIPELINETUI_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}, "", nil, "profile of the AWS configuration files"},
-		{Region, "region", []string{"PIPELINETUI_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"}, "", nil, "region where the spec names none"},
+		{Region, "region", []string{"PIPELINETUI_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"}, "", isRegion, "region where the spec names none"},
 		{Backend, "backend", []string{"PIPELINETUI_BACKEND", "PULUMI_BACKEND_URL"}, "", nil, "Pulumi backend URL"},
 		{SecretsProvider, "", []string{"PIPELINETUI_SECRETS_PROVIDER"}, "passphrase", nil, "Pulumi secrets provider of new stacks"},
 		{Output, "output", []string{"PIPELINETUI_OUTPUT"}, "table", oneOf("table", "json", "yaml", "jsonl"), "form of the output"},
@@ -163,10 +163,37 @@ func Resolve(src Sources) (*Settings, error) {
 		}
 		s.values[d.name] = v
 	}
+	s.forSandbox(src)
 	if v, ok := src.Environ("NO_COLOR"); ok && v != "" && s.values[Color].Source == "default" {
 		s.values[Color] = Value{Color, "never", "environment NO_COLOR", s.values[Color].Help}
 	}
 	return s, errs.OrNil()
+}
+
+// awsEndpoint is the variable in which AWS's own tools look for another endpoint.
+// (docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)
+const awsEndpoint = "AWS_ENDPOINT_URL"
+
+// forSandbox takes back what came from the environment of AWS: the sandbox is no
+// account of the user's, and whatever their other tools are pointed at plays no part
+// there. Where an endpoint is given it is not our sandbox, and wants their
+// credentials.
+func (s *Settings) forSandbox(src Sources) {
+	off := func(name string) {
+		if v, ok := strings.CutPrefix(s.values[name].Source, "environment AWS_"); ok && v != "" {
+			s.values[name] = Value{Name: name, Source: "default", Help: s.values[name].Help}
+		}
+	}
+	if ignored, _ := src.Environ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"); strings.EqualFold(ignored, "true") {
+		off(EndpointURL)
+	}
+	if s.String(Target) != "sandbox" {
+		return
+	}
+	off(EndpointURL)
+	if s.String(EndpointURL) == "" {
+		off(Profile)
+	}
 }
 
 func pick(d setting, src Sources, file map[string]Value) Value {

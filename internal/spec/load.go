@@ -34,11 +34,17 @@ func Load(path string, cat *Catalog, opts Options) (*Set, error) {
 		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, cause(err)).
 			WithHint("%s", readHint(err)).Because(err)
 	}
-	dir, err := filepath.Abs(filepath.Dir(path))
+	return Parse(path, data, filepath.Dir(path), cat, opts)
+}
+
+// Parse is Load of a text that has been read. name stands in the places of errors,
+// dir is the folder from which relative paths start.
+func Parse(name string, data []byte, dir string, cat *Catalog, opts Options) (*Set, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "the folder of %s is unknown", path).Because(err)
+		return nil, fault.New(fault.Internal, "the folder of %s is unknown", name).Because(err)
 	}
-	return parse(path, data, dir, cat, opts)
+	return parse(name, data, dir, cat, opts)
 }
 
 // readHint is the way out where a file can't be read.

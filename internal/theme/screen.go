@@ -44,36 +44,47 @@ type Screen struct {
 
 // ScreenOptions choose a Screen.
 type ScreenOptions struct {
-	Color   bool
+	// Colors that the terminal has and the user wants.
+	Colors  Colors
 	Unicode bool
-	// Background is "light", or "dark", which is also the default.
-	Background string
+	// Light says that the background is light.
+	Light bool
+	// Attributes that the terminal has: without colours they tell apart what would
+	// be told by colours.
+	Attributes Attributes
 }
 
-// AskDark asks a terminal whether its background is dark. It writes to it and reads
-// from it, so nothing else may at that time; a terminal that does not answer costs
-// five seconds.
-func AskDark(terminal io.Writer) bool { return termenv.NewOutput(terminal).HasDarkBackground() }
-
-// NewScreen returns the styles for a terminal behind w. With Color false,
-// selection and focus show by signs and by bold and reverse video alone.
+// NewScreen returns the styles for a terminal behind w. Without colours selection,
+// focus and what can't be used now show by signs, and by reverse video, bold and
+// underline where the terminal has them.
+//
+// Which colours of the two backgrounds are used can be changed later through the
+// Renderer: styles choose when they draw.
 func NewScreen(w io.Writer, o ScreenOptions) Screen {
 	r := lipgloss.NewRenderer(w)
-	switch {
-	case !o.Color:
-		r.SetColorProfile(termenv.Ascii)
-	case r.ColorProfile() == termenv.Ascii:
-		r.SetColorProfile(termenv.ANSI256)
+	color := o.Colors != NoColors
+	profile := o.Colors.profile()
+	if !color && o.Attributes != (Attributes{}) {
+		// A renderer without colours would leave attributes out too. No style has a
+		// colour then.
+		profile = termenv.ANSI
 	}
-	r.SetHasDarkBackground(o.Background != "light")
+	r.SetColorProfile(profile)
+	r.SetHasDarkBackground(!o.Light)
 	fg := func(light, dark string) lipgloss.Style {
+		if !color {
+			return r.NewStyle()
+		}
 		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}
 	on := func(s lipgloss.Style, light, dark string) lipgloss.Style {
+		if !color {
+			return s
+		}
 		return s.Background(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}
 	s := Screen{
-		Styles:    styles(r),
+		Styles:    styles(r, color),
 		Header:    on(fg("236", "252"), "254", "236"),
 		Brand:     on(fg("231", "231"), "61", "61").Bold(true),
 		Safe:      on(fg("231", "16"), "28", "78"),
@@ -102,13 +113,30 @@ func NewScreen(w io.Writer, o ScreenOptions) Screen {
 		Glyphs:    UnicodeGlyphs(),
 		Renderer:  r,
 	}
-	if !o.Color {
-		s.Cursor, s.Brand = r.NewStyle().Reverse(true), r.NewStyle().Bold(true)
+	if !color {
+		s.colourless(r, o.Attributes)
 	}
 	if !o.Unicode {
 		s.Glyphs = ASCIIGlyphs()
 	}
 	return s
+}
+
+// colourless tells apart by attributes what colours would.
+func (s *Screen) colourless(r *lipgloss.Renderer, a Attributes) {
+	reverse := r.NewStyle().Reverse(a.Reverse)
+	bold := r.NewStyle().Bold(a.Bold)
+	under := r.NewStyle().Underline(a.Underline)
+	s.Cursor, s.Danger, s.ToastBad = reverse, reverse.Bold(a.Bold), reverse
+	s.Brand, s.Safe, s.ToastGood, s.Crumb, s.Column, s.Focus, s.Marked = bold, bold, bold, bold, bold, bold, bold
+	s.CursorOff, s.Match, s.Input = under, under, under
+	s.TabOn = bold.Underline(a.Underline)
+	s.Title = bold
+	// A key that can be used is bold, one that can't is not.
+	s.Key = bold
+	if !a.Bold {
+		s.Key = under
+	}
 }
 
 // Glyphs are the signs that are drawn; all are one cell wide, but for Spinner's

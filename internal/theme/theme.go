@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/charmbracelet/lipgloss"
-	"github.com/muesli/termenv"
 )
 
 // Styles are what renderers draw with. The zero-colour build draws plain text.
@@ -24,22 +23,23 @@ type Styles struct {
 	Replace lipgloss.Style // +- lines
 }
 
-// New returns styles for a writer, for a dark or a light background. With color
-// false no escape is ever written. The terminal is not asked anything.
-func New(w io.Writer, color, dark bool) Styles {
+// New returns styles for a writer in the colours that there are, for a dark or a
+// light background. With NoColors no escape is ever written. The terminal is not
+// asked anything.
+func New(w io.Writer, colors Colors, dark bool) Styles {
 	r := lipgloss.NewRenderer(w)
-	if !color {
-		r.SetColorProfile(termenv.Ascii)
-	} else if r.ColorProfile() == termenv.Ascii {
-		r.SetColorProfile(termenv.ANSI256)
-	}
+	r.SetColorProfile(colors.profile())
 	r.SetHasDarkBackground(dark)
-	return styles(r)
+	return styles(r, true)
 }
 
-// styles are the styles of lines of text in a renderer's colours.
-func styles(r *lipgloss.Renderer) Styles {
+// styles are the styles of lines of text in a renderer's colours. Without colour
+// they have none, even if the renderer could: it is then there for the attributes.
+func styles(r *lipgloss.Renderer, color bool) Styles {
 	fg := func(light, dark string) lipgloss.Style {
+		if !color {
+			return r.NewStyle()
+		}
 		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}
 	return Styles{

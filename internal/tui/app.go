@@ -59,6 +59,8 @@ type App struct {
 	leaving bool
 	quit    bool
 	crash   *ui.Crash
+	// wake has the page drawn again, from any goroutine.
+	wake func()
 }
 
 type openDialog struct {
@@ -82,8 +84,10 @@ type (
 	askPlaceMsg struct{}
 	spinMsg     struct{}
 	expireMsg   struct{}
-	// interruptMsg is a signal from outside: SIGINT or SIGTERM.
-	interruptMsg struct{}
+	// interruptMsg is a signal from outside: SIGINT, SIGTERM, or SIGHUP (hangup).
+	interruptMsg struct{ hangup bool }
+	// repaintMsg says that the same page looks different now.
+	repaintMsg struct{}
 )
 
 // How long things last.
@@ -99,7 +103,7 @@ const (
 
 // New returns the root. ctx ends with the program.
 func New(ctx context.Context, c Config) *App {
-	a := &App{route: c.Route, clip: c.Clipboard}
+	a := &App{route: c.Route, clip: c.Clipboard, wake: func() {}}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
 	}
@@ -183,8 +187,10 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case expireMsg:
 		a.toasts = slices.DeleteFunc(a.toasts, func(t toast) bool { return !t.until.After(a.env.Now()) })
 		return nil
+	case repaintMsg:
+		return nil
 	case interruptMsg:
-		return a.interrupted()
+		return a.interrupted(m)
 	case abandonMsg:
 		return a.abandon(m)
 	case tea.KeyMsg:

@@ -254,13 +254,17 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 }
 
 // interrupted is a signal from outside, where nobody can be asked: the first one
-// is a polite request, the next one forces.
-func (a *App) interrupted() tea.Cmd {
+// is a polite request, the next one forces. A terminal that was closed is told of
+// more than once, and wants nothing forced.
+func (a *App) interrupted(m interruptMsg) tea.Cmd {
 	if a.atWork() == 0 {
 		a.quit = true
 		return tea.Quit
 	}
-	if a.leaving {
+	switch {
+	case a.leaving && m.hangup:
+		return nil
+	case a.leaving:
 		return a.stopped(stopForce)
 	}
 	return a.stopped(stopCancel)

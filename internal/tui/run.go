@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -22,13 +23,16 @@ import (
 type Terminal struct {
 	In  io.Reader
 	Out io.Writer
-	// Signals are SIGINT and SIGTERM from outside; ctrl+c is a key.
+	// Signals are SIGINT, SIGTERM and SIGHUP from outside; ctrl+c is a key.
 	Signals <-chan os.Signal
 	// Notices are what takes time before an operation begins ("installing the
 	// plugin aws"), to be shown for a moment; may be nil.
 	Notices <-chan string
 	// Size is that of an Out which is no terminal and can't tell; nil asks Out.
 	Size *tea.WindowSizeMsg
+	// AskBackground asks the terminal whether its background is light or dark. The
+	// first page does not wait for the answer, which may never come.
+	AskBackground bool
 }
 
 // Run shows the terminal until the user leaves. It returns what is to stay in the
@@ -43,9 +47,20 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 		c.Clipboard = func(text string) { out.control(ansi.SetSystemClipboard(text)) }
 	}
 	a := New(ctx, c)
-	program := tea.NewProgram(a, tea.WithInput(t.In), tea.WithOutput(out.file(t.Out)), tea.WithAltScreen(),
+	in := t.In
+	if t.AskBackground {
+		in = answersIn(t.In, func(dark bool) {
+			c.Theme.Renderer.SetHasDarkBackground(dark)
+			a.wake()
+		})
+	}
+	program := tea.NewProgram(a, tea.WithInput(in), tea.WithOutput(out.file(t.Out)), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithoutSignalHandler())
+	a.wake = func() { go program.Send(repaintMsg{}) }
 	go pass(ctx, t, program)
+	if t.AskBackground {
+		out.control(askBackground)
+	}
 	if t.Size != nil {
 		go program.Send(*t.Size)
 	}
@@ -62,6 +77,9 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	if crash != nil {
 		return notes, crashError(crash, c.Source.LogFile())
 	}
+	if errors.Is(err, syscall.EIO) {
+		return notes, fault.New(fault.Canceled, "the terminal was closed").Because(err)
+	}
 	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
 		return notes, fault.New(fault.Internal, "the terminal broke").Because(err)
 	}
@@ -72,8 +90,8 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 func pass(ctx context.Context, t Terminal, p *tea.Program) {
 	for {
 		select {
-		case <-t.Signals:
-			p.Send(interruptMsg{})
+		case sig := <-t.Signals:
+			p.Send(interruptMsg{hangup: sig == syscall.SIGHUP})
 		case text := <-t.Notices:
 			p.Send(ui.Toast{Text: text})
 		case <-ctx.Done():

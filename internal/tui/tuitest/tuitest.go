@@ -67,7 +67,7 @@ func Size(width, height int) Option {
 // Color draws with colours, on a "dark" or "light" background. Screen is plain
 // text all the same; Styled is not.
 func Color(background string) Option {
-	return func(o *options) { o.theme.Color, o.theme.Background = true, background }
+	return func(o *options) { o.theme.Colors, o.theme.Light = theme.Colors256, background == "light" }
 }
 
 // ASCII draws without Unicode.
@@ -92,7 +92,7 @@ func Hurried() Option { return func(o *options) { o.hurried = true } }
 // pipelines.
 func Open(t testing.TB, source data.Source, start func(h *ui.Host) ui.Page, opts ...Option) *Session {
 	t.Helper()
-	o := options{width: 80, height: 24, theme: theme.ScreenOptions{Unicode: true, Background: "dark"}, now: Start}
+	o := options{width: 80, height: 24, theme: theme.ScreenOptions{Unicode: true}, now: Start}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -166,7 +166,7 @@ func TestGanttAtAnySize(t *testing.T) {
 
 func BenchmarkGantt(b *testing.B) {
 	line := manyVisits(6000)
-	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Color: true, Background: "dark"})
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Colors: theme.Colors256})
 	g := NewGantt(&th)
 	g.Set(line)
 	g.Select(3000)

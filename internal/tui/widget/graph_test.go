@@ -22,7 +22,7 @@ import (
 )
 
 func screen(unicode bool) *theme.Screen {
-	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: unicode, Background: "dark"})
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: unicode})
 	return &th
 }
 
@@ -386,7 +386,7 @@ func BenchmarkGraphView(b *testing.B) {
 	raw, err := os.ReadFile(definitions + "async-poll.asl.json")
 	require.NoError(b, err)
 	m, _ := asl.Parse(string(raw), asl.Options{})
-	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Color: true, Background: "dark"})
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Colors: theme.Colors256})
 	g := NewGraph(&th, m.Graph())
 	g.SetStates(map[string]NodeState{"Pause": {Status: executions.VisitRunning, Current: true}})
 	for b.Loop() {

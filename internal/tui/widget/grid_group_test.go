@@ -35,7 +35,7 @@ func (p *pairs) group(row int) string {
 }
 
 func pairGrid(p *pairs) *widget.Grid {
-	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Background: "dark"})
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{})
 	g := widget.NewGrid(&th, widget.Column{Title: "NAME", Min: 6, Flex: 1}, widget.Column{
 		Title: "N", Min: 3, Compare: func(a, b int) int { return p.numbers[a] - p.numbers[b] },
 	})

@@ -42,7 +42,7 @@ func smallTree() *branches {
 }
 
 func testTree(b Branches) *Tree {
-	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Background: "dark"})
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true})
 	t := NewTree(&th, Column{Title: "NAME", Min: 10, Flex: 1}, Column{Title: "C", Min: 4})
 	t.SetRows(b)
 	return t

@@ -21,7 +21,7 @@ import (
 
 // benchPage is a page of a running operation on a number of pipelines.
 func benchPage(ids []spec.ID) (*Page, *ui.Job) {
-	env := &ui.Env{Ctx: context.Background(), Theme: theme.NewScreen(os.Stderr, theme.ScreenOptions{Color: true, Unicode: true, Background: "dark"}), Clock: clock.Real{}, Place: func() data.Place { return data.Place{Target: "sandbox"} }}
+	env := &ui.Env{Ctx: context.Background(), Theme: theme.NewScreen(os.Stderr, theme.ScreenOptions{Colors: theme.Colors256, Unicode: true}), Clock: clock.Real{}, Place: func() data.Place { return data.Place{Target: "sandbox"} }}
 	env.Jobs, env.Launches = ui.NewJobs(env), ui.NewLaunches(env)
 	job := &ui.Job{Number: 1, Started: time.Now(), Progress: map[spec.ID]*stack.Progress{}}
 	job.Request.Operation = stack.OperationUp

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"sync"
 
@@ -13,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
@@ -392,26 +391,16 @@ func (p *Panel) askPath(title, text string, answer func(path string) tea.Msg) te
 
 // readInput reads a file that is to be an execution's input.
 func (p *Panel) readInput(path string) tea.Cmd {
-	return p.Do(func(context.Context) tea.Msg {
-		raw, err := readUpTo(path, executions.MaxInput+1)
+	return p.Do(func(ctx context.Context) tea.Msg {
+		raw, err := outside.ReadFile(ctx, "the input", path, executions.MaxInput)
+		if err == nil {
+			raw, err = outside.Text(path, raw)
+		}
 		if err == nil {
 			err = executions.ValidateInput(raw)
 		}
 		return inputMsg{path, raw, err}
 	})
-}
-
-func readUpTo(path string, n int64) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names the file
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "%s", err).Because(err).WithHint("Check the path.")
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, n))
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "%s", err).Because(err)
-	}
-	return raw, nil
 }
 
 // editable is the largest input, in bytes, that is shown in the editor; larger ones

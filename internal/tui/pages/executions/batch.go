@@ -60,8 +60,8 @@ func (p *Panel) launched(msg tea.Msg) tea.Cmd {
 		return p.askPath("Many inputs", "A .jsonl file with one JSON document a line, or a .csv file with a header.", func(path string) tea.Msg { return manyMsg{path} })
 	case manyMsg:
 		p.busy = "checking the file"
-		return p.Do(func(context.Context) tea.Msg {
-			n, err := executions.CheckInputs(m.path)
+		return p.Do(func(ctx context.Context) tea.Msg {
+			n, err := executions.CheckInputs(ctx, m.path)
 			return checkedMsg{m.path, n, err}
 		})
 	case checkedMsg:

@@ -177,7 +177,7 @@ func TestStartMany(t *testing.T) {
 		x.Press("enter")
 	}
 	many()
-	x.Until("input 2: input is not valid JSON")
+	x.Until("many.jsonl:2: input is not valid JSON")
 	x.Press("esc")
 	require.Zero(t, s.API.Calls("StartExecution"))
 

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// bounded is the value of a flag that has bounds: what is outside of them is refused
+// where the flag is parsed, as is what is no value at all. All flags with numbers and
+// durations are of this type.
+type bounded[T int | float64 | time.Duration] struct {
+	value    *T
+	min, max T // max below min: no upper bound
+	kind     string
+	parse    func(string) (T, error)
+	text     func(T) string
+}
+
+// String implements pflag.Value.
+func (b *bounded[T]) String() string { return b.text(*b.value) }
+
+// Type implements pflag.Value.
+func (b *bounded[T]) Type() string { return b.kind }
+
+// Set implements pflag.Value.
+func (b *bounded[T]) Set(s string) error {
+	v, err := b.parse(s)
+	if err != nil {
+		return fmt.Errorf("%q is not %s", s, map[string]string{"int": "a whole number", "float": "a number", "duration": "a duration such as 90s or 5m"}[b.kind])
+	}
+	switch {
+	case b.max >= b.min && (v < b.min || v > b.max || v != v):
+		return fmt.Errorf("it has to be from %s to %s", b.text(b.min), b.text(b.max))
+	case v < b.min || v != v:
+		return fmt.Errorf("it has to be %s or more", b.text(b.min))
+	}
+	*b.value = v
+	return nil
+}
+
+// noLimit is a max that is none.
+const noLimit = -1
+
+// countFlag adds a flag for a whole number from min to max (noLimit: any).
+func countFlag(f *pflag.FlagSet, p *int, name string, def, lowest, highest int, help string) {
+	*p = def
+	f.Var(&bounded[int]{p, lowest, highest, "int", strconv.Atoi, strconv.Itoa}, name, help)
+}
+
+// shareFlag adds a flag for a part of a whole, 0 to 1.
+func shareFlag(f *pflag.FlagSet, p *float64, name, help string) {
+	parse := func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+	f.Var(&bounded[float64]{p, 0, 1, "float", parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}, name, help)
+}
+
+// durationFlag adds a flag for a duration that is not negative.
+func durationFlag(f *pflag.FlagSet, p *time.Duration, name string, def time.Duration, help string) {
+	*p = def
+	f.Var(&bounded[time.Duration]{p, 0, noLimit, "duration", time.ParseDuration, func(d time.Duration) string {
+		if d == 0 {
+			return "0" // pflag shows no default that is nothing
+		}
+		return d.String()
+	}}, name, help)
+}

@@ -1,0 +1,344 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// wrong are command lines that fail, each at another place: cobra's parser, the
+// flags, their groups, the settings, a refusal, the work itself.
+var wrong = [][]string{
+	{"list", "--bogus"},
+	{"frobnicate"},
+	{"executions", "frobnicate"},
+	{"executions"},
+	{"run"},
+	{"run", "a/b", "--wait", "--detach"},
+	{"up", "a/b"},
+	{"up", "a/b", "--yes", "--read-only"},
+	{"up", "a/b", "--parallel", "0", "--yes"},
+	{"destroy", "a/b", "--parallel", "-3", "--yes"},
+	{"list", "--target", "gcp"},
+	{"list", "--config", "nowhere.yaml"},
+	{"show", "A/b"},
+	{"templates", "show", "nothing"},
+	{"run", "a/b", "--inputs", "nowhere.csv"},
+	{"sandbox", "exec"},
+	{"sandbox", "logs"},
+	{},
+}
+
+func TestEveryFailureHasItsDocument(t *testing.T) {
+	t.Parallel()
+	for _, args := range wrong {
+		for _, flag := range [][]string{{"-o", "json"}, {"-ojson"}, {"--output=json"}, {"-o=json"}} {
+			code, out, errOut := runIn(t, nil, append(append([]string{}, args...), flag...)...)
+			require.NotEqual(t, ExitOK, code, args)
+			requireError(t, []byte(out), code)
+			require.NotEmpty(t, errOut)
+		}
+		code, out, _ := runIn(t, nil, append([]string{"-o", "json"}, args...)...)
+		requireError(t, []byte(out), code)
+		code, out, _ = runIn(t, map[string]string{"PIPELINETUI_OUTPUT": "json"}, args...)
+		requireError(t, []byte(out), code)
+
+		code, out, _ = runIn(t, nil, append(append([]string{}, args...), "-o", "yaml")...)
+		var doc map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(out), &doc), out)
+		require.Equal(t, int(code), doc["exitCode"], out)
+
+		code, out, _ = runIn(t, nil, append(append([]string{}, args...), "-o", "jsonl")...)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		require.Len(t, lines, 2, "%v: %s", args, out)
+		var version, result map[string]any
+		require.NoError(t, json.Unmarshal([]byte(lines[0]), &version))
+		require.NoError(t, json.Unmarshal([]byte(lines[1]), &result))
+		require.Equal(t, "version", version["type"])
+		require.Equal(t, outputVersion, version["apiVersion"])
+		require.Equal(t, "result", result["type"])
+		require.Equal(t, "Error", result["kind"])
+		require.InDelta(t, int(code), result["exitCode"], 0)
+	}
+}
+
+func requireError(t *testing.T, out []byte, code ExitCode) {
+	t.Helper()
+	var doc struct {
+		Kind     string
+		ExitCode ExitCode
+		Error    errorDoc
+	}
+	dec := json.NewDecoder(bytes.NewReader(out))
+	require.NoError(t, dec.Decode(&doc), "%s", out)
+	require.ErrorIs(t, dec.Decode(&doc), io.EOF, "one document: %s", out)
+	require.Equal(t, "Error", doc.Kind)
+	require.Equal(t, code, doc.ExitCode)
+	require.NotEmpty(t, doc.Error.Message)
+}
+
+func TestEverythingThatReadsHasItsDocument(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for _, args := range [][]string{
+		{"version"}, {"templates", "list"}, {"templates", "show", "realtime"}, {"templates", "check", "realtime"}, {"schema"},
+		{"sandbox", "status"}, {"list", "--help"}, {"help"}, {"help", "executions", "list"},
+	} {
+		for _, form := range []string{outputJSON, outputYAML, outputLines} {
+			code, out, errOut := runIn(t, map[string]string{"PIPELINETUI_HOME": home}, append(append([]string{}, args...), "-o", form)...)
+			require.Equal(t, ExitOK, code, "%v: %s", args, errOut)
+			var doc map[string]any
+			switch form {
+			case outputJSON:
+				require.NoError(t, json.Unmarshal([]byte(out), &doc), "%v: %s", args, out)
+			case outputYAML:
+				require.NoError(t, yaml.Unmarshal([]byte(out), &doc), "%v: %s", args, out)
+			default:
+				lines := strings.Split(strings.TrimSpace(out), "\n")
+				require.Len(t, lines, 2, "%v: %s", args, out)
+				require.Contains(t, lines[0], `"type":"version"`)
+				require.NoError(t, json.Unmarshal([]byte(lines[1]), &doc), "%v: %s", args, out)
+				require.Equal(t, "result", doc["type"], args)
+			}
+			require.NotEmpty(t, doc)
+		}
+	}
+}
+
+func TestThePanicOfACommandIsAnError(t *testing.T) {
+	t.Parallel()
+	streams, out, errOut := testIO("")
+	e := newEnv(streams, func(string) (string, bool) { return "", false })
+	e.args = []string{"-o", "json"}
+	err := e.execute(t.Context(), &cobra.Command{RunE: func(*cobra.Command, []string) error { panic("ouch") }, SilenceErrors: true, SilenceUsage: true})
+	require.ErrorIs(t, err, fault.Internal)
+	e.printError(err)
+	requireError(t, out.Bytes(), ExitError)
+	require.Contains(t, errOut.String(), "ouch")
+}
+
+func TestForeignTextIsNeverRaw(t *testing.T) {
+	t.Parallel()
+	const foreign = "a\x1b]0;title\x07\x1b[31mb\u009b2Jc\u202ed\x7fe\x00f\u2066g"
+	for _, form := range []string{outputTable, outputJSON, outputYAML, outputLines} {
+		code, out, errOut := runIn(t, nil, "templates", "show", foreign, "-o", form)
+		require.Equal(t, ExitNotFound, code)
+		for _, text := range []string{out, errOut} {
+			for _, r := range text {
+				require.False(t, r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069), "%s: %U in %q", form, r, text)
+			}
+		}
+	}
+	var b bytes.Buffer
+	on := true
+	g := guard{&b, func() bool { return on }}
+	_, _ = io.WriteString(g, "\x1b[1mx\x1b[0m\x1b[2J\x1b]0;t\x07\u202e\n")
+	require.Equal(t, "\x1b[1mx\x1b[0m\ufffd\n", b.String())
+	b.Reset()
+	on = false
+	_, _ = io.WriteString(g, "\x1b[1mx\x1b[0m")
+	require.Equal(t, "x", b.String())
+}
+
+// failing is a stream that takes a number of writes.
+type failing struct {
+	bytes.Buffer
+	left int
+	err  error
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.left--; f.left < 0 {
+		return 0, f.err
+	}
+	return f.Buffer.Write(p)
+}
+
+func TestAStreamThatTakesNoMore(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]ExitCode{syscall.EPIPE: ExitOK, syscall.EIO: ExitOK, syscall.ENOSPC: ExitError} {
+		streams, _, errOut := testIO("")
+		streams.Out = &failing{err: &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}}
+		home := t.TempDir()
+		code := Run(t.Context(), []string{"templates", "list", "-o", "jsonl"}, streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, nil)
+		require.Equal(t, want, code, errOut.String())
+		require.Equal(t, want != ExitOK, strings.Contains(errOut.String(), "could not be written"))
+	}
+}
+
+func TestSignalsGoToWhoeverHoldsThem(t *testing.T) {
+	t.Parallel()
+	open := func() (context.Context, *desk, chan os.Signal) {
+		d := newDesk()
+		signals := make(chan os.Signal)
+		ctx, stop := d.open(t.Context(), signals)
+		t.Cleanup(stop)
+		return ctx, d, signals
+	}
+	// Nobody: the first ends the context, a second gives up.
+	ctx, d, signals := open()
+	signals <- os.Interrupt
+	<-ctx.Done()
+	signals <- syscall.SIGHUP // a terminal that is closed is told of twice
+	select {
+	case <-d.givenUp:
+		t.Fatal("given up for a second SIGHUP")
+	default:
+	}
+	signals <- os.Interrupt
+	<-d.givenUp
+	// Somebody: it is theirs until they release.
+	ctx, d, signals = open()
+	held, release := d.hold()
+	signals <- syscall.SIGTERM
+	require.Equal(t, syscall.SIGTERM, <-held)
+	require.NoError(t, ctx.Err())
+	release()
+	signals <- syscall.SIGTERM
+	<-ctx.Done()
+}
+
+func TestReadsObeyTheFirstSignal(t *testing.T) {
+	t.Parallel()
+	fifo := t.TempDir() + "/fifo.yaml"
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	inputs := t.TempDir() + "/inputs"
+	require.NoError(t, syscall.Mkfifo(inputs, 0o600))
+	for _, args := range [][]string{
+		{"run", "a/b", "--input", "-"}, {"run", "a/b", "--inputs", "-"}, {"run", "a/b", "--inputs", inputs}, {"run", "a/b", "--input", "@" + inputs},
+		{"up", "-f", "-", "--yes"}, {"up", "-f", fifo, "--yes"}, {"preview", "-f", fifo}, {"destroy", "-f", fifo, "--yes"}, {"list", "--config", fifo},
+	} {
+		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+			r, w := io.Pipe()
+			t.Cleanup(func() { w.Close() })
+			streams, out, errOut := testIO("")
+			streams.In = r
+			signals := make(chan os.Signal)
+			code := make(chan ExitCode, 1)
+			home := t.TempDir()
+			go func() {
+				code <- Run(t.Context(), append(args, "-o", "json"), streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, signals)
+			}()
+			signals <- sig
+			require.Equal(t, ExitCancelled, <-code, "%v: %s", args, errOut.String())
+			requireError(t, out.Bytes(), ExitCancelled)
+		}
+	}
+}
+
+// leaves are all commands that can be run.
+func leaves(cmd *cobra.Command) []*cobra.Command {
+	var out []*cobra.Command
+	if cmd.Runnable() {
+		out = append(out, cmd)
+	}
+	for _, c := range cmd.Commands() {
+		out = append(out, leaves(c)...)
+	}
+	return out
+}
+
+func TestEveryCommandSaysWhetherItChangesSomething(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := testIO("")
+	root := newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))
+	want := map[string]effect{}
+	for _, name := range strings.Fields("up destroy refresh cancel new run executions_stop executions_redrive sandbox_stop sandbox_reset sandbox_exec sandbox_serve sandbox_faults_set sandbox_faults_clear") {
+		want[strings.ReplaceAll(name, "_", " ")] = changing
+	}
+	want["doctor"] = changingWithYes
+	for _, cmd := range leaves(root) {
+		declared, ok := cmd.Annotations[effectKey]
+		require.True(t, ok, "%s does not say what it does: wrap it in reads or changes", cmd.CommandPath())
+		if expected, known := want[nameOf(cmd)]; known {
+			require.Equal(t, string(expected), declared, cmd.CommandPath())
+			delete(want, nameOf(cmd))
+		}
+		if cmd.Flags().Lookup("yes") != nil {
+			require.NotEqual(t, string(reading), declared, "%s asks before it does something, and is not declared to change anything", cmd.CommandPath())
+		}
+	}
+	require.Empty(t, want, "these commands are gone")
+}
+
+func TestReadOnlyRefusesWhateverChanges(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := testIO("")
+	for _, cmd := range leaves(newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))) {
+		if cmd.Annotations[effectKey] == string(reading) {
+			continue
+		}
+		args := strings.Fields(nameOf(cmd))
+		if args[len(args)-1] == "exec" {
+			args = append(args, "true")
+		}
+		for range 3 { // as many arguments as it takes
+			if cmd.Args == nil || cmd.Args(cmd, args[len(strings.Fields(nameOf(cmd))):]) == nil {
+				break
+			}
+			args = append(args, "a/b")
+		}
+		if cmd.Flags().Lookup("yes") != nil {
+			args = append(args, "--yes")
+		}
+		code, _, errOut := runIn(t, map[string]string{"PIPELINETUI_READ_ONLY": "true"}, args...)
+		require.Equal(t, ExitUsage, code, args)
+		require.Contains(t, errOut, "the session is read-only", args)
+		require.Contains(t, errOut, "environment PIPELINETUI_READ_ONLY", args)
+	}
+	_, _, errOut := runIn(t, nil, "refresh", "a/b", "--read-only")
+	require.Contains(t, errOut, "preview --refresh")
+}
+
+func TestNumbersOutsideOfTheirBounds(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"up", "a/b", "--yes", "--parallel", "0"}, {"up", "a/b", "--yes", "--parallel", "-3"}, {"preview", "a/b", "--parallel=1.5"},
+		{"executions", "list", "a/b", "--limit", "-1"}, {"executions", "history", "a/b", "x", "--limit", "-1"},
+		{"run", "a/b", "--input", "{}", "--wait", "--timeout", "-1s"}, {"executions", "watch", "a/b", "x", "--timeout", "-1m"},
+		{"sandbox", "faults", "set", "--share", "1.5"}, {"sandbox", "faults", "set", "--share", "-0.1"}, {"sandbox", "faults", "set", "--share", "NaN"},
+		{"sandbox", "faults", "set", "--times", "0"}, {"sandbox", "faults", "set", "--status", "99"}, {"sandbox", "faults", "set", "--latency", "-1s"},
+		{"sandbox", "faults", "set", "--jitter", "soon"},
+	} {
+		code, _, errOut := runIn(t, nil, args...)
+		require.Equal(t, ExitUsage, code, args)
+		require.Regexp(t, `invalid argument .*(it has to be|is not a)`, errOut, args)
+	}
+	// No number has a flag of another type: it would have no bounds.
+	streams, _, _ := testIO("")
+	for _, cmd := range leaves(newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if slices.Contains([]string{"int", "int32", "int64", "uint", "uint64", "float", "float64", "duration", "count"}, f.Value.Type()) {
+				require.Contains(t, fmt.Sprintf("%T", f.Value), "bounded", "%s --%s", cmd.CommandPath(), f.Name)
+			}
+		})
+	}
+}
+
+func TestReadsThatFailNameTheirReason(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/u16.yaml", []byte("\xff\xfea\x00:\x00"), 0o600))
+	for path, want := range map[string]string{
+		dir: "That is a folder", dir + "/none.yaml": "no such file", dir + "/u16.yaml": "is UTF-16",
+	} {
+		code, _, errOut := runIn(t, nil, "preview", "-f", path)
+		require.Equal(t, ExitUsage, code)
+		require.Contains(t, errOut, want)
+		require.Less(t, len(errOut), 500)
+	}
+}
