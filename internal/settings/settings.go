@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -146,7 +147,10 @@ type Sources struct {
 // Resolve reads the config file and the environment and applies the flags. It
 // reports every wrong value at once.
 func Resolve(src Sources) (*Settings, error) {
-	paths := resolvePaths(src.Environ)
+	paths, err := resolvePaths(src.Environ)
+	if err != nil {
+		return nil, err
+	}
 	required := src.Config != ""
 	if required {
 		paths.Config = src.Config
@@ -216,18 +220,29 @@ func pick(d setting, src Sources, file map[string]Value) Value {
 	return v
 }
 
-func resolvePaths(environ func(string) (string, bool)) Paths {
+// resolvePaths finds the home. Without one there is no place for anything: the
+// root of the file system, which a missing HOME would lead to, is nobody's home.
+func resolvePaths(environ func(string) (string, bool)) (Paths, error) {
 	if home, ok := environ("PIPELINETUI_HOME"); ok && home != "" {
 		if abs, err := filepath.Abs(home); err == nil {
 			home = abs
 		}
-		return Paths{Home: home, Config: filepath.Join(home, "config.yaml"), HomeSource: "environment PIPELINETUI_HOME"}
+		return Paths{Home: home, Config: filepath.Join(home, "config.yaml"), HomeSource: "environment PIPELINETUI_HOME"}, nil
+	}
+	set := func(name string) bool { v, ok := environ(name); return ok && v != "" }
+	home := "HOME"
+	if runtime.GOOS == "windows" {
+		home = "USERPROFILE"
+	}
+	if !set(home) && (!set("XDG_DATA_HOME") || !set("XDG_CONFIG_HOME")) {
+		return Paths{}, fault.New(fault.Invalid, "there is no home to keep anything in: neither PIPELINETUI_HOME nor %s is set", home).
+			WithHint("Set PIPELINETUI_HOME to a folder for everything that must not be lost.")
 	}
 	return Paths{
 		Home:       filepath.Join(xdg.DataHome, "pipelinetui"),
 		Config:     filepath.Join(xdg.ConfigHome, "pipelinetui", "config.yaml"),
 		HomeSource: "default",
-	}
+	}, nil
 }
 
 func readFile(path string, required bool) (map[string]Value, fault.List) {
