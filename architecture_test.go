@@ -40,18 +40,19 @@ var mayImport = map[string][]string{
 	"internal/artifacts":            {"internal/fault"},
 	"internal/stack":                {"internal/fault", "internal/clock"},
 	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
+	"internal/pipelines":            {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
 	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
 	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/asl", "internal/sandbox/..."},
 	"internal/sandbox/...":          {"internal/fault", "internal/clock", "internal/peer", "internal/asl", "internal/asl/...", "internal/sandbox/..."},
 	"internal/sandbox/provider":     {"internal/fault", "internal/clock", "internal/peer", "internal/sandbox/provider/..."},
 	"internal/sandbox/provider/...": {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
 	"internal/app": {
-		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/program", "internal/program/eject",
+		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/pipelines", "internal/program", "internal/program/eject",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
 	},
 	"internal/tui/keys":   {},
 	"internal/tui/pump":   {},
-	"internal/tui/data":   {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
+	"internal/tui/data":   {"internal/fault", "internal/pipelines", "internal/spec", "internal/stack", "internal/executions"},
 	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
 	"internal/tui/widget": {"internal/theme", "internal/render", "internal/asl", "internal/executions", "internal/stack", "internal/tui/keys"},
 	"internal/tui/dialog": {"internal/fault", "internal/theme", "internal/render", "internal/tui/ui", "internal/tui/widget", "internal/tui/keys"},
@@ -59,11 +60,11 @@ var mayImport = map[string][]string{
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/outside", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+		"internal/outside", "internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
+		"internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
 	},
 	"internal/tui/live":     {"internal/app", "internal/fault", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
 	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
@@ -75,7 +76,7 @@ var mayImport = map[string][]string{
 	"internal/cli": {
 		"internal/early", "internal/document", "internal/outside",
 		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
-		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/render", "internal/settings", "internal/spec",
+		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},
 }

@@ -138,7 +138,7 @@ func (a *App) Backend() string {
 	if b := a.opts.Settings.String(settings.Backend); b != "" {
 		return b
 	}
-	return "file://" + a.opts.Settings.Paths.State()
+	return stack.FileURL(a.opts.Settings.Paths.State())
 }
 
 // FindPulumi finds the CLI without installing it.

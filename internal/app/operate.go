@@ -148,6 +148,9 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	if err := a.makeReady(ctx, t, e, req.Pipelines); err != nil {
 		return nil, err
 	}
+	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
+		a.refreshGone(ctx, t, e, req.Pipelines, jobs)
+	}
 	o := newOperation(len(jobs))
 	o.notices = objects.notices(req.Pipelines)
 	if req.Parallel <= 0 {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -89,23 +90,22 @@ func (a *App) LastFailed(ctx context.Context, ids []spec.ID) (map[spec.ID]bool, 
 	g.SetLimit(readers)
 	for i, id := range ids {
 		g.Go(func() error {
-			state, err := e.State(gctx, id.StackName())
-			if errors.Is(err, fault.NotFound) {
+			x := Existing{ID: id}
+			x.State, x.Err = e.State(gctx, id.StackName())
+			if errors.Is(x.Err, fault.NotFound) {
 				return nil
 			}
-			if err != nil {
-				return err
+			if x.State == nil && fault.KindOf(x.Err) != fault.Damaged {
+				return x.Err
 			}
-			failed[i] = len(state.Pending) > 0
-			for _, r := range state.Resources {
-				failed[i] = failed[i] || len(r.InitErrors) > 0
+			switch assess(gctx, e, &x).Status {
+			case pipelines.Failed, pipelines.Cancelled, pipelines.Incomplete, pipelines.Damaged:
+				failed[i] = true
+			case pipelines.Unread, pipelines.Ready, pipelines.Updating, pipelines.Empty, pipelines.Unreadable:
+				// An empty stack whose making never began has no entry at all.
+				failed[i] = x.Last == nil
 			}
-			if failed[i] {
-				return nil
-			}
-			last, err := e.History(gctx, id.StackName(), 1)
-			failed[i] = len(last) == 0 || last[0].Result != "succeeded"
-			return err
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {

@@ -27,6 +27,8 @@ type Existing struct {
 	// that can be read (Err says why).
 	Pipeline *spec.Pipeline
 	Err      error
+	// Last is the newest operation that was to change it; Assess fills it in.
+	Last *stack.Update
 }
 
 // readers bounds the Pulumi processes that only read state: each costs about

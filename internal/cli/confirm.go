@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -20,6 +22,10 @@ func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.P
 	case stack.OperationUp:
 		return e.confirmUp(ctx, o, pipelines)
 	case stack.OperationDestroy:
+		var err error
+		if o.found, err = e.tellRunning(ctx, o, pipelines); err != nil {
+			return err
+		}
 		return e.confirmDestroy(ctx, o, pipelines)
 	default:
 		return e.yesNo(ctx, fmt.Sprintf("Read the real state of %s into the backend?", render.Count(len(pipelines), "pipeline", "pipelines")), nil)
@@ -49,8 +55,27 @@ func (e *env) askAboutLocks(ctx context.Context, o *deployOptions, pipelines []*
 	return nil
 }
 
+// tellHeld says who is at work on pipelines now, before anything is asked.
+func (e *env) tellHeld(ctx context.Context, list []*spec.Pipeline) error {
+	engine, err := e.open().Engine(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		c := pipelines.Assess(pipelines.Facts{Pipeline: p.String(), Locks: engine.HeldBy(p.StackName())})
+		if c.Status == pipelines.Updating {
+			e.note("%s is %s, since %s: what is shown may be different when that has ended", p.ID, render.Line(c.Note, 0), render.Age(c.Lock.Since, e.now()))
+		}
+	}
+	return nil
+}
+
 // noteLock says who holds a stack and what that means.
 func (e *env) noteLock(id spec.ID, l stack.Lock) {
+	if l.Broken {
+		e.note("%s is locked by a file that is no whole lock: %s", id, l.Where)
+		return
+	}
 	state := "its process may still run: wait for it, or make sure that it is gone"
 	if l.Stale {
 		state = "its process is gone: it was killed, and what it was doing may be half done"
@@ -58,19 +83,18 @@ func (e *env) noteLock(id spec.ID, l stack.Lock) {
 	e.note("%s is locked by %s@%s, process %d, since %s: %s", id, render.Line(l.User, 0), render.Line(l.Host, 0), l.PID, render.Age(l.Since, e.now()), state)
 }
 
-func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
+// plan finds out what an up would do and keeps it for the update itself.
+func (e *env) plan(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) ([]app.PipelineResult, *view, error) {
 	preview := *o
 	preview.operation = stack.OperationPreview
-	v, err := e.newView(true, len(pipelines), true)
-	if err != nil {
-		return err
-	}
+	// Without lines: the stream, if there is one, is the update's.
+	v := &view{e: e, board: e.newBoard(len(pipelines), true), progress: map[spec.ID]*stack.Progress{}}
 	results, err := e.operate(ctx, preview.request(pipelines), v)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := preview.verdict(results); err != nil {
-		return err
+		return nil, nil, err
 	}
 	o.expects, o.planned = map[spec.ID]string{}, map[spec.ID][]stack.Row{}
 	for _, r := range results {
@@ -78,6 +102,14 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 		if p := v.progress[r.ID]; p != nil {
 			o.planned[r.ID] = p.Rows()
 		}
+	}
+	return results, v, nil
+}
+
+func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
+	results, v, err := e.plan(ctx, o, pipelines)
+	if err != nil {
+		return err
 	}
 	show := func(details bool) {
 		for _, r := range results {
@@ -91,6 +123,9 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 		}
 	}
 	show(false)
+	if o.found, err = e.tellRunning(ctx, o, pipelines); err != nil {
+		return err
+	}
 	return e.yesNo(ctx, "Apply these changes?", func() { show(true) })
 }
 

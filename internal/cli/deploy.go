@@ -24,10 +24,12 @@ type deployOptions struct {
 	failFast  bool
 	refresh   bool
 	details   bool
-	expect    bool // --expect-no-changes
-	keep      bool // destroy: keep the empty stack and its history
-	clear     bool // refresh: forget creations that were cut off
-	clearDead bool // remove locks whose owner is gone
+	expect    bool   // --expect-no-changes
+	keep      bool   // destroy: keep the empty stack and its history
+	clear     bool   // refresh: forget creations that were cut off
+	clearDead bool   // remove locks whose owner is gone
+	running   string // what is to become of executions that run
+	found     []app.Running
 	// expects is the state of each pipeline that the user saw and agreed to change.
 	expects map[spec.ID]string
 	// planned is what the preview found.
@@ -63,6 +65,7 @@ Pipelines come from a spec file, or are named: an existing one is updated with
 	o.flags(cmd, true)
 	o.common(cmd)
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
+	o.runningFlag(cmd, "on what is replaced")
 	e.yesFlag(cmd)
 	return instead(changes(cmd), "preview")
 }
@@ -100,6 +103,7 @@ all inputs and results. Protected pipelines are refused; set protect: false firs
 	o.flags(cmd, false)
 	o.common(cmd)
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "read the real state of every resource first")
+	o.runningFlag(cmd, "on what is deleted")
 	cmd.Flags().BoolVar(&o.keep, "keep-stack", false, "keep the empty stack with its history")
 	e.yesFlag(cmd)
 	return changes(cmd)
@@ -128,6 +132,9 @@ func newRefresh(e *env) *cobra.Command {
 func (e *env) runDeploy(cmd *cobra.Command, o *deployOptions) error {
 	ctx := cmd.Context()
 	if err := o.check(cmd); err != nil {
+		return err
+	}
+	if err := o.checkRunning(); err != nil {
 		return err
 	}
 	if o.operation != stack.OperationPreview {
@@ -165,6 +172,9 @@ func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipel
 		e.note("of %s none failed last time", render.Count(all, "pipeline", "pipelines"))
 		return e.report(command, o, target, &view{e: e}, nil)
 	}
+	if err := e.tellHeld(ctx, pipelines); err != nil {
+		return err
+	}
 	o.clearDead = e.yes
 	if changes && !e.yes {
 		if err := e.askAboutLocks(ctx, o, pipelines); err != nil {
@@ -173,6 +183,9 @@ func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipel
 		if err := e.confirm(ctx, o, pipelines); err != nil {
 			return err
 		}
+	}
+	if err := e.beforehand(ctx, o, pipelines); err != nil {
+		return err
 	}
 	return e.deploy(ctx, command, o, target, pipelines)
 }

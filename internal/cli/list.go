@@ -1,32 +1,44 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
-	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
 
 // pipelineDoc is one pipeline in machine output.
 type pipelineDoc struct {
-	Pipeline   string    `json:"pipeline"`
-	Stack      string    `json:"stack"`
-	Tenant     string    `json:"tenant"`
-	Model      string    `json:"model"`
-	Env        string    `json:"env"`
-	Template   string    `json:"template,omitempty"`
-	Region     string    `json:"region,omitempty"`
-	Status     string    `json:"status"` // ready, updating, incomplete, empty, unreadable
+	Pipeline string `json:"pipeline"`
+	Stack    string `json:"stack"`
+	Tenant   string `json:"tenant"`
+	Model    string `json:"model"`
+	Env      string `json:"env"`
+	Template string `json:"template,omitempty"`
+	Region   string `json:"region,omitempty"`
+	// Status is that of pipelines.Condition, Note a remark about it.
+	Status pipelines.Status `json:"status"`
+	Note   string           `json:"note,omitempty"`
+	Lock   *stack.Lock      `json:"lock,omitempty"`
+	// LastOperation is the newest that was to change it.
+	LastOperation *stack.Update `json:"lastOperation,omitempty"`
+	// Live tells whether AWS was asked for what follows. What was not asked is not
+	// there: it is unknown.
+	Live bool `json:"live"`
+	// Elsewhere is the account it is in, if that is not the target's.
+	Elsewhere  string    `json:"elsewhere,omitempty"`
 	Resources  int       `json:"resources"`
 	LastUpdate time.Time `json:"lastUpdate,omitzero"`
 	Endpoint   string    `json:"endpoint,omitempty"`
@@ -44,7 +56,8 @@ func newList(e *env) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "list pipelines with their state",
 		Long: `Lists the pipelines of the backend: template, status, last update, endpoint, and
-running and failed executions. --quick asks the backend only.`,
+running and failed executions. --quick asks the backend only; without it, what AWS
+could not be asked is an error (3 without credentials), and told in warnings.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s := selection{args: args, tenant: tenant, labels: labels}
 			return e.list(cmd.Context(), &s, quick)
@@ -59,29 +72,56 @@ running and failed executions. --quick asks the backend only.`,
 func (e *env) list(ctx context.Context, s *selection, quick bool) error {
 	ctx, cancel := e.interruptible(ctx)
 	defer cancel()
+	if err := s.narrow(); err != nil {
+		return err
+	}
 	list, err := e.open().Existing(ctx, s.patterns(), s.labels)
 	if err != nil {
 		return err
 	}
-	docs := make([]pipelineDoc, len(list))
-	for i, x := range list {
-		docs[i] = e.newPipelineDoc(x)
+	if len(list) == 0 && s.chooses() {
+		return errNothingSelected(s)
 	}
-	if !quick && len(list) > 0 {
-		e.addLive(ctx, list, docs)
+	docs, err := e.pipelineDocs(ctx, list)
+	if err != nil {
+		return err
+	}
+	l := asking{asked: !quick && len(list) > 0}
+	if l.asked {
+		e.addLive(ctx, list, docs, &l)
 	}
 	doc := struct {
 		header
-		Backend   string        `json:"backend"`
+		Backend string `json:"backend"`
+		// Live tells whether everything that runs was asked of AWS.
+		Live      bool          `json:"live"`
+		Warnings  []warningDoc  `json:"warnings"`
 		Pipelines []pipelineDoc `json:"pipelines"`
-	}{newHeader("PipelineList"), e.open().Backend(), docs}
-	return e.write(doc, func() string { return e.listText(docs, quick) })
+	}{newHeader("PipelineList"), e.open().Backend(), l.complete(), l.docs(), docs}
+	if err := e.write(doc, func() string { return e.listText(docs, &l) }); err != nil {
+		return err
+	}
+	return l.err
 }
 
-func (e *env) newPipelineDoc(x app.Existing) pipelineDoc {
+// pipelineDocs are the documents of pipelines, without what only AWS knows.
+func (e *env) pipelineDocs(ctx context.Context, list []app.Existing) ([]pipelineDoc, error) {
+	conds, err := e.open().Assess(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]pipelineDoc, len(list))
+	for i, x := range list {
+		docs[i] = e.newPipelineDoc(x, conds[i])
+	}
+	return docs, nil
+}
+
+func (e *env) newPipelineDoc(x app.Existing, cond pipelines.Condition) pipelineDoc {
 	d := pipelineDoc{
 		Pipeline: x.ID.String(), Stack: x.ID.StackName(), Tenant: x.ID.Tenant, Model: x.ID.Model, Env: x.ID.Env,
-		Status: "ready", LastUpdate: x.Summary.LastUpdate, Resources: max(0, x.Summary.Resources),
+		Status: cond.Status, Note: cond.Note, Lock: cond.Lock, LastOperation: x.Last,
+		LastUpdate: x.Summary.LastUpdate, Resources: max(0, x.Summary.Resources),
 	}
 	if x.Pipeline != nil {
 		d.Template, d.Region = x.Pipeline.Template, x.Pipeline.Region
@@ -92,109 +132,70 @@ func (e *env) newPipelineDoc(x app.Existing) pipelineDoc {
 			d.LastUpdate = x.State.Updated
 		}
 	}
-	switch {
-	case x.Summary.InProgress:
-		d.Status = "updating"
-	case x.State == nil:
-		d.Status = "unreadable"
-	case len(x.State.Pending) > 0:
-		d.Status = "incomplete"
-	case len(x.State.Resources) == 0:
-		d.Status = "empty"
-	case x.State.Outputs["stateMachineAliasArn"].Value == nil:
-		d.Status = "incomplete"
-	}
-	if x.Err != nil {
-		doc := e.describe(x.Err)
+	// How it is counts more than what may be wrong with its spec.
+	if err := cmp.Or(cond.Err, x.Err); err != nil {
+		doc := e.describe(err)
 		d.Error = &doc
 	}
 	return d
 }
 
-// recentFailures is how far back failed executions are counted.
-const recentFailures = 24 * time.Hour
-
-// addLive asks AWS for what the stacks cannot know. What cannot be had is left
-// out: a list must not fail because one account is out of reach.
-func (e *env) addLive(ctx context.Context, list []app.Existing, docs []pipelineDoc) {
-	if _, err := e.open().Target(ctx); err != nil {
-		e.note("endpoints and executions are not shown: %s", err)
-		return
-	}
-	var wg sync.WaitGroup
-	for i := range list {
-		if list[i].Pipeline == nil || docs[i].Status == "empty" {
-			continue
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			e.addLiveOne(ctx, list[i], &docs[i])
-		}()
-	}
-	wg.Wait()
-}
-
-func (e *env) addLiveOne(ctx context.Context, x app.Existing, d *pipelineDoc) {
-	if status, err := e.open().EndpointStatus(ctx, &x); err == nil {
-		d.Endpoint = status
-	}
-	arn, _ := x.State.Outputs["stateMachineArn"].Value.(string)
-	if arn == "" {
-		return
-	}
-	c, err := e.open().Executions(ctx, x.Pipeline.Region, x.Pipeline.AssumeRole)
-	if err != nil {
-		return
-	}
-	running, err := c.List(ctx, executions.ListInput{Machine: arn, Statuses: []executions.Status{executions.Running}, Limit: 1000})
-	if err != nil {
-		return
-	}
-	failed, err := c.List(ctx, executions.ListInput{
-		Machine: arn, Statuses: []executions.Status{executions.Failed, executions.TimedOut}, Since: e.now().Add(-recentFailures), Limit: 1000,
-	})
-	if err != nil {
-		return
-	}
-	r, f := len(running), len(failed)
-	d.Running, d.Failed = &r, &f
-}
-
-func (e *env) listText(docs []pipelineDoc, quick bool) string {
+func (e *env) listText(docs []pipelineDoc, l *asking) string {
 	if len(docs) == 0 {
 		return "no pipelines yet: create one with `pipelinetui up -f SPEC` or `pipelinetui up TENANT/MODEL --template realtime`\n"
 	}
 	st, now := e.OutStyle, e.now()
 	head := []string{"PIPELINE", "TEMPLATE", "STATUS", "RESOURCES", "UPDATED"}
-	if !quick {
+	if l.asked {
 		head = append(head, "ENDPOINT", "RUNNING", "FAILED 24H")
 	}
 	rows := make([][]render.Cell, len(docs))
 	for i, d := range docs {
-		style := st.Good
-		switch d.Status {
-		case "incomplete", "empty", "updating":
-			style = st.Warn
-		case "unreadable":
-			style = st.Bad
+		endpoint := render.Dash(d.Endpoint)
+		switch {
+		case d.Elsewhere != "":
+			endpoint = "in account " + d.Elsewhere
+		case !d.Live:
+			endpoint = "?"
 		}
 		rows[i] = []render.Cell{
-			render.T(d.Pipeline), render.T(render.Dash(d.Template)), render.S(d.Status, style),
+			render.T(d.Pipeline), render.T(render.Dash(d.Template)), render.S(string(d.Status), statusStyle(st, d.Status)),
 			render.T(fmt.Sprint(d.Resources)), render.T(render.Age(d.LastUpdate, now)),
-			render.T(render.Dash(d.Endpoint)), number(d.Running), number(d.Failed),
+			render.T(endpoint), number(d.Running, d.Live), number(d.Failed, d.Live),
 		}
 	}
 	text := render.Table(st, head, rows)
 	for _, d := range docs {
+		if d.Note != "" {
+			text += st.Muted.Render(d.Pipeline+": "+render.Line(d.Note, 0)) + "\n"
+		}
 		if d.Error != nil {
-			text += st.Warn.Render(d.Pipeline+": "+render.Line(d.Error.Message, 0)) + "\n"
+			text += statusStyle(st, d.Status).Render(d.Pipeline+": "+render.Line(d.Error.Message, 0)) + "\n"
+			if d.Error.Hint != "" && d.Status != pipelines.Ready {
+				text += "  " + st.Muted.Render(render.Line(d.Error.Hint, 0)) + "\n"
+			}
 		}
 	}
 	return text
 }
 
-func number(n *int) render.Cell {
+// statusStyle is how urgent a status looks.
+func statusStyle(st theme.Styles, s pipelines.Status) lipgloss.Style {
+	switch s {
+	case pipelines.Ready:
+		return st.Good
+	case pipelines.Failed, pipelines.Damaged, pipelines.Unreadable:
+		return st.Bad
+	default:
+		return st.Warn
+	}
+}
+
+// number is a count, "?" if nobody was asked.
+func number(n *int, live bool) render.Cell {
+	if n == nil && !live {
+		return render.T("?")
+	}
 	if n == nil {
 		return render.T("-")
 	}
@@ -208,6 +209,7 @@ func number(n *int) render.Cell {
 type showDoc struct {
 	header
 	pipelineDoc
+	Warnings   []warningDoc             `json:"warnings"`
 	Outputs    map[string]stack.Output  `json:"outputs"`
 	Parameters map[string]any           `json:"parameters"`
 	Tags       map[string]string        `json:"tags"`
@@ -219,7 +221,8 @@ type showDoc struct {
 }
 
 func newShow(e *env) *cobra.Command {
-	return reads(&cobra.Command{
+	var quick bool
+	cmd := reads(&cobra.Command{
 		Use:   "show PIPELINE",
 		Short: "show a pipeline: outputs, parameters, resources, history",
 		Args:  cobra.ExactArgs(1),
@@ -228,12 +231,14 @@ func newShow(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.show(cmd.Context(), id)
+			return e.show(cmd.Context(), id, quick)
 		},
 	})
+	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask AWS for the endpoint and executions")
+	return cmd
 }
 
-func (e *env) show(ctx context.Context, id spec.ID) error {
+func (e *env) show(ctx context.Context, id spec.ID, quick bool) error {
 	ctx, cancel := e.interruptible(ctx)
 	defer cancel()
 	x, err := e.open().Find(ctx, id)
@@ -248,8 +253,13 @@ func (e *env) show(ctx context.Context, id spec.ID) error {
 	if err != nil {
 		return err
 	}
+	list := []app.Existing{*x}
+	docs, err := e.pipelineDocs(ctx, list)
+	if err != nil {
+		return err
+	}
 	d := showDoc{
-		header: newHeader("Pipeline"), pipelineDoc: e.newPipelineDoc(*x), Outputs: x.State.Outputs,
+		header: newHeader("Pipeline"), pipelineDoc: docs[0], Warnings: []warningDoc{}, Outputs: x.State.Outputs,
 		Parameters: map[string]any{}, Tags: map[string]string{}, State: x.State.Resources, Pending: x.State.Pending, History: history,
 		Spec: x.State.Spec,
 	}
@@ -258,19 +268,33 @@ func (e *env) show(ctx context.Context, id spec.ID) error {
 			return err
 		}
 		d.Tags, d.Protect = x.Pipeline.AllTags(), x.Pipeline.Protect
-		live := []pipelineDoc{d.pipelineDoc}
-		e.addLive(ctx, []app.Existing{*x}, live)
-		d.pipelineDoc = live[0]
 	}
-	return e.write(d, func() string { return e.showText(d) })
+	l := asking{asked: !quick}
+	if l.asked {
+		e.addLive(ctx, list, docs, &l)
+		d.pipelineDoc, d.Warnings = docs[0], l.docs()
+	}
+	if err := e.write(d, func() string { return e.showText(d) }); err != nil {
+		return err
+	}
+	return l.err
 }
 
 func (e *env) showText(d showDoc) string {
 	st, now := e.OutStyle, e.now()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(d.Pipeline), st.Muted.Render(strings.Join([]string{d.Status, "template " + render.Dash(d.Template), "region " + render.Dash(d.Region), "updated " + render.Age(d.LastUpdate, now)}, " · ")))
+	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(d.Pipeline), st.Muted.Render(strings.Join([]string{string(d.Status), "template " + render.Dash(d.Template), "region " + render.Dash(d.Region), "updated " + render.Age(d.LastUpdate, now)}, " · ")))
+	if d.Note != "" {
+		fmt.Fprintln(&b, st.Warn.Render(render.Line(d.Note, 0)))
+	}
 	if d.Error != nil {
-		fmt.Fprintln(&b, st.Warn.Render(render.Line(d.Error.Message, 0)))
+		fmt.Fprintln(&b, statusStyle(st, d.Status).Render(render.Line(d.Error.Message, 0)))
+		if d.Error.Hint != "" {
+			fmt.Fprintln(&b, "  "+st.Muted.Render(render.Line(d.Error.Hint, 0)))
+		}
+	}
+	if d.Elsewhere != "" {
+		fmt.Fprintln(&b, st.Warn.Render("it is in account "+d.Elsewhere+", which is not that of the target"))
 	}
 	if d.Endpoint != "" {
 		fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Endpoint:"), d.Endpoint)
@@ -295,6 +319,9 @@ func (e *env) showText(d showDoc) string {
 	}
 	b.WriteString(render.Table(st, []string{"  NAME", "TYPE", "ID"}, rows))
 	for _, p := range d.Pending {
+		if d.Status == pipelines.Updating {
+			continue // it is under way
+		}
 		fmt.Fprintln(&b, st.Warn.Render(fmt.Sprintf("pending: %s %s was cut off", render.Line(p.Name, 0), p.Kind)))
 	}
 	b.WriteString(st.Key.Render("History") + "\n")
@@ -306,7 +333,7 @@ func (e *env) showText(d showDoc) string {
 		}
 		rows = append(rows, []render.Cell{
 			render.T(fmt.Sprintf("  %d", u.Version)), render.T(u.Kind), render.S(u.Result, style),
-			render.T(render.Age(u.Start, now)), render.T(render.Changes(u.Changes, true)), render.T(u.Message),
+			render.T(render.Age(u.Start, now)), render.T(render.Changes(u.Changes, true)), render.T(cmp.Or(u.Error, u.Message)),
 		})
 	}
 	b.WriteString(render.Table(st, []string{"  VERSION", "KIND", "RESULT", "STARTED", "CHANGES", "MESSAGE"}, rows))

@@ -55,10 +55,25 @@ func (s *selection) check(cmd *cobra.Command) error {
 		return fault.New(fault.Invalid, "--template and --file exclude each other").
 			WithHint("Set the template in the spec file.")
 	}
-	return nil
+	return s.narrow()
 }
 
-// patterns are the arguments, narrowed by --tenant.
+// chooses tells whether something in particular was asked for.
+func (s *selection) chooses() bool {
+	return len(s.args) > 0 || s.tenant != "" || len(s.labels) > 0
+}
+
+// narrow refuses names and a --tenant that exclude each other: no pattern at all
+// would stand for everything.
+func (s *selection) narrow() error {
+	if s.tenant == "" || len(s.args) == 0 || len(s.patterns()) > 0 {
+		return nil
+	}
+	return fault.New(fault.NotFound, "none of %s is of the tenant %s", strings.Join(s.args, ", "), s.tenant).
+		WithHint("Leave out --tenant, or the names.")
+}
+
+// patterns are the arguments, narrowed by --tenant; see narrow.
 func (s *selection) patterns() []string {
 	if s.tenant == "" {
 		return s.args
@@ -90,7 +105,10 @@ func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, erro
 	var out []*spec.Pipeline
 	var errs fault.List
 	var existing []string
-	for _, arg := range s.args {
+	for _, arg := range s.patterns() {
+		if s.tenant != "" && len(s.args) == 0 {
+			break // rebuild finds them
+		}
 		if strings.ContainsAny(arg, "*?[") {
 			existing = append(existing, arg)
 			continue

@@ -125,6 +125,7 @@ func (e *env) doctorText(checks []app.Check) string {
 }
 
 func newCancel(e *env) *cobra.Command {
+	var restore bool
 	cmd := &cobra.Command{
 		Use:   "cancel PIPELINE",
 		Short: "clear the lock that a killed operation left behind, and repair its stack",
@@ -134,21 +135,26 @@ of the resources that were being made, changed or deleted: what is there is take
 into the stack, what is not is forgotten.
 
 up, destroy and refresh repair a stack by themselves; with --yes they also clear a
-lock whose owner has plainly gone.`,
+lock whose owner has plainly gone.
+
+--restore is for a stack whose state is damaged, on a file backend: it puts the newest
+good copy that the engine has left (x.json.bak, the history, or what can be read of
+the file itself) in its place, and keeps the damaged file beside it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := spec.ParseID(args[0])
 			if err != nil {
 				return err
 			}
-			return e.cancelLock(cmd.Context(), id)
+			return e.cancelLock(cmd.Context(), id, restore)
 		},
 	}
+	cmd.Flags().BoolVar(&restore, "restore", false, "put a good copy in the place of a damaged state")
 	e.yesFlag(cmd)
 	return changes(cmd)
 }
 
-func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
+func (e *env) cancelLock(ctx context.Context, id spec.ID, restore bool) error {
 	if err := e.mutating("cancel"); err != nil {
 		return err
 	}
@@ -175,6 +181,11 @@ func (e *env) cancelLock(ctx context.Context, id spec.ID) error {
 		}
 		d.Cleared = true
 	}
+	if restore {
+		if err := e.restore(ctx, engine, id, &d); err != nil {
+			return err
+		}
+	}
 	if err := e.repair(ctx, id, &d); err != nil {
 		return err
 	}
@@ -189,10 +200,38 @@ type cancelDoc struct {
 	Cleared  bool         `json:"cleared"`
 	// Recovered are the operations that were cut off and are settled now.
 	Recovered []stack.PendingOperation `json:"recovered"`
+	// Restored is what took the place of a damaged state, which is kept in Aside.
+	Restored *stack.Copy `json:"restored,omitempty"`
+	Aside    string      `json:"aside,omitempty"`
+}
+
+// restore puts a copy in the place of a damaged state.
+func (e *env) restore(ctx context.Context, engine *stack.Engine, id spec.ID, d *cancelDoc) error {
+	copies, err := engine.Copies(id.StackName())
+	if err != nil {
+		return err
+	}
+	if !e.yes && len(copies) > 0 {
+		c := copies[0]
+		e.note("What was made since then still exists, but is not recorded: `pipelinetui refresh` and AWS's own errors will tell.")
+		if err := e.yesNo(ctx, fmt.Sprintf("Put %s in the place of the damaged state?", c), nil); err != nil {
+			return err
+		}
+	}
+	c, aside, err := engine.Restore(ctx, id.StackName())
+	if err != nil {
+		return err
+	}
+	d.Restored, d.Aside = &c, aside
+	return nil
 }
 
 func (d *cancelDoc) text() string {
 	var b strings.Builder
+	if d.Restored != nil {
+		fmt.Fprintf(&b, "the state of %s is restored: %s\n  from %s\n  the damaged file is kept in %s\n", d.Pipeline, d.Restored, d.Restored.File, d.Aside)
+		fmt.Fprintf(&b, "run `pipelinetui refresh %s` to see what is really there\n", d.Pipeline)
+	}
 	if d.Cleared {
 		fmt.Fprintf(&b, "the lock of %s is cleared\n", d.Pipeline)
 	} else {

@@ -30,6 +30,7 @@ const (
 	Deployment      Kind = "Deployment"      // the engine ran and a resource failed
 	Execution       Kind = "Execution"       // an execution ended other than SUCCEEDED
 	Changes         Kind = "Changes"         // changes found though none were expected
+	Damaged         Kind = "Damaged"         // a file of ours is not what it should be
 )
 
 // Error is an error with a class, a cause and a way out.

@@ -2,7 +2,9 @@ package stack
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -16,8 +18,9 @@ type Options struct {
 	// PULUMI_HOME (plugins, credentials) in Home/pulumi-home unless Env or the
 	// environment sets one.
 	Home string
-	// Backend is a Pulumi backend URL (file://, s3://, https://...). A file
-	// backend's folder is made if it does not exist.
+	// Backend is a Pulumi backend URL (file://, s3://, https://...), see
+	// NormalBackend. The folder Home/state is made if it does not exist; that of
+	// another file backend only for the first stack.
 	Backend string
 	// Project is the Pulumi project; default "pipelinetui".
 	Project string
@@ -155,6 +158,17 @@ type Summary struct {
 	Resources  int    `json:"resources"`
 	InProgress bool   `json:"inProgress,omitempty"`
 	URL        string `json:"url,omitempty"`
+	// Locks are who holds the stack, as far as that is known without a process: on a
+	// file backend.
+	Locks []Lock `json:"locks,omitempty"`
+	// Err says why the stack's state cannot be used; it is known for file backends.
+	Err error `json:"-"`
+}
+
+// Equal tells whether two summaries say the same.
+func (s Summary) Equal(o Summary) bool {
+	return s.Name == o.Name && s.LastUpdate.Equal(o.LastUpdate) && s.Resources == o.Resources && s.InProgress == o.InProgress &&
+		s.URL == o.URL && slices.Equal(s.Locks, o.Locks) && fmt.Sprint(s.Err) == fmt.Sprint(o.Err)
 }
 
 // Resource is one resource of a stack's state.
@@ -209,11 +223,22 @@ type State struct {
 	Basis string `json:"-"`
 }
 
+// Results of updates that the backend has no word for.
+const (
+	ResultCanceled    = string(Canceled)
+	ResultInterrupted = "interrupted" // its process is gone, and nobody wrote down how it ended
+	ResultUnreadable  = "unreadable"  // the entry is damaged
+)
+
 // Update is one entry of a stack's history.
 type Update struct {
-	Version int       `json:"version"`
-	Kind    string    `json:"kind"`   // "update", "refresh", "destroy", ...
-	Result  string    `json:"result"` // "succeeded", "failed", "in-progress"
+	Version int    `json:"version"`
+	Kind    string `json:"kind"` // "update", "refresh", "destroy", ...
+	// Result is "succeeded", "failed", "in-progress", or one of the Result constants.
+	Result string `json:"result"`
+	// Error is why it failed, one line, if this machine knows: the backend does not
+	// keep it.
+	Error   string    `json:"error,omitempty"`
 	Message string    `json:"message,omitempty"`
 	Start   time.Time `json:"start"`
 	End     time.Time `json:"end,omitzero"`
@@ -233,6 +258,11 @@ type Lock struct {
 	// Since is zero if the backend does not say.
 	Since time.Time `json:"since,omitzero"`
 	// Stale is set if the owner ran on this host and its process is gone, or its
-	// number belongs to a process that is younger than the lock.
+	// number belongs to a process that is younger than the lock; or if the lock was
+	// never finished, see Broken.
 	Stale bool `json:"stale,omitempty"`
+	// Broken is set if the file is not a whole lock, so that nobody knows whose it is.
+	// One that is only half written under its temporary name (a full disk) was never
+	// anybody's, and is Stale.
+	Broken bool `json:"broken,omitempty"`
 }

@@ -5,8 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"errors"
 	"slices"
 	"strings"
 
@@ -24,13 +23,8 @@ const pendingCreate = "creating"
 // snapshot reads a stack's last checkpoint, secrets encrypted: the file of a file
 // backend, else by one process.
 func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, error) {
-	if root, ok := fileBackend(p.backend); ok {
-		raw, err := os.ReadFile(filepath.Join(root, ".pulumi", "stacks", e.opts.Project, p.stack+".json"))
-		if err == nil {
-			if dep, ok := decodeCheckpoint(raw); ok {
-				return dep, nil
-			}
-		}
+	if dep, known, err := e.fileExportOf(p.backend, p.stack); known && !errors.Is(err, fault.NotFound) {
+		return dep, err
 	}
 	return e.export(ctx, p, false)
 }
@@ -62,14 +56,14 @@ func pendingOf(dep *apitype.DeploymentV3) []PendingOperation {
 	var out []PendingOperation
 	for _, op := range dep.PendingOperations {
 		out = append(out, PendingOperation{
-			URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name(),
+			URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: nameOf(string(op.Resource.URN)),
 			Kind: string(op.Type), ID: string(op.Resource.ID), Inputs: plainMap(op.Resource.Inputs, false),
 		})
 	}
 	for i := range dep.Resources {
 		if r := &dep.Resources[i]; isDoubtful(r) {
 			out = append(out, PendingOperation{
-				URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Kind: pendingCreate, Inputs: plainMap(r.Inputs, false),
+				URN: string(r.URN), Type: string(r.Type), Name: nameOf(string(r.URN)), Kind: pendingCreate, Inputs: plainMap(r.Inputs, false),
 			})
 		}
 	}

@@ -2,11 +2,9 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,82 +97,6 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	return e, nil
 }
 
-// prepareBackend makes the folder of a file backend: the CLI wants it to exist.
-func (e *Engine) prepareBackend() error {
-	u, err := url.Parse(e.opts.Backend)
-	if err != nil || u.Scheme == "" {
-		return fault.New(fault.Invalid, "%q is not a backend URL", redactURL(e.opts.Backend)).
-			WithHint("Set --backend to a URL such as file:///path, s3://bucket, gs://bucket, azblob://container or https://api.pulumi.com.").
-			Because(err)
-	}
-	dir, ok := e.backendDir()
-	if !ok {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.New(fault.Invalid, "make the backend's folder %s: %v", dir, err).
-			WithHint("Set --backend to a folder that can be written.").Because(err)
-	}
-	e.mendSidecars(dir)
-	return nil
-}
-
-// backendDir is the folder of a file backend; false for any other.
-func (e *Engine) backendDir() (string, bool) { return fileBackend(e.opts.Backend) }
-
-func fileBackend(backend string) (string, bool) {
-	rest, ok := strings.CutPrefix(backend, "file://")
-	if !ok {
-		return "", false
-	}
-	rest, _, _ = strings.Cut(rest, "?")
-	if rest == "~" || strings.HasPrefix(rest, "~/") {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", false
-		}
-		rest = filepath.Join(home, rest[1:])
-	}
-	if path, err := url.PathUnescape(rest); err == nil {
-		rest = path
-	}
-	if !filepath.IsAbs(rest) {
-		return "", false // relative to the CLI's work directory: not ours to guess
-	}
-	return filepath.Clean(rest), true
-}
-
-// withoutSidecars keeps a file backend from writing attributes beside each file
-// ("x.json.attrs"). It replaces a file in one step, but not those: an engine that
-// is killed while it writes one leaves half of it behind, and nobody can read the
-// stack, or list stacks, any more ("EOF").
-func withoutSidecars(backend string) string {
-	if _, ok := fileBackend(backend); !ok {
-		return backend
-	}
-	path, query, _ := strings.Cut(backend, "?")
-	values, err := url.ParseQuery(query)
-	if err != nil || values.Has("metadata") {
-		return backend
-	}
-	values.Set("metadata", "skip")
-	return path + "?" + values.Encode()
-}
-
-// mendSidecars removes half written attributes of a project's stacks, which
-// another tool or an older version may have left behind. They say nothing that is
-// needed.
-func (e *Engine) mendSidecars(root string) {
-	paths, _ := filepath.Glob(filepath.Join(root, ".pulumi", "stacks", e.opts.Project, "*.attrs"))
-	for _, path := range append(paths, filepath.Join(root, ".pulumi", "meta.yaml.attrs")) {
-		raw, err := os.ReadFile(path)
-		if err != nil || json.Valid(raw) {
-			continue
-		}
-		e.log.Warn("removing half written attributes", "path", path, "error", os.Remove(path))
-	}
-}
-
 // isCloud tells whether the backend is Pulumi Cloud or a service like it.
 func (e *Engine) isCloud() bool {
 	return strings.HasPrefix(e.opts.Backend, "https://") || strings.HasPrefix(e.opts.Backend, "http://")
@@ -234,14 +156,6 @@ func (e *Engine) noteSpawn(args []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.spawned = append(e.spawned, subcommand(args))
-}
-
-func redactURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return s
-	}
-	return u.Redacted()
 }
 
 // stackName is what every backend takes as the name of a stack.

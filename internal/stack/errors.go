@@ -213,15 +213,25 @@ func lockedBy(stderr string) ([]Lock, bool) {
 		strings.Contains(stderr, "[409] Conflict: Another update is currently in progress")
 }
 
+// held says who holds the lock.
+func (l Lock) held() string {
+	since := l.Since.UTC().Format(time.RFC3339)
+	if l.Broken {
+		return fmt.Sprintf("locked by a file that is no whole lock, of %s: %s", since, l.Where)
+	}
+	return fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, since)
+}
+
 func lockedFault(op string, locks []Lock, cause error) error {
 	msg := "another operation holds the stack"
 	hint := "Wait for it to end, or run `pipelinetui cancel` on this stack if you are sure that nothing runs any more."
 	if len(locks) > 0 {
-		l := locks[0]
-		msg = fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, l.Since.UTC().Format(time.RFC3339))
+		msg = locks[0].held()
 	}
 	if allStale(locks) {
-		msg += "; that process is gone"
+		if !locks[0].Broken {
+			msg += "; that process is gone"
+		}
 		hint = "Run `pipelinetui cancel` for this pipeline: it clears the lock and repairs what was cut off. (Or add --yes: it does both by itself.)"
 	}
 	return &fault.Error{Kind: fault.Locked, Op: op, Msg: msg, Hint: hint, Err: cause}

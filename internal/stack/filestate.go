@@ -1,15 +1,18 @@
 package stack
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // What a file backend holds is read directly: each answer of the CLI costs a
@@ -17,9 +20,6 @@ import (
 // stacks asks often. The files are those of the engine's DIY backend
 // (pkg/backend/diy/state.go): they are replaced by renaming, so a reader never sees
 // half of one. Whatever is not understood here is left to the CLI.
-
-// checkpointVersion is the version of checkpoints that is understood.
-const checkpointVersion = 3
 
 // fileStack is a checkpoint in short, remembered as long as its file is the same.
 type fileStack struct {
@@ -30,43 +30,64 @@ type fileStack struct {
 
 // stacksDir is the folder of the project's checkpoints, if the backend is a
 // folder.
-func (e *Engine) stacksDir() (string, bool) {
-	root, ok := e.backendDir()
+func (e *Engine) stacksDir() (string, bool) { return e.stacksDirOf(e.opts.Backend) }
+
+func (e *Engine) stacksDirOf(backend string) (string, bool) {
+	root, ok := fileBackend(backend)
 	if !ok {
 		return "", false
 	}
 	return filepath.Join(root, ".pulumi", "stacks", e.opts.Project), true
 }
 
-// fileExport reads a stack's checkpoint; ok is false if that is for the CLI to do.
-func (e *Engine) fileExport(stack string) (dep *apitype.DeploymentV3, ok bool) {
-	dir, ok := e.stacksDir()
+// stackFile is the file of a stack's checkpoint and whether there is one; of
+// several forms, as after a change of the compression, the newest, as the CLI has
+// it. known is false if the backend is no folder.
+func (e *Engine) stackFile(stack string) (file string, exists, known bool) {
+	return e.stackFileOf(e.opts.Backend, stack)
+}
+
+func (e *Engine) stackFileOf(backend, stack string) (file string, exists, known bool) {
+	dir, ok := e.stacksDirOf(backend)
 	if !ok {
-		return nil, false
+		return "", false, false
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, stack+".json"))
-	if err != nil {
-		return nil, false
+	file = filepath.Join(dir, stack+".json")
+	var newest time.Time
+	for _, suffix := range stateSuffixes {
+		path := filepath.Join(dir, stack+suffix)
+		if info, err := os.Stat(path); err == nil && (!exists || info.ModTime().After(newest)) {
+			file, exists, newest = path, true, info.ModTime()
+		}
 	}
-	return decodeCheckpoint(raw)
+	return file, exists, true
 }
 
-func decodeCheckpoint(raw []byte) (*apitype.DeploymentV3, bool) {
-	var versioned apitype.VersionedCheckpoint
-	if err := json.Unmarshal(raw, &versioned); err != nil || versioned.Version != checkpointVersion || len(versioned.Features) > 0 {
-		return nil, false
-	}
-	var checkpoint apitype.CheckpointV3
-	if err := json.Unmarshal(versioned.Checkpoint, &checkpoint); err != nil {
-		return nil, false
-	}
-	if checkpoint.Latest == nil {
-		return &apitype.DeploymentV3{}, true
-	}
-	return checkpoint.Latest, true
+// stateSuffixes are those of the forms of a checkpoint.
+var stateSuffixes = []string{".json", ".json.gz", ".json.zst"}
+
+// fileExport reads a stack's checkpoint; ok is false if that is for the CLI to do.
+func (e *Engine) fileExport(stack string) (dep *apitype.DeploymentV3, ok bool, err error) {
+	return e.fileExportOf(e.opts.Backend, stack)
 }
 
-// fileList lists the project's stacks; ok is false if that is for the CLI to do.
+func (e *Engine) fileExportOf(backend, stack string) (dep *apitype.DeploymentV3, ok bool, err error) {
+	file, exists, known := e.stackFileOf(backend, stack)
+	switch {
+	case !known:
+		return nil, false, nil
+	case !exists:
+		return nil, true, notFound(stack)
+	}
+	dep, err = e.readFileState(stack, file)
+	if errors.Is(err, errForeign) {
+		return nil, false, nil
+	}
+	return dep, true, err
+}
+
+// fileList lists the project's stacks; ok is false if that is for the CLI to do. A
+// stack whose file cannot be used is listed too, see Summary.Err.
 func (e *Engine) fileList() (list []Summary, ok bool) {
 	dir, ok := e.stacksDir()
 	if !ok {
@@ -84,47 +105,62 @@ func (e *Engine) fileList() (list []Summary, ok bool) {
 	}
 	list = []Summary{}
 	for _, entry := range entries {
-		name, isState := strings.CutSuffix(entry.Name(), ".json")
-		switch {
-		case entry.IsDir(), strings.HasSuffix(entry.Name(), ".bak"), strings.HasSuffix(entry.Name(), ".attrs"):
+		name := stateName(entry)
+		if name == "" || slices.ContainsFunc(list, func(s Summary) bool { return s.Name == name }) {
 			continue
-		case !isState:
-			return nil, false // a compressed one, or something new
 		}
-		s, ok := e.fileSummary(dir, name, entry)
-		if !ok {
-			return nil, false
+		if s, there := e.fileSummary(name); there {
+			list = append(list, s)
 		}
-		list = append(list, s)
 	}
 	return list, true
 }
 
-func (e *Engine) fileSummary(dir, name string, entry os.DirEntry) (Summary, bool) {
-	info, err := entry.Info()
-	if err != nil {
+// stateName is the stack whose checkpoint a file is, "" if it is something else:
+// a backup, what a full disk has left of a file, a file of another tool.
+func stateName(entry os.DirEntry) string {
+	if entry.IsDir() {
+		return ""
+	}
+	for _, suffix := range stateSuffixes {
+		if name, ok := strings.CutSuffix(entry.Name(), suffix); ok && checkName(name) == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+func (e *Engine) fileSummary(name string) (Summary, bool) {
+	file, exists, _ := e.stackFile(name)
+	info, err := os.Stat(file)
+	if !exists || err != nil {
 		return Summary{}, false // gone meanwhile
 	}
 	e.mu.Lock()
 	known, ok := e.fileStacks[name]
 	e.mu.Unlock()
 	if !ok || known.size != info.Size() || !known.modified.Equal(info.ModTime()) {
-		raw, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
+		known = fileStack{info.ModTime(), info.Size(), Summary{Name: name, Resources: -1}}
+		dep, err := e.readFileState(name, file)
+		switch {
+		case err == nil:
+			known.summary.LastUpdate, known.summary.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
+		case errors.Is(err, fault.NotFound):
 			return Summary{}, false
+		case errors.Is(err, errForeign):
+			known.summary.LastUpdate = info.ModTime().UTC()
+		default:
+			known.summary.Err, known.summary.LastUpdate = err, info.ModTime().UTC()
 		}
-		dep, ok := decodeCheckpoint(raw)
-		if !ok {
-			return Summary{}, false
+		if known.summary.Err == nil { // what is in the way may go away without a change of the file
+			e.mu.Lock()
+			e.fileStacks[name] = known
+			e.mu.Unlock()
 		}
-		known = fileStack{info.ModTime(), info.Size(), Summary{Name: name, LastUpdate: dep.Manifest.Time.UTC(), Resources: len(dep.Resources)}}
-		e.mu.Lock()
-		e.fileStacks[name] = known
-		e.mu.Unlock()
 	}
 	s := known.summary
-	locks, _ := e.fileLocks(name)
-	s.InProgress = len(locks) > 0
+	s.Locks, _ = e.fileLocks(name)
+	s.InProgress = len(s.Locks) > 0
 	return s, true
 }
 
@@ -155,10 +191,8 @@ func (e *Engine) fileHistory(stack string, limit int) (updates []Update, ok bool
 	// The names end in nanoseconds of one width, so they sort by time.
 	var names []string
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), ".history.json") {
+		if historyEntry.MatchString(entry.Name()) {
 			names = append(names, entry.Name())
-		} else if strings.Contains(entry.Name(), ".history.json.") && !strings.HasSuffix(entry.Name(), ".attrs") {
-			return nil, false // compressed
 		}
 	}
 	slices.Sort(names)
@@ -168,22 +202,38 @@ func (e *Engine) fileHistory(stack string, limit int) (updates []Update, ok bool
 		if limit > 0 && i == limit {
 			break
 		}
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return nil, false
-		}
-		var f fileUpdate
-		if err := json.Unmarshal(raw, &f); err != nil {
-			return nil, false
-		}
-		u := Update{
-			Version: len(names) - i, Kind: f.Kind, Result: f.Result, Message: f.Message, Environment: f.Environment,
-			Start: time.Unix(f.StartTime, 0).UTC(), Changes: f.ResourceChanges,
-		}
-		if f.EndTime > 0 {
-			u.End = time.Unix(f.EndTime, 0).UTC()
-		}
-		updates = append(updates, u)
+		updates = append(updates, readUpdate(filepath.Join(dir, name), len(names)-i))
 	}
 	return updates, true
+}
+
+var historyEntry = regexp.MustCompile(`\.history\.json(\.gz|\.zst)?$`)
+
+// readUpdate reads an entry of the history. One that cannot be read is an entry
+// all the same: something was done then.
+func readUpdate(file string, version int) Update {
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		raw, err = unzip(raw)
+	}
+	var f fileUpdate
+	if err == nil {
+		err = decodeJSON(raw, &f)
+	}
+	if err != nil {
+		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, plainError(err))}
+		if info, err := os.Stat(file); err == nil {
+			u.Start = info.ModTime().UTC()
+			u.End = u.Start
+		}
+		return u
+	}
+	u := Update{
+		Version: version, Kind: f.Kind, Result: f.Result, Message: f.Message, Environment: f.Environment,
+		Start: time.Unix(f.StartTime, 0).UTC(), Changes: f.ResourceChanges,
+	}
+	if f.EndTime > 0 {
+		u.End = time.Unix(f.EndTime, 0).UTC()
+	}
+	return u
 }

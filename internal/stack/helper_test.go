@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -50,7 +51,7 @@ func open(t *testing.T, backend string, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{home: t.TempDir(), backend: backend}
 	if backend == "" {
-		f.backend = "file://" + filepath.Join(t.TempDir(), "state")
+		f.backend = FileURL(filepath.Join(f.home, ownState))
 	}
 	opts := Options{
 		PulumiPath: pulumiPath(t), Home: f.home, Backend: f.backend,
@@ -63,6 +64,19 @@ func open(t *testing.T, backend string, change ...func(*Options)) *fixture {
 	e, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	f.Engine = e
+	return f
+}
+
+// withoutCLI returns an Engine that can read files, and nothing else.
+func withoutCLI(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{home: t.TempDir()}
+	f.backend = FileURL(filepath.Join(f.home, ownState))
+	f.Engine = &Engine{
+		opts: Options{Home: f.home, Backend: f.backend, Project: DefaultProject}, log: slog.New(slog.DiscardHandler),
+		dirs: map[string]*sync.Mutex{}, fileStacks: map[string]fileStack{},
+	}
+	require.NoError(t, f.prepareBackend())
 	return f
 }
 

@@ -26,6 +26,9 @@ func (e *Engine) Locks(ctx context.Context, stack string) ([]Lock, error) {
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
+	if err := e.checkBackend(); err != nil {
+		return nil, err
+	}
 	if locks, known := e.fileLocks(stack); known {
 		return locks, nil
 	}
@@ -84,26 +87,49 @@ func (e *Engine) fileLocks(stack string) ([]Lock, bool) {
 	}
 	var locks []Lock
 	for _, entry := range entries {
-		if entry.IsDir() || filepath.Ext(entry.Name()) != ".json" {
+		// Whatever lies there is a lock to the engine, if only half of one: then it
+		// says "unexpected end of JSON input", whatever it is asked for.
+		if entry.IsDir() || strings.HasSuffix(entry.Name(), ".attrs") {
 			continue
 		}
-		path := filepath.Join(dir, entry.Name())
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue // released just now
+		if l, held := readLock(filepath.Join(dir, entry.Name())); held {
+			locks = append(locks, l)
 		}
-		var content struct {
-			PID       int       `json:"pid"`
-			Username  string    `json:"username"`
-			Hostname  string    `json:"hostname"`
-			Timestamp time.Time `json:"timestamp"`
-		}
-		_ = json.Unmarshal(data, &content) // an unreadable lock is a lock all the same
-		l := Lock{Where: path, User: content.Username, Host: content.Hostname, PID: content.PID, Since: content.Timestamp.UTC()}
-		l.Stale = isStale(l)
-		locks = append(locks, l)
 	}
 	return locks, true
+}
+
+// readLock reads a lock's file; held is false if it has been released just now.
+func readLock(path string) (l Lock, held bool) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return l, false
+	}
+	var content struct {
+		PID       int       `json:"pid"`
+		Username  string    `json:"username"`
+		Hostname  string    `json:"hostname"`
+		Timestamp time.Time `json:"timestamp"`
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &content)
+	}
+	l = Lock{Where: path, User: content.Username, Host: content.Hostname, PID: content.PID, Since: content.Timestamp.UTC()}
+	if strings.HasSuffix(path, ".tmp") {
+		// A lock is written under another name first. As long as that is not
+		// changed, nothing has begun; and if its writer were still at it, taking the
+		// file away would only make it fail before it has done anything.
+		l.Broken, l.Stale = true, true
+	} else {
+		l.Broken = err != nil || content.PID == 0
+		l.Stale = isStale(l)
+	}
+	if l.Since.IsZero() {
+		if info, err := os.Stat(path); err == nil {
+			l.Since = info.ModTime().UTC()
+		}
+	}
+	return l, true
 }
 
 // Unlock removes a stack's locks, whoever holds them. On a file or object store
@@ -128,6 +154,13 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 		return e.classifyText("unlock "+stack, "", stderr, code, err)
 	}
 	return nil
+}
+
+// HeldBy is Locks without starting a process: none if nobody holds the stack, or if
+// it is not on a file backend.
+func (e *Engine) HeldBy(stack string) []Lock {
+	locks, _ := e.fileLocks(stack)
+	return locks
 }
 
 // DeadLocks are a stack's locks if it is plain that no owner of one runs any

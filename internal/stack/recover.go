@@ -28,12 +28,31 @@ import (
 
 // unlockDead removes a file backend's stale locks. Those of other backends are
 // only seen when one is in the way, see mend.
+//
+// What a full disk has left of a lock that was to be taken goes without being
+// asked: nobody ever held it, and the engine would stumble over it for ever.
 func (r *Run) unlockDead() error {
-	if !r.recovers() || !r.job.Recovery.ClearDeadLocks {
+	if !r.records() {
 		return nil
 	}
 	locks, known := r.engine.fileLocks(r.job.Stack)
-	if !known || !allStale(locks) {
+	if !known {
+		return nil
+	}
+	unfinished := slices.DeleteFunc(slices.Clone(locks), func(l Lock) bool { return !l.Broken || !l.Stale })
+	if err := removeLocks(unfinished); err != nil {
+		return err
+	}
+	for _, l := range unfinished {
+		r.warn("removed %s: a lock that was never finished, as on a full disk", l.Where)
+	}
+	locks = slices.DeleteFunc(locks, func(l Lock) bool { return l.Broken && l.Stale })
+	for _, l := range locks {
+		if l.Broken {
+			return lockedFault("take the lock of "+r.job.Stack, []Lock{l}, nil)
+		}
+	}
+	if !r.recovers() || !r.job.Recovery.ClearDeadLocks || !allStale(locks) {
 		return nil
 	}
 	if err := removeLocks(locks); err != nil {
@@ -41,6 +60,17 @@ func (r *Run) unlockDead() error {
 	}
 	r.tellCleared(locks)
 	return nil
+}
+
+// tellHeld says of a preview that somebody is changing what it looks at.
+func (r *Run) tellHeld() {
+	locks, _ := r.engine.fileLocks(r.job.Stack)
+	for _, l := range locks {
+		if !l.Stale {
+			r.warn("%s: what is shown may be different when that has ended", l.held())
+			return
+		}
+	}
 }
 
 // recovers tells whether this operation may repair the stack.
@@ -93,7 +123,7 @@ func halfDone(dep *apitype.DeploymentV3) []PendingOperation {
 	for i := range dep.Resources {
 		if r := &dep.Resources[i]; len(r.InitErrors) > 0 && !isDoubtful(r) && !r.Delete {
 			out = append(out, PendingOperation{
-				URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Kind: "updating", ID: string(r.ID),
+				URN: string(r.URN), Type: string(r.Type), Name: nameOf(string(r.URN)), Kind: "updating", ID: string(r.ID),
 				Inputs: plainMap(r.Inputs, false),
 			})
 		}

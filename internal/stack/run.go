@@ -42,6 +42,8 @@ type Run struct {
 	panicked error
 	refused  error // by the program itself, for a reason the user can mend
 
+	noted, before *outcome // what is written down about this operation, and was about the last
+
 	mu          sync.Mutex
 	proc        *process
 	events      *eventServer
@@ -302,6 +304,9 @@ func (r *Run) attempt() error {
 	if err := r.unlockDead(); err != nil {
 		return err
 	}
+	if !r.records() {
+		r.tellHeld()
+	}
 	create := r.op == OperationUp
 	created, err := r.engine.ensure(r.setup, r.place, create)
 	if r.op == OperationPreview && errors.Is(err, fault.NotFound) {
@@ -405,5 +410,6 @@ func (r *Run) finish(started time.Time, err error) {
 	if link, linkErr := auto.GetPermalink(r.output.stdout); linkErr == nil {
 		res.Permalink = link
 	}
+	r.noteEnd(*res)
 	r.emit(Event{Type: EventEnd, End: end})
 }

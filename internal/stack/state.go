@@ -53,6 +53,10 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 	if err := json.Unmarshal(untyped.Deployment, &dep); err != nil {
 		return nil, fault.New(fault.Internal, "read the state of %s: %v", p.stack, err).Because(err)
 	}
+	if err := checkDeployment(&dep); err != nil {
+		return nil, fault.New(fault.Damaged, "the state of %s on %s is damaged: %v", p.stack, e.Backend(), err).Because(err).
+			WithHint("Restore it from a version or a backup of the backend, or write it anew with `pulumi stack export` and `pulumi stack import`.")
+	}
 	return &dep, nil
 }
 
@@ -71,20 +75,21 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
-	p := e.place(stack, nil)
-	if e.exists(p) == absent {
-		return nil, notFound(stack)
+	if err := e.checkBackend(); err != nil {
+		return nil, err
 	}
-	if !reveal {
-		if dep, ok := e.fileExport(stack); ok {
-			return stateOf(stack, dep, false), nil
-		}
+	p := e.place(stack, nil)
+	dep, known, err := e.fileExport(stack)
+	if err != nil {
+		return nil, err
+	}
+	if known && !reveal {
+		return stateOf(stack, dep, false), nil
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
 	}
-	dep, err := e.export(ctx, p, reveal)
-	if err != nil {
+	if dep, err = e.export(ctx, p, reveal); err != nil {
 		return nil, err
 	}
 	return stateOf(stack, dep, reveal), nil
@@ -99,7 +104,7 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 		if string(r.Type) == rootType {
 			s.Outputs = outputs(r.Outputs, reveal)
 		}
-		if string(r.Type) == stashType && r.URN.Name() == specName && !r.Delete {
+		if string(r.Type) == stashType && nameOf(string(r.URN)) == specName && !r.Delete {
 			s.Spec, s.SpecHidden = specOf(r, reveal)
 		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
@@ -110,7 +115,7 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 
 func resourceOf(r apitype.ResourceV3, reveal bool) Resource {
 	res := Resource{
-		URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), ID: string(r.ID),
+		URN: string(r.URN), Type: string(r.Type), Name: nameOf(string(r.URN)), ID: string(r.ID),
 		Parent: string(r.Parent), Custom: r.Custom, Protect: r.Protect, External: r.External,
 		Inputs: plainMap(r.Inputs, reveal), Outputs: plainMap(r.Outputs, reveal),
 		PendingDelete: r.Delete, InitErrors: r.InitErrors,
@@ -167,6 +172,9 @@ func (e *Engine) project() place {
 
 // List names the stacks of the project, sorted.
 func (e *Engine) List(ctx context.Context) ([]Summary, error) {
+	if err := e.checkBackend(); err != nil {
+		return nil, err
+	}
 	if list, ok := e.fileList(); ok {
 		return list, nil
 	}
@@ -181,7 +189,7 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 	list := summaries(stacks)
 	for i := range list {
 		if locks, known := e.fileLocks(list[i].Name); known {
-			list[i].InProgress = len(locks) > 0
+			list[i].Locks, list[i].InProgress = locks, len(locks) > 0
 		}
 	}
 	return list, nil
@@ -205,12 +213,15 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
+	if err := e.checkBackend(); err != nil {
+		return nil, err
+	}
 	p := e.place(stack, nil)
 	if e.exists(p) == absent {
 		return nil, notFound(stack)
 	}
 	if updates, ok := e.fileHistory(stack, limit); ok {
-		return updates, nil
+		return e.withOutcomes(p, updates, limit), nil
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -223,7 +234,7 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	if err := e.read(ctx, p, "read the history of "+stack, &entries, args...); err != nil {
 		return nil, err
 	}
-	return updatesOf(entries), nil
+	return e.withOutcomes(p, updatesOf(entries), limit), nil
 }
 
 func updatesOf(entries []auto.UpdateSummary) []Update {

@@ -3,10 +3,13 @@ package stack
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -33,7 +37,21 @@ type place struct {
 func (e *Engine) workRoot() string { return filepath.Join(e.opts.Home, "work") }
 
 func (e *Engine) place(stack string, env map[string]string) place {
-	return place{stack: stack, dir: filepath.Join(e.workRoot(), stack), backend: e.opts.Backend, env: env}
+	return place{stack: stack, dir: filepath.Join(e.workRoot(), stack+e.workSuffix()), backend: e.opts.Backend, env: env}
+}
+
+// workSuffix keeps the work directories of stacks of one name in several backends
+// apart: the key to a stack's secrets lies there. "@" is in no stack's name.
+func (e *Engine) workSuffix() string {
+	if e.isOwn() {
+		return ""
+	}
+	where := e.opts.Backend
+	if u, err := url.Parse(where); err == nil {
+		where = u.Scheme + "://" + u.Host + u.Path // without keys and parameters
+	}
+	sum := sha256.Sum256([]byte(strings.TrimRight(where, "/")))
+	return "@" + hex.EncodeToString(sum[:6])
 }
 
 // scratch is a place for the same stack in an empty backend of its own, for the
@@ -44,7 +62,7 @@ func (p place) scratch() place {
 	if env == nil {
 		env = map[string]string{}
 	}
-	backend := "file://" + filepath.ToSlash(filepath.Join(dir, "state"))
+	backend := FileURL(filepath.Join(dir, "state"))
 	env[envBackend] = withoutSidecars(backend)
 	env[envPassphrase] = "preview" // protects nothing: the state is thrown away
 	return place{stack: p.stack, dir: dir, backend: backend, env: env}
@@ -58,9 +76,6 @@ func (e *Engine) prepare(p place) error {
 	l.Lock()
 	defer l.Unlock()
 	err := os.MkdirAll(p.dir, 0o700)
-	if dir, ok := fileBackend(p.backend); ok && err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
 	if err == nil {
 		project := "name: " + e.opts.Project + "\nruntime: go\ndescription: inference pipelines made by pipelinetui\n"
 		err = writeChanged(filepath.Join(p.dir, "Pulumi.yaml"), []byte(project))
@@ -90,8 +105,14 @@ func (e *Engine) settings(p place) (*workspace.ProjectStack, error) {
 	project := &workspace.Project{Name: tokens.PackageName(e.opts.Project)}
 	s, err := workspace.LoadProjectStack(nil, project, path)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "read the stack's settings %s: %v", path, err).
-			WithHint("Remove the file: it is made again from the stack's state.").Because(err)
+		// It holds nothing of its own: the config comes from the job and the key from
+		// the state. So half of a file is as good as none.
+		e.log.Warn("making the settings of a stack anew", "path", path, "error", err)
+		if err := os.Remove(path); err != nil {
+			return nil, fault.New(fault.Internal, "the stack's settings %s cannot be read, nor removed: %v", path, err).
+				WithHint("Remove the file: it is made again from the stack's state.").Because(err)
+		}
+		return &workspace.ProjectStack{}, nil
 	}
 	return s, nil
 }
@@ -109,11 +130,13 @@ func (e *Engine) edit(p place, change func(*workspace.ProjectStack) (bool, error
 	if err != nil || !dirty {
 		return err
 	}
-	if err := s.Save(p.settingsFile()); err != nil {
-		return fault.New(fault.Internal, "write the stack's settings: %v", err).Because(err)
+	raw, err := encoding.YAML.Marshal(s)
+	if err == nil {
+		err = renameio.WriteFile(p.settingsFile(), raw, 0o600) // Save would leave half of it on a full disk
 	}
-	if err := os.Chmod(p.settingsFile(), 0o600); err != nil {
-		return fault.New(fault.Internal, "protect the stack's settings: %v", err).Because(err)
+	if err != nil {
+		return fault.New(fault.Internal, "write the stack's settings: %v", err).
+			WithHint("Check that there is space and that PIPELINETUI_HOME can be written.").Because(err)
 	}
 	return nil
 }
@@ -196,15 +219,11 @@ const (
 // exists looks for the checkpoint of a file backend. The answer is a guess that
 // saves a process: if it is wrong, the CLI says so and the caller corrects it.
 func (e *Engine) exists(p place) existence {
-	root, ok := fileBackend(p.backend)
-	if !ok {
+	switch _, exists, known := e.stackFileOf(p.backend, p.stack); {
+	case !known:
 		return unknown
-	}
-	base := filepath.Join(root, ".pulumi", "stacks", e.opts.Project, p.stack+".json")
-	for _, suffix := range []string{"", ".gz", ".zst"} {
-		if _, err := os.Stat(base + suffix); err == nil {
-			return present
-		}
+	case exists:
+		return present
 	}
 	return absent
 }
@@ -219,6 +238,11 @@ func (e *Engine) exists(p place) existence {
 func (e *Engine) ensure(ctx context.Context, p place, create bool) (created bool, err error) {
 	if err := e.prepare(p); err != nil {
 		return false, err
+	}
+	if create {
+		if err := e.makeBackend(p.backend); err != nil {
+			return false, err
+		}
 	}
 	s, err := e.settings(p)
 	if err != nil {

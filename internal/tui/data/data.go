@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -92,6 +93,8 @@ type Pipeline struct {
 	State *stack.State
 	// Spec is what the stack was made from; nil if it is not known.
 	Spec *spec.Pipeline
+	// History are its newest entries, the newest first; nil if not known.
+	History []stack.Update
 	// Last is the newest entry of the history; nil if not known.
 	Last *stack.Update
 	// Refreshed is the newest refresh in the history that ended well; nil if none is
@@ -102,37 +105,11 @@ type Pipeline struct {
 	Err  error
 }
 
-// Status of a pipeline, in a word.
-type Status string
-
-// The states of a pipeline.
-const (
-	StatusUnread     Status = ""           // not read yet
-	StatusReady      Status = "ready"      // deployed whole
-	StatusUpdating   Status = "updating"   // an operation is under way, here or elsewhere
-	StatusIncomplete Status = "incomplete" // the last update did not end well
-	StatusEmpty      Status = "empty"      // a stack without resources
-	StatusUnreadable Status = "unreadable" // Err says why
-)
-
-// Status tells what state the pipeline is in.
-func (p Pipeline) Status() Status {
-	switch {
-	case p.Summary.InProgress:
-		return StatusUpdating
-	case p.State == nil && p.Err != nil:
-		return StatusUnreadable
-	case p.State == nil:
-		return StatusUnread
-	case len(p.State.Pending) > 0:
-		return StatusIncomplete
-	case len(p.State.Resources) == 0:
-		return StatusEmpty
-	case p.Output("stateMachineAliasArn") == "":
-		return StatusIncomplete
-	default:
-		return StatusReady
-	}
+// Condition tells how the pipeline is.
+func (p Pipeline) Condition() pipelines.Condition {
+	return pipelines.Assess(pipelines.Facts{
+		Pipeline: p.ID.String(), State: p.State, Err: p.Err, InProgress: p.Summary.InProgress, Locks: p.Summary.Locks, History: p.History,
+	})
 }
 
 // Output is a string output of the stack, "" if it has none of that name.

@@ -16,8 +16,8 @@ type Drift struct {
 	Found int
 	// At is when the refresh ended; zero if none is known.
 	At time.Time
-	// Settled is set if an update ended well since: it has put right what had
-	// drifted, as far as the program says anything about it.
+	// Settled is set if something had drifted and an update ended well since: it has
+	// put that right, as far as the program says anything about it.
 	Settled bool
 }
 
@@ -55,7 +55,7 @@ func (p Pipeline) Drift() Drift {
 			d.Found += n
 		}
 	}
-	d.Settled = p.Last != nil && p.Last.Kind == "update" && p.Last.Result == string(stack.Succeeded) && p.Last.Start.After(p.Refreshed.Start)
+	d.Settled = d.Found > 0 && p.Last != nil && p.Last.Kind == "update" && p.Last.Result == string(stack.Succeeded) && p.Last.Start.After(p.Refreshed.Start)
 	return d
 }
 

@@ -128,6 +128,7 @@ func (s *Source) load(t TB, id spec.ID) {
 	}
 	s.histories[id] = r.History
 	x := s.pipelines[id]
+	x.History = r.History
 	x.Last, x.Refreshed = data.Newest(r.History)
 	s.pipelines[id] = x
 }

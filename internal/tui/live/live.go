@@ -71,9 +71,9 @@ func (s *Source) Pipelines(ctx context.Context) ([]data.Pipeline, error) {
 	there := map[spec.ID]bool{}
 	for i, x := range list {
 		there[x.ID] = true
-		out[i] = data.Pipeline{ID: x.ID, Summary: x.Summary}
+		out[i] = data.Pipeline{ID: x.ID, Summary: x.Summary, Err: x.Summary.Err}
 		k, ok := s.known[x.ID]
-		if ok && k.update.Equal(x.Summary.LastUpdate) && !x.Summary.InProgress {
+		if ok && k.update.Equal(x.Summary.LastUpdate) && !x.Summary.InProgress && x.Summary.Err == nil {
 			k.pipeline.Summary = x.Summary
 			out[i] = k.pipeline
 		}
@@ -101,6 +101,7 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 	}
 	p := data.Pipeline{ID: id, Summary: summary, State: x.State, Spec: x.Pipeline, Err: x.Err, Read: s.now()}
 	if history, err := s.History(ctx, id, recent); err == nil {
+		p.History = history
 		p.Last, p.Refreshed = data.Newest(history)
 	}
 	s.mu.Lock()

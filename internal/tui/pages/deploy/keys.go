@@ -7,6 +7,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
@@ -259,7 +260,7 @@ func (p *Page) ask() tea.Cmd {
 		if len(todo) == 1 {
 			want = todo[0].ID.String()
 		}
-		text := "This deletes " + p.names(todo) + " in " + p.where() + " with endpoints, functions, state machines, roles, and all inputs and results. It can't be taken back."
+		text := "This deletes " + p.names(todo) + " in " + p.where() + " with endpoints, functions, state machines, roles, and all inputs and results. It can't be taken back." + p.runningText(todo)
 		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewTypeName(th, "Destroy", text, want, applyMsg{})})
 	case len(p.dangers) > 0:
 		lines := []string{"This takes something away in " + p.where() + ":"}
@@ -273,6 +274,21 @@ func (p *Page) ask() tea.Cmd {
 		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(th, "Apply "+p.names(todo)+"?", strings.Join(lines, "\n"), applyMsg{})})
 	}
 	return p.apply()
+}
+
+// runningText says how many executions a destroy would disturb.
+func (p *Page) runningText(list []*spec.Pipeline) string {
+	n := 0
+	for _, x := range list {
+		n += p.executions[x.ID]
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "\n\n1 execution is running and will fail: stop it or wait for it first."
+	}
+	return "\n\n" + render.Number(int64(n)) + " executions are running and will fail: stop them or wait for them first."
 }
 
 func (p *Page) dangerText(d danger) string {

@@ -61,6 +61,8 @@ type Page struct {
 	states  map[spec.ID]data.Pipeline
 	unread  []spec.ID
 	reading int // generation
+	// executions are how many run on what is to be deleted.
+	executions map[spec.ID]int
 
 	// What is shown, made anew when something has changed.
 	figures  []figures
@@ -94,6 +96,8 @@ type (
 		id       spec.ID
 		pipeline data.Pipeline
 		err      error
+		// executions are those that run now.
+		executions int
 	}
 	applyMsg  struct{}
 	cancelMsg struct{}
@@ -199,9 +203,17 @@ func (p *Page) readNext() tea.Cmd {
 		return nil
 	}
 	gen, id, source := p.reading, p.unread[0], p.Env.Source
+	asks := p.req.Operation == stack.OperationDestroy
 	return p.Do(func(ctx context.Context) tea.Msg {
-		x, err := source.Read(ctx, id)
-		return stateMsg{gen, id, x, err}
+		m := stateMsg{gen: gen, id: id}
+		m.pipeline, m.err = source.Read(ctx, id)
+		if m.err == nil && asks {
+			// What runs on it would fail. That it can't be asked stops nobody.
+			if live, err := source.Live(ctx, m.pipeline); err == nil {
+				m.executions = live.Running
+			}
+		}
+		return m
 	})
 }
 
@@ -578,6 +590,10 @@ func (p *Page) takeState(m stateMsg) tea.Cmd {
 	if m.err == nil || fault.KindOf(m.err) != fault.NotFound {
 		p.states[m.id] = m.pipeline
 	}
+	if p.executions == nil {
+		p.executions = map[spec.ID]int{}
+	}
+	p.executions[m.id] = m.executions
 	cmd := p.readNext()
 	p.rebuild()
 	return cmd

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -21,6 +22,8 @@ import (
 type row struct {
 	p   data.Pipeline
 	key string // the stack's name
+	// cond is how p is; it is worked out once, not for every frame.
+	cond pipelines.Condition
 	// order sorts by tenant, model and env.
 	order string
 	// hay is what the filter looks at.
@@ -55,7 +58,7 @@ func newRow(p data.Pipeline) *row {
 
 // set takes in what was read.
 func (r *row) set(p data.Pipeline) {
-	r.p, r.created, r.recorded = p, p.Created(), p.Drift()
+	r.p, r.created, r.recorded, r.cond = p, p.Created(), p.Drift(), p.Condition()
 	r.words()
 }
 
@@ -64,16 +67,20 @@ func (r *row) set(p data.Pipeline) {
 func (r *row) merge(p data.Pipeline) bool {
 	old := r.p.Summary
 	if p.State != nil || p.Err != nil {
-		if p.Read.Equal(r.p.Read) && p.Summary == old {
+		if p.Read.Equal(r.p.Read) && p.Summary.Equal(old) {
 			return false
 		}
 		r.set(p)
 		return true
 	}
-	if p.Summary == old {
+	if p.Summary.Equal(old) {
 		return false
 	}
+	if old.Err != nil {
+		r.p.Err = nil // it was mended
+	}
 	r.p.Summary = p.Summary
+	r.cond = r.p.Condition()
 	r.stale()
 	return true
 }
@@ -85,7 +92,7 @@ func (r *row) stale() {
 
 // words makes what the filter looks at.
 func (r *row) words() {
-	words := []string{r.p.ID.String(), r.p.ID.Env, r.p.Template(), r.p.Region(), string(r.p.Status()), r.live.Endpoint}
+	words := []string{r.p.ID.String(), r.p.ID.Env, r.p.Template(), r.p.Region(), string(r.cond.Status), r.live.Endpoint}
 	if last := r.p.Last; last != nil {
 		words = append(words, data.KindWord(last.Kind), last.Result)
 	}
@@ -113,7 +120,7 @@ func (r *row) drift() data.Drift {
 
 // failed is why the row shows less than it should, nil if it does not.
 func (r *row) failed() error {
-	return cmp.Or(r.readErr, r.p.Err, r.liveErr)
+	return cmp.Or(r.readErr, r.cond.Err, r.p.Err, r.liveErr)
 }
 
 // machine tells whether the pipeline has, as far as is known, a state machine.
@@ -224,16 +231,16 @@ func (r *row) urgency() int {
 	case r.readErr != nil:
 		return 1
 	}
-	switch r.p.Status() {
-	case data.StatusUpdating:
+	switch r.cond.Status {
+	case pipelines.Updating:
 		return 0
-	case data.StatusUnreadable:
+	case pipelines.Damaged, pipelines.Unreadable:
 		return 1
-	case data.StatusIncomplete:
+	case pipelines.Failed, pipelines.Cancelled, pipelines.Incomplete:
 		return 2
-	case data.StatusEmpty:
+	case pipelines.Empty:
 		return 3
-	case data.StatusReady:
+	case pipelines.Ready:
 		if r.p.Last != nil && r.p.Last.Result == string(stack.Failed) {
 			return 2
 		}
@@ -299,16 +306,16 @@ func (p *Page) statusCell(r *row) widget.Cell {
 	if r.job != nil {
 		return widget.Cell{Signs: widget.Spin(th, p.step) + " ", Text: jobWord(r.job, r), Style: th.Busy}
 	}
-	status := r.p.Status()
+	status := r.cond.Status
 	switch {
-	case r.readErr != nil && r.p.State == nil:
-		status = data.StatusUnreadable
-	case r.reading && (status == data.StatusUnread || r.unread && status == data.StatusIncomplete):
+	case r.readErr != nil && r.p.State == nil && status == pipelines.Unread:
+		status = pipelines.Unreadable
+	case r.reading && (status == pipelines.Unread || r.unread && status == pipelines.Incomplete):
 		// A state that was read in the midst of an update looks incomplete.
 		return signed(g.Pending, "reading", th.Muted)
 	}
 	switch status {
-	case data.StatusReady:
+	case pipelines.Ready:
 		switch {
 		case r.p.Err != nil:
 			return signed(g.Warn, "ready", th.Warn)
@@ -317,14 +324,14 @@ func (p *Page) statusCell(r *row) widget.Cell {
 			return signed(g.Good, "ready "+g.Warn, th.Good)
 		}
 		return signed(g.Good, "ready", th.Good)
-	case data.StatusUpdating:
+	case pipelines.Updating:
 		return signed(g.Busy, "updating", th.Busy)
-	case data.StatusIncomplete:
-		return signed(g.Warn, "incomplete", th.Warn)
-	case data.StatusEmpty:
+	case pipelines.Failed, pipelines.Damaged, pipelines.Unreadable:
+		return signed(g.Bad, string(status), th.Bad)
+	case pipelines.Cancelled, pipelines.Incomplete:
+		return signed(g.Warn, string(status), th.Warn)
+	case pipelines.Empty:
 		return signed(g.Skipped, "empty", th.Muted)
-	case data.StatusUnreadable:
-		return signed(g.Bad, "unreadable", th.Bad)
 	default:
 		return signed(g.Pending, "not read", th.Muted)
 	}
@@ -367,6 +374,8 @@ func (p *Page) lastCell(r *row, now time.Time) widget.Cell {
 		return signed(th.Glyphs.Good, text, th.Muted)
 	case string(stack.Failed):
 		return signed(th.Glyphs.Bad, text, th.Bad)
+	case stack.ResultCanceled, stack.ResultInterrupted, stack.ResultUnreadable:
+		return signed(th.Glyphs.Warn, text, th.Warn)
 	default:
 		return signed(th.Glyphs.Busy, text, th.Busy)
 	}

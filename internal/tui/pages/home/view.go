@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -137,14 +138,15 @@ func (p *Page) detail(width, height int) string {
 func (p *Page) facts1(r *row) string {
 	th := &p.Env.Theme
 	name := th.Crumb.Render(render.Line(r.p.ID.String(), 0)) + "  "
+	if r.cond.Status == pipelines.Updating && r.job == nil {
+		return name + th.Busy.Render(th.Glyphs.Busy+" "+render.Line(r.cond.Note, 0)+r.heldFor(p.Env.Now()))
+	}
 	if err := r.failed(); err != nil {
-		return name + th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0))
-	}
-	if r.p.Summary.InProgress && r.job == nil {
-		return name + th.Busy.Render(th.Glyphs.Busy+" somebody else is changing it, or has left its lock behind: enter tells")
-	}
-	if r.p.State != nil && len(r.p.State.Pending) > 0 && !r.unread {
-		return name + th.Warn.Render(th.Glyphs.Warn+" "+count(len(r.p.State.Pending), "operation was", "operations were")+" cut off: r or u settles it")
+		sign, style := th.Glyphs.Bad, th.Bad
+		if r.cond.Status == pipelines.Cancelled || r.cond.Status == pipelines.Incomplete {
+			sign, style = th.Glyphs.Warn, th.Warn
+		}
+		return name + style.Render(sign+" "+render.Line(err.Error(), 0))
 	}
 	if d := r.drift(); d.Open() {
 		return name + th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+count(d.Found, "resource", "resources")+" changed outside; u puts them right")
@@ -152,7 +154,7 @@ func (p *Page) facts1(r *row) string {
 	if r.p.State == nil {
 		return name + th.Muted.Render("not read yet")
 	}
-	if r.p.Status() == data.StatusEmpty {
+	if r.cond.Status == pipelines.Empty {
 		return name + th.Muted.Render("nothing of it exists: u creates it, D takes the stack away")
 	}
 	if last := r.p.Last; last != nil && last.Result == string(stack.Failed) {
@@ -167,6 +169,23 @@ func (p *Page) facts1(r *row) string {
 		return name + th.Muted.Render("has never run: R starts an execution")
 	}
 	return name + th.Muted.Render(render.Line(r.p.Template(), 0))
+}
+
+// heldFor says since when somebody works on it.
+func (r *row) heldFor(now time.Time) string {
+	if r.cond.Lock == nil || r.cond.Lock.Since.IsZero() {
+		return ""
+	}
+	return ", since " + render.Age(r.cond.Lock.Since, now)
+}
+
+// specErr is what is wrong with the spec: that the state can't be had is told
+// elsewhere.
+func (r *row) specErr() error {
+	if r.p.State == nil {
+		return nil
+	}
+	return r.p.Err
 }
 
 func (p *Page) facts2(r *row) string {
@@ -216,7 +235,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 	}
 	line("pipeline", r.p.ID.String())
 	line("stack", r.key)
-	line("status", string(r.p.Status()))
+	line("status", string(r.cond.Status))
 	line("template", r.p.Template())
 	line("region", r.p.Region())
 	line("created", at(r.created))
@@ -237,12 +256,12 @@ func (p *Page) facts(r *row) tea.Cmd {
 	for _, e := range []struct {
 		what string
 		err  error
-	}{{"The state", r.readErr}, {"The spec", r.p.Err}, {"AWS", r.liveErr}} {
+	}{{"The state", r.readErr}, {"How it is", r.cond.Err}, {"The spec", r.specErr()}, {"AWS", r.liveErr}} {
 		if e.err != nil {
 			b.WriteString("\n" + e.what + ": " + dialog.ErrorText(e.err) + "\n")
 		}
 	}
-	if r.p.State != nil && len(r.p.State.Pending) > 0 {
+	if r.p.State != nil && len(r.p.State.Pending) > 0 && r.cond.Status != pipelines.Updating {
 		b.WriteString("\nCut off, the real resources may or may not exist (the next operation finds out):\n")
 		for _, o := range r.p.State.Pending {
 			b.WriteString("  " + o.String() + "\n")

@@ -2,11 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -22,21 +22,6 @@ type (
 	mendMsg     struct{ clear bool }
 )
 
-// holder says who holds a stack.
-func holder(l stack.Lock) string {
-	who := l.User
-	if l.Host != "" {
-		who = strings.TrimPrefix(who+"@"+l.Host, "@")
-	}
-	if who == "" {
-		who = "somebody"
-	}
-	if l.PID > 0 {
-		who += ", process " + strconv.Itoa(l.PID)
-	}
-	return who
-}
-
 // stale tells that the holders of all locks are known to be gone.
 func stale(locks []stack.Lock) bool {
 	for _, l := range locks {
@@ -51,17 +36,26 @@ func stale(locks []stack.Lock) bool {
 func (p *Page) lockLine() string {
 	th := &p.Env.Theme
 	l := p.locks[0]
-	text := "locked by " + render.Line(holder(l), 0)
+	what := "locked by "
+	if p.job == nil && !l.Stale && !l.Broken {
+		what = "being updated by "
+	}
+	text := what + render.Line(pipelines.Holder(l), 0)
+	if l.Broken {
+		text = "locked by a file that is no whole lock"
+	}
 	if !l.Since.IsZero() {
 		text += " for " + render.ShortAge(l.Since, p.Env.Now())
 	}
 	switch {
 	case p.job != nil:
 		text += ": the operation of this session"
+	case l.Broken:
+		text += "; L clears it"
 	case l.Stale:
 		text += ": that process is gone; L clears the lock"
 	default:
-		text += ": an operation seems to be under way; L tells more"
+		text += "; L tells more"
 	}
 	style := th.Warn
 	if p.job != nil {
@@ -76,7 +70,7 @@ func (p *Page) aboutLock() tea.Cmd {
 	now := p.Env.Now()
 	var b strings.Builder
 	for _, l := range p.locks {
-		b.WriteString("Held by " + render.Line(holder(l), 0))
+		b.WriteString("Held by " + render.Line(pipelines.Holder(l), 0))
 		if !l.Since.IsZero() {
 			b.WriteString(", since " + render.Stamp(l.Since) + ", " + render.Age(l.Since, now))
 		}
@@ -126,6 +120,9 @@ func (p *Page) cutOffLine() string {
 
 // aboutCutOff explains the operations that were cut off and offers the ways out.
 func (p *Page) aboutCutOff() tea.Cmd {
+	if p.condition().Status == pipelines.Updating && len(p.locks) > 0 {
+		return p.aboutLock() // they are under way
+	}
 	var b strings.Builder
 	b.WriteString("The end of these was never recorded: the engine was killed or lost its connection. The real resources may or may not exist.\n\n")
 	for _, o := range p.p.State.Pending {

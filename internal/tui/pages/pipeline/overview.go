@@ -109,14 +109,16 @@ func (p *Page) statusFacts() {
 			p.maybe(inStatus, "what helps", fault.HintOf(err))
 		}
 	}
-	status := string(p.p.Status())
+	cond := p.condition()
+	p.add(inStatus, "status", string(cond.Status))
 	switch {
-	case stale(p.locks):
-		status = "locked by a process that is gone"
-	case len(p.locks) > 0:
-		status += ", locked"
+	case cond.Note != "":
+		p.add(inStatus, "now", cond.Note)
+	case cond.Err != nil && p.p.State != nil:
+		f := p.add(inStatus, "why", cond.Err.Error())
+		f.whole, f.style = dialog.ErrorText(cond.Err), &th.Warn
+		p.maybe(inStatus, "what helps", fault.HintOf(cond.Err))
 	}
-	p.add(inStatus, "status", status)
 	if s := p.p.Spec; s != nil {
 		title := s.Template + " version " + s.TemplateVersion
 		if p.template != nil {

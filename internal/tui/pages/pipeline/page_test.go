@@ -261,7 +261,7 @@ func TestAStaleLockIsExplainedAndCleared(t *testing.T) {
 		return []stack.Lock{{Where: "/state/locks/1.json", User: "ana", Host: "build-7", PID: 4711, Since: datatest.Recorded.Add(-3 * time.Hour), Stale: true}}, nil
 	}
 	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 40))
-	s.Until("locked by ana@build-7, process 4711 for 3h: that process is gone")
+	s.Until("locked by ana on build-7, process 4711 for 3h: that process is gone")
 	s.Press("L")
 	s.Until("Clear the lock of acme/iris?")
 	s.Golden("lock-stale")
@@ -280,7 +280,7 @@ func TestALiveLockWantsTheNameTyped(t *testing.T) {
 		return []stack.Lock{{User: "bo", Host: "laptop", PID: 12, Since: datatest.Recorded.Add(-time.Minute)}}, nil
 	}
 	s := open(t, source, datatest.Iris, "")
-	s.Until("locked by bo@laptop")
+	s.Until("being updated by bo on laptop")
 	s.Press("L")
 	s.Advance(time.Second)
 	s.Until("can ruin the state")
@@ -498,6 +498,6 @@ func TestAnObjectStoreIsNotProbedForLocksThatAreNotThere(t *testing.T) {
 	p.Summary.InProgress = true
 	source.Add(p)
 	s.Press("ctrl+r")
-	s.Until("locked by bo@laptop")
+	s.Until("being updated by bo on laptop")
 	require.Len(t, probes, 1)
 }

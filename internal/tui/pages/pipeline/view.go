@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -78,26 +78,32 @@ func (p *Page) status() string {
 	case !p.known:
 		return widget.Spin(th, p.step) + " " + th.Muted.Render("reading")
 	}
-	if p.p.Status() == data.StatusUpdating && stale(p.locks) {
-		return th.Warn.Render(g.Warn + " locked")
-	}
-	switch p.p.Status() {
-	case data.StatusReady:
+	switch status := p.condition().Status; status {
+	case pipelines.Ready:
 		if p.p.Err != nil {
 			return th.Warn.Render(g.Warn + " ready")
 		}
 		return th.Good.Render(g.Good + " ready")
-	case data.StatusUpdating:
+	case pipelines.Updating:
 		return th.Busy.Render(g.Busy + " updating")
-	case data.StatusIncomplete:
-		return th.Warn.Render(g.Warn + " incomplete")
-	case data.StatusEmpty:
+	case pipelines.Failed, pipelines.Damaged, pipelines.Unreadable:
+		return th.Bad.Render(g.Bad + " " + string(status))
+	case pipelines.Cancelled, pipelines.Incomplete:
+		return th.Warn.Render(g.Warn + " " + string(status))
+	case pipelines.Empty:
 		return th.Muted.Render(g.Skipped + " empty")
-	case data.StatusUnreadable:
-		return th.Bad.Render(g.Bad + " unreadable")
 	default:
 		return th.Muted.Render(g.Pending + " not read")
 	}
+}
+
+// condition is how the pipeline is, with the locks that were read last.
+func (p *Page) condition() pipelines.Condition {
+	x := p.p
+	if len(p.locks) > 0 {
+		x.Summary.Locks = p.locks
+	}
+	return x.Condition()
 }
 
 // banners are what must not be overlooked.
@@ -107,8 +113,14 @@ func (p *Page) banners() []string {
 	if len(p.locks) > 0 {
 		out = append(out, p.lockLine())
 	}
-	if p.p.State != nil && len(p.p.State.Pending) > 0 && p.job == nil {
+	cond := p.condition()
+	switch {
+	case p.job != nil || cond.Status == pipelines.Updating:
+		// What is pending now is under way, not cut off.
+	case p.p.State != nil && len(p.p.State.Pending) > 0:
 		out = append(out, p.cutOffLine())
+	case len(p.locks) == 0 && p.p.State != nil && cond.Err != nil:
+		out = append(out, th.Bad.Render(th.Glyphs.Bad+" "+render.Line(cond.Err.Error(), 0)))
 	}
 	switch err := p.p.Err; {
 	case p.known && p.readErr != nil:

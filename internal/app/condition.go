@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// recentHistory is how much of a history is looked at to tell how a pipeline is:
+// enough to find the last operation that changed something behind some refreshes.
+const recentHistory = 10
+
+// Assess tells how pipelines are, in the order of the list. It reads their histories:
+// a process each, but for file backends.
+func (a *App) Assess(ctx context.Context, list []Existing) ([]pipelines.Condition, error) {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]pipelines.Condition, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := range list {
+		g.Go(func() error {
+			out[i] = assess(gctx, e, &list[i])
+			return gctx.Err()
+		})
+	}
+	return out, g.Wait()
+}
+
+func assess(ctx context.Context, e *stack.Engine, x *Existing) pipelines.Condition {
+	f := pipelines.Facts{Pipeline: x.ID.String(), State: x.State, Err: x.Err, InProgress: x.Summary.InProgress, Locks: x.Summary.Locks}
+	if x.Summary.Name == "" { // it was found by its name, not in the list
+		f.Locks = e.HeldBy(x.ID.StackName())
+	}
+	if x.State != nil {
+		// Without a history the state still says much.
+		f.History, _ = e.History(ctx, x.ID.StackName(), recentHistory)
+		if last := pipelines.LastChange(f.History); last != nil {
+			x.Last = last
+		}
+	}
+	return pipelines.Assess(f)
+}
+
+// Elsewhere is the account in which a pipeline was made, if that is none that the
+// target works in; "" if it is at home here, or if nothing is known. What AWS says
+// about a name here is then not about the pipeline.
+func (t *Target) Elsewhere(x *Existing) string {
+	account := madeIn(x)
+	if account == t.Account || x.Pipeline != nil && account == t.accountOf(x.Pipeline) {
+		return ""
+	}
+	return account
+}
+
+// madeIn is the account that a pipeline's resources are in, as their ARNs say.
+func madeIn(x *Existing) string {
+	if x.State == nil {
+		return ""
+	}
+	if arn, ok := x.State.Outputs["stateMachineArn"].Value.(string); ok {
+		return arnAccount(arn)
+	}
+	for _, r := range x.State.Resources {
+		if arn, ok := r.Outputs["arn"].(string); ok {
+			if account := arnAccount(arn); account != "" {
+				return account
+			}
+		}
+	}
+	return ""
+}
+
+// arnAccount is the account of an ARN, arn:aws:iam::ACCOUNT:role/NAME; "" if it has
+// none, as that of a bucket.
+func arnAccount(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[4]
+}

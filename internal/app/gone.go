@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// refreshGone makes an up or a preview read the real state first where the sandbox
+// no longer has what the stack records: it was reset, and the stacks, which lie
+// elsewhere, know nothing of it. Without that an update would find nothing to do.
+// On AWS nobody resets an account: there it is for --refresh to say.
+func (a *App) refreshGone(ctx context.Context, t *Target, e *stack.Engine, pipelines []*spec.Pipeline, jobs []stack.Job) {
+	if !t.attached {
+		return
+	}
+	for i, p := range pipelines {
+		if jobs[i].Refresh {
+			continue
+		}
+		state, err := e.State(ctx, p.StackName())
+		if err != nil {
+			continue // there is none yet, or the operation itself will say what is wrong
+		}
+		if bucket := bucketOf(state); bucket != "" && a.isGone(ctx, t, p, bucket) {
+			a.opts.Note("%s: what the stack records is not in the sandbox any more: reading the real state first", p.ID)
+			jobs[i].Refresh = true
+		}
+	}
+}
+
+// bucketOf is the name of the bucket that a state records, "" if it has none. It is
+// made first and deleted last.
+func bucketOf(s *stack.State) string {
+	for _, r := range s.Resources {
+		if r.Custom && !r.PendingDelete && (r.Type == "aws:s3/bucketV2:BucketV2" || r.Type == "aws:s3/bucket:Bucket") && !strings.Contains(r.ID, "/") {
+			return r.ID
+		}
+	}
+	return ""
+}
+
+// isGone tells whether it is plain that there is no such bucket.
+func (a *App) isGone(ctx context.Context, t *Target, p *spec.Pipeline, bucket string) bool {
+	cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, ""))
+	if err != nil {
+		return false
+	}
+	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	return isAPI(err, "NotFound", "NoSuchBucket")
+}

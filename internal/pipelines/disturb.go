@@ -1,0 +1,31 @@
+package pipelines
+
+import "github.com/pipelinetui/pipelinetui/internal/stack"
+
+// underExecutions are the types of what an execution stands on: while one of them is
+// replaced or gone, what runs fails. (Models, endpoint configurations and versions
+// are replaced at every change, beside the old ones.)
+var underExecutions = map[string]bool{
+	"aws-native:stepfunctions:StateMachine":      true,
+	"aws-native:stepfunctions:StateMachineAlias": true,
+	"aws:sagemaker/endpoint:Endpoint":            true,
+	"aws:lambda/function:Function":               true,
+	"aws:s3/bucketV2:BucketV2":                   true,
+	"aws:iam/role:Role":                          true,
+	"aws:kms/key:Key":                            true,
+}
+
+// Disturbs tells whether a plan takes the ground away from under executions that
+// run.
+func Disturbs(plan []stack.Row) bool {
+	for _, r := range plan {
+		switch r.Op {
+		case stack.OpReplace, stack.OpDeleteReplaced, stack.OpCreateReplacement, stack.OpDelete:
+			if underExecutions[r.Type] {
+				return true
+			}
+		default:
+		}
+	}
+	return false
+}

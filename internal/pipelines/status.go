@@ -1,0 +1,200 @@
+// Package pipelines owns what a pipeline is to a person: the one place where the
+// facts about it (its state, its history, who holds it) become a word and a reason.
+// The command line, machine output and the terminal show what it says. It is pure,
+// and may import fault, spec, stack and executions.
+package pipelines
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// Status of a pipeline, in a word.
+type Status string
+
+// The states of a pipeline.
+const (
+	Unread     Status = ""           // not read yet
+	Ready      Status = "ready"      // deployed whole, by an operation that ended well
+	Updating   Status = "updating"   // an operation is under way, here or elsewhere
+	Failed     Status = "failed"     // the last up or destroy failed
+	Cancelled  Status = "cancelled"  // the last up or destroy was cancelled
+	Incomplete Status = "incomplete" // the last up or destroy was cut off, or something is half done
+	Empty      Status = "empty"      // a stack without resources
+	Damaged    Status = "damaged"    // its state is there and cannot be used
+	Unreadable Status = "unreadable" // its state cannot be had now
+)
+
+// Facts are what is known of a pipeline's stack.
+type Facts struct {
+	// Pipeline is its name, for hints.
+	Pipeline string
+	// State is nil if it was not read, or could not be: then Err says why.
+	State *stack.State
+	Err   error
+	// InProgress and Locks are who works on it, as the backend's list tells.
+	InProgress bool
+	Locks      []stack.Lock
+	// History has its newest entry first. It may be short, but holds the newest.
+	History []stack.Update
+}
+
+// Condition is how a pipeline is.
+type Condition struct {
+	Status Status
+	// Err says why it is not well, with the way out: nil if it is, or if nothing is
+	// known to be wrong.
+	Err error
+	// Note is a remark about a state that is no fault: who is updating it.
+	Note string
+	// Lock is what holds it, nil if nothing does.
+	Lock *stack.Lock
+}
+
+// Assess says how a pipeline is. What nobody has asked is not well: without a state
+// it is Unread.
+func Assess(f Facts) Condition {
+	c := f.lock()
+	switch {
+	case c.Status != Unread:
+	case f.State == nil && fault.KindOf(f.Err) == fault.Damaged:
+		c.Status, c.Err = Damaged, f.Err
+	case f.State == nil && f.Err != nil:
+		c.Status, c.Err = Unreadable, f.Err
+	case f.State == nil:
+	default:
+		c.Status, c.Err = f.state()
+	}
+	return c
+}
+
+// lock is what the locks say. A damaged state says more than one that is only held
+// by the dead.
+func (f Facts) lock() Condition {
+	if len(f.Locks) == 0 {
+		if f.InProgress {
+			return Condition{Status: Updating, Note: "being updated by somebody: the backend does not say by whom"}
+		}
+		return Condition{}
+	}
+	for i := range f.Locks {
+		if l := &f.Locks[i]; !l.Stale && !l.Broken {
+			return Condition{Status: Updating, Note: "being updated by " + Holder(*l), Lock: l}
+		}
+	}
+	l := &f.Locks[0]
+	if fault.KindOf(f.Err) == fault.Damaged && f.State == nil {
+		return Condition{Lock: l}
+	}
+	msg := fmt.Sprintf("an operation of %s was cut off: its process is gone, its lock is still there", Holder(*l))
+	if l.Broken {
+		msg = "locked by a file that is no whole lock: " + l.Where
+	}
+	return Condition{Status: Incomplete, Lock: l, Err: fault.New(fault.Locked, "%s", msg).
+		WithHint("Run `pipelinetui cancel %s` to clear the lock and settle what was cut off.", f.Pipeline)}
+}
+
+// Holder says whose a lock is: "ana on build-7, process 12".
+func Holder(l stack.Lock) string {
+	who := l.User
+	if who == "" {
+		who = "somebody"
+	}
+	if l.Host != "" {
+		who += " on " + l.Host
+	}
+	if l.PID > 0 {
+		who += fmt.Sprintf(", process %d", l.PID)
+	}
+	return who
+}
+
+// state is what the state and the history say together.
+func (f Facts) state() (Status, error) {
+	if last := LastChange(f.History); last != nil {
+		if status, err := f.ended(*last); status != Ready {
+			return status, err
+		}
+	}
+	half := halfDone(f.State)
+	switch {
+	case len(f.State.Pending) > 0:
+		return Incomplete, fault.New(fault.Deployment, "cut off while %s %s%s", f.State.Pending[0].Kind, f.State.Pending[0].Name, andMore(len(f.State.Pending)-1)).
+			WithHint("Run `pipelinetui up %s` to finish it, or `pipelinetui cancel %s` to only settle what was cut off.", f.Pipeline, f.Pipeline)
+	case len(f.State.Resources) == 0:
+		return Empty, nil
+	case half != nil:
+		return Incomplete, fault.New(fault.Deployment, "%s is half done: %s", half.Name, firstLine(half.InitErrors[0])).
+			WithHint("Run `pipelinetui up %s` again.", f.Pipeline)
+	case f.State.Outputs["stateMachineAliasArn"].Value == nil:
+		return Incomplete, fault.New(fault.Deployment, "its last update did not get to the end").
+			WithHint("Run `pipelinetui up %s` to finish it, or destroy it.", f.Pipeline)
+	default:
+		return Ready, nil
+	}
+}
+
+// ended is what the last operation that changes something says.
+func (f Facts) ended(last stack.Update) (Status, error) {
+	verb := "up"
+	if last.Kind != "update" {
+		verb = last.Kind
+	}
+	why := func(what string) *fault.Error {
+		msg := "the last " + verb + " " + what
+		switch half := halfDone(f.State); {
+		case last.Error != "":
+			msg += ": " + firstLine(last.Error)
+		case half != nil:
+			msg += ": " + half.Name + ": " + firstLine(half.InitErrors[0])
+		}
+		return fault.New(fault.Deployment, "%s", msg).
+			WithHint("Run `pipelinetui %s %s` again; `pipelinetui show %s` has the history.", verb, f.Pipeline, f.Pipeline)
+	}
+	switch last.Result {
+	case string(stack.Failed):
+		return Failed, why("failed")
+	case stack.ResultCanceled:
+		return Cancelled, why("was cancelled")
+	case stack.ResultInterrupted:
+		return Incomplete, why("was cut off")
+	default:
+		return Ready, nil
+	}
+}
+
+// LastChange is the newest entry of a history, the newest first, that was to change
+// the pipeline: a refresh makes nothing whole that an update has left half done.
+func LastChange(history []stack.Update) *stack.Update {
+	for i := range history {
+		if k := history[i].Kind; k == "update" || k == "destroy" {
+			return &history[i]
+		}
+	}
+	return nil
+}
+
+// halfDone is a resource that is there, but not as it should be.
+func halfDone(s *stack.State) *stack.Resource {
+	for i := range s.Resources {
+		if r := &s.Resources[i]; len(r.InitErrors) > 0 && !r.PendingDelete {
+			return r
+		}
+	}
+	return nil
+}
+
+func andMore(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,75 @@
+package pipelines
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+func TestAssess(t *testing.T) {
+	t.Parallel()
+	whole := &stack.State{
+		Resources: []stack.Resource{{Name: "bucket"}},
+		Outputs:   map[string]stack.Output{"stateMachineAliasArn": {Value: "arn"}},
+	}
+	half := &stack.State{Resources: []stack.Resource{{Name: "endpoint", InitErrors: []string{"boom\nmore"}}}, Outputs: whole.Outputs}
+	cut := &stack.State{
+		Resources: whole.Resources, Outputs: whole.Outputs,
+		Pending: []stack.PendingOperation{{Kind: "creating", Name: "queue"}, {Kind: "deleting", Name: "key"}},
+	}
+	ended := func(kind, result, why string) []stack.Update {
+		return []stack.Update{{Kind: kind, Result: result, Error: why}}
+	}
+	refreshed := func(after []stack.Update) []stack.Update {
+		return append([]stack.Update{{Kind: "refresh", Result: "succeeded"}}, after...)
+	}
+	alive := stack.Lock{User: "ana", Host: "far", PID: 7}
+	dead := stack.Lock{User: "ana", Host: "here", PID: 8, Stale: true}
+	tests := []struct {
+		name  string
+		facts Facts
+		want  Status
+		says  string
+	}{
+		{"nothing was asked", Facts{}, Unread, ""},
+		{"well", Facts{State: whole, History: ended("update", "succeeded", "")}, Ready, ""},
+		{"well, its history is not known", Facts{State: whole}, Ready, ""},
+		{"a failed update", Facts{State: whole, History: ended("update", "failed", "first\nsecond")}, Failed, "the last up failed: first"},
+		{"a failed update of another machine", Facts{State: half, History: ended("update", "failed", "")}, Failed, "the last up failed: endpoint: boom"},
+		{"a refresh makes nothing whole", Facts{State: whole, History: refreshed(ended("update", "failed", "x"))}, Failed, "the last up failed: x"},
+		{"a failed refresh breaks nothing", Facts{State: whole, History: append(ended("refresh", "failed", "x"), ended("update", "succeeded", "")...)}, Ready, ""},
+		{"half destroyed", Facts{State: whole, History: ended("destroy", "failed", "DeleteConflict")}, Failed, "the last destroy failed: DeleteConflict"},
+		{"cancelled", Facts{State: whole, History: ended("update", stack.ResultCanceled, "")}, Cancelled, "the last up was cancelled"},
+		{"killed", Facts{State: whole, History: ended("update", stack.ResultInterrupted, "")}, Incomplete, "the last up was cut off"},
+		{"put right since", Facts{State: whole, History: append(ended("update", "succeeded", ""), ended("update", "failed", "x")...)}, Ready, ""},
+		{"pending", Facts{State: cut}, Incomplete, "cut off while creating queue and 1 more"},
+		{"half done", Facts{State: half}, Incomplete, "endpoint is half done: boom"},
+		{"never got to the end", Facts{State: &stack.State{Resources: whole.Resources}}, Incomplete, "did not get to the end"},
+		{"empty", Facts{State: &stack.State{}, History: ended("destroy", "succeeded", "")}, Empty, ""},
+		{"empty, and failed", Facts{State: &stack.State{}, History: ended("update", "failed", "x")}, Failed, "the last up failed: x"},
+		{"updating", Facts{State: cut, Locks: []stack.Lock{dead, alive}, History: ended("update", "failed", "x")}, Updating, ""},
+		{"updating, the backend does not say by whom", Facts{InProgress: true}, Updating, ""},
+		{"a lock of the dead", Facts{State: cut, Locks: []stack.Lock{dead}}, Incomplete, "an operation of ana on here, process 8 was cut off"},
+		{"half a lock", Facts{State: whole, Locks: []stack.Lock{{Broken: true, Stale: true, Where: "/x/y.tmp"}}}, Incomplete, "no whole lock: /x/y.tmp"},
+		{"damaged", Facts{Err: fault.New(fault.Damaged, "the file is cut off")}, Damaged, "the file is cut off"},
+		{"damaged, and a lock of the dead", Facts{Err: fault.New(fault.Damaged, "cut off"), Locks: []stack.Lock{dead}}, Damaged, "cut off"},
+		{"out of reach", Facts{Err: fault.New(fault.Denied, "no")}, Unreadable, "no"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := Assess(tt.facts)
+			require.Equal(t, tt.want, c.Status)
+			if tt.says == "" {
+				require.NoError(t, c.Err)
+				return
+			}
+			require.ErrorContains(t, c.Err, tt.says)
+			require.NotContains(t, c.Err.Error(), "\n")
+		})
+	}
+	require.Equal(t, "being updated by ana on far, process 7", Assess(Facts{Locks: []stack.Lock{alive}}).Note)
+}

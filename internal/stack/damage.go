@@ -1,0 +1,176 @@
+package stack
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// A file of the state may be cut off, empty, altered by hand or half written by a
+// disk that was full. Everything that comes from such a file passes through here,
+// before anything is done with it: the engine's own types panic on a URN that is
+// none.
+
+// checkpointVersion is the version of checkpoints that is understood.
+const checkpointVersion = 3
+
+// errForeign says that a checkpoint is well, as far as can be seen, but of a kind
+// that only the CLI understands.
+var errForeign = errors.New("a kind of checkpoint that only the engine understands")
+
+// decodeCheckpoint reads the file of a stack. The error is errForeign, or says in a
+// few words what is wrong with the file.
+func decodeCheckpoint(raw []byte) (*apitype.DeploymentV3, error) {
+	raw, err := unzip(raw)
+	if err != nil {
+		return nil, err
+	}
+	var versioned apitype.VersionedCheckpoint
+	if err := decodeJSON(raw, &versioned); err != nil {
+		return nil, err
+	}
+	if versioned.Version > checkpointVersion || len(versioned.Features) > 0 {
+		return nil, errForeign
+	}
+	if versioned.Version < checkpointVersion {
+		if versioned.Version == 0 {
+			return nil, errors.New("it is not a stack's state: it has no version")
+		}
+		return nil, errForeign
+	}
+	var checkpoint apitype.CheckpointV3
+	if err := decodeJSON(versioned.Checkpoint, &checkpoint); err != nil {
+		return nil, err
+	}
+	if checkpoint.Latest == nil {
+		return &apitype.DeploymentV3{}, nil
+	}
+	return checkpoint.Latest, checkDeployment(checkpoint.Latest)
+}
+
+// unzip reads what the engine has compressed (PULUMI_DIY_BACKEND_COMPRESSION).
+func unzip(raw []byte) ([]byte, error) {
+	var r io.Reader
+	var err error
+	switch {
+	case bytes.HasPrefix(raw, []byte{0x1f, 0x8b}):
+		r, err = gzip.NewReader(bytes.NewReader(raw))
+	case bytes.HasPrefix(raw, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(bytes.NewReader(raw))
+		if err == nil {
+			defer z.Close()
+		}
+		r = z
+	default:
+		return raw, nil
+	}
+	if err == nil {
+		raw, err = io.ReadAll(r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is compressed, and damaged: %w", err)
+	}
+	return raw, nil
+}
+
+// decodeJSON reads JSON and says in words what is wrong with it.
+func decodeJSON(raw []byte, into any) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return errors.New("it is empty")
+	}
+	err := json.Unmarshal(raw, into)
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(raw)):
+		return fmt.Errorf("it is cut off after %d bytes", len(raw))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON at byte %d: %w", syntax.Offset, err)
+	default:
+		return fmt.Errorf("it does not hold what it should: %w", err)
+	}
+}
+
+// checkDeployment wants every entry of a state to be what it is used as.
+func checkDeployment(dep *apitype.DeploymentV3) error {
+	for i := range dep.Resources {
+		if err := checkEntry(&dep.Resources[i]); err != nil {
+			return fmt.Errorf("resource %d %w", i+1, err)
+		}
+	}
+	for i := range dep.PendingOperations {
+		if err := checkEntry(&dep.PendingOperations[i].Resource); err != nil {
+			return fmt.Errorf("pending operation %d %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func checkEntry(r *apitype.ResourceV3) error {
+	switch {
+	case r.URN == "":
+		return errors.New("is missing: it has no URN")
+	case !r.URN.IsValid():
+		return fmt.Errorf("has a URN that is none: %.80q", string(r.URN))
+	}
+	return nil
+}
+
+// damaged is the error about a file of a stack that cannot be used.
+func (e *Engine) damaged(stack, file string, cause error) error {
+	if errors.Is(cause, fs.ErrPermission) {
+		return fault.New(fault.Denied, "the state of %s cannot be read: %v", stack, cause).Because(cause).
+			WithHint("Make the file readable for this user, or use a backend that is.")
+	}
+	err := fault.New(fault.Damaged, "the state of %s is damaged: %s: %v. What it has made still exists, but is not recorded", stack, file, cause).Because(cause)
+	name := pipelineName(stack)
+	copies := e.copies(stack)
+	if len(copies) == 0 {
+		return err.WithHint("There is no copy of it that can be used. Restore the file from a backup of your own; or move it away and delete by hand what begins with ptui-%s.",
+			strings.ReplaceAll(stack, ".", "-"))
+	}
+	return err.WithHint("Run `pipelinetui cancel %s --restore` to put %s in its place, then `pipelinetui refresh %s` to see what has changed since.",
+		name, copies[0], name)
+}
+
+// pipelineName is a stack's name as it is typed in commands.
+func pipelineName(stack string) string { return strings.ReplaceAll(stack, ".", "/") }
+
+// readFileState reads the file of a stack. The error is errForeign, fault.NotFound,
+// or a fault that names the file.
+func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error) {
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, notFound(stack)
+	}
+	if err != nil {
+		return nil, e.damaged(stack, file, plainError(err))
+	}
+	dep, err := decodeCheckpoint(raw)
+	if err != nil && !errors.Is(err, errForeign) {
+		err = e.damaged(stack, file, err)
+	}
+	return dep, err
+}
+
+// plainError is the cause of an error about a file, without the file's name.
+func plainError(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,276 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// Copy is what can take the place of the damaged state of a stack on a file
+// backend.
+type Copy struct {
+	// File is where it comes from: the engine's backup of the state before ("x.bak"),
+	// a checkpoint of the history, or the damaged file itself without the entries that
+	// nobody can read.
+	File string `json:"file"`
+	// Made is when the engine wrote it down.
+	Made time.Time `json:"made,omitzero"`
+	// Resources are those it records, the stack itself and providers included.
+	Resources int `json:"resources"`
+	// Dropped are the entries of the damaged file that are left out: resources and
+	// operations that were cut off.
+	DroppedResources int `json:"droppedResources,omitempty"`
+	DroppedPending   int `json:"droppedPending,omitempty"`
+
+	content []byte
+}
+
+// String says what it is, in words that go on from "put".
+func (c Copy) String() string {
+	n := fmt.Sprintf("%d resources", c.Resources)
+	if c.Resources == 1 {
+		n = "1 resource"
+	}
+	if dropped := c.DroppedResources + c.DroppedPending; dropped > 0 {
+		entries := "entries"
+		if dropped == 1 {
+			entries = "entry"
+		}
+		return fmt.Sprintf("what can be read of it (%s, without %d %s)", n, dropped, entries)
+	}
+	return fmt.Sprintf("the copy of %s (%s)", c.Made.UTC().Format("2006-01-02 15:04:05 UTC"), n)
+}
+
+// Copies lists what can take the place of a stack's state, the best first.
+func (e *Engine) Copies(stack string) ([]Copy, error) {
+	if err := checkName(stack); err != nil {
+		return nil, err
+	}
+	if _, ok := e.backendDir(); !ok {
+		return nil, restoreUnsupported()
+	}
+	return e.copies(stack), nil
+}
+
+func restoreUnsupported() error {
+	return fault.New(fault.Unsupported, "copies of the state are only looked for on a file backend").
+		WithHint("Restore the state's object from a version or a backup of the object store, or with `pulumi stack import`.")
+}
+
+func (e *Engine) copies(stack string) []Copy {
+	root, ok := e.backendDir()
+	if !ok {
+		return nil
+	}
+	base := filepath.Join(root, ".pulumi")
+	stacks := filepath.Join(base, "stacks", e.opts.Project)
+	var out []Copy
+	for _, suffix := range stateSuffixes {
+		out = append(out, firstIntact([]string{filepath.Join(stacks, stack+suffix+".bak")})...)
+	}
+	for dir, pattern := range map[string]string{
+		filepath.Join(base, "history", e.opts.Project, stack): stack + "-*.checkpoint.json*",
+		filepath.Join(base, "backups", e.opts.Project, stack): stack + ".*.json*",
+	} {
+		files, _ := filepath.Glob(filepath.Join(globEscape(dir), pattern)) // the pattern is ours
+		slices.Sort(files)                                                 // their names hold nanoseconds of one width
+		slices.Reverse(files)
+		out = append(out, firstIntact(files)...)
+	}
+	slices.SortStableFunc(out, func(a, b Copy) int { return b.Made.Compare(a.Made) })
+	if file, exists, _ := e.stackFile(stack); exists {
+		if c, ok := salvage(file); ok && c.DroppedResources == 0 {
+			out = slices.Insert(out, 0, c)
+		} else if ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// mostCopies bounds how many damaged copies are looked at on the way to a good one.
+const mostCopies = 20
+
+// firstIntact is the first of the files that can be used, if there is one.
+func firstIntact(files []string) []Copy {
+	for i, file := range files {
+		if i == mostCopies {
+			break
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		dep, err := decodeCheckpoint(raw)
+		if err != nil || len(dep.Resources) == 0 {
+			continue
+		}
+		return []Copy{{File: file, Made: dep.Manifest.Time.UTC(), Resources: len(dep.Resources), content: raw}}
+	}
+	return nil
+}
+
+// salvage makes a checkpoint out of a damaged one that is JSON all the same: what
+// is no entry is left out. ok is false if nothing can be made of it that the engine
+// would take.
+func salvage(file string) (c Copy, ok bool) {
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		raw, err = unzip(raw)
+	}
+	var doc, checkpoint, latest map[string]json.RawMessage
+	var version int
+	if err != nil || errors.Join(json.Unmarshal(raw, &doc), json.Unmarshal(doc["checkpoint"], &checkpoint),
+		json.Unmarshal(checkpoint["latest"], &latest), json.Unmarshal(doc["version"], &version)) != nil ||
+		version != checkpointVersion || latest == nil {
+		return c, false
+	}
+	resources, dropped, err := keepEntries(latest["resources"], func(raw json.RawMessage) bool {
+		var r *apitype.ResourceV3
+		return json.Unmarshal(raw, &r) == nil && r != nil && checkEntry(r) == nil
+	})
+	if err != nil || len(resources) == 0 {
+		return c, false
+	}
+	pending, droppedPending, err := keepEntries(latest["pending_operations"], func(raw json.RawMessage) bool {
+		var op *apitype.OperationV2
+		return json.Unmarshal(raw, &op) == nil && op != nil && checkEntry(&op.Resource) == nil
+	})
+	if err != nil || dropped+droppedPending == 0 {
+		return c, false
+	}
+	content, err := assemble(doc, checkpoint, latest, resources, pending)
+	if err != nil {
+		return c, false
+	}
+	dep, err := decodeCheckpoint(content)
+	if err != nil || dangling(dep) {
+		return c, false
+	}
+	return Copy{
+		File: file, Made: dep.Manifest.Time.UTC(), Resources: len(resources),
+		DroppedResources: dropped, DroppedPending: droppedPending, content: content,
+	}, true
+}
+
+// keepEntries keeps the elements of a list that are good.
+func keepEntries(list json.RawMessage, good func(json.RawMessage) bool) (kept []json.RawMessage, dropped int, err error) {
+	if len(list) == 0 {
+		return nil, 0, nil
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(list, &entries); err != nil {
+		return nil, 0, err
+	}
+	for _, entry := range entries {
+		if good(entry) {
+			kept = append(kept, entry)
+		}
+	}
+	return kept, len(entries) - len(kept), nil
+}
+
+// assemble puts a checkpoint together again; what is not known here stays as it is.
+func assemble(doc, checkpoint, latest map[string]json.RawMessage, resources, pending []json.RawMessage) ([]byte, error) {
+	set := func(into map[string]json.RawMessage, key string, value any) error {
+		raw, err := json.Marshal(value)
+		into[key] = raw
+		return err
+	}
+	delete(latest, "pending_operations")
+	err := set(latest, "resources", resources)
+	if len(pending) > 0 {
+		err = errors.Join(err, set(latest, "pending_operations", pending))
+	}
+	if err := errors.Join(err, set(checkpoint, "latest", latest), set(doc, "checkpoint", checkpoint)); err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
+}
+
+// dangling tells whether a resource leans on one that is not there before it, which
+// the engine refuses.
+func dangling(dep *apitype.DeploymentV3) bool {
+	before := map[string]bool{}
+	for i := range dep.Resources {
+		r := &dep.Resources[i]
+		needs := []string{string(r.Parent)}
+		for _, d := range r.Dependencies {
+			needs = append(needs, string(d))
+		}
+		// A provider is named by its URN and its id.
+		if i := strings.LastIndex(r.Provider, "::"); i > 0 {
+			needs = append(needs, r.Provider[:i])
+		}
+		if slices.ContainsFunc(needs, func(urn string) bool { return urn != "" && !before[urn] }) {
+			return true
+		}
+		before[string(r.URN)] = true
+	}
+	return false
+}
+
+// Restore puts the best copy in the place of a stack's damaged state and returns
+// it. The damaged file is kept beside it, with ".damaged" and the time at its end:
+// aside is its name. A state that can be read is not replaced (Conflict), nor is one
+// that somebody holds (Locked).
+func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside string, err error) {
+	copies, err := e.Copies(stack)
+	if err != nil {
+		return c, "", err
+	}
+	file, exists, _ := e.stackFile(stack)
+	if !exists {
+		return c, "", notFound(stack)
+	}
+	_, err = e.State(ctx, stack)
+	switch {
+	case err == nil:
+		return c, "", fault.New(fault.Conflict, "the state of %s is not damaged", stack).
+			WithHint("Leave out --restore. `pipelinetui refresh %s` reads what is really there.", pipelineName(stack))
+	case fault.KindOf(err) != fault.Damaged:
+		return c, "", err
+	case len(copies) == 0:
+		return c, "", err // it says that there is none
+	}
+	if locks, _ := e.fileLocks(stack); len(locks) > 0 && !allStale(locks) {
+		return c, "", lockedFault("restore the state of "+stack, locks, nil)
+	}
+	c = copies[0]
+	aside = file + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000")
+	if err := keepAside(file, aside); err != nil {
+		return c, "", writeFault(aside, err)
+	}
+	if err := renameio.WriteFile(file, c.content, 0o600); err != nil {
+		return c, "", writeFault(file, err)
+	}
+	return c, aside, nil
+}
+
+func writeFault(file string, err error) error {
+	return fault.New(fault.Denied, "write %s: %v", file, plainError(err)).Because(err).
+		WithHint("Check that there is space, and that you may write to the folder of the state backend.")
+}
+
+// keepAside gives a file a second name, or copies it where that cannot be.
+func keepAside(file, aside string) error {
+	if os.Link(file, aside) == nil {
+		return nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(aside, raw, 0o600)
+}
