@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
@@ -98,7 +97,7 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 		_ = db.Close()
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	b := &builder{services: s, ServeOptions: o, endpoint: endpoint, policies: &policyCache{now: o.Clock.Now}}
+	b := &builder{services: s, ServeOptions: o, endpoint: endpoint, policies: &policyCache{}}
 	for _, step := range []func() error{
 		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,
 	} {
@@ -162,7 +161,7 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 func (b *builder) storage() (err error) {
 	b.objects, err = s3.New(s3.Config{
 		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"),
-		Auth: b.access, BucketPolicy: b.policies.forBuckets,
+		Auth: b.access, BucketPolicy: b.policies.grant,
 	})
 	if err != nil {
 		return err
@@ -205,7 +204,7 @@ func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
 		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"),
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
-		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.forFunctions,
+		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.grant,
 	})
 	if err != nil {
 		return err
@@ -249,8 +248,6 @@ func (b *builder) compute() error {
 // policyCache evaluates the policies of resources for services that keep them as
 // text. Documents are parsed once. It is safe for concurrent use.
 type policyCache struct {
-	now func() time.Time
-
 	mu     sync.Mutex
 	parsed map[string]*policy.Document
 }
@@ -258,14 +255,15 @@ type policyCache struct {
 // maxParsed bounds the documents that are kept.
 const maxParsed = 256
 
-func (c *policyCache) grant(text string, p wire.Principal, action, resource string, keys map[string][]string) policy.Decision {
+// grant tells what the policy says about the request.
+func (c *policyCache) grant(text string, r policy.Request) policy.Grant {
 	c.mu.Lock()
 	doc := c.parsed[text]
 	c.mu.Unlock()
 	if doc == nil {
 		var err error
 		if doc, err = policy.Parse(text, policy.Resource); err != nil {
-			return policy.Deny // services let none in that cannot be read
+			return policy.Grant{Decision: policy.Deny} // services let none in that cannot be read
 		}
 		c.mu.Lock()
 		if c.parsed == nil || len(c.parsed) >= maxParsed {
@@ -274,23 +272,5 @@ func (c *policyCache) grant(text string, p wire.Principal, action, resource stri
 		c.parsed[text] = doc
 		c.mu.Unlock()
 	}
-	return doc.Grant(policy.NewRequest(p, action, resource, keys, c.now())).Decision
-}
-
-// forBuckets is S3's view of the decisions.
-func (c *policyCache) forBuckets(text string, p wire.Principal, action, resource string, keys map[string][]string) s3.Decision {
-	switch c.grant(text, p, action, resource, keys) {
-	case policy.Deny:
-		return s3.ExplicitDeny
-	case policy.Allow:
-		return s3.Allow
-	default:
-		return s3.NoOpinion
-	}
-}
-
-// forFunctions is Lambda's.
-func (c *policyCache) forFunctions(text string, p wire.Principal, action, resource string, keys map[string][]string) (allow, deny bool) {
-	d := c.grant(text, p, action, resource, keys)
-	return d == policy.Allow, d == policy.Deny
+	return doc.Grant(r)
 }

@@ -128,29 +128,12 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 	if c == nil || !sessionOf(p, c.role) {
 		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
 	}
-	req := policy.NewRequest(p, action, resource, keys, s.Clock.Now())
-	identity := policy.Evaluate(c.identity, req)
-	boundary := policy.Allow
-	if c.boundary != nil {
-		boundary = policy.Evaluate([]*policy.Document{c.boundary}, req)
+	id := policy.Caller{Policies: c.identity, Boundary: c.boundary}
+	if err := id.Decide(policy.NewRequest(p, action, resource, keys, s.Clock.Now())); err != nil {
+		s.Log.Info("denied", "principal", p.ARN, "action", action, "resource", resource, "reason", err.Error())
+		return err
 	}
-	denied := &policy.DeniedError{Boundary: boundary != policy.Allow}
-	switch {
-	case identity == policy.Deny:
-		denied.Explicit = true
-		denied.Reply = policy.Denied(p, action, resource, "with an explicit deny in an identity-based policy")
-	case boundary == policy.Deny:
-		denied.Explicit = true
-		denied.Reply = policy.Denied(p, action, resource, "with an explicit deny in a permissions boundary")
-	case identity != policy.Allow:
-		denied.Reply = policy.Denied(p, action, resource, implicit)
-	case boundary != policy.Allow:
-		denied.Reply = policy.Denied(p, action, resource, "because no permissions boundary allows the "+action+" action")
-	default:
-		return nil
-	}
-	s.Log.Info("denied", "principal", p.ARN, "action", action, "resource", resource, "reason", denied.Reply.Message)
-	return denied
+	return nil
 }
 
 // sessionOf tells whether p's session is of this role and not of one of the same

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -68,9 +69,10 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 	}, nil
 }
 
-// mayAssume asks the role's trust policy and, where that leaves it to the
-// account, the caller's own policies. A role that does not exist is refused with
-// the same words.
+// mayAssume asks the role's trust policy and the caller's own: where the trust
+// policy names the caller they need not allow, but what they deny stays denied, and
+// so does what a boundary keeps from a role. A role that does not exist is refused
+// with the same words.
 func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, in *sts.AssumeRoleInput) (*compiledRole, error) {
 	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.Principal.ARN, arn)
 	c, err := s.compile(arn)
@@ -84,14 +86,13 @@ func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, 
 	if in.ExternalId != nil {
 		keys["sts:ExternalId"] = []string{*in.ExternalId}
 	}
-	g := c.trust.Grant(policy.NewRequest(req.Principal, "sts:AssumeRole", arn, keys, s.Clock.Now()))
+	err = policy.Authorize(ctx, req, policy.ResourceFirst, c.trust, "sts:AssumeRole", arn, keys, s.Clock.Now())
+	var denied *policy.DeniedError
 	switch {
-	case g.Decision == policy.Allow:
-		return c, nil
-	case g.Decision == policy.Deny || !g.Delegated:
+	case errors.As(err, &denied):
 		return nil, refused
-	case req.Authorize(ctx, "sts:AssumeRole", arn, keys) != nil:
-		return nil, refused
+	case err != nil:
+		return nil, err
 	}
 	return c, nil
 }

@@ -162,22 +162,7 @@ func (s *Service) allow(ctx context.Context, req *wire.Request, k key, action st
 	for name, values := range keys {
 		all[name] = values
 	}
-	g := doc.Grant(policy.NewRequest(req.Principal, action, k.ARN, req.ConditionKeys(all), s.now()))
-	switch {
-	case g.Decision == policy.Deny:
-		return policy.Denied(req.Principal, action, k.ARN, "with an explicit deny in a resource-based policy")
-	case g.Decision == policy.Allow:
-		var denied *policy.DeniedError
-		err := req.Authorize(ctx, action, k.ARN, all)
-		if errors.As(err, &denied) && (denied.Explicit || denied.Boundary && g.Role) {
-			return err
-		}
-		return nil
-	case g.Delegated:
-		return req.Authorize(ctx, action, k.ARN, all)
-	default:
-		return policy.Denied(req.Principal, action, k.ARN, "because no resource-based policy allows the "+action+" action")
-	}
+	return policy.Authorize(ctx, req, policy.ResourceFirst, doc, action, k.ARN, all, s.now())
 }
 
 // read loads a key that the caller may use with the request's operation.

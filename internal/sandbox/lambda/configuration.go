@@ -120,7 +120,11 @@ func (s *Service) checkRole(ctx context.Context, req *wire.Request, role, arn, n
 		return errConstraint(role, "role", "Member must satisfy regular expression pattern: "+rolePattern.String())
 	}
 	if err := req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}); err != nil {
-		return err
+		e := *wire.AsError(err)
+		if e.Code == "AccessDeniedException" {
+			e.Status = 403 // as Lambda refuses everything
+		}
+		return &e
 	}
 	if _, err := s.Roles.AssumeServiceRole(ctx, req.Scope, "lambda.amazonaws.com", role, arn, name); err != nil {
 		return errInvalid("The role defined for the function cannot be assumed by Lambda.")

@@ -6,8 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -79,27 +79,18 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 
 // mayInvoke asks the caller's policies and the function's own.
 func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, ref reference) error {
+	const action = "lambda:InvokeFunction"
 	arn := ref.arn()
-	allow, deny := false, false
+	r := policy.NewRequest(req.Principal, action, arn, req.ConditionKeys(nil), s.Clock.Now())
+	var g policy.Grant
 	if p, ok := f.Policies[ref.qualifier]; ok && s.ResourcePolicy != nil {
 		doc, err := p.document()
 		if err != nil {
 			return err
 		}
-		allow, deny = s.ResourcePolicy(doc, req.Principal, "lambda:InvokeFunction", arn, req.ConditionKeys(nil))
+		g = s.ResourcePolicy(doc, r)
 	}
-	if deny {
-		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "User: %s is not authorized to perform: lambda:InvokeFunction on resource: %s with an explicit deny in a resource-based policy", req.Principal.ARN, arn)
-	}
-	err := req.Authorize(ctx, "lambda:InvokeFunction", arn, nil)
-	if err == nil || !allow {
-		return err
-	}
-	text := wire.AsError(err).Message
-	if strings.Contains(text, "explicit deny") || strings.Contains(text, "permissions boundary") {
-		return err
-	}
-	return nil
+	return policy.Decide(r, policy.Either, g, func() error { return req.Authorize(ctx, action, arn, nil) })
 }
 
 func (in *invokeInput) check() error {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -50,7 +51,7 @@ type Config struct {
 	IdleTimeout time.Duration
 	// ResourcePolicy evaluates a function's own policy, which may allow what the
 	// caller's policies do not. nil: such policies are kept but have no effect.
-	ResourcePolicy func(policy string, p wire.Principal, action, resource string, keys map[string][]string) (allow, deny bool)
+	ResourcePolicy func(text string, r policy.Request) policy.Grant
 	// Python and Node are the interpreters; empty means python3 and node on PATH.
 	Python, Node string
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -33,17 +34,12 @@ func outside(req *wire.Request, h *http.Request) caller {
 	return newCaller(req.Scope, req.Principal, secure, version, ip)
 }
 
+// newCaller adds what S3 knows beside the keys of every request, which come from
+// the principal (policy.NewRequest).
 func newCaller(sc wire.Scope, p wire.Principal, secure, tlsVersion, ip string) caller {
-	account := p.Account
-	if account == "" {
-		account = sc.Account
-	}
 	keys := map[string][]string{
-		"aws:SecureTransport":       {secure},
-		"aws:PrincipalArn":          {p.ARN},
-		"aws:PrincipalAccount":      {account},
-		"aws:PrincipalIsAWSService": {"false"},
-		"aws:RequestedRegion":       {sc.Region},
+		"aws:SecureTransport": {secure},
+		"aws:RequestedRegion": {sc.Region},
 	}
 	if tlsVersion != "" {
 		keys["s3:TlsVersion"] = []string{tlsVersion}
@@ -67,35 +63,26 @@ func (s *Service) authorize(ctx context.Context, c caller, b bucketMeta, action,
 	if owner == "" { // it is about to be made
 		owner = c.scope.Account
 	}
+	// ARNs of buckets do not tell the account.
 	keys := map[string][]string{"s3:ResourceAccount": {owner}, "aws:ResourceAccount": {owner}}
 	maps.Copy(keys, c.keys)
 	maps.Copy(keys, extra)
-	decision := NoOpinion
-	if policy := b.Settings["policy"]; policy != "" {
-		decision = s.BucketPolicy(policy, c.Principal, action, resource, keys)
+	r := policy.NewRequest(c.Principal, action, resource, keys, s.Clock.Now())
+	var g policy.Grant
+	rescue := c.Admin && c.Account == owner && strings.HasSuffix(action, "BucketPolicy")
+	if text := b.Settings["policy"]; text != "" && !rescue {
+		g = s.BucketPolicy(text, r)
 	}
-	foreign := c.Account != "" && c.Account != owner
-	rescue := c.Admin && !foreign && strings.HasSuffix(action, "BucketPolicy")
-	if decision == ExplicitDeny && !rescue {
-		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.ARN+" is not authorized to perform: "+action+
-			` on resource: "`+resource+`" with an explicit deny in a resource-based policy`)
-	}
-	if foreign && decision != Allow {
-		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.ARN+" is not authorized to perform: "+action+
-			` on resource: "`+resource+`" because no resource-based policy allows the `+action+" action")
-	}
-	if c.Admin {
-		return nil
-	}
-	err := s.Auth.Authorize(ctx, c.Principal, action, resource, keys)
+	err := policy.Decide(r, policy.Either, g, func() error {
+		if c.Admin {
+			return nil
+		}
+		return s.Auth.Authorize(ctx, c.Principal, action, resource, keys)
+	})
 	if err == nil {
 		return nil
 	}
 	e := wire.AsError(err)
-	limited := strings.Contains(e.Message, "explicit deny") || strings.Contains(e.Message, "permissions boundary")
-	if decision == Allow && !limited && !foreign {
-		return nil
-	}
 	if e.Status >= http.StatusInternalServerError {
 		return e
 	}

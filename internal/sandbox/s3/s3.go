@@ -13,24 +13,14 @@ import (
 	"sync/atomic"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// Decision is what a resource policy says about one request.
-type Decision int
-
-// The decisions of a bucket policy.
-const (
-	NoOpinion    Decision = iota // no statement matches
-	Allow                        // an Allow matches and no Deny does
-	ExplicitDeny                 // a Deny matches
-)
-
-// BucketPolicy evaluates a bucket policy document for one request: does any
-// statement match principal, action, resource and condition keys? It must be
-// safe for concurrent use.
-type BucketPolicy func(policy string, p wire.Principal, action, resource string, keys map[string][]string) Decision
+// BucketPolicy tells what the text of a bucket's policy says about a request. It
+// must be safe for concurrent use.
+type BucketPolicy func(text string, r policy.Request) policy.Grant
 
 // Config is what the service needs. DB, Dir, Auth and BucketPolicy are required.
 type Config struct {

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -51,20 +52,16 @@ func (a identities) Authorize(_ context.Context, p wire.Principal, action, resou
 	if a[name+" "+action] {
 		return nil
 	}
-	return wire.Errorf(403, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", p.ARN, action, resource, action)
+	return &policy.DeniedError{Reply: policy.Denied(p, action, resource, "because no identity-based policy allows the "+action+" action")}
 }
 
-// policies understands policies of one statement without conditions, for one
-// action; evaluating policies is another package's matter.
-func policies(policy string, _ wire.Principal, action, _ string, _ map[string][]string) s3.Decision {
-	switch {
-	case !strings.Contains(policy, `"`+action+`"`):
-		return s3.NoOpinion
-	case strings.Contains(policy, `"Deny"`):
-		return s3.ExplicitDeny
-	default:
-		return s3.Allow
+// bucketPolicy is the real evaluation.
+func bucketPolicy(text string, r policy.Request) policy.Grant {
+	doc, err := policy.Parse(text, policy.Resource)
+	if err != nil {
+		return policy.Grant{Decision: policy.Deny}
 	}
+	return doc.Grant(r)
 }
 
 type sandbox struct {
@@ -82,7 +79,7 @@ func open(t *testing.T, dir string, auth wire.Authorizer) *sandbox {
 	if auth == nil {
 		auth = identities{}
 	}
-	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth, BucketPolicy: policies})
+	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth, BucketPolicy: bucketPolicy})
 	require.NoError(t, err)
 	r := wire.NewRouter(verifier{}, auth)
 	svc.Register(r)
@@ -557,7 +554,7 @@ func TestAuthorisation(t *testing.T) {
 	require.Equal(t, "AccessDenied", code(t, get("nobody", "k")))
 
 	policy := func(effect string) {
-		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Principal":{"AWS":"arn:aws:iam::000000000000:user/x"},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
+		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Principal":{"AWS":["arn:aws:iam::000000000000:user/nobody","arn:aws:iam::000000000000:user/reader","arn:aws:iam::000000000000:user/admin"]},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
 		_, err := s.as("admin").PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: str("bkt"), Policy: &doc})
 		require.NoError(t, err)
 		out, err := s.as("admin").GetBucketPolicy(t.Context(), &awss3.GetBucketPolicyInput{Bucket: str("bkt")})

@@ -163,7 +163,7 @@ func allow(ctx context.Context, req *wire.Request, q queue, action string) error
 	if err != nil {
 		return err
 	}
-	return policy.Authorize(ctx, req, doc, action, q.ARN, nil)
+	return policy.Authorize(ctx, req, policy.Either, doc, action, q.ARN, nil, time.Now())
 }
 
 // policy is the queue's policy, nil without one.
@@ -201,8 +201,13 @@ func (s *Service) Deliver(_ context.Context, sc wire.Scope, service, sourceARN, 
 		return err
 	}
 	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {sc.Account}}
-	if doc == nil || doc.Grant(policy.NewRequest(p, "sqs:SendMessage", q.ARN, keys, s.now())).Decision != policy.Allow {
-		return policy.Denied(p, "sqs:SendMessage", q.ARN, "because no resource-based policy allows the sqs:SendMessage action")
+	r := policy.NewRequest(p, "sqs:SendMessage", q.ARN, keys, s.now())
+	var g policy.Grant
+	if doc != nil {
+		g = doc.Grant(r)
+	}
+	if err := policy.Decide(r, policy.Either, g, nil); err != nil {
+		return err
 	}
 	_, err = s.put(q, newMessage{Body: body, Sender: service})
 	return err

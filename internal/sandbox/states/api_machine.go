@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,17 +60,6 @@ func (s *Service) definition(text, typ string) (*asl.Machine, error) {
 	return m, err
 }
 
-func checkRole(arn string) error {
-	if !strings.HasPrefix(arn, "arn:") || !strings.Contains(arn, ":iam::") || !strings.Contains(arn, ":role/") {
-		return wire.Errorf(400, "InvalidArn", "Invalid Role Arn: '%s'", arn)
-	}
-	return nil
-}
-
-func (s *Service) passRole(ctx context.Context, req *wire.Request, role string) error {
-	return req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"states.amazonaws.com"}})
-}
-
 // encodeConfig keeps a configuration of the API.
 func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) }
 
@@ -113,6 +101,9 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 		return nil, err
 	}
 	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
+		return nil, err
+	}
+	if err := s.checkMachineRole(ctx, req, arn, str(in.RoleArn), in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
 	if err := checkTags(in.Tags); err != nil {
@@ -220,16 +211,27 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
-	if in.Definition != nil {
-		var typ string
-		if err := s.DB.View(func(tx *store.Tx) error {
-			m, err := machine(tx, ref.key(), arn)
-			typ = m.Type
-			return err
-		}); err != nil {
+	var m machineRecord
+	if err := s.DB.View(func(tx *store.Tx) (err error) {
+		m, err = machine(tx, ref.key(), arn)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if in.RoleArn != nil || in.LoggingConfiguration != nil {
+		role, logging := m.RoleARN, in.LoggingConfiguration
+		if in.RoleArn != nil {
+			role = *in.RoleArn
+		}
+		if logging == nil {
+			logging = loggingOf(m.Logging)
+		}
+		if err := s.checkMachineRole(ctx, req, arn, role, logging); err != nil {
 			return nil, err
 		}
-		if _, err := s.definition(*in.Definition, typ); err != nil {
+	}
+	if in.Definition != nil {
+		if _, err := s.definition(*in.Definition, m.Type); err != nil {
 			return nil, err
 		}
 	}

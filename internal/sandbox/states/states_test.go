@@ -491,7 +491,7 @@ func TestTasksActAsTheRole(t *testing.T) {
 	def := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"End":true}}}`
 	m := w.machine("m", def)
 	require.Equal(t, "SUCCEEDED", w.await(w.start(m, "e", "{}"))["status"])
-	require.Equal(t, []string{"states.amazonaws.com " + roleARN + " " + m + " e"}, rs.calls, "once for an execution")
+	require.Equal(t, []string{"states.amazonaws.com " + roleARN + " " + m + " check", "states.amazonaws.com " + roleARN + " " + m + " e"}, rs.calls, "once for the machine, once for an execution")
 	require.Equal(t, "states", seen.Role)
 	rs.err = wire.Errorf(403, "AccessDenied", "the role does not trust states.amazonaws.com")
 	got := w.await(w.start(m, "f", "{}"))

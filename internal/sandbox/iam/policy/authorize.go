@@ -39,6 +39,9 @@ func Denied(p wire.Principal, action, resource, because string) *wire.Error {
 		text += " on resource: " + resource
 	}
 	vendor, _, _ := strings.Cut(action, ":")
+	if action == "iam:PassRole" {
+		vendor = "" // asked by the service that the role is given to, never by IAM itself
+	}
 	switch vendor {
 	case "s3", "iam", "sts", "cloudwatch":
 		return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s %s", text, because)
@@ -52,25 +55,103 @@ func Denied(p wire.Principal, action, resource, because string) *wire.Error {
 	return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "%s %s", text, because)
 }
 
-// Authorize decides by the caller's identity policies and the policy of the
-// resource together, as AWS does within one account: a Deny in either wins, an
-// Allow in either is enough. doc may be nil. The sandbox's own user may do
-// everything, but for a Deny of the resource's policy.
-func Authorize(ctx context.Context, req *wire.Request, doc *Document, action, resource string, keys map[string][]string) error {
-	if doc == nil {
-		return req.Authorize(ctx, action, resource, keys)
+// Caller is the caller's side of a decision.
+type Caller struct {
+	Policies []*Document
+	// Boundary bounds what Policies allow; nil does not.
+	Boundary *Document
+}
+
+// Decide decides by the caller's side alone. A refusal is a *DeniedError.
+func (id Caller) Decide(r Request) error {
+	identity, boundary := Evaluate(id.Policies, r), Allow
+	if id.Boundary != nil {
+		boundary = Evaluate([]*Document{id.Boundary}, r)
 	}
-	g := doc.Grant(NewRequest(req.Principal, action, resource, req.ConditionKeys(keys), time.Now()))
+	denied := &DeniedError{Boundary: boundary != Allow}
+	because := ""
+	switch {
+	case identity == Deny:
+		denied.Explicit, because = true, "with an explicit deny in an identity-based policy"
+	case boundary == Deny:
+		denied.Explicit, because = true, "with an explicit deny in a permissions boundary"
+	case identity != Allow:
+		because = "because no identity-based policy allows the " + r.Action + " action"
+	case boundary != Allow:
+		because = "because no permissions boundary allows the " + r.Action + " action"
+	default:
+		return nil
+	}
+	denied.Reply = Denied(r.Principal, r.Action, r.Resource, because)
+	return denied
+}
+
+// Mode says how the policy of a resource and the caller's own policies go together
+// within one account.
+type Mode int
+
+// Either: an Allow of one side is enough (S3, SQS, Lambda and most others).
+// ResourceFirst: the resource's policy has to allow the caller, or to leave it to
+// the caller's account; only then do the caller's policies count (KMS keys, and
+// roles, whose trust policy it is).
+const (
+	Either Mode = iota
+	ResourceFirst
+)
+
+// Decide decides about a request by both sides. g is what the policy of the
+// resource says (the zero Grant if there is none), identity asks the caller's side:
+// identity policies, permissions boundary and session. It returns nil, a
+// *DeniedError, or the error that kept identity from an answer.
+//
+// An explicit Deny of either side wins. An Allow that names the caller's role still
+// needs the role's boundary; one that names the session, the user or everybody does
+// not. A resource of another account needs the Allow of both sides. Services act
+// by the resource's policy alone.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html
+func Decide(req Request, mode Mode, g Grant, identity func() error) error {
+	p, resource := req.Principal, req.Resource
 	if g.Decision == Deny {
-		return &DeniedError{Explicit: true, Reply: Denied(req.Principal, action, resource, "with an explicit deny in a resource-based policy")}
+		return &DeniedError{Explicit: true, Reply: Denied(p, req.Action, resource, "with an explicit deny in a resource-based policy")}
 	}
-	err := req.Authorize(ctx, action, resource, keys)
-	if g.Decision != Allow || err == nil {
-		return err
+	silent := &DeniedError{Reply: Denied(p, req.Action, resource, "because no resource-based policy allows the "+req.Action+" action")}
+	if p.Service != "" && p.Role == "" {
+		if g.Decision == Allow {
+			return nil
+		}
+		return silent
 	}
+	err := identity()
 	var denied *DeniedError
-	if errors.As(err, &denied) && (denied.Explicit || (denied.Boundary && g.Role)) {
+	if err != nil && !errors.As(err, &denied) || denied != nil && denied.Explicit {
 		return err
 	}
-	return nil
+	switch {
+	case req.foreign():
+		if err == nil && g.Decision != Allow && !g.Delegated {
+			return silent
+		}
+		return err
+	case g.Decision == Allow:
+		if denied != nil && denied.Boundary && g.Role {
+			return err
+		}
+		return nil
+	case mode == ResourceFirst && !g.Delegated:
+		return silent
+	}
+	return err
+}
+
+// Authorize decides whether the caller of req may do action on a resource with the
+// policy doc, which may be nil. keys are condition keys beside those that every
+// request has. The sandbox's own user may do everything that the policy of the
+// resource does not deny.
+func Authorize(ctx context.Context, req *wire.Request, mode Mode, doc *Document, action, resource string, keys map[string][]string, now time.Time) error {
+	r := NewRequest(req.Principal, action, resource, req.ConditionKeys(keys), now)
+	var g Grant
+	if doc != nil {
+		g = doc.Grant(r)
+	}
+	return Decide(r, mode, g, func() error { return req.Authorize(ctx, action, resource, keys) })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -228,15 +229,49 @@ func (s *Statement) parseResources(fields map[string]json.RawMessage, kind Kind)
 		return malformed("Policy statement must contain resources.")
 	}
 	for _, r := range s.resources {
-		if r == "*" {
-			continue
+		if err := checkResource(r); err != nil {
+			return err
 		}
-		if !strings.Contains(r, ":") || !strings.HasPrefix(r, "arn:") {
-			return malformed(`Resource %s must be in ARN format or "*".`, r)
-		}
-		if p := strings.SplitN(r, ":", 3)[1]; !strings.HasPrefix(p, "aws") && !strings.ContainsAny(p, "*?") {
-			return malformed("Partition %q is not valid for resource %q.", p, r)
-		}
+	}
+	return nil
+}
+
+// iamPaths are what the ARN of a resource of IAM ends with.
+var iamPaths = []string{
+	"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/", "sms-mfa/", "saml-provider/",
+	"oidc-provider/", "report/", "access-report/",
+}
+
+// checkResource refuses what cannot be the ARN of a resource, with IAM's words.
+// Missing parts at the end are wildcards, in the text of a wrong partition too.
+func checkResource(r string) error {
+	if r == "*" {
+		return nil
+	}
+	parts := strings.SplitN(r, ":", 6)
+	if len(parts) < 2 || parts[0] != "arn" {
+		return malformed(`Resource %s must be in ARN format or "*".`, r)
+	}
+	if p := parts[1]; p != "*" && p != "aws" && !strings.HasPrefix(p, "aws-") {
+		rest := []string{"*", "*", "*", "*"}
+		copy(rest, parts[2:])
+		return malformed(`Partition "%s" is not valid for resource "arn:%s:%s".`, p, p, strings.Join(rest, ":"))
+	}
+	if len(parts) < 3 {
+		return malformed("Resource vendor must be fully qualified and cannot contain regexes.")
+	}
+	if len(parts) < 6 {
+		return nil
+	}
+	region, path := parts[3], parts[5]
+	starts := func(with string) bool { return strings.HasPrefix(path, with) }
+	switch service := parts[2]; {
+	case service == "s3" && region != "" && !starts("accesspoint/"):
+		return malformed("Resource %s can not contain region information.", r)
+	case service == "iam" && region != "":
+		return malformed("IAM resource %s cannot contain region information.", r)
+	case service == "iam" && path != "root" && !starts("*") && !starts("$") && !slices.ContainsFunc(iamPaths, starts):
+		return malformed(`IAM resource path must either be "*" or start with %s.`, strings.Join(iamPaths, ", "))
 	}
 	return nil
 }

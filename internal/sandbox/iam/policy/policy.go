@@ -106,6 +106,12 @@ func NewRequest(p wire.Principal, action, resource string, keys map[string][]str
 	return Request{Principal: p, Action: action, Resource: resource, keys: k}
 }
 
+// foreign tells whether the resource belongs to another account than the caller's.
+func (r *Request) foreign() bool {
+	owner := r.keys["aws:resourceaccount"]
+	return len(owner) == 1 && r.Principal.Account != "" && owner[0] != r.Principal.Account
+}
+
 func boolText(b bool) string {
 	if b {
 		return "true"

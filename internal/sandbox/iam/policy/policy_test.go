@@ -237,14 +237,3 @@ func TestParsePipelinePolicies(t *testing.T) {
 		require.NoError(t, err, f)
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::a${aws:username}*","Condition":{"ForAnyValue:StringLike":{"s3:prefix":["a*",1,true]}}}]}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		doc, err := policy.Parse(text, policy.Identity)
-		if err != nil {
-			return
-		}
-		policy.Evaluate([]*policy.Document{doc}, policy.NewRequest(user, "s3:GetObject", "arn:aws:s3:::b/k", map[string][]string{"s3:prefix": {"a"}}, now))
-	})
-}

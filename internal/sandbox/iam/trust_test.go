@@ -1,0 +1,73 @@
+package iam_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+)
+
+// A trust policy that names the caller is enough for it to assume the role, but it
+// overrides neither an explicit Deny nor the caller's permissions boundary.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func TestTrustOverridesNoDeny(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	admin := sdk.NewFromConfig(w.Admin())
+	_, plain := w.Role(t, "plain", "")
+	_, denied := w.Role(t, "denied", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"sts:*","Resource":"*"}]}`)
+	_, bounded := w.Role(t, "bounded", iamtest.Allow("*", "*"))
+	bound, err := admin.CreatePolicy(ctx, &sdk.CreatePolicyInput{PolicyName: aws.String("bound"), PolicyDocument: aws.String(iamtest.Allow("s3:*", "*"))})
+	require.NoError(t, err)
+	_, err = admin.PutRolePermissionsBoundary(ctx, &sdk.PutRolePermissionsBoundaryInput{RoleName: aws.String("bounded"), PermissionsBoundary: bound.Policy.Arn})
+	require.NoError(t, err)
+	var names string
+	for _, name := range []string{"plain", "denied", "bounded"} {
+		names += `,"arn:aws:iam::` + iamtest.Account + `:role/` + name + `"`
+	}
+	target, err := admin.CreateRole(ctx, &sdk.CreateRoleInput{RoleName: aws.String("target"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":[` + names[1:] + `]},"Action":"sts:AssumeRole"}]}`)})
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name string
+		cfg  aws.Config
+		ok   bool
+	}{{"plain", plain, true}, {"denied", denied, false}, {"bounded", bounded, false}} {
+		_, err := sts.NewFromConfig(tt.cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: target.Role.Arn, RoleSessionName: aws.String("session")})
+		if tt.ok {
+			require.NoError(t, err, tt.name)
+			continue
+		}
+		require.Contains(t, iamtest.RequireCode(t, err, "AccessDenied").ErrorMessage(), "sts:AssumeRole", tt.name)
+	}
+}
+
+// IAM refuses what cannot be the ARN of a resource, in its own words (those that
+// moto's tests have recorded of AWS).
+func TestMalformedResources(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	c := sdk.NewFromConfig(w.Admin())
+	w.Role(t, "r", "")
+	for resource, text := range map[string]string{
+		"bucket":                     `Resource bucket must be in ARN format or "*".`,
+		"s3:b/k":                     `Resource s3:b/k must be in ARN format or "*".`,
+		"arn:wrong:s3:::b":           `Partition "wrong" is not valid for resource "arn:wrong:s3:::b".`,
+		"arn:s3:::b":                 `Partition "s3" is not valid for resource "arn:s3:::b:*".`,
+		"arn:aws":                    "Resource vendor must be fully qualified and cannot contain regexes.",
+		"arn:aws:s3:us-east-1::b":    "Resource arn:aws:s3:us-east-1::b can not contain region information.",
+		"arn:aws:iam:us-east-1::x/y": "IAM resource arn:aws:iam:us-east-1::x/y cannot contain region information.",
+		"arn:aws:iam::1:robots/r2":   `IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.`,
+	} {
+		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("s3:*", resource))})
+		require.Equal(t, text, iamtest.RequireCode(t, err, "MalformedPolicyDocument").ErrorMessage(), resource)
+	}
+	for _, resource := range []string{"*", "arn:aws:s3:::*", "arn:aws-cn:s3:::b", "arn:*:s3:::b", "arn:aws:iam::*:role/*", "arn:aws:iam::1:*", "arn:aws:s3:us-east-1:1:accesspoint/a"} {
+		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("s3:*", resource))})
+		require.NoError(t, err, resource)
+	}
+}
