@@ -47,8 +47,11 @@ func (a *App) SandboxAddFaults(ctx context.Context, quotas *bool, rules ...Fault
 // rules and the quotas if there are none.
 func (a *App) SandboxClearFaults(ctx context.Context, numbers ...int) (FaultStatus, error) {
 	info, running, err := sandbox.Status(a.sandboxDir())
-	if err != nil || !running {
+	if err != nil || !running && len(numbers) == 0 {
 		return FaultStatus{}, err
+	}
+	if !running {
+		return FaultStatus{}, noFault(numbers[0])
 	}
 	if len(numbers) == 0 {
 		return sandbox.SetFaults(ctx, info, sandbox.FaultConfig{})
@@ -60,8 +63,7 @@ func (a *App) SandboxClearFaults(ctx context.Context, numbers ...int) (FaultStat
 	c := sandbox.FaultConfig{Quotas: now.Quotas}
 	for _, n := range numbers {
 		if n < 1 || n > len(now.Rules) {
-			return FaultStatus{}, fault.New(fault.NotFound, "there is no fault %d", n).
-				WithHint("Run `pipelinetui sandbox faults list` for their numbers.")
+			return FaultStatus{}, noFault(n)
 		}
 	}
 	for i, r := range now.Rules {
@@ -70,4 +72,9 @@ func (a *App) SandboxClearFaults(ctx context.Context, numbers ...int) (FaultStat
 		}
 	}
 	return sandbox.SetFaults(ctx, info, c)
+}
+
+func noFault(number int) error {
+	return fault.New(fault.NotFound, "there is no fault %d", number).
+		WithHint("Run `pipelinetui sandbox faults list` for their numbers.")
 }

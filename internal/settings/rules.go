@@ -28,7 +28,7 @@ func isURL(v string) error {
 }
 
 // region is how all regions of all partitions look, those to come included.
-var region = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`)
 
 func isRegion(v string) error {
 	if region.MatchString(v) {

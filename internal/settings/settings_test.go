@@ -55,6 +55,47 @@ func TestResolvePrecedence(t *testing.T) {
 	}
 }
 
+func TestTheEnvironmentOfAWSOnTheSandbox(t *testing.T) {
+	t.Parallel()
+	aws := map[string]string{"PIPELINETUI_HOME": t.TempDir(), "AWS_PROFILE": "work", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"}
+	on := func(flags map[string]string, more ...string) *Settings {
+		env := map[string]string{}
+		for k, v := range aws {
+			env[k] = v
+		}
+		for i := 0; i < len(more); i += 2 {
+			env[more[i]] = more[i+1]
+		}
+		s, err := Resolve(Sources{Flags: flags, Environ: environ(env)})
+		require.NoError(t, err)
+		return s
+	}
+	s := on(nil)
+	require.Empty(t, s.String(EndpointURL))
+	require.Empty(t, s.String(Profile))
+	require.Equal(t, "eu-west-1", s.String(Region), "the region is no access")
+	s = on(map[string]string{"target": "aws"})
+	require.Equal(t, "http://127.0.0.1:1", s.String(EndpointURL))
+	require.Equal(t, "environment AWS_ENDPOINT_URL", s.Get(EndpointURL).Source)
+	require.Equal(t, "work", s.String(Profile))
+	require.Empty(t, on(map[string]string{"target": "aws"}, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true").String(EndpointURL))
+	require.Equal(t, "http://own", on(nil, "PIPELINETUI_ENDPOINT_URL", "http://own").String(EndpointURL))
+	require.Equal(t, "work", on(map[string]string{"endpoint-url": "http://other"}).String(Profile), "another server wants the user's credentials")
+	require.Equal(t, "own", on(map[string]string{"profile": "own"}).String(Profile))
+}
+
+func TestARegionThatIsNone(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{"us-east1": "not a region", "eu_west_1": "not a region", "us-east-1a": "its region is us-east-1", "US-EAST-1": "not a region"} {
+		_, err := Resolve(Sources{Flags: map[string]string{"region": region}, Environ: environ(map[string]string{"PIPELINETUI_HOME": t.TempDir()})})
+		require.ErrorIs(t, err, fault.Invalid)
+		require.ErrorContains(t, err, want)
+	}
+	for _, region := range []string{"us-east-1", "us-gov-west-1", "cn-north-1", "ap-southeast-7", "us-iso-east-1", "eusc-de-east-1"} {
+		require.NoError(t, isRegion(region))
+	}
+}
+
 func TestResolveReportsEverything(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()

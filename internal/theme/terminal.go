@@ -52,6 +52,9 @@ func ColorsOf(environ func(string) (string, bool)) Colors {
 		direct = true
 	}
 	found := byName(name)
+	if strings.Contains(name, "/") { // no name, but a way to a file
+		return NoColors
+	}
 	if info, err := terminfo.Load(name); name != "" && err == nil {
 		switch n := info.Nums[terminfo.MaxColors]; {
 		case n < 8:

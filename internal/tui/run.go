@@ -78,7 +78,7 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 		return notes, crashError(crash, c.Source.LogFile())
 	}
 	if errors.Is(err, syscall.EIO) {
-		return notes, fault.New(fault.Canceled, "the terminal was closed").Because(err)
+		return notes, nil // the terminal was closed, which is a way to leave
 	}
 	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
 		return notes, fault.New(fault.Internal, "the terminal broke").Because(err)
