@@ -147,15 +147,15 @@ type Sources struct {
 // Resolve reads the config file and the environment and applies the flags. It
 // reports every wrong value at once.
 func Resolve(src Sources) (*Settings, error) {
-	paths, err := resolvePaths(src.Environ)
-	if err != nil {
-		return nil, err
-	}
+	paths, homeless := resolvePaths(src.Environ)
 	required := src.Config != ""
 	if required {
 		paths.Config = src.Config
 	}
 	file, errs := readFile(paths.Config, required)
+	if homeless != nil {
+		errs = append(errs, homeless)
+	}
 	s := &Settings{values: map[string]Value{}, Paths: paths}
 	for _, d := range all() {
 		v := pick(d, src, file)

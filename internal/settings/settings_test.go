@@ -117,3 +117,18 @@ func TestResolveBadFile(t *testing.T) {
 	_, err = Resolve(Sources{Environ: env})
 	require.ErrorIs(t, err, fault.Invalid)
 }
+
+// Without a home nothing may be kept in the root of the file system; the other
+// settings are known all the same, so that the error comes in the form asked for.
+func TestResolveWithoutAHome(t *testing.T) {
+	t.Parallel()
+	s, err := Resolve(Sources{Environ: environ(nil), Flags: map[string]string{"output": "json"}})
+	require.ErrorIs(t, err, fault.Invalid)
+	require.ErrorContains(t, err, "PIPELINETUI_HOME")
+	require.Equal(t, "json", s.String(Output))
+	require.Empty(t, s.Paths.Home)
+	for _, env := range []map[string]string{{"HOME": "/home/ana"}, {"XDG_DATA_HOME": "/d", "XDG_CONFIG_HOME": "/c"}, {"PIPELINETUI_HOME": t.TempDir()}} {
+		_, err := Resolve(Sources{Environ: environ(env)})
+		require.NoError(t, err, env)
+	}
+}
