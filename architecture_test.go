@@ -1,6 +1,7 @@
 package pipelinetui_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -177,4 +178,30 @@ func rulesFor(pkg string) ([]string, bool) {
 func covers(rule, pkg string) bool {
 	prefix, deep := strings.CutSuffix(rule, "/...")
 	return rule == pkg || deep && strings.HasPrefix(pkg, prefix+"/")
+}
+
+// TestGoroutinesAreGuarded: a panic in a goroutine that nobody guards ends the
+// sandbox with everything that runs in it. Below internal/sandbox only the
+// package guard starts any; sync.WaitGroup.Go is given guard.Func.
+func TestGoroutinesAreGuarded(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	require.NoError(t, filepath.WalkDir("internal/sandbox", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(filepath.ToSlash(path), "internal/sandbox/guard/") {
+			return err
+		}
+		seen++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if _, bare := n.(*ast.GoStmt); bare {
+				t.Errorf("%s starts a goroutine of its own: use guard.Go", path)
+			}
+			return true
+		})
+		return nil
+	}))
+	require.Greater(t, seen, 50, "the walk found too few files to mean anything")
 }

@@ -45,7 +45,7 @@ func (a *App) startSandbox(ctx context.Context) (sandbox.Info, error) {
 	if err != nil {
 		return sandbox.Info{}, fault.New(fault.Internal, "find this program's own file: %s", err).Because(err)
 	}
-	args := []string{"sandbox", "serve", "--dir", a.sandboxDir(), "--endpoint-delay", a.opts.Settings.Duration(settings.SandboxDelay).String()}
+	args := []string{"sandbox", "serve", "--dir", a.sandboxDir(), "--endpoint-delay", a.opts.Settings.Duration(settings.SandboxDelay).String(), "--max-item-bytes", a.opts.Settings.String(settings.SandboxItems)}
 	if p := a.opts.Settings.String(settings.SandboxPort); p != "" {
 		args = append(args, "--port", p)
 	}
@@ -103,7 +103,7 @@ const imageHint = "use the image sandbox/linear, or start a model server of your
 
 // SandboxServe runs the sandbox in this process until ctx ends. The process is cut
 // off from its caller first: see sandbox.Isolate.
-func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, debug bool) error {
+func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, maxItemBytes int64, debug bool) error {
 	if err := sandbox.Isolate(); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration
 	if err != nil {
 		return err
 	}
-	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, ImageHint: imageHint, Version: version.Version}
+	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, ImageHint: imageHint, MaxItemBytes: maxItemBytes, Version: version.Version}
 	if debug {
 		o.LogLevel = slog.LevelDebug
 	}

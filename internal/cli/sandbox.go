@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -179,7 +180,7 @@ type logLine struct {
 // newSandboxServe is what the daemon runs as; people use `sandbox start`.
 func newSandboxServe(e *env) *cobra.Command {
 	var dir, images string
-	var port int
+	var port, maxItemBytes int
 	var delay time.Duration
 	cmd := &cobra.Command{
 		Use: "serve", Short: "run the sandbox in the foreground", Args: cobra.NoArgs, Hidden: true,
@@ -198,13 +199,14 @@ func newSandboxServe(e *env) *cobra.Command {
 			if dir == "" {
 				dir = e.settings.Paths.Sandbox()
 			}
-			return app.SandboxServe(ctx, dir, port, delay, images, e.debug())
+			return app.SandboxServe(ctx, dir, port, delay, images, int64(maxItemBytes), e.debug())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "folder of the sandbox")
 	countFlag(f, &port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
 	durationFlag(f, &delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
+	countFlag(f, &maxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "memory that the items of one Map Run may take; 0 for 512 MiB")
 	f.StringVar(&images, "images", "", "IMAGE=URL,... model servers of your own")
 	return changes(cmd)
 }

@@ -190,7 +190,7 @@ func (p *poller) tolerate(err error) error {
 // description for long, or the other way round, the one that says "ended" wins.
 func (p *poller) finished(ctx context.Context, news int) (bool, *Details, error) {
 	byHistory := p.line.Status.Terminal()
-	if !byHistory && (news > 0 || p.quiet%statusEvery != 0 || !p.seen) && p.ended.IsZero() {
+	if !byHistory && (news > 0 || p.quiet%statusEvery != 0) && p.ended.IsZero() {
 		return false, nil, nil
 	}
 	d, err := p.c.Describe(ctx, p.arn)
@@ -198,7 +198,7 @@ func (p *poller) finished(ctx context.Context, news int) (bool, *Details, error)
 		if byHistory && fault.KindOf(err) != fault.Canceled {
 			return true, nil, nil //nolint:nilerr // the history told all that matters
 		}
-		return false, nil, err
+		return false, nil, p.tolerate(err)
 	}
 	if !d.Status.Terminal() && !byHistory {
 		p.ended = time.Time{}

@@ -187,3 +187,16 @@ func TestWatchSlowsDown(t *testing.T) {
 	require.Less(t, calls, 100+int((elapsed-5*time.Minute)/(15*time.Second)))
 	require.Greater(t, calls, 100)
 }
+
+// An execution that has ended without a history, as after a disk that was full,
+// ends its watch all the same.
+func TestWatchEndsWithoutEvents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
+	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusFailed, start: t0, stop: t0})
+	w := b.Watch(t.Context(), arnFor("x"))
+	require.Empty(t, collect(w))
+	out, err := w.Wait()
+	require.NoError(t, err)
+	require.Equal(t, Failed, out.Status)
+}

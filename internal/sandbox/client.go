@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 )
 
 const (
@@ -127,10 +128,10 @@ func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
 		return Info{}, startError(ctx, dir, err)
 	}
 	ended := make(chan struct{})
-	go func() {
+	guard.Go(nil, "the wait for the daemon", func() {
 		_ = cmd.Wait() // also reaps the daemon if it ends before this process
 		close(ended)
-	}()
+	}, nil)
 	info, err := awaitReady(ctx, dir, ended)
 	if err == nil {
 		return info, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -48,6 +49,9 @@ type ServeOptions struct {
 	// EndpointDelay is how long a SageMaker endpoint stays in Creating, Updating
 	// and Deleting; 0 is not at all.
 	EndpointDelay time.Duration
+	// MaxItemBytes bounds what a Map Run's items may take in memory; 0 is the
+	// default of package states.
+	MaxItemBytes int64
 	// Images maps container images to the URL of a local model server.
 	Images map[string]string
 	// ImageHint tells the user how to map an image.
@@ -162,7 +166,7 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	guard.Go(o.Log, "the server", func() { served <- server.Serve(listener) }, func(err error) { served <- err })
 	defer func() {
 		wait, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
 		defer done()

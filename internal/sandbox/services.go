@@ -230,6 +230,7 @@ func (b *builder) compute() error {
 	machines, err := states.New(states.Config{
 		DB: b.db, Clock: b.Clock, Log: b.log("states"), Router: b.router,
 		Roles: b.access, Logs: b.groups, Objects: b.objects, Metrics: b.metrics, Events: b.bus,
+		Evaluating: b.dir("evaluating"), MaxItemBytes: b.MaxItemBytes,
 	})
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ const (
 	SandboxPort     = "sandboxPort"
 	SandboxDelay    = "sandboxEndpointDelay"
 	SandboxImages   = "sandboxImages"
+	SandboxItems    = "sandboxMaxItemBytes"
 )
 
 // setting describes one setting: where it may come from and what it may be.
@@ -71,6 +72,7 @@ func all() []setting {
 		{SandboxPort, "", []string{"PIPELINETUI_SANDBOX_PORT"}, "", isPort, "port of the sandbox; any free one if unset"},
 		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
 		{SandboxImages, "", []string{"PIPELINETUI_SANDBOX_IMAGES"}, "", nil, "IMAGE=URL,... model servers of your own for the sandbox"},
+		{SandboxItems, "", []string{"PIPELINETUI_SANDBOX_MAX_ITEM_BYTES"}, "536870912", isCount, "memory that the items of one Map Run may take in the sandbox"},
 	}
 }
 

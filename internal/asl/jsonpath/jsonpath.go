@@ -143,7 +143,9 @@ func (p *Path) Eval(doc any) (any, error) {
 	} else {
 		found := []any{doc}
 		for i := range p.steps {
-			found = p.steps[i].expand(found, doc)
+			if found = p.steps[i].expand(found, doc); len(found) > maxFound {
+				return nil, &NotFoundError{"The path " + p.text + " leads to too many places"}
+			}
 		}
 		if found == nil {
 			found = []any{}
@@ -247,20 +249,29 @@ func at(list []any, i int) (any, bool) {
 }
 
 // expand applies a step to each value found so far.
+// It stops once there are more than maxFound.
 func (s *step) expand(found []any, root any) []any {
 	if s.deep {
 		var all []any
 		for _, v := range found {
-			all = descend(all, v)
+			if all = descend(all, v); len(all) > maxFound {
+				return all
+			}
 		}
 		found = all
 	}
 	var out []any
 	for _, v := range found {
-		out = s.children(out, v, root)
+		if out = s.children(out, v, root); len(out) > maxFound {
+			return out
+		}
 	}
 	return out
 }
+
+// maxFound bounds the places that a path leads to: with each ".." it can be their
+// number times the depth of the document.
+const maxFound = 500_000
 
 func descend(out []any, v any) []any {
 	out = append(out, v)

@@ -1,6 +1,7 @@
 package jsonpath
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -124,4 +125,20 @@ func FuzzCompile(f *testing.F) {
 			_, _ = p.Set(v, nil)
 		}
 	})
+}
+
+// A path that descends again and again from each place finds more places than
+// there are bytes in its document.
+func TestDescentIsBounded(t *testing.T) {
+	t.Parallel()
+	doc := value.MustParse(strings.Repeat(`{"a":`, 900) + "1" + strings.Repeat("}", 900))
+	p, err := Compile("$..*..*..*..*")
+	require.NoError(t, err)
+	_, err = p.Eval(doc)
+	require.ErrorContains(t, err, "too many places")
+	p, err = Compile("$..a")
+	require.NoError(t, err)
+	v, err := p.Eval(doc)
+	require.NoError(t, err)
+	require.Len(t, v, 900)
 }

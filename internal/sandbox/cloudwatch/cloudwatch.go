@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -88,8 +89,8 @@ func (s *Service) Register(r *wire.Router) {
 func (s *Service) Start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	s.done.Go(func() { s.flushLoop(run) })
-	s.done.Go(func() { s.evaluateLoop(run) })
+	s.done.Go(guard.Func(s.Log, "the writing of metrics", func() { s.flushLoop(run) }))
+	s.done.Go(guard.Func(s.Log, "the evaluation of alarms", func() { s.evaluateLoop(run) }))
 	return ctx.Err()
 }
 
@@ -110,18 +111,23 @@ func (s *Service) flushLoop(ctx context.Context) {
 		if clock.Sleep(ctx, s.Clock, flushAfter) != nil {
 			return
 		}
-		if err := s.flush(); err != nil {
+		if err := guard.Run(s.Log, "the writing of metrics", s.flush); err != nil {
 			s.Log.Error("metrics not kept", "error", err.Error())
 			continue
 		}
-		s.evaluate()
+		s.guarded(s.evaluate)
 	}
+}
+
+// guarded keeps a loop going when one of its rounds panics.
+func (s *Service) guarded(round func()) {
+	_ = guard.Run(s.Log, "the evaluation of alarms", func() error { round(); return nil })
 }
 
 func (s *Service) evaluateLoop(ctx context.Context) {
 	for {
-		s.evaluate()
-		s.expire()
+		s.guarded(s.evaluate)
+		s.guarded(s.expire)
 		if clock.Sleep(ctx, s.Clock, evaluateEvery) != nil {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -77,11 +78,11 @@ func New(c Config) (*Service, error) {
 
 // Start begins to deliver.
 func (s *Service) Start(ctx context.Context) error {
-	s.done.Go(func() {
+	s.done.Go(guard.Func(s.Log, "the delivery of events", func() {
 		for {
 			select {
 			case d := <-s.work:
-				s.deliver(d)
+				_ = guard.Run(s.Log, "the delivery of an event", func() error { s.deliver(d); return nil })
 			case <-s.ctx.Done():
 				for { // what was accepted is still sent
 					select {
@@ -93,7 +94,7 @@ func (s *Service) Start(ctx context.Context) error {
 				}
 			}
 		}
-	})
+	}))
 	return ctx.Err()
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/peer"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -151,7 +152,7 @@ func (e *environment) launch(ctx context.Context, tree string, keys wire.Credent
 	// Runtimes that people bring carry no token: the kernel says who asks for the
 	// events and the keys of the function, and who answers for it.
 	ln = peer.Listener(ln, e.s.Log)
-	e.s.pool.wg.Go(func() { _ = e.server.Serve(ln) })
+	e.s.pool.wg.Go(guard.Func(e.s.Log, "the Runtime API", func() { _ = e.server.Serve(ln) }))
 	argv, rerr := runtimeOf(e.version.Config.Runtime).command(ctx, e.s, tree)
 	if rerr == nil {
 		rerr = e.exec(argv, tree, e.environ(tree, ln.Addr().String(), keys))
@@ -193,12 +194,12 @@ func (e *environment) exec(argv []string, dir string, env []string) error {
 	}
 	e.cmd, e.lifeline = cmd, lifeWrite
 	e.out.attach(r)
-	e.s.pool.wg.Go(func() {
+	e.s.pool.wg.Go(guard.Func(e.s.Log, "the end of a function's process", func() {
+		defer close(e.dead)
 		_ = cmd.Wait()
 		e.exit = cmd.ProcessState
 		killGroup(cmd) // what the function left running
-		close(e.dead)
-	})
+	}))
 	return nil
 }
 

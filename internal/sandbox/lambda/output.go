@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -56,7 +57,7 @@ func newOutput(e *environment) *output {
 		stream: fmt.Sprintf("%s/[%s]%s", now.Format("2006/01/02"), *e.version.Config.Version, randomHex(16)),
 	}
 	o.room = sync.NewCond(&o.mu)
-	e.s.pool.wg.Go(o.write)
+	e.s.pool.wg.Go(guard.Func(e.s.Log, "the output of a function", o.write))
 	return o
 }
 
@@ -126,10 +127,10 @@ func (o *output) send(lines []wire.LogLine) {
 // attach begins to read the process' output.
 func (o *output) attach(r *os.File) {
 	o.pipe, o.readEnd = r, make(chan struct{})
-	o.e.s.pool.wg.Go(func() {
+	o.e.s.pool.wg.Go(guard.Func(o.e.s.Log, "the output of a function", func() {
 		defer close(o.readEnd)
 		o.read(r)
-	})
+	}))
 }
 
 // close waits until everything was passed on. The process has ended; something

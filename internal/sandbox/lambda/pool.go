@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -41,7 +42,7 @@ func (p *pool) spawn(fn func(context.Context)) bool {
 	if p.closed {
 		return false
 	}
-	p.wg.Go(func() { fn(p.ctx) })
+	p.wg.Go(guard.Func(p.s.Log, "work of Lambda", func() { fn(p.ctx) }))
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -28,7 +29,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.work.Go(s.writeLogs)
+	s.work.Go(guard.Func(s.cfg.Log, "the logs of endpoints", s.writeLogs))
 	for i := range all {
 		if all[i].moving() || all[i].serves() {
 			s.drive(all[i].ARN)
@@ -66,7 +67,7 @@ func (s *Service) drive(arn string) {
 		return
 	}
 	s.moving[arn] = true
-	s.work.Go(func() { s.run(arn) })
+	s.work.Go(guard.Func(s.cfg.Log, "an endpoint", func() { s.run(arn) }))
 }
 
 func (s *Service) run(arn string) {

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 )
 
 // serve runs a model server inside of this process: HTTP over connections that
@@ -18,12 +20,12 @@ func (s *Service) serve(h http.Handler) container {
 	l := &insideListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
-	go func() {
+	guard.Go(s.cfg.Log, "a model server", func() {
 		defer close(done)
 		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.cfg.Log.Error("model server", "error", err.Error())
 		}
-	}()
+	}, nil)
 	transport := &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: maxIdleInside, DisableCompression: true}
 	stop := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -105,7 +106,7 @@ func (s *Service) writeLogs() {
 	for {
 		select {
 		case it := <-s.lines:
-			if err := s.writeLog(it); err != nil {
+			if err := guard.Run(s.cfg.Log, "the logs of endpoints", func() error { return s.writeLog(it) }); err != nil {
 				s.cfg.Log.Debug("endpoint log", "group", it.group, "error", err.Error())
 			}
 		case <-s.ctx.Done():
@@ -213,12 +214,12 @@ func (c *capturer) take(r *running, in invocation, out *answer, now time.Time) {
 	c.pending[r] = append(c.pending[r], raw)
 	switch n := len(c.pending[r]); {
 	case n == 1:
-		c.work.Go(func() {
+		c.work.Go(guard.Func(c.s.cfg.Log, "captured data", func() {
 			_ = clock.Sleep(c.ctx, c.s.cfg.Clock, captureWindow) // an early end means: write now
 			c.flush(r)
-		})
+		}))
 	case n >= captureLines:
-		c.work.Go(func() { c.flush(r) })
+		c.work.Go(guard.Func(c.s.cfg.Log, "captured data", func() { c.flush(r) }))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -174,7 +175,7 @@ type logItem struct {
 func newLogQueue() *logQueue {
 	q := &logQueue{ended: make(chan struct{})}
 	q.wake = sync.NewCond(&q.mu)
-	go q.run()
+	guard.Go(nil, "the delivery of execution logs", q.run, nil)
 	return q
 }
 
@@ -211,7 +212,10 @@ func (q *logQueue) run() {
 			ctx, cancel := context.WithTimeout(context.Background(), deliveryTime)
 			sc := it.logger.scope
 			p := wire.Principal{Account: sc.Account, ARN: sc.Root(), Admin: true, Service: "delivery.logs.amazonaws.com"}
-			if err := s.Logs.PutLog(ctx, sc, p, it.logger.group, it.logger.stream, it.lines...); err != nil {
+			err := guard.Run(s.Log, "the delivery of execution logs", func() error {
+				return s.Logs.PutLog(ctx, sc, p, it.logger.group, it.logger.stream, it.lines...)
+			})
+			if err != nil {
 				s.Log.Warn("deliver execution log", "group", it.logger.group, "error", err)
 			}
 			cancel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -245,7 +246,7 @@ func (t *taskRun) awaitJobOrToken(ctx context.Context) (any, error) {
 	changed, stop := s.listen(token)
 	defer stop()
 	ended := make(chan *tokenRecord, 1)
-	go func() {
+	guard.Go(s.Log, "the wait for a token", func() {
 		defer close(ended)
 		for {
 			if rec, found, err := s.token(token); err == nil && found && rec.Done {
@@ -259,7 +260,7 @@ func (t *taskRun) awaitJobOrToken(ctx context.Context) (any, error) {
 				return
 			}
 		}
-	}()
+	}, nil)
 	result, err := t.awaitJob(ctx)
 	cancel(nil)
 	if rec := <-ended; rec != nil {

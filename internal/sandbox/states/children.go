@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -192,12 +193,14 @@ func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Cont
 	}
 	var wg sync.WaitGroup
 	for range min(limit, n) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(guard.Func(b.x.s.Log, "a branch", func() {
 			at := head
 			for i, ok := take(); ok; i, ok = take() {
-				end, err := run(ctx, i, at)
+				end := at
+				err := b.x.guarded(func() (err error) {
+					end, err = run(ctx, i, at)
+					return err
+				})
 				at = end
 				if err == nil {
 					continue
@@ -209,7 +212,7 @@ func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Cont
 				}
 				mu.Unlock()
 			}
-		}()
+		}))
 	}
 	wg.Wait()
 	return last, first

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -297,10 +298,8 @@ func (m *mapRunner) runAll(inputs []any, sizes []int) error {
 		if !m.acquire(ctx) {
 			break
 		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			err := m.child(ctx, i, inputs[i], sizes[i])
+		wg.Go(guard.Func(s.Log, "a Map Run", func() {
+			err := m.b.x.guarded(func() error { return m.child(ctx, i, inputs[i], sizes[i]) })
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if err != nil && first == nil {
@@ -309,7 +308,7 @@ func (m *mapRunner) runAll(inputs []any, sizes []int) error {
 			}
 			m.active--
 			m.slots.Signal()
-		}()
+		}))
 	}
 	wg.Wait()
 	if first == nil {

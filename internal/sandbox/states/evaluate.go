@@ -28,6 +28,18 @@ type evaluation struct {
 
 	contextObject *value.Object
 	bound         map[string]jsonata.Bound
+	watching      bool // inside a template or an expression
+}
+
+// watched notes that the execution is being evaluated until the returned function
+// is called.
+func (e *evaluation) watched() func() {
+	if e.watching || e.b.x.inspected != nil {
+		return func() {}
+	}
+	e.watching = true
+	end := e.b.x.s.evaluating.mark(e.b.x, e.b.path)
+	return func() { e.watching = false; end() }
 }
 
 func (b *branch) evaluation(st *asl.State) *evaluation {
@@ -137,6 +149,10 @@ const maxBuilt = 16 * maxData
 
 // template evaluates a payload template.
 func (e *evaluation) template(t *asl.Template) (any, error) {
+	if t.Static {
+		return t.Literal, nil
+	}
+	defer e.watched()()
 	left := maxBuilt
 	return e.build(t, &left)
 }
@@ -225,6 +241,7 @@ func (e *evaluation) path(x *asl.Expr) (any, error) {
 	if x.Kind != asl.KindRef {
 		return e.expr(x)
 	}
+	defer e.watched()()
 	v, err := x.Ref.Eval(e)
 	if err != nil {
 		return nil, e.runtime("Invalid path '%s' : %s", x.Text, err)
@@ -236,6 +253,7 @@ var intrinsicEnv = intrinsic.Env{UUID: wire.NewID, Random: rand.Float64}
 
 // jsonata evaluates an expression of JSONata.
 func (e *evaluation) jsonata(x *asl.Expr) (any, error) {
+	defer e.watched()()
 	v, err := e.b.x.s.engine.Eval(e.b.ctx, x.JSONata, e.bindings())
 	what := fmt.Sprintf("The JSONata expression '%s' specified for the field '%s' ", x.Text, x.Field)
 	switch {

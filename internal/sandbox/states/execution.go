@@ -9,6 +9,8 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -29,6 +31,12 @@ type execution struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	// deaths counts how often the daemon died while the execution was evaluated in
+	// the same place.
+	deaths int
+	// broken says why the execution has no workflow to run by: it can only end.
+	broken string
+
 	// inspected is set while TestState runs a state by itself.
 	inspected *inspected
 
@@ -41,6 +49,8 @@ type execution struct {
 	dirty   map[string]*branch
 	puts    []put
 	full    bool
+	// unsaved are writes that failed, in their order. They go before the next ones.
+	unsaved *lane
 }
 
 // durable reports whether the execution has a history in the store.
@@ -56,18 +66,29 @@ func (s *Service) newExecution(rec execRecord, def *revisionRecord) (*execution,
 	}
 	x := &execution{
 		s: s, machine: m, workflow: &m.Workflow, def: def, rec: rec,
-		done: make(chan struct{}), dirty: map[string]*branch{},
+		done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &lane{}, deaths: s.evaluating.deathsOf(&rec),
 	}
 	if rec.MapState != "" {
 		if x.workflow = processorOf(m, rec.MapState); x.workflow == nil {
 			return nil, errors.New("the Map state of a child execution is gone: " + rec.MapState)
 		}
 	}
-	x.ctx, x.cancel = context.WithCancelCause(s.ctx)
+	x.prepare()
+	return x, nil
+}
+
+func (x *execution) prepare() {
+	x.ctx, x.cancel = context.WithCancelCause(x.s.ctx)
 	x.principal = sync.OnceValues(x.assumeRole)
 	x.context = x.contextObject()
-	x.logger = s.newExecLogger(x)
-	return x, nil
+	x.logger = x.s.newExecLogger(x)
+}
+
+// newBroken prepares a record to end, since it cannot run any more.
+func (s *Service) newBroken(rec execRecord, def *revisionRecord, why error) *execution {
+	x := &execution{s: s, machine: &asl.Machine{}, def: def, rec: rec, broken: why.Error(), done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &lane{}}
+	x.prepare()
+	return x
 }
 
 func processorOf(m *asl.Machine, state string) *asl.Workflow {
@@ -114,11 +135,7 @@ func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 
 // start runs the execution in the background.
 func (x *execution) start() {
-	x.s.running.Add(1)
-	go func() {
-		defer x.s.running.Done()
-		x.run()
-	}()
+	x.s.running.Go(guard.Func(x.s.Log, "an execution", x.run))
 }
 
 // run takes the execution to its end, or to the service's shutdown.
@@ -128,15 +145,32 @@ func (x *execution) run() {
 	defer x.cancel(nil)
 	stopTimer := x.limit()
 	defer stopTimer()
-	b, err := x.root()
+	var b *branch
 	var out any
-	if err == nil {
-		out, err = b.run()
-	}
+	err := x.guarded(func() (err error) {
+		if x.deaths >= maxDeaths {
+			return errDeadly
+		}
+		if b, err = x.root(); err == nil {
+			out, err = b.run()
+		}
+		return err
+	})
 	if errors.Is(err, errShutdown) || x.s.ctx.Err() != nil && !errors.Is(context.Cause(x.ctx), errStopped) {
 		return // what is recorded is where the next start goes on
 	}
 	x.finish(b, out, err)
+}
+
+// guarded runs a part of the execution: a panic fails the execution, and is
+// logged with its stack.
+func (x *execution) guarded(fn func() error) error {
+	err := guard.Run(x.s.Log, "an execution", fn, "execution", x.rec.key())
+	var p *guard.Panic
+	if errors.As(err, &p) {
+		return fail(errRuntime, "An internal error of the sandbox ended the execution: "+p.Error()+". The sandbox's log has the details.").err()
+	}
+	return err
 }
 
 // limit ends the execution at its deadline.
@@ -145,13 +179,13 @@ func (x *execution) limit() func() {
 		return func() {}
 	}
 	t := x.s.Clock.NewTimer(x.rec.Deadline.Sub(x.s.Clock.Now()))
-	go func() {
+	guard.Go(x.s.Log, "a deadline", func() {
 		select {
 		case <-t.C():
 			x.cancel(errExecTime)
 		case <-x.ctx.Done():
 		}
-	}()
+	}, nil)
 	return func() { t.Stop() }
 }
 
@@ -160,6 +194,9 @@ func (x *execution) root() (*branch, error) {
 	input, err := value.Parse(x.rec.Input)
 	if err != nil {
 		return nil, fail(errRuntime, err.Error()).err()
+	}
+	if x.workflow == nil {
+		return nil, fail(errRuntime, x.broken).err()
 	}
 	b := &branch{x: x, w: x.workflow, path: "0", cur: cursor{State: x.workflow.StartAt, Input: docOf(input), Raw: x.rec.Input}}
 	if err := x.restore(b); err != nil {
@@ -173,6 +210,14 @@ func (x *execution) root() (*branch, error) {
 
 // begin records the start.
 func (x *execution) begin(b *branch) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.recordStart()
+	x.dirty[b.path] = b
+}
+
+// recordStart records the first event; x.mu must be held.
+func (x *execution) recordStart() {
 	d := &details{RoleARN: x.rec.RoleARN}
 	if x.rec.Version > 0 {
 		d.VersionARN = x.rec.versionARN()
@@ -180,10 +225,7 @@ func (x *execution) begin(b *branch) {
 	if x.rec.Alias != "" {
 		d.AliasARN = x.rec.aliasARN()
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.record("ExecutionStarted", 0, d.withInput(x.rec.Input))
-	x.dirty[b.path] = b
 }
 
 // record appends an event; x.mu must be held. A history that is full takes no
@@ -227,7 +269,7 @@ func (x *execution) flushLocked() <-chan error {
 		clear(x.dirty)
 		return nil
 	}
-	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 {
+	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 && !x.unsaved.broken() {
 		return nil
 	}
 	key := x.rec.key()
@@ -251,7 +293,7 @@ func (x *execution) flushLocked() <-chan error {
 		puts = append(puts, put{bucket: bucketCursors, key: cursorKey(key, path), value: raw})
 	}
 	clear(x.dirty)
-	return x.s.journal.add(puts)
+	return x.s.journal.addTo(x.unsaved, puts)
 }
 
 // sync writes everything and waits until it is on disk.
@@ -287,6 +329,10 @@ func (x *execution) finish(b *branch, out any, err error) {
 		head = b.cur.Head
 	}
 	x.mu.Lock()
+	if x.rec.LastEvent == 0 { // it could not even begin
+		x.recordStart()
+		head = x.rec.LastEvent
+	}
 	now := x.s.now()
 	x.rec.Stop = &now
 	typ, d := x.outcome(out, err)
@@ -303,6 +349,7 @@ func (x *execution) finish(b *branch, out any, err error) {
 			clear(x.dirty)
 		}
 		x.puts = append(x.puts, recordPuts(&x.rec)...)
+		x.puts = append(x.puts, x.s.evaluating.forget(&x.rec)...)
 	case x.rec.MapRun != "": // its run shows it
 		x.s.journal.add(recordPuts(&x.rec))
 	default:
@@ -311,13 +358,29 @@ func (x *execution) finish(b *branch, out any, err error) {
 	done := x.flushLocked()
 	rec := x.rec
 	x.mu.Unlock()
-	if done != nil {
-		if err := <-done; err != nil && !errors.Is(err, errClosed) {
-			x.s.Log.Error("record the end of an execution", "execution", rec.key(), "error", err)
-		}
-	}
+	x.persist(done)
 	x.s.announce(&rec)
 }
+
+// persist waits until the end is on disk, and tries again while it cannot be
+// written: an execution that has ended must not run again, and whoever waits for
+// its end must see it.
+func (x *execution) persist(done <-chan error) {
+	for done != nil {
+		err := <-done
+		if err == nil || errors.Is(err, errClosed) {
+			return
+		}
+		x.s.Log.Error("record the end of an execution", "execution", x.rec.key(), "error", err)
+		if clock.Sleep(x.s.ctx, x.s.Clock, persistEvery) != nil {
+			return // the next start ends it
+		}
+		done = x.flush()
+	}
+}
+
+// persistEvery is how long after a failed write the end is written again.
+const persistEvery = time.Second
 
 // outcome sets status, output and error of the record and returns the last event.
 func (x *execution) outcome(out any, err error) (string, *details) {

@@ -21,3 +21,16 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 	}
 	return c, writes
 }
+
+// BreakExpressions makes every evaluation of JSONata panic.
+func (s *Service) BreakExpressions() { s.engine = nil }
+
+// FullDisk makes commits fail while full says so.
+func (s *Service) FullDisk(full func() error) { s.journal.full = full }
+
+// Evaluated is the content of the file that a process leaves which dies while a
+// branch of an execution is evaluated.
+func Evaluated(key, path string) []byte {
+	text := key + ":\x00" + path
+	return append([]byte{byte(len(text)), 0}, text...)
+}

@@ -55,7 +55,7 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, erro
 			return nil, err
 		}
 	}
-	s := &itemSource{ctx: ctx, scope: m.run.Scope, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit)}
+	s := &itemSource{ctx: ctx, scope: m.run.Scope, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit), room: m.b.x.s.MaxItemBytes, most: m.b.x.s.MaxItemBytes}
 	if s.objects == nil {
 		return nil, readFailed("The sandbox runs without S3.")
 	}
@@ -63,7 +63,9 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, erro
 	if at, err = e.source(params); err != nil {
 		return nil, err
 	}
+	end := e.watched()
 	err = s.readAll(at)
+	end()
 	if err != nil && !errors.Is(err, errEnough) {
 		if _, failed := failureOf(err); failed || ctx.Err() != nil {
 			return nil, err
@@ -95,6 +97,8 @@ type itemSource struct {
 	reader  *asl.ItemReader
 	limit   int
 	items   []mapItem
+	// room is what is left of most, the memory that all objects together may take.
+	room, most int64
 }
 
 func (s *itemSource) add(v any) error { return s.append(mapItem{value: v}) }
@@ -186,11 +190,48 @@ func (s *itemSource) object(bucket, key, version, inputType string) error {
 		defer zr.Close()
 		r = zr
 	}
-	err = s.decode(r, inputType)
+	err = s.decode(&bounded{r: r, s: s, key: key}, inputType)
 	if _, failed := failureOf(err); err != nil && !failed && !errors.Is(err, errEnough) {
 		err = fmt.Errorf("the object %s cannot be read: %w", key, err)
 	}
 	return err
+}
+
+// bounded ends a text that would take more memory than the items of one Map Run
+// may: a few kilobytes may unpack to gigabytes of numbers and commas.
+type bounded struct {
+	r    io.Reader
+	s    *itemSource
+	key  string
+	over error
+}
+
+// What a text takes once it is read, beside twice its bytes: a value for each
+// comma and bracket, an item for each line.
+const (
+	valueBytes = 48
+	itemBytes  = 96
+)
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.over != nil {
+		return 0, b.over
+	}
+	n, err := b.r.Read(p)
+	weight := 2 * n
+	for _, c := range p[:n] {
+		switch c {
+		case ',', '[', '{':
+			weight += valueBytes
+		case '\n':
+			weight += itemBytes
+		}
+	}
+	if b.s.room -= int64(weight); b.s.room < 0 {
+		b.over = readFailed("The items of %s take more memory than the sandbox gives to one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the sandbox again, or split the object.", b.key, b.s.most)
+		return 0, b.over
+	}
+	return n, err
 }
 
 // decode adds the items that a text holds.

@@ -2,8 +2,10 @@ package states
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -29,24 +31,99 @@ type journal struct {
 	// crash, if tests set it, is asked before each entry is queued; once it says
 	// true nothing is written any more, as after kill -9.
 	crash func() bool
+	// full, if tests set it, is asked before each commit; its error is what a full
+	// disk answers.
+	full func() error
 }
 
 type entry struct {
 	puts []put
 	done chan error
+	lane *lane // nil for writes that nothing else follows
+	seq  int
 }
+
+// lane keeps the writes of one execution in order when some cannot be written:
+// what follows a failed write waits with it, since a cursor that is older than
+// what is on disk must not be written over it.
+type lane struct {
+	mu     sync.Mutex
+	seq    int
+	held   []entry // failed, or behind what failed
+	queued int     // in the journal's queue
+}
+
+// broken reports whether there are writes that failed.
+func (l *lane) broken() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held) > 0
+}
+
+// take numbers a new entry. If writes failed and none of the lane is queued any
+// more, they become the entry's first.
+func (l *lane) take(puts []put) (out []put, seq int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.held) > 0 && l.queued == 0 {
+		slices.SortFunc(l.held, func(a, b entry) int { return a.seq - b.seq })
+		var all []put
+		for _, e := range l.held {
+			all = append(all, e.puts...)
+		}
+		puts, l.held = append(all, puts...), nil
+	}
+	l.seq++
+	l.queued++
+	return puts, l.seq
+}
+
+// admit reports whether an entry may be written; one behind a failed one is held.
+func (l *lane) admit(e entry) bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.held) == 0 {
+		return true
+	}
+	l.held = append(l.held, e)
+	l.queued--
+	return false
+}
+
+// settle notes what became of an entry.
+func (l *lane) settle(e entry, err error) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queued--
+	if err != nil {
+		l.held = append(l.held, e)
+	}
+}
+
+// errHeld says that a write waits for an earlier one that failed.
+var errHeld = errors.New("an earlier write of the execution failed")
 
 var errClosed = errors.New("the service is closed")
 
 func newJournal(db *store.DB) *journal {
 	j := &journal{db: db, ended: make(chan struct{})}
 	j.wake = sync.NewCond(&j.mu)
-	go j.run()
+	guard.Go(nil, "the journal", j.run, nil)
 	return j
 }
 
 // add queues writes; the channel yields their outcome once.
-func (j *journal) add(puts []put) <-chan error {
+func (j *journal) add(puts []put) <-chan error { return j.addTo(nil, puts) }
+
+// addTo is add for the writes of one execution, which are in order even if some
+// fail.
+func (j *journal) addTo(l *lane, puts []put) <-chan error {
 	done := make(chan error, 1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -58,7 +135,11 @@ func (j *journal) add(puts []put) <-chan error {
 		done <- errClosed
 		return done
 	}
-	j.queue = append(j.queue, entry{puts, done})
+	e := entry{puts: puts, done: done, lane: l}
+	if l != nil {
+		e.puts, e.seq = l.take(puts)
+	}
+	j.queue = append(j.queue, e)
 	j.wake.Signal()
 	return done
 }
@@ -85,7 +166,28 @@ func (j *journal) run() {
 		if len(batch) == 0 {
 			return
 		}
-		err := j.db.Update(func(tx *store.Tx) error {
+		j.commit(batch)
+	}
+}
+
+func (j *journal) commit(batch []entry) {
+	batch = slices.DeleteFunc(batch, func(e entry) bool {
+		if e.lane.admit(e) {
+			return false
+		}
+		e.done <- errHeld
+		return true
+	})
+	if len(batch) == 0 {
+		return
+	}
+	err := guard.Run(nil, "the journal", func() error {
+		if j.full != nil {
+			if err := j.full(); err != nil {
+				return err
+			}
+		}
+		return j.db.Update(func(tx *store.Tx) error {
 			for _, e := range batch {
 				if err := apply(tx, e.puts); err != nil {
 					return err
@@ -93,9 +195,10 @@ func (j *journal) run() {
 			}
 			return nil
 		})
-		for _, e := range batch {
-			e.done <- err
-		}
+	})
+	for _, e := range batch {
+		e.lane.settle(e, err)
+		e.done <- err
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	bucketTokens     = "sfn.tokens"     // task token -> tokenRecord
 	bucketExpress    = "sfn.express"    // express execution key -> execRecord, while it runs
 	bucketRuns       = "sfn.runs"       // map run key -> runRecord
+	bucketDeaths     = "sfn.deaths"     // execution key:express id -> deathRecord
 )
 
 // machineRecord is a state machine as it stands.

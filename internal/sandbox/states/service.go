@@ -22,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -43,6 +44,12 @@ type Config struct {
 	Events  wire.Events
 	Metrics wire.Metrics
 	Objects wire.Objects
+	// Evaluating is the file that names what is being evaluated, so that an
+	// execution that takes the process down again and again is failed; "" for none.
+	Evaluating string
+	// MaxItemBytes bounds what the items of one Map Run may take in memory, about;
+	// 0 is 512 MiB. A few kilobytes can unpack to more than the machine has.
+	MaxItemBytes int64
 }
 
 // Service is the sandbox's Step Functions. It is safe for concurrent use.
@@ -62,6 +69,8 @@ type Service struct {
 	machines  map[string]*asl.Machine  // parsed definitions by revision key
 	queues    map[string]*taskQueue    // by activity ARN
 	runs      map[string]*mapRunner    // by map run key
+
+	evaluating *watch
 }
 
 // New makes a service over what the store holds. Nothing runs before Start.
@@ -75,10 +84,14 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.MaxItemBytes == 0 {
+		c.MaxItemBytes = 512 << 20
+	}
 	s := &Service{
 		Config: c, flush: defaultFlush, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
 		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{}, runs: map[string]*mapRunner{},
 	}
+	s.evaluating = &watch{deaths: map[string]deathRecord{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -86,6 +99,9 @@ func New(c Config) (*Service, error) {
 // Start resumes every execution that was running when the process ended. ctx
 // bounds the start itself; executions run until Close.
 func (s *Service) Start(ctx context.Context) error {
+	if err := s.openWatch(s.Evaluating); err != nil {
+		return err
+	}
 	var keys []string
 	err := s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(bucketRunning, "", "", func(key string, _ []byte) (bool, error) {
@@ -103,7 +119,8 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	for _, key := range keys {
-		if err := s.resume(key); err != nil && !isCode(err, "ExecutionDoesNotExist") {
+		err := guard.Run(s.Log, "the resumption of an execution", func() error { return s.resume(key) }, "execution", key)
+		if err != nil && !isCode(err, "ExecutionDoesNotExist") {
 			s.Log.Error("resume execution", "execution", key, "error", err)
 		}
 	}
@@ -146,7 +163,8 @@ func (s *Service) resume(key string) error {
 	}
 	x, err := s.newExecution(rec, def)
 	if err != nil {
-		return err
+		s.Log.Error("resume execution", "execution", key, "error", err)
+		x = s.newBroken(rec, def, err)
 	}
 	if !s.adopt(x) {
 		return nil
@@ -228,6 +246,7 @@ func (s *Service) executing(key string) *execution {
 func (s *Service) Close() error {
 	s.cancel(errShutdown)
 	s.running.Wait()
+	s.evaluating.close()
 	s.journal.close()
 	s.logs.close()
 	return nil

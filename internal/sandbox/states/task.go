@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -265,13 +266,13 @@ func (t *taskRun) limited() (context.Context, func()) {
 		return ctx, func() { cancel(nil) }
 	}
 	timer := t.b.x.s.Clock.NewTimer(t.b.cur.Deadline.Sub(t.b.x.s.Clock.Now()))
-	go func() {
+	guard.Go(t.b.x.s.Log, "a task's deadline", func() {
 		select {
 		case <-timer.C():
 			cancel(errTaskTime)
 		case <-ctx.Done():
 		}
-	}()
+	}, nil)
 	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 

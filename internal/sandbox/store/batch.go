@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 )
 
 // maxBatch bounds the calls that share one commit.
@@ -37,7 +39,7 @@ func (d *DB) Batch(fn func(*Tx) error) error {
 	b.queue = append(b.queue, c)
 	if !b.busy {
 		b.busy = true
-		go d.commitQueue()
+		guard.Go(nil, "the store", d.commitQueue, nil)
 	}
 	b.mu.Unlock()
 	<-c.done
@@ -82,17 +84,19 @@ func (d *DB) commitSome() {
 	for {
 		var failed *batched
 		d.idle.busy()
-		err := d.bolt.Update(func(t *bolt.Tx) error {
-			if !taken {
-				calls, taken = d.batcher.take(), true
-			}
-			for _, c := range calls {
-				if err := c.run(&Tx{t}); err != nil || c.crash != nil {
-					failed = c
-					return errUndo
+		err := guard.Run(nil, "the store", func() error {
+			return d.bolt.Update(func(t *bolt.Tx) error {
+				if !taken {
+					calls, taken = d.batcher.take(), true
 				}
-			}
-			return nil
+				for _, c := range calls {
+					if err := c.run(&Tx{t}); err != nil || c.crash != nil {
+						failed = c
+						return errUndo
+					}
+				}
+				return nil
+			})
 		})
 		if failed != nil {
 			calls = without(calls, failed)

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 )
 
 // Protocol is how a service's requests and replies look on the wire.
@@ -193,8 +195,21 @@ func (r *Router) request(sc Scope, p Principal, service, operation string) *Requ
 	return &Request{ID: NewID(), Scope: sc, Service: service, Operation: operation, Principal: p, router: r}
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. A panic in a service is answered with AWS's
+// InternalFailure, logged with its stack, and ends nothing else.
 func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
+	err := guard.Run(r.Log, "a request", func() error { r.answer(w, h); return nil }, "method", h.Method, "path", h.URL.Path)
+	var p *guard.Panic
+	if !errors.As(err, &p) {
+		return
+	}
+	if p.Value == http.ErrAbortHandler { //nolint:errorlint // the value that net/http compares with
+		panic(p.Value)
+	}
+	r.writeUnknown(w, h, Errorf(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."))
+}
+
+func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 	p, region, scope, err := r.authenticate(h)
 	svc := r.find(scope, h)
 	if svc == nil {

@@ -1,0 +1,211 @@
+package states
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// maxDeaths is how often the daemon may die while an execution is evaluated in
+// the same place before the execution is failed instead of resumed.
+const maxDeaths = 3
+
+// errDeadly is what becomes of an execution that the daemon did not survive.
+var errDeadly = fail(errRuntime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).err()
+
+// watch knows which executions are being evaluated, so that the next start can
+// tell which of them took the daemon down. What it knows is in a file: a write to
+// it costs a microsecond and no sync, and outlives the process that is killed, if
+// not the machine. Executions that wait, for a time, a task or a token, are not
+// being evaluated.
+type watch struct {
+	mu     sync.Mutex
+	file   *os.File // nil if nothing is watched
+	free   []int64
+	slots  int64
+	deaths map[string]deathRecord // by execution; read once
+
+	// suspect is held while an execution is evaluated that was being evaluated at
+	// an earlier death: one at a time, so that the next death names one of them.
+	suspect sync.Mutex
+}
+
+// deathRecord is stored for an execution that was being evaluated when the daemon
+// died. Each place is the stored cursor of a branch: one that got on since the
+// last death begins anew.
+type deathRecord struct {
+	Places map[string]int `json:"places"` // place -> consecutive deaths
+}
+
+func (d deathRecord) count() int {
+	n := 0
+	for _, c := range d.Places {
+		n = max(n, c)
+	}
+	return n
+}
+
+// slotSize bounds an entry: the execution's key and the branch's path.
+const slotSize = 1024
+
+func watchKey(rec *execRecord) string { return rec.key() + ":" + rec.ExpressID }
+
+// openWatch reads what was being evaluated when the last process ended, counts
+// it, and begins anew. An empty path watches nothing.
+func (s *Service) openWatch(path string) error {
+	w := s.evaluating
+	if path == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read what was being evaluated: %w", err)
+	}
+	if err := s.countDeaths(entries(raw)); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("watch evaluations: %w", err)
+	}
+	w.file = f
+	return nil
+}
+
+// entries are the filled slots of a file: execution keys with their branches.
+func entries(raw []byte) map[string][]string {
+	out := map[string][]string{}
+	for ; len(raw) > 2; raw = raw[min(slotSize, len(raw)):] {
+		n := int(binary.LittleEndian.Uint16(raw))
+		if n == 0 || n+2 > min(slotSize, len(raw)) {
+			continue
+		}
+		if key, path, ok := strings.Cut(string(raw[2:2+n]), "\x00"); ok {
+			out[key] = append(out[key], path)
+		}
+	}
+	return out
+}
+
+// countDeaths brings the stored counts up to date. What was not being evaluated
+// this time is forgotten: only deaths in a row count.
+func (s *Service) countDeaths(found map[string][]string) error {
+	w := s.evaluating
+	return s.DB.Update(func(tx *store.Tx) error {
+		old := map[string]deathRecord{}
+		err := tx.Scan(bucketDeaths, "", "", func(key string, raw []byte) (bool, error) {
+			var d deathRecord
+			if json.Unmarshal(raw, &d) == nil {
+				old[key] = d
+			}
+			return true, nil
+		})
+		if err != nil || len(old) == 0 && len(found) == 0 {
+			return err
+		}
+		if err := tx.DeletePrefix(bucketDeaths, ""); err != nil {
+			return err
+		}
+		for key, paths := range found {
+			d := deathRecord{Places: map[string]int{}}
+			for _, path := range paths {
+				cur, _, err := store.Get[cursor](tx, bucketCursors, cursorKey(key[:strings.LastIndexByte(key, ':')], path))
+				if err != nil {
+					return err
+				}
+				place := fmt.Sprintf("%s|%s|%d", path, cur.State, cur.Head)
+				d.Places[place] = old[key].Places[place] + 1
+			}
+			w.deaths[key] = d
+			if err := store.Put(tx, bucketDeaths, key, d); err != nil {
+				return err
+			}
+			s.Log.Warn("the last process ended while this execution was evaluated", "execution", key, "deaths", d.count())
+		}
+		return nil
+	})
+}
+
+// deathsOf is how often in a row the daemon died while the execution was
+// evaluated in the same place.
+func (w *watch) deathsOf(rec *execRecord) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.deaths[watchKey(rec)].count()
+}
+
+// forget removes what is stored about an execution that has ended.
+func (w *watch) forget(rec *execRecord) []put {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := watchKey(rec)
+	if _, ok := w.deaths[key]; !ok {
+		return nil
+	}
+	delete(w.deaths, key)
+	return []put{{bucket: bucketDeaths, key: key}}
+}
+
+// mark notes that a branch is being evaluated until the returned function is
+// called.
+func (w *watch) mark(x *execution, path string) func() {
+	if x.deaths > 0 {
+		w.suspect.Lock()
+	}
+	slot, ok := w.fill(watchKey(&x.rec) + "\x00" + path)
+	return func() {
+		if ok {
+			w.clear(slot)
+		}
+		if x.deaths > 0 {
+			w.suspect.Unlock()
+		}
+	}
+}
+
+func (w *watch) fill(text string) (slot int64, ok bool) {
+	if len(text)+2 > slotSize {
+		return 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil {
+		return 0, false
+	}
+	if n := len(w.free); n > 0 {
+		slot, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		slot = w.slots
+		w.slots++
+	}
+	raw := binary.LittleEndian.AppendUint16(make([]byte, 0, len(text)+2), uint16(len(text))) //nolint:gosec // bounded above
+	_, err := w.file.WriteAt(append(raw, text...), slot*slotSize)
+	return slot, err == nil
+}
+
+func (w *watch) clear(slot int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.free = append(w.free, slot)
+	if w.file != nil {
+		_, _ = w.file.WriteAt([]byte{0, 0}, slot*slotSize) // at worst it is suspected
+	}
+}
+
+// close ends the watch: nothing is being evaluated any more.
+func (w *watch) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != nil {
+		_ = w.file.Truncate(0)
+		_ = w.file.Close()
+		w.file = nil
+	}
+}
