@@ -69,7 +69,7 @@ func (s *Service) put(q queue, n newMessage) (message, error) {
 			return err
 		}
 		m.Key = messageKey(q, seq)
-		return store.Put(tx, messagesBucket, m.Key, m)
+		return keep(tx, q, m)
 	})
 	if err == nil {
 		s.wake()
@@ -283,64 +283,89 @@ func (s *Service) take(q queue, most int, hidden time.Duration) (out []message, 
 		if err != nil {
 			return err
 		}
-		now := s.now()
-		all, err := store.List[message](tx, messagesBucket, q.key()+"|")
-		if err != nil {
-			return err
-		}
-		for _, m := range all {
-			switch {
-			case now.Sub(m.Sent) >= q.seconds("MessageRetentionPeriod"):
-				if err := tx.Delete(messagesBucket, m.Key); err != nil {
-					return err
-				}
-				continue
-			case m.Visible.After(now):
-				if next.IsZero() || m.Visible.Before(next) {
-					next = m.Visible
-				}
-				continue
-			case len(out) == most:
-				continue
+		next, err = s.due(tx, q, func(m message) (bool, error) {
+			if len(out) == most {
+				return false, nil
 			}
-			moved, err := s.toDeadLetters(tx, q, m)
-			if err != nil {
-				return err
-			}
-			if moved {
-				continue
-			}
+			now := s.now()
+			old := m
 			m.Received++
 			if m.FirstReceived.IsZero() {
 				m.FirstReceived = now
 			}
 			m.Visible, m.Receipt = now.Add(hidden), wire.NewID()+"/"+m.Key
-			if err := store.Put(tx, messagesBucket, m.Key, m); err != nil {
-				return err
-			}
 			out = append(out, m)
-		}
-		return nil
+			if err := drop(tx, q, old); err != nil {
+				return false, err
+			}
+			return true, keep(tx, q, m)
+		})
+		return err
 	})
 	return out, next, err
 }
 
+// stride is how many entries of the index are read at once: they cannot be
+// changed while they are read.
+const stride = 16
+
+// due calls fn for the visible messages of a queue, the longest visible first,
+// until it returns false. Those that are too old are dropped, those received too
+// often go to the dead-letter queue. next is when another becomes visible.
+func (s *Service) due(tx *store.Tx, q queue, fn func(message) (bool, error)) (next time.Time, err error) {
+	now, retention := s.now(), q.seconds("MessageRetentionPeriod")
+	for {
+		var some []entry
+		next = time.Time{}
+		if err := entries(tx, q, func(e entry) bool {
+			if e.visible.After(now) {
+				next = e.visible
+				return false
+			}
+			some = append(some, e)
+			return len(some) < stride
+		}); err != nil {
+			return next, err
+		}
+		for _, e := range some {
+			m, _, err := store.Get[message](tx, messagesBucket, e.message)
+			if err != nil {
+				return next, err
+			}
+			if now.Sub(e.sent) >= retention {
+				if err := drop(tx, q, m); err != nil {
+					return next, err
+				}
+				continue
+			}
+			if moved, err := s.toDeadLetters(tx, q, m); err != nil {
+				return next, err
+			} else if moved {
+				continue
+			}
+			if more, err := fn(m); err != nil || !more {
+				return next, err
+			}
+		}
+		if len(some) < stride {
+			return next, nil
+		}
+	}
+}
+
 // look tells, without writing, whether take would find anything to do.
 func (s *Service) look(q queue) (work bool, next time.Time, err error) {
+	now := s.now()
 	err = s.DB.View(func(tx *store.Tx) error {
 		if _, err := getQueue(tx, q.Scope, q.Name); err != nil {
 			return err
 		}
-		now := s.now()
-		all, err := store.List[message](tx, messagesBucket, q.key()+"|")
-		for _, m := range all {
-			if !m.Visible.After(now) {
-				work = true
-			} else if next.IsZero() || m.Visible.Before(next) {
-				next = m.Visible
+		return entries(tx, q, func(e entry) bool {
+			if work = !e.visible.After(now); !work {
+				next = e.visible
 			}
-		}
-		return err
+			return false
+		})
 	})
 	return work, next, err
 }
@@ -363,7 +388,7 @@ func (s *Service) toDeadLetters(tx *store.Tx, q queue, m message) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	if err := tx.Delete(messagesBucket, m.Key); err != nil {
+	if err := drop(tx, q, m); err != nil {
 		return false, err
 	}
 	seq, err := tx.NextSequence(messagesBucket)
@@ -371,7 +396,7 @@ func (s *Service) toDeadLetters(tx *store.Tx, q queue, m message) (bool, error) 
 		return false, err
 	}
 	m.Key, m.Visible, m.Receipt = messageKey(dead, seq), s.now(), ""
-	return true, store.Put(tx, messagesBucket, m.Key, m)
+	return true, keep(tx, dead, m)
 }
 
 func (m message) output(in *receiveInput) types.Message {
@@ -437,7 +462,7 @@ func (s *Service) remove(q queue, receipt *string) error {
 		if err != nil || !found {
 			return err
 		}
-		return tx.Delete(messagesBucket, m.Key)
+		return drop(tx, q, m)
 	})
 }
 
@@ -480,8 +505,11 @@ func (s *Service) changeVisibility(ctx context.Context, req *wire.Request, in *s
 		if !found || !m.Visible.After(s.now()) {
 			return attributeError("MessageNotInflight", "The message is not in flight.")
 		}
+		if err := drop(tx, q, m); err != nil {
+			return err
+		}
 		m.Visible = s.now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
-		return store.Put(tx, messagesBucket, m.Key, m)
+		return keep(tx, q, m)
 	})
 	s.wake()
 	return &sdk.ChangeMessageVisibilityOutput{}, err
@@ -492,19 +520,18 @@ type counts struct{ visible, inFlight, delayed int }
 func (s *Service) count(q queue) (c counts, err error) {
 	now := s.now()
 	err = s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[message](tx, messagesBucket, q.key()+"|")
-		for _, m := range all {
+		return entries(tx, q, func(e entry) bool {
 			switch {
-			case now.Sub(m.Sent) >= q.seconds("MessageRetentionPeriod"):
-			case !m.Visible.After(now):
+			case now.Sub(e.sent) >= q.seconds("MessageRetentionPeriod"):
+			case !e.visible.After(now):
 				c.visible++
-			case m.Received > 0:
+			case e.received:
 				c.inFlight++
 			default:
 				c.delayed++
 			}
-		}
-		return err
+			return true
+		})
 	})
 	return c, err
 }

@@ -218,7 +218,7 @@ func (s *Service) deleteQueue(ctx context.Context, req *wire.Request, in *sdk.De
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		if err := tx.DeletePrefix(messagesBucket, q.key()+"|"); err != nil {
+		if err := dropAll(tx, q); err != nil {
 			return err
 		}
 		return tx.Delete(queuesBucket, q.key())
@@ -232,7 +232,7 @@ func (s *Service) purgeQueue(ctx context.Context, req *wire.Request, in *sdk.Pur
 	if err != nil {
 		return nil, err
 	}
-	err = s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(messagesBucket, q.key()+"|") })
+	err = s.DB.Update(func(tx *store.Tx) error { return dropAll(tx, q) })
 	return &sdk.PurgeQueueOutput{}, err
 }
 

@@ -24,6 +24,7 @@ import (
 const (
 	queuesBucket   = "sqs.queues"   // scope's key of the name -> queue
 	messagesBucket = "sqs.messages" // queue's key|sequence -> message
+	visibleBucket  = "sqs.visible"  // queue's key|visible|sequence: see index.go
 )
 
 // Config is what the service needs. DB is required.
@@ -55,7 +56,11 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Config: c, change: make(chan struct{})}, nil
+	s := &Service{Config: c, change: make(chan struct{})}
+	if err := s.buildIndex(); err != nil {
+		return nil, fmt.Errorf("sqs: %w", err)
+	}
+	return s, nil
 }
 
 // Register adds the service and its operations to the router.

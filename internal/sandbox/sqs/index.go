@@ -1,0 +1,106 @@
+package sqs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+)
+
+// The index of a queue's messages by the time from which they are visible: what
+// comes next is its first entry, however many there are. An entry's key is
+// the queue's key, |visible|sequence, its value tells whether the message was received
+// and when it was sent, so that counting needs no message.
+
+func visiblePrefix(q queue) string { return q.key() + "|" }
+
+func visibleKey(q queue, m message) string {
+	return visiblePrefix(q) + fmt.Sprintf("%020d", m.Visible.UnixNano()) + "|" + strings.TrimPrefix(m.Key, q.key()+"|")
+}
+
+// entry is one of the index.
+type entry struct {
+	key, message  string // of the index, of the message's bucket
+	visible, sent time.Time
+	received      bool
+}
+
+func parseEntry(q queue, key string, raw []byte) (entry, error) {
+	at, sequence, ok := strings.Cut(strings.TrimPrefix(key, visiblePrefix(q)), "|")
+	flag, sent, ok2 := strings.Cut(string(raw), " ")
+	visible, err1 := strconv.ParseInt(at, 10, 64)
+	nanos, err2 := strconv.ParseInt(sent, 10, 64)
+	if !ok || !ok2 || err1 != nil || err2 != nil {
+		return entry{}, fmt.Errorf("index of queue %s: bad entry %q", q.Name, key)
+	}
+	return entry{key: key, message: q.key() + "|" + sequence, visible: time.Unix(0, visible).UTC(), sent: time.Unix(0, nanos).UTC(), received: flag == "1"}, nil
+}
+
+// keep writes a message and its entry.
+func keep(tx *store.Tx, q queue, m message) error {
+	flag := "0"
+	if m.Received > 0 {
+		flag = "1"
+	}
+	if err := tx.PutRaw(visibleBucket, visibleKey(q, m), []byte(flag+" "+strconv.FormatInt(m.Sent.UnixNano(), 10))); err != nil {
+		return err
+	}
+	return store.Put(tx, messagesBucket, m.Key, m)
+}
+
+// drop removes a message and its entry.
+func drop(tx *store.Tx, q queue, m message) error {
+	if err := tx.Delete(visibleBucket, visibleKey(q, m)); err != nil {
+		return err
+	}
+	return tx.Delete(messagesBucket, m.Key)
+}
+
+// dropAll removes all messages of a queue.
+func dropAll(tx *store.Tx, q queue) error {
+	if err := tx.DeletePrefix(visibleBucket, visiblePrefix(q)); err != nil {
+		return err
+	}
+	return tx.DeletePrefix(messagesBucket, q.key()+"|")
+}
+
+// entries calls fn for the index's entries, those that are visible first come
+// first, until it returns false.
+func entries(tx *store.Tx, q queue, fn func(entry) bool) error {
+	return tx.Scan(visibleBucket, visiblePrefix(q), "", func(key string, raw []byte) (bool, error) {
+		e, err := parseEntry(q, key, raw)
+		if err != nil {
+			return false, err
+		}
+		return fn(e), nil
+	})
+}
+
+// buildIndex makes the index of a store that was written before there was one.
+func (s *Service) buildIndex() error {
+	return s.DB.Update(func(tx *store.Tx) error {
+		some := false
+		err := tx.Scan(visibleBucket, "", "", func(string, []byte) (bool, error) { some = true; return false, nil })
+		if err != nil || some {
+			return err
+		}
+		queues, err := store.List[queue](tx, queuesBucket, "")
+		if err != nil {
+			return err
+		}
+		for _, q := range queues {
+			messages, err := store.List[message](tx, messagesBucket, q.key()+"|")
+			if err != nil {
+				return err
+			}
+			for _, m := range messages {
+				if err := keep(tx, q, m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
