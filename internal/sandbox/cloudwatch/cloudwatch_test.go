@@ -286,6 +286,6 @@ func TestQueryProtocol(t *testing.T) {
 	_, err := time.Parse(time.RFC3339, out.Alarms[0].StateUpdatedTimestamp)
 	require.NoError(t, err)
 	status, body = call(url.Values{"Action": {"DeleteAlarms"}, "Version": {"2010-08-01"}, "AlarmNames.member.1": {"none"}})
-	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, http.StatusNotFound, status)
 	require.Contains(t, body, "<Code>ResourceNotFound</Code>")
 }

@@ -25,6 +25,9 @@ func (s *Service) registerMetrics(r *wire.Router) {
 func badRequest(code, query, format string, args ...any) *wire.Error {
 	e := wire.Errorf(http.StatusBadRequest, code, format, args...)
 	e.QueryCode = query
+	if strings.HasPrefix(code, "ResourceNotFound") { // as the API's model has it
+		e.Status = http.StatusNotFound
+	}
 	return e
 }
 

@@ -42,6 +42,10 @@ const (
 // the query. For S3 the body is checked against its hash while it is read; chunk
 // signatures of streaming uploads are left to the S3 service.
 func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service string, err error) {
+	if oldPresigned(r) {
+		p, err := s.verifyOld(r)
+		return p, "us-east-1", "s3", err // the signature names no region; it is from the time of one
+	}
 	if oldSignature(r) {
 		return p, "", "s3", wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
 	}
@@ -93,9 +97,9 @@ func unsignedService(r *http.Request) string {
 	return "s3"
 }
 
-// oldSignature recognises Signature Version 2, which S3 had before.
+// oldSignature recognises Signature Version 2 in a header, which S3 had before.
 func oldSignature(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || r.URL.Query().Has("AWSAccessKeyId")
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
 }
 
 // credentials finds the key and checks that it is still good.

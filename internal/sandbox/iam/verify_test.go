@@ -165,10 +165,10 @@ func TestVerifyRefuses(t *testing.T) {
 			r.Header.Set("X-Amz-Target", "AmazonSQS.ListQueues")
 		}, "MissingAuthenticationTokenException", 403},
 		"signature 2": {s3, func(r *http.Request) { r.Header.Set("Authorization", "AWS AKIA:x") }, "InvalidRequest", 400},
-		"presigned 2": {s3, func(r *http.Request) {
+		"presigned by nobody, the old way": {s3, func(r *http.Request) {
 			r.Header.Del("Authorization")
 			r.URL.RawQuery = "AWSAccessKeyId=AKIA&Signature=x&Expires=1"
-		}, "InvalidRequest", 400},
+		}, "InvalidAccessKeyId", 403},
 		"other algorithm": {s3, func(r *http.Request) { r.Header.Set("Authorization", "AWS4-ECDSA-P256-SHA256 x") }, "IncompleteSignatureException", 403},
 		"no date":         {s3, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, "AuthorizationHeaderMalformed", 400},
 		"no hash":         {s3, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, "InvalidRequest", 400},

@@ -317,7 +317,11 @@ func (s *Service) scheduleDeletion(ctx context.Context, req *wire.Request, in *s
 			days = *in.PendingWindowInDays
 		}
 		if days < 7 || days > 30 {
-			return validation("Value at 'pendingWindowInDays' failed to satisfy constraint: Member must have value between 7 and 30")
+			rule := "less than or equal to 30"
+			if days < 7 {
+				rule = "greater than or equal to 7"
+			}
+			return validation("1 validation error detected: Value '%d' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value %s", days, rule)
 		}
 		if err := alive(k); err != nil {
 			return err

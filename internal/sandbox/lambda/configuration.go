@@ -185,7 +185,11 @@ func checkConfiguration(in *awslambda.UpdateFunctionConfigurationInput) error {
 
 func checkRuntime(r types.Runtime) error {
 	if !slices.Contains(r.Values(), r) {
-		return errInvalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: %v or be a valid ARN", r, r.Values())
+		var known []string
+		for _, v := range r.Values() {
+			known = append(known, string(v))
+		}
+		return errInvalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", r, strings.Join(known, ", "))
 	}
 	if runtimeOf(r) == nil {
 		return errInvalid("The sandbox does not run runtime %s: it runs python3.x, nodejsNN.x and provided.*; choose one of these, or deploy to AWS.", r)

@@ -156,3 +156,13 @@ func raw(t *testing.T, s *sandbox, request string) string {
 	require.NoError(t, err)
 	return string(b)
 }
+
+// Tokens are those that S3 gave out.
+func TestForeignTokens(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	_, err := s.as("admin").ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: str("bucket"), ContinuationToken: str("zzzz")})
+	requireS3Code(t, err, "InvalidArgument")
+	require.ErrorContains(t, err, "The continuation token provided is incorrect")
+}

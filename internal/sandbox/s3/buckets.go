@@ -2,7 +2,6 @@ package s3
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -229,9 +228,9 @@ func (c *call) listBuckets() error {
 		}
 		limit = n
 	}
-	after, err := base64.RawURLEncoding.DecodeString(c.q.Get("continuation-token"))
+	after, err := fromPageToken(c.q.Get("continuation-token"))
 	if err != nil {
-		return errInvalid("continuation-token", c.q.Get("continuation-token"), "The continuation token provided is incorrect")
+		return err
 	}
 	type bucketXML struct{ Name, CreationDate, BucketRegion, BucketArn string }
 	out := struct {
@@ -252,7 +251,7 @@ func (c *call) listBuckets() error {
 	}
 	list := &out.Buckets.Bucket
 	for _, b := range all {
-		if b.Scope.Account != c.req.Account || b.Scope.Partition != c.req.Partition || b.Name <= string(after) || region != "" && b.Scope.Region != region {
+		if b.Scope.Account != c.req.Account || b.Scope.Partition != c.req.Partition || b.Name <= after || region != "" && b.Scope.Region != region {
 			continue
 		}
 		if len(*list) == limit {

@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -307,11 +306,9 @@ func (s *Service) opList(ctx context.Context, c caller, in objectInput) (map[str
 		l.max = max(0, min(*in.MaxKeys, maxList))
 	}
 	if in.ContinuationToken != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(in.ContinuationToken)
-		if err != nil {
-			return nil, errInvalid("continuation-token", in.ContinuationToken, "The continuation token provided is incorrect")
+		if l.after, err = fromPageToken(in.ContinuationToken); err != nil {
+			return nil, err
 		}
-		l.after = string(raw)
 	}
 	var pg page
 	err = s.DB.View(func(tx *store.Tx) error {

@@ -243,11 +243,9 @@ func (c *call) listObjectsV2() error {
 	}
 	l.after = c.q.Get("start-after")
 	if t := c.q.Get("continuation-token"); c.q.Has("continuation-token") {
-		raw, err := base64.RawURLEncoding.DecodeString(t)
-		if err != nil || len(raw) == 0 {
+		if l.after, err = fromPageToken(t); err != nil || t == "" {
 			return errInvalid("continuation-token", t, "The continuation token provided is incorrect")
 		}
-		l.after = string(raw)
 	}
 	p, err := c.page(l)
 	if err != nil {
@@ -278,7 +276,25 @@ func (c *call) listObjectsV2() error {
 	return c.xml(http.StatusOK, out)
 }
 
-func pageToken(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+// tokenMark begins the content of every token, by which others are told.
+const tokenMark = "\x01"
+
+func pageToken(last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(tokenMark + last))
+}
+
+// fromPageToken reads what pageToken made; "" is the beginning.
+func fromPageToken(token string) (string, error) {
+	if token == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	last, ok := strings.CutPrefix(string(raw), tokenMark)
+	if err != nil || !ok {
+		return "", errInvalid("continuation-token", token, "The continuation token provided is incorrect")
+	}
+	return last, nil
+}
 
 func (c *call) listVersions() error {
 	l, err := c.listing("s3:ListBucketVersions")

@@ -29,6 +29,7 @@ func (s *Service) registerMessages(r *wire.Router) {
 	wire.Handle(r, "sqs", "DeleteMessage", s.deleteMessage)
 	wire.Handle(r, "sqs", "DeleteMessageBatch", s.deleteBatch)
 	wire.Handle(r, "sqs", "ChangeMessageVisibility", s.changeVisibility)
+	wire.Handle(r, "sqs", "ChangeMessageVisibilityBatch", s.changeVisibilities)
 }
 
 // message is a message as it is kept.
@@ -226,8 +227,14 @@ func (s *Service) receiveMessage(ctx context.Context, req *wire.Request, in *rec
 	if in.VisibilityTimeout != nil {
 		hidden = time.Duration(*in.VisibilityTimeout) * time.Second
 	}
-	if most < 1 || most > 10 || wait < 0 || wait > 20*time.Second || hidden < 0 || hidden > 12*time.Hour {
-		return nil, parameterError("InvalidParameterValue", "MaxNumberOfMessages must be between 1 and 10, WaitTimeSeconds between 0 and 20, VisibilityTimeout between 0 and 43200.")
+	if most < 1 || most > 10 {
+		return nil, parameterError("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", most)
+	}
+	if err := within("WaitTimeSeconds", wait, 20*time.Second); err != nil {
+		return nil, err
+	}
+	if err := within("VisibilityTimeout", hidden, maxHidden); err != nil {
+		return nil, err
 	}
 	messages, err := s.await(ctx, q, int(most), hidden, wait)
 	if err != nil {
@@ -494,11 +501,51 @@ func (s *Service) changeVisibility(ctx context.Context, req *wire.Request, in *s
 	if err != nil {
 		return nil, err
 	}
-	if in.VisibilityTimeout < 0 || in.VisibilityTimeout > 43200 {
-		return nil, parameterError("InvalidParameterValue", "VisibilityTimeout must be between 0 and 43200.")
+	return &sdk.ChangeMessageVisibilityOutput{}, s.hide(q, in.ReceiptHandle, in.VisibilityTimeout)
+}
+
+func (s *Service) changeVisibilities(ctx context.Context, req *wire.Request, in *sdk.ChangeMessageVisibilityBatchInput) (*sdk.ChangeMessageVisibilityBatchOutput, error) {
+	q, err := s.open(ctx, req, in.QueueUrl)
+	if err != nil {
+		return nil, err
 	}
-	err = s.DB.Batch(func(tx *store.Tx) error {
-		m, found, err := byReceipt(tx, q, in.ReceiptHandle)
+	ids := make([]*string, len(in.Entries))
+	for i := range in.Entries {
+		ids[i] = in.Entries[i].Id
+	}
+	if err := checkBatch(ids); err != nil {
+		return nil, err
+	}
+	out := &sdk.ChangeMessageVisibilityBatchOutput{Successful: []types.ChangeMessageVisibilityBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
+	for _, e := range in.Entries {
+		if err := s.hide(q, e.ReceiptHandle, e.VisibilityTimeout); err != nil {
+			out.Failed = append(out.Failed, failed(e.Id, err))
+			continue
+		}
+		out.Successful = append(out.Successful, types.ChangeMessageVisibilityBatchResultEntry{Id: e.Id})
+	}
+	return out, nil
+}
+
+// maxHidden is the longest that a message may be hidden.
+const maxHidden = 12 * time.Hour
+
+// within refuses what a duration in seconds may not be.
+func within(name string, d, most time.Duration) error {
+	if d < 0 || d > most {
+		return parameterError("InvalidParameterValue", "Value %d for parameter %s is invalid. Reason: Must be >= 0 and <= %d, if provided.", int(d.Seconds()), name, int(most.Seconds()))
+	}
+	return nil
+}
+
+// hide sets when a message that is in flight becomes visible again.
+func (s *Service) hide(q queue, receipt *string, seconds int32) error {
+	d := time.Duration(seconds) * time.Second
+	if err := within("VisibilityTimeout", d, maxHidden); err != nil {
+		return err
+	}
+	err := s.DB.Batch(func(tx *store.Tx) error {
+		m, found, err := byReceipt(tx, q, receipt)
 		if err != nil {
 			return err
 		}
@@ -508,11 +555,11 @@ func (s *Service) changeVisibility(ctx context.Context, req *wire.Request, in *s
 		if err := drop(tx, q, m); err != nil {
 			return err
 		}
-		m.Visible = s.now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
+		m.Visible = s.now().Add(d)
 		return keep(tx, q, m)
 	})
 	s.wake()
-	return &sdk.ChangeMessageVisibilityOutput{}, err
+	return err
 }
 
 type counts struct{ visible, inFlight, delayed int }

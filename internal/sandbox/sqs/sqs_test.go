@@ -233,3 +233,29 @@ func TestWhoMaySend(t *testing.T) {
 	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: url})
 	iamtest.RequireCode(t, err, "AccessDenied")
 }
+
+// The texts by which clients tell what was wrong, and visibility in batches.
+func TestReceiveLimitsAndVisibilityBatch(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w)
+	url := create(t, c, "q", nil)
+	_, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url, MaxNumberOfMessages: 11})
+	require.ErrorContains(t, err, "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.")
+	_, err = c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url, WaitTimeSeconds: 21})
+	require.ErrorContains(t, err, "Value 21 for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.")
+	_, err = c.SendMessage(ctx, &sdk.SendMessageInput{QueueUrl: url, MessageBody: aws.String("x")})
+	require.NoError(t, err)
+	got, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url})
+	require.NoError(t, err)
+	require.Len(t, got.Messages, 1)
+	out, err := c.ChangeMessageVisibilityBatch(ctx, &sdk.ChangeMessageVisibilityBatchInput{QueueUrl: url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
+		{Id: aws.String("a"), ReceiptHandle: got.Messages[0].ReceiptHandle}, {Id: aws.String("b"), ReceiptHandle: aws.String("x")},
+	}})
+	require.NoError(t, err)
+	require.Len(t, out.Successful, 1)
+	require.Equal(t, "ReceiptHandleIsInvalid", *out.Failed[0].Code)
+	again, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url})
+	require.NoError(t, err)
+	require.Len(t, again.Messages, 1, "visible at once")
+}

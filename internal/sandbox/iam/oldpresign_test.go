@@ -1,0 +1,42 @@
+package iam
+
+import (
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// The key, the time and the signature of Amazon's own example of query string
+// authentication: GET /johnsmith/photos/puppy.jpg, expiring at 1175139620
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html).
+func TestOldPresignedURL(t *testing.T) {
+	t.Parallel()
+	const link = "http://127.0.0.1/johnsmith/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature="
+	ask := func(url string, now int64) error {
+		db, err := store.Open(filepath.Join(t.TempDir(), "db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		s, err := New(Config{
+			DB: db, Clock: clock.NewFake(time.Unix(now, 0)), Home: "000000000000",
+			Admin: wire.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
+		})
+		require.NoError(t, err)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		_, _, service, err := s.Verify(r)
+		require.Equal(t, "s3", service)
+		return err
+	}
+	good := link + "NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D"
+	require.NoError(t, ask(good, 1175139610))
+	require.Equal(t, "AccessDenied: Request has expired", ask(good, 1175139621).Error())
+	require.ErrorContains(t, ask(link+"AAAA", 1175139610), "SignatureDoesNotMatch")
+	require.ErrorContains(t, ask(good+"&versionId=3", 1175139610), "SignatureDoesNotMatch", "a subresource is signed")
+}
