@@ -1,14 +1,20 @@
 package spec_test
 
 import (
+	"archive/tar"
 	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -107,4 +113,47 @@ func TestModelFolder(t *testing.T) {
 	write(t, dir, "model/model.json", "{}")
 	_, err := spec.New(acme, "realtime", []string{"image=a/b", "modelDataUrl=model"}, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
 	require.ErrorContains(t, err, "it is a folder, not s3://... or https://... or a local file (.tar.gz, .tgz)")
+}
+
+// TestBuiltInModel: what the image built into the sandbox can't serve is seen in the
+// local archive; what other images serve is theirs to know.
+func TestBuiltInModel(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	targz := func(name, file, text string) {
+		var b bytes.Buffer
+		zw := gzip.NewWriter(&b)
+		tw := tar.NewWriter(zw)
+		require.NoError(t, tw.WriteHeader(&tar.Header{Name: file, Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(text))}))
+		_, err := tw.Write([]byte(text))
+		require.NoError(t, errors.Join(err, tw.Close(), zw.Close()))
+		write(t, dir, name, b.String())
+	}
+	targz("good.tar.gz", "./model.json", `{"format": "linear/v1", "weights": [[1, 2]]}`)
+	targz("none.tar.gz", "model/model.json", `{"format": "linear/v1", "weights": [[1, 2]]}`)
+	targz("shape.tar.gz", "model.json", `{"format": "linear/v1", "weights": [[1, 2]], "bias": [1, 2]}`)
+	targz("text.tar.gz", "model.json", `weights: 1`)
+	write(t, dir, "cut.tar.gz", "\x1f\x8b\x08\x00")
+	for _, tc := range []struct{ image, data, want string }{
+		{"sandbox/linear", "good.tar.gz", ""},
+		{"sandbox/linear", "none.tar.gz", "the archive has no model.json"},
+		{"sandbox/linear:2", "shape.tar.gz", "model.json: bias has 2 numbers for 1 rows of weights"},
+		{"sandbox/linear", "text.tar.gz", "model.json: not valid"},
+		{"sandbox/linear", "cut.tar.gz", "EOF"},
+		{"acme/own", "none.tar.gz", ""},
+	} {
+		for _, template := range []string{"realtime", "batch"} {
+			set := []string{"image=" + tc.image, "modelDataUrl=" + tc.data}
+			_, err := spec.New(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
+			if tc.want == "" {
+				require.NoError(t, err, tc.data)
+				continue
+			}
+			require.ErrorContains(t, err, "modelDataUrl is "+strconv.Quote(filepath.Join(dir, tc.data))+", which the image "+tc.image+" can't serve: ")
+			require.ErrorContains(t, err, tc.want)
+			require.Contains(t, fault.HintOf(err.(fault.List)[0]), `"format": "linear/v1"`) //nolint:errorlint // the list itself is promised
+			_, err = spec.New(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir, SkipFiles: true})
+			require.NoError(t, err)
+		}
+	}
 }

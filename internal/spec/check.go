@@ -1,11 +1,13 @@
 package spec
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/linear"
 )
 
 // ecrRegion finds the region in the URI of an ECR image.
@@ -54,6 +56,8 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 		return atMost(rule, p, fail)
 	case RuleHandler:
 		return r.handler(rule, p, t, fail)
+	case RuleModel:
+		return r.model(rule, p, fail)
 	case RuleRegion:
 		for _, name := range rule.Parameters {
 			m := ecrRegion.FindStringSubmatch(v.String(name))
@@ -158,4 +162,22 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 		}
 	}
 	return e
+}
+
+// model looks whether a local model archive is one that its image can serve.
+func (r *resolver) model(rule Rule, p *Pipeline, fail failer) *fault.Error {
+	image, data := rule.Parameters[0], rule.Parameters[1]
+	local := p.Files[data]
+	if r.opts.SkipFiles || local == "" || !linear.Names(p.Parameters.String(image)) {
+		return nil
+	}
+	f, err := os.Open(local)
+	if err == nil {
+		defer func() { _ = f.Close() }() // it was only read
+		err = linear.CheckArchive(f)
+	}
+	if err == nil {
+		return nil
+	}
+	return fail([]string{data}, "%s: %s is %q, which the image %s can't serve: %s", p.ID, data, local, p.Parameters.String(image), cause(err))
 }

@@ -22,7 +22,7 @@ pipelines:
     env: prod
     protect: false
     parameters:
-      image: sandbox/linear
+      image: acme/own
       modelDataUrl: ./model.tar.gz
       preprocess: {code: pre, memoryMb: 512}
       modelEnvironment: {A: "<&>"}
@@ -47,7 +47,7 @@ func TestDocument(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"apiVersion":"pipelinetui/v1","tenant":"acme","model":"m","env":"prod","template":"realtime","templateVersion":"1",`+
 		`"region":"eu-west-1","assumeRole":"arn:aws:iam::111122223333:role/x","protect":false,"tags":{"a":"1","b":"2"},`+
-		`"parameters":{"image":"sandbox/linear","modelDataUrl":"./model.tar.gz","modelEnvironment":{"A":"<&>"},"preprocess.code":"pre","preprocess.memoryMb":512},`+
+		`"parameters":{"image":"acme/own","modelDataUrl":"./model.tar.gz","modelEnvironment":{"A":"<&>"},"preprocess.code":"pre","preprocess.memoryMb":512},`+
 		`"directory":`+string(quoted)+`}`, string(p.Document))
 
 	again, err := spec.FromDocument(p.Document, builtin(t), spec.Options{Region: "us-east-1"})
@@ -60,7 +60,7 @@ func TestDocument(t *testing.T) {
 func TestDocumentElsewhere(t *testing.T) {
 	t.Parallel()
 	doc := []byte(`{"apiVersion":"pipelinetui/v1","tenant":"acme","model":"m","env":"dev","template":"realtime","templateVersion":"1","region":"eu-west-1",` +
-		`"parameters":{"image":"sandbox/linear","modelDataUrl":"./model.tar.gz","instanceType":"ml.c5.large"},"directory":"/nowhere"}`)
+		`"parameters":{"image":"acme/own","modelDataUrl":"./model.tar.gz","instanceType":"ml.c5.large"},"directory":"/nowhere"}`)
 	_, err := spec.FromDocument(doc, builtin(t), spec.Options{})
 	require.ErrorContains(t, err, `the stored spec: modelDataUrl names "./model.tar.gz", but there is no /nowhere/model.tar.gz`)
 
@@ -132,7 +132,7 @@ func TestDormantParameters(t *testing.T) {
 		return p
 	}
 	doc := []byte(`{"apiVersion":"pipelinetui/v1","tenant":"acme","model":"fraud","template":"realtime","templateVersion":"1","region":"us-east-1",
-		"parameters":{"image":"sandbox/linear","modelDataUrl":"s3://b/m.tar.gz","instanceType":"ml.c5.xlarge"}}`)
+		"parameters":{"image":"acme/own","modelDataUrl":"s3://b/m.tar.gz","instanceType":"ml.c5.xlarge"}}`)
 	p := change(doc, "endpointKind=serverless", "serverlessMemoryMb=4096")
 	require.Equal(t, "ml.m5.large", p.Parameters["instanceType"], "it does not apply")
 	require.Contains(t, string(p.Document), `"dormant":{"instanceType":"ml.c5.xlarge"}`)

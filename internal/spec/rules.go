@@ -48,6 +48,9 @@ const (
 	RuleHandler RuleKind = "handler"
 	// RuleRegion: Parameters hold an ECR image URI in the pipeline's region.
 	RuleRegion RuleKind = "region"
+	// RuleModel: Parameters are image and model data; a local archive is one that the
+	// image can serve, as far as that is known: of the image built into the sandbox.
+	RuleModel RuleKind = "model"
 )
 
 // Conditions hold if every one holds, by parameter name.

@@ -272,12 +272,16 @@ func (l *templateLoader) rules() {
 			}
 		case RuleAtMost:
 			l.known(n.pos, r.Left, r.Right)
+		case RuleModel:
+			if len(r.Parameters) != 2 {
+				l.fail(n.pos, "Give the image and the model data.", "a rule of kind model needs two parameters")
+			}
 		case RuleHandler:
 			if len(r.Parameters) != 3 {
 				l.fail(n.pos, "Give code, handler and runtime.", "a rule of kind handler needs three parameters")
 			}
 		default:
-			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region.", "unknown kind of rule %q", r.Kind)
+			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region, model.", "unknown kind of rule %q", r.Kind)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package sagemaker
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,29 +8,21 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/linear"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
-)
-
-// Limits of what is read out of a model archive.
-const (
-	maxModelFile   = 16 << 20
-	maxUnpacked    = 1 << 30
-	maxArchiveTell = 10_000 // entries
-	modelFile      = "model.json"
 )
 
 // source is where a container's model data lies in S3.
 type source struct {
 	url, bucket, key string
 	gzip             bool // one tar.gz; otherwise plain files
-	prefix           bool // key is a prefix, below which modelFile lies
+	prefix           bool // key is a prefix, below which linear.File lies
 }
 
 // artifactOf reads where a container's model data is; nil if it has none.
@@ -99,7 +89,7 @@ func (s *Service) open(ctx context.Context, sc wire.Scope, p wire.Principal, a *
 	}
 	key := a.key
 	if a.prefix {
-		key += modelFile
+		key += linear.File
 	}
 	body, _, err := s.cfg.Objects.GetObject(ctx, sc, p, a.bucket, key, "")
 	return body, err
@@ -159,16 +149,16 @@ func (s *Service) artifact(ctx context.Context, sc wire.Scope, p wire.Principal,
 		return nil, s.downloadFailed(c, a, err)
 	}
 	defer body.Close()
-	read := readPlain
+	read := linear.ReadFile
 	if a.gzip {
-		read = readArchive
+		read = linear.ReadArchive
 	}
 	raw, err := read(body)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, failf("Failed to extract model data archive from URL %q: %s. Please ensure that the object is a valid tar.gz archive that holds %s.", a.url, err, modelFile)
+		return nil, failf("Failed to extract model data archive from URL %q: %s. Please ensure that the object is a valid tar.gz archive that holds %s.", a.url, err, linear.File)
 	}
 	err = s.cfg.DB.Update(func(tx *store.Tx) error { return tx.PutRaw(bucketArtifacts, key, raw) })
 	return raw, err
@@ -187,44 +177,6 @@ func (s *Service) dropArtifacts(arn string, generation int) error {
 	return s.cfg.DB.Update(func(tx *store.Tx) error {
 		return tx.DeletePrefix(bucketArtifacts, fmt.Sprintf("%s/%08d/", arn, generation))
 	})
-}
-
-func readPlain(r io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxModelFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxModelFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", modelFile, maxModelFile)
-	}
-	return raw, nil
-}
-
-// readArchive takes modelFile out of a tar.gz. It writes nothing to disk, so
-// that no path in the archive matters, and it bounds what it unpacks.
-func readArchive(r io.Reader) ([]byte, error) {
-	zr, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	defer zr.Close()
-	limited := &io.LimitedReader{R: zr, N: maxUnpacked}
-	tr := tar.NewReader(limited)
-	for range maxArchiveTell {
-		h, err := tr.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("the archive has no %s", modelFile)
-		case limited.N <= 0:
-			return nil, fmt.Errorf("the archive unpacks to more than %d bytes", maxUnpacked)
-		case err != nil:
-			return nil, err
-		}
-		if h.Typeflag == tar.TypeReg && path.Clean(h.Name) == modelFile {
-			return readPlain(tr)
-		}
-	}
-	return nil, fmt.Errorf("the archive has more than %d entries before %s", maxArchiveTell, modelFile)
 }
 
 func sha256Hex(s string) string {

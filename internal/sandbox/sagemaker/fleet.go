@@ -15,14 +15,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/linear"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 const (
-	linearRepository = "sandbox/linear"
-	pingEvery        = 100 * time.Millisecond
-	pingFor          = 20 * time.Second // AWS gives a container minutes; nothing here needs to download
-	pingTimeout      = 2 * time.Second
+	pingEvery   = 100 * time.Millisecond
+	pingFor     = 20 * time.Second // AWS gives a container minutes; nothing here needs to download
+	pingTimeout = 2 * time.Second
 )
 
 // fleet is the running model servers of one endpoint.
@@ -163,25 +163,25 @@ func (s *Service) startContainer(load func(parse bool) ([]byte, error), v *varia
 		}
 		return container{base: u, client: s.client, stop: func() {}}, nil
 	}
-	if repository(image) != linearRepository {
+	if repository(image) != linear.Image {
 		hint := s.cfg.ImageHint
 		if hint == "" {
 			hint = "map the image to the URL of a local server that answers GET /ping and POST /invocations"
 		}
-		return container{}, failf("The image %q cannot run in the sandbox, which starts no containers. Use the built-in image %s, or %s.", image, linearRepository, hint)
+		return container{}, failf("The image %q cannot run in the sandbox, which starts no containers. Use the built-in image %s, or %s.", image, linear.Image, hint)
 	}
 	raw, err := load(true)
 	if err != nil {
 		return container{}, err
 	}
 	if raw == nil {
-		return container{}, failf("The built-in image %s needs model data: set ModelDataUrl of model %q to a tar.gz that holds %s.", linearRepository, v.ModelName, modelFile)
+		return container{}, failf("The built-in image %s needs model data: set ModelDataUrl of model %q to a tar.gz that holds %s.", linear.Image, v.ModelName, linear.File)
 	}
-	lm, err := parseLinear(raw)
+	lm, err := linear.Parse(raw)
 	if err != nil {
-		return container{}, failf("The container for production variant %s could not load its model: model.json: %s.", v.Name, err)
+		return container{}, failf("The container for production variant %s could not load its model: %s: %s.", v.Name, linear.File, err)
 	}
-	return s.serve(lm.handler()), nil
+	return s.serve((&linearModel{lm}).handler()), nil
 }
 
 // awaitPing waits until the container answers GET /ping with 200.

@@ -13,77 +13,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/linear"
 )
 
-// linear is the model of the built-in image sandbox/linear: a linear map with an
-// activation, which covers linear, logistic and softmax regression. It is what
-// model.json in the model archive holds.
-type linear struct {
-	Format string `json:"format"` // "linear/v1"
-	// Classes names the outputs of a classifier; empty for a regression.
-	Classes []string `json:"classes"`
-	// Features names the inputs, in order; optional.
-	Features []string `json:"features"`
-	// Weights has a row per output and a column per input.
-	Weights [][]float64 `json:"weights"`
-	Bias    []float64   `json:"bias"`
-	// Activation is softmax, sigmoid or identity.
-	Activation string `json:"activation"`
-}
-
-const linearFormat = "linear/v1"
-
-// parseLinear reads and checks model.json.
-func parseLinear(raw []byte) (*linear, error) {
-	var m linear
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if err := dec.Decode(&m); err != nil {
-		return nil, fmt.Errorf("not valid: %w", err)
-	}
-	if m.Format != linearFormat {
-		return nil, fmt.Errorf("format is %q, want %q", m.Format, linearFormat)
-	}
-	n := len(m.Weights)
-	if n == 0 || len(m.Weights[0]) == 0 {
-		return nil, errors.New("weights are empty")
-	}
-	for i, row := range m.Weights {
-		if len(row) != len(m.Weights[0]) {
-			return nil, fmt.Errorf("row %d of weights has %d numbers, row 0 has %d", i, len(row), len(m.Weights[0]))
-		}
-	}
-	if len(m.Bias) == 0 {
-		m.Bias = make([]float64, n)
-	}
-	if len(m.Bias) != n {
-		return nil, fmt.Errorf("bias has %d numbers for %d rows of weights", len(m.Bias), n)
-	}
-	if len(m.Features) > 0 && len(m.Features) != m.inputs() {
-		return nil, fmt.Errorf("%d features are named for %d columns of weights", len(m.Features), m.inputs())
-	}
-	if m.Activation == "" {
-		m.Activation = "identity"
-	}
-	switch m.Activation {
-	case "softmax":
-		if len(m.Classes) != n {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
-		}
-	case "sigmoid":
-		if len(m.Classes) != n && (n != 1 || len(m.Classes) != 2) {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
-		}
-	case "identity":
-		if len(m.Classes) > 0 && len(m.Classes) != n {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
-		}
-	default:
-		return nil, fmt.Errorf("activation is %q, want softmax, sigmoid or identity", m.Activation)
-	}
-	return &m, nil
-}
-
-func (m *linear) inputs() int { return len(m.Weights[0]) }
+// linearModel answers requests with the model of the built-in image.
+type linearModel struct{ *linear.Model }
 
 // prediction is one answer: label and probabilities of a classifier, or the
 // value (or values) of a regression.
@@ -110,7 +45,7 @@ func (p *prediction) text() string {
 	return strings.Join(cells, ",")
 }
 
-func (m *linear) predict(x []float64) prediction {
+func (m *linearModel) predict(x []float64) prediction {
 	z := make([]float64, len(m.Weights))
 	for i, row := range m.Weights {
 		z[i] = m.Bias[i]
@@ -136,7 +71,7 @@ func (m *linear) predict(x []float64) prediction {
 	return prediction{Values: z}
 }
 
-func (m *linear) classify(p []float64) prediction {
+func (m *linearModel) classify(p []float64) prediction {
 	best := 0
 	out := prediction{Probabilities: make(map[string]float64, len(p))}
 	for i, v := range p {
@@ -180,7 +115,7 @@ func refuse(format string, args ...any) error {
 
 // handler serves the container contract of SageMaker.
 // See https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html.
-func (m *linear) handler() http.Handler {
+func (m *linearModel) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("POST /invocations", func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +138,7 @@ func (m *linear) handler() http.Handler {
 	return mux
 }
 
-func (m *linear) answer(r *http.Request) (body []byte, contentType string, err error) {
+func (m *linearModel) answer(r *http.Request) (body []byte, contentType string, err error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, "", err
@@ -254,7 +189,7 @@ func encodePredictions(accept string, out []prediction) ([]byte, string, error) 
 }
 
 // rows reads the instances of a request.
-func (m *linear) rows(contentType string, raw []byte) ([][]float64, error) {
+func (m *linearModel) rows(contentType string, raw []byte) ([][]float64, error) {
 	switch contentType {
 	case "", "application/json":
 		return m.jsonRows(raw)
@@ -292,7 +227,7 @@ func (m *linear) rows(contentType string, raw []byte) ([][]float64, error) {
 	return nil, &modelFault{http.StatusUnsupportedMediaType, fmt.Sprintf("cannot read %q; send application/json, application/jsonlines or text/csv", contentType)}
 }
 
-func (m *linear) some(rows [][]float64, err error) ([][]float64, error) {
+func (m *linearModel) some(rows [][]float64, err error) ([][]float64, error) {
 	if err != nil {
 		return nil, refuse("%s", err)
 	}
@@ -302,7 +237,7 @@ func (m *linear) some(rows [][]float64, err error) ([][]float64, error) {
 	return rows, nil
 }
 
-func (m *linear) jsonRows(raw []byte) ([][]float64, error) {
+func (m *linearModel) jsonRows(raw []byte) ([][]float64, error) {
 	var doc struct {
 		Instances []json.RawMessage `json:"instances"`
 	}
@@ -322,7 +257,7 @@ func (m *linear) jsonRows(raw []byte) ([][]float64, error) {
 
 // instance reads one instance: a list of numbers, {"features": [...]}, or an
 // object with a number for each named feature.
-func (m *linear) instance(raw []byte) ([]float64, error) {
+func (m *linearModel) instance(raw []byte) ([]float64, error) {
 	var list []float64
 	if json.Unmarshal(raw, &list) == nil && list != nil {
 		return m.sized(list)
@@ -353,7 +288,7 @@ func (m *linear) instance(raw []byte) ([]float64, error) {
 	return x, nil
 }
 
-func (m *linear) cells(rec []string) ([]float64, error) {
+func (m *linearModel) cells(rec []string) ([]float64, error) {
 	x := make([]float64, len(rec))
 	for i, cell := range rec {
 		v, err := strconv.ParseFloat(strings.TrimSpace(cell), 64)
@@ -365,9 +300,9 @@ func (m *linear) cells(rec []string) ([]float64, error) {
 	return m.sized(x)
 }
 
-func (m *linear) sized(x []float64) ([]float64, error) {
-	if len(x) != m.inputs() {
-		return nil, fmt.Errorf("expected %d features, got %d", m.inputs(), len(x))
+func (m *linearModel) sized(x []float64) ([]float64, error) {
+	if len(x) != m.Inputs() {
+		return nil, fmt.Errorf("expected %d features, got %d", m.Inputs(), len(x))
 	}
 	return x, nil
 }

@@ -169,7 +169,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		set  []string
 	}{
 		{"plain", complete()},
-		{"all sorts", with("modelDataUrl", "model.tar.gz", "id.env", "prod", "protect", "false", "tags", `{"team":"risk: 1","on":"yes","cost":"0123"}`,
+		{"all sorts", with("image", "acme/own", "modelDataUrl", "model.tar.gz", "id.env", "prod", "protect", "false", "tags", `{"team":"risk: 1","on":"yes","cost":"0123"}`,
 			"logLevel", "OFF", "targetInvocationsPerInstance", "12.5", "tracing", "false",
 			"modelEnvironment", `{"A":"1","B":"true","C":"a\nb","D":"","E":"~"}`,
 			"subnets", "subnet-0a1b2c3d,subnet-0a1b2c3e", "securityGroups", "sg-0a1b2c3d",
