@@ -54,7 +54,7 @@ func TestIrisBatchGenerator(t *testing.T) {
 }
 
 // batchOf calls the preprocess function with a batch.
-func batchOf(t *testing.T, repair string, items string) (out []byte, failed string) {
+func batchOf(t *testing.T, repair string, items string, environ ...string) (out []byte, failed string) {
 	t.Helper()
 	cmd := python(t, "-c", `
 import json, sys
@@ -66,7 +66,7 @@ except Exception as error:
     print(type(error).__name__, error, file=sys.stderr)
     sys.exit(1)
 `)
-	cmd.Env = append(os.Environ(), "REPAIR="+repair)
+	cmd.Env = append(append(os.Environ(), "REPAIR="+repair), environ...)
 	cmd.Stdin = strings.NewReader(items)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -86,13 +86,18 @@ func TestIrisBatchPreprocess(t *testing.T) {
 		Records []struct {
 			Instances [][]float64 `json:"instances"`
 		} `json:"records"`
-		IDs []int `json:"ids"`
+		IDs    []int `json:"ids"`
+		Errors []struct {
+			ID, Index    int
+			Error, Cause string
+		} `json:"errors"`
 	}
 	for _, c := range []struct{ repair, petal string }{{"", "4.7"}, {"units", "4.7"}, {"units", `"4.7 cm"`}} {
 		out, failed := batchOf(t, c.repair, flower(c.petal))
 		require.Empty(t, failed)
 		require.NoError(t, json.Unmarshal(out, &got))
 		require.Equal(t, []int{3}, got.IDs)
+		require.Empty(t, got.Errors)
 		require.InDelta(t, (4.7-3.758)/1.7594, got.Records[0].Instances[0][2], 0.01)
 		require.False(t, math.IsNaN(got.Records[0].Instances[0][0]))
 	}
@@ -103,10 +108,20 @@ func TestIrisBatchPreprocess(t *testing.T) {
 		"negative":           {"units", "-1", "InvalidFlower flower 3: petal_length is -1, but"},
 		"negative with unit": {"units", `"-1 cm"`, "InvalidFlower flower 3: petal_length is -1.0, but"},
 	} {
-		_, failed := batchOf(t, c.repair, flower(c.petal))
+		_, failed := batchOf(t, c.repair, flower(c.petal), "STRICT=batch")
 		require.Contains(t, failed, c.want, name)
+		// Without it the flower fails alone.
+		out, failed := batchOf(t, c.repair, flower(c.petal))
+		require.Empty(t, failed)
+		require.NoError(t, json.Unmarshal(out, &got))
+		require.Empty(t, got.Records)
+		require.Empty(t, got.IDs)
+		require.Len(t, got.Errors, 1)
+		require.Equal(t, 3, got.Errors[0].ID)
+		require.Equal(t, 0, got.Errors[0].Index)
+		require.Contains(t, got.Errors[0].Error+" "+got.Errors[0].Cause, c.want, name)
 	}
-	_, failed := batchOf(t, "", `{"items": [1]}`)
+	_, failed := batchOf(t, "", `{"items": [1]}`, "STRICT=batch")
 	require.Contains(t, failed, "an item must be a JSON object")
 	_, failed = batchOf(t, "", `{"input": {}}`)
 	require.Contains(t, failed, "must have a list 'items'")

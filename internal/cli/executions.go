@@ -17,7 +17,7 @@ import (
 func newExecutions(e *env) *cobra.Command {
 	cmd := group("executions", "list, show, watch, stop, redrive and export executions",
 		newExecutionsList(e), newExecutionsShow(e), newExecutionsWatch(e), newExecutionsStop(e),
-		newExecutionsRedrive(e), newExecutionsHistory(e), newExecutionsExport(e))
+		newExecutionsRedrive(e), newExecutionsErrors(e), newExecutionsHistory(e), newExecutionsExport(e))
 	cmd.Aliases = []string{"execution", "ex"}
 	return cmd
 }
@@ -171,19 +171,21 @@ func (e *env) showExecution(ctx context.Context, c *executions.Client, id spec.I
 		}
 	}
 	doc.MapRuns = e.mapRunDocs(ctx, c, mapRunsOf(events))
-	return e.write(doc, func() string { return e.executionText(d, &t, out, doc.MapRuns) })
+	doc.ItemErrors = e.itemErrors(ctx, id, out, doc.MapRuns)
+	return e.write(doc, func() string { return e.executionText(d, &t, out, &doc) })
 }
 
-func (e *env) executionText(d *executions.Details, t *executions.Timeline, out executions.Outcome, runs []mapRunDoc) string {
+func (e *env) executionText(d *executions.Details, t *executions.Timeline, out executions.Outcome, doc *executionDoc) string {
 	st, now := e.OutStyle, e.now()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(d.Name, 0)),
 		render.StatusStyle(st, d.Status).Render(string(d.Status)), render.Duration(d.Duration(now)))
 	fmt.Fprintf(&b, "%s\n", st.Muted.Render(fmt.Sprintf("%s · started %s · %s", render.Line(d.ARN, 0), d.Start.Local().Format(time.DateTime), render.Count(int(t.LastID), "event", "events"))))
 	b.WriteString(render.Timeline(st, t, now))
-	for i := range runs {
-		b.WriteString(render.MapRun(st, &runs[i].MapRun, runs[i].Failures, now))
+	for i := range doc.MapRuns {
+		b.WriteString(render.MapRun(st, &doc.MapRuns[i].MapRun, doc.MapRuns[i].Failures, now))
 	}
+	b.WriteString(e.itemErrorsText(doc.ItemErrors, doc.Pipeline, d.Name))
 	section := func(title, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "%s\n%s\n", st.Key.Render(title), render.JSON(text, ""))

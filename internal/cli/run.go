@@ -190,6 +190,7 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 	}
 	doc := newExecutionDoc(o.id, outcome, t)
 	doc.MapRuns = e.mapRunDocs(ctx, o.client, runs)
+	doc.ItemErrors = e.itemErrors(ctx, o.id, outcome, doc.MapRuns)
 	// The execution's own end is often seen before the next look at its Map Runs.
 	for i := range doc.MapRuns {
 		r := doc.MapRuns[i].MapRun
@@ -197,7 +198,7 @@ func (e *env) watchTo(ctx context.Context, o watchOptions) error {
 			return err
 		}
 	}
-	err = e.write(doc, func() string { return e.outcomeText(outcome, doc.MapRuns) })
+	err = e.write(doc, func() string { return e.outcomeText(outcome, &doc) })
 	if err != nil || !o.exit {
 		return err
 	}
@@ -268,14 +269,15 @@ func verdictOf(out executions.Outcome) error {
 	return f.WithHint("Run `pipelinetui executions show %s` for the input of each state.", out.ARN)
 }
 
-func (e *env) outcomeText(out executions.Outcome, runs []mapRunDoc) string {
+func (e *env) outcomeText(out executions.Outcome, doc *executionDoc) string {
 	st := e.OutStyle
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(out.Name, 0)),
 		render.StatusStyle(st, out.Status).Render(string(out.Status)), st.Muted.Render(render.Duration(out.Stop.Sub(out.Start))))
-	for i := range runs {
-		b.WriteString(render.MapRun(st, &runs[i].MapRun, runs[i].Failures, e.now()))
+	for i := range doc.MapRuns {
+		b.WriteString(render.MapRun(st, &doc.MapRuns[i].MapRun, doc.MapRuns[i].Failures, e.now()))
 	}
+	b.WriteString(e.itemErrorsText(doc.ItemErrors, doc.Pipeline, out.Name))
 	if out.Output != "" {
 		fmt.Fprintln(&b, render.JSON(out.Output, ""))
 	}
@@ -298,6 +300,7 @@ type executionDoc struct {
 	FailedState string            `json:"failedState,omitempty"`
 	States      []stateDoc        `json:"states"`
 	MapRuns     []mapRunDoc       `json:"mapRuns,omitempty"`
+	ItemErrors  *itemErrorsDoc    `json:"itemErrors,omitempty"`
 }
 
 type stateDoc struct {

@@ -68,9 +68,13 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 }
 
 // MessageOf takes the message out of a cause that is the JSON of a Lambda
-// function's error, where the number of the request makes each different. Any
-// other cause is returned as it is.
+// function's error, where the number of the request makes each different. Out of
+// what a long expression says when it fails it leaves out the expression, which
+// hides the message. Any other cause is returned as it is.
 func MessageOf(cause string) string {
+	if at := quotedExpression.FindStringSubmatchIndex(cause); at != nil && at[3]-at[2] > shownExpression {
+		return cause[:at[2]] + "..." + cause[at[3]:]
+	}
 	var lambda struct {
 		ErrorMessage string `json:"errorMessage"`
 	}
@@ -79,6 +83,12 @@ func MessageOf(cause string) string {
 	}
 	return cause
 }
+
+// quotedExpression is how Step Functions quotes the expression that failed; there may
+// be quotes in it. One of up to shownExpression bytes stays.
+var quotedExpression = regexp.MustCompile(`(?s)The JSONata expression '(.*)' specified for the field '`)
+
+const shownExpression = 120
 
 // What differs between messages that say the same.
 var (

@@ -1,6 +1,7 @@
 package executions
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,5 +19,22 @@ func TestPatternOf(t *testing.T) {
 		"a deadbeef feed was added":                                             "a deadbeef feed was added",
 	} {
 		require.Equal(t, want, patternOf(message))
+	}
+}
+
+// The expression that failed is left out of its message when it is long.
+func TestMessageOf(t *testing.T) {
+	t.Parallel()
+	said := func(expression string) string {
+		return "The JSONata expression '" + expression + "' specified for the field 'Assign/failed' threw an error during evaluation. D3137: item 3 is there twice"
+	}
+	for cause, want := range map[string]string{
+		"":        "",
+		"no JSON": "no JSON",
+		`{"errorType": "Bad", "errorMessage": "it is bad", "requestId": "1"}`: "it is bad",
+		said("$f('x')"):                       said("$f('x')"),
+		said(strings.Repeat("$f('x')\n", 40)): said("..."),
+	} {
+		require.Equal(t, want, MessageOf(cause))
 	}
 }

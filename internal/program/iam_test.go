@@ -115,7 +115,7 @@ func TestPolicyOfDistributedMap(t *testing.T) {
 	definition, err := os.ReadFile(filepath.Join("testdata", "asl", "batch-jsonl-express.asl.json"))
 	require.NoError(t, err)
 	tmpl.Definition, tmpl.Substitutions = definition, nil
-	want := without(sample(t, p, "states_batch", "states_realtime"), "StoreResults", "PipelineKey")
+	want := without(sample(t, p, "states_batch", "states_realtime"), "PipelineKey")
 	m := want.(map[string]any)
 	seen := map[string]bool{}
 	var once []any

@@ -55,6 +55,15 @@ func integrations() map[string]integration {
 		"aws-sdk:s3:getObject": {needs: []string{"storage"}, grant: func(p *plan) []statement {
 			return []statement{allow("ReadInput", oneOrMany{"s3:GetObject"}, oneOrMany{p.names.BucketARN + "/" + inputPrefix + "*"})}
 		}},
+		// How a definition counts what the children of a distributed Map have
+		// written beside their results, and their items.
+		"aws-sdk:s3:listObjectsV2": {needs: []string{"storage"}, grant: func(p *plan) []statement {
+			return []statement{allow("ListMapResults", oneOrMany{"s3:ListBucket"}, oneOrMany{p.names.BucketARN}).
+				when("StringLike", "s3:prefix", batchPrefix+"*")}
+		}},
+		"aws-sdk:sfn:describeMapRun": {grant: func(p *plan) []statement {
+			return []statement{allow("DescribeMapRuns", oneOrMany{"states:DescribeMapRun"}, oneOrMany{p.arn("states", "mapRun:"+p.names.StateMachine+"/*:*")})}
+		}},
 		// The three of a distributed Map.
 		"s3:getObject":     {needs: []string{"storage"}, grant: datasetGrants},
 		"s3:listObjectsV2": {needs: []string{"storage"}, grant: datasetGrants},

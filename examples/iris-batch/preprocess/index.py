@@ -2,9 +2,10 @@
 
 The state machine calls handler with {"items": [flower, ...], "batch": {...}},
 once for each batch. It returns "records", each of which is one request to the
-model, and "ids", so that each prediction can be told whose it is. One flower that
-can't be right fails its whole batch with InvalidFlower: it would fail the same way
-on every attempt. Standard library only.
+model, and "ids", so that each prediction can be told whose it is. One flower that can't be
+right is returned in "errors" while the others of its batch go on; with the
+environment variable STRICT=batch it fails its whole batch with InvalidFlower.
+Standard library only.
 
 With the environment variable REPAIR=units a measurement that was written as a text
 with its unit ("5.1 cm") is read as the number that it says.
@@ -16,6 +17,7 @@ import os
 
 # No flower of the genus is anywhere near this many centimetres.
 LARGEST_CM = 30.0
+STRICT = os.environ.get("STRICT") == "batch"
 REPAIR_UNITS = os.environ.get("REPAIR") == "units"
 
 
@@ -66,7 +68,16 @@ def handler(event, context):
     items = event.get("items") if isinstance(event, dict) else None
     if not isinstance(items, list):
         raise InvalidFlower("the event must have a list 'items', one batch of flowers")
-    return {
-        "records": [{"instances": [row_of(flower)]} for flower in items],
-        "ids": [flower.get("id") for flower in items],
-    }
+    records, ids, errors = [], [], []
+    for index, flower in enumerate(items):
+        try:
+            row = row_of(flower)
+        except InvalidFlower as error:
+            if STRICT:
+                raise
+            who = flower.get("id", index) if isinstance(flower, dict) else index
+            errors.append({"id": who, "index": index, "error": type(error).__name__, "cause": str(error)})
+            continue
+        records.append({"instances": [row]})
+        ids.append(flower.get("id"))
+    return {"records": records, "ids": ids, "errors": errors}

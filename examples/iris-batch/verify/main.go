@@ -1,7 +1,7 @@
 // Command verify reads the predictions of an execution back from S3 and compares
 // each with one that it computes itself, from the records, the scaler and the
 // weights. It fails unless every record is there exactly once: with the right
-// prediction, or in a child execution that failed.
+// prediction, in a child execution that failed, or among the items that failed alone.
 //
 //	pipelinetui run acme/iris-batch --input-file flowers.jsonl --wait -o json > run.json
 //	eval "$(pipelinetui sandbox env)"; go run ./examples/iris-batch/verify flowers.jsonl run.json
@@ -30,7 +30,7 @@ const closeEnough = 1e-9
 
 func main() {
 	example := flag.String("example", "examples", "the folder that iris and iris-batch are in")
-	failed := flag.Int("failed", 0, "how many records are expected in failed children")
+	failed := flag.Int("failed", 0, "how many records are expected in failed children or failed alone")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: verify [-example DIR] [-failed N] RECORDS.jsonl RUN.json")
 		flag.PrintDefaults()
@@ -59,6 +59,7 @@ func run(ctx context.Context, examples, records, document string, failed int, ou
 		Status string `json:"status"`
 		Output struct {
 			ManifestURI string `json:"manifestUri"`
+			ErrorsURI   string `json:"itemErrorsUri"`
 		} `json:"output"`
 	}
 	if err := readJSON(document, &doc); err != nil {
@@ -73,12 +74,17 @@ func run(ctx context.Context, examples, records, document string, failed int, ou
 	if err != nil {
 		return err
 	}
+	if doc.Output.ErrorsURI != "" {
+		if err := store.alone(ctx, doc.Output.ErrorsURI, t, want); err != nil {
+			return err
+		}
+	}
 	for id := range want {
 		if t.seen[id] == 0 {
 			t.bad("record %d is in no result", id)
 		}
 	}
-	fmt.Fprintf(out, "%d records: %d predictions read back from S3 are equal to those computed here, %d records are in failed children, %d are wrong, missing or doubled\n",
+	fmt.Fprintf(out, "%d records: %d predictions read back from S3 are equal to those computed here, %d records are in failed children or failed alone, %d are wrong, missing or doubled\n",
 		len(want), t.equal, t.failed, t.wrong)
 	for _, line := range t.notes {
 		fmt.Fprintln(out, "  "+line)
@@ -87,7 +93,7 @@ func run(ctx context.Context, examples, records, document string, failed int, ou
 	case t.wrong > 0:
 		return fmt.Errorf("%d records are not as they should be", t.wrong)
 	case t.failed != failed:
-		return fmt.Errorf("%d records are in failed children, expected %d", t.failed, failed)
+		return fmt.Errorf("%d records are in failed children or failed alone, expected %d", t.failed, failed)
 	}
 	return nil
 }
@@ -256,6 +262,35 @@ func (r results) compare(ctx context.Context, manifestURI string, want map[int]*
 		}
 	}
 	return t, nil
+}
+
+// alone reads the items that failed while the rest of their batch went on: below
+// uri are objects with lists of them.
+func (r results) alone(ctx context.Context, uri string, t *tally, want map[int]*prediction) error {
+	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
+	pages := s3.NewListObjectsV2Paginator(r.client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range page.Contents {
+			raw, err := r.get(ctx, bucket, *page.Contents[i].Key)
+			if err != nil {
+				return err
+			}
+			var list []struct{ ID int }
+			if err := json.Unmarshal(raw, &list); err != nil {
+				return fmt.Errorf("%s: %w", *page.Contents[i].Key, err)
+			}
+			for _, item := range list {
+				if t.once(item.ID, want) {
+					t.failed++
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (r results) get(ctx context.Context, bucket, key string) ([]byte, error) {

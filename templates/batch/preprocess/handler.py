@@ -4,7 +4,9 @@ The state machine calls it once for each batch, with {"items": [...], "batch":
 {...}}, and sends each of the "records" that it returns to the model, in their
 order. So with this function every item of the data set has to be what the model
 expects. A function of your own can also return "ids", one for each record: then
-each line of the results is {"id": ..., "prediction": ...}. Standard library only.
+each line of the results is {"id": ..., "prediction": ...}. With ids it can also return
+"errors", [{"id": ..., "error": "NameOfTheError", "cause": "what is wrong"}], for the
+items that it can't take: the others of the batch go on. Standard library only.
 """
 
 import json

@@ -1,0 +1,309 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// itemErrorsShown is how many item errors the view of an execution names.
+const itemErrorsShown = 5
+
+// itemErrorsDoc is the items of an execution that the pipeline's function could
+// not take, in machine output.
+type itemErrorsDoc struct {
+	// Count is how many they are, of so many items; Items is 0 if that is not known.
+	Count  int64                `json:"count"`
+	Items  int64                `json:"items,omitempty"`
+	URI    string               `json:"uri"`
+	Counts []app.ItemErrorCount `json:"counts"`
+	// First are the first of them, without the item itself.
+	First []app.ItemError `json:"first"`
+}
+
+// itemErrors looks for the item errors of an execution that has Map Runs. What can't
+// be had is told and left out: the execution itself matters more.
+func (e *env) itemErrors(ctx context.Context, id spec.ID, out executions.Outcome, runs []mapRunDoc) *itemErrorsDoc {
+	if len(runs) == 0 {
+		return nil
+	}
+	x, err := e.findItemErrors(ctx, id, out)
+	if err == nil && (x == nil || x.Count == 0) {
+		return nil
+	}
+	var doc *itemErrorsDoc
+	if err == nil {
+		doc = &itemErrorsDoc{Count: x.Count, URI: x.URI(), Counts: x.Counts, First: []app.ItemError{}}
+		for i := range runs {
+			doc.Items += runs[i].Items.Total
+		}
+		err = x.Each(ctx, func(one app.ItemError) (bool, error) {
+			one.Item = nil
+			doc.First = append(doc.First, one)
+			return len(doc.First) < itemErrorsShown, nil
+		})
+	}
+	if err != nil {
+		e.note("the items that failed can't be shown: %s", render.Line(err.Error(), 0))
+	}
+	return doc
+}
+
+// findItemErrors is nil where it is known that there are none, or where nothing
+// tells in which bucket they would be.
+func (e *env) findItemErrors(ctx context.Context, id spec.ID, out executions.Outcome) (*app.ItemErrors, error) {
+	var output struct{ ItemErrorsURI string }
+	_ = json.Unmarshal([]byte(out.Output), &output) // another template's output is another thing
+	switch {
+	case id.Tenant == "" && output.ItemErrorsURI != "":
+		return e.open().ItemErrorsAt(ctx, out.ARN, output.ItemErrorsURI)
+	case id.Tenant == "", out.Status == executions.Succeeded && output.ItemErrorsURI == "":
+		return nil, nil //nolint:nilnil // documented
+	}
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return e.open().ItemErrorsOf(ctx, m, out.Name)
+}
+
+// itemErrorsText is the item errors under an execution; pipeline is "" if that is
+// named by its ARN.
+func (e *env) itemErrorsText(d *itemErrorsDoc, pipeline, name string) string {
+	if d == nil {
+		return ""
+	}
+	st := e.OutStyle
+	var b strings.Builder
+	of := ""
+	if d.Items > 0 {
+		of = " of " + render.Number(d.Items)
+	}
+	fmt.Fprintf(&b, "%s\n", st.Bad.Render(fmt.Sprintf("%s%s items failed in the function", render.Number(d.Count), of)))
+	for _, c := range d.Counts {
+		fmt.Fprintf(&b, "  %s\n", st.Bad.Render(fmt.Sprintf("%s × %s", render.Number(c.Count), render.Line(c.Error, 100))))
+	}
+	for _, x := range d.First {
+		fmt.Fprintf(&b, "      %s\n", st.Muted.Render(itemErrorLine(x)))
+	}
+	if rest := d.Count - int64(len(d.First)); rest > 0 {
+		fmt.Fprintf(&b, "      %s\n", st.Muted.Render("and "+render.Number(rest)+" more"))
+	}
+	fmt.Fprintf(&b, "  %s\n", st.Muted.Render(render.Line(d.URI, 0)))
+	if pipeline != "" {
+		fmt.Fprintf(&b, "  %s\n", st.Muted.Render(fmt.Sprintf("all of them: pipelinetui executions errors %s %s", pipeline, render.Line(name, 0))))
+	}
+	return b.String()
+}
+
+func itemErrorLine(x app.ItemError) string {
+	text := strings.TrimSuffix(strings.TrimSpace(x.Error+": "+x.Cause), ":")
+	return render.Line(fmt.Sprintf("item %s: %s", idText(x.ID), text), 140)
+}
+
+// idText is an id as one reads it.
+func idText(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	return string(raw)
+}
+
+func newExecutionsErrors(e *env) *cobra.Command {
+	var items string
+	var force bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "errors PIPELINE EXECUTION",
+		Short: "list the items that the function of a batch pipeline could not take",
+		Long: `Lists the items of an execution for which the pipeline's function returned an error,
+while the rest of their batch went on to the model. With --items they are written to a
+file in the format of the data set, so that, once function or data are repaired,
+"run --input-file" works through these alone.
+
+The items of batches that failed as a whole are not among them: "executions redrive"
+runs those again.
+
+EXECUTION is a name, or @latest for the newest one of the pipeline.`,
+		Example: `  pipelinetui executions errors acme/churn @latest
+  pipelinetui executions errors acme/churn monday --items again.jsonl
+  pipelinetui run acme/churn --input-file again.jsonl --wait`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 {
+				return fault.New(fault.Invalid, "--limit %d is below 0", limit).WithHint("Use 0 for all.")
+			}
+			if _, err := os.Lstat(items); items != "" && !force && !errors.Is(err, fs.ErrNotExist) {
+				return fault.New(fault.Conflict, "%s exists already", items).WithHint("Choose another --items, or add --force to overwrite it.")
+			}
+			ctx, cancel := e.interruptible(cmd.Context())
+			defer cancel()
+			return e.listItemErrors(ctx, args, items, limit)
+		},
+	}
+	cmd.Flags().StringVar(&items, "items", "", "file to write the items to, as run --input-file takes them")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
+	cmd.Flags().IntVar(&limit, "limit", 100, "how many to list at most; 0 for all")
+	return cmd
+}
+
+func (e *env) listItemErrors(ctx context.Context, args []string, file string, limit int) error {
+	id, err := spec.ParseID(args[0])
+	if err != nil {
+		return err
+	}
+	m, err := e.open().Machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	arn, err := m.Client.Resolve(ctx, m.ARN, args[1])
+	if err != nil {
+		return err
+	}
+	d, err := m.Client.Describe(ctx, arn)
+	if err != nil {
+		return err
+	}
+	format, _ := m.Pipeline.Parameters["inputFormat"].(string)
+	if file != "" && (format == "S3LIST" || format == "INVENTORY") {
+		return fault.New(fault.Unsupported, "the items of %s are objects in S3 (inputFormat %s), which no file can hold", id, format).
+			WithHint("Leave --items out: the list names each object.")
+	}
+	x, err := e.open().ItemErrorsOf(ctx, m, d.Name)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		header
+		Pipeline  string               `json:"pipeline"`
+		Execution string               `json:"execution"`
+		Count     int64                `json:"count"`
+		Counts    []app.ItemErrorCount `json:"counts"`
+		URI       string               `json:"uri"`
+		Errors    []app.ItemError      `json:"errors"`
+	}{newHeader("ItemErrors"), id.String(), d.Name, x.Count, append([]app.ItemErrorCount{}, x.Counts...), x.URI(), []app.ItemError{}}
+	w := newItemWriter(format)
+	err = x.Each(ctx, func(one app.ItemError) (bool, error) {
+		if limit == 0 || len(doc.Errors) < limit {
+			doc.Errors = append(doc.Errors, one)
+		}
+		if file == "" {
+			return limit == 0 || len(doc.Errors) < limit, nil
+		}
+		return true, w.add(one.Item)
+	})
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		if err := w.write(file); err != nil {
+			return err
+		}
+		e.note("%s: %s", render.Line(file, 0), render.Count(w.count, "item", "items"))
+	}
+	return e.write(doc, func() string {
+		if len(doc.Errors) == 0 {
+			return "no item failed in the function\n"
+		}
+		rows := make([][]render.Cell, len(doc.Errors))
+		for i, one := range doc.Errors {
+			rows[i] = []render.Cell{render.T(render.Line(idText(one.ID), 40)), render.T(one.Error), render.T(render.Line(one.Cause, 100))}
+		}
+		text := render.Table(e.OutStyle, []string{"ITEM", "ERROR", "CAUSE"}, rows)
+		if rest := doc.Count - int64(len(doc.Errors)); rest > 0 {
+			text += e.OutStyle.Muted.Render(fmt.Sprintf("and %s more: add --limit 0", render.Number(rest))) + "\n"
+		}
+		return text
+	})
+}
+
+// itemWriter collects items in the format in which the pipeline reads a data set.
+type itemWriter struct {
+	format string
+	text   bytes.Buffer
+	count  int
+	header []string // of a CSV file
+}
+
+func newItemWriter(format string) *itemWriter { return &itemWriter{format: format} }
+
+func (w *itemWriter) add(item json.RawMessage) error {
+	w.count++
+	switch w.format {
+	case "CSV":
+		return w.addRow(item)
+	case "JSON":
+		if w.count > 1 {
+			w.text.WriteString(",\n")
+		}
+		w.text.Write(item)
+		return nil
+	}
+	if err := json.Compact(&w.text, item); err != nil {
+		return fault.New(fault.Invalid, "an item is not JSON: %s", err).Because(err)
+	}
+	w.text.WriteByte('\n')
+	return nil
+}
+
+// addRow writes an item of a CSV file, an object of texts. In a field a backslash
+// escapes what follows, so one of its own is doubled.
+// (step-functions/latest/dg/input-output-itemreader.html)
+func (w *itemWriter) addRow(item json.RawMessage) error {
+	var fields map[string]string
+	if err := json.Unmarshal(item, &fields); err != nil {
+		return fault.New(fault.Invalid, "an item is not a row of a CSV file: %s", err).Because(err)
+	}
+	out := csv.NewWriter(&w.text)
+	escaped := func(list []string, of func(string) string) []string {
+		row := make([]string, len(list))
+		for i, name := range list {
+			row[i] = strings.ReplaceAll(of(name), `\`, `\\`)
+		}
+		return row
+	}
+	if w.header == nil {
+		for name := range fields {
+			w.header = append(w.header, name)
+		}
+		slices.Sort(w.header)
+		if err := out.Write(escaped(w.header, func(name string) string { return name })); err != nil {
+			return err
+		}
+	}
+	if err := out.Write(escaped(w.header, func(name string) string { return fields[name] })); err != nil {
+		return err
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// write writes the file, whole or not at all; items are the users' data, so it is
+// for its owner alone.
+func (w *itemWriter) write(path string) error {
+	text := w.text.Bytes()
+	if w.format == "JSON" {
+		text = slices.Concat([]byte("["), text, []byte("]\n"))
+	}
+	if err := renameio.WriteFile(path, text, 0o600); err != nil {
+		return fault.New(fault.Invalid, "write %s: %v", path, err).Because(err)
+	}
+	return nil
+}
