@@ -161,7 +161,7 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
 	cmd.Flags().StringVar(&items, "items", "", "file to write the items to, as run --input-file takes them")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
 	cmd.Flags().IntVar(&limit, "limit", 100, "how many to list at most; 0 for all")
-	return cmd
+	return reads(cmd)
 }
 
 func (e *env) listItemErrors(ctx context.Context, args []string, file string, limit int) error {
