@@ -163,7 +163,7 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 	defer cancel()
 	server := &http.Server{
 		Handler: handler(st, quit, svc.router), BaseContext: func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	guard.Go(o.Log, "the server", func() { served <- server.Serve(listener) }, func(err error) { served <- err })
@@ -271,6 +271,7 @@ func handler(st state, quit func(), router http.Handler) http.Handler {
 			w.WriteHeader(http.StatusAccepted)
 			quit()
 		default:
+			limitBody(w, r, bodyPatience)
 			router.ServeHTTP(w, r)
 		}
 	})

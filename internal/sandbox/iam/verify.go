@@ -179,6 +179,10 @@ func payloadHash(r *http.Request, sig *signature) (string, error) {
 		return hex.EncodeToString(sum[:]), nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	var known *wire.Error
+	if errors.As(err, &known) {
+		return "", known
+	}
 	if err != nil {
 		return "", wire.Errorf(http.StatusBadRequest, "RequestTimeout", "the request body could not be read: %s", err)
 	}
