@@ -52,6 +52,9 @@ func (a *App) startSandbox(ctx context.Context) (sandbox.Info, error) {
 	if i := a.opts.Settings.String(settings.SandboxImages); i != "" {
 		args = append(args, "--images", i)
 	}
+	if id := a.opts.Settings.String(settings.SandboxAccount); id != "" {
+		args = append(args, "--account", id)
+	}
 	return sandbox.Start(ctx, a.sandboxDir(), exe, args...)
 }
 
@@ -84,10 +87,49 @@ func (a *App) SandboxReset(ctx context.Context, keysOnly bool) error {
 	return sandbox.Reset(ctx, a.sandboxDir(), sandbox.ResetOptions{KeepData: keysOnly, RenewCredentials: keysOnly})
 }
 
-// SandboxEnv returns the variables that point other AWS tools at the running
-// sandbox.
-func (a *App) SandboxEnv(ctx context.Context) ([]Variable, error) {
+// SandboxAccount is one of the sandbox's accounts.
+type SandboxAccount struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	// Home marks the first account, the one that pipelines without a role are in.
+	Home bool `json:"home,omitempty"`
+}
+
+func shownAccount(i sandbox.AccountInfo) SandboxAccount {
+	return SandboxAccount{ID: i.ID, Created: i.Created, Home: i.Home}
+}
+
+// SandboxAddAccount makes another account in the sandbox, with keys of its own.
+func (a *App) SandboxAddAccount(ctx context.Context, id string) (SandboxAccount, error) {
 	info, err := a.startSandbox(ctx)
+	if err != nil {
+		return SandboxAccount{}, err
+	}
+	added, err := sandbox.AddAccount(ctx, info, id)
+	return shownAccount(added), err
+}
+
+// SandboxAccounts lists the sandbox's accounts.
+func (a *App) SandboxAccounts(ctx context.Context) ([]SandboxAccount, error) {
+	info, err := a.startSandbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := sandbox.Accounts(ctx, info)
+	out := make([]SandboxAccount, 0, len(all))
+	for _, i := range all {
+		out = append(out, shownAccount(i))
+	}
+	return out, err
+}
+
+// SandboxEnv returns the variables that point other AWS tools at the running
+// sandbox, as the user of an account; "" is the first one.
+func (a *App) SandboxEnv(ctx context.Context, account string) ([]Variable, error) {
+	info, err := a.startSandbox(ctx)
+	if err == nil && account != "" {
+		info, err = sandbox.InAccount(ctx, info, account)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,22 +143,34 @@ func (a *App) SandboxEnv(ctx context.Context) ([]Variable, error) {
 // imageHint ends the reason of an endpoint whose image the sandbox cannot run.
 const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT before `pipelinetui sandbox start`"
 
+// SandboxServing says how the sandbox is to run.
+type SandboxServing struct {
+	Dir     string
+	Account string // id of the first account; "" is the default
+	Port    int    // 0 is that of the last run, or any
+	Delay   time.Duration
+	Images  string // IMAGE=URL,...
+	Debug   bool
+	// MaxItemBytes bounds the memory of the items of one Map Run; 0 is the default.
+	MaxItemBytes int
+}
+
 // SandboxServe runs the sandbox in this process until ctx ends. The process is cut
 // off from its caller first: see sandbox.Isolate.
-func SandboxServe(ctx context.Context, dir string, port int, delay time.Duration, images string, maxItemBytes int64, debug bool) error {
+func SandboxServe(ctx context.Context, s SandboxServing) error {
 	if err := sandbox.Isolate(); err != nil {
 		return err
 	}
-	parsed, err := parseImages(images)
+	parsed, err := parseImages(s.Images)
 	if err != nil {
 		return err
 	}
-	o := sandbox.ServeOptions{Dir: dir, EndpointDelay: delay, Images: parsed, ImageHint: imageHint, MaxItemBytes: maxItemBytes, Version: version.Version}
-	if debug {
+	o := sandbox.ServeOptions{Dir: s.Dir, Account: s.Account, EndpointDelay: s.Delay, Images: parsed, ImageHint: imageHint, MaxItemBytes: int64(s.MaxItemBytes), Version: version.Version}
+	if s.Debug {
 		o.LogLevel = slog.LevelDebug
 	}
-	if port != 0 {
-		o.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if s.Port != 0 {
+		o.Addr = fmt.Sprintf("127.0.0.1:%d", s.Port)
 	}
 	return sandbox.Serve(ctx, o)
 }

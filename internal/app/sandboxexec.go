@@ -31,7 +31,7 @@ func (a *App) SandboxTool(ctx context.Context, workDir string) (vars []Variable,
 		return nil, nil, err
 	}
 	if t.load.Static != nil {
-		if vars, err = a.SandboxEnv(ctx); err != nil {
+		if vars, err = a.SandboxEnv(ctx, ""); err != nil {
 			return nil, nil, err
 		}
 	} else { // another server, with the user's own credentials for it

@@ -51,7 +51,7 @@ func newSandbox(e *env) *cobra.Command {
 			}
 			return e.writeSandbox(app.SandboxInfo{})
 		}),
-		reset, newSandboxEnv(e), newSandboxExec(e), newSandboxLogs(e), newSandboxFaults(e), newSandboxServe(e))
+		reset, newSandboxEnv(e), newSandboxAccount(e), newSandboxExec(e), newSandboxLogs(e), newSandboxFaults(e), newSandboxServe(e))
 }
 
 func (e *env) writeSandbox(info app.SandboxInfo) error {
@@ -87,13 +87,14 @@ func (e *env) sandboxReset(ctx context.Context, keysOnly bool) error {
 }
 
 func newSandboxEnv(e *env) *cobra.Command {
-	return reads(&cobra.Command{
+	var account string
+	cmd := &cobra.Command{
 		Use:     "env",
 		Short:   "print the variables that point the aws CLI, boto3 or Terraform at the sandbox",
 		Example: `  eval "$(pipelinetui sandbox env)"; aws stepfunctions list-state-machines`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			vars, err := e.open().SandboxEnv(cmd.Context())
+			vars, err := e.open().SandboxEnv(cmd.Context(), account)
 			if err != nil {
 				return err
 			}
@@ -109,7 +110,9 @@ func newSandboxEnv(e *env) *cobra.Command {
 				return b.String()
 			})
 		},
-	})
+	}
+	cmd.Flags().StringVar(&account, "account", "", "id of the account whose user they are of; the first one if not given")
+	return reads(cmd)
 }
 
 // shellQuote quotes a value for a POSIX shell.
@@ -179,9 +182,7 @@ type logLine struct {
 
 // newSandboxServe is what the daemon runs as; people use `sandbox start`.
 func newSandboxServe(e *env) *cobra.Command {
-	var dir, images string
-	var port, maxItemBytes int
-	var delay time.Duration
+	var s app.SandboxServing
 	cmd := &cobra.Command{
 		Use: "serve", Short: "run the sandbox in the foreground", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -196,17 +197,19 @@ func newSandboxServe(e *env) *cobra.Command {
 				case <-ctx.Done():
 				}
 			}()
-			if dir == "" {
-				dir = e.settings.Paths.Sandbox()
+			if s.Dir == "" {
+				s.Dir = e.settings.Paths.Sandbox()
 			}
-			return app.SandboxServe(ctx, dir, port, delay, images, int64(maxItemBytes), e.debug())
+			s.Debug = e.debug()
+			return app.SandboxServe(ctx, s)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&dir, "dir", "", "folder of the sandbox")
-	countFlag(f, &port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
-	durationFlag(f, &delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
-	countFlag(f, &maxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "memory that the items of one Map Run may take; 0 for 512 MiB")
-	f.StringVar(&images, "images", "", "IMAGE=URL,... model servers of your own")
+	f.StringVar(&s.Dir, "dir", "", "folder of the sandbox")
+	countFlag(f, &s.Port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
+	durationFlag(f, &s.Delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
+	countFlag(f, &s.MaxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "memory that the items of one Map Run may take; 0 for 512 MiB")
+	f.StringVar(&s.Images, "images", "", "IMAGE=URL,... model servers of your own")
+	f.StringVar(&s.Account, "account", "", "id of the first account")
 	return changes(cmd)
 }

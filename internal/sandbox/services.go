@@ -150,6 +150,7 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 	}
 	b.router.SetSecurity(b.access, b.access)
 	b.access.Register(b.router)
+	b.access.RegisterAccounts(b.router, faults.ServiceID)
 	keyring, err := kms.New(kms.Config{DB: b.db, Clock: b.Clock, Log: b.log("kms")})
 	if err != nil {
 		return err

@@ -61,6 +61,13 @@ func isPort(v string) error {
 	return nil
 }
 
+func isAccount(v string) error {
+	if len(v) != 12 || strings.Trim(v, "0123456789") != "" {
+		return fmt.Errorf("%q is not an account id of 12 digits", v)
+	}
+	return nil
+}
+
 func isDuration(v string) error {
 	if d, err := time.ParseDuration(v); err != nil || d < 0 {
 		return fmt.Errorf("%q is not a duration such as 500ms or 2s", v)

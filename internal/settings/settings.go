@@ -40,6 +40,7 @@ const (
 	SandboxDelay    = "sandboxEndpointDelay"
 	SandboxImages   = "sandboxImages"
 	SandboxItems    = "sandboxMaxItemBytes"
+	SandboxAccount  = "sandboxAccount"
 )
 
 // setting describes one setting: where it may come from and what it may be.
@@ -71,6 +72,7 @@ func all() []setting {
 		{Templates, "", []string{"PIPELINETUI_TEMPLATES"}, "", nil, "folders with templates of your own, separated by " + string(os.PathListSeparator)},
 		{SandboxPort, "", []string{"PIPELINETUI_SANDBOX_PORT"}, "", isPort, "port of the sandbox; any free one if unset"},
 		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
+		{SandboxAccount, "", []string{"PIPELINETUI_SANDBOX_ACCOUNT"}, "", isAccount, "id of the sandbox's first account; 000000000000 if unset"},
 		{SandboxImages, "", []string{"PIPELINETUI_SANDBOX_IMAGES"}, "", nil, "IMAGE=URL,... model servers of your own for the sandbox"},
 		{SandboxItems, "", []string{"PIPELINETUI_SANDBOX_MAX_ITEM_BYTES"}, "536870912", isCount, "memory that the items of one Map Run may take in the sandbox"},
 	}

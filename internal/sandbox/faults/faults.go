@@ -139,7 +139,7 @@ func (g *Gate) Status() Status {
 
 // Admit implements wire.Gate.
 func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
-	if req.Service == serviceID {
+	if req.Service == ServiceID {
 		return nil // who configures must not lock himself out
 	}
 	delay, err := g.decide(req.Scope, req.Service, operationOf(req))
@@ -249,8 +249,8 @@ func objectOperation(method, p string, part bool) string {
 	return ""
 }
 
-// serviceID is the sandbox's own service, which controls the gate.
-const serviceID = "sandbox"
+// ServiceID is the sandbox's own service, which controls the gate and the accounts.
+const ServiceID = "sandbox"
 
 // Scope is the signing name of the sandbox's own service, Target the prefix of
 // its X-Amz-Target. Its operations are PutFaults, which takes a Config, and
@@ -262,8 +262,8 @@ const (
 
 // Register adds the service that controls the gate.
 func (g *Gate) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: serviceID, Scope: Scope, Target: Target, Protocol: wire.JSON10})
-	r.Handle(serviceID, "PutFaults", func(_ context.Context, req *wire.Request, in []byte) (any, error) {
+	r.Register(wire.Service{ID: ServiceID, Scope: Scope, Target: Target, Protocol: wire.JSON10})
+	r.Handle(ServiceID, "PutFaults", func(_ context.Context, req *wire.Request, in []byte) (any, error) {
 		if err := onlyAdmin(req); err != nil {
 			return nil, err
 		}
@@ -278,7 +278,7 @@ func (g *Gate) Register(r *wire.Router) {
 		}
 		return g.reply()
 	})
-	r.Handle(serviceID, "DescribeFaults", func(_ context.Context, req *wire.Request, _ []byte) (any, error) {
+	r.Handle(ServiceID, "DescribeFaults", func(_ context.Context, req *wire.Request, _ []byte) (any, error) {
 		if err := onlyAdmin(req); err != nil {
 			return nil, err
 		}

@@ -99,7 +99,7 @@ func TestRules(t *testing.T) {
 		"s3":              {[]Rule{{Service: "s3", Throttle: true}}, call("s3", "PutObject"), []string{"SlowDown"}},
 		"own error":       {[]Rule{{Error: "ModelError", Status: 424}}, call("sagemakerruntime", "InvokeEndpoint"), []string{"ModelError"}},
 		"second rule":     {[]Rule{{Service: "s3", Throttle: true}, {Error: "Boom", Times: 1}}, call("sqs", "SendMessage"), []string{"Boom", ""}},
-		"control":         {[]Rule{{Throttle: true}}, call(serviceID, "PutFaults"), []string{""}},
+		"control":         {[]Rule{{Throttle: true}}, call(ServiceID, "PutFaults"), []string{""}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -119,14 +119,14 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 	}
 	implicit := "because no identity-based policy allows the " + action + " action"
 	if p.Role == "" {
-		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
+		return &policy.DeniedError{Reply: wire.Denied(p, action, resource, implicit)}
 	}
 	c, err := s.compile(p.RoleARN)
 	if err != nil {
 		return err
 	}
 	if c == nil || !sessionOf(p, c.role) {
-		return &policy.DeniedError{Reply: policy.Denied(p, action, resource, implicit)}
+		return &policy.DeniedError{Reply: wire.Denied(p, action, resource, implicit)}
 	}
 	id := policy.Caller{Policies: c.identity, Boundary: c.boundary}
 	if err := id.Decide(policy.NewRequest(p, action, resource, keys, s.Clock.Now())); err != nil {

@@ -90,7 +90,7 @@ func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, 
 		}
 		g = s.ResourcePolicy(doc, r)
 	}
-	return policy.Decide(r, policy.Either, g, func() error { return req.Authorize(ctx, action, arn, nil) })
+	return policy.Decide(r, policy.Either, g, func() error { return req.AuthorizeIdentity(ctx, action, arn, nil) })
 }
 
 func (in *invokeInput) check() error {

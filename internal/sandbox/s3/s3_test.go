@@ -52,7 +52,7 @@ func (a identities) Authorize(_ context.Context, p wire.Principal, action, resou
 	if a[name+" "+action] {
 		return nil
 	}
-	return &policy.DeniedError{Reply: policy.Denied(p, action, resource, "because no identity-based policy allows the "+action+" action")}
+	return &policy.DeniedError{Reply: wire.Denied(p, action, resource, "because no identity-based policy allows the "+action+" action")}
 }
 
 // bucketPolicy is the real evaluation.

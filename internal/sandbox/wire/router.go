@@ -180,6 +180,9 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	if op == nil {
 		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s:%s", service, operation)
 	}
+	if p.Account != "" {
+		sc.Account = p.Account // a caller is at home in its own account
+	}
 	req := r.request(sc, p, service, operation)
 	if err := r.admit(ctx, req); err != nil {
 		return nil, AsError(err)

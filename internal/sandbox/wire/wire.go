@@ -36,6 +36,13 @@ type Principal struct {
 	Service string
 }
 
+// Foreign reports whether an ARN names a resource of another account than the
+// caller's. AWS's own resources, and ARNs without an account, are nobody's.
+func (p Principal) Foreign(resource string) bool {
+	a, ok := ParseARN(resource)
+	return ok && a.AccountID != "" && a.AccountID != "aws" && p.Account != "" && a.AccountID != p.Account
+}
+
 // Request is what an operation knows of the call besides its input.
 type Request struct {
 	ID string
@@ -52,7 +59,18 @@ type Request struct {
 // Authorize asks whether the caller may do action ("s3:PutObject") on the
 // resource ARN ("*" where the action has none). keys are condition keys with
 // their values ("s3:prefix"). It returns an *Error with AWS's own text if not.
+// What belongs to another account is refused: its own policy would have to
+// consent, and who asks in this way has none (policy.Authorize asks with one).
 func (r *Request) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
+	if r.Principal.Foreign(resource) {
+		return Denied(r.Principal, action, resource, "because no resource-based policy allows the "+action+" action")
+	}
+	return r.AuthorizeIdentity(ctx, action, resource, keys)
+}
+
+// AuthorizeIdentity is Authorize by the caller's own policies alone: one half of
+// what access to another account's resource needs.
+func (r *Request) AuthorizeIdentity(ctx context.Context, action, resource string, keys map[string][]string) error {
 	if r.Principal.Admin || r.router == nil || r.router.auth == nil {
 		return nil
 	}

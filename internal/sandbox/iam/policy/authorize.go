@@ -3,8 +3,6 @@ package policy
 import (
 	"context"
 	"errors"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -26,34 +24,6 @@ func (e *DeniedError) Error() string { return e.Reply.Error() }
 
 // Unwrap returns the reply.
 func (e *DeniedError) Unwrap() error { return e.Reply }
-
-// Denied makes the refusal with AWS's text and the code of the action's service.
-// because is the end of the sentence.
-func Denied(p wire.Principal, action, resource, because string) *wire.Error {
-	who := p.ARN
-	if who == "" {
-		who = p.Service
-	}
-	text := "User: " + who + " is not authorized to perform: " + action
-	if resource != "" && resource != "*" {
-		text += " on resource: " + resource
-	}
-	vendor, _, _ := strings.Cut(action, ":")
-	if action == "iam:PassRole" {
-		vendor = "" // asked by the service that the role is given to, never by IAM itself
-	}
-	switch vendor {
-	case "s3", "iam", "sts", "cloudwatch":
-		return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s %s", text, because)
-	case "sqs":
-		e := wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s %s", text, because)
-		e.QueryCode = "AccessDenied"
-		return e
-	case "lambda":
-		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s %s", text, because)
-	}
-	return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "%s %s", text, because)
-}
 
 // Caller is the caller's side of a decision.
 type Caller struct {
@@ -82,7 +52,7 @@ func (id Caller) Decide(r Request) error {
 	default:
 		return nil
 	}
-	denied.Reply = Denied(r.Principal, r.Action, r.Resource, because)
+	denied.Reply = wire.Denied(r.Principal, r.Action, r.Resource, because)
 	return denied
 }
 
@@ -112,9 +82,9 @@ const (
 func Decide(req Request, mode Mode, g Grant, identity func() error) error {
 	p, resource := req.Principal, req.Resource
 	if g.Decision == Deny {
-		return &DeniedError{Explicit: true, Reply: Denied(p, req.Action, resource, "with an explicit deny in a resource-based policy")}
+		return &DeniedError{Explicit: true, Reply: wire.Denied(p, req.Action, resource, "with an explicit deny in a resource-based policy")}
 	}
-	silent := &DeniedError{Reply: Denied(p, req.Action, resource, "because no resource-based policy allows the "+req.Action+" action")}
+	silent := &DeniedError{Reply: wire.Denied(p, req.Action, resource, "because no resource-based policy allows the "+req.Action+" action")}
 	if p.Service != "" && p.Role == "" {
 		if g.Decision == Allow {
 			return nil
@@ -153,5 +123,5 @@ func Authorize(ctx context.Context, req *wire.Request, mode Mode, doc *Document,
 	if doc != nil {
 		g = doc.Grant(r)
 	}
-	return Decide(r, mode, g, func() error { return req.Authorize(ctx, action, resource, keys) })
+	return Decide(r, mode, g, func() error { return req.AuthorizeIdentity(ctx, action, resource, keys) })
 }
