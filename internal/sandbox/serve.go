@@ -271,8 +271,7 @@ func handler(st state, quit func(), router http.Handler) http.Handler {
 			w.WriteHeader(http.StatusAccepted)
 			quit()
 		default:
-			limitBody(w, r, bodyPatience)
-			router.ServeHTTP(w, r)
+			router.ServeHTTP(w, limitBody(w, r, bodyPatience))
 		}
 	})
 }

@@ -32,12 +32,16 @@ type timedBody struct {
 	read    int64
 }
 
-// limitBody makes a request's body fail when it is too slow.
-func limitBody(w http.ResponseWriter, r *http.Request, p patience) {
+// limitBody returns the request with a body that fails when it is too slow. The
+// server keeps its own request: by its body it knows whether the client still waits
+// to be told to send (100-continue).
+func limitBody(w http.ResponseWriter, r *http.Request, p patience) *http.Request {
 	if r.Body == nil || r.Body == http.NoBody {
-		return
+		return r
 	}
+	r = r.WithContext(r.Context())
 	r.Body = &timedBody{ReadCloser: r.Body, patience: p, control: http.NewResponseController(w), header: w.Header(), began: time.Now()}
+	return r
 }
 
 // Read implements io.Reader. The connection has a deadline while it is read only:

@@ -20,7 +20,7 @@ func talk(t *testing.T, p patience) (net.Conn, <-chan error) {
 	t.Helper()
 	read := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limitBody(w, r, p)
+		r = limitBody(w, r, p)
 		_, err := io.Copy(io.Discard, r.Body)
 		read <- err
 		if err != nil {
@@ -83,7 +83,7 @@ func TestDeadlineEndsWithTheBody(t *testing.T) {
 	t.Parallel()
 	idle := 200 * time.Millisecond
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limitBody(w, r, patience{idle: idle, rate: 1})
+		r = limitBody(w, r, patience{idle: idle, rate: 1})
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			wire.WriteJSONError(w, wire.JSON10, "id", wire.AsError(err))
 			return
