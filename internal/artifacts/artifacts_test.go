@@ -47,9 +47,7 @@ func open(t *testing.T) *awss3.Client {
 	db, err := store.Open(filepath.Join(dir, "db"))
 	require.NoError(t, err)
 	router := wire.NewRouter(anyone{}, nil)
-	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Auth: anyone{}, BucketPolicy: func(string, wire.Principal, string, string, map[string][]string) s3.Decision {
-		return s3.NoOpinion
-	}})
+	svc, err := s3.New(s3.Config{DB: db, Dir: dir})
 	require.NoError(t, err)
 	svc.Register(router)
 	server := httptest.NewServer(router)
