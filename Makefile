@@ -34,10 +34,10 @@ demo-clean: ## remove everything that the demo made
 	@sh scripts/demo.sh clean
 
 test: pulumi language-yaml build ## all tests, end to end ones included
-	go test ./...
+	go test -timeout 30m ./...
 
 race: pulumi build ## the packages with goroutines under the race detector
-	go test -race -short $(RACE)
+	go test -race -short -timeout 30m $(RACE)
 
 lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 	$(TOOLS)/golangci-lint run ./...

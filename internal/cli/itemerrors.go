@@ -147,9 +147,6 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
   pipelinetui run acme/churn --input-file again.jsonl --wait`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 0 {
-				return fault.New(fault.Invalid, "--limit %d is below 0", limit).WithHint("Use 0 for all.")
-			}
 			if _, err := os.Lstat(items); items != "" && !force && !errors.Is(err, fs.ErrNotExist) {
 				return fault.New(fault.Conflict, "%s exists already", items).WithHint("Choose another --items, or add --force to overwrite it.")
 			}
@@ -160,7 +157,7 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
 	}
 	cmd.Flags().StringVar(&items, "items", "", "file to write the items to, as run --input-file takes them")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
-	cmd.Flags().IntVar(&limit, "limit", 100, "how many to list at most; 0 for all")
+	countFlag(cmd.Flags(), &limit, "limit", 100, 0, noLimit, "how many to list at most; 0 for all")
 	return reads(cmd)
 }
 

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,22 +30,22 @@ type entry struct {
 
 func parseEntry(q queue, key string, raw []byte) (entry, error) {
 	at, sequence, ok := strings.Cut(strings.TrimPrefix(key, visiblePrefix(q)), "|")
-	flag, sent, ok2 := strings.Cut(string(raw), " ")
 	visible, err1 := strconv.ParseInt(at, 10, 64)
-	nanos, err2 := strconv.ParseInt(sent, 10, 64)
-	if !ok || !ok2 || err1 != nil || err2 != nil {
+	var value [2]int64
+	err2 := json.Unmarshal(raw, &value)
+	if !ok || err1 != nil || err2 != nil {
 		return entry{}, fmt.Errorf("index of queue %s: bad entry %q", q.Name, key)
 	}
-	return entry{key: key, message: q.key() + "|" + sequence, visible: time.Unix(0, visible).UTC(), sent: time.Unix(0, nanos).UTC(), received: flag == "1"}, nil
+	return entry{key: key, message: q.key() + "|" + sequence, visible: time.Unix(0, visible).UTC(), sent: time.Unix(0, value[1]).UTC(), received: value[0] == 1}, nil
 }
 
 // keep writes a message and its entry.
 func keep(tx *store.Tx, q queue, m message) error {
-	flag := "0"
+	var received int64
 	if m.Received > 0 {
-		flag = "1"
+		received = 1
 	}
-	if err := tx.PutRaw(visibleBucket, visibleKey(q, m), []byte(flag+" "+strconv.FormatInt(m.Sent.UnixNano(), 10))); err != nil {
+	if err := store.Put(tx, visibleBucket, visibleKey(q, m), [2]int64{received, m.Sent.UnixNano()}); err != nil {
 		return err
 	}
 	return store.Put(tx, messagesBucket, m.Key, m)

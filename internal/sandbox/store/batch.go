@@ -90,7 +90,7 @@ func (d *DB) commitSome() {
 					calls, taken = d.batcher.take(), true
 				}
 				for _, c := range calls {
-					if err := c.run(&Tx{t}); err != nil || c.crash != nil {
+					if err := c.run(&Tx{t, d}); err != nil || c.crash != nil {
 						failed = c
 						return errUndo
 					}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -29,6 +30,7 @@ type DB struct {
 	bolt    *bolt.DB
 	batcher batcher
 	idle    idleSync
+	opaque  []string // buckets whose values may be anything
 }
 
 // lockPatience bounds the wait for another process that has the file open.
@@ -62,7 +64,7 @@ func Open(path string, opaque ...string) (*DB, error) {
 			return nil, errors.Join(err, b.Close())
 		}
 	}
-	d := &DB{bolt: b}
+	d := &DB{bolt: b, opaque: opaque}
 	d.idle.start(d)
 	return d, nil
 }
@@ -153,19 +155,22 @@ func (d *DB) Close() error {
 
 // View runs a read-only transaction over one consistent snapshot.
 func (d *DB) View(fn func(*Tx) error) error {
-	return d.bolt.View(func(t *bolt.Tx) error { return fn(&Tx{t}) })
+	return d.bolt.View(func(t *bolt.Tx) error { return fn(&Tx{t, d}) })
 }
 
 // Update runs a read-write transaction. When it returns nil the change is on
 // disk; when fn returns an error nothing has changed.
 func (d *DB) Update(fn func(*Tx) error) error {
 	d.idle.busy()
-	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t}) })
+	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t, d}) })
 }
 
 // Tx is a transaction; it is not safe for concurrent use and not valid after
 // the function that was given it returns.
-type Tx struct{ tx *bolt.Tx }
+type Tx struct {
+	tx *bolt.Tx
+	db *DB
+}
 
 // GetRaw returns a copy of the value, or nil if there is none.
 func (t *Tx) GetRaw(bucket, key string) []byte {
@@ -176,8 +181,16 @@ func (t *Tx) GetRaw(bucket, key string) []byte {
 	return bytes.Clone(b.Get([]byte(key)))
 }
 
-// PutRaw sets the value.
+// PutRaw sets the value: JSON, or nothing, but for the opaque buckets. What is not
+// JSON would be taken for damage at the next doubtful start, so it is refused here.
 func (t *Tx) PutRaw(bucket, key string, value []byte) error {
+	if len(value) > 0 && !slices.Contains(t.db.opaque, bucket) && !json.Valid(value) {
+		return fmt.Errorf("bucket %s: the value of %.200q is not JSON", bucket, key)
+	}
+	return t.put(bucket, key, value)
+}
+
+func (t *Tx) put(bucket, key string, value []byte) error {
 	b, err := t.tx.CreateBucketIfNotExists([]byte(bucket))
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", bucket, err)
@@ -262,7 +275,7 @@ func Put[T any](t *Tx, bucket, key string, v T) error {
 	if err != nil {
 		return fmt.Errorf("encode %s/%s: %w", bucket, key, err)
 	}
-	return t.PutRaw(bucket, key, raw)
+	return t.put(bucket, key, raw)
 }
 
 // List decodes every value whose key begins with prefix, in key order.

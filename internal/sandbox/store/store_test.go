@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +17,7 @@ import (
 
 func open(t testing.TB, path string) *store.DB {
 	t.Helper()
-	db, err := store.Open(path)
+	db, err := store.Open(path, "raw")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
@@ -45,7 +46,7 @@ func TestUpdateUndoesOnError(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "db"))
 	wrong := errors.New("wrong")
 	require.ErrorIs(t, db.Update(func(tx *store.Tx) error {
-		require.NoError(t, tx.PutRaw("b", "k", []byte("v")))
+		require.NoError(t, tx.PutRaw("b", "k", []byte(`"v"`)))
 		return wrong
 	}), wrong)
 	require.Zero(t, count(t, db))
@@ -187,7 +188,7 @@ func BenchmarkBatch(b *testing.B) {
 						if i > int64(b.N) {
 							return
 						}
-						if err := db.Batch(func(tx *store.Tx) error { return tx.PutRaw("b", fmt.Sprintf("%010d", i), make([]byte, 300)) }); err != nil {
+						if err := db.Batch(func(tx *store.Tx) error { return tx.PutRaw("b", fmt.Sprintf("%010d", i), bytes.Repeat([]byte("1"), 300)) }); err != nil {
 							b.Error(err)
 							return
 						}
@@ -215,7 +216,7 @@ func TestReopenReusesFreePages(t *testing.T) {
 					return tx.DeletePrefix("b", "")
 				}
 				for i := range 500 {
-					if err := tx.PutRaw("b", fmt.Sprint(i), make([]byte, 1000)); err != nil {
+					if err := tx.PutRaw("b", fmt.Sprint(i), bytes.Repeat([]byte("1"), 1000)); err != nil {
 						return err
 					}
 				}
@@ -229,4 +230,19 @@ func TestReopenReusesFreePages(t *testing.T) {
 	}
 	require.Equal(t, sizes[2], sizes[7], "%v", sizes)
 	require.Zero(t, count(t, open(t, path)))
+}
+
+// What a later start would take for damage never gets in.
+func TestValuesAreJSON(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(filepath.Join(t.TempDir(), "store.db"), "x.files")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	put := func(bucket, value string) error {
+		return db.Update(func(tx *store.Tx) error { return tx.PutRaw(bucket, "k", []byte(value)) })
+	}
+	require.ErrorContains(t, put("x.index", "0 17"), `bucket x.index: the value of "k" is not JSON`)
+	require.NoError(t, put("x.index", "[0,17]"))
+	require.NoError(t, put("x.index", ""))
+	require.NoError(t, put("x.files", "0 17"))
 }
