@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -32,9 +33,9 @@ func (b *bounded[T]) Set(s string) error {
 		return fmt.Errorf("%q is not %s", s, map[string]string{"int": "a whole number", "float": "a number", "duration": "a duration such as 90s or 5m"}[b.kind])
 	}
 	switch {
-	case b.max >= b.min && (v < b.min || v > b.max || v != v):
+	case b.max >= b.min && (v < b.min || v > b.max || math.IsNaN(float64(v))):
 		return fmt.Errorf("it has to be from %s to %s", b.text(b.min), b.text(b.max))
-	case v < b.min || v != v:
+	case v < b.min || math.IsNaN(float64(v)):
 		return fmt.Errorf("it has to be %s or more", b.text(b.min))
 	}
 	*b.value = v

@@ -95,8 +95,15 @@ func TestEverythingThatReadsHasItsDocument(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	for _, args := range [][]string{
-		{"version"}, {"templates", "list"}, {"templates", "show", "realtime"}, {"templates", "check", "realtime"}, {"schema"},
-		{"sandbox", "status"}, {"list", "--help"}, {"help"}, {"help", "executions", "list"},
+		{"version"},
+		{"templates", "list"},
+		{"templates", "show", "realtime"},
+		{"templates", "check", "realtime"},
+		{"schema"},
+		{"sandbox", "status"},
+		{"list", "--help"},
+		{"help"},
+		{"help", "executions", "list"},
 	} {
 		for _, form := range []string{outputJSON, outputYAML, outputLines} {
 			code, out, errOut := runIn(t, map[string]string{"PIPELINETUI_HOME": home}, append(append([]string{}, args...), "-o", form)...)
@@ -219,8 +226,15 @@ func TestReadsObeyTheFirstSignal(t *testing.T) {
 	inputs := t.TempDir() + "/inputs"
 	require.NoError(t, syscall.Mkfifo(inputs, 0o600))
 	for _, args := range [][]string{
-		{"run", "a/b", "--input", "-"}, {"run", "a/b", "--inputs", "-"}, {"run", "a/b", "--inputs", inputs}, {"run", "a/b", "--input", "@" + inputs},
-		{"up", "-f", "-", "--yes"}, {"up", "-f", fifo, "--yes"}, {"preview", "-f", fifo}, {"destroy", "-f", fifo, "--yes"}, {"list", "--config", fifo},
+		{"run", "a/b", "--input", "-"},
+		{"run", "a/b", "--inputs", "-"},
+		{"run", "a/b", "--inputs", inputs},
+		{"run", "a/b", "--input", "@" + inputs},
+		{"up", "-f", "-", "--yes"},
+		{"up", "-f", fifo, "--yes"},
+		{"preview", "-f", fifo},
+		{"destroy", "-f", fifo, "--yes"},
+		{"list", "--config", fifo},
 	} {
 		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 			r, w := io.Pipe()
@@ -307,11 +321,19 @@ func TestReadOnlyRefusesWhateverChanges(t *testing.T) {
 func TestNumbersOutsideOfTheirBounds(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"up", "a/b", "--yes", "--parallel", "0"}, {"up", "a/b", "--yes", "--parallel", "-3"}, {"preview", "a/b", "--parallel=1.5"},
-		{"executions", "list", "a/b", "--limit", "-1"}, {"executions", "history", "a/b", "x", "--limit", "-1"},
-		{"run", "a/b", "--input", "{}", "--wait", "--timeout", "-1s"}, {"executions", "watch", "a/b", "x", "--timeout", "-1m"},
-		{"sandbox", "faults", "set", "--share", "1.5"}, {"sandbox", "faults", "set", "--share", "-0.1"}, {"sandbox", "faults", "set", "--share", "NaN"},
-		{"sandbox", "faults", "set", "--times", "0"}, {"sandbox", "faults", "set", "--status", "99"}, {"sandbox", "faults", "set", "--latency", "-1s"},
+		{"up", "a/b", "--yes", "--parallel", "0"},
+		{"up", "a/b", "--yes", "--parallel", "-3"},
+		{"preview", "a/b", "--parallel=1.5"},
+		{"executions", "list", "a/b", "--limit", "-1"},
+		{"executions", "history", "a/b", "x", "--limit", "-1"},
+		{"run", "a/b", "--input", "{}", "--wait", "--timeout", "-1s"},
+		{"executions", "watch", "a/b", "x", "--timeout", "-1m"},
+		{"sandbox", "faults", "set", "--share", "1.5"},
+		{"sandbox", "faults", "set", "--share", "-0.1"},
+		{"sandbox", "faults", "set", "--share", "NaN"},
+		{"sandbox", "faults", "set", "--times", "0"},
+		{"sandbox", "faults", "set", "--status", "99"},
+		{"sandbox", "faults", "set", "--latency", "-1s"},
 		{"sandbox", "faults", "set", "--jitter", "soon"},
 	} {
 		code, _, errOut := runIn(t, nil, args...)

@@ -86,8 +86,8 @@ func leavesSandbox(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	ask := exec.CommandContext(ctx, cmd.Path, "--version") //nolint:gosec // the user's own command
 	ask.Env = cmd.Env
-	out, err := ask.CombinedOutput() // old versions write it to standard error
-	if err != nil || !strings.HasPrefix(string(out), "aws-cli/1.") {
+	out, _ := ask.CombinedOutput() // old versions write it to standard error
+	if !strings.HasPrefix(string(out), "aws-cli/1.") {
 		return nil
 	}
 	return fault.New(fault.Unsupported, "the aws CLI of version 1 sends requests for SQS to the real AWS: it takes no notice of AWS_ENDPOINT_URL there").

@@ -98,7 +98,7 @@ func TestDeadlineEndsWithTheBody(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	res, err := http.Post(server.URL, "text/plain", io.LimitReader(zeros{}, 1000)) //nolint:noctx // a test's own server
+	res, err := http.Post(server.URL, "text/plain", io.LimitReader(zeros{}, 1000))
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusNoContent, res.StatusCode)

@@ -49,7 +49,8 @@ func CheckHandler(code Code, handler, runtime string) (files []string, err *faul
 			continue
 		}
 		source, rerr := code.Read(name, maxScanned+1)
-		if rerr != nil || len(source) > maxScanned || h.defines == nil || !scannable(ext) || h.defines(string(source), h.function) {
+		unread := rerr != nil // then nothing can be said of it
+		if unread || len(source) > maxScanned || h.defines == nil || !scannable(ext) || h.defines(string(source), h.function) {
 			return nil, nil
 		}
 		return nil, fault.New(fault.Invalid, "%s has no function %s", name, h.function).

@@ -22,7 +22,7 @@ func extensions(env Env) map[string]any {
 		"partition": gnata.Function(partition),
 		"range":     gnata.Function(rangeOf),
 		"hash":      evaluator.EnvAwareBuiltin(hash),
-		"random":    gnata.Function(random(env)),
+		"random":    random(env),
 		"uuid": gnata.Function(func(args []any, _ any) (any, error) {
 			if len(args) > 0 {
 				return nil, signature("uuid", 1)

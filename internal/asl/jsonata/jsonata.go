@@ -107,7 +107,7 @@ func NewEngine(env Env) *Engine {
 	library := gnata.Library()
 	if original, ok := library.Lookup("now"); ok {
 		if fn, ok := original.(gnata.Function); ok {
-			library.Bind("now", gnata.Function(now(fn)))
+			library.Bind("now", now(fn))
 		}
 	}
 	for name, fn := range extensions(env) {

@@ -188,7 +188,9 @@ func BenchmarkBatch(b *testing.B) {
 						if i > int64(b.N) {
 							return
 						}
-						if err := db.Batch(func(tx *store.Tx) error { return tx.PutRaw("b", fmt.Sprintf("%010d", i), bytes.Repeat([]byte("1"), 300)) }); err != nil {
+						if err := db.Batch(func(tx *store.Tx) error {
+							return tx.PutRaw("b", fmt.Sprintf("%010d", i), bytes.Repeat([]byte("1"), 300))
+						}); err != nil {
 							b.Error(err)
 							return
 						}

@@ -39,7 +39,7 @@ func (id Caller) Decide(r Request) error {
 		boundary = Evaluate([]*Document{id.Boundary}, r)
 	}
 	denied := &DeniedError{Boundary: boundary != Allow}
-	because := ""
+	var because string
 	switch {
 	case identity == Deny:
 		denied.Explicit, because = true, "with an explicit deny in an identity-based policy"

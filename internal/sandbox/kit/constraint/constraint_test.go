@@ -63,26 +63,38 @@ func TestTexts(t *testing.T) {
 	for _, c := range []struct{ service, operation, input, want string }{
 		{"cloudwatchlogs", "DescribeLogStreams", `{"logGroupName":"g","orderBy":"sth"}`, // getmoto/moto test_logs.py
 			"1 validation error detected: Value 'sth' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]"},
-		{"cloudwatchlogs", "DescribeLogGroups", `{"limit":51}`,
-			"1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50"},
-		{"cloudwatchlogs", "DescribeLogGroups", `{"limit":0}`,
-			"1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"},
-		{"cloudwatchlogs", "CreateLogGroup", `{}`,
-			"1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null"},
-		{"cloudwatchlogs", "CreateLogGroup", `{"logGroupName":"a b"}`,
-			`1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`},
+		{
+			"cloudwatchlogs", "DescribeLogGroups", `{"limit":51}`,
+			"1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
+		},
+		{
+			"cloudwatchlogs", "DescribeLogGroups", `{"limit":0}`,
+			"1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+		},
+		{
+			"cloudwatchlogs", "CreateLogGroup", `{}`,
+			"1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
+		},
+		{
+			"cloudwatchlogs", "CreateLogGroup", `{"logGroupName":"a b"}`,
+			`1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`,
+		},
 		{"lambda", "PutFunctionEventInvokeConfig", `{"FunctionName":"f","MaximumRetryAttempts":3}`, // localstack's recordings
 			"1 validation error detected: Value '3' at 'maximumRetryAttempts' failed to satisfy constraint: Member must have value less than or equal to 2"},
 		{"lambda", "UpdateFunctionCode", `{"FunctionName":"f","Architectures":["X86_64"]}`, // localstack's recordings
 			"1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"},
-		{"sagemaker", "AddTags", `{"ResourceArn":"arn:aws:sagemaker:us-east-1:000000000000:endpoint/e","Tags":[{"Key":"","Value":"v"}]}`,
-			"1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+		{
+			"sagemaker", "AddTags", `{"ResourceArn":"arn:aws:sagemaker:us-east-1:000000000000:endpoint/e","Tags":[{"Key":"","Value":"v"}]}`,
+			"1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1",
+		},
 		{"kms", "Encrypt", `{"KeyId":"k","Plaintext":""}`, // a secret is not shown
 			"1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length greater than or equal to 1"},
 		{"sts", "AssumeRole", `{"RoleArn":"arn:aws:iam::000000000000:role/r","RoleSessionName":"ab","DurationSeconds":"100"}`, // the query protocol has texts
 			"1 validation error detected: Value '100' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"},
-		{"cloudwatch", "SetAlarmState", `{"AlarmName":"a","StateReason":"r","StateValue":"BAD"}`,
-			"1 validation error detected: Value 'BAD' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [OK, ALARM, INSUFFICIENT_DATA]"},
+		{
+			"cloudwatch", "SetAlarmState", `{"AlarmName":"a","StateReason":"r","StateValue":"BAD"}`,
+			"1 validation error detected: Value 'BAD' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [OK, ALARM, INSUFFICIENT_DATA]",
+		},
 	} {
 		err := For(c.service, "ValidationException").Check(c.operation, document(t, c.input))
 		if assert.Error(t, err, c.operation) {
