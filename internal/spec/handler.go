@@ -48,13 +48,14 @@ func CheckHandler(code Code, handler, runtime string) (files []string, err *faul
 			files = append(files, name)
 			continue
 		}
+		// What cannot be read or scanned is given the benefit of the doubt.
 		source, rerr := code.Read(name, maxScanned+1)
-		unread := rerr != nil // then nothing can be said of it
-		if unread || len(source) > maxScanned || h.defines == nil || !scannable(ext) || h.defines(string(source), h.function) {
-			return nil, nil
+		known := rerr == nil && len(source) <= maxScanned && h.defines != nil && scannable(ext)
+		if known && !h.defines(string(source), h.function) {
+			return nil, fault.New(fault.Invalid, "%s has no function %s", name, h.function).
+				WithHint("Correct the name behind the last dot, or add the function to %s.", name)
 		}
-		return nil, fault.New(fault.Invalid, "%s has no function %s", name, h.function).
-			WithHint("Correct the name behind the last dot, or add the function to %s.", name)
+		return nil, nil
 	}
 	return files, fault.New(fault.Invalid, "there is no %s", files[0])
 }
