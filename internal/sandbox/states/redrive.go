@@ -75,6 +75,14 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	if err != nil {
 		return nil, err
 	}
+	// The end is on record a moment before the run that wrote it has gone. A run
+	// with the same count is another redrive's, which is not waited for.
+	if old := s.executing(rec.key()); old != nil && old.rec.RedriveCount < rec.RedriveCount {
+		select {
+		case <-old.done:
+		case <-s.ctx.Done():
+		}
+	}
 	if !s.adopt(x) {
 		return nil, notRedrivable("Execution is RUNNING and cannot be redriven")
 	}
