@@ -130,7 +130,7 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, delimiter byte) {
 		if delimiter >= 0x80 || strings.IndexByte("\"\\\r\n", delimiter) >= 0 {
-			t.Skip()
+			t.Skip("validation lets no such delimiter through to the reader")
 		}
 		got, err := all(delimited.NewReader(strings.NewReader(text), delimiter))
 		slow, slowErr := all(delimited.NewReader(iotest.OneByteReader(strings.NewReader(text)), delimiter))
