@@ -112,6 +112,63 @@ func TestGraph(t *testing.T) {
 	require.Empty(t, cmp.Diff(want, m.Graph()))
 }
 
+// What AWS says to definitions that go wrong in what belongs together
+// (github.com/gabrielmoreira/tiny-asl-machine, tests/conformance/cases/.snapshots/aws/:
+// Validation.ItemReader-*, Feature.JSONataValidation-*, Feature.JsonataScopeSource-*).
+func TestMeasuredDiagnostics(t *testing.T) {
+	t.Parallel()
+	reader := func(op, config string) string {
+		return `{"StartAt":"R","States":{"R":{"Type":"Map","End":true,"ItemReader":{"Resource":"arn:aws:states:::s3:` + op + `","Parameters":{"Bucket":"b"},"ReaderConfig":` + config + `},
+			"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"E","States":{"E":{"Type":"Pass","End":true}}}}}}`
+	}
+	one := func(state string) string {
+		return `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":` + state + `,"B":{"Type":"Pass","End":true}}}`
+	}
+	catch := func(own, caught string) string {
+		return one(`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":` + own + `,"Catch":[{"ErrorEquals":["States.ALL"],"Output":` + caught + `,"Next":"B"}],"Next":"B"}`)
+	}
+	scope := func(inner string) string {
+		return `{"StartAt":"S","States":{"S":{"Type":"Pass","QueryLanguage":"JSONata","Assign":{"shared":1},"Next":"I"},"I":` + inner + `}}`
+	}
+	const shadow = `{"StartAt":"X","States":{"X":{"Type":"Pass","QueryLanguage":"JSONata","Assign":{"shared":1},"End":true}}}`
+	for name, c := range map[string]struct {
+		definition string
+		want       []string
+	}{
+		"inventory with CSV":   {reader("getObject", `{"ManifestType":"S3_INVENTORY","InputType":"CSV"}`), []string{"'CSVHeaderLocation' is required"}},
+		"inventory":            {reader("getObject", `{"ManifestType":"S3_INVENTORY"}`), nil},
+		"flatten without type": {reader("listObjectsV2", `{"Transformation":"LOAD_AND_FLATTEN"}`), []string{"'InputType' is required"}},
+		"pointer in CSV":       {reader("getObject", `{"InputType":"CSV","ItemsPointer":"/a"}`), []string{"'CSVHeaderLocation' is required"}},
+		"bad pointer":          {reader("getObject", `{"InputType":"JSON","ItemsPointer":"data/items"}`), []string{`Invalid input: JSON Pointer expression must start with '/': "data/items"`}},
+		"head of JSON":         {reader("getObject", `{"InputType":"JSON","CSVHeaderLocation":"FIRST_ROW"}`), []string{"Field 'CSVHeaderLocation' is not supported"}},
+		"heads of JSONL":       {reader("getObject", `{"InputType":"JSONL","CSVHeaderLocation":"GIVEN","CSVHeaders":["id"]}`), []string{"Field 'CSVHeaderLocation' is not supported", "Field 'CSVHeaders' is not supported"}},
+		"athena of JSON":       {reader("getObject", `{"ManifestType":"ATHENA_DATA","InputType":"JSON"}`), []string{"Field 'ManifestType' is not supported"}},
+		"given without heads":  {reader("getObject", `{"InputType":"CSV","CSVHeaderLocation":"GIVEN"}`), []string{"These fields are required: [CSVHeaders]"}},
+		"result of a Pass":     {one(`{"Type":"Pass","Output":"{% $states.result %}","Next":"B"}`), []string{"Field '$states.result' does not exist."}},
+		"error of a Pass":      {one(`{"Type":"Pass","Output":"{% $states.errorOutput %}","Next":"B"}`), []string{"Field '$states.errorOutput' does not exist."}},
+		"error of arguments":   {catch(`{"FunctionName":"f","Payload":"{% $states.errorOutput %}"}`, `"{% $states.errorOutput.Error %}"`), []string{"Field '$states.errorOutput' does not exist."}},
+		"error of a catch":     {catch(`{"FunctionName":"f"}`, `"{% $states.errorOutput.Error %}"`), nil},
+		"result of a catch":    {catch(`{"FunctionName":"f"}`, `"{% $states.result %}"`), []string{"Field '$states.result' does not exist."}},
+		"a bound name":         {one(`{"Type":"Pass","Output":"{% ($states := {'result': 1}; $states.result) %}","Next":"B"}`), nil},
+		"shadow in a Map":      {scope(`{"Type":"Map","End":true,"Iterator":` + shadow + `}`), []string{"The variable name 'shared' was already defined in a parent scope."}},
+		"shadow in a Parallel": {scope(`{"Type":"Parallel","End":true,"Branches":[` + shadow + `]}`), []string{"The variable name 'shared' was already defined in a parent scope."}},
+		"siblings":             {`{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[` + shadow + `,` + strings.ReplaceAll(shadow, `"X"`, `"Y"`) + `]}}}`, nil},
+		"a child of a Map Run": {scope(`{"Type":"Map","End":true,"ItemProcessor":` + strings.Replace(shadow, "{", `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},`, 1) + `}`), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse(c.definition, Options{})
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
 func TestVariableReferences(t *testing.T) {
 	t.Parallel()
 	m, err := Parse(`{"StartAt":"A","States":{

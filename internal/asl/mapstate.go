@@ -191,15 +191,38 @@ func (p *parser) reader(n *value.Node, loc string, s *State) {
 			p.schema(c.Get("CSVDelimiter"), loc+"/CSVDelimiter", "Value must be one of: [COMMA, PIPE, SEMICOLON, SPACE, TAB]")
 		}
 	}
-	if r.InputType == "CSV" && r.Manifest == "" {
-		p.required(c, loc, "CSVHeaderLocation")
-		if h == "GIVEN" {
-			p.required(c, loc, "CSVHeaders")
-		}
-	}
 	r.MaxItems = p.scalar(c, loc, s, "MaxItems", wantInt(0, 100_000_000))
 	r.ItemsPointer, _ = p.text(c, loc, "ItemsPointer")
 	r.Transform, _ = p.text(c, loc, "Transformation")
+	p.readerFields(c, loc, r, h)
+}
+
+// readerFields checks which fields of a ReaderConfig go together (measured on AWS:
+// github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/Validation.ItemReader-*).
+func (p *parser) readerFields(c *value.Node, loc string, r *ItemReader, header string) {
+	if r.InputType == "CSV" && r.Manifest != "ATHENA_DATA" {
+		p.required(c, loc, "CSVHeaderLocation")
+	}
+	if r.InputType == "CSV" && header == "GIVEN" && c.Get("CSVHeaders") == nil {
+		p.schema(c, loc, "These fields are required: [CSVHeaders]")
+	}
+	if r.InputType != "" && r.InputType != "CSV" {
+		for _, f := range []string{"CSVHeaderLocation", "CSVHeaders", "CSVDelimiter"} {
+			if n := c.Get(f); n != nil {
+				p.schema(n, loc, "Field '%s' is not supported", f)
+			}
+		}
+	}
+	if r.Manifest != "" && (r.InputType == "JSON" || r.InputType == "MANIFEST") {
+		p.schema(c.Get("ManifestType"), loc, "Field 'ManifestType' is not supported")
+	}
+	if r.Transform == "LOAD_AND_FLATTEN" {
+		p.required(c, loc, "InputType")
+	}
+	if r.ItemsPointer != "" && r.ItemsPointer[0] != '/' {
+		p.schema(c.Get("ItemsPointer"), loc+"/ItemsPointer", "Invalid input: JSON Pointer expression must start with '/': \"%s\"", r.ItemsPointer)
+	}
 }
 
 func (p *parser) batcher(n *value.Node, loc string, s *State) {

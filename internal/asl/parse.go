@@ -19,6 +19,10 @@ type parser struct {
 	diags  []Diagnostic
 	lang   QueryLanguage   // of the machine
 	names  map[string]bool // every state name so far: they are unique in a machine
+
+	// state is the one being parsed, nil outside; caught is set inside of its Catch.
+	state  *State
+	caught bool
 }
 
 func (p *parser) machine(root *value.Node) *Machine {
@@ -40,6 +44,7 @@ func (p *parser) machine(root *value.Node) *Machine {
 		m.TimeoutSeconds = p.integer(n, "/TimeoutSeconds", 1, maxSeconds)
 	}
 	p.workflow(&m.Workflow, root, "")
+	p.scopes(root, "", nil)
 	return m
 }
 
@@ -56,7 +61,7 @@ func ParseState(name, source string, opts Options) (*State, error) {
 		return nil, &Error{Diagnostics: p.diags}
 	}
 	p.lang = p.language(root, "", JSONPath)
-	s := p.state(name, root, "/States/"+name)
+	s := p.parseState(name, root, "/States/"+name)
 	if len(p.diags) > 0 {
 		return nil, &Error{Diagnostics: p.diags}
 	}
@@ -106,7 +111,7 @@ func (p *parser) workflow(w *Workflow, n *value.Node, loc string) {
 		if f.Key == "" || len([]rune(f.Key)) > maxStateName {
 			p.report(f.Node, CodeStateName, at, "State name must be between 1 and %d characters", maxStateName)
 		}
-		s := p.state(f.Key, f.Node, at)
+		s := p.parseState(f.Key, f.Node, at)
 		w.States = append(w.States, s)
 		w.byName[f.Key] = s
 		nodes[f.Key] = f.Node
@@ -180,7 +185,7 @@ func (s *State) targets() []target {
 	return slices.DeleteFunc(out, func(t target) bool { return t.name == "" })
 }
 
-func (p *parser) state(name string, n *value.Node, loc string) *State {
+func (p *parser) parseState(name string, n *value.Node, loc string) *State {
 	s := &State{Name: name, QueryLanguage: p.lang}
 	s.Line, s.Column = p.places.Of(n.Offset)
 	if !n.IsObject() {
@@ -204,6 +209,8 @@ func (p *parser) state(name string, n *value.Node, loc string) *State {
 		return s
 	}
 	s.Type = Type(typ)
+	defer func(outer *State) { p.state = outer }(p.state)
+	p.state = s
 	p.fields(n, loc, s, fields)
 	s.Comment, _ = p.text(n, loc, "Comment")
 	p.flow(n, loc, s)
@@ -321,6 +328,8 @@ func (p *parser) retrier(n *value.Node, loc string, s *State) Retrier {
 
 func (p *parser) catcher(n *value.Node, loc string, s *State) Catcher {
 	var c Catcher
+	p.caught = true
+	defer func() { p.caught = false }()
 	if !p.object(n, loc) {
 		return c
 	}
@@ -383,8 +392,31 @@ func (p *parser) jsonata(n *value.Node, text, field, loc string) *Expr {
 		p.report(n, CodeJSONata, loc, "%s", err)
 		return nil
 	}
+	for _, name := range jsonata.Names(text) {
+		if name.Name == "states" && !name.Bound && !p.hasMember(name.Member, field) {
+			p.report(n, CodeJSONataUse, loc, "Field '$states.%s' does not exist.", name.Member)
+		}
+	}
 	for _, name := range e.TopLevel() {
 		p.report(n, CodeJSONataUse, loc, "Reference to '%s' at the top level is not supported.", name)
 	}
 	return &Expr{Kind: KindJSONata, Text: text, Field: field, JSONata: e}
+}
+
+// hasMember reports whether $states has a member where an expression stands: the
+// result is there once a state has done its work, the error in a Catch only. AWS
+// looks when the definition is given (measured: github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/Feature.JSONataValidation-002 to -005).
+func (p *parser) hasMember(member, field string) bool {
+	root, _, _ := strings.Cut(field, "/")
+	switch member {
+	case "", "input", "context":
+		return true
+	case "result":
+		works := p.state != nil && (p.state.Type == Task || p.state.Type == Parallel || p.state.Type == Map)
+		return works && !p.caught && (root == "Output" || root == "Assign")
+	case "errorOutput":
+		return p.caught
+	}
+	return false
 }

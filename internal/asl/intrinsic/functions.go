@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
@@ -21,6 +21,10 @@ const (
 	maxArray  = 1000   // elements that ArrayRange may make
 	maxBase64 = 10_000 // characters that Base64Encode, Base64Decode and Hash take
 )
+
+// errArguments is what a function makes of arguments that it does not take. Step
+// Functions says no more than that.
+var errArguments = errors.New("Invalid arguments")
 
 type function struct {
 	min, max int // number of arguments; max < 0 for no limit
@@ -57,14 +61,19 @@ func init() {
 func format(c *Call, args []any, _ Env) (any, error) {
 	text, ok := args[0].(string)
 	if !ok {
-		return nil, errors.New("The first argument must be a string")
+		return nil, errArguments
 	}
 	if c.Args[0].Ref == nil && c.Args[0].Call == nil {
 		text = c.Args[0].template
 	}
 	parts := strings.Split(text, "{}")
-	if len(parts)-1 != len(args)-1 {
-		return nil, fmt.Errorf("The number of arguments do not match the occurrences of {}: expected %d, got %d", len(parts)-1, len(args)-1)
+	for _, part := range parts {
+		if err := braces(part); err != nil {
+			return nil, err
+		}
+	}
+	if len(parts) != len(args) {
+		return nil, errArguments
 	}
 	var b strings.Builder
 	for i, part := range parts {
@@ -77,6 +86,19 @@ func format(c *Call, args []any, _ Env) (any, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// braces refuses a brace of a template that is neither escaped nor half of "{}".
+func braces(part string) error {
+	part = strings.NewReplacer(openBrace, "", closeBrace, "").Replace(part)
+	switch i := strings.IndexAny(part, "{}"); {
+	case i < 0:
+		return nil
+	case part[i] == '{':
+		return errors.New("Invalid template in States.Format: matching '}' not found for '{'.")
+	default:
+		return errors.New("Invalid template in States.Format: matching '{' not found for '}'.")
+	}
 }
 
 // formatted writes an argument as AWS does, which is as Java prints it: lists as
@@ -113,32 +135,46 @@ func formatted(b *strings.Builder, v any) {
 func stringToJSON(_ *Call, args []any, _ Env) (any, error) {
 	s, ok := args[0].(string)
 	if !ok {
-		return nil, errors.New("The argument must be a string")
+		return nil, errArguments
 	}
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
 	}
-	return value.Parse(s)
+	v, err := value.Parse(s)
+	if err != nil {
+		return nil, notJSON(err)
+	}
+	return v, nil
+}
+
+// notJSON words an error of StringToJson as AWS does, whose parser points at the
+// character that it does not like.
+func notJSON(err error) error {
+	var at *value.SyntaxError
+	if !errors.As(err, &at) {
+		return err
+	}
+	return fmt.Errorf("Cannot convert String to Json in States.StringToJson, caused by: %s\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", at.Msg, at.Line, max(1, at.Column-1))
 }
 
 func list(v any) ([]any, error) {
 	l, ok := v.([]any)
 	if !ok {
-		return nil, errors.New("The first argument must be an array")
+		return nil, errArguments
 	}
 	return l, nil
 }
 
-// integer takes numbers with a fraction too, rounded as AWS rounds them.
-func integer(v any, what string) (int64, error) {
+// integer takes numbers with a fraction too, which is cut off.
+func integer(v any) (int64, error) {
 	n, ok := v.(value.Number)
 	if !ok {
-		return 0, fmt.Errorf("The %s argument must be an integer", what)
+		return 0, errArguments
 	}
 	if i, ok := n.Int64(); ok {
 		return i, nil
 	}
-	return Long(math.Floor(n.Float64() + 0.5)), nil
+	return Long(n.Float64()), nil
 }
 
 func arrayPartition(_ *Call, args []any, _ Env) (any, error) {
@@ -146,12 +182,12 @@ func arrayPartition(_ *Call, args []any, _ Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := integer(args[1], "second")
+	size, err := integer(args[1])
 	if err != nil {
 		return nil, err
 	}
 	if size <= 0 {
-		return nil, errors.New("The chunk size must be a positive, non-zero integer")
+		return nil, errArguments
 	}
 	return Partition(l, size), nil
 }
@@ -184,9 +220,9 @@ func arrayContains(_ *Call, args []any, _ Env) (any, error) {
 
 func arrayRange(_ *Call, args []any, _ Env) (any, error) {
 	var n [3]int64
-	for i, what := range []string{"first", "second", "third"} {
+	for i := range n {
 		var err error
-		if n[i], err = integer(args[i], what); err != nil {
+		if n[i], err = integer(args[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -196,12 +232,12 @@ func arrayRange(_ *Call, args []any, _ Env) (any, error) {
 // Range returns the numbers from first to last, both included, by step.
 func Range(first, last, step int64) ([]any, error) {
 	if step == 0 {
-		return nil, errors.New("The step of the range must not be zero")
+		return nil, errArguments
 	}
 	out := []any{}
 	for i := first; (step > 0 && i <= last) || (step < 0 && i >= last); i += step {
 		if len(out) == maxArray {
-			return nil, fmt.Errorf("The range must not have more than %d elements", maxArray)
+			return nil, errArguments
 		}
 		out = append(out, value.Int(i))
 		if next := i + step; (next > i) != (step > 0) { // beyond what a long holds
@@ -216,12 +252,15 @@ func arrayGetItem(_ *Call, args []any, _ Env) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := integer(args[1], "second")
+	i, err := integer(args[1])
 	if err != nil {
 		return nil, err
 	}
-	if i < 0 || i >= int64(len(l)) {
-		return nil, fmt.Errorf("Index %d out of bounds for length %d", i, len(l))
+	switch {
+	case len(l) == 0: // AWS finds null in an empty array, at any index
+		return nil, nil
+	case i < 0 || i >= int64(len(l)):
+		return nil, errArguments
 	}
 	return l[i], nil
 }
@@ -252,10 +291,10 @@ next:
 func shortText(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errors.New("The argument must be a string")
+		return "", errArguments
 	}
-	if utf8.RuneCountInString(s) > maxBase64 {
-		return "", fmt.Errorf("The argument must not be longer than %d characters", maxBase64)
+	if characters(s) > maxBase64 {
+		return "", errArguments
 	}
 	return s, nil
 }
@@ -272,7 +311,7 @@ func base64Decode(_ *Call, args []any, _ Env) (any, error) {
 	}
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return nil, errors.New("The argument is not valid Base64")
+		return nil, errArguments
 	}
 	return strings.ToValidUTF8(string(b), "\uFFFD"), nil // as Java decodes bytes that are no text
 }
@@ -280,53 +319,57 @@ func base64Decode(_ *Call, args []any, _ Env) (any, error) {
 func hash(_ *Call, args []any, _ Env) (any, error) {
 	algorithm, ok := args[1].(string)
 	if !ok {
-		return nil, errors.New("The second argument must be a string")
+		return nil, errArguments
 	}
 	data, isText := args[0].(string)
 	if !isText {
 		data = value.String(args[0])
 	}
-	if utf8.RuneCountInString(data) > maxBase64 {
-		return nil, fmt.Errorf("The argument must not be longer than %d characters", maxBase64)
+	sum, ok := Hash(data, algorithm)
+	if !ok || characters(data) > maxBase64 {
+		return nil, errArguments
 	}
-	return Hash(data, algorithm)
+	return sum, nil
+}
+
+// characters counts those of a text as Java does: in units of UTF-16.
+func characters(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
 }
 
 // Hash returns the digest of text in lower-case hexadecimal. Algorithms: MD5,
-// SHA-1, SHA-256, SHA-384, SHA-512.
-func Hash(text, algorithm string) (string, error) {
+// SHA-1, SHA-256, SHA-384, SHA-512; ok is false for any other.
+func Hash(text, algorithm string) (sum string, ok bool) {
 	b := []byte(text)
 	switch algorithm {
 	case "MD5":
 		s := md5.Sum(b) //nolint:gosec // asked for
-		return hex.EncodeToString(s[:]), nil
+		return hex.EncodeToString(s[:]), true
 	case "SHA-1":
 		s := sha1.Sum(b) //nolint:gosec // asked for
-		return hex.EncodeToString(s[:]), nil
+		return hex.EncodeToString(s[:]), true
 	case "SHA-256":
 		s := sha256.Sum256(b)
-		return hex.EncodeToString(s[:]), nil
+		return hex.EncodeToString(s[:]), true
 	case "SHA-384":
 		s := sha512.Sum384(b)
-		return hex.EncodeToString(s[:]), nil
+		return hex.EncodeToString(s[:]), true
 	case "SHA-512":
 		s := sha512.Sum512(b)
-		return hex.EncodeToString(s[:]), nil
+		return hex.EncodeToString(s[:]), true
 	}
-	return "", fmt.Errorf("The algorithm '%s' is not supported", algorithm)
+	return "", false
 }
 
 func jsonMerge(_ *Call, args []any, _ Env) (any, error) {
 	a, ok1 := args[0].(*value.Object)
 	b, ok2 := args[1].(*value.Object)
-	deep, ok3 := args[2].(bool)
-	switch {
-	case !ok1 || !ok2:
-		return nil, errors.New("The first and second arguments must be JSON objects")
-	case !ok3:
-		return nil, errors.New("The third argument must be a boolean")
-	case deep:
-		return nil, errors.New("Deep merging is not supported")
+	if deep, _ := args[2].(bool); !ok1 || !ok2 || deep { // what is no boolean is no wish for a deep merge
+		return nil, errArguments
 	}
 	out := a.Clone()
 	for i := range b.Len() {
@@ -336,20 +379,20 @@ func jsonMerge(_ *Call, args []any, _ Env) (any, error) {
 }
 
 func mathRandom(_ *Call, args []any, env Env) (any, error) {
-	start, err := integer(args[0], "first")
+	start, err := integer(args[0])
 	if err != nil {
 		return nil, err
 	}
-	end, err := integer(args[1], "second")
+	end, err := integer(args[1])
 	if err != nil {
 		return nil, err
 	}
 	if end <= start {
-		return nil, errors.New("The end of the range must be greater than its start")
+		return nil, errArguments
 	}
 	r := env.Random()
 	if len(args) == 3 {
-		seed, err := integer(args[2], "third")
+		seed, err := integer(args[2])
 		if err != nil {
 			return nil, err
 		}
@@ -386,13 +429,20 @@ func Long(f float64) int64 {
 	return int64(f)
 }
 
+// mathAdd rounds its operands, which must be 32 bits wide like their sum.
 func mathAdd(_ *Call, args []any, _ Env) (any, error) {
-	a, err := integer(args[0], "first")
-	if err != nil {
-		return nil, err
+	sum := int64(0)
+	for _, arg := range args {
+		n, ok := arg.(value.Number)
+		i := Long(math.Floor(n.Float64() + 0.5))
+		if sum += i; !ok || i != int64(int32(i)) { //nolint:gosec // that is the question
+			return nil, errArguments
+		}
 	}
-	b, err := integer(args[1], "second")
-	return value.Int(a + b), err
+	if sum != int64(int32(sum)) { //nolint:gosec // that is the question
+		return nil, errArguments
+	}
+	return value.Int(sum), nil
 }
 
 // stringSplit cuts at any of the delimiter's characters and drops empty parts.
@@ -400,7 +450,7 @@ func stringSplit(_ *Call, args []any, _ Env) (any, error) {
 	s, ok1 := args[0].(string)
 	delimiters, ok2 := args[1].(string)
 	if !ok1 || !ok2 {
-		return nil, errors.New("Both arguments must be strings")
+		return nil, errArguments
 	}
 	out := []any{}
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(delimiters, r) }) {

@@ -37,15 +37,17 @@ type Arg struct {
 	template string
 }
 
-// Error is a failure of a function: States.IntrinsicFailure.
+// Error is a failure of a function: States.Runtime, whatever the documentation says
+// of States.IntrinsicFailure (measured on AWS: github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/States.*).
 type Error struct {
-	Call *Call
+	Call *Call // the outermost
 	Msg  string
 }
 
 // Error words the failure as Step Functions does.
 func (e *Error) Error() string {
-	return fmt.Sprintf("The function '%s' had the following error: %s", e.Call.Text, e.Msg)
+	return fmt.Sprintf("There was an error while evaluating the intrinsic function: %s. %s", e.Call.Text, e.Msg)
 }
 
 // Env gives functions what is not in their arguments.
@@ -59,6 +61,15 @@ type Env struct {
 // Eval computes the call. Errors are *Error, or *jsonpath.NotFoundError wrapped
 // in *RefError for an argument that leads nowhere.
 func (c *Call) Eval(s jsonpath.Scope, env Env) (any, error) {
+	v, err := c.eval(s, env)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Call = c
+	}
+	return v, err
+}
+
+func (c *Call) eval(s jsonpath.Scope, env Env) (any, error) {
 	args := make([]any, len(c.Args))
 	for i, a := range c.Args {
 		var err error
@@ -68,19 +79,25 @@ func (c *Call) Eval(s jsonpath.Scope, env Env) (any, error) {
 				return nil, &RefError{Ref: a.Ref, Err: err}
 			}
 		case a.Call != nil:
-			if args[i], err = a.Call.Eval(s, env); err != nil {
+			if args[i], err = a.Call.eval(s, env); err != nil {
 				return nil, err
 			}
 		default:
 			args[i] = a.Literal
 		}
 	}
-	v, err := functions[c.Name].run(c, args, env)
+	fn := functions[c.Name]
+	if len(args) < fn.min || fn.max >= 0 && len(args) > fn.max {
+		return nil, &Error{Msg: errArguments.Error() + " in States." + c.Name}
+	}
+	v, err := fn.run(c, args, env)
 	switch {
+	case errors.Is(err, errArguments):
+		return nil, &Error{Msg: err.Error() + " in States." + c.Name}
 	case errors.Is(err, ErrTooLarge):
 		return nil, err
 	case err != nil:
-		return nil, &Error{Call: c, Msg: err.Error()}
+		return nil, &Error{Msg: err.Error()}
 	case !value.Fits(v, maxResult):
 		return nil, ErrTooLarge
 	}
@@ -164,16 +181,12 @@ func (p *parser) call(depth int) (*Call, error) {
 		return nil, p.fail("'(' is missing")
 	}
 	c := &Call{Name: strings.TrimSpace(p.text[p.pos : p.pos+open])}
-	fn, ok := functions[c.Name]
-	if !ok {
+	if _, ok := functions[c.Name]; !ok {
 		return nil, p.fail("unknown function States.%s", c.Name)
 	}
 	p.pos += open + 1
 	if err := p.arguments(c, depth); err != nil {
 		return nil, err
-	}
-	if len(c.Args) < fn.min || (fn.max >= 0 && len(c.Args) > fn.max) {
-		return nil, p.fail("a wrong number of arguments for States.%s", c.Name)
 	}
 	c.Text = p.text[start:p.pos]
 	return c, nil

@@ -190,7 +190,7 @@ func TestNotFinite(t *testing.T) {
 		`[1..1/0]`:            "T2004: The right side of the range operator (..) must evaluate to an integer",
 		`[1.5..3]`:            "T2003: The left side of the range operator (..) must evaluate to an integer",
 		`$random("x")`:        `T0410: Argument 1 of function "random" does not match function signature`,
-		`$partition([1], -1)`: `D3130: The second argument of function "partition" must be a positive number`,
+		`$partition([1], -1)`: `D3137: Second argument must be zero or greater`,
 		`$substring("abc", 1e300) & $substring("abc", 1, 1e300) & $split("a", "b", 1e300)`: "*",
 		`$base64decode("!!!")`:                   "an internal error",
 		`$fromMillis(0, "[H01]", "Europe/Oslo")`: "an internal error",

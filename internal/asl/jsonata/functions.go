@@ -16,12 +16,16 @@ import (
 // request 2790).
 const maxRange = 360_145
 
-// extensions are the functions that Step Functions adds to the language.
+// extensions are the functions that Step Functions adds to the language. What they
+// answer to wrong arguments was measured on AWS (github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/Feature.JSONataBuiltins-*): an argument of the
+// wrong type is an error, null included; one that is missing or undefined makes the
+// result undefined, and so does a size or a step of zero.
 func extensions(env Env) map[string]any {
 	return map[string]any{
 		"partition": gnata.Function(partition),
 		"range":     gnata.Function(rangeOf),
-		"hash":      evaluator.EnvAwareBuiltin(hash),
+		"hash":      gnata.Function(hash),
 		"random":    random(env),
 		"uuid": gnata.Function(func(args []any, _ any) (any, error) {
 			if len(args) > 0 {
@@ -36,6 +40,11 @@ func extensions(env Env) map[string]any {
 // signature is the language's error for a wrong argument.
 func signature(fn string, arg int) error {
 	return fmt.Errorf("T0410: Argument %d of function \"%s\" does not match function signature", arg, fn)
+}
+
+// refused is the error that the functions raise themselves, as $error does.
+func refused(format string, args ...any) error {
+	return fmt.Errorf("D3137: "+format, args...)
 }
 
 func argument(args []any, i int) any {
@@ -63,28 +72,41 @@ func now(original gnata.Function) gnata.Function {
 }
 
 func partition(args []any, _ any) (any, error) {
-	if argument(args, 0) == nil || argument(args, 1) == nil {
+	if len(args) > 2 {
+		return nil, signature("partition", 3)
+	}
+	if argument(args, 0) == nil {
 		return nil, nil
 	}
 	l, ok := args[0].([]any)
 	if !ok {
-		l = []any{args[0]} // the language takes a single value for an array of one
+		return nil, fmt.Errorf("T0412: Argument 1 of function \"partition\" must be an array of undefined")
 	}
-	size, ok := whole(args[1])
-	if !ok {
-		return nil, signature("partition", 2)
+	size := float64(evaluator.MaxElements) // without a size, all of it is one chunk
+	if given := argument(args, 1); given != nil {
+		if size, ok = whole(given); !ok {
+			return nil, signature("partition", 2)
+		}
 	}
-	if size <= 0 {
-		return nil, fmt.Errorf("D3130: The second argument of function \"partition\" must be a positive number")
+	switch {
+	case size < 0:
+		return nil, refused("Second argument must be zero or greater")
+	case size == 0:
+		return nil, nil
 	}
 	return intrinsic.Partition(l, int64(min(size, evaluator.MaxElements))), nil
 }
 
 func rangeOf(args []any, _ any) (any, error) {
+	if len(args) > 3 {
+		return nil, signature("range", 4)
+	}
 	var n [3]float64
+	undefined := false
 	for i := range n {
 		if argument(args, i) == nil {
-			return nil, nil
+			undefined = true
+			continue
 		}
 		f, ok := whole(args[i])
 		if !ok {
@@ -93,8 +115,8 @@ func rangeOf(args []any, _ any) (any, error) {
 		n[i] = f
 	}
 	first, last, step := n[0], n[1], n[2]
-	if step == 0 {
-		return nil, fmt.Errorf("D3131: The third argument of function \"range\" must not be zero")
+	if undefined || step == 0 {
+		return nil, nil
 	}
 	count := math.Floor((last-first)/step) + 1
 	switch {
@@ -113,30 +135,33 @@ func rangeOf(args []any, _ any) (any, error) {
 	return out, nil
 }
 
-func hash(args []any, _ any, env *evaluator.Environment) (any, error) {
-	if argument(args, 0) == nil {
+func hash(args []any, _ any) (any, error) {
+	if len(args) > 2 {
+		return nil, signature("hash", 3)
+	}
+	if len(args) > 0 && args[0] == nil {
 		return nil, nil
+	}
+	text, ok := argument(args, 0).(string)
+	if !ok {
+		return nil, signature("hash", 1)
 	}
 	algorithm, ok := argument(args, 1).(string)
 	if !ok {
 		return nil, signature("hash", 2)
 	}
-	text, isText := args[0].(string)
-	if !isText {
-		if err := env.Meter().Tree(args[0]); err != nil {
-			return nil, err
-		}
-		v, err := unbind(args[0])
-		if err != nil {
-			return nil, signature("hash", 1)
-		}
-		text = value.String(v)
+	sum, ok := intrinsic.Hash(text, algorithm)
+	if !ok {
+		return nil, refused("Hash algorithm '%s' must be one of SHA-1, SHA-384, SHA-256, SHA-512, MD5", algorithm)
 	}
-	return intrinsic.Hash(text, algorithm)
+	return sum, nil
 }
 
 func random(env Env) gnata.Function {
 	return func(args []any, _ any) (any, error) {
+		if len(args) > 1 {
+			return nil, signature("random", 2)
+		}
 		if argument(args, 0) == nil {
 			return env.Random(), nil
 		}
@@ -149,6 +174,9 @@ func random(env Env) gnata.Function {
 }
 
 func parse(args []any, _ any) (any, error) {
+	if len(args) > 1 {
+		return nil, signature("parse", 2)
+	}
 	if argument(args, 0) == nil {
 		return nil, nil
 	}
@@ -158,7 +186,7 @@ func parse(args []any, _ any) (any, error) {
 	}
 	v, err := value.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("D3132: The argument of function \"parse\" is not valid JSON: %w", err)
+		return nil, refused("Invalid JSON")
 	}
 	return Bind(v), nil
 }

@@ -67,6 +67,43 @@ func TestEval(t *testing.T) {
 	require.Error(t, err)
 }
 
+// What AWS answers to the functions that it adds (github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/Feature.JSONataBuiltins-*).
+func TestAddedFunctions(t *testing.T) {
+	t.Parallel()
+	g := NewEngine(Env{UUID: func() string { return "u" }, Random: func() float64 { return 0.5 }})
+	bound := map[string]Bound{"states": Bind(value.MustParse(`{"input":{"a":[1,2,3],"null":null,"o":{}}}`))}
+	const undefined = "returned nothing (undefined)"
+	wrong := func(arg, fn string) string {
+		return "T0410: Argument " + arg + ` of function "` + fn + `" does not match function signature`
+	}
+	for expr, want := range map[string]string{
+		`$partition([1,2,3,4,5], 2.6)`: `[[1,2],[3,4],[5]]`, `$partition($states.input.a)`: `[[1,2,3]]`,
+		`$partition($states.input.a, 0)`: undefined, `$partition($states.input.a, 0.9)`: undefined,
+		`$partition($states.input.a, -1)`:  "D3137: Second argument must be zero or greater",
+		`$partition($states.input.a, "2")`: wrong("2", "partition"), `$partition($states.input.a, null)`: wrong("2", "partition"),
+		`$partition($states.input.a, 2, 99)`: wrong("3", "partition"), `$partition("text", 2)`: `T0412: Argument 1 of function "partition" must be an array of undefined`,
+		`$range(1.4, 5.6, 2.2)`: `[1,3,5]`, `$range(1, 10, 0)`: undefined, `$range(1, 10, 0.49)`: undefined, `$range(1, 5)`: undefined,
+		`$range("a", 5, 1)`: wrong("1", "range"), `$range(1, 5, null)`: wrong("3", "range"), `$range(1, 5, 1, 99)`: wrong("4", "range"),
+		`$hash("hello", "SHA-256")`: `"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"`,
+		`$hash("data", "sha-256")`:  "D3137: Hash algorithm 'sha-256' must be one of SHA-1, SHA-384, SHA-256, SHA-512, MD5",
+		`$hash(123, "MD5")`:         wrong("1", "hash"), `$hash()`: wrong("1", "hash"), `$hash("a", "MD5", "b")`: wrong("3", "hash"), `$hash("a")`: wrong("2", "hash"),
+		`$parse(' {"a":1} ')`: `{"a":1}`, `$parse("{bad}")`: "D3137: Invalid JSON", `$parse("")`: "D3137: Invalid JSON", `$parse()`: undefined,
+		`$parse(123)`: wrong("1", "parse"), `$parse(null)`: wrong("1", "parse"), `$parse($states.input.o)`: wrong("1", "parse"), `$parse("1", 1)`: wrong("2", "parse"),
+		`$uuid("x")`: wrong("1", "uuid"), `$uuid(null)`: wrong("1", "uuid"), `$uuid(1, 2)`: wrong("1", "uuid"),
+		`$random(77)`: `0.7240700207191966`, `$random("seed")`: wrong("1", "random"), `$random(null)`: wrong("1", "random"), `$random(77, 88)`: wrong("2", "random"),
+	} {
+		e, err := Compile(expr)
+		require.NoError(t, err, expr)
+		v, err := g.Eval(t.Context(), e, bound)
+		if err != nil {
+			require.EqualError(t, err, want, expr)
+			continue
+		}
+		require.Equal(t, want, value.String(v), expr)
+	}
+}
+
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	for expr, want := range map[string][]string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/intrinsic"
@@ -211,7 +212,7 @@ func (e *evaluation) expr(x *asl.Expr) (any, error) {
 		if errors.As(err, &ref) {
 			return nil, e.notFound(ref.Ref, x.Field)
 		}
-		return nil, fail(errIntrinsic, e.prefix()+err.Error()).err()
+		return nil, e.runtime("%s", err)
 	default:
 		v, err := x.Ref.Eval(e)
 		if err != nil {
@@ -379,8 +380,16 @@ func (e *evaluation) integer(s asl.Scalar, lo, hi int64) (n int64, ok bool, err 
 	return n, true, nil
 }
 
+// bareTexts are the fields of JSONata states whose errors do not name the
+// expression (measured on AWS: github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/.snapshots/aws/Feature.JSONataValidation-008 and -010).
+var bareTexts = []string{"TimeoutSeconds", "HeartbeatSeconds"}
+
 func (e *evaluation) notInteger(s asl.Scalar, v any) error {
 	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
+		if slices.Contains(bareTexts, s.Name) {
+			return e.query(s.Name, "The %s field cannot be parsed as an integer: %s", s.Name, value.String(v))
+		}
 		return e.query(s.Name, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected 'integer', but was 'number' for value: %s",
 			s.Expr.Text, s.Name, value.String(v))
 	}
@@ -404,6 +413,9 @@ func plain(v any) string {
 
 func (e *evaluation) outOfRange(s asl.Scalar, v any, lo, hi int64) error {
 	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
+		if slices.Contains(bareTexts, s.Name) {
+			return e.query(s.Name, "%s must be between %d and %d but was: %s", s.Name, lo, hi, value.String(v))
+		}
 		return e.query(s.Name, "The value returned by the JSONata expression '%s' specified for the field '%s' must be between %d and %d, but was %s",
 			s.Expr.Text, s.Name, lo, hi, value.String(v))
 	}

@@ -130,8 +130,15 @@ func (x *execution) contextObject() *value.Object {
 		value.Of("Id", x.rec.machineARN(), "Name", x.rec.Machine))
 }
 
-// timestamp writes a time as the context object does.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// timestamp writes a time as the context object does: with three digits of a second,
+// or with none where they would be zeros. Source: the Developer Guide's page on the
+// Context object, "Timestamp format with fractional seconds".
+func timestamp(t time.Time) string {
+	if t.Truncate(time.Second).Equal(t.Truncate(time.Millisecond)) {
+		return t.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
 
 // start runs the execution in the background.
 func (x *execution) start() {

@@ -14,7 +14,6 @@ const (
 	errTaskFailed    = "States.TaskFailed"
 	errPermissions   = "States.Permissions"
 	errNoChoice      = "States.NoChoiceMatched"
-	errIntrinsic     = "States.IntrinsicFailure"
 	errQuery         = "States.QueryEvaluationError"
 	errDataLimit     = "States.DataLimitExceeded"
 	errResultPath    = "States.ResultPathMatchFailure"

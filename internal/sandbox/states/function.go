@@ -35,7 +35,7 @@ func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any,
 	reply, _ := v.(*value.Object)
 	text, payload := payloadOf(reply)
 	if e, _ := reply.Get("FunctionError"); e != nil && e != "" {
-		return nil, functionError(text, payload)
+		return nil, functionError(text, payload, wrap)
 	}
 	if !wrap {
 		return payload, nil
@@ -76,10 +76,13 @@ func payloadOf(reply *value.Object) (string, any) {
 }
 
 // functionError is the failure of the function's own code. Its cause is the
-// payload, written anew without spaces.
-func functionError(text string, payload any) error {
+// payload: written anew without spaces by the optimised integration, as the function
+// gave it where its ARN is the resource (recorded on AWS, in 2023 and 2024).
+func functionError(text string, payload any, wrap bool) error {
 	if o, ok := payload.(*value.Object); ok {
-		text = value.String(o)
+		if wrap {
+			text = value.String(o)
+		}
 		if name, _ := o.Get("errorType"); name != nil {
 			if s, ok := name.(string); ok && s != "" {
 				return fail(s, text).err()
@@ -91,10 +94,5 @@ func functionError(text string, payload any) error {
 
 // javaTime writes epoch seconds as Step Functions writes times of replies.
 func javaTime(seconds float64) string {
-	ms := int64(math.Round(seconds * 1000))
-	t := time.UnixMilli(ms).UTC()
-	if ms%1000 == 0 {
-		return t.Format("2006-01-02T15:04:05Z")
-	}
-	return t.Format("2006-01-02T15:04:05.000Z")
+	return timestamp(time.UnixMilli(int64(math.Round(seconds * 1000))))
 }

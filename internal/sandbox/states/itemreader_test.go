@@ -79,7 +79,7 @@ func TestItemReaders(t *testing.T) {
 		"csv empty":           {get, `"Key":"none.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "", "no header row"},
 		"inventory":           {get, `"Key":"inv/manifest.json"`, `{"InputType":"MANIFEST"}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"},{"Bucket":"src","Key":"k2","Size":"20"},{"Bucket":"src","Key":"k3","Size":"30"}]`, ""},
 		"inventory two":       {get, `"Key":"inv/manifest.json"`, `{"InputType":"MANIFEST","MaxItems":1}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"}]`, ""},
-		"inventory by type":   {get, `"Key":"inv/manifest.json"`, `{"ManifestType":"S3_INVENTORY","InputType":"CSV"}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"},{"Bucket":"src","Key":"k2","Size":"20"},{"Bucket":"src","Key":"k3","Size":"30"}]`, ""},
+		"inventory by type":   {get, `"Key":"inv/manifest.json"`, `{"ManifestType":"S3_INVENTORY"}`, `[{"Bucket":"src","Key":"k%2F1","Size":"10"},{"Bucket":"src","Key":"k2","Size":"20"},{"Bucket":"src","Key":"k3","Size":"30"}]`, ""},
 		"inventory orc":       {get, `"Key":"inv/orc.json"`, `{"InputType":"MANIFEST"}`, "", "ORC"},
 		"inventory parquet":   {get, `"Key":"inv/parquet.json"`, `{"InputType":"MANIFEST"}`, "", "Parquet"},
 		"inventory of none":   {get, `"Key":"bad.json"`, `{"InputType":"MANIFEST"}`, "", "manifest"},

@@ -71,10 +71,14 @@ func (t *taskRun) prepare() error {
 		return err
 	}
 	scope := ev.with(in)
-	if t.timeout, _, err = scope.integer(st.TimeoutSeconds, 1, maxSeconds); err != nil {
+	least := int64(1)
+	if st.QueryLanguage == asl.JSONata {
+		least = 0 // which bounds nothing
+	}
+	if t.timeout, _, err = scope.integer(st.TimeoutSeconds, least, maxSeconds); err != nil {
 		return err
 	}
-	if t.heartbeat, _, err = scope.integer(st.HeartbeatSeconds, 1, maxSeconds); err != nil {
+	if t.heartbeat, _, err = scope.integer(st.HeartbeatSeconds, least, maxSeconds); err != nil {
 		return err
 	}
 	if st.Credentials != nil {
