@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 )
 
@@ -88,12 +89,12 @@ func startError(ctx context.Context, dir string, err error) error {
 func notReady(dir string, err error) error {
 	f := fault.New(fault.Timeout, "the sandbox did not become ready within %s", startPatience).Because(err).WithHint("Look at %s.", LogPath(dir))
 	held, noted, lockErr := lockHolder(lockPath(dir))
-	switch where := noted.Process.elsewhere(); {
+	switch where := noted.Process.Elsewhere(); {
 	case lockErr != nil || !held:
 	case where != "":
 		f.Msg = "the sandbox of " + dir + " runs " + where + " and cannot be reached from here"
 		f.Hint = "Use it or end it there, or set PIPELINETUI_HOME to a folder of this machine's own."
-	case !noted.Process.proven():
+	case !noted.Process.Proven():
 		f.Msg = "the folder " + dir + " is locked by a process that does not answer as its sandbox" + nameOf(lockPath(dir))
 		f.Hint = "End that process and try again."
 	default:
@@ -105,7 +106,7 @@ func notReady(dir string, err error) error {
 // nameOf is the number of the process that holds a lock, for a message, if it can
 // be told.
 func nameOf(path string) string {
-	if pid := lockedBy(path); pid > 0 {
+	if pid := process.LockedBy(path); pid > 0 {
 		return fmt.Sprintf(" (process %d)", pid)
 	}
 	return ""
@@ -293,7 +294,7 @@ func bySignal(sig syscall.Signal) func(context.Context, string) bool {
 			return err == nil // it has ended by now: the lock is free
 		}
 		if noted.Process.PID != 0 {
-			return noted.Process.signal(sig) == nil
+			return noted.Process.Signal(sig) == nil
 		}
 		st, found, err := readState(dir)
 		if err != nil || !found || st.PID != noted.PID || !healthy(ctx, st) {
@@ -309,12 +310,12 @@ func notStopped(dir string) error {
 	_, noted, err := lockHolder(lockPath(dir))
 	f := fault.New(fault.Locked, "the folder %s is locked by a process that is not proved to be its sandbox%s, so it gets no signal", dir, nameOf(lockPath(dir))).
 		WithHint("End the process that holds %s, and try again.", lockPath(dir))
-	switch where := noted.Process.elsewhere(); {
+	switch where := noted.Process.Elsewhere(); {
 	case err != nil:
 	case where != "":
 		f.Msg = "the sandbox of " + dir + " runs " + where + " and cannot be reached from here"
 		f.Hint = "Run `pipelinetui sandbox stop` there."
-	case noted.Process.proven():
+	case noted.Process.Proven():
 		f.Kind, f.Msg = fault.Timeout, fmt.Sprintf("the sandbox in %s (process %d) does not end", dir, noted.PID)
 	}
 	return f

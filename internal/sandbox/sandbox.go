@@ -22,6 +22,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -90,22 +91,10 @@ type state struct {
 	Account  string    `json:"account"`
 	Region   string    `json:"region"`
 	// Process tells the daemon from every other process.
-	Process process `json:"process"`
+	Process process.ID `json:"process"`
 	// Token lets its bearer end the daemon.
 	Token string `json:"token"`
 }
-
-// process is a process by what no other one shares: its number, when it began, in
-// which run of the kernel, and among which processes the number counts. Where the
-// system does not tell, all but the number is empty.
-type process struct {
-	PID       int    `json:"pid"`
-	Start     string `json:"start,omitempty"`
-	Boot      string `json:"boot,omitempty"`
-	Namespace string `json:"namespace,omitempty"`
-}
-
-var errNotProven = errors.New("the process is not the one that was noted")
 
 // keyFile holds the key of the account's user.
 type keyFile struct {

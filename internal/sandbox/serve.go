@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -115,7 +116,7 @@ func lockDir(ctx context.Context, dir string) (*fileLock, error) {
 	if err != nil {
 		return nil, startFault(err, "lock the sandbox's folder")
 	}
-	if err := lock.note(state{PID: os.Getpid(), Process: thisProcess()}); err != nil {
+	if err := lock.note(state{PID: os.Getpid(), Process: process.This()}); err != nil {
 		lock.release()
 		return nil, startFault(err, "write the sandbox's lock")
 	}
@@ -145,7 +146,7 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 	}
 	st := state{
 		ID: wire.NewID(), PID: os.Getpid(), Endpoint: "http://" + listener.Addr().String(), Started: o.Clock.Now(),
-		Version: o.Version, Account: o.Account, Region: o.Region, Process: thisProcess(), Token: rand.Text(),
+		Version: o.Version, Account: o.Account, Region: o.Region, Process: process.This(), Token: rand.Text(),
 	}
 	svc, err := build(o, keys, st.Endpoint)
 	if err != nil {

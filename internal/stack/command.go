@@ -57,7 +57,7 @@ func (c *command) Run(
 	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdoutTo), &out)...)
 	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderrTo), &errs)...)
 
-	p := &process{cmd: cmd, done: make(chan struct{})}
+	p := &cliProcess{cmd: cmd, done: make(chan struct{})}
 	if c.run != nil {
 		err = c.run.start(p)
 	} else {
@@ -163,8 +163,8 @@ func (e *Engine) environ(extra []string) []string {
 	return append(env, extra...)
 }
 
-// process is one CLI process that may be signalled while it runs.
-type process struct {
+// cliProcess is one CLI process that may be signalled while it runs.
+type cliProcess struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	stop func() // ends the watch on a context
@@ -174,7 +174,7 @@ type process struct {
 }
 
 // start launches the process and, if ctx can end, kills its group when it does.
-func (p *process) start(ctx context.Context) error {
+func (p *cliProcess) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
-func (p *process) wait() error {
+func (p *cliProcess) wait() error {
 	defer close(p.done)
 	err := p.cmd.Wait()
 	p.mu.Lock()
@@ -216,7 +216,7 @@ func (p *process) wait() error {
 // signal reaches the CLI alone for SIGINT, and the whole group for SIGKILL. An
 // interrupt of the group would hit providers that share it and would have them
 // drop the very calls that a graceful stop waits for.
-func (p *process) signal(sig syscall.Signal) {
+func (p *cliProcess) signal(sig syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended || p.cmd.Process == nil {

@@ -7,12 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/process"
 )
 
 // Locks tells who holds a stack; none if it is free.
@@ -197,56 +197,11 @@ func isStale(l Lock) bool {
 	if errors.Is(syscall.Kill(l.PID, 0), syscall.ESRCH) {
 		return true
 	}
-	p, known := lookAt(l.PID)
+	p, known := process.Look(l.PID)
 	if !known {
 		return false
 	}
 	// A process that is younger than the lock has only inherited the number.
 	// Both clocks are read to the second, so leave some room.
-	return p.zombie || !l.Since.IsZero() && p.started.After(l.Since.Add(5*time.Second))
-}
-
-// seen is what the system tells of a process.
-type seen struct {
-	zombie  bool // it has ended, and nobody has taken note
-	started time.Time
-}
-
-// lookAt reads /proc, where there is one.
-func lookAt(pid int) (seen, bool) {
-	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return seen{}, false
-	}
-	// "pid (name) state ppid ...": the name may hold blanks and parentheses.
-	_, rest, ok := cutLast(string(raw), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 {
-		return seen{}, false
-	}
-	const ticksPerSecond = 100 // USER_HZ, the same on all architectures that Go has
-	ticks, err := strconv.ParseInt(fields[19], 10, 64)
-	boot, booted := bootTime()
-	if err != nil || !booted {
-		return seen{}, false
-	}
-	return seen{zombie: fields[0] == "Z" || fields[0] == "X", started: boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond)}, true
-}
-
-func bootTime() (time.Time, bool) {
-	raw, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return time.Time{}, false
-	}
-	_, rest, ok := strings.Cut(string(raw), "\nbtime ")
-	line, _, _ := strings.Cut(rest, "\n")
-	sec, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-	return time.Unix(sec, 0), ok && err == nil
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
+	return p.Zombie || !l.Since.IsZero() && p.Started.After(l.Since.Add(5*time.Second))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/process"
 )
 
 // named lists the ids of the provider's things with a name.
@@ -207,7 +208,7 @@ func TestANumberThatWasInheritedMakesALockStale(t *testing.T) {
 	require.NoError(t, err)
 	me := Lock{PID: os.Getpid(), Host: host, Since: time.Now()}
 	require.False(t, isStale(me))
-	if _, known := lookAt(me.PID); known {
+	if _, known := process.Look(me.PID); known {
 		me.Since = time.Now().Add(-240 * time.Hour)
 		require.True(t, isStale(me), "this process is younger than that")
 	}

@@ -45,7 +45,7 @@ type Run struct {
 	noted, before *outcome // what is written down about this operation, and was about the last
 
 	mu          sync.Mutex
-	proc        *process
+	proc        *cliProcess
 	events      *eventServer
 	output      processOutput
 	canceled    bool
@@ -143,7 +143,7 @@ func (r *Run) Kill() {
 }
 
 // start is called by the command for the operation's process.
-func (r *Run) start(p *process) error {
+func (r *Run) start(p *cliProcess) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.canceled {

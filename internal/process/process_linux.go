@@ -1,4 +1,4 @@
-package sandbox
+package process
 
 import (
 	"bufio"
@@ -8,13 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// thisProcess describes this process so that another one can tell whether a
+// This describes the running process so that another one can tell whether a
 // process that it sees under the same number is this one.
-func thisProcess() process {
-	p := process{PID: os.Getpid()}
-	p.Start, _ = startOf(p.PID)
+func This() ID {
+	p := ID{PID: os.Getpid()}
+	if s, err := read(p.PID); err == nil {
+		p.Start = s.start
+	}
 	p.Boot, p.Namespace = where()
 	return p
 }
@@ -27,33 +30,66 @@ func where() (boot, namespace string) {
 	return string(bytes.TrimSpace(raw)), namespace
 }
 
-// startOf tells when a process began, in clock ticks since the boot.
-func startOf(pid int) (string, error) {
+// stat is what the kernel's line on a process holds of interest here.
+type stat struct {
+	state string
+	start string // clock ticks since the boot
+}
+
+// read takes /proc/PID/stat apart (proc_pid_stat(5)).
+func read(pid int) (stat, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return "", err
+		return stat{}, err
 	}
 	// "pid (name) state ppid ...": the name may hold blanks and parentheses.
 	i := bytes.LastIndexByte(raw, ')')
 	fields := strings.Fields(string(raw[i+1:]))
 	if i < 0 || len(fields) < 20 {
-		return "", fmt.Errorf("/proc/%d/stat is not what it should be", pid)
+		return stat{}, fmt.Errorf("/proc/%d/stat is not what it should be", pid)
 	}
-	return fields[19], nil
+	return stat{state: fields[0], start: fields[19]}, nil
 }
 
-// proven tells whether the process that has p's number here is p.
-func (p process) proven() bool {
+// Look tells of the process that has the number now; false if there is none or the
+// system does not tell.
+func Look(pid int) (State, bool) {
+	s, err := read(pid)
+	if err != nil {
+		return State{}, false
+	}
+	const ticksPerSecond = 100 // USER_HZ, the same on all architectures that Go has
+	ticks, err := strconv.ParseInt(s.start, 10, 64)
+	boot, booted := bootTime()
+	if err != nil || !booted {
+		return State{}, false
+	}
+	return State{Zombie: s.state == "Z" || s.state == "X", Started: boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond)}, true
+}
+
+func bootTime() (time.Time, bool) {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, false
+	}
+	_, rest, ok := strings.Cut(string(raw), "\nbtime ")
+	line, _, _ := strings.Cut(rest, "\n")
+	sec, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return time.Unix(sec, 0), ok && err == nil
+}
+
+// Proven tells whether the process that has p's number here is p.
+func (p ID) Proven() bool {
 	boot, namespace := where()
 	if p.PID <= 0 || p.Start == "" || boot == "" || namespace == "" || p.Boot != boot || p.Namespace != namespace {
 		return false
 	}
-	start, err := startOf(p.PID)
-	return err == nil && start == p.Start
+	s, err := read(p.PID)
+	return err == nil && s.start == p.Start
 }
 
-// elsewhere says where p runs if that is known and not here.
-func (p process) elsewhere() string {
+// Elsewhere says where p runs if that is known and not here.
+func (p ID) Elsewhere() string {
 	boot, namespace := where()
 	switch {
 	case p.Boot == "" || p.Namespace == "":
@@ -66,9 +102,9 @@ func (p process) elsewhere() string {
 	return ""
 }
 
-// lockedBy finds the process that the kernel has noted for a lock on the file, 0
+// LockedBy finds the process that the kernel has noted for an flock on the file, 0
 // if none can be seen from here.
-func lockedBy(path string) int {
+func LockedBy(path string) int {
 	st, err := os.Stat(path)
 	if err != nil {
 		return 0
@@ -96,16 +132,16 @@ func lockedBy(path string) int {
 	return 0
 }
 
-// signal reaches the process that has been proved to be p and no other one: the
+// Signal reaches the process that has been proved to be p and no other one: the
 // handle is taken first (a pidfd), so that the number cannot pass on in between.
-func (p process) signal(sig syscall.Signal) error {
+func (p ID) Signal(sig syscall.Signal) error {
 	h, err := os.FindProcess(p.PID)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = h.Release() }()
-	if !p.proven() {
-		return errNotProven
+	if !p.Proven() {
+		return ErrNotProven
 	}
 	return h.Signal(sig)
 }
