@@ -187,17 +187,17 @@ func (b *builder) messaging() (err error) {
 }
 
 func (b *builder) telemetry() (err error) {
-	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Auth: b.access})
-	if err != nil {
-		return err
-	}
-	b.groups.Register(b.router)
 	b.metrics, err = cloudwatch.New(cloudwatch.Config{DB: b.db, Clock: b.Clock, Log: b.log("cloudwatch"), Events: b.bus})
 	if err != nil {
 		return err
 	}
 	b.metrics.Register(b.router)
 	b.background("cloudwatch", b.metrics)
+	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Auth: b.access, Metrics: b.metrics})
+	if err != nil {
+		return err
+	}
+	b.groups.Register(b.router)
 	return nil
 }
 

@@ -6,6 +6,7 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,10 @@ type Service struct {
 	done   sync.WaitGroup
 }
 
-var _ wire.Metrics = (*Service)(nil)
+var (
+	_ wire.Metrics      = (*Service)(nil)
+	_ wire.MetricPoints = (*Service)(nil)
+)
 
 // New returns the service over the store. Alarms are evaluated after Start.
 func New(c Config) (*Service, error) {
@@ -183,10 +187,15 @@ func dataKey(series string, at time.Time) string {
 }
 
 // PutMetric implements wire.Metrics. The point is kept within a second or so.
-func (s *Service) PutMetric(_ context.Context, sc wire.Scope, namespace, name string, dimensions map[string]string, value float64) {
-	key := dataKey(seriesKey(sc, namespace, name, dimensions), s.Clock.Now())
+func (s *Service) PutMetric(ctx context.Context, sc wire.Scope, namespace, name string, dimensions map[string]string, value float64) {
+	s.PutPoint(ctx, sc, wire.MetricPoint{Namespace: namespace, Name: name, Dimensions: dimensions, Value: value, Time: s.Clock.Now()})
+}
+
+// PutPoint implements wire.MetricPoints. The point is kept within a second or so.
+func (s *Service) PutPoint(_ context.Context, sc wire.Scope, p wire.MetricPoint) {
+	key := dataKey(seriesKey(sc, p.Namespace, p.Name, p.Dimensions), p.Time)
 	s.mu.Lock()
-	s.pending[key] = s.pending[key].merge(stat{Count: 1, Sum: value, Min: value, Max: value, Unit: "None"})
+	s.pending[key] = s.pending[key].merge(stat{Count: 1, Sum: p.Value, Min: p.Value, Max: p.Value, Unit: cmp.Or(p.Unit, "None")})
 	s.mu.Unlock()
 	select {
 	case s.fresh <- struct{}{}:

@@ -78,7 +78,8 @@ func readSignature(r *http.Request) (sig *signature, problem string) {
 	return sig, ""
 }
 
-func (s *signature) read(credential, headers, at string) string {
+// readCredential reads whose key, and for what, a signature says that it is by.
+func (s *signature) readCredential(credential string) (problem string) {
 	parts := strings.Split(credential, "/")
 	if len(parts) < 5 || parts[len(parts)-1] != "aws4_request" {
 		return "Credential must have at least 5 slash-delimited elements and end in aws4_request, got '" + credential + "'"
@@ -86,6 +87,13 @@ func (s *signature) read(credential, headers, at string) string {
 	n := len(parts)
 	s.accessKey = strings.Join(parts[:n-4], "/")
 	s.date, s.region, s.service = parts[n-4], parts[n-3], parts[n-2]
+	return ""
+}
+
+func (s *signature) read(credential, headers, at string) string {
+	if problem := s.readCredential(credential); problem != "" {
+		return problem
+	}
 	s.signedHeaders = strings.Split(headers, ";")
 	var err error
 	if s.at, err = time.Parse(amzTime, at); err != nil {
@@ -123,12 +131,17 @@ func (s *signature) readExpiry(text string) string {
 func (s *signature) verify(r *http.Request, secret, payloadHash string) bool {
 	request := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
 	toSign := strings.Join([]string{algorithm, s.at.Format(amzTime), s.scope(), hex.EncodeToString(request[:])}, "\n")
+	want := hex.EncodeToString(mac(s.key(secret), toSign))
+	return hmac.Equal([]byte(want), []byte(s.value))
+}
+
+// key is what the secret signs with on that day, in that region, for that service.
+func (s *signature) key(secret string) []byte {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{s.date, s.region, s.service, "aws4_request"} {
 		key = mac(key, part)
 	}
-	want := hex.EncodeToString(mac(key, toSign))
-	return hmac.Equal([]byte(want), []byte(s.value))
+	return key
 }
 
 func mac(key []byte, text string) []byte {

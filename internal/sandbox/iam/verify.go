@@ -46,6 +46,10 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 		p, err := s.verifyOld(r)
 		return p, "us-east-1", "s3", err // the signature names no region; it is from the time of one
 	}
+	if formUpload(r) {
+		p, region, err := s.verifyForm(r)
+		return p, region, "s3", err
+	}
 	if oldSignature(r) {
 		return p, "", "s3", wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
 	}

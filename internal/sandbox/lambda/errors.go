@@ -25,7 +25,7 @@ func errConflict(format string, args ...any) error {
 
 func errRevision() error {
 	return withType(wire.Errorf(http.StatusPreconditionFailed, "PreconditionFailedException",
-		"The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to retrieve the latest RevisionId"))
+		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"))
 }
 
 func errThrottled(reason string) error {

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -337,7 +338,7 @@ func (s *Service) deleteVersion(ref reference) error {
 			return err
 		}
 		if len(users) > 0 {
-			return errConflict("Version %s of function %s is in use by aliases %v.", ref.qualifier, ref.name, users)
+			return errConflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(users, ", "))
 		}
 		return tx.Delete(dbVersions, ref.versionKey(ref.qualifier))
 	})

@@ -122,7 +122,7 @@ func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.De
 		if g.Protected {
 			return wire.Errorf(http.StatusBadRequest, "ValidationException", "The log group has deletion protection enabled.")
 		}
-		for _, bucket := range []string{dbEvents, dbStreams} {
+		for _, bucket := range []string{dbEvents, dbStreams, dbFilters} {
 			if err := tx.DeletePrefix(bucket, name.streams()); err != nil {
 				return err
 			}
@@ -173,9 +173,10 @@ func describe(tx *store.Tx, r ref, g group) types.LogGroup {
 	var stored int64
 	// An undecodable stream shows up where it is read; here it only counts nothing.
 	_ = scan(tx, dbStreams, r.streams(), "", func(_ string, st stream) bool { stored += st.Stored; return true })
+	filters, _ := store.List[metricFilter](tx, dbFilters, r.streams())
 	out := types.LogGroup{
 		Arn: aws.String(r.arn() + ":*"), LogGroupArn: aws.String(r.arn()), LogGroupName: &g.Name, CreationTime: &g.Created,
-		RetentionInDays: g.Retention, LogGroupClass: g.Class, MetricFilterCount: aws.Int32(0), StoredBytes: &stored, DeletionProtectionEnabled: &g.Protected,
+		RetentionInDays: g.Retention, LogGroupClass: g.Class, MetricFilterCount: aws.Int32(int32(len(filters))), StoredBytes: &stored, DeletionProtectionEnabled: &g.Protected,
 	}
 	if g.Key != "" {
 		out.KmsKeyId = &g.Key

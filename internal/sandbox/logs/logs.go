@@ -25,6 +25,8 @@ type Config struct {
 	Log   *slog.Logger // nil: none
 	// Auth decides what the callers of PutLog may do.
 	Auth wire.Authorizer
+	// Metrics takes what metric filters make of events; nil: nothing does.
+	Metrics wire.MetricPoints
 }
 
 // Service is CloudWatch Logs. It is safe for concurrent use and implements wire.Logs.
@@ -68,6 +70,7 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "PutLogEvents", s.putEvents)
 	wire.Handle(r, id, "GetLogEvents", s.getEvents)
 	wire.Handle(r, id, "FilterLogEvents", s.filterEvents)
+	s.registerMetricFilters(r)
 	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy)
 	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies)
 	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy)

@@ -267,7 +267,7 @@ func TestFilterLogEvents(t *testing.T) {
 			require.Equal(t, tt.want, strings.Join(got, "|"))
 		})
 	}
-	_, err := c.FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g"), FilterPattern: str(`[ip, user, status = 4*]`)})
+	_, err := c.FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g"), FilterPattern: str(`[ip, user, status = 4*`)})
 	require.Equal(t, "InvalidParameterException", code(t, err))
 }
 

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"regexp"
 	"slices"
@@ -12,31 +14,53 @@ import (
 // Filter patterns, by
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html.
 
-// parsePattern reads a filter pattern: terms, a %regular expression%, or a
-// { condition } on the members of a JSON message. Patterns for columns are
-// refused.
-func parsePattern(p string) (func(message string) bool, error) {
+// pattern is a filter pattern that was read.
+type pattern interface {
+	// holds tells whether the pattern matches a message.
+	holds(message string) bool
+	// values are what the pattern names of a message that it matches, by the names
+	// that the pattern has for them: $.member, $column. Terms name nothing.
+	values(message string) map[string]string
+	// value is what a metric filter takes from a message: a $.member, whether or
+	// not the pattern has it, or a $column.
+	value(message, selector string) (string, bool)
+}
+
+// parsePattern reads a filter pattern: terms, a %regular expression%, a
+// { condition } on the members of a JSON message, or [names, and conditions on
+// them] for the columns of a message.
+func parsePattern(p string) (pattern, error) {
 	p = strings.TrimSpace(p)
 	switch {
 	case strings.HasPrefix(p, "{"):
 		return parseJSONPattern(p)
 	case strings.HasPrefix(p, "["):
-		return nil, errInvalid("The sandbox does not serve space-delimited filter patterns; search by terms or in JSON.")
+		return parseColumns(p)
 	case len(p) > 2 && strings.HasPrefix(p, "%") && strings.HasSuffix(p, "%"):
 		re, err := regexp.Compile(p[1 : len(p)-1])
 		if err != nil {
 			return nil, badPattern("the regular expression cannot be read")
 		}
-		return re.MatchString, nil
+		return textPattern(re.MatchString), nil
 	}
 	return parseTerms(p)
+}
+
+// textPattern looks at the text of a message alone. The members of a message that
+// is JSON may be asked for all the same.
+type textPattern func(message string) bool
+
+func (p textPattern) holds(message string) bool     { return p(message) }
+func (textPattern) values(string) map[string]string { return map[string]string{} }
+func (textPattern) value(message, selector string) (string, bool) {
+	return memberOf(message, selector)
 }
 
 func badPattern(why string) error { return errInvalid("Invalid filter pattern: %s", why) }
 
 // parseTerms reads terms: all must occur, -term must not, of ?terms one must;
 // "quotes" hold a phrase together.
-func parseTerms(p string) (func(string) bool, error) {
+func parseTerms(p string) (pattern, error) {
 	var all, none, some []string
 	for ; p != ""; p = strings.TrimLeft(p, " ") {
 		list := &all
@@ -60,41 +84,117 @@ func parseTerms(p string) (func(string) bool, error) {
 			*list = append(*list, term)
 		}
 	}
-	return func(message string) bool {
+	return textPattern(func(message string) bool {
 		in := func(term string) bool { return strings.Contains(message, term) }
 		if slices.ContainsFunc(none, in) || slices.ContainsFunc(all, func(t string) bool { return !in(t) }) {
 			return false
 		}
 		return len(some) == 0 || len(all) > 0 || slices.ContainsFunc(some, in)
-	}, nil
+	}), nil
 }
 
 // condition is a condition on a decoded message.
 type condition func(doc any) bool
 
-func parseJSONPattern(p string) (func(string) bool, error) {
+// jsonPattern is a condition on the members of a message, and the members that it
+// names.
+type jsonPattern struct {
+	condition
+	selectors []string
+}
+
+func parseJSONPattern(p string) (pattern, error) {
 	inner, ok := strings.CutSuffix(strings.TrimPrefix(p, "{"), "}")
 	if !ok {
 		return nil, badPattern("a brace is not closed")
 	}
-	r := &patternReader{rest: inner}
-	holds, err := r.alternatives(0)
+	out := &jsonPattern{}
+	r := &patternReader{rest: inner, stop: jsonStop}
+	r.operand = func() (operand, error) {
+		before := r.peek()
+		path, err := r.selector()
+		out.selectors = append(out.selectors, strings.TrimSpace(before[:len(before)-len(r.rest)]))
+		return func(doc any) []any { return selectValues(doc, path) }, err
+	}
+	var err error
+	out.condition, err = r.alternatives(0)
 	if err == nil && r.peek() != "" {
 		err = badPattern("unexpected " + strconv.Quote(r.rest))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return func(message string) bool {
-		dec := json.NewDecoder(strings.NewReader(message))
-		dec.UseNumber()
-		var doc any
-		return dec.Decode(&doc) == nil && holds(doc)
-	}, nil
+	return out, nil
 }
 
+// decoded is a message that is a JSON object or list, and nothing else: what else
+// begins as JSON does, an address or a date, has no members.
+func decoded(message string) (any, bool) {
+	dec := json.NewDecoder(strings.NewReader(message))
+	dec.UseNumber()
+	var doc any
+	if dec.Decode(&doc) != nil {
+		return nil, false
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, false
+	}
+	switch doc.(type) {
+	case map[string]any, []any:
+		return doc, true
+	}
+	return nil, false
+}
+
+func (p *jsonPattern) holds(message string) bool {
+	doc, ok := decoded(message)
+	return ok && p.condition(doc)
+}
+
+func (p *jsonPattern) values(message string) map[string]string {
+	out := map[string]string{}
+	for _, s := range p.selectors {
+		if v, ok := memberOf(message, s); ok {
+			out[s] = v
+		}
+	}
+	return out
+}
+
+func (*jsonPattern) value(message, selector string) (string, bool) {
+	return memberOf(message, selector)
+}
+
+// memberOf is the text of a message's member.
+func memberOf(message, selector string) (string, bool) {
+	r := &patternReader{rest: selector}
+	path, err := r.selector()
+	doc, ok := decoded(message)
+	if err != nil || !ok || r.rest != "" {
+		return "", false
+	}
+	found := selectValues(doc, path)
+	if len(found) == 0 {
+		return "", false
+	}
+	if text, ok := scalar(found[0]); ok {
+		return text, true
+	}
+	raw, err := json.Marshal(found[0])
+	return string(raw), err == nil
+}
+
+// operand is what a condition looks at: none, one or several values.
+type operand func(doc any) []any
+
 // patternReader reads a condition from left to right.
-type patternReader struct{ rest string }
+type patternReader struct {
+	rest    string
+	operand func() (operand, error)
+	stop    string // what ends a value without quotation marks
+}
+
+const jsonStop = " \t\r\n)&|"
 
 // maxNesting bounds the parentheses of a pattern; its length the API bounds.
 const maxNesting = 50
@@ -154,16 +254,16 @@ func (r *patternReader) single(depth int) (condition, error) {
 		}
 		return c, err
 	}
-	path, err := r.selector()
+	get, err := r.operand()
 	if err != nil {
 		return nil, err
 	}
 	some := func(test func(any) bool) condition {
-		return func(doc any) bool { return slices.ContainsFunc(selectValues(doc, path), test) }
+		return func(doc any) bool { return slices.ContainsFunc(get(doc), test) }
 	}
 	switch {
 	case r.take("NOT EXISTS"):
-		return func(doc any) bool { return len(selectValues(doc, path)) == 0 }, nil
+		return func(doc any) bool { return len(get(doc)) == 0 }, nil
 	case r.take("EXISTS"):
 		return some(func(any) bool { return true }), nil
 	case r.take("IS TRUE"):
@@ -346,7 +446,6 @@ func (r *patternReader) value() (text string, quoted bool, err error) {
 		}
 		return "", false, badPattern("a quotation mark is not closed")
 	}
-	stop := " \t\r\n)&|"
 	if strings.HasPrefix(r.rest, "%") {
 		end := strings.Index(r.rest[1:], "%")
 		if end < 0 {
@@ -355,7 +454,7 @@ func (r *patternReader) value() (text string, quoted bool, err error) {
 		text, r.rest = r.rest[:end+2], r.rest[end+2:]
 		return text, false, nil
 	}
-	end := strings.IndexAny(r.rest, stop)
+	end := strings.IndexAny(r.rest, r.stop)
 	if end < 0 {
 		end = len(r.rest)
 	}

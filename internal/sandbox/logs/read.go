@@ -168,7 +168,7 @@ func (s *Service) filterEvents(ctx context.Context, req *wire.Request, in *cwl.F
 	if err != nil {
 		return nil, err
 	}
-	matches, err := parsePattern(str(in.FilterPattern))
+	wanted, err := parsePattern(str(in.FilterPattern))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (s *Service) filterEvents(ctx context.Context, req *wire.Request, in *cwl.F
 			}
 			n := 0
 			err := events(tx, name, st.Name, sp, func(f found) bool {
-				if matches(f.Message) {
+				if wanted.holds(f.Message) {
 					all = append(all, f)
 					n++
 				}

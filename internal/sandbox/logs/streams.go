@@ -217,6 +217,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		return nil, errInvalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
 	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String("49039859627658766398")}
+	var points []wire.MetricPoint
 	err := s.DB.Batch(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
 		if err != nil {
@@ -227,9 +228,16 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		}
 		lines, rejected := s.accept(g, in.LogEvents)
 		out.RejectedLogEventsInfo = rejected
+		if points, err = s.points(tx, name, lines); err != nil {
+			return err
+		}
 		return s.append(tx, name, st, lines)
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	s.emit(ctx, req.Scope, points)
+	return out, nil
 }
 
 // accept sorts out events that are too old, expired or too new.
@@ -366,10 +374,18 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 	if err != nil {
 		return err
 	}
-	return s.DB.Batch(func(tx *store.Tx) error {
+	var points []wire.MetricPoint
+	err = s.DB.Batch(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, group); err != nil {
+			return err
+		}
+		if points, err = s.points(tx, group, lines); err != nil {
 			return err
 		}
 		return s.append(tx, group, stream, lines)
 	})
+	if err == nil {
+		s.emit(ctx, sc, points)
+	}
+	return err
 }

@@ -48,6 +48,8 @@ func (s *Service) findFor(ctx context.Context, c caller, action string, keys map
 		return nil, b, err
 	}
 	switch {
+	case v == nil && id != nullID && id != "" && !versionID.MatchString(id):
+		return nil, b, errInvalid("versionId", id, "Invalid version id specified")
 	case v == nil && id != "":
 		return nil, b, s.missing(ctx, c, b, errNoSuchVersion(key, id))
 	case v == nil:

@@ -34,6 +34,7 @@ type call struct {
 	bucket string
 	key    string
 	meta   bucketMeta // once the call was authorised
+	form   *postForm  // of an upload by a form
 }
 
 func (c *call) ctx() context.Context { return c.h.Context() }
@@ -99,14 +100,8 @@ func (c *call) route() error {
 	case c.key == "":
 		op, ok = c.bucketOp()
 	default:
-		if len(c.key) > maxKey {
-			return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
-		}
-		if !utf8.ValidString(c.key) {
-			return errURI(c.h)
-		}
-		if strings.ContainsRune(c.key, 0) {
-			return errInvalid("Key", c.key, "Object key contains a character that is not allowed.")
+		if err := c.checkKey(); err != nil {
+			return err
 		}
 		op, ok = c.objectOp()
 	}
@@ -118,6 +113,19 @@ func (c *call) route() error {
 		return errDenied()
 	}
 	return op.fn(c)
+}
+
+// checkKey refuses what can be no object's key.
+func (c *call) checkKey() error {
+	switch {
+	case len(c.key) > maxKey:
+		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
+	case !utf8.ValidString(c.key):
+		return errURI(c.h)
+	case strings.ContainsRune(c.key, 0):
+		return errInvalid("Key", c.key, "Object key contains a character that is not allowed.")
+	}
+	return nil
 }
 
 func (c *call) bucketOp() (handler, bool) {
@@ -154,6 +162,7 @@ func (c *call) bucketOp() (handler, bool) {
 		http.MethodHead:   {"HeadBucket", (*call).headBucket},
 		http.MethodPut:    {"CreateBucket", (*call).createBucket},
 		http.MethodDelete: {"DeleteBucket", (*call).deleteBucket},
+		http.MethodPost:   {"PostObject", (*call).postObject},
 	}[c.h.Method]
 	if c.q.Get("list-type") == "2" && get {
 		op = handler{"ListObjectsV2", (*call).listObjectsV2}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -79,6 +80,9 @@ func splitKey(k string) (bucket, key, rest string) {
 	i := strings.LastIndexByte(k, 0)
 	return bucket, k[:i], k[i+1:]
 }
+
+// versionID is the form of ids, by which S3 tells those that were never given out.
+var versionID = regexp.MustCompile(`^[A-Za-z0-9._]{32}$`)
 
 func newVersionID() string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"

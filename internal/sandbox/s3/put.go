@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
@@ -25,39 +28,48 @@ type conditions struct{ match, noneMatch string }
 
 // putObject writes an object over HTTP.
 func (c *call) putObject() error {
-	v, err := c.newVersion()
+	v, err := c.write()
 	if err != nil {
-		return err
-	}
-	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
-	if err != nil {
-		return err
-	}
-	if len(v.Tags) > 0 {
-		if _, err := c.mayObject("s3:PutObjectTagging", nil); err != nil {
-			return err
-		}
-	}
-	if err := c.s.encrypt(c.ctx(), c.caller, b, v); err != nil {
-		return err
-	}
-	d, err := newDigest(c.h.Header, "")
-	if err != nil {
-		return err
-	}
-	seg, err := c.receive(d)
-	if err != nil {
-		return err
-	}
-	v.ETag, v.Size, v.Checksum = d.etag(), seg.Size, d.checksum()
-	v.Segments = []segment{seg}
-	if err := c.s.put(v, conditions{c.h.Header.Get("If-Match"), c.h.Header.Get("If-None-Match")}); err != nil {
 		return err
 	}
 	c.written(v)
 	setChecksum(c.w.Header(), v.Checksum)
 	c.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// write makes a new version of the call's key by the request's headers and body.
+func (c *call) write() (*version, error) {
+	v, err := c.newVersion()
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	if err != nil {
+		return nil, err
+	}
+	if len(v.Tags) > 0 {
+		if _, err := c.mayObject("s3:PutObjectTagging", nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.s.encrypt(c.ctx(), c.caller, b, v); err != nil {
+		return nil, err
+	}
+	d, err := newDigest(c.h.Header, "")
+	if err != nil {
+		return nil, err
+	}
+	seg, err := c.receive(d)
+	if err != nil {
+		return nil, err
+	}
+	v.ETag, v.Size, v.Checksum = d.etag(), seg.Size, d.checksum()
+	v.Segments = []segment{seg}
+	if err := c.s.put(v, conditions{c.h.Header.Get("If-Match"), c.h.Header.Get("If-None-Match")}); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // written sets the headers that tell of a new version.
@@ -84,6 +96,9 @@ func setEncryption(h http.Header, v *version) {
 func (c *call) newVersion() (*version, error) {
 	h := c.h.Header
 	v := &version{Bucket: c.bucket, Key: c.key, Headers: map[string]string{}, Meta: map[string]string{}, StorageClass: h.Get("X-Amz-Storage-Class")}
+	if x := types.StorageClass(v.StorageClass); x != "" && !slices.Contains(x.Values(), x) {
+		return nil, fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid", "StorageClassRequested", v.StorageClass)
+	}
 	for _, name := range storedHeaders() {
 		if x := h.Get(name); x != "" {
 			v.Headers[name] = x
@@ -173,6 +188,9 @@ func (c *call) receive(d *digest) (segment, error) {
 			return segment{}, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 		}
 		length = n
+	}
+	if c.form != nil {
+		return c.receiveForm(d)
 	}
 	if length < 0 {
 		return segment{}, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")

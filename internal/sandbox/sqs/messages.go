@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,11 +113,11 @@ func check(q queue, n newMessage) error {
 		return parameterError("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", *n.Delay)
 	}
 	if !utf8.ValidString(n.Body) {
-		return attributeError("InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
+		return modelled("InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
 	}
 	for _, r := range n.Body {
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
-			return attributeError("InvalidMessageContents", "Invalid binary character '#x%X' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF", r)
+			return modelled("InvalidMessageContents", "Invalid binary character '#x%X' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF", r)
 		}
 	}
 	return nil
@@ -162,7 +163,7 @@ func (s *Service) sendBatch(ctx context.Context, req *wire.Request, in *sendBatc
 	for i := range in.Entries {
 		ids[i] = in.Entries[i].Id
 	}
-	if err := checkBatch(ids); err != nil {
+	if err := checkBatch("SendMessageBatchRequestEntry", ids); err != nil {
 		return nil, err
 	}
 	out := &sdk.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
@@ -182,17 +183,23 @@ func (s *Service) sendBatch(ctx context.Context, req *wire.Request, in *sendBatc
 	return out, nil
 }
 
-func checkBatch(ids []*string) error {
+var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// checkBatch checks the ids of a batch; entry is what the API calls its entries.
+func checkBatch(entry string, ids []*string) error {
 	seen := map[string]bool{}
 	switch {
 	case len(ids) == 0:
-		return attributeError("EmptyBatchRequest", "There should be at least one entry in the request.")
+		return modelled("EmptyBatchRequest", "There should be at least one %s in the request.", entry)
 	case len(ids) > 10:
-		return attributeError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10. You have sent %d.", len(ids))
+		return modelled("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10. You have sent %d.", len(ids))
 	}
 	for _, id := range ids {
+		if !batchID.MatchString(aws.ToString(id)) {
+			return modelled("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+		}
 		if seen[aws.ToString(id)] {
-			return attributeError("BatchEntryIdsNotDistinct", "Id %s repeated.", aws.ToString(id))
+			return modelled("BatchEntryIdsNotDistinct", "Id %s repeated.", aws.ToString(id))
 		}
 		seen[aws.ToString(id)] = true
 	}
@@ -448,7 +455,7 @@ func byReceipt(tx *store.Tx, q queue, receipt *string) (m message, found bool, e
 	h := aws.ToString(receipt)
 	_, key, _ := strings.Cut(h, "/")
 	if !strings.HasPrefix(key, q.key()+"|") {
-		return m, false, attributeError("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle.", h)
+		return m, false, modelled("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle.", h)
 	}
 	m, found, err = store.Get[message](tx, messagesBucket, key)
 	return m, found && m.Receipt == h, err
@@ -482,7 +489,7 @@ func (s *Service) deleteBatch(ctx context.Context, req *wire.Request, in *sdk.De
 	for i := range in.Entries {
 		ids[i] = in.Entries[i].Id
 	}
-	if err := checkBatch(ids); err != nil {
+	if err := checkBatch("DeleteMessageBatchRequestEntry", ids); err != nil {
 		return nil, err
 	}
 	out := &sdk.DeleteMessageBatchOutput{Successful: []types.DeleteMessageBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
@@ -513,7 +520,7 @@ func (s *Service) changeVisibilities(ctx context.Context, req *wire.Request, in 
 	for i := range in.Entries {
 		ids[i] = in.Entries[i].Id
 	}
-	if err := checkBatch(ids); err != nil {
+	if err := checkBatch("ChangeMessageVisibilityBatchRequestEntry", ids); err != nil {
 		return nil, err
 	}
 	out := &sdk.ChangeMessageVisibilityBatchOutput{Successful: []types.ChangeMessageVisibilityBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
@@ -550,7 +557,7 @@ func (s *Service) hide(q queue, receipt *string, seconds int32) error {
 			return err
 		}
 		if !found || !m.Visible.After(s.now()) {
-			return attributeError("MessageNotInflight", "The message is not in flight.")
+			return modelled("MessageNotInflight", "The message is not in flight.")
 		}
 		if err := drop(tx, q, m); err != nil {
 			return err

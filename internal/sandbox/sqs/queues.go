@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -80,19 +81,19 @@ func checkAttributes(set map[string]string) error {
 			if v == "false" || v == "" {
 				continue
 			}
-			return attributeError("UnsupportedOperation", "the sandbox has no FIFO queues")
+			return modelled("UnsupportedOperation", "the sandbox has no FIFO queues")
 		default:
-			return attributeError("InvalidAttributeName", "Unknown Attribute %s.", name)
+			return modelled("InvalidAttributeName", "Unknown Attribute %s.", name)
 		}
 	}
 	if set["KmsMasterKeyId"] != "" && set["SqsManagedSseEnabled"] == "true" {
-		return attributeError("InvalidAttributeValue", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
+		return modelled("InvalidAttributeValue", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
 	}
 	return nil
 }
 
 func badValue(name string) error {
-	return attributeError("InvalidAttributeValue", "Invalid value for the parameter %s.", name)
+	return modelled("InvalidAttributeValue", "Invalid value for the parameter %s.", name)
 }
 
 // redrive is the RedrivePolicy attribute. maxReceiveCount comes as a number or
@@ -143,7 +144,7 @@ func (q *queue) merge(set map[string]string) {
 func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.CreateQueueInput) (*sdk.CreateQueueOutput, error) {
 	name := aws.ToString(in.QueueName)
 	if strings.HasSuffix(name, ".fifo") {
-		return nil, attributeError("UnsupportedOperation", "the sandbox has no FIFO queues")
+		return nil, modelled("UnsupportedOperation", "the sandbox has no FIFO queues")
 	}
 	if !queueName.MatchString(name) {
 		return nil, parameterError("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
@@ -166,9 +167,7 @@ func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.Cr
 		}
 		for name, v := range in.Attributes {
 			if old.attribute(name) != v {
-				e := attributeError("QueueNameExists", "A queue already exists with the same name and a different value for attribute %s", name)
-				e.QueryCode = "QueueAlreadyExists"
-				return e
+				return modelled("QueueNameExists", "A queue already exists with the same name and a different value for attribute %s", name)
 			}
 		}
 		return nil
@@ -227,13 +226,31 @@ func (s *Service) deleteQueue(ctx context.Context, req *wire.Request, in *sdk.De
 	return &sdk.DeleteQueueOutput{}, err
 }
 
+// purgeEvery is how often a queue may be purged
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html).
+const purgeEvery = time.Minute
+
 func (s *Service) purgeQueue(ctx context.Context, req *wire.Request, in *sdk.PurgeQueueInput) (*sdk.PurgeQueueOutput, error) {
 	q, err := s.open(ctx, req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	err = s.DB.Update(func(tx *store.Tx) error { return dropAll(tx, q) })
-	return &sdk.PurgeQueueOutput{}, err
+	return &sdk.PurgeQueueOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		q, found, err := store.Get[queue](tx, queuesBucket, q.key())
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return noQueue()
+		case s.now().Sub(q.Purged) < purgeEvery:
+			return modelled("PurgeQueueInProgress", "Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.Name)
+		}
+		q.Purged = s.now()
+		if err := store.Put(tx, queuesBucket, q.key(), q); err != nil {
+			return err
+		}
+		return dropAll(tx, q)
+	})
 }
 
 func (s *Service) getAttributes(ctx context.Context, req *wire.Request, in *sdk.GetQueueAttributesInput) (*sdk.GetQueueAttributesOutput, error) {
@@ -257,7 +274,7 @@ func (s *Service) getAttributes(ctx context.Context, req *wire.Request, in *sdk.
 	}
 	for _, name := range in.AttributeNames {
 		if !known(string(name), all) {
-			return nil, attributeError("InvalidAttributeName", "Unknown Attribute %s.", name)
+			return nil, modelled("InvalidAttributeName", "Unknown Attribute %s.", name)
 		}
 	}
 	maps.DeleteFunc(all, func(name, _ string) bool { return !has(in.AttributeNames, name) })

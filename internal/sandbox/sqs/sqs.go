@@ -4,6 +4,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ type queue struct {
 	Scope             wire.Scope
 	Name, ARN         string
 	Created, Modified time.Time
+	Purged            time.Time         // the last time
 	Attributes        map[string]string // those that were set
 	Tags              map[string]string
 }
@@ -103,16 +105,35 @@ func (s *Service) url(req *wire.Request, sc wire.Scope, name string) string {
 	return base + "/" + sc.Account + "/" + name
 }
 
-func noQueue() error {
-	return &wire.Error{
-		Status: http.StatusBadRequest, Code: "QueueDoesNotExist", QueryCode: "AWS.SimpleQueueService.NonExistentQueue",
-		Message: "The specified queue does not exist.",
-	}
+func noQueue() error { return modelled("QueueDoesNotExist", "The specified queue does not exist.") }
+
+// queryErrors are the codes of the old query protocol, by which SDKs still know
+// errors of the API's model, where they differ (its trait awsQueryError).
+var queryErrors = map[string]string{
+	"BatchEntryIdsNotDistinct":     "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+	"BatchRequestTooLong":          "AWS.SimpleQueueService.BatchRequestTooLong",
+	"EmptyBatchRequest":            "AWS.SimpleQueueService.EmptyBatchRequest",
+	"InvalidBatchEntryId":          "AWS.SimpleQueueService.InvalidBatchEntryId",
+	"KmsAccessDenied":              "KMS.AccessDeniedException",
+	"KmsDisabled":                  "KMS.DisabledException",
+	"KmsInvalidKeyUsage":           "KMS.InvalidKeyUsageException",
+	"KmsInvalidState":              "KMS.InvalidStateException",
+	"KmsNotFound":                  "KMS.NotFoundException",
+	"KmsOptInRequired":             "KMS.OptInRequired",
+	"KmsThrottled":                 "KMS.ThrottlingException",
+	"MessageNotInflight":           "AWS.SimpleQueueService.MessageNotInflight",
+	"PurgeQueueInProgress":         "AWS.SimpleQueueService.PurgeQueueInProgress",
+	"QueueDeletedRecently":         "AWS.SimpleQueueService.QueueDeletedRecently",
+	"QueueDoesNotExist":            "AWS.SimpleQueueService.NonExistentQueue",
+	"QueueNameExists":              "QueueAlreadyExists",
+	"TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+	"UnsupportedOperation":         "AWS.SimpleQueueService.UnsupportedOperation",
 }
 
-func attributeError(code, format string, args ...any) *wire.Error {
+// modelled is an error of the API's model.
+func modelled(code, format string, args ...any) *wire.Error {
 	e := wire.Errorf(http.StatusBadRequest, code, format, args...)
-	e.QueryCode = code
+	e.QueryCode = cmp.Or(queryErrors[code], code)
 	return e
 }
 

@@ -89,7 +89,7 @@ func TestQueueLifecycle(t *testing.T) {
 	require.ErrorAs(t, err, &gone)
 	require.Equal(t, "AWS.SimpleQueueService.NonExistentQueue", gone.ErrorCode())
 	_, err = c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: aws.String("q.fifo")})
-	iamtest.RequireCode(t, err, "UnsupportedOperation")
+	iamtest.RequireCode(t, err, "AWS.SimpleQueueService.UnsupportedOperation")
 	_, err = c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: aws.String("a b")})
 	iamtest.RequireCode(t, err, "InvalidParameterValue")
 }
@@ -152,8 +152,13 @@ func TestMessages(t *testing.T) {
 	require.Len(t, receive(t, c, url), 2)
 	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: url})
 	require.NoError(t, err)
+	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: url})
+	iamtest.RequireCode(t, err, "AWS.SimpleQueueService.PurgeQueueInProgress")
 	w.Clock.Advance(31 * time.Second)
 	require.Empty(t, receive(t, c, url))
+	w.Clock.Advance(30 * time.Second)
+	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: url})
+	require.NoError(t, err)
 	_, err = c.SendMessage(ctx, &sdk.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("x", 262145))})
 	iamtest.RequireCode(t, err, "InvalidParameterValue")
 }
@@ -258,4 +263,25 @@ func TestReceiveLimitsAndVisibilityBatch(t *testing.T) {
 	again, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url})
 	require.NoError(t, err)
 	require.Len(t, again.Messages, 1, "visible at once")
+}
+
+// SDKs know the errors of a batch by the codes of the old protocol.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w)
+	url := create(t, c, "q", nil)
+	for code, ids := range map[string][]string{
+		"AWS.SimpleQueueService.EmptyBatchRequest":            {},
+		"AWS.SimpleQueueService.TooManyEntriesInBatchRequest": {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"},
+		"AWS.SimpleQueueService.BatchEntryIdsNotDistinct":     {"1", "1"},
+		"AWS.SimpleQueueService.InvalidBatchEntryId":          {"a b"},
+	} {
+		entries := []types.SendMessageBatchRequestEntry{}
+		for _, id := range ids {
+			entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(id), MessageBody: aws.String("x")})
+		}
+		_, err := c.SendMessageBatch(ctx, &sdk.SendMessageBatchInput{QueueUrl: url, Entries: entries})
+		iamtest.RequireCode(t, err, code)
+	}
 }

@@ -189,3 +189,18 @@ type Events interface {
 type Metrics interface {
 	PutMetric(ctx context.Context, sc Scope, namespace, name string, dimensions map[string]string, value float64)
 }
+
+// MetricPoint is a data point with all that it may say.
+type MetricPoint struct {
+	Namespace, Name string
+	Dimensions      map[string]string
+	Value           float64
+	Unit            string    // "": none
+	Time            time.Time // what it is about
+}
+
+// MetricPoints takes data points of metric filters. The CloudWatch service
+// implements it.
+type MetricPoints interface {
+	PutPoint(ctx context.Context, sc Scope, p MetricPoint)
+}
