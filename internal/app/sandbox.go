@@ -151,7 +151,7 @@ type SandboxServing struct {
 	Delay   time.Duration
 	Images  string // IMAGE=URL,...
 	Debug   bool
-	// MaxItemBytes bounds the memory of the items of one Map Run; 0 is the default.
+	// MaxItemBytes bounds what the objects of one Map Run unpack to; 0 is the default.
 	MaxItemBytes int
 }
 

@@ -208,7 +208,7 @@ func newSandboxServe(e *env) *cobra.Command {
 	f.StringVar(&s.Dir, "dir", "", "folder of the sandbox")
 	countFlag(f, &s.Port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
 	durationFlag(f, &s.Delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
-	countFlag(f, &s.MaxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "memory that the items of one Map Run may take; 0 for 512 MiB")
+	countFlag(f, &s.MaxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "bytes that the objects of one Map Run may unpack to; 0 for 2 GiB")
 	f.StringVar(&s.Images, "images", "", "IMAGE=URL,... model servers of your own")
 	f.StringVar(&s.Account, "account", "", "id of the first account")
 	return changes(cmd)

@@ -50,7 +50,7 @@ type ServeOptions struct {
 	// EndpointDelay is how long a SageMaker endpoint stays in Creating, Updating
 	// and Deleting; 0 is not at all.
 	EndpointDelay time.Duration
-	// MaxItemBytes bounds what a Map Run's items may take in memory; 0 is the
+	// MaxItemBytes bounds what the objects of a Map Run may unpack to; 0 is the
 	// default of package states.
 	MaxItemBytes int64
 	// Images maps container images to the URL of a local model server.

@@ -74,7 +74,7 @@ func all() []setting {
 		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
 		{SandboxAccount, "", []string{"PIPELINETUI_SANDBOX_ACCOUNT"}, "", isAccount, "id of the sandbox's first account; 000000000000 if unset"},
 		{SandboxImages, "", []string{"PIPELINETUI_SANDBOX_IMAGES"}, "", nil, "IMAGE=URL,... model servers of your own for the sandbox"},
-		{SandboxItems, "", []string{"PIPELINETUI_SANDBOX_MAX_ITEM_BYTES"}, "536870912", isCount, "memory that the items of one Map Run may take in the sandbox"},
+		{SandboxItems, "", []string{"PIPELINETUI_SANDBOX_MAX_ITEM_BYTES"}, "2147483648", isCount, "bytes that the objects of one Map Run may unpack to in the sandbox"},
 	}
 }
 

@@ -22,18 +22,32 @@ func (r *runRecord) key() string { return r.children() + ":" + r.ID }
 // children begins the keys of the run's child executions.
 func (r *runRecord) children() string { return r.Scope.Key(r.Machine + "/" + r.Label) }
 
-// mapRunner runs one Map Run.
+// maxUnderWay bounds the memory of the children that run at a time, about. What is
+// done with an input takes some ten times its text, and there may be a thousand of
+// 256 KiB.
+const (
+	maxUnderWay  = 64 << 20
+	weightOfText = 10
+	weightOfOne  = 8 << 10
+)
+
+// mapRunner runs one Map Run. It holds the items of the children that run, and of no
+// others: what is to come is read when there is room for it, what has ended is in
+// the store.
 type mapRunner struct {
 	b  *branch
 	st *asl.State
 	ev *evaluation
 
-	mu      sync.Mutex
-	run     runRecord
-	active  int        // children that run
-	slots   *sync.Cond // signalled when one ends or the limit changes
-	results []childResult
-	pending []any // the inputs of all children
+	mu       sync.Mutex
+	run      runRecord
+	active   int        // children that run
+	underWay int        // their weight
+	slots    *sync.Cond // signalled when one ends or the limit changes
+	outputs  *outputs
+	started  int // children that have been begun, by this process or an earlier one
+	// resumed is set if an earlier process may have begun children.
+	resumed bool
 	// redriven is set if children that failed are to run again.
 	redriven bool
 }
@@ -51,6 +65,7 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 		if err := m.load(); err != nil {
 			return err
 		}
+		m.resumed = true
 		m.redrive()
 	}
 	if err := b.sync(); err != nil {
@@ -196,6 +211,7 @@ func (m *mapRunner) redrive() {
 		return
 	}
 	m.redriven = true
+	m.run.ETag = ""
 	m.run.Status, m.run.Stop, m.run.RedriveAt = statusRunning, nil, &now
 	m.run.Redrives++
 	count := m.run.Redrives
@@ -244,38 +260,74 @@ func (m *mapRunner) fail(err error) error {
 	return nil
 }
 
-// process reads the items, runs the children and makes the state's output.
+// process reads the items, runs the children and makes the state's output. The items
+// are read twice: first to count them, so that nothing begins of what cannot be read
+// to its end, then to be handed out.
 func (m *mapRunner) process() (any, error) {
 	p, err := m.b.x.principal()
 	if err != nil {
 		return nil, fail(errPermissions, wire.AsError(err).Message).err()
 	}
-	items, known := mapItems(m.b.cur.Items.v)
-	if m.st.Map.Reader != nil {
-		if items, err = m.read(m.b.ctx, p); err != nil {
-			return nil, err
-		}
-	} else if !known { // recorded by begin, from what evaluation.items returns
-		return nil, m.ev.runtime("The items of the Map state cannot be read.")
-	}
-	inputs, sizes, err := m.inputs(items)
+	feed, err := m.feed(p)
 	if err != nil {
 		return nil, err
 	}
-	m.results = make([]childResult, len(inputs))
-	m.run.Items.Total, m.run.Children.Total = int64(len(items)), int64(len(inputs))
-	m.run.Items.Pending, m.run.Children.Pending = int64(len(items)), int64(len(inputs))
-	m.pending = inputs
-	if err := m.runAll(inputs, sizes); err != nil {
-		m.export(p, err)
+	total := int64(0)
+	if err := feed(m.b.ctx, true, func(mapItem) error { total++; return nil }); err != nil {
 		return nil, err
 	}
-	return m.output(p)
+	m.mu.Lock()
+	m.run.Items.Total, m.run.Items.Pending = total, total
+	if m.st.Map.Batcher == nil {
+		m.run.Children.Total, m.run.Children.Pending = total, total
+	}
+	m.mu.Unlock()
+	m.b.x.s.journal.add([]put{m.put()}) // a later process knows by it what was read
+	m.outputs = &outputs{}
+	if err := m.runAll(feed); err != nil {
+		m.export(p, feed, err)
+		return nil, err
+	}
+	return m.output(p, feed)
 }
 
-// runAll starts the children in order, as many at a time as the run allows, and
-// waits for all of them. The first that fails the run cancels the others.
-func (m *mapRunner) runAll(inputs []any, sizes []int) error {
+// feed gives the items of the run: those of the state's data, or those that its
+// reader reads.
+func (m *mapRunner) feed(p wire.Principal) (itemFeed, error) {
+	if m.st.Map.Reader != nil {
+		return m.reader(p)
+	}
+	items, known := mapItems(m.b.cur.Items.v)
+	if !known { // recorded by begin, from what evaluation.items returns
+		return nil, m.ev.runtime("The items of the Map state cannot be read.")
+	}
+	return func(_ context.Context, _ bool, yield func(mapItem) error) error {
+		for _, item := range items {
+			item.source = stateData
+			if err := yield(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// etag notes the ETag of the object that is read, and returns the one that is known.
+func (m *mapRunner) etag(tag string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if tag != "" {
+		m.run.ETag = tag
+	}
+	return m.run.ETag
+}
+
+// errCut ends the reading of items when no more children begin.
+var errCut = errors.New("the map run ends")
+
+// runAll starts the children in order, as many at a time as the run and the memory
+// allow, and waits for all of them. The first that fails the run cancels the others.
+func (m *mapRunner) runAll(feed itemFeed) error {
 	ctx, cancel := context.WithCancelCause(m.b.ctx)
 	defer cancel(nil)
 	s := m.b.x.s
@@ -293,22 +345,33 @@ func (m *mapRunner) runAll(inputs []any, sizes []int) error {
 		m.slots.Broadcast()
 	})()
 	var first error
-	var wg sync.WaitGroup
-	for i := range inputs {
-		if !m.acquire(ctx) {
-			break
+	failed := func(err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if first == nil {
+			first = err
+			cancel(errBranchTo)
 		}
+	}
+	var wg sync.WaitGroup
+	err := m.inputs(ctx, feed, func(input childInput) error {
+		weight := weightOfOne + weightOfText*len(input.text)
+		if !m.acquire(ctx, weight) {
+			return errCut
+		}
+		i := m.started
+		m.started++
+		m.counted(input.items)
 		wg.Go(guard.Func(s.Log, "a Map Run", func() {
-			err := m.b.x.guarded(func() error { return m.child(ctx, i, inputs[i], sizes[i]) })
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			if err != nil && first == nil {
-				first = err
-				cancel(errBranchTo)
+			defer m.release(weight)
+			if err := m.b.x.guarded(func() error { return m.child(ctx, i, input) }); err != nil {
+				failed(err)
 			}
-			m.active--
-			m.slots.Signal()
 		}))
+		return nil
+	})
+	if err != nil && !errors.Is(err, errCut) {
+		failed(err)
 	}
 	wg.Wait()
 	if first == nil {
@@ -317,8 +380,20 @@ func (m *mapRunner) runAll(inputs []any, sizes []int) error {
 	return first
 }
 
-// acquire waits for a free slot; false if ctx is done.
-func (m *mapRunner) acquire(ctx context.Context) bool {
+// counted counts a child of a batch, of which there are as many as turn out.
+func (m *mapRunner) counted(items int) {
+	if m.st.Map.Batcher == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.run.Children.Total++
+	m.run.Children.Pending++
+}
+
+// acquire waits for a free slot and for room; false if ctx is done. A child that is
+// larger than the room runs alone.
+func (m *mapRunner) acquire(ctx context.Context, weight int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for ctx.Err() == nil {
@@ -326,8 +401,9 @@ func (m *mapRunner) acquire(ctx context.Context) bool {
 		if limit == 0 {
 			limit = defaultChildren
 		}
-		if m.active < limit {
+		if m.active < limit && (m.active == 0 || m.underWay+weight <= maxUnderWay) {
 			m.active++
+			m.underWay += weight
 			return true
 		}
 		m.slots.Wait()
@@ -335,138 +411,259 @@ func (m *mapRunner) acquire(ctx context.Context) bool {
 	return false
 }
 
+func (m *mapRunner) release(weight int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.active--
+	m.underWay -= weight
+	m.slots.Signal()
+}
+
+// childInput is the input of a child as text, and of how many items it is made.
+type childInput struct {
+	text  string
+	items int
+}
+
 // inputs makes the children's inputs: selected items, alone or in batches.
-func (m *mapRunner) inputs(items []mapItem) ([]any, []int, error) {
-	selected := make([]any, len(items))
-	for i, item := range items {
-		selected[i] = item.input()
-		if m.st.Map.Selector != nil {
-			v, err := m.ev.selectItem(item.context(i))
-			if err != nil {
-				return nil, nil, err
-			}
-			selected[i] = v
+func (m *mapRunner) inputs(ctx context.Context, feed itemFeed, yield func(childInput) error) error {
+	index := 0
+	next := func(item mapItem) (any, error) {
+		index++
+		if m.st.Map.Selector == nil {
+			return item.input(), nil
 		}
+		return m.ev.selectItem(item.context(index - 1))
 	}
 	if m.st.Map.Batcher == nil {
-		sizes := make([]int, len(items))
-		for i := range sizes {
-			sizes[i] = 1
-		}
-		return selected, sizes, nil
+		return feed(ctx, false, func(item mapItem) error {
+			v, err := next(item)
+			if err != nil {
+				return err
+			}
+			return yield(childInput{value.String(v), 1})
+		})
 	}
-	return m.batches(selected)
-}
-
-// batches groups items as ItemBatcher says.
-func (m *mapRunner) batches(items []any) (inputs []any, sizes []int, err error) {
-	in, err := m.ev.input()
+	b, err := m.batcher()
 	if err != nil {
-		return nil, nil, err
-	}
-	e := m.ev.with(in)
-	maxItems, limited, err := e.integer(m.st.Map.Batcher.MaxItems, 1, maxSeconds)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !limited {
-		maxItems = int64(len(items)) + 1
-	}
-	maxBytes, bounded, err := e.integer(m.st.Map.Batcher.MaxBytes, 1, maxData)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !bounded {
-		maxBytes = maxData
-	}
-	var common any
-	overhead := int64(len(`{"Items":[]}`))
-	if t := m.st.Map.Batcher.BatchInput; t != nil {
-		if common, err = e.template(t); err != nil {
-			return nil, nil, err
-		}
-		overhead += int64(len(value.String(common)) + len(`"BatchInput":,`))
-	}
-	var batch []any
-	size := overhead
-	flush := func() {
-		if len(batch) == 0 {
-			return
-		}
-		o := value.NewObject(2)
-		if common != nil {
-			o.Set("BatchInput", common)
-		}
-		o.Set("Items", batch)
-		inputs, sizes = append(inputs, o), append(sizes, len(batch))
-		batch, size = nil, overhead
-	}
-	for _, item := range items {
-		n := int64(len(value.String(item)) + 1)
-		if int64(len(batch)) == maxItems || len(batch) > 0 && size+n > maxBytes {
-			flush()
-		}
-		batch = append(batch, item)
-		size += n
-	}
-	flush()
-	return inputs, sizes, nil
-}
-
-// childRecord finds the child execution of a batch, or records a new one.
-func (m *mapRunner) childRecord(i int, input any, items int) (*execRecord, error) {
-	s := m.b.x.s
-	key := childKey(m.run.key(), i)
-	var known childRecord
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) error {
-		var err error
-		known, found, err = store.Get[childRecord](tx, bucketRuns, key)
 		return err
+	}
+	b.yield = yield
+	err = feed(ctx, false, func(item mapItem) error {
+		v, err := next(item)
+		if err != nil {
+			return err
+		}
+		return b.add(v)
 	})
+	if err != nil {
+		return err
+	}
+	return b.flush()
+}
+
+// batcher groups items as ItemBatcher says.
+type batcher struct {
+	maxItems, maxBytes int64
+	head               []byte // what a batch begins with
+	batch              []byte
+	items              int64
+	yield              func(childInput) error
+}
+
+func (m *mapRunner) batcher() (*batcher, error) {
+	in, err := m.ev.input()
 	if err != nil {
 		return nil, err
 	}
-	machine := m.run.Machine + "/" + m.run.Label
-	if found {
-		rec, _, err := s.loadExecution(m.run.children() + ":" + known.Name)
+	e := m.ev.with(in)
+	b := &batcher{head: []byte(`{"Items":[`)}
+	var limited, bounded bool
+	if b.maxItems, limited, err = e.integer(m.st.Map.Batcher.MaxItems, 1, maxSeconds); err != nil {
+		return nil, err
+	}
+	if !limited {
+		b.maxItems = maxItems
+	}
+	if b.maxBytes, bounded, err = e.integer(m.st.Map.Batcher.MaxBytes, 1, maxData); err != nil {
+		return nil, err
+	}
+	if !bounded {
+		b.maxBytes = maxData
+	}
+	if t := m.st.Map.Batcher.BatchInput; t != nil {
+		common, err := e.template(t)
 		if err != nil {
 			return nil, err
 		}
-		return &rec, s.countEvents(&rec)
+		b.head = append(value.Append([]byte(`{"BatchInput":`), common), `,"Items":[`...)
 	}
+	return b, nil
+}
+
+func (b *batcher) add(item any) error {
+	text := value.Encode(item)
+	size := int64(len(b.batch) + len(text) + len(`,]}`))
+	if b.items == b.maxItems || b.items > 0 && size > b.maxBytes {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	if b.items == 0 {
+		b.batch = append(b.batch[:0], b.head...)
+	} else {
+		b.batch = append(b.batch, ',')
+	}
+	b.batch = append(b.batch, text...)
+	b.items++
+	return nil
+}
+
+func (b *batcher) flush() error {
+	if b.items == 0 {
+		return nil
+	}
+	in := childInput{string(append(b.batch, "]}"...)), int(b.items)}
+	b.batch, b.items = b.batch[:0], 0
+	return b.yield(in)
+}
+
+// childRecord finds the child execution of a batch, or records a new one.
+func (m *mapRunner) childRecord(i int, input childInput) (*execRecord, error) {
+	s := m.b.x.s
+	key := childKey(m.run.key(), i)
+	if m.resumed {
+		rec, err := m.begun(i)
+		if err != nil || rec != nil {
+			return rec, err
+		}
+	}
+	machine := m.run.Machine + "/" + m.run.Label
 	rec := execRecord{
-		summary: summary{Scope: m.run.Scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: m.run.arn(), Items: items},
+		summary: summary{Scope: m.run.Scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: m.run.arn(), Items: input.items},
 		Express: m.st.Map.ExecutionType == typeExpress, Revision: m.b.x.rec.Revision, RoleARN: m.b.x.rec.RoleARN,
-		Input: value.String(input), MapState: m.st.Name,
+		Input: input.text, MapState: m.st.Name,
 	}
 	if rec.Express {
 		t := rec.Start.Add(maxExpress)
 		rec.Deadline = &t
 	}
-	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encode(childRecord{rec.Name, items})})
+	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encode(childRecord{rec.Name, input.items})})
 	if len(rec.Input) > maxData {
 		return nil, fail(errDataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").err()
 	}
 	return &rec, <-s.journal.add(puts)
 }
 
+// begun finds a child that an earlier process recorded, nil if none did.
+func (m *mapRunner) begun(i int) (*execRecord, error) {
+	s := m.b.x.s
+	var known childRecord
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		known, found, err = store.Get[childRecord](tx, bucketRuns, childKey(m.run.key(), i))
+		return err
+	})
+	if err != nil || !found {
+		return nil, err
+	}
+	rec, _, err := s.loadExecution(m.run.children() + ":" + known.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &rec, s.countEvents(&rec)
+}
+
 // output makes the state's result: the children's outputs, or where they were
 // written.
-func (m *mapRunner) output(p wire.Principal) (any, error) {
-	if m.st.Map.Writer != nil && m.st.Map.Writer.Resource != "" {
-		return m.write(m.b.ctx, p)
+func (m *mapRunner) output(p wire.Principal, feed itemFeed) (any, error) {
+	w := m.st.Map.Writer
+	if w != nil && w.Resource != "" {
+		return m.write(m.b.ctx, p, feed)
 	}
-	out := make([]any, 0, len(m.results))
-	for _, r := range m.results {
-		out = append(out, r.output)
-		m.written(r)
+	m.mu.Lock()
+	m.run.Items.Written, m.run.Children.Written = m.run.Items.Total, m.run.Children.Total
+	m.mu.Unlock()
+	out, err := m.result(w)
+	if err != nil {
+		return nil, err
 	}
-	if w := m.st.Map.Writer; w != nil {
-		return m.transform(w, out)
-	}
-	if n := len(value.String(out)); n > maxData {
+	if out == nil || !value.Fits(out, maxData) {
 		return nil, fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", m.st.Name)).err()
 	}
 	return out, nil
+}
+
+// result is the list of all results; nil if it is too large to be a state's.
+func (m *mapRunner) result(w *asl.ResultWriter) ([]any, error) {
+	if w != nil && w.Transformation == "NONE" {
+		left := 2 * maxData
+		out := []any{}
+		err := m.ended(func(_ int, rec *execRecord) error {
+			o := m.exported(rec)
+			if left = value.Room(o, left); left < 0 {
+				return errCut
+			}
+			out = append(out, o)
+			return nil
+		})
+		if errors.Is(err, errCut) {
+			return nil, nil
+		}
+		return out, err
+	}
+	out := m.outputs.list(m.started)
+	if out == nil || w == nil || w.Transformation != "FLATTEN" {
+		return out, nil
+	}
+	flat := []any{}
+	for _, o := range out {
+		if list, ok := o.([]any); ok {
+			flat = append(flat, list...)
+		} else {
+			flat = append(flat, o)
+		}
+	}
+	return flat, nil
+}
+
+// outputs are what the children returned, as long as that may become the state's
+// output: a Map Run that writes its results, or whose results are too many, keeps
+// none of them. It is guarded by the runner's lock.
+type outputs struct {
+	byIndex map[int]any
+	size    int
+	over    bool
+}
+
+// maxOutputs is more than a state may return, since a transformation can make the
+// results smaller.
+const maxOutputs = 4 * maxData
+
+func (o *outputs) put(i int, v any) {
+	if o.over {
+		return
+	}
+	left := value.Room(v, maxOutputs-o.size)
+	if left < 0 {
+		o.over, o.byIndex = true, nil
+		return
+	}
+	if o.byIndex == nil {
+		o.byIndex = map[int]any{}
+	}
+	o.byIndex[i], o.size = v, maxOutputs-left+1
+}
+
+// list returns the outputs of n children in order, nil if they were too many.
+func (o *outputs) list(n int) []any {
+	if o.over {
+		return nil
+	}
+	out := make([]any, n)
+	for i := range out {
+		out[i] = o.byIndex[i]
+	}
+	return out
 }

@@ -196,6 +196,13 @@ func (f *functions) register(r *wire.Router) {
 	r.Handle("lambda", "Invoke", f.invoke)
 }
 
+// calls is how often a function was called.
+func (f *functions) calls(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all[name].calls
+}
+
 func functionName(s string) string {
 	if _, name, ok := strings.Cut(s, ":function:"); ok {
 		s = name
@@ -310,7 +317,7 @@ func (b *buckets) GetObject(_ context.Context, _ wire.Scope, _ wire.Principal, b
 	if !ok {
 		return nil, wire.ObjectInfo{}, wire.Errorf(404, "NoSuchKey", "The specified key does not exist.")
 	}
-	return io.NopCloser(bytes.NewReader(body)), wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(body))}, nil
+	return io.NopCloser(bytes.NewReader(body)), wire.ObjectInfo{Bucket: bucket, Key: key, Size: int64(len(body)), ETag: etag(body)}, nil
 }
 
 func (b *buckets) PutObject(_ context.Context, _ wire.Scope, _ wire.Principal, bucket, key, _ string, body io.Reader) (wire.ObjectInfo, error) {

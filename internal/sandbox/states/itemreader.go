@@ -31,8 +31,14 @@ func readFailed(format string, args ...any) error {
 	return fail(errItemReader, fmt.Sprintf(format, args...)).err()
 }
 
-// read reads the items that ItemReader names.
-func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, error) {
+// itemFeed gives the items of a Map Run in order, each time it is called: nothing is
+// kept of them, however many there are. It ends with the error of yield, if there is
+// one, or with that of the source. With check set, the items need only be counted:
+// their values may be missing.
+type itemFeed func(ctx context.Context, check bool, yield func(mapItem) error) error
+
+// reader prepares to read what the ItemReader names.
+func (m *mapRunner) reader(p wire.Principal) (itemFeed, error) {
 	r := m.st.Map.Reader
 	in, err := m.ev.input()
 	if err != nil {
@@ -55,29 +61,50 @@ func (m *mapRunner) read(ctx context.Context, p wire.Principal) ([]mapItem, erro
 			return nil, err
 		}
 	}
-	s := &itemSource{ctx: ctx, scope: m.run.Scope, p: p, objects: m.b.x.s.Objects, reader: r, limit: int(limit), room: m.b.x.s.MaxItemBytes, most: m.b.x.s.MaxItemBytes}
-	if s.objects == nil {
+	objects := m.b.x.s.Objects
+	if objects == nil {
 		return nil, readFailed("The sandbox runs without S3.")
 	}
-	var at source
-	if at, err = e.source(params); err != nil {
+	at, err := e.source(params)
+	if err != nil {
 		return nil, err
 	}
-	end := e.watched()
-	err = s.readAll(at)
-	end()
-	if err != nil && !errors.Is(err, errEnough) {
-		if _, failed := failureOf(err); failed || ctx.Err() != nil {
-			return nil, err
+	return func(ctx context.Context, check bool, yield func(mapItem) error) error {
+		s := &itemSource{
+			ctx: ctx, scope: m.run.Scope, p: p, objects: objects, reader: r, limit: limit, check: check, yield: yield,
+			room: m.b.x.s.MaxItemBytes, most: m.b.x.s.MaxItemBytes, etag: m.etag(""),
+		}
+		end := func() {}
+		if check { // a text may be hard to read, too; the second time the children are what is evaluated
+			end = e.watched()
+		}
+		err := s.readAll(at)
+		end()
+		m.etag(s.etag)
+		var stopped *yieldError
+		switch {
+		case err == nil || errors.Is(err, errEnough):
+			return nil
+		case errors.As(err, &stopped):
+			return stopped.err
+		case ctx.Err() != nil:
+			return err
+		}
+		if _, failed := failureOf(err); failed {
+			return err
 		}
 		var we *wire.Error
 		if errors.As(err, &we) {
-			return nil, readFailed("%s", cause("s3", we))
+			return readFailed("%s", cause("s3", we))
 		}
-		return nil, readFailed("%s", err)
-	}
-	return s.items, nil
+		return readFailed("%s", err)
+	}, nil
 }
+
+// yieldError is an error of who takes the items, on its way through the readers.
+type yieldError struct{ err error }
+
+func (e *yieldError) Error() string { return e.err.Error() }
 
 // readable refuses what the sandbox cannot read when a machine is made, rather
 // than in each of its executions.
@@ -88,26 +115,37 @@ func readable(inputType string) error {
 	return nil
 }
 
-// itemSource collects items from objects.
+// itemSource gives the items of objects, one after the other.
 type itemSource struct {
 	ctx     context.Context
 	p       wire.Principal
 	objects wire.Objects
 	scope   wire.Scope
 	reader  *asl.ItemReader
-	limit   int
-	items   []mapItem
-	// room is what is left of most, the memory that all objects together may take.
-	room, most int64
+	limit   int64
+	check   bool
+	yield   func(mapItem) error
+	given   int64
+	from    string // the source of the items that are being read
+	// room is what is left of most, the bytes that all objects together may have
+	// when they are unpacked; item what the item that is being read has had of them.
+	room, most, item int64
+	// etag is that of the one object that is read; "" before it has been.
+	etag string
 }
 
 func (s *itemSource) add(v any) error { return s.append(mapItem{value: v}) }
 
 func (s *itemSource) append(item mapItem) error {
-	if len(s.items) >= s.limit {
+	if s.given >= s.limit {
 		return errEnough
 	}
-	s.items = append(s.items, item)
+	s.given++
+	s.item = 0
+	item.source = s.from
+	if err := s.yield(item); err != nil {
+		return &yieldError{err}
+	}
 	return nil
 }
 
@@ -144,10 +182,23 @@ func (s *itemSource) readAll(at source) error {
 	return s.object(at.bucket, at.key, at.version, inputType)
 }
 
+// unchanged refuses an object that is not the one that was read before: its items
+// would be other ones than those that were counted, or that children have done.
+func (s *itemSource) unchanged(info wire.ObjectInfo) error {
+	if s.etag == "" {
+		s.etag = info.ETag
+	}
+	if s.etag != info.ETag {
+		return readFailed("The object %s has changed since the Map Run began to read it.", info.Key)
+	}
+	return nil
+}
+
 // list makes an item of each object, or reads the objects themselves if they are
 // to be flattened.
 func (s *itemSource) list(bucket, prefix string) error {
 	var inner error
+	s.from = "s3://" + bucket
 	err := s.objects.ListObjects(s.ctx, s.scope, s.p, bucket, prefix, func(info wire.ObjectInfo) bool {
 		if s.reader.Transform == "LOAD_AND_FLATTEN" {
 			inner = s.object(bucket, info.Key, "", s.reader.InputType)
@@ -168,11 +219,17 @@ func storageClass(c string) string {
 }
 
 func (s *itemSource) object(bucket, key, version, inputType string) error {
-	body, _, err := s.objects.GetObject(s.ctx, s.scope, s.p, bucket, key, version)
+	body, info, err := s.objects.GetObject(s.ctx, s.scope, s.p, bucket, key, version)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	if s.from == "" { // the object that the definition names
+		if err := s.unchanged(info); err != nil {
+			return err
+		}
+	}
+	s.from = "s3://" + bucket + "/" + key
 	var r io.Reader = bufio.NewReaderSize(body, 64<<10)
 	if strings.HasSuffix(key, ".gz") {
 		zr, err := gzip.NewReader(r)
@@ -191,14 +248,15 @@ func (s *itemSource) object(bucket, key, version, inputType string) error {
 		r = zr
 	}
 	err = s.decode(&bounded{r: r, s: s, key: key}, inputType)
-	if _, failed := failureOf(err); err != nil && !failed && !errors.Is(err, errEnough) {
+	var stopped *yieldError
+	if _, failed := failureOf(err); err != nil && !failed && !errors.Is(err, errEnough) && !errors.As(err, &stopped) {
 		err = fmt.Errorf("the object %s cannot be read: %w", key, err)
 	}
 	return err
 }
 
-// bounded ends a text that would take more memory than the items of one Map Run
-// may: a few kilobytes may unpack to gigabytes of numbers and commas.
+// bounded ends a text that goes on too long: a few kilobytes may unpack to
+// gigabytes, of items or of a single one.
 type bounded struct {
 	r    io.Reader
 	s    *itemSource
@@ -206,29 +264,24 @@ type bounded struct {
 	over error
 }
 
-// What a text takes once it is read, beside twice its bytes: a value for each
-// comma and bracket, an item for each line.
-const (
-	valueBytes = 48
-	itemBytes  = 96
-)
+// maxItemText is how much of a text is read for one item, which is in memory as a
+// whole: a line of AWS's 8 MB and what is read ahead of it.
+const maxItemText = 8<<20 + 128<<10
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.over != nil {
 		return 0, b.over
 	}
 	n, err := b.r.Read(p)
-	weight := 2 * n
-	for _, c := range p[:n] {
-		switch c {
-		case ',', '[', '{':
-			weight += valueBytes
-		case '\n':
-			weight += itemBytes
-		}
+	b.s.room -= int64(n)
+	b.s.item += int64(n)
+	switch {
+	case b.s.room < 0:
+		b.over = readFailed("The items of %s are more than the sandbox reads for one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the sandbox again, or split the object.", b.key, b.s.most)
+	case b.s.item > maxItemText:
+		b.over = readFailed("An item of %s is larger than 8 MB.", b.key)
 	}
-	if b.s.room -= int64(weight); b.s.room < 0 {
-		b.over = readFailed("The items of %s take more memory than the sandbox gives to one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the sandbox again, or split the object.", b.key, b.s.most)
+	if b.over != nil {
 		return 0, b.over
 	}
 	return n, err
@@ -253,47 +306,6 @@ func (s *itemSource) decode(r io.Reader, inputType string) error {
 // byteOrderMark begins the files of some editors; it is no part of the text.
 const byteOrderMark = "\ufeff"
 
-func (s *itemSource) json(r io.Reader) error {
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	v, err := value.Parse(strings.TrimPrefix(string(raw), byteOrderMark))
-	if err != nil {
-		return readFailed("Attempting to map over invalid JSON: %s", err)
-	}
-	if s.reader.ItemsPointer != "" {
-		if v, err = pointer(v, s.reader.ItemsPointer); err != nil {
-			return err
-		}
-	}
-	items, ok := mapItems(v)
-	if !ok {
-		return readFailed("Attempting to map over non-iterable node.")
-	}
-	for _, item := range items {
-		if err := s.append(item); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pointer resolves a JSON pointer of object members.
-func pointer(v any, ptr string) (any, error) {
-	for _, part := range strings.Split(strings.TrimPrefix(ptr, "/"), "/") {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
-		o, ok := v.(*value.Object)
-		if !ok {
-			return nil, readFailed("The ItemsPointer '%s' does not lead to an array.", ptr)
-		}
-		if v, ok = o.Get(part); !ok {
-			return nil, readFailed("The ItemsPointer '%s' does not lead to an array.", ptr)
-		}
-	}
-	return v, nil
-}
-
 func (s *itemSource) lines(r io.Reader) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 64<<10), 8<<20) // AWS takes lines of up to 8 MB
@@ -306,9 +318,12 @@ func (s *itemSource) lines(r io.Reader) error {
 		if line == "" {
 			continue
 		}
-		v, err := value.Parse(line)
-		if err != nil {
-			return readFailed("Line %d is not valid JSON: %s", n, err)
+		var v any
+		if !s.check || !json.Valid([]byte(line)) {
+			var err error
+			if v, err = value.Parse(line); err != nil {
+				return readFailed("Line %d is not valid JSON: %s", n, err)
+			}
 		}
 		if err := s.add(v); err != nil {
 			return err
@@ -377,6 +392,7 @@ func unreadable(err error) error {
 func (s *itemSource) listed(r io.Reader) error {
 	sc := bufio.NewScanner(r)
 	for n := 1; sc.Scan(); n++ {
+		s.item = 0
 		uri := strings.Trim(strings.TrimSpace(sc.Text()), `"`)
 		if uri == "" {
 			continue

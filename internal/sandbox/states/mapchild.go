@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
 // child runs one child execution to its end, or takes the result of one that
 // ended before a restart.
-func (m *mapRunner) child(ctx context.Context, i int, input any, items int) error {
-	rec, err := m.childRecord(i, input, items)
+func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
+	items := input.items
+	rec, err := m.childRecord(i, input)
 	if err != nil {
 		return err
 	}
@@ -31,22 +33,15 @@ func (m *mapRunner) child(ctx context.Context, i int, input any, items int) erro
 		}
 	}
 	m.count(statusRunning, rec.Status, items)
-	r := childResult{rec: rec}
-	if rec.Status == statusSucceeded {
-		if r.output, err = value.Parse(rec.Output); err != nil {
-			return fail(errRuntime, err.Error()).err()
+	if w := m.st.Map.Writer; w == nil || w.Resource == "" {
+		output, err := outputOf(rec)
+		if err != nil {
+			return err
 		}
-	} else {
-		f := failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
-		if rec.Error != nil {
-			f.Error = *rec.Error
-		}
-		if rec.Cause != nil {
-			f.Cause = *rec.Cause
-		}
-		r.output = f.output()
+		m.mu.Lock()
+		m.outputs.put(i, output)
+		m.mu.Unlock()
 	}
-	m.results[i] = r
 	m.mu.Lock()
 	exceeded := m.run.exceeded()
 	m.mu.Unlock()
@@ -98,10 +93,74 @@ func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*execRecord,
 	return &x.rec, nil
 }
 
-// childResult is what came of a child execution.
-type childResult struct {
-	rec    *execRecord
-	output any
+// outputOf is what came of a child that has ended: its output, or its error.
+func outputOf(rec *execRecord) (any, error) {
+	if rec.Status == statusSucceeded {
+		v, err := value.Parse(rec.Output)
+		if err != nil {
+			return nil, fail(errRuntime, err.Error()).err()
+		}
+		return v, nil
+	}
+	f := failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
+	if rec.Error != nil {
+		f.Error = *rec.Error
+	}
+	if rec.Cause != nil {
+		f.Cause = *rec.Cause
+	}
+	return f.output(), nil
 }
+
+// ended calls fn for each child that has been begun, in order. It reads them from
+// the store, where they are once they have ended.
+func (m *mapRunner) ended(fn func(i int, rec *execRecord) error) error {
+	s := m.b.x.s
+	if err := <-s.journal.add(nil); err != nil { // what was added before is on disk
+		if errors.Is(err, errClosed) {
+			return errShutdown
+		}
+		return err
+	}
+	for from := 0; from < m.started; {
+		recs := map[int]*execRecord{}
+		size, to := 0, from
+		err := s.DB.View(func(tx *store.Tx) error { // a part at a time: a transaction keeps pages from being used again
+			for ; to < m.started && size < maxPart; to++ {
+				known, found, err := store.Get[childRecord](tx, bucketRuns, childKey(m.run.key(), to))
+				if err != nil {
+					return err
+				}
+				if !found {
+					continue
+				}
+				rec, found, err := store.Get[execRecord](tx, bucketExecutions, m.run.children()+":"+known.Name)
+				if err != nil {
+					return err
+				}
+				if found && rec.Status != statusRunning {
+					recs[to] = &rec
+					size += len(rec.Input) + len(rec.Output) + weightOfOne
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for ; from < to; from++ {
+			if recs[from] == nil {
+				continue
+			}
+			if err := fn(from, recs[from]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// maxPart is how much of what children have returned is in memory at a time.
+const maxPart = 4 << 20
 
 func childKey(run string, index int) string { return fmt.Sprintf("%s#%08d", run, index) }

@@ -10,7 +10,13 @@ type mapItem struct {
 	key    string
 	member bool
 	value  any
+	// source tells where a distributed Map has the item from, "" in an inline one:
+	// stateData, or the URI of the object (or of the bucket, for what lists one).
+	source string
 }
+
+// stateData is the source of items that are in the state's own data.
+const stateData = "STATE_DATA"
 
 // mapItems takes apart what a Map iterates over; false if it is neither an array
 // nor an object.
@@ -42,12 +48,17 @@ func (m mapItem) input() any {
 	return m.value
 }
 
-// context is "Map" of the context object in the iteration of the index.
+// context is "Map" of the context object in the iteration of the index. Source of the
+// source's form: measured on AWS (github.com/gabrielmoreira/tiny-asl-machine,
+// tests/conformance/cases/Observation.ItemReader.ts, 002 and 003).
 func (m mapItem) context(index int) *value.Object {
 	item := value.Of("Index", value.Int(int64(index)))
 	if m.member {
 		item.Set("Key", m.key)
 	}
 	item.Set("Value", m.value)
+	if m.source != "" { // AWS has it in distributed Maps only, whatever the guide's example says
+		item.Set("Source", m.source)
+	}
 	return value.Of("Item", item)
 }

@@ -26,6 +26,8 @@ type runRecord struct {
 	RedriveAt   *time.Time `json:"redriveAt,omitempty"`
 	Items       counts     `json:"items"`
 	Children    counts     `json:"children"`
+	// ETag is that of the object that the items are read from, if it is one.
+	ETag string `json:"etag,omitempty"`
 }
 
 // counts are the items or the child executions of a run by their status.

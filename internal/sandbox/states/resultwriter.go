@@ -1,39 +1,18 @@
 package states
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// transform shapes the children's outputs for a writer without a resource.
-func (m *mapRunner) transform(w *asl.ResultWriter, outputs []any) (any, error) {
-	switch w.Transformation {
-	case "FLATTEN":
-		flat := []any{}
-		for _, o := range outputs {
-			if list, ok := o.([]any); ok {
-				flat = append(flat, list...)
-			} else {
-				flat = append(flat, o)
-			}
-		}
-		return flat, nil
-	case "COMPACT":
-		return outputs, nil
-	default:
-		all := make([]any, len(m.results))
-		for i := range m.results {
-			all[i] = m.exported(m.results[i].rec)
-		}
-		return all, nil
-	}
-}
 
 // exported is a child execution as the result files show it.
 func (m *mapRunner) exported(rec *execRecord) *value.Object {
@@ -66,7 +45,7 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 
 // write exports the results to S3: one file for each status that occurred, and a
 // manifest that lists them.
-func (m *mapRunner) write(ctx context.Context, p wire.Principal) (any, error) {
+func (m *mapRunner) write(ctx context.Context, p wire.Principal, feed itemFeed) (any, error) {
 	w := m.st.Map.Writer
 	var params any = value.NewObject(0)
 	if w.Parameters != nil {
@@ -90,16 +69,12 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal) (any, error) {
 		prefix += "/"
 	}
 	prefix += m.run.ID + "/"
-	files := value.NewObject(3)
-	for _, status := range []string{"FAILED", "PENDING", "SUCCEEDED"} {
-		list, err := m.writeFiles(ctx, p, w, bucket, prefix, status)
-		if err != nil {
-			return nil, err
-		}
-		files.Set(status, list)
+	files, err := m.writeFiles(ctx, p, w, bucket, prefix, feed)
+	if err != nil {
+		return nil, err
 	}
 	manifest := value.Of("DestinationBucket", bucket, "MapRunArn", m.run.arn(), "ResultFiles", files)
-	if _, err := m.putObject(ctx, p, bucket, prefix+"manifest.json", value.Encode(manifest)); err != nil {
+	if _, err := m.putObject(ctx, p, bucket, prefix+"manifest.json", bytes.NewReader(value.Encode(manifest))); err != nil {
 		return nil, err
 	}
 	return value.Of("MapRunArn", m.run.arn(), "ResultWriterDetails", value.Of("Bucket", bucket, "Key", prefix+"manifest.json")), nil
@@ -108,117 +83,221 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal) (any, error) {
 // maxResultFile bounds one result file.
 const maxResultFile = 64 << 20
 
-func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.ResultWriter, bucket, prefix, status string) ([]any, error) {
-	list := []any{}
-	var entries []any
-	size := 0
-	ext := ".json"
-	if w.OutputType == "JSONL" {
-		ext = ".jsonl"
+// writeFiles writes the result files and lists them by status.
+func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.ResultWriter, bucket, prefix string, feed itemFeed) (*value.Object, error) {
+	statuses := []string{"FAILED", "PENDING", "SUCCEEDED"}
+	files := map[string]*resultFiles{}
+	for _, status := range statuses {
+		f := &resultFiles{list: []any{}, m: m, ctx: ctx, p: p, bucket: bucket, prefix: prefix + status + "_", lines: w.OutputType == "JSONL"}
+		defer f.abort()
+		files[status] = f
 	}
-	flush := func() error {
-		if len(entries) == 0 {
-			return nil
+	gaps := map[int]bool{} // children that could not begin
+	ended := 0
+	err := m.ended(func(i int, rec *execRecord) error {
+		for j := ended; j < i; j++ {
+			gaps[j] = true
 		}
-		key := prefix + status + "_" + value.Int(int64(len(list))).String() + ext
-		body := value.Encode(entries)
-		if w.OutputType == "JSONL" {
-			body = jsonLines(entries)
-		}
-		if _, err := m.putObject(ctx, p, bucket, key, body); err != nil {
+		ended = i + 1
+		entries, err := m.entries(w, rec)
+		if err != nil {
 			return err
 		}
-		list = append(list, value.Of("Key", key, "Size", value.Int(int64(len(body)))))
-		entries, size = nil, 0
+		if err := files[fileOf(rec)].add(entries...); err != nil {
+			return err
+		}
+		m.written(rec)
 		return nil
+	})
+	if err == nil && (len(gaps) > 0 || ended < m.started || m.pending()) {
+		err = m.unstarted(ctx, feed, files["PENDING"], func(i int) bool { return gaps[i] || i >= ended })
 	}
-	for i, r := range m.results {
-		if r.file() != status {
-			continue
+	out := value.NewObject(len(statuses))
+	for _, status := range statuses {
+		if err == nil {
+			err = files[status].close()
 		}
-		if r.rec == nil {
-			entries = append(entries, m.unstarted(i))
-			continue
-		}
-		for _, e := range m.entries(w, r) {
-			entries = append(entries, e)
-			size += len(value.String(e))
-		}
-		if size > maxResultFile {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-		m.written(r)
+		out.Set(status, files[status].list)
 	}
-	return list, flush()
+	return out, err
 }
 
-// written counts a result as handed over, to the state's output or to S3.
-func (m *mapRunner) written(r childResult) {
+// pending reports whether there are items of which no child was begun.
+func (m *mapRunner) pending() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.run.Items.Written += int64(r.rec.Items)
+	return m.run.Items.Pending > 0
+}
+
+// written counts a result as handed over.
+func (m *mapRunner) written(rec *execRecord) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.run.Items.Written += int64(rec.Items)
 	m.run.Children.Written++
 }
 
-// file is the kind of result file that a child belongs into. What was stopped
-// because the run failed is among the failed; what never began is pending.
-func (r childResult) file() string {
-	switch {
-	case r.rec == nil:
-		return "PENDING"
-	case r.rec.Status == statusSucceeded:
+// fileOf is the kind of result file that a child belongs into. What was stopped
+// because the run failed is among the failed.
+func fileOf(rec *execRecord) string {
+	if rec.Status == statusSucceeded {
 		return "SUCCEEDED"
-	default:
-		return "FAILED"
 	}
+	return "FAILED"
 }
 
-// unstarted is a child that never began, as the result files show it.
-func (m *mapRunner) unstarted(i int) *value.Object {
-	return value.Of("Input", value.String(m.pending[i]), "InputDetails", value.Of("Included", true),
-		"StateMachineArn", arnIn(m.run.Scope, "stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING")
+// unstarted adds the children that never began, which only their items tell.
+func (m *mapRunner) unstarted(ctx context.Context, feed itemFeed, to *resultFiles, never func(i int) bool) error {
+	i := -1
+	return m.inputs(ctx, feed, func(in childInput) error {
+		if i++; !never(i) {
+			return nil
+		}
+		return to.add(value.Of("Input", in.text, "InputDetails", value.Of("Included", true),
+			"StateMachineArn", arnIn(m.run.Scope, "stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING"))
+	})
+}
+
+// resultFiles writes the results of one kind, into one file after the other. A file
+// is uploaded while it is written.
+type resultFiles struct {
+	m              *mapRunner
+	ctx            context.Context
+	p              wire.Principal
+	bucket, prefix string
+	lines          bool
+	list           []any // the files that are complete
+
+	key  string // of the file that is being written, "" if none is
+	pipe *io.PipeWriter
+	buf  *bufio.Writer
+	size int64
+	done chan error
+}
+
+func (f *resultFiles) add(entries ...any) error {
+	for _, e := range entries {
+		first := f.key == ""
+		if first {
+			f.open()
+		}
+		text := value.Encode(e)
+		switch {
+		case f.lines:
+			text = append(text, '\n')
+		case first:
+			text = append([]byte{'['}, text...)
+		default:
+			text = append([]byte{','}, text...)
+		}
+		if err := f.write(text); err != nil {
+			return err
+		}
+	}
+	if f.size > maxResultFile { // the results of one child are in one file
+		return f.close()
+	}
+	return nil
+}
+
+func (f *resultFiles) write(text []byte) error {
+	n, err := f.buf.Write(text)
+	f.size += int64(n)
+	if err != nil {
+		return f.outcome(err)
+	}
+	return nil
+}
+
+func (f *resultFiles) open() {
+	ext := ".json"
+	if f.lines {
+		ext = ".jsonl"
+	}
+	f.key = f.prefix + value.Int(int64(len(f.list))).String() + ext
+	r, w := io.Pipe()
+	f.pipe, f.buf, f.size, f.done = w, bufio.NewWriterSize(w, 64<<10), 0, make(chan error, 1)
+	done, key := f.done, f.key
+	guard.Go(f.m.b.x.s.Log, "a result file", func() {
+		_, err := f.m.putObject(f.ctx, f.p, f.bucket, key, r)
+		_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		done <- err
+	}, func(err error) {
+		_ = r.CloseWithError(err)
+		done <- err
+	})
+}
+
+// outcome prefers what the upload says to what became of the pipe.
+func (f *resultFiles) outcome(err error) error {
+	_ = f.pipe.CloseWithError(err)
+	if upload := <-f.done; upload != nil {
+		err = upload
+	}
+	f.key = ""
+	return err
+}
+
+// close completes the file that is being written.
+func (f *resultFiles) close() error {
+	if f.key == "" {
+		return nil
+	}
+	if !f.lines {
+		if err := f.write([]byte{']'}); err != nil {
+			return err
+		}
+	}
+	if err := f.buf.Flush(); err != nil {
+		return f.outcome(err)
+	}
+	_ = f.pipe.Close()
+	if err := <-f.done; err != nil {
+		f.key = ""
+		return err
+	}
+	f.list = append(f.list, value.Of("Key", f.key, "Size", value.Int(f.size)))
+	f.key = ""
+	return nil
+}
+
+// abort ends the upload of a file that is not to be.
+func (f *resultFiles) abort() {
+	if f.key != "" {
+		_ = f.outcome(errCut)
+	}
 }
 
 // export writes the results of a run that failed or was stopped, as far as they
 // go. It is best effort: the reason of the failure matters more.
 // (step-functions/latest/dg/input-output-resultwriter.html)
-func (m *mapRunner) export(p wire.Principal, reason error) {
+func (m *mapRunner) export(p wire.Principal, feed itemFeed, reason error) {
 	if w := m.st.Map.Writer; w == nil || w.Resource == "" || errors.Is(reason, errShutdown) {
 		return
 	}
-	if _, err := m.write(context.WithoutCancel(m.b.ctx), p); err != nil {
+	if _, err := m.write(context.WithoutCancel(m.b.ctx), p, feed); err != nil {
 		m.b.x.s.Log.Warn("export results of a map run", "map_run", m.run.key(), "error", err.Error())
 	}
 }
 
 // entries are what a child contributes to its result file.
-func (m *mapRunner) entries(w *asl.ResultWriter, r childResult) []any {
-	if w.Transformation == "NONE" || r.rec.Status != statusSucceeded {
-		return []any{m.exported(r.rec)}
+func (m *mapRunner) entries(w *asl.ResultWriter, rec *execRecord) ([]any, error) {
+	if w.Transformation == "NONE" || rec.Status != statusSucceeded {
+		return []any{m.exported(rec)}, nil
 	}
-	if list, ok := r.output.([]any); ok && w.Transformation == "FLATTEN" {
-		return list
+	output, err := outputOf(rec)
+	if list, ok := output.([]any); ok && w.Transformation == "FLATTEN" {
+		return list, err
 	}
-	return []any{r.output}
+	return []any{output}, err
 }
 
-func jsonLines(entries []any) []byte {
-	var b bytes.Buffer
-	for _, e := range entries {
-		b.Write(value.Encode(e))
-		b.WriteByte('\n')
-	}
-	return b.Bytes()
-}
-
-func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key string, body []byte) (wire.ObjectInfo, error) {
+func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key string, body io.Reader) (wire.ObjectInfo, error) {
 	objects := m.b.x.s.Objects
 	if objects == nil {
 		return wire.ObjectInfo{}, fail(errResultWriter, "The sandbox runs without S3.").err()
 	}
-	info, err := objects.PutObject(ctx, m.run.Scope, p, bucket, key, "application/json", bytes.NewReader(body))
+	info, err := objects.PutObject(ctx, m.run.Scope, p, bucket, key, "application/json", body)
 	if err == nil || ctx.Err() != nil {
 		return info, err
 	}

@@ -47,8 +47,8 @@ type Config struct {
 	// Evaluating is the file that names what is being evaluated, so that an
 	// execution that takes the process down again and again is failed; "" for none.
 	Evaluating string
-	// MaxItemBytes bounds what the items of one Map Run may take in memory, about;
-	// 0 is 512 MiB. A few kilobytes can unpack to more than the machine has.
+	// MaxItemBytes bounds the bytes that the objects of one Map Run may unpack to; 0 is
+	// 2 GiB. A few kilobytes can unpack to what is never read to its end.
 	MaxItemBytes int64
 }
 
@@ -85,7 +85,7 @@ func New(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.MaxItemBytes == 0 {
-		c.MaxItemBytes = 512 << 20
+		c.MaxItemBytes = 2 << 30
 	}
 	s := &Service{
 		Config: c, flush: defaultFlush, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),

@@ -156,10 +156,10 @@ func TestEndsThoughItCannotBegin(t *testing.T) {
 func TestItemBombs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ kind, text string }{
-		"array":  {"JSON", "[" + strings.Repeat("1,", 200_000) + "1]"},
+		"array":  {"JSON", "[" + strings.Repeat("1,", 600_000) + "1]"},
 		"string": {"JSON", `["` + strings.Repeat("x", 2<<20) + `"]`},
-		"lines":  {"JSONL", strings.Repeat("1\n", 200_000)},
-		"csv":    {"CSV", "a\n" + strings.Repeat("1\n", 200_000)},
+		"lines":  {"JSONL", strings.Repeat("1\n", 600_000)},
+		"csv":    {"CSV", "a\n" + strings.Repeat("1\n", 600_000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -180,7 +180,7 @@ func TestItemBombs(t *testing.T) {
 				"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}`)
 			got := w.await(w.start(m, "e", `{}`))
 			require.Equal(t, "States.ItemReaderFailed", got["error"], "%v", got)
-			require.Contains(t, got["cause"], "take more memory")
+			require.Contains(t, got["cause"], "more than the sandbox reads")
 		})
 	}
 }
