@@ -14,12 +14,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -36,52 +35,70 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes programs that scripts can run, so that they look at AWS
-// with the SDK and need no aws CLI:
+// Scripts look at AWS with the SDK and need no aws CLI. These are commands of the
+// scripts' own language, since a process for each call would cost more than the call:
 //
 //	aws-call SERVICE OPERATION [JSON]   one call; the answer on stdout
 //	aws-inventory                       what there is, one resource a line
 //	aws-faults JSON                     what goes wrong in the sandbox from now on
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"aws-call":      func() { os.Exit(awsMain(awsCall)) },
-		"aws-inventory": func() { os.Exit(awsMain(awsInventory)) },
-		"aws-faults":    func() { os.Exit(awsMain(awsFaults)) },
-	})
+//
+// They take endpoint, keys and region from the script's environment, as a program
+// would. With ! they have to fail, and the error is on stderr.
+var awsCommands = map[string]func(*awsCaller, io.Writer, []string) error{
+	"aws-call": (*awsCaller).call, "aws-inventory": (*awsCaller).inventory, "aws-faults": (*awsCaller).faults,
 }
 
-func awsMain(run func(ctx context.Context, clients map[string]any) error) int {
+func cmdAWS(name string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		err := awsCommands[name](newAWSCaller(ts), ts.Stdout(), args)
+		if err != nil {
+			fmt.Fprintln(ts.Stderr(), err)
+		}
+		switch {
+		case err != nil && !neg:
+			ts.Fatalf("%s failed: %v", name, err)
+		case err == nil && neg:
+			ts.Fatalf("%s succeeded, and should not have", name)
+		}
+	}
+}
+
+// awsCaller asks AWS what a script wants to know.
+type awsCaller struct {
+	cfg     aws.Config
+	clients map[string]any
+	path    func(string) string // of a file that the script names
+}
+
+func newAWSCaller(ts *testscript.TestScript) *awsCaller {
+	cfg := aws.Config{
+		Region:           ts.Getenv("AWS_REGION"),
+		Credentials:      credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), ts.Getenv("AWS_SESSION_TOKEN")),
+		BaseEndpoint:     aws.String(ts.Getenv("AWS_ENDPOINT_URL")),
+		RetryMaxAttempts: 1,
+	}
+	return &awsCaller{cfg: cfg, clients: awsClients(cfg), path: ts.MkAbs}
+}
+
+// faults sends the sandbox its own request: faults are nothing of AWS's.
+func (c *awsCaller) faults(_ io.Writer, args []string) error {
 	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1))
-	if err == nil {
-		err = run(ctx, awsClients(cfg))
+	if len(args) != 1 {
+		return errors.New("usage: aws-faults JSON")
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-// awsFaults sends the sandbox its own request: faults are nothing of AWS's.
-func awsFaults(ctx context.Context, _ map[string]any) error {
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return err
-	}
-	body := []byte(os.Args[1])
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("AWS_ENDPOINT_URL")+"/", bytes.NewReader(body))
+	body := []byte(args[0])
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, *c.cfg.BaseEndpoint+"/", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	req.Header.Set("X-Amz-Target", "PipelinetuiSandbox.PutFaults")
-	keys, err := cfg.Credentials.Retrieve(ctx)
+	keys, err := c.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), "sandbox", cfg.Region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), "sandbox", c.cfg.Region, time.Now()); err != nil {
 		return err
 	}
 	res, err := http.DefaultClient.Do(req)
@@ -114,29 +131,29 @@ func awsClients(cfg aws.Config) map[string]any {
 	}
 }
 
-func awsCall(ctx context.Context, clients map[string]any) error {
-	if len(os.Args) < 3 || len(os.Args) > 4 {
+func (c *awsCaller) call(out io.Writer, args []string) error {
+	if len(args) < 2 || len(args) > 3 {
 		return errors.New("usage: aws-call SERVICE OPERATION [JSON]")
 	}
 	input := "{}"
-	if len(os.Args) == 4 {
-		input = os.Args[3]
+	if len(args) == 3 {
+		input = args[2]
 	}
-	out, err := call(ctx, clients, os.Args[1], os.Args[2], input)
+	doc, err := c.ask(args[0], args[1], input)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return enc.Encode(doc)
 }
 
-// call runs an operation of the SDK by its name. The input is the operation's
+// ask runs an operation of the SDK by its name. The input is the operation's
 // input as JSON with the members' names; a Body is a text, or the content of a
 // file if it is "@" and the file's name. A body of the answer is a text.
-func call(ctx context.Context, clients map[string]any, service, operation, input string) (map[string]any, error) {
-	method := reflect.ValueOf(clients[service])
+func (c *awsCaller) ask(service, operation, input string) (map[string]any, error) {
+	method := reflect.ValueOf(c.clients[service])
 	if !method.IsValid() {
 		return nil, fmt.Errorf("no service %q", service)
 	}
@@ -150,7 +167,7 @@ func call(ctx context.Context, clients map[string]any, service, operation, input
 	}
 	if text, ok := members["Body"].(string); ok {
 		if name, ok := strings.CutPrefix(text, "@"); ok {
-			raw, err := os.ReadFile(name)
+			raw, err := os.ReadFile(c.path(name))
 			if err != nil {
 				return nil, err
 			}
@@ -171,7 +188,7 @@ func call(ctx context.Context, clients map[string]any, service, operation, input
 	if err := json.Unmarshal(rest, in.Interface()); err != nil {
 		return nil, fmt.Errorf("input of %s: %w", operation, err)
 	}
-	results := method.Call([]reflect.Value{reflect.ValueOf(ctx), in})
+	results := method.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})
 	if err, failed := results[1].Interface().(error); failed {
 		return nil, err
 	}
@@ -230,10 +247,10 @@ var kinds = []struct{ service, operation, input, list, name string }{
 	{"sqs", "ListQueues", "{}", "QueueUrls", ""},
 }
 
-func awsInventory(ctx context.Context, clients map[string]any) error {
+func (c *awsCaller) inventory(w io.Writer, _ []string) error {
 	var lines []string
 	for _, k := range kinds {
-		out, err := call(ctx, clients, k.service, k.operation, k.input)
+		out, err := c.ask(k.service, k.operation, k.input)
 		if err != nil {
 			return err
 		}
@@ -245,20 +262,20 @@ func awsInventory(ctx context.Context, clients map[string]any) error {
 			lines = append(lines, fmt.Sprintf("%s %s %v", k.service, k.list, item))
 		}
 	}
-	keys, err := liveKeys(ctx, clients)
+	keys, err := c.liveKeys()
 	if err != nil {
 		return err
 	}
 	lines = append(lines, keys...)
 	slices.Sort(lines)
 	for _, line := range lines {
-		fmt.Println(line)
+		fmt.Fprintln(w, line)
 	}
 	return nil
 }
 
-func liveKeys(ctx context.Context, clients map[string]any) ([]string, error) {
-	out, err := call(ctx, clients, "kms", "ListKeys", "{}")
+func (c *awsCaller) liveKeys() ([]string, error) {
+	out, err := c.ask("kms", "ListKeys", "{}")
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +283,7 @@ func liveKeys(ctx context.Context, clients map[string]any) ([]string, error) {
 	list, _ := out["Keys"].([]any)
 	for _, item := range list {
 		fields, _ := item.(map[string]any)
-		found, err := call(ctx, clients, "kms", "DescribeKey", fmt.Sprintf(`{"KeyId":%q}`, fields["KeyId"]))
+		found, err := c.ask("kms", "DescribeKey", fmt.Sprintf(`{"KeyId":%q}`, fields["KeyId"]))
 		if err != nil {
 			return nil, err
 		}

@@ -136,11 +136,9 @@ func (c *crasher) inventory() []string {
 	for _, v := range env.Variables {
 		c.ts.Setenv(v.Name, v.Value)
 	}
-	out, errs, code := c.run("aws-inventory")
-	if code != 0 {
-		c.ts.Fatalf("aws-inventory: %s", errs)
-	}
-	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var out strings.Builder
+	c.ts.Check(newAWSCaller(c.ts).inventory(&out, nil))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for i, l := range lines {
 		switch {
 		case strings.HasPrefix(l, "kms Keys"):

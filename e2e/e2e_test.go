@@ -28,12 +28,14 @@ func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	pulumi := findPulumi(t, root)
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", bin+string(filepath.Separator), "./cmd/pipelinetui", "./examples/iris-batch/verify")
-	build.Dir = root
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	bin := programs(t, root)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd,
+	}
+	for name := range awsCommands {
+		commands[name] = cmdAWS(name)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -48,11 +50,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", strings.Join([]string{bin, filepath.Join(root, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator)))
 			e.Setenv("NO_COLOR", "1")
 			e.Defer(func() { stopSandbox(bin, home) })
-			return nil
+			return seeds.sow(home)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd,
-		},
+		Cmds: commands,
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {
 				if _, err := os.Stat(filepath.Join(root, "bin", name)); err == nil {
@@ -64,6 +64,33 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// programs returns a folder with what the scripts run. PIPELINETUI_BINARY names a
+// pipelinetui that was built for the test already: linking one takes ten seconds.
+func programs(t *testing.T, root string) string {
+	t.Helper()
+	bin := t.TempDir()
+	packages := []string{"./examples/iris-batch/verify"}
+	if made := os.Getenv("PIPELINETUI_BINARY"); made == "" {
+		packages = append(packages, "./cmd/pipelinetui")
+	} else {
+		require.NoError(t, copyFile(made, filepath.Join(bin, "pipelinetui")), "PIPELINETUI_BINARY")
+	}
+	build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-ldflags=-s -w", "-o", bin + string(filepath.Separator)}, packages...)...)
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return bin
+}
+
+// copyFile copies a program: one that is built again while tests run stays as it was.
+func copyFile(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o755) //nolint:gosec // a program
 }
 
 // findPulumi returns the CLI that `make pulumi` built, or the one on PATH.
@@ -88,6 +115,9 @@ func findPulumi(t *testing.T, root string) string {
 
 // stopSandbox ends the daemon that a script started, however the script ended.
 func stopSandbox(bin, home string) {
+	if _, err := os.Stat(filepath.Join(home, "sandbox")); errors.Is(err, os.ErrNotExist) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pipelinetui"), "sandbox", "stop")
@@ -185,20 +215,38 @@ func lookup(ts *testscript.TestScript, path string) string {
 const waitLimit = 2 * time.Minute
 
 // cmdWaitFor runs a command again and again until its stdout matches: waitfor
-// REGEXP PROGRAM [ARG...].
+// REGEXP PROGRAM [ARG...]. Between two runs it rests as long as one took, so that
+// what it waits for gets on.
 func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: waitfor REGEXP PROGRAM [ARG...]")
 	}
 	re, err := regexp.Compile(args[0])
 	ts.Check(err)
-	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
+	run := func() string {
 		_ = ts.Exec(args[1], args[2:]...)
-		if re.MatchString(ts.ReadFile("stdout")) {
-			return
+		return ts.ReadFile("stdout")
+	}
+	if own, ok := awsCommands[args[1]]; ok {
+		caller := newAWSCaller(ts)
+		run = func() string {
+			var out strings.Builder
+			_ = own(caller, &out, args[2:])
+			return out.String()
 		}
 	}
-	ts.Fatalf("%s never matched; last stdout:\n%s", args[0], ts.ReadFile("stdout"))
+	last := ""
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
+		began := time.Now()
+		if last = run(); re.MatchString(last) {
+			if awsCommands[args[1]] != nil {
+				fmt.Fprint(ts.Stdout(), last) // what follows looks at it
+			}
+			return
+		}
+		time.Sleep(time.Since(began))
+	}
+	ts.Fatalf("%s never matched; last stdout:\n%s", args[0], last)
 }
 
 // cmdKill9 kills the process whose number stdout's document has under pid, and
