@@ -106,13 +106,14 @@ type Gate struct {
 	hits    []int
 	refused map[string]int
 	buckets map[string]*rate.Limiter
+	changed chan struct{} // closed by the next Set
 }
 
 // New returns a gate that lets everything pass.
-func New(clk clock.Clock) *Gate { return &Gate{clk: clk} }
+func New(clk clock.Clock) *Gate { return &Gate{clk: clk, changed: make(chan struct{})} }
 
-// Set replaces the configuration; counters and buckets begin anew. It changes
-// nothing if the configuration is wrong.
+// Set replaces the configuration; counters and buckets begin anew, and calls that the
+// old one delays go on at once. It changes nothing if the configuration is wrong.
 func (g *Gate) Set(c Config) error {
 	for i := range c.Rules {
 		if err := c.Rules[i].check(); err != nil {
@@ -123,6 +124,8 @@ func (g *Gate) Set(c Config) error {
 	defer g.mu.Unlock()
 	g.config, g.hits = c, make([]int, len(c.Rules))
 	g.refused, g.buckets = map[string]int{}, map[string]*rate.Limiter{}
+	close(g.changed)
+	g.changed = make(chan struct{})
 	return nil
 }
 
@@ -142,22 +145,29 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 	if req.Service == ServiceID {
 		return nil // who configures must not lock himself out
 	}
-	delay, err := g.decide(req.Scope, req.Service, operationOf(req))
-	if delay > 0 {
-		if err := clock.Sleep(ctx, g.clk, delay); err != nil {
-			return err
-		}
+	delay, changed, err := g.decide(req.Scope, req.Service, operationOf(req))
+	if delay <= 0 {
+		return err
+	}
+	timer := g.clk.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C():
+	case <-changed:
 	}
 	return err
 }
 
-// decide applies quotas and rules to a call.
-func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Duration, err error) {
+// decide applies quotas and rules to a call. The channel is closed when they change.
+func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Duration, changed <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	changed = g.changed
 	if g.config.Quotas && !g.take(sc, service, operation) {
 		g.refused[service+"."+operation]++
-		return 0, throttling(service)
+		return 0, changed, throttling(service)
 	}
 	for i := range g.config.Rules {
 		r := &g.config.Rules[i]
@@ -174,12 +184,12 @@ func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Dura
 		}
 		switch {
 		case r.Throttle:
-			return delay, throttling(service)
+			return delay, changed, throttling(service)
 		case r.Error != "":
-			return delay, r.failure()
+			return delay, changed, r.failure()
 		}
 	}
-	return delay, nil
+	return delay, changed, nil
 }
 
 func (r *Rule) failure() *wire.Error {

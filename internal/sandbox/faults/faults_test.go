@@ -146,6 +146,12 @@ func TestLatency(t *testing.T) {
 	require.NoError(t, clk.WaitTimers(t.Context(), 1))
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
+
+	// who ends a delay ends it for those too who wait already
+	go admit(t.Context())
+	require.NoError(t, clk.WaitTimers(t.Context(), 1))
+	require.NoError(t, g.Set(Config{}))
+	require.Equal(t, "Late", code(t, <-done))
 }
 
 func TestWrongConfigChangesNothing(t *testing.T) {

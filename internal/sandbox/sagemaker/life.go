@@ -103,7 +103,8 @@ func (s *Service) step(arn string) error {
 		if !e.moving() {
 			return nil
 		}
-		if err := clock.Sleep(s.ctx, s.cfg.Clock, e.ReadyAt.Sub(s.cfg.Clock.Now())); err != nil {
+		// What an earlier process began takes no longer than what this one begins.
+		if err := clock.Sleep(s.ctx, s.cfg.Clock, min(e.ReadyAt.Sub(s.cfg.Clock.Now()), s.delay())); err != nil {
 			return err
 		}
 		switch e.Status {
