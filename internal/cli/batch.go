@@ -93,7 +93,7 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 // first.
 func (e *env) openInputs(ctx context.Context, path string) (*executions.InputFile, error) {
 	if path == "-" {
-		return executions.SpoolInputs(ctx, standardInput, e.In)
+		return executions.SpoolInputs(ctx, standardInput, e.stdin())
 	}
 	pipe, err := outside.Do(ctx, path, func() (bool, error) {
 		info, err := os.Stat(path)

@@ -132,7 +132,7 @@ func (e *env) readInput(ctx context.Context, arg string) ([]byte, error) {
 	name := standardInput
 	switch {
 	case arg == "-":
-		raw, err = outside.ReadAll(ctx, name, e.In, executions.MaxInput)
+		raw, err = outside.ReadAll(ctx, name, e.stdin(), executions.MaxInput)
 	case strings.HasPrefix(arg, "@"):
 		name = arg[1:]
 		raw, err = outside.ReadFile(ctx, "the input file", name, executions.MaxInput)

@@ -166,7 +166,7 @@ func (e *env) loadSpec(ctx context.Context, file string, cat *spec.Catalog, opts
 	var err error
 	if file == "-" {
 		name, dir = standardInput, "."
-		raw, err = outside.ReadAll(ctx, name, e.In, 0)
+		raw, err = outside.ReadAll(ctx, name, e.stdin(), 0)
 	} else {
 		raw, err = outside.ReadFile(ctx, "the spec", file, 0)
 	}

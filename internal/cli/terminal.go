@@ -34,6 +34,15 @@ func (e *env) cannotShow() string {
 	return ""
 }
 
+// stdin is standard input, for what is read to its end. Who has to type that is told
+// that it is waited for, and how it ends.
+func (e *env) stdin() io.Reader {
+	if e.InTTY {
+		e.note("reading %s: ctrl-D ends it, ctrl-C gives up", standardInput)
+	}
+	return e.In
+}
+
 // terminal shows the full screen until the user leaves it, and leaves the
 // operations' summaries in the scrollback.
 func (e *env) terminal(ctx context.Context) error {
