@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
@@ -130,11 +129,9 @@ func TestAServerThatIsGoneIsNoMatterOfCredentials(t *testing.T) {
 	})
 	require.NoError(t, err)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	start := time.Now()
 	_, err = Check(t.Context(), cfg)
 	require.ErrorIs(t, err, fault.Internal)
 	require.ErrorContains(t, err, "cannot be reached")
-	require.Less(t, time.Since(start), identityTimeout)
 }
 
 func TestLoadNamesAProfileThatIsMissing(t *testing.T) {

@@ -145,7 +145,7 @@ func TestLaunchIsCancelled(t *testing.T) {
 	res, err := l.Wait()
 	requireKind(t, err, fault.Canceled, "")
 	require.GreaterOrEqual(t, res.Started, 800)
-	require.Less(t, res.Started, 100_000)
+	require.Less(t, res.Started, 1_000_000)
 	require.Eventually(t, func() bool { _, open := <-l.Events(); return !open }, time.Minute, time.Microsecond)
 }
 
@@ -228,7 +228,7 @@ func TestTwoLaunchersCountOnce(t *testing.T) {
 		items(n)(yield)
 	}
 	first := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Items: held, Journal: journal})
-	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, time.Minute, time.Millisecond)
 	second := b.Launch(t.Context(), LaunchInput{
 		Machine: alias, Batch: "night", Items: items(n), Journal: journal,
 		Busy: func() { busy.Add(1); close(met) },
@@ -253,7 +253,7 @@ func TestWaitForAnotherLaunchIsCancelled(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "night.jsonl")
 	release := make(chan struct{})
 	first := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Journal: journal, Items: func(func([]byte, error) bool) { <-release }})
-	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { info, err := os.Stat(journal); return err == nil && info.Size() > 0 }, time.Minute, time.Millisecond)
 	var second *Launch
 	ready := make(chan struct{})
 	second = b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Items: items(1), Journal: journal, Busy: func() { <-ready; second.Cancel() }})

@@ -39,7 +39,7 @@ func greet(t *testing.T, address string, wrap func(net.Listener) net.Listener) s
 
 func hear(t *testing.T, address string) string {
 	t.Helper()
-	c, err := (&net.Dialer{Timeout: 20 * time.Second}).DialContext(t.Context(), "tcp", address)
+	c, err := (&net.Dialer{Timeout: time.Minute}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer func() { _ = c.Close() }()
 	raw, _ := io.ReadAll(c) // a reset is a refusal

@@ -239,9 +239,10 @@ type world struct {
 	ctl       *sm.Client
 	run       *sagemakerruntime.Client
 	stop      func()
+	patience  time.Duration // of an invocation; 0 is AWS's
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, setup ...func(*world)) *world {
 	t.Helper()
 	w := &world{
 		t: t, path: filepath.Join(t.TempDir(), "sandbox.db"),
@@ -251,6 +252,9 @@ func newWorld(t *testing.T) *world {
 		logs:    &logs{groups: map[string][]string{}},
 		policy:  &policy{allow: map[string]bool{}},
 		images:  map[string]string{},
+	}
+	for _, f := range setup {
+		f(w)
 	}
 	w.start()
 	t.Cleanup(func() { w.stop() })
@@ -264,7 +268,7 @@ func (w *world) start() {
 	require.NoError(w.t, err)
 	w.svc, err = sagemaker.New(sagemaker.Config{
 		DB: w.db, Clock: w.clock, Roles: w.roles, Objects: w.objects, Logs: w.logs,
-		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: 300 * time.Millisecond,
+		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: w.patience,
 	})
 	require.NoError(w.t, err)
 	w.router = wire.NewRouter(anyone{}, w.policy)

@@ -444,9 +444,6 @@ func TestMappedImage(t *testing.T) {
 			pings.Add(1)
 			http.Error(rw, "loading", http.StatusServiceUnavailable)
 		case r.URL.Path == "/base/ping":
-		case r.Header.Get("X-Amzn-Sagemaker-Custom-Attributes") == "slow":
-			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the caller is gone
-			<-r.Context().Done()
 		case r.Header.Get("X-Amzn-Sagemaker-Custom-Attributes") == "broken":
 			http.Error(rw, "boom", http.StatusInternalServerError)
 		default:
@@ -476,11 +473,29 @@ func TestMappedImage(t *testing.T) {
 	require.Equal(t, "seen", *out.CustomAttributes)
 	_, err = invoke("broken")
 	requireCode(t, err, "ModelError", `Received server error (500) from primary with message "boom`)
-	_, err = invoke("slow")
-	requireCode(t, err, "ModelError", "Received server error (0) from primary with message \"Your invocation timed out while waiting for a response from container primary.")
 	server.Close()
+	_, _ = invoke("a") // by a connection that was kept, and is found closed
 	_, err = invoke("a")
 	requireCode(t, err, "ModelError", "Received server error (503)")
+}
+
+func TestInvocationTimesOut(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/ping" {
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the caller is gone
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(server.Close)
+	w := newWorld(t, func(w *world) { w.patience = 50 * time.Millisecond })
+	w.images["sandbox/slow"] = server.URL
+	require.NoError(t, w.model("iris", "sandbox/slow:1", ""))
+	require.NoError(t, w.config("c1", nil))
+	require.NoError(t, w.endpoint("iris", "c1"))
+	require.Equal(t, types.EndpointStatusInService, w.settle("iris").EndpointStatus)
+	_, err := w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("iris"), Body: []byte("x")})
+	requireCode(t, err, "ModelError", "Received server error (0) from primary with message \"Your invocation timed out while waiting for a response from container primary.")
 }
 
 func TestPingNeverAnswers(t *testing.T) {

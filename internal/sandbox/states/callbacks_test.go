@@ -176,7 +176,7 @@ func TestTokenEndsASync(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r := w.call("DescribeExecution", map[string]any{"executionArn": child})
 		return r.status == 200 && json.Unmarshal([]byte(r.body["input"].(string)), &in) == nil
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	require.NotEmpty(t, in.Token)
 	c := w.client()
 	_, err := c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &in.Token, Output: aws.String(`"by token"`)})

@@ -468,7 +468,7 @@ func (d *differ) lines(w *world, group, label string, want []any, last bool) []s
 		}
 		return len(have) == len(want) && len(d.diff(label, want, have)) == 0
 	}
-	for tick, end := time.NewTicker(time.Millisecond), time.After(20*time.Second); !read(); {
+	for tick, end := time.NewTicker(time.Millisecond), time.After(time.Minute); !read(); {
 		select {
 		case <-tick.C:
 			continue

@@ -1,0 +1,8 @@
+package store
+
+// Waiting is the number of Batch calls that no commit has begun with.
+func (d *DB) Waiting() int {
+	d.batcher.mu.Lock()
+	defer d.batcher.mu.Unlock()
+	return len(d.batcher.queue)
+}
