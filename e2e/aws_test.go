@@ -38,7 +38,7 @@ import (
 // Scripts look at AWS with the SDK and need no aws CLI. These are commands of the
 // scripts' own language, since a process for each call would cost more than the call:
 //
-//	aws-call SERVICE OPERATION [JSON]   one call; the answer on stdout
+//	aws-call SERVICE OPERATION [JSON]   one call; the answer on stdout; @FILE for JSON
 //	aws-inventory                       what there is, one resource a line
 //	aws-faults JSON                     what goes wrong in the sandbox from now on
 //
@@ -50,7 +50,9 @@ var awsCommands = map[string]func(*awsCaller, io.Writer, []string) error{
 
 func cmdAWS(name string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
-		err := awsCommands[name](newAWSCaller(ts), ts.Stdout(), args)
+		caller := newAWSCaller(ts)
+		err := awsCommands[name](caller, ts.Stdout(), args)
+		caller.close()
 		if err != nil {
 			fmt.Fprintln(ts.Stderr(), err)
 		}
@@ -66,19 +68,24 @@ func cmdAWS(name string) func(*testscript.TestScript, bool, []string) {
 // awsCaller asks AWS what a script wants to know.
 type awsCaller struct {
 	cfg     aws.Config
+	http    *http.Transport // of its own: nobody else closes its connections
 	clients map[string]any
 	path    func(string) string // of a file that the script names
 }
 
 func newAWSCaller(ts *testscript.TestScript) *awsCaller {
+	transport := &http.Transport{}
 	cfg := aws.Config{
+		HTTPClient:       &http.Client{Transport: transport},
 		Region:           ts.Getenv("AWS_REGION"),
 		Credentials:      credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), ts.Getenv("AWS_SESSION_TOKEN")),
 		BaseEndpoint:     aws.String(ts.Getenv("AWS_ENDPOINT_URL")),
 		RetryMaxAttempts: 1,
 	}
-	return &awsCaller{cfg: cfg, clients: awsClients(cfg), path: ts.MkAbs}
+	return &awsCaller{cfg: cfg, http: transport, clients: awsClients(cfg), path: ts.MkAbs}
 }
+
+func (c *awsCaller) close() { c.http.CloseIdleConnections() }
 
 // faults sends the sandbox its own request: faults are nothing of AWS's.
 func (c *awsCaller) faults(_ io.Writer, args []string) error {
@@ -101,7 +108,7 @@ func (c *awsCaller) faults(_ io.Writer, args []string) error {
 	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), "sandbox", c.cfg.Region, time.Now()); err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.cfg.HTTPClient.Do(req)
 	if err != nil {
 		return err
 	}
@@ -138,6 +145,13 @@ func (c *awsCaller) call(out io.Writer, args []string) error {
 	input := "{}"
 	if len(args) == 3 {
 		input = args[2]
+	}
+	if name, ok := strings.CutPrefix(input, "@"); ok {
+		raw, err := os.ReadFile(c.path(name))
+		if err != nil {
+			return err
+		}
+		input = string(raw)
 	}
 	doc, err := c.ask(args[0], args[1], input)
 	if err != nil {

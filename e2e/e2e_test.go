@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +24,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestMain lets more scripts run at a time than there are processors: each waits for
+// sandboxes, locks and answers half of its time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0))) // a number is one
+	}
+	os.Exit(m.Run())
+}
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("..")
@@ -31,7 +42,7 @@ func TestScripts(t *testing.T) {
 	bin := programs(t, root)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd,
+		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs(bin), "fill": cmdFill,
 	}
 	for name := range awsCommands {
 		commands[name] = cmdAWS(name)
@@ -47,6 +58,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IRIS", filepath.Join(root, "examples", "iris"))
 			e.Setenv("BATCH", filepath.Join(root, "examples", "iris-batch"))
 			e.Setenv("ROOT", root)
+			e.Setenv("TEMPLATES", filepath.Join(root, "e2e", "testdata", "templates"))
 			e.Setenv("PATH", strings.Join([]string{bin, filepath.Join(root, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator)))
 			e.Setenv("NO_COLOR", "1")
 			e.Defer(func() { stopSandbox(bin, home) })
@@ -60,6 +72,9 @@ func TestScripts(t *testing.T) {
 				}
 				_, err := exec.LookPath(name)
 				return err == nil, nil
+			}
+			if cond == "mount" {
+				return mayMount(t.TempDir()), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -229,6 +244,7 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if own, ok := awsCommands[args[1]]; ok {
 		caller := newAWSCaller(ts)
+		defer caller.close()
 		run = func() string {
 			var out strings.Builder
 			_ = own(caller, &out, args[2:])

@@ -35,13 +35,16 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PATH", "NO_COLOR", "HOME"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_TEMPLATES", "PULUMI_CONFIG_PASSPHRASE", "TMPDIR", "PATH", "NO_COLOR", "HOME"} {
+		if v := ts.Getenv(name); v != "" { // an empty passphrase is one
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
 	}
 	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	ts.Check(err)
 	defer terminal.Close()
+	defer func() { _ = cmd.Process.Kill() }() // in vain, unless the script ends here
 	s := &screen{grown: make(chan struct{}, 1)}
 	go s.read(terminal)
 	from := 0

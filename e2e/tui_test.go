@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,7 +15,7 @@ import (
 )
 
 // screenLimit bounds the wait for a screen; only a broken build waits that long.
-const screenLimit = 45 * time.Second
+const screenLimit = waitLimit
 
 // cmdTUI runs a program in a terminal and plays a list of steps: tui STEPS CODE
 // PROGRAM [ARG...]. A step is a line:
@@ -53,7 +52,7 @@ func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_READ_ONLY", "PATH", "HOME"} {
+	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_READ_ONLY", "PIPELINETUI_TEMPLATES", "PATH", "HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	cmd.Env = append(cmd.Env, "LANG=C.UTF-8")
