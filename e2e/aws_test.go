@@ -29,8 +29,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -132,8 +134,10 @@ func awsClients(cfg aws.Config) map[string]any {
 		"runtime":     sagemakerruntime.NewFromConfig(cfg),
 		"s3":          s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		"sagemaker":   sagemaker.NewFromConfig(cfg),
+		"secrets":     secretsmanager.NewFromConfig(cfg),
 		"sfn":         sfn.NewFromConfig(cfg),
 		"sqs":         sqs.NewFromConfig(cfg),
+		"ssm":         ssm.NewFromConfig(cfg),
 		"sts":         sts.NewFromConfig(cfg),
 	}
 }

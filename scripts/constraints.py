@@ -29,6 +29,8 @@ SERVICES = {
     "kms": ("kms", "."),
     "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|Tag|Invoke|AccountSettings"),
     "sagemaker": ("sagemaker", "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights"),
+    "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),
+    "ssm": ("ssm", "^(Get|Put|Delete|Describe)Parameters?$"),
     "sts": ("sts", "."),
 }
 KEPT = ("enum", "min", "max", "pattern", "required", "sensitive")

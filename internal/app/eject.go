@@ -95,6 +95,9 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	if env.Objects, err = objects.of(p, tmpl); err != nil {
 		return nil, nil, err
 	}
+	if env.Secrets, err = a.readReferences(ctx, t, stack.OperationPreview, []*spec.Pipeline{p}).of(p, tmpl); err != nil {
+		return nil, nil, err
+	}
 	rec, err := program.Record(ctx, p, tmpl, env)
 	return rec, p, err
 }

@@ -133,10 +133,11 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 		}
 	}
 	objects := a.lookUp(ctx, t, req)
+	secrets := a.readReferences(ctx, t, req.Operation, req.Pipelines)
 	jobs := make([]stack.Job, len(req.Pipelines))
 	var errs fault.List
 	for i, p := range req.Pipelines {
-		job, err := a.job(t, p, req, objects)
+		job, err := a.job(t, p, req, objects, secrets)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 		}
@@ -169,7 +170,7 @@ func newOperation(pipelines int) *Operation {
 	return o
 }
 
-func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp) (stack.Job, error) {
+func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp, secrets *referred) (stack.Job, error) {
 	if req.Operation == stack.OperationDestroy && p.Protect {
 		// The engine would delete all the rest and only then stop at the bucket.
 		return stack.Job{}, fault.New(fault.Invalid, "the pipeline is protected: its data may not be deleted").
@@ -197,6 +198,9 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp) (s
 	}
 	env := t.programEnv(p)
 	if env.Objects, err = objects.of(p, tmpl); err != nil {
+		return job, err
+	}
+	if env.Secrets, err = secrets.of(p, tmpl); err != nil {
 		return job, err
 	}
 	job.Program, err = program.Pipeline(p, tmpl, env)

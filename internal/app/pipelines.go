@@ -271,14 +271,7 @@ func (a *App) ShownParameters(p *spec.Pipeline) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{}
-	for name, v := range p.Parameters {
-		if param, ok := t.Parameter(name); ok && param.Secret {
-			v = stack.SecretValue
-		}
-		out[name] = v
-	}
-	return out, nil
+	return p.Shown(t, stack.SecretValue), nil
 }
 
 // BatchJournal is the file in which a batch's launch is recorded, so that one

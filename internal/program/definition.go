@@ -38,7 +38,7 @@ type definition struct {
 
 // readDefinition parses the template's definition and finds its references.
 func (p *plan) readDefinition() fault.List {
-	text, err := p.tmpl.DefinitionFor(p.pipe.Parameters)
+	text, err := p.tmpl.DefinitionFor(p.values)
 	if err != nil {
 		return fault.List{fault.Wrap(err, "read the definition")}
 	}
@@ -140,7 +140,7 @@ func (b *build) definitionText() pulumi.StringInput {
 			inputs = append(inputs, out)
 			continue
 		}
-		if b.secrets[name] {
+		if b.holdsSecret(name) {
 			names = append(names, name)
 			inputs = append(inputs, pulumi.ToSecret(pulumi.Any(b.expected[name])))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // SpecResource is the name of the resource that keeps the spec in the stack's
@@ -73,7 +74,7 @@ func regionEnv(region string) string {
 func (b *build) addSpec(first pulumi.Resource) error {
 	// Where the artifacts lie on the machine that made the pipeline is no part of
 	// what it is: another checkout of the same spec must not count as a change.
-	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.toInput(b.document, "")},
+	stash, err := pulumi.NewStash(b.ctx, SpecResource, &pulumi.StashArgs{Input: b.documentInput()},
 		pulumi.IgnoreChanges([]string{"input.directory"}), pulumi.DependsOn([]pulumi.Resource{first}))
 	if err != nil {
 		return err
@@ -85,11 +86,84 @@ func (b *build) addSpec(first pulumi.Resource) error {
 	})
 }
 
-// toInput turns a JSON value into Pulumi inputs. Values of secret parameters
-// become secrets: parameters are found by the end of their path, since a
-// document may nest them ("preprocess": {"memoryMb": ...}) or not.
-func (b *build) toInput(value any, path string) pulumi.Input {
-	var in pulumi.Input
+// documentInput is the document as an input of the engine. What is secret in it
+// becomes a secret: a parameter whose template says so as a whole, and of any other
+// what stands in the form of a secret (spec.Secret).
+func (b *build) documentInput() pulumi.Input {
+	doc, _ := b.document.(map[string]any) // checked by readDocument
+	out := pulumi.Map{}
+	for k, item := range doc {
+		params, ok := item.(map[string]any)
+		if !ok || k != "parameters" && k != "dormant" {
+			out[k] = toInput(item)
+			continue
+		}
+		values := pulumi.Map{}
+		for name, v := range params {
+			values[name] = b.parameterInput(name, v)
+		}
+		out[k] = values
+	}
+	return out
+}
+
+// parameterInput is a parameter's value in the document, which may nest names with
+// dots or not.
+func (b *build) parameterInput(name string, value any) pulumi.Input {
+	m, isMap := value.(map[string]any)
+	param, known := b.tmpl.Parameter(name)
+	entries := known && param.Type == spec.TypeMap
+	switch {
+	case isMap && !known && b.hasGroup(name):
+		group := pulumi.Map{}
+		for k, item := range m {
+			if item != nil {
+				group[k] = b.parameterInput(name+"."+k, item)
+			}
+		}
+		return group
+	case isMap && !entries: // no value of another type is a map
+		return formInput(m)
+	case known && param.Secret:
+		return pulumi.ToSecret(toInput(value))
+	case !isMap:
+		return toInput(value)
+	}
+	out := pulumi.Map{}
+	for k, item := range m {
+		if form, ok := item.(map[string]any); ok {
+			out[k] = formInput(form)
+		} else {
+			out[k] = toInput(item)
+		}
+	}
+	return out
+}
+
+// hasGroup tells whether parameters of the template begin with a name and a dot.
+func (b *build) hasGroup(name string) bool {
+	return slices.ContainsFunc(b.tmpl.Parameters, func(p spec.Parameter) bool { return strings.HasPrefix(p.Name, name+".") })
+}
+
+// secretForm is the key under which a document has the text of a secret.
+const secretForm = "secret"
+
+// formInput is a value in the form of a secret: its text is the secret, a reference is
+// none.
+func formInput(form map[string]any) pulumi.Input {
+	out := pulumi.Map{}
+	for k, v := range form {
+		if k == secretForm {
+			out[k] = pulumi.ToSecret(toInput(v))
+		} else {
+			out[k] = toInput(v)
+		}
+	}
+	return out
+}
+
+// toInput turns a JSON value into Pulumi inputs.
+func toInput(value any) pulumi.Input {
 	switch v := value.(type) {
 	case map[string]any:
 		m := pulumi.Map{}
@@ -97,44 +171,29 @@ func (b *build) toInput(value any, path string) pulumi.Input {
 			if item == nil {
 				continue // null and absent are the same to the engine
 			}
-			m[k] = b.toInput(item, path+"."+k)
+			m[k] = toInput(item)
 		}
-		in = m
+		return m
 	case []any:
 		l := pulumi.Array{}
 		for _, item := range v {
-			l = append(l, b.toInput(item, path))
+			l = append(l, toInput(item))
 		}
-		in = l
+		return l
 	case string:
-		in = pulumi.String(v)
+		return pulumi.String(v)
 	case bool:
-		in = pulumi.Bool(v)
+		return pulumi.Bool(v)
 	case json.Number:
 		// The engine's numbers are float64; an int parameter fits.
 		f, err := v.Float64()
 		if err != nil {
-			in = pulumi.String(v.String())
-			break
+			return pulumi.String(v.String())
 		}
-		in = pulumi.Float64(f)
+		return pulumi.Float64(f)
 	default: // null in a list
-		in = pulumi.String("")
+		return pulumi.String("")
 	}
-	if b.isSecret(path) {
-		return pulumi.ToSecret(in)
-	}
-	return in
-}
-
-// isSecret tells whether a path of the document is a secret parameter.
-func (b *build) isSecret(path string) bool {
-	for name, secret := range b.secrets {
-		if secret && strings.HasSuffix(path, "."+name) {
-			return true
-		}
-	}
-	return false
 }
 
 // decodeJSON reads one JSON value and nothing after it; numbers stay as they

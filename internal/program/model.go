@@ -5,6 +5,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // modelBlock makes the SageMaker model: image, weights, role. A model can't be
@@ -134,8 +135,11 @@ func (b *build) container() (*sagemaker.ModelPrimaryContainerArgs, []pulumi.Reso
 		Image: pulumi.String(b.text("image")),
 		Mode:  pulumi.String("SingleModel"),
 	}
-	if env := b.dict("modelEnvironment"); len(env) > 0 {
-		c.Environment = b.secretly("modelEnvironment", pulumi.ToStringMap(env))
+	if env := b.environment("modelEnvironment"); len(env) > 0 {
+		c.Environment = env
+		if b.secrets[spec.SecretPath{Parameter: "modelEnvironment"}] { // the names too
+			c.Environment = pulumi.ToSecret(env.ToStringMapOutput()).(pulumi.StringMapOutput)
+		}
 	}
 	switch {
 	case b.model == nil:

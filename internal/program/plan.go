@@ -27,8 +27,10 @@ type plan struct {
 
 	// document is the spec that is kept with the stack.
 	document any
-	// secrets are the names of the parameters whose values are secret.
-	secrets map[string]bool
+	// values are the pipeline's parameters, with those that it refers to filled in.
+	values spec.Values
+	// secrets are what is to be kept from readers: parameters, and entries of some.
+	secrets map[spec.SecretPath]bool
 	// grants are the statements of each service role's policy.
 	grants map[role][]statement
 	// expected are the values that definitions may use, as they will be.
@@ -86,14 +88,12 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 	}
 	pl := &plan{
 		pipe: p, tmpl: t, env: env, names: p.Names(env.Account),
-		secrets: map[string]bool{}, grants: map[role][]statement{}, expected: map[string]any{},
+		grants: map[role][]statement{}, expected: map[string]any{},
 	}
-	for _, param := range t.Parameters {
-		pl.secrets[param.Name] = param.Secret
-	}
-	pl.provideParameters()
 	blocks, errs := selectBlocks(t.Blocks)
 	pl.blocks = blocks
+	errs = append(errs, pl.coverSecrets()...)
+	pl.provideParameters()
 	errs = append(errs, pl.readDocument()...)
 	errs = append(errs, pl.readDefinition()...)
 	if len(errs) > 0 {
@@ -124,7 +124,7 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 
 // provideParameters offers what every definition may use.
 func (p *plan) provideParameters() {
-	for name, value := range p.pipe.Parameters {
+	for name, value := range p.values {
 		p.expected[name] = value
 	}
 	p.expected["accountId"] = p.env.Account
@@ -157,15 +157,15 @@ func (p *plan) has(name string) bool {
 	return false
 }
 
-func (p *plan) text(name string) string            { return p.pipe.Parameters.String(name) }
-func (p *plan) number(name string) int             { return p.pipe.Parameters.Int(name) }
-func (p *plan) on(name string) bool                { return p.pipe.Parameters.Bool(name) }
-func (p *plan) list(name string) []string          { return p.pipe.Parameters.Strings(name) }
-func (p *plan) dict(name string) map[string]string { return p.pipe.Parameters.Map(name) }
+func (p *plan) text(name string) string            { return p.values.String(name) }
+func (p *plan) number(name string) int             { return p.values.Int(name) }
+func (p *plan) on(name string) bool                { return p.values.Bool(name) }
+func (p *plan) list(name string) []string          { return p.values.Strings(name) }
+func (p *plan) dict(name string) map[string]string { return p.values.Map(name) }
 
 // numberOr is the value of an int parameter, or another if it has none.
 func (p *plan) numberOr(name string, otherwise int) int {
-	if p.pipe.Parameters.Has(name) {
+	if p.values.Has(name) {
 		return p.number(name)
 	}
 	return otherwise
@@ -173,7 +173,7 @@ func (p *plan) numberOr(name string, otherwise int) int {
 
 // onOr is the value of a bool parameter, or another if it has none.
 func (p *plan) onOr(name string, otherwise bool) bool {
-	if p.pipe.Parameters.Has(name) {
+	if p.values.Has(name) {
 		return p.on(name)
 	}
 	return otherwise
@@ -213,14 +213,6 @@ func (b *build) nativeTags() awsnative.TagArray {
 		tags = append(tags, &awsnative.TagArgs{Key: pulumi.String(k), Value: pulumi.String(all.String(k))})
 	}
 	return tags
-}
-
-// secretly marks the value of a parameter as secret, if the template says so.
-func (b *build) secretly(parameter string, values pulumi.StringMap) pulumi.StringMapInput {
-	if !b.secrets[parameter] || len(values) == 0 {
-		return values
-	}
-	return pulumi.ToSecret(values.ToStringMapOutput()).(pulumi.StringMapOutput)
 }
 
 // keyArn is the ARN of the pipeline's own key, or nil.

@@ -178,15 +178,7 @@ func (b *build) functionArgs() *lambda.FunctionArgs {
 
 // functionEnvironment is the user's environment with what the tool adds.
 func (b *build) functionEnvironment() pulumi.StringMapInput {
-	const parameter = "preprocess.environment"
-	variables := pulumi.StringMap{}
-	for k, v := range b.dict(parameter) {
-		var value pulumi.StringInput = pulumi.String(v)
-		if b.secrets[parameter] {
-			value = pulumi.ToSecret(pulumi.String(v)).(pulumi.StringOutput)
-		}
-		variables[k] = value
-	}
+	variables := b.environment("preprocess.environment")
 	variables["PIPELINETUI_BUCKET"] = b.bucket.Bucket
 	variables["PIPELINETUI_PIPELINE"] = pulumi.String(b.pipe.ID.String())
 	if b.invokes() {

@@ -35,6 +35,9 @@ type Env struct {
 	// with the content. One that is not there is not known; then what was deployed
 	// last counts as unchanged.
 	Objects map[string]string
+	// Secrets are the values of what the pipeline refers to (see
+	// spec.Pipeline.References), read now. They are in no plan that is shown.
+	Secrets map[spec.SecretPath]string
 }
 
 var accountRule = regexp.MustCompile(`^\d{12}$`)
@@ -47,6 +50,9 @@ var accountRule = regexp.MustCompile(`^\d{12}$`)
 //
 // The program may be run several times, at once too; it keeps no state.
 func Pipeline(p *spec.Pipeline, t *spec.Template, env Env) (pulumi.RunFunc, error) {
+	if err := checkSecrets(p, env); err != nil {
+		return nil, err
+	}
 	pl, err := newPlan(p, t, env)
 	if err != nil {
 		return nil, err

@@ -93,6 +93,9 @@ func (r *Recording) Parts(s string) []Part {
 // Record runs the same blocks as Pipeline, without an engine and without a
 // request to anybody, and returns what they ask for.
 func Record(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) (*Recording, error) {
+	if err := checkSecrets(p, env); err != nil {
+		return nil, err
+	}
 	pl, err := newPlan(p, t, env)
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func addScaling(b *build) error {
 	if err != nil {
 		return err
 	}
-	aim := b.pipe.Parameters.Float("targetInvocationsPerInstance")
+	aim := b.values.Float("targetInvocationsPerInstance")
 	if aim <= 0 {
 		aim = defaultInvocations
 	}

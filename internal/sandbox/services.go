@@ -22,7 +22,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/secretsmanager"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/ssm"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -156,6 +158,20 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 		return err
 	}
 	keyring.Register(b.router)
+	return b.secrets()
+}
+
+func (b *builder) secrets() error {
+	secrets, err := secretsmanager.New(secretsmanager.Config{DB: b.db, Router: b.router, Clock: b.Clock, Log: b.log("secretsmanager")})
+	if err != nil {
+		return err
+	}
+	secrets.Register(b.router)
+	parameters, err := ssm.New(ssm.Config{DB: b.db, Router: b.router, Clock: b.Clock, Log: b.log("ssm")})
+	if err != nil {
+		return err
+	}
+	parameters.Register(b.router)
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 		}
 	case RuleForbid:
 		if rule.When.holds(v) {
-			return fail(sortedKeys(rule.When), "%s: it can't be that %s", p.ID, told(rule.When, v))
+			return fail(sortedKeys(rule.When), "%s: it can't be that %s", p.ID, told(rule.When, t, p))
 		}
 	case RuleAtMost:
 		return atMost(rule, p, fail)
@@ -87,10 +87,10 @@ func (rule Rule) names() []string {
 }
 
 // told names the values that meet conditions.
-func told(cs Conditions, v Values) string {
+func told(cs Conditions, t *Template, p *Pipeline) string {
 	parts := make([]string, 0, len(cs))
 	for _, name := range sortedKeys(cs) {
-		parts = append(parts, name+" is "+format(v[name]))
+		parts = append(parts, name+" is "+t.shown(name, p.Parameters[name], p.SecretsOf(name)))
 	}
 	return strings.Join(parts, " and ")
 }

@@ -49,10 +49,10 @@ func makeDocument(a *ask, p *Pipeline, applied, dormant map[string]setting) []by
 		if d.Dormant == nil {
 			d.Dormant = map[string]any{}
 		}
-		d.Dormant[name] = s.value
+		d.Dormant[name] = covered(s.value, s.secrets)
 	}
 	for name, s := range applied {
-		d.Parameters[name] = s.value
+		d.Parameters[name] = covered(s.value, s.secrets)
 		path, local := p.Files[name]
 		if !local || filepath.IsAbs(s.value.(string)) {
 			continue

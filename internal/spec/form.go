@@ -30,9 +30,12 @@ func (t *Template) Effective(given Values) Values {
 	return v
 }
 
-// Text writes a value the way Parse reads it back, whatever is in it. Unlike
+// Text writes a value the way Read reads it back, whatever is in it. Unlike
 // Format it shows secrets.
-func (p *Parameter) Text(value any) string {
+func (p *Parameter) Text(value any, secrets map[string]Secret) string {
+	if v := covered(value, secrets); len(secrets) > 0 {
+		return jsonText(v)
+	}
 	list, ok := value.([]string)
 	if !ok || !slices.ContainsFunc(list, needsJSON) && (len(list) == 0 || list[0] == "" || list[0][0] != '[') {
 		return format(value)

@@ -73,6 +73,7 @@ type node struct {
 	value   any    // bool, int, float64 or string
 	items   []*node
 	entries []entry
+	secret  *Secret // set by source.uncover: the text may not be shown
 }
 
 type entry struct {

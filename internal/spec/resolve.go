@@ -33,9 +33,21 @@ func (a *ask) pick(of func(*layer) *node) *node {
 
 // setting is a typed value with where it came from.
 type setting struct {
-	value any
-	node  *node
-	layer *layer
+	value   any
+	secrets map[string]Secret // of the value, by entry; see Parameter.coerce
+	node    *node
+	layer   *layer
+}
+
+// unknown tells whether a part of the value is not known before deployment, so that
+// no rule can be held against it.
+func (s setting) unknown() bool {
+	for _, x := range s.secrets {
+		if x.unknown() {
+			return true
+		}
+	}
+	return false
 }
 
 // resolver turns asks into pipelines. It remembers what concerns more than one
@@ -112,8 +124,8 @@ func (r *resolver) resolve(a *ask) *Pipeline {
 	applied, dormant := r.fill(a, t, p, set, bad)
 	r.artifacts(t, p, applied, bad)
 	for _, rule := range t.Rules {
-		if slices.ContainsFunc(rule.names(), func(name string) bool { return bad[name] }) {
-			continue // one of its values is an error already
+		if slices.ContainsFunc(rule.names(), func(name string) bool { return bad[name] || applied[name].unknown() }) {
+			continue // one of its values is an error already, or not known yet
 		}
 		if e := r.rule(rule, p, t, applied, a.at); e != nil {
 			r.fail(e)
@@ -223,10 +235,10 @@ func (r *resolver) parameters(a *ask, t *Template) (set map[string]setting, bad 
 				continue
 			}
 			p, _ := t.Parameter(leaf.key)
-			value, wrong := p.coerce(leaf.value)
+			value, secrets, wrong := p.coerce(leaf.value, r.opts.source(l.dir, a.stored && l.rank != rankSet))
 			errs = append(errs, wrong...)
 			if len(wrong) == 0 {
-				set[leaf.key] = setting{value, leaf.value, l}
+				set[leaf.key] = setting{value, secrets, leaf.value, l}
 			} else {
 				bad[leaf.key] = true
 			}
@@ -277,7 +289,7 @@ func flattenParameters(n *node, t *Template) (leaves, unknown []entry, errs faul
 func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting, bad map[string]bool) (applied, dormant map[string]setting) {
 	p.Parameters = Values{}
 	for _, param := range t.Parameters {
-		if s, ok := set[param.Name]; ok {
+		if s, ok := set[param.Name]; ok && s.value != nil {
 			p.Parameters[param.Name] = s.value
 		} else if param.Default != nil {
 			p.Parameters[param.Name] = param.Default
@@ -287,12 +299,12 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 	for _, param := range t.Parameters {
 		s, given := set[param.Name]
 		if failing := param.When.failing(p.Parameters); len(failing) > 0 {
-			unsure := slices.ContainsFunc(failing, func(name string) bool { return bad[name] })
+			unsure := slices.ContainsFunc(failing, func(name string) bool { return bad[name] || set[name].unknown() })
 			if given && a.stored {
 				dormant[param.Name] = s
 			}
 			if given && !unsure && !s.layer.dormant {
-				r.useless(param, s, failing, p.Parameters, set)
+				r.useless(t, param, s, failing, p.Parameters, set)
 			}
 			p.Parameters.reset(param)
 			continue
@@ -300,7 +312,13 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 		switch {
 		case given:
 			applied[param.Name] = s
-			if param.Required && !isSet(s.value) {
+			for entry, secret := range s.secrets {
+				if p.Secrets == nil {
+					p.Secrets = map[SecretPath]Secret{}
+				}
+				p.Secrets[SecretPath{param.Name, entry}] = secret
+			}
+			if param.Required && !isSet(s.value) && !s.unknown() {
 				bad[param.Name] = true
 				r.fail(s.node.pos.errorf("%s is empty, but template %s requires it", param.Name, t.Name).WithHint("Give %s.", param.Allowed()))
 			}
@@ -333,7 +351,7 @@ func (p *Parameter) sampleText() string {
 
 // useless reports a value that has no effect, unless it comes from a weaker
 // layer than the value that takes the effect away.
-func (r *resolver) useless(p Parameter, s setting, failing []string, v Values, set map[string]setting) {
+func (r *resolver) useless(t *Template, p Parameter, s setting, failing []string, v Values, set map[string]setting) {
 	off := p.Otherwise
 	if off == nil {
 		off = p.Default
@@ -352,7 +370,7 @@ func (r *resolver) useless(p Parameter, s setting, failing []string, v Values, s
 	}
 	why := make([]string, len(failing))
 	for i, name := range failing {
-		why[i] = name + " is " + format(v[name])
+		why[i] = name + " is " + t.shown(name, v[name], set[name].secrets)
 	}
 	r.fail(s.node.pos.errorf("%s does not apply when %s", p.Name, strings.Join(why, " and ")).
 		WithHint("Leave %s out; it takes effect when %s.", p.Name, p.When))

@@ -14,7 +14,7 @@ import (
 // file that Load accepts; relations between values are beyond it. Patterns are such as
 // the regular expressions of Go, Python and JavaScript have in common.
 func JSONSchema(cat *Catalog) ([]byte, error) {
-	s := &schemas{cat: cat, defs: jsonschema.Definitions{}}
+	s := &schemas{cat: cat, defs: jsonschema.Definitions{secretDef: secretSchema()}}
 	root := object(
 		field{"apiVersion", &jsonschema.Schema{Const: APIVersion, Description: "Version of this format."}},
 		field{"defaults", s.layer("What holds for every pipeline that does not say otherwise.")},
@@ -239,7 +239,7 @@ func (p *Parameter) schema() *jsonschema.Schema {
 		s.Type, s.Items, s.UniqueItems = "array", text(), true
 		s.MinItems, s.MaxItems = count(p.Min), count(p.Max)
 	case TypeMap:
-		s.Type, s.AdditionalProperties = "object", text()
+		s.Type, s.AdditionalProperties = "object", orSecret(text())
 		s.MinProperties, s.MaxProperties = count(p.Min), count(p.Max)
 		if p.KeyPattern != "" {
 			s.PropertyNames = &jsonschema.Schema{Pattern: p.KeyPattern}
@@ -253,7 +253,48 @@ func (p *Parameter) schema() *jsonschema.Schema {
 	if s.Pattern != "" && p.Default == "" {
 		s.Pattern = "^$|" + s.Pattern
 	}
+	if p.Type == TypeString {
+		s.AnyOf = orSecret(&jsonschema.Schema{Type: s.Type, Pattern: s.Pattern, MaxLength: s.MaxLength}).AnyOf
+		s.Type, s.Pattern, s.MaxLength = "", "", nil
+	}
 	return s
+}
+
+// secretDef is the name of the definition of secrets.
+const secretDef = "secret"
+
+// orSecret is a text, or a secret in its place.
+func orSecret(text *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{text, {Ref: "#/$defs/" + secretDef}}}
+}
+
+// secretSchema is what stands in the place of a text that is secret.
+func secretSchema() *jsonschema.Schema {
+	text := func(description string) *jsonschema.Schema {
+		return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), Description: description}
+	}
+	closed := func(required string, fields ...field) *jsonschema.Schema {
+		o := object(fields...)
+		o.Required = []string{required}
+		return o
+	}
+	return &jsonschema.Schema{
+		Description: "A value that nobody is shown and that is kept encrypted.",
+		AnyOf: []*jsonschema.Schema{
+			closed(secretKey, field{secretKey, &jsonschema.Schema{
+				Description: "The secret, or where it is on the machine that reads this file.",
+				AnyOf: []*jsonschema.Schema{
+					{Type: "string"},
+					closed(envKey, field{envKey, text("Environment variable that holds it.")}),
+					closed(fileKey, field{fileKey, text("File that holds it, relative to this one. The line break at its end does not count.")}),
+				},
+			}}),
+			closed(managerKey,
+				field{managerKey, &jsonschema.Schema{Type: "string", Pattern: secretName.String(), Description: "Name or ARN of a secret of AWS Secrets Manager, read at each deployment."}},
+				field{entryKey, text("Entry of the JSON object that the secret holds; left out: the whole text.")}),
+			closed(ssmKey, field{ssmKey, &jsonschema.Schema{Type: "string", Pattern: ssmName.String(), Description: "Name or ARN of a parameter of AWS Systems Manager, read at each deployment."}}),
+		},
+	}
 }
 
 func jsonNumber(f *float64) json.Number {

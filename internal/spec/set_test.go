@@ -120,8 +120,8 @@ func TestSecretsStayOut(t *testing.T) {
 	require.Equal(t, []string{"password"}, tmpl.Secrets())
 	p, ok := tmpl.Parameter("password")
 	require.True(t, ok)
-	require.Equal(t, "(secret)", p.Format("HUNTER2"))
-	require.Empty(t, p.Format(""))
+	require.Equal(t, "(secret)", p.Format("HUNTER2", nil))
+	require.Empty(t, p.Format("", nil))
 }
 
 // TestParse is what a wizard does with one answer.

@@ -36,6 +36,9 @@ type Pipeline struct {
 	// Parameters holds every parameter of the template that has a value, by
 	// dotted name ("preprocess.memoryMb"), defaults filled in.
 	Parameters Values
+	// Secrets are the values that are secret in this pipeline, besides those that its
+	// template calls secret; see IsSecret and Shown.
+	Secrets map[SecretPath]Secret
 	// Files holds the artifact parameters given as a local path: name to
 	// absolute path. The paths were checked to exist unless Options.SkipFiles.
 	Files map[string]string
@@ -58,6 +61,8 @@ type Options struct {
 	// Dir is what relative paths in Set are relative to; "" is the working
 	// directory.
 	Dir string
+	// Environ looks up the variables that secrets are read from; nil: the process's.
+	Environ func(string) (string, bool)
 	// SkipFiles leaves out every check that needs the local artifacts: for
 	// destroy, run and list, perhaps on another machine.
 	SkipFiles bool

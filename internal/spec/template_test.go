@@ -78,7 +78,7 @@ func TestRealtimeDefaults(t *testing.T) {
 		require.NotEmpty(t, p.Group, p.Name)
 		require.NotEmpty(t, p.Allowed(), p.Name)
 		if p.Default != nil && p.Type != spec.TypePath {
-			v, err := p.Parse(p.Format(p.Default), "")
+			v, err := p.Parse(p.Format(p.Default, nil), "")
 			require.NoError(t, err, "Parse reads what Format writes: %s", p.Name)
 			require.Empty(t, cmp.Diff(p.Default, v), p.Name)
 		}

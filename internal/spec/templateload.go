@@ -158,7 +158,10 @@ func (l *templateLoader) parameter(i int) {
 	}
 	for key, into := range map[string]*any{"default": &p.Default, "otherwise": &p.Otherwise, "example": &p.Example} {
 		if v := n.get(key); v != nil {
-			value, errs := p.coerce(v)
+			value, secrets, errs := p.coerce(v, source{skip: true})
+			if len(secrets) > 0 {
+				l.fail(v.pos, "Write `secret: true` beside it, and no value.", "the %s of parameter %s can't be secret: a template is no secret", key, p.Name)
+			}
 			for _, err := range errs {
 				l.errs = append(l.errs, within(err, key+" of parameter "+p.Name))
 			}

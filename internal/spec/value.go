@@ -88,12 +88,10 @@ func (p *Parameter) Choices() []string {
 	return choices
 }
 
-// Format writes a value the way Parse reads it; a secret one is hidden.
-func (p *Parameter) Format(value any) string {
-	if p.Secret && isSet(value) {
-		return "(secret)"
-	}
-	return format(value)
+// Format writes a value the way Parse reads it; what is secret of it is hidden:
+// secrets are those that Read has found.
+func (p *Parameter) Format(value any, secrets map[string]Secret) string {
+	return line(p.Shown(value, secrets, BlankedSecret))
 }
 
 func format(value any) string {
@@ -120,26 +118,104 @@ func format(value any) string {
 // same rules as the spec file: a list by commas or as JSON, a map as JSON.
 // Relative paths are relative to dir and have to exist.
 func (p *Parameter) Parse(text, dir string) (any, error) {
+	value, _, err := p.Read(text, dir)
+	return value, err
+}
+
+// Read is Parse that also tells what of the value is secret, by entry of a map; "" is
+// the value as a whole.
+func (p *Parameter) Read(text, dir string) (any, map[string]Secret, error) {
 	n := textNode(pos{}, text)
 	n.raw = true
-	value, errs := p.coerce(n)
+	value, secrets, errs := p.coerce(n, source{dir: dir})
 	if len(errs) == 0 && p.Type == TypePath {
 		_, errs = p.artifact(n, value.(string), dir)
 	}
 	if len(errs) > 0 {
-		return nil, errs
+		return nil, nil, errs
 	}
-	return value, nil
+	return value, secrets, nil
 }
 
-// coerce checks a node against type and rules and returns the typed value.
-func (p *Parameter) coerce(n *node) (any, fault.List) {
+// coerce checks a node against type and rules and returns the typed value, and what of
+// it is secret: by entry of a map, "" for the value as a whole.
+func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, fault.List) {
 	if n.raw {
 		var err *fault.Error
 		if n, err = p.fromText(n); err != nil {
-			return nil, fault.List{err}
+			return nil, nil, fault.List{err}
 		}
 	}
+	n, errs := p.uncover(n, from)
+	if len(errs) > 0 {
+		return nil, nil, errs
+	}
+	var secrets map[string]Secret
+	if n.secret != nil {
+		secrets = map[string]Secret{"": *n.secret}
+		if n.secret.Hidden {
+			return p.hidden(), secrets, nil
+		}
+	}
+	for _, e := range n.entries {
+		if e.value.secret == nil {
+			continue
+		}
+		if secrets == nil {
+			secrets = map[string]Secret{}
+		}
+		secrets[e.key] = *e.value.secret
+	}
+	value, errs := p.typed(n)
+	return value, secrets, errs
+}
+
+// uncover finds what is written as a secret: the value of a string, entries of a map.
+// A document of ours may hide a value of any type.
+func (p *Parameter) uncover(n *node, from source) (*node, fault.List) {
+	hides := from.stored && isSecretForm(n) && len(n.entries) == 1 && n.get(secretKey) != nil && n.get(secretKey).kind == kindNull
+	switch {
+	case hides, p.Type == TypeString && isSecretForm(n):
+		out, err := from.uncover(n, p.Name)
+		if err != nil {
+			return nil, fault.List{err}
+		}
+		return out, nil
+	case p.Type != TypeMap || n.kind != kindMap:
+		return n, nil
+	}
+	out := *n
+	out.entries = nil
+	var errs fault.List
+	for _, e := range n.entries {
+		if isSecretForm(e.value) {
+			v, err := from.uncover(e.value, p.Name+"."+e.key)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			e.value = v
+		}
+		out.entries = append(out.entries, e)
+	}
+	return &out, errs
+}
+
+// hidden stands for a value that is not known here.
+func (p *Parameter) hidden() any {
+	switch p.Type {
+	case TypeMap:
+		return map[string]string{}
+	case TypeList:
+		return []string{}
+	case TypeString, TypePath, TypeARN:
+		return ""
+	}
+	return p.Default
+}
+
+// typed is coerce of a node in which nothing is covered any more.
+func (p *Parameter) typed(n *node) (any, fault.List) {
 	if n.kind == kindNull {
 		return nil, fault.List{n.pos.errorf("%s has no value: it must be %s", p.Name, p.Allowed()).
 			WithHint("Give it a value, or leave it out.")}
@@ -159,7 +235,7 @@ func (p *Parameter) coerce(n *node) (any, fault.List) {
 		return p.mapValue(n)
 	default:
 		if s, ok := n.value.(string); ok {
-			return s, p.checkText(n.pos, p.Name, s)
+			return s, p.checkText(n, p.Name, s)
 		}
 	}
 	return nil, fault.List{p.typeError(n)}
@@ -172,6 +248,10 @@ func (p *Parameter) fromText(n *node) (*node, *fault.Error) {
 		return p.Type == TypeList && strings.HasPrefix(text, "[") || p.Type == TypeMap && text != ""
 	}
 	switch p.Type {
+	case TypeString:
+		if out := secretText(n); out != nil {
+			return out, nil
+		}
 	case TypeInt, TypeFloat, TypeBool:
 		if out, err := parseJSON(n.pos, []byte(text)); err == nil {
 			return out, nil
@@ -209,10 +289,13 @@ func (p *Parameter) jsonExample() string {
 	return `{"NAME":"value"}`
 }
 
+// covers tells whether the text of a node may not be shown.
+func (p *Parameter) covers(n *node) bool { return p.Secret || n.secret != nil }
+
 // show quotes a value in an error text.
 func (p *Parameter) show(n *node) string {
 	switch {
-	case p.Secret:
+	case p.covers(n):
 		return "the secret value"
 	case n.kind == kindList || n.kind == kindMap:
 		return n.kind.String()
@@ -230,7 +313,9 @@ func (p *Parameter) typeError(n *node) *fault.Error {
 	}
 	e := n.pos.errorf("%s must be %s, not %s", p.Name, want, p.describe(n))
 	switch {
-	case want == "a string" && n.text != "" && !p.Secret:
+	case p.Type == TypeString && n.kind == kindMap:
+		return e.WithHint("Write a text, or a secret: %s.", secretForms)
+	case want == "a string" && n.text != "" && !p.covers(n):
 		return e.WithHint("Put it in quotes: %q.", n.text)
 	case n.kind == kindString && (p.Type == TypeInt || p.Type == TypeBool || p.Type == TypeFloat):
 		return e.WithHint("Write it without quotes, for example `%s: %s`.", p.Name, p.sample())
@@ -239,7 +324,7 @@ func (p *Parameter) typeError(n *node) *fault.Error {
 }
 
 func (p *Parameter) describe(n *node) string {
-	if p.Secret || n.text == "" {
+	if p.covers(n) || n.text == "" {
 		return n.kind.String()
 	}
 	return describe(n)
@@ -324,10 +409,13 @@ func (p *Parameter) sampleChoice(s string) string {
 	return strconv.Quote(s)
 }
 
-func (p *Parameter) checkText(at pos, name, s string) fault.List {
-	shown := strconv.Quote(s)
-	if p.Secret {
+func (p *Parameter) checkText(n *node, name, s string) fault.List {
+	at, shown := n.pos, strconv.Quote(s)
+	if p.covers(n) {
 		shown = "a secret value"
+	}
+	if n.secret != nil && n.secret.unknown() {
+		return nil // CheckSecret looks at it once it is there
 	}
 	if p.MaxLength > 0 && utf8.RuneCountInString(s) > p.MaxLength {
 		return fault.List{at.errorf("%s has %d characters, but it may have %d", name, utf8.RuneCountInString(s), p.MaxLength).WithHint("Shorten it.")}
@@ -366,7 +454,7 @@ func (p *Parameter) list(n *node) (any, fault.List) {
 			errs = append(errs, item.pos.errorf("%s holds %s twice", p.Name, p.show(item)).WithHint("Remove one of the two."))
 			continue
 		}
-		errs = append(errs, p.checkText(item.pos, p.Name, s)...)
+		errs = append(errs, p.checkText(item, p.Name, s)...)
 		out = append(out, s)
 	}
 	return out, errs
@@ -411,13 +499,16 @@ func (p *Parameter) mapValue(n *node) (any, fault.List) {
 		s, ok := e.value.value.(string)
 		if !ok {
 			err := e.value.pos.errorf("%s must be a string, not %s", name, p.describe(e.value))
-			if e.value.text != "" && !p.Secret {
+			switch {
+			case e.value.text != "" && !p.Secret:
 				err.WithHint("Put it in quotes: %q.", e.value.text)
+			case e.value.kind == kindMap:
+				err.WithHint("Write a text, or a secret: %s.", secretForms)
 			}
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, p.checkText(e.value.pos, name, s)...)
+		errs = append(errs, p.checkText(e.value, name, s)...)
 		out[e.key] = s
 	}
 	return out, errs

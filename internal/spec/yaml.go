@@ -66,9 +66,14 @@ func (p *Pipeline) YAML(t *Template, dir string, secrets bool) (string, error) {
 		if !ok {
 			continue
 		}
+		if !secrets {
+			v = blanked(v, param, p.SecretsOf(param.Name))
+		}
 		switch m, isMap := v.(map[string]any); {
 		case param.Secret && !secrets:
 			line(6, param.Name, BlankedSecret)
+		case p.isForm(param.Name):
+			line(6, param.Name, v)
 		case param.Type == TypePath:
 			line(6, param.Name, relocate(v, d.Directory, dir, p.Files[param.Name]))
 		case isMap && len(m) > 0:
@@ -81,6 +86,31 @@ func (p *Pipeline) YAML(t *Template, dir string, secrets bool) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// isForm tells whether a document has the form of a secret for a parameter, rather
+// than a value.
+func (p *Pipeline) isForm(name string) bool {
+	_, ok := p.Secrets[SecretPath{Parameter: name}]
+	return ok
+}
+
+// blanked is a value of a document with the texts of secrets blanked out.
+func blanked(v any, param Parameter, secrets map[string]Secret) any {
+	if s, ok := secrets[""]; ok {
+		s.Hidden = false
+		return s.plain(BlankedSecret)
+	}
+	m, ok := v.(map[string]any)
+	if !ok || len(secrets) == 0 || param.Secret {
+		return v
+	}
+	out := maps.Clone(m)
+	for entry, s := range secrets {
+		s.Hidden = false
+		out[entry] = s.plain(BlankedSecret)
+	}
+	return out
 }
 
 // relocate is a path as seen from another folder: as it was where that is the

@@ -23,7 +23,11 @@ func TestSpecWithSecrets(t *testing.T) {
 	}
 	doc, hidden := specOf(spec(secret(map[string]any{"ciphertext": "v1:abc"})), false)
 	require.True(t, hidden)
-	require.JSONEq(t, `{"tenant":"acme","parameters":{"image":"x"}}`, string(doc))
+	require.JSONEq(t, `{"tenant":"acme","parameters":{"image":"x","environment":{"secret":null}}}`, string(doc))
+
+	doc, hidden = specOf(spec(map[string]any{"COLOUR": "blue", "TOKEN": map[string]any{"secret": secret(map[string]any{"ciphertext": "v1:abc"})}}), false)
+	require.True(t, hidden)
+	require.JSONEq(t, `{"tenant":"acme","parameters":{"image":"x","environment":{"COLOUR":"blue","TOKEN":{"secret":null}}}}`, string(doc))
 
 	doc, hidden = specOf(spec(secret(map[string]any{"plaintext": `{"TOKEN":"xyzzy"}`})), true)
 	require.False(t, hidden)

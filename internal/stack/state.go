@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/sig"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -131,7 +132,7 @@ func resourceOf(r apitype.ResourceV3, reveal bool) Resource {
 
 // specOf reads the document out of a Stash. Its "output" is what was stashed
 // first and never changes; "input" is what was stashed last. Without reveal,
-// secret values are left out; hidden tells that there are some.
+// {"secret": null} stands for each secret value; hidden tells that there are some.
 func specOf(r apitype.ResourceV3, reveal bool) (doc []byte, hidden bool) {
 	v, ok := r.Inputs["input"]
 	if !ok {
@@ -141,6 +142,9 @@ func specOf(r apitype.ResourceV3, reveal bool) (doc []byte, hidden bool) {
 		return nil, false
 	}
 	if isSecret(v) && !reveal {
+		if m, ok := v.(map[string]any); !ok || m[sig.Key] != nil {
+			return nil, true
+		}
 		v, hidden = withoutSecrets(v), true
 	}
 	v = plain(v, reveal)

@@ -127,21 +127,23 @@ func isSecret(v any) bool {
 	return false
 }
 
-// withoutSecrets is a serialised value without the parts that are secret; nil if
-// it is secret itself.
+// hiddenKey is the key of what stands for a secret that is not shown in a document:
+// {"secret": null}. A document writes secrets of its own as {"secret": text}.
+const hiddenKey = "secret"
+
+// withoutSecrets is a serialised value in which {"secret": null} stands for what is
+// secret, so that a reader knows that something is there.
 func withoutSecrets(v any) any {
 	m, ok := v.(map[string]any)
 	switch {
 	case !isSecret(v):
 		return v
-	case !ok || m[sig.Key] != nil:
-		return nil // a list is kept whole or not at all
+	case !ok || m[sig.Key] != nil, len(m) == 1 && m[hiddenKey] != nil:
+		return map[string]any{hiddenKey: nil} // a list is kept whole or not at all
 	}
-	out := map[string]any{}
+	out := make(map[string]any, len(m))
 	for k, e := range m {
-		if e = withoutSecrets(e); e != nil {
-			out[k] = e
-		}
+		out[k] = withoutSecrets(e)
 	}
 	return out
 }

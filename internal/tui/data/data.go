@@ -36,6 +36,9 @@ type Source interface {
 	// Read reads one pipeline's state from the backend. That it is broken is told
 	// in Pipeline.Err; the error is NotFound if there is no such stack.
 	Read(ctx context.Context, id spec.ID) (Pipeline, error)
+	// Whole is the document that a pipeline was made from, with its secrets, to make it
+	// again; State.Spec lacks them if State.SpecHidden says so.
+	Whole(ctx context.Context, p Pipeline) ([]byte, error)
 	// Live asks AWS for what the state cannot know. It costs a DescribeEndpoint and
 	// two or three ListExecutions.
 	Live(ctx context.Context, p Pipeline) (Live, error)

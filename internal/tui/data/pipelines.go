@@ -93,7 +93,7 @@ func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, er
 			}
 			p = read
 		}
-		again, err := p.again(cat, s.SpecOptions())
+		again, err := p.Again(ctx, s, cat, s.SpecOptions())
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 			continue
@@ -103,7 +103,8 @@ func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, er
 	return out, errs.OrNil()
 }
 
-func (p Pipeline) again(cat *spec.Catalog, o spec.Options) (*spec.Pipeline, error) {
+// Again returns the pipeline as it was asked for, secrets included.
+func (p Pipeline) Again(ctx context.Context, s Source, cat *spec.Catalog, o spec.Options) (*spec.Pipeline, error) {
 	switch {
 	case p.State == nil:
 		return nil, p.Err
@@ -111,7 +112,11 @@ func (p Pipeline) again(cat *spec.Catalog, o spec.Options) (*spec.Pipeline, erro
 		return nil, fault.New(fault.NotFound, "the stack holds no spec: its first update never got that far").
 			WithHint("Create it anew with the same name, or destroy it to clear it away.")
 	}
-	return spec.FromDocument(p.State.Spec, cat, o)
+	doc, err := s.Whole(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return spec.FromDocument(doc, cat, o)
 }
 
 // Reach returns what is needed to refresh or destroy a pipeline, whether or not its

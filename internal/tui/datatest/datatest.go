@@ -133,6 +133,9 @@ func (s *Source) load(t TB, id spec.ID) {
 	s.pipelines[id] = x
 }
 
+// Whole implements data.Source: recordings have no secrets.
+func (s *Source) Whole(_ context.Context, p data.Pipeline) ([]byte, error) { return p.State.Spec, nil }
+
 // Add adds a pipeline, or replaces one.
 func (s *Source) Add(p data.Pipeline, history ...stack.Update) {
 	s.mu.Lock()

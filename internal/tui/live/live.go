@@ -114,6 +114,11 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 // newest refresh of a pipeline that is looked after.
 const recent = 10
 
+// Whole implements data.Source.
+func (s *Source) Whole(ctx context.Context, p data.Pipeline) ([]byte, error) {
+	return s.app.Spec(ctx, &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec, Err: p.Err})
+}
+
 // summary is what the list says of one pipeline.
 func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error) {
 	list, err := s.app.Stacks(ctx, []string{id.Tenant + "/" + id.Model + "/" + id.Env})

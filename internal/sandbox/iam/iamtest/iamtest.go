@@ -71,6 +71,9 @@ func (w *World) Reopen(t *testing.T) {
 	w.open(t, w.IAM.Admin)
 }
 
+// Path is the store's file.
+func (w *World) Path() string { return w.path }
+
 // Admin is the configuration of the account's user.
 func (w *World) Admin() aws.Config { return w.config(w.IAM.Admin) }
 

@@ -212,23 +212,26 @@ func (p *Page) parameterFacts() {
 	if p.p.Spec == nil {
 		return
 	}
-	for _, name := range sorted(p.p.Spec.Parameters) {
-		v := p.p.Spec.Parameters[name]
-		f := p.value(inParameters, name, v)
-		if p.template == nil {
+	if p.template == nil {
+		for _, name := range sorted(p.p.Spec.Parameters) {
 			// Nobody can tell which of them are secret.
+			f := p.add(inParameters, name, "")
 			f.value, f.whole, f.hidden = "[hidden: the template is not known here]", "", true
-			continue
+		}
+		return
+	}
+	shown := p.p.Spec.Shown(p.template, stack.SecretValue)
+	for _, name := range sorted(shown) {
+		f := p.value(inParameters, name, shown[name])
+		if shown[name] == stack.SecretValue {
+			f.whole, f.hidden = "", true
 		}
 		param, ok := p.template.Parameter(name)
 		if !ok {
 			continue
 		}
 		f.help = param.Help
-		switch {
-		case param.Secret:
-			f.value, f.whole, f.hidden = stack.SecretValue, "", true
-		case param.Unit != "":
+		if param.Unit != "" && !f.hidden {
 			f.value += " " + param.Unit
 		}
 		if file := p.p.Spec.Files[name]; file != "" {

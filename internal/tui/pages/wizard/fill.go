@@ -256,7 +256,7 @@ func (p *Page) edit(f Field) tea.Cmd {
 	dir := p.opts.Dir
 	encode := func(text string) (string, error) {
 		if field.Type == spec.TypeMap {
-			return mapText(text)
+			return mapText(text, field.Text)
 		}
 		return listText(text), nil
 	}
@@ -270,7 +270,7 @@ func (p *Page) edit(f Field) tea.Cmd {
 	}
 	help := "One entry a line. " + f.Help
 	if f.Type == spec.TypeMap {
-		help = "One KEY=value a line. " + f.Help
+		help = `One KEY=value a line; KEY={"secret":"..."} and KEY={"ssm":"/name"} are secrets. ` + f.Help
 	}
 	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewEditor(&p.Env.Theme, f.Label, help, linesOf(f), check, func(text string) tea.Msg {
 		value, err := encode(text)
@@ -284,14 +284,11 @@ func (p *Page) edit(f Field) tea.Cmd {
 // linesOf is a list or map as lines to edit.
 func linesOf(f Field) string {
 	if f.Type == spec.TypeMap {
-		var m map[string]string
-		if json.Unmarshal([]byte(f.Text), &m) != nil {
-			return ""
-		}
+		m := entriesOf(f.Text)
 		out := make([]string, 0, len(m))
 		for _, k := range slices.Sorted(maps.Keys(m)) {
-			v := m[k]
-			if strings.ContainsAny(v, "\n\"") {
+			v := m[k].shown()
+			if m[k].form == nil && strings.ContainsAny(v, "\n\"") {
 				raw, err := json.Marshal(v)
 				if err != nil {
 					continue
@@ -331,32 +328,100 @@ func listText(text string) string {
 	return string(raw)
 }
 
-// mapText makes an answer of KEY=value lines; a value in double quotes is JSON.
-func mapText(text string) (string, error) {
-	m := map[string]string{}
+// mapEntry is an entry of a map as an answer has it: a text, or a secret in its form.
+type mapEntry struct {
+	text string
+	form map[string]any
+}
+
+// shown is the entry as a line of the editor has it. The text of a secret is blanked
+// out; a line that is left so keeps it.
+func (e mapEntry) shown() string {
+	if e.form == nil {
+		return e.text
+	}
+	if _, given := e.form["secret"].(string); given {
+		return spec.BlankedSecret
+	}
+	raw, err := json.Marshal(e.form)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
+// MarshalJSON writes the entry as an answer has it.
+func (e mapEntry) MarshalJSON() ([]byte, error) {
+	if e.form != nil {
+		return json.Marshal(e.form)
+	}
+	return json.Marshal(e.text)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *mapEntry) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '{' {
+		return json.Unmarshal(raw, &e.form)
+	}
+	return json.Unmarshal(raw, &e.text)
+}
+
+// entriesOf are the entries of an answer; none if it is no map.
+func entriesOf(text string) map[string]mapEntry {
+	var m map[string]mapEntry
+	if json.Unmarshal([]byte(text), &m) != nil {
+		return nil
+	}
+	return m
+}
+
+// mapText makes an answer of KEY=value lines; a value in double quotes or braces is
+// JSON. before is the answer that was there: secrets blanked out are taken from it.
+func mapText(text, before string) (string, error) {
+	old, m := entriesOf(before), map[string]mapEntry{}
 	for _, l := range strings.Split(text, "\n") {
 		if strings.TrimSpace(l) == "" {
 			continue
 		}
 		k, v, ok := strings.Cut(l, "=")
 		k = strings.TrimSpace(k)
+		_, twice := m[k]
 		switch {
 		case !ok || k == "":
-			return "", fault.New(fault.Invalid, "%q is not KEY=value", strings.TrimSpace(l)).WithHint("Write one KEY=value a line.")
-		case m[k] != "":
+			return "", fault.New(fault.Invalid, "a line is not KEY=value").WithHint("Write one KEY=value a line.")
+		case twice:
 			return "", fault.New(fault.Invalid, "%s is given twice", k).WithHint("Remove one of the two.")
 		}
-		if strings.HasPrefix(v, `"`) && strings.HasSuffix(v, `"`) && len(v) > 1 {
+		e := mapEntry{text: v}
+		switch was := old[k]; {
+		case was.form != nil && v == was.shown():
+			e = was
+		case strings.HasPrefix(v, `"`) && strings.HasSuffix(v, `"`) && len(v) > 1:
 			var s string
 			if json.Unmarshal([]byte(v), &s) == nil {
-				v = s
+				e.text = s
+			}
+		case strings.HasPrefix(v, "{"):
+			var form map[string]any
+			if json.Unmarshal([]byte(v), &form) == nil && isForm(form) {
+				e = mapEntry{form: form}
 			}
 		}
-		m[k] = v
+		m[k] = e
 	}
 	if len(m) == 0 {
 		return "", nil
 	}
 	raw, err := json.Marshal(m)
 	return string(raw), err
+}
+
+// isForm tells the form of a secret from JSON that happens to be a value.
+func isForm(form map[string]any) bool {
+	for _, key := range []string{"secret", "secretsManager", "ssm"} {
+		if _, ok := form[key]; ok {
+			return true
+		}
+	}
+	return false
 }

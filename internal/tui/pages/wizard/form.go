@@ -52,7 +52,7 @@ func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) 
 		if !ok {
 			continue // of an older template
 		}
-		text := param.Text(p.Parameters[name])
+		text := param.Text(p.Parameters[name], p.SecretsOf(name))
 		if file, local := p.Files[name]; local && said.Directory != dir && !filepath.IsAbs(text) {
 			text = file
 		}
@@ -104,6 +104,8 @@ type Field struct {
 	Example  string
 	Choices  []string
 	Secret   bool
+	// Covered says that a part of the answer at least is secret: Text may not be shown.
+	Covered  bool
 	Required bool
 	// Fixed says why it can't be changed for this pipeline, Greyed why it means
 	// nothing now; "" otherwise.
@@ -137,7 +139,9 @@ type Form struct {
 	// begun are the answers at the beginning, to see whether anything was said.
 	begun Answers
 
-	values   spec.Values // effective
+	values spec.Values // effective
+	// secrets are what of the values is secret, by parameter and entry.
+	secrets  map[string]map[string]spec.Secret
 	pipeline *spec.Pipeline
 	problems []Problem
 }
@@ -386,29 +390,52 @@ func (f *Form) parameterField(p *spec.Parameter) Field {
 	x := Field{
 		Name: p.Name, Label: p.Name, Type: p.Type, Help: p.Help, Unit: p.Unit, Changing: p.Changing, Costs: p.Costs,
 		Allowed: p.Allowed(), Secret: p.Secret, Required: p.Required, Artifact: p.Artifact,
-		Default: p.Format(p.Default), Choices: p.Choices(),
+		Default: p.Format(p.Default, nil), Choices: p.Choices(),
 	}
+	secrets := f.secrets[p.Name]
+	if _, whole := secrets[""]; whole {
+		x.Secret = true
+	}
+	x.Covered = p.Secret || len(secrets) > 0
 	if p.Example != nil {
-		x.Example = p.Format(p.Example)
+		x.Example = p.Format(p.Example, nil)
 	}
 	if unmet := p.When.Unmet(f.values); len(unmet) > 0 {
 		x.Greyed = "only when " + p.When.String()
-		x.Value = p.Format(f.values[p.Name])
+		x.Value = p.Format(f.values[p.Name], secrets)
 		return x
 	}
 	if v, ok := f.values[p.Name]; ok {
-		x.Value = p.Format(v)
+		x.Value = p.Format(v, secrets)
 	}
-	switch v := f.values[p.Name].(type) {
+	switch v := p.Shown(f.values[p.Name], secrets, spec.BlankedSecret).(type) {
 	case map[string]string:
 		x.Value = entries(v)
+	case map[string]any:
+		if _, form := secrets[""]; !form {
+			x.Value = shownEntries(v)
+		}
 	case []string:
 		x.Value = strings.Join(v, ", ")
 	}
 	if p.Secret && f.a.Values[p.Name] != "" {
-		x.Value = "(secret)"
+		x.Value = spec.BlankedSecret
 	}
 	return x
+}
+
+// shownEntries is entries of a map some of whose values are secrets: blanked, or what
+// they refer to.
+func shownEntries(m map[string]any) string {
+	plain := make(map[string]string, len(m))
+	for k, v := range m {
+		text, ok := v.(string)
+		if raw, err := json.Marshal(v); !ok && err == nil {
+			text = string(raw)
+		}
+		plain[k] = text
+	}
+	return entries(plain)
 }
 
 // entries is a map in a line.
@@ -433,10 +460,11 @@ func (f *Form) update() {
 	}
 	f.tmpl = t
 	parsed := spec.Values{}
+	f.secrets = map[string]map[string]spec.Secret{}
 	for name, text := range f.a.Values {
 		if p, ok := t.Parameter(name); ok {
-			if v, err := parse(p, text, f.opts.Dir); err == nil {
-				parsed[name] = v
+			if v, secrets, err := parse(p, text, f.opts.Dir); err == nil {
+				parsed[name], f.secrets[name] = v, secrets
 			}
 		}
 	}
@@ -445,11 +473,11 @@ func (f *Form) update() {
 }
 
 // parse reads an answer without looking at files.
-func parse(p *spec.Parameter, text, dir string) (any, error) {
+func parse(p *spec.Parameter, text, dir string) (any, map[string]spec.Secret, error) {
 	if p.Type == spec.TypePath && !strings.Contains(text, "://") {
-		return text, nil
+		return text, nil, nil
 	}
-	return p.Parse(text, dir)
+	return p.Read(text, dir)
 }
 
 // sets are the answers as "name=value": only what differs from the defaults and
@@ -477,7 +505,7 @@ func (f *Form) sets() []string {
 			continue
 		}
 		text := f.a.Values[name]
-		if v, err := parse(p, text, f.opts.Dir); err == nil && p.Default != nil && reflect.DeepEqual(v, p.Default) {
+		if v, secrets, err := parse(p, text, f.opts.Dir); err == nil && len(secrets) == 0 && p.Default != nil && reflect.DeepEqual(v, p.Default) {
 			continue
 		}
 		out = append(out, name+"="+text)
@@ -703,13 +731,14 @@ func (f *Form) Differences() []Difference {
 	for i := range f.tmpl.Parameters {
 		p := &f.tmpl.Parameters[i]
 		was, is := f.before.Parameters[p.Name], f.values[p.Name]
-		if reflect.DeepEqual(was, is) {
+		wasSecret, isSecret := f.before.SecretsOf(p.Name), f.secrets[p.Name]
+		if reflect.DeepEqual(was, is) && maps.Equal(wasSecret, isSecret) {
 			continue
 		}
 		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && f.before.Files[p.Name] == f.absolute(p.Name) {
 			continue
 		}
-		out = append(out, Difference{p.Name, p.Format(was), p.Format(is), p.Changing})
+		out = append(out, Difference{p.Name, p.Format(was, wasSecret), p.Format(is, isSecret), p.Changing})
 	}
 	protect := f.protectDefault()
 	if f.a.Protect != nil {

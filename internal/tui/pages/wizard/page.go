@@ -116,6 +116,12 @@ func (p *Page) Init() tea.Cmd {
 		}
 		if from != nil {
 			base, err := source.Read(ctx, *from)
+			if err == nil && base.Spec != nil && base.State != nil && base.State.SpecHidden {
+				// With its secrets: what is not among the answers would be taken away.
+				o := m.opts
+				o.SkipFiles = true
+				base.Spec, err = base.Again(ctx, source, m.cat, o)
+			}
 			m.base, m.err = &base, err
 		}
 		return m

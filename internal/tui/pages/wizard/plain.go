@@ -180,7 +180,11 @@ func (a *asker) field(name string) error {
 	}
 	title := f.Label
 	if text != "" {
-		title += " [" + render.Line(text, 0) + "]"
+		offered := text
+		if f.Covered && f.Answered() {
+			offered = f.Value
+		}
+		title += " [" + render.Line(offered, 0) + "]"
 	}
 	shown := text
 	if err := a.run(huh.NewInput().Title(title + ":").Value(&text).Validate(func(s string) error { return a.check(f, s, shown) })); err != nil {

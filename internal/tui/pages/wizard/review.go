@@ -191,7 +191,7 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 		file = filepath.Join(p.opts.Dir, file)
 	}
 	pipeline, t := p.review.pipeline, p.form.Template()
-	secret := slices.ContainsFunc(t.Secrets(), func(name string) bool { return p.form.a.Values[name] != "" })
+	secret := pipeline.HoldsSecrets(t)
 	return p.Do(func(context.Context) tea.Msg {
 		text, err := pipeline.YAML(t, filepath.Dir(file), true)
 		if err != nil {

@@ -62,3 +62,37 @@ func TestSecrets(t *testing.T) {
 	require.Equal(t, "sandbox/linear", p.Parameters.String("image"))
 	require.NotContains(t, out.String(), "image: sandbox/linear")
 }
+
+// Secret entries of a map show in no field and in no difference; a reference shows as
+// what it is.
+func TestSecretEntries(t *testing.T) {
+	t.Parallel()
+	cat, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	opts := spec.Options{Region: "us-east-1", Dir: "/work"}
+	f := wizard.NewForm(cat, opts, wizard.Answers{}, nil)
+	f.Choose("realtime")
+	for i, x := 0, complete(); i < len(x); i += 2 {
+		f.Set(x[i], x[i+1])
+	}
+	f.Set("modelEnvironment", `{"TOKEN":{"secret":"hush"},"URL":{"ssm":"/url"},"MODE":"fast"}`)
+	x := f.Field("modelEnvironment")
+	require.True(t, x.Covered)
+	require.Equal(t, `MODE=fast, TOKEN=(secret), URL={"ssm":"/url"}`, x.Value)
+	p := f.Pipeline()
+	require.NotNil(t, p, "%v", f.Problems())
+	require.True(t, p.HoldsSecrets(f.Template()))
+
+	a, err := wizard.AnswersOf(p, f.Template(), "/work")
+	require.NoError(t, err)
+	again := wizard.NewForm(cat, opts, a, p)
+	require.Empty(t, again.Differences())
+	require.Equal(t, p.Secrets, again.Pipeline().Secrets)
+	again.Set("modelEnvironment", `{"TOKEN":{"secret":"sesame"},"URL":{"ssm":"/url"},"MODE":"fast"}`)
+	require.Len(t, again.Differences(), 1)
+	again.Set("modelEnvironment", `{"TOKEN":{"secret":"hush"},"URL":{"ssm":"/other"},"MODE":"fast"}`)
+	d := again.Differences()
+	require.Len(t, d, 1)
+	require.NotContains(t, d[0].Before+d[0].After, "hush")
+	require.Contains(t, d[0].After, "/other")
+}

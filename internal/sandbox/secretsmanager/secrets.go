@@ -1,0 +1,178 @@
+package secretsmanager
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// The waiting period of a deletion, in days.
+// (API reference of Secrets Manager, DeleteSecret)
+const (
+	shortestWait = 7
+	standardWait = 30
+	longestWait  = 30
+)
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// optional is a time that may not have come.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// optionalText leaves out what is empty.
+func optionalText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// stages are the versions that have any, by id.
+func (x *secret) stages() map[string][]string {
+	out := map[string][]string{}
+	for _, v := range x.Versions {
+		if len(v.Stages) > 0 {
+			out[v.ID] = v.Stages
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func (s *Service) describe(ctx context.Context, req *wire.Request, in *sdk.DescribeSecretInput) (*sdk.DescribeSecretOutput, error) {
+	x, err := s.open(ctx, req, in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.DescribeSecretOutput{
+		ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
+		LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(),
+	}, nil
+}
+
+// deletedOn is the time at which a secret is gone, nil if nobody wants that.
+func (x *secret) deletedOn() *time.Time { return optional(x.Deletion) }
+
+func (s *Service) list(ctx context.Context, req *wire.Request, in *sdk.ListSecretsInput) (*sdk.ListSecretsOutput, error) {
+	if err := req.Authorize(ctx, "secretsmanager:ListSecrets", "*", nil); err != nil {
+		return nil, err
+	}
+	if in.SortOrder != "" || in.SortBy != "" {
+		return nil, fail("InvalidParameterException", "the sandbox lists secrets by name only")
+	}
+	var all []secret
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[secret](tx, secretsBucket, req.Key(""))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(x secret) bool {
+		return s.gone(x) || !x.Deletion.IsZero() && !aws.ToBool(in.IncludePlannedDeletion)
+	})
+	for _, f := range in.Filters {
+		matches, err := filter(f)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.DeleteFunc(all, func(x secret) bool { return !matches(x) })
+	}
+	slices.SortFunc(all, func(a, b secret) int { return strings.Compare(a.Name, b.Name) })
+	some, next, err := page.Of(all, in.NextToken, in.MaxResults, 100, func(x secret) string { return x.Name })
+	if errors.Is(err, page.ErrToken) {
+		return nil, fail("InvalidNextTokenException", "Invalid nextToken specified.")
+	}
+	out := &sdk.ListSecretsOutput{NextToken: next, SecretList: []types.SecretListEntry{}}
+	for _, x := range some {
+		out.SecretList = append(out.SecretList, types.SecretListEntry{
+			ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
+			LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(),
+		})
+	}
+	return out, err
+}
+
+// filter is one condition of a list. Values match from their beginning; one after "!"
+// must not match.
+// (API reference of Secrets Manager, Filter)
+func filter(f types.Filter) (func(secret) bool, error) {
+	var of func(secret) []string
+	switch f.Key {
+	case types.FilterNameStringTypeName:
+		of = func(x secret) []string { return []string{x.Name} }
+	case types.FilterNameStringTypeDescription:
+		of = func(x secret) []string { return []string{x.Description} }
+	case types.FilterNameStringTypeTagKey:
+		of = func(x secret) []string { return sortedKeys(x.Tags) }
+	case types.FilterNameStringTypeTagValue:
+		of = func(x secret) []string { return slices.Collect(maps.Values(x.Tags)) }
+	default:
+		return nil, fail("InvalidParameterException", "the sandbox does not filter secrets by %s", f.Key)
+	}
+	return func(x secret) bool {
+		for _, want := range f.Values {
+			want, not := strings.CutPrefix(want, "!")
+			if slices.ContainsFunc(of(x), func(s string) bool { return strings.HasPrefix(s, want) }) != not {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func (s *Service) remove(ctx context.Context, req *wire.Request, in *sdk.DeleteSecretInput) (*sdk.DeleteSecretOutput, error) {
+	force := aws.ToBool(in.ForceDeleteWithoutRecovery)
+	days := int64(standardWait)
+	if in.RecoveryWindowInDays != nil {
+		if days = *in.RecoveryWindowInDays; force {
+			return nil, fail("InvalidParameterException", "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
+		}
+	}
+	if days < shortestWait || days > longestWait {
+		return nil, fail("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
+	}
+	x, err := s.open(ctx, req, in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	when := s.now()
+	if !force {
+		when = when.AddDate(0, 0, int(days))
+	}
+	x, err = s.change(req, x.ARN, func(x *secret) error {
+		if !x.Deletion.IsZero() && !force {
+			return deleted()
+		}
+		x.Deletion = when
+		return nil
+	})
+	return &sdk.DeleteSecretOutput{ARN: &x.ARN, Name: &x.Name, DeletionDate: &when}, err
+}
+
+func (s *Service) restore(ctx context.Context, req *wire.Request, in *sdk.RestoreSecretInput) (*sdk.RestoreSecretOutput, error) {
+	x, err := s.open(ctx, req, in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	x, err = s.change(req, x.ARN, func(x *secret) error { x.Deletion = time.Time{}; return nil })
+	return &sdk.RestoreSecretOutput{ARN: &x.ARN, Name: &x.Name}, err
+}

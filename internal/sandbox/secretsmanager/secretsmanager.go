@@ -1,0 +1,226 @@
+// Package secretsmanager owns the sandbox's AWS Secrets Manager: secrets with their
+// versions and stages, encrypted under KMS keys, and their deletion with a waiting
+// period. Rotation, replication and policies of secrets are refused. Of the sandbox it
+// may import only wire, store, iam/policy and kit.
+package secretsmanager
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const secretsBucket = "secretsmanager.secrets" // scope's key of the name -> secret
+
+// managedKey is the key of secrets that name none.
+const managedKey = "alias/aws/secretsmanager"
+
+// Stages that Secrets Manager moves by itself.
+const (
+	current  = "AWSCURRENT"
+	previous = "AWSPREVIOUS"
+)
+
+// maxVersions is how many versions without a stage are kept.
+// (secretsmanager/latest/userguide/reference_limits.html)
+const maxVersions = 100
+
+// Config is what the service needs. DB and Router are required; the router serves KMS.
+type Config struct {
+	DB     *store.DB
+	Router *wire.Router
+	Clock  clock.Clock  // nil: the machine's
+	Log    *slog.Logger // nil: none
+}
+
+// Service is Secrets Manager. It is safe for concurrent use.
+type Service struct{ Config }
+
+// New returns the service over the store.
+func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Router == nil {
+		return nil, errors.New("secretsmanager: DB and Router are required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{c}, nil
+}
+
+// Register adds the service and its operations to the router.
+func (s *Service) Register(r *wire.Router) {
+	r.Register(wire.Service{
+		ID: "secretsmanager", Scope: "secretsmanager", Target: "secretsmanager", Protocol: wire.JSON11,
+		Check: constraint.For("secretsmanager", "ValidationException").Check,
+	})
+	wire.Handle(r, "secretsmanager", "CreateSecret", s.create)
+	wire.Handle(r, "secretsmanager", "PutSecretValue", s.put)
+	wire.Handle(r, "secretsmanager", "UpdateSecret", s.update)
+	wire.Handle(r, "secretsmanager", "GetSecretValue", s.get)
+	wire.Handle(r, "secretsmanager", "DescribeSecret", s.describe)
+	wire.Handle(r, "secretsmanager", "ListSecrets", s.list)
+	wire.Handle(r, "secretsmanager", "DeleteSecret", s.remove)
+	wire.Handle(r, "secretsmanager", "RestoreSecret", s.restore)
+}
+
+// secret is a secret as it is kept.
+type secret struct {
+	Name, ARN, Description, Key string // Key is "" for managedKey
+	Created, Changed, Accessed  time.Time
+	Deletion                    time.Time // zero unless scheduled
+	Tags                        map[string]string
+	Versions                    []version // the oldest first
+}
+
+// version is one value of a secret.
+type version struct {
+	ID      string
+	Created time.Time
+	Stages  []string
+	Binary  bool
+	Value   envelope.Sealed
+	// Digest tells the same value from another one, for requests that are repeated.
+	Digest []byte
+}
+
+func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
+
+// gone tells whether the waiting period of a deletion is over.
+func (s *Service) gone(x secret) bool { return !x.Deletion.IsZero() && !s.now().Before(x.Deletion) }
+
+// bound is the encryption context that Secrets Manager uses.
+// (secretsmanager/latest/userguide/security-encryption.html)
+func bound(arn, id string) map[string]string {
+	return map[string]string{"SecretARN": arn, "SecretVersionId": id}
+}
+
+func fail(code, format string, args ...any) *wire.Error {
+	return wire.Errorf(http.StatusBadRequest, code, format, args...)
+}
+
+// notFound and deleted are in the words of AWS.
+func notFound() error {
+	return fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+func deleted() error {
+	return fail("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.")
+}
+
+// suffix ends the ARN of a secret: a hyphen and six random letters, so that a secret
+// which is deleted and made again is another one to policies.
+var suffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+
+func newSuffix() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	for i := range b {
+		b[i] = letters[int(b[i])%len(letters)]
+	}
+	return "-" + string(b[:])
+}
+
+// find resolves a name, an ARN, or an ARN without the random letters at its end.
+func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, error) {
+	sc, names := req.Scope, []string{id}
+	if strings.HasPrefix(id, "arn:") {
+		a, ok := wire.ParseARN(id)
+		name, isSecret := strings.CutPrefix(a.Resource, "secret:")
+		if !ok || a.Service != "secretsmanager" || !isSecret {
+			return secret{}, fail("ValidationException", "Invalid ARN.")
+		}
+		if sc = wire.ScopeOfARN(a); sc.Region != req.Region || sc.Partition != req.Partition {
+			return secret{}, notFound()
+		}
+		names = []string{suffix.ReplaceAllString(name, ""), name}
+	}
+	for _, name := range names {
+		x, found, err := store.Get[secret](tx, secretsBucket, sc.Key(name))
+		if err != nil {
+			return x, err
+		}
+		whole := !strings.HasPrefix(id, "arn:") || x.ARN == id || suffix.ReplaceAllString(x.ARN, "") == id
+		if found && whole && !s.gone(x) {
+			return x, nil
+		}
+	}
+	return secret{}, notFound()
+}
+
+// open loads a secret for which the caller has the permission of the operation.
+func (s *Service) open(ctx context.Context, req *wire.Request, id *string) (x secret, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		x, err = s.find(tx, req, *id)
+		return err
+	})
+	arn := x.ARN
+	if err != nil {
+		if arn = *id; !strings.HasPrefix(arn, "arn:") {
+			arn = req.ARN("secretsmanager", "secret:"+arn)
+		}
+	}
+	if denied := allow(ctx, req, arn); denied != nil {
+		return x, denied // whether there is one is nobody's business
+	}
+	return x, err
+}
+
+func allow(ctx context.Context, req *wire.Request, arn string) error {
+	return policy.Authorize(ctx, req, policy.Either, nil, "secretsmanager:"+req.Operation, arn, nil, time.Now())
+}
+
+// change lets fn change a secret as it is now.
+func (s *Service) change(req *wire.Request, id string, fn func(*secret) error) (x secret, err error) {
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if x, err = s.find(tx, req, id); err != nil {
+			return err
+		}
+		if err := fn(&x); err != nil {
+			return err
+		}
+		a, _ := wire.ParseARN(x.ARN)
+		return store.Put(tx, secretsBucket, wire.ScopeOfARN(a).Key(x.Name), x)
+	})
+	return x, err
+}
+
+// at returns the version with an id, or with a stage if the id is empty.
+func (x *secret) at(id, stage string) (version, error) {
+	for _, v := range x.Versions {
+		if id != "" && v.ID != id {
+			continue
+		}
+		if stage == "" || has(v.Stages, stage) {
+			return v, nil
+		}
+	}
+	if id != "" {
+		return version{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
+	}
+	return version{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
+}
+
+func has(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,228 @@
+// Package ssm owns the sandbox's AWS Systems Manager Parameter Store: parameters with
+// their versions, those of type SecureString encrypted under KMS keys. Nothing else of
+// Systems Manager is served. Of the sandbox it may import only wire, store, iam/policy
+// and kit.
+package ssm
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+const parametersBucket = "ssm.parameters" // scope's key of the name -> parameter
+
+// managedKey is the key of SecureStrings that name none.
+const managedKey = "alias/aws/ssm"
+
+// Limits of Parameter Store. (general/latest/gr/ssm.html)
+const (
+	maxStandard = 4096
+	maxAdvanced = 8192
+	maxVersions = 100
+	maxLevels   = 15
+)
+
+// Config is what the service needs. DB and Router are required; the router serves KMS.
+type Config struct {
+	DB     *store.DB
+	Router *wire.Router
+	Clock  clock.Clock  // nil: the machine's
+	Log    *slog.Logger // nil: none
+}
+
+// Service is Parameter Store. It is safe for concurrent use.
+type Service struct{ Config }
+
+// New returns the service over the store.
+func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Router == nil {
+		return nil, errors.New("ssm: DB and Router are required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{c}, nil
+}
+
+// Register adds the service and its operations to the router.
+func (s *Service) Register(r *wire.Router) {
+	r.Register(wire.Service{
+		ID: "ssm", Scope: "ssm", Target: "AmazonSSM", Protocol: wire.JSON11,
+		Check: constraint.For("ssm", "ValidationException").Check,
+	})
+	wire.Handle(r, "ssm", "PutParameter", s.put)
+	wire.Handle(r, "ssm", "GetParameter", s.get)
+	wire.Handle(r, "ssm", "GetParameters", s.getMany)
+	wire.Handle(r, "ssm", "DeleteParameter", s.remove)
+	wire.Handle(r, "ssm", "DescribeParameters", s.describe)
+}
+
+// parameter is a parameter as it is kept.
+type parameter struct {
+	Name, ARN, Type, Description, Tier string
+	Key                                string // of a SecureString
+	Tags                               map[string]string
+	User                               string    // who changed it last
+	Versions                           []version // the oldest first; the last one counts
+}
+
+// version is one value of a parameter.
+type version struct {
+	Number   int64
+	Modified time.Time
+	Text     string          `json:",omitempty"`
+	Sealed   envelope.Sealed // of a SecureString
+}
+
+func (p *parameter) last() version { return p.Versions[len(p.Versions)-1] }
+
+func (s *Service) now() time.Time { return s.Clock.Now().UTC() }
+
+// bound is the encryption context that Parameter Store uses.
+// (kms/latest/developerguide/services-parameter-store.html)
+func bound(arn string) map[string]string { return map[string]string{"PARAMETER_ARN": arn} }
+
+func fail(code, format string, args ...any) *wire.Error {
+	return wire.Errorf(http.StatusBadRequest, code, format, args...)
+}
+
+// notFound has no message, as on AWS.
+func notFound() error { return fail("ParameterNotFound", "") }
+
+// arnOf is the ARN of a parameter: a name that is a path has its slash already.
+func arnOf(sc wire.Scope, name string) string {
+	return sc.ARN("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
+}
+
+// address is where a reference leads: to a parameter, perhaps to one of its versions.
+type address struct {
+	scope          wire.Scope
+	name, selector string
+	byARN          bool
+}
+
+// parse reads a name or ARN with an optional ":version" or ":label".
+func parse(req *wire.Request, ref string) (address, error) {
+	a := address{scope: req.Scope, name: ref}
+	if strings.HasPrefix(ref, "arn:") {
+		arn, ok := wire.ParseARN(ref)
+		rest, isParameter := strings.CutPrefix(arn.Resource, "parameter/")
+		if !ok || arn.Service != "ssm" || !isParameter {
+			return a, fail("ValidationException", "Invalid parameter ARN.")
+		}
+		a.scope, a.name, a.byARN = wire.ScopeOfARN(arn), rest, true
+		if a.scope.Region != req.Region || a.scope.Partition != req.Partition {
+			return a, notFound()
+		}
+		if name, _, _ := strings.Cut(rest, ":"); strings.Contains(name, "/") {
+			a.name = "/" + rest
+		}
+	}
+	name, selector, has := strings.Cut(a.name, ":")
+	if has {
+		a.name, a.selector = name, ":"+selector
+	}
+	return a, nil
+}
+
+// find loads a parameter. An ARN does not tell the path /a from the name a.
+func find(tx *store.Tx, a address) (parameter, error) {
+	names := []string{a.name}
+	if a.byARN && !strings.Contains(a.name, "/") {
+		names = append(names, "/"+a.name)
+	}
+	for _, name := range names {
+		p, found, err := store.Get[parameter](tx, parametersBucket, a.scope.Key(name))
+		if err != nil || found {
+			return p, err
+		}
+	}
+	return parameter{}, notFound()
+}
+
+// open loads a parameter for which the caller has the permission of the operation.
+func (s *Service) open(ctx context.Context, req *wire.Request, ref string) (p parameter, a address, err error) {
+	if a, err = parse(req, ref); err != nil {
+		return p, a, err
+	}
+	if err := allow(ctx, req, arnOf(a.scope, a.name)); err != nil {
+		return p, a, err
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		p, err = find(tx, a)
+		return err
+	})
+	return p, a, err
+}
+
+func allow(ctx context.Context, req *wire.Request, arn string) error {
+	return policy.Authorize(ctx, req, policy.Either, nil, "ssm:"+req.Operation, arn, nil, time.Now())
+}
+
+// selected returns the version that a selector names, the last one without.
+func (p *parameter) selected(selector string) (version, error) {
+	if selector == "" {
+		return p.last(), nil
+	}
+	n, err := strconv.ParseInt(selector[1:], 10, 64)
+	for _, v := range p.Versions {
+		if err == nil && v.Number == n {
+			return v, nil
+		}
+	}
+	what := "version"
+	if err != nil {
+		what = "label" // the sandbox has none
+	}
+	return version{}, fail("ParameterVersionNotFound", "Systems Manager could not find %s %s of %s. Verify the %s and try again.", what, selector[1:], p.Name, what)
+}
+
+// value is the text of a version: of a SecureString the encrypted text, unless it is to
+// be decrypted.
+func (s *Service) value(ctx context.Context, req *wire.Request, p parameter, v version, decrypt bool) (string, error) {
+	if p.Type != secureString {
+		return v.Text, nil
+	}
+	if !decrypt {
+		return base64.StdEncoding.EncodeToString(v.Sealed.Text), nil
+	}
+	raw, err := v.Sealed.Open(ctx, s.Router, req, bound(p.ARN))
+	return string(raw), err
+}
+
+var (
+	nameForm = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
+	reserved = regexp.MustCompile(`(?i)^/?(aws|ssm)`)
+)
+
+// checkName refuses names in the words of AWS.
+func checkName(name string) error {
+	switch {
+	case reserved.MatchString(name):
+		return fail("ValidationException", `Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`)
+	case strings.Contains(strings.TrimPrefix(name, "/"), "/") && !strings.HasPrefix(name, "/"):
+		return fail("ValidationException", "Parameter name must be a fully qualified name.")
+	case !nameForm.MatchString(name):
+		return fail("ValidationException", "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_")
+	case strings.Count(name, "/") > maxLevels:
+		return fail("HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of %d levels.", maxLevels)
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package wizard
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// TestMapLines: the editor of a map shows no secret, and a line that is left as it is
+// keeps it.
+func TestMapLines(t *testing.T) {
+	t.Parallel()
+	const answer = `{"A":"plain","B":{"secret":"hush"},"C":{"key":"k","secretsManager":"db"},"D":"{\"x\": 1}","E":"two\nlines"}`
+	lines := linesOf(Field{Type: spec.TypeMap, Text: answer})
+	require.Equal(t, "A=plain\nB=(secret)\nC={\"key\":\"k\",\"secretsManager\":\"db\"}\nD=\"{\\\"x\\\": 1}\"\nE=\"two\\nlines\"", lines)
+	text, err := mapText(lines, answer)
+	require.NoError(t, err)
+	require.JSONEq(t, answer, text)
+
+	text, err = mapText("B=other\nF={\"secret\":\"new\"}\nG={\"x\": 1}\nH=(secret)", answer)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"B":"other","F":{"secret":"new"},"G":"{\"x\": 1}","H":"(secret)"}`, text, "a new line means what it says")
+	_, err = mapText("A=1\nA=", "")
+	require.ErrorContains(t, err, "A is given twice")
+	_, err = mapText("hush", "")
+	require.ErrorContains(t, err, "not KEY=value")
+	require.NotContains(t, err.Error(), "hush")
+}
