@@ -45,10 +45,34 @@ var mayImport = map[string][]string{
 	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
 	"internal/pipelines":            {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
 	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
-	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/process", "internal/asl", "internal/sandbox/..."},
-	"internal/sandbox/...":          {"internal/fault", "internal/clock", "internal/linear", "internal/peer", "internal/asl", "internal/asl/...", "internal/sandbox/..."},
+	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/process", "internal/sandbox/..."},
+	"internal/sandbox/guard":        {},
+	"internal/sandbox/store":        {"internal/sandbox/guard"},
+	"internal/sandbox/wire":         {"internal/sandbox/guard", "internal/sandbox/wire/model"},
+	"internal/sandbox/wire/model":   {},
+	"internal/sandbox/faults":       {"internal/clock", "internal/sandbox/wire"},
+	"internal/sandbox/kit/...":      {"internal/clock", "internal/sandbox/kit/...", "internal/sandbox/store", "internal/sandbox/wire"},
+	"internal/sandbox/iam/policy":   {"internal/sandbox/wire"},
+	"internal/sandbox/daemontest":   {"internal/fault", "internal/sandbox"},
 	"internal/sandbox/provider":     {"internal/fault", "internal/clock", "internal/peer", "internal/sandbox/provider/..."},
 	"internal/sandbox/provider/...": {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
+	// Services know the doorstep and never each other: they meet through wire. A row
+	// names what a service has beside that (service); its own rooms are its own.
+	"internal/sandbox/autoscaling":    service(),
+	"internal/sandbox/cloudwatch":     service("internal/sandbox/guard"),
+	"internal/sandbox/events":         service("internal/sandbox/guard"),
+	"internal/sandbox/iam":            service(),
+	"internal/sandbox/iam/iamtest":    service("internal/sandbox/iam"),
+	"internal/sandbox/kms":            service(),
+	"internal/sandbox/lambda":         service("internal/peer", "internal/sandbox/guard"),
+	"internal/sandbox/logs":           service(),
+	"internal/sandbox/s3":             service(),
+	"internal/sandbox/secretsmanager": service(),
+	"internal/sandbox/ssm":            service(),
+	"internal/sandbox/sagemaker":      service("internal/linear", "internal/sandbox/guard"),
+	"internal/sandbox/sqs":            service(),
+	"internal/sandbox/states":         service("internal/asl", "internal/asl/...", "internal/sandbox/guard", "internal/sandbox/states/..."),
+	"internal/sandbox/states/...":     service("internal/asl", "internal/asl/...", "internal/sandbox/guard", "internal/sandbox/states/..."),
 	"internal/app": {
 		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/pipelines", "internal/program", "internal/program/eject",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
@@ -82,6 +106,13 @@ var mayImport = map[string][]string{
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},
+}
+
+// service is the row of a service of the sandbox.
+func service(more ...string) []string {
+	return append([]string{
+		"internal/clock", "internal/sandbox/iam/policy", "internal/sandbox/kit/...", "internal/sandbox/store", "internal/sandbox/wire", "internal/sandbox/wire/model",
+	}, more...)
 }
 
 // onlyIn says where a foreign package may be imported, test files apart.

@@ -22,13 +22,14 @@ except ImportError:
 # Service id of the router -> name of the model, and the operations to take.
 SERVICES = {
     "applicationautoscaling": ("application-autoscaling", "."),
-    "cloudwatch": ("cloudwatch", "Alarm|Metric|Dashboard|Tag"),
-    "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|Tag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter"),
-    "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|Tag|TestEventPattern"),
+    "cloudwatch": ("cloudwatch", "Alarm|Metric|Dashboard|[Tt]ag"),
+    "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter"),
+    "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern"),
     "iam": ("iam", "Role|Polic|InstanceProfile|User|AccountAlias"),
     "kms": ("kms", "."),
-    "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|Tag|Invoke|AccountSettings"),
+    "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings"),
     "sagemaker": ("sagemaker", "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights"),
+    "sagemakerruntime": ("sagemaker-runtime", "^InvokeEndpoint$"),
     "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),
     "ssm": ("ssm", "^(Get|Put|Delete|Describe)Parameters?$"),
     "sts": ("sts", "."),

@@ -1,8 +1,7 @@
 // Package autoscaling owns the sandbox's Application Auto Scaling for SageMaker
 // endpoint variants: scalable targets and scaling policies are kept and checked,
 // but nothing is scaled, since a variant of the sandbox is one process whatever
-// its instance count. Of the sandbox it may import only wire and store; SageMaker
-// is asked through the router, as the caller.
+// its instance count. SageMaker is asked through the router, as the caller.
 package autoscaling
 
 import (
@@ -66,7 +65,7 @@ func New(c Config) (*Service, error) {
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	const id = "applicationautoscaling"
-	r.Register(wire.Service{ID: id, Scope: "application-autoscaling", Target: "AnyScaleFrontendService", Protocol: wire.JSON11, Check: constraint.For(id, "ValidationException").Check})
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check})
 	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget)
 	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets)
 	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget)

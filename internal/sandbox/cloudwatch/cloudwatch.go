@@ -1,8 +1,7 @@
 // Package cloudwatch owns the sandbox's Amazon CloudWatch: metrics in buckets of
 // a minute and alarms on single metrics, which are evaluated and tell EventBridge
 // of their changes. Metric math, percentiles, composite alarms and alarm actions
-// are refused or, for actions, noted and not run. Of the sandbox it may import
-// only wire and store.
+// are refused or, for actions, noted and not run.
 package cloudwatch
 
 import (
@@ -80,11 +79,7 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router. SDKs speak CBOR to
 // it, older tools the query protocol; the router takes both.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{
-		ID: "cloudwatch", Scope: "monitoring", Target: "GraniteServiceVersion20100801", Protocol: wire.Query, Version: "2010-08-01",
-		Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
-		Check:     constraint.For("cloudwatch", "ValidationException").Query("ValidationError").Check,
-	})
+	r.Register(wire.Service{ID: "cloudwatch", Check: constraint.For("cloudwatch", "ValidationException").Query("ValidationError").Check})
 	s.registerMetrics(r)
 	s.registerAlarms(r)
 }

@@ -1,7 +1,6 @@
 // Package events owns the sandbox's Amazon EventBridge: rules on the default bus,
 // event patterns and delivery to SQS queues. Schedules, other buses and other
-// targets are refused. Of the sandbox it may import only wire and store; queues
-// are reached through Config.Queues.
+// targets are refused. Queues are reached through Config.Queues.
 //
 // Delivery is best effort, as wire.Events says: an event waits in memory for a
 // moment before it is sent.
@@ -107,7 +106,7 @@ func (s *Service) Close() error {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "eventbridge", Scope: "events", Target: "AWSEvents", Protocol: wire.JSON11, Check: constraint.For("eventbridge", "ValidationException").Check})
+	r.Register(wire.Service{ID: "eventbridge", Check: constraint.For("eventbridge", "ValidationException").Check})
 	s.registerRules(r)
 	s.registerTargets(r)
 }

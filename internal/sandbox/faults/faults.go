@@ -145,7 +145,7 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 	if req.Service == ServiceID {
 		return nil // who configures must not lock himself out
 	}
-	delay, changed, err := g.decide(req.Scope, req.Service, operationOf(req))
+	delay, changed, err := g.decide(req.Scope, req.Service, req.Operation)
 	if delay <= 0 {
 		return err
 	}
@@ -216,47 +216,6 @@ func throttling(service string) *wire.Error {
 		return wire.Errorf(http.StatusBadRequest, "Throttling", "Rate exceeded")
 	}
 	return wire.Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
-}
-
-// operationOf names the operation of a call. Services with REST protocols find
-// theirs after the gate, so the most used ones are told by method and path here;
-// the others have no name and match rules without an operation only.
-func operationOf(req *wire.Request) string {
-	if req.Operation != "" || req.HTTP == nil {
-		return req.Operation
-	}
-	method, p := req.HTTP.Method, req.HTTP.URL.Path
-	switch req.Service {
-	case "lambda":
-		switch {
-		case method == http.MethodPost && strings.HasSuffix(p, "/invocations"):
-			return "Invoke"
-		case method == http.MethodPost && strings.HasSuffix(p, "/functions"):
-			return "CreateFunction"
-		case method == http.MethodGet && strings.Count(p, "/") == 3:
-			return "GetFunction"
-		}
-	case "sagemakerruntime":
-		if strings.HasSuffix(p, "/async-invocations") {
-			return "InvokeEndpointAsync"
-		}
-		return "InvokeEndpoint"
-	case "s3":
-		return objectOperation(method, p, req.HTTP.URL.Query().Has("uploadId"))
-	}
-	return ""
-}
-
-func objectOperation(method, p string, part bool) string {
-	_, key, object := strings.Cut(strings.TrimPrefix(p, "/"), "/")
-	names := map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject", http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject"}
-	switch {
-	case part && method == http.MethodPut:
-		return "UploadPart"
-	case object && key != "" && !part:
-		return names[method]
-	}
-	return ""
 }
 
 // ServiceID is the sandbox's own service, which controls the gate and the accounts.

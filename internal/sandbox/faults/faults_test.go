@@ -2,8 +2,6 @@ package faults
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -171,26 +169,4 @@ func TestWrongConfigChangesNothing(t *testing.T) {
 	}
 	require.True(t, g.Status().Quotas)
 	require.Empty(t, g.Status().Rules)
-}
-
-func TestOperationsOfRESTServices(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ service, method, target, want string }{
-		{"s3", http.MethodPut, "/bucket/a/b", "PutObject"},
-		{"s3", http.MethodGet, "/bucket/a", "GetObject"},
-		{"s3", http.MethodHead, "/bucket/a", "HeadObject"},
-		{"s3", http.MethodDelete, "/bucket/a", "DeleteObject"},
-		{"s3", http.MethodPut, "/bucket/a?partNumber=1&uploadId=x", "UploadPart"},
-		{"s3", http.MethodGet, "/bucket?list-type=2", ""},
-		{"lambda", http.MethodPost, "/2015-03-31/functions/f/invocations", "Invoke"},
-		{"lambda", http.MethodPost, "/2015-03-31/functions", "CreateFunction"},
-		{"lambda", http.MethodGet, "/2015-03-31/functions/f", "GetFunction"},
-		{"lambda", http.MethodGet, "/2015-03-31/functions/f/policy", ""},
-		{"sagemakerruntime", http.MethodPost, "/endpoints/e/invocations", "InvokeEndpoint"},
-		{"sagemakerruntime", http.MethodPost, "/endpoints/e/async-invocations", "InvokeEndpointAsync"},
-	}
-	for _, tt := range tests {
-		req := &wire.Request{Service: tt.service, HTTP: httptest.NewRequestWithContext(t.Context(), tt.method, tt.target, nil)}
-		require.Equal(t, tt.want, operationOf(req), "%s %s", tt.method, tt.target)
-	}
 }

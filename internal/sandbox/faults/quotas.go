@@ -27,7 +27,7 @@ func quotaOf(service, operation string, large bool) (name string, q quota, limit
 		return operation, q, limited
 	case "lambda":
 		switch operation {
-		case "Invoke", "": // has a quota of concurrency, not of rate
+		case "Invoke", "GetFunctionCode": // no quotas of rate
 			return "", quota{}, false
 		case "GetFunction":
 			return operation, quota{100, 100}, true

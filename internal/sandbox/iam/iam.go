@@ -2,8 +2,7 @@
 // Token Service: roles and policies, who may sign requests (wire.Verifier), what
 // a caller may do (wire.Authorizer) and acting as a role (wire.Roles). The
 // account has one user, whose key the sandbox generates; everybody else is a
-// session of a role. Of the sandbox it may import only wire, store and its own
-// package policy.
+// session of a role.
 package iam
 
 import (
@@ -115,16 +114,11 @@ func New(c Config) (*Service, error) {
 // service the router's verifier and authorizer (Router.SetSecurity).
 func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
-		ID: "iam", Scope: "iam", Protocol: wire.Query, Version: "2010-05-08",
-		Namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+		ID: "iam",
 		// IAM has sentences of its own for characters that a name may not have.
 		Check: constraint.For("iam", "ValidationError", "*:pattern").Check,
 	})
-	r.Register(wire.Service{
-		ID: "sts", Scope: "sts", Protocol: wire.Query, Version: "2011-06-15",
-		Namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
-		Check:     constraint.For("sts", "ValidationError").Check,
-	})
+	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check})
 	s.registerRoles(r)
 	s.registerPolicies(r)
 	s.registerSTS(r)

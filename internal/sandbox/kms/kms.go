@@ -1,7 +1,6 @@
 // Package kms owns the sandbox's AWS Key Management Service: symmetric keys with
 // policies, rotation settings, aliases and deletion, and real encryption with
-// AES-GCM. Key material is in the store and nowhere else. Of the sandbox it may
-// import only wire, store and iam/policy.
+// AES-GCM. Key material is in the store and nowhere else.
 package kms
 
 import (
@@ -52,7 +51,7 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "kms", Scope: "kms", Target: "TrentService", Protocol: wire.JSON11, Check: constraint.For("kms", "ValidationException").Check})
+	r.Register(wire.Service{ID: "kms", Check: constraint.For("kms", "ValidationException").Check})
 	s.registerKeys(r)
 	s.registerAliases(r)
 	s.registerCrypto(r)

@@ -95,12 +95,8 @@ func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, 
 
 func (in *invokeInput) check() error {
 	limit := maxPayload
-	switch in.kind {
-	case "", "RequestResponse", "DryRun":
-	case "Event":
+	if in.kind == "Event" {
 		limit = maxEventPayload
-	default:
-		return errConstraint(in.kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
 	}
 	if len(in.payload) > limit {
 		return withType(wire.Errorf(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", limit))
@@ -179,36 +175,4 @@ func (s *Service) metric(name string, f *function, value float64) {
 	if s.Metrics != nil {
 		s.Metrics.PutMetric(context.Background(), f.Scope, "AWS/Lambda", name, map[string]string{"FunctionName": f.Name}, value)
 	}
-}
-
-// opInvoke is Invoke for other services, in the manner of Step Functions' SDK
-// integrations: the payload comes in as a JSON value and goes out as its text.
-func (s *Service) opInvoke(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
-	var in struct {
-		FunctionName, Qualifier, InvocationType, ClientContext, LogType string
-		Payload                                                         json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
-	}
-	out, err := s.invoke(ctx, req, invokeInput{
-		name: in.FunctionName, qualifier: in.Qualifier, kind: in.InvocationType, payload: in.Payload, clientContext: in.ClientContext, tail: in.LogType == "Tail",
-	})
-	if err != nil {
-		return nil, err
-	}
-	reply := map[string]any{"StatusCode": out.status}
-	if out.version != "" {
-		reply["ExecutedVersion"] = out.version
-	}
-	if out.functionError != "" {
-		reply["FunctionError"] = out.functionError
-	}
-	if out.log != nil {
-		reply["LogResult"] = base64.StdEncoding.EncodeToString(out.log)
-	}
-	if out.payload != nil {
-		reply["Payload"] = string(out.payload)
-	}
-	return reply, nil
 }

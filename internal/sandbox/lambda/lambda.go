@@ -1,7 +1,6 @@
 // Package lambda owns the sandbox's AWS Lambda: functions with versions and
 // aliases, and their execution. Code runs for real, in long-lived processes that
-// talk to the service over the Lambda Runtime API. Of the sandbox it may import
-// only wire and store.
+// talk to the service over the Lambda Runtime API.
 package lambda
 
 import (
@@ -60,7 +59,6 @@ type Config struct {
 type Service struct {
 	Config
 	router       *wire.Router
-	table        []route
 	packages     *packages
 	interpreters interpreters
 	pool         *pool
@@ -110,23 +108,9 @@ func New(c Config) (*Service, error) {
 	if err := s.packages.installBootstraps(); err != nil {
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
-	s.table = s.routes()
 	s.pool = newPool(s)
 	s.events = &events{s}
 	return s, nil
-}
-
-// Register mounts the service, and all its operations for other services, which
-// call them through the router. Among them is "Invoke": {FunctionName, Qualifier,
-// Payload (any JSON value), InvocationType, ClientContext, LogType} gives
-// {StatusCode, ExecutedVersion, FunctionError, Payload (its text), LogResult}.
-func (s *Service) Register(r *wire.Router) {
-	s.router = r
-	r.Register(wire.Service{ID: "lambda", Scope: "lambda", Handler: s.serve})
-	for _, t := range s.table {
-		r.Handle("lambda", t.name, func(ctx context.Context, req *wire.Request, in []byte) (any, error) { return t.op(ctx, req, in, nil) })
-	}
-	r.Handle("lambda", "Invoke", s.opInvoke)
 }
 
 // Start resumes asynchronous invocations that a stop interrupted, and begins to

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -442,12 +443,13 @@ func TestInvokeFromInside(t *testing.T) {
 		}
 		return out, err
 	}
-	out, err := call(user("bob"), `{"FunctionName":"`+arn("fn")+`","Payload":{"foo": "foo-1"}}`)
+	blob := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	out, err := call(user("bob"), `{"FunctionName":"`+arn("fn")+`","Payload":"`+blob(`{"foo": "foo-1"}`)+`"}`)
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"Payload": `{"foo": "foo-1"}`, "ExecutedVersion": "$LATEST", "StatusCode": 200.0}, out)
-	out, err = call(user("bob"), `{"FunctionName":"fn","Payload":"bytes"}`)
+	require.Equal(t, map[string]any{"Payload": blob(`{"foo": "foo-1"}`), "ExecutedVersion": "$LATEST", "StatusCode": 200.0}, out)
+	out, err = call(user("bob"), `{"FunctionName":"fn","Payload":"`+blob(`"bytes"`)+`"}`)
 	require.NoError(t, err)
-	require.Equal(t, `"HelloWorld!"`, out["Payload"])
+	require.Equal(t, blob(`"HelloWorld!"`), out["Payload"])
 
 	_, err = call(user("eve"), `{"FunctionName":"fn"}`)
 	require.ErrorContains(t, err, "AccessDeniedException")

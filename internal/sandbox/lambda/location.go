@@ -24,9 +24,13 @@ const (
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-var tasksBucket = regexp.MustCompile(`^awslambda-[a-z0-9-]+-tasks$`)
+// The operation behind the links, which AWS's models do not have.
+const (
+	locationOp  = "GetFunctionCode"
+	locationURI = "/{Bucket}/snapshots/{Account}/{Name}"
+)
 
-var packageName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var locationPath = regexp.MustCompile(`^/awslambda-[a-z0-9-]+-tasks/snapshots/[^/]+/([0-9a-f]{64})$`)
 
 // location is a link by which whoever has it may fetch a package for a while. On
 // AWS it leads to a bucket of the service; here to the service itself, which
@@ -63,17 +67,16 @@ func (s *Service) signerKeys(ctx context.Context) (wire.Credentials, error) {
 	return s.signer, err
 }
 
-// isLocation tells the path of a link to a package.
-func isLocation(path []string) bool {
-	return len(path) == 4 && tasksBucket.MatchString(path[0]) && path[1] == "snapshots" && packageName.MatchString(path[3])
-}
-
 // serveLocation sends a package to whoever has a link that the service signed.
-func (s *Service) serveLocation(w http.ResponseWriter, h *http.Request, req *wire.Request, name string) error {
+func (s *Service) serveLocation(w http.ResponseWriter, h *http.Request, req *wire.Request) error {
+	path := locationPath.FindStringSubmatch(h.URL.Path)
+	if path == nil {
+		return errNotFound("There is no code package of this name.")
+	}
 	if req.Principal.Service != servicePrincipal || !h.URL.Query().Has("X-Amz-Signature") {
 		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "Access Denied")
 	}
-	f, err := os.Open(s.packages.path("code", name+".zip"))
+	f, err := os.Open(s.packages.path("code", path[1]+".zip"))
 	if err != nil {
 		return errNotFound("The code package is gone.")
 	}

@@ -1,7 +1,6 @@
 // Package logs owns the sandbox's CloudWatch Logs: groups, streams, events and
 // resource policies, as far as functions, endpoints, state machines and the
-// infrastructure tools need them. Of the sandbox it may import only wire and
-// store.
+// infrastructure tools need them.
 package logs
 
 import (
@@ -50,7 +49,7 @@ func New(c Config) (*Service, error) {
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Scope: "logs", Target: "Logs_20140328", Protocol: wire.JSON11, LowerCamel: true, Check: constraint.For(id, "InvalidParameterException").Check})
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException").Check})
 	wire.Handle(r, id, "CreateLogGroup", s.createGroup)
 	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup)
 	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups)

@@ -11,7 +11,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -465,6 +464,3 @@ func sortTags(tags []tag) []tag {
 	sort.Slice(tags, func(i, j int) bool { return tags[i].Key < tags[j].Key })
 	return tags
 }
-
-// Time format of the JSON outputs of SDK integrations.
-func jsonTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

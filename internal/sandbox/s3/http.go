@@ -39,80 +39,35 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.h.Context() }
 
-// serve implements wire.Service.Handler.
-func (s *Service) serve(w http.ResponseWriter, h *http.Request, req *wire.Request) {
-	c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query(), caller: outside(req, h)}
-	c.bucket, c.key = address(h)
-	w.Header().Set("X-Amz-Request-Id", req.ID)
-	w.Header().Set("Server", "AmazonS3")
-	err := c.route()
-	if err == nil {
-		s.Log.Debug("request", "service", "s3", "operation", req.Operation, "id", req.ID, "bucket", c.bucket, "key", c.key)
-		return
-	}
-	var e *wire.Error
-	if !errors.As(err, &e) {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			e = fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
-		} else {
-			s.Log.Error("request failed", "service", "s3", "operation", req.Operation, "id", req.ID, "error", err)
-			e = fail(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
+// stream makes an operation of the table.
+func (s *Service) stream(op func(*call) error) wire.StreamOp {
+	return func(w http.ResponseWriter, h *http.Request, req *wire.Request) error {
+		c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query(), caller: outside(req, h)}
+		c.bucket, c.key = address(h)
+		w.Header().Set("X-Amz-Request-Id", req.ID)
+		w.Header().Set("Server", "AmazonS3")
+		err := c.check()
+		if err == nil {
+			err = op(c)
 		}
-	}
-	s.Log.Debug("request", "service", "s3", "operation", req.Operation, "id", req.ID, "bucket", c.bucket, "key", c.key, "error", e.Code)
-	if e.Status == http.StatusNotModified {
-		w.WriteHeader(e.Status)
-		return
-	}
-	wire.WriteS3Error(w, h, req.ID, e)
-}
-
-// address finds bucket and key: in the path, or the bucket in the host name
-// (BUCKET.localhost, BUCKET.s3.localhost).
-func address(h *http.Request) (bucket, key string) {
-	host := h.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	path := strings.TrimPrefix(h.URL.Path, "/")
-	if b, ok := strings.CutSuffix(host, ".localhost"); ok {
-		b = strings.TrimSuffix(strings.TrimSuffix(b, ".s3"), "s3")
-		if b != "" {
-			return b, path
-		}
-	}
-	bucket, key, _ = strings.Cut(path, "/")
-	return bucket, key
-}
-
-// handler serves one operation; name is the API's.
-type handler struct {
-	name string
-	fn   func(*call) error
-}
-
-func (c *call) route() error {
-	var op handler
-	var ok bool
-	switch {
-	case c.bucket == "":
-		op, ok = handler{"ListBuckets", (*call).listBuckets}, c.h.Method == http.MethodGet
-	case c.key == "":
-		op, ok = c.bucketOp()
-	default:
-		if err := c.checkKey(); err != nil {
+		var e *wire.Error
+		switch {
+		case err == nil || errors.As(err, &e):
 			return err
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 		}
-		op, ok = c.objectOp()
+		s.Log.Error("request failed", "service", "s3", "operation", req.Operation, "id", req.ID, "error", err)
+		return fail(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
 	}
-	if !ok {
-		return errMethod(c.h.Method)
-	}
-	c.req.Operation = op.name
+}
+
+// check refuses what no operation takes.
+func (c *call) check() error {
 	if owner := c.h.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && c.bucket != "" && !c.s.owned(c.bucket, owner) {
 		return errDenied()
 	}
-	return op.fn(c)
+	return c.checkKey()
 }
 
 // checkKey refuses what can be no object's key.
@@ -128,89 +83,54 @@ func (c *call) checkKey() error {
 	return nil
 }
 
-func (c *call) bucketOp() (handler, bool) {
-	for name := range c.q {
-		if st, ok := settings[name]; ok {
-			op := map[string]handler{
-				http.MethodGet:    {"GetBucket" + st.api, func(c *call) error { return c.getSetting(name, st) }},
-				http.MethodPut:    {"PutBucket" + st.api, func(c *call) error { return c.putSetting(name, st) }},
-				http.MethodDelete: {"DeleteBucket" + st.api, func(c *call) error { return c.deleteSetting(name, st) }},
-			}[c.h.Method]
-			return op, op.fn != nil
-		}
+// path is the escaped path with the bucket in it, wherever the request has that.
+func path(h *http.Request) string {
+	if b := hostBucket(h); b != "" {
+		return "/" + b + h.URL.EscapedPath()
 	}
-	for _, name := range []string{"analytics", "intelligent-tiering", "inventory", "metrics", "metadataTable", "metadataConfiguration", "session", "abac"} {
-		if c.q.Has(name) {
-			return handler{name, func(*call) error { return errUnserved("the sub-resource " + name) }}, true
-		}
-	}
-	get, post := c.h.Method == http.MethodGet, c.h.Method == http.MethodPost
-	switch {
-	case c.q.Has("location"):
-		return handler{"GetBucketLocation", (*call).getLocation}, get
-	case c.q.Has("policyStatus"):
-		return handler{"GetBucketPolicyStatus", (*call).getPolicyStatus}, get
-	case c.q.Has("versions"):
-		return handler{"ListObjectVersions", (*call).listVersions}, get
-	case c.q.Has("uploads"):
-		return handler{"ListMultipartUploads", (*call).listUploads}, get
-	case c.q.Has("delete"):
-		return handler{"DeleteObjects", (*call).deleteObjects}, post
-	}
-	op := map[string]handler{
-		http.MethodGet:    {"ListObjects", (*call).listObjects},
-		http.MethodHead:   {"HeadBucket", (*call).headBucket},
-		http.MethodPut:    {"CreateBucket", (*call).createBucket},
-		http.MethodDelete: {"DeleteBucket", (*call).deleteBucket},
-		http.MethodPost:   {"PostObject", (*call).postObject},
-	}[c.h.Method]
-	if c.q.Get("list-type") == "2" && get {
-		op = handler{"ListObjectsV2", (*call).listObjectsV2}
-	}
-	return op, op.fn != nil
+	return h.URL.EscapedPath()
 }
 
-func (c *call) objectOp() (handler, bool) {
-	for _, name := range []string{"legal-hold", "retention", "restore", "select", "torrent", "renameObject"} {
-		if c.q.Has(name) {
-			return handler{name, func(*call) error { return errUnserved("the sub-resource " + name) }}, true
-		}
+// hostBucket is the bucket in the host's name (BUCKET.localhost,
+// BUCKET.s3.localhost).
+func hostBucket(h *http.Request) string {
+	host := h.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
 	}
-	m := c.h.Method
-	var ops map[string]handler
-	switch {
-	case c.q.Has("acl"):
-		ops = map[string]handler{http.MethodGet: {"GetObjectAcl", (*call).getObjectACL}, http.MethodPut: {"PutObjectAcl", (*call).putObjectACL}}
-	case c.q.Has("tagging"):
-		ops = map[string]handler{
-			http.MethodGet: {"GetObjectTagging", (*call).getObjectTagging}, http.MethodPut: {"PutObjectTagging", (*call).putObjectTagging},
-			http.MethodDelete: {"DeleteObjectTagging", (*call).deleteObjectTagging},
-		}
-	case c.q.Has("attributes"):
-		ops = map[string]handler{http.MethodGet: {"GetObjectAttributes", (*call).getObjectAttributes}}
-	case c.q.Has("uploads"):
-		ops = map[string]handler{http.MethodPost: {"CreateMultipartUpload", (*call).createUpload}}
-	case c.q.Has("uploadId"):
-		put := handler{"UploadPart", (*call).uploadPart}
-		if c.h.Header.Get("X-Amz-Copy-Source") != "" {
-			put = handler{"UploadPartCopy", (*call).uploadPartCopy}
-		}
-		ops = map[string]handler{
-			http.MethodGet: {"ListParts", (*call).listParts}, http.MethodPut: put,
-			http.MethodPost: {"CompleteMultipartUpload", (*call).completeUpload}, http.MethodDelete: {"AbortMultipartUpload", (*call).abortUpload},
-		}
-	default:
-		put := handler{"PutObject", (*call).putObject}
-		if c.h.Header.Get("X-Amz-Copy-Source") != "" {
-			put = handler{"CopyObject", (*call).copyObject}
-		}
-		ops = map[string]handler{
-			http.MethodGet: {"GetObject", (*call).getObject}, http.MethodHead: {"HeadObject", (*call).getObject},
-			http.MethodPut: put, http.MethodDelete: {"DeleteObject", (*call).deleteObject},
-		}
+	b, ok := strings.CutSuffix(host, ".localhost")
+	if !ok {
+		return ""
 	}
-	op := ops[m]
-	return op, op.fn != nil
+	return strings.TrimSuffix(strings.TrimSuffix(b, ".s3"), "s3")
+}
+
+// address finds bucket and key: in the path, or the bucket in the host's name.
+func address(h *http.Request) (bucket, key string) {
+	path := strings.TrimPrefix(h.URL.Path, "/")
+	if b := hostBucket(h); b != "" {
+		return b, path
+	}
+	bucket, key, _ = strings.Cut(path, "/")
+	return bucket, key
+}
+
+// formUpload is the operation behind the forms of browsers, which AWS's models do
+// not have.
+const formUpload = "PostObject"
+
+// operations are those that S3 serves, but for the settings of buckets.
+var operations = map[string]func(*call) error{
+	"ListBuckets": (*call).listBuckets, "CreateBucket": (*call).createBucket, "HeadBucket": (*call).headBucket, "DeleteBucket": (*call).deleteBucket,
+	"GetBucketLocation": (*call).getLocation, "GetBucketPolicyStatus": (*call).getPolicyStatus,
+	"ListObjects": (*call).listObjects, "ListObjectsV2": (*call).listObjectsV2, "ListObjectVersions": (*call).listVersions,
+	"GetObject": (*call).getObject, "HeadObject": (*call).getObject, "PutObject": (*call).putObject, "CopyObject": (*call).copyObject,
+	"DeleteObject": (*call).deleteObject, "DeleteObjects": (*call).deleteObjects, "GetObjectAttributes": (*call).getObjectAttributes,
+	"GetObjectAcl": (*call).getObjectACL, "PutObjectAcl": (*call).putObjectACL,
+	"GetObjectTagging": (*call).getObjectTagging, "PutObjectTagging": (*call).putObjectTagging, "DeleteObjectTagging": (*call).deleteObjectTagging,
+	"CreateMultipartUpload": (*call).createUpload, "UploadPart": (*call).uploadPart, "UploadPartCopy": (*call).uploadPartCopy,
+	"CompleteMultipartUpload": (*call).completeUpload, "AbortMultipartUpload": (*call).abortUpload,
+	formUpload: (*call).postObject, "ListParts": (*call).listParts, "ListMultipartUploads": (*call).listUploads,
 }
 
 // may authorises an action on the bucket and returns it.

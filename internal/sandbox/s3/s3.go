@@ -2,13 +2,14 @@
 // multipart uploads, bucket policies and the bucket settings that infrastructure
 // tools read. Object data are files below Config.Dir, everything else is in the
 // store; an acknowledged write survives kill -9 and a half-done one leaves
-// nothing behind. Of the sandbox it may import only wire and store.
+// nothing behind.
 package s3
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
 // BucketPolicy tells what the text of a bucket's policy says about a request. It
@@ -70,12 +72,18 @@ func New(c Config) (*Service, error) {
 	return s, nil
 }
 
-// Register mounts the service and the operations that other services call
-// through the router (Step Functions' SDK integrations).
+// Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "s3", Scope: "s3", Handler: s.serve})
-	s.registerOps(r)
+	r.Register(wire.Service{ID: "s3", Path: path, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
+	for name, op := range operations {
+		r.Stream("s3", name, s.stream(op))
+	}
+	for name, st := range settings {
+		for op, fn := range settingOps(name, st) {
+			r.Stream("s3", op, s.stream(fn))
+		}
+	}
 }
 
 func (s *Service) knownBlob(id string) (known bool, err error) {

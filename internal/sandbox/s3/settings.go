@@ -9,13 +9,13 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
 const xmlDecl = xml.Header
 
 // setting is a bucket sub-resource that is one document.
 type setting struct {
-	api string // the API's operation name after Get/Put/DeleteBucket
 	// iam is the permission after s3:Get and s3:Put; deleting needs the latter.
 	iam string
 	// absent is what reading answers if nothing is set: an error code with its
@@ -24,8 +24,6 @@ type setting struct {
 	absentDoc              func(bucketMeta) string
 	// check validates and normalises a document; nil refuses PUT.
 	check func(*node) error
-	// deletable says that DELETE exists.
-	deletable bool
 }
 
 func emptyDoc(name string) func(bucketMeta) string {
@@ -36,42 +34,62 @@ func emptyDoc(name string) func(bucketMeta) string {
 // would have to act on but does not (website, replication, ...) can be read as
 // absent and not be set.
 var settings = map[string]setting{
-	"accelerate": {api: "AccelerateConfiguration", iam: "AccelerateConfiguration", absentDoc: emptyDoc("AccelerateConfiguration"), check: checkAccelerate},
-	"acl":        {api: "Acl", iam: "BucketAcl", absentDoc: aclDocument},
+	"accelerate": {iam: "AccelerateConfiguration", absentDoc: emptyDoc("AccelerateConfiguration"), check: checkAccelerate},
+	"acl":        {iam: "BucketAcl", absentDoc: aclDocument},
 	"cors": {
-		api: "Cors", iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist", deletable: true,
+		iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist",
 	},
-	"encryption": {api: "Encryption", iam: "EncryptionConfiguration", absentDoc: defaultEncryption, check: checkEncryption, deletable: true},
+	"encryption": {iam: "EncryptionConfiguration", absentDoc: defaultEncryption, check: checkEncryption},
 	"lifecycle": {
-		api: "LifecycleConfiguration", iam: "LifecycleConfiguration", absentCode: "NoSuchLifecycleConfiguration",
-		absentText: "The lifecycle configuration does not exist", check: checkLifecycle, deletable: true,
+		iam: "LifecycleConfiguration", absentCode: "NoSuchLifecycleConfiguration",
+		absentText: "The lifecycle configuration does not exist", check: checkLifecycle,
 	},
-	"logging":      {api: "Logging", iam: "BucketLogging", absentDoc: emptyDoc("BucketLoggingStatus"), check: checkEmpty("BucketLoggingStatus", "server access logging")},
-	"notification": {api: "NotificationConfiguration", iam: "BucketNotification", absentDoc: emptyDoc("NotificationConfiguration"), check: checkEmpty("NotificationConfiguration", "event notifications")},
+	"logging":      {iam: "BucketLogging", absentDoc: emptyDoc("BucketLoggingStatus"), check: checkEmpty("BucketLoggingStatus", "server access logging")},
+	"notification": {iam: "BucketNotification", absentDoc: emptyDoc("NotificationConfiguration"), check: checkEmpty("NotificationConfiguration", "event notifications")},
 	"object-lock": {
-		api: "ObjectLockConfiguration", iam: "BucketObjectLockConfiguration", absentCode: "ObjectLockConfigurationNotFoundError",
+		iam: "BucketObjectLockConfiguration", absentCode: "ObjectLockConfigurationNotFoundError",
 		absentText: "Object Lock configuration does not exist for this bucket",
 	},
 	"ownershipControls": {
-		api: "OwnershipControls", iam: "BucketOwnershipControls", absentCode: "OwnershipControlsNotFoundError",
-		absentText: "The bucket ownership controls were not found", check: checkOwnership, deletable: true,
+		iam: "BucketOwnershipControls", absentCode: "OwnershipControlsNotFoundError",
+		absentText: "The bucket ownership controls were not found", check: checkOwnership,
 	},
-	"policy": {api: "Policy", iam: "BucketPolicy", absentCode: "NoSuchBucketPolicy", absentText: "The bucket policy does not exist", deletable: true},
+	"policy": {iam: "BucketPolicy", absentCode: "NoSuchBucketPolicy", absentText: "The bucket policy does not exist"},
 	"publicAccessBlock": {
-		api: "PublicAccessBlock", iam: "BucketPublicAccessBlock", absentCode: "NoSuchPublicAccessBlockConfiguration",
-		absentText: "The public access block configuration was not found", check: checkPublicAccess, deletable: true,
+		iam: "BucketPublicAccessBlock", absentCode: "NoSuchPublicAccessBlockConfiguration",
+		absentText: "The public access block configuration was not found", check: checkPublicAccess,
 	},
 	"replication": {
-		api: "Replication", iam: "ReplicationConfiguration", absentCode: "ReplicationConfigurationNotFoundError",
-		absentText: "The replication configuration was not found", deletable: true,
+		iam: "ReplicationConfiguration", absentCode: "ReplicationConfigurationNotFoundError",
+		absentText: "The replication configuration was not found",
 	},
-	"requestPayment": {api: "RequestPayment", iam: "BucketRequestPayment", absentDoc: payment, check: checkPayment},
-	"tagging":        {api: "Tagging", iam: "BucketTagging", absentCode: "NoSuchTagSet", absentText: "The TagSet does not exist", check: checkTagging, deletable: true},
-	"versioning":     {api: "Versioning", iam: "BucketVersioning", absentDoc: emptyDoc("VersioningConfiguration"), check: checkVersioning},
+	"requestPayment": {iam: "BucketRequestPayment", absentDoc: payment, check: checkPayment},
+	"tagging":        {iam: "BucketTagging", absentCode: "NoSuchTagSet", absentText: "The TagSet does not exist", check: checkTagging},
+	"versioning":     {iam: "BucketVersioning", absentDoc: emptyDoc("VersioningConfiguration"), check: checkVersioning},
 	"website": {
-		api: "Website", iam: "BucketWebsite", absentCode: "NoSuchWebsiteConfiguration",
-		absentText: "The specified bucket does not have a website configuration", deletable: true,
+		iam: "BucketWebsite", absentCode: "NoSuchWebsiteConfiguration",
+		absentText: "The specified bucket does not have a website configuration",
 	},
+}
+
+// settingOps are the operations on a setting, by their names in the model of the API.
+// What cannot be set has no PUT.
+func settingOps(name string, st setting) map[string]func(*call) error {
+	ops := map[string]func(*call) error{}
+	for _, op := range model.Of("s3").Operations {
+		if op.URI != "/{Bucket}?"+name {
+			continue
+		}
+		switch {
+		case op.Method == http.MethodGet:
+			ops[op.Name] = func(c *call) error { return c.getSetting(name, st) }
+		case op.Method == http.MethodPut && (st.check != nil || name == "policy" || name == "acl"):
+			ops[op.Name] = func(c *call) error { return c.putSetting(name, st) }
+		case op.Method == http.MethodDelete:
+			ops[op.Name] = func(c *call) error { return c.deleteSetting(name, st) }
+		}
+	}
+	return ops
 }
 
 // transitionSize is the header that goes with a lifecycle configuration.
@@ -117,8 +135,6 @@ func (c *call) putSetting(name string, st setting) error {
 		err = c.checkPolicy(b, raw)
 	case name == "acl":
 		err = c.checkACL(raw)
-	case st.check == nil:
-		err = errUnserved("bucket " + name + " configurations")
 	default:
 		doc, err = normalise(raw, st.check)
 	}
@@ -154,9 +170,6 @@ func (c *call) putSetting(name string, st setting) error {
 }
 
 func (c *call) deleteSetting(name string, st setting) error {
-	if !st.deletable {
-		return errMethod(http.MethodDelete)
-	}
 	action := "s3:Put" + st.iam
 	if name == "policy" || name == "website" {
 		action = "s3:Delete" + st.iam

@@ -3,16 +3,16 @@ package sagemaker
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -40,88 +40,27 @@ type answer struct {
 	body                         []byte
 }
 
-// serveRuntime is the REST front of the runtime API.
-func (s *Service) serveRuntime(w http.ResponseWriter, r *http.Request, req *wire.Request) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	fail := func(err error) { wire.WriteJSONError(w, wire.JSON11, req.ID, wire.AsError(err)) }
-	name, err := url.PathUnescape(parts[1])
-	if err != nil || r.Method != http.MethodPost || parts[2] != "invocations" {
-		fail(wire.Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s %s of SageMaker Runtime", r.Method, r.URL.Path))
-		return
-	}
-	req.Operation = "InvokeEndpoint"
-	for _, h := range []string{"Target-Model", "Inference-Component", "Target-Container-Hostname", "Session-Id", "Enable-Explanations"} {
-		if r.Header.Get("X-Amzn-Sagemaker-"+h) != "" {
-			fail(runtimeInvalid("The sandbox does not support %s.", strings.ReplaceAll(h, "-", "")))
-			return
+func (s *Service) invokeEndpoint(ctx context.Context, req *wire.Request, in *sagemakerruntime.InvokeEndpointInput) (*sagemakerruntime.InvokeEndpointOutput, error) {
+	for name, v := range map[string]*string{
+		"TargetModel": in.TargetModel, "InferenceComponentName": in.InferenceComponentName, "TargetContainerHostname": in.TargetContainerHostname,
+		"SessionId": in.SessionId, "EnableExplanations": in.EnableExplanations,
+	} {
+		if v != nil {
+			return nil, runtimeInvalid("The sandbox does not support %s.", name)
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		fail(runtimeInvalid("The request body could not be read: %s", err))
-		return
-	}
-	accept := r.Header.Get("X-Amzn-Sagemaker-Accept")
-	if accept == "" {
-		accept = r.Header.Get("Accept")
-	}
-	out, err := s.invoke(r.Context(), req, invocation{
-		endpoint: name, contentType: r.Header.Get("Content-Type"), accept: accept, body: body,
-		inferenceID: r.Header.Get("X-Amzn-Sagemaker-Inference-Id"), target: r.Header.Get("X-Amzn-Sagemaker-Target-Variant"),
-		custom: r.Header.Get("X-Amzn-Sagemaker-Custom-Attributes"),
-	})
-	if err != nil {
-		fail(err)
-		return
-	}
-	w.Header().Set("Content-Type", out.contentType)
-	w.Header().Set("X-Amzn-Invoked-Production-Variant", out.variant)
-	if out.custom != "" {
-		w.Header().Set("X-Amzn-Sagemaker-Custom-Attributes", out.custom)
-	}
-	_, _ = w.Write(out.body)
-}
-
-// insideInput and insideOutput are InvokeEndpoint as Step Functions' SDK
-// integration has it: a JSON value given for the blob is sent as JSON (a string
-// with its quotes), and the reply's blob comes back as a UTF-8 string.
-type insideInput struct {
-	EndpointName, ContentType, Accept, InferenceId, TargetVariant, CustomAttributes string //nolint:revive // the API's own member names
-	Body                                                                            json.RawMessage
-	TargetModel, InferenceComponentName, TargetContainerHostname, SessionId         string //nolint:revive // the API's own member names
-}
-
-type insideOutput struct {
-	Body                     string
-	ContentType              string
-	InvokedProductionVariant string
-	CustomAttributes         string
-}
-
-func (s *Service) invokeInside(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
-	var in insideInput
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, wire.Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
-	}
-	switch {
-	case in.EndpointName == "":
-		return nil, runtimeInvalid("1 validation error detected: Value null at 'endpointName' failed to satisfy constraint: Member must not be null")
-	case len(in.Body) == 0 || string(in.Body) == "null":
-		return nil, runtimeInvalid("1 validation error detected: Value null at 'body' failed to satisfy constraint: Member must not be null")
-	case in.TargetModel != "" || in.InferenceComponentName != "" || in.TargetContainerHostname != "" || in.SessionId != "":
-		return nil, runtimeInvalid("The sandbox does not support TargetModel, InferenceComponentName, TargetContainerHostname and SessionId.")
-	}
 	out, err := s.invoke(ctx, req, invocation{
-		endpoint: in.EndpointName, contentType: in.ContentType, accept: in.Accept, inferenceID: in.InferenceId,
-		target: in.TargetVariant, custom: in.CustomAttributes, body: in.Body,
+		endpoint: aws.ToString(in.EndpointName), contentType: aws.ToString(in.ContentType), accept: aws.ToString(in.Accept), body: in.Body,
+		inferenceID: aws.ToString(in.InferenceId), target: aws.ToString(in.TargetVariant), custom: aws.ToString(in.CustomAttributes),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &insideOutput{
-		Body: strings.ToValidUTF8(string(out.body), "\uFFFD"), ContentType: out.contentType,
-		InvokedProductionVariant: out.variant, CustomAttributes: out.custom,
-	}, nil
+	reply := &sagemakerruntime.InvokeEndpointOutput{Body: out.body, ContentType: &out.contentType, InvokedProductionVariant: &out.variant}
+	if out.custom != "" {
+		reply.CustomAttributes = &out.custom
+	}
+	return reply, nil
 }
 
 // runtimeInvalid is the runtime's ValidationError, which has another code than
@@ -134,9 +73,6 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invocation) 
 	arn := arnOf(req, kindEndpoint, in.endpoint)
 	if err := req.Authorize(ctx, "sagemaker:InvokeEndpoint", arn, nil); err != nil {
 		return nil, err
-	}
-	if len(in.inferenceID) > 64 {
-		return nil, runtimeInvalid("1 validation error detected: Value '%s' at 'inferenceId' failed to satisfy constraint: Member must have length less than or equal to 64", in.inferenceID)
 	}
 	gone := runtimeInvalid("Endpoint %s of account %s not found.", in.endpoint, req.Account)
 	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"sync"
 	"time"
 
@@ -107,24 +106,12 @@ func New(cfg Config) (*Service, error) {
 	}, nil
 }
 
-var invocationPath = regexp.MustCompile(`^/endpoints/[^/]+/(invocations|async-invocations|invocations-response-stream)$`)
-
-// isRuntime tells requests of the runtime API, which share the signing name
-// "sagemaker" with the control plane.
-func isRuntime(r *http.Request) bool { return invocationPath.MatchString(r.URL.Path) }
-
 // Register adds the services "sagemaker" and "sagemakerruntime" to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{
-		ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11,
-		Route: func(h *http.Request) bool { return !isRuntime(h) },
-		Check: constraint.For("sagemaker", "ValidationException").Check,
-	})
-	r.Register(wire.Service{
-		ID: "sagemakerruntime", Scope: "sagemaker", Protocol: wire.JSON11,
-		Route: isRuntime, Handler: s.serveRuntime,
-	})
+	r.Register(wire.Service{ID: "sagemaker", Check: constraint.For("sagemaker", "ValidationException").Check})
+	// The model's limit of bodies is older than AWS's; the operation has that.
+	r.Register(wire.Service{ID: "sagemakerruntime", MaxBody: 2 * maxBody, Check: constraint.For("sagemakerruntime", "ValidationError", "body:max").Check})
 	const id = "sagemaker"
 	wire.Handle(r, id, "CreateModel", s.createModel)
 	wire.Handle(r, id, "DescribeModel", s.describeModel)
@@ -143,5 +130,5 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "AddTags", s.addTags)
 	wire.Handle(r, id, "DeleteTags", s.deleteTags)
 	wire.Handle(r, id, "ListTags", s.listTags)
-	r.Handle("sagemakerruntime", "InvokeEndpoint", s.invokeInside)
+	wire.Handle(r, "sagemakerruntime", "InvokeEndpoint", s.invokeEndpoint)
 }

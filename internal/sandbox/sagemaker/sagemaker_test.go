@@ -2,6 +2,7 @@ package sagemaker_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -360,7 +361,8 @@ func TestInvokeFromInside(t *testing.T) {
 		require.NoError(t, json.Unmarshal(raw, &out))
 		return out, nil
 	}
-	good := `{"EndpointName":"iris","Body":{"instances":[[1,0]]},"ContentType":"application/json","Accept":"application/json","InferenceId":"run-1"}`
+	blob := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	good := `{"EndpointName":"iris","Body":"` + blob(`{"instances":[[1,0]]}`) + `","ContentType":"application/json","Accept":"application/json","InferenceId":"run-1"}`
 	_, err := call(good)
 	require.Equal(t, "AccessDeniedException", wire.AsError(err).Code)
 	w.policy.mu.Lock()
@@ -371,12 +373,13 @@ func TestInvokeFromInside(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "application/json", out["ContentType"])
 	require.Equal(t, "AllTraffic", out["InvokedProductionVariant"])
-	body, ok := out["Body"].(string)
-	require.True(t, ok, "the reply's blob is a string")
-	requireSetosa(t, body)
+	text, ok := out["Body"].(string)
+	require.True(t, ok)
+	body, err := base64.StdEncoding.DecodeString(text)
+	require.NoError(t, err)
+	requireSetosa(t, string(body))
 
-	// A string is sent with its quotes, so it is no CSV.
-	_, err = call(`{"EndpointName":"iris","Body":"1,0","ContentType":"text/csv"}`)
+	_, err = call(`{"EndpointName":"iris","Body":"` + blob(`"1,0"`) + `","ContentType":"text/csv"}`) // with its quotes it is no CSV
 	we := wire.AsError(err)
 	require.Equal(t, "ModelError", we.Code)
 	require.Equal(t, 424, we.Status)
@@ -621,7 +624,7 @@ func TestUnknownOperationIsRefused(t *testing.T) {
 	_, err := w.ctl.ListNotebookInstances(t.Context(), &sm.ListNotebookInstancesInput{})
 	requireCode(t, err, "UnknownOperationException", "ListNotebookInstances")
 	_, err = w.run.InvokeEndpointAsync(t.Context(), &sagemakerruntime.InvokeEndpointAsyncInput{EndpointName: aws.String("x"), InputLocation: aws.String("s3://b/k")})
-	requireCode(t, err, "UnknownOperationException", "async-invocations")
+	requireCode(t, err, "UnknownOperationException", "InvokeEndpointAsync")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, w.svc.Start(ctx))

@@ -65,7 +65,7 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
-		ID: "secretsmanager", Scope: "secretsmanager", Target: "secretsmanager", Protocol: wire.JSON11,
+		ID:    "secretsmanager",
 		Check: constraint.For("secretsmanager", "ValidationException").Check,
 	})
 	wire.Handle(r, "secretsmanager", "CreateSecret", s.create)

@@ -66,7 +66,7 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "sqs", Scope: "sqs", Target: "AmazonSQS", Protocol: wire.JSON10})
+	r.Register(wire.Service{ID: "sqs"})
 	s.registerQueues(r)
 	s.registerMessages(r)
 }

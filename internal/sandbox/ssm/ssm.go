@@ -64,7 +64,7 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
-		ID: "ssm", Scope: "ssm", Target: "AmazonSSM", Protocol: wire.JSON11,
+		ID:    "ssm",
 		Check: constraint.For("ssm", "ValidationException").Check,
 	})
 	wire.Handle(r, "ssm", "PutParameter", s.put)

@@ -13,7 +13,7 @@ import (
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: ServiceID, Scope: "states", Target: "AWSStepFunctions", Protocol: wire.JSON10, LowerCamel: true})
+	r.Register(wire.Service{ID: ServiceID})
 	wire.Handle(r, ServiceID, "CreateStateMachine", s.createStateMachine)
 	wire.Handle(r, ServiceID, "UpdateStateMachine", s.updateStateMachine)
 	wire.Handle(r, ServiceID, "DescribeStateMachine", s.describeStateMachine)

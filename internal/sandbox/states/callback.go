@@ -276,15 +276,11 @@ func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
 	kind := jobs[t.integration.Operation]
 	service, _ := target(t.integration)
 	for {
-		raw, err := t.invoke(ctx, service, kind.describe, value.Of(kind.name, t.b.cur.Job))
+		v, err := t.invoke(ctx, service, kind.describe, value.Of(kind.name, t.b.cur.Job))
 		if err != nil {
 			return nil, err
 		}
-		v, err := value.Parse(string(raw))
-		if err != nil {
-			return nil, fail(errRuntime, err.Error()).err()
-		}
-		reply, _ := javaNames(v).(*value.Object)
+		reply, _ := v.(*value.Object)
 		status, _ := reply.Get(kind.status)
 		switch status {
 		case "Completed":

@@ -24,13 +24,9 @@ func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any,
 			}
 		}
 	}
-	raw, err := t.invoke(ctx, "lambda", "Invoke", args)
+	v, err := t.invoke(ctx, "lambda", "Invoke", args)
 	if err != nil {
 		return nil, err
-	}
-	v, err := value.Parse(string(raw))
-	if err != nil {
-		return nil, fail(errRuntime, err.Error()).err()
 	}
 	reply, _ := v.(*value.Object)
 	text, payload := payloadOf(reply)

@@ -193,7 +193,36 @@ type functions struct {
 }
 
 func (f *functions) register(r *wire.Router) {
-	r.Handle("lambda", "Invoke", f.invoke)
+	r.Handle("lambda", "Invoke", withBlob("Payload", f.invoke))
+}
+
+// withBlob lets a played operation have a blob as the JSON text that a task gave,
+// and answer it as text.
+func withBlob(member string, op wire.Op) wire.Op {
+	return func(ctx context.Context, req *wire.Request, raw []byte) (any, error) {
+		var in map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return nil, err
+		}
+		if text, given := in[member]; given {
+			var blob []byte
+			if err := json.Unmarshal(text, &blob); err != nil {
+				return nil, err
+			}
+			in[member] = blob
+		}
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		out, err := op(ctx, req, raw)
+		if reply, ok := out.(map[string]any); ok {
+			if text, ok := reply[member].(string); ok {
+				reply[member] = []byte(text)
+			}
+		}
+		return out, err
+	}
 }
 
 // calls is how often a function was called.
@@ -262,7 +291,7 @@ type buckets struct {
 
 func (b *buckets) register(r *wire.Router) {
 	for name, op := range map[string]wire.Op{"GetObject": b.get, "PutObject": b.put, "ListBuckets": b.list} {
-		r.Handle("s3", name, op)
+		r.Handle("s3", name, withBlob("Body", op))
 	}
 }
 

@@ -2,7 +2,6 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
 // optimized maps the services of optimised integrations to the router's ids.
@@ -59,8 +59,11 @@ func (s *Service) resourceKnown(arn string) error {
 		return nil
 	}
 	service, op := target(i)
-	if s.Router.Has(service, op) && patternKnown(i) {
+	switch pattern := patternKnown(i); {
+	case s.Router.Has(service, op) && pattern:
 		return nil
+	case model.Serves(service, op) && (pattern || !i.SDK()):
+		return fmt.Errorf("The resource provided %s is not served by the sandbox: Step Functions may know it on AWS, but it cannot run here.", arn)
 	}
 	return fmt.Errorf("The resource provided %s is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.", arn)
 }
@@ -103,15 +106,10 @@ func (t *taskRun) call(ctx context.Context) (any, error) {
 	if err := t.unknownHost(); err != nil {
 		return nil, err
 	}
-	raw, err := t.invoke(ctx, service, op, t.request())
+	v, err := t.invoke(ctx, service, op, t.request())
 	if err != nil {
 		return nil, err
 	}
-	v, err := value.Parse(string(raw))
-	if err != nil {
-		return nil, fail(errRuntime, err.Error()).err()
-	}
-	v = javaNames(v)
 	if t.integration.Service == "events" {
 		return v, failedEntries(v)
 	}
@@ -208,11 +206,17 @@ func asText(o *value.Object, names []string) *value.Object {
 	return o
 }
 
-// invoke calls an operation as the task's principal.
-func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (json.RawMessage, error) {
-	raw, err := t.b.x.s.Router.Invoke(ctx, t.b.x.rec.Scope, t.principal, service, op, value.Encode(args))
+// invoke calls an operation as the task's principal. The reply has the names and
+// forms of AWS's Java SDK.
+func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (any, error) {
+	m := messagesOf(service, op)
+	raw, err := t.b.x.s.Router.Invoke(ctx, t.b.x.rec.Scope, t.principal, service, op, value.Encode(m.request(args)))
 	if err == nil {
-		return raw, nil
+		v, err := value.Parse(string(raw))
+		if err != nil {
+			return nil, fail(errRuntime, err.Error()).err()
+		}
+		return m.reply(v), nil
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -252,33 +256,6 @@ func statusOf(e *wire.Error) int {
 	return e.Status
 }
 
-// modelled lists the errors that a service's API model names, where other codes
-// occur as well; the names of the rest tell by their ending.
-var modelled = map[string][]string{
-	"s3": {
-		"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "InvalidObjectState",
-		"ObjectNotInActiveTierError", "ObjectAlreadyInActiveTierError", "EncryptionTypeMismatch", "InvalidRequest", "InvalidWriteOffset", "TooManyParts",
-	},
-	"sagemakerruntime": {
-		"InternalDependencyException", "InternalFailure", "InternalStreamFailure", "ModelError", "ModelNotReadyException",
-		"ModelStreamError", "ServiceUnavailable", "ValidationError",
-	},
-	"sqs": {
-		"BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest", "InvalidAddress", "InvalidAttributeName", "InvalidAttributeValue",
-		"InvalidBatchEntryId", "InvalidIdFormat", "InvalidMessageContents", "InvalidSecurity", "KmsAccessDenied", "KmsDisabled", "KmsInvalidKeyUsage",
-		"KmsInvalidState", "KmsNotFound", "KmsOptInRequired", "KmsThrottled", "MessageNotInflight", "OverLimit", "PurgeQueueInProgress",
-		"QueueDeletedRecently", "QueueDoesNotExist", "QueueNameExists", "ReceiptHandleIsInvalid", "RequestThrottled", "ResourceNotFoundException",
-		"TooManyEntriesInBatchRequest", "UnsupportedOperation",
-	},
-	"sagemaker": {"ConflictException", "ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound"},
-}
-
-// unmodelled are codes that any service may answer and few model.
-var unmodelled = []string{
-	"AccessDenied", "AccessDeniedException", "ValidationException", "ThrottlingException", "Throttling", "UnrecognizedClientException",
-	"InvalidClientTokenId", "InternalFailure", "ServiceUnavailable", "UnknownOperationException", "ExpiredTokenException", "SerializationException",
-}
-
 // unmodelledNames are the names of such errors in optimised integrations, which
 // go by AWS's older Java SDK.
 var unmodelledNames = map[string]string{
@@ -290,12 +267,10 @@ var unmodelledNames = map[string]string{
 // and the class name of the exception in AWS's Java SDK.
 func (t *taskRun) errorName(service string, e *wire.Error) string {
 	prefix := t.errorPrefix()
-	known := slices.Contains(modelled[service], e.Code)
-	if _, listed := modelled[service]; !listed {
-		known = !slices.Contains(unmodelled, e.Code)
-	}
-	if service == "sfn" && e.Code == "ValidationException" {
-		known = true
+	api := model.Of(service)
+	known := api != nil && slices.Contains(api.Errors, e.Code)
+	if strings.HasPrefix(e.Code, "AccessDenied") && !t.integration.SDK() {
+		known = false // the older SDK is from before any service modelled that
 	}
 	if !known {
 		if !t.integration.SDK() {
@@ -324,49 +299,6 @@ func cause(service string, e *wire.Error) string {
 		text += ", Extended Request ID: " + wire.NewID()
 	}
 	return text + ")"
-}
-
-// verbatim are members that hold the user's own keys.
-var verbatim = []string{"Tags", "Metadata", "Environment", "VariableReferences", "Attributes"}
-
-// javaNames gives the members of a reply the names of AWS's Java SDK, which are
-// those of the API with a capital, and times its form.
-func javaNames(v any) any {
-	switch x := v.(type) {
-	case []any:
-		out := make([]any, len(x))
-		for i, e := range x {
-			out[i] = javaNames(e)
-		}
-		return out
-	case *value.Object:
-		out := value.NewObject(x.Len())
-		for i := range x.Len() {
-			k, e := x.At(i)
-			k = upper(k)
-			switch n, isNumber := e.(value.Number); {
-			case slices.Contains(verbatim, k):
-				out.Set(k, e)
-			case isNumber && isTime(k):
-				out.Set(k, javaTime(n.Float64()))
-			default:
-				out.Set(k, javaNames(e))
-			}
-		}
-		return out
-	}
-	return v
-}
-
-// isTime tells members that hold a time by their names; replies are JSON, where
-// times are numbers.
-func isTime(k string) bool {
-	for _, suffix := range []string{"Date", "Time", "Timestamp", "LastModified"} {
-		if strings.HasSuffix(k, suffix) {
-			return true
-		}
-	}
-	return false
 }
 
 // withMetadata adds what optimised integrations tell about the HTTP call. A call

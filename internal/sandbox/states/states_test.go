@@ -106,7 +106,7 @@ func realtimeWorld(t *testing.T, pre func(json.RawMessage) (string, error), repl
 	ep := &endpoint{replies: replies}
 	w := newWorld(t, func(w *world) {
 		w.lambda.all["ptui-acme-churn-dev-pre"] = function{handle: pre}
-		w.extra = func(r *wire.Router) { r.Handle("sagemakerruntime", "InvokeEndpoint", ep.invoke) }
+		w.extra = func(r *wire.Router) { r.Handle("sagemakerruntime", "InvokeEndpoint", withBlob("Body", ep.invoke)) }
 	})
 	return w, ep
 }
@@ -191,7 +191,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	w := newWorld(t, func(w *world) {
 		w.lambda.all["ptui-acme-churn-dev-pre"] = function{handle: func(json.RawMessage) (string, error) { calls++; return `{"body": 1}`, nil }}
 		w.extra = func(r *wire.Router) {
-			r.Handle("sagemakerruntime", "InvokeEndpoint", func(ctx context.Context, req *wire.Request, in []byte) (any, error) {
+			r.Handle("sagemakerruntime", "InvokeEndpoint", withBlob("Body", func(ctx context.Context, req *wire.Request, in []byte) (any, error) {
 				entered <- struct{}{}
 				if len(ep.seen) == 0 {
 					ep.seen = append(ep.seen, string(in))
@@ -199,7 +199,7 @@ func TestResumeAfterCrash(t *testing.T) {
 					return nil, ctx.Err()
 				}
 				return ep.invoke(ctx, req, in)
-			})
+			}))
 		}
 	})
 	arn := w.start(w.machine("realtime", realtime(t)), "run", `{"a": 1}`)

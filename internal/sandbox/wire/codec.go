@@ -188,6 +188,10 @@ func fromDoc(doc any, v reflect.Value, path string) error {
 	if doc == nil {
 		return nil
 	}
+	if b, ok := doc.([]byte); ok && v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+		v.SetBytes(b)
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())

@@ -33,10 +33,14 @@ func reply(w http.ResponseWriter, contentType string, status int, body []byte) {
 }
 
 func contentType(p Protocol) string {
-	if p == JSON11 {
+	switch p {
+	case JSON11:
 		return "application/x-amz-json-1.1"
+	case RESTJSON:
+		return "application/json"
+	default:
+		return "application/x-amz-json-1.0"
 	}
-	return "application/x-amz-json-1.0"
 }
 
 // WriteJSONError writes e as awsJson and restJson services do.
@@ -75,10 +79,11 @@ func status(e *Error) int {
 	return e.Status
 }
 
-// WriteS3Error writes e as S3 does; a HEAD request gets the status only.
-func WriteS3Error(w http.ResponseWriter, h *http.Request, id string, e *Error) {
+// writeXMLError writes e as services of the REST protocol in XML do; a HEAD
+// request gets the status only, and so does who has the current state already.
+func writeXMLError(w http.ResponseWriter, h *http.Request, id string, e *Error) {
 	w.Header().Set("X-Amz-Request-Id", id)
-	if h.Method == http.MethodHead {
+	if h.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		w.WriteHeader(status(e))
 		return
 	}

@@ -9,33 +9,61 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
 // Protocol is how a service's requests and replies look on the wire.
 type Protocol int
 
-// The protocols that the Router speaks itself. Services with REST protocols (S3,
-// Lambda, SageMaker Runtime) mount an http handler instead.
+// The protocols that the Router speaks. It takes rpc-v2-cbor beside those that are
+// no REST.
 const (
 	JSON10 Protocol = iota // X-Amz-Target, application/x-amz-json-1.0
 	JSON11
 	Query // Action=..., XML replies
+	RESTJSON
+	RESTXML
 )
 
-// maxBody bounds a request of a JSON or query service (Step Functions takes
-// definitions of 1 MB, Lambda inline code of 70 MB goes by REST).
+// rest reports whether method and path name the operation.
+func (p Protocol) rest() bool { return p == RESTJSON || p == RESTXML }
+
+func protocolOf(api *model.API) Protocol {
+	switch {
+	case slices.Contains(api.Protocols, "query"):
+		return Query
+	case slices.Contains(api.Protocols, "rest-json"):
+		return RESTJSON
+	case slices.Contains(api.Protocols, "rest-xml"):
+		return RESTXML
+	case api.JSONVersion == "1.1":
+		return JSON11
+	}
+	return JSON10
+}
+
+// maxBody bounds a request's body where the service sets no bound of its own (Step
+// Functions takes definitions of 1 MB).
 const maxBody = 16 << 20
 
 // Op is an operation on JSON: in is a JSON document with the API's own member
-// names; out is encoded by Encode in the service's style.
+// names and blobs in base64; out is encoded by Encode in the service's style.
 type Op func(ctx context.Context, req *Request, in []byte) (out any, err error)
 
-// Service describes a service to the router.
+// StreamOp is an operation that reads and writes HTTP itself. An error that it
+// returns before it has written anything is written in the service's protocol.
+type StreamOp func(w http.ResponseWriter, h *http.Request, req *Request) error
+
+// Service describes a service to the router. What is not given of Scope, Target,
+// Protocol, Namespace, Version and LowerCamel is taken from the model of the
+// service's API.
 type Service struct {
 	// ID is the SDK's service id in lower case, as in aws-sdk:ID:operation.
 	ID string
@@ -46,18 +74,45 @@ type Service struct {
 	Protocol Protocol
 	// Namespace is the XML namespace of replies; query services only.
 	Namespace string
-	// Version is the Version parameter of query services, "" takes any.
-	Version string
 	// LowerCamel says that members begin in lower case on the wire.
 	LowerCamel bool
-	// Route tells whether a request that is signed for Scope is for this service,
-	// where two services share a signing name. nil means yes.
-	Route func(*http.Request) bool
+	// MaxBody bounds a request's body, in bytes; 0 is the router's bound.
+	MaxBody int
 	// Check refuses an input that breaks the constraints of the API's model, with
-	// the service's own error; nil takes all. doc is the decoded JSON document.
+	// the service's own error; nil takes all. doc is the decoded document.
 	Check func(operation string, doc any) error
-	// Handler serves REST protocols; nil for JSON and query services.
-	Handler func(w http.ResponseWriter, r *http.Request, req *Request)
+	// Path is the escaped path by which a request's operation is found, where that
+	// is not the URL's own (S3 takes buckets in the host's name). REST only.
+	Path func(*http.Request) string
+	// Extra are operations of REST services that AWS's models do not have.
+	Extra []model.Operation
+
+	api    *model.API
+	routes []*binding
+}
+
+// complete fills in what the model of the API tells.
+func (s *Service) complete() {
+	s.api = model.Of(s.ID)
+	if s.MaxBody == 0 {
+		s.MaxBody = maxBody
+	}
+	if s.api == nil {
+		return
+	}
+	if s.Scope == "" {
+		s.Scope = s.api.Signing
+	}
+	s.Protocol, s.Target, s.Namespace, s.LowerCamel = protocolOf(s.api), s.api.Target, s.api.Namespace, s.api.LowerCamel
+	if s.Protocol.rest() {
+		s.bind()
+	}
+}
+
+// entry is what the table has of an operation.
+type entry struct {
+	call   func(ctx context.Context, req *Request, doc any) (any, error)
+	stream StreamOp
 }
 
 // Router authenticates requests and dispatches them. Registration is not safe
@@ -72,7 +127,7 @@ type Router struct {
 	mu       sync.RWMutex
 	services map[string]*Service // by ID
 	scopes   map[string][]*Service
-	ops      map[string]Op // "states.StartExecution"
+	table    map[string]*entry // "sfn.StartExecution"
 }
 
 // NewRouter returns a router without services. With a nil verifier every request
@@ -80,16 +135,15 @@ type Router struct {
 func NewRouter(verify Verifier, auth Authorizer) *Router {
 	return &Router{
 		Log: slog.New(slog.DiscardHandler), verify: verify, auth: auth,
-		services: map[string]*Service{}, scopes: map[string][]*Service{}, ops: map[string]Op{},
+		services: map[string]*Service{}, scopes: map[string][]*Service{}, table: map[string]*entry{},
 	}
 }
 
 // SetSecurity sets who authenticates and who authorises.
 func (r *Router) SetSecurity(v Verifier, a Authorizer) { r.verify, r.auth = v, a }
 
-// Gate is asked before each authenticated call, from outside and from inside. It
-// may delay the call, and fail it by an *Error. Operation is empty for REST
-// services called from outside, which find theirs later.
+// Gate is asked before each authenticated call, from outside and from inside, once
+// its operation is known. It may delay the call, and fail it by an *Error.
 type Gate interface {
 	Admit(ctx context.Context, req *Request) error
 }
@@ -107,76 +161,87 @@ func (r *Router) admit(ctx context.Context, req *Request) error {
 
 // Register adds a service.
 func (r *Router) Register(s Service) {
+	s.complete()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.services[s.ID] = &s
 	r.scopes[s.Scope] = append(r.scopes[s.Scope], &s)
 }
 
-// Handle adds an operation to a registered service.
-func (r *Router) Handle(service, operation string, op Op) {
+func (r *Router) enter(service, operation string, e entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ops[service+"."+operation] = op
+	r.table[service+"."+operation] = &e
+}
+
+func (r *Router) entry(service, operation string) *entry {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.table[service+"."+operation]
+}
+
+func (r *Router) service(id string) *Service {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.services[id]
+}
+
+// Handle adds an operation to a registered service.
+func (r *Router) Handle(service, operation string, op Op) {
+	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
+		in, err := json.Marshal(doc)
+		if err != nil {
+			return nil, err
+		}
+		return op(ctx, req, in)
+	}})
+}
+
+// Stream adds an operation that reads and writes HTTP itself to a registered REST
+// service. From inside it is called by Invoke like any other.
+func (r *Router) Stream(service, operation string, op StreamOp) {
+	r.enter(service, operation, entry{stream: op})
 }
 
 // Handle adds an operation with typed input and output, for example the SDK's
 // own XxxInput and XxxOutput (see Decode and Encode).
 func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error)) {
-	r.Handle(service, operation, func(ctx context.Context, req *Request, raw []byte) (any, error) {
+	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
 		in := new(In)
-		doc, err := Parse(raw)
-		if err == nil {
-			err = DecodeDoc(doc, in)
+		if err := DecodeDoc(doc, in); err != nil {
+			return nil, malformed(err)
 		}
-		if err != nil {
-			return nil, Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
-		}
-		if err := r.check(service, operation, doc); err != nil {
-			return nil, err
+		if svc := r.service(service); svc != nil && svc.Check != nil {
+			if err := svc.Check(operation, doc); err != nil {
+				return nil, err
+			}
 		}
 		out, err := fn(ctx, req, in)
 		if err != nil {
 			return nil, err
 		}
 		return out, nil
-	})
+	}})
 }
 
-func (r *Router) check(service, operation string, doc any) error {
-	r.mu.RLock()
-	svc := r.services[service]
-	r.mu.RUnlock()
-	if svc == nil || svc.Check == nil {
-		return nil
-	}
-	return svc.Check(operation, doc)
+func malformed(err error) error {
+	return Errorf(http.StatusBadRequest, "SerializationException", "%s", err)
 }
 
-// Has reports whether the operation exists.
-func (r *Router) Has(service, operation string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.ops[service+"."+operation] != nil
-}
+// Has reports whether the operation is served.
+func (r *Router) Has(service, operation string) bool { return r.entry(service, operation) != nil }
 
-// Operations lists the registered operations as "service.Operation".
+// Operations lists the served operations as "service.Operation", sorted.
 func (r *Router) Operations() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	out := make([]string, 0, len(r.ops))
-	for k := range r.ops {
-		out = append(out, k)
-	}
-	return out
+	return slices.Sorted(maps.Keys(r.table))
 }
 
 // Invoke calls an operation from inside in a scope as p. The input is a JSON document with
-// the API's member names, the reply likewise. Errors are *Error.
+// the API's member names and blobs in base64, the reply likewise. Errors are *Error.
 func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, operation string, in []byte) (json.RawMessage, error) {
-	r.mu.RLock()
-	svc, op := r.services[service], r.ops[service+"."+operation]
-	r.mu.RUnlock()
+	svc, op := r.service(service), r.entry(service, operation)
 	if op == nil {
 		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox does not serve %s:%s", service, operation)
 	}
@@ -187,7 +252,16 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	if err := r.admit(ctx, req); err != nil {
 		return nil, AsError(err)
 	}
-	out, err := op(ctx, req, in)
+	doc, err := Parse(in)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	var out any
+	if op.stream != nil {
+		out, err = svc.exchange(ctx, req, op.stream, doc)
+	} else {
+		out, err = op.call(ctx, req, doc)
+	}
 	if err != nil {
 		return nil, AsError(err)
 	}
@@ -209,45 +283,112 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	if p.Value == http.ErrAbortHandler { //nolint:errorlint // the value that net/http compares with
 		panic(p.Value)
 	}
-	r.writeUnknown(w, h, Errorf(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."))
+	(&exchange{Router: r, w: w, h: h, svc: unknownService(h), req: &Request{ID: NewID()}}).fail(
+		Errorf(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."))
+}
+
+// exchange is one request from outside with its answer.
+type exchange struct {
+	*Router
+	w   http.ResponseWriter
+	h   *http.Request
+	svc *Service
+	req *Request
+	// match is how the request names the operation; nil but for REST protocols.
+	match *match
 }
 
 func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 	p, region, scope, err := r.authenticate(h)
-	svc := r.find(scope, h)
-	if svc == nil {
+	x := &exchange{Router: r, w: w, h: h}
+	x.svc, x.match = r.find(scope, h)
+	if x.svc == nil {
 		if err == nil {
 			err = Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not serve %q", scope)
 		}
-		r.writeUnknown(w, h, AsError(err))
+		x.svc = unknownService(h)
+		x.req = &Request{ID: NewID()}
+		x.fail(err)
 		return
 	}
-	req := r.request(ScopeOf(p.Account, region), p, svc.ID, "")
-	req.HTTP = h
-	w.Header().Set("X-Amzn-Requestid", req.ID)
+	x.req = r.request(ScopeOf(p.Account, region), p, x.svc.ID, "")
+	x.req.HTTP = h
+	w.Header().Set("X-Amzn-Requestid", x.req.ID)
+	if err == nil {
+		err = x.serve()
+	}
 	if err != nil {
-		r.writeError(w, svc, req, h, AsError(err))
+		x.fail(err)
 		return
 	}
-	if svc.Handler != nil {
-		if err := r.admit(h.Context(), req); err != nil {
-			r.writeError(w, svc, req, h, AsError(err))
-			return
-		}
-		svc.Handler(w, h, req)
-		return
-	}
-	body, err := readBody(h)
-	if err != nil || len(body) > maxBody {
-		r.writeError(w, svc, req, h, Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "request is larger than %d bytes", maxBody))
-		return
-	}
-	r.serve(w, h, svc, req, body)
+	r.Log.Debug("request", "service", x.svc.ID, "operation", x.req.Operation, "id", x.req.ID)
 }
 
-// readBody reads at most one byte more than maxBody. SDKs compress what may be
+// serve names the operation, asks the gate, and runs it.
+func (x *exchange) serve() error {
+	var doc any
+	var op *entry
+	var err error
+	if x.svc.Protocol.rest() && x.match == nil {
+		return x.unserved()
+	}
+	if x.match != nil {
+		x.req.Operation = x.match.op.Name
+		if op = x.entry(x.svc.ID, x.req.Operation); op == nil {
+			return x.unserved()
+		}
+	}
+	if op == nil || op.stream == nil {
+		if doc, err = x.read(); err != nil {
+			return err
+		}
+		if op = x.entry(x.svc.ID, x.req.Operation); op == nil {
+			return x.unserved()
+		}
+	}
+	if err := x.admit(x.h.Context(), x.req); err != nil {
+		return err
+	}
+	if op.stream != nil {
+		return op.stream(x.w, x.h, x.req)
+	}
+	out, err := op.call(x.h.Context(), x.req, doc)
+	if err != nil {
+		return err
+	}
+	return x.write(out)
+}
+
+// unserved refuses what the service has no operation for, as AWS refuses what it
+// does not know; S3 has a code for what it does not implement.
+func (x *exchange) unserved() error {
+	what := x.svc.ID + ":" + x.req.Operation
+	if x.req.Operation == "" {
+		what = x.h.Method + " " + x.h.URL.Path + " of " + x.svc.ID
+	}
+	x.Log.Warn("unknown operation", "service", x.svc.ID, "operation", x.req.Operation, "method", x.h.Method, "path", x.h.URL.Path)
+	status, code := http.StatusBadRequest, "UnknownOperationException"
+	switch x.svc.Protocol {
+	case Query:
+		if !x.target() {
+			code = "InvalidAction"
+		}
+	case RESTJSON:
+		status = http.StatusNotFound
+	case RESTXML:
+		if x.req.Operation == "" {
+			e := Errorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+			e.Fields = map[string]any{"Method": x.h.Method}
+			return e
+		}
+		status, code = http.StatusNotImplemented, "NotImplemented"
+	}
+	return Errorf(status, code, "the sandbox does not serve %s", what)
+}
+
+// readBody reads at most one byte more than limit. SDKs compress what may be
 // large (PutMetricData).
-func readBody(h *http.Request) ([]byte, error) {
+func readBody(h *http.Request, limit int) ([]byte, error) {
 	var in io.Reader = h.Body
 	if h.Header.Get("Content-Encoding") == "gzip" {
 		z, err := gzip.NewReader(h.Body)
@@ -256,61 +397,57 @@ func readBody(h *http.Request) ([]byte, error) {
 		}
 		in = z
 	}
-	return io.ReadAll(io.LimitReader(in, maxBody+1))
+	return io.ReadAll(io.LimitReader(in, int64(limit)+1))
 }
 
-func (r *Router) serve(w http.ResponseWriter, h *http.Request, svc *Service, req *Request, body []byte) {
-	var in []byte
-	var err error
-	rpcOp, rpc := cborOperation(h)
+// target reports whether a service of the query protocol is asked in JSON.
+func (x *exchange) target() bool { return x.h.Header.Get("X-Amz-Target") != "" }
+
+// read reads the request's document, and the operation's name where the path does
+// not tell it.
+func (x *exchange) read() (doc any, err error) {
+	body, err := readBody(x.h, x.svc.MaxBody)
+	if err != nil || len(body) > x.svc.MaxBody {
+		return nil, Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request must be smaller than %d bytes", x.svc.MaxBody)
+	}
+	rpcOp, rpc := cborOperation(x.h)
 	switch {
+	case x.match != nil:
+		return x.svc.restInput(x.match, x.h, body)
 	case rpc:
-		req.Operation = rpcOp
-		in, err = decodeCBOR(body)
-	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":
-		req.Operation, in, err = decodeQuery(body, h.URL.RawQuery)
+		x.req.Operation = rpcOp
+		body, err = decodeCBOR(body)
+	case x.svc.Protocol == Query && !x.target():
+		x.req.Operation, body, err = decodeQuery(body, x.h.URL.RawQuery)
 	default:
-		prefix, op, ok := strings.Cut(h.Header.Get("X-Amz-Target"), ".")
-		if !ok || (svc.Target != "" && prefix != svc.Target) {
-			err = Errorf(http.StatusBadRequest, "UnknownOperationException", "")
+		prefix, op, ok := strings.Cut(x.h.Header.Get("X-Amz-Target"), ".")
+		if !ok || (x.svc.Target != "" && prefix != x.svc.Target) {
+			return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "")
 		}
-		req.Operation, in = op, body
+		x.req.Operation = op
 	}
 	if err != nil {
-		r.writeError(w, svc, req, h, AsError(err))
-		return
+		return nil, err
 	}
-	r.mu.RLock()
-	op := r.ops[svc.ID+"."+req.Operation]
-	r.mu.RUnlock()
-	if op == nil {
-		code := "UnknownOperationException"
-		if svc.Protocol == Query {
-			code = "InvalidAction"
-		}
-		r.Log.Warn("unknown operation", "service", svc.ID, "operation", req.Operation)
-		r.writeError(w, svc, req, h, Errorf(http.StatusBadRequest, code, "the sandbox does not serve %s:%s", svc.ID, req.Operation))
-		return
+	if doc, err = Parse(body); err != nil {
+		return nil, malformed(err)
 	}
-	var out any
-	if err = r.admit(h.Context(), req); err == nil {
-		out, err = op(h.Context(), req, in)
-	}
-	if err != nil {
-		e := AsError(err)
-		r.Log.Debug("request", "service", svc.ID, "operation", req.Operation, "id", req.ID, "error", e.Code, "message", e.Message)
-		r.writeError(w, svc, req, h, e)
-		return
-	}
-	r.Log.Debug("request", "service", svc.ID, "operation", req.Operation, "id", req.ID)
+	return doc, nil
+}
+
+func (x *exchange) write(out any) error {
+	_, rpc := cborOperation(x.h)
 	switch {
+	case x.match != nil:
+		return x.svc.writeREST(x.w, x.match.op, out)
 	case rpc:
-		writeCBOR(w, out)
-	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":
-		writeQuery(w, svc, req, out)
+		writeCBOR(x.w, out)
+	case x.svc.Protocol == Query && !x.target():
+		writeQuery(x.w, x.svc, x.req, out)
 	default:
-		writeJSON(w, svc, out)
+		writeJSON(x.w, x.svc, out)
 	}
+	return nil
 }
 
 func (r *Router) authenticate(h *http.Request) (Principal, string, string, error) {
@@ -340,38 +477,55 @@ func scopeOf(h *http.Request) string {
 	return parts[len(parts)-2]
 }
 
-func (r *Router) find(scope string, h *http.Request) *Service {
+// find returns the service that a request is for. Some share a signing name: those
+// that are no REST tell themselves by the header, the others by the path.
+func (r *Router) find(scope string, h *http.Request) (*Service, *match) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	var rest, rpc *Service
 	for _, s := range r.scopes[scope] {
-		if s.Route == nil || s.Route(h) {
-			return s
+		if !s.Protocol.rest() {
+			rpc = s
+			continue
 		}
+		if m := s.match(h, func(op string) bool { return r.table[s.ID+"."+op] != nil }); m != nil {
+			return s, m
+		}
+		rest = s
 	}
-	return nil
+	if rpc != nil {
+		return rpc, nil
+	}
+	return rest, nil
 }
 
-// writeUnknown answers for a service that there is none of, in the form that the
-// client seems to read.
-func (r *Router) writeUnknown(w http.ResponseWriter, h *http.Request, e *Error) {
-	svc := &Service{Protocol: JSON10}
+// unknownService stands for a service that there is none of: it answers in the
+// form that the client seems to read.
+func unknownService(h *http.Request) *Service {
 	if strings.HasPrefix(h.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		svc.Protocol = Query
+		return &Service{Protocol: Query}
 	}
-	r.writeError(w, svc, &Request{ID: NewID()}, h, e)
+	return &Service{Protocol: JSON10}
 }
 
-func (r *Router) writeError(w http.ResponseWriter, svc *Service, req *Request, h *http.Request, e *Error) {
-	_, rpc := cborOperation(h)
+// fail writes an error in the service's protocol.
+func (x *exchange) fail(err error) {
+	e := AsError(err)
+	level := slog.LevelDebug
+	if e.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	x.Log.Log(x.h.Context(), level, "request", "service", x.req.Service, "operation", x.req.Operation, "id", x.req.ID, "error", e.Code, "message", e.Message)
+	_, rpc := cborOperation(x.h)
 	switch {
 	case rpc:
-		writeCBORError(w, req.ID, e)
-	case svc.Scope == "s3":
-		WriteS3Error(w, h, req.ID, e)
-	case svc.Protocol == Query && h.Header.Get("X-Amz-Target") == "":
-		writeQueryError(w, svc, req, e)
+		writeCBORError(x.w, x.req.ID, e)
+	case x.svc.Protocol == RESTXML:
+		writeXMLError(x.w, x.h, x.req.ID, e)
+	case x.svc.Protocol == Query && !x.target():
+		writeQueryError(x.w, x.svc, x.req, e)
 	default:
-		WriteJSONError(w, svc.Protocol, req.ID, e)
+		WriteJSONError(x.w, x.svc.Protocol, x.req.ID, e)
 	}
 }
 

@@ -2,8 +2,9 @@
 // caller, AWS errors, the AWS wire protocols, and the router that authenticates
 // a request and hands it to the operation. Services register operations here
 // and reach one another only through Router.Invoke and the interfaces below,
-// always as some Principal, so that permissions are checked in one way. It
-// imports nothing else of the sandbox.
+// always as some Principal, so that permissions are checked in one way. How
+// AWS's clients ask for an operation is data (package model); the table of the
+// Router has what the sandbox does for it.
 package wire
 
 import (

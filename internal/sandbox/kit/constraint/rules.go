@@ -53,6 +53,9 @@ func (s *shape) broken(v any) []breach {
 		}
 		return s.bounds(n)
 	case s.Type == "blob":
+		if b, raw := v.([]byte); raw {
+			return s.size(len(b))
+		}
 		text, _ := v.(string)
 		return s.size(len(text)/4*3 - strings.Count(text, "="))
 	case s.Type == "string":
