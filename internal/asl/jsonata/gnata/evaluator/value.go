@@ -155,7 +155,7 @@ func ToBoolean(v any) bool {
 	case string:
 		return val != ""
 	case float64:
-		return val != 0
+		return val != 0 && !math.IsNaN(val) // NaN is no number, as isNumeric of the reference says
 	case json.Number:
 		f, err := val.Float64()
 		return err == nil && f != 0

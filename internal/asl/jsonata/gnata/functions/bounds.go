@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -82,6 +83,18 @@ var checks = map[string]check{
 		}
 		return m.Elements(shortest * len(args))
 	},
+	"formatInteger": func(m *evaluator.Meter, args []any, focus any) error {
+		if err := drawable("formatInteger")(m, args, focus); err != nil {
+			return err
+		}
+		// A Roman numeral has a letter for each thousand.
+		token, _ := splitPictureModifier(textOf(arg(args, 1)))
+		if n, _ := evaluator.ToFloat64(arg(args, 0)); token == "i" || token == "I" {
+			return m.Room(int(min(math.Abs(n)/1000, math.MaxInt32)))
+		}
+		return nil
+	},
+	"formatNumber": drawable("formatNumber"), "formatBase": drawable("formatBase"), "fromMillis": drawable("fromMillis"),
 	"keys": summed, "merge": summed, "values": summed, "lookup": summed,
 	"spread": func(m *evaluator.Meter, args []any, focus any) error {
 		n := len(wrapArray(arg(args, 0)))
@@ -90,6 +103,43 @@ var checks = map[string]check{
 		}
 		return m.Elements(n)
 	},
+}
+
+// drawable says whether a number has digits, whole ones as many as a long has,
+// and a picture is worth its time. The language does not compute with what is
+// not finite (reference implementation, isNumeric and signatures).
+func drawable(name string) check {
+	return func(m *evaluator.Meter, args []any, focus any) error {
+		v := arg(args, 0)
+		if v == nil {
+			v = focus
+		}
+		if n, ok := evaluator.ToFloat64(v); ok {
+			if math.IsNaN(n) {
+				return &evaluator.JSONataError{Code: "T0410", Message: fmt.Sprintf("Argument 1 of function %q does not match function signature", name)}
+			}
+			if err := evaluator.CheckNumeric(n); err != nil {
+				return err
+			}
+			if name != "formatNumber" && math.Abs(n) >= 1<<63 && !inWords(arg(args, 1)) {
+				return &evaluator.JSONataError{Code: "D1001", Message: fmt.Sprintf("Number out of range: %v", n)}
+			}
+		}
+		picture := len(textOf(arg(args, 1)))
+		return m.Spend(picture * picture / 256)
+	}
+}
+
+// inWords says whether a picture of $formatInteger asks for words, which there
+// are for any number.
+func inWords(picture any) bool {
+	token, _ := splitPictureModifier(textOf(picture))
+	return strings.EqualFold(token, "w")
+}
+
+func textOf(v any) string {
+	s, _ := v.(string)
+	return s
 }
 
 func arg(args []any, i int) any {

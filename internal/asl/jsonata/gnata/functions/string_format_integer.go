@@ -198,12 +198,7 @@ func formatIntegerDecimal(n int64, picture string) (string, error) {
 		}
 	}
 
-	digits := strconv.FormatInt(n, 10)
-	if len(digits) < mandatoryCount {
-		for len(digits) < mandatoryCount {
-			digits = "0" + digits
-		}
-	}
+	digits := zeroPadded(strconv.FormatInt(n, 10), mandatoryCount)
 
 	type grpAnon = struct {
 		sep  rune
@@ -281,6 +276,11 @@ func applyIntegerGrouping(digits string, grps []struct {
 		result = append(result, ch)
 	}
 	return string(result)
+}
+
+// zeroPadded fills digits up to a width.
+func zeroPadded(digits string, width int) string {
+	return strings.Repeat("0", max(0, width-len(digits))) + digits
 }
 
 func applyDigitFamilyRune(s string, zero rune) string {

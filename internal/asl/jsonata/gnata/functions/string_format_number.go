@@ -459,9 +459,7 @@ func formatFixed(n float64, sp *subPicture, fc fmtChars) string {
 	} else if minInt < 1 && sp.intOptional > 0 {
 		minInt = 1
 	}
-	for len(intStr) < minInt {
-		intStr = "0" + intStr
-	}
+	intStr = zeroPadded(intStr, minInt)
 
 	if len(sp.intGrpPos) > 0 {
 		intStr = applyIntGrouping(intStr, sp.intGrpPos, string(fc.groupingSep))
@@ -474,9 +472,7 @@ func formatFixed(n float64, sp *subPicture, fc fmtChars) string {
 		}
 		fracStr = trimmed
 	}
-	for len(fracStr) < sp.fracMandatory {
-		fracStr += "0"
-	}
+	fracStr += strings.Repeat("0", max(0, sp.fracMandatory-len(fracStr)))
 
 	if len(sp.fracGrpPos) > 0 && fracStr != "" {
 		fracStr = applyFracGrouping(fracStr, sp.fracGrpPos, string(fc.groupingSep))
@@ -561,9 +557,7 @@ func formatWithExponent(n float64, sp *subPicture, fc fmtChars) string {
 		fracStr = parts[1]
 	}
 
-	for len(intStr) < sp.intMandatory {
-		intStr = "0" + intStr
-	}
+	intStr = zeroPadded(intStr, sp.intMandatory)
 	if sp.intMandatory == 0 && sp.intOptional > 0 && (intStr == "" || intStr == "0") {
 		intStr = "0"
 	}
@@ -595,9 +589,7 @@ func formatWithExponent(n float64, sp *subPicture, fc fmtChars) string {
 		exp = -exp
 	}
 	expStr := strconv.Itoa(exp)
-	for len(expStr) < sp.expMinWidth {
-		expStr = "0" + expStr
-	}
+	expStr = zeroPadded(expStr, sp.expMinWidth)
 
 	return mantissaPart + string(fc.exponentSep) + expSign + expStr
 }
