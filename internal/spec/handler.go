@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -33,6 +34,9 @@ func CheckHandler(code Code, handler, runtime string) (files []string, err *faul
 			return nil, nil
 		}
 		return []string{"bootstrap"}, fault.New(fault.Invalid, "there is no bootstrap")
+	}
+	if !utf8.ValidString(handler) {
+		return nil, fault.New(fault.Invalid, "a handler is UTF-8 text")
 	}
 	h := splitHandler(handler, runtime)
 	if h == nil {

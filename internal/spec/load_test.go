@@ -599,3 +599,15 @@ func TestRulesAreToldOnce(t *testing.T) {
 	require.Len(t, errs, 1, errs)
 	require.Nil(t, set)
 }
+
+// TestSetIsText: an argument that is no text is refused, before it gets into a
+// regular expression or a document.
+func TestSetIsText(t *testing.T) {
+	t.Parallel()
+	for _, set := range []string{"preprocess.handler=index.h\xe6", "tags.a=\xff", "\xc3=1"} {
+		_, err := spec.New(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", []string{set}, builtin(t), spec.Options{Region: "us-east-1"})
+		require.ErrorContains(t, err, "is not UTF-8 text", set)
+	}
+	_, err := spec.CheckHandler(nil, "index.h\xe6", "python3.13")
+	require.Equal(t, fault.Invalid, err.Kind)
+}

@@ -3,6 +3,7 @@ package spec
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -58,6 +59,8 @@ func parseSet(set []string, dir string) (*layer, fault.List) {
 		p := pos{source: "--set " + name}
 		n := textNode(p, value)
 		switch key, isTag := strings.CutPrefix(name, "tags."); {
+		case !utf8.ValidString(s):
+			errs = append(errs, pos{source: "--set"}.errorf("%q is not UTF-8 text", s).WithHint("Set the terminal's locale to UTF-8 and type it again."))
 		case !ok || name == "":
 			errs = append(errs, pos{source: "--set"}.errorf("%q is not name=value", s).WithHint("Write it like --set instanceType=ml.m5.large."))
 		case isTag:

@@ -30,7 +30,7 @@ type pattern interface {
 // { condition } on the members of a JSON message, or [names, and conditions on
 // them] for the columns of a message.
 func parsePattern(p string) (pattern, error) {
-	p = strings.TrimSpace(p)
+	p = strings.TrimSpace(strings.ToValidUTF8(p, "\ufffd"))
 	switch {
 	case strings.HasPrefix(p, "{"):
 		return parseJSONPattern(p)

@@ -137,7 +137,7 @@ func FuzzReader(f *testing.F) {
 		require.Equal(t, err, slowErr)
 		require.Equal(t, got, slow)
 		valid := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.ToValidUTF8(text, "\ufffd"))
-		back, err := all(delimited.NewReader(strings.NewReader(quoted(valid)+string(rune(delimiter))+"x"), delimiter))
+		back, err := all(delimited.NewReader(strings.NewReader(quoted(valid)+string(rune(delimiter))+quoted("x")), delimiter))
 		require.NoError(t, err)
 		require.Equal(t, [][]string{{valid, "x"}}, back)
 	})
