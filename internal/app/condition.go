@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -57,6 +58,17 @@ func (t *Target) Elsewhere(x *Existing) string {
 		return ""
 	}
 	return account
+}
+
+// NotHere is the error of asking AWS about a pipeline that is in another account; nil
+// if it is at home here, or if nothing is known.
+func (t *Target) NotHere(x *Existing) error {
+	account := t.Elsewhere(x)
+	if account == "" {
+		return nil
+	}
+	return fault.New(fault.Unsupported, "it is in account %s, and target %s is account %s: AWS was not asked about it", account, t.Name, t.Account).
+		WithHint("Choose the place it was made in: --target, --profile, --endpoint-url.")
 }
 
 // madeIn is the account that a pipeline's resources are in, as their ARNs say.

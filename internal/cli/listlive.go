@@ -68,8 +68,7 @@ func (e *env) addLive(ctx context.Context, list []app.Existing, docs []pipelineD
 			continue
 		}
 		if d.Elsewhere = target.Elsewhere(&list[i]); d.Elsewhere != "" {
-			l.warn(e, d.Pipeline, fault.New(fault.Unsupported, "it is in account %s, and target %s is account %s: AWS was not asked about it", d.Elsewhere, target.Name, target.Account).
-				WithHint("Choose the place it was made in: --target, --profile, --endpoint-url."))
+			l.warn(e, d.Pipeline, target.NotHere(&list[i]))
 			continue
 		}
 		wg.Go(func() {

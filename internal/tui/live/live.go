@@ -138,7 +138,15 @@ func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
 	if p.Spec == nil || p.State == nil {
 		return out, nil
 	}
-	endpoint, err := s.app.EndpointStatus(ctx, &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec})
+	x := &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec}
+	t, err := s.app.Target(ctx)
+	if err == nil {
+		err = t.NotHere(x)
+	}
+	if err != nil {
+		return out, err
+	}
+	endpoint, err := s.app.EndpointStatus(ctx, x)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return out, err
 	}
@@ -192,6 +200,24 @@ func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
 		return err
 	}
 	return e.Unlock(ctx, id.StackName())
+}
+
+// Copies implements data.Source.
+func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
+	e, err := s.app.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.Copies(id.StackName())
+}
+
+// Restore implements data.Source.
+func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, error) {
+	e, err := s.app.Engine(ctx)
+	if err != nil {
+		return stack.Copy{}, "", err
+	}
+	return e.Restore(ctx, id.StackName())
 }
 
 // Describe implements data.Source.
