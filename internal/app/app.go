@@ -125,6 +125,7 @@ func (a *App) Engine(ctx context.Context) (*stack.Engine, error) {
 	e, err := stack.Open(ctx, stack.Options{
 		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.Backend(), Project: Project,
 		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Log: a.logger(),
+		Objects: backendObjects(a.Backend()),
 	})
 	if err != nil {
 		return nil, err

@@ -134,10 +134,14 @@ func (a *App) Named(ctx context.Context, ids []spec.ID) ([]Existing, error) {
 	for i, id := range ids {
 		g.Go(func() error {
 			x, err := a.Find(gctx, id)
-			if x != nil {
+			switch {
+			case x != nil:
 				list[i] = *x
+			case fault.KindOf(err) == fault.Damaged:
+				list[i] = Existing{ID: id, Err: err}
+			default:
+				errs[i] = err
 			}
-			errs[i] = err
 			return gctx.Err()
 		})
 	}

@@ -168,9 +168,12 @@ func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipel
 		return err
 	}
 	e.showTarget(target, pipelines)
+	for _, r := range o.damaged {
+		e.note("%s is left out: %v", r.ID, r.Err)
+	}
 	if len(pipelines) == 0 {
 		e.note("of %s none failed last time", render.Count(all, "pipeline", "pipelines"))
-		return e.report(command, o, target, &view{e: e}, nil)
+		return e.report(command, o, target, &view{e: e}, o.damaged)
 	}
 	if err := e.tellHeld(ctx, pipelines); err != nil {
 		return err
@@ -353,7 +356,7 @@ func (e *env) deploy(ctx context.Context, command string, o *deployOptions, targ
 	if err != nil {
 		return err
 	}
-	return e.report(command, o, target, v, results)
+	return e.report(command, o, target, v, append(results, o.damaged...))
 }
 
 // report writes the one summary at the end and decides the exit code.
@@ -372,7 +375,11 @@ func (o *deployOptions) verdict(results []app.PipelineResult) error {
 	var errs fault.List
 	changed := 0
 	for _, r := range results {
-		if r.Err != nil {
+		switch {
+		case fault.KindOf(r.Err) == fault.Damaged && len(results) > 1:
+			// One of several that fails, like others.
+			errs = append(errs, fault.New(fault.Deployment, "%s %s: %v", o.operation, r.ID, r.Err).WithHint("%s", fault.HintOf(r.Err)).Because(r.Err))
+		case r.Err != nil:
 			errs = append(errs, fault.Wrap(r.Err, "%s %s", o.operation, r.ID))
 		}
 		if r.Result.HasChanges() || len(r.Result.Drift) > 0 {

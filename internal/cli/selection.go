@@ -27,6 +27,31 @@ type selection struct {
 
 	// seen are the states that existing has found, for Request.Expect.
 	seen map[spec.ID]string
+	// damaged are the pipelines whose state cannot be used, and why: among several
+	// they fail by themselves and hold nobody up.
+	damaged []app.PipelineResult
+}
+
+// setAside keeps a pipeline whose state is damaged for the end. It is false for any
+// other error.
+func (s *selection) setAside(id spec.ID, err error) bool {
+	if fault.KindOf(err) != fault.Damaged {
+		return false
+	}
+	s.damaged = append(s.damaged, app.PipelineResult{ID: id, Stack: id.StackName(), Err: err})
+	return true
+}
+
+// alone is the error of what was set aside if nothing else is left to work on.
+func (s *selection) alone(left int) error {
+	if left > 0 || len(s.damaged) == 0 {
+		return nil
+	}
+	var errs fault.List
+	for _, r := range s.damaged {
+		errs = append(errs, r.Err)
+	}
+	return errs.OrNil()
 }
 
 // flags adds the selection's flags. building adds those that make or change
@@ -119,6 +144,9 @@ func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, erro
 			continue
 		}
 		p, err := s.one(ctx, e, id, cat)
+		if s.setAside(id, err) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -135,7 +163,7 @@ func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, erro
 		}
 		out = append(out, again...)
 	}
-	return out, nil
+	return out, s.alone(len(out))
 }
 
 func (s *selection) fromFile(ctx context.Context, e *env, opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
@@ -222,7 +250,9 @@ func (s *selection) rebuild(ctx context.Context, e *env, patterns []string, cat 
 	out := make([]*spec.Pipeline, 0, len(list))
 	for _, x := range list {
 		if x.Pipeline == nil {
-			errs = append(errs, x.Err)
+			if !s.setAside(x.ID, x.Err) {
+				errs = append(errs, x.Err)
+			}
 			continue
 		}
 		opts := e.open().SpecOptions(s.set)
@@ -289,11 +319,12 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 			out = append(out, x.Pipeline)
 		case x.State != nil:
 			out = append(out, &spec.Pipeline{ID: x.ID, Region: e.settings.String(settings.Region)})
+		case s.setAside(x.ID, x.Err):
 		default:
 			return nil, x.Err
 		}
 	}
-	return out, nil
+	return out, s.alone(len(out))
 }
 
 // stacks finds the pipelines that have a stack. Where each is named, none has to

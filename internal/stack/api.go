@@ -29,6 +29,9 @@ type Options struct {
 	// Env is added to the environment of every CLI process, such as
 	// PULUMI_CONFIG_PASSPHRASE.
 	Env map[string]string
+	// Objects opens a backend on an object store for reading; nil if it is none, or
+	// nobody but the CLI can read it.
+	Objects func(ctx context.Context) (Objects, error)
 	// Log gets what is of interest to a developer; default: discarded.
 	Log *slog.Logger
 }

@@ -45,6 +45,9 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 	}
 	var untyped apitype.UntypedDeployment
 	if err := e.read(ctx, p, "read the state of "+p.stack, &untyped, args...); err != nil {
+		if damage := e.objectDamage(ctx, p.stack); damage != nil {
+			return nil, damage
+		}
 		return nil, err
 	}
 	var dep apitype.DeploymentV3
@@ -55,6 +58,9 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 		return nil, fault.New(fault.Internal, "read the state of %s: %v", p.stack, err).Because(err)
 	}
 	if err := checkDeployment(&dep); err != nil {
+		if damage := e.objectDamage(ctx, p.stack); damage != nil {
+			return nil, damage
+		}
 		return nil, fault.New(fault.Damaged, "the state of %s on %s is damaged: %v", p.stack, e.Backend(), err).Because(err).
 			WithHint("Restore it from a version or a backup of the backend, or write it anew with `pulumi stack export` and `pulumi stack import`.")
 	}
@@ -188,6 +194,10 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 	}
 	var stacks []auto.StackSummary
 	if err := e.read(ctx, p, "list stacks", &stacks, "stack", "ls", "--json"); err != nil {
+		// It fails for all if one stack's state cannot be read.
+		if list, oerr := e.objectList(ctx); oerr == nil {
+			return list, nil
+		}
 		return nil, err
 	}
 	list := summaries(stacks)
