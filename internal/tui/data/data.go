@@ -47,6 +47,10 @@ type Source interface {
 	// Locks tells who holds the stack; Unlock removes the locks, whoever holds them.
 	Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error)
 	Unlock(ctx context.Context, id spec.ID) error
+	// Copies lists what can take the place of a damaged state, the best first;
+	// Restore puts the best there and returns it, and where the damaged one is kept.
+	Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error)
+	Restore(ctx context.Context, id spec.ID) (c stack.Copy, aside string, err error)
 
 	// Describe tells what a pipeline will consist of, without asking anybody.
 	Describe(ctx context.Context, p *spec.Pipeline) ([]Planned, error)

@@ -55,13 +55,17 @@ type Source struct {
 	ReadFunc      func(ctx context.Context, id spec.ID) (data.Pipeline, error)
 	LiveFunc      func(ctx context.Context, p data.Pipeline) (data.Live, error)
 	LocksFunc     func(ctx context.Context, id spec.ID) ([]stack.Lock, error)
+	CopiesFunc    func(ctx context.Context, id spec.ID) ([]stack.Copy, error)
+	RestoreFunc   func(ctx context.Context, id spec.ID) (stack.Copy, string, error)
 	OperateFunc   func(ctx context.Context, req data.Request) (data.Operation, error)
 	MachineFunc   func(ctx context.Context, id spec.ID) (*data.Machine, error)
 	LogsFunc      func(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error)
 	UploadFunc    func(ctx context.Context, id spec.ID, file string) ([]byte, error)
 	DescribeFunc  func(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error)
 	ConsoleFunc   func(r stack.Resource) string
-	ReadOnly      bool
+	// EventFunc changes what operations play, before they do.
+	EventFunc func(e *stack.Event)
+	ReadOnly  bool
 	// HoldAfter makes operations stop after so many events of each pipeline until
 	// Release is called; 0 means they run through.
 	HoldAfter int
@@ -282,6 +286,22 @@ func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
 	defer s.mu.Unlock()
 	s.unlocked = append(s.unlocked, id)
 	return ctx.Err()
+}
+
+// Copies implements data.Source.
+func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
+	if s.CopiesFunc != nil {
+		return s.CopiesFunc(ctx, id)
+	}
+	return nil, ctx.Err()
+}
+
+// Restore implements data.Source.
+func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, error) {
+	if s.RestoreFunc != nil {
+		return s.RestoreFunc(ctx, id)
+	}
+	return stack.Copy{}, "", fault.New(fault.Conflict, "the state of %s is not damaged", id.StackName())
 }
 
 // Describe implements data.Source.

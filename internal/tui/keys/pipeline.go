@@ -7,7 +7,7 @@ var (
 	CopyConsole = New("console", "copy the link to the AWS console", "C")
 	CopyURN     = New("copy URN", "copy the resource's URN", "U")
 	Lock        = New("lock", "who holds the stack, and the way to clear a lock that was left behind", "L")
-	CutOff      = New("cut off", "operations whose end was never recorded, and the way out", "M")
+	CutOff      = New("cut off", "operations whose end was never recorded, or a state that is damaged, and the way out", "M")
 	GraphText   = New("graph/text", "the definition as a graph or as text", "v")
 	OpenAll     = New("open all", "open all branches of the tree, or shut them", "z")
 )

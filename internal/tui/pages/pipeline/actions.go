@@ -51,7 +51,10 @@ func (p *Page) actions() []keys.Binding {
 	if len(p.locks) == 0 {
 		lock = "nobody holds the stack"
 	}
-	if p.p.State == nil || len(p.p.State.Pending) == 0 {
+	switch {
+	case p.damaged():
+		cut = readOnly
+	case p.p.State == nil || len(p.p.State.Pending) == 0:
 		cut = "nothing was cut off"
 	}
 	write := first(readOnly, unknown, p.busy())

@@ -120,6 +120,9 @@ func (p *Page) cutOffLine() string {
 
 // aboutCutOff explains the operations that were cut off and offers the ways out.
 func (p *Page) aboutCutOff() tea.Cmd {
+	if p.damaged() {
+		return p.findCopies()
+	}
 	if p.condition().Status == pipelines.Updating && len(p.locks) > 0 {
 		return p.aboutLock() // they are under way
 	}

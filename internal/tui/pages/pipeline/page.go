@@ -231,6 +231,12 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return p.unlocked(m)
 	case mendMsg:
 		return p.mend(m)
+	case copiesMsg:
+		return p.offerCopy(m)
+	case restoreMsg:
+		return p.restore()
+	case restoredMsg:
+		return p.restored(m)
 	case saveAsMsg:
 		return p.save(m)
 	case copyMsg:

@@ -501,3 +501,49 @@ func TestAnObjectStoreIsNotProbedForLocksThatAreNotThere(t *testing.T) {
 	s.Until("being updated by bo on laptop")
 	require.Len(t, probes, 1)
 }
+
+// TestADamagedStateIsRestoredFromItsCopy: where the command line has
+// `cancel --restore`, the page has a key.
+func TestADamagedStateIsRestoredFromItsCopy(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	whole, err := source.Read(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	broken := whole
+	broken.State, broken.Spec = nil, nil
+	broken.Err = fault.New(fault.Damaged, "acme.iris.dev.json: it is cut off after 9000 bytes")
+	source.Add(broken)
+	source.CopiesFunc = func(context.Context, spec.ID) ([]stack.Copy, error) {
+		return []stack.Copy{{File: "acme.iris.dev.json.bak", Made: datatest.Recorded, Resources: 36}}, nil
+	}
+	source.RestoreFunc = func(_ context.Context, id spec.ID) (stack.Copy, string, error) {
+		source.Add(whole)
+		return stack.Copy{File: "acme.iris.dev.json.bak", Made: datatest.Recorded, Resources: 36}, "acme.iris.dev.json.damaged-1", nil
+	}
+	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 30))
+	s.Until("cut off after 9000 bytes")
+	require.Contains(t, s.Screen(), "damaged")
+	require.Contains(t, s.Screen(), "M puts a copy in its place")
+	s.Press("M")
+	s.Until("Restore the state of acme/iris?")
+	require.Contains(t, s.Screen(), "the copy of 2026-11-25 23:25:00 UTC (36 resources)")
+	s.Advance(time.Second)
+	s.Press("y")
+	s.Until("is restored")
+	s.UntilGone("cut off after 9000 bytes")
+
+	// Nobody has a copy: that is said, with what is wrong.
+	source.Add(broken)
+	source.CopiesFunc = func(context.Context, spec.ID) ([]stack.Copy, error) { return nil, nil }
+	s = open(t, source, datatest.Iris, "", tuitest.Size(120, 30))
+	s.Until("cut off after 9000 bytes")
+	s.Press("M")
+	s.Until("There is no copy of the state")
+
+	// A read-only session offers nothing.
+	source.ReadOnly = true
+	s = open(t, source, datatest.Iris, "", tuitest.Size(120, 30))
+	s.Until("cut off after 9000 bytes")
+	s.Press("M")
+	s.Until("read-only")
+}

@@ -123,6 +123,8 @@ func (p *Page) banners() []string {
 		out = append(out, th.Bad.Render(th.Glyphs.Bad+" "+render.Line(cond.Err.Error(), 0)))
 	}
 	switch err := p.p.Err; {
+	case p.damaged():
+		out = append(out, th.Bad.Render(th.Glyphs.Bad+" M puts a copy in its place: "+render.Line(p.damage().Error(), 0)))
 	case p.known && p.readErr != nil:
 		out = append(out, th.Bad.Render(th.Glyphs.Bad+" what is shown is old: "+render.Line(p.readErr.Error(), 0)))
 	case err != nil:

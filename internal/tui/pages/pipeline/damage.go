@@ -1,0 +1,82 @@
+package pipeline
+
+import (
+	"context"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// Answers about a state that is damaged.
+type (
+	copiesMsg struct {
+		copies []stack.Copy
+		err    error
+	}
+	restoreMsg  struct{}
+	restoredMsg struct {
+		copy  stack.Copy
+		aside string
+		err   error
+	}
+)
+
+// damaged tells whether the state of the stack cannot be used.
+func (p *Page) damaged() bool { return p.damage() != nil }
+
+func (p *Page) damage() error {
+	for _, err := range []error{p.readErr, p.p.Err, p.p.Summary.Err} {
+		if fault.KindOf(err) == fault.Damaged {
+			return err
+		}
+	}
+	return nil
+}
+
+// findCopies looks for what can take the place of the damaged state.
+func (p *Page) findCopies() tea.Cmd {
+	id, source := p.id, p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		list, err := source.Copies(ctx, id)
+		return copiesMsg{list, err}
+	})
+}
+
+// offerCopy asks whether the best copy is to take the state's place.
+func (p *Page) offerCopy(m copiesMsg) tea.Cmd {
+	damage := p.damage()
+	switch {
+	case damage == nil:
+		return nil // mended meanwhile
+	case m.err != nil:
+		return p.show("No copy can be put in its place", "the error", dialog.ErrorText(m.err))
+	case len(m.copies) == 0:
+		return p.show("There is no copy of the state", "the error", dialog.ErrorText(damage))
+	}
+	text := render.Line(damage.Error(), 0) + "\n\n" +
+		"In its place comes " + render.Line(m.copies[0].String(), 0) + ", from\n" + render.Line(m.copies[0].File, 0) + "\n\n" +
+		"The damaged file is kept beside it. What was made since then still exists, but is not recorded: a refresh, and AWS's own errors, will tell."
+	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(&p.Env.Theme, "Restore the state of "+p.id.String()+"?", text, restoreMsg{})})
+}
+
+func (p *Page) restore() tea.Cmd {
+	id, source := p.id, p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		c, aside, err := source.Restore(ctx, id)
+		return restoredMsg{c, aside, err}
+	})
+}
+
+func (p *Page) restored(m restoredMsg) tea.Cmd {
+	if m.err != nil {
+		return p.show("The state can't be restored", "the error", dialog.ErrorText(m.err))
+	}
+	text := "the state of " + p.id.String() + " is restored: " + m.copy.String() + "; the damaged file is kept in " + m.aside
+	return tea.Batch(ui.Send(ui.Toast{Text: render.Line(text, 0)}), ui.Send(ui.Changed{IDs: []spec.ID{p.id}}))
+}
