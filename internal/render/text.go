@@ -55,6 +55,43 @@ func Visible(s string, styled bool) string {
 	return b.String()
 }
 
+// Screen is Visible for a whole screen that is drawn often: it costs a look at the
+// text as long as there is nothing to clean.
+func Screen(s string) string {
+	clean := true
+	for rest := s; clean; {
+		i := strings.IndexByte(rest, '\x1b')
+		if i < 0 {
+			clean = !needsCleaning(rest)
+			break
+		}
+		n := sgrLen(rest[i:])
+		clean = n > 0 && !needsCleaning(rest[:i])
+		rest = rest[i+n:]
+	}
+	if clean {
+		return s
+	}
+	return Visible(s, true)
+}
+
+// sgrLen is the length of the style that s begins with, 0 if it begins with
+// another sequence.
+func sgrLen(s string) int {
+	if len(s) < 3 || s[1] != '[' {
+		return 0
+	}
+	for i := 2; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 'm':
+			return i + 1
+		case c != ';' && c != ':' && (c < '0' || c > '9'):
+			return 0
+		}
+	}
+	return 0
+}
+
 func needsCleaning(s string) bool {
 	for _, r := range s {
 		if r != '\n' && r != '\t' && (unicode.Is(unicode.Cc, r) || r == utf8.RuneError || bidi(r)) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -402,7 +403,7 @@ func offOf(m keys.Map, msg tea.Msg) string {
 	for _, g := range m {
 		for _, b := range g.Bindings {
 			if b.Off != "" && b.Is(msg) {
-				return b.Short + ": " + b.Off
+				return b.Short + ": " + render.Line(b.Off, 0)
 			}
 		}
 	}

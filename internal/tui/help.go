@@ -6,6 +6,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -72,7 +73,7 @@ func (h *help) lines(width int) []string {
 			text := b.Help
 			style := h.th.Hint
 			if b.Off != "" {
-				text += " (not now: " + b.Off + ")"
+				text += " (not now: " + render.Line(b.Off, 0) + ")"
 				style = h.th.Disabled
 			}
 			for j, l := range strings.Split(ansi.Wrap(text, max(10, width-keyWidth-4), ""), "\n") {

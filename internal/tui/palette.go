@@ -48,7 +48,7 @@ func newPalette(e *ui.Env, p ui.Page) *palette {
 			if isMovement(b) {
 				continue
 			}
-			pal.all = append(pal.all, command{name: b.Short, help: b.Help, key: b.Labels(e.Theme.Glyphs.Unicode), off: b.Off, msg: pressMsg{keys.Msg(b.Keys[0])}})
+			pal.all = append(pal.all, command{name: render.Line(b.Short, 0), help: render.Line(b.Help, 0), key: b.Labels(e.Theme.Glyphs.Unicode), off: render.Line(b.Off, 0), msg: pressMsg{keys.Msg(b.Keys[0])}})
 		}
 	}
 	readOnly := e.ReadOnly()

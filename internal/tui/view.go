@@ -16,7 +16,8 @@ import (
 )
 
 // View draws the screen. A panic in it is drawn instead and ends the program with
-// the next message.
+// the next message. Whatever a page draws, nothing but text and styles leaves here:
+// foreign text that a page forgot to clean moves no cursor and sets no title.
 func (a *App) View() (screen string) {
 	defer func() {
 		if r := recover(); r != nil && a.crash == nil {
@@ -38,7 +39,7 @@ func (a *App) View() (screen string) {
 	for _, d := range a.dialogs {
 		screen = a.drawDialog(screen, d)
 	}
-	return screen
+	return render.Screen(screen)
 }
 
 func (a *App) tooSmall() string {

@@ -307,3 +307,27 @@ func (a *API) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput, _
 	}
 	return nil, apiError("ResourceNotFound", "Map Run does not exist")
 }
+
+// Names lists the recorded executions.
+func (a *API) Names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []string
+	for _, r := range a.records {
+		out = append(out, aws.ToString(r.Describe.Name))
+	}
+	return out
+}
+
+// Poison changes what the API tells of every execution, but for its name.
+func (a *API) Poison(change func(v any)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.records {
+		name := r.Describe.Name
+		change(r.Describe)
+		r.Describe.Name = name
+		change(&r.Events)
+		change(&r.MapRuns)
+	}
+}

@@ -98,6 +98,11 @@ func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation,
 		if logs[i], err = s.eventsFor(req.Operation, p.ID); err != nil {
 			return nil, err
 		}
+		for j := range logs[i] {
+			if s.EventFunc != nil {
+				s.EventFunc(&logs[i][j])
+			}
+		}
 	}
 	go o.play(logs)
 	return o, nil

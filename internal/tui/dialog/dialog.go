@@ -4,6 +4,7 @@
 package dialog
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/bubbles/cursor"
@@ -12,6 +13,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -43,10 +45,21 @@ type Choose struct {
 	grave   bool
 }
 
+// clean makes what choices say fit for the screen: it may have names in it that
+// somebody else gave.
+func clean(choices []Choice) []Choice {
+	out := slices.Clone(choices)
+	for i := range out {
+		c := &out[i]
+		c.Label, c.Help, c.Off = render.Line(c.Label, 0), render.Line(c.Help, 0), render.Line(c.Off, 0)
+	}
+	return out
+}
+
 // NewChoose returns a dialog; text is styled and safe. The first choice is
 // selected. A grave one ignores keys for a moment.
 func NewChoose(th *theme.Screen, title, text string, grave bool, choices ...Choice) *Choose {
-	return &Choose{th: th, title: title, text: text, choices: choices, grave: grave}
+	return &Choose{th: th, title: render.Line(title, 0), text: render.Visible(text, true), choices: clean(choices), grave: grave}
 }
 
 // NewConfirm asks yes or no; yes is delivered to the page, no is nothing.
@@ -157,7 +170,7 @@ type TypeName struct {
 
 // NewTypeName returns a dialog that delivers yes once want was typed.
 func NewTypeName(th *theme.Screen, title, text, want string, yes tea.Msg) *TypeName {
-	return &TypeName{th: th, title: title, text: text, want: want, input: newInput(th, ""), yes: yes}
+	return &TypeName{th: th, title: render.Line(title, 0), text: render.Visible(text, true), want: want, input: newInput(th, ""), yes: yes}
 }
 
 func newInput(th *theme.Screen, value string) textinput.Model {
@@ -206,7 +219,7 @@ func (d *TypeName) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 func (d *TypeName) View(width, height int) string {
 	d.input.Width = width - 2
 	out := strings.Split(ansi.Wrap(d.text, width, ""), "\n")
-	foot := []string{"", "Type " + d.th.Title.Render(d.want) + " to go ahead:", "> " + d.input.View()}
+	foot := []string{"", "Type " + d.th.Title.Render(d.want) + " to go ahead:", "> " + render.Visible(d.input.View(), true)}
 	if d.wrong {
 		foot = append(foot, d.th.Bad.Render("that is not "+d.want))
 	}
@@ -228,7 +241,7 @@ type Prompt struct {
 
 // NewPrompt returns a dialog with a value to begin with.
 func NewPrompt(th *theme.Screen, title, text, value string, answer func(string) (tea.Msg, error)) *Prompt {
-	return &Prompt{th: th, title: title, text: text, input: newInput(th, value), answer: answer}
+	return &Prompt{th: th, title: render.Line(title, 0), text: render.Visible(text, true), input: newInput(th, value), answer: answer}
 }
 
 // Title is the head of the box.
@@ -269,9 +282,9 @@ func (d *Prompt) View(width, height int) string {
 	if d.text != "" {
 		out = strings.Split(ansi.Wrap(d.text, width, ""), "\n")
 	}
-	foot := []string{"> " + d.input.View()}
+	foot := []string{"> " + render.Visible(d.input.View(), true)}
 	if d.err != nil {
-		foot = append(foot, strings.Split(d.th.Bad.Render(ansi.Wrap(d.err.Error(), width, "")), "\n")...)
+		foot = append(foot, strings.Split(d.th.Bad.Render(ansi.Wrap(render.Safe(d.err.Error()), width, "")), "\n")...)
 	}
 	if len(out)+len(foot) > height {
 		out = out[:max(0, height-len(foot))]
@@ -302,7 +315,7 @@ func NewEditor(th *theme.Screen, title, text, value string, check func(string) e
 	area.Cursor.SetMode(cursor.CursorStatic)
 	area.SetValue(value)
 	area.Focus()
-	d := &Editor{th: th, title: title, text: text, area: area, check: check, answer: answer, extra: extra}
+	d := &Editor{th: th, title: render.Line(title, 0), text: render.Visible(text, true), area: area, check: check, answer: answer, extra: clean(extra)}
 	d.err = check(value)
 	return d
 }
@@ -359,7 +372,7 @@ func (d *Editor) View(width, height int) string {
 	}
 	foot = append(foot, "")
 	if d.err != nil {
-		foot = strings.Split(d.th.Bad.Render(ansi.Wrap(d.err.Error(), width, "")), "\n")
+		foot = strings.Split(d.th.Bad.Render(ansi.Wrap(render.Safe(d.err.Error()), width, "")), "\n")
 		foot = foot[:min(2, len(foot))]
 	}
 	line := d.th.Key.Render("^s") + " " + d.th.Hint.Render("take it")
@@ -372,7 +385,7 @@ func (d *Editor) View(width, height int) string {
 	}
 	d.area.SetWidth(max(1, width))
 	d.area.SetHeight(max(1, height-len(head)-len(foot)))
-	return widget.Lines(append(append(head, d.area.View()), foot...)...)
+	return widget.Lines(append(append(head, render.Visible(d.area.View(), true)), foot...)...)
 }
 
 // interface guards

@@ -6,6 +6,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -26,7 +27,7 @@ type Reader struct {
 // for the message after it was copied: "the error". Extra are further keys, each
 // delivering a message and closing the dialog.
 func NewReader(th *theme.Screen, title, what, text string, extra ...Choice) *Reader {
-	d := &Reader{th: th, title: title, what: what, text: text, viewer: widget.NewViewer(th), extra: extra}
+	d := &Reader{th: th, title: render.Line(title, 0), what: what, text: text, viewer: widget.NewViewer(th), extra: clean(extra)}
 	d.viewer.SetText(text)
 	return d
 }

@@ -234,7 +234,7 @@ func (p *Page) answer(f Field, on bool, room int) string {
 		if p.input.Value() == "" { // the library cuts with a sign of its own
 			return th.Cursor.Render(" ") + th.Muted.Render(ansi.Truncate(render.Line(p.input.Placeholder, 0), p.input.Width, th.Glyphs.Ellipsis)) + unit
 		}
-		return p.input.View() + unit
+		return render.Visible(p.input.View(), true) + unit
 	case kind == toggled:
 		box := "[ ] no"
 		if f.Value == "true" {
