@@ -82,7 +82,10 @@ func (s *Service) get(tx *store.Tx, ref reference) (function, error) {
 // lookup resolves a reference without following aliases: the function and the
 // version that the qualifier names.
 func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error) {
-	f, err := s.get(tx, ref)
+	f, ok, err := store.Shared[function](tx, dbFunctions, ref.key())
+	if err == nil && !ok {
+		err = errNotFound("Function not found: %s", ref.with("").arn())
+	}
 	if err != nil {
 		return f, version{}, err
 	}
@@ -91,7 +94,7 @@ func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error)
 		return f, f.Latest, nil
 	}
 	if !digits.MatchString(number) {
-		a, ok, err := store.Get[alias](tx, dbAliases, ref.aliasKey(number))
+		a, ok, err := store.Shared[alias](tx, dbAliases, ref.aliasKey(number))
 		if err != nil {
 			return f, version{}, err
 		}
@@ -103,7 +106,7 @@ func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error)
 			return f, f.Latest, nil
 		}
 	}
-	v, ok, err := store.Get[version](tx, dbVersions, ref.versionKey(number))
+	v, ok, err := store.Shared[version](tx, dbVersions, ref.versionKey(number))
 	if err == nil && !ok {
 		err = errNotFound("Function not found: %s", ref.arn())
 	}

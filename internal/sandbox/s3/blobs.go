@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -88,6 +89,28 @@ func (b *blobs) write(r io.Reader, also io.Writer) (segment, error) {
 	return segment{ID: id, Size: n}, nil
 }
 
+// maxInline is the largest data that are kept in the record of their object.
+const maxInline = 2 << 10
+
+// keep is write for the data of an object: small ones need no file, and are on disk
+// when the object's record is.
+func (b *blobs) keep(r io.Reader, also io.Writer) (segment, error) {
+	var small bytes.Buffer
+	n, err := io.Copy(&small, io.LimitReader(r, maxInline+1))
+	if err != nil {
+		return segment{}, err
+	}
+	if n > maxInline {
+		return b.write(io.MultiReader(&small, r), also)
+	}
+	if also != nil {
+		if _, err := also.Write(small.Bytes()); err != nil {
+			return segment{}, err
+		}
+	}
+	return segment{Size: n, Data: small.Bytes()}, nil
+}
+
 // publish moves a synced file to its final place and makes the move durable.
 func (b *blobs) publish(name, id string) error {
 	dst := b.path(id)
@@ -126,6 +149,10 @@ func syncDir(dir string) error {
 func (b *blobs) copy(segments []segment) ([]segment, error) {
 	out := make([]segment, 0, len(segments))
 	for _, s := range segments {
+		if s.ID == "" {
+			out = append(out, s)
+			continue
+		}
 		id := newBlobID()
 		name := filepath.Join(b.tmp(), id)
 		err := os.Link(b.path(s.ID), name)
@@ -153,7 +180,9 @@ func (b *blobs) copy(segments []segment) ([]segment, error) {
 // deleted now is swept at the next start.
 func (b *blobs) remove(segments []segment) {
 	for _, s := range segments {
-		_ = os.Remove(b.path(s.ID))
+		if s.ID != "" {
+			_ = os.Remove(b.path(s.ID))
+		}
 	}
 }
 
@@ -169,12 +198,17 @@ func (b *blobs) open(segments []segment, from, length int64) (io.ReadCloser, err
 			from -= s.Size
 			continue
 		}
+		n := min(s.Size-from, length)
+		if s.ID == "" {
+			r.readers = append(r.readers, bytes.NewReader(s.Data[from:from+n]))
+			from, length = 0, length-n
+			continue
+		}
 		f, err := os.Open(b.path(s.ID))
 		if err != nil {
 			_ = r.Close()
 			return nil, err
 		}
-		n := min(s.Size-from, length)
 		r.files = append(r.files, f)
 		r.readers = append(r.readers, io.NewSectionReader(f, from, n))
 		from, length = 0, length-n

@@ -80,7 +80,7 @@ func (s *Service) write(ctx context.Context, c caller, v *version, cond conditio
 		return err
 	}
 	d := &digest{md5: newMD5(), algorithm: algorithm, sum: newHash(algorithm)}
-	seg, err := s.blobs.write(body, d)
+	seg, err := s.blobs.keep(body, d)
 	if err != nil {
 		return err
 	}

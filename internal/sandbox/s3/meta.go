@@ -38,9 +38,12 @@ type bucketMeta struct {
 	Settings   map[string]string `json:",omitempty"`
 }
 
+// segment is a part of an object's data: a blob, or, where it is small, the data
+// themselves. A file of its own costs a dozen system calls and two flushes.
 type segment struct {
-	ID   string
+	ID   string `json:",omitempty"` // of the blob, "" if the data are here
 	Size int64
+	Data []byte `json:",omitempty"`
 }
 
 // version is one version of an object, or a delete marker.
@@ -156,6 +159,9 @@ func insert(tx *store.Tx, b bucketMeta, v *version) (dropped []segment, err erro
 		return nil, err
 	}
 	for _, s := range v.Segments {
+		if s.ID == "" {
+			continue
+		}
 		if err := tx.PutRaw(dbBlobs, s.ID, []byte{}); err != nil {
 			return nil, err
 		}
@@ -173,6 +179,9 @@ func remove(tx *store.Tx, v *version) error {
 
 func dropBlobs(tx *store.Tx, segments []segment) error {
 	for _, s := range segments {
+		if s.ID == "" {
+			continue
+		}
 		if err := tx.Delete(dbBlobs, s.ID); err != nil {
 			return err
 		}
@@ -192,7 +201,10 @@ func (s *Service) commit(fn func(*store.Tx) error) error {
 
 func (s *Service) bucket(name string) (b bucketMeta, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
-		b, err = getBucket(tx, name)
+		var found bool
+		if b, found, err = store.Shared[bucketMeta](tx, dbBuckets, name); err == nil && !found {
+			err = errNoSuchBucket(name)
+		}
 		return err
 	})
 	return b, err

@@ -171,7 +171,7 @@ func (c *call) uploadPart() error {
 	if u.Algorithm != "" && d.algorithm != u.Algorithm {
 		return errRequest("Checksum Type mismatch occurred, expected checksum Type: " + strings.ToLower(u.Algorithm) + ", actual checksum Type: " + strings.ToLower(d.algorithm))
 	}
-	seg, err := c.receive(d)
+	seg, err := c.receive(d, c.s.blobs.write)
 	if err != nil {
 		return err
 	}
@@ -362,7 +362,7 @@ func (c *call) finish(bucket string, u upload, in completion, parts []part, v *v
 			return err
 		}
 		for i := range now {
-			if now[i].Segment != parts[i].Segment {
+			if now[i].Segment.ID != parts[i].Segment.ID {
 				return fail(http.StatusConflict, "ConditionalRequestConflict", "The upload changed while it was being completed.")
 			}
 		}

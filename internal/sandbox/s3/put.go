@@ -60,7 +60,7 @@ func (c *call) write() (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := c.receive(d)
+	seg, err := c.receive(d, c.s.blobs.keep)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,9 @@ func writeKeys(h http.Header) map[string][]string {
 	return keys
 }
 
-// receive stores the request's body and checks its length and digests.
-func (c *call) receive(d *digest) (segment, error) {
+// receive stores the request's body, by one of the ways of blobs, and checks its
+// length and digests.
+func (c *call) receive(d *digest, keep func(io.Reader, io.Writer) (segment, error)) (segment, error) {
 	length := c.h.ContentLength
 	if isChunked(c.h.Header) {
 		n, err := parseSize(c.h.Header.Get("X-Amz-Decoded-Content-Length"))
@@ -199,7 +200,7 @@ func (c *call) receive(d *digest) (segment, error) {
 		return segment{}, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
 	}
 	body, trailer := c.body()
-	seg, err := c.s.blobs.write(io.LimitReader(body, length+1), d)
+	seg, err := keep(io.LimitReader(body, length+1), d)
 	if err != nil {
 		return seg, err
 	}
@@ -404,6 +405,6 @@ func (s *Service) join(src *version) (segment, string, checksum, error) {
 	if err != nil {
 		return segment{}, "", checksum{}, err
 	}
-	seg, err := s.blobs.write(r, d)
+	seg, err := s.blobs.keep(r, d)
 	return seg, d.etag(), d.checksum(), errors.Join(err, r.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -245,7 +246,7 @@ func TestCreateOnceUnderConcurrency(t *testing.T) {
 	for i := range results {
 		wg.Go(func() {
 			_, results[i] = s.as("admin").PutObject(t.Context(), &awss3.PutObjectInput{
-				Bucket: str("bkt"), Key: str("k"), Body: strings.NewReader(strings.Repeat("x", i)), IfNoneMatch: str("*"),
+				Bucket: str("bkt"), Key: str("k"), Body: strings.NewReader(strings.Repeat("x", 4096+i)), IfNoneMatch: str("*"),
 			})
 		})
 	}
@@ -608,6 +609,43 @@ func TestRestart(t *testing.T) {
 	require.NoError(t, err)
 	body, _ = s.get(t, &awss3.GetObjectInput{Bucket: str("bkt"), Key: str("mp")})
 	require.Equal(t, "part", body)
+}
+
+// Small objects are kept in the store, larger ones in files of their own; nobody can
+// tell the difference.
+func TestSmallObjects(t *testing.T) {
+	t.Parallel()
+	const most = 2048
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	s.bucket(t, "bkt")
+	bodies := map[string]string{}
+	for _, size := range []int{0, 1, most - 1, most, most + 1, 10 * most} {
+		key := "k" + strconv.Itoa(size)
+		bodies[key] = strings.Repeat("0123456789", size/10+1)[:size]
+		s.put(t, "bkt", key, bodies[key])
+		copied := key + "-copy"
+		bodies[copied] = bodies[key]
+		_, err := s.as("admin").CopyObject(t.Context(), &awss3.CopyObjectInput{Bucket: str("bkt"), Key: &copied, CopySource: str("bkt/" + key)})
+		require.NoError(t, err)
+	}
+	s.put(t, "bkt", "k1", "2") // over one of them
+	bodies["k1"] = "2"
+	require.Len(t, files(t, filepath.Join(s.dir, "data")), 4, "two objects and their copies")
+	s.close()
+	s = open(t, dir, nil)
+	for key, want := range bodies {
+		body, out := s.get(t, &awss3.GetObjectInput{Bucket: str("bkt"), Key: &key})
+		require.Equal(t, want, body, key)
+		require.EqualValues(t, len(want), *out.ContentLength)
+		if len(want) > 20 {
+			body, _ = s.get(t, &awss3.GetObjectInput{Bucket: str("bkt"), Key: &key, Range: str("bytes=3-12")})
+			require.Equal(t, want[3:13], body, key)
+		}
+		_, err := s.as("admin").DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: str("bkt"), Key: &key})
+		require.NoError(t, err)
+	}
+	require.Empty(t, files(t, filepath.Join(s.dir, "data")))
 }
 
 // A reader gets the whole of one version, whatever writers do meanwhile.

@@ -172,9 +172,13 @@ func described(c *types.ContainerDefinition) *types.ContainerDefinition {
 
 // load reads one resource or fails as AWS does.
 func load[T any](s *Service, bucket, kind, arn string) (T, error) {
+	return loadBy(s, store.Get[T], bucket, kind, arn)
+}
+
+func loadBy[T any](s *Service, get func(*store.Tx, string, string) (T, bool, error), bucket, kind, arn string) (T, error) {
 	var out T
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
-		v, found, err := store.Get[T](tx, bucket, arn)
+		v, found, err := get(tx, bucket, arn)
 		if err == nil && !found {
 			err = notFound(kind, arn)
 		}

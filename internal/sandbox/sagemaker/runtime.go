@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -75,7 +76,7 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invocation) 
 		return nil, err
 	}
 	gone := runtimeInvalid("Endpoint %s of account %s not found.", in.endpoint, req.Account)
-	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
+	e, err := loadBy(s, store.Shared[endpoint], bucketEndpoints, kindEndpoint, arn) // read only
 	if err != nil || !e.serves() {
 		return nil, gone
 	}

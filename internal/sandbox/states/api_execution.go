@@ -2,7 +2,6 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -165,11 +164,7 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
 	}
 	if rec.Express {
-		raw, err := json.Marshal(&rec)
-		if err != nil {
-			return nil, err
-		}
-		done := s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: raw}})
+		done := s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: encoded(&rec)}})
 		x.start() // its end is queued after its start
 		return &rec, <-done
 	}
@@ -184,7 +179,7 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		}
 		return nil, err
 	}
-	puts := append(recordPuts(&rec), put{bucket: bucketRunning, key: rec.key(), value: []byte("{}")})
+	puts := append(recordPuts(&rec), put{bucket: bucketRunning, key: rec.key(), value: encoded(struct{}{})})
 	if err := <-s.journal.add(puts); err != nil {
 		s.forget(x)
 		return nil, err

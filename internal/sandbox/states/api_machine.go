@@ -175,7 +175,7 @@ func (m *machineRecord) same(o *machineRecord) bool {
 
 // machine reads a state machine.
 func machine(tx *store.Tx, key, arn string) (machineRecord, error) {
-	m, found, err := store.Get[machineRecord](tx, bucketMachines, key)
+	m, found, err := store.Shared[machineRecord](tx, bucketMachines, key)
 	if err == nil && !found {
 		err = errNoMachine(arn)
 	}

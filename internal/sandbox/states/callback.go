@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -41,11 +40,7 @@ func newToken() string {
 
 // tokenPut writes a token's record.
 func tokenPut(token string, rec *tokenRecord) put {
-	raw, err := json.Marshal(rec)
-	if err != nil {
-		raw = nil
-	}
-	return put{bucket: bucketTokens, key: token, value: raw}
+	return put{bucket: bucketTokens, key: token, value: encoded(rec)}
 }
 
 func (s *Service) token(token string) (tokenRecord, bool, error) {

@@ -225,7 +225,7 @@ func (m *mapRunner) redrive() {
 func (m *mapRunner) put() put {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return put{bucket: bucketRuns, key: m.run.key(), value: encode(&m.run)}
+	return put{bucket: bucketRuns, key: m.run.key(), value: encoded(&m.run)}
 }
 
 func (m *mapRunner) close(status string) {
@@ -548,7 +548,7 @@ func (m *mapRunner) childRecord(i int, input childInput) (*execRecord, error) {
 		t := rec.Start.Add(maxExpress)
 		rec.Deadline = &t
 	}
-	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encode(childRecord{rec.Name, input.items})})
+	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encoded(childRecord{rec.Name, input.items})})
 	if len(rec.Input) > maxData {
 		return nil, fail(errDataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").err()
 	}

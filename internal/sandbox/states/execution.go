@@ -2,7 +2,6 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -283,7 +283,7 @@ func (x *execution) flushLocked() <-chan error {
 	puts := x.puts
 	x.puts = nil
 	for i := range x.pending {
-		raw, err := json.Marshal(&x.pending[i])
+		raw, err := store.Encode(&x.pending[i])
 		if err != nil {
 			x.s.Log.Error("encode event", "execution", key, "error", err)
 			continue
@@ -292,7 +292,7 @@ func (x *execution) flushLocked() <-chan error {
 	}
 	x.pending = nil
 	for path, b := range x.dirty {
-		raw, err := json.Marshal(&b.cur)
+		raw, err := store.Encode(&b.cur)
 		if err != nil {
 			x.s.Log.Error("encode cursor", "execution", key, "error", err)
 			continue
@@ -434,13 +434,8 @@ func (stopError) Is(target error) bool { return target == errStopped }
 
 // recordPuts writes an execution's record and its place in the index.
 func recordPuts(rec *execRecord) []put {
-	raw, err := json.Marshal(rec)
-	index, err2 := json.Marshal(&rec.summary)
-	if err != nil || err2 != nil {
-		return nil
-	}
 	return []put{
-		{bucket: bucketExecutions, key: rec.key(), value: raw},
-		{bucket: bucketIndex, key: rec.indexKey(), value: index},
+		{bucket: bucketExecutions, key: rec.key(), value: encoded(rec)},
+		{bucket: bucketIndex, key: rec.indexKey(), value: encoded(&rec.summary)},
 	}
 }

@@ -2,6 +2,7 @@ package states
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -9,12 +10,21 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
-// put is one write: a nil value deletes the key, prefix deletes all keys that
-// begin with it.
+// put is one write: no value deletes the key, prefix deletes all keys that begin with
+// it.
 type put struct {
 	bucket, key string
-	value       []byte
+	value       store.Encoded
 	prefix      bool
+}
+
+// encoded is a record as the store keeps it. Nothing of ours cannot be encoded.
+func encoded(v any) store.Encoded {
+	e, err := store.Encode(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %s", v, err))
+	}
+	return e
 }
 
 // journal commits writes of many executions together: while one transaction is
@@ -187,7 +197,7 @@ func (j *journal) commit(batch []entry) {
 				return err
 			}
 		}
-		return j.db.Update(func(tx *store.Tx) error {
+		return j.db.Batch(func(tx *store.Tx) error { // with what others write at the time
 			for _, e := range batch {
 				if err := apply(tx, e.puts); err != nil {
 					return err
@@ -208,10 +218,10 @@ func apply(tx *store.Tx, puts []put) error {
 		switch {
 		case p.prefix:
 			err = tx.DeletePrefix(p.bucket, p.key)
-		case p.value == nil:
+		case p.value.IsZero():
 			err = tx.Delete(p.bucket, p.key)
 		default:
-			err = tx.PutRaw(p.bucket, p.key, p.value)
+			err = tx.PutEncoded(p.bucket, p.key, p.value)
 		}
 		if err != nil {
 			return err

@@ -93,7 +93,7 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	x.puts = append(x.puts, recordPuts(&x.rec)...)
 	x.puts = append(x.puts, cursors...)
 	if rec.MapRun == "" {
-		x.puts = append(x.puts, put{bucket: bucketRunning, key: key, value: []byte("{}")})
+		x.puts = append(x.puts, put{bucket: bucketRunning, key: key, value: encoded(struct{}{})})
 	}
 	done := x.flushLocked()
 	x.mu.Unlock()
@@ -121,7 +121,7 @@ func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]p
 				return true, nil
 			}
 			c.redrive(head, now)
-			puts = append(puts, put{bucket: bucketCursors, key: key, value: encode(&c)})
+			puts = append(puts, put{bucket: bucketCursors, key: key, value: encoded(&c)})
 			return true, nil
 		})
 	})

@@ -31,6 +31,7 @@ type DB struct {
 	batcher batcher
 	idle    idleSync
 	opaque  []string // buckets whose values may be anything
+	shared  shared
 }
 
 // lockPatience bounds the wait for another process that has the file open.
