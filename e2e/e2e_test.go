@@ -29,7 +29,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0))) // a number is one
+		_ = parallel.Value.Set(strconv.Itoa(2 + runtime.GOMAXPROCS(0))) // a number is one
 	}
 	os.Exit(m.Run())
 }
@@ -227,7 +227,7 @@ func lookup(ts *testscript.TestScript, path string) string {
 }
 
 // waitLimit bounds waitfor; only a broken build waits that long.
-const waitLimit = 2 * time.Minute
+const waitLimit = 5 * time.Minute
 
 // cmdWaitFor runs a command again and again until its stdout matches: waitfor
 // REGEXP PROGRAM [ARG...]. Between two runs it rests as long as one took, so that

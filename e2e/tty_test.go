@@ -70,7 +70,10 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	got := 0
-	if err := cmd.Wait(); err != nil {
+	limit := time.AfterFunc(waitLimit, func() { _ = cmd.Process.Kill() })
+	err = cmd.Wait()
+	limit.Stop()
+	if err != nil {
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) {
 			ts.Fatalf("%v", err)

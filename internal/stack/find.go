@@ -169,8 +169,12 @@ func probeVersion(ctx context.Context, path string, info fs.FileInfo, home strin
 	return version, nil
 }
 
+// probeLimit is for a CLI that hangs. One that starts on a machine with much else to do
+// may take half a minute, and is well.
+const probeLimit = 3 * time.Minute
+
 func askVersion(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the path is the user's own choice
 	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
@@ -179,7 +183,9 @@ func askVersion(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		var exit *exec.ExitError
 		detail := err.Error()
-		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			detail = fmt.Sprintf("`pulumi version` gave no answer within %s", probeLimit)
+		} else if errors.As(err, &exit) && len(exit.Stderr) > 0 {
 			detail = firstLine(string(exit.Stderr))
 		}
 		return "", fault.New(fault.Unsupported, "%s does not run: %s", path, detail).
