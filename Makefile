@@ -9,7 +9,7 @@ TOOLS := $(CURDIR)/.bin
 RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/... ./internal/tui/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build pulumi language-yaml demo demo-clean test race race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
+.PHONY: help acceptance build pulumi language-yaml demo demo-clean test race race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ race: pulumi ## the packages with goroutines under the race detector
 
 race-build: ## compile what `make race` needs, and run nothing
 	go build -race $(RACE)
+
+acceptance: pulumi build ## against the real Terraform provider: BRIDGE=folder PROVIDER=file [ALL=1]
+	@BRIDGE='$(BRIDGE)' PROVIDER='$(PROVIDER)' ALL='$(ALL)' sh scripts/acceptance.sh
 
 lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 	$(TOOLS)/golangci-lint run ./...

@@ -208,6 +208,44 @@ func TestStatistics(t *testing.T) {
 	require.Equal(t, []types.Metric{{Namespace: aws.String("Mine"), MetricName: aws.String("m"), Dimensions: dims}}, list.Metrics)
 }
 
+func TestMetricData(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	start := w.Clock.Now().Truncate(5 * time.Minute)
+	for i, v := range []float64{1, 4, 10} {
+		_, err := c.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
+			{MetricName: aws.String("m"), Value: &v, Timestamp: aws.Time(start.Add(time.Duration(i) * time.Minute))},
+		}})
+		require.NoError(t, err)
+	}
+	query := func(id, statistic string, period int32) types.MetricDataQuery {
+		return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{
+			Metric: &types.Metric{Namespace: aws.String("Mine"), MetricName: aws.String("m")}, Period: &period, Stat: &statistic,
+		}}
+	}
+	ask := func(by types.ScanBy, queries ...types.MetricDataQuery) (*sdk.GetMetricDataOutput, error) {
+		return c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &start, EndTime: aws.Time(start.Add(5 * time.Minute)), MetricDataQueries: queries, ScanBy: by})
+	}
+	hidden := query("c", "Sum", 60)
+	hidden.ReturnData = aws.Bool(false)
+	out, err := ask("", query("a", "Sum", 60), query("b", "Average", 300), hidden)
+	require.NoError(t, err)
+	require.Len(t, out.MetricDataResults, 2)
+	require.Equal(t, []float64{10, 4, 1}, out.MetricDataResults[0].Values, "the newest first")
+	require.True(t, start.Add(2*time.Minute).Equal(out.MetricDataResults[0].Timestamps[0]))
+	require.Equal(t, "m", *out.MetricDataResults[0].Label)
+	require.Equal(t, types.StatusCodeComplete, out.MetricDataResults[0].StatusCode)
+	require.Equal(t, []float64{5}, out.MetricDataResults[1].Values)
+	out, err = ask(types.ScanByTimestampAscending, query("a", "Maximum", 60))
+	require.NoError(t, err)
+	require.Equal(t, []float64{1, 4, 10}, out.MetricDataResults[0].Values)
+	_, err = ask("", query("a", "Sum", 60), query("a", "Sum", 60))
+	require.ErrorContains(t, err, "not unique")
+	_, err = ask("", types.MetricDataQuery{Id: aws.String("a"), Expression: aws.String("b * 2")})
+	require.ErrorContains(t, err, "metric math")
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()

@@ -19,6 +19,7 @@ import (
 func (s *Service) registerMetrics(r *wire.Router) {
 	wire.Handle(r, "cloudwatch", "PutMetricData", s.putMetricData)
 	wire.Handle(r, "cloudwatch", "GetMetricStatistics", s.getStatistics)
+	wire.Handle(r, "cloudwatch", "GetMetricData", s.getMetricData)
 	wire.Handle(r, "cloudwatch", "ListMetrics", s.listMetrics)
 }
 

@@ -316,6 +316,11 @@ func TestListRolesPages(t *testing.T) {
 func TestCallerIdentityAndUser(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
+	key, err := w.sts(w.Admin).GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: aws.String(w.Admin.AccessKeyID)})
+	require.NoError(t, err)
+	require.Equal(t, "000000000000", *key.Account)
+	_, err = w.sts(w.Admin).GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: aws.String("AKIAUNKNOWNUNKNOWN00")})
+	require.ErrorContains(t, err, "Invalid Access Key")
 	id, err := w.sts(w.Admin).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	require.NoError(t, err)
 	require.Equal(t, account, *id.Account)

@@ -20,6 +20,23 @@ func (s *Service) registerSTS(r *wire.Router) {
 	wire.Handle(r, "sts", "GetCallerIdentity", s.getCallerIdentity)
 	wire.Handle(r, "sts", "AssumeRole", s.assumeRole)
 	wire.Handle(r, "sts", "GetSessionToken", s.getSessionToken)
+	wire.Handle(r, "sts", "GetAccessKeyInfo", s.getAccessKeyInfo)
+}
+
+// getAccessKeyInfo tells the account of a key, whoever asks.
+func (s *Service) getAccessKeyInfo(_ context.Context, _ *wire.Request, in *sts.GetAccessKeyInfoInput) (*sts.GetAccessKeyInfoOutput, error) {
+	id := aws.ToString(in.AccessKeyId)
+	if a, ok := s.accountOfKey(id); ok {
+		return &sts.GetAccessKeyInfoOutput{Account: &a.ID}, nil
+	}
+	k, found, err := s.session(id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Access Key: %s", id)
+	}
+	return &sts.GetAccessKeyInfoOutput{Account: &k.Principal.Account}, nil
 }
 
 // getCallerIdentity needs no permission.

@@ -158,7 +158,7 @@ func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cw
 	for _, st := range all[start:end] {
 		d := types.LogStream{
 			Arn: aws.String(name.streamARN(st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
-			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String("49039859627658766398"),
+			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String(sequenceToken),
 		}
 		if st.Ingested > 0 {
 			d.LastIngestionTime = aws.Int64(st.Ingested)
@@ -182,6 +182,10 @@ func target(sc wire.Scope, name, identifier *string) (ref, error) {
 	}
 	return ref{sc, *name}, nil
 }
+
+// sequenceToken stands where clients of old want one. CloudWatch Logs still gives
+// them, takes none into account, and has 56 digits for them.
+const sequenceToken = "49039859627658766398000000000000000000000000000000000001"
 
 // Limits of a batch (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
 const (
@@ -216,7 +220,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 	case last-*in.LogEvents[0].Timestamp > (24 * time.Hour).Milliseconds():
 		return nil, errInvalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
-	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String("49039859627658766398")}
+	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String(sequenceToken)}
 	var points []wire.MetricPoint
 	err := s.DB.Batch(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)

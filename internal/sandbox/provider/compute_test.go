@@ -76,6 +76,7 @@ func TestLifeFunction(t *testing.T) {
 	require.Equal(t, "1", f.text("version"))
 	require.Equal(t, f.text("arn")+":1", f.text("qualifiedArn"))
 	require.NotEmpty(t, f.text("codeSha256"))
+	require.Regexp(t, `^[0-9a-f]{64}$`, f.text("sourceCodeHash"), "the archive's hash, as the official provider has it")
 	d.requireSettled(f, first)
 
 	alias := d.mustCreate("aws:lambda/alias:Alias", "live", map[string]any{"name": "live", "functionName": f.id, "functionVersion": "1"})

@@ -289,7 +289,7 @@ func TestLifeMessaging(t *testing.T) {
 		"queue": {
 			token: "aws:sqs/queue:Queue", first: map[string]any{"name": "one", "messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": true, "tags": tags("a", "1")},
 			second:  map[string]any{"name": "one", "visibilityTimeoutSeconds": 60, "redrivePolicy": map[string]any{"deadLetterTargetArn": queue.text("arn"), "maxReceiveCount": 3}, "tags": tags("b", "1")},
-			outputs: []string{"arn", "url"},
+			outputs: []string{"arn", "url", "kmsDataKeyReusePeriodSeconds"},
 		},
 		"rule": {
 			token: "aws:cloudwatch/eventRule:EventRule", first: map[string]any{"name": "status", "eventPattern": `{"source":["aws.states"]}`, "tags": tags("a", "1")},

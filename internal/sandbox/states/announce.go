@@ -2,6 +2,8 @@ package states
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -95,9 +97,17 @@ func (s *Service) newExecLogger(x *execution) *execLogger {
 		return nil
 	}
 	return &execLogger{
-		s: s, scope: x.rec.Scope, group: group, stream: "states/" + x.def.Machine + "/" + x.rec.Start.Format("2006-01-02-15") + "/" + wire.NewID()[:8],
+		s: s, scope: x.rec.Scope, group: group, stream: logStream(x),
 		level: c.Level, data: c.IncludeExecutionData, arn: x.arn(), redrives: x.rec.RedriveCount,
 	}
+}
+
+// logStream is where an execution's lines go. Step Functions has streams for times,
+// not for executions: those that start in the same hour share one.
+func logStream(x *execution) string {
+	hour := x.rec.Start.UTC().Format("2006-01-02-15") + "-00"
+	sum := sha256.Sum256([]byte(x.rec.Scope.Account + " " + x.rec.Scope.Region + " " + x.def.Machine + " " + hour))
+	return "states/" + x.def.Machine + "/" + hour + "/" + hex.EncodeToString(sum[:4])
 }
 
 // logEntry is a line as Step Functions writes it.

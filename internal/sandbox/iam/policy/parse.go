@@ -24,12 +24,18 @@ func malformed(format string, args ...any) error {
 	return &MalformedError{fmt.Sprintf(format, args...)}
 }
 
-const syntax = "Syntax errors in policy."
+const (
+	syntax = "Syntax errors in policy."
+	legacy = "The policy failed legacy parsing"
+)
 
 // Parse reads and checks a document of the kind.
 func Parse(text string, kind Kind) (*Document, error) {
 	top, err := object([]byte(text))
-	if err != nil {
+	switch {
+	case kind == Trust && !json.Valid([]byte(text)):
+		return nil, malformed("This policy contains invalid Json") // a trust policy is read by another parser first
+	case err != nil:
 		return nil, malformed(syntax)
 	}
 	doc := &Document{Version: "2008-10-17"}
@@ -40,8 +46,15 @@ func Parse(text string, kind Kind) (*Document, error) {
 			return nil, malformed(syntax)
 		}
 	}
+	var id string
+	if raw, ok := top["Id"]; ok && json.Unmarshal(raw, &id) != nil {
+		return nil, malformed(syntax)
+	}
 	if raw, ok := top["Version"]; ok {
 		if json.Unmarshal(raw, &doc.Version) != nil || (doc.Version != "2012-10-17" && doc.Version != "2008-10-17") {
+			if kind == Identity {
+				return nil, malformed(syntax)
+			}
 			return nil, malformed("The policy must contain a valid version string")
 		}
 	}
@@ -83,13 +96,19 @@ func parseStatement(raw json.RawMessage, kind Kind) (Statement, error) {
 		}
 	}
 	if raw, ok := fields["Sid"]; ok {
-		if json.Unmarshal(raw, &s.SID) != nil || (kind == Identity && !sidIdentity.MatchString(s.SID)) {
+		if json.Unmarshal(raw, &s.SID) != nil {
+			return s, malformed(syntax)
+		}
+		if kind == Identity && !sidIdentity.MatchString(s.SID) {
 			return s, malformed("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
 		}
 	}
 	var effect string
-	if json.Unmarshal(fields["Effect"], &effect) != nil || (effect != "Allow" && effect != "Deny") {
+	switch err := json.Unmarshal(fields["Effect"], &effect); {
+	case err != nil, !strings.EqualFold(effect, "Allow") && !strings.EqualFold(effect, "Deny"):
 		return s, malformed(syntax)
+	case effect != "Allow" && effect != "Deny":
+		return s, malformed(legacy)
 	}
 	s.Deny = effect == "Deny"
 	if err := s.parsePrincipal(fields, kind); err != nil {
@@ -173,7 +192,10 @@ func validAWS(name string) bool {
 func (s *Statement) parseActions(fields map[string]json.RawMessage) error {
 	raw, has := fields["Action"]
 	not, hasNot := fields["NotAction"]
-	if has == hasNot {
+	if has && hasNot {
+		return malformed(syntax)
+	}
+	if !has && !hasNot {
 		return malformed("Policy statement must contain actions.")
 	}
 	if hasNot {
@@ -215,7 +237,10 @@ func (s *Statement) parseResources(fields map[string]json.RawMessage, kind Kind)
 		}
 		return nil
 	}
-	if has == hasNot {
+	if has && hasNot {
+		return malformed(syntax)
+	}
+	if !has && !hasNot {
 		return malformed("Policy statement must contain resources.")
 	}
 	if hasNot {
@@ -249,7 +274,7 @@ func checkResource(r string) error {
 		return nil
 	}
 	parts := strings.SplitN(r, ":", 6)
-	if len(parts) < 2 || parts[0] != "arn" {
+	if len(parts) < 2 { // whatever comes before the partition is taken for "arn"
 		return malformed(`Resource %s must be in ARN format or "*".`, r)
 	}
 	if p := parts[1]; p != "*" && p != "aws" && !strings.HasPrefix(p, "aws-") {
@@ -259,6 +284,9 @@ func checkResource(r string) error {
 	}
 	if len(parts) < 3 {
 		return malformed("Resource vendor must be fully qualified and cannot contain regexes.")
+	}
+	if parts[2] == "" || len(parts) < 6 && strings.Contains(r, "::") {
+		return malformed(legacy)
 	}
 	if len(parts) < 6 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -407,7 +408,7 @@ func readFunction(ctx context.Context, c *Call, id string, last *functionState) 
 		functionArgs: functionArgs{
 			Architectures: names(f.Architectures), Description: set(f.Description), Handler: set(f.Handler), KmsKeyArn: set(f.KMSKeyArn),
 			MemorySize: num(f.MemorySize), Name: f.FunctionName, PackageType: text(f.PackageType), Reserved: aws.Int(-1), Role: deref(f.Role),
-			Runtime: text(f.Runtime), SourceCodeHash: f.CodeSha256, Timeout: num(f.Timeout), Tagged: c.tagged(out.Tags, last.Tagged),
+			Runtime: text(f.Runtime), SourceCodeHash: sourceHash(last, f), Timeout: num(f.Timeout), Tagged: c.tagged(out.Tags, last.Tagged),
 		},
 		Arn: deref(f.FunctionArn), CodeSha256: deref(f.CodeSha256), LastModified: deref(f.LastModified), SourceCodeSize: int(f.CodeSize),
 		Version: "$LATEST",
@@ -424,6 +425,23 @@ func readFunction(ctx context.Context, c *Call, id string, last *functionState) 
 	s.QualifiedArn = s.Arn + ":" + s.Version
 	s.InvokeArn, s.QualifiedInvokeArn = invokeARN(c, s.Arn), invokeARN(c, s.QualifiedArn)
 	return s, nil
+}
+
+// archiveHash is the form of Pulumi's own hashes; Lambda's are in base64.
+var archiveHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// sourceHash is what the official provider has for sourceCodeHash: what was given,
+// else the hash of the archive, by which it sees that the archive has changed.
+func sourceHash(last *functionState, f *types.FunctionConfiguration) *string {
+	given := deref(last.SourceCodeHash)
+	own := given == "" || given == last.CodeSha256 || archiveHash.MatchString(given)
+	switch {
+	case own && last.Code != nil && last.Code.Archive != nil && last.Code.Archive.Hash != "":
+		return &last.Code.Archive.Hash
+	case !own:
+		return &given
+	}
+	return f.CodeSha256
 }
 
 func nestedFunction(s *functionState, f *types.FunctionConfiguration) {

@@ -116,6 +116,9 @@ func createQueue(ctx context.Context, c *Call, in *queueArgs) (string, error) {
 	return deref(out.QueueUrl), nil
 }
 
+// defaultReuse is the default of kmsDataKeyReusePeriodSeconds.
+const defaultReuse = 300
+
 func readQueue(ctx context.Context, c *Call, id string, last *queueState) (*queueState, error) {
 	url := aws.String(id)
 	out, err := c.SQS().GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
@@ -135,13 +138,17 @@ func readQueue(ctx context.Context, c *Call, id string, last *queueState) (*queu
 		}
 		return nil
 	}
+	reuse := number(types.QueueAttributeNameKmsDataKeyReusePeriodSeconds)
+	if reuse == nil {
+		reuse = aws.Int(defaultReuse) // SQS tells it of queues with a key only, Terraform's provider of all
+	}
 	arn := a(types.QueueAttributeNameQueueArn)
 	_, name, _ := cutLast(arn, ":")
 	return &queueState{
 		queueArgs: queueArgs{
 			ContentDedup: aws.Bool(a(types.QueueAttributeNameContentBasedDeduplication) == "true"), DedupScope: text(a(types.QueueAttributeNameDeduplicationScope)),
 			DelaySeconds: number(types.QueueAttributeNameDelaySeconds), Fifo: aws.Bool(a(types.QueueAttributeNameFifoQueue) == "true"),
-			FifoThroughputLimit: text(a(types.QueueAttributeNameFifoThroughputLimit)), KmsReuseSeconds: number(types.QueueAttributeNameKmsDataKeyReusePeriodSeconds),
+			FifoThroughputLimit: text(a(types.QueueAttributeNameFifoThroughputLimit)), KmsReuseSeconds: reuse,
 			KmsMasterKeyID: text(a(types.QueueAttributeNameKmsMasterKeyId)), MaxMessageSize: number(types.QueueAttributeNameMaximumMessageSize),
 			RetentionSeconds: number(types.QueueAttributeNameMessageRetentionPeriod), Name: &name, Policy: text(a(types.QueueAttributeNamePolicy)),
 			ReceiveWaitSeconds: number(types.QueueAttributeNameReceiveMessageWaitTimeSeconds),

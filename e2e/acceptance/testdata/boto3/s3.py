@@ -1,0 +1,142 @@
+"""S3 as boto3 sees it: answers by the API reference and its list of error responses."""
+
+from harness import *
+s3=client('s3',s3={'addressing_style':'path'}); eu=client('s3','eu-west-1',s3={'addressing_style':'path'})
+U=uuid.uuid4().hex[:8]
+B='b-'+U; V='v-'+U
+ok('create',lambda:s3.create_bucket(Bucket=B),lambda o:o['Location']=='/'+B)
+ok('recreate own us-east-1 is 200',lambda:s3.create_bucket(Bucket=B),lambda o:o['Location']=='/'+B)
+ok('create eu',lambda:eu.create_bucket(Bucket='e'+B,CreateBucketConfiguration={'LocationConstraint':'eu-west-1'}))
+err('recreate eu',lambda:eu.create_bucket(Bucket='e'+B,CreateBucketConfiguration={'LocationConstraint':'eu-west-1'}),'BucketAlreadyOwnedByYou','Your previous request to create the named bucket succeeded and you already own it',409)
+err('us constraint in eu',lambda:eu.create_bucket(Bucket='x'+B),'IllegalLocationConstraintException','The unspecified location constraint is incompatible for the region specific endpoint this request was sent to')
+err('wrong constraint',lambda:eu.create_bucket(Bucket='x'+B,CreateBucketConfiguration={'LocationConstraint':'ap-south-1'}),'IllegalLocationConstraintException','The ap-south-1 location constraint is incompatible for the region specific endpoint this request was sent to')
+err('us-east-1 as constraint',lambda:s3.create_bucket(Bucket='x'+B,CreateBucketConfiguration={'LocationConstraint':'us-east-1'}),'InvalidLocationConstraint','The specified location-constraint is not valid')
+err('nowhere constraint',lambda:s3.create_bucket(Bucket='x'+B,CreateBucketConfiguration={'LocationConstraint':'nowhere-1'}),'InvalidLocationConstraint','The specified location-constraint is not valid')
+ok('other constraint from us-east-1',lambda:s3.create_bucket(Bucket='w'+B,CreateBucketConfiguration={'LocationConstraint':'us-west-2'}))
+ok('location us',lambda:s3.get_bucket_location(Bucket=B),lambda o:o['LocationConstraint'] is None)
+ok('location eu',lambda:eu.get_bucket_location(Bucket='e'+B),lambda o:o['LocationConstraint']=='eu-west-1')
+ok('location eu of west',lambda:client('s3','us-west-2').get_bucket_location(Bucket='w'+B),lambda o:o['LocationConstraint']=='us-west-2')
+ok('head bucket region',lambda:s3.head_bucket(Bucket=B),lambda o:o['BucketRegion']=='us-east-1')
+err('invalid name',lambda:s3.create_bucket(Bucket='Ab_'),'InvalidBucketName','The specified bucket is not valid.',400)
+err('no bucket',lambda:s3.list_objects_v2(Bucket='nope-'+U),'NoSuchBucket','The specified bucket does not exist',404)
+err('head no bucket',lambda:s3.head_bucket(Bucket='nope-'+U),'404','Not Found')
+ok('put',lambda:s3.put_object(Bucket=B,Key='a',Body=b'hello',ContentType='text/x',Metadata={'k':'v'}),lambda o:o['ETag']=='"%s"'%hashlib.md5(b'hello').hexdigest() and o['ServerSideEncryption']=='AES256' and o['ChecksumCRC32'])
+ok('get',lambda:s3.get_object(Bucket=B,Key='a'),lambda o:o['Body'].read()==b'hello' and o['ContentType']=='text/x' and o['Metadata']=={'k':'v'} and o['AcceptRanges']=='bytes')
+ok('range',lambda:s3.get_object(Bucket=B,Key='a',Range='bytes=1-2'),lambda o:o['Body'].read()==b'el' and o['ContentRange']=='bytes 1-2/5' and o['ResponseMetadata']['HTTPStatusCode']==206)
+err('bad range',lambda:s3.get_object(Bucket=B,Key='a',Range='bytes=9-'),'InvalidRange','The requested range is not satisfiable',416)
+err('no key',lambda:s3.get_object(Bucket=B,Key='zz'),'NoSuchKey','The specified key does not exist.',404)
+err('if-match',lambda:s3.get_object(Bucket=B,Key='a',IfMatch='"x"'),'PreconditionFailed','At least one of the pre-conditions you specified did not hold',412)
+err('if-none-match',lambda:s3.get_object(Bucket=B,Key='a',IfNoneMatch='"%s"'%hashlib.md5(b'hello').hexdigest()),'304','Not Modified',304)
+err('put if-none-match *',lambda:s3.put_object(Bucket=B,Key='a',Body=b'1',IfNoneMatch='*'),'PreconditionFailed',None,412)
+err('put if-match missing',lambda:s3.put_object(Bucket=B,Key='none',Body=b'1',IfMatch='"x"'),'NoSuchKey',None,404)
+err('copy to itself',lambda:s3.copy_object(Bucket=B,Key='a',CopySource=B+'/a'),'InvalidRequest',"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",400)
+ok('copy to itself replace',lambda:s3.copy_object(Bucket=B,Key='a',CopySource=B+'/a',MetadataDirective='REPLACE',Metadata={'n':'1'}))
+ok('copy keeps sha256',lambda:(s3.put_object(Bucket=B,Key='sha',Body=b'hello',ChecksumAlgorithm='SHA256'),s3.copy_object(Bucket=B,Key='shab',CopySource=B+'/sha'))[1],lambda o:'ChecksumSHA256' in o['CopyObjectResult'])
+ok('copy with other algorithm',lambda:s3.copy_object(Bucket=B,Key='shac',CopySource=B+'/sha',ChecksumAlgorithm='SHA1'),lambda o:'ChecksumSHA1' in o['CopyObjectResult'] and 'ChecksumSHA256' not in o['CopyObjectResult'])
+ok('head checksum mode',lambda:s3.head_object(Bucket=B,Key='shac',ChecksumMode='ENABLED'),lambda o:o['ChecksumSHA1']==base64.b64encode(hashlib.sha1(b'hello').digest()).decode() and o['ChecksumType']=='FULL_OBJECT')
+err('wrong checksum',lambda:s3.put_object(Bucket=B,Key='q',Body=b'hello',ChecksumSHA256=base64.b64encode(b'0'*32).decode()),'BadDigest',r'The SHA256 you specified did not match the calculated checksum\.|The sha256 you specified')
+err('wrong md5',lambda:s3.put_object(Bucket=B,Key='q',Body=b'hello',ContentMD5=base64.b64encode(b'0'*16).decode()),'BadDigest','The Content-MD5 you specified did not match what we received.')
+err('invalid md5',lambda:s3.put_object(Bucket=B,Key='q',Body=b'hello',ContentMD5='abc'),'InvalidDigest','The Content-MD5 you specified was invalid.|The Content-MD5 you specified is not valid.')
+ok('attributes',lambda:s3.get_object_attributes(Bucket=B,Key='a',ObjectAttributes=['ETag','ObjectSize','StorageClass','Checksum']),lambda o:o['ObjectSize']==5 and o['StorageClass']=='STANDARD' and o['ETag']==hashlib.md5(b'hello').hexdigest())
+# versioned
+s3.create_bucket(Bucket=V)
+ok('versioning off has no status',lambda:s3.get_bucket_versioning(Bucket=V),lambda o:'Status' not in o)
+s3.put_bucket_versioning(Bucket=V,VersioningConfiguration={'Status':'Enabled'})
+p1=s3.put_object(Bucket=V,Key='k',Body=b'one')['VersionId']
+ok('in-place copy versioned old version',lambda:s3.copy_object(Bucket=V,Key='k',CopySource={'Bucket':V,'Key':'k','VersionId':p1}),lambda o:o['CopySourceVersionId']==p1 and o['VersionId']!=p1)
+err('in-place copy versioned without',lambda:s3.copy_object(Bucket=V,Key='k',CopySource=V+'/k'),'InvalidRequest','illegal')
+p2=s3.put_object(Bucket=V,Key='k',Body=b'two')['VersionId']
+ok('restore old by copy',lambda:s3.copy_object(Bucket=V,Key='k',CopySource={'Bucket':V,'Key':'k','VersionId':p1}),None)
+ok('restored',lambda:s3.get_object(Bucket=V,Key='k')['Body'].read(),lambda b:b==b'one')
+d=ok('delete marker',lambda:s3.delete_object(Bucket=V,Key='k'),lambda o:o['DeleteMarker'] is True and o['VersionId'])
+err('get deleted',lambda:s3.get_object(Bucket=V,Key='k'),'NoSuchKey')
+err('get marker by version',lambda:s3.get_object(Bucket=V,Key='k',VersionId=d['VersionId']),'MethodNotAllowed','The specified method is not allowed against this resource',405)
+err('bad version',lambda:s3.get_object(Bucket=V,Key='k',VersionId='xyz'),'InvalidArgument','Invalid version id specified',400)
+ok('list versions',lambda:s3.list_object_versions(Bucket=V),lambda o:len(o['DeleteMarkers'])==1 and o['DeleteMarkers'][0]['IsLatest'] and sum(v['IsLatest'] for v in o['Versions'])==0)
+ok('undelete',lambda:s3.delete_object(Bucket=V,Key='k',VersionId=d['VersionId']),lambda o:o['DeleteMarker'] is True)
+err('delete non-empty',lambda:s3.delete_bucket(Bucket=V),'BucketNotEmpty',r'The bucket you tried to delete is not empty',409)
+ok('delete objects quiet',lambda:s3.delete_objects(Bucket=V,Delete={'Objects':[{'Key':'none'}],'Quiet':True}),lambda o:'Deleted' not in o)
+err('delete objects too many',lambda:s3.delete_objects(Bucket=V,Delete={'Objects':[{'Key':str(i)} for i in range(1001)]}),'MalformedXML',r'The XML you provided was not well-formed or did not validate against our published schema')
+# multipart
+m=s3.create_multipart_upload(Bucket=B,Key='mp')['UploadId']
+e1=s3.upload_part(Bucket=B,Key='mp',UploadId=m,PartNumber=1,Body=b'x'*5*1024*1024)['ETag']
+e2=s3.upload_part(Bucket=B,Key='mp',UploadId=m,PartNumber=2,Body=b'y')['ETag']
+ok('list parts',lambda:s3.list_parts(Bucket=B,Key='mp',UploadId=m),lambda o:[p['PartNumber'] for p in o['Parts']]==[1,2] and o['IsTruncated'] is False)
+err('order',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp',UploadId=m,MultipartUpload={'Parts':[{'PartNumber':2,'ETag':e2},{'PartNumber':1,'ETag':e1}]}),'InvalidPartOrder','The list of parts was not in ascending order')
+err('invalid part',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp',UploadId=m,MultipartUpload={'Parts':[{'PartNumber':1,'ETag':'"abc"'}]}),'InvalidPart','One or more of the specified parts could not be found')
+parts={'Parts':[{'PartNumber':1,'ETag':e1},{'PartNumber':2,'ETag':e2}]}
+c1=ok('complete',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp',UploadId=m,MultipartUpload=parts),lambda o:o['ETag'].endswith('-2"') and o['Key']=='mp' and o['Bucket']==B)
+ok('complete twice',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp',UploadId=m,MultipartUpload=parts),lambda o:o['ETag']==c1['ETag'])
+err('complete unknown',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp',UploadId='nope',MultipartUpload=parts),'NoSuchUpload','The specified upload does not exist',404)
+m2=s3.create_multipart_upload(Bucket=B,Key='mp2')['UploadId']
+a=s3.upload_part(Bucket=B,Key='mp2',UploadId=m2,PartNumber=1,Body=b'x')['ETag']; b=s3.upload_part(Bucket=B,Key='mp2',UploadId=m2,PartNumber=2,Body=b'x')['ETag']
+err('too small',lambda:s3.complete_multipart_upload(Bucket=B,Key='mp2',UploadId=m2,MultipartUpload={'Parts':[{'PartNumber':1,'ETag':a},{'PartNumber':2,'ETag':b}]}),'EntityTooSmall','Your proposed upload is smaller than the minimum allowed size')
+ok('list uploads',lambda:s3.list_multipart_uploads(Bucket=B),lambda o:[u['Key'] for u in o['Uploads']]==['mp2'])
+ok('abort',lambda:s3.abort_multipart_upload(Bucket=B,Key='mp2',UploadId=m2),lambda o:o['ResponseMetadata']['HTTPStatusCode']==204)
+err('abort twice',lambda:s3.abort_multipart_upload(Bucket=B,Key='mp2',UploadId=m2),'NoSuchUpload')
+ok('part get',lambda:s3.get_object(Bucket=B,Key='mp',PartNumber=2),lambda o:o['Body'].read()==b'y' and o['PartsCount']==2)
+err('part number 0',lambda:s3.upload_part(Bucket=B,Key='mp',UploadId='x',PartNumber=10001,Body=b''),'InvalidArgument','Part number must be an integer between 1 and 10000, inclusive')
+# kms default
+ok('default kms put',lambda:s3.put_object(Bucket=B,Key='kms',Body=b'1',ServerSideEncryption='aws:kms'),lambda o:re.match(r'arn:aws:kms:us-east-1:\d{12}:key/[0-9a-f-]{36}$',o['SSEKMSKeyId']))
+ok('default kms is alias/aws/s3',lambda:(s3.head_object(Bucket=B,Key='kms')['SSEKMSKeyId'],client('kms').describe_key(KeyId='alias/aws/s3')['KeyMetadata']['Arn']),lambda t:t[0]==t[1])
+ok('bucket encryption default',lambda:s3.get_bucket_encryption(Bucket=B),lambda o:o['ServerSideEncryptionConfiguration']['Rules'][0]['ApplyServerSideEncryptionByDefault']['SSEAlgorithm']=='AES256')
+err('bad sse',lambda:s3.put_object(Bucket=B,Key='kms',Body=b'1',ServerSideEncryption='bogus'),'InvalidArgument','The encryption method specified is not supported')
+err('kms key without kms',lambda:s3.put_object(Bucket=B,Key='kms',Body=b'1',ServerSideEncryption='AES256',SSEKMSKeyId='abc'),'InvalidArgument')
+# presigned
+def http(method,url,data=None,headers={}):
+    req=urllib.request.Request(url,data=data,method=method,headers=headers)
+    try:
+        r=urllib.request.urlopen(req); return r.status,r.read(),dict(r.headers)
+    except urllib.error.HTTPError as e: return e.code,e.read(),dict(e.headers)
+plain=boto3.client('s3',endpoint_url=EP,region_name='us-east-1')
+u=plain.generate_presigned_url('get_object',{'Bucket':B,'Key':'a'})
+ok('presigned default get',lambda:http('GET',u),lambda o:o[0]==200 and o[1]==b'hello')
+u=plain.generate_presigned_url('put_object',{'Bucket':B,'Key':'pre','ContentType':'text/z'})
+ok('presigned default put',lambda:http('PUT',u,b'pp',{'Content-Type':'text/z'}),lambda o:o[0]==200)
+def post(p,files,body=b'data',fn='f.txt'):
+    bd='BOUND'; out=b''
+    for k,v in p['fields'].items(): out+=f'--{bd}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode()
+    out+=f'--{bd}\r\nContent-Disposition: form-data; name="file"; filename="{fn}"\r\nContent-Type: text/plain\r\n\r\n'.encode()+body+f'\r\n--{bd}--\r\n'.encode()
+    return http('POST',p['url'],out,{'Content-Type':'multipart/form-data; boundary='+bd})
+for nm,c in (('default',plain),('v4',client('s3',signature_version='s3v4'))):
+    p=c.generate_presigned_post(B,'up/${filename}')
+    ok('post '+nm,lambda:post(p,None),lambda o:o[0]==204 and o[2].get('Etag') )
+    ok('post stored '+nm,lambda:s3.get_object(Bucket=B,Key='up/f.txt')['Body'].read(),lambda b:b==b'data')
+    p=c.generate_presigned_post(B,'up2',Fields={'acl':'private','success_action_status':'201'},Conditions=[{'acl':'private'},{'success_action_status':'201'},['content-length-range',1,10]])
+    ok('post 201 '+nm,lambda:post(p,None),lambda o:o[0]==201 and b'<PostResponse>' in o[1] and b'<Key>up2</Key>' in o[1])
+    ok('post too large '+nm,lambda:post(p,None,b'x'*11),lambda o:o[0]==400 and b'EntityTooLarge' in o[1])
+    ok('post too small '+nm,lambda:post(p,None,b''),lambda o:o[0]==400 and b'EntityTooSmall' in o[1])
+    p['fields']['x-amz-meta-z']='1'
+    ok('post extra field '+nm,lambda:post(p,None),lambda o:o[0]==403 and b'Extra input fields: x-amz-meta-z' in o[1])
+    p=c.generate_presigned_post(B,'up3'); p['fields']['key']='other'
+    ok('post other key '+nm,lambda:post(p,None),lambda o:o[0]==403 and b'Policy Condition failed' in o[1])
+    p=c.generate_presigned_post(B,'up3'); 
+    k='signature' if 'signature' in p['fields'] else 'x-amz-signature'; p['fields'][k]='0'*64
+    ok('post bad signature '+nm,lambda:post(p,None),lambda o:o[0]==403 and b'SignatureDoesNotMatch' in o[1])
+# settings
+err('no policy',lambda:s3.get_bucket_policy(Bucket=B),'NoSuchBucketPolicy','The bucket policy does not exist',404)
+err('no tags',lambda:s3.get_bucket_tagging(Bucket=B),'NoSuchTagSet','The TagSet does not exist',404)
+err('no lifecycle',lambda:s3.get_bucket_lifecycle_configuration(Bucket=B),'NoSuchLifecycleConfiguration','The lifecycle configuration does not exist',404)
+ok('pab',lambda:s3.get_public_access_block(Bucket=B),lambda o:all(o['PublicAccessBlockConfiguration'].values()))
+ok('ownership',lambda:s3.get_bucket_ownership_controls(Bucket=B),lambda o:o['OwnershipControls']['Rules'][0]['ObjectOwnership']=='BucketOwnerEnforced')
+ok('acl',lambda:s3.get_bucket_acl(Bucket=B),lambda o:o['Grants'][0]['Permission']=='FULL_CONTROL')
+err('acl not supported',lambda:s3.put_object_acl(Bucket=B,Key='a',ACL='public-read'),'AccessControlListNotSupported','The bucket does not allow ACLs')
+err('malformed policy',lambda:s3.put_bucket_policy(Bucket=B,Policy='{'),'MalformedPolicy',"Policies must be valid JSON and the first byte must be '{'")
+err('no cors',lambda:s3.get_bucket_cors(Bucket=B),'NoSuchCORSConfiguration','The CORS configuration does not exist')
+err('no website',lambda:s3.get_bucket_website(Bucket=B),'NoSuchWebsiteConfiguration','The specified bucket does not have a website configuration')
+err('no replication',lambda:s3.get_bucket_replication(Bucket=B),'ReplicationConfigurationNotFoundError','The replication configuration was not found')
+err('no object lock',lambda:s3.get_object_lock_configuration(Bucket=B),'ObjectLockConfigurationNotFoundError','Object Lock configuration does not exist for this bucket')
+ok('notification',lambda:s3.get_bucket_notification_configuration(Bucket=B),lambda o:set(o)=={'ResponseMetadata'})
+ok('accelerate',lambda:s3.get_bucket_accelerate_configuration(Bucket=B),lambda o:'Status' not in o)
+ok('payment',lambda:s3.get_bucket_request_payment(Bucket=B),lambda o:o['Payer']=='BucketOwner')
+ok('logging',lambda:s3.get_bucket_logging(Bucket=B),lambda o:'LoggingEnabled' not in o)
+for i in range(5): s3.put_object(Bucket=B,Key=f'l/{i}/x',Body=b'')
+ok('list delimiter',lambda:s3.list_objects_v2(Bucket=B,Prefix='l/',Delimiter='/',MaxKeys=2),lambda o:[p['Prefix'] for p in o['CommonPrefixes']]==['l/0/','l/1/'] and o['IsTruncated'] and o['KeyCount']==2)
+ok('list v1',lambda:s3.list_objects(Bucket=B,Prefix='l/',MaxKeys=2),lambda o:o['Marker']=='' and 'Owner' in o['Contents'][0])
+ok('list buckets prefix',lambda:s3.list_buckets(Prefix=B),lambda o:[b['Name'] for b in o['Buckets']]==[B] and o['Buckets'][0]['BucketRegion']=='us-east-1' and o['Buckets'][0].get('BucketArn') in (None,'arn:aws:s3:::'+B))
+ok('object tags',lambda:(s3.put_object(Bucket=B,Key='t',Body=b'',Tagging='a=1&b=2'),s3.get_object_tagging(Bucket=B,Key='t'))[1],lambda o:o['TagSet']==[{'Key':'a','Value':'1'},{'Key':'b','Value':'2'}])
+err('dup tags',lambda:s3.put_object_tagging(Bucket=B,Key='t',Tagging={'TagSet':[{'Key':'a','Value':'1'},{'Key':'a','Value':'2'}]}),'InvalidTag','Cannot provide multiple Tags with the same key')
+err('11 tags',lambda:s3.put_object_tagging(Bucket=B,Key='t',Tagging={'TagSet':[{'Key':str(i),'Value':'1'} for i in range(11)]}),'BadRequest','Object tags cannot be greater than 10')
+err('long key',lambda:s3.put_object(Bucket=B,Key='k'*1025,Body=b''),'KeyTooLongError','Your key is too long',400)
+err('bad storage class',lambda:s3.put_object(Bucket=B,Key='t',Body=b'',StorageClass='BOGUS'),'InvalidStorageClass','The storage class you specified is not valid')
+done()
