@@ -129,6 +129,15 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 		return &policy.DeniedError{Reply: wire.Denied(p, action, resource, implicit)}
 	}
 	id := policy.Caller{Policies: c.identity, Boundary: c.boundary}
+	if p.Session != nil {
+		for _, text := range p.Session.Policies {
+			doc, err := policy.Parse(text, policy.Identity)
+			if err != nil {
+				return err
+			}
+			id.Session = append(id.Session, doc)
+		}
+	}
 	if err := id.Decide(policy.NewRequest(p, action, resource, keys, s.Clock.Now())); err != nil {
 		s.Log.Info("denied", "principal", p.ARN, "action", action, "resource", resource, "reason", err.Error())
 		return err
@@ -180,10 +189,14 @@ func (r *role) session(name string) wire.Principal {
 		name += "session"
 	}
 	a, _ := wire.ParseARN(r.ARN)
-	return wire.Principal{
+	p := wire.Principal{
 		Account: a.AccountID, ARN: wire.ScopeOfARN(a).GlobalARN("sts", "assumed-role/"+r.Name+"/"+name),
 		UserID: r.ID + ":" + name, Role: r.Name, RoleARN: r.ARN,
 	}
+	if len(r.Tags) > 0 {
+		p.Session = &wire.Session{Tags: r.Tags}
+	}
+	return p
 }
 
 // SessionCredentials implements wire.Roles. Requests that are signed with them

@@ -3,8 +3,10 @@ package iam
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -50,14 +53,10 @@ var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
 	arn, name := aws.ToString(in.RoleArn), aws.ToString(in.RoleSessionName)
 	switch {
-	case !strings.HasPrefix(arn, "arn:") || !strings.Contains(arn, ":role/"):
+	case !isRole(arn):
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "%s is invalid", arn)
 	case !sessionName.MatchString(name):
 		return nil, invalid("roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
-	case in.Policy != nil || len(in.PolicyArns) > 0:
-		return nil, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not support session policies")
-	case len(in.Tags) > 0 || len(in.TransitiveTagKeys) > 0:
-		return nil, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not support session tags")
 	}
 	c, err := s.mayAssume(ctx, req, arn, in)
 	if err != nil {
@@ -76,6 +75,9 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	p := c.role.session(name)
+	if p.Session, err = s.newSessionOf(req, c.role, in); err != nil {
+		return nil, err
+	}
 	creds, err := s.newSession(p, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return nil, err
@@ -103,15 +105,87 @@ func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, 
 	if in.ExternalId != nil {
 		keys["sts:ExternalId"] = []string{*in.ExternalId}
 	}
-	err = policy.Authorize(ctx, req, policy.ResourceFirst, c.trust, "sts:AssumeRole", arn, keys, s.Clock.Now())
-	var denied *policy.DeniedError
-	switch {
-	case errors.As(err, &denied):
-		return nil, refused
-	case err != nil:
-		return nil, err
+	actions := []string{"sts:AssumeRole"}
+	for _, t := range in.Tags {
+		keys["aws:RequestTag/"+*t.Key] = []string{*t.Value}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], *t.Key)
+	}
+	if len(in.Tags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	for _, action := range actions {
+		err = policy.Authorize(ctx, req, policy.ResourceFirst, c.trust, action, arn, keys, s.Clock.Now())
+		var denied *policy.DeniedError
+		switch {
+		case errors.As(err, &denied):
+			return nil, wire.Errorf(refused.Status, refused.Code, "User: %s is not authorized to perform: %s on resource: %s", req.Principal.ARN, action, arn)
+		case err != nil:
+			return nil, err
+		}
 	}
 	return c, nil
+}
+
+func isRole(text string) bool {
+	a, ok := wire.ParseARN(text)
+	return ok && a.Service == "iam" && strings.HasPrefix(a.Resource, "role/")
+}
+
+// maxSessionTags bounds the tags of a session.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+const maxSessionTags = 50
+
+// newSessionOf is what a session is made with: the policies that bound it, and its
+// tags over those of the role and the transitive ones of the caller's session.
+func (s *Service) newSessionOf(req *wire.Request, ro role, in *sts.AssumeRoleInput) (*wire.Session, error) {
+	out := &wire.Session{Tags: map[string]string{}}
+	maps.Copy(out.Tags, ro.Tags)
+	if from := req.Principal.Session; from != nil {
+		for _, key := range from.Transitive {
+			out.Tags[key] = from.Tags[key]
+		}
+		out.Transitive = slices.Clone(from.Transitive)
+	}
+	if len(in.Tags) > maxSessionTags {
+		return nil, invalid("tags", "Member must have length less than or equal to 50")
+	}
+	for _, t := range in.Tags {
+		if slices.Contains(out.Transitive, *t.Key) {
+			return nil, wire.Errorf(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+		out.Tags[*t.Key] = *t.Value
+	}
+	for _, key := range in.TransitiveTagKeys {
+		if _, ok := out.Tags[key]; !ok {
+			return nil, wire.Errorf(http.StatusBadRequest, "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags.")
+		}
+		out.Transitive = append(out.Transitive, key)
+	}
+	var err error
+	if out.Policies, err = s.sessionPolicies(in); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) sessionPolicies(in *sts.AssumeRoleInput) (texts []string, err error) {
+	if in.Policy != nil {
+		if _, err := policy.Parse(*in.Policy, policy.Identity); err != nil {
+			return nil, wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", "%s", wire.AsError(err).Message)
+		}
+		texts = append(texts, *in.Policy)
+	}
+	err = s.DB.View(func(tx *store.Tx) error {
+		for _, a := range in.PolicyArns {
+			p, err := s.managedPolicy(tx, aws.ToString(a.Arn))
+			if err != nil {
+				return err
+			}
+			texts = append(texts, p.document())
+		}
+		return nil
+	})
+	return texts, err
 }
 
 func (s *Service) getSessionToken(_ context.Context, req *wire.Request, in *sts.GetSessionTokenInput) (*sts.GetSessionTokenOutput, error) {

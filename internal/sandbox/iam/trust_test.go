@@ -4,8 +4,11 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
@@ -70,4 +73,77 @@ func TestMalformedResources(t *testing.T) {
 		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("s3:*", resource))})
 		require.NoError(t, err, resource)
 	}
+}
+
+// A session has no more than the policies that it was made with allow, and is
+// known by its tags. A role may be tagged only by whom its trust policy lets.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+func TestSessionPoliciesAndTags(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	admin := sdk.NewFromConfig(w.Admin())
+	trust := func(actions string) *string {
+		return aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + iamtest.Account + `:root"},"Action":[` + actions + `]}]}`)
+	}
+	own := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles","sts:*"],"Resource":"*"},
+		{"Effect":"Allow","Action":"iam:TagRole","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"ml"}}}]}`
+	arns := map[string]*string{}
+	for name, actions := range map[string]string{"tagged": `"sts:AssumeRole","sts:TagSession"`, "untagged": `"sts:AssumeRole"`} {
+		out, err := admin.CreateRole(ctx, &sdk.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: trust(actions)})
+		require.NoError(t, err)
+		arns[name] = out.Role.Arn
+		_, err = admin.PutRolePolicy(ctx, &sdk.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("own"), PolicyDocument: &own})
+		require.NoError(t, err)
+	}
+	assume := func(from aws.Config, in *sts.AssumeRoleInput) (aws.Config, error) {
+		in.RoleSessionName = aws.String("session")
+		out, err := sts.NewFromConfig(from).AssumeRole(ctx, in)
+		cfg := w.Admin()
+		if err == nil {
+			cfg.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+		}
+		return cfg, err
+	}
+	get := func(c aws.Config) error {
+		_, err := sdk.NewFromConfig(c).GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("tagged")})
+		return err
+	}
+	list := func(c aws.Config) error {
+		_, err := sdk.NewFromConfig(c).ListRoles(ctx, &sdk.ListRolesInput{})
+		return err
+	}
+	tag := func(c aws.Config) error {
+		_, err := sdk.NewFromConfig(c).TagRole(ctx, &sdk.TagRoleInput{RoleName: aws.String("untagged"), Tags: []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}}})
+		return err
+	}
+	bounded, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], Policy: aws.String(iamtest.Allow("iam:Get*", "*"))})
+	require.NoError(t, err)
+	require.NoError(t, get(bounded))
+	require.Contains(t, iamtest.RequireCode(t, list(bounded), "AccessDenied").ErrorMessage(), "because no session policy allows the iam:ListRoles action")
+	denying, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:ListRoles","Resource":"*"}]}`)})
+	require.NoError(t, err)
+	require.NoError(t, get(denying))
+	require.Contains(t, iamtest.RequireCode(t, list(denying), "AccessDenied").ErrorMessage(), "with an explicit deny in a session policy")
+	wide, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], PolicyArns: []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")}}})
+	require.NoError(t, err)
+	require.NoError(t, list(wide))
+	iamtest.RequireCode(t, tag(wide), "AccessDenied") // a session policy grants nothing
+	_, err = assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], Policy: aws.String(`{"Version":"2012-10-17"}`)})
+	iamtest.RequireCode(t, err, "MalformedPolicyDocument")
+
+	tags := []types.Tag{{Key: aws.String("team"), Value: aws.String("ml")}}
+	_, err = assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["untagged"], Tags: tags})
+	require.Contains(t, iamtest.RequireCode(t, err, "AccessDenied").ErrorMessage(), "sts:TagSession on resource: "+*arns["untagged"])
+	plain, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"]})
+	require.NoError(t, err)
+	iamtest.RequireCode(t, tag(plain), "AccessDenied")
+	ml, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], Tags: tags, TransitiveTagKeys: []string{"team"}})
+	require.NoError(t, err)
+	require.NoError(t, tag(ml))
+	chained, err := assume(ml, &sts.AssumeRoleInput{RoleArn: arns["untagged"]})
+	require.NoError(t, err)
+	require.NoError(t, tag(chained), "the transitive tag goes with the chain")
+	_, err = assume(ml, &sts.AssumeRoleInput{RoleArn: arns["tagged"], Tags: tags})
+	iamtest.RequireCode(t, err, "InvalidParameterValue")
 }

@@ -35,6 +35,19 @@ type Principal struct {
 	// Service is the AWS service that assumed the role on behalf of a resource
 	// ("states.amazonaws.com"), empty otherwise.
 	Service string
+	// Session is what else was said when the role was assumed; nil for nothing.
+	Session *Session
+}
+
+// Session bounds and describes a session of a role. It is never changed.
+type Session struct {
+	// Policies are documents that bound what the role's policies allow.
+	Policies []string
+	// Tags are those of the role and, before them, those of the session
+	// (aws:PrincipalTag); Transitive are the keys of those that a role which is
+	// assumed in turn takes over.
+	Tags       map[string]string
+	Transitive []string
 }
 
 // Foreign reports whether an ARN names a resource of another account than the

@@ -15,7 +15,8 @@ type DeniedError struct {
 	Reply *wire.Error
 	// Explicit: a Deny statement, which nothing overrides.
 	Explicit bool
-	// Boundary: the permissions boundary does not allow the action.
+	// Boundary: the permissions boundary or the session's policies do not allow the
+	// action.
 	Boundary bool
 }
 
@@ -30,6 +31,9 @@ type Caller struct {
 	Policies []*Document
 	// Boundary bounds what Policies allow; nil does not.
 	Boundary *Document
+	// Session are the policies that the session was made with, which together bound
+	// what Policies allow; none do not.
+	Session []*Document
 }
 
 // Decide decides by the caller's side alone. A refusal is a *DeniedError.
@@ -38,17 +42,25 @@ func (id Caller) Decide(r Request) error {
 	if id.Boundary != nil {
 		boundary = Evaluate([]*Document{id.Boundary}, r)
 	}
-	denied := &DeniedError{Boundary: boundary != Allow}
+	session := Allow
+	if len(id.Session) > 0 {
+		session = Evaluate(id.Session, r)
+	}
+	denied := &DeniedError{Boundary: boundary != Allow || session != Allow}
 	var because string
 	switch {
 	case identity == Deny:
 		denied.Explicit, because = true, "with an explicit deny in an identity-based policy"
 	case boundary == Deny:
 		denied.Explicit, because = true, "with an explicit deny in a permissions boundary"
+	case session == Deny:
+		denied.Explicit, because = true, "with an explicit deny in a session policy"
 	case identity != Allow:
 		because = "because no identity-based policy allows the " + r.Action + " action"
 	case boundary != Allow:
 		because = "because no permissions boundary allows the " + r.Action + " action"
+	case session != Allow:
+		because = "because no session policy allows the " + r.Action + " action"
 	default:
 		return nil
 	}

@@ -181,6 +181,6 @@ func (ps *principals) match(p wire.Principal) principalMatch {
 }
 
 func isRoot(arn, account string) bool {
-	parts := strings.SplitN(arn, ":", 6)
-	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && parts[4] == account && parts[5] == "root"
+	a, ok := wire.ParseARN(arn)
+	return ok && a.Service == "iam" && a.AccountID == account && a.Resource == "root"
 }

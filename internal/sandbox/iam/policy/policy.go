@@ -92,6 +92,11 @@ func NewRequest(p wire.Principal, action, resource string, keys map[string][]str
 	case p.Service != "":
 		k["aws:principalservicename"] = []string{p.Service}
 	}
+	if p.Session != nil {
+		for key, value := range p.Session.Tags {
+			k["aws:principaltag/"+strings.ToLower(key)] = []string{value}
+		}
+	}
 	if owner := accountOf(resource, p.Account); owner != "" {
 		k["aws:resourceaccount"] = []string{owner}
 		k["s3:resourceaccount"] = []string{owner}
@@ -130,14 +135,11 @@ func roleARN(p wire.Principal) string {
 // accountOf is the account that owns the resource. ARNs of buckets have none:
 // the sandbox has one account, so it is the caller's.
 func accountOf(resource, fallback string) string {
-	parts := strings.SplitN(resource, ":", 6)
-	if len(parts) < 6 {
-		return ""
-	}
-	if parts[4] == "" {
+	a, ok := wire.ParseARN(resource)
+	if ok && a.AccountID == "" {
 		return fallback
 	}
-	return parts[4]
+	return a.AccountID
 }
 
 // Evaluate decides by identity policies: one Deny that applies wins, else one
