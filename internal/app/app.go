@@ -48,6 +48,9 @@ type App struct {
 	target  *Target
 	engine  *stack.Engine
 	clients map[string]*executions.Client // by region and role
+	// brought are templates that are in no folder here, by the pipeline whose stack has
+	// them.
+	brought map[spec.ID]*spec.Template
 
 	// readyMu is held while things are made ready that operations on AWS need; not
 	// mu, for that may take minutes.
@@ -64,7 +67,7 @@ func New(o Options) *App {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}, checked: map[string]bool{}}
+	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}, brought: map[spec.ID]*spec.Template{}, checked: map[string]bool{}}
 }
 
 // Settings returns the resolved settings.

@@ -78,11 +78,7 @@ func consoleURL(region string, r stack.Resource) string {
 // nothing runs, without asking anybody. Account numbers in names are those of the
 // target if it is known already.
 func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]program.Planned, error) {
-	cat, err := a.Catalog()
-	if err != nil {
-		return nil, err
-	}
-	tmpl, err := cat.Lookup(p.Template)
+	tmpl, err := a.TemplateOf(p)
 	if err != nil {
 		return nil, err
 	}

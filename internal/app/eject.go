@@ -74,19 +74,11 @@ func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*E
 
 // record takes down the program that `up` would run for the pipeline today.
 func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Recording, *spec.Pipeline, error) {
-	doc, err := a.Spec(ctx, x)
+	p, err := a.Rebuild(ctx, x, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	cat, err := a.Catalog()
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := spec.FromDocument(doc, cat, a.SpecOptions(nil))
-	if err != nil {
-		return nil, nil, err
-	}
-	tmpl, err := cat.Lookup(p.Template)
+	tmpl, err := a.TemplateOf(p)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,7 +29,8 @@ func placeOf(p *spec.Pipeline, ref program.S3Reference) objectPlace {
 type lookedUp struct {
 	found map[objectPlace]string
 	wrong map[objectPlace]error
-	cat   *spec.Catalog
+	// template finds the template of a pipeline.
+	template func(*spec.Pipeline) (*spec.Template, error)
 }
 
 // lookUp asks S3 what lies where parameters say, each place once. What can't be
@@ -39,10 +40,7 @@ func (a *App) lookUp(ctx context.Context, t *Target, req Request) lookedUp {
 	if req.Operation != stack.OperationUp && req.Operation != stack.OperationPreview {
 		return l
 	}
-	var err error
-	if l.cat, err = a.Catalog(); err != nil {
-		return l // said by job
-	}
+	l.template = a.TemplateOf
 	places := map[objectPlace]bool{}
 	for _, p := range req.Pipelines {
 		for _, ref := range l.references(p) {
@@ -74,10 +72,10 @@ func (a *App) lookUp(ctx context.Context, t *Target, req Request) lookedUp {
 }
 
 func (l lookedUp) references(p *spec.Pipeline) []program.S3Reference {
-	if l.cat == nil {
+	if l.template == nil {
 		return nil
 	}
-	t, err := l.cat.Lookup(p.Template)
+	t, err := l.template(p)
 	if err != nil {
 		return nil // said by job
 	}

@@ -188,11 +188,7 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp, se
 	if req.Operation != stack.OperationUp && req.Operation != stack.OperationPreview {
 		return job, nil
 	}
-	cat, err := a.Catalog()
-	if err != nil {
-		return job, err
-	}
-	tmpl, err := cat.Lookup(p.Template)
+	tmpl, err := a.TemplateOf(p)
 	if err != nil {
 		return job, err
 	}
@@ -258,7 +254,7 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 	job.Env = env
 	for attempt := 1; ; attempt++ {
 		again := op == stack.OperationUp && !t.attached && attempt < propagationAttempts
-		res, again, err = a.attempt(ctx, o, op, p, job, again)
+		res, again, err = a.attempt(ctx, o, t, op, p, job, again)
 		if !again {
 			return res, err
 		}
@@ -270,7 +266,7 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 // attempt runs the operation once. With mayRepeat, a failure that only tells that
 // IAM has not spread yet is kept from the reader, and again is true.
 func (a *App) attempt(
-	ctx context.Context, o *Operation, op stack.Operation, p *spec.Pipeline, job stack.Job, mayRepeat bool,
+	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, mayRepeat bool,
 ) (res stack.Result, again bool, err error) {
 	run, err := a.begin(ctx, op, job)
 	if err != nil {
@@ -289,6 +285,11 @@ func (a *App) attempt(
 	for ev := range run.Events() {
 		if ev.Type == stack.EventEnd {
 			res, err = run.Wait()
+			if op == stack.OperationUp && err == nil {
+				if err := a.keepCopies(ctx, t, p); err != nil {
+					say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: "another machine will not find the code of this pipeline: its bucket has no copy: " + err.Error()}, ev)
+				}
+			}
 			if mayRepeat && notSpreadYet(err) && !o.isHalted() {
 				again = true
 				ev = stack.Event{

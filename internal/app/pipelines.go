@@ -163,7 +163,7 @@ func (a *App) read(ctx context.Context, x *Existing) {
 	}
 	var cat *spec.Catalog
 	if err == nil {
-		cat, err = a.Catalog()
+		cat, err = a.catalogFor(x)
 	}
 	if err == nil {
 		o := a.SpecOptions(nil)
@@ -267,11 +267,7 @@ func (a *App) EndpointStatus(ctx context.Context, x *Existing) (string, error) {
 
 // ShownParameters are a pipeline's parameters with secret ones blinded.
 func (a *App) ShownParameters(p *spec.Pipeline) (map[string]any, error) {
-	cat, err := a.Catalog()
-	if err != nil {
-		return nil, err
-	}
-	t, err := cat.Lookup(p.Template)
+	t, err := a.TemplateOf(p)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, erro
 		return nil, err
 	}
 	if len(existing) > 0 || len(s.args) == 0 {
-		again, err := s.rebuild(ctx, e, existing, cat)
+		again, err := s.rebuild(ctx, e, existing)
 		if err != nil {
 			return nil, err
 		}
@@ -227,16 +227,11 @@ func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catal
 	if x.Pipeline == nil {
 		return nil, x.Err
 	}
-	doc, err := a.Spec(ctx, x)
-	if err != nil {
-		return nil, err
-	}
-	opts.Set = s.set
-	return spec.FromDocument(doc, cat, opts)
+	return a.Rebuild(ctx, x, s.set)
 }
 
 // rebuild takes existing pipelines as they were asked for, with --set applied.
-func (s *selection) rebuild(ctx context.Context, e *env, patterns []string, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+func (s *selection) rebuild(ctx context.Context, e *env, patterns []string) ([]*spec.Pipeline, error) {
 	narrowed := *s
 	narrowed.args = patterns
 	list, err := e.open().Existing(ctx, narrowed.patterns(), s.labels)
@@ -255,12 +250,7 @@ func (s *selection) rebuild(ctx context.Context, e *env, patterns []string, cat 
 			}
 			continue
 		}
-		opts := e.open().SpecOptions(s.set)
-		var p *spec.Pipeline
-		doc, err := e.open().Spec(ctx, &x)
-		if err == nil {
-			p, err = spec.FromDocument(doc, cat, opts)
-		}
+		p, err := e.open().Rebuild(ctx, &x, s.set)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", x.ID))
 			continue

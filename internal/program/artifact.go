@@ -59,11 +59,14 @@ func (p *plan) readModelData() (*modelData, error) {
 		return nil, fault.New(fault.Invalid, "%s is a local file, but the template has no block \"storage\" to upload it to", parameter).
 			WithHint("Give %s as an s3:// URL, or add \"storage\" to the blocks in template.yaml.", parameter)
 	}
-	key := artifactPrefix + "model-" + sum[:12] + ".tar.gz"
+	key := modelKey(sum)
 	return &modelData{
 		url: "s3://" + p.names.Bucket + "/" + key, bucket: p.names.Bucket, key: key, local: local,
 	}, nil
 }
+
+// modelKey is where a model of this content is kept.
+func modelKey(sum string) string { return artifactPrefix + "model-" + sum[:12] + ".tar.gz" }
 
 // S3Reference is what a parameter names in S3: an object, or all below a key that
 // ends in "/".

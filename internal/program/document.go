@@ -104,6 +104,9 @@ func (b *build) documentInput() pulumi.Input {
 		}
 		out[k] = values
 	}
+	if copies := b.copiesInput(); len(copies) > 0 {
+		out["artifacts"] = copies
+	}
 	return out
 }
 

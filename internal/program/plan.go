@@ -39,7 +39,9 @@ type plan struct {
 	// invokerCode is the code of the invoker function.
 	invokerCode *codePackage
 	model       *modelData
-	definition  *definition
+	// copies are what the bucket keeps of local artifacts.
+	copies     []Copy
+	definition *definition
 }
 
 // build is one run of a plan in the engine: what the blocks so far have made,
@@ -95,6 +97,7 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 	errs = append(errs, pl.coverSecrets()...)
 	pl.provideParameters()
 	errs = append(errs, pl.readDocument()...)
+	pl.planCopies()
 	errs = append(errs, pl.readDefinition()...)
 	if len(errs) > 0 {
 		return nil, errs

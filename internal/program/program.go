@@ -116,6 +116,9 @@ func (p *plan) build(ctx *pulumi.Context) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.addTemplate(); err != nil {
+		return nil, fault.Wrap(err, "keep the template")
+	}
 	if err := b.addSpec(region); err != nil {
 		return nil, fault.Wrap(err, "keep the spec")
 	}

@@ -22,6 +22,18 @@ type Catalog struct {
 	templates []*Template // by name
 }
 
+// BuiltIn is the Origin of templates that the program brings along.
+const BuiltIn = "built-in"
+
+// With returns the catalog with one more template, which takes the place of one of the
+// same name.
+func (c *Catalog) With(t *Template) *Catalog {
+	out := &Catalog{templates: slices.DeleteFunc(slices.Clone(c.templates), func(old *Template) bool { return old.Name == t.Name })}
+	out.templates = append(out.templates, t)
+	slices.SortFunc(out.templates, func(a, b *Template) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
 // LoadCatalog reads every template of builtin (one folder each) and those of
 // dirs: a dir is the folder of one template or of several. A later template
 // takes the place of an earlier one of the same name. Errors come as a
@@ -40,7 +52,7 @@ func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 		c.templates = append(c.templates, t)
 	}
 	if builtin != nil {
-		errs = append(errs, eachFolder(builtin, "templates", func(fsys fs.FS, shown string) { add(fsys, shown, "built-in") })...)
+		errs = append(errs, eachFolder(builtin, "templates", func(fsys fs.FS, shown string) { add(fsys, shown, BuiltIn) })...)
 	}
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)

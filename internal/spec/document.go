@@ -82,6 +82,8 @@ type documentFile struct {
 	TemplateVersion string `json:"templateVersion"`
 	Dormant         *node  `json:"dormant"`
 	Directory       string `json:"directory"`
+
+	Artifacts map[string]Kept `json:"artifacts"`
 }
 
 // FromDocument makes a pipeline from its Document, by the rules of the
@@ -96,7 +98,11 @@ func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
 		dormant := &layer{settings: settings{Parameters: d.Dormant}, rank: rankDefaults, dir: d.Directory, dormant: true}
 		layers = append([]*layer{dormant}, layers...)
 	}
-	return one(&ask{id: id, layers: layers, dir: d.Directory, how: "Add --set %s=%s", stored: true}, cat, opts)
+	p, err := one(&ask{id: id, layers: layers, dir: d.Directory, how: "Add --set %s=%s", stored: true}, cat, opts)
+	if p != nil {
+		p.Kept = d.Artifacts
+	}
+	return p, err
 }
 
 // ReadDocument reads a Document without a template: for what needs no more than
@@ -113,7 +119,7 @@ func ReadDocument(doc []byte) (*Pipeline, error) {
 		return nil, errs
 	}
 	a := &ask{id: id, layers: []*layer{l}}
-	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Parameters: Values{}, Document: bytes.Clone(doc)}
+	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Kept: d.Artifacts, Parameters: Values{}, Document: bytes.Clone(doc)}
 	r := newResolver(&Catalog{}, Options{})
 	r.plain(a, p)
 	if len(r.errs) > 0 {

@@ -392,6 +392,9 @@ func (r *resolver) artifacts(t *Template, p *Pipeline, applied map[string]settin
 			}
 			continue
 		}
+		if moved := r.opts.Copies[name]; moved != "" && s.layer.rank != rankSet {
+			value = moved
+		}
 		local, errs := param.artifact(s.node, value, s.layer.dir)
 		r.errs = append(r.errs, errs...)
 		bad[name] = bad[name] || len(errs) > 0

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -90,6 +91,14 @@ func parseSet(set []string, dir string) (*layer, fault.List) {
 		l.Tags = tags
 	}
 	return l, errs
+}
+
+// Sets tells whether "name=value" flags give a parameter another value than it has.
+func Sets(set []string, parameter string) bool {
+	return slices.ContainsFunc(set, func(s string) bool {
+		name, _, ok := strings.Cut(s, "=")
+		return ok && strings.TrimSpace(name) == parameter
+	})
 }
 
 // putSetting takes a flag that is no parameter.

@@ -42,9 +42,20 @@ type Pipeline struct {
 	// Files holds the artifact parameters given as a local path: name to
 	// absolute path. The paths were checked to exist unless Options.SkipFiles.
 	Files map[string]string
+	// Kept tells of local artifacts which copy the stack's bucket has, by parameter; of
+	// pipelines read from a stored spec only.
+	Kept map[string]Kept
 	// Document is the canonical JSON of what was asked for, to be kept with the
 	// stack; FromDocument reads it back.
 	Document []byte
+}
+
+// Kept is the copy of a local artifact in the bucket of a pipeline.
+type Kept struct {
+	// Object is its key; a folder is kept as a zip of its files.
+	Object string `json:"object"`
+	SHA256 string `json:"sha256"`
+	Folder bool   `json:"folder"`
 }
 
 // Set is the pipelines of one spec file, in the order of the file.
@@ -63,6 +74,9 @@ type Options struct {
 	Dir string
 	// Environ looks up the variables that secrets are read from; nil: the process's.
 	Environ func(string) (string, bool)
+	// Copies are where artifacts of a stored spec are that are no longer where it says,
+	// by parameter.
+	Copies map[string]string
 	// SkipFiles leaves out every check that needs the local artifacts: for
 	// destroy, run and list, perhaps on another machine.
 	SkipFiles bool

@@ -220,6 +220,9 @@ type State struct {
 	Spec []byte `json:"-"`
 	// SpecHidden is set if Spec lacks values that are secret; Reveal has them.
 	SpecHidden bool `json:"-"`
+	// Template are the files of the template held by the Stash resource "template", as
+	// JSON; nil if there is none.
+	Template []byte `json:"-"`
 	// SecretsProvider is the type: "passphrase", "cloud", "service".
 	SecretsProvider string `json:"secretsProvider,omitempty"`
 	// Basis identifies this state, for Job.Expect.

@@ -20,6 +20,8 @@ import (
 const (
 	stashType = "pulumi:index:Stash"
 	specName  = "spec"
+	// templateName is the Stash with the template of the user's own.
+	templateName = "template"
 )
 
 // read runs a CLI process that only reads, and decodes the JSON it prints.
@@ -113,6 +115,9 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 		}
 		if string(r.Type) == stashType && nameOf(string(r.URN)) == specName && !r.Delete {
 			s.Spec, s.SpecHidden = specOf(r, reveal)
+		}
+		if string(r.Type) == stashType && nameOf(string(r.URN)) == templateName && !r.Delete {
+			s.Template, _ = specOf(r, reveal)
 		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
 	}

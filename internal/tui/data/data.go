@@ -36,9 +36,11 @@ type Source interface {
 	// Read reads one pipeline's state from the backend. That it is broken is told
 	// in Pipeline.Err; the error is NotFound if there is no such stack.
 	Read(ctx context.Context, id spec.ID) (Pipeline, error)
-	// Whole is the document that a pipeline was made from, with its secrets, to make it
-	// again; State.Spec lacks them if State.SpecHidden says so.
-	Whole(ctx context.Context, p Pipeline) ([]byte, error)
+	// Template is the template of a pipeline: one of the catalog, or that of its stack.
+	Template(ctx context.Context, p *spec.Pipeline) (*spec.Template, error)
+	// Rebuild is a pipeline as it was asked for, with its secrets (State.Spec lacks them)
+	// and with the artifacts that are not on this machine, to make it again.
+	Rebuild(ctx context.Context, p Pipeline) (*spec.Pipeline, error)
 	// Live asks AWS for what the state cannot know. It costs a DescribeEndpoint and
 	// two or three ListExecutions.
 	Live(ctx context.Context, p Pipeline) (Live, error)

@@ -78,10 +78,6 @@ func (p Pipeline) Created() time.Time {
 // with the files of today: what an up or a preview of them works on. It reads
 // files. All errors come at once, each with the name of its pipeline.
 func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, error) {
-	cat, err := s.Catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]*spec.Pipeline, 0, len(list))
 	var errs fault.List
 	for _, p := range list {
@@ -93,7 +89,7 @@ func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, er
 			}
 			p = read
 		}
-		again, err := p.Again(ctx, s, cat, s.SpecOptions())
+		again, err := p.Again(ctx, s)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 			continue
@@ -104,7 +100,7 @@ func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, er
 }
 
 // Again returns the pipeline as it was asked for, secrets included.
-func (p Pipeline) Again(ctx context.Context, s Source, cat *spec.Catalog, o spec.Options) (*spec.Pipeline, error) {
+func (p Pipeline) Again(ctx context.Context, s Source) (*spec.Pipeline, error) {
 	switch {
 	case p.State == nil:
 		return nil, p.Err
@@ -112,11 +108,7 @@ func (p Pipeline) Again(ctx context.Context, s Source, cat *spec.Catalog, o spec
 		return nil, fault.New(fault.NotFound, "the stack holds no spec: its first update never got that far").
 			WithHint("Create it anew with the same name, or destroy it to clear it away.")
 	}
-	doc, err := s.Whole(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return spec.FromDocument(doc, cat, o)
+	return s.Rebuild(ctx, p)
 }
 
 // Reach returns what is needed to refresh or destroy a pipeline, whether or not its

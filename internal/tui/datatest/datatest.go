@@ -137,8 +137,15 @@ func (s *Source) load(t TB, id spec.ID) {
 	s.pipelines[id] = x
 }
 
-// Whole implements data.Source: recordings have no secrets.
-func (s *Source) Whole(_ context.Context, p data.Pipeline) ([]byte, error) { return p.State.Spec, nil }
+// Template implements data.Source.
+func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, error) {
+	return s.catalog.Lookup(p.Template)
+}
+
+// Rebuild implements data.Source: recordings have no secrets.
+func (s *Source) Rebuild(_ context.Context, p data.Pipeline) (*spec.Pipeline, error) {
+	return spec.FromDocument(p.State.Spec, s.catalog, s.SpecOptions())
+}
 
 // Add adds a pipeline, or replaces one.
 func (s *Source) Add(p data.Pipeline, history ...stack.Update) {

@@ -114,9 +114,14 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 // newest refresh of a pipeline that is looked after.
 const recent = 10
 
-// Whole implements data.Source.
-func (s *Source) Whole(ctx context.Context, p data.Pipeline) ([]byte, error) {
-	return s.app.Spec(ctx, &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec, Err: p.Err})
+// Template implements data.Source.
+func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, error) {
+	return s.app.TemplateOf(p)
+}
+
+// Rebuild implements data.Source.
+func (s *Source) Rebuild(ctx context.Context, p data.Pipeline) (*spec.Pipeline, error) {
+	return s.app.Rebuild(ctx, &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec, Err: p.Err}, nil)
 }
 
 // summary is what the list says of one pipeline.

@@ -31,10 +31,8 @@ func (s *Source) machine(m *app.Machine) *data.Machine {
 			out.Definition, _ = r.Inputs["definitionString"].(string)
 		}
 	}
-	if cat, err := s.app.Catalog(); err == nil {
-		if t, err := cat.Lookup(m.Pipeline.Template); err == nil {
-			out.Template = t
-		}
+	if t, err := s.app.TemplateOf(m.Pipeline); err == nil {
+		out.Template = t
 	}
 	return out
 }

@@ -321,9 +321,7 @@ func (p *Page) read() tea.Cmd {
 		m := readMsg{gen: gen}
 		m.pipeline, m.err = source.Read(ctx, id)
 		if m.err == nil && m.pipeline.Spec != nil {
-			if cat, err := source.Catalog(ctx); err == nil {
-				m.template, _ = cat.Lookup(m.pipeline.Spec.Template)
-			}
+			m.template, _ = source.Template(ctx, m.pipeline.Spec)
 		}
 		if files || m.pipeline.Summary.InProgress {
 			if locks, err := source.Locks(ctx, id); err == nil {

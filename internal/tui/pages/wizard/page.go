@@ -118,9 +118,7 @@ func (p *Page) Init() tea.Cmd {
 			base, err := source.Read(ctx, *from)
 			if err == nil && base.Spec != nil && base.State != nil && base.State.SpecHidden {
 				// With its secrets: what is not among the answers would be taken away.
-				o := m.opts
-				o.SkipFiles = true
-				base.Spec, err = base.Again(ctx, source, m.cat, o)
+				base.Spec, err = base.Again(ctx, source)
 			}
 			m.base, m.err = &base, err
 		}

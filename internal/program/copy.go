@@ -1,0 +1,212 @@
+package program
+
+import (
+	"archive/zip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// TemplateResource is the name of the resource that keeps a template of the user's own
+// with the stack, so that another machine has it: a pulumi:index:Stash of its files. A
+// text stands for itself, anything else is {"hex": ...}.
+const TemplateResource = "template"
+
+// maxTemplate bounds what of a template is kept with the stack, in bytes: the state is
+// written with every change. A bigger one has to be there by itself.
+const maxTemplate = 4 << 20
+
+// addTemplate keeps the template, unless the program brings it along.
+func (b *build) addTemplate() error {
+	if b.tmpl.FS == nil || b.tmpl.Origin == spec.BuiltIn {
+		return nil
+	}
+	files, err := templateFiles(b.tmpl.FS)
+	if err != nil {
+		return fault.New(fault.Invalid, "the template %s can't be read: %v", b.tmpl.Name, err).Because(err).WithHint("Make its folder readable for you.")
+	}
+	if files == nil {
+		return nil
+	}
+	_, err = pulumi.NewStash(b.ctx, TemplateResource, &pulumi.StashArgs{Input: files})
+	return err
+}
+
+// templateFiles are the files of a template, nil if they are too much.
+func templateFiles(root fs.FS) (pulumi.Map, error) {
+	out, total := pulumi.Map{}, int64(0)
+	err := walkCode(root, func(name string, info fs.FileInfo) error {
+		if total += info.Size(); total > maxTemplate {
+			return fs.SkipAll
+		}
+		data, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		if utf8.Valid(data) {
+			out[name] = pulumi.String(string(data))
+		} else {
+			out[name] = pulumi.Map{"hex": pulumi.String(hex.EncodeToString(data))}
+		}
+		return nil
+	})
+	if total > maxTemplate {
+		return nil, err
+	}
+	return out, err
+}
+
+// Copy is what the pipeline's bucket keeps of a local artifact, so that another machine
+// can make the pipeline again.
+type Copy struct {
+	// Parameter names the artifact, Local where it is on this machine.
+	Parameter, Local string
+	// Key is the object; it holds Digest, which tells the content.
+	Key, Digest string
+	// Folder says that the artifact is a folder: its copy is a zip of its files.
+	Folder bool
+	// Uploaded says that the program itself puts the object there.
+	Uploaded bool
+
+	files []string // of a folder
+}
+
+// Copies returns the copies of a pipeline's local artifacts, none if it has no bucket.
+// It reads the artifacts.
+func Copies(p *spec.Pipeline, t *spec.Template) ([]Copy, error) {
+	if !t.HasBlock("storage") {
+		return nil, nil
+	}
+	var out []Copy
+	if local := p.Files["modelDataUrl"]; local != "" && t.HasBlock("model") {
+		sum, err := hashModel("modelDataUrl", local)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Copy{Parameter: "modelDataUrl", Local: local, Key: modelKey(sum), Digest: sum, Uploaded: true})
+	}
+	if local := p.Files["preprocess.code"]; local != "" && t.HasBlock("preprocess") {
+		c, err := copyOfCode("preprocess.code", local)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func copyOfCode(parameter, local string) (c Copy, err error) {
+	c = Copy{Parameter: parameter, Local: local}
+	info, err := os.Stat(local)
+	if err != nil {
+		return c, unreadable(parameter, local, err)
+	}
+	c.Folder = info.IsDir()
+	if c.Folder {
+		c.Digest, c.files, err = hashFolder(local)
+	} else {
+		c.Digest, err = hashFile(local)
+	}
+	if err != nil {
+		return c, unreadable(parameter, local, err)
+	}
+	c.Key = artifactPrefix + "code-" + c.Digest[:12] + ".zip"
+	return c, nil
+}
+
+// DigestOf is the digest of some bytes.
+func DigestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func hashFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// hashFolder is a digest of the names and contents of a function's files: what makes
+// the function.
+func hashFolder(dir string) (sum string, files []string, err error) {
+	h := sha256.New()
+	err = walkCode(os.DirFS(dir), func(name string, _ fs.FileInfo) error {
+		one, err := hashFile(filepath.Join(dir, filepath.FromSlash(name)))
+		_, _ = io.WriteString(h, one+" "+name+"\n") // never fails (hash.Hash)
+		files = append(files, name)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), files, err
+}
+
+// CheckCopy tells whether what lies at a path has the digest of a copy.
+func CheckCopy(path, digest string, folder bool) (bool, error) {
+	var sum string
+	var err error
+	if folder {
+		sum, _, err = hashFolder(path)
+	} else {
+		sum, err = hashFile(path)
+	}
+	return sum == digest, err
+}
+
+// Write writes the copy: the file as it is, or a zip of the folder.
+func (c *Copy) Write(w io.Writer) error {
+	if !c.Folder {
+		f, err := os.Open(c.Local)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		_, err = io.Copy(w, f)
+		return err
+	}
+	z := zip.NewWriter(w)
+	for _, name := range c.files {
+		dst, err := z.Create(name)
+		if err != nil {
+			return err
+		}
+		src, err := os.Open(filepath.Join(c.Local, filepath.FromSlash(name)))
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(dst, src)
+		_ = src.Close() // it was only read
+		if err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+// planCopies takes down the copies for the stored spec.
+func (p *plan) planCopies() {
+	if copies, err := Copies(p.pipe, p.tmpl); err == nil { // else a block says it
+		p.copies = copies
+	}
+}
+
+// copiesInput is the part of the stored spec that names the copies.
+func (b *build) copiesInput() pulumi.Map {
+	out := pulumi.Map{}
+	for _, c := range b.copies {
+		out[c.Parameter] = pulumi.Map{"object": pulumi.String(c.Key), "sha256": pulumi.String(c.Digest), "folder": pulumi.Bool(c.Folder)}
+	}
+	return out
+}
