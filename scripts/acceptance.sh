@@ -5,7 +5,7 @@
 #   BRIDGE=folder    source of the bridge, or the program; else a folder "bridge" beside
 #                    this checkout, or one level up, whose Go module is awsbridge
 #   PROVIDER=file    binary of hashicorp/aws 5.100.0; else where Terraform's mirrors are
-#   ALL=1            every template; without it one, in full
+#   ALL=1            every template, and Terraform; without it one template, in full
 #
 # Exit code 3: one of the two is not there. What is under test is bin/pipelinetui.
 set -eu

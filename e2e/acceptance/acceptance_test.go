@@ -10,7 +10,7 @@
 //	                      program, built with what it lacks (lacking, bridge_test.go)
 //	ACCEPTANCE_PROVIDER   the binary of hashicorp/aws 5.100.0
 //	ACCEPTANCE_TERRAFORM  the terraform program; what is on PATH unless given
-//	ACCEPTANCE_ALL        any value: all templates, not only the first
+//	ACCEPTANCE_ALL        any value: all templates, not only the first, and Terraform
 //	ACCEPTANCE_TOOL       the program under test; built unless given
 package acceptance
 

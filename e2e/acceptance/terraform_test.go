@@ -22,6 +22,9 @@ import (
 // remembers.
 func TestTerraform(t *testing.T) {
 	plugin := fileFrom(t, "ACCEPTANCE_PROVIDER")
+	if os.Getenv("ACCEPTANCE_ALL") == "" {
+		t.Skip("takes minutes: ACCEPTANCE_ALL=1 runs it")
+	}
 	terraform := os.Getenv("ACCEPTANCE_TERRAFORM")
 	if terraform == "" {
 		var err error
