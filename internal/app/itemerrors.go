@@ -14,7 +14,7 @@ import (
 )
 
 // ItemError is an item of a data set that the pipeline's function could not take,
-// as the template batch writes it (docs/decisions/0009-item-errors.md).
+// as the template batch writes it (docs/decisions/0010-item-errors.md).
 type ItemError struct {
 	ID    json.RawMessage `json:"id"`
 	Error string          `json:"error"`
