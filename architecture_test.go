@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/awscfg":               {"internal/fault"},
 	"internal/asl":                  {"internal/fault", "internal/asl/..."},
 	"internal/asl/...":              {"internal/fault", "internal/asl/..."},
-	"internal/spec":                 {"internal/fault", "internal/linear"},
+	"internal/spec":                 {"internal/document", "internal/fault", "internal/linear"},
 	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
 	"internal/program":              {"internal/fault", "internal/spec"},
 	"internal/program/eject":        {"internal/fault", "internal/program"},

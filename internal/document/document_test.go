@@ -121,11 +121,17 @@ func readBack(t *testing.T, v any) {
 	want := viaJSON(t, v)
 	text, err := YAML(v)
 	require.NoError(t, err)
-	for name, parse := range parsers {
-		var got any
-		require.NoError(t, parse(text, &got), "%s:\n%s", name, text)
-		if diff := cmp.Diff(want, viaJSON(t, got)); diff != "" {
-			t.Errorf("%s reads it differently (-want +got):\n%s\n%s", name, diff, text)
+	inline, err := Flow(v)
+	require.NoError(t, err)
+	require.NotContains(t, inline, "\n")
+	for _, text := range [][]byte{text, []byte(inline)} {
+		require.False(t, bytes.ContainsFunc(bytes.ReplaceAll(text, []byte("\n"), nil), Hidden), "%q", text)
+		for name, parse := range parsers {
+			var got any
+			require.NoError(t, parse(text, &got), "%s:\n%s", name, text)
+			if diff := cmp.Diff(want, viaJSON(t, got)); diff != "" {
+				t.Errorf("%s reads it differently (-want +got):\n%s\n%s", name, diff, text)
+			}
 		}
 	}
 }

@@ -17,19 +17,61 @@ import (
 // scalar takes \u for 16 bits and \U for 32; unlike in JSON two surrogates make no
 // character.)
 func YAML(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
+	root, err := tree(v)
 	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", v, err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	root, err := decode(dec)
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", v, err)
+		return nil, err
 	}
 	var w yamlWriter
 	w.value(root, 0, false)
 	return w.b.Bytes(), nil
+}
+
+// Flow returns v on one line, for a place inside of other YAML: every string is
+// quoted, so that no word is taken for something else and no hidden character is
+// raw.
+func Flow(v any) (string, error) {
+	root, err := tree(v)
+	if err != nil {
+		return "", err
+	}
+	return flow(root), nil
+}
+
+// tree is v as its JSON has it, members in their order.
+func tree(v any) (any, error) {
+	raw, err := json.Marshal(v)
+	if err == nil {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		v, err = decode(dec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return v, nil
+}
+
+func flow(v any) string {
+	var parts []string
+	switch v := v.(type) {
+	case *object:
+		for _, name := range v.names {
+			key := quoteYAML(name) + ": "
+			if len(key) > longKey {
+				key = "? " + key
+			}
+			parts = append(parts, key+flow(v.values[name]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []any:
+		for _, item := range v {
+			parts = append(parts, flow(item))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case string:
+		return quoteYAML(v)
+	}
+	return scalar(v)
 }
 
 // object is a JSON object in its own order; of members of the same name the last

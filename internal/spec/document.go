@@ -9,9 +9,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-// document is what Pipeline.Document holds. The order of the fields and of map
+// storedDocument is what Pipeline.Document holds. The order of the fields and of map
 // keys is fixed, so the same pipeline gives the same bytes.
-type document struct {
+type storedDocument struct {
 	APIVersion          string            `json:"apiVersion"`
 	Tenant              string            `json:"tenant"`
 	Model               string            `json:"model"`
@@ -34,7 +34,7 @@ type document struct {
 // makeDocument writes down what was given and applies, and what is dormant;
 // defaults of the template stay out, so that a better default reaches the pipeline with an update.
 func makeDocument(a *ask, p *Pipeline, applied, dormant map[string]setting) []byte {
-	d := document{
+	d := storedDocument{
 		APIVersion: APIVersion,
 		Tenant:     p.Tenant, Model: p.Model, Env: p.envOrDefault(),
 		Template: p.Template, TemplateVersion: p.TemplateVersion,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/document"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
@@ -137,7 +138,7 @@ var (
 )
 
 // scalar writes a value on the line of its key; lists and what is no plain text
-// as JSON, which YAML reads too.
+// in the flow style, with everything quoted.
 func scalar(v any) string {
 	switch x := v.(type) {
 	case string:
@@ -149,11 +150,9 @@ func scalar(v any) string {
 	case json.Number:
 		return x.String()
 	}
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	out, err := document.Flow(v)
+	if err != nil {
 		return strconv.Quote(err.Error())
 	}
-	return strings.TrimRight(b.String(), "\n")
+	return out
 }
