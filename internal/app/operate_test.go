@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func count(events []stack.Event, is func(stack.Event) bool) (n int) {
 func isEnd(ev stack.Event) bool { return ev.Type == stack.EventEnd }
 
 func isRetry(ev stack.Event) bool {
-	return ev.Type == stack.EventDiagnostic && ev.Diagnostic.Severity == stack.SeverityWarning
+	return ev.Type == stack.EventDiagnostic && ev.Diagnostic.Severity == stack.SeverityWarning && strings.Contains(ev.Diagnostic.Message, "trying again")
 }
 
 func TestUpIsTriedAgainWhileIAMSpreads(t *testing.T) { //nolint:paralleltest // an inherited passphrase is read from the process's environment

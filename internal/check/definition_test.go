@@ -94,7 +94,7 @@ func TestScopes(t *testing.T) {
 	require.Empty(t, check(inline, "$outer"))
 	require.Equal(t, []string{`x:10:48: error: state "In" reads the variable $outer, which nothing before it has assigned (undefined-variable)`}, check(distributed, "$outer"))
 	require.Equal(t, []string{`x:15:45: error: state "After" reads the variable $inner, which nothing before it has assigned (undefined-variable)`}, check(inline, "$inner"))
-	require.Equal(t, []string{`x:10:71: error: state "In" assigns $outer, which is a variable of the workflow around it (shadowed-variable)`},
+	require.Equal(t, []string{`x:10:80: error: The variable name 'outer' was already defined in a parent scope. (schema-validation-failed)`},
 		check(inline, "$outer", `{"inner": 1}`, `{"outer": 2}`))
 	require.Empty(t, check(inline, "$exists($outer) ? $map([1], function($v) { $v + $outer }) : $string"))
 }

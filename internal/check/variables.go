@@ -3,9 +3,6 @@ package check
 import (
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
 
 // known are the variables at a point: those that some way there has assigned,
@@ -104,7 +101,6 @@ func (m *machine) scope(w *workflow, outer known, everywhere map[string]*state) 
 			continue // told already that nothing leads here
 		}
 		m.reads(s, k, everywhere)
-		m.shadows(s, outer)
 		for _, in := range s.inner {
 			if in.distributed {
 				k = none()
@@ -164,25 +160,4 @@ func outside(w, in *workflow) bool {
 		}
 	}
 	return false
-}
-
-// shadows reports assignments to a name of the workflow around this one.
-func (m *machine) shadows(s *state, outer known) {
-	check := func(n *value.Node) {
-		if n == nil {
-			return
-		}
-		for _, f := range n.Fields {
-			if name := strings.TrimSuffix(f.Key, ".$"); outer.may[name] {
-				m.at(f.Offset, Error, "shadowed-variable", "Choose another name.",
-					"state %q assigns $%s, which is a variable of the workflow around it", s.name, name)
-			}
-		}
-	}
-	check(s.node.Get("Assign"))
-	for _, field := range []string{"Catch", "Choices"} {
-		for _, n := range items(s.node.Get(field)) {
-			check(n.Get("Assign"))
-		}
-	}
 }

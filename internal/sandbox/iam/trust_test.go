@@ -58,7 +58,7 @@ func TestMalformedResources(t *testing.T) {
 	w.Role(t, "r", "")
 	for resource, text := range map[string]string{
 		"bucket":                     `Resource bucket must be in ARN format or "*".`,
-		"s3:b/k":                     `Resource s3:b/k must be in ARN format or "*".`,
+		"s3:b/k":                     `Partition "b/k" is not valid for resource "arn:b/k:*:*:*:*".`,
 		"arn:wrong:s3:::b":           `Partition "wrong" is not valid for resource "arn:wrong:s3:::b".`,
 		"arn:s3:::b":                 `Partition "s3" is not valid for resource "arn:s3:::b:*".`,
 		"arn:aws":                    "Resource vendor must be fully qualified and cannot contain regexes.",
