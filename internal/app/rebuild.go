@@ -180,7 +180,7 @@ func (a *App) fetchCopies(ctx context.Context, cat *spec.Catalog, doc []byte, o 
 	o.Set, o.SkipFiles = nil, true
 	p, err := spec.FromDocument(doc, cat, o)
 	if err != nil {
-		return nil, nil // said when it is read in earnest, with what is set
+		return nil, nil //nolint:nilerr // said when it is read in earnest, with what is set
 	}
 	out := map[string]string{}
 	var errs fault.List

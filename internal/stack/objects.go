@@ -96,7 +96,7 @@ func objectStack(object string) string {
 func (e *Engine) objectDamage(ctx context.Context, stack string) error {
 	store, err := e.objects(ctx)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // not known, see above
 	}
 	for _, suffix := range stateSuffixes {
 		name := e.objectFolder() + stack + suffix

@@ -141,7 +141,7 @@ func (f *postForm) match(kind, name, want, bucket string) (string, error) {
 	if field == "bucket" {
 		got = bucket
 	}
-	holds := false
+	var holds bool
 	switch kind {
 	case "eq":
 		holds = got == want

@@ -129,11 +129,11 @@ func (c *call) putSetting(name string, st setting) error {
 		return err
 	}
 	doc, status := string(raw), http.StatusOK
-	switch {
-	case name == "policy":
+	switch name {
+	case "policy":
 		status = http.StatusNoContent
 		err = c.checkPolicy(b, raw)
-	case name == "acl":
+	case "acl":
 		err = c.checkACL(raw)
 	default:
 		doc, err = normalise(raw, st.check)

@@ -105,7 +105,8 @@ func TestDeletion(t *testing.T) {
 	made, err := c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: name, SecretString: aws.String("one")})
 	require.NoError(t, err)
 	for _, in := range []*sdk.DeleteSecretInput{
-		{SecretId: name, RecoveryWindowInDays: aws.Int64(6)}, {SecretId: name, RecoveryWindowInDays: aws.Int64(31)},
+		{SecretId: name, RecoveryWindowInDays: aws.Int64(6)},
+		{SecretId: name, RecoveryWindowInDays: aws.Int64(31)},
 		{SecretId: name, RecoveryWindowInDays: aws.Int64(7), ForceDeleteWithoutRecovery: aws.Bool(true)},
 	} {
 		_, err = c.DeleteSecret(ctx, in)
