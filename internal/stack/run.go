@@ -301,6 +301,9 @@ func (r *Run) execute(ctx context.Context) {
 // attempt runs the operation; where the files on this machine turn out to be
 // out of date with the backend, it mends them and runs it again.
 func (r *Run) attempt() error {
+	if err := r.room(); err != nil {
+		return err
+	}
 	if err := r.unlockDead(); err != nil {
 		return err
 	}
