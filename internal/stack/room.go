@@ -28,11 +28,12 @@ func (r *Run) room() error {
 	}
 	for dir := root; ; dir = filepath.Dir(dir) {
 		free, err := freeBytes(dir)
-		switch {
-		case os.IsNotExist(err) && dir != filepath.Dir(dir):
+		if os.IsNotExist(err) && dir != filepath.Dir(dir) {
 			continue // made by the operation
-		case err != nil || free >= need:
-			return nil // where the system does not tell, the engine will
+		}
+		known := err == nil // where the system does not tell, the engine will
+		if !known || free >= need {
+			return nil
 		}
 		return fault.New(fault.Invalid, "%s of %s: no space left on device: %s has %d KiB, and the state needs %d", r.op, r.job.Stack, root, free>>10, need>>10).
 			WithHint("Nothing was changed. Free some space and try again.")
