@@ -267,7 +267,7 @@ func BenchmarkDistributedMap(b *testing.B) {
 				"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":%q},"StartAt":"P","States":{
 					"P":{"Type":"Pass","Parameters":{"n.$":"States.ArrayLength($.Items)"},"Next":"Q"},"Q":{"Type":"Pass","End":true}}},
 				"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":%q,"Prefix":"out"}},"End":true}}}`, bucketName, batch, kind, bucketName))
-			peak := 0.0
+			peak, before := 0.0, w.cpu(b)
 			b.ResetTimer()
 			for range b.N {
 				res, err := c.sfn.StartExecution(b.Context(), &sfn.StartExecutionInput{StateMachineArn: machine})
@@ -286,6 +286,7 @@ func BenchmarkDistributedMap(b *testing.B) {
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "items/s")
 			b.ReportMetric(float64(b.N*n/batch)/b.Elapsed().Seconds(), "children/s")
 			b.StopTimer()
+			b.ReportMetric(float64((w.cpu(b)-before).Microseconds())/float64(b.N*n), "cpu-µs/item")
 			b.ReportMetric(peak, "MiB")
 			w.stop(b)
 		})

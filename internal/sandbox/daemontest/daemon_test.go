@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
@@ -156,6 +157,8 @@ type clients struct {
 	sqs    *sqs.Client
 	iam    *iam.Client
 	lambda *lambda.Client
+
+	sagemaker *sagemaker.Client
 }
 
 // transport hides the WriteTo of request bodies. The SDK closes a body as soon as
@@ -181,7 +184,7 @@ func connect(i sandbox.Info) *clients {
 		Credentials: credentials.NewStaticCredentialsProvider(i.AccessKeyID, i.SecretAccessKey, ""),
 	}
 	return &clients{
-		sfn: sfn.NewFromConfig(c), sqs: sqs.NewFromConfig(c), iam: iam.NewFromConfig(c), lambda: lambda.NewFromConfig(c),
+		sfn: sfn.NewFromConfig(c), sqs: sqs.NewFromConfig(c), iam: iam.NewFromConfig(c), lambda: lambda.NewFromConfig(c), sagemaker: sagemaker.NewFromConfig(c),
 		s3: s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }),
 	}
 }

@@ -49,8 +49,10 @@ func checkGroupName(name string) error {
 	return nil
 }
 
+// getGroup reads a group. What it holds is shared with all who ask and must not be
+// changed in place.
 func getGroup(tx *store.Tx, r ref) (group, error) {
-	g, ok, err := store.Get[group](tx, dbGroups, r.key())
+	g, ok, err := store.Shared[group](tx, dbGroups, r.key())
 	if err == nil && !ok {
 		err = errNotFound("log group")
 	}

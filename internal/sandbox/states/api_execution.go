@@ -62,7 +62,7 @@ func (s *Service) target(sc wire.Scope, arn string) (def *revisionRecord, rec ex
 			return errDeleting(arn)
 		}
 		if ref.qualifier != "" && !ref.version() {
-			a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
+			a, found, err := store.Shared[aliasRecord](tx, bucketAliases, ref.aliasKey())
 			if err != nil {
 				return err
 			}

@@ -52,7 +52,7 @@ func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) 
 // with the greater weight.
 func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) {
 	if !ref.version() {
-		a, found, err := store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
+		a, found, err := store.Shared[aliasRecord](tx, bucketAliases, ref.aliasKey())
 		if err != nil {
 			return versionRecord{}, err
 		}
@@ -66,7 +66,7 @@ func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) 
 	if err != nil {
 		return versionRecord{}, errNoMachine(arn)
 	}
-	v, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(ref.key(), n))
+	v, found, err := store.Shared[versionRecord](tx, bucketVersions, versionKey(ref.key(), n))
 	if err == nil && !found {
 		err = errNoMachine(arn)
 	}
