@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -37,6 +38,9 @@ type Request struct {
 	// stack.State.Basis) that the user agreed to: a pipeline whose stack has
 	// changed since is refused with fault.Conflict.
 	Expect map[spec.ID]string
+	// Settle says, by pipeline, that its executions are waited for or stopped before
+	// its engine begins (up, destroy). What is not named is not looked at.
+	Settle map[spec.ID]pipelines.Running
 }
 
 // Update is one event of one pipeline's operation.
@@ -66,7 +70,7 @@ type Operation struct {
 	halt    func()          // ends live
 
 	mu      sync.Mutex
-	runs    map[spec.ID]*stack.Run
+	runs    map[spec.ID]*stack.Run // nil as long as a pipeline waits for its executions
 	results []PipelineResult
 	stop    bool // what runs was asked to stop
 	kill    bool
@@ -90,7 +94,9 @@ func (o *Operation) Cancel() {
 	o.halt()
 	o.stop = true
 	for _, r := range o.runs {
-		r.Cancel()
+		if r != nil {
+			r.Cancel()
+		}
 	}
 }
 
@@ -101,7 +107,9 @@ func (o *Operation) Kill() {
 	o.halt()
 	o.stop, o.kill = true, true
 	for _, r := range o.runs {
-		r.Kill()
+		if r != nil {
+			r.Kill()
+		}
 	}
 }
 
@@ -119,6 +127,9 @@ func (o *Operation) Running() []spec.ID {
 // Operate starts an operation. Everything that can be checked beforehand is
 // checked first, for all pipelines; then nothing has been touched.
 func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
+	if err := req.check(); err != nil {
+		return nil, err
+	}
 	t, err := a.Target(ctx)
 	if err != nil {
 		return nil, err
@@ -161,10 +172,23 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	return o, nil
 }
 
-func newOperation(pipelines int) *Operation {
+// check refuses what cannot be meant.
+func (r Request) check() error {
+	for id, how := range r.Settle {
+		switch {
+		case how != pipelines.RunningIgnore && !how.Settles():
+			return fault.New(fault.Invalid, "%s: executions are waited for, stopped or ignored, not %q", id, how)
+		case how.Settles() && r.Operation != stack.OperationUp && r.Operation != stack.OperationDestroy:
+			return fault.New(fault.Invalid, "%s: %s disturbs no executions", id, r.Operation)
+		}
+	}
+	return nil
+}
+
+func newOperation(size int) *Operation {
 	o := &Operation{
 		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
-		results: make([]PipelineResult, pipelines),
+		results: make([]PipelineResult, size),
 	}
 	o.live, o.halt = context.WithCancel(context.Background())
 	return o
@@ -224,7 +248,7 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 		go func() {
 			defer wg.Done()
 			defer func() { <-slots }()
-			res.Result, res.Err = a.operateOne(ctx, o, t, req.Operation, p, job)
+			res.Result, res.Err = a.operateOne(ctx, o, t, req, p, job)
 			if res.Err != nil && req.FailFast {
 				o.halt()
 			}
@@ -235,13 +259,18 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 
 func (o *Operation) isHalted() bool { return o.live.Err() != nil }
 
-func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
+func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Request, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
+	op := req.Operation
 	defer func() {
 		// One pipeline's fault must not take the others down with it.
 		if r := recover(); r != nil {
 			err = fault.New(fault.Internal, "panic while working on %s: %v", p.ID, r)
 		}
 	}()
+	said, err := a.settleFirst(o, op, p, req.Settle[p.ID])
+	if err != nil {
+		return res, err
+	}
 	region := p.Region
 	if region == "" {
 		region = t.Region
@@ -254,7 +283,7 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 	job.Env = env
 	for attempt := 1; ; attempt++ {
 		again := op == stack.OperationUp && !t.attached && attempt < propagationAttempts
-		res, again, err = a.attempt(ctx, o, t, op, p, job, again)
+		res, again, err = a.attempt(ctx, o, t, op, p, job, said, again)
 		if !again {
 			return res, err
 		}
@@ -264,9 +293,10 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, op stack.
 }
 
 // attempt runs the operation once. With mayRepeat, a failure that only tells that
-// IAM has not spread yet is kept from the reader, and again is true.
+// IAM has not spread yet is kept from the reader, and again is true. said events of
+// ours came before.
 func (a *App) attempt(
-	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, mayRepeat bool,
+	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, said int, mayRepeat bool,
 ) (res stack.Result, again bool, err error) {
 	run, err := a.begin(ctx, op, job)
 	if err != nil {
@@ -274,7 +304,7 @@ func (a *App) attempt(
 	}
 	o.track(p.ID, run)
 	defer o.untrack(p.ID)
-	added := 0 // events of ours, so that the numbers have no gaps
+	added := said // events of ours, so that the numbers have no gaps
 	told := false
 	say := func(d stack.Diagnostic, after stack.Event) {
 		added++
@@ -317,6 +347,29 @@ func (a *App) attempt(
 	return res, again, err
 }
 
+// settleFirst deals with what runs on a pipeline before its engine begins, and tells
+// how many events it has told of it.
+func (a *App) settleFirst(o *Operation, op stack.Operation, p *spec.Pipeline, how pipelines.Running) (said int, err error) {
+	if !how.Settles() {
+		return 0, nil
+	}
+	o.track(p.ID, nil)
+	defer o.untrack(p.ID)
+	doing := map[pipelines.Running]string{pipelines.RunningWait: "waiting for them to end", pipelines.RunningStop: "stopping them"}[how]
+	err = a.settle(o.live, p, how, "stopped before "+string(op)+" of the pipeline", func(left int) {
+		said++
+		text := "no execution is running any more"
+		if left > 0 {
+			text = RunningWords(left) + ": " + doing
+		}
+		o.updates <- Update{ID: p.ID, Name: p.String(), Event: stack.Event{
+			Seq: said, Time: a.opts.Clock.Now().UTC(), Stack: p.StackName(), Type: stack.EventDiagnostic,
+			Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: text},
+		}}
+	})
+	return said, err
+}
+
 // propagationAttempts is how often an update is tried in all while IAM spreads,
 // which is said to take about ten seconds; propagationWait lies between two.
 const (
@@ -357,6 +410,7 @@ func (o *Operation) track(id spec.ID, r *stack.Run) {
 	defer o.mu.Unlock()
 	o.runs[id] = r
 	switch {
+	case r == nil:
 	case o.kill:
 		r.Kill()
 	case o.stop:

@@ -66,7 +66,7 @@ func spreadingUp(t *testing.T, failures int32, onWait func(o *Operation)) (res s
 	}()
 	go func() {
 		defer close(o.updates)
-		res, err = a.operateOne(t.Context(), o, &Target{Name: TargetAWS}, stack.OperationUp, p, job)
+		res, err = a.operateOne(t.Context(), o, &Target{Name: TargetAWS}, Request{Operation: stack.OperationUp}, p, job)
 	}()
 	for u := range o.updates {
 		events = append(events, u.Event)

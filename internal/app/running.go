@@ -2,20 +2,16 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-)
-
-// What is to become of executions that run when their pipeline is deleted, or when
-// what they run on is replaced.
-const (
-	RunningIgnore = "ignore" // they fail, or go on with what is new
-	RunningWait   = "wait"
-	RunningStop   = "stop"
 )
 
 // mostRunning is the most that is counted, and stopped at a time.
@@ -37,26 +33,11 @@ type Running struct {
 // Running lists the executions that run, of the pipelines that have some. A pipeline
 // that cannot have any (it has no stack, or no machine) is left out; the machine may
 // be gone as well.
-func (a *App) Running(ctx context.Context, pipelines []*spec.Pipeline) ([]Running, error) {
-	e, err := a.Engine(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (a *App) Running(ctx context.Context, list []*spec.Pipeline) ([]Running, error) {
 	var out []Running
-	for _, p := range pipelines {
-		state, err := e.State(ctx, p.StackName())
-		if err != nil || p.Region == "" {
-			continue // the operation itself will say
-		}
-		r := Running{ID: p.ID}
-		r.machine, _ = state.Outputs["stateMachineArn"].Value.(string)
-		if r.machine == "" {
-			continue
-		}
-		if r.client, err = a.Executions(ctx, p.Region, p.AssumeRole); err != nil {
-			return nil, err
-		}
-		if err := r.look(ctx); err != nil {
+	for _, p := range list {
+		r, err := a.runningOf(ctx, p)
+		if err != nil {
 			return nil, fault.Wrap(err, "look for running executions of %s", p.ID)
 		}
 		if len(r.Executions) > 0 {
@@ -64,6 +45,44 @@ func (a *App) Running(ctx context.Context, pipelines []*spec.Pipeline) ([]Runnin
 		}
 	}
 	return out, nil
+}
+
+// runningOf looks at one pipeline. Without a state there is no machine; that a state
+// can't be read is an error, for it may have one.
+func (a *App) runningOf(ctx context.Context, p *spec.Pipeline) (Running, error) {
+	r := Running{ID: p.ID}
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return r, err
+	}
+	state, err := e.State(ctx, p.StackName())
+	if fault.KindOf(err) == fault.NotFound {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	machine, ok := state.Outputs["stateMachineArn"]
+	if !ok {
+		return r, nil // its first update did not get that far
+	}
+	if r.machine, ok = machine.Value.(string); !ok || r.machine == "" {
+		return r, fault.New(fault.Damaged, "the stack's output stateMachineArn is no ARN: it is not known what runs").
+			WithHint("Run `pipelinetui up %s` to write it anew.", p.ID)
+	}
+	region := p.Region
+	if region == "" { // nothing is known of the stack but its name
+		at, err := arn.Parse(r.machine)
+		if err != nil {
+			return r, fault.New(fault.Damaged, "the stack's output stateMachineArn, %q, is no ARN: it is not known what runs", r.machine).Because(err).
+				WithHint("Run `pipelinetui up %s` to write it anew.", p.ID)
+		}
+		region = at.Region
+	}
+	if r.client, err = a.Executions(ctx, region, p.AssumeRole); err != nil {
+		return r, err
+	}
+	return r, r.look(ctx)
 }
 
 func (r *Running) look(ctx context.Context) error {
@@ -76,30 +95,62 @@ func (r *Running) look(ctx context.Context) error {
 	return err
 }
 
-// Settle waits until nothing of a pipeline runs any more, after stopping it if that
-// is how. told is given how many are left, each time that changes.
-func (a *App) Settle(ctx context.Context, r Running, how, why string, told func(left int)) error {
-	last := len(r.Executions)
-	for {
-		if how == RunningStop {
-			for _, x := range r.Executions {
-				if err := r.client.Stop(ctx, x.ARN, "Pipelinetui.Stopped", why); err != nil && fault.KindOf(err) != fault.NotFound {
-					return fault.Wrap(err, "stop %s of %s", x.Name, r.ID)
-				}
-			}
+// RunningWords says how many executions run.
+func RunningWords(n int) string {
+	switch {
+	case n >= mostRunning:
+		return fmt.Sprintf("%d executions or more are running", mostRunning)
+	case n == 1:
+		return "1 execution is running"
+	}
+	return fmt.Sprintf("%d executions are running", n)
+}
+
+// settle returns when nothing of a pipeline runs any more, after stopping it if that
+// is how. told is given how many are left: of the first look if there are any, and
+// each time that changes. Nothing has been changed yet if it fails.
+func (a *App) settle(ctx context.Context, p *spec.Pipeline, how pipelines.Running, why string, told func(left int)) error {
+	r, err := a.runningOf(ctx, p)
+	for last := 0; ; err = r.look(ctx) {
+		if err != nil {
+			return unsettled(err, "look for running executions")
 		}
-		if err := r.look(ctx); err != nil {
-			return fault.Wrap(err, "look for running executions of %s", r.ID)
-		}
-		if left := len(r.Executions); left != last {
-			last = left
+		left := len(r.Executions)
+		fresh := left != last
+		if last = left; fresh {
 			told(left)
 		}
-		if last == 0 {
+		if left == 0 {
 			return nil
 		}
+		if how == pipelines.RunningStop {
+			if err := r.stop(ctx, why); err != nil {
+				return err
+			}
+			if fresh {
+				continue // what was stopped is gone at the next look, most often
+			}
+		}
 		if err := clock.Sleep(ctx, a.opts.Clock, settlePoll); err != nil {
-			return &fault.Error{Kind: fault.KindOf(err), Msg: "stopped waiting for executions: nothing was changed", Err: err}
+			return unsettled(err, "wait for executions")
 		}
 	}
+}
+
+// stop stops what the last look has found.
+func (r *Running) stop(ctx context.Context, why string) error {
+	for _, x := range r.Executions {
+		if err := r.client.Stop(ctx, x.ARN, "Pipelinetui.Stopped", why); err != nil && fault.KindOf(err) != fault.NotFound {
+			return unsettled(err, "stop "+x.Name)
+		}
+	}
+	return nil
+}
+
+// unsettled says that an operation was not begun because of what runs.
+func unsettled(err error, doing string) error {
+	if fault.KindOf(err) == fault.Canceled {
+		return &fault.Error{Kind: fault.Canceled, Msg: "stopped waiting for executions: nothing was changed", Err: err}
+	}
+	return fault.Wrap(err, "nothing was changed: %s", doing)
 }

@@ -22,8 +22,7 @@ func (e *env) confirm(ctx context.Context, o *deployOptions, pipelines []*spec.P
 	case stack.OperationUp:
 		return e.confirmUp(ctx, o, pipelines)
 	case stack.OperationDestroy:
-		var err error
-		if o.found, err = e.tellRunning(ctx, o, pipelines); err != nil {
+		if err := e.tellRunning(ctx, o, pipelines); err != nil {
 			return err
 		}
 		return e.confirmDestroy(ctx, o, pipelines)
@@ -123,7 +122,7 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 		}
 	}
 	show(false)
-	if o.found, err = e.tellRunning(ctx, o, pipelines); err != nil {
+	if err := e.tellRunning(ctx, o, pipelines); err != nil {
 		return err
 	}
 	return e.yesNo(ctx, "Apply these changes?", func() { show(true) })

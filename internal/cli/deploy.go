@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -24,12 +25,14 @@ type deployOptions struct {
 	failFast  bool
 	refresh   bool
 	details   bool
-	expect    bool   // --expect-no-changes
-	keep      bool   // destroy: keep the empty stack and its history
-	clear     bool   // refresh: forget creations that were cut off
-	clearDead bool   // remove locks whose owner is gone
-	running   string // what is to become of executions that run
-	found     []app.Running
+	expect    bool // --expect-no-changes
+	keep      bool // destroy: keep the empty stack and its history
+	clear     bool // refresh: forget creations that were cut off
+	clearDead bool // remove locks whose owner is gone
+	// runningHow is what is to become of executions that run, as it was typed.
+	runningHow string
+	// settle are the pipelines whose executions are to end before they are changed.
+	settle map[spec.ID]pipelines.Running
 	// expects is the state of each pipeline that the user saw and agreed to change.
 	expects map[spec.ID]string
 	// planned is what the preview found.
@@ -198,6 +201,7 @@ func (o *deployOptions) request(pipelines []*spec.Pipeline) app.Request {
 		Operation: o.operation, Pipelines: pipelines, Parallel: o.parallel, FailFast: o.failFast,
 		Refresh: o.refresh, Remove: !o.keep, Message: o.message, ClearPending: o.clear,
 		ClearDeadLocks: o.clearDead, Expect: o.expects,
+		Settle: o.settle,
 	}
 }
 

@@ -177,6 +177,9 @@ type Request struct {
 	// was shown: the operation is refused for a stack that has changed since.
 	// Optional.
 	Expect []Result
+	// Settle says, by pipeline, that its executions are waited for or stopped before
+	// anything is changed (up, destroy). Optional.
+	Settle map[spec.ID]pipelines.Running
 }
 
 // Title says what is asked for: "up acme/fraud", "destroy 3 pipelines".

@@ -116,46 +116,49 @@ func (d *Choose) take() (tea.Msg, bool, tea.Cmd) {
 	return d.choices[d.at].Answer, true, nil
 }
 
-// View draws text and choices.
+// View draws text and choices. Where there is too little room the choices stay, and
+// half of the rest is for the text.
 func (d *Choose) View(width, height int) string {
-	var out []string
+	var text, choices, help []string
 	if d.text != "" {
-		out = append(out, strings.Split(ansi.Wrap(d.text, width, ""), "\n")...)
-		out = append(out, "")
+		text = append(strings.Split(ansi.Wrap(d.text, width, ""), "\n"), "")
 	}
-	help := ""
 	for i, c := range d.choices {
-		style := d.th.Hint
-		if c.Danger {
-			style = d.th.Bad
+		choices = append(choices, d.choice(i, c))
+		if i == d.at && c.Help != "" {
+			help = append([]string{""}, strings.Split(d.th.Muted.Render(ansi.Wrap(c.Help, width, "")), "\n")...)
 		}
-		key := ""
-		if c.Key != "" {
-			key = d.th.Key.Render(keys.Label(c.Key, d.th.Glyphs.Unicode)) + " "
-		}
-		label := style.Render(c.Label)
-		if c.Off != "" {
-			label = d.th.Disabled.Render(c.Label + " (" + c.Off + ")")
-		}
-		sign := "  "
-		if i == d.at {
-			sign = d.th.Focus.Render(d.th.Glyphs.Cursor) + " "
-			help = c.Help
-			if c.Off == "" {
-				label = d.th.Cursor.Render(c.Label)
-			}
-		}
-		out = append(out, sign+key+label)
 	}
-	if help != "" {
-		out = append(out, "")
-		out = append(out, strings.Split(d.th.Muted.Render(ansi.Wrap(help, width, "")), "\n")...)
+	room := max(0, height-len(choices))
+	if len(text)+len(help) > room {
+		ofText := min(len(text), max(room-len(help), (room+1)/2))
+		text, help = text[:ofText], help[:min(len(help), room-ofText)]
 	}
-	if len(out) > height {
-		// The choices matter more than the text above them.
-		out = append(out[:max(0, height-len(d.choices)-1)], out[len(out)-min(len(out), len(d.choices)+1):]...)
+	return strings.Join(slices.Concat(text, choices, help), "\n")
+}
+
+// choice draws one choice.
+func (d *Choose) choice(i int, c Choice) string {
+	style := d.th.Hint
+	if c.Danger {
+		style = d.th.Bad
 	}
-	return strings.Join(out, "\n")
+	key := ""
+	if c.Key != "" {
+		key = d.th.Key.Render(keys.Label(c.Key, d.th.Glyphs.Unicode)) + " "
+	}
+	label := style.Render(c.Label)
+	if c.Off != "" {
+		label = d.th.Disabled.Render(c.Label + " (" + c.Off + ")")
+	}
+	sign := "  "
+	if i == d.at {
+		sign = d.th.Focus.Render(d.th.Glyphs.Cursor) + " "
+		if c.Off == "" {
+			label = d.th.Cursor.Render(c.Label)
+		}
+	}
+	return sign + key + label
 }
 
 // TypeName asks for a text to be typed exactly: for what can't be taken back.

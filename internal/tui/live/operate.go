@@ -18,6 +18,7 @@ func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation,
 	op, err := s.app.Operate(ctx, app.Request{
 		Operation: req.Operation, Pipelines: req.Pipelines, Parallel: req.Parallel, Refresh: req.Refresh,
 		Remove: req.Operation == stack.OperationDestroy, Message: req.Message, ClearPending: req.ClearPending, Expect: expect,
+		Settle: req.Settle,
 	})
 	if err != nil {
 		return nil, err

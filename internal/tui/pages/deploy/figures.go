@@ -35,7 +35,8 @@ type figures struct {
 	drift                        int
 	began, ended                 time.Time
 	result                       *data.Result
-	err                          error // why it failed
+	err                          error  // why it failed
+	note                         string // what is waited for before the engine has begun
 	// of and events are the job and how much of it this is made of.
 	of     *ui.Job
 	events int
@@ -72,6 +73,9 @@ func figure(job *ui.Job, id spec.ID) figures {
 		f.state, f.began, f.changes = running, p.Started, p.Changes()
 		for r := range p.All() {
 			f.count(r, job.Request.Operation)
+		}
+		if n := len(p.Messages); n > 0 && p.Config == nil { // its first word is the config
+			f.note = render.Line(p.Messages[n-1].Message, 0)
 		}
 		if p.End != nil {
 			f.ended, f.state = p.Updated, ending(p.End.Outcome)
@@ -147,6 +151,8 @@ func (f figures) text(op stack.Operation) string {
 		return "not begun"
 	case f.state == waiting:
 		return "waiting"
+	case f.state == running && f.note != "":
+		return f.note
 	case f.state == running && f.total > 0:
 		return fmt.Sprintf("%d of %d", f.done+f.failed, f.total)
 	case f.state == running:

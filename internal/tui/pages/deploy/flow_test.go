@@ -204,18 +204,6 @@ func TestDestroyTypesTheName(t *testing.T) {
 	}
 }
 
-func TestDestroySaysWhatRuns(t *testing.T) {
-	t.Parallel()
-	s := datatest.New(t)
-	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
-		return data.Live{Running: 3, At: datatest.Recorded}, nil
-	}
-	x := open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Iris)
-	x.Until("Delete acme/iris in the sandbox?")
-	x.Press("y")
-	x.Until("3 executions are running and will fail")
-}
-
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)

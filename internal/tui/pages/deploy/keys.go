@@ -7,7 +7,6 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
-	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
@@ -245,50 +244,6 @@ func (p *Page) mend() tea.Cmd {
 		return ui.Send(ui.Toast{Text: "the stack holds no spec to go back to; use `pipelinetui up -f`", Bad: true})
 	}
 	return ui.Send(ui.OpenDeploy{Request: req})
-}
-
-// ask goes ahead, after another question if something is going to be lost.
-func (p *Page) ask() tea.Cmd {
-	if p.against(keys.Apply) != "" {
-		return nil
-	}
-	th := &p.Env.Theme
-	todo := p.applicable()
-	switch {
-	case p.req.Operation == stack.OperationDestroy:
-		want := fmt.Sprintf("destroy %d pipelines", len(todo))
-		if len(todo) == 1 {
-			want = todo[0].ID.String()
-		}
-		text := "This deletes " + p.names(todo) + " in " + p.where() + " with endpoints, functions, state machines, roles, and all inputs and results. It can't be taken back." + p.runningText(todo)
-		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewTypeName(th, "Destroy", text, want, applyMsg{})})
-	case len(p.dangers) > 0:
-		lines := []string{"This takes something away in " + p.where() + ":"}
-		for i, d := range p.dangers {
-			if i == 6 {
-				lines = append(lines, fmt.Sprintf("and %d more", len(p.dangers)-i))
-				break
-			}
-			lines = append(lines, th.Warn.Render(th.Glyphs.Warn)+" "+p.dangerText(d))
-		}
-		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(th, "Apply "+p.names(todo)+"?", strings.Join(lines, "\n"), applyMsg{})})
-	}
-	return p.apply()
-}
-
-// runningText says how many executions a destroy would disturb.
-func (p *Page) runningText(list []*spec.Pipeline) string {
-	n := 0
-	for _, x := range list {
-		n += p.executions[x.ID]
-	}
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return "\n\n1 execution is running and will fail: stop it or wait for it first."
-	}
-	return "\n\n" + render.Number(int64(n)) + " executions are running and will fail: stop them or wait for them first."
 }
 
 func (p *Page) dangerText(d danger) string {

@@ -12,6 +12,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -61,8 +62,11 @@ type Page struct {
 	states  map[spec.ID]data.Pipeline
 	unread  []spec.ID
 	reading int // generation
-	// executions are how many run on what is to be deleted.
-	executions map[spec.ID]int
+	// executions are how many run on what is to be deleted or replaced; uncounted are
+	// the pipelines of which that is not known yet, impatient that the user waits for it.
+	executions map[spec.ID]atWork
+	uncounted  []spec.ID
+	impatient  bool
 
 	// What is shown, made anew when something has changed.
 	figures  []figures
@@ -92,14 +96,19 @@ type Page struct {
 // Messages of the page's own.
 type (
 	stateMsg struct {
-		gen      int
-		id       spec.ID
-		pipeline data.Pipeline
-		err      error
-		// executions are those that run now.
-		executions int
+		gen        int
+		id         spec.ID
+		pipeline   data.Pipeline
+		err        error
+		executions atWork
 	}
-	applyMsg  struct{}
+	countedMsg struct {
+		of    *ui.Job // the preview
+		id    spec.ID
+		found atWork
+	}
+	nameMsg   struct{ how pipelines.Running }
+	applyMsg  struct{ how pipelines.Running }
 	cancelMsg struct{}
 	killMsg   struct{}
 )
@@ -164,8 +173,7 @@ func (p *Page) newTree(live bool) {
 func (p *Page) Init() tea.Cmd {
 	switch {
 	case p.job != nil || p.preview != nil:
-		p.moved()
-		return nil
+		return p.moved()
 	case p.req.Operation == stack.OperationUp:
 		return p.lookAhead()
 	default:
@@ -177,6 +185,7 @@ func (p *Page) Init() tea.Cmd {
 func (p *Page) lookAhead() tea.Cmd {
 	req := p.req
 	req.Operation, req.Expect = stack.OperationPreview, nil
+	p.uncounted, p.impatient = nil, false
 	job, cmd := p.Env.Jobs.Start(req)
 	p.preview, p.job, p.phase, p.own = job, nil, looking, true
 	p.follow = true
@@ -208,17 +217,14 @@ func (p *Page) readNext() tea.Cmd {
 		m := stateMsg{gen: gen, id: id}
 		m.pipeline, m.err = source.Read(ctx, id)
 		if m.err == nil && asks {
-			// What runs on it would fail. That it can't be asked stops nobody.
-			if live, err := source.Live(ctx, m.pipeline); err == nil {
-				m.executions = live.Running
-			}
+			m.executions = countRunning(ctx, source, m.pipeline)
 		}
 		return m
 	})
 }
 
 // apply begins the operation itself.
-func (p *Page) apply() tea.Cmd {
+func (p *Page) apply(how pipelines.Running) tea.Cmd {
 	req := p.req
 	req.Pipelines = p.applicable()
 	if len(req.Pipelines) == 0 || p.against(keys.Apply) != "" {
@@ -238,6 +244,7 @@ func (p *Page) apply() tea.Cmd {
 			}
 		}
 	}
+	req.Settle = p.toSettle(req.Pipelines, how)
 	job, cmd := p.Env.Jobs.Start(req)
 	for _, x := range req.Pipelines {
 		if rows := p.expected(x.ID); rows != nil {
@@ -250,8 +257,7 @@ func (p *Page) apply() tea.Cmd {
 	p.logSeen, p.logLines, p.wholeLog, p.focus = 0, nil, false, treePane
 	p.details, p.follow = false, true
 	p.log.Follow()
-	p.moved()
-	return cmd
+	return tea.Batch(cmd, p.moved())
 }
 
 // expected are the rows that an operation will work on, as far as that is known.
@@ -371,10 +377,10 @@ func (p *Page) shown() *ui.Job {
 func (p *Page) Watches(job *ui.Job) bool { return job == p.job || job == p.preview }
 
 // moved takes in what a job has done since.
-func (p *Page) moved() {
+func (p *Page) moved() (cmd tea.Cmd) {
 	job := p.shown()
 	if job == nil {
-		return
+		return nil
 	}
 	switch {
 	case job.Done() && p.job != nil:
@@ -388,11 +394,13 @@ func (p *Page) moved() {
 			p.phase = asking
 			p.rebuild()
 			p.toTop()
+			cmd = p.count()
 		}
 	case job.Done():
 		p.phase = finished
 	}
 	p.rebuild()
+	return cmd
 }
 
 // rebuild makes what is shown from what is known.
@@ -555,14 +563,18 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case ui.JobChanged:
 		if m.Job == p.shown() {
-			p.moved()
+			return p.moved()
 		}
 	case ui.Reload:
 		return p.again()
 	case stateMsg:
 		return p.takeState(m)
+	case countedMsg:
+		return p.takeCount(m)
+	case nameMsg:
+		return p.askName(m.how)
 	case applyMsg:
-		return p.apply()
+		return p.apply(m.how)
 	case cancelMsg:
 		if job := p.shown(); job != nil && !job.Done() {
 			job.Cancel()
@@ -591,7 +603,7 @@ func (p *Page) takeState(m stateMsg) tea.Cmd {
 		p.states[m.id] = m.pipeline
 	}
 	if p.executions == nil {
-		p.executions = map[spec.ID]int{}
+		p.executions = map[spec.ID]atWork{}
 	}
 	p.executions[m.id] = m.executions
 	cmd := p.readNext()

@@ -226,6 +226,9 @@ func (p *Page) head(w, h int) []string {
 		if hint := fault.HintOf(f.err); hint != "" {
 			text = render.Line(hint, 0)
 		}
+		if f.note != "" && f.err != nil { // the engine never began
+			text = render.Line(f.err.Error(), 0)
+		}
 		lines = append(lines, th.Warn.Render(widget.Fit(th.Glyphs.Warn+" "+text, w, th.Glyphs.Ellipsis)))
 	}
 	return lines
@@ -257,6 +260,10 @@ func (p *Page) headline(w int) string {
 			break
 		}
 		done, bad, running, total := p.totals()
+		if note := p.figures[0].note; len(p.figures) == 1 && note != "" {
+			text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + dot(th) + note + th.Muted.Render(dot(th)+render.Duration(now.Sub(job.Started)))
+			break
+		}
 		text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
 			th.Muted.Render(fmt.Sprintf(" %d of %d", done+bad, total)+dot(th)+fmt.Sprintf("%d in flight", running)+dot(th)+render.Duration(now.Sub(job.Started))+p.endedText())
 		switch {
@@ -324,6 +331,9 @@ func (p *Page) askingLine() string {
 		for op, n := range f.changes {
 			sum[op] += n
 		}
+	}
+	if p.impatient {
+		return th.Title.Render("Preview of "+p.names(nil)) + ": counting what runs ..."
 	}
 	switch p.req.Operation {
 	case stack.OperationDestroy:

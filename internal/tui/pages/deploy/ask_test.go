@@ -1,0 +1,163 @@
+package deploy_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+)
+
+// runs makes so many executions run on every pipeline.
+func runs(s *datatest.Source, n int) {
+	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
+		return data.Live{Running: n, At: datatest.Recorded}, nil
+	}
+}
+
+func TestDestroyAsksAboutWhatRuns(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("destroy", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			runs(s, 3)
+			x := open(t, s, stack.OperationDestroy, size, datatest.Iris, datatest.Churn)
+			x.Until("Delete 2 pipelines")
+			x.Press("y")
+			x.Until("3 executions are running")
+			x.Golden(name("destroy-running", size))
+			x.Advance(time.Second)
+			x.Press("s")
+			x.Until("are stopped first")
+			x.Golden(name("destroy-stops", size))
+			x.Advance(time.Second)
+			x.Type("destroy 2 pipelines")
+			x.Press("enter")
+			x.Until("2 succeeded")
+			// globex/churn has no machine yet; it may have one by then.
+			require.Equal(t, map[spec.ID]pipelines.Running{datatest.Iris: pipelines.RunningStop, datatest.Churn: pipelines.RunningStop}, s.Requests()[0].Settle)
+		})
+	}
+}
+
+func TestDestroyAtOnce(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	runs(s, 1)
+	x := open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Iris)
+	x.Until("Delete acme/iris")
+	x.Press("y")
+	x.Until("1 execution is running")
+	x.Advance(time.Second)
+	x.Press("esc")
+	x.Press("y")
+	x.Until("1 execution is running")
+	x.Advance(time.Second)
+	x.Press("y")
+	x.Until("They will fail")
+	x.Advance(time.Second)
+	x.Type("acme/iris")
+	x.Press("enter")
+	x.Until("deleted")
+	require.Len(t, s.Requests(), 1)
+	require.Empty(t, s.Requests()[0].Settle)
+}
+
+// Only what an update takes the ground away from is waited for.
+func TestReplaceAsksAboutWhatRuns(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("replace", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			runs(s, data.LiveLimit)
+			x := open(t, s, stack.OperationUp, size, datatest.Iris, fresh)
+			x.Until("to replace")
+			x.Press("y")
+			x.Until("1,000 executions or more are running")
+			x.Golden(name("replace-running", size))
+			x.Advance(time.Second)
+			x.Press("w")
+			x.Until("Next:")
+			up := s.Requests()[1]
+			require.Equal(t, stack.OperationUp, up.Operation)
+			require.Len(t, up.Pipelines, 2)
+			require.Equal(t, map[spec.ID]pipelines.Running{datatest.Iris: pipelines.RunningWait}, up.Settle)
+		})
+	}
+}
+
+// Who is quicker than the count is asked when it is there, not sooner and not never.
+func TestTheQuestionWaitsForTheCount(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	gate := make(chan struct{})
+	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
+		<-gate
+		return data.Live{Running: 2}, nil
+	}
+	x := open(t, s, stack.OperationUp, [2]int{80, 24}, datatest.Iris)
+	x.Until("to replace")
+	x.Hit("y")
+	x.Until("counting what runs")
+	require.Len(t, s.Requests(), 1)
+	close(gate)
+	x.Until("2 executions are running")
+}
+
+// What can't be counted is said, and stops nobody. The text is foreign.
+func TestWhatRunsIsNotKnown(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
+		return data.Live{}, fault.New(fault.Denied, "no\x1b[2J list\u202e for you")
+	}
+	x := open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Iris)
+	x.Until("Delete acme/iris")
+	x.Press("y")
+	x.Until("It is not known how many run on acme/iris")
+	require.NotContains(t, x.Screen(), "\u202e")
+	x.Advance(time.Second)
+	x.Press("w")
+	x.Until("waited for first")
+}
+
+// What an operation waits for is said where its progress is.
+func TestWaitingIsShown(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("waiting", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			runs(s, 2)
+			o := &played{updates: make(chan data.Update, 1), results: []data.Result{{ID: datatest.Iris, Err: fault.New(fault.Canceled, "stopped waiting for executions: nothing was changed")}}}
+			s.OperateFunc = func(context.Context, data.Request) (data.Operation, error) {
+				o.updates <- data.Update{ID: datatest.Iris, Event: stack.Event{
+					Seq: 1, Time: datatest.Recorded, Stack: "acme.iris.dev", Type: stack.EventDiagnostic,
+					Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: "2 executions are running: waiting for them to end"},
+				}}
+				return o, nil
+			}
+			x := open(t, s, stack.OperationDestroy, size, datatest.Iris)
+			x.Until("Delete acme/iris")
+			x.Press("y")
+			x.Advance(time.Second)
+			x.Press("w")
+			x.Advance(time.Second)
+			x.Type("acme/iris")
+			x.Press("enter")
+			x.Until("2 executions are running")
+			x.Golden(name("waiting", size))
+			close(o.updates)
+			x.Until("nothing was changed")
+		})
+	}
+}
