@@ -18,6 +18,9 @@ import (
 func visiblePrefix(q queue) string { return q.key() + "|" }
 
 func visibleKey(q queue, m message) string {
+	if q.fifo() {
+		return m.Key
+	}
 	return visiblePrefix(q) + fmt.Sprintf("%020d", m.Visible.UnixNano()) + "|" + strings.TrimPrefix(m.Key, q.key()+"|")
 }
 
@@ -26,9 +29,13 @@ type entry struct {
 	key, message  string // of the index, of the message's bucket
 	visible, sent time.Time
 	received      bool
+	group         string // of a FIFO queue
 }
 
 func parseEntry(q queue, key string, raw []byte) (entry, error) {
+	if q.fifo() {
+		return fifoEntry(q, key, raw)
+	}
 	at, sequence, ok := strings.Cut(strings.TrimPrefix(key, visiblePrefix(q)), "|")
 	visible, err1 := strconv.ParseInt(at, 10, 64)
 	var value [2]int64
@@ -41,11 +48,15 @@ func parseEntry(q queue, key string, raw []byte) (entry, error) {
 
 // keep writes a message and its entry.
 func keep(tx *store.Tx, q queue, m message) error {
-	var received int64
-	if m.Received > 0 {
-		received = 1
+	var value any = fifoValue{Received: m.Received > 0, Sent: m.Sent, Visible: m.Visible, Group: m.Group}
+	if !q.fifo() {
+		var received int64
+		if m.Received > 0 {
+			received = 1
+		}
+		value = [2]int64{received, m.Sent.UnixNano()}
 	}
-	if err := store.Put(tx, visibleBucket, visibleKey(q, m), [2]int64{received, m.Sent.UnixNano()}); err != nil {
+	if err := store.Put(tx, visibleBucket, visibleKey(q, m), value); err != nil {
 		return err
 	}
 	return store.Put(tx, messagesBucket, m.Key, m)
@@ -59,16 +70,19 @@ func drop(tx *store.Tx, q queue, m message) error {
 	return tx.Delete(messagesBucket, m.Key)
 }
 
-// dropAll removes all messages of a queue.
+// dropAll removes all messages of a queue, and what it remembers of those sent.
 func dropAll(tx *store.Tx, q queue) error {
+	if err := tx.DeletePrefix(dedupBucket, q.key()+"|"); err != nil {
+		return err
+	}
 	if err := tx.DeletePrefix(visibleBucket, visiblePrefix(q)); err != nil {
 		return err
 	}
 	return tx.DeletePrefix(messagesBucket, q.key()+"|")
 }
 
-// entries calls fn for the index's entries, those that are visible first come
-// first, until it returns false.
+// entries calls fn for the index's entries until it returns false: those that are
+// visible first come first, of a FIFO queue those that were sent first.
 func entries(tx *store.Tx, q queue, fn func(entry) bool) error {
 	return tx.Scan(visibleBucket, visiblePrefix(q), "", func(key string, raw []byte) (bool, error) {
 		e, err := parseEntry(q, key, raw)

@@ -43,22 +43,34 @@ type message struct {
 	FirstReceived time.Time
 	Received      int
 	Receipt       string // of the last receive
+	Trace         string `json:",omitempty"` // AWSTraceHeader
+	Source        string `json:",omitempty"` // ARN of the queue whose dead letter it is
+	// Group, Dedup and Sequence are of FIFO queues; Group may be of others too.
+	Group, Dedup, Sequence string `json:",omitempty"`
 }
 
 type newMessage struct {
-	Body       string
-	Attributes map[string]types.MessageAttributeValue
-	Sender     string
-	Delay      *int32
+	Body         string
+	Attributes   map[string]types.MessageAttributeValue
+	System       map[string]types.MessageSystemAttributeValue
+	Sender       string
+	Delay        *int32
+	Group, Dedup *string
 }
 
 func messageKey(q queue, sequence uint64) string { return fmt.Sprintf("%s|%020d", q.key(), sequence) }
 
 // put stores a message and wakes those who wait for one.
 func (s *Service) put(q queue, n newMessage) (message, error) {
-	m := message{ID: wire.NewID(), Body: n.Body, Attributes: n.Attributes, Sender: n.Sender, Sent: s.now()}
+	m := message{
+		ID: wire.NewID(), Body: n.Body, Attributes: n.Attributes, Sender: n.Sender, Sent: s.now(),
+		Group: aws.ToString(n.Group), Trace: aws.ToString(n.System["AWSTraceHeader"].StringValue),
+	}
+	if q.fifo() {
+		m.Dedup = n.dedupID()
+	}
 	delay := q.seconds("DelaySeconds")
-	if n.Delay != nil {
+	if n.Delay != nil && !q.fifo() {
 		delay = time.Duration(*n.Delay) * time.Second
 	}
 	m.Visible = m.Sent.Add(delay)
@@ -71,6 +83,17 @@ func (s *Service) put(q queue, n newMessage) (message, error) {
 			return err
 		}
 		m.Key = messageKey(q, seq)
+		if q.fifo() {
+			m.Sequence = strconv.FormatUint(firstSequence+seq, 10)
+			old, found, err := s.known(tx, q, m)
+			if err != nil {
+				return err
+			}
+			if found {
+				m.ID, m.Sequence = old.ID, old.Sequence
+				return nil
+			}
+		}
 		return keep(tx, q, m)
 	})
 	if err == nil {
@@ -78,6 +101,9 @@ func (s *Service) put(q queue, n newMessage) (message, error) {
 	}
 	return m, err
 }
+
+// firstSequence gives sequence numbers their 20 digits.
+const firstSequence = 10_000_000_000_000_000_000
 
 func (s *Service) wake() {
 	s.mu.Lock()
@@ -92,14 +118,49 @@ func (s *Service) changed() <-chan struct{} {
 	return s.change
 }
 
-// check applies SQS's rules for messages.
-func check(q queue, n newMessage) error {
+// attributeName and attributeType are what a message's attributes may be called.
+var (
+	attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,256}$`)
+	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\.|$)`)
+)
+
+// checkMessageAttribute applies SQS's rules for attributes of messages.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+func checkMessageAttribute(name string, a types.MessageAttributeValue) error {
+	kind := aws.ToString(a.DataType)
+	base, _, _ := strings.Cut(kind, ".")
+	switch {
+	case !attributeName.MatchString(name):
+		return parameterError("InvalidParameterValue", "The message attribute name '%s' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.", name)
+	case kind == "":
+		return parameterError("InvalidParameterValue", "The message attribute '%s' must contain a non-empty message attribute type.", name)
+	case !attributeType.MatchString(kind):
+		return parameterError("InvalidParameterValue", "The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+	case base == "Binary" && len(a.BinaryValue) == 0, base != "Binary" && aws.ToString(a.StringValue) == "":
+		return parameterError("InvalidParameterValue", "Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, kind)
+	}
+	return nil
+}
+
+// size is what counts towards the limits.
+func (n newMessage) size() int {
 	size := len(n.Body)
 	for name, a := range n.Attributes {
 		size += len(name) + len(aws.ToString(a.DataType)) + len(aws.ToString(a.StringValue)) + len(a.BinaryValue)
-		if aws.ToString(a.DataType) == "" {
-			return parameterError("InvalidParameterValue", "The message attribute '%s' must contain a non-empty message attribute type.", name)
+	}
+	return size
+}
+
+// check applies SQS's rules for messages.
+func check(q queue, n newMessage) error {
+	size := n.size()
+	for name, a := range n.Attributes {
+		if err := checkMessageAttribute(name, a); err != nil {
+			return err
 		}
+	}
+	if err := checkFIFO(q, n); err != nil {
+		return err
 	}
 	limit := number(q.attribute("MaximumMessageSize"))
 	switch {
@@ -128,6 +189,14 @@ type sendInput struct {
 	QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId *string
 	DelaySeconds                                                  *int32
 	MessageAttributes                                             map[string]types.MessageAttributeValue
+	MessageSystemAttributes                                       map[string]types.MessageSystemAttributeValue
+}
+
+func (in *sendInput) message(req *wire.Request) newMessage {
+	return newMessage{
+		Body: aws.ToString(in.MessageBody), Attributes: in.MessageAttributes, System: in.MessageSystemAttributes, Sender: req.Principal.UserID,
+		Delay: in.DelaySeconds, Group: in.MessageGroupId, Dedup: in.MessageDeduplicationId,
+	}
 }
 
 func (s *Service) sendMessage(ctx context.Context, req *wire.Request, in *sendInput) (*sdk.SendMessageOutput, error) {
@@ -135,7 +204,7 @@ func (s *Service) sendMessage(ctx context.Context, req *wire.Request, in *sendIn
 	if err != nil {
 		return nil, err
 	}
-	n := newMessage{Body: aws.ToString(in.MessageBody), Attributes: in.MessageAttributes, Sender: req.Principal.UserID, Delay: in.DelaySeconds}
+	n := in.message(req)
 	if err := check(q, n); err != nil {
 		return nil, err
 	}
@@ -143,7 +212,9 @@ func (s *Service) sendMessage(ctx context.Context, req *wire.Request, in *sendIn
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.SendMessageOutput{MessageId: &m.ID, MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes)}, nil
+	return &sdk.SendMessageOutput{
+		MessageId: &m.ID, SequenceNumber: text(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
+	}, nil
 }
 
 type sendBatchInput struct {
@@ -166,9 +237,12 @@ func (s *Service) sendBatch(ctx context.Context, req *wire.Request, in *sendBatc
 	if err := checkBatch("SendMessageBatchRequestEntry", ids); err != nil {
 		return nil, err
 	}
+	if err := checkSendBatch(q, req, in); err != nil {
+		return nil, err
+	}
 	out := &sdk.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
 	for _, e := range in.Entries {
-		n := newMessage{Body: aws.ToString(e.MessageBody), Attributes: e.MessageAttributes, Sender: req.Principal.UserID, Delay: e.DelaySeconds}
+		n := e.message(req)
 		err := check(q, n)
 		var m message
 		if err == nil {
@@ -178,9 +252,40 @@ func (s *Service) sendBatch(ctx context.Context, req *wire.Request, in *sendBatc
 			out.Failed = append(out.Failed, failed(e.Id, err))
 			continue
 		}
-		out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: e.Id, MessageId: aws.String(m.ID), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes)})
+		out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{
+			Id: e.Id, MessageId: aws.String(m.ID), SequenceNumber: text(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
+		})
 	}
 	return out, nil
+}
+
+// maxBatch is how long the messages of a batch may be together.
+const maxBatch = 1 << 20
+
+// checkSendBatch checks what fails a batch as a whole.
+func checkSendBatch(q queue, req *wire.Request, in *sendBatchInput) error {
+	total := 0
+	for _, e := range in.Entries {
+		total += e.message(req).size()
+		if q.fifo() && e.MessageGroupId == nil {
+			return parameterError("InvalidParameterValue", "The request must contain the parameter MessageGroupId.")
+		}
+		if q.fifo() && e.MessageDeduplicationId == nil && q.attribute("ContentBasedDeduplication") != "true" {
+			return parameterError("InvalidParameterValue", "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+		}
+	}
+	if total > maxBatch {
+		return modelled("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatch, total)
+	}
+	return nil
+}
+
+// text is nil for "", which is no member of an answer.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
@@ -327,7 +432,10 @@ const stride = 16
 // until it returns false. Those that are too old are dropped, those received too
 // often go to the dead-letter queue. next is when another becomes visible.
 func (s *Service) due(tx *store.Tx, q queue, fn func(message) (bool, error)) (next time.Time, err error) {
-	now, retention := s.now(), q.seconds("MessageRetentionPeriod")
+	if q.fifo() {
+		return s.dueFIFO(tx, q, fn)
+	}
+	now := s.now()
 	for {
 		var some []entry
 		next = time.Time{}
@@ -342,22 +450,7 @@ func (s *Service) due(tx *store.Tx, q queue, fn func(message) (bool, error)) (ne
 			return next, err
 		}
 		for _, e := range some {
-			m, _, err := store.Get[message](tx, messagesBucket, e.message)
-			if err != nil {
-				return next, err
-			}
-			if now.Sub(e.sent) >= retention {
-				if err := drop(tx, q, m); err != nil {
-					return next, err
-				}
-				continue
-			}
-			if moved, err := s.toDeadLetters(tx, q, m); err != nil {
-				return next, err
-			} else if moved {
-				continue
-			}
-			if more, err := fn(m); err != nil || !more {
+			if more, err := s.offer(tx, q, e, fn); err != nil || !more {
 				return next, err
 			}
 		}
@@ -367,11 +460,30 @@ func (s *Service) due(tx *store.Tx, q queue, fn func(message) (bool, error)) (ne
 	}
 }
 
+// offer calls fn for an entry's message, unless it is too old or a dead letter.
+func (s *Service) offer(tx *store.Tx, q queue, e entry, fn func(message) (bool, error)) (more bool, err error) {
+	m, _, err := store.Get[message](tx, messagesBucket, e.message)
+	if err != nil {
+		return false, err
+	}
+	if s.now().Sub(e.sent) >= q.seconds("MessageRetentionPeriod") {
+		return true, drop(tx, q, m)
+	}
+	if moved, err := s.toDeadLetters(tx, q, m); err != nil || moved {
+		return true, err
+	}
+	return fn(m)
+}
+
 // look tells, without writing, whether take would find anything to do.
 func (s *Service) look(q queue) (work bool, next time.Time, err error) {
 	now := s.now()
 	err = s.DB.View(func(tx *store.Tx) error {
 		if _, err := getQueue(tx, q.Scope, q.Name); err != nil {
+			return err
+		}
+		if q.fifo() {
+			next, err = s.available(tx, q, nil, func(entry) bool { work = true; return false })
 			return err
 		}
 		return entries(tx, q, func(e entry) bool {
@@ -409,7 +521,7 @@ func (s *Service) toDeadLetters(tx *store.Tx, q queue, m message) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	m.Key, m.Visible, m.Receipt = messageKey(dead, seq), s.now(), ""
+	m.Key, m.Visible, m.Receipt, m.Source = messageKey(dead, seq), s.now(), "", q.ARN
 	return true, keep(tx, dead, m)
 }
 
@@ -418,6 +530,14 @@ func (m message) output(in *receiveInput) types.Message {
 	system := map[string]string{
 		"SenderId": m.Sender, "SentTimestamp": millis(m.Sent), "ApproximateReceiveCount": strconv.Itoa(m.Received),
 		"ApproximateFirstReceiveTimestamp": millis(m.FirstReceived),
+	}
+	for name, v := range map[string]string{
+		"MessageGroupId": m.Group, "MessageDeduplicationId": m.Dedup, "SequenceNumber": m.Sequence,
+		"AWSTraceHeader": m.Trace, "DeadLetterQueueSourceArn": m.Source,
+	} {
+		if v != "" {
+			system[name] = v
+		}
 	}
 	names := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	maps.DeleteFunc(system, func(name, _ string) bool { return !has(names, name) })
@@ -449,16 +569,16 @@ func wants(patterns []string, name string) bool {
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
-// byReceipt finds a message by its last receipt handle; found is false if it
-// was deleted or handed out again since.
-func byReceipt(tx *store.Tx, q queue, receipt *string) (m message, found bool, err error) {
+// byReceipt finds a message by a receipt handle, which is the last unless it was
+// handed out again since; found is false if it is gone.
+func byReceipt(tx *store.Tx, q queue, receipt *string) (m message, found, last bool, err error) {
 	h := aws.ToString(receipt)
 	_, key, _ := strings.Cut(h, "/")
 	if !strings.HasPrefix(key, q.key()+"|") {
-		return m, false, modelled("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle.", h)
+		return m, false, false, modelled("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 	}
 	m, found, err = store.Get[message](tx, messagesBucket, key)
-	return m, found && m.Receipt == h, err
+	return m, found, m.Receipt == h, err
 }
 
 // deleteMessage succeeds for what is gone already, as on AWS.
@@ -471,13 +591,24 @@ func (s *Service) deleteMessage(ctx context.Context, req *wire.Request, in *sdk.
 }
 
 func (s *Service) remove(q queue, receipt *string) error {
-	return s.DB.Batch(func(tx *store.Tx) error {
-		m, found, err := byReceipt(tx, q, receipt)
-		if err != nil || !found {
+	err := s.DB.Batch(func(tx *store.Tx) error {
+		m, found, last, err := byReceipt(tx, q, receipt)
+		switch {
+		case err != nil || !found:
 			return err
+		case q.fifo() && (!last || !m.Visible.After(s.now())):
+			return expired(receipt)
+		case !last:
+			// "otherwise, the request succeeds, but the message will not be deleted"
+			// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+			return nil
 		}
 		return drop(tx, q, m)
 	})
+	if q.fifo() {
+		s.wake() // the next of its group may be handed out
+	}
+	return err
 }
 
 func (s *Service) deleteBatch(ctx context.Context, req *wire.Request, in *sdk.DeleteMessageBatchInput) (*sdk.DeleteMessageBatchOutput, error) {
@@ -545,19 +676,22 @@ func within(name string, d, most time.Duration) error {
 	return nil
 }
 
-// hide sets when a message that is in flight becomes visible again.
+// hide sets when a message becomes visible again. Any receipt handle of a message
+// in a standard queue does, though its own time has run out, as AWS was recorded
+// (test_change_message_visibility_after_visibility_timeout_expiration in
+// https://github.com/localstack/localstack, tests/aws/services/sqs).
 func (s *Service) hide(q queue, receipt *string, seconds int32) error {
 	d := time.Duration(seconds) * time.Second
 	if err := within("VisibilityTimeout", d, maxHidden); err != nil {
 		return err
 	}
 	err := s.DB.Batch(func(tx *store.Tx) error {
-		m, found, err := byReceipt(tx, q, receipt)
+		m, found, last, err := byReceipt(tx, q, receipt)
 		if err != nil {
 			return err
 		}
-		if !found || !m.Visible.After(s.now()) {
-			return modelled("MessageNotInflight", "The message is not in flight.")
+		if !found || q.fifo() && (!last || !m.Visible.After(s.now())) {
+			return parameterError("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", aws.ToString(receipt))
 		}
 		if err := drop(tx, q, m); err != nil {
 			return err

@@ -1,5 +1,5 @@
-// Package sqs owns the sandbox's Amazon SQS: standard queues with policies,
-// visibility, long polling and dead-letter queues. FIFO queues are refused. Of
+// Package sqs owns the sandbox's Amazon SQS: standard and FIFO queues with policies,
+// visibility, long polling and dead-letter queues. Of
 // the sandbox it may import only wire, store and iam/policy.
 package sqs
 
@@ -26,6 +26,7 @@ const (
 	queuesBucket   = "sqs.queues"   // scope's key of the name -> queue
 	messagesBucket = "sqs.messages" // queue's key|sequence -> message
 	visibleBucket  = "sqs.visible"  // queue's key|visible|sequence: see index.go
+	dedupBucket    = "sqs.dedup"    // queue's key|i|id -> sentBefore, queue's key|t|time|sequence -> the other key
 )
 
 // Config is what the service needs. DB is required.
@@ -87,6 +88,9 @@ func (q queue) key() string { return q.Scope.Key(q.Name) }
 func (q queue) attribute(name string) string {
 	if v, ok := q.Attributes[name]; ok {
 		return v
+	}
+	if q.fifo() && fifoDefaults[name] != "" {
+		return fifoDefaults[name]
 	}
 	return defaults[name]
 }
@@ -235,11 +239,28 @@ func (s *Service) Deliver(_ context.Context, sc wire.Scope, service, sourceARN, 
 	if err := policy.Decide(r, policy.Either, g, nil); err != nil {
 		return err
 	}
-	_, err = s.put(q, newMessage{Body: body, Sender: service})
+	m := newMessage{Body: body, Sender: service}
+	if err := checkFIFO(q, m); err != nil {
+		return err
+	}
+	_, err = s.put(q, m)
 	return err
 }
 
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// checkName: the suffix of a FIFO queue counts towards its 80 characters.
+func checkName(name string, fifo bool) error {
+	bare, suffixed := strings.CutSuffix(name, ".fifo")
+	ok := queueName.MatchString(bare) && len(name) <= 80
+	switch {
+	case fifo && !(ok && suffixed):
+		return parameterError("InvalidParameterValue", "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.")
+	case !fifo && (!ok || suffixed):
+		return parameterError("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	return nil
+}
 
 // has reports whether the wanted attribute names include name ("All" is all).
 func has[T ~string](names []T, name string) bool {

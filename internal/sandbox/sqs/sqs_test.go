@@ -46,7 +46,7 @@ func TestQueueLifecycle(t *testing.T) {
 	_, err := c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: aws.String("q"), Attributes: map[string]string{"VisibilityTimeout": "61"}})
 	iamtest.RequireCode(t, err, "QueueAlreadyExists")
 	require.Equal(t, map[string]string{
-		"VisibilityTimeout": "60", "DelaySeconds": "0", "MaximumMessageSize": "262144", "MessageRetentionPeriod": "345600", "ReceiveMessageWaitTimeSeconds": "0",
+		"VisibilityTimeout": "60", "DelaySeconds": "0", "MaximumMessageSize": "1048576", "MessageRetentionPeriod": "345600", "ReceiveMessageWaitTimeSeconds": "0",
 		"SqsManagedSseEnabled": "true", "QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",
 		"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0", "ApproximateNumberOfMessagesDelayed": "0",
 		"CreatedTimestamp": attributes(t, c, url)["CreatedTimestamp"], "LastModifiedTimestamp": attributes(t, c, url)["LastModifiedTimestamp"],
@@ -89,7 +89,7 @@ func TestQueueLifecycle(t *testing.T) {
 	require.ErrorAs(t, err, &gone)
 	require.Equal(t, "AWS.SimpleQueueService.NonExistentQueue", gone.ErrorCode())
 	_, err = c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: aws.String("q.fifo")})
-	iamtest.RequireCode(t, err, "AWS.SimpleQueueService.UnsupportedOperation")
+	iamtest.RequireCode(t, err, "InvalidParameterValue")
 	_, err = c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: aws.String("a b")})
 	iamtest.RequireCode(t, err, "InvalidParameterValue")
 }
@@ -159,7 +159,7 @@ func TestMessages(t *testing.T) {
 	w.Clock.Advance(30 * time.Second)
 	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: url})
 	require.NoError(t, err)
-	_, err = c.SendMessage(ctx, &sdk.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("x", 262145))})
+	_, err = c.SendMessage(ctx, &sdk.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("x", 1<<20+1))})
 	iamtest.RequireCode(t, err, "InvalidParameterValue")
 }
 

@@ -53,7 +53,11 @@ func WriteJSONError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	if err != nil {
 		raw = []byte(`{"__type":"InternalFailure"}`)
 	}
-	w.Header().Set("X-Amzn-Errortype", e.Code)
+	// Services that had the query protocol before say it in another header, and
+	// the code in the body alone.
+	if e.QueryCode == "" {
+		w.Header().Set("X-Amzn-Errortype", e.Code)
+	}
 	w.Header().Set("X-Amzn-Requestid", id)
 	setQueryError(w, e)
 	reply(w, contentType(p), status(e), raw)
