@@ -31,6 +31,7 @@ SERVICES = {
     "sagemaker": ("sagemaker", "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights"),
     "sagemakerruntime": ("sagemaker-runtime", "^InvokeEndpoint$"),
     "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),
+    "sfn": ("stepfunctions", "."),
     "ssm": ("ssm", "^(Get|Put|Delete|Describe)Parameters?$"),
     "sts": ("sts", "."),
 }

@@ -8,12 +8,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: ServiceID})
+	// AWS words these two in its own way; see listExecutions and checkRoutes.
+	rules := constraint.For(ServiceID, "ValidationException", "statusFilter:enum", "routingConfiguration:max")
+	r.Register(wire.Service{ID: ServiceID, Check: rules.Check})
 	wire.Handle(r, ServiceID, "CreateStateMachine", s.createStateMachine)
 	wire.Handle(r, ServiceID, "UpdateStateMachine", s.updateStateMachine)
 	wire.Handle(r, ServiceID, "DescribeStateMachine", s.describeStateMachine)
@@ -77,17 +80,12 @@ func isCode(err error, code string) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
-// pageSize checks maxResults; 0 means AWS's default of 100.
-func pageSize(n int32) (int, error) {
-	switch {
-	case n < 0:
-		return 0, validation("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 0", n)
-	case n > 1000:
-		return 0, validation("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000", n)
-	case n == 0:
-		return 100, nil
+// pageSize is what maxResults asks for; 0 means AWS's default of 100.
+func pageSize(n int32) int {
+	if n == 0 {
+		return 100
 	}
-	return int(n), nil
+	return int(n)
 }
 
 // pageToken is what a next token holds: the kind of list and where it goes on.
@@ -108,13 +106,6 @@ func encodeToken(kind, from string) *string {
 func decodeToken(token *string, kind string) (string, error) {
 	if token == nil {
 		return "", nil
-	}
-	limit := 1024
-	if kind == "executions" {
-		limit = 3096
-	}
-	if len(*token) > limit {
-		return "", validation("1 validation error detected: Value '%s' at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to %d", *token, limit)
 	}
 	var t pageToken
 	raw, err := base64.StdEncoding.DecodeString(*token)

@@ -22,10 +22,7 @@ func (s *Service) getHistory(ctx context.Context, req *wire.Request, in *sfn.Get
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "history")
 	if err != nil {
 		return nil, err

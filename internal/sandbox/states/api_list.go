@@ -15,10 +15,7 @@ import (
 )
 
 func (s *Service) listExecutions(ctx context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
-	limit, err := pageSize(in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxResults)
 	if f := in.StatusFilter; f != "" && !slices.Contains(f.Values(), f) {
 		return nil, validation("1 validation error detected: Value '%s' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]", f)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -37,9 +36,6 @@ func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.
 	}
 	if c.Level == "" || c.Level == types.LogLevelOff {
 		return nil
-	}
-	if !slices.Contains(types.LogLevel("").Values(), c.Level) {
-		return validation("1 validation error detected: Value '%s' at 'loggingConfiguration.level' failed to satisfy constraint: Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]", c.Level)
 	}
 	if len(c.Destinations) == 0 {
 		return invalid("Must specify exactly one Log Destination.")

@@ -353,10 +353,7 @@ func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *
 	if err := allow(ctx, req, "ListStateMachines", "*"); err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "machines")
 	if err != nil {
 		return nil, err

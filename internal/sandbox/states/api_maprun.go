@@ -40,10 +40,7 @@ func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.Li
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "runs")
 	if err != nil {
 		return nil, err

@@ -18,13 +18,7 @@ const maxTags = 50
 
 func checkTags(tags []types.Tag) error {
 	for _, t := range tags {
-		k := str(t.Key)
-		switch {
-		case k == "":
-			return validation("1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1")
-		case len([]rune(k)) > 128:
-			return validation("1 validation error detected: Value '%s' at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 128", k)
-		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+		if strings.HasPrefix(strings.ToLower(str(t.Key)), "aws:") {
 			return validation("Caller is an end user and not allowed to mutate system tags")
 		}
 	}

@@ -247,10 +247,7 @@ func (s *Service) listActivities(ctx context.Context, req *wire.Request, in *sfn
 	if err := allow(ctx, req, "ListActivities", "*"); err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "activities")
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ type branch struct {
 	children []*branch
 
 	vars  map[string]any
+	sizes map[string]int           // of the variables, in bytes
 	bound map[string]jsonata.Bound // vars in the evaluator's form, with the parents'
 }
 
@@ -42,12 +43,15 @@ func (b *branch) lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// setVar sets a variable of this branch's scope.
-func (b *branch) setVar(name string, v any) {
+// setVar sets a variable of this branch's scope, which takes so many bytes.
+func (b *branch) setVar(name string, v any, size int) {
 	if b.vars == nil {
 		b.vars = map[string]any{}
 	}
-	b.vars[name] = v
+	if b.sizes == nil {
+		b.sizes = map[string]int{}
+	}
+	b.vars[name], b.sizes[name] = v, size
 	if b.bound != nil {
 		b.bound[name] = jsonata.Bind(v)
 	}
@@ -218,11 +222,13 @@ func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string
 	if len(text) > maxData {
 		return errDataOf(st.Name)
 	}
-	for i := range vars.Len() {
-		b.setVar(vars.At(i))
+	set, err := b.assignment(st.Name, vars)
+	if err != nil {
+		return err
 	}
+	b.keep(set)
 	b.step(func(s *stepper) {
-		s.event(string(st.Type)+"StateExited", (&details{Name: st.Name}).withOutput(text).withVariables(vars))
+		s.event(string(st.Type)+"StateExited", (&details{Name: st.Name}).withOutput(text).withVariables(set))
 		c := cursor{State: next, Input: docOf(output), Head: b.cur.Head}
 		if vars.Len() > 0 || len(b.cur.Vars) > 0 {
 			c.Vars = make(map[string]doc, len(b.vars))

@@ -61,6 +61,9 @@ func (b *branch) dropChildren() {
 func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 	if b.cur.Phase != phaseChildren {
 		in, err := ev.parameters()
+		if err == nil {
+			err = ev.given(in)
+		}
 		if err != nil {
 			return err
 		}
@@ -79,6 +82,7 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 			return head, err
 		}
 		b.children[i] = c
+		defer c.release()
 		out[i], err = c.run()
 		heads[i] = c.cur.Head
 		return c.cur.Head, err

@@ -3,7 +3,6 @@ package states
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
@@ -590,7 +589,7 @@ func (m *mapRunner) output(p wire.Principal, feed itemFeed) (any, error) {
 		return nil, err
 	}
 	if out == nil || !value.Fits(out, maxData) {
-		return nil, fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", m.st.Name)).err()
+		return nil, errDataOf(m.st.Name)
 	}
 	return out, nil
 }

@@ -138,16 +138,6 @@ func (e *evaluation) query(field, format string, args ...any) error {
 // tooLarge says that a state makes more data than it may have.
 func (e *evaluation) tooLarge() error { return errDataOf(e.st.Name) }
 
-// errDataOf is the failure of a state whose data is too large.
-func errDataOf(state string) error {
-	return fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", state)).err()
-}
-
-// maxBuilt bounds what one template may make, in bytes: more than a state may
-// hand on, since part of it may be dropped again. A template can name the same
-// data in each of its fields, so that without this it makes gigabytes of 256 KiB.
-const maxBuilt = 16 * maxData
-
 // template evaluates a payload template.
 func (e *evaluation) template(t *asl.Template) (any, error) {
 	if t.Static {

@@ -6,14 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/pipelinetui/pipelinetui/internal/asl/value"
-)
-
-// Limits of AWS.
-const (
-	maxEvents = 25_000     // of a history
-	maxData   = 256 * 1024 // bytes of an input or output
 )
 
 // event is one entry of a history, stored in the form of the API.
@@ -84,16 +76,10 @@ func (d *details) withFailure(f *failure) *details {
 }
 
 // withVariables adds what a state assigned.
-func (d *details) withVariables(vars *value.Object) *details {
-	if vars.Len() == 0 {
-		return d
+func (d *details) withVariables(a assigned) *details {
+	if len(a.texts) > 0 {
+		d.AssignedVariables, d.AssignedVariablesDetails = a.texts, whole
 	}
-	d.AssignedVariables = make(map[string]string, vars.Len())
-	for i := range vars.Len() {
-		k, v := vars.At(i)
-		d.AssignedVariables[k] = value.String(v)
-	}
-	d.AssignedVariablesDetails = whole
 	return d
 }
 

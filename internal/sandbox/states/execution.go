@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
@@ -42,6 +43,8 @@ type execution struct {
 
 	principal func() (wire.Principal, error)
 	context   *value.Object // Execution and StateMachine of the context object
+
+	stored atomic.Int64 // bytes of all variables in scope
 
 	mu      sync.Mutex
 	rec     execRecord
@@ -323,7 +326,9 @@ func (x *execution) restore(b *branch) error {
 	}
 	b.cur = cur
 	for name, d := range cur.Vars {
-		b.setVar(name, d.v)
+		size := len(value.String(d.v))
+		x.stored.Add(int64(size))
+		b.setVar(name, d.v, size)
 	}
 	return nil
 }

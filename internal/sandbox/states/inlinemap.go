@@ -46,6 +46,7 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 			return head, err
 		}
 		b.children[i] = c
+		defer c.release()
 		if out[i], err = c.run(); err != nil {
 			return c.cur.Head, err
 		}

@@ -3,7 +3,6 @@ package states
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
@@ -91,7 +90,10 @@ func (t *taskRun) prepare() error {
 			return err
 		}
 	}
-	if t.args, err = ev.parameters(); err != nil {
+	if t.args, err = ev.parameters(); err == nil {
+		err = ev.given(t.args)
+	}
+	if err != nil {
 		return err
 	}
 	if t.activity && !t.b.x.s.activityExists(t.b.x.rec.Scope, st.Resource) {
@@ -191,8 +193,7 @@ func (t *taskRun) end(result any, err error) error {
 	var text string
 	if !failed {
 		if text = value.String(result); len(text) > maxData {
-			failed = true
-			f = fail(errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", t.resourceName()))
+			f, failed = failureOf(errDataOf(t.resourceName()))
 		}
 	}
 	t.b.step(func(s *stepper) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -16,6 +17,10 @@ import (
 
 // testedState is what the context object calls the state under test.
 const testedState = "StateName"
+
+// maxTrial is how long a test may take; then it fails with States.Timeout, says the API
+// reference of TestState.
+const maxTrial = 5 * time.Minute
 
 // trial runs one state by itself, for TestState.
 type trial struct {
@@ -69,6 +74,7 @@ func (s *Service) testState(ctx context.Context, req *wire.Request, in *sfn.Test
 		return nil, err
 	}
 	defer t.b.x.cancel(nil)
+	defer t.b.x.limit()()
 	out := t.run()
 	out.Status = t.status
 	if in.InspectionLevel != "" && in.InspectionLevel != types.InspectionLevelInfo {
@@ -117,10 +123,14 @@ func (t *trial) checkMock() error {
 		switch {
 		case c != nil && c.MapIterationFailureCount != nil:
 			return validation("TestState does not support MapIterationFailureCount when a mock is not specified.")
+		case t.in.Context != nil:
+			return validation("TestState does not support Context when a mock is not specified.")
 		case t.st.Type == asl.Map || t.st.Type == asl.Parallel:
 			return wire.Errorf(400, "InvalidDefinition", "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")
 		case t.st.Type == asl.Task && t.in.RoleArn == nil:
 			return validation("RoleArn must be specified when testing a Task state")
+		case t.st.Type == asl.Task && waitsForOthers(t.st.Resource):
+			return wire.Errorf(400, "InvalidDefinition", "TestState API does not support activities, '.sync' or '.waitForTaskToken' when a mock is not specified")
 		}
 		return nil
 	}
@@ -146,6 +156,14 @@ func (t *trial) checkMock() error {
 	}
 	t.mock.result, t.mock.text = v, *m.Result
 	return t.checkResult(v)
+}
+
+// waitsForOthers reports whether a task goes on after its call, until a worker, a job
+// or the holder of its token ends it. TestState takes these with a mock only, says the
+// API reference of TestState; AWS's own words are not known.
+func waitsForOthers(resource string) bool {
+	i, _ := asl.ParseIntegration(resource)
+	return i.Pattern != "" || asl.IsActivity(resource)
 }
 
 func (t *trial) checkResult(v any) error {
@@ -183,6 +201,8 @@ func (t *trial) prepare(ctx context.Context) error {
 	}
 	machine := wire.NewID()
 	rec := execRecord{summary: summary{Scope: t.scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: t.s.now()}, Express: true, RoleARN: str(t.in.RoleArn), Input: input}
+	deadline := rec.Start.Add(maxTrial)
+	rec.Deadline = &deadline
 	x := &execution{
 		s: t.s, def: &revisionRecord{Scope: t.scope, Machine: machine, RoleARN: rec.RoleARN, Type: typeExpress}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
 	}
@@ -218,7 +238,8 @@ func (t *trial) variables() error {
 		return validation("Invalid variables provided: must be a JSON object")
 	}
 	for i := range o.Len() {
-		t.b.setVar(o.At(i))
+		k, v := o.At(i)
+		t.b.setVar(k, v, 0) // AWS does not say that a test's own count
 	}
 	if o.Len() > 0 {
 		t.data.Variables = t.in.Variables
@@ -320,6 +341,8 @@ func (t *trial) run() *sfn.TestStateOutput {
 	}
 	f, failed := failureOf(err)
 	switch {
+	case errors.Is(context.Cause(t.b.ctx), errExecTime):
+		t.failed(out, ev, &failure{Error: errTimeout, NoCause: true})
 	case failed:
 		t.failed(out, ev, f)
 	case err != nil:
