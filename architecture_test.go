@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/process", "internal/sandbox/..."},
 	"internal/sandbox/guard":        {},
 	"internal/sandbox/store":        {"internal/sandbox/guard"},
-	"internal/sandbox/wire":         {"internal/sandbox/guard", "internal/sandbox/wire/model"},
+	"internal/sandbox/wire":         {"internal/clock", "internal/sandbox/guard", "internal/sandbox/wire/model"},
 	"internal/sandbox/wire/model":   {},
 	"internal/sandbox/faults":       {"internal/clock", "internal/sandbox/wire"},
 	"internal/sandbox/kit/...":      {"internal/clock", "internal/sandbox/kit/...", "internal/sandbox/store", "internal/sandbox/wire"},

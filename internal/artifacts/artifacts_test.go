@@ -21,7 +21,6 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -48,9 +47,7 @@ func open(t *testing.T) *awss3.Client {
 	db, err := store.Open(filepath.Join(dir, "db"))
 	require.NoError(t, err)
 	router := wire.NewRouter(anyone{}, nil)
-	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Auth: anyone{}, BucketPolicy: func(string, policy.Request) policy.Grant {
-		return policy.Grant{}
-	}})
+	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Auth: anyone{}})
 	require.NoError(t, err)
 	svc.Register(router)
 	server := httptest.NewServer(router)

@@ -46,12 +46,13 @@ type doorstep struct {
 	router *wire.Router
 	mu     sync.Mutex
 	named  []string
+	req    *wire.Request // the last one
 }
 
 func (d *doorstep) Admit(_ context.Context, req *wire.Request) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.named = append(d.named, req.Service+"."+req.Operation)
+	d.named, d.req = append(d.named, req.Service+"."+req.Operation), req
 	return wire.Errorf(http.StatusTeapot, "NamedAndStopped", "")
 }
 
@@ -234,4 +235,39 @@ func TestRoutes(t *testing.T) {
 		require.NotZero(t, served[service], service)
 	}
 	t.Log(served)
+}
+
+// The quotas are entries of the operations' rows; the numbers are AWS's,
+// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html and
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	for _, tt := range []struct {
+		region, service, operation, bucket string
+		burst                              int
+		perSecond                          float64
+	}{
+		{"us-east-1", "sfn", "StartExecution", "StartExecution", 1300, 300},
+		{"eu-central-1", "sfn", "StartExecution", "StartExecution", 800, 150},
+		{"us-east-1", "sfn", "ListExecutions", "ListExecutions", 200, 5},
+		{"eu-central-1", "sfn", "ListExecutions", "ListExecutions", 100, 2},
+		{"us-east-1", "sfn", "DescribeMapRun", "DescribeMapRun", 200, 1},
+		{"us-east-1", "sfn", "CreateStateMachine", "CreateStateMachine", 100, 1},
+		{"us-east-1", "sfn", "SendTaskSuccess", "SendTaskSuccess", 3000, 500},
+		{"us-east-1", "lambda", "CreateFunction", "control", 15, 15},
+		{"us-east-1", "lambda", "GetFunction", "GetFunction", 100, 100},
+		{"us-east-1", "lambda", "Invoke", "", 0, 0},
+		{"us-east-1", "sfn", "StartSyncExecution", "", 0, 0},
+		{"us-east-1", "sqs", "SendMessage", "", 0, 0},
+	} {
+		_, err := d.router.Invoke(t.Context(), wire.ScopeOf(Account, tt.region), wire.Principal{Admin: true}, tt.service, tt.operation, nil)
+		require.ErrorContains(t, err, "NamedAndStopped")
+		q, limited := d.req.Quota()
+		require.Equal(t, tt.burst > 0, limited, tt.operation)
+		if limited {
+			bucket, burst, perSecond := q.Of(tt.operation, tt.region)
+			require.Equal(t, []any{tt.bucket, tt.burst, tt.perSecond}, []any{bucket, burst, perSecond}, tt.operation)
+		}
+	}
 }

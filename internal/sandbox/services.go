@@ -9,14 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
@@ -91,7 +89,7 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 		return nil, err
 	}
 	s := &services{db: db, router: wire.NewRouter(nil, nil)}
-	s.router.Log = o.Log.With("component", "router")
+	s.router.Log, s.router.Clock = o.Log.With("component", "router"), o.Clock
 	s.gate = faults.New(o.Clock)
 	s.gate.Register(s.router)
 	s.router.SetGate(s.gate)
@@ -99,7 +97,7 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 		_ = db.Close()
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	b := &builder{services: s, ServeOptions: o, endpoint: endpoint, policies: &policyCache{}}
+	b := &builder{services: s, ServeOptions: o, endpoint: endpoint}
 	for _, step := range []func() error{
 		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,
 	} {
@@ -132,7 +130,6 @@ type builder struct {
 	*services
 	ServeOptions
 	endpoint string
-	policies *policyCache
 
 	access  *iam.Service
 	objects *s3.Service
@@ -178,7 +175,7 @@ func (b *builder) secrets() error {
 func (b *builder) storage() (err error) {
 	b.objects, err = s3.New(s3.Config{
 		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"),
-		Auth: b.access, BucketPolicy: b.policies.grant,
+		Auth: b.access,
 	})
 	if err != nil {
 		return err
@@ -221,7 +218,7 @@ func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
 		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"),
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
-		Endpoint: func() string { return b.endpoint }, ResourcePolicy: b.policies.grant,
+		Endpoint: func() string { return b.endpoint },
 	})
 	if err != nil {
 		return err
@@ -261,34 +258,4 @@ func (b *builder) compute() error {
 	}
 	scaling.Register(b.router)
 	return nil
-}
-
-// policyCache evaluates the policies of resources for services that keep them as
-// text. Documents are parsed once. It is safe for concurrent use.
-type policyCache struct {
-	mu     sync.Mutex
-	parsed map[string]*policy.Document
-}
-
-// maxParsed bounds the documents that are kept.
-const maxParsed = 256
-
-// grant tells what the policy says about the request.
-func (c *policyCache) grant(text string, r policy.Request) policy.Grant {
-	c.mu.Lock()
-	doc := c.parsed[text]
-	c.mu.Unlock()
-	if doc == nil {
-		var err error
-		if doc, err = policy.Parse(text, policy.Resource); err != nil {
-			return policy.Grant{Decision: policy.Deny} // services let none in that cannot be read
-		}
-		c.mu.Lock()
-		if c.parsed == nil || len(c.parsed) >= maxParsed {
-			c.parsed = map[string]*policy.Document{}
-		}
-		c.parsed[text] = doc
-		c.mu.Unlock()
-	}
-	return doc.Grant(r)
 }

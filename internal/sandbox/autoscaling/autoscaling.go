@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -65,16 +66,44 @@ func New(c Config) (*Service, error) {
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	const id = "applicationautoscaling"
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check})
-	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget)
-	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets)
-	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget)
-	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy)
-	wire.Handle(r, id, "DescribeScalingPolicies", s.describePolicies)
-	wire.Handle(r, id, "DeleteScalingPolicy", s.deletePolicy)
-	wire.Handle(r, id, "TagResource", s.tag)
-	wire.Handle(r, id, "UntagResource", s.untag)
-	wire.Handle(r, id, "ListTagsForResource", s.listTags)
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Tagged(s.tagsOf)})
+	all, one, tagged := wire.Access{}, wire.On(s.onTarget), wire.On(onARN)
+	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget, one.Tags("application-autoscaling:TagResource"))
+	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets, all)
+	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget, one)
+	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy, one)
+	wire.Handle(r, id, "DescribeScalingPolicies", s.describePolicies, all)
+	wire.Handle(r, id, "DeleteScalingPolicy", s.deletePolicy, one)
+	wire.Handle(r, id, "TagResource", s.tag, tagged)
+	wire.Handle(r, id, "UntagResource", s.untag, tagged)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
+}
+
+func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
+
+// onTarget is the scalable target of a resource; before there is one it is all.
+func (s *Service) onTarget(req *wire.Request, in wire.Input) (arns []string) {
+	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the target is read
+		if t, found, err := store.Get[target](tx, targetsBucket, req.Key(in.Text("ResourceId"))); err == nil && found {
+			arns = []string{t.ARN}
+		}
+		return nil
+	})
+	return arns
+}
+
+// tagsOf are the tags of the scalable target of an ARN.
+func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		all, err := store.List[target](tx, targetsBucket, req.Prefix())
+		for _, t := range all {
+			if t.ARN == arn {
+				tags = t.Tags
+			}
+		}
+		return err
+	})
+	return tags, err
 }
 
 // target is a scalable target as it is kept.
@@ -126,12 +155,6 @@ func checkOne(namespace types.ServiceNamespace, dimension types.ScalableDimensio
 	return check(namespace, dimension, resourceID)
 }
 
-// may asks for the request's permission. The service's resources of its own have
-// ARNs; calls before there is one ask for "*".
-func may(ctx context.Context, req *wire.Request, arn string) error {
-	return req.Authorize(ctx, "application-autoscaling:"+req.Operation, arn, nil)
-}
-
 // inService refuses a variant that is not there, as AWS does: it asks SageMaker
 // with the caller's rights.
 func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID string) error {
@@ -164,9 +187,6 @@ func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID s
 
 func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk.RegisterScalableTargetInput) (*sdk.RegisterScalableTargetOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	if err := s.inService(ctx, req, *in.ResourceId); err != nil {
@@ -238,11 +258,8 @@ func (t target) output() types.ScalableTarget {
 	}
 }
 
-func (s *Service) describeTargets(ctx context.Context, req *wire.Request, in *sdk.DescribeScalableTargetsInput) (*sdk.DescribeScalableTargetsOutput, error) {
+func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.DescribeScalableTargetsInput) (*sdk.DescribeScalableTargetsOutput, error) {
 	if err := check(in.ServiceNamespace, in.ScalableDimension, nil); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	var all []types.ScalableTarget
@@ -263,11 +280,8 @@ func (s *Service) describeTargets(ctx context.Context, req *wire.Request, in *sd
 }
 
 // deregisterTarget deletes the target with its policies.
-func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
+func (s *Service) deregisterTarget(_ context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
@@ -283,11 +297,8 @@ func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *s
 	return &sdk.DeregisterScalableTargetOutput{}, err
 }
 
-func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
+func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	name := aws.ToString(in.PolicyName)
@@ -353,11 +364,8 @@ func checkPolicy(in *sdk.PutScalingPolicyInput) error {
 	return nil
 }
 
-func (s *Service) describePolicies(ctx context.Context, req *wire.Request, in *sdk.DescribeScalingPoliciesInput) (*sdk.DescribeScalingPoliciesOutput, error) {
+func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk.DescribeScalingPoliciesInput) (*sdk.DescribeScalingPoliciesOutput, error) {
 	if err := check(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	prefix := req.Key("")
@@ -386,11 +394,8 @@ func (s *Service) describePolicies(ctx context.Context, req *wire.Request, in *s
 	return &sdk.DescribeScalingPoliciesOutput{ScalingPolicies: some, NextToken: next}, err
 }
 
-func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
+func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
-	}
-	if err := may(ctx, req, "*"); err != nil {
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
@@ -420,10 +425,7 @@ func byARN(tx *store.Tx, req *wire.Request, arn string) (target, error) {
 	return target{}, e
 }
 
-func (s *Service) retag(ctx context.Context, req *wire.Request, arn *string, fn func(map[string]string)) error {
-	if err := may(ctx, req, aws.ToString(arn)); err != nil {
-		return err
-	}
+func (s *Service) retag(_ context.Context, req *wire.Request, arn *string, fn func(map[string]string)) error {
 	return s.DB.Update(func(tx *store.Tx) error {
 		t, err := byARN(tx, req, aws.ToString(arn))
 		if err != nil {
@@ -452,10 +454,7 @@ func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagRes
 	})
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
-	if err := may(ctx, req, aws.ToString(in.ResourceARN)); err != nil {
-		return nil, err
-	}
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
 	out := &sdk.ListTagsForResourceOutput{Tags: map[string]string{}}
 	err := s.DB.View(func(tx *store.Tx) error {
 		t, err := byARN(tx, req, aws.ToString(in.ResourceARN))

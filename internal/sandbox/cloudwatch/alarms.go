@@ -17,15 +17,41 @@ import (
 )
 
 func (s *Service) registerAlarms(r *wire.Router) {
-	wire.Handle(r, "cloudwatch", "PutMetricAlarm", s.putAlarm)
-	wire.Handle(r, "cloudwatch", "DescribeAlarms", s.describeAlarms)
-	wire.Handle(r, "cloudwatch", "DeleteAlarms", s.deleteAlarms)
-	wire.Handle(r, "cloudwatch", "SetAlarmState", s.setState)
-	wire.Handle(r, "cloudwatch", "EnableAlarmActions", s.enableActions)
-	wire.Handle(r, "cloudwatch", "DisableAlarmActions", s.disableActions)
-	wire.Handle(r, "cloudwatch", "TagResource", s.tag)
-	wire.Handle(r, "cloudwatch", "UntagResource", s.untag)
-	wire.Handle(r, "cloudwatch", "ListTagsForResource", s.listTags)
+	one, tagged := wire.On(onAlarms), wire.On(onARN)
+	wire.Handle(r, id, "PutMetricAlarm", s.putAlarm, one.Tags("cloudwatch:TagResource"))
+	wire.Handle(r, id, "DescribeAlarms", s.describeAlarms, wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{alarmARN(req, "*")} }))
+	wire.Handle(r, id, "DeleteAlarms", s.deleteAlarms, one)
+	wire.Handle(r, id, "SetAlarmState", s.setState, one)
+	wire.Handle(r, id, "EnableAlarmActions", s.enableActions, one)
+	wire.Handle(r, id, "DisableAlarmActions", s.disableActions, one)
+	wire.Handle(r, id, "TagResource", s.tag, tagged)
+	wire.Handle(r, id, "UntagResource", s.untag, tagged)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
+}
+
+// onAlarms are the alarms that a document names.
+func onAlarms(req *wire.Request, in wire.Input) (arns []string) {
+	names := in.Texts("AlarmNames")
+	if in.Has("AlarmName") {
+		names = append(names, in.Text("AlarmName"))
+	}
+	for _, name := range names {
+		arns = append(arns, alarmARN(req, name))
+	}
+	return arns
+}
+
+func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
+
+// tagsOf are the tags of the alarm of an ARN.
+func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string, err error) {
+	name, _ := strings.CutPrefix(arn, alarmARN(req, ""))
+	err = s.DB.View(func(tx *store.Tx) error {
+		a, _, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
+		tags = a.Tags
+		return err
+	})
+	return tags, err
 }
 
 // alarm is an alarm as it is kept.
@@ -41,13 +67,10 @@ func alarmARN(req *wire.Request, name string) string {
 	return req.ARN("cloudwatch", "alarm:"+name)
 }
 
-func (s *Service) putAlarm(ctx context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
+func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
 	name := aws.ToString(in.AlarmName)
 	if name == "" || len(name) > 255 {
 		return nil, validation("1 validation error detected: Value '%s' at 'alarmName' failed to satisfy constraint: Member must have length between 1 and 255", name)
-	}
-	if err := req.Authorize(ctx, "cloudwatch:PutMetricAlarm", alarmARN(req, name), nil); err != nil {
-		return nil, err
 	}
 	if err := checkAlarm(in); err != nil {
 		return nil, err
@@ -128,10 +151,7 @@ func checkAlarm(in *sdk.PutMetricAlarmInput) error {
 	return err
 }
 
-func (s *Service) describeAlarms(ctx context.Context, req *wire.Request, in *sdk.DescribeAlarmsInput) (*sdk.DescribeAlarmsOutput, error) {
-	if err := req.Authorize(ctx, "cloudwatch:DescribeAlarms", alarmARN(req, "*"), nil); err != nil {
-		return nil, err
-	}
+func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.DescribeAlarmsInput) (*sdk.DescribeAlarmsOutput, error) {
 	if len(in.AlarmNames) > 0 && in.AlarmNamePrefix != nil {
 		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be used together.")
 	}
@@ -173,12 +193,7 @@ func noAlarm(name string) error {
 }
 
 // deleteAlarms deletes all or, if one does not exist, none.
-func (s *Service) deleteAlarms(ctx context.Context, req *wire.Request, in *sdk.DeleteAlarmsInput) (*sdk.DeleteAlarmsOutput, error) {
-	for _, name := range in.AlarmNames {
-		if err := req.Authorize(ctx, "cloudwatch:DeleteAlarms", alarmARN(req, name), nil); err != nil {
-			return nil, err
-		}
-	}
+func (s *Service) deleteAlarms(_ context.Context, req *wire.Request, in *sdk.DeleteAlarmsInput) (*sdk.DeleteAlarmsOutput, error) {
 	err := s.DB.Update(func(tx *store.Tx) error {
 		for _, name := range in.AlarmNames {
 			if tx.GetRaw(alarmsBucket, req.Key(name)) == nil {
@@ -193,11 +208,8 @@ func (s *Service) deleteAlarms(ctx context.Context, req *wire.Request, in *sdk.D
 	return &sdk.DeleteAlarmsOutput{}, err
 }
 
-// change lets fn change an alarm that the caller may change.
-func (s *Service) change(ctx context.Context, req *wire.Request, name string, fn func(*alarm) error) error {
-	if err := req.Authorize(ctx, "cloudwatch:"+req.Operation, alarmARN(req, name), nil); err != nil {
-		return err
-	}
+// change lets fn change an alarm.
+func (s *Service) change(req *wire.Request, name string, fn func(*alarm) error) error {
 	return s.DB.Update(func(tx *store.Tx) error {
 		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
 		if err != nil {
@@ -214,12 +226,12 @@ func (s *Service) change(ctx context.Context, req *wire.Request, name string, fn
 }
 
 // setState holds until the alarm is evaluated next.
-func (s *Service) setState(ctx context.Context, req *wire.Request, in *sdk.SetAlarmStateInput) (*sdk.SetAlarmStateOutput, error) {
+func (s *Service) setState(_ context.Context, req *wire.Request, in *sdk.SetAlarmStateInput) (*sdk.SetAlarmStateOutput, error) {
 	if !slices.Contains(in.StateValue.Values(), in.StateValue) {
 		return nil, validation("1 validation error detected: Value '%s' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]", in.StateValue)
 	}
 	var before, after alarm
-	err := s.change(ctx, req, aws.ToString(in.AlarmName), func(a *alarm) error {
+	err := s.change(req, aws.ToString(in.AlarmName), func(a *alarm) error {
 		before = *a
 		s.transit(a, in.StateValue, aws.ToString(in.StateReason))
 		a.StateReasonData = in.StateReasonData
@@ -232,21 +244,21 @@ func (s *Service) setState(ctx context.Context, req *wire.Request, in *sdk.SetAl
 	return &sdk.SetAlarmStateOutput{}, err
 }
 
-func (s *Service) switchActions(ctx context.Context, req *wire.Request, names []string, on bool) error {
+func (s *Service) switchActions(req *wire.Request, names []string, on bool) error {
 	for _, name := range names {
-		if err := s.change(ctx, req, name, func(a *alarm) error { a.ActionsEnabled = &on; return nil }); err != nil {
+		if err := s.change(req, name, func(a *alarm) error { a.ActionsEnabled = &on; return nil }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) enableActions(ctx context.Context, req *wire.Request, in *sdk.EnableAlarmActionsInput) (*sdk.EnableAlarmActionsOutput, error) {
-	return &sdk.EnableAlarmActionsOutput{}, s.switchActions(ctx, req, in.AlarmNames, true)
+func (s *Service) enableActions(_ context.Context, req *wire.Request, in *sdk.EnableAlarmActionsInput) (*sdk.EnableAlarmActionsOutput, error) {
+	return &sdk.EnableAlarmActionsOutput{}, s.switchActions(req, in.AlarmNames, true)
 }
 
-func (s *Service) disableActions(ctx context.Context, req *wire.Request, in *sdk.DisableAlarmActionsInput) (*sdk.DisableAlarmActionsOutput, error) {
-	return &sdk.DisableAlarmActionsOutput{}, s.switchActions(ctx, req, in.AlarmNames, false)
+func (s *Service) disableActions(_ context.Context, req *wire.Request, in *sdk.DisableAlarmActionsInput) (*sdk.DisableAlarmActionsOutput, error) {
+	return &sdk.DisableAlarmActionsOutput{}, s.switchActions(req, in.AlarmNames, false)
 }
 
 func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
@@ -273,23 +285,23 @@ func alarmName(req *wire.Request, arn *string) (string, error) {
 	return name, nil
 }
 
-func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
 	name, err := alarmName(req, in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.TagResourceOutput{}, s.change(ctx, req, name, func(a *alarm) (err error) {
+	return &sdk.TagResourceOutput{}, s.change(req, name, func(a *alarm) (err error) {
 		a.Tags, err = addTags(a.Tags, in.Tags)
 		return err
 	})
 }
 
-func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
 	name, err := alarmName(req, in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.UntagResourceOutput{}, s.change(ctx, req, name, func(a *alarm) error {
+	return &sdk.UntagResourceOutput{}, s.change(req, name, func(a *alarm) error {
 		for _, k := range in.TagKeys {
 			delete(a.Tags, k)
 		}
@@ -297,12 +309,9 @@ func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagRes
 	})
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
 	name, err := alarmName(req, in.ResourceARN)
 	if err != nil {
-		return nil, err
-	}
-	if err := req.Authorize(ctx, "cloudwatch:ListTagsForResource", *in.ResourceARN, nil); err != nil {
 		return nil, err
 	}
 	out := &sdk.ListTagsForResourceOutput{Tags: []types.Tag{}}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -76,10 +77,14 @@ func New(c Config) (*Service, error) {
 	return &Service{Config: c, pending: map[string]stat{}, fresh: make(chan struct{}, 1), cancel: func() {}}, nil
 }
 
+const id = "cloudwatch"
+
 // Register adds the service and its operations to the router. SDKs speak CBOR to
 // it, older tools the query protocol; the router takes both.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "cloudwatch", Check: constraint.For("cloudwatch", "ValidationException").Query("ValidationError").Check})
+	r.Register(wire.Service{
+		ID: id, Actions: "cloudwatch", Check: constraint.For(id, "ValidationException").Query("ValidationError").Check, Guard: policy.Tagged(s.tagsOf),
+	})
 	s.registerMetrics(r)
 	s.registerAlarms(r)
 }

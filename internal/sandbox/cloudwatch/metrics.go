@@ -17,10 +17,15 @@ import (
 )
 
 func (s *Service) registerMetrics(r *wire.Router) {
-	wire.Handle(r, "cloudwatch", "PutMetricData", s.putMetricData)
-	wire.Handle(r, "cloudwatch", "GetMetricStatistics", s.getStatistics)
-	wire.Handle(r, "cloudwatch", "GetMetricData", s.getMetricData)
-	wire.Handle(r, "cloudwatch", "ListMetrics", s.listMetrics)
+	wire.Handle(r, id, "PutMetricData", s.putMetricData, wire.Access{Keys: namespaceKeys})
+	wire.Handle(r, id, "GetMetricStatistics", s.getStatistics, wire.Access{})
+	wire.Handle(r, id, "GetMetricData", s.getMetricData, wire.Access{})
+	wire.Handle(r, id, "ListMetrics", s.listMetrics, wire.Access{})
+}
+
+// namespaceKeys: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+func namespaceKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	return map[string][]string{"cloudwatch:namespace": {in.Text("Namespace")}}
 }
 
 func badRequest(code, query, format string, args ...any) *wire.Error {
@@ -62,11 +67,8 @@ func dimensionMap(list []types.Dimension) (map[string]string, error) {
 	return out, nil
 }
 
-func (s *Service) putMetricData(ctx context.Context, req *wire.Request, in *sdk.PutMetricDataInput) (*sdk.PutMetricDataOutput, error) {
+func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.PutMetricDataInput) (*sdk.PutMetricDataOutput, error) {
 	namespace := aws.ToString(in.Namespace)
-	if err := req.Authorize(ctx, "cloudwatch:PutMetricData", "*", map[string][]string{"cloudwatch:namespace": {namespace}}); err != nil {
-		return nil, err
-	}
 	switch {
 	case namespace == "":
 		return nil, missing("Namespace")
@@ -139,10 +141,7 @@ func datum(d types.MetricDatum) (stat, error) {
 	return stat{}, missing("MetricData.member.1.Value")
 }
 
-func (s *Service) getStatistics(ctx context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
-	if err := req.Authorize(ctx, "cloudwatch:GetMetricStatistics", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
 	switch {
 	case in.Namespace == nil:
 		return nil, missing("Namespace")
@@ -197,10 +196,7 @@ func (s *Service) getStatistics(ctx context.Context, req *wire.Request, in *sdk.
 	return out, nil
 }
 
-func (s *Service) listMetrics(ctx context.Context, req *wire.Request, in *sdk.ListMetricsInput) (*sdk.ListMetricsOutput, error) {
-	if err := req.Authorize(ctx, "cloudwatch:ListMetrics", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listMetrics(_ context.Context, req *wire.Request, in *sdk.ListMetricsInput) (*sdk.ListMetricsOutput, error) {
 	if err := s.flush(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -104,9 +105,11 @@ func (s *Service) Close() error {
 	return nil
 }
 
+const id = "eventbridge"
+
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "eventbridge", Check: constraint.For("eventbridge", "ValidationException").Check})
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Tagged(s.tagsOf)})
 	s.registerRules(r)
 	s.registerTargets(r)
 }

@@ -18,16 +18,39 @@ import (
 )
 
 func (s *Service) registerRules(r *wire.Router) {
-	wire.Handle(r, "eventbridge", "PutRule", s.putRule)
-	wire.Handle(r, "eventbridge", "DescribeRule", s.describeRule)
-	wire.Handle(r, "eventbridge", "ListRules", s.listRules)
-	wire.Handle(r, "eventbridge", "DeleteRule", s.deleteRule)
-	wire.Handle(r, "eventbridge", "EnableRule", s.enableRule)
-	wire.Handle(r, "eventbridge", "DisableRule", s.disableRule)
-	wire.Handle(r, "eventbridge", "TagResource", s.tag)
-	wire.Handle(r, "eventbridge", "UntagResource", s.untag)
-	wire.Handle(r, "eventbridge", "ListTagsForResource", s.listTags)
-	wire.Handle(r, "eventbridge", "TestEventPattern", s.testPattern)
+	rule, tagged := wire.On(onRule), wire.On(onARN)
+	wire.Handle(r, id, "PutRule", s.putRule, rule.Tags("events:TagResource"))
+	wire.Handle(r, id, "DescribeRule", s.describeRule, rule)
+	wire.Handle(r, id, "ListRules", s.listRules, rule)
+	wire.Handle(r, id, "DeleteRule", s.deleteRule, rule)
+	wire.Handle(r, id, "EnableRule", s.enableRule, rule)
+	wire.Handle(r, id, "DisableRule", s.disableRule, rule)
+	wire.Handle(r, id, "TagResource", s.tag, tagged)
+	wire.Handle(r, id, "UntagResource", s.untag, tagged)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
+	wire.Handle(r, id, "TestEventPattern", s.testPattern, wire.Access{})
+}
+
+// onRule is the rule that a document names, of lists all.
+func onRule(req *wire.Request, in wire.Input) []string {
+	name := in.Text("Name") + in.Text("Rule")
+	if name == "" {
+		name = "*"
+	}
+	return []string{ruleARN(req, name)}
+}
+
+func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
+
+// tagsOf are the tags of the rule of an ARN.
+func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string, err error) {
+	name, _ := strings.CutPrefix(arn, ruleARN(req, ""))
+	err = s.DB.View(func(tx *store.Tx) error {
+		r, _, err := store.Get[rule](tx, rulesBucket, req.Key(name))
+		tags = r.Tags
+		return err
+	})
+	return tags, err
 }
 
 // rule is a rule as it is kept.
@@ -71,14 +94,6 @@ func ruleARN(req *wire.Request, name string) string {
 	return req.ARN("events", "rule/"+name)
 }
 
-// may checks bus and permission for the request's operation on the rule.
-func may(ctx context.Context, req *wire.Request, name, bus *string) error {
-	if err := checkBus(req, bus); err != nil {
-		return err
-	}
-	return req.Authorize(ctx, "events:"+req.Operation, ruleARN(req, aws.ToString(name)), nil)
-}
-
 func getRule(tx *store.Tx, req *wire.Request, name *string) (rule, error) {
 	r, found, err := store.Get[rule](tx, rulesBucket, req.Key(aws.ToString(name)))
 	if err == nil && !found {
@@ -109,8 +124,8 @@ func (s *Service) change(req *wire.Request, name *string, fn func(*rule) error) 
 	})
 }
 
-func (s *Service) putRule(ctx context.Context, req *wire.Request, in *sdk.PutRuleInput) (*sdk.PutRuleOutput, error) {
-	if err := may(ctx, req, in.Name, in.EventBusName); err != nil {
+func (s *Service) putRule(_ context.Context, req *wire.Request, in *sdk.PutRuleInput) (*sdk.PutRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	name, text := aws.ToString(in.Name), aws.ToString(in.EventPattern)
@@ -154,8 +169,8 @@ func optional(s string) *string {
 	return &s
 }
 
-func (s *Service) describeRule(ctx context.Context, req *wire.Request, in *sdk.DescribeRuleInput) (*sdk.DescribeRuleOutput, error) {
-	if err := may(ctx, req, in.Name, in.EventBusName); err != nil {
+func (s *Service) describeRule(_ context.Context, req *wire.Request, in *sdk.DescribeRuleInput) (*sdk.DescribeRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	r, err := s.read(req, in.Name)
@@ -168,11 +183,8 @@ func (s *Service) describeRule(ctx context.Context, req *wire.Request, in *sdk.D
 	}, nil
 }
 
-func (s *Service) listRules(ctx context.Context, req *wire.Request, in *sdk.ListRulesInput) (*sdk.ListRulesOutput, error) {
+func (s *Service) listRules(_ context.Context, req *wire.Request, in *sdk.ListRulesInput) (*sdk.ListRulesOutput, error) {
 	if err := checkBus(req, in.EventBusName); err != nil {
-		return nil, err
-	}
-	if err := req.Authorize(ctx, "events:ListRules", ruleARN(req, "*"), nil); err != nil {
 		return nil, err
 	}
 	out := &sdk.ListRulesOutput{Rules: []types.Rule{}}
@@ -201,8 +213,8 @@ func (s *Service) listRules(ctx context.Context, req *wire.Request, in *sdk.List
 }
 
 // deleteRule succeeds for a rule that does not exist, as on AWS.
-func (s *Service) deleteRule(ctx context.Context, req *wire.Request, in *sdk.DeleteRuleInput) (*sdk.DeleteRuleOutput, error) {
-	if err := may(ctx, req, in.Name, in.EventBusName); err != nil {
+func (s *Service) deleteRule(_ context.Context, req *wire.Request, in *sdk.DeleteRuleInput) (*sdk.DeleteRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	err := s.update(func(tx *store.Tx) error {
@@ -219,15 +231,15 @@ func (s *Service) deleteRule(ctx context.Context, req *wire.Request, in *sdk.Del
 	return &sdk.DeleteRuleOutput{}, err
 }
 
-func (s *Service) enableRule(ctx context.Context, req *wire.Request, in *sdk.EnableRuleInput) (*sdk.EnableRuleOutput, error) {
-	if err := may(ctx, req, in.Name, in.EventBusName); err != nil {
+func (s *Service) enableRule(_ context.Context, req *wire.Request, in *sdk.EnableRuleInput) (*sdk.EnableRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	return &sdk.EnableRuleOutput{}, s.change(req, in.Name, func(r *rule) error { r.Disabled = false; return nil })
 }
 
-func (s *Service) disableRule(ctx context.Context, req *wire.Request, in *sdk.DisableRuleInput) (*sdk.DisableRuleOutput, error) {
-	if err := may(ctx, req, in.Name, in.EventBusName); err != nil {
+func (s *Service) disableRule(_ context.Context, req *wire.Request, in *sdk.DisableRuleInput) (*sdk.DisableRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	return &sdk.DisableRuleOutput{}, s.change(req, in.Name, func(r *rule) error { r.Disabled = true; return nil })
@@ -248,21 +260,17 @@ func addTags(tags map[string]string, add []types.Tag) (map[string]string, error)
 	return out, nil
 }
 
-// tagged finds the rule by its ARN.
-func tagged(ctx context.Context, req *wire.Request, arn *string) (*string, error) {
-	a := aws.ToString(arn)
-	if err := req.Authorize(ctx, "events:"+req.Operation, a, nil); err != nil {
-		return nil, err
-	}
-	name, ok := strings.CutPrefix(a, ruleARN(req, ""))
+// tagged is the name of the rule of an ARN.
+func tagged(req *wire.Request, arn *string) (*string, error) {
+	name, ok := strings.CutPrefix(aws.ToString(arn), ruleARN(req, ""))
 	if !ok {
-		return nil, wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Resource %s does not exist.", a)
+		return nil, wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Resource %s does not exist.", aws.ToString(arn))
 	}
 	return &name, nil
 }
 
-func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
-	name, err := tagged(ctx, req, in.ResourceARN)
+func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	name, err := tagged(req, in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
@@ -272,8 +280,8 @@ func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourc
 	})
 }
 
-func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
-	name, err := tagged(ctx, req, in.ResourceARN)
+func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	name, err := tagged(req, in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
@@ -285,8 +293,8 @@ func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagRes
 	})
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
-	name, err := tagged(ctx, req, in.ResourceARN)
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
+	name, err := tagged(req, in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
@@ -302,10 +310,7 @@ func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListT
 	return &sdk.ListTagsForResourceOutput{Tags: tags}, nil
 }
 
-func (s *Service) testPattern(ctx context.Context, req *wire.Request, in *sdk.TestEventPatternInput) (*sdk.TestEventPatternOutput, error) {
-	if err := req.Authorize(ctx, "events:TestEventPattern", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) testPattern(_ context.Context, _ *wire.Request, in *sdk.TestEventPatternInput) (*sdk.TestEventPatternOutput, error) {
 	p, err := compilePattern(aws.ToString(in.EventPattern))
 	if err != nil {
 		return nil, wire.Errorf(http.StatusBadRequest, "InvalidEventPatternException", "Event pattern is not valid. Reason: %s", err)

@@ -17,10 +17,26 @@ import (
 )
 
 func (s *Service) registerTargets(r *wire.Router) {
-	wire.Handle(r, "eventbridge", "PutTargets", s.putTargets)
-	wire.Handle(r, "eventbridge", "RemoveTargets", s.removeTargets)
-	wire.Handle(r, "eventbridge", "ListTargetsByRule", s.listTargets)
-	wire.Handle(r, "eventbridge", "PutEvents", s.putEvents)
+	rule := wire.On(onRule)
+	wire.Handle(r, id, "PutTargets", s.putTargets, rule)
+	wire.Handle(r, id, "RemoveTargets", s.removeTargets, rule)
+	wire.Handle(r, id, "ListTargetsByRule", s.listTargets, rule)
+	wire.Handle(r, id, "PutEvents", s.putEvents, wire.Access{On: onBus, Keys: entryKeys})
+}
+
+func onBus(req *wire.Request, _ wire.Input) []string {
+	return []string{req.ARN("events", "event-bus/default")}
+}
+
+// entryKeys are the condition keys of events that are put, of all of a call.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+func entryKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	keys := map[string][]string{}
+	for _, e := range in.Each("Entries") {
+		keys["events:source"] = append(keys["events:source"], e.Text("Source"))
+		keys["events:detail-type"] = append(keys["events:detail-type"], e.Text("DetailType"))
+	}
+	return keys
 }
 
 const maxTargets = 5
@@ -180,8 +196,8 @@ func (t target) output() types.Target {
 	return out
 }
 
-func (s *Service) putTargets(ctx context.Context, req *wire.Request, in *sdk.PutTargetsInput) (*sdk.PutTargetsOutput, error) {
-	if err := may(ctx, req, in.Rule, in.EventBusName); err != nil {
+func (s *Service) putTargets(_ context.Context, req *wire.Request, in *sdk.PutTargetsInput) (*sdk.PutTargetsOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	var targets []target
@@ -208,8 +224,8 @@ func (s *Service) putTargets(ctx context.Context, req *wire.Request, in *sdk.Put
 	return &sdk.PutTargetsOutput{FailedEntries: []types.PutTargetsResultEntry{}}, err
 }
 
-func (s *Service) removeTargets(ctx context.Context, req *wire.Request, in *sdk.RemoveTargetsInput) (*sdk.RemoveTargetsOutput, error) {
-	if err := may(ctx, req, in.Rule, in.EventBusName); err != nil {
+func (s *Service) removeTargets(_ context.Context, req *wire.Request, in *sdk.RemoveTargetsInput) (*sdk.RemoveTargetsOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	err := s.change(req, in.Rule, func(r *rule) error {
@@ -219,8 +235,8 @@ func (s *Service) removeTargets(ctx context.Context, req *wire.Request, in *sdk.
 	return &sdk.RemoveTargetsOutput{FailedEntries: []types.RemoveTargetsResultEntry{}}, err
 }
 
-func (s *Service) listTargets(ctx context.Context, req *wire.Request, in *sdk.ListTargetsByRuleInput) (*sdk.ListTargetsByRuleOutput, error) {
-	if err := may(ctx, req, in.Rule, in.EventBusName); err != nil {
+func (s *Service) listTargets(_ context.Context, req *wire.Request, in *sdk.ListTargetsByRuleInput) (*sdk.ListTargetsByRuleOutput, error) {
+	if err := checkBus(req, in.EventBusName); err != nil {
 		return nil, err
 	}
 	r, err := s.read(req, in.Rule)
@@ -234,18 +250,13 @@ func (s *Service) listTargets(ctx context.Context, req *wire.Request, in *sdk.Li
 	return out, nil
 }
 
-func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *sdk.PutEventsInput) (*sdk.PutEventsOutput, error) {
+func (s *Service) putEvents(_ context.Context, req *wire.Request, in *sdk.PutEventsInput) (*sdk.PutEventsOutput, error) {
 	if n := len(in.Entries); n < 1 || n > 10 {
 		return nil, validation("1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10")
 	}
 	out := &sdk.PutEventsOutput{}
 	for _, e := range in.Entries {
 		if err := checkBus(req, e.EventBusName); err != nil {
-			return nil, err
-		}
-		source := aws.ToString(e.Source)
-		keys := map[string][]string{"events:source": {source}, "events:detail-type": {aws.ToString(e.DetailType)}}
-		if err := req.Authorize(ctx, "events:PutEvents", req.ARN("events", "event-bus/default"), keys); err != nil {
 			return nil, err
 		}
 		id := wire.NewID()

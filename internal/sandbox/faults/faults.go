@@ -145,7 +145,7 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 	if req.Service == ServiceID {
 		return nil // who configures must not lock himself out
 	}
-	delay, changed, err := g.decide(req.Scope, req.Service, req.Operation)
+	delay, changed, err := g.decide(req)
 	if delay <= 0 {
 		return err
 	}
@@ -161,17 +161,17 @@ func (g *Gate) Admit(ctx context.Context, req *wire.Request) error {
 }
 
 // decide applies quotas and rules to a call. The channel is closed when they change.
-func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Duration, changed <-chan struct{}, err error) {
+func (g *Gate) decide(req *wire.Request) (delay time.Duration, changed <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	changed = g.changed
-	if g.config.Quotas && !g.take(sc, service, operation) {
-		g.refused[service+"."+operation]++
-		return 0, changed, throttling(service)
+	if g.config.Quotas && !g.take(req) {
+		g.refused[req.Service+"."+req.Operation]++
+		return 0, changed, req.Throttled()
 	}
 	for i := range g.config.Rules {
 		r := &g.config.Rules[i]
-		if !r.matches(service, operation) || r.Times > 0 && g.hits[i] >= r.Times {
+		if !r.matches(req.Service, req.Operation) || r.Times > 0 && g.hits[i] >= r.Times {
 			continue
 		}
 		if r.Share > 0 && rand.Float64() >= r.Share { //nolint:gosec // chance
@@ -184,7 +184,7 @@ func (g *Gate) decide(sc wire.Scope, service, operation string) (delay time.Dura
 		}
 		switch {
 		case r.Throttle:
-			return delay, changed, throttling(service)
+			return delay, changed, req.Throttled()
 		case r.Error != "":
 			return delay, changed, r.failure()
 		}
@@ -201,21 +201,6 @@ func (r *Rule) failure() *wire.Error {
 		message = "This failure was asked for."
 	}
 	return wire.Errorf(status, r.Error, "%s", message)
-}
-
-// throttling is how a service refuses a call that comes too fast.
-func throttling(service string) *wire.Error {
-	switch service {
-	case "s3":
-		return wire.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
-	case "lambda":
-		e := wire.Errorf(http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
-		e.Fields = map[string]any{"Reason": "CallerRateLimitExceeded"}
-		return e
-	case "iam", "sts", "cloudwatch":
-		return wire.Errorf(http.StatusBadRequest, "Throttling", "Rate exceeded")
-	}
-	return wire.Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
 }
 
 // ServiceID is the sandbox's own service, which controls the gate and the accounts.

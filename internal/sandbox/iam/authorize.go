@@ -112,21 +112,21 @@ func (s *Service) update(fn func(*store.Tx) error) error {
 	return err
 }
 
-// Authorize implements wire.Authorizer. A refusal is a *policy.DeniedError.
+// Authorize implements wire.Authorizer. A refusal is a *wire.DeniedError.
 func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resource string, keys map[string][]string) error {
 	if p.Admin {
 		return nil
 	}
-	implicit := "because no identity-based policy allows the " + action + " action"
+	implicit := wire.NoPolicy(p, action, resource, "identity-based")
 	if p.Role == "" {
-		return &policy.DeniedError{Reply: wire.Denied(p, action, resource, implicit)}
+		return implicit
 	}
 	c, err := s.compile(p.RoleARN)
 	if err != nil {
 		return err
 	}
 	if c == nil || !sessionOf(p, c.role) {
-		return &policy.DeniedError{Reply: wire.Denied(p, action, resource, implicit)}
+		return implicit
 	}
 	id := policy.Caller{Policies: c.identity, Boundary: c.boundary}
 	if p.Session != nil {
@@ -155,7 +155,9 @@ var notSessionName = regexp.MustCompile(`[^\w+=,.@-]+`)
 
 // AssumeServiceRole implements wire.Roles.
 func (s *Service) AssumeServiceRole(_ context.Context, sc wire.Scope, service, roleARN, sourceARN, name string) (wire.Principal, error) {
-	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", service, roleARN)
+	caller := wire.Principal{Service: service}
+	denied := &wire.DeniedError{Principal: caller, Action: "sts:AssumeRole", Resource: roleARN}
+	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", denied) // STS refuses, whichever service asks
 	c, err := s.compile(roleARN)
 	if err != nil {
 		return wire.Principal{}, err
@@ -168,7 +170,6 @@ func (s *Service) AssumeServiceRole(_ context.Context, sc wire.Scope, service, r
 		keys["aws:SourceArn"] = []string{sourceARN}
 		keys["aws:SourceAccount"] = []string{sc.Account}
 	}
-	caller := wire.Principal{Service: service}
 	g := c.trust.Grant(policy.NewRequest(caller, "sts:AssumeRole", roleARN, keys, s.Clock.Now()))
 	if g.Decision != policy.Allow {
 		s.Log.Info("assume role refused", "service", service, "role", roleARN, "source", sourceARN)

@@ -49,7 +49,7 @@ func (s *Service) verifyForm(r *http.Request) (wire.Principal, string, error) {
 	field := func(name string) string { return strings.Join(form.Value[name], ",") }
 	text := field("policy")
 	if text == "" {
-		return wire.Principal{}, "", refuse("s3", missing, "") // nobody in particular, and no bucket here is public
+		return wire.Principal{}, "", refuse(wire.NoSignature, "") // nobody in particular, and no bucket here is public
 	}
 	if key := field("awsaccesskeyid"); key != "" {
 		p, secret, err := s.credentials(&signature{accessKey: key, token: field("x-amz-security-token"), service: "s3"})
@@ -59,7 +59,7 @@ func (s *Service) verifyForm(r *http.Request) (wire.Principal, string, error) {
 		h := hmac.New(sha1.New, []byte(secret))
 		h.Write([]byte(text))
 		if !hmacEqual(base64.StdEncoding.EncodeToString(h.Sum(nil)), field("signature")) {
-			return wire.Principal{}, "", refuse("s3", mismatch, "")
+			return wire.Principal{}, "", refuse(wire.WrongSignature, "")
 		}
 		return p, "us-east-1", nil
 	}
@@ -72,7 +72,7 @@ func (s *Service) verifyForm(r *http.Request) (wire.Principal, string, error) {
 		return p, sig.region, err
 	}
 	if !hmacEqual(hex.EncodeToString(mac(sig.key(secret), text)), field("x-amz-signature")) {
-		return wire.Principal{}, sig.region, refuse("s3", mismatch, "")
+		return wire.Principal{}, sig.region, refuse(wire.WrongSignature, "")
 	}
 	return p, sig.region, nil
 }

@@ -116,9 +116,9 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
 		ID: "iam",
 		// IAM has sentences of its own for characters that a name may not have.
-		Check: constraint.For("iam", "ValidationError", "*:pattern").Check,
+		Check: constraint.For("iam", "ValidationError", "*:pattern").Check, Guard: policy.Guard(s.target),
 	})
-	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check})
+	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check, Guard: s.guardRoles})
 	s.registerRoles(r)
 	s.registerPolicies(r)
 	s.registerSTS(r)

@@ -35,12 +35,12 @@ func (s *Service) verifyOld(r *http.Request) (wire.Principal, error) {
 		return p, err
 	}
 	if s.Clock.Now().After(time.Unix(expires, 0)) {
-		return wire.Principal{}, refuse("s3", presignExpired, "")
+		return wire.Principal{}, refuse(wire.ExpiredLink, "")
 	}
 	h := hmac.New(sha1.New, []byte(secret))
 	h.Write([]byte(oldStringToSign(r, q)))
 	if !hmacEqual(base64.StdEncoding.EncodeToString(h.Sum(nil)), q.Get("Signature")) {
-		return wire.Principal{}, refuse("s3", mismatch, "")
+		return wire.Principal{}, refuse(wire.WrongSignature, "")
 	}
 	return p, nil
 }

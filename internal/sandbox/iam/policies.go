@@ -18,18 +18,25 @@ import (
 )
 
 func (s *Service) registerPolicies(r *wire.Router) {
-	wire.Handle(r, "iam", "CreatePolicy", s.createPolicy)
-	wire.Handle(r, "iam", "GetPolicy", s.getPolicy)
-	wire.Handle(r, "iam", "DeletePolicy", s.deletePolicy)
-	wire.Handle(r, "iam", "ListPolicies", s.listPolicies)
-	wire.Handle(r, "iam", "CreatePolicyVersion", s.createVersion)
-	wire.Handle(r, "iam", "GetPolicyVersion", s.getVersion)
-	wire.Handle(r, "iam", "ListPolicyVersions", s.listVersions)
-	wire.Handle(r, "iam", "DeletePolicyVersion", s.deleteVersion)
-	wire.Handle(r, "iam", "SetDefaultPolicyVersion", s.setDefaultVersion)
-	wire.Handle(r, "iam", "TagPolicy", s.tagPolicy)
-	wire.Handle(r, "iam", "UntagPolicy", s.untagPolicy)
-	wire.Handle(r, "iam", "ListPolicyTags", s.listPolicyTags)
+	policy := wire.On(onPolicy)
+	wire.Handle(r, "iam", "CreatePolicy", s.createPolicy, wire.Access{On: onNewPolicy, Tagging: "iam:TagPolicy"})
+	wire.Handle(r, "iam", "GetPolicy", s.getPolicy, policy)
+	wire.Handle(r, "iam", "DeletePolicy", s.deletePolicy, policy)
+	wire.Handle(r, "iam", "ListPolicies", s.listPolicies, wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{req.GlobalARN("iam", "policy/")} }))
+	wire.Handle(r, "iam", "CreatePolicyVersion", s.createVersion, policy)
+	wire.Handle(r, "iam", "GetPolicyVersion", s.getVersion, policy)
+	wire.Handle(r, "iam", "ListPolicyVersions", s.listVersions, policy)
+	wire.Handle(r, "iam", "DeletePolicyVersion", s.deleteVersion, policy)
+	wire.Handle(r, "iam", "SetDefaultPolicyVersion", s.setDefaultVersion, policy)
+	wire.Handle(r, "iam", "TagPolicy", s.tagPolicy, policy)
+	wire.Handle(r, "iam", "UntagPolicy", s.untagPolicy, policy)
+	wire.Handle(r, "iam", "ListPolicyTags", s.listPolicyTags, policy)
+}
+
+func onPolicy(_ *wire.Request, in wire.Input) []string { return []string{in.Text("PolicyArn")} }
+
+func onNewPolicy(req *wire.Request, in wire.Input) []string {
+	return []string{req.GlobalARN("iam", "policy"+pathOf(in)+in.Text("PolicyName"))}
 }
 
 // awsManaged are the policies of AWS that are small and in common use. Others can
@@ -89,13 +96,10 @@ func (s *Service) policyOutput(tx *store.Tx, sc wire.Scope, p *managedPolicy) (*
 	return out, nil
 }
 
-// readPolicy loads a policy the caller may use with the request's operation.
-func (s *Service) readPolicy(ctx context.Context, req *wire.Request, arn *string) (p *managedPolicy, err error) {
-	if !strings.HasPrefix(aws.ToString(arn), "arn:") || !strings.Contains(*arn, ":policy/") {
+// readPolicy loads the policy of an ARN.
+func (s *Service) readPolicy(arn *string) (p *managedPolicy, err error) {
+	if a, ok := wire.ParseARN(aws.ToString(arn)); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
 		return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", aws.ToString(arn))
-	}
-	if err := req.Authorize(ctx, "iam:"+req.Operation, *arn, nil); err != nil {
-		return nil, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
 		p, err = s.managedPolicy(tx, *arn)
@@ -105,8 +109,8 @@ func (s *Service) readPolicy(ctx context.Context, req *wire.Request, arn *string
 }
 
 // changePolicy lets fn change a policy of the account.
-func (s *Service) changePolicy(ctx context.Context, req *wire.Request, arn *string, fn func(*store.Tx, *managedPolicy) error) error {
-	if _, err := s.readPolicy(ctx, req, arn); err != nil {
+func (s *Service) changePolicy(arn *string, fn func(*store.Tx, *managedPolicy) error) error {
+	if _, err := s.readPolicy(arn); err != nil {
 		return err
 	}
 	if s.managed[*arn] != nil {
@@ -134,7 +138,7 @@ func checkManaged(text string) error {
 	return nil
 }
 
-func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.CreatePolicyInput) (*sdk.CreatePolicyOutput, error) {
+func (s *Service) createPolicy(_ context.Context, req *wire.Request, in *sdk.CreatePolicyInput) (*sdk.CreatePolicyOutput, error) {
 	if err := checkName("policyName", in.PolicyName, 128); err != nil {
 		return nil, err
 	}
@@ -147,9 +151,6 @@ func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.C
 		Name: *in.PolicyName, Path: path, ID: newID("ANPA"), ARN: req.GlobalARN("iam", "policy"+path+*in.PolicyName),
 		Description: aws.ToString(in.Description), Created: now, Updated: now, Default: "v1", Next: 2,
 		Versions: []policyVersion{{ID: "v1", Document: doc, Created: now}},
-	}
-	if err := req.Authorize(ctx, "iam:CreatePolicy", p.ARN, nil); err != nil {
-		return nil, err
 	}
 	if err := checkManaged(doc); err != nil {
 		return nil, err
@@ -176,8 +177,8 @@ func (s *Service) createPolicy(ctx context.Context, req *wire.Request, in *sdk.C
 	return &sdk.CreatePolicyOutput{Policy: out}, err
 }
 
-func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetPolicyInput) (*sdk.GetPolicyOutput, error) {
-	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *sdk.GetPolicyInput) (*sdk.GetPolicyOutput, error) {
+	p, err := s.readPolicy(in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -189,16 +190,13 @@ func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetP
 	return &sdk.GetPolicyOutput{Policy: out}, err
 }
 
-func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.ListPoliciesInput) (*sdk.ListPoliciesOutput, error) {
-	if err := req.Authorize(ctx, "iam:ListPolicies", req.GlobalARN("iam", "policy/"), nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listPolicies(_ context.Context, req *wire.Request, in *sdk.ListPoliciesInput) (*sdk.ListPoliciesOutput, error) {
 	out := []types.Policy{}
 	err := s.DB.View(func(tx *store.Tx) error {
 		var all []*managedPolicy
 		if in.Scope != types.PolicyScopeTypeLocal {
 			for _, p := range s.managed {
-				if strings.HasPrefix(p.ARN, "arn:"+req.Partition+":") {
+				if a, _ := wire.ParseARN(p.ARN); a.Partition == req.Partition {
 					all = append(all, p)
 				}
 			}
@@ -233,8 +231,8 @@ func (s *Service) listPolicies(ctx context.Context, req *wire.Request, in *sdk.L
 	return &sdk.ListPoliciesOutput{Policies: some, Marker: next, IsTruncated: more}, err
 }
 
-func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeletePolicyInput) (*sdk.DeletePolicyOutput, error) {
-	if _, err := s.readPolicy(ctx, req, in.PolicyArn); err != nil {
+func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.DeletePolicyInput) (*sdk.DeletePolicyOutput, error) {
+	if _, err := s.readPolicy(in.PolicyArn); err != nil {
 		return nil, err
 	}
 	if s.managed[*in.PolicyArn] != nil {
@@ -268,9 +266,9 @@ func versionOutput(p *managedPolicy, v policyVersion, document bool) *types.Poli
 	return out
 }
 
-func (s *Service) createVersion(ctx context.Context, req *wire.Request, in *sdk.CreatePolicyVersionInput) (*sdk.CreatePolicyVersionOutput, error) {
+func (s *Service) createVersion(_ context.Context, _ *wire.Request, in *sdk.CreatePolicyVersionInput) (*sdk.CreatePolicyVersionOutput, error) {
 	var out *types.PolicyVersion
-	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
 		doc := aws.ToString(in.PolicyDocument)
 		if err := checkManaged(doc); err != nil {
 			return err
@@ -295,8 +293,8 @@ func noVersion(arn, id string) error {
 	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", arn, id)
 }
 
-func (s *Service) getVersion(ctx context.Context, req *wire.Request, in *sdk.GetPolicyVersionInput) (*sdk.GetPolicyVersionOutput, error) {
-	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+func (s *Service) getVersion(_ context.Context, _ *wire.Request, in *sdk.GetPolicyVersionInput) (*sdk.GetPolicyVersionOutput, error) {
+	p, err := s.readPolicy(in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -307,8 +305,8 @@ func (s *Service) getVersion(ctx context.Context, req *wire.Request, in *sdk.Get
 	return &sdk.GetPolicyVersionOutput{PolicyVersion: versionOutput(p, *v, true)}, nil
 }
 
-func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sdk.ListPolicyVersionsInput) (*sdk.ListPolicyVersionsOutput, error) {
-	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+func (s *Service) listVersions(_ context.Context, _ *wire.Request, in *sdk.ListPolicyVersionsInput) (*sdk.ListPolicyVersionsOutput, error) {
+	p, err := s.readPolicy(in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -320,9 +318,9 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sdk.L
 	return &sdk.ListPolicyVersionsOutput{Versions: some, Marker: next, IsTruncated: more}, err
 }
 
-func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sdk.DeletePolicyVersionInput) (*sdk.DeletePolicyVersionOutput, error) {
+func (s *Service) deleteVersion(_ context.Context, _ *wire.Request, in *sdk.DeletePolicyVersionInput) (*sdk.DeletePolicyVersionOutput, error) {
 	id := aws.ToString(in.VersionId)
-	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
 		if id == p.Default {
 			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete the default version of a policy.")
 		}
@@ -336,9 +334,9 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sdk.
 	return &sdk.DeletePolicyVersionOutput{}, err
 }
 
-func (s *Service) setDefaultVersion(ctx context.Context, req *wire.Request, in *sdk.SetDefaultPolicyVersionInput) (*sdk.SetDefaultPolicyVersionOutput, error) {
+func (s *Service) setDefaultVersion(_ context.Context, _ *wire.Request, in *sdk.SetDefaultPolicyVersionInput) (*sdk.SetDefaultPolicyVersionOutput, error) {
 	id := aws.ToString(in.VersionId)
-	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
 		if p.version(id) == nil {
 			return noVersion(p.ARN, id)
 		}
@@ -348,24 +346,24 @@ func (s *Service) setDefaultVersion(ctx context.Context, req *wire.Request, in *
 	return &sdk.SetDefaultPolicyVersionOutput{}, err
 }
 
-func (s *Service) tagPolicy(ctx context.Context, req *wire.Request, in *sdk.TagPolicyInput) (*sdk.TagPolicyOutput, error) {
-	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) (err error) {
+func (s *Service) tagPolicy(_ context.Context, _ *wire.Request, in *sdk.TagPolicyInput) (*sdk.TagPolicyOutput, error) {
+	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) (err error) {
 		p.Tags, err = addTags(p.Tags, in.Tags)
 		return err
 	})
 	return &sdk.TagPolicyOutput{}, err
 }
 
-func (s *Service) untagPolicy(ctx context.Context, req *wire.Request, in *sdk.UntagPolicyInput) (*sdk.UntagPolicyOutput, error) {
-	err := s.changePolicy(ctx, req, in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
+func (s *Service) untagPolicy(_ context.Context, _ *wire.Request, in *sdk.UntagPolicyInput) (*sdk.UntagPolicyOutput, error) {
+	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
 		p.Tags = removeTags(p.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagPolicyOutput{}, err
 }
 
-func (s *Service) listPolicyTags(ctx context.Context, req *wire.Request, in *sdk.ListPolicyTagsInput) (*sdk.ListPolicyTagsOutput, error) {
-	p, err := s.readPolicy(ctx, req, in.PolicyArn)
+func (s *Service) listPolicyTags(_ context.Context, _ *wire.Request, in *sdk.ListPolicyTagsInput) (*sdk.ListPolicyTagsOutput, error) {
+	p, err := s.readPolicy(in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}

@@ -27,37 +27,105 @@ const (
 )
 
 func (s *Service) registerRoles(r *wire.Router) {
-	wire.Handle(r, "iam", "CreateRole", s.createRole)
-	wire.Handle(r, "iam", "GetRole", s.getRole)
-	wire.Handle(r, "iam", "ListRoles", s.listRoles)
-	wire.Handle(r, "iam", "DeleteRole", s.deleteRole)
-	wire.Handle(r, "iam", "UpdateRole", s.updateRole)
-	wire.Handle(r, "iam", "UpdateRoleDescription", s.updateRoleDescription)
-	wire.Handle(r, "iam", "UpdateAssumeRolePolicy", s.updateAssumeRolePolicy)
-	wire.Handle(r, "iam", "PutRolePermissionsBoundary", s.putBoundary)
-	wire.Handle(r, "iam", "DeleteRolePermissionsBoundary", s.deleteBoundary)
-	wire.Handle(r, "iam", "TagRole", s.tagRole)
-	wire.Handle(r, "iam", "UntagRole", s.untagRole)
-	wire.Handle(r, "iam", "ListRoleTags", s.listRoleTags)
-	wire.Handle(r, "iam", "PutRolePolicy", s.putRolePolicy)
-	wire.Handle(r, "iam", "GetRolePolicy", s.getRolePolicy)
-	wire.Handle(r, "iam", "DeleteRolePolicy", s.deleteRolePolicy)
-	wire.Handle(r, "iam", "ListRolePolicies", s.listRolePolicies)
-	wire.Handle(r, "iam", "AttachRolePolicy", s.attachRolePolicy)
-	wire.Handle(r, "iam", "DetachRolePolicy", s.detachRolePolicy)
-	wire.Handle(r, "iam", "ListAttachedRolePolicies", s.listAttached)
-	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listInstanceProfiles)
-	wire.Handle(r, "iam", "GetUser", s.getUser)
+	role := wire.On(s.onRole)
+	wire.Handle(r, "iam", "CreateRole", s.createRole, wire.Access{On: onNewRole, Keys: boundaryKeys, Tagging: "iam:TagRole"})
+	wire.Handle(r, "iam", "GetRole", s.getRole, role)
+	wire.Handle(r, "iam", "ListRoles", s.listRoles, wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{req.GlobalARN("iam", "role/")} }))
+	wire.Handle(r, "iam", "DeleteRole", s.deleteRole, role)
+	wire.Handle(r, "iam", "UpdateRole", s.updateRole, role)
+	wire.Handle(r, "iam", "UpdateRoleDescription", s.updateRoleDescription, role)
+	wire.Handle(r, "iam", "UpdateAssumeRolePolicy", s.updateAssumeRolePolicy, role)
+	wire.Handle(r, "iam", "PutRolePermissionsBoundary", s.putBoundary, wire.Access{On: s.onRole, Keys: boundaryKeys})
+	wire.Handle(r, "iam", "DeleteRolePermissionsBoundary", s.deleteBoundary, role)
+	wire.Handle(r, "iam", "TagRole", s.tagRole, role)
+	wire.Handle(r, "iam", "UntagRole", s.untagRole, role)
+	wire.Handle(r, "iam", "ListRoleTags", s.listRoleTags, role)
+	wire.Handle(r, "iam", "PutRolePolicy", s.putRolePolicy, role)
+	wire.Handle(r, "iam", "GetRolePolicy", s.getRolePolicy, role)
+	wire.Handle(r, "iam", "DeleteRolePolicy", s.deleteRolePolicy, role)
+	wire.Handle(r, "iam", "ListRolePolicies", s.listRolePolicies, role)
+	wire.Handle(r, "iam", "AttachRolePolicy", s.attachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
+	wire.Handle(r, "iam", "DetachRolePolicy", s.detachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
+	wire.Handle(r, "iam", "ListAttachedRolePolicies", s.listAttached, role)
+	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listInstanceProfiles, role)
+	wire.Handle(r, "iam", "GetUser", s.getUser, wire.On(onUser))
 }
 
-// mayRole authorises an action on the role by its name. Before a role exists its
-// path decides the ARN.
-func (s *Service) mayRole(ctx context.Context, req *wire.Request, operation string, ro role) error {
-	return req.Authorize(ctx, "iam:"+operation, ro.ARN, nil)
+// onRole is the role by the name that a document gives. Its path is in the ARN, so
+// it is looked up; one that does not exist is asked for without a path.
+func (s *Service) onRole(req *wire.Request, in wire.Input) []string {
+	name := in.Text("RoleName")
+	arn := roleARN(req.Scope, "/", name)
+	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the role is read
+		if ro, err := getRole(tx, req.Scope, name); err == nil {
+			arn = ro.ARN
+		}
+		return nil
+	})
+	return []string{arn}
 }
 
-// readRole loads a role that the caller may see with the request's operation.
-func (s *Service) readRole(ctx context.Context, req *wire.Request, name *string) (ro role, err error) {
+func onNewRole(req *wire.Request, in wire.Input) []string {
+	return []string{roleARN(req.Scope, pathOf(in), in.Text("RoleName"))}
+}
+
+func pathOf(in wire.Input) string {
+	if path := in.Text("Path"); path != "" {
+		return path
+	}
+	return "/"
+}
+
+func onUser(req *wire.Request, in wire.Input) []string {
+	name := in.Text("UserName")
+	if name == "" {
+		name = UserName
+	}
+	return []string{req.GlobalARN("iam", "user/"+name)}
+}
+
+// The condition keys of IAM's own,
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html#awsidentityandaccessmanagementiam-policy-keys
+func boundaryKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	if !in.Has("PermissionsBoundary") {
+		return nil
+	}
+	return map[string][]string{"iam:PermissionsBoundary": {in.Text("PermissionsBoundary")}}
+}
+
+func policyKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	return map[string][]string{"iam:PolicyARN": {in.Text("PolicyArn")}}
+}
+
+// target is what decisions about a role or policy have to know of it.
+func (s *Service) target(req *wire.Request, arn string) (t policy.Target, err error) {
+	t.ARN = arn
+	var tags map[string]string
+	a, _ := wire.ParseARN(arn)
+	if path, isRole := strings.CutPrefix(a.Resource, "role/"); isRole {
+		err = s.DB.View(func(tx *store.Tx) error {
+			ro, _, err := store.Get[role](tx, rolesBucket, req.GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
+			tags = ro.Tags
+			return err
+		})
+	} else if strings.HasPrefix(a.Resource, "policy/") {
+		err = s.DB.View(func(tx *store.Tx) error {
+			p, found, err := store.Get[managedPolicy](tx, policiesBucket, arn)
+			if found {
+				tags = p.Tags
+			}
+			return err
+		})
+	}
+	t.Tags, t.Keys = tags, map[string][]string{}
+	for k, v := range tags {
+		t.Keys["iam:ResourceTag/"+k] = []string{v}
+	}
+	return t, err
+}
+
+// readRole loads the role that a call names.
+func (s *Service) readRole(req *wire.Request, name *string) (ro role, err error) {
 	if err := checkName("roleName", name, 64); err != nil {
 		return ro, err
 	}
@@ -65,18 +133,12 @@ func (s *Service) readRole(ctx context.Context, req *wire.Request, name *string)
 		ro, err = getRole(tx, req.Scope, *name)
 		return err
 	})
-	if err != nil {
-		if authErr := req.Authorize(ctx, "iam:"+req.Operation, roleARN(req.Scope, "/", *name), nil); authErr != nil {
-			return ro, authErr
-		}
-		return ro, err
-	}
-	return ro, s.mayRole(ctx, req, req.Operation, ro)
+	return ro, err
 }
 
 // changeRole loads the role, lets fn change it and keeps it.
-func (s *Service) changeRole(ctx context.Context, req *wire.Request, name *string, fn func(*store.Tx, *role) error) error {
-	if _, err := s.readRole(ctx, req, name); err != nil {
+func (s *Service) changeRole(req *wire.Request, name *string, fn func(*store.Tx, *role) error) error {
+	if err := checkName("roleName", name, 64); err != nil {
 		return err
 	}
 	return s.update(func(tx *store.Tx) error {
@@ -93,7 +155,7 @@ func (s *Service) changeRole(ctx context.Context, req *wire.Request, name *strin
 
 func roleARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "role"+path+name) }
 
-func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
+func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
 	if err := checkName("roleName", in.RoleName, 64); err != nil {
 		return nil, err
 	}
@@ -104,13 +166,6 @@ func (s *Service) createRole(ctx context.Context, req *wire.Request, in *sdk.Cre
 	ro := role{
 		Name: *in.RoleName, Path: path, ID: newID("AROA"), ARN: roleARN(req.Scope, path, *in.RoleName), Created: s.now(),
 		Trust: aws.ToString(in.AssumeRolePolicyDocument), Description: aws.ToString(in.Description), MaxSession: 3600,
-	}
-	keys := map[string][]string{}
-	if in.PermissionsBoundary != nil {
-		keys["iam:PermissionsBoundary"] = []string{*in.PermissionsBoundary}
-	}
-	if err := req.Authorize(ctx, "iam:CreateRole", ro.ARN, keys); err != nil {
-		return nil, err
 	}
 	if err := checkTrust(ro.Trust); err != nil {
 		return nil, err
@@ -220,18 +275,15 @@ func visible(text string) (n int) {
 	return n
 }
 
-func (s *Service) getRole(ctx context.Context, req *wire.Request, in *sdk.GetRoleInput) (*sdk.GetRoleOutput, error) {
-	ro, err := s.readRole(ctx, req, in.RoleName)
+func (s *Service) getRole(_ context.Context, req *wire.Request, in *sdk.GetRoleInput) (*sdk.GetRoleOutput, error) {
+	ro, err := s.readRole(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.GetRoleOutput{Role: ro.output()}, nil
 }
 
-func (s *Service) listRoles(ctx context.Context, req *wire.Request, in *sdk.ListRolesInput) (*sdk.ListRolesOutput, error) {
-	if err := req.Authorize(ctx, "iam:ListRoles", req.GlobalARN("iam", "role/"), nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listRoles(_ context.Context, req *wire.Request, in *sdk.ListRolesInput) (*sdk.ListRolesOutput, error) {
 	var all []role
 	err := s.DB.View(func(tx *store.Tx) (err error) {
 		all, err = store.List[role](tx, rolesBucket, req.GlobalPrefix())
@@ -263,8 +315,8 @@ func nonNil[T any](s []T) []T {
 	return s
 }
 
-func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.DeleteRoleInput) (*sdk.DeleteRoleOutput, error) {
-	if _, err := s.readRole(ctx, req, in.RoleName); err != nil {
+func (s *Service) deleteRole(_ context.Context, req *wire.Request, in *sdk.DeleteRoleInput) (*sdk.DeleteRoleOutput, error) {
+	if _, err := s.readRole(req, in.RoleName); err != nil {
 		return nil, err
 	}
 	err := s.update(func(tx *store.Tx) error {
@@ -282,8 +334,8 @@ func (s *Service) deleteRole(ctx context.Context, req *wire.Request, in *sdk.Del
 	return &sdk.DeleteRoleOutput{}, err
 }
 
-func (s *Service) updateRole(ctx context.Context, req *wire.Request, in *sdk.UpdateRoleInput) (*sdk.UpdateRoleOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+func (s *Service) updateRole(_ context.Context, req *wire.Request, in *sdk.UpdateRoleInput) (*sdk.UpdateRoleOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		if in.Description != nil {
 			ro.Description = *in.Description
 		}
@@ -297,9 +349,9 @@ func (s *Service) updateRole(ctx context.Context, req *wire.Request, in *sdk.Upd
 	return &sdk.UpdateRoleOutput{}, err
 }
 
-func (s *Service) updateRoleDescription(ctx context.Context, req *wire.Request, in *sdk.UpdateRoleDescriptionInput) (*sdk.UpdateRoleDescriptionOutput, error) {
+func (s *Service) updateRoleDescription(_ context.Context, req *wire.Request, in *sdk.UpdateRoleDescriptionInput) (*sdk.UpdateRoleDescriptionOutput, error) {
 	var out *types.Role
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		ro.Description = aws.ToString(in.Description)
 		out = ro.output()
 		return checkRoleText(*ro)
@@ -307,8 +359,8 @@ func (s *Service) updateRoleDescription(ctx context.Context, req *wire.Request, 
 	return &sdk.UpdateRoleDescriptionOutput{Role: out}, err
 }
 
-func (s *Service) updateAssumeRolePolicy(ctx context.Context, req *wire.Request, in *sdk.UpdateAssumeRolePolicyInput) (*sdk.UpdateAssumeRolePolicyOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
+func (s *Service) updateAssumeRolePolicy(_ context.Context, req *wire.Request, in *sdk.UpdateAssumeRolePolicyInput) (*sdk.UpdateAssumeRolePolicyOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
 		ro.Trust = aws.ToString(in.PolicyDocument)
 		if err := checkTrust(ro.Trust); err != nil {
 			return err
@@ -326,39 +378,39 @@ func (s *Service) setBoundary(tx *store.Tx, ro *role, arn string) error {
 	return nil
 }
 
-func (s *Service) putBoundary(ctx context.Context, req *wire.Request, in *sdk.PutRolePermissionsBoundaryInput) (*sdk.PutRolePermissionsBoundaryOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
+func (s *Service) putBoundary(_ context.Context, req *wire.Request, in *sdk.PutRolePermissionsBoundaryInput) (*sdk.PutRolePermissionsBoundaryOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
 		return s.setBoundary(tx, ro, aws.ToString(in.PermissionsBoundary))
 	})
 	return &sdk.PutRolePermissionsBoundaryOutput{}, err
 }
 
-func (s *Service) deleteBoundary(ctx context.Context, req *wire.Request, in *sdk.DeleteRolePermissionsBoundaryInput) (*sdk.DeleteRolePermissionsBoundaryOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+func (s *Service) deleteBoundary(_ context.Context, req *wire.Request, in *sdk.DeleteRolePermissionsBoundaryInput) (*sdk.DeleteRolePermissionsBoundaryOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		ro.Boundary = ""
 		return nil
 	})
 	return &sdk.DeleteRolePermissionsBoundaryOutput{}, err
 }
 
-func (s *Service) tagRole(ctx context.Context, req *wire.Request, in *sdk.TagRoleInput) (*sdk.TagRoleOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) (err error) {
+func (s *Service) tagRole(_ context.Context, req *wire.Request, in *sdk.TagRoleInput) (*sdk.TagRoleOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) (err error) {
 		ro.Tags, err = addTags(ro.Tags, in.Tags)
 		return err
 	})
 	return &sdk.TagRoleOutput{}, err
 }
 
-func (s *Service) untagRole(ctx context.Context, req *wire.Request, in *sdk.UntagRoleInput) (*sdk.UntagRoleOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+func (s *Service) untagRole(_ context.Context, req *wire.Request, in *sdk.UntagRoleInput) (*sdk.UntagRoleOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		ro.Tags = removeTags(ro.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagRoleOutput{}, err
 }
 
-func (s *Service) listRoleTags(ctx context.Context, req *wire.Request, in *sdk.ListRoleTagsInput) (*sdk.ListRoleTagsOutput, error) {
-	ro, err := s.readRole(ctx, req, in.RoleName)
+func (s *Service) listRoleTags(_ context.Context, req *wire.Request, in *sdk.ListRoleTagsInput) (*sdk.ListRoleTagsOutput, error) {
+	ro, err := s.readRole(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -366,11 +418,11 @@ func (s *Service) listRoleTags(ctx context.Context, req *wire.Request, in *sdk.L
 	return &sdk.ListRoleTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 
-func (s *Service) putRolePolicy(ctx context.Context, req *wire.Request, in *sdk.PutRolePolicyInput) (*sdk.PutRolePolicyOutput, error) {
+func (s *Service) putRolePolicy(_ context.Context, req *wire.Request, in *sdk.PutRolePolicyInput) (*sdk.PutRolePolicyOutput, error) {
 	if err := checkName("policyName", in.PolicyName, 128); err != nil {
 		return nil, err
 	}
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		text := aws.ToString(in.PolicyDocument)
 		if _, err := parsePolicy(text, policy.Identity); err != nil {
 			return err
@@ -395,8 +447,8 @@ func noRolePolicy(name string) error {
 	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The role policy with name %s cannot be found.", name)
 }
 
-func (s *Service) getRolePolicy(ctx context.Context, req *wire.Request, in *sdk.GetRolePolicyInput) (*sdk.GetRolePolicyOutput, error) {
-	ro, err := s.readRole(ctx, req, in.RoleName)
+func (s *Service) getRolePolicy(_ context.Context, req *wire.Request, in *sdk.GetRolePolicyInput) (*sdk.GetRolePolicyOutput, error) {
+	ro, err := s.readRole(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -407,8 +459,8 @@ func (s *Service) getRolePolicy(ctx context.Context, req *wire.Request, in *sdk.
 	return &sdk.GetRolePolicyOutput{RoleName: &ro.Name, PolicyName: in.PolicyName, PolicyDocument: encoded(doc)}, nil
 }
 
-func (s *Service) deleteRolePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteRolePolicyInput) (*sdk.DeleteRolePolicyOutput, error) {
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+func (s *Service) deleteRolePolicy(_ context.Context, req *wire.Request, in *sdk.DeleteRolePolicyInput) (*sdk.DeleteRolePolicyOutput, error) {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		name := aws.ToString(in.PolicyName)
 		if _, ok := ro.Inline[name]; !ok {
 			return noRolePolicy(name)
@@ -419,8 +471,8 @@ func (s *Service) deleteRolePolicy(ctx context.Context, req *wire.Request, in *s
 	return &sdk.DeleteRolePolicyOutput{}, err
 }
 
-func (s *Service) listRolePolicies(ctx context.Context, req *wire.Request, in *sdk.ListRolePoliciesInput) (*sdk.ListRolePoliciesOutput, error) {
-	ro, err := s.readRole(ctx, req, in.RoleName)
+func (s *Service) listRolePolicies(_ context.Context, req *wire.Request, in *sdk.ListRolePoliciesInput) (*sdk.ListRolePoliciesOutput, error) {
+	ro, err := s.readRole(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -429,9 +481,9 @@ func (s *Service) listRolePolicies(ctx context.Context, req *wire.Request, in *s
 	return &sdk.ListRolePoliciesOutput{PolicyNames: nonNil(some), Marker: next, IsTruncated: more}, err
 }
 
-func (s *Service) attachRolePolicy(ctx context.Context, req *wire.Request, in *sdk.AttachRolePolicyInput) (*sdk.AttachRolePolicyOutput, error) {
+func (s *Service) attachRolePolicy(_ context.Context, req *wire.Request, in *sdk.AttachRolePolicyInput) (*sdk.AttachRolePolicyOutput, error) {
 	arn := aws.ToString(in.PolicyArn)
-	err := s.changeRole(ctx, req, in.RoleName, func(tx *store.Tx, ro *role) error {
+	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
 		if _, err := s.managedPolicy(tx, arn); err != nil {
 			return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
 		}
@@ -447,9 +499,9 @@ func (s *Service) attachRolePolicy(ctx context.Context, req *wire.Request, in *s
 	return &sdk.AttachRolePolicyOutput{}, err
 }
 
-func (s *Service) detachRolePolicy(ctx context.Context, req *wire.Request, in *sdk.DetachRolePolicyInput) (*sdk.DetachRolePolicyOutput, error) {
+func (s *Service) detachRolePolicy(_ context.Context, req *wire.Request, in *sdk.DetachRolePolicyInput) (*sdk.DetachRolePolicyOutput, error) {
 	arn := aws.ToString(in.PolicyArn)
-	err := s.changeRole(ctx, req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		i := slices.Index(ro.Attached, arn)
 		if i < 0 {
 			return noPolicy(arn)
@@ -460,8 +512,8 @@ func (s *Service) detachRolePolicy(ctx context.Context, req *wire.Request, in *s
 	return &sdk.DetachRolePolicyOutput{}, err
 }
 
-func (s *Service) listAttached(ctx context.Context, req *wire.Request, in *sdk.ListAttachedRolePoliciesInput) (*sdk.ListAttachedRolePoliciesOutput, error) {
-	ro, err := s.readRole(ctx, req, in.RoleName)
+func (s *Service) listAttached(_ context.Context, req *wire.Request, in *sdk.ListAttachedRolePoliciesInput) (*sdk.ListAttachedRolePoliciesOutput, error) {
+	ro, err := s.readRole(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -479,23 +531,20 @@ func (s *Service) listAttached(ctx context.Context, req *wire.Request, in *sdk.L
 
 // listInstanceProfiles is always empty: the sandbox has no EC2, so no profiles
 // can be made. Tools ask before they delete a role.
-func (s *Service) listInstanceProfiles(ctx context.Context, req *wire.Request, in *sdk.ListInstanceProfilesForRoleInput) (*sdk.ListInstanceProfilesForRoleOutput, error) {
-	if _, err := s.readRole(ctx, req, in.RoleName); err != nil {
+func (s *Service) listInstanceProfiles(_ context.Context, req *wire.Request, in *sdk.ListInstanceProfilesForRoleInput) (*sdk.ListInstanceProfilesForRoleOutput, error) {
+	if _, err := s.readRole(req, in.RoleName); err != nil {
 		return nil, err
 	}
 	return &sdk.ListInstanceProfilesForRoleOutput{InstanceProfiles: []types.InstanceProfile{}}, nil
 }
 
-func (s *Service) getUser(ctx context.Context, req *wire.Request, in *sdk.GetUserInput) (*sdk.GetUserOutput, error) {
+func (s *Service) getUser(_ context.Context, req *wire.Request, in *sdk.GetUserInput) (*sdk.GetUserOutput, error) {
 	name := aws.ToString(in.UserName)
 	if name == "" {
 		if !req.Principal.Admin {
 			return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "Must specify userName when calling with non-User credentials")
 		}
 		name = UserName
-	}
-	if err := req.Authorize(ctx, "iam:GetUser", req.GlobalARN("iam", "user/"+name), nil); err != nil {
-		return nil, err
 	}
 	if name != UserName {
 		return nil, wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The user with name %s cannot be found.", name)

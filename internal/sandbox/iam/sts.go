@@ -20,10 +20,52 @@ import (
 )
 
 func (s *Service) registerSTS(r *wire.Router) {
-	wire.Handle(r, "sts", "GetCallerIdentity", s.getCallerIdentity)
-	wire.Handle(r, "sts", "AssumeRole", s.assumeRole)
-	wire.Handle(r, "sts", "GetSessionToken", s.getSessionToken)
-	wire.Handle(r, "sts", "GetAccessKeyInfo", s.getAccessKeyInfo)
+	wire.Handle(r, "sts", "GetCallerIdentity", s.getCallerIdentity, wire.Free("https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"))
+	wire.Handle(r, "sts", "AssumeRole", s.assumeRole, wire.Access{On: onAssumed, Keys: assumeKeys, Tagging: "sts:TagSession"})
+	wire.Handle(r, "sts", "GetSessionToken", s.getSessionToken, wire.Free("https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_getsessiontoken.html"))
+	wire.Handle(r, "sts", "GetAccessKeyInfo", s.getAccessKeyInfo, wire.Access{})
+}
+
+func onAssumed(_ *wire.Request, in wire.Input) []string { return []string{in.Text("RoleArn")} }
+
+// assumeKeys are the condition keys of the request for a session,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+func assumeKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	keys := map[string][]string{"sts:RoleSessionName": {in.Text("RoleSessionName")}}
+	if in.Has("ExternalId") {
+		keys["sts:ExternalId"] = []string{in.Text("ExternalId")}
+	}
+	if transitive := in.Texts("TransitiveTagKeys"); len(transitive) > 0 {
+		keys["sts:TransitiveTagKeys"] = transitive
+	}
+	return keys
+}
+
+// guardRoles asks a role's trust policy and the caller's own: where the trust policy
+// names the caller they need not allow, but what they deny stays denied, and so does
+// what a boundary keeps from a role. A role that does not exist is refused with the
+// same words, and STS tells no reason.
+func (s *Service) guardRoles(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
+	t := policy.Target{ARN: arn, Mode: policy.ResourceFirst}
+	if isRole(arn) {
+		c, err := s.compile(arn)
+		if err != nil {
+			return err
+		}
+		refused := &wire.DeniedError{Principal: req.Principal, Action: action, Resource: arn}
+		if c == nil {
+			return refused
+		}
+		t.Policy, t.Tags = c.trust, c.role.Tags
+		var denied *wire.DeniedError
+		if err := policy.Authorize(ctx, req, t, action, keys); errors.As(err, &denied) {
+			return refused
+		} else if err != nil {
+			return err
+		}
+		return nil
+	}
+	return req.Authorize(ctx, action, arn, keys)
 }
 
 // getAccessKeyInfo tells the account of a key, whoever asks.
@@ -50,7 +92,7 @@ func (s *Service) getCallerIdentity(_ context.Context, req *wire.Request, _ *sts
 
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
-func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
+func (s *Service) assumeRole(_ context.Context, req *wire.Request, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
 	arn, name := aws.ToString(in.RoleArn), aws.ToString(in.RoleSessionName)
 	switch {
 	case !isRole(arn):
@@ -58,9 +100,12 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 	case !sessionName.MatchString(name):
 		return nil, invalid("roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
 	}
-	c, err := s.mayAssume(ctx, req, arn, in)
+	c, err := s.compile(arn)
 	if err != nil {
 		return nil, err
+	}
+	if c == nil {
+		return nil, &wire.DeniedError{Principal: req.Principal, Action: "sts:AssumeRole", Resource: arn}
 	}
 	seconds := int32(3600)
 	if in.DurationSeconds != nil {
@@ -86,44 +131,6 @@ func (s *Service) assumeRole(ctx context.Context, req *wire.Request, in *sts.Ass
 		Credentials:     credentialsOutput(creds),
 		AssumedRoleUser: &types.AssumedRoleUser{Arn: &p.ARN, AssumedRoleId: &p.UserID},
 	}, nil
-}
-
-// mayAssume asks the role's trust policy and the caller's own: where the trust
-// policy names the caller they need not allow, but what they deny stays denied, and
-// so does what a boundary keeps from a role. A role that does not exist is refused
-// with the same words.
-func (s *Service) mayAssume(ctx context.Context, req *wire.Request, arn string, in *sts.AssumeRoleInput) (*compiledRole, error) {
-	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.Principal.ARN, arn)
-	c, err := s.compile(arn)
-	if err != nil {
-		return nil, err
-	}
-	if c == nil {
-		return nil, refused
-	}
-	keys := req.ConditionKeys(map[string][]string{"sts:RoleSessionName": {*in.RoleSessionName}})
-	if in.ExternalId != nil {
-		keys["sts:ExternalId"] = []string{*in.ExternalId}
-	}
-	actions := []string{"sts:AssumeRole"}
-	for _, t := range in.Tags {
-		keys["aws:RequestTag/"+*t.Key] = []string{*t.Value}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], *t.Key)
-	}
-	if len(in.Tags) > 0 {
-		actions = append(actions, "sts:TagSession")
-	}
-	for _, action := range actions {
-		err = policy.Authorize(ctx, req, policy.ResourceFirst, c.trust, action, arn, keys, s.Clock.Now())
-		var denied *policy.DeniedError
-		switch {
-		case errors.As(err, &denied):
-			return nil, wire.Errorf(refused.Status, refused.Code, "User: %s is not authorized to perform: %s on resource: %s", req.Principal.ARN, action, arn)
-		case err != nil:
-			return nil, err
-		}
-	}
-	return c, nil
 }
 
 func isRole(text string) bool {

@@ -24,19 +24,10 @@ const maxSkew = 15 * time.Minute
 // largest is a function's code given inline.
 const maxBody = 128 << 20
 
-// refusal is why a signature is refused. Services word it in three ways.
-type refusal int
-
-const (
-	missing refusal = iota
-	incomplete
-	unknownKey
-	mismatch
-	expiredToken
-	skewed
-	presignExpired
-	unsignedHeaders
-)
+// refuse is what the router words as the service does.
+func refuse(fault wire.SignatureFault, detail string) error {
+	return &wire.SignatureError{Fault: fault, Detail: detail}
+}
 
 // Verify implements wire.Verifier: AWS Signature Version 4 in the header or in
 // the query. For S3 the body is checked against its hash while it is read; chunk
@@ -55,11 +46,11 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 	}
 	sig, problem := readSignature(r)
 	if problem != "" {
-		return p, "", scopeHint(r), refuse(scopeHint(r), incomplete, problem)
+		return p, "", scopeHint(r), refuse(wire.IncompleteSignature, problem)
 	}
 	if sig == nil {
 		service = unsignedService(r)
-		return p, "", service, refuse(service, missing, "")
+		return p, "", service, refuse(wire.NoSignature, "")
 	}
 	region, service = sig.region, sig.service
 	p, secret, err := s.credentials(sig)
@@ -70,14 +61,14 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 		return p, region, service, err
 	}
 	if name := unsigned(r, sig); name != "" {
-		return p, region, service, refuse(service, unsignedHeaders, name)
+		return p, region, service, refuse(wire.UnsignedHeader, name)
 	}
 	payload, err := payloadHash(r, sig)
 	if err != nil {
 		return p, region, service, err
 	}
 	if !sig.verify(r, secret, payload) {
-		return wire.Principal{}, region, service, refuse(service, mismatch, "")
+		return wire.Principal{}, region, service, refuse(wire.WrongSignature, "")
 	}
 	return p, region, service, nil
 }
@@ -110,7 +101,7 @@ func oldSignature(r *http.Request) bool {
 func (s *Service) credentials(sig *signature) (wire.Principal, string, error) {
 	if a, ok := s.accountOfKey(sig.accessKey); ok {
 		if sig.token != "" {
-			return wire.Principal{}, "", refuse(sig.service, unknownKey, "")
+			return wire.Principal{}, "", refuse(wire.UnknownKey, "")
 		}
 		return a.principal(wire.PartitionOf(sig.region)), a.Keys.SecretAccessKey, nil
 	}
@@ -119,10 +110,10 @@ func (s *Service) credentials(sig *signature) (wire.Principal, string, error) {
 		return wire.Principal{}, "", err
 	}
 	if !found || !hmacEqual(k.Token, sig.token) {
-		return wire.Principal{}, "", refuse(sig.service, unknownKey, "")
+		return wire.Principal{}, "", refuse(wire.UnknownKey, "")
 	}
 	if !s.Clock.Now().Before(k.Expires) {
-		return wire.Principal{}, "", refuse(sig.service, expiredToken, "")
+		return wire.Principal{}, "", refuse(wire.ExpiredToken, "")
 	}
 	return k.Principal, k.Secret, nil
 }
@@ -131,18 +122,18 @@ func (s *Service) checkTime(sig *signature) error {
 	now := s.Clock.Now()
 	if sig.presigned {
 		if now.After(sig.at.Add(sig.expires)) {
-			return refuse(sig.service, presignExpired, "")
+			return refuse(wire.ExpiredLink, "")
 		}
 		if sig.at.After(now.Add(maxSkew)) {
-			return refuse(sig.service, skewed, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
+			return refuse(wire.SkewedTime, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
 		}
 		return nil
 	}
 	switch d := now.Sub(sig.at); {
 	case d > maxSkew:
-		return refuse(sig.service, skewed, skewText("Signature expired: %s is now earlier than %s (%s - 15 min.)", sig.at, now.Add(-maxSkew), now))
+		return refuse(wire.SkewedTime, skewText("Signature expired: %s is now earlier than %s (%s - 15 min.)", sig.at, now.Add(-maxSkew), now))
 	case d < -maxSkew:
-		return refuse(sig.service, skewed, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
+		return refuse(wire.SkewedTime, skewText("Signature not yet current: %s is still later than %s (%s + 15 min.)", sig.at, now.Add(maxSkew), now))
 	}
 	return nil
 }
@@ -243,78 +234,4 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 
 func errPayload() error {
 	return wire.Errorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
-}
-
-// refuse words a refusal as the service would: S3, the query services and the
-// JSON services have codes of their own for the same thing.
-func refuse(service string, why refusal, detail string) error {
-	const (
-		invalid   = "The security token included in the request is invalid."
-		expired   = "The security token included in the request is expired"
-		different = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-	)
-	switch service {
-	case "s3":
-		return refuseS3(why, detail)
-	case "iam", "sts", "monitoring":
-		switch why {
-		case missing:
-			return wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
-		case incomplete, unsignedHeaders:
-			return wire.Errorf(http.StatusForbidden, "IncompleteSignature", "%s", detail)
-		case unknownKey:
-			return wire.Errorf(http.StatusForbidden, "InvalidClientTokenId", invalid)
-		case expiredToken:
-			return wire.Errorf(http.StatusForbidden, "ExpiredToken", expired)
-		case skewed:
-			return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "%s", detail)
-		case presignExpired:
-			return wire.Errorf(http.StatusForbidden, "RequestExpired", "Request has expired.")
-		default:
-			return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", different)
-		}
-	}
-	status := http.StatusBadRequest
-	if service == "lambda" || service == "" {
-		status = http.StatusForbidden
-	}
-	switch why {
-	case missing:
-		return wire.Errorf(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
-	case incomplete, unsignedHeaders:
-		return wire.Errorf(status, "IncompleteSignatureException", "%s", detail)
-	case unknownKey:
-		return wire.Errorf(status, "UnrecognizedClientException", invalid)
-	case expiredToken:
-		return wire.Errorf(status, "ExpiredTokenException", expired)
-	case skewed:
-		return wire.Errorf(status, "InvalidSignatureException", "%s", detail)
-	case presignExpired:
-		return wire.Errorf(status, "RequestExpired", "Request has expired.")
-	default:
-		return wire.Errorf(status, "InvalidSignatureException", different)
-	}
-}
-
-func refuseS3(why refusal, detail string) error {
-	switch why {
-	case missing:
-		return wire.Errorf(http.StatusForbidden, "AccessDenied", "Access Denied")
-	case incomplete:
-		return wire.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; %s", detail)
-	case unsignedHeaders:
-		e := wire.Errorf(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed")
-		e.Fields = map[string]any{"HeadersNotSigned": detail}
-		return e
-	case unknownKey:
-		return wire.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
-	case expiredToken:
-		return wire.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")
-	case skewed:
-		return wire.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
-	case presignExpired:
-		return wire.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired")
-	default:
-		return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
-	}
 }

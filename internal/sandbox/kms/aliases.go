@@ -15,10 +15,20 @@ import (
 )
 
 func (s *Service) registerAliases(r *wire.Router) {
-	wire.Handle(r, "kms", "CreateAlias", s.createAlias)
-	wire.Handle(r, "kms", "UpdateAlias", s.updateAlias)
-	wire.Handle(r, "kms", "DeleteAlias", s.deleteAlias)
-	wire.Handle(r, "kms", "ListAliases", s.listAliases)
+	wire.Handle(r, "kms", "CreateAlias", s.createAlias, wire.On(s.onAliasAndKey))
+	wire.Handle(r, "kms", "UpdateAlias", s.updateAlias, wire.On(s.onAliasAndKey))
+	wire.Handle(r, "kms", "DeleteAlias", s.deleteAlias, wire.On(onAlias))
+	wire.Handle(r, "kms", "ListAliases", s.listAliases, wire.Access{})
+}
+
+func onAlias(req *wire.Request, in wire.Input) []string {
+	return []string{arn(req.Scope, in.Text("AliasName"))}
+}
+
+// onAliasAndKey: who gives a key an alias has to be allowed that on both.
+// https://docs.aws.amazon.com/kms/latest/developerguide/alias-access.html
+func (s *Service) onAliasAndKey(req *wire.Request, in wire.Input) []string {
+	return append(onAlias(req, in), s.onKey("TargetKeyId", false)(req, in)...)
 }
 
 var aliasForm = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
@@ -36,19 +46,11 @@ func checkAlias(name *string) error {
 	return nil
 }
 
-// allowAlias asks for the permission on the alias; on the key it is asked too.
-func allowAlias(ctx context.Context, req *wire.Request, name string) error {
-	return req.Authorize(ctx, "kms:"+req.Operation, arn(req.Scope, name), nil)
-}
-
-func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sdk.CreateAliasInput) (*sdk.CreateAliasOutput, error) {
+func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sdk.CreateAliasInput) (*sdk.CreateAliasOutput, error) {
 	if err := checkAlias(in.AliasName); err != nil {
 		return nil, err
 	}
-	if err := allowAlias(ctx, req, *in.AliasName); err != nil {
-		return nil, err
-	}
-	k, err := s.read(ctx, req, in.TargetKeyId, false)
+	k, err := s.read(req, in.TargetKeyId, false)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +79,8 @@ func (s *Service) getAlias(tx *store.Tx, req *wire.Request, name *string) (alias
 	return a, err
 }
 
-func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sdk.UpdateAliasInput) (*sdk.UpdateAliasOutput, error) {
-	if err := allowAlias(ctx, req, aws.ToString(in.AliasName)); err != nil {
-		return nil, err
-	}
-	k, err := s.read(ctx, req, in.TargetKeyId, false)
+func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sdk.UpdateAliasInput) (*sdk.UpdateAliasOutput, error) {
+	k, err := s.read(req, in.TargetKeyId, false)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +95,7 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sdk.Up
 	return &sdk.UpdateAliasOutput{}, err
 }
 
-func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sdk.DeleteAliasInput) (*sdk.DeleteAliasOutput, error) {
-	if err := allowAlias(ctx, req, aws.ToString(in.AliasName)); err != nil {
-		return nil, err
-	}
+func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *sdk.DeleteAliasInput) (*sdk.DeleteAliasOutput, error) {
 	err := s.DB.Update(func(tx *store.Tx) error {
 		a, err := s.getAlias(tx, req, in.AliasName)
 		if err != nil {
@@ -110,10 +106,7 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sdk.De
 	return &sdk.DeleteAliasOutput{}, err
 }
 
-func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sdk.ListAliasesInput) (*sdk.ListAliasesOutput, error) {
-	if err := req.Authorize(ctx, "kms:ListAliases", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sdk.ListAliasesInput) (*sdk.ListAliasesOutput, error) {
 	out := []types.AliasListEntry{}
 	err := s.DB.View(func(tx *store.Tx) error {
 		only := ""

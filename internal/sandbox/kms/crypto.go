@@ -5,12 +5,12 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -19,10 +19,29 @@ import (
 )
 
 func (s *Service) registerCrypto(r *wire.Router) {
-	wire.Handle(r, "kms", "Encrypt", s.encrypt)
-	wire.Handle(r, "kms", "Decrypt", s.decrypt)
-	wire.Handle(r, "kms", "GenerateDataKey", s.generateDataKey)
-	wire.Handle(r, "kms", "GenerateDataKeyWithoutPlaintext", s.generateDataKeyWithoutPlaintext)
+	use := wire.Access{On: s.onKey("KeyId", true), Keys: contextKeys}
+	wire.Handle(r, "kms", "Encrypt", s.encrypt, use)
+	wire.Handle(r, "kms", "Decrypt", s.decrypt, wire.Access{On: s.onCiphertext, Keys: contextKeys})
+	wire.Handle(r, "kms", "GenerateDataKey", s.generateDataKey, use)
+	wire.Handle(r, "kms", "GenerateDataKeyWithoutPlaintext", s.generateDataKeyWithoutPlaintext, use)
+}
+
+// onCiphertext is the key that a ciphertext was made with.
+func (s *Service) onCiphertext(req *wire.Request, in wire.Input) []string {
+	blob, err := base64.StdEncoding.DecodeString(in.Text("CiphertextBlob"))
+	id, ok := keyOf(blob)
+	if err != nil || !ok {
+		return s.onKey("KeyId", true)(req, in)
+	}
+	return s.onKey("KeyId", false)(req, wire.Input{"KeyId": id})
+}
+
+// keyOf reads the id of the key out of a ciphertext.
+func keyOf(blob []byte) (id string, ok bool) {
+	if len(blob) < headLength || blob[0] != cipherVersion || !keyID.Match(blob[1:1+idLength]) {
+		return "", false
+	}
+	return string(blob[1 : 1+idLength]), true
 }
 
 // A ciphertext is: version (1), key id (36), material (uint16), nonce (12), the
@@ -35,9 +54,9 @@ const (
 )
 
 // contextKeys are the condition keys that follow from an encryption context.
-func contextKeys(ec map[string]string) map[string][]string {
+func contextKeys(_ *wire.Request, in wire.Input) map[string][]string {
 	keys := map[string][]string{}
-	for k, v := range ec {
+	for k, v := range in.Map("EncryptionContext") {
 		keys["kms:EncryptionContext:"+k] = []string{v}
 		keys["kms:EncryptionContextKeys"] = append(keys["kms:EncryptionContextKeys"], k)
 	}
@@ -48,19 +67,9 @@ func disabled(k *key) error {
 	return wire.Errorf(http.StatusBadRequest, "DisabledException", "%s is disabled.", k.ARN)
 }
 
-// usable loads a key for use with the encryption context.
-func (s *Service) usable(ctx context.Context, req *wire.Request, ref *string, action string, ec map[string]string) (k key, err error) {
-	if err := s.ensureManaged(req, ref); err != nil {
-		return k, err
-	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		k, err = s.find(tx, req, ref, true)
-		return err
-	})
-	if err != nil {
-		return k, err
-	}
-	if err := s.allow(ctx, req, k, action, contextKeys(ec)); err != nil {
+// usable loads a key that can be used.
+func (s *Service) usable(req *wire.Request, ref *string) (k key, err error) {
+	if k, err = s.read(req, ref, true); err != nil {
 		return k, err
 	}
 	if err := alive(&k); err != nil {
@@ -143,14 +152,14 @@ func symmetric(a types.EncryptionAlgorithmSpec) error {
 	return nil
 }
 
-func (s *Service) encrypt(ctx context.Context, req *wire.Request, in *sdk.EncryptInput) (*sdk.EncryptOutput, error) {
+func (s *Service) encrypt(_ context.Context, req *wire.Request, in *sdk.EncryptInput) (*sdk.EncryptOutput, error) {
 	if err := symmetric(in.EncryptionAlgorithm); err != nil {
 		return nil, err
 	}
 	if n := len(in.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, validation("1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
-	k, err := s.usable(ctx, req, in.KeyId, "kms:Encrypt", in.EncryptionContext)
+	k, err := s.usable(req, in.KeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -158,15 +167,16 @@ func (s *Service) encrypt(ctx context.Context, req *wire.Request, in *sdk.Encryp
 	return &sdk.EncryptOutput{CiphertextBlob: blob, KeyId: &k.ARN, EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault}, err
 }
 
-func (s *Service) decrypt(ctx context.Context, req *wire.Request, in *sdk.DecryptInput) (*sdk.DecryptOutput, error) {
+func (s *Service) decrypt(_ context.Context, req *wire.Request, in *sdk.DecryptInput) (*sdk.DecryptOutput, error) {
 	if err := symmetric(in.EncryptionAlgorithm); err != nil {
 		return nil, err
 	}
 	blob := in.CiphertextBlob
-	if len(blob) < headLength || blob[0] != cipherVersion || !keyID.Match(blob[1:1+idLength]) {
+	id, ok := keyOf(blob)
+	if !ok {
 		return nil, invalidCiphertext()
 	}
-	k, err := s.usable(ctx, req, aws.String(string(blob[1:1+idLength])), "kms:Decrypt", in.EncryptionContext)
+	k, err := s.usable(req, &id)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +200,7 @@ func (s *Service) decrypt(ctx context.Context, req *wire.Request, in *sdk.Decryp
 	return &sdk.DecryptOutput{Plaintext: plain, KeyId: &k.ARN, EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault}, nil
 }
 
-func (s *Service) dataKey(ctx context.Context, req *wire.Request, ref *string, spec types.DataKeySpec, number *int32, ec map[string]string) (k key, plain, blob []byte, err error) {
+func (s *Service) dataKey(req *wire.Request, ref *string, spec types.DataKeySpec, number *int32, ec map[string]string) (k key, plain, blob []byte, err error) {
 	var size int
 	switch {
 	case (spec == "") == (number == nil):
@@ -207,7 +217,7 @@ func (s *Service) dataKey(ctx context.Context, req *wire.Request, ref *string, s
 	default:
 		return k, nil, nil, validation("Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", spec)
 	}
-	if k, err = s.usable(ctx, req, ref, "kms:"+req.Operation, ec); err != nil {
+	if k, err = s.usable(req, ref); err != nil {
 		return k, nil, nil, err
 	}
 	plain = make([]byte, size)
@@ -216,16 +226,16 @@ func (s *Service) dataKey(ctx context.Context, req *wire.Request, ref *string, s
 	return k, plain, blob, err
 }
 
-func (s *Service) generateDataKey(ctx context.Context, req *wire.Request, in *sdk.GenerateDataKeyInput) (*sdk.GenerateDataKeyOutput, error) {
-	k, plain, blob, err := s.dataKey(ctx, req, in.KeyId, in.KeySpec, in.NumberOfBytes, in.EncryptionContext)
+func (s *Service) generateDataKey(_ context.Context, req *wire.Request, in *sdk.GenerateDataKeyInput) (*sdk.GenerateDataKeyOutput, error) {
+	k, plain, blob, err := s.dataKey(req, in.KeyId, in.KeySpec, in.NumberOfBytes, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.GenerateDataKeyOutput{KeyId: &k.ARN, Plaintext: plain, CiphertextBlob: blob}, nil
 }
 
-func (s *Service) generateDataKeyWithoutPlaintext(ctx context.Context, req *wire.Request, in *sdk.GenerateDataKeyWithoutPlaintextInput) (*sdk.GenerateDataKeyWithoutPlaintextOutput, error) {
-	k, _, blob, err := s.dataKey(ctx, req, in.KeyId, in.KeySpec, in.NumberOfBytes, in.EncryptionContext)
+func (s *Service) generateDataKeyWithoutPlaintext(_ context.Context, req *wire.Request, in *sdk.GenerateDataKeyWithoutPlaintextInput) (*sdk.GenerateDataKeyWithoutPlaintextOutput, error) {
+	k, _, blob, err := s.dataKey(req, in.KeyId, in.KeySpec, in.NumberOfBytes, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}

@@ -20,22 +20,23 @@ import (
 )
 
 func (s *Service) registerKeys(r *wire.Router) {
-	wire.Handle(r, "kms", "CreateKey", s.createKey)
-	wire.Handle(r, "kms", "DescribeKey", s.describeKey)
-	wire.Handle(r, "kms", "ListKeys", s.listKeys)
-	wire.Handle(r, "kms", "EnableKey", s.enableKey)
-	wire.Handle(r, "kms", "DisableKey", s.disableKey)
-	wire.Handle(r, "kms", "EnableKeyRotation", s.enableRotation)
-	wire.Handle(r, "kms", "DisableKeyRotation", s.disableRotation)
-	wire.Handle(r, "kms", "GetKeyRotationStatus", s.rotationStatus)
-	wire.Handle(r, "kms", "PutKeyPolicy", s.putPolicy)
-	wire.Handle(r, "kms", "GetKeyPolicy", s.getPolicy)
-	wire.Handle(r, "kms", "UpdateKeyDescription", s.updateDescription)
-	wire.Handle(r, "kms", "TagResource", s.tag)
-	wire.Handle(r, "kms", "UntagResource", s.untag)
-	wire.Handle(r, "kms", "ListResourceTags", s.listTags)
-	wire.Handle(r, "kms", "ScheduleKeyDeletion", s.scheduleDeletion)
-	wire.Handle(r, "kms", "CancelKeyDeletion", s.cancelDeletion)
+	key := wire.On(s.onKey("KeyId", false))
+	wire.Handle(r, "kms", "CreateKey", s.createKey, wire.Access{Tagging: "kms:TagResource"})
+	wire.Handle(r, "kms", "DescribeKey", s.describeKey, wire.On(s.onKey("KeyId", true)))
+	wire.Handle(r, "kms", "ListKeys", s.listKeys, wire.Access{})
+	wire.Handle(r, "kms", "EnableKey", s.enableKey, key)
+	wire.Handle(r, "kms", "DisableKey", s.disableKey, key)
+	wire.Handle(r, "kms", "EnableKeyRotation", s.enableRotation, key)
+	wire.Handle(r, "kms", "DisableKeyRotation", s.disableRotation, key)
+	wire.Handle(r, "kms", "GetKeyRotationStatus", s.rotationStatus, key)
+	wire.Handle(r, "kms", "PutKeyPolicy", s.putPolicy, key)
+	wire.Handle(r, "kms", "GetKeyPolicy", s.getPolicy, key)
+	wire.Handle(r, "kms", "UpdateKeyDescription", s.updateDescription, key)
+	wire.Handle(r, "kms", "TagResource", s.tag, key)
+	wire.Handle(r, "kms", "UntagResource", s.untag, key)
+	wire.Handle(r, "kms", "ListResourceTags", s.listTags, key)
+	wire.Handle(r, "kms", "ScheduleKeyDeletion", s.scheduleDeletion, key)
+	wire.Handle(r, "kms", "CancelKeyDeletion", s.cancelDeletion, key)
 }
 
 func defaultPolicy(sc wire.Scope) string {
@@ -54,10 +55,7 @@ func defaultPolicy(sc wire.Scope) string {
 }`
 }
 
-func (s *Service) createKey(ctx context.Context, req *wire.Request, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
-	if err := req.Authorize(ctx, "kms:CreateKey", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) createKey(_ context.Context, req *wire.Request, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
 	spec := cmp.Or(string(in.KeySpec), string(in.CustomerMasterKeySpec), string(types.KeySpecSymmetricDefault))
 	usage := cmp.Or(in.KeyUsage, types.KeyUsageTypeEncryptDecrypt)
 	origin := cmp.Or(in.Origin, types.OriginTypeAwsKms)
@@ -134,18 +132,15 @@ func (s *Service) metadata(k key) *types.KeyMetadata {
 	return m
 }
 
-func (s *Service) describeKey(ctx context.Context, req *wire.Request, in *sdk.DescribeKeyInput) (*sdk.DescribeKeyOutput, error) {
-	k, err := s.read(ctx, req, in.KeyId, true)
+func (s *Service) describeKey(_ context.Context, req *wire.Request, in *sdk.DescribeKeyInput) (*sdk.DescribeKeyOutput, error) {
+	k, err := s.read(req, in.KeyId, true)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.DescribeKeyOutput{KeyMetadata: s.metadata(k)}, nil
 }
 
-func (s *Service) listKeys(ctx context.Context, req *wire.Request, in *sdk.ListKeysInput) (*sdk.ListKeysOutput, error) {
-	if err := req.Authorize(ctx, "kms:ListKeys", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listKeys(_ context.Context, req *wire.Request, in *sdk.ListKeysInput) (*sdk.ListKeysOutput, error) {
 	out := []types.KeyListEntry{}
 	err := s.DB.View(func(tx *store.Tx) error {
 		all, err := store.List[key](tx, keysBucket, "")
@@ -163,18 +158,18 @@ func (s *Service) listKeys(ctx context.Context, req *wire.Request, in *sdk.ListK
 	return &sdk.ListKeysOutput{Keys: some, NextMarker: next, Truncated: next != nil}, err
 }
 
-func (s *Service) enableKey(ctx context.Context, req *wire.Request, in *sdk.EnableKeyInput) (*sdk.EnableKeyOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error { k.Disabled = false; return alive(k) })
+func (s *Service) enableKey(_ context.Context, req *wire.Request, in *sdk.EnableKeyInput) (*sdk.EnableKeyOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error { k.Disabled = false; return alive(k) })
 	return &sdk.EnableKeyOutput{}, err
 }
 
-func (s *Service) disableKey(ctx context.Context, req *wire.Request, in *sdk.DisableKeyInput) (*sdk.DisableKeyOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error { k.Disabled = true; return alive(k) })
+func (s *Service) disableKey(_ context.Context, req *wire.Request, in *sdk.DisableKeyInput) (*sdk.DisableKeyOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error { k.Disabled = true; return alive(k) })
 	return &sdk.DisableKeyOutput{}, err
 }
 
-func (s *Service) enableRotation(ctx context.Context, req *wire.Request, in *sdk.EnableKeyRotationInput) (*sdk.EnableKeyRotationOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) enableRotation(_ context.Context, req *wire.Request, in *sdk.EnableKeyRotationInput) (*sdk.EnableKeyRotationOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error {
 		days := int32(365)
 		if in.RotationPeriodInDays != nil {
 			days = *in.RotationPeriodInDays
@@ -191,8 +186,8 @@ func (s *Service) enableRotation(ctx context.Context, req *wire.Request, in *sdk
 	return &sdk.EnableKeyRotationOutput{}, err
 }
 
-func (s *Service) disableRotation(ctx context.Context, req *wire.Request, in *sdk.DisableKeyRotationInput) (*sdk.DisableKeyRotationOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) disableRotation(_ context.Context, req *wire.Request, in *sdk.DisableKeyRotationInput) (*sdk.DisableKeyRotationOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error {
 		if k.Disabled {
 			return disabled(k)
 		}
@@ -202,8 +197,8 @@ func (s *Service) disableRotation(ctx context.Context, req *wire.Request, in *sd
 	return &sdk.DisableKeyRotationOutput{}, err
 }
 
-func (s *Service) rotationStatus(ctx context.Context, req *wire.Request, in *sdk.GetKeyRotationStatusInput) (*sdk.GetKeyRotationStatusOutput, error) {
-	k, err := s.read(ctx, req, in.KeyId, false)
+func (s *Service) rotationStatus(_ context.Context, req *wire.Request, in *sdk.GetKeyRotationStatusInput) (*sdk.GetKeyRotationStatusOutput, error) {
+	k, err := s.read(req, in.KeyId, false)
 	if err != nil {
 		return nil, err
 	}
@@ -222,11 +217,11 @@ func policyName(name *string) error {
 	return nil
 }
 
-func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutKeyPolicyInput) (*sdk.PutKeyPolicyOutput, error) {
+func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutKeyPolicyInput) (*sdk.PutKeyPolicyOutput, error) {
 	if err := policyName(in.PolicyName); err != nil {
 		return nil, err
 	}
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+	_, err := s.change(req, in.KeyId, func(k *key) error {
 		k.Policy = aws.ToString(in.Policy)
 		if err := s.checkPolicy(req, *k, in.BypassPolicyLockoutSafetyCheck); err != nil {
 			return err
@@ -236,19 +231,19 @@ func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutK
 	return &sdk.PutKeyPolicyOutput{}, err
 }
 
-func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *sdk.GetKeyPolicyInput) (*sdk.GetKeyPolicyOutput, error) {
+func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *sdk.GetKeyPolicyInput) (*sdk.GetKeyPolicyOutput, error) {
 	if err := policyName(in.PolicyName); err != nil {
 		return nil, err
 	}
-	k, err := s.read(ctx, req, in.KeyId, false)
+	k, err := s.read(req, in.KeyId, false)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.GetKeyPolicyOutput{Policy: &k.Policy, PolicyName: aws.String("default")}, nil
 }
 
-func (s *Service) updateDescription(ctx context.Context, req *wire.Request, in *sdk.UpdateKeyDescriptionInput) (*sdk.UpdateKeyDescriptionOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) updateDescription(_ context.Context, req *wire.Request, in *sdk.UpdateKeyDescriptionInput) (*sdk.UpdateKeyDescriptionOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error {
 		k.Description = aws.ToString(in.Description)
 		return alive(k)
 	})
@@ -276,8 +271,8 @@ func addTags(tags map[string]string, add []types.Tag) (map[string]string, error)
 	return out, nil
 }
 
-func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) (err error) {
+func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) (err error) {
 		if k.Tags, err = addTags(k.Tags, in.Tags); err != nil {
 			return err
 		}
@@ -286,8 +281,8 @@ func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourc
 	return &sdk.TagResourceOutput{}, err
 }
 
-func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
-	_, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	_, err := s.change(req, in.KeyId, func(k *key) error {
 		for _, name := range in.TagKeys {
 			delete(k.Tags, name)
 		}
@@ -296,8 +291,8 @@ func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagRes
 	return &sdk.UntagResourceOutput{}, err
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListResourceTagsInput) (*sdk.ListResourceTagsOutput, error) {
-	k, err := s.read(ctx, req, in.KeyId, false)
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListResourceTagsInput) (*sdk.ListResourceTagsOutput, error) {
+	k, err := s.read(req, in.KeyId, false)
 	if err != nil {
 		return nil, err
 	}
@@ -310,8 +305,8 @@ func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListR
 	return &sdk.ListResourceTagsOutput{Tags: some, NextMarker: next, Truncated: next != nil}, err
 }
 
-func (s *Service) scheduleDeletion(ctx context.Context, req *wire.Request, in *sdk.ScheduleKeyDeletionInput) (*sdk.ScheduleKeyDeletionOutput, error) {
-	k, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) scheduleDeletion(_ context.Context, req *wire.Request, in *sdk.ScheduleKeyDeletionInput) (*sdk.ScheduleKeyDeletionOutput, error) {
+	k, err := s.change(req, in.KeyId, func(k *key) error {
 		days := int32(30)
 		if in.PendingWindowInDays != nil {
 			days = *in.PendingWindowInDays
@@ -336,8 +331,8 @@ func (s *Service) scheduleDeletion(ctx context.Context, req *wire.Request, in *s
 }
 
 // cancelDeletion leaves the key disabled, as on AWS.
-func (s *Service) cancelDeletion(ctx context.Context, req *wire.Request, in *sdk.CancelKeyDeletionInput) (*sdk.CancelKeyDeletionOutput, error) {
-	k, err := s.change(ctx, req, in.KeyId, func(k *key) error {
+func (s *Service) cancelDeletion(_ context.Context, req *wire.Request, in *sdk.CancelKeyDeletionInput) (*sdk.CancelKeyDeletionOutput, error) {
+	k, err := s.change(req, in.KeyId, func(k *key) error {
 		if k.Deletion.IsZero() {
 			return wire.Errorf(http.StatusBadRequest, "KMSInvalidStateException", "%s is not pending deletion.", k.ARN)
 		}

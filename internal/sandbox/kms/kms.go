@@ -4,7 +4,6 @@
 package kms
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,10 +50,66 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "kms", Check: constraint.For("kms", "ValidationException").Check})
+	r.Register(wire.Service{ID: "kms", Check: constraint.For("kms", "ValidationException").Check, Guard: policy.Guard(s.target)})
 	s.registerKeys(r)
 	s.registerAliases(r)
 	s.registerCrypto(r)
+}
+
+// onKey is the key that a member names, as its own ARN. One that does not exist is
+// asked for as it is written.
+func (s *Service) onKey(member string, aliases bool) func(*wire.Request, wire.Input) []string {
+	return func(req *wire.Request, in wire.Input) []string {
+		ref := in.Text(member)
+		if ref == "" {
+			return nil
+		}
+		arns := []string{ref}
+		if !wire.MeansARN(ref) {
+			arns[0] = arn(req.Scope, "key/"+ref)
+		}
+		if aliases && s.ensureManaged(req, &ref) != nil {
+			return arns // the handler comes to the same error
+		}
+		_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the key is read
+			if k, err := s.find(tx, req, &ref, aliases); err == nil {
+				arns[0] = k.ARN
+			}
+			return nil
+		})
+		return arns
+	}
+}
+
+// target is what a decision about a key has to know. Unlike with other resources, the
+// caller's own policies count only if the key's policy says so (by allowing the
+// account). https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
+func (s *Service) target(req *wire.Request, ref string) (policy.Target, error) {
+	t := policy.Target{ARN: ref, Keys: map[string][]string{"kms:CallerAccount": {req.Principal.Account}}}
+	a, _ := wire.ParseARN(ref)
+	if !strings.HasPrefix(a.Resource, "key/") {
+		return t, nil
+	}
+	var k key
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		k, err = s.find(tx, req, &ref, false)
+		return err
+	})
+	var none *wire.Error
+	if errors.As(err, &none) {
+		return t, nil
+	}
+	if err != nil {
+		return t, err
+	}
+	if t.Policy, err = policy.Parse(k.Policy, policy.Resource); err != nil {
+		return t, fmt.Errorf("policy of key %s: %w", k.ID, err)
+	}
+	t.Mode, t.Tags = policy.ResourceFirst, k.Tags
+	if k.Managed && req.HTTP == nil { // a service of the sandbox calls on behalf of its caller
+		t.Keys["kms:ViaService"] = []string{strings.TrimPrefix(k.Description, managedFor) + "." + req.Region + ".amazonaws.com"}
+	}
+	return t, nil
 }
 
 // key is a key as it is kept.
@@ -107,7 +162,7 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases boo
 		return key{}, validation("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
 	}
 	id, sc := *ref, req.Scope
-	if strings.HasPrefix(id, "arn:") {
+	if wire.MeansARN(id) {
 		a, ok := wire.ParseARN(id)
 		if !ok || a.Service != "kms" {
 			return key{}, wire.Errorf(http.StatusBadRequest, "InvalidArnException", "Invalid arn %s", id)
@@ -145,27 +200,8 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases boo
 // gone tells whether the waiting period of a deletion is over.
 func (s *Service) gone(k key) bool { return !k.Deletion.IsZero() && !s.now().Before(k.Deletion) }
 
-// allow decides by the key's policy and the caller's own. Unlike with other
-// resources, the caller's own policies count only if the key's policy says so
-// (by allowing the account).
-// https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
-func (s *Service) allow(ctx context.Context, req *wire.Request, k key, action string, keys map[string][]string) error {
-	doc, err := policy.Parse(k.Policy, policy.Resource)
-	if err != nil {
-		return fmt.Errorf("policy of key %s: %w", k.ID, err)
-	}
-	all := map[string][]string{"kms:CallerAccount": {req.Principal.Account}}
-	if k.Managed && req.HTTP == nil { // a service of the sandbox calls on behalf of its caller
-		all["kms:ViaService"] = []string{strings.TrimPrefix(k.Description, managedFor) + "." + req.Region + ".amazonaws.com"}
-	}
-	for name, values := range keys {
-		all[name] = values
-	}
-	return policy.Authorize(ctx, req, policy.ResourceFirst, doc, action, k.ARN, all, s.now())
-}
-
-// read loads a key that the caller may use with the request's operation.
-func (s *Service) read(ctx context.Context, req *wire.Request, ref *string, aliases bool) (k key, err error) {
+// read loads a key.
+func (s *Service) read(req *wire.Request, ref *string, aliases bool) (k key, err error) {
 	if aliases {
 		if err := s.ensureManaged(req, ref); err != nil {
 			return k, err
@@ -175,17 +211,11 @@ func (s *Service) read(ctx context.Context, req *wire.Request, ref *string, alia
 		k, err = s.find(tx, req, ref, aliases)
 		return err
 	})
-	if err != nil {
-		return k, err
-	}
-	return k, s.allow(ctx, req, k, "kms:"+req.Operation, nil)
+	return k, err
 }
 
-// change lets fn change a key that the caller may change.
-func (s *Service) change(ctx context.Context, req *wire.Request, ref *string, fn func(*key) error) (k key, err error) {
-	if _, err := s.read(ctx, req, ref, false); err != nil {
-		return k, err
-	}
+// change lets fn change a key.
+func (s *Service) change(req *wire.Request, ref *string, fn func(*key) error) (k key, err error) {
 	err = s.DB.Update(func(tx *store.Tx) error {
 		if k, err = s.find(tx, req, ref, false); err != nil {
 			return err

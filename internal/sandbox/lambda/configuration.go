@@ -11,6 +11,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -119,12 +120,8 @@ func (s *Service) checkRole(ctx context.Context, req *wire.Request, role, arn, n
 	if !rolePattern.MatchString(role) {
 		return errConstraint(role, "role", "Member must satisfy regular expression pattern: "+rolePattern.String())
 	}
-	if err := req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}); err != nil {
-		e := *wire.AsError(err)
-		if e.Code == "AccessDeniedException" {
-			e.Status = 403 // as Lambda refuses everything
-		}
-		return &e
+	if err := policy.PassRole(ctx, req, role, "lambda.amazonaws.com"); err != nil {
+		return err
 	}
 	if _, err := s.Roles.AssumeServiceRole(ctx, req.Scope, "lambda.amazonaws.com", role, arn, name); err != nil {
 		return errInvalid("The role defined for the function cannot be assumed by Lambda.")

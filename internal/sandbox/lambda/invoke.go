@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -43,9 +42,6 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 		return invokeOutput{}, err
 	}
 	f, v, err := s.read(ref)
-	if aerr := s.mayInvoke(ctx, req, f, ref); aerr != nil {
-		return invokeOutput{}, aerr
-	}
 	if err != nil {
 		if ref.qualifier == "" && wire.AsError(err).Code == "ResourceNotFoundException" {
 			err = errNotFound("Function not found: %s", ref.with(latest).arn()) // Invoke names what it would have run
@@ -75,22 +71,6 @@ func (s *Service) invoke(ctx context.Context, req *wire.Request, in invokeInput)
 		out.log = inv.tail()
 	}
 	return out, nil
-}
-
-// mayInvoke asks the caller's policies and the function's own.
-func (s *Service) mayInvoke(ctx context.Context, req *wire.Request, f function, ref reference) error {
-	const action = "lambda:InvokeFunction"
-	arn := ref.arn()
-	r := policy.NewRequest(req.Principal, action, arn, req.ConditionKeys(nil), s.Clock.Now())
-	var g policy.Grant
-	if p, ok := f.Policies[ref.qualifier]; ok && s.ResourcePolicy != nil {
-		doc, err := p.document()
-		if err != nil {
-			return err
-		}
-		g = s.ResourcePolicy(doc, r)
-	}
-	return policy.Decide(r, policy.Either, g, func() error { return req.AuthorizeIdentity(ctx, action, arn, nil) })
 }
 
 func (in *invokeInput) check() error {

@@ -48,9 +48,6 @@ type Config struct {
 	// IdleTimeout ends an execution environment that had no work for so long.
 	// 0 means 5 minutes.
 	IdleTimeout time.Duration
-	// ResourcePolicy evaluates a function's own policy, which may allow what the
-	// caller's policies do not. nil: such policies are kept but have no effect.
-	ResourcePolicy func(text string, r policy.Request) policy.Grant
 	// Python and Node are the interpreters; empty means python3 and node on PATH.
 	Python, Node string
 }
@@ -59,6 +56,7 @@ type Config struct {
 type Service struct {
 	Config
 	router       *wire.Router
+	policies     policy.Cache // those of functions
 	packages     *packages
 	interpreters interpreters
 	pool         *pool

@@ -60,7 +60,7 @@ func (a allows) Authorize(_ context.Context, p wire.Principal, action, resource 
 	if a[name+" "+action+" "+resource] {
 		return nil
 	}
-	return wire.Errorf(403, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", p.ARN, action, resource, action)
+	return wire.NoPolicy(p, action, resource, "identity-based")
 }
 
 type roles struct{}

@@ -133,6 +133,18 @@ func (s *Service) read(ref reference) (f function, v version, err error) {
 	return f, v, err
 }
 
+// function is the record of a function, nil if there is none.
+func (s *Service) function(ref reference) (out *function, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		f, found, err := store.Get[function](tx, dbFunctions, ref.key())
+		if found {
+			out = &f
+		}
+		return err
+	})
+	return out, err
+}
+
 // errUnchanged ends a transaction that has nothing to write.
 var errUnchanged = errors.New("unchanged")
 

@@ -57,7 +57,7 @@ const namePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-i
 func parse(sc wire.Scope, ref, qualifier string) (reference, error) {
 	bad := errConstraint(ref, "functionName", "Member must satisfy regular expression pattern: "+namePattern)
 	rest := ref
-	if strings.HasPrefix(ref, "arn:") {
+	if wire.MeansARN(ref) {
 		a, ok := wire.ParseARN(ref)
 		after, isFunction := strings.CutPrefix(a.Resource, "function:")
 		if !ok || a.Service != "lambda" || !isFunction {

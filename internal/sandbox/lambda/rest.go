@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -10,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
@@ -28,39 +30,108 @@ var rules = constraint.For("lambda", "ValidationException", "functionName", "run
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	const id = "lambda"
-	r.Register(wire.Service{ID: id, MaxBody: maxRequest, Check: rules.Check, Extra: []model.Operation{{Name: locationOp, Method: http.MethodGet, URI: locationURI}}})
-	r.Stream(id, locationOp, s.serveLocation)
-	wire.Handle(r, id, "Invoke", s.invokeFunction)
-	wire.Handle(r, id, "CreateFunction", s.createFunction)
-	wire.Handle(r, id, "ListFunctions", s.listFunctions)
-	wire.Handle(r, id, "GetFunction", s.getFunction)
-	wire.Handle(r, id, "DeleteFunction", s.deleteFunction)
-	wire.Handle(r, id, "GetFunctionConfiguration", s.getConfiguration)
-	wire.Handle(r, id, "UpdateFunctionConfiguration", s.updateConfiguration)
-	wire.Handle(r, id, "UpdateFunctionCode", s.updateCode)
-	wire.Handle(r, id, "PublishVersion", s.publishVersion)
-	wire.Handle(r, id, "ListVersionsByFunction", s.listVersions)
-	wire.Handle(r, id, "CreateAlias", s.createAlias)
-	wire.Handle(r, id, "ListAliases", s.listAliases)
-	wire.Handle(r, id, "GetAlias", s.getAlias)
-	wire.Handle(r, id, "UpdateAlias", s.updateAlias)
-	wire.Handle(r, id, "DeleteAlias", s.deleteAlias)
-	wire.Handle(r, id, "AddPermission", s.addPermission)
-	wire.Handle(r, id, "GetPolicy", s.getPolicy)
-	wire.Handle(r, id, "RemovePermission", s.removePermission)
-	wire.Handle(r, id, "PutFunctionConcurrency", s.putConcurrency)
-	wire.Handle(r, id, "DeleteFunctionConcurrency", s.deleteConcurrency)
-	wire.Handle(r, id, "GetFunctionConcurrency", s.getConcurrency)
-	wire.Handle(r, id, "GetFunctionCodeSigningConfig", s.getCodeSigning)
-	wire.Handle(r, id, "PutFunctionEventInvokeConfig", s.putEventConfig)
-	wire.Handle(r, id, "UpdateFunctionEventInvokeConfig", s.updateEventConfig)
-	wire.Handle(r, id, "GetFunctionEventInvokeConfig", s.getEventConfig)
-	wire.Handle(r, id, "DeleteFunctionEventInvokeConfig", s.deleteEventConfig)
-	wire.Handle(r, id, "ListFunctionEventInvokeConfigs", s.listEventConfigs)
-	wire.Handle(r, id, "TagResource", s.tagResource)
-	wire.Handle(r, id, "UntagResource", s.untagResource)
-	wire.Handle(r, id, "ListTags", s.listTags)
-	wire.Handle(r, id, "GetAccountSettings", s.accountSettings)
+	throttled := wire.Errorf(http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+	throttled.Fields = map[string]any{"Reason": "CallerRateLimitExceeded"}
+	r.Register(wire.Service{
+		ID: id, MaxBody: maxRequest, Check: rules.Check, Extra: []model.Operation{{Name: locationOp, Method: http.MethodGet, URI: locationURI}},
+		Guard: policy.Guard(s.target), Quotas: quotas, Refusals: wire.Refusals{
+			Denied: &wire.Error{Status: http.StatusForbidden, Code: "AccessDeniedException"}, Throttled: throttled, Signature: wire.JSONSignature(http.StatusForbidden),
+		},
+	})
+	function, alias := wire.On(onFunction), wire.On(onAlias)
+	r.Stream(id, locationOp, s.serveLocation, wire.Access{Inside: "the link is signed by Lambda itself"})
+	wire.Handle(r, id, "Invoke", s.invokeFunction, function.Does("lambda:InvokeFunction"))
+	wire.Handle(r, id, "CreateFunction", s.createFunction, function.Tags("lambda:TagResource"))
+	wire.Handle(r, id, "ListFunctions", s.listFunctions, wire.Access{})
+	wire.Handle(r, id, "GetFunction", s.getFunction, function)
+	wire.Handle(r, id, "DeleteFunction", s.deleteFunction, function)
+	wire.Handle(r, id, "GetFunctionConfiguration", s.getConfiguration, function)
+	wire.Handle(r, id, "UpdateFunctionConfiguration", s.updateConfiguration, function)
+	wire.Handle(r, id, "UpdateFunctionCode", s.updateCode, function)
+	wire.Handle(r, id, "PublishVersion", s.publishVersion, function)
+	wire.Handle(r, id, "ListVersionsByFunction", s.listVersions, function)
+	wire.Handle(r, id, "CreateAlias", s.createAlias, function)
+	wire.Handle(r, id, "ListAliases", s.listAliases, function)
+	wire.Handle(r, id, "GetAlias", s.getAlias, alias)
+	wire.Handle(r, id, "UpdateAlias", s.updateAlias, alias)
+	wire.Handle(r, id, "DeleteAlias", s.deleteAlias, alias)
+	wire.Handle(r, id, "AddPermission", s.addPermission, wire.Access{On: onFunction, Keys: principalKeys})
+	wire.Handle(r, id, "GetPolicy", s.getPolicy, function)
+	wire.Handle(r, id, "RemovePermission", s.removePermission, wire.Access{On: onFunction, Keys: principalKeys})
+	wire.Handle(r, id, "PutFunctionConcurrency", s.putConcurrency, function)
+	wire.Handle(r, id, "DeleteFunctionConcurrency", s.deleteConcurrency, function)
+	wire.Handle(r, id, "GetFunctionConcurrency", s.getConcurrency, function)
+	wire.Handle(r, id, "GetFunctionCodeSigningConfig", s.getCodeSigning, function)
+	wire.Handle(r, id, "PutFunctionEventInvokeConfig", s.putEventConfig, function)
+	wire.Handle(r, id, "UpdateFunctionEventInvokeConfig", s.updateEventConfig, function)
+	wire.Handle(r, id, "GetFunctionEventInvokeConfig", s.getEventConfig, function)
+	wire.Handle(r, id, "DeleteFunctionEventInvokeConfig", s.deleteEventConfig, function)
+	wire.Handle(r, id, "ListFunctionEventInvokeConfigs", s.listEventConfigs, function)
+	wire.Handle(r, id, "TagResource", s.tagResource, function)
+	wire.Handle(r, id, "UntagResource", s.untagResource, function)
+	wire.Handle(r, id, "ListTags", s.listTags, function)
+	wire.Handle(r, id, "GetAccountSettings", s.accountSettings, wire.Access{})
+}
+
+// quotas are those of requests to the control plane, which share one but for
+// GetFunction; calls of functions have none.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+var quotas = map[string]wire.Quota{
+	"": {Bucket: "control", Burst: 15, PerSecond: 15}, "GetFunction": {Burst: 100, PerSecond: 100}, "Invoke": {Unlimited: true}, locationOp: {Unlimited: true},
+}
+
+// onFunction is the function, version or alias that a document names.
+func onFunction(req *wire.Request, in wire.Input) []string {
+	return on(req, in.Text("FunctionName")+in.Text("Resource"), in.Text("Qualifier"))
+}
+
+// onAlias is the alias that a document names.
+func onAlias(req *wire.Request, in wire.Input) []string {
+	return on(req, in.Text("FunctionName"), in.Text("Name"))
+}
+
+// on asks for what is no function's name as it is written.
+func on(req *wire.Request, function, qualifier string) []string {
+	ref, err := parse(req.Scope, function, qualifier)
+	if err != nil {
+		return []string{function}
+	}
+	return []string{ref.arn()}
+}
+
+// principalKeys: https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+func principalKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	if !in.Has("Principal") {
+		return nil
+	}
+	return map[string][]string{"lambda:Principal": {in.Text("Principal")}}
+}
+
+// target is what a decision about a function has to know.
+func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
+	t := policy.Target{ARN: arn}
+	if !wire.IsARN(arn, "lambda") {
+		return t, nil
+	}
+	ref, err := parse(req.Scope, arn, "")
+	if err != nil {
+		return t, nil //nolint:nilerr // no function: the identity decides
+	}
+	f, err := s.function(ref)
+	if err != nil || f == nil {
+		return t, err
+	}
+	t.Tags = f.Tags
+	if p, ok := f.Policies[ref.qualifier]; ok {
+		text, err := p.document()
+		if err != nil {
+			return t, err
+		}
+		if t.Policy, err = s.policies.Parse(text, policy.Resource); err != nil {
+			return t, fmt.Errorf("policy of function %s: %w", arn, err)
+		}
+	}
+	return t, nil
 }
 
 func (s *Service) invokeFunction(ctx context.Context, req *wire.Request, in *sdk.InvokeInput) (*sdk.InvokeOutput, error) {

@@ -27,8 +27,8 @@ const (
 	unreservedMinimum = 100
 )
 
-func (s *Service) putConcurrency(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionConcurrencyInput) (*awslambda.PutFunctionConcurrencyOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:PutFunctionConcurrency", in.FunctionName, nil)
+func (s *Service) putConcurrency(_ context.Context, req *wire.Request, in *awslambda.PutFunctionConcurrencyInput) (*awslambda.PutFunctionConcurrencyOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,8 @@ func (s *Service) putConcurrency(ctx context.Context, req *wire.Request, in *aws
 	return &awslambda.PutFunctionConcurrencyOutput{ReservedConcurrentExecutions: n}, err
 }
 
-func (s *Service) getConcurrency(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionConcurrencyInput) (*awslambda.GetFunctionConcurrencyOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:GetFunctionConcurrency", in.FunctionName, nil)
+func (s *Service) getConcurrency(_ context.Context, req *wire.Request, in *awslambda.GetFunctionConcurrencyInput) (*awslambda.GetFunctionConcurrencyOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +62,16 @@ func (s *Service) getConcurrency(ctx context.Context, req *wire.Request, in *aws
 	return &awslambda.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: f.Reserved}, err
 }
 
-func (s *Service) deleteConcurrency(ctx context.Context, req *wire.Request, in *awslambda.DeleteFunctionConcurrencyInput) (*empty, error) {
-	ref, err := s.may(ctx, req, "lambda:DeleteFunctionConcurrency", in.FunctionName, nil)
+func (s *Service) deleteConcurrency(_ context.Context, req *wire.Request, in *awslambda.DeleteFunctionConcurrencyInput) (*empty, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error { f.Reserved = nil; return nil })
 }
 
-func (s *Service) getCodeSigning(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionCodeSigningConfigInput) (*awslambda.GetFunctionCodeSigningConfigOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:GetFunctionCodeSigningConfig", in.FunctionName, nil)
+func (s *Service) getCodeSigning(_ context.Context, req *wire.Request, in *awslambda.GetFunctionCodeSigningConfigInput) (*awslambda.GetFunctionCodeSigningConfigOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,7 @@ func (s *Service) getCodeSigning(ctx context.Context, req *wire.Request, in *aws
 	return &awslambda.GetFunctionCodeSigningConfigOutput{FunctionName: &ref.name, CodeSigningConfigArn: aws.String("")}, err
 }
 
-func (s *Service) accountSettings(ctx context.Context, req *wire.Request, _ *awslambda.GetAccountSettingsInput) (*awslambda.GetAccountSettingsOutput, error) {
-	if err := req.Authorize(ctx, "lambda:GetAccountSettings", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) accountSettings(_ context.Context, req *wire.Request, _ *awslambda.GetAccountSettingsInput) (*awslambda.GetAccountSettingsOutput, error) {
 	usage, limit := &types.AccountUsage{}, &types.AccountLimit{
 		ConcurrentExecutions: accountLimit, CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: 75 << 30,
 		UnreservedConcurrentExecutions: aws.Int32(accountLimit),
@@ -104,19 +101,19 @@ func (s *Service) accountSettings(ctx context.Context, req *wire.Request, _ *aws
 
 const maxTags = 50
 
-func (s *Service) tagged(ctx context.Context, req *wire.Request, action string, resource *string) (reference, error) {
-	if !strings.HasPrefix(str(resource), "arn:") {
+func tagged(req *wire.Request, resource *string) (reference, error) {
+	if !wire.MeansARN(str(resource)) {
 		return reference{}, errConstraint(str(resource), "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:...")
 	}
-	ref, err := s.may(ctx, req, action, resource, nil)
+	ref, err := refer(req, resource, nil)
 	if err == nil && ref.qualifier != "" {
 		err = errInvalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")
 	}
 	return ref, err
 }
 
-func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *awslambda.TagResourceInput) (*empty, error) {
-	ref, err := s.tagged(ctx, req, "lambda:TagResource", in.Resource)
+func (s *Service) tagResource(_ context.Context, req *wire.Request, in *awslambda.TagResourceInput) (*empty, error) {
+	ref, err := tagged(req, in.Resource)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +129,8 @@ func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *awslam
 	})
 }
 
-func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *awslambda.UntagResourceInput) (*empty, error) {
-	ref, err := s.tagged(ctx, req, "lambda:UntagResource", in.Resource)
+func (s *Service) untagResource(_ context.Context, req *wire.Request, in *awslambda.UntagResourceInput) (*empty, error) {
+	ref, err := tagged(req, in.Resource)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +142,8 @@ func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *awsl
 	})
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *awslambda.ListTagsInput) (*awslambda.ListTagsOutput, error) {
-	ref, err := s.tagged(ctx, req, "lambda:ListTags", in.Resource)
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *awslambda.ListTagsInput) (*awslambda.ListTagsOutput, error) {
+	ref, err := tagged(req, in.Resource)
 	if err != nil {
 		return nil, err
 	}
@@ -177,8 +174,8 @@ func (p resourcePolicy) document() (string, error) {
 	return string(raw), err
 }
 
-func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *awslambda.AddPermissionInput) (*awslambda.AddPermissionOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:AddPermission", in.FunctionName, in.Qualifier)
+func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslambda.AddPermissionInput) (*awslambda.AddPermissionOutput, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +238,8 @@ func principalOf(sc wire.Scope, p string) any {
 	}
 }
 
-func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *awslambda.GetPolicyInput) (*awslambda.GetPolicyOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:GetPolicy", in.FunctionName, in.Qualifier)
+func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *awslambda.GetPolicyInput) (*awslambda.GetPolicyOutput, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
@@ -258,8 +255,8 @@ func (s *Service) getPolicy(ctx context.Context, req *wire.Request, in *awslambd
 	return &awslambda.GetPolicyOutput{Policy: &doc, RevisionId: &p.Revision}, err
 }
 
-func (s *Service) removePermission(ctx context.Context, req *wire.Request, in *awslambda.RemovePermissionInput) (*empty, error) {
-	ref, err := s.may(ctx, req, "lambda:RemovePermission", in.FunctionName, in.Qualifier)
+func (s *Service) removePermission(_ context.Context, req *wire.Request, in *awslambda.RemovePermissionInput) (*empty, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
@@ -360,24 +357,24 @@ func (s *Service) errNoEventConfig(ref reference) error {
 	return errNotFound("The function %s doesn't have an EventInvokeConfig", ref.with(cmp.Or(ref.qualifier, latest)).arn())
 }
 
-func (s *Service) putEventConfig(ctx context.Context, req *wire.Request, in *awslambda.PutFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
-	ref, err := s.may(ctx, req, "lambda:PutFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+func (s *Service) putEventConfig(_ context.Context, req *wire.Request, in *awslambda.PutFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
 	return s.setEventConfig(ref, true, in.MaximumEventAgeInSeconds, in.MaximumRetryAttempts, in.DestinationConfig)
 }
 
-func (s *Service) updateEventConfig(ctx context.Context, req *wire.Request, in *awslambda.UpdateFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
-	ref, err := s.may(ctx, req, "lambda:UpdateFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+func (s *Service) updateEventConfig(_ context.Context, req *wire.Request, in *awslambda.UpdateFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
 	return s.setEventConfig(ref, false, in.MaximumEventAgeInSeconds, in.MaximumRetryAttempts, in.DestinationConfig)
 }
 
-func (s *Service) getEventConfig(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
-	ref, err := s.may(ctx, req, "lambda:GetFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+func (s *Service) getEventConfig(_ context.Context, req *wire.Request, in *awslambda.GetFunctionEventInvokeConfigInput) (*types.FunctionEventInvokeConfig, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
@@ -392,8 +389,8 @@ func (s *Service) getEventConfig(ctx context.Context, req *wire.Request, in *aws
 	return s.eventConfigOutput(ref, c), nil
 }
 
-func (s *Service) listEventConfigs(ctx context.Context, req *wire.Request, in *awslambda.ListFunctionEventInvokeConfigsInput) (*awslambda.ListFunctionEventInvokeConfigsOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:ListFunctionEventInvokeConfigs", in.FunctionName, nil)
+func (s *Service) listEventConfigs(_ context.Context, req *wire.Request, in *awslambda.ListFunctionEventInvokeConfigsInput) (*awslambda.ListFunctionEventInvokeConfigsOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -405,8 +402,8 @@ func (s *Service) listEventConfigs(ctx context.Context, req *wire.Request, in *a
 	return out, err
 }
 
-func (s *Service) deleteEventConfig(ctx context.Context, req *wire.Request, in *awslambda.DeleteFunctionEventInvokeConfigInput) (*empty, error) {
-	ref, err := s.may(ctx, req, "lambda:DeleteFunctionEventInvokeConfig", in.FunctionName, in.Qualifier)
+func (s *Service) deleteEventConfig(_ context.Context, req *wire.Request, in *awslambda.DeleteFunctionEventInvokeConfigInput) (*empty, error) {
+	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}

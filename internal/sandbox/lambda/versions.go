@@ -39,8 +39,8 @@ func sameVersion(last, latest version) bool {
 	return last.Package == latest.Package && str(last.Config.LastModified) == str(latest.Config.LastModified)
 }
 
-func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *awslambda.PublishVersionInput) (*types.FunctionConfiguration, error) {
-	ref, err := s.may(ctx, req, "lambda:PublishVersion", in.FunctionName, nil)
+func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *awslambda.PublishVersionInput) (*types.FunctionConfiguration, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *aws
 	return &out.Config, err
 }
 
-func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *awslambda.ListVersionsByFunctionInput) (*awslambda.ListVersionsByFunctionOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:ListVersionsByFunction", in.FunctionName, nil)
+func (s *Service) listVersions(_ context.Context, req *wire.Request, in *awslambda.ListVersionsByFunctionInput) (*awslambda.ListVersionsByFunctionOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func (s *Service) aliasConfig(function reference, a alias) *types.AliasConfigura
 	return out
 }
 
-func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *awslambda.CreateAliasInput) (*types.AliasConfiguration, error) {
-	ref, err := s.may(ctx, req, "lambda:CreateAlias", in.FunctionName, nil)
+func (s *Service) createAlias(_ context.Context, req *wire.Request, in *awslambda.CreateAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +174,8 @@ func (s *Service) findAlias(tx *store.Tx, ref reference) (alias, error) {
 	return a, err
 }
 
-func (s *Service) getAlias(ctx context.Context, req *wire.Request, in *awslambda.GetAliasInput) (*types.AliasConfiguration, error) {
-	ref, err := s.may(ctx, req, "lambda:GetAlias", in.FunctionName, in.Name)
+func (s *Service) getAlias(_ context.Context, req *wire.Request, in *awslambda.GetAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := refer(req, in.FunctionName, in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +187,8 @@ func (s *Service) getAlias(ctx context.Context, req *wire.Request, in *awslambda
 	return s.aliasConfig(ref, a), err
 }
 
-func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *awslambda.UpdateAliasInput) (*types.AliasConfiguration, error) {
-	ref, err := s.may(ctx, req, "lambda:UpdateAlias", in.FunctionName, in.Name)
+func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *awslambda.UpdateAliasInput) (*types.AliasConfiguration, error) {
+	ref, err := refer(req, in.FunctionName, in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -217,8 +217,8 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *awslam
 }
 
 // deleteAlias succeeds if there is no such alias, as AWS does.
-func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *awslambda.DeleteAliasInput) (*empty, error) {
-	ref, err := s.may(ctx, req, "lambda:DeleteAlias", in.FunctionName, in.Name)
+func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *awslambda.DeleteAliasInput) (*empty, error) {
+	ref, err := refer(req, in.FunctionName, in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -229,8 +229,8 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *awslam
 	})
 }
 
-func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *awslambda.ListAliasesInput) (*awslambda.ListAliasesOutput, error) {
-	ref, err := s.may(ctx, req, "lambda:ListAliases", in.FunctionName, nil)
+func (s *Service) listAliases(_ context.Context, req *wire.Request, in *awslambda.ListAliasesInput) (*awslambda.ListAliasesOutput, error) {
+	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -59,12 +59,9 @@ func getGroup(tx *store.Tx, r ref) (group, error) {
 	return g, err
 }
 
-// change authorises an action on a group and changes it.
-func (s *Service) change(ctx context.Context, req *wire.Request, action string, name ref, fn func(*group) error) error {
+// change changes a group.
+func (s *Service) change(name ref, fn func(*group) error) error {
 	if err := checkGroupName(name.name); err != nil {
-		return err
-	}
-	if err := mayGroup(caller(ctx, req), action, name); err != nil {
 		return err
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
@@ -80,7 +77,7 @@ func (s *Service) change(ctx context.Context, req *wire.Request, action string, 
 	})
 }
 
-func (s *Service) createGroup(ctx context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
+func (s *Service) createGroup(_ context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
 	g := group{Name: str(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: str(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
 	if err := checkGroupName(g.Name); err != nil {
 		return nil, err
@@ -94,15 +91,7 @@ func (s *Service) createGroup(ctx context.Context, req *wire.Request, in *cwl.Cr
 	if err := checkTags(g.Tags); err != nil {
 		return nil, err
 	}
-	may, at := caller(ctx, req), ref{req.Scope, g.Name}
-	if err := mayGroup(may, "logs:CreateLogGroup", at); err != nil {
-		return nil, err
-	}
-	if len(g.Tags) > 0 {
-		if err := mayGroup(may, "logs:TagResource", at); err != nil {
-			return nil, err
-		}
-	}
+	at := ref{req.Scope, g.Name}
 	return &cwl.CreateLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(dbGroups, at.key()) != nil {
 			return errExists("log group")
@@ -111,11 +100,8 @@ func (s *Service) createGroup(ctx context.Context, req *wire.Request, in *cwl.Cr
 	})
 }
 
-func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
+func (s *Service) deleteGroup(_ context.Context, req *wire.Request, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
 	name := ref{req.Scope, str(in.LogGroupName)}
-	if err := mayGroup(caller(ctx, req), "logs:DeleteLogGroup", name); err != nil {
-		return nil, err
-	}
 	return &cwl.DeleteLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
 		if err != nil {
@@ -133,10 +119,7 @@ func (s *Service) deleteGroup(ctx context.Context, req *wire.Request, in *cwl.De
 	})
 }
 
-func (s *Service) describeGroups(ctx context.Context, req *wire.Request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
-	if err := req.Authorize(ctx, "logs:DescribeLogGroups", ref{scope: req.Scope}.streamARN(""), nil); err != nil {
-		return nil, err
-	}
+func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
 	limit, err := limitOf(in.Limit, 50, 50)
 	if err != nil {
 		return nil, err
@@ -189,18 +172,18 @@ func describe(tx *store.Tx, r ref, g group) types.LogGroup {
 // retentions are the periods that CloudWatch Logs offers, in days.
 var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-func (s *Service) putRetention(ctx context.Context, req *wire.Request, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
+func (s *Service) putRetention(_ context.Context, req *wire.Request, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
 	if in.RetentionInDays == nil || !slices.Contains(retentions, *in.RetentionInDays) {
 		return nil, errConstraint(aws.ToInt32(in.RetentionInDays), "retentionInDays", "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]")
 	}
-	return &cwl.PutRetentionPolicyOutput{}, s.change(ctx, req, "logs:PutRetentionPolicy", ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
+	return &cwl.PutRetentionPolicyOutput{}, s.change(ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
 		g.Retention = in.RetentionInDays
 		return nil
 	})
 }
 
-func (s *Service) deleteRetention(ctx context.Context, req *wire.Request, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
-	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ctx, req, "logs:DeleteRetentionPolicy", ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
+func (s *Service) deleteRetention(_ context.Context, req *wire.Request, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
+	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
 		g.Retention = nil
 		return nil
 	})
@@ -218,7 +201,7 @@ func keyTarget(sc wire.Scope, name, resource *string) (ref, error) {
 	return groupOf(sc, *resource)
 }
 
-func (s *Service) associateKey(ctx context.Context, req *wire.Request, in *cwl.AssociateKmsKeyInput) (*cwl.AssociateKmsKeyOutput, error) {
+func (s *Service) associateKey(_ context.Context, req *wire.Request, in *cwl.AssociateKmsKeyInput) (*cwl.AssociateKmsKeyOutput, error) {
 	name, err := keyTarget(req.Scope, in.LogGroupName, in.ResourceIdentifier)
 	if err != nil {
 		return nil, err
@@ -226,18 +209,18 @@ func (s *Service) associateKey(ctx context.Context, req *wire.Request, in *cwl.A
 	if !strings.HasPrefix(str(in.KmsKeyId), "arn:") {
 		return nil, errInvalid("KmsKeyId must be the ARN of a KMS key")
 	}
-	return &cwl.AssociateKmsKeyOutput{}, s.change(ctx, req, "logs:AssociateKmsKey", name, func(g *group) error {
+	return &cwl.AssociateKmsKeyOutput{}, s.change(name, func(g *group) error {
 		g.Key = *in.KmsKeyId
 		return nil
 	})
 }
 
-func (s *Service) disassociateKey(ctx context.Context, req *wire.Request, in *cwl.DisassociateKmsKeyInput) (*cwl.DisassociateKmsKeyOutput, error) {
+func (s *Service) disassociateKey(_ context.Context, req *wire.Request, in *cwl.DisassociateKmsKeyInput) (*cwl.DisassociateKmsKeyOutput, error) {
 	name, err := keyTarget(req.Scope, in.LogGroupName, in.ResourceIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	return &cwl.DisassociateKmsKeyOutput{}, s.change(ctx, req, "logs:DisassociateKmsKey", name, func(g *group) error {
+	return &cwl.DisassociateKmsKeyOutput{}, s.change(name, func(g *group) error {
 		g.Key = ""
 		return nil
 	})
@@ -257,8 +240,8 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-func (s *Service) addTags(ctx context.Context, req *wire.Request, action string, name ref, tags map[string]string) error {
-	return s.change(ctx, req, action, name, func(g *group) error {
+func (s *Service) addTags(name ref, tags map[string]string) error {
+	return s.change(name, func(g *group) error {
 		if g.Tags == nil {
 			g.Tags = map[string]string{}
 		}
@@ -267,8 +250,8 @@ func (s *Service) addTags(ctx context.Context, req *wire.Request, action string,
 	})
 }
 
-func (s *Service) removeTags(ctx context.Context, req *wire.Request, action string, name ref, keys []string) error {
-	return s.change(ctx, req, action, name, func(g *group) error {
+func (s *Service) removeTags(name ref, keys []string) error {
+	return s.change(name, func(g *group) error {
 		for _, k := range keys {
 			delete(g.Tags, k)
 		}
@@ -276,10 +259,7 @@ func (s *Service) removeTags(ctx context.Context, req *wire.Request, action stri
 	})
 }
 
-func (s *Service) tags(ctx context.Context, req *wire.Request, action string, name ref) (map[string]string, error) {
-	if err := mayGroup(caller(ctx, req), action, name); err != nil {
-		return nil, err
-	}
+func (s *Service) tags(name ref) (map[string]string, error) {
 	var g group
 	err := s.DB.View(func(tx *store.Tx) (err error) {
 		g, err = getGroup(tx, name)
@@ -291,41 +271,41 @@ func (s *Service) tags(ctx context.Context, req *wire.Request, action string, na
 	return g.Tags, err
 }
 
-func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
+func (s *Service) tagResource(_ context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
 	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
-	return &cwl.TagResourceOutput{}, s.addTags(ctx, req, "logs:TagResource", name, in.Tags)
+	return &cwl.TagResourceOutput{}, s.addTags(name, in.Tags)
 }
 
-func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
+func (s *Service) untagResource(_ context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
 	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
-	return &cwl.UntagResourceOutput{}, s.removeTags(ctx, req, "logs:UntagResource", name, in.TagKeys)
+	return &cwl.UntagResourceOutput{}, s.removeTags(name, in.TagKeys)
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
 	name, err := groupOf(req.Scope, str(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
-	tags, err := s.tags(ctx, req, "logs:ListTagsForResource", name)
+	tags, err := s.tags(name)
 	return &cwl.ListTagsForResourceOutput{Tags: tags}, err
 }
 
-func (s *Service) tagGroup(ctx context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {
-	return &cwl.TagLogGroupOutput{}, s.addTags(ctx, req, "logs:TagLogGroup", ref{req.Scope, str(in.LogGroupName)}, in.Tags)
+func (s *Service) tagGroup(_ context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {
+	return &cwl.TagLogGroupOutput{}, s.addTags(ref{req.Scope, str(in.LogGroupName)}, in.Tags)
 }
 
-func (s *Service) untagGroup(ctx context.Context, req *wire.Request, in *cwl.UntagLogGroupInput) (*cwl.UntagLogGroupOutput, error) {
-	return &cwl.UntagLogGroupOutput{}, s.removeTags(ctx, req, "logs:UntagLogGroup", ref{req.Scope, str(in.LogGroupName)}, in.Tags)
+func (s *Service) untagGroup(_ context.Context, req *wire.Request, in *cwl.UntagLogGroupInput) (*cwl.UntagLogGroupOutput, error) {
+	return &cwl.UntagLogGroupOutput{}, s.removeTags(ref{req.Scope, str(in.LogGroupName)}, in.Tags)
 }
 
-func (s *Service) listGroupTags(ctx context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
-	tags, err := s.tags(ctx, req, "logs:ListTagsLogGroup", ref{req.Scope, str(in.LogGroupName)})
+func (s *Service) listGroupTags(_ context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
+	tags, err := s.tags(ref{req.Scope, str(in.LogGroupName)})
 	return &cwl.ListTagsLogGroupOutput{Tags: tags}, err
 }
 

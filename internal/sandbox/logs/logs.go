@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -49,30 +50,34 @@ func New(c Config) (*Service, error) {
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException").Check})
-	wire.Handle(r, id, "CreateLogGroup", s.createGroup)
-	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup)
-	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups)
-	wire.Handle(r, id, "PutRetentionPolicy", s.putRetention)
-	wire.Handle(r, id, "DeleteRetentionPolicy", s.deleteRetention)
-	wire.Handle(r, id, "AssociateKmsKey", s.associateKey)
-	wire.Handle(r, id, "DisassociateKmsKey", s.disassociateKey)
-	wire.Handle(r, id, "TagResource", s.tagResource)
-	wire.Handle(r, id, "UntagResource", s.untagResource)
-	wire.Handle(r, id, "ListTagsForResource", s.listTags)
-	wire.Handle(r, id, "TagLogGroup", s.tagGroup)
-	wire.Handle(r, id, "UntagLogGroup", s.untagGroup)
-	wire.Handle(r, id, "ListTagsLogGroup", s.listGroupTags)
-	wire.Handle(r, id, "CreateLogStream", s.createStream)
-	wire.Handle(r, id, "DeleteLogStream", s.deleteStream)
-	wire.Handle(r, id, "DescribeLogStreams", s.describeStreams)
-	wire.Handle(r, id, "PutLogEvents", s.putEvents)
-	wire.Handle(r, id, "GetLogEvents", s.getEvents)
-	wire.Handle(r, id, "FilterLogEvents", s.filterEvents)
-	s.registerMetricFilters(r)
-	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy)
-	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies)
-	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy)
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException").Check, Guard: s.guard})
+	all, group, stream := wire.Access{}, wire.On(onGroup), wire.On(onStream)
+	wire.Handle(r, id, "CreateLogGroup", s.createGroup, group.Tags("logs:TagResource"))
+	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup, group)
+	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups, group)
+	wire.Handle(r, id, "PutRetentionPolicy", s.putRetention, group)
+	wire.Handle(r, id, "DeleteRetentionPolicy", s.deleteRetention, group)
+	wire.Handle(r, id, "AssociateKmsKey", s.associateKey, group)
+	wire.Handle(r, id, "DisassociateKmsKey", s.disassociateKey, group)
+	wire.Handle(r, id, "TagResource", s.tagResource, group)
+	wire.Handle(r, id, "UntagResource", s.untagResource, group)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags, group)
+	wire.Handle(r, id, "TagLogGroup", s.tagGroup, group)
+	wire.Handle(r, id, "UntagLogGroup", s.untagGroup, group)
+	wire.Handle(r, id, "ListTagsLogGroup", s.listGroupTags, group)
+	wire.Handle(r, id, "CreateLogStream", s.createStream, stream)
+	wire.Handle(r, id, "DeleteLogStream", s.deleteStream, stream)
+	wire.Handle(r, id, "DescribeLogStreams", s.describeStreams, group)
+	wire.Handle(r, id, "PutLogEvents", s.putEvents, stream)
+	wire.Handle(r, id, "GetLogEvents", s.getEvents, stream)
+	wire.Handle(r, id, "FilterLogEvents", s.filterEvents, group)
+	wire.Handle(r, id, "PutMetricFilter", s.putMetricFilter, group)
+	wire.Handle(r, id, "DescribeMetricFilters", s.describeMetricFilters, group)
+	wire.Handle(r, id, "DeleteMetricFilter", s.deleteMetricFilter, group)
+	wire.Handle(r, id, "TestMetricFilter", s.testMetricFilter, all)
+	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy, all)
+	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies, all)
+	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy, all)
 }
 
 const id = "cloudwatchlogs"
@@ -121,23 +126,53 @@ func (g ref) eventPrefix(stream string) string { return g.streamKey(stream) + "\
 // arn is the ARN of the group without the ":*" that stands for its streams.
 func (g ref) arn() string { return g.scope.ARN("logs", "log-group:"+g.name) }
 
-func (g ref) streamARN(stream string) string { return g.arn() + ":log-stream:" + stream }
+// streamPart begins what of an ARN is about streams.
+const streamPart = ":log-stream:"
 
-// authorizer asks whether the caller may do something.
-type authorizer func(action, resource string) error
+func (g ref) streamARN(stream string) string { return g.arn() + streamPart + stream }
 
-func caller(ctx context.Context, req *wire.Request) authorizer {
-	return func(action, resource string) error { return req.Authorize(ctx, action, resource, nil) }
+// named is the group that a document is about: by its name, or by its ARN in one of
+// the members that take it.
+func named(req *wire.Request, in wire.Input) ref {
+	for _, member := range []string{"logGroupIdentifier", "resourceArn", "resourceIdentifier"} {
+		if text := in.Text(member); text != "" {
+			if g, err := groupOf(req.Scope, text); err == nil {
+				return g
+			}
+		}
+	}
+	return ref{req.Scope, in.Text("logGroupName")}
 }
 
-// mayGroup authorises an action on a group. Policies name groups in two ways,
-// with and without the part for streams, and AWS takes both.
-func mayGroup(may authorizer, action string, g ref) error {
-	err := may(action, g.streamARN(""))
-	if err == nil || may(action, g.arn()) == nil {
+func onGroup(req *wire.Request, in wire.Input) []string {
+	return []string{named(req, in).streamARN("")}
+}
+
+func onStream(req *wire.Request, in wire.Input) []string {
+	return []string{named(req, in).streamARN(in.Text("logStreamName"))}
+}
+
+// guard decides about groups and streams. Policies name groups in two ways, with and
+// without the part for streams, and AWS takes both.
+func (s *Service) guard(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
+	may := policy.Tagged(s.tagsOf)
+	err := may(ctx, req, action, arn, keys)
+	if group, whole := strings.CutSuffix(arn, streamPart); err != nil && whole && may(ctx, req, action, group, keys) == nil {
 		return nil
 	}
 	return err
+}
+
+// tagsOf are the tags of a group, which are those of its streams too.
+func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string, err error) {
+	a, _ := wire.ParseARN(arn)
+	name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "log-group:"), ":")
+	err = s.DB.View(func(tx *store.Tx) error {
+		g, _, err := store.Get[group](tx, dbGroups, req.Key(name))
+		tags = g.Tags
+		return err
+	})
+	return tags, err
 }
 
 // groupOf reads a group's name or ARN.

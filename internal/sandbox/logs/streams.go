@@ -61,12 +61,9 @@ func parsePosition(s string) (position, bool) {
 	return position{ms, seq}, err == nil && err2 == nil
 }
 
-func (s *Service) createStream(ctx context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
+func (s *Service) createStream(_ context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
 	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
 	if err := checkStreamName(st); err != nil {
-		return nil, err
-	}
-	if err := req.Authorize(ctx, "logs:CreateLogStream", name.streamARN(st), nil); err != nil {
 		return nil, err
 	}
 	return &cwl.CreateLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
@@ -80,11 +77,8 @@ func (s *Service) createStream(ctx context.Context, req *wire.Request, in *cwl.C
 	})
 }
 
-func (s *Service) deleteStream(ctx context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
+func (s *Service) deleteStream(_ context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
 	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
-	if err := req.Authorize(ctx, "logs:DeleteLogStream", name.streamARN(st), nil); err != nil {
-		return nil, err
-	}
 	return &cwl.DeleteLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getStream(tx, name, st); err != nil {
 			return err
@@ -107,12 +101,9 @@ func getStream(tx *store.Tx, group ref, name string) (stream, error) {
 	return st, err
 }
 
-func (s *Service) describeStreams(ctx context.Context, req *wire.Request, in *cwl.DescribeLogStreamsInput) (*cwl.DescribeLogStreamsOutput, error) {
+func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.DescribeLogStreamsInput) (*cwl.DescribeLogStreamsOutput, error) {
 	name, err := target(req.Scope, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
-		return nil, err
-	}
-	if err := mayGroup(caller(ctx, req), "logs:DescribeLogStreams", name); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.Limit, 50, 50)
@@ -198,9 +189,6 @@ const (
 
 func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
 	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
-	if err := req.Authorize(ctx, "logs:PutLogEvents", name.streamARN(st), nil); err != nil {
-		return nil, err
-	}
 	size, last := 0, int64(0)
 	for _, e := range in.LogEvents {
 		if str(e.Message) == "" || e.Timestamp == nil {
@@ -355,12 +343,8 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 	}
 	group := ref{sc, groupName}
 	lines = slices.DeleteFunc(slices.Clone(lines), func(l wire.LogLine) bool { return l.Message == "" })
-	may := func(action string) error {
-		if p.Admin {
-			return nil
-		}
-		return s.Auth.Authorize(ctx, p, action, group.streamARN(stream), nil)
-	}
+	req := wire.Inside(s.Auth, sc, p, s.Clock.Now())
+	may := func(action string) error { return s.guard(ctx, req, action, group.streamARN(stream), nil) }
 	fresh := false
 	err := s.DB.View(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, group); err != nil {

@@ -63,7 +63,7 @@ func (c *call) checkPolicy(b bucketMeta, raw []byte) error {
 		}
 	}
 	if c.public(doc) && b.blocks("BlockPublicPolicy") {
-		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.caller.ARN+` is not authorized to perform: s3:PutBucketPolicy on resource: "`+bucketARN(b.Scope, b.Name)+
+		return fail(http.StatusForbidden, "AccessDenied", "User: "+c.req.Principal.ARN+` is not authorized to perform: s3:PutBucketPolicy on resource: "`+bucketARN(b.Scope, b.Name)+
 			`" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (b bucketMeta) blocks(name string) bool {
 }
 
 func (c *call) getPolicyStatus() error {
-	b, err := c.may("s3:GetBucketPolicyStatus", nil)
+	b, err := c.open()
 	if err != nil {
 		return err
 	}

@@ -57,10 +57,6 @@ func (s *Service) delete(tx *store.Tx, b bucketMeta, d deletion) (out deleted, f
 
 func (c *call) deleteObject() error {
 	d := deletion{c.key, c.q.Get("versionId"), c.h.Header.Get("If-Match")}
-	action, keys := deleteAction(d)
-	if _, err := c.mayObject(action, keys); err != nil {
-		return err
-	}
 	var out deleted
 	var freed []segment
 	err := c.s.commit(func(tx *store.Tx) error {
@@ -128,14 +124,14 @@ func (c *call) deleteObjects() error {
 		Error   []deleteErrorXML
 	}{}
 	refuse := func(d deletion, err error) {
-		e := wire.AsError(err)
+		e := refusals.Error(err)
 		out.Error = append(out.Error, deleteErrorXML{d.key, d.id, e.Code, e.Message})
 	}
 	var todo []deletion
 	for _, o := range in.Object {
 		d := deletion{o.Key, o.VersionID, o.ETag}
 		action, keys := deleteAction(d)
-		if err := c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, d.key), keys); err != nil {
+		if err := c.s.authorize(c.ctx(), c.req, b, action, objectARN(b.Scope, c.bucket, d.key), keys); err != nil {
 			refuse(d, err)
 			continue
 		}

@@ -12,54 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// find authorises a read and returns the version: the current one for id "".
-func (s *Service) find(ctx context.Context, c caller, bucket, key, id string) (*version, bucketMeta, error) {
-	action := "s3:GetObject"
-	var keys map[string][]string
-	if id != "" {
-		action, keys = "s3:GetObjectVersion", map[string][]string{"s3:VersionId": {id}}
-	}
-	return s.findFor(ctx, c, action, keys, bucket, key, id)
-}
-
-func (s *Service) findFor(ctx context.Context, c caller, action string, keys map[string][]string, bucket, key, id string) (*version, bucketMeta, error) {
-	var b bucketMeta
-	var v *version
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		if b, err = getBucket(tx, bucket); err != nil {
-			return err
-		}
-		if id == "" {
-			v, err = current(tx, bucket, key)
-		} else {
-			v, err = byID(tx, bucket, key, id)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, b, err
-	}
-	if err := s.authorize(ctx, c, b, action, objectARN(b.Scope, bucket, key), keys); err != nil {
-		return nil, b, err
-	}
-	switch {
-	case v == nil && id != nullID && id != "" && !versionID.MatchString(id):
-		return nil, b, errInvalid("versionId", id, "Invalid version id specified")
-	case v == nil && id != "":
-		return nil, b, s.missing(ctx, c, b, errNoSuchVersion(key, id))
-	case v == nil:
-		return nil, b, s.missing(ctx, c, b, errNoSuchKey(key))
-	case v.Marker && id != "":
-		return v, b, errMethod(http.MethodGet)
-	case v.Marker:
-		return v, b, s.missing(ctx, c, b, errNoSuchKey(key))
-	}
-	return v, b, nil
-}
 
 // readConditions are the conditional headers of a read or of a copy's source.
 type readConditions struct {
@@ -99,7 +53,7 @@ func (c *call) getObject() error {
 	}
 	id := c.q.Get("versionId")
 	for attempt := 0; ; attempt++ {
-		v, _, err := c.s.find(c.ctx(), c.caller, c.bucket, c.key, id)
+		v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 		if v != nil && v.Marker {
 			c.w.Header().Set("X-Amz-Delete-Marker", "true")
 			c.w.Header().Set("X-Amz-Version-Id", v.ID)
@@ -109,7 +63,7 @@ func (c *call) getObject() error {
 		}
 		// Metadata can be read without the key, checksums cannot.
 		if c.h.Method != http.MethodHead || c.h.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
-			if err := c.s.decrypt(c.ctx(), c.caller, v); err != nil {
+			if err := c.s.decrypt(c.ctx(), c.req, v); err != nil {
 				return err
 			}
 		}
@@ -261,14 +215,7 @@ func parseRange(header string, size int64) (from, length int64, ok, satisfiable 
 
 func (c *call) getObjectAttributes() error {
 	id := c.q.Get("versionId")
-	v, b, err := c.s.find(c.ctx(), c.caller, c.bucket, c.key, id)
-	if err == nil {
-		action := "s3:GetObjectAttributes"
-		if id != "" {
-			action = "s3:GetObjectVersionAttributes"
-		}
-		err = c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, c.key), nil)
-	}
+	v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 	if err != nil {
 		return err
 	}
@@ -360,7 +307,7 @@ func (x checksumXML) value(algorithm string) string {
 // encrypt chooses the encryption of a new version and, under a KMS key, asks
 // KMS on behalf of the caller, who needs kms:GenerateDataKey as on AWS. Data on
 // the disk of the sandbox are not encrypted.
-func (s *Service) encrypt(ctx context.Context, c caller, b bucketMeta, v *version) error {
+func (s *Service) encrypt(ctx context.Context, req *wire.Request, b bucketMeta, v *version) error {
 	def := b.encryption()
 	switch v.SSE {
 	case "":
@@ -382,7 +329,7 @@ func (s *Service) encrypt(ctx context.Context, c caller, b bucketMeta, v *versio
 	if v.SSEKey == "" {
 		v.SSEKey = "alias/aws/s3" // AWS's own key, whose ARN KMS tells
 	}
-	out, err := s.kms(ctx, c, b, "GenerateDataKey", kmsInput{KeyID: v.SSEKey, KeySpec: "AES_256", EncryptionContext: v.encryptionContext(b.Scope)})
+	out, err := s.kms(ctx, req, b, "GenerateDataKey", kmsInput{KeyID: v.SSEKey, KeySpec: "AES_256", EncryptionContext: v.encryptionContext(b.Scope)})
 	v.DataKey = out.CiphertextBlob
 	if out.KeyID != "" {
 		v.SSEKey = out.KeyID // objects name their key by its ARN, however it was given
@@ -391,7 +338,7 @@ func (s *Service) encrypt(ctx context.Context, c caller, b bucketMeta, v *versio
 }
 
 // decrypt asks KMS on behalf of the reader, who needs kms:Decrypt.
-func (s *Service) decrypt(ctx context.Context, c caller, v *version) error {
+func (s *Service) decrypt(ctx context.Context, req *wire.Request, v *version) error {
 	if len(v.DataKey) == 0 {
 		return nil
 	}
@@ -399,7 +346,7 @@ func (s *Service) decrypt(ctx context.Context, c caller, v *version) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.kms(ctx, c, b, "Decrypt", kmsInput{KeyID: v.SSEKey, CiphertextBlob: v.DataKey, EncryptionContext: v.encryptionContext(b.Scope)})
+	_, err = s.kms(ctx, req, b, "Decrypt", kmsInput{KeyID: v.SSEKey, CiphertextBlob: v.DataKey, EncryptionContext: v.encryptionContext(b.Scope)})
 	return err
 }
 
@@ -426,7 +373,7 @@ type kmsOutput struct {
 
 // kms calls the sandbox's KMS as the caller, in the bucket's region; without one
 // it does nothing. A key that is named by its id only is the caller's.
-func (s *Service) kms(ctx context.Context, c caller, b bucketMeta, operation string, in kmsInput) (out kmsOutput, err error) {
+func (s *Service) kms(ctx context.Context, req *wire.Request, b bucketMeta, operation string, in kmsInput) (out kmsOutput, err error) {
 	if s.router == nil || !s.router.Has("kms", operation) {
 		return out, nil
 	}
@@ -434,7 +381,7 @@ func (s *Service) kms(ctx context.Context, c caller, b bucketMeta, operation str
 	if err != nil {
 		return out, err
 	}
-	reply, err := s.router.Invoke(ctx, wire.ScopeOf(c.scope.Account, b.Scope.Region), c.Principal, "kms", operation, raw)
+	reply, err := s.router.Invoke(ctx, wire.ScopeOf(req.Account, b.Scope.Region), req.Principal, "kms", operation, raw)
 	if err == nil {
 		return out, json.Unmarshal(reply, &out)
 	}

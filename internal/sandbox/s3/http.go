@@ -29,11 +29,10 @@ type call struct {
 	w      http.ResponseWriter
 	h      *http.Request
 	req    *wire.Request
-	caller caller
 	q      url.Values
 	bucket string
 	key    string
-	meta   bucketMeta // once the call was authorised
+	meta   bucketMeta // once it was opened
 	form   *postForm  // of an upload by a form
 }
 
@@ -42,7 +41,7 @@ func (c *call) ctx() context.Context { return c.h.Context() }
 // stream makes an operation of the table.
 func (s *Service) stream(op func(*call) error) wire.StreamOp {
 	return func(w http.ResponseWriter, h *http.Request, req *wire.Request) error {
-		c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query(), caller: outside(req, h)}
+		c := &call{s: s, w: w, h: h, req: req, q: h.URL.Query()}
 		c.bucket, c.key = address(h)
 		w.Header().Set("X-Amz-Request-Id", req.ID)
 		w.Header().Set("Server", "AmazonS3")
@@ -51,8 +50,9 @@ func (s *Service) stream(op func(*call) error) wire.StreamOp {
 			err = op(c)
 		}
 		var e *wire.Error
+		var denied *wire.DeniedError
 		switch {
-		case err == nil || errors.As(err, &e):
+		case err == nil || errors.As(err, &e) || errors.As(err, &denied):
 			return err
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
@@ -119,38 +119,43 @@ func address(h *http.Request) (bucket, key string) {
 // not have.
 const formUpload = "PostObject"
 
+// operation is one that S3 serves.
+type operation struct {
+	run    func(*call) error
+	access wire.Access
+}
+
 // operations are those that S3 serves, but for the settings of buckets.
-var operations = map[string]func(*call) error{
-	"ListBuckets": (*call).listBuckets, "CreateBucket": (*call).createBucket, "HeadBucket": (*call).headBucket, "DeleteBucket": (*call).deleteBucket,
-	"GetBucketLocation": (*call).getLocation, "GetBucketPolicyStatus": (*call).getPolicyStatus,
-	"ListObjects": (*call).listObjects, "ListObjectsV2": (*call).listObjectsV2, "ListObjectVersions": (*call).listVersions,
-	"GetObject": (*call).getObject, "HeadObject": (*call).getObject, "PutObject": (*call).putObject, "CopyObject": (*call).copyObject,
-	"DeleteObject": (*call).deleteObject, "DeleteObjects": (*call).deleteObjects, "GetObjectAttributes": (*call).getObjectAttributes,
-	"GetObjectAcl": (*call).getObjectACL, "PutObjectAcl": (*call).putObjectACL,
-	"GetObjectTagging": (*call).getObjectTagging, "PutObjectTagging": (*call).putObjectTagging, "DeleteObjectTagging": (*call).deleteObjectTagging,
-	"CreateMultipartUpload": (*call).createUpload, "UploadPart": (*call).uploadPart, "UploadPartCopy": (*call).uploadPartCopy,
-	"CompleteMultipartUpload": (*call).completeUpload, "AbortMultipartUpload": (*call).abortUpload,
-	formUpload: (*call).postObject, "ListParts": (*call).listParts, "ListMultipartUploads": (*call).listUploads,
+func operations() map[string]operation {
+	bucket, list := wire.On(onBucket), wire.Access{Action: "s3:ListBucket", On: onBucket, Keys: listKeys}
+	get, read := object("s3:GetObject", "s3:GetObjectVersion"), object("s3:GetObject", "s3:GetObjectVersion")
+	read.Also = attributes
+	put, part := wire.Access{Action: "s3:PutObject", On: onObject, Keys: writeKeys}, wire.On(onObject).Does("s3:PutObject")
+	write := put
+	write.Also = tagging
+	return map[string]operation{
+		"ListBuckets": {(*call).listBuckets, wire.Access{Action: "s3:ListAllMyBuckets"}}, "CreateBucket": {(*call).createBucket, bucket},
+		"HeadBucket": {(*call).headBucket, bucket.Does("s3:ListBucket")}, "DeleteBucket": {(*call).deleteBucket, bucket},
+		"GetBucketLocation": {(*call).getLocation, bucket}, "GetBucketPolicyStatus": {(*call).getPolicyStatus, bucket},
+		"ListObjects": {(*call).listObjects, list}, "ListObjectsV2": {(*call).listObjectsV2, list}, "ListObjectVersions": {(*call).listVersions, list.Does("s3:ListBucketVersions")},
+		"GetObject": {(*call).getObject, get}, "HeadObject": {(*call).getObject, get}, "GetObjectAttributes": {(*call).getObjectAttributes, read},
+		"PutObject": {(*call).putObject, write}, "CopyObject": {(*call).copyObject, put},
+		"DeleteObject":  {(*call).deleteObject, object("s3:DeleteObject", "s3:DeleteObjectVersion")},
+		"DeleteObjects": {(*call).deleteObjects, wire.Access{Inside: "each object is asked for by itself, and those refused are part of the answer"}},
+		"GetObjectAcl":  {(*call).getObjectACL, object("s3:GetObjectAcl", "s3:GetObjectVersionAcl")}, "PutObjectAcl": {(*call).putObjectACL, object("s3:PutObjectAcl", "s3:PutObjectVersionAcl")},
+		"GetObjectTagging": {(*call).getObjectTagging, object("s3:GetObjectTagging", "s3:GetObjectVersionTagging")},
+		"PutObjectTagging": {(*call).putObjectTagging, object("s3:PutObjectTagging", "s3:PutObjectVersionTagging")}, "DeleteObjectTagging": {(*call).deleteObjectTagging, object("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")},
+		"CreateMultipartUpload": {(*call).createUpload, write}, "UploadPart": {(*call).uploadPart, part}, "UploadPartCopy": {(*call).uploadPartCopy, part},
+		"CompleteMultipartUpload": {(*call).completeUpload, part}, "AbortMultipartUpload": {(*call).abortUpload, wire.On(onObject)},
+		"ListParts": {(*call).listParts, wire.On(onObject).Does("s3:ListMultipartUploadParts")}, "ListMultipartUploads": {(*call).listUploads, bucket.Does("s3:ListBucketMultipartUploads")},
+		formUpload: {(*call).postObject, wire.Access{Inside: "the key is a field of the form"}},
+	}
 }
 
-// may authorises an action on the bucket and returns it.
-func (c *call) may(action string, keys map[string][]string) (bucketMeta, error) {
-	b, err := c.s.bucket(c.bucket)
-	if err != nil {
-		return b, err
-	}
-	c.meta = b
-	return b, c.s.authorize(c.ctx(), c.caller, b, action, bucketARN(b.Scope, c.bucket), keys)
-}
-
-// mayObject authorises an action on the object and returns its bucket.
-func (c *call) mayObject(action string, keys map[string][]string) (bucketMeta, error) {
-	b, err := c.s.bucket(c.bucket)
-	if err != nil {
-		return b, err
-	}
-	c.meta = b
-	return b, c.s.authorize(c.ctx(), c.caller, b, action, objectARN(b.Scope, c.bucket, c.key), keys)
+// open returns the bucket of the call.
+func (c *call) open() (b bucketMeta, err error) {
+	c.meta, err = c.s.bucket(c.bucket)
+	return c.meta, err
 }
 
 // document reads a request body whole and checks its digests.

@@ -29,20 +29,20 @@ func (v *version) info() wire.ObjectInfo {
 // GetObject implements wire.Objects. The reader stays valid when the object is
 // replaced or deleted meanwhile; the caller closes it.
 func (s *Service) GetObject(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, key, versionID string) (io.ReadCloser, wire.ObjectInfo, error) {
-	v, r, err := s.read(ctx, inside(sc, p), bucket, key, versionID)
+	v, r, err := s.read(ctx, s.inside(sc, p), bucket, key, versionID)
 	if err != nil {
-		return nil, wire.ObjectInfo{}, wire.AsError(err)
+		return nil, wire.ObjectInfo{}, refusals.Error(err)
 	}
 	return r, v.info(), nil
 }
 
-func (s *Service) read(ctx context.Context, c caller, bucket, key, id string) (*version, io.ReadCloser, error) {
+func (s *Service) read(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, io.ReadCloser, error) {
 	for attempt := 0; ; attempt++ {
-		v, _, err := s.find(ctx, c, bucket, key, id)
+		v, _, err := s.find(ctx, req, bucket, key, id)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := s.decrypt(ctx, c, v); err != nil {
+		if err := s.decrypt(ctx, req, v); err != nil {
 			return nil, nil, err
 		}
 		r, err := s.blobs.open(v.Segments, 0, v.Size)
@@ -56,13 +56,13 @@ func (s *Service) read(ctx context.Context, c caller, bucket, key, id string) (*
 // PutObject implements wire.Objects.
 func (s *Service) PutObject(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, key, contentType string, body io.Reader) (wire.ObjectInfo, error) {
 	v := &version{Bucket: bucket, Key: key, Headers: map[string]string{"Content-Type": contentType}}
-	if err := s.write(ctx, inside(sc, p), v, conditions{}, defaultAlgorithm, body); err != nil {
-		return wire.ObjectInfo{}, wire.AsError(err)
+	if err := s.write(ctx, s.inside(sc, p), v, conditions{}, defaultAlgorithm, body); err != nil {
+		return wire.ObjectInfo{}, refusals.Error(err)
 	}
 	return v.info(), nil
 }
 
-func (s *Service) write(ctx context.Context, c caller, v *version, cond conditions, algorithm string, body io.Reader) error {
+func (s *Service) write(ctx context.Context, req *wire.Request, v *version, cond conditions, algorithm string, body io.Reader) error {
 	if v.Key == "" || len(v.Key) > maxKey || strings.ContainsRune(v.Key, 0) {
 		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
 	}
@@ -73,10 +73,10 @@ func (s *Service) write(ctx context.Context, c caller, v *version, cond conditio
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, c, b, "s3:PutObject", objectARN(b.Scope, v.Bucket, v.Key), nil); err != nil {
+	if err := s.authorize(ctx, req, b, "s3:PutObject", objectARN(b.Scope, v.Bucket, v.Key), nil); err != nil {
 		return err
 	}
-	if err := s.encrypt(ctx, c, b, v); err != nil {
+	if err := s.encrypt(ctx, req, b, v); err != nil {
 		return err
 	}
 	d := &digest{md5: newMD5(), algorithm: algorithm, sum: newHash(algorithm)}
@@ -95,8 +95,8 @@ func (s *Service) ListObjects(ctx context.Context, sc wire.Scope, p wire.Princip
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, inside(sc, p), b, "s3:ListBucket", bucketARN(b.Scope, bucket), map[string][]string{"s3:prefix": {prefix}}); err != nil {
-		return err
+	if err := s.authorize(ctx, s.inside(sc, p), b, "s3:ListBucket", bucketARN(b.Scope, bucket), map[string][]string{"s3:prefix": {prefix}}); err != nil {
+		return worded(err)
 	}
 	l := listing{bucket: bucket, prefix: prefix, max: maxList}
 	for {

@@ -130,8 +130,8 @@ func (w *pageWriter) take(k string, raw []byte) (more bool, seek string, err err
 	return true, "", nil
 }
 
-// listing reads the parameters that all listings share and authorises them.
-func (c *call) listing(action string) (listing, error) {
+// listing reads the parameters that all listings share.
+func (c *call) listing() (listing, error) {
 	l := listing{bucket: c.bucket, prefix: c.q.Get("prefix"), delimiter: c.q.Get("delimiter"), max: maxList}
 	if m := c.q.Get("max-keys"); m != "" {
 		n, err := strconv.Atoi(m)
@@ -143,15 +143,7 @@ func (c *call) listing(action string) (listing, error) {
 	if e := c.q.Get("encoding-type"); e != "" && e != "url" {
 		return l, errInvalid("encoding-type", e, "Invalid Encoding Method specified in Request")
 	}
-	// s3:prefix exists for every listing; without the parameter it is empty.
-	keys := map[string][]string{"s3:prefix": {l.prefix}}
-	for param, key := range map[string]string{"delimiter": "s3:delimiter", "max-keys": "s3:max-keys"} {
-		if c.q.Has(param) {
-			keys[key] = []string{c.q.Get(param)}
-		}
-	}
-	_, err := c.may(action, keys)
-	return l, err
+	return l, nil
 }
 
 func (c *call) page(l listing) (p page, err error) {
@@ -207,7 +199,7 @@ func (c *call) prefixes(p page) (out []xmlPrefix) {
 }
 
 func (c *call) listObjects() error {
-	l, err := c.listing("s3:ListBucket")
+	l, err := c.listing()
 	if err != nil {
 		return err
 	}
@@ -237,7 +229,7 @@ func (c *call) listObjects() error {
 }
 
 func (c *call) listObjectsV2() error {
-	l, err := c.listing("s3:ListBucket")
+	l, err := c.listing()
 	if err != nil {
 		return err
 	}
@@ -297,7 +289,7 @@ func fromPageToken(token string) (string, error) {
 }
 
 func (c *call) listVersions() error {
-	l, err := c.listing("s3:ListBucketVersions")
+	l, err := c.listing()
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,11 @@ func (c *call) createUpload() error {
 	if err != nil {
 		return err
 	}
-	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	b, err := c.open()
 	if err != nil {
 		return err
 	}
-	if err := c.s.encrypt(c.ctx(), c.caller, b, v); err != nil {
+	if err := c.s.encrypt(c.ctx(), c.req, b, v); err != nil {
 		return err
 	}
 	u := upload{
@@ -148,9 +148,6 @@ func (c *call) partNumber() (int, upload, error) {
 	n, err := strconv.Atoi(c.q.Get("partNumber"))
 	if err != nil || n < 1 || n > maxParts {
 		return 0, u, errInvalid("partNumber", c.q.Get("partNumber"), "Part number must be an integer between 1 and 10000, inclusive")
-	}
-	if _, err := c.mayObject("s3:PutObject", nil); err != nil {
-		return 0, u, err
 	}
 	err = c.s.DB.View(func(tx *store.Tx) (err error) {
 		u, err = c.upload(tx)
@@ -267,9 +264,6 @@ func (c *call) uploadPartCopy() error {
 }
 
 func (c *call) abortUpload() error {
-	if _, err := c.mayObject("s3:AbortMultipartUpload", nil); err != nil {
-		return err
-	}
 	var freed []segment
 	err := c.s.commit(func(tx *store.Tx) error {
 		u, err := c.upload(tx)
@@ -304,7 +298,7 @@ func (c *call) completeUpload() error {
 	if err := xml.Unmarshal(raw, &in); err != nil || len(in.Part) == 0 {
 		return errMalformed()
 	}
-	b, err := c.mayObject("s3:PutObject", nil)
+	b, err := c.open()
 	if err != nil {
 		return err
 	}

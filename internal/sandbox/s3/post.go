@@ -35,6 +35,15 @@ func (c *call) postObject() error {
 	if err := c.postHeaders(); err != nil {
 		return err
 	}
+	actions := []string{"s3:PutObject"}
+	if c.h.Header.Get("X-Amz-Tagging") != "" {
+		actions = append(actions, "s3:PutObjectTagging")
+	}
+	for _, action := range actions {
+		if err := c.req.May(c.ctx(), action, objectARN(c.req.Scope, c.bucket, c.key), writeKeys(c.req, nil)); err != nil {
+			return err
+		}
+	}
 	v, err := c.write()
 	if err != nil {
 		return err

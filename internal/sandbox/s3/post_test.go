@@ -49,7 +49,7 @@ func postForm(t *testing.T, to string, fields map[string]string, file string) (s
 func TestUploadByForm(t *testing.T) {
 	t.Parallel()
 	w := iamtest.New(t)
-	svc, err := s3.New(s3.Config{DB: w.DB, Dir: filepath.Join(t.TempDir(), "s3"), Clock: w.Clock, Auth: w.IAM, BucketPolicy: bucketPolicy})
+	svc, err := s3.New(s3.Config{DB: w.DB, Dir: filepath.Join(t.TempDir(), "s3"), Clock: w.Clock, Auth: w.IAM})
 	require.NoError(t, err)
 	svc.Register(w.Router)
 	client := awss3.NewFromConfig(w.Admin(), func(o *awss3.Options) { o.UsePathStyle = true })

@@ -18,7 +18,7 @@ import (
 func TestBucketPolicyKnowsTheRole(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
-	svc, err := s3.New(s3.Config{DB: w.DB, Dir: filepath.Join(t.TempDir(), "s3"), Auth: w.IAM, BucketPolicy: bucketPolicy})
+	svc, err := s3.New(s3.Config{DB: w.DB, Dir: filepath.Join(t.TempDir(), "s3"), Auth: w.IAM})
 	require.NoError(t, err)
 	svc.Register(w.Router)
 	client := func(cfg aws.Config) *awss3.Client {

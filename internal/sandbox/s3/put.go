@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // maxPut is the largest body of one PUT, object or part: 5 GiB.
@@ -44,16 +45,11 @@ func (c *call) write() (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	b, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	if len(v.Tags) > 0 {
-		if _, err := c.mayObject("s3:PutObjectTagging", nil); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.s.encrypt(c.ctx(), c.caller, b, v); err != nil {
+	if err := c.s.encrypt(c.ctx(), c.req, b, v); err != nil {
 		return nil, err
 	}
 	d, err := newDigest(c.h.Header, "")
@@ -168,17 +164,6 @@ func withoutChunked(encoding string) string {
 	return strings.Join(keep, ",")
 }
 
-// writeKeys are the condition keys of a write.
-func writeKeys(h http.Header) map[string][]string {
-	keys := map[string][]string{}
-	for _, name := range []string{"X-Amz-Acl", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Storage-Class", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive"} {
-		if x := h.Get(name); x != "" {
-			keys["s3:"+strings.ToLower(name)] = []string{x}
-		}
-	}
-	return keys
-}
-
 // receive stores the request's body, by one of the ways of blobs, and checks its
 // length and digests.
 func (c *call) receive(d *digest, keep func(io.Reader, io.Writer) (segment, error)) (segment, error) {
@@ -278,7 +263,7 @@ func etagMatches(header, etag string) bool {
 func (c *call) copySource() (*version, error) {
 	raw := c.h.Header.Get("X-Amz-Copy-Source")
 	path, query, _ := strings.Cut(raw, "?")
-	if strings.HasPrefix(path, "arn:") {
+	if wire.MeansARN(path) {
 		return nil, errUnserved("copy sources given by ARN")
 	}
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
@@ -293,11 +278,11 @@ func (c *call) copySource() (*version, error) {
 	if o := c.h.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); o != "" && !c.s.owned(bucket, o) {
 		return nil, errDenied()
 	}
-	v, _, err := c.s.find(c.ctx(), c.caller, bucket, key, id)
+	v, _, err := c.s.find(c.ctx(), c.req, bucket, key, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.s.decrypt(c.ctx(), c.caller, v); err != nil {
+	if err := c.s.decrypt(c.ctx(), c.req, v); err != nil {
 		return nil, err
 	}
 	h := c.h.Header
@@ -313,7 +298,7 @@ func (c *call) copyObject() error {
 	if err != nil {
 		return err
 	}
-	b, err := c.mayObject("s3:PutObject", writeKeys(c.h.Header))
+	b, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -336,7 +321,7 @@ func (c *call) copyObject() error {
 	if algorithm != "" && newHash(algorithm) == nil {
 		return errAlgorithm()
 	}
-	if err := c.s.copyTo(c.ctx(), c.caller, b, src, v, algorithm, cond); err != nil {
+	if err := c.s.copyTo(c.ctx(), c.req, b, src, v, algorithm, cond); err != nil {
 		return err
 	}
 	if src.ID != nullID {
@@ -367,8 +352,8 @@ func (c *call) changesInPlace(b bucketMeta, src *version, replace bool) bool {
 // copyTo writes v with the data of src. A multipart source becomes one part, as
 // on S3, so its ETag changes to the MD5 of the data. algorithm is the checksum's,
 // "" keeps the source's.
-func (s *Service) copyTo(ctx context.Context, c caller, b bucketMeta, src, v *version, algorithm string, cond conditions) error {
-	if err := s.encrypt(ctx, c, b, v); err != nil {
+func (s *Service) copyTo(ctx context.Context, req *wire.Request, b bucketMeta, src, v *version, algorithm string, cond conditions) error {
+	if err := s.encrypt(ctx, req, b, v); err != nil {
 		return err
 	}
 	if src.Size > maxPut {

@@ -20,11 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
-// BucketPolicy tells what the text of a bucket's policy says about a request. It
-// must be safe for concurrent use.
-type BucketPolicy func(text string, r policy.Request) policy.Grant
-
-// Config is what the service needs. DB, Dir, Auth and BucketPolicy are required.
+// Config is what the service needs. DB, Dir and Auth are required.
 type Config struct {
 	DB *store.DB
 	// Dir holds the object data; it belongs to the service alone.
@@ -34,17 +30,16 @@ type Config struct {
 	// Auth decides by identity policies. The caller's Admin mark is honoured
 	// before it is asked.
 	Auth wire.Authorizer
-	// BucketPolicy evaluates bucket policies.
-	BucketPolicy BucketPolicy
 }
 
 // Service is S3. It is safe for concurrent use and
 // implements wire.Objects.
 type Service struct {
 	Config
-	router  *wire.Router
-	blobs   *blobs
-	writers atomic.Int64
+	router   *wire.Router
+	policies policy.Cache // those of buckets
+	blobs    *blobs
+	writers  atomic.Int64
 }
 
 var _ wire.Objects = (*Service)(nil)
@@ -52,8 +47,8 @@ var _ wire.Objects = (*Service)(nil)
 // New opens the service over its folder and store, and removes what a crash left
 // behind: unfinished writes and data that no object refers to.
 func New(c Config) (*Service, error) {
-	if c.DB == nil || c.Dir == "" || c.Auth == nil || c.BucketPolicy == nil {
-		return nil, errors.New("s3: DB, Dir, Auth and BucketPolicy are required")
+	if c.DB == nil || c.Dir == "" || c.Auth == nil {
+		return nil, errors.New("s3: DB, Dir and Auth are required")
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
@@ -75,13 +70,13 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "s3", Path: path, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
-	for name, op := range operations {
-		r.Stream("s3", name, s.stream(op))
+	r.Register(wire.Service{ID: "s3", Path: path, Guard: s.guard, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
+	for name, op := range operations() {
+		r.Stream("s3", name, s.stream(op.run), op.access)
 	}
 	for name, st := range settings {
 		for op, fn := range settingOps(name, st) {
-			r.Stream("s3", op, s.stream(fn))
+			r.Stream("s3", op, s.stream(fn.run), fn.access)
 		}
 	}
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -53,16 +52,7 @@ func (a identities) Authorize(_ context.Context, p wire.Principal, action, resou
 	if a[name+" "+action] {
 		return nil
 	}
-	return &policy.DeniedError{Reply: wire.Denied(p, action, resource, "because no identity-based policy allows the "+action+" action")}
-}
-
-// bucketPolicy is the real evaluation.
-func bucketPolicy(text string, r policy.Request) policy.Grant {
-	doc, err := policy.Parse(text, policy.Resource)
-	if err != nil {
-		return policy.Grant{Decision: policy.Deny}
-	}
-	return doc.Grant(r)
+	return wire.NoPolicy(p, action, resource, "identity-based")
 }
 
 type sandbox struct {
@@ -80,7 +70,7 @@ func open(t *testing.T, dir string, auth wire.Authorizer) *sandbox {
 	if auth == nil {
 		auth = identities{}
 	}
-	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth, BucketPolicy: bucketPolicy})
+	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth})
 	require.NoError(t, err)
 	r := wire.NewRouter(verifier{}, auth)
 	svc.Register(r)

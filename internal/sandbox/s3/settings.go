@@ -74,19 +74,24 @@ var settings = map[string]setting{
 
 // settingOps are the operations on a setting, by their names in the model of the API.
 // What cannot be set has no PUT.
-func settingOps(name string, st setting) map[string]func(*call) error {
-	ops := map[string]func(*call) error{}
+func settingOps(name string, st setting) map[string]operation {
+	ops := map[string]operation{}
+	on := wire.On(onBucket)
 	for _, op := range model.Of("s3").Operations {
 		if op.URI != "/{Bucket}?"+name {
 			continue
 		}
 		switch {
 		case op.Method == http.MethodGet:
-			ops[op.Name] = func(c *call) error { return c.getSetting(name, st) }
+			ops[op.Name] = operation{func(c *call) error { return c.getSetting(name, st) }, on.Does("s3:Get" + st.iam)}
 		case op.Method == http.MethodPut && (st.check != nil || name == "policy" || name == "acl"):
-			ops[op.Name] = func(c *call) error { return c.putSetting(name, st) }
+			ops[op.Name] = operation{func(c *call) error { return c.putSetting(name, st) }, on.Does("s3:Put" + st.iam)}
 		case op.Method == http.MethodDelete:
-			ops[op.Name] = func(c *call) error { return c.deleteSetting(name, st) }
+			verb := "Put"
+			if name == "policy" || name == "website" {
+				verb = "Delete"
+			}
+			ops[op.Name] = operation{func(c *call) error { return c.deleteSetting(name, st) }, on.Does("s3:" + verb + st.iam)}
 		}
 	}
 	return ops
@@ -96,7 +101,7 @@ func settingOps(name string, st setting) map[string]func(*call) error {
 const transitionSize = "X-Amz-Transition-Default-Minimum-Object-Size"
 
 func (c *call) getSetting(name string, st setting) error {
-	b, err := c.may("s3:Get"+st.iam, nil)
+	b, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -120,7 +125,7 @@ func (c *call) getSetting(name string, st setting) error {
 }
 
 func (c *call) putSetting(name string, st setting) error {
-	b, err := c.may("s3:Put"+st.iam, nil)
+	b, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -170,13 +175,6 @@ func (c *call) putSetting(name string, st setting) error {
 }
 
 func (c *call) deleteSetting(name string, st setting) error {
-	action := "s3:Put" + st.iam
-	if name == "policy" || name == "website" {
-		action = "s3:Delete" + st.iam
-	}
-	if _, err := c.may(action, nil); err != nil {
-		return err
-	}
 	err := c.s.changeBucket(c.bucket, func(b *bucketMeta) error {
 		delete(b.Settings, name)
 		if name == "lifecycle" {

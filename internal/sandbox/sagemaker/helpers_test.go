@@ -67,7 +67,7 @@ func (p *policy) Authorize(_ context.Context, who wire.Principal, action, resour
 	if p.allow[line] {
 		return nil
 	}
-	return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
+	return wire.NoPolicy(who, action, resource, "identity-based")
 }
 
 // roles trusts the sagemaker service for the roles that exist.

@@ -128,19 +128,16 @@ func bucketFor(arn string) (bucket, kind string, err error) {
 	return "", "", invalid("The resource ARN %q is not of a model, an endpoint configuration or an endpoint.", arn)
 }
 
-// tagged finds the resource of a tag request and authorises it.
-func (s *Service) tagged(ctx context.Context, req *wire.Request, op string, arn *string, tags []types.Tag) (bucket, kind string, err error) {
+// tagged finds the resource of a tag request.
+func tagged(arn *string) (bucket, kind string, err error) {
 	if arn == nil {
 		return "", "", missing("resourceArn")
 	}
-	if bucket, kind, err = bucketFor(*arn); err != nil {
-		return "", "", err
-	}
-	return bucket, kind, authorize(ctx, req, op, *arn, tags)
+	return bucketFor(*arn)
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sm.ListTagsInput) (*sm.ListTagsOutput, error) {
-	bucket, kind, err := s.tagged(ctx, req, "ListTags", in.ResourceArn, nil)
+func (s *Service) listTags(_ context.Context, _ *wire.Request, in *sm.ListTagsInput) (*sm.ListTagsOutput, error) {
+	bucket, kind, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +156,8 @@ func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sm.ListTa
 	return out, nil
 }
 
-func (s *Service) addTags(ctx context.Context, req *wire.Request, in *sm.AddTagsInput) (*sm.AddTagsOutput, error) {
-	bucket, kind, err := s.tagged(ctx, req, "AddTags", in.ResourceArn, in.Tags)
+func (s *Service) addTags(_ context.Context, _ *wire.Request, in *sm.AddTagsInput) (*sm.AddTagsOutput, error) {
+	bucket, kind, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -186,8 +183,8 @@ func (s *Service) addTags(ctx context.Context, req *wire.Request, in *sm.AddTags
 	return out, nil
 }
 
-func (s *Service) deleteTags(ctx context.Context, req *wire.Request, in *sm.DeleteTagsInput) (*sm.DeleteTagsOutput, error) {
-	bucket, kind, err := s.tagged(ctx, req, "DeleteTags", in.ResourceArn, nil)
+func (s *Service) deleteTags(_ context.Context, _ *wire.Request, in *sm.DeleteTagsInput) (*sm.DeleteTagsOutput, error) {
+	bucket, kind, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}

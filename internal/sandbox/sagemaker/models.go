@@ -9,6 +9,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -24,15 +25,12 @@ func (s *Service) createModel(ctx context.Context, req *wire.Request, in *sm.Cre
 		return nil, err
 	}
 	arn := arnOf(req, kindModel, name)
-	if err := authorize(ctx, req, "CreateModel", arn, in.Tags); err != nil {
-		return nil, err
-	}
 	m := model{ARN: arn, Created: s.cfg.Clock.Now(), Spec: *in}
 	if err := checkModel(&m, in.Tags); err != nil {
 		return nil, err
 	}
 	role := aws.ToString(in.ExecutionRoleArn)
-	if err := req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {servicePrinc}}); err != nil {
+	if err := policy.PassRole(ctx, req, role, servicePrinc); err != nil {
 		return nil, err
 	}
 	if err := s.probeModel(ctx, &m); err != nil {
@@ -137,15 +135,12 @@ func (s *Service) assume(ctx context.Context, role, source string) (wire.Princip
 	return s.cfg.Roles.AssumeServiceRole(ctx, scopeOf(source), servicePrinc, role, source, "SageMaker")
 }
 
-func (s *Service) describeModel(ctx context.Context, req *wire.Request, in *sm.DescribeModelInput) (*sm.DescribeModelOutput, error) {
+func (s *Service) describeModel(_ context.Context, req *wire.Request, in *sm.DescribeModelInput) (*sm.DescribeModelOutput, error) {
 	name, err := checkName(in.ModelName, "modelName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindModel, name)
-	if err := authorize(ctx, req, "DescribeModel", arn, nil); err != nil {
-		return nil, err
-	}
 	m, err := load[model](s, bucketModels, kindModel, arn)
 	if err != nil {
 		return nil, err
@@ -188,15 +183,12 @@ func loadBy[T any](s *Service, get func(*store.Tx, string, string) (T, bool, err
 	return out, err
 }
 
-func (s *Service) deleteModel(ctx context.Context, req *wire.Request, in *sm.DeleteModelInput) (*sm.DeleteModelOutput, error) {
+func (s *Service) deleteModel(_ context.Context, req *wire.Request, in *sm.DeleteModelInput) (*sm.DeleteModelOutput, error) {
 	name, err := checkName(in.ModelName, "modelName")
 	if err != nil {
 		return nil, err
 	}
 	arn := arnOf(req, kindModel, name)
-	if err := authorize(ctx, req, "DeleteModel", arn, nil); err != nil {
-		return nil, err
-	}
 	if err := s.remove(bucketModels, kindModel, arn); err != nil {
 		return nil, err
 	}
@@ -216,10 +208,7 @@ func (s *Service) remove(bucket, kind, arn string) error {
 	})
 }
 
-func (s *Service) listModels(ctx context.Context, req *wire.Request, in *sm.ListModelsInput) (*sm.ListModelsOutput, error) {
-	if err := authorize(ctx, req, "ListModels", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listModels(_ context.Context, req *wire.Request, in *sm.ListModelsInput) (*sm.ListModelsOutput, error) {
 	var rows []row[types.ModelSummary]
 	err := scan(s, req, bucketModels, kindModel, func(m model) {
 		rows = append(rows, row[types.ModelSummary]{

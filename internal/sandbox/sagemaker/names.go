@@ -1,7 +1,6 @@
 package sagemaker
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -104,13 +105,41 @@ func checkTags(tags []types.Tag) error {
 	return nil
 }
 
-// authorize asks for one action with the request's tags as condition keys.
-func authorize(ctx context.Context, req *wire.Request, op, arn string, tags []types.Tag) error {
-	keys := map[string][]string{}
-	for _, t := range tags {
-		k := aws.ToString(t.Key)
-		keys["aws:RequestTag/"+k] = []string{aws.ToString(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], k)
+func onModel(req *wire.Request, in wire.Input) []string {
+	return []string{arnOf(req, kindModel, in.Text("ModelName"))}
+}
+
+func onConfig(req *wire.Request, in wire.Input) []string {
+	return []string{arnOf(req, kindConfig, in.Text("EndpointConfigName"))}
+}
+
+func onEndpoint(req *wire.Request, in wire.Input) []string {
+	return []string{arnOf(req, kindEndpoint, in.Text("EndpointName"))}
+}
+
+// onEndpointAndConfig: who gives an endpoint a configuration has to be allowed that on
+// both.
+func onEndpointAndConfig(req *wire.Request, in wire.Input) []string {
+	return append(onEndpoint(req, in), onConfig(req, in)...)
+}
+
+func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceArn")} }
+
+// target is what a decision about a resource has to know.
+func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
+	t := policy.Target{ARN: arn, Keys: map[string][]string{}}
+	if req.Principal.Admin {
+		return t, nil // there is nothing that could deny it
 	}
-	return req.Authorize(ctx, "sagemaker:"+op, arn, keys)
+	var tags []types.Tag
+	err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
+		tags, _, err = store.Get[[]types.Tag](tx, bucketTags, arn)
+		return err
+	})
+	t.Tags = make(map[string]string, len(tags))
+	for _, tag := range tags {
+		t.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		t.Keys["sagemaker:ResourceTag/"+aws.ToString(tag.Key)] = []string{aws.ToString(tag.Value)}
+	}
+	return t, err
 }

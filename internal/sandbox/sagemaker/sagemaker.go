@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -109,26 +110,29 @@ func New(cfg Config) (*Service, error) {
 // Register adds the services "sagemaker" and "sagemakerruntime" to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "sagemaker", Check: constraint.For("sagemaker", "ValidationException").Check})
+	const id, runtime = "sagemaker", "sagemakerruntime"
+	guard := policy.Guard(s.target)
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: guard})
 	// The model's limit of bodies is older than AWS's; the operation has that.
-	r.Register(wire.Service{ID: "sagemakerruntime", MaxBody: 2 * maxBody, Check: constraint.For("sagemakerruntime", "ValidationError", "body:max").Check})
-	const id = "sagemaker"
-	wire.Handle(r, id, "CreateModel", s.createModel)
-	wire.Handle(r, id, "DescribeModel", s.describeModel)
-	wire.Handle(r, id, "DeleteModel", s.deleteModel)
-	wire.Handle(r, id, "ListModels", s.listModels)
-	wire.Handle(r, id, "CreateEndpointConfig", s.createConfig)
-	wire.Handle(r, id, "DescribeEndpointConfig", s.describeConfig)
-	wire.Handle(r, id, "DeleteEndpointConfig", s.deleteConfig)
-	wire.Handle(r, id, "ListEndpointConfigs", s.listConfigs)
-	wire.Handle(r, id, "CreateEndpoint", s.createEndpoint)
-	wire.Handle(r, id, "DescribeEndpoint", s.describeEndpoint)
-	wire.Handle(r, id, "UpdateEndpoint", s.updateEndpoint)
-	wire.Handle(r, id, "UpdateEndpointWeightsAndCapacities", s.updateWeights)
-	wire.Handle(r, id, "DeleteEndpoint", s.deleteEndpoint)
-	wire.Handle(r, id, "ListEndpoints", s.listEndpoints)
-	wire.Handle(r, id, "AddTags", s.addTags)
-	wire.Handle(r, id, "DeleteTags", s.deleteTags)
-	wire.Handle(r, id, "ListTags", s.listTags)
-	wire.Handle(r, "sagemakerruntime", "InvokeEndpoint", s.invokeEndpoint)
+	r.Register(wire.Service{ID: runtime, MaxBody: 2 * maxBody, Check: constraint.For(runtime, "ValidationError", "body:max").Check, Guard: guard})
+	const tagging = "sagemaker:AddTags"
+	all, model, config, endpoint, both, tagged := wire.Access{}, wire.On(onModel), wire.On(onConfig), wire.On(onEndpoint), wire.On(onEndpointAndConfig), wire.On(onARN)
+	wire.Handle(r, id, "CreateModel", s.createModel, model.Tags(tagging))
+	wire.Handle(r, id, "DescribeModel", s.describeModel, model)
+	wire.Handle(r, id, "DeleteModel", s.deleteModel, model)
+	wire.Handle(r, id, "ListModels", s.listModels, all)
+	wire.Handle(r, id, "CreateEndpointConfig", s.createConfig, config.Tags(tagging))
+	wire.Handle(r, id, "DescribeEndpointConfig", s.describeConfig, config)
+	wire.Handle(r, id, "DeleteEndpointConfig", s.deleteConfig, config)
+	wire.Handle(r, id, "ListEndpointConfigs", s.listConfigs, all)
+	wire.Handle(r, id, "CreateEndpoint", s.createEndpoint, both.Tags(tagging))
+	wire.Handle(r, id, "DescribeEndpoint", s.describeEndpoint, endpoint)
+	wire.Handle(r, id, "UpdateEndpoint", s.updateEndpoint, both)
+	wire.Handle(r, id, "UpdateEndpointWeightsAndCapacities", s.updateWeights, endpoint)
+	wire.Handle(r, id, "DeleteEndpoint", s.deleteEndpoint, endpoint)
+	wire.Handle(r, id, "ListEndpoints", s.listEndpoints, all)
+	wire.Handle(r, id, "AddTags", s.addTags, tagged)
+	wire.Handle(r, id, "DeleteTags", s.deleteTags, tagged)
+	wire.Handle(r, id, "ListTags", s.listTags, tagged)
+	wire.Handle(r, runtime, "InvokeEndpoint", s.invokeEndpoint, endpoint)
 }

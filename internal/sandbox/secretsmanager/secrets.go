@@ -57,8 +57,8 @@ func (x *secret) stages() map[string][]string {
 	return out
 }
 
-func (s *Service) describe(ctx context.Context, req *wire.Request, in *sdk.DescribeSecretInput) (*sdk.DescribeSecretOutput, error) {
-	x, err := s.open(ctx, req, in.SecretId)
+func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.DescribeSecretInput) (*sdk.DescribeSecretOutput, error) {
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +71,7 @@ func (s *Service) describe(ctx context.Context, req *wire.Request, in *sdk.Descr
 // deletedOn is the time at which a secret is gone, nil if nobody wants that.
 func (x *secret) deletedOn() *time.Time { return optional(x.Deletion) }
 
-func (s *Service) list(ctx context.Context, req *wire.Request, in *sdk.ListSecretsInput) (*sdk.ListSecretsOutput, error) {
-	if err := req.Authorize(ctx, "secretsmanager:ListSecrets", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecretsInput) (*sdk.ListSecretsOutput, error) {
 	if in.SortOrder != "" || in.SortBy != "" {
 		return nil, fail("InvalidParameterException", "the sandbox lists secrets by name only")
 	}
@@ -139,7 +136,7 @@ func filter(f types.Filter) (func(secret) bool, error) {
 	}, nil
 }
 
-func (s *Service) remove(ctx context.Context, req *wire.Request, in *sdk.DeleteSecretInput) (*sdk.DeleteSecretOutput, error) {
+func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeleteSecretInput) (*sdk.DeleteSecretOutput, error) {
 	force := aws.ToBool(in.ForceDeleteWithoutRecovery)
 	days := int64(standardWait)
 	if in.RecoveryWindowInDays != nil {
@@ -150,7 +147,7 @@ func (s *Service) remove(ctx context.Context, req *wire.Request, in *sdk.DeleteS
 	if days < shortestWait || days > longestWait {
 		return nil, fail("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
 	}
-	x, err := s.open(ctx, req, in.SecretId)
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +165,8 @@ func (s *Service) remove(ctx context.Context, req *wire.Request, in *sdk.DeleteS
 	return &sdk.DeleteSecretOutput{ARN: &x.ARN, Name: &x.Name, DeletionDate: &when}, err
 }
 
-func (s *Service) restore(ctx context.Context, req *wire.Request, in *sdk.RestoreSecretInput) (*sdk.RestoreSecretOutput, error) {
-	x, err := s.open(ctx, req, in.SecretId)
+func (s *Service) restore(_ context.Context, req *wire.Request, in *sdk.RestoreSecretInput) (*sdk.RestoreSecretOutput, error) {
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}

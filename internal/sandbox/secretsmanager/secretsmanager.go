@@ -5,7 +5,6 @@
 package secretsmanager
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -64,18 +63,74 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{
-		ID:    "secretsmanager",
-		Check: constraint.For("secretsmanager", "ValidationException").Check,
+	const id = "secretsmanager"
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Guard(s.target)})
+	secret := wire.On(s.onSecret)
+	wire.Handle(r, id, "CreateSecret", s.create, wire.Access{On: onNew, Keys: nameKeys, Tagging: "secretsmanager:TagResource"})
+	wire.Handle(r, id, "PutSecretValue", s.put, secret)
+	wire.Handle(r, id, "UpdateSecret", s.update, secret)
+	wire.Handle(r, id, "GetSecretValue", s.get, wire.Access{On: s.onSecret, Keys: versionKeys})
+	wire.Handle(r, id, "DescribeSecret", s.describe, secret)
+	wire.Handle(r, id, "ListSecrets", s.list, wire.Access{})
+	wire.Handle(r, id, "DeleteSecret", s.remove, secret)
+	wire.Handle(r, id, "RestoreSecret", s.restore, secret)
+}
+
+// onNew is the ARN of a secret that is to be made, but for its random letters.
+func onNew(req *wire.Request, in wire.Input) []string {
+	return []string{req.ARN("secretsmanager", "secret:"+in.Text("Name")+newSuffix())}
+}
+
+// onSecret is the secret that a document names. One that does not exist is asked for
+// as it is written: whether there is one is nobody's business who may not ask.
+func (s *Service) onSecret(req *wire.Request, in wire.Input) []string {
+	id := in.Text("SecretId")
+	arns := []string{id}
+	if !wire.MeansARN(id) {
+		arns[0] = req.ARN("secretsmanager", "secret:"+id)
+	}
+	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the secret is read
+		if x, err := s.find(tx, req, id); err == nil {
+			arns[0] = x.ARN
+		}
+		return nil
 	})
-	wire.Handle(r, "secretsmanager", "CreateSecret", s.create)
-	wire.Handle(r, "secretsmanager", "PutSecretValue", s.put)
-	wire.Handle(r, "secretsmanager", "UpdateSecret", s.update)
-	wire.Handle(r, "secretsmanager", "GetSecretValue", s.get)
-	wire.Handle(r, "secretsmanager", "DescribeSecret", s.describe)
-	wire.Handle(r, "secretsmanager", "ListSecrets", s.list)
-	wire.Handle(r, "secretsmanager", "DeleteSecret", s.remove)
-	wire.Handle(r, "secretsmanager", "RestoreSecret", s.restore)
+	return arns
+}
+
+// The condition keys of Secrets Manager's own,
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html#iam-contextkeys
+func nameKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	return map[string][]string{"secretsmanager:Name": {in.Text("Name")}}
+}
+
+func versionKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	keys := map[string][]string{}
+	for member, key := range map[string]string{"VersionId": "secretsmanager:VersionId", "VersionStage": "secretsmanager:VersionStage"} {
+		if in.Has(member) {
+			keys[key] = []string{in.Text(member)}
+		}
+	}
+	return keys
+}
+
+// target is what a decision about a secret has to know.
+func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
+	t := policy.Target{ARN: arn, Keys: map[string][]string{}}
+	var none *wire.Error
+	err := s.DB.View(func(tx *store.Tx) error {
+		x, err := s.find(tx, req, arn)
+		t.Tags = x.Tags
+		return err
+	})
+	if errors.As(err, &none) {
+		return t, nil
+	}
+	t.Keys["secretsmanager:SecretId"] = []string{arn}
+	for k, v := range t.Tags {
+		t.Keys["secretsmanager:ResourceTag/"+k] = []string{v}
+	}
+	return t, err
 }
 
 // secret is a secret as it is kept.
@@ -139,7 +194,7 @@ func newSuffix() string {
 // find resolves a name, an ARN, or an ARN without the random letters at its end.
 func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, error) {
 	sc, names := req.Scope, []string{id}
-	if strings.HasPrefix(id, "arn:") {
+	if wire.MeansARN(id) {
 		a, ok := wire.ParseARN(id)
 		name, isSecret := strings.CutPrefix(a.Resource, "secret:")
 		if !ok || a.Service != "secretsmanager" || !isSecret {
@@ -155,7 +210,7 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, erro
 		if err != nil {
 			return x, err
 		}
-		whole := !strings.HasPrefix(id, "arn:") || x.ARN == id || suffix.ReplaceAllString(x.ARN, "") == id
+		whole := !wire.MeansARN(id) || x.ARN == id || suffix.ReplaceAllString(x.ARN, "") == id
 		if found && whole && !s.gone(x) {
 			return x, nil
 		}
@@ -163,26 +218,13 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, erro
 	return secret{}, notFound()
 }
 
-// open loads a secret for which the caller has the permission of the operation.
-func (s *Service) open(ctx context.Context, req *wire.Request, id *string) (x secret, err error) {
+// open loads a secret.
+func (s *Service) open(req *wire.Request, id *string) (x secret, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
 		x, err = s.find(tx, req, *id)
 		return err
 	})
-	arn := x.ARN
-	if err != nil {
-		if arn = *id; !strings.HasPrefix(arn, "arn:") {
-			arn = req.ARN("secretsmanager", "secret:"+arn)
-		}
-	}
-	if denied := allow(ctx, req, arn); denied != nil {
-		return x, denied // whether there is one is nobody's business
-	}
 	return x, err
-}
-
-func allow(ctx context.Context, req *wire.Request, arn string) error {
-	return policy.Authorize(ctx, req, policy.Either, nil, "secretsmanager:"+req.Operation, arn, nil, time.Now())
 }
 
 // change lets fn change a secret as it is now.

@@ -98,9 +98,6 @@ func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateS
 	for _, t := range in.Tags {
 		x.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
-	if err := allow(ctx, req, x.ARN); err != nil {
-		return nil, err
-	}
 	v, err := s.seal(ctx, req, x, in.ClientRequestToken, in.SecretString, in.SecretBinary)
 	if err != nil {
 		return nil, err
@@ -139,7 +136,7 @@ func created(old secret, v *version, out *sdk.CreateSecretOutput) error {
 }
 
 func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutSecretValueInput) (*sdk.PutSecretValueOutput, error) {
-	x, err := s.open(ctx, req, in.SecretId)
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +162,7 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutSecretV
 }
 
 func (s *Service) update(ctx context.Context, req *wire.Request, in *sdk.UpdateSecretInput) (*sdk.UpdateSecretOutput, error) {
-	x, err := s.open(ctx, req, in.SecretId)
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +195,7 @@ func (s *Service) update(ctx context.Context, req *wire.Request, in *sdk.UpdateS
 }
 
 func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetSecretValueInput) (*sdk.GetSecretValueOutput, error) {
-	x, err := s.open(ctx, req, in.SecretId)
+	x, err := s.open(req, in.SecretId)
 	if err != nil {
 		return nil, err
 	}

@@ -24,13 +24,14 @@ import (
 )
 
 func (s *Service) registerMessages(r *wire.Router) {
-	wire.Handle(r, "sqs", "SendMessage", s.sendMessage)
-	wire.Handle(r, "sqs", "SendMessageBatch", s.sendBatch)
-	wire.Handle(r, "sqs", "ReceiveMessage", s.receiveMessage)
-	wire.Handle(r, "sqs", "DeleteMessage", s.deleteMessage)
-	wire.Handle(r, "sqs", "DeleteMessageBatch", s.deleteBatch)
-	wire.Handle(r, "sqs", "ChangeMessageVisibility", s.changeVisibility)
-	wire.Handle(r, "sqs", "ChangeMessageVisibilityBatch", s.changeVisibilities)
+	queue := wire.On(onQueue)
+	wire.Handle(r, "sqs", "SendMessage", s.sendMessage, queue)
+	wire.Handle(r, "sqs", "SendMessageBatch", s.sendBatch, queue.Does("sqs:SendMessage"))
+	wire.Handle(r, "sqs", "ReceiveMessage", s.receiveMessage, queue)
+	wire.Handle(r, "sqs", "DeleteMessage", s.deleteMessage, queue)
+	wire.Handle(r, "sqs", "DeleteMessageBatch", s.deleteBatch, queue.Does("sqs:DeleteMessage"))
+	wire.Handle(r, "sqs", "ChangeMessageVisibility", s.changeVisibility, queue)
+	wire.Handle(r, "sqs", "ChangeMessageVisibilityBatch", s.changeVisibilities, queue.Does("sqs:ChangeMessageVisibility"))
 }
 
 // message is a message as it is kept.
@@ -199,8 +200,8 @@ func (in *sendInput) message(req *wire.Request) newMessage {
 	}
 }
 
-func (s *Service) sendMessage(ctx context.Context, req *wire.Request, in *sendInput) (*sdk.SendMessageOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) sendMessage(_ context.Context, req *wire.Request, in *sendInput) (*sdk.SendMessageOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +226,8 @@ type sendBatchInput struct {
 	}
 }
 
-func (s *Service) sendBatch(ctx context.Context, req *wire.Request, in *sendBatchInput) (*sdk.SendMessageBatchOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) sendBatch(_ context.Context, req *wire.Request, in *sendBatchInput) (*sdk.SendMessageBatchOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -324,7 +325,7 @@ type receiveInput struct {
 }
 
 func (s *Service) receiveMessage(ctx context.Context, req *wire.Request, in *receiveInput) (*sdk.ReceiveMessageOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -582,8 +583,8 @@ func byReceipt(tx *store.Tx, q queue, receipt *string) (m message, found, last b
 }
 
 // deleteMessage succeeds for what is gone already, as on AWS.
-func (s *Service) deleteMessage(ctx context.Context, req *wire.Request, in *sdk.DeleteMessageInput) (*sdk.DeleteMessageOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) deleteMessage(_ context.Context, req *wire.Request, in *sdk.DeleteMessageInput) (*sdk.DeleteMessageOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -611,8 +612,8 @@ func (s *Service) remove(q queue, receipt *string) error {
 	return err
 }
 
-func (s *Service) deleteBatch(ctx context.Context, req *wire.Request, in *sdk.DeleteMessageBatchInput) (*sdk.DeleteMessageBatchOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) deleteBatch(_ context.Context, req *wire.Request, in *sdk.DeleteMessageBatchInput) (*sdk.DeleteMessageBatchOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -634,16 +635,16 @@ func (s *Service) deleteBatch(ctx context.Context, req *wire.Request, in *sdk.De
 	return out, nil
 }
 
-func (s *Service) changeVisibility(ctx context.Context, req *wire.Request, in *sdk.ChangeMessageVisibilityInput) (*sdk.ChangeMessageVisibilityOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) changeVisibility(_ context.Context, req *wire.Request, in *sdk.ChangeMessageVisibilityInput) (*sdk.ChangeMessageVisibilityOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.ChangeMessageVisibilityOutput{}, s.hide(q, in.ReceiptHandle, in.VisibilityTimeout)
 }
 
-func (s *Service) changeVisibilities(ctx context.Context, req *wire.Request, in *sdk.ChangeMessageVisibilityBatchInput) (*sdk.ChangeMessageVisibilityBatchOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) changeVisibilities(_ context.Context, req *wire.Request, in *sdk.ChangeMessageVisibilityBatchInput) (*sdk.ChangeMessageVisibilityBatchOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}

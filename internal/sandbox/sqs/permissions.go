@@ -87,8 +87,8 @@ func (s *statements) find(label string) int {
 
 // editPolicy lets fn change the statements of a queue's policy; without one left
 // there is no policy.
-func (s *Service) editPolicy(ctx context.Context, req *wire.Request, url *string, fn func(queue, *statements) error) error {
-	return s.edit(ctx, req, url, func(_ *store.Tx, q *queue) error {
+func (s *Service) editPolicy(req *wire.Request, url *string, fn func(queue, *statements) error) error {
+	return s.edit(req, url, func(_ *store.Tx, q *queue) error {
 		doc := statements{Version: "2008-10-17", ID: q.ARN + "/SQSDefaultPolicy"}
 		if text := q.Attributes["Policy"]; text != "" {
 			if err := json.Unmarshal([]byte(text), &doc); err != nil {
@@ -112,8 +112,8 @@ func (s *Service) editPolicy(ctx context.Context, req *wire.Request, url *string
 	})
 }
 
-func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *sdk.AddPermissionInput) (*sdk.AddPermissionOutput, error) {
-	err := s.editPolicy(ctx, req, in.QueueUrl, func(q queue, doc *statements) error {
+func (s *Service) addPermission(_ context.Context, req *wire.Request, in *sdk.AddPermissionInput) (*sdk.AddPermissionOutput, error) {
+	err := s.editPolicy(req, in.QueueUrl, func(q queue, doc *statements) error {
 		if err := checkPermission(in); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (s *Service) addPermission(ctx context.Context, req *wire.Request, in *sdk.
 		}
 		var who, what []string
 		for _, id := range in.AWSAccountIds {
-			who = append(who, "arn:"+q.Scope.Partition+":iam::"+id+":root")
+			who = append(who, wire.Scope{Partition: q.Scope.Partition, Account: id}.Root())
 		}
 		for _, a := range in.Actions {
 			what = append(what, "SQS:"+a)
@@ -145,8 +145,8 @@ func oneOrMore(list []string) any {
 	return list
 }
 
-func (s *Service) removePermission(ctx context.Context, req *wire.Request, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {
-	err := s.editPolicy(ctx, req, in.QueueUrl, func(_ queue, doc *statements) error {
+func (s *Service) removePermission(_ context.Context, req *wire.Request, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {
+	err := s.editPolicy(req, in.QueueUrl, func(_ queue, doc *statements) error {
 		i := doc.find(aws.ToString(in.Label))
 		if i < 0 {
 			return parameterError("InvalidParameterValue", "Value %s for parameter Label is invalid. Reason: can't find label.", aws.ToString(in.Label))
@@ -164,8 +164,8 @@ type sources struct {
 }
 
 // listSources lists the queues whose dead-letter queue this is.
-func (s *Service) listSources(ctx context.Context, req *wire.Request, in *sdk.ListDeadLetterSourceQueuesInput) (*sources, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) listSources(_ context.Context, req *wire.Request, in *sdk.ListDeadLetterSourceQueuesInput) (*sources, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}

@@ -19,19 +19,20 @@ import (
 )
 
 func (s *Service) registerQueues(r *wire.Router) {
-	wire.Handle(r, "sqs", "CreateQueue", s.createQueue)
-	wire.Handle(r, "sqs", "GetQueueUrl", s.getQueueURL)
-	wire.Handle(r, "sqs", "ListQueues", s.listQueues)
-	wire.Handle(r, "sqs", "DeleteQueue", s.deleteQueue)
-	wire.Handle(r, "sqs", "PurgeQueue", s.purgeQueue)
-	wire.Handle(r, "sqs", "GetQueueAttributes", s.getAttributes)
-	wire.Handle(r, "sqs", "SetQueueAttributes", s.setAttributes)
-	wire.Handle(r, "sqs", "TagQueue", s.tagQueue)
-	wire.Handle(r, "sqs", "UntagQueue", s.untagQueue)
-	wire.Handle(r, "sqs", "ListQueueTags", s.listTags)
-	wire.Handle(r, "sqs", "ListDeadLetterSourceQueues", s.listSources)
-	wire.Handle(r, "sqs", "AddPermission", s.addPermission)
-	wire.Handle(r, "sqs", "RemovePermission", s.removePermission)
+	queue := wire.On(onQueue)
+	wire.Handle(r, "sqs", "CreateQueue", s.createQueue, wire.On(onName).Tags("sqs:TagQueue"))
+	wire.Handle(r, "sqs", "GetQueueUrl", s.getQueueURL, wire.On(onName))
+	wire.Handle(r, "sqs", "ListQueues", s.listQueues, wire.Access{})
+	wire.Handle(r, "sqs", "DeleteQueue", s.deleteQueue, queue)
+	wire.Handle(r, "sqs", "PurgeQueue", s.purgeQueue, queue)
+	wire.Handle(r, "sqs", "GetQueueAttributes", s.getAttributes, queue)
+	wire.Handle(r, "sqs", "SetQueueAttributes", s.setAttributes, queue)
+	wire.Handle(r, "sqs", "TagQueue", s.tagQueue, queue)
+	wire.Handle(r, "sqs", "UntagQueue", s.untagQueue, queue)
+	wire.Handle(r, "sqs", "ListQueueTags", s.listTags, queue)
+	wire.Handle(r, "sqs", "ListDeadLetterSourceQueues", s.listSources, queue)
+	wire.Handle(r, "sqs", "AddPermission", s.addPermission, queue)
+	wire.Handle(r, "sqs", "RemovePermission", s.removePermission, queue)
 }
 
 // defaults are the attributes that a queue has without being told.
@@ -209,16 +210,13 @@ func (q *queue) merge(set map[string]string) {
 	}
 }
 
-func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.CreateQueueInput) (*sdk.CreateQueueOutput, error) {
+func (s *Service) createQueue(_ context.Context, req *wire.Request, in *sdk.CreateQueueInput) (*sdk.CreateQueueOutput, error) {
 	name := aws.ToString(in.QueueName)
 	fifo := in.Attributes["FifoQueue"] == "true"
 	if err := checkName(name, fifo); err != nil {
 		return nil, err
 	}
 	q := queue{Scope: req.Scope, Name: name, ARN: req.ARN("sqs", name), Created: s.now(), Modified: s.now(), Tags: in.Tags}
-	if err := req.Authorize(ctx, "sqs:CreateQueue", q.ARN, nil); err != nil {
-		return nil, err
-	}
 	if err := checkAttributes(in.Attributes, fifo); err != nil {
 		return nil, err
 	}
@@ -247,19 +245,16 @@ func (s *Service) createQueue(ctx context.Context, req *wire.Request, in *sdk.Cr
 	return &sdk.CreateQueueOutput{QueueUrl: aws.String(s.url(req, q.Scope, name))}, nil
 }
 
-func (s *Service) getQueueURL(ctx context.Context, req *wire.Request, in *sdk.GetQueueUrlInput) (*sdk.GetQueueUrlOutput, error) {
+func (s *Service) getQueueURL(_ context.Context, req *wire.Request, in *sdk.GetQueueUrlInput) (*sdk.GetQueueUrlOutput, error) {
 	url := aws.ToString(in.QueueOwnerAWSAccountId) + "/" + aws.ToString(in.QueueName)
-	q, err := s.open(ctx, req, &url)
+	q, err := s.open(req, &url)
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.GetQueueUrlOutput{QueueUrl: aws.String(s.url(req, q.Scope, q.Name))}, nil
 }
 
-func (s *Service) listQueues(ctx context.Context, req *wire.Request, in *sdk.ListQueuesInput) (*sdk.ListQueuesOutput, error) {
-	if err := req.Authorize(ctx, "sqs:ListQueues", "*", nil); err != nil {
-		return nil, err
-	}
+func (s *Service) listQueues(_ context.Context, req *wire.Request, in *sdk.ListQueuesInput) (*sdk.ListQueuesOutput, error) {
 	limit := 1000
 	if in.MaxResults != nil {
 		limit = min(limit, int(*in.MaxResults))
@@ -280,8 +275,8 @@ func (s *Service) listQueues(ctx context.Context, req *wire.Request, in *sdk.Lis
 	return out, err
 }
 
-func (s *Service) deleteQueue(ctx context.Context, req *wire.Request, in *sdk.DeleteQueueInput) (*sdk.DeleteQueueOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) deleteQueue(_ context.Context, req *wire.Request, in *sdk.DeleteQueueInput) (*sdk.DeleteQueueOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -299,8 +294,8 @@ func (s *Service) deleteQueue(ctx context.Context, req *wire.Request, in *sdk.De
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html).
 const purgeEvery = time.Minute
 
-func (s *Service) purgeQueue(ctx context.Context, req *wire.Request, in *sdk.PurgeQueueInput) (*sdk.PurgeQueueOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) purgeQueue(_ context.Context, req *wire.Request, in *sdk.PurgeQueueInput) (*sdk.PurgeQueueOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -324,8 +319,8 @@ func (s *Service) purgeQueue(ctx context.Context, req *wire.Request, in *sdk.Pur
 	})
 }
 
-func (s *Service) getAttributes(ctx context.Context, req *wire.Request, in *sdk.GetQueueAttributesInput) (*sdk.GetQueueAttributesOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) getAttributes(_ context.Context, req *wire.Request, in *sdk.GetQueueAttributesInput) (*sdk.GetQueueAttributesOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil || len(in.AttributeNames) == 0 {
 		return &sdk.GetQueueAttributesOutput{}, err
 	}
@@ -367,8 +362,8 @@ func known(name string, have map[string]string) bool {
 }
 
 // edit lets fn change the queue.
-func (s *Service) edit(ctx context.Context, req *wire.Request, url *string, fn func(*store.Tx, *queue) error) error {
-	q, err := s.open(ctx, req, url)
+func (s *Service) edit(req *wire.Request, url *string, fn func(*store.Tx, *queue) error) error {
+	q, err := s.open(req, url)
 	if err != nil {
 		return err
 	}
@@ -384,8 +379,8 @@ func (s *Service) edit(ctx context.Context, req *wire.Request, url *string, fn f
 	})
 }
 
-func (s *Service) setAttributes(ctx context.Context, req *wire.Request, in *sdk.SetQueueAttributesInput) (*sdk.SetQueueAttributesOutput, error) {
-	err := s.edit(ctx, req, in.QueueUrl, func(tx *store.Tx, q *queue) error {
+func (s *Service) setAttributes(_ context.Context, req *wire.Request, in *sdk.SetQueueAttributesInput) (*sdk.SetQueueAttributesOutput, error) {
+	err := s.edit(req, in.QueueUrl, func(tx *store.Tx, q *queue) error {
 		if err := checkAttributes(in.Attributes, q.fifo()); err != nil {
 			return err
 		}
@@ -399,11 +394,11 @@ func (s *Service) setAttributes(ctx context.Context, req *wire.Request, in *sdk.
 	return &sdk.SetQueueAttributesOutput{}, err
 }
 
-func (s *Service) tagQueue(ctx context.Context, req *wire.Request, in *sdk.TagQueueInput) (*sdk.TagQueueOutput, error) {
+func (s *Service) tagQueue(_ context.Context, req *wire.Request, in *sdk.TagQueueInput) (*sdk.TagQueueOutput, error) {
 	if len(in.Tags) == 0 {
 		return nil, parameterError("MissingParameter", "The request must contain the parameter Tags.")
 	}
-	err := s.edit(ctx, req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
+	err := s.edit(req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
 		if q.Tags == nil {
 			q.Tags = map[string]string{}
 		}
@@ -416,11 +411,11 @@ func (s *Service) tagQueue(ctx context.Context, req *wire.Request, in *sdk.TagQu
 	return &sdk.TagQueueOutput{}, err
 }
 
-func (s *Service) untagQueue(ctx context.Context, req *wire.Request, in *sdk.UntagQueueInput) (*sdk.UntagQueueOutput, error) {
+func (s *Service) untagQueue(_ context.Context, req *wire.Request, in *sdk.UntagQueueInput) (*sdk.UntagQueueOutput, error) {
 	if len(in.TagKeys) == 0 {
 		return nil, parameterError("InvalidParameterValue", "Tag keys must be between 1 and 128 characters in length.")
 	}
-	err := s.edit(ctx, req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
+	err := s.edit(req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
 		for _, k := range in.TagKeys {
 			delete(q.Tags, k)
 		}
@@ -429,8 +424,8 @@ func (s *Service) untagQueue(ctx context.Context, req *wire.Request, in *sdk.Unt
 	return &sdk.UntagQueueOutput{}, err
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sdk.ListQueueTagsInput) (*sdk.ListQueueTagsOutput, error) {
-	q, err := s.open(ctx, req, in.QueueUrl)
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListQueueTagsInput) (*sdk.ListQueueTagsOutput, error) {
+	q, err := s.open(req, in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,11 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: "sqs"})
+	r.Register(wire.Service{ID: "sqs", Guard: policy.Guard(s.target), Refusals: wire.Refusals{
+		Denied:    &wire.Error{Status: http.StatusForbidden, Code: "AccessDeniedException", QueryCode: "AccessDenied"},
+		Throttled: wire.Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded"),
+		Signature: wire.JSONSignature(http.StatusBadRequest),
+	}})
 	s.registerQueues(r)
 	s.registerMessages(r)
 }
@@ -166,9 +170,8 @@ func getQueue(tx *store.Tx, sc wire.Scope, name string) (queue, error) {
 	return q, err
 }
 
-// open loads the queue and asks whether the caller may do the request's
-// operation on it.
-func (s *Service) open(ctx context.Context, req *wire.Request, url *string) (q queue, err error) {
+// open loads a queue by its URL.
+func (s *Service) open(req *wire.Request, url *string) (q queue, err error) {
 	if url == nil || *url == "" {
 		return q, parameterError("MissingParameter", "The request must contain the parameter QueueUrl.")
 	}
@@ -177,23 +180,47 @@ func (s *Service) open(ctx context.Context, req *wire.Request, url *string) (q q
 		q, err = getQueue(tx, sc, name)
 		return err
 	})
-	if err != nil {
-		return q, err
+	return q, err
+}
+
+// onQueue is the queue of a URL, which need not exist.
+func onQueue(req *wire.Request, in wire.Input) []string {
+	url := in.Text("QueueUrl")
+	if url == "" {
+		return nil
 	}
-	return q, allow(ctx, req, q, "sqs:"+permission(req.Operation))
+	sc, name := parseURL(req.Scope, url)
+	return []string{sc.ARN("sqs", name)}
 }
 
-// permission is the action that an operation needs, where it has another name.
-func permission(operation string) string {
-	return strings.TrimSuffix(operation, "Batch")
+// onName is the queue of a name, of another account if the document says so.
+func onName(req *wire.Request, in wire.Input) []string {
+	sc := req.Scope
+	if owner := in.Text("QueueOwnerAWSAccountId"); owner != "" {
+		sc.Account = owner
+	}
+	return []string{sc.ARN("sqs", in.Text("QueueName"))}
 }
 
-func allow(ctx context.Context, req *wire.Request, q queue, action string) error {
-	doc, err := q.policy()
-	if err != nil {
+// target is what a decision about a queue has to know.
+func (s *Service) target(_ *wire.Request, arn string) (policy.Target, error) {
+	t := policy.Target{ARN: arn}
+	a, ok := wire.ParseARN(arn)
+	if !ok {
+		return t, nil
+	}
+	var q queue
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		q, found, err = store.Get[queue](tx, queuesBucket, wire.ScopeOfARN(a).Key(a.Resource))
 		return err
+	})
+	if err != nil || !found {
+		return t, err
 	}
-	return policy.Authorize(ctx, req, policy.Either, doc, action, q.ARN, nil, time.Now())
+	t.Tags = q.Tags
+	t.Policy, err = q.policy()
+	return t, err
 }
 
 // policy is the queue's policy, nil without one.
@@ -212,7 +239,7 @@ func (q queue) policy() (*policy.Document, error) {
 // Deliver sends a message on behalf of an AWS service that acts for a resource of
 // the scope (an EventBridge rule). The queue's policy must allow the service, which is told
 // by aws:SourceArn and aws:SourceAccount.
-func (s *Service) Deliver(_ context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error {
+func (s *Service) Deliver(ctx context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error {
 	a, ok := wire.ParseARN(queueARN)
 	if !ok || a.Service != "sqs" {
 		return noQueue()
@@ -225,18 +252,13 @@ func (s *Service) Deliver(_ context.Context, sc wire.Scope, service, sourceARN, 
 	if err != nil {
 		return err
 	}
-	p := wire.Principal{Service: service}
-	doc, err := q.policy()
+	req := wire.Inside(nil, q.Scope, wire.Principal{Service: service}, s.now())
+	t, err := s.target(req, q.ARN)
 	if err != nil {
 		return err
 	}
 	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {sc.Account}}
-	r := policy.NewRequest(p, "sqs:SendMessage", q.ARN, keys, s.now())
-	var g policy.Grant
-	if doc != nil {
-		g = doc.Grant(r)
-	}
-	if err := policy.Decide(r, policy.Either, g, nil); err != nil {
+	if err := policy.Authorize(ctx, req, t, "sqs:SendMessage", keys); err != nil {
 		return err
 	}
 	m := newMessage{Body: body, Sender: service}

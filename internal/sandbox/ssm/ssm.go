@@ -63,15 +63,53 @@ func New(c Config) (*Service, error) {
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{
-		ID:    "ssm",
-		Check: constraint.For("ssm", "ValidationException").Check,
+	const id = "ssm"
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Guard(s.target)})
+	one := wire.On(onParameters)
+	wire.Handle(r, id, "PutParameter", s.put, one.Tags("ssm:AddTagsToResource"))
+	wire.Handle(r, id, "GetParameter", s.get, one)
+	wire.Handle(r, id, "GetParameters", s.getMany, one)
+	wire.Handle(r, id, "DeleteParameter", s.remove, one)
+	wire.Handle(r, id, "DescribeParameters", s.describe, wire.Access{})
+}
+
+// onParameters are the parameters that a document names.
+func onParameters(req *wire.Request, in wire.Input) (arns []string) {
+	names := in.Texts("Names")
+	if name := in.Text("Name"); name != "" {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		a, err := parse(req, name)
+		if err != nil {
+			arns = append(arns, name)
+			continue
+		}
+		arns = append(arns, arnOf(a.scope, a.name))
+	}
+	return arns
+}
+
+// target is what a decision about a parameter has to know.
+func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
+	t := policy.Target{ARN: arn, Keys: map[string][]string{}}
+	a, err := parse(req, arn)
+	if err != nil {
+		return t, nil //nolint:nilerr // no parameter: the identity decides
+	}
+	var none *wire.Error
+	err = s.DB.View(func(tx *store.Tx) error {
+		p, err := find(tx, a)
+		t.Tags = p.Tags
+		return err
 	})
-	wire.Handle(r, "ssm", "PutParameter", s.put)
-	wire.Handle(r, "ssm", "GetParameter", s.get)
-	wire.Handle(r, "ssm", "GetParameters", s.getMany)
-	wire.Handle(r, "ssm", "DeleteParameter", s.remove)
-	wire.Handle(r, "ssm", "DescribeParameters", s.describe)
+	if errors.As(err, &none) {
+		return t, nil
+	}
+	for k, v := range t.Tags {
+		t.Keys["ssm:resourceTag/"+k] = []string{v}
+	}
+	return t, err
 }
 
 // parameter is a parameter as it is kept.
@@ -121,7 +159,7 @@ type address struct {
 // parse reads a name or ARN with an optional ":version" or ":label".
 func parse(req *wire.Request, ref string) (address, error) {
 	a := address{scope: req.Scope, name: ref}
-	if strings.HasPrefix(ref, "arn:") {
+	if wire.MeansARN(ref) {
 		arn, ok := wire.ParseARN(ref)
 		rest, isParameter := strings.CutPrefix(arn.Resource, "parameter/")
 		if !ok || arn.Service != "ssm" || !isParameter {
@@ -157,12 +195,9 @@ func find(tx *store.Tx, a address) (parameter, error) {
 	return parameter{}, notFound()
 }
 
-// open loads a parameter for which the caller has the permission of the operation.
-func (s *Service) open(ctx context.Context, req *wire.Request, ref string) (p parameter, a address, err error) {
+// open loads a parameter.
+func (s *Service) open(req *wire.Request, ref string) (p parameter, a address, err error) {
 	if a, err = parse(req, ref); err != nil {
-		return p, a, err
-	}
-	if err := allow(ctx, req, arnOf(a.scope, a.name)); err != nil {
 		return p, a, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
@@ -170,10 +205,6 @@ func (s *Service) open(ctx context.Context, req *wire.Request, ref string) (p pa
 		return err
 	})
 	return p, a, err
-}
-
-func allow(ctx context.Context, req *wire.Request, arn string) error {
-	return policy.Authorize(ctx, req, policy.Either, nil, "ssm:"+req.Operation, arn, nil, time.Now())
 }
 
 // selected returns the version that a selector names, the last one without.

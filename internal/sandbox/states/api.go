@@ -16,44 +16,76 @@ import (
 func (s *Service) Register(r *wire.Router) {
 	// AWS words these two in its own way; see listExecutions and checkRoutes.
 	rules := constraint.For(ServiceID, "ValidationException", "statusFilter:enum", "routingConfiguration:max")
-	r.Register(wire.Service{ID: ServiceID, Check: rules.Check})
-	wire.Handle(r, ServiceID, "CreateStateMachine", s.createStateMachine)
-	wire.Handle(r, ServiceID, "UpdateStateMachine", s.updateStateMachine)
-	wire.Handle(r, ServiceID, "DescribeStateMachine", s.describeStateMachine)
-	wire.Handle(r, ServiceID, "DeleteStateMachine", s.deleteStateMachine)
-	wire.Handle(r, ServiceID, "ListStateMachines", s.listStateMachines)
-	wire.Handle(r, ServiceID, "ValidateStateMachineDefinition", s.validateDefinition)
-	wire.Handle(r, ServiceID, "TestState", s.testState)
-	wire.Handle(r, ServiceID, "PublishStateMachineVersion", s.publishVersion)
-	wire.Handle(r, ServiceID, "ListStateMachineVersions", s.listVersions)
-	wire.Handle(r, ServiceID, "DeleteStateMachineVersion", s.deleteVersion)
-	wire.Handle(r, ServiceID, "CreateStateMachineAlias", s.createAlias)
-	wire.Handle(r, ServiceID, "UpdateStateMachineAlias", s.updateAlias)
-	wire.Handle(r, ServiceID, "DescribeStateMachineAlias", s.describeAlias)
-	wire.Handle(r, ServiceID, "DeleteStateMachineAlias", s.deleteAlias)
-	wire.Handle(r, ServiceID, "ListStateMachineAliases", s.listAliases)
-	wire.Handle(r, ServiceID, "TagResource", s.tagResource)
-	wire.Handle(r, ServiceID, "UntagResource", s.untagResource)
-	wire.Handle(r, ServiceID, "ListTagsForResource", s.listTags)
-	wire.Handle(r, ServiceID, "StartExecution", s.startExecution)
-	wire.Handle(r, ServiceID, "StartSyncExecution", s.startSyncExecution)
-	wire.Handle(r, ServiceID, "StopExecution", s.stopExecution)
-	wire.Handle(r, ServiceID, "RedriveExecution", s.redriveExecution)
-	wire.Handle(r, ServiceID, "DescribeExecution", s.describeExecution)
-	wire.Handle(r, ServiceID, "DescribeStateMachineForExecution", s.describeForExecution)
-	wire.Handle(r, ServiceID, "ListExecutions", s.listExecutions)
-	wire.Handle(r, ServiceID, "GetExecutionHistory", s.getHistory)
-	wire.Handle(r, ServiceID, "DescribeMapRun", s.describeMapRun)
-	wire.Handle(r, ServiceID, "ListMapRuns", s.listMapRuns)
-	wire.Handle(r, ServiceID, "UpdateMapRun", s.updateMapRun)
-	wire.Handle(r, ServiceID, "SendTaskSuccess", s.sendTaskSuccess)
-	wire.Handle(r, ServiceID, "SendTaskFailure", s.sendTaskFailure)
-	wire.Handle(r, ServiceID, "SendTaskHeartbeat", s.sendTaskHeartbeat)
-	wire.Handle(r, ServiceID, "CreateActivity", s.createActivity)
-	wire.Handle(r, ServiceID, "DescribeActivity", s.describeActivity)
-	wire.Handle(r, ServiceID, "DeleteActivity", s.deleteActivity)
-	wire.Handle(r, ServiceID, "ListActivities", s.listActivities)
-	wire.Handle(r, ServiceID, "GetActivityTask", s.getActivityTask)
+	r.Register(wire.Service{ID: ServiceID, Quotas: quotas, Check: rules.Check})
+	const tagging = "states:TagResource"
+	all, one := wire.Access{}, wire.On(onNamed)
+	wire.Handle(r, ServiceID, "CreateStateMachine", s.createStateMachine, wire.Access{On: onNew("stateMachine"), Tagging: tagging})
+	wire.Handle(r, ServiceID, "UpdateStateMachine", s.updateStateMachine, one)
+	wire.Handle(r, ServiceID, "DescribeStateMachine", s.describeStateMachine, one)
+	wire.Handle(r, ServiceID, "DeleteStateMachine", s.deleteStateMachine, one)
+	wire.Handle(r, ServiceID, "ListStateMachines", s.listStateMachines, all)
+	wire.Handle(r, ServiceID, "ValidateStateMachineDefinition", s.validateDefinition, all)
+	wire.Handle(r, ServiceID, "TestState", s.testState, all)
+	wire.Handle(r, ServiceID, "PublishStateMachineVersion", s.publishVersion, one)
+	wire.Handle(r, ServiceID, "ListStateMachineVersions", s.listVersions, one)
+	wire.Handle(r, ServiceID, "DeleteStateMachineVersion", s.deleteVersion, one)
+	wire.Handle(r, ServiceID, "CreateStateMachineAlias", s.createAlias, wire.On(onRouted))
+	wire.Handle(r, ServiceID, "UpdateStateMachineAlias", s.updateAlias, one)
+	wire.Handle(r, ServiceID, "DescribeStateMachineAlias", s.describeAlias, one)
+	wire.Handle(r, ServiceID, "DeleteStateMachineAlias", s.deleteAlias, one)
+	wire.Handle(r, ServiceID, "ListStateMachineAliases", s.listAliases, one)
+	wire.Handle(r, ServiceID, "TagResource", s.tagResource, one)
+	wire.Handle(r, ServiceID, "UntagResource", s.untagResource, one)
+	wire.Handle(r, ServiceID, "ListTagsForResource", s.listTags, one)
+	wire.Handle(r, ServiceID, "StartExecution", s.startExecution, one)
+	wire.Handle(r, ServiceID, "StartSyncExecution", s.startSyncExecution, one)
+	wire.Handle(r, ServiceID, "StopExecution", s.stopExecution, one)
+	wire.Handle(r, ServiceID, "RedriveExecution", s.redriveExecution, one)
+	wire.Handle(r, ServiceID, "DescribeExecution", s.describeExecution, one)
+	wire.Handle(r, ServiceID, "DescribeStateMachineForExecution", s.describeForExecution, one)
+	wire.Handle(r, ServiceID, "ListExecutions", s.listExecutions, one)
+	wire.Handle(r, ServiceID, "GetExecutionHistory", s.getHistory, one)
+	wire.Handle(r, ServiceID, "DescribeMapRun", s.describeMapRun, one)
+	wire.Handle(r, ServiceID, "ListMapRuns", s.listMapRuns, one)
+	wire.Handle(r, ServiceID, "UpdateMapRun", s.updateMapRun, one)
+	wire.Handle(r, ServiceID, "SendTaskSuccess", s.sendTaskSuccess, all)
+	wire.Handle(r, ServiceID, "SendTaskFailure", s.sendTaskFailure, all)
+	wire.Handle(r, ServiceID, "SendTaskHeartbeat", s.sendTaskHeartbeat, all)
+	wire.Handle(r, ServiceID, "CreateActivity", s.createActivity, wire.Access{On: onNew("activity"), Tagging: tagging})
+	wire.Handle(r, ServiceID, "DescribeActivity", s.describeActivity, one)
+	wire.Handle(r, ServiceID, "DeleteActivity", s.deleteActivity, one)
+	wire.Handle(r, ServiceID, "ListActivities", s.listActivities, all)
+	wire.Handle(r, ServiceID, "GetActivityTask", s.getActivityTask, one)
+}
+
+// named are the members by which documents name what they are about.
+var named = []string{
+	"stateMachineArn", "stateMachineVersionArn", "stateMachineAliasArn", "executionArn", "mapRunArn", "activityArn", "resourceArn",
+}
+
+// onNamed is what a document names.
+func onNamed(_ *wire.Request, in wire.Input) []string {
+	for _, member := range named {
+		if in.Has(member) {
+			return []string{in.Text(member)}
+		}
+	}
+	return nil
+}
+
+// onNew is the ARN of what a document makes.
+func onNew(kind string) func(*wire.Request, wire.Input) []string {
+	return func(req *wire.Request, in wire.Input) []string { return []string{arnIn(req.Scope, kind, in.Text("name"))} }
+}
+
+// onRouted is the machine that an alias leads to.
+func onRouted(req *wire.Request, in wire.Input) []string {
+	for _, to := range in.Each("routingConfiguration") {
+		if ref, err := parseMachineARN(req.Scope, to.Text("stateMachineVersionArn")); err == nil {
+			return []string{ref.arn()}
+		}
+	}
+	return nil
 }
 
 func str(p *string) string { return aws.ToString(p) }
@@ -116,9 +148,4 @@ func decodeToken(token *string, kind string) (string, error) {
 		return "", wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
 	}
 	return t.From, nil
-}
-
-// allow checks the caller's permission; the ARN is checked before.
-func allow(ctx context.Context, req *wire.Request, action, resource string) error {
-	return req.Authorize(ctx, "states:"+action, resource, nil)
 }

@@ -102,13 +102,10 @@ func (a *aliasRecord) pick(n int) route {
 	return a.Routes[len(a.Routes)-1]
 }
 
-func (s *Service) startExecution(ctx context.Context, req *wire.Request, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
+func (s *Service) startExecution(_ context.Context, req *wire.Request, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
 	arn := str(in.StateMachineArn)
 	def, rec, err := s.target(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "StartExecution", arn); err != nil {
 		return nil, err
 	}
 	if err := s.fill(&rec, def, in.Name, in.Input, in.TraceHeader); err != nil {
@@ -210,9 +207,6 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 	if err != nil {
 		return nil, err
 	}
-	if err := allow(ctx, req, "StartSyncExecution", arn); err != nil {
-		return nil, err
-	}
 	if !rec.Express {
 		return nil, wire.Errorf(400, "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
 	}
@@ -250,12 +244,9 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 }
 
 // execution reads the record that an ARN names.
-func (s *Service) execution(ctx context.Context, req *wire.Request, action, arn string) (execRecord, *revisionRecord, error) {
+func (s *Service) execution(req *wire.Request, arn string) (execRecord, *revisionRecord, error) {
 	named, err := parseARN(req.Scope, arn, "execution")
 	if err != nil {
-		return execRecord{}, nil, err
-	}
-	if err := allow(ctx, req, action, arn); err != nil {
 		return execRecord{}, nil, err
 	}
 	rec, def, err := s.loadExecution(named.key())
@@ -266,7 +257,7 @@ func (s *Service) execution(ctx context.Context, req *wire.Request, action, arn 
 }
 
 func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error) {
-	rec, def, err := s.execution(ctx, req, "StopExecution", str(in.ExecutionArn))
+	rec, def, err := s.execution(req, str(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
@@ -302,8 +293,8 @@ func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.
 	return &sfn.StopExecutionOutput{StopDate: rec.Stop}, nil
 }
 
-func (s *Service) describeExecution(ctx context.Context, req *wire.Request, in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
-	rec, _, err := s.execution(ctx, req, "DescribeExecution", str(in.ExecutionArn))
+func (s *Service) describeExecution(_ context.Context, req *wire.Request, in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
+	rec, _, err := s.execution(req, str(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
@@ -357,8 +348,8 @@ func (s *Service) redriveStatus(rec *execRecord) (types.ExecutionRedriveStatus, 
 	return types.ExecutionRedriveStatusRedrivable, nil
 }
 
-func (s *Service) describeForExecution(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineForExecutionInput) (*sfn.DescribeStateMachineForExecutionOutput, error) {
-	rec, def, err := s.execution(ctx, req, "DescribeStateMachineForExecution", str(in.ExecutionArn))
+func (s *Service) describeForExecution(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineForExecutionInput) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+	rec, def, err := s.execution(req, str(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}

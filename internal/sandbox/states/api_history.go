@@ -17,8 +17,8 @@ type historyOutput struct {
 	NextToken *string
 }
 
-func (s *Service) getHistory(ctx context.Context, req *wire.Request, in *sfn.GetExecutionHistoryInput) (*historyOutput, error) {
-	rec, _, err := s.execution(ctx, req, "GetExecutionHistory", str(in.ExecutionArn))
+func (s *Service) getHistory(_ context.Context, req *wire.Request, in *sfn.GetExecutionHistoryInput) (*historyOutput, error) {
+	rec, _, err := s.execution(req, str(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}

@@ -77,9 +77,6 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 		return nil, err
 	}
 	arn := arnIn(req.Scope, "stateMachine", name)
-	if err := allow(ctx, req, "CreateStateMachine", arn); err != nil {
-		return nil, err
-	}
 	if in.VersionDescription != nil && !in.Publish {
 		return nil, validation("Version description can only be set when publish is true")
 	}
@@ -191,9 +188,6 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 	if ref.qualifier != "" {
 		return nil, errNoMachine(arn) // AWS does not say that it is a version
 	}
-	if err := allow(ctx, req, "UpdateStateMachine", arn); err != nil {
-		return nil, err
-	}
 	if in.VersionDescription != nil && !in.Publish {
 		return nil, validation("Version description can only be set when publish is true")
 	}
@@ -289,13 +283,10 @@ func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachi
 	return store.Put(tx, bucketMachines, key, m)
 }
 
-func (s *Service) describeStateMachine(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
+func (s *Service) describeStateMachine(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
 	arn := str(in.StateMachineArn)
 	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "DescribeStateMachine", arn); err != nil {
 		return nil, err
 	}
 	var m machineRecord
@@ -349,10 +340,7 @@ func (s *Service) variableReferences(def *revisionRecord) map[string][]string {
 	return refs
 }
 
-func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
-	if err := allow(ctx, req, "ListStateMachines", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) listStateMachines(_ context.Context, req *wire.Request, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
 	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "machines")
 	if err != nil {
@@ -382,10 +370,7 @@ func (s *Service) listStateMachines(ctx context.Context, req *wire.Request, in *
 	return out, nil
 }
 
-func (s *Service) validateDefinition(ctx context.Context, req *wire.Request, in *sfn.ValidateStateMachineDefinitionInput) (*sfn.ValidateStateMachineDefinitionOutput, error) {
-	if err := allow(ctx, req, "ValidateStateMachineDefinition", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) validateDefinition(_ context.Context, _ *wire.Request, in *sfn.ValidateStateMachineDefinitionInput) (*sfn.ValidateStateMachineDefinitionOutput, error) {
 	limit := int(in.MaxResults)
 	if limit <= 0 || limit > 100 {
 		limit = 100

@@ -13,8 +13,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-func (s *Service) describeMapRun(ctx context.Context, req *wire.Request, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
-	r, err := s.mapRun(ctx, req, "DescribeMapRun", str(in.MapRunArn))
+func (s *Service) describeMapRun(_ context.Context, req *wire.Request, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
+	r, err := s.mapRun(req, str(in.MapRunArn))
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +34,9 @@ func (s *Service) describeMapRun(ctx context.Context, req *wire.Request, in *sfn
 	}, nil
 }
 
-func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.ListMapRunsInput) (*sfn.ListMapRunsOutput, error) {
+func (s *Service) listMapRuns(_ context.Context, req *wire.Request, in *sfn.ListMapRunsInput) (*sfn.ListMapRunsOutput, error) {
 	arn := str(in.ExecutionArn)
-	rec, _, err := s.execution(ctx, req, "ListMapRuns", arn)
+	rec, _, err := s.execution(req, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +75,9 @@ func (s *Service) listMapRuns(ctx context.Context, req *wire.Request, in *sfn.Li
 	return out, nil
 }
 
-func (s *Service) updateMapRun(ctx context.Context, req *wire.Request, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
+func (s *Service) updateMapRun(_ context.Context, req *wire.Request, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
 	arn := str(in.MapRunArn)
-	r, err := s.mapRun(ctx, req, "UpdateMapRun", arn)
+	r, err := s.mapRun(req, arn)
 	if err != nil {
 		return nil, err
 	}

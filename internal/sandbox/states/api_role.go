@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -24,7 +25,7 @@ func (s *Service) passRole(ctx context.Context, req *wire.Request, role string) 
 	if m := roleARN.FindStringSubmatch(role); len(m) == 2 && m[1] != req.Account {
 		return wire.Errorf(400, "AccessDeniedException", "Cross-account pass role is not allowed.")
 	}
-	return req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {"states.amazonaws.com"}})
+	return policy.PassRole(ctx, req, role, "states.amazonaws.com")
 }
 
 // deliveryActions are what the role of a machine needs to have its log written.

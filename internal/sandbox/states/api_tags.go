@@ -46,12 +46,9 @@ func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
 }
 
 // tagged checks that a resource that may have tags exists.
-func (s *Service) tagged(ctx context.Context, req *wire.Request, action, arn string) error {
+func (s *Service) tagged(req *wire.Request, arn string) error {
 	named, err := parseARN(req.Scope, arn, "stateMachine", "activity")
 	if err != nil {
-		return err
-	}
-	if err := allow(ctx, req, action, arn); err != nil {
 		return err
 	}
 	bucket := bucketMachines
@@ -66,9 +63,9 @@ func (s *Service) tagged(ctx context.Context, req *wire.Request, action, arn str
 	})
 }
 
-func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *sfn.TagResourceInput) (*sfn.TagResourceOutput, error) {
+func (s *Service) tagResource(_ context.Context, req *wire.Request, in *sfn.TagResourceInput) (*sfn.TagResourceOutput, error) {
 	arn := str(in.ResourceArn)
-	if err := s.tagged(ctx, req, "TagResource", arn); err != nil {
+	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
 	if err := checkTags(in.Tags); err != nil {
@@ -80,9 +77,9 @@ func (s *Service) tagResource(ctx context.Context, req *wire.Request, in *sfn.Ta
 	return &sfn.TagResourceOutput{}, nil
 }
 
-func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *sfn.UntagResourceInput) (*sfn.UntagResourceOutput, error) {
+func (s *Service) untagResource(_ context.Context, req *wire.Request, in *sfn.UntagResourceInput) (*sfn.UntagResourceOutput, error) {
 	arn := str(in.ResourceArn)
-	if err := s.tagged(ctx, req, "UntagResource", arn); err != nil {
+	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
@@ -101,9 +98,9 @@ func (s *Service) untagResource(ctx context.Context, req *wire.Request, in *sfn.
 	return &sfn.UntagResourceOutput{}, nil
 }
 
-func (s *Service) listTags(ctx context.Context, req *wire.Request, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
+func (s *Service) listTags(_ context.Context, req *wire.Request, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
 	arn := str(in.ResourceArn)
-	if err := s.tagged(ctx, req, "ListTagsForResource", arn); err != nil {
+	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
 	out := &sfn.ListTagsForResourceOutput{Tags: []types.Tag{}}

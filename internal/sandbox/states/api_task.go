@@ -31,10 +31,7 @@ func tokenError(token string, err error) error {
 // isToken reports whether a text has the form of a token.
 func isToken(s string) bool { return len(s) >= 100 && strings.HasPrefix(s, "AQCIAAAA") }
 
-func (s *Service) sendTaskSuccess(ctx context.Context, req *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
-	if err := allow(ctx, req, "SendTaskSuccess", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
 	text := str(in.Output)
 	if !isToken(str(in.TaskToken)) {
 		return nil, tokenError(str(in.TaskToken), errNoToken)
@@ -55,10 +52,7 @@ func (s *Service) sendTaskSuccess(ctx context.Context, req *wire.Request, in *sf
 	return &sfn.SendTaskSuccessOutput{}, nil
 }
 
-func (s *Service) sendTaskFailure(ctx context.Context, req *wire.Request, in *sfn.SendTaskFailureInput) (*sfn.SendTaskFailureOutput, error) {
-	if err := allow(ctx, req, "SendTaskFailure", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) sendTaskFailure(_ context.Context, _ *wire.Request, in *sfn.SendTaskFailureInput) (*sfn.SendTaskFailureOutput, error) {
 	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
 		rec.Done, rec.Error, rec.Cause = true, in.Error, in.Cause
 		return nil
@@ -69,10 +63,7 @@ func (s *Service) sendTaskFailure(ctx context.Context, req *wire.Request, in *sf
 	return &sfn.SendTaskFailureOutput{}, nil
 }
 
-func (s *Service) sendTaskHeartbeat(ctx context.Context, req *wire.Request, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
-	if err := allow(ctx, req, "SendTaskHeartbeat", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) sendTaskHeartbeat(_ context.Context, _ *wire.Request, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
 	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
 		rec.Beat = s.now()
 		return nil
@@ -154,15 +145,12 @@ func (s *Service) activityExists(sc wire.Scope, arn string) bool {
 	return found
 }
 
-func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn.CreateActivityInput) (*sfn.CreateActivityOutput, error) {
+func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.CreateActivityInput) (*sfn.CreateActivityOutput, error) {
 	name := str(in.Name)
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	arn := arnIn(req.Scope, "activity", name)
-	if err := allow(ctx, req, "CreateActivity", arn); err != nil {
-		return nil, err
-	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
@@ -195,12 +183,9 @@ func (s *Service) createActivity(ctx context.Context, req *wire.Request, in *sfn
 }
 
 // activity reads the activity that an ARN names.
-func (s *Service) activity(ctx context.Context, req *wire.Request, action, arn string) (activityRecord, error) {
+func (s *Service) activity(req *wire.Request, arn string) (activityRecord, error) {
 	named, err := parseARN(req.Scope, arn, "activity")
 	if err != nil {
-		return activityRecord{}, err
-	}
-	if err := allow(ctx, req, action, arn); err != nil {
 		return activityRecord{}, err
 	}
 	var a activityRecord
@@ -215,8 +200,8 @@ func (s *Service) activity(ctx context.Context, req *wire.Request, action, arn s
 	return a, err
 }
 
-func (s *Service) describeActivity(ctx context.Context, req *wire.Request, in *sfn.DescribeActivityInput) (*sfn.DescribeActivityOutput, error) {
-	a, err := s.activity(ctx, req, "DescribeActivity", str(in.ActivityArn))
+func (s *Service) describeActivity(_ context.Context, req *wire.Request, in *sfn.DescribeActivityInput) (*sfn.DescribeActivityOutput, error) {
+	a, err := s.activity(req, str(in.ActivityArn))
 	if err != nil {
 		return nil, err
 	}
@@ -225,13 +210,10 @@ func (s *Service) describeActivity(ctx context.Context, req *wire.Request, in *s
 	}, nil
 }
 
-func (s *Service) deleteActivity(ctx context.Context, req *wire.Request, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
+func (s *Service) deleteActivity(_ context.Context, req *wire.Request, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
 	arn := str(in.ActivityArn)
 	named, err := parseARN(req.Scope, arn, "activity")
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "DeleteActivity", arn); err != nil {
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
@@ -243,10 +225,7 @@ func (s *Service) deleteActivity(ctx context.Context, req *wire.Request, in *sfn
 	return &sfn.DeleteActivityOutput{}, nil
 }
 
-func (s *Service) listActivities(ctx context.Context, req *wire.Request, in *sfn.ListActivitiesInput) (*sfn.ListActivitiesOutput, error) {
-	if err := allow(ctx, req, "ListActivities", "*"); err != nil {
-		return nil, err
-	}
+func (s *Service) listActivities(_ context.Context, req *wire.Request, in *sfn.ListActivitiesInput) (*sfn.ListActivitiesOutput, error) {
 	limit := pageSize(in.MaxResults)
 	from, err := decodeToken(in.NextToken, "activities")
 	if err != nil {
@@ -280,7 +259,7 @@ const pollTime = 60 * time.Second
 
 func (s *Service) getActivityTask(ctx context.Context, req *wire.Request, in *sfn.GetActivityTaskInput) (*sfn.GetActivityTaskOutput, error) {
 	arn := str(in.ActivityArn)
-	if _, err := s.activity(ctx, req, "GetActivityTask", arn); err != nil {
+	if _, err := s.activity(req, arn); err != nil {
 		return nil, err
 	}
 	timer := s.Clock.NewTimer(pollTime)

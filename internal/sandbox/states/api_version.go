@@ -74,7 +74,7 @@ func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) 
 	return v, err
 }
 
-func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn.PublishStateMachineVersionInput) (*sfn.PublishStateMachineVersionOutput, error) {
+func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *sfn.PublishStateMachineVersionInput) (*sfn.PublishStateMachineVersionOutput, error) {
 	arn := str(in.StateMachineArn)
 	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
@@ -82,9 +82,6 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn
 	}
 	if ref.qualifier != "" {
 		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
-	}
-	if err := allow(ctx, req, "PublishStateMachineVersion", arn); err != nil {
-		return nil, err
 	}
 	out := &sfn.PublishStateMachineVersionOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
@@ -112,13 +109,10 @@ func (s *Service) publishVersion(ctx context.Context, req *wire.Request, in *sfn
 	return out, nil
 }
 
-func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineVersionsInput) (*sfn.ListStateMachineVersionsOutput, error) {
+func (s *Service) listVersions(_ context.Context, req *wire.Request, in *sfn.ListStateMachineVersionsInput) (*sfn.ListStateMachineVersionsOutput, error) {
 	arn := str(in.StateMachineArn)
 	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "ListStateMachineVersions", arn); err != nil {
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)
@@ -156,7 +150,7 @@ func (s *Service) listVersions(ctx context.Context, req *wire.Request, in *sfn.L
 	return out, nil
 }
 
-func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
+func (s *Service) deleteVersion(_ context.Context, req *wire.Request, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
 	arn := str(in.StateMachineVersionArn)
 	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
@@ -164,9 +158,6 @@ func (s *Service) deleteVersion(ctx context.Context, req *wire.Request, in *sfn.
 	}
 	if !ref.version() {
 		return nil, validation("Only version ARN is supported: %s", arn)
-	}
-	if err := allow(ctx, req, "DeleteStateMachineVersion", arn); err != nil {
-		return nil, err
 	}
 	n, err := strconv.Atoi(ref.qualifier)
 	if err != nil {
@@ -265,7 +256,7 @@ func weights(rs []route) []string {
 	return out
 }
 
-func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sfn.CreateStateMachineAliasInput) (*sfn.CreateStateMachineAliasOutput, error) {
+func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sfn.CreateStateMachineAliasInput) (*sfn.CreateStateMachineAliasOutput, error) {
 	name := str(in.Name)
 	if err := checkAliasName(name); err != nil {
 		return nil, err
@@ -274,9 +265,6 @@ func (s *Service) createAlias(ctx context.Context, req *wire.Request, in *sfn.Cr
 	err := s.DB.Update(func(tx *store.Tx) error {
 		m, routes, err := s.routes(tx, req.Scope, in.RoutingConfiguration)
 		if err != nil {
-			return err
-		}
-		if err := allow(ctx, req, "CreateStateMachineAlias", m.arn()); err != nil {
 			return err
 		}
 		m.qualifier = name
@@ -322,13 +310,10 @@ func aliasRef(sc wire.Scope, arn string) (machineRef, error) {
 	return ref, err
 }
 
-func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineAliasInput) (*sfn.UpdateStateMachineAliasOutput, error) {
+func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sfn.UpdateStateMachineAliasInput) (*sfn.UpdateStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "UpdateStateMachineAlias", arn); err != nil {
 		return nil, err
 	}
 	out := &sfn.UpdateStateMachineAliasOutput{}
@@ -364,13 +349,10 @@ func (s *Service) updateAlias(ctx context.Context, req *wire.Request, in *sfn.Up
 	return out, nil
 }
 
-func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
+func (s *Service) describeAlias(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "DescribeStateMachineAlias", arn); err != nil {
 		return nil, err
 	}
 	var a aliasRecord
@@ -399,13 +381,10 @@ func (s *Service) describeAlias(ctx context.Context, req *wire.Request, in *sfn.
 	return out, nil
 }
 
-func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
+func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
 	arn := str(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "DeleteStateMachineAlias", arn); err != nil {
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
@@ -417,13 +396,10 @@ func (s *Service) deleteAlias(ctx context.Context, req *wire.Request, in *sfn.De
 	return &sfn.DeleteStateMachineAliasOutput{}, nil
 }
 
-func (s *Service) listAliases(ctx context.Context, req *wire.Request, in *sfn.ListStateMachineAliasesInput) (*sfn.ListStateMachineAliasesOutput, error) {
+func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sfn.ListStateMachineAliasesInput) (*sfn.ListStateMachineAliasesOutput, error) {
 	arn := str(in.StateMachineArn)
 	ref, err := parseMachineARN(req.Scope, arn)
 	if err != nil {
-		return nil, err
-	}
-	if err := allow(ctx, req, "ListStateMachineAliases", arn); err != nil {
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)

@@ -17,9 +17,9 @@ import (
 // maxTokens is how many client tokens of redrives are remembered.
 const maxTokens = 10
 
-func (s *Service) redriveExecution(ctx context.Context, req *wire.Request, in *sfn.RedriveExecutionInput) (*sfn.RedriveExecutionOutput, error) {
+func (s *Service) redriveExecution(_ context.Context, req *wire.Request, in *sfn.RedriveExecutionInput) (*sfn.RedriveExecutionOutput, error) {
 	arn := str(in.ExecutionArn)
-	rec, def, err := s.execution(ctx, req, "RedriveExecution", arn)
+	rec, def, err := s.execution(req, arn)
 	if err != nil {
 		return nil, err
 	}

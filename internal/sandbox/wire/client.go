@@ -30,7 +30,7 @@ const maxReply = 16 << 20
 
 // exchange calls a StreamOp with a document and returns its answer as one. The
 // call counts as one over TLS.
-func (s *Service) exchange(ctx context.Context, req *Request, op StreamOp, doc any) (map[string]any, error) {
+func (s *Service) exchange(ctx context.Context, req *Request, op *entry, doc any) (map[string]any, error) {
 	if s == nil || s.api == nil || s.api.Operations[req.Operation] == nil {
 		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "the sandbox serves %s:%s over HTTP only", req.Service, req.Operation)
 	}
@@ -41,8 +41,11 @@ func (s *Service) exchange(ctx context.Context, req *Request, op StreamOp, doc a
 		return nil, err
 	}
 	req.HTTP = h
+	if err := op.permit(ctx, req, members); err != nil {
+		return nil, err
+	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	if err := op(w, h, req); err != nil {
+	if err := op.stream(w, h, req); err != nil {
 		return nil, err
 	}
 	if w.full {

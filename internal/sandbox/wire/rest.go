@@ -189,8 +189,22 @@ func (s *Service) restInput(m *match, h *http.Request, body []byte) (any, error)
 			doc = o
 		}
 	}
+	s.readHead(m, h, doc)
+	return doc, nil
+}
+
+// head is what the head of a request tells of the document.
+func (s *Service) head(m *match, h *http.Request) Input {
+	doc := map[string]any{}
+	if m != nil {
+		s.readHead(m, h, doc)
+	}
+	return doc
+}
+
+func (s *Service) readHead(m *match, h *http.Request, doc map[string]any) {
 	if m.input == nil {
-		return doc, nil
+		return
 	}
 	query := h.URL.Query()
 	for i := range m.input.Members {
@@ -210,7 +224,6 @@ func (s *Service) restInput(m *match, h *http.Request, body []byte) (any, error)
 			doc[f.Name] = prefixed(h.Header, f.Wire())
 		}
 	}
-	return doc, nil
 }
 
 func (s *Service) queryValue(f *model.Member, values []string) any {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
@@ -86,6 +87,16 @@ type Service struct {
 	Path func(*http.Request) string
 	// Extra are operations of REST services that AWS's models do not have.
 	Extra []model.Operation
+	// Actions is the prefix of the service's actions in IAM, where it is not Scope.
+	Actions string
+	// Guard knows the service's resources; nil: they have neither tags nor policies.
+	Guard Guard
+	// Refusals are how the service refuses, where it differs from others of its
+	// protocol.
+	Refusals Refusals
+	// Quotas are the token buckets of operations, as far as they are published; that
+	// of "" is for all others.
+	Quotas map[string]Quota
 
 	api    *model.API
 	routes []*binding
@@ -97,13 +108,16 @@ func (s *Service) complete() {
 	if s.MaxBody == 0 {
 		s.MaxBody = maxBody
 	}
-	if s.api == nil {
-		return
+	if s.api != nil {
+		if s.Scope == "" {
+			s.Scope = s.api.Signing
+		}
+		s.Protocol, s.Target, s.Namespace, s.LowerCamel = protocolOf(s.api), s.api.Target, s.api.Namespace, s.api.LowerCamel
 	}
-	if s.Scope == "" {
-		s.Scope = s.api.Signing
+	if s.Actions == "" {
+		s.Actions = s.Scope
 	}
-	s.Protocol, s.Target, s.Namespace, s.LowerCamel = protocolOf(s.api), s.api.Target, s.api.Namespace, s.api.LowerCamel
+	s.Refusals = s.Refusals.or(s.Protocol.Refusals())
 	if s.Protocol.rest() {
 		s.bind()
 	}
@@ -113,12 +127,15 @@ func (s *Service) complete() {
 type entry struct {
 	call   func(ctx context.Context, req *Request, doc any) (any, error)
 	stream StreamOp
+	access *Access
 }
 
 // Router authenticates requests and dispatches them. Registration is not safe
 // for concurrent use and ends before the first request.
 type Router struct {
 	Log *slog.Logger
+	// Clock is the time of requests.
+	Clock clock.Clock
 
 	verify Verifier
 	auth   Authorizer
@@ -134,7 +151,7 @@ type Router struct {
 // is refused; with a nil authorizer every authenticated one is allowed.
 func NewRouter(verify Verifier, auth Authorizer) *Router {
 	return &Router{
-		Log: slog.New(slog.DiscardHandler), verify: verify, auth: auth,
+		Log: slog.New(slog.DiscardHandler), Clock: clock.Real{}, verify: verify, auth: auth,
 		services: map[string]*Service{}, scopes: map[string][]*Service{}, table: map[string]*entry{},
 	}
 }
@@ -168,10 +185,25 @@ func (r *Router) Register(s Service) {
 	r.scopes[s.Scope] = append(r.scopes[s.Scope], &s)
 }
 
-func (r *Router) enter(service, operation string, e entry) {
+func (r *Router) enter(service, operation string, e entry, access []Access) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(access) > 0 {
+		a := access[0]
+		if svc := r.services[service]; a.Action == "" && a.Free == "" && svc != nil {
+			a.Action = svc.Actions + ":" + operation
+		}
+		e.access = &a
+	}
 	r.table[service+"."+operation] = &e
+}
+
+// Access is the IAM side of an operation's row, nil if there is none.
+func (r *Router) Access(service, operation string) *Access {
+	if e := r.entry(service, operation); e != nil {
+		return e.access
+	}
+	return nil
 }
 
 func (r *Router) entry(service, operation string) *entry {
@@ -187,31 +219,37 @@ func (r *Router) service(id string) *Service {
 }
 
 // Handle adds an operation to a registered service.
-func (r *Router) Handle(service, operation string, op Op) {
+func (r *Router) Handle(service, operation string, op Op, access ...Access) {
 	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
 		in, err := json.Marshal(doc)
 		if err != nil {
 			return nil, err
 		}
 		return op(ctx, req, in)
-	}})
+	}}, access)
 }
 
 // Stream adds an operation that reads and writes HTTP itself to a registered REST
 // service. From inside it is called by Invoke like any other.
-func (r *Router) Stream(service, operation string, op StreamOp) {
-	r.enter(service, operation, entry{stream: op})
+func (r *Router) Stream(service, operation string, op StreamOp, access ...Access) {
+	r.enter(service, operation, entry{stream: op}, access)
 }
 
 // Handle adds an operation with typed input and output, for example the SDK's
-// own XxxInput and XxxOutput (see Decode and Encode).
-func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error)) {
+// own XxxInput and XxxOutput (see Decode and Encode). access is what its caller has to
+// be allowed, which is asked for once the document can be read and before its
+// constraints are looked at.
+func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error), access ...Access) {
 	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
 		in := new(In)
 		if err := DecodeDoc(doc, in); err != nil {
 			return nil, malformed(err)
 		}
-		if svc := r.service(service); svc != nil && svc.Check != nil {
+		members, _ := doc.(map[string]any)
+		if err := req.row.permit(ctx, req, members); err != nil {
+			return nil, err
+		}
+		if svc := req.svc; svc != nil && svc.Check != nil {
 			if err := svc.Check(operation, doc); err != nil {
 				return nil, err
 			}
@@ -221,7 +259,7 @@ func Handle[In, Out any](r *Router, service, operation string, fn func(ctx conte
 			return nil, err
 		}
 		return out, nil
-	}})
+	}}, access)
 }
 
 func malformed(err error) error {
@@ -248,9 +286,10 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	if p.Account != "" {
 		sc.Account = p.Account // a caller is at home in its own account
 	}
-	req := r.request(sc, p, service, operation)
+	req := r.request(sc, p, svc, operation)
+	req.row = op
 	if err := r.admit(ctx, req); err != nil {
-		return nil, AsError(err)
+		return nil, req.failure(err)
 	}
 	doc, err := Parse(in)
 	if err != nil {
@@ -258,18 +297,22 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	}
 	var out any
 	if op.stream != nil {
-		out, err = svc.exchange(ctx, req, op.stream, doc)
+		out, err = svc.exchange(ctx, req, op, doc)
 	} else {
 		out, err = op.call(ctx, req, doc)
 	}
 	if err != nil {
-		return nil, AsError(err)
+		return nil, req.failure(err)
 	}
 	return Encode(out, svc != nil && svc.LowerCamel)
 }
 
-func (r *Router) request(sc Scope, p Principal, service, operation string) *Request {
-	return &Request{ID: NewID(), Scope: sc, Service: service, Operation: operation, Principal: p, router: r}
+func (r *Router) request(sc Scope, p Principal, svc *Service, operation string) *Request {
+	req := &Request{ID: NewID(), Scope: sc, Operation: operation, Principal: p, Time: r.Clock.Now(), auth: r.auth, svc: svc}
+	if svc != nil {
+		req.Service = svc.ID
+	}
+	return req
 }
 
 // ServeHTTP implements http.Handler. A panic in a service is answered with AWS's
@@ -311,7 +354,7 @@ func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 		x.fail(err)
 		return
 	}
-	x.req = r.request(ScopeOf(p.Account, region), p, x.svc.ID, "")
+	x.req = r.request(ScopeOf(p.Account, region), p, x.svc, "")
 	x.req.HTTP = h
 	w.Header().Set("X-Amzn-Requestid", x.req.ID)
 	if err == nil {
@@ -346,10 +389,14 @@ func (x *exchange) serve() error {
 			return x.unserved()
 		}
 	}
+	x.req.row = op
 	if err := x.admit(x.h.Context(), x.req); err != nil {
 		return err
 	}
 	if op.stream != nil {
+		if err := op.permit(x.h.Context(), x.req, x.svc.head(x.match, x.h)); err != nil {
+			return err
+		}
 		return op.stream(x.w, x.h, x.req)
 	}
 	out, err := op.call(x.h.Context(), x.req, doc)
@@ -502,15 +549,17 @@ func (r *Router) find(scope string, h *http.Request) (*Service, *match) {
 // unknownService stands for a service that there is none of: it answers in the
 // form that the client seems to read.
 func unknownService(h *http.Request) *Service {
+	s := &Service{Protocol: JSON10, Refusals: Refusals{Signature: JSONSignature(http.StatusForbidden)}}
 	if strings.HasPrefix(h.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		return &Service{Protocol: Query}
+		s.Protocol = Query
 	}
-	return &Service{Protocol: JSON10}
+	s.Refusals = s.Refusals.or(s.Protocol.Refusals())
+	return s
 }
 
 // fail writes an error in the service's protocol.
 func (x *exchange) fail(err error) {
-	e := AsError(err)
+	e := x.svc.Refusals.Error(err)
 	level := slog.LevelDebug
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -529,11 +578,17 @@ func (x *exchange) fail(err error) {
 	}
 }
 
-// AsError returns err's *Error, or an InternalFailure that carries its text.
+// AsError returns err's *Error, or an InternalFailure that carries its text. Refusals
+// are worded as most services do.
 func AsError(err error) *Error {
 	var e *Error
-	if errors.As(err, &e) {
+	var denied *DeniedError
+	var signature *SignatureError
+	switch {
+	case errors.As(err, &e):
 		return e
+	case errors.As(err, &denied), errors.As(err, &signature):
+		return JSON10.Refusals().Error(err)
 	}
 	return Errorf(http.StatusInternalServerError, "InternalFailure", "%s", err)
 }

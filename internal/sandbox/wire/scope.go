@@ -102,6 +102,10 @@ func ParseARN(text string) (a arn.ARN, ok bool) {
 	return a, err == nil
 }
 
+// MeansARN reports whether a text that may be a name or an ARN is meant as an ARN,
+// well formed or not.
+func MeansARN(text string) bool { return strings.HasPrefix(text, "arn:") }
+
 // IsARN reports whether the text is the ARN of something of the service, in
 // whatever partition.
 func IsARN(text, service string) bool {

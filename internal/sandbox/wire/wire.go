@@ -66,18 +66,37 @@ type Request struct {
 	Principal Principal
 	// HTTP is the raw request, nil for a call from inside (Router.Invoke).
 	HTTP *http.Request
+	// Time is when it came.
+	Time time.Time
 
-	router *Router
+	auth Authorizer
+	svc  *Service            // that was asked; nil in none
+	row  *entry              // of the operation
+	tags map[string][]string // condition keys of the document's tags
+}
+
+// Inside is a request that no client made: what one service asks of another through
+// an interface, at a time, as p.
+func Inside(auth Authorizer, sc Scope, p Principal, now time.Time) *Request {
+	return &Request{ID: NewID(), Scope: sc, Principal: p, Time: now, auth: auth}
+}
+
+// failure words an error as the request's service does.
+func (r *Request) failure(err error) *Error {
+	if r.svc == nil {
+		return AsError(err)
+	}
+	return r.svc.Refusals.Error(err)
 }
 
 // Authorize asks whether the caller may do action ("s3:PutObject") on the
 // resource ARN ("*" where the action has none). keys are condition keys with
-// their values ("s3:prefix"). It returns an *Error with AWS's own text if not.
+// their values ("s3:prefix"). It returns a *DeniedError if not.
 // What belongs to another account is refused: its own policy would have to
 // consent, and who asks in this way has none (policy.Authorize asks with one).
 func (r *Request) Authorize(ctx context.Context, action, resource string, keys map[string][]string) error {
 	if r.Principal.Foreign(resource) {
-		return Denied(r.Principal, action, resource, "because no resource-based policy allows the "+action+" action")
+		return NoPolicy(r.Principal, action, resource, "resource-based")
 	}
 	return r.AuthorizeIdentity(ctx, action, resource, keys)
 }
@@ -85,17 +104,21 @@ func (r *Request) Authorize(ctx context.Context, action, resource string, keys m
 // AuthorizeIdentity is Authorize by the caller's own policies alone: one half of
 // what access to another account's resource needs.
 func (r *Request) AuthorizeIdentity(ctx context.Context, action, resource string, keys map[string][]string) error {
-	if r.Principal.Admin || r.router == nil || r.router.auth == nil {
+	if r.Principal.Admin || r.auth == nil {
 		return nil
 	}
-	return r.router.auth.Authorize(ctx, r.Principal, action, resource, r.ConditionKeys(keys))
+	return r.auth.Authorize(ctx, r.Principal, action, resource, r.ConditionKeys(keys))
 }
 
 // ConditionKeys adds to keys the condition keys that follow from the request
-// itself: whether TLS was used, from where it came and for which region. Keys
-// that are given win.
+// itself: when and from where it came, whether over TLS, for which region, and which
+// tags it gives or takes. Keys that are given win.
 func (r *Request) ConditionKeys(keys map[string][]string) map[string][]string {
 	out := map[string][]string{"aws:RequestedRegion": {r.Region}}
+	if !r.Time.IsZero() {
+		out["aws:CurrentTime"] = []string{r.Time.UTC().Format(time.RFC3339)}
+		out["aws:EpochTime"] = []string{strconv.FormatInt(r.Time.Unix(), 10)}
+	}
 	if r.HTTP != nil {
 		out["aws:SecureTransport"] = []string{strconv.FormatBool(r.HTTP.TLS != nil)}
 		if host, _, err := net.SplitHostPort(r.HTTP.RemoteAddr); err == nil {
@@ -104,7 +127,11 @@ func (r *Request) ConditionKeys(keys map[string][]string) map[string][]string {
 		if ua := r.HTTP.UserAgent(); ua != "" {
 			out["aws:UserAgent"] = []string{ua}
 		}
+		if from := r.HTTP.Referer(); from != "" {
+			out["aws:Referer"] = []string{from}
+		}
 	}
+	maps.Copy(out, r.tags)
 	maps.Copy(out, keys)
 	return out
 }

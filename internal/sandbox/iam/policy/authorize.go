@@ -3,28 +3,10 @@ package policy
 import (
 	"context"
 	"errors"
-	"time"
+	"maps"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// DeniedError is the refusal that the IAM service gives. It carries what a
-// resource's own policy needs to know to weigh in. errors.As finds the
-// *wire.Error in it.
-type DeniedError struct {
-	Reply *wire.Error
-	// Explicit: a Deny statement, which nothing overrides.
-	Explicit bool
-	// Boundary: the permissions boundary or the session's policies do not allow the
-	// action.
-	Boundary bool
-}
-
-// Error is the reply's text.
-func (e *DeniedError) Error() string { return e.Reply.Error() }
-
-// Unwrap returns the reply.
-func (e *DeniedError) Unwrap() error { return e.Reply }
 
 // Caller is the caller's side of a decision.
 type Caller struct {
@@ -36,7 +18,8 @@ type Caller struct {
 	Session []*Document
 }
 
-// Decide decides by the caller's side alone. A refusal is a *DeniedError.
+// Decide decides by the caller's side alone. A refusal is a
+// *wire.DeniedError.
 func (id Caller) Decide(r Request) error {
 	identity, boundary := Evaluate(id.Policies, r), Allow
 	if id.Boundary != nil {
@@ -46,25 +29,23 @@ func (id Caller) Decide(r Request) error {
 	if len(id.Session) > 0 {
 		session = Evaluate(id.Session, r)
 	}
-	denied := &DeniedError{Boundary: boundary != Allow || session != Allow}
-	var because string
+	denied := &wire.DeniedError{Principal: r.Principal, Action: r.Action, Resource: r.Resource, Boundary: boundary != Allow || session != Allow}
 	switch {
 	case identity == Deny:
-		denied.Explicit, because = true, "with an explicit deny in an identity-based policy"
+		denied.Explicit, denied.Because = true, "with an explicit deny in an identity-based policy"
 	case boundary == Deny:
-		denied.Explicit, because = true, "with an explicit deny in a permissions boundary"
+		denied.Explicit, denied.Because = true, "with an explicit deny in a permissions boundary"
 	case session == Deny:
-		denied.Explicit, because = true, "with an explicit deny in a session policy"
+		denied.Explicit, denied.Because = true, "with an explicit deny in a session policy"
 	case identity != Allow:
-		because = "because no identity-based policy allows the " + r.Action + " action"
+		denied.Because = "because no identity-based policy allows the " + r.Action + " action"
 	case boundary != Allow:
-		because = "because no permissions boundary allows the " + r.Action + " action"
+		denied.Because = "because no permissions boundary allows the " + r.Action + " action"
 	case session != Allow:
-		because = "because no session policy allows the " + r.Action + " action"
+		denied.Because = "because no session policy allows the " + r.Action + " action"
 	default:
 		return nil
 	}
-	denied.Reply = wire.Denied(r.Principal, r.Action, r.Resource, because)
 	return denied
 }
 
@@ -84,7 +65,7 @@ const (
 // Decide decides about a request by both sides. g is what the policy of the
 // resource says (the zero Grant if there is none), identity asks the caller's side:
 // identity policies, permissions boundary and session. It returns nil, a
-// *DeniedError, or the error that kept identity from an answer.
+// *wire.DeniedError, or the error that kept identity from an answer.
 //
 // An explicit Deny of either side wins. An Allow that names the caller's role still
 // needs the role's boundary; one that names the session, the user or everybody does
@@ -92,11 +73,11 @@ const (
 // by the resource's policy alone.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html
 func Decide(req Request, mode Mode, g Grant, identity func() error) error {
-	p, resource := req.Principal, req.Resource
+	p := req.Principal
 	if g.Decision == Deny {
-		return &DeniedError{Explicit: true, Reply: wire.Denied(p, req.Action, resource, "with an explicit deny in a resource-based policy")}
+		return &wire.DeniedError{Principal: p, Action: req.Action, Resource: req.Resource, Explicit: true, Because: "with an explicit deny in a resource-based policy"}
 	}
-	silent := &DeniedError{Reply: wire.Denied(p, req.Action, resource, "because no resource-based policy allows the "+req.Action+" action")}
+	silent := wire.NoPolicy(p, req.Action, req.Resource, "resource-based")
 	if p.Service != "" && p.Role == "" {
 		if g.Decision == Allow {
 			return nil
@@ -104,7 +85,7 @@ func Decide(req Request, mode Mode, g Grant, identity func() error) error {
 		return silent
 	}
 	err := identity()
-	var denied *DeniedError
+	var denied *wire.DeniedError
 	if err != nil && !errors.As(err, &denied) || denied != nil && denied.Explicit {
 		return err
 	}
@@ -125,15 +106,81 @@ func Decide(req Request, mode Mode, g Grant, identity func() error) error {
 	return err
 }
 
-// Authorize decides whether the caller of req may do action on a resource with the
-// policy doc, which may be nil. keys are condition keys beside those that every
-// request has. The sandbox's own user may do everything that the policy of the
-// resource does not deny.
-func Authorize(ctx context.Context, req *wire.Request, mode Mode, doc *Document, action, resource string, keys map[string][]string, now time.Time) error {
-	r := NewRequest(req.Principal, action, resource, req.ConditionKeys(keys), now)
-	var g Grant
-	if doc != nil {
-		g = doc.Grant(r)
+// Target is the resource that is asked for: all that a decision has to know of it.
+type Target struct {
+	ARN string
+	// Policy is the resource's own; nil for none.
+	Policy *Document
+	Mode   Mode
+	// Tags are the resource's (aws:ResourceTag).
+	Tags map[string]string
+	// Owner is the account that has it, where the ARN does not tell.
+	Owner string
+	// Keys are condition keys of the service about the resource.
+	Keys map[string][]string
+}
+
+// conditionKeys adds what is known of the resource to keys, which win.
+func (r Target) conditionKeys(keys map[string][]string) map[string][]string {
+	out := make(map[string][]string, len(keys)+len(r.Tags)+len(r.Keys)+1)
+	for k, v := range r.Tags {
+		out["aws:ResourceTag/"+k] = []string{v}
 	}
-	return Decide(r, mode, g, func() error { return req.AuthorizeIdentity(ctx, action, resource, keys) })
+	if r.Owner != "" { // for services whose ARNs have no account
+		out["aws:ResourceAccount"] = []string{r.Owner}
+	}
+	maps.Copy(out, r.Keys)
+	maps.Copy(out, keys)
+	return out
+}
+
+// Authorize decides whether the caller of req may do action on a resource. keys are
+// condition keys beside those that every request and the resource have. The sandbox's
+// own user may do everything that the policy of the resource does not deny. A refusal
+// is a *wire.DeniedError.
+func Authorize(ctx context.Context, req *wire.Request, res Target, action string, keys map[string][]string) error {
+	keys = res.conditionKeys(keys)
+	r := NewRequest(req.Principal, action, res.ARN, req.ConditionKeys(keys), req.Time)
+	var g Grant
+	if res.Policy != nil {
+		g = res.Policy.Grant(r)
+	}
+	return Decide(r, res.Mode, g, func() error { return req.AuthorizeIdentity(ctx, action, res.ARN, keys) })
+}
+
+// Guard makes a service's guard of what it knows of its resources. find is told the
+// request and an ARN as the operation's row has it ("*" for no resource); what it does
+// not find it returns without tags and policy, since who may not ask is not told what
+// there is. An error ends the call.
+func Guard(find func(req *wire.Request, arn string) (Target, error)) wire.Guard {
+	return func(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
+		res, err := find(req, arn)
+		if err != nil {
+			return err
+		}
+		return Authorize(ctx, req, res, action, keys)
+	}
+}
+
+// Tagged is the guard of a service whose resources have tags and no policies. tags
+// returns those of the resource of an ARN, nil if there is none.
+func Tagged(tags func(req *wire.Request, arn string) (map[string]string, error)) wire.Guard {
+	return func(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) (err error) {
+		if req.Principal.Admin && !req.Principal.Foreign(arn) {
+			return nil // there is nothing that could deny it
+		}
+		res := Target{ARN: arn}
+		if arn != "*" {
+			if res.Tags, err = tags(req, arn); err != nil {
+				return err
+			}
+		}
+		return Authorize(ctx, req, res, action, keys)
+	}
+}
+
+// PassRole asks whether the caller may give a role to a service.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+func PassRole(ctx context.Context, req *wire.Request, role, service string) error {
+	return req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {service}})
 }

@@ -1,7 +1,7 @@
 // Package policy owns the IAM policy language: reading and checking policy
 // documents, and deciding what they allow. It is shared by every sandbox service
 // that has policies of its own (S3 buckets, SQS queues, KMS keys, Lambda
-// functions). Deciding is pure; only Authorize asks the IAM service. It imports
+// functions). Deciding is pure; Authorize and the guards ask the IAM service. It imports
 // nothing of the sandbox but wire.
 //
 // The rules are those of
@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func NewRequest(p wire.Principal, action, resource string, keys map[string][]str
 	now = now.UTC()
 	k := map[string][]string{
 		"aws:currenttime":           {now.Format(time.RFC3339)},
-		"aws:epochtime":             {now.Format(time.RFC3339)},
+		"aws:epochtime":             {strconv.FormatInt(now.Unix(), 10)},
 		"aws:principalisawsservice": {boolText(p.Service != "" && p.Role == "")},
 		"aws:viaawsservice":         {"false"},
 		"aws:securetransport":       {"true"},
@@ -99,7 +100,6 @@ func NewRequest(p wire.Principal, action, resource string, keys map[string][]str
 	}
 	if owner := accountOf(resource, p.Account); owner != "" {
 		k["aws:resourceaccount"] = []string{owner}
-		k["s3:resourceaccount"] = []string{owner}
 	}
 	for key, values := range keys {
 		if len(values) == 0 {
@@ -129,7 +129,7 @@ func roleARN(p wire.Principal) string {
 	if p.RoleARN != "" {
 		return p.RoleARN
 	}
-	return "arn:aws:iam::" + p.Account + ":role/" + p.Role
+	return wire.Scope{Partition: wire.PartitionAWS, Account: p.Account}.GlobalARN("iam", "role/"+p.Role)
 }
 
 // accountOf is the account that owns the resource. ARNs of buckets have none:

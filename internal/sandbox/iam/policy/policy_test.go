@@ -128,7 +128,7 @@ func TestConditions(t *testing.T) {
 		{`{"ForAnyValue:StringEquals":{"aws:TagKeys":["b"]}}`, true},
 		{`{"ForAnyValue:StringEquals":{"aws:none":["b"]}}`, false},
 		{`{"ForAnyValue:StringNotEquals":{"aws:TagKeys":["b"]}}`, true},
-		{`{"StringEquals":{"aws:PrincipalAccount":"123456789012","s3:ResourceAccount":"123456789012"}}`, true},
+		{`{"StringEquals":{"aws:PrincipalAccount":"123456789012","aws:ResourceAccount":"123456789012"}}`, true},
 		{`{"StringEquals":{"aws:PrincipalAccount":"123456789012","s3:prefix":"no"}}`, false},
 		{`{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/p/r"}}`, true},
 		{`{"StringEquals":{"s3:prefix":"in/${aws:TagKeys}"}}`, false}, // several values: no value

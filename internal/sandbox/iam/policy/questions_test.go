@@ -72,7 +72,7 @@ func (q *question) answer(t *testing.T) string {
 		g = doc(q.resource, kind).Grant(r)
 	}
 	err := policy.Decide(r, q.mode, g, func() error { return caller.Decide(r) })
-	var denied *policy.DeniedError
+	var denied *wire.DeniedError
 	switch {
 	case err == nil:
 		return yes
