@@ -129,7 +129,7 @@ func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("R
 func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	t := policy.Target{ARN: arn, Keys: map[string][]string{}}
 	if req.Principal.Admin {
-		return t, nil // there is nothing that could deny it
+		return t, nil // tags decide nothing
 	}
 	var tags []types.Tag
 	err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
