@@ -1,13 +1,13 @@
 package states
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -16,7 +16,7 @@ import (
 func (s *Service) Register(r *wire.Router) {
 	// AWS words these two in its own way; see listExecutions and checkRoutes.
 	rules := constraint.For(ServiceID, "ValidationException", "statusFilter:enum", "routingConfiguration:max")
-	r.Register(wire.Service{ID: ServiceID, Quotas: quotas, Check: rules.Check})
+	r.Register(wire.Service{ID: ServiceID, Guard: policy.Tagged(s.tagsOf), Quotas: quotas, Check: rules.Check})
 	const tagging = "states:TagResource"
 	all, one := wire.Access{}, wire.On(onNamed)
 	wire.Handle(r, ServiceID, "CreateStateMachine", s.createStateMachine, wire.Access{On: onNew("stateMachine"), Tagging: tagging})

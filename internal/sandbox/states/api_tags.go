@@ -45,6 +45,15 @@ func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
 	return store.Put(tx, bucketTags, arn, m)
 }
 
+// tagsOf are the tags of the machine or activity of an ARN.
+func (s *Service) tagsOf(_ *wire.Request, arn string) (m map[string]string, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		m, _, err = store.Get[map[string]string](tx, bucketTags, arn)
+		return err
+	})
+	return m, err
+}
+
 // tagged checks that a resource that may have tags exists.
 func (s *Service) tagged(req *wire.Request, arn string) error {
 	named, err := parseARN(req.Scope, arn, "stateMachine", "activity")

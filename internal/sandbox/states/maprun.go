@@ -1,7 +1,6 @@
 package states
 
 import (
-	"context"
 	"encoding/json"
 	"time"
 
