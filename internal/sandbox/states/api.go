@@ -75,7 +75,9 @@ func onNamed(_ *wire.Request, in wire.Input) []string {
 
 // onNew is the ARN of what a document makes.
 func onNew(kind string) func(*wire.Request, wire.Input) []string {
-	return func(req *wire.Request, in wire.Input) []string { return []string{arnIn(req.Scope, kind, in.Text("name"))} }
+	return func(req *wire.Request, in wire.Input) []string {
+		return []string{arnIn(req.Scope, kind, in.Text("name"))}
+	}
 }
 
 // onRouted is the machine that an alias leads to.
