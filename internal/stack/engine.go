@@ -45,6 +45,8 @@ type Engine struct {
 	// initMu serialises `stack init`: it rewrites files of PULUMI_HOME that
 	// all stacks share.
 	initMu sync.Mutex
+	// salts are the keys of new stacks by passphrase, guarded by initMu.
+	salts map[string]string
 
 	mu      sync.Mutex
 	spawned []string

@@ -104,10 +104,10 @@ func TestSecretsOpenOnAnotherMachine(t *testing.T) {
 	run, err = two.Up(t.Context(), job)
 	res, _ := must(t, run, err)
 	require.False(t, res.HasChanges())
-	require.Equal(t, []string{"stack export", "up"}, two.Spawned(), "the first contact reads the key from the state")
+	require.Equal(t, []string{"up"}, two.Spawned(), "the first contact reads the key from the file of the state")
 	run, err = two.Up(t.Context(), job)
 	_, _ = must(t, run, err)
-	require.Equal(t, []string{"stack export", "up", "up"}, two.Spawned())
+	require.Equal(t, []string{"up", "up"}, two.Spawned())
 
 	revealed, err := two.Reveal(t.Context(), testStack)
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/blang/semver"
@@ -142,31 +143,43 @@ type probed struct {
 	Version string    `json:"version"`
 }
 
-// probeVersion asks the binary, or the memory in home if the file is the same
-// as then: asking costs a process of a good 0.2 s.
+// probedHere is the memory of this process: probed by path.
+var probedHere sync.Map
+
+// probeVersion asks the binary, unless this process or the memory in home knows the
+// version of the very file: asking costs a process of a good 0.2 s.
 func probeVersion(ctx context.Context, path string, info fs.FileInfo, home string) (string, error) {
-	file := ""
+	same := func(p probed) bool { return p.Size == info.Size() && p.ModTime.Equal(info.ModTime()) }
+	file := filepath.Join(home, "pulumi-versions.json")
 	known := map[string]probed{}
 	if home != "" {
-		file = filepath.Join(home, "pulumi-versions.json")
 		if data, err := os.ReadFile(file); err == nil {
 			_ = json.Unmarshal(data, &known) // a broken memory is an empty one
 		}
-		if p, ok := known[path]; ok && p.Size == info.Size() && p.ModTime.Equal(info.ModTime()) {
+		if p, ok := known[path]; ok && same(p) {
 			return p.Version, nil
 		}
 	}
-	version, err := askVersion(ctx, path)
-	if err != nil || file == "" {
-		return version, err
+	p := probed{Size: info.Size(), ModTime: info.ModTime()}
+	if here, _ := probedHere.Load(path); here != nil && same(here.(probed)) { //nolint:forcetypeassert // nothing else is stored
+		p = here.(probed) //nolint:forcetypeassert // as above
+	} else {
+		var err error
+		if p.Version, err = askVersion(ctx, path); err != nil {
+			return "", err
+		}
+		probedHere.Store(path, p)
 	}
-	known[path] = probed{Size: info.Size(), ModTime: info.ModTime(), Version: version}
+	if home == "" {
+		return p.Version, nil
+	}
+	known[path] = p
 	if data, err := json.MarshalIndent(known, "", "  "); err == nil {
 		if os.MkdirAll(home, 0o700) == nil {
 			_ = renameio.WriteFile(file, data, 0o600) // only a memory
 		}
 	}
-	return version, nil
+	return p.Version, nil
 }
 
 // probeLimit is for a CLI that hangs. One that starts on a machine with much else to do

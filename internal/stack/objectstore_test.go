@@ -46,7 +46,7 @@ func TestObjectStoreBackend(t *testing.T) {
 	run, err = f.Preview(t.Context(), job)
 	res, _ := must(t, run, err)
 	require.True(t, res.Created)
-	require.Equal(t, []string{"stack export", "stack init", "preview"}, f.Spawned()[begin:])
+	require.Equal(t, []string{"stack export", "preview"}, f.Spawned()[begin:])
 	list, err := f.List(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, list)

@@ -36,7 +36,7 @@ func TestUpTellsOutputsAndCountsWithFewProcesses(t *testing.T) {
 	require.Equal(t, Succeeded, res.Outcome)
 	require.True(t, res.Created)
 	require.True(t, res.HasChanges())
-	require.Equal(t, []string{"stack init", "up"}, f.Spawned(), "a new stack costs two processes")
+	require.Equal(t, []string{"up"}, f.Spawned(), "a new stack costs one process")
 	requireOrdered(t, events)
 
 	run, err = f.Up(t.Context(), job)
@@ -45,7 +45,7 @@ func TestUpTellsOutputsAndCountsWithFewProcesses(t *testing.T) {
 	require.False(t, res.HasChanges())
 	require.False(t, res.Created)
 	require.Len(t, res.Outputs, 2, "an update without changes tells the outputs too")
-	require.Equal(t, []string{"stack init", "up", "up"}, f.Spawned(), "a known stack costs one process")
+	require.Equal(t, []string{"up", "up"}, f.Spawned(), "a known stack costs one process")
 	requireOrdered(t, events)
 
 	updates, err := f.History(t.Context(), testStack, 10)
@@ -109,7 +109,7 @@ func TestPreviewOfAStackThatDoesNotExistLeavesNothing(t *testing.T) {
 	require.Equal(t, "3 to create", res.Summary)
 	require.True(t, res.Created)
 	require.True(t, res.DryRun)
-	require.Equal(t, []string{"stack init", "preview"}, f.Spawned())
+	require.Equal(t, []string{"preview"}, f.Spawned())
 	require.Equal(t, map[string]string{"aws:region": "us-east-1"}, events[0].Config)
 	requireOrdered(t, events)
 
@@ -241,7 +241,7 @@ func TestDestroyAndRemove(t *testing.T) {
 	res, _ = must(t, run, err)
 	require.Equal(t, "2 deleted", res.Summary)
 	require.True(t, res.Removed)
-	require.Equal(t, []string{"stack init", "up", "destroy", "destroy"}, f.Spawned(), "the state of a file backend is read without a process")
+	require.Equal(t, []string{"up", "destroy", "destroy"}, f.Spawned(), "the state of a file backend is read without a process")
 
 	_, err = f.State(t.Context(), testStack)
 	require.ErrorIs(t, err, fault.NotFound)

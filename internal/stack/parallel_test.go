@@ -27,7 +27,7 @@ func TestParallelUps(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("tenant%d.iris.dev", i), res.Stack)
 		require.Equal(t, "2 created", res.Summary)
 	}
-	require.Len(t, f.Spawned(), 2*n)
+	require.Len(t, f.Spawned(), n)
 	list, err := f.List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, list, n)

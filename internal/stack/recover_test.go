@@ -86,7 +86,7 @@ func TestRecoveryAdoptsWhatWasMade(t *testing.T) {
 	state, err := f.State(t.Context(), testStack)
 	require.NoError(t, err)
 	require.Empty(t, state.Pending)
-	require.Equal(t, []string{"stack init", "up", "stack export", "stack import", "refresh", "up"}, f.Spawned())
+	require.Equal(t, []string{"up", "stack export", "stack import", "refresh", "up"}, f.Spawned())
 }
 
 func TestRecoveryForgetsWhatIsNotThere(t *testing.T) {

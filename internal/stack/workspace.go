@@ -64,7 +64,7 @@ func (p place) scratch() place {
 	}
 	backend := FileURL(filepath.Join(dir, "state"))
 	env[envBackend] = withoutSidecars(backend)
-	env[envPassphrase] = "preview" // protects nothing: the state is thrown away
+	env[envPassphrase] = scratchPassphrase
 	return place{stack: p.stack, dir: dir, backend: backend, env: env}
 }
 
@@ -275,10 +275,13 @@ func (e *Engine) initStack(ctx context.Context, p place) error {
 	defer e.initMu.Unlock()
 	provider := e.opts.SecretsProvider
 	if p.env[envBackend] != "" && p.env[envBackend] != e.opts.Backend {
-		provider = "passphrase" // a scratch place
+		provider = passphraseProvider // a scratch place
 	}
 	if err := ctx.Err(); err != nil {
 		return canceledBefore("create stack "+p.stack, err)
+	}
+	if done, err := e.initFile(ctx, p, provider); done || err != nil {
+		return err
 	}
 	cmd := &command{engine: e}
 	// Not to be killed half-way: it holds the stack's lock for a moment.
@@ -293,7 +296,7 @@ func (e *Engine) initStack(ctx context.Context, p place) error {
 // adoptKey copies the key of the stack's secrets from its state to the settings
 // file.
 func (e *Engine) adoptKey(ctx context.Context, p place) error {
-	dep, err := e.export(ctx, p, false)
+	dep, err := e.snapshot(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -321,7 +324,7 @@ func applyKey(s *workspace.ProjectStack, sp *apitype.SecretsProvidersV1) error {
 		return fault.New(fault.Internal, "read the secrets provider of the state: %v", err).Because(err)
 	}
 	switch sp.Type {
-	case "passphrase":
+	case passphraseProvider:
 		s.SecretsProvider, s.EncryptedKey, s.EncryptionSalt = "", "", state.Salt
 	case "cloud":
 		s.SecretsProvider, s.EncryptionSalt = state.URL, ""
