@@ -13,10 +13,11 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// compiledRole is a role with its policies parsed.
+// compiledRole is a role, or a user, with its policies parsed.
 type compiledRole struct {
-	role     role
+	role     role // zero for a user
 	trust    *policy.Document
+	userID   string // of a user
 	identity []*policy.Document
 	boundary *policy.Document // nil without one
 }
@@ -29,14 +30,31 @@ func (s *Service) compile(roleARN string) (*compiledRole, error) {
 		return nil, nil
 	}
 	key := wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:])
-	c, err := s.compileKey(key)
+	c, err := s.compileKey(key, s.roleByKey)
 	if err != nil || c == nil || c.role.ARN != roleARN {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (s *Service) compileKey(key string) (*compiledRole, error) {
+// compileUser returns the user of a principal, nil if there is none by now.
+func (s *Service) compileUser(p wire.Principal) (*compiledRole, error) {
+	a, ok := wire.ParseARN(p.ARN)
+	path, isUser := strings.CutPrefix(a.Resource, "user/")
+	if !ok || !isUser {
+		return nil, nil
+	}
+	key := wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:])
+	c, err := s.compileKey("user|"+key, s.userByKey)
+	if err != nil || c == nil || c.userID != p.UserID {
+		return nil, err
+	}
+	return c, nil
+}
+
+// compileKey compiles what load reads by a key, unless it is known. load returns nil
+// for what is not there.
+func (s *Service) compileKey(key string, load func(tx *store.Tx, key string) (*compiledRole, error)) (*compiledRole, error) {
 	s.mu.RLock()
 	c, ok := s.compiled[key]
 	gen := s.generation
@@ -44,12 +62,8 @@ func (s *Service) compileKey(key string) (*compiledRole, error) {
 	if ok {
 		return c, nil
 	}
-	err := s.DB.View(func(tx *store.Tx) error {
-		ro, found, err := store.Get[role](tx, rolesBucket, key)
-		if err != nil || !found {
-			return err
-		}
-		c, err = s.compileRole(tx, ro)
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		c, err = load(tx, key)
 		return err
 	})
 	if err != nil || c == nil {
@@ -63,12 +77,46 @@ func (s *Service) compileKey(key string) (*compiledRole, error) {
 	return c, nil
 }
 
-func (s *Service) compileRole(tx *store.Tx, ro role) (*compiledRole, error) {
+func (s *Service) roleByKey(tx *store.Tx, key string) (*compiledRole, error) {
+	ro, found, err := store.Get[role](tx, rolesBucket, key)
+	if err != nil || !found {
+		return nil, err
+	}
 	c := &compiledRole{role: ro}
-	var err error
 	if c.trust, err = policy.Parse(ro.Trust, policy.Trust); err != nil {
 		return nil, fmt.Errorf("trust policy of role %s: %w", ro.Name, err)
 	}
+	if err := s.grant(tx, c, "role "+ro.Name, grants{Inline: ro.Inline, Attached: ro.Attached}); err != nil {
+		return nil, err
+	}
+	return c, s.bound(tx, c, ro.Boundary)
+}
+
+// userByKey compiles a user with what its groups grant.
+func (s *Service) userByKey(tx *store.Tx, key string) (*compiledRole, error) {
+	u, found, err := store.Get[user](tx, usersBucket, strings.TrimPrefix(key, "user|"))
+	if err != nil || !found {
+		return nil, err
+	}
+	c := &compiledRole{userID: u.ID}
+	if err := s.grant(tx, c, "user "+u.Name, u.grants); err != nil {
+		return nil, err
+	}
+	a, _ := wire.ParseARN(u.ARN)
+	for _, name := range u.Groups {
+		g, err := getGroup(tx, wire.ScopeOfARN(a), name)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.grant(tx, c, "group "+g.Name, g.grants); err != nil {
+			return nil, err
+		}
+	}
+	return c, s.bound(tx, c, u.Boundary)
+}
+
+// grant adds policies to what c is allowed; of names whose they are.
+func (s *Service) grant(tx *store.Tx, c *compiledRole, of string, g grants) error {
 	add := func(text string) error {
 		doc, err := policy.Parse(text, policy.Identity)
 		if err == nil {
@@ -76,30 +124,36 @@ func (s *Service) compileRole(tx *store.Tx, ro role) (*compiledRole, error) {
 		}
 		return err
 	}
-	for name, text := range ro.Inline {
+	for name, text := range g.Inline {
 		if err := add(text); err != nil {
-			return nil, fmt.Errorf("policy %s of role %s: %w", name, ro.Name, err)
+			return fmt.Errorf("policy %s of %s: %w", name, of, err)
 		}
 	}
-	for _, arn := range ro.Attached {
+	for _, arn := range g.Attached {
 		p, err := s.managedPolicy(tx, arn)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := add(p.document()); err != nil {
-			return nil, fmt.Errorf("policy %s: %w", arn, err)
+			return fmt.Errorf("policy %s: %w", arn, err)
 		}
 	}
-	if ro.Boundary != "" {
-		p, err := s.managedPolicy(tx, ro.Boundary)
-		if err != nil {
-			return nil, err
-		}
-		if c.boundary, err = policy.Parse(p.document(), policy.Identity); err != nil {
-			return nil, fmt.Errorf("policy %s: %w", ro.Boundary, err)
-		}
+	return nil
+}
+
+// bound gives c its permissions boundary, if there is one.
+func (s *Service) bound(tx *store.Tx, c *compiledRole, boundary string) error {
+	if boundary == "" {
+		return nil
 	}
-	return c, nil
+	p, err := s.managedPolicy(tx, boundary)
+	if err != nil {
+		return err
+	}
+	if c.boundary, err = policy.Parse(p.document(), policy.Identity); err != nil {
+		return fmt.Errorf("policy %s: %w", boundary, err)
+	}
+	return nil
 }
 
 // update changes the store and forgets compiled roles.
@@ -118,14 +172,11 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 		return nil
 	}
 	implicit := wire.NoPolicy(p, action, resource, "identity-based")
-	if p.Role == "" {
-		return implicit
-	}
-	c, err := s.compile(p.RoleARN)
+	c, err := s.callerOf(p)
 	if err != nil {
 		return err
 	}
-	if c == nil || !sessionOf(p, c.role) {
+	if c == nil {
 		return implicit
 	}
 	id := policy.Caller{Policies: c.identity, Boundary: c.boundary}
@@ -143,6 +194,19 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 		return err
 	}
 	return nil
+}
+
+// callerOf is the role whose session calls, or the user; nil for who is neither, or is
+// gone by now.
+func (s *Service) callerOf(p wire.Principal) (*compiledRole, error) {
+	if p.Role == "" {
+		return s.compileUser(p)
+	}
+	c, err := s.compile(p.RoleARN)
+	if err != nil || c == nil || !sessionOf(p, c.role) {
+		return nil, err
+	}
+	return c, nil
 }
 
 // sessionOf tells whether p's session is of this role and not of one of the same

@@ -1,8 +1,8 @@
 // Package iam owns the sandbox's AWS Identity and Access Management and Security
-// Token Service: roles and policies, who may sign requests (wire.Verifier), what
-// a caller may do (wire.Authorizer) and acting as a role (wire.Roles). The
-// account has one user, whose key the sandbox generates; everybody else is a
-// session of a role.
+// Token Service: users, groups, roles and policies, who may sign requests
+// (wire.Verifier), what a caller may do (wire.Authorizer) and acting as a role
+// (wire.Roles). Each account has a user from the start, whose key the sandbox
+// generates and who may do everything.
 package iam
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// UserName is the name of the account's only user.
+// UserName is the name of the user that each account has from the start.
 const UserName = "sandbox"
 
 // Buckets of the store.
@@ -31,6 +31,14 @@ const (
 	policiesBucket = "iam.policies" // ARN -> managedPolicy
 	sessionsBucket = "iam.sessions" // access key id -> session
 	accountsBucket = "iam.accounts" // id -> account
+	usersBucket    = "iam.users"    // global key of the name -> user
+	groupsBucket   = "iam.groups"   // global key of the name -> group
+	keysBucket     = "iam.keys"     // access key id -> accessKey
+	devicesBucket  = "iam.devices"  // ARN -> device
+	profilesBucket = "iam.profiles" // global key of the name -> profile
+	settingsBucket = "iam.settings" // global key of "" -> settings
+	oidcBucket     = "iam.oidc"     // ARN -> oidcProvider
+	samlBucket     = "iam.saml"     // ARN -> samlProvider
 )
 
 // Config is what the service needs. DB, Home and Admin are required.
@@ -56,7 +64,8 @@ type Service struct {
 	mu         sync.RWMutex
 	compiled   map[string]*compiledRole
 	generation uint64
-	accounts   map[string]account // by id
+	accounts   map[string]account   // by id
+	used       map[string]time.Time // access key id -> when its use was noted
 }
 
 var (
@@ -65,7 +74,7 @@ var (
 	_ wire.Roles      = (*Service)(nil)
 )
 
-// account is an account of the sandbox with its only user, who administers it.
+// account is an account of the sandbox with its first user, who administers it.
 type account struct {
 	ID      string // 12 digits
 	UserID  string
@@ -97,7 +106,7 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged(), accounts: map[string]account{}}
+	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged(), accounts: map[string]account{}, used: map[string]time.Time{}}
 	err := c.DB.Update(func(tx *store.Tx) error {
 		if err := s.openAccounts(tx); err != nil {
 			return err
@@ -121,6 +130,14 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check, Guard: s.guardRoles})
 	s.registerRoles(r)
 	s.registerPolicies(r)
+	s.registerUsers(r)
+	s.registerGroups(r)
+	s.registerKeys(r)
+	s.registerDevices(r)
+	s.registerCertificates(r)
+	s.registerProfiles(r)
+	s.registerProviders(r)
+	s.registerAccountWide(r)
 	s.registerSTS(r)
 }
 

@@ -458,7 +458,7 @@ func TestAuthorizeReasons(t *testing.T) {
 func TestUnknownOperation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := w.iam(w.Admin).ListUsers(t.Context(), &sdk.ListUsersInput{})
+	_, err := w.iam(w.Admin).GetServiceLastAccessedDetails(t.Context(), &sdk.GetServiceLastAccessedDetailsInput{JobId: aws.String("00000000-0000-0000-0000-000000000000")})
 	requireCode(t, err, "InvalidAction")
 }
 

@@ -72,7 +72,7 @@ func (r *role) output() *types.Role {
 	out := &types.Role{
 		RoleName: &r.Name, Path: &r.Path, RoleId: &r.ID, Arn: &r.ARN, CreateDate: &r.Created,
 		AssumeRolePolicyDocument: encoded(r.Trust), MaxSessionDuration: &r.MaxSession,
-		Tags: tagList(r.Tags), RoleLastUsed: &types.RoleLastUsed{},
+		Tags: nilIfNone(tagList(r.Tags)), RoleLastUsed: &types.RoleLastUsed{},
 	}
 	if r.Description != "" {
 		out.Description = &r.Description

@@ -71,29 +71,35 @@ func awsManagedIn(partition string) (out []*managedPolicy) {
 	return out
 }
 
-func (s *Service) policyOutput(tx *store.Tx, sc wire.Scope, p *managedPolicy) (*types.Policy, error) {
+// policyOutput shows a policy with how often it is in use.
+func policyOutput(c census, p *managedPolicy) *types.Policy {
 	attached, boundaries := int32(0), int32(0)
-	roles, err := store.List[role](tx, rolesBucket, sc.GlobalPrefix())
-	if err != nil {
-		return nil, err
-	}
-	for i := range roles {
-		if slices.Contains(roles[i].Attached, p.ARN) {
+	count := func(to []string, boundary string) {
+		if slices.Contains(to, p.ARN) {
 			attached++
 		}
-		if roles[i].Boundary == p.ARN {
+		if boundary == p.ARN {
 			boundaries++
 		}
+	}
+	for i := range c.roles {
+		count(c.roles[i].Attached, c.roles[i].Boundary)
+	}
+	for i := range c.users {
+		count(c.users[i].Attached, c.users[i].Boundary)
+	}
+	for i := range c.groups {
+		count(c.groups[i].Attached, "")
 	}
 	out := &types.Policy{
 		PolicyName: &p.Name, Path: &p.Path, PolicyId: &p.ID, Arn: &p.ARN, CreateDate: &p.Created, UpdateDate: &p.Updated,
 		DefaultVersionId: &p.Default, AttachmentCount: &attached, PermissionsBoundaryUsageCount: &boundaries,
-		IsAttachable: true, Tags: tagList(p.Tags),
+		IsAttachable: true, Tags: nilIfNone(tagList(p.Tags)),
 	}
 	if p.Description != "" {
 		out.Description = &p.Description
 	}
-	return out, nil
+	return out
 }
 
 // readPolicy loads the policy of an ARN.
@@ -169,9 +175,8 @@ func (s *Service) createPolicy(_ context.Context, req *wire.Request, in *sdk.Cre
 				return wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", p.Name)
 			}
 		}
-		if out, err = s.policyOutput(tx, req.Scope, p); err != nil {
-			return err
-		}
+		out = policyOutput(census{}, p) // nobody has it yet
+		out.Description = nil           // GetPolicy tells it
 		return store.Put(tx, policiesBucket, p.ARN, p)
 	})
 	return &sdk.CreatePolicyOutput{Policy: out}, err
@@ -183,8 +188,9 @@ func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *sdk.GetPol
 		return nil, err
 	}
 	var out *types.Policy
-	err = s.DB.View(func(tx *store.Tx) (err error) {
-		out, err = s.policyOutput(tx, req.Scope, p)
+	err = s.DB.View(func(tx *store.Tx) error {
+		c, err := takeCensus(tx, req.Scope)
+		out = policyOutput(c, p)
 		return err
 	})
 	return &sdk.GetPolicyOutput{Policy: out}, err
@@ -211,15 +217,16 @@ func (s *Service) listPolicies(_ context.Context, req *wire.Request, in *sdk.Lis
 				all = append(all, &local[i])
 			}
 		}
+		c, err := takeCensus(tx, req.Scope)
+		if err != nil {
+			return err
+		}
 		for _, p := range all {
-			o, err := s.policyOutput(tx, req.Scope, p)
-			if err != nil {
-				return err
-			}
+			o := policyOutput(c, p)
 			if (in.OnlyAttached && *o.AttachmentCount == 0) || !strings.HasPrefix(p.Path, aws.ToString(in.PathPrefix)) {
 				continue
 			}
-			o.Tags = nil
+			o.Tags, o.Description = nil, nil // GetPolicy has them
 			out = append(out, *o)
 		}
 		return nil
@@ -243,10 +250,11 @@ func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.Del
 		if err != nil {
 			return err
 		}
-		out, err := s.policyOutput(tx, req.Scope, p)
+		c, err := takeCensus(tx, req.Scope)
 		if err != nil {
 			return err
 		}
+		out := policyOutput(c, p)
 		switch {
 		case *out.AttachmentCount+*out.PermissionsBoundaryUsageCount > 0:
 			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")

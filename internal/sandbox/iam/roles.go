@@ -47,8 +47,6 @@ func (s *Service) registerRoles(r *wire.Router) {
 	wire.Handle(r, "iam", "AttachRolePolicy", s.attachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
 	wire.Handle(r, "iam", "DetachRolePolicy", s.detachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
 	wire.Handle(r, "iam", "ListAttachedRolePolicies", s.listAttached, role)
-	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listInstanceProfiles, role)
-	wire.Handle(r, "iam", "GetUser", s.getUser, wire.On(onUser))
 }
 
 // onRole is the role by the name that a document gives. Its path is in the ARN, so
@@ -76,14 +74,6 @@ func pathOf(in wire.Input) string {
 	return "/"
 }
 
-func onUser(req *wire.Request, in wire.Input) []string {
-	name := in.Text("UserName")
-	if name == "" {
-		name = UserName
-	}
-	return []string{req.GlobalARN("iam", "user/"+name)}
-}
-
 // The condition keys of IAM's own,
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html#awsidentityandaccessmanagementiam-policy-keys
 func boundaryKeys(_ *wire.Request, in wire.Input) map[string][]string {
@@ -106,6 +96,12 @@ func (s *Service) target(req *wire.Request, arn string) (t policy.Target, err er
 		err = s.DB.View(func(tx *store.Tx) error {
 			ro, _, err := store.Get[role](tx, rolesBucket, req.GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
 			tags = ro.Tags
+			return err
+		})
+	} else if path, isUser := strings.CutPrefix(a.Resource, "user/"); isUser {
+		err = s.DB.View(func(tx *store.Tx) error {
+			u, _, err := store.Get[user](tx, usersBucket, req.GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
+			tags = u.Tags
 			return err
 		})
 	} else if strings.HasPrefix(a.Resource, "policy/") {
@@ -180,7 +176,7 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 		return nil, err
 	}
 	err = s.update(func(tx *store.Tx) error {
-		if err := nameFree(tx, req.Scope, ro.Name); err != nil {
+		if err := free(tx, rolesBucket, req.Scope, "Role", ro.Name); err != nil {
 			return err
 		}
 		if err := s.checkPrincipals(tx, req.Scope, ro.Trust); err != nil {
@@ -197,16 +193,6 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 		return nil, err
 	}
 	return &sdk.CreateRoleOutput{Role: ro.output()}, nil
-}
-
-// nameFree: names of roles are unique without regard to case.
-func nameFree(tx *store.Tx, sc wire.Scope, name string) error {
-	return tx.Scan(rolesBucket, sc.GlobalPrefix(), "", func(key string, _ []byte) (bool, error) {
-		if strings.EqualFold(key, sc.GlobalKey(name)) {
-			return false, wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
-		}
-		return true, nil
-	})
 }
 
 func checkTrust(text string) error {
@@ -240,6 +226,15 @@ func (s *Service) checkPrincipals(tx *store.Tx, sc wire.Scope, trust string) err
 		owner, ours := s.account(a.AccountID)
 		if !ok || a.Service != "iam" || a.Partition != sc.Partition || !ours || a.Resource == "root" || arn == owner.principal(a.Partition).ARN {
 			continue
+		}
+		if path, isUser := strings.CutPrefix(a.Resource, "user/"); isUser {
+			u, found, err := store.Get[user](tx, usersBucket, wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
+			if err != nil {
+				return err
+			}
+			if found && u.ARN == arn {
+				continue
+			}
 		}
 		if path, isRole := strings.CutPrefix(a.Resource, "role/"); isRole {
 			ro, found, err := store.Get[role](tx, rolesBucket, wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
@@ -329,6 +324,11 @@ func (s *Service) deleteRole(_ context.Context, req *wire.Request, in *sdk.Delet
 		case len(ro.Inline) > 0:
 			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
 		}
+		if used, err := inProfile(tx, req.Scope, ro.Name); err != nil {
+			return err
+		} else if used {
+			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+		}
 		return tx.Delete(rolesBucket, ro.key())
 	})
 	return &sdk.DeleteRoleOutput{}, err
@@ -371,11 +371,8 @@ func (s *Service) updateAssumeRolePolicy(_ context.Context, req *wire.Request, i
 }
 
 func (s *Service) setBoundary(tx *store.Tx, ro *role, arn string) error {
-	if _, err := s.managedPolicy(tx, arn); err != nil {
-		return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.", arn)
-	}
 	ro.Boundary = arn
-	return nil
+	return s.checkBoundary(tx, arn)
 }
 
 func (s *Service) putBoundary(_ context.Context, req *wire.Request, in *sdk.PutRolePermissionsBoundaryInput) (*sdk.PutRolePermissionsBoundaryOutput, error) {
@@ -517,40 +514,6 @@ func (s *Service) listAttached(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	out := []types.AttachedPolicy{}
-	for _, arn := range ro.Attached {
-		name := arn[strings.LastIndexByte(arn, '/')+1:]
-		path := strings.TrimSuffix(arn[strings.Index(arn, ":policy/")+len(":policy"):], name)
-		if strings.HasPrefix(path, aws.ToString(in.PathPrefix)) {
-			out = append(out, types.AttachedPolicy{PolicyArn: aws.String(arn), PolicyName: aws.String(name)})
-		}
-	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := page(attachedUnder(ro.Attached, in.PathPrefix), in.Marker, in.MaxItems)
 	return &sdk.ListAttachedRolePoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
-}
-
-// listInstanceProfiles is always empty: the sandbox has no EC2, so no profiles
-// can be made. Tools ask before they delete a role.
-func (s *Service) listInstanceProfiles(_ context.Context, req *wire.Request, in *sdk.ListInstanceProfilesForRoleInput) (*sdk.ListInstanceProfilesForRoleOutput, error) {
-	if _, err := s.readRole(req, in.RoleName); err != nil {
-		return nil, err
-	}
-	return &sdk.ListInstanceProfilesForRoleOutput{InstanceProfiles: []types.InstanceProfile{}}, nil
-}
-
-func (s *Service) getUser(_ context.Context, req *wire.Request, in *sdk.GetUserInput) (*sdk.GetUserOutput, error) {
-	name := aws.ToString(in.UserName)
-	if name == "" {
-		if !req.Principal.Admin {
-			return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "Must specify userName when calling with non-User credentials")
-		}
-		name = UserName
-	}
-	if name != UserName {
-		return nil, wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The user with name %s cannot be found.", name)
-	}
-	owner, _ := s.account(req.Account)
-	return &sdk.GetUserOutput{User: &types.User{
-		UserName: aws.String(UserName), Path: aws.String("/"), UserId: &owner.UserID, Arn: aws.String(owner.principal(req.Partition).ARN), CreateDate: &owner.Created,
-	}}, nil
 }

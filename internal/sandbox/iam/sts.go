@@ -74,6 +74,18 @@ func (s *Service) getAccessKeyInfo(_ context.Context, _ *wire.Request, in *sts.G
 	if a, ok := s.accountOfKey(id); ok {
 		return &sts.GetAccessKeyInfoOutput{Account: &a.ID}, nil
 	}
+	var own accessKey
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		own, found, err = store.Get[accessKey](tx, keysBucket, id)
+		return err
+	})
+	if err == nil && found {
+		return &sts.GetAccessKeyInfoOutput{Account: &own.Account}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	k, found, err := s.session(id)
 	if err != nil {
 		return nil, err
@@ -196,7 +208,7 @@ func (s *Service) sessionPolicies(in *sts.AssumeRoleInput) (texts []string, err 
 }
 
 func (s *Service) getSessionToken(_ context.Context, req *wire.Request, in *sts.GetSessionTokenInput) (*sts.GetSessionTokenOutput, error) {
-	if !req.Principal.Admin {
+	if callerName(req) == "" {
 		return nil, wire.Errorf(http.StatusForbidden, "AccessDenied", "Cannot call GetSessionToken with session credentials")
 	}
 	seconds := int32(43200)

@@ -70,6 +70,9 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 	if !sig.verify(r, secret, payload) {
 		return wire.Principal{}, region, service, refuse(wire.WrongSignature, "")
 	}
+	if p.Role == "" && !p.Admin && p.Service == "" {
+		s.noteUse(sig)
+	}
 	return p, region, service, nil
 }
 
@@ -104,6 +107,9 @@ func (s *Service) credentials(sig *signature) (wire.Principal, string, error) {
 			return wire.Principal{}, "", refuse(wire.UnknownKey, "")
 		}
 		return a.principal(wire.PartitionOf(sig.region)), a.Keys.SecretAccessKey, nil
+	}
+	if p, secret, ok, err := s.signer(sig); err != nil || ok {
+		return p, secret, err
 	}
 	k, found, err := s.session(sig.accessKey)
 	if err != nil {

@@ -114,14 +114,13 @@ func parseStatement(raw json.RawMessage, kind Kind) (Statement, error) {
 	if err := s.parsePrincipal(fields, kind); err != nil {
 		return s, err
 	}
+	if s.conditions, err = parseConditions(fields["Condition"], kind); err != nil {
+		return s, err
+	}
 	if err := s.parseActions(fields); err != nil {
 		return s, err
 	}
-	if err := s.parseResources(fields, kind); err != nil {
-		return s, err
-	}
-	s.conditions, err = parseConditions(fields["Condition"])
-	return s, err
+	return s, s.parseResources(fields, kind)
 }
 
 func (s *Statement) parsePrincipal(fields map[string]json.RawMessage, kind Kind) error {
@@ -304,7 +303,11 @@ func checkResource(r string) error {
 	return nil
 }
 
-func parseConditions(raw json.RawMessage) ([]condition, error) {
+// parseConditions reads the conditions of a statement. IAM takes an operator that it
+// does not know as long as it has no keys, and keys without a vendor, and has one text
+// for what its older parser refuses; https://github.com/getmoto/moto has recorded it
+// (tests/test_iam/test_iam_policies.py). Services word it for their own policies.
+func parseConditions(raw json.RawMessage, kind Kind) ([]condition, error) {
 	if raw == nil {
 		return nil, nil
 	}
@@ -324,25 +327,32 @@ func parseConditions(raw json.RawMessage) ([]condition, error) {
 		if rest, ok := strings.CutSuffix(base, "IfExists"); ok && rest != "Null" {
 			proto.ifExists, base = true, rest
 		}
-		op, ok := operatorNamed(base)
-		if !ok {
-			return nil, malformed("Invalid Condition type : %s.", name)
-		}
-		proto.op = op
 		keys, err := object(raw)
 		if err != nil {
 			return nil, malformed(syntax)
 		}
+		op, ok := operatorNamed(base)
+		switch {
+		case !ok && kind == Identity && len(keys) == 0:
+			continue
+		case !ok && kind == Identity:
+			return nil, malformed(syntax)
+		case !ok:
+			return nil, malformed("Invalid Condition type : %s.", name)
+		}
+		proto.op = op
 		for key, raw := range keys {
 			c := proto
-			if !strings.Contains(key, ":") {
+			if kind != Identity && !strings.Contains(key, ":") {
 				return nil, malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
 			}
 			c.key = strings.ToLower(key)
 			if c.values, err = words(raw); err != nil {
 				return nil, malformed(syntax)
 			}
-			if err := checkValues(c); err != nil {
+			if err := checkValues(c); err != nil && kind == Identity {
+				return nil, malformed(legacy)
+			} else if err != nil {
 				return nil, err
 			}
 			out = append(out, c)

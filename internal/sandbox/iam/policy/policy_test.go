@@ -213,9 +213,10 @@ func TestParseRefuses(t *testing.T) {
 		{"trust text", `policy.json`, policy.Trust, "This policy contains invalid Json"},
 		{"trust no statement", `{"Version":"2012-10-17"}`, policy.Trust, "Syntax errors in policy."},
 		{"trust resource", head + `{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}]}`, policy.Trust, "Has prohibited field Resource"},
-		{"operator", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Identity, "Invalid Condition type : StringEqual."},
-		{"null if exists", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NullIfExists":{"aws:a":"true"}}}]}`, policy.Identity, "Invalid Condition type"},
-		{"number", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"aws:a":"b"}}}]}`, policy.Identity, "is not valid"},
+		{"operator", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Identity, "Syntax errors in policy."},
+		{"operator of a resource policy", head + `{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Resource, "Invalid Condition type : StringEqual."},
+		{"null if exists", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NullIfExists":{"aws:a":"true"}}}]}`, policy.Identity, "Syntax errors in policy."},
+		{"number", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"aws:a":"b"}}}]}`, policy.Identity, "legacy parsing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
