@@ -126,7 +126,7 @@ func newBench(b *testing.B) *bench {
 	w.env = append(os.Environ(),
 		"PIPELINETUI_HOME="+filepath.Join(w.dir, "home"), "PIPELINETUI_PULUMI="+w.pulumi, "PIPELINETUI_SANDBOX_ENDPOINT_DELAY=0s",
 		"PATH="+filepath.Dir(host)+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1")
-	b.Cleanup(func() { stopSandbox(w.dir, filepath.Join(w.dir, "home")) })
+	b.Cleanup(func() { stopSandbox(filepath.Join(w.dir, "home")) })
 	w.run(w.env, w.dir, w.exe, "sandbox", "start")
 	w.attach()
 	return w

@@ -15,20 +15,18 @@ const diskBytes = "size=96m"
 
 // cmdTmpfs makes the folder of a script a file system of its own, in memory: tmpfs
 // DIR.
-func cmdTmpfs(bin string) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, neg bool, args []string) {
-		if neg || len(args) != 1 {
-			ts.Fatalf("usage: tmpfs DIR")
-		}
-		dir := ts.MkAbs(args[0])
-		ts.Check(os.MkdirAll(dir, 0o700))
-		ts.Check(mountTmpfs(dir))
-		home := ts.Getenv("PIPELINETUI_HOME")
-		ts.Defer(func() {
-			stopSandbox(bin, home)
-			ts.Check(unmount(dir))
-		})
+func cmdTmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tmpfs DIR")
 	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(mountTmpfs(dir))
+	home := ts.Getenv("PIPELINETUI_HOME")
+	ts.Defer(func() {
+		stopSandbox(home)
+		ts.Check(unmount(dir))
+	})
 }
 
 // mayMount tells whether this process may mount a file system.

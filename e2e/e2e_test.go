@@ -22,6 +22,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 )
 
 // TestMain lets more scripts run at a time than there are processors: each waits for
@@ -42,7 +44,7 @@ func TestScripts(t *testing.T) {
 	bin := programs(t, root)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs(bin), "fill": cmdFill,
+		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
 	}
 	for name := range awsCommands {
 		commands[name] = cmdAWS(name)
@@ -61,7 +63,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TEMPLATES", filepath.Join(root, "e2e", "testdata", "templates"))
 			e.Setenv("PATH", strings.Join([]string{bin, filepath.Join(root, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator)))
 			e.Setenv("NO_COLOR", "1")
-			e.Defer(func() { stopSandbox(bin, home) })
+			e.Defer(func() { stopSandbox(home) })
 			return seeds.sow(home)
 		},
 		Cmds: commands,
@@ -129,15 +131,10 @@ func findPulumi(t *testing.T, root string) string {
 }
 
 // stopSandbox ends the daemon that a script started, however the script ended.
-func stopSandbox(bin, home string) {
-	if _, err := os.Stat(filepath.Join(home, "sandbox")); errors.Is(err, os.ErrNotExist) {
-		return
-	}
+func stopSandbox(home string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pipelinetui"), "sandbox", "stop")
-	cmd.Env = append(os.Environ(), "PIPELINETUI_HOME="+home)
-	_ = cmd.Run() // it may never have run
+	_ = sandbox.Stop(ctx, filepath.Join(home, "sandbox")) // it may never have run
 }
 
 // cmdExits runs a command and wants an exit code: exits 10 pipelinetui run ...

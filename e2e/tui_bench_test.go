@@ -25,7 +25,7 @@ func BenchmarkFirstFrame(b *testing.B) {
 	out, err := build.CombinedOutput()
 	require.NoError(b, err, "%s", out)
 	home := b.TempDir()
-	b.Cleanup(func() { stopSandbox(bin, home) })
+	b.Cleanup(func() { stopSandbox(home) })
 	first := regexp.MustCompile(` pipelinetui `)
 	var best time.Duration
 	for b.Loop() {
