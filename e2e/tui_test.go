@@ -55,6 +55,11 @@ func cmdTUI(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_READ_ONLY", "PIPELINETUI_TEMPLATES", "PATH", "HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
+	for _, name := range []string{"PULUMI_CONFIG_PASSPHRASE", "PIPELINETUI_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
+		if v := ts.Getenv(name); v != "" { // an empty passphrase is one
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
 	cmd.Env = append(cmd.Env, "LANG=C.UTF-8")
 	if ts.Getenv("MONOCHROME") != "" {
 		cmd.Env = append(cmd.Env, "NO_COLOR=1")

@@ -40,8 +40,7 @@ func assess(ctx context.Context, e *stack.Engine, x *Existing) pipelines.Conditi
 		f.Locks = e.HeldBy(x.ID.StackName())
 	}
 	if x.State != nil {
-		// Without a history the state still says much.
-		f.History, _ = e.History(ctx, x.ID.StackName(), recentHistory)
+		f.History, f.HistoryErr = e.History(ctx, x.ID.StackName(), recentHistory)
 		if last := pipelines.LastChange(f.History); last != nil {
 			x.Last = last
 		}

@@ -101,7 +101,10 @@ func nameFree(ctx context.Context, m *Machine, name string) error {
 }
 
 func (a *App) storeOf(ctx context.Context, m *Machine) (artifacts.Store, error) {
-	bucket, _ := m.State.Outputs["bucketName"].Value.(string)
+	bucket, err := m.State.Text("bucketName")
+	if err != nil {
+		return artifacts.Store{}, err
+	}
 	if bucket == "" {
 		return artifacts.Store{}, fault.New(fault.NotFound, "pipeline %s has no bucket", m.ID).
 			WithHint("Run `pipelinetui up %s` and see what fails.", m.ID)

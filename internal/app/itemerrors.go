@@ -47,7 +47,10 @@ func (x *ItemErrors) URI() string { return "s3://" + x.Bucket + "/" + x.Prefix }
 
 // ItemErrorsOf counts the item errors of the execution called name.
 func (a *App) ItemErrorsOf(ctx context.Context, m *Machine, name string) (*ItemErrors, error) {
-	bucket, _ := m.State.Outputs["bucketName"].Value.(string)
+	bucket, err := m.State.Text("bucketName")
+	if err != nil {
+		return nil, err
+	}
 	if bucket == "" {
 		return &ItemErrors{}, nil // nothing can be there
 	}

@@ -287,8 +287,8 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 		if !again {
 			return res, err
 		}
-		job.Expect = "" // the stack has changed: by us
-		_ = clock.Sleep(o.live, a.opts.Clock, propagationWait)
+		job.Expect = ""                                        // the stack has changed: by us
+		_ = clock.Sleep(o.live, a.opts.Clock, propagationWait) // cut short: the next attempt sees it
 	}
 }
 

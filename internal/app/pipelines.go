@@ -27,6 +27,9 @@ type Existing struct {
 	// that can be read (Err says why).
 	Pipeline *spec.Pipeline
 	Err      error
+	// Undecided is set if labels were asked for and its tags can't be read: it is not
+	// known whether they select it. Nothing may be done to it.
+	Undecided error
 	// Last is the newest operation that was to change it; Assess fills it in.
 	Last *stack.Update
 }
@@ -69,9 +72,13 @@ func (a *App) Stacks(ctx context.Context, patterns []string) ([]Existing, error)
 }
 
 // Existing lists pipelines with their states. What cannot be read is reported
-// in the row, not as an error of the whole.
+// in the row, not as an error of the whole; where labels are asked for that row is
+// there too, with Undecided. If anything matches, every pattern has to.
 func (a *App) Existing(ctx context.Context, patterns, labels []string) ([]Existing, error) {
 	list, err := a.Stacks(ctx, patterns)
+	if err == nil && len(list) > 0 {
+		err = allMatch(list, patterns)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +99,34 @@ func (a *App) Existing(ctx context.Context, patterns, labels []string) ([]Existi
 	return withLabels(list, labels)
 }
 
-// withLabels keeps the pipelines whose tags match all labels.
+// allMatch refuses patterns that select nothing: one of several is a mistyped name.
+func allMatch(list []Existing, patterns []string) error {
+	var errs fault.List
+	for _, pattern := range patterns {
+		if !slices.ContainsFunc(list, func(x Existing) bool {
+			ok, err := spec.Match(pattern, x.ID)
+			return err == nil && ok // Stacks has refused what is no pattern
+		}) {
+			errs = append(errs, fault.New(fault.NotFound, "no pipeline on this backend matches %s", pattern).
+				WithHint("Run `pipelinetui list` to see what there is."))
+		}
+	}
+	return errs.OrNil()
+}
+
+// withLabels keeps the pipelines whose tags match all labels, and those whose tags
+// nobody can read.
 func withLabels(list []Existing, labels []string) ([]Existing, error) {
-	var known []spec.Pipeline
-	for _, x := range list {
-		if x.Pipeline != nil {
+	known := make([]spec.Pipeline, 0, len(list))
+	for i := range list {
+		switch x := &list[i]; {
+		case x.Pipeline != nil:
 			known = append(known, *x.Pipeline)
+		case fault.KindOf(x.Err) == fault.NotFound && x.State == nil:
+			// destroyed while the list was read
+		default:
+			x.Undecided = fault.New(fault.Damaged, "it is not known whether it has the tag %s: %v", strings.Join(labels, ", "), x.Err).
+				Because(x.Err).WithHint("%s", fault.HintOf(x.Err))
 		}
 	}
 	chosen, err := spec.Select(known, nil, labels)
@@ -105,7 +134,7 @@ func withLabels(list []Existing, labels []string) ([]Existing, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(list, func(x Existing) bool {
-		return !slices.ContainsFunc(chosen, func(p spec.Pipeline) bool { return p.ID == x.ID })
+		return x.Undecided == nil && !slices.ContainsFunc(chosen, func(p spec.Pipeline) bool { return p.ID == x.ID })
 	}), nil
 }
 
@@ -220,8 +249,14 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if x.Pipeline == nil {
 		return nil, x.Err
 	}
-	arn, _ := x.State.Outputs["stateMachineArn"].Value.(string)
-	alias, _ := x.State.Outputs["stateMachineAliasArn"].Value.(string)
+	arn, err := x.State.Text("stateMachineArn")
+	if err != nil {
+		return nil, err
+	}
+	alias, err := x.State.Text("stateMachineAliasArn")
+	if err != nil {
+		return nil, err
+	}
 	if arn == "" || alias == "" {
 		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
 			WithHint("Run `pipelinetui up %s` and see what fails.", id)
@@ -246,9 +281,9 @@ func (a *App) ClientFor(ctx context.Context, arn string) (*executions.Client, er
 // EndpointStatus asks for the status of a pipeline's endpoint ("InService"), or
 // "" if it has none.
 func (a *App) EndpointStatus(ctx context.Context, x *Existing) (string, error) {
-	name, _ := x.State.Outputs["endpointName"].Value.(string)
-	if name == "" || x.Pipeline == nil {
-		return "", nil
+	name, err := x.State.Text("endpointName")
+	if err != nil || name == "" || x.Pipeline == nil {
+		return "", err
 	}
 	t, err := a.Target(ctx)
 	if err != nil {

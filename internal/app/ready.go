@@ -63,7 +63,7 @@ func (a *App) checkRoles(ctx context.Context, t *Target, pipelines []*spec.Pipel
 			return nil
 		})
 	}
-	_ = g.Wait()
+	_ = g.Wait() // none returns an error
 	var errs fault.List
 	for i, at := range places {
 		if found[i] != nil {

@@ -63,6 +63,22 @@ func (a *App) TemplateOf(p *spec.Pipeline) (*spec.Template, error) {
 	if own := a.brought[p.ID]; own != nil && own.Name == p.Template {
 		return own, nil
 	}
+	// A new pipeline like one that brought its template: if all that have brought one of
+	// this name mean the same (the folder is named by what is in it).
+	var like *spec.Template
+	for _, t := range a.brought {
+		switch {
+		case t.Name != p.Template:
+		case like != nil && like.Origin != t.Origin:
+			return nil, fault.New(fault.Conflict, "several stacks have a template %s of their own, and they differ", p.Template).
+				WithHint("Name the folder of the one that is meant with --templates or PIPELINETUI_TEMPLATES.")
+		default:
+			like = t
+		}
+	}
+	if like != nil {
+		return like, nil
+	}
 	return nil, err
 }
 

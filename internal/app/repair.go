@@ -69,7 +69,7 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 		case "aws:kms/key:Key":
 			return s.key(ctx)
 		}
-		id, _ = program.Identity(op.Type, op.Inputs, s.env)
+		id, _ = program.Identity(op.Type, op.Inputs, s.env) // false: the provider makes it up, and nothing is lost (see there)
 	}
 	if op.Type == "aws:sagemaker/endpoint:Endpoint" && id != "" {
 		return s.endpoint(ctx, id, op.Creating())
@@ -112,9 +112,11 @@ func (s *settler) endpoint(ctx context.Context, name string, creating bool) (str
 }
 
 func (s *settler) queue(ctx context.Context, op stack.PendingOperation) (string, error) {
-	name, _ := op.Inputs["name"].(string)
-	if name == "" {
-		return "", nil
+	name, ok := op.Inputs["name"].(string)
+	if !ok || name == "" {
+		// Of ours every queue has one. To forget it would leave it behind unseen.
+		return "", fault.New(fault.Damaged, "the queue whose creation was cut off (%s) has no name in the state: it is not known whether it exists", op.Name).
+			WithHint("Look for a queue of the pipeline's name and delete it, then run `pipelinetui refresh --clear-pending-creates`.")
 	}
 	out, err := sqs.NewFromConfig(s.cfg).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if isAPI(err, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist") {

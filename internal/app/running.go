@@ -62,13 +62,8 @@ func (a *App) runningOf(ctx context.Context, p *spec.Pipeline) (Running, error) 
 	if err != nil {
 		return r, err
 	}
-	machine, ok := state.Outputs["stateMachineArn"]
-	if !ok {
-		return r, nil // its first update did not get that far
-	}
-	if r.machine, ok = machine.Value.(string); !ok || r.machine == "" {
-		return r, fault.New(fault.Damaged, "the stack's output stateMachineArn is no ARN: it is not known what runs").
-			WithHint("Run `pipelinetui up %s` to write it anew.", p.ID)
+	if r.machine, err = state.Text("stateMachineArn"); err != nil || r.machine == "" {
+		return r, err // without one its first update did not get that far
 	}
 	region := p.Region
 	if region == "" { // nothing is known of the stack but its name

@@ -78,6 +78,8 @@ func named(name string, all []TemplateFolder) (TemplateFolder, error) {
 		if all[i].Name == name {
 			return all[i], nil
 		}
+		// One that is wrong has its name all the same, most often; what is wrong is said
+		// by who reads it in earnest.
 		if t, _ := spec.ReadTemplate(all[i].FS, all[i].Shown); t != nil && t.Name == name {
 			return all[i], nil
 		}

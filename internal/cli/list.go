@@ -90,6 +90,12 @@ func (e *env) list(ctx context.Context, s *selection, quick bool) error {
 	if l.asked {
 		e.addLive(ctx, list, docs, &l)
 	}
+	for i, x := range list {
+		if x.Undecided != nil {
+			l.warnings = append(l.warnings, warningDoc{docs[i].Pipeline, e.describe(x.Undecided)})
+			e.note("%s: %v", x.ID, x.Undecided)
+		}
+	}
 	doc := struct {
 		header
 		Backend string `json:"backend"`

@@ -85,7 +85,10 @@ func (e *env) addLiveOne(ctx context.Context, x app.Existing, d *pipelineDoc) er
 	if err != nil {
 		return fault.Wrap(err, "endpoint")
 	}
-	arn, _ := x.State.Outputs["stateMachineArn"].Value.(string)
+	arn, err := x.State.Text("stateMachineArn")
+	if err != nil {
+		return err
+	}
 	if arn == "" {
 		d.Endpoint, d.Live = status, true
 		return nil

@@ -244,6 +244,9 @@ func (s *selection) rebuild(ctx context.Context, e *env, patterns []string) ([]*
 	var errs fault.List
 	out := make([]*spec.Pipeline, 0, len(list))
 	for _, x := range list {
+		if s.setAside(x.ID, x.Undecided) {
+			continue
+		}
 		if x.Pipeline == nil {
 			if !s.setAside(x.ID, x.Err) {
 				errs = append(errs, x.Err)
@@ -305,6 +308,7 @@ func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, err
 			s.seen[x.ID] = x.State.Basis
 		}
 		switch {
+		case s.setAside(x.ID, x.Undecided):
 		case x.Pipeline != nil:
 			out = append(out, x.Pipeline)
 		case x.State != nil:

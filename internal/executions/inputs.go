@@ -62,7 +62,7 @@ func SpoolInputs(ctx context.Context, name string, r io.Reader) (*InputFile, err
 		}
 		in := &InputFile{Name: name, path: f.Name(), temporary: true}
 		text := bufio.NewReader(r)
-		begin, _ := text.Peek(2048) // what there is
+		begin, _ := text.Peek(2048) // what there is; an error comes again with the copy
 		in.csv = !isJSONLine(begin)
 		_, err = io.Copy(f, text)
 		if err = errors.Join(err, f.Close()); err != nil {

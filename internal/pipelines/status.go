@@ -40,6 +40,8 @@ type Facts struct {
 	Locks      []stack.Lock
 	// History has its newest entry first. It may be short, but holds the newest.
 	History []stack.Update
+	// HistoryErr is why the history could not be read; nil if nobody tried.
+	HistoryErr error
 }
 
 // Condition is how a pipeline is.
@@ -67,6 +69,9 @@ func Assess(f Facts) Condition {
 	case f.State == nil:
 	default:
 		c.Status, c.Err = f.state()
+		if f.HistoryErr != nil && c.Status == Ready {
+			c.Note = "it is not known how its last operation ended: its history can't be read: " + firstLine(f.HistoryErr.Error())
+		}
 	}
 	return c
 }

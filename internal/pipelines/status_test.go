@@ -71,5 +71,7 @@ func TestAssess(t *testing.T) {
 			require.NotContains(t, c.Err.Error(), "\n")
 		})
 	}
+	require.Equal(t, "it is not known how its last operation ended: its history can't be read: no",
+		Assess(Facts{State: whole, HistoryErr: fault.New(fault.Denied, "no\nlist")}).Note)
 	require.Equal(t, "being updated by ana on far, process 7", Assess(Facts{Locks: []stack.Lock{alive}}).Note)
 }

@@ -164,7 +164,7 @@ func (r *resolver) plain(a *ask, p *Pipeline) {
 		if n == nil {
 			return ""
 		}
-		s, _ := n.value.(string)
+		s, _ := n.value.(string) // layer.check has refused anything else
 		return s
 	}
 	region := a.pick(func(l *layer) *node { return l.Region })
@@ -197,7 +197,7 @@ func (r *resolver) plain(a *ask, p *Pipeline) {
 	}
 	p.Protect = a.id.Env == ProdEnv
 	if n := a.pick(func(l *layer) *node { return l.Protect }); n != nil {
-		p.Protect, _ = n.value.(bool)
+		p.Protect, _ = n.value.(bool) // layer.check has refused anything else
 	}
 	p.Tags = map[string]string{}
 	for _, l := range a.layers {

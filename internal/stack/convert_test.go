@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 func TestValuesArePlainAndSecretsBlind(t *testing.T) {
@@ -88,4 +90,22 @@ func TestReasonsLoseTheirFrames(t *testing.T) {
 func TestMarkupIsRemoved(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "error: no", text("<{%fg 1%}>error: <{%reset%}>no<{%reset%}>\n"))
+}
+
+// What is there and is no text is not absent.
+func TestTextOfAnOutput(t *testing.T) {
+	t.Parallel()
+	s := &State{Stack: "acme.iris.dev", Outputs: map[string]Output{
+		"arn": {Value: "arn:aws:x"}, "number": {Value: 7.0}, "secret": {Value: SecretValue, Secret: true}, "none": {},
+	}}
+	for name, want := range map[string]string{"arn": "arn:aws:x", "none": "", "absent": ""} {
+		got, err := s.Text(name)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, name := range []string{"number", "secret"} {
+		_, err := s.Text(name)
+		require.ErrorIs(t, err, fault.Damaged)
+		require.ErrorContains(t, err, name)
+	}
 }

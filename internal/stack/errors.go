@@ -172,7 +172,7 @@ func (r *Run) classify(err error) error {
 	case r.refused != nil:
 		return fault.Wrap(r.refused, "%s", op)
 	case auto.IsConcurrentUpdateError(err):
-		locks, _ := lockedBy(out.stderr)
+		locks, _ := lockedBy(out.stderr) // the error says that it is locked, with or without names
 		return lockedFault(op, locks, cause)
 	case auto.IsSelectStack404Error(err):
 		return &fault.Error{Kind: fault.NotFound, Op: op, Msg: "the stack does not exist", Err: cause, Hint: "Run `pipelinetui list` to see what there is."}

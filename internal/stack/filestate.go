@@ -131,7 +131,7 @@ func stateName(entry os.DirEntry) string {
 }
 
 func (e *Engine) fileSummary(name string) (Summary, bool) {
-	file, exists, _ := e.stackFile(name)
+	file, exists, _ := e.stackFile(name) // the list came from the same folder
 	info, err := os.Stat(file)
 	if !exists || err != nil {
 		return Summary{}, false // gone meanwhile
@@ -159,7 +159,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 		}
 	}
 	s := known.summary
-	s.Locks, _ = e.fileLocks(name)
+	s.Locks, _ = e.fileLocks(name) // as the file: this is a folder
 	s.InProgress = len(s.Locks) > 0
 	return s, true
 }

@@ -159,7 +159,7 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 // HeldBy is Locks without starting a process: none if nobody holds the stack, or if
 // it is not on a file backend.
 func (e *Engine) HeldBy(stack string) []Lock {
-	locks, _ := e.fileLocks(stack)
+	locks, _ := e.fileLocks(stack) // documented: none elsewhere
 	return locks
 }
 

@@ -89,7 +89,7 @@ func (e *Engine) copies(stack string) []Copy {
 		out = append(out, firstIntact(files)...)
 	}
 	slices.SortStableFunc(out, func(a, b Copy) int { return b.Made.Compare(a.Made) })
-	if file, exists, _ := e.stackFile(stack); exists {
+	if file, exists, _ := e.stackFile(stack); exists { // not on another backend
 		if c, ok := salvage(file); ok && c.DroppedResources == 0 {
 			out = slices.Insert(out, 0, c)
 		} else if ok {
@@ -230,7 +230,7 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	if err != nil {
 		return c, "", err
 	}
-	file, exists, _ := e.stackFile(stack)
+	file, exists, _ := e.stackFile(stack) // Copies has refused other backends
 	if !exists {
 		return c, "", notFound(stack)
 	}

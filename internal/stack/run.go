@@ -354,7 +354,7 @@ func (r *Run) mend(err error) (bool, error) {
 	case auto.IsSelectStack404Error(err) && r.op == OperationPreview:
 		return true, r.previewAbsent()
 	case auto.IsConcurrentUpdateError(err) && r.recovers() && r.job.Recovery.ClearDeadLocks:
-		locks, _ := lockedBy(stderr)
+		locks, _ := lockedBy(stderr) // nobody named is nobody who is known to be gone
 		if !allStale(locks) {
 			return false, nil
 		}

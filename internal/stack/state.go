@@ -117,7 +117,7 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 			s.Spec, s.SpecHidden = specOf(r, reveal)
 		}
 		if string(r.Type) == stashType && nameOf(string(r.URN)) == templateName && !r.Delete {
-			s.Template, _ = specOf(r, reveal)
+			s.Template, _ = specOf(r, reveal) // no part of a template is secret
 		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
 	}
@@ -221,7 +221,7 @@ func summaries(stacks []auto.StackSummary) []Summary {
 		if s.ResourceCount != nil {
 			sum.Resources = *s.ResourceCount
 		}
-		sum.LastUpdate, _ = time.Parse(time.RFC3339, s.LastUpdate)
+		sum.LastUpdate, _ = time.Parse(time.RFC3339, s.LastUpdate) // "" if it has none yet: shown as unknown
 		list = append(list, sum)
 	}
 	return list
@@ -256,11 +256,26 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	return e.withOutcomes(p, updatesOf(entries), limit), nil
 }
 
+// Text is an output that is a text, "" if there is none of that name. One that is
+// anything else is an error: what it names is there, and would be taken for absent.
+func (s *State) Text(output string) (string, error) {
+	o, ok := s.Outputs[output]
+	if !ok || o.Value == nil {
+		return "", nil
+	}
+	text, ok := o.Value.(string)
+	if !ok || o.Secret {
+		return "", fault.New(fault.Damaged, "the output %s of the stack %s is no plain text: what it names is not known", output, s.Stack).
+			WithHint("Run `pipelinetui up %s` to write it anew.", pipelineName(s.Stack))
+	}
+	return text, nil
+}
+
 func updatesOf(entries []auto.UpdateSummary) []Update {
 	updates := make([]Update, 0, len(entries))
 	for _, h := range entries {
 		u := Update{Version: h.Version, Kind: h.Kind, Result: h.Result, Message: h.Message, Environment: h.Environment}
-		u.Start, _ = time.Parse(time.RFC3339, h.StartTime)
+		u.Start, _ = time.Parse(time.RFC3339, h.StartTime) // an unreadable time is shown as unknown; the entry counts
 		if h.EndTime != nil {
 			u.End, _ = time.Parse(time.RFC3339, *h.EndTime)
 		}

@@ -104,6 +104,8 @@ type Pipeline struct {
 	Spec *spec.Pipeline
 	// History are its newest entries, the newest first; nil if not known.
 	History []stack.Update
+	// HistoryErr is why they could not be read.
+	HistoryErr error
 	// Last is the newest entry of the history; nil if not known.
 	Last *stack.Update
 	// Refreshed is the newest refresh in the history that ended well; nil if none is
@@ -117,7 +119,7 @@ type Pipeline struct {
 // Condition tells how the pipeline is.
 func (p Pipeline) Condition() pipelines.Condition {
 	return pipelines.Assess(pipelines.Facts{
-		Pipeline: p.ID.String(), State: p.State, Err: p.Err, InProgress: p.Summary.InProgress, Locks: p.Summary.Locks, History: p.History,
+		Pipeline: p.ID.String(), State: p.State, Err: p.Err, InProgress: p.Summary.InProgress, Locks: p.Summary.Locks, History: p.History, HistoryErr: p.HistoryErr,
 	})
 }
 

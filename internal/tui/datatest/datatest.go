@@ -51,6 +51,8 @@ type TB interface {
 // safe for concurrent use after its fields are set.
 type Source struct {
 	PlaceFunc     func(ctx context.Context) (data.Place, error)
+	CatalogFunc   func() (*spec.Catalog, error)
+	RebuildFunc   func(p data.Pipeline) (*spec.Pipeline, error)
 	PipelinesFunc func(ctx context.Context) ([]data.Pipeline, error)
 	ReadFunc      func(ctx context.Context, id spec.ID) (data.Pipeline, error)
 	LiveFunc      func(ctx context.Context, p data.Pipeline) (data.Live, error)
@@ -144,6 +146,9 @@ func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, 
 
 // Rebuild implements data.Source: recordings have no secrets.
 func (s *Source) Rebuild(_ context.Context, p data.Pipeline) (*spec.Pipeline, error) {
+	if s.RebuildFunc != nil {
+		return s.RebuildFunc(p)
+	}
 	return spec.FromDocument(p.State.Spec, s.catalog, s.SpecOptions())
 }
 
@@ -201,7 +206,12 @@ func (s *Source) Place(ctx context.Context) (data.Place, error) {
 }
 
 // Catalog implements data.Source.
-func (s *Source) Catalog(context.Context) (*spec.Catalog, error) { return s.catalog, nil }
+func (s *Source) Catalog(context.Context) (*spec.Catalog, error) {
+	if s.CatalogFunc != nil {
+		return s.CatalogFunc()
+	}
+	return s.catalog, nil
+}
 
 // SpecOptions implements data.Source.
 func (s *Source) SpecOptions() spec.Options { return spec.Options{Region: "us-east-1"} }

@@ -100,10 +100,8 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 		return data.Pipeline{ID: id, Summary: summary, Err: err, Read: s.now()}, nil
 	}
 	p := data.Pipeline{ID: id, Summary: summary, State: x.State, Spec: x.Pipeline, Err: x.Err, Read: s.now()}
-	if history, err := s.History(ctx, id, recent); err == nil {
-		p.History = history
-		p.Last, p.Refreshed = data.Newest(history)
-	}
+	p.History, p.HistoryErr = s.History(ctx, id, recent)
+	p.Last, p.Refreshed = data.Newest(p.History)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known[id] = knownPipeline{p, summary.LastUpdate}

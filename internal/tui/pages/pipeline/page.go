@@ -321,7 +321,7 @@ func (p *Page) read() tea.Cmd {
 		m := readMsg{gen: gen}
 		m.pipeline, m.err = source.Read(ctx, id)
 		if m.err == nil && m.pipeline.Spec != nil {
-			m.template, _ = source.Template(ctx, m.pipeline.Spec)
+			m.template, _ = source.Template(ctx, m.pipeline.Spec) // without one the definition is shown bare
 		}
 		if files || m.pipeline.Summary.InProgress {
 			if locks, err := source.Locks(ctx, id); err == nil {

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -137,8 +138,9 @@ func (p *Page) left() tea.Cmd {
 		return nil
 	}
 	name, text, dir := f.Name, f.Text, p.opts.Dir
+	where := cmp.Or(p.form.copyOf(name), text)
 	return p.Do(func(context.Context) tea.Msg {
-		_, err := param.Parse(text, dir)
+		_, err := param.Parse(where, dir)
 		return lookedMsg{name, text, err}
 	})
 }

@@ -29,6 +29,9 @@ type Answers struct {
 	Protect             *bool
 	AssumeRole          string
 	PermissionsBoundary string
+	// Copies are where artifacts are that are no longer where Values say, by parameter.
+	// An answer that is changed has none.
+	Copies map[string]string
 }
 
 // AnswersOf are the answers that make a pipeline again. dir is what relative paths
@@ -36,7 +39,7 @@ type Answers struct {
 func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) {
 	a := Answers{
 		Template: p.Template, ID: p.ID, Region: p.Region, Values: map[string]string{}, Tags: maps.Clone(p.Tags),
-		AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary,
+		AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary, Copies: map[string]string{},
 	}
 	var said struct {
 		Directory  string         `json:"directory"`
@@ -53,8 +56,17 @@ func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) 
 			continue // of an older template
 		}
 		text := param.Text(p.Parameters[name], p.SecretsOf(name))
-		if file, local := p.Files[name]; local && said.Directory != dir && !filepath.IsAbs(text) {
-			text = file
+		if file, local := p.Files[name]; local {
+			original := text
+			if !filepath.IsAbs(text) {
+				original = filepath.Join(said.Directory, text)
+			}
+			if filepath.Clean(original) != file {
+				a.Copies[name] = file
+			}
+			if said.Directory != dir {
+				text = original
+			}
 		}
 		a.Values[name] = text
 	}
@@ -171,7 +183,7 @@ func NewForm(cat *spec.Catalog, opts spec.Options, a Answers, before *spec.Pipel
 
 func (f *Form) copy() Answers {
 	a := f.a
-	a.Values, a.Tags = maps.Clone(f.a.Values), maps.Clone(f.a.Tags)
+	a.Values, a.Tags, a.Copies = maps.Clone(f.a.Values), maps.Clone(f.a.Tags), maps.Clone(f.a.Copies)
 	return a
 }
 
@@ -673,8 +685,22 @@ func (f *Form) Resolve() func() (*spec.Pipeline, error) {
 	if f.tmpl != nil {
 		sets = f.sets()
 	}
-	opts.SkipFiles = false
+	opts.SkipFiles, opts.Copies = false, map[string]string{}
+	for name := range a.Copies {
+		if file := f.copyOf(name); file != "" {
+			opts.Copies[name] = file
+		}
+	}
 	return func() (*spec.Pipeline, error) { return spec.New(a.ID, a.Template, sets, cat, opts) }
+}
+
+// copyOf is where the artifact of an answer is in truth, "" if it is where the answer
+// says.
+func (f *Form) copyOf(field string) string {
+	if f.a.Values[field] != f.begun.Values[field] {
+		return ""
+	}
+	return f.a.Copies[field]
 }
 
 // Refused takes the errors of Resolve: they belong to fields as any others.
@@ -735,7 +761,7 @@ func (f *Form) Differences() []Difference {
 		if reflect.DeepEqual(was, is) && maps.Equal(wasSecret, isSecret) {
 			continue
 		}
-		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && f.before.Files[p.Name] == f.absolute(p.Name) {
+		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && (f.before.Files[p.Name] == f.absolute(p.Name) || f.copyOf(p.Name) != "") {
 			continue
 		}
 		out = append(out, Difference{p.Name, p.Format(was, wasSecret), p.Format(is, isSecret), p.Changing})

@@ -115,15 +115,40 @@ func (p *Page) Init() tea.Cmd {
 			}
 		}
 		if from != nil {
-			base, err := source.Read(ctx, *from)
-			if err == nil && base.Spec != nil && base.State != nil && base.State.SpecHidden {
-				// With its secrets: what is not among the answers would be taken away.
-				base.Spec, err = base.Again(ctx, source)
-			}
-			m.base, m.err = &base, err
+			m.base, m.cat, m.err = begin(ctx, source, m.cat, *from)
 		}
 		return m
 	})
+}
+
+// begin reads the pipeline that a form begins with, as it was asked for. What of it is
+// on another machine comes with the stack: the template joins the catalog, artifacts
+// have copies.
+func begin(ctx context.Context, source data.Source, cat *spec.Catalog, id spec.ID) (*data.Pipeline, *spec.Catalog, error) {
+	base, err := source.Read(ctx, id)
+	if err != nil || base.Spec == nil {
+		return &base, cat, err
+	}
+	if base.State != nil && base.State.Spec != nil {
+		again, err := base.Again(ctx, source)
+		switch {
+		case err == nil:
+			base.Spec = again
+		case base.State.SpecHidden:
+			// Without its secrets what is not among the answers would be taken away.
+			return &base, cat, err
+		default:
+			// The form asks for what is missing: it says so when it looks at the files.
+		}
+	}
+	if _, err := cat.Lookup(base.Spec.Template); err == nil {
+		return &base, cat, nil
+	}
+	t, err := source.Template(ctx, base.Spec)
+	if err != nil {
+		return &base, cat, err
+	}
+	return &base, cat.With(t), nil
 }
 
 func (p *Page) loaded(m loadedMsg) tea.Cmd {
