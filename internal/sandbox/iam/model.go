@@ -112,6 +112,9 @@ func addTags(tags map[string]string, add []types.Tag) (map[string]string, error)
 		if utf8.RuneCountInString(v) > 256 {
 			return nil, invalid("tags.%d.member.value", "Member must have length less than or equal to 256", i+1)
 		}
+		if !tagForm.MatchString(k) {
+			return nil, invalid("tags.%d.member.key", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+`, i+1)
+		}
 		if strings.HasPrefix(strings.ToLower(k), "aws:") {
 			return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "Tag keys that begin with aws: are reserved.")
 		}
@@ -144,6 +147,7 @@ func invalid(field, constraint string, args ...any) error {
 
 var (
 	nameForm = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	tagForm  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]+$`)
 	pathForm = regexp.MustCompile(`^(/|/[!-~]+/)$`)
 )
 

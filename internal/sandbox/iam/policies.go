@@ -191,6 +191,7 @@ func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *sdk.GetPol
 	err = s.DB.View(func(tx *store.Tx) error {
 		c, err := takeCensus(tx, req.Scope)
 		out = policyOutput(c, p)
+		out.Tags = tagList(p.Tags) // here they are listed though there are none
 		return err
 	})
 	return &sdk.GetPolicyOutput{Policy: out}, err

@@ -61,6 +61,7 @@ func (s *Service) registerProviders(r *wire.Router) {
 
 func oidcARN(sc wire.Scope, address string) string {
 	_, rest, _ := strings.Cut(address, "://")
+	rest, _, _ = strings.Cut(rest, "?")
 	return sc.GlobalARN("iam", "oidc-provider/"+rest)
 }
 

@@ -108,8 +108,21 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 	return out, err
 }
 
-// filter is one condition of a list. Values match from their beginning; one after "!"
-// must not match.
+// hasWords tells whether each word of want begins a word of s.
+func hasWords(s, want string) bool {
+	words := func(s string) []string {
+		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune(" /_+=.@-", r) })
+	}
+	have := words(s)
+	for _, w := range words(want) {
+		if !slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(h, w) }) {
+			return false
+		}
+	}
+	return len(words(want)) > 0
+}
+
+// filter is one condition of a list; a value after "!" must not match.
 // (API reference of Secrets Manager, Filter)
 func filter(f types.Filter) (func(secret) bool, error) {
 	var of func(secret) []string
@@ -122,13 +135,28 @@ func filter(f types.Filter) (func(secret) bool, error) {
 		of = func(x secret) []string { return sortedKeys(x.Tags) }
 	case types.FilterNameStringTypeTagValue:
 		of = func(x secret) []string { return slices.Collect(maps.Values(x.Tags)) }
+	case types.FilterNameStringTypeAll:
+		of = func(x secret) []string {
+			return slices.Concat([]string{x.Name, x.Description}, sortedKeys(x.Tags), slices.Collect(maps.Values(x.Tags)))
+		}
+	case "":
+		return nil, fail("InvalidParameterException", "Invalid filter key")
 	default:
 		return nil, fail("InvalidParameterException", "the sandbox does not filter secrets by %s", f.Key)
+	}
+	if len(f.Values) == 0 {
+		return nil, fail("InvalidParameterException", "Invalid filter values for key: %s", f.Key)
+	}
+	// Values match from the beginning, as they are; those of all and of descriptions are
+	// words, of which each has to begin a word, in whatever case.
+	match := strings.HasPrefix
+	if f.Key == types.FilterNameStringTypeAll || f.Key == types.FilterNameStringTypeDescription {
+		match = hasWords
 	}
 	return func(x secret) bool {
 		for _, want := range f.Values {
 			want, not := strings.CutPrefix(want, "!")
-			if slices.ContainsFunc(of(x), func(s string) bool { return strings.HasPrefix(s, want) }) != not {
+			if slices.ContainsFunc(of(x), func(s string) bool { return match(s, want) }) != not {
 				return true
 			}
 		}
@@ -148,10 +176,16 @@ func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeleteSec
 		return nil, fail("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
 	}
 	x, err := s.open(req, in.SecretId)
+	when := s.now()
+	var e *wire.Error
+	if force && errors.As(err, &e) && e.Code == "ResourceNotFoundException" {
+		// It is as gone as it would be: "the operation doesn't return ResourceNotFoundException".
+		// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+		return &sdk.DeleteSecretOutput{ARN: aws.String(s.onSecret(req, wire.Input{"SecretId": *in.SecretId})[0]), Name: in.SecretId, DeletionDate: &when}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	when := s.now()
 	if !force {
 		when = when.AddDate(0, 0, int(days))
 	}

@@ -1,6 +1,6 @@
 // Package secretsmanager owns the sandbox's AWS Secrets Manager: secrets with their
 // versions and stages, encrypted under KMS keys, and their deletion with a waiting
-// period. Rotation, replication and policies of secrets are refused. Of the sandbox it
+// period. Rotation and replication are refused. Of the sandbox it
 // may import only wire, store, iam/policy and kit.
 package secretsmanager
 
@@ -74,6 +74,15 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "ListSecrets", s.list, wire.Access{})
 	wire.Handle(r, id, "DeleteSecret", s.remove, secret)
 	wire.Handle(r, id, "RestoreSecret", s.restore, secret)
+	wire.Handle(r, id, "GetRandomPassword", s.randomPassword, wire.Access{})
+	wire.Handle(r, id, "TagResource", s.tag, secret)
+	wire.Handle(r, id, "UntagResource", s.untag, secret)
+	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy, secret)
+	wire.Handle(r, id, "GetResourcePolicy", s.getPolicy, secret)
+	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy, secret)
+	wire.Handle(r, id, "ListSecretVersionIds", s.versions, secret)
+	wire.Handle(r, id, "UpdateSecretVersionStage", s.moveStage, secret)
+	wire.Handle(r, id, "BatchGetSecretValue", s.batch, wire.Access{})
 }
 
 // onNew is the ARN of a secret that is to be made, but for its random letters.
@@ -120,7 +129,9 @@ func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	var none *wire.Error
 	err := s.DB.View(func(tx *store.Tx) error {
 		x, err := s.find(tx, req, arn)
-		t.Tags = x.Tags
+		if t.Tags = x.Tags; err == nil && x.Policy != "" {
+			t.Policy, err = policy.Parse(x.Policy, policy.Resource)
+		}
 		return err
 	})
 	if errors.As(err, &none) {
@@ -140,6 +151,7 @@ type secret struct {
 	Deletion                    time.Time // zero unless scheduled
 	Tags                        map[string]string
 	Versions                    []version // the oldest first
+	Policy                      string    `json:",omitempty"`
 }
 
 // version is one value of a secret.

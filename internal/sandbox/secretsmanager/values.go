@@ -152,7 +152,11 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutSecretV
 			return deleted()
 		}
 		x.Changed = s.now()
-		return x.add(*v, in.VersionStages)
+		stages := in.VersionStages
+		if len(x.Versions) == 0 && len(stages) > 0 && !has(stages, current) {
+			stages = append(stages, current) // the first version always is it
+		}
+		return x.add(*v, stages)
 	})
 	if err != nil {
 		return nil, err

@@ -21,8 +21,11 @@ import (
 const secureString = string(types.ParameterTypeSecureString)
 
 func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParameterInput) (*sdk.PutParameterOutput, error) {
-	if in.Policies != nil || aws.ToString(in.AllowedPattern) != "" || aws.ToString(in.DataType) != "" && *in.DataType != "text" {
-		return nil, fail("ValidationException", "the sandbox has no parameter policies, patterns and data types but text")
+	if in.Policies != nil {
+		return nil, fail("ValidationException", "the sandbox has no parameter policies")
+	}
+	if err := checkValue(in); err != nil {
+		return nil, err
 	}
 	name := *in.Name
 	if err := checkName(name); err != nil {
@@ -46,7 +49,7 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParamet
 			return nil, fail("ValidationException", "A parameter type is required when you create a parameter.")
 		}
 	}
-	v := version{Modified: s.now(), Text: *in.Value}
+	v := version{Modified: s.now(), Text: *in.Value, User: p.User, Pattern: aws.ToString(in.AllowedPattern)}
 	if p.Type == secureString {
 		if p.Key == "" {
 			p.Key = managedKey
@@ -110,6 +113,7 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 			}
 			p.Tags, p.Versions = old.Tags, old.Versions
 		}
+		v.Description = p.Description
 		p.Versions = append(p.Versions, v)
 		if n := len(p.Versions) - maxVersions; n > 0 {
 			p.Versions = p.Versions[n:]
@@ -184,6 +188,9 @@ func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeletePar
 }
 
 func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.DescribeParametersInput) (*sdk.DescribeParametersOutput, error) {
+	if len(in.Filters) > 0 && len(in.ParameterFilters) > 0 {
+		return nil, fail("ValidationException", "You can use either Filters or ParameterFilters in a single request.")
+	}
 	if len(in.Filters) > 0 || aws.ToBool(in.Shared) {
 		return nil, fail("InvalidFilterKey", "the sandbox filters parameters by ParameterFilters only, and shares none")
 	}
@@ -193,6 +200,9 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := checkFilters(in.ParameterFilters); err != nil {
 		return nil, err
 	}
 	for _, f := range in.ParameterFilters {
@@ -213,6 +223,9 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 		m := types.ParameterMetadata{
 			Name: &p.Name, ARN: &p.ARN, Type: types.ParameterType(p.Type), LastModifiedDate: &v.Modified, LastModifiedUser: &p.User,
 			Version: v.Number, Tier: types.ParameterTier(p.Tier), DataType: aws.String("text"), Policies: []types.ParameterInlinePolicy{},
+		}
+		if v.Pattern != "" {
+			m.AllowedPattern = &v.Pattern
 		}
 		if p.Description != "" {
 			m.Description = &p.Description
@@ -237,6 +250,14 @@ func filter(f types.ParameterStringFilter) (func(parameter) bool, error) {
 		of = func(p parameter) []string { return []string{p.Type} }
 	case key == "KeyId":
 		of = func(p parameter) []string { return []string{p.Key} }
+	case key == "Tier":
+		of = func(p parameter) []string { return []string{p.Tier} }
+	case key == "DataType":
+		of = func(parameter) []string { return []string{"text"} }
+	case key == "Path":
+		return func(p parameter) bool {
+			return slices.ContainsFunc(f.Values, func(path string) bool { return under(p.Name, path, option == "Recursive") })
+		}, nil
 	case isTag:
 		of = func(p parameter) []string {
 			if v, ok := p.Tags[tag]; ok {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,15 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "GetParameters", s.getMany, one)
 	wire.Handle(r, id, "DeleteParameter", s.remove, one)
 	wire.Handle(r, id, "DescribeParameters", s.describe, wire.Access{})
+	wire.Handle(r, id, "DeleteParameters", s.removeMany, one)
+	wire.Handle(r, id, "GetParametersByPath", s.byPath, wire.On(onFolder))
+	wire.Handle(r, id, "GetParameterHistory", s.history, one)
+	wire.Handle(r, id, "LabelParameterVersion", s.label, one)
+	wire.Handle(r, id, "UnlabelParameterVersion", s.unlabel, one)
+	tagged := wire.On(onTagged)
+	wire.Handle(r, id, "AddTagsToResource", s.tag, tagged)
+	wire.Handle(r, id, "RemoveTagsFromResource", s.untag, tagged)
+	wire.Handle(r, id, "ListTagsForResource", s.tags, tagged)
 }
 
 // onParameters are the parameters that a document names.
@@ -127,6 +137,9 @@ type version struct {
 	Modified time.Time
 	Text     string          `json:",omitempty"`
 	Sealed   envelope.Sealed // of a SecureString
+	Labels   []string        `json:",omitempty"`
+	// Description and User are those of the change that made it.
+	Description, User, Pattern string `json:",omitempty"`
 }
 
 func (p *parameter) last() version { return p.Versions[len(p.Versions)-1] }
@@ -214,13 +227,13 @@ func (p *parameter) selected(selector string) (version, error) {
 	}
 	n, err := strconv.ParseInt(selector[1:], 10, 64)
 	for _, v := range p.Versions {
-		if err == nil && v.Number == n {
+		if err == nil && v.Number == n || err != nil && slices.Contains(v.Labels, selector[1:]) {
 			return v, nil
 		}
 	}
 	what := "version"
 	if err != nil {
-		what = "label" // the sandbox has none
+		what = "label"
 	}
 	return version{}, fail("ParameterVersionNotFound", "Systems Manager could not find %s %s of %s. Verify the %s and try again.", what, selector[1:], p.Name, what)
 }

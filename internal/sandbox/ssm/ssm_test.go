@@ -136,7 +136,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, []string{"/a/1", "/a/2", "/a/3", "/a/4"}, names)
 	_, err := c.DescribeParameters(ctx, &sdk.DescribeParametersInput{NextToken: aws.String("%%")})
 	iamtest.RequireCode(t, err, "InvalidNextToken")
-	_, err = c.DescribeParameters(ctx, &sdk.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Path"), Values: []string{"/a"}}}})
+	_, err = c.DescribeParameters(ctx, &sdk.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Colour"), Values: []string{"/a"}}}})
 	iamtest.RequireCode(t, err, "InvalidFilterKey")
 }
 
