@@ -106,8 +106,8 @@ type Env struct {
 func NewEngine(env Env) *Engine {
 	library := gnata.Library()
 	if original, ok := library.Lookup("now"); ok {
-		if fn, ok := original.(gnata.Function); ok {
-			library.Bind("now", now(fn))
+		if fn, ok := original.(*evaluator.SignedBuiltin); ok {
+			library.Bind("now", &evaluator.SignedBuiltin{Fn: now(fn.Fn), Check: fn.Check})
 		}
 	}
 	for name, fn := range extensions(env) {

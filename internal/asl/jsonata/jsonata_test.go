@@ -55,7 +55,7 @@ func TestEval(t *testing.T) {
 		`1 - 'a'`:                `T2002: The right side of the "-" operator must evaluate to a number`,
 		`$number('x')`:           `D3030: Unable to cast value to a number: "x"`,
 		`$length(1)`:             `T0410: Argument 1 of function "length" does not match function signature`,
-		`$sum(['a'])`:            `T0412: Argument 1 of function "sum" must be an array of "number"`,
+		`$sum(['a'])`:            `T0412: Argument 1 of function "sum" must be an array of "numbers"`,
 		`$error('boom')`:         "D3137: boom",
 	} {
 		e, err := Compile(expr)

@@ -3,7 +3,9 @@
 // and NOTICE) without its streaming and its fast paths, and with what running
 // other people's expressions needs: every evaluation has bounds of depth, steps
 // and memory (evaluator.Meter), numbers that are not finite are values, and $eval
-// does not exist. It imports nothing else of this module.
+// does not exist. What was found to differ from the reference implementation, version
+// 2.0.6, was changed: signatures of functions (evaluator.Check), texts of errors, operators
+// of later versions, arrays at the end of a path. It imports nothing else of this module.
 package gnata
 
 import (

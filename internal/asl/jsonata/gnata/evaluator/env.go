@@ -90,14 +90,13 @@ type BuiltinFunction func(args []any, focus any) (any, error)
 // that create child scopes ($eval).
 type EnvAwareBuiltin func(args []any, focus any, env *Environment) (any, error)
 
-// SignedBuiltin wraps a BuiltinFunction with a type signature for arity and
-// type validation at the direct call site. HOF callbacks that invoke the
-// function via ApplyFunction bypass signature validation, allowing extra
-// arguments (key, index, array) to be passed silently.
+// SignedBuiltin is a built-in function with its signature, which is checked where an
+// expression calls it. Functions that call it for each item bypass that: they may
+// pass more arguments (key, index, array). Fn or Env is set.
 type SignedBuiltin struct {
-	Fn        BuiltinFunction
-	Sig       string
-	ParsedSig []parser.ParamSpec // pre-parsed signature; avoids re-parsing on every call
+	Fn    BuiltinFunction
+	Env   EnvAwareBuiltin
+	Check *Check
 }
 
 // Lambda represents a user-defined function (lambda expression).

@@ -46,32 +46,6 @@ func evalBinary(node *parser.Node, input any, env *Environment) (any, error) { /
 		}
 		return env.meter.Truth(right)
 
-	case "?:":
-		// Elvis / default: return left if ToBoolean(left) is true, else right.
-		left, err := Eval(node.Left, input, env)
-		if err != nil {
-			return nil, err
-		}
-		truth, err := env.meter.Truth(left)
-		if err != nil {
-			return nil, err
-		}
-		if truth {
-			return left, nil
-		}
-		return Eval(node.Right, input, env)
-
-	case "??":
-		// Null-coalescing: return left if not null/undefined, else right.
-		left, err := Eval(node.Left, input, env)
-		if err != nil {
-			return nil, err
-		}
-		if left != nil {
-			return left, nil
-		}
-		return Eval(node.Right, input, env)
-
 	case "~>":
 		// Chain/pipe: pass left as the first argument to the right-hand function.
 		// When the right is a function call with existing args (e.g. $map(fn)),
@@ -98,7 +72,7 @@ func evalBinary(node *parser.Node, input any, env *Environment) (any, error) { /
 	}
 
 	switch node.Value {
-	case "+", "-", "*", "/", "%", "**":
+	case "+", "-", "*", "/", "%":
 		op := node.Value
 
 		if left != nil {
@@ -113,9 +87,6 @@ func evalBinary(node *parser.Node, input any, env *Environment) (any, error) { /
 				return nil, &JSONataError{Code: code, Message: fmt.Sprintf("the left operand of the %q operator must evaluate to a number", op)}
 			}
 		}
-		if left == nil {
-			return nil, nil
-		}
 		if right != nil {
 			if err := CheckNumeric(right); err != nil {
 				return nil, err
@@ -128,7 +99,7 @@ func evalBinary(node *parser.Node, input any, env *Environment) (any, error) { /
 				return nil, &JSONataError{Code: code, Message: fmt.Sprintf("the right operand of the %q operator must evaluate to a number", op)}
 			}
 		}
-		if right == nil {
+		if left == nil || right == nil {
 			return nil, nil
 		}
 		l, _ := operand(left)

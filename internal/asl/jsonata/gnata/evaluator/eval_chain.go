@@ -34,6 +34,11 @@ func evalChain(right *parser.Node, piped, input any, env *Environment) (any, err
 			}
 			args = append(args, val)
 		}
+		if sb, ok := fn.(*SignedBuiltin); ok {
+			if args, err = sb.Check.Arguments(args, input); err != nil {
+				return nil, err
+			}
+		}
 		result, err := callFunction(fn, args, input, env)
 		if err != nil {
 			return nil, err
@@ -82,7 +87,13 @@ func evalChain(right *parser.Node, piped, input any, env *Environment) (any, err
 			return CollapseAndKeep(res, false), nil
 		}), nil
 	}
-	result, err := callFunction(fn, []any{piped}, input, env)
+	args := []any{piped}
+	if sb, ok := fn.(*SignedBuiltin); ok {
+		if args, err = sb.Check.Arguments(args, input); err != nil {
+			return nil, err
+		}
+	}
+	result, err := callFunction(fn, args, input, env)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func evalFunction(node *parser.Node, input any, env *Environment) (any, error) {
 			if envFn, found := env.Lookup(node.Procedure.Value); found && envFn != nil {
 				return nil, &JSONataError{
 					Code:    "T1005",
-					Message: fmt.Sprintf("attempted to invoke a function that has no definition: %s", node.Procedure.Value),
+					Message: "Attempted to invoke a non-function. Did you mean $" + node.Procedure.Value + "?",
 				}
 			}
 		}
@@ -49,17 +49,11 @@ func evalFunction(node *parser.Node, input any, env *Environment) (any, error) {
 		args = append(args, val)
 	}
 
-	// Validate signature for SignedBuiltins at the direct call site.
-	// HOF callbacks bypass this (they go through ApplyFunction instead).
 	if sb, ok := fn.(*SignedBuiltin); ok {
-		coerced, returnUndefined, sigErr := processCallArgs(sb.ParsedSig, args, input)
-		if sigErr != nil {
-			return nil, sigErr
+		var err error
+		if args, err = sb.Check.Arguments(args, input); err != nil {
+			return nil, err
 		}
-		if returnUndefined {
-			return nil, nil
-		}
-		args = coerced
 	}
 
 	// Tail-call optimization: if this call is in tail position within a
@@ -173,6 +167,10 @@ func callFunction(fn any, args []any, focus any, env *Environment) (any, error) 
 		}
 		switch f := fn.(type) {
 		case *SignedBuiltin:
+			if f.Env != nil {
+				fn = f.Env
+				continue
+			}
 			return made(m, f.Fn, args, focus)
 		case BuiltinFunction:
 			return made(m, f, args, focus)

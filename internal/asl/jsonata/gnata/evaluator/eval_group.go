@@ -1,8 +1,6 @@
 package evaluator
 
 import (
-	"fmt"
-
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/parser"
 )
 
@@ -59,7 +57,7 @@ func evalGroupBy(node *parser.Node, input any, env *Environment) (any, error) {
 			if keyVal == nil {
 				continue
 			} else if !ok {
-				return nil, &JSONataError{Code: "T1003", Message: fmt.Sprintf("key expression must evaluate to a string, got %T", keyVal)}
+				return nil, &JSONataError{Code: "T1003", Message: "Key in object structure must evaluate to a string; got: " + Quote(keyVal)}
 			}
 			if g, exists := groups[keyStr]; exists {
 				g.items = append(g.items, item)
@@ -71,7 +69,7 @@ func evalGroupBy(node *parser.Node, input any, env *Environment) (any, error) {
 
 		for _, keyStr := range groupOrder {
 			if keySet[keyStr] {
-				return nil, &JSONataError{Code: "D1009", Message: fmt.Sprintf("duplicate key: %q", keyStr)}
+				return nil, &JSONataError{Code: "D1009", Message: "Multiple key definitions evaluate to same key: " + Quote(keyStr)}
 			}
 			entry := groups[keyStr]
 			groupInput := any(entry.items)

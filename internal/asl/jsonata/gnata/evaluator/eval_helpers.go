@@ -115,10 +115,12 @@ func cleanExponent(s string) string {
 }
 
 func compareValues(left, right any, op string) (any, error) {
-	_, leftIsNum := ToFloat64(left)
-	_, leftIsStr := left.(string)
-	if left != nil && !leftIsNum && !leftIsStr {
-		return nil, &JSONataError{Code: "T2010", Message: fmt.Sprintf("the operands of the %q operator must be numbers or strings", op)}
+	for _, side := range []any{left, right} {
+		_, isNum := ToFloat64(side)
+		_, isStr := side.(string)
+		if side != nil && !isNum && !isStr {
+			return nil, &JSONataError{Code: "T2010", Message: fmt.Sprintf("the operands of the %q operator must be numbers or strings", op)}
+		}
 	}
 	if left == nil || right == nil {
 		return nil, nil
@@ -139,7 +141,7 @@ func compareValues(left, right any, op string) (any, error) {
 		if _, isStr := right.(string); isStr {
 			return nil, &JSONataError{
 				Code:    "T2009",
-				Message: fmt.Sprintf("the operands of the %q operator must be both numbers or both strings", op),
+				Message: "The values " + Quote(left) + " and " + Quote(right) + " either side of operator " + Quote(op) + " must be of the same data type",
 			}
 		}
 		return nil, &JSONataError{Code: "T2010", Message: fmt.Sprintf("the operands of the %q operator must be numbers or strings", op)}
@@ -160,7 +162,7 @@ func compareValues(left, right any, op string) (any, error) {
 		if _, isNum := ToFloat64(right); isNum {
 			return nil, &JSONataError{
 				Code:    "T2009",
-				Message: fmt.Sprintf("the operands of the %q operator must be both numbers or both strings", op),
+				Message: "The values " + Quote(left) + " and " + Quote(right) + " either side of operator " + Quote(op) + " must be of the same data type",
 			}
 		}
 		return nil, &JSONataError{Code: "T2010", Message: fmt.Sprintf("the operands of the %q operator must be numbers or strings", op)}
@@ -199,7 +201,7 @@ func compareOrder(a, b any) (int, error) {
 		return 0, nil
 	}
 	if (aNum && bStr) || (aStr && bNum) {
-		return 0, &JSONataError{Code: "T2007", Message: "cannot compare string and number values"}
+		return 0, &JSONataError{Code: "T2007", Message: "Type mismatch when comparing values " + Quote(a) + " and " + Quote(b) + " in order-by clause"}
 	}
 	return 0, &JSONataError{Code: "T2008", Message: fmt.Sprintf("cannot compare values of type %T and %T", a, b)}
 }

@@ -42,14 +42,13 @@ func evalTransform(node *parser.Node, _ any, env *Environment) (any, error) {
 	}), nil
 }
 
-var (
-	errTransformUpdate = JSONataError{
-		Code: "T2011", Message: "the insert/update clause of the transform expression must evaluate to an object",
-	}
-	errTransformDelete = JSONataError{
-		Code: "T2012", Message: "the delete clause of the transform expression must evaluate to an array of strings",
-	}
-)
+func errUpdate(v any) error {
+	return &JSONataError{Code: "T2011", Message: "The insert/update clause of the transform expression must evaluate to an object: " + Quote(v)}
+}
+
+func errDelete(v any) error {
+	return &JSONataError{Code: "T2012", Message: "The delete clause of the transform expression must evaluate to a string or array of strings: " + Quote(v)}
+}
 
 func applyTransform(node *parser.Node, input any, env *Environment) (any, error) {
 	if input == nil {
@@ -100,7 +99,7 @@ func validateTransformClauses(node *parser.Node, target any, env *Environment) e
 		if updateVal, err := Eval(node.Update, target, env); err != nil {
 			return err
 		} else if updateVal != nil && !IsNull(updateVal) && !IsMap(updateVal) {
-			return &errTransformUpdate
+			return errUpdate(updateVal)
 		}
 	}
 	if node.Delete != nil {
@@ -110,7 +109,7 @@ func validateTransformClauses(node *parser.Node, target any, env *Environment) e
 			switch deleteVal.(type) {
 			case []any, string:
 			default:
-				return &errTransformDelete
+				return errDelete(deleteVal)
 			}
 		}
 	}
@@ -123,7 +122,7 @@ func applyTransformTarget(node *parser.Node, target any, env *Environment) error
 			return err
 		} else if updateVal != nil && !IsNull(updateVal) {
 			if !IsMap(updateVal) {
-				return &errTransformUpdate
+				return errUpdate(updateVal)
 			}
 			transformMerge(target, updateVal)
 		}
@@ -142,7 +141,7 @@ func applyTransformTarget(node *parser.Node, target any, env *Environment) error
 			case string:
 				transformDelete(target, dv)
 			default:
-				return &errTransformDelete
+				return errDelete(deleteVal)
 			}
 		}
 	}

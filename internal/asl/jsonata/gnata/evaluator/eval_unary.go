@@ -23,7 +23,7 @@ func evalUnary(node *parser.Node, input any, env *Environment) (any, error) {
 		if !ok {
 			return nil, &JSONataError{
 				Code:    "D1002",
-				Message: fmt.Sprintf("the operand of the unary - operator must evaluate to a number, got %T", val),
+				Message: "Cannot negate a non-numeric value: " + Quote(val),
 			}
 		}
 		return -f, nil
@@ -88,10 +88,10 @@ func evalObjectConstructor(node *parser.Node, input any, env *Environment) (any,
 		}
 		key, ok := keyVal.(string)
 		if !ok {
-			return nil, &JSONataError{Code: "T1003", Message: fmt.Sprintf("key expression must evaluate to a string, got %T", keyVal)}
+			return nil, &JSONataError{Code: "T1003", Message: "Key in object structure must evaluate to a string; got: " + Quote(keyVal)}
 		}
 		if result.Has(key) {
-			return nil, &JSONataError{Code: "D1009", Message: fmt.Sprintf("duplicate key: %q", key)}
+			return nil, &JSONataError{Code: "D1009", Message: "Multiple key definitions evaluate to same key: " + Quote(key)}
 		}
 		val, err := Eval(valNode, input, env)
 		if err != nil {

@@ -149,7 +149,11 @@ func evalPathSimple(node *parser.Node, input any, env *Environment) (any, error)
 		}
 
 		var err error
-		result, err = evalPathStep(step, result, env, prevWasMapper, node.KeepSingletonArray)
+		if items, ok := result.([]any); ok && i > 0 && mapsItems(step) {
+			result, err = evalItems(step, items, env, i == len(node.Steps)-1)
+		} else {
+			result, err = evalPathStep(step, result, env, prevWasMapper, node.KeepSingletonArray)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -183,6 +187,51 @@ func evalPathSimple(node *parser.Node, input any, env *Environment) (any, error)
 		}
 	}
 	return result, nil
+}
+
+// mapsItems reports whether a step is a plain expression that is evaluated for each
+// item of what came before it.
+func mapsItems(step *parser.Node) bool {
+	switch step.Type {
+	case parser.NodeName, parser.NodeString, parser.NodeVariable, parser.NodeBlock:
+		return step.Group == nil
+	}
+	return false
+}
+
+// evalItems evaluates a step for each item. What one of them yields is an array of
+// its own only at the end of a path, and only if no other item yields anything: then
+// it stays one, even with a single element ("orders.tags" of one order with one tag).
+func evalItems(step *parser.Node, items []any, env *Environment, last bool) (any, error) {
+	seq, found := CreateSequence(), 0
+	var only []any
+	for _, item := range items {
+		val, err := Eval(step, item, env)
+		if err != nil {
+			return nil, err
+		}
+		if val == nil {
+			continue
+		}
+		found++
+		parts := []any{val}
+		switch v := val.(type) {
+		case []any:
+			only, parts = v, v
+		case *Sequence:
+			parts = v.Values
+		}
+		if err := env.meter.grow(seq, parts...); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case last && found == 1 && only != nil:
+		return only, nil
+	case found == 0:
+		return nil, nil
+	}
+	return seq, nil
 }
 
 // evalPathTuple evaluates a path that contains one or more #$var index bindings.
@@ -957,7 +1006,7 @@ func evalTupleGroup(group *parser.GroupExpr, ctxs []pathCtx) (any, error) {
 			}
 			key, ok := keyVal.(string)
 			if !ok {
-				return nil, &JSONataError{Code: "T1003", Message: "key expression must evaluate to a string"}
+				return nil, &JSONataError{Code: "T1003", Message: "Key in object structure must evaluate to a string; got: " + Quote(keyVal)}
 			}
 			g, exists := groups[key]
 			if !exists {

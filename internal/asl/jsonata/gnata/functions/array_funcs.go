@@ -116,7 +116,7 @@ func makeFnSort(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 					allStr = false
 				}
 			}
-			if !allNum && !allStr {
+			if !allNum && !allStr && len(arr) > 1 { // a single one needs no order
 				return nil, &evaluator.JSONataError{
 					Code:    "D3070",
 					Message: "$sort: each element of the array must be of the same type - strings or numbers",
@@ -271,43 +271,10 @@ func fnDistinct(args []any, _ any) (any, error) {
 			}
 		}
 	}
+	if _, isSequence := args[0].(*evaluator.Sequence); !isSequence {
+		return result, nil // an array stays one
+	}
 	return &evaluator.Sequence{Values: result}, nil
-}
-
-// ── $flatten ──────────────────────────────────────────────────────────────────
-
-func fnFlatten(args []any, _ any) (any, error) {
-	if len(args) == 0 || args[0] == nil {
-		return nil, nil
-	}
-	arr := wrapArray(args[0])
-
-	depth := -1 // unlimited
-	if len(args) >= 2 && args[1] != nil {
-		df, ok := args[1].(float64)
-		if !ok {
-			return nil, &evaluator.JSONataError{Code: "T0410", Message: "$flatten: depth argument must be a number"}
-		}
-		depth = int(df)
-	}
-
-	return flattenArray(arr, depth), nil
-}
-
-func flattenArray(arr []any, depth int) []any {
-	result := make([]any, 0, len(arr))
-	for _, v := range arr {
-		if nested, ok := v.([]any); ok && depth != 0 {
-			nextDepth := depth - 1
-			if depth < 0 {
-				nextDepth = -1
-			}
-			result = append(result, flattenArray(nested, nextDepth)...)
-		} else {
-			result = append(result, v)
-		}
-	}
-	return result
 }
 
 // ── $zip ──────────────────────────────────────────────────────────────────────

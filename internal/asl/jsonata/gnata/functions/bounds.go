@@ -32,7 +32,7 @@ func checked(fn evaluator.BuiltinFunction, before check) evaluator.EnvAwareBuilt
 }
 
 var checks = map[string]check{
-	"string": walked, "boolean": walked, "not": walked, "flatten": walked,
+	"string": walked, "boolean": walked, "not": walked,
 	"distinct": func(m *evaluator.Meter, args []any, focus any) error {
 		if err := walked(m, args, focus); err != nil {
 			return err
@@ -95,7 +95,7 @@ var checks = map[string]check{
 		return nil
 	},
 	"formatNumber": drawable("formatNumber"), "formatBase": drawable("formatBase"), "fromMillis": drawable("fromMillis"),
-	"keys": summed, "merge": summed, "values": summed, "lookup": summed,
+	"keys": summed, "merge": summed, "lookup": summed,
 	"spread": func(m *evaluator.Meter, args []any, focus any) error {
 		n := len(wrapArray(arg(args, 0)))
 		for _, e := range append(tryAsArray(arg(args, 0)), arg(args, 0)) {

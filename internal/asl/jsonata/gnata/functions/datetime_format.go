@@ -36,6 +36,8 @@ const maxWidth = 1000
 
 const errTokenSentinel = "\x00ERR\x00"
 
+const errTokenUnknown = "\x00D3132\x00"
+
 const errTokenSentinelD3133 = "\x00D3133\x00"
 
 func formatWithPicture(t time.Time, picture string) (string, error) {
@@ -81,10 +83,13 @@ func formatWithPicture(t time.Time, picture string) (string, error) {
 			}
 			token := strings.ReplaceAll(string(runes[i+1:j]), " ", "")
 			s := formatToken(t, token)
+			if s == errTokenUnknown {
+				return "", &evaluator.JSONataError{Code: "D3132", Message: "Unknown component specifier " + evaluator.Quote(token[:1]) + " in date/time picture string"}
+			}
 			if s == errTokenSentinelD3133 {
 				return "", &evaluator.JSONataError{
 					Code:    "D3133",
-					Message: fmt.Sprintf("the picture string is not valid: unsupported modifier in [%s]", token),
+					Message: "The 'name' modifier can only be applied to months and days in the date/time picture string, not " + evaluator.Quote(token[:1]),
 				}
 			}
 			if s == errTokenSentinel {
@@ -152,7 +157,7 @@ func formatToken(t time.Time, token string) string {
 	case 'x':
 		return formatISOWeekMonth(isoWeekThursday(t).Month(), modifier)
 	}
-	return "[" + token + "]"
+	return errTokenUnknown
 }
 
 func formatYearComponent(y int, modifier string) string {

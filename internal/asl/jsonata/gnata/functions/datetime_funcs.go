@@ -146,6 +146,6 @@ func fnToMillis(args []any, _ any) (any, error) {
 	}
 	return nil, &evaluator.JSONataError{
 		Code:    "D3110",
-		Message: fmt.Sprintf("$toMillis: the value '%s' does not match the standard datetime format", s),
+		Message: "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given " + evaluator.Quote(s),
 	}
 }

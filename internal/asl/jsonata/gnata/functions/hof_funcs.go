@@ -106,7 +106,6 @@ func makeFnFilter(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 		if arrVal == nil {
 			return nil, nil
 		}
-		_, inputWasArray := arrVal.([]any)
 		arr := wrapArray(arrVal)
 
 		seq := evaluator.CreateSequence()
@@ -125,14 +124,6 @@ func makeFnFilter(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 			if truth {
 				seq.Values = append(seq.Values, item)
 			}
-		}
-		if inputWasArray {
-			if len(seq.Values) == 0 {
-				return nil, nil
-			}
-			out := make([]any, len(seq.Values))
-			copy(out, seq.Values)
-			return out, nil
 		}
 		return evaluator.CollapseSequence(seq), nil
 	}
@@ -282,11 +273,8 @@ func fnAssert(args []any, _ any) (any, error) {
 	if len(args) > 2 {
 		return nil, &evaluator.JSONataError{Code: "T0410", Message: "$assert: takes at most 2 arguments"}
 	}
-	if _, ok := args[0].(bool); !ok {
-		return nil, &evaluator.JSONataError{Code: "T0410", Message: "$assert: first argument must be a boolean"}
-	}
-	if !args[0].(bool) {
-		msg := "assertion failed"
+	if holds, _ := args[0].(bool); !holds { // a condition that is undefined does not hold
+		msg := "$assert() statement failed"
 		if len(args) >= 2 {
 			if s, ok := args[1].(string); ok {
 				msg = s

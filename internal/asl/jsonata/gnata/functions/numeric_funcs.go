@@ -35,7 +35,7 @@ func fnNumber(args []any, focus any) (any, error) {
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
-			return nil, &evaluator.JSONataError{Code: "D3030", Message: fmt.Sprintf("$number: unable to cast %q to a number", v.String())}
+			return nil, &evaluator.JSONataError{Code: "D3030", Message: "Unable to cast value to a number: " + v.String()}
 		}
 		return f, nil
 	case string:
@@ -47,22 +47,22 @@ func fnNumber(args []any, focus any) (any, error) {
 				if n, err := strconv.ParseInt(s[2:], 16, 64); err == nil {
 					return float64(n), nil
 				}
-				return nil, &evaluator.JSONataError{Code: "D3030", Message: fmt.Sprintf("$number: unable to cast %q to a number", v)}
+				return nil, &evaluator.JSONataError{Code: "D3030", Message: "Unable to cast value to a number: " + evaluator.Quote(v)}
 			case 'b', 'B':
 				if n, err := strconv.ParseInt(s[2:], 2, 64); err == nil {
 					return float64(n), nil
 				}
-				return nil, &evaluator.JSONataError{Code: "D3030", Message: fmt.Sprintf("$number: unable to cast %q to a number", v)}
+				return nil, &evaluator.JSONataError{Code: "D3030", Message: "Unable to cast value to a number: " + evaluator.Quote(v)}
 			case 'o', 'O':
 				if n, err := strconv.ParseInt(s[2:], 8, 64); err == nil {
 					return float64(n), nil
 				}
-				return nil, &evaluator.JSONataError{Code: "D3030", Message: fmt.Sprintf("$number: unable to cast %q to a number", v)}
+				return nil, &evaluator.JSONataError{Code: "D3030", Message: "Unable to cast value to a number: " + evaluator.Quote(v)}
 			}
 		}
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-			return nil, &evaluator.JSONataError{Code: "D3030", Message: fmt.Sprintf("$number: unable to cast %q to a number", v)}
+			return nil, &evaluator.JSONataError{Code: "D3030", Message: "Unable to cast value to a number: " + evaluator.Quote(v)}
 		}
 		return f, nil
 	case bool:

@@ -57,42 +57,12 @@ func sortedKeys(m map[string]any) []any {
 
 // ── $values ───────────────────────────────────────────────────────────────────
 
-func fnValues(args []any, _ any) (any, error) {
-	if len(args) == 0 || args[0] == nil {
+// fnClone is its argument: nothing changes a value.
+func fnClone(args []any, _ any) (any, error) {
+	if len(args) == 0 {
 		return nil, nil
 	}
-	switch v := args[0].(type) {
-	case *evaluator.OrderedMap:
-		result := make([]any, 0, v.Len())
-		v.Range(func(_ string, val any) bool {
-			result = append(result, val)
-			return true
-		})
-		return result, nil
-	case map[string]any:
-		keys := sortedKeys(v)
-		result := make([]any, len(keys))
-		for i, k := range keys {
-			result[i] = v[k.(string)]
-		}
-		return result, nil
-	case []any:
-		var result []any
-		for _, item := range v {
-			if evaluator.IsMap(item) {
-				for _, k := range evaluator.MapKeys(item) {
-					val, _ := evaluator.MapGet(item, k)
-					result = append(result, val)
-				}
-			}
-		}
-		if result == nil {
-			return nil, nil
-		}
-		return result, nil
-	default:
-		return nil, nil
-	}
+	return args[0], nil
 }
 
 // ── $spread ───────────────────────────────────────────────────────────────────
@@ -265,7 +235,7 @@ func makeFnEach(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 // ── $error ────────────────────────────────────────────────────────────────────
 
 func fnError(args []any, _ any) (any, error) {
-	msg := "an error was thrown"
+	msg := "$error() function evaluated"
 	if len(args) > 1 {
 		return nil, &evaluator.JSONataError{Code: "T0410", Message: "$error: takes at most 1 argument"}
 	}
@@ -274,7 +244,9 @@ func fnError(args []any, _ any) (any, error) {
 		if !ok {
 			return nil, &evaluator.JSONataError{Code: "T0410", Message: "$error: argument must be a string"}
 		}
-		msg = s
+		if s != "" {
+			msg = s
+		}
 	}
 	return nil, &evaluator.JSONataError{Code: "D3137", Message: msg}
 }

@@ -3,7 +3,6 @@ package functions
 
 import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/evaluator"
-	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/parser"
 )
 
 // EvalFn is a callback used by higher-order functions to invoke a lambda or
@@ -19,6 +18,8 @@ var builtinFuncs = []struct {
 }{
 	// ── String ────────────────────────────────────────────────────────────────
 	{"string", fnString},
+	{"uppercase", fnUppercase},
+	{"lowercase", fnLowercase},
 	{"length", fnLength},
 	{"substring", fnSubstring},
 	{"substringBefore", fnSubstringBefore},
@@ -57,11 +58,10 @@ var builtinFuncs = []struct {
 	{"reverse", fnReverse},
 	{"shuffle", fnShuffle},
 	{"distinct", fnDistinct},
-	{"flatten", fnFlatten},
 	{"zip", fnZip},
 	// ── Object ────────────────────────────────────────────────────────────────
 	{"keys", fnKeys},
-	{"values", fnValues},
+	{"clone", fnClone},
 	{"spread", fnSpread},
 	{"merge", fnMerge},
 	{"error", fnError},
@@ -80,30 +80,41 @@ var builtinFuncs = []struct {
 	{"toMillis", fnToMillis},
 }
 
-func newSignedBuiltin(fn func([]any, any) (any, error), sig string) *evaluator.SignedBuiltin {
-	parsed, _ := parser.ParseSig(sig)
-	return &evaluator.SignedBuiltin{Fn: fn, Sig: sig, ParsedSig: parsed}
-}
-
 // RegisterAll binds every JSONata built-in function into env.
 // evalFn must call evaluator.ApplyFunction (supplied by gnata.go).
 func RegisterAll(env *evaluator.Environment, evalFn EvalFn) {
 	for _, b := range builtinFuncs {
+		fn := &evaluator.SignedBuiltin{Fn: b.fn, Check: signatures[b.name]}
 		if before := checks[b.name]; before != nil {
-			env.Bind(b.name, checked(b.fn, before))
-			continue
+			fn.Env = checked(b.fn, before)
 		}
-		env.Bind(b.name, evaluator.BuiltinFunction(b.fn))
+		env.Bind(b.name, fn)
 	}
-	env.Bind("uppercase", newSignedBuiltin(fnUppercase, "s-:s"))
-	env.Bind("lowercase", newSignedBuiltin(fnLowercase, "s-:s"))
-	env.Bind("match", makeFnMatch(evalFn))
-	env.Bind("replace", makeFnReplace(evalFn))
-	env.Bind("sort", makeFnSort(evalFn))
-	env.Bind("sift", makeFnSift(evalFn))
-	env.Bind("each", makeFnEach(evalFn))
-	env.Bind("map", makeFnMap(evalFn))
-	env.Bind("filter", makeFnFilter(evalFn))
-	env.Bind("single", makeFnSingle(evalFn))
-	env.Bind("reduce", makeFnReduce(evalFn))
+	for name, fn := range map[string]evaluator.EnvAwareBuiltin{
+		"match": makeFnMatch(evalFn), "replace": makeFnReplace(evalFn), "sort": makeFnSort(evalFn), "sift": makeFnSift(evalFn), "each": makeFnEach(evalFn),
+		"map": makeFnMap(evalFn), "filter": makeFnFilter(evalFn), "single": makeFnSingle(evalFn), "reduce": makeFnReduce(evalFn),
+	} {
+		env.Bind(name, &evaluator.SignedBuiltin{Env: fn, Check: signatures[name]})
+	}
 }
+
+// signatures are those of the reference implementation, version 2.0.6, which is what
+// Step Functions says that it has.
+var signatures = func() map[string]*evaluator.Check {
+	out := map[string]*evaluator.Check{}
+	for name, text := range map[string]string{
+		"sum": "<a<n>:n>", "count": "<a:n>", "max": "<a<n>:n>", "min": "<a<n>:n>", "average": "<a<n>:n>",
+		"string": "<x-b?:s>", "substring": "<s-nn?:s>", "substringBefore": "<s-s:s>", "substringAfter": "<s-s:s>", "lowercase": "<s-:s>", "uppercase": "<s-:s>",
+		"length": "<s-:n>", "trim": "<s-:s>", "pad": "<s-ns?:s>", "match": "<s-f<s:o>n?:a<o>>", "contains": "<s-(sf):b>", "replace": "<s-(sf)(sf)n?:s>",
+		"split": "<s-(sf)n?:a<s>>", "join": "<a<s>s?:s>", "formatNumber": "<n-so?:s>", "formatBase": "<n-n?:s>", "formatInteger": "<n-s:s>", "parseInteger": "<s-s:n>",
+		"number": "<(nsb)-:n>", "floor": "<n-:n>", "ceil": "<n-:n>", "round": "<n-n?:n>", "abs": "<n-:n>", "sqrt": "<n-:n>", "power": "<n-n:n>",
+		"boolean": "<x-:b>", "not": "<x-:b>", "map": "<af>", "zip": "<a+>", "filter": "<af>", "single": "<af?>", "reduce": "<afj?:j>", "sift": "<o-f?:o>",
+		"keys": "<x-:a<s>>", "lookup": "<x-s:x>", "append": "<xx:a>", "exists": "<x:b>", "spread": "<x-:a<o>>", "merge": "<a<o>:o>", "reverse": "<a:a>",
+		"each": "<o-f:a>", "error": "<s?:x>", "assert": "<bs?:x>", "type": "<x:s>", "sort": "<af?:a>", "shuffle": "<a:a>", "distinct": "<x:x>",
+		"base64encode": "<s-:s>", "base64decode": "<s-:s>", "encodeUrlComponent": "<s-:s>", "encodeUrl": "<s-:s>", "decodeUrlComponent": "<s-:s>", "decodeUrl": "<s-:s>",
+		"toMillis": "<s-s?:n>", "fromMillis": "<n-s?s?:s>", "random": "<:n>", "clone": "<(oa)-:o>", "now": "<s?s?:s>", "millis": "<:n>",
+	} {
+		out[name] = evaluator.NewCheck(name, text)
+	}
+	return out
+}()

@@ -2,7 +2,6 @@ package functions
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -55,7 +54,7 @@ func fnEncodeURL(args []any, _ any) (any, error) {
 		return nil, &evaluator.JSONataError{Code: "T0410", Message: "$encodeUrl: argument must be a string"}
 	}
 	if hasLoneSurrogate(s) {
-		return nil, &evaluator.JSONataError{Code: "D3140", Message: "$encodeUrl: string contains illegal character"}
+		return nil, &evaluator.JSONataError{Code: "D3140", Message: "Malformed URL passed to $encodeUrl(): " + evaluator.Quote(s)}
 	}
 	return encodeWithSafeChars(s, encodeURISafe), nil
 }
@@ -69,7 +68,7 @@ func fnEncodeURLComponent(args []any, _ any) (any, error) {
 		return nil, &evaluator.JSONataError{Code: "T0410", Message: "$encodeUrlComponent: argument must be a string"}
 	}
 	if hasLoneSurrogate(s) {
-		return nil, &evaluator.JSONataError{Code: "D3140", Message: "$encodeUrlComponent: string contains illegal character"}
+		return nil, &evaluator.JSONataError{Code: "D3140", Message: "Malformed URL passed to $encodeUrlComponent(): " + evaluator.Quote(s)}
 	}
 	return encodeWithSafeChars(s, encodeURIComponentSafe), nil
 }
@@ -110,7 +109,7 @@ func fnDecodeURL(args []any, _ any) (any, error) {
 	}
 	decoded, err := url.PathUnescape(s)
 	if err != nil {
-		return nil, &evaluator.JSONataError{Code: "D3137", Message: fmt.Sprintf("$decodeUrl: %v", err)}
+		return nil, &evaluator.JSONataError{Code: "D3140", Message: "Malformed URL passed to $decodeUrl(): " + evaluator.Quote(s)}
 	}
 	return decoded, nil
 }
@@ -125,7 +124,7 @@ func fnDecodeURLComponent(args []any, _ any) (any, error) {
 	}
 	decoded, err := url.PathUnescape(s)
 	if err != nil {
-		return nil, &evaluator.JSONataError{Code: "D3137", Message: fmt.Sprintf("$decodeUrlComponent: %v", err)}
+		return nil, &evaluator.JSONataError{Code: "D3140", Message: "Malformed URL passed to $decodeUrlComponent(): " + evaluator.Quote(s)}
 	}
 	return decoded, nil
 }

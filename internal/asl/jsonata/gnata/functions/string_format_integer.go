@@ -37,9 +37,9 @@ func fnFormatBase(args []any, focus any) (any, error) {
 		base = int(bf)
 	}
 	if base < 2 || base > 36 {
-		return nil, &evaluator.JSONataError{Code: "D3100", Message: "$formatBase: base must be between 2 and 36"}
+		return nil, &evaluator.JSONataError{Code: "D3100", Message: "The radix of the formatBase function must be between 2 and 36.  It was given " + strconv.Itoa(base)}
 	}
-	return strconv.FormatInt(int64(math.Round(n)), base), nil
+	return strconv.FormatInt(int64(math.RoundToEven(n)), base), nil
 }
 
 // ── $formatInteger ────────────────────────────────────────────────────────────
@@ -102,11 +102,11 @@ func formatIntegerWithPicture(n int64, picture string) (string, error) {
 		runes := []rune(formatToken)
 		if len(runes) == 1 {
 			ch := runes[0]
-			if ch >= 'a' && ch <= 'z' {
+			if ch == 'a' {
 				result = toAlphabetic(absN, 'a')
 				break
 			}
-			if ch >= 'A' && ch <= 'Z' && ch != 'W' && ch != 'I' {
+			if ch == 'A' {
 				result = toAlphabetic(absN, 'A')
 				break
 			}
@@ -114,7 +114,7 @@ func formatIntegerWithPicture(n int64, picture string) (string, error) {
 		if !slices.ContainsFunc(runes, func(c rune) bool {
 			return c == '#' || (c >= '0' && c <= '9') || unicodeDigitZero(c) != 0
 		}) {
-			return "", &evaluator.JSONataError{Code: "D3130", Message: fmt.Sprintf("$formatInteger: unsupported picture string %q", formatToken)}
+			return "", &evaluator.JSONataError{Code: "D3130", Message: unsupportedSequence(formatToken)}
 		}
 		var err error
 		result, err = formatIntegerDecimal(absN, formatToken)
@@ -604,6 +604,10 @@ func fnParseInteger(args []any, _ any) (any, error) {
 	return float64(n), nil
 }
 
+func unsupportedSequence(token string) string {
+	return "Formatting or parsing an integer as a sequence starting with " + evaluator.Quote(token) + " is not supported by this implementation"
+}
+
 func parseIntegerWithPicture(s, picture string) (int64, error) {
 	formatToken, _ := splitPictureModifier(picture)
 
@@ -616,7 +620,7 @@ func parseIntegerWithPicture(s, picture string) (int64, error) {
 		runes := []rune(formatToken)
 		if len(runes) == 1 {
 			ch := runes[0]
-			if (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') {
+			if ch == 'a' || ch == 'A' {
 				return fromAlphabetic(strings.ToLower(s))
 			}
 		}
@@ -636,7 +640,7 @@ func parseIntegerWithPicture(s, picture string) (int64, error) {
 	if !hasMandatory {
 		return 0, &evaluator.JSONataError{
 			Code:    "D3130",
-			Message: "$parseInteger: picture string must contain at least one mandatory digit placeholder",
+			Message: unsupportedSequence(formatToken),
 		}
 	}
 

@@ -161,7 +161,7 @@ func scanSubPictureRegion(runes []rune, fc fmtChars, sp *subPicture) (active []r
 		end--
 	}
 	if start > end {
-		return nil, &evaluator.JSONataError{Code: "D3085", Message: "$formatNumber: picture has no digit or separator characters"}
+		return nil, &evaluator.JSONataError{Code: "D3086", Message: "$formatNumber: picture has no digit or separator characters"}
 	}
 	sp.prefix = string(runes[:start])
 	sp.suffix = string(runes[end+1:])

@@ -26,9 +26,12 @@ func makeFnMatch(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 
 		limit := -1
 		if len(args) >= 3 && args[2] != nil {
-			lf, ok := args[2].(float64)
+			lf, ok := evaluator.ToFloat64(args[2])
 			if !ok {
 				return nil, &evaluator.JSONataError{Code: "T0410", Message: "$match: argument 3 must be a number"}
+			}
+			if lf < 0 {
+				return nil, &evaluator.JSONataError{Code: "D3040", Message: "Third argument of match function must evaluate to a positive number"}
 			}
 			limit = clampInt(lf)
 		}
@@ -67,12 +70,10 @@ func makeFnMatch(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 				}
 				groups = append(groups, grp.String())
 			}
-			obj := map[string]any{
-				"match":  m.String(),
-				"start":  float64(utf8.RuneCountInString(s[:m.Index])),
-				"end":    float64(utf8.RuneCountInString(s[:m.Index+m.Length])),
-				"groups": groups,
-			}
+			obj := evaluator.NewOrderedMapWithCapacity(3)
+			obj.Set("match", m.String())
+			obj.Set("index", float64(utf8.RuneCountInString(s[:m.Index])))
+			obj.Set("groups", groups)
 			result = append(result, obj)
 			m, matchErr = m.FindNextMatch()
 			if matchErr != nil {
@@ -158,7 +159,7 @@ func makeFnReplace(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 			if args[3] == nil {
 				return nil, &evaluator.JSONataError{Code: "T0410", Message: "$replace: argument 4 must be a number"}
 			}
-			lf, ok := args[3].(float64)
+			lf, ok := evaluator.ToFloat64(args[3])
 			if !ok {
 				return nil, &evaluator.JSONataError{Code: "T0410", Message: "$replace: argument 4 must be a number"}
 			}

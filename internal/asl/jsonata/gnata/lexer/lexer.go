@@ -142,10 +142,6 @@ func (l *Lexer) Next(infix bool) (Token, error) { //nolint:gocyclo,funlen // dis
 			tokType = TokenStarStar
 		case "~>":
 			tokType = TokenChain
-		case "?:":
-			tokType = TokenElvis
-		case "??":
-			tokType = TokenCoalesce
 		}
 		if tokType != 0 {
 			l.pos += 2
@@ -283,15 +279,15 @@ func (l *Lexer) scanString(quote byte, startPos int) (Token, error) {
 			continue
 		}
 		if esc != 'u' {
-			return Token{}, lexError("S0103", "invalid escape sequence: \\"+string(esc))
+			return Token{}, lexError("S0103", "Unsupported escape sequence: \\"+strconv.Quote(string(esc)))
 		}
 		if l.pos+4 > len(l.src) {
-			return Token{}, lexError("S0104", "invalid unicode escape: too short")
+			return Token{}, lexError("S0104", `The escape sequence \u must be followed by 4 hex digits`)
 		}
 		hex := l.src[l.pos : l.pos+4]
 		r, err := strconv.ParseInt(hex, 16, 32)
 		if err != nil {
-			return Token{}, lexError("S0104", "invalid unicode escape: \\u"+hex)
+			return Token{}, lexError("S0104", `The escape sequence \u must be followed by 4 hex digits`)
 		}
 		l.pos += 4
 		// Handle UTF-16 surrogate pairs: high surrogate + low surrogate -> single code point.
@@ -343,7 +339,7 @@ func (l *Lexer) scanNumber(startPos int) (Token, error) {
 	numStr := l.src[numStart:l.pos]
 	f, err := strconv.ParseFloat(numStr, 64)
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-		return Token{}, lexError("S0102", "invalid number literal: "+numStr)
+		return Token{}, lexError("S0102", "Number out of range: "+strconv.Quote(numStr))
 	}
 	return Token{Type: TokenNumber, Value: numStr, NumVal: f, Pos: startPos}, nil
 }

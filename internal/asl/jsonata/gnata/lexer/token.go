@@ -42,15 +42,13 @@ const (
 	TokenTilde     // ~  bp=0
 
 	// Multi-character operators
-	TokenStarStar // **  bp=60
-	TokenDotDot   // ..  bp=20
+	TokenStarStar // **  bp=0
+	TokenDotDot   // ..  bp=0: in array constructors only
 	TokenAssign   // :=  bp=10
 	TokenNE       // !=  bp=40
 	TokenLE       // <=  bp=40
 	TokenGE       // >=  bp=40
 	TokenChain    // ~>  bp=40
-	TokenElvis    // ?:  bp=40
-	TokenCoalesce // ??  bp=40
 
 	// Keywords
 	TokenAnd // and  bp=30

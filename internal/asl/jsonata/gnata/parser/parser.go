@@ -22,7 +22,7 @@ func bindingPower(tt lexer.TokenType) int {
 	// respective NUD handlers; they must not act as binary infix operators.
 	case lexer.TokenSemicolon, lexer.TokenColon:
 		return 0
-	case lexer.TokenStarStar, lexer.TokenStar, lexer.TokenSlash, lexer.TokenPercent:
+	case lexer.TokenStar, lexer.TokenSlash, lexer.TokenPercent:
 		return 60
 	case lexer.TokenPlus, lexer.TokenMinus, lexer.TokenAmp:
 		return 50
@@ -34,8 +34,7 @@ func bindingPower(tt lexer.TokenType) int {
 		return 30
 	case lexer.TokenOr:
 		return 25
-	case lexer.TokenDotDot, lexer.TokenPipe, lexer.TokenQuestion,
-		lexer.TokenElvis, lexer.TokenCoalesce:
+	case lexer.TokenPipe, lexer.TokenQuestion:
 		return 20
 	case lexer.TokenChain:
 		return 45 // Higher than comparison ops (40) so "A ~> f() = B" → "(A ~> f()) = B"
@@ -100,12 +99,27 @@ func (p *Parser) advancePrefix() error {
 	return p.advance()
 }
 
+// closers are the tokens that are missed by name.
+var closers = map[lexer.TokenType]string{
+	lexer.TokenRParen: ")", lexer.TokenRBracket: "]", lexer.TokenRBrace: "}", lexer.TokenLParen: "(", lexer.TokenLBrace: "{", lexer.TokenColon: ":", lexer.TokenPipe: "|",
+}
+
+// expected is the error of a token that is not the one that has to come.
+func (p *Parser) expected(tt lexer.TokenType) error {
+	if p.token.Type == lexer.TokenEOF {
+		return parseError("S0203", "EOF", fmt.Sprintf("Expected %q before end of expression", closers[tt]))
+	}
+	got := strconv.Quote(p.token.Value)
+	if p.token.Type == lexer.TokenNumber {
+		got = p.token.Value
+	}
+	return parseError("S0202", p.token.Value, fmt.Sprintf("Expected %q, got %s", closers[tt], got))
+}
+
 // consume advances past a token that must have the given type.
 func (p *Parser) consume(tt lexer.TokenType) error {
 	if p.token.Type != tt {
-		return parseError("S0202",
-			p.token.Value,
-			fmt.Sprintf("expected token %d, got %d (%q)", tt, p.token.Type, p.token.Value))
+		return p.expected(tt)
 	}
 	return p.advance()
 }
@@ -114,9 +128,7 @@ func (p *Parser) consume(tt lexer.TokenType) error {
 // forces the next token read to use prefix position.
 func (p *Parser) consumePrefix(tt lexer.TokenType) error {
 	if p.token.Type != tt {
-		return parseError("S0202",
-			p.token.Value,
-			fmt.Sprintf("expected token %d, got %d (%q)", tt, p.token.Type, p.token.Value))
+		return p.expected(tt)
 	}
 	return p.advancePrefix()
 }
@@ -131,7 +143,7 @@ func (p *Parser) Parse() (*Node, error) {
 		return nil, err
 	}
 	if p.token.Type != lexer.TokenEOF {
-		return nil, parseError("S0201", p.token.Value, "unexpected token")
+		return nil, parseError("S0201", p.token.Value, fmt.Sprintf("Syntax error: %q", p.token.Value))
 	}
 	return node, nil
 }
@@ -305,11 +317,21 @@ func (p *Parser) nud() (*Node, error) { //nolint:gocyclo,funlen // dispatch
 		var exprs []*Node
 		for p.token.Type != lexer.TokenRBracket {
 			if p.token.Type == lexer.TokenEOF {
-				return nil, parseError("S0202", "EOF", "expected ]")
+				return nil, p.expected(lexer.TokenRBracket)
 			}
 			expr, err := p.expression(0)
 			if err != nil {
 				return nil, err
+			}
+			if dots := p.token; dots.Type == lexer.TokenDotDot { // there are ranges nowhere else
+				if err := p.advancePrefix(); err != nil {
+					return nil, err
+				}
+				last, err := p.binaryRHS(0, "..")
+				if err != nil {
+					return nil, err
+				}
+				expr = &Node{Type: NodeBinary, Value: "..", Left: expr, Right: last, Pos: dots.Pos}
 			}
 			exprs = append(exprs, expr)
 			if p.token.Type == lexer.TokenComma {
@@ -317,13 +339,7 @@ func (p *Parser) nud() (*Node, error) { //nolint:gocyclo,funlen // dispatch
 					return nil, err
 				}
 			} else if p.token.Type != lexer.TokenRBracket {
-				// Structural close tokens (wrong delimiter) → S0202; operator-level tokens → S0204.
-				switch p.token.Type { //nolint:exhaustive // structural tokens only
-				case lexer.TokenRParen, lexer.TokenRBrace, lexer.TokenColon:
-					return nil, parseError("S0202", p.token.Value, "unexpected token in array constructor")
-				default:
-					return nil, parseError("S0204", p.token.Value, "expected , or ] in array constructor")
-				}
+				return nil, p.expected(lexer.TokenRBracket)
 			}
 		}
 		p.infix = true
@@ -366,10 +382,10 @@ func (p *Parser) nud() (*Node, error) { //nolint:gocyclo,funlen // dispatch
 		return p.parseTransform(tok.Pos)
 
 	case lexer.TokenChain:
-		return nil, parseError("S0211", "~>", "invalid use of ~> as prefix")
+		return nil, parseError("S0211", "~>", `The symbol "~>" cannot be used as a unary operator`)
 
 	default:
-		return nil, parseError("S0211", tok.Value, "invalid use of token as prefix")
+		return nil, parseError("S0211", tok.Value, fmt.Sprintf("The symbol %q cannot be used as a unary operator", tok.Value))
 	}
 }
 
@@ -382,10 +398,10 @@ func (p *Parser) parseLambda(pos int) (*Node, error) {
 	var params []*Node
 	for p.token.Type != lexer.TokenRParen {
 		if p.token.Type == lexer.TokenEOF {
-			return nil, parseError("S0202", "EOF", "expected ) in lambda parameter list")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 		if p.token.Type != lexer.TokenVariable {
-			return nil, parseError("S0208", p.token.Value, "expected $parameter name in lambda")
+			return nil, parseError("S0208", p.token.Value, fmt.Sprintf("Parameter %q of function definition must be a variable name (start with $)", p.token.Value))
 		}
 		param := &Node{Type: NodeVariable, Value: p.token.Value, Pos: p.token.Pos}
 		params = append(params, param)
@@ -397,7 +413,7 @@ func (p *Parser) parseLambda(pos int) (*Node, error) {
 				return nil, err
 			}
 		} else if p.token.Type != lexer.TokenRParen {
-			return nil, parseError("S0202", p.token.Value, "expected , or ) in parameter list")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 	}
 	if err := p.advance(); err != nil { // consume )
@@ -424,10 +440,10 @@ func (p *Parser) parseLambda(pos int) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.infix = true
 	if err := p.consume(lexer.TokenRBrace); err != nil {
 		return nil, err
 	}
-	p.infix = true
 	return &Node{Type: NodeLambda, Arguments: params, Body: body, Signature: sig, Pos: pos}, nil
 }
 
@@ -502,10 +518,10 @@ func (p *Parser) parseParenOrBlock(pos int) (*Node, error) {
 		}
 		exprs = append(exprs, expr)
 	}
+	p.infix = true
 	if err := p.consume(lexer.TokenRParen); err != nil {
 		return nil, err
 	}
-	p.infix = true
 	return &Node{Type: NodeBlock, Expressions: exprs, Pos: pos}, nil
 }
 
@@ -515,7 +531,7 @@ func (p *Parser) parseObjectPairs() ([]*Node, error) {
 	var pairs []*Node
 	for p.token.Type != lexer.TokenRBrace {
 		if p.token.Type == lexer.TokenEOF {
-			return nil, parseError("S0202", "EOF", "expected } in object constructor")
+			return nil, p.expected(lexer.TokenRBrace)
 		}
 		key, err := p.expression(0)
 		if err != nil {
@@ -534,7 +550,7 @@ func (p *Parser) parseObjectPairs() ([]*Node, error) {
 				return nil, err
 			}
 		} else if p.token.Type != lexer.TokenRBrace {
-			return nil, parseError("S0202", p.token.Value, "expected , or } in object")
+			return nil, p.expected(lexer.TokenRBrace)
 		}
 	}
 	return pairs, nil
@@ -569,10 +585,10 @@ func (p *Parser) parseTransform(pos int) (*Node, error) {
 			return nil, err
 		}
 	}
+	p.infix = true
 	if err := p.consume(lexer.TokenPipe); err != nil {
 		return nil, err
 	}
-	p.infix = true
 	return &Node{Type: NodeTransform, Pattern: pattern, Update: update, Delete: del, Pos: pos}, nil
 }
 
@@ -651,6 +667,9 @@ func (p *Parser) led(left *Node) (*Node, error) { //nolint:gocyclo,funlen // dis
 		if err := p.advancePrefix(); err != nil { // after ?, then-branch is prefix
 			return nil, err
 		}
+		if p.token.Type == lexer.TokenQuestion { // a placeholder stands among arguments only
+			return nil, parseError("S0211", "?", `The symbol "?" cannot be used as a unary operator`)
+		}
 		then, err := p.expression(0)
 		if err != nil {
 			return nil, err
@@ -691,36 +710,6 @@ func (p *Parser) led(left *Node) (*Node, error) { //nolint:gocyclo,funlen // dis
 			return nil, err
 		}
 		return &Node{Type: NodeBinary, Value: "~>", Left: left, Right: right, Pos: tok.Pos}, nil
-
-	case lexer.TokenElvis:
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
-		right, err := p.expression(bp - 1)
-		if err != nil {
-			return nil, err
-		}
-		return &Node{Type: NodeBinary, Value: "?:", Left: left, Right: right, Pos: tok.Pos}, nil
-
-	case lexer.TokenCoalesce:
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
-		right, err := p.expression(bp - 1)
-		if err != nil {
-			return nil, err
-		}
-		return &Node{Type: NodeBinary, Value: "??", Left: left, Right: right, Pos: tok.Pos}, nil
-
-	case lexer.TokenDotDot:
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
-		right, err := p.expression(bp - 1)
-		if err != nil {
-			return nil, err
-		}
-		return &Node{Type: NodeBinary, Value: "..", Left: left, Right: right, Pos: tok.Pos}, nil
 
 	case lexer.TokenAnd:
 		if err := p.advance(); err != nil {
@@ -919,7 +908,7 @@ func (p *Parser) led(left *Node) (*Node, error) { //nolint:gocyclo,funlen // dis
 		return p.parseSortExpr(left, tok.Pos)
 
 	default:
-		return nil, parseError("S0201", tok.Value, "unexpected token in infix position")
+		return nil, parseError("S0201", tok.Value, fmt.Sprintf("Syntax error: %q", tok.Value))
 	}
 }
 
@@ -933,7 +922,7 @@ func (p *Parser) parseFunctionCall(callee *Node, pos int) (*Node, error) {
 	partial := false
 	for p.token.Type != lexer.TokenRParen {
 		if p.token.Type == lexer.TokenEOF {
-			return nil, parseError("S0203", "EOF", "expected ) before end of expression")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 		arg, err := p.expression(0)
 		if err != nil {
@@ -949,9 +938,9 @@ func (p *Parser) parseFunctionCall(callee *Node, pos int) (*Node, error) {
 			}
 		} else if p.token.Type != lexer.TokenRParen {
 			if p.token.Type == lexer.TokenEOF {
-				return nil, parseError("S0203", "EOF", "expected ) before end of expression")
+				return nil, p.expected(lexer.TokenRParen)
 			}
-			return nil, parseError("S0202", p.token.Value, "expected , or ) in argument list")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 	}
 	p.infix = true
@@ -994,10 +983,10 @@ func (p *Parser) parseSubscript(left *Node, pos int) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.infix = true
 	if err := p.consume(lexer.TokenRBracket); err != nil {
 		return nil, err
 	}
-	p.infix = true
 	return &Node{Type: NodeBinary, Value: "[", Left: left, Right: expr, Pos: pos}, nil
 }
 
@@ -1012,7 +1001,7 @@ func (p *Parser) parseSortExpr(left *Node, pos int) (*Node, error) {
 	var terms []SortTerm
 	for p.token.Type != lexer.TokenRParen {
 		if p.token.Type == lexer.TokenEOF {
-			return nil, parseError("S0202", "EOF", "expected ) in sort expression")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 		descending := p.token.Type == lexer.TokenGT
 		if descending || p.token.Type == lexer.TokenLT {
@@ -1030,7 +1019,7 @@ func (p *Parser) parseSortExpr(left *Node, pos int) (*Node, error) {
 				return nil, err
 			}
 		} else if p.token.Type != lexer.TokenRParen {
-			return nil, parseError("S0202", p.token.Value, "expected , or ) in sort expression")
+			return nil, p.expected(lexer.TokenRParen)
 		}
 	}
 	p.infix = true

@@ -1,5 +1,7 @@
 package parser
 
+import "strconv"
+
 // ProcessAST runs the post-processing pass over the raw Pratt-parsed tree,
 // transforming it into a form suitable for evaluation.
 //
@@ -114,6 +116,14 @@ func processDotBinary(node *Node) (*Node, error) {
 	return path, nil
 }
 
+// literal is how an error shows a number, true, false or null.
+func literal(n *Node) string {
+	if n.Type == NodeNumber {
+		return strconv.FormatFloat(n.NumVal, 'f', -1, 64)
+	}
+	return n.Value
+}
+
 // collectPathSteps recursively collects steps from binary(".") nodes.
 func collectPathSteps(node *Node) ([]*Node, error) {
 	if node.Type != NodeBinary || node.Value != "." {
@@ -125,6 +135,9 @@ func collectPathSteps(node *Node) ([]*Node, error) {
 		// If the processed node is itself a path, splice its steps.
 		if processed.Type == NodePath {
 			return processed.Steps, nil
+		}
+		if processed.Type == NodeNumber || processed.Type == NodeValue {
+			return nil, parseError("S0213", processed.Value, "The literal value "+literal(processed)+" cannot be used as a step within a path expression")
 		}
 		// In a path context, a string literal (e.g. ."Product Name") is a field name lookup.
 		if processed.Type == NodeString {
