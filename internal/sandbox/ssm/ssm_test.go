@@ -137,7 +137,7 @@ func TestDescribe(t *testing.T) {
 	_, err := c.DescribeParameters(ctx, &sdk.DescribeParametersInput{NextToken: aws.String("%%")})
 	iamtest.RequireCode(t, err, "InvalidNextToken")
 	_, err = c.DescribeParameters(ctx, &sdk.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Colour"), Values: []string{"/a"}}}})
-	iamtest.RequireCode(t, err, "InvalidFilterKey")
+	iamtest.RequireCode(t, err, "ValidationException")
 }
 
 // TestAccess: reading a SecureString takes the right to its key too, and its text is in
