@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -24,6 +25,20 @@ func (s *Service) registerCrypto(r *wire.Router) {
 	wire.Handle(r, "kms", "Decrypt", s.decrypt, wire.Access{On: s.onCiphertext, Keys: contextKeys})
 	wire.Handle(r, "kms", "GenerateDataKey", s.generateDataKey, use)
 	wire.Handle(r, "kms", "GenerateDataKeyWithoutPlaintext", s.generateDataKeyWithoutPlaintext, use)
+	wire.Handle(r, "kms", "GenerateDataKeyPair", s.generatePair, use)
+	wire.Handle(r, "kms", "GenerateDataKeyPairWithoutPlaintext", s.generatePairSealed, use)
+	wire.Handle(r, "kms", "Sign", s.sign, use)
+	wire.Handle(r, "kms", "Verify", s.verify, use)
+	wire.Handle(r, "kms", "GetPublicKey", s.publicKey, use)
+	wire.Handle(r, "kms", "GenerateMac", s.generateMac, use)
+	wire.Handle(r, "kms", "VerifyMac", s.verifyMac, use)
+	wire.Handle(r, "kms", "GenerateRandom", s.random, wire.Access{})
+	wire.Handle(r, "kms", "ReEncrypt", s.reEncrypt, wire.Access{
+		Action: "kms:ReEncryptTo", On: s.onKey("DestinationKeyId", true),
+		Keys: func(_ *wire.Request, in wire.Input) map[string][]string {
+			return contextOf(in.Map("DestinationEncryptionContext"))
+		},
+	})
 }
 
 // onCiphertext is the key that a ciphertext was made with.
@@ -55,8 +70,12 @@ const (
 
 // contextKeys are the condition keys that follow from an encryption context.
 func contextKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	return contextOf(in.Map("EncryptionContext"))
+}
+
+func contextOf(ec map[string]string) map[string][]string {
 	keys := map[string][]string{}
-	for k, v := range in.Map("EncryptionContext") {
+	for k, v := range ec {
 		keys["kms:EncryptionContext:"+k] = []string{v}
 		keys["kms:EncryptionContextKeys"] = append(keys["kms:EncryptionContextKeys"], k)
 	}
@@ -141,35 +160,41 @@ func open(k key, blob []byte, ec map[string]string) ([]byte, error) {
 	return plain, nil
 }
 
+func incorrectKey() error {
+	return wire.Errorf(http.StatusBadRequest, "IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+}
+
 func invalidCiphertext() error {
 	return wire.Errorf(http.StatusBadRequest, "InvalidCiphertextException", "")
 }
 
-func symmetric(a types.EncryptionAlgorithmSpec) error {
-	if a != "" && a != types.EncryptionAlgorithmSpecSymmetricDefault {
-		return wire.Errorf(http.StatusBadRequest, "InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", a)
-	}
-	return nil
-}
-
 func (s *Service) encrypt(_ context.Context, req *wire.Request, in *sdk.EncryptInput) (*sdk.EncryptOutput, error) {
-	if err := symmetric(in.EncryptionAlgorithm); err != nil {
-		return nil, err
-	}
 	if n := len(in.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, validation("1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
-	k, err := s.usable(req, in.KeyId)
+	algorithm := cmp.Or(in.EncryptionAlgorithm, types.EncryptionAlgorithmSpecSymmetricDefault)
+	k, err := usableFor(s, req, in.KeyId, types.KeyUsageTypeEncryptDecrypt, encryptions, algorithm)
 	if err != nil {
 		return nil, err
 	}
-	blob, err := seal(k, in.Plaintext, in.EncryptionContext)
-	return &sdk.EncryptOutput{CiphertextBlob: blob, KeyId: &k.ARN, EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault}, err
+	out := &sdk.EncryptOutput{KeyId: &k.ARN, EncryptionAlgorithm: algorithm}
+	if k.kind() == types.KeySpecSymmetricDefault {
+		out.CiphertextBlob, err = seal(k, in.Plaintext, in.EncryptionContext)
+	} else {
+		out.CiphertextBlob, err = encryptRSA(k, algorithm, in.Plaintext)
+	}
+	return out, err
 }
 
 func (s *Service) decrypt(_ context.Context, req *wire.Request, in *sdk.DecryptInput) (*sdk.DecryptOutput, error) {
-	if err := symmetric(in.EncryptionAlgorithm); err != nil {
-		return nil, err
+	algorithm := cmp.Or(in.EncryptionAlgorithm, types.EncryptionAlgorithmSpecSymmetricDefault)
+	if algorithm != types.EncryptionAlgorithmSpecSymmetricDefault { // which tells nothing of its key
+		k, err := usableFor(s, req, in.KeyId, types.KeyUsageTypeEncryptDecrypt, encryptions, algorithm)
+		if err != nil {
+			return nil, err
+		}
+		plain, err := decryptRSA(k, algorithm, in.CiphertextBlob)
+		return &sdk.DecryptOutput{Plaintext: plain, KeyId: &k.ARN, EncryptionAlgorithm: algorithm}, err
 	}
 	blob := in.CiphertextBlob
 	id, ok := keyOf(blob)
@@ -190,7 +215,7 @@ func (s *Service) decrypt(_ context.Context, req *wire.Request, in *sdk.DecryptI
 			return nil, err
 		}
 		if named.ID != k.ID {
-			return nil, wire.Errorf(http.StatusBadRequest, "IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+			return nil, incorrectKey()
 		}
 	}
 	plain, err := open(k, blob, in.EncryptionContext)
@@ -217,7 +242,7 @@ func (s *Service) dataKey(req *wire.Request, ref *string, spec types.DataKeySpec
 	default:
 		return k, nil, nil, validation("Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", spec)
 	}
-	if k, err = s.usable(req, ref); err != nil {
+	if k, err = usableFor(s, req, ref, types.KeyUsageTypeEncryptDecrypt, encryptions, types.EncryptionAlgorithmSpecSymmetricDefault); err != nil {
 		return k, nil, nil, err
 	}
 	plain = make([]byte, size)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,6 +38,9 @@ func (s *Service) registerKeys(r *wire.Router) {
 	wire.Handle(r, "kms", "ListResourceTags", s.listTags, key)
 	wire.Handle(r, "kms", "ScheduleKeyDeletion", s.scheduleDeletion, key)
 	wire.Handle(r, "kms", "CancelKeyDeletion", s.cancelDeletion, key)
+	wire.Handle(r, "kms", "ListKeyPolicies", s.listPolicies, key)
+	wire.Handle(r, "kms", "RotateKeyOnDemand", s.rotateNow, key)
+	wire.Handle(r, "kms", "ListKeyRotations", s.listRotations, key)
 }
 
 func defaultPolicy(sc wire.Scope) string {
@@ -56,21 +60,29 @@ func defaultPolicy(sc wire.Scope) string {
 }
 
 func (s *Service) createKey(_ context.Context, req *wire.Request, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
-	spec := cmp.Or(string(in.KeySpec), string(in.CustomerMasterKeySpec), string(types.KeySpecSymmetricDefault))
-	usage := cmp.Or(in.KeyUsage, types.KeyUsageTypeEncryptDecrypt)
+	kind := cmp.Or(in.KeySpec, types.KeySpec(in.CustomerMasterKeySpec), types.KeySpecSymmetricDefault)
 	origin := cmp.Or(in.Origin, types.OriginTypeAwsKms)
-	if spec != string(types.KeySpecSymmetricDefault) || usage != types.KeyUsageTypeEncryptDecrypt || origin != types.OriginTypeAwsKms || aws.ToBool(in.MultiRegion) {
-		return nil, wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "the sandbox has only symmetric single-region keys for encryption with material from KMS")
+	if origin != types.OriginTypeAwsKms || aws.ToBool(in.MultiRegion) {
+		return nil, wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "the sandbox has only single-region keys with material from KMS")
+	}
+	if err := checkSpec(kind, in.KeyUsage); err != nil {
+		return nil, err
+	}
+	material, err := specs[kind].material()
+	if err != nil {
+		return nil, err
 	}
 	id := wire.NewID()
 	k := key{
 		ID: id, ARN: arn(req.Scope, "key/"+id), Description: aws.ToString(in.Description), Created: s.now(),
-		Policy: defaultPolicy(req.Scope), Material: [][]byte{newMaterial()},
+		Policy: defaultPolicy(req.Scope), Material: [][]byte{material},
+	}
+	if kind != types.KeySpecSymmetricDefault {
+		k.Spec, k.Usage = string(kind), string(in.KeyUsage)
 	}
 	if utf8.RuneCountInString(k.Description) > 8192 {
 		return nil, validation("Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192")
 	}
-	var err error
 	if k.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
@@ -116,10 +128,9 @@ func (s *Service) metadata(k key) *types.KeyMetadata {
 	m := &types.KeyMetadata{
 		KeyId: &k.ID, Arn: &k.ARN, AWSAccountId: aws.String(k.scope().Account), CreationDate: &k.Created, Description: &k.Description,
 		Enabled: !k.Disabled && k.Deletion.IsZero(), KeyState: types.KeyStateEnabled,
-		KeyManager: types.KeyManagerTypeCustomer, KeyUsage: types.KeyUsageTypeEncryptDecrypt, Origin: types.OriginTypeAwsKms,
-		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
-		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault}, MultiRegion: aws.Bool(false),
+		KeyManager: types.KeyManagerTypeCustomer, Origin: types.OriginTypeAwsKms, MultiRegion: aws.Bool(false),
 	}
+	k.describe(m)
 	if k.Managed {
 		m.KeyManager = types.KeyManagerTypeAws
 	}
@@ -176,6 +187,9 @@ func (s *Service) enableRotation(_ context.Context, req *wire.Request, in *sdk.E
 		}
 		if days < 90 || days > 2560 {
 			return validation("Value at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between 90 and 2560")
+		}
+		if k.kind() != types.KeySpecSymmetricDefault {
+			return wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "You cannot perform this operation on a KMS key of spec %s.", k.kind())
 		}
 		if k.Disabled {
 			return disabled(k)
@@ -336,10 +350,7 @@ func (s *Service) cancelDeletion(_ context.Context, req *wire.Request, in *sdk.C
 		if k.Deletion.IsZero() {
 			return wire.Errorf(http.StatusBadRequest, "KMSInvalidStateException", "%s is not pending deletion.", k.ARN)
 		}
-		*k = key{
-			ID: k.ID, ARN: k.ARN, Description: k.Description, Created: k.Created, Disabled: true, Rotation: k.Rotation,
-			RotationDays: k.RotationDays, RotationSince: k.RotationSince, Policy: k.Policy, Tags: k.Tags, Material: k.Material,
-		}
+		k.Deletion, k.DeletionDays, k.Disabled = time.Time{}, 0, true
 		return nil
 	})
 	if err != nil {

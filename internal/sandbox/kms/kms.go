@@ -1,6 +1,5 @@
-// Package kms owns the sandbox's AWS Key Management Service: symmetric keys with
-// policies, rotation settings, aliases and deletion, and real encryption with
-// AES-GCM. Key material is in the store and nowhere else.
+// Package kms owns the sandbox's AWS Key Management Service: symmetric, RSA, elliptic
+// and HMAC keys with policies, rotation, aliases and deletion, and real cryptography. Key material is in the store and nowhere else.
 package kms
 
 import (
@@ -126,8 +125,12 @@ type key struct {
 	Tags                 map[string]string
 	// Managed marks a key that AWS keeps for one of its services in the account.
 	Managed bool
-	// Material is the 256-bit keys, newest last; ciphertexts name theirs.
+	// Material is the 256-bit keys, newest last; ciphertexts name theirs. Of keys that
+	// are not symmetric it is one (see asymmetric.go).
 	Material [][]byte
+	// Spec and Usage are "" for symmetric keys for encryption.
+	Spec, Usage string      `json:",omitempty"`
+	Rotations   []time.Time `json:",omitempty"` // on demand, the oldest first
 }
 
 type alias struct {
