@@ -7,7 +7,6 @@ package autoscaling
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -25,6 +24,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -52,12 +54,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil {
 		return nil, errors.New("autoscaling: DB is required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	return &Service{Config: c}, nil
 }
 
@@ -275,7 +272,7 @@ func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.
 	if err != nil {
 		return nil, err
 	}
-	some, next, err := page(all, in.NextToken, in.MaxResults, func(t types.ScalableTarget) string { return *t.ResourceId })
+	some, next, err := pageOf(all, in.NextToken, in.MaxResults, func(t types.ScalableTarget) string { return *t.ResourceId })
 	return &sdk.DescribeScalableTargetsOutput{ScalableTargets: some, NextToken: next}, err
 }
 
@@ -302,8 +299,8 @@ func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutSca
 		return nil, err
 	}
 	name := aws.ToString(in.PolicyName)
-	if name == "" || len(name) > 256 || strings.Contains(name, "|") {
-		return nil, validation("1 validation error detected: Value '%s' at 'policyName' failed to satisfy constraint: Member must satisfy regular expression pattern: \\p{Print}+", name)
+	if strings.Contains(name, "|") { // ends the store's key of a target
+		return nil, validation("The policy name must not have a vertical bar.")
 	}
 	p := scalingPolicy{Name: name, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Type: in.PolicyType, Tracking: in.TargetTrackingScalingPolicyConfiguration, Step: in.StepScalingPolicyConfiguration}
 	if err := checkPolicy(in); err != nil {
@@ -390,7 +387,7 @@ func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk
 	if err != nil {
 		return nil, err
 	}
-	some, next, err := page(all, in.NextToken, in.MaxResults, func(p types.ScalingPolicy) string { return *p.ResourceId + "|" + *p.PolicyName })
+	some, next, err := pageOf(all, in.NextToken, in.MaxResults, func(p types.ScalingPolicy) string { return *p.ResourceId + "|" + *p.PolicyName })
 	return &sdk.DescribeScalingPoliciesOutput{ScalingPolicies: some, NextToken: next}, err
 }
 
@@ -425,32 +422,30 @@ func byARN(tx *store.Tx, req *wire.Request, arn string) (target, error) {
 	return target{}, e
 }
 
-func (s *Service) retag(_ context.Context, req *wire.Request, arn *string, fn func(map[string]string)) error {
+var tagRules = tags.Rules{Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "A resource can have up to 50 tags.")}
+
+func (s *Service) retag(req *wire.Request, arn *string, fn func(map[string]string) (map[string]string, error)) error {
 	return s.DB.Update(func(tx *store.Tx) error {
 		t, err := byARN(tx, req, aws.ToString(arn))
 		if err != nil {
 			return err
 		}
-		if t.Tags == nil {
-			t.Tags = map[string]string{}
-		}
-		fn(t.Tags)
-		if len(t.Tags) > 50 {
-			return wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "A resource can have up to 50 tags.")
+		if t.Tags, err = fn(t.Tags); err != nil {
+			return err
 		}
 		return store.Put(tx, targetsBucket, t.Scope.Key(t.ResourceID), t)
 	})
 }
 
-func (s *Service) tag(ctx context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
-	return &sdk.TagResourceOutput{}, s.retag(ctx, req, in.ResourceARN, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
+func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
+	return &sdk.TagResourceOutput{}, s.retag(req, in.ResourceARN, func(have map[string]string) (map[string]string, error) {
+		return tagRules.Add(have, tags.OfMap(in.Tags))
+	})
 }
 
-func (s *Service) untag(ctx context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
-	return &sdk.UntagResourceOutput{}, s.retag(ctx, req, in.ResourceARN, func(tags map[string]string) {
-		for _, k := range in.TagKeys {
-			delete(tags, k)
-		}
+func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
+	return &sdk.UntagResourceOutput{}, s.retag(req, in.ResourceARN, func(have map[string]string) (map[string]string, error) {
+		return tags.Without(have, in.TagKeys), nil
 	})
 }
 
@@ -464,24 +459,15 @@ func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTag
 	return out, err
 }
 
-// page cuts one page out of items that are ordered by id; the token is the id of
-// the last item that was given.
-func page[T any](items []T, token *string, limit *int32, id func(T) string) ([]T, *string, error) {
+// pageOf cuts one page; AWS takes limits beyond 50 as 50.
+func pageOf[T any](items []T, token *string, limit *int32, id func(T) string) ([]T, *string, error) {
 	slices.SortFunc(items, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
-	if token != nil {
-		last, err := base64.RawURLEncoding.DecodeString(*token)
-		if err != nil {
-			return nil, nil, wire.Errorf(http.StatusBadRequest, "InvalidNextTokenException", "The next token supplied was invalid.")
-		}
-		items = slices.DeleteFunc(items, func(x T) bool { return id(x) <= string(last) })
+	if limit != nil && *limit > 50 {
+		limit = nil
 	}
-	n := 50
-	if limit != nil && *limit >= 1 && *limit < 50 {
-		n = int(*limit)
+	some, next, err := page.Of(items, token, limit, 50, id)
+	if err != nil {
+		return nil, nil, wire.Errorf(http.StatusBadRequest, "InvalidNextTokenException", "The next token supplied was invalid.")
 	}
-	if len(items) <= n {
-		return append([]T{}, items...), nil, nil
-	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[n-1])))
-	return items[:n], &next, nil
+	return some, next, nil
 }

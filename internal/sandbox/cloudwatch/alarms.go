@@ -1,9 +1,7 @@
 package cloudwatch
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +10,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -69,18 +69,15 @@ func alarmARN(req *wire.Request, name string) string {
 
 func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
 	name := aws.ToString(in.AlarmName)
-	if name == "" || len(name) > 255 {
-		return nil, validation("1 validation error detected: Value '%s' at 'alarmName' failed to satisfy constraint: Member must have length between 1 and 255", name)
-	}
 	if err := checkAlarm(in); err != nil {
 		return nil, err
 	}
-	tags, err := addTags(nil, in.Tags)
+	given, err := tagRules.Add(nil, tags.Of(in.Tags, splitTag))
 	if err != nil {
 		return nil, err
 	}
 	now := s.Clock.Now().UTC()
-	a := alarm{Scope: req.Scope, Tags: tags, MetricAlarm: types.MetricAlarm{
+	a := alarm{Scope: req.Scope, Tags: given, MetricAlarm: types.MetricAlarm{
 		AlarmName: &name, AlarmArn: aws.String(alarmARN(req, name)), AlarmDescription: in.AlarmDescription, AlarmConfigurationUpdatedTimestamp: &now,
 		ActionsEnabled: aws.Bool(in.ActionsEnabled == nil || *in.ActionsEnabled),
 		AlarmActions:   nonNil(in.AlarmActions), OKActions: nonNil(in.OKActions), InsufficientDataActions: nonNil(in.InsufficientDataActions),
@@ -128,10 +125,10 @@ func checkAlarm(in *sdk.PutMetricAlarmInput) error {
 		return missing("MetricName")
 	case in.Threshold == nil:
 		return missing("Threshold")
-	case !slices.Contains(in.Statistic.Values(), in.Statistic):
-		return validation("1 validation error detected: Value '%s' at 'statistic' failed to satisfy constraint: Member must satisfy enum value set: [Maximum, SampleCount, Sum, Minimum, Average]", in.Statistic)
-	case aws.ToInt32(in.EvaluationPeriods) < 1:
-		return validation("1 validation error detected: Value at 'evaluationPeriods' failed to satisfy constraint: Member must have value greater than or equal to 1")
+	case in.Statistic == "":
+		return missing("Statistic")
+	case in.EvaluationPeriods == nil:
+		return missing("EvaluationPeriods")
 	case aws.ToInt32(in.Period) < 60 || *in.Period%60 != 0:
 		return badValue("The parameter Period must be a multiple of 60: the sandbox keeps minutes.")
 	case int64(*in.Period)*int64(*in.EvaluationPeriods) > 7*86400:
@@ -155,13 +152,6 @@ func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.D
 	if len(in.AlarmNames) > 0 && in.AlarmNamePrefix != nil {
 		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be used together.")
 	}
-	limit := 100
-	if len(in.AlarmNames) > 0 {
-		limit = len(in.AlarmNames)
-	}
-	if in.MaxRecords != nil {
-		limit = int(*in.MaxRecords)
-	}
 	out := &sdk.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{}, CompositeAlarms: []types.CompositeAlarm{}}
 	if len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
 		return out, nil
@@ -171,21 +161,22 @@ func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.D
 		all, err = store.List[alarm](tx, alarmsBucket, req.Key(aws.ToString(in.AlarmNamePrefix)))
 		return err
 	})
-	for _, a := range all {
-		switch {
-		case len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, *a.AlarmName),
-			in.StateValue != "" && in.StateValue != a.StateValue,
-			*a.AlarmName < aws.ToString(in.NextToken),
-			in.ActionPrefix != nil && !slices.ContainsFunc(a.AlarmActions, func(x string) bool { return strings.HasPrefix(x, *in.ActionPrefix) }):
-			continue
-		}
-		if len(out.MetricAlarms) == limit {
-			out.NextToken = a.AlarmName
-			break
-		}
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(a alarm) bool {
+		return len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, *a.AlarmName) || in.StateValue != "" && in.StateValue != a.StateValue ||
+			in.ActionPrefix != nil && !slices.ContainsFunc(a.AlarmActions, func(x string) bool { return strings.HasPrefix(x, *in.ActionPrefix) })
+	})
+	some, next, err := page.Of(all, in.NextToken, in.MaxRecords, 100, func(a alarm) string { return *a.AlarmName })
+	if err != nil {
+		return nil, badRequest("InvalidNextToken", "InvalidNextToken", "The next token is invalid.")
+	}
+	out.NextToken = next
+	for _, a := range some {
 		out.MetricAlarms = append(out.MetricAlarms, a.MetricAlarm)
 	}
-	return out, err
+	return out, nil
 }
 
 func noAlarm(name string) error {
@@ -227,9 +218,6 @@ func (s *Service) change(req *wire.Request, name string, fn func(*alarm) error) 
 
 // setState holds until the alarm is evaluated next.
 func (s *Service) setState(_ context.Context, req *wire.Request, in *sdk.SetAlarmStateInput) (*sdk.SetAlarmStateOutput, error) {
-	if !slices.Contains(in.StateValue.Values(), in.StateValue) {
-		return nil, validation("1 validation error detected: Value '%s' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]", in.StateValue)
-	}
 	var before, after alarm
 	err := s.change(req, aws.ToString(in.AlarmName), func(a *alarm) error {
 		before = *a
@@ -261,20 +249,11 @@ func (s *Service) disableActions(_ context.Context, req *wire.Request, in *sdk.D
 	return &sdk.DisableAlarmActionsOutput{}, s.switchActions(req, in.AlarmNames, false)
 }
 
-func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
-	out := map[string]string{}
-	maps.Copy(out, tags)
-	for _, t := range add {
-		if k := aws.ToString(t.Key); k == "" || len(k) > 128 || len(aws.ToString(t.Value)) > 256 {
-			return nil, badValue("Tag keys have 1 to 128 characters, values up to 256.")
-		}
-		out[*t.Key] = aws.ToString(t.Value)
-	}
-	if len(out) > 50 {
-		return nil, badValue("There are more than 50 tags.")
-	}
-	return out, nil
-}
+var tagRules = tags.Rules{Max: 50, TooMany: badRequest("InvalidParameterValueException", "InvalidParameterValue", "There are more than 50 tags.")}
+
+func splitTag(t types.Tag) (key, value *string) { return t.Key, t.Value }
+
+func joinTag(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} }
 
 // alarmName reads the name out of an alarm's ARN.
 func alarmName(req *wire.Request, arn *string) (string, error) {
@@ -291,7 +270,7 @@ func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceI
 		return nil, err
 	}
 	return &sdk.TagResourceOutput{}, s.change(req, name, func(a *alarm) (err error) {
-		a.Tags, err = addTags(a.Tags, in.Tags)
+		a.Tags, err = tagRules.Add(a.Tags, tags.Of(in.Tags, splitTag))
 		return err
 	})
 }
@@ -302,9 +281,7 @@ func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResou
 		return nil, err
 	}
 	return &sdk.UntagResourceOutput{}, s.change(req, name, func(a *alarm) error {
-		for _, k := range in.TagKeys {
-			delete(a.Tags, k)
-		}
+		a.Tags = tags.Without(a.Tags, in.TagKeys)
 		return nil
 	})
 }
@@ -314,18 +291,15 @@ func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTag
 	if err != nil {
 		return nil, err
 	}
-	out := &sdk.ListTagsForResourceOutput{Tags: []types.Tag{}}
+	out := &sdk.ListTagsForResourceOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
 		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
 		if err == nil && !found {
 			err = badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", *in.ResourceARN)
 		}
-		for k, v := range a.Tags {
-			out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
-		}
+		out.Tags = tags.List(a.Tags, joinTag)
 		return err
 	})
-	slices.SortFunc(out.Tags, func(a, b types.Tag) int { return cmp.Compare(*a.Key, *b.Key) })
 	return out, err
 }
 

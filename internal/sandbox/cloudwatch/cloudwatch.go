@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -68,12 +69,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil {
 		return nil, errors.New("cloudwatch: DB is required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	return &Service{Config: c, pending: map[string]stat{}, fresh: make(chan struct{}, 1), cancel: func() {}}, nil
 }
 

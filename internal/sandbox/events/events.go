@@ -17,6 +17,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -65,12 +66,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Queues == nil {
 		return nil, errors.New("events: DB and Queues are required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{Config: c, work: make(chan delivery, backlog)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil

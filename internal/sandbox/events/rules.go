@@ -1,18 +1,16 @@
 package events
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -71,8 +69,6 @@ func (r rule) state() types.RuleState {
 	return types.RuleStateEnabled
 }
 
-var ruleName = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
-
 func validation(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
 }
@@ -130,8 +126,6 @@ func (s *Service) putRule(_ context.Context, req *wire.Request, in *sdk.PutRuleI
 	}
 	name, text := aws.ToString(in.Name), aws.ToString(in.EventPattern)
 	switch {
-	case !ruleName.MatchString(name):
-		return nil, validation("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+ and have length less than or equal to 64", name)
 	case in.ScheduleExpression != nil:
 		return nil, wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not serve schedules")
 	case text == "":
@@ -144,7 +138,7 @@ func (s *Service) putRule(_ context.Context, req *wire.Request, in *sdk.PutRuleI
 		Name: name, Scope: req.Scope, ARN: ruleARN(req, name), Description: aws.ToString(in.Description), Pattern: text,
 		Role: aws.ToString(in.RoleArn), Disabled: in.State == types.RuleStateDisabled,
 	}
-	tags, err := addTags(nil, in.Tags)
+	given, err := tagRules.Add(nil, tags.Of(in.Tags, splitTag))
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +147,7 @@ func (s *Service) putRule(_ context.Context, req *wire.Request, in *sdk.PutRuleI
 		if err != nil {
 			return err
 		}
-		r.Tags = tags
+		r.Tags = given
 		if found { // tags of an existing rule are changed by TagResource only
 			r.Tags, r.Targets = old.Tags, old.Targets
 		}
@@ -188,28 +182,26 @@ func (s *Service) listRules(_ context.Context, req *wire.Request, in *sdk.ListRu
 		return nil, err
 	}
 	out := &sdk.ListRulesOutput{Rules: []types.Rule{}}
-	limit := 100
-	if in.Limit != nil {
-		limit = int(*in.Limit)
-	}
-	err := s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[rule](tx, rulesBucket, req.Key(aws.ToString(in.NamePrefix)))
-		for _, r := range all {
-			if r.Name < aws.ToString(in.NextToken) {
-				continue
-			}
-			if len(out.Rules) == limit {
-				out.NextToken = aws.String(r.Name)
-				break
-			}
-			out.Rules = append(out.Rules, types.Rule{
-				Name: aws.String(r.Name), Arn: aws.String(r.ARN), EventPattern: aws.String(r.Pattern), State: r.state(),
-				EventBusName: aws.String("default"), Description: optional(r.Description), RoleArn: optional(r.Role),
-			})
-		}
+	var all []rule
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[rule](tx, rulesBucket, req.Key(aws.ToString(in.NamePrefix)))
 		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page.Of(all, in.NextToken, in.Limit, 100, func(r rule) string { return r.Name })
+	if err != nil {
+		return nil, validation("The token is invalid.")
+	}
+	out.NextToken = next
+	for _, r := range some {
+		out.Rules = append(out.Rules, types.Rule{
+			Name: aws.String(r.Name), Arn: aws.String(r.ARN), EventPattern: aws.String(r.Pattern), State: r.state(),
+			EventBusName: aws.String("default"), Description: optional(r.Description), RoleArn: optional(r.Role),
+		})
+	}
+	return out, nil
 }
 
 // deleteRule succeeds for a rule that does not exist, as on AWS.
@@ -245,20 +237,11 @@ func (s *Service) disableRule(_ context.Context, req *wire.Request, in *sdk.Disa
 	return &sdk.DisableRuleOutput{}, s.change(req, in.Name, func(r *rule) error { r.Disabled = true; return nil })
 }
 
-func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
-	out := map[string]string{}
-	maps.Copy(out, tags)
-	for _, t := range add {
-		if aws.ToString(t.Key) == "" || len(*t.Key) > 128 || len(aws.ToString(t.Value)) > 256 {
-			return nil, validation("Tag keys have 1 to 128 characters, values up to 256.")
-		}
-		out[*t.Key] = aws.ToString(t.Value)
-	}
-	if len(out) > 50 {
-		return nil, validation("Number of tags exceeds the maximum of 50.")
-	}
-	return out, nil
-}
+var tagRules = tags.Rules{Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "ValidationException", "Number of tags exceeds the maximum of 50.")}
+
+func splitTag(t types.Tag) (key, value *string) { return t.Key, t.Value }
+
+func joinTag(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} }
 
 // tagged is the name of the rule of an ARN.
 func tagged(req *wire.Request, arn *string) (*string, error) {
@@ -275,7 +258,7 @@ func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceI
 		return nil, err
 	}
 	return &sdk.TagResourceOutput{}, s.change(req, name, func(r *rule) (err error) {
-		r.Tags, err = addTags(r.Tags, in.Tags)
+		r.Tags, err = tagRules.Add(r.Tags, tags.Of(in.Tags, splitTag))
 		return err
 	})
 }
@@ -286,9 +269,7 @@ func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResou
 		return nil, err
 	}
 	return &sdk.UntagResourceOutput{}, s.change(req, name, func(r *rule) error {
-		for _, k := range in.TagKeys {
-			delete(r.Tags, k)
-		}
+		r.Tags = tags.Without(r.Tags, in.TagKeys)
 		return nil
 	})
 }
@@ -302,12 +283,7 @@ func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTag
 	if err != nil {
 		return nil, err
 	}
-	tags := []types.Tag{}
-	for k, v := range r.Tags {
-		tags = append(tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
-	}
-	slices.SortFunc(tags, func(a, b types.Tag) int { return cmp.Compare(*a.Key, *b.Key) })
-	return &sdk.ListTagsForResourceOutput{Tags: tags}, nil
+	return &sdk.ListTagsForResourceOutput{Tags: tags.List(r.Tags, joinTag)}, nil
 }
 
 func (s *Service) testPattern(_ context.Context, _ *wire.Request, in *sdk.TestEventPatternInput) (*sdk.TestEventPatternOutput, error) {

@@ -14,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -60,7 +61,7 @@ var accountAlias = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9])*$`)
 func (s *Service) createAccountAlias(_ context.Context, req *wire.Request, in *sdk.CreateAccountAliasInput) (*sdk.CreateAccountAliasOutput, error) {
 	alias := aws.ToString(in.AccountAlias)
 	if n := len(alias); !accountAlias.MatchString(alias) || n < 3 || n > 63 {
-		return nil, invalid("accountAlias", "Member must satisfy regular expression pattern: ^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$")
+		return nil, constraint.Broken("ValidationError", "accountAlias", aws.ToString(in.AccountAlias), constraint.Pattern("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$"))
 	}
 	// Aliases are global: no other account may have it. An account has one, and the
 	// new one takes its place.

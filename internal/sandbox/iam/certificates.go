@@ -79,7 +79,7 @@ func (s *Service) listCertificates(_ context.Context, req *wire.Request, in *sdk
 	for _, c := range u.Certificates {
 		out = append(out, *c.output(u.Name))
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListSigningCertificatesOutput{Certificates: some, Marker: next, IsTruncated: more}, err
 }
 

@@ -61,7 +61,7 @@ func devicesOf(tx *store.Tx, sc wire.Scope, name string) (out []device, err erro
 }
 
 func (s *Service) createDevice(_ context.Context, req *wire.Request, in *sdk.CreateVirtualMFADeviceInput) (*sdk.CreateVirtualMFADeviceOutput, error) {
-	if err := checkName("virtualMFADeviceName", in.VirtualMFADeviceName, 128); err != nil {
+	if err := checkName("virtualMFADeviceName", in.VirtualMFADeviceName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -127,7 +127,7 @@ func (s *Service) listDevices(_ context.Context, req *wire.Request, in *sdk.List
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListVirtualMFADevicesOutput{VirtualMFADevices: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -200,7 +200,7 @@ func (s *Service) listUserDevices(_ context.Context, req *wire.Request, in *sdk.
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListMFADevicesOutput{MFADevices: some, Marker: next, IsTruncated: more}, err
 }
 

@@ -28,7 +28,7 @@ const (
 
 // put keeps an inline policy; kind is what the entity is called in refusals.
 func (g *grants) put(kind, entity string, limit int, name, document *string) error {
-	if err := checkName("policyName", name, 128); err != nil {
+	if err := checkName("policyName", name); err != nil {
 		return err
 	}
 	if _, err := parsePolicy(aws.ToString(document), policy.Identity); err != nil {

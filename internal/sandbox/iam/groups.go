@@ -73,7 +73,7 @@ func (s *Service) onGroup(req *wire.Request, in wire.Input) []string {
 }
 
 func (s *Service) readGroup(req *wire.Request, name *string) (g group, err error) {
-	if err := checkName("groupName", name, 128); err != nil {
+	if err := checkName("groupName", name); err != nil {
 		return g, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
@@ -84,7 +84,7 @@ func (s *Service) readGroup(req *wire.Request, name *string) (g group, err error
 }
 
 func (s *Service) changeGroup(req *wire.Request, name *string, fn func(*store.Tx, *group) error) error {
-	if err := checkName("groupName", name, 128); err != nil {
+	if err := checkName("groupName", name); err != nil {
 		return err
 	}
 	return s.update(func(tx *store.Tx) error {
@@ -100,7 +100,7 @@ func (s *Service) changeGroup(req *wire.Request, name *string, fn func(*store.Tx
 }
 
 func (s *Service) createGroup(_ context.Context, req *wire.Request, in *sdk.CreateGroupInput) (*sdk.CreateGroupOutput, error) {
-	if err := checkName("groupName", in.GroupName, 128); err != nil {
+	if err := checkName("groupName", in.GroupName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -149,7 +149,7 @@ func (s *Service) getGroup(_ context.Context, req *wire.Request, in *sdk.GetGrou
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(users, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(users, in.Marker, in.MaxItems)
 	return &sdk.GetGroupOutput{Group: g.output(), Users: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -167,7 +167,7 @@ func (s *Service) listGroups(_ context.Context, req *wire.Request, in *sdk.ListG
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListGroupsOutput{Groups: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -183,7 +183,7 @@ func (s *Service) updateGroup(_ context.Context, req *wire.Request, in *sdk.Upda
 			g.Path = path
 		}
 		if name := aws.ToString(in.NewGroupName); name != "" && name != g.Name {
-			if err := checkName("newGroupName", in.NewGroupName, 128); err != nil {
+			if err := checkName("newGroupName", in.NewGroupName); err != nil {
 				return err
 			}
 			if !strings.EqualFold(name, g.Name) {
@@ -285,7 +285,7 @@ func (s *Service) listGroupsForUser(_ context.Context, req *wire.Request, in *sd
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListGroupsForUserOutput{Groups: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -315,8 +315,8 @@ func (s *Service) listGroupPolicies(_ context.Context, req *wire.Request, in *sd
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(slices.Sorted(maps.Keys(g.Inline)), in.Marker, in.MaxItems)
-	return &sdk.ListGroupPoliciesOutput{PolicyNames: nonNil(some), Marker: next, IsTruncated: more}, err
+	some, next, more, err := pageOf(slices.Sorted(maps.Keys(g.Inline)), in.Marker, in.MaxItems)
+	return &sdk.ListGroupPoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
 }
 
 func (s *Service) attachGroupPolicy(_ context.Context, req *wire.Request, in *sdk.AttachGroupPolicyInput) (*sdk.AttachGroupPolicyOutput, error) {
@@ -334,6 +334,6 @@ func (s *Service) listAttachedToGroup(_ context.Context, req *wire.Request, in *
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(attachedUnder(g.Attached, in.PathPrefix), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(attachedUnder(g.Attached, in.PathPrefix), in.Marker, in.MaxItems)
 	return &sdk.ListAttachedGroupPoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -100,12 +101,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Home == "" || c.Admin.AccessKeyID == "" || c.Admin.SecretAccessKey == "" {
 		return nil, errors.New("iam: DB, Home and Admin are required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{Config: c, compiled: map[string]*compiledRole{}, managed: awsManaged(), accounts: map[string]account{}, used: map[string]time.Time{}}
 	err := c.DB.Update(func(tx *store.Tx) error {
 		if err := s.openAccounts(tx); err != nil {

@@ -131,7 +131,7 @@ func (s *Service) listKeys(_ context.Context, req *wire.Request, in *sdk.ListAcc
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListAccessKeysOutput{AccessKeyMetadata: some, Marker: next, IsTruncated: more}, err
 }
 

@@ -1,20 +1,19 @@
 package iam
 
 import (
-	"cmp"
-	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -85,64 +84,23 @@ func (r *role) output() *types.Role {
 	return out
 }
 
-func tagList(tags map[string]string) []types.Tag {
-	out := make([]types.Tag, 0, len(tags))
-	for k, v := range tags {
-		out = append(out, types.Tag{Key: aws.String(k), Value: aws.String(v)})
-	}
-	slices.SortFunc(out, func(a, b types.Tag) int { return cmp.Compare(*a.Key, *b.Key) })
-	return out
+var tagRules = tags.Rules{
+	Max: 50, TooMany: wire.Errorf(http.StatusConflict, "LimitExceeded", "The number of tags has reached the maximum limit."),
+	Reserved:  wire.Errorf(http.StatusBadRequest, "InvalidInput", "Tag keys that begin with aws: are reserved."),
+	Duplicate: wire.Errorf(http.StatusBadRequest, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."), Fold: true,
 }
 
-// addTags checks new tags and adds them to tags.
-func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
-	if len(add) == 0 {
-		return tags, nil
-	}
-	out := map[string]string{}
-	for k, v := range tags {
-		out[k] = v
-	}
-	seen := map[string]bool{}
+func tagList(have map[string]string) []types.Tag {
+	return tags.List(have, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
+}
+
+func addTags(have map[string]string, add []types.Tag) (map[string]string, error) {
 	for i, t := range add {
-		k, v := aws.ToString(t.Key), aws.ToString(t.Value)
-		if n := utf8.RuneCountInString(k); n < 1 || n > 128 {
-			return nil, invalid("tags.%d.member.key", "Member must have length between 1 and 128", i+1)
-		}
-		if utf8.RuneCountInString(v) > 256 {
-			return nil, invalid("tags.%d.member.value", "Member must have length less than or equal to 256", i+1)
-		}
-		if !tagForm.MatchString(k) {
-			return nil, invalid("tags.%d.member.key", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+`, i+1)
-		}
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "Tag keys that begin with aws: are reserved.")
-		}
-		if low := strings.ToLower(k); seen[low] {
-			return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-		} else {
-			seen[low] = true
-		}
-		out[k] = v
-	}
-	if len(out) > 50 {
-		return nil, wire.Errorf(http.StatusConflict, "LimitExceeded", "The number of tags has reached the maximum limit.")
-	}
-	return out, nil
-}
-
-func removeTags(tags map[string]string, keys []string) map[string]string {
-	out := map[string]string{}
-	for k, v := range tags {
-		if !slices.Contains(keys, k) {
-			out[k] = v
+		if k := aws.ToString(t.Key); !tagForm.MatchString(k) {
+			return nil, constraint.Broken("ValidationError", fmt.Sprintf("tags.%d.member.key", i+1), k, constraint.Pattern(`[\p{L}\p{Z}\p{N}_.:/=+\-@]+`))
 		}
 	}
-	return out
-}
-
-func invalid(field, constraint string, args ...any) error {
-	return wire.Errorf(http.StatusBadRequest, "ValidationError", "1 validation error detected: Value at '"+field+"' failed to satisfy constraint: "+constraint, args...)
+	return tagRules.Add(have, tags.Of(add, func(t types.Tag) (key, value *string) { return t.Key, t.Value }))
 }
 
 var (
@@ -151,15 +109,9 @@ var (
 	pathForm = regexp.MustCompile(`^(/|/[!-~]+/)$`)
 )
 
-// checkName checks a role's (64) or policy's (128) name.
-func checkName(field string, name *string, limit int) error {
-	n := aws.ToString(name)
-	switch {
-	case n == "":
-		return invalid(field, "Member must not be null")
-	case len(n) > limit:
-		return invalid(field, "Member must have length less than or equal to %d", limit)
-	case !nameForm.MatchString(n):
+// checkName checks a role's or policy's name in IAM's words.
+func checkName(field string, name *string) error {
+	if !nameForm.MatchString(aws.ToString(name)) {
 		return wire.Errorf(http.StatusBadRequest, "ValidationError", "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", field)
 	}
 	return nil
@@ -170,7 +122,7 @@ func checkPath(path *string) (string, error) {
 	if path == nil {
 		return "/", nil
 	}
-	if len(p) > 512 || !pathForm.MatchString(p) {
+	if !pathForm.MatchString(p) {
 		return "", wire.Errorf(http.StatusBadRequest, "ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
 	}
 	return p, nil
@@ -210,29 +162,18 @@ func (s *Service) managedPolicy(tx *store.Tx, arn string) (*managedPolicy, error
 	return &p, err
 }
 
-// page cuts one page out of items. marker is opaque to the caller.
-func page[T any](items []T, marker *string, max *int32) (out []T, next *string, truncated bool, err error) {
-	limit := 100
-	if max != nil {
-		if *max < 1 || *max > 1000 {
-			return nil, nil, false, invalid("maxItems", "Member must have value between 1 and 1000")
-		}
-		limit = int(*max)
+// pageOf cuts one page out of items. marker is opaque to the caller.
+func pageOf[T any](items []T, marker *string, limit *int32) (out []T, next *string, truncated bool, err error) {
+	out, next, err = page.At(items, marker, limit, 100)
+	if err != nil {
+		return nil, nil, false, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
 	}
-	start := 0
-	if m := aws.ToString(marker); m != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(m)
-		if err == nil {
-			start, err = strconv.Atoi(string(raw))
-		}
-		if err != nil || start < 0 {
-			return nil, nil, false, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
-		}
+	return out, next, next != nil, nil
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
 	}
-	start = min(start, len(items))
-	end := min(start+limit, len(items))
-	if end < len(items) {
-		next = aws.String(base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(end))))
-	}
-	return items[start:end], next, end < len(items), nil
+	return s
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -145,7 +146,7 @@ func checkManaged(text string) error {
 }
 
 func (s *Service) createPolicy(_ context.Context, req *wire.Request, in *sdk.CreatePolicyInput) (*sdk.CreatePolicyOutput, error) {
-	if err := checkName("policyName", in.PolicyName, 128); err != nil {
+	if err := checkName("policyName", in.PolicyName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -235,7 +236,7 @@ func (s *Service) listPolicies(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListPoliciesOutput{Policies: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -323,7 +324,7 @@ func (s *Service) listVersions(_ context.Context, _ *wire.Request, in *sdk.ListP
 	for _, v := range slices.Backward(p.Versions) {
 		out = append(out, *versionOutput(p, v, false))
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListPolicyVersionsOutput{Versions: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -365,7 +366,7 @@ func (s *Service) tagPolicy(_ context.Context, _ *wire.Request, in *sdk.TagPolic
 
 func (s *Service) untagPolicy(_ context.Context, _ *wire.Request, in *sdk.UntagPolicyInput) (*sdk.UntagPolicyOutput, error) {
 	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
-		p.Tags = removeTags(p.Tags, in.TagKeys)
+		p.Tags = tags.Without(p.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagPolicyOutput{}, err
@@ -376,6 +377,6 @@ func (s *Service) listPolicyTags(_ context.Context, _ *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(tagList(p.Tags), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
 	return &sdk.ListPolicyTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }

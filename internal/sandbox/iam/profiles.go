@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -95,7 +96,7 @@ func (s *Service) changeProfile(req *wire.Request, name *string, fn func(*store.
 }
 
 func (s *Service) createProfile(_ context.Context, req *wire.Request, in *sdk.CreateInstanceProfileInput) (*sdk.CreateInstanceProfileOutput, error) {
-	if err := checkName("instanceProfileName", in.InstanceProfileName, 128); err != nil {
+	if err := checkName("instanceProfileName", in.InstanceProfileName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -161,7 +162,7 @@ func (s *Service) listProfiles(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(all, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(all, in.Marker, in.MaxItems)
 	return &sdk.ListInstanceProfilesOutput{InstanceProfiles: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -174,7 +175,7 @@ func (s *Service) listProfilesForRole(_ context.Context, req *wire.Request, in *
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(all, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(all, in.Marker, in.MaxItems)
 	return &sdk.ListInstanceProfilesForRoleOutput{InstanceProfiles: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -228,7 +229,7 @@ func (s *Service) tagProfile(_ context.Context, req *wire.Request, in *sdk.TagIn
 
 func (s *Service) untagProfile(_ context.Context, req *wire.Request, in *sdk.UntagInstanceProfileInput) (*sdk.UntagInstanceProfileOutput, error) {
 	err := s.changeProfile(req, in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
-		p.Tags = removeTags(p.Tags, in.TagKeys)
+		p.Tags = tags.Without(p.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagInstanceProfileOutput{}, err
@@ -243,7 +244,7 @@ func (s *Service) listProfileTags(_ context.Context, req *wire.Request, in *sdk.
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(tagList(p.Tags), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
 	return &sdk.ListInstanceProfileTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 

@@ -12,6 +12,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -78,7 +80,7 @@ func checkThumbprints(list []string) error {
 	}
 	for _, t := range list {
 		if len(t) != thumbprint {
-			return invalid("thumbprintList", "Member must have length %d", thumbprint)
+			return constraint.Broken("ValidationError", "thumbprintList", t, fmt.Sprintf("Member must have length %d", thumbprint))
 		}
 	}
 	return nil
@@ -205,7 +207,7 @@ func (s *Service) tagOIDC(_ context.Context, _ *wire.Request, in *sdk.TagOpenIDC
 
 func (s *Service) untagOIDC(_ context.Context, _ *wire.Request, in *sdk.UntagOpenIDConnectProviderInput) (*sdk.UntagOpenIDConnectProviderOutput, error) {
 	err := s.changeOIDC(in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
-		p.Tags = removeTags(p.Tags, in.TagKeys)
+		p.Tags = tags.Without(p.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagOpenIDConnectProviderOutput{}, err
@@ -220,12 +222,12 @@ func (s *Service) listOIDCTags(_ context.Context, _ *wire.Request, in *sdk.ListO
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(tagList(p.Tags), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
 	return &sdk.ListOpenIDConnectProviderTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 
 func (s *Service) createSAML(_ context.Context, req *wire.Request, in *sdk.CreateSAMLProviderInput) (*sdk.CreateSAMLProviderOutput, error) {
-	if err := checkName("name", in.Name, 128); err != nil {
+	if err := checkName("name", in.Name); err != nil {
 		return nil, err
 	}
 	p := samlProvider{ARN: req.GlobalARN("iam", "saml-provider/"+*in.Name), Document: aws.ToString(in.SAMLMetadataDocument), Created: s.now()}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -122,7 +123,7 @@ func (s *Service) target(req *wire.Request, arn string) (t policy.Target, err er
 
 // readRole loads the role that a call names.
 func (s *Service) readRole(req *wire.Request, name *string) (ro role, err error) {
-	if err := checkName("roleName", name, 64); err != nil {
+	if err := checkName("roleName", name); err != nil {
 		return ro, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
@@ -134,7 +135,7 @@ func (s *Service) readRole(req *wire.Request, name *string) (ro role, err error)
 
 // changeRole loads the role, lets fn change it and keeps it.
 func (s *Service) changeRole(req *wire.Request, name *string, fn func(*store.Tx, *role) error) error {
-	if err := checkName("roleName", name, 64); err != nil {
+	if err := checkName("roleName", name); err != nil {
 		return err
 	}
 	return s.update(func(tx *store.Tx) error {
@@ -152,7 +153,7 @@ func (s *Service) changeRole(req *wire.Request, name *string, fn func(*store.Tx,
 func roleARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "role"+path+name) }
 
 func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
-	if err := checkName("roleName", in.RoleName, 64); err != nil {
+	if err := checkName("roleName", in.RoleName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -168,9 +169,6 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 	}
 	if in.MaxSessionDuration != nil {
 		ro.MaxSession = *in.MaxSessionDuration
-	}
-	if err := checkRoleText(ro); err != nil {
-		return nil, err
 	}
 	if ro.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
@@ -196,9 +194,6 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 }
 
 func checkTrust(text string) error {
-	if text == "" {
-		return invalid("assumeRolePolicyDocument", "Member must not be null")
-	}
 	doc, err := parsePolicy(text, policy.Trust)
 	if err != nil {
 		return err
@@ -250,16 +245,6 @@ func (s *Service) checkPrincipals(tx *store.Tx, sc wire.Scope, trust string) err
 	return nil
 }
 
-func checkRoleText(ro role) error {
-	if ro.MaxSession < 3600 || ro.MaxSession > 43200 {
-		return invalid("maxSessionDuration", "Member must have value between 3600 and 43200")
-	}
-	if len([]rune(ro.Description)) > 1000 {
-		return invalid("description", "Member must have length less than or equal to 1000")
-	}
-	return nil
-}
-
 // visible counts the characters that count for quotas.
 func visible(text string) (n int) {
 	for _, r := range text {
@@ -296,18 +281,11 @@ func (s *Service) listRoles(_ context.Context, req *wire.Request, in *sdk.ListRo
 		out.Tags, out.PermissionsBoundary, out.RoleLastUsed = nil, nil, nil // GetRole has them
 		roles = append(roles, *out)
 	}
-	some, next, more, err := page(roles, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(roles, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.ListRolesOutput{Roles: nonNil(some), Marker: next, IsTruncated: more}, nil
-}
-
-func nonNil[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
+	return &sdk.ListRolesOutput{Roles: some, Marker: next, IsTruncated: more}, nil
 }
 
 func (s *Service) deleteRole(_ context.Context, req *wire.Request, in *sdk.DeleteRoleInput) (*sdk.DeleteRoleOutput, error) {
@@ -344,7 +322,7 @@ func (s *Service) updateRole(_ context.Context, req *wire.Request, in *sdk.Updat
 		if in.MaxSessionDuration != nil {
 			ro.MaxSession = *in.MaxSessionDuration
 		}
-		return checkRoleText(*ro)
+		return nil
 	})
 	return &sdk.UpdateRoleOutput{}, err
 }
@@ -354,7 +332,7 @@ func (s *Service) updateRoleDescription(_ context.Context, req *wire.Request, in
 	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		ro.Description = aws.ToString(in.Description)
 		out = ro.output()
-		return checkRoleText(*ro)
+		return nil
 	})
 	return &sdk.UpdateRoleDescriptionOutput{Role: out}, err
 }
@@ -400,7 +378,7 @@ func (s *Service) tagRole(_ context.Context, req *wire.Request, in *sdk.TagRoleI
 
 func (s *Service) untagRole(_ context.Context, req *wire.Request, in *sdk.UntagRoleInput) (*sdk.UntagRoleOutput, error) {
 	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		ro.Tags = removeTags(ro.Tags, in.TagKeys)
+		ro.Tags = tags.Without(ro.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagRoleOutput{}, err
@@ -411,12 +389,12 @@ func (s *Service) listRoleTags(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(tagList(ro.Tags), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(tagList(ro.Tags), in.Marker, in.MaxItems)
 	return &sdk.ListRoleTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 
 func (s *Service) putRolePolicy(_ context.Context, req *wire.Request, in *sdk.PutRolePolicyInput) (*sdk.PutRolePolicyOutput, error) {
-	if err := checkName("policyName", in.PolicyName, 128); err != nil {
+	if err := checkName("policyName", in.PolicyName); err != nil {
 		return nil, err
 	}
 	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
@@ -474,8 +452,8 @@ func (s *Service) listRolePolicies(_ context.Context, req *wire.Request, in *sdk
 		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(ro.Inline))
-	some, next, more, err := page(names, in.Marker, in.MaxItems)
-	return &sdk.ListRolePoliciesOutput{PolicyNames: nonNil(some), Marker: next, IsTruncated: more}, err
+	some, next, more, err := pageOf(names, in.Marker, in.MaxItems)
+	return &sdk.ListRolePoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
 }
 
 func (s *Service) attachRolePolicy(_ context.Context, req *wire.Request, in *sdk.AttachRolePolicyInput) (*sdk.AttachRolePolicyOutput, error) {
@@ -514,6 +492,6 @@ func (s *Service) listAttached(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(attachedUnder(ro.Attached, in.PathPrefix), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(attachedUnder(ro.Attached, in.PathPrefix), in.Marker, in.MaxItems)
 	return &sdk.ListAttachedRolePoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }

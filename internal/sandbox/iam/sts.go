@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -102,15 +101,10 @@ func (s *Service) getCallerIdentity(_ context.Context, req *wire.Request, _ *sts
 	return &sts.GetCallerIdentityOutput{Account: &p.Account, Arn: &p.ARN, UserId: &p.UserID}, nil
 }
 
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-
 func (s *Service) assumeRole(_ context.Context, req *wire.Request, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
 	arn, name := aws.ToString(in.RoleArn), aws.ToString(in.RoleSessionName)
-	switch {
-	case !isRole(arn):
+	if !isRole(arn) {
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "%s is invalid", arn)
-	case !sessionName.MatchString(name):
-		return nil, invalid("roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
 	}
 	c, err := s.compile(arn)
 	if err != nil {
@@ -124,8 +118,6 @@ func (s *Service) assumeRole(_ context.Context, req *wire.Request, in *sts.Assum
 		seconds = *in.DurationSeconds
 	}
 	switch {
-	case seconds < 900:
-		return nil, invalid("durationSeconds", "Member must have value greater than or equal to 900")
 	case req.Principal.Role != "" && seconds > 3600:
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	case seconds > c.role.MaxSession:
@@ -150,10 +142,6 @@ func isRole(text string) bool {
 	return ok && a.Service == "iam" && strings.HasPrefix(a.Resource, "role/")
 }
 
-// maxSessionTags bounds the tags of a session.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
-const maxSessionTags = 50
-
 // newSessionOf is what a session is made with: the policies that bound it, and its
 // tags over those of the role and the transitive ones of the caller's session.
 func (s *Service) newSessionOf(req *wire.Request, ro role, in *sts.AssumeRoleInput) (*wire.Session, error) {
@@ -164,9 +152,6 @@ func (s *Service) newSessionOf(req *wire.Request, ro role, in *sts.AssumeRoleInp
 			out.Tags[key] = from.Tags[key]
 		}
 		out.Transitive = slices.Clone(from.Transitive)
-	}
-	if len(in.Tags) > maxSessionTags {
-		return nil, invalid("tags", "Member must have length less than or equal to 50")
 	}
 	for _, t := range in.Tags {
 		if slices.Contains(out.Transitive, *t.Key) {
@@ -214,9 +199,6 @@ func (s *Service) getSessionToken(_ context.Context, req *wire.Request, in *sts.
 	seconds := int32(43200)
 	if in.DurationSeconds != nil {
 		seconds = *in.DurationSeconds
-	}
-	if seconds < 900 || seconds > 129600 {
-		return nil, invalid("durationSeconds", "Member must have value between 900 and 129600")
 	}
 	creds, err := s.newSession(req.Principal, time.Duration(seconds)*time.Second)
 	if err != nil {

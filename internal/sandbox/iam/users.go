@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -195,7 +196,7 @@ func free(tx *store.Tx, bucket string, sc wire.Scope, kind, name string) error {
 }
 
 func (s *Service) createUser(_ context.Context, req *wire.Request, in *sdk.CreateUserInput) (*sdk.CreateUserOutput, error) {
-	if err := checkName("userName", in.UserName, 64); err != nil {
+	if err := checkName("userName", in.UserName); err != nil {
 		return nil, err
 	}
 	path, err := checkPath(in.Path)
@@ -254,7 +255,7 @@ func (s *Service) listUsers(_ context.Context, req *wire.Request, in *sdk.ListUs
 			out = append(out, *u)
 		}
 	}
-	some, next, more, err := page(out, in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListUsersOutput{Users: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -270,7 +271,7 @@ func (s *Service) updateUser(_ context.Context, req *wire.Request, in *sdk.Updat
 			u.Path = path
 		}
 		if name := aws.ToString(in.NewUserName); name != "" && name != u.Name {
-			if err := checkName("newUserName", in.NewUserName, 64); err != nil {
+			if err := checkName("newUserName", in.NewUserName); err != nil {
 				return err
 			}
 			if !strings.EqualFold(name, u.Name) {
@@ -339,7 +340,7 @@ func (s *Service) tagUser(_ context.Context, req *wire.Request, in *sdk.TagUserI
 
 func (s *Service) untagUser(_ context.Context, req *wire.Request, in *sdk.UntagUserInput) (*sdk.UntagUserOutput, error) {
 	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error {
-		u.Tags = removeTags(u.Tags, in.TagKeys)
+		u.Tags = tags.Without(u.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagUserOutput{}, err
@@ -350,7 +351,7 @@ func (s *Service) listUserTags(_ context.Context, req *wire.Request, in *sdk.Lis
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(tagList(u.Tags), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(tagList(u.Tags), in.Marker, in.MaxItems)
 	return &sdk.ListUserTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 
@@ -396,8 +397,8 @@ func (s *Service) listUserPolicies(_ context.Context, req *wire.Request, in *sdk
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(slices.Sorted(maps.Keys(u.Inline)), in.Marker, in.MaxItems)
-	return &sdk.ListUserPoliciesOutput{PolicyNames: nonNil(some), Marker: next, IsTruncated: more}, err
+	some, next, more, err := pageOf(slices.Sorted(maps.Keys(u.Inline)), in.Marker, in.MaxItems)
+	return &sdk.ListUserPoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
 }
 
 func (s *Service) attachUserPolicy(_ context.Context, req *wire.Request, in *sdk.AttachUserPolicyInput) (*sdk.AttachUserPolicyOutput, error) {
@@ -415,7 +416,7 @@ func (s *Service) listAttachedToUser(_ context.Context, req *wire.Request, in *s
 	if err != nil {
 		return nil, err
 	}
-	some, next, more, err := page(attachedUnder(u.Attached, in.PathPrefix), in.Marker, in.MaxItems)
+	some, next, more, err := pageOf(attachedUnder(u.Attached, in.PathPrefix), in.Marker, in.MaxItems)
 	return &sdk.ListAttachedUserPoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }
 

@@ -131,6 +131,6 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sdk.List
 	if err != nil {
 		return nil, err
 	}
-	some, next, err := page(out, in.Marker, in.Limit, func(a types.AliasListEntry) string { return *a.AliasName })
+	some, next, err := pageOf(out, in.Marker, in.Limit, func(a types.AliasListEntry) string { return *a.AliasName })
 	return &sdk.ListAliasesOutput{Aliases: some, NextMarker: next, Truncated: next != nil}, err
 }

@@ -65,7 +65,6 @@ const (
 	cipherVersion = 1
 	idLength      = 36
 	headLength    = 1 + idLength + 2
-	maxPlaintext  = 4096
 )
 
 // contextKeys are the condition keys that follow from an encryption context.
@@ -169,9 +168,6 @@ func invalidCiphertext() error {
 }
 
 func (s *Service) encrypt(_ context.Context, req *wire.Request, in *sdk.EncryptInput) (*sdk.EncryptOutput, error) {
-	if n := len(in.Plaintext); n < 1 || n > maxPlaintext {
-		return nil, validation("1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
-	}
 	algorithm := cmp.Or(in.EncryptionAlgorithm, types.EncryptionAlgorithmSpecSymmetricDefault)
 	k, err := usableFor(s, req, in.KeyId, types.KeyUsageTypeEncryptDecrypt, encryptions, algorithm)
 	if err != nil {
@@ -232,15 +228,10 @@ func (s *Service) dataKey(req *wire.Request, ref *string, spec types.DataKeySpec
 		return k, nil, nil, validation("Please specify either number of bytes or key spec.")
 	case number != nil:
 		size = int(*number)
-		if size < 1 || size > 1024 {
-			return k, nil, nil, validation("Value at 'numberOfBytes' failed to satisfy constraint: Member must have value between 1 and 1024")
-		}
 	case spec == types.DataKeySpecAes256:
 		size = 32
-	case spec == types.DataKeySpecAes128:
+	default: // AES_128
 		size = 16
-	default:
-		return k, nil, nil, validation("Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", spec)
 	}
 	if k, err = usableFor(s, req, ref, types.KeyUsageTypeEncryptDecrypt, encryptions, types.EncryptionAlgorithmSpecSymmetricDefault); err != nil {
 		return k, nil, nil, err

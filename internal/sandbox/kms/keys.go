@@ -4,18 +4,18 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -80,10 +80,7 @@ func (s *Service) createKey(_ context.Context, req *wire.Request, in *sdk.Create
 	if kind != types.KeySpecSymmetricDefault {
 		k.Spec, k.Usage = string(kind), string(in.KeyUsage)
 	}
-	if utf8.RuneCountInString(k.Description) > 8192 {
-		return nil, validation("Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192")
-	}
-	if k.Tags, err = addTags(nil, in.Tags); err != nil {
+	if k.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, splitTag)); err != nil {
 		return nil, err
 	}
 	if in.Policy != nil {
@@ -165,7 +162,7 @@ func (s *Service) listKeys(_ context.Context, req *wire.Request, in *sdk.ListKey
 	if err != nil {
 		return nil, err
 	}
-	some, next, err := page(out, in.Marker, in.Limit, func(e types.KeyListEntry) string { return *e.KeyId })
+	some, next, err := pageOf(out, in.Marker, in.Limit, func(e types.KeyListEntry) string { return *e.KeyId })
 	return &sdk.ListKeysOutput{Keys: some, NextMarker: next, Truncated: next != nil}, err
 }
 
@@ -184,9 +181,6 @@ func (s *Service) enableRotation(_ context.Context, req *wire.Request, in *sdk.E
 		days := int32(365)
 		if in.RotationPeriodInDays != nil {
 			days = *in.RotationPeriodInDays
-		}
-		if days < 90 || days > 2560 {
-			return validation("Value at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between 90 and 2560")
 		}
 		if k.kind() != types.KeySpecSymmetricDefault {
 			return wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "You cannot perform this operation on a KMS key of spec %s.", k.kind())
@@ -264,30 +258,18 @@ func (s *Service) updateDescription(_ context.Context, req *wire.Request, in *sd
 	return &sdk.UpdateKeyDescriptionOutput{}, err
 }
 
-func addTags(tags map[string]string, add []types.Tag) (map[string]string, error) {
-	out := map[string]string{}
-	for k, v := range tags {
-		out[k] = v
-	}
-	for _, t := range add {
-		k, v := aws.ToString(t.TagKey), aws.ToString(t.TagValue)
-		if n := utf8.RuneCountInString(k); n < 1 || n > 128 || utf8.RuneCountInString(v) > 256 {
-			return nil, wire.Errorf(http.StatusBadRequest, "TagException", "Tag keys have 1 to 128 characters, values up to 256.")
-		}
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return nil, wire.Errorf(http.StatusBadRequest, "TagException", "Tags beginning with aws: are reserved")
-		}
-		out[k] = v
-	}
-	if len(out) > 50 {
-		return nil, wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Too many tags")
-	}
-	return out, nil
+var tagRules = tags.Rules{
+	Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Too many tags"),
+	Reserved: wire.Errorf(http.StatusBadRequest, "TagException", "Tags beginning with aws: are reserved"),
 }
+
+func splitTag(t types.Tag) (key, value *string) { return t.TagKey, t.TagValue }
+
+func joinTag(key, value *string) types.Tag { return types.Tag{TagKey: key, TagValue: value} }
 
 func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
 	_, err := s.change(req, in.KeyId, func(k *key) (err error) {
-		if k.Tags, err = addTags(k.Tags, in.Tags); err != nil {
+		if k.Tags, err = tagRules.Add(k.Tags, tags.Of(in.Tags, splitTag)); err != nil {
 			return err
 		}
 		return alive(k)
@@ -297,9 +279,7 @@ func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceI
 
 func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
 	_, err := s.change(req, in.KeyId, func(k *key) error {
-		for _, name := range in.TagKeys {
-			delete(k.Tags, name)
-		}
+		k.Tags = tags.Without(k.Tags, in.TagKeys)
 		return alive(k)
 	})
 	return &sdk.UntagResourceOutput{}, err
@@ -310,12 +290,7 @@ func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListRes
 	if err != nil {
 		return nil, err
 	}
-	tags := []types.Tag{}
-	for name, v := range k.Tags {
-		tags = append(tags, types.Tag{TagKey: aws.String(name), TagValue: aws.String(v)})
-	}
-	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.TagKey, *b.TagKey) })
-	some, next, err := page(tags, in.Marker, in.Limit, func(t types.Tag) string { return *t.TagKey })
+	some, next, err := pageOf(tags.List(k.Tags, joinTag), in.Marker, in.Limit, func(t types.Tag) string { return *t.TagKey })
 	return &sdk.ListResourceTagsOutput{Tags: some, NextMarker: next, Truncated: next != nil}, err
 }
 
@@ -326,11 +301,11 @@ func (s *Service) scheduleDeletion(_ context.Context, req *wire.Request, in *sdk
 			days = *in.PendingWindowInDays
 		}
 		if days < 7 || days > 30 {
-			rule := "less than or equal to 30"
+			rule := constraint.AtMost(30)
 			if days < 7 {
-				rule = "greater than or equal to 7"
+				rule = constraint.AtLeast(7)
 			}
-			return validation("1 validation error detected: Value '%d' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value %s", days, rule)
+			return constraint.Broken("ValidationException", "pendingWindowInDays", days, rule)
 		}
 		if err := alive(k); err != nil {
 			return err
@@ -359,34 +334,10 @@ func (s *Service) cancelDeletion(_ context.Context, req *wire.Request, in *sdk.C
 	return &sdk.CancelKeyDeletionOutput{KeyId: &k.ARN}, nil
 }
 
-// page cuts one page out of items that are ordered by id; the marker is the id
-// of the last item that was given.
-func page[T any](items []T, marker *string, limit *int32, id func(T) string) ([]T, *string, error) {
-	n := 100
-	if limit != nil {
-		if *limit < 1 || *limit > 1000 {
-			return nil, nil, validation("Value at 'limit' failed to satisfy constraint: Member must have value between 1 and 1000")
-		}
-		n = int(*limit)
+func pageOf[T any](items []T, marker *string, limit *int32, id func(T) string) ([]T, *string, error) {
+	some, next, err := page.Of(items, marker, limit, 100, id)
+	if err != nil {
+		return nil, nil, wire.Errorf(http.StatusBadRequest, "InvalidMarkerException", "The marker is not valid.")
 	}
-	if marker != nil {
-		last, err := base64.RawURLEncoding.DecodeString(*marker)
-		if err != nil {
-			return nil, nil, errMarker()
-		}
-		i := slices.IndexFunc(items, func(x T) bool { return id(x) > string(last) })
-		if i < 0 {
-			i = len(items)
-		}
-		items = items[i:]
-	}
-	if len(items) <= n {
-		return items, nil, nil
-	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[n-1])))
-	return items[:n], &next, nil
-}
-
-func errMarker() error {
-	return wire.Errorf(http.StatusBadRequest, "InvalidMarkerException", "The marker is not valid.")
+	return some, next, nil
 }

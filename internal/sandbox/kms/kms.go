@@ -14,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -38,12 +39,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil {
 		return nil, errors.New("kms: DB is required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	return &Service{c}, nil
 }
 
@@ -161,8 +157,8 @@ var keyID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}
 // find resolves a key's id, ARN, and, where the operation takes them, an alias
 // or alias ARN.
 func (s *Service) find(tx *store.Tx, req *wire.Request, ref *string, aliases bool) (key, error) {
-	if ref == nil || *ref == "" {
-		return key{}, validation("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
+	if ref == nil { // the constraints of the operations let none pass
+		return key{}, notFound("Invalid keyId ''")
 	}
 	id, sc := *ref, req.Scope
 	if wire.MeansARN(id) {

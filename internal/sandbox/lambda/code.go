@@ -75,10 +75,10 @@ func (p *packages) path(elem ...string) string {
 func (s *Service) usedPackages() (map[string]bool, error) {
 	used := map[string]bool{}
 	err := s.DB.View(func(tx *store.Tx) error {
-		if err := scan(tx, dbFunctions, "", "", func(_ string, f function) bool { used[f.Latest.Package] = true; return true }); err != nil {
+		if err := store.Each(tx, dbFunctions, "", "", func(_ string, f function) bool { used[f.Latest.Package] = true; return true }); err != nil {
 			return err
 		}
-		return scan(tx, dbVersions, "", "", func(_ string, v version) bool { used[v.Package] = true; return true })
+		return store.Each(tx, dbVersions, "", "", func(_ string, v version) bool { used[v.Package] = true; return true })
 	})
 	return used, err
 }

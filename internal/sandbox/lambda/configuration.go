@@ -5,17 +5,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-var rolePattern = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 
 // configure applies a configuration to c and checks it.
 func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.FunctionConfiguration, in *awslambda.UpdateFunctionConfigurationInput) error {
@@ -75,9 +73,6 @@ func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.Fun
 		}
 		c.Role = in.Role
 	}
-	if c.Role == nil {
-		return errConstraint("null", "role", "Member must not be null")
-	}
 	return nil
 }
 
@@ -117,9 +112,6 @@ func vpc(in *types.VpcConfig) *types.VpcConfigResponse {
 
 // checkRole demands that the caller may pass the role and that Lambda can assume it.
 func (s *Service) checkRole(ctx context.Context, req *wire.Request, role, arn, name string) error {
-	if !rolePattern.MatchString(role) {
-		return errConstraint(role, "role", "Member must satisfy regular expression pattern: "+rolePattern.String())
-	}
 	if err := policy.PassRole(ctx, req, role, "lambda.amazonaws.com"); err != nil {
 		return err
 	}
@@ -135,10 +127,10 @@ const maxEnvironment = 4096
 func checkConfiguration(in *awslambda.UpdateFunctionConfigurationInput) error {
 	between := func(v *int32, member string, least, most int32) error {
 		if v != nil && *v < least {
-			return errConstraint(*v, member, "Member must have value greater than or equal to "+itoa(int(least)))
+			return errConstraint(*v, member, constraint.AtLeast(float64(least)))
 		}
 		if v != nil && *v > most {
-			return errConstraint(*v, member, "Member must have value less than or equal to "+itoa(int(most)))
+			return errConstraint(*v, member, constraint.AtMost(float64(most)))
 		}
 		return nil
 	}
@@ -152,12 +144,6 @@ func checkConfiguration(in *awslambda.UpdateFunctionConfigurationInput) error {
 		if err := between(in.EphemeralStorage.Size, "ephemeralStorage.size", 512, 10240); err != nil {
 			return err
 		}
-	}
-	if h := str(in.Handler); in.Handler != nil && (h == "" || len(h) > 128 || strings.ContainsAny(h, " \t\r\n")) {
-		return errConstraint(h, "handler", `Member must satisfy regular expression pattern: [^\s]+`)
-	}
-	if d := str(in.Description); utf8.RuneCountInString(d) > 256 {
-		return errConstraint(d, "description", "Member must have length less than or equal to 256")
 	}
 	if in.Runtime != "" {
 		if err := checkRuntime(in.Runtime); err != nil {

@@ -3,6 +3,7 @@ package lambda
 import (
 	"net/http"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -10,9 +11,10 @@ func errInvalid(format string, args ...any) error {
 	return withType(wire.Errorf(http.StatusBadRequest, "InvalidParameterValueException", format, args...))
 }
 
-func errConstraint(value any, member, constraint string) error {
-	return withType(wire.Errorf(http.StatusBadRequest, "ValidationException",
-		"1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, member, constraint))
+// errConstraint is a broken rule that the API's model does not have, or that Go cannot
+// check as it is written there.
+func errConstraint(value any, member, rule string) error {
+	return withType(constraint.Broken("ValidationException", member, value, rule))
 }
 
 func errNotFound(format string, args ...any) error {

@@ -228,14 +228,11 @@ func (s *Service) getConfiguration(_ context.Context, req *wire.Request, in *aws
 }
 
 func (s *Service) listFunctions(_ context.Context, req *wire.Request, in *awslambda.ListFunctionsInput) (*awslambda.ListFunctionsOutput, error) {
-	limit, err := pageSize(in.MaxItems, 50)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxItems, 50)
 	out := &awslambda.ListFunctionsOutput{Functions: []types.FunctionConfiguration{}}
-	err = s.DB.View(func(tx *store.Tx) error {
+	err := s.DB.View(func(tx *store.Tx) error {
 		var inner error
-		err := scan(tx, dbFunctions, req.Prefix(), after(req.Scope, in.Marker), func(key string, f function) bool {
+		err := store.Each(tx, dbFunctions, req.Prefix(), after(req.Scope, in.Marker), func(key string, f function) bool {
 			if len(out.Functions) >= limit {
 				out.NextMarker = aws.String(lastName(out.Functions))
 				return false
@@ -246,7 +243,7 @@ func (s *Service) listFunctions(_ context.Context, req *wire.Request, in *awslam
 			}
 			out.Functions = append(out.Functions, c)
 			if in.FunctionVersion == types.FunctionVersionAll {
-				inner = scan(tx, dbVersions, key+"\x00", "", func(_ string, v version) bool {
+				inner = store.Each(tx, dbVersions, key+"\x00", "", func(_ string, v version) bool {
 					out.Functions = append(out.Functions, v.Config)
 					return true
 				})
@@ -271,14 +268,12 @@ func after(sc wire.Scope, marker *string) string {
 	return sc.Key(*marker) + "\x01"
 }
 
-func pageSize(n *int32, most int) (int, error) {
+// pageSize is a size that the model's constraints let in, of at most what AWS gives out.
+func pageSize(n *int32, most int) int {
 	if n == nil {
-		return most, nil
+		return most
 	}
-	if *n < 1 || *n > 10000 {
-		return 0, errConstraint(*n, "maxItems", "Member must have value between 1 and 10000")
-	}
-	return min(int(*n), most), nil
+	return min(int(*n), most)
 }
 
 func (s *Service) deleteFunction(_ context.Context, req *wire.Request, in *awslambda.DeleteFunctionInput) (*empty, error) {
@@ -318,7 +313,7 @@ func (s *Service) deleteVersion(ref reference) error {
 			return err
 		}
 		var users []string
-		err := scan(tx, dbAliases, ref.parts(), "", func(_ string, a alias) bool {
+		err := store.Each(tx, dbAliases, ref.parts(), "", func(_ string, a alias) bool {
 			if _, weighted := a.Weights[ref.qualifier]; weighted || a.Version == ref.qualifier {
 				users = append(users, a.Name)
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -72,12 +73,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Dir == "" || c.Roles == nil || c.Objects == nil || c.Logs == nil || c.Endpoint == nil {
 		return nil, errors.New("lambda: DB, Dir, Roles, Objects, Logs and Endpoint are required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	if c.MaxEnvironments <= 0 {
 		c.MaxEnvironments = max(8, 4*runtime.NumCPU())
 	}

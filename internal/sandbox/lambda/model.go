@@ -1,9 +1,7 @@
 package lambda
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"time"
@@ -165,15 +163,4 @@ func (s *Service) change(ref reference, fn func(tx *store.Tx, f *function) error
 		return nil
 	}
 	return err
-}
-
-// scan calls fn for the values below a prefix, from the key `from`.
-func scan[T any](tx *store.Tx, bucket, prefix, from string, fn func(key string, v T) bool) error {
-	return tx.Scan(bucket, prefix, from, func(key string, raw []byte) (bool, error) {
-		var v T
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return false, fmt.Errorf("decode %s: %w", bucket, err)
-		}
-		return fn(key, v), nil
-	})
 }

@@ -13,6 +13,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -35,7 +36,7 @@ func (s *Service) putConcurrency(_ context.Context, req *wire.Request, in *awsla
 	n := in.ReservedConcurrentExecutions
 	err = s.change(ref, func(tx *store.Tx, f *function) error {
 		sum := *n
-		err := scan(tx, dbFunctions, f.Scope.Prefix(), "", func(_ string, o function) bool {
+		err := store.Each(tx, dbFunctions, f.Scope.Prefix(), "", func(_ string, o function) bool {
 			if o.Name != f.Name && o.Reserved != nil {
 				sum += *o.Reserved
 			}
@@ -85,7 +86,7 @@ func (s *Service) accountSettings(_ context.Context, req *wire.Request, _ *awsla
 		UnreservedConcurrentExecutions: aws.Int32(accountLimit),
 	}
 	err := s.DB.View(func(tx *store.Tx) error {
-		return scan(tx, dbFunctions, req.Prefix(), "", func(_ string, f function) bool {
+		return store.Each(tx, dbFunctions, req.Prefix(), "", func(_ string, f function) bool {
 			usage.FunctionCount++
 			usage.TotalCodeSize += f.Latest.Config.CodeSize
 			if f.Reserved != nil {
@@ -99,7 +100,9 @@ func (s *Service) accountSettings(_ context.Context, req *wire.Request, _ *awsla
 
 // Tags. Resource is a function's ARN, unqualified.
 
-const maxTags = 50
+var tagRules = tags.Rules{Max: 50, TooMany: &wire.Error{
+	Status: 400, Code: "InvalidParameterValueException", Message: "Number of tags exceeds resource tag limit of 50.", Fields: map[string]any{"Type": "User"},
+}}
 
 func tagged(req *wire.Request, resource *string) (reference, error) {
 	if !wire.MeansARN(str(resource)) {
@@ -117,15 +120,9 @@ func (s *Service) tagResource(_ context.Context, req *wire.Request, in *awslambd
 	if err != nil {
 		return nil, err
 	}
-	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
-		if f.Tags == nil {
-			f.Tags = map[string]string{}
-		}
-		maps.Copy(f.Tags, in.Tags)
-		if len(f.Tags) > maxTags {
-			return errInvalid("Number of tags exceeds resource tag limit of %d.", maxTags)
-		}
-		return nil
+	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) (err error) {
+		f.Tags, err = tagRules.Add(f.Tags, tags.OfMap(in.Tags))
+		return err
 	})
 }
 
@@ -135,9 +132,7 @@ func (s *Service) untagResource(_ context.Context, req *wire.Request, in *awslam
 		return nil, err
 	}
 	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
-		for _, k := range in.TagKeys {
-			delete(f.Tags, k)
-		}
+		f.Tags = tags.Without(f.Tags, in.TagKeys)
 		return nil
 	})
 }
@@ -182,9 +177,6 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslam
 	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: ref.arn(), Principal: principalOf(req.Scope, str(in.Principal))}
 	if st.Sid == "" || st.Action == "" || str(in.Principal) == "" {
 		return nil, errInvalid("StatementId, Action and Principal are required.")
-	}
-	if st.Action != "*" && !strings.HasPrefix(st.Action, "lambda:") {
-		return nil, errConstraint(st.Action, "action", `Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])`)
 	}
 	for key, v := range map[[2]string]*string{{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID} {
 		if v == nil {

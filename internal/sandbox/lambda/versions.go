@@ -64,10 +64,7 @@ func (s *Service) listVersions(_ context.Context, req *wire.Request, in *awslamb
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxItems, 50)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxItems, 50)
 	out := &awslambda.ListVersionsByFunctionOutput{Versions: []types.FunctionConfiguration{}}
 	err = s.DB.View(func(tx *store.Tx) error {
 		f, err := s.get(tx, ref)
@@ -82,7 +79,7 @@ func (s *Service) listVersions(_ context.Context, req *wire.Request, in *awslamb
 			c.FunctionArn = aws.String(ref.with(latest).arn())
 			out.Versions = append(out.Versions, c)
 		}
-		return scan(tx, dbVersions, ref.parts(), from, func(_ string, v version) bool {
+		return store.Each(tx, dbVersions, ref.parts(), from, func(_ string, v version) bool {
 			if len(out.Versions) == limit {
 				if out.NextMarker = out.Versions[limit-1].Version; *out.NextMarker == latest {
 					out.NextMarker = aws.String("0")
@@ -137,9 +134,6 @@ func (a *alias) route(r *types.AliasRoutingConfiguration) {
 
 // checkAlias demands that the alias points to versions that exist.
 func (s *Service) checkAlias(tx *store.Tx, function reference, a alias) error {
-	if a.Version != latest && !digits.MatchString(a.Version) {
-		return errConstraint(a.Version, "functionVersion", `Member must satisfy regular expression pattern: (\$LATEST|[0-9]+)`)
-	}
 	if _, _, err := s.lookup(tx, function.with(a.Version)); err != nil {
 		return err
 	}
@@ -234,10 +228,7 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *awslambd
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxItems, 50)
-	if err != nil {
-		return nil, err
-	}
+	limit := pageSize(in.MaxItems, 50)
 	out := &awslambda.ListAliasesOutput{Aliases: []types.AliasConfiguration{}}
 	err = s.DB.View(func(tx *store.Tx) error {
 		if _, err := s.get(tx, ref); err != nil {
@@ -247,7 +238,7 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *awslambd
 		if in.Marker != nil {
 			from = ref.aliasKey(*in.Marker) + "\x01"
 		}
-		return scan(tx, dbAliases, ref.parts(), from, func(key string, a alias) bool {
+		return store.Each(tx, dbAliases, ref.parts(), from, func(key string, a alias) bool {
 			if in.FunctionVersion != nil && a.Version != *in.FunctionVersion {
 				return true
 			}

@@ -2,11 +2,7 @@ package logs
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +10,9 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -36,21 +35,10 @@ type group struct {
 	Protected bool
 }
 
-var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
-
 // maxName bounds the names of groups and streams. It is no part of the patterns,
 // since 512 repetitions take milliseconds to compile at each start.
 const maxName = 512
 
-func checkGroupName(name string) error {
-	if len(name) > maxName || !groupName.MatchString(name) {
-		return errConstraint(name, "logGroupName", `Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`)
-	}
-	return nil
-}
-
-// getGroup reads a group. What it holds is shared with all who ask and must not be
-// changed in place.
 func getGroup(tx *store.Tx, r ref) (group, error) {
 	g, ok, err := store.Shared[group](tx, dbGroups, r.key())
 	if err == nil && !ok {
@@ -61,15 +49,11 @@ func getGroup(tx *store.Tx, r ref) (group, error) {
 
 // change changes a group.
 func (s *Service) change(name ref, fn func(*group) error) error {
-	if err := checkGroupName(name.name); err != nil {
-		return err
-	}
 	return s.DB.Update(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
 		if err != nil {
 			return err
 		}
-		g.Tags = maps.Clone(g.Tags)
 		if err := fn(&g); err != nil {
 			return err
 		}
@@ -79,16 +63,10 @@ func (s *Service) change(name ref, fn func(*group) error) error {
 
 func (s *Service) createGroup(_ context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
 	g := group{Name: str(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: str(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
-	if err := checkGroupName(g.Name); err != nil {
-		return nil, err
-	}
 	if g.Class == "" {
 		g.Class = types.LogGroupClassStandard
 	}
-	if !slices.Contains(g.Class.Values(), g.Class) {
-		return nil, errConstraint(g.Class, "logGroupClass", "Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]")
-	}
-	if err := checkTags(g.Tags); err != nil {
+	if _, err := tagRules.Add(nil, tags.OfMap(g.Tags)); err != nil {
 		return nil, err
 	}
 	at := ref{req.Scope, g.Name}
@@ -120,11 +98,8 @@ func (s *Service) deleteGroup(_ context.Context, req *wire.Request, in *cwl.Dele
 }
 
 func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.DescribeLogGroupsInput) (*cwl.DescribeLogGroupsOutput, error) {
-	limit, err := limitOf(in.Limit, 50, 50)
-	if err != nil {
-		return nil, err
-	}
-	from, err := fromToken(in.NextToken)
+	limit := limitOf(in.Limit, 50)
+	from, err := place(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +108,7 @@ func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.D
 	}
 	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return scan(tx, dbGroups, req.Key(str(in.LogGroupNamePrefix)), from, func(key string, g group) bool {
+		return store.Each(tx, dbGroups, req.Key(str(in.LogGroupNamePrefix)), from, func(key string, g group) bool {
 			if p := str(in.LogGroupNamePattern); !strings.Contains(strings.ToLower(g.Name), strings.ToLower(p)) {
 				return true
 			}
@@ -144,7 +119,7 @@ func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.D
 				return true
 			}
 			if len(out.LogGroups) == limit {
-				out.NextToken = toToken(key)
+				out.NextToken = page.Token(key)
 				return false
 			}
 			out.LogGroups = append(out.LogGroups, describe(tx, ref{req.Scope, g.Name}, g))
@@ -157,7 +132,7 @@ func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.D
 func describe(tx *store.Tx, r ref, g group) types.LogGroup {
 	var stored int64
 	// An undecodable stream shows up where it is read; here it only counts nothing.
-	_ = scan(tx, dbStreams, r.streams(), "", func(_ string, st stream) bool { stored += st.Stored; return true })
+	_ = store.Each(tx, dbStreams, r.streams(), "", func(_ string, st stream) bool { stored += st.Stored; return true })
 	filters, _ := store.List[metricFilter](tx, dbFilters, r.streams())
 	out := types.LogGroup{
 		Arn: aws.String(r.arn() + ":*"), LogGroupArn: aws.String(r.arn()), LogGroupName: &g.Name, CreationTime: &g.Created,
@@ -174,7 +149,7 @@ var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 54
 
 func (s *Service) putRetention(_ context.Context, req *wire.Request, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
 	if in.RetentionInDays == nil || !slices.Contains(retentions, *in.RetentionInDays) {
-		return nil, errConstraint(aws.ToInt32(in.RetentionInDays), "retentionInDays", "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]")
+		return nil, constraint.Broken(invalidCode, "retentionInDays", aws.ToInt32(in.RetentionInDays), constraint.OneOf(retentions...))
 	}
 	return &cwl.PutRetentionPolicyOutput{}, s.change(ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
 		g.Retention = in.RetentionInDays
@@ -226,40 +201,26 @@ func (s *Service) disassociateKey(_ context.Context, req *wire.Request, in *cwl.
 	})
 }
 
-const maxTags = 50
-
-func checkTags(tags map[string]string) error {
-	if len(tags) > maxTags {
-		return wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "The resource has more than %d tags", maxTags)
-	}
-	for k, v := range tags {
-		if k == "" || len(k) > 128*4 || len(v) > 256*4 || strings.HasPrefix(k, "aws:") {
-			return errInvalid("The tag %q is not valid", k)
-		}
-	}
-	return nil
+var tagRules = tags.Rules{
+	Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "The resource has more than 50 tags"),
+	Reserved: wire.Errorf(http.StatusBadRequest, invalidCode, `The tag "{key}" is not valid`),
 }
 
-func (s *Service) addTags(name ref, tags map[string]string) error {
-	return s.change(name, func(g *group) error {
-		if g.Tags == nil {
-			g.Tags = map[string]string{}
-		}
-		maps.Copy(g.Tags, tags)
-		return checkTags(g.Tags)
+func (s *Service) addTags(name ref, add map[string]string) error {
+	return s.change(name, func(g *group) (err error) {
+		g.Tags, err = tagRules.Add(g.Tags, tags.OfMap(add))
+		return err
 	})
 }
 
 func (s *Service) removeTags(name ref, keys []string) error {
 	return s.change(name, func(g *group) error {
-		for _, k := range keys {
-			delete(g.Tags, k)
-		}
+		g.Tags = tags.Without(g.Tags, keys)
 		return nil
 	})
 }
 
-func (s *Service) tags(name ref) (map[string]string, error) {
+func (s *Service) tagsOn(name ref) (map[string]string, error) {
 	var g group
 	err := s.DB.View(func(tx *store.Tx) (err error) {
 		g, err = getGroup(tx, name)
@@ -292,7 +253,7 @@ func (s *Service) listTags(_ context.Context, req *wire.Request, in *cwl.ListTag
 	if err != nil {
 		return nil, err
 	}
-	tags, err := s.tags(name)
+	tags, err := s.tagsOn(name)
 	return &cwl.ListTagsForResourceOutput{Tags: tags}, err
 }
 
@@ -305,41 +266,23 @@ func (s *Service) untagGroup(_ context.Context, req *wire.Request, in *cwl.Untag
 }
 
 func (s *Service) listGroupTags(_ context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
-	tags, err := s.tags(ref{req.Scope, str(in.LogGroupName)})
+	tags, err := s.tagsOn(ref{req.Scope, str(in.LogGroupName)})
 	return &cwl.ListTagsLogGroupOutput{Tags: tags}, err
 }
 
-// scan calls fn for the values below a prefix, from the key `from`.
-func scan[T any](tx *store.Tx, bucket, prefix, from string, fn func(key string, v T) bool) error {
-	return tx.Scan(bucket, prefix, from, func(key string, raw []byte) (bool, error) {
-		var v T
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return false, err
-		}
-		return fn(key, v), nil
-	})
+// limitOf is a limit that the model's constraints let in, or the standard one.
+func limitOf(n *int32, standard int) int {
+	if n == nil {
+		return standard
+	}
+	return int(*n)
 }
 
-// Page tokens of lists hold the key at which the next page begins.
-
-func toToken(key string) *string {
-	return aws.String(base64.RawURLEncoding.EncodeToString([]byte(key)))
-}
-
-func fromToken(token *string) (string, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(str(token))
+// place is where a page begins.
+func place(token *string) (string, error) {
+	at, err := page.Place(token)
 	if err != nil {
 		return "", errInvalid("The specified nextToken is invalid.")
 	}
-	return string(raw), nil
-}
-
-func limitOf(n *int32, def, most int) (int, error) {
-	if n == nil {
-		return def, nil
-	}
-	if *n < 1 || int(*n) > most {
-		return 0, errConstraint(*n, "limit", "Member must have value between 1 and "+itoa(most))
-	}
-	return int(*n), nil
+	return at, nil
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -39,18 +39,13 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Auth == nil {
 		return nil, errors.New("logs: DB and Auth are required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	return &Service{c}, nil
 }
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException").Check, Guard: s.guard})
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, invalidCode).Check, Guard: s.guard})
 	all, group, stream := wire.Access{}, wire.On(onGroup), wire.On(onStream)
 	wire.Handle(r, id, "CreateLogGroup", s.createGroup, group.Tags("logs:TagResource"))
 	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup, group)
@@ -80,9 +75,10 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy, all)
 }
 
-const id = "cloudwatchlogs"
-
-func itoa(n int) string { return strconv.Itoa(n) }
+const (
+	id          = "cloudwatchlogs"
+	invalidCode = "InvalidParameterException"
+)
 
 func str(p *string) string {
 	if p == nil {
@@ -92,11 +88,7 @@ func str(p *string) string {
 }
 
 func errInvalid(format string, args ...any) error {
-	return wire.Errorf(http.StatusBadRequest, "InvalidParameterException", format, args...)
-}
-
-func errConstraint(value any, member, constraint string) error {
-	return errInvalid("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, member, constraint)
+	return wire.Errorf(http.StatusBadRequest, invalidCode, format, args...)
 }
 
 func errNotFound(what string) error {

@@ -12,6 +12,7 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -84,11 +85,8 @@ func (s *Service) describeMetricFilters(_ context.Context, req *wire.Request, in
 	if (in.MetricName == nil) != (in.MetricNamespace == nil) {
 		return nil, errInvalid("Both metricName and metricNamespace must be given, or neither.")
 	}
-	limit, err := limitOf(in.Limit, 50, 50)
-	if err != nil {
-		return nil, err
-	}
-	from, err := fromToken(in.NextToken)
+	limit := limitOf(in.Limit, 50)
+	from, err := place(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +101,12 @@ func (s *Service) describeMetricFilters(_ context.Context, req *wire.Request, in
 				return err
 			}
 		}
-		return scan(tx, dbFilters, prefix, from, func(key string, f metricFilter) bool {
+		return store.Each(tx, dbFilters, prefix, from, func(key string, f metricFilter) bool {
 			if in.MetricName != nil && (*in.MetricName != *f.Transform.MetricName || *in.MetricNamespace != *f.Transform.MetricNamespace) {
 				return true
 			}
 			if len(out.MetricFilters) == limit {
-				out.NextToken = toToken(key)
+				out.NextToken = page.Token(key)
 				return false
 			}
 			group := strings.TrimSuffix(strings.TrimPrefix(key, req.Key("")), "\x00"+f.Name)

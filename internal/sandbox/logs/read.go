@@ -74,10 +74,7 @@ func (s *Service) getEvents(_ context.Context, req *wire.Request, in *cwl.GetLog
 		return nil, err
 	}
 	st := str(in.LogStreamName)
-	limit, err := limitOf(in.Limit, maxPage, maxPage)
-	if err != nil {
-		return nil, err
-	}
+	limit := limitOf(in.Limit, maxPage)
 	forward, at, err := direction(in)
 	if err != nil {
 		return nil, err
@@ -158,10 +155,7 @@ func (s *Service) filterEvents(_ context.Context, req *wire.Request, in *cwl.Fil
 	if len(in.LogStreamNames) > 0 && in.LogStreamNamePrefix != nil {
 		return nil, errInvalid("logStreamNamePrefix and logStreamNames are mutually exclusive.")
 	}
-	limit, err := limitOf(in.Limit, maxPage, maxPage)
-	if err != nil {
-		return nil, err
-	}
+	limit := limitOf(in.Limit, maxPage)
 	wanted, err := parsePattern(str(in.FilterPattern))
 	if err != nil {
 		return nil, err

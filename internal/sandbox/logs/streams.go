@@ -15,6 +15,7 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -39,7 +40,7 @@ var streamName = regexp.MustCompile(`^[^:*\x00]+$`)
 
 func checkStreamName(name string) error {
 	if utf8.RuneCountInString(name) > maxName || !streamName.MatchString(name) {
-		return errConstraint(name, "logStreamName", "Member must satisfy regular expression pattern: [^:*]*")
+		return errInvalid("%q is no name of a log stream.", name)
 	}
 	return nil
 }
@@ -63,9 +64,6 @@ func parsePosition(s string) (position, bool) {
 
 func (s *Service) createStream(_ context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
 	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
-	if err := checkStreamName(st); err != nil {
-		return nil, err
-	}
 	return &cwl.CreateLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, name); err != nil {
 			return err
@@ -106,14 +104,6 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 	if err != nil {
 		return nil, err
 	}
-	limit, err := limitOf(in.Limit, 50, 50)
-	if err != nil {
-		return nil, err
-	}
-	token, err := fromToken(in.NextToken)
-	if err != nil {
-		return nil, err
-	}
 	byTime := in.OrderBy == types.OrderByLastEventTime
 	if byTime && in.LogStreamNamePrefix != nil {
 		return nil, errInvalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
@@ -135,18 +125,12 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 	if aws.ToBool(in.Descending) {
 		slices.Reverse(all)
 	}
-	// The token is the place in the list: streams that come and go between two
-	// pages may be missed or shown twice, as on AWS.
-	start := 0
-	if token != "" {
-		if start, err = strconv.Atoi(token); err != nil || start < 0 {
-			return nil, errInvalid("The specified nextToken is invalid.")
-		}
+	some, next, err := page.At(all, in.NextToken, in.Limit, 50)
+	if err != nil {
+		return nil, errInvalid("The specified nextToken is invalid.")
 	}
-	start = min(start, len(all))
-	end := min(start+limit, len(all))
-	out := &cwl.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}}
-	for _, st := range all[start:end] {
+	out := &cwl.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}, NextToken: next}
+	for _, st := range some {
 		d := types.LogStream{
 			Arn: aws.String(name.streamARN(st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
 			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String(sequenceToken),
@@ -155,9 +139,6 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 			d.LastIngestionTime = aws.Int64(st.Ingested)
 		}
 		out.LogStreams = append(out.LogStreams, d)
-	}
-	if end < len(all) {
-		out.NextToken = toToken(itoa(end))
 	}
 	return out, nil
 }
@@ -180,20 +161,16 @@ const sequenceToken = "49039859627658766398000000000000000000000000000000000001"
 
 // Limits of a batch (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
 const (
-	maxBatchEvents = 10_000
-	maxBatchBytes  = 1_048_576
-	eventOverhead  = 26
-	maxPast        = 14 * 24 * time.Hour
-	maxFuture      = 2 * time.Hour
+	maxBatchBytes = 1_048_576
+	eventOverhead = 26
+	maxPast       = 14 * 24 * time.Hour
+	maxFuture     = 2 * time.Hour
 )
 
 func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
 	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
 	size, last := 0, int64(0)
 	for _, e := range in.LogEvents {
-		if str(e.Message) == "" || e.Timestamp == nil {
-			return nil, errConstraint("", "logEvents.message", "Member must have length greater than or equal to 1")
-		}
 		if *e.Timestamp < last {
 			return nil, errInvalid("Log events in a single PutLogEvents request must be in chronological order.")
 		}
@@ -201,8 +178,6 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		size += len(*e.Message) + eventOverhead
 	}
 	switch {
-	case len(in.LogEvents) == 0 || len(in.LogEvents) > maxBatchEvents:
-		return nil, errConstraint(len(in.LogEvents), "logEvents", "Member must have length between 1 and 10000")
 	case size > maxBatchBytes:
 		return nil, errInvalid("Upload too large: %d bytes exceeds limit of %d", size, maxBatchBytes)
 	case last-*in.LogEvents[0].Timestamp > (24 * time.Hour).Milliseconds():
@@ -315,7 +290,7 @@ func (s *Service) expire(tx *store.Tx, group ref, st *stream) error {
 	}
 	prefix, limit := group.eventPrefix(st.Name), position{ms: s.cutoff(g)}.String()
 	var old []string
-	err = scan(tx, dbEvents, prefix, "", func(key string, e event) bool {
+	err = store.Each(tx, dbEvents, prefix, "", func(key string, e event) bool {
 		pos := strings.TrimPrefix(key, prefix)
 		if pos >= limit || len(old) == maxExpire {
 			if p, ok := parsePosition(pos); ok {

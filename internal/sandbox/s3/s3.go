@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
@@ -50,12 +51,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Dir == "" || c.Auth == nil {
 		return nil, errors.New("s3: DB, Dir and Auth are required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{Config: c}
 	var err error
 	if s.blobs, err = openBlobs(c.Dir, s.knownBlob); err != nil {

@@ -3,8 +3,6 @@ package sagemaker
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
@@ -17,10 +15,7 @@ import (
 const maxVariants = 10
 
 func (s *Service) createConfig(_ context.Context, req *wire.Request, in *sm.CreateEndpointConfigInput) (*sm.CreateEndpointConfigOutput, error) {
-	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointConfigName)
 	arn := arnOf(req, kindConfig, name)
 	if err := checkConfig(in); err != nil {
 		return nil, err
@@ -32,7 +27,7 @@ func (s *Service) createConfig(_ context.Context, req *wire.Request, in *sm.Crea
 			pv.InitialVariantWeight = aws.Float32(1)
 		}
 	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(bucketConfigs, arn) != nil {
 			return exists(kindConfig, arn)
 		}
@@ -57,7 +52,6 @@ func checkConfig(in *sm.CreateEndpointConfigInput) error {
 	if err := checkTags(in.Tags); err != nil {
 		return err
 	}
-	n := len(in.ProductionVariants)
 	unsupported := map[string]bool{
 		"AsyncInferenceConfig": in.AsyncInferenceConfig != nil, "ExplainerConfig": in.ExplainerConfig != nil,
 		"ShadowProductionVariants": len(in.ShadowProductionVariants) > 0, "MetricsConfig": in.MetricsConfig != nil,
@@ -67,9 +61,6 @@ func checkConfig(in *sm.CreateEndpointConfigInput) error {
 		if given {
 			return invalid("The sandbox does not support %s.", what)
 		}
-	}
-	if n < 1 || n > maxVariants {
-		return violation(fmt.Sprint(n), "productionVariants", "Member must have length between 1 and 10")
 	}
 	names := map[string]bool{}
 	serverless := false
@@ -85,7 +76,7 @@ func checkConfig(in *sm.CreateEndpointConfigInput) error {
 		serverless = serverless || pv.ServerlessConfig != nil
 	}
 	switch {
-	case serverless && n > 1:
+	case serverless && len(in.ProductionVariants) > 1:
 		return invalid("Serverless endpoints support exactly one production variant.")
 	case serverless && in.DataCaptureConfig != nil:
 		return invalid("Data capture is not supported for serverless endpoints.")
@@ -96,32 +87,8 @@ func checkConfig(in *sm.CreateEndpointConfigInput) error {
 }
 
 func checkVariant(pv *types.ProductionVariant, at string) error {
-	if _, err := checkName(pv.VariantName, at+"variantName"); err != nil {
-		return err
-	}
 	if pv.ModelName == nil {
 		return invalid("The sandbox does not support inference components: variant %s needs a ModelName.", *pv.VariantName)
-	}
-	if _, err := checkName(pv.ModelName, at+"modelName"); err != nil {
-		return err
-	}
-	if w := pv.InitialVariantWeight; w != nil && *w < 0 {
-		return violation(fmt.Sprint(*w), at+"initialVariantWeight", "Member must have value greater than or equal to 0")
-	}
-	between := func(v *int32, member string, lo, hi int32) error {
-		if v != nil && (*v < lo || *v > hi) {
-			return violation(fmt.Sprint(*v), at+member, fmt.Sprintf("Member must have value between %d and %d", lo, hi))
-		}
-		return nil
-	}
-	for _, err := range []error{
-		between(pv.VolumeSizeInGB, "volumeSizeInGB", 1, 512),
-		between(pv.ModelDataDownloadTimeoutInSeconds, "modelDataDownloadTimeoutInSeconds", 60, 3600),
-		between(pv.ContainerStartupHealthCheckTimeoutInSeconds, "containerStartupHealthCheckTimeoutInSeconds", 60, 3600),
-	} {
-		if err != nil {
-			return err
-		}
 	}
 	if pv.ManagedInstanceScaling != nil || len(pv.InstancePools) > 0 || pv.CapacityReservationConfig != nil {
 		return invalid("The sandbox does not support ManagedInstanceScaling, InstancePools and CapacityReservationConfig.")
@@ -132,18 +99,8 @@ func checkVariant(pv *types.ProductionVariant, at string) error {
 	if pv.InstanceType == "" {
 		return missing(at + "instanceType")
 	}
-	if !slices.Contains(pv.InstanceType.Values(), pv.InstanceType) {
-		all := make([]string, 0, len(pv.InstanceType.Values()))
-		for _, v := range pv.InstanceType.Values() {
-			all = append(all, string(v))
-		}
-		return violation(string(pv.InstanceType), at+"instanceType", "Member must satisfy enum value set: ["+strings.Join(all, ", ")+"]")
-	}
 	if pv.InitialInstanceCount == nil {
 		return missing(at + "initialInstanceCount")
-	}
-	if *pv.InitialInstanceCount < 1 {
-		return violation(fmt.Sprint(*pv.InitialInstanceCount), at+"initialInstanceCount", "Member must have value greater than or equal to 1")
 	}
 	return nil
 }
@@ -160,8 +117,6 @@ func checkServerless(pv *types.ProductionVariant, at string) error {
 		return invalid("VolumeSizeInGB and the download and startup time-outs cannot be specified for a serverless variant.")
 	case mem < 1024 || mem > 6144 || mem%1024 != 0:
 		return violation(fmt.Sprint(mem), at+"serverlessConfig.memorySizeInMB", "Member must be one of 1024, 2048, 3072, 4096, 5120, 6144")
-	case conc < 1 || conc > 200:
-		return violation(fmt.Sprint(conc), at+"serverlessConfig.maxConcurrency", "Member must have value between 1 and 200")
 	case c.ProvisionedConcurrency != nil && (*c.ProvisionedConcurrency < 1 || *c.ProvisionedConcurrency > conc):
 		return violation(fmt.Sprint(*c.ProvisionedConcurrency), at+"serverlessConfig.provisionedConcurrency", "Member must have value between 1 and MaxConcurrency")
 	}
@@ -172,31 +127,14 @@ func checkCapture(c *types.DataCaptureConfig) error {
 	if c == nil {
 		return nil
 	}
-	pct := aws.ToInt32(c.InitialSamplingPercentage)
-	switch {
-	case c.InitialSamplingPercentage == nil:
-		return missing("dataCaptureConfig.initialSamplingPercentage")
-	case pct < 0 || pct > 100:
-		return violation(fmt.Sprint(pct), "dataCaptureConfig.initialSamplingPercentage", "Member must have value between 0 and 100")
-	case len(c.CaptureOptions) < 1 || len(c.CaptureOptions) > 32:
-		return violation(fmt.Sprint(len(c.CaptureOptions)), "dataCaptureConfig.captureOptions", "Member must have length between 1 and 32")
-	}
 	if _, _, err := splitURI(aws.ToString(c.DestinationS3Uri)); err != nil {
 		return invalid("DestinationS3Uri: %s", err)
-	}
-	for _, o := range c.CaptureOptions {
-		if !slices.Contains(o.CaptureMode.Values(), o.CaptureMode) {
-			return violation(string(o.CaptureMode), "dataCaptureConfig.captureOptions.member.captureMode", "Member must satisfy enum value set: [Input, Output, InputAndOutput]")
-		}
 	}
 	return nil
 }
 
 func (s *Service) describeConfig(_ context.Context, req *wire.Request, in *sm.DescribeEndpointConfigInput) (*sm.DescribeEndpointConfigOutput, error) {
-	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointConfigName)
 	arn := arnOf(req, kindConfig, name)
 	c, err := load[config](s, bucketConfigs, kindConfig, arn)
 	if err != nil {
@@ -210,10 +148,7 @@ func (s *Service) describeConfig(_ context.Context, req *wire.Request, in *sm.De
 }
 
 func (s *Service) deleteConfig(_ context.Context, req *wire.Request, in *sm.DeleteEndpointConfigInput) (*sm.DeleteEndpointConfigOutput, error) {
-	name, err := checkName(in.EndpointConfigName, "endpointConfigName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointConfigName)
 	arn := arnOf(req, kindConfig, name)
 	if err := s.remove(bucketConfigs, kindConfig, arn); err != nil {
 		return nil, err

@@ -15,14 +15,8 @@ import (
 )
 
 func (s *Service) createEndpoint(_ context.Context, req *wire.Request, in *sm.CreateEndpointInput) (*sm.CreateEndpointOutput, error) {
-	name, err := checkName(in.EndpointName, "endpointName")
-	if err != nil {
-		return nil, err
-	}
-	cfgName, err := checkName(in.EndpointConfigName, "endpointConfigName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointName)
+	cfgName := aws.ToString(in.EndpointConfigName)
 	arn, cfgARN := arnOf(req, kindEndpoint, name), arnOf(req, kindConfig, cfgName)
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
@@ -32,7 +26,7 @@ func (s *Service) createEndpoint(_ context.Context, req *wire.Request, in *sm.Cr
 		Name: name, ARN: arn, Created: now, Modified: now, Status: types.EndpointStatusCreating,
 		Deployment: in.DeploymentConfig, ReadyAt: now.Add(s.delay()), Generation: 1,
 	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(bucketEndpoints, arn) != nil {
 			return exists(kindEndpoint, arn)
 		}
@@ -98,20 +92,14 @@ func (s *Service) change(arn string, fn func(tx *store.Tx, e *endpoint) error) e
 }
 
 func (s *Service) updateEndpoint(_ context.Context, req *wire.Request, in *sm.UpdateEndpointInput) (*sm.UpdateEndpointOutput, error) {
-	name, err := checkName(in.EndpointName, "endpointName")
-	if err != nil {
-		return nil, err
-	}
-	cfgName, err := checkName(in.EndpointConfigName, "endpointConfigName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointName)
+	cfgName := aws.ToString(in.EndpointConfigName)
 	arn, cfgARN := arnOf(req, kindEndpoint, name), arnOf(req, kindConfig, cfgName)
 	if in.DeploymentConfig != nil && aws.ToBool(in.RetainDeploymentConfig) {
 		return nil, invalid("DeploymentConfig cannot be specified when RetainDeploymentConfig is true.")
 	}
 	now := s.cfg.Clock.Now()
-	err = s.change(arn, func(tx *store.Tx, e *endpoint) error {
+	err := s.change(arn, func(tx *store.Tx, e *endpoint) error {
 		if e.Status == types.EndpointStatusFailed {
 			return invalid("Cannot update endpoint %q in status Failed: delete it and create it anew.", arn)
 		}
@@ -175,15 +163,9 @@ func retain(from, to *deployment, in *sm.UpdateEndpointInput) {
 }
 
 func (s *Service) updateWeights(_ context.Context, req *wire.Request, in *sm.UpdateEndpointWeightsAndCapacitiesInput) (*sm.UpdateEndpointWeightsAndCapacitiesOutput, error) {
-	name, err := checkName(in.EndpointName, "endpointName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointName)
 	arn := arnOf(req, kindEndpoint, name)
-	if len(in.DesiredWeightsAndCapacities) == 0 {
-		return nil, missing("desiredWeightsAndCapacities")
-	}
-	err = s.change(arn, func(_ *store.Tx, e *endpoint) error {
+	err := s.change(arn, func(_ *store.Tx, e *endpoint) error {
 		if e.Status == types.EndpointStatusFailed {
 			return invalid("Cannot update endpoint %q in status Failed.", arn)
 		}
@@ -241,12 +223,9 @@ func (d *deployment) scale(w types.DesiredWeightAndCapacity) error {
 }
 
 func (s *Service) deleteEndpoint(_ context.Context, req *wire.Request, in *sm.DeleteEndpointInput) (*sm.DeleteEndpointOutput, error) {
-	name, err := checkName(in.EndpointName, "endpointName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointName)
 	arn := arnOf(req, kindEndpoint, name)
-	err = s.change(arn, func(_ *store.Tx, e *endpoint) error {
+	err := s.change(arn, func(_ *store.Tx, e *endpoint) error {
 		e.Status, e.Target, e.ReadyAt = types.EndpointStatusDeleting, nil, s.cfg.Clock.Now().Add(s.delay()/4)
 		return nil
 	})
@@ -257,10 +236,7 @@ func (s *Service) deleteEndpoint(_ context.Context, req *wire.Request, in *sm.De
 }
 
 func (s *Service) describeEndpoint(_ context.Context, req *wire.Request, in *sm.DescribeEndpointInput) (*sm.DescribeEndpointOutput, error) {
-	name, err := checkName(in.EndpointName, "endpointName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.EndpointName)
 	arn := arnOf(req, kindEndpoint, name)
 	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
 	if err != nil {

@@ -38,7 +38,6 @@ type query struct {
 
 const (
 	defaultPage = 10
-	maxPage     = 100
 )
 
 // scan reads all resources of a kind in the request's region and account.
@@ -61,9 +60,6 @@ func scan[T any](s *Service, req *wire.Request, bucket, kind string, fn func(T))
 func page[T any](rows []row[T], q query) ([]T, *string, error) {
 	size := defaultPage
 	if q.max != nil {
-		if *q.max < 1 || *q.max > maxPage {
-			return nil, nil, violation(fmt.Sprint(*q.max), "maxResults", "Member must have value between 1 and 100")
-		}
 		size = int(*q.max)
 	}
 	rows = slices.DeleteFunc(rows, func(r row[T]) bool { return !q.fits(r.name, r.status, r.created, r.modified) })

@@ -3,7 +3,6 @@ package sagemaker
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
@@ -14,16 +13,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-const (
-	maxContainers = 15
-	servicePrinc  = "sagemaker.amazonaws.com"
-)
+const servicePrinc = "sagemaker.amazonaws.com"
 
 func (s *Service) createModel(ctx context.Context, req *wire.Request, in *sm.CreateModelInput) (*sm.CreateModelOutput, error) {
-	name, err := checkName(in.ModelName, "modelName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.ModelName)
 	arn := arnOf(req, kindModel, name)
 	m := model{ARN: arn, Created: s.cfg.Clock.Now(), Spec: *in}
 	if err := checkModel(&m, in.Tags); err != nil {
@@ -37,7 +30,7 @@ func (s *Service) createModel(ctx context.Context, req *wire.Request, in *sm.Cre
 		return nil, err
 	}
 	m.Spec.Tags = nil
-	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(bucketModels, arn) != nil {
 			return exists(kindModel, arn)
 		}
@@ -61,14 +54,10 @@ func checkModel(m *model, tags []types.Tag) error {
 	switch {
 	case in.ExecutionRoleArn == nil:
 		return missing("executionRoleArn")
-	case !roleRule.MatchString(*in.ExecutionRoleArn):
-		return violation(*in.ExecutionRoleArn, "executionRoleArn", `Member must satisfy regular expression pattern: ^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 	case in.PrimaryContainer == nil && len(in.Containers) == 0:
 		return invalid("Either PrimaryContainer or Containers must be specified.")
 	case in.PrimaryContainer != nil && len(in.Containers) > 0:
 		return invalid("PrimaryContainer and Containers cannot both be specified.")
-	case len(in.Containers) > maxContainers:
-		return violation("containers", "containers", "Member must have length less than or equal to 15")
 	case in.InferenceExecutionConfig != nil && in.InferenceExecutionConfig.Mode == types.InferenceExecutionModeDirect:
 		return invalid("The sandbox does not support InferenceExecutionConfig mode Direct.")
 	}
@@ -90,8 +79,6 @@ func checkContainer(c *types.ContainerDefinition) error {
 		return invalid("The sandbox does not support model packages.")
 	case image == "":
 		return invalid("Container image must be specified when no model package is given.")
-	case len(image) > 255 || strings.ContainsAny(image, " \t\r\n"):
-		return violation(image, "primaryContainer.image", `Member must satisfy regular expression pattern: [\S]+`)
 	case c.Mode == types.ContainerModeMultiModel:
 		return invalid("The sandbox does not support multi-model containers.")
 	case len(c.AdditionalModelDataSources) > 0:
@@ -136,10 +123,7 @@ func (s *Service) assume(ctx context.Context, role, source string) (wire.Princip
 }
 
 func (s *Service) describeModel(_ context.Context, req *wire.Request, in *sm.DescribeModelInput) (*sm.DescribeModelOutput, error) {
-	name, err := checkName(in.ModelName, "modelName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.ModelName)
 	arn := arnOf(req, kindModel, name)
 	m, err := load[model](s, bucketModels, kindModel, arn)
 	if err != nil {
@@ -184,10 +168,7 @@ func loadBy[T any](s *Service, get func(*store.Tx, string, string) (T, bool, err
 }
 
 func (s *Service) deleteModel(_ context.Context, req *wire.Request, in *sm.DeleteModelInput) (*sm.DeleteModelOutput, error) {
-	name, err := checkName(in.ModelName, "modelName")
-	if err != nil {
-		return nil, err
-	}
+	name := aws.ToString(in.ModelName)
 	arn := arnOf(req, kindModel, name)
 	if err := s.remove(bucketModels, kindModel, arn); err != nil {
 		return nil, err

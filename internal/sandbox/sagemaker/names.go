@@ -1,16 +1,14 @@
 package sagemaker
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -30,13 +28,6 @@ func spoken(kind string) string {
 	return kind
 }
 
-const namePattern = `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`
-
-var (
-	nameRule = regexp.MustCompile(`^` + namePattern + `$`)
-	roleRule = regexp.MustCompile(`^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
-)
-
 func arnOf(req *wire.Request, kind, name string) string { return req.ARN("sagemaker", kind+"/"+name) }
 
 // scopeOf is where the resource of an ARN of ours is at home.
@@ -52,11 +43,11 @@ func invalid(format string, args ...any) *wire.Error {
 
 // violation is the text that AWS's own request validation writes.
 func violation(value, member, rule string) *wire.Error {
-	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, member, rule)
+	return constraint.Broken("ValidationException", member, value, rule)
 }
 
 func missing(member string) *wire.Error {
-	return invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", member)
+	return constraint.Broken("ValidationException", member, nil, constraint.NotNull)
 }
 
 func notFound(kind, arn string) *wire.Error {
@@ -67,42 +58,17 @@ func exists(kind, arn string) *wire.Error {
 	return invalid("Cannot create already existing %s %q.", spoken(kind), arn)
 }
 
-// checkName validates a resource name and returns it.
-func checkName(name *string, member string) (string, error) {
-	if name == nil {
-		return "", missing(member)
-	}
-	if n := len(*name); n > 63 {
-		return "", violation(*name, member, "Member must have length less than or equal to 63")
-	}
-	if !nameRule.MatchString(*name) {
-		return "", violation(*name, member, "Member must satisfy regular expression pattern: "+namePattern)
-	}
-	return *name, nil
+// tagRules are what SageMaker demands of tags.
+var tagRules = tags.Rules{
+	Max: 50, TooMany: invalid("The number of tags exceeds the limit of 50."),
+	Reserved: invalid("Tag keys must not begin with 'aws:': {key}"), Duplicate: invalid("Duplicate tag key: {key}"),
 }
 
-const maxTags = 50
+func splitTag(t types.Tag) (key, value *string) { return t.Key, t.Value }
 
-func checkTags(tags []types.Tag) error {
-	if len(tags) > maxTags {
-		return violation(fmt.Sprint(len(tags)), "tags", "Member must have length less than or equal to 50")
-	}
-	seen := map[string]bool{}
-	for _, t := range tags {
-		k, v := aws.ToString(t.Key), aws.ToString(t.Value)
-		switch {
-		case k == "" || utf8.RuneCountInString(k) > 128:
-			return violation(k, "tags.member.key", "Member must have length between 1 and 128")
-		case utf8.RuneCountInString(v) > 256:
-			return violation(v, "tags.member.value", "Member must have length less than or equal to 256")
-		case strings.HasPrefix(strings.ToLower(k), "aws:"):
-			return invalid("Tag keys must not begin with 'aws:': %s", k)
-		case seen[k]:
-			return invalid("Duplicate tag key: %s", k)
-		}
-		seen[k] = true
-	}
-	return nil
+func checkTags(list []types.Tag) error {
+	_, err := tagRules.Add(nil, tags.Of(list, splitTag))
+	return err
 }
 
 func onModel(req *wire.Request, in wire.Input) []string {
@@ -131,13 +97,13 @@ func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	if req.Principal.Admin {
 		return t, nil // tags decide nothing
 	}
-	var tags []types.Tag
+	var list []types.Tag
 	err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
-		tags, _, err = store.Get[[]types.Tag](tx, bucketTags, arn)
+		list, _, err = store.Get[[]types.Tag](tx, bucketTags, arn)
 		return err
 	})
-	t.Tags = make(map[string]string, len(tags))
-	for _, tag := range tags {
+	t.Tags = make(map[string]string, len(list))
+	for _, tag := range list {
 		t.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 		t.Keys["sagemaker:ResourceTag/"+aws.ToString(tag.Key)] = []string{aws.ToString(tag.Value)}
 	}

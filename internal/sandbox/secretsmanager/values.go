@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -93,10 +94,11 @@ func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateS
 	}
 	x := secret{
 		Name: *in.Name, ARN: req.ARN("secretsmanager", "secret:"+*in.Name+newSuffix()), Description: aws.ToString(in.Description),
-		Key: aws.ToString(in.KmsKeyId), Created: s.now(), Changed: s.now(), Tags: map[string]string{},
+		Key: aws.ToString(in.KmsKeyId), Created: s.now(), Changed: s.now(),
 	}
-	for _, t := range in.Tags {
-		x.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	var err error
+	if x.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value })); err != nil {
+		return nil, err
 	}
 	v, err := s.seal(ctx, req, x, in.ClientRequestToken, in.SecretString, in.SecretBinary)
 	if err != nil {
@@ -232,10 +234,12 @@ func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetSecretV
 	return out, nil
 }
 
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+var tagRules = tags.Rules{
+	Max: 50, TooMany: fail("InvalidRequestException", "You can't have more than 50 tags on a secret."),
+	Reserved: fail("InvalidParameterException", "The tag key {key} begins with aws:, which is reserved."),
+}
+
 func tagsOf(x secret) []types.Tag {
-	var out []types.Tag
-	for _, k := range sortedKeys(x.Tags) {
-		out = append(out, types.Tag{Key: aws.String(k), Value: aws.String(x.Tags[k])})
-	}
-	return out
+	return tags.List(x.Tags, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 }

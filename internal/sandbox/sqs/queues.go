@@ -14,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -35,8 +36,8 @@ func (s *Service) registerQueues(r *wire.Router) {
 	wire.Handle(r, "sqs", "RemovePermission", s.removePermission, queue)
 }
 
-// defaults are the attributes that a queue has without being told.
-var defaults = map[string]string{
+// standard are the attributes that a queue has without being told.
+var standard = map[string]string{
 	"DelaySeconds": "0", "MaximumMessageSize": "1048576", "MessageRetentionPeriod": "345600",
 	"ReceiveMessageWaitTimeSeconds": "0", "VisibilityTimeout": "30", "SqsManagedSseEnabled": "true",
 }
@@ -333,7 +334,7 @@ func (s *Service) getAttributes(_ context.Context, req *wire.Request, in *sdk.Ge
 		"ApproximateNumberOfMessages": strconv.Itoa(counts.visible), "ApproximateNumberOfMessagesNotVisible": strconv.Itoa(counts.inFlight),
 		"ApproximateNumberOfMessagesDelayed": strconv.Itoa(counts.delayed),
 	}
-	maps.Copy(all, defaults)
+	maps.Copy(all, standard)
 	if q.fifo() {
 		maps.Copy(all, fifoDefaults)
 	}
@@ -398,15 +399,10 @@ func (s *Service) tagQueue(_ context.Context, req *wire.Request, in *sdk.TagQueu
 	if len(in.Tags) == 0 {
 		return nil, parameterError("MissingParameter", "The request must contain the parameter Tags.")
 	}
-	err := s.edit(req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
-		if q.Tags == nil {
-			q.Tags = map[string]string{}
-		}
-		maps.Copy(q.Tags, in.Tags)
-		if len(q.Tags) > 50 {
-			return parameterError("InvalidParameterValue", "Too many tags added for queue %s.", q.Name)
-		}
-		return nil
+	err := s.edit(req, in.QueueUrl, func(_ *store.Tx, q *queue) (err error) {
+		rules := tags.Rules{Max: 50, TooMany: parameterError("InvalidParameterValue", "Too many tags added for queue %s.", q.Name)}
+		q.Tags, err = rules.Add(q.Tags, tags.OfMap(in.Tags))
+		return err
 	})
 	return &sdk.TagQueueOutput{}, err
 }
@@ -416,9 +412,7 @@ func (s *Service) untagQueue(_ context.Context, req *wire.Request, in *sdk.Untag
 		return nil, parameterError("InvalidParameterValue", "Tag keys must be between 1 and 128 characters in length.")
 	}
 	err := s.edit(req, in.QueueUrl, func(_ *store.Tx, q *queue) error {
-		for _, k := range in.TagKeys {
-			delete(q.Tags, k)
-		}
+		q.Tags = tags.Without(q.Tags, in.TagKeys)
 		return nil
 	})
 	return &sdk.UntagQueueOutput{}, err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -52,12 +53,7 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil {
 		return nil, errors.New("sqs: DB is required")
 	}
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{Config: c, change: make(chan struct{})}
 	if err := s.buildIndex(); err != nil {
 		return nil, fmt.Errorf("sqs: %w", err)
@@ -96,7 +92,7 @@ func (q queue) attribute(name string) string {
 	if q.fifo() && fifoDefaults[name] != "" {
 		return fifoDefaults[name]
 	}
-	return defaults[name]
+	return standard[name]
 }
 
 func (q queue) seconds(name string) time.Duration {

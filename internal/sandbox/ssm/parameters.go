@@ -12,8 +12,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -37,7 +39,7 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParamet
 	}
 	p := parameter{
 		Name: name, ARN: arnOf(req.Scope, name), Type: string(in.Type), Description: aws.ToString(in.Description), Tier: tier,
-		Key: aws.ToString(in.KeyId), Tags: map[string]string{}, User: req.Principal.ARN,
+		Key: aws.ToString(in.KeyId), User: req.Principal.ARN,
 	}
 	if p.Type == "" { // that of the parameter that is there
 		err := s.DB.View(func(tx *store.Tx) error {
@@ -72,7 +74,7 @@ func tierOf(in *sdk.PutParameterInput) (string, error) {
 	n := len(*in.Value)
 	switch {
 	case n == 0:
-		return "", fail("ValidationException", "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.")
+		return "", constraint.Broken("ValidationException", "value", "", "Member must have length greater than or equal to 1.")
 	case !utf8.ValidString(*in.Value):
 		return "", fail("ValidationException", "Parameter value is not valid UTF-8.")
 	case n > maxAdvanced:
@@ -85,16 +87,20 @@ func tierOf(in *sdk.PutParameterInput) (string, error) {
 	return string(types.ParameterTierStandard), nil
 }
 
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
+var tagRules = tags.Rules{Max: 50, TooMany: fail("TooManyTagsError", "A resource can have at most 50 tags.")}
+
 // keep writes a parameter, or a new version of the one that is there.
 func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutParameterInput) (parameter, error) {
 	overwrite := aws.ToBool(in.Overwrite)
 	if overwrite && len(in.Tags) > 0 {
 		return p, fail("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
 	}
-	for _, t := range in.Tags {
-		p.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	var err error
+	if p.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value })); err != nil {
+		return p, err
 	}
-	err := s.DB.Update(func(tx *store.Tx) error {
+	err = s.DB.Update(func(tx *store.Tx) error {
 		old, found, err := store.Get[parameter](tx, parametersBucket, req.Key(p.Name))
 		v.Number = 1
 		switch {

@@ -279,16 +279,22 @@ func Put[T any](t *Tx, bucket, key string, v T) error {
 	return t.put(bucket, key, raw)
 }
 
-// List decodes every value whose key begins with prefix, in key order.
-func List[T any](t *Tx, bucket, prefix string) ([]T, error) {
-	var out []T
-	err := t.Scan(bucket, prefix, "", func(key string, raw []byte) (bool, error) {
+// Each is Scan with the values decoded.
+func Each[T any](t *Tx, bucket, prefix, from string, fn func(key string, v T) bool) error {
+	return t.Scan(bucket, prefix, from, func(key string, raw []byte) (bool, error) {
 		var v T
 		if err := json.Unmarshal(raw, &v); err != nil {
 			return false, t.undecodable(bucket, key, err)
 		}
+		return fn(key, v), nil
+	})
+}
+
+// List decodes every value whose key begins with prefix, in key order.
+func List[T any](t *Tx, bucket, prefix string) (out []T, err error) {
+	err = Each(t, bucket, prefix, "", func(_ string, v T) bool {
 		out = append(out, v)
-		return true, nil
+		return true
 	})
 	return out, err
 }

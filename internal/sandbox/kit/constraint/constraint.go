@@ -136,6 +136,37 @@ func (r *Rules) Check(operation string, doc any) error {
 	return e
 }
 
+// Broken is the error of one broken rule that the API's model does not have. code is
+// that of the error, rule as OneOf and the Check of a model word it.
+func Broken(code, member string, value any, rule string) *wire.Error {
+	shown := fmt.Sprintf(" '%v'", value)
+	if value == nil {
+		shown = " null"
+	}
+	return wire.Errorf(http.StatusBadRequest, code, "1 validation error detected: Value%s at '%s' failed to satisfy constraint: %s", shown, member, rule)
+}
+
+// OneOf is the rule of an enum.
+func OneOf[T any](values ...T) string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = fmt.Sprint(v)
+	}
+	return "Member must satisfy enum value set: [" + strings.Join(all, ", ") + "]"
+}
+
+// AtLeast and AtMost are the rules of numbers; Pattern that of texts.
+func AtLeast(n float64) string { return limit("value", "greater", n) }
+
+// AtMost is the rule of the largest number.
+func AtMost(n float64) string { return limit("value", "less", n) }
+
+// Pattern is the rule of a regular expression.
+func Pattern(p string) string { return "Member must satisfy regular expression pattern: " + p }
+
+// NotNull is the rule of what has to be given.
+const NotNull = "Member must not be null"
+
 type checker struct {
 	*model
 	skip  []string
