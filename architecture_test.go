@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,4 +239,36 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 		return nil
 	}))
 	require.Greater(t, seen, 50, "the walk found too few files to mean anything")
+}
+
+// handMadeARN is an ARN that is cut or put together as text. wire.Scope and
+// wire.ParseARN, which stand on the SDK's aws/arn, do both; providers use aws/arn.
+var handMadeARN = regexp.MustCompile(`Split(N|Seq)?\([^,\n]*[aA](rn|RN)\w*(\(\))?\)?, ":"|"arn:"\s*\+|"arn:[^"]*"\s*\+|printf\("arn:|HasPrefix\([^)\n]*"arn:|Join\([^)\n]*"arn"`)
+
+func TestARNsAreMadeInOnePlace(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	require.NoError(t, filepath.WalkDir("internal/sandbox", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		seen++
+		if filepath.ToSlash(path) == "internal/sandbox/wire/scope.go" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if code, _, _ := strings.Cut(line, "//"); handMadeARN.MatchString(code) {
+				t.Errorf("%s:%d: an ARN made or cut by hand: use wire.Scope, wire.ParseARN or aws/arn", path, i+1)
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, seen, 100, "the walk found too few files to mean anything")
+	for _, bad := range []string{`strings.Split(arn, ":")`, `strings.SplitN(*in.ResourceArn, ":", 6)`, `"arn:" + partition`, `fmt.Sprintf("arn:aws:s3:::%s", b)`, `"arn:aws:iam::" + id`, `strings.HasPrefix(id, "arn:")`} {
+		require.Regexp(t, handMadeARN, bad)
+	}
 }

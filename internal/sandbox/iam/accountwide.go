@@ -350,7 +350,7 @@ func (s *Service) policyDetails(req *wire.Request, c census, want func(types.Ent
 	}
 	if want(types.EntityTypeAWSManagedPolicy) {
 		for _, arn := range slices.Sorted(maps.Keys(s.managed)) {
-			if strings.HasPrefix(arn, "arn:"+req.Partition+":") {
+			if a, _ := wire.ParseARN(arn); a.Partition == req.Partition {
 				all = append(all, s.managed[arn])
 			}
 		}

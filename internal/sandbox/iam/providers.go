@@ -80,7 +80,7 @@ func checkThumbprints(list []string) error {
 	}
 	for _, t := range list {
 		if len(t) != thumbprint {
-			return constraint.Broken("ValidationError", "thumbprintList", t, fmt.Sprintf("Member must have length %d", thumbprint))
+			return constraint.Broken("ValidationError", "thumbprintList", t, "Member must have length 40")
 		}
 	}
 	return nil

@@ -181,7 +181,7 @@ func (s *Service) associateKey(_ context.Context, req *wire.Request, in *cwl.Ass
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(str(in.KmsKeyId), "arn:") {
+	if !wire.MeansARN(str(in.KmsKeyId)) {
 		return nil, errInvalid("KmsKeyId must be the ARN of a KMS key")
 	}
 	return &cwl.AssociateKmsKeyOutput{}, s.change(name, func(g *group) error {

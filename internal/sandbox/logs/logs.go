@@ -169,7 +169,7 @@ func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string,
 
 // groupOf reads a group's name or ARN.
 func groupOf(sc wire.Scope, text string) (ref, error) {
-	if !strings.HasPrefix(text, "arn:") {
+	if !wire.MeansARN(text) {
 		return ref{sc, text}, nil
 	}
 	a, ok := wire.ParseARN(text)

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -239,11 +239,9 @@ func assume(cfg aws.Config, role assumedRole) aws.CredentialsProvider {
 }
 
 // accountOf returns the account in an ARN.
-func accountOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		return parts[4]
-	}
-	return ""
+func accountOf(text string) string {
+	a, _ := arn.Parse(text) // of none, none
+	return a.AccountID
 }
 
 // allowed refuses an account that the program does not want to touch.

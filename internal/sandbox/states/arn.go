@@ -36,7 +36,7 @@ func (r resource) key() string { return r.scope.Key(r.rest) }
 // checks that its kind is one of those wanted. It may be of another account, never
 // of another region.
 func parseARN(sc wire.Scope, arn string, kinds ...string) (resource, error) {
-	if !strings.HasPrefix(arn, "arn:") {
+	if !wire.MeansARN(arn) {
 		return resource{}, invalidARN("Invalid ARN prefix: %s", arn)
 	}
 	a, ok := wire.ParseARN(arn)

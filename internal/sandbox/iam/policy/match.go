@@ -96,11 +96,11 @@ func variable(name string, keys map[string][]string) (string, bool) {
 // colons, and missing parts at the end are wildcards.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 func matchARN(pattern []rune, arn string) bool {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) < 6 {
+	a, ok := wire.ParseARN(arn)
+	if !ok {
 		return glob(pattern, []rune(arn))
 	}
-	for i, part := range parts {
+	for i, part := range []string{"arn", a.Partition, a.Service, a.Region, a.AccountID, a.Resource} {
 		if i == 5 {
 			return glob(pattern, []rune(part))
 		}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // SameText reports whether two texts of that kind mean the same.
@@ -137,7 +139,7 @@ func principal(v any) any {
 		list := anyList(e)
 		for i, p := range list {
 			if s, ok := p.(string); ok && kind == "AWS" && accountID.MatchString(s) {
-				list[i] = "arn:aws:iam::" + s + ":root"
+				list[i] = arn.ARN{Partition: "aws", Service: "iam", AccountID: s, Resource: "root"}.String()
 			}
 		}
 		out[kind] = sorted(list)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -128,6 +129,11 @@ func (e *Env) Partition() string {
 	}
 }
 
+// bucketARN is the ARN of a bucket, or of an object in it.
+func (e *Env) bucketARN(resource string) string {
+	return arn.ARN{Partition: e.Partition(), Service: "s3", Resource: resource}.String()
+}
+
 // DNSSuffix is the domain that the partition's services are in.
 func (e *Env) DNSSuffix() string {
 	if e.Partition() == "aws-cn" {
@@ -142,5 +148,5 @@ func (e *Env) arn(service, res string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "arn:" + e.Partition() + ":" + service + ":" + e.Region() + ":" + account + ":" + res, nil
+	return arn.ARN{Partition: e.Partition(), Service: service, Region: e.Region(), AccountID: account, Resource: res}.String(), nil
 }

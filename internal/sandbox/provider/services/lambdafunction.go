@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -492,5 +493,5 @@ func latestVersion(ctx context.Context, c *Call, name string) (string, error) {
 }
 
 func invokeARN(c *Call, function string) string {
-	return "arn:" + c.Partition() + ":apigateway:" + c.Region() + ":lambda:path/2015-03-31/functions/" + function + "/invocations"
+	return arn.ARN{Partition: c.Partition(), Service: "apigateway", Region: c.Region(), AccountID: "lambda", Resource: "path/2015-03-31/functions/" + function + "/invocations"}.String()
 }

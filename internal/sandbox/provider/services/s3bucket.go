@@ -106,7 +106,7 @@ func readBucket(ctx context.Context, c *Call, id string, last *bucketState) (*bu
 	}
 	s := &bucketState{
 		bucketArgs: bucketArgs{Bucket: name, ObjectLockEnabled: aws.Bool(deref(last.ObjectLockEnabled)), Tagged: c.tagged(live, last.Tagged)},
-		Arn:        "arn:" + c.Partition() + ":s3:::" + id, BucketDomainName: id + ".s3." + c.DNSSuffix(),
+		Arn:        c.bucketARN(id), BucketDomainName: id + ".s3." + c.DNSSuffix(),
 		BucketRegionalDomainName: id + ".s3." + region + "." + c.DNSSuffix(),
 		HostedZoneID:             hostedZones[region], Region: region, RequestPayer: "BucketOwner",
 	}

@@ -174,7 +174,7 @@ func readObject(ctx context.Context, c *Call, id string, last *objectState) (*ob
 			Metadata: metadata, ServerSideEncryption: text(head.ServerSideEncryption), StorageClass: &storage,
 			WebsiteRedirect: head.WebsiteRedirectLocation, Tagged: c.tagged(tagMap(tags.TagSet, s3TagOf), last.Tagged),
 		},
-		Arn: "arn:" + c.Partition() + ":s3:::" + last.Bucket + "/" + id, VersionID: deref(head.VersionId),
+		Arn: c.bucketARN(last.Bucket + "/" + id), VersionID: deref(head.VersionId),
 	}, nil
 }
 
