@@ -456,7 +456,7 @@ func (s *Service) listRotations(_ context.Context, req *wire.Request, in *sdk.Li
 	for _, at := range k.Rotations {
 		all = append(all, types.RotationsListEntry{KeyId: &k.ID, RotationDate: aws.Time(at), RotationType: types.RotationTypeOnDemand})
 	}
-	some, next, err := page(all, in.Marker, in.Limit, func(r types.RotationsListEntry) string { return r.RotationDate.Format("2006-01-02T15:04:05.000000000") })
+	some, next, err := pageOf(all, in.Marker, in.Limit, func(r types.RotationsListEntry) string { return r.RotationDate.Format("2006-01-02T15:04:05.000000000") })
 	return &sdk.ListKeyRotationsOutput{Rotations: some, NextMarker: next, Truncated: next != nil}, err
 }
 
