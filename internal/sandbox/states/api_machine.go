@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -52,7 +53,7 @@ func (s *Service) definition(text, typ string) (*asl.Machine, error) {
 	if len(text) > maxDefinition {
 		return nil, validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
 	}
-	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown, Reader: readable})
+	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown, Reader: items.Readable})
 	var invalid *asl.Error
 	if errors.As(err, &invalid) {
 		return nil, wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
@@ -379,7 +380,7 @@ func (s *Service) validateDefinition(_ context.Context, _ *wire.Request, in *sfn
 		Diagnostics: []types.ValidateStateMachineDefinitionDiagnostic{}, Truncated: aws.Bool(false),
 		Result: types.ValidateStateMachineDefinitionResultCodeOk,
 	}
-	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown, Reader: readable})
+	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown, Reader: items.Readable})
 	for _, d := range diags {
 		if d.Severity == asl.SeverityError {
 			out.Result = types.ValidateStateMachineDefinitionResultCodeFail

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -272,7 +273,7 @@ func (m *mapRunner) process() (any, error) {
 		return nil, err
 	}
 	total := int64(0)
-	if err := feed(m.b.ctx, true, func(mapItem) error { total++; return nil }); err != nil {
+	if err := feed(m.b.ctx, true, func(items.Item) error { total++; return nil }); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
@@ -292,17 +293,17 @@ func (m *mapRunner) process() (any, error) {
 
 // feed gives the items of the run: those of the state's data, or those that its
 // reader reads.
-func (m *mapRunner) feed(p wire.Principal) (itemFeed, error) {
+func (m *mapRunner) feed(p wire.Principal) (items.Feed, error) {
 	if m.st.Map.Reader != nil {
 		return m.reader(p)
 	}
-	items, known := mapItems(m.b.cur.Items.v)
+	all, known := items.Of(m.b.cur.Items.v)
 	if !known { // recorded by begin, from what evaluation.items returns
 		return nil, m.ev.runtime("The items of the Map state cannot be read.")
 	}
-	return func(_ context.Context, _ bool, yield func(mapItem) error) error {
-		for _, item := range items {
-			item.source = stateData
+	return func(_ context.Context, _ bool, yield func(items.Item) error) error {
+		for _, item := range all {
+			item.Source = items.StateData
 			if err := yield(item); err != nil {
 				return err
 			}
@@ -326,7 +327,7 @@ var errCut = errors.New("the map run ends")
 
 // runAll starts the children in order, as many at a time as the run and the memory
 // allow, and waits for all of them. The first that fails the run cancels the others.
-func (m *mapRunner) runAll(feed itemFeed) error {
+func (m *mapRunner) runAll(feed items.Feed) error {
 	ctx, cancel := context.WithCancelCause(m.b.ctx)
 	defer cancel(nil)
 	s := m.b.x.s
@@ -360,7 +361,7 @@ func (m *mapRunner) runAll(feed itemFeed) error {
 		}
 		i := m.started
 		m.started++
-		m.counted(input.items)
+		m.counted()
 		wg.Go(guard.Func(s.Log, "a Map Run", func() {
 			defer m.release(weight)
 			if err := m.b.x.guarded(func() error { return m.child(ctx, i, input) }); err != nil {
@@ -380,7 +381,7 @@ func (m *mapRunner) runAll(feed itemFeed) error {
 }
 
 // counted counts a child of a batch, of which there are as many as turn out.
-func (m *mapRunner) counted(items int) {
+func (m *mapRunner) counted() {
 	if m.st.Map.Batcher == nil {
 		return
 	}
@@ -425,17 +426,17 @@ type childInput struct {
 }
 
 // inputs makes the children's inputs: selected items, alone or in batches.
-func (m *mapRunner) inputs(ctx context.Context, feed itemFeed, yield func(childInput) error) error {
+func (m *mapRunner) inputs(ctx context.Context, feed items.Feed, yield func(childInput) error) error {
 	index := 0
-	next := func(item mapItem) (any, error) {
+	next := func(item items.Item) (any, error) {
 		index++
 		if m.st.Map.Selector == nil {
-			return item.input(), nil
+			return item.Input(), nil
 		}
-		return m.ev.selectItem(item.context(index - 1))
+		return m.ev.selectItem(item.Context(index - 1))
 	}
 	if m.st.Map.Batcher == nil {
-		return feed(ctx, false, func(item mapItem) error {
+		return feed(ctx, false, func(item items.Item) error {
 			v, err := next(item)
 			if err != nil {
 				return err
@@ -448,7 +449,7 @@ func (m *mapRunner) inputs(ctx context.Context, feed itemFeed, yield func(childI
 		return err
 	}
 	b.yield = yield
-	err = feed(ctx, false, func(item mapItem) error {
+	err = feed(ctx, false, func(item items.Item) error {
 		v, err := next(item)
 		if err != nil {
 			return err
@@ -482,7 +483,7 @@ func (m *mapRunner) batcher() (*batcher, error) {
 		return nil, err
 	}
 	if !limited {
-		b.maxItems = maxItems
+		b.maxItems = items.Most
 	}
 	if b.maxBytes, bounded, err = e.integer(m.st.Map.Batcher.MaxBytes, 1, maxData); err != nil {
 		return nil, err
@@ -576,7 +577,7 @@ func (m *mapRunner) begun(i int) (*execRecord, error) {
 
 // output makes the state's result: the children's outputs, or where they were
 // written.
-func (m *mapRunner) output(p wire.Principal, feed itemFeed) (any, error) {
+func (m *mapRunner) output(p wire.Principal, feed items.Feed) (any, error) {
 	w := m.st.Map.Writer
 	if w != nil && w.Resource != "" {
 		return m.write(m.b.ctx, p, feed)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 )
 
 // inlineConcurrency is how many iterations of an inline Map run at a time where
@@ -33,15 +34,15 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 			c.Round++
 		})
 	}
-	items, ok := mapItems(b.cur.Items.v)
+	all, ok := items.Of(b.cur.Items.v)
 	if !ok { // recorded by evaluation.items, which returns nothing else
 		return ev.runtime("The items of the Map state cannot be read.")
 	}
-	out := make([]any, len(items))
+	out := make([]any, len(all))
 	var mu sync.Mutex
 	var last int64
-	failed, err := b.runChildren(len(items), limit, b.cur.Side, func(ctx context.Context, i int, head int64) (int64, error) {
-		c, err := b.iteration(ctx, st, ev, i, items[i], head)
+	failed, err := b.runChildren(len(all), limit, b.cur.Side, func(ctx context.Context, i int, head int64) (int64, error) {
+		c, err := b.iteration(ctx, st, ev, i, all[i], head)
 		if err != nil {
 			return head, err
 		}
@@ -74,8 +75,8 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 }
 
 // iteration makes the branch of one item and records its start.
-func (b *branch) iteration(ctx context.Context, st *asl.State, ev *evaluation, i int, item mapItem, head int64) (*branch, error) {
-	c, err := b.newChild(ctx, st.Map.Processor, i, item.input(), head, item.context(i))
+func (b *branch) iteration(ctx context.Context, st *asl.State, ev *evaluation, i int, item items.Item, head int64) (*branch, error) {
+	c, err := b.newChild(ctx, st.Map.Processor, i, item.Input(), head, item.Context(i))
 	if err != nil || c.cur.Head != head || c.cur.Entered != 0 || c.cur.Done {
 		return c, err // goes on after a restart
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -45,7 +46,7 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 
 // write exports the results to S3: one file for each status that occurred, and a
 // manifest that lists them.
-func (m *mapRunner) write(ctx context.Context, p wire.Principal, feed itemFeed) (any, error) {
+func (m *mapRunner) write(ctx context.Context, p wire.Principal, feed items.Feed) (any, error) {
 	w := m.st.Map.Writer
 	var params any = value.NewObject(0)
 	if w.Parameters != nil {
@@ -84,7 +85,7 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal, feed itemFeed) 
 const maxResultFile = 64 << 20
 
 // writeFiles writes the result files and lists them by status.
-func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.ResultWriter, bucket, prefix string, feed itemFeed) (*value.Object, error) {
+func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.ResultWriter, bucket, prefix string, feed items.Feed) (*value.Object, error) {
 	statuses := []string{"FAILED", "PENDING", "SUCCEEDED"}
 	files := map[string]*resultFiles{}
 	for _, status := range statuses {
@@ -147,7 +148,7 @@ func fileOf(rec *execRecord) string {
 }
 
 // unstarted adds the children that never began, which only their items tell.
-func (m *mapRunner) unstarted(ctx context.Context, feed itemFeed, to *resultFiles, never func(i int) bool) error {
+func (m *mapRunner) unstarted(ctx context.Context, feed items.Feed, to *resultFiles, never func(i int) bool) error {
 	i := -1
 	return m.inputs(ctx, feed, func(in childInput) error {
 		if i++; !never(i) {
@@ -271,7 +272,7 @@ func (f *resultFiles) abort() {
 // export writes the results of a run that failed or was stopped, as far as they
 // go. It is best effort: the reason of the failure matters more.
 // (step-functions/latest/dg/input-output-resultwriter.html)
-func (m *mapRunner) export(p wire.Principal, feed itemFeed, reason error) {
+func (m *mapRunner) export(p wire.Principal, feed items.Feed, reason error) {
 	if w := m.st.Map.Writer; w == nil || w.Resource == "" || errors.Is(reason, errShutdown) {
 		return
 	}

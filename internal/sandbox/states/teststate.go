@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -411,8 +412,8 @@ func (t *trial) mockMap(ev *evaluation) error {
 		if t.st.QueryLanguage == asl.JSONPath {
 			t.data.AfterItemsPath = aws.String(value.String(source))
 		}
-		items, _ := mapItems(source) // evaluation.items returns nothing else
-		if err := t.selected(ev, items); err != nil {
+		all, _ := items.Of(source) // evaluation.items returns nothing else
+		if err := t.selected(ev, all); err != nil {
 			return err
 		}
 	}
@@ -457,13 +458,13 @@ func (t *trial) tolerate(count int64, counted bool, share float64) error {
 	return nil
 }
 
-func (t *trial) selected(ev *evaluation, items []mapItem) error {
+func (t *trial) selected(ev *evaluation, all []items.Item) error {
 	if t.st.Map.Selector == nil {
 		return nil
 	}
-	out := make([]any, len(items))
-	for i, item := range items {
-		v, err := ev.selectItem(item.context(i))
+	out := make([]any, len(all))
+	for i, item := range all {
+		v, err := ev.selectItem(item.Context(i))
 		if err != nil {
 			return err
 		}

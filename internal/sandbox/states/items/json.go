@@ -1,4 +1,4 @@
-package states
+package items
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 
 // json gives the elements of an array, or the members of an object, as they are
 // read: the document may be larger than what fits into memory.
-func (s *itemSource) json(r io.Reader) error {
+func (s *reading) json(r io.Reader) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	if mark, _ := br.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		_, _ = br.Discard(len(byteOrderMark))
@@ -23,13 +23,12 @@ func (s *itemSource) json(r io.Reader) error {
 	if err == nil {
 		err = d.rest()
 	}
-	var stopped *yieldError
-	if _, failed := failureOf(err); err == nil || failed || errors.Is(err, errEnough) || errors.As(err, &stopped) {
+	if err == nil || settled(err) {
 		return err
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errNotJSON) {
-		return readFailed("Attempting to map over invalid JSON: %s", err)
+		return failed("Attempting to map over invalid JSON: %s", err)
 	}
 	return err
 }
@@ -38,7 +37,7 @@ var errNotJSON = errors.New("text after the end of the document")
 
 // jsonItems reads one document.
 type jsonItems struct {
-	s     *itemSource
+	s     *reading
 	dec   *json.Decoder
 	depth int // of the containers that are open around the items
 }
@@ -70,7 +69,7 @@ func (d *jsonItems) find(parts []string) error {
 	case len(parts) == 0 && open == '{':
 		return d.members()
 	case len(parts) == 0:
-		return readFailed("Attempting to map over non-iterable node.")
+		return failed("Attempting to map over non-iterable node.")
 	case open != '{':
 		return d.astray()
 	}
@@ -90,7 +89,7 @@ func (d *jsonItems) find(parts []string) error {
 }
 
 func (d *jsonItems) astray() error {
-	return readFailed("The ItemsPointer '%s' does not lead to an array.", d.s.reader.ItemsPointer)
+	return failed("The ItemsPointer '%s' does not lead to an array.", d.s.reader.ItemsPointer)
 }
 
 // skip reads over one value.
@@ -137,7 +136,7 @@ func (d *jsonItems) members() error {
 		if err != nil {
 			return err
 		}
-		if err := d.s.append(mapItem{key: name, member: true, value: v}); err != nil {
+		if err := d.s.append(Item{Key: name, Member: true, Value: v}); err != nil {
 			return err
 		}
 	}
@@ -155,7 +154,7 @@ func (d *jsonItems) value() (any, error) {
 	}
 	v, err := value.Parse(string(raw))
 	if err != nil {
-		return nil, readFailed("Attempting to map over invalid JSON: %s", err)
+		return nil, failed("Attempting to map over invalid JSON: %s", err)
 	}
 	return v, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/delimited"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items/delimited"
 )
 
 func all(r *delimited.Reader) ([][]string, error) {

@@ -1,0 +1,400 @@
+package items
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items/delimited"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Most bounds what one Map Run reads: AWS's own limit.
+const Most = 100_000_000
+
+// errEnough ends the reading at MaxItems.
+var errEnough = errors.New("enough items")
+
+// Error says why something cannot be read; an ItemReader fails with it.
+type Error struct{ Text string }
+
+func (e *Error) Error() string { return e.Text }
+
+func failed(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+
+// Feed gives the items of a Map Run in order, each time it is called: nothing is
+// kept of them, however many there are. It ends with the error of yield, if there is
+// one, or with that of the source. With check set, the items need only be counted:
+// their values may be missing.
+type Feed func(ctx context.Context, check bool, yield func(Item) error) error
+
+// Source says where an ItemReader reads: an object, or what lies under a prefix.
+type Source struct{ Bucket, Key, Version, Prefix string }
+
+// Reader reads what an ItemReader names, on behalf of a principal. It may be used by
+// one goroutine at a time.
+type Reader struct {
+	Objects   wire.Objects
+	Scope     wire.Scope
+	Principal wire.Principal
+	Spec      *asl.ItemReader
+	Limit     int64 // of items; more are left out
+	MaxBytes  int64 // that all objects together may have when they are unpacked
+	// ETag is that of the one object that is read; "" before it has been. An object
+	// with another one is refused.
+	ETag string
+}
+
+// Read gives the items to yield; see Feed. Errors are an *Error, one of yield, one of
+// the objects (which may be a *wire.Error), or that of ctx.
+func (r *Reader) Read(ctx context.Context, at Source, check bool, yield func(Item) error) error {
+	s := &reading{ctx: ctx, scope: r.Scope, p: r.Principal, objects: r.Objects, reader: r.Spec, limit: r.Limit, check: check, yield: yield, room: r.MaxBytes, most: r.MaxBytes, etag: r.ETag}
+	err := s.readAll(at)
+	r.ETag = s.etag
+	var stopped *yieldError
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case errors.As(err, &stopped):
+		return stopped.err
+	}
+	return err
+}
+
+// settled reports whether an error has its words already, or ends the reading.
+func settled(err error) bool {
+	var said *Error
+	var stopped *yieldError
+	return errors.As(err, &said) || errors.As(err, &stopped) || errors.Is(err, errEnough)
+}
+
+// yieldError is an error of who takes the items, on its way through the readers.
+type yieldError struct{ err error }
+
+func (e *yieldError) Error() string { return e.err.Error() }
+
+// Readable refuses what the sandbox cannot read when a machine is made, rather
+// than in each of its executions.
+func Readable(inputType string) error {
+	if inputType == "PARQUET" {
+		return errors.New("The sandbox does not read PARQUET; use CSV, JSON or JSONL there")
+	}
+	return nil
+}
+
+// reading gives the items of objects, one after the other.
+type reading struct {
+	ctx     context.Context
+	p       wire.Principal
+	objects wire.Objects
+	scope   wire.Scope
+	reader  *asl.ItemReader
+	limit   int64
+	check   bool
+	yield   func(Item) error
+	given   int64
+	from    string // the source of the items that are being read
+	// room is what is left of most, the bytes that all objects together may have
+	// when they are unpacked; item what the item that is being read has had of them.
+	room, most, item int64
+	// etag is that of the one object that is read; "" before it has been.
+	etag string
+}
+
+func (s *reading) add(v any) error { return s.append(Item{Value: v}) }
+
+func (s *reading) append(item Item) error {
+	if s.given >= s.limit {
+		return errEnough
+	}
+	s.given++
+	s.item = 0
+	item.Source = s.from
+	if err := s.yield(item); err != nil {
+		return &yieldError{err}
+	}
+	return nil
+}
+
+func (s *reading) readAll(at Source) error {
+	i, _ := asl.ParseIntegration(s.reader.Resource) // the parser of definitions refuses others
+	if i.Operation == "listObjectsV2" {
+		return s.list(at.Bucket, at.Prefix)
+	}
+	inputType := s.reader.InputType
+	switch s.reader.Manifest {
+	case "S3_INVENTORY":
+		inputType = "MANIFEST"
+	case "ATHENA_DATA":
+		inputType = "ATHENA_DATA"
+	}
+	return s.object(at.Bucket, at.Key, at.Version, inputType)
+}
+
+// unchanged refuses an object that is not the one that was read before: its items
+// would be other ones than those that were counted, or that children have done.
+func (s *reading) unchanged(info wire.ObjectInfo) error {
+	if s.etag == "" {
+		s.etag = info.ETag
+	}
+	if s.etag != info.ETag {
+		return failed("The object %s has changed since the Map Run began to read it.", info.Key)
+	}
+	return nil
+}
+
+// list makes an item of each object, or reads the objects themselves if they are
+// to be flattened.
+func (s *reading) list(bucket, prefix string) error {
+	var inner error
+	s.from = "s3://" + bucket
+	err := s.objects.ListObjects(s.ctx, s.scope, s.p, bucket, prefix, func(info wire.ObjectInfo) bool {
+		if s.reader.Transform == "LOAD_AND_FLATTEN" {
+			inner = s.object(bucket, info.Key, "", s.reader.InputType)
+		} else {
+			inner = s.add(value.Of("Etag", info.ETag, "Key", info.Key, "LastModified", value.Int(info.LastModified.Unix()),
+				"Size", value.Int(info.Size), "StorageClass", storageClass(info.StorageClass)))
+		}
+		return inner == nil
+	})
+	return errors.Join(inner, err)
+}
+
+func storageClass(c string) string {
+	if c == "" {
+		return "STANDARD"
+	}
+	return c
+}
+
+func (s *reading) object(bucket, key, version, inputType string) error {
+	body, info, err := s.objects.GetObject(s.ctx, s.scope, s.p, bucket, key, version)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	if s.from == "" { // the object that the definition names
+		if err := s.unchanged(info); err != nil {
+			return err
+		}
+	}
+	s.from = "s3://" + bucket + "/" + key
+	var r io.Reader = bufio.NewReaderSize(body, 64<<10)
+	if strings.HasSuffix(key, ".gz") {
+		zr, err := gzip.NewReader(r)
+		if err != nil {
+			return failed("The object %s is not valid gzip.", key)
+		}
+		defer func() { _ = zr.Close() }()
+		r = zr
+	}
+	if strings.HasSuffix(key, ".zst") {
+		zr, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return failed("The object %s is not valid zstd.", key)
+		}
+		defer zr.Close()
+		r = zr
+	}
+	err = s.decode(&bounded{r: r, s: s, key: key}, inputType)
+	if err != nil && !settled(err) {
+		err = fmt.Errorf("the object %s cannot be read: %w", key, err)
+	}
+	return err
+}
+
+// bounded ends a text that goes on too long: a few kilobytes may unpack to
+// gigabytes, of items or of a single one.
+type bounded struct {
+	r    io.Reader
+	s    *reading
+	key  string
+	over error
+}
+
+// maxItemText is how much of a text is read for one item, which is in memory as a
+// whole: a line of AWS's 8 MB and what is read ahead of it.
+const maxItemText = 8<<20 + 128<<10
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.over != nil {
+		return 0, b.over
+	}
+	n, err := b.r.Read(p)
+	b.s.room -= int64(n)
+	b.s.item += int64(n)
+	switch {
+	case b.s.room < 0:
+		b.over = failed("The items of %s are more than the sandbox reads for one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the sandbox again, or split the object.", b.key, b.s.most)
+	case b.s.item > maxItemText:
+		b.over = failed("An item of %s is larger than 8 MB.", b.key)
+	}
+	if b.over != nil {
+		return 0, b.over
+	}
+	return n, err
+}
+
+// decode adds the items that a text holds.
+func (s *reading) decode(r io.Reader, inputType string) error {
+	switch inputType {
+	case "CSV":
+		return s.csv(r)
+	case "JSONL":
+		return s.lines(r)
+	case "MANIFEST":
+		return s.manifest(r)
+	case "ATHENA_DATA":
+		return s.listed(r)
+	default:
+		return s.json(r)
+	}
+}
+
+// byteOrderMark begins the files of some editors; it is no part of the text.
+const byteOrderMark = "\ufeff"
+
+func (s *reading) lines(r io.Reader) error {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(make([]byte, 64<<10), 8<<20) // AWS takes lines of up to 8 MB
+	for n := 1; sc.Scan(); n++ {
+		text := sc.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		line := strings.TrimSpace(text)
+		if line == "" {
+			continue
+		}
+		var v any
+		if !s.check || !json.Valid([]byte(line)) {
+			var err error
+			if v, err = value.Parse(line); err != nil {
+				return failed("Line %d is not valid JSON: %s", n, err)
+			}
+		}
+		if err := s.add(v); err != nil {
+			return err
+		}
+	}
+	return sc.Err()
+}
+
+// delimiters are the values of CSVDelimiter; the parser of definitions refuses
+// others.
+var delimiters = map[string]byte{"COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "SPACE": ' ', "TAB": '\t'}
+
+func (s *reading) csv(r io.Reader) error {
+	rows := delimited.NewReader(r, delimiters[s.reader.Delimiter])
+	headers := s.reader.Headers
+	if s.reader.HeaderFromRow {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return failed("The CSV file has no header row.")
+		}
+		if err != nil {
+			return unreadable(err)
+		}
+		headers = row
+	}
+	if len(headers) == 0 {
+		return failed("The CSV file has no headers: neither CSVHeaderLocation nor CSVHeaders names any.")
+	}
+	if sorted := slices.Sorted(slices.Values(headers)); len(slices.Compact(sorted)) != len(headers) {
+		return failed("CSV headers cannot contain duplicates.")
+	}
+	for {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return unreadable(err)
+		}
+		o := value.NewObject(len(headers))
+		for i, h := range headers {
+			cell := "" // AWS fills short rows, and leaves out what is beyond the headers
+			if i < len(row) {
+				cell = row[i]
+			}
+			o.Set(h, cell)
+		}
+		if err := s.add(o); err != nil {
+			return err
+		}
+	}
+}
+
+// unreadable words what is wrong with a CSV file; an error of its source is
+// passed on.
+func unreadable(err error) error {
+	var bad *delimited.Error
+	if errors.As(err, &bad) {
+		return failed("The CSV file cannot be read: %s", bad)
+	}
+	return err
+}
+
+// listed reads a manifest of Athena: each line is the URI of an object that holds
+// items.
+func (s *reading) listed(r io.Reader) error {
+	sc := bufio.NewScanner(r)
+	for n := 1; sc.Scan(); n++ {
+		s.item = 0
+		uri := strings.Trim(strings.TrimSpace(sc.Text()), `"`)
+		if uri == "" {
+			continue
+		}
+		rest, isURI := strings.CutPrefix(uri, "s3://")
+		bucket, key, ok := strings.Cut(rest, "/")
+		if !isURI || !ok {
+			return failed("Line %d of the manifest is not the URI of an object.", n)
+		}
+		if err := s.object(bucket, key, "", s.reader.InputType); err != nil {
+			return err
+		}
+	}
+	return sc.Err()
+}
+
+// manifest reads an S3 inventory: the manifest names CSV files whose rows are
+// the items.
+func (s *reading) manifest(r io.Reader) error {
+	var man struct {
+		SourceBucket, DestinationBucket, FileFormat, FileSchema string
+		Files                                                   []struct{ Key string }
+	}
+	if err := json.NewDecoder(r).Decode(&man); err != nil {
+		return failed("The manifest is not valid JSON: %s", err)
+	}
+	if man.FileFormat != "CSV" {
+		return failed("Only S3 inventory reports in CSV format are supported, not %s.", man.FileFormat)
+	}
+	bucket := man.DestinationBucket[strings.LastIndexByte(man.DestinationBucket, ':')+1:]
+	var headers []string
+	for _, h := range strings.Split(man.FileSchema, ",") {
+		headers = append(headers, strings.TrimSpace(h))
+	}
+	inner := *s.reader
+	inner.InputType, inner.HeaderFromRow, inner.Headers, inner.Delimiter = "CSV", false, headers, "COMMA"
+	outer := s.reader
+	defer func() { s.reader = outer }()
+	s.reader = &inner
+	for _, f := range man.Files {
+		if err := s.object(bucket, path.Clean(f.Key), "", "CSV"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
