@@ -193,6 +193,16 @@ func wantTime(v any) string {
 	return ""
 }
 
+// Timestamp writes a time as the context object does: with three digits of a second,
+// or with none where they would be zeros. Source: the Developer Guide's page on the
+// Context object, "Timestamp format with fractional seconds".
+func Timestamp(t time.Time) string {
+	if t.Truncate(time.Second).Equal(t.Truncate(time.Millisecond)) {
+		return t.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
 // ParseTimestamp reads a time of the language: RFC 3339 with an upper-case T and
 // Z, seconds or a fraction of them.
 func ParseTimestamp(s string) (time.Time, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -269,7 +270,7 @@ func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
 		return t.awaitExecution(ctx)
 	}
 	kind := jobs[t.integration.Operation]
-	service, _ := target(t.integration)
+	service, _ := integration.Target(t.integration)
 	for {
 		v, err := t.invoke(ctx, service, kind.describe, value.Of(kind.name, t.b.cur.Job))
 		if err != nil {

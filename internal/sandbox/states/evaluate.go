@@ -98,7 +98,7 @@ func (e *evaluation) Context() any {
 		return b.x.context
 	}
 	c := b.x.context.Clone()
-	state := value.Of("Name", e.st.Name, "EnteredTime", timestamp(b.cur.EnteredAt))
+	state := value.Of("Name", e.st.Name, "EnteredTime", asl.Timestamp(b.cur.EnteredAt))
 	switch e.st.Type {
 	case asl.Task, asl.Parallel, asl.Map:
 		state.Set("RetryCount", value.Int(int64(b.cur.Retries)))

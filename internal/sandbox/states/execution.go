@@ -125,22 +125,12 @@ func (x *execution) contextObject() *value.Object {
 		input = nil
 	}
 	exec := value.Of("Id", x.arn(), "Input", input, "Name", x.rec.Name, "RoleArn", x.rec.RoleARN,
-		"StartTime", timestamp(x.rec.Start), "RedriveCount", value.Int(int64(x.rec.RedriveCount)))
+		"StartTime", asl.Timestamp(x.rec.Start), "RedriveCount", value.Int(int64(x.rec.RedriveCount)))
 	if x.rec.RedriveAt != nil {
-		exec.Set("RedriveTime", timestamp(*x.rec.RedriveAt))
+		exec.Set("RedriveTime", asl.Timestamp(*x.rec.RedriveAt))
 	}
 	return value.Of("Execution", exec, "StateMachine",
 		value.Of("Id", x.rec.machineARN(), "Name", x.rec.Machine))
-}
-
-// timestamp writes a time as the context object does: with three digits of a second,
-// or with none where they would be zeros. Source: the Developer Guide's page on the
-// Context object, "Timestamp format with fractional seconds".
-func timestamp(t time.Time) string {
-	if t.Truncate(time.Second).Equal(t.Truncate(time.Millisecond)) {
-		return t.UTC().Format("2006-01-02T15:04:05Z")
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 // start runs the execution in the background.

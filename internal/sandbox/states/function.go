@@ -3,10 +3,9 @@ package states
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -29,7 +28,7 @@ func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any,
 		return nil, err
 	}
 	reply, _ := v.(*value.Object)
-	text, payload := payloadOf(reply)
+	text, payload := integration.Payload(reply)
 	if e, _ := reply.Get("FunctionError"); e != nil && e != "" {
 		return nil, functionError(text, payload, wrap)
 	}
@@ -47,28 +46,10 @@ func (t *taskRun) invokeFunction(ctx context.Context, args any, wrap bool) (any,
 		out.Set("LogResult", tail)
 	}
 	out.Set("Payload", payload)
-	out.Set("SdkHttpMetadata", httpMetadata(id, len(text)))
+	out.Set("SdkHttpMetadata", integration.HTTPMetadata(id, len(text)))
 	out.Set("SdkResponseMetadata", value.Of("RequestId", id))
 	out.Set("StatusCode", status)
 	return out, nil
-}
-
-// payloadOf returns the payload's text and value. Payloads that are no JSON are
-// handed on as text, as AWS does.
-func payloadOf(reply *value.Object) (string, any) {
-	p, _ := reply.Get("Payload")
-	text, isText := p.(string)
-	if !isText {
-		return value.String(p), p
-	}
-	if text == "" {
-		return text, value.NewObject(0)
-	}
-	v, err := value.Parse(text)
-	if err != nil {
-		return text, text
-	}
-	return text, v
 }
 
 // functionError is the failure of the function's own code. Its cause is the
@@ -86,9 +67,4 @@ func functionError(text string, payload any, wrap bool) error {
 		}
 	}
 	return fail("Lambda.Unknown", fmt.Sprintf("The cause could not be determined because Lambda did not return an error type. Returned payload: %s", text)).err()
-}
-
-// javaTime writes epoch seconds as Step Functions writes times of replies.
-func javaTime(seconds float64) string {
-	return timestamp(time.UnixMilli(int64(math.Round(seconds * 1000))))
 }

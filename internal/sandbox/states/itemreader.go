@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -67,7 +68,7 @@ func (m *mapRunner) reader(p wire.Principal) (items.Feed, error) {
 		}
 		var we *wire.Error
 		if errors.As(err, &we) {
-			return readFailed("%s", cause("s3", we))
+			return readFailed("%s", integration.Cause("s3", we))
 		}
 		return readFailed("%s", err)
 	}, nil

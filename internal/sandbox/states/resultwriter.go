@@ -11,6 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -35,11 +36,11 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 	}
 	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
 	o.Set("RedriveStatus", "NOT_REDRIVABLE")
-	o.Set("StartDate", timestamp(rec.Start))
+	o.Set("StartDate", asl.Timestamp(rec.Start))
 	o.Set("StateMachineArn", rec.machineARN())
 	o.Set("Status", rec.Status)
 	if rec.Stop != nil {
-		o.Set("StopDate", timestamp(*rec.Stop))
+		o.Set("StopDate", asl.Timestamp(*rec.Stop))
 	}
 	return o
 }
@@ -304,7 +305,7 @@ func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key
 	}
 	var we *wire.Error
 	if errors.As(err, &we) {
-		return info, fail(errResultWriter, cause("s3", we)).err()
+		return info, fail(errResultWriter, integration.Cause("s3", we)).err()
 	}
 	return info, fail(errResultWriter, err.Error()).err()
 }

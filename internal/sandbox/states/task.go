@@ -220,11 +220,7 @@ func (t *taskRun) end(result any, err error) error {
 // lost is the failure of a task that was under way when the process ended: its
 // outcome is not known, which is what AWS reports when a service's client fails.
 func (t *taskRun) lost() error {
-	prefix := "Lambda"
-	if !t.lambda {
-		prefix = t.errorPrefix()
-	}
-	return fail(prefix+".SdkClientException", "The connection to the service was lost while the task was under way, and its outcome is not known.").err()
+	return fail(t.client().Prefix+".SdkClientException", "The connection to the service was lost while the task was under way, and its outcome is not known.").err()
 }
 
 // perform makes the call and, for tasks that go on after it, waits for their end.

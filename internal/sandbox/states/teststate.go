@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -186,7 +187,7 @@ func (t *trial) checkResult(v any) error {
 			return validation("Mocked result must contain the same number of items as number of Parallel branches.")
 		}
 	default:
-		return checkMockSchema(t.st.Resource, v, t.in.Mock.FieldValidationMode)
+		return integration.CheckMock(t.st.Resource, v, t.in.Mock.FieldValidationMode)
 	}
 	return nil
 }
@@ -270,7 +271,7 @@ func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
 	if t.in.RoleArn != nil {
 		role = *t.in.RoleArn
 	}
-	state := value.Of("Name", testedState, "EnteredTime", timestamp(rec.Start))
+	state := value.Of("Name", testedState, "EnteredTime", asl.Timestamp(rec.Start))
 	switch t.st.Type {
 	case asl.Task, asl.Map, asl.Parallel:
 		n := int64(0)
@@ -280,7 +281,7 @@ func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
 		state.Set("RetryCount", value.Int(n))
 	}
 	return value.Of(
-		"Execution", value.Of("Id", arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", timestamp(rec.Start)),
+		"Execution", value.Of("Id", arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", asl.Timestamp(rec.Start)),
 		"StateMachine", value.Of("Id", rec.machineARN(), "Name", rec.Machine),
 		"State", state,
 	), nil

@@ -1,4 +1,4 @@
-package states
+package integration
 
 import (
 	"io"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // replies are the types of the replies that mocks are checked against.
@@ -97,12 +98,12 @@ var ranges = map[string][2]float64{
 const math32 = 1<<31 - 1
 
 func mockError(format string, args ...any) error {
-	return validation("Mock result schema validation error: "+format, args...)
+	return wire.Errorf(400, "ValidationException", "Mock result schema validation error: "+format, args...)
 }
 
-// checkMockSchema checks a mocked result against the reply of the API that the
+// CheckMock checks a mocked result against the reply of the API that the
 // task calls.
-func checkMockSchema(resource string, v any, mode types.MockResponseValidationMode) error {
+func CheckMock(resource string, v any, mode types.MockResponseValidationMode) error {
 	if mode == types.MockResponseValidationModeNone {
 		return nil
 	}
@@ -110,7 +111,7 @@ func checkMockSchema(resource string, v any, mode types.MockResponseValidationMo
 	if !ok || i.Pattern != "" {
 		return nil
 	}
-	service, op := target(i)
+	service, op := Target(i)
 	t, known := replies[service+"."+op]
 	if !known {
 		return nil

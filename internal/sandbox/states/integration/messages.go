@@ -1,4 +1,4 @@
-package states
+package integration
 
 import (
 	"encoding/base64"
@@ -8,30 +8,31 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
 
-// messages are the input and output of one operation as a task has them. On AWS
+// Messages are the input and output of one operation as a task has them. On AWS
 // the Java SDK stands between the language and the service: members of replies
 // begin with a capital, times are texts, and blobs have no place in JSON. A value
 // that is given for a blob is sent as its JSON text, a string with its quotes; a
 // blob in a reply is read as UTF-8.
-type messages struct {
+type Messages struct {
 	api           *model.API
 	input, output *model.Shape
 }
 
-func messagesOf(service, op string) messages {
+// MessagesOf are those of an operation.
+func MessagesOf(service, op string) Messages {
 	api := model.Of(service)
 	if api == nil || api.Operations[op] == nil {
-		return messages{}
+		return Messages{}
 	}
 	o := api.Operations[op]
-	return messages{api, api.Shape(o.Input), api.Shape(o.Output)}
+	return Messages{api, api.Shape(o.Input), api.Shape(o.Output)}
 }
 
 // textContent is the type that the SDK gives to a stream that it makes of a text.
 const textContent = "text/plain; charset=UTF-8"
 
-// request turns a task's arguments into the operation's document.
-func (m messages) request(args any) any {
+// Request turns a task's arguments into the operation's document.
+func (m Messages) Request(args any) any {
 	o, ok := args.(*value.Object)
 	if !ok || m.input == nil {
 		return args
@@ -45,7 +46,7 @@ func (m messages) request(args any) any {
 	return m.encode(m.input, o)
 }
 
-func (m messages) encode(s *model.Shape, v any) any {
+func (m Messages) encode(s *model.Shape, v any) any {
 	if s == nil || v == nil {
 		return v
 	}
@@ -77,7 +78,7 @@ func (m messages) encode(s *model.Shape, v any) any {
 
 // below is a member of a structure or a map by its key, with the name that it has
 // in the SDK; keys of maps are the user's own.
-func (m messages) below(s *model.Shape, key string) (name string, of *model.Shape) {
+func (m Messages) below(s *model.Shape, key string) (name string, of *model.Shape) {
 	if s != nil && s.Type == "map" {
 		return key, m.api.Shape(s.Value)
 	}
@@ -87,10 +88,10 @@ func (m messages) below(s *model.Shape, key string) (name string, of *model.Shap
 	return upper(key), nil
 }
 
-// reply turns an operation's document into a task's result.
-func (m messages) reply(v any) any { return m.decode(m.output, v) }
+// Reply turns an operation's document into a task's result.
+func (m Messages) Reply(v any) any { return m.decode(m.output, v) }
 
-func (m messages) decode(s *model.Shape, v any) any {
+func (m Messages) decode(s *model.Shape, v any) any {
 	switch x := v.(type) {
 	case []any:
 		out := make([]any, len(x))
