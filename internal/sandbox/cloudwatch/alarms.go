@@ -2,6 +2,7 @@ package cloudwatch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -269,10 +270,19 @@ func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceI
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.TagResourceOutput{}, s.change(req, name, func(a *alarm) (err error) {
+	return &sdk.TagResourceOutput{}, tagging(s.change(req, name, func(a *alarm) (err error) {
 		a.Tags, err = tagRules.Add(a.Tags, tags.Of(in.Tags, splitTag))
 		return err
-	})
+	}), in.ResourceARN)
+}
+
+// tagging words that there is no such alarm as the operations on tags do.
+func tagging(err error, arn *string) error {
+	var e *wire.Error
+	if errors.As(err, &e) && e.Code == "ResourceNotFound" {
+		return badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", aws.ToString(arn))
+	}
+	return err
 }
 
 func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
@@ -280,10 +290,10 @@ func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResou
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.UntagResourceOutput{}, s.change(req, name, func(a *alarm) error {
+	return &sdk.UntagResourceOutput{}, tagging(s.change(req, name, func(a *alarm) error {
 		a.Tags = tags.Without(a.Tags, in.TagKeys)
 		return nil
-	})
+	}), in.ResourceARN)
 }
 
 func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {

@@ -1,5 +1,5 @@
 // Package cloudwatch owns the sandbox's Amazon CloudWatch: metrics in buckets of
-// a minute and alarms on single metrics, which are evaluated and tell EventBridge
+// a minute, dashboards as they were made, and alarms on single metrics, which are evaluated and tell EventBridge
 // of their changes. Metric math, percentiles, composite alarms and alarm actions
 // are refused or, for actions, noted and not run.
 package cloudwatch
@@ -27,6 +27,7 @@ import (
 const (
 	dataBucket   = "cloudwatch.data"   // series, NUL, minute -> stat
 	alarmsBucket = "cloudwatch.alarms" // scope's key of the name -> alarm
+	boardsBucket = "cloudwatch.boards" // global key of the name -> dashboard
 )
 
 const (
@@ -83,6 +84,7 @@ func (s *Service) Register(r *wire.Router) {
 	})
 	s.registerMetrics(r)
 	s.registerAlarms(r)
+	s.registerDashboards(r)
 }
 
 // Start begins to keep data points and to evaluate alarms.

@@ -20,6 +20,8 @@ const maxQueries = 500
 // come on one page, newest first unless asked otherwise.
 func (s *Service) getMetricData(_ context.Context, req *wire.Request, in *sdk.GetMetricDataInput) (*sdk.GetMetricDataOutput, error) {
 	switch {
+	case in.StartTime != nil && in.EndTime != nil && in.StartTime.Truncate(time.Second).Equal(in.EndTime.Truncate(time.Second)):
+		return nil, validation("The parameter StartTime must not equal parameter EndTime.")
 	case in.StartTime == nil || in.EndTime == nil || !in.StartTime.Before(*in.EndTime):
 		return nil, validation("The parameter EndTime must be greater than StartTime.")
 	case len(in.MetricDataQueries) > maxQueries:
@@ -58,7 +60,7 @@ func (s *Service) query(sc wire.Scope, q types.MetricDataQuery, start, end time.
 	case q.Expression != nil:
 		return r, unsupported("the sandbox does not serve metric math")
 	case m == nil || m.Metric == nil || m.Metric.MetricName == nil || m.Metric.Namespace == nil:
-		return r, validation("The parameter MetricDataQueries.member.1.MetricStat or Expression is required.")
+		return r, validation("The parameter MetricDataQueries.member.1.MetricStat or Expression is required.\n")
 	case m.Period == nil || *m.Period < 60 || *m.Period%60 != 0:
 		return r, validation("The parameter MetricDataQueries.member.1.MetricStat.Period must be a multiple of 60: the sandbox keeps minutes.")
 	}

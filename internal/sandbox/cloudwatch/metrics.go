@@ -2,9 +2,12 @@ package cloudwatch
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,15 +81,16 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 		return nil, badValue("The value %s for parameter Namespace is invalid: namespaces of AWS are for its services.", namespace)
 	}
 	points := map[string]stat{}
-	for _, d := range in.MetricData {
+	for i, d := range in.MetricData {
+		member := "MetricData.member." + strconv.Itoa(i+1)
 		if aws.ToString(d.MetricName) == "" {
-			return nil, missing("MetricData.member.1.MetricName")
+			return nil, missing(member + ".MetricName")
 		}
 		dims, err := dimensionMap(d.Dimensions)
 		if err != nil {
 			return nil, err
 		}
-		v, err := datum(d)
+		v, err := datum(member, d)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +98,7 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 		if d.Timestamp != nil {
 			at = *d.Timestamp
 			if at.Before(s.Clock.Now().Add(-14*24*time.Hour)) || at.After(s.Clock.Now().Add(2*time.Hour)) {
-				return nil, badValue("The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks and the next two hours.")
+				return nil, badValue("The parameter %s.Timestamp must specify a time within the past two weeks and the next two hours.", member)
 			}
 		}
 		key := dataKey(seriesKey(req.Scope, namespace, *d.MetricName, dims), at)
@@ -107,9 +111,31 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 	return &sdk.PutMetricDataOutput{}, nil
 }
 
+// exclusive refuses two members that are each other's alternative.
+func exclusive(one, other string) error {
+	return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "The parameters %s and %s are mutually exclusive and you have specified both.", one, other)
+}
+
+// finite refuses what is no number; CloudWatch takes no infinities either.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+func finite(name string, values ...float64) error {
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return badValue("The value %v for parameter %s is invalid.", v, name)
+		}
+	}
+	return nil
+}
+
 // datum reads the three forms of a point: a value, a set of statistics, values
-// with counts.
-func datum(d types.MetricDatum) (stat, error) {
+// with counts. member is what the point is called in refusals.
+func datum(member string, d types.MetricDatum) (stat, error) {
+	if d.Value != nil && len(d.Values) > 0 {
+		return stat{}, badValue("The parameters %[1]s.Value and %[1]s.Values are mutually exclusive and you have specified both.", member)
+	}
+	if d.Value != nil && d.StatisticValues != nil {
+		return stat{}, exclusive(member+".Value", member+".StatisticValues")
+	}
 	unit := string(d.Unit)
 	if unit == "" {
 		unit = "None"
@@ -119,14 +145,15 @@ func datum(d types.MetricDatum) (stat, error) {
 	case d.StatisticValues != nil:
 		v := d.StatisticValues
 		if v.SampleCount == nil || v.Sum == nil || v.Minimum == nil || v.Maximum == nil {
-			return stat{}, missing("MetricData.member.1.StatisticValues")
+			return stat{}, missing(member + ".StatisticValues")
 		}
-		return stat{Count: *v.SampleCount, Sum: *v.Sum, Min: *v.Minimum, Max: *v.Maximum, Unit: unit}, nil
+		return stat{Count: *v.SampleCount, Sum: *v.Sum, Min: *v.Minimum, Max: *v.Maximum, Unit: unit},
+			finite(member+".StatisticValues", *v.SampleCount, *v.Sum, *v.Minimum, *v.Maximum)
 	case d.Value != nil:
-		return one(*d.Value, 1), nil
+		return one(*d.Value, 1), finite(member+".Value", *d.Value)
 	case len(d.Values) > 0:
 		if len(d.Counts) > 0 && len(d.Counts) != len(d.Values) {
-			return stat{}, badValue("The parameters Values and Counts must have the same size.")
+			return stat{}, badValue("The parameters %[1]s.Values and %[1]s.Counts must be of the same size.", member)
 		}
 		var sum stat
 		for i, v := range d.Values {
@@ -136,9 +163,9 @@ func datum(d types.MetricDatum) (stat, error) {
 			}
 			sum = sum.merge(one(v, n))
 		}
-		return sum, nil
+		return sum, finite(member+".Values", d.Values...)
 	}
-	return stat{}, missing("MetricData.member.1.Value")
+	return stat{}, missing(member + ".Value")
 }
 
 func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
@@ -154,7 +181,7 @@ func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.Ge
 	case len(in.ExtendedStatistics) > 0:
 		return nil, unsupported("the sandbox keeps no percentiles")
 	case len(in.Statistics) == 0:
-		return nil, missing("Statistics")
+		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")
 	}
 	dims, err := dimensionMap(in.Dimensions)
 	if err != nil {
@@ -200,12 +227,16 @@ func (s *Service) listMetrics(_ context.Context, req *wire.Request, in *sdk.List
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
+	after, err := base64.RawURLEncoding.DecodeString(aws.ToString(in.NextToken))
+	if err != nil || len(after) > 0 && !strings.HasPrefix(string(after), "[") {
+		return nil, badValue("Request parameter NextToken is invalid")
+	}
 	out := &sdk.ListMetricsOutput{Metrics: []types.Metric{}}
-	last := ""
-	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(dataBucket, "", "", func(key string, _ []byte) (bool, error) {
+	last, given := "", ""
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(dataBucket, "", string(after), func(key string, _ []byte) (bool, error) {
 			series, _, _ := strings.Cut(key, "\x00")
-			if series == last {
+			if series == last || series == string(after) {
 				return true, nil
 			}
 			last = series
@@ -213,8 +244,14 @@ func (s *Service) listMetrics(_ context.Context, req *wire.Request, in *sdk.List
 			if err := json.Unmarshal([]byte(series), &parts); err != nil {
 				return false, err
 			}
-			if m, ok := wanted(parts, req.Scope, in); ok {
-				out.Metrics = append(out.Metrics, m)
+			m, ok := wanted(parts, req.Scope, in)
+			switch {
+			case !ok:
+			case len(out.Metrics) == pageOfMetrics:
+				out.NextToken = aws.String(base64.RawURLEncoding.EncodeToString([]byte(given)))
+				return false, nil
+			default:
+				out.Metrics, given = append(out.Metrics, m), series
 			}
 			return true, nil
 		})
@@ -222,9 +259,13 @@ func (s *Service) listMetrics(_ context.Context, req *wire.Request, in *sdk.List
 	return out, err
 }
 
+// pageOfMetrics is how many metrics one answer has.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+const pageOfMetrics = 500
+
 // wanted turns the parts of a series key into a metric if the filters let it.
 func wanted(parts []string, sc wire.Scope, in *sdk.ListMetricsInput) (types.Metric, bool) {
-	m := types.Metric{Namespace: &parts[2], MetricName: &parts[3]}
+	m := types.Metric{Namespace: &parts[2], MetricName: &parts[3], Dimensions: []types.Dimension{}}
 	if parts[0] != sc.Account || parts[1] != sc.Region || (in.Namespace != nil && *in.Namespace != parts[2]) || (in.MetricName != nil && *in.MetricName != parts[3]) {
 		return m, false
 	}
