@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/spec":                 {"internal/document", "internal/fault", "internal/linear"},
 	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
 	"internal/program":              {"internal/fault", "internal/spec"},
-	"internal/program/eject":        {"internal/fault", "internal/program"},
+	"internal/program/eject":        {"internal/document", "internal/fault", "internal/program"},
 	"internal/artifacts":            {"internal/fault"},
 	"internal/stack":                {"internal/fault", "internal/clock", "internal/process"},
 	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},

@@ -47,6 +47,13 @@ func (o *deployOptions) common(cmd *cobra.Command) {
 	f.StringVarP(&o.message, "message", "m", "", "message for the history")
 }
 
+// secretsHelp tells how to keep a value secret.
+const secretsHelp = `Entries of maps (environment variables), and texts that only the definition of your
+own template uses, may be secret: ` + "\n  " + spec.SecretForms + `
+The first three are kept encrypted in the state, the others read at each deployment;
+nothing shows them. In --set they are JSON, in quotes for the shell:
+  --set 'modelEnvironment={"TOKEN": {"secret": {"env": "TOKEN"}}, "DB": {"ssm": "/prod/db"}}'`
+
 func newUp(e *env) *cobra.Command {
 	o := &deployOptions{operation: stack.OperationUp}
 	cmd := &cobra.Command{
@@ -55,7 +62,9 @@ func newUp(e *env) *cobra.Command {
 		Long: `Creates or updates pipelines: shows what will change, asks, and applies it.
 
 Pipelines come from a spec file, or are named: an existing one is updated with
---set, a new one is made with --template.`,
+--set, a new one is made with --template.
+
+` + secretsHelp,
 		Example: `  pipelinetui up -f pipelines.yaml
   pipelinetui up acme/fraud --set instanceType=ml.m5.xlarge
   pipelinetui up acme/fraud --template realtime --set image=... --set modelDataUrl=s3://...

@@ -21,7 +21,9 @@ func newNew(e *env) *cobra.Command {
 and creates it. Nothing is drawn or redrawn: it suits screen readers and any terminal.
 
 The same questions are in the full-screen terminal (pipelinetui, then n). In scripts use
-up --template.`,
+up --template.
+
+` + secretsHelp,
 		Example: `  pipelinetui new acme/fraud
   pipelinetui new --template realtime`,
 		Args: cobra.MaximumNArgs(1),

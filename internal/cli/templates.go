@@ -84,6 +84,7 @@ func (e *env) templateText(t *spec.Template) string {
 		}
 		b.WriteString(render.Table(st, []string{"  PARAMETER", "TYPE", "DEFAULT", "HELP"}, rows))
 	}
+	fmt.Fprintf(&b, "\n%s\n  Entries of maps, and texts that only the definition uses, may be\n  %s\n", st.Key.Render("Secrets"), spec.SecretForms)
 	if len(t.Example) > 0 {
 		fmt.Fprintf(&b, "\n%s\n%s\n", st.Key.Render("Example input"), render.JSON(string(t.Example), ""))
 	}

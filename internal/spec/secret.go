@@ -85,8 +85,8 @@ const (
 	fileKey    = "file"
 )
 
-// secretForms are the ways to write a secret, for hints.
-const secretForms = "{secret: text}, {secret: {env: NAME}}, {secret: {file: PATH}}, {secretsManager: NAME-OR-ARN, key: ENTRY} or {ssm: NAME}"
+// SecretForms are the ways to write a secret, for hints and help.
+const SecretForms = "{secret: text}, {secret: {env: NAME}}, {secret: {file: PATH}}, {secretsManager: NAME-OR-ARN, key: ENTRY} or {ssm: NAME}"
 
 // maxSecret bounds a secret from a file, in bytes; it is the limit of Secrets Manager.
 // (secretsmanager/latest/userguide/reference_limits.html)
@@ -136,7 +136,7 @@ func secretText(n *node) *node {
 func (s source) uncover(n *node, name string) (*node, *fault.Error) {
 	out := &node{pos: n.pos, kind: kindString, value: "", secret: &Secret{}}
 	wrong := func(at *node, format string, args ...any) (*node, *fault.Error) {
-		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", secretForms)
+		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", SecretForms)
 	}
 	for _, e := range n.entries {
 		known := []string{secretKey}
@@ -180,7 +180,7 @@ func textOf(n *node) string {
 // given reads {secret: ...}: a text, or the place on this machine that has it.
 func (s source) given(out, v *node, name string) (*node, *fault.Error) {
 	wrong := func(at *node, format string, args ...any) (*node, *fault.Error) {
-		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", secretForms)
+		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", SecretForms)
 	}
 	if text, ok := v.value.(string); ok {
 		out.text, out.value = text, text

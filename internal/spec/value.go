@@ -314,7 +314,7 @@ func (p *Parameter) typeError(n *node) *fault.Error {
 	e := n.pos.errorf("%s must be %s, not %s", p.Name, want, p.describe(n))
 	switch {
 	case p.Type == TypeString && n.kind == kindMap:
-		return e.WithHint("Write a text, or a secret: %s.", secretForms)
+		return e.WithHint("Write a text, or a secret: %s.", SecretForms)
 	case want == "a string" && n.text != "" && !p.covers(n):
 		return e.WithHint("Put it in quotes: %q.", n.text)
 	case n.kind == kindString && (p.Type == TypeInt || p.Type == TypeBool || p.Type == TypeFloat):
@@ -503,7 +503,7 @@ func (p *Parameter) mapValue(n *node) (any, fault.List) {
 			case e.value.text != "" && !p.Secret:
 				err.WithHint("Put it in quotes: %q.", e.value.text)
 			case e.value.kind == kindMap:
-				err.WithHint("Write a text, or a secret: %s.", secretForms)
+				err.WithHint("Write a text, or a secret: %s.", SecretForms)
 			}
 			errs = append(errs, err)
 			continue

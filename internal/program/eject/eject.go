@@ -142,14 +142,11 @@ func (w *writer) project(o Options) ([]byte, error) {
 		return nil, err
 	}
 	add(doc, "outputs", outputs)
-	var b strings.Builder
-	fmt.Fprintf(&b, head, o.Pipeline)
-	enc := yaml.NewEncoder(&b)
-	enc.SetIndent(2)
-	if err := errors.Join(enc.Encode(doc), enc.Close()); err != nil {
+	all, err := encode(doc)
+	if err != nil {
 		return nil, fault.New(fault.Internal, "write Pulumi.yaml: %v", err).Because(err)
 	}
-	return []byte(b.String()), nil
+	return []byte(fmt.Sprintf(head, o.Pipeline) + all), nil
 }
 
 // remark explains what can't be seen from a resource itself.

@@ -2,6 +2,8 @@ package eject
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,19 +12,50 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gopkg.in/yaml.v3"
 
+	"github.com/pipelinetui/pipelinetui/internal/document"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 )
 
 func mapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode} }
 
-// text is a string; the library quotes it where it has to.
+// text is a string; the library quotes it where it has to. What can't be seen is
+// escaped by encode, which only a quoted text can be.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	if strings.Contains(s, "\n") {
+	switch {
+	case strings.ContainsFunc(s, unseen):
+		n.Style = yaml.DoubleQuotedStyle
+	case strings.Contains(s, "\n"):
 		n.Style = yaml.LiteralStyle
 	}
 	return n
+}
+
+// unseen tells the characters that no text of a project holds as they are: those that
+// act on a terminal or make what is read another thing than what is there.
+func unseen(r rune) bool { return r != '\n' && r != '\t' && document.Hidden(r) }
+
+// encode is a document as text. The library writes what Unicode calls printable as it
+// is, bidirectional and C1 characters among it; they stand in quoted texts only.
+func encode(doc *yaml.Node) (string, error) {
+	var b, out strings.Builder
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := errors.Join(enc.Encode(doc), enc.Close()); err != nil {
+		return "", err
+	}
+	for _, r := range b.String() {
+		switch {
+		case !unseen(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String(), nil
 }
 
 // literal is a number, a bool or null.

@@ -64,6 +64,17 @@ func (s *Service) definition(text, typ string) (*asl.Machine, error) {
 // encodeConfig keeps a configuration of the API.
 func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) }
 
+// encodeEncryption keeps an encryption configuration. AWS refuses one that names no key
+// where it wants the customer's own (InvalidEncryptionConfiguration of the API's model:
+// "if type is set to CUSTOMER_MANAGED_KMS_KEY, but kmsKeyId is null"); its words are not
+// documented.
+func encodeEncryption(c *types.EncryptionConfiguration) (json.RawMessage, error) {
+	if c != nil && c.Type == types.EncryptionTypeCustomerManagedKmsKey && str(c.KmsKeyId) == "" {
+		return nil, wire.Errorf(400, "InvalidEncryptionConfiguration", "Invalid Encryption Configuration: kmsKeyId must be specified if the type is CUSTOMER_MANAGED_KMS_KEY")
+	}
+	return encodeConfig(c)
+}
+
 func encryptionOf(raw json.RawMessage) *types.EncryptionConfiguration {
 	c := &types.EncryptionConfiguration{Type: types.EncryptionTypeAwsOwnedKey}
 	if len(raw) > 0 {
@@ -116,7 +127,7 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 	if m.Logging, err = encodeConfig(in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
-	if m.Encryption, err = encodeConfig(in.EncryptionConfiguration); err != nil {
+	if m.Encryption, err = encodeEncryption(in.EncryptionConfiguration); err != nil {
 		return nil, err
 	}
 	return s.putNewMachine(&m, arn, in)
@@ -259,7 +270,7 @@ func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachi
 		m.Tracing = in.TracingConfiguration.Enabled
 	}
 	if in.EncryptionConfiguration != nil {
-		if m.Encryption, err = encodeConfig(in.EncryptionConfiguration); err != nil {
+		if m.Encryption, err = encodeEncryption(in.EncryptionConfiguration); err != nil {
 			return err
 		}
 	}

@@ -154,7 +154,7 @@ func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.C
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
-	enc, err := encodeConfig(in.EncryptionConfiguration)
+	enc, err := encodeEncryption(in.EncryptionConfiguration)
 	if err != nil {
 		return nil, err
 	}

@@ -188,3 +188,18 @@ func TestConstraints(t *testing.T) {
 		require.Equal(t, c.want, r.body["message"], c.op)
 	}
 }
+
+// AWS's API model says of InvalidEncryptionConfiguration: "For example, if type is set to
+// CUSTOMER_MANAGED_KMS_KEY, but kmsKeyId is null" (service/sfn/types of its Go SDK).
+func TestEncryptionWithoutAKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []map[string]any{
+		{"type": "CUSTOMER_MANAGED_KMS_KEY"}, {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsDataKeyReusePeriodSeconds": 60},
+	} {
+		r := w.call("CreateActivity", map[string]any{"name": "sealed", "encryptionConfiguration": c})
+		require.Equal(t, "InvalidEncryptionConfiguration", r.body["__type"], "%v", r.body)
+	}
+	r := w.call("CreateActivity", map[string]any{"name": "sealed", "encryptionConfiguration": map[string]any{"type": "AWS_OWNED_KEY"}})
+	require.NotEmpty(t, r.body["activityArn"], "%v", r.body)
+}

@@ -272,7 +272,7 @@ func (p *Page) edit(f Field) tea.Cmd {
 	}
 	help := "One entry a line. " + f.Help
 	if f.Type == spec.TypeMap {
-		help = `One KEY=value a line; KEY={"secret":"..."} and KEY={"ssm":"/name"} are secrets. ` + f.Help
+		help = `One KEY=value a line; KEY={"secret":"..."}, KEY={"secretsManager":"name"} and KEY={"ssm":"/name"} are secrets. ` + f.Help
 	}
 	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewEditor(&p.Env.Theme, f.Label, help, linesOf(f), check, func(text string) tea.Msg {
 		value, err := encode(text)

@@ -343,6 +343,12 @@ func (p *Page) helpText(w, h int) string {
 	if f.Type == spec.TypePath {
 		wrap("files:", keys.Browse.Label(th.Glyphs.Unicode)+" chooses one; relative paths begin in the working directory")
 	}
+	switch {
+	case f.Type == spec.TypeMap:
+		wrap("secrets:", "an entry may be "+spec.SecretForms)
+	case f.Type == spec.TypeString && f.Secret:
+		wrap("secrets:", "the text itself, or as JSON "+spec.SecretForms)
+	}
 	if f.Changing != "" && p.open.Change == nil {
 		wrap("later:", f.Changing)
 	}
