@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -29,6 +30,11 @@ import (
 // TestMain lets more scripts run at a time than there are processors: each waits for
 // sandboxes, locks and answers half of its time.
 func TestMain(m *testing.M) {
+	// Under nohup every process below would ignore SIGHUP, as it should; a signal that is
+	// caught is one that they begin with as usual.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set(strconv.Itoa(2 + runtime.GOMAXPROCS(0))) // a number is one
