@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +24,9 @@ import (
 type settings struct {
 	Alias     string
 	Passwords *types.PasswordPolicy
+	// Report is the last credential report and Reported when it was made.
+	Report   string `json:",omitempty"`
+	Reported time.Time
 }
 
 func (s *Service) registerAccountWide(r *wire.Router) {

@@ -134,6 +134,7 @@ func (s *Service) Register(r *wire.Router) {
 	s.registerProfiles(r)
 	s.registerProviders(r)
 	s.registerAccountWide(r)
+	s.registerLinked(r)
 	s.registerSTS(r)
 }
 

@@ -1,10 +1,12 @@
 package iam_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // the algorithm of RFC 6238
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/csv"
 	"fmt"
 	"net/url"
 	"testing"
@@ -270,4 +272,63 @@ func TestProviders(t *testing.T) {
 	}
 	_, err = c.GetOpenIDConnectProvider(ctx, &sdk.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn})
 	require.ErrorContains(t, err, "OpenIDConnect Provider not found for arn "+*made.OpenIDConnectProviderArn)
+}
+
+// A role that is linked to a service trusts that service, and goes by its own operation.
+func TestServiceLinkedRoles(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := sdk.NewFromConfig(w.Admin())
+	const service = "sagemaker.application-autoscaling.amazonaws.com"
+	create := func(service, suffix string) (*sdk.CreateServiceLinkedRoleOutput, error) {
+		in := &sdk.CreateServiceLinkedRoleInput{AWSServiceName: &service}
+		if suffix != "" {
+			in.CustomSuffix = &suffix
+		}
+		return c.CreateServiceLinkedRole(ctx, in)
+	}
+	out, err := create(service, "")
+	require.NoError(t, err)
+	require.Equal(t, iamARN+"role/aws-service-role/"+service+"/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint", *out.Role.Arn)
+	_, err = w.IAM.AssumeServiceRole(ctx, iamtest.Scope, service, *out.Role.Arn, "", "s")
+	require.NoError(t, err)
+	for _, c0 := range [][2]string{{service, ""}, {service, "x"}, {"none.amazonaws.com", ""}} {
+		_, err := create(c0[0], c0[1])
+		iamtest.RequireCode(t, err, "InvalidInput")
+	}
+	suffixed, err := create("autoscaling.amazonaws.com", "x")
+	require.NoError(t, err)
+	require.Equal(t, "AWSServiceRoleForAutoScaling_x", *suffixed.Role.RoleName)
+	gone, err := c.DeleteServiceLinkedRole(ctx, &sdk.DeleteServiceLinkedRoleInput{RoleName: out.Role.RoleName})
+	require.NoError(t, err)
+	status, err := c.GetServiceLinkedRoleDeletionStatus(ctx, &sdk.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: gone.DeletionTaskId})
+	require.NoError(t, err)
+	require.Equal(t, types.DeletionTaskStatusTypeSucceeded, status.Status)
+	_, err = c.GetRole(ctx, &sdk.GetRoleInput{RoleName: out.Role.RoleName})
+	iamtest.RequireCode(t, err, "NoSuchEntity")
+}
+
+// A credential report stays as it is for four hours.
+func TestCredentialReport(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := sdk.NewFromConfig(w.Admin())
+	_, err := c.GetCredentialReport(ctx, &sdk.GetCredentialReportInput{})
+	iamtest.RequireCode(t, err, "ReportNotPresent")
+	_, err = c.CreateUser(ctx, &sdk.CreateUserInput{UserName: aws.String("u")})
+	require.NoError(t, err)
+	_, err = c.CreateAccessKey(ctx, &sdk.CreateAccessKeyInput{UserName: aws.String("u")})
+	require.NoError(t, err)
+	for _, want := range []types.ReportStateType{types.ReportStateTypeStarted, types.ReportStateTypeComplete} {
+		out, err := c.GenerateCredentialReport(ctx, &sdk.GenerateCredentialReportInput{})
+		require.NoError(t, err)
+		require.Equal(t, want, out.State)
+	}
+	out, err := c.GetCredentialReport(ctx, &sdk.GetCredentialReportInput{})
+	require.NoError(t, err)
+	lines, err := csv.NewReader(bytes.NewReader(out.Content)).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, lines, 3)
+	require.Equal(t, []string{"sandbox", "u"}, []string{lines[1][0], lines[2][0]})
+	require.Equal(t, []string{"true", "false", "false"}, []string{lines[2][8], lines[2][13], lines[2][18]})
 }
