@@ -77,6 +77,7 @@ var mayImport = map[string][]string{
 	// The rooms of Step Functions know neither executions nor each other.
 	"internal/sandbox/states/integration":     {"internal/asl", "internal/asl/value", "internal/sandbox/wire", "internal/sandbox/wire/model"},
 	"internal/sandbox/states/items":           {"internal/asl", "internal/asl/value", "internal/sandbox/states/items/delimited", "internal/sandbox/wire"},
+	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
 		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/pipelines", "internal/program", "internal/program/eject",

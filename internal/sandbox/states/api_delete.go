@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -49,17 +50,17 @@ func (s *Service) purge(key string) error {
 		<-x.done
 	}
 	arn := arnOfKey("stateMachine", key)
-	prefixes := []put{
-		{bucket: bucketVersions, key: key + "/"},
-		{bucket: bucketAliases, key: key + "/"},
-		{bucket: bucketRevisions, key: key + "/"},
-		{bucket: bucketRuns, key: key + "/"},
+	prefixes := []journal.Put{
+		{Bucket: bucketVersions, Key: key + "/"},
+		{Bucket: bucketAliases, Key: key + "/"},
+		{Bucket: bucketRevisions, Key: key + "/"},
+		{Bucket: bucketRuns, Key: key + "/"},
 	}
 	for _, bucket := range []string{bucketExecutions, bucketIndex, bucketEvents, bucketCursors, bucketRunning, bucketExpress} {
-		prefixes = append(prefixes, put{bucket: bucket, key: key + ":"}, put{bucket: bucket, key: key + "/"})
+		prefixes = append(prefixes, journal.Put{Bucket: bucket, Key: key + ":"}, journal.Put{Bucket: bucket, Key: key + "/"})
 	}
 	for _, p := range prefixes { // one transaction each, so that others get their turn
-		if err := s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(p.bucket, p.key) }); err != nil {
+		if err := s.DB.Update(func(tx *store.Tx) error { return tx.DeletePrefix(p.Bucket, p.Key) }); err != nil {
 			return err
 		}
 	}

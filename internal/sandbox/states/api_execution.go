@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -161,7 +162,7 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
 	}
 	if rec.Express {
-		done := s.journal.add([]put{{bucket: bucketExpress, key: rec.key() + ":" + rec.ExpressID, value: encoded(&rec)}})
+		done := s.journal.Add([]journal.Put{{Bucket: bucketExpress, Key: rec.key() + ":" + rec.ExpressID, Value: journal.Encoded(&rec)}})
 		x.start() // its end is queued after its start
 		return &rec, <-done
 	}
@@ -176,8 +177,8 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		}
 		return nil, err
 	}
-	puts := append(recordPuts(&rec), put{bucket: bucketRunning, key: rec.key(), value: encoded(struct{}{})})
-	if err := <-s.journal.add(puts); err != nil {
+	puts := append(recordPuts(&rec), journal.Put{Bucket: bucketRunning, Key: rec.key(), Value: journal.Encoded(struct{}{})})
+	if err := <-s.journal.Add(puts); err != nil {
 		s.forget(x)
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -91,7 +92,7 @@ func (s *Service) updateMapRun(_ context.Context, req *wire.Request, in *sfn.Upd
 		return nil, validation("Map Run %s is not running", arn)
 	}
 	live.update(in)
-	return &sfn.UpdateMapRunOutput{}, <-s.journal.add([]put{live.put()})
+	return &sfn.UpdateMapRunOutput{}, <-s.journal.Add([]journal.Put{live.put()})
 }
 
 // update changes a running run's settings. A new concurrency counts from the

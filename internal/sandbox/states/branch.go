@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 )
 
 // branch walks one workflow: the execution's own, a branch of a Parallel state
@@ -296,7 +297,7 @@ func (b *branch) interruption(err error) error {
 // taken back.
 func (b *branch) sync() error {
 	err := b.x.sync()
-	if errors.Is(err, errClosed) {
+	if errors.Is(err, journal.ErrClosed) {
 		return errShutdown
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -40,8 +41,8 @@ func newToken() string {
 }
 
 // tokenPut writes a token's record.
-func tokenPut(token string, rec *tokenRecord) put {
-	return put{bucket: bucketTokens, key: token, value: encoded(rec)}
+func tokenPut(token string, rec *tokenRecord) journal.Put {
+	return journal.Put{Bucket: bucketTokens, Key: token, Value: journal.Encoded(rec)}
 }
 
 func (s *Service) token(token string) (tokenRecord, bool, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -49,7 +50,7 @@ func (b *branch) newChild(ctx context.Context, w *asl.Workflow, index int, input
 // step that records the state's result.
 func (b *branch) dropChildren() {
 	prefix := b.childPrefix()
-	b.x.puts = append(b.x.puts, put{bucket: bucketCursors, key: cursorKey(b.x.rec.key(), prefix), prefix: true})
+	b.x.puts = append(b.x.puts, journal.Put{Bucket: bucketCursors, Key: cursorKey(b.x.rec.key(), prefix), Prefix: true})
 	for path := range b.x.dirty {
 		if len(path) > len(prefix) && path[:len(prefix)] == prefix {
 			delete(b.x.dirty, path)

@@ -9,6 +9,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -222,10 +223,10 @@ func (m *mapRunner) redrive() {
 }
 
 // put writes the run's record.
-func (m *mapRunner) put() put {
+func (m *mapRunner) put() journal.Put {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return put{bucket: bucketRuns, key: m.run.key(), value: encoded(&m.run)}
+	return journal.Put{Bucket: bucketRuns, Key: m.run.key(), Value: journal.Encoded(&m.run)}
 }
 
 func (m *mapRunner) close(status string) {
@@ -282,7 +283,7 @@ func (m *mapRunner) process() (any, error) {
 		m.run.Children.Total, m.run.Children.Pending = total, total
 	}
 	m.mu.Unlock()
-	m.b.x.s.journal.add([]put{m.put()}) // a later process knows by it what was read
+	m.b.x.s.journal.Add([]journal.Put{m.put()}) // a later process knows by it what was read
 	m.outputs = &outputs{}
 	if err := m.runAll(feed); err != nil {
 		m.export(p, feed, err)
@@ -548,11 +549,11 @@ func (m *mapRunner) childRecord(i int, input childInput) (*execRecord, error) {
 		t := rec.Start.Add(maxExpress)
 		rec.Deadline = &t
 	}
-	puts := append(recordPuts(&rec), put{bucket: bucketRuns, key: key, value: encoded(childRecord{rec.Name, input.items})})
+	puts := append(recordPuts(&rec), journal.Put{Bucket: bucketRuns, Key: key, Value: journal.Encoded(childRecord{rec.Name, input.items})})
 	if len(rec.Input) > maxData {
 		return nil, fail(errDataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").err()
 	}
-	return &rec, <-s.journal.add(puts)
+	return &rec, <-s.journal.Add(puts)
 }
 
 // begun finds a child that an earlier process recorded, nil if none did.

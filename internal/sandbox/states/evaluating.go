@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -142,7 +143,7 @@ func (w *watch) deathsOf(rec *execRecord) int {
 }
 
 // forget removes what is stored about an execution that has ended.
-func (w *watch) forget(rec *execRecord) []put {
+func (w *watch) forget(rec *execRecord) []journal.Put {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := watchKey(rec)
@@ -150,7 +151,7 @@ func (w *watch) forget(rec *execRecord) []put {
 		return nil
 	}
 	delete(w.deaths, key)
-	return []put{{bucket: bucketDeaths, key: key}}
+	return []journal.Put{{Bucket: bucketDeaths, Key: key}}
 }
 
 // mark notes that a branch is being evaluated until the returned function is

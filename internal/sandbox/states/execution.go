@@ -11,6 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -50,10 +51,10 @@ type execution struct {
 	rec     execRecord
 	pending []event
 	dirty   map[string]*branch
-	puts    []put
+	puts    []journal.Put
 	full    bool
 	// unsaved are writes that failed, in their order. They go before the next ones.
-	unsaved *lane
+	unsaved *journal.Lane
 }
 
 // durable reports whether the execution has a history in the store.
@@ -69,7 +70,7 @@ func (s *Service) newExecution(rec execRecord, def *revisionRecord) (*execution,
 	}
 	x := &execution{
 		s: s, machine: m, workflow: &m.Workflow, def: def, rec: rec,
-		done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &lane{}, deaths: s.evaluating.deathsOf(&rec),
+		done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &journal.Lane{}, deaths: s.evaluating.deathsOf(&rec),
 	}
 	if rec.MapState != "" {
 		if x.workflow = processorOf(m, rec.MapState); x.workflow == nil {
@@ -89,7 +90,7 @@ func (x *execution) prepare() {
 
 // newBroken prepares a record to end, since it cannot run any more.
 func (s *Service) newBroken(rec execRecord, def *revisionRecord, why error) *execution {
-	x := &execution{s: s, machine: &asl.Machine{}, def: def, rec: rec, broken: why.Error(), done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &lane{}}
+	x := &execution{s: s, machine: &asl.Machine{}, def: def, rec: rec, broken: why.Error(), done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &journal.Lane{}}
 	x.prepare()
 	return x
 }
@@ -269,7 +270,7 @@ func (x *execution) flushLocked() <-chan error {
 		clear(x.dirty)
 		return nil
 	}
-	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 && !x.unsaved.broken() {
+	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 && !x.unsaved.Broken() {
 		return nil
 	}
 	key := x.rec.key()
@@ -281,7 +282,7 @@ func (x *execution) flushLocked() <-chan error {
 			x.s.Log.Error("encode event", "execution", key, "error", err)
 			continue
 		}
-		puts = append(puts, put{bucket: bucketEvents, key: eventKey(key, x.pending[i].ID), value: raw})
+		puts = append(puts, journal.Put{Bucket: bucketEvents, Key: eventKey(key, x.pending[i].ID), Value: raw})
 	}
 	x.pending = nil
 	for path, b := range x.dirty {
@@ -290,10 +291,10 @@ func (x *execution) flushLocked() <-chan error {
 			x.s.Log.Error("encode cursor", "execution", key, "error", err)
 			continue
 		}
-		puts = append(puts, put{bucket: bucketCursors, key: cursorKey(key, path), value: raw})
+		puts = append(puts, journal.Put{Bucket: bucketCursors, Key: cursorKey(key, path), Value: raw})
 	}
 	clear(x.dirty)
-	return x.s.journal.addTo(x.unsaved, puts)
+	return x.s.journal.AddTo(x.unsaved, puts)
 }
 
 // sync writes everything and waits until it is on disk.
@@ -345,17 +346,17 @@ func (x *execution) finish(b *branch, out any, err error) {
 	switch {
 	case x.durable():
 		key := x.rec.key()
-		x.puts = append(x.puts, put{bucket: bucketRunning, key: key})
+		x.puts = append(x.puts, journal.Put{Bucket: bucketRunning, Key: key})
 		if x.rec.Status == statusSucceeded {
-			x.puts = append(x.puts, put{bucket: bucketCursors, key: key + "#", prefix: true})
+			x.puts = append(x.puts, journal.Put{Bucket: bucketCursors, Key: key + "#", Prefix: true})
 			clear(x.dirty)
 		}
 		x.puts = append(x.puts, recordPuts(&x.rec)...)
 		x.puts = append(x.puts, x.s.evaluating.forget(&x.rec)...)
 	case x.rec.MapRun != "": // its run shows it
-		x.s.journal.add(recordPuts(&x.rec))
+		x.s.journal.Add(recordPuts(&x.rec))
 	default:
-		x.s.journal.add([]put{{bucket: bucketExpress, key: x.rec.key() + ":" + x.rec.ExpressID}})
+		x.s.journal.Add([]journal.Put{{Bucket: bucketExpress, Key: x.rec.key() + ":" + x.rec.ExpressID}})
 	}
 	done := x.flushLocked()
 	rec := x.rec
@@ -370,7 +371,7 @@ func (x *execution) finish(b *branch, out any, err error) {
 func (x *execution) persist(done <-chan error) {
 	for done != nil {
 		err := <-done
-		if err == nil || errors.Is(err, errClosed) {
+		if err == nil || errors.Is(err, journal.ErrClosed) {
 			return
 		}
 		x.s.Log.Error("record the end of an execution", "execution", x.rec.key(), "error", err)
@@ -428,9 +429,9 @@ func (stopError) Error() string { return errStopped.Error() }
 func (stopError) Is(target error) bool { return target == errStopped }
 
 // recordPuts writes an execution's record and its place in the index.
-func recordPuts(rec *execRecord) []put {
-	return []put{
-		{bucket: bucketExecutions, key: rec.key(), value: encoded(rec)},
-		{bucket: bucketIndex, key: rec.indexKey(), value: encoded(&rec.summary)},
+func recordPuts(rec *execRecord) []journal.Put {
+	return []journal.Put{
+		{Bucket: bucketExecutions, Key: rec.key(), Value: journal.Encoded(rec)},
+		{Bucket: bucketIndex, Key: rec.indexKey(), Value: journal.Encoded(&rec.summary)},
 	}
 }

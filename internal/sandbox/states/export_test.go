@@ -12,7 +12,7 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 	c := make(chan struct{})
 	writes = new(atomic.Int64)
 	s.flush = 0
-	s.journal.crash = func() bool {
+	s.journal.Crash = func() bool {
 		if writes.Add(1) < n {
 			return false
 		}
@@ -26,7 +26,7 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 func (s *Service) BreakExpressions() { s.engine = nil }
 
 // FullDisk makes commits fail while full says so.
-func (s *Service) FullDisk(full func() error) { s.journal.full = full }
+func (s *Service) FullDisk(full func() error) { s.journal.Full = full }
 
 // Evaluated is the content of the file that a process leaves which dies while a
 // branch of an execution is evaluated.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -45,7 +46,7 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 	m.mu.Lock()
 	exceeded := m.run.exceeded()
 	m.mu.Unlock()
-	m.b.x.s.journal.add([]put{m.put()})
+	m.b.x.s.journal.Add([]journal.Put{m.put()})
 	if exceeded {
 		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
 	}
@@ -116,8 +117,8 @@ func outputOf(rec *execRecord) (any, error) {
 // the store, where they are once they have ended.
 func (m *mapRunner) ended(fn func(i int, rec *execRecord) error) error {
 	s := m.b.x.s
-	if err := <-s.journal.add(nil); err != nil { // what was added before is on disk
-		if errors.Is(err, errClosed) {
+	if err := <-s.journal.Add(nil); err != nil { // what was added before is on disk
+		if errors.Is(err, journal.ErrClosed) {
 			return errShutdown
 		}
 		return err

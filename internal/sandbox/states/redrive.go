@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -93,7 +94,7 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	x.puts = append(x.puts, recordPuts(&x.rec)...)
 	x.puts = append(x.puts, cursors...)
 	if rec.MapRun == "" {
-		x.puts = append(x.puts, put{bucket: bucketRunning, key: key, value: encoded(struct{}{})})
+		x.puts = append(x.puts, journal.Put{Bucket: bucketRunning, Key: key, Value: journal.Encoded(struct{}{})})
 	}
 	done := x.flushLocked()
 	x.mu.Unlock()
@@ -109,8 +110,8 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 
 // resetCursors sends every branch that did not succeed back into the state where
 // it stood. The next events follow the event head.
-func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]put, error) {
-	var puts []put
+func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]journal.Put, error) {
+	var puts []journal.Put
 	err := s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(bucketCursors, execution+"#", "", func(key string, raw []byte) (bool, error) {
 			var c cursor
@@ -121,7 +122,7 @@ func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]p
 				return true, nil
 			}
 			c.redrive(head, now)
-			puts = append(puts, put{bucket: bucketCursors, key: key, value: encoded(&c)})
+			puts = append(puts, journal.Put{Bucket: bucketCursors, Key: key, Value: journal.Encoded(&c)})
 			return true, nil
 		})
 	})

@@ -23,6 +23,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -55,7 +56,7 @@ type Config struct {
 // Service is the sandbox's Step Functions. It is safe for concurrent use.
 type Service struct {
 	Config
-	journal *journal
+	journal *journal.Journal
 	logs    *logQueue
 	engine  *jsonata.Engine
 	ctx     context.Context
@@ -88,7 +89,7 @@ func New(c Config) (*Service, error) {
 		c.MaxItemBytes = 2 << 30
 	}
 	s := &Service{
-		Config: c, flush: defaultFlush, journal: newJournal(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
+		Config: c, flush: defaultFlush, journal: journal.New(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
 		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{}, runs: map[string]*mapRunner{},
 	}
 	s.evaluating = &watch{deaths: map[string]deathRecord{}}
@@ -247,7 +248,7 @@ func (s *Service) Close() error {
 	s.cancel(errShutdown)
 	s.running.Wait()
 	s.evaluating.close()
-	s.journal.close()
+	s.journal.Close()
 	s.logs.close()
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -199,7 +200,7 @@ func (t *taskRun) end(result any, err error) error {
 	t.b.step(func(s *stepper) {
 		c := &t.b.cur
 		if t.b.cur.Token != "" {
-			t.b.x.puts = append(t.b.x.puts, put{bucket: bucketTokens, key: c.Token})
+			t.b.x.puts = append(t.b.x.puts, journal.Put{Bucket: bucketTokens, Key: c.Token})
 		}
 		c.Token, c.Job, c.Deadline, c.Side = "", "", time.Time{}, 0
 		if !failed {

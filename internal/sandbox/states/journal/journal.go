@@ -1,4 +1,7 @@
-package states
+// Package journal owns how the records of Step Functions get to disk: the writes of many
+// executions share commits, those of one keep their order even if some fail. It knows
+// nothing of what is written.
+package journal
 
 import (
 	"errors"
@@ -10,16 +13,16 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
-// put is one write: no value deletes the key, prefix deletes all keys that begin with
+// Put is one write: no value deletes the key, prefix deletes all keys that begin with
 // it.
-type put struct {
-	bucket, key string
-	value       store.Encoded
-	prefix      bool
+type Put struct {
+	Bucket, Key string
+	Value       store.Encoded
+	Prefix      bool
 }
 
-// encoded is a record as the store keeps it. Nothing of ours cannot be encoded.
-func encoded(v any) store.Encoded {
+// Encoded is a record as the store keeps it. Nothing of ours cannot be encoded.
+func Encoded(v any) store.Encoded {
 	e, err := store.Encode(v)
 	if err != nil {
 		panic(fmt.Sprintf("encode %T: %s", v, err))
@@ -27,44 +30,44 @@ func encoded(v any) store.Encoded {
 	return e
 }
 
-// journal commits writes of many executions together: while one transaction is
+// Journal commits writes of many executions together: while one transaction is
 // being synced to disk the next ones gather, so that a busy service pays for a
 // few syncs only and an idle one waits for nobody. Writes are applied in the
 // order in which they were added.
-type journal struct {
+type Journal struct {
 	db     *store.DB
 	mu     sync.Mutex
 	wake   *sync.Cond
 	queue  []entry
 	closed bool
 	ended  chan struct{}
-	// crash, if tests set it, is asked before each entry is queued; once it says
+	// Crash, if tests set it, is asked before each entry is queued; once it says
 	// true nothing is written any more, as after kill -9.
-	crash func() bool
-	// full, if tests set it, is asked before each commit; its error is what a full
+	Crash func() bool
+	// Full, if tests set it, is asked before each commit; its error is what a full
 	// disk answers.
-	full func() error
+	Full func() error
 }
 
 type entry struct {
-	puts []put
+	puts []Put
 	done chan error
-	lane *lane // nil for writes that nothing else follows
+	lane *Lane // nil for writes that nothing else follows
 	seq  int
 }
 
-// lane keeps the writes of one execution in order when some cannot be written:
+// Lane keeps the writes of one execution in order when some cannot be written:
 // what follows a failed write waits with it, since a cursor that is older than
 // what is on disk must not be written over it.
-type lane struct {
+type Lane struct {
 	mu     sync.Mutex
 	seq    int
 	held   []entry // failed, or behind what failed
 	queued int     // in the journal's queue
 }
 
-// broken reports whether there are writes that failed.
-func (l *lane) broken() bool {
+// Broken reports whether there are writes that failed.
+func (l *Lane) Broken() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.held) > 0
@@ -72,12 +75,12 @@ func (l *lane) broken() bool {
 
 // take numbers a new entry. If writes failed and none of the lane is queued any
 // more, they become the entry's first.
-func (l *lane) take(puts []put) (out []put, seq int) {
+func (l *Lane) take(puts []Put) (out []Put, seq int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.held) > 0 && l.queued == 0 {
 		slices.SortFunc(l.held, func(a, b entry) int { return a.seq - b.seq })
-		var all []put
+		var all []Put
 		for _, e := range l.held {
 			all = append(all, e.puts...)
 		}
@@ -89,7 +92,7 @@ func (l *lane) take(puts []put) (out []put, seq int) {
 }
 
 // admit reports whether an entry may be written; one behind a failed one is held.
-func (l *lane) admit(e entry) bool {
+func (l *Lane) admit(e entry) bool {
 	if l == nil {
 		return true
 	}
@@ -104,7 +107,7 @@ func (l *lane) admit(e entry) bool {
 }
 
 // settle notes what became of an entry.
-func (l *lane) settle(e entry, err error) {
+func (l *Lane) settle(e entry, err error) {
 	if l == nil {
 		return
 	}
@@ -119,30 +122,32 @@ func (l *lane) settle(e entry, err error) {
 // errHeld says that a write waits for an earlier one that failed.
 var errHeld = errors.New("an earlier write of the execution failed")
 
-var errClosed = errors.New("the service is closed")
+// ErrClosed is the outcome of what is added after the end.
+var ErrClosed = errors.New("the service is closed")
 
-func newJournal(db *store.DB) *journal {
-	j := &journal{db: db, ended: make(chan struct{})}
+// New begins a journal over a store; Close ends it.
+func New(db *store.DB) *Journal {
+	j := &Journal{db: db, ended: make(chan struct{})}
 	j.wake = sync.NewCond(&j.mu)
 	guard.Go(nil, "the journal", j.run, nil)
 	return j
 }
 
-// add queues writes; the channel yields their outcome once.
-func (j *journal) add(puts []put) <-chan error { return j.addTo(nil, puts) }
+// Add queues writes; the channel yields their outcome once.
+func (j *Journal) Add(puts []Put) <-chan error { return j.AddTo(nil, puts) }
 
-// addTo is add for the writes of one execution, which are in order even if some
+// AddTo is Add for the writes of one execution, which are in order even if some
 // fail.
-func (j *journal) addTo(l *lane, puts []put) <-chan error {
+func (j *Journal) AddTo(l *Lane, puts []Put) <-chan error {
 	done := make(chan error, 1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.closed && j.crash != nil && j.crash() {
+	if !j.closed && j.Crash != nil && j.Crash() {
 		j.closed = true
 		j.wake.Signal()
 	}
 	if j.closed {
-		done <- errClosed
+		done <- ErrClosed
 		return done
 	}
 	e := entry{puts: puts, done: done, lane: l}
@@ -154,8 +159,8 @@ func (j *journal) addTo(l *lane, puts []put) <-chan error {
 	return done
 }
 
-// close commits what is queued and ends the journal.
-func (j *journal) close() {
+// Close commits what is queued and ends the journal.
+func (j *Journal) Close() {
 	j.mu.Lock()
 	j.closed = true
 	j.wake.Signal()
@@ -163,7 +168,7 @@ func (j *journal) close() {
 	<-j.ended
 }
 
-func (j *journal) run() {
+func (j *Journal) run() {
 	defer close(j.ended)
 	for {
 		j.mu.Lock()
@@ -180,7 +185,7 @@ func (j *journal) run() {
 	}
 }
 
-func (j *journal) commit(batch []entry) {
+func (j *Journal) commit(batch []entry) {
 	batch = slices.DeleteFunc(batch, func(e entry) bool {
 		if e.lane.admit(e) {
 			return false
@@ -192,8 +197,8 @@ func (j *journal) commit(batch []entry) {
 		return
 	}
 	err := guard.Run(nil, "the journal", func() error {
-		if j.full != nil {
-			if err := j.full(); err != nil {
+		if j.Full != nil {
+			if err := j.Full(); err != nil {
 				return err
 			}
 		}
@@ -212,16 +217,16 @@ func (j *journal) commit(batch []entry) {
 	}
 }
 
-func apply(tx *store.Tx, puts []put) error {
+func apply(tx *store.Tx, puts []Put) error {
 	for _, p := range puts {
 		var err error
 		switch {
-		case p.prefix:
-			err = tx.DeletePrefix(p.bucket, p.key)
-		case p.value.IsZero():
-			err = tx.Delete(p.bucket, p.key)
+		case p.Prefix:
+			err = tx.DeletePrefix(p.Bucket, p.Key)
+		case p.Value.IsZero():
+			err = tx.Delete(p.Bucket, p.Key)
 		default:
-			err = tx.PutEncoded(p.bucket, p.key, p.value)
+			err = tx.PutEncoded(p.Bucket, p.Key, p.Value)
 		}
 		if err != nil {
 			return err
