@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/sqs":            service(),
 	"internal/sandbox/states":         service("internal/asl", "internal/asl/...", "internal/sandbox/guard", "internal/sandbox/states/..."),
 	// The rooms of Step Functions know neither executions nor each other.
+	"internal/sandbox/states/history":         {},
 	"internal/sandbox/states/integration":     {"internal/asl", "internal/asl/value", "internal/sandbox/wire", "internal/sandbox/wire/model"},
 	"internal/sandbox/states/items":           {"internal/asl", "internal/asl/value", "internal/sandbox/states/items/delimited", "internal/sandbox/wire"},
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -122,7 +123,7 @@ type logEntry struct {
 }
 
 // log queues the events that the level admits.
-func (l *execLogger) log(events []event) {
+func (l *execLogger) log(events []history.Event) {
 	if l == nil {
 		return
 	}
@@ -136,7 +137,7 @@ func (l *execLogger) log(events []event) {
 		if ev.Details != nil {
 			d := *ev.Details
 			if !l.data {
-				d.strip()
+				d.Strip()
 			}
 			details = encode(d)
 		}

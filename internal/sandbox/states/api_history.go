@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -65,14 +66,14 @@ func (s *Service) getHistory(_ context.Context, req *wire.Request, in *sfn.GetEx
 }
 
 func historyEvent(raw []byte, include *bool) (json.RawMessage, error) {
-	var ev event
+	var ev history.Event
 	if err := json.Unmarshal(raw, &ev); err != nil {
 		return nil, err
 	}
 	if include != nil && !*include {
-		ev.Details.strip()
+		ev.Details.Strip()
 	}
-	return ev.api()
+	return ev.API()
 }
 
 // lastEvent finds the number of the last written event.

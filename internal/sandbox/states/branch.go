@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 )
 
@@ -93,13 +94,13 @@ func (b *branch) step(change func(s *stepper)) {
 type stepper struct{ b *branch }
 
 // event appends an event to the branch's chain.
-func (s *stepper) event(typ string, d *details) int64 {
+func (s *stepper) event(typ string, d *history.Details) int64 {
 	s.b.cur.Head = s.b.x.record(typ, s.b.cur.Head, d)
 	return s.b.cur.Head
 }
 
 // side appends an event that follows the given one but is not part of the chain.
-func (s *stepper) side(typ string, previous int64, d *details) int64 {
+func (s *stepper) side(typ string, previous int64, d *history.Details) int64 {
 	return s.b.x.record(typ, previous, d)
 }
 
@@ -205,7 +206,7 @@ func (b *branch) enter(st *asl.State) error {
 		b.cur.Raw = ""
 		b.cur.EnteredPrev = b.cur.Head
 		b.cur.EnteredAt = b.x.s.now()
-		b.cur.Entered = s.event(string(st.Type)+"StateEntered", (&details{Name: st.Name}).withInput(text))
+		b.cur.Entered = s.event(string(st.Type)+"StateEntered", (&history.Details{Name: st.Name}).WithInput(text))
 	})
 	if len(text) > maxData {
 		return errDataOf(st.Name)
@@ -229,7 +230,7 @@ func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string
 	}
 	b.keep(set)
 	b.step(func(s *stepper) {
-		s.event(string(st.Type)+"StateExited", (&details{Name: st.Name}).withOutput(text).withVariables(set))
+		s.event(string(st.Type)+"StateExited", (&history.Details{Name: st.Name}).WithOutput(text).WithVariables(set.texts))
 		c := cursor{State: next, Input: docOf(output), Head: b.cur.Head}
 		if vars.Len() > 0 || len(b.cur.Vars) > 0 {
 			c.Vars = make(map[string]doc, len(b.vars))
@@ -264,7 +265,7 @@ func (s *stepper) fail(st *asl.State, f *failure) {
 		if c.Head == c.Entered && f.AtEntry {
 			previous = c.EnteredPrev
 		}
-		c.Head = s.side("EvaluationFailed", previous, (&details{Location: f.Location, State: f.State}).withFailure(f))
+		c.Head = s.side("EvaluationFailed", previous, (&history.Details{Location: f.Location, State: f.State}).WithFailure(f.errorText(), f.causeText()))
 	}
 	c.Phase, c.Failure = phaseFailed, f
 }

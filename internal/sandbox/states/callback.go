@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -99,7 +100,7 @@ func (t *taskRun) submitted(result any) (any, error) {
 		job = t.jobName(o)
 	}
 	t.b.step(func(s *stepper) {
-		s.event("TaskSubmitted", t.service().withOutput(value.String(result)))
+		s.event("TaskSubmitted", t.service().WithOutput(value.String(result)))
 		t.b.cur.Phase, t.b.cur.Job = phaseCallback, job
 	})
 	if err := t.b.sync(); err != nil {
@@ -148,7 +149,9 @@ func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
 			return nil, fail(errRuntime, "The task token is not known any more").err()
 		}
 		if rec.Started && t.b.cur.Side == 0 {
-			t.b.step(func(st *stepper) { t.b.cur.Side = st.event("ActivityStarted", &details{WorkerName: rec.Worker}) })
+			t.b.step(func(st *stepper) {
+				t.b.cur.Side = st.event("ActivityStarted", &history.Details{WorkerName: rec.Worker})
+			})
 		}
 		if rec.Done {
 			return rec.outcome()

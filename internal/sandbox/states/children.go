@@ -9,6 +9,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
@@ -148,7 +149,7 @@ func (b *branch) abortChildren(s *stepper, st *asl.State, end childEnd) {
 			if i == end.index {
 				typ = "MapIterationFailed"
 			}
-			s.side(typ, end.head, &details{Name: st.Name, Index: &i})
+			s.side(typ, end.head, &history.Details{Name: st.Name, Index: &i})
 		}
 		c.abortState(s, end.head)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -100,7 +101,7 @@ func (m *mapRunner) begin() error {
 			return err
 		}
 	}
-	started := &details{Length: &length}
+	started := &history.Details{Length: &length}
 	if err := m.limits(); err != nil {
 		f, failed := failureOf(err)
 		if !failed {
@@ -124,7 +125,7 @@ func (m *mapRunner) begin() error {
 		c.Phase, c.Items, c.Job = phaseChildren, docOf(source), m.run.key()
 		c.Round++
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunStarted", &details{MapRunARN: m.run.arn()})
+		s.event("MapRunStarted", &history.Details{MapRunARN: m.run.arn()})
 	})
 	return nil
 }
@@ -218,7 +219,7 @@ func (m *mapRunner) redrive() {
 	count := m.run.Redrives
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunRedriven", &details{MapRunARN: m.run.arn(), RedriveCount: &count})
+		s.event("MapRunRedriven", &history.Details{MapRunARN: m.run.arn(), RedriveCount: &count})
 	})
 }
 
@@ -254,7 +255,7 @@ func (m *mapRunner) fail(err error) error {
 	m.close(statusFailed)
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunFailed", (&details{}).withFailure(f))
+		s.event("MapRunFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText()))
 		b.cur.Side = 0
 		s.fail(m.st, f)
 	})

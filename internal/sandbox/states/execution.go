@@ -11,6 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -49,7 +50,7 @@ type execution struct {
 
 	mu      sync.Mutex
 	rec     execRecord
-	pending []event
+	pending []history.Event
 	dirty   map[string]*branch
 	puts    []journal.Put
 	full    bool
@@ -219,19 +220,19 @@ func (x *execution) begin(b *branch) {
 
 // recordStart records the first event; x.mu must be held.
 func (x *execution) recordStart() {
-	d := &details{RoleARN: x.rec.RoleARN}
+	d := &history.Details{RoleARN: x.rec.RoleARN}
 	if x.rec.Version > 0 {
 		d.VersionARN = x.rec.versionARN()
 	}
 	if x.rec.Alias != "" {
 		d.AliasARN = x.rec.aliasARN()
 	}
-	x.record("ExecutionStarted", 0, d.withInput(x.rec.Input))
+	x.record("ExecutionStarted", 0, d.WithInput(x.rec.Input))
 }
 
 // record appends an event; x.mu must be held. A history that is full takes no
 // more.
-func (x *execution) record(typ string, previous int64, d *details) int64 {
+func (x *execution) record(typ string, previous int64, d *history.Details) int64 {
 	if x.durable() && x.rec.LastEvent >= maxEvents-1 && !isEnd(typ) {
 		if !x.full {
 			x.full = true
@@ -240,7 +241,7 @@ func (x *execution) record(typ string, previous int64, d *details) int64 {
 		return x.rec.LastEvent
 	}
 	x.rec.LastEvent++
-	x.pending = append(x.pending, event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d})
+	x.pending = append(x.pending, history.Event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d})
 	return x.rec.LastEvent
 }
 
@@ -386,7 +387,7 @@ func (x *execution) persist(done <-chan error) {
 const persistEvery = time.Second
 
 // outcome sets status, output and error of the record and returns the last event.
-func (x *execution) outcome(out any, err error) (string, *details) {
+func (x *execution) outcome(out any, err error) (string, *history.Details) {
 	cause := context.Cause(x.ctx)
 	switch f, failed := failureOf(err); {
 	case errors.Is(cause, errStopped):
@@ -395,29 +396,29 @@ func (x *execution) outcome(out any, err error) (string, *details) {
 		if errors.As(cause, &stop) {
 			x.rec.Error, x.rec.Cause = stop.name, stop.cause
 		}
-		return "ExecutionAborted", &details{Error: x.rec.Error, Cause: x.rec.Cause}
+		return "ExecutionAborted", &history.Details{Error: x.rec.Error, Cause: x.rec.Cause}
 	case errors.Is(cause, errExecTime):
 		x.rec.Status = statusTimedOut // DescribeExecution shows no error, the history does
 		name := errTimeout
-		return "ExecutionTimedOut", &details{Error: &name}
+		return "ExecutionTimedOut", &history.Details{Error: &name}
 	case x.full:
 		f, _ = failureOf(errFull)
 		x.rec.Status = statusFailed
 		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&details{}).withFailure(f)
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
 	case failed:
 		x.rec.Status = statusFailed
 		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&details{}).withFailure(f)
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
 	case err != nil:
 		f = fail(errRuntime, err.Error())
 		x.rec.Status = statusFailed
 		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&details{}).withFailure(f)
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
 	default:
 		x.rec.Status = statusSucceeded
 		x.rec.Output = value.String(out)
-		return "ExecutionSucceeded", (&details{}).withOutput(x.rec.Output)
+		return "ExecutionSucceeded", (&history.Details{}).WithOutput(x.rec.Output)
 	}
 }
 

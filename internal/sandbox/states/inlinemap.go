@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 )
 
@@ -29,7 +30,7 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 		}
 		b.step(func(s *stepper) {
 			c := &b.cur
-			c.Side = s.event("MapStateStarted", &details{Length: &length})
+			c.Side = s.event("MapStateStarted", &history.Details{Length: &length})
 			c.Phase, c.Items = phaseChildren, docOf(source)
 			c.Round++
 		})
@@ -87,7 +88,7 @@ func (b *branch) iteration(ctx context.Context, st *asl.State, ev *evaluation, i
 		}
 		c.cur.Input = docOf(in)
 	}
-	c.step(func(s *stepper) { s.event("MapIterationStarted", &details{Name: st.Name, Index: &i}) })
+	c.step(func(s *stepper) { s.event("MapIterationStarted", &history.Details{Name: st.Name, Index: &i}) })
 	return c, nil
 }
 
@@ -96,7 +97,7 @@ func (b *branch) iteration(ctx context.Context, st *asl.State, ev *evaluation, i
 func (b *branch) endIteration(name string, i int) int64 {
 	if b.cur.Side == 0 {
 		b.step(func(s *stepper) {
-			b.cur.Side = s.side("MapIterationSucceeded", b.cur.Head, &details{Name: name, Index: &i})
+			b.cur.Side = s.side("MapIterationSucceeded", b.cur.Head, &history.Details{Name: name, Index: &i})
 		})
 	}
 	return b.cur.Side

@@ -207,3 +207,7 @@ type cursor struct {
 	// Side is the last event that is not part of the branch's own chain.
 	Side int64 `json:"sd,omitempty"`
 }
+
+func eventKey(execution string, id int64) string { return fmt.Sprintf("%s#%08d", execution, id) }
+
+func cursorKey(execution, path string) string { return execution + "#" + path }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -89,7 +90,7 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	}
 	key := rec.key()
 	x.mu.Lock()
-	id := x.record("ExecutionRedriven", rec.LastEvent, &details{RedriveCount: &rec.RedriveCount})
+	id := x.record("ExecutionRedriven", rec.LastEvent, &history.Details{RedriveCount: &rec.RedriveCount})
 	cursors, err := s.resetCursors(key, id, now)
 	x.puts = append(x.puts, recordPuts(&x.rec)...)
 	x.puts = append(x.puts, cursors...)

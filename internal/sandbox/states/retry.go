@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 )
 
 // afterFailure decides about a failure: another attempt, a catcher, or the end
@@ -145,7 +146,7 @@ func (b *branch) catch(st *asl.State, ev *evaluation, c *asl.Catcher, f *failure
 	}
 	if f2, failed := failureOf(err); failed && f2.Evaluation {
 		b.step(func(s *stepper) {
-			b.cur.Head = s.side("EvaluationFailed", b.cur.Head, (&details{Location: f2.Location, State: f2.State}).withFailure(f2))
+			b.cur.Head = s.side("EvaluationFailed", b.cur.Head, (&history.Details{Location: f2.Location, State: f2.State}).WithFailure(f2.errorText(), f2.causeText()))
 		})
 	}
 	return err

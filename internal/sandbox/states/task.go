@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -113,9 +114,9 @@ func optional(n int64) *int64 {
 
 // schedule records that the task begins. After it returns, that is on disk.
 func (t *taskRun) schedule() error {
-	d := &details{TimeoutInSeconds: optional(t.timeout), HeartbeatInSeconds: optional(t.heartbeat)}
+	d := &history.Details{TimeoutInSeconds: optional(t.timeout), HeartbeatInSeconds: optional(t.heartbeat)}
 	if t.role != "" {
-		d.TaskCredentials = &taskCredentials{RoleARN: t.role}
+		d.TaskCredentials = &history.TaskCredentials{RoleARN: t.role}
 	}
 	text := value.String(t.args)
 	started := t.service()
@@ -124,10 +125,10 @@ func (t *taskRun) schedule() error {
 	case t.lambda:
 		typ, d.Resource = "LambdaFunctionScheduled", t.st.Resource
 		d.HeartbeatInSeconds, started = nil, nil
-		d.withInput(text)
+		d.WithInput(text)
 	case t.activity:
 		typ, d.Resource = "ActivityScheduled", t.st.Resource
-		d.withInput(text)
+		d.WithInput(text)
 	default:
 		d.Resource, d.ResourceType, d.Region, d.Parameters = started.Resource, started.ResourceType, t.b.x.rec.Scope.Region, &text
 	}
@@ -153,15 +154,15 @@ func (t *taskRun) schedule() error {
 }
 
 // service names the integration in events.
-func (t *taskRun) service() *details {
+func (t *taskRun) service() *history.Details {
 	if t.lambda || t.activity {
-		return &details{}
+		return &history.Details{}
 	}
 	resource := t.integration.Operation
 	if t.integration.Pattern != "" {
 		resource += "." + t.integration.Pattern
 	}
-	return &details{Resource: resource, ResourceType: t.integration.Service}
+	return &history.Details{Resource: resource, ResourceType: t.integration.Service}
 }
 
 // event names an event of the task's kind: TaskFailed, LambdaFunctionFailed or
@@ -204,7 +205,7 @@ func (t *taskRun) end(result any, err error) error {
 		}
 		c.Token, c.Job, c.Deadline, c.Side = "", "", time.Time{}, 0
 		if !failed {
-			s.event(t.event("Succeeded"), t.service().withOutput(text))
+			s.event(t.event("Succeeded"), t.service().WithOutput(text))
 			c.Phase, c.Result = phaseResult, docOf(result)
 			return
 		}
@@ -212,7 +213,7 @@ func (t *taskRun) end(result any, err error) error {
 		if f.Error == errTimeout {
 			what = "TimedOut"
 		}
-		s.event(t.event(what), t.service().withFailure(f))
+		s.event(t.event(what), t.service().WithFailure(f.errorText(), f.causeText()))
 		c.Phase, c.Failure = phaseFailed, f
 	})
 	return nil

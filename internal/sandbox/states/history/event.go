@@ -1,4 +1,6 @@
-package states
+// Package history owns the events of executions in the form in which
+// GetExecutionHistory and the logs show them.
+package history
 
 import (
 	"encoding/json"
@@ -8,21 +10,21 @@ import (
 	"unicode"
 )
 
-// event is one entry of a history, stored in the form of the API.
-type event struct {
+// Event is one entry of a history, stored in the form of the API.
+type Event struct {
 	ID       int64     `json:"id"`
 	Previous int64     `json:"previousEventId"`
 	Time     time.Time `json:"timestamp"`
 	Type     string    `json:"type"`
-	Details  *details  `json:"details,omitempty"`
+	Details  *Details  `json:"details,omitempty"`
 }
 
-// details are the members of all kinds of events; each kind uses some.
-type details struct {
+// Details are the members of all kinds of events; each kind uses some.
+type Details struct {
 	Input                    *string           `json:"input,omitempty"`
-	InputDetails             *truncation       `json:"inputDetails,omitempty"`
+	InputDetails             *Truncation       `json:"inputDetails,omitempty"`
 	Output                   *string           `json:"output,omitempty"`
-	OutputDetails            *truncation       `json:"outputDetails,omitempty"`
+	OutputDetails            *Truncation       `json:"outputDetails,omitempty"`
 	Name                     string            `json:"name,omitempty"`
 	Error                    *string           `json:"error,omitempty"`
 	Cause                    *string           `json:"cause,omitempty"`
@@ -34,12 +36,12 @@ type details struct {
 	Parameters               *string           `json:"parameters,omitempty"`
 	TimeoutInSeconds         *int64            `json:"timeoutInSeconds,omitempty"`
 	HeartbeatInSeconds       *int64            `json:"heartbeatInSeconds,omitempty"`
-	TaskCredentials          *taskCredentials  `json:"taskCredentials,omitempty"`
+	TaskCredentials          *TaskCredentials  `json:"taskCredentials,omitempty"`
 	RoleARN                  string            `json:"roleArn,omitempty"`
 	VersionARN               string            `json:"stateMachineVersionArn,omitempty"`
 	AliasARN                 string            `json:"stateMachineAliasArn,omitempty"`
 	AssignedVariables        map[string]string `json:"assignedVariables,omitempty"`
-	AssignedVariablesDetails *truncation       `json:"assignedVariablesDetails,omitempty"`
+	AssignedVariablesDetails *Truncation       `json:"assignedVariablesDetails,omitempty"`
 	Length                   *int              `json:"length,omitempty"`
 	Index                    *int              `json:"index,omitempty"`
 	WorkerName               string            `json:"workerName,omitempty"`
@@ -47,45 +49,47 @@ type details struct {
 	RedriveCount             *int              `json:"redriveCount,omitempty"`
 }
 
-type truncation struct {
+// Truncation tells that data is there as a whole.
+type Truncation struct {
 	Truncated bool `json:"truncated"`
 }
 
-type taskCredentials struct {
+// TaskCredentials are those of a task that takes a role of its own.
+type TaskCredentials struct {
 	RoleARN string `json:"roleArn"`
 }
 
-var whole = &truncation{}
+var whole = &Truncation{}
 
-// withInput adds input data to details.
-func (d *details) withInput(text string) *details {
+// WithInput adds input data to details.
+func (d *Details) WithInput(text string) *Details {
 	d.Input, d.InputDetails = &text, whole
 	return d
 }
 
-// withOutput adds output data.
-func (d *details) withOutput(text string) *details {
+// WithOutput adds output data.
+func (d *Details) WithOutput(text string) *Details {
 	d.Output, d.OutputDetails = &text, whole
 	return d
 }
 
-// withFailure adds error and cause.
-func (d *details) withFailure(f *failure) *details {
-	d.Error, d.Cause = f.errorText(), f.causeText()
+// WithFailure adds error and cause; what was not given is nil.
+func (d *Details) WithFailure(name, cause *string) *Details {
+	d.Error, d.Cause = name, cause
 	return d
 }
 
-// withVariables adds what a state assigned.
-func (d *details) withVariables(a assigned) *details {
-	if len(a.texts) > 0 {
-		d.AssignedVariables, d.AssignedVariablesDetails = a.texts, whole
+// WithVariables adds what a state assigned: the variables as JSON texts.
+func (d *Details) WithVariables(texts map[string]string) *Details {
+	if len(texts) > 0 {
+		d.AssignedVariables, d.AssignedVariablesDetails = texts, whole
 	}
 	return d
 }
 
-// strip removes the execution data, for includeExecutionData=false. Errors and
+// Strip removes the execution data, for includeExecutionData=false. Errors and
 // causes stay.
-func (d *details) strip() {
+func (d *Details) Strip() {
 	if d == nil {
 		return
 	}
@@ -106,8 +110,8 @@ func member(typ string) string {
 	return string(r) + "EventDetails"
 }
 
-// api returns the event as GetExecutionHistory writes it.
-func (e *event) api() (json.RawMessage, error) {
+// API returns the event as GetExecutionHistory writes it.
+func (e *Event) API() (json.RawMessage, error) {
 	out := map[string]any{
 		"id": e.ID, "previousEventId": e.Previous, "type": e.Type,
 		"timestamp": json.Number(fmt.Sprintf("%d.%03d", e.Time.Unix(), e.Time.Nanosecond()/1e6)),
@@ -117,7 +121,3 @@ func (e *event) api() (json.RawMessage, error) {
 	}
 	return json.Marshal(out)
 }
-
-func eventKey(execution string, id int64) string { return fmt.Sprintf("%s#%08d", execution, id) }
-
-func cursorKey(execution, path string) string { return execution + "#" + path }
