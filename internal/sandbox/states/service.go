@@ -1,8 +1,8 @@
 // Package states owns the sandbox's Step Functions: state machines with their
-// versions and aliases, a durable interpreter of the States Language, and the
-// histories of executions as AWS records them. It may import internal/asl,
-// internal/clock, internal/sandbox/wire and internal/sandbox/store; it reaches
-// other services only through wire.Router and the interfaces of wire.
+// versions and aliases, a durable interpreter of the States Language, Map Runs, and
+// the histories of executions as AWS records them. It reaches other services only
+// through wire.Router and the interfaces of wire. What knows no executions has rooms
+// of its own below: history, integration, items and journal.
 //
 // An execution is a tree of branches. Each branch has a cursor, which changes
 // only together with the events that record the change; both go to the store in
