@@ -143,7 +143,7 @@ func (b *builder) log(name string) *slog.Logger { return b.Log.With("component",
 func (b *builder) dir(name string) string       { return filepath.Join(dataPath(b.Dir), name) }
 
 func (b *builder) identity(keys wire.Credentials) (err error) {
-	b.access, err = iam.New(iam.Config{DB: b.db, Clock: b.Clock, Log: b.log("iam"), Home: b.Account, Admin: keys})
+	b.access, err = iam.New(iam.Config{Signers: b.router, DB: b.db, Clock: b.Clock, Log: b.log("iam"), Home: b.Account, Admin: keys})
 	if err != nil {
 		return err
 	}

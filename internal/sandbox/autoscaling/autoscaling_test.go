@@ -34,7 +34,7 @@ func register(t *testing.T, w *iamtest.World, endpoints map[string]smtypes.Endpo
 			return nil, wire.Errorf(400, "ValidationException", "Could not find endpoint %q.", *in.EndpointName)
 		}
 		return &sagemaker.DescribeEndpointOutput{EndpointStatus: status, ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v")}}}, nil
-	})
+	}, wire.Access{})
 	return sdk.NewFromConfig(w.Admin())
 }
 

@@ -52,7 +52,7 @@ func (s *Service) verifyForm(r *http.Request) (wire.Principal, string, error) {
 		return wire.Principal{}, "", refuse(wire.NoSignature, "") // nobody in particular, and no bucket here is public
 	}
 	if key := field("awsaccesskeyid"); key != "" {
-		p, secret, err := s.credentials(&signature{accessKey: key, token: field("x-amz-security-token"), service: "s3"})
+		p, secret, err := s.credentials(&signature{accessKey: key, token: field("x-amz-security-token")})
 		if err != nil {
 			return p, "", err
 		}

@@ -49,6 +49,8 @@ type Config struct {
 	Log   *slog.Logger // nil: none
 	// Home is the id of the first account, which the sandbox has from the start.
 	Home string
+	// Signers tells how requests to services are signed; nil: all alike.
+	Signers wire.Signers
 	// Admin is the key of the first account's user, which may do everything in it.
 	// It has no session token and does not expire.
 	Admin wire.Credentials

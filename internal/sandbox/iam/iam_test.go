@@ -51,9 +51,11 @@ func newWorld(t testing.TB) *world {
 func (w *world) open(t testing.TB, admin wire.Credentials) {
 	t.Helper()
 	var err error
-	w.Service, err = iam.New(iam.Config{DB: w.db, Clock: w.clock, Home: account, Admin: admin})
+	w.router = wire.NewRouter(nil, nil)
+	w.router.Register(wire.Service{ID: "s3", Signing: wire.Signing{Stated: true, Old: true}})
+	w.Service, err = iam.New(iam.Config{DB: w.db, Clock: w.clock, Home: account, Admin: admin, Signers: w.router})
 	require.NoError(t, err)
-	w.router = wire.NewRouter(w.Service, w.Service)
+	w.router.SetSecurity(w.Service, w.Service)
 	w.Register(w.router)
 	srv := httptest.NewServer(w.router)
 	t.Cleanup(srv.Close)

@@ -30,7 +30,7 @@ func (s *Service) verifyOld(r *http.Request) (wire.Principal, error) {
 		return wire.Principal{}, wire.Errorf(http.StatusForbidden, "AccessDenied",
 			"Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
 	}
-	p, secret, err := s.credentials(&signature{accessKey: q.Get("AWSAccessKeyId"), token: q.Get("x-amz-security-token"), service: "s3"})
+	p, secret, err := s.credentials(&signature{accessKey: q.Get("AWSAccessKeyId"), token: q.Get("x-amz-security-token")})
 	if err != nil {
 		return p, err
 	}

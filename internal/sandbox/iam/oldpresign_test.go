@@ -23,8 +23,11 @@ func TestOldPresignedURL(t *testing.T) {
 		db, err := store.Open(filepath.Join(t.TempDir(), "db"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = db.Close() })
+		signers := wire.NewRouter(nil, nil)
+		signers.Register(wire.Service{ID: "s3", Signing: wire.Signing{Stated: true, Old: true}})
 		s, err := New(Config{
-			DB: db, Clock: clock.NewFake(time.Unix(now, 0)), Home: "000000000000",
+			Signers: signers,
+			DB:      db, Clock: clock.NewFake(time.Unix(now, 0)), Home: "000000000000",
 			Admin: wire.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
 		})
 		require.NoError(t, err)

@@ -22,6 +22,7 @@ const (
 // signature is what a request says about its signature, in its Authorization
 // header or, presigned, in its query.
 type signature struct {
+	stated bool // see wire.Signing
 	accessKey, date, region, service string
 	signedHeaders                    []string
 	value                            string
@@ -155,8 +156,9 @@ func (s *signature) canonical(r *http.Request, payloadHash string) string {
 	if path == "" {
 		path = "/"
 	}
-	// Every service but S3 encodes the path, which is encoded already, once more.
-	if s.service != "s3" {
+	// Services encode the path, which is encoded already, once more, but for those whose
+	// requests state their payload.
+	if !s.stated {
 		path = escape(path, true)
 	}
 	var headers strings.Builder

@@ -35,24 +35,25 @@ func refuse(fault wire.SignatureFault, detail string) error {
 func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service string, err error) {
 	if oldPresigned(r) {
 		p, err := s.verifyOld(r)
-		return p, "us-east-1", "s3", err // the signature names no region; it is from the time of one
+		return p, "us-east-1", s.oldSigning(), err // the signature names no region; it is from the time of one
 	}
 	if formUpload(r) {
 		p, region, err := s.verifyForm(r)
-		return p, region, "s3", err
+		return p, region, s.oldSigning(), err
 	}
 	if oldSignature(r) {
-		return p, "", "s3", wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
+		return p, "", s.oldSigning(), wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
 	}
 	sig, problem := readSignature(r)
 	if problem != "" {
-		return p, "", scopeHint(r), refuse(wire.IncompleteSignature, problem)
+		return p, "", s.scopeHint(r), refuse(wire.IncompleteSignature, problem)
 	}
 	if sig == nil {
-		service = unsignedService(r)
+		service = s.unsignedService(r)
 		return p, "", service, refuse(wire.NoSignature, "")
 	}
 	region, service = sig.region, sig.service
+	sig.stated = s.signing(service).Stated
 	p, secret, err := s.credentials(sig)
 	if err != nil {
 		return p, region, service, err
@@ -60,7 +61,7 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 	if err := s.checkTime(sig); err != nil {
 		return p, region, service, err
 	}
-	if name := unsigned(r, sig); name != "" {
+	if name := unsigned(r, sig); sig.stated && name != "" {
 		return p, region, service, refuse(wire.UnsignedHeader, name)
 	}
 	payload, err := payloadHash(r, sig)
@@ -76,23 +77,41 @@ func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service str
 	return p, region, service, nil
 }
 
-// scopeHint names the service of a credential that cannot be read wholly.
-func scopeHint(r *http.Request) string {
+func (s *Service) signing(service string) wire.Signing {
+	if s.Signers == nil {
+		return wire.Signing{}
+	}
+	return s.Signers.Signing(service)
+}
+
+// oldSigning is the signing name of who takes old signatures.
+func (s *Service) oldSigning() string {
+	if s.Signers == nil {
+		return ""
+	}
+	return s.Signers.OldSigning()
+}
+
+// scopeHint names the service of a credential that cannot be read wholly, if it has
+// words of its own for that.
+func (s *Service) scopeHint(r *http.Request) string {
 	text := r.Header.Get("Authorization") + "," + r.URL.Query().Get("X-Amz-Credential")
-	if strings.Contains(text, "/s3/aws4_request") {
-		return "s3"
+	before, _, _ := strings.Cut(text, "/aws4_request")
+	if name := before[strings.LastIndexByte(before, '/')+1:]; s.signing(name).Stated {
+		return name
 	}
 	return ""
 }
 
-// unsignedService tells requests to S3, which wants its own words, from others.
-func unsignedService(r *http.Request) string {
+// unsignedService tells requests to the service of plain requests, which wants its own
+// words, from others.
+func (s *Service) unsignedService(r *http.Request) string {
 	kind := r.Header.Get("Content-Type")
 	rpc := r.Header.Get("X-Amz-Target") != "" || r.Header.Get("Smithy-Protocol") != "" || strings.HasPrefix(kind, "application/x-www-form-urlencoded")
 	if rpc || strings.HasPrefix(r.URL.Path, "/20") { // Lambda's paths begin with a date
 		return ""
 	}
-	return "s3"
+	return s.oldSigning()
 }
 
 // oldSignature recognises Signature Version 2 in a header, which S3 had before.
@@ -151,9 +170,6 @@ func skewText(format string, at, limit, now time.Time) string {
 // unsigned names a header that changes what an S3 request means and is not
 // covered by its signature.
 func unsigned(r *http.Request, sig *signature) string {
-	if sig.service != "s3" {
-		return ""
-	}
 	for name := range r.Header {
 		low := strings.ToLower(name)
 		if strings.HasPrefix(low, "x-amz-") && low != "x-amz-user-agent" && !slices.Contains(sig.signedHeaders, low) {
@@ -172,8 +188,8 @@ var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // payloadHash is the last line of the canonical request. It leaves r.Body
 // readable.
 func payloadHash(r *http.Request, sig *signature) (string, error) {
-	if sig.service == "s3" {
-		return s3PayloadHash(r, sig)
+	if sig.stated {
+		return statedHash(r, sig)
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		sum := sha256.Sum256(nil)
@@ -195,7 +211,7 @@ func payloadHash(r *http.Request, sig *signature) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func s3PayloadHash(r *http.Request, sig *signature) (string, error) {
+func statedHash(r *http.Request, sig *signature) (string, error) {
 	stated := r.Header.Get("X-Amz-Content-Sha256")
 	if sig.presigned && stated == "" {
 		stated = r.URL.Query().Get("X-Amz-Content-Sha256")

@@ -66,7 +66,7 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "s3", Path: path, Guard: s.guard, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
+	r.Register(wire.Service{ID: "s3", Path: path, Guard: s.guard, Signing: wire.Signing{Stated: true, Old: true}, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
 	for name, op := range operations() {
 		r.Stream("s3", name, s.stream(op.run), op.access)
 	}

@@ -94,6 +94,8 @@ type Service struct {
 	// Refusals are how the service refuses, where it differs from others of its
 	// protocol.
 	Refusals Refusals
+	// Signing is how requests to the service are signed.
+	Signing Signing
 	// Quotas are the token buckets of operations, as far as they are published; that
 	// of "" is for all others.
 	Quotas map[string]Quota
@@ -198,6 +200,41 @@ func (r *Router) enter(service, operation string, e entry, access []Access) {
 	r.table[service+"."+operation] = &e
 }
 
+// Signing is in what signatures of a service differ from others of version 4.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+type Signing struct {
+	// Stated: requests state the hash of their payload in a header, which is compared
+	// while the payload is read; the path is signed as it is; and every header of AWS's
+	// own has to be signed.
+	Stated bool
+	// Old: the service takes what was signed before version 4, in links and in forms,
+	// and requests that say nothing of a service are for it.
+	Old bool
+}
+
+// Signing is how requests to the services of a signing name are signed.
+func (r *Router) Signing(scope string) Signing {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, s := range r.scopes[scope] {
+		return s.Signing
+	}
+	return Signing{}
+}
+
+// OldSigning is the signing name of the service that takes old signatures, "" if there
+// is none.
+func (r *Router) OldSigning() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, list := range r.scopes {
+		if len(list) > 0 && list[0].Signing.Old {
+			return name
+		}
+	}
+	return ""
+}
+
 // Access is the IAM side of an operation's row, nil if there is none.
 func (r *Router) Access(service, operation string) *Access {
 	if e := r.entry(service, operation); e != nil {
@@ -239,7 +276,7 @@ func (r *Router) Stream(service, operation string, op StreamOp, access ...Access
 // own XxxInput and XxxOutput (see Decode and Encode). access is what its caller has to
 // be allowed, which is asked for once the document can be read and before its
 // constraints are looked at.
-func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error), access ...Access) {
+func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error), access Access) {
 	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
 		in := new(In)
 		if err := DecodeDoc(doc, in); err != nil {
@@ -259,7 +296,7 @@ func Handle[In, Out any](r *Router, service, operation string, fn func(ctx conte
 			return nil, err
 		}
 		return out, nil
-	}}, access)
+	}}, []Access{access})
 }
 
 func malformed(err error) error {

@@ -167,6 +167,12 @@ type Verifier interface {
 	Verify(r *http.Request) (p Principal, region, service string, err error)
 }
 
+// Signers tells how requests to services are signed. The Router implements it.
+type Signers interface {
+	Signing(scope string) Signing
+	OldSigning() string
+}
+
 // Objects is the part of S3 that other services use from inside. Each call is
 // authorised as p. The S3 service implements it.
 type Objects interface {

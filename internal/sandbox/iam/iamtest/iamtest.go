@@ -54,9 +54,11 @@ func (w *World) open(t *testing.T, keys wire.Credentials) {
 	var err error
 	w.DB, err = store.Open(w.path)
 	require.NoError(t, err)
-	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.Clock, Home: Account, Admin: keys})
+	w.Router = wire.NewRouter(nil, nil)
+	w.Router.Clock = w.Clock
+	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.Clock, Home: Account, Admin: keys, Signers: w.Router})
 	require.NoError(t, err)
-	w.Router = wire.NewRouter(w.IAM, w.IAM)
+	w.Router.SetSecurity(w.IAM, w.IAM)
 	w.IAM.Register(w.Router)
 	srv := httptest.NewServer(w.Router)
 	t.Cleanup(srv.Close)
