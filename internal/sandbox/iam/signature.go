@@ -22,7 +22,7 @@ const (
 // signature is what a request says about its signature, in its Authorization
 // header or, presigned, in its query.
 type signature struct {
-	stated bool // see wire.Signing
+	stated                           bool // see wire.Signing
 	accessKey, date, region, service string
 	signedHeaders                    []string
 	value                            string
