@@ -50,6 +50,9 @@ func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sdk.Crea
 	if err := checkAlias(in.AliasName); err != nil {
 		return nil, err
 	}
+	if strings.Contains(aws.ToString(in.TargetKeyId), "alias/") {
+		return nil, validation("Aliases must refer to keys. Not aliases")
+	}
 	k, err := s.read(req, in.TargetKeyId, false)
 	if err != nil {
 		return nil, err
@@ -96,6 +99,9 @@ func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sdk.Upda
 }
 
 func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *sdk.DeleteAliasInput) (*sdk.DeleteAliasOutput, error) {
+	if !strings.HasPrefix(aws.ToString(in.AliasName), "alias/") {
+		return nil, validation("Invalid identifier")
+	}
 	err := s.DB.Update(func(tx *store.Tx) error {
 		a, err := s.getAlias(tx, req, in.AliasName)
 		if err != nil {

@@ -140,6 +140,12 @@ func TestReEncryptAndRotate(t *testing.T) {
 	_, cfg := w.Role(t, "from", iamtest.Allow("kms:ReEncryptTo", "*"))
 	_, err = sdk.NewFromConfig(cfg).ReEncrypt(ctx, &sdk.ReEncryptInput{CiphertextBlob: pair.PrivateKeyCiphertextBlob, SourceEncryptionContext: ec, DestinationKeyId: b.KeyId})
 	require.ErrorContains(t, err, "kms:ReEncryptFrom")
+	for target, want := range map[string]string{"alias/b": "Aliases must refer to keys. Not aliases", "arn:aws:kms:us-east-1:000000000000:alias/b": "Not aliases"} {
+		_, err := c.CreateAlias(ctx, &sdk.CreateAliasInput{AliasName: aws.String("alias/a"), TargetKeyId: &target})
+		require.ErrorContains(t, err, want)
+	}
+	_, err = c.DeleteAlias(ctx, &sdk.DeleteAliasInput{AliasName: aws.String("a")})
+	require.ErrorContains(t, err, "ValidationException: Invalid identifier")
 	names, err := c.ListKeyPolicies(ctx, &sdk.ListKeyPoliciesInput{KeyId: a.KeyId})
 	require.NoError(t, err)
 	require.Equal(t, []string{"default"}, names.PolicyNames)

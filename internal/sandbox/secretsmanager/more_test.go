@@ -80,6 +80,9 @@ func TestStagesTagsAndBatches(t *testing.T) {
 	one, two := aws.String("one"), aws.String("two")
 	a, err := c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: one, SecretString: aws.String("1"), Description: aws.String("The first word")})
 	require.NoError(t, err)
+	bare, err := c.DescribeSecret(ctx, &sdk.DescribeSecretInput{SecretId: one})
+	require.NoError(t, err)
+	require.Nil(t, bare.Tags)
 	b, err := c.PutSecretValue(ctx, &sdk.PutSecretValueInput{SecretId: one, SecretString: aws.String("2"), VersionStages: []string{"AWSPENDING"}})
 	require.NoError(t, err)
 	move := func(stage string, from, to *string) error {

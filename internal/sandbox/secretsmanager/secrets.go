@@ -73,7 +73,7 @@ func (x *secret) deletedOn() *time.Time { return optional(x.Deletion) }
 
 func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecretsInput) (*sdk.ListSecretsOutput, error) {
 	if in.SortOrder != "" || in.SortBy != "" {
-		return nil, fail("InvalidParameterException", "the sandbox lists secrets by name only")
+		return nil, fail("InvalidParameterException", "the sandbox lists secrets by the time of their creation only")
 	}
 	var all []secret
 	err := s.DB.View(func(tx *store.Tx) (err error) {
@@ -93,8 +93,11 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 		}
 		all = slices.DeleteFunc(all, func(x secret) bool { return !matches(x) })
 	}
-	slices.SortFunc(all, func(a, b secret) int { return strings.Compare(a.Name, b.Name) })
-	some, next, err := page.Of(all, in.NextToken, in.MaxResults, 100, func(x secret) string { return x.Name })
+	// "If not specified, secrets are listed by CreatedDate."
+	// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+	order := func(x secret) string { return x.Created.UTC().Format("2006-01-02T15:04:05.000000000") + x.Name }
+	slices.SortFunc(all, func(a, b secret) int { return strings.Compare(order(a), order(b)) })
+	some, next, err := page.Of(all, in.NextToken, in.MaxResults, 100, order)
 	if errors.Is(err, page.ErrToken) {
 		return nil, fail("InvalidNextTokenException", "Invalid nextToken specified.")
 	}

@@ -240,6 +240,10 @@ var tagRules = tags.Rules{
 	Reserved: fail("InvalidParameterException", "The tag key {key} begins with aws:, which is reserved."),
 }
 
+// tagsOf are a secret's tags; without one the member is left out.
 func tagsOf(x secret) []types.Tag {
+	if len(x.Tags) == 0 {
+		return nil
+	}
 	return tags.List(x.Tags, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 }

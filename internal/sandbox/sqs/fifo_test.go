@@ -236,6 +236,9 @@ func TestPermissions(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NotContains(t, attributes(t, c, url), "Policy")
-	_, err := c.RemovePermission(ctx, &sdk.RemovePermissionInput{QueueUrl: url, Label: aws.String("a")})
+	none, err := c.GetQueueAttributes(ctx, &sdk.GetQueueAttributesInput{QueueUrl: url, AttributeNames: []types.QueueAttributeName{"Policy"}})
+	require.NoError(t, err)
+	require.Nil(t, none.Attributes)
+	_, err = c.RemovePermission(ctx, &sdk.RemovePermissionInput{QueueUrl: url, Label: aws.String("a")})
 	require.ErrorContains(t, err, "Value a for parameter Label is invalid. Reason: can't find label.")
 }

@@ -627,7 +627,11 @@ func (s *Service) deleteBatch(_ context.Context, req *wire.Request, in *sdk.Dele
 	out := &sdk.DeleteMessageBatchOutput{Successful: []types.DeleteMessageBatchResultEntry{}, Failed: []types.BatchResultErrorEntry{}}
 	for _, e := range in.Entries {
 		if err := s.remove(q, e.ReceiptHandle); err != nil {
-			out.Failed = append(out.Failed, failed(e.Id, err))
+			f := failed(e.Id, err)
+			if *f.Code == "ReceiptHandleIsInvalid" { // whose text names it in a batch
+				f.Message = aws.String(fmt.Sprintf("The input receipt handle %q is not a valid receipt handle.", aws.ToString(e.ReceiptHandle)))
+			}
+			out.Failed = append(out.Failed, f)
 			continue
 		}
 		out.Successful = append(out.Successful, types.DeleteMessageBatchResultEntry{Id: e.Id})

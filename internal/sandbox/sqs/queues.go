@@ -348,6 +348,9 @@ func (s *Service) getAttributes(_ context.Context, req *wire.Request, in *sdk.Ge
 		}
 	}
 	maps.DeleteFunc(all, func(name, _ string) bool { return !has(in.AttributeNames, name) })
+	if len(all) == 0 { // the member is left out
+		all = nil
+	}
 	return &sdk.GetQueueAttributesOutput{Attributes: all}, nil
 }
 
