@@ -113,6 +113,8 @@ func TestVariables(t *testing.T) {
 		`($x := 1; $x + $y)`:                          {"y"},
 		`'$no' & "$no" & $yes /* $no */`:              {"yes"},
 		`$contains($s, /$x/)`:                         {"s"},
+		`$a[0] / $b / 2`:                              {"a", "b"},
+		`($a) / $b & {"k": 1} / $c`:                   {"a", "b", "c"},
 		`$`:                                           nil,
 	} {
 		e, err := Compile(expr)
@@ -125,6 +127,7 @@ func TestTopLevel(t *testing.T) {
 	t.Parallel()
 	for expr, want := range map[string][]string{
 		`phone & $x`:                                  {"phone"},
+		`$states.input.a[0] / size / 2`:               {"size"},
 		`$states.input.items[price > 3].name`:         nil,
 		`$states.input.(a + b)`:                       nil,
 		`$map($states.input.a, function($v){ $v.b })`: nil,
