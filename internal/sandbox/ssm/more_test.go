@@ -128,3 +128,43 @@ func TestPathsTagsAndPatterns(t *testing.T) {
 		iamtest.RequireCode(t, err, c0.code)
 	}
 }
+
+// A name and the path of the same name are one parameter.
+func TestLeadingSlash(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := register(t, w)
+	for made, other := range map[string]string{"/with": "with", "without": "/without"} {
+		put := func(name string, overwrite bool) error {
+			_, err := c.PutParameter(ctx, &sdk.PutParameterInput{Name: &name, Value: aws.String("v"), Type: "String", Overwrite: &overwrite})
+			return err
+		}
+		require.NoError(t, put(made, false))
+		iamtest.RequireCode(t, put(other, false), "ParameterAlreadyExists")
+		require.NoError(t, put(other, true))
+		got, err := c.GetParameter(ctx, &sdk.GetParameterInput{Name: &other})
+		require.NoError(t, err)
+		require.Equal(t, []any{made, int64(2)}, []any{*got.Parameter.Name, got.Parameter.Version})
+		_, err = c.DeleteParameter(ctx, &sdk.DeleteParameterInput{Name: &other})
+		require.NoError(t, err)
+		_, err = c.GetParameter(ctx, &sdk.GetParameterInput{Name: &made})
+		iamtest.RequireCode(t, err, "ParameterNotFound")
+	}
+}
+
+// The oldest version makes room for a new one, unless it has a label.
+func TestOldestVersionWithALabelStays(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := register(t, w)
+	put := func() error {
+		_, err := c.PutParameter(ctx, &sdk.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"), Type: "String", Overwrite: aws.Bool(true)})
+		return err
+	}
+	for range 101 {
+		require.NoError(t, put())
+	}
+	_, err := c.LabelParameterVersion(ctx, &sdk.LabelParameterVersionInput{Name: aws.String("p"), ParameterVersion: aws.Int64(2), Labels: []string{"l"}})
+	require.NoError(t, err)
+	require.ErrorContains(t, put(), "Version 2, the oldest version, can't be deleted because it has a label")
+}

@@ -101,7 +101,12 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 		return p, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		old, found, err := store.Get[parameter](tx, parametersBucket, req.Key(p.Name))
+		old, err := find(tx, address{scope: req.Scope, name: p.Name})
+		found := err == nil
+		var none *wire.Error
+		if errors.As(err, &none) && none.Code == "ParameterNotFound" {
+			err = nil
+		}
 		v.Number = 1
 		switch {
 		case err != nil:
@@ -117,11 +122,14 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 			if old.Tier == string(types.ParameterTierAdvanced) {
 				p.Tier = old.Tier // there is no way back
 			}
-			p.Tags, p.Versions = old.Tags, old.Versions
+			p.Name, p.Tags, p.Versions = old.Name, old.Tags, old.Versions
 		}
 		v.Description = p.Description
 		p.Versions = append(p.Versions, v)
 		if n := len(p.Versions) - maxVersions; n > 0 {
+			if oldest := p.Versions[0]; len(oldest.Labels) > 0 {
+				return fail("ParameterMaxVersionLimitExceeded", "You attempted to create a new version of %s by calling the PutParameter API with the overwrite flag. Version %d, the oldest version, can't be deleted because it has a label associated with it. Move the label to another version of the parameter, and try again.", p.Name, oldest.Number)
+			}
 			p.Versions = p.Versions[n:]
 		}
 		return store.Put(tx, parametersBucket, req.Key(p.Name), p)

@@ -162,7 +162,6 @@ func arnOf(sc wire.Scope, name string) string {
 type address struct {
 	scope          wire.Scope
 	name, selector string
-	byARN          bool
 }
 
 // parse reads a name or ARN with an optional ":version" or ":label".
@@ -174,7 +173,7 @@ func parse(req *wire.Request, ref string) (address, error) {
 		if !ok || arn.Service != "ssm" || !isParameter {
 			return a, fail("ValidationException", "Invalid parameter ARN.")
 		}
-		a.scope, a.name, a.byARN = wire.ScopeOfARN(arn), rest, true
+		a.scope, a.name = wire.ScopeOfARN(arn), rest
 		if a.scope.Region != req.Region || a.scope.Partition != req.Partition {
 			return a, notFound()
 		}
@@ -189,11 +188,13 @@ func parse(req *wire.Request, ref string) (address, error) {
 	return a, nil
 }
 
-// find loads a parameter. An ARN does not tell the path /a from the name a.
+// find loads a parameter. The path /a and the name a are one, as in their ARN; that
+// AWS finds each by the other is recorded in https://github.com/getmoto/moto
+// (tests/test_ssm/test_ssm.py, test_parameter_lifecycle_with_leading_slash).
 func find(tx *store.Tx, a address) (parameter, error) {
 	names := []string{a.name}
-	if a.byARN && !strings.Contains(a.name, "/") {
-		names = append(names, "/"+a.name)
+	if bare := strings.TrimPrefix(a.name, "/"); !strings.Contains(bare, "/") {
+		names = append(names, "/"+bare, bare)
 	}
 	for _, name := range names {
 		p, found, err := store.Get[parameter](tx, parametersBucket, a.scope.Key(name))

@@ -78,7 +78,7 @@ func TestParameters(t *testing.T) {
 	iamtest.RequireCode(t, err, "ParameterVersionNotFound")
 	_, err = c.DeleteParameter(ctx, &sdk.DeleteParameterInput{Name: aws.String("/prod/token")})
 	require.NoError(t, err)
-	for _, name := range []string{"/prod/token", "none", "/plain"} {
+	for _, name := range []string{"/prod/token", "none", "/plain2"} {
 		_, err = c.GetParameter(ctx, &sdk.GetParameterInput{Name: &name})
 		iamtest.RequireCode(t, err, "ParameterNotFound")
 	}
