@@ -1,92 +1,61 @@
 package logs_test
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-const account = "000000000000"
+var home = iamtest.Scope
 
-var home = wire.ScopeOf(account, "us-east-1")
-
-type verifier struct{}
-
-func (verifier) Verify(r *http.Request) (wire.Principal, string, string, error) {
-	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	name, _, _ := strings.Cut(rest, "/")
-	return principal(name), "us-east-1", "logs", nil
-}
-
-func principal(name string) wire.Principal {
-	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + name, Admin: name == "admin"}
-}
-
-type allows map[string]bool
-
-func (a allows) Authorize(_ context.Context, p wire.Principal, action, resource string, _ map[string][]string) error {
-	_, name, _ := strings.Cut(p.ARN, "user/")
-	if a[name+" "+action+" "+resource] {
-		return nil
-	}
-	return wire.Errorf(400, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", p.ARN, action, resource)
-}
-
+// sandbox is the service in a world with real IAM.
 type sandbox struct {
+	*iamtest.World
 	svc   *logs.Service
 	clock *clock.Fake
-	url   string
-	close func()
+	start time.Time // when it was opened
 }
 
-var start = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-
-func open(t *testing.T, dir string, auth allows) *sandbox {
+func open(t *testing.T) *sandbox {
 	t.Helper()
-	db, err := store.Open(filepath.Join(dir, "db"))
-	require.NoError(t, err)
-	fake := clock.NewFake(start)
-	svc, err := logs.New(logs.Config{DB: db, Clock: fake, Auth: auth})
-	require.NoError(t, err)
-	r := wire.NewRouter(verifier{}, auth)
-	svc.Register(r)
-	srv := httptest.NewServer(r)
-	var once sync.Once
-	s := &sandbox{svc: svc, clock: fake, url: srv.URL, close: func() {
-		once.Do(func() {
-			srv.Close()
-			_ = db.Close()
-		})
-	}}
-	t.Cleanup(s.close)
+	s := &sandbox{World: iamtest.New(t)}
+	s.start = s.Clock.Now()
+	s.clock = clock.NewFake(s.start) // another than IAM's: signatures are made by the machine's
+	s.serve(t, logs.Config{})
 	return s
 }
 
-func (s *sandbox) as(name string) *cwl.Client {
-	return cwl.New(cwl.Options{Region: "us-east-1", BaseEndpoint: &s.url, Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""), RetryMaxAttempts: 1})
+// serve makes the service and registers it.
+func (s *sandbox) serve(t *testing.T, c logs.Config) {
+	t.Helper()
+	var err error
+	c.DB, c.Clock, c.Auth = s.DB, s.clock, s.IAM
+	s.svc, err = logs.New(c)
+	require.NoError(t, err)
+	s.svc.Register(s.Router)
 }
+
+func (s *sandbox) admin() *cwl.Client { return cwl.NewFromConfig(s.Admin()) }
+
+// principal is the account's user.
+func (s *sandbox) principal() wire.Principal { return s.IAM.Principal(home) }
 
 func (s *sandbox) group(t *testing.T, name string) {
 	t.Helper()
-	_, err := s.as("admin").CreateLogGroup(t.Context(), &cwl.CreateLogGroupInput{LogGroupName: &name})
+	_, err := s.admin().CreateLogGroup(t.Context(), &cwl.CreateLogGroupInput{LogGroupName: &name})
 	require.NoError(t, err)
 }
 
@@ -97,7 +66,7 @@ func (s *sandbox) put(t *testing.T, group, stream string, messages ...string) {
 	for i, m := range messages {
 		lines = append(lines, wire.LogLine{Time: s.clock.Now().Add(time.Duration(i) * time.Second), Message: m})
 	}
-	require.NoError(t, s.svc.PutLog(t.Context(), home, principal("admin"), group, stream, lines...))
+	require.NoError(t, s.svc.PutLog(t.Context(), home, s.principal(), group, stream, lines...))
 }
 
 func code(t *testing.T, err error) string {
@@ -112,9 +81,8 @@ func str(s string) *string { return &s }
 // The life of a group as infrastructure tools see it.
 func TestGroups(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, dir, nil)
-	c, ctx := s.as("admin"), t.Context()
+	s := open(t)
+	c, ctx := s.admin(), t.Context()
 	name, arn := "/aws/vendedlogs/states/ptui", "arn:aws:logs:us-east-1:000000000000:log-group:/aws/vendedlogs/states/ptui"
 	_, err := c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: &name, Tags: map[string]string{"a": "b"}})
 	require.NoError(t, err)
@@ -132,10 +100,9 @@ func TestGroups(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.UntagResource(ctx, &cwl.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a"}})
 	require.NoError(t, err)
-	s.close()
-
-	s = open(t, dir, nil)
-	c = s.as("admin")
+	s.Reopen(t)
+	s.serve(t, logs.Config{})
+	c = s.admin()
 	groups, err := c.DescribeLogGroups(ctx, &cwl.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
 	require.NoError(t, err)
 	require.Len(t, groups.LogGroups, 1)
@@ -144,7 +111,7 @@ func TestGroups(t *testing.T) {
 	require.Equal(t, arn, *g.LogGroupArn)
 	require.EqualValues(t, 30, *g.RetentionInDays)
 	require.Equal(t, "arn:aws:kms:us-east-1:000000000000:key/1", *g.KmsKeyId)
-	require.Equal(t, start.UnixMilli(), *g.CreationTime)
+	require.Equal(t, s.start.UnixMilli(), *g.CreationTime)
 	require.Equal(t, types.LogGroupClassStandard, g.LogGroupClass)
 	tags, err := c.ListTagsForResource(ctx, &cwl.ListTagsForResourceInput{ResourceArn: &arn})
 	require.NoError(t, err)
@@ -165,13 +132,13 @@ func TestGroups(t *testing.T) {
 
 func TestGroupPages(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	for i := range 7 {
 		s.group(t, fmt.Sprintf("/app/%d", i))
 	}
 	s.group(t, "/other")
 	var got []string
-	for p := cwl.NewDescribeLogGroupsPaginator(s.as("admin"), &cwl.DescribeLogGroupsInput{LogGroupNamePrefix: str("/app/"), Limit: aws.Int32(3)}); p.HasMorePages(); {
+	for p := cwl.NewDescribeLogGroupsPaginator(s.admin(), &cwl.DescribeLogGroupsInput{LogGroupNamePrefix: str("/app/"), Limit: aws.Int32(3)}); p.HasMorePages(); {
 		out, err := p.NextPage(t.Context())
 		require.NoError(t, err)
 		for _, g := range out.LogGroups {
@@ -183,11 +150,11 @@ func TestGroupPages(t *testing.T) {
 
 func TestGetLogEventsPages(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	s.group(t, "g")
 	s.put(t, "g", "st", "a", "b", "c", "d", "e")
 	s.put(t, "g", "st2", "other")
-	c := s.as("admin")
+	c := s.admin()
 	read := func(in cwl.GetLogEventsInput) (string, *cwl.GetLogEventsOutput) {
 		in.LogGroupName, in.LogStreamName = str("g"), str("st")
 		out, err := c.GetLogEvents(t.Context(), &in)
@@ -200,7 +167,7 @@ func TestGetLogEventsPages(t *testing.T) {
 	}
 	text, out := read(cwl.GetLogEventsInput{})
 	require.Equal(t, "abcde", text)
-	require.Equal(t, start.UnixMilli(), *out.Events[0].Timestamp)
+	require.Equal(t, s.start.UnixMilli(), *out.Events[0].Timestamp)
 
 	text, out = read(cwl.GetLogEventsInput{StartFromHead: aws.Bool(true), Limit: aws.Int32(2)})
 	require.Equal(t, "ab", text)
@@ -222,7 +189,7 @@ func TestGetLogEventsPages(t *testing.T) {
 	require.Equal(t, "eg", text, "without a token the newest")
 	text, _ = read(cwl.GetLogEventsInput{Limit: aws.Int32(2), NextToken: out.NextBackwardToken})
 	require.Equal(t, "cd", text)
-	text, _ = read(cwl.GetLogEventsInput{StartTime: aws.Int64(start.Add(2 * time.Second).UnixMilli()), EndTime: aws.Int64(start.Add(4 * time.Second).UnixMilli())})
+	text, _ = read(cwl.GetLogEventsInput{StartTime: aws.Int64(s.start.Add(2 * time.Second).UnixMilli()), EndTime: aws.Int64(s.start.Add(4 * time.Second).UnixMilli())})
 	require.Equal(t, "cd", text)
 	_, err := c.GetLogEvents(t.Context(), &cwl.GetLogEventsInput{LogGroupName: str("g"), LogStreamName: str("nothere")})
 	require.Equal(t, "ResourceNotFoundException", code(t, err))
@@ -230,12 +197,12 @@ func TestGetLogEventsPages(t *testing.T) {
 
 func TestFilterLogEvents(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	s.group(t, "g")
 	s.put(t, "g", "a/1", "start one", "ERROR boom", "end")
 	s.clock.Advance(500 * time.Millisecond)
 	s.put(t, "g", "b/1", "start two", "WARN slow ERROR", "end")
-	c := s.as("admin")
+	c := s.admin()
 	for name, tt := range map[string]struct {
 		in   cwl.FilterLogEventsInput
 		want string
@@ -249,8 +216,8 @@ func TestFilterLogEvents(t *testing.T) {
 		"phrase":        {cwl.FilterLogEventsInput{FilterPattern: str(`"start two"`)}, "start two"},
 		"prefix":        {cwl.FilterLogEventsInput{LogStreamNamePrefix: str("b/")}, "start two|WARN slow ERROR|end"},
 		"streams":       {cwl.FilterLogEventsInput{LogStreamNames: []string{"a/1"}}, "start one|ERROR boom|end"},
-		"from":          {cwl.FilterLogEventsInput{StartTime: aws.Int64(start.Add(2 * time.Second).UnixMilli())}, "end|end"},
-		"up to, not at": {cwl.FilterLogEventsInput{EndTime: aws.Int64(start.Add(500 * time.Millisecond).UnixMilli())}, "start one"},
+		"from":          {cwl.FilterLogEventsInput{StartTime: aws.Int64(s.start.Add(2 * time.Second).UnixMilli())}, "end|end"},
+		"up to, not at": {cwl.FilterLogEventsInput{EndTime: aws.Int64(s.start.Add(500 * time.Millisecond).UnixMilli())}, "start one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -273,10 +240,10 @@ func TestFilterLogEvents(t *testing.T) {
 
 func TestPutLogEvents(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	s.group(t, "g")
-	c, ctx := s.as("admin"), t.Context()
-	at := func(d time.Duration) *int64 { return aws.Int64(start.Add(d).UnixMilli()) }
+	c, ctx := s.admin(), t.Context()
+	at := func(d time.Duration) *int64 { return aws.Int64(s.start.Add(d).UnixMilli()) }
 	put := func(events ...types.InputLogEvent) (*cwl.PutLogEventsOutput, error) {
 		return c.PutLogEvents(ctx, &cwl.PutLogEventsInput{LogGroupName: str("g"), LogStreamName: str("st"), LogEvents: events})
 	}
@@ -319,18 +286,21 @@ func TestPutLogEvents(t *testing.T) {
 func TestAuthorisation(t *testing.T) {
 	t.Parallel()
 	arn := "arn:aws:logs:us-east-1:000000000000:log-group:g"
-	s := open(t, t.TempDir(), allows{
-		"fn logs:CreateLogStream " + arn + ":log-stream:st": true, "fn logs:PutLogEvents " + arn + ":log-stream:st": true,
-		"tagger logs:ListTagsForResource " + arn: true, "wide logs:ListTagsForResource " + arn + ":log-stream:": true,
-	})
+	s := open(t)
 	s.group(t, "g")
-	line := wire.LogLine{Time: start, Message: "x"}
-	require.NoError(t, s.svc.PutLog(t.Context(), home, principal("fn"), "g", "st", line))
-	require.ErrorContains(t, s.svc.PutLog(t.Context(), home, principal("fn"), "g", "other", line), "AccessDenied")
-	require.ErrorContains(t, s.svc.PutLog(t.Context(), home, principal("fn"), "nothere", "st", line), "ResourceNotFound")
-	for who, want := range map[string]bool{"tagger": true, "wide": true, "eve": false} {
-		_, err := s.as(who).ListTagsForResource(t.Context(), &cwl.ListTagsForResourceInput{ResourceArn: &arn})
-		if want {
+	fn, _ := s.Role(t, "fn", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"`+arn+`:log-stream:st"}]}`)
+	line := wire.LogLine{Time: s.start, Message: "x"}
+	require.NoError(t, s.svc.PutLog(t.Context(), home, fn, "g", "st", line))
+	var denied *wire.DeniedError
+	require.ErrorAs(t, s.svc.PutLog(t.Context(), home, fn, "g", "other", line), &denied)
+	require.Equal(t, "logs:CreateLogStream", denied.Action)
+	require.ErrorContains(t, s.svc.PutLog(t.Context(), home, fn, "nothere", "st", line), "ResourceNotFound")
+	for who, policy := range map[string]string{
+		"tagger": iamtest.Allow("logs:ListTagsForResource", arn), "wide": iamtest.Allow("logs:ListTagsForResource", arn+":log-stream:"), "eve": "",
+	} {
+		_, config := s.Role(t, who, policy)
+		_, err := cwl.NewFromConfig(config).ListTagsForResource(t.Context(), &cwl.ListTagsForResourceInput{ResourceArn: &arn})
+		if policy != "" {
 			require.NoError(t, err, who)
 			continue
 		}
@@ -340,8 +310,8 @@ func TestAuthorisation(t *testing.T) {
 
 func TestResourcePolicies(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
-	c, ctx := s.as("admin"), t.Context()
+	s := open(t)
+	c, ctx := s.admin(), t.Context()
 	for i := range 10 {
 		_, err := c.PutResourcePolicy(ctx, &cwl.PutResourcePolicyInput{PolicyName: str(fmt.Sprint("p", i)), PolicyDocument: str(`{"Version":"2012-10-17"}`)})
 		require.NoError(t, err)
@@ -357,13 +327,13 @@ func TestResourcePolicies(t *testing.T) {
 
 func TestConcurrentWriters(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	s.group(t, "g")
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {
 			for i := range 20 {
-				err := s.svc.PutLog(t.Context(), home, principal("admin"), "g", fmt.Sprint("s", w%4), wire.LogLine{Time: start, Message: fmt.Sprintf("%d/%d", w, i)})
+				err := s.svc.PutLog(t.Context(), home, s.principal(), "g", fmt.Sprint("s", w%4), wire.LogLine{Time: s.start, Message: fmt.Sprintf("%d/%d", w, i)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -371,7 +341,7 @@ func TestConcurrentWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	out, err := s.as("admin").FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g")})
+	out, err := s.admin().FilterLogEvents(t.Context(), &cwl.FilterLogEventsInput{LogGroupName: str("g")})
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	for _, e := range out.Events {

@@ -36,10 +36,10 @@ func (p *points) take() []wire.MetricPoint {
 
 func TestMetricFilters(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
+	s := open(t)
 	got := &points{}
 	s.svc.Metrics = got
-	c := s.as("admin")
+	c := s.admin()
 	ctx := t.Context()
 	_, err := c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: aws.String("g")})
 	require.NoError(t, err)
@@ -59,12 +59,12 @@ func TestMetricFilters(t *testing.T) {
 	write := func(messages ...string) {
 		var events []types.InputLogEvent
 		for _, m := range messages {
-			events = append(events, types.InputLogEvent{Timestamp: aws.Int64(start.Add(-time.Minute).UnixMilli()), Message: aws.String(m)})
+			events = append(events, types.InputLogEvent{Timestamp: aws.Int64(s.start.Add(-time.Minute).UnixMilli()), Message: aws.String(m)})
 		}
 		_, err := c.PutLogEvents(ctx, &cwl.PutLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s"), LogEvents: events})
 		require.NoError(t, err)
 	}
-	at := start.Add(-time.Minute)
+	at := s.start.Add(-time.Minute)
 	write(`{"level":"ERROR","took":12.5,"tenant":"acme"}`, `{"level":"ERROR","tenant":"acme"}`, `{"level":"ERROR","took":1}`, `::1 404 17`)
 	list := got.take()
 	for i := range list {
@@ -80,8 +80,8 @@ func TestMetricFilters(t *testing.T) {
 	}, list, "without its value or a dimension an event makes no point")
 
 	// What services write counts as well; where nothing matches there is the default.
-	require.NoError(t, s.svc.PutLog(ctx, home, wire.Principal{Admin: true}, "g", "t", wire.LogLine{Time: start, Message: "all well"}))
-	require.Equal(t, []wire.MetricPoint{{Namespace: "own", Name: "Errors", Value: 0, Time: start}}, got.take())
+	require.NoError(t, s.svc.PutLog(ctx, home, wire.Principal{Admin: true}, "g", "t", wire.LogLine{Time: s.start, Message: "all well"}))
+	require.Equal(t, []wire.MetricPoint{{Namespace: "own", Name: "Errors", Value: 0, Time: s.start}}, got.take())
 
 	out, err := c.DescribeMetricFilters(ctx, &cwl.DescribeMetricFiltersInput{LogGroupName: aws.String("g")})
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestMetricFilters(t *testing.T) {
 // The example of the API's documentation.
 func TestTestMetricFilter(t *testing.T) {
 	t.Parallel()
-	c := open(t, t.TempDir(), nil).as("admin")
+	c := open(t).admin()
 	out, err := c.TestMetricFilter(t.Context(), &cwl.TestMetricFilterInput{
 		FilterPattern:    aws.String("[..., status = 404, size]"),
 		LogEventMessages: []string{`127.0.0.1 - ann [10/Oct/2025:13:25:15 -0700] "GET /a HTTP/1.0" 200 7`, `127.0.0.1 - ann [10/Oct/2025:13:25:15 -0700] "GET /b HTTP/1.0" 404 9`},
