@@ -86,8 +86,11 @@ func TestWithLabels(t *testing.T) {
 	unreadable := Existing{ID: spec.ID{Tenant: "acme", Model: "lost", Env: "dev"}}
 	got, err := withLabels([]Existing{row("a", "gold"), unreadable, row("b", "silver")}, []string{"tier=gold"})
 	require.NoError(t, err)
-	require.Len(t, got, 1)
+	require.Len(t, got, 2, "the one that cannot be read is kept, undecided")
 	require.Equal(t, "a", got[0].ID.Model)
+	require.NoError(t, got[0].Undecided)
+	require.Equal(t, "lost", got[1].ID.Model)
+	require.ErrorIs(t, got[1].Undecided, fault.Damaged)
 }
 
 func TestEndpointConfigForTheOfficialPlugins(t *testing.T) {

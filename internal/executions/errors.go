@@ -24,7 +24,7 @@ func ruleOf(code string) rule {
 	case "ExecutionDoesNotExist":
 		return rule{fault.NotFound, "Run `pipelinetui executions list` to see the executions there are; AWS keeps them for 90 days."}
 	case "StateMachineDoesNotExist":
-		return rule{fault.NotFound, "Run `pipelinetui up PIPELINE --refresh`: it looks what is really there, and makes what is missing."}
+		return rule{fault.NotFound, "Run `pipelinetui up --refresh` on the pipeline: it looks what is really there, and makes what is missing."}
 	case "ResourceNotFound":
 		return rule{fault.NotFound, ""}
 	case "ExecutionAlreadyExists":

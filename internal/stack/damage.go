@@ -29,9 +29,9 @@ const checkpointVersion = 3
 // that only the CLI understands.
 var errForeign = errors.New("a kind of checkpoint that only the engine understands")
 
-// decodeCheckpoint reads the file of a stack. The error is errForeign, or says in a
-// few words what is wrong with the file.
-func decodeCheckpoint(raw []byte) (*apitype.DeploymentV3, error) {
+// decodeCheckpoint reads the file of a stack, "" for any. The error is errForeign, or
+// says in a few words what is wrong with the file.
+func decodeCheckpoint(stack string, raw []byte) (*apitype.DeploymentV3, error) {
 	raw, err := unzip(raw)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func decodeCheckpoint(raw []byte) (*apitype.DeploymentV3, error) {
 	if checkpoint.Latest == nil {
 		return &apitype.DeploymentV3{}, nil
 	}
-	return checkpoint.Latest, checkDeployment(checkpoint.Latest)
+	return checkpoint.Latest, checkDeployment(stack, checkpoint.Latest)
 }
 
 // unzip reads what the engine has compressed (PULUMI_DIY_BACKEND_COMPRESSION).
@@ -105,26 +105,28 @@ func decodeJSON(raw []byte, into any) error {
 }
 
 // checkDeployment wants every entry of a state to be what it is used as.
-func checkDeployment(dep *apitype.DeploymentV3) error {
+func checkDeployment(stack string, dep *apitype.DeploymentV3) error {
 	for i := range dep.Resources {
-		if err := checkEntry(&dep.Resources[i]); err != nil {
+		if err := checkEntry(stack, &dep.Resources[i]); err != nil {
 			return fmt.Errorf("resource %d %w", i+1, err)
 		}
 	}
 	for i := range dep.PendingOperations {
-		if err := checkEntry(&dep.PendingOperations[i].Resource); err != nil {
+		if err := checkEntry(stack, &dep.PendingOperations[i].Resource); err != nil {
 			return fmt.Errorf("pending operation %d %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-func checkEntry(r *apitype.ResourceV3) error {
+func checkEntry(stack string, r *apitype.ResourceV3) error {
 	switch {
 	case r.URN == "":
 		return errors.New("is missing: it has no URN")
 	case !r.URN.IsValid():
 		return fmt.Errorf("has a URN that is none: %.80q", string(r.URN))
+	case stack != "" && string(r.URN.Stack()) != stack: // the engine refuses any change of such a stack
+		return fmt.Errorf("is of another stack, %.80q: %.80q", string(r.URN.Stack()), string(r.URN))
 	}
 	return nil
 }
@@ -159,7 +161,7 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 	if err != nil {
 		return nil, e.damaged(stack, file, plainError(err))
 	}
-	dep, err := decodeCheckpoint(raw)
+	dep, err := decodeCheckpoint(stack, raw)
 	if err != nil && !errors.Is(err, errForeign) {
 		err = e.damaged(stack, file, err)
 	}

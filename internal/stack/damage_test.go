@@ -53,7 +53,7 @@ func damages(t *testing.T) map[string]struct{ content, says string } {
 	t.Helper()
 	good := string(goodState(t, testStack, time.Unix(1e9, 0), 3))
 	with := func(latest string) string { return `{"version":3,"checkpoint":{"latest":` + latest + `}}` }
-	urn := `"urn:pulumi:s::p::t::a"`
+	urn := `"urn:pulumi:` + testStack + `::p::t::a"`
 	return map[string]struct{ content, says string }{
 		"empty":                  {"", "it is empty"},
 		"blank":                  {"  \n", "it is empty"},
@@ -70,6 +70,7 @@ func damages(t *testing.T) map[string]struct{ content, says string } {
 		"a null operation":       {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[null]}`), "pending operation 1 is missing"},
 		"an empty operation":     {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[{"type":"creating"}]}`), "pending operation 1 is missing"},
 		"an operation on no URN": {with(`{"resources":[],"pending_operations":[{"type":"creating","resource":{"urn":"x"}}]}`), "pending operation 1 has a URN that is none"},
+		"another stack's":        {string(goodState(t, healthyStack, time.Unix(1e9, 0), 3)), `resource 1 is of another stack, "` + healthyStack + `"`},
 		"resources of no kind":   {with(`{"resources":[1,2]}`), "it does not hold what it should"},
 		"cut off zip":            {string(zipped(t, []byte(good))[:20]), "compressed, and damaged"},
 	}
@@ -248,7 +249,7 @@ func FuzzState(f *testing.F) {
 			wrapped = nil
 		}
 		for _, file := range [][]byte{raw, wrapped} {
-			dep, err := decodeCheckpoint(file)
+			dep, err := decodeCheckpoint("", file)
 			if err != nil {
 				continue
 			}
@@ -267,13 +268,13 @@ func FuzzState(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			_, err = decodeCheckpoint([]byte(`{"version":3,"checkpoint":{"latest":` + string(edited) + `}}`))
+			_, err = decodeCheckpoint("", []byte(`{"version":3,"checkpoint":{"latest":`+string(edited)+`}}`))
 			require.NoError(t, err, "what a repair writes can be read")
 		}
 		path := filepath.Join(t.TempDir(), "state.json")
 		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		if c, ok := salvage(path); ok {
-			_, err := decodeCheckpoint(c.content)
+		if c, ok := salvage("", path); ok {
+			_, err := decodeCheckpoint("", c.content)
 			require.NoError(t, err)
 		}
 	})

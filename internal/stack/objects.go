@@ -63,7 +63,7 @@ func (e *Engine) objectList(ctx context.Context) ([]Summary, error) {
 			if err != nil {
 				return err
 			}
-			dep, err := decodeCheckpoint(raw)
+			dep, err := decodeCheckpoint(s.Name, raw)
 			switch {
 			case err == nil:
 				s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
@@ -104,7 +104,7 @@ func (e *Engine) objectDamage(ctx context.Context, stack string) error {
 		if err != nil {
 			continue
 		}
-		if _, err := decodeCheckpoint(raw); err != nil && !errors.Is(err, errForeign) {
+		if _, err := decodeCheckpoint(stack, raw); err != nil && !errors.Is(err, errForeign) {
 			return e.damagedObject(store, stack, name, err)
 		}
 		return nil

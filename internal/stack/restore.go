@@ -77,7 +77,7 @@ func (e *Engine) copies(stack string) []Copy {
 	stacks := filepath.Join(base, "stacks", e.opts.Project)
 	var out []Copy
 	for _, suffix := range stateSuffixes {
-		out = append(out, firstIntact([]string{filepath.Join(stacks, stack+suffix+".bak")})...)
+		out = append(out, firstIntact(stack, []string{filepath.Join(stacks, stack+suffix+".bak")})...)
 	}
 	for dir, pattern := range map[string]string{
 		filepath.Join(base, "history", e.opts.Project, stack): stack + "-*.checkpoint.json*",
@@ -86,11 +86,11 @@ func (e *Engine) copies(stack string) []Copy {
 		files, _ := filepath.Glob(filepath.Join(globEscape(dir), pattern)) // the pattern is ours
 		slices.Sort(files)                                                 // their names hold nanoseconds of one width
 		slices.Reverse(files)
-		out = append(out, firstIntact(files)...)
+		out = append(out, firstIntact(stack, files)...)
 	}
 	slices.SortStableFunc(out, func(a, b Copy) int { return b.Made.Compare(a.Made) })
 	if file, exists, _ := e.stackFile(stack); exists { // not on another backend
-		if c, ok := salvage(file); ok && c.DroppedResources == 0 {
+		if c, ok := salvage(stack, file); ok && c.DroppedResources == 0 {
 			out = slices.Insert(out, 0, c)
 		} else if ok {
 			out = append(out, c)
@@ -103,7 +103,7 @@ func (e *Engine) copies(stack string) []Copy {
 const mostCopies = 20
 
 // firstIntact is the first of the files that can be used, if there is one.
-func firstIntact(files []string) []Copy {
+func firstIntact(stack string, files []string) []Copy {
 	for i, file := range files {
 		if i == mostCopies {
 			break
@@ -112,7 +112,7 @@ func firstIntact(files []string) []Copy {
 		if err != nil {
 			continue
 		}
-		dep, err := decodeCheckpoint(raw)
+		dep, err := decodeCheckpoint(stack, raw)
 		if err != nil || len(dep.Resources) == 0 {
 			continue
 		}
@@ -124,7 +124,7 @@ func firstIntact(files []string) []Copy {
 // salvage makes a checkpoint out of a damaged one that is JSON all the same: what
 // is no entry is left out. ok is false if nothing can be made of it that the engine
 // would take.
-func salvage(file string) (c Copy, ok bool) {
+func salvage(stack, file string) (c Copy, ok bool) {
 	raw, err := os.ReadFile(file)
 	if err == nil {
 		raw, err = unzip(raw)
@@ -138,14 +138,14 @@ func salvage(file string) (c Copy, ok bool) {
 	}
 	resources, dropped, err := keepEntries(latest["resources"], func(raw json.RawMessage) bool {
 		var r *apitype.ResourceV3
-		return json.Unmarshal(raw, &r) == nil && r != nil && checkEntry(r) == nil
+		return json.Unmarshal(raw, &r) == nil && r != nil && checkEntry(stack, r) == nil
 	})
 	if err != nil || len(resources) == 0 {
 		return c, false
 	}
 	pending, droppedPending, err := keepEntries(latest["pending_operations"], func(raw json.RawMessage) bool {
 		var op *apitype.OperationV2
-		return json.Unmarshal(raw, &op) == nil && op != nil && checkEntry(&op.Resource) == nil
+		return json.Unmarshal(raw, &op) == nil && op != nil && checkEntry(stack, &op.Resource) == nil
 	})
 	if err != nil || dropped+droppedPending == 0 {
 		return c, false
@@ -154,7 +154,7 @@ func salvage(file string) (c Copy, ok bool) {
 	if err != nil {
 		return c, false
 	}
-	dep, err := decodeCheckpoint(content)
+	dep, err := decodeCheckpoint(stack, content)
 	if err != nil || dangling(dep) {
 		return c, false
 	}

@@ -59,7 +59,7 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 	if err := json.Unmarshal(untyped.Deployment, &dep); err != nil {
 		return nil, fault.New(fault.Internal, "read the state of %s: %v", p.stack, err).Because(err)
 	}
-	if err := checkDeployment(&dep); err != nil {
+	if err := checkDeployment(p.stack, &dep); err != nil {
 		if damage := e.objectDamage(ctx, p.stack); damage != nil {
 			return nil, damage
 		}
