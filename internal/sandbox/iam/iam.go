@@ -123,9 +123,9 @@ func (s *Service) Register(r *wire.Router) {
 	r.Register(wire.Service{
 		ID: "iam",
 		// IAM has sentences of its own for characters that a name may not have.
-		Check: constraint.For("iam", "ValidationError", "*:pattern").Check, Guard: policy.Guard(s.target),
+		Check: constraint.For("iam", "ValidationError", "*:pattern").Check, ChecksFirst: true, Guard: policy.Guard(s.target),
 	})
-	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check, Guard: s.guardRoles})
+	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check, ChecksFirst: true, Guard: s.guardRoles})
 	s.registerRoles(r)
 	s.registerPolicies(r)
 	s.registerUsers(r)

@@ -181,7 +181,12 @@ func (e *entry) permit(ctx context.Context, req *Request, in Input) error {
 	on := []string{"*"}
 	if a.On != nil {
 		if arns := a.On(req, in); len(arns) > 0 {
-			on = arns
+			on = slices.Clone(arns)
+			for i, arn := range on {
+				if !ofAnAccount(arn) {
+					on[i] = "*" // nobody's: the handler refuses it, to those who may ask
+				}
+			}
 		}
 	}
 	var keys map[string][]string
@@ -196,6 +201,12 @@ func (e *entry) permit(ctx context.Context, req *Request, in Input) error {
 		}
 	}
 	return nil
+}
+
+// ofAnAccount is false for the ARN of an account that cannot be.
+func ofAnAccount(text string) bool {
+	a, ok := ParseARN(text)
+	return !ok || a.AccountID == "" || a.AccountID == "aws" || len(a.AccountID) == 12
 }
 
 func givesTags(keys map[string][]string) bool {

@@ -82,6 +82,9 @@ type Service struct {
 	// Check refuses an input that breaks the constraints of the API's model, with
 	// the service's own error; nil takes all. doc is the decoded document.
 	Check func(operation string, doc any) error
+	// ChecksFirst is set where Check comes before the question whether the caller may:
+	// IAM and STS answer "1 validation error detected" also to those who may not.
+	ChecksFirst bool
 	// Path is the escaped path by which a request's operation is found, where that
 	// is not the URL's own (S3 takes buckets in the host's name). REST only.
 	Path func(*http.Request) string
@@ -274,22 +277,16 @@ func (r *Router) Stream(service, operation string, op StreamOp, access ...Access
 
 // Handle adds an operation with typed input and output, for example the SDK's
 // own XxxInput and XxxOutput (see Decode and Encode). access is what its caller has to
-// be allowed, which is asked for once the document can be read and before its
-// constraints are looked at.
+// be allowed, which is asked for once the document can be read and, see ChecksFirst,
+// before its constraints are looked at.
 func Handle[In, Out any](r *Router, service, operation string, fn func(ctx context.Context, req *Request, in *In) (*Out, error), access Access) {
 	r.enter(service, operation, entry{call: func(ctx context.Context, req *Request, doc any) (any, error) {
 		in := new(In)
 		if err := DecodeDoc(doc, in); err != nil {
 			return nil, malformed(err)
 		}
-		members, _ := doc.(map[string]any)
-		if err := req.row.permit(ctx, req, members); err != nil {
+		if err := req.gate(ctx, operation, doc); err != nil {
 			return nil, err
-		}
-		if svc := req.svc; svc != nil && svc.Check != nil {
-			if err := svc.Check(operation, doc); err != nil {
-				return nil, err
-			}
 		}
 		out, err := fn(ctx, req, in)
 		if err != nil {
@@ -297,6 +294,26 @@ func Handle[In, Out any](r *Router, service, operation string, fn func(ctx conte
 		}
 		return out, nil
 	}}, []Access{access})
+}
+
+// gate asks whether the caller may, and whether the document is what the model wants.
+func (req *Request) gate(ctx context.Context, operation string, doc any) error {
+	members, _ := doc.(map[string]any)
+	permit := func() error { return req.row.permit(ctx, req, members) }
+	svc := req.svc
+	if svc == nil || svc.Check == nil {
+		return permit()
+	}
+	steps := []func() error{permit, func() error { return svc.Check(operation, doc) }}
+	if svc.ChecksFirst {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func malformed(err error) error {
