@@ -124,9 +124,35 @@ func (o *Operation) Running() []spec.ID {
 	return out
 }
 
-// Operate starts an operation. Everything that can be checked beforehand is
-// checked first, for all pipelines; then nothing has been touched.
+// Prepared is an operation of which nothing has been begun. It need not be.
+type Prepared struct {
+	app       *App
+	ctx       context.Context //nolint:containedctx // carries values only: an operation ends by Cancel or Kill
+	target    *Target
+	request   Request
+	jobs      []stack.Job
+	operation *Operation
+}
+
+// Begin begins it, once.
+func (p *Prepared) Begin() *Operation {
+	go p.app.operateAll(p.ctx, p.operation, p.target, p.request, p.jobs)
+	return p.operation
+}
+
+// Operate is Prepare and Begin. ctx bounds the former only.
 func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
+	p, err := a.Prepare(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return p.Begin(), nil
+}
+
+// Prepare makes an operation ready. Everything that can be checked beforehand is
+// checked, for all pipelines, and what the engine needs is installed; nothing of the
+// pipelines is touched. It ends with ctx.
+func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
@@ -168,8 +194,7 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 	if req.Parallel <= 0 {
 		req.Parallel = a.DefaultParallel()
 	}
-	go a.operateAll(context.WithoutCancel(ctx), o, t, req, jobs)
-	return o, nil
+	return &Prepared{a, context.WithoutCancel(ctx), t, req, jobs, o}, nil
 }
 
 // check refuses what cannot be meant.

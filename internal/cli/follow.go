@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -12,21 +13,22 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
-// operate does an operation and shows it. While it runs the user's signals are its
-// own: it has to end in good order. One that came before has ended ctx, and nothing
-// is begun.
+// operate does an operation and shows it. While it is prepared, which asks AWS and may
+// install plugins, a signal ends ctx as it does for any command. The engine's signals
+// are its own: it has to end in good order. They are held before it begins, so that
+// none is lost in between.
 func (e *env) operate(ctx context.Context, request app.Request, v *view) ([]app.PipelineResult, error) {
 	defer v.end()
+	prepared, err := e.open().Prepare(ctx, request)
 	signals, release := e.desk.hold()
 	defer release()
 	if ctx.Err() != nil {
-		return nil, fault.New(fault.Canceled, "interrupted before anything was begun").Because(ctx.Err())
+		return nil, fault.New(fault.Canceled, "interrupted before anything was begun").Because(errors.Join(ctx.Err(), err))
 	}
-	op, err := e.open().Operate(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return e.follow(op, v, signals)
+	return e.follow(prepared.Begin(), v, signals)
 }
 
 // follow shows an operation to its end and passes the user's signals on: the

@@ -33,7 +33,7 @@ type warningDoc struct {
 }
 
 // complete tells whether everything was asked and answered.
-func (l *asking) complete() bool { return l.asked && len(l.warnings) == 0 }
+func (l *asking) complete() bool { return l.asked && l.err == nil && len(l.warnings) == 0 }
 
 func (l *asking) docs() []warningDoc {
 	if l.warnings == nil {
@@ -78,6 +78,9 @@ func (e *env) addLive(ctx context.Context, list []app.Existing, docs []pipelineD
 		})
 	}
 	wg.Wait()
+	if ctx.Err() != nil && l.err == nil {
+		l.err = fault.New(fault.Canceled, "interrupted while AWS was asked for endpoints and executions").Because(ctx.Err())
+	}
 }
 
 func (e *env) addLiveOne(ctx context.Context, x app.Existing, d *pipelineDoc) error {

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// awsEnv is the environment of a command whose AWS is a server of this test's. No
+// test with it may be parallel: the SDK reads the process's environment.
+func awsEnv(t *testing.T, serve http.HandlerFunc) *env {
+	t.Helper()
+	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		_, _ = io.Copy(io.Discard, r.Body) // the end of the connection is seen only behind the body
+		serve(w, r)
+	}))
+	t.Cleanup(aws.Close)
+	dir := t.TempDir()
+	for k, v := range map[string]string{
+		"AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"),
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "",
+		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "",
+	} {
+		t.Setenv(k, v)
+	}
+	own := map[string]string{
+		"PIPELINETUI_HOME": dir, "PIPELINETUI_TARGET": "aws", "PIPELINETUI_ENDPOINT_URL": aws.URL, "PIPELINETUI_REGION": "us-east-1",
+	}
+	environ := func(k string) (string, bool) { v, ok := own[k]; return v, ok }
+	streams, _, _ := testIO("")
+	e := newEnv(streams, environ)
+	e.global = pflag.NewFlagSet("", pflag.ContinueOnError)
+	s, err := settings.Resolve(settings.Sources{Environ: environ})
+	require.NoError(t, err)
+	e.settings = s
+	t.Cleanup(func() { require.NoError(t, e.open().Close()) })
+	return e
+}
+
+// identify answers GetCallerIdentity.
+func identify(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/xml")
+	fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/ann</Arn>`+
+		`<Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+}
+
+// existing is a pipeline that was brought up, and its document.
+func existing() ([]app.Existing, []pipelineDoc) {
+	id := spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}
+	x := app.Existing{
+		ID: id, Pipeline: &spec.Pipeline{ID: id, Region: "us-east-1"},
+		State: &stack.State{Stack: id.StackName(), Outputs: map[string]stack.Output{
+			"endpointName":    {Value: "acme-iris-dev"},
+			"stateMachineArn": {Value: "arn:aws:states:us-east-1:111122223333:stateMachine:acme-iris-dev"},
+		}},
+	}
+	return []app.Existing{x}, []pipelineDoc{{Pipeline: id.String(), Status: pipelines.Ready}}
+}
+
+func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralleltest // see awsEnv
+	asked := make(chan struct{}, 1)
+	e := awsEnv(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-r.Context().Done() // a service that does not answer
+	})
+	signals := make(chan os.Signal)
+	ctx, stop := e.desk.open(t.Context(), signals)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := e.operate(ctx, app.Request{Operation: stack.OperationRefresh}, &view{e: e})
+		ended <- err
+	}()
+	<-asked
+	signals <- os.Interrupt
+	err := <-ended
+	require.ErrorIs(t, err, fault.Canceled)
+	require.ErrorContains(t, err, "before anything was begun")
+}
+
+func TestAnInterruptedListIsNoHealthyOne(t *testing.T) { //nolint:paralleltest // see awsEnv
+	ctx, interrupt := context.WithCancel(t.Context())
+	e := awsEnv(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") == "GetCallerIdentity" {
+			identify(w)
+			return
+		}
+		interrupt()
+		<-r.Context().Done()
+	})
+	list, docs := existing()
+	l := asking{asked: true}
+	e.addLive(ctx, list, docs, &l)
+	require.Equal(t, ExitCancelled, codeOf(l.err))
+	require.False(t, l.complete())
+	require.False(t, docs[0].Live)
+}
