@@ -42,9 +42,16 @@ type App struct {
 	opts Options
 	log  *slog.Logger
 
-	mu      sync.Mutex
+	// logMu guards logFile alone: Close must not wait for what holds mu.
+	logMu   sync.Mutex
 	logFile *os.File
-	catalog *spec.Catalog
+
+	// catalogMu is held while the templates are read; not mu, for a folder may lie on
+	// a mount that does not answer.
+	catalogMu sync.Mutex
+	catalog   *spec.Catalog
+
+	mu      sync.Mutex
 	target  *Target
 	engine  *stack.Engine
 	clients map[string]*executions.Client // by region and role
@@ -73,10 +80,10 @@ func New(o Options) *App {
 // Settings returns the resolved settings.
 func (a *App) Settings() *settings.Settings { return a.opts.Settings }
 
-// Close releases what was opened.
+// Close releases what was opened. It waits for nothing that is still being made.
 func (a *App) Close() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.logMu.Lock()
+	defer a.logMu.Unlock()
 	if a.logFile == nil {
 		return nil
 	}
@@ -87,8 +94,8 @@ func (a *App) Close() error {
 
 // Catalog returns the built-in templates and those of the user's folders.
 func (a *App) Catalog() (*spec.Catalog, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.catalogMu.Lock()
+	defer a.catalogMu.Unlock()
 	if a.catalog != nil {
 		return a.catalog, nil
 	}
@@ -168,6 +175,8 @@ const logFileName = "pipelinetui.log"
 // logger writes to the log file with --debug, and nowhere without. The caller
 // holds a.mu.
 func (a *App) logger() *slog.Logger {
+	a.logMu.Lock()
+	defer a.logMu.Unlock()
 	if a.logFile != nil || !a.opts.Settings.Bool(settings.Debug) {
 		return a.log
 	}

@@ -71,11 +71,11 @@ func (e *env) execute(ctx context.Context, root *cobra.Command) (err error) {
 			err = fault.New(fault.Internal, "the program has a fault: %v", p).Because(fmt.Errorf("%s", debug.Stack())).
 				WithHint("Please report it, with what --debug shows.")
 		}
+		if e.app != nil {
+			err = errors.Join(err, e.app.Close())
+		}
 	}()
 	_, err = root.ExecuteContextC(ctx)
-	if e.app != nil {
-		err = errors.Join(err, e.app.Close())
-	}
 	return err
 }
 
