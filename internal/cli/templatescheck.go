@@ -37,7 +37,8 @@ exit code is then 2.`,
 }
 
 func (e *env) checkTemplates(ctx context.Context, args []string, strict bool) error {
-	reports, err := outside.Do(ctx, "the templates", func() ([]check.Report, error) { return e.open().CheckTemplates(args) })
+	a := e.open() // not in the background, which outlives the command that is interrupted
+	reports, err := outside.Do(ctx, "the templates", func() ([]check.Report, error) { return a.CheckTemplates(args) })
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,8 @@ template's. Nothing is overwritten.`,
 }
 
 func (e *env) newTemplate(ctx context.Context, dir, from string) error {
-	files, err := outside.Do(ctx, dir, func() ([]string, error) { return e.open().NewTemplate(dir, from) })
+	a := e.open()
+	files, err := outside.Do(ctx, dir, func() ([]string, error) { return a.NewTemplate(dir, from) })
 	if err != nil {
 		return err
 	}
