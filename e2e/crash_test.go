@@ -24,7 +24,7 @@ import (
 // overrides it.
 const crashRounds = 2
 
-// cmdCrashes makes and destroys the pipeline of a spec again and again, kills -9
+// cmdCrashes destroys and makes the pipeline of a spec again and again, kills -9
 // at a random moment, recovers with one more command, and wants everything to be
 // there once, or nothing: crashes SPEC PIPELINE. It prints a table.
 func cmdCrashes(ts *testscript.TestScript, neg bool, args []string) {
@@ -53,8 +53,9 @@ func cmdCrashes(ts *testscript.TestScript, neg bool, args []string) {
 type crasher struct {
 	ts             *testscript.TestScript
 	spec, pipeline string
-	empty, full    []string       // inventories, random parts removed
-	steps          map[string]int // of an undisturbed operation
+	empty, full    []string // inventories, random parts removed
+	steps          int      // of an undisturbed operation: each resource once
+	pid            int      // the sandbox's
 	table          bytes.Buffer
 }
 
@@ -113,22 +114,24 @@ func (c *crasher) args(operation string) []string {
 	return []string{"destroy", c.pipeline, "--yes", "-o", "jsonl"}
 }
 
-// calibrate goes through both operations once, undisturbed.
+// calibrate makes the pipeline once, undisturbed. Every round begins and ends with it.
 func (c *crasher) calibrate() {
-	c.steps = map[string]int{}
-	c.must(0, "sandbox", "start")
+	c.start()
 	c.empty = c.inventory()
-	for _, op := range []string{"up", "destroy"} {
-		c.steps[op] = countSteps(strings.NewReader(c.must(0, c.args(op)...)), nil)
-		if op == "up" {
-			c.full = c.inventory()
-		}
-	}
-	c.same("calibration", c.empty)
+	c.steps = countSteps(strings.NewReader(c.must(0, c.args("up")...)), nil)
+	c.full = c.inventory()
 }
 
-// inventory lists what there is, with the random ends of names cut off.
-func (c *crasher) inventory() []string {
+// start starts the sandbox, if it was killed, and goes on with the one that runs.
+func (c *crasher) start() {
+	var status struct {
+		PID int `json:"pid"`
+	}
+	c.ts.Check(json.Unmarshal([]byte(c.must(0, "sandbox", "start", "-o", "json")), &status))
+	if status.PID == c.pid {
+		return
+	}
+	c.pid = status.PID
 	var env struct {
 		Variables []struct{ Name, Value string } `json:"variables"`
 	}
@@ -136,6 +139,10 @@ func (c *crasher) inventory() []string {
 	for _, v := range env.Variables {
 		c.ts.Setenv(v.Name, v.Value)
 	}
+}
+
+// inventory lists what there is, with the random ends of names cut off.
+func (c *crasher) inventory() []string {
 	var out strings.Builder
 	caller := newAWSCaller(c.ts)
 	defer caller.close()
@@ -160,15 +167,16 @@ func (c *crasher) same(when string, want []string) {
 	}
 }
 
-// round kills one up and one destroy, after a random number of steps and a
+// round kills one destroy and one up, after a random number of steps and a
 // moment more: what is then in flight is cut off.
 func (c *crasher) round(n int, victims ...string) {
-	for i, op := range []string{"up", "destroy"} {
-		victim, at := victims[i], rand.IntN(c.steps[op]+1)         //nolint:gosec // a moment
+	for i, op := range []string{"destroy", "up"} {
+		victim, at := victims[i], rand.IntN(c.steps+1)             //nolint:gosec // a moment
 		moment := time.Duration(rand.IntN(100)) * time.Millisecond //nolint:gosec // a moment
 		steps := c.killDuring(op, victim, at, moment)
 		left := c.leftBehind()
 		by := c.recover(op)
+		c.start() // where the one that recovery has started listens
 		if op == "up" {
 			// what there is, what is recorded and what is asked for are the same
 			c.must(0, "preview", c.pipeline, "--refresh", "--expect-no-changes", "-o", "json")
@@ -179,18 +187,13 @@ func (c *crasher) round(n int, victims ...string) {
 		if left := c.leftBehind(); strings.Contains(left, "lock") || strings.Contains(left, "pending") {
 			c.ts.Fatalf("%s\nstill there after recovery: %s", c.table.String(), left)
 		}
-		c.row(n, op, victim, fmt.Sprintf("%d/%d", at, c.steps[op]), steps, left, by, 0)
+		c.row(n, op, victim, fmt.Sprintf("%d/%d", at, c.steps), steps, left, by, 0)
 	}
 }
 
 // killDuring begins an operation, kills a moment after a step, and waits for what
 // is left of it to end. It returns how many steps were reported.
 func (c *crasher) killDuring(op, victim string, at int, moment time.Duration) int {
-	var status struct {
-		PID int `json:"pid"`
-	}
-	c.must(0, "sandbox", "start") // restarted if the last round killed it
-	c.ts.Check(json.Unmarshal([]byte(c.must(0, "sandbox", "status", "-o", "json")), &status))
 	cmd := c.command("pipelinetui", c.args(op)...)
 	out, err := cmd.StdoutPipe()
 	c.ts.Check(err)
@@ -198,7 +201,7 @@ func (c *crasher) killDuring(op, victim string, at int, moment time.Duration) in
 	cmd.Stderr = &errs
 	c.ts.Check(cmd.Start())
 	kill := func() {
-		for _, pid := range c.targets(victim, cmd.Process.Pid, status.PID) {
+		for _, pid := range c.targets(victim, cmd.Process.Pid, c.pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended already
 		}
 	}
