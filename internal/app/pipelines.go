@@ -212,7 +212,7 @@ func (a *App) read(ctx context.Context, x *Existing) {
 // Spec is the whole document that a pipeline was made from, to make it again:
 // secret values are read with the key to them.
 func (a *App) Spec(ctx context.Context, x *Existing) ([]byte, error) {
-	if x.State.Spec == nil {
+	if x.State == nil || x.State.Spec == nil {
 		return nil, x.Err
 	}
 	if !x.State.SpecHidden {

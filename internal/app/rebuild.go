@@ -2,6 +2,7 @@ package app
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -30,11 +31,15 @@ import (
 // the pipeline's bucket. What is here is used.
 func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pipeline, error) {
 	doc, err := a.Spec(ctx, x)
+	if err == nil && doc == nil {
+		err = x.Err
+	}
 	if err != nil {
 		return nil, err
 	}
 	if doc == nil {
-		return nil, x.Err
+		return nil, fault.New(fault.NotFound, "the stack of %s holds no spec any more: it was destroyed meanwhile", x.ID).
+			WithHint("Run `pipelinetui up -f` with its spec to make it anew.")
 	}
 	cat, err := a.catalogFor(x)
 	if err != nil {
@@ -82,18 +87,26 @@ func (a *App) TemplateOf(p *spec.Pipeline) (*spec.Template, error) {
 	return nil, err
 }
 
-// catalogFor is the catalog with the template of a stack, if no folder has it.
+// catalogFor is the catalog with the template of a stack, if no folder has it: what the
+// stack brings along is not looked at unless it is needed.
 func (a *App) catalogFor(x *Existing) (*spec.Catalog, error) {
 	cat, err := a.Catalog()
 	if err != nil || x.State == nil || x.State.Template == nil {
 		return cat, err
 	}
+	p, err := spec.ReadDocument(x.State.Spec)
+	if err != nil {
+		return cat, nil //nolint:nilerr // those who read it in earnest say it
+	}
+	if _, err := cat.Lookup(p.Template); err == nil {
+		return cat, nil
+	}
 	t, err := a.templateIn(x.State)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cat.Lookup(t.Name); err == nil {
-		return cat, nil
+	if t.Name != p.Template {
+		return cat, nil // another one: it is missing
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,37 +115,63 @@ func (a *App) catalogFor(x *Existing) (*spec.Catalog, error) {
 }
 
 // templateIn reads the template that a stack has with it. Its files are put into a
-// folder: the engine reads some of them there.
+// folder: the engine reads some of them there. Damaged is only what is wrong in the
+// stack, not what is wrong here.
 func (a *App) templateIn(s *stack.State) (*spec.Template, error) {
-	bad := func(err error) error {
-		return fault.New(fault.Damaged, "the template in the stack %s can't be read: %v", s.Stack, err).Because(err).
-			WithHint("Name the folder of the template with --templates or PIPELINETUI_TEMPLATES.")
+	const byFolder = "Name the folder of the template with --templates or PIPELINETUI_TEMPLATES."
+	files, err := templateFiles(s.Template)
+	if err != nil {
+		return nil, fault.New(fault.Damaged, "the template in the stack %s can't be read: %v", s.Stack, err).Because(err).WithHint(byFolder)
 	}
-	var files map[string]json.RawMessage
-	if err := json.Unmarshal(s.Template, &files); err != nil {
-		return nil, bad(err)
-	}
-	dir, err := a.cached("templates", program.DigestOf(s.Template), func(tmp string) error {
+	fill := func(tmp string) error {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
-			data, err := templateFile(files[name])
-			if err == nil {
-				err = putFile(tmp, name, data)
-			}
-			if err != nil {
+			if err := putFile(tmp, name, files[name]); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}
+	whole := func(dir string) (bool, error) {
+		for name, data := range files {
+			here, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+			if err != nil || !bytes.Equal(here, data) {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	dir, err := a.cached("templates", program.DigestOf(s.Template), fill, whole)
 	if err != nil {
-		return nil, bad(err)
+		return nil, fault.New(fault.Invalid, "the template of the stack %s can't be put into a folder here: %v", s.Stack, err).Because(err).
+			WithHint("Make the folder writable for you, or set PIPELINETUI_HOME to another one.")
 	}
 	t, err := spec.LoadTemplate(os.DirFS(dir), "template in the stack "+s.Stack)
 	if err != nil {
-		return nil, bad(err)
+		return nil, fault.New(fault.Unsupported, "the template in the stack %s is none for this version of pipelinetui: %v", s.Stack, err).Because(err).
+			WithHint("Use the version that made the pipeline, or a newer one. %s", byFolder)
 	}
 	t.Origin = dir
 	return t, nil
+}
+
+// templateFiles decodes the files of a template as a stack has them.
+func templateFiles(raw []byte) (map[string][]byte, error) {
+	var coded map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &coded); err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	for name, one := range coded {
+		data, err := templateFile(one)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", name, err)
+		}
+		if err := checkPath(name); err != nil {
+			return nil, err
+		}
+		out[name] = data
+	}
+	return out, nil
 }
 
 // templateFile decodes a file as the stack has it.
@@ -141,19 +180,30 @@ func templateFile(raw json.RawMessage) ([]byte, error) {
 	if json.Unmarshal(raw, &text) == nil {
 		return []byte(text), nil
 	}
-	var bytes struct{ Hex string }
-	if err := json.Unmarshal(raw, &bytes); err != nil {
+	var coded struct{ Hex *string }
+	if err := json.Unmarshal(raw, &coded); err != nil {
 		return nil, err
 	}
-	return hex.DecodeString(bytes.Hex)
+	if coded.Hex == nil {
+		return nil, errors.New("it is neither a text nor {\"hex\": ...}")
+	}
+	return hex.DecodeString(*coded.Hex)
 }
 
 var errPath = errors.New("it names a file outside its folder")
 
-// putFile writes a file below a folder, whatever its name says.
-func putFile(dir, name string, data []byte) error {
+// checkPath tells whether a name is that of a file below a folder.
+func checkPath(name string) error {
 	if !fs.ValidPath(name) || name == "." {
 		return fmt.Errorf("%q: %w", name, errPath)
+	}
+	return nil
+}
+
+// putFile writes a file below a folder, whatever its name says.
+func putFile(dir, name string, data []byte) error {
+	if err := checkPath(name); err != nil {
+		return err
 	}
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -162,12 +212,16 @@ func putFile(dir, name string, data []byte) error {
 	return os.WriteFile(path, data, 0o600)
 }
 
-// cached returns a folder of this name, which fill fills if it is not there yet. It is
-// there whole or not at all.
-func (a *App) cached(kind, name string, fill func(tmp string) error) (string, error) {
+// cached returns a folder of this name, which fill fills if it is not there yet or whole
+// does not find in it what belongs there. It is there whole or not at all.
+func (a *App) cached(kind, name string, fill func(tmp string) error, whole func(dir string) (bool, error)) (string, error) {
 	dir := filepath.Join(a.opts.Settings.Paths.Home, "cache", kind, name)
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+	_, err := os.Lstat(dir)
+	there := err == nil
+	if there {
+		if ok, err := whole(dir); ok && err == nil {
+			return dir, nil
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", err
@@ -177,11 +231,20 @@ func (a *App) cached(kind, name string, fill func(tmp string) error) (string, er
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	if err := fill(tmp); err != nil {
+	made := filepath.Join(tmp, "new")
+	if err := os.Mkdir(made, 0o700); err != nil {
 		return "", err
 	}
-	if err := os.Rename(tmp, dir); err != nil {
-		if _, there := os.Stat(dir); there == nil {
+	if err := fill(made); err != nil {
+		return "", err
+	}
+	if there { // somebody has changed it
+		if err := os.Rename(dir, filepath.Join(tmp, "old")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	if err := os.Rename(made, dir); err != nil {
+		if ok, _ := whole(dir); ok {
 			return dir, nil // another process was faster
 		}
 		return "", err
@@ -230,7 +293,14 @@ func (a *App) fetchCopy(ctx context.Context, p *spec.Pipeline, name string, kept
 		return "", err
 	}
 	bucket := p.Names(t.accountOf(p)).Bucket
-	dir, err := a.cached("artifacts", kept.SHA256, func(tmp string) error {
+	within := filepath.Base(kept.Object)
+	if kept.Folder {
+		within = "files"
+	}
+	whole := func(dir string) (bool, error) {
+		return program.CheckCopy(filepath.Join(dir, within), kept.SHA256, kept.Folder)
+	}
+	fill := func(tmp string) error {
 		cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, p.AssumeRole))
 		if err != nil {
 			return err
@@ -239,25 +309,21 @@ func (a *App) fetchCopy(ctx context.Context, p *spec.Pipeline, name string, kept
 		if err := artifacts.Download(ctx, artifacts.Client(cfg), bucket, kept.Object, file); err != nil {
 			return fmt.Errorf("its copy s3://%s/%s can't be had: %w", bucket, kept.Object, awscfg.Classify(err))
 		}
-		path := file
 		if kept.Folder {
-			path = filepath.Join(tmp, "files")
-			if err := unzip(file, path); err != nil {
+			if err := unzip(file, filepath.Join(tmp, within)); err != nil {
 				return fmt.Errorf("its copy s3://%s/%s can't be unpacked: %w", bucket, kept.Object, err)
 			}
 		}
-		if same, err := program.CheckCopy(path, kept.SHA256, kept.Folder); err != nil || !same {
+		if same, err := whole(tmp); err != nil || !same {
 			return errors.Join(fmt.Errorf("its copy s3://%s/%s is not what was deployed", bucket, kept.Object), err)
 		}
 		return nil
-	})
+	}
+	dir, err := a.cached("artifacts", kept.SHA256, fill, whole)
 	if err != nil {
 		return "", err
 	}
-	if kept.Folder {
-		return filepath.Join(dir, "files"), nil
-	}
-	return filepath.Join(dir, filepath.Base(kept.Object)), nil
+	return filepath.Join(dir, within), nil
 }
 
 // maxUnpacked bounds what a copy unpacks to: Lambda's limit of a function.

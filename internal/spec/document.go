@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
+	"regexp"
+	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -93,6 +95,9 @@ func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkKept(d.Artifacts); err != nil {
+		return nil, err
+	}
 	layers := []*layer{{settings: d.settings, rank: rankPipeline, dir: d.Directory}}
 	if d.Dormant != nil {
 		dormant := &layer{settings: settings{Parameters: d.Dormant}, rank: rankDefaults, dir: d.Directory, dormant: true}
@@ -108,7 +113,7 @@ func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
 // ReadDocument reads a Document without a template: for what needs no more than
 // to know which pipeline it is, where it runs and as whom, as run and destroy
 // do, on a machine that may not have the template. Parameters are those that
-// were given, as JSON has them; there are no defaults and no Files.
+// were given, as JSON has them; there are no defaults, no Files and no Kept.
 func ReadDocument(doc []byte) (*Pipeline, error) {
 	d, id, err := readDocument(doc)
 	if err != nil {
@@ -119,7 +124,7 @@ func ReadDocument(doc []byte) (*Pipeline, error) {
 		return nil, errs
 	}
 	a := &ask{id: id, layers: []*layer{l}}
-	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Kept: d.Artifacts, Parameters: Values{}, Document: bytes.Clone(doc)}
+	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Parameters: Values{}, Document: bytes.Clone(doc)}
 	r := newResolver(&Catalog{}, Options{})
 	r.plain(a, p)
 	if len(r.errs) > 0 {
@@ -133,6 +138,22 @@ func ReadDocument(doc []byte) (*Pipeline, error) {
 		}
 	}
 	return p, errs.OrNil()
+}
+
+var (
+	keptDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	keptObject = regexp.MustCompile(`^artifacts/[A-Za-z0-9_-][A-Za-z0-9._-]*$`) // what package program writes
+)
+
+// checkKept checks what a stack says of its copies: it becomes paths on this machine.
+func checkKept(kept map[string]Kept) error {
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if k := kept[name]; !keptDigest.MatchString(k.SHA256) || !keptObject.MatchString(k.Object) {
+			return pos{source: "the stored spec"}.errorf("artifacts: %q is no copy of an artifact: object %q, sha256 %q", clip(name), clip(k.Object), clip(k.SHA256)).
+				WithHint("Give the pipeline's spec anew with -f.")
+		}
+	}
+	return nil
 }
 
 func readDocument(doc []byte) (*documentFile, ID, error) {

@@ -3,6 +3,7 @@ package spec_test
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,4 +145,34 @@ func TestDormantParameters(t *testing.T) {
 	require.Contains(t, string(p.Document), `"dormant":{"serverlessMemoryMb":4096}`)
 	require.Equal(t, 4096, change(p.Document, "endpointKind=serverless").Parameters["serverlessMemoryMb"])
 	require.NotContains(t, string(change(p.Document, "serverlessMemoryMb=null").Document), "dormant", "taken back")
+}
+
+// TestCopiesOfAStoredSpec: what a stack says of its copies becomes paths, so it must be
+// what we have written.
+func TestCopiesOfAStoredSpec(t *testing.T) {
+	t.Parallel()
+	digest := strings.Repeat("0a", 32)
+	for artifacts, good := range map[string]bool{
+		`{"object": "artifacts/code-0a0a0a0a0a0a.zip", "sha256": "` + digest + `", "folder": true}`: true,
+		`{"object": "artifacts/code.zip", "sha256": "../../../x"}`:                                  false,
+		`{"object": "artifacts/code.zip", "sha256": ""}`:                                            false,
+		`{"object": "artifacts/code.zip"}`:                                                          false,
+		`{"object": "artifacts/..", "sha256": "` + digest + `"}`:                                    false,
+		`{"object": "artifacts/../x", "sha256": "` + digest + `"}`:                                  false,
+		`{"object": "", "sha256": "` + digest + `"}`:                                                false,
+		`{"object": "other/code.zip", "sha256": "` + digest + `"}`:                                  false,
+	} {
+		doc := `{"apiVersion":"` + spec.APIVersion + `","tenant":"acme","model":"iris","env":"dev","template":"realtime","templateVersion":"1",` +
+			`"region":"us-east-1","parameters":{"modelDataUrl":"/nowhere/m.tar.gz"},"artifacts":{"modelDataUrl":` + artifacts + `}}`
+		p, err := spec.FromDocument([]byte(doc), builtin(t), spec.Options{SkipFiles: true})
+		if good {
+			require.NoError(t, err, artifacts)
+			require.Equal(t, digest, p.Kept["modelDataUrl"].SHA256)
+			continue
+		}
+		require.ErrorContains(t, err, "is no copy of an artifact", artifacts)
+		read, err := spec.ReadDocument([]byte(doc)) // it can still be destroyed
+		require.NoError(t, err)
+		require.Nil(t, read.Kept)
+	}
 }
