@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"unicode/utf8"
 
@@ -30,7 +32,7 @@ func (b *build) addTemplate() error {
 	if b.tmpl.FS == nil || b.tmpl.Origin == spec.BuiltIn {
 		return nil
 	}
-	files, err := templateFiles(b.tmpl.FS)
+	files, err := templateFiles(b.tmpl.FS, b.tmpl.Read)
 	if err != nil {
 		return fault.New(fault.Invalid, "the template %s can't be read: %v", b.tmpl.Name, err).Because(err).WithHint("Make its folder readable for you.")
 	}
@@ -41,28 +43,49 @@ func (b *build) addTemplate() error {
 	return err
 }
 
-// templateFiles are the files of a template, nil if they are too much.
-func templateFiles(root fs.FS) (pulumi.Map, error) {
+// templateFiles are the files that a template is made of, nil if they are too much:
+// those that were read to load it, and the code that it brings. What else lies in its
+// folder, such as notes and keys, is nobody's who reads the state. A folder of code that
+// can't be read whole is left out: the block that needs it says so.
+func templateFiles(root fs.FS, read []string) (pulumi.Map, error) {
 	out, total := pulumi.Map{}, int64(0)
-	err := walkCode(root, func(name string, info fs.FileInfo) error {
-		if total += info.Size(); total > maxTemplate {
-			return fs.SkipAll
-		}
+	keep := func(into pulumi.Map, name string) error {
 		data, err := fs.ReadFile(root, name)
-		if err != nil {
+		switch total += int64(len(data)); {
+		case err != nil:
 			return err
-		}
-		if utf8.Valid(data) {
-			out[name] = pulumi.String(string(data))
-		} else {
-			out[name] = pulumi.Map{"hex": pulumi.String(hex.EncodeToString(data))}
+		case utf8.Valid(data):
+			into[name] = pulumi.String(string(data))
+		default:
+			into[name] = pulumi.Map{"hex": pulumi.String(hex.EncodeToString(data))}
 		}
 		return nil
-	})
-	if total > maxTemplate {
-		return nil, err
 	}
-	return out, err
+	for _, name := range read {
+		if err := keep(out, name); err != nil {
+			return nil, err
+		}
+	}
+	for _, folder := range []string{preprocessCode, invokerCode} {
+		code := pulumi.Map{}
+		sub, err := fs.Sub(root, folder)
+		if err == nil {
+			err = walkCode(sub, func(name string, info fs.FileInfo) error {
+				if total+info.Size() > maxTemplate {
+					total += info.Size()
+					return fs.SkipAll
+				}
+				return keep(code, path.Join(folder, name))
+			})
+		}
+		if err == nil {
+			maps.Copy(out, code)
+		}
+	}
+	if total > maxTemplate {
+		return nil, nil
+	}
+	return out, nil
 }
 
 // Copy is what the pipeline's bucket keeps of a local artifact, so that another machine

@@ -4,8 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -70,21 +73,32 @@ func TestTemplateTravels(t *testing.T) {
 	t.Parallel()
 	p, tmpl := pipelineOf(t, nil)
 	tmpl.Origin = "/home/me/templates/realtime"
-	files := fstest.MapFS{"raw": {Data: []byte{0xff, 0}}, ".git/config": {Data: []byte("no")}}
-	for _, name := range []string{"template.yaml", "preprocess/handler.py"} {
+	require.Contains(t, tmpl.Read, "instance-types.json")
+	files := fstest.MapFS{"preprocess/raw": {Data: []byte{0xff, 0}}}
+	own := []string{"template.yaml", "statemachine.asl.json", "preprocess/handler.py", "invoker/handler.py"}
+	theirs := []string{".git/config", ".env", "notes.md", "keys/id_ed25519", "preprocess/__pycache__/x.py", "other/handler.py"}
+	for _, name := range append(theirs, own...) {
 		files[name] = &fstest.MapFile{Data: []byte("# " + name)}
 	}
-	got, err := templateFiles(files)
+	files["dangling"] = &fstest.MapFile{Data: []byte("nowhere"), Mode: fs.ModeSymlink}
+	got, err := templateFiles(files, own[:2])
 	require.NoError(t, err)
-	require.Len(t, got, 3)
+	require.ElementsMatch(t, append(own, "preprocess/raw"), slices.Collect(maps.Keys(got)), "what lies beside it stays here")
+	files["invoker/dangling"] = files["dangling"]
+	got, err = templateFiles(files, own[:2])
+	require.NoError(t, err)
+	require.NotContains(t, got, "invoker/handler.py", "half a function is none")
+	require.Contains(t, got, "preprocess/handler.py")
+	_, err = templateFiles(files, []string{"gone.json"})
+	require.Error(t, err)
 	r := execute(t, p, tmpl, testEnv)
 	require.Equal(t, "pulumi:index:Stash", r.made[TemplateResource].token)
 	input, ok := r.inputs(t, TemplateResource)["input"].(map[string]any)
 	require.True(t, ok)
 	require.Contains(t, input, spec.TemplateFile)
 
-	files["big"] = &fstest.MapFile{Data: make([]byte, maxTemplate+1)}
-	got, err = templateFiles(files)
+	files["preprocess/big"] = &fstest.MapFile{Data: make([]byte, maxTemplate+1)}
+	got, err = templateFiles(files, own[:2])
 	require.NoError(t, err)
 	require.Nil(t, got, "too much for a state")
 }

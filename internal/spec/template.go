@@ -37,6 +37,9 @@ type Template struct {
 	Definition []byte `json:"-"`
 	// FS is the template's folder.
 	FS fs.FS `json:"-"`
+	// Read are the files of FS that the template was made from; the code that it brings
+	// is not among them.
+	Read []string `json:"-"`
 
 	byName map[string]int
 	root   *node // of template.yaml

@@ -81,6 +81,9 @@ func (l *templateLoader) read(name string) ([]byte, bool) {
 	if err != nil {
 		l.errs = append(l.errs, fault.New(fault.Invalid, "%s can't be read: %s", l.path(name), cause(err)).WithHint("A template's folder has to hold this file.").Because(err))
 	}
+	if err == nil && !slices.Contains(l.t.Read, name) {
+		l.t.Read = append(l.t.Read, name)
+	}
 	return data, err == nil
 }
 
