@@ -120,15 +120,34 @@ func isSecretForm(n *node) bool {
 }
 
 // secretText reads the text of a flag or field as a secret, if it is the JSON of one.
-func secretText(n *node) *node {
+// What was meant as one and is no JSON is an error: it would be kept in the clear.
+func secretText(n *node) (*node, *fault.Error) {
 	if !strings.HasPrefix(strings.TrimSpace(n.text), "{") {
-		return nil
+		return nil, nil
 	}
 	out, err := parseJSON(n.pos, []byte(n.text))
-	if err != nil || !isSecretForm(out) {
+	switch {
+	case err != nil && meantAsSecret.MatchString(n.text):
+		return nil, n.pos.errorf("this looks like a secret, and is no JSON of one").WithHint("%s", secretHint)
+	case err != nil || !isSecretForm(out):
+		return nil, nil
+	}
+	return out, nil
+}
+
+// meantAsSecret finds a key of a secret's form in what is no JSON.
+var meantAsSecret = regexp.MustCompile(`(?s)^\s*\{(.*[\s"',{])?(` + secretKey + `|` + managerKey + `|` + ssmKey + `)["']?\s*:`)
+
+const secretHint = `Write {"secret": "TEXT"}, {"secretsManager": "NAME"} or {"ssm": "NAME"}, names and texts in double quotes.`
+
+// CheckSecretText refuses a text that begins like the form of a secret and is no JSON,
+// such as one whose last brace is missing. The error does not show it.
+func CheckSecretText(text string) *fault.Error {
+	if !meantAsSecret.MatchString(text) || json.Valid([]byte(text)) {
 		return nil
 	}
-	return out
+	return fault.New(fault.Invalid, "this looks like a secret, and is no JSON of one").
+		WithHint("%s", secretHint)
 }
 
 // uncover turns the form of a secret into a node that holds its text and knows that

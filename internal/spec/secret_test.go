@@ -187,6 +187,11 @@ func TestSecretsByFlag(t *testing.T) {
 	require.Equal(t, []spec.SecretPath{{Parameter: "vars", Entry: "A"}}, p.References())
 	_, err = spec.New(acme, "tiny", []string{`word={"other":"abc"}`}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, "word has 15 characters")
+	for _, broken := range []string{`{"secret":"hush"`, `{secret: hush}`, ` {'secret': 'hush'}`, `{"key": "a", "secretsManager": "hush}`} {
+		_, err = spec.New(acme, "tiny", []string{`word=` + broken}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+		require.ErrorContains(t, err, "this looks like a secret, and is no JSON of one", broken)
+		require.NotContains(t, err.Error(), "hush")
+	}
 }
 
 // TestSecretSchema: what the loader takes and refuses, the schema takes and refuses.

@@ -249,8 +249,8 @@ func (p *Parameter) fromText(n *node) (*node, *fault.Error) {
 	}
 	switch p.Type {
 	case TypeString:
-		if out := secretText(n); out != nil {
-			return out, nil
+		if out, err := secretText(n); out != nil || err != nil {
+			return out, err
 		}
 	case TypeInt, TypeFloat, TypeBool:
 		if out, err := parseJSON(n.pos, []byte(text)); err == nil {

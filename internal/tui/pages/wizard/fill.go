@@ -395,15 +395,22 @@ func mapText(text, before string) (string, error) {
 			return "", fault.New(fault.Invalid, "%s is given twice", k).WithHint("Remove one of the two.")
 		}
 		e := mapEntry{text: v}
-		switch was := old[k]; {
+		was, there := old[k]
+		switch {
 		case was.form != nil && v == was.shown():
 			e = was
+		case v == spec.BlankedSecret && (!there || was.text != v):
+			return "", fault.New(fault.Invalid, "%s: there is no secret under this name yet that %s could stand for", k, v).
+				WithHint(`Write %s={"secret": "TEXT"}; a secret does not move to another name.`, k)
 		case strings.HasPrefix(v, `"`) && strings.HasSuffix(v, `"`) && len(v) > 1:
 			var s string
 			if json.Unmarshal([]byte(v), &s) == nil {
 				e.text = s
 			}
-		case strings.HasPrefix(v, "{"):
+		case strings.HasPrefix(strings.TrimSpace(v), "{"):
+			if err := spec.CheckSecretText(v); err != nil {
+				return "", fault.New(fault.Invalid, "%s: %s", k, err.Msg).WithHint("%s", err.Hint)
+			}
 			var form map[string]any
 			if json.Unmarshal([]byte(v), &form) == nil && isForm(form) {
 				e = mapEntry{form: form}

@@ -19,9 +19,21 @@ func TestMapLines(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, answer, text)
 
-	text, err = mapText("B=other\nF={\"secret\":\"new\"}\nG={\"x\": 1}\nH=(secret)", answer)
+	text, err = mapText("B=other\nF={\"secret\":\"new\"}\nG={\"x\": 1}\nH=\"(secret)\"\nI= {\"secret\":\"i\"}", answer)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"B":"other","F":{"secret":"new"},"G":"{\"x\": 1}","H":"(secret)"}`, text, "a new line means what it says")
+	require.JSONEq(t, `{"B":"other","F":{"secret":"new"},"G":"{\"x\": 1}","H":"(secret)","I":{"secret":"i"}}`, text, "a new line means what it says")
+	text, err = mapText("H=(secret)", `{"H":"(secret)"}`)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"H":"(secret)"}`, text, "a text that was there")
+	for _, lines := range []string{"RENAMED=(secret)", "A=(secret)"} {
+		_, err = mapText(lines, answer)
+		require.ErrorContains(t, err, "there is no secret under this name yet", lines)
+	}
+	for _, v := range []string{`{"secret":"hush"`, `{secret: hush}`, ` {"secret": hush"}`, `{"key":"k","ssm":"hush}`, `{'secretsManager': 'hush'}`} {
+		_, err = mapText("A="+v, answer)
+		require.ErrorContains(t, err, "A: this looks like a secret", v)
+		require.NotContains(t, err.Error(), "hush")
+	}
 	_, err = mapText("A=1\nA=", "")
 	require.ErrorContains(t, err, "A is given twice")
 	_, err = mapText("hush", "")
