@@ -130,10 +130,10 @@ func pythonDefines(source, name string) bool {
 		}
 		return `""` + strings.Repeat("\n", strings.Count(text, "\n"))
 	})
-	if pythonDynamic.MatchString(source) {
+	q := regexp.QuoteMeta(name)
+	if pythonDynamic.MatchString(source) || regexp.MustCompile(`\bglobal\s[^\n]*\b`+q+`\b`).MatchString(source) {
 		return true
 	}
-	q := regexp.QuoteMeta(name)
 	word := regexp.MustCompile(`\b` + q + `\b`)
 	for _, m := range pythonImport.FindAllStringSubmatch(source, -1) {
 		if word.MatchString(m[1]) {
@@ -141,7 +141,7 @@ func pythonDefines(source, name string) bool {
 		}
 	}
 	binds := regexp.MustCompile(`^\s*(?:(?:async\s+)?def\s+` + q + `\b|class\s+` + q + `\b|.*\bimport\b.*\b` + q + `\b|.*\bas\s+` + q +
-		`\b|\(?(?:[^=()]*[,\s])?` + q + `\s*(?:[,)][^=]*)?(?::[^=]*)?=(?:[^=]|$)|.*\b` + q + `\s*:=|for\b.*\b` + q + `\b.*\bin\b)`)
+		`\b|\(?(?:[^=()]*[,\s])?` + q + `\s*(?:[,)][^=]*)?(?::[^=]*)?=(?:[^=]|$)|.*\b` + q + `\s*:=|for\b.*\b` + q + `\b.*\bin\b|.*=\s*` + q + `\s*=(?:[^=]|$))`)
 	lines := strings.Split(source, "\n")
 	for i, line := range lines {
 		if binds.MatchString(line) && atModuleLevel(lines, i) {
@@ -169,7 +169,10 @@ func atModuleLevel(lines []string, i int) bool {
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
 
 var (
-	nodeComment = regexp.MustCompile(`(?m)^\s*//.*$|(?s)/\*.*?\*/`)
+	// nodeComment matches comments and, as its group, what only looks as if one were in
+	// it: strings, template literals, regular expressions, and the ends of lines.
+	nodeComment = regexp.MustCompile(`(?s)(?m:^)[ \t]*//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|` + "`(?:\\\\.|[^`\\\\])*`" +
+		`|(?:[(,=:\[!&|?;]|\breturn)[ \t]*/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/*\\\[\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])*/|//[^\n]*)`)
 	nodeDynamic = regexp.MustCompile(`\bexport\s*\*|\bmodule\.exports\s*=\s*[^{\s=]|\bexports\s*\[|\bObject\.(assign|defineProperty|defineProperties|setPrototypeOf)\s*\(\s*(module\.)?exports\b|\b__export\w*\s*\(`)
 	nodeLists   = regexp.MustCompile(`(?s)\bexport\s*\{([^}]*)\}`)
 	nodeObject  = regexp.MustCompile(`\bmodule\.exports\s*=\s*\{`)
@@ -180,7 +183,7 @@ var (
 // make exports at run time count as having it.
 func nodeDefines(source, name string) bool {
 	name, _, _ = strings.Cut(name, ".")
-	source = nodeComment.ReplaceAllString(source, "")
+	source = nodeComment.ReplaceAllString(source, "${1}")
 	if nodeDynamic.MatchString(source) {
 		return true
 	}
