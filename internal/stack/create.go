@@ -41,8 +41,8 @@ const (
 // (CreateStack of pkg/cmd/pulumi/stack/io.go and pkg/backend/diy/backend.go): a
 // process of it costs half a second of a processor, and a preview of a new pipeline
 // needs one, too. Whatever is not the common case is left to the CLI, then done is
-// false: other backends, layouts, forms of the state or kinds of key, and a stack that
-// is locked.
+// false: other backends, layouts, forms of the state or kinds of key, file systems
+// without hard links, and a stack that is locked.
 func (e *Engine) initFile(ctx context.Context, p place, provider string) (done bool, err error) {
 	root, ok := fileBackend(p.backend)
 	if !ok || provider != passphraseProvider || e.ownForm(p) {
@@ -64,7 +64,9 @@ func (e *Engine) initFile(ctx context.Context, p place, provider string) (done b
 	}
 	providers := &apitype.SecretsProvidersV1{Type: passphraseProvider, State: key}
 	dir, _ := e.stacksDirOf(p.backend)
-	switch err := writeEmpty(dir, e.opts.Project, p.stack, "v"+e.Version(), providers); {
+	switch err := writeEmpty(dir, e.opts.Project, p.stack, "v"+e.Version(), providers, e.link); {
+	case errors.Is(err, errNoLink):
+		return false, nil
 	case errors.Is(err, fs.ErrExist): // somebody was faster, and has made the key
 		return true, e.adoptKey(ctx, p)
 	case err != nil:
@@ -145,9 +147,13 @@ func projectLayout(root string) (bool, error) {
 	return true, nil
 }
 
+// errNoLink says that a file system has no hard links: FAT, some shares and bind mounts.
+var errNoLink = errors.New("no hard links")
+
 // writeEmpty writes the checkpoint of a stack without resources, in one step and never
-// over another: then the error is fs.ErrExist.
-func writeEmpty(dir, project, stack, version string, key *apitype.SecretsProvidersV1) error {
+// over another: then the error is fs.ErrExist. link is os.Link; where that fails the
+// error is errNoLink, and nothing is left.
+func writeEmpty(dir, project, stack, version string, key *apitype.SecretsProvidersV1, link func(from, to string) error) error {
 	magic := sha256.Sum256([]byte(version)) // Manifest.NewMagic of pkg/resource/deploy
 	raw, err := json.Marshal(map[string]any{"version": 3, "checkpoint": apitype.CheckpointV3{
 		Stack: tokens.QName("organization/" + project + "/" + stack),
@@ -174,10 +180,14 @@ func writeEmpty(dir, project, stack, version string, key *apitype.SecretsProvide
 	if err := tmp.Sync(); err != nil {
 		return notMade(file, err)
 	}
-	if err := os.Link(tmp.Name(), file); err != nil {
+	switch err := link(tmp.Name(), file); {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
 		return notMade(file, err)
+	default:
+		return fmt.Errorf("%w: %w", errNoLink, err)
 	}
-	return nil
 }
 
 func notMade(file string, err error) error {

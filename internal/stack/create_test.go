@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -81,6 +82,28 @@ func TestANewStackOverwritesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key.EncryptionSalt, adopted.EncryptionSalt)
 	require.Empty(t, other.Spawned())
+}
+
+// TestANewStackWithoutHardLinks: what a file system can't do is left to the CLI.
+func TestANewStackWithoutHardLinks(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	f.link = func(from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM}
+	}
+	p := f.place(testStack, nil)
+	created, err := f.ensure(t.Context(), p, true)
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Len(t, f.Spawned(), 1)
+	file, exists, known := f.stackFile(testStack)
+	require.True(t, exists && known)
+	entries, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.Contains(t, e.Name(), testStack, "nothing else is left")
+		require.NotContains(t, e.Name(), ".tmp")
+	}
 }
 
 func TestANewStackThatIsLockedIsRefused(t *testing.T) {

@@ -41,6 +41,8 @@ type Engine struct {
 	// interruptGrace is how long an early Cancel waits for the engine to be
 	// ready for a signal, see Run.Cancel.
 	interruptGrace time.Duration
+	// link is os.Link.
+	link func(from, to string) error
 
 	// initMu serialises `stack init`: it rewrites files of PULUMI_HOME that
 	// all stacks share.
@@ -73,6 +75,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
 		opts: opts, log: opts.Log, dirs: map[string]*sync.Mutex{}, fileStacks: map[string]fileStack{},
 		interruptGrace: 15 * time.Second,
+		link:           os.Link,
 	}
 	var err error
 	if e.opts.Home, err = filepath.Abs(opts.Home); err != nil {

@@ -64,13 +64,18 @@ func (e *Engine) outcomes(p place) outcomes {
 	return o
 }
 
-// setOutcome writes down one operation; nil forgets it. It is only a help: a full
-// disk must not stop an operation here.
-func (e *Engine) setOutcome(p place, op Operation, to *outcome) {
+// setOutcome writes down one operation, nil forgets it, and returns what was there. With
+// only it does so if that is what is there: another process may have written meanwhile.
+// It is only a help: a full disk must not stop an operation here.
+func (e *Engine) setOutcome(p place, op Operation, to, only *outcome) (before *outcome) {
 	l := e.dirLock(p.dir)
 	l.Lock()
 	defer l.Unlock()
 	o := e.outcomes(p)
+	before = *o.of(op)
+	if only != nil && !only.same(before) {
+		return before
+	}
 	*o.of(op) = to
 	raw, err := json.Marshal(o)
 	if err == nil {
@@ -79,6 +84,12 @@ func (e *Engine) setOutcome(p place, op Operation, to *outcome) {
 	if err != nil {
 		e.log.Warn("an operation cannot be written down", "path", p.outcomeFile(), "error", err)
 	}
+	return before
+}
+
+// same tells whether two notes are of one operation.
+func (o *outcome) same(other *outcome) bool {
+	return other != nil && o.Operation == other.Operation && o.Started.Equal(other.Started) && o.Host == other.Host && o.PID == other.PID
 }
 
 // records tells whether the operation is one to write down.
@@ -89,25 +100,24 @@ func (r *Run) noteBegin() {
 	if !r.records() {
 		return
 	}
-	before := r.engine.outcomes(r.place)
-	r.before = *before.of(r.op)
 	o := &outcome{Operation: r.op, Started: time.Now().UTC(), Message: r.job.Message, PID: os.Getpid()}
 	o.Host, _ = os.Hostname() // as a lock's owner: if it is not known, nobody can tell whether it runs
 	if u, err := user.Current(); err == nil {
 		o.User = u.Username
 	}
 	r.noted = o
-	r.engine.setOutcome(r.place, r.op, o)
+	r.before = r.engine.setOutcome(r.place, r.op, o, nil)
 }
 
 // noteEnd writes down how it ended. One that the engine never began (a lock was in
-// the way, the passphrase was wrong) leaves what was there.
+// the way, the passphrase was wrong) leaves what was there, and what the one that
+// held the lock has written meanwhile.
 func (r *Run) noteEnd(res Result) {
 	if r.noted == nil {
 		return
 	}
 	if !r.sawEngine() && res.Outcome != Succeeded {
-		r.engine.setOutcome(r.place, r.op, r.before)
+		r.engine.setOutcome(r.place, r.op, r.before, r.noted)
 		return
 	}
 	o := *r.noted
@@ -116,7 +126,7 @@ func (r *Run) noteEnd(res Result) {
 	if errors.As(r.err, &f) {
 		o.Error = firstLine(f.Msg) // without the name of the operation
 	}
-	r.engine.setOutcome(r.place, r.op, &o)
+	r.engine.setOutcome(r.place, r.op, &o, nil)
 }
 
 // withOutcomes adds to a history, the newest first and at most limit (0: all), what
