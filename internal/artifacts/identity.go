@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -89,23 +91,42 @@ func deref(s *string) string {
 	return *s
 }
 
-// unseen classifies by the status: the answer to HEAD has no body, and so no code.
+// elsewhere are the codes of a bucket in another region than the request was for.
+// (AmazonS3/latest/API/ErrorResponses.html)
+var elsewhere = []string{"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint"}
+
+// unseen classifies by the code and, since the answer to HEAD has no body and so no
+// code, by the status. The SDK calls that by the name of the status. One of 400 is of
+// another region if it names the bucket's (AmazonS3/latest/API/API_HeadBucket.html);
+// others are of credentials that have expired or of encryption.
 func unseen(err error, bucket, key string) error {
 	var answer *smithyhttp.ResponseError
 	if !errors.As(err, &answer) {
 		return classify(err)
 	}
 	where := "s3://" + bucket + "/" + key
-	switch answer.HTTPStatusCode() {
-	case http.StatusNotFound:
-		return fault.New(fault.NotFound, "there is no %s", where).Because(err).
-			WithHint("Correct the URL, or upload what is meant.")
-	case http.StatusForbidden:
-		return fault.New(fault.Denied, "%s may not be looked at", where).Because(err).
-			WithHint("Ask for the right s3:GetObject on it, and s3:ListBucket on its bucket.")
-	case http.StatusMovedPermanently, http.StatusBadRequest:
+	status, code := answer.HTTPStatusCode(), ""
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() != strings.ReplaceAll(http.StatusText(status), " ", "") {
+		code = api.ErrorCode()
+	}
+	region := ""
+	if answer.Response != nil {
+		region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	switch {
+	case slices.Contains(elsewhere, code), status == http.StatusMovedPermanently, status == http.StatusBadRequest && code == "" && region != "":
 		return fault.New(fault.Invalid, "the bucket of %s is in another region", where).Because(err).
 			WithHint("SageMaker reads models from buckets of its own region: copy it, or change the region.")
+	case status == http.StatusBadRequest && code == "":
+		return fault.New(fault.Invalid, "S3 refuses to tell of %s, without a reason (400 %s)", where, http.StatusText(status)).Because(err).
+			WithHint("Look whether the credentials have expired, and whether the bucket is in the region of the pipeline and not encrypted with a key of your own (SSE-C).")
+	case status == http.StatusNotFound:
+		return fault.New(fault.NotFound, "there is no %s", where).Because(err).
+			WithHint("Correct the URL, or upload what is meant.")
+	case status == http.StatusForbidden:
+		return fault.New(fault.Denied, "%s may not be looked at", where).Because(err).
+			WithHint("Ask for the right s3:GetObject on it, and s3:ListBucket on its bucket.")
 	}
 	return classify(err)
 }
