@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // This describes the running process so that another one can tell whether a
@@ -58,13 +61,18 @@ func Look(pid int) (State, bool) {
 	if err != nil {
 		return State{}, false
 	}
-	const ticksPerSecond = 100 // USER_HZ, the same on all architectures that Go has
 	ticks, err := strconv.ParseInt(s.start, 10, 64)
 	boot, booted := bootTime()
 	if err != nil || !booted {
 		return State{}, false
 	}
-	return State{Zombie: s.state == "Z" || s.state == "X", Started: boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond)}, true
+	return State{Zombie: s.state == "Z" || s.state == "X", Started: boot.Add(sinceBoot(ticks))}, true
+}
+
+// sinceBoot is the time of a number of ticks.
+func sinceBoot(ticks int64) time.Duration {
+	const ticksPerSecond = 100 // USER_HZ, the same on all architectures that Go has
+	return time.Duration(ticks) * (time.Second / ticksPerSecond)
 }
 
 func bootTime() (time.Time, bool) {
@@ -118,16 +126,37 @@ func LockedBy(path string) int {
 		return 0
 	}
 	defer func() { _ = f.Close() }()
-	inode := ":" + strconv.FormatUint(sys.Ino, 10)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	return lockedBy(f, uint64(sys.Dev), sys.Ino) //nolint:unconvert,nolintlint // of another type on some architectures
+}
+
+// lockedBy finds in the kernel's table of locks who has an flock on a file. It names a
+// file by its device and its inode, which other devices have, too (fs/locks.c,
+// lock_get_status). Where file systems without a disk (btrfs, overlays) show another
+// device to stat than the table has, the inode has to be that of one entry only.
+func lockedBy(table io.Reader, dev, inode uint64) int {
+	want := fmt.Sprintf("%02x:%02x", unix.Major(dev), unix.Minor(dev))
+	var alike []int
+	for lines := bufio.NewScanner(table); lines.Scan(); {
 		// "1: FLOCK ADVISORY WRITE 4711 fd:01:131 0 EOF"
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
+		if len(fields) < 6 || fields[1] != "FLOCK" {
 			continue
 		}
-		if pid, err := strconv.Atoi(fields[4]); err == nil && pid > 0 {
-			return pid
+		device, number := fields[5], ""
+		if i := strings.LastIndexByte(device, ':'); i >= 0 {
+			device, number = device[:i], device[i+1:]
 		}
+		pid, err := strconv.Atoi(fields[4])
+		switch {
+		case number != strconv.FormatUint(inode, 10) || err != nil || pid <= 0:
+		case device == want:
+			return pid
+		case strings.HasPrefix(want, "00:") && strings.HasPrefix(device, "00:"):
+			alike = append(alike, pid)
+		}
+	}
+	if len(alike) == 1 {
+		return alike[0]
 	}
 	return 0
 }
