@@ -2,28 +2,28 @@
 # Holds the sandbox and the embedded providers against the real Terraform provider, by a
 # bridge from Pulumi's protocol to it, and by Terraform itself (e2e/acceptance).
 #
-#   BRIDGE=folder    source of the bridge, or the program; else a folder "bridge" beside
-#                    this checkout, or one level up, whose Go module is awsbridge
-#   PROVIDER=file    binary of hashicorp/aws 5.100.0; else where Terraform's mirrors are
+#   BRIDGE=folder    source of the bridge, or the program
+#   PROVIDER=file    binary of hashicorp/aws 5.100.0; else the one on PATH or where
+#                    Terraform looks for plugins itself
 #   ALL=1            every template, and Terraform; without it one template, in full
 #
-# Exit code 3: one of the two is not there. What is under test is bin/pipelinetui.
+# Exit code 3: one of the two is not given or not there. What is under test is bin/pipelinetui.
 set -eu
 cd "$(dirname "$0")/.."
 
 bridge=${BRIDGE:-}
-if [ -z "$bridge" ]; then
-  for dir in ../*/bridge ../../*/bridge; do
-    if grep -qs '^module awsbridge$' "$dir/go.mod"; then bridge=$dir; break; fi
-  done
-fi
 provider=${PROVIDER:-}
 if [ -z "$provider" ]; then
-  provider=$(find "$HOME/.terraform.d" /opt /usr/local /usr/share -type f -name 'terraform-provider-aws_v5.100.0*' 2>/dev/null | head -n 1)
+  # Names and folders: developer.hashicorp.com/terraform/cli/config/config-file,
+  # "Implied Local Mirror Directories" and "Provider Plugin Cache".
+  name=terraform-provider-aws_v5.100.0
+  provider=$(command -v "${name}_x5" || command -v "$name" || find "${TF_PLUGIN_CACHE_DIR:-$HOME/.terraform.d/plugin-cache}" \
+    "$HOME/.terraform.d/plugins" "${XDG_DATA_HOME:-$HOME/.local/share}/terraform/plugins" \
+    /usr/local/share/terraform/plugins /usr/share/terraform/plugins -type f -name "$name*" 2>/dev/null | head -n 1)
 fi
 if [ -z "$bridge" ] || [ -z "$provider" ]; then
-  [ -n "$bridge" ] || echo "acceptance: no bridge found; name it by BRIDGE=folder" >&2
-  [ -n "$provider" ] || echo "acceptance: hashicorp/aws 5.100.0 not found; name its binary by PROVIDER=file" >&2
+  [ -n "$bridge" ] || echo "acceptance: left out: no bridge is given; name it by BRIDGE=folder" >&2
+  [ -n "$provider" ] || echo "acceptance: left out: hashicorp/aws 5.100.0 not found; name its binary by PROVIDER=file" >&2
   exit 3
 fi
 here=$(pwd)
