@@ -41,10 +41,12 @@ func by(member string) func(string, map[string]any) map[string]any {
 const anyTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"states.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 
 var taggings = []tagging{
-	{"cloudwatchlogs", "CreateLogGroup", "PutRetentionPolicy", func(n string) map[string]any { return map[string]any{"logGroupName": n} }, mapped,
+	{
+		"cloudwatchlogs", "CreateLogGroup", "PutRetentionPolicy", func(n string) map[string]any { return map[string]any{"logGroupName": n} }, mapped,
 		func(n string, _ map[string]any) map[string]any {
 			return map[string]any{"logGroupName": n, "retentionInDays": 7}
-		}},
+		},
+	},
 	{"eventbridge", "PutRule", "DescribeRule", func(n string) map[string]any {
 		return map[string]any{"Name": n, "EventPattern": `{"source":["mine"]}`}
 	}, listed("Key", "Value"), by("Name")},

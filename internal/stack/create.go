@@ -132,7 +132,7 @@ func projectLayout(root string) (bool, error) {
 	case err == nil:
 		return string(raw) == layout, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return false, nil //nolint:nilerr // the CLI says what is wrong
+		return false, nil // the CLI says what is wrong
 	}
 	// Stacks without that file are those of an old layout.
 	if entries, err := os.ReadDir(filepath.Join(root, ".pulumi", "stacks")); err == nil && len(entries) > 0 {

@@ -65,7 +65,7 @@ func (s *Service) putDashboard(_ context.Context, req *wire.Request, in *sdk.Put
 func (s *Service) getDashboard(_ context.Context, req *wire.Request, in *sdk.GetDashboardInput) (*sdk.GetDashboardOutput, error) {
 	var d dashboard
 	err := s.DB.View(func(tx *store.Tx) (err error) {
-		found := false
+		var found bool
 		if d, found, err = store.Get[dashboard](tx, boardsBucket, req.GlobalKey(aws.ToString(in.DashboardName))); err == nil && !found {
 			err = noDashboard(aws.ToString(in.DashboardName))
 		}

@@ -12,8 +12,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-const maxVariants = 10
-
 func (s *Service) createConfig(_ context.Context, req *wire.Request, in *sm.CreateEndpointConfigInput) (*sm.CreateEndpointConfigOutput, error) {
 	name := aws.ToString(in.EndpointConfigName)
 	arn := arnOf(req, kindConfig, name)

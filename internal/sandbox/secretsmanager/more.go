@@ -63,8 +63,11 @@ func (s *Service) randomPassword(_ context.Context, _ *wire.Request, in *sdk.Get
 		characters string
 		left       bool
 	}{
-		{lowercase, aws.ToBool(in.ExcludeLowercase)}, {strings.ToUpper(lowercase), aws.ToBool(in.ExcludeUppercase)},
-		{numbers, aws.ToBool(in.ExcludeNumbers)}, {punctuation, aws.ToBool(in.ExcludePunctuation)}, {" ", !aws.ToBool(in.IncludeSpace)},
+		{lowercase, aws.ToBool(in.ExcludeLowercase)},
+		{strings.ToUpper(lowercase), aws.ToBool(in.ExcludeUppercase)},
+		{numbers, aws.ToBool(in.ExcludeNumbers)},
+		{punctuation, aws.ToBool(in.ExcludePunctuation)},
+		{" ", !aws.ToBool(in.IncludeSpace)},
 	} {
 		if k.left {
 			continue

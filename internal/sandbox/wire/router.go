@@ -297,10 +297,10 @@ func Handle[In, Out any](r *Router, service, operation string, fn func(ctx conte
 }
 
 // gate asks whether the caller may, and whether the document is what the model wants.
-func (req *Request) gate(ctx context.Context, operation string, doc any) error {
+func (r *Request) gate(ctx context.Context, operation string, doc any) error {
 	members, _ := doc.(map[string]any)
-	permit := func() error { return req.row.permit(ctx, req, members) }
-	svc := req.svc
+	permit := func() error { return r.row.permit(ctx, r, members) }
+	svc := r.svc
 	if svc == nil || svc.Check == nil {
 		return permit()
 	}
