@@ -54,23 +54,27 @@ func OpenInputs(path string) (*InputFile, error) {
 // They are JSON Lines if the first line is a JSON text, or begins as an object or
 // a list does, and CSV otherwise. The file has to be closed.
 func SpoolInputs(ctx context.Context, name string, r io.Reader) (*InputFile, error) {
-	return outside.Do(ctx, name, func() (*InputFile, error) {
-		f, err := os.CreateTemp("", "pipelinetui-inputs-")
-		if err != nil {
-			return nil, fault.New(fault.Internal, "keep %s: %v", name, err).Because(err).
-				WithHint("Make room where TMPDIR points, or write the inputs to a file and name it.")
-		}
-		in := &InputFile{Name: name, path: f.Name(), temporary: true}
+	f, err := os.CreateTemp("", "pipelinetui-inputs-")
+	if err != nil {
+		return nil, fault.New(fault.Internal, "keep %s: %v", name, err).Because(err).
+			WithHint("Make room where TMPDIR points, or write the inputs to a file and name it.")
+	}
+	spool := &InputFile{Name: name, path: f.Name(), temporary: true}
+	isCSV, err := outside.Do(ctx, name, func() (bool, error) {
 		text := bufio.NewReader(r)
 		begin, _ := text.Peek(2048) // what there is; an error comes again with the copy
-		in.csv = !isJSONLine(begin)
-		_, err = io.Copy(f, text)
+		_, err := io.Copy(f, text)
 		if err = errors.Join(err, f.Close()); err != nil {
-			in.Close()
-			return nil, fault.New(fault.Invalid, "read %s: %v", name, err).Because(err)
+			return false, fault.New(fault.Invalid, "read %s: %v", name, err).Because(err)
 		}
-		return in, nil
+		return !isJSONLine(begin), nil
 	})
+	if err != nil {
+		spool.Close() // also where the copy goes on: it writes to a file without a name then
+		return nil, err
+	}
+	spool.csv = isCSV
+	return spool, nil
 }
 
 func isJSONLine(begin []byte) bool {
