@@ -294,6 +294,11 @@ func (a *App) EndpointStatus(ctx context.Context, x *Existing) (string, error) {
 		return "", err
 	}
 	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
+	// (API_DescribeEndpoint has no error for it; the service says Could not find endpoint "...".)
+	if isAPI(err, "ValidationException") && strings.Contains(err.Error(), "Could not find endpoint") {
+		return "", fault.New(fault.NotFound, "the endpoint %s is gone", name).Because(err).
+			WithHint("Somebody deleted it by hand, perhaps: `pipelinetui up %s --refresh` makes it anew.", x.ID)
+	}
 	if err != nil {
 		return "", awscfg.Classify(err)
 	}

@@ -82,7 +82,8 @@ func (e *env) noteLock(id spec.ID, l stack.Lock) {
 	e.note("%s is locked by %s@%s, process %d, since %s: %s", id, render.Line(l.User, 0), render.Line(l.Host, 0), l.PID, render.Age(l.Since, e.now()), state)
 }
 
-// plan finds out what an up would do and keeps it for the update itself.
+// plan finds out what an up would do and keeps it for the update itself. With an
+// error the results are there as far as there are any.
 func (e *env) plan(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) ([]app.PipelineResult, *view, error) {
 	preview := *o
 	preview.operation = stack.OperationPreview
@@ -92,17 +93,17 @@ func (e *env) plan(ctx context.Context, o *deployOptions, pipelines []*spec.Pipe
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := preview.verdict(results); err != nil {
-		return nil, nil, err
-	}
 	o.expects, o.planned = map[spec.ID]string{}, map[spec.ID][]stack.Row{}
 	for _, r := range results {
+		if r.Err != nil {
+			continue
+		}
 		o.expects[r.ID] = r.Result.Basis
 		if p := v.progress[r.ID]; p != nil {
 			o.planned[r.ID] = p.Rows()
 		}
 	}
-	return results, v, nil
+	return results, v, preview.verdict(results)
 }
 
 func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {

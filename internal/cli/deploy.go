@@ -199,7 +199,7 @@ func (e *env) apply(ctx context.Context, command string, o *deployOptions, pipel
 			return err
 		}
 	}
-	if err := e.beforehand(ctx, o, pipelines); err != nil {
+	if pipelines, err = e.beforehand(ctx, o, pipelines); err != nil {
 		return err
 	}
 	return e.deploy(ctx, command, o, target, pipelines)

@@ -97,6 +97,68 @@ func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralle
 	require.ErrorContains(t, err, "before anything was begun")
 }
 
+func TestAnEndpointThatIsGoneHidesNoExecutions(t *testing.T) { //nolint:paralleltest // see awsEnv
+	e := awsEnv(t, func(w http.ResponseWriter, r *http.Request) {
+		target := r.Header.Get("X-Amz-Target")
+		switch {
+		case r.FormValue("Action") == "GetCallerIdentity":
+			identify(w)
+		case target == "SageMaker.DescribeEndpoint":
+			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"__type":"ValidationException","message":"Could not find endpoint \"arn:aws:sagemaker:us-east-1:111122223333:endpoint/acme-iris-dev\"."}`)
+		default:
+			fmt.Fprint(w, `{"executions":[]}`)
+		}
+	})
+	list, docs := existing()
+	l := asking{asked: true}
+	e.addLive(t.Context(), list, docs, &l)
+	require.NoError(t, l.err)
+	require.Equal(t, endpointGone, docs[0].Endpoint)
+	require.True(t, docs[0].Live)
+	require.NotNil(t, docs[0].Running)
+	require.Zero(t, *docs[0].Running)
+	require.False(t, l.complete())
+	// Both texts say why something is not known.
+	require.Contains(t, e.listText(docs, &l), "the endpoint acme-iris-dev is gone")
+	show := showDoc{pipelineDoc: docs[0]}
+	require.Contains(t, e.showText(show, l.text(e.OutStyle)), "the endpoint acme-iris-dev is gone")
+}
+
+func TestOnePlanThatFailsStopsNoOther(t *testing.T) {
+	t.Parallel()
+	p := func(model string) *spec.Pipeline {
+		return &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: model, Env: "dev"}}
+	}
+	good, bad := p("good"), p("bad")
+	list := []*spec.Pipeline{good, bad}
+	ok := app.PipelineResult{ID: good.ID}
+	failed := app.PipelineResult{ID: bad.ID, Err: fault.New(fault.Deployment, "no such image")}
+	whole := fault.New(fault.Deployment, "preview failed")
+
+	var o deployOptions
+	left, err := o.leaveOut(list, []app.PipelineResult{ok, failed}, whole)
+	require.NoError(t, err)
+	require.Equal(t, []*spec.Pipeline{good}, left)
+	require.Len(t, o.damaged, 1, "it is reported")
+	require.Equal(t, ExitDeployment, codeOf(o.verdict(append([]app.PipelineResult{ok}, o.damaged...))))
+
+	for name, tt := range map[string]struct {
+		o       deployOptions
+		results []app.PipelineResult
+	}{
+		"nothing was planned": {results: nil},
+		"all failed":          {results: []app.PipelineResult{{ID: good.ID, Err: whole}, failed}},
+		"fail fast":           {o: deployOptions{failFast: true}, results: []app.PipelineResult{ok, failed}},
+		"interrupted":         {results: []app.PipelineResult{ok, {ID: bad.ID, Err: fault.New(fault.Canceled, "x")}}},
+	} {
+		_, err := tt.o.leaveOut(list, tt.results, whole)
+		require.ErrorIs(t, err, whole, name)
+		require.Empty(t, tt.o.damaged, name)
+	}
+}
+
 func TestAnInterruptedListIsNoHealthyOne(t *testing.T) { //nolint:paralleltest // see awsEnv
 	ctx, interrupt := context.WithCancel(t.Context())
 	e := awsEnv(t, func(w http.ResponseWriter, r *http.Request) {

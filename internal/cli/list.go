@@ -182,7 +182,7 @@ func (e *env) listText(docs []pipelineDoc, l *asking) string {
 			}
 		}
 	}
-	return text
+	return text + l.text(st)
 }
 
 // statusStyle is how urgent a status looks.
@@ -280,13 +280,14 @@ func (e *env) show(ctx context.Context, id spec.ID, quick bool) error {
 		e.addLive(ctx, list, docs, &l)
 		d.pipelineDoc, d.Warnings = docs[0], l.docs()
 	}
-	if err := e.write(d, func() string { return e.showText(d) }); err != nil {
+	if err := e.write(d, func() string { return e.showText(d, l.text(e.OutStyle)) }); err != nil {
 		return err
 	}
 	return l.err
 }
 
-func (e *env) showText(d showDoc) string {
+// showText is a pipeline for a reader, with what could not be asked.
+func (e *env) showText(d showDoc, unasked string) string {
 	st, now := e.OutStyle, e.now()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(d.Pipeline), st.Muted.Render(strings.Join([]string{string(d.Status), "template " + render.Dash(d.Template), "region " + render.Dash(d.Region), "updated " + render.Age(d.LastUpdate, now)}, " · ")))
@@ -305,6 +306,7 @@ func (e *env) showText(d showDoc) string {
 	if d.Endpoint != "" {
 		fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Endpoint:"), d.Endpoint)
 	}
+	b.WriteString(unasked)
 	if len(d.Outputs) > 0 {
 		fmt.Fprintf(&b, "%s\n%s", st.Key.Render("Outputs"), render.Outputs(st, d.Outputs))
 	}

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -10,6 +13,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
 
 // recentFailures is how far back failed executions are counted.
@@ -24,6 +29,8 @@ type asking struct {
 
 	mu       sync.Mutex
 	warnings []warningDoc
+	// told are those of the warnings that nothing else in the text says.
+	told []warningDoc
 }
 
 // warningDoc says what could not be asked.
@@ -53,6 +60,26 @@ func (l *asking) warn(e *env, pipeline string, err error) {
 	}
 }
 
+// tell is warn, for what the text has to say in words.
+func (l *asking) tell(e *env, pipeline string, err error) {
+	l.warn(e, pipeline, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = append(l.told, warningDoc{pipeline, e.describe(err)})
+}
+
+// text is what could not be asked, a line each.
+func (l *asking) text(st theme.Styles) string {
+	var b strings.Builder
+	for _, w := range l.told {
+		fmt.Fprintln(&b, st.Warn.Render("! "+w.Pipeline+": "+render.Line(w.Message, 0)))
+		if w.Hint != "" {
+			fmt.Fprintln(&b, "  "+st.Muted.Render(render.Line(w.Hint, 0)))
+		}
+	}
+	return b.String()
+}
+
 // addLive asks AWS for what the stacks cannot know. What cannot be had is unknown:
 // a list must not fail because one account is out of reach.
 func (e *env) addLive(ctx context.Context, list []app.Existing, docs []pipelineDoc, l *asking) {
@@ -72,19 +99,29 @@ func (e *env) addLive(ctx context.Context, list []app.Existing, docs []pipelineD
 			continue
 		}
 		wg.Go(func() {
-			if err := e.addLiveOne(ctx, list[i], d); err != nil && !errors.Is(err, context.Canceled) {
-				l.warn(e, d.Pipeline, err)
+			if err := e.addLiveOne(ctx, list[i], d, l); err != nil && ctx.Err() == nil {
+				l.tell(e, d.Pipeline, err)
 			}
 		})
 	}
 	wg.Wait()
+	slices.SortStableFunc(l.warnings, func(a, b warningDoc) int { return cmp.Compare(a.Pipeline, b.Pipeline) })
+	slices.SortStableFunc(l.told, func(a, b warningDoc) int { return cmp.Compare(a.Pipeline, b.Pipeline) })
 	if ctx.Err() != nil && l.err == nil {
 		l.err = fault.New(fault.Canceled, "interrupted while AWS was asked for endpoints and executions").Because(ctx.Err())
 	}
 }
 
-func (e *env) addLiveOne(ctx context.Context, x app.Existing, d *pipelineDoc) error {
+// endpointGone is shown in place of the status of an endpoint that is not there.
+const endpointGone = "gone"
+
+func (e *env) addLiveOne(ctx context.Context, x app.Existing, d *pipelineDoc, l *asking) error {
 	status, err := e.open().EndpointStatus(ctx, &x)
+	if fault.KindOf(err) == fault.NotFound {
+		// Its executions are there all the same.
+		l.tell(e, d.Pipeline, err)
+		status, err = endpointGone, nil
+	}
 	if err != nil {
 		return fault.Wrap(err, "endpoint")
 	}

@@ -28,7 +28,7 @@ func (o *deployOptions) checkRunning() error {
 		return nil
 	}
 	return fault.New(fault.Invalid, "--running %s: it is one of wait, stop, ignore", o.runningHow).
-		WithHint("Leave it out to be told how many executions run, and to go on.")
+		WithHint("ignore is what happens without it: the operation goes on, whatever runs.")
 }
 
 // disturbed are the pipelines whose executions an operation takes the ground away
@@ -74,21 +74,23 @@ func (e *env) tellRunning(ctx context.Context, o *deployOptions, all []*spec.Pip
 
 // beforehand says what runs, if nobody was asked, and whose executions are to be
 // settled before the operation. With --yes an up is looked at first only if it is to
-// wait or stop: for that it has to be known whether anything is replaced.
-func (e *env) beforehand(ctx context.Context, o *deployOptions, list []*spec.Pipeline) error {
+// wait or stop: for that it has to be known whether anything is replaced. It returns
+// the pipelines to go on with.
+func (e *env) beforehand(ctx context.Context, o *deployOptions, list []*spec.Pipeline) ([]*spec.Pipeline, error) {
 	switch {
 	case o.operation != stack.OperationUp && o.operation != stack.OperationDestroy:
-		return nil
+		return list, nil
 	case e.yes && o.operation == stack.OperationUp && !o.running().Settles():
-		return nil
+		return list, nil
 	case e.yes && o.operation == stack.OperationUp:
-		if _, _, err := e.plan(ctx, o, list); err != nil {
-			return err
+		results, _, err := e.plan(ctx, o, list)
+		if list, err = o.leaveOut(list, results, err); err != nil {
+			return nil, err
 		}
 	}
 	if e.yes {
 		if err := e.tellRunning(ctx, o, list); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if o.running().Settles() {
@@ -97,5 +99,33 @@ func (e *env) beforehand(ctx context.Context, o *deployOptions, list []*spec.Pip
 			o.settle[p.ID] = o.running()
 		}
 	}
-	return nil
+	return list, nil
+}
+
+// leaveOut takes the pipelines out whose plan failed: it is not known what they would
+// disturb. They are reported as failed, and the others go on. err is that of the plan
+// as a whole; it stays where nothing could be planned, or where nothing more is wanted.
+func (o *deployOptions) leaveOut(list []*spec.Pipeline, results []app.PipelineResult, err error) ([]*spec.Pipeline, error) {
+	failed := map[spec.ID]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			failed[r.ID] = r.Err
+		}
+		if fault.KindOf(r.Err) == fault.Canceled {
+			return nil, err
+		}
+	}
+	if err != nil && (len(failed) == 0 || len(failed) == len(list) || o.failFast) {
+		return nil, err
+	}
+	var left []*spec.Pipeline
+	for _, p := range list {
+		err, bad := failed[p.ID]
+		if !bad {
+			left = append(left, p)
+			continue
+		}
+		o.damaged = append(o.damaged, app.PipelineResult{ID: p.ID, Stack: p.StackName(), Err: fault.Wrap(err, "nothing was changed: preview")})
+	}
+	return left, nil
 }
