@@ -113,7 +113,7 @@ func (a *App) SpecOptions(set []string) spec.Options {
 	if region == "" && a.opts.Settings.String(settings.Target) == TargetSandbox {
 		region = sandboxRegion
 	}
-	return spec.Options{Region: region, Set: set}
+	return spec.Options{Region: region, Set: set, Environ: a.opts.Environ}
 }
 
 // Engine returns the Pulumi engine: the CLI is found (or installed, if that was

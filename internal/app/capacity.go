@@ -32,9 +32,10 @@ func (a *App) capacityWarning(ctx context.Context, o *Operation, p *spec.Pipelin
 		return nil
 	}
 	initial := max(1, p.Parameters.Int("initialInstances"))
-	ctx, cancel := context.WithTimeout(ctx, capacityWait)
+	ctx, cancel := o.whileLive(ctx)
 	defer cancel()
-	defer context.AfterFunc(o.live, cancel)()
+	ctx, cancel = context.WithTimeout(ctx, capacityWait)
+	defer cancel()
 	now, err := a.instances(ctx, p, r.ID)
 	if err != nil || now <= initial {
 		return nil

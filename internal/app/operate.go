@@ -282,6 +282,14 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 	wg.Wait()
 }
 
+// whileLive bounds what is only useful: it ends with ctx, and as soon as the user
+// asks the operation to stop.
+func (o *Operation) whileLive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(o.live, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 func (o *Operation) isHalted() bool { return o.live.Err() != nil }
 
 func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Request, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
@@ -341,7 +349,10 @@ func (a *App) attempt(
 		if ev.Type == stack.EventEnd {
 			res, err = run.Wait()
 			if op == stack.OperationUp && err == nil {
-				if err := a.keepCopies(ctx, t, p); err != nil {
+				keeping, done := o.whileLive(ctx)
+				err := a.keepCopies(keeping, t, p)
+				done()
+				if err != nil {
 					say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: "another machine will not find the code of this pipeline: its bucket has no copy: " + err.Error()}, ev)
 				}
 			}

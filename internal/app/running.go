@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
@@ -34,17 +36,25 @@ type Running struct {
 // that cannot have any (it has no stack, or no machine) is left out; the machine may
 // be gone as well.
 func (a *App) Running(ctx context.Context, list []*spec.Pipeline) ([]Running, error) {
-	var out []Running
-	for _, p := range list {
-		r, err := a.runningOf(ctx, p)
-		if err != nil {
-			return nil, fault.Wrap(err, "look for running executions of %s", p.ID)
-		}
-		if len(r.Executions) > 0 {
-			out = append(out, r)
-		}
+	return lookAt(ctx, list, a.runningOf)
+}
+
+// lookAt looks at several pipelines at once, as many as there may be readers of
+// states, and keeps the order of those where something runs.
+func lookAt(ctx context.Context, list []*spec.Pipeline, look func(context.Context, *spec.Pipeline) (Running, error)) ([]Running, error) {
+	found := make([]Running, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, p := range list {
+		g.Go(func() (err error) {
+			found[i], err = look(gctx, p)
+			return fault.Wrap(err, "look for running executions of %s", p.ID)
+		})
 	}
-	return out, nil
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(r Running) bool { return len(r.Executions) == 0 }), nil
 }
 
 // runningOf looks at one pipeline. Without a state there is no machine; that a state
