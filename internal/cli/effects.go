@@ -47,15 +47,28 @@ func instead(cmd *cobra.Command, other string) *cobra.Command {
 	return cmd
 }
 
-// effectOf is a command's effect; the commands of cobra itself (help, completion)
-// read.
+// effectOf is a command's effect; the commands of cobra itself read. It is not that
+// of the command above: who does not say what it does is not trusted.
 func effectOf(cmd *cobra.Command) effect {
-	for c := cmd; c != nil; c = c.Parent() {
-		if what, ok := c.Annotations[effectKey]; ok {
-			return effect(what)
-		}
+	if what, ok := cmd.Annotations[effectKey]; ok {
+		return effect(what)
 	}
-	return changing // who does not say so is not trusted
+	if ofCobra(cmd) {
+		return reading
+	}
+	return changing
+}
+
+// ofCobra tells whether a command is one that cobra adds to every program.
+func ofCobra(cmd *cobra.Command) bool {
+	for cmd.HasParent() && cmd.Parent().HasParent() {
+		cmd = cmd.Parent()
+	}
+	switch cmd.Name() {
+	case "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		return cmd.HasParent()
+	}
+	return false
 }
 
 // permitted refuses a command that changes something in a read-only session.

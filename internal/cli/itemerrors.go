@@ -242,6 +242,10 @@ type itemWriter struct {
 func newItemWriter(format string) *itemWriter { return &itemWriter{format: format} }
 
 func (w *itemWriter) add(item json.RawMessage) error {
+	if len(item) == 0 {
+		return fault.New(fault.Damaged, "the record of an item that failed does not hold the item: it cannot be written").
+			WithHint("Leave --items out to list what failed.")
+	}
 	w.count++
 	switch w.format {
 	case "CSV":

@@ -29,5 +29,10 @@ func TestItemWriter(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(got), format)
 	}
+	for _, format := range []string{"JSON", "JSONL", "CSV"} {
+		w := newItemWriter(format)
+		require.ErrorContains(t, w.add(nil), "does not hold the item", format)
+		require.Zero(t, w.text.Len(), format)
+	}
 	require.ErrorContains(t, newItemWriter("CSV").add(json.RawMessage(`7`)), "not a row of a CSV file")
 }

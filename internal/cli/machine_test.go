@@ -175,6 +175,26 @@ func (f *failing) Write(p []byte) (int, error) {
 	return f.Buffer.Write(p)
 }
 
+// endless is a stream that has no end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '#'
+	}
+	return len(p), nil
+}
+
+func TestASpecThatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	streams, _, errOut := testIO("")
+	streams.In = endless{}
+	home := t.TempDir()
+	code := Run(t.Context(), []string{"up", "-f", "-", "--yes"}, streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, nil)
+	require.Equal(t, ExitUsage, code)
+	require.Contains(t, errOut.String(), "more than")
+}
+
 func TestAStreamThatTakesNoMore(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]ExitCode{syscall.EPIPE: ExitOK, syscall.EIO: ExitOK, syscall.ENOSPC: ExitError} {
@@ -287,6 +307,24 @@ func TestEveryCommandSaysWhetherItChangesSomething(t *testing.T) {
 		}
 	}
 	require.Empty(t, want, "these commands are gone")
+}
+
+func TestACommandThatDoesNotSayWhatItDoesIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := testIO("")
+	root := newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))
+	silent, below := &cobra.Command{Use: "silent"}, &cobra.Command{Use: "help"}
+	root.AddCommand(silent)
+	silent.AddCommand(below)
+	require.Equal(t, changing, effectOf(silent), "root reads")
+	require.Equal(t, changing, effectOf(below), "only its name is cobra's")
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, args := range [][]string{{"help"}, {"completion"}, {"completion", "bash"}} {
+		cmd, _, err := root.Find(args)
+		require.NoError(t, err)
+		require.Equal(t, reading, effectOf(cmd), args)
+	}
 }
 
 func TestReadOnlyRefusesWhateverChanges(t *testing.T) {

@@ -147,7 +147,7 @@ func (e *env) writeLog(ctx context.Context, log io.Reader) error {
 	}
 	all := []json.RawMessage{}
 	lines := bufio.NewReader(log)
-	for count := 0; ; count++ {
+	for {
 		text, err := outside.Do(ctx, "the log", func() (string, error) { return lines.ReadString('\n') })
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fault.Wrap(err, "read the log")

@@ -189,14 +189,15 @@ func (s *selection) fromFile(ctx context.Context, e *env, opts spec.Options, cat
 // loadSpec reads a spec, and what it names, from a file or from standard input (-),
 // whose paths start from the current folder.
 func (e *env) loadSpec(ctx context.Context, file string, cat *spec.Catalog, opts spec.Options) (*spec.Set, error) {
+	const enough = spec.MaxFileBytes + 3 // a byte order mark may be taken off before it is too much
 	name, dir := file, filepath.Dir(file)
 	var raw []byte
 	var err error
 	if file == "-" {
 		name, dir = standardInput, "."
-		raw, err = outside.ReadAll(ctx, name, e.stdin(), 0)
+		raw, err = outside.ReadAll(ctx, name, e.stdin(), enough)
 	} else {
-		raw, err = outside.ReadFile(ctx, "the spec", file, 0)
+		raw, err = outside.ReadFile(ctx, "the spec", file, enough)
 	}
 	if err == nil {
 		raw, err = outside.Text(name, raw)

@@ -21,9 +21,11 @@ import (
 // Bounds that keep a hostile file from taking the process down: the parser
 // recurses over depth, and aliases multiply what a file says.
 const (
-	maxFileBytes = 4 << 20
-	maxDepth     = 100
-	maxNodes     = 1 << 20
+	// MaxFileBytes is how large a spec may be.
+	MaxFileBytes = 4 << 20
+
+	maxDepth = 100
+	maxNodes = 1 << 20
 )
 
 // pos is where a value was said: a place in a file, or a flag.
@@ -115,8 +117,8 @@ func (n *node) plain() any {
 // parseYAML reads one YAML document. Syntax errors end it at once; all others
 // are collected.
 func parseYAML(file string, data []byte) (*node, fault.List) {
-	if len(data) > maxFileBytes {
-		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", maxFileBytes).WithHint("Split it up.")}
+	if len(data) > MaxFileBytes {
+		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", MaxFileBytes).WithHint("Split it up.")}
 	}
 	if e := checkEncoding(file, data); e != nil {
 		return nil, fault.List{e}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -98,7 +99,7 @@ func (a *answers) take(text []byte) []byte {
 // isDark reads rgb:R/G/B, each of one to four hexadecimal digits.
 func isDark(answer string) (dark, ok bool) {
 	var part [3]string
-	if n, _ := fmt.Sscanf(replaceSlashes(answer), "rgb:%s %s %s", &part[0], &part[1], &part[2]); n != 3 {
+	if n, _ := fmt.Sscanf(strings.ReplaceAll(answer, "/", " "), "rgb:%s %s %s", &part[0], &part[1], &part[2]); n != 3 {
 		return false, false
 	}
 	var light float64
@@ -114,10 +115,6 @@ func isDark(answer string) (dark, ok bool) {
 		light += weight * float64(v) / float64(most)
 	}
 	return light < 0.5, true
-}
-
-func replaceSlashes(s string) string {
-	return string(bytes.ReplaceAll([]byte(s), []byte("/"), []byte(" ")))
 }
 
 // answersFile is answers for a terminal's file.
