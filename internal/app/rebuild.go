@@ -363,13 +363,20 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 	if err != nil {
 		return err
 	}
-	copies, err := program.Copies(p, tmpl)
+	copies, err := program.CodeCopies(p, tmpl)
+	if err != nil || len(copies) == 0 {
+		return err
+	}
+	e, err := a.Engine(ctx)
 	if err != nil {
 		return err
 	}
-	copies = slices.DeleteFunc(copies, func(c program.Copy) bool { return c.Uploaded })
-	if len(copies) == 0 {
-		return nil
+	s, err := e.State(ctx, p.StackName())
+	if err != nil {
+		return err
+	}
+	if err := sameAsDeployed(copies, s.Spec); err != nil {
+		return err
 	}
 	cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, p.AssumeRole))
 	if err != nil {
@@ -388,6 +395,25 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 	return nil
 }
 
+// sameAsDeployed tells whether the stored spec names these copies: the code may have been
+// edited while the engine ran, and a copy is only good for what was deployed.
+func sameAsDeployed(copies []program.Copy, doc []byte) error {
+	deployed, err := spec.KeptIn(doc)
+	if err != nil {
+		return err
+	}
+	for _, c := range copies {
+		if deployed[c.Parameter].SHA256 != c.Digest {
+			return changedMeanwhile(c)
+		}
+	}
+	return nil
+}
+
+func changedMeanwhile(c program.Copy) error {
+	return fmt.Errorf("%s: %s was changed while the pipeline was brought up; bring it up again", c.Parameter, c.Local)
+}
+
 func (a *App) keepCopy(ctx context.Context, client *s3.Client, bucket string, c program.Copy) error {
 	f, err := os.CreateTemp("", "pipelinetui-copy-*")
 	if err != nil {
@@ -397,6 +423,9 @@ func (a *App) keepCopy(ctx context.Context, client *s3.Client, bucket string, c 
 	err = c.Write(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
+	}
+	if same, err := program.CheckCopy(c.Local, c.Digest, c.Folder); err != nil || !same {
+		return errors.Join(changedMeanwhile(c), err)
 	}
 	info, err := os.Stat(f.Name())
 	if err != nil {

@@ -167,3 +167,28 @@ func TestUnzipStaysInside(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "escaped"))
 	require.FileExists(t, filepath.Join(dir, "files", "a", "b.txt"))
 }
+
+// TestCodeThatChangesWhileItIsDeployed: the copy of another code than the stored spec
+// names is none; whoever unpacked it would be told that it is not what was deployed.
+func TestCodeThatChangesWhileItIsDeployed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "index.py")
+	require.NoError(t, os.WriteFile(file, []byte("def handler(e, c): return e"), 0o600))
+	tmpl := &spec.Template{Name: "x", Blocks: []string{"storage", "preprocess"}}
+	p := &spec.Pipeline{Files: map[string]string{"preprocess.code": dir, "modelDataUrl": filepath.Join(dir, "gone")}}
+	copies, err := program.CodeCopies(p, tmpl) // and does not read the model
+	require.NoError(t, err)
+	require.Len(t, copies, 1)
+	c := copies[0]
+	doc := []byte(`{"apiVersion":"` + spec.APIVersion + `","tenant":"acme","model":"iris","template":"x","artifacts":{"preprocess.code":{"object":"` +
+		c.Key + `","sha256":"` + c.Digest + `","folder":true}}}`)
+	require.NoError(t, sameAsDeployed(copies, doc))
+
+	require.NoError(t, os.WriteFile(file, []byte("def handler(e, c): return c"), 0o600))
+	a := newTestApp(t, nil, nil)
+	require.ErrorContains(t, a.keepCopy(t.Context(), nil, "bucket", c), "was changed while the pipeline was brought up", "while it is packed")
+	copies, err = program.CodeCopies(p, tmpl)
+	require.NoError(t, err)
+	require.ErrorContains(t, sameAsDeployed(copies, doc), "was changed while the pipeline was brought up")
+}

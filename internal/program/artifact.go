@@ -20,8 +20,8 @@ type modelData struct {
 	url string
 	// bucket and key say the same to IAM. key ends in "/" for a prefix.
 	bucket, key string
-	// local is the file to upload, "" if the data is in S3 already.
-	local string
+	// local is the file to upload, "" if the data is in S3 already; sum is its digest.
+	local, sum string
 	// identity stands for the content of data that is in S3 already, "" if it is not
 	// known. A local file has its content in its key.
 	identity string
@@ -61,7 +61,7 @@ func (p *plan) readModelData() (*modelData, error) {
 	}
 	key := modelKey(sum)
 	return &modelData{
-		url: "s3://" + p.names.Bucket + "/" + key, bucket: p.names.Bucket, key: key, local: local,
+		url: "s3://" + p.names.Bucket + "/" + key, bucket: p.names.Bucket, key: key, local: local, sum: sum,
 	}, nil
 }
 

@@ -97,34 +97,22 @@ type Copy struct {
 	Key, Digest string
 	// Folder says that the artifact is a folder: its copy is a zip of its files.
 	Folder bool
-	// Uploaded says that the program itself puts the object there.
-	Uploaded bool
 
 	files []string // of a folder
 }
 
-// Copies returns the copies of a pipeline's local artifacts, none if it has no bucket.
-// It reads the artifacts.
-func Copies(p *spec.Pipeline, t *spec.Template) ([]Copy, error) {
-	if !t.HasBlock("storage") {
+// CodeCopies returns the copies of a pipeline's local code, none if it has no bucket. It
+// reads the code. The program itself puts the model into the bucket.
+func CodeCopies(p *spec.Pipeline, t *spec.Template) ([]Copy, error) {
+	local := p.Files["preprocess.code"]
+	if local == "" || !t.HasBlock("storage") || !t.HasBlock("preprocess") {
 		return nil, nil
 	}
-	var out []Copy
-	if local := p.Files["modelDataUrl"]; local != "" && t.HasBlock("model") {
-		sum, err := hashModel("modelDataUrl", local)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Copy{Parameter: "modelDataUrl", Local: local, Key: modelKey(sum), Digest: sum, Uploaded: true})
+	c, err := copyOfCode("preprocess.code", local)
+	if err != nil {
+		return nil, err
 	}
-	if local := p.Files["preprocess.code"]; local != "" && t.HasBlock("preprocess") {
-		c, err := copyOfCode("preprocess.code", local)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, nil
+	return []Copy{c}, nil
 }
 
 func copyOfCode(parameter, local string) (c Copy, err error) {
@@ -218,10 +206,14 @@ func (c *Copy) Write(w io.Writer) error {
 	return z.Close()
 }
 
-// planCopies takes down the copies for the stored spec.
+// planCopies takes down the copies for the stored spec, once the blocks were planned: a
+// model is big, and is read once.
 func (p *plan) planCopies() {
-	if copies, err := Copies(p.pipe, p.tmpl); err == nil { // else a block says it
-		p.copies = copies
+	if m := p.model; m != nil && m.sum != "" {
+		p.copies = append(p.copies, Copy{Parameter: "modelDataUrl", Local: m.local, Key: m.key, Digest: m.sum})
+	}
+	if code, err := CodeCopies(p.pipe, p.tmpl); err == nil { // else a block says it
+		p.copies = append(p.copies, code...)
 	}
 }
 

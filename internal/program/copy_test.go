@@ -29,13 +29,12 @@ func TestCopies(t *testing.T) {
 	}
 	p, tmpl := pipelineOf(t, nil)
 	p.Files = map[string]string{"preprocess.code": dir}
-	copies, err := Copies(p, tmpl)
+	copies, err := CodeCopies(p, tmpl)
 	require.NoError(t, err)
 	require.Len(t, copies, 1)
 	c := copies[0]
 	require.True(t, c.Folder)
 	require.Equal(t, "artifacts/code-"+c.Digest[:12]+".zip", c.Key)
-	require.False(t, c.Uploaded)
 
 	var packed bytes.Buffer
 	require.NoError(t, c.Write(&packed))

@@ -97,7 +97,6 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 	errs = append(errs, pl.coverSecrets()...)
 	pl.provideParameters()
 	errs = append(errs, pl.readDocument()...)
-	pl.planCopies()
 	errs = append(errs, pl.readDefinition()...)
 	if len(errs) > 0 {
 		return nil, errs
@@ -116,6 +115,7 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 	for _, b := range blocks {
 		errs = append(errs, b.plan(pl)...)
 	}
+	pl.planCopies()
 	if errs = append(errs, pl.checkDefinition()...); len(errs) == 0 && pl.has("workflow") {
 		errs = append(errs, pl.grantDefinition()...)
 	}

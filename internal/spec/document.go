@@ -140,6 +140,15 @@ func ReadDocument(doc []byte) (*Pipeline, error) {
 	return p, errs.OrNil()
 }
 
+// KeptIn returns what a Document tells of copies, without the rest of it.
+func KeptIn(doc []byte) (map[string]Kept, error) {
+	d, _, err := readDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	return d.Artifacts, checkKept(d.Artifacts)
+}
+
 var (
 	keptDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	keptObject = regexp.MustCompile(`^artifacts/[A-Za-z0-9_-][A-Za-z0-9._-]*$`) // what package program writes
