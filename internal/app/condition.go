@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
-	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -75,12 +75,12 @@ func madeIn(x *Existing) string {
 	if x.State == nil {
 		return ""
 	}
-	if arn, ok := x.State.Outputs["stateMachineArn"].Value.(string); ok {
-		return arnAccount(arn)
+	if text, ok := x.State.Outputs["stateMachineArn"].Value.(string); ok {
+		return arnAccount(text)
 	}
 	for _, r := range x.State.Resources {
-		if arn, ok := r.Outputs["arn"].(string); ok {
-			if account := arnAccount(arn); account != "" {
+		if text, ok := r.Outputs["arn"].(string); ok {
+			if account := arnAccount(text); account != "" {
 				return account
 			}
 		}
@@ -90,10 +90,7 @@ func madeIn(x *Existing) string {
 
 // arnAccount is the account of an ARN, arn:aws:iam::ACCOUNT:role/NAME; "" if it has
 // none, as that of a bucket.
-func arnAccount(arn string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) < 6 || parts[0] != "arn" {
-		return ""
-	}
-	return parts[4]
+func arnAccount(text string) string {
+	a, _ := arn.Parse(text) // of none, none
+	return a.AccountID
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
@@ -61,11 +62,11 @@ func (a *App) ItemErrorsOf(ctx context.Context, m *Machine, name string) (*ItemE
 // execution, named by its ARN, gives.
 func (a *App) ItemErrorsAt(ctx context.Context, execution, uri string) (*ItemErrors, error) {
 	bucket, prefix, ok := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
-	parts := strings.Split(execution, ":")
-	if !ok || bucket == "" || prefix == "" || len(parts) < 8 {
+	at, err := arn.Parse(execution)
+	if !ok || bucket == "" || prefix == "" || err != nil {
 		return nil, fault.New(fault.Invalid, "%q is no folder in S3", uri)
 	}
-	return a.itemErrors(ctx, parts[3], "", bucket, prefix)
+	return a.itemErrors(ctx, at.Region, "", bucket, prefix)
 }
 
 func (a *App) itemErrors(ctx context.Context, region, role, bucket, prefix string) (*ItemErrors, error) {

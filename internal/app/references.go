@@ -3,10 +3,10 @@ package app
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
@@ -26,8 +26,8 @@ type secretPlace struct{ region, role, manager, parameter string }
 // ARN.
 func secretOf(p *spec.Pipeline, s spec.Secret) secretPlace {
 	at := secretPlace{p.Region, p.AssumeRole, s.SecretsManager, s.SSM}
-	if parts := strings.Split(s.SecretsManager+s.SSM, ":"); len(parts) > 5 && parts[0] == "arn" {
-		at.region = parts[3]
+	if a, err := arn.Parse(s.SecretsManager + s.SSM); err == nil {
+		at.region = a.Region
 	}
 	return at
 }

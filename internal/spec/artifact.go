@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // urlRule is what an artifact's URL looks like: scheme, host or bucket, path.
@@ -66,7 +67,7 @@ func (p *Parameter) artifact(n *node, value, dir string) (string, fault.List) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", bad("Create it, or correct the path; it is relative to "+dir+".", "%s names %q, but there is no %s", p.Name, value, local)
 	case err != nil:
-		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, cause(err))
+		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, outside.Reason(err))
 	}
 	if hint, err := p.Artifact.check(local, info); err != nil {
 		return "", bad(hint, "%s names %q: %s", p.Name, value, err)
@@ -79,15 +80,6 @@ func localPath(value, dir string) string {
 		return filepath.Clean(value)
 	}
 	return filepath.Join(dir, value)
-}
-
-// cause is the part of a file error that says why, without the path again.
-func cause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 // check looks at the thing itself: its kind, its size and whether it is what
@@ -139,7 +131,7 @@ func (a *Artifact) checkDir(dir string) (string, error) {
 	})
 	switch {
 	case err != nil:
-		return "Make it readable for you.", cause(err)
+		return "Make it readable for you.", outside.Reason(err)
 	case files == 0:
 		return "Put the code there.", errors.New("the folder is empty")
 	case a.MaxBytes > 0 && size > a.MaxBytes:
@@ -168,7 +160,7 @@ func (a *Artifact) checkZip(file string) (string, error) {
 func checkGzip(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "Make it readable for you.", cause(err)
+		return "Make it readable for you.", outside.Reason(err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	magic := make([]byte, 2)

@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // A file of the state may be cut off, empty, altered by hand or half written by a
@@ -159,20 +160,11 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 		return nil, notFound(stack)
 	}
 	if err != nil {
-		return nil, e.damaged(stack, file, plainError(err))
+		return nil, e.damaged(stack, file, outside.Reason(err))
 	}
 	dep, err := decodeCheckpoint(stack, raw)
 	if err != nil && !errors.Is(err, errForeign) {
 		err = e.damaged(stack, file, err)
 	}
 	return dep, err
-}
-
-// plainError is the cause of an error about a file, without the file's name.
-func plainError(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

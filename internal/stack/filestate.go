@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // What a file backend holds is read directly: each answer of the CLI costs a
@@ -221,7 +222,7 @@ func readUpdate(file string, version int) Update {
 		err = decodeJSON(raw, &f)
 	}
 	if err != nil {
-		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, plainError(err))}
+		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, outside.Reason(err))}
 		if info, err := os.Stat(file); err == nil {
 			u.Start = info.ModTime().UTC()
 			u.End = u.Start

@@ -6,9 +6,7 @@
 package eject
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 )
 
@@ -321,15 +320,6 @@ func (w *writer) write(name string, data []byte) error {
 }
 
 func unwritable(path string, err error) error {
-	return fault.New(fault.Invalid, "%s can't be written: %v", path, cause(err)).Because(err).
+	return fault.New(fault.Invalid, "%s can't be written: %v", path, outside.Reason(err)).Because(err).
 		WithHint("Name a folder that can be written.")
-}
-
-// cause is an error of the file system without the path, which is said already.
-func cause(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
 }
