@@ -68,6 +68,8 @@ type Operation struct {
 	notices map[spec.ID][]string
 	live    context.Context //nolint:containedctx // ends when nothing more is to be started
 	halt    func()          // ends live
+	// slots bound the pipelines that are worked on at once.
+	slots chan struct{}
 
 	mu      sync.Mutex
 	runs    map[spec.ID]*stack.Run // nil as long as a pipeline waits for its executions
@@ -256,23 +258,23 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 	defer close(o.done)
 	defer close(o.updates)
 	defer o.halt()
-	slots := make(chan struct{}, req.Parallel)
+	o.slots = make(chan struct{}, req.Parallel)
 	var wg sync.WaitGroup
 	for i, job := range jobs {
-		slots <- struct{}{}
+		o.slots <- struct{}{}
 		p := req.Pipelines[i]
 		res := &o.results[i]
 		*res = PipelineResult{ID: p.ID, Stack: job.Stack}
 		if o.isHalted() {
 			res.Skipped = true
 			res.Err = fault.New(fault.Canceled, "not begun")
-			<-slots
+			<-o.slots
 			continue
 		}
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			defer func() { <-slots }()
+			defer func() { <-o.slots }()
 			res.Result, res.Err = a.operateOne(ctx, o, t, req, p, job)
 			if res.Err != nil && req.FailFast {
 				o.halt()
@@ -402,8 +404,18 @@ func (a *App) settleFirst(o *Operation, op stack.Operation, p *spec.Pipeline, ho
 			Seq: said, Time: a.opts.Clock.Now().UTC(), Stack: p.StackName(), Type: stack.EventDiagnostic,
 			Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: text},
 		}}
+	}, func(ctx context.Context) error {
+		return o.lend(func() error { return clock.Sleep(ctx, a.opts.Clock, settlePoll) })
 	})
 	return said, err
+}
+
+// lend gives a pipeline's slot to others while it only waits, which may be hours, and
+// returns when it has one again.
+func (o *Operation) lend(wait func() error) error {
+	<-o.slots
+	defer func() { o.slots <- struct{}{} }()
+	return wait()
 }
 
 // propagationAttempts is how often an update is tried in all while IAM spreads,

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
@@ -113,8 +112,11 @@ func RunningWords(n int) string {
 
 // settle returns when nothing of a pipeline runs any more, after stopping it if that
 // is how. told is given how many are left: of the first look if there are any, and
-// each time that changes. Nothing has been changed yet if it fails.
-func (a *App) settle(ctx context.Context, p *spec.Pipeline, how pipelines.Running, why string, told func(left int)) error {
+// each time that changes; pause lets time pass between two looks. Nothing has been
+// changed yet if it fails.
+func (a *App) settle(
+	ctx context.Context, p *spec.Pipeline, how pipelines.Running, why string, told func(left int), pause func(context.Context) error,
+) error {
 	r, err := a.runningOf(ctx, p)
 	for last := 0; ; err = r.look(ctx) {
 		if err != nil {
@@ -136,7 +138,7 @@ func (a *App) settle(ctx context.Context, p *spec.Pipeline, how pipelines.Runnin
 				continue // what was stopped is gone at the next look, most often
 			}
 		}
-		if err := clock.Sleep(ctx, a.opts.Clock, settlePoll); err != nil {
+		if err := pause(ctx); err != nil {
 			return unsettled(err, "wait for executions")
 		}
 	}

@@ -52,6 +52,28 @@ func TestWhatIsOnlyUsefulEndsWithTheFirstSignal(t *testing.T) {
 	<-ctx.Done()
 }
 
+func TestWhoWaitsKeepsNoSlot(t *testing.T) {
+	t.Parallel()
+	o := newOperation(2)
+	o.slots = make(chan struct{}, 1)
+	o.slots <- struct{}{} // ours
+	waits, over, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- o.lend(func() error { close(waits); <-over; return nil })
+	}()
+	<-waits
+	o.slots <- struct{}{} // another begins
+	close(over)
+	select {
+	case <-ended:
+		t.Fatal("two pipelines have the one slot")
+	default:
+	}
+	<-o.slots // and ends
+	require.NoError(t, <-ended)
+	require.Len(t, o.slots, 1)
+}
+
 func TestSpecsReadTheGivenEnvironment(t *testing.T) {
 	t.Parallel()
 	a := newTestApp(t, map[string]string{"TOKEN_OF_THIS_TEST": "s3cret"}, nil)
