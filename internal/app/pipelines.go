@@ -13,6 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -181,14 +182,25 @@ func (a *App) Named(ctx context.Context, ids []spec.ID) ([]Existing, error) {
 	return list, errs.OrNil()
 }
 
+// withoutSpec says why a stack holds no spec.
+func withoutSpec(id spec.ID, held []stack.Lock) error {
+	for _, l := range held {
+		if !l.Stale && !l.Broken {
+			return fault.New(fault.Locked, "the stack %s holds no spec yet: it is being updated by %s", id.StackName(), pipelines.Holder(l)).
+				WithHint("Wait for that to end.")
+		}
+	}
+	return fault.New(fault.NotFound, "the stack %s holds no spec: its first update never got that far", id.StackName()).
+		WithHint("Run `pipelinetui up` for it again, or `pipelinetui destroy %s` to clear it away.", id)
+}
+
 func (a *App) read(ctx context.Context, x *Existing) {
 	e, err := a.Engine(ctx)
 	if err == nil {
 		x.State, err = e.State(ctx, x.ID.StackName())
 	}
 	if err == nil && x.State.Spec == nil {
-		err = fault.New(fault.NotFound, "the stack %s holds no spec: its first update never got that far", x.ID.StackName()).
-			WithHint("Run `pipelinetui up` for it again, or `pipelinetui destroy %s` to clear it away.", x.ID)
+		err = withoutSpec(x.ID, e.HeldBy(x.ID.StackName()))
 	}
 	var cat *spec.Catalog
 	if err == nil {

@@ -106,6 +106,26 @@ func TestANewStackWithoutHardLinks(t *testing.T) {
 	}
 }
 
+// A salt that was cut off by a full disk is taken from the state again.
+func TestASaltThatIsCutOffIsMadeWhole(t *testing.T) {
+	t.Parallel()
+	f := open(t, "")
+	p := f.place(testStack, nil)
+	_, err := f.ensure(t.Context(), p, true)
+	require.NoError(t, err)
+	whole, err := os.ReadFile(p.settingsFile())
+	require.NoError(t, err)
+	for n := range len(whole) - 2 {
+		require.NoError(t, os.WriteFile(p.settingsFile(), whole[:n], 0o600))
+		_, err := f.ensure(t.Context(), p, false)
+		require.NoError(t, err)
+		s, err := f.settings(p)
+		require.NoError(t, err)
+		require.Regexp(t, saltForm, s.EncryptionSalt, n)
+	}
+	require.Empty(t, f.Spawned())
+}
+
 func TestANewStackThatIsLockedIsRefused(t *testing.T) {
 	t.Parallel()
 	f := open(t, "")

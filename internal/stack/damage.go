@@ -112,12 +112,58 @@ func checkDeployment(stack string, dep *apitype.DeploymentV3) error {
 			return fmt.Errorf("resource %d %w", i+1, err)
 		}
 	}
+	if err := checkWhole(dep.Resources); err != nil {
+		return err
+	}
 	for i := range dep.PendingOperations {
 		if err := checkEntry(stack, &dep.PendingOperations[i].Resource); err != nil {
 			return fmt.Errorf("pending operation %d %w", i+1, err)
 		}
 	}
 	return nil
+}
+
+// checkWhole wants what the engine wants of the resources together
+// (Snapshot.VerifyIntegrity of pkg/resource/deploy/snapshot.go): each leans only on those
+// before it, and of several with one URN all but one are to be deleted. The engine takes
+// anything else for a bug of its own, and changes nothing.
+func checkWhole(resources []apitype.ResourceV3) error {
+	before, kept := map[string]bool{}, map[string]bool{}
+	for i := range resources {
+		r := &resources[i]
+		urn := string(r.URN)
+		for _, need := range needs(r) {
+			if need != "" && !before[need] {
+				return fmt.Errorf("resource %d, %.120q, leans on one that is not before it: %.120q", i+1, urn, need)
+			}
+		}
+		if !r.Delete && kept[urn] {
+			return fmt.Errorf("resource %d is there twice: %.120q", i+1, urn)
+		}
+		before[urn], kept[urn] = true, kept[urn] || !r.Delete
+	}
+	return nil
+}
+
+// needs are the URNs of the resources that one leans on.
+func needs(r *apitype.ResourceV3) []string {
+	out := []string{string(r.Parent), string(r.DeletedWith)}
+	for _, d := range r.Dependencies {
+		out = append(out, string(d))
+	}
+	for _, list := range r.PropertyDependencies {
+		for _, d := range list {
+			out = append(out, string(d))
+		}
+	}
+	for _, d := range r.ReplaceWith {
+		out = append(out, string(d))
+	}
+	// A provider is named by its URN and its id.
+	if i := strings.LastIndex(r.Provider, "::"); i > 0 && !r.PendingReplacement {
+		out = append(out, r.Provider[:i])
+	}
+	return out
 }
 
 func checkEntry(stack string, r *apitype.ResourceV3) error {

@@ -70,10 +70,22 @@ func damages(t *testing.T) map[string]struct{ content, says string } {
 		"a null operation":       {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[null]}`), "pending operation 1 is missing"},
 		"an empty operation":     {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[{"type":"creating"}]}`), "pending operation 1 is missing"},
 		"an operation on no URN": {with(`{"resources":[],"pending_operations":[{"type":"creating","resource":{"urn":"x"}}]}`), "pending operation 1 has a URN that is none"},
+		"a resource twice":       {with(`{"resources":[{"urn":` + urn + `,"type":"t"},{"urn":` + urn + `,"type":"t"}]}`), "resource 2 is there twice"},
+		"a parent that is gone":  {with(`{"resources":[{"urn":` + urn + `,"type":"t","parent":"urn:pulumi:` + testStack + `::p::t::b"}]}`), "leans on one that is not before it"},
+		"its beginning is gone":  {strings.Replace(good, rootOf(t, good), "", 1), "leans on one that is not before it"},
 		"another stack's":        {string(goodState(t, healthyStack, time.Unix(1e9, 0), 3)), `resource 1 is of another stack, "` + healthyStack + `"`},
 		"resources of no kind":   {with(`{"resources":[1,2]}`), "it does not hold what it should"},
 		"cut off zip":            {string(zipped(t, []byte(good))[:20]), "compressed, and damaged"},
 	}
+}
+
+// rootOf is the first entry of a good state, with the comma behind it.
+func rootOf(t *testing.T, good string) string {
+	t.Helper()
+	begin := strings.Index(good, `{"custom":false`)
+	end := strings.Index(good[begin:], "},")
+	require.True(t, begin > 0 && end > 0)
+	return good[begin : begin+end+2]
 }
 
 func zipped(t *testing.T, raw []byte) []byte {
@@ -257,7 +269,6 @@ func FuzzState(f *testing.F) {
 			stateOf(testStack, dep, true)
 			halfDone(dep)
 			basisOf(dep)
-			dangling(dep)
 			deployment, err := json.Marshal(dep)
 			require.NoError(t, err)
 			ids := map[string]string{}

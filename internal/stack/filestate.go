@@ -160,7 +160,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 		}
 	}
 	s := known.summary
-	s.Locks, _ = e.fileLocks(name) // as the file: this is a folder
+	s.Locks = e.HeldBy(name)
 	s.InProgress = len(s.Locks) > 0
 	return s, true
 }

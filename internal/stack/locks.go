@@ -157,9 +157,15 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 }
 
 // HeldBy is Locks without starting a process: none if nobody holds the stack, or if
-// it is not on a file backend.
+// it is not on a file backend. An operation of this machine that has begun, and has not
+// come to the engine's lock yet, counts.
 func (e *Engine) HeldBy(stack string) []Lock {
-	locks, _ := e.fileLocks(stack) // documented: none elsewhere
+	locks, known := e.fileLocks(stack)
+	if known && len(locks) == 0 {
+		if l, begun := e.begun(e.place(stack, nil)); begun {
+			return []Lock{l}
+		}
+	}
 	return locks
 }
 

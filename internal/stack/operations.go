@@ -69,9 +69,6 @@ func (e *Engine) launch(ctx context.Context, op Operation, job Job) (*Run, error
 
 // operate runs the one CLI process of the operation through the SDK.
 func (r *Run) operate() error {
-	if r.noted == nil {
-		r.noteBegin()
-	}
 	server, err := serveEvents(r.receive)
 	if err != nil {
 		return err

@@ -95,10 +95,31 @@ func (o *outcome) same(other *outcome) bool {
 // records tells whether the operation is one to write down.
 func (r *Run) records() bool { return r.op != OperationPreview && !r.job.DryRun }
 
-// noteBegin writes the operation down before it begins.
+// begun is the operation that a process of this machine is at, as the holder of a lock;
+// false if there is none, or it cannot be told.
+func (e *Engine) begun(p place) (Lock, bool) {
+	known := e.outcomes(p)
+	for _, o := range []*outcome{known.Change, known.Refresh} {
+		if o == nil || !o.Ended.IsZero() || o.PID == 0 {
+			continue
+		}
+		host, err := os.Hostname()
+		l := Lock{Where: p.outcomeFile(), User: o.User, Host: o.Host, PID: o.PID, Since: o.Started}
+		if err == nil && host == o.Host && !isStale(l) {
+			return l, true
+		}
+	}
+	return Lock{}, false
+}
+
+// noteBegin writes the operation down before it begins, and before a new stack is made:
+// whoever looks then shall not take it for one that nobody is at.
 func (r *Run) noteBegin() {
 	if !r.records() {
 		return
+	}
+	if err := r.engine.prepare(r.place); err != nil {
+		return // the operation itself says so
 	}
 	o := &outcome{Operation: r.op, Started: time.Now().UTC(), Message: r.job.Message, PID: os.Getpid()}
 	o.Host, _ = os.Hostname() // as a lock's owner: if it is not known, nobody can tell whether it runs

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -38,3 +39,32 @@ func TestALockedOperationLeavesTheNoteOfTheOther(t *testing.T) {
 	third.noteEnd(Result{Outcome: Failed})
 	require.Equal(t, got, first.engine.outcomes(p), "with nobody else it leaves what was there")
 }
+
+// TestAnOperationThatHasBegunHoldsItsStack: until the engine takes its lock, a second or
+// two after a new stack is made, the note tells who is at it.
+func TestAnOperationThatHasBegunHoldsItsStack(t *testing.T) {
+	t.Parallel()
+	f := withoutCLI(t)
+	r := &Run{engine: f.Engine, op: OperationUp, place: f.place(testStack, nil)}
+	require.Empty(t, f.HeldBy(testStack))
+	r.noteBegin()
+	require.NoError(t, writeEmpty(must1(f.stacksDir()), DefaultProject, testStack, "v1", nil, os.Link))
+	held := f.HeldBy(testStack)
+	require.Len(t, held, 1)
+	require.Equal(t, os.Getpid(), held[0].PID)
+	require.False(t, held[0].Stale || held[0].Broken)
+	list, err := f.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.True(t, list[0].InProgress)
+
+	elsewhere := *r.noted
+	elsewhere.Host = "elsewhere"
+	f.setOutcome(r.place, OperationUp, &elsewhere, nil)
+	require.Empty(t, f.HeldBy(testStack), "whether a process of another machine runs is not known")
+	f.setOutcome(r.place, OperationUp, r.noted, nil)
+	r.noteEnd(Result{Outcome: Succeeded})
+	require.Empty(t, f.HeldBy(testStack))
+}
+
+func must1[T any](v T, _ bool) T { return v }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -156,7 +155,7 @@ func salvage(stack, file string) (c Copy, ok bool) {
 		return c, false
 	}
 	dep, err := decodeCheckpoint(stack, content)
-	if err != nil || dangling(dep) {
+	if err != nil {
 		return c, false
 	}
 	return Copy{
@@ -198,28 +197,6 @@ func assemble(doc, checkpoint, latest map[string]json.RawMessage, resources, pen
 		return nil, err
 	}
 	return json.Marshal(doc)
-}
-
-// dangling tells whether a resource leans on one that is not there before it, which
-// the engine refuses.
-func dangling(dep *apitype.DeploymentV3) bool {
-	before := map[string]bool{}
-	for i := range dep.Resources {
-		r := &dep.Resources[i]
-		needs := []string{string(r.Parent)}
-		for _, d := range r.Dependencies {
-			needs = append(needs, string(d))
-		}
-		// A provider is named by its URN and its id.
-		if i := strings.LastIndex(r.Provider, "::"); i > 0 {
-			needs = append(needs, r.Provider[:i])
-		}
-		if slices.ContainsFunc(needs, func(urn string) bool { return urn != "" && !before[urn] }) {
-			return true
-		}
-		before[string(r.URN)] = true
-	}
-	return false
 }
 
 // Restore puts the best copy in the place of a stack's damaged state and returns

@@ -310,6 +310,7 @@ func (r *Run) attempt() error {
 	if !r.records() {
 		r.tellHeld()
 	}
+	r.noteBegin()
 	create := r.op == OperationUp
 	created, err := r.engine.ensure(r.setup, r.place, create)
 	if r.op == OperationPreview && errors.Is(err, fault.NotFound) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -248,7 +249,7 @@ func (e *Engine) ensure(ctx context.Context, p place, create bool) (created bool
 	if err != nil {
 		return false, err
 	}
-	hasKey := s.EncryptionSalt != "" || s.EncryptedKey != "" || s.SecretsProvider != ""
+	hasKey := saltForm.MatchString(s.EncryptionSalt) || s.EncryptedKey != "" || s.SecretsProvider != ""
 	switch known := e.exists(p); {
 	case known == absent && create:
 		return true, e.initStack(ctx, p)
@@ -263,6 +264,10 @@ func (e *Engine) ensure(ctx context.Context, p place, create bool) (created bool
 	}
 	return false, err
 }
+
+// saltForm is what a passphrase's salt looks like, see saltOf. Of one that was cut off
+// the engine says "malformed state value"; the state has it too.
+var saltForm = regexp.MustCompile(`^v1:[A-Za-z0-9+/]+=*:v1:[A-Za-z0-9+/]+=*:[A-Za-z0-9+/]+=*$`)
 
 func notFound(stack string) error {
 	return fault.New(fault.NotFound, "stack %s does not exist", stack).
