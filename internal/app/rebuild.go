@@ -96,7 +96,7 @@ func (a *App) catalogFor(x *Existing) (*spec.Catalog, error) {
 	}
 	p, err := spec.ReadDocument(x.State.Spec)
 	if err != nil {
-		return cat, nil //nolint:nilerr // those who read it in earnest say it
+		return cat, nil // those who read it in earnest say it
 	}
 	if _, err := cat.Lookup(p.Template); err == nil {
 		return cat, nil

@@ -35,8 +35,16 @@ func TestLocksOfOtherDevices(t *testing.T) {
 		inode        uint64
 		want         int
 	}{
-		{0xfd, 1, 131, 11}, {0xfd, 2, 131, 13}, {0xfd, 3, 131, 0}, {0xfd, 2, 1131, 14}, {0xfd, 2, 1, 0}, {0xfd, 3, 5, 0},
-		{0, 0x99, 77, 15}, {0, 0x99, 78, 0}, {0, 0x2d, 78, 17}, {0xfd, 2, 77, 0},
+		{0xfd, 1, 131, 11},
+		{0xfd, 2, 131, 13},
+		{0xfd, 3, 131, 0},
+		{0xfd, 2, 1131, 14},
+		{0xfd, 2, 1, 0},
+		{0xfd, 3, 5, 0},
+		{0, 0x99, 77, 15},
+		{0, 0x99, 78, 0},
+		{0, 0x2d, 78, 17},
+		{0xfd, 2, 77, 0},
 	} {
 		require.Equal(t, c.want, lockedBy(strings.NewReader(table), unix.Mkdev(c.major, c.minor), c.inode), c)
 	}

@@ -127,10 +127,11 @@ func secretText(n *node) (*node, *fault.Error) {
 		return nil, nil
 	}
 	out, err := parseJSON(n.pos, []byte(n.text))
+	isJSON := err == nil
 	switch {
-	case err != nil && meantAsSecret.MatchString(n.text):
+	case !isJSON && meantAsSecret.MatchString(n.text):
 		return nil, n.pos.errorf("this looks like a secret, and is no JSON of one").WithHint("%s", secretHint)
-	case err != nil || !isSecretForm(out):
+	case !isJSON || !isSecretForm(out):
 		return nil, nil
 	}
 	return out, nil
