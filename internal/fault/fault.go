@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -155,4 +156,13 @@ func (l List) OrNil() error {
 		return nil
 	}
 	return l
+}
+
+// Reason is what is wrong with a file, without its path and the system call.
+func Reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }

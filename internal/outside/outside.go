@@ -87,7 +87,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 // FileFault says why a file could not be read, with the way out that fits: a path
 // that is wrong is another thing than a file that may not be read.
 func FileFault(what, path string, err error) *fault.Error {
-	f := fault.New(fault.Invalid, "%s %s cannot be read: %s", what, path, Reason(err)).Because(err)
+	f := fault.New(fault.Invalid, "%s %s cannot be read: %s", what, path, fault.Reason(err)).Because(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return f.WithHint("Check the path: there is no such file.")
@@ -101,15 +101,6 @@ func FileFault(what, path string, err error) *fault.Error {
 		return f.WithHint("Check the path: its symbolic links lead in a circle.")
 	}
 	return f.WithHint("The system could not read it: check the disk or the mount that it lies on.")
-}
-
-// Reason is what is wrong with a file, without its path and the system call.
-func Reason(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 // mark is the byte order mark of UTF-8, which editors and spreadsheets write.

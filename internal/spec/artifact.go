@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // urlRule is what an artifact's URL looks like: scheme, host or bucket, path.
@@ -67,7 +66,7 @@ func (p *Parameter) artifact(n *node, value, dir string) (string, fault.List) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", bad("Create it, or correct the path; it is relative to "+dir+".", "%s names %q, but there is no %s", p.Name, value, local)
 	case err != nil:
-		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, outside.Reason(err))
+		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, fault.Reason(err))
 	}
 	if hint, err := p.Artifact.check(local, info); err != nil {
 		return "", bad(hint, "%s names %q: %s", p.Name, value, err)
@@ -131,7 +130,7 @@ func (a *Artifact) checkDir(dir string) (string, error) {
 	})
 	switch {
 	case err != nil:
-		return "Make it readable for you.", outside.Reason(err)
+		return "Make it readable for you.", fault.Reason(err)
 	case files == 0:
 		return "Put the code there.", errors.New("the folder is empty")
 	case a.MaxBytes > 0 && size > a.MaxBytes:
@@ -160,7 +159,7 @@ func (a *Artifact) checkZip(file string) (string, error) {
 func checkGzip(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "Make it readable for you.", outside.Reason(err)
+		return "Make it readable for you.", fault.Reason(err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	magic := make([]byte, 2)

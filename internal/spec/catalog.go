@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // The files of a template's folder.
@@ -80,7 +79,7 @@ func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 func eachFolder(fsys fs.FS, shown string, f func(fsys fs.FS, shown string)) fault.List {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return fault.List{fault.New(fault.Invalid, "the templates in %s can't be read: %s", shown, outside.Reason(err)).WithHint("Make the folder readable for you.").Because(err)}
+		return fault.List{fault.New(fault.Invalid, "the templates in %s can't be read: %s", shown, fault.Reason(err)).WithHint("Make the folder readable for you.").Because(err)}
 	}
 	for _, e := range entries {
 		if !e.IsDir() {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/linear"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // ecrRegion finds the region in the URI of an ECR image.
@@ -135,7 +134,7 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 	folder, _, _ := strings.Cut(code, ".")
 	tree, err := openCode(p.Files[code], t, folder)
 	if err != nil {
-		return fail([]string{code}, "%s: %s can't be read: %s", p.ID, code, outside.Reason(err))
+		return fail([]string{code}, "%s: %s can't be read: %s", p.ID, code, fault.Reason(err))
 	}
 	defer func() { _ = tree.close() }() // it was only read
 	missing, wrong := CheckHandler(tree, p.Parameters.String(handler), p.Parameters.String(runtime))
@@ -180,5 +179,5 @@ func (r *resolver) model(rule Rule, p *Pipeline, fail failer) *fault.Error {
 	if err == nil {
 		return nil
 	}
-	return fail([]string{data}, "%s: %s is %q, which the image %s can't serve: %s", p.ID, data, local, p.Parameters.String(image), outside.Reason(err))
+	return fail([]string{data}, "%s: %s is %q, which the image %s can't serve: %s", p.ID, data, local, p.Parameters.String(image), fault.Reason(err))
 }

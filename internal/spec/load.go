@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // specFile is the whole of a spec file.
@@ -32,7 +31,7 @@ type pipelineFile struct {
 func Load(path string, cat *Catalog, opts Options) (*Set, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, outside.Reason(err)).
+		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, fault.Reason(err)).
 			WithHint("%s", readHint(err)).Because(err)
 	}
 	return Parse(path, data, filepath.Dir(path), cat, opts)

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // SecretPath names a value that may be secret: a parameter or, with Entry, one entry
@@ -254,7 +253,7 @@ func (s source) fromFile(out, at *node, name, path string) (*node, *fault.Error)
 	local := localPath(path, s.dir)
 	f, err := os.Open(local)
 	if err != nil {
-		return nil, at.pos.errorf("%s: the secret's file %s can't be read: %s", name, local, outside.Reason(err)).
+		return nil, at.pos.errorf("%s: the secret's file %s can't be read: %s", name, local, fault.Reason(err)).
 			WithHint("Create it, readable for you alone, or correct the path; it is relative to %s.", s.dir).Because(err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
@@ -271,7 +270,7 @@ func (s source) fromFile(out, at *node, name, path string) (*node, *fault.Error)
 		}
 	}
 	if err != nil {
-		return nil, at.pos.errorf("%s: the secret's file %s can't be used: %s", name, local, outside.Reason(err)).WithHint("Put the secret there, as text.").Because(err)
+		return nil, at.pos.errorf("%s: the secret's file %s can't be used: %s", name, local, fault.Reason(err)).WithHint("Put the secret there, as text.").Because(err)
 	}
 	out.text, out.value = string(raw), string(raw)
 	return out, nil

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // reservedNames can't be parameters: they are settings of every pipeline, and
@@ -80,7 +79,7 @@ func (l *templateLoader) path(name string) string { return path.Join(l.shown, na
 func (l *templateLoader) read(name string) ([]byte, bool) {
 	data, err := fs.ReadFile(l.fsys, name)
 	if err != nil {
-		l.errs = append(l.errs, fault.New(fault.Invalid, "%s can't be read: %s", l.path(name), outside.Reason(err)).WithHint("A template's folder has to hold this file.").Because(err))
+		l.errs = append(l.errs, fault.New(fault.Invalid, "%s can't be read: %s", l.path(name), fault.Reason(err)).WithHint("A template's folder has to hold this file.").Because(err))
 	}
 	if err == nil && !slices.Contains(l.t.Read, name) {
 		l.t.Read = append(l.t.Read, name)

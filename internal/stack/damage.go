@@ -15,7 +15,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // A file of the state may be cut off, empty, altered by hand or half written by a
@@ -206,7 +205,7 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 		return nil, notFound(stack)
 	}
 	if err != nil {
-		return nil, e.damaged(stack, file, outside.Reason(err))
+		return nil, e.damaged(stack, file, fault.Reason(err))
 	}
 	dep, err := decodeCheckpoint(stack, raw)
 	if err != nil && !errors.Is(err, errForeign) {

@@ -13,7 +13,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // What a file backend holds is read directly: each answer of the CLI costs a
@@ -222,7 +221,7 @@ func readUpdate(file string, version int) Update {
 		err = decodeJSON(raw, &f)
 	}
 	if err != nil {
-		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, outside.Reason(err))}
+		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, fault.Reason(err))}
 		if info, err := os.Stat(file); err == nil {
 			u.Start = info.ModTime().UTC()
 			u.End = u.Start

@@ -14,7 +14,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // Copy is what can take the place of the damaged state of a stack on a file
@@ -237,7 +236,7 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 }
 
 func writeFault(file string, err error) error {
-	return fault.New(fault.Denied, "write %s: %v", file, outside.Reason(err)).Because(err).
+	return fault.New(fault.Denied, "write %s: %v", file, fault.Reason(err)).Because(err).
 		WithHint("Check that there is space, and that you may write to the folder of the state backend.")
 }
 

@@ -15,7 +15,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // asset writes an asset into the folder of its resource.
@@ -52,7 +51,7 @@ func (w *writer) copyAsset(a *asset.Asset, file string) error {
 func (w *writer) copyFile(from, name string) (err error) {
 	src, err := os.Open(from)
 	if err != nil {
-		return fault.New(fault.Invalid, "%s can't be read: %v", from, outside.Reason(err)).Because(err).
+		return fault.New(fault.Invalid, "%s can't be read: %v", from, fault.Reason(err)).Because(err).
 			WithHint("Eject on the machine that has the pipeline's artifacts, or name them again with `pipelinetui up --set`.")
 	}
 	defer func() { _ = src.Close() }() // it was only read

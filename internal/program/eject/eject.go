@@ -16,7 +16,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 )
 
@@ -320,6 +319,6 @@ func (w *writer) write(name string, data []byte) error {
 }
 
 func unwritable(path string, err error) error {
-	return fault.New(fault.Invalid, "%s can't be written: %v", path, outside.Reason(err)).Because(err).
+	return fault.New(fault.Invalid, "%s can't be written: %v", path, fault.Reason(err)).Because(err).
 		WithHint("Name a folder that can be written.")
 }
