@@ -76,6 +76,8 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states":         service("internal/asl", "internal/asl/...", "internal/sandbox/guard", "internal/sandbox/states/..."),
 	// The rooms of Step Functions know neither executions nor each other.
 	"internal/sandbox/states/history":         {},
+	"internal/sandbox/states/failure":         {"internal/asl/value"},
+	"internal/sandbox/states/record":          {"internal/sandbox/states/journal", "internal/sandbox/store", "internal/sandbox/wire"},
 	"internal/sandbox/states/integration":     {"internal/asl", "internal/asl/value", "internal/sandbox/wire", "internal/sandbox/wire/model"},
 	"internal/sandbox/states/items":           {"internal/asl", "internal/asl/value", "internal/sandbox/states/items/delimited", "internal/sandbox/wire"},
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -23,19 +24,19 @@ const maxEventData = 248 * 1024
 // announce tells the world of an execution's new status: an event for
 // EventBridge rules and the metrics of CloudWatch. Express executions have no
 // status-change events.
-func (s *Service) announce(rec *execRecord) {
+func (s *Service) announce(rec *record.Execution) {
 	if s.Metrics != nil {
 		s.measure(rec)
 	}
 	if s.Events == nil || rec.Express {
 		return
 	}
-	arn := rec.arn()
+	arn := rec.ARN()
 	type dataDetails struct {
 		Included bool `json:"included"`
 	}
 	detail := map[string]any{
-		"executionArn": arn, "stateMachineArn": rec.machineARN(), "name": rec.Name, "status": rec.Status,
+		"executionArn": arn, "stateMachineArn": rec.MachineARN(), "name": rec.Name, "status": rec.Status,
 		"startDate": rec.Start.UnixMilli(), "stopDate": nil, "input": rec.Input, "output": nil,
 		"inputDetails": dataDetails{true}, "outputDetails": nil, "error": rec.Error, "cause": rec.Cause,
 		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil, "redriveCount": rec.RedriveCount, "redriveDate": nil,
@@ -43,36 +44,36 @@ func (s *Service) announce(rec *execRecord) {
 	if rec.Stop != nil {
 		detail["stopDate"] = rec.Stop.UnixMilli()
 	}
-	if rec.Status == statusSucceeded {
+	if rec.Status == record.Succeeded {
 		detail["output"], detail["outputDetails"] = rec.Output, dataDetails{true}
 	}
 	if rec.Version > 0 {
-		detail["stateMachineVersionArn"] = rec.versionARN()
+		detail["stateMachineVersionArn"] = rec.VersionARN()
 	}
 	if rec.Alias != "" {
-		detail["stateMachineAliasArn"] = rec.aliasARN()
+		detail["stateMachineAliasArn"] = rec.AliasARN()
 	}
 	if rec.RedriveAt != nil {
 		detail["redriveDate"] = rec.RedriveAt.UnixMilli()
 	}
-	status, reason := s.redriveStatus(rec)
+	status, reason := rec.Redrivable(s.now())
 	detail["redriveStatus"], detail["redriveStatusReason"] = status, reason
 	if len(rec.Input)+len(rec.Output) > maxEventData {
 		detail["input"], detail["inputDetails"] = nil, dataDetails{}
-		if rec.Status == statusSucceeded {
+		if rec.Status == record.Succeeded {
 			detail["output"], detail["outputDetails"] = nil, dataDetails{}
 		}
 	}
 	s.Events.PutEvent(s.ctx, rec.Scope, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
 }
 
-func (s *Service) measure(rec *execRecord) {
+func (s *Service) measure(rec *record.Execution) {
 	name := map[string]string{
-		statusRunning: "ExecutionsStarted", statusSucceeded: "ExecutionsSucceeded", statusFailed: "ExecutionsFailed",
-		statusTimedOut: "ExecutionsTimedOut", statusAborted: "ExecutionsAborted",
+		record.Running: "ExecutionsStarted", record.Succeeded: "ExecutionsSucceeded", record.Failed: "ExecutionsFailed",
+		record.TimedOut: "ExecutionsTimedOut", record.Aborted: "ExecutionsAborted",
 	}[rec.Status]
 	machine, _, _ := strings.Cut(rec.Machine, "/")
-	dims := map[string]string{"StateMachineArn": arnIn(rec.Scope, "stateMachine", machine)}
+	dims := map[string]string{"StateMachineArn": record.ARN(rec.Scope, "stateMachine", machine)}
 	s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", name, dims, 1)
 	if rec.Stop != nil {
 		s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
@@ -92,8 +93,8 @@ type execLogger struct {
 }
 
 func (s *Service) newExecLogger(x *execution) *execLogger {
-	c := loggingOf(x.def.Logging)
-	group := logGroup(c)
+	c := record.Logging(x.def.Logging)
+	group := record.LogGroup(c)
 	if group == "" || s.Logs == nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -76,32 +77,18 @@ func onNamed(_ *wire.Request, in wire.Input) []string {
 // onNew is the ARN of what a document makes.
 func onNew(kind string) func(*wire.Request, wire.Input) []string {
 	return func(req *wire.Request, in wire.Input) []string {
-		return []string{arnIn(req.Scope, kind, in.Text("name"))}
+		return []string{record.ARN(req.Scope, kind, in.Text("name"))}
 	}
 }
 
 // onRouted is the machine that an alias leads to.
 func onRouted(req *wire.Request, in wire.Input) []string {
 	for _, to := range in.Each("routingConfiguration") {
-		if ref, err := parseMachineARN(req.Scope, to.Text("stateMachineVersionArn")); err == nil {
-			return []string{ref.arn()}
+		if ref, err := record.ParseMachine(req.Scope, to.Text("stateMachineVersionArn")); err == nil {
+			return []string{ref.ARN()}
 		}
 	}
 	return nil
-}
-
-func str(p *string) string { return aws.ToString(p) }
-
-func errNoMachine(arn string) error {
-	return wire.Errorf(400, "StateMachineDoesNotExist", "State Machine Does Not Exist: '%s'", arn)
-}
-
-func errNoExecution(arn string) error {
-	return wire.Errorf(400, "ExecutionDoesNotExist", "Execution Does Not Exist: '%s'", arn)
-}
-
-func errNoResource(arn string) error {
-	return wire.Errorf(400, "ResourceNotFound", "Resource not found: '%s'", arn)
 }
 
 func validation(format string, args ...any) error {

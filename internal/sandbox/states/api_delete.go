@@ -5,34 +5,36 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 func (s *Service) deleteStateMachine(_ context.Context, req *wire.Request, in *sfn.DeleteStateMachineInput) (*sfn.DeleteStateMachineOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	if ref.qualifier != "" {
+	if ref.Qualifier != "" {
 		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		m, found, err := store.Get[machineRecord](tx, bucketMachines, ref.key())
+		m, found, err := store.Get[record.Machine](tx, record.BucketMachines, ref.Key())
 		if err != nil || !found {
 			return err
 		}
 		m.Deleting = true
-		return store.Put(tx, bucketMachines, ref.key(), m)
+		return store.Put(tx, record.BucketMachines, ref.Key(), m)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.purge(ref.key()); err != nil {
+	if err := s.purge(ref.Key()); err != nil {
 		return nil, err
 	}
 	return &sfn.DeleteStateMachineOutput{}, nil
@@ -49,14 +51,14 @@ func (s *Service) purge(key string) error {
 	for _, x := range s.stopAll(key) {
 		<-x.done
 	}
-	arn := arnOfKey("stateMachine", key)
+	arn := record.ARNOfKey("stateMachine", key)
 	prefixes := []journal.Put{
-		{Bucket: bucketVersions, Key: key + "/"},
-		{Bucket: bucketAliases, Key: key + "/"},
-		{Bucket: bucketRevisions, Key: key + "/"},
-		{Bucket: bucketRuns, Key: key + "/"},
+		{Bucket: record.BucketVersions, Key: key + "/"},
+		{Bucket: record.BucketAliases, Key: key + "/"},
+		{Bucket: record.BucketRevisions, Key: key + "/"},
+		{Bucket: record.BucketRuns, Key: key + "/"},
 	}
-	for _, bucket := range []string{bucketExecutions, bucketIndex, bucketEvents, bucketCursors, bucketRunning, bucketExpress} {
+	for _, bucket := range []string{record.BucketExecutions, record.BucketIndex, record.BucketEvents, record.BucketCursors, record.BucketRunning, record.BucketExpress} {
 		prefixes = append(prefixes, journal.Put{Bucket: bucket, Key: key + ":"}, journal.Put{Bucket: bucket, Key: key + "/"})
 	}
 	for _, p := range prefixes { // one transaction each, so that others get their turn
@@ -65,7 +67,7 @@ func (s *Service) purge(key string) error {
 		}
 	}
 	return s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketTags, arn), tx.DeletePrefix(bucketTags, arn+":"), tx.Delete(bucketMachines, key))
+		return errors.Join(tx.Delete(record.BucketTags, arn), tx.DeletePrefix(record.BucketTags, arn+":"), tx.Delete(record.BucketMachines, key))
 	})
 }
 

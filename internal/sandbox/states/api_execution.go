@@ -13,19 +13,13 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // maxExpress is the longest time that an express execution may take.
 const maxExpress = 5 * time.Minute
-
-func (rec *execRecord) arn() string {
-	if rec.ExpressID != "" {
-		return arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name+":"+rec.ExpressID)
-	}
-	return rec.summary.arn()
-}
 
 // checkInput parses an execution's input as StartExecution does.
 func checkInput(in *string) (string, error) {
@@ -46,65 +40,54 @@ func checkInput(in *string) (string, error) {
 }
 
 // target finds what an execution is to run: a machine, version or alias ARN.
-func (s *Service) target(sc wire.Scope, arn string) (def *revisionRecord, rec execRecord, err error) {
-	ref, err := parseMachineARN(sc, arn)
+func (s *Service) target(sc wire.Scope, arn string) (def *record.Revision, rec record.Execution, err error) {
+	ref, err := record.ParseMachine(sc, arn)
 	if err != nil {
 		return nil, rec, err
 	}
-	if ref.label != "" {
+	if ref.Label != "" {
 		return nil, rec, validation("Map Run label ARNs are not supported: %s", arn)
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.key(), arn)
+		m, err := record.ReadMachine(tx, ref.Key(), arn)
 		if err != nil {
 			return err
 		}
 		if m.Deleting {
 			return errDeleting(arn)
 		}
-		if ref.qualifier != "" && !ref.version() {
-			a, found, err := store.Shared[aliasRecord](tx, bucketAliases, ref.aliasKey())
+		if ref.Qualifier != "" && !ref.IsVersion() {
+			a, found, err := store.Shared[record.Alias](tx, record.BucketAliases, ref.AliasKey())
 			if err != nil {
 				return err
 			}
 			if !found {
-				return errNoMachine(arn)
+				return record.NoMachine(arn)
 			}
 			rec.Alias = a.Name
-			ref.qualifier = strconv.Itoa(a.pick(rand.IntN(100)).Version) //nolint:gosec // routing
+			ref.Qualifier = strconv.Itoa(a.Pick(rand.IntN(100)).Version) //nolint:gosec // routing
 		}
-		if ref.qualifier != "" {
-			v, err := qualified(tx, ref, arn)
+		if ref.Qualifier != "" {
+			v, err := record.ReadVersion(tx, ref, arn)
 			if err != nil {
 				return err
 			}
 			rec.Version = v.Number
 			m = v.Machine
 		}
-		def = m.revision()
+		def = m.AsRevision()
 		return nil
 	})
 	if err != nil {
 		return nil, rec, err
 	}
-	rec.Scope, rec.Machine, rec.Revision, rec.RoleARN = ref.scope, ref.name, def.Key, def.RoleARN
-	rec.Express = def.Type == typeExpress
+	rec.Scope, rec.Machine, rec.Revision, rec.RoleARN = ref.Scope, ref.Name, def.Key, def.RoleARN
+	rec.Express = def.Type == record.Express
 	return def, rec, nil
 }
 
-// pick chooses a version by weight; n is a random number from 0 to 99.
-func (a *aliasRecord) pick(n int) route {
-	for _, r := range a.Routes {
-		if n < r.Weight {
-			return r
-		}
-		n -= r.Weight
-	}
-	return a.Routes[len(a.Routes)-1]
-}
-
 func (s *Service) startExecution(_ context.Context, req *wire.Request, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
-	arn := str(in.StateMachineArn)
+	arn := aws.ToString(in.StateMachineArn)
 	def, rec, err := s.target(req.Scope, arn)
 	if err != nil {
 		return nil, err
@@ -119,12 +102,12 @@ func (s *Service) startExecution(_ context.Context, req *wire.Request, in *sfn.S
 	if err != nil {
 		return nil, err
 	}
-	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(existing.arn()), StartDate: &existing.Start}, nil
+	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(existing.ARN()), StartDate: &existing.Start}, nil
 }
 
 // fill completes a new execution's record.
-func (s *Service) fill(rec *execRecord, def *revisionRecord, name, input, trace *string) error {
-	rec.Name = str(name)
+func (s *Service) fill(rec *record.Execution, def *record.Revision, name, input, trace *string) error {
+	rec.Name = aws.ToString(name)
 	if name == nil {
 		rec.Name = wire.NewID()
 	}
@@ -139,7 +122,7 @@ func (s *Service) fill(rec *execRecord, def *revisionRecord, name, input, trace 
 	if err != nil {
 		return err
 	}
-	rec.Input, rec.Status, rec.Start, rec.Trace = text, statusRunning, s.now(), str(trace)
+	rec.Input, rec.Status, rec.Start, rec.Trace = text, record.Running, s.now(), aws.ToString(trace)
 	limit := time.Duration(m.TimeoutSeconds) * time.Second
 	if rec.Express && (limit == 0 || limit > maxExpress) {
 		limit = maxExpress
@@ -153,7 +136,7 @@ func (s *Service) fill(rec *execRecord, def *revisionRecord, name, input, trace 
 
 // begin records and starts an execution. If one of the same name runs with the
 // same input it returns that one.
-func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error) {
+func (s *Service) begin(rec record.Execution, def *record.Revision) (*record.Execution, error) {
 	x, err := s.newExecution(rec, def)
 	if err != nil {
 		return nil, err
@@ -162,22 +145,22 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
 	}
 	if rec.Express {
-		done := s.journal.Add([]journal.Put{{Bucket: bucketExpress, Key: rec.key() + ":" + rec.ExpressID, Value: journal.Encoded(&rec)}})
+		done := s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: rec.Key() + ":" + rec.ExpressID, Value: journal.Encoded(&rec)}})
 		x.start() // its end is queued after its start
 		return &rec, <-done
 	}
 	if !s.adopt(x) { // runs, or is being started by another call
 		return s.repeated(rec)
 	}
-	old, _, err := s.loadExecution(rec.key())
+	old, _, err := record.Load(s.DB, rec.Key())
 	if err == nil || !isCode(err, "ExecutionDoesNotExist") {
 		s.forget(x)
 		if err == nil {
-			err = wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", old.arn())
+			err = wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", old.ARN())
 		}
 		return nil, err
 	}
-	puts := append(recordPuts(&rec), journal.Put{Bucket: bucketRunning, Key: rec.key(), Value: journal.Encoded(struct{}{})})
+	puts := append(record.Puts(&rec), journal.Put{Bucket: record.BucketRunning, Key: rec.Key(), Value: journal.Encoded(struct{}{})})
 	if err := <-s.journal.Add(puts); err != nil {
 		s.forget(x)
 		return nil, err
@@ -188,22 +171,22 @@ func (s *Service) begin(rec execRecord, def *revisionRecord) (*execRecord, error
 }
 
 // repeated answers a start whose name is taken by a running execution.
-func (s *Service) repeated(rec execRecord) (*execRecord, error) {
-	x := s.executing(rec.key())
+func (s *Service) repeated(rec record.Execution) (*record.Execution, error) {
+	x := s.executing(rec.Key())
 	if x == nil {
-		return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", rec.arn())
+		return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", rec.ARN())
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.rec.Status == statusRunning && x.rec.Input == rec.Input {
+	if x.rec.Status == record.Running && x.rec.Input == rec.Input {
 		old := x.rec
 		return &old, nil
 	}
-	return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", x.rec.arn())
+	return nil, wire.Errorf(400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'", x.rec.ARN())
 }
 
 func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
-	arn := str(in.StateMachineArn)
+	arn := aws.ToString(in.StateMachineArn)
 	def, rec, err := s.target(req.Scope, arn)
 	if err != nil {
 		return nil, err
@@ -230,12 +213,12 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 	billed := (took.Milliseconds() + 99) / 100 * 100
 	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
 	out := &sfn.StartSyncExecutionOutput{
-		ExecutionArn: aws.String(r.arn()), StateMachineArn: aws.String(r.machineARN()), Name: aws.String(r.Name),
+		ExecutionArn: aws.String(r.ARN()), StateMachineArn: aws.String(r.MachineARN()), Name: aws.String(r.Name),
 		StartDate: &r.Start, StopDate: r.Stop, Status: types.SyncExecutionStatus(r.Status), Input: aws.String(r.Input), InputDetails: included,
 		Error: r.Error, Cause: r.Cause, OutputDetails: included, // without an output too
 		BillingDetails: &types.BillingDetails{BilledDurationInMilliseconds: max(billed, 100), BilledMemoryUsedInMB: 64},
 	}
-	if r.Status == statusSucceeded {
+	if r.Status == record.Succeeded {
 		out.Output = aws.String(r.Output)
 	}
 	if r.Trace != "" {
@@ -245,29 +228,29 @@ func (s *Service) startSyncExecution(ctx context.Context, req *wire.Request, in 
 }
 
 // execution reads the record that an ARN names.
-func (s *Service) execution(req *wire.Request, arn string) (execRecord, *revisionRecord, error) {
-	named, err := parseARN(req.Scope, arn, "execution")
+func (s *Service) execution(req *wire.Request, arn string) (record.Execution, *record.Revision, error) {
+	named, err := record.ParseARN(req.Scope, arn, "execution")
 	if err != nil {
-		return execRecord{}, nil, err
+		return record.Execution{}, nil, err
 	}
-	rec, def, err := s.loadExecution(named.key())
+	rec, def, err := record.Load(s.DB, named.Key())
 	if isCode(err, "ExecutionDoesNotExist") {
-		err = errNoExecution(arn)
+		err = record.NoExecution(arn)
 	}
 	return rec, def, err
 }
 
 func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error) {
-	rec, def, err := s.execution(req, str(in.ExecutionArn))
+	rec, def, err := s.execution(req, aws.ToString(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
-	if rec.Status != statusRunning {
+	if rec.Status != record.Running {
 		return &sfn.StopExecutionOutput{StopDate: rec.Stop}, nil
 	}
-	x := s.executing(rec.key())
+	x := s.executing(rec.Key())
 	if x == nil { // not resumed yet
-		if err := s.countEvents(&rec); err != nil {
+		if err := record.CountEvents(s.DB, &rec); err != nil {
 			return nil, err
 		}
 		if x, err = s.newExecution(rec, def); err != nil {
@@ -276,7 +259,7 @@ func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.
 		if s.adopt(x) {
 			x.start()
 		} else {
-			x = s.executing(rec.key())
+			x = s.executing(rec.Key())
 		}
 	}
 	if x != nil {
@@ -287,7 +270,7 @@ func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.
 			return nil, ctx.Err()
 		}
 	}
-	rec, _, err = s.loadExecution(rec.key())
+	rec, _, err = record.Load(s.DB, rec.Key())
 	if err != nil {
 		return nil, err
 	}
@@ -295,17 +278,17 @@ func (s *Service) stopExecution(ctx context.Context, req *wire.Request, in *sfn.
 }
 
 func (s *Service) describeExecution(_ context.Context, req *wire.Request, in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
-	rec, _, err := s.execution(req, str(in.ExecutionArn))
+	rec, _, err := s.execution(req, aws.ToString(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
 	included := &types.CloudWatchEventsExecutionDataDetails{Included: true}
 	out := &sfn.DescribeExecutionOutput{
-		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(rec.machineARN()), Name: aws.String(rec.Name),
+		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(rec.MachineARN()), Name: aws.String(rec.Name),
 		Status: types.ExecutionStatus(rec.Status), StartDate: &rec.Start, StopDate: rec.Stop, Error: rec.Error, Cause: rec.Cause,
 		Input: aws.String(rec.Input), InputDetails: included, RedriveCount: aws.Int32(int32(rec.RedriveCount)), RedriveDate: rec.RedriveAt, //nolint:gosec // few
 	}
-	if rec.Status == statusSucceeded {
+	if rec.Status == record.Succeeded {
 		out.Output, out.OutputDetails = aws.String(rec.Output), included
 	}
 	if in.IncludedData == types.IncludedDataMetadataOnly {
@@ -317,10 +300,10 @@ func (s *Service) describeExecution(_ context.Context, req *wire.Request, in *sf
 		}
 	}
 	if rec.Version > 0 {
-		out.StateMachineVersionArn = aws.String(rec.versionARN())
+		out.StateMachineVersionArn = aws.String(rec.VersionARN())
 	}
 	if rec.Alias != "" {
-		out.StateMachineAliasArn = aws.String(rec.aliasARN())
+		out.StateMachineAliasArn = aws.String(rec.AliasARN())
 	}
 	if rec.MapRun != "" {
 		out.MapRunArn = aws.String(rec.MapRun)
@@ -328,36 +311,19 @@ func (s *Service) describeExecution(_ context.Context, req *wire.Request, in *sf
 	if rec.Trace != "" {
 		out.TraceHeader = aws.String(rec.Trace)
 	}
-	out.RedriveStatus, out.RedriveStatusReason = s.redriveStatus(&rec)
+	out.RedriveStatus, out.RedriveStatusReason = rec.Redrivable(s.now())
 	return out, nil
 }
 
-// redriveWindow is how long after its end an execution can be redriven.
-const redriveWindow = 14 * 24 * time.Hour
-
-func (s *Service) redriveStatus(rec *execRecord) (types.ExecutionRedriveStatus, *string) {
-	switch {
-	case rec.Status == statusRunning, rec.Status == statusSucceeded, rec.Status == statusPending:
-		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution is " + rec.Status + " and cannot be redriven")
-	case rec.Stop != nil && s.now().Sub(*rec.Stop) > redriveWindow:
-		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution history event expired")
-	case rec.LastEvent >= maxEvents-1:
-		return types.ExecutionRedriveStatusNotRedrivable, aws.String("Execution history event limit exceeded")
-	case rec.MapRun != "":
-		return types.ExecutionRedriveStatusRedrivableByMapRun, nil
-	}
-	return types.ExecutionRedriveStatusRedrivable, nil
-}
-
 func (s *Service) describeForExecution(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineForExecutionInput) (*sfn.DescribeStateMachineForExecutionOutput, error) {
-	rec, def, err := s.execution(req, str(in.ExecutionArn))
+	rec, def, err := s.execution(req, aws.ToString(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
 	out := &sfn.DescribeStateMachineForExecutionOutput{
-		StateMachineArn: aws.String(rec.machineARN()), Name: aws.String(def.Machine), Definition: aws.String(def.Definition),
-		RoleArn: aws.String(def.RoleARN), UpdateDate: &def.Updated, LoggingConfiguration: loggingOf(def.Logging),
-		EncryptionConfiguration: encryptionOf(def.Encryption), TracingConfiguration: &types.TracingConfiguration{Enabled: def.Tracing},
+		StateMachineArn: aws.String(rec.MachineARN()), Name: aws.String(def.Machine), Definition: aws.String(def.Definition),
+		RoleArn: aws.String(def.RoleARN), UpdateDate: &def.Updated, LoggingConfiguration: record.Logging(def.Logging),
+		EncryptionConfiguration: record.Encryption(def.Encryption), TracingConfiguration: &types.TracingConfiguration{Enabled: def.Tracing},
 		VariableReferences: s.variableReferences(def),
 	}
 	if def.Revision != "" {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -19,7 +21,7 @@ type historyOutput struct {
 }
 
 func (s *Service) getHistory(_ context.Context, req *wire.Request, in *sfn.GetExecutionHistoryInput) (*historyOutput, error) {
-	rec, _, err := s.execution(req, str(in.ExecutionArn))
+	rec, _, err := s.execution(req, aws.ToString(in.ExecutionArn))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (s *Service) getHistory(_ context.Context, req *wire.Request, in *sfn.GetEx
 			}
 		}
 		for ; id > 0; id += step {
-			raw := tx.GetRaw(bucketEvents, eventKey(rec.key(), id))
+			raw := tx.GetRaw(record.BucketEvents, record.EventKey(rec.Key(), id))
 			if raw == nil {
 				return nil
 			}
@@ -77,14 +79,14 @@ func historyEvent(raw []byte, include *bool) (json.RawMessage, error) {
 }
 
 // lastEvent finds the number of the last written event.
-func (s *Service) lastEvent(tx *store.Tx, rec *execRecord) int64 {
+func (s *Service) lastEvent(tx *store.Tx, rec *record.Execution) int64 {
 	lo, hi := int64(0), rec.LastEvent
-	if rec.Status == statusRunning {
-		hi = maxEvents
+	if rec.Status == record.Running {
+		hi = record.MaxEvents
 	}
 	for lo < hi { // ids are dense
 		mid := (lo + hi + 1) / 2
-		if tx.GetRaw(bucketEvents, eventKey(rec.key(), mid)) != nil {
+		if tx.GetRaw(record.BucketEvents, record.EventKey(rec.Key(), mid)) != nil {
 			lo = mid
 		} else {
 			hi = mid - 1

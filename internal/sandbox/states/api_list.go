@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -32,8 +33,8 @@ func (s *Service) listExecutions(ctx context.Context, req *wire.Request, in *sfn
 	}
 	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketIndex, prefix, from, func(key string, raw []byte) (bool, error) {
-			var m summary
+		return tx.Scan(record.BucketIndex, prefix, from, func(key string, raw []byte) (bool, error) {
+			var m record.Summary
 			if err := json.Unmarshal(raw, &m); err != nil {
 				return false, err
 			}
@@ -56,64 +57,64 @@ func (s *Service) listExecutions(ctx context.Context, req *wire.Request, in *sfn
 
 // listFilter turns a ListExecutions request into a prefix of the index and a
 // predicate.
-func (s *Service) listFilter(_ context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (string, func(*summary) bool, error) {
-	status := func(m *summary) bool { return in.StatusFilter == "" || m.Status == string(in.StatusFilter) }
+func (s *Service) listFilter(_ context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (string, func(*record.Summary) bool, error) {
+	status := func(m *record.Summary) bool { return in.StatusFilter == "" || m.Status == string(in.StatusFilter) }
 	if in.MapRunArn != nil {
-		run, err := s.mapRun(req, *in.MapRunArn)
+		run, err := record.ReadMapRun(s.DB, req.Scope, *in.MapRunArn)
 		if err != nil {
 			return "", nil, err
 		}
-		return run.children() + ":", func(m *summary) bool {
+		return run.ChildPrefix() + ":", func(m *record.Summary) bool {
 			redriven := in.RedriveFilter == "" || (in.RedriveFilter == types.ExecutionRedriveFilterRedriven) == (m.RedriveCount > 0)
 			return status(m) && redriven && m.MapRun == *in.MapRunArn
 		}, nil
 	}
 	arn := *in.StateMachineArn
-	ref, err := parseMachineARN(req.Scope, arn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return "", nil, err
 	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.key(), arn)
+		m, err := record.ReadMachine(tx, ref.Key(), arn)
 		if err != nil {
 			return err
 		}
-		if m.Type == typeExpress {
+		if m.Type == record.Express {
 			return wire.Errorf(400, "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
 		}
-		if ref.qualifier == "" {
+		if ref.Qualifier == "" {
 			return nil
 		}
-		_, err = qualified(tx, ref, arn)
+		_, err = record.ReadVersion(tx, ref, arn)
 		return err
 	})
 	if err != nil {
 		return "", nil, err
 	}
-	return ref.key() + ":", func(m *summary) bool {
+	return ref.Key() + ":", func(m *record.Summary) bool {
 		switch {
-		case ref.qualifier == "":
-		case ref.version():
-			if strconv.Itoa(m.Version) != ref.qualifier {
+		case ref.Qualifier == "":
+		case ref.IsVersion():
+			if strconv.Itoa(m.Version) != ref.Qualifier {
 				return false
 			}
-		case m.Alias != ref.qualifier:
+		case m.Alias != ref.Qualifier:
 			return false
 		}
 		return status(m)
 	}, nil
 }
 
-func (s *Service) listItem(m *summary) types.ExecutionListItem {
+func (s *Service) listItem(m *record.Summary) types.ExecutionListItem {
 	item := types.ExecutionListItem{
-		ExecutionArn: aws.String(m.arn()), StateMachineArn: aws.String(m.machineARN()), Name: aws.String(m.Name),
+		ExecutionArn: aws.String(m.ARN()), StateMachineArn: aws.String(m.MachineARN()), Name: aws.String(m.Name),
 		Status: types.ExecutionStatus(m.Status), StartDate: &m.Start, StopDate: m.Stop, RedriveCount: aws.Int32(int32(m.RedriveCount)), RedriveDate: m.RedriveAt, //nolint:gosec // few
 	}
 	if m.Version > 0 {
-		item.StateMachineVersionArn = aws.String(m.versionARN())
+		item.StateMachineVersionArn = aws.String(m.VersionARN())
 	}
 	if m.Alias != "" {
-		item.StateMachineAliasArn = aws.String(m.aliasARN())
+		item.StateMachineAliasArn = aws.String(m.AliasARN())
 	}
 	if m.MapRun != "" {
 		item.MapRunArn = aws.String(m.MapRun)

@@ -4,23 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// logGroup returns the name of the log group of a configuration, "" if it logs
-// nothing.
-func logGroup(c *types.LoggingConfiguration) string {
-	if c == nil || c.Level == "" || c.Level == types.LogLevelOff || len(c.Destinations) == 0 || c.Destinations[0].CloudWatchLogsLogGroup == nil {
-		return ""
-	}
-	arn := str(c.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn)
-	_, name, _ := strings.Cut(arn, ":log-group:")
-	return strings.TrimSuffix(name, ":*")
-}
 
 // checkLogging checks a logging configuration: more than one destination, a level
 // without one, or a group that does not exist are errors.
@@ -40,7 +29,7 @@ func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.
 	if len(c.Destinations) == 0 {
 		return invalid("Must specify exactly one Log Destination.")
 	}
-	group := logGroup(c)
+	group := record.LogGroup(c)
 	if group == "" {
 		return invalid("Log Destination not found.")
 	}
@@ -64,19 +53,6 @@ func (s *Service) checkLogging(ctx context.Context, req *wire.Request, c *types.
 		}
 	}
 	return invalid("Log Destination not found.")
-}
-
-func loggingOf(raw json.RawMessage) *types.LoggingConfiguration {
-	c := &types.LoggingConfiguration{Level: types.LogLevelOff}
-	if len(raw) > 0 {
-		if err := wire.Decode(raw, c); err != nil {
-			return &types.LoggingConfiguration{Level: types.LogLevelOff}
-		}
-	}
-	if c.Level == "" {
-		c.Level = types.LogLevelOff
-	}
-	return c
 }
 
 // encode marshals what cannot fail to marshal.

@@ -12,48 +12,20 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// Types of state machines.
-const (
-	typeStandard = "STANDARD"
-	typeExpress  = "EXPRESS"
-)
-
 // maxDefinition is the limit of a definition in bytes.
 const maxDefinition = 1 << 20
-
-// revisionRecord is the definition that executions run by. It is kept while the
-// executions are, so a later update or deletion does not touch them.
-type revisionRecord struct {
-	Scope      wire.Scope      `json:"scope"`
-	Key        string          `json:"key"`
-	Machine    string          `json:"machine"`
-	Type       string          `json:"type"`
-	Revision   string          `json:"revision,omitempty"`
-	RoleARN    string          `json:"roleArn"`
-	Definition string          `json:"definition"`
-	Logging    json.RawMessage `json:"logging,omitempty"`
-	Tracing    bool            `json:"tracing,omitempty"`
-	Encryption json.RawMessage `json:"encryption,omitempty"`
-	Updated    time.Time       `json:"updated"`
-}
-
-func (m *machineRecord) revision() *revisionRecord {
-	return &revisionRecord{
-		Key: m.revisionKey(), Scope: m.Scope, Machine: m.Name, Type: m.Type, Revision: m.Revision, RoleARN: m.RoleARN, Definition: m.Definition,
-		Logging: m.Logging, Tracing: m.Tracing, Encryption: m.Encryption, Updated: m.Updated,
-	}
-}
 
 // definition validates a definition as CreateStateMachine does.
 func (s *Service) definition(text, typ string) (*asl.Machine, error) {
 	if len(text) > maxDefinition {
 		return nil, validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
 	}
-	m, err := asl.Parse(text, asl.Options{Express: typ == typeExpress, Resource: s.resourceKnown, Reader: items.Readable})
+	m, err := asl.Parse(text, asl.Options{Express: typ == record.Express, Resource: s.resourceKnown, Reader: items.Readable})
 	var invalid *asl.Error
 	if errors.As(err, &invalid) {
 		return nil, wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
@@ -69,58 +41,50 @@ func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) 
 // "if type is set to CUSTOMER_MANAGED_KMS_KEY, but kmsKeyId is null"); its words are not
 // documented.
 func encodeEncryption(c *types.EncryptionConfiguration) (json.RawMessage, error) {
-	if c != nil && c.Type == types.EncryptionTypeCustomerManagedKmsKey && str(c.KmsKeyId) == "" {
+	if c != nil && c.Type == types.EncryptionTypeCustomerManagedKmsKey && aws.ToString(c.KmsKeyId) == "" {
 		return nil, wire.Errorf(400, "InvalidEncryptionConfiguration", "Invalid Encryption Configuration: kmsKeyId must be specified if the type is CUSTOMER_MANAGED_KMS_KEY")
 	}
 	return encodeConfig(c)
 }
 
-func encryptionOf(raw json.RawMessage) *types.EncryptionConfiguration {
-	c := &types.EncryptionConfiguration{Type: types.EncryptionTypeAwsOwnedKey}
-	if len(raw) > 0 {
-		_ = wire.Decode(raw, c) // written by encodeConfig
-	}
-	return c
-}
-
 func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
-	name := str(in.Name)
+	name := aws.ToString(in.Name)
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	arn := arnIn(req.Scope, "stateMachine", name)
+	arn := record.ARN(req.Scope, "stateMachine", name)
 	if in.VersionDescription != nil && !in.Publish {
 		return nil, validation("Version description can only be set when publish is true")
 	}
-	if err := checkRole(str(in.RoleArn)); err != nil {
+	if err := checkRole(aws.ToString(in.RoleArn)); err != nil {
 		return nil, err
 	}
-	if err := s.passRole(ctx, req, str(in.RoleArn)); err != nil {
+	if err := s.passRole(ctx, req, aws.ToString(in.RoleArn)); err != nil {
 		return nil, err
 	}
 	typ := string(in.Type)
 	switch typ {
 	case "":
-		typ = typeStandard
-	case typeStandard, typeExpress:
+		typ = record.Standard
+	case record.Standard, record.Express:
 	default:
 		return nil, wire.Errorf(400, "StateMachineTypeNotSupported", "State Machine Type is not supported: '%s'", typ)
 	}
-	if _, err := s.definition(str(in.Definition), typ); err != nil {
+	if _, err := s.definition(aws.ToString(in.Definition), typ); err != nil {
 		return nil, err
 	}
 	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
-	if err := s.checkMachineRole(ctx, req, arn, str(in.RoleArn), in.LoggingConfiguration); err != nil {
+	if err := s.checkMachineRole(ctx, req, arn, aws.ToString(in.RoleArn), in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
 	now := s.now()
-	m := machineRecord{
-		Scope: req.Scope, Name: name, Type: typ, Created: now, Updated: now, RoleARN: str(in.RoleArn), Definition: str(in.Definition),
+	m := record.Machine{
+		Scope: req.Scope, Name: name, Type: typ, Created: now, Updated: now, RoleARN: aws.ToString(in.RoleArn), Definition: aws.ToString(in.Definition),
 		Tracing: in.TracingConfiguration != nil && in.TracingConfiguration.Enabled, NextVersion: 1,
 	}
 	var err error
@@ -133,10 +97,10 @@ func (s *Service) createStateMachine(ctx context.Context, req *wire.Request, in 
 	return s.putNewMachine(&m, arn, in)
 }
 
-func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
+func (s *Service) putNewMachine(m *record.Machine, arn string, in *sfn.CreateStateMachineInput) (*sfn.CreateStateMachineOutput, error) {
 	out := &sfn.CreateStateMachineOutput{StateMachineArn: aws.String(arn)}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		old, found, err := store.Get[machineRecord](tx, bucketMachines, m.key())
+		old, found, err := store.Get[record.Machine](tx, record.BucketMachines, m.Key())
 		if err != nil {
 			return err
 		}
@@ -144,31 +108,31 @@ func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStat
 			return errDeleting(arn)
 		}
 		if found {
-			if !old.same(m) {
+			if !old.Same(m) {
 				return wire.Errorf(400, "StateMachineAlreadyExists", "State Machine Already Exists: '%s'", arn)
 			}
 			out.CreationDate = &old.Created
 			if in.Publish {
-				out.StateMachineVersionArn = aws.String(versionARN(m.arn(), old.NextVersion-1))
+				out.StateMachineVersionArn = aws.String(record.VersionARN(m.ARN(), old.NextVersion-1))
 			}
 			return nil
 		}
 		if in.Publish {
-			v := versionRecord{Machine: *m, Number: 1, Description: str(in.VersionDescription), Created: m.Created}
+			v := record.Version{Machine: *m, Number: 1, Description: aws.ToString(in.VersionDescription), Created: m.Created}
 			m.NextVersion = 2
-			if err := store.Put(tx, bucketVersions, versionKey(m.key(), 1), v); err != nil {
+			if err := store.Put(tx, record.BucketVersions, record.VersionKey(m.Key(), 1), v); err != nil {
 				return err
 			}
-			out.StateMachineVersionArn = aws.String(versionARN(m.arn(), 1))
+			out.StateMachineVersionArn = aws.String(record.VersionARN(m.ARN(), 1))
 		}
 		out.CreationDate = &m.Created
 		if err := putTags(tx, arn, in.Tags); err != nil {
 			return err
 		}
-		if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
+		if err := store.Put(tx, record.BucketRevisions, m.RevisionKey(), m.AsRevision()); err != nil {
 			return err
 		}
-		return store.Put(tx, bucketMachines, m.key(), m)
+		return store.Put(tx, record.BucketMachines, m.Key(), m)
 	})
 	if err != nil {
 		return nil, err
@@ -176,29 +140,14 @@ func (s *Service) putNewMachine(m *machineRecord, arn string, in *sfn.CreateStat
 	return out, nil
 }
 
-// same tells a repeated creation from a different one. Role and tags do not count.
-func (m *machineRecord) same(o *machineRecord) bool {
-	return m.Type == o.Type && m.Definition == o.Definition && m.Tracing == o.Tracing &&
-		string(m.Logging) == string(o.Logging) && string(m.Encryption) == string(o.Encryption)
-}
-
-// machine reads a state machine.
-func machine(tx *store.Tx, key, arn string) (machineRecord, error) {
-	m, found, err := store.Shared[machineRecord](tx, bucketMachines, key)
-	if err == nil && !found {
-		err = errNoMachine(arn)
-	}
-	return m, err
-}
-
 func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineInput) (*sfn.UpdateStateMachineOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	if ref.qualifier != "" {
-		return nil, errNoMachine(arn) // AWS does not say that it is a version
+	if ref.Qualifier != "" {
+		return nil, record.NoMachine(arn) // AWS does not say that it is a version
 	}
 	if in.VersionDescription != nil && !in.Publish {
 		return nil, validation("Version description can only be set when publish is true")
@@ -217,9 +166,9 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
-	var m machineRecord
+	var m record.Machine
 	if err := s.DB.View(func(tx *store.Tx) (err error) {
-		m, err = machine(tx, ref.key(), arn)
+		m, err = record.ReadMachine(tx, ref.Key(), arn)
 		return err
 	}); err != nil {
 		return nil, err
@@ -230,7 +179,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 			role = *in.RoleArn
 		}
 		if logging == nil {
-			logging = loggingOf(m.Logging)
+			logging = record.Logging(m.Logging)
 		}
 		if err := s.checkMachineRole(ctx, req, arn, role, logging); err != nil {
 			return nil, err
@@ -242,7 +191,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 		}
 	}
 	out := &sfn.UpdateStateMachineOutput{}
-	err = s.DB.Update(func(tx *store.Tx) error { return s.applyUpdate(tx, ref.key(), in, out) })
+	err = s.DB.Update(func(tx *store.Tx) error { return s.applyUpdate(tx, ref.Key(), in, out) })
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +199,7 @@ func (s *Service) updateStateMachine(ctx context.Context, req *wire.Request, in 
 }
 
 func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachineInput, out *sfn.UpdateStateMachineOutput) error {
-	m, err := machine(tx, key, str(in.StateMachineArn))
+	m, err := record.ReadMachine(tx, key, aws.ToString(in.StateMachineArn))
 	if err != nil {
 		return err
 	}
@@ -275,7 +224,7 @@ func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachi
 		}
 	}
 	m.Updated = s.now()
-	if m.Definition != before.Definition || m.RoleARN != before.RoleARN || !m.same(&before) || m.Revision == "" && !in.Publish {
+	if m.Definition != before.Definition || m.RoleARN != before.RoleARN || !m.Same(&before) || m.Revision == "" && !in.Publish {
 		m.Revision = wire.NewID()
 	}
 	out.UpdateDate = &m.Updated
@@ -283,35 +232,35 @@ func (s *Service) applyUpdate(tx *store.Tx, key string, in *sfn.UpdateStateMachi
 		out.RevisionId = aws.String(m.Revision)
 	}
 	if in.Publish {
-		n, err := publish(tx, &m, str(in.VersionDescription), m.Updated)
+		n, err := publish(tx, &m, aws.ToString(in.VersionDescription), m.Updated)
 		if err != nil {
 			return err
 		}
-		out.StateMachineVersionArn = aws.String(versionARN(m.arn(), n))
+		out.StateMachineVersionArn = aws.String(record.VersionARN(m.ARN(), n))
 	}
-	if err := store.Put(tx, bucketRevisions, m.revisionKey(), m.revision()); err != nil {
+	if err := store.Put(tx, record.BucketRevisions, m.RevisionKey(), m.AsRevision()); err != nil {
 		return err
 	}
-	return store.Put(tx, bucketMachines, key, m)
+	return store.Put(tx, record.BucketMachines, key, m)
 }
 
 func (s *Service) describeStateMachine(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	var m machineRecord
+	var m record.Machine
 	created, description := time.Time{}, ""
 	err = s.DB.View(func(tx *store.Tx) error {
-		if m, err = machine(tx, ref.key(), arn); err != nil {
+		if m, err = record.ReadMachine(tx, ref.Key(), arn); err != nil {
 			return err
 		}
 		created = m.Created
-		if ref.qualifier == "" {
+		if ref.Qualifier == "" {
 			return nil
 		}
-		v, err := qualified(tx, ref, arn)
+		v, err := record.ReadVersion(tx, ref, arn)
 		if err != nil {
 			return err
 		}
@@ -324,9 +273,9 @@ func (s *Service) describeStateMachine(_ context.Context, req *wire.Request, in 
 	out := &sfn.DescribeStateMachineOutput{
 		StateMachineArn: aws.String(arn), Name: aws.String(m.Name), CreationDate: &created, Definition: aws.String(m.Definition),
 		RoleArn: aws.String(m.RoleARN), Type: types.StateMachineType(m.Type), Status: types.StateMachineStatusActive,
-		LoggingConfiguration: loggingOf(m.Logging), EncryptionConfiguration: encryptionOf(m.Encryption),
+		LoggingConfiguration: record.Logging(m.Logging), EncryptionConfiguration: record.Encryption(m.Encryption),
 		TracingConfiguration: &types.TracingConfiguration{Enabled: m.Tracing},
-		VariableReferences:   s.variableReferences(m.revision()),
+		VariableReferences:   s.variableReferences(m.AsRevision()),
 	}
 	if m.Revision != "" {
 		out.RevisionId = aws.String(m.Revision)
@@ -340,7 +289,7 @@ func (s *Service) describeStateMachine(_ context.Context, req *wire.Request, in 
 	return out, nil
 }
 
-func (s *Service) variableReferences(def *revisionRecord) map[string][]string {
+func (s *Service) variableReferences(def *record.Revision) map[string][]string {
 	m, err := s.parsed(def)
 	if err != nil {
 		return nil
@@ -360,17 +309,17 @@ func (s *Service) listStateMachines(_ context.Context, req *wire.Request, in *sf
 	}
 	out := &sfn.ListStateMachinesOutput{StateMachines: []types.StateMachineListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketMachines, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(record.BucketMachines, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
 			if len(out.StateMachines) == limit {
 				out.NextToken = encodeToken("machines", key)
 				return false, nil
 			}
-			var m machineRecord
+			var m record.Machine
 			if err := json.Unmarshal(raw, &m); err != nil {
 				return false, err
 			}
 			out.StateMachines = append(out.StateMachines, types.StateMachineListItem{
-				StateMachineArn: aws.String(m.arn()), Name: aws.String(m.Name),
+				StateMachineArn: aws.String(m.ARN()), Name: aws.String(m.Name),
 				Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
 			})
 			return true, nil
@@ -391,7 +340,7 @@ func (s *Service) validateDefinition(_ context.Context, _ *wire.Request, in *sfn
 		Diagnostics: []types.ValidateStateMachineDefinitionDiagnostic{}, Truncated: aws.Bool(false),
 		Result: types.ValidateStateMachineDefinitionResultCodeOk,
 	}
-	diags := asl.Validate(str(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown, Reader: items.Readable})
+	diags := asl.Validate(aws.ToString(in.Definition), asl.Options{Express: in.Type == types.StateMachineTypeExpress, Resource: s.resourceKnown, Reader: items.Readable})
 	for _, d := range diags {
 		if d.Severity == asl.SeverityError {
 			out.Result = types.ValidateStateMachineDefinitionResultCodeFail

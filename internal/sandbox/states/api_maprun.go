@@ -10,18 +10,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 func (s *Service) describeMapRun(_ context.Context, req *wire.Request, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
-	r, err := s.mapRun(req, str(in.MapRunArn))
+	r, err := record.ReadMapRun(s.DB, req.Scope, aws.ToString(in.MapRunArn))
 	if err != nil {
 		return nil, err
 	}
 	i, c := r.Items, r.Children
 	return &sfn.DescribeMapRunOutput{
-		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(arnOfKey("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
+		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(record.ARNOfKey("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
 		StartDate: &r.Start, StopDate: r.Stop, MaxConcurrency: int32(r.Concurrency), //nolint:gosec // bounded by the definition
 		ToleratedFailureCount: r.Tolerated, ToleratedFailurePercentage: float32(r.Percentage), RedriveCount: aws.Int32(int32(r.Redrives)), RedriveDate: r.RedriveAt, //nolint:gosec // few
 		ItemCounts: &types.MapRunItemCounts{
@@ -36,7 +37,7 @@ func (s *Service) describeMapRun(_ context.Context, req *wire.Request, in *sfn.D
 }
 
 func (s *Service) listMapRuns(_ context.Context, req *wire.Request, in *sfn.ListMapRunsInput) (*sfn.ListMapRunsOutput, error) {
-	arn := str(in.ExecutionArn)
+	arn := aws.ToString(in.ExecutionArn)
 	rec, _, err := s.execution(req, arn)
 	if err != nil {
 		return nil, err
@@ -48,15 +49,15 @@ func (s *Service) listMapRuns(_ context.Context, req *wire.Request, in *sfn.List
 	}
 	out := &sfn.ListMapRunsOutput{MapRuns: []types.MapRunListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketRuns, rec.Scope.Key(rec.Machine)+"/", from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(record.BucketRuns, rec.Scope.Key(rec.Machine)+"/", from, func(key string, raw []byte) (bool, error) {
 			if strings.Contains(key, "#") { // a child of a run
 				return true, nil
 			}
-			var r runRecord
+			var r record.MapRun
 			if err := json.Unmarshal(raw, &r); err != nil {
 				return false, err
 			}
-			if r.Execution != rec.key() {
+			if r.Execution != rec.Key() {
 				return true, nil
 			}
 			if len(out.MapRuns) == limit {
@@ -64,8 +65,8 @@ func (s *Service) listMapRuns(_ context.Context, req *wire.Request, in *sfn.List
 				return false, nil
 			}
 			out.MapRuns = append(out.MapRuns, types.MapRunListItem{
-				ExecutionArn: aws.String(arn), MapRunArn: aws.String(r.arn()), StartDate: &r.Start, StopDate: r.Stop,
-				StateMachineArn: aws.String(arnIn(rec.Scope, "stateMachine", rec.Machine+"/"+r.Label)),
+				ExecutionArn: aws.String(arn), MapRunArn: aws.String(r.ARN()), StartDate: &r.Start, StopDate: r.Stop,
+				StateMachineArn: aws.String(record.ARN(rec.Scope, "stateMachine", rec.Machine+"/"+r.Label)),
 			})
 			return true, nil
 		})
@@ -77,8 +78,8 @@ func (s *Service) listMapRuns(_ context.Context, req *wire.Request, in *sfn.List
 }
 
 func (s *Service) updateMapRun(_ context.Context, req *wire.Request, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
-	arn := str(in.MapRunArn)
-	r, err := s.mapRun(req, arn)
+	arn := aws.ToString(in.MapRunArn)
+	r, err := record.ReadMapRun(s.DB, req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (s *Service) updateMapRun(_ context.Context, req *wire.Request, in *sfn.Upd
 		return nil, validation("At least one of these must be specified: [maxConcurrency, toleratedFailureCount, toleratedFailurePercentage]")
 	}
 	s.mu.Lock()
-	live := s.runs[r.key()]
+	live := s.runs[r.Key()]
 	s.mu.Unlock()
 	if live == nil {
 		return nil, validation("Map Run %s is not running", arn)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -18,7 +19,7 @@ const maxTags = 50
 
 func checkTags(tags []types.Tag) error {
 	for _, t := range tags {
-		if strings.HasPrefix(strings.ToLower(str(t.Key)), "aws:") {
+		if strings.HasPrefix(strings.ToLower(aws.ToString(t.Key)), "aws:") {
 			return validation("Caller is an end user and not allowed to mutate system tags")
 		}
 	}
@@ -29,7 +30,7 @@ func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+	m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
 	if err != nil {
 		return err
 	}
@@ -37,18 +38,18 @@ func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
 		m = map[string]string{}
 	}
 	for _, t := range tags {
-		m[str(t.Key)] = str(t.Value)
+		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
 	if len(m) > maxTags {
 		return wire.Errorf(400, "TooManyTags", "Too many tags: the limit is %d", maxTags)
 	}
-	return store.Put(tx, bucketTags, arn, m)
+	return store.Put(tx, record.BucketTags, arn, m)
 }
 
 // tagsOf are the tags of the machine or activity of an ARN.
 func (s *Service) tagsOf(_ *wire.Request, arn string) (m map[string]string, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
-		m, _, err = store.Get[map[string]string](tx, bucketTags, arn)
+		m, _, err = store.Get[map[string]string](tx, record.BucketTags, arn)
 		return err
 	})
 	return m, err
@@ -56,24 +57,24 @@ func (s *Service) tagsOf(_ *wire.Request, arn string) (m map[string]string, err 
 
 // tagged checks that a resource that may have tags exists.
 func (s *Service) tagged(req *wire.Request, arn string) error {
-	named, err := parseARN(req.Scope, arn, "stateMachine", "activity")
+	named, err := record.ParseARN(req.Scope, arn, "stateMachine", "activity")
 	if err != nil {
 		return err
 	}
-	bucket := bucketMachines
-	if named.kind == "activity" {
-		bucket = bucketActivities
+	bucket := record.BucketMachines
+	if named.Kind == "activity" {
+		bucket = record.BucketActivities
 	}
 	return s.DB.View(func(tx *store.Tx) error {
-		if tx.GetRaw(bucket, named.key()) == nil {
-			return errNoResource(arn)
+		if tx.GetRaw(bucket, named.Key()) == nil {
+			return record.NoResource(arn)
 		}
 		return nil
 	})
 }
 
 func (s *Service) tagResource(_ context.Context, req *wire.Request, in *sfn.TagResourceInput) (*sfn.TagResourceOutput, error) {
-	arn := str(in.ResourceArn)
+	arn := aws.ToString(in.ResourceArn)
 	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
@@ -87,19 +88,19 @@ func (s *Service) tagResource(_ context.Context, req *wire.Request, in *sfn.TagR
 }
 
 func (s *Service) untagResource(_ context.Context, req *wire.Request, in *sfn.UntagResourceInput) (*sfn.UntagResourceOutput, error) {
-	arn := str(in.ResourceArn)
+	arn := aws.ToString(in.ResourceArn)
 	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+		m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
 		if err != nil || m == nil {
 			return err
 		}
 		for _, k := range in.TagKeys {
 			delete(m, k)
 		}
-		return store.Put(tx, bucketTags, arn, m)
+		return store.Put(tx, record.BucketTags, arn, m)
 	})
 	if err != nil {
 		return nil, err
@@ -108,13 +109,13 @@ func (s *Service) untagResource(_ context.Context, req *wire.Request, in *sfn.Un
 }
 
 func (s *Service) listTags(_ context.Context, req *wire.Request, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
-	arn := str(in.ResourceArn)
+	arn := aws.ToString(in.ResourceArn)
 	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
 	out := &sfn.ListTagsForResourceOutput{Tags: []types.Tag{}}
 	err := s.DB.View(func(tx *store.Tx) error {
-		m, _, err := store.Get[map[string]string](tx, bucketTags, arn)
+		m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
 		for k, v := range m {
 			out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -32,9 +33,9 @@ func tokenError(token string, err error) error {
 func isToken(s string) bool { return len(s) >= 100 && strings.HasPrefix(s, "AQCIAAAA") }
 
 func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
-	text := str(in.Output)
-	if !isToken(str(in.TaskToken)) {
-		return nil, tokenError(str(in.TaskToken), errNoToken)
+	text := aws.ToString(in.Output)
+	if !isToken(aws.ToString(in.TaskToken)) {
+		return nil, tokenError(aws.ToString(in.TaskToken), errNoToken)
 	}
 	if _, err := value.Parse(text); err != nil {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: '%s'", err)
@@ -42,43 +43,36 @@ func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.Se
 	if len(text) > maxData {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: 'The output exceeds %d bytes'", maxData)
 	}
-	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
 		rec.Done, rec.Output = true, &text
 		return nil
 	})
 	if err != nil {
-		return nil, tokenError(str(in.TaskToken), err)
+		return nil, tokenError(aws.ToString(in.TaskToken), err)
 	}
 	return &sfn.SendTaskSuccessOutput{}, nil
 }
 
 func (s *Service) sendTaskFailure(_ context.Context, _ *wire.Request, in *sfn.SendTaskFailureInput) (*sfn.SendTaskFailureOutput, error) {
-	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
 		rec.Done, rec.Error, rec.Cause = true, in.Error, in.Cause
 		return nil
 	})
 	if err != nil {
-		return nil, tokenError(str(in.TaskToken), err)
+		return nil, tokenError(aws.ToString(in.TaskToken), err)
 	}
 	return &sfn.SendTaskFailureOutput{}, nil
 }
 
 func (s *Service) sendTaskHeartbeat(_ context.Context, _ *wire.Request, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
-	err := s.settle(str(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
 		rec.Beat = s.now()
 		return nil
 	})
 	if err != nil {
-		return nil, tokenError(str(in.TaskToken), err)
+		return nil, tokenError(aws.ToString(in.TaskToken), err)
 	}
 	return &sfn.SendTaskHeartbeatOutput{}, nil
-}
-
-// activityRecord is an activity.
-type activityRecord struct {
-	Name       string          `json:"name"`
-	Created    time.Time       `json:"created"`
-	Encryption json.RawMessage `json:"encryption,omitempty"`
 }
 
 // taskQueue holds the tokens of tasks that no worker has taken. wake is closed
@@ -117,7 +111,7 @@ func (s *Service) restoreActivities() error {
 	}
 	var all []waiting
 	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketTokens, "", "", func(key string, raw []byte) (bool, error) {
+		return tx.Scan(record.BucketTokens, "", "", func(key string, raw []byte) (bool, error) {
 			var rec tokenRecord
 			err := json.Unmarshal(raw, &rec)
 			if rec.Activity != "" && !rec.Started && !rec.Done {
@@ -133,24 +127,24 @@ func (s *Service) restoreActivities() error {
 }
 
 func (s *Service) activityExists(sc wire.Scope, arn string) bool {
-	named, err := parseARN(sc, arn, "activity")
+	named, err := record.ParseARN(sc, arn, "activity")
 	if err != nil {
 		return false
 	}
 	found := false
 	_ = s.DB.View(func(tx *store.Tx) error { // a failing store shows at the next write
-		found = tx.GetRaw(bucketActivities, named.key()) != nil
+		found = tx.GetRaw(record.BucketActivities, named.Key()) != nil
 		return nil
 	})
 	return found
 }
 
 func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.CreateActivityInput) (*sfn.CreateActivityOutput, error) {
-	name := str(in.Name)
+	name := aws.ToString(in.Name)
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	arn := arnIn(req.Scope, "activity", name)
+	arn := record.ARN(req.Scope, "activity", name)
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
@@ -158,9 +152,9 @@ func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.C
 	if err != nil {
 		return nil, err
 	}
-	a := activityRecord{Name: name, Created: s.now(), Encryption: enc}
+	a := record.Activity{Name: name, Created: s.now(), Encryption: enc}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		old, found, err := store.Get[activityRecord](tx, bucketActivities, req.Key(name))
+		old, found, err := store.Get[record.Activity](tx, record.BucketActivities, req.Key(name))
 		if err != nil {
 			return err
 		}
@@ -174,7 +168,7 @@ func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.C
 		if err := putTags(tx, arn, in.Tags); err != nil {
 			return err
 		}
-		return store.Put(tx, bucketActivities, req.Key(name), a)
+		return store.Put(tx, record.BucketActivities, req.Key(name), a)
 	})
 	if err != nil {
 		return nil, err
@@ -183,15 +177,15 @@ func (s *Service) createActivity(_ context.Context, req *wire.Request, in *sfn.C
 }
 
 // activity reads the activity that an ARN names.
-func (s *Service) activity(req *wire.Request, arn string) (activityRecord, error) {
-	named, err := parseARN(req.Scope, arn, "activity")
+func (s *Service) activity(req *wire.Request, arn string) (record.Activity, error) {
+	named, err := record.ParseARN(req.Scope, arn, "activity")
 	if err != nil {
-		return activityRecord{}, err
+		return record.Activity{}, err
 	}
-	var a activityRecord
+	var a record.Activity
 	err = s.DB.View(func(tx *store.Tx) error {
 		var found bool
-		a, found, err = store.Get[activityRecord](tx, bucketActivities, named.key())
+		a, found, err = store.Get[record.Activity](tx, record.BucketActivities, named.Key())
 		if err == nil && !found {
 			err = wire.Errorf(400, "ActivityDoesNotExist", "Activity Does Not Exist: '%s'", arn)
 		}
@@ -201,23 +195,23 @@ func (s *Service) activity(req *wire.Request, arn string) (activityRecord, error
 }
 
 func (s *Service) describeActivity(_ context.Context, req *wire.Request, in *sfn.DescribeActivityInput) (*sfn.DescribeActivityOutput, error) {
-	a, err := s.activity(req, str(in.ActivityArn))
+	a, err := s.activity(req, aws.ToString(in.ActivityArn))
 	if err != nil {
 		return nil, err
 	}
 	return &sfn.DescribeActivityOutput{
-		ActivityArn: in.ActivityArn, Name: aws.String(a.Name), CreationDate: &a.Created, EncryptionConfiguration: encryptionOf(a.Encryption),
+		ActivityArn: in.ActivityArn, Name: aws.String(a.Name), CreationDate: &a.Created, EncryptionConfiguration: record.Encryption(a.Encryption),
 	}, nil
 }
 
 func (s *Service) deleteActivity(_ context.Context, req *wire.Request, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
-	arn := str(in.ActivityArn)
-	named, err := parseARN(req.Scope, arn, "activity")
+	arn := aws.ToString(in.ActivityArn)
+	named, err := record.ParseARN(req.Scope, arn, "activity")
 	if err != nil {
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketActivities, named.key()), tx.Delete(bucketTags, arn))
+		return errors.Join(tx.Delete(record.BucketActivities, named.Key()), tx.Delete(record.BucketTags, arn))
 	})
 	if err != nil {
 		return nil, err
@@ -233,17 +227,17 @@ func (s *Service) listActivities(_ context.Context, req *wire.Request, in *sfn.L
 	}
 	out := &sfn.ListActivitiesOutput{Activities: []types.ActivityListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketActivities, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
+		return tx.Scan(record.BucketActivities, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
 			if len(out.Activities) == limit {
 				out.NextToken = encodeToken("activities", key)
 				return false, nil
 			}
-			var a activityRecord
+			var a record.Activity
 			if err := json.Unmarshal(raw, &a); err != nil {
 				return false, err
 			}
 			out.Activities = append(out.Activities, types.ActivityListItem{
-				ActivityArn: aws.String(arnIn(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
+				ActivityArn: aws.String(record.ARN(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
 			})
 			return true, nil
 		})
@@ -258,7 +252,7 @@ func (s *Service) listActivities(_ context.Context, req *wire.Request, in *sfn.L
 const pollTime = 60 * time.Second
 
 func (s *Service) getActivityTask(ctx context.Context, req *wire.Request, in *sfn.GetActivityTaskInput) (*sfn.GetActivityTaskOutput, error) {
-	arn := str(in.ActivityArn)
+	arn := aws.ToString(in.ActivityArn)
 	if _, err := s.activity(req, arn); err != nil {
 		return nil, err
 	}
@@ -276,7 +270,7 @@ func (s *Service) getActivityTask(ctx context.Context, req *wire.Request, in *sf
 		if token != "" {
 			input := ""
 			err := s.settle(token, func(rec *tokenRecord) error {
-				rec.Started, rec.Worker, rec.Beat = true, str(in.WorkerName), s.now()
+				rec.Started, rec.Worker, rec.Beat = true, aws.ToString(in.WorkerName), s.now()
 				input = rec.Input
 				return nil
 			})

@@ -14,28 +14,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// versionKey names a version of the machine that has a key.
-func versionKey(machine string, n int) string { return fmt.Sprintf("%s/%010d", machine, n) }
-
-func versionARN(machineARN string, n int) string { return machineARN + ":" + strconv.Itoa(n) }
-
-func aliasARN(machineARN, alias string) string { return machineARN + ":" + alias }
-
-func (m *summary) arn() string { return arnIn(m.Scope, "execution", m.Machine+":"+m.Name) }
-
-func (m *summary) versionARN() string { return versionARN(m.machineARN(), m.Version) }
-
-func (m *summary) aliasARN() string { return aliasARN(m.machineARN(), m.Alias) }
-
 // publish makes the machine's present state its next version. Publishing a
 // revision twice yields the version that exists.
-func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) (int, error) {
+func publish(tx *store.Tx, m *record.Machine, description string, now time.Time) (int, error) {
 	if m.NextVersion > 1 {
-		last, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.key(), m.NextVersion-1))
+		last, found, err := store.Get[record.Version](tx, record.BucketVersions, record.VersionKey(m.Key(), m.NextVersion-1))
 		if err != nil {
 			return 0, err
 		}
@@ -45,63 +33,37 @@ func publish(tx *store.Tx, m *machineRecord, description string, now time.Time) 
 	}
 	n := m.NextVersion
 	m.NextVersion++
-	return n, store.Put(tx, bucketVersions, versionKey(m.key(), n), versionRecord{Machine: *m, Number: n, Description: description, Created: now})
-}
-
-// qualified returns the version that a qualified ARN names; of an alias the one
-// with the greater weight.
-func qualified(tx *store.Tx, ref machineRef, arn string) (versionRecord, error) {
-	if !ref.version() {
-		a, found, err := store.Shared[aliasRecord](tx, bucketAliases, ref.aliasKey())
-		if err != nil {
-			return versionRecord{}, err
-		}
-		if !found {
-			return versionRecord{}, errNoMachine(arn)
-		}
-		heaviest := slices.MaxFunc(a.Routes, func(x, y route) int { return x.Weight - y.Weight })
-		ref.qualifier = strconv.Itoa(heaviest.Version)
-	}
-	n, err := strconv.Atoi(ref.qualifier)
-	if err != nil {
-		return versionRecord{}, errNoMachine(arn)
-	}
-	v, found, err := store.Shared[versionRecord](tx, bucketVersions, versionKey(ref.key(), n))
-	if err == nil && !found {
-		err = errNoMachine(arn)
-	}
-	v.Machine.Scope = ref.scope
-	return v, err
+	return n, store.Put(tx, record.BucketVersions, record.VersionKey(m.Key(), n), record.Version{Machine: *m, Number: n, Description: description, Created: now})
 }
 
 func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *sfn.PublishStateMachineVersionInput) (*sfn.PublishStateMachineVersionOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	if ref.qualifier != "" {
+	if ref.Qualifier != "" {
 		return nil, validation("Unsupported state machine version or alias ARN: %s", arn)
 	}
 	out := &sfn.PublishStateMachineVersionOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		m, err := machine(tx, ref.key(), arn)
+		m, err := record.ReadMachine(tx, ref.Key(), arn)
 		if err != nil {
 			return err
 		}
 		if in.RevisionId != nil && *in.RevisionId != m.Revision && (*in.RevisionId != "INITIAL" || m.Revision != "") {
 			return wire.Errorf(400, "ConflictException", "Failed to publish the State Machine version for revision %s. The current State Machine revision is %s.", *in.RevisionId, m.Revision)
 		}
-		n, err := publish(tx, &m, str(in.Description), s.now())
+		n, err := publish(tx, &m, aws.ToString(in.Description), s.now())
 		if err != nil {
 			return err
 		}
-		v, _, err := store.Get[versionRecord](tx, bucketVersions, versionKey(m.key(), n))
+		v, _, err := store.Get[record.Version](tx, record.BucketVersions, record.VersionKey(m.Key(), n))
 		if err != nil {
 			return err
 		}
-		out.CreationDate, out.StateMachineVersionArn = &v.Created, aws.String(versionARN(m.arn(), n))
-		return store.Put(tx, bucketMachines, m.key(), m)
+		out.CreationDate, out.StateMachineVersionArn = &v.Created, aws.String(record.VersionARN(m.ARN(), n))
+		return store.Put(tx, record.BucketMachines, m.Key(), m)
 	})
 	if err != nil {
 		return nil, err
@@ -110,8 +72,8 @@ func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *sfn.P
 }
 
 func (s *Service) listVersions(_ context.Context, req *wire.Request, in *sfn.ListStateMachineVersionsInput) (*sfn.ListStateMachineVersionsOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -122,24 +84,24 @@ func (s *Service) listVersions(_ context.Context, req *wire.Request, in *sfn.Lis
 	}
 	out := &sfn.ListStateMachineVersionsOutput{StateMachineVersions: []types.StateMachineVersionListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := machine(tx, ref.key(), arn); err != nil {
+		if _, err := record.ReadMachine(tx, ref.Key(), arn); err != nil {
 			return err
 		}
-		all, err := store.List[versionRecord](tx, bucketVersions, ref.key()+"/")
+		all, err := store.List[record.Version](tx, record.BucketVersions, ref.Key()+"/")
 		if err != nil {
 			return err
 		}
 		slices.Reverse(all) // newest first
 		for _, v := range all {
-			if from != "" && versionKey(ref.key(), v.Number) > from {
+			if from != "" && record.VersionKey(ref.Key(), v.Number) > from {
 				continue
 			}
 			if len(out.StateMachineVersions) == limit {
-				out.NextToken = encodeToken("versions", versionKey(ref.key(), v.Number))
+				out.NextToken = encodeToken("versions", record.VersionKey(ref.Key(), v.Number))
 				return nil
 			}
 			out.StateMachineVersions = append(out.StateMachineVersions, types.StateMachineVersionListItem{
-				StateMachineVersionArn: aws.String(versionARN(ref.arn(), v.Number)), CreationDate: &v.Created,
+				StateMachineVersionArn: aws.String(record.VersionARN(ref.ARN(), v.Number)), CreationDate: &v.Created,
 			})
 		}
 		return nil
@@ -151,33 +113,33 @@ func (s *Service) listVersions(_ context.Context, req *wire.Request, in *sfn.Lis
 }
 
 func (s *Service) deleteVersion(_ context.Context, req *wire.Request, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
-	arn := str(in.StateMachineVersionArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineVersionArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	if !ref.version() {
+	if !ref.IsVersion() {
 		return nil, validation("Only version ARN is supported: %s", arn)
 	}
-	n, err := strconv.Atoi(ref.qualifier)
+	n, err := strconv.Atoi(ref.Qualifier)
 	if err != nil {
-		return nil, invalidARN("Invalid ARN: %s", arn)
+		return nil, record.InvalidARN("Invalid ARN: %s", arn)
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		aliases, err := store.List[aliasRecord](tx, bucketAliases, ref.key()+"/")
+		aliases, err := store.List[record.Alias](tx, record.BucketAliases, ref.Key()+"/")
 		if err != nil {
 			return err
 		}
 		var users []string
 		for _, a := range aliases {
-			if slices.ContainsFunc(a.Routes, func(r route) bool { return r.Version == n }) {
+			if slices.ContainsFunc(a.Routes, func(r record.Route) bool { return r.Version == n }) {
 				users = append(users, a.Name)
 			}
 		}
 		if len(users) > 0 {
 			return wire.Errorf(400, "ConflictException", "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [%s]", strings.Join(users, ", "))
 		}
-		return tx.Delete(bucketVersions, versionKey(ref.key(), n))
+		return tx.Delete(record.BucketVersions, record.VersionKey(ref.Key(), n))
 	})
 	if err != nil {
 		return nil, err
@@ -187,33 +149,33 @@ func (s *Service) deleteVersion(_ context.Context, req *wire.Request, in *sfn.De
 
 // routes checks a routing configuration: one or two versions of one machine whose
 // weights make 100.
-func (s *Service) routes(tx *store.Tx, sc wire.Scope, items []types.RoutingConfigurationListItem) (machineRef, []route, error) {
-	var machine machineRef
+func (s *Service) routes(tx *store.Tx, sc wire.Scope, items []types.RoutingConfigurationListItem) (record.MachineRef, []record.Route, error) {
+	var machine record.MachineRef
 	if err := checkRoutes(sc, items); err != nil {
 		return machine, nil, err
 	}
-	var out []route
+	var out []record.Route
 	sum := 0
 	for _, item := range items {
-		arn := str(item.StateMachineVersionArn)
-		ref, err := parseMachineARN(sc, arn)
+		arn := aws.ToString(item.StateMachineVersionArn)
+		ref, err := record.ParseMachine(sc, arn)
 		if err != nil {
 			return machine, nil, err
 		}
-		if machine.name != "" && machine.key() != ref.key() {
+		if machine.Name != "" && machine.Key() != ref.Key() {
 			return machine, nil, validation("Routing configuration must contain version ARNs of the same state machine")
 		}
-		machine = machineRef{scope: ref.scope, name: ref.name}
-		n, err := strconv.Atoi(ref.qualifier)
+		machine = record.MachineRef{Scope: ref.Scope, Name: ref.Name}
+		n, err := strconv.Atoi(ref.Qualifier)
 		if err != nil {
-			return machine, nil, invalidARN("Invalid ARN: %s", arn)
+			return machine, nil, record.InvalidARN("Invalid ARN: %s", arn)
 		}
-		if _, found, err := store.Get[versionRecord](tx, bucketVersions, versionKey(machine.key(), n)); err != nil {
+		if _, found, err := store.Get[record.Version](tx, record.BucketVersions, record.VersionKey(machine.Key(), n)); err != nil {
 			return machine, nil, err
 		} else if !found {
-			return machine, nil, errNoResource(arn)
+			return machine, nil, record.NoResource(arn)
 		}
-		out = append(out, route{n, int(item.Weight)})
+		out = append(out, record.Route{Version: n, Weight: int(item.Weight)})
 		sum += int(item.Weight)
 	}
 	if sum != 100 {
@@ -227,13 +189,13 @@ func checkRoutes(sc wire.Scope, items []types.RoutingConfigurationListItem) erro
 	arns, shown := make([]string, len(items)), make([]string, len(items))
 	versions := true
 	for i, item := range items {
-		arns[i] = str(item.StateMachineVersionArn)
+		arns[i] = aws.ToString(item.StateMachineVersionArn)
 		shown[i] = fmt.Sprintf("RoutingConfigurationListItem(stateMachineVersionArn=%s, weight=%d)", arns[i], item.Weight)
-		ref, err := parseMachineARN(sc, arns[i])
+		ref, err := record.ParseMachine(sc, arns[i])
 		if err != nil {
 			return err
 		}
-		versions = versions && ref.version()
+		versions = versions && ref.IsVersion()
 	}
 	distinct := slices.Compact(slices.Sorted(slices.Values(arns)))
 	all := strings.Join(arns, ", ")
@@ -248,7 +210,7 @@ func checkRoutes(sc wire.Scope, items []types.RoutingConfigurationListItem) erro
 	return nil
 }
 
-func weights(rs []route) []string {
+func weights(rs []record.Route) []string {
 	out := make([]string, len(rs))
 	for i, r := range rs {
 		out[i] = strconv.Itoa(r.Weight)
@@ -257,7 +219,7 @@ func weights(rs []route) []string {
 }
 
 func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sfn.CreateStateMachineAliasInput) (*sfn.CreateStateMachineAliasOutput, error) {
-	name := str(in.Name)
+	name := aws.ToString(in.Name)
 	if err := checkAliasName(name); err != nil {
 		return nil, err
 	}
@@ -267,21 +229,21 @@ func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sfn.Crea
 		if err != nil {
 			return err
 		}
-		m.qualifier = name
-		key := m.aliasKey()
-		old, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
+		m.Qualifier = name
+		key := m.AliasKey()
+		old, found, err := store.Get[record.Alias](tx, record.BucketAliases, key)
 		if err != nil {
 			return err
 		}
-		a := aliasRecord{Machine: m.name, Name: name, Description: str(in.Description), Routes: routes, Created: s.now(), Updated: s.now()}
+		a := record.Alias{Machine: m.Name, Name: name, Description: aws.ToString(in.Description), Routes: routes, Created: s.now(), Updated: s.now()}
 		if found {
 			if old.Description != a.Description || !slices.Equal(old.Routes, a.Routes) {
 				return wire.Errorf(400, "ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
 			}
 			a = old
 		}
-		out.CreationDate, out.StateMachineAliasArn = &a.Created, aws.String(aliasARN(m.arn(), name))
-		return store.Put(tx, bucketAliases, key, a)
+		out.CreationDate, out.StateMachineAliasArn = &a.Created, aws.String(record.AliasARN(m.ARN(), name))
+		return store.Put(tx, record.BucketAliases, key, a)
 	})
 	if err != nil {
 		return nil, err
@@ -302,24 +264,24 @@ func checkAliasName(name string) error {
 }
 
 // alias parses an alias ARN.
-func aliasRef(sc wire.Scope, arn string) (machineRef, error) {
-	ref, err := parseMachineARN(sc, arn)
-	if err == nil && (ref.qualifier == "" || ref.version()) {
-		err = invalidARN("Invalid Alias ARN: %s", arn)
+func aliasRef(sc wire.Scope, arn string) (record.MachineRef, error) {
+	ref, err := record.ParseMachine(sc, arn)
+	if err == nil && (ref.Qualifier == "" || ref.IsVersion()) {
+		err = record.InvalidARN("Invalid Alias ARN: %s", arn)
 	}
 	return ref, err
 }
 
 func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sfn.UpdateStateMachineAliasInput) (*sfn.UpdateStateMachineAliasOutput, error) {
-	arn := str(in.StateMachineAliasArn)
+	arn := aws.ToString(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
 	out := &sfn.UpdateStateMachineAliasOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		key := ref.aliasKey()
-		a, found, err := store.Get[aliasRecord](tx, bucketAliases, key)
+		key := ref.AliasKey()
+		a, found, err := store.Get[record.Alias](tx, record.BucketAliases, key)
 		if err != nil {
 			return err
 		}
@@ -331,7 +293,7 @@ func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sfn.Upda
 			if err != nil {
 				return err
 			}
-			if m.key() != ref.key() {
+			if m.Key() != ref.Key() {
 				return validation("Routing configuration must contain version ARNs of the alias's state machine")
 			}
 			a.Routes = routes
@@ -341,7 +303,7 @@ func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sfn.Upda
 		}
 		a.Updated = s.now()
 		out.UpdateDate = &a.Updated
-		return store.Put(tx, bucketAliases, key, a)
+		return store.Put(tx, record.BucketAliases, key, a)
 	})
 	if err != nil {
 		return nil, err
@@ -350,17 +312,17 @@ func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sfn.Upda
 }
 
 func (s *Service) describeAlias(_ context.Context, req *wire.Request, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
-	arn := str(in.StateMachineAliasArn)
+	arn := aws.ToString(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
-	var a aliasRecord
+	var a record.Alias
 	err = s.DB.View(func(tx *store.Tx) error {
 		var found bool
-		a, found, err = store.Get[aliasRecord](tx, bucketAliases, ref.aliasKey())
+		a, found, err = store.Get[record.Alias](tx, record.BucketAliases, ref.AliasKey())
 		if err == nil && !found {
-			err = errNoResource(arn)
+			err = record.NoResource(arn)
 		}
 		return err
 	})
@@ -375,20 +337,20 @@ func (s *Service) describeAlias(_ context.Context, req *wire.Request, in *sfn.De
 	}
 	for _, r := range a.Routes {
 		out.RoutingConfiguration = append(out.RoutingConfiguration, types.RoutingConfigurationListItem{
-			StateMachineVersionArn: aws.String(versionARN(ref.arn(), r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
+			StateMachineVersionArn: aws.String(record.VersionARN(ref.ARN(), r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
 		})
 	}
 	return out, nil
 }
 
 func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
-	arn := str(in.StateMachineAliasArn)
+	arn := aws.ToString(in.StateMachineAliasArn)
 	ref, err := aliasRef(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketAliases, ref.aliasKey()), tx.Delete(bucketTags, arn))
+		return errors.Join(tx.Delete(record.BucketAliases, ref.AliasKey()), tx.Delete(record.BucketTags, arn))
 	})
 	if err != nil {
 		return nil, err
@@ -397,8 +359,8 @@ func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *sfn.Dele
 }
 
 func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sfn.ListStateMachineAliasesInput) (*sfn.ListStateMachineAliasesOutput, error) {
-	arn := str(in.StateMachineArn)
-	ref, err := parseMachineARN(req.Scope, arn)
+	arn := aws.ToString(in.StateMachineArn)
+	ref, err := record.ParseMachine(req.Scope, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -409,15 +371,15 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sfn.List
 	}
 	out := &sfn.ListStateMachineAliasesOutput{StateMachineAliases: []types.StateMachineAliasListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		if _, err := machine(tx, ref.key(), arn); err != nil {
+		if _, err := record.ReadMachine(tx, ref.Key(), arn); err != nil {
 			return err
 		}
-		return tx.Scan(bucketAliases, ref.key()+"/", from, func(key string, raw []byte) (bool, error) {
-			var a aliasRecord
+		return tx.Scan(record.BucketAliases, ref.Key()+"/", from, func(key string, raw []byte) (bool, error) {
+			var a record.Alias
 			if err := json.Unmarshal(raw, &a); err != nil {
 				return false, err
 			}
-			if ref.version() && !slices.ContainsFunc(a.Routes, func(r route) bool { return strconv.Itoa(r.Version) == ref.qualifier }) {
+			if ref.IsVersion() && !slices.ContainsFunc(a.Routes, func(r record.Route) bool { return strconv.Itoa(r.Version) == ref.Qualifier }) {
 				return true, nil
 			}
 			if len(out.StateMachineAliases) == limit {
@@ -425,7 +387,7 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sfn.List
 				return false, nil
 			}
 			out.StateMachineAliases = append(out.StateMachineAliases, types.StateMachineAliasListItem{
-				StateMachineAliasArn: aws.String(aliasARN(ref.arn(), a.Name)), CreationDate: &a.Created,
+				StateMachineAliasArn: aws.String(record.AliasARN(ref.ARN(), a.Name)), CreationDate: &a.Created,
 			})
 			return true, nil
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 )
@@ -115,20 +116,20 @@ func (b *branch) run() (any, error) {
 		}
 		if b.cur.Done {
 			if b.cur.Failure != nil {
-				return nil, b.cur.Failure.err()
+				return nil, b.cur.Failure.Err()
 			}
 			return b.cur.Result.v, nil
 		}
 		st := b.w.State(b.cur.State)
 		if st == nil {
-			return nil, fail(errRuntime, fmt.Sprintf("The state '%s' does not exist", b.cur.State)).err()
+			return nil, failure.New(failure.Runtime, fmt.Sprintf("The state '%s' does not exist", b.cur.State)).Err()
 		}
 		if err := b.visit(st); err != nil {
-			if _, failed := failureOf(err); !failed {
+			if _, failed := failure.Of(err); !failed {
 				return nil, err
 			}
 			b.step(func(*stepper) {
-				b.cur.Failure, _ = failureOf(err)
+				b.cur.Failure, _ = failure.Of(err)
 				b.cur.Done = true
 			})
 		}
@@ -193,7 +194,7 @@ func (b *branch) execute(st *asl.State, ev *evaluation) error {
 	case asl.Map:
 		return b.mapState(st, ev)
 	}
-	return fail(errRuntime, "unknown state type "+string(st.Type)).err()
+	return failure.New(failure.Runtime, "unknown state type "+string(st.Type)).Err()
 }
 
 // enter records the entry of a state.
@@ -249,7 +250,7 @@ func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string
 // failed records a failure of the state: first the event that an evaluation has,
 // then what the state's type adds. The decision about it comes next.
 func (b *branch) failed(st *asl.State, err error) error {
-	f, ok := failureOf(err)
+	f, ok := failure.Of(err)
 	if !ok {
 		return err
 	}
@@ -258,14 +259,14 @@ func (b *branch) failed(st *asl.State, err error) error {
 }
 
 // fail records a failure of the state in the step that brought it about.
-func (s *stepper) fail(st *asl.State, f *failure) {
+func (s *stepper) fail(st *asl.State, f *failure.Failure) {
 	c := &s.b.cur
 	if f.Evaluation && f.State == st.Name { // not one that a branch inside has recorded
 		previous := c.Head
 		if c.Head == c.Entered && f.AtEntry {
 			previous = c.EnteredPrev
 		}
-		c.Head = s.side("EvaluationFailed", previous, (&history.Details{Location: f.Location, State: f.State}).WithFailure(f.errorText(), f.causeText()))
+		c.Head = s.side("EvaluationFailed", previous, (&history.Details{Location: f.Location, State: f.State}).WithFailure(f.ErrorText(), f.CauseText()))
 	}
 	c.Phase, c.Failure = phaseFailed, f
 }
@@ -299,7 +300,7 @@ func (b *branch) interruption(err error) error {
 func (b *branch) sync() error {
 	err := b.x.sync()
 	if errors.Is(err, journal.ErrClosed) {
-		return errShutdown
+		return failure.ErrShutdown
 	}
 	return err
 }

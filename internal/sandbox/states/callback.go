@@ -9,9 +9,11 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -43,7 +45,7 @@ func newToken() string {
 
 // tokenPut writes a token's record.
 func tokenPut(token string, rec *tokenRecord) journal.Put {
-	return journal.Put{Bucket: bucketTokens, Key: token, Value: journal.Encoded(rec)}
+	return journal.Put{Bucket: record.BucketTokens, Key: token, Value: journal.Encoded(rec)}
 }
 
 func (s *Service) token(token string) (tokenRecord, bool, error) {
@@ -51,7 +53,7 @@ func (s *Service) token(token string) (tokenRecord, bool, error) {
 	var found bool
 	err := s.DB.View(func(tx *store.Tx) error {
 		var err error
-		rec, found, err = store.Get[tokenRecord](tx, bucketTokens, token)
+		rec, found, err = store.Get[tokenRecord](tx, record.BucketTokens, token)
 		return err
 	})
 	return rec, found, err
@@ -85,7 +87,7 @@ func (s *Service) signal(token string) {
 
 // register queues the token's record with the events of the schedule.
 func (t *taskRun) register() {
-	rec := &tokenRecord{Execution: t.b.x.rec.key(), Path: t.b.path, Created: t.b.x.s.now(), Beat: t.b.x.s.now()}
+	rec := &tokenRecord{Execution: t.b.x.rec.Key(), Path: t.b.path, Created: t.b.x.s.now(), Beat: t.b.x.s.now()}
 	if t.activity {
 		rec.Activity, rec.Input = t.st.Resource, value.String(t.args)
 	}
@@ -146,7 +148,7 @@ func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
 			return nil, err
 		}
 		if !found {
-			return nil, fail(errRuntime, "The task token is not known any more").err()
+			return nil, failure.New(failure.Runtime, "The task token is not known any more").Err()
 		}
 		if rec.Started && t.b.cur.Side == 0 {
 			t.b.step(func(st *stepper) {
@@ -179,7 +181,7 @@ func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *token
 		if err == nil && (now.Done || now.Beat.After(rec.Beat)) {
 			return nil
 		}
-		return failureError{&failure{Error: errTimeout, NoCause: true, Heartbeat: true}}
+		return (&failure.Failure{Error: failure.Timeout, NoCause: true, Heartbeat: true}).Err()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -190,18 +192,11 @@ func (rec *tokenRecord) outcome() (any, error) {
 	if rec.Output != nil {
 		v, err := value.Parse(*rec.Output)
 		if err != nil {
-			return nil, fail(errRuntime, err.Error()).err()
+			return nil, failure.New(failure.Runtime, err.Error()).Err()
 		}
 		return v, nil
 	}
-	f := &failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
-	if rec.Error != nil {
-		f.Error = *rec.Error
-	}
-	if rec.Cause != nil {
-		f.Cause = *rec.Cause
-	}
-	return nil, f.err()
+	return nil, failure.Given(rec.Error, rec.Cause).Err()
 }
 
 // jobKind tells how the end of a job is seen.
@@ -286,7 +281,7 @@ func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
 		case "Completed":
 			return reply, nil
 		case "Failed", "Stopped":
-			return nil, fail(errTaskFailed, value.String(reply)).err()
+			return nil, failure.New(failure.TaskFailed, value.String(reply)).Err()
 		}
 		timer := t.b.x.s.Clock.NewTimer(pollEvery)
 		select {
@@ -301,25 +296,25 @@ func (t *taskRun) awaitJob(ctx context.Context) (any, error) {
 // awaitExecution waits for the end of the execution that the task started.
 func (t *taskRun) awaitExecution(ctx context.Context) (any, error) {
 	s := t.b.x.s
-	named, err := parseARN(t.b.x.rec.Scope, t.b.cur.Job, "execution")
+	named, err := record.ParseARN(t.b.x.rec.Scope, t.b.cur.Job, "execution")
 	if err != nil {
-		return nil, fail(errTaskFailed, err.Error()).err()
+		return nil, failure.New(failure.TaskFailed, err.Error()).Err()
 	}
-	rec, err := s.waitFor(ctx, named.key())
+	rec, err := s.waitFor(ctx, named.Key())
 	if err != nil {
 		return nil, err
 	}
 	parsed := t.integration.Pattern == "sync:2"
 	o := s.describeJava(rec, parsed)
-	if rec.Status != statusSucceeded {
-		return nil, fail(errTaskFailed, value.String(o)).err()
+	if rec.Status != record.Succeeded {
+		return nil, failure.New(failure.TaskFailed, value.String(o)).Err()
 	}
 	return o, nil
 }
 
 // describeJava is DescribeExecution's reply in the form of the optimised
 // integration: names sorted, times in milliseconds.
-func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
+func (s *Service) describeJava(rec *record.Execution, parsed bool) *value.Object {
 	data := func(text string) any {
 		if parsed {
 			if v, err := value.Parse(text); err == nil {
@@ -336,22 +331,22 @@ func (s *Service) describeJava(rec *execRecord, parsed bool) *value.Object {
 	if rec.Error != nil {
 		o.Set("Error", *rec.Error)
 	}
-	o.Set("ExecutionArn", rec.arn())
+	o.Set("ExecutionArn", rec.ARN())
 	o.Set("Input", data(rec.Input))
 	o.Set("InputDetails", included)
 	o.Set("Name", rec.Name)
-	if rec.Status == statusSucceeded {
+	if rec.Status == record.Succeeded {
 		o.Set("Output", data(rec.Output))
 		o.Set("OutputDetails", included)
 	}
 	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
 	// AWS's recordings of executions that failed are older than these two.
-	if status, reason := s.redriveStatus(rec); rec.Status == statusSucceeded && reason != nil {
+	if status, reason := rec.Redrivable(s.now()); rec.Status == record.Succeeded && reason != nil {
 		o.Set("RedriveStatus", string(status))
 		o.Set("RedriveStatusReason", *reason)
 	}
 	o.Set("StartDate", value.Int(rec.Start.UnixMilli()))
-	o.Set("StateMachineArn", rec.machineARN())
+	o.Set("StateMachineArn", rec.MachineARN())
 	o.Set("Status", rec.Status)
 	if rec.Stop != nil {
 		o.Set("StopDate", value.Int(rec.Stop.UnixMilli()))
@@ -365,7 +360,7 @@ var errNoToken = errors.New("no task waits for this token")
 // settle changes a token's record, durably, and wakes its task.
 func (s *Service) settle(token string, change func(*tokenRecord) error) error {
 	err := s.DB.Update(func(tx *store.Tx) error {
-		rec, found, err := store.Get[tokenRecord](tx, bucketTokens, token)
+		rec, found, err := store.Get[tokenRecord](tx, record.BucketTokens, token)
 		if err != nil {
 			return err
 		}
@@ -375,7 +370,7 @@ func (s *Service) settle(token string, change func(*tokenRecord) error) error {
 		if err := change(&rec); err != nil {
 			return err
 		}
-		return store.Put(tx, bucketTokens, token, rec)
+		return store.Put(tx, record.BucketTokens, token, rec)
 	})
 	if err == nil {
 		s.signal(token)

@@ -9,8 +9,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -20,7 +22,7 @@ func (s *Service) cursor(execution, path string) (cursor, bool, error) {
 	var found bool
 	err := s.DB.View(func(tx *store.Tx) error {
 		var err error
-		cur, found, err = store.Get[cursor](tx, bucketCursors, cursorKey(execution, path))
+		cur, found, err = store.Get[cursor](tx, record.BucketCursors, record.CursorKey(execution, path))
 		return err
 	})
 	return cur, found, err
@@ -51,7 +53,7 @@ func (b *branch) newChild(ctx context.Context, w *asl.Workflow, index int, input
 // step that records the state's result.
 func (b *branch) dropChildren() {
 	prefix := b.childPrefix()
-	b.x.puts = append(b.x.puts, journal.Put{Bucket: bucketCursors, Key: cursorKey(b.x.rec.key(), prefix), Prefix: true})
+	b.x.puts = append(b.x.puts, journal.Put{Bucket: record.BucketCursors, Key: record.CursorKey(b.x.rec.Key(), prefix), Prefix: true})
 	for path := range b.x.dirty {
 		if len(path) > len(prefix) && path[:len(prefix)] == prefix {
 			delete(b.x.dirty, path)
@@ -120,7 +122,7 @@ type childEnd struct {
 // childrenFailed continues the chain after the child that failed and records the
 // state's failure. The children's cursors stay: a redrive goes on from them.
 func (b *branch) childrenFailed(st *asl.State, end childEnd, err error) error {
-	f, failed := failureOf(err)
+	f, failed := failure.Of(err)
 	if !failed {
 		return err // who cut this state short records what it cut
 	}
@@ -214,7 +216,7 @@ func (b *branch) runChildren(n, limit int, head int64, run func(ctx context.Cont
 				mu.Lock()
 				if first == nil {
 					first, last = err, childEnd{head: end, index: i}
-					cancel(errBranchTo)
+					cancel(failure.ErrBranch)
 				}
 				mu.Unlock()
 			}

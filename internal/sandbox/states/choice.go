@@ -5,6 +5,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 )
 
 func (b *branch) choose(st *asl.State, ev *evaluation) error {
@@ -25,7 +26,7 @@ func (b *branch) choose(st *asl.State, ev *evaluation) error {
 		}
 	}
 	if st.Default == "" {
-		return fail(errNoChoice, ev.prefix()+"Failed to transition out of the state. No choice rule matched and the state has no Default.").err()
+		return failure.New(failure.NoChoiceMatched, ev.prefix()+"Failed to transition out of the state. No choice rule matched and the state has no Default.").Err()
 	}
 	return b.through(st, ev, st.Output, st.Assign, st.Default)
 }

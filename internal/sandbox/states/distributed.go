@@ -8,9 +8,11 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -18,11 +20,6 @@ import (
 // defaultChildren is how many child executions run at a time where the Map does
 // not say; AWS's own limit is 10,000.
 const defaultChildren = 1000
-
-func (r *runRecord) key() string { return r.children() + ":" + r.ID }
-
-// children begins the keys of the run's child executions.
-func (r *runRecord) children() string { return r.Scope.Key(r.Machine + "/" + r.Label) }
 
 // maxUnderWay bounds the memory of the children that run at a time, about. What is
 // done with an input takes some ten times its text, and there may be a thousand of
@@ -42,7 +39,7 @@ type mapRunner struct {
 	ev *evaluation
 
 	mu       sync.Mutex
-	run      runRecord
+	run      record.MapRun
 	active   int        // children that run
 	underWay int        // their weight
 	slots    *sync.Cond // signalled when one ends or the limit changes
@@ -77,7 +74,7 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 	if err != nil {
 		return m.fail(err)
 	}
-	m.close(statusSucceeded)
+	m.close(record.Succeeded)
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
 		s.event("MapRunSucceeded", nil)
@@ -103,7 +100,7 @@ func (m *mapRunner) begin() error {
 	}
 	started := &history.Details{Length: &length}
 	if err := m.limits(); err != nil {
-		f, failed := failureOf(err)
+		f, failed := failure.Of(err)
 		if !failed {
 			return err
 		}
@@ -118,14 +115,14 @@ func (m *mapRunner) begin() error {
 		label = wire.NewID()
 	}
 	m.run.ID, m.run.Label, m.run.Scope, m.run.Machine = wire.NewID(), label, b.x.rec.Scope, b.x.def.Machine
-	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.key(), statusRunning, b.x.s.now()
+	m.run.Execution, m.run.Status, m.run.Start = b.x.rec.Key(), record.Running, b.x.s.now()
 	b.step(func(s *stepper) {
 		c := &b.cur
 		c.Side = s.event("MapStateStarted", started)
-		c.Phase, c.Items, c.Job = phaseChildren, docOf(source), m.run.key()
+		c.Phase, c.Items, c.Job = phaseChildren, docOf(source), m.run.Key()
 		c.Round++
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunStarted", &history.Details{MapRunARN: m.run.arn()})
+		s.event("MapRunStarted", &history.Details{MapRunARN: m.run.ARN()})
 	})
 	return nil
 }
@@ -189,12 +186,12 @@ func (e *evaluation) percentage(s asl.Scalar) (float64, error) {
 // load reads the run after a restart.
 func (m *mapRunner) load() error {
 	return m.b.x.s.DB.View(func(tx *store.Tx) error {
-		r, found, err := store.Get[runRecord](tx, bucketRuns, m.b.cur.Job)
+		r, found, err := store.Get[record.MapRun](tx, record.BucketRuns, m.b.cur.Job)
 		if err == nil && !found {
 			err = errors.New("the map run is missing: " + m.b.cur.Job)
 		}
 		m.run = r
-		m.run.Items, m.run.Children = counts{}, counts{} // counted anew
+		m.run.Items, m.run.Children = record.Counts{}, record.Counts{} // counted anew
 		return err
 	})
 }
@@ -203,23 +200,23 @@ func (m *mapRunner) load() error {
 // stop that a crash undid was not redriven: it is reopened only.
 func (m *mapRunner) redrive() {
 	b := m.b
-	if m.run.Status == statusRunning {
+	if m.run.Status == record.Running {
 		return
 	}
 	now := b.x.s.now()
 	if at := b.x.rec.RedriveAt; m.run.Stop != nil && (at == nil || at.Before(*m.run.Stop)) {
-		m.run.Status, m.run.Stop = statusRunning, nil
+		m.run.Status, m.run.Stop = record.Running, nil
 		b.step(func(*stepper) { b.x.puts = append(b.x.puts, m.put()) })
 		return
 	}
 	m.redriven = true
 	m.run.ETag = ""
-	m.run.Status, m.run.Stop, m.run.RedriveAt = statusRunning, nil, &now
+	m.run.Status, m.run.Stop, m.run.RedriveAt = record.Running, nil, &now
 	m.run.Redrives++
 	count := m.run.Redrives
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunRedriven", &history.Details{MapRunARN: m.run.arn(), RedriveCount: &count})
+		s.event("MapRunRedriven", &history.Details{MapRunARN: m.run.ARN(), RedriveCount: &count})
 	})
 }
 
@@ -227,7 +224,7 @@ func (m *mapRunner) redrive() {
 func (m *mapRunner) put() journal.Put {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return journal.Put{Bucket: bucketRuns, Key: m.run.key(), Value: journal.Encoded(&m.run)}
+	return journal.Put{Bucket: record.BucketRuns, Key: m.run.Key(), Value: journal.Encoded(&m.run)}
 }
 
 func (m *mapRunner) close(status string) {
@@ -240,22 +237,22 @@ func (m *mapRunner) close(status string) {
 // fail records the end of a run that failed or was aborted.
 func (m *mapRunner) fail(err error) error {
 	b := m.b
-	f, failed := failureOf(err)
+	f, failed := failure.Of(err)
 	if !failed {
-		if errors.Is(err, errShutdown) {
+		if errors.Is(err, failure.ErrShutdown) {
 			return err
 		}
-		m.close(statusAborted)
+		m.close(record.Aborted)
 		b.step(func(s *stepper) {
 			b.x.puts = append(b.x.puts, m.put())
 			s.event("MapRunAborted", nil)
 		})
 		return err
 	}
-	m.close(statusFailed)
+	m.close(record.Failed)
 	b.step(func(s *stepper) {
 		b.x.puts = append(b.x.puts, m.put())
-		s.event("MapRunFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText()))
+		s.event("MapRunFailed", (&history.Details{}).WithFailure(f.ErrorText(), f.CauseText()))
 		b.cur.Side = 0
 		s.fail(m.st, f)
 	})
@@ -268,7 +265,7 @@ func (m *mapRunner) fail(err error) error {
 func (m *mapRunner) process() (any, error) {
 	p, err := m.b.x.principal()
 	if err != nil {
-		return nil, fail(errPermissions, wire.AsError(err).Message).err()
+		return nil, failure.New(failure.Permissions, wire.AsError(err).Message).Err()
 	}
 	feed, err := m.feed(p)
 	if err != nil {
@@ -334,11 +331,11 @@ func (m *mapRunner) runAll(feed items.Feed) error {
 	defer cancel(nil)
 	s := m.b.x.s
 	s.mu.Lock()
-	s.runs[m.run.key()] = m
+	s.runs[m.run.Key()] = m
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		delete(s.runs, m.run.key())
+		delete(s.runs, m.run.Key())
 		s.mu.Unlock()
 	}()
 	defer context.AfterFunc(ctx, func() {
@@ -352,7 +349,7 @@ func (m *mapRunner) runAll(feed items.Feed) error {
 		defer m.mu.Unlock()
 		if first == nil {
 			first = err
-			cancel(errBranchTo)
+			cancel(failure.ErrBranch)
 		}
 	}
 	var wg sync.WaitGroup
@@ -531,9 +528,9 @@ func (b *batcher) flush() error {
 }
 
 // childRecord finds the child execution of a batch, or records a new one.
-func (m *mapRunner) childRecord(i int, input childInput) (*execRecord, error) {
+func (m *mapRunner) childRecord(i int, input childInput) (*record.Execution, error) {
 	s := m.b.x.s
-	key := childKey(m.run.key(), i)
+	key := childKey(m.run.Key(), i)
 	if m.resumed {
 		rec, err := m.begun(i)
 		if err != nil || rec != nil {
@@ -541,40 +538,40 @@ func (m *mapRunner) childRecord(i int, input childInput) (*execRecord, error) {
 		}
 	}
 	machine := m.run.Machine + "/" + m.run.Label
-	rec := execRecord{
-		summary: summary{Scope: m.run.Scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: s.now(), MapRun: m.run.arn(), Items: input.items},
-		Express: m.st.Map.ExecutionType == typeExpress, Revision: m.b.x.rec.Revision, RoleARN: m.b.x.rec.RoleARN,
+	rec := record.Execution{
+		Summary: record.Summary{Scope: m.run.Scope, Machine: machine, Name: wire.NewID(), Status: record.Running, Start: s.now(), MapRun: m.run.ARN(), Items: input.items},
+		Express: m.st.Map.ExecutionType == record.Express, Revision: m.b.x.rec.Revision, RoleARN: m.b.x.rec.RoleARN,
 		Input: input.text, MapState: m.st.Name,
 	}
 	if rec.Express {
 		t := rec.Start.Add(maxExpress)
 		rec.Deadline = &t
 	}
-	puts := append(recordPuts(&rec), journal.Put{Bucket: bucketRuns, Key: key, Value: journal.Encoded(childRecord{rec.Name, input.items})})
+	puts := append(record.Puts(&rec), journal.Put{Bucket: record.BucketRuns, Key: key, Value: journal.Encoded(childRecord{rec.Name, input.items})})
 	if len(rec.Input) > maxData {
-		return nil, fail(errDataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").err()
+		return nil, failure.New(failure.DataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").Err()
 	}
 	return &rec, <-s.journal.Add(puts)
 }
 
 // begun finds a child that an earlier process recorded, nil if none did.
-func (m *mapRunner) begun(i int) (*execRecord, error) {
+func (m *mapRunner) begun(i int) (*record.Execution, error) {
 	s := m.b.x.s
 	var known childRecord
 	var found bool
 	err := s.DB.View(func(tx *store.Tx) error {
 		var err error
-		known, found, err = store.Get[childRecord](tx, bucketRuns, childKey(m.run.key(), i))
+		known, found, err = store.Get[childRecord](tx, record.BucketRuns, childKey(m.run.Key(), i))
 		return err
 	})
 	if err != nil || !found {
 		return nil, err
 	}
-	rec, _, err := s.loadExecution(m.run.children() + ":" + known.Name)
+	rec, _, err := record.Load(s.DB, m.run.ChildPrefix()+":"+known.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &rec, s.countEvents(&rec)
+	return &rec, record.CountEvents(s.DB, &rec)
 }
 
 // output makes the state's result: the children's outputs, or where they were
@@ -602,7 +599,7 @@ func (m *mapRunner) result(w *asl.ResultWriter) ([]any, error) {
 	if w != nil && w.Transformation == "NONE" {
 		left := 2 * maxData
 		out := []any{}
-		err := m.ended(func(_ int, rec *execRecord) error {
+		err := m.ended(func(_ int, rec *record.Execution) error {
 			o := m.exported(rec)
 			if left = value.Room(o, left); left < 0 {
 				return errCut

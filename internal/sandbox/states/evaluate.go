@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata"
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonpath"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -124,15 +125,15 @@ func (e *evaluation) prefix() string {
 
 // runtime is an error of JSONPath data flow, which nothing catches.
 func (e *evaluation) runtime(format string, args ...any) error {
-	return fail(errRuntime, e.prefix()+fmt.Sprintf(format, args...)).err()
+	return failure.New(failure.Runtime, e.prefix()+fmt.Sprintf(format, args...)).Err()
 }
 
 // query is an error of JSONata data flow.
 func (e *evaluation) query(field, format string, args ...any) error {
-	return failureError{&failure{
-		Error: errQuery, Cause: e.prefix() + fmt.Sprintf(format, args...),
+	return (&failure.Failure{
+		Error: failure.QueryEvaluation, Cause: e.prefix() + fmt.Sprintf(format, args...),
 		Evaluation: true, Location: field, State: e.st.Name, AtEntry: true,
-	}}
+	}).Err()
 }
 
 // tooLarge says that a state makes more data than it may have.
@@ -258,7 +259,7 @@ func (e *evaluation) jsonata(x *asl.Expr) (any, error) {
 		id := wire.NewID()
 		var crash *gnata.PanicError
 		if errors.As(err, &crash) {
-			e.b.x.s.Log.Error("panic in an evaluation", "execution", e.b.x.rec.key(), "state", e.st.Name, "expression", x.Text, "id", id, "panic", crash.Value, "stack", string(crash.Stack))
+			e.b.x.s.Log.Error("panic in an evaluation", "execution", e.b.x.rec.Key(), "state", e.st.Name, "expression", x.Text, "id", id, "panic", crash.Value, "stack", string(crash.Stack))
 		}
 		return nil, e.query(x.Field, "%sthrew an internal error during evaluation. %s", what, id)
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -19,7 +21,7 @@ import (
 const maxDeaths = 3
 
 // errDeadly is what becomes of an execution that the daemon did not survive.
-var errDeadly = fail(errRuntime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).err()
+var errDeadly = failure.New(failure.Runtime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).Err()
 
 // watch knows which executions are being evaluated, so that the next start can
 // tell which of them took the daemon down. What it knows is in a file: a write to
@@ -56,7 +58,7 @@ func (d deathRecord) count() int {
 // slotSize bounds an entry: the execution's key and the branch's path.
 const slotSize = 1024
 
-func watchKey(rec *execRecord) string { return rec.key() + ":" + rec.ExpressID }
+func watchKey(rec *record.Execution) string { return rec.Key() + ":" + rec.ExpressID }
 
 // openWatch reads what was being evaluated when the last process ended, counts
 // it, and begins anew. An empty path watches nothing.
@@ -101,7 +103,7 @@ func (s *Service) countDeaths(found map[string][]string) error {
 	w := s.evaluating
 	return s.DB.Update(func(tx *store.Tx) error {
 		old := map[string]deathRecord{}
-		err := tx.Scan(bucketDeaths, "", "", func(key string, raw []byte) (bool, error) {
+		err := tx.Scan(record.BucketDeaths, "", "", func(key string, raw []byte) (bool, error) {
 			var d deathRecord
 			if json.Unmarshal(raw, &d) == nil {
 				old[key] = d
@@ -111,13 +113,13 @@ func (s *Service) countDeaths(found map[string][]string) error {
 		if err != nil || len(old) == 0 && len(found) == 0 {
 			return err
 		}
-		if err := tx.DeletePrefix(bucketDeaths, ""); err != nil {
+		if err := tx.DeletePrefix(record.BucketDeaths, ""); err != nil {
 			return err
 		}
 		for key, paths := range found {
 			d := deathRecord{Places: map[string]int{}}
 			for _, path := range paths {
-				cur, _, err := store.Get[cursor](tx, bucketCursors, cursorKey(key[:strings.LastIndexByte(key, ':')], path))
+				cur, _, err := store.Get[cursor](tx, record.BucketCursors, record.CursorKey(key[:strings.LastIndexByte(key, ':')], path))
 				if err != nil {
 					return err
 				}
@@ -125,7 +127,7 @@ func (s *Service) countDeaths(found map[string][]string) error {
 				d.Places[place] = old[key].Places[place] + 1
 			}
 			w.deaths[key] = d
-			if err := store.Put(tx, bucketDeaths, key, d); err != nil {
+			if err := store.Put(tx, record.BucketDeaths, key, d); err != nil {
 				return err
 			}
 			s.Log.Warn("the last process ended while this execution was evaluated", "execution", key, "deaths", d.count())
@@ -136,14 +138,14 @@ func (s *Service) countDeaths(found map[string][]string) error {
 
 // deathsOf is how often in a row the daemon died while the execution was
 // evaluated in the same place.
-func (w *watch) deathsOf(rec *execRecord) int {
+func (w *watch) deathsOf(rec *record.Execution) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.deaths[watchKey(rec)].count()
 }
 
 // forget removes what is stored about an execution that has ended.
-func (w *watch) forget(rec *execRecord) []journal.Put {
+func (w *watch) forget(rec *record.Execution) []journal.Put {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := watchKey(rec)
@@ -151,7 +153,7 @@ func (w *watch) forget(rec *execRecord) []journal.Put {
 		return nil
 	}
 	delete(w.deaths, key)
-	return []journal.Put{{Bucket: bucketDeaths, Key: key}}
+	return []journal.Put{{Bucket: record.BucketDeaths, Key: key}}
 }
 
 // mark notes that a branch is being evaluated until the returned function is

@@ -11,8 +11,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -27,7 +29,7 @@ type execution struct {
 	machine *asl.Machine
 	// workflow is the machine's, or the item processor of a distributed Map.
 	workflow *asl.Workflow
-	def      *revisionRecord
+	def      *record.Revision
 	logger   *execLogger
 	done     chan struct{}
 
@@ -49,7 +51,7 @@ type execution struct {
 	stored atomic.Int64 // bytes of all variables in scope
 
 	mu      sync.Mutex
-	rec     execRecord
+	rec     record.Execution
 	pending []history.Event
 	dirty   map[string]*branch
 	puts    []journal.Put
@@ -61,10 +63,10 @@ type execution struct {
 // durable reports whether the execution has a history in the store.
 func (x *execution) durable() bool { return !x.rec.Express }
 
-func (x *execution) arn() string { return x.rec.arn() }
+func (x *execution) arn() string { return x.rec.ARN() }
 
 // newExecution prepares a record to run.
-func (s *Service) newExecution(rec execRecord, def *revisionRecord) (*execution, error) {
+func (s *Service) newExecution(rec record.Execution, def *record.Revision) (*execution, error) {
 	m, err := s.parsed(def)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func (x *execution) prepare() {
 }
 
 // newBroken prepares a record to end, since it cannot run any more.
-func (s *Service) newBroken(rec execRecord, def *revisionRecord, why error) *execution {
+func (s *Service) newBroken(rec record.Execution, def *record.Revision, why error) *execution {
 	x := &execution{s: s, machine: &asl.Machine{}, def: def, rec: rec, broken: why.Error(), done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &journal.Lane{}}
 	x.prepare()
 	return x
@@ -108,7 +110,7 @@ func processorOf(m *asl.Machine, state string) *asl.Workflow {
 
 // assumeRole acts as the state machine's role, once for an execution.
 func (x *execution) assumeRole() (wire.Principal, error) {
-	return x.s.assume(x.ctx, x.rec.Scope, x.rec.RoleARN, arnIn(x.rec.Scope, "stateMachine", x.def.Machine), x.rec.Name)
+	return x.s.assume(x.ctx, x.rec.Scope, x.rec.RoleARN, record.ARN(x.rec.Scope, "stateMachine", x.def.Machine), x.rec.Name)
 }
 
 func (s *Service) assume(ctx context.Context, sc wire.Scope, role, source, session string) (wire.Principal, error) {
@@ -132,7 +134,7 @@ func (x *execution) contextObject() *value.Object {
 		exec.Set("RedriveTime", asl.Timestamp(*x.rec.RedriveAt))
 	}
 	return value.Of("Execution", exec, "StateMachine",
-		value.Of("Id", x.rec.machineARN(), "Name", x.rec.Machine))
+		value.Of("Id", x.rec.MachineARN(), "Name", x.rec.Machine))
 }
 
 // start runs the execution in the background.
@@ -158,7 +160,7 @@ func (x *execution) run() {
 		}
 		return err
 	})
-	if errors.Is(err, errShutdown) || x.s.ctx.Err() != nil && !errors.Is(context.Cause(x.ctx), errStopped) {
+	if errors.Is(err, failure.ErrShutdown) || x.s.ctx.Err() != nil && !errors.Is(context.Cause(x.ctx), failure.ErrStopped) {
 		return // what is recorded is where the next start goes on
 	}
 	x.finish(b, out, err)
@@ -167,10 +169,10 @@ func (x *execution) run() {
 // guarded runs a part of the execution: a panic fails the execution, and is
 // logged with its stack.
 func (x *execution) guarded(fn func() error) error {
-	err := guard.Run(x.s.Log, "an execution", fn, "execution", x.rec.key())
+	err := guard.Run(x.s.Log, "an execution", fn, "execution", x.rec.Key())
 	var p *guard.Panic
 	if errors.As(err, &p) {
-		return fail(errRuntime, "An internal error of the sandbox ended the execution: "+p.Error()+". The sandbox's log has the details.").err()
+		return failure.New(failure.Runtime, "An internal error of the sandbox ended the execution: "+p.Error()+". The sandbox's log has the details.").Err()
 	}
 	return err
 }
@@ -184,7 +186,7 @@ func (x *execution) limit() func() {
 	guard.Go(x.s.Log, "a deadline", func() {
 		select {
 		case <-t.C():
-			x.cancel(errExecTime)
+			x.cancel(failure.ErrTime)
 		case <-x.ctx.Done():
 		}
 	}, nil)
@@ -195,10 +197,10 @@ func (x *execution) limit() func() {
 func (x *execution) root() (*branch, error) {
 	input, err := value.Parse(x.rec.Input)
 	if err != nil {
-		return nil, fail(errRuntime, err.Error()).err()
+		return nil, failure.New(failure.Runtime, err.Error()).Err()
 	}
 	if x.workflow == nil {
-		return nil, fail(errRuntime, x.broken).err()
+		return nil, failure.New(failure.Runtime, x.broken).Err()
 	}
 	b := &branch{x: x, w: x.workflow, path: "0", cur: cursor{State: x.workflow.StartAt, Input: docOf(input), Raw: x.rec.Input}}
 	if err := x.restore(b); err != nil {
@@ -222,10 +224,10 @@ func (x *execution) begin(b *branch) {
 func (x *execution) recordStart() {
 	d := &history.Details{RoleARN: x.rec.RoleARN}
 	if x.rec.Version > 0 {
-		d.VersionARN = x.rec.versionARN()
+		d.VersionARN = x.rec.VersionARN()
 	}
 	if x.rec.Alias != "" {
-		d.AliasARN = x.rec.aliasARN()
+		d.AliasARN = x.rec.AliasARN()
 	}
 	x.record("ExecutionStarted", 0, d.WithInput(x.rec.Input))
 }
@@ -233,7 +235,7 @@ func (x *execution) recordStart() {
 // record appends an event; x.mu must be held. A history that is full takes no
 // more.
 func (x *execution) record(typ string, previous int64, d *history.Details) int64 {
-	if x.durable() && x.rec.LastEvent >= maxEvents-1 && !isEnd(typ) {
+	if x.durable() && x.rec.LastEvent >= record.MaxEvents-1 && !isEnd(typ) {
 		if !x.full {
 			x.full = true
 			x.cancel(errFull)
@@ -246,7 +248,7 @@ func (x *execution) record(typ string, previous int64, d *history.Details) int64
 }
 
 // errFull ends an execution whose history is full.
-var errFull = fail(errRuntime, "The execution reached the maximum number of history events (25000).").err()
+var errFull = failure.New(failure.Runtime, "The execution reached the maximum number of history events (25000).").Err()
 
 func isEnd(typ string) bool {
 	switch typ {
@@ -274,7 +276,7 @@ func (x *execution) flushLocked() <-chan error {
 	if len(x.pending) == 0 && len(x.dirty) == 0 && len(x.puts) == 0 && !x.unsaved.Broken() {
 		return nil
 	}
-	key := x.rec.key()
+	key := x.rec.Key()
 	puts := x.puts
 	x.puts = nil
 	for i := range x.pending {
@@ -283,7 +285,7 @@ func (x *execution) flushLocked() <-chan error {
 			x.s.Log.Error("encode event", "execution", key, "error", err)
 			continue
 		}
-		puts = append(puts, journal.Put{Bucket: bucketEvents, Key: eventKey(key, x.pending[i].ID), Value: raw})
+		puts = append(puts, journal.Put{Bucket: record.BucketEvents, Key: record.EventKey(key, x.pending[i].ID), Value: raw})
 	}
 	x.pending = nil
 	for path, b := range x.dirty {
@@ -292,7 +294,7 @@ func (x *execution) flushLocked() <-chan error {
 			x.s.Log.Error("encode cursor", "execution", key, "error", err)
 			continue
 		}
-		puts = append(puts, journal.Put{Bucket: bucketCursors, Key: cursorKey(key, path), Value: raw})
+		puts = append(puts, journal.Put{Bucket: record.BucketCursors, Key: record.CursorKey(key, path), Value: raw})
 	}
 	clear(x.dirty)
 	return x.s.journal.AddTo(x.unsaved, puts)
@@ -312,7 +314,7 @@ func (x *execution) restore(b *branch) error {
 	if !x.durable() {
 		return nil
 	}
-	cur, found, err := x.s.cursor(x.rec.key(), b.path)
+	cur, found, err := x.s.cursor(x.rec.Key(), b.path)
 	if err != nil || !found {
 		return err
 	}
@@ -340,24 +342,24 @@ func (x *execution) finish(b *branch, out any, err error) {
 	now := x.s.now()
 	x.rec.Stop = &now
 	typ, d := x.outcome(out, err)
-	if x.rec.Status == statusAborted {
+	if x.rec.Status == record.Aborted {
 		head = 0 // what stops an execution comes from outside of its states
 	}
 	x.record(typ, head, d)
 	switch {
 	case x.durable():
-		key := x.rec.key()
-		x.puts = append(x.puts, journal.Put{Bucket: bucketRunning, Key: key})
-		if x.rec.Status == statusSucceeded {
-			x.puts = append(x.puts, journal.Put{Bucket: bucketCursors, Key: key + "#", Prefix: true})
+		key := x.rec.Key()
+		x.puts = append(x.puts, journal.Put{Bucket: record.BucketRunning, Key: key})
+		if x.rec.Status == record.Succeeded {
+			x.puts = append(x.puts, journal.Put{Bucket: record.BucketCursors, Key: key + "#", Prefix: true})
 			clear(x.dirty)
 		}
-		x.puts = append(x.puts, recordPuts(&x.rec)...)
+		x.puts = append(x.puts, record.Puts(&x.rec)...)
 		x.puts = append(x.puts, x.s.evaluating.forget(&x.rec)...)
 	case x.rec.MapRun != "": // its run shows it
-		x.s.journal.Add(recordPuts(&x.rec))
+		x.s.journal.Add(record.Puts(&x.rec))
 	default:
-		x.s.journal.Add([]journal.Put{{Bucket: bucketExpress, Key: x.rec.key() + ":" + x.rec.ExpressID}})
+		x.s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: x.rec.Key() + ":" + x.rec.ExpressID}})
 	}
 	done := x.flushLocked()
 	rec := x.rec
@@ -375,7 +377,7 @@ func (x *execution) persist(done <-chan error) {
 		if err == nil || errors.Is(err, journal.ErrClosed) {
 			return
 		}
-		x.s.Log.Error("record the end of an execution", "execution", x.rec.key(), "error", err)
+		x.s.Log.Error("record the end of an execution", "execution", x.rec.Key(), "error", err)
 		if clock.Sleep(x.s.ctx, x.s.Clock, persistEvery) != nil {
 			return // the next start ends it
 		}
@@ -389,34 +391,34 @@ const persistEvery = time.Second
 // outcome sets status, output and error of the record and returns the last event.
 func (x *execution) outcome(out any, err error) (string, *history.Details) {
 	cause := context.Cause(x.ctx)
-	switch f, failed := failureOf(err); {
-	case errors.Is(cause, errStopped):
-		x.rec.Status = statusAborted
+	switch f, failed := failure.Of(err); {
+	case errors.Is(cause, failure.ErrStopped):
+		x.rec.Status = record.Aborted
 		var stop stopError
 		if errors.As(cause, &stop) {
 			x.rec.Error, x.rec.Cause = stop.name, stop.cause
 		}
 		return "ExecutionAborted", &history.Details{Error: x.rec.Error, Cause: x.rec.Cause}
-	case errors.Is(cause, errExecTime):
-		x.rec.Status = statusTimedOut // DescribeExecution shows no error, the history does
-		name := errTimeout
+	case errors.Is(cause, failure.ErrTime):
+		x.rec.Status = record.TimedOut // DescribeExecution shows no error, the history does
+		name := failure.Timeout
 		return "ExecutionTimedOut", &history.Details{Error: &name}
 	case x.full:
-		f, _ = failureOf(errFull)
-		x.rec.Status = statusFailed
-		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
+		f, _ = failure.Of(errFull)
+		x.rec.Status = record.Failed
+		x.rec.Error, x.rec.Cause = f.ErrorText(), f.CauseText()
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.ErrorText(), f.CauseText())
 	case failed:
-		x.rec.Status = statusFailed
-		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
+		x.rec.Status = record.Failed
+		x.rec.Error, x.rec.Cause = f.ErrorText(), f.CauseText()
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.ErrorText(), f.CauseText())
 	case err != nil:
-		f = fail(errRuntime, err.Error())
-		x.rec.Status = statusFailed
-		x.rec.Error, x.rec.Cause = f.errorText(), f.causeText()
-		return "ExecutionFailed", (&history.Details{}).WithFailure(f.errorText(), f.causeText())
+		f = failure.New(failure.Runtime, err.Error())
+		x.rec.Status = record.Failed
+		x.rec.Error, x.rec.Cause = f.ErrorText(), f.CauseText()
+		return "ExecutionFailed", (&history.Details{}).WithFailure(f.ErrorText(), f.CauseText())
 	default:
-		x.rec.Status = statusSucceeded
+		x.rec.Status = record.Succeeded
 		x.rec.Output = value.String(out)
 		return "ExecutionSucceeded", (&history.Details{}).WithOutput(x.rec.Output)
 	}
@@ -425,14 +427,6 @@ func (x *execution) outcome(out any, err error) (string, *history.Details) {
 // stopError is why StopExecution ended an execution.
 type stopError struct{ name, cause *string }
 
-func (stopError) Error() string { return errStopped.Error() }
+func (stopError) Error() string { return failure.ErrStopped.Error() }
 
-func (stopError) Is(target error) bool { return target == errStopped }
-
-// recordPuts writes an execution's record and its place in the index.
-func recordPuts(rec *execRecord) []journal.Put {
-	return []journal.Put{
-		{Bucket: bucketExecutions, Key: rec.key(), Value: journal.Encoded(rec)},
-		{Bucket: bucketIndex, Key: rec.indexKey(), Value: journal.Encoded(&rec.summary)},
-	}
-}
+func (stopError) Is(target error) bool { return target == failure.ErrStopped }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -62,9 +63,9 @@ func functionError(text string, payload any, wrap bool) error {
 		}
 		if name, _ := o.Get("errorType"); name != nil {
 			if s, ok := name.(string); ok && s != "" {
-				return fail(s, text).err()
+				return failure.New(s, text).Err()
 			}
 		}
 	}
-	return fail("Lambda.Unknown", fmt.Sprintf("The cause could not be determined because Lambda did not return an error type. Returned payload: %s", text)).err()
+	return failure.New("Lambda.Unknown", fmt.Sprintf("The cause could not be determined because Lambda did not return an error type. Returned payload: %s", text)).Err()
 }

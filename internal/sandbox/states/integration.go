@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
@@ -59,16 +60,16 @@ func (t *taskRun) call(ctx context.Context) (any, error) {
 		return t.invokeFunction(ctx, t.args, true)
 	}
 	if host := integration.UnknownHost(t.integration, t.args); host != "" {
-		return nil, fail("SQS.SdkClientException", "Unable to execute HTTP request: "+host+": Name or service not known").err()
+		return nil, failure.New("SQS.SdkClientException", "Unable to execute HTTP request: "+host+": Name or service not known").Err()
 	}
 	x := t.b.x
-	v, err := t.invoke(ctx, service, op, integration.Request(t.integration, t.args, x.rec.machineARN(), x.arn()))
+	v, err := t.invoke(ctx, service, op, integration.Request(t.integration, t.args, x.rec.MachineARN(), x.arn()))
 	if err != nil {
 		return nil, err
 	}
 	if t.integration.Service == "events" {
 		if integration.FailedEntries(v) {
-			return v, fail("EventBridge.FailedEntry", value.String(v)).err()
+			return v, failure.New("EventBridge.FailedEntry", value.String(v)).Err()
 		}
 		return v, nil
 	}
@@ -86,7 +87,7 @@ func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (any
 	if err == nil {
 		v, err := value.Parse(string(raw))
 		if err != nil {
-			return nil, fail(errRuntime, err.Error()).err()
+			return nil, failure.New(failure.Runtime, err.Error()).Err()
 		}
 		return m.Reply(v), nil
 	}
@@ -96,7 +97,7 @@ func (t *taskRun) invoke(ctx context.Context, service, op string, args any) (any
 	c := t.client()
 	var we *wire.Error
 	if !errors.As(err, &we) {
-		return nil, fail(c.Prefix+".SdkClientException", err.Error()).err()
+		return nil, failure.New(c.Prefix+".SdkClientException", err.Error()).Err()
 	}
-	return nil, fail(c.ErrorName(service, we), c.Cause(service, we)).err()
+	return nil, failure.New(c.ErrorName(service, we), c.Cause(service, we)).Err()
 }

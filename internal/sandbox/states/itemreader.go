@@ -7,13 +7,14 @@ import (
 	"math"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 func readFailed(format string, args ...any) error {
-	return fail(errItemReader, fmt.Sprintf(format, args...)).err()
+	return failure.New(failure.ItemReader, fmt.Sprintf(format, args...)).Err()
 }
 
 // reader prepares to read what the ItemReader names.

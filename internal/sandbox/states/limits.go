@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 )
 
 // Limits of AWS. Sizes are bytes of UTF-8, not characters. Sources: the Developer
@@ -11,7 +12,6 @@ import (
 // between states with variables", section "Limits"; the API reference says of every
 // input and output that its length constraint is "expressed as bytes in UTF-8 encoding".
 const (
-	maxEvents    = 25_000     // of a history, with the one that ends it
 	maxData      = 256 * 1024 // of an input, an output, and of what one Assign sets
 	maxVariables = 10 << 20   // of all variables that an execution holds at a time
 )
@@ -28,7 +28,7 @@ func errDataOf(state string) error { return errLimit(state, "returned a result")
 // text was seen with results and with parameters (github.com/mbc-net/mbc-cqrs-serverless,
 // pull request 466).
 func errLimit(state, what string) error {
-	return fail(errDataLimit, fmt.Sprintf("The state/task '%s' %s with a size exceeding the maximum number of bytes service limit.", state, what)).err()
+	return failure.New(failure.DataLimit, fmt.Sprintf("The state/task '%s' %s with a size exceeding the maximum number of bytes service limit.", state, what)).Err()
 }
 
 // escape is the most bytes that one byte of a text takes in JSON, as \u0000 does.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestExecutionsOfAnHourShareALogStream(t *testing.T) {
 	t.Parallel()
 	at := func(machine, region string, start time.Time) string {
-		x := &execution{def: &revisionRecord{Machine: machine}}
+		x := &execution{def: &record.Revision{Machine: machine}}
 		x.rec.Scope, x.rec.Start = wire.ScopeOf("000000000000", region), start
 		return logStream(x)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -18,8 +20,8 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 	if err != nil {
 		return err
 	}
-	m.count("PENDING", statusRunning, items)
-	if m.redriven && rec.Status != statusRunning && rec.Status != statusSucceeded {
+	m.count("PENDING", record.Running, items)
+	if m.redriven && rec.Status != record.Running && rec.Status != record.Succeeded {
 		x, err := m.b.x.s.redrive(*rec, m.b.x.def)
 		if err != nil {
 			return err
@@ -28,12 +30,12 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 			return err
 		}
 	}
-	if rec.Status == statusRunning {
+	if rec.Status == record.Running {
 		if rec, err = m.runChild(ctx, rec); err != nil {
 			return err
 		}
 	}
-	m.count(statusRunning, rec.Status, items)
+	m.count(record.Running, rec.Status, items)
 	if w := m.st.Map.Writer; w == nil || w.Resource == "" {
 		output, err := outputOf(rec)
 		if err != nil {
@@ -44,11 +46,11 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 		m.mu.Unlock()
 	}
 	m.mu.Lock()
-	exceeded := m.run.exceeded()
+	exceeded := m.run.Exceeded()
 	m.mu.Unlock()
 	m.b.x.s.journal.Add([]journal.Put{m.put()})
 	if exceeded {
-		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
+		return failure.New(failure.ToleratedExceeded, "The specified tolerated failure threshold was exceeded").Err()
 	}
 	return nil
 }
@@ -56,8 +58,8 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 func (m *mapRunner) count(from, to string, items int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.run.Items.add(from, to, int64(items))
-	m.run.Children.add(from, to, 1)
+	m.run.Items.Add(from, to, int64(items))
+	m.run.Children.Add(from, to, 1)
 }
 
 // childRecord tells which child execution handles a batch, and of how many items.
@@ -67,7 +69,7 @@ type childRecord struct {
 }
 
 // runChild runs a child execution in this goroutine.
-func (m *mapRunner) runChild(ctx context.Context, rec *execRecord) (*execRecord, error) {
+func (m *mapRunner) runChild(ctx context.Context, rec *record.Execution) (*record.Execution, error) {
 	x, err := m.b.x.s.newExecution(*rec, m.b.x.def)
 	if err != nil {
 		return nil, err
@@ -79,67 +81,60 @@ func (m *mapRunner) runChild(ctx context.Context, rec *execRecord) (*execRecord,
 }
 
 // finishChild runs a child that is in the table of running executions.
-func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*execRecord, error) {
+func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*record.Execution, error) {
 	x.principal = m.b.x.principal
 	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), errShutdown) {
+		if !errors.Is(context.Cause(ctx), failure.ErrShutdown) {
 			x.cancel(stopError{})
 		}
 	})
 	defer stop()
 	x.run()
 	if x.rec.Stop == nil {
-		return nil, errShutdown
+		return nil, failure.ErrShutdown
 	}
 	return &x.rec, nil
 }
 
 // outputOf is what came of a child that has ended: its output, or its error.
-func outputOf(rec *execRecord) (any, error) {
-	if rec.Status == statusSucceeded {
+func outputOf(rec *record.Execution) (any, error) {
+	if rec.Status == record.Succeeded {
 		v, err := value.Parse(rec.Output)
 		if err != nil {
-			return nil, fail(errRuntime, err.Error()).err()
+			return nil, failure.New(failure.Runtime, err.Error()).Err()
 		}
 		return v, nil
 	}
-	f := failure{NoError: rec.Error == nil, NoCause: rec.Cause == nil}
-	if rec.Error != nil {
-		f.Error = *rec.Error
-	}
-	if rec.Cause != nil {
-		f.Cause = *rec.Cause
-	}
-	return f.output(), nil
+	return failure.Given(rec.Error, rec.Cause).Output(), nil
 }
 
 // ended calls fn for each child that has been begun, in order. It reads them from
 // the store, where they are once they have ended.
-func (m *mapRunner) ended(fn func(i int, rec *execRecord) error) error {
+func (m *mapRunner) ended(fn func(i int, rec *record.Execution) error) error {
 	s := m.b.x.s
 	if err := <-s.journal.Add(nil); err != nil { // what was added before is on disk
 		if errors.Is(err, journal.ErrClosed) {
-			return errShutdown
+			return failure.ErrShutdown
 		}
 		return err
 	}
 	for from := 0; from < m.started; {
-		recs := map[int]*execRecord{}
+		recs := map[int]*record.Execution{}
 		size, to := 0, from
 		err := s.DB.View(func(tx *store.Tx) error { // a part at a time: a transaction keeps pages from being used again
 			for ; to < m.started && size < maxPart; to++ {
-				known, found, err := store.Get[childRecord](tx, bucketRuns, childKey(m.run.key(), to))
+				known, found, err := store.Get[childRecord](tx, record.BucketRuns, childKey(m.run.Key(), to))
 				if err != nil {
 					return err
 				}
 				if !found {
 					continue
 				}
-				rec, found, err := store.Get[execRecord](tx, bucketExecutions, m.run.children()+":"+known.Name)
+				rec, found, err := store.Get[record.Execution](tx, record.BucketExecutions, m.run.ChildPrefix()+":"+known.Name)
 				if err != nil {
 					return err
 				}
-				if found && rec.Status != statusRunning {
+				if found && rec.Status != record.Running {
 					recs[to] = &rec
 					size += len(rec.Input) + len(rec.Output) + weightOfOne
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -20,16 +21,16 @@ import (
 const maxTokens = 10
 
 func (s *Service) redriveExecution(_ context.Context, req *wire.Request, in *sfn.RedriveExecutionInput) (*sfn.RedriveExecutionOutput, error) {
-	arn := str(in.ExecutionArn)
+	arn := aws.ToString(in.ExecutionArn)
 	rec, def, err := s.execution(req, arn)
 	if err != nil {
 		return nil, err
 	}
-	token := str(in.ClientToken)
+	token := aws.ToString(in.ClientToken)
 	if token != "" && rec.RedriveAt != nil && slices.Contains(rec.Tokens, token) {
 		return &sfn.RedriveExecutionOutput{RedriveDate: rec.RedriveAt}, nil
 	}
-	switch status, reason := s.redriveStatus(&rec); status {
+	switch status, reason := rec.Redrivable(s.now()); status {
 	case types.ExecutionRedriveStatusRedrivable:
 	case types.ExecutionRedriveStatusRedrivableByMapRun:
 		return nil, notRedrivable("Execution was started by a Map Run and is redriven by its parent execution")
@@ -57,10 +58,10 @@ func notRedrivable(reason string) error {
 // redrive turns an ended execution into a running one that goes on where it
 // failed: finished states and branches stay, the others are done again with their
 // retries and time-outs reset. It is recorded when redrive returns.
-func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, error) {
+func (s *Service) redrive(rec record.Execution, def *record.Revision) (*execution, error) {
 	now := s.now()
 	rec.RedriveCount++
-	rec.RedriveAt, rec.Stop, rec.Error, rec.Cause, rec.Status = &now, nil, nil, nil, statusRunning
+	rec.RedriveAt, rec.Stop, rec.Error, rec.Cause, rec.Status = &now, nil, nil, nil, record.Running
 	if rec.Deadline != nil {
 		m, err := s.parsed(def)
 		if err != nil {
@@ -79,7 +80,7 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	}
 	// The end is on record a moment before the run that wrote it has gone. A run
 	// with the same count is another redrive's, which is not waited for.
-	if old := s.executing(rec.key()); old != nil && old.rec.RedriveCount < rec.RedriveCount {
+	if old := s.executing(rec.Key()); old != nil && old.rec.RedriveCount < rec.RedriveCount {
 		select {
 		case <-old.done:
 		case <-s.ctx.Done():
@@ -88,14 +89,14 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 	if !s.adopt(x) {
 		return nil, notRedrivable("Execution is RUNNING and cannot be redriven")
 	}
-	key := rec.key()
+	key := rec.Key()
 	x.mu.Lock()
 	id := x.record("ExecutionRedriven", rec.LastEvent, &history.Details{RedriveCount: &rec.RedriveCount})
 	cursors, err := s.resetCursors(key, id, now)
-	x.puts = append(x.puts, recordPuts(&x.rec)...)
+	x.puts = append(x.puts, record.Puts(&x.rec)...)
 	x.puts = append(x.puts, cursors...)
 	if rec.MapRun == "" {
-		x.puts = append(x.puts, journal.Put{Bucket: bucketRunning, Key: key, Value: journal.Encoded(struct{}{})})
+		x.puts = append(x.puts, journal.Put{Bucket: record.BucketRunning, Key: key, Value: journal.Encoded(struct{}{})})
 	}
 	done := x.flushLocked()
 	x.mu.Unlock()
@@ -114,7 +115,7 @@ func (s *Service) redrive(rec execRecord, def *revisionRecord) (*execution, erro
 func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]journal.Put, error) {
 	var puts []journal.Put
 	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketCursors, execution+"#", "", func(key string, raw []byte) (bool, error) {
+		return tx.Scan(record.BucketCursors, execution+"#", "", func(key string, raw []byte) (bool, error) {
 			var c cursor
 			if err := json.Unmarshal(raw, &c); err != nil {
 				return false, err
@@ -123,22 +124,9 @@ func (s *Service) resetCursors(execution string, head int64, now time.Time) ([]j
 				return true, nil
 			}
 			c.redrive(head, now)
-			puts = append(puts, journal.Put{Bucket: bucketCursors, Key: key, Value: journal.Encoded(&c)})
+			puts = append(puts, journal.Put{Bucket: record.BucketCursors, Key: key, Value: journal.Encoded(&c)})
 			return true, nil
 		})
 	})
 	return puts, err
-}
-
-func (c *cursor) redrive(head int64, now time.Time) {
-	job := c.Job
-	c.Head, c.Done, c.Failure, c.Result = head, false, nil, doc{}
-	c.Attempts, c.Retries, c.Side, c.Token, c.Job = nil, 0, 0, "", ""
-	c.Until, c.Deadline, c.Heartbeat, c.Phase = time.Time{}, time.Time{}, 0, phaseEntered
-	if c.Entered != 0 {
-		c.EnteredAt = now
-	}
-	if c.Items.set { // a state with children: only those that failed run again
-		c.Phase, c.Side, c.Job = phaseChildren, head, job
-	}
 }

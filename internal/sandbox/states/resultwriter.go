@@ -11,13 +11,15 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // exported is a child execution as the result files show it.
-func (m *mapRunner) exported(rec *execRecord) *value.Object {
+func (m *mapRunner) exported(rec *record.Execution) *value.Object {
 	included := value.Of("Included", true)
 	o := value.NewObject(12)
 	if rec.Cause != nil {
@@ -26,18 +28,18 @@ func (m *mapRunner) exported(rec *execRecord) *value.Object {
 	if rec.Error != nil {
 		o.Set("Error", *rec.Error)
 	}
-	o.Set("ExecutionArn", rec.arn())
+	o.Set("ExecutionArn", rec.ARN())
 	o.Set("Input", rec.Input)
 	o.Set("InputDetails", included)
 	o.Set("Name", rec.Name)
-	if rec.Status == statusSucceeded {
+	if rec.Status == record.Succeeded {
 		o.Set("Output", rec.Output)
 		o.Set("OutputDetails", included)
 	}
 	o.Set("RedriveCount", value.Int(int64(rec.RedriveCount)))
 	o.Set("RedriveStatus", "NOT_REDRIVABLE")
 	o.Set("StartDate", asl.Timestamp(rec.Start))
-	o.Set("StateMachineArn", rec.machineARN())
+	o.Set("StateMachineArn", rec.MachineARN())
 	o.Set("Status", rec.Status)
 	if rec.Stop != nil {
 		o.Set("StopDate", asl.Timestamp(*rec.Stop))
@@ -75,11 +77,11 @@ func (m *mapRunner) write(ctx context.Context, p wire.Principal, feed items.Feed
 	if err != nil {
 		return nil, err
 	}
-	manifest := value.Of("DestinationBucket", bucket, "MapRunArn", m.run.arn(), "ResultFiles", files)
+	manifest := value.Of("DestinationBucket", bucket, "MapRunArn", m.run.ARN(), "ResultFiles", files)
 	if _, err := m.putObject(ctx, p, bucket, prefix+"manifest.json", bytes.NewReader(value.Encode(manifest))); err != nil {
 		return nil, err
 	}
-	return value.Of("MapRunArn", m.run.arn(), "ResultWriterDetails", value.Of("Bucket", bucket, "Key", prefix+"manifest.json")), nil
+	return value.Of("MapRunArn", m.run.ARN(), "ResultWriterDetails", value.Of("Bucket", bucket, "Key", prefix+"manifest.json")), nil
 }
 
 // maxResultFile bounds one result file.
@@ -96,7 +98,7 @@ func (m *mapRunner) writeFiles(ctx context.Context, p wire.Principal, w *asl.Res
 	}
 	gaps := map[int]bool{} // children that could not begin
 	ended := 0
-	err := m.ended(func(i int, rec *execRecord) error {
+	err := m.ended(func(i int, rec *record.Execution) error {
 		for j := ended; j < i; j++ {
 			gaps[j] = true
 		}
@@ -132,7 +134,7 @@ func (m *mapRunner) pending() bool {
 }
 
 // written counts a result as handed over.
-func (m *mapRunner) written(rec *execRecord) {
+func (m *mapRunner) written(rec *record.Execution) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.run.Items.Written += int64(rec.Items)
@@ -141,8 +143,8 @@ func (m *mapRunner) written(rec *execRecord) {
 
 // fileOf is the kind of result file that a child belongs into. What was stopped
 // because the run failed is among the failed.
-func fileOf(rec *execRecord) string {
-	if rec.Status == statusSucceeded {
+func fileOf(rec *record.Execution) string {
+	if rec.Status == record.Succeeded {
 		return "SUCCEEDED"
 	}
 	return "FAILED"
@@ -156,7 +158,7 @@ func (m *mapRunner) unstarted(ctx context.Context, feed items.Feed, to *resultFi
 			return nil
 		}
 		return to.add(value.Of("Input", in.text, "InputDetails", value.Of("Included", true),
-			"StateMachineArn", arnIn(m.run.Scope, "stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING"))
+			"StateMachineArn", record.ARN(m.run.Scope, "stateMachine", m.run.Machine+"/"+m.run.Label), "Status", "PENDING"))
 	})
 }
 
@@ -274,17 +276,17 @@ func (f *resultFiles) abort() {
 // go. It is best effort: the reason of the failure matters more.
 // (step-functions/latest/dg/input-output-resultwriter.html)
 func (m *mapRunner) export(p wire.Principal, feed items.Feed, reason error) {
-	if w := m.st.Map.Writer; w == nil || w.Resource == "" || errors.Is(reason, errShutdown) {
+	if w := m.st.Map.Writer; w == nil || w.Resource == "" || errors.Is(reason, failure.ErrShutdown) {
 		return
 	}
 	if _, err := m.write(context.WithoutCancel(m.b.ctx), p, feed); err != nil {
-		m.b.x.s.Log.Warn("export results of a map run", "map_run", m.run.key(), "error", err.Error())
+		m.b.x.s.Log.Warn("export results of a map run", "map_run", m.run.Key(), "error", err.Error())
 	}
 }
 
 // entries are what a child contributes to its result file.
-func (m *mapRunner) entries(w *asl.ResultWriter, rec *execRecord) ([]any, error) {
-	if w.Transformation == "NONE" || rec.Status != statusSucceeded {
+func (m *mapRunner) entries(w *asl.ResultWriter, rec *record.Execution) ([]any, error) {
+	if w.Transformation == "NONE" || rec.Status != record.Succeeded {
 		return []any{m.exported(rec)}, nil
 	}
 	output, err := outputOf(rec)
@@ -297,7 +299,7 @@ func (m *mapRunner) entries(w *asl.ResultWriter, rec *execRecord) ([]any, error)
 func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key string, body io.Reader) (wire.ObjectInfo, error) {
 	objects := m.b.x.s.Objects
 	if objects == nil {
-		return wire.ObjectInfo{}, fail(errResultWriter, "The sandbox runs without S3.").err()
+		return wire.ObjectInfo{}, failure.New(failure.ResultWriter, "The sandbox runs without S3.").Err()
 	}
 	info, err := objects.PutObject(ctx, m.run.Scope, p, bucket, key, "application/json", body)
 	if err == nil || ctx.Err() != nil {
@@ -305,7 +307,7 @@ func (m *mapRunner) putObject(ctx context.Context, p wire.Principal, bucket, key
 	}
 	var we *wire.Error
 	if errors.As(err, &we) {
-		return info, fail(errResultWriter, integration.Cause("s3", we)).err()
+		return info, failure.New(failure.ResultWriter, integration.Cause("s3", we)).Err()
 	}
-	return info, fail(errResultWriter, err.Error()).err()
+	return info, failure.New(failure.ResultWriter, err.Error()).Err()
 }

@@ -9,17 +9,18 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 )
 
 // afterFailure decides about a failure: another attempt, a catcher, or the end
 // of the branch.
-func (b *branch) afterFailure(st *asl.State, ev *evaluation, f *failure) error {
+func (b *branch) afterFailure(st *asl.State, ev *evaluation, f *failure.Failure) error {
 	retried, err := b.retry(st, ev, f)
 	if retried || err != nil {
 		return err
 	}
-	if f.Error != errRuntime && !f.StateFailed {
+	if f.Error != failure.Runtime && !f.StateFailed {
 		switch st.Type {
 		case asl.Map:
 			b.step(func(s *stepper) { s.event("MapStateFailed", nil); f.StateFailed = true })
@@ -33,13 +34,13 @@ func (b *branch) afterFailure(st *asl.State, ev *evaluation, f *failure) error {
 		}
 		return b.catch(st, ev, &st.Catch[i], f)
 	}
-	return f.err()
+	return f.Err()
 }
 
 // caught reports whether a list of error names holds the failure's. Nothing
 // catches States.Runtime, not even its own name.
-func caught(names []string, f *failure) bool {
-	if f.Error == errRuntime {
+func caught(names []string, f *failure.Failure) bool {
+	if f.Error == failure.Runtime {
 		return false
 	}
 	for _, name := range names {
@@ -50,11 +51,11 @@ func caught(names []string, f *failure) bool {
 			}
 		case "States.ALL":
 			return true
-		case errTaskFailed:
-			if !strings.HasPrefix(f.Error, "States.") || f.Error == errPermissions || f.Error == errTaskFailed {
+		case failure.TaskFailed:
+			if !strings.HasPrefix(f.Error, "States.") || f.Error == failure.Permissions || f.Error == failure.TaskFailed {
 				return true
 			}
-		case errHeartbeat:
+		case failure.HeartbeatTimeout:
 			if f.Heartbeat {
 				return true
 			}
@@ -64,7 +65,7 @@ func caught(names []string, f *failure) bool {
 }
 
 // retry schedules another attempt if a retrier matches and has attempts left.
-func (b *branch) retry(st *asl.State, ev *evaluation, f *failure) (bool, error) {
+func (b *branch) retry(st *asl.State, ev *evaluation, f *failure.Failure) (bool, error) {
 	i := slices.IndexFunc(st.Retry, func(r asl.Retrier) bool { return caught(r.ErrorEquals, f) })
 	if i < 0 {
 		return false, nil
@@ -127,8 +128,8 @@ func (e *evaluation) number(s asl.Scalar) (float64, error) {
 }
 
 // catch records the exit of a failed state towards a catcher's target.
-func (b *branch) catch(st *asl.State, ev *evaluation, c *asl.Catcher, f *failure) error {
-	var out any = f.output()
+func (b *branch) catch(st *asl.State, ev *evaluation, c *asl.Catcher, f *failure.Failure) error {
+	var out any = f.Output()
 	var vars *value.Object
 	var err error
 	if st.QueryLanguage == asl.JSONata {
@@ -144,9 +145,9 @@ func (b *branch) catch(st *asl.State, ev *evaluation, c *asl.Catcher, f *failure
 	if err == nil {
 		err = b.exit(st, out, vars, c.Next)
 	}
-	if f2, failed := failureOf(err); failed && f2.Evaluation {
+	if f2, failed := failure.Of(err); failed && f2.Evaluation {
 		b.step(func(s *stepper) {
-			b.cur.Head = s.side("EvaluationFailed", b.cur.Head, (&history.Details{Location: f2.Location, State: f2.State}).WithFailure(f2.errorText(), f2.causeText()))
+			b.cur.Head = s.side("EvaluationFailed", b.cur.Head, (&history.Details{Location: f2.Location, State: f2.State}).WithFailure(f2.ErrorText(), f2.CauseText()))
 		})
 	}
 	return err

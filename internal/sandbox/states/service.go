@@ -23,7 +23,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -105,7 +107,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	var keys []string
 	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketRunning, "", "", func(key string, _ []byte) (bool, error) {
+		return tx.Scan(record.BucketRunning, "", "", func(key string, _ []byte) (bool, error) {
 			keys = append(keys, key)
 			return true, ctx.Err()
 		})
@@ -136,10 +138,10 @@ func (s *Service) Start(ctx context.Context) error {
 func (s *Service) finishDeletions() error {
 	var keys []string
 	err := s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[machineRecord](tx, bucketMachines, "")
+		all, err := store.List[record.Machine](tx, record.BucketMachines, "")
 		for _, m := range all {
 			if m.Deleting {
-				keys = append(keys, m.key())
+				keys = append(keys, m.Key())
 			}
 		}
 		return err
@@ -152,14 +154,14 @@ func (s *Service) finishDeletions() error {
 
 // resume runs an execution from where the store says that it stands.
 func (s *Service) resume(key string) error {
-	rec, def, err := s.loadExecution(key)
+	rec, def, err := record.Load(s.DB, key)
 	if err != nil {
 		return err
 	}
-	if rec.Status != statusRunning || rec.MapRun != "" {
+	if rec.Status != record.Running || rec.MapRun != "" {
 		return nil // children are resumed by their Map
 	}
-	if err := s.countEvents(&rec); err != nil {
+	if err := record.CountEvents(s.DB, &rec); err != nil {
 		return err
 	}
 	x, err := s.newExecution(rec, def)
@@ -177,20 +179,20 @@ func (s *Service) resume(key string) error {
 // resumeExpress starts the express executions again that ran when the process
 // ended: they have no history, and run at least once.
 func (s *Service) resumeExpress() error {
-	var recs []execRecord
+	var recs []record.Execution
 	err := s.DB.View(func(tx *store.Tx) error {
 		var err error
-		recs, err = store.List[execRecord](tx, bucketExpress, "")
+		recs, err = store.List[record.Execution](tx, record.BucketExpress, "")
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read running express executions: %w", err)
 	}
 	for _, rec := range recs {
-		var def revisionRecord
+		var def record.Revision
 		err := s.DB.View(func(tx *store.Tx) error {
 			var err error
-			def, _, err = store.Get[revisionRecord](tx, bucketRevisions, rec.Revision)
+			def, _, err = store.Get[record.Revision](tx, record.BucketRevisions, rec.Revision)
 			return err
 		})
 		if err != nil {
@@ -198,7 +200,7 @@ func (s *Service) resumeExpress() error {
 		}
 		x, err := s.newExecution(rec, &def)
 		if err != nil {
-			s.Log.Error("resume express execution", "execution", rec.key(), "error", err)
+			s.Log.Error("resume express execution", "execution", rec.Key(), "error", err)
 			continue
 		}
 		x.start()
@@ -206,33 +208,22 @@ func (s *Service) resumeExpress() error {
 	return nil
 }
 
-// countEvents sets the number of the last event from the history: the record
-// itself is written at the start and the end only.
-func (s *Service) countEvents(rec *execRecord) error {
-	return s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucketEvents, rec.key()+"#", eventKey(rec.key(), rec.LastEvent+1), func(key string, _ []byte) (bool, error) {
-			_, err := fmt.Sscanf(key[len(rec.key())+1:], "%d", &rec.LastEvent)
-			return true, err
-		})
-	})
-}
-
 // adopt enters a running execution into the table; false if it is there.
 func (s *Service) adopt(x *execution) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.live[x.rec.key()] != nil {
+	if s.live[x.rec.Key()] != nil {
 		return false
 	}
-	s.live[x.rec.key()] = x
+	s.live[x.rec.Key()] = x
 	return true
 }
 
 func (s *Service) forget(x *execution) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.live[x.rec.key()] == x {
-		delete(s.live, x.rec.key())
+	if s.live[x.rec.Key()] == x {
+		delete(s.live, x.rec.Key())
 	}
 }
 
@@ -245,7 +236,7 @@ func (s *Service) executing(key string) *execution {
 // Close stops the interpreter without ending executions: they resume at the next
 // Start. It waits for what is under way.
 func (s *Service) Close() error {
-	s.cancel(errShutdown)
+	s.cancel(failure.ErrShutdown)
 	s.running.Wait()
 	s.evaluating.close()
 	s.journal.Close()
@@ -260,14 +251,14 @@ func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Mil
 const maxParsed = 512
 
 // parsed returns a revision's machine.
-func (s *Service) parsed(def *revisionRecord) (*asl.Machine, error) {
+func (s *Service) parsed(def *record.Revision) (*asl.Machine, error) {
 	s.mu.Lock()
 	m := s.machines[def.Key]
 	s.mu.Unlock()
 	if m != nil {
 		return m, nil
 	}
-	m, err := asl.Parse(def.Definition, asl.Options{Express: def.Type == typeExpress})
+	m, err := asl.Parse(def.Definition, asl.Options{Express: def.Type == record.Express})
 	if err != nil {
 		return nil, err
 	}
@@ -280,29 +271,8 @@ func (s *Service) parsed(def *revisionRecord) (*asl.Machine, error) {
 	return m, nil
 }
 
-// loadExecution reads a record and the definition that it runs by.
-func (s *Service) loadExecution(key string) (rec execRecord, def *revisionRecord, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		var found bool
-		rec, found, err = store.Get[execRecord](tx, bucketExecutions, key)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return errNoExecution(arnOfKey("execution", key))
-		}
-		d, found, err := store.Get[revisionRecord](tx, bucketRevisions, rec.Revision)
-		if err == nil && !found {
-			err = fmt.Errorf("definition %s is missing", rec.Revision)
-		}
-		def = &d
-		return err
-	})
-	return rec, def, err
-}
-
 // waitFor waits for an execution's end and returns its record.
-func (s *Service) waitFor(ctx context.Context, key string) (*execRecord, error) {
+func (s *Service) waitFor(ctx context.Context, key string) (*record.Execution, error) {
 	for {
 		if x := s.executing(key); x != nil {
 			select {
@@ -311,14 +281,14 @@ func (s *Service) waitFor(ctx context.Context, key string) (*execRecord, error) 
 				return nil, context.Cause(ctx)
 			}
 			if s.ctx.Err() != nil {
-				return nil, errShutdown
+				return nil, failure.ErrShutdown
 			}
 		}
-		rec, _, err := s.loadExecution(key)
+		rec, _, err := record.Load(s.DB, key)
 		if err != nil {
-			return nil, fail(errTaskFailed, wire.AsError(err).Message).err()
+			return nil, failure.New(failure.TaskFailed, wire.AsError(err).Message).Err()
 		}
-		if rec.Status != statusRunning {
+		if rec.Status != record.Running {
 			return &rec, nil
 		}
 		timer := s.Clock.NewTimer(100 * time.Millisecond) // it is about to start, or to be resumed

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 )
 
 // input applies InputPath to the state's raw input (JSONPath states).
@@ -75,7 +76,7 @@ func (e *evaluation) place(p asl.Path, result any) (any, error) {
 	}
 	out, ok := p.Expr.Ref.Path.Set(in, result)
 	if !ok {
-		return nil, fail(errResultPath, e.prefix()+"Unable to apply step \""+p.Expr.Text+"\" to input "+value.String(in)).err()
+		return nil, failure.New(failure.ResultPath, e.prefix()+"Unable to apply step \""+p.Expr.Text+"\" to input "+value.String(in)).Err()
 	}
 	return out, nil
 }
@@ -168,14 +169,14 @@ func (b *branch) failState(st *asl.State, ev *evaluation) error {
 		return err
 	}
 	ev = ev.with(in)
-	f := &failure{NoError: !st.Error.IsSet(), NoCause: !st.Cause.IsSet()}
+	f := &failure.Failure{NoError: !st.Error.IsSet(), NoCause: !st.Cause.IsSet()}
 	if f.Error, err = ev.text(st.Error); err != nil {
 		return err
 	}
 	if f.Cause, err = ev.text(st.Cause); err != nil {
 		return err
 	}
-	return f.err()
+	return f.Err()
 }
 
 // text evaluates a scalar field that is a string.
@@ -257,7 +258,7 @@ func (e *evaluation) waitUntil() (time.Time, error) {
 	}
 	if s.Expr != nil && s.Expr.Kind == asl.KindJSONata {
 		err := e.query("Timestamp", "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: %s", text)
-		f, _ := failureOf(err)
+		f, _ := failure.Of(err)
 		f.AtEntry = false
 		return time.Time{}, err
 	}

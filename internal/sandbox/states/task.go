@@ -8,8 +8,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -188,20 +190,20 @@ func (t *taskRun) resourceName() string {
 
 // end records the outcome of the attempt.
 func (t *taskRun) end(result any, err error) error {
-	f, failed := failureOf(err)
+	f, failed := failure.Of(err)
 	if err != nil && !failed {
 		return err // who cut it short records that
 	}
 	var text string
 	if !failed {
 		if text = value.String(result); len(text) > maxData {
-			f, failed = failureOf(errDataOf(t.resourceName()))
+			f, failed = failure.Of(errDataOf(t.resourceName()))
 		}
 	}
 	t.b.step(func(s *stepper) {
 		c := &t.b.cur
 		if t.b.cur.Token != "" {
-			t.b.x.puts = append(t.b.x.puts, journal.Put{Bucket: bucketTokens, Key: c.Token})
+			t.b.x.puts = append(t.b.x.puts, journal.Put{Bucket: record.BucketTokens, Key: c.Token})
 		}
 		c.Token, c.Job, c.Deadline, c.Side = "", "", time.Time{}, 0
 		if !failed {
@@ -210,10 +212,10 @@ func (t *taskRun) end(result any, err error) error {
 			return
 		}
 		what := "Failed"
-		if f.Error == errTimeout {
+		if f.Error == failure.Timeout {
 			what = "TimedOut"
 		}
-		s.event(t.event(what), t.service().WithFailure(f.errorText(), f.causeText()))
+		s.event(t.event(what), t.service().WithFailure(f.ErrorText(), f.CauseText()))
 		c.Phase, c.Failure = phaseFailed, f
 	})
 	return nil
@@ -222,7 +224,7 @@ func (t *taskRun) end(result any, err error) error {
 // lost is the failure of a task that was under way when the process ended: its
 // outcome is not known, which is what AWS reports when a service's client fails.
 func (t *taskRun) lost() error {
-	return fail(t.client().Prefix+".SdkClientException", "The connection to the service was lost while the task was under way, and its outcome is not known.").err()
+	return failure.New(t.client().Prefix+".SdkClientException", "The connection to the service was lost while the task was under way, and its outcome is not known.").Err()
 }
 
 // perform makes the call and, for tasks that go on after it, waits for their end.
@@ -255,9 +257,9 @@ func (t *taskRun) caller(ctx context.Context) (wire.Principal, error) {
 	if err != nil {
 		var we *wire.Error
 		if errors.As(err, &we) {
-			return p, fail(errPermissions, we.Message).err()
+			return p, failure.New(failure.Permissions, we.Message).Err()
 		}
-		return p, fail(errPermissions, err.Error()).err()
+		return p, failure.New(failure.Permissions, err.Error()).Err()
 	}
 	return p, nil
 }
@@ -288,7 +290,7 @@ func (t *taskRun) timedOut(ctx context.Context, err error) error {
 		return t.b.interruption(err)
 	}
 	if errors.Is(context.Cause(ctx), errTaskTime) {
-		return failureError{&failure{Error: errTimeout, NoCause: true}}
+		return (&failure.Failure{Error: failure.Timeout, NoCause: true}).Err()
 	}
 	return err
 }

@@ -12,8 +12,10 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -40,7 +42,7 @@ type trial struct {
 type mocked struct {
 	result any
 	text   string
-	err    *failure
+	err    *failure.Failure
 }
 
 // inspected takes what the interpreter computes on the way; a nil one takes
@@ -85,7 +87,7 @@ func (s *Service) testState(ctx context.Context, req *wire.Request, in *sfn.Test
 // parse finds the state in the definition: the definition itself, or a state of a
 // state machine.
 func (t *trial) parse() error {
-	text := str(t.in.Definition)
+	text := aws.ToString(t.in.Definition)
 	if t.in.StateName == nil {
 		st, err := asl.ParseState(testedState, text, asl.Options{})
 		t.st = st
@@ -146,7 +148,7 @@ func (t *trial) checkMock() error {
 	}
 	t.mock = &mocked{}
 	if e := m.ErrorOutput; e != nil {
-		t.mock.err = &failure{Error: str(e.Error), Cause: str(e.Cause), NoError: e.Error == nil, NoCause: e.Cause == nil}
+		t.mock.err = failure.Given(e.Error, e.Cause)
 		return nil
 	}
 	v, err := value.Parse(*m.Result)
@@ -199,11 +201,11 @@ func (t *trial) prepare(ctx context.Context) error {
 		return err
 	}
 	machine := wire.NewID()
-	rec := execRecord{summary: summary{Scope: t.scope, Machine: machine, Name: wire.NewID(), Status: statusRunning, Start: t.s.now()}, Express: true, RoleARN: str(t.in.RoleArn), Input: input}
+	rec := record.Execution{Summary: record.Summary{Scope: t.scope, Machine: machine, Name: wire.NewID(), Status: record.Running, Start: t.s.now()}, Express: true, RoleARN: aws.ToString(t.in.RoleArn), Input: input}
 	deadline := rec.Start.Add(maxTrial)
 	rec.Deadline = &deadline
 	x := &execution{
-		s: t.s, def: &revisionRecord{Scope: t.scope, Machine: machine, RoleARN: rec.RoleARN, Type: typeExpress}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
+		s: t.s, def: &record.Revision{Scope: t.scope, Machine: machine, RoleARN: rec.RoleARN, Type: record.Express}, rec: rec, done: make(chan struct{}), dirty: map[string]*branch{},
 	}
 	x.inspected = &inspected{&t.data}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
@@ -247,7 +249,7 @@ func (t *trial) variables() error {
 }
 
 // contextObject is the test's own, or one made up.
-func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
+func (t *trial) contextObject(rec *record.Execution) (*value.Object, error) {
 	if t.in.Context != nil {
 		v, err := value.Parse(*t.in.Context)
 		o, ok := v.(*value.Object)
@@ -281,8 +283,8 @@ func (t *trial) contextObject(rec *execRecord) (*value.Object, error) {
 		state.Set("RetryCount", value.Int(n))
 	}
 	return value.Of(
-		"Execution", value.Of("Id", arnIn(rec.Scope, "express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", asl.Timestamp(rec.Start)),
-		"StateMachine", value.Of("Id", rec.machineARN(), "Name", rec.Machine),
+		"Execution", value.Of("Id", record.ARN(rec.Scope, "express", rec.Machine+":"+rec.Name), "Input", input, "Name", rec.Name, "RoleArn", role, "StartTime", asl.Timestamp(rec.Start)),
+		"StateMachine", value.Of("Id", rec.MachineARN(), "Name", rec.Machine),
 		"State", state,
 	), nil
 }
@@ -333,19 +335,19 @@ func (t *trial) run() *sfn.TestStateOutput {
 	ev := t.b.evaluation(t.st)
 	err := t.execute(ev)
 	if err == nil && t.b.cur.Phase == phaseFailed {
-		err = t.b.cur.Failure.err()
+		err = t.b.cur.Failure.Err()
 	}
 	if err == nil && t.b.cur.Phase == phaseResult {
 		err = t.b.leave(t.st, ev, t.b.cur.Result.v)
 	}
-	f, failed := failureOf(err)
+	f, failed := failure.Of(err)
 	switch {
-	case errors.Is(context.Cause(t.b.ctx), errExecTime):
-		t.failed(out, ev, &failure{Error: errTimeout, NoCause: true})
+	case errors.Is(context.Cause(t.b.ctx), failure.ErrTime):
+		t.failed(out, ev, &failure.Failure{Error: failure.Timeout, NoCause: true})
 	case failed:
 		t.failed(out, ev, f)
 	case err != nil:
-		t.failed(out, ev, fail(errRuntime, err.Error()))
+		t.failed(out, ev, failure.New(failure.Runtime, err.Error()))
 	default:
 		t.status = types.TestExecutionStatusSucceeded
 		t.settled(out)
@@ -395,7 +397,7 @@ func (t *trial) execute(ev *evaluation) error {
 		}
 	}
 	if t.mock.err != nil {
-		return t.mock.err.err()
+		return t.mock.err.Err()
 	}
 	t.b.cur.Phase, t.b.cur.Result = phaseResult, docOf(t.mock.result)
 	return nil
@@ -454,7 +456,7 @@ func (t *trial) tolerate(count int64, counted bool, share float64) error {
 	list, _ := t.mock.result.([]any) // else a writer's reply, by checkResult: it counts no iterations
 	byShare := share > 0 && len(list) > 0 && 100*float64(failed)/float64(len(list)) > share
 	if counted && failed > count || byShare {
-		return fail(errToleratedFail, "The specified tolerated failure threshold was exceeded").err()
+		return failure.New(failure.ToleratedExceeded, "The specified tolerated failure threshold was exceeded").Err()
 	}
 	return nil
 }
@@ -476,9 +478,9 @@ func (t *trial) selected(ev *evaluation, all []items.Item) error {
 }
 
 // failed decides about a failure as an execution would, without waiting.
-func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure) {
+func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure.Failure) {
 	t.status = types.TestExecutionStatusFailed
-	out.Error, out.Cause = f.errorText(), f.causeText()
+	out.Error, out.Cause = f.ErrorText(), f.CauseText()
 	d := &types.InspectionErrorDetails{}
 	used := 0
 	if c := t.in.StateConfiguration; c != nil && c.RetrierRetryCount != nil {
@@ -512,8 +514,8 @@ func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure) {
 		d.CatchIndex = aws.Int32(int32(i)) //nolint:gosec // few
 		t.data.ErrorDetails = d
 		if err := t.b.catch(t.st, ev, &t.st.Catch[i], f); err != nil {
-			if f2, ok := failureOf(err); ok {
-				out.Error, out.Cause = f2.errorText(), f2.causeText()
+			if f2, ok := failure.Of(err); ok {
+				out.Error, out.Cause = f2.ErrorText(), f2.CauseText()
 			}
 			return
 		}

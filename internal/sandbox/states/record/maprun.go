@@ -1,4 +1,4 @@
-package states
+package record
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// runRecord is a Map Run.
-type runRecord struct {
+// MapRun is a Map Run.
+type MapRun struct {
 	Scope       wire.Scope `json:"scope"`
 	ID          string     `json:"id"`
 	Machine     string     `json:"machine"`
@@ -23,39 +23,39 @@ type runRecord struct {
 	Percentage  float64    `json:"percentage"`
 	Redrives    int        `json:"redrives,omitempty"`
 	RedriveAt   *time.Time `json:"redriveAt,omitempty"`
-	Items       counts     `json:"items"`
-	Children    counts     `json:"children"`
+	Items       Counts     `json:"items"`
+	Children    Counts     `json:"children"`
 	// ETag is that of the object that the items are read from, if it is one.
 	ETag string `json:"etag,omitempty"`
 }
 
-// counts are the items or the child executions of a run by their status.
-type counts struct {
+// Counts are the items or the child executions of a run by their status.
+type Counts struct {
 	Pending, Running, Succeeded, Failed, TimedOut, Aborted, Total, Written int64
 }
 
-// add moves n from one status to another; "" is none.
-func (c *counts) add(from, to string, n int64) {
+// Add moves n from one status to another; "" is none.
+func (c *Counts) Add(from, to string, n int64) {
 	for status, d := range map[string]int64{from: -n, to: n} {
 		switch status {
 		case "PENDING":
 			c.Pending += d
-		case statusRunning:
+		case Running:
 			c.Running += d
-		case statusSucceeded:
+		case Succeeded:
 			c.Succeeded += d
-		case statusFailed:
+		case Failed:
 			c.Failed += d
-		case statusTimedOut:
+		case TimedOut:
 			c.TimedOut += d
-		case statusAborted:
+		case Aborted:
 			c.Aborted += d
 		}
 	}
 }
 
-// exceeded reports whether more items failed than the run tolerates.
-func (r *runRecord) exceeded() bool {
+// Exceeded reports whether more items failed than the run tolerates.
+func (r *MapRun) Exceeded() bool {
 	failed := r.Items.Failed + r.Items.TimedOut
 	if failed == 0 {
 		return false
@@ -66,21 +66,28 @@ func (r *runRecord) exceeded() bool {
 	return byCount || byShare || r.Tolerated == 0 && r.Percentage == 0
 }
 
-func (r *runRecord) arn() string { return arnIn(r.Scope, "mapRun", r.Machine+"/"+r.Label+":"+r.ID) }
+// ARN names the run for clients.
+func (r *MapRun) ARN() string { return ARN(r.Scope, "mapRun", r.Machine+"/"+r.Label+":"+r.ID) }
 
-// mapRun reads the Map Run that an ARN names.
-func (s *Service) mapRun(req *wire.Request, arn string) (runRecord, error) {
-	named, err := parseARN(req.Scope, arn, "mapRun")
+// ReadMapRun reads the Map Run that an ARN names.
+func ReadMapRun(db *store.DB, sc wire.Scope, arn string) (MapRun, error) {
+	named, err := ParseARN(sc, arn, "mapRun")
 	if err != nil {
-		return runRecord{}, err
+		return MapRun{}, err
 	}
-	var r runRecord
-	err = s.DB.View(func(tx *store.Tx) error {
-		raw := tx.GetRaw(bucketRuns, named.key())
+	var r MapRun
+	err = db.View(func(tx *store.Tx) error {
+		raw := tx.GetRaw(BucketRuns, named.Key())
 		if raw == nil {
-			return errNoResource(arn)
+			return NoResource(arn)
 		}
 		return json.Unmarshal(raw, &r)
 	})
 	return r, err
 }
+
+// Key names the run in the store.
+func (r *MapRun) Key() string { return r.ChildPrefix() + ":" + r.ID }
+
+// ChildPrefix begins the keys of the run's child executions.
+func (r *MapRun) ChildPrefix() string { return r.Scope.Key(r.Machine + "/" + r.Label) }
