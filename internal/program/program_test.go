@@ -55,7 +55,7 @@ func TestOptionsAddResources(t *testing.T) {
 		"customer key":   {change: map[string]any{"kmsMode": "customer"}, added: []string{"key", "key-alias"}},
 		"dead letters":   {change: map[string]any{"deadLetter": true}, added: []string{"dlq", "dlq-policy", "status", "status-dlq"}},
 		"alarms":         {change: map[string]any{"alarms": true}, added: []string{"alarm-failed", "alarm-throttled", "alarm-timed-out"}},
-		"retention":      {change: map[string]any{"retention.resultsDays": 7}, added: []string{"data-lifecycle"}},
+		"retention":      {change: map[string]any{"retention.resultsDays": 7}},
 		"scaling":        {change: map[string]any{"maxInstances": 2}, added: []string{"scale", "scale-policy"}},
 		"fixed size":     {change: map[string]any{"minInstances": 2, "maxInstances": 2}},
 		"serverless":     {change: map[string]any{"endpointKind": "serverless", "maxInstances": 3}},
@@ -221,6 +221,37 @@ func TestMachineWithItsOwnDisksGetsNoKey(t *testing.T) {
 	p, tmpl := pipelineOf(t, map[string]any{"kmsMode": "customer", "instanceType": "ml.g5.xlarge"})
 	r := execute(t, p, tmpl, testEnv)
 	require.NotContains(t, r.inputs(t, testBase+"-c"), "kmsKeyArn")
+}
+
+// The lifecycle of the bucket is always there, since another's would delete models and
+// results, and nobody would see it. It ends nothing that can be read unless told to, and
+// whether there is retention changes nothing of the bucket itself.
+func TestALifecycleAlways(t *testing.T) {
+	t.Parallel()
+	actions := func(days int, versioning bool) (bucket map[string]any, rules map[string][]string) {
+		p, tmpl := pipelineOf(t, map[string]any{"retention.resultsDays": days, "versioning": versioning})
+		r := execute(t, p, tmpl, testEnv)
+		rules = map[string][]string{}
+		for _, rule := range r.inputs(t, "data-lifecycle")["rules"].([]any) {
+			rule := rule.(map[string]any)
+			for _, action := range []string{"expiration", "noncurrentVersionExpiration", "abortIncompleteMultipartUpload", "transitions"} {
+				if rule[action] != nil {
+					rules[rule["id"].(string)] = append(rules[rule["id"].(string)], action)
+				}
+			}
+		}
+		return r.inputs(t, "data"), rules
+	}
+	kept, none := actions(0, true)
+	require.Equal(t, map[string][]string{"clean": {"abortIncompleteMultipartUpload"}}, none)
+	expiring, some := actions(7, true)
+	require.Equal(t, map[string][]string{
+		"expire-results": {"expiration"}, "expire-batch": {"expiration"}, "expire-staging": {"expiration"},
+		"clean": {"noncurrentVersionExpiration", "abortIncompleteMultipartUpload"},
+	}, some)
+	require.Equal(t, kept, expiring)
+	_, unversioned := actions(7, false)
+	require.Equal(t, []string{"abortIncompleteMultipartUpload"}, unversioned["clean"])
 }
 
 // A resource may be made only after those it would fail without.

@@ -146,9 +146,7 @@ func addBucketEncryption(b *build) error {
 	return err
 }
 
-// addBucketHistory keeps old versions, and ends what is kept too long. The
-// lifecycle is an option: it alone makes an update of a bucket take a minute,
-// because the provider waits until S3 has shown it ten times.
+// addBucketHistory keeps old versions, and ends what is kept too long.
 func addBucketHistory(b *build) error {
 	versioned := b.onOr("versioning", true)
 	var before []pulumi.Resource
@@ -163,9 +161,30 @@ func addBucketHistory(b *build) error {
 		before = append(before, versioning)
 		b.bucketReady = append(b.bucketReady, versioning)
 	}
-	days := b.number("retention.resultsDays")
+	// There always is a lifecycle, so that one which somebody puts on the bucket is
+	// drift, and the next update takes it back: it would delete models and results.
+	// Nothing waits for it, as it takes a minute: the provider wants to see it ten times.
+	_, err := s3.NewBucketLifecycleConfigurationV2(b.ctx, "data-lifecycle", &s3.BucketLifecycleConfigurationV2Args{
+		Bucket: b.bucket.Bucket,
+		Rules:  lifecycleRules(b.number("retention.resultsDays"), versioned),
+	}, pulumi.DependsOn(before))
+	return err
+}
+
+// lifecycleRules are what ends by itself in the bucket: uploads that were never
+// finished, which nobody can read, and with days above 0 results, scratch objects and
+// superseded versions. With 0 days all that was ever written stays.
+func lifecycleRules(days int, versioned bool) s3.BucketLifecycleConfigurationV2RuleArray {
+	clean := &s3.BucketLifecycleConfigurationV2RuleArgs{
+		Id:     pulumi.String("clean"),
+		Status: pulumi.String("Enabled"),
+		Filter: &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")}, // all of the bucket
+		AbortIncompleteMultipartUpload: &s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
+			DaysAfterInitiation: pulumi.Int(abortDays),
+		},
+	}
 	if days <= 0 {
-		return nil
+		return s3.BucketLifecycleConfigurationV2RuleArray{clean}
 	}
 	expire := func(id, prefix string, days int) s3.BucketLifecycleConfigurationV2RuleInput {
 		return &s3.BucketLifecycleConfigurationV2RuleArgs{
@@ -175,29 +194,17 @@ func addBucketHistory(b *build) error {
 			Expiration: &s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(days)},
 		}
 	}
-	clean := &s3.BucketLifecycleConfigurationV2RuleArgs{
-		Id:     pulumi.String("clean"),
-		Status: pulumi.String("Enabled"),
-		Filter: &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")}, // all of the bucket
-		AbortIncompleteMultipartUpload: &s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
-			DaysAfterInitiation: pulumi.Int(abortDays),
-		},
-	}
 	if versioned {
 		clean.NoncurrentVersionExpiration = &s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{
 			NoncurrentDays: pulumi.Int(noncurrentDays),
 		}
 	}
-	_, err := s3.NewBucketLifecycleConfigurationV2(b.ctx, "data-lifecycle", &s3.BucketLifecycleConfigurationV2Args{
-		Bucket: b.bucket.Bucket,
-		Rules: s3.BucketLifecycleConfigurationV2RuleArray{
-			expire("expire-results", resultsPrefix, days),
-			expire("expire-batch", batchPrefix, days),
-			expire("expire-staging", stagingPrefix, stagingDays),
-			clean,
-		},
-	}, pulumi.DependsOn(before))
-	return err
+	return s3.BucketLifecycleConfigurationV2RuleArray{
+		expire("expire-results", resultsPrefix, days),
+		expire("expire-batch", batchPrefix, days),
+		expire("expire-staging", stagingPrefix, stagingDays),
+		clean,
+	}
 }
 
 // addObject uploads a local file. Its name has to change with its content: an
