@@ -35,6 +35,9 @@ type Principal struct {
 	// Service is the AWS service that assumed the role on behalf of a resource
 	// ("states.amazonaws.com"), empty otherwise.
 	Service string
+	// Source is the ARN of the resource that a service acts for where it does so in its
+	// own name (aws:SourceArn), empty otherwise.
+	Source string
 	// Session is what else was said when the role was assumed; nil for nothing.
 	Session *Session
 }
@@ -115,6 +118,9 @@ func (r *Request) AuthorizeIdentity(ctx context.Context, action, resource string
 // tags it gives or takes. Keys that are given win.
 func (r *Request) ConditionKeys(keys map[string][]string) map[string][]string {
 	out := map[string][]string{"aws:RequestedRegion": {r.Region}}
+	if source, ok := ParseARN(r.Principal.Source); ok && r.Principal.Role == "" {
+		out["aws:SourceArn"], out["aws:SourceAccount"] = []string{r.Principal.Source}, []string{source.AccountID}
+	}
 	if !r.Time.IsZero() {
 		out["aws:CurrentTime"] = []string{r.Time.UTC().Format(time.RFC3339)}
 		out["aws:EpochTime"] = []string{strconv.FormatInt(r.Time.Unix(), 10)}
