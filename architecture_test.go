@@ -80,6 +80,9 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/record":          {"internal/sandbox/states/journal", "internal/sandbox/store", "internal/sandbox/wire"},
 	"internal/sandbox/states/integration":     {"internal/asl", "internal/asl/value", "internal/sandbox/wire", "internal/sandbox/wire/model"},
 	"internal/sandbox/states/items":           {"internal/asl", "internal/asl/value", "internal/sandbox/states/items/delimited", "internal/sandbox/wire"},
+	"internal/sandbox/states/report":          {"internal/clock", "internal/sandbox/guard", "internal/sandbox/states/history", "internal/sandbox/states/record", "internal/sandbox/wire"},
+	"internal/sandbox/states/tokens":          {"internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/store"},
+	"internal/sandbox/states/watch":           {"internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/store"},
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {

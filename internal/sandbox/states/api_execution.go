@@ -145,7 +145,7 @@ func (s *Service) begin(rec record.Execution, def *record.Revision) (*record.Exe
 		return nil, wire.Errorf(503, "ServiceUnavailable", "the service is shutting down")
 	}
 	if rec.Express {
-		done := s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: rec.Key() + ":" + rec.ExpressID, Value: journal.Encoded(&rec)}})
+		done := s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: rec.RunKey(), Value: journal.Encoded(&rec)}})
 		x.start() // its end is queued after its start
 		return &rec, <-done
 	}
@@ -165,7 +165,7 @@ func (s *Service) begin(rec record.Execution, def *record.Revision) (*record.Exe
 		s.forget(x)
 		return nil, err
 	}
-	s.announce(&rec)
+	s.report.Announce(s.ctx, &rec)
 	x.start()
 	return &rec, nil
 }

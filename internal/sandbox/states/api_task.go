@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,29 +12,27 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// tokenError turns errNoToken into AWS's answers: a token that never was is
+// tokenError turns tokens.ErrUnknown into AWS's answers: a token that never was is
 // invalid, one whose task has ended is timed out.
 func tokenError(token string, err error) error {
-	if !errors.Is(err, errNoToken) {
+	if !errors.Is(err, tokens.ErrUnknown) {
 		return err
 	}
-	if !isToken(token) {
+	if !tokens.Valid(token) {
 		return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
 	}
 	return wire.Errorf(400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 }
 
-// isToken reports whether a text has the form of a token.
-func isToken(s string) bool { return len(s) >= 100 && strings.HasPrefix(s, "AQCIAAAA") }
-
 func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.SendTaskSuccessInput) (*sfn.SendTaskSuccessOutput, error) {
 	text := aws.ToString(in.Output)
-	if !isToken(aws.ToString(in.TaskToken)) {
-		return nil, tokenError(aws.ToString(in.TaskToken), errNoToken)
+	if !tokens.Valid(aws.ToString(in.TaskToken)) {
+		return nil, tokenError(aws.ToString(in.TaskToken), tokens.ErrUnknown)
 	}
 	if _, err := value.Parse(text); err != nil {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: '%s'", err)
@@ -43,7 +40,7 @@ func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.Se
 	if len(text) > maxData {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: 'The output exceeds %d bytes'", maxData)
 	}
-	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.desk.Settle(aws.ToString(in.TaskToken), func(rec *tokens.Record) error {
 		rec.Done, rec.Output = true, &text
 		return nil
 	})
@@ -54,7 +51,7 @@ func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.Se
 }
 
 func (s *Service) sendTaskFailure(_ context.Context, _ *wire.Request, in *sfn.SendTaskFailureInput) (*sfn.SendTaskFailureOutput, error) {
-	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.desk.Settle(aws.ToString(in.TaskToken), func(rec *tokens.Record) error {
 		rec.Done, rec.Error, rec.Cause = true, in.Error, in.Cause
 		return nil
 	})
@@ -65,7 +62,7 @@ func (s *Service) sendTaskFailure(_ context.Context, _ *wire.Request, in *sfn.Se
 }
 
 func (s *Service) sendTaskHeartbeat(_ context.Context, _ *wire.Request, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
-	err := s.settle(aws.ToString(in.TaskToken), func(rec *tokenRecord) error {
+	err := s.desk.Settle(aws.ToString(in.TaskToken), func(rec *tokens.Record) error {
 		rec.Beat = s.now()
 		return nil
 	})
@@ -73,57 +70,6 @@ func (s *Service) sendTaskHeartbeat(_ context.Context, _ *wire.Request, in *sfn.
 		return nil, tokenError(aws.ToString(in.TaskToken), err)
 	}
 	return &sfn.SendTaskHeartbeatOutput{}, nil
-}
-
-// taskQueue holds the tokens of tasks that no worker has taken. wake is closed
-// and replaced when one is added.
-type taskQueue struct {
-	tokens []string
-	wake   chan struct{}
-}
-
-// queue returns an activity's queue; s.mu must be held.
-func (s *Service) queue(arn string) *taskQueue {
-	q := s.queues[arn]
-	if q == nil {
-		q = &taskQueue{wake: make(chan struct{})}
-		s.queues[arn] = q
-	}
-	return q
-}
-
-// offer makes a task known to an activity's workers.
-func (s *Service) offer(arn, token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queue(arn)
-	q.tokens = append(q.tokens, token)
-	close(q.wake)
-	q.wake = make(chan struct{})
-}
-
-// restoreActivities offers the tasks again that waited for a worker when the
-// process ended.
-func (s *Service) restoreActivities() error {
-	type waiting struct {
-		token string
-		rec   tokenRecord
-	}
-	var all []waiting
-	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(record.BucketTokens, "", "", func(key string, raw []byte) (bool, error) {
-			var rec tokenRecord
-			err := json.Unmarshal(raw, &rec)
-			if rec.Activity != "" && !rec.Started && !rec.Done {
-				all = append(all, waiting{key, rec})
-			}
-			return true, err
-		})
-	})
-	for _, w := range all {
-		s.offer(w.rec.Activity, w.token)
-	}
-	return err
 }
 
 func (s *Service) activityExists(sc wire.Scope, arn string) bool {
@@ -259,22 +205,15 @@ func (s *Service) getActivityTask(ctx context.Context, req *wire.Request, in *sf
 	timer := s.Clock.NewTimer(pollTime)
 	defer timer.Stop()
 	for {
-		s.mu.Lock()
-		q := s.queue(arn)
-		wake := q.wake
-		token := ""
-		if len(q.tokens) > 0 {
-			token, q.tokens = q.tokens[0], q.tokens[1:]
-		}
-		s.mu.Unlock()
+		token, wake := s.desk.Take(arn)
 		if token != "" {
 			input := ""
-			err := s.settle(token, func(rec *tokenRecord) error {
+			err := s.desk.Settle(token, func(rec *tokens.Record) error {
 				rec.Started, rec.Worker, rec.Beat = true, aws.ToString(in.WorkerName), s.now()
 				input = rec.Input
 				return nil
 			})
-			if errors.Is(err, errNoToken) {
+			if errors.Is(err, tokens.ErrUnknown) {
 				continue // its execution has ended
 			}
 			if err != nil {

@@ -2,8 +2,6 @@ package states
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"time"
 
@@ -12,86 +10,17 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
 )
-
-// tokenRecord is what is known of a task that waits for its token. It is written
-// before the token is handed out and deleted when the task ends.
-type tokenRecord struct {
-	Execution string    `json:"execution"`
-	Path      string    `json:"path"`
-	Activity  string    `json:"activity,omitempty"` // ARN
-	Input     string    `json:"input,omitempty"`    // of the activity's task
-	Created   time.Time `json:"created"`
-	// Started is set once a worker took an activity's task.
-	Started bool      `json:"started,omitempty"`
-	Worker  string    `json:"worker,omitempty"`
-	Beat    time.Time `json:"beat"` // last sign of life
-	// Done holds the outcome.
-	Done   bool    `json:"done,omitempty"`
-	Output *string `json:"output,omitempty"`
-	Error  *string `json:"error,omitempty"`
-	Cause  *string `json:"cause,omitempty"`
-}
-
-// newToken returns a task token: opaque and not to be guessed.
-func newToken() string {
-	var b [96]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return "AQCIAAAA" + base64.StdEncoding.EncodeToString(b[:])
-}
-
-// tokenPut writes a token's record.
-func tokenPut(token string, rec *tokenRecord) journal.Put {
-	return journal.Put{Bucket: record.BucketTokens, Key: token, Value: journal.Encoded(rec)}
-}
-
-func (s *Service) token(token string) (tokenRecord, bool, error) {
-	var rec tokenRecord
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) error {
-		var err error
-		rec, found, err = store.Get[tokenRecord](tx, record.BucketTokens, token)
-		return err
-	})
-	return rec, found, err
-}
-
-// listen returns a channel that is signalled whenever the token's record
-// changes, and a function that ends that.
-func (s *Service) listen(token string) (<-chan struct{}, func()) {
-	c := make(chan struct{}, 1)
-	s.mu.Lock()
-	s.listeners[token] = c
-	s.mu.Unlock()
-	return c, func() {
-		s.mu.Lock()
-		delete(s.listeners, token)
-		s.mu.Unlock()
-	}
-}
-
-func (s *Service) signal(token string) {
-	s.mu.Lock()
-	c := s.listeners[token]
-	s.mu.Unlock()
-	if c != nil {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}
-}
 
 // register queues the token's record with the events of the schedule.
 func (t *taskRun) register() {
-	rec := &tokenRecord{Execution: t.b.x.rec.Key(), Path: t.b.path, Created: t.b.x.s.now(), Beat: t.b.x.s.now()}
+	rec := &tokens.Record{Execution: t.b.x.rec.Key(), Path: t.b.path, Created: t.b.x.s.now(), Beat: t.b.x.s.now()}
 	if t.activity {
 		rec.Activity, rec.Input = t.st.Resource, value.String(t.args)
 	}
-	t.b.x.puts = append(t.b.x.puts, tokenPut(t.b.cur.Token, rec))
+	t.b.x.puts = append(t.b.x.puts, tokens.Put(t.b.cur.Token, rec))
 }
 
 // submitted records that the call was made, and waits for the end of what it
@@ -117,7 +46,7 @@ func (t *taskRun) runActivity() (any, error) {
 	if err := t.b.sync(); err != nil {
 		return nil, err
 	}
-	t.b.x.s.offer(t.st.Resource, t.b.cur.Token)
+	t.b.x.s.desk.Offer(t.st.Resource, t.b.cur.Token)
 	return t.await()
 }
 
@@ -140,10 +69,10 @@ func (t *taskRun) await() (any, error) {
 
 func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
 	s, token := t.b.x.s, t.b.cur.Token
-	changed, stop := s.listen(token)
+	changed, stop := s.desk.Listen(token)
 	defer stop()
 	for {
-		rec, found, err := s.token(token)
+		rec, found, err := s.desk.Get(token)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +85,7 @@ func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
 			})
 		}
 		if rec.Done {
-			return rec.outcome()
+			return rec.Outcome()
 		}
 		if err := t.pause(ctx, changed, &rec); err != nil {
 			return nil, err
@@ -165,7 +94,7 @@ func (t *taskRun) awaitToken(ctx context.Context) (any, error) {
 }
 
 // pause waits until the record changes, or a time is up.
-func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *tokenRecord) error {
+func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *tokens.Record) error {
 	var beat <-chan time.Time
 	if t.b.cur.Heartbeat > 0 && (!t.activity || rec.Started) {
 		due := rec.Beat.Add(time.Duration(t.b.cur.Heartbeat) * time.Second).Sub(t.b.x.s.Clock.Now())
@@ -177,7 +106,7 @@ func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *token
 	case <-changed:
 		return nil
 	case <-beat:
-		now, _, err := t.b.x.s.token(t.b.cur.Token)
+		now, _, err := t.b.x.s.desk.Get(t.b.cur.Token)
 		if err == nil && (now.Done || now.Beat.After(rec.Beat)) {
 			return nil
 		}
@@ -185,18 +114,6 @@ func (t *taskRun) pause(ctx context.Context, changed <-chan struct{}, rec *token
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// outcome is what SendTaskSuccess or SendTaskFailure told.
-func (rec *tokenRecord) outcome() (any, error) {
-	if rec.Output != nil {
-		v, err := value.Parse(*rec.Output)
-		if err != nil {
-			return nil, failure.New(failure.Runtime, err.Error()).Err()
-		}
-		return v, nil
-	}
-	return nil, failure.Given(rec.Error, rec.Cause).Err()
 }
 
 // jobKind tells how the end of a job is seen.
@@ -238,13 +155,13 @@ func (t *taskRun) awaitJobOrToken(ctx context.Context) (any, error) {
 	}
 	s := t.b.x.s
 	ctx, cancel := context.WithCancelCause(ctx)
-	changed, stop := s.listen(token)
+	changed, stop := s.desk.Listen(token)
 	defer stop()
-	ended := make(chan *tokenRecord, 1)
+	ended := make(chan *tokens.Record, 1)
 	guard.Go(s.Log, "the wait for a token", func() {
 		defer close(ended)
 		for {
-			if rec, found, err := s.token(token); err == nil && found && rec.Done {
+			if rec, found, err := s.desk.Get(token); err == nil && found && rec.Done {
 				ended <- &rec
 				cancel(errSettled)
 				return
@@ -259,7 +176,7 @@ func (t *taskRun) awaitJobOrToken(ctx context.Context) (any, error) {
 	result, err := t.awaitJob(ctx)
 	cancel(nil)
 	if rec := <-ended; rec != nil {
-		return rec.outcome()
+		return rec.Outcome()
 	}
 	return result, err
 }
@@ -352,28 +269,4 @@ func (s *Service) describeJava(rec *record.Execution, parsed bool) *value.Object
 		o.Set("StopDate", value.Int(rec.Stop.UnixMilli()))
 	}
 	return o
-}
-
-// errNoToken tells that nothing waits for a token.
-var errNoToken = errors.New("no task waits for this token")
-
-// settle changes a token's record, durably, and wakes its task.
-func (s *Service) settle(token string, change func(*tokenRecord) error) error {
-	err := s.DB.Update(func(tx *store.Tx) error {
-		rec, found, err := store.Get[tokenRecord](tx, record.BucketTokens, token)
-		if err != nil {
-			return err
-		}
-		if !found || rec.Done {
-			return errNoToken
-		}
-		if err := change(&rec); err != nil {
-			return err
-		}
-		return store.Put(tx, record.BucketTokens, token, rec)
-	})
-	if err == nil {
-		s.signal(token)
-	}
-	return err
 }

@@ -18,14 +18,7 @@ import (
 
 // cursor reads a branch's cursor from the store.
 func (s *Service) cursor(execution, path string) (cursor, bool, error) {
-	var cur cursor
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) error {
-		var err error
-		cur, found, err = store.Get[cursor](tx, record.BucketCursors, record.CursorKey(execution, path))
-		return err
-	})
-	return cur, found, err
+	return store.Read[cursor](s.DB, record.BucketCursors, record.CursorKey(execution, path))
 }
 
 // childPath names a child's cursor. The state's entry and the round are part of

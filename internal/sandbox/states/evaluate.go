@@ -40,7 +40,7 @@ func (e *evaluation) watched() func() {
 		return func() {}
 	}
 	e.watching = true
-	end := e.b.x.s.evaluating.mark(e.b.x, e.b.path)
+	end := e.b.x.s.evaluating.Mark(e.b.x.rec.RunKey(), e.b.path, e.b.x.deaths > 0)
 	return func() { e.watching = false; end() }
 }
 

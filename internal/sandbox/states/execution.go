@@ -3,6 +3,7 @@ package states
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/report"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -23,6 +25,19 @@ import (
 // in memory before they are written.
 const defaultFlush = 64
 
+// maxDeaths is how often the daemon may die while an execution is evaluated in
+// the same place before the execution is failed instead of resumed.
+const maxDeaths = 3
+
+// errDeadly is what becomes of an execution that the daemon did not survive.
+var errDeadly = failure.New(failure.Runtime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).Err()
+
+// place names where a branch stands, for the watch.
+func place(tx *store.Tx, execution, path string) (string, error) {
+	cur, _, err := store.Get[cursor](tx, record.BucketCursors, record.CursorKey(execution, path))
+	return fmt.Sprintf("%s|%s|%d", path, cur.State, cur.Head), err
+}
+
 // execution is one that runs in this process. All of its branches share it.
 type execution struct {
 	s       *Service
@@ -30,7 +45,7 @@ type execution struct {
 	// workflow is the machine's, or the item processor of a distributed Map.
 	workflow *asl.Workflow
 	def      *record.Revision
-	logger   *execLogger
+	logger   *report.Logger
 	done     chan struct{}
 
 	ctx    context.Context
@@ -73,7 +88,7 @@ func (s *Service) newExecution(rec record.Execution, def *record.Revision) (*exe
 	}
 	x := &execution{
 		s: s, machine: m, workflow: &m.Workflow, def: def, rec: rec,
-		done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &journal.Lane{}, deaths: s.evaluating.deathsOf(&rec),
+		done: make(chan struct{}), dirty: map[string]*branch{}, unsaved: &journal.Lane{}, deaths: s.evaluating.Deaths(rec.RunKey()),
 	}
 	if rec.MapState != "" {
 		if x.workflow = processorOf(m, rec.MapState); x.workflow == nil {
@@ -88,7 +103,7 @@ func (x *execution) prepare() {
 	x.ctx, x.cancel = context.WithCancelCause(x.s.ctx)
 	x.principal = sync.OnceValues(x.assumeRole)
 	x.context = x.contextObject()
-	x.logger = x.s.newExecLogger(x)
+	x.logger = x.s.report.Logger(&x.rec, x.def)
 }
 
 // newBroken prepares a record to end, since it cannot run any more.
@@ -267,7 +282,7 @@ func (x *execution) flush() <-chan error {
 }
 
 func (x *execution) flushLocked() <-chan error {
-	x.logger.log(x.pending)
+	x.logger.Write(x.pending)
 	if !x.durable() {
 		x.pending, x.puts = x.pending[:0], nil
 		clear(x.dirty)
@@ -355,17 +370,17 @@ func (x *execution) finish(b *branch, out any, err error) {
 			clear(x.dirty)
 		}
 		x.puts = append(x.puts, record.Puts(&x.rec)...)
-		x.puts = append(x.puts, x.s.evaluating.forget(&x.rec)...)
+		x.puts = append(x.puts, x.s.evaluating.Forget(x.rec.RunKey())...)
 	case x.rec.MapRun != "": // its run shows it
 		x.s.journal.Add(record.Puts(&x.rec))
 	default:
-		x.s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: x.rec.Key() + ":" + x.rec.ExpressID}})
+		x.s.journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: x.rec.RunKey()}})
 	}
 	done := x.flushLocked()
 	rec := x.rec
 	x.mu.Unlock()
 	x.persist(done)
-	x.s.announce(&rec)
+	x.s.report.Announce(x.s.ctx, &rec)
 }
 
 // persist waits until the end is on disk, and tries again while it cannot be

@@ -46,7 +46,7 @@ func (s *Service) redriveExecution(_ context.Context, req *wire.Request, in *sfn
 		return nil, err
 	}
 	redriven := *x.rec.RedriveAt
-	s.announce(&x.rec)
+	s.report.Announce(s.ctx, &x.rec)
 	x.start()
 	return &sfn.RedriveExecutionOutput{RedriveDate: &redriven}, nil
 }

@@ -26,6 +26,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/report"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/watch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -59,21 +62,20 @@ type Config struct {
 type Service struct {
 	Config
 	journal *journal.Journal
-	logs    *logQueue
+	desk    *tokens.Desk
+	report  *report.Reporter
 	engine  *jsonata.Engine
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 	flush   int // events of an execution that may wait to be written
 
-	mu        sync.Mutex
-	live      map[string]*execution    // by execution key
-	listeners map[string]chan struct{} // by task token
-	machines  map[string]*asl.Machine  // parsed definitions by revision key
-	queues    map[string]*taskQueue    // by activity ARN
-	runs      map[string]*mapRunner    // by map run key
+	mu       sync.Mutex
+	live     map[string]*execution   // by execution key
+	machines map[string]*asl.Machine // parsed definitions by revision key
+	runs     map[string]*mapRunner   // by map run key
 
-	evaluating *watch
+	evaluating *watch.Watch
 }
 
 // New makes a service over what the store holds. Nothing runs before Start.
@@ -91,10 +93,9 @@ func New(c Config) (*Service, error) {
 		c.MaxItemBytes = 2 << 30
 	}
 	s := &Service{
-		Config: c, flush: defaultFlush, journal: journal.New(c.DB), logs: newLogQueue(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
-		live: map[string]*execution{}, listeners: map[string]chan struct{}{}, machines: map[string]*asl.Machine{}, queues: map[string]*taskQueue{}, runs: map[string]*mapRunner{},
+		Config: c, flush: defaultFlush, journal: journal.New(c.DB), desk: tokens.NewDesk(c.DB), evaluating: watch.New(c.DB, c.Log), report: report.Reporter{Events: c.Events, Metrics: c.Metrics, Logs: c.Logs, Clock: c.Clock, Log: c.Log}.Start(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
+		live: map[string]*execution{}, machines: map[string]*asl.Machine{}, runs: map[string]*mapRunner{},
 	}
-	s.evaluating = &watch{deaths: map[string]deathRecord{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -102,7 +103,7 @@ func New(c Config) (*Service, error) {
 // Start resumes every execution that was running when the process ended. ctx
 // bounds the start itself; executions run until Close.
 func (s *Service) Start(ctx context.Context) error {
-	if err := s.openWatch(s.Evaluating); err != nil {
+	if err := s.evaluating.Open(s.Evaluating, place); err != nil {
 		return err
 	}
 	var keys []string
@@ -115,7 +116,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read running executions: %w", err)
 	}
-	if err := s.restoreActivities(); err != nil {
+	if err := s.desk.Restore(); err != nil {
 		return err
 	}
 	if err := s.finishDeletions(); err != nil {
@@ -238,9 +239,9 @@ func (s *Service) executing(key string) *execution {
 func (s *Service) Close() error {
 	s.cancel(failure.ErrShutdown)
 	s.running.Wait()
-	s.evaluating.close()
+	s.evaluating.Close()
 	s.journal.Close()
-	s.logs.close()
+	s.report.Close()
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -64,7 +65,7 @@ func (t *taskRun) waits() bool { return t.activity || t.integration.Pattern != "
 func (t *taskRun) prepare() error {
 	st, ev := t.st, t.ev
 	if t.waits() { // a task that waits for a job has a token too, which may end it earlier
-		token := newToken()
+		token := tokens.New()
 		t.b.step(func(*stepper) { t.b.cur.Token = token })
 		ev = ev.withToken(token)
 		t.ev = ev

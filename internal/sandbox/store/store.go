@@ -270,6 +270,15 @@ func Get[T any](t *Tx, bucket, key string) (v T, found bool, err error) {
 	return v, true, nil
 }
 
+// Read is Get in a transaction of its own.
+func Read[T any](d *DB, bucket, key string) (v T, found bool, err error) {
+	err = d.View(func(tx *Tx) error {
+		v, found, err = Get[T](tx, bucket, key)
+		return err
+	})
+	return v, found, err
+}
+
 // Put sets key to v as JSON.
 func Put[T any](t *Tx, bucket, key string, v T) error {
 	raw, err := json.Marshal(v)

@@ -40,6 +40,9 @@ func (m *Summary) Key() string { return m.Scope.Key(m.Machine + ":" + m.Name) }
 // MachineARN is the ARN of the state machine, with its label for children of a Map.
 func (m *Summary) MachineARN() string { return ARN(m.Scope, "stateMachine", m.Machine) }
 
+// RunKey tells apart what runs: express executions may share a name.
+func (rec *Execution) RunKey() string { return rec.Key() + ":" + rec.ExpressID }
+
 // indexKey sorts newest first within a machine.
 func (m *Summary) indexKey() string {
 	return fmt.Sprintf("%s:%016x:%s", m.Scope.Key(m.Machine), ^uint64(0)-uint64(m.Start.UnixNano()), m.Name) //nolint:gosec // times after 1970

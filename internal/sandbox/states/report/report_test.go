@@ -1,4 +1,4 @@
-package states
+package report
 
 import (
 	"testing"
@@ -14,9 +14,9 @@ import (
 func TestExecutionsOfAnHourShareALogStream(t *testing.T) {
 	t.Parallel()
 	at := func(machine, region string, start time.Time) string {
-		x := &execution{def: &record.Revision{Machine: machine}}
-		x.rec.Scope, x.rec.Start = wire.ScopeOf("000000000000", region), start
-		return logStream(x)
+		var rec record.Execution
+		rec.Scope, rec.Start = wire.ScopeOf("000000000000", region), start
+		return logStream(&rec, machine)
 	}
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	first := at("m", "us-east-1", noon)

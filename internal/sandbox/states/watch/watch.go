@@ -1,4 +1,6 @@
-package states
+// Package watch owns the knowledge of what is being evaluated, so that an execution
+// which takes the daemon down again and again can be told from the others.
+package watch
 
 import (
 	"encoding/binary"
@@ -6,29 +8,24 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
-// maxDeaths is how often the daemon may die while an execution is evaluated in
-// the same place before the execution is failed instead of resumed.
-const maxDeaths = 3
-
-// errDeadly is what becomes of an execution that the daemon did not survive.
-var errDeadly = failure.New(failure.Runtime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).Err()
-
-// watch knows which executions are being evaluated, so that the next start can
+// Watch knows which executions are being evaluated, so that the next start can
 // tell which of them took the daemon down. What it knows is in a file: a write to
 // it costs a microsecond and no sync, and outlives the process that is killed, if
 // not the machine. Executions that wait, for a time, a task or a token, are not
 // being evaluated.
-type watch struct {
+type Watch struct {
+	db     *store.DB
+	log    *slog.Logger
 	mu     sync.Mutex
 	file   *os.File // nil if nothing is watched
 	free   []int64
@@ -58,23 +55,29 @@ func (d deathRecord) count() int {
 // slotSize bounds an entry: the execution's key and the branch's path.
 const slotSize = 1024
 
-func watchKey(rec *record.Execution) string { return rec.Key() + ":" + rec.ExpressID }
+// New makes a watch that watches nothing until Open.
+func New(db *store.DB, log *slog.Logger) *Watch {
+	return &Watch{db: db, log: log, deaths: map[string]deathRecord{}}
+}
 
-// openWatch reads what was being evaluated when the last process ended, counts
-// it, and begins anew. An empty path watches nothing.
-func (s *Service) openWatch(path string) error {
-	w := s.evaluating
-	if path == "" {
+// Place names where a branch of an execution stands in the store: a text that is
+// another one once the branch got on.
+type Place func(tx *store.Tx, execution, path string) (string, error)
+
+// Open reads what was being evaluated when the last process ended, counts
+// it, and begins anew. An empty file watches nothing.
+func (w *Watch) Open(file string, place Place) error {
+	if file == "" {
 		return nil
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read what was being evaluated: %w", err)
 	}
-	if err := s.countDeaths(entries(raw)); err != nil {
+	if err := w.countDeaths(entries(raw), place); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("watch evaluations: %w", err)
 	}
@@ -99,9 +102,8 @@ func entries(raw []byte) map[string][]string {
 
 // countDeaths brings the stored counts up to date. What was not being evaluated
 // this time is forgotten: only deaths in a row count.
-func (s *Service) countDeaths(found map[string][]string) error {
-	w := s.evaluating
-	return s.DB.Update(func(tx *store.Tx) error {
+func (w *Watch) countDeaths(found map[string][]string, place Place) error {
+	return w.db.Update(func(tx *store.Tx) error {
 		old := map[string]deathRecord{}
 		err := tx.Scan(record.BucketDeaths, "", "", func(key string, raw []byte) (bool, error) {
 			var d deathRecord
@@ -119,36 +121,34 @@ func (s *Service) countDeaths(found map[string][]string) error {
 		for key, paths := range found {
 			d := deathRecord{Places: map[string]int{}}
 			for _, path := range paths {
-				cur, _, err := store.Get[cursor](tx, record.BucketCursors, record.CursorKey(key[:strings.LastIndexByte(key, ':')], path))
+				at, err := place(tx, key[:strings.LastIndexByte(key, ':')], path)
 				if err != nil {
 					return err
 				}
-				place := fmt.Sprintf("%s|%s|%d", path, cur.State, cur.Head)
-				d.Places[place] = old[key].Places[place] + 1
+				d.Places[at] = old[key].Places[at] + 1
 			}
 			w.deaths[key] = d
 			if err := store.Put(tx, record.BucketDeaths, key, d); err != nil {
 				return err
 			}
-			s.Log.Warn("the last process ended while this execution was evaluated", "execution", key, "deaths", d.count())
+			w.log.Warn("the last process ended while this execution was evaluated", "execution", key, "deaths", d.count())
 		}
 		return nil
 	})
 }
 
-// deathsOf is how often in a row the daemon died while the execution was
+// Deaths is how often in a row the daemon died while the execution was
 // evaluated in the same place.
-func (w *watch) deathsOf(rec *record.Execution) int {
+func (w *Watch) Deaths(key string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.deaths[watchKey(rec)].count()
+	return w.deaths[key].count()
 }
 
-// forget removes what is stored about an execution that has ended.
-func (w *watch) forget(rec *record.Execution) []journal.Put {
+// Forget removes what is stored about an execution that has ended.
+func (w *Watch) Forget(key string) []journal.Put {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := watchKey(rec)
 	if _, ok := w.deaths[key]; !ok {
 		return nil
 	}
@@ -156,24 +156,24 @@ func (w *watch) forget(rec *record.Execution) []journal.Put {
 	return []journal.Put{{Bucket: record.BucketDeaths, Key: key}}
 }
 
-// mark notes that a branch is being evaluated until the returned function is
-// called.
-func (w *watch) mark(x *execution, path string) func() {
-	if x.deaths > 0 {
+// Mark notes that a branch of an execution is being evaluated until the returned
+// function is called. A suspect, which the daemon died of before, waits for the others.
+func (w *Watch) Mark(key, path string, suspect bool) func() {
+	if suspect {
 		w.suspect.Lock()
 	}
-	slot, ok := w.fill(watchKey(&x.rec) + "\x00" + path)
+	slot, ok := w.fill(key + "\x00" + path)
 	return func() {
 		if ok {
 			w.clear(slot)
 		}
-		if x.deaths > 0 {
+		if suspect {
 			w.suspect.Unlock()
 		}
 	}
 }
 
-func (w *watch) fill(text string) (slot int64, ok bool) {
+func (w *Watch) fill(text string) (slot int64, ok bool) {
 	if len(text)+2 > slotSize {
 		return 0, false
 	}
@@ -193,7 +193,7 @@ func (w *watch) fill(text string) (slot int64, ok bool) {
 	return slot, err == nil
 }
 
-func (w *watch) clear(slot int64) {
+func (w *Watch) clear(slot int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.free = append(w.free, slot)
@@ -202,8 +202,8 @@ func (w *watch) clear(slot int64) {
 	}
 }
 
-// close ends the watch: nothing is being evaluated any more.
-func (w *watch) close() {
+// Close ends the watch: nothing is being evaluated any more.
+func (w *Watch) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file != nil {

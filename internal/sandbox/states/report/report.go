@@ -1,10 +1,13 @@
-package states
+// Package report owns what the world is told of executions: status-change events,
+// metrics and log lines.
+package report
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
@@ -21,12 +25,33 @@ import (
 // maxEventData is how much input and output a status-change event may carry.
 const maxEventData = 248 * 1024
 
-// announce tells the world of an execution's new status: an event for
-// EventBridge rules and the metrics of CloudWatch. Express executions have no
-// status-change events.
-func (s *Service) announce(rec *record.Execution) {
+// Reporter tells the world of executions: by events for EventBridge rules, the metrics
+// of CloudWatch and the lines of CloudWatch Logs. What is nil of the first three is not
+// told. It is safe for concurrent use; Close ends it.
+type Reporter struct {
+	Events  wire.Events
+	Metrics wire.Metrics
+	Logs    wire.Logs
+	Clock   clock.Clock
+	Log     *slog.Logger
+
+	queue *queue
+}
+
+// Start makes what was filled in ready to be used.
+func (s Reporter) Start() *Reporter {
+	s.queue = newQueue()
+	return &s
+}
+
+// Close delivers what waits.
+func (s *Reporter) Close() { s.queue.close() }
+
+// Announce tells of an execution's new status: an event and metrics. Express
+// executions have no status-change events.
+func (s *Reporter) Announce(ctx context.Context, rec *record.Execution) {
 	if s.Metrics != nil {
-		s.measure(rec)
+		s.measure(ctx, rec)
 	}
 	if s.Events == nil || rec.Express {
 		return
@@ -56,7 +81,7 @@ func (s *Service) announce(rec *record.Execution) {
 	if rec.RedriveAt != nil {
 		detail["redriveDate"] = rec.RedriveAt.UnixMilli()
 	}
-	status, reason := rec.Redrivable(s.now())
+	status, reason := rec.Redrivable(s.Clock.Now())
 	detail["redriveStatus"], detail["redriveStatusReason"] = status, reason
 	if len(rec.Input)+len(rec.Output) > maxEventData {
 		detail["input"], detail["inputDetails"] = nil, dataDetails{}
@@ -64,26 +89,26 @@ func (s *Service) announce(rec *record.Execution) {
 			detail["output"], detail["outputDetails"] = nil, dataDetails{}
 		}
 	}
-	s.Events.PutEvent(s.ctx, rec.Scope, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
+	s.Events.PutEvent(ctx, rec.Scope, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
 }
 
-func (s *Service) measure(rec *record.Execution) {
+func (s *Reporter) measure(ctx context.Context, rec *record.Execution) {
 	name := map[string]string{
 		record.Running: "ExecutionsStarted", record.Succeeded: "ExecutionsSucceeded", record.Failed: "ExecutionsFailed",
 		record.TimedOut: "ExecutionsTimedOut", record.Aborted: "ExecutionsAborted",
 	}[rec.Status]
 	machine, _, _ := strings.Cut(rec.Machine, "/")
 	dims := map[string]string{"StateMachineArn": record.ARN(rec.Scope, "stateMachine", machine)}
-	s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", name, dims, 1)
+	s.Metrics.PutMetric(ctx, rec.Scope, "AWS/States", name, dims, 1)
 	if rec.Stop != nil {
-		s.Metrics.PutMetric(s.ctx, rec.Scope, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
+		s.Metrics.PutMetric(ctx, rec.Scope, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
 	}
 }
 
-// execLogger writes an execution's events to CloudWatch Logs as its state
+// Logger writes an execution's events to CloudWatch Logs as its state
 // machine's logging configuration says. A nil logger logs nothing.
-type execLogger struct {
-	s             *Service
+type Logger struct {
+	s             *Reporter
 	scope         wire.Scope
 	group, stream string
 	level         types.LogLevel
@@ -92,24 +117,25 @@ type execLogger struct {
 	redrives      int
 }
 
-func (s *Service) newExecLogger(x *execution) *execLogger {
-	c := record.Logging(x.def.Logging)
+// Logger makes the logger of an execution; nil if its machine logs nothing.
+func (s *Reporter) Logger(rec *record.Execution, def *record.Revision) *Logger {
+	c := record.Logging(def.Logging)
 	group := record.LogGroup(c)
 	if group == "" || s.Logs == nil {
 		return nil
 	}
-	return &execLogger{
-		s: s, scope: x.rec.Scope, group: group, stream: logStream(x),
-		level: c.Level, data: c.IncludeExecutionData, arn: x.arn(), redrives: x.rec.RedriveCount,
+	return &Logger{
+		s: s, scope: rec.Scope, group: group, stream: logStream(rec, def.Machine),
+		level: c.Level, data: c.IncludeExecutionData, arn: rec.ARN(), redrives: rec.RedriveCount,
 	}
 }
 
 // logStream is where an execution's lines go. Step Functions has streams for times,
 // not for executions: those that start in the same hour share one.
-func logStream(x *execution) string {
-	hour := x.rec.Start.UTC().Format("2006-01-02-15") + "-00"
-	sum := sha256.Sum256([]byte(x.rec.Scope.Account + " " + x.rec.Scope.Region + " " + x.def.Machine + " " + hour))
-	return "states/" + x.def.Machine + "/" + hour + "/" + hex.EncodeToString(sum[:4])
+func logStream(rec *record.Execution, machine string) string {
+	hour := rec.Start.UTC().Format("2006-01-02-15") + "-00"
+	sum := sha256.Sum256([]byte(rec.Scope.Account + " " + rec.Scope.Region + " " + machine + " " + hour))
+	return "states/" + machine + "/" + hour + "/" + hex.EncodeToString(sum[:4])
 }
 
 // logEntry is a line as Step Functions writes it.
@@ -123,8 +149,8 @@ type logEntry struct {
 	Redrives  string          `json:"redrive_count"`
 }
 
-// log queues the events that the level admits.
-func (l *execLogger) log(events []history.Event) {
+// Write queues the events that the level admits.
+func (l *Logger) Write(events []history.Event) {
 	if l == nil {
 		return
 	}
@@ -140,20 +166,20 @@ func (l *execLogger) log(events []history.Event) {
 			if !l.data {
 				d.Strip()
 			}
-			details = encode(d)
+			details = encoded(d)
 		}
-		lines = append(lines, wire.LogLine{Time: ev.Time, Message: string(encode(logEntry{
+		lines = append(lines, wire.LogLine{Time: ev.Time, Message: string(encoded(logEntry{
 			ID: strconv.FormatInt(ev.ID, 10), Type: ev.Type, Details: details, Previous: strconv.FormatInt(ev.Previous, 10),
 			Timestamp: strconv.FormatInt(ev.Time.UnixMilli(), 10), Execution: l.arn, Redrives: strconv.Itoa(l.redrives),
 		}))})
 	}
 	if len(lines) > 0 {
-		l.s.logs.add(l, lines)
+		l.s.queue.add(l, lines)
 	}
 }
 
 // admits tells whether the level logs a type of event.
-func (l *execLogger) admits(typ string) bool {
+func (l *Logger) admits(typ string) bool {
 	fatal := typ == "ExecutionFailed" || typ == "ExecutionTimedOut" || typ == "ExecutionAborted"
 	switch l.level {
 	case types.LogLevelAll:
@@ -169,36 +195,36 @@ func (l *execLogger) admits(typ string) bool {
 // deliveryTime bounds the delivery of a few lines.
 const deliveryTime = 10 * time.Second
 
-// logQueue delivers log lines in the background, in order: delivery is best
+// queue delivers log lines in the background, in order: delivery is best
 // effort and must not hold up executions.
-type logQueue struct {
+type queue struct {
 	mu     sync.Mutex
 	wake   *sync.Cond
-	items  []logItem
+	items  []item
 	closed bool
 	ended  chan struct{}
 }
 
-type logItem struct {
-	logger *execLogger
+type item struct {
+	logger *Logger
 	lines  []wire.LogLine
 }
 
-func newLogQueue() *logQueue {
-	q := &logQueue{ended: make(chan struct{})}
+func newQueue() *queue {
+	q := &queue{ended: make(chan struct{})}
 	q.wake = sync.NewCond(&q.mu)
 	guard.Go(nil, "the delivery of execution logs", q.run, nil)
 	return q
 }
 
-func (q *logQueue) add(l *execLogger, lines []wire.LogLine) {
+func (q *queue) add(l *Logger, lines []wire.LogLine) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.items = append(q.items, logItem{l, lines})
+	q.items = append(q.items, item{l, lines})
 	q.wake.Signal()
 }
 
-func (q *logQueue) close() {
+func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.wake.Signal()
@@ -206,7 +232,7 @@ func (q *logQueue) close() {
 	<-q.ended
 }
 
-func (q *logQueue) run() {
+func (q *queue) run() {
 	defer close(q.ended)
 	for {
 		q.mu.Lock()
@@ -233,4 +259,13 @@ func (q *logQueue) run() {
 			cancel()
 		}
 	}
+}
+
+// encoded marshals what cannot fail to marshal.
+func encoded(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
