@@ -18,17 +18,14 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// maxExpress is the longest time that an express execution may take.
-const maxExpress = 5 * time.Minute
-
 // checkInput parses an execution's input as StartExecution does.
 func checkInput(in *string) (string, error) {
 	if in == nil {
 		return "{}", nil
 	}
 	text := *in
-	if len(text) > maxData {
-		return "", validation("1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to %d", maxData)
+	if len(text) > record.MaxData {
+		return "", validation("1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to %d", record.MaxData)
 	}
 	if text == "" {
 		return "", wire.Errorf(400, "InvalidExecutionInput", "Invalid State Machine Execution Input: 'Invalid execution input.'")
@@ -124,8 +121,8 @@ func (s *Service) fill(rec *record.Execution, def *record.Revision, name, input,
 	}
 	rec.Input, rec.Status, rec.Start, rec.Trace = text, record.Running, s.now(), aws.ToString(trace)
 	limit := time.Duration(m.TimeoutSeconds) * time.Second
-	if rec.Express && (limit == 0 || limit > maxExpress) {
-		limit = maxExpress
+	if rec.Express && (limit == 0 || limit > record.MaxExpress) {
+		limit = record.MaxExpress
 	}
 	if limit > 0 {
 		t := rec.Start.Add(limit)

@@ -86,31 +86,10 @@ func (s *Service) updateMapRun(_ context.Context, req *wire.Request, in *sfn.Upd
 	if in.MaxConcurrency == nil && in.ToleratedFailureCount == nil && in.ToleratedFailurePercentage == nil {
 		return nil, validation("At least one of these must be specified: [maxConcurrency, toleratedFailureCount, toleratedFailurePercentage]")
 	}
-	s.mu.Lock()
-	live := s.runs[r.Key()]
-	s.mu.Unlock()
+	live := s.runs.Get(r.Key())
 	if live == nil {
 		return nil, validation("Map Run %s is not running", arn)
 	}
-	live.update(in)
-	return &sfn.UpdateMapRunOutput{}, <-s.journal.Add([]journal.Put{live.put()})
-}
-
-// update changes a running run's settings. A new concurrency counts from the
-// next child on.
-func (m *mapRunner) update(in *sfn.UpdateMapRunInput) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if in.MaxConcurrency != nil {
-		m.run.Concurrency = int(*in.MaxConcurrency)
-	}
-	if in.ToleratedFailureCount != nil {
-		m.run.Tolerated = *in.ToleratedFailureCount
-	}
-	if in.ToleratedFailurePercentage != nil {
-		m.run.Percentage = float64(*in.ToleratedFailurePercentage)
-	}
-	if m.slots != nil {
-		m.slots.Broadcast()
-	}
+	live.Update(in)
+	return &sfn.UpdateMapRunOutput{}, <-s.journal.Add([]journal.Put{live.Put()})
 }

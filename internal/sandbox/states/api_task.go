@@ -37,8 +37,8 @@ func (s *Service) sendTaskSuccess(_ context.Context, _ *wire.Request, in *sfn.Se
 	if _, err := value.Parse(text); err != nil {
 		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: '%s'", err)
 	}
-	if len(text) > maxData {
-		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: 'The output exceeds %d bytes'", maxData)
+	if len(text) > record.MaxData {
+		return nil, wire.Errorf(400, "InvalidOutput", "Invalid Output: 'The output exceeds %d bytes'", record.MaxData)
 	}
 	err := s.desk.Settle(aws.ToString(in.TaskToken), func(rec *tokens.Record) error {
 		rec.Done, rec.Output = true, &text

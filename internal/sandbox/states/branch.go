@@ -13,6 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 )
 
 // branch walks one workflow: the execution's own, a branch of a Parallel state
@@ -209,8 +210,8 @@ func (b *branch) enter(st *asl.State) error {
 		b.cur.EnteredAt = b.x.s.now()
 		b.cur.Entered = s.event(string(st.Type)+"StateEntered", (&history.Details{Name: st.Name}).WithInput(text))
 	})
-	if len(text) > maxData {
-		return errDataOf(st.Name)
+	if len(text) > record.MaxData {
+		return failure.TooLarge(st.Name)
 	}
 	return nil
 }
@@ -218,12 +219,12 @@ func (b *branch) enter(st *asl.State) error {
 // exit records the exit of a state and moves on to the next, or to the
 // workflow's end if next is empty.
 func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string) error {
-	if !value.Fits(output, maxData) { // which may be far too large to be written
-		return errDataOf(st.Name)
+	if !value.Fits(output, record.MaxData) { // which may be far too large to be written
+		return failure.TooLarge(st.Name)
 	}
 	text := value.String(output)
-	if len(text) > maxData {
-		return errDataOf(st.Name)
+	if len(text) > record.MaxData {
+		return failure.TooLarge(st.Name)
 	}
 	set, err := b.assignment(st.Name, vars)
 	if err != nil {

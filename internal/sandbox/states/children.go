@@ -88,7 +88,7 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 		return b.childrenFailed(st, end, err)
 	}
 	if !value.Fits(out, maxBuilt) {
-		return errDataOf(st.Name)
+		return failure.TooLarge(st.Name)
 	}
 	last := slices.Max(heads)
 	b.step(func(s *stepper) {

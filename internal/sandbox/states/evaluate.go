@@ -137,7 +137,7 @@ func (e *evaluation) query(field, format string, args ...any) error {
 }
 
 // tooLarge says that a state makes more data than it may have.
-func (e *evaluation) tooLarge() error { return errDataOf(e.st.Name) }
+func (e *evaluation) tooLarge() error { return failure.TooLarge(e.st.Name) }
 
 // template evaluates a payload template.
 func (e *evaluation) template(t *asl.Template) (any, error) {

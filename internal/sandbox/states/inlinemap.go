@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 )
@@ -62,7 +63,7 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 		return b.childrenFailed(st, failed, err)
 	}
 	if !value.Fits(out, maxBuilt) {
-		return errDataOf(st.Name)
+		return failure.TooLarge(st.Name)
 	}
 	b.step(func(s *stepper) {
 		if last == 0 {

@@ -18,13 +18,13 @@ func readFailed(format string, args ...any) error {
 }
 
 // reader prepares to read what the ItemReader names.
-func (m *mapRunner) reader(p wire.Principal) (items.Feed, error) {
-	r := m.st.Map.Reader
-	in, err := m.ev.input()
+func (d *distributed) reader(p wire.Principal) (items.Feed, error) {
+	r := d.st.Map.Reader
+	in, err := d.ev.input()
 	if err != nil {
 		return nil, err
 	}
-	e := m.ev.with(in)
+	e := d.ev.with(in)
 	limit, _, err := e.integer(r.MaxItems, -maxSeconds, math.MaxInt64)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (m *mapRunner) reader(p wire.Principal) (items.Feed, error) {
 			return nil, err
 		}
 	}
-	objects := m.b.x.s.Objects
+	objects := d.b.x.s.Objects
 	if objects == nil {
 		return nil, readFailed("The sandbox runs without S3.")
 	}
@@ -51,7 +51,7 @@ func (m *mapRunner) reader(p wire.Principal) (items.Feed, error) {
 	}
 	return func(ctx context.Context, check bool, yield func(items.Item) error) error {
 		from := items.Reader{
-			Objects: objects, Scope: m.run.Scope, Principal: p, Spec: r, Limit: limit, MaxBytes: m.b.x.s.MaxItemBytes, ETag: m.etag(""),
+			Objects: objects, Scope: d.b.x.rec.Scope, Principal: p, Spec: r, Limit: limit, MaxBytes: d.b.x.s.MaxItemBytes, ETag: d.run.ETag(""),
 		}
 		end := func() {}
 		if check { // a text may be hard to read, too; the second time the children are what is evaluated
@@ -63,7 +63,7 @@ func (m *mapRunner) reader(p wire.Principal) (items.Feed, error) {
 			return taken
 		})
 		end()
-		m.etag(from.ETag)
+		d.run.ETag(from.ETag)
 		if err == nil || taken != nil || ctx.Err() != nil {
 			return err
 		}

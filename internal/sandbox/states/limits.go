@@ -1,35 +1,19 @@
 package states
 
 import (
-	"fmt"
-
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 )
 
-// Limits of AWS. Sizes are bytes of UTF-8, not characters. Sources: the Developer
-// Guide's pages "Step Functions service quotas" (payloads, events) and "Passing data
-// between states with variables", section "Limits"; the API reference says of every
-// input and output that its length constraint is "expressed as bytes in UTF-8 encoding".
-const (
-	maxData      = 256 * 1024 // of an input, an output, and of what one Assign sets
-	maxVariables = 10 << 20   // of all variables that an execution holds at a time
-)
+// maxVariables bounds all variables that an execution holds at a time, in bytes ("Passing
+// data between states with variables", section "Limits").
+const maxVariables = 10 << 20
 
 // maxBuilt bounds what one template may make, in bytes: more than a state may
 // hand on, since part of it may be dropped again. A template can name the same
 // data in each of its fields, so that without this it makes gigabytes of 256 KiB.
-const maxBuilt = 16 * maxData
-
-// errDataOf is the failure of a state whose result or output is too large.
-func errDataOf(state string) error { return errLimit(state, "returned a result") }
-
-// errLimit is the failure of a state that has done something with too much data. The
-// text was seen with results and with parameters (github.com/mbc-net/mbc-cqrs-serverless,
-// pull request 466).
-func errLimit(state, what string) error {
-	return failure.New(failure.DataLimit, fmt.Sprintf("The state/task '%s' %s with a size exceeding the maximum number of bytes service limit.", state, what)).Err()
-}
+const maxBuilt = 16 * record.MaxData
 
 // escape is the most bytes that one byte of a text takes in JSON, as \u0000 does.
 const escape = 6
@@ -44,8 +28,8 @@ func within(v any, limit int) bool {
 // "When, after Parameters processing, the input of a state is larger than the payload
 // size quota" (Developer Guide, "Handling errors in Step Functions workflows").
 func (e *evaluation) given(v any) error {
-	if !within(v, maxData) {
-		return errLimit(e.st.Name, "provided parameters")
+	if !within(v, record.MaxData) {
+		return failure.Limit(e.st.Name, "provided parameters")
 	}
 	return nil
 }
@@ -62,21 +46,21 @@ func (b *branch) assignment(state string, vars *value.Object) (assigned, error) 
 		return assigned{}, nil
 	}
 	a := assigned{vars: vars, texts: make(map[string]string, vars.Len())}
-	left, more := maxData, 0
+	left, more := record.MaxData, 0
 	for i := range vars.Len() {
 		k, v := vars.At(i)
 		if !value.Fits(v, left) {
-			return assigned{}, errLimit(state, "assigned variables")
+			return assigned{}, failure.Limit(state, "assigned variables")
 		}
 		a.texts[k] = value.String(v)
 		if left -= len(a.texts[k]); left < 0 {
-			return assigned{}, errLimit(state, "assigned variables")
+			return assigned{}, failure.Limit(state, "assigned variables")
 		}
 		more += len(a.texts[k]) - b.sizes[k]
 	}
 	if b.x.stored.Add(int64(more)) > maxVariables {
 		b.x.stored.Add(int64(-more))
-		return assigned{}, errLimit(state, "stored variables")
+		return assigned{}, failure.Limit(state, "stored variables")
 	}
 	return a, nil
 }

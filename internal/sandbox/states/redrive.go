@@ -69,7 +69,7 @@ func (s *Service) redrive(rec record.Execution, def *record.Revision) (*executio
 		}
 		limit := time.Duration(m.TimeoutSeconds) * time.Second
 		if rec.Express {
-			limit = maxExpress
+			limit = record.MaxExpress
 		}
 		t := now.Add(limit)
 		rec.Deadline = &t

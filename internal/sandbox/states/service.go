@@ -25,6 +25,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/maprun"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/report"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
@@ -63,6 +64,7 @@ type Service struct {
 	Config
 	journal *journal.Journal
 	desk    *tokens.Desk
+	runs    maprun.Live
 	report  *report.Reporter
 	engine  *jsonata.Engine
 	ctx     context.Context
@@ -73,7 +75,6 @@ type Service struct {
 	mu       sync.Mutex
 	live     map[string]*execution   // by execution key
 	machines map[string]*asl.Machine // parsed definitions by revision key
-	runs     map[string]*mapRunner   // by map run key
 
 	evaluating *watch.Watch
 }
@@ -94,7 +95,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{
 		Config: c, flush: defaultFlush, journal: journal.New(c.DB), desk: tokens.NewDesk(c.DB), evaluating: watch.New(c.DB, c.Log), report: report.Reporter{Events: c.Events, Metrics: c.Metrics, Logs: c.Logs, Clock: c.Clock, Log: c.Log}.Start(), engine: jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64}),
-		live: map[string]*execution{}, machines: map[string]*asl.Machine{}, runs: map[string]*mapRunner{},
+		live: map[string]*execution{}, machines: map[string]*asl.Machine{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil

@@ -197,8 +197,8 @@ func (t *taskRun) end(result any, err error) error {
 	}
 	var text string
 	if !failed {
-		if text = value.String(result); len(text) > maxData {
-			f, failed = failure.Of(errDataOf(t.resourceName()))
+		if text = value.String(result); len(text) > record.MaxData {
+			f, failed = failure.Of(failure.TooLarge(t.resourceName()))
 		}
 	}
 	t.b.step(func(s *stepper) {

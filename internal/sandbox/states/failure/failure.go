@@ -4,6 +4,7 @@ package failure
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 )
@@ -57,6 +58,16 @@ type Failure struct {
 
 // New is a failure with a name and a cause.
 func New(name, cause string) *Failure { return &Failure{Error: name, Cause: cause} }
+
+// TooLarge is the failure of a state whose result or output is too large.
+func TooLarge(state string) error { return Limit(state, "returned a result") }
+
+// Limit is the failure of a state that has done something with too much data. The text
+// was seen with results and with parameters (github.com/mbc-net/mbc-cqrs-serverless,
+// pull request 466).
+func Limit(state, what string) error {
+	return New(DataLimit, fmt.Sprintf("The state/task '%s' %s with a size exceeding the maximum number of bytes service limit.", state, what)).Err()
+}
 
 // Given is a failure as a client or an execution gives it: what is nil was not given.
 func Given(name, cause *string) *Failure {

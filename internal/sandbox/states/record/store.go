@@ -3,7 +3,10 @@
 // ARNs that name them. It knows nothing of how executions run.
 package record
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Buckets of the store. Names are in the form of their scope's key.
 const (
@@ -24,9 +27,15 @@ const (
 	BucketDeaths     = "sfn.deaths"     // execution key:express id -> deaths
 )
 
-// MaxEvents is the limit of a history, with the event that ends it.
-// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-const MaxEvents = 25_000
+// Limits of AWS. Sizes are bytes of UTF-8, not characters. Sources: the Developer
+// Guide's pages "Step Functions service quotas" (payloads, events) and "Passing data
+// between states with variables", section "Limits"; the API reference says of every
+// input and output that its length constraint is "expressed as bytes in UTF-8 encoding".
+const (
+	MaxEvents  = 25_000          // of a history, with the one that ends it
+	MaxData    = 256 * 1024      // of an input, an output, and of what one Assign sets
+	MaxExpress = 5 * time.Minute // that an express execution may take
+)
 
 // EventKey names an event of the execution that has a key.
 func EventKey(execution string, id int64) string { return fmt.Sprintf("%s#%08d", execution, id) }

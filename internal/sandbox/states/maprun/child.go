@@ -1,4 +1,4 @@
-package states
+package maprun
 
 import (
 	"context"
@@ -10,11 +10,12 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // child runs one child execution to its end, or takes the result of one that
 // ended before a restart.
-func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
+func (m *Run) child(ctx context.Context, i int, input childInput) error {
 	items := input.items
 	rec, err := m.childRecord(i, input)
 	if err != nil {
@@ -22,21 +23,17 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 	}
 	m.count("PENDING", record.Running, items)
 	if m.redriven && rec.Status != record.Running && rec.Status != record.Succeeded {
-		x, err := m.b.x.s.redrive(*rec, m.b.x.def)
-		if err != nil {
-			return err
-		}
-		if rec, err = m.finishChild(ctx, x); err != nil {
+		if rec, err = m.Parent.RedriveChild(ctx, rec); err != nil {
 			return err
 		}
 	}
 	if rec.Status == record.Running {
-		if rec, err = m.runChild(ctx, rec); err != nil {
+		if rec, err = m.Parent.RunChild(ctx, rec); err != nil {
 			return err
 		}
 	}
 	m.count(record.Running, rec.Status, items)
-	if w := m.st.Map.Writer; w == nil || w.Resource == "" {
+	if !m.writes() {
 		output, err := outputOf(rec)
 		if err != nil {
 			return err
@@ -46,54 +43,26 @@ func (m *mapRunner) child(ctx context.Context, i int, input childInput) error {
 		m.mu.Unlock()
 	}
 	m.mu.Lock()
-	exceeded := m.run.Exceeded()
+	exceeded := m.rec.Exceeded()
 	m.mu.Unlock()
-	m.b.x.s.journal.Add([]journal.Put{m.put()})
+	m.Journal.Add([]journal.Put{m.Put()})
 	if exceeded {
 		return failure.New(failure.ToleratedExceeded, "The specified tolerated failure threshold was exceeded").Err()
 	}
 	return nil
 }
 
-func (m *mapRunner) count(from, to string, items int) {
+func (m *Run) count(from, to string, items int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.run.Items.Add(from, to, int64(items))
-	m.run.Children.Add(from, to, 1)
+	m.rec.Items.Add(from, to, int64(items))
+	m.rec.Children.Add(from, to, 1)
 }
 
 // childRecord tells which child execution handles a batch, and of how many items.
 type childRecord struct {
 	Name  string `json:"name"`
 	Items int    `json:"items"`
-}
-
-// runChild runs a child execution in this goroutine.
-func (m *mapRunner) runChild(ctx context.Context, rec *record.Execution) (*record.Execution, error) {
-	x, err := m.b.x.s.newExecution(*rec, m.b.x.def)
-	if err != nil {
-		return nil, err
-	}
-	if !x.s.adopt(x) {
-		return nil, errors.New("the child execution runs already")
-	}
-	return m.finishChild(ctx, x)
-}
-
-// finishChild runs a child that is in the table of running executions.
-func (m *mapRunner) finishChild(ctx context.Context, x *execution) (*record.Execution, error) {
-	x.principal = m.b.x.principal
-	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), failure.ErrShutdown) {
-			x.cancel(stopError{})
-		}
-	})
-	defer stop()
-	x.run()
-	if x.rec.Stop == nil {
-		return nil, failure.ErrShutdown
-	}
-	return &x.rec, nil
 }
 
 // outputOf is what came of a child that has ended: its output, or its error.
@@ -110,9 +79,8 @@ func outputOf(rec *record.Execution) (any, error) {
 
 // ended calls fn for each child that has been begun, in order. It reads them from
 // the store, where they are once they have ended.
-func (m *mapRunner) ended(fn func(i int, rec *record.Execution) error) error {
-	s := m.b.x.s
-	if err := <-s.journal.Add(nil); err != nil { // what was added before is on disk
+func (m *Run) ended(fn func(i int, rec *record.Execution) error) error {
+	if err := <-m.Journal.Add(nil); err != nil { // what was added before is on disk
 		if errors.Is(err, journal.ErrClosed) {
 			return failure.ErrShutdown
 		}
@@ -121,16 +89,16 @@ func (m *mapRunner) ended(fn func(i int, rec *record.Execution) error) error {
 	for from := 0; from < m.started; {
 		recs := map[int]*record.Execution{}
 		size, to := 0, from
-		err := s.DB.View(func(tx *store.Tx) error { // a part at a time: a transaction keeps pages from being used again
+		err := m.DB.View(func(tx *store.Tx) error { // a part at a time: a transaction keeps pages from being used again
 			for ; to < m.started && size < maxPart; to++ {
-				known, found, err := store.Get[childRecord](tx, record.BucketRuns, childKey(m.run.Key(), to))
+				known, found, err := store.Get[childRecord](tx, record.BucketRuns, childKey(m.rec.Key(), to))
 				if err != nil {
 					return err
 				}
 				if !found {
 					continue
 				}
-				rec, found, err := store.Get[record.Execution](tx, record.BucketExecutions, m.run.ChildPrefix()+":"+known.Name)
+				rec, found, err := store.Get[record.Execution](tx, record.BucketExecutions, m.rec.ChildPrefix()+":"+known.Name)
 				if err != nil {
 					return err
 				}
@@ -160,3 +128,42 @@ func (m *mapRunner) ended(fn func(i int, rec *record.Execution) error) error {
 const maxPart = 4 << 20
 
 func childKey(run string, index int) string { return fmt.Sprintf("%s#%08d", run, index) }
+
+// childRecord finds the child execution of a batch, or records a new one.
+func (m *Run) childRecord(i int, input childInput) (*record.Execution, error) {
+	key := childKey(m.rec.Key(), i)
+	if m.resumed {
+		rec, err := m.begun(i)
+		if err != nil || rec != nil {
+			return rec, err
+		}
+	}
+	machine := m.rec.Machine + "/" + m.rec.Label
+	rec := record.Execution{
+		Summary: record.Summary{Scope: m.rec.Scope, Machine: machine, Name: wire.NewID(), Status: record.Running, Start: m.Now(), MapRun: m.rec.ARN(), Items: input.items},
+		Express: m.Spec.ExecutionType == record.Express, Revision: m.Revision, RoleARN: m.RoleARN,
+		Input: input.text, MapState: m.State,
+	}
+	if rec.Express {
+		t := rec.Start.Add(record.MaxExpress)
+		rec.Deadline = &t
+	}
+	puts := append(record.Puts(&rec), journal.Put{Bucket: record.BucketRuns, Key: key, Value: journal.Encoded(childRecord{rec.Name, input.items})})
+	if len(rec.Input) > record.MaxData {
+		return nil, failure.New(failure.DataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").Err()
+	}
+	return &rec, <-m.Journal.Add(puts)
+}
+
+// begun finds a child that an earlier process recorded, nil if none did.
+func (m *Run) begun(i int) (*record.Execution, error) {
+	known, found, err := store.Read[childRecord](m.DB, record.BucketRuns, childKey(m.rec.Key(), i))
+	if err != nil || !found {
+		return nil, err
+	}
+	rec, _, err := record.Load(m.DB, m.rec.ChildPrefix()+":"+known.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &rec, record.CountEvents(m.DB, &rec)
+}
