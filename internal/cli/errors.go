@@ -25,6 +25,9 @@ func (e *env) printError(err error) {
 	e.settle()
 	var usage *usageError
 	isUsage := errors.As(err, &usage)
+	if isUsage {
+		e.command = pathOf(usage.command) // a wrong command line has not got to the command
+	}
 	for _, one := range flatten(err) {
 		var child *childExit
 		if !errors.As(one, &child) {

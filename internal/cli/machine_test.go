@@ -76,6 +76,40 @@ func TestEveryFailureHasItsDocument(t *testing.T) {
 	}
 }
 
+// The version line names the command by its path: never an argument, a flag or its value,
+// and never nothing, wherever the form of the output was asked for.
+func TestTheVersionLineNamesTheCommand(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"up --parallel 0":                            "up",
+		"up acme/iris --parallel 0":                  "up",
+		"run acme/iris --timeout -5s":                "run",
+		"run acme/iris --bogus x":                    "run",
+		"run acme/iris extra --wait":                 "run",
+		"executions list acme/iris --limit -1":       "executions list",
+		"executions acme/iris":                       "executions",
+		"executions --region eu-west-1 list --nope":  "executions list",
+		"sandbox faults set --region x y --nonsense": "sandbox faults set",
+		"--region eu-west-1 list --target gcp":       "list",
+		"show A/b":                                   "show",
+		"frobnicate acme/iris":                       "pipelinetui",
+		"--frobnicate":                               "pipelinetui",
+		"":                                           "pipelinetui",
+		"up --help":                                  "up",
+		"help executions list":                       "executions list",
+		"--help":                                     "pipelinetui",
+	} {
+		for _, args := range []string{"-o jsonl " + line, line + " -o jsonl", "--output=jsonl " + line} {
+			_, out, _ := runIn(t, map[string]string{"PIPELINETUI_HOME": t.TempDir()}, strings.Fields(args)...)
+			first, _, _ := strings.Cut(out, "\n")
+			var version struct{ Type, Command string }
+			require.NoError(t, json.Unmarshal([]byte(first), &version), "%s: %s", args, out)
+			require.Equal(t, "version", version.Type, args)
+			require.Equal(t, want, version.Command, args)
+		}
+	}
+}
+
 func requireError(t *testing.T, out []byte, code ExitCode) {
 	t.Helper()
 	var doc struct {

@@ -114,9 +114,14 @@ func (l *lines) emit(v any) error {
 }
 
 // nameOf is a command's path without the program's name: "executions list".
-func nameOf(cmd *cobra.Command) string {
-	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
-	return name
+func nameOf(cmd *cobra.Command) string { return pathOf(cmd.CommandPath()) }
+
+// pathOf is nameOf of a command's whole path; that of the program itself stays.
+func pathOf(path string) string {
+	if _, name, ok := strings.Cut(path, " "); ok {
+		return name
+	}
+	return path
 }
 
 // settle makes sure that the form of the output is known, also where the command
@@ -131,15 +136,8 @@ func (e *env) settle() {
 		flags["output"] = form
 	}
 	s, _ := settings.Resolve(settings.Sources{Flags: flags, Environ: e.environ}) // the error that there is comes first
-	if s == nil {
-		return
-	}
-	e.settings = s
-	for _, a := range e.args {
-		if strings.HasPrefix(a, "-") {
-			break
-		}
-		e.command = strings.TrimSpace(e.command + " " + a)
+	if s != nil {
+		e.settings = s
 	}
 }
 
@@ -176,7 +174,7 @@ func (e *env) help(text func(*cobra.Command, []string)) func(*cobra.Command, []s
 			text(cmd, args)
 			return
 		}
-		e.command = strings.TrimSpace("help " + nameOf(cmd))
+		e.command = nameOf(cmd)
 		about := cmd.Long
 		if about == "" {
 			about = cmd.Short

@@ -85,7 +85,7 @@ type env struct {
 	raw     *IO   // as they were given, for a program or a screen that takes them over
 	stdout  *sink // of IO.Out, for machine output
 	args    []string
-	command string // "executions list"
+	command string // its path: "executions list"; the program's name where none was found
 	environ func(string) (string, bool)
 	desk    *desk
 	now     func() time.Time
@@ -102,7 +102,7 @@ type env struct {
 }
 
 func newEnv(streams *IO, environ func(string) (string, bool)) *env {
-	e := &env{raw: streams, environ: environ, desk: newDesk(), now: time.Now, stdout: &sink{w: streams.Out}}
+	e := &env{command: "pipelinetui", raw: streams, environ: environ, desk: newDesk(), now: time.Now, stdout: &sink{w: streams.Out}}
 	guarded := *streams
 	guarded.Out = guard{e.stdout, func() bool { return e.OutColor }}
 	guarded.Err = guard{&sink{w: streams.Err}, func() bool { return e.ErrColor }}
