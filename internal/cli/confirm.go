@@ -54,7 +54,8 @@ func (e *env) askAboutLocks(ctx context.Context, o *deployOptions, pipelines []*
 	return nil
 }
 
-// tellHeld says who is at work on pipelines now, before anything is asked.
+// tellHeld says who is at work on pipelines now, or what is left of a lock, before
+// anything is asked.
 func (e *env) tellHeld(ctx context.Context, list []*spec.Pipeline) error {
 	engine, err := e.open().Engine(ctx)
 	if err != nil {
@@ -62,7 +63,10 @@ func (e *env) tellHeld(ctx context.Context, list []*spec.Pipeline) error {
 	}
 	for _, p := range list {
 		c := pipelines.Assess(pipelines.Facts{Pipeline: p.String(), Locks: engine.HeldBy(p.StackName())})
-		if c.Status == pipelines.Updating {
+		switch {
+		case c.Status != pipelines.Updating && c.Note != "":
+			e.note("%s: %s", p.ID, c.Note)
+		case c.Status == pipelines.Updating && c.Lock != nil:
 			e.note("%s is %s, since %s: what is shown may be different when that has ended", p.ID, render.Line(c.Note, 0), render.Age(c.Lock.Since, e.now()))
 		}
 	}
@@ -71,8 +75,8 @@ func (e *env) tellHeld(ctx context.Context, list []*spec.Pipeline) error {
 
 // noteLock says who holds a stack and what that means.
 func (e *env) noteLock(id spec.ID, l stack.Lock) {
-	if l.Broken {
-		e.note("%s is locked by a file that is no whole lock: %s", id, l.Where)
+	if half := l.Half(); half != "" {
+		e.note("%s: %s", id, half)
 		return
 	}
 	state := "its process may still run: wait for it, or make sure that it is gone"

@@ -70,12 +70,9 @@ func newDeployment(command string, target *app.Target, backend string, v *view, 
 			one.Error = &e
 		}
 		if p := v.progress[r.ID]; p != nil {
+			one.warn(p.Messages)
 			for _, row := range p.Rows() {
-				for _, x := range row.Diagnostics {
-					if x.Severity == stack.SeverityWarning {
-						one.Warnings = append(one.Warnings, x.Message)
-					}
-				}
+				one.warn(row.Diagnostics)
 				if row.Op != stack.OpSame && row.Op != "" && !row.IsStack() && !row.IsProvider() {
 					one.Resources = append(one.Resources, newResourceDoc(row))
 				}
@@ -84,6 +81,15 @@ func newDeployment(command string, target *app.Target, backend string, v *view, 
 		d.Pipelines = append(d.Pipelines, one)
 	}
 	return d
+}
+
+// warn adds the warnings among messages.
+func (d *deployedDoc) warn(list []stack.Diagnostic) {
+	for _, x := range list {
+		if x.Severity == stack.SeverityWarning {
+			d.Warnings = append(d.Warnings, x.Message)
+		}
+	}
 }
 
 func newResourceDoc(row stack.Row) resourceDoc {

@@ -6,6 +6,7 @@ package pipelines
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -50,7 +51,8 @@ type Condition struct {
 	// Err says why it is not well, with the way out: nil if it is, or if nothing is
 	// known to be wrong.
 	Err error
-	// Note is a remark about a state that is no fault: who is updating it.
+	// Note is a remark about a state that is no fault: who is updating it, what is left
+	// of a lock.
 	Note string
 	// Lock is what holds it, nil if nothing does.
 	Lock *stack.Lock
@@ -69,7 +71,7 @@ func Assess(f Facts) Condition {
 	case f.State == nil:
 	default:
 		c.Status, c.Err = f.state()
-		if f.HistoryErr != nil && c.Status == Ready {
+		if f.HistoryErr != nil && c.Status == Ready && c.Note == "" {
 			c.Note = "it is not known how its last operation ended: its history can't be read: " + firstLine(f.HistoryErr.Error())
 		}
 	}
@@ -90,14 +92,15 @@ func (f Facts) lock() Condition {
 			return Condition{Status: Updating, Note: "being updated by " + Holder(*l), Lock: l}
 		}
 	}
-	l := &f.Locks[0]
+	l := &f.Locks[max(0, slices.IndexFunc(f.Locks, func(l stack.Lock) bool { return !l.Broken }))]
 	if fault.KindOf(f.Err) == fault.Damaged && f.State == nil {
 		return Condition{Lock: l}
 	}
-	msg := fmt.Sprintf("an operation of %s was cut off: its process is gone, its lock is still there", Holder(*l))
 	if l.Broken {
-		msg = "locked by a file that is no whole lock: " + l.Where
+		// It says nothing of the pipeline: how that is, its state says.
+		return Condition{Lock: l, Note: fmt.Sprintf("%s. `pipelinetui cancel %s` clears it", l.Half(), f.Pipeline)}
 	}
+	msg := fmt.Sprintf("an operation of %s was cut off: its process is gone, its lock is still there", Holder(*l))
 	return Condition{Status: Incomplete, Lock: l, Err: fault.New(fault.Locked, "%s", msg).
 		WithHint("Run `pipelinetui cancel %s` to clear the lock and settle what was cut off.", f.Pipeline)}
 }

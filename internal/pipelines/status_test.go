@@ -28,6 +28,7 @@ func TestAssess(t *testing.T) {
 	}
 	alive := stack.Lock{User: "ana", Host: "far", PID: 7}
 	dead := stack.Lock{User: "ana", Host: "here", PID: 8, Stale: true}
+	half1 := stack.Lock{Broken: true, Stale: true, Where: "/x/y.tmp", Reason: "it is empty"}
 	tests := []struct {
 		name  string
 		facts Facts
@@ -53,7 +54,9 @@ func TestAssess(t *testing.T) {
 		{"updating", Facts{State: cut, Locks: []stack.Lock{dead, alive}, History: ended("update", "failed", "x")}, Updating, ""},
 		{"updating, the backend does not say by whom", Facts{InProgress: true}, Updating, ""},
 		{"a lock of the dead", Facts{State: cut, Locks: []stack.Lock{dead}}, Incomplete, "an operation of ana on here, process 8 was cut off"},
-		{"half a lock", Facts{State: whole, Locks: []stack.Lock{{Broken: true, Stale: true, Where: "/x/y.tmp"}}}, Incomplete, "no whole lock: /x/y.tmp"},
+		{"half a lock says nothing of the pipeline", Facts{State: whole, Locks: []stack.Lock{half1}}, Ready, ""},
+		{"half a lock, and a failed update", Facts{State: whole, Locks: []stack.Lock{half1}, History: ended("update", "failed", "x")}, Failed, "the last up failed: x"},
+		{"half a lock, and one of the dead", Facts{State: whole, Locks: []stack.Lock{half1, dead}}, Incomplete, "an operation of ana on here, process 8 was cut off"},
 		{"damaged", Facts{Err: fault.New(fault.Damaged, "the file is cut off")}, Damaged, "the file is cut off"},
 		{"damaged, and a lock of the dead", Facts{Err: fault.New(fault.Damaged, "cut off"), Locks: []stack.Lock{dead}}, Damaged, "cut off"},
 		{"out of reach", Facts{Err: fault.New(fault.Denied, "no")}, Unreadable, "no"},
@@ -73,5 +76,11 @@ func TestAssess(t *testing.T) {
 	}
 	require.Equal(t, "it is not known how its last operation ended: its history can't be read: no",
 		Assess(Facts{State: whole, HistoryErr: fault.New(fault.Denied, "no\nlist")}).Note)
+	c := Assess(Facts{Pipeline: "a/b", State: whole, Locks: []stack.Lock{half1}})
+	require.Equal(t, "what is left of a lock that was never taken lies there (/x/y.tmp: it is empty): nothing was begun under it. `pipelinetui cancel a/b` clears it", c.Note)
+	half1.Stale = false
+	c = Assess(Facts{Pipeline: "a/b", State: whole, Locks: []stack.Lock{half1}})
+	require.Contains(t, c.Note, "it is not known who took it, and nothing can begin. `pipelinetui cancel a/b` clears it")
+	require.True(t, c.Lock.Broken)
 	require.Equal(t, "being updated by ana on far, process 7", Assess(Facts{Locks: []stack.Lock{alive}}).Note)
 }

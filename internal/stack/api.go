@@ -271,4 +271,6 @@ type Lock struct {
 	// One that is only half written under its temporary name (a full disk) was never
 	// anybody's, and is Stale.
 	Broken bool `json:"broken,omitempty"`
+	// Reason says what is wrong with a broken one: "it is empty".
+	Reason string `json:"reason,omitempty"`
 }

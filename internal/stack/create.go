@@ -128,7 +128,7 @@ func (e *Engine) saltOf(p place) (salt string, ok bool, err error) {
 // from here on.
 func projectLayout(root string) (bool, error) {
 	file := filepath.Join(root, ".pulumi", "meta.yaml")
-	switch raw, err := os.ReadFile(file); {
+	switch raw, err := readRegular(file); {
 	case err == nil:
 		return string(raw) == layout, nil
 	case !errors.Is(err, fs.ErrNotExist):

@@ -200,7 +200,7 @@ func pipelineName(stack string) string { return strings.ReplaceAll(stack, ".", "
 // readFileState reads the file of a stack. The error is errForeign, fault.NotFound,
 // or a fault that names the file.
 func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error) {
-	raw, err := os.ReadFile(file)
+	raw, err := readRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, notFound(stack)
 	}
@@ -212,4 +212,28 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 		err = e.damaged(stack, file, err)
 	}
 	return dep, err
+}
+
+// readRegular reads a file of the state. What is no file is an error that says what it
+// is: a link that leads nowhere is not "not there", and a pipe would never end.
+func readRegular(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if to, lerr := os.Readlink(file); lerr == nil {
+			return nil, fmt.Errorf("it is a symbolic link to %s, where nothing is", to)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return os.ReadFile(file)
+	case mode.IsDir():
+		return nil, errors.New("it is a folder")
+	case mode&fs.ModeNamedPipe != 0:
+		return nil, errors.New("it is a pipe")
+	default:
+		return nil, fmt.Errorf("it is no file (%s)", mode.Type())
+	}
 }

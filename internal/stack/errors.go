@@ -120,6 +120,26 @@ func (e *Engine) classifyText(op, stdout, stderr string, code int, err error) er
 	return &fault.Error{Kind: kind, Op: op, Msg: line, Hint: "Run again with --debug to see all that the engine printed.", Err: cause}
 }
 
+// ofState matches what the CLI says of a state that it cannot use; it does not say which.
+var ofState = regexp.MustCompile(`failed to load checkpoint|unsupported (checkpoint|deployment)|no known secrets provider`)
+
+// inState names the file in an error of the CLI that is about a stack's state.
+func (e *Engine) inState(p place, err error) error {
+	var cli *cliError
+	var f *fault.Error
+	if !errors.As(err, &cli) || !errors.As(err, &f) || !ofState.MatchString(cli.Stderr) {
+		return err
+	}
+	file, _, known := e.stackFileOf(p.backend, p.stack)
+	if !known {
+		file = strings.TrimSuffix(p.backend, "/") + "/" + e.objectFolder() + p.stack + ".json"
+	}
+	return &fault.Error{
+		Kind: fault.Unsupported, Op: f.Op, Msg: fmt.Sprintf("the state in %s cannot be used: %s", file, f.Msg), Err: err,
+		Hint: "A newer Pulumi wrote it, or somebody altered it by hand. Use the CLI that wrote it (PIPELINETUI_PULUMI), or put a copy in the file's place.",
+	}
+}
+
 // cliError is what a CLI process left behind, kept as a cause for --debug.
 type cliError struct {
 	Err    error
@@ -193,7 +213,7 @@ func (r *Run) classify(err error) error {
 	if !out.ran {
 		return &fault.Error{Kind: fault.KindOf(err), Op: op, Msg: firstLine(err.Error()), Err: err}
 	}
-	return r.engine.classifyText(op, out.stdout, out.stderr, out.code, err)
+	return r.engine.inState(r.place, r.engine.classifyText(op, out.stdout, out.stderr, out.code, err))
 }
 
 var lockLine = regexp.MustCompile(`(?m)^\s*(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)`)
@@ -217,9 +237,20 @@ func lockedBy(stderr string) ([]Lock, bool) {
 func (l Lock) held() string {
 	since := l.Since.UTC().Format(time.RFC3339)
 	if l.Broken {
-		return fmt.Sprintf("locked by a file that is no whole lock, of %s: %s", since, l.Where)
+		return l.Half()
 	}
 	return fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, since)
+}
+
+// Half says what a lock that is not whole means, "" if it is whole.
+func (l Lock) Half() string {
+	switch {
+	case !l.Broken:
+		return ""
+	case l.Stale:
+		return fmt.Sprintf("what is left of a lock that was never taken lies there (%s: %s): nothing was begun under it", l.Where, l.Reason)
+	}
+	return fmt.Sprintf("locked by a file that is no whole lock (%s: %s): it is not known who took it, and nothing can begin", l.Where, l.Reason)
 }
 
 func lockedFault(op string, locks []Lock, cause error) error {

@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,7 +57,12 @@ func (e *Engine) stackFileOf(backend, stack string) (file string, exists, known 
 	var newest time.Time
 	for _, suffix := range stateSuffixes {
 		path := filepath.Join(dir, stack+suffix)
-		if info, err := os.Stat(path); err == nil && (!exists || info.ModTime().After(newest)) {
+		// A link that leads nowhere is a state that is damaged, not one that is not there.
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			info, err = os.Lstat(path)
+		}
+		if err == nil && (!exists || info.ModTime().After(newest)) {
 			file, exists, newest = path, true, info.ModTime()
 		}
 	}
@@ -117,11 +123,9 @@ func (e *Engine) fileList() (list []Summary, ok bool) {
 }
 
 // stateName is the stack whose checkpoint a file is, "" if it is something else:
-// a backup, what a full disk has left of a file, a file of another tool.
+// a backup, what a full disk has left of a file, a file of another tool. Whatever has
+// the name is one, if damaged where it is no file.
 func stateName(entry os.DirEntry) string {
-	if entry.IsDir() {
-		return ""
-	}
 	for _, suffix := range stateSuffixes {
 		if name, ok := strings.CutSuffix(entry.Name(), suffix); ok && checkName(name) == nil {
 			return name
@@ -132,9 +136,18 @@ func stateName(entry os.DirEntry) string {
 
 func (e *Engine) fileSummary(name string) (Summary, bool) {
 	file, exists, _ := e.stackFile(name) // the list came from the same folder
-	info, err := os.Stat(file)
-	if !exists || err != nil {
+	if !exists {
 		return Summary{}, false // gone meanwhile
+	}
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Lstat(file) // a link that leads nowhere
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Summary{}, false
+	}
+	if err != nil {
+		return Summary{Name: name, Resources: -1, Err: e.damaged(name, file, fault.Reason(err))}, true
 	}
 	e.mu.Lock()
 	known, ok := e.fileStacks[name]
@@ -212,7 +225,7 @@ var historyEntry = regexp.MustCompile(`\.history\.json(\.gz|\.zst)?$`)
 // readUpdate reads an entry of the history. One that cannot be read is an entry
 // all the same: something was done then.
 func readUpdate(file string, version int) Update {
-	raw, err := os.ReadFile(file)
+	raw, err := readRegular(file)
 	if err == nil {
 		raw, err = unzip(raw)
 	}

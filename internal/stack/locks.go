@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -101,7 +100,7 @@ func (e *Engine) fileLocks(stack string) ([]Lock, bool) {
 
 // readLock reads a lock's file; held is false if it has been released just now.
 func readLock(path string) (l Lock, held bool) {
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return l, false
 	}
@@ -112,17 +111,23 @@ func readLock(path string) (l Lock, held bool) {
 		Timestamp time.Time `json:"timestamp"`
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &content)
+		err = decodeJSON(data, &content)
+	}
+	if err == nil && content.PID == 0 {
+		err = errors.New("it names no process")
 	}
 	l = Lock{Where: path, User: content.Username, Host: content.Hostname, PID: content.PID, Since: content.Timestamp.UTC()}
 	if strings.HasSuffix(path, ".tmp") {
 		// A lock is written under another name first. As long as that is not
 		// changed, nothing has begun; and if its writer were still at it, taking the
 		// file away would only make it fail before it has done anything.
-		l.Broken, l.Stale = true, true
+		l.Broken, l.Stale, l.Reason = true, true, "never finished"
 	} else {
-		l.Broken = err != nil || content.PID == 0
+		l.Broken = err != nil
 		l.Stale = isStale(l)
+	}
+	if err != nil {
+		l.Reason = fault.Reason(err).Error()
 	}
 	if l.Since.IsZero() {
 		if info, err := os.Stat(path); err == nil {

@@ -53,7 +53,7 @@ func (p place) outcomeFile() string { return filepath.Join(p.dir, "operations.js
 // outcomes reads what is written down; a file that cannot be read says nothing.
 func (e *Engine) outcomes(p place) outcomes {
 	var o outcomes
-	raw, err := os.ReadFile(p.outcomeFile())
+	raw, err := readRegular(p.outcomeFile())
 	if err == nil {
 		err = json.Unmarshal(raw, &o)
 	}

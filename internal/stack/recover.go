@@ -62,14 +62,20 @@ func (r *Run) unlockDead() error {
 	return nil
 }
 
-// tellHeld says of a preview that somebody is changing what it looks at.
+// tellHeld says of a preview that somebody is changing what it looks at, or was cut off
+// at that, and how what is left of a lock goes.
 func (r *Run) tellHeld() {
 	locks, _ := r.engine.fileLocks(r.job.Stack)
+	if i := slices.IndexFunc(locks, func(l Lock) bool { return !l.Stale && !l.Broken }); i >= 0 {
+		r.warn("%s: what is shown may be different when that has ended", locks[i].held())
+		return
+	}
 	for _, l := range locks {
-		if !l.Stale {
-			r.warn("%s: what is shown may be different when that has ended", l.held())
-			return
+		says := l.held()
+		if !l.Broken {
+			says += "; that process is gone"
 		}
+		r.warn("%s. `pipelinetui cancel %s` clears it", says, pipelineName(r.job.Stack))
 	}
 }
 

@@ -107,7 +107,7 @@ func firstIntact(stack string, files []string) []Copy {
 		if i == mostCopies {
 			break
 		}
-		raw, err := os.ReadFile(file)
+		raw, err := readRegular(file)
 		if err != nil {
 			continue
 		}
@@ -124,7 +124,7 @@ func firstIntact(stack string, files []string) []Copy {
 // is no entry is left out. ok is false if nothing can be made of it that the engine
 // would take.
 func salvage(stack, file string) (c Copy, ok bool) {
-	raw, err := os.ReadFile(file)
+	raw, err := readRegular(file)
 	if err == nil {
 		raw, err = unzip(raw)
 	}
@@ -240,12 +240,16 @@ func writeFault(file string, err error) error {
 		WithHint("Check that there is space, and that you may write to the folder of the state backend.")
 }
 
-// keepAside gives a file a second name, or copies it where that cannot be.
+// keepAside gives a file a second name, or copies it where that cannot be. A folder in
+// its place is moved.
 func keepAside(file, aside string) error {
 	if os.Link(file, aside) == nil {
 		return nil
 	}
-	raw, err := os.ReadFile(file)
+	if info, err := os.Lstat(file); err == nil && info.IsDir() {
+		return os.Rename(file, aside)
+	}
+	raw, err := readRegular(file)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 		if damage := e.objectDamage(ctx, p.stack); damage != nil {
 			return nil, damage
 		}
-		return nil, err
+		return nil, e.inState(p, err)
 	}
 	var dep apitype.DeploymentV3
 	if len(untyped.Deployment) == 0 {

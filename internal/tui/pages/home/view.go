@@ -141,6 +141,9 @@ func (p *Page) facts1(r *row) string {
 	if r.cond.Status == pipelines.Updating && r.job == nil {
 		return name + th.Busy.Render(th.Glyphs.Busy+" "+render.Line(r.cond.Note, 0)+r.heldFor(p.Env.Now()))
 	}
+	if r.cond.Note != "" && r.failed() == nil && r.job == nil {
+		return name + th.Warn.Render(th.Glyphs.Warn+" "+render.Line(r.cond.Note, 0))
+	}
 	if err := r.failed(); err != nil {
 		sign, style := th.Glyphs.Bad, th.Bad
 		if r.cond.Status == pipelines.Cancelled || r.cond.Status == pipelines.Incomplete {
