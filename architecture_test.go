@@ -62,6 +62,7 @@ var mayImport = map[string][]string{
 	// names what a service has beside that (service); its own rooms are its own.
 	"internal/sandbox/autoscaling":           service(),
 	"internal/sandbox/cloudwatch":            service("internal/sandbox/guard", "internal/sandbox/cloudwatch/metricmath"),
+	"internal/sandbox/cloudwatch/metricmath": {},
 	"internal/sandbox/events":                service("internal/sandbox/guard"),
 	"internal/sandbox/iam":                   service(),
 	"internal/sandbox/iam/iamtest":           service("internal/sandbox/iam"),
@@ -73,9 +74,22 @@ var mayImport = map[string][]string{
 	"internal/sandbox/ssm":                   service(),
 	"internal/sandbox/sagemaker":             service("internal/linear", "internal/sandbox/guard"),
 	"internal/sandbox/sqs":                   service(),
-	"internal/sandbox/states":                service("internal/asl", "internal/asl/...", "internal/sandbox/guard", "internal/sandbox/states/..."),
-	"internal/sandbox/cloudwatch/metricmath": {},
-	// The rooms of Step Functions know neither executions nor each other.
+	"internal/sandbox/states": {
+		"internal/clock", "internal/sandbox/kit/defaults", "internal/sandbox/states/api", "internal/sandbox/states/interpreter", "internal/sandbox/states/journal",
+		"internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/store", "internal/sandbox/wire",
+	},
+	// The rooms of Step Functions: api asks, interpreter runs, maprun runs Map Runs for it.
+	// Those below know neither how executions run nor, but for what is stored and what a
+	// failure is, each other.
+	"internal/sandbox/states/api": service(
+		"internal/asl", "internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/interpreter",
+		"internal/sandbox/states/items", "internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/states/tokens",
+	),
+	"internal/sandbox/states/interpreter": {
+		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/store", "internal/sandbox/wire",
+		"internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/items", "internal/sandbox/states/journal",
+		"internal/sandbox/states/maprun", "internal/sandbox/states/record", "internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/states/watch",
+	},
 	"internal/sandbox/states/history":     {},
 	"internal/sandbox/states/failure":     {"internal/asl/value"},
 	"internal/sandbox/states/record":      {"internal/sandbox/states/journal", "internal/sandbox/store", "internal/sandbox/wire"},

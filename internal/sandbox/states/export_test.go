@@ -3,7 +3,7 @@ package states
 import "sync/atomic"
 
 // Idle waits until no execution runs, for benchmarks.
-func (s *Service) Idle() { s.running.Wait() }
+func (s *Service) Idle() { s.engine.Idle() }
 
 // CrashAt makes the service write every step by itself and, from the n-th write
 // on, nothing any more, as if it had been killed there. dead is closed at that
@@ -11,7 +11,7 @@ func (s *Service) Idle() { s.running.Wait() }
 func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) {
 	c := make(chan struct{})
 	writes = new(atomic.Int64)
-	s.flush = 0
+	s.engine.Flush = 0
 	s.journal.Crash = func() bool {
 		if writes.Add(1) < n {
 			return false
@@ -23,7 +23,7 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 }
 
 // BreakExpressions makes every evaluation of JSONata panic.
-func (s *Service) BreakExpressions() { s.engine = nil }
+func (s *Service) BreakExpressions() { s.engine.JSONata = nil }
 
 // FullDisk makes commits fail while full says so.
 func (s *Service) FullDisk(full func() error) { s.journal.Full = full }

@@ -632,6 +632,12 @@ func (x *exchange) fail(err error) {
 	}
 }
 
+// IsCode reports whether err is an AWS error of a code.
+func IsCode(err error, code string) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
 // AsError returns err's *Error, or an InternalFailure that carries its text. Refusals
 // are worded as most services do.
 func AsError(err error) *Error {

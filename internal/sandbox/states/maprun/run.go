@@ -152,7 +152,12 @@ func (m *Run) Close(status string) {
 
 // Update changes a running run's settings. A new concurrency counts from the
 // next child on.
-func (m *Run) Update(in *sfn.UpdateMapRunInput) {
+func (m *Run) Update(in *sfn.UpdateMapRunInput) error {
+	m.set(in)
+	return <-m.Journal.Add([]journal.Put{m.Put()})
+}
+
+func (m *Run) set(in *sfn.UpdateMapRunInput) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if in.MaxConcurrency != nil {

@@ -16,3 +16,8 @@ func NoExecution(arn string) error {
 func NoResource(arn string) error {
 	return wire.Errorf(400, "ResourceNotFound", "Resource not found: '%s'", arn)
 }
+
+// NotRedrivable says why an execution cannot be redriven.
+func NotRedrivable(reason string) error {
+	return wire.Errorf(400, "ExecutionNotRedrivable", "Execution Not Redrivable: '%s'", reason)
+}

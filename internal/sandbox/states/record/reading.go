@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // ReadMachine reads a state machine.
@@ -82,4 +83,18 @@ func Load(db *store.DB, key string) (rec Execution, def *Revision, err error) {
 		return err
 	})
 	return rec, def, err
+}
+
+// ActivityExists reports whether an ARN that a request in a scope gives names an activity.
+func ActivityExists(db *store.DB, sc wire.Scope, arn string) bool {
+	named, err := ParseARN(sc, arn, "activity")
+	if err != nil {
+		return false
+	}
+	found := false
+	_ = db.View(func(tx *store.Tx) error { // a failing store shows at the next write
+		found = tx.GetRaw(BucketActivities, named.Key()) != nil
+		return nil
+	})
+	return found
 }

@@ -1,0 +1,273 @@
+// Package interpreter owns how executions run: the walk through the states, what is
+// evaluated on the way, what a task asks of other services, and the steps by which all of
+// that is recorded.
+//
+// An execution is a tree of branches. Each branch has a cursor, which changes only
+// together with the events that record the change; both go to the store in one
+// transaction before the branch does anything outside of the interpreter. After a
+// restart every branch goes on from its cursor.
+package interpreter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/maprun"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/report"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/watch"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Config is what an engine needs. Roles and Objects may be nil: calls are then
+// made as the sandbox's own admin, and readers and writers of Map states refused.
+type Config struct {
+	DB      *store.DB
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Router  *wire.Router
+	Roles   wire.Roles
+	Objects wire.Objects
+	Journal *journal.Journal
+	Desk    *tokens.Desk
+	Report  *report.Reporter
+	// Evaluating is the file that names what is being evaluated, "" for none.
+	Evaluating string
+	// MaxItemBytes bounds the bytes that the objects of one Map Run may unpack to; 0 is
+	// 2 GiB.
+	MaxItemBytes int64
+	// Flush is how many events of states that act on nothing outside stay in memory
+	// before they are written; 0 is 64.
+	Flush int
+	// JSONata evaluates expressions; nil is an engine of its own.
+	JSONata *jsonata.Engine
+}
+
+// Engine runs executions. It is safe for concurrent use.
+type Engine struct {
+	Config
+	runs    maprun.Live
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+
+	mu       sync.Mutex
+	live     map[string]*execution   // by execution key
+	machines map[string]*asl.Machine // parsed definitions by revision key
+
+	evaluating *watch.Watch
+}
+
+// New makes an engine over what the store holds. Nothing runs before Start.
+func New(c Config) *Engine {
+	if c.MaxItemBytes == 0 {
+		c.MaxItemBytes = 2 << 30
+	}
+	if c.Flush == 0 {
+		c.Flush = 64
+	}
+	if c.JSONata == nil {
+		c.JSONata = jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64})
+	}
+	s := &Engine{Config: c, evaluating: watch.New(c.DB, c.Log), live: map[string]*execution{}, machines: map[string]*asl.Machine{}}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	return s
+}
+
+// Start resumes every execution that was running when the process ended. ctx
+// bounds the start itself; executions run until Close.
+func (s *Engine) Start(ctx context.Context) error {
+	if err := s.evaluating.Open(s.Evaluating, place); err != nil {
+		return err
+	}
+	var keys []string
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(record.BucketRunning, "", "", func(key string, _ []byte) (bool, error) {
+			keys = append(keys, key)
+			return true, ctx.Err()
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("read running executions: %w", err)
+	}
+	if err := s.Desk.Restore(); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		err := guard.Run(s.Log, "the resumption of an execution", func() error { return s.resume(key) }, "execution", key)
+		if err != nil && !wire.IsCode(err, "ExecutionDoesNotExist") {
+			s.Log.Error("resume execution", "execution", key, "error", err)
+		}
+	}
+	if err := s.resumeExpress(); err != nil {
+		return err
+	}
+	s.Log.Info("step functions started", "resumed", len(keys))
+	return nil
+}
+
+// resume runs an execution from where the store says that it stands.
+func (s *Engine) resume(key string) error {
+	rec, def, err := record.Load(s.DB, key)
+	if err != nil {
+		return err
+	}
+	if rec.Status != record.Running || rec.MapRun != "" {
+		return nil // children are resumed by their Map
+	}
+	if err := record.CountEvents(s.DB, &rec); err != nil {
+		return err
+	}
+	x, err := s.newExecution(rec, def)
+	if err != nil {
+		s.Log.Error("resume execution", "execution", key, "error", err)
+		x = s.newBroken(rec, def, err)
+	}
+	if !s.adopt(x) {
+		return nil
+	}
+	x.start()
+	return nil
+}
+
+// resumeExpress starts the express executions again that ran when the process
+// ended: they have no history, and run at least once.
+func (s *Engine) resumeExpress() error {
+	var recs []record.Execution
+	err := s.DB.View(func(tx *store.Tx) error {
+		var err error
+		recs, err = store.List[record.Execution](tx, record.BucketExpress, "")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read running express executions: %w", err)
+	}
+	for _, rec := range recs {
+		var def record.Revision
+		err := s.DB.View(func(tx *store.Tx) error {
+			var err error
+			def, _, err = store.Get[record.Revision](tx, record.BucketRevisions, rec.Revision)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		x, err := s.newExecution(rec, &def)
+		if err != nil {
+			s.Log.Error("resume express execution", "execution", rec.Key(), "error", err)
+			continue
+		}
+		x.start()
+	}
+	return nil
+}
+
+// adopt enters a running execution into the table; false if it is there.
+func (s *Engine) adopt(x *execution) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[x.rec.Key()] != nil {
+		return false
+	}
+	s.live[x.rec.Key()] = x
+	return true
+}
+
+func (s *Engine) forget(x *execution) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[x.rec.Key()] == x {
+		delete(s.live, x.rec.Key())
+	}
+}
+
+func (s *Engine) executing(key string) *execution {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[key]
+}
+
+// Close stops the engine without ending executions, and waits for what is under way.
+func (s *Engine) Close() {
+	s.cancel(failure.ErrShutdown)
+	s.running.Wait()
+	s.evaluating.Close()
+}
+
+// Done is closed when the engine stops.
+func (s *Engine) Done() <-chan struct{} { return s.ctx.Done() }
+
+// Idle waits until no execution runs.
+func (s *Engine) Idle() { s.running.Wait() }
+
+// MapRun returns the Map Run under way that has a key, nil if none has.
+func (s *Engine) MapRun(key string) *maprun.Run { return s.runs.Get(key) }
+
+// now is the time as AWS keeps it, in milliseconds.
+func (s *Engine) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }
+
+// maxParsed bounds the cache of parsed definitions.
+const maxParsed = 512
+
+// parsed returns a revision's machine.
+func (s *Engine) Parsed(def *record.Revision) (*asl.Machine, error) {
+	s.mu.Lock()
+	m := s.machines[def.Key]
+	s.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, err := asl.Parse(def.Definition, asl.Options{Express: def.Type == record.Express})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.machines) >= maxParsed {
+		clear(s.machines)
+	}
+	s.machines[def.Key] = m
+	return m, nil
+}
+
+// waitFor waits for an execution's end and returns its record.
+func (s *Engine) waitFor(ctx context.Context, key string) (*record.Execution, error) {
+	for {
+		if x := s.executing(key); x != nil {
+			select {
+			case <-x.done:
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+			if s.ctx.Err() != nil {
+				return nil, failure.ErrShutdown
+			}
+		}
+		rec, _, err := record.Load(s.DB, key)
+		if err != nil {
+			return nil, failure.New(failure.TaskFailed, wire.AsError(err).Message).Err()
+		}
+		if rec.Status != record.Running {
+			return &rec, nil
+		}
+		timer := s.Clock.NewTimer(100 * time.Millisecond) // it is about to start, or to be resumed
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
