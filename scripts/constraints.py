@@ -24,7 +24,7 @@ SERVICES = {
     "applicationautoscaling": ("application-autoscaling", "."),
     "cloudwatch": ("cloudwatch", "Alarm|Metric|Dashboard|[Tt]ag"),
     "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter"),
-    "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern"),
+    "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern|Permission|Archive|Replay|Connection|ApiDestination"),
     "iam": ("iam", "Role|Polic|InstanceProfile|User|AccountAlias"),
     "kms": ("kms", "."),
     "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings"),
@@ -32,7 +32,7 @@ SERVICES = {
     "sagemakerruntime": ("sagemaker-runtime", "^InvokeEndpoint$"),
     "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),
     "sfn": ("stepfunctions", "."),
-    "ssm": ("ssm", "^(Get|Put|Delete|Describe)Parameters?$"),
+    "ssm": ("ssm", "Parameter|[Tt]ag"),
     "sts": ("sts", "."),
 }
 KEPT = ("enum", "min", "max", "pattern", "required", "sensitive")

@@ -134,7 +134,6 @@ type builder struct {
 	access  *iam.Service
 	objects *s3.Service
 	groups  *logs.Service
-	queues  *sqs.Service
 	bus     *events.Service
 	metrics *cloudwatch.Service
 }
@@ -185,12 +184,12 @@ func (b *builder) storage() (err error) {
 }
 
 func (b *builder) messaging() (err error) {
-	b.queues, err = sqs.New(sqs.Config{DB: b.db, Clock: b.Clock, Log: b.log("sqs"), Endpoint: b.endpoint})
+	queues, err := sqs.New(sqs.Config{DB: b.db, Clock: b.Clock, Log: b.log("sqs"), Endpoint: b.endpoint})
 	if err != nil {
 		return err
 	}
-	b.queues.Register(b.router)
-	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Queues: b.queues})
+	queues.Register(b.router)
+	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Roles: b.access})
 	if err != nil {
 		return err
 	}
@@ -257,5 +256,6 @@ func (b *builder) compute() error {
 		return err
 	}
 	scaling.Register(b.router)
+	b.background("the deliveries of events", b.bus.Deliveries()) // last: the targets have to run
 	return nil
 }

@@ -1,15 +1,19 @@
-// Package events owns the sandbox's Amazon EventBridge: rules on the default bus,
-// event patterns and delivery to SQS queues. Schedules, other buses and other
-// targets are refused. Queues are reached through Config.Queues.
+// Package events owns the sandbox's Amazon EventBridge: buses with their policies, rules
+// by pattern or schedule, event patterns, delivery to targets with retries and dead-letter
+// queues, archives with replays, connections and API destinations. Targets are reached
+// through the router, as the role of the target or as EventBridge itself; an API
+// destination is called on this machine only. Partner sources, global endpoints and the
+// other kinds of targets are refused.
 //
-// Delivery is best effort, as wire.Events says: an event waits in memory for a
-// moment before it is sent.
+// What PutEvents acknowledges is on disk. The events of the sandbox's own services are
+// best effort, as wire.Events says: one waits in memory for a moment before it is kept.
 package events
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -23,29 +27,36 @@ import (
 )
 
 const (
-	rulesBucket = "events.rules" // scope's key of the name -> rule
+	rulesBucket        = "events.rules"        // scope's key of the rule's path -> rule
+	busesBucket        = "events.buses"        // scope's key of the name -> bus
+	deliveriesBucket   = "events.deliveries"   // number -> delivery
+	archivesBucket     = "events.archives"     // scope's key of the name -> archive
+	archivedBucket     = "events.archived"     // archive's key | time and number -> archived
+	replaysBucket      = "events.replays"      // scope's key of the name -> replay
+	connectionsBucket  = "events.connections"  // scope's key of the name -> connection
+	destinationsBucket = "events.destinations" // scope's key of the name -> destination
 	// ServiceName is the principal as which events are delivered.
 	ServiceName = "events.amazonaws.com"
-	// backlog bounds the deliveries that wait.
+	// backlog bounds the events of services that are not on disk yet.
 	backlog = 4096
+	id      = "eventbridge"
 )
 
-// Queues takes what rules send. The SQS service implements it.
-type Queues interface {
-	Deliver(ctx context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error
-}
-
-// Config is what the service needs. DB and Queues are required.
+// Config is what the service needs. DB and Roles are required.
 type Config struct {
-	DB     *store.DB
-	Clock  clock.Clock  // nil: the machine's
-	Log    *slog.Logger // nil: none
-	Queues Queues
+	DB    *store.DB
+	Clock clock.Clock  // nil: the machine's
+	Log   *slog.Logger // nil: none
+	Roles wire.Roles   // of targets
+	// Client calls API destinations; nil is one that does not follow redirections.
+	Client *http.Client
 }
 
 // Service is EventBridge. It is safe for concurrent use.
 type Service struct {
 	Config
+	router   *wire.Router
+	policies policy.Cache
 
 	// rules holds the compiled rules; every change empties it and counts up, so
 	// that what was read before the change is not kept.
@@ -53,150 +64,127 @@ type Service struct {
 	rules      []compiledRule // nil: not read yet
 	generation uint64
 
-	work   chan delivery
-	ctx    context.Context //nolint:containedctx // bounds the deliveries, see Close
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	posts      chan []posting // of services, to be kept
+	deliveries dispatcher
+	timetable  chan struct{}   // has something when schedules have changed
+	replaying  chan struct{}   // has something when a replay is to be looked at
+	ctx        context.Context //nolint:containedctx // bounds the background work, see Close
+	cancel     context.CancelFunc
+	done       sync.WaitGroup
 }
 
 var _ wire.Events = (*Service)(nil)
 
-// New returns the service over the store. It delivers after Start.
+// New returns the service over the store. It keeps the events of services after Start and
+// delivers after that of Deliveries.
 func New(c Config) (*Service, error) {
-	if c.DB == nil || c.Queues == nil {
-		return nil, errors.New("events: DB and Queues are required")
+	if c.DB == nil || c.Roles == nil {
+		return nil, errors.New("events: DB and Roles are required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	s := &Service{Config: c, work: make(chan delivery, backlog)}
+	if c.Client == nil {
+		c.Client = &http.Client{
+			Timeout:       destinationPatience,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	s := &Service{Config: c, posts: make(chan []posting, backlog), timetable: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}
+	s.deliveries.wake = make(chan struct{}, 1)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Start begins to deliver.
+// Start begins to keep the events of services.
 func (s *Service) Start(ctx context.Context) error {
-	s.done.Go(guard.Func(s.Log, "the delivery of events", func() {
-		for {
-			select {
-			case d := <-s.work:
-				_ = guard.Run(s.Log, "the delivery of an event", func() error { s.deliver(d); return nil })
-			case <-s.ctx.Done():
-				for { // what was accepted is still sent
-					select {
-					case d := <-s.work:
-						s.deliver(d)
-					default:
-						return
-					}
-				}
-			}
-		}
-	}))
+	s.done.Go(guard.Func(s.Log, "the keeping of events", s.keepPosts))
 	return ctx.Err()
 }
 
-// Close sends what waits and ends the delivery.
+// Close keeps what services have told, and ends.
 func (s *Service) Close() error {
 	s.cancel()
 	s.done.Wait()
 	return nil
 }
 
-const id = "eventbridge"
+// Deliveries is what the service does by itself with what it has kept: deliveries,
+// schedules and replays. It is a part of its own since it needs the services that the
+// targets belong to, which need this one.
+type Deliveries struct {
+	s      *Service
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
 
-// Register adds the service and its operations to the router.
+// Deliveries returns the part that delivers.
+func (s *Service) Deliveries() *Deliveries { return &Deliveries{s: s} }
+
+// Start resumes what was begun and begins to deliver.
+func (d *Deliveries) Start(ctx context.Context) error {
+	if err := d.s.loadDeliveries(); err != nil {
+		return err
+	}
+	var run context.Context
+	run, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for what, fn := range map[string]func(context.Context){
+		"the delivery of events": d.s.dispatch, "the schedules of rules": d.s.runSchedules, "the replays of archives": d.s.runReplays,
+	} {
+		d.done.Go(guard.Func(d.s.Log, what, func() { fn(run) }))
+	}
+	return ctx.Err()
+}
+
+// Close ends the deliveries that run; what is left is delivered after the next Start.
+func (d *Deliveries) Close() error {
+	if d.cancel != nil {
+		d.cancel()
+	}
+	d.done.Wait()
+	return nil
+}
+
+// Register adds the service and its operations to the router, by which it reaches the
+// targets.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Tagged(s.tagsOf)})
+	s.router = r
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Guard(s.target)})
+	s.registerBuses(r)
 	s.registerRules(r)
+	s.registerTags(r)
 	s.registerTargets(r)
+	s.registerArchives(r)
+	s.registerReplays(r)
+	s.registerConnections(r)
+	s.registerDestinations(r)
 }
 
 func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Second) }
 
-// envelope is an event as targets get it.
-type envelope struct {
-	Version    string   `json:"version"`
-	ID         string   `json:"id"`
-	DetailType string   `json:"detail-type"`
-	Source     string   `json:"source"`
-	Account    string   `json:"account"`
-	Time       string   `json:"time"`
-	Region     string   `json:"region"`
-	Resources  []string `json:"resources"`
-	Detail     any      `json:"detail"`
+func fail(code, format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, code, format, args...)
 }
 
-// delivery is one event for one target.
-type delivery struct {
-	scope  wire.Scope
-	rule   string // ARN
-	target target
-	event  any    // decoded, with json.Number
-	text   string // the envelope
+func validation(format string, args ...any) error {
+	return fail("ValidationException", format, args...)
 }
 
-// PutEvent implements wire.Events. It returns at once; without a rule that
-// matches it does nothing.
-func (s *Service) PutEvent(ctx context.Context, sc wire.Scope, source, detailType string, resources []string, detail any) {
-	if err := s.publish(sc, wire.NewID(), source, detailType, resources, detail, s.now()); err != nil {
-		s.Log.WarnContext(ctx, "event lost", "source", source, "detail_type", detailType, "error", err.Error())
+func missing(format string, args ...any) error {
+	return fail("ResourceNotFoundException", format, args...)
+}
+
+// nudge tells a waiting goroutine that there is something to do.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has been told already
 	}
 }
 
-func (s *Service) publish(sc wire.Scope, id, source, detailType string, resources []string, detail any, at time.Time) error {
-	rules, err := s.compiled()
-	if err != nil {
-		return err
-	}
-	if len(rules) == 0 {
+func optional(s string) *string {
+	if s == "" {
 		return nil
 	}
-	if resources == nil {
-		resources = []string{}
-	}
-	text, err := marshal(envelope{
-		Version: "0", ID: id, DetailType: detailType, Source: source, Account: sc.Account,
-		Time: at.UTC().Format(time.RFC3339), Region: sc.Region, Resources: resources, Detail: detail,
-	})
-	if err != nil {
-		return err
-	}
-	event, err := decode(string(text))
-	if err != nil {
-		return err
-	}
-	for i := range rules {
-		r := &rules[i]
-		if r.rule.Scope != sc || r.rule.Disabled || !r.pattern.matches(event) {
-			continue
-		}
-		for _, t := range r.rule.Targets {
-			select {
-			case s.work <- delivery{scope: sc, rule: r.rule.ARN, target: t, event: event, text: string(text)}:
-			default:
-				s.Log.Warn("too many events wait for delivery, one is lost", "rule", r.rule.Name, "event", id)
-			}
-		}
-	}
-	return nil
-}
-
-// deliver sends to the target, and to its dead-letter queue if that fails.
-func (s *Service) deliver(d delivery) {
-	ctx := context.WithoutCancel(s.ctx)
-	body, err := d.target.body(d)
-	if err == nil {
-		err = s.Queues.Deliver(ctx, d.scope, ServiceName, d.rule, d.target.ARN, body)
-	}
-	if err == nil {
-		return
-	}
-	s.Log.Warn("event not delivered", "rule", d.rule, "target", d.target.ARN, "error", err.Error())
-	if d.target.DeadLetters == "" {
-		return
-	}
-	if err := s.Queues.Deliver(ctx, d.scope, ServiceName, d.rule, d.target.DeadLetters, d.text); err != nil {
-		s.Log.Warn("event not delivered to the dead-letter queue", "rule", d.rule, "queue", d.target.DeadLetters, "error", err.Error())
-	}
+	return &s
 }
 
 type compiledRule struct {
@@ -204,6 +192,7 @@ type compiledRule struct {
 	pattern pattern
 }
 
+// compiled are the rules that look at events.
 func (s *Service) compiled() ([]compiledRule, error) {
 	s.mu.Lock()
 	rules, gen := s.rules, s.generation
@@ -218,6 +207,9 @@ func (s *Service) compiled() ([]compiledRule, error) {
 			return err
 		}
 		for _, r := range all {
+			if r.Pattern == "" || r.Disabled {
+				continue
+			}
 			p, err := compilePattern(r.Pattern)
 			if err != nil {
 				return err
@@ -241,8 +233,9 @@ func (s *Service) compiled() ([]compiledRule, error) {
 func (s *Service) update(fn func(*store.Tx) error) error {
 	err := s.DB.Update(fn)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.generation++
 	s.rules = nil
+	s.mu.Unlock()
+	nudge(s.timetable)
 	return err
 }

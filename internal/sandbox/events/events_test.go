@@ -14,12 +14,15 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/secretsmanager"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 )
 
 type setup struct {
 	*iamtest.World
 	events *events.Service
+	stop   func() // ends the service, as a restart does
 	bridge *sdk.Client
 	queues *sqssdk.Client
 }
@@ -36,12 +39,23 @@ func (s *setup) register(t *testing.T) {
 	q, err := sqs.New(sqs.Config{DB: s.DB, Clock: s.Clock})
 	require.NoError(t, err)
 	q.Register(s.Router)
-	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Queues: q})
+	k, err := kms.New(kms.Config{DB: s.DB, Clock: s.Clock})
+	require.NoError(t, err)
+	k.Register(s.Router)
+	v, err := secretsmanager.New(secretsmanager.Config{DB: s.DB, Router: s.Router, Clock: s.Clock})
+	require.NoError(t, err)
+	v.Register(s.Router)
+	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Roles: s.IAM})
 	require.NoError(t, err)
 	s.events.Register(s.Router)
-	require.NoError(t, s.events.Start(t.Context()))
-	svc := s.events
-	t.Cleanup(func() { require.NoError(t, svc.Close()) })
+	svc, deliveries := s.events, s.events.Deliveries()
+	require.NoError(t, svc.Start(t.Context()))
+	require.NoError(t, deliveries.Start(t.Context()))
+	s.stop = func() {
+		require.NoError(t, deliveries.Close())
+		require.NoError(t, svc.Close())
+	}
+	t.Cleanup(s.stop)
 	s.bridge, s.queues = sdk.NewFromConfig(s.Admin()), sqssdk.NewFromConfig(s.Admin())
 }
 
@@ -107,7 +121,7 @@ func TestFailedExecutionsReachTheQueue(t *testing.T) {
 	}, got)
 
 	// Rules are there after a restart.
-	require.NoError(t, s.events.Close())
+	s.stop()
 	s.Reopen(t)
 	s.register(t)
 	put(ctx, "arn:m", "ABORTED")
@@ -176,7 +190,8 @@ func TestRefused(t *testing.T) {
 	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{"source":"x"}`)}), "InvalidEventPatternException")
 	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{`)}), "InvalidEventPatternException")
 	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r")}), "ValidationException")
-	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), ScheduleExpression: aws.String("rate(1 minute)")}), "NotImplemented")
+	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), ScheduleExpression: aws.String("rate(1 minutes)")}), "ValidationException")
+	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), ScheduleExpression: aws.String("at(2026-11-20T13:00:00)")}), "ValidationException")
 	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r r"), EventPattern: aws.String(failures)}), "ValidationException")
 	iamtest.RequireCode(t, put(&sdk.PutRuleInput{Name: aws.String("r"), EventBusName: aws.String("other"), EventPattern: aws.String(failures)}), "ResourceNotFoundException")
 	require.NoError(t, put(&sdk.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(failures)}))
@@ -184,7 +199,7 @@ func TestRefused(t *testing.T) {
 		_, err := s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{Rule: aws.String("r"), Targets: []types.Target{x}})
 		return err
 	}
-	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")}), "NotImplemented")
+	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:sns:us-east-1:000000000000:t")}), "NotImplemented")
 	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), Input: aws.String("{")}), "ValidationException")
 	_, nobody := s.Role(t, "nobody", "")
 	_, err := sdk.NewFromConfig(nobody).DescribeRule(ctx, &sdk.DescribeRuleInput{Name: aws.String("r")})

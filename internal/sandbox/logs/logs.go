@@ -148,6 +148,9 @@ func onStream(req *wire.Request, in wire.Input) []string {
 // without the part for streams, and AWS takes both.
 func (s *Service) guard(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
 	may := policy.Tagged(s.tagsOf)
+	if req.Principal.Service != "" && req.Principal.Role == "" && !req.Principal.Admin {
+		may = s.byPolicies
+	}
 	err := may(ctx, req, action, arn, keys)
 	if group, whole := strings.CutSuffix(arn, streamPart); err != nil && whole && may(ctx, req, action, group, keys) == nil {
 		return nil

@@ -3,11 +3,13 @@ package logs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -73,4 +75,34 @@ func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *cwl.Del
 		}
 		return tx.Delete(dbPolicies, req.Key(str(in.PolicyName)))
 	})
+}
+
+// byPolicies decides about an AWS service that acts without a role: by the resource
+// policies of the account alone.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+func (s *Service) byPolicies(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
+	a, _ := wire.ParseARN(arn)
+	var all []resourcePolicy
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[resourcePolicy](tx, dbPolicies, wire.ScopeOfARN(a).Prefix())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var refused error = wire.NoPolicy(req.Principal, action, arn, "resource-based")
+	for _, p := range all {
+		doc, err := policy.Parse(p.Document, policy.Resource)
+		if err != nil {
+			continue // it allows nothing
+		}
+		err = policy.Authorize(ctx, req, policy.Target{ARN: arn, Policy: doc}, action, keys)
+		var denied *wire.DeniedError
+		if err == nil {
+			refused = nil
+		} else if errors.As(err, &denied) && denied.Explicit {
+			return err
+		}
+	}
+	return refused
 }

@@ -64,7 +64,7 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 	}
 	return &sdk.DescribeSecretOutput{
 		ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
-		LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(),
+		LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(), OwningService: optionalText(x.Owner),
 	}, nil
 }
 
@@ -105,7 +105,7 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 	for _, x := range some {
 		out.SecretList = append(out.SecretList, types.SecretListEntry{
 			ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
-			LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(),
+			LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(), OwningService: optionalText(x.Owner),
 		})
 	}
 	return out, err

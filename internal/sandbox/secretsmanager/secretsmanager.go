@@ -148,6 +148,8 @@ type secret struct {
 	Tags                        map[string]string
 	Versions                    []version // the oldest first
 	Policy                      string    `json:",omitempty"`
+	// Owner is the AWS service that made the secret for its own use.
+	Owner string `json:",omitempty"`
 }
 
 // version is one value of a secret.

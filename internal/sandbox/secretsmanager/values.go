@@ -3,8 +3,10 @@ package secretsmanager
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -100,6 +102,7 @@ func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateS
 	if x.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value })); err != nil {
 		return nil, err
 	}
+	x.own(req.Principal)
 	v, err := s.seal(ctx, req, x, in.ClientRequestToken, in.SecretString, in.SecretBinary)
 	if err != nil {
 		return nil, err
@@ -122,6 +125,20 @@ func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateS
 		return nil, err
 	}
 	return out, nil
+}
+
+// own marks a secret that an AWS service makes for its own use, as EventBridge does.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html
+func (x *secret) own(p wire.Principal) {
+	if p.Service == "" || p.Role != "" {
+		return
+	}
+	x.Owner, _, _ = strings.Cut(p.Service, ".")
+	x.Tags = maps.Clone(x.Tags)
+	if x.Tags == nil {
+		x.Tags = map[string]string{}
+	}
+	x.Tags["aws:secretsmanager:owningService"] = x.Owner
 }
 
 // created answers for a secret that is there: it was made by the same request, or the

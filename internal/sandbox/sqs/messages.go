@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // the protocol's own checksum
 	"encoding/binary"
@@ -194,7 +195,7 @@ type sendInput struct {
 
 func (in *sendInput) message(req *wire.Request) newMessage {
 	return newMessage{
-		Body: aws.ToString(in.MessageBody), Attributes: in.MessageAttributes, System: in.MessageSystemAttributes, Sender: req.Principal.UserID,
+		Body: aws.ToString(in.MessageBody), Attributes: in.MessageAttributes, System: in.MessageSystemAttributes, Sender: cmp.Or(req.Principal.UserID, req.Principal.Service),
 		Delay: in.DelaySeconds, Group: in.MessageGroupId, Dedup: in.MessageDeduplicationId,
 	}
 }

@@ -5,7 +5,6 @@ package sqs
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -230,39 +229,6 @@ func (q queue) policy() (*policy.Document, error) {
 		return nil, fmt.Errorf("policy of queue %s: %w", q.ARN, err)
 	}
 	return doc, nil
-}
-
-// Deliver sends a message on behalf of an AWS service that acts for a resource of
-// the scope (an EventBridge rule). The queue's policy must allow the service, which is told
-// by aws:SourceArn and aws:SourceAccount.
-func (s *Service) Deliver(ctx context.Context, sc wire.Scope, service, sourceARN, queueARN, body string) error {
-	a, ok := wire.ParseARN(queueARN)
-	if !ok || a.Service != "sqs" {
-		return noQueue()
-	}
-	var q queue
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		q, err = getQueue(tx, wire.ScopeOfARN(a), a.Resource)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	req := wire.Inside(nil, q.Scope, wire.Principal{Service: service}, s.now())
-	t, err := s.target(req, q.ARN)
-	if err != nil {
-		return err
-	}
-	keys := map[string][]string{"aws:SourceArn": {sourceARN}, "aws:SourceAccount": {sc.Account}}
-	if err := policy.Authorize(ctx, req, t, "sqs:SendMessage", keys); err != nil {
-		return err
-	}
-	m := newMessage{Body: body, Sender: service}
-	if err := checkFIFO(q, m); err != nil {
-		return err
-	}
-	_, err = s.put(q, m)
-	return err
 }
 
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 func register(t *testing.T, w *iamtest.World) (*sqs.Service, *sdk.Client) {
@@ -210,19 +211,25 @@ func TestDeadLetters(t *testing.T) {
 func TestWhoMaySend(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
-	s, c := register(t, w)
+	_, c := register(t, w)
 	const rule = "arn:aws:events:us-east-1:000000000000:rule/r"
+	// deliver sends as an AWS service that acts for a resource.
+	deliver := func(service, source, queue string) error {
+		in := `{"QueueUrl":"http://sqs/000000000000/` + queue + `","MessageBody":"x"}`
+		_, err := w.Router.Invoke(ctx, iamtest.Scope, wire.Principal{Service: service, Source: source}, "sqs", "SendMessage", []byte(in))
+		return err
+	}
 	url := create(t, c, "q", nil)
 	const arn = "arn:aws:sqs:us-east-1:000000000000:q"
-	require.ErrorContains(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn, "x"), "no resource-based policy")
+	require.ErrorContains(t, deliver("events.amazonaws.com", rule, "q"), "no resource-based policy")
 	_, err := c.SetQueueAttributes(ctx, &sdk.SetQueueAttributesInput{QueueUrl: url, Attributes: map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` + arn + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + rule + `"},"StringEquals":{"aws:SourceAccount":"000000000000"}}},
 		{"Effect":"Deny","Principal":"*","Action":"sqs:PurgeQueue","Resource":"` + arn + `"}]}`}})
 	require.NoError(t, err)
-	require.NoError(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn, "x"))
-	require.Error(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule+"2", arn, "x"))
-	require.Error(t, s.Deliver(ctx, iamtest.Scope, "sns.amazonaws.com", rule, arn, "x"))
-	require.ErrorContains(t, s.Deliver(ctx, iamtest.Scope, "events.amazonaws.com", rule, arn+"2", "x"), "QueueDoesNotExist")
+	require.NoError(t, deliver("events.amazonaws.com", rule, "q"))
+	require.Error(t, deliver("events.amazonaws.com", rule+"2", "q"))
+	require.Error(t, deliver("sns.amazonaws.com", rule, "q"))
+	require.ErrorContains(t, deliver("events.amazonaws.com", rule, "q2"), "no resource-based policy", "whether there is one is nobody's business")
 
 	_, sender := w.Role(t, "sender", iamtest.Allow("sqs:SendMessage", arn))
 	_, nobody := w.Role(t, "nobody", "")

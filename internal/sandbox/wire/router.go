@@ -361,6 +361,12 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	return Encode(out, svc != nil && svc.LowerCamel)
 }
 
+// Inside is a request to a service that no client made, as p: what a service asks of its
+// own guard when it works by itself.
+func (r *Router) Inside(sc Scope, p Principal, service string) *Request {
+	return r.request(sc, p, r.service(service), "")
+}
+
 func (r *Router) request(sc Scope, p Principal, svc *Service, operation string) *Request {
 	req := &Request{ID: NewID(), Scope: sc, Operation: operation, Principal: p, Time: r.Clock.Now(), auth: r.auth, svc: svc}
 	if svc != nil {

@@ -33,7 +33,7 @@ type Principal struct {
 	// Admin marks the sandbox's own generated key, which may do everything.
 	Admin bool
 	// Service is the AWS service that assumed the role on behalf of a resource
-	// ("states.amazonaws.com"), empty otherwise.
+	// ("states.amazonaws.com"), empty otherwise. Without a role it is the service itself.
 	Service string
 	// Source is the ARN of the resource that a service acts for where it does so in its
 	// own name (aws:SourceArn), empty otherwise.

@@ -1,0 +1,279 @@
+package events
+
+import (
+	"container/heap"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// How long and how often EventBridge tries, where the target does not say.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-event-delivery.html
+const (
+	maxAttempts = 185
+	maxAge      = 24 * time.Hour
+)
+
+// The pause between two attempts grows from the first to the last of these; AWS documents
+// "exponential back off and jitter" without numbers.
+const (
+	firstPause = time.Second
+	lastPause  = 10 * time.Minute
+)
+
+// atOnce bounds the deliveries that run at the same time.
+const atOnce = 16
+
+// delivery is one event for one target, as it is kept until it is done.
+type delivery struct {
+	Scope  wire.Scope // of the rule
+	Rule   string     // ARN
+	Target target
+	Event  json.RawMessage // the envelope
+	ID     string          // of the event
+	First  time.Time       // when it was accepted
+	Due    time.Time       // when it is to be tried (again)
+	Tries  int             `json:",omitempty"` // that have failed
+	Hops   int             `json:",omitempty"` // from how many buses it was passed on
+}
+
+// store keeps a new delivery.
+func (d delivery) store(tx *store.Tx) (key string, err error) {
+	seq, err := tx.NextSequence(deliveriesBucket)
+	if err != nil {
+		return "", err
+	}
+	key = fmt.Sprintf("%020d", seq)
+	return key, store.Put(tx, deliveriesBucket, key, d)
+}
+
+func (d delivery) attempts() int {
+	if r := d.Target.Retry; r != nil && r.MaximumRetryAttempts != nil {
+		return int(*r.MaximumRetryAttempts)
+	}
+	return maxAttempts
+}
+
+func (d delivery) age() time.Duration {
+	if r := d.Target.Retry; r != nil && r.MaximumEventAgeInSeconds != nil {
+		return time.Duration(*r.MaximumEventAgeInSeconds) * time.Second
+	}
+	return maxAge
+}
+
+// dispatcher holds what is to be delivered, by time. What a delivery is, the store knows.
+type dispatcher struct {
+	mu   sync.Mutex
+	list agenda
+	wake chan struct{}
+}
+
+type appointment struct {
+	due time.Time
+	key string
+}
+
+// agenda is a heap of appointments.
+type agenda []appointment
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].due.Before(a[j].due) || a[i].due.Equal(a[j].due) && a[i].key < a[j].key
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(appointment)) } //nolint:forcetypeassert // only appointments are pushed
+func (a *agenda) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
+}
+
+func (q *dispatcher) add(key string, due time.Time) {
+	q.mu.Lock()
+	heap.Push(&q.list, appointment{due, key})
+	q.mu.Unlock()
+	nudge(q.wake)
+}
+
+// next takes the first that is due; else it tells how long to wait, -1 for nothing to
+// wait for.
+func (q *dispatcher) next(now time.Time) (key string, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.list) == 0 {
+		return "", -1
+	}
+	if wait := q.list[0].due.Sub(now); wait > 0 {
+		return "", wait
+	}
+	return heap.Pop(&q.list).(appointment).key, 0 //nolint:forcetypeassert // as pushed
+}
+
+// loadDeliveries takes over what an earlier run has left. What was added since the service
+// was made is there once: keys are told apart by the store, which forgets what is done.
+func (s *Service) loadDeliveries() error {
+	s.deliveries.mu.Lock()
+	s.deliveries.list = nil
+	s.deliveries.mu.Unlock()
+	return s.DB.View(func(tx *store.Tx) error {
+		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
+			s.deliveries.add(key, d.Due)
+			return true
+		})
+	})
+}
+
+// pause waits until something is to be done: a nudge, or the time to wait for (-1: none).
+// It returns false when ctx is done.
+func (s *Service) pause(ctx context.Context, wake <-chan struct{}, wait time.Duration) bool {
+	var due <-chan time.Time
+	if wait >= 0 {
+		t := s.Clock.NewTimer(wait)
+		defer t.Stop()
+		due = t.C()
+	}
+	select {
+	case <-due:
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// dispatch delivers what is due, some at the same time, until ctx is done.
+func (s *Service) dispatch(ctx context.Context) {
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for ctx.Err() == nil {
+		key, wait := s.deliveries.next(s.Clock.Now())
+		if key == "" {
+			s.pause(ctx, s.deliveries.wake, wait)
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		running.Go(guard.Func(s.Log, "the delivery of an event", func() {
+			defer func() { <-slots }()
+			s.deliver(ctx, key)
+		}))
+	}
+}
+
+// failure is why a delivery failed, in the codes of dead letters.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+type failure struct {
+	code, text string
+	again      bool // whether it may succeed later
+}
+
+// deliver tries a delivery once, and notes what became of it.
+func (s *Service) deliver(ctx context.Context, key string) {
+	var d delivery
+	var found bool
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		d, found, err = store.Get[delivery](tx, deliveriesBucket, key)
+		return err
+	})
+	if err != nil || !found {
+		if err != nil {
+			s.Log.Error("an event cannot be delivered", "error", err.Error())
+		}
+		return
+	}
+	f := s.send(ctx, d)
+	if ctx.Err() != nil && f != nil {
+		return // it is tried again after the next start
+	}
+	now := s.Clock.Now().UTC()
+	exhausted := ""
+	if f != nil && f.again {
+		switch {
+		case d.Tries >= d.attempts():
+			exhausted = "MaximumRetryAttempts"
+		case now.Sub(d.First) >= d.age():
+			exhausted = "MaximumEventAgeInSeconds"
+		}
+	}
+	if f != nil && f.again && exhausted == "" {
+		d.Tries++
+		d.Due = now.Add(backoff(d.Tries))
+		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
+			s.Log.Error("a delivery is not kept", "error", err.Error())
+		}
+		s.deliveries.add(key, d.Due)
+		return
+	}
+	if f != nil {
+		s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
+		s.bury(ctx, d, *f, exhausted)
+	}
+	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
+		s.Log.Error("a delivery is not forgotten", "error", err.Error())
+	}
+}
+
+// backoff is the pause before a retry.
+func backoff(tries int) time.Duration {
+	d := firstPause << min(tries-1, 20)
+	d = min(d, lastPause)
+	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1)) //nolint:gosec // jitter
+}
+
+// bury sends what cannot be delivered to the dead-letter queue of the target.
+func (s *Service) bury(ctx context.Context, d delivery, f failure, exhausted string) {
+	if d.Target.DeadLetters == "" {
+		return
+	}
+	attributes := map[string]any{}
+	for name, text := range map[string]string{
+		"RULE_ARN": d.Rule, "TARGET_ARN": d.Target.ARN, "ERROR_CODE": f.code, "ERROR_MESSAGE": f.text, "EXHAUSTED_RETRY_CONDITION": exhausted,
+	} {
+		if text != "" {
+			attributes[name] = map[string]string{"DataType": "String", "StringValue": text}
+		}
+	}
+	attributes["RETRY_ATTEMPTS"] = map[string]string{"DataType": "Number", "StringValue": strconv.Itoa(d.Tries)}
+	err := s.call(ctx, d, wire.Principal{Service: ServiceName, Source: d.Rule}, d.Target.DeadLetters, "sqs", "SendMessage", map[string]any{
+		"QueueUrl": queueURL(d.Target.DeadLetters), "MessageBody": string(d.Event), "MessageAttributes": attributes,
+	})
+	if err != nil {
+		s.Log.Warn("event not delivered to the dead-letter queue", "rule", d.Rule, "queue", d.Target.DeadLetters, "error", err.Error())
+	}
+}
+
+// queueURL is the URL of a queue's ARN; what it stands on does not count.
+func queueURL(text string) string {
+	a, _ := wire.ParseARN(text)
+	return "http://sqs/" + a.AccountID + "/" + a.Resource
+}
+
+// call calls an operation at the scope of an ARN as p.
+func (s *Service) call(ctx context.Context, d delivery, p wire.Principal, text, service, operation string, in any) error {
+	a, ok := wire.ParseARN(text)
+	if !ok {
+		return badARN(text)
+	}
+	raw, err := marshal(in)
+	if err != nil {
+		return err
+	}
+	sc := wire.ScopeOfARN(a)
+	if sc.Account == "" {
+		sc.Account = d.Scope.Account
+	}
+	_, err = s.router.Invoke(ctx, sc, p, service, operation, raw)
+	return err
+}
