@@ -278,6 +278,30 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 // wire.ParseARN, which stand on the SDK's aws/arn, do both; providers use aws/arn.
 var handMadeARN = regexp.MustCompile(`Split(N|Seq)?\([^,\n]*[aA](rn|RN)\w*(\(\))?\)?, ":"|"arn:"\s*\+|"arn:[^"]*"\s*\+|printf\("arn:|HasPrefix\([^)\n]*"arn:|Join\([^)\n]*"arn"`)
 
+// cutByHand is an ARN that is cut as text. Those of Step Functions are a service's own, and
+// cut where they are used.
+var cutByHand = regexp.MustCompile(`Split(N|Seq)?\([^,\n]*([aA](rn|RN)\w*|Role\w*)(\(\))?\)?, ":"`)
+
+func TestARNsAreCutByTheSDK(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"internal/spec", "internal/app", "internal/program", "internal/awscfg"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		require.NoError(t, err)
+		require.NotEmpty(t, files, dir)
+		for _, path := range files {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for i, line := range strings.Split(string(text), "\n") {
+				if cutByHand.MatchString(line) && !strings.HasSuffix(path, "_test.go") {
+					t.Errorf("%s:%d: an ARN cut by hand: use aws/arn", path, i+1)
+				}
+			}
+		}
+	}
+	require.Regexp(t, cutByHand, `strings.Split(p.AssumeRole, ":")`)
+	require.Regexp(t, cutByHand, `strings.SplitN(arn, ":", 3)`)
+}
+
 func TestARNsAreMadeInOnePlace(t *testing.T) {
 	t.Parallel()
 	seen := 0

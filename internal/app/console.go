@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"path/filepath"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -21,10 +23,9 @@ func (a *App) ConsoleURL(r stack.Resource) string {
 		return ""
 	}
 	region := t.Region
-	if arn, _ := r.Outputs["arn"].(string); arn != "" {
-		if parts := strings.Split(arn, ":"); len(parts) > 3 && parts[3] != "" {
-			region = parts[3]
-		}
+	if text, _ := r.Outputs["arn"].(string); text != "" {
+		of, _ := arn.Parse(text) // of none, none
+		region = cmp.Or(of.Region, region)
 	}
 	return consoleURL(region, r)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
@@ -94,9 +95,9 @@ func (a *App) Logs(ctx context.Context, m *Machine, q LogQuery) ([]LogEvent, err
 // functionName takes the name out of a function's ARN, which may end in a version
 // or alias (arn:aws:lambda:REGION:ACCOUNT:function:NAME:live); a name stays.
 func functionName(s string) string {
-	parts := strings.Split(s, ":")
-	if len(parts) >= 7 && parts[0] == "arn" {
-		return parts[6]
+	if of, err := arn.Parse(s); err == nil {
+		s = strings.TrimPrefix(of.Resource, "function:")
 	}
-	return parts[0]
+	name, _, _ := strings.Cut(s, ":")
+	return name
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"golang.org/x/sync/errgroup"
 
@@ -261,7 +262,7 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if x.Pipeline == nil {
 		return nil, x.Err
 	}
-	arn, err := x.State.Text("stateMachineArn")
+	machine, err := x.State.Text("stateMachineArn")
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +270,7 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if arn == "" || alias == "" {
+	if machine == "" || alias == "" {
 		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
 			WithHint("Run `pipelinetui up %s` and see what fails.", id)
 	}
@@ -277,17 +278,17 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Machine{ID: id, ARN: arn, Alias: alias, Client: c, Existing: x}, nil
+	return &Machine{ID: id, ARN: machine, Alias: alias, Client: c, Existing: x}, nil
 }
 
 // ClientFor returns the client for an execution that is named by its ARN.
-func (a *App) ClientFor(ctx context.Context, arn string) (*executions.Client, error) {
-	parts := strings.Split(arn, ":")
-	if len(parts) < 8 || parts[2] != "states" {
-		return nil, fault.New(fault.Invalid, "%q is not the ARN of an execution", arn).
+func (a *App) ClientFor(ctx context.Context, text string) (*executions.Client, error) {
+	of, err := arn.Parse(text)
+	if err != nil || of.Service != "states" || strings.Count(of.Resource, ":") < 2 {
+		return nil, fault.New(fault.Invalid, "%q is not the ARN of an execution", text).
 			WithHint("Name the pipeline and the execution: acme/fraud @latest.")
 	}
-	return a.Executions(ctx, parts[3], "")
+	return a.Executions(ctx, of.Region, "")
 }
 
 // EndpointStatus asks for the status of a pipeline's endpoint ("InService"), or

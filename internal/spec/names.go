@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
@@ -98,29 +100,29 @@ func (p *Pipeline) Names(account string) Names {
 
 func (n *Names) addARNs(region, account string) {
 	partition, _ := Partition(region)
-	arn := func(service, resource string) string {
+	in := func(service, resource string) string {
 		return strings.Join([]string{"arn", partition, service, region, account, resource}, ":")
 	}
 	role := func(name string) string {
 		return "arn:" + partition + ":iam::" + account + ":role" + RolePath + name
 	}
 	n.BucketARN = "arn:" + partition + ":s3:::" + n.Bucket
-	n.EndpointARN = arn("sagemaker", "endpoint/"+n.Endpoint)
-	n.StateMachineARN = arn("states", "stateMachine:"+n.StateMachine)
+	n.EndpointARN = in("sagemaker", "endpoint/"+n.Endpoint)
+	n.StateMachineARN = in("states", "stateMachine:"+n.StateMachine)
 	n.StateMachineAliasARN = n.StateMachineARN + ":" + LiveAlias
-	n.FunctionARN = arn("lambda", "function:"+n.Function)
+	n.FunctionARN = in("lambda", "function:"+n.Function)
 	n.FunctionAliasARN = n.FunctionARN + ":" + LiveAlias
-	n.InvokerARN = arn("lambda", "function:"+n.Invoker)
+	n.InvokerARN = in("lambda", "function:"+n.Invoker)
 	n.InvokerAliasARN = n.InvokerARN + ":" + LiveAlias
-	n.InvokerLogsARN = arn("logs", "log-group:"+n.InvokerLogs)
+	n.InvokerLogsARN = in("logs", "log-group:"+n.InvokerLogs)
 	n.StatesRoleARN = role(n.StatesRole)
 	n.LambdaRoleARN = role(n.LambdaRole)
 	n.SageMakerRoleARN = role(n.SageMakerRole)
-	n.FunctionLogsARN = arn("logs", "log-group:"+n.FunctionLogs)
-	n.StatesLogsARN = arn("logs", "log-group:"+n.StatesLogs)
-	n.DeadLettersARN = arn("sqs", n.DeadLetters)
-	n.StatusRuleARN = arn("events", "rule/"+n.StatusRule)
-	n.KeyAliasARN = arn("kms", n.KeyAlias)
+	n.FunctionLogsARN = in("logs", "log-group:"+n.FunctionLogs)
+	n.StatesLogsARN = in("logs", "log-group:"+n.StatesLogs)
+	n.DeadLettersARN = in("sqs", n.DeadLetters)
+	n.StatusRuleARN = in("events", "rule/"+n.StatusRule)
+	n.KeyAliasARN = in("kms", n.KeyAlias)
 }
 
 // nameLimit is what AWS demands of one kind of name.
@@ -237,11 +239,8 @@ func (id ID) MayClash() bool { return strings.Contains(id.Tenant+id.Model, "-") 
 // RoleAccount is the account of the role that the pipeline is deployed with, ""
 // if it is deployed with the credentials as they are.
 func (p *Pipeline) RoleAccount() string {
-	// arn:aws:iam::ACCOUNT:role/NAME
-	if parts := strings.Split(p.AssumeRole, ":"); len(parts) > 4 {
-		return parts[4]
-	}
-	return ""
+	role, _ := arn.Parse(p.AssumeRole) // of none, none
+	return role.AccountID
 }
 
 // nameScope is where a name may be used once.

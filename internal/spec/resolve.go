@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
@@ -184,15 +186,15 @@ func (r *resolver) plain(a *ask, p *Pipeline) {
 		"assumeRole":          a.pick(func(l *layer) *node { return l.AssumeRole }),
 		"permissionsBoundary": a.pick(func(l *layer) *node { return l.PermissionsBoundary }),
 	} {
-		arn := str(n)
-		if f := strings.SplitN(arn, ":", 3); len(f) == 3 && f[1] != part && part != "" {
-			r.fail(n.pos.errorf("%s is in partition %s, but %s is in region %s of partition %s", name, f[1], a.id, p.Region, part).
+		text := str(n)
+		if of, err := arn.Parse(text); err == nil && of.Partition != part && part != "" {
+			r.fail(n.pos.errorf("%s is in partition %s, but %s is in region %s of partition %s", name, of.Partition, a.id, p.Region, part).
 				WithHint("Use an ARN that begins with arn:%s:, or another region.", part))
 		}
 		if name == "assumeRole" {
-			p.AssumeRole = arn
+			p.AssumeRole = text
 		} else {
-			p.PermissionsBoundary = arn
+			p.PermissionsBoundary = text
 		}
 	}
 	p.Protect = a.id.Env == ProdEnv

@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// byKey turns changes inside lists of keys and values into changes of keys: a tag that
-// is added to a sorted list would show as a shuffle of all that come after it.
+// byKey turns changes inside lists of keys and values into changes of keys, and changes
+// inside lists of distinct texts into texts that come and go: a tag that is added to a
+// sorted list, or a policy to a set, would show as a shuffle of all that come after it.
 // before and after give the whole value of a list, by its path.
 func byKey(diffs []PropertyDiff, before, after func(path string) any) []PropertyDiff {
 	var out []PropertyDiff
 	replaces := map[string]bool{} // by path of the list
 	for _, d := range diffs {
-		list := listOf(d.Path)
-		_, _, keyed := keyedPair(before(list), after(list))
+		list, keyed := keyedList(d.Path, before, after)
 		if !keyed {
 			out = append(out, d)
 			continue
@@ -39,16 +40,26 @@ func byKey(diffs []PropertyDiff, before, after func(path string) any) []Property
 	return out
 }
 
-// listOf is the path of the list that a path leads into, or the path itself.
-func listOf(path string) string {
-	if i := strings.IndexByte(path, '['); i > 0 {
-		if end := strings.IndexByte(path[i:], ']'); end > 0 {
-			if _, err := strconv.Atoi(path[i+1 : i+end]); err == nil {
-				return path[:i]
-			}
+// keyedList is the outermost list on a path, or the value at its end, that is compared
+// by keys.
+func keyedList(path string, before, after func(path string) any) (list string, ok bool) {
+	for i := 0; i < len(path); i++ {
+		if path[i] != '[' {
+			continue
+		}
+		end := strings.IndexByte(path[i:], ']')
+		if end < 0 {
+			break
+		}
+		if _, err := strconv.Atoi(path[i+1 : i+end]); err != nil {
+			continue
+		}
+		if _, _, ok := keyedPair(before(path[:i]), after(path[:i])); ok {
+			return path[:i], true
 		}
 	}
-	return path
+	_, _, ok = keyedPair(before(path), after(path))
+	return path, ok
 }
 
 func keyDiffs(list string, old, now map[string]any) []PropertyDiff {
@@ -76,8 +87,8 @@ func keyDiffs(list string, old, now map[string]any) []PropertyDiff {
 	return out
 }
 
-// keyedPair reads two lists of objects with a key and a value and nothing else; one
-// of them may be missing.
+// keyedPair reads two lists of objects with a key and a value and nothing else, or of
+// distinct texts, which are their own keys; one of them may be missing.
 func keyedPair(before, after any) (old, now map[string]any, ok bool) {
 	old, ok = keyed(before)
 	if !ok {
@@ -98,6 +109,19 @@ func keyed(v any) (map[string]any, bool) {
 		return nil, false
 	}
 	out := make(map[string]any, len(items))
+	if len(items) == 0 {
+		return out, true
+	}
+	if _, texts := items[0].(string); texts {
+		for _, item := range items {
+			text, ok := item.(string)
+			if _, twice := out[text]; !ok || twice || text == plugin.UnknownStringValue {
+				return nil, false
+			}
+			out[text] = text
+		}
+		return out, true
+	}
 	for _, item := range items {
 		o, ok := item.(map[string]any)
 		if !ok {

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// What became of a queue whose creation was cut off is asked by its name. Without one
+// nothing is known: it is not forgotten, which would leave it behind unseen.
+func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		body := make([]byte, r.ContentLength)
+		_, _ = r.Body.Read(body)
+		if string(body) == `{"QueueName":"made"}` {
+			_, _ = w.Write([]byte(`{"QueueUrl":"http://sqs/1/made"}`))
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`))
+	}))
+	t.Cleanup(server.Close)
+	s := &settler{cfg: aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	}}
+	cut := func(inputs map[string]any) stack.PendingOperation {
+		return stack.PendingOperation{Kind: "creating", Type: "aws:sqs/queue:Queue", Name: "dlq", Inputs: inputs}
+	}
+	id, err := s.settle(t.Context(), cut(map[string]any{"name": "made"}))
+	require.NoError(t, err)
+	require.Equal(t, "http://sqs/1/made", id)
+	id, err = s.settle(t.Context(), cut(map[string]any{"name": "never"}))
+	require.NoError(t, err)
+	require.Empty(t, id, "nothing is lost by forgetting it")
+	require.EqualValues(t, 2, asked.Load())
+	for _, inputs := range []map[string]any{nil, {}, {"name": ""}, {"name": 7}, {"namePrefix": "x"}} {
+		_, err = s.settle(t.Context(), cut(inputs))
+		require.ErrorIs(t, err, fault.Damaged, "%v", inputs)
+		require.ErrorContains(t, err, "dlq")
+		require.Contains(t, fault.HintOf(err), "pipelinetui refresh")
+	}
+	require.EqualValues(t, 2, asked.Load(), "no call without a name")
+}
