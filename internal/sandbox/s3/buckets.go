@@ -111,7 +111,7 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 		return b, err
 	}
 	if len(in.Tags.Tag) > 0 {
-		doc, err := tagDocument(in.Tags.Tag, maxBucketTags)
+		doc, err := tagDocument(in.Tags.Tag, bucketTags)
 		if err != nil {
 			return b, err
 		}
@@ -219,7 +219,7 @@ func (c *call) listBuckets() error {
 		}
 		limit = n
 	}
-	after, err := fromPageToken(c.q.Get("continuation-token"))
+	after, err := listPlace(c.q.Get("continuation-token"))
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (c *call) listBuckets() error {
 			continue
 		}
 		if len(*list) == limit {
-			out.ContinuationToken = pageToken((*list)[limit-1].Name)
+			out.ContinuationToken = *listTokens.Token((*list)[limit-1].Name)
 			break
 		}
 		*list = append(*list, bucketXML{b.Name, xmlTime(b.Created), b.Scope.Region, bucketARN(b.Scope, b.Name)})

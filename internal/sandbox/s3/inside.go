@@ -103,7 +103,7 @@ func (s *Service) ListObjects(ctx context.Context, sc wire.Scope, p wire.Princip
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var pg page
+		var pg found
 		err := s.DB.View(func(tx *store.Tx) error {
 			pg, err = list(tx, l)
 			return err

@@ -1,13 +1,13 @@
 package s3
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -22,8 +22,8 @@ type listing struct {
 	versions                  bool // all versions and delete markers, not only current objects
 }
 
-// page is a part of a listing.
-type page struct {
+// found is a part of a listing.
+type found struct {
 	items    []*version
 	latest   []bool // with versions: is items[i] the current version?
 	prefixes []string
@@ -35,21 +35,21 @@ type page struct {
 // pageWriter is the state of a listing in progress.
 type pageWriter struct {
 	listing
-	page
+	found
 	seen string // key of the previous entry
 }
 
 // list reads a page. The database holds the keys in UTF-8 order, which is S3's,
 // and a common prefix is skipped by one seek.
-func list(tx *store.Tx, l listing) (page, error) {
+func list(tx *store.Tx, l listing) (found, error) {
 	w := &pageWriter{listing: l}
 	if l.max == 0 {
-		return w.page, nil
+		return w.found, nil
 	}
 	scope := l.bucket + "\x00" + l.prefix
 	from, err := w.start(tx)
 	if err != nil {
-		return w.page, err
+		return w.found, err
 	}
 	for {
 		next := ""
@@ -59,7 +59,7 @@ func list(tx *store.Tx, l listing) (page, error) {
 			return more && skip == "", err
 		})
 		if err != nil || next == "" {
-			return w.page, err
+			return w.found, err
 		}
 		from = next
 	}
@@ -146,7 +146,7 @@ func (c *call) listing() (listing, error) {
 	return l, nil
 }
 
-func (c *call) page(l listing) (p page, err error) {
+func (c *call) page(l listing) (p found, err error) {
 	err = c.s.DB.View(func(tx *store.Tx) error {
 		p, err = list(tx, l)
 		return err
@@ -175,7 +175,7 @@ type xmlObject struct {
 
 type xmlPrefix struct{ Prefix string }
 
-func (c *call) contents(p page, withOwner bool) ([]xmlObject, []xmlPrefix) {
+func (c *call) contents(p found, withOwner bool) ([]xmlObject, []xmlPrefix) {
 	var objects []xmlObject
 	for _, v := range p.items {
 		o := xmlObject{
@@ -191,7 +191,7 @@ func (c *call) contents(p page, withOwner bool) ([]xmlObject, []xmlPrefix) {
 	return objects, c.prefixes(p)
 }
 
-func (c *call) prefixes(p page) (out []xmlPrefix) {
+func (c *call) prefixes(p found) (out []xmlPrefix) {
 	for _, x := range p.prefixes {
 		out = append(out, xmlPrefix{c.encode(x)})
 	}
@@ -235,7 +235,7 @@ func (c *call) listObjectsV2() error {
 	}
 	l.after = c.q.Get("start-after")
 	if t := c.q.Get("continuation-token"); c.q.Has("continuation-token") {
-		if l.after, err = fromPageToken(t); err != nil || t == "" {
+		if l.after, err = listPlace(t); err != nil || t == "" {
 			return errInvalid("continuation-token", t, "The continuation token provided is incorrect")
 		}
 	}
@@ -263,29 +263,21 @@ func (c *call) listObjectsV2() error {
 	}
 	out.Contents, out.CommonPrefixes = c.contents(p, c.q.Get("fetch-owner") == "true")
 	if p.more {
-		out.NextContinuationToken = pageToken(p.last)
+		out.NextContinuationToken = *listTokens.Token(p.last)
 	}
 	return c.xml(http.StatusOK, out)
 }
 
-// tokenMark begins the content of every token, by which others are told.
-const tokenMark = "\x01"
+// listTokens are the tokens of lists, by which others are told.
+const listTokens page.Kind = "\x01"
 
-func pageToken(last string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(tokenMark + last))
-}
-
-// fromPageToken reads what pageToken made; "" is the beginning.
-func fromPageToken(token string) (string, error) {
-	if token == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	last, ok := strings.CutPrefix(string(raw), tokenMark)
-	if err != nil || !ok {
+// listPlace reads a continuation token; "" is the beginning.
+func listPlace(token string) (string, error) {
+	place, err := listTokens.Place(&token)
+	if err != nil {
 		return "", errInvalid("continuation-token", token, "The continuation token provided is incorrect")
 	}
-	return last, nil
+	return place, nil
 }
 
 func (c *call) listVersions() error {

@@ -4,41 +4,35 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
-	"strings"
-	"unicode/utf8"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-const (
-	maxObjectTags = 10
-	maxBucketTags = 50
-)
-
-// checkTags applies the rules of
+// What S3 demands of tags, by
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html.
-func checkTags(tags []tag, limit int) error {
-	if len(tags) > limit {
-		if limit == maxObjectTags {
-			return fail(http.StatusBadRequest, "BadRequest", "Object tags cannot be greater than 10")
-		}
-		return fail(http.StatusBadRequest, "BadRequest", "Bucket tag count cannot be greater than 50")
+var (
+	objectTags = tagRules(10, "Object tags cannot be greater than 10")
+	bucketTags = tagRules(50, "Bucket tag count cannot be greater than 50")
+)
+
+func tagRules(most int, tooMany string) tags.Rules {
+	refusal := func(text string, fields ...string) *wire.Error {
+		return fail(http.StatusBadRequest, "InvalidTag", text, fields...)
 	}
-	seen := map[string]bool{}
-	for _, t := range tags {
-		switch {
-		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128:
-			return fail(http.StatusBadRequest, "InvalidTag", "The TagKey you have provided is invalid", "TagKey", t.Key)
-		case utf8.RuneCountInString(t.Value) > 256:
-			return fail(http.StatusBadRequest, "InvalidTag", "The TagValue you have provided is invalid", "TagKey", t.Key, "TagValue", t.Value)
-		case strings.HasPrefix(t.Key, "aws:"):
-			return fail(http.StatusBadRequest, "InvalidTag", "System tags cannot be added/updated by requester")
-		case seen[t.Key]:
-			return fail(http.StatusBadRequest, "InvalidTag", "Cannot provide multiple Tags with the same key", "TagKey", t.Key)
-		}
-		seen[t.Key] = true
+	return tags.Rules{
+		Max: most, TooMany: fail(http.StatusBadRequest, "BadRequest", tooMany),
+		Key:       refusal("The TagKey you have provided is invalid", "TagKey", "{key}"),
+		Value:     refusal("The TagValue you have provided is invalid", "TagKey", "{key}", "TagValue", "{value}"),
+		Reserved:  refusal("System tags cannot be added/updated by requester"),
+		Duplicate: refusal("Cannot provide multiple Tags with the same key", "TagKey", "{key}"),
 	}
-	return nil
+}
+
+func checkTags(list []tag, rules tags.Rules) error {
+	_, err := rules.Add(nil, tags.Of(list, func(t tag) (key, value *string) { return &t.Key, &t.Value }))
+	return err
 }
 
 // headerTags reads the x-amz-tagging header: tags as a URL query.
@@ -50,13 +44,13 @@ func headerTags(h string) ([]tag, error) {
 	if err != nil {
 		return nil, errInvalid("x-amz-tagging", h, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
 	}
-	var tags []tag
+	var list []tag
 	for k, v := range q {
 		for _, x := range v {
-			tags = append(tags, tag{k, x})
+			list = append(list, tag{k, x})
 		}
 	}
-	return sortTags(tags), checkTags(tags, maxObjectTags)
+	return sortTags(list), checkTags(list, objectTags)
 }
 
 // checkTagging validates a bucket's tags.
@@ -64,11 +58,11 @@ func checkTagging(n *node) error {
 	if n.XMLName.Local != "Tagging" || len(n.all("TagSet")) != 1 {
 		return errMalformed()
 	}
-	var tags []tag
+	var list []tag
 	for _, t := range n.all("TagSet")[0].all("Tag") {
-		tags = append(tags, tag{t.text("Key"), t.text("Value")})
+		list = append(list, tag{t.text("Key"), t.text("Value")})
 	}
-	return checkTags(tags, maxBucketTags)
+	return checkTags(list, bucketTags)
 }
 
 type taggingXML struct {
@@ -76,14 +70,14 @@ type taggingXML struct {
 	Tags    []tag    `xml:"TagSet>Tag"`
 }
 
-func tagDocument(tags []tag, limit int) (string, error) {
-	if err := checkTags(tags, limit); err != nil {
+func tagDocument(list []tag, rules tags.Rules) (string, error) {
+	if err := checkTags(list, rules); err != nil {
 		return "", err
 	}
 	raw, err := xml.Marshal(struct {
 		XMLName struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
 		TagSet  struct{ Tag []tag }
-	}{TagSet: struct{ Tag []tag }{tags}})
+	}{TagSet: struct{ Tag []tag }{list}})
 	return xmlDecl + string(raw), err
 }
 
@@ -93,7 +87,7 @@ func (c *call) getObjectTagging() error {
 	if err != nil {
 		return err
 	}
-	doc, err := tagDocument(v.Tags, maxObjectTags)
+	doc, err := tagDocument(v.Tags, objectTags)
 	if err != nil {
 		return err
 	}
@@ -115,7 +109,7 @@ func (c *call) putObjectTagging() error {
 	if err := xml.Unmarshal(raw, &in); err != nil {
 		return errMalformed()
 	}
-	if err := checkTags(in.Tags, maxObjectTags); err != nil {
+	if err := checkTags(in.Tags, objectTags); err != nil {
 		return err
 	}
 	if err := c.setTags(in.Tags); err != nil {

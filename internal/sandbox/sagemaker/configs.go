@@ -165,12 +165,12 @@ func (s *Service) listConfigs(_ context.Context, req *wire.Request, in *sm.ListE
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := page(rows, query{
+	some, next, err := list(rows, query{
 		nameContains: in.NameContains, createdAfter: in.CreationTimeAfter, createdBefore: in.CreationTimeBefore,
 		sortBy: string(in.SortBy), order: in.SortOrder, max: in.MaxResults, token: in.NextToken,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &sm.ListEndpointConfigsOutput{EndpointConfigs: list, NextToken: next}, nil
+	return &sm.ListEndpointConfigsOutput{EndpointConfigs: some, NextToken: next}, nil
 }

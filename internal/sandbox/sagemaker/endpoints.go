@@ -325,7 +325,7 @@ func (s *Service) listEndpoints(_ context.Context, req *wire.Request, in *sm.Lis
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := page(rows, query{
+	some, next, err := list(rows, query{
 		nameContains: in.NameContains, createdAfter: in.CreationTimeAfter, createdBefore: in.CreationTimeBefore,
 		modifiedAfter: in.LastModifiedTimeAfter, modifiedBefore: in.LastModifiedTimeBefore, status: string(in.StatusEquals),
 		sortBy: string(in.SortBy), order: in.SortOrder, max: in.MaxResults, token: in.NextToken,
@@ -333,7 +333,7 @@ func (s *Service) listEndpoints(_ context.Context, req *wire.Request, in *sm.Lis
 	if err != nil {
 		return nil, err
 	}
-	return &sm.ListEndpointsOutput{Endpoints: list, NextToken: next}, nil
+	return &sm.ListEndpointsOutput{Endpoints: some, NextToken: next}, nil
 }
 
 // delay is how long a transition takes.

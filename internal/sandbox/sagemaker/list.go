@@ -3,9 +3,6 @@ package sagemaker
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +11,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -42,26 +40,17 @@ const (
 
 // scan reads all resources of a kind in the request's region and account.
 func scan[T any](s *Service, req *wire.Request, bucket, kind string, fn func(T)) error {
-	prefix := arnOf(req, kind, "")
 	return s.cfg.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(bucket, prefix, "", func(key string, raw []byte) (bool, error) {
-			var v T
-			if err := json.Unmarshal(raw, &v); err != nil {
-				return false, fmt.Errorf("decode %s: %w", key, err)
-			}
+		return store.Each(tx, bucket, arnOf(req, kind, ""), "", func(_ string, v T) bool {
 			fn(v)
-			return true, nil
+			return true
 		})
 	})
 }
 
-// page filters, sorts (newest first unless asked otherwise) and cuts. The token
+// list filters, sorts (newest first unless asked otherwise) and cuts. The token
 // is the name of the last row given out.
-func page[T any](rows []row[T], q query) ([]T, *string, error) {
-	size := defaultPage
-	if q.max != nil {
-		size = int(*q.max)
-	}
+func list[T any](rows []row[T], q query) ([]T, *string, error) {
 	rows = slices.DeleteFunc(rows, func(r row[T]) bool { return !q.fits(r.name, r.status, r.created, r.modified) })
 	slices.SortFunc(rows, func(a, b row[T]) int {
 		by := a.created.Compare(b.created)
@@ -77,27 +66,15 @@ func page[T any](rows []row[T], q query) ([]T, *string, error) {
 		}
 		return by
 	})
-	start := 0
-	if t := aws.ToString(q.token); t != "" {
-		last, err := base64.RawURLEncoding.DecodeString(t)
-		if err != nil {
-			return nil, nil, invalid("Invalid pagination token.")
-		}
-		i := slices.IndexFunc(rows, func(r row[T]) bool { return r.name == string(last) })
-		if i < 0 {
-			return nil, nil, invalid("Invalid pagination token.")
-		}
-		start = i + 1
+	some, next, err := page.Behind(rows, q.token, q.max, defaultPage, func(r row[T]) string { return r.name })
+	if err != nil {
+		return nil, nil, invalid("Invalid pagination token.")
 	}
-	end := min(len(rows), start+size)
-	out := make([]T, 0, end-start)
-	for _, r := range rows[start:end] {
-		out = append(out, r.out)
+	out := make([]T, len(some))
+	for i, r := range some {
+		out[i] = r.out
 	}
-	if end < len(rows) {
-		return out, aws.String(base64.RawURLEncoding.EncodeToString([]byte(rows[end-1].name))), nil
-	}
-	return out, nil, nil
+	return out, next, nil
 }
 
 func (q query) fits(name, status string, created, modified time.Time) bool {

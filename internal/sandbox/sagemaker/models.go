@@ -200,12 +200,12 @@ func (s *Service) listModels(_ context.Context, req *wire.Request, in *sm.ListMo
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := page(rows, query{
+	some, next, err := list(rows, query{
 		nameContains: in.NameContains, createdAfter: in.CreationTimeAfter, createdBefore: in.CreationTimeBefore,
 		sortBy: string(in.SortBy), order: in.SortOrder, max: in.MaxResults, token: in.NextToken,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &sm.ListModelsOutput{Models: list, NextToken: next}, nil
+	return &sm.ListModelsOutput{Models: some, NextToken: next}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -169,6 +170,10 @@ func (s *Service) listSources(_ context.Context, req *wire.Request, in *sdk.List
 	if err != nil {
 		return nil, err
 	}
+	from, err := place(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
 	limit := 1000
 	if in.MaxResults != nil {
 		limit = min(limit, int(*in.MaxResults))
@@ -178,11 +183,11 @@ func (s *Service) listSources(_ context.Context, req *wire.Request, in *sdk.List
 		all, err := store.List[queue](tx, queuesBucket, q.Scope.Key(""))
 		for _, of := range all {
 			r, parseErr := parseRedrive(of.Attributes["RedrivePolicy"])
-			if parseErr != nil || r.Target != q.ARN || of.Name < aws.ToString(in.NextToken) {
+			if parseErr != nil || r.Target != q.ARN || of.Name < from {
 				continue
 			}
 			if len(out.QueueUrls) == limit {
-				out.NextToken = aws.String(of.Name)
+				out.NextToken = page.Token(of.Name)
 				break
 			}
 			out.QueueUrls = append(out.QueueUrls, s.url(req, of.Scope, of.Name))

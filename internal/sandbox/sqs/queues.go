@@ -14,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -255,18 +256,31 @@ func (s *Service) getQueueURL(_ context.Context, req *wire.Request, in *sdk.GetQ
 	return &sdk.GetQueueUrlOutput{QueueUrl: aws.String(s.url(req, q.Scope, q.Name))}, nil
 }
 
+// place is where a list goes on.
+func place(token *string) (string, error) {
+	from, err := page.Place(token)
+	if err != nil {
+		return "", parameterError("InvalidParameterValue", "Value %s for parameter NextToken is invalid.", aws.ToString(token))
+	}
+	return from, nil
+}
+
 func (s *Service) listQueues(_ context.Context, req *wire.Request, in *sdk.ListQueuesInput) (*sdk.ListQueuesOutput, error) {
+	from, err := place(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
 	limit := 1000
 	if in.MaxResults != nil {
 		limit = min(limit, int(*in.MaxResults))
 	}
 	out := &sdk.ListQueuesOutput{}
 	prefix := req.Key(aws.ToString(in.QueueNamePrefix))
-	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(queuesBucket, prefix, req.Key(aws.ToString(in.NextToken)), func(key string, _ []byte) (bool, error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(queuesBucket, prefix, req.Key(from), func(key string, _ []byte) (bool, error) {
 			name := strings.TrimPrefix(key, req.Prefix())
 			if len(out.QueueUrls) == limit {
-				out.NextToken = aws.String(name)
+				out.NextToken = page.Token(name)
 				return false, nil
 			}
 			out.QueueUrls = append(out.QueueUrls, s.url(req, req.Scope, name))

@@ -5,7 +5,11 @@ package page
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
 // ErrToken is the error of a token that no page has given out.
@@ -27,6 +31,45 @@ func Place(token *string) (string, error) {
 		return "", ErrToken
 	}
 	return string(raw), nil
+}
+
+// Kind is a kind of list: its tokens are those of no other.
+type Kind string
+
+// Token writes a place in a list of the kind.
+func (k Kind) Token(place string) *string { return Token(string(k) + "\x00" + place) }
+
+// Place reads a token of the kind; no token is "", the beginning.
+func (k Kind) Place(token *string) (string, error) {
+	given, err := Place(token)
+	if err != nil || given == "" {
+		return "", err
+	}
+	place, mine := strings.CutPrefix(given, string(k)+"\x00")
+	if !mine {
+		return "", ErrToken
+	}
+	return place, nil
+}
+
+// Scan returns the page of a bucket, under a prefix, that begins at a place of the kind,
+// and the token of the next one. It has at most limit of what show makes of the values;
+// show leaves out what it returns false for.
+func Scan[T, O any](tx *store.Tx, k Kind, bucket, prefix, place string, limit int, show func(key string, v T) (O, bool)) (some []O, next *string, err error) {
+	some = []O{}
+	err = store.Each(tx, bucket, prefix, place, func(key string, v T) bool {
+		o, shown := show(key, v)
+		switch {
+		case !shown:
+			return true
+		case len(some) == limit:
+			next = k.Token(key)
+			return false
+		}
+		some = append(some, o)
+		return true
+	})
+	return some, next, err
 }
 
 func size(limit *int32, standard int) int {
@@ -75,6 +118,26 @@ func At[T any](items []T, token *string, limit *int32, standard int) (some []T, 
 	end := min(start+size(limit, standard), len(items))
 	if end < len(items) {
 		next = Token(strconv.Itoa(end))
+	}
+	return append([]T{}, items[start:end]...), next, nil
+}
+
+// Behind is At with tokens that name the last item of the page before; if that is gone,
+// its token is unknown.
+func Behind[T any](items []T, token *string, limit *int32, standard int, key func(T) string) (some []T, next *string, err error) {
+	last, err := Place(token)
+	if err != nil {
+		return nil, nil, err
+	}
+	start := 0
+	if last != "" {
+		if start = slices.IndexFunc(items, func(t T) bool { return key(t) == last }) + 1; start == 0 {
+			return nil, nil, ErrToken
+		}
+	}
+	end := min(start+size(limit, standard), len(items))
+	if end < len(items) {
+		next = Token(key(items[end-1]))
 	}
 	return append([]T{}, items[start:end]...), next, nil
 }

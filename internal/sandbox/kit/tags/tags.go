@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -15,12 +16,15 @@ import (
 // Tag is a tag of any service.
 type Tag struct{ Key, Value string }
 
-// Rules are a service's. A rule without a refusal does not hold. {key} in the text of
-// a refusal stands for the tag's key.
+// Rules are a service's. A rule without a refusal does not hold. {key} and {value} in the
+// text and the fields of a refusal stand for the tag's.
 type Rules struct {
 	// Max is the limit of a resource.
 	Max     int
 	TooMany *wire.Error
+	// Key refuses keys that are empty or of more than 128 characters, Value values of more
+	// than 256: for services whose model does not.
+	Key, Value *wire.Error
 	// Reserved refuses keys that begin with "aws:", in any case.
 	Reserved *wire.Error
 	// Duplicate refuses a key that is given twice; without it the last one counts.
@@ -42,22 +46,32 @@ func (r Rules) Add(have map[string]string, add []Tag) (map[string]string, error)
 			name = strings.ToLower(name)
 		}
 		switch {
+		case r.Key != nil && (t.Key == "" || utf8.RuneCountInString(t.Key) > 128):
+			return nil, say(r.Key, t)
+		case r.Value != nil && utf8.RuneCountInString(t.Value) > 256:
+			return nil, say(r.Value, t)
 		case r.Reserved != nil && strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return nil, say(r.Reserved, t.Key)
+			return nil, say(r.Reserved, t)
 		case r.Duplicate != nil && seen[name]:
-			return nil, say(r.Duplicate, t.Key)
+			return nil, say(r.Duplicate, t)
 		}
 		seen[name], out[t.Key] = true, t.Value
 	}
 	if r.TooMany != nil && len(out) > r.Max {
-		return nil, say(r.TooMany, "")
+		return nil, say(r.TooMany, Tag{})
 	}
 	return out, nil
 }
 
-func say(e *wire.Error, key string) error {
+func say(e *wire.Error, t Tag) error {
+	fill := strings.NewReplacer("{key}", t.Key, "{value}", t.Value)
 	out := *e
-	out.Message = strings.ReplaceAll(e.Message, "{key}", key)
+	out.Message, out.Fields = fill.Replace(e.Message), maps.Clone(e.Fields)
+	for name, v := range out.Fields {
+		if text, ok := v.(string); ok {
+			out.Fields[name] = fill.Replace(text)
+		}
+	}
 	return &out
 }
 

@@ -1,6 +1,7 @@
 package tags
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,18 @@ func TestRules(t *testing.T) {
 		_, err := r.Add(have, add)
 		require.EqualError(t, err, want)
 	}
+	r = Rules{Key: wire.Errorf(400, "Key", "{key} is none"), Value: wire.Errorf(400, "Value", "{value} is none")}
+	r.Value.Fields = map[string]any{"TagKey": "{key}"}
+	for want, add := range map[string]Tag{"Key:  is none": {"", "v"}, "Key: " + strings.Repeat("é", 129) + " is none": {strings.Repeat("é", 129), ""}, "Value: " + strings.Repeat("é", 257) + " is none": {"k", strings.Repeat("é", 257)}} {
+		_, err := r.Add(nil, []Tag{add})
+		require.EqualError(t, err, want)
+		if we := wire.AsError(err); we.Code == "Value" {
+			require.Equal(t, map[string]any{"TagKey": "k"}, we.Fields)
+		}
+	}
+	_, err = r.Add(nil, []Tag{{strings.Repeat("é", 128), strings.Repeat("é", 256)}})
+	require.NoError(t, err)
+	require.Equal(t, "{key}", r.Value.Fields["TagKey"], "the rule stays as it is")
 	got, err = Rules{}.Add(nil, []Tag{{"aws:x", "1"}, {"aws:x", "2"}})
 	require.NoError(t, err, "a rule without a refusal does not hold")
 	require.Equal(t, map[string]string{"aws:x": "2"}, got)

@@ -4,15 +4,12 @@
 package api
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/interpreter"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
@@ -129,32 +126,24 @@ func pageSize(n int32) int {
 	return int(n)
 }
 
-// pageToken is what a next token holds: the kind of list and where it goes on.
-type pageToken struct {
-	Kind string `json:"k"`
-	From string `json:"f"`
-}
+// Lists, by which tokens are told apart.
+const (
+	machineList   page.Kind = "machines"
+	versionList   page.Kind = "versions"
+	aliasList     page.Kind = "aliases"
+	executionList page.Kind = "executions"
+	eventList     page.Kind = "history"
+	runList       page.Kind = "runs"
+	activityList  page.Kind = "activities"
+)
 
-func encodeToken(kind, from string) *string {
-	raw, err := json.Marshal(pageToken{kind, from})
+// place returns where a list goes on, "" for its beginning.
+func place(list page.Kind, token *string) (string, error) {
+	from, err := list.Place(token)
 	if err != nil {
-		return nil
+		return "", errBadToken()
 	}
-	return aws.String(base64.StdEncoding.EncodeToString(raw))
+	return from, nil
 }
 
-// decodeToken returns where a list goes on, "" for its beginning.
-func decodeToken(token *string, kind string) (string, error) {
-	if token == nil {
-		return "", nil
-	}
-	var t pageToken
-	raw, err := base64.StdEncoding.DecodeString(*token)
-	if err == nil {
-		err = json.Unmarshal(raw, &t)
-	}
-	if err != nil || t.Kind != kind {
-		return "", wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
-	}
-	return t.From, nil
-}
+func errBadToken() error { return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'") }

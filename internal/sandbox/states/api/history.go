@@ -26,7 +26,7 @@ func (s *Handlers) getHistory(_ context.Context, req *wire.Request, in *sfn.GetE
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "history")
+	from, err := place(eventList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *Handlers) getHistory(_ context.Context, req *wire.Request, in *sfn.GetE
 		}
 		if from != "" {
 			if id, err = strconv.ParseInt(from, 10, 64); err != nil {
-				return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
+				return errBadToken()
 			}
 		}
 		for ; id > 0; id += step {
@@ -50,7 +50,7 @@ func (s *Handlers) getHistory(_ context.Context, req *wire.Request, in *sfn.GetE
 				return nil
 			}
 			if len(out.Events) == limit {
-				out.NextToken = encodeToken("history", strconv.FormatInt(id, 10))
+				out.NextToken = eventList.Token(strconv.FormatInt(id, 10))
 				return nil
 			}
 			api, err := historyEvent(raw, in.IncludeExecutionData)

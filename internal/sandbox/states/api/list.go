@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -27,32 +27,21 @@ func (s *Handlers) listExecutions(ctx context.Context, req *wire.Request, in *sf
 	if err != nil {
 		return nil, err
 	}
-	from, err := decodeToken(in.NextToken, "executions")
+	from, err := place(executionList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
+	out := &sfn.ListExecutionsOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(record.BucketIndex, prefix, from, func(key string, raw []byte) (bool, error) {
-			var m record.Summary
-			if err := json.Unmarshal(raw, &m); err != nil {
-				return false, err
-			}
+		out.Executions, out.NextToken, err = page.Scan(tx, executionList, record.BucketIndex, prefix, from, limit, func(_ string, m record.Summary) (types.ExecutionListItem, bool) {
 			if !keep(&m) {
-				return true, nil
+				return types.ExecutionListItem{}, false
 			}
-			if len(out.Executions) == limit {
-				out.NextToken = encodeToken("executions", key)
-				return false, nil
-			}
-			out.Executions = append(out.Executions, s.listItem(&m))
-			return true, nil
+			return s.listItem(&m), true
 		})
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 // listFilter turns a ListExecutions request into a prefix of the index and a

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -303,32 +304,20 @@ func (s *Handlers) variableReferences(def *record.Revision) map[string][]string 
 
 func (s *Handlers) listStateMachines(_ context.Context, req *wire.Request, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "machines")
+	from, err := place(machineList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &sfn.ListStateMachinesOutput{StateMachines: []types.StateMachineListItem{}}
+	out := &sfn.ListStateMachinesOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(record.BucketMachines, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
-			if len(out.StateMachines) == limit {
-				out.NextToken = encodeToken("machines", key)
-				return false, nil
-			}
-			var m record.Machine
-			if err := json.Unmarshal(raw, &m); err != nil {
-				return false, err
-			}
-			out.StateMachines = append(out.StateMachines, types.StateMachineListItem{
-				StateMachineArn: aws.String(m.ARN()), Name: aws.String(m.Name),
-				Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
-			})
-			return true, nil
+		out.StateMachines, out.NextToken, err = page.Scan(tx, machineList, record.BucketMachines, req.Prefix(), from, limit, func(_ string, m record.Machine) (types.StateMachineListItem, bool) {
+			return types.StateMachineListItem{
+				StateMachineArn: aws.String(m.ARN()), Name: aws.String(m.Name), Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
+			}, true
 		})
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 func (s *Handlers) validateDefinition(_ context.Context, _ *wire.Request, in *sfn.ValidateStateMachineDefinitionInput) (*sfn.ValidateStateMachineDefinitionOutput, error) {

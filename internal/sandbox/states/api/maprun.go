@@ -42,14 +42,14 @@ func (s *Handlers) listMapRuns(_ context.Context, req *wire.Request, in *sfn.Lis
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "runs")
+	from, err := place(runList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
 	out := &sfn.ListMapRunsOutput{MapRuns: []types.MapRunListItem{}}
 	err = s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(record.BucketRuns, rec.Scope.Key(rec.Machine)+"/", from, func(key string, raw []byte) (bool, error) {
-			if strings.Contains(key, "#") { // a child of a run
+			if strings.Contains(key, "#") { // a child of a run, which is no MapRun
 				return true, nil
 			}
 			var r record.MapRun
@@ -60,7 +60,7 @@ func (s *Handlers) listMapRuns(_ context.Context, req *wire.Request, in *sfn.Lis
 				return true, nil
 			}
 			if len(out.MapRuns) == limit {
-				out.NextToken = encodeToken("runs", key)
+				out.NextToken = runList.Token(key)
 				return false, nil
 			}
 			out.MapRuns = append(out.MapRuns, types.MapRunListItem{

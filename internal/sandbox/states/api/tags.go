@@ -2,57 +2,48 @@ package api
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// maxTags is the limit of tags of a resource.
-const maxTags = 50
-
-func checkTags(tags []types.Tag) error {
-	for _, t := range tags {
-		if strings.HasPrefix(strings.ToLower(aws.ToString(t.Key)), "aws:") {
-			return validation("Caller is an end user and not allowed to mutate system tags")
-		}
-	}
-	return nil
+// tagRules are what Step Functions demands of tags.
+var tagRules = tags.Rules{
+	Max: 50, TooMany: wire.Errorf(400, "TooManyTags", "Too many tags: the limit is 50"),
+	Reserved: wire.Errorf(400, "ValidationException", "Caller is an end user and not allowed to mutate system tags"),
 }
 
-func putTags(tx *store.Tx, arn string, tags []types.Tag) error {
-	if len(tags) == 0 {
+func splitTag(t types.Tag) (key, value *string) { return t.Key, t.Value }
+
+func checkTags(list []types.Tag) error {
+	_, err := tagRules.Add(nil, tags.Of(list, splitTag))
+	return err
+}
+
+func putTags(tx *store.Tx, arn string, list []types.Tag) error {
+	if len(list) == 0 {
 		return nil
 	}
-	m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
+	have, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
+	if err == nil {
+		have, err = tagRules.Add(have, tags.Of(list, splitTag))
+	}
 	if err != nil {
 		return err
 	}
-	if m == nil {
-		m = map[string]string{}
-	}
-	for _, t := range tags {
-		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	if len(m) > maxTags {
-		return wire.Errorf(400, "TooManyTags", "Too many tags: the limit is %d", maxTags)
-	}
-	return store.Put(tx, record.BucketTags, arn, m)
+	return store.Put(tx, record.BucketTags, arn, have)
 }
 
 // tagsOf are the tags of the machine or activity of an ARN.
-func (s *Handlers) tagsOf(_ *wire.Request, arn string) (m map[string]string, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		m, _, err = store.Get[map[string]string](tx, record.BucketTags, arn)
-		return err
-	})
-	return m, err
+func (s *Handlers) tagsOf(_ *wire.Request, arn string) (map[string]string, error) {
+	have, _, err := store.Read[map[string]string](s.DB, record.BucketTags, arn)
+	return have, err
 }
 
 // tagged checks that a resource that may have tags exists.
@@ -93,14 +84,11 @@ func (s *Handlers) untagResource(_ context.Context, req *wire.Request, in *sfn.U
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
-		m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
-		if err != nil || m == nil {
+		have, found, err := store.Get[map[string]string](tx, record.BucketTags, arn)
+		if err != nil || !found {
 			return err
 		}
-		for _, k := range in.TagKeys {
-			delete(m, k)
-		}
-		return store.Put(tx, record.BucketTags, arn, m)
+		return store.Put(tx, record.BucketTags, arn, tags.Without(have, in.TagKeys))
 	})
 	if err != nil {
 		return nil, err
@@ -113,17 +101,9 @@ func (s *Handlers) listTags(_ context.Context, req *wire.Request, in *sfn.ListTa
 	if err := s.tagged(req, arn); err != nil {
 		return nil, err
 	}
-	out := &sfn.ListTagsForResourceOutput{Tags: []types.Tag{}}
-	err := s.DB.View(func(tx *store.Tx) error {
-		m, _, err := store.Get[map[string]string](tx, record.BucketTags, arn)
-		for k, v := range m {
-			out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
-		}
-		return err
-	})
+	have, err := s.tagsOf(req, arn)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
-	return out, nil
+	return &sfn.ListTagsForResourceOutput{Tags: tags.List(have, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })}, nil
 }

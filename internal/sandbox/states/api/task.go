@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/tokens"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -24,7 +24,7 @@ func tokenError(token string, err error) error {
 		return err
 	}
 	if !tokens.Valid(token) {
-		return wire.Errorf(400, "InvalidToken", "Invalid Token: 'Invalid token'")
+		return errBadToken()
 	}
 	return wire.Errorf(400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 }
@@ -154,31 +154,18 @@ func (s *Handlers) deleteActivity(_ context.Context, req *wire.Request, in *sfn.
 
 func (s *Handlers) listActivities(_ context.Context, req *wire.Request, in *sfn.ListActivitiesInput) (*sfn.ListActivitiesOutput, error) {
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "activities")
+	from, err := place(activityList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &sfn.ListActivitiesOutput{Activities: []types.ActivityListItem{}}
+	out := &sfn.ListActivitiesOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(record.BucketActivities, req.Prefix(), from, func(key string, raw []byte) (bool, error) {
-			if len(out.Activities) == limit {
-				out.NextToken = encodeToken("activities", key)
-				return false, nil
-			}
-			var a record.Activity
-			if err := json.Unmarshal(raw, &a); err != nil {
-				return false, err
-			}
-			out.Activities = append(out.Activities, types.ActivityListItem{
-				ActivityArn: aws.String(record.ARN(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created,
-			})
-			return true, nil
+		out.Activities, out.NextToken, err = page.Scan(tx, activityList, record.BucketActivities, req.Prefix(), from, limit, func(_ string, a record.Activity) (types.ActivityListItem, bool) {
+			return types.ActivityListItem{ActivityArn: aws.String(record.ARN(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created}, true
 		})
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 // pollTime is how long GetActivityTask waits for a task.

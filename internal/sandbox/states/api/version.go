@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -78,7 +78,7 @@ func (s *Handlers) listVersions(_ context.Context, req *wire.Request, in *sfn.Li
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "versions")
+	from, err := place(versionList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (s *Handlers) listVersions(_ context.Context, req *wire.Request, in *sfn.Li
 				continue
 			}
 			if len(out.StateMachineVersions) == limit {
-				out.NextToken = encodeToken("versions", record.VersionKey(ref.Key(), v.Number))
+				out.NextToken = versionList.Token(record.VersionKey(ref.Key(), v.Number))
 				return nil
 			}
 			out.StateMachineVersions = append(out.StateMachineVersions, types.StateMachineVersionListItem{
@@ -365,35 +365,20 @@ func (s *Handlers) listAliases(_ context.Context, req *wire.Request, in *sfn.Lis
 		return nil, err
 	}
 	limit := pageSize(in.MaxResults)
-	from, err := decodeToken(in.NextToken, "aliases")
+	from, err := place(aliasList, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &sfn.ListStateMachineAliasesOutput{StateMachineAliases: []types.StateMachineAliasListItem{}}
+	out := &sfn.ListStateMachineAliasesOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
 		if _, err := record.ReadMachine(tx, ref.Key(), arn); err != nil {
 			return err
 		}
-		return tx.Scan(record.BucketAliases, ref.Key()+"/", from, func(key string, raw []byte) (bool, error) {
-			var a record.Alias
-			if err := json.Unmarshal(raw, &a); err != nil {
-				return false, err
-			}
-			if ref.IsVersion() && !slices.ContainsFunc(a.Routes, func(r record.Route) bool { return strconv.Itoa(r.Version) == ref.Qualifier }) {
-				return true, nil
-			}
-			if len(out.StateMachineAliases) == limit {
-				out.NextToken = encodeToken("aliases", key)
-				return false, nil
-			}
-			out.StateMachineAliases = append(out.StateMachineAliases, types.StateMachineAliasListItem{
-				StateMachineAliasArn: aws.String(record.AliasARN(ref.ARN(), a.Name)), CreationDate: &a.Created,
-			})
-			return true, nil
+		out.StateMachineAliases, out.NextToken, err = page.Scan(tx, aliasList, record.BucketAliases, ref.Key()+"/", from, limit, func(_ string, a record.Alias) (types.StateMachineAliasListItem, bool) {
+			leads := slices.ContainsFunc(a.Routes, func(r record.Route) bool { return strconv.Itoa(r.Version) == ref.Qualifier })
+			return types.StateMachineAliasListItem{StateMachineAliasArn: aws.String(record.AliasARN(ref.ARN(), a.Name)), CreationDate: &a.Created}, leads || !ref.IsVersion()
 		})
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
