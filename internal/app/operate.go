@@ -3,12 +3,12 @@ package app
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -428,7 +428,7 @@ const (
 // spreading are the words with which AWS refuses a role or policy that was made
 // seconds ago and is not known everywhere. The official providers try again for
 // some of them, not for all.
-var spreading = regexp.MustCompile(`(?i)authorized to assume|cannot be assumed|not authorized to access the Log Destination|could not assume role`)
+var spreading = lazyregexp.New(`(?i)authorized to assume|cannot be assumed|not authorized to access the Log Destination|could not assume role`)
 
 func notSpreadYet(err error) bool {
 	return fault.KindOf(err) == fault.Deployment && spreading.MatchString(err.Error())

@@ -7,20 +7,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
 var (
-	nameLine  = regexp.MustCompile(`(?m)^name:.*$`)
-	titleLine = regexp.MustCompile(`(?m)^title:.*$`)
-	nameForm  = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
+	nameLine  = lazyregexp.New(`(?m)^name:.*$`)
+	titleLine = lazyregexp.New(`(?m)^title:.*$`)
+	nameForm  = lazyregexp.New(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
 )
 
 // NewTemplate writes the folder of a new template, a copy of a built-in one with
@@ -106,7 +106,7 @@ func copyTemplate(from, name, into string) ([]string, error) {
 
 // renamed gives template.yaml its new name and an introduction.
 func renamed(data []byte, from, name string) []byte {
-	once := func(re *regexp.Regexp, line string) {
+	once := func(re *lazyregexp.Regexp, line string) {
 		if at := re.FindIndex(data); at != nil {
 			data = slices.Concat(data[:at[0]], []byte(line), data[at[1]:])
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Looker is the part of the S3 client that Identity uses. *s3.Client implements it.
@@ -32,7 +32,7 @@ const maxListed = 100_000
 
 // plainETag is an ETag that can stand for itself: hex, with the number of parts of
 // an upload in parts. (AmazonS3/latest/API/API_Object.html)
-var plainETag = regexp.MustCompile(`^[0-9a-fA-F]{1,64}(-\d{1,5})?$`)
+var plainETag = lazyregexp.New(`^[0-9a-fA-F]{1,64}(-\d{1,5})?$`)
 
 // Identity returns a short text that changes when what lies at a key changes: the
 // object's ETag, or for a key that ends in "/" a digest of the names and ETags of

@@ -1,18 +1,18 @@
 package asl
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 var (
-	lambdaARN      = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[a-z0-9-]+:function:[A-Za-z0-9_.-]+(:[A-Za-z0-9_$-]+)?$`)
-	activityARN    = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:activity:.+$`)
-	integrationARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:::([A-Za-z0-9-]+):([A-Za-z0-9_:]+)(\.sync|\.sync:2|\.waitForTaskToken)?$`)
+	lambdaARN      = lazyregexp.New(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[a-z0-9-]+:function:[A-Za-z0-9_.-]+(:[A-Za-z0-9_$-]+)?$`)
+	activityARN    = lazyregexp.New(`^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:activity:.+$`)
+	integrationARN = lazyregexp.New(`^arn:aws[a-z-]*:states:::([A-Za-z0-9-]+):([A-Za-z0-9_:]+)(\.sync|\.sync:2|\.waitForTaskToken)?$`)
 )
 
 // Integration is what a service-integration resource names.

@@ -1,15 +1,15 @@
 package check
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 var (
-	partitionForm = regexp.MustCompile(`arn:(aws[a-z-]*):`)
-	ownerForm     = regexp.MustCompile(`arn:aws[a-z-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d)?:(\d{12})?:`)
+	partitionForm = lazyregexp.New(`arn:(aws[a-z-]*):`)
+	ownerForm     = lazyregexp.New(`arn:aws[a-z-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d)?:(\d{12})?:`)
 )
 
 // partitions warns of ARNs that hold only in one partition, region or account: a

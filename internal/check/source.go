@@ -3,16 +3,16 @@ package check
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // reference is ${name}, as package program reads it.
-var reference = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*)\}`)
+var reference = lazyregexp.New(`\$\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*)\}`)
 
 // source is a definition whose ${names} were filled in, with the way back from
 // places in the filled-in text to those in the file.

@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Failure is one reason why children of a Map Run did not succeed.
@@ -86,15 +87,15 @@ func MessageOf(cause string) string {
 
 // quotedExpression is how Step Functions quotes the expression that failed; there may
 // be quotes in it. One of up to shownExpression bytes stays.
-var quotedExpression = regexp.MustCompile(`(?s)The JSONata expression '(.*)' specified for the field '`)
+var quotedExpression = lazyregexp.New(`(?s)The JSONata expression '(.*)' specified for the field '`)
 
 const shownExpression = 120
 
 // What differs between messages that say the same.
 var (
-	quotedText = regexp.MustCompile(`"[^"\n]*"|\B'[^'\n]*'\B`)
-	hexID      = regexp.MustCompile(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?:0x)?[0-9a-f]*[a-f][0-9a-f]*\b`)
-	number     = regexp.MustCompile(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
+	quotedText = lazyregexp.New(`"[^"\n]*"|\B'[^'\n]*'\B`)
+	hexID      = lazyregexp.New(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?:0x)?[0-9a-f]*[a-f][0-9a-f]*\b`)
+	number     = lazyregexp.New(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
 )
 
 // patternOf is a message without what differs between items: quoted values, ids and

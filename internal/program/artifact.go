@@ -7,10 +7,10 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -119,7 +119,7 @@ func hashModel(parameter, file string) (sum string, err error) {
 
 // s3Host matches the host names of S3 in a URL: bucket first, or in the path.
 // (AmazonS3/latest/userguide/VirtualHosting.html)
-var s3Host = regexp.MustCompile(`^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?$`)
+var s3Host = lazyregexp.New(`^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?$`)
 
 // parseModelURL splits an s3:// or https:// URL into bucket and key, which the
 // role's policy has to name.
@@ -184,7 +184,7 @@ func (p *plan) modelDataGrants() []statement {
 
 // ecrImage is an image in ECR: account, region and repository.
 // (AmazonECR/latest/userguide/Registries.html)
-var ecrImage = regexp.MustCompile(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)`)
+var ecrImage = lazyregexp.New(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)`)
 
 // imageGrants let SageMaker pull exactly the image's repository, if it is in
 // ECR. Any other image needs no right of ours.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -25,7 +25,7 @@ const maxDefinition = 1 << 20
 
 // reference is ${name}. Anything else that begins with "${" is left alone: it
 // is an expression of JSONata, such as ${"key": value}.
-var reference = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*)\}`)
+var reference = lazyregexp.New(`\$\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*)\}`)
 
 // definition is a template's state machine: States Language with ${names} in
 // its strings. It is handled as data, never as text, so that no value can break

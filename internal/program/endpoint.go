@@ -1,13 +1,13 @@
 package program
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -74,7 +74,7 @@ func (p *plan) capturing() bool {
 // ownDisks are the machine types whose storage is NVMe of their own: it is
 // encrypted by the hardware, and SageMaker refuses a key for it.
 // (sagemaker/latest/APIReference/API_CreateEndpointConfig.html, KmsKeyId)
-var ownDisks = regexp.MustCompile(`^ml\.(m5d|c5d|r5d|m6gd|c6gd|r6gd|g4dn|g5|g6|g6e|p4d|p4de|p5|p5e|p5en|trn1|trn1n|trn2|dl1)\.`)
+var ownDisks = lazyregexp.New(`^ml\.(m5d|c5d|r5d|m6gd|c6gd|r6gd|g4dn|g5|g6|g6e|p4d|p4de|p5|p5e|p5en|trn1|trn1n|trn2|dl1)\.`)
 
 func addEndpoint(b *build) error {
 	args := &sagemaker.EndpointConfigurationArgs{

@@ -2,12 +2,12 @@ package program
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // task is one call that a definition makes.
@@ -117,7 +117,7 @@ func (p *plan) machineKey(parts bool) statement {
 }
 
 // functionARN is a Lambda function named directly as the Resource of a task.
-var functionARN = regexp.MustCompile(`^arn:[a-z-]+:lambda:`)
+var functionARN = lazyregexp.New(`^arn:[a-z-]+:lambda:`)
 
 // grantDefinition gives the state machine's role the rights for exactly the
 // calls its definition makes.

@@ -11,11 +11,11 @@ package program
 
 import (
 	"encoding/json"
-	"regexp"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -40,7 +40,7 @@ type Env struct {
 	Secrets map[spec.SecretPath]string
 }
 
-var accountRule = regexp.MustCompile(`^\d{12}$`)
+var accountRule = lazyregexp.New(`^\d{12}$`)
 
 // Pipeline returns the Pulumi program of a pipeline. All that can be known to
 // be wrong before the engine starts is found here and returned, all at once, as

@@ -5,7 +5,6 @@ package render
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Safe makes outside text fit for a terminal: escape sequences are removed,
@@ -36,7 +37,7 @@ func Safe(s string) string {
 }
 
 // sgr is what styles are made of: "select graphic rendition" (ECMA-48, 8.3.117).
-var sgr = regexp.MustCompile("\x1b\\[[0-9;:]*m")
+var sgr = lazyregexp.New("\x1b\\[[0-9;:]*m")
 
 // Visible is Safe for a text that has been styled already: the sequences of styles
 // stay, others go.

@@ -15,13 +15,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -184,7 +184,7 @@ var (
 	errNoKey = errors.New("no key in it")
 	// keyShape is what NewCredentials makes. Anything else was not written by us,
 	// and may not fit into a header.
-	keyShape = regexp.MustCompile(`^[A-Z0-9]{16,128} [A-Za-z0-9+/]{32,128}$`)
+	keyShape = lazyregexp.New(`^[A-Z0-9]{16,128} [A-Za-z0-9+/]{32,128}$`)
 )
 
 // readKeys reads the key of the account's user. An error is a *fault.Error that

@@ -3,11 +3,12 @@ package settings
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 func oneOf(values ...string) func(string) error {
@@ -28,7 +29,7 @@ func isURL(v string) error {
 }
 
 // region is how all regions of all partitions look, those to come included.
-var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`)
+var region = lazyregexp.New(`^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`)
 
 func isRegion(v string) error {
 	if region.MatchString(v) {

@@ -9,15 +9,15 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // urlRule is what an artifact's URL looks like: scheme, host or bucket, path.
-var urlRule = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://[^/\s]+/\S+$`)
+var urlRule = lazyregexp.New(`^([a-z][a-z0-9+.-]*)://[^/\s]+/\S+$`)
 
 const (
 	artifactFile = "file"

@@ -2,16 +2,16 @@ package spec
 
 import (
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/linear"
 )
 
 // ecrRegion finds the region in the URI of an ECR image.
-var ecrRegion = regexp.MustCompile(`^\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.`)
+var ecrRegion = lazyregexp.New(`^\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.`)
 
 // rule checks one rule between parameters. The error stands where the last of
 // the values it is about was given, or else at the pipeline.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // storedDocument is what Pipeline.Document holds. The order of the fields and of map
@@ -150,8 +150,8 @@ func KeptIn(doc []byte) (map[string]Kept, error) {
 }
 
 var (
-	keptDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	keptObject = regexp.MustCompile(`^artifacts/[A-Za-z0-9_-][A-Za-z0-9._-]*$`) // what package program writes
+	keptDigest = lazyregexp.New(`^[0-9a-f]{64}$`)
+	keptObject = lazyregexp.New(`^artifacts/[A-Za-z0-9_-][A-Za-z0-9._-]*$`) // what package program writes
 )
 
 // checkKept checks what a stack says of its copies: it becomes paths on this machine.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // maxScanned bounds the source file in which a handler's function is looked for;
@@ -113,10 +114,10 @@ func splitHandler(handler, runtime string) *handlerParts {
 }
 
 var (
-	pythonText    = regexp.MustCompile(`(?s)""".*?"""|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|#[^\n]*`)
-	pythonDynamic = regexp.MustCompile(`\bimport\s+\*|\bglobals\s*\(|\bexec\s*\(|\bsetattr\s*\(|\b__getattr__\b|\b__dict__\b|\bvars\s*\(`)
-	pythonImport  = regexp.MustCompile(`(?s)\bimport\s*\(([^)]*)\)`)
-	pythonBlock   = regexp.MustCompile(`^(if|elif|else|try|except|finally|with|for|while|match|case|async\s+(with|for))\b`)
+	pythonText    = lazyregexp.New(`(?s)""".*?"""|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|#[^\n]*`)
+	pythonDynamic = lazyregexp.New(`\bimport\s+\*|\bglobals\s*\(|\bexec\s*\(|\bsetattr\s*\(|\b__getattr__\b|\b__dict__\b|\bvars\s*\(`)
+	pythonImport  = lazyregexp.New(`(?s)\bimport\s*\(([^)]*)\)`)
+	pythonBlock   = lazyregexp.New(`^(if|elif|else|try|except|finally|with|for|while|match|case|async\s+(with|for))\b`)
 )
 
 // pythonDefines tells whether a module binds a name at its top: by def, class,
@@ -171,11 +172,11 @@ func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, "
 var (
 	// nodeComment matches comments and, as its group, what only looks as if one were in
 	// it: strings, template literals, regular expressions, and the ends of lines.
-	nodeComment = regexp.MustCompile(`(?s)(?m:^)[ \t]*//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|` + "`(?:\\\\.|[^`\\\\])*`" +
+	nodeComment = lazyregexp.New(`(?s)(?m:^)[ \t]*//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|` + "`(?:\\\\.|[^`\\\\])*`" +
 		`|(?:[(,=:\[!&|?;]|\breturn)[ \t]*/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/*\\\[\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])*/|//[^\n]*)`)
-	nodeDynamic = regexp.MustCompile(`\bexport\s*\*|\bmodule\.exports\s*=\s*[^{\s=]|\bexports\s*\[|\bObject\.(assign|defineProperty|defineProperties|setPrototypeOf)\s*\(\s*(module\.)?exports\b|\b__export\w*\s*\(`)
-	nodeLists   = regexp.MustCompile(`(?s)\bexport\s*\{([^}]*)\}`)
-	nodeObject  = regexp.MustCompile(`\bmodule\.exports\s*=\s*\{`)
+	nodeDynamic = lazyregexp.New(`\bexport\s*\*|\bmodule\.exports\s*=\s*[^{\s=]|\bexports\s*\[|\bObject\.(assign|defineProperty|defineProperties|setPrototypeOf)\s*\(\s*(module\.)?exports\b|\b__export\w*\s*\(`)
+	nodeLists   = lazyregexp.New(`(?s)\bexport\s*\{([^}]*)\}`)
+	nodeObject  = lazyregexp.New(`\bmodule\.exports\s*=\s*\{`)
 )
 
 // nodeDefines tells whether a module exports a name, in any of the forms of ES

@@ -1,10 +1,10 @@
 package spec
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 const (
@@ -26,14 +26,14 @@ type ID struct {
 // stays below every AWS limit; see checkNames.
 type part struct {
 	name string
-	rule *regexp.Regexp
+	rule *lazyregexp.Regexp
 	help string
 }
 
 var (
-	tenantPart = part{"tenant", regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?$`), "1 to 16 of a-z, 0-9 and single hyphens, first a letter, last no hyphen"}
-	modelPart  = part{"model", regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?$`), "1 to 20 of a-z, 0-9 and single hyphens, first a letter, last no hyphen"}
-	envPart    = part{"env", regexp.MustCompile(`^[a-z][a-z0-9]{0,7}$`), "1 to 8 of a-z and 0-9, first a letter"}
+	tenantPart = part{"tenant", lazyregexp.New(`^[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?$`), "1 to 16 of a-z, 0-9 and single hyphens, first a letter, last no hyphen"}
+	modelPart  = part{"model", lazyregexp.New(`^[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?$`), "1 to 20 of a-z, 0-9 and single hyphens, first a letter, last no hyphen"}
+	envPart    = part{"env", lazyregexp.New(`^[a-z][a-z0-9]{0,7}$`), "1 to 8 of a-z and 0-9, first a letter"}
 )
 
 func (p part) check(value string) *fault.Error {

@@ -3,12 +3,12 @@ package spec
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Fixed names inside a pipeline.
@@ -129,24 +129,24 @@ func (n *Names) addARNs(region, account string) {
 type nameLimit struct {
 	what     string
 	min, max int
-	form     *regexp.Regexp
+	form     *lazyregexp.Regexp
 	scope    nameScope
 }
 
 // The limits, with the AWS reference page that states each.
 var (
-	stackLimit    = nameLimit{"Pulumi stack", 1, 100, regexp.MustCompile(`^[A-Za-z0-9_.-]+$`), inRegion}
-	bucketLimit   = nameLimit{"S3 bucket", 3, 63, regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9])*[a-z0-9]$`), inWorld} // AmazonS3/latest/userguide/bucketnamingrules
-	endpointLimit = nameLimit{"SageMaker endpoint", 1, 63, regexp.MustCompile(`^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`), inRegion}     // API_CreateEndpoint
-	machineLimit  = nameLimit{"state machine", 1, 80, regexp.MustCompile(`^[0-9A-Za-z_-]+$`), inRegion}                       // API_CreateStateMachine
-	roleLimit     = nameLimit{"IAM role", 1, 64, regexp.MustCompile(`^[\w+=,.@-]+$`), inAccount}                              // API_CreateRole
-	functionLimit = nameLimit{"Lambda function", 1, 64, regexp.MustCompile(`^[a-zA-Z0-9_-]+$`), inRegion}                     // API_CreateFunction
-	logsLimit     = nameLimit{"log group", 1, 512, regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`), inRegion}                      // API_CreateLogGroup
-	queueLimit    = nameLimit{"SQS queue", 1, 80, regexp.MustCompile(`^[A-Za-z0-9_-]+$`), inRegion}                           // API_CreateQueue
-	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`), inRegion}                  // API_PutRule
-	keyAliasLimit = nameLimit{"KMS alias", 1, 256, regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`), inRegion}                   // API_CreateAlias
-	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, regexp.MustCompile(`^[\x20-\x7e]+$`), inRegion}                     // API_PutMetricAlarm
-	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, regexp.MustCompile(`^[\x21-\x7e]+$`), inRegion}                   // API_PutScalingPolicy
+	stackLimit    = nameLimit{"Pulumi stack", 1, 100, lazyregexp.New(`^[A-Za-z0-9_.-]+$`), inRegion}
+	bucketLimit   = nameLimit{"S3 bucket", 3, 63, lazyregexp.New(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9])*[a-z0-9]$`), inWorld} // AmazonS3/latest/userguide/bucketnamingrules
+	endpointLimit = nameLimit{"SageMaker endpoint", 1, 63, lazyregexp.New(`^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`), inRegion}     // API_CreateEndpoint
+	machineLimit  = nameLimit{"state machine", 1, 80, lazyregexp.New(`^[0-9A-Za-z_-]+$`), inRegion}                       // API_CreateStateMachine
+	roleLimit     = nameLimit{"IAM role", 1, 64, lazyregexp.New(`^[\w+=,.@-]+$`), inAccount}                              // API_CreateRole
+	functionLimit = nameLimit{"Lambda function", 1, 64, lazyregexp.New(`^[a-zA-Z0-9_-]+$`), inRegion}                     // API_CreateFunction
+	logsLimit     = nameLimit{"log group", 1, 512, lazyregexp.New(`^[.\-_/#A-Za-z0-9]+$`), inRegion}                      // API_CreateLogGroup
+	queueLimit    = nameLimit{"SQS queue", 1, 80, lazyregexp.New(`^[A-Za-z0-9_-]+$`), inRegion}                           // API_CreateQueue
+	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, lazyregexp.New(`^[.\-_A-Za-z0-9]+$`), inRegion}                  // API_PutRule
+	keyAliasLimit = nameLimit{"KMS alias", 1, 256, lazyregexp.New(`^alias/[a-zA-Z0-9/_-]+$`), inRegion}                   // API_CreateAlias
+	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, lazyregexp.New(`^[\x20-\x7e]+$`), inRegion}                     // API_PutMetricAlarm
+	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, lazyregexp.New(`^[\x21-\x7e]+$`), inRegion}                   // API_PutScalingPolicy
 	bucketBadEnds = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
 	bucketBad     = []string{"xn--", "sthree-", "amzn-s3-demo-"}
 )

@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // ask is one pipeline as asked for, before its template was looked at.
@@ -406,7 +406,7 @@ func (r *resolver) artifacts(t *Template, p *Pipeline, applied map[string]settin
 	}
 }
 
-var errorPlace = regexp.MustCompile(`^(.*?):(\d+):(\d+): `)
+var errorPlace = lazyregexp.New(`^(.*?):(\d+):(\d+): `)
 
 // sortErrors puts errors in the order of their file and leaves out repetitions:
 // a shared layer is read for every pipeline.

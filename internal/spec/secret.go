@@ -6,13 +6,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // SecretPath names a value that may be secret: a parameter or, with Entry, one entry
@@ -95,8 +95,8 @@ const maxSecret = 64 << 10
 var (
 	// The names that GetSecretValue and GetParameter take, and ARNs.
 	// (API references of Secrets Manager, SecretId; of Systems Manager, GetParameter.)
-	secretName = regexp.MustCompile(`^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[A-Za-z0-9/_+=.@!-]{1,512}$`)
-	ssmName    = regexp.MustCompile(`^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?[A-Za-z0-9_./-]+(:[A-Za-z0-9_.-]+)?$`)
+	secretName = lazyregexp.New(`^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[A-Za-z0-9/_+=.@!-]{1,512}$`)
+	ssmName    = lazyregexp.New(`^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?[A-Za-z0-9_./-]+(:[A-Za-z0-9_.-]+)?$`)
 )
 
 // source is what a value may be read from, beside the text that says it.
@@ -137,7 +137,7 @@ func secretText(n *node) (*node, *fault.Error) {
 }
 
 // meantAsSecret finds a key of a secret's form in what is no JSON.
-var meantAsSecret = regexp.MustCompile(`(?s)^\s*\{(.*[\s"',{])?(` + secretKey + `|` + managerKey + `|` + ssmKey + `)["']?\s*:`)
+var meantAsSecret = lazyregexp.New(`(?s)^\s*\{(.*[\s"',{])?(` + secretKey + `|` + managerKey + `|` + ssmKey + `)["']?\s*:`)
 
 const secretHint = `Write {"secret": "TEXT"}, {"secretsManager": "NAME"} or {"ssm": "NAME"}, names and texts in double quotes.`
 

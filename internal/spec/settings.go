@@ -1,12 +1,12 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // settings are what any layer may say about its pipelines. The fields are nodes
@@ -44,8 +44,8 @@ type layer struct {
 }
 
 var (
-	roleRule     = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::\d{12}:role/[\w+=,.@/-]+$`)
-	boundaryRule = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+$`)
+	roleRule     = lazyregexp.New(`^arn:(aws[a-z-]*):iam::\d{12}:role/[\w+=,.@/-]+$`)
+	boundaryRule = lazyregexp.New(`^arn:(aws[a-z-]*):iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+$`)
 )
 
 // parseSet reads "name=value" flags into the strongest layer. Of two for the
@@ -165,7 +165,7 @@ func (l *layer) check() fault.List {
 	for _, c := range []struct {
 		n          *node
 		name, like string
-		rule       *regexp.Regexp
+		rule       *lazyregexp.Regexp
 	}{
 		{l.AssumeRole, "assumeRole", "the ARN of a role such as arn:aws:iam::111122223333:role/deployer", roleRule},
 		{l.PermissionsBoundary, "permissionsBoundary", "the ARN of a policy such as arn:aws:iam::111122223333:policy/boundary", boundaryRule},

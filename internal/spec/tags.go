@@ -1,11 +1,11 @@
 package spec
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // AWS allows 50 tags a resource; ten are kept for the tool's own.
@@ -16,7 +16,7 @@ const (
 
 // tagForm is what AWS allows in keys and values.
 // See https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html.
-var tagForm = regexp.MustCompile(`^[\p{L}\p{N}\p{Z}_.:/=+\-@]*$`)
+var tagForm = lazyregexp.New(`^[\p{L}\p{N}\p{Z}_.:/=+\-@]*$`)
 
 const tagFormHelp = "letters, digits, spaces and _ . : / = + - @"
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // reservedNames can't be parameters: they are settings of every pipeline, and
@@ -18,9 +19,9 @@ import (
 var reservedNames = []string{"tenant", "model", "env", "template", "region", "tags", "protect", "assumeRole", "permissionsBoundary", "parameters"}
 
 var (
-	templateName     = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
-	parameterName    = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*(\.[a-z][a-zA-Z0-9]*)*$`)
-	substitutionForm = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9.]*)\}`)
+	templateName     = lazyregexp.New(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
+	parameterName    = lazyregexp.New(`^[a-z][a-zA-Z0-9]*(\.[a-z][a-zA-Z0-9]*)*$`)
+	substitutionForm = lazyregexp.New(`\$\{([A-Za-z][A-Za-z0-9.]*)\}`)
 	types            = []Type{TypeString, TypeInt, TypeFloat, TypeBool, TypeEnum, TypeList, TypeMap, TypePath, TypeARN}
 	artifactKinds    = []string{artifactFile, artifactDir, artifactZip}
 	urlSchemes       = []string{"s3", "https"}

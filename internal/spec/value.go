@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // compiledRules are a parameter's patterns, compiled when its template is read.
@@ -19,7 +20,7 @@ type compiledRules struct {
 
 // arnRule is the form of any ARN.
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html.
-var arnRule = regexp.MustCompile(`^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:\S+$`)
+var arnRule = lazyregexp.New(`^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:\S+$`)
 
 // maxListed is the number of choices up to which an error names them all.
 const maxListed = 24
@@ -420,8 +421,14 @@ func (p *Parameter) checkText(n *node, name, s string) fault.List {
 	if p.MaxLength > 0 && utf8.RuneCountInString(s) > p.MaxLength {
 		return fault.List{at.errorf("%s has %d characters, but it may have %d", name, utf8.RuneCountInString(s), p.MaxLength).WithHint("Shorten it.")}
 	}
-	form := p.rules.pattern
-	if p.Type == TypeARN && form == nil {
+	var form interface {
+		MatchString(s string) bool
+		String() string
+	}
+	switch {
+	case p.rules.pattern != nil:
+		form = p.rules.pattern
+	case p.Type == TypeARN:
 		form = arnRule
 	}
 	if form == nil || form.MatchString(s) || s == "" && p.Default == "" {

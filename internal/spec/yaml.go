@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/document"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // BlankedSecret stands for a secret in YAML without secrets.
@@ -133,8 +133,8 @@ func relocate(v any, from, to, file string) any {
 // plainText are the strings that mean themselves without quotes: nothing that
 // reads as a number, a date, a truth or nothing.
 var (
-	plainText = regexp.MustCompile(`^[A-Za-z./][A-Za-z0-9_./+=:@-]*[A-Za-z0-9_/+=]$|^[A-Za-z]$`)
-	notPlain  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null|\.inf|\.nan)$|^\.\d`)
+	plainText = lazyregexp.New(`^[A-Za-z./][A-Za-z0-9_./+=:@-]*[A-Za-z0-9_/+=]$|^[A-Za-z]$`)
+	notPlain  = lazyregexp.New(`(?i)^(true|false|yes|no|on|off|y|n|null|\.inf|\.nan)$|^\.\d`)
 )
 
 // scalar writes a value on the line of its key; lists and what is no plain text

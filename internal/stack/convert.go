@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // convert turns an engine event into ours; false for events that say nothing
@@ -65,7 +66,7 @@ func diagnostic(d apitype.DiagnosticEvent) Diagnostic {
 }
 
 // errorList is how a Go multi-error prints itself.
-var errorList = regexp.MustCompile(`^\d+ errors? occurred:\n`)
+var errorList = lazyregexp.New(`^\d+ errors? occurred:\n`)
 
 // reason takes from an error message the frames that the engine, the SDK and
 // bridged providers put around it and that say only what is known anyway.

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 const (
@@ -77,7 +77,7 @@ func (e *Engine) initFile(ctx context.Context, p place, provider string) (done b
 
 // formOfState is what the engine's variables for that are called
 // (sdk/go/common/env/env.go), older names included.
-var formOfState = regexp.MustCompile(`^PULUMI_.*(LEGACY_LAYOUT|GZIP|COMPRESSION)`)
+var formOfState = lazyregexp.New(`^PULUMI_.*(LEGACY_LAYOUT|GZIP|COMPRESSION)`)
 
 // ownForm tells whether the environment asks for another layout, or for compressed
 // states.

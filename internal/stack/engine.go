@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/blang/semver"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // DefaultProject is the Pulumi project of all stacks.
@@ -164,7 +164,7 @@ func (e *Engine) noteSpawn(args []string) {
 }
 
 // stackName is what every backend takes as the name of a stack.
-var stackName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+var stackName = lazyregexp.New(`^[A-Za-z0-9_.-]{1,100}$`)
 
 func checkName(name string) error {
 	if !stackName.MatchString(name) || strings.Trim(name, ".") == "" {

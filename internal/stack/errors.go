@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Exit codes of the CLI that tell a class (pkg/cmd/pulumi/cmd/exit_codes.go).
@@ -30,7 +30,7 @@ func canceledBefore(op string, cause error) error {
 // textRule classifies what the CLI prints on its stderr. Its errors have no
 // codes: the rules are ordered, the first that matches counts.
 type textRule struct {
-	re   *regexp.Regexp
+	re   *lazyregexp.Regexp
 	kind fault.Kind
 	msg  string // "" takes the CLI's own line
 	hint string
@@ -38,43 +38,43 @@ type textRule struct {
 
 var textRules = []textRule{
 	{
-		re:   regexp.MustCompile(`(?i)incorrect passphrase|failed to decrypt|cipher: message authentication failed`),
+		re:   lazyregexp.New(`(?i)incorrect passphrase|failed to decrypt|cipher: message authentication failed`),
 		kind: fault.Invalid, msg: "the passphrase does not open the secrets of this stack",
 		hint: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase that the stack was made with.",
 	},
 	{
-		re:   regexp.MustCompile(`passphrase must be set`),
+		re:   lazyregexp.New(`passphrase must be set`),
 		kind: fault.Invalid, msg: "no passphrase for the secrets of this stack",
 		hint: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE.",
 	},
 	{
-		re:   regexp.MustCompile(`(?i)no stack named|stack .*not found`),
+		re:   lazyregexp.New(`(?i)no stack named|stack .*not found`),
 		kind: fault.NotFound,
 		hint: "Run `pipelinetui list` to see what there is.",
 	},
 	{
-		re:   regexp.MustCompile(`(?i)logging in|PULUMI_ACCESS_TOKEN|invalid access token|Unauthorized`),
+		re:   lazyregexp.New(`(?i)logging in|PULUMI_ACCESS_TOKEN|invalid access token|Unauthorized`),
 		kind: fault.Unauthenticated,
 		hint: "Set PULUMI_ACCESS_TOKEN, or run `pulumi login` with PULUMI_HOME set to the same folder.",
 	},
 	{
-		re: regexp.MustCompile(`(?i)no valid credential|NoCredentialProviders|failed to refresh cached credentials|` +
+		re: lazyregexp.New(`(?i)no valid credential|NoCredentialProviders|failed to refresh cached credentials|` +
 			`ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|could not find default credentials|InvalidClientTokenId`),
 		kind: fault.Unauthenticated,
 		hint: "Check the credentials that the state backend needs, for example AWS_PROFILE.",
 	},
 	{
-		re:   regexp.MustCompile(`(?i)AccessDenied|Forbidden|permission denied|status code: 403`),
+		re:   lazyregexp.New(`(?i)AccessDenied|Forbidden|permission denied|status code: 403`),
 		kind: fault.Denied,
 		hint: "Check that this identity may read and write the state backend.",
 	},
 	{
-		re:   regexp.MustCompile(`(?i)NoSuchBucket|bucket .*not exist|container .*not exist|NotFound.*bucket`),
+		re:   lazyregexp.New(`(?i)NoSuchBucket|bucket .*not exist|container .*not exist|NotFound.*bucket`),
 		kind: fault.NotFound,
 		hint: "Create the bucket, or set --backend to one that exists.",
 	},
 	{
-		re: regexp.MustCompile(`(?i)connection refused|no such host|i/o timeout|network is unreachable|` +
+		re: lazyregexp.New(`(?i)connection refused|no such host|i/o timeout|network is unreachable|` +
 			`TLS handshake|context deadline exceeded|dial tcp|unable to open bucket|unable to check if bucket|` +
 			`could not list|no such file or directory|not a directory`),
 		kind: fault.Internal, msg: "the state backend cannot be reached",
@@ -216,7 +216,7 @@ func (r *Run) classify(err error) error {
 	return r.engine.inState(r.place, r.engine.classifyText(op, out.stdout, out.stderr, out.code, err))
 }
 
-var lockLine = regexp.MustCompile(`(?m)^\s*(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)`)
+var lockLine = lazyregexp.New(`(?m)^\s*(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)`)
 
 // lockedBy reads the owners of the locks from the text of a lock conflict. The
 // list may be empty although the stack is locked.

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // What a file backend holds is read directly: each answer of the CLI costs a
@@ -220,7 +220,7 @@ func (e *Engine) fileHistory(stack string, limit int) (updates []Update, ok bool
 	return updates, true
 }
 
-var historyEntry = regexp.MustCompile(`\.history\.json(\.gz|\.zst)?$`)
+var historyEntry = lazyregexp.New(`\.history\.json(\.gz|\.zst)?$`)
 
 // readUpdate reads an entry of the history. One that cannot be read is an entry
 // all the same: something was done then.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // What a killed operation leaves behind is a lock, and pending operations: the
@@ -341,9 +341,9 @@ const doubtMark = "pipelinetui: it is not known whether this was made; the next 
 // done; answered those that are AWS's own answer all the same. (The engine's event
 // has a status for this, which it does not fill in.)
 var (
-	brokenOff = regexp.MustCompile(`(?i)connection re(fused|set)|broken pipe|\bEOF\b|request send failed|RequestCanceled|` +
+	brokenOff = lazyregexp.New(`(?i)connection re(fused|set)|broken pipe|\bEOF\b|request send failed|RequestCanceled|` +
 		`use of closed|timed? ?out|deadline exceeded|no such host|unreachable|transport is closing|TLS handshake`)
-	answered = regexp.MustCompile(`api error |StatusCode: 4\d\d|operation CREATE failed`)
+	answered = lazyregexp.New(`api error |StatusCode: 4\d\d|operation CREATE failed`)
 )
 
 func isDoubtful(r *apitype.ResourceV3) bool { return slices.Contains(r.InitErrors, doubtMark) }

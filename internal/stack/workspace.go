@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -25,6 +24,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // place is one stack in one backend, with the work directory that belongs to it.
@@ -267,7 +267,7 @@ func (e *Engine) ensure(ctx context.Context, p place, create bool) (created bool
 
 // saltForm is what a passphrase's salt looks like, see saltOf. Of one that was cut off
 // the engine says "malformed state value"; the state has it too.
-var saltForm = regexp.MustCompile(`^v1:[A-Za-z0-9+/]+=*:v1:[A-Za-z0-9+/]+=*:[A-Za-z0-9+/]+=*$`)
+var saltForm = lazyregexp.New(`^v1:[A-Za-z0-9+/]+=*:v1:[A-Za-z0-9+/]+=*:[A-Za-z0-9+/]+=*$`)
 
 func notFound(stack string) error {
 	return fault.New(fault.NotFound, "stack %s does not exist", stack).

@@ -1,11 +1,12 @@
 package theme
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/muesli/termenv"
 	"github.com/xo/terminfo"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Colors is how many colours a terminal has.
@@ -39,7 +40,7 @@ type Attributes struct{ Bold, Underline, Reverse bool }
 // 5 in the sequence of an indexed colour would be "blink". (vt100.net, "VT220
 // Programmer Reference Manual", 4.8 "Select Graphic Rendition"; the VT525 has
 // colours, but systems describe it too.)
-var colourless = regexp.MustCompile(`^(dumb|unknown|vt\d+|ansi-m|.*-m|.*-mono)$`)
+var colourless = lazyregexp.New(`^(dumb|unknown|vt\d+|ansi-m|.*-m|.*-mono)$`)
 
 // ColorsOf tells the colours of the terminal that an environment describes: what
 // the system's terminfo says of TERM, and where it knows nothing of it, what such

@@ -3,17 +3,18 @@ package jsonata
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // The evaluator words its errors in its own way; Step Functions shows those of
 // the JSONata reference, by the same codes.
 var (
-	codeText   = regexp.MustCompile(`(?s)^([A-Z]\d{4}): (.*)$`)
-	quotedText = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
-	funcName   = regexp.MustCompile(`^\$?(\w+):`)
-	argNumber  = regexp.MustCompile(`argument (\d)`)
+	codeText   = lazyregexp.New(`(?s)^([A-Z]\d{4}): (.*)$`)
+	quotedText = lazyregexp.New(`"((?:[^"\\]|\\.)*)"`)
+	funcName   = lazyregexp.New(`^\$?(\w+):`)
+	argNumber  = lazyregexp.New(`argument (\d)`)
 )
 
 var plainTexts = map[string]string{
@@ -125,7 +126,7 @@ var syntaxTexts = map[string]string{
 	"S0302": "No terminating / in regular expression",
 }
 
-var parserText = regexp.MustCompile(`(?s)^JSONata error ([A-Z]\d{4})(?: at token "(.*?)")?: (.*)$`)
+var parserText = lazyregexp.New(`(?s)^JSONata error ([A-Z]\d{4})(?: at token "(.*?)")?: (.*)$`)
 
 // syntaxError words an error of the parser as the reference does, without its
 // code, as Step Functions shows it.

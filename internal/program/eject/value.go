@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/document"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 )
 
@@ -276,7 +276,7 @@ func hide(v resource.PropertyValue) resource.PropertyValue {
 	return v
 }
 
-var notInKey = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+var notInKey = lazyregexp.New(`[^A-Za-z0-9_-]+`)
 
 // keep puts a secret away and returns its key in the config.
 func (w *writer) keep(v any) (string, error) {

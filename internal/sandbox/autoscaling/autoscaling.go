@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -131,7 +131,7 @@ func noTarget(resourceID string) error {
 		"No scalable target found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s", resourceID, types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
 }
 
-var variant = regexp.MustCompile(`^endpoint/([a-zA-Z0-9-]{1,63})/variant/([a-zA-Z0-9-]{1,63})$`)
+var variant = lazyregexp.New(`^endpoint/([a-zA-Z0-9-]{1,63})/variant/([a-zA-Z0-9-]{1,63})$`)
 
 // check takes the one kind of target there is.
 func check(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {

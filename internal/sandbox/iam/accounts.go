@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -133,7 +133,7 @@ func (s *Service) onlyHome(req *wire.Request) error {
 	return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "only the user of the sandbox's first account manages accounts")
 }
 
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+var accountID = lazyregexp.New(`^[0-9]{12}$`)
 
 func (s *Service) addAccount(id string) (*Account, error) {
 	if !accountID.MatchString(id) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -60,7 +60,7 @@ func (s *Service) changeSettings(req *wire.Request, fn func(*store.Tx, *settings
 	})
 }
 
-var accountAlias = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9])*$`)
+var accountAlias = lazyregexp.New(`^[a-z0-9]([a-z0-9]|-[a-z0-9])*$`)
 
 func (s *Service) createAccountAlias(_ context.Context, req *wire.Request, in *sdk.CreateAccountAliasInput) (*sdk.CreateAccountAliasOutput, error) {
 	alias := aws.ToString(in.AccountAlias)

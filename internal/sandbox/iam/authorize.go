@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -215,7 +215,7 @@ func sessionOf(p wire.Principal, ro role) bool {
 	return p.UserID == "" || strings.HasPrefix(p.UserID, ro.ID+":")
 }
 
-var notSessionName = regexp.MustCompile(`[^\w+=,.@-]+`)
+var notSessionName = lazyregexp.New(`[^\w+=,.@-]+`)
 
 // AssumeServiceRole implements wire.Roles.
 func (s *Service) AssumeServiceRole(_ context.Context, sc wire.Scope, service, roleARN, sourceARN, name string) (wire.Principal, error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -104,7 +104,7 @@ func (s *Service) deleteLinked(_ context.Context, req *wire.Request, in *sdk.Del
 	return &sdk.DeleteServiceLinkedRoleOutput{DeletionTaskId: aws.String("task" + ro.Path + ro.Name + "/" + wire.NewID())}, err
 }
 
-var deletionTask = regexp.MustCompile(`^task/aws-service-role/[^/]+/[^/]+/[0-9a-f-]{36}$`)
+var deletionTask = lazyregexp.New(`^task/aws-service-role/[^/]+/[^/]+/[0-9a-f-]{36}$`)
 
 func (s *Service) linkedDeletion(_ context.Context, _ *wire.Request, in *sdk.GetServiceLinkedRoleDeletionStatusInput) (*sdk.GetServiceLinkedRoleDeletionStatusOutput, error) {
 	if !deletionTask.MatchString(aws.ToString(in.DeletionTaskId)) {

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
@@ -104,9 +104,9 @@ func addTags(have map[string]string, add []types.Tag) (map[string]string, error)
 }
 
 var (
-	nameForm = regexp.MustCompile(`^[\w+=,.@-]+$`)
-	tagForm  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]+$`)
-	pathForm = regexp.MustCompile(`^(/|/[!-~]+/)$`)
+	nameForm = lazyregexp.New(`^[\w+=,.@-]+$`)
+	tagForm  = lazyregexp.New(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]+$`)
+	pathForm = lazyregexp.New(`^(/|/[!-~]+/)$`)
 )
 
 // checkName checks a role's or policy's name in IAM's words.

@@ -9,11 +9,11 @@ import (
 	"hash"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -183,7 +183,7 @@ func unsigned(r *http.Request, sig *signature) string {
 	return ""
 }
 
-var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var hexHash = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // payloadHash is the last line of the canonical request. It leaves r.Body
 // readable.

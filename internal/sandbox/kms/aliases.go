@@ -3,13 +3,13 @@ package kms
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -31,7 +31,7 @@ func (s *Service) onAliasAndKey(req *wire.Request, in wire.Input) []string {
 	return append(onAlias(req, in), s.onKey("TargetKeyId", false)(req, in)...)
 }
 
-var aliasForm = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
+var aliasForm = lazyregexp.New(`^alias/[a-zA-Z0-9/_-]+$`)
 
 func checkAlias(name *string) error {
 	n := aws.ToString(name)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"net/http"
 	"os"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -30,7 +30,7 @@ const (
 	locationURI = "/{Bucket}/snapshots/{Account}/{Name}"
 )
 
-var locationPath = regexp.MustCompile(`^/awslambda-[a-z0-9-]+-tasks/snapshots/[^/]+/([0-9a-f]{64})$`)
+var locationPath = lazyregexp.New(`^/awslambda-[a-z0-9-]+-tasks/snapshots/[^/]+/([0-9a-f]{64})$`)
 
 // location is a link by which whoever has it may fetch a package for a while. On
 // AWS it leads to a bucket of the service; here to the service itself, which

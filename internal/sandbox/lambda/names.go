@@ -2,9 +2,9 @@ package lambda
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -43,10 +43,10 @@ func (r reference) arn() string {
 }
 
 var (
-	functionName  = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
-	qualifierName = regexp.MustCompile(`^(\$LATEST|[a-zA-Z0-9$_-]{1,128})$`)
-	aliasName     = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	digits        = regexp.MustCompile(`^[0-9]+$`)
+	functionName  = lazyregexp.New(`^[a-zA-Z0-9_-]{1,64}$`)
+	qualifierName = lazyregexp.New(`^(\$LATEST|[a-zA-Z0-9$_-]{1,128})$`)
+	aliasName     = lazyregexp.New(`^[a-zA-Z0-9_-]{1,128}$`)
+	digits        = lazyregexp.New(`^[0-9]+$`)
 )
 
 const namePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?`

@@ -2,9 +2,10 @@ package logs
 
 import (
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // columnsPattern matches messages that are columns with spaces between them:
@@ -23,7 +24,7 @@ type column struct {
 
 const columnsStop = jsonStop + ",]"
 
-var columnName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.\-]*`)
+var columnName = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.\-]*`)
 
 func parseColumns(p string) (pattern, error) {
 	r := &patternReader{rest: strings.TrimPrefix(p, "["), stop: columnsStop}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -36,7 +36,7 @@ type event struct {
 	Ingested int64  `json:"i"`
 }
 
-var streamName = regexp.MustCompile(`^[^:*\x00]+$`)
+var streamName = lazyregexp.New(`^[^:*\x00]+$`)
 
 func checkStreamName(name string) error {
 	if utf8.RuneCountInString(name) > maxName || !streamName.MatchString(name) {

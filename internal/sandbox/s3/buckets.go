@@ -6,10 +6,10 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -19,7 +19,7 @@ func canonicalID(account string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var bucketName = lazyregexp.New(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // validName checks a new bucket's name by
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html.
@@ -132,7 +132,7 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 	return b, nil
 }
 
-var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+var regionName = lazyregexp.New(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 
 // located is the region of a new bucket: that of the request, which has to be
 // said by the constraint too everywhere but in us-east-1, where another may be

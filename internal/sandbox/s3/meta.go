@@ -4,10 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -85,7 +85,7 @@ func splitKey(k string) (bucket, key, rest string) {
 }
 
 // versionID is the form of ids, by which S3 tells those that were never given out.
-var versionID = regexp.MustCompile(`^[A-Za-z0-9._]{32}$`)
+var versionID = lazyregexp.New(`^[A-Za-z0-9._]{32}$`)
 
 func newVersionID() string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -189,7 +189,7 @@ func deleted() error {
 
 // suffix ends the ARN of a secret: a hyphen and six random letters, so that a secret
 // which is deleted and made again is another one to policies.
-var suffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+var suffix = lazyregexp.New(`-[A-Za-z0-9]{6}$`)
 
 func newSuffix() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

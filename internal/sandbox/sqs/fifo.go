@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -43,7 +43,7 @@ func fifoEntry(q queue, key string, raw []byte) (entry, error) {
 	return entry{key: key, message: key, visible: v.Visible, sent: v.Sent, received: v.Received, group: v.Group}, nil
 }
 
-var groupID = regexp.MustCompile(`^[\x21-\x7e]{1,128}$`)
+var groupID = lazyregexp.New(`^[\x21-\x7e]{1,128}$`)
 
 // checkFIFO applies what the kinds of queues differ in.
 func checkFIFO(q queue, n newMessage) error {

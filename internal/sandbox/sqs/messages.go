@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -121,8 +121,8 @@ func (s *Service) changed() <-chan struct{} {
 
 // attributeName and attributeType are what a message's attributes may be called.
 var (
-	attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,256}$`)
-	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\.|$)`)
+	attributeName = lazyregexp.New(`^[A-Za-z0-9_.-]{1,256}$`)
+	attributeType = lazyregexp.New(`^(String|Number|Binary)(\.|$)`)
 )
 
 // checkMessageAttribute applies SQS's rules for attributes of messages.
@@ -289,7 +289,7 @@ func text(s string) *string {
 	return &s
 }
 
-var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var batchID = lazyregexp.New(`^[A-Za-z0-9_-]{1,80}$`)
 
 // checkBatch checks the ids of a batch; entry is what the API calls its entries.
 func checkBatch(entry string, ids []*string) error {

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -62,7 +63,7 @@ func under(name, path string, deep bool) bool {
 	return ok && (deep || !strings.Contains(rest, "/"))
 }
 
-var pathForm = regexp.MustCompile(`^/([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?)?$`)
+var pathForm = lazyregexp.New(`^/([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?)?$`)
 
 // badPath refuses what is no path, in the words of AWS.
 func badPath(path string) error {
@@ -261,8 +262,8 @@ func (p *parameter) numbered(n *int64) (*version, error) {
 // labelForm: a label must begin with no number, nor with aws or ssm.
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-labels.html
 var (
-	labelForm    = regexp.MustCompile(`^[A-Za-z_.-][A-Za-z0-9_.-]*$`)
-	labelReserve = regexp.MustCompile(`(?i)^(aws|ssm)`)
+	labelForm    = lazyregexp.New(`^[A-Za-z_.-][A-Za-z0-9_.-]*$`)
+	labelReserve = lazyregexp.New(`(?i)^(aws|ssm)`)
 )
 
 // label gives a version labels, which other versions lose.

@@ -10,13 +10,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -249,8 +249,8 @@ func (s *Service) value(ctx context.Context, req *wire.Request, p parameter, v v
 }
 
 var (
-	nameForm = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
-	reserved = regexp.MustCompile(`(?i)^/?(aws|ssm)`)
+	nameForm = lazyregexp.New(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
+	reserved = lazyregexp.New(`(?i)^/?(aws|ssm)`)
 )
 
 // checkName refuses names in the words of AWS.

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // MalformedError says why a document is no policy, in the words AWS uses where
@@ -80,7 +81,7 @@ func Parse(text string, kind Kind) (*Document, error) {
 	return doc, nil
 }
 
-var sidIdentity = regexp.MustCompile(`^[A-Za-z0-9]*$`)
+var sidIdentity = lazyregexp.New(`^[A-Za-z0-9]*$`)
 
 func parseStatement(raw json.RawMessage, kind Kind) (Statement, error) {
 	var s Statement
@@ -180,8 +181,8 @@ func (s *Statement) parsePrincipal(fields map[string]json.RawMessage, kind Kind)
 }
 
 var (
-	accountID = regexp.MustCompile(`^\d{12}$`)
-	iamARN    = regexp.MustCompile(`^arn:[a-z0-9-]+:(iam|sts)::\d{12}:(root|user/.+|role/.+|assumed-role/.+|federated-user/.+)$`)
+	accountID = lazyregexp.New(`^\d{12}$`)
+	iamARN    = lazyregexp.New(`^arn:[a-z0-9-]+:(iam|sts)::\d{12}:(root|user/.+|role/.+|assumed-role/.+|federated-user/.+)$`)
 )
 
 func validAWS(name string) bool {

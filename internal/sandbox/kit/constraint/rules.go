@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // breach is a rule that a value breaks.
@@ -119,10 +121,10 @@ func (s *shape) regexp() *regexp.Regexp {
 }
 
 var (
-	unicodeEscape = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
-	posixClass    = regexp.MustCompile(`\\p\{(Print|ASCII|Alnum|Graph)\}`)
+	unicodeEscape = lazyregexp.New(`\\u([0-9A-Fa-f]{4})`)
+	posixClass    = lazyregexp.New(`\\p\{(Print|ASCII|Alnum|Graph)\}`)
 	inClass       = strings.NewReplacer(`\p{Print}`, `[:print:]`, `\p{ASCII}`, `[:ascii:]`, `\p{Alnum}`, `[:alnum:]`, `\p{Graph}`, `[:graph:]`)
-	bracketed     = regexp.MustCompile(`\[[^\]]*\]`)
+	bracketed     = lazyregexp.New(`\[[^\]]*\]`)
 )
 
 // translate brings a pattern of the models, written for Java, into Go's syntax.

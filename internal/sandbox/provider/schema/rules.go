@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Rule refuses values of a property. It is asked only about known values of the
@@ -25,7 +26,7 @@ func parseRules(f reflect.StructField) []Rule {
 	var rules []Rule
 	for tag != "" {
 		if pattern, ok := strings.CutPrefix(tag, "match="); ok {
-			return append(rules, matches(regexp.MustCompile(pattern)))
+			return append(rules, matches(lazyregexp.New(pattern)))
 		}
 		var one string
 		one, tag, _ = strings.Cut(tag, ";")
@@ -126,7 +127,7 @@ func items(lo, hi int) Rule {
 	}
 }
 
-func matches(re *regexp.Regexp) Rule {
+func matches(re *lazyregexp.Regexp) Rule {
 	return func(name string, v resource.PropertyValue) string {
 		if !re.MatchString(text(v)) {
 			return fmt.Sprintf("invalid value for %s (must match %s): %q", name, re, text(v))
@@ -135,7 +136,7 @@ func matches(re *regexp.Regexp) Rule {
 	}
 }
 
-var arnPattern = regexp.MustCompile(`^arn:[\w-]+:[a-zA-Z0-9-]+:[a-z0-9-]*:(\d{12}|aws|aws-managed|third-party|aws-marketplace)?:.+$`)
+var arnPattern = lazyregexp.New(`^arn:[\w-]+:[a-zA-Z0-9-]+:[a-z0-9-]*:(\d{12}|aws|aws-managed|third-party|aws-marketplace)?:.+$`)
 
 func matchesARN(name string, v resource.PropertyValue) string {
 	// The provider takes an empty string for "none".

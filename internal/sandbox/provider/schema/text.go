@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // SameText reports whether two texts of that kind mean the same.
@@ -124,7 +125,7 @@ func statement(v any) any {
 	return out
 }
 
-var accountID = regexp.MustCompile(`^\d{12}$`)
+var accountID = lazyregexp.New(`^\d{12}$`)
 
 func principal(v any) any {
 	if v == "*" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider/schema"
 )
 
@@ -429,7 +429,7 @@ func readFunction(ctx context.Context, c *Call, id string, last *functionState) 
 }
 
 // archiveHash is the form of Pulumi's own hashes; Lambda's are in base64.
-var archiveHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var archiveHash = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // sourceHash is what the official provider has for sourceCodeHash: what was given,
 // else the hash of the archive, by which it sees that the archive has changed.

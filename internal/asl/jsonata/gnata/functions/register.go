@@ -2,6 +2,8 @@
 package functions
 
 import (
+	"sync"
+
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata/gnata/evaluator"
 )
 
@@ -84,7 +86,7 @@ var builtinFuncs = []struct {
 // evalFn must call evaluator.ApplyFunction (supplied by gnata.go).
 func RegisterAll(env *evaluator.Environment, evalFn EvalFn) {
 	for _, b := range builtinFuncs {
-		fn := &evaluator.SignedBuiltin{Fn: b.fn, Check: signatures[b.name]}
+		fn := &evaluator.SignedBuiltin{Fn: b.fn, Check: signatures()[b.name]}
 		if before := checks[b.name]; before != nil {
 			fn.Env = checked(b.fn, before)
 		}
@@ -94,13 +96,13 @@ func RegisterAll(env *evaluator.Environment, evalFn EvalFn) {
 		"match": makeFnMatch(evalFn), "replace": makeFnReplace(evalFn), "sort": makeFnSort(evalFn), "sift": makeFnSift(evalFn), "each": makeFnEach(evalFn),
 		"map": makeFnMap(evalFn), "filter": makeFnFilter(evalFn), "single": makeFnSingle(evalFn), "reduce": makeFnReduce(evalFn),
 	} {
-		env.Bind(name, &evaluator.SignedBuiltin{Env: fn, Check: signatures[name]})
+		env.Bind(name, &evaluator.SignedBuiltin{Env: fn, Check: signatures()[name]})
 	}
 }
 
 // signatures are those of the reference implementation, version 2.0.6, which is what
 // Step Functions says that it has.
-var signatures = func() map[string]*evaluator.Check {
+var signatures = sync.OnceValue(func() map[string]*evaluator.Check {
 	out := map[string]*evaluator.Check{}
 	for name, text := range map[string]string{
 		"sum": "<a<n>:n>", "count": "<a:n>", "max": "<a<n>:n>", "min": "<a<n>:n>", "average": "<a<n>:n>",
@@ -117,4 +119,4 @@ var signatures = func() map[string]*evaluator.Check {
 		out[name] = evaluator.NewCheck(name, text)
 	}
 	return out
-}()
+})
