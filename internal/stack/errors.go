@@ -121,7 +121,7 @@ func (e *Engine) classifyText(op, stdout, stderr string, code int, err error) er
 }
 
 // ofState matches what the CLI says of a state that it cannot use; it does not say which.
-var ofState = regexp.MustCompile(`failed to load checkpoint|unsupported (checkpoint|deployment)|no known secrets provider`)
+var ofState = lazyregexp.New(`failed to load checkpoint|unsupported (checkpoint|deployment)|no known secrets provider`)
 
 // inState names the file in an error of the CLI that is about a stack's state.
 func (e *Engine) inState(p place, err error) error {

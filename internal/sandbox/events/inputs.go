@@ -2,13 +2,14 @@ package events
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/theory/jsonpath"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 type transformer struct {
@@ -56,7 +57,7 @@ func pick(path string, event any) (raw []byte, found bool, err error) {
 	return raw, true, err
 }
 
-var placeholder = regexp.MustCompile(`<[A-Za-z0-9_.-]+>`)
+var placeholder = lazyregexp.New(`<[A-Za-z0-9_.-]+>`)
 
 // variables are what a template may name: its own, and those of EventBridge.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html

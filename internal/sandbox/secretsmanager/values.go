@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,13 +12,14 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
+var nameForm = lazyregexp.New(`^[A-Za-z0-9/_+=.@!-]+$`)
 
 // seal makes a version of the value of a request; nil if it has none.
 func (s *Service) seal(ctx context.Context, req *wire.Request, x secret, token, text *string, raw []byte) (*version, error) {

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -155,7 +155,7 @@ func parseURL(sc wire.Scope, url string) (wire.Scope, string) {
 	return sc, parts[len(parts)-1]
 }
 
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+var accountID = lazyregexp.New(`^[0-9]{12}$`)
 
 func getQueue(tx *store.Tx, sc wire.Scope, name string) (queue, error) {
 	q, found, err := store.Get[queue](tx, queuesBucket, sc.Key(name))
@@ -231,7 +231,7 @@ func (q queue) policy() (*policy.Document, error) {
 	return doc, nil
 }
 
-var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var queueName = lazyregexp.New(`^[A-Za-z0-9_-]{1,80}$`)
 
 // checkName: the suffix of a FIFO queue counts towards its 80 characters.
 func checkName(name string, fifo bool) error {

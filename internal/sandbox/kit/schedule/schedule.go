@@ -6,10 +6,11 @@ package schedule
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // ErrExpression is the error of a text that is no schedule.
@@ -23,7 +24,7 @@ type Schedule struct {
 	loc  *time.Location
 }
 
-var form = regexp.MustCompile(`^(at|rate|cron)\((.*)\)$`)
+var form = lazyregexp.New(`^(at|rate|cron)\((.*)\)$`)
 
 // Parse reads an expression. loc is the time zone of at and cron; nil is UTC.
 func Parse(text string, loc *time.Location) (Schedule, error) {
