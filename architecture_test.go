@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/logs":                  service(),
 	"internal/sandbox/s3":                    service(),
 	"internal/sandbox/secretsmanager":        service(),
-	"internal/sandbox/ssm":                   service(),
+	"internal/sandbox/ssm":                   service("internal/sandbox/guard"),
 	"internal/sandbox/sagemaker":             service("internal/linear", "internal/sandbox/guard"),
 	"internal/sandbox/sqs":                   service(),
 	"internal/sandbox/states": {

@@ -35,6 +35,15 @@ SERVICES = {
     "ssm": ("ssm", "Parameter|[Tt]ag"),
     "sts": ("sts", "."),
 }
+# The order in which AWS names the values of an enum, where it is known from its answers and
+# is not that of the model: https://github.com/localstack/localstack
+# (test_api_destinations_and_connection.snapshot.json) and https://github.com/getmoto/moto
+# (tests/test_ssm/test_ssm.py, tests/test_events/test_events.py).
+ORDER = {
+    ("eventbridge", "ApiDestinationHttpMethod"): ["HEAD", "POST", "PATCH", "DELETE", "PUT", "GET", "OPTIONS"],
+    ("eventbridge", "ReplayState"): ["CANCELLED", "CANCELLING", "COMPLETED", "FAILED", "RUNNING", "STARTING"],
+    ("ssm", "ParameterType"): ["SecureString", "StringList", "String"],
+}
 KEPT = ("enum", "min", "max", "pattern", "required", "sensitive")
 OUT = pathlib.Path(__file__).resolve().parent.parent / "internal/sandbox/kit/constraint/data"
 
@@ -81,6 +90,10 @@ def main():
     loader = botocore.loaders.Loader()
     for service, (name, wanted) in SERVICES.items():
         operations, shapes = reduce(loader.load_service_model(name, "service-2"), wanted)
+        for (of, shape), order in ORDER.items():
+            if of == service:
+                assert sorted(order) == sorted(shapes[shape]["enum"]), shape
+                shapes[shape]["enum"] = order
         rows = [f"{json.dumps(n)}: {json.dumps(s, separators=(',', ':'), sort_keys=False)}" for n, s in sorted(shapes.items())]
         text = '{"source": "botocore %s, %s",\n"operations": %s,\n"shapes": {\n%s\n}}\n' % (
             botocore.__version__, name, json.dumps(operations, separators=(",", ":"), sort_keys=True), ",\n".join(rows))

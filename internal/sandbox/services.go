@@ -99,7 +99,7 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 	}
 	b := &builder{services: s, ServeOptions: o, endpoint: endpoint}
 	for _, step := range []func() error{
-		func() error { return b.identity(keys) }, b.storage, b.messaging, b.telemetry, b.compute,
+		func() error { return b.identity(keys) }, b.storage, b.messaging, b.secrets, b.telemetry, b.compute,
 	} {
 		if err := step(); err != nil {
 			_ = db.Close()
@@ -154,7 +154,7 @@ func (b *builder) identity(keys wire.Credentials) (err error) {
 		return err
 	}
 	keyring.Register(b.router)
-	return b.secrets()
+	return nil
 }
 
 func (b *builder) secrets() error {
@@ -163,11 +163,12 @@ func (b *builder) secrets() error {
 		return err
 	}
 	secrets.Register(b.router)
-	parameters, err := ssm.New(ssm.Config{DB: b.db, Router: b.router, Clock: b.Clock, Log: b.log("ssm")})
+	parameters, err := ssm.New(ssm.Config{DB: b.db, Router: b.router, Clock: b.Clock, Log: b.log("ssm"), Events: b.bus})
 	if err != nil {
 		return err
 	}
 	parameters.Register(b.router)
+	b.background("ssm", parameters)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -73,7 +74,7 @@ func (d delivery) age() time.Duration {
 type dispatcher struct {
 	mu   sync.Mutex
 	list agenda
-	wake chan struct{}
+	wake bell.Bell
 }
 
 type appointment struct {
@@ -100,16 +101,15 @@ func (q *dispatcher) add(key string, due time.Time) {
 	q.mu.Lock()
 	heap.Push(&q.list, appointment{due, key})
 	q.mu.Unlock()
-	nudge(q.wake)
+	q.wake.Ring()
 }
 
-// next takes the first that is due; else it tells how long to wait, -1 for nothing to
-// wait for.
+// next takes the first that is due; else it tells how long to wait.
 func (q *dispatcher) next(now time.Time) (key string, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.list) == 0 {
-		return "", -1
+		return "", bell.Forever
 	}
 	if wait := q.list[0].due.Sub(now); wait > 0 {
 		return "", wait
@@ -131,24 +131,6 @@ func (s *Service) loadDeliveries() error {
 	})
 }
 
-// pause waits until something is to be done: a nudge, or the time to wait for (-1: none).
-// It returns false when ctx is done.
-func (s *Service) pause(ctx context.Context, wake <-chan struct{}, wait time.Duration) bool {
-	var due <-chan time.Time
-	if wait >= 0 {
-		t := s.Clock.NewTimer(wait)
-		defer t.Stop()
-		due = t.C()
-	}
-	select {
-	case <-due:
-	case <-wake:
-	case <-ctx.Done():
-		return false
-	}
-	return true
-}
-
 // dispatch delivers what is due, some at the same time, until ctx is done.
 func (s *Service) dispatch(ctx context.Context) {
 	slots := make(chan struct{}, atOnce)
@@ -157,7 +139,7 @@ func (s *Service) dispatch(ctx context.Context) {
 	for ctx.Err() == nil {
 		key, wait := s.deliveries.next(s.Clock.Now())
 		if key == "" {
-			s.pause(ctx, s.deliveries.wake, wait)
+			s.deliveries.wake.Wait(ctx, s.Clock, wait)
 			continue
 		}
 		select {

@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -66,8 +67,8 @@ type Service struct {
 
 	posts      chan []posting // of services, to be kept
 	deliveries dispatcher
-	timetable  chan struct{}   // has something when schedules have changed
-	replaying  chan struct{}   // has something when a replay is to be looked at
+	timetable  bell.Bell       // rung when schedules have changed
+	replaying  bell.Bell       // rung when a replay is to be looked at
 	ctx        context.Context //nolint:containedctx // bounds the background work, see Close
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
@@ -88,8 +89,8 @@ func New(c Config) (*Service, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
-	s := &Service{Config: c, posts: make(chan []posting, backlog), timetable: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}
-	s.deliveries.wake = make(chan struct{}, 1)
+	s := &Service{Config: c, posts: make(chan []posting, backlog), timetable: bell.New(), replaying: bell.New()}
+	s.deliveries.wake = bell.New()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -172,14 +173,6 @@ func missing(format string, args ...any) error {
 	return fail("ResourceNotFoundException", format, args...)
 }
 
-// nudge tells a waiting goroutine that there is something to do.
-func nudge(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // it has been told already
-	}
-}
-
 func optional(s string) *string {
 	if s == "" {
 		return nil
@@ -236,6 +229,6 @@ func (s *Service) update(fn func(*store.Tx) error) error {
 	s.generation++
 	s.rules = nil
 	s.mu.Unlock()
-	nudge(s.timetable)
+	s.timetable.Ring()
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -114,7 +115,7 @@ func (s *Service) startReplay(_ context.Context, req *wire.Request, in *sdk.Star
 	if err != nil {
 		return nil, err
 	}
-	nudge(s.replaying)
+	s.replaying.Ring()
 	return &sdk.StartReplayOutput{ReplayArn: &r.ARN, ReplayStartTime: &r.Began, State: r.State}, nil
 }
 
@@ -149,7 +150,7 @@ func (s *Service) cancelReplay(_ context.Context, req *wire.Request, in *sdk.Can
 	if err != nil {
 		return nil, err
 	}
-	nudge(s.replaying)
+	s.replaying.Ring()
 	return &sdk.CancelReplayOutput{ReplayArn: &r.ARN, State: r.State}, nil
 }
 
@@ -186,7 +187,7 @@ func (s *Service) listReplays(_ context.Context, req *wire.Request, in *sdk.List
 // runReplays works at replays until ctx is done. Without one it waits to be told.
 func (s *Service) runReplays(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := time.Duration(-1)
+		wait := bell.Forever
 		var todo []replay
 		err := s.DB.View(func(tx *store.Tx) error {
 			return store.Each(tx, replaysBucket, "", "", func(_ string, r replay) bool {
@@ -212,7 +213,7 @@ func (s *Service) runReplays(ctx context.Context) {
 			}
 			wait = 0
 		}
-		if wait != 0 && !s.pause(ctx, s.replaying, wait) {
+		if wait != 0 && !s.replaying.Wait(ctx, s.Clock, wait) {
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/schedule"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -32,16 +33,12 @@ func (r rule) due(after time.Time) (time.Time, bool) {
 func (s *Service) runSchedules(ctx context.Context) {
 	from := s.Clock.Now().UTC()
 	for {
-		wait := time.Duration(-1)
 		now := s.Clock.Now().UTC()
 		next, err := s.fire(from, now)
 		if err != nil {
 			s.Log.Error("a schedule is not kept", "error", err.Error())
 		}
-		if !next.IsZero() {
-			wait = max(next.Sub(now), 0)
-		}
-		if !s.pause(ctx, s.timetable, wait) {
+		if !s.timetable.Wait(ctx, s.Clock, bell.Until(now, next)) {
 			return
 		}
 	}

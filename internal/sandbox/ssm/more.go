@@ -154,6 +154,9 @@ func (s *Service) byPath(ctx context.Context, req *wire.Request, in *sdk.GetPara
 	all = slices.DeleteFunc(all, func(p parameter) bool { return !under(p.Name, *in.Path, aws.ToBool(in.Recursive)) })
 	labels := []string(nil)
 	for _, f := range in.ParameterFilters {
+		if key := aws.ToString(f.Key); key != "Label" && key != "Type" && key != "KeyId" {
+			return nil, fail("InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [Type, KeyId].", key)
+		}
 		if aws.ToString(f.Key) == "Label" {
 			labels = f.Values
 			all = slices.DeleteFunc(all, func(p parameter) bool { return !p.labelled(labels) })
@@ -212,7 +215,7 @@ func (s *Service) history(ctx context.Context, req *wire.Request, in *sdk.GetPar
 		}
 		h := types.ParameterHistory{
 			Name: &p.Name, Type: types.ParameterType(p.Type), Value: &text, Version: v.Number, LastModifiedDate: &v.Modified, LastModifiedUser: &v.User,
-			Labels: append([]string{}, v.Labels...), Tier: types.ParameterTier(p.Tier), DataType: aws.String("text"), Policies: []types.ParameterInlinePolicy{},
+			Labels: append([]string{}, v.Labels...), Tier: types.ParameterTier(p.Tier), DataType: aws.String("text"), Policies: policiesOf(p.Policies),
 		}
 		if v.Description != "" {
 			h.Description = &v.Description
@@ -267,9 +270,11 @@ var (
 )
 
 // label gives a version labels, which other versions lose.
-func (s *Service) label(_ context.Context, req *wire.Request, in *sdk.LabelParameterVersionInput) (*sdk.LabelParameterVersionOutput, error) {
+func (s *Service) label(ctx context.Context, req *wire.Request, in *sdk.LabelParameterVersionInput) (*sdk.LabelParameterVersionOutput, error) {
 	out := &sdk.LabelParameterVersionOutput{InvalidLabels: []string{}}
+	var of parameter
 	err := s.change(req, *in.Name, func(p *parameter) error {
+		of = *p
 		v, err := p.numbered(in.ParameterVersion)
 		if err != nil {
 			return err
@@ -298,6 +303,9 @@ func (s *Service) label(_ context.Context, req *wire.Request, in *sdk.LabelParam
 		}
 		return nil
 	})
+	if err == nil && len(out.InvalidLabels) == 0 {
+		s.tellChange(ctx, of, "LabelParameterVersion")
+	}
 	return out, err
 }
 

@@ -23,9 +23,6 @@ import (
 const secureString = string(types.ParameterTypeSecureString)
 
 func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParameterInput) (*sdk.PutParameterOutput, error) {
-	if in.Policies != nil {
-		return nil, fail("ValidationException", "the sandbox has no parameter policies")
-	}
 	if err := checkValue(in); err != nil {
 		return nil, err
 	}
@@ -51,6 +48,11 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParamet
 			return nil, fail("ValidationException", "A parameter type is required when you create a parameter.")
 		}
 	}
+	if text := aws.ToString(in.Policies); text != "" {
+		if p.Policies, err = parsePolicies(text, s.now()); err != nil {
+			return nil, err
+		}
+	}
 	v := version{Modified: s.now(), Text: *in.Value, User: p.User, Pattern: aws.ToString(in.AllowedPattern)}
 	if p.Type == secureString {
 		if p.Key == "" {
@@ -66,6 +68,12 @@ func (s *Service) put(ctx context.Context, req *wire.Request, in *sdk.PutParamet
 	if p, err = s.keep(req, p, v, in); err != nil {
 		return nil, err
 	}
+	s.changed.Ring()
+	operation := "Update"
+	if len(p.Versions) == 1 {
+		operation = "Create"
+	}
+	s.tellChange(ctx, p, operation)
 	return &sdk.PutParameterOutput{Version: p.last().Number, Tier: types.ParameterTier(p.Tier)}, nil
 }
 
@@ -81,7 +89,7 @@ func tierOf(in *sdk.PutParameterInput) (string, error) {
 		return "", fail("ValidationException", "Advanced tier parameters support a maximum parameter value of %d characters.", maxAdvanced)
 	case n > maxStandard && in.Tier != types.ParameterTierAdvanced && in.Tier != types.ParameterTierIntelligentTiering:
 		return "", fail("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. For more information, see https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html", maxStandard)
-	case n > maxStandard || in.Tier == types.ParameterTierAdvanced:
+	case n > maxStandard || in.Tier == types.ParameterTierAdvanced || in.Tier == types.ParameterTierIntelligentTiering && aws.ToString(in.Policies) != "":
 		return string(types.ParameterTierAdvanced), nil
 	}
 	return string(types.ParameterTierStandard), nil
@@ -122,7 +130,13 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 			if old.Tier == string(types.ParameterTierAdvanced) {
 				p.Tier = old.Tier // there is no way back
 			}
+			if in.Policies == nil {
+				p.Policies = renewed(old.Policies, v.Modified)
+			}
 			p.Name, p.Tags, p.Versions = old.Name, old.Tags, old.Versions
+		}
+		if len(p.Policies) > 0 && p.Tier != string(types.ParameterTierAdvanced) {
+			return fail("ValidationException", "Parameter policies are available for parameters of the advanced tier only.") // the words are ours
 		}
 		v.Description = p.Description
 		p.Versions = append(p.Versions, v)
@@ -139,6 +153,9 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 
 // read is a parameter as it is given out.
 func (s *Service) read(ctx context.Context, req *wire.Request, ref string, decrypt bool) (*types.Parameter, error) {
+	if strings.HasPrefix(ref, secretPath) {
+		return s.secret(ctx, req, ref, decrypt)
+	}
 	p, a, err := s.open(req, ref)
 	if err != nil {
 		return nil, err
@@ -185,7 +202,7 @@ func (s *Service) getMany(ctx context.Context, req *wire.Request, in *sdk.GetPar
 	return out, nil
 }
 
-func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeleteParameterInput) (*sdk.DeleteParameterOutput, error) {
+func (s *Service) remove(ctx context.Context, req *wire.Request, in *sdk.DeleteParameterInput) (*sdk.DeleteParameterOutput, error) {
 	p, a, err := s.open(req, *in.Name)
 	if err == nil && a.selector != "" {
 		err = notFound()
@@ -193,20 +210,24 @@ func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeletePar
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.DeleteParameterOutput{}, s.DB.Update(func(tx *store.Tx) error {
+	err = s.DB.Update(func(tx *store.Tx) error {
 		if _, err := find(tx, a); err != nil {
 			return err
 		}
 		return tx.Delete(parametersBucket, a.scope.Key(p.Name))
 	})
+	if err == nil {
+		s.tellChange(ctx, p, "Delete")
+	}
+	return &sdk.DeleteParameterOutput{}, err
 }
 
 func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.DescribeParametersInput) (*sdk.DescribeParametersOutput, error) {
 	if len(in.Filters) > 0 && len(in.ParameterFilters) > 0 {
 		return nil, fail("ValidationException", "You can use either Filters or ParameterFilters in a single request.")
 	}
-	if len(in.Filters) > 0 || aws.ToBool(in.Shared) {
-		return nil, fail("InvalidFilterKey", "the sandbox filters parameters by ParameterFilters only, and shares none")
+	if aws.ToBool(in.Shared) {
+		return nil, fail("ValidationException", "the sandbox shares no parameters")
 	}
 	var all []parameter
 	err := s.DB.View(func(tx *store.Tx) (err error) {
@@ -219,7 +240,11 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 	if err := checkFilters(in.ParameterFilters); err != nil {
 		return nil, err
 	}
-	for _, f := range in.ParameterFilters {
+	filters := in.ParameterFilters
+	for _, f := range in.Filters { // the older way to say the same
+		filters = append(filters, types.ParameterStringFilter{Key: aws.String(string(f.Key)), Values: f.Values})
+	}
+	for _, f := range filters {
 		matches, err := filter(f)
 		if err != nil {
 			return nil, err
@@ -236,7 +261,7 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 		v := p.last()
 		m := types.ParameterMetadata{
 			Name: &p.Name, ARN: &p.ARN, Type: types.ParameterType(p.Type), LastModifiedDate: &v.Modified, LastModifiedUser: &p.User,
-			Version: v.Number, Tier: types.ParameterTier(p.Tier), DataType: aws.String("text"), Policies: []types.ParameterInlinePolicy{},
+			Version: v.Number, Tier: types.ParameterTier(p.Tier), DataType: aws.String("text"), Policies: policiesOf(p.Policies),
 		}
 		if v.Pattern != "" {
 			m.AllowedPattern = &v.Pattern
@@ -259,7 +284,16 @@ func filter(f types.ParameterStringFilter) (func(parameter) bool, error) {
 	var of func(parameter) []string
 	switch tag, isTag := strings.CutPrefix(key, "tag:"); {
 	case key == "Name":
-		of = func(p parameter) []string { return []string{p.Name} }
+		// A name at the root is the same with a slash and without, as everywhere. That
+		// filters take it so is recorded in https://github.com/getmoto/moto
+		// (tests/test_ssm/test_ssm.py, test_describe_parameters_with_parameter_filters_name).
+		of = func(p parameter) []string { return []string{"/" + strings.TrimPrefix(p.Name, "/")} }
+		if option != "Contains" {
+			f.Values = slices.Clone(f.Values)
+			for i, v := range f.Values {
+				f.Values[i] = "/" + strings.TrimPrefix(v, "/")
+			}
+		}
 	case key == "Type":
 		of = func(p parameter) []string { return []string{p.Type} }
 	case key == "KeyId":

@@ -1,6 +1,7 @@
 // Package ssm owns the sandbox's AWS Systems Manager Parameter Store: parameters with
 // their versions, those of type SecureString encrypted under KMS keys. Nothing else of
-// Systems Manager is served. Of the sandbox it may import only wire, store, iam/policy
+// Systems Manager is served: documents, maintenance windows, patches and commands run on
+// instances, of which the sandbox has none. Of the sandbox it may import only wire, store, guard, iam/policy
 // and kit.
 package ssm
 
@@ -13,11 +14,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
@@ -38,16 +41,23 @@ const (
 	maxLevels   = 15
 )
 
-// Config is what the service needs. DB and Router are required; the router serves KMS.
+// Config is what the service needs. DB and Router are required; the router serves KMS and
+// Secrets Manager.
 type Config struct {
 	DB     *store.DB
 	Router *wire.Router
 	Clock  clock.Clock  // nil: the machine's
 	Log    *slog.Logger // nil: none
+	Events wire.Events  // of parameters; nil: nobody hears them
 }
 
 // Service is Parameter Store. It is safe for concurrent use.
-type Service struct{ Config }
+type Service struct {
+	Config
+	changed bell.Bell // rung when policies have changed
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+}
 
 // New returns the service over the store.
 func New(c Config) (*Service, error) {
@@ -55,13 +65,14 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("ssm: DB and Router are required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{c}, nil
+	return &Service{Config: c, changed: bell.New()}, nil
 }
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	const id = "ssm"
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Guard(s.target)})
+	// What has an error of its own is checked where that is: kinds of resources, the number of labels.
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException", "resourceType:enum", "labels:max").Check, Guard: policy.Guard(s.target)})
 	one := wire.On(onParameters)
 	wire.Handle(r, id, "PutParameter", s.put, one.Tags("ssm:AddTagsToResource"))
 	wire.Handle(r, id, "GetParameter", s.get, one)
@@ -123,8 +134,9 @@ type parameter struct {
 	Name, ARN, Type, Description, Tier string
 	Key                                string // of a SecureString
 	Tags                               map[string]string
-	User                               string    // who changed it last
-	Versions                           []version // the oldest first; the last one counts
+	User                               string         // who changed it last
+	Versions                           []version      // the oldest first; the last one counts
+	Policies                           []inlinePolicy `json:",omitempty"`
 }
 
 // version is one value of a parameter.
@@ -253,17 +265,27 @@ var (
 	reserved = lazyregexp.New(`(?i)^/?(aws|ssm)`)
 )
 
-// checkName refuses names in the words of AWS.
+// checkName refuses names in the words of AWS: to a path below /aws nobody has access, and
+// AWS names it without its slash.
 func checkName(name string) error {
+	lower, path := strings.ToLower(name), strings.Count(name, "/") > 1
 	switch {
+	case path && strings.HasPrefix(lower, "/aws"):
+		return fail("AccessDeniedException", "No access to reserved parameter name: %s.", strings.TrimPrefix(name, "/"))
+	case path && strings.HasPrefix(lower, "/ssm"):
+		return badName()
 	case reserved.MatchString(name):
 		return fail("ValidationException", `Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`)
 	case strings.Contains(strings.TrimPrefix(name, "/"), "/") && !strings.HasPrefix(name, "/"):
 		return fail("ValidationException", "Parameter name must be a fully qualified name.")
 	case !nameForm.MatchString(name):
-		return fail("ValidationException", "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_")
+		return badName()
 	case strings.Count(name, "/") > maxLevels:
 		return fail("HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of %d levels.", maxLevels)
 	}
 	return nil
+}
+
+func badName() error {
+	return fail("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_`)
 }

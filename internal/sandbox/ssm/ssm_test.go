@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 	c := register(t, w)
 	for name, in := range map[string]*sdk.PutParameterInput{
 		"no type":              {Name: aws.String("a"), Value: aws.String("v")},
-		"reserved":             {Name: aws.String("/aws/a"), Value: aws.String("v"), Type: "String"},
+		"reserved":             {Name: aws.String("/awsa"), Value: aws.String("v"), Type: "String"},
 		"reserved in capitals": {Name: aws.String("SSMa"), Value: aws.String("v"), Type: "String"},
 		"letters":              {Name: aws.String("/a b"), Value: aws.String("v"), Type: "String"},
 		"half a path":          {Name: aws.String("a/b"), Value: aws.String("v"), Type: "String"},
@@ -134,6 +134,18 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"/a/1", "/a/2", "/a/3", "/a/4"}, names)
+	// A name at the root is found with a slash and without, by the older filters too.
+	put(t, c, "root", "v", types.ParameterTypeString)
+	for _, in := range []*sdk.DescribeParametersInput{
+		{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Values: []string{"/root"}}}},
+		{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Contains"), Values: []string{"/ro"}}}},
+		{Filters: []types.ParametersFilter{{Key: types.ParametersFilterKeyName, Values: []string{"root"}}}},
+	} {
+		out, err := c.DescribeParameters(ctx, in)
+		require.NoError(t, err)
+		require.Len(t, out.Parameters, 1)
+		require.Equal(t, "root", *out.Parameters[0].Name)
+	}
 	_, err := c.DescribeParameters(ctx, &sdk.DescribeParametersInput{NextToken: aws.String("%%")})
 	iamtest.RequireCode(t, err, "InvalidNextToken")
 	_, err = c.DescribeParameters(ctx, &sdk.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Colour"), Values: []string{"/a"}}}})
