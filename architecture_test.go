@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/iam/iamtest":           service("internal/sandbox/iam"),
 	"internal/sandbox/kms":                   service(),
 	"internal/sandbox/lambda":                service("internal/peer", "internal/sandbox/guard"),
-	"internal/sandbox/logs":                  service(),
+	"internal/sandbox/logs":                  service("internal/sandbox/guard"),
 	"internal/sandbox/s3":                    service(),
 	"internal/sandbox/secretsmanager":        service(),
 	"internal/sandbox/ssm":                   service("internal/sandbox/guard"),

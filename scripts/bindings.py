@@ -28,11 +28,11 @@ except ImportError:
 SERVICES = {
     "application-autoscaling": ".",
     "cloudwatch": "Alarm|Metric|Dashboard|[Tt]ag",
-    "logs": "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter",
+    "logs": "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter|Deliver|ExportTask|Quer(y|ies)|LiveTail",
     "events": "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern",
     "iam": "Role|Polic|InstanceProfile|User|AccountAlias",
     "kms": ".",
-    "lambda": "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings",
+    "lambda": "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings|Layer|EventSourceMapping|ProvisionedConcurrency",
     "s3": "^(?!.*(Inventory|Analytics|IntelligentTiering|MetricsConfig|Metadata(Table|Config|Journal)|SelectObject|WriteGetObject))",
     "sagemaker": "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights",
     "sagemaker-runtime": ".",

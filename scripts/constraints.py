@@ -23,11 +23,11 @@ except ImportError:
 SERVICES = {
     "applicationautoscaling": ("application-autoscaling", "."),
     "cloudwatch": ("cloudwatch", "Alarm|Metric|Dashboard|[Tt]ag"),
-    "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter"),
+    "cloudwatchlogs": ("logs", "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter|Deliver|ExportTask|Quer(y|ies)|LiveTail"),
     "eventbridge": ("events", "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern|Permission|Archive|Replay|Connection|ApiDestination"),
     "iam": ("iam", "Role|Polic|InstanceProfile|User|AccountAlias"),
     "kms": ("kms", "."),
-    "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings"),
+    "lambda": ("lambda", "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings|Layer|EventSourceMapping|ProvisionedConcurrency"),
     "sagemaker": ("sagemaker", "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights"),
     "sagemakerruntime": ("sagemaker-runtime", "^InvokeEndpoint$"),
     "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),

@@ -211,6 +211,7 @@ func (b *builder) telemetry() (err error) {
 		return err
 	}
 	b.groups.Register(b.router)
+	b.background("logs", b.groups)
 	return nil
 }
 

@@ -29,6 +29,10 @@ var columnName = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.\-]*`)
 func parseColumns(p string) (pattern, error) {
 	r := &patternReader{rest: strings.TrimPrefix(p, "["), stop: columnsStop}
 	out := &columnsPattern{rest: -1}
+	if r.take("]") && r.peek() == "" { // no columns are any, by recordings of AWS
+		out.rest = 0
+		return out, nil
+	}
 	for {
 		if r.take("...") {
 			if out.rest >= 0 {

@@ -88,7 +88,7 @@ func (s *Service) deleteGroup(_ context.Context, req *wire.Request, in *cwl.Dele
 		if g.Protected {
 			return wire.Errorf(http.StatusBadRequest, "ValidationException", "The log group has deletion protection enabled.")
 		}
-		for _, bucket := range []string{dbEvents, dbStreams, dbFilters} {
+		for _, bucket := range []string{dbEvents, dbStreams, dbFilters, dbSubscriptions} {
 			if err := tx.DeletePrefix(bucket, name.streams()); err != nil {
 				return err
 			}
@@ -230,31 +230,6 @@ func (s *Service) tagsOn(name ref) (map[string]string, error) {
 		g.Tags = map[string]string{}
 	}
 	return g.Tags, err
-}
-
-func (s *Service) tagResource(_ context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
-	name, err := groupOf(req.Scope, str(in.ResourceArn))
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.TagResourceOutput{}, s.addTags(name, in.Tags)
-}
-
-func (s *Service) untagResource(_ context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
-	name, err := groupOf(req.Scope, str(in.ResourceArn))
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.UntagResourceOutput{}, s.removeTags(name, in.TagKeys)
-}
-
-func (s *Service) listTags(_ context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
-	name, err := groupOf(req.Scope, str(in.ResourceArn))
-	if err != nil {
-		return nil, err
-	}
-	tags, err := s.tagsOn(name)
-	return &cwl.ListTagsForResourceOutput{Tags: tags}, err
 }
 
 func (s *Service) tagGroup(_ context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {

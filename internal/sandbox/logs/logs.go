@@ -1,16 +1,20 @@
-// Package logs owns the sandbox's CloudWatch Logs: groups, streams, events and
-// resource policies, as far as functions, endpoints, state machines and the
-// infrastructure tools need them.
+// Package logs owns the sandbox's CloudWatch Logs: groups, streams, events, filters for
+// metrics and subscribers, exports and resource policies, as far as functions, endpoints,
+// state machines and the infrastructure tools need them.
 package logs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -30,7 +34,15 @@ type Config struct {
 }
 
 // Service is CloudWatch Logs. It is safe for concurrent use and implements wire.Logs.
-type Service struct{ Config }
+type Service struct {
+	Config
+	router *wire.Router
+	// What tells the workers that there are exports to make and parcels to send.
+	exports, parcels chan struct{}
+
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
 
 var _ wire.Logs = (*Service)(nil)
 
@@ -40,13 +52,76 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("logs: DB and Auth are required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{c}, nil
+	return &Service{Config: c, exports: make(chan struct{}, 1), parcels: make(chan struct{}, 1), cancel: func() {}}, nil
+}
+
+// Start begins to work off what is exported and what is sent to subscribers, that first
+// which a stop left. Close ends it.
+func (s *Service) Start(ctx context.Context) error {
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.done.Go(guard.Func(s.Log, "the exports of logs", func() { s.work(run, s.exports, s.exportAll) }))
+	s.done.Go(guard.Func(s.Log, "the subscriptions to logs", func() { s.work(run, s.parcels, s.sendAll) }))
+	return ctx.Err()
+}
+
+// Close ends the work; what is left of it goes on after the next Start.
+func (s *Service) Close() error {
+	s.cancel()
+	s.done.Wait()
+	return nil
+}
+
+// work does a job whenever there is something to do.
+func (s *Service) work(ctx context.Context, due <-chan struct{}, job func(context.Context) error) {
+	for {
+		if err := guard.Run(s.Log, "work of CloudWatch Logs", func() error { return job(ctx) }); err != nil && ctx.Err() == nil {
+			s.Log.Error("work of CloudWatch Logs", "error", err.Error())
+		}
+		select {
+		case <-due:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func wakeUp(worker chan<- struct{}) {
+	select {
+	case worker <- struct{}{}:
+	default:
+	}
+}
+
+// principal is the service itself, acting for a group. It has two names, of which
+// policies use either.
+func (g ref) principal(regional bool) wire.Principal {
+	service := "logs.amazonaws.com"
+	if regional {
+		service = "logs." + g.scope.Region + ".amazonaws.com"
+	}
+	return wire.Principal{Service: service, Source: g.arn() + ":*"}
+}
+
+// asService calls another service by the name that its policy knows.
+func (s *Service) asService(ctx context.Context, g ref, to wire.Scope, service, operation string, in map[string]any) error {
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	for _, regional := range []bool{true, false} {
+		if _, err = s.router.Invoke(ctx, to, g.principal(regional), service, operation, raw); err == nil || wire.AsError(err).Status != http.StatusForbidden {
+			return err
+		}
+	}
+	return err
 }
 
 // Register adds the operations to the router.
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, invalidCode).Check, Guard: s.guard})
-	all, group, stream := wire.Access{}, wire.On(onGroup), wire.On(onStream)
+	s.router = r
+	r.Register(wire.Service{ID: id, Check: check, Guard: s.guard})
+	all, group, stream, tagged := wire.Access{}, wire.On(onGroup), wire.On(onStream), wire.On(onTagged)
 	wire.Handle(r, id, "CreateLogGroup", s.createGroup, group.Tags("logs:TagResource"))
 	wire.Handle(r, id, "DeleteLogGroup", s.deleteGroup, group)
 	wire.Handle(r, id, "DescribeLogGroups", s.describeGroups, group)
@@ -54,9 +129,9 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "DeleteRetentionPolicy", s.deleteRetention, group)
 	wire.Handle(r, id, "AssociateKmsKey", s.associateKey, group)
 	wire.Handle(r, id, "DisassociateKmsKey", s.disassociateKey, group)
-	wire.Handle(r, id, "TagResource", s.tagResource, group)
-	wire.Handle(r, id, "UntagResource", s.untagResource, group)
-	wire.Handle(r, id, "ListTagsForResource", s.listTags, group)
+	wire.Handle(r, id, "TagResource", s.tagResource, tagged)
+	wire.Handle(r, id, "UntagResource", s.untagResource, tagged)
+	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
 	wire.Handle(r, id, "TagLogGroup", s.tagGroup, group)
 	wire.Handle(r, id, "UntagLogGroup", s.untagGroup, group)
 	wire.Handle(r, id, "ListTagsLogGroup", s.listGroupTags, group)
@@ -73,6 +148,29 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy, all)
 	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies, all)
 	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy, all)
+	s.registerDeliveries(r)
+	s.registerExports(r)
+	s.registerSubscriptions(r)
+}
+
+// rules are the model's.
+var rules = constraint.For(id, invalidCode)
+
+// check words names that are too long as AWS was recorded to do (https://github.com/localstack/localstack,
+// test_logs_groups.snapshot.json), and what is wrong with deliveries by their own code.
+func check(operation string, doc any) error {
+	in, _ := doc.(map[string]any)
+	for _, member := range []string{"logGroupName", "logStreamName"} {
+		if text, ok := in[member].(string); ok && utf8.RuneCountInString(text) > maxName {
+			return errInvalid("Invalid LogGroup or LogStream, both must have length less than or equal to %d.", maxName)
+		}
+	}
+	err := rules.Check(operation, doc)
+	var e *wire.Error
+	if strings.Contains(operation, "Deliver") && errors.As(err, &e) {
+		e.Code = "ValidationException"
+	}
+	return err
 }
 
 const (
@@ -156,18 +254,6 @@ func (s *Service) guard(ctx context.Context, req *wire.Request, action, arn stri
 		return nil
 	}
 	return err
-}
-
-// tagsOf are the tags of a group, which are those of its streams too.
-func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string, err error) {
-	a, _ := wire.ParseARN(arn)
-	name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "log-group:"), ":")
-	err = s.DB.View(func(tx *store.Tx) error {
-		g, _, err := store.Get[group](tx, dbGroups, req.Key(name))
-		tags = g.Tags
-		return err
-	})
-	return tags, err
 }
 
 // groupOf reads a group's name or ARN.

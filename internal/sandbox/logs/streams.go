@@ -146,7 +146,7 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 func target(sc wire.Scope, name, identifier *string) (ref, error) {
 	switch {
 	case name != nil && identifier != nil:
-		return ref{}, errInvalid("LogGroup name and LogGroup identifier are mutually exclusive parameters.")
+		return ref{}, errValidation("LogGroup name and LogGroup ARN are mutually exclusive parameters.")
 	case identifier != nil:
 		return groupOf(sc, *identifier)
 	case name == nil:
@@ -185,6 +185,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 	}
 	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String(sequenceToken)}
 	var points []wire.MetricPoint
+	queued := false
 	err := s.DB.Batch(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
 		if err != nil {
@@ -198,12 +199,16 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		if points, err = s.points(tx, name, lines); err != nil {
 			return err
 		}
-		return s.append(tx, name, st, lines)
+		queued, err = s.append(tx, name, st, lines)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.emit(ctx, req.Scope, points)
+	if queued {
+		wakeUp(s.parcels)
+	}
 	return out, nil
 }
 
@@ -243,25 +248,27 @@ func (s *Service) cutoff(g group) int64 {
 }
 
 // append writes lines to a stream, which it creates if need be, and removes
-// expired events of the stream.
-func (s *Service) append(tx *store.Tx, group ref, name string, lines []wire.LogLine) error {
+// expired events of the stream. It tells whether there is something to be sent.
+func (s *Service) append(tx *store.Tx, group ref, name string, lines []wire.LogLine) (queued bool, err error) {
 	now := s.Clock.Now().UnixMilli()
 	st, ok, err := store.Get[stream](tx, dbStreams, group.streamKey(name))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !ok {
 		st = stream{Name: name, Created: now}
 	}
 	prefix := group.eventPrefix(name)
+	places := make([]position, 0, len(lines))
 	for _, l := range lines {
 		seq, err := tx.NextSequence(dbEvents)
 		if err != nil {
-			return err
+			return false, err
 		}
 		ms := l.Time.UnixMilli()
+		places = append(places, position{ms, seq})
 		if err := store.Put(tx, dbEvents, prefix+position{ms, seq}.String(), event{l.Message, now}); err != nil {
-			return err
+			return false, err
 		}
 		if st.First == nil || ms < *st.First {
 			st.First = &ms
@@ -274,10 +281,13 @@ func (s *Service) append(tx *store.Tx, group ref, name string, lines []wire.LogL
 	if len(lines) > 0 {
 		st.Ingested = now
 	}
-	if err := s.expire(tx, group, &st); err != nil {
-		return err
+	if queued, err = s.queueFor(tx, group, name, lines, places); err != nil {
+		return queued, err
 	}
-	return store.Put(tx, dbStreams, group.streamKey(name), st)
+	if err := s.expire(tx, group, &st); err != nil {
+		return queued, err
+	}
+	return queued, store.Put(tx, dbStreams, group.streamKey(name), st)
 }
 
 // maxExpire bounds how many expired events one write removes.
@@ -338,6 +348,7 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 		return err
 	}
 	var points []wire.MetricPoint
+	queued := false
 	err = s.DB.Batch(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, group); err != nil {
 			return err
@@ -345,10 +356,14 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 		if points, err = s.points(tx, group, lines); err != nil {
 			return err
 		}
-		return s.append(tx, group, stream, lines)
+		queued, err = s.append(tx, group, stream, lines)
+		return err
 	})
 	if err == nil {
 		s.emit(ctx, sc, points)
+	}
+	if err == nil && queued {
+		wakeUp(s.parcels)
 	}
 	return err
 }
