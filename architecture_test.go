@@ -87,7 +87,7 @@ var mayImport = map[string][]string{
 		"internal/sandbox/states/items", "internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/states/tokens",
 	),
 	"internal/sandbox/states/interpreter": {
-		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/store", "internal/sandbox/wire",
+		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/optional", "internal/sandbox/store", "internal/sandbox/wire",
 		"internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/items", "internal/sandbox/states/journal",
 		"internal/sandbox/states/maprun", "internal/sandbox/states/record", "internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/states/watch",
 	},

@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -227,8 +228,8 @@ func (s *Service) describeArchive(_ context.Context, req *wire.Request, in *sdk.
 		return nil, err
 	}
 	return &sdk.DescribeArchiveOutput{
-		ArchiveArn: &a.ARN, ArchiveName: &a.Name, Description: optional(a.Description), EventSourceArn: &a.Source, EventPattern: optional(a.Pattern),
-		KmsKeyIdentifier: optional(a.Key), RetentionDays: &a.Retention, CreationTime: &a.Created, EventCount: a.Events, SizeBytes: a.Bytes, State: types.ArchiveStateEnabled,
+		ArchiveArn: &a.ARN, ArchiveName: &a.Name, Description: optional.Of(a.Description), EventSourceArn: &a.Source, EventPattern: optional.Of(a.Pattern),
+		KmsKeyIdentifier: optional.Of(a.Key), RetentionDays: &a.Retention, CreationTime: &a.Created, EventCount: a.Events, SizeBytes: a.Bytes, State: types.ArchiveStateEnabled,
 	}, nil
 }
 

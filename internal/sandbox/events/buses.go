@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -176,7 +177,7 @@ func (s *Service) createBus(_ context.Context, req *wire.Request, in *sdk.Create
 		return nil, err
 	}
 	return &sdk.CreateEventBusOutput{
-		EventBusArn: &b.ARN, Description: optional(b.Description), KmsKeyIdentifier: optional(b.Key), DeadLetterConfig: deadLetterConfig(b.Dead),
+		EventBusArn: &b.ARN, Description: optional.Of(b.Description), KmsKeyIdentifier: optional.Of(b.Key), DeadLetterConfig: deadLetterConfig(b.Dead),
 	}, nil
 }
 
@@ -186,8 +187,8 @@ func (s *Service) describeBus(_ context.Context, req *wire.Request, in *sdk.Desc
 		return nil, err
 	}
 	return &sdk.DescribeEventBusOutput{
-		Name: &b.Name, Arn: &b.ARN, Description: optional(b.Description), KmsKeyIdentifier: optional(b.Key),
-		DeadLetterConfig: deadLetterConfig(b.Dead), Policy: optional(b.Policy), CreationTime: &b.Created, LastModifiedTime: &b.Modified,
+		Name: &b.Name, Arn: &b.ARN, Description: optional.Of(b.Description), KmsKeyIdentifier: optional.Of(b.Key),
+		DeadLetterConfig: deadLetterConfig(b.Dead), Policy: optional.Of(b.Policy), CreationTime: &b.Created, LastModifiedTime: &b.Modified,
 	}, nil
 }
 
@@ -210,7 +211,7 @@ func (s *Service) updateBus(_ context.Context, req *wire.Request, in *sdk.Update
 		return nil, err
 	}
 	return &sdk.UpdateEventBusOutput{
-		Name: &b.Name, Arn: &b.ARN, Description: optional(b.Description), KmsKeyIdentifier: optional(b.Key), DeadLetterConfig: deadLetterConfig(b.Dead),
+		Name: &b.Name, Arn: &b.ARN, Description: optional.Of(b.Description), KmsKeyIdentifier: optional.Of(b.Key), DeadLetterConfig: deadLetterConfig(b.Dead),
 	}, nil
 }
 
@@ -262,7 +263,7 @@ func (s *Service) listBuses(_ context.Context, req *wire.Request, in *sdk.ListEv
 	out := &sdk.ListEventBusesOutput{EventBuses: []types.EventBus{}, NextToken: next}
 	for _, b := range some {
 		out.EventBuses = append(out.EventBuses, types.EventBus{
-			Name: &b.Name, Arn: &b.ARN, Description: optional(b.Description), Policy: optional(b.Policy), CreationTime: &b.Created, LastModifiedTime: &b.Modified,
+			Name: &b.Name, Arn: &b.ARN, Description: optional.Of(b.Description), Policy: optional.Of(b.Policy), CreationTime: &b.Created, LastModifiedTime: &b.Modified,
 		})
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -137,7 +138,7 @@ func (s *Service) describeConnection(_ context.Context, req *wire.Request, in *s
 		return nil, err
 	}
 	return &sdk.DescribeConnectionOutput{
-		Name: &c.Name, ConnectionArn: &c.ARN, Description: optional(c.Description), SecretArn: &c.Secret, AuthorizationType: c.Type, ConnectionState: c.State,
+		Name: &c.Name, ConnectionArn: &c.ARN, Description: optional.Of(c.Description), SecretArn: &c.Secret, AuthorizationType: c.Type, ConnectionState: c.State,
 		AuthParameters: c.Public.response(), CreationTime: &c.Created, LastModifiedTime: &c.Modified, LastAuthorizedTime: &c.Authorized,
 	}, nil
 }

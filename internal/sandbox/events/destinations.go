@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -123,7 +124,7 @@ func (s *Service) describeDestination(_ context.Context, req *wire.Request, in *
 	}
 	state, err := s.state(d)
 	return &sdk.DescribeApiDestinationOutput{
-		Name: &d.Name, ApiDestinationArn: &d.ARN, Description: optional(d.Description), ConnectionArn: &d.Connection, InvocationEndpoint: &d.Endpoint,
+		Name: &d.Name, ApiDestinationArn: &d.ARN, Description: optional.Of(d.Description), ConnectionArn: &d.Connection, InvocationEndpoint: &d.Endpoint,
 		HttpMethod: d.Method, InvocationRateLimitPerSecond: &d.Rate, ApiDestinationState: state, CreationTime: &d.Created, LastModifiedTime: &d.Modified,
 	}, err
 }

@@ -173,13 +173,6 @@ func missing(format string, args ...any) error {
 	return fail("ResourceNotFoundException", format, args...)
 }
 
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 type compiledRule struct {
 	rule    rule
 	pattern pattern

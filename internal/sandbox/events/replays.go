@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -129,7 +130,7 @@ func (s *Service) describeReplay(_ context.Context, req *wire.Request, in *sdk.D
 		return nil, err
 	}
 	return &sdk.DescribeReplayOutput{
-		ReplayName: &r.Name, ReplayArn: &r.ARN, Description: optional(r.Description), EventSourceArn: &r.Archive, State: r.State, StateReason: optional(r.Reason),
+		ReplayName: &r.Name, ReplayArn: &r.ARN, Description: optional.Of(r.Description), EventSourceArn: &r.Archive, State: r.State, StateReason: optional.Of(r.Reason),
 		Destination:    &types.ReplayDestination{Arn: &r.Bus, FilterArns: r.Rules},
 		EventStartTime: &r.From, EventEndTime: &r.To, ReplayStartTime: &r.Began, ReplayEndTime: moment(r.Ended), EventLastReplayedTime: moment(r.Last),
 	}, nil
@@ -177,7 +178,7 @@ func (s *Service) listReplays(_ context.Context, req *wire.Request, in *sdk.List
 	out := &sdk.ListReplaysOutput{Replays: []types.Replay{}, NextToken: next}
 	for _, r := range some {
 		out.Replays = append(out.Replays, types.Replay{
-			ReplayName: &r.Name, EventSourceArn: &r.Archive, State: r.State, StateReason: optional(r.Reason),
+			ReplayName: &r.Name, EventSourceArn: &r.Archive, State: r.State, StateReason: optional.Of(r.Reason),
 			EventStartTime: &r.From, EventEndTime: &r.To, ReplayStartTime: &r.Began, ReplayEndTime: moment(r.Ended), EventLastReplayedTime: moment(r.Last),
 		})
 	}

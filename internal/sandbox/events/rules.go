@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/schedule"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
@@ -212,9 +213,9 @@ func (s *Service) describeRule(_ context.Context, req *wire.Request, in *sdk.Des
 		return nil, err
 	}
 	return &sdk.DescribeRuleOutput{
-		Name: &r.Name, Arn: &r.ARN, EventPattern: optional(r.Pattern), ScheduleExpression: optional(r.Schedule), State: r.state(),
-		EventBusName: aws.String(r.bus().name), Description: optional(r.Description), RoleArn: optional(r.Role),
-		ManagedBy: optional(r.ManagedBy), CreatedBy: aws.String(req.Account),
+		Name: &r.Name, Arn: &r.ARN, EventPattern: optional.Of(r.Pattern), ScheduleExpression: optional.Of(r.Schedule), State: r.state(),
+		EventBusName: aws.String(r.bus().name), Description: optional.Of(r.Description), RoleArn: optional.Of(r.Role),
+		ManagedBy: optional.Of(r.ManagedBy), CreatedBy: aws.String(req.Account),
 	}, nil
 }
 
@@ -247,8 +248,8 @@ func (s *Service) listRules(_ context.Context, req *wire.Request, in *sdk.ListRu
 	out := &sdk.ListRulesOutput{Rules: []types.Rule{}, NextToken: next}
 	for _, r := range some {
 		out.Rules = append(out.Rules, types.Rule{
-			Name: aws.String(r.Name), Arn: aws.String(r.ARN), EventPattern: optional(r.Pattern), ScheduleExpression: optional(r.Schedule), State: r.state(),
-			EventBusName: aws.String(ref.name), Description: optional(r.Description), RoleArn: optional(r.Role), ManagedBy: optional(r.ManagedBy),
+			Name: aws.String(r.Name), Arn: aws.String(r.ARN), EventPattern: optional.Of(r.Pattern), ScheduleExpression: optional.Of(r.Schedule), State: r.state(),
+			EventBusName: aws.String(ref.name), Description: optional.Of(r.Description), RoleArn: optional.Of(r.Role), ManagedBy: optional.Of(r.ManagedBy),
 		})
 	}
 	return out, nil

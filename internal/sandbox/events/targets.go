@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -137,7 +138,7 @@ func checkKind(req *wire.Request, a arn.ARN, t types.Target) error {
 
 func (t target) output() types.Target {
 	out := types.Target{
-		Id: aws.String(t.ID), Arn: aws.String(t.ARN), RoleArn: optional(t.Role), Input: t.Input, InputPath: t.InputPath, RetryPolicy: t.Retry,
+		Id: aws.String(t.ID), Arn: aws.String(t.ARN), RoleArn: optional.Of(t.Role), Input: t.Input, InputPath: t.InputPath, RetryPolicy: t.Retry,
 		HttpParameters: t.HTTP, DeadLetterConfig: deadLetterConfig(t.DeadLetters),
 	}
 	if t.Transformer != nil {

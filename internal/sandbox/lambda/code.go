@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -99,7 +101,7 @@ func (s *Service) fetch(ctx context.Context, sc wire.Scope, p wire.Principal, c 
 	case c.S3Bucket == nil || c.S3Key == nil:
 		return nil, errInvalid("Please provide a source for function code.")
 	}
-	r, info, err := s.Objects.GetObject(ctx, sc, p, *c.S3Bucket, *c.S3Key, str(c.S3ObjectVersion))
+	r, info, err := s.Objects.GetObject(ctx, sc, p, *c.S3Bucket, *c.S3Key, aws.ToString(c.S3ObjectVersion))
 	if err != nil {
 		e := wire.AsError(err)
 		if e.Code == "AccessDenied" {
@@ -261,11 +263,4 @@ func extractFile(root *os.Root, f *zip.File, name string, limit int64) (int64, e
 		err = fmt.Errorf("unzipped size is larger than %d bytes", maxUnzipped)
 	}
 	return n, errors.Join(err, w.Close())
-}
-
-func str(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
 }

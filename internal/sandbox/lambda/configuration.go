@@ -56,7 +56,7 @@ func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.Fun
 	}
 	if in.DeadLetterConfig != nil {
 		c.DeadLetterConfig = in.DeadLetterConfig
-		if str(in.DeadLetterConfig.TargetArn) == "" {
+		if aws.ToString(in.DeadLetterConfig.TargetArn) == "" {
 			c.DeadLetterConfig = nil
 		}
 	}
@@ -67,7 +67,7 @@ func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.Fun
 	if c.Runtime == "" || c.Handler == nil {
 		return errInvalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
-	if in.Role != nil && str(c.Role) != *in.Role {
+	if in.Role != nil && aws.ToString(c.Role) != *in.Role {
 		if err := s.checkRole(ctx, req, *in.Role, *c.FunctionArn, *c.FunctionName); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func setLogging(c *types.FunctionConfiguration, in *types.LoggingConfig) {
 	if l.LogFormat == "" {
 		l.LogFormat = c.LoggingConfig.LogFormat
 	}
-	if str(l.LogGroup) == "" {
+	if aws.ToString(l.LogGroup) == "" {
 		l.LogGroup = c.LoggingConfig.LogGroup
 	}
 	if l.LogFormat == types.LogFormatJson {

@@ -16,7 +16,7 @@ import (
 const timeFormat = "2006-01-02T15:04:05.000-0700"
 
 func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *awslambda.CreateFunctionInput) (*types.FunctionConfiguration, error) {
-	ref, err := parse(req.Scope, str(in.FunctionName), "")
+	ref, err := parse(req.Scope, aws.ToString(in.FunctionName), "")
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (s *Service) updateConfiguration(ctx context.Context, req *wire.Request, in
 func (s *Service) update(ref reference, revision *string, publish, dry bool, apply func(*version)) (*types.FunctionConfiguration, error) {
 	var out version
 	err := s.change(ref, func(tx *store.Tx, f *function) error {
-		if revision != nil && *revision != str(f.Latest.Config.RevisionId) {
+		if revision != nil && *revision != aws.ToString(f.Latest.Config.RevisionId) {
 			return errRevision()
 		}
 		apply(&f.Latest)
@@ -179,7 +179,7 @@ func (s *Service) update(ref reference, revision *string, publish, dry bool, app
 
 // refer reads what of a function a call names.
 func refer(req *wire.Request, name, qualifier *string) (reference, error) {
-	return parse(req.Scope, str(name), str(qualifier))
+	return parse(req.Scope, aws.ToString(name), aws.ToString(qualifier))
 }
 
 func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslambda.GetFunctionInput) (*awslambda.GetFunctionOutput, error) {
@@ -262,7 +262,7 @@ func lastName(fs []types.FunctionConfiguration) string { return *fs[len(fs)-1].F
 
 // after is the smallest key behind a marker.
 func after(sc wire.Scope, marker *string) string {
-	if str(marker) == "" {
+	if aws.ToString(marker) == "" {
 		return ""
 	}
 	return sc.Key(*marker) + "\x01"

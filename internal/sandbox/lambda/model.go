@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -60,13 +62,13 @@ func (f *function) ref() reference { return reference{scope: f.Scope, name: f.Na
 
 // scope is where the version's function is at home.
 func (v *version) scope() wire.Scope {
-	a, _ := wire.ParseARN(str(v.Config.FunctionArn))
+	a, _ := wire.ParseARN(aws.ToString(v.Config.FunctionArn))
 	return wire.ScopeOfARN(a)
 }
 
 // ref names the version's function.
 func (v *version) ref() reference {
-	return reference{scope: v.scope(), name: str(v.Config.FunctionName)}
+	return reference{scope: v.scope(), name: aws.ToString(v.Config.FunctionName)}
 }
 
 func (s *Service) get(tx *store.Tx, ref reference) (function, error) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -248,7 +250,7 @@ func (p *pool) close() error {
 
 // environmentKey is equal for invocations that may share an environment.
 func environmentKey(v version) string {
-	return *v.Config.FunctionArn + " " + *v.Config.Version + " " + str(v.Config.RevisionId)
+	return *v.Config.FunctionArn + " " + *v.Config.Version + " " + aws.ToString(v.Config.RevisionId)
 }
 
 // errAssume is the reply when the execution role cannot be used any more.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -20,8 +19,6 @@ import (
 // maxRequest bounds a request's body: the API's limit for CreateFunction with
 // inline code, in base64.
 const maxRequest = 70167211
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // rules are the model's, but for what Lambda words in its own way.
 var rules = constraint.For("lambda", "ValidationException", "functionName", "runtime", "resource:pattern", "environment.variables:key")

@@ -13,6 +13,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -105,8 +106,8 @@ var tagRules = tags.Rules{Max: 50, TooMany: &wire.Error{
 }}
 
 func tagged(req *wire.Request, resource *string) (reference, error) {
-	if !wire.MeansARN(str(resource)) {
-		return reference{}, errConstraint(str(resource), "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:...")
+	if !wire.MeansARN(aws.ToString(resource)) {
+		return reference{}, errConstraint(aws.ToString(resource), "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:...")
 	}
 	ref, err := refer(req, resource, nil)
 	if err == nil && ref.qualifier != "" {
@@ -174,8 +175,8 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslam
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: ref.arn(), Principal: principalOf(req.Scope, str(in.Principal))}
-	if st.Sid == "" || st.Action == "" || str(in.Principal) == "" {
+	st := statement{Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: ref.arn(), Principal: principalOf(req.Scope, aws.ToString(in.Principal))}
+	if st.Sid == "" || st.Action == "" || aws.ToString(in.Principal) == "" {
 		return nil, errInvalid("StatementId, Action and Principal are required.")
 	}
 	for key, v := range map[[2]string]*string{{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID} {
@@ -260,9 +261,9 @@ func (s *Service) removePermission(_ context.Context, req *wire.Request, in *aws
 		if in.RevisionId != nil && *in.RevisionId != p.Revision {
 			return errRevision()
 		}
-		i := slices.IndexFunc(p.Statements, func(st statement) bool { return st.Sid == str(in.StatementId) })
+		i := slices.IndexFunc(p.Statements, func(st statement) bool { return st.Sid == aws.ToString(in.StatementId) })
 		if i < 0 {
-			return errNotFound("Statement %s is not found in resource policy.", str(in.StatementId))
+			return errNotFound("Statement %s is not found in resource policy.", aws.ToString(in.StatementId))
 		}
 		p.Statements, p.Revision = slices.Delete(slices.Clone(p.Statements), i, i+1), wire.NewID()
 		if len(p.Statements) == 0 {
@@ -284,15 +285,8 @@ func (s *Service) eventConfigOutput(ref reference, c eventConfig) *types.Functio
 	modified := c.Modified
 	return &types.FunctionEventInvokeConfig{
 		FunctionArn: aws.String(ref.with(q).arn()), LastModified: &modified, MaximumEventAgeInSeconds: c.MaxAge, MaximumRetryAttempts: c.MaxRetries,
-		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: optional(c.OnSuccess)}, OnFailure: &types.OnFailure{Destination: optional(c.OnFailure)}},
+		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: optional.Of(c.OnSuccess)}, OnFailure: &types.OnFailure{Destination: optional.Of(c.OnFailure)}},
 	}
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // apply changes what a request gives; Put begins from nothing, Update does not.
@@ -305,10 +299,10 @@ func (c *eventConfig) apply(age, retries *int32, d *types.DestinationConfig, now
 	}
 	if d != nil {
 		if d.OnSuccess != nil {
-			c.OnSuccess = str(d.OnSuccess.Destination)
+			c.OnSuccess = aws.ToString(d.OnSuccess.Destination)
 		}
 		if d.OnFailure != nil {
-			c.OnFailure = str(d.OnFailure.Destination)
+			c.OnFailure = aws.ToString(d.OnFailure.Destination)
 		}
 	}
 	for _, arn := range []string{c.OnSuccess, c.OnFailure} {

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -15,7 +16,7 @@ import (
 // returns that, as AWS does.
 func (s *Service) publish(tx *store.Tx, f *function, description string) (version, error) {
 	if f.Published > 0 {
-		last, ok, err := store.Get[version](tx, dbVersions, f.ref().versionKey(itoa(f.Published)))
+		last, ok, err := store.Get[version](tx, dbVersions, f.ref().versionKey(strconv.Itoa(f.Published)))
 		if err != nil {
 			return version{}, err
 		}
@@ -25,7 +26,7 @@ func (s *Service) publish(tx *store.Tx, f *function, description string) (versio
 	}
 	f.Published++
 	v := f.Latest
-	v.Config.Version = aws.String(itoa(f.Published))
+	v.Config.Version = aws.String(strconv.Itoa(f.Published))
 	v.Config.FunctionArn = aws.String(f.ref().with(*v.Config.Version).arn())
 	if description != "" {
 		v.Config.Description = &description
@@ -36,7 +37,7 @@ func (s *Service) publish(tx *store.Tx, f *function, description string) (versio
 
 // sameVersion tells whether $LATEST was last changed before the version was made.
 func sameVersion(last, latest version) bool {
-	return last.Package == latest.Package && str(last.Config.LastModified) == str(latest.Config.LastModified)
+	return last.Package == latest.Package && aws.ToString(last.Config.LastModified) == aws.ToString(latest.Config.LastModified)
 }
 
 func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *awslambda.PublishVersionInput) (*types.FunctionConfiguration, error) {
@@ -46,14 +47,14 @@ func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *awsla
 	}
 	var out version
 	err = s.change(ref, func(tx *store.Tx, f *function) error {
-		if in.RevisionId != nil && *in.RevisionId != str(f.Latest.Config.RevisionId) {
+		if in.RevisionId != nil && *in.RevisionId != aws.ToString(f.Latest.Config.RevisionId) {
 			return errRevision()
 		}
-		if in.CodeSha256 != nil && *in.CodeSha256 != str(f.Latest.Config.CodeSha256) {
-			return errInvalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, str(f.Latest.Config.CodeSha256))
+		if in.CodeSha256 != nil && *in.CodeSha256 != aws.ToString(f.Latest.Config.CodeSha256) {
+			return errInvalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, aws.ToString(f.Latest.Config.CodeSha256))
 		}
 		var err error
-		out, err = s.publish(tx, f, str(in.Description))
+		out, err = s.publish(tx, f, aws.ToString(in.Description))
 		return err
 	})
 	return &out.Config, err
@@ -72,7 +73,7 @@ func (s *Service) listVersions(_ context.Context, req *wire.Request, in *awslamb
 			return err
 		}
 		from := ""
-		if m := str(in.Marker); m != "" {
+		if m := aws.ToString(in.Marker); m != "" {
 			from = ref.versionKey(m) + "\x00"
 		} else {
 			c := f.Latest.Config
@@ -108,7 +109,7 @@ func (s *Service) createAlias(_ context.Context, req *wire.Request, in *awslambd
 	if err != nil {
 		return nil, err
 	}
-	a := alias{Name: str(in.Name), Version: str(in.FunctionVersion), Description: str(in.Description), Revision: wire.NewID()}
+	a := alias{Name: aws.ToString(in.Name), Version: aws.ToString(in.FunctionVersion), Description: aws.ToString(in.Description), Revision: wire.NewID()}
 	if !aliasName.MatchString(a.Name) || digits.MatchString(a.Name) {
 		return nil, errConstraint(a.Name, "name", `Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)`)
 	}

@@ -205,13 +205,13 @@ func (d delivery) asSource(sc wire.Scope) types.DeliverySource {
 }
 
 func (s *Service) putDeliverySource(_ context.Context, req *wire.Request, in *cwl.PutDeliverySourceInput) (*cwl.PutDeliverySourceOutput, error) {
-	a, ok := wire.ParseARN(str(in.ResourceArn))
+	a, ok := wire.ParseARN(aws.ToString(in.ResourceArn))
 	kinds, known := logTypes[a.Service]
 	switch {
 	case !ok || !known:
 		return nil, wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Cannot access provided service.")
-	case !slices.Contains(kinds, str(in.LogType)):
-		return nil, errValidation("The log type %s is not one of the service %s: [%s]", str(in.LogType), a.Service, strings.Join(kinds, ", "))
+	case !slices.Contains(kinds, aws.ToString(in.LogType)):
+		return nil, errValidation("The log type %s is not one of the service %s: [%s]", aws.ToString(in.LogType), a.Service, strings.Join(kinds, ", "))
 	}
 	d, err := s.putDelivery(req.Scope, delivery{Kind: deliverySource, Name: *in.Name, Resource: *in.ResourceArn, LogType: *in.LogType}, in.Tags, func(old delivery, _ *delivery) error {
 		if old.Resource != *in.ResourceArn || old.LogType != *in.LogType {
@@ -258,7 +258,7 @@ func (s *Service) putDeliveryDestination(_ context.Context, req *wire.Request, i
 	if in.DeliveryDestinationConfiguration == nil {
 		return nil, errValidation("deliveryDestinationConfiguration is required.")
 	}
-	d := delivery{Kind: deliveryDestination, Name: *in.Name, Resource: str(in.DeliveryDestinationConfiguration.DestinationResourceArn), Format: in.OutputFormat}
+	d := delivery{Kind: deliveryDestination, Name: *in.Name, Resource: aws.ToString(in.DeliveryDestinationConfiguration.DestinationResourceArn), Format: in.OutputFormat}
 	if _, ok := destinationType(d.Resource); !ok {
 		return nil, errValidation("The sandbox knows S3 buckets, log groups and delivery streams as destinations, not %s.", d.Resource)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
@@ -59,8 +61,8 @@ const (
 // are recordings (https://github.com/localstack/localstack, test_logs_export_tasks.snapshot.json).
 func (s *Service) createExport(ctx context.Context, req *wire.Request, in *cwl.CreateExportTaskInput) (*cwl.CreateExportTaskOutput, error) {
 	e := export{
-		Scope: req.Scope, ID: wire.NewID(), Name: str(in.TaskName), Group: *in.LogGroupName, Streams: str(in.LogStreamNamePrefix), From: *in.From, To: *in.To,
-		Bucket: *in.Destination, Prefix: str(in.DestinationPrefix), Status: types.ExportTaskStatusCodePending, Created: s.Clock.Now().UnixMilli(),
+		Scope: req.Scope, ID: wire.NewID(), Name: aws.ToString(in.TaskName), Group: *in.LogGroupName, Streams: aws.ToString(in.LogStreamNamePrefix), From: *in.From, To: *in.To,
+		Bucket: *in.Destination, Prefix: aws.ToString(in.DestinationPrefix), Status: types.ExportTaskStatusCodePending, Created: s.Clock.Now().UnixMilli(),
 	}
 	if e.Prefix == "" {
 		e.Prefix = exportPrefix

@@ -62,7 +62,7 @@ func (s *Service) change(name ref, fn func(*group) error) error {
 }
 
 func (s *Service) createGroup(_ context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
-	g := group{Name: str(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: str(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
+	g := group{Name: aws.ToString(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: aws.ToString(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
 	if g.Class == "" {
 		g.Class = types.LogGroupClassStandard
 	}
@@ -79,7 +79,7 @@ func (s *Service) createGroup(_ context.Context, req *wire.Request, in *cwl.Crea
 }
 
 func (s *Service) deleteGroup(_ context.Context, req *wire.Request, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
-	name := ref{req.Scope, str(in.LogGroupName)}
+	name := ref{req.Scope, aws.ToString(in.LogGroupName)}
 	return &cwl.DeleteLogGroupOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
 		if err != nil {
@@ -108,8 +108,8 @@ func (s *Service) describeGroups(_ context.Context, req *wire.Request, in *cwl.D
 	}
 	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
 	err = s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, dbGroups, req.Key(str(in.LogGroupNamePrefix)), from, func(key string, g group) bool {
-			if p := str(in.LogGroupNamePattern); !strings.Contains(strings.ToLower(g.Name), strings.ToLower(p)) {
+		return store.Each(tx, dbGroups, req.Key(aws.ToString(in.LogGroupNamePrefix)), from, func(key string, g group) bool {
+			if p := aws.ToString(in.LogGroupNamePattern); !strings.Contains(strings.ToLower(g.Name), strings.ToLower(p)) {
 				return true
 			}
 			if in.LogGroupClass != "" && in.LogGroupClass != g.Class {
@@ -151,14 +151,14 @@ func (s *Service) putRetention(_ context.Context, req *wire.Request, in *cwl.Put
 	if in.RetentionInDays == nil || !slices.Contains(retentions, *in.RetentionInDays) {
 		return nil, constraint.Broken(invalidCode, "retentionInDays", aws.ToInt32(in.RetentionInDays), constraint.OneOf(retentions...))
 	}
-	return &cwl.PutRetentionPolicyOutput{}, s.change(ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
+	return &cwl.PutRetentionPolicyOutput{}, s.change(ref{req.Scope, aws.ToString(in.LogGroupName)}, func(g *group) error {
 		g.Retention = in.RetentionInDays
 		return nil
 	})
 }
 
 func (s *Service) deleteRetention(_ context.Context, req *wire.Request, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
-	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ref{req.Scope, str(in.LogGroupName)}, func(g *group) error {
+	return &cwl.DeleteRetentionPolicyOutput{}, s.change(ref{req.Scope, aws.ToString(in.LogGroupName)}, func(g *group) error {
 		g.Retention = nil
 		return nil
 	})
@@ -171,7 +171,7 @@ func keyTarget(sc wire.Scope, name, resource *string) (ref, error) {
 		return ref{}, errInvalid("logGroupName and resourceIdentifier are mutually exclusive.")
 	}
 	if resource == nil {
-		return ref{sc, str(name)}, nil
+		return ref{sc, aws.ToString(name)}, nil
 	}
 	return groupOf(sc, *resource)
 }
@@ -181,7 +181,7 @@ func (s *Service) associateKey(_ context.Context, req *wire.Request, in *cwl.Ass
 	if err != nil {
 		return nil, err
 	}
-	if !wire.MeansARN(str(in.KmsKeyId)) {
+	if !wire.MeansARN(aws.ToString(in.KmsKeyId)) {
 		return nil, errInvalid("KmsKeyId must be the ARN of a KMS key")
 	}
 	return &cwl.AssociateKmsKeyOutput{}, s.change(name, func(g *group) error {
@@ -233,15 +233,15 @@ func (s *Service) tagsOn(name ref) (map[string]string, error) {
 }
 
 func (s *Service) tagGroup(_ context.Context, req *wire.Request, in *cwl.TagLogGroupInput) (*cwl.TagLogGroupOutput, error) {
-	return &cwl.TagLogGroupOutput{}, s.addTags(ref{req.Scope, str(in.LogGroupName)}, in.Tags)
+	return &cwl.TagLogGroupOutput{}, s.addTags(ref{req.Scope, aws.ToString(in.LogGroupName)}, in.Tags)
 }
 
 func (s *Service) untagGroup(_ context.Context, req *wire.Request, in *cwl.UntagLogGroupInput) (*cwl.UntagLogGroupOutput, error) {
-	return &cwl.UntagLogGroupOutput{}, s.removeTags(ref{req.Scope, str(in.LogGroupName)}, in.Tags)
+	return &cwl.UntagLogGroupOutput{}, s.removeTags(ref{req.Scope, aws.ToString(in.LogGroupName)}, in.Tags)
 }
 
 func (s *Service) listGroupTags(_ context.Context, req *wire.Request, in *cwl.ListTagsLogGroupInput) (*cwl.ListTagsLogGroupOutput, error) {
-	tags, err := s.tagsOn(ref{req.Scope, str(in.LogGroupName)})
+	tags, err := s.tagsOn(ref{req.Scope, aws.ToString(in.LogGroupName)})
 	return &cwl.ListTagsLogGroupOutput{Tags: tags}, err
 }
 

@@ -178,13 +178,6 @@ const (
 	invalidCode = "InvalidParameterException"
 )
 
-func str(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
-}
-
 func errInvalid(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, invalidCode, format, args...)
 }

@@ -35,8 +35,8 @@ type metricFilter struct {
 }
 
 func (s *Service) putMetricFilter(_ context.Context, req *wire.Request, in *cwl.PutMetricFilterInput) (*cwl.PutMetricFilterOutput, error) {
-	name := ref{req.Scope, str(in.LogGroupName)}
-	if _, err := parsePattern(str(in.FilterPattern)); err != nil {
+	name := ref{req.Scope, aws.ToString(in.LogGroupName)}
+	if _, err := parsePattern(aws.ToString(in.FilterPattern)); err != nil {
 		return nil, err
 	}
 	if in.ApplyOnTransformedLogs || in.FieldSelectionCriteria != nil || len(in.EmitSystemFieldDimensions) > 0 {
@@ -67,7 +67,7 @@ func (s *Service) putMetricFilter(_ context.Context, req *wire.Request, in *cwl.
 
 // checkTransform checks what the API's model does not say of a transformation.
 func checkTransform(t types.MetricTransformation) error {
-	value := str(t.MetricValue)
+	value := aws.ToString(t.MetricValue)
 	if _, err := strconv.ParseFloat(value, 64); err != nil && !strings.HasPrefix(value, "$") {
 		return errInvalid("Invalid metric transformation: metricValue must be a number or a field of the filter pattern.")
 	}
@@ -81,7 +81,7 @@ func checkTransform(t types.MetricTransformation) error {
 }
 
 func (s *Service) describeMetricFilters(_ context.Context, req *wire.Request, in *cwl.DescribeMetricFiltersInput) (*cwl.DescribeMetricFiltersOutput, error) {
-	name := ref{req.Scope, str(in.LogGroupName)}
+	name := ref{req.Scope, aws.ToString(in.LogGroupName)}
 	if (in.MetricName == nil) != (in.MetricNamespace == nil) {
 		return nil, errInvalid("Both metricName and metricNamespace must be given, or neither.")
 	}
@@ -92,7 +92,7 @@ func (s *Service) describeMetricFilters(_ context.Context, req *wire.Request, in
 	}
 	prefix := req.Key("")
 	if in.LogGroupName != nil {
-		prefix = name.streamKey(str(in.FilterNamePrefix))
+		prefix = name.streamKey(aws.ToString(in.FilterNamePrefix))
 	}
 	out := &cwl.DescribeMetricFiltersOutput{MetricFilters: []types.MetricFilter{}}
 	err = s.DB.View(func(tx *store.Tx) error {
@@ -121,12 +121,12 @@ func (s *Service) describeMetricFilters(_ context.Context, req *wire.Request, in
 }
 
 func (s *Service) deleteMetricFilter(_ context.Context, req *wire.Request, in *cwl.DeleteMetricFilterInput) (*cwl.DeleteMetricFilterOutput, error) {
-	name := ref{req.Scope, str(in.LogGroupName)}
+	name := ref{req.Scope, aws.ToString(in.LogGroupName)}
 	return &cwl.DeleteMetricFilterOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, name); err != nil {
 			return err
 		}
-		key := name.streamKey(str(in.FilterName))
+		key := name.streamKey(aws.ToString(in.FilterName))
 		if tx.GetRaw(dbFilters, key) == nil {
 			return errNotFound("metric filter")
 		}
@@ -135,7 +135,7 @@ func (s *Service) deleteMetricFilter(_ context.Context, req *wire.Request, in *c
 }
 
 func (s *Service) testMetricFilter(_ context.Context, _ *wire.Request, in *cwl.TestMetricFilterInput) (*cwl.TestMetricFilterOutput, error) {
-	p, err := parsePattern(str(in.FilterPattern))
+	p, err := parsePattern(aws.ToString(in.FilterPattern))
 	if err != nil {
 		return nil, err
 	}

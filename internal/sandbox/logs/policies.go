@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
@@ -33,7 +35,7 @@ func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *cwl.PutRes
 	if in.ResourceArn != nil {
 		return nil, errInvalid("The sandbox serves resource policies of the account, not of a single resource.")
 	}
-	p := resourcePolicy{Name: str(in.PolicyName), Document: str(in.PolicyDocument), Updated: s.Clock.Now().UnixMilli(), Revision: wire.NewID()}
+	p := resourcePolicy{Name: aws.ToString(in.PolicyName), Document: aws.ToString(in.PolicyDocument), Updated: s.Clock.Now().UnixMilli(), Revision: wire.NewID()}
 	switch {
 	case p.Name == "":
 		return nil, errInvalid("Policy name is required.")
@@ -70,10 +72,10 @@ func (s *Service) describePolicies(_ context.Context, req *wire.Request, _ *cwl.
 
 func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *cwl.DeleteResourcePolicyInput) (*cwl.DeleteResourcePolicyOutput, error) {
 	return &cwl.DeleteResourcePolicyOutput{}, s.DB.Update(func(tx *store.Tx) error {
-		if tx.GetRaw(dbPolicies, req.Key(str(in.PolicyName))) == nil {
-			return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Policy with name [%s] does not exist.", str(in.PolicyName))
+		if tx.GetRaw(dbPolicies, req.Key(aws.ToString(in.PolicyName))) == nil {
+			return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Policy with name [%s] does not exist.", aws.ToString(in.PolicyName))
 		}
-		return tx.Delete(dbPolicies, req.Key(str(in.PolicyName)))
+		return tx.Delete(dbPolicies, req.Key(aws.ToString(in.PolicyName)))
 	})
 }
 

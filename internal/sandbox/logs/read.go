@@ -73,7 +73,7 @@ func (s *Service) getEvents(_ context.Context, req *wire.Request, in *cwl.GetLog
 	if err != nil {
 		return nil, err
 	}
-	st := str(in.LogStreamName)
+	st := aws.ToString(in.LogStreamName)
 	limit := limitOf(in.Limit, maxPage)
 	forward, at, err := direction(in)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Service) getEvents(_ context.Context, req *wire.Request, in *cwl.GetLog
 }
 
 func direction(in *cwl.GetLogEventsInput) (forward bool, at string, err error) {
-	token := str(in.NextToken)
+	token := aws.ToString(in.NextToken)
 	if token == "" {
 		return aws.ToBool(in.StartFromHead), "", nil
 	}
@@ -156,11 +156,11 @@ func (s *Service) filterEvents(_ context.Context, req *wire.Request, in *cwl.Fil
 		return nil, errInvalid("logStreamNamePrefix and logStreamNames are mutually exclusive.")
 	}
 	limit := limitOf(in.Limit, maxPage)
-	wanted, err := parsePattern(str(in.FilterPattern))
+	wanted, err := parsePattern(aws.ToString(in.FilterPattern))
 	if err != nil {
 		return nil, err
 	}
-	after := str(in.NextToken)
+	after := aws.ToString(in.NextToken)
 	if _, ok := parsePosition(after); after != "" && !ok {
 		return nil, errInvalid("The specified nextToken is invalid.")
 	}
@@ -170,7 +170,7 @@ func (s *Service) filterEvents(_ context.Context, req *wire.Request, in *cwl.Fil
 		if err != nil {
 			return err
 		}
-		streams, err := store.List[stream](tx, dbStreams, name.streamKey(str(in.LogStreamNamePrefix)))
+		streams, err := store.List[stream](tx, dbStreams, name.streamKey(aws.ToString(in.LogStreamNamePrefix)))
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func parsePosition(s string) (position, bool) {
 }
 
 func (s *Service) createStream(_ context.Context, req *wire.Request, in *cwl.CreateLogStreamInput) (*cwl.CreateLogStreamOutput, error) {
-	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
+	name, st := ref{req.Scope, aws.ToString(in.LogGroupName)}, aws.ToString(in.LogStreamName)
 	return &cwl.CreateLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getGroup(tx, name); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (s *Service) createStream(_ context.Context, req *wire.Request, in *cwl.Cre
 }
 
 func (s *Service) deleteStream(_ context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
-	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
+	name, st := ref{req.Scope, aws.ToString(in.LogGroupName)}, aws.ToString(in.LogStreamName)
 	return &cwl.DeleteLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
 		if _, err := getStream(tx, name, st); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 		if _, err := getGroup(tx, name); err != nil {
 			return err
 		}
-		all, err = store.List[stream](tx, dbStreams, name.streamKey(str(in.LogStreamNamePrefix)))
+		all, err = store.List[stream](tx, dbStreams, name.streamKey(aws.ToString(in.LogStreamNamePrefix)))
 		return err
 	})
 	if err != nil {
@@ -168,7 +168,7 @@ const (
 )
 
 func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
-	name, st := ref{req.Scope, str(in.LogGroupName)}, str(in.LogStreamName)
+	name, st := ref{req.Scope, aws.ToString(in.LogGroupName)}, aws.ToString(in.LogStreamName)
 	size, last := 0, int64(0)
 	for _, e := range in.LogEvents {
 		if *e.Timestamp < last {

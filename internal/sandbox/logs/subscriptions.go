@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
@@ -65,7 +67,7 @@ func (s *Service) registerSubscriptions(r *wire.Router) {
 // https://github.com/getmoto/moto (tests/test_logs/test_integration.py): unsure.
 func (s *Service) putSubscription(ctx context.Context, req *wire.Request, in *cwl.PutSubscriptionFilterInput) (*cwl.PutSubscriptionFilterOutput, error) {
 	group := ref{req.Scope, *in.LogGroupName}
-	f := subscription{Name: *in.FilterName, Pattern: *in.FilterPattern, Destination: *in.DestinationArn, Role: str(in.RoleArn), Distribution: in.Distribution, Created: s.Clock.Now().UnixMilli()}
+	f := subscription{Name: *in.FilterName, Pattern: *in.FilterPattern, Destination: *in.DestinationArn, Role: aws.ToString(in.RoleArn), Distribution: in.Distribution, Created: s.Clock.Now().UnixMilli()}
 	if f.Distribution == "" {
 		f.Distribution = types.DistributionByLogStream
 	}
@@ -132,7 +134,7 @@ func (s *Service) describeSubscriptions(_ context.Context, req *wire.Request, in
 	var all []subscription
 	err := s.DB.View(func(tx *store.Tx) (err error) {
 		if _, err = getGroup(tx, group); err == nil {
-			all, err = store.List[subscription](tx, dbSubscriptions, group.streamKey(str(in.FilterNamePrefix)))
+			all, err = store.List[subscription](tx, dbSubscriptions, group.streamKey(aws.ToString(in.FilterNamePrefix)))
 		}
 		return err
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
@@ -70,26 +72,26 @@ func (s *Service) retag(sc wire.Scope, arn string, fn func(map[string]string) (m
 }
 
 func (s *Service) tagResource(_ context.Context, req *wire.Request, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
-	return &cwl.TagResourceOutput{}, s.retag(req.Scope, str(in.ResourceArn), func(have map[string]string) (map[string]string, error) {
+	return &cwl.TagResourceOutput{}, s.retag(req.Scope, aws.ToString(in.ResourceArn), func(have map[string]string) (map[string]string, error) {
 		return tagRules.Add(have, tags.OfMap(in.Tags))
 	})
 }
 
 func (s *Service) untagResource(_ context.Context, req *wire.Request, in *cwl.UntagResourceInput) (*cwl.UntagResourceOutput, error) {
-	return &cwl.UntagResourceOutput{}, s.retag(req.Scope, str(in.ResourceArn), func(have map[string]string) (map[string]string, error) {
+	return &cwl.UntagResourceOutput{}, s.retag(req.Scope, aws.ToString(in.ResourceArn), func(have map[string]string) (map[string]string, error) {
 		return tags.Without(have, in.TagKeys), nil
 	})
 }
 
 func (s *Service) listTags(_ context.Context, req *wire.Request, in *cwl.ListTagsForResourceInput) (*cwl.ListTagsForResourceOutput, error) {
-	if kind, name, ok := deliveryOf(req.Scope, str(in.ResourceArn)); ok {
+	if kind, name, ok := deliveryOf(req.Scope, aws.ToString(in.ResourceArn)); ok {
 		d, err := s.readDelivery(req.Scope, kind, name)
 		if d.Tags == nil {
 			d.Tags = map[string]string{}
 		}
 		return &cwl.ListTagsForResourceOutput{Tags: d.Tags}, err
 	}
-	name, err := groupOf(req.Scope, str(in.ResourceArn))
+	name, err := groupOf(req.Scope, aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}

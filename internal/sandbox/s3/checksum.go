@@ -11,6 +11,7 @@ import (
 	"hash/crc64"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -181,7 +182,7 @@ func compositeSum(algorithm string, parts []part) (checksum, bool) {
 		_, _ = h.Write(raw)
 	}
 	v := base64.StdEncoding.EncodeToString(h.Sum(nil))
-	return checksum{algorithm, v + "-" + itoa(len(parts)), composite}, true
+	return checksum{algorithm, v + "-" + strconv.Itoa(len(parts)), composite}, true
 }
 
 // fullSum computes a checksum over stored data.

@@ -139,7 +139,7 @@ func (c *call) setMetadata(v *version) {
 		out.Set("X-Amz-Storage-Class", v.StorageClass)
 	}
 	if n := len(v.Tags); n > 0 {
-		out.Set("X-Amz-Tagging-Count", itoa(n))
+		out.Set("X-Amz-Tagging-Count", strconv.Itoa(n))
 	}
 	setEncryption(out, v)
 }
@@ -162,7 +162,7 @@ func (c *call) extent(v *version) (from, length int64, status int, err error) {
 			from += x.Size
 		}
 		if v.Multipart {
-			c.w.Header().Set("X-Amz-Mp-Parts-Count", itoa(len(parts)))
+			c.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(parts)))
 		}
 		return from, parts[n-1].Size, http.StatusPartialContent, nil
 	}

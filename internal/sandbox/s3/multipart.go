@@ -411,11 +411,11 @@ func chosenParts(tx *store.Tx, u upload, in completion) ([]part, error) {
 		said := x.value(p.Checksum.Algorithm)
 		if !ok || unquote(x.ETag) != p.ETag || said != "" && said != p.Checksum.Value {
 			return nil, fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
-				"UploadId", u.ID, "PartNumber", itoa(x.PartNumber), "ETag", unquote(x.ETag))
+				"UploadId", u.ID, "PartNumber", strconv.Itoa(x.PartNumber), "ETag", unquote(x.ETag))
 		}
 		if i < len(in.Part)-1 && p.Segment.Size < minPart {
 			return nil, fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size",
-				"ProposedSize", strconv.FormatInt(p.Segment.Size, 10), "MinSizeAllowed", itoa(minPart), "PartNumber", itoa(p.Number), "ETag", p.ETag)
+				"ProposedSize", strconv.FormatInt(p.Segment.Size, 10), "MinSizeAllowed", strconv.Itoa(minPart), "PartNumber", strconv.Itoa(p.Number), "ETag", p.ETag)
 		}
 		out = append(out, p)
 	}
@@ -437,7 +437,7 @@ func (c *call) assemble(u upload, parts []part) (*version, error) {
 		v.Segments = append(v.Segments, p.Segment)
 		v.Size += p.Segment.Size
 	}
-	v.ETag = hex.EncodeToString(sum.Sum(nil)) + "-" + itoa(len(parts))
+	v.ETag = hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 	algorithm, kind := u.Algorithm, u.SumType
 	if algorithm == "" {
 		algorithm, kind = defaultAlgorithm, fullObject
@@ -451,7 +451,7 @@ func (c *call) assemble(u upload, parts []part) (*version, error) {
 	} else if v.Checksum, err = c.s.fullSum(algorithm, v.Segments); err != nil {
 		return nil, err
 	}
-	if want := c.h.Header.Get(checksumHeader + algorithm); want != "" && want != v.Checksum.Value && want+"-"+itoa(len(parts)) != v.Checksum.Value {
+	if want := c.h.Header.Get(checksumHeader + algorithm); want != "" && want != v.Checksum.Value && want+"-"+strconv.Itoa(len(parts)) != v.Checksum.Value {
 		return nil, fail(http.StatusBadRequest, "BadDigest", "The "+algorithm+" you specified did not match the calculated checksum.")
 	}
 	if want := c.h.Header.Get("X-Amz-Mp-Object-Size"); want != "" && want != strconv.FormatInt(v.Size, 10) {

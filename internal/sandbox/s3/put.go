@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -118,7 +119,7 @@ func (c *call) newVersion() (*version, error) {
 		}
 	}
 	if size > 2048 {
-		return nil, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", "Size", itoa(size), "MaxSizeAllowed", "2048")
+		return nil, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", "Size", strconv.Itoa(size), "MaxSizeAllowed", "2048")
 	}
 	v.SSE, v.SSEKey = h.Get("X-Amz-Server-Side-Encryption"), h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 	v.BucketKey = h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true"

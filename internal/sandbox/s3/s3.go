@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -84,5 +83,3 @@ func (s *Service) knownBlob(id string) (known bool, err error) {
 	})
 	return known, err
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -140,7 +141,7 @@ func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutRes
 
 func (s *Service) getPolicy(_ context.Context, req *wire.Request, in *sdk.GetResourcePolicyInput) (*sdk.GetResourcePolicyOutput, error) {
 	x, err := s.open(req, in.SecretId)
-	return &sdk.GetResourcePolicyOutput{ARN: &x.ARN, Name: &x.Name, ResourcePolicy: optionalText(x.Policy)}, err
+	return &sdk.GetResourcePolicyOutput{ARN: &x.ARN, Name: &x.Name, ResourcePolicy: optional.Of(x.Policy)}, err
 }
 
 func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.DeleteResourcePolicyInput) (*sdk.DeleteResourcePolicyOutput, error) {
@@ -167,7 +168,7 @@ func (s *Service) versions(_ context.Context, req *wire.Request, in *sdk.ListSec
 	out := &sdk.ListSecretVersionIdsOutput{ARN: &x.ARN, Name: &x.Name, NextToken: next, Versions: []types.SecretVersionsListEntry{}}
 	for _, v := range some {
 		out.Versions = append(out.Versions, types.SecretVersionsListEntry{
-			VersionId: &v.ID, VersionStages: v.Stages, CreatedDate: &v.Created, LastAccessedDate: optional(x.Accessed), KmsKeyIds: []string{key},
+			VersionId: &v.ID, VersionStages: v.Stages, CreatedDate: &v.Created, LastAccessedDate: optional.Of(x.Accessed), KmsKeyIds: []string{key},
 		})
 	}
 	return out, err

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -26,22 +27,6 @@ const (
 )
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-
-// optional is a time that may not have come.
-func optional(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-// optionalText leaves out what is empty.
-func optionalText(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
 
 // stages are the versions that have any, by id.
 func (x *secret) stages() map[string][]string {
@@ -63,13 +48,13 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 		return nil, err
 	}
 	return &sdk.DescribeSecretOutput{
-		ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
-		LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(), OwningService: optionalText(x.Owner),
+		ARN: &x.ARN, Name: &x.Name, Description: optional.Of(x.Description), KmsKeyId: optional.Of(x.Key), CreatedDate: &x.Created,
+		LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(), OwningService: optional.Of(x.Owner),
 	}, nil
 }
 
 // deletedOn is the time at which a secret is gone, nil if nobody wants that.
-func (x *secret) deletedOn() *time.Time { return optional(x.Deletion) }
+func (x *secret) deletedOn() *time.Time { return optional.Of(x.Deletion) }
 
 func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecretsInput) (*sdk.ListSecretsOutput, error) {
 	if in.SortOrder != "" || in.SortBy != "" {
@@ -104,8 +89,8 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 	out := &sdk.ListSecretsOutput{NextToken: next, SecretList: []types.SecretListEntry{}}
 	for _, x := range some {
 		out.SecretList = append(out.SecretList, types.SecretListEntry{
-			ARN: &x.ARN, Name: &x.Name, Description: optionalText(x.Description), KmsKeyId: optionalText(x.Key), CreatedDate: &x.Created,
-			LastChangedDate: &x.Changed, LastAccessedDate: optional(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(), OwningService: optionalText(x.Owner),
+			ARN: &x.ARN, Name: &x.Name, Description: optional.Of(x.Description), KmsKeyId: optional.Of(x.Key), CreatedDate: &x.Created,
+			LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(), OwningService: optional.Of(x.Owner),
 		})
 	}
 	return out, err

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -214,7 +215,7 @@ func (s *Service) sendMessage(_ context.Context, req *wire.Request, in *sendInpu
 		return nil, err
 	}
 	return &sdk.SendMessageOutput{
-		MessageId: &m.ID, SequenceNumber: text(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
+		MessageId: &m.ID, SequenceNumber: optional.Of(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
 	}, nil
 }
 
@@ -254,7 +255,7 @@ func (s *Service) sendBatch(_ context.Context, req *wire.Request, in *sendBatchI
 			continue
 		}
 		out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{
-			Id: e.Id, MessageId: aws.String(m.ID), SequenceNumber: text(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
+			Id: e.Id, MessageId: aws.String(m.ID), SequenceNumber: optional.Of(m.Sequence), MD5OfMessageBody: sum(m.Body), MD5OfMessageAttributes: sumAttributes(m.Attributes),
 		})
 	}
 	return out, nil
@@ -279,14 +280,6 @@ func checkSendBatch(q queue, req *wire.Request, in *sendBatchInput) error {
 		return modelled("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatch, total)
 	}
 	return nil
-}
-
-// text is nil for "", which is no member of an answer.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 var batchID = lazyregexp.New(`^[A-Za-z0-9_-]{1,80}$`)

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
@@ -107,17 +108,9 @@ func (t *taskRun) prepare() error {
 	return nil
 }
 
-// optional returns a pointer to n unless it is zero.
-func optional(n int64) *int64 {
-	if n == 0 {
-		return nil
-	}
-	return &n
-}
-
 // schedule records that the task begins. After it returns, that is on disk.
 func (t *taskRun) schedule() error {
-	d := &history.Details{TimeoutInSeconds: optional(t.timeout), HeartbeatInSeconds: optional(t.heartbeat)}
+	d := &history.Details{TimeoutInSeconds: optional.Of(t.timeout), HeartbeatInSeconds: optional.Of(t.heartbeat)}
 	if t.role != "" {
 		d.TaskCredentials = &history.TaskCredentials{RoleARN: t.role}
 	}
