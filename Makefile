@@ -33,13 +33,17 @@ demo: pulumi build ## the main job end to end on the embedded sandbox
 demo-clean: ## remove everything that the demo made
 	@sh scripts/demo.sh clean
 
+# Each sandbox of a test asks python3 where it is: a wrapper on PATH, such as pyenv's, takes
+# half a second for the answer.
+DIRECT_PYTHON = p=$$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))' 2>/dev/null) && PATH="$$p:$$PATH";
+
 test: pulumi language-yaml build ## all tests, end to end ones included
-	PIPELINETUI_BINARY=$(CURDIR)/bin/pipelinetui go test $(TESTFLAGS) -timeout 30m ./...
+	@$(DIRECT_PYTHON) PIPELINETUI_BINARY=$(CURDIR)/bin/pipelinetui go test $(TESTFLAGS) -timeout 30m ./...
 
 # Without vet, which `make test` and `make lint` run: under -race it would look at all
 # that is imported once more.
 race: pulumi ## the packages with goroutines under the race detector
-	go test -race -short -vet=off -timeout 30m $(RACE)
+	@$(DIRECT_PYTHON) go test -race -short -vet=off -timeout 30m $(RACE)
 
 race-build: ## compile what `make race` needs, and run nothing
 	go build -race $(RACE)
