@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // what the old signature is made with
 	"encoding/base64"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,8 +21,8 @@ import (
 // oldPresigned recognises them.
 func oldPresigned(r *http.Request) bool { return r.URL.Query().Has("AWSAccessKeyId") }
 
-// verifyOld returns who signed the URL.
-func (s *Service) verifyOld(r *http.Request) (wire.Principal, error) {
+// verifyOld returns who signed the URL, for a request to what has a path.
+func (s *Service) verifyOld(r *http.Request, path string) (wire.Principal, error) {
 	q := r.URL.Query()
 	expires, err := strconv.ParseInt(q.Get("Expires"), 10, 64)
 	if err != nil || q.Get("Signature") == "" {
@@ -38,7 +37,7 @@ func (s *Service) verifyOld(r *http.Request) (wire.Principal, error) {
 		return wire.Principal{}, refuse(wire.ExpiredLink, "")
 	}
 	h := hmac.New(sha1.New, []byte(secret))
-	h.Write([]byte(oldStringToSign(r, q)))
+	h.Write([]byte(oldStringToSign(r, q, path)))
 	if !hmacEqual(base64.StdEncoding.EncodeToString(h.Sum(nil)), q.Get("Signature")) {
 		return wire.Principal{}, refuse(wire.WrongSignature, "")
 	}
@@ -47,7 +46,7 @@ func (s *Service) verifyOld(r *http.Request) (wire.Principal, error) {
 
 // oldStringToSign is what the signature is over. Headers that begin with x-amz-
 // may stand in the query instead.
-func oldStringToSign(r *http.Request, q url.Values) string {
+func oldStringToSign(r *http.Request, q url.Values, path string) string {
 	header := func(name string) string {
 		if v := r.Header.Get(name); v != "" {
 			return v
@@ -75,7 +74,7 @@ func oldStringToSign(r *http.Request, q url.Values) string {
 	for _, name := range names {
 		b.WriteString(name + ":" + strings.TrimSpace(amz[name]) + "\n")
 	}
-	b.WriteString(oldResource(r, q))
+	b.WriteString(oldResource(path, q))
 	return b.String()
 }
 
@@ -86,19 +85,8 @@ var subresources = []string{
 	"response-content-type", "response-expires", "restore", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
-// oldResource is /BUCKET/KEY, as the path has it or with the bucket of the host
-// name before it, and the subresources.
-func oldResource(r *http.Request, q url.Values) string {
-	path := r.URL.EscapedPath()
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if bucket, ok := strings.CutSuffix(host, ".localhost"); ok {
-		if bucket = strings.TrimSuffix(strings.TrimSuffix(bucket, ".s3"), "s3"); bucket != "" {
-			path = "/" + bucket + path
-		}
-	}
+// oldResource is the path, which has the bucket in it, and the subresources.
+func oldResource(path string, q url.Values) string {
 	var parts []string
 	for _, name := range subresources {
 		if !q.Has(name) {

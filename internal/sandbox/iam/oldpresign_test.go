@@ -46,3 +46,40 @@ func TestOldPresignedURL(t *testing.T) {
 	require.ErrorContains(t, ask(link+"AAAA", 1175139610), "SignatureDoesNotMatch")
 	require.ErrorContains(t, ask(good+"&versionId=3", 1175139610), "SignatureDoesNotMatch", "a subresource is signed")
 }
+
+// The path that is signed is the service's: one that has the bucket in the host's name.
+func TestOldPresignedURLOfAHost(t *testing.T) {
+	t.Parallel()
+	signers := wire.NewRouter(nil, nil)
+	signers.Register(wire.Service{ID: "s3", Signing: wire.Signing{Stated: true, Old: true}, Path: func(h *http.Request) string { return "/johnsmith" + h.URL.EscapedPath() }})
+	db, err := store.Open(filepath.Join(t.TempDir(), "db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	s, err := New(Config{
+		Signers: signers,
+		DB:      db, Clock: clock.NewFake(time.Unix(1175139610, 0)), Home: "000000000000",
+		Admin: wire.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
+	})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://johnsmith.any/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D", nil)
+	require.NoError(t, err)
+	_, _, service, err := s.Verify(r)
+	require.NoError(t, err)
+	require.Equal(t, "s3", service)
+}
+
+// Whose request an unsigned one is, is told by the bindings of the services that there are.
+func TestUnsignedRequestsAreOfWhomTheyMean(t *testing.T) {
+	t.Parallel()
+	signers := wire.NewRouter(nil, nil)
+	signers.Register(wire.Service{ID: "s3", Signing: wire.Signing{Stated: true, Old: true}})
+	signers.Register(wire.Service{ID: "lambda"})
+	s := &Service{Config: Config{Signers: signers}}
+	for url, want := range map[string]string{"/": "s3", "/bucket/key": "s3", "/2015-03-31/functions": "", "/2015-03-31/functions/fn": "", "/2015-report/key": "s3"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1"+url, nil)
+		require.NoError(t, err)
+		_, _, service, err := s.Verify(r)
+		require.Error(t, err)
+		require.Equal(t, want, service, url)
+	}
+}

@@ -33,23 +33,27 @@ func refuse(fault wire.SignatureFault, detail string) error {
 // the query. For S3 the body is checked against its hash while it is read; chunk
 // signatures of streaming uploads are left to the S3 service.
 func (s *Service) Verify(r *http.Request) (p wire.Principal, region, service string, err error) {
-	if oldPresigned(r) {
-		p, err := s.verifyOld(r)
-		return p, "us-east-1", s.oldSigning(), err // the signature names no region; it is from the time of one
-	}
-	if formUpload(r) {
+	switch {
+	case oldPresigned(r):
+		service, path := s.old(r)
+		p, err := s.verifyOld(r, path)
+		return p, "us-east-1", service, err // the signature names no region; it is from the time of one
+	case formUpload(r):
+		service, _ = s.old(r)
 		p, region, err := s.verifyForm(r)
-		return p, region, s.oldSigning(), err
-	}
-	if oldSignature(r) {
-		return p, "", s.oldSigning(), wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
+		return p, region, service, err
+	case oldSignature(r):
+		service, _ = s.old(r)
+		return p, "", service, wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", algorithm)
 	}
 	sig, problem := readSignature(r)
 	if problem != "" {
 		return p, "", s.scopeHint(r), refuse(wire.IncompleteSignature, problem)
 	}
 	if sig == nil {
-		service = s.unsignedService(r)
+		if s.Signers != nil {
+			service = s.Signers.Unsigned(r)
+		}
 		return p, "", service, refuse(wire.NoSignature, "")
 	}
 	region, service = sig.region, sig.service
@@ -84,12 +88,12 @@ func (s *Service) signing(service string) wire.Signing {
 	return s.Signers.Signing(service)
 }
 
-// oldSigning is the signing name of who takes old signatures.
-func (s *Service) oldSigning() string {
+// old is the signing name of who takes old signatures, and the path that is signed.
+func (s *Service) old(r *http.Request) (service, path string) {
 	if s.Signers == nil {
-		return ""
+		return "", r.URL.EscapedPath()
 	}
-	return s.Signers.OldSigning()
+	return s.Signers.Old(r)
 }
 
 // scopeHint names the service of a credential that cannot be read wholly, if it has
@@ -101,17 +105,6 @@ func (s *Service) scopeHint(r *http.Request) string {
 		return name
 	}
 	return ""
-}
-
-// unsignedService tells requests to the service of plain requests, which wants its own
-// words, from others.
-func (s *Service) unsignedService(r *http.Request) string {
-	kind := r.Header.Get("Content-Type")
-	rpc := r.Header.Get("X-Amz-Target") != "" || r.Header.Get("Smithy-Protocol") != "" || strings.HasPrefix(kind, "application/x-www-form-urlencoded")
-	if rpc || strings.HasPrefix(r.URL.Path, "/20") { // Lambda's paths begin with a date
-		return ""
-	}
-	return s.oldSigning()
 }
 
 // oldSignature recognises Signature Version 2 in a header, which S3 had before.

@@ -114,14 +114,18 @@ func (b *binding) score(h *http.Request, query url.Values, telling []string) int
 	return complete + n
 }
 
+// path is the escaped path by which the service knows what a request is about.
+func (s *Service) path(h *http.Request) string {
+	if s.Path != nil {
+		return s.Path(h)
+	}
+	return h.URL.EscapedPath()
+}
+
 // match finds the operation of a request; nil if there is none. Of operations
 // that AWS tells apart by the host's name one is taken that is served.
 func (s *Service) match(h *http.Request, served func(operation string) bool) *match {
-	path := h.URL.EscapedPath()
-	if s.Path != nil {
-		path = s.Path(h)
-	}
-	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	segments := strings.Split(strings.TrimPrefix(s.path(h), "/"), "/")
 	query := h.URL.Query()
 	telling := s.telling(query)
 	var found *match

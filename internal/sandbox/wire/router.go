@@ -86,7 +86,8 @@ type Service struct {
 	// IAM and STS answer "1 validation error detected" also to those who may not.
 	ChecksFirst bool
 	// Path is the escaped path by which a request's operation is found, where that
-	// is not the URL's own (S3 takes buckets in the host's name). REST only.
+	// is not the URL's own (S3 takes buckets in the host's name). It is what old
+	// signatures are over, too. REST only.
 	Path func(*http.Request) string
 	// Extra are operations of REST services that AWS's models do not have.
 	Extra []model.Operation
@@ -225,11 +226,33 @@ func (r *Router) Signing(scope string) Signing {
 	return Signing{}
 }
 
-// OldSigning is the signing name of the service that takes old signatures, "" if there
-// is none.
-func (r *Router) OldSigning() string {
+// Old is the signing name of the service that takes old signatures, and the path of a
+// request to it.
+func (r *Router) Old(h *http.Request) (scope, path string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	for name, list := range r.scopes {
+		if len(list) > 0 && list[0].Signing.Old {
+			return name, list[0].path(h)
+		}
+	}
+	return "", h.URL.EscapedPath()
+}
+
+// Unsigned tells requests to the service of plain requests, which is the one that takes
+// old signatures, from those that another protocol, or the binding of another service,
+// gives away.
+func (r *Router) Unsigned(h *http.Request) string {
+	if h.Header.Get("X-Amz-Target") != "" || h.Header.Get("Smithy-Protocol") != "" || strings.HasPrefix(h.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return ""
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, s := range r.services {
+		if !s.Signing.Old && s.match(h, func(string) bool { return false }) != nil {
+			return ""
+		}
+	}
 	for name, list := range r.scopes {
 		if len(list) > 0 && list[0].Signing.Old {
 			return name

@@ -176,7 +176,12 @@ type Verifier interface {
 // Signers tells how requests to services are signed. The Router implements it.
 type Signers interface {
 	Signing(scope string) Signing
-	OldSigning() string
+	// Old is the signing name of the service that takes old signatures, "" if there is
+	// none, and the escaped path by which that knows what a request is about.
+	Old(h *http.Request) (scope, path string)
+	// Unsigned is the signing name of the service that a request is for which says
+	// nothing of one, "" if none has words of its own for that.
+	Unsigned(h *http.Request) string
 }
 
 // Objects is the part of S3 that other services use from inside. Each call is
