@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +18,12 @@ import (
 
 func (s *Service) registerAlarms(r *wire.Router) {
 	one, tagged := wire.On(onAlarms), wire.On(onARN)
+	every := wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{alarmARN(req, "*")} })
 	wire.Handle(r, id, "PutMetricAlarm", s.putAlarm, one.Tags("cloudwatch:TagResource"))
-	wire.Handle(r, id, "DescribeAlarms", s.describeAlarms, wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{alarmARN(req, "*")} }))
+	wire.Handle(r, id, "PutCompositeAlarm", s.putComposite, one.Tags("cloudwatch:TagResource"))
+	wire.Handle(r, id, "DescribeAlarms", s.describeAlarms, every)
+	wire.Handle(r, id, "DescribeAlarmsForMetric", s.describeForMetric, wire.Access{})
+	wire.Handle(r, id, "DescribeAlarmHistory", s.describeHistory, wire.On(onHistory))
 	wire.Handle(r, id, "DeleteAlarms", s.deleteAlarms, one)
 	wire.Handle(r, id, "SetAlarmState", s.setState, one)
 	wire.Handle(r, id, "EnableAlarmActions", s.enableActions, one)
@@ -42,6 +45,14 @@ func onAlarms(req *wire.Request, in wire.Input) (arns []string) {
 	return arns
 }
 
+// onHistory is the alarm whose history is asked for, or all.
+func onHistory(req *wire.Request, in wire.Input) []string {
+	if in.Has("AlarmName") {
+		return []string{alarmARN(req, in.Text("AlarmName"))}
+	}
+	return []string{alarmARN(req, "*")}
+}
+
 func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
 
 // tagsOf are the tags of the alarm of an ARN.
@@ -55,56 +66,86 @@ func (s *Service) tagsOf(req *wire.Request, arn string) (tags map[string]string,
 	return tags, err
 }
 
-// alarm is an alarm as it is kept.
+// alarm is an alarm as it is kept: on a metric or on metric math, or, with a Rule, on
+// other alarms. What both kinds have is in MetricAlarm.
 type alarm struct {
 	Scope wire.Scope
 	types.MetricAlarm
 	Tags map[string]string
+	Rule string `json:",omitempty"`
 }
 
 func (a alarm) key() string { return a.Scope.Key(*a.AlarmName) }
+
+// kind is what the API calls the alarm's kind.
+func (a alarm) kind() types.AlarmType {
+	if a.Rule != "" {
+		return types.AlarmTypeCompositeAlarm
+	}
+	return types.AlarmTypeMetricAlarm
+}
 
 func alarmARN(req *wire.Request, name string) string {
 	return req.ARN("cloudwatch", "alarm:"+name)
 }
 
+// putAlarm makes or changes an alarm. A new one has no state until it is evaluated.
 func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
-	name := aws.ToString(in.AlarmName)
-	if err := checkAlarm(in); err != nil {
+	if err := s.checkAlarm(req.Scope, in); err != nil {
 		return nil, err
 	}
-	given, err := tagRules.Add(nil, tags.Of(in.Tags, splitTag))
-	if err != nil {
-		return nil, err
+	a := s.newAlarm(req, in.AlarmName, in.AlarmDescription, in.ActionsEnabled)
+	a.AlarmActions, a.OKActions, a.InsufficientDataActions = nonNil(in.AlarmActions), nonNil(in.OKActions), nonNil(in.InsufficientDataActions)
+	a.Namespace, a.MetricName, a.Dimensions, a.Period, a.Unit = in.Namespace, in.MetricName, in.Dimensions, in.Period, in.Unit
+	a.Statistic, a.ExtendedStatistic, a.Metrics = in.Statistic, in.ExtendedStatistic, in.Metrics
+	a.ComparisonOperator, a.Threshold = in.ComparisonOperator, in.Threshold
+	a.EvaluationPeriods, a.DatapointsToAlarm = in.EvaluationPeriods, in.DatapointsToAlarm
+	a.TreatMissingData, a.EvaluateLowSampleCountPercentile = in.TreatMissingData, in.EvaluateLowSampleCountPercentile
+	for i, q := range a.Metrics {
+		if q.ReturnData == nil {
+			a.Metrics[i].ReturnData = aws.Bool(true)
+		}
 	}
+	return &sdk.PutMetricAlarmOutput{}, s.place(a, in.Tags)
+}
+
+// newAlarm is an alarm before its first evaluation.
+func (s *Service) newAlarm(req *wire.Request, name, description *string, enabled *bool) alarm {
 	now := s.Clock.Now().UTC()
-	a := alarm{Scope: req.Scope, Tags: given, MetricAlarm: types.MetricAlarm{
-		AlarmName: &name, AlarmArn: aws.String(alarmARN(req, name)), AlarmDescription: in.AlarmDescription, AlarmConfigurationUpdatedTimestamp: &now,
-		ActionsEnabled: aws.Bool(in.ActionsEnabled == nil || *in.ActionsEnabled),
-		AlarmActions:   nonNil(in.AlarmActions), OKActions: nonNil(in.OKActions), InsufficientDataActions: nonNil(in.InsufficientDataActions),
-		Namespace: in.Namespace, MetricName: in.MetricName, Dimensions: in.Dimensions, Statistic: in.Statistic, Period: in.Period, Unit: in.Unit,
-		ComparisonOperator: in.ComparisonOperator, Threshold: in.Threshold, EvaluationPeriods: in.EvaluationPeriods, DatapointsToAlarm: in.DatapointsToAlarm,
-		TreatMissingData: in.TreatMissingData,
-		StateValue:       types.StateValueInsufficientData, StateReason: aws.String("Unchecked: Initial alarm creation"),
+	return alarm{Scope: req.Scope, MetricAlarm: types.MetricAlarm{
+		AlarmName: name, AlarmArn: aws.String(alarmARN(req, *name)), AlarmDescription: description, AlarmConfigurationUpdatedTimestamp: &now,
+		ActionsEnabled: aws.Bool(enabled == nil || *enabled),
+		StateValue:     types.StateValueInsufficientData, StateReason: aws.String("Unchecked: Initial alarm creation"),
 		StateUpdatedTimestamp: &now, StateTransitionedTimestamp: &now,
 	}}
-	err = s.DB.Update(func(tx *store.Tx) error {
+}
+
+// place keeps an alarm, which has the state and the tags of the one before it: tags are
+// changed by TagResource only.
+func (s *Service) place(a alarm, given []types.Tag) error {
+	added, err := tagRules.Add(nil, tags.Of(given, splitTag))
+	if err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
 		old, found, err := store.Get[alarm](tx, alarmsBucket, a.key())
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if found { // the state stays; tags are changed by TagResource only
+		case found && old.kind() != a.kind():
+			return validation("An alarm of another type has the name %s already.", *a.AlarmName)
+		case found:
 			a.Tags = old.Tags
 			a.StateValue, a.StateReason, a.StateReasonData = old.StateValue, old.StateReason, old.StateReasonData
 			a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = old.StateUpdatedTimestamp, old.StateTransitionedTimestamp
+		default:
+			a.Tags = added
+		}
+		if err := s.recordConfiguration(tx, a, old, found); err != nil {
+			return err
 		}
 		return store.Put(tx, alarmsBucket, a.key(), a)
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.evaluate()
-	return &sdk.PutMetricAlarmOutput{}, nil
 }
 
 func nonNil(list []string) []string {
@@ -114,39 +155,19 @@ func nonNil(list []string) []string {
 	return list
 }
 
-func checkAlarm(in *sdk.PutMetricAlarmInput) error {
-	switch {
-	case len(in.Metrics) > 0 || in.ThresholdMetricId != nil:
-		return unsupported("the sandbox has no metric math")
-	case in.ExtendedStatistic != nil:
-		return unsupported("the sandbox keeps no percentiles")
-	case aws.ToString(in.Namespace) == "":
-		return missing("Namespace")
-	case aws.ToString(in.MetricName) == "":
-		return missing("MetricName")
-	case in.Threshold == nil:
-		return missing("Threshold")
-	case in.Statistic == "":
-		return missing("Statistic")
-	case in.EvaluationPeriods == nil:
-		return missing("EvaluationPeriods")
-	case aws.ToInt32(in.Period) < 60 || *in.Period%60 != 0:
-		return badValue("The parameter Period must be a multiple of 60: the sandbox keeps minutes.")
-	case int64(*in.Period)*int64(*in.EvaluationPeriods) > 7*86400:
-		return badValue("Metrics cannot be checked across more than 7 days (EvaluationPeriods * Period must be <= 604800).")
-	case in.DatapointsToAlarm != nil && (*in.DatapointsToAlarm < 1 || *in.DatapointsToAlarm > *in.EvaluationPeriods):
-		return validation("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
+// described are the alarms of a scope that the input of DescribeAlarms asks for.
+func described(all []alarm, in *sdk.DescribeAlarmsInput) []alarm {
+	kinds := in.AlarmTypes
+	if len(kinds) == 0 { // then AWS returns metric alarms only
+		kinds = []types.AlarmType{types.AlarmTypeMetricAlarm}
 	}
-	if _, ok := comparisons[in.ComparisonOperator]; !ok {
-		return unsupported("the sandbox does not compare by %q", in.ComparisonOperator)
-	}
-	switch aws.ToString(in.TreatMissingData) {
-	case "", "missing", "ignore", "breaching", "notBreaching":
-	default:
-		return badValue("The value '%s' for parameter TreatMissingData is not supported.", *in.TreatMissingData)
-	}
-	_, err := dimensionMap(in.Dimensions)
-	return err
+	family := relatives(all, aws.ToString(in.ChildrenOfAlarmName), aws.ToString(in.ParentsOfAlarmName))
+	return slices.DeleteFunc(all, func(a alarm) bool {
+		actions := slices.Concat(a.AlarmActions, a.OKActions, a.InsufficientDataActions)
+		return !slices.Contains(kinds, a.kind()) || family != nil && !family[*a.AlarmName] ||
+			len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, *a.AlarmName) || in.StateValue != "" && in.StateValue != a.StateValue ||
+			in.ActionPrefix != nil && !slices.ContainsFunc(actions, func(x string) bool { return strings.HasPrefix(x, *in.ActionPrefix) })
+	})
 }
 
 func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.DescribeAlarmsInput) (*sdk.DescribeAlarmsOutput, error) {
@@ -154,50 +175,94 @@ func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.D
 		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be used together.")
 	}
 	out := &sdk.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{}, CompositeAlarms: []types.CompositeAlarm{}}
-	if len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
-		return out, nil
-	}
-	var all []alarm
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[alarm](tx, alarmsBucket, req.Key(aws.ToString(in.AlarmNamePrefix)))
-		return err
-	})
+	all, err := s.alarms(req.Key(aws.ToString(in.AlarmNamePrefix)))
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(a alarm) bool {
-		return len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, *a.AlarmName) || in.StateValue != "" && in.StateValue != a.StateValue ||
-			in.ActionPrefix != nil && !slices.ContainsFunc(a.AlarmActions, func(x string) bool { return strings.HasPrefix(x, *in.ActionPrefix) })
-	})
-	some, next, err := page.Of(all, in.NextToken, in.MaxRecords, 100, func(a alarm) string { return *a.AlarmName })
+	some, next, err := page.Of(described(all, in), in.NextToken, in.MaxRecords, 50, func(a alarm) string { return *a.AlarmName })
 	if err != nil {
 		return nil, badRequest("InvalidNextToken", "InvalidNextToken", "The next token is invalid.")
 	}
 	out.NextToken = next
 	for _, a := range some {
+		if a.Rule != "" {
+			out.CompositeAlarms = append(out.CompositeAlarms, a.composite())
+			continue
+		}
 		out.MetricAlarms = append(out.MetricAlarms, a.MetricAlarm)
 	}
 	return out, nil
 }
 
-func noAlarm(name string) error {
-	return badRequest("ResourceNotFound", "ResourceNotFound", "Unknown alarm: %s", name)
+// alarms are those whose keys have a prefix, in order.
+func (s *Service) alarms(prefix string) (all []alarm, err error) {
+	err = s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[alarm](tx, alarmsBucket, prefix)
+		return err
+	})
+	return all, err
 }
 
-// deleteAlarms deletes all or, if one does not exist, none.
+// describeForMetric are the alarms on one metric, on metric math left out, as AWS does.
+func (s *Service) describeForMetric(_ context.Context, req *wire.Request, in *sdk.DescribeAlarmsForMetricInput) (*sdk.DescribeAlarmsForMetricOutput, error) {
+	dims, err := dimensionMap(in.Dimensions)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.alarms(req.Prefix())
+	if err != nil {
+		return nil, err
+	}
+	series := seriesKey(req.Scope, *in.Namespace, *in.MetricName, dims)
+	out := &sdk.DescribeAlarmsForMetricOutput{MetricAlarms: []types.MetricAlarm{}}
+	for _, a := range all {
+		if a.MetricName == nil {
+			continue
+		}
+		its, err := dimensionMap(a.Dimensions)
+		if err != nil {
+			return nil, err
+		}
+		if seriesKey(a.Scope, *a.Namespace, *a.MetricName, its) != series || in.Statistic != "" && in.Statistic != a.Statistic ||
+			in.ExtendedStatistic != nil && *in.ExtendedStatistic != aws.ToString(a.ExtendedStatistic) ||
+			in.Period != nil && *in.Period != *a.Period || in.Unit != "" && in.Unit != a.Unit {
+			continue
+		}
+		out.MetricAlarms = append(out.MetricAlarms, a.MetricAlarm)
+	}
+	return out, nil
+}
+
+// noAlarm has no message, by the recordings of AWS in
+// https://github.com/localstack/localstack (test_cloudwatch.snapshot.json, not-found-response).
+func noAlarm() error { return badRequest("ResourceNotFound", "ResourceNotFound", "") }
+
+// deleteAlarms deletes those that there are of the names.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteAlarms.html
 func (s *Service) deleteAlarms(_ context.Context, req *wire.Request, in *sdk.DeleteAlarmsInput) (*sdk.DeleteAlarmsOutput, error) {
-	err := s.DB.Update(func(tx *store.Tx) error {
-		for _, name := range in.AlarmNames {
-			if tx.GetRaw(alarmsBucket, req.Key(name)) == nil {
-				return noAlarm(name)
+	return &sdk.DeleteAlarmsOutput{}, s.DB.Update(func(tx *store.Tx) error {
+		all, err := store.List[alarm](tx, alarmsBucket, req.Prefix())
+		if err != nil {
+			return err
+		}
+		for _, a := range all {
+			if !slices.Contains(in.AlarmNames, *a.AlarmName) {
+				continue
 			}
-			if err := tx.Delete(alarmsBucket, req.Key(name)); err != nil {
+			for _, other := range all {
+				if !slices.Contains(in.AlarmNames, *other.AlarmName) && other.Rule != "" && slices.Contains(children(other), *a.AlarmName) {
+					return validation("Cannot delete %s as there are composite alarm(s) depending on it.", *a.AlarmName)
+				}
+			}
+			if err := s.record(tx, a, types.HistoryItemTypeConfigurationUpdate, `Alarm "`+*a.AlarmName+`" deleted`, map[string]any{"version": "1.0", "type": "Delete", "deletedAlarm": configuration(a)}); err != nil {
+				return err
+			}
+			if err := tx.Delete(alarmsBucket, a.key()); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return &sdk.DeleteAlarmsOutput{}, err
 }
 
 // change lets fn change an alarm.
@@ -208,7 +273,7 @@ func (s *Service) change(req *wire.Request, name string, fn func(*alarm) error) 
 			return err
 		}
 		if !found {
-			return noAlarm(name)
+			return noAlarm()
 		}
 		if err := fn(&a); err != nil {
 			return err
@@ -219,16 +284,13 @@ func (s *Service) change(req *wire.Request, name string, fn func(*alarm) error) 
 
 // setState holds until the alarm is evaluated next.
 func (s *Service) setState(_ context.Context, req *wire.Request, in *sdk.SetAlarmStateInput) (*sdk.SetAlarmStateOutput, error) {
-	var before, after alarm
-	err := s.change(req, aws.ToString(in.AlarmName), func(a *alarm) error {
-		before = *a
-		s.transit(a, in.StateValue, aws.ToString(in.StateReason))
-		a.StateReasonData = in.StateReasonData
-		after = *a
-		return nil
-	})
+	to := verdict{state: in.StateValue, reason: aws.ToString(in.StateReason), data: in.StateReasonData}
+	found, err := s.transit(req.Key(*in.AlarmName), to, func(alarm) bool { return true })
+	if err == nil && !found {
+		err = noAlarm()
+	}
 	if err == nil {
-		s.announce(before, after)
+		s.evaluateComposites(req.Scope)
 	}
 	return &sdk.SetAlarmStateOutput{}, err
 }
@@ -250,102 +312,19 @@ func (s *Service) disableActions(_ context.Context, req *wire.Request, in *sdk.D
 	return &sdk.DisableAlarmActionsOutput{}, s.switchActions(req, in.AlarmNames, false)
 }
 
-var tagRules = tags.Rules{Max: 50, TooMany: badRequest("InvalidParameterValueException", "InvalidParameterValue", "There are more than 50 tags.")}
-
-func splitTag(t types.Tag) (key, value *string) { return t.Key, t.Value }
-
-func joinTag(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} }
-
-// alarmName reads the name out of an alarm's ARN.
-func alarmName(req *wire.Request, arn *string) (string, error) {
-	name, ok := strings.CutPrefix(aws.ToString(arn), alarmARN(req, ""))
-	if !ok {
-		return "", badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", aws.ToString(arn))
-	}
-	return name, nil
-}
-
-func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
-	name, err := alarmName(req, in.ResourceARN)
-	if err != nil {
-		return nil, err
-	}
-	return &sdk.TagResourceOutput{}, tagging(s.change(req, name, func(a *alarm) (err error) {
-		a.Tags, err = tagRules.Add(a.Tags, tags.Of(in.Tags, splitTag))
-		return err
-	}), in.ResourceARN)
-}
-
-// tagging words that there is no such alarm as the operations on tags do.
-func tagging(err error, arn *string) error {
-	var e *wire.Error
-	if errors.As(err, &e) && e.Code == "ResourceNotFound" {
-		return badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", aws.ToString(arn))
-	}
-	return err
-}
-
-func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
-	name, err := alarmName(req, in.ResourceARN)
-	if err != nil {
-		return nil, err
-	}
-	return &sdk.UntagResourceOutput{}, tagging(s.change(req, name, func(a *alarm) error {
-		a.Tags = tags.Without(a.Tags, in.TagKeys)
-		return nil
-	}), in.ResourceARN)
-}
-
-func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
-	name, err := alarmName(req, in.ResourceARN)
-	if err != nil {
-		return nil, err
-	}
-	out := &sdk.ListTagsForResourceOutput{}
-	err = s.DB.View(func(tx *store.Tx) error {
-		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
-		if err == nil && !found {
-			err = badRequest("ResourceNotFoundException", "ResourceNotFoundException", "%s does not exist", *in.ResourceARN)
-		}
-		out.Tags = tags.List(a.Tags, joinTag)
-		return err
-	})
-	return out, err
-}
-
-// transit sets a state; the time of the transition only if it is another.
-func (s *Service) transit(a *alarm, to types.StateValue, reason string) {
-	now := s.Clock.Now().UTC()
-	if a.StateValue != to {
-		a.StateTransitionedTimestamp = &now
-	}
-	a.StateValue, a.StateReason, a.StateUpdatedTimestamp, a.StateReasonData = to, &reason, &now, nil
-}
-
-type alarmState struct {
-	Value     string `json:"value"`
-	Reason    string `json:"reason"`
-	Timestamp string `json:"timestamp"`
-}
-
-func stateOf(a alarm) alarmState {
-	return alarmState{string(a.StateValue), aws.ToString(a.StateReason), a.StateUpdatedTimestamp.UTC().Format("2006-01-02T15:04:05.000+0000")}
-}
-
-// announce tells EventBridge of a change of state.
-func (s *Service) announce(before, after alarm) {
-	if before.StateValue == after.StateValue {
-		return
-	}
-	s.Log.Info("alarm", "name", *after.AlarmName, "from", string(before.StateValue), "to", string(after.StateValue), "reason", aws.ToString(after.StateReason))
-	if s.Events == nil {
-		return
-	}
-	s.Events.PutEvent(context.Background(), after.Scope, "aws.cloudwatch", "CloudWatch Alarm State Change", []string{*after.AlarmArn}, map[string]any{
-		"alarmName": *after.AlarmName, "state": stateOf(after), "previousState": stateOf(before),
-		"configuration": map[string]any{"description": aws.ToString(after.AlarmDescription)},
-	})
-}
-
 // window is how long a period is.
-func (a alarm) window() time.Duration { return time.Duration(*a.Period) * time.Second }
+func (a alarm) window() time.Duration {
+	if a.Period != nil {
+		return time.Duration(*a.Period) * time.Second
+	}
+	shortest := int32(0)
+	for _, q := range a.Metrics {
+		switch {
+		case q.MetricStat != nil && (shortest == 0 || *q.MetricStat.Period < shortest):
+			shortest = *q.MetricStat.Period
+		case q.Expression != nil && q.Period != nil && shortest == 0:
+			shortest = *q.Period
+		}
+	}
+	return max(time.Duration(shortest)*time.Second, time.Second)
+}

@@ -1,7 +1,7 @@
-// Package cloudwatch owns the sandbox's Amazon CloudWatch: metrics in buckets of
-// a minute, dashboards as they were made, and alarms on single metrics, which are evaluated and tell EventBridge
-// of their changes. Metric math, percentiles, composite alarms and alarm actions
-// are refused or, for actions, noted and not run.
+// Package cloudwatch owns the sandbox's Amazon CloudWatch: metrics in buckets of a
+// minute, or a second for those of high resolution; dashboards as they were made; alarms
+// on metrics, on metric math (package metricmath) and on other alarms, with their
+// history, which tell EventBridge of their changes and run their actions.
 package cloudwatch
 
 import (
@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,8 @@ type Service struct {
 	mu      sync.Mutex
 	pending map[string]stat // by key of the data bucket
 	fresh   chan struct{}   // tells the loop that something is pending
+	acts    chan struct{}   // tells the loop that there are actions
+	router  *wire.Router
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -71,7 +74,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("cloudwatch: DB is required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, pending: map[string]stat{}, fresh: make(chan struct{}, 1), cancel: func() {}}, nil
+	return &Service{Config: c, pending: map[string]stat{}, fresh: make(chan struct{}, 1), acts: make(chan struct{}, 1), cancel: func() {}}, nil
 }
 
 const id = "cloudwatch"
@@ -79,6 +82,7 @@ const id = "cloudwatch"
 // Register adds the service and its operations to the router. SDKs speak CBOR to
 // it, older tools the query protocol; the router takes both.
 func (s *Service) Register(r *wire.Router) {
+	s.router = r
 	r.Register(wire.Service{
 		ID: id, Actions: "cloudwatch", Check: constraint.For(id, "ValidationException").Query("ValidationError").Check, Guard: policy.Tagged(s.tagsOf),
 	})
@@ -93,6 +97,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.cancel = cancel
 	s.done.Go(guard.Func(s.Log, "the writing of metrics", func() { s.flushLoop(run) }))
 	s.done.Go(guard.Func(s.Log, "the evaluation of alarms", func() { s.evaluateLoop(run) }))
+	s.done.Go(guard.Func(s.Log, "the actions of alarms", func() { s.actLoop(run) }))
 	return ctx.Err()
 }
 
@@ -130,41 +135,10 @@ func (s *Service) evaluateLoop(ctx context.Context) {
 	for {
 		s.guarded(s.evaluate)
 		s.guarded(s.expire)
+		s.guarded(s.forget)
 		if clock.Sleep(ctx, s.Clock, evaluateEvery) != nil {
 			return
 		}
-	}
-}
-
-// stat is what is known of the values of one minute.
-type stat struct {
-	Count, Sum, Min, Max float64
-	Unit                 string
-}
-
-func (a stat) merge(b stat) stat {
-	if a.Count == 0 {
-		return b
-	}
-	if b.Count == 0 {
-		return a
-	}
-	return stat{Count: a.Count + b.Count, Sum: a.Sum + b.Sum, Min: min(a.Min, b.Min), Max: max(a.Max, b.Max), Unit: a.Unit}
-}
-
-// value is one statistic.
-func (a stat) value(statistic string) float64 {
-	switch statistic {
-	case "Sum":
-		return a.Sum
-	case "Minimum":
-		return a.Min
-	case "Maximum":
-		return a.Max
-	case "SampleCount":
-		return a.Count
-	default:
-		return a.Sum / a.Count
 	}
 }
 
@@ -179,9 +153,14 @@ func seriesKey(sc wire.Scope, namespace, name string, dimensions map[string]stri
 	return string(raw)
 }
 
-// dataKey orders the buckets of a series by time.
-func dataKey(series string, at time.Time) string {
-	return series + "\x00" + at.UTC().Truncate(time.Minute).Format(time.RFC3339)
+// dataKey orders the buckets of a series by time, which is cut to a minute or a second.
+// Stores of before have no unit in their keys.
+func dataKey(series string, at time.Time, unit string) string {
+	key := series + "\x00" + at.UTC().Format(time.RFC3339)
+	if unit != "" {
+		key += "\x00" + unit
+	}
+	return key
 }
 
 // PutMetric implements wire.Metrics. The point is kept within a second or so.
@@ -191,9 +170,10 @@ func (s *Service) PutMetric(ctx context.Context, sc wire.Scope, namespace, name 
 
 // PutPoint implements wire.MetricPoints. The point is kept within a second or so.
 func (s *Service) PutPoint(_ context.Context, sc wire.Scope, p wire.MetricPoint) {
-	key := dataKey(seriesKey(sc, p.Namespace, p.Name, p.Dimensions), p.Time)
+	unit := cmp.Or(p.Unit, "None")
+	key := dataKey(seriesKey(sc, p.Namespace, p.Name, p.Dimensions), p.Time.Truncate(time.Minute), unit)
 	s.mu.Lock()
-	s.pending[key] = s.pending[key].merge(stat{Count: 1, Sum: p.Value, Min: p.Value, Max: p.Value, Unit: cmp.Or(p.Unit, "None")})
+	s.pending[key] = s.pending[key].merge(values(p.Value, 1, unit))
 	s.mu.Unlock()
 	select {
 	case s.fresh <- struct{}{}:
@@ -236,36 +216,31 @@ func (s *Service) keep(points map[string]stat) error {
 	})
 }
 
-// read returns the buckets of a series from start (inclusive) to end, by the
-// start of their minute.
-func (s *Service) read(series string, start, end time.Time) (map[time.Time]stat, error) {
-	out := map[time.Time]stat{}
+// bucket is what a series has of a minute or a second in one unit.
+type bucket struct {
+	at time.Time
+	stat
+}
+
+// read returns the buckets of a series from start (inclusive) to end, in order.
+func (s *Service) read(series string, start, end time.Time) (out []bucket, err error) {
 	prefix := series + "\x00"
-	err := s.DB.View(func(tx *store.Tx) error {
-		return tx.Scan(dataBucket, prefix, dataKey(series, start), func(key string, raw []byte) (bool, error) {
-			at, err := time.Parse(time.RFC3339, key[len(prefix):])
+	err = s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(dataBucket, prefix, dataKey(series, start, ""), func(key string, raw []byte) (bool, error) {
+			text, _, _ := strings.Cut(key[len(prefix):], "\x00")
+			at, err := time.Parse(time.RFC3339, text)
 			if err != nil || !at.Before(end) {
 				return false, err
 			}
-			var v stat
-			if err := json.Unmarshal(raw, &v); err != nil {
+			b := bucket{at: at}
+			if err := json.Unmarshal(raw, &b.stat); err != nil {
 				return false, err
 			}
-			out[at] = v
+			out = append(out, b)
 			return true, nil
 		})
 	})
 	return out, err
-}
-
-// periods sums the buckets up into periods that begin at multiples of period.
-func periods(minutes map[time.Time]stat, period time.Duration) map[time.Time]stat {
-	out := map[time.Time]stat{}
-	for at, v := range minutes {
-		start := at.Truncate(period)
-		out[start] = out[start].merge(v)
-	}
-	return out
 }
 
 // expire drops what is too old.
@@ -274,7 +249,7 @@ func (s *Service) expire() {
 	var old []string
 	err := s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(dataBucket, "", "", func(key string, _ []byte) (bool, error) {
-			if len(key) > len(limit) && key[len(key)-len(limit):] < limit {
+			if parts := strings.Split(key, "\x00"); len(parts) > 1 && parts[1] < limit {
 				old = append(old, key)
 			}
 			return true, nil

@@ -59,6 +59,18 @@ func describe(t *testing.T, c *sdk.Client, name string) types.MetricAlarm {
 	return out.MetricAlarms[0]
 }
 
+// look has all alarms evaluated: what is put is looked at.
+func look(t *testing.T, c *sdk.Client) {
+	t.Helper()
+	put(t, c, types.MetricDatum{MetricName: aws.String("unrelated"), Value: aws.Float64(1)})
+}
+
+func put(t *testing.T, c *sdk.Client, data ...types.MetricDatum) {
+	t.Helper()
+	_, err := c.PutMetricData(t.Context(), &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: data})
+	require.NoError(t, err)
+}
+
 func TestAlarmLifecycle(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
@@ -85,11 +97,9 @@ func TestAlarmLifecycle(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []types.Tag{{Key: aws.String("l"), Value: aws.String("w")}}, tags.Tags)
 
-	_, err = c.DeleteAlarms(ctx, &sdk.DeleteAlarmsInput{AlarmNames: []string{"a", "b"}})
-	var gone *types.ResourceNotFound
-	require.ErrorAs(t, err, &gone)
-	describe(t, c, "a")
-	_, err = c.DeleteAlarms(ctx, &sdk.DeleteAlarmsInput{AlarmNames: []string{"a"}})
+	// Names that there are not are passed over
+	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteAlarms.html).
+	_, err = c.DeleteAlarms(ctx, &sdk.DeleteAlarmsInput{AlarmNames: []string{"b", "a"}})
 	require.NoError(t, err)
 	out, err := c.DescribeAlarms(ctx, &sdk.DescribeAlarmsInput{AlarmNamePrefix: aws.String("a")})
 	require.NoError(t, err)
@@ -103,9 +113,10 @@ func TestAlarmFollowsMetric(t *testing.T) {
 	s, c := register(t, w, events)
 	require.NoError(t, s.Start(ctx))
 	defer func() { require.NoError(t, s.Close()) }()
+	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
 	_, err := c.PutMetricAlarm(ctx, input())
 	require.NoError(t, err)
-	require.Equal(t, types.StateValueOk, describe(t, c, "a").StateValue, "no executions is no failure")
+	w.Clock.Advance(10 * time.Second)
 	require.Equal(t, "aws.cloudwatch CloudWatch Alarm State Change arn:aws:cloudwatch:us-east-1:000000000000:alarm:a", <-events)
 
 	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
@@ -116,7 +127,7 @@ func TestAlarmFollowsMetric(t *testing.T) {
 	<-events
 	a := describe(t, c, "a")
 	require.Equal(t, types.StateValueAlarm, a.StateValue)
-	require.Contains(t, *a.StateReason, "Threshold Crossed: 1 out of the last 1 datapoints [1 (")
+	require.Contains(t, *a.StateReason, "Threshold Crossed: 1 datapoint [1.0 (")
 
 	// After two periods without failures it is over.
 	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
@@ -146,6 +157,8 @@ func TestMissingData(t *testing.T) {
 			}
 			_, err := c.PutMetricAlarm(t.Context(), in)
 			require.NoError(t, err)
+			require.Equal(t, "Unchecked: Initial alarm creation", *describe(t, c, "a").StateReason)
+			look(t, c)
 			require.Equal(t, want, describe(t, c, "a").StateValue)
 		})
 	}
@@ -180,7 +193,7 @@ func TestStatistics(t *testing.T) {
 	dims := []types.Dimension{{Name: aws.String("d"), Value: aws.String("1")}}
 	_, err := before.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
 		{MetricName: aws.String("m"), Dimensions: dims, Values: []float64{1, 4}, Counts: []float64{2, 1}, Timestamp: &start, Unit: types.StandardUnitCount},
-		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: aws.Float64(-3), Minimum: aws.Float64(-3), Maximum: aws.Float64(-3)}, Timestamp: &start},
+		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: aws.Float64(-3), Minimum: aws.Float64(-3), Maximum: aws.Float64(-3)}, Timestamp: &start, Unit: types.StandardUnitCount},
 	}})
 	require.NoError(t, err)
 	// What was acknowledged is there after a restart.
@@ -234,7 +247,7 @@ func TestMetricData(t *testing.T) {
 	require.Len(t, out.MetricDataResults, 2)
 	require.Equal(t, []float64{10, 4, 1}, out.MetricDataResults[0].Values, "the newest first")
 	require.True(t, start.Add(2*time.Minute).Equal(out.MetricDataResults[0].Timestamps[0]))
-	require.Equal(t, "m", *out.MetricDataResults[0].Label)
+	require.Equal(t, "m Sum 60", *out.MetricDataResults[0].Label, "told apart by statistic and period")
 	require.Equal(t, types.StatusCodeComplete, out.MetricDataResults[0].StatusCode)
 	require.Equal(t, []float64{5}, out.MetricDataResults[1].Values)
 	out, err = ask(types.ScanByTimestampAscending, query("a", "Maximum", 60))
@@ -242,8 +255,6 @@ func TestMetricData(t *testing.T) {
 	require.Equal(t, []float64{1, 4, 10}, out.MetricDataResults[0].Values)
 	_, err = ask("", query("a", "Sum", 60), query("a", "Sum", 60))
 	require.ErrorContains(t, err, "not unique")
-	_, err = ask("", types.MetricDataQuery{Id: aws.String("a"), Expression: aws.String("b * 2")})
-	require.ErrorContains(t, err, "metric math")
 }
 
 func TestRefused(t *testing.T) {
@@ -254,15 +265,17 @@ func TestRefused(t *testing.T) {
 		edit func(*sdk.PutMetricAlarmInput)
 		code string
 	}{
-		"percentile": {func(in *sdk.PutMetricAlarmInput) { in.Statistic, in.ExtendedStatistic = "", aws.String("p99") }, "NotImplemented"},
-		"period":     {func(in *sdk.PutMetricAlarmInput) { in.Period = aws.Int32(10) }, "InvalidParameterValue"},
+		"percentile": {func(in *sdk.PutMetricAlarmInput) { in.Statistic, in.ExtendedStatistic = "", aws.String("99") }, "InvalidParameterValue"},
+		"period":     {func(in *sdk.PutMetricAlarmInput) { in.Period = aws.Int32(15) }, "InvalidParameterValue"},
 		"statistic":  {func(in *sdk.PutMetricAlarmInput) { in.Statistic = "Median" }, "ValidationError"},
 		"no metric":  {func(in *sdk.PutMetricAlarmInput) { in.MetricName = nil }, "MissingParameter"},
 		"missing":    {func(in *sdk.PutMetricAlarmInput) { in.TreatMissingData = aws.String("x") }, "InvalidParameterValue"},
 		"too many":   {func(in *sdk.PutMetricAlarmInput) { in.DatapointsToAlarm = aws.Int32(2) }, "ValidationError"},
-		"metric math": {func(in *sdk.PutMetricAlarmInput) {
+		"metric and math": {func(in *sdk.PutMetricAlarmInput) {
 			in.Metrics = []types.MetricDataQuery{{Id: aws.String("e"), Expression: aws.String("1")}}
-		}, "NotImplemented"},
+		}, "ValidationError"},
+		"anomalies": {func(in *sdk.PutMetricAlarmInput) { in.Threshold, in.ThresholdMetricId = nil, aws.String("t") }, "NotImplemented"},
+		"samples":   {func(in *sdk.PutMetricAlarmInput) { in.EvaluateLowSampleCountPercentile = aws.String("x") }, "ValidationError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -323,7 +336,7 @@ func TestQueryProtocol(t *testing.T) {
 	require.Equal(t, "d", out.Alarms[0].Dimensions[0].Name)
 	_, err := time.Parse(time.RFC3339, out.Alarms[0].StateUpdatedTimestamp)
 	require.NoError(t, err)
-	status, body = call(url.Values{"Action": {"DeleteAlarms"}, "Version": {"2010-08-01"}, "AlarmNames.member.1": {"none"}})
+	status, body = call(url.Values{"Action": {"SetAlarmState"}, "Version": {"2010-08-01"}, "AlarmName": {"none"}, "StateValue": {"OK"}, "StateReason": {"r"}})
 	require.Equal(t, http.StatusNotFound, status)
-	require.Contains(t, body, "<Code>ResourceNotFound</Code>")
+	require.Contains(t, body, "<Code>ResourceNotFound</Code></Error>", "without a message, as AWS")
 }

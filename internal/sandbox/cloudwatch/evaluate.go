@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // comparisons tell whether a value breaches the threshold, and how that is said.
@@ -23,112 +24,278 @@ var comparisons = map[types.ComparisonOperator]struct {
 	types.ComparisonOperatorLessThanOrEqualToThreshold:    {func(v, t float64) bool { return v <= t }, "less than or equal to"},
 }
 
+// verdict is what an evaluation says of an alarm. An empty state means: as it is.
+type verdict struct {
+	state  types.StateValue
+	reason string
+	data   *string
+}
+
 // evaluate looks at every alarm and keeps what has changed.
 func (s *Service) evaluate() {
-	var all []alarm
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[alarm](tx, alarmsBucket, "")
-		return err
-	})
-	for i := range all {
-		if err == nil {
-			err = s.evaluateOne(all[i])
+	all, err := s.alarms("")
+	changed := map[wire.Scope]bool{}
+	for _, a := range all {
+		if err != nil {
+			break
 		}
+		if a.Rule != "" {
+			changed[a.Scope] = true
+			continue
+		}
+		err = s.evaluateOne(a)
 	}
 	if err != nil {
 		s.Log.Error("alarms not evaluated", "error", err.Error())
 	}
+	for sc := range changed {
+		s.evaluateComposites(sc)
+	}
 }
 
 func (s *Service) evaluateOne(a alarm) error {
-	to, reason, err := s.judge(a)
-	if err != nil || to == "" || to == a.StateValue {
+	to, err := s.judge(a)
+	if err != nil || to.state == "" || to.state == a.StateValue && !a.unchecked() {
 		return err
 	}
-	var before, after alarm
-	err = s.DB.Update(func(tx *store.Tx) error {
-		now, found, err := store.Get[alarm](tx, alarmsBucket, a.key())
-		// It may have been deleted or changed since: then the next look decides.
-		if err != nil || !found || !now.AlarmConfigurationUpdatedTimestamp.Equal(*a.AlarmConfigurationUpdatedTimestamp) || now.StateValue != a.StateValue {
-			return err
-		}
-		before = now
-		s.transit(&now, to, reason)
-		after = now
-		return store.Put(tx, alarmsBucket, now.key(), now)
-	})
-	if err == nil && after.AlarmName != nil {
-		s.announce(before, after)
-	}
+	_, err = s.transit(a.key(), to, a.same)
 	return err
 }
 
-// judge decides by the last periods. The period under way counts as soon as it
-// has data, so that an alarm does not wait for its end. An empty state means: as
-// it is.
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
-func (s *Service) judge(a alarm) (types.StateValue, string, error) {
-	n, need := int(*a.EvaluationPeriods), int(*a.EvaluationPeriods)
-	if a.DatapointsToAlarm != nil {
-		need = int(*a.DatapointsToAlarm)
+// unchecked tells that an alarm was never evaluated.
+func (a alarm) unchecked() bool { return strings.HasPrefix(aws.ToString(a.StateReason), "Unchecked:") }
+
+// same tells that an alarm is as it was when it was judged; else the next look decides.
+func (a alarm) same(now alarm) bool {
+	return now.AlarmConfigurationUpdatedTimestamp.Equal(*a.AlarmConfigurationUpdatedTimestamp) && now.StateValue == a.StateValue
+}
+
+// datapoint is what an alarm sees of a period.
+type datapoint struct {
+	at      time.Time
+	samples float64 // 0 for metric math
+	value   float64
+}
+
+// seen are the data points of an alarm, by the beginning of their periods.
+func (s *Service) seen(a alarm, start, end time.Time) (map[time.Time]datapoint, error) {
+	out := map[time.Time]datapoint{}
+	if len(a.Metrics) > 0 {
+		ask, err := s.asking(a.Scope, a.Metrics, start, end)
+		if err != nil {
+			return nil, err
+		}
+		v, err := ask.value(watchedBy(a.Metrics)[0])
+		if err != nil || len(v.Series) == 0 {
+			return out, err
+		}
+		for i, t := range v.Series[0].Times {
+			at := time.Unix(t, 0).UTC()
+			out[at] = datapoint{at: at, value: v.Series[0].Values[i]}
+		}
+		return out, nil
 	}
-	dims, err := dimensionMap(a.Dimensions)
-	if err != nil {
-		return "", "", err
+	m := &types.MetricStat{
+		Metric: &types.Metric{Namespace: a.Namespace, MetricName: a.MetricName, Dimensions: a.Dimensions},
+		Period: a.Period, Stat: aws.String(a.statistic()), Unit: a.Unit,
 	}
-	series := seriesKey(a.Scope, *a.Namespace, *a.MetricName, dims)
-	last := s.Clock.Now().UTC().Truncate(a.window())
-	minutes, err := s.read(series, last.Add(-time.Duration(n)*a.window()), last.Add(a.window()))
-	if err != nil {
-		return "", "", err
-	}
-	if a.Unit != "" {
-		for at, v := range minutes {
-			if v.Unit != string(a.Unit) {
-				delete(minutes, at)
-			}
+	points, _, err := s.points(a.Scope, m, start, end)
+	st, _ := parseStatistic(a.statistic())
+	for _, p := range points {
+		if x, ok := p.value(st); ok {
+			out[p.at] = datapoint{at: p.at, samples: p.Count, value: x}
 		}
 	}
-	points := periods(minutes, a.window())
-	if _, ok := points[last]; !ok {
-		last = last.Add(-a.window())
+	return out, err
+}
+
+// statistic is the name of the statistic that the alarm looks at.
+func (a alarm) statistic() string {
+	if a.ExtendedStatistic != nil {
+		return *a.ExtendedStatistic
 	}
-	compare := comparisons[a.ComparisonOperator]
-	var have, breaching, absent int
-	var shown []string
-	for i := range n {
-		at := last.Add(-time.Duration(i) * a.window())
-		v, ok := points[at]
+	return string(a.Statistic)
+}
+
+// tooFew reports whether a percentile of so few samples is not to be judged.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
+func (a alarm) tooFew(samples float64) bool {
+	st, _ := parseStatistic(a.statistic())
+	if aws.ToString(a.EvaluateLowSampleCountPercentile) != "ignore" || st.kind != "p" {
+		return false
+	}
+	share := st.high / 100
+	return samples < 10/max(min(share, 1-share), 1e-9)
+}
+
+// sight is what an evaluation has found.
+type sight struct {
+	alarm
+	n, need  int
+	points   []datapoint // the newest first
+	breaches int
+	absent   []time.Time
+}
+
+// judge decides by the last periods. The period under way counts as soon as it
+// has data, so that an alarm does not wait for its end.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+func (s *Service) judge(a alarm) (verdict, error) {
+	g := sight{alarm: a, n: int(*a.EvaluationPeriods), need: int(*a.EvaluationPeriods)}
+	if a.DatapointsToAlarm != nil {
+		g.need = int(*a.DatapointsToAlarm)
+	}
+	window := a.window()
+	last := s.Clock.Now().UTC().Truncate(window)
+	points, err := s.seen(a, last.Add(-time.Duration(g.n)*window), last.Add(window))
+	if err != nil {
+		return verdict{}, err
+	}
+	if _, ok := points[last]; !ok {
+		last = last.Add(-window)
+	}
+	samples := 0.0
+	for i := range g.n {
+		at := last.Add(-time.Duration(i) * window)
+		p, ok := points[at]
 		if !ok {
-			absent++
+			g.absent = append(g.absent, at)
 			continue
 		}
-		have++
-		x := v.value(string(a.Statistic))
-		if compare.breach(x, *a.Threshold) {
-			breaching++
-			shown = append(shown, fmt.Sprintf("%s (%s)", strconv.FormatFloat(x, 'f', -1, 64), at.Format("02/01/06 15:04:05")))
+		samples += p.samples
+		g.points = append(g.points, p)
+		if comparisons[a.ComparisonOperator].breach(p.value, *a.Threshold) {
+			g.breaches++
 		}
 	}
-	treat := aws.ToString(a.TreatMissingData)
+	if len(g.points) > 0 && a.tooFew(samples) {
+		return verdict{}, nil
+	}
+	v := g.verdict()
+	if v.state != "" {
+		v.data, err = g.data(s.Clock.Now(), v.state)
+	}
+	return v, err
+}
+
+// verdict counts what is missing as the alarm wants it.
+func (g *sight) verdict() verdict {
+	treat, breaching := aws.ToString(g.TreatMissingData), g.breaches
 	if treat == "breaching" {
-		breaching += absent
+		breaching += len(g.absent)
 	}
-	threshold := strconv.FormatFloat(*a.Threshold, 'f', -1, 64)
 	switch {
-	case have == 0 && (treat == "" || treat == "missing"):
-		return types.StateValueInsufficientData, fmt.Sprintf("Insufficient Data: %d datapoints were unknown.", absent), nil
-	case have == 0 && treat == "ignore":
-		return "", "", nil
-	case breaching >= need:
-		text := fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints", breaching, n)
-		if len(shown) > 0 {
-			text += " [" + strings.Join(shown, ", ") + "]"
-		}
-		return types.StateValueAlarm, text + fmt.Sprintf(" was %s the threshold (%s) (minimum %d datapoint for OK -> ALARM transition).", compare.text, threshold, need), nil
-	case treat == "ignore" && absent > 0 && a.StateValue == types.StateValueAlarm && breaching+absent >= need:
-		return "", "", nil // what is missing could be breaching
+	case len(g.points) == 0 && (treat == "" || treat == "missing"):
+		return verdict{state: types.StateValueInsufficientData, reason: "Insufficient Data: " + counted(len(g.absent), "datapoint", "was unknown.", "were unknown.")}
+	case len(g.points) == 0 && treat == "ignore":
+		return verdict{}
+	case breaching >= g.need:
+		return verdict{state: types.StateValueAlarm, reason: g.reason(true)}
+	case treat == "ignore" && len(g.absent) > 0 && g.StateValue == types.StateValueAlarm && breaching+len(g.absent) >= g.need:
+		return verdict{} // what is missing could be breaching
 	}
-	return types.StateValueOk, fmt.Sprintf("Threshold Crossed: %d of the last %d datapoints was not %s the threshold (%s) (minimum %d datapoint for ALARM -> OK transition).",
-		n-breaching, n, compare.text, threshold, n-need+1), nil
+	return verdict{state: types.StateValueOk, reason: g.reason(false)}
+}
+
+// counted is a number of things, with what they do.
+func counted(n int, thing, one, many string) string {
+	if n == 1 {
+		return "1 " + thing + " " + one
+	}
+	return strconv.Itoa(n) + " " + thing + "s " + many
+}
+
+func periodsOf(n int) string { return strings.TrimSpace(counted(n, "period", "", "")) }
+
+// decimal writes a number as AWS does, never without a decimal point.
+func decimal(x float64) string {
+	text := strconv.FormatFloat(x, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return text
+}
+
+// reason words a change to or from ALARM as AWS does, by the recordings in
+// https://github.com/localstack/localstack (test_cloudwatch.snapshot.json,
+// test_put_metric_alarm and test_breaching_alarm_actions) and, for the form with the last
+// datapoints, the examples of
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html.
+func (g *sight) reason(breach bool) string {
+	missing := g.missing()
+	if len(g.points) == 0 {
+		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s%s.", periodsOf(g.n), missing)
+	}
+	var shown []string
+	for _, p := range g.points {
+		if comparisons[g.ComparisonOperator].breach(p.value, *g.Threshold) == breach {
+			shown = append(shown, fmt.Sprintf("%s (%s)", decimal(p.value), p.at.Format("02/01/06 15:04:05")))
+		}
+	}
+	if len(shown) == 0 { // what is missing alone decides
+		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s%s.", periodsOf(len(g.absent)), missing)
+	}
+	not := "not "
+	if breach {
+		not = ""
+	}
+	list := "[" + strings.Join(shown, ", ") + "] "
+	crossing := fmt.Sprintf("%s%s the threshold (%s)", not, comparisons[g.ComparisonOperator].text, decimal(*g.Threshold))
+	was, were := list+"was "+crossing, list+"were "+crossing
+	if g.DatapointsToAlarm == nil {
+		return "Threshold Crossed: " + counted(len(shown), "datapoint", was, were) + missing + "."
+	}
+	verb, least, way := were, g.n-g.need+1, "ALARM -> OK"
+	if len(shown) == 1 {
+		verb = was
+	}
+	if breach {
+		least, way = g.need, "OK -> ALARM"
+	}
+	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints %s (minimum %s for %s transition)%s.", len(shown), g.n, verb, strings.TrimSpace(counted(least, "datapoint", "", "")), way, missing)
+}
+
+// missing tells what the missing data points counted as.
+func (g *sight) missing() string {
+	as := map[string]string{"breaching": "Breaching", "notBreaching": "NonBreaching"}[aws.ToString(g.TreatMissingData)]
+	if len(g.absent) == 0 || as == "" {
+		return ""
+	}
+	return " and " + counted(len(g.absent), "missing datapoint", "was treated as ["+as+"]", "were treated as ["+as+"]")
+}
+
+// stamp is how times stand in the documents about alarms.
+const stamp = "2006-01-02T15:04:05.000+0000"
+
+// data is the document that goes with a reason.
+func (g *sight) data(now time.Time, state types.StateValue) (*string, error) {
+	if state == types.StateValueInsufficientData && len(g.points) == 0 && g.MetricName == nil {
+		return nil, nil
+	}
+	recent, evaluated := []float64{}, []map[string]any{}
+	for _, p := range g.points {
+		one := map[string]any{"timestamp": p.at.Format(stamp), "value": p.value}
+		if p.samples > 0 {
+			one["sampleCount"] = p.samples
+		}
+		recent, evaluated = append([]float64{p.value}, recent...), append(evaluated, one)
+	}
+	for _, at := range g.absent {
+		evaluated = append(evaluated, map[string]any{"timestamp": at.Format(stamp)})
+	}
+	doc := map[string]any{
+		"version": "1.0", "queryDate": now.UTC().Format(stamp), "period": int(g.window().Seconds()), "recentDatapoints": recent,
+		"threshold": *g.Threshold, "evaluatedDatapoints": evaluated,
+	}
+	if g.MetricName != nil {
+		doc["statistic"] = g.statistic()
+	}
+	if g.Unit != "" {
+		doc["unit"] = g.Unit
+	}
+	if n := len(g.points); n > 0 {
+		doc["startDate"] = g.points[n-1].at.Format(stamp)
+	}
+	raw, err := json.Marshal(doc)
+	return aws.String(string(raw)), err
 }

@@ -3,21 +3,27 @@ package cloudwatch
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// maxQueries bounds the queries of one call
+// Limits of one call
 // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html).
-const maxQueries = 500
+const (
+	maxQueries    = 500
+	maxDatapoints = 100_800
+)
 
-// getMetricData answers queries of metrics; expressions are refused. All points
-// come on one page, newest first unless asked otherwise.
+// getMetricData answers queries of metrics and of metric math, newest points first
+// unless asked otherwise.
 func (s *Service) getMetricData(_ context.Context, req *wire.Request, in *sdk.GetMetricDataInput) (*sdk.GetMetricDataOutput, error) {
 	switch {
 	case in.StartTime != nil && in.EndTime != nil && in.StartTime.Truncate(time.Second).Equal(in.EndTime.Truncate(time.Second)):
@@ -30,64 +36,90 @@ func (s *Service) getMetricData(_ context.Context, req *wire.Request, in *sdk.Ge
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
-	out := &sdk.GetMetricDataOutput{MetricDataResults: []types.MetricDataResult{}, Messages: []types.MessageData{}}
-	seen := map[string]bool{}
+	a, err := s.asking(req.Scope, in.MetricDataQueries, *in.StartTime, *in.EndTime)
+	if err != nil {
+		return nil, err
+	}
+	all := []types.MetricDataResult{}
 	for _, q := range in.MetricDataQueries {
-		if id := aws.ToString(q.Id); seen[id] {
-			return nil, validation("The values for parameter id in MetricDataQueries are not unique.")
+		if q.ReturnData != nil && !*q.ReturnData {
+			continue
 		}
-		seen[*q.Id] = true
-		r, err := s.query(req.Scope, q, *in.StartTime, *in.EndTime)
+		some, err := a.results(q)
 		if err != nil {
 			return nil, err
 		}
-		if in.ScanBy != types.ScanByTimestampAscending {
+		all = append(all, some...)
+	}
+	if in.ScanBy != types.ScanByTimestampAscending {
+		for _, r := range all {
 			slices.Reverse(r.Timestamps)
 			slices.Reverse(r.Values)
 		}
-		if q.ReturnData == nil || *q.ReturnData {
-			out.MetricDataResults = append(out.MetricDataResults, r)
+	}
+	out := &sdk.GetMetricDataOutput{Messages: []types.MessageData{}}
+	out.MetricDataResults, out.NextToken, err = pageOf(all, in.NextToken, aws.ToInt32(in.MaxDatapoints))
+	return out, err
+}
+
+// results are what a query returns: one, or each series of an array.
+func (a *asking) results(q types.MetricDataQuery) ([]types.MetricDataResult, error) {
+	v, err := a.value(*q.Id)
+	if err != nil {
+		return nil, err
+	}
+	if v.IsNumber() {
+		return nil, validation("Error in expression '%s': The expression must return a time series or an array of time series.", *q.Id)
+	}
+	out := make([]types.MetricDataResult, 0, len(v.Series))
+	for _, series := range v.Series {
+		r := types.MetricDataResult{Id: q.Id, Label: q.Label, StatusCode: types.StatusCodeComplete, Timestamps: []time.Time{}, Values: []float64{}, Messages: a.messages[*q.Id]}
+		switch {
+		case q.Label != nil:
+		case q.Expression != nil && !v.IsArray():
+			r.Label = q.Id
+		default:
+			r.Label = aws.String(series.Label)
 		}
+		for i, t := range series.Times {
+			r.Timestamps, r.Values = append(r.Timestamps, time.Unix(t, 0).UTC()), append(r.Values, series.Values[i])
+		}
+		out = append(out, r)
 	}
 	return out, nil
 }
 
-// query answers one query, oldest point first.
-func (s *Service) query(sc wire.Scope, q types.MetricDataQuery, start, end time.Time) (types.MetricDataResult, error) {
-	r := types.MetricDataResult{Id: q.Id, Label: q.Label, StatusCode: types.StatusCodeComplete, Timestamps: []time.Time{}, Values: []float64{}}
-	m := q.MetricStat
-	switch {
-	case q.Expression != nil:
-		return r, unsupported("the sandbox does not serve metric math")
-	case m == nil || m.Metric == nil || m.Metric.MetricName == nil || m.Metric.Namespace == nil:
-		return r, validation("The parameter MetricDataQueries.member.1.MetricStat or Expression is required.\n")
-	case m.Period == nil || *m.Period < 60 || *m.Period%60 != 0:
-		return r, validation("The parameter MetricDataQueries.member.1.MetricStat.Period must be a multiple of 60: the sandbox keeps minutes.")
+// pageOf gives out so many points. A token tells of how many results and of how many
+// points of the next one are given out already. What is cut is PartialData.
+func pageOf(all []types.MetricDataResult, token *string, most int32) ([]types.MetricDataResult, *string, error) {
+	left := maxDatapoints
+	if most > 0 {
+		left = min(left, int(most))
 	}
-	if r.Label == nil {
-		r.Label = m.Metric.MetricName
-	}
-	statistic := aws.ToString(m.Stat)
-	if !slices.Contains(types.Statistic("").Values(), types.Statistic(statistic)) {
-		return r, unsupported("the sandbox keeps no percentiles: the statistic %q", statistic)
-	}
-	dims, err := dimensionMap(m.Metric.Dimensions)
-	if err != nil {
-		return r, err
-	}
-	minutes, err := s.read(seriesKey(sc, *m.Metric.Namespace, *m.Metric.MetricName, dims), start, end)
-	if err != nil {
-		return r, err
-	}
-	points := periods(minutes, time.Duration(*m.Period)*time.Second)
-	for at, v := range points {
-		if m.Unit == "" || string(m.Unit) == v.Unit {
-			r.Timestamps = append(r.Timestamps, at)
+	place, err := page.Place(token)
+	first, done := 0, 0
+	if err == nil && place != "" {
+		a, b, _ := strings.Cut(place, ":")
+		if first, err = strconv.Atoi(a); err == nil {
+			done, err = strconv.Atoi(b)
 		}
 	}
-	slices.SortFunc(r.Timestamps, time.Time.Compare)
-	for _, at := range r.Timestamps {
-		r.Values = append(r.Values, points[at].value(statistic))
+	if err != nil || first < 0 || done < 0 || first > len(all) || first < len(all) && done > len(all[first].Values) {
+		return nil, nil, badValue("The value for parameter NextToken is invalid.")
 	}
-	return r, nil
+	out := []types.MetricDataResult{}
+	for i, r := range all[first:] {
+		if i == 0 {
+			r.Timestamps, r.Values = r.Timestamps[done:], r.Values[done:]
+		} else {
+			done = 0
+		}
+		if len(r.Values) > left {
+			r.Timestamps, r.Values, r.StatusCode = r.Timestamps[:left], r.Values[:left], types.StatusCodePartialData
+			return append(out, r), page.Token(strconv.Itoa(first+i) + ":" + strconv.Itoa(done+left)), nil
+		}
+		left -= len(r.Values)
+		out = append(out, r)
+	}
+	return out, nil, nil
 }

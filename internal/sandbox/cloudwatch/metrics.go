@@ -101,7 +101,11 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 				return nil, badValue("The parameter %s.Timestamp must specify a time within the past two weeks and the next two hours.", member)
 			}
 		}
-		key := dataKey(seriesKey(req.Scope, namespace, *d.MetricName, dims), at)
+		grain := time.Minute
+		if aws.ToInt32(d.StorageResolution) == 1 {
+			grain = time.Second
+		}
+		key := dataKey(seriesKey(req.Scope, namespace, *d.MetricName, dims), at.Truncate(grain), v.Unit)
 		points[key] = points[key].merge(v)
 	}
 	if err := s.keep(points); err != nil {
@@ -131,7 +135,7 @@ func finite(name string, values ...float64) error {
 // with counts. member is what the point is called in refusals.
 func datum(member string, d types.MetricDatum) (stat, error) {
 	if d.Value != nil && len(d.Values) > 0 {
-		return stat{}, badValue("The parameters %[1]s.Value and %[1]s.Values are mutually exclusive and you have specified both.", member)
+		return stat{}, exclusive(member+".Value", member+".Values")
 	}
 	if d.Value != nil && d.StatisticValues != nil {
 		return stat{}, exclusive(member+".Value", member+".StatisticValues")
@@ -140,17 +144,16 @@ func datum(member string, d types.MetricDatum) (stat, error) {
 	if unit == "" {
 		unit = "None"
 	}
-	one := func(v, n float64) stat { return stat{Count: n, Sum: v * n, Min: v, Max: v, Unit: unit} }
 	switch {
 	case d.StatisticValues != nil:
 		v := d.StatisticValues
 		if v.SampleCount == nil || v.Sum == nil || v.Minimum == nil || v.Maximum == nil {
 			return stat{}, missing(member + ".StatisticValues")
 		}
-		return stat{Count: *v.SampleCount, Sum: *v.Sum, Min: *v.Minimum, Max: *v.Maximum, Unit: unit},
+		return set(*v.SampleCount, *v.Sum, *v.Minimum, *v.Maximum, unit),
 			finite(member+".StatisticValues", *v.SampleCount, *v.Sum, *v.Minimum, *v.Maximum)
 	case d.Value != nil:
-		return one(*d.Value, 1), finite(member+".Value", *d.Value)
+		return values(*d.Value, 1, unit), finite(member+".Value", *d.Value)
 	case len(d.Values) > 0:
 		if len(d.Counts) > 0 && len(d.Counts) != len(d.Values) {
 			return stat{}, badValue("The parameters %[1]s.Values and %[1]s.Counts must be of the same size.", member)
@@ -161,27 +164,59 @@ func datum(member string, d types.MetricDatum) (stat, error) {
 			if len(d.Counts) > 0 {
 				n = d.Counts[i]
 			}
-			sum = sum.merge(one(v, n))
+			sum = sum.merge(values(v, n, unit))
 		}
 		return sum, finite(member+".Values", d.Values...)
 	}
 	return stat{}, missing(member + ".Value")
 }
 
-func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
+// checkPeriod demands a period that CloudWatch has.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
+func checkPeriod(member string, period *int32) error {
+	switch p := aws.ToInt32(period); {
+	case p == 1, p == 5, p == 10, p == 20, p == 30, p >= 60 && p%60 == 0:
+		return nil
+	default:
+		return badValue("The parameter %s must be 1, 5, 10, 20, 30 or a multiple of 60.", member)
+	}
+}
+
+// maxPoints is how many data points GetMetricStatistics gives out, by the same page.
+const maxPoints = 1440
+
+func checkStatistics(in *sdk.GetMetricStatisticsInput) error {
 	switch {
 	case in.Namespace == nil:
-		return nil, missing("Namespace")
+		return missing("Namespace")
 	case in.MetricName == nil:
-		return nil, missing("MetricName")
+		return missing("MetricName")
 	case in.StartTime == nil || in.EndTime == nil || !in.StartTime.Before(*in.EndTime):
-		return nil, badValue("The parameter StartTime must be less than the parameter EndTime.")
-	case in.Period == nil || *in.Period < 60 || *in.Period%60 != 0:
-		return nil, badValue("The parameter Period must be a multiple of 60.")
-	case len(in.ExtendedStatistics) > 0:
-		return nil, unsupported("the sandbox keeps no percentiles")
-	case len(in.Statistics) == 0:
-		return nil, badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")
+		return badValue("The parameter StartTime must be less than the parameter EndTime.")
+	case len(in.Statistics) == 0 && len(in.ExtendedStatistics) == 0:
+		return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")
+	case len(in.Statistics) > 0 && len(in.ExtendedStatistics) > 0:
+		return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "Cannot specify both Statistics and ExtendedStatistics.")
+	}
+	if err := checkPeriod("Period", in.Period); err != nil {
+		return err
+	}
+	if n := int64(in.EndTime.Sub(*in.StartTime).Seconds()) / int64(*in.Period); n > maxPoints {
+		return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination",
+			"You have requested up to %d datapoints, which exceeds the limit of %d. You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n, maxPoints)
+	}
+	for _, name := range in.ExtendedStatistics {
+		if st, ok := parseStatistic(name); !ok || slices.Contains(plain, st.kind) {
+			return badValue("The value %s for parameter ExtendedStatistics.member.1 is not supported.", name)
+		}
+	}
+	return nil
+}
+
+// getStatistics gives a point for each period and unit.
+func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.GetMetricStatisticsInput) (*sdk.GetMetricStatisticsOutput, error) {
+	if err := checkStatistics(in); err != nil {
+		return nil, err
 	}
 	dims, err := dimensionMap(in.Dimensions)
 	if err != nil {
@@ -190,37 +225,67 @@ func (s *Service) getStatistics(_ context.Context, req *wire.Request, in *sdk.Ge
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
-	minutes, err := s.read(seriesKey(req.Scope, *in.Namespace, *in.MetricName, dims), *in.StartTime, *in.EndTime)
+	period := time.Duration(*in.Period) * time.Second
+	buckets, err := s.read(seriesKey(req.Scope, *in.Namespace, *in.MetricName, dims), begin(*in.StartTime, period), *in.EndTime)
 	if err != nil {
 		return nil, err
 	}
 	out := &sdk.GetMetricStatisticsOutput{Label: in.MetricName, Datapoints: []types.Datapoint{}}
-	for at, v := range periods(minutes, time.Duration(*in.Period)*time.Second) {
-		if in.Unit != "" && string(in.Unit) != v.Unit {
-			continue
+	for _, b := range periods(buckets, period) {
+		if in.Unit == "" || string(in.Unit) == b.Unit {
+			out.Datapoints = append(out.Datapoints, b.datapoint(in))
 		}
-		p := types.Datapoint{Timestamp: aws.Time(at), Unit: types.StandardUnit(v.Unit)}
-		for _, name := range in.Statistics {
-			x := aws.Float64(v.value(string(name)))
-			switch name {
-			case types.StatisticAverage:
-				p.Average = x
-			case types.StatisticSum:
-				p.Sum = x
-			case types.StatisticMinimum:
-				p.Minimum = x
-			case types.StatisticMaximum:
-				p.Maximum = x
-			case types.StatisticSampleCount:
-				p.SampleCount = x
-			default:
-				return nil, badValue("The value %s for parameter Statistics is invalid.", name)
-			}
-		}
-		out.Datapoints = append(out.Datapoints, p)
 	}
-	slices.SortFunc(out.Datapoints, func(a, b types.Datapoint) int { return a.Timestamp.Compare(*b.Timestamp) })
 	return out, nil
+}
+
+// begin is the time from which data count, by the period that is asked for: that of the
+// minute, or of the shorter period, in which the time lies.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+func begin(start time.Time, period time.Duration) time.Time {
+	return start.UTC().Truncate(min(period, time.Minute))
+}
+
+// periods puts buckets together that lie between two multiples of period, those of each
+// unit apart, in order.
+func periods(buckets []bucket, period time.Duration) (out []bucket) {
+	place := map[time.Time]map[string]int{}
+	for _, b := range buckets {
+		at := b.at.Truncate(period)
+		if place[at] == nil {
+			place[at] = map[string]int{}
+		}
+		i, ok := place[at][b.Unit]
+		if !ok {
+			i = len(out)
+			place[at][b.Unit] = i
+			out = append(out, bucket{at: at})
+		}
+		out[i].stat = out[i].merge(b.stat)
+	}
+	return out
+}
+
+// datapoint is a bucket with the statistics that a client asks for.
+func (b bucket) datapoint(in *sdk.GetMetricStatisticsInput) types.Datapoint {
+	p := types.Datapoint{Timestamp: aws.Time(b.at), Unit: types.StandardUnit(b.Unit)}
+	into := map[types.Statistic]**float64{
+		types.StatisticAverage: &p.Average, types.StatisticSum: &p.Sum, types.StatisticMinimum: &p.Minimum, types.StatisticMaximum: &p.Maximum, types.StatisticSampleCount: &p.SampleCount,
+	}
+	for _, name := range in.Statistics {
+		x, _ := b.value(statistic{kind: string(name)})
+		*into[name] = &x
+	}
+	for _, name := range in.ExtendedStatistics {
+		st, _ := parseStatistic(name)
+		if x, ok := b.value(st); ok {
+			if p.ExtendedStatistics == nil {
+				p.ExtendedStatistics = map[string]float64{}
+			}
+			p.ExtendedStatistics[name] = x
+		}
+	}
+	return p
 }
 
 func (s *Service) listMetrics(_ context.Context, req *wire.Request, in *sdk.ListMetricsInput) (*sdk.ListMetricsOutput, error) {

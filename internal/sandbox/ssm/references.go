@@ -3,13 +3,13 @@ package ssm
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -17,7 +17,7 @@ import (
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html
 const secretPath = "/aws/reference/secretsmanager/"
 
-var versionID = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+var versionID = lazyregexp.New(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
 
 // secret reads a secret as a parameter, with the caller's own rights to it. What follows a
 // colon is the id of a version, or a stage.

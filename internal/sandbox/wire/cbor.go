@@ -115,7 +115,10 @@ func writeCBOR(w http.ResponseWriter, out any) {
 }
 
 func writeCBORError(w http.ResponseWriter, id string, e *Error) {
-	body := cbor.Map{"__type": cbor.String(e.Code), "message": cbor.String(e.Message), "Message": cbor.String(e.Message)}
+	body := cbor.Map{"__type": cbor.String(e.Code)}
+	if e.Message != "" {
+		body["message"], body["Message"] = cbor.String(e.Message), cbor.String(e.Message)
+	}
 	for k, x := range e.Fields {
 		if v, err := toCBOR(reflect.ValueOf(x)); err == nil && v != nil {
 			body[k] = v

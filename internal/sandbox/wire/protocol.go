@@ -45,7 +45,10 @@ func contentType(p Protocol) string {
 
 // WriteJSONError writes e as awsJson and restJson services do.
 func WriteJSONError(w http.ResponseWriter, p Protocol, id string, e *Error) {
-	body := map[string]any{"__type": e.Code, "message": e.Message, "Message": e.Message}
+	body := map[string]any{"__type": e.Code}
+	if e.Message != "" { // CloudWatch has errors without
+		body["message"], body["Message"] = e.Message, e.Message
+	}
 	for k, v := range e.Fields {
 		body[k] = v
 	}
@@ -115,7 +118,9 @@ func writeQueryError(w http.ResponseWriter, svc *Service, req *Request, e *Error
 	fmt.Fprintf(&b, `<ErrorResponse xmlns=%q><Error>`, svc.Namespace)
 	element(&b, "Type", kind)
 	element(&b, "Code", code)
-	element(&b, "Message", e.Message)
+	if e.Message != "" {
+		element(&b, "Message", e.Message)
+	}
 	b.WriteString("</Error>")
 	element(&b, "RequestId", req.ID)
 	b.WriteString("</ErrorResponse>")
