@@ -157,6 +157,7 @@ var onlyIn = map[string][]string{
 	"github.com/pulumi/pulumi-aws-native/":                {"internal/program"},
 	"github.com/pulumi/pulumi/sdk/v3/go/auto":             {"internal/stack"},
 	"github.com/pulumi/":                                  {"internal/program", "internal/stack", "internal/sandbox/provider"},
+	"github.com/aws/aws-sdk-go-v2/aws/arn":                {"internal/app", "internal/artifacts", "internal/executions", "internal/sandbox", "internal/spec"}, // cuts texts, calls nobody
 	"github.com/aws/aws-sdk-go-v2/service/sfn":            {"internal/executions", "internal/sandbox", "internal/tui/datatest"},
 	"github.com/aws/aws-sdk-go-v2/service/":               {"internal/artifacts", "internal/executions", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest"},
 	"github.com/aws/":                                     {"internal/artifacts", "internal/executions", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest"},

@@ -96,7 +96,7 @@ func TestArchives(t *testing.T) {
 func TestReplays(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSetup(t), t.Context()
-	url, arn := s.queue(t, "q", "r")
+	_, arn := s.queue(t, "q", "r")
 	_, err := s.bridge.CreateArchive(ctx, &sdk.CreateArchiveInput{ArchiveName: aws.String("a"), EventSourceArn: aws.String(busARN + "default")})
 	require.NoError(t, err)
 	begin := s.Clock.Now()
@@ -140,7 +140,7 @@ func TestReplays(t *testing.T) {
 	s.stop() // a crash while it is STARTING
 	s.Reopen(t)
 	s.register(t)
-	url = s.URL + "/000000000000/q"
+	url := s.URL + "/000000000000/q"
 	s.waitTimers(t, 1)
 	s.Clock.Advance(time.Second)
 	seen := map[float64]bool{}
