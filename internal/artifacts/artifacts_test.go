@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,48 +13,25 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 const bucket = "ptui-acme-iris-dev-000000000000-use1"
 
-// anyone accepts every signature as the sandbox's own user.
-type anyone struct{}
-
-func (anyone) Verify(*http.Request) (wire.Principal, string, string, error) {
-	return wire.Principal{Account: "000000000000", ARN: "arn:aws:iam::000000000000:user/sandbox", Admin: true}, "us-east-1", "s3", nil
-}
-
-// Authorize lets everybody do everything.
-func (anyone) Authorize(context.Context, wire.Principal, string, string, map[string][]string) error {
-	return nil
-}
-
 // open is the sandbox's S3 over HTTP, with the bucket.
 func open(t *testing.T) *awss3.Client {
 	t.Helper()
-	dir := t.TempDir()
-	db, err := store.Open(filepath.Join(dir, "db"))
+	w := iamtest.New(t)
+	svc, err := s3.New(s3.Config{DB: w.DB, Dir: t.TempDir(), Auth: w.IAM, Clock: w.Clock})
 	require.NoError(t, err)
-	router := wire.NewRouter(anyone{}, nil)
-	svc, err := s3.New(s3.Config{DB: db, Dir: dir, Auth: anyone{}})
-	require.NoError(t, err)
-	svc.Register(router)
-	server := httptest.NewServer(router)
-	t.Cleanup(func() {
-		server.Close()
-		require.NoError(t, db.Close())
-	})
-	api := artifacts.Connect(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
-	client, ok := api.(*awss3.Client)
+	svc.Register(w.Router)
+	client, ok := artifacts.Connect(w.Admin()).(*awss3.Client)
 	require.True(t, ok)
 	_, err = client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)

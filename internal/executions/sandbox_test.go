@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,44 +13,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
-
-// anyone accepts every signature as the sandbox's own user.
-type anyone struct{}
-
-func (anyone) Verify(r *http.Request) (wire.Principal, string, string, error) {
-	return wire.Principal{Account: "000000000000", ARN: "arn:aws:iam::000000000000:user/sandbox", Admin: true}, "us-east-1", "states", nil
-}
 
 // stepFunctions is a client over the real States Language interpreter and HTTP.
 func stepFunctions(t *testing.T) (*executions.Client, func(name, definition string) string) {
 	t.Helper()
-	db, err := store.Open(filepath.Join(t.TempDir(), "store.db"))
+	w := iamtest.At(t, filepath.Join(t.TempDir(), "store.db"), clock.Real{})
+	svc, err := states.New(states.Config{DB: w.DB, Router: w.Router})
 	require.NoError(t, err)
-	router := wire.NewRouter(anyone{}, nil)
-	svc, err := states.New(states.Config{DB: db, Router: router})
-	require.NoError(t, err)
-	svc.Register(router)
+	svc.Register(w.Router)
 	require.NoError(t, svc.Start(context.WithoutCancel(t.Context())))
-	server := httptest.NewServer(router)
 	transport := &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
-		server.Close()
 		require.NoError(t, svc.Close())
-		require.NoError(t, db.Close())
 	})
-	cfg := aws.Config{
-		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: &http.Client{Transport: transport},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-		}),
-	}
+	cfg := w.Admin()
+	cfg.HTTPClient = &http.Client{Transport: transport}
 	raw := sfn.NewFromConfig(cfg)
 	create := func(name, definition string) string {
 		out, err := raw.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{

@@ -2,11 +2,8 @@ package s3_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,82 +12,85 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-const account = "000000000000"
+var home = iamtest.Scope
 
-var home = wire.ScopeOf(account, "us-east-1")
-
-// verifier takes every request; the access key is the caller's name, "admin" the
-// sandbox's own.
-type verifier struct{}
-
-func (verifier) Verify(r *http.Request) (wire.Principal, string, string, error) {
-	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	name, _, _ := strings.Cut(rest, "/")
-	return principal(name), "us-east-1", "s3", nil
-}
-
-func principal(name string) wire.Principal {
-	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + name, Admin: name == "admin"}
-}
-
-// identities allows what it lists, as "user action".
+// identities are what users may do, as "user action".
 type identities map[string]bool
 
-func (a identities) Authorize(_ context.Context, p wire.Principal, action, resource string, _ map[string][]string) error {
-	_, name, _ := strings.Cut(p.ARN, "user/")
-	if a[name+" "+action] {
-		return nil
-	}
-	return wire.NoPolicy(p, action, resource, "identity-based")
-}
-
+// sandbox is S3 with real IAM around it.
 type sandbox struct {
+	t      *testing.T
 	svc    *s3.Service
 	router *wire.Router
+	world  *iamtest.World
 	url    string
 	dir    string
 	close  func()
+
+	may        identities
+	mu         sync.Mutex
+	principals map[string]wire.Principal
+	configs    map[string]aws.Config
 }
 
-func open(t *testing.T, dir string, auth wire.Authorizer) *sandbox {
+func open(t *testing.T, dir string, may identities) *sandbox {
 	t.Helper()
-	db, err := store.Open(filepath.Join(dir, "db"))
+	w := iamtest.At(t, filepath.Join(dir, "db"), clock.Real{})
+	svc, err := s3.New(s3.Config{DB: w.DB, Dir: filepath.Join(dir, "s3"), Auth: w.IAM})
 	require.NoError(t, err)
-	if auth == nil {
-		auth = identities{}
+	svc.Register(w.Router)
+	return &sandbox{
+		t: t, svc: svc, router: w.Router, world: w, url: w.URL, dir: filepath.Join(dir, "s3"), close: w.Close,
+		may: may, principals: map[string]wire.Principal{}, configs: map[string]aws.Config{},
 	}
-	svc, err := s3.New(s3.Config{DB: db, Dir: filepath.Join(dir, "s3"), Auth: auth})
-	require.NoError(t, err)
-	r := wire.NewRouter(verifier{}, auth)
-	svc.Register(r)
-	srv := httptest.NewServer(r)
-	var once sync.Once
-	sb := &sandbox{svc: svc, router: r, url: srv.URL, dir: filepath.Join(dir, "s3"), close: func() {
-		once.Do(func() {
-			srv.Close()
-			_ = db.Close()
-		})
-	}}
-	t.Cleanup(sb.close)
-	return sb
+}
+
+// user makes a user at its first use.
+func (s *sandbox) user(name string) (wire.Principal, aws.Config) {
+	s.t.Helper()
+	if name == "admin" {
+		return wire.Principal{Account: iamtest.Account, ARN: home.GlobalARN("iam", "user/"+iam.UserName), Admin: true}, s.world.Admin()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.configs[name]; !known {
+		var actions []string
+		for line := range s.may {
+			if who, action, _ := strings.Cut(line, " "); who == name {
+				actions = append(actions, action)
+			}
+		}
+		policy := ""
+		if len(actions) > 0 {
+			policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`
+		}
+		s.principals[name], s.configs[name] = s.world.User(s.t, name, policy)
+	}
+	return s.principals[name], s.configs[name]
+}
+
+func (s *sandbox) principal(name string) wire.Principal {
+	p, _ := s.user(name)
+	return p
 }
 
 func (s *sandbox) as(name string) *awss3.Client {
-	return awss3.New(awss3.Options{
-		Region: "us-east-1", BaseEndpoint: &s.url, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""), RetryMaxAttempts: 1,
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
+	_, cfg := s.user(name)
+	return awss3.NewFromConfig(cfg, func(o *awss3.Options) {
+		o.UsePathStyle = true
+		o.RequestChecksumCalculation, o.ResponseChecksumValidation = aws.RequestChecksumCalculationWhenSupported, aws.ResponseChecksumValidationWhenSupported
 	})
 }
 
@@ -545,7 +545,7 @@ func TestAuthorisation(t *testing.T) {
 	require.Equal(t, "AccessDenied", code(t, get("nobody", "k")))
 
 	policy := func(effect string) {
-		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Principal":{"AWS":["arn:aws:iam::000000000000:user/nobody","arn:aws:iam::000000000000:user/reader","arn:aws:iam::000000000000:user/admin"]},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
+		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Principal":{"AWS":["arn:aws:iam::000000000000:user/nobody","arn:aws:iam::000000000000:user/reader","arn:aws:iam::000000000000:user/` + iam.UserName + `"]},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
 		_, err := s.as("admin").PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: str("bkt"), Policy: &doc})
 		require.NoError(t, err)
 		out, err := s.as("admin").GetBucketPolicy(t.Context(), &awss3.GetBucketPolicyInput{Bucket: str("bkt")})
@@ -558,7 +558,7 @@ func TestAuthorisation(t *testing.T) {
 	require.Equal(t, "AccessDenied", code(t, get("reader", "k")))
 	require.Equal(t, "AccessDenied", code(t, get("admin", "k")))
 
-	_, _, err := s.svc.GetObject(t.Context(), home, principal("reader"), "bkt", "k", "")
+	_, _, err := s.svc.GetObject(t.Context(), home, s.principal("reader"), "bkt", "k", "")
 	var e *wire.Error
 	require.True(t, errors.As(err, &e))
 	require.Equal(t, "AccessDenied", e.Code)
@@ -649,7 +649,7 @@ func TestReadersAndWriters(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for range 10 {
-				_, err := s.svc.PutObject(t.Context(), home, principal("admin"), "bkt", "k", "", strings.NewReader(bodies[i%2]))
+				_, err := s.svc.PutObject(t.Context(), home, s.principal("admin"), "bkt", "k", "", strings.NewReader(bodies[i%2]))
 				if err != nil {
 					t.Error(err)
 				}
@@ -657,7 +657,7 @@ func TestReadersAndWriters(t *testing.T) {
 		})
 		wg.Go(func() {
 			for range 20 {
-				r, info, err := s.svc.GetObject(t.Context(), home, principal("admin"), "bkt", "k", "")
+				r, info, err := s.svc.GetObject(t.Context(), home, s.principal("admin"), "bkt", "k", "")
 				if err != nil {
 					t.Error(err)
 					return

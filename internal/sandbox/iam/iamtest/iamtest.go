@@ -4,14 +4,20 @@
 package iamtest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
@@ -33,43 +39,58 @@ var Scope = wire.ScopeOf(Account, Region)
 // World is what surrounds a service under test.
 type World struct {
 	DB     *store.DB
-	Clock  *clock.Fake
+	Clock  *clock.Fake // nil if the clock is another
 	IAM    *iam.Service
 	Router *wire.Router
 	URL    string
 	path   string
+	clock  clock.Clock
+	server *httptest.Server
 }
 
 // New returns a world with IAM and STS in it. Register services with its Router.
-func New(t *testing.T) *World {
+func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{path: filepath.Join(t.TempDir(), "store.db"), Clock: clock.NewFake(time.Now().UTC().Truncate(time.Second))}
+	return At(t, filepath.Join(t.TempDir(), "store.db"), clock.NewFake(time.Now().UTC().Truncate(time.Second)))
+}
+
+// At is New over the store of a file, which may have what an earlier world left there,
+// at a clock's time.
+func At(t testing.TB, path string, clk clock.Clock) *World {
+	t.Helper()
+	w := &World{path: path, clock: clk}
+	w.Clock, _ = clk.(*clock.Fake)
 	w.open(t, iam.NewCredentials())
-	t.Cleanup(func() { _ = w.DB.Close() })
+	t.Cleanup(w.Close)
 	return w
 }
 
-func (w *World) open(t *testing.T, keys wire.Credentials) {
+// Close ends the world; what it stored is there for the next.
+func (w *World) Close() {
+	w.server.Close()
+	_ = w.DB.Close()
+}
+
+func (w *World) open(t testing.TB, keys wire.Credentials) {
 	t.Helper()
 	var err error
 	w.DB, err = store.Open(w.path)
 	require.NoError(t, err)
 	w.Router = wire.NewRouter(nil, nil)
-	w.Router.Clock = w.Clock
-	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.Clock, Home: Account, Admin: keys, Signers: w.Router})
+	w.Router.Clock = w.clock
+	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.clock, Home: Account, Admin: keys, Signers: w.Router})
 	require.NoError(t, err)
 	w.Router.SetSecurity(w.IAM, w.IAM)
 	w.IAM.Register(w.Router)
-	srv := httptest.NewServer(w.Router)
-	t.Cleanup(srv.Close)
-	w.URL = srv.URL
+	w.server = httptest.NewServer(w.Router)
+	w.URL = w.server.URL
 }
 
 // Reopen closes the store and starts anew over the same file, as after a
 // restart. Services must be made and registered again.
-func (w *World) Reopen(t *testing.T) {
+func (w *World) Reopen(t testing.TB) {
 	t.Helper()
-	require.NoError(t, w.DB.Close())
+	w.Close()
 	w.open(t, w.IAM.Admin)
 }
 
@@ -89,7 +110,7 @@ func (w *World) config(c wire.Credentials) aws.Config {
 
 // Role makes a role with one inline policy (none if empty) that Lambda may
 // assume, and returns the principal and configuration of a session of it.
-func (w *World) Role(t *testing.T, name, policy string) (wire.Principal, aws.Config) {
+func (w *World) Role(t testing.TB, name, policy string) (wire.Principal, aws.Config) {
 	t.Helper()
 	c := sdk.NewFromConfig(w.Admin())
 	out, err := c.CreateRole(t.Context(), &sdk.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
@@ -106,13 +127,53 @@ func (w *World) Role(t *testing.T, name, policy string) (wire.Principal, aws.Con
 	return p, w.config(keys)
 }
 
+// User makes a user who may do what a policy says (nothing if it is empty), and returns
+// its principal and its configuration.
+func (w *World) User(t testing.TB, name, policy string) (wire.Principal, aws.Config) {
+	t.Helper()
+	c := sdk.NewFromConfig(w.Admin())
+	_, err := c.CreateUser(t.Context(), &sdk.CreateUserInput{UserName: &name})
+	require.NoError(t, err)
+	if policy != "" {
+		_, err = c.PutUserPolicy(t.Context(), &sdk.PutUserPolicyInput{UserName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy})
+		require.NoError(t, err)
+	}
+	out, err := c.CreateAccessKey(t.Context(), &sdk.CreateAccessKeyInput{UserName: &name})
+	require.NoError(t, err)
+	cfg := w.config(wire.Credentials{AccessKeyID: *out.AccessKey.AccessKeyId, SecretAccessKey: *out.AccessKey.SecretAccessKey})
+	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	return wire.Principal{Account: Account, ARN: *who.Arn, UserID: *who.UserId}, cfg
+}
+
+// Sign signs a request as the account's user. The hash of its payload is what
+// X-Amz-Content-Sha256 states, or that of the body.
+func (w *World) Sign(t testing.TB, r *http.Request, service, region string) {
+	t.Helper()
+	hash := r.Header.Get("X-Amz-Content-Sha256")
+	if hash == "" {
+		sum := sha256.New()
+		if r.GetBody != nil {
+			body, err := r.GetBody()
+			require.NoError(t, err)
+			_, err = io.Copy(sum, body)
+			require.NoError(t, err)
+		}
+		hash = hex.EncodeToString(sum.Sum(nil))
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+	}
+	c := w.IAM.Admin
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}, r, hash, service, region, w.clock.Now(),
+		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }))
+}
+
 // Allow is an identity policy with one statement.
 func Allow(action, resource string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"` + resource + `"}]}`
 }
 
 // RequireCode checks that err is an AWS error with the code and returns it.
-func RequireCode(t *testing.T, err error, code string) smithy.APIError {
+func RequireCode(t testing.TB, err error, code string) smithy.APIError {
 	t.Helper()
 	var api smithy.APIError
 	require.ErrorAs(t, err, &api)
