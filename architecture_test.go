@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/program":              {"internal/fault", "internal/spec"},
 	"internal/program/eject":        {"internal/document", "internal/fault", "internal/program"},
 	"internal/artifacts":            {"internal/fault"},
-	"internal/stack":                {"internal/fault", "internal/clock", "internal/process"},
+	"internal/stack":                {"internal/fault", "internal/clock", "internal/outside", "internal/process"},
 	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
 	"internal/pipelines":            {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
 	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
@@ -110,7 +110,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
-		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/pipelines", "internal/program", "internal/program/eject",
+		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/outside", "internal/pipelines", "internal/program", "internal/program/eject",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
 	},
 	"internal/tui/keys":   {},
@@ -274,6 +274,76 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 		return nil
 	}))
 	require.Greater(t, seen, 50, "the walk found too few files to mean anything")
+}
+
+// looksAtFiles is a look at a file or folder by its name, which may be a pipe that nobody
+// writes to, or lie on a mount that is dead.
+var looksAtFiles = regexp.MustCompile(`os\.(ReadFile|Open|OpenFile|Stat|Lstat|ReadDir|DirFS|Readlink)\(|filepath\.(Glob|WalkDir|EvalSymlinks)\(`)
+
+// insideDo says why a file may look at files: what it has is called inside of outside.Do,
+// so that the first signal ends it, or is not about what a user names. Any other file
+// goes through internal/outside with the command's context.
+var insideDo = map[string]string{
+	"internal/app/app.go":              "its own log, with --debug",
+	"internal/app/eject.go":            "vacant, called in Do; settle puts in place what it has made beside it",
+	"internal/app/rebuild.go":          "in Do, or below the home's cache and called in Do",
+	"internal/app/secrets.go":          "the home's own passphrase, called in Do",
+	"internal/app/templatenew.go":      "NewTemplate, called in Do",
+	"internal/app/templates.go":        "CheckTemplates and the catalog, called in Do",
+	"internal/artifacts/artifacts.go":  "Files, called in Do; Upload opens regular files only",
+	"internal/artifacts/download.go":   "makes the file that it writes",
+	"internal/cli/batch.go":            "in Do",
+	"internal/cli/executionsexport.go": "in Do",
+	"internal/cli/sandbox.go":          "the sandbox's own log",
+	"internal/cli/sandboxexec.go":      "PATH, as any shell looks it up",
+	"internal/executions/inputs.go":    "each, which Check calls in Do; Items reads again what Check has read",
+	"internal/executions/journal.go":   "the home's own journal",
+	"internal/program/artifact.go":     "a model that validation has read in Do",
+	"internal/program/code.go":         "a folder that validation has read in Do",
+	"internal/program/copy.go":         "files that validation has read in Do",
+	"internal/program/eject/assets.go": "files that validation has read in Do",
+	"internal/settings/settings.go":    "Resolve, called in Do",
+	"internal/spec/artifact.go":        "Parse, New and FromDocument, called in Do",
+	"internal/spec/catalog.go":         "LoadCatalog, called in Do",
+	"internal/spec/check.go":           "Parse, New and FromDocument, called in Do",
+	"internal/spec/load.go":            "Load, for tests; the command line reads itself and calls Parse in Do",
+	"internal/spec/secret.go":          "Parse, New and FromDocument, called in Do",
+	"internal/stack/backend.go":        "called by onDisk",
+	"internal/stack/create.go":         "called once the backend has answered in onDisk",
+	"internal/stack/damage.go":         "readRegular: no pipe is opened; called by onDisk",
+	"internal/stack/engine.go":         "the user's own folder of Pulumi",
+	"internal/stack/filestate.go":      "called by onDisk",
+	"internal/stack/find.go":           "in Do, or the home's own memory",
+	"internal/stack/locks.go":          "called by onDisk",
+	"internal/stack/plugins.go":        "the folder of plugins",
+	"internal/stack/restore.go":        "called by onDisk",
+	"internal/stack/room.go":           "called once the backend has answered in onDisk",
+	"internal/stack/workspace.go":      "the home's own work directories",
+}
+
+func TestForeignFilesAreReadWithAContext(t *testing.T) {
+	t.Parallel()
+	looks := map[string]bool{}
+	for _, dir := range []string{"app", "artifacts", "check", "cli", "executions", "program", "program/eject", "settings", "spec", "stack"} {
+		files, err := filepath.Glob("internal/" + dir + "/*.go")
+		require.NoError(t, err)
+		require.NotEmpty(t, files, dir)
+		for _, path := range files {
+			path = filepath.ToSlash(path)
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			if strings.HasSuffix(path, "_test.go") || !looksAtFiles.Match(text) {
+				continue
+			}
+			looks[path] = true
+			if insideDo[path] == "" {
+				t.Errorf("%s looks at files by itself: use outside.ReadFile, or outside.Do around it, and say so in insideDo", path)
+			}
+		}
+	}
+	for path := range insideDo {
+		require.True(t, looks[path], "%s looks at no files any more", path)
+	}
 }
 
 // handMadeARN is an ARN that is cut or put together as text. wire.Scope and

@@ -128,13 +128,13 @@ func (a *App) Engine(ctx context.Context) (*stack.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := a.engineEnv()
+	env, err := a.engineEnv(ctx)
 	if err != nil {
 		return nil, err
 	}
 	e, err := stack.Open(ctx, stack.Options{
 		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.Backend(), Project: Project,
-		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Log: a.logger(),
+		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Secrets: a.inheritedSecrets, Log: a.logger(),
 		Objects: backendObjects(a.Backend()),
 	})
 	if err != nil {

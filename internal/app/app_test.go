@@ -71,7 +71,7 @@ func TestEngineEnvLeavesTheUsersPassphraseAlone(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	a := newTestApp(t, map[string]string{"PIPELINETUI_HOME": home, "PULUMI_CONFIG_PASSPHRASE": ""}, nil)
-	env, err := a.engineEnv()
+	env, err := a.engineEnv(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, env)
 	require.NoFileExists(t, filepath.Join(home, "passphrase"))

@@ -37,7 +37,7 @@ func (a *App) Assess(ctx context.Context, list []Existing) ([]pipelines.Conditio
 func assess(ctx context.Context, e *stack.Engine, x *Existing) pipelines.Condition {
 	f := pipelines.Facts{Pipeline: x.ID.String(), State: x.State, Err: x.Err, InProgress: x.Summary.InProgress, Locks: x.Summary.Locks}
 	if x.Summary.Name == "" { // it was found by its name, not in the list
-		f.Locks = e.HeldBy(x.ID.StackName())
+		f.Locks = e.HeldBy(ctx, x.ID.StackName())
 	}
 	if x.State != nil {
 		f.History, f.HistoryErr = e.History(ctx, x.ID.StackName(), recentHistory)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/eject"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
@@ -41,7 +42,7 @@ func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*E
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "find %s: %v", dir, err).Because(err)
 	}
-	if err := vacant(dir, force); err != nil {
+	if _, err := outside.Do(ctx, dir, func() (struct{}, error) { return struct{}{}, vacant(dir, force) }); err != nil {
 		return nil, err
 	}
 	t, err := a.Target(ctx)

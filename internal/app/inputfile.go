@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // inputFolder is what a pipeline's roles may read data sets from.
@@ -45,7 +46,7 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 		return nil, fault.New(fault.Unsupported, "pipeline %s is of template %s, whose executions take no file", m.ID, t.Name).
 			WithHint("Give each input with --input, or many with --inputs FILE; the template batch works through a file in one execution.")
 	}
-	files, err := artifacts.Files(path, inputFolder+name+"/")
+	files, err := outside.Do(ctx, path, func() ([]artifacts.File, error) { return artifacts.Files(path, inputFolder+name+"/") })
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -41,7 +42,7 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 		return nil, fault.New(fault.NotFound, "the stack of %s holds no spec any more: it was destroyed meanwhile", x.ID).
 			WithHint("Run `pipelinetui up -f` with its spec to make it anew.")
 	}
-	cat, err := a.catalogFor(x)
+	cat, err := outside.Do(ctx, "the template of "+x.ID.String(), func() (*spec.Catalog, error) { return a.catalogFor(x) })
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,8 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 	if o.Copies, err = a.fetchCopies(ctx, cat, doc, o); err != nil {
 		return nil, err
 	}
-	return spec.FromDocument(doc, cat, o)
+	// It looks at the files that the parameters name.
+	return outside.Do(ctx, "the files of "+x.ID.String(), func() (*spec.Pipeline, error) { return spec.FromDocument(doc, cat, o) })
 }
 
 // TemplateOf returns the template of a pipeline: that of the catalog or, where there is
@@ -265,7 +267,11 @@ func (a *App) fetchCopies(ctx context.Context, cat *spec.Catalog, doc []byte, o 
 	var errs fault.List
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		local := p.Files[name]
-		if _, err := os.Stat(local); !errors.Is(err, fs.ErrNotExist) || spec.Sets(set, name) {
+		_, err := outside.Do(ctx, local, func() (fs.FileInfo, error) { return os.Stat(local) })
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if !errors.Is(err, fs.ErrNotExist) || spec.Sets(set, name) {
 			continue
 		}
 		kept, ok := p.Kept[name]

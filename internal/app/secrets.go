@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -10,19 +11,21 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
 // engineEnv is what every Pulumi process gets: the passphrase, unless the
 // environment has one already or another secrets provider is used.
-func (a *App) engineEnv() (map[string]string, error) {
+func (a *App) engineEnv(ctx context.Context) (map[string]string, error) {
 	if a.opts.Settings.String(settings.SecretsProvider) != "passphrase" {
 		return map[string]string{}, nil
 	}
 	if a.inheritsPassphrase() {
 		return map[string]string{}, nil
 	}
-	pass, err := passphrase(a.opts.Settings.Paths.Passphrase())
+	path := a.opts.Settings.Paths.Passphrase()
+	pass, err := outside.Do(ctx, path, func() (string, error) { return passphrase(path) })
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +40,28 @@ func (a *App) inheritsPassphrase() bool {
 		}
 	}
 	return false
+}
+
+// maxPassphrase bounds the file of a passphrase, in bytes.
+const maxPassphrase = 64 << 10
+
+// inheritedSecrets are those of the environment that lie in a file. The CLI would read it
+// itself, once in every process and from the stack's work directory, and cannot be
+// interrupted at it: a pipe ("<(pass show x)") is empty the second time.
+func (a *App) inheritedSecrets(ctx context.Context) (map[string]string, error) {
+	path, _ := a.opts.Environ("PULUMI_CONFIG_PASSPHRASE_FILE")
+	if _, given := a.opts.Environ("PULUMI_CONFIG_PASSPHRASE"); given || path == "" || a.opts.Settings.String(settings.SecretsProvider) != "passphrase" {
+		return nil, nil
+	}
+	raw, err := outside.ReadFile(ctx, "the file of PULUMI_CONFIG_PASSPHRASE_FILE,", path, maxPassphrase)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxPassphrase {
+		return nil, fault.New(fault.Invalid, "the file of PULUMI_CONFIG_PASSPHRASE_FILE, %s, has more than %d KiB", path, maxPassphrase>>10).
+			WithHint("Name the file that holds the passphrase, and nothing else.")
+	}
+	return map[string]string{"PULUMI_CONFIG_PASSPHRASE": strings.TrimSpace(string(raw))}, nil
 }
 
 // passphrase reads the generated passphrase, or makes it: 32 random bytes, kept

@@ -39,7 +39,7 @@ func (e *env) askAboutLocks(ctx context.Context, o *deployOptions, pipelines []*
 	}
 	found := false
 	for _, p := range pipelines {
-		for _, l := range engine.DeadLocks(p.StackName()) {
+		for _, l := range engine.DeadLocks(ctx, p.StackName()) {
 			found = true
 			e.noteLock(p.ID, l)
 		}
@@ -62,7 +62,7 @@ func (e *env) tellHeld(ctx context.Context, list []*spec.Pipeline) error {
 		return err
 	}
 	for _, p := range list {
-		c := pipelines.Assess(pipelines.Facts{Pipeline: p.String(), Locks: engine.HeldBy(p.StackName())})
+		c := pipelines.Assess(pipelines.Facts{Pipeline: p.String(), Locks: engine.HeldBy(ctx, p.StackName())})
 		switch {
 		case c.Status != pipelines.Updating && c.Note != "":
 			e.note("%s: %s", p.ID, c.Note)

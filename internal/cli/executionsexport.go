@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
@@ -40,11 +41,11 @@ which Step Functions does. It is JSON, or what --output says.` + executionHelp,
 		Example: "  pipelinetui executions export acme/fraud @latest --out order-17.json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := os.Lstat(out); out != "" && !force && !errors.Is(err, fs.ErrNotExist) {
-				return fault.New(fault.Conflict, "%s exists already", out).WithHint("Choose another --out, or add --force to overwrite it.")
-			}
 			ctx, cancel := e.interruptible(cmd.Context())
 			defer cancel()
+			if err := notThere(ctx, "--out", out, force); err != nil {
+				return err
+			}
 			doc, err := e.export(ctx, args)
 			if err != nil {
 				return err
@@ -55,6 +56,21 @@ which Step Functions does. It is JSON, or what --output says.` + executionHelp,
 	cmd.Flags().StringVar(&out, "out", "", "file to write; standard output without")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
 	return reads(cmd)
+}
+
+// notThere refuses a file to write, as a flag names it, that exists; "" is none.
+func notThere(ctx context.Context, flag, file string, force bool) error {
+	if file == "" || force {
+		return nil
+	}
+	_, err := outside.Do(ctx, file, func() (fs.FileInfo, error) { return os.Lstat(file) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if errors.Is(err, fault.Canceled) {
+		return err
+	}
+	return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another %s, or add --force to overwrite it.", flag)
 }
 
 func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {

@@ -105,7 +105,7 @@ func (s *sink) lost() error {
 	if s.err == nil || errors.Is(s.err, syscall.EPIPE) || errors.Is(s.err, io.ErrClosedPipe) || errors.Is(s.err, syscall.EIO) {
 		return nil
 	}
-	return fault.New(fault.Internal, "standard output could not be written: %s", cause(s.err)).Because(s.err).
+	return fault.New(fault.Internal, "standard output could not be written: %s", fault.Reason(s.err)).Because(s.err).
 		WithHint("What the command did is done; its output is not whole. Make room, or write it elsewhere.")
 }
 

@@ -5,10 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -147,11 +144,11 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
   pipelinetui run acme/churn --input-file again.jsonl --wait`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := os.Lstat(items); items != "" && !force && !errors.Is(err, fs.ErrNotExist) {
-				return fault.New(fault.Conflict, "%s exists already", items).WithHint("Choose another --items, or add --force to overwrite it.")
-			}
 			ctx, cancel := e.interruptible(cmd.Context())
 			defer cancel()
+			if err := notThere(ctx, "--items", items, force); err != nil {
+				return err
+			}
 			return e.listItemErrors(ctx, args, items, limit)
 		},
 	}

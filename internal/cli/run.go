@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -147,14 +146,6 @@ func (e *env) readInput(ctx context.Context, arg string) ([]byte, error) {
 
 // standardInput is what it is called in messages.
 const standardInput = "standard input"
-
-func cause(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
 
 type watchOptions struct {
 	id      spec.ID

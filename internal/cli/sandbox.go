@@ -130,7 +130,7 @@ func newSandboxLogs(e *env) *cobra.Command {
 			}
 			f, err := os.Open(info.Log)
 			if err != nil {
-				return fault.New(fault.NotFound, "there is no log yet: %s", cause(err)).Because(err).
+				return fault.New(fault.NotFound, "there is no log yet: %s", fault.Reason(err)).Because(err).
 					WithHint("Run `pipelinetui sandbox start` first.")
 			}
 			defer f.Close()

@@ -70,7 +70,7 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.raw.In, e.raw.Out, e.raw.Err
 	if err := cmd.Start(); err != nil {
-		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], cause(err)).Because(err).
+		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], fault.Reason(err)).Because(err).
 			WithHint("Name a program on the PATH, or the path of one.")
 	}
 	return e.attend(cmd, signals)

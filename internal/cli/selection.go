@@ -215,7 +215,8 @@ func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catal
 	a := e.open()
 	opts := a.SpecOptions(nil)
 	if s.template != "" {
-		return spec.New(id, s.template, s.set, cat, opts)
+		// It looks at the files that the parameters name.
+		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) { return spec.New(id, s.template, s.set, cat, opts) })
 	}
 	x, err := a.Find(ctx, id)
 	if err != nil {
@@ -353,7 +354,7 @@ func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
 		if err != nil {
 			continue // stands for several: nobody has named this one
 		}
-		for _, l := range engine.DeadLocks(id.StackName()) {
+		for _, l := range engine.DeadLocks(ctx, id.StackName()) {
 			e.noteLock(id, l)
 			if err := engine.Unlock(ctx, id.StackName()); err != nil {
 				return err

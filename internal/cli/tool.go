@@ -207,7 +207,7 @@ type cancelDoc struct {
 
 // restore puts a copy in the place of a damaged state.
 func (e *env) restore(ctx context.Context, engine *stack.Engine, id spec.ID, d *cancelDoc) error {
-	copies, err := engine.Copies(id.StackName())
+	copies, err := engine.Copies(ctx, id.StackName())
 	if err != nil {
 		return err
 	}

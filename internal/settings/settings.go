@@ -255,7 +255,7 @@ func readFile(path string, required bool) (map[string]Value, fault.List) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault.List{fault.New(fault.Invalid, "config file %s cannot be read: %s", path, rootCause(err)).Because(err)}
+		return nil, fault.List{fault.New(fault.Invalid, "config file %s cannot be read: %s", path, fault.Reason(err)).Because(err)}
 	}
 	var doc map[string]any
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
@@ -306,16 +306,6 @@ func text(v any) string {
 		return ""
 	default:
 		return fmt.Sprint(v)
-	}
-}
-
-func rootCause(err error) error {
-	for {
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok || u.Unwrap() == nil {
-			return err
-		}
-		err = u.Unwrap()
 	}
 }
 

@@ -29,6 +29,9 @@ type Options struct {
 	// Env is added to the environment of every CLI process, such as
 	// PULUMI_CONFIG_PASSPHRASE.
 	Env map[string]string
+	// Secrets reads what opens the secrets of stacks and is added to Env: when a process
+	// needs it first, and once. May be nil.
+	Secrets func(ctx context.Context) (map[string]string, error)
 	// Objects opens a backend on an object store for reading; nil if it is none, or
 	// nobody but the CLI can read it.
 	Objects func(ctx context.Context) (Objects, error)

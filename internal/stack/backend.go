@@ -191,7 +191,7 @@ func withoutSidecars(backend string) string {
 func (e *Engine) mendSidecars(root string) {
 	paths, _ := filepath.Glob(filepath.Join(globEscape(root), ".pulumi", "stacks", e.opts.Project, "*.attrs"))
 	for _, path := range append(paths, filepath.Join(root, ".pulumi", "meta.yaml.attrs")) {
-		raw, err := os.ReadFile(path)
+		raw, err := readRegular(path)
 		if err != nil || json.Valid(raw) {
 			continue
 		}

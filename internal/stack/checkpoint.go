@@ -23,7 +23,13 @@ const pendingCreate = "creating"
 // snapshot reads a stack's last checkpoint, secrets encrypted: the file of a file
 // backend, else by one process.
 func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, error) {
-	if dep, known, err := e.fileExportOf(p.backend, p.stack); known && !errors.Is(err, fault.NotFound) {
+	known := false
+	dep, err := onDisk(ctx, e, func() (*apitype.DeploymentV3, error) {
+		dep, ok, err := e.fileExportOf(p.backend, p.stack)
+		known = ok
+		return dep, err
+	})
+	if errors.Is(err, fault.Canceled) || known && !errors.Is(err, fault.NotFound) {
 		return dep, err
 	}
 	return e.export(ctx, p, false)

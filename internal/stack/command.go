@@ -51,6 +51,10 @@ func (c *command) Run(
 	if c.run != nil {
 		args = c.run.rewrite(args)
 	}
+	env, err = c.engine.withSecrets(ctx, env)
+	if err != nil {
+		return "", "", unknownCode, err
+	}
 	var out, errs bytes.Buffer
 	cmd := c.engine.command(workdir, env, args)
 	cmd.Stdin = stdin

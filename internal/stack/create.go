@@ -51,7 +51,7 @@ func (e *Engine) initFile(ctx context.Context, p place, provider string) (done b
 	if locks, known := e.fileLocks(p.stack); p.backend == e.opts.Backend && (!known || len(locks) > 0) {
 		return false, nil
 	}
-	salt, ok, err := e.saltOf(p)
+	salt, ok, err := e.saltOf(ctx, p)
 	if !ok || err != nil {
 		return false, err
 	}
@@ -95,9 +95,13 @@ func (e *Engine) ownForm(p place) bool {
 // (pkg/secrets/passphrase/manager.go). The stacks that one process makes have one salt,
 // as they have one passphrase; each secret is encrypted with a nonce of its own. ok is
 // false if the passphrase is not in a variable.
-func (e *Engine) saltOf(p place) (salt string, ok bool, err error) {
+func (e *Engine) saltOf(ctx context.Context, p place) (salt string, ok bool, err error) {
+	env, err := e.withSecrets(ctx, e.envList(p.env))
+	if err != nil {
+		return "", false, err
+	}
 	phrase := ""
-	for _, kv := range e.environ(e.envList(p.env)) {
+	for _, kv := range e.environ(env) {
 		if name, value, _ := strings.Cut(kv, "="); name == envPassphrase {
 			phrase = value
 		}

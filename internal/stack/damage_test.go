@@ -175,7 +175,7 @@ func TestTheNewestGoodCopyIsTaken(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, content, 0o600))
 	}
-	copies, err := f.Copies(testStack)
+	copies, err := f.Copies(t.Context(), testStack)
 	require.NoError(t, err)
 	require.Len(t, copies, 2)
 	require.Equal(t, []int{4, 6}, []int{copies[0].Resources, copies[1].Resources})

@@ -43,6 +43,11 @@ type Engine struct {
 	interruptGrace time.Duration
 	// link is os.Link.
 	link func(from, to string) error
+	// touch is called before the backend's files are, in tests.
+	touch func()
+
+	secretsMu sync.Mutex        // held while opened is being read
+	opened    map[string]string // Options.Secrets; nil before
 
 	// initMu serialises `stack init`: it rewrites files of PULUMI_HOME that
 	// all stacks share.
@@ -89,7 +94,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if e.version, err = semver.ParseTolerant(version); err != nil {
 		return nil, fault.New(fault.Unsupported, "parse version %q of %s: %v", version, path, err).Because(err)
 	}
-	if err := e.prepareBackend(); err != nil {
+	if _, err := onDisk(ctx, e, func() (struct{}, error) { return struct{}{}, e.prepareBackend() }); err != nil {
 		return nil, err
 	}
 	e.prepareEnv()

@@ -172,7 +172,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 		}
 	}
 	s := known.summary
-	s.Locks = e.HeldBy(name)
+	s.Locks = e.heldBy(name)
 	s.InProgress = len(s.Locks) > 0
 	return s, true
 }

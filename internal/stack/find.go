@@ -19,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 )
 
 // MinimumVersion is the oldest CLI that knows all we use: the built-in Stash
@@ -42,7 +43,10 @@ type FindOptions struct {
 func FindPulumi(ctx context.Context, opts FindOptions) (path, version string, err error) {
 	var rejected error
 	for _, candidate := range opts.candidates() {
-		info, err := os.Stat(candidate)
+		info, err := outside.Do(ctx, candidate, func() (fs.FileInfo, error) { return os.Stat(candidate) })
+		if ctx.Err() != nil {
+			return "", "", err
+		}
 		if err != nil || info.IsDir() {
 			if opts.Explicit != "" {
 				return "", "", fault.New(fault.NotFound, "no Pulumi CLI at %s", candidate).
@@ -153,7 +157,7 @@ func probeVersion(ctx context.Context, path string, info fs.FileInfo, home strin
 	file := filepath.Join(home, "pulumi-versions.json")
 	known := map[string]probed{}
 	if home != "" {
-		if data, err := os.ReadFile(file); err == nil {
+		if data, err := readRegular(file); err == nil {
 			_ = json.Unmarshal(data, &known) // a broken memory is an empty one
 		}
 		if p, ok := known[path]; ok && same(p) {

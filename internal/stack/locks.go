@@ -25,11 +25,11 @@ func (e *Engine) Locks(ctx context.Context, stack string) ([]Lock, error) {
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
-	if err := e.checkBackend(); err != nil {
+	if err := e.reachable(ctx); err != nil {
 		return nil, err
 	}
-	if locks, known := e.fileLocks(stack); known {
-		return locks, nil
+	if locks, known, err := e.locksNow(ctx, stack); known || err != nil {
+		return locks, err
 	}
 	list, err := e.List(ctx)
 	if err != nil {
@@ -144,7 +144,11 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 	if err := checkName(stack); err != nil {
 		return err
 	}
-	if locks, known := e.fileLocks(stack); known {
+	locks, known, err := e.locksNow(ctx, stack)
+	if err != nil {
+		return err
+	}
+	if known {
 		// One by one, so that a lock which somebody takes meanwhile stays. A lock
 		// may be older than its stack: that of an init that was killed.
 		return removeLocks(locks)
@@ -164,7 +168,12 @@ func (e *Engine) Unlock(ctx context.Context, stack string) error {
 // HeldBy is Locks without starting a process: none if nobody holds the stack, or if
 // it is not on a file backend. An operation of this machine that has begun, and has not
 // come to the engine's lock yet, counts.
-func (e *Engine) HeldBy(stack string) []Lock {
+func (e *Engine) HeldBy(ctx context.Context, stack string) []Lock {
+	held, _ := onDisk(ctx, e, func() ([]Lock, error) { return e.heldBy(stack), nil }) // interrupted: whoever asked is told so
+	return held
+}
+
+func (e *Engine) heldBy(stack string) []Lock {
 	locks, known := e.fileLocks(stack)
 	if known && len(locks) == 0 {
 		if l, begun := e.begun(e.place(stack, nil)); begun {
@@ -176,8 +185,8 @@ func (e *Engine) HeldBy(stack string) []Lock {
 
 // DeadLocks are a stack's locks if it is plain that no owner of one runs any
 // more. It starts no process, so it knows only those of a file backend.
-func (e *Engine) DeadLocks(stack string) []Lock {
-	locks, known := e.fileLocks(stack)
+func (e *Engine) DeadLocks(ctx context.Context, stack string) []Lock {
+	locks, known, _ := e.locksNow(ctx, stack) // as in HeldBy
 	if !known || !allStale(locks) {
 		return nil
 	}

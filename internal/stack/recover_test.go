@@ -137,7 +137,7 @@ func TestALockThatMayBeHeldIsNotCleared(t *testing.T) {
 	_, _, err = wait(t, second, err)
 	require.ErrorIs(t, err, fault.Locked)
 	require.NotContains(t, err.Error(), "is gone")
-	require.Empty(t, f.DeadLocks(testStack))
+	require.Empty(t, f.DeadLocks(t.Context(), testStack))
 	close(p.releaseGate("slow"))
 	_, _ = must(t, run, nil)
 }

@@ -52,14 +52,14 @@ func (c Copy) String() string {
 }
 
 // Copies lists what can take the place of a stack's state, the best first.
-func (e *Engine) Copies(stack string) ([]Copy, error) {
+func (e *Engine) Copies(ctx context.Context, stack string) ([]Copy, error) {
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
 	if _, ok := e.backendDir(); !ok {
 		return nil, restoreUnsupported()
 	}
-	return e.copies(stack), nil
+	return onDisk(ctx, e, func() ([]Copy, error) { return e.copies(stack), nil })
 }
 
 func restoreUnsupported() error {
@@ -203,7 +203,7 @@ func assemble(doc, checkpoint, latest map[string]json.RawMessage, resources, pen
 // aside is its name. A state that can be read is not replaced (Conflict), nor is one
 // that somebody holds (Locked).
 func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside string, err error) {
-	copies, err := e.Copies(stack)
+	copies, err := e.Copies(ctx, stack)
 	if err != nil {
 		return c, "", err
 	}
@@ -221,7 +221,11 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	case len(copies) == 0:
 		return c, "", err // it says that there is none
 	}
-	if locks, _ := e.fileLocks(stack); len(locks) > 0 && !allStale(locks) {
+	locks, _, err := e.locksNow(ctx, stack)
+	if err != nil {
+		return c, "", err
+	}
+	if len(locks) > 0 && !allStale(locks) {
 		return c, "", lockedFault("restore the state of "+stack, locks, nil)
 	}
 	c = copies[0]

@@ -301,6 +301,13 @@ func (r *Run) execute(ctx context.Context) {
 // attempt runs the operation; where the files on this machine turn out to be
 // out of date with the backend, it mends them and runs it again.
 func (r *Run) attempt() error {
+	// On a mount that is dead the first touch is where it waits.
+	if err := r.engine.reachable(r.setup); errors.Is(err, fault.Canceled) {
+		return err
+	}
+	if _, err := r.engine.secrets(r.setup); err != nil {
+		return err
+	}
 	if err := r.room(); err != nil {
 		return err
 	}

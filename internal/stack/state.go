@@ -84,11 +84,16 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
-	if err := e.checkBackend(); err != nil {
-		return nil, err
-	}
 	p := e.place(stack, nil)
-	dep, known, err := e.fileExport(stack)
+	known := false
+	dep, err := onDisk(ctx, e, func() (*apitype.DeploymentV3, error) {
+		if err := e.checkBackend(); err != nil {
+			return nil, err
+		}
+		dep, ok, err := e.fileExport(stack)
+		known = ok
+		return dep, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -187,11 +192,17 @@ func (e *Engine) project() place {
 
 // List names the stacks of the project, sorted.
 func (e *Engine) List(ctx context.Context) ([]Summary, error) {
-	if err := e.checkBackend(); err != nil {
-		return nil, err
-	}
-	if list, ok := e.fileList(); ok {
+	known := false
+	list, err := onDisk(ctx, e, func() ([]Summary, error) {
+		if err := e.checkBackend(); err != nil {
+			return nil, err
+		}
+		list, ok := e.fileList()
+		known = ok
 		return list, nil
+	})
+	if err != nil || known {
+		return list, err
 	}
 	p := e.project()
 	if err := e.prepare(p); err != nil {
@@ -205,7 +216,7 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 		}
 		return nil, err
 	}
-	list := summaries(stacks)
+	list = summaries(stacks)
 	for i := range list {
 		if locks, known := e.fileLocks(list[i].Name); known {
 			list[i].Locks, list[i].InProgress = locks, len(locks) > 0
@@ -232,15 +243,23 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
-	if err := e.checkBackend(); err != nil {
-		return nil, err
-	}
 	p := e.place(stack, nil)
-	if e.exists(p) == absent {
-		return nil, notFound(stack)
-	}
-	if updates, ok := e.fileHistory(stack, limit); ok {
-		return e.withOutcomes(p, updates, limit), nil
+	known := false
+	updates, err := onDisk(ctx, e, func() ([]Update, error) {
+		if err := e.checkBackend(); err != nil {
+			return nil, err
+		}
+		if e.exists(p) == absent {
+			return nil, notFound(stack)
+		}
+		updates, ok := e.fileHistory(stack, limit)
+		if known = ok; ok {
+			updates = e.withOutcomes(p, updates, limit)
+		}
+		return updates, nil
+	})
+	if err != nil || known {
+		return updates, err
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func (e *Engine) prepare(p place) error {
 
 // writeChanged replaces a file in one step, and only if its content differs.
 func writeChanged(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+	if old, err := readRegular(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
 	return renameio.WriteFile(path, data, 0o600)

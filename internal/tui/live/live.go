@@ -211,7 +211,7 @@ func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.Copies(id.StackName())
+	return e.Copies(ctx, id.StackName())
 }
 
 // Restore implements data.Source.
