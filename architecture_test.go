@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/provider/...": {"internal/fault", "internal/clock", "internal/sandbox/provider/..."},
 	// Services know the doorstep and never each other: they meet through wire. A row
 	// names what a service has beside that (service); its own rooms are its own.
-	"internal/sandbox/autoscaling":           service(),
+	"internal/sandbox/autoscaling":           service("internal/sandbox/guard"),
 	"internal/sandbox/cloudwatch":            service("internal/sandbox/guard", "internal/sandbox/cloudwatch/metricmath"),
 	"internal/sandbox/cloudwatch/metricmath": {},
 	"internal/sandbox/events":                service("internal/sandbox/guard"),

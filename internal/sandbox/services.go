@@ -258,6 +258,7 @@ func (b *builder) compute() error {
 		return err
 	}
 	scaling.Register(b.router)
+	b.background("autoscaling", scaling)
 	b.background("the deliveries of events", b.bus.Deliveries()) // last: the targets have to run
 	return nil
 }

@@ -1,7 +1,9 @@
 // Package autoscaling owns the sandbox's Application Auto Scaling for SageMaker
-// endpoint variants: scalable targets and scaling policies are kept and checked,
-// but nothing is scaled, since a variant of the sandbox is one process whatever
-// its instance count. SageMaker is asked through the router, as the caller.
+// endpoint variants: scalable targets with their bounds, scheduled actions, the
+// activities that follow from both, and scaling policies, which are kept and checked
+// but scale nothing. A variant of the sandbox is one process whatever its instance
+// count; the count is what changes. SageMaker is asked through the router: as the
+// caller whether a variant is there, as the service to scale it.
 package autoscaling
 
 import (
@@ -10,10 +12,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,10 +25,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -34,6 +36,8 @@ import (
 const (
 	targetsBucket  = "autoscaling.targets"  // scope's key of the resource id -> target
 	policiesBucket = "autoscaling.policies" // target's key|name -> scalingPolicy
+	actionsBucket  = "autoscaling.actions"  // target's key|name -> scheduledAction
+	doneBucket     = "autoscaling.done"     // target's key|time and number -> activity
 )
 
 // Config is what the service needs. DB is required.
@@ -46,7 +50,10 @@ type Config struct {
 // Service is Application Auto Scaling. It is safe for concurrent use.
 type Service struct {
 	Config
-	router *wire.Router
+	router  *wire.Router
+	changed bell.Bell // rung when there is something to look at
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
 }
 
 // New returns the service over the store.
@@ -55,7 +62,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("autoscaling: DB is required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c}, nil
+	return &Service{Config: c, changed: bell.New()}, nil
 }
 
 // Register adds the service and its operations to the router, through which it
@@ -71,6 +78,10 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy, one)
 	wire.Handle(r, id, "DescribeScalingPolicies", s.describePolicies, all)
 	wire.Handle(r, id, "DeleteScalingPolicy", s.deletePolicy, one)
+	wire.Handle(r, id, "PutScheduledAction", s.putAction, one)
+	wire.Handle(r, id, "DescribeScheduledActions", s.describeActions, all)
+	wire.Handle(r, id, "DeleteScheduledAction", s.deleteAction, one)
+	wire.Handle(r, id, "DescribeScalingActivities", s.describeActivities, all)
 	wire.Handle(r, id, "TagResource", s.tag, tagged)
 	wire.Handle(r, id, "UntagResource", s.untag, tagged)
 	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
@@ -111,6 +122,9 @@ type target struct {
 	Suspended             types.SuspendedState
 	Created               time.Time
 	Tags                  map[string]string
+	// Unseen says that the bounds were set and nobody has looked yet whether the variant
+	// is within them.
+	Unseen bool `json:",omitempty"`
 }
 
 // scalingPolicy is a policy as it is kept.
@@ -126,30 +140,41 @@ func validation(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
 }
 
-func noTarget(resourceID string) error {
+// noTarget also answers for what belongs to other services: none of it is registered.
+func noTarget(namespace types.ServiceNamespace, resourceID string, dimension types.ScalableDimension) error {
 	return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
-		"No scalable target found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s", resourceID, types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
+		"No scalable target found for service namespace: %s, resource ID: %s, scalable dimension: %s", namespace, resourceID, dimension)
 }
 
 var variant = lazyregexp.New(`^endpoint/([a-zA-Z0-9-]{1,63})/variant/([a-zA-Z0-9-]{1,63})$`)
 
-// check takes the one kind of target there is.
-func check(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
-	if namespace != types.ServiceNamespaceSagemaker || (dimension != "" && dimension != types.ScalableDimensionSageMakerVariantDesiredInstanceCount) {
-		return wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox knows only the scalable dimension %s", types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
-	}
-	if resourceID != nil && !variant.MatchString(*resourceID) {
+// ours reports whether targets of a kind can be registered here.
+func ours(namespace types.ServiceNamespace, dimension types.ScalableDimension) bool {
+	return namespace == types.ServiceNamespaceSagemaker && (dimension == "" || dimension == types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
+}
+
+// checkNew refuses to register what is no variant.
+func checkNew(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
+	switch {
+	case aws.ToString(resourceID) == "" || dimension == "":
+		return validation("ResourceId and ScalableDimension are required.")
+	case !ours(namespace, dimension):
+		return wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox scales only %s", types.ScalableDimensionSageMakerVariantDesiredInstanceCount)
+	case !variant.MatchString(*resourceID):
 		return validation("Unsupported service namespace, resource type or scalable dimension: %s", *resourceID)
 	}
 	return nil
 }
 
-// checkOne is check where the resource must be named.
+// checkOne refuses what names no target.
 func checkOne(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
 	if aws.ToString(resourceID) == "" || dimension == "" {
 		return validation("ResourceId and ScalableDimension are required.")
 	}
-	return check(namespace, dimension, resourceID)
+	if !ours(namespace, dimension) {
+		return noTarget(namespace, *resourceID, dimension)
+	}
+	return nil
 }
 
 // inService refuses a variant that is not there, as AWS does: it asks SageMaker
@@ -183,7 +208,7 @@ func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID s
 }
 
 func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk.RegisterScalableTargetInput) (*sdk.RegisterScalableTargetOutput, error) {
-	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+	if err := checkNew(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
 		return nil, err
 	}
 	if err := s.inService(ctx, req, *in.ResourceId); err != nil {
@@ -213,11 +238,13 @@ func (s *Service) registerTarget(ctx context.Context, req *wire.Request, in *sdk
 		if t.Min < 0 || t.Max < t.Min {
 			return validation("Maximum capacity cannot be less than minimum capacity")
 		}
+		t.Unseen = true
 		return store.Put(tx, targetsBucket, key, t)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.changed.Ring()
 	return &sdk.RegisterScalableTargetOutput{ScalableTargetARN: &t.ARN}, nil
 }
 
@@ -256,8 +283,8 @@ func (t target) output() types.ScalableTarget {
 }
 
 func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.DescribeScalableTargetsInput) (*sdk.DescribeScalableTargetsOutput, error) {
-	if err := check(in.ServiceNamespace, in.ScalableDimension, nil); err != nil {
-		return nil, err
+	if !ours(in.ServiceNamespace, in.ScalableDimension) {
+		return &sdk.DescribeScalableTargetsOutput{ScalableTargets: []types.ScalableTarget{}}, nil
 	}
 	var all []types.ScalableTarget
 	err := s.DB.View(func(tx *store.Tx) error {
@@ -276,7 +303,7 @@ func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.
 	return &sdk.DescribeScalableTargetsOutput{ScalableTargets: some, NextToken: next}, err
 }
 
-// deregisterTarget deletes the target with its policies.
+// deregisterTarget deletes the target with its policies and scheduled actions.
 func (s *Service) deregisterTarget(_ context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
 		return nil, err
@@ -284,10 +311,12 @@ func (s *Service) deregisterTarget(_ context.Context, req *wire.Request, in *sdk
 	err := s.DB.Update(func(tx *store.Tx) error {
 		key := req.Key(*in.ResourceId)
 		if tx.GetRaw(targetsBucket, key) == nil {
-			return noTarget(*in.ResourceId)
+			return noTarget(in.ServiceNamespace, *in.ResourceId, in.ScalableDimension)
 		}
-		if err := tx.DeletePrefix(policiesBucket, key+"|"); err != nil {
-			return err
+		for _, bucket := range []string{policiesBucket, actionsBucket} {
+			if err := tx.DeletePrefix(bucket, key+"|"); err != nil {
+				return err
+			}
 		}
 		return tx.Delete(targetsBucket, key)
 	})
@@ -309,7 +338,7 @@ func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutSca
 	err := s.DB.Update(func(tx *store.Tx) error {
 		key := req.Key(p.ResourceID)
 		if tx.GetRaw(targetsBucket, key) == nil {
-			return noTarget(p.ResourceID)
+			return noTarget(in.ServiceNamespace, p.ResourceID, in.ScalableDimension)
 		}
 		key += "|" + name
 		old, found, err := store.Get[scalingPolicy](tx, policiesBucket, key)
@@ -362,8 +391,8 @@ func checkPolicy(in *sdk.PutScalingPolicyInput) error {
 }
 
 func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk.DescribeScalingPoliciesInput) (*sdk.DescribeScalingPoliciesOutput, error) {
-	if err := check(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
-		return nil, err
+	if !ours(in.ServiceNamespace, in.ScalableDimension) {
+		return &sdk.DescribeScalingPoliciesOutput{ScalingPolicies: []types.ScalingPolicy{}}, nil
 	}
 	prefix := req.Key("")
 	if in.ResourceId != nil {
@@ -404,59 +433,6 @@ func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.Del
 		return tx.Delete(policiesBucket, key)
 	})
 	return &sdk.DeleteScalingPolicyOutput{}, err
-}
-
-// byARN loads the target that a tag operation names.
-func byARN(tx *store.Tx, req *wire.Request, arn string) (target, error) {
-	list, err := store.List[target](tx, targetsBucket, req.Key(""))
-	if err != nil {
-		return target{}, err
-	}
-	for _, t := range list {
-		if t.ARN == arn {
-			return t, nil
-		}
-	}
-	e := wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Resource %s was not found", arn)
-	e.Fields = map[string]any{"ResourceName": arn}
-	return target{}, e
-}
-
-var tagRules = tags.Rules{Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "TooManyTagsException", "A resource can have up to 50 tags.")}
-
-func (s *Service) retag(req *wire.Request, arn *string, fn func(map[string]string) (map[string]string, error)) error {
-	return s.DB.Update(func(tx *store.Tx) error {
-		t, err := byARN(tx, req, aws.ToString(arn))
-		if err != nil {
-			return err
-		}
-		if t.Tags, err = fn(t.Tags); err != nil {
-			return err
-		}
-		return store.Put(tx, targetsBucket, t.Scope.Key(t.ResourceID), t)
-	})
-}
-
-func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
-	return &sdk.TagResourceOutput{}, s.retag(req, in.ResourceARN, func(have map[string]string) (map[string]string, error) {
-		return tagRules.Add(have, tags.OfMap(in.Tags))
-	})
-}
-
-func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
-	return &sdk.UntagResourceOutput{}, s.retag(req, in.ResourceARN, func(have map[string]string) (map[string]string, error) {
-		return tags.Without(have, in.TagKeys), nil
-	})
-}
-
-func (s *Service) listTags(_ context.Context, req *wire.Request, in *sdk.ListTagsForResourceInput) (*sdk.ListTagsForResourceOutput, error) {
-	out := &sdk.ListTagsForResourceOutput{Tags: map[string]string{}}
-	err := s.DB.View(func(tx *store.Tx) error {
-		t, err := byARN(tx, req, aws.ToString(in.ResourceARN))
-		maps.Copy(out.Tags, t.Tags)
-		return err
-	})
-	return out, err
 }
 
 // pageOf cuts one page; AWS takes limits beyond 50 as 50.
