@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -43,20 +43,13 @@ func (c *fastClock) Now() time.Time {
 
 func (c *fastClock) NewTimer(d time.Duration) clock.Timer { return clock.Real{}.NewTimer(d / c.factor) }
 
-// anyone lets every request in as the sandbox's own user.
-type anyone struct{}
-
-func (anyone) Verify(r *http.Request) (wire.Principal, string, string, error) {
-	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root", Admin: true}, region, "states", nil
-}
-
 // world is a service behind HTTP with what it needs.
 type world struct {
 	t      testing.TB
 	path   string
+	around *iamtest.World
 	db     *store.DB
 	router *wire.Router
-	server *httptest.Server
 	svc    *states.Service
 	clock  clock.Clock
 	config states.Config
@@ -85,9 +78,8 @@ func newWorld(t testing.TB, setup ...func(*world)) *world {
 
 func (w *world) open() {
 	var err error
-	w.db, err = store.Open(w.path)
-	require.NoError(w.t, err)
-	w.router = wire.NewRouter(anyone{}, nil)
+	w.around = iamtest.At(w.t, w.path, clock.Real{}) // signatures are of the machine's time
+	w.db, w.router = w.around.DB, w.around.Router
 	w.lambda.register(w.router)
 	w.s3.register(w.router)
 	w.logs.register(w.router)
@@ -101,18 +93,15 @@ func (w *world) open() {
 	require.NoError(w.t, err)
 	w.svc.Register(w.router)
 	require.NoError(w.t, w.svc.Start(context.Background()))
-	w.server = httptest.NewServer(w.router)
 }
 
 func (w *world) close() {
-	if w.server == nil {
+	if w.around == nil {
 		return
 	}
-	w.server.CloseClientConnections()
 	require.NoError(w.t, w.svc.Close())
-	w.server.Close()
-	require.NoError(w.t, w.db.Close())
-	w.server = nil
+	w.around.Close()
+	w.around = nil
 }
 
 // reply is an answer of the API.
@@ -126,10 +115,11 @@ func (w *world) call(op string, params any) reply {
 	w.t.Helper()
 	raw, err := json.Marshal(params)
 	require.NoError(w.t, err)
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, w.server.URL, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, w.around.URL, bytes.NewReader(raw))
 	require.NoError(w.t, err)
 	req.Header.Set("X-Amz-Target", "AWSStepFunctions."+op)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	w.around.Sign(w.t, req, "states", region)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(w.t, err)
 	defer func() { _ = resp.Body.Close() }()

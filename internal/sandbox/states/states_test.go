@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/google/go-cmp/cmp"
@@ -30,10 +29,7 @@ func TestMain(m *testing.M) {
 const roleARN = "arn:aws:iam::000000000000:role/states"
 
 func (w *world) client() *sfn.Client {
-	return sfn.New(sfn.Options{
-		Region: region, BaseEndpoint: aws.String(w.server.URL), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
-		Retryer: aws.NopRetryer{},
-	})
+	return sfn.NewFromConfig(w.around.Admin())
 }
 
 // machine creates a state machine and returns its ARN.

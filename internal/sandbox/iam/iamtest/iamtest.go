@@ -67,6 +67,7 @@ func At(t testing.TB, path string, clk clock.Clock) *World {
 
 // Close ends the world; what it stored is there for the next.
 func (w *World) Close() {
+	w.server.CloseClientConnections()
 	w.server.Close()
 	_ = w.DB.Close()
 }
