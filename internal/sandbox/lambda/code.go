@@ -77,10 +77,20 @@ func (p *packages) path(elem ...string) string {
 func (s *Service) usedPackages() (map[string]bool, error) {
 	used := map[string]bool{}
 	err := s.DB.View(func(tx *store.Tx) error {
-		if err := store.Each(tx, dbFunctions, "", "", func(_ string, f function) bool { used[f.Latest.Package] = true; return true }); err != nil {
+		use := func(v version) bool {
+			used[v.Package] = true
+			for _, l := range v.Layers {
+				used[l] = true
+			}
+			return true
+		}
+		if err := store.Each(tx, dbFunctions, "", "", func(_ string, f function) bool { return use(f.Latest) }); err != nil {
 			return err
 		}
-		return store.Each(tx, dbVersions, "", "", func(_ string, v version) bool { used[v.Package] = true; return true })
+		if err := store.Each(tx, dbLayerVersions, "", "", func(_ string, v layerVersion) bool { used[v.Package] = true; return true }); err != nil {
+			return err
+		}
+		return store.Each(tx, dbVersions, "", "", func(_ string, v version) bool { return use(v) })
 	})
 	return used, err
 }

@@ -151,8 +151,6 @@ func checkConfiguration(in *awslambda.UpdateFunctionConfigurationInput) error {
 		}
 	}
 	switch {
-	case len(in.Layers) > 0:
-		return errInvalid("The sandbox does not serve layers.")
 	case len(in.FileSystemConfigs) > 0:
 		return errInvalid("The sandbox does not serve file systems for functions.")
 	case in.SnapStart != nil && in.SnapStart.ApplyOn == types.SnapStartApplyOnPublishedVersions:

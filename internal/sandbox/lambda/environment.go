@@ -119,6 +119,10 @@ func (s *Service) newEnvironment(ctx context.Context, v version) (*environment, 
 	if err != nil {
 		return nil, err
 	}
+	layers, err := s.layerTrees(v)
+	if err != nil {
+		return nil, err
+	}
 	e := &environment{
 		s: s, key: environmentKey(v), version: v, principal: p, expires: s.Clock.Now().Add(sessionLife - margin), token: randomHex(16),
 		work: make(chan *invocation), initError: make(chan []byte, 1), dead: make(chan struct{}), started: time.Now(), used: s.Clock.Now(),
@@ -127,7 +131,7 @@ func (s *Service) newEnvironment(ctx context.Context, v version) (*environment, 
 		return nil, err
 	}
 	e.out = newOutput(e)
-	if err := e.launch(ctx, tree, keys); err != nil {
+	if err := e.launch(ctx, tree, layers, keys); err != nil {
 		e.out.close()
 		_ = os.RemoveAll(e.scratch)
 		return nil, err
@@ -143,7 +147,7 @@ func randomHex(n int) string {
 
 // launch starts the Runtime API server and the process. A runtime that cannot
 // be started is a failure of the function, told to the first invocation.
-func (e *environment) launch(ctx context.Context, tree string, keys wire.Credentials) error {
+func (e *environment) launch(ctx context.Context, tree string, layers []string, keys wire.Credentials) error {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -153,9 +157,9 @@ func (e *environment) launch(ctx context.Context, tree string, keys wire.Credent
 	// events and the keys of the function, and who answers for it.
 	ln = peer.Listener(ln, e.s.Log)
 	e.s.pool.wg.Go(guard.Func(e.s.Log, "the Runtime API", func() { _ = e.server.Serve(ln) }))
-	argv, rerr := runtimeOf(e.version.Config.Runtime).command(ctx, e.s, tree)
+	argv, rerr := runtimeOf(e.version.Config.Runtime).command(ctx, e.s, append([]string{tree}, layers...))
 	if rerr == nil {
-		rerr = e.exec(argv, tree, e.environ(tree, ln.Addr().String(), keys))
+		rerr = e.exec(argv, tree, e.environ(tree, layers, ln.Addr().String(), keys))
 	}
 	if rerr != nil {
 		doc, err := json.Marshal(map[string]any{"errorMessage": rerr.Error(), "errorType": "Runtime.InvalidRuntime"})
@@ -368,7 +372,7 @@ func errorType(doc []byte) string {
 
 // environ is the whole environment of the process: nothing of the sandbox's own
 // but PATH (and what Windows cannot do without).
-func (e *environment) environ(tree, api string, keys wire.Credentials) []string {
+func (e *environment) environ(tree string, layers []string, api string, keys wire.Credentials) []string {
 	c, s, region := e.version.Config, e.s, e.version.scope().Region
 	vars := map[string]string{
 		"PATH": os.Getenv("PATH"), "HOME": e.scratch, "TMPDIR": e.scratch, "TEMP": e.scratch, "TMP": e.scratch, "LANG": "en_US.UTF-8", "TZ": ":UTC",
@@ -379,6 +383,7 @@ func (e *environment) environ(tree, api string, keys wire.Credentials) []string 
 			vars[k] = v
 		}
 	}
+	withLayers(vars, layers)
 	fixed := map[string]string{
 		"_HANDLER": *c.Handler, "LAMBDA_TASK_ROOT": tree, "LAMBDA_RUNTIME_DIR": s.packages.path("bootstrap"), "AWS_LAMBDA_RUNTIME_API": api,
 		"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EXECUTION_ENV": "AWS_Lambda_" + string(c.Runtime),

@@ -43,6 +43,9 @@ func (s *Service) createFunction(ctx context.Context, req *wire.Request, in *aws
 		return nil, err
 	}
 	f := function{Scope: ref.scope, Name: ref.name, Tags: in.Tags, Latest: version{Config: c}}
+	if f.Latest.Config.Layers, f.Latest.Layers, err = s.layersOf(ctx, req, in.Layers); err != nil {
+		return nil, err
+	}
 	if err := s.setCode(ctx, req, &f.Latest, in.Code); err != nil {
 		return nil, err
 	}
@@ -137,11 +140,17 @@ func (s *Service) updateConfiguration(ctx context.Context, req *wire.Request, in
 	if err := s.configure(ctx, req, &c, in); err != nil {
 		return nil, err
 	}
+	layers := f.Latest.Layers
+	if in.Layers != nil {
+		if c.Layers, layers, err = s.layersOf(ctx, req, in.Layers); err != nil {
+			return nil, err
+		}
+	}
 	revision := in.RevisionId
 	if revision == nil {
 		revision = f.Latest.Config.RevisionId
 	}
-	return s.update(ref, revision, false, false, func(v *version) { v.Config = c })
+	return s.update(ref, revision, false, false, func(v *version) { v.Config, v.Layers = c, layers })
 }
 
 // update changes $LATEST, which ends its execution environments.
@@ -285,8 +294,14 @@ func (s *Service) deleteFunction(_ context.Context, req *wire.Request, in *awsla
 		return &empty{}, s.deleteVersion(ref)
 	}
 	err = s.DB.Update(func(tx *store.Tx) error {
-		if _, err := s.get(tx, ref); err != nil {
+		f, err := s.get(tx, ref)
+		if err != nil {
 			return err
+		}
+		for _, u := range f.URLs {
+			if err := tx.Delete(dbURLs, u.ID); err != nil {
+				return err
+			}
 		}
 		for _, bucket := range []string{dbVersions, dbAliases} {
 			if err := tx.DeletePrefix(bucket, ref.parts()); err != nil {

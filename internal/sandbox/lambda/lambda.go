@@ -62,6 +62,8 @@ type Service struct {
 	interpreters interpreters
 	pool         *pool
 	events       *events
+	urls         *urls
+	mappings     *mappings
 	reaping      sync.Once
 
 	signing sync.Mutex
@@ -103,15 +105,15 @@ func New(c Config) (*Service, error) {
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
 	s.pool = newPool(s)
-	s.events = &events{s}
+	s.events, s.urls, s.mappings = &events{s}, &urls{s: s}, &mappings{s: s, running: map[string]context.CancelFunc{}}
 	return s, nil
 }
 
-// Start resumes asynchronous invocations that a stop interrupted, and begins to
-// end environments that are idle for long. It returns at once; Close ends it.
+// Start resumes asynchronous invocations that a stop interrupted, function URLs and
+// event source mappings, and begins to end environments that are idle for long. It returns at once; Close ends it.
 func (s *Service) Start(context.Context) error {
 	s.reaping.Do(func() { s.pool.spawn(s.pool.reap) })
-	return s.events.resume()
+	return errors.Join(s.events.resume(), s.urls.resume(), s.mappings.resume())
 }
 
 // Close ends all execution environments, at once, and waits until their logs

@@ -34,13 +34,17 @@ type function struct {
 	// Policies and Events are by qualifier, "" for the function itself.
 	Policies map[string]resourcePolicy
 	Events   map[string]eventConfig
+	// URLs and Provisioned are by qualifier too.
+	URLs        map[string]functionURL `json:",omitempty"`
+	Provisioned map[string]provisioned `json:",omitempty"`
 }
 
 // version is code with its configuration: $LATEST or a published one.
 type version struct {
 	Config types.FunctionConfiguration
-	// Package is the SHA-256 of the zip file, hexadecimal.
+	// Package is the SHA-256 of the zip file, hexadecimal, Layers are those of the layers'.
 	Package string
+	Layers  []string `json:",omitempty"`
 }
 
 type alias struct {
@@ -156,6 +160,7 @@ func (s *Service) change(ref reference, fn func(tx *store.Tx, f *function) error
 			return err
 		}
 		f.Tags, f.Policies, f.Events = maps.Clone(f.Tags), maps.Clone(f.Policies), maps.Clone(f.Events)
+		f.URLs, f.Provisioned = maps.Clone(f.URLs), maps.Clone(f.Provisioned)
 		if err := fn(tx, &f); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ func (s *Service) Register(r *wire.Router) {
 	function, alias := wire.On(onFunction), wire.On(onAlias)
 	r.Stream(id, locationOp, s.serveLocation, wire.Access{Inside: "the link is signed by Lambda itself"})
 	wire.Handle(r, id, "Invoke", s.invokeFunction, function.Does("lambda:InvokeFunction"))
+	wire.Handle(r, id, "InvokeAsync", s.invokeAsync, function.Does("lambda:InvokeFunction"))
 	wire.Handle(r, id, "CreateFunction", s.createFunction, function.Tags("lambda:TagResource"))
 	wire.Handle(r, id, "ListFunctions", s.listFunctions, wire.Access{})
 	wire.Handle(r, id, "GetFunction", s.getFunction, function)
@@ -68,6 +69,10 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "UntagResource", s.untagResource, function)
 	wire.Handle(r, id, "ListTags", s.listTags, function)
 	wire.Handle(r, id, "GetAccountSettings", s.accountSettings, wire.Access{})
+	s.registerLayers(r)
+	s.registerMappings(r)
+	s.registerURLs(r)
+	s.registerProvisioned(r)
 }
 
 // quotas are those of requests to the control plane, which share one but for
@@ -110,6 +115,13 @@ func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	if !wire.IsARN(arn, "lambda") {
 		return t, nil
 	}
+	if l, ok := parseLayer(req.Scope, arn); ok && l.number > 0 {
+		v, _, err := s.readLayer(l)
+		if err != nil || len(v.Policy.Statements) == 0 {
+			return t, err
+		}
+		return t, s.withPolicy(&t, v.Policy)
+	}
 	ref, err := parse(req.Scope, arn, "")
 	if err != nil {
 		return t, nil //nolint:nilerr // no function: the identity decides
@@ -120,15 +132,33 @@ func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	}
 	t.Tags = f.Tags
 	if p, ok := f.Policies[ref.qualifier]; ok {
-		text, err := p.document()
-		if err != nil {
-			return t, err
-		}
-		if t.Policy, err = s.policies.Parse(text, policy.Resource); err != nil {
-			return t, fmt.Errorf("policy of function %s: %w", arn, err)
-		}
+		err = s.withPolicy(&t, p)
 	}
-	return t, nil
+	return t, err
+}
+
+// withPolicy gives a target its policy.
+func (s *Service) withPolicy(t *policy.Target, p resourcePolicy) error {
+	text, err := p.document()
+	if err != nil {
+		return err
+	}
+	if t.Policy, err = s.policies.Parse(text, policy.Resource); err != nil {
+		return fmt.Errorf("policy of %s: %w", t.ARN, err)
+	}
+	return nil
+}
+
+// invokeAsyncInput is that of InvokeAsync, which the SDK has as a stream.
+type invokeAsyncInput struct {
+	FunctionName *string
+	InvokeArgs   []byte
+}
+
+// invokeAsync is how functions were called asynchronously before Invoke had types.
+func (s *Service) invokeAsync(ctx context.Context, req *wire.Request, in *invokeAsyncInput) (*sdk.InvokeAsyncOutput, error) {
+	out, err := s.invoke(ctx, req, invokeInput{name: aws.ToString(in.FunctionName), kind: string(types.InvocationTypeEvent), payload: in.InvokeArgs})
+	return &sdk.InvokeAsyncOutput{Status: int32(out.status)}, err //nolint:gosec // a status
 }
 
 func (s *Service) invokeFunction(ctx context.Context, req *wire.Request, in *sdk.InvokeInput) (*sdk.InvokeOutput, error) {

@@ -24,7 +24,7 @@ type runner struct {
 	ours bool
 	// command returns what to execute. Its errors are shown to the caller of the
 	// function, so they say what to do.
-	command func(ctx context.Context, s *Service, tree string) ([]string, error)
+	command func(ctx context.Context, s *Service, trees []string) ([]string, error)
 }
 
 // runtimeOf returns nil for a runtime that the sandbox cannot run. The version
@@ -80,7 +80,7 @@ func (i *interpreters) find(ctx context.Context, configured, name, flag, ask, hi
 	return path, nil
 }
 
-func python(ctx context.Context, s *Service, _ string) ([]string, error) {
+func python(ctx context.Context, s *Service, _ []string) ([]string, error) {
 	p, err := s.interpreters.find(ctx, s.Python, "python3", "-c", "import sys; print(sys.executable)", "install Python 3")
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func python(ctx context.Context, s *Service, _ string) ([]string, error) {
 	return []string{p, "-u", s.packages.path("bootstrap", "bootstrap.py")}, nil
 }
 
-func node(ctx context.Context, s *Service, _ string) ([]string, error) {
+func node(ctx context.Context, s *Service, _ []string) ([]string, error) {
 	p, err := s.interpreters.find(ctx, s.Node, "node", "-p", "process.execPath", "install Node.js 18 or newer")
 	if err != nil {
 		return nil, err
@@ -96,16 +96,20 @@ func node(ctx context.Context, s *Service, _ string) ([]string, error) {
 	return []string{p, s.packages.path("bootstrap", "bootstrap.mjs")}, nil
 }
 
-func provided(_ context.Context, _ *Service, tree string) ([]string, error) {
-	p := filepath.Join(tree, "bootstrap")
-	info, err := os.Stat(p)
-	if err != nil {
-		return nil, errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+// provided runs the bootstrap of the package or, if it has none, of a layer.
+func provided(_ context.Context, _ *Service, trees []string) ([]string, error) {
+	for i, tree := range trees {
+		p := filepath.Join(tree, "bootstrap")
+		info, err := os.Stat(p)
+		if err != nil {
+			continue
+		}
+		if info.Mode().Perm()&0o111 == 0 {
+			return nil, fmt.Errorf("fork/exec %s/bootstrap: permission denied", map[bool]string{true: "/var/task", false: "/opt"}[i == 0])
+		}
+		return []string{p}, nil
 	}
-	if info.Mode().Perm()&0o111 == 0 {
-		return nil, errors.New("fork/exec /var/task/bootstrap: permission denied")
-	}
-	return []string{p}, nil
+	return nil, errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 }
 
 // installBootstraps writes the embedded bootstraps into the service's folder.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,40 +117,6 @@ func tagged(req *wire.Request, resource *string) (reference, error) {
 	return ref, err
 }
 
-func (s *Service) tagResource(_ context.Context, req *wire.Request, in *awslambda.TagResourceInput) (*empty, error) {
-	ref, err := tagged(req, in.Resource)
-	if err != nil {
-		return nil, err
-	}
-	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) (err error) {
-		f.Tags, err = tagRules.Add(f.Tags, tags.OfMap(in.Tags))
-		return err
-	})
-}
-
-func (s *Service) untagResource(_ context.Context, req *wire.Request, in *awslambda.UntagResourceInput) (*empty, error) {
-	ref, err := tagged(req, in.Resource)
-	if err != nil {
-		return nil, err
-	}
-	return &empty{}, s.change(ref, func(_ *store.Tx, f *function) error {
-		f.Tags = tags.Without(f.Tags, in.TagKeys)
-		return nil
-	})
-}
-
-func (s *Service) listTags(_ context.Context, req *wire.Request, in *awslambda.ListTagsInput) (*awslambda.ListTagsOutput, error) {
-	ref, err := tagged(req, in.Resource)
-	if err != nil {
-		return nil, err
-	}
-	f, _, err := s.read(ref)
-	if f.Tags == nil {
-		f.Tags = map[string]string{}
-	}
-	return &awslambda.ListTagsOutput{Tags: f.Tags}, err
-}
-
 // resourcePolicy is the policy of a function, version or alias.
 type resourcePolicy struct {
 	Statements []statement
@@ -179,7 +146,14 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslam
 	if st.Sid == "" || st.Action == "" || aws.ToString(in.Principal) == "" {
 		return nil, errInvalid("StatementId, Action and Principal are required.")
 	}
-	for key, v := range map[[2]string]*string{{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID} {
+	conditions := map[[2]string]*string{
+		{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID,
+		{"StringEquals", "lambda:FunctionUrlAuthType"}: optional(string(in.FunctionUrlAuthType)),
+	}
+	if in.InvokedViaFunctionUrl != nil {
+		conditions[[2]string{"Bool", "lambda:InvokedViaFunctionUrl"}] = aws.String(strconv.FormatBool(*in.InvokedViaFunctionUrl))
+	}
+	for key, v := range conditions {
 		if v == nil {
 			continue
 		}
