@@ -14,6 +14,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -127,10 +128,10 @@ func errNoLayer(l layerRef) error { return errNotFound("Layer version %s does no
 
 // refLayer is the version that a request names.
 func refLayer(sc wire.Scope, name *string, number *int64) (layerRef, error) {
-	l, ok := parseLayer(sc, str(name))
+	l, ok := parseLayer(sc, aws.ToString(name))
 	switch {
 	case !ok:
-		return l, errConstraint(str(name), "layerName", `Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
+		return l, errConstraint(aws.ToString(name), "layerName", `Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
 	case number != nil && *number < 1:
 		return l, errInvalid("Layer Version Cannot be less than 1")
 	case number != nil:
@@ -161,7 +162,7 @@ func (s *Service) publishLayer(ctx context.Context, req *wire.Request, in *awsla
 		return nil, err
 	}
 	v := layerVersion{
-		Scope: l.scope, Name: l.name, Description: str(in.Description), License: str(in.LicenseInfo), Runtimes: in.CompatibleRuntimes, Architectures: in.CompatibleArchitectures,
+		Scope: l.scope, Name: l.name, Description: aws.ToString(in.Description), License: aws.ToString(in.LicenseInfo), Runtimes: in.CompatibleRuntimes, Architectures: in.CompatibleArchitectures,
 		Size: int64(len(raw)), Created: s.Clock.Now().UTC().Format(timeFormat),
 	}
 	if v.Package, v.Sum, err = s.packages.save(raw); err != nil {
@@ -196,7 +197,7 @@ func (s *Service) describeLayer(ctx context.Context, v layerVersion) (*awslambda
 	location, err := s.location(ctx, v.Scope, v.Package)
 	return &awslambda.GetLayerVersionOutput{
 		LayerArn: aws.String(layerRef{scope: v.Scope, name: v.Name}.arn()), LayerVersionArn: aws.String(v.ref().arn()), Version: v.Number, Description: &v.Description,
-		CreatedDate: &v.Created, CompatibleRuntimes: v.Runtimes, CompatibleArchitectures: v.Architectures, LicenseInfo: optional(v.License),
+		CreatedDate: &v.Created, CompatibleRuntimes: v.Runtimes, CompatibleArchitectures: v.Architectures, LicenseInfo: optional.Of(v.License),
 		Content: &types.LayerVersionContentOutput{CodeSha256: &v.Sum, CodeSize: v.Size, Location: location},
 	}, err
 }
@@ -217,9 +218,9 @@ func (s *Service) getLayer(ctx context.Context, req *wire.Request, in *awslambda
 }
 
 func (s *Service) getLayerByARN(ctx context.Context, req *wire.Request, in *awslambda.GetLayerVersionByArnInput) (*awslambda.GetLayerVersionByArnOutput, error) {
-	l, ok := parseLayer(req.Scope, str(in.Arn))
+	l, ok := parseLayer(req.Scope, aws.ToString(in.Arn))
 	if !ok || l.number == 0 {
-		return nil, errConstraint(str(in.Arn), "arn", "Member must satisfy regular expression pattern: "+layerPattern)
+		return nil, errConstraint(aws.ToString(in.Arn), "arn", "Member must satisfy regular expression pattern: "+layerPattern)
 	}
 	v, found, err := s.readLayer(l)
 	if err == nil && !found {
@@ -243,7 +244,7 @@ const layerPattern = `(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso
 func (v layerVersion) item() types.LayerVersionsListItem {
 	return types.LayerVersionsListItem{
 		LayerVersionArn: aws.String(v.ref().arn()), Version: v.Number, Description: &v.Description, CreatedDate: &v.Created,
-		CompatibleRuntimes: v.Runtimes, CompatibleArchitectures: v.Architectures, LicenseInfo: optional(v.License),
+		CompatibleRuntimes: v.Runtimes, CompatibleArchitectures: v.Architectures, LicenseInfo: optional.Of(v.License),
 	}
 }
 
@@ -350,7 +351,7 @@ func (s *Service) addLayerPermission(_ context.Context, req *wire.Request, in *a
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: str(in.StatementId), Effect: "Allow", Action: str(in.Action), Resource: l.arn(), Principal: principalOf(req.Scope, str(in.Principal))}
+	st := statement{Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: l.arn(), Principal: principalOf(req.Scope, aws.ToString(in.Principal))}
 	if in.OrganizationId != nil {
 		st.Condition = map[string]map[string]string{"StringEquals": {"aws:PrincipalOrgID": *in.OrganizationId}}
 	}
@@ -396,9 +397,9 @@ func (s *Service) removeLayerPermission(_ context.Context, req *wire.Request, in
 		return nil, err
 	}
 	return &empty{}, s.changeLayerPolicy(l, in.RevisionId, func(p *resourcePolicy) error {
-		i := slices.IndexFunc(p.Statements, func(st statement) bool { return st.Sid == str(in.StatementId) })
+		i := slices.IndexFunc(p.Statements, func(st statement) bool { return st.Sid == aws.ToString(in.StatementId) })
 		if i < 0 {
-			return errNotFound("Statement %s is not found in resource policy.", str(in.StatementId))
+			return errNotFound("Statement %s is not found in resource policy.", aws.ToString(in.StatementId))
 		}
 		p.Statements = slices.Delete(slices.Clone(p.Statements), i, i+1)
 		return nil

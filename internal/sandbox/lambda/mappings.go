@@ -141,7 +141,7 @@ func (s *Service) createMapping(ctx context.Context, req *wire.Request, in *awsl
 	if err != nil {
 		return nil, err
 	}
-	source, ok := wire.ParseARN(str(in.EventSourceArn))
+	source, ok := wire.ParseARN(aws.ToString(in.EventSourceArn))
 	if !ok {
 		return nil, errInvalid("Unrecognized event source.")
 	}
@@ -220,7 +220,7 @@ func (s *Service) checkMapping(ctx context.Context, m mapping, service string) e
 	}
 	for _, f := range m.Filters {
 		if _, err := s.mappings.fits(ctx, m, []types.Filter{f}, map[string]any{}); err != nil {
-			return errInvalid("Invalid filter pattern definition. (at %s)", str(f.Pattern))
+			return errInvalid("Invalid filter pattern definition. (at %s)", aws.ToString(f.Pattern))
 		}
 	}
 	var out struct{ Attributes map[string]string }
@@ -238,7 +238,7 @@ func (s *Service) checkMapping(ctx context.Context, m mapping, service string) e
 }
 
 func (s *Service) getMapping(_ context.Context, req *wire.Request, in *awslambda.GetEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {
-	m, err := s.readMapping(req.Scope, str(in.UUID))
+	m, err := s.readMapping(req.Scope, aws.ToString(in.UUID))
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (s *Service) listMappings(_ context.Context, req *wire.Request, in *awslamb
 }
 
 func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awslambda.UpdateEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {
-	m, err := s.readMapping(req.Scope, str(in.UUID))
+	m, err := s.readMapping(req.Scope, aws.ToString(in.UUID))
 	if err != nil {
 		return nil, err
 	}
@@ -325,7 +325,7 @@ func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awsl
 func (s *Service) deleteMapping(_ context.Context, req *wire.Request, in *awslambda.DeleteEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {
 	var m mapping
 	err := s.DB.Update(func(tx *store.Tx) (err error) {
-		if m, err = findMapping(tx, req.Scope, str(in.UUID)); err != nil {
+		if m, err = findMapping(tx, req.Scope, aws.ToString(in.UUID)); err != nil {
 			return err
 		}
 		return tx.Delete(dbMappings, m.key())

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
@@ -146,7 +147,7 @@ func (p *mappings) batch(ctx context.Context, m mapping) (batch []message, err e
 		}, &out)
 		if err != nil {
 			if len(batch) > 0 { // what was read already goes to the function first
-				return batch, nil //nolint:nilerr // the next round tells
+				return batch, nil
 			}
 			return nil, err
 		}
@@ -224,7 +225,7 @@ func (p *mappings) fits(ctx context.Context, m mapping, filters []types.Filter, 
 		return false, err
 	}
 	for _, f := range filters {
-		in, err := json.Marshal(map[string]string{"EventPattern": str(f.Pattern), "Event": string(doc)})
+		in, err := json.Marshal(map[string]string{"EventPattern": aws.ToString(f.Pattern), "Event": string(doc)})
 		if err != nil {
 			return false, err
 		}

@@ -148,7 +148,7 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslam
 	}
 	conditions := map[[2]string]*string{
 		{"ArnLike", "AWS:SourceArn"}: in.SourceArn, {"StringEquals", "AWS:SourceAccount"}: in.SourceAccount, {"StringEquals", "aws:PrincipalOrgID"}: in.PrincipalOrgID,
-		{"StringEquals", "lambda:FunctionUrlAuthType"}: optional(string(in.FunctionUrlAuthType)),
+		{"StringEquals", "lambda:FunctionUrlAuthType"}: optional.Of(string(in.FunctionUrlAuthType)),
 	}
 	if in.InvokedViaFunctionUrl != nil {
 		conditions[[2]string{"Bool", "lambda:InvokedViaFunctionUrl"}] = aws.String(strconv.FormatBool(*in.InvokedViaFunctionUrl))

@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
@@ -12,7 +13,7 @@ import (
 
 // retag lets fn change the tags of a function or an event source mapping.
 func (s *Service) retag(req *wire.Request, resource *string, fn func(map[string]string) (map[string]string, error)) error {
-	if id, ok := mappingOf(req.Scope, str(resource)); ok {
+	if id, ok := mappingOf(req.Scope, aws.ToString(resource)); ok {
 		return s.DB.Update(func(tx *store.Tx) error {
 			m, err := findMapping(tx, req.Scope, id)
 			if err != nil {
@@ -48,7 +49,7 @@ func (s *Service) untagResource(_ context.Context, req *wire.Request, in *awslam
 
 func (s *Service) listTags(_ context.Context, req *wire.Request, in *awslambda.ListTagsInput) (*awslambda.ListTagsOutput, error) {
 	out := map[string]string{}
-	if id, ok := mappingOf(req.Scope, str(in.Resource)); ok {
+	if id, ok := mappingOf(req.Scope, aws.ToString(in.Resource)); ok {
 		m, err := s.readMapping(req.Scope, id)
 		if m.Tags != nil {
 			out = m.Tags

@@ -54,7 +54,7 @@ func (s *Service) registerURLs(r *wire.Router) {
 // are recordings of AWS (https://github.com/localstack/localstack,
 // test_lambda_api.snapshot.json, TestLambdaUrl).
 func referURL(req *wire.Request, name, qualifier *string) (reference, error) {
-	if q := str(qualifier); q != "" && (q == latest || digits.MatchString(q)) {
+	if q := aws.ToString(qualifier); q != "" && (q == latest || digits.MatchString(q)) {
 		return reference{}, errConstraint(q, "qualifier", `Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)`)
 	}
 	return refer(req, name, qualifier)
