@@ -3,7 +3,6 @@
 package lambda_test
 
 import (
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +14,6 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
-
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 const daemonVariable = "LAMBDA_TEST_DAEMON"
@@ -36,23 +31,14 @@ func TestDaemon(t *testing.T) {
 	if kind == "node" {
 		runtime, file, handler = types.RuntimeNodejs22x, "index.js", "index.handler"
 	}
-	db, err := store.Open(filepath.Join(dir, "db"))
-	require.NoError(t, err)
-	svc, err := lambda.New(lambda.Config{
-		DB: db, Dir: filepath.Join(dir, "lambda"), Roles: roles{}, Objects: objects{}, Endpoint: func() string { return "" },
-		Logs: &logs{lines: map[string][]string{}, who: map[string]bool{}},
-	})
-	require.NoError(t, err)
-	r := wire.NewRouter(verifier{}, nil)
-	svc.Register(r)
-	s := &sandbox{svc: svc, router: r, url: httptest.NewServer(r).URL}
-	_, err = s.as(t, "admin").CreateFunction(t.Context(), &awslambda.CreateFunctionInput{
+	s := open(t, dir, nil)
+	_, err := s.as(t, "admin").CreateFunction(t.Context(), &awslambda.CreateFunctionInput{
 		FunctionName: str("fn"), Role: str(role), Runtime: runtime, Handler: &handler, Timeout: aws.Int32(900),
 		Code:        &types.FunctionCode{ZipFile: pack(t, map[string]string{file: source})},
 		Environment: &types.Environment{Variables: map[string]string{"PIDFILE": filepath.Join(dir, "pid")}},
 	})
 	require.NoError(t, err)
-	_, _ = r.Invoke(t.Context(), home, user("admin"), "lambda", "Invoke", []byte(`{"FunctionName":"fn"}`))
+	_, _ = s.router.Invoke(t.Context(), home, admin(), "lambda", "Invoke", []byte(`{"FunctionName":"fn"}`))
 	select {} // to be killed
 }
 

@@ -128,6 +128,13 @@ func (w *World) Role(t testing.TB, name, policy string) (wire.Principal, aws.Con
 	return p, w.config(keys)
 }
 
+// Has reports whether there is a role of a name, which an earlier world may have made.
+func (w *World) Has(t testing.TB, role string) bool {
+	t.Helper()
+	_, err := sdk.NewFromConfig(w.Admin()).GetRole(t.Context(), &sdk.GetRoleInput{RoleName: &role})
+	return err == nil
+}
+
 // User makes a user who may do what a policy says (nothing if it is empty), and returns
 // its principal and its configuration.
 func (w *World) User(t testing.TB, name, policy string) (wire.Principal, aws.Config) {
