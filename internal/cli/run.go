@@ -58,7 +58,7 @@ with the same --batch name.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.input, "input", "i", "", "the input: JSON, @FILE, or - for standard input")
 	f.StringVar(&o.inputFile, "input-file", "", "a data set that one execution works through")
-	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl or .csv file, or - for standard input")
+	f.StringVar(&o.inputs, "inputs", "", "many inputs: a .jsonl, .csv or .tsv file, or - for standard input")
 	f.StringVar(&o.batch, "batch", "", "name of the batch that --inputs starts")
 	f.StringVar(&o.name, "name", "", "name of the execution; the same name and input start it once")
 	f.BoolVar(&o.wait, "wait", false, "wait for the end; exit with 10 unless it succeeded")

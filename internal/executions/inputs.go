@@ -33,19 +33,22 @@ type InputFile struct {
 
 	path      string
 	csv       bool
+	comma     rune // between the fields of csv
 	temporary bool
 }
 
-// OpenInputs returns the file of inputs at path: .jsonl, .ndjson or .csv, in upper
+// OpenInputs returns the file of inputs at path: .jsonl, .ndjson, .csv or .tsv, in upper
 // or lower case. It does not open it.
 func OpenInputs(path string) (*InputFile, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".jsonl", ".ndjson":
 		return &InputFile{Name: path, path: path}, nil
 	case ".csv":
-		return &InputFile{Name: path, path: path, csv: true}, nil
+		return &InputFile{Name: path, path: path, csv: true, comma: ','}, nil
+	case ".tsv", ".tab":
+		return &InputFile{Name: path, path: path, csv: true, comma: '\t'}, nil
 	}
-	return nil, fault.New(fault.Invalid, "%s is neither a .jsonl nor a .csv file", path).
+	return nil, fault.New(fault.Invalid, "%s is neither a .jsonl nor a .csv or .tsv file", path).
 		WithHint("Write one JSON document a line, or a CSV file with a header.")
 }
 
@@ -59,7 +62,7 @@ func SpoolInputs(ctx context.Context, name string, r io.Reader) (*InputFile, err
 		return nil, fault.New(fault.Internal, "keep %s: %v", name, err).Because(err).
 			WithHint("Make room where TMPDIR points, or write the inputs to a file and name it.")
 	}
-	spool := &InputFile{Name: name, path: f.Name(), temporary: true}
+	spool := &InputFile{Name: name, path: f.Name(), comma: ',', temporary: true}
 	isCSV, err := outside.Do(ctx, name, func() (bool, error) {
 		text := bufio.NewReader(r)
 		begin, _ := text.Peek(2048) // what there is; an error comes again with the copy
@@ -170,6 +173,11 @@ func (f *InputFile) each(yield func(input) bool) {
 	if bytes.HasPrefix(begin, []byte("\xef\xbb\xbf")) {
 		_, _ = text.Discard(3) // they are there
 	}
+	begin, _ = text.Peek(sniffed)
+	if err := f.sniff(begin); err != nil {
+		yield(input{line: 1, err: err})
+		return
+	}
 	if f.csv {
 		f.rows(text, yield)
 		return
@@ -189,6 +197,8 @@ func (f *InputFile) lines(text *bufio.Reader, yield func(input) bool) {
 			in.raw, in.err = nil, f.tooLong("line", number)
 		case !utf8.Valid(line):
 			in.raw, in.err = nil, outside.NotUTF8(f.Name, number)
+		case bytes.IndexByte(line, 0) >= 0:
+			in.raw, in.err = nil, f.holdsZero(number)
 		}
 		if (len(in.raw) > 0 || in.err != nil) && !yield(in) || err != nil {
 			return
@@ -245,6 +255,7 @@ func (b *rowReader) Read(p []byte) (int, error) {
 func (f *InputFile) rows(text io.Reader, yield func(input) bool) {
 	bounded := &rowReader{r: text, limit: maxLine}
 	rows := csv.NewReader(bounded)
+	rows.Comma = f.comma
 	head, err := rows.Read()
 	if errors.Is(err, io.EOF) {
 		return
@@ -287,6 +298,11 @@ func (f *InputFile) row(rows *csv.Reader, head, row []string) input {
 			in.err = outside.NotUTF8(f.Name, line)
 			return in
 		}
+		if strings.IndexByte(row[i], 0) >= 0 {
+			line, _ := rows.FieldPos(i)
+			in.err = f.holdsZero(line)
+			return in
+		}
 		item[key] = row[i]
 	}
 	in.raw, in.err = json.Marshal(item)
@@ -299,6 +315,9 @@ func (f *InputFile) checkHead(head []string) error {
 	for i, name := range head {
 		if !utf8.ValidString(name) {
 			return outside.NotUTF8(f.Name, 1)
+		}
+		if strings.IndexByte(name, 0) >= 0 {
+			return f.holdsZero(1)
 		}
 		if name == "" {
 			return fault.New(fault.Invalid, "%s:1: column %d has no name", f.Name, i+1).

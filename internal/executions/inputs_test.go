@@ -48,7 +48,36 @@ func TestInputsOfAFile(t *testing.T) {
 		{"nothing", "a.jsonl", "\n", nil, "holds no inputs"},
 		{"a head alone", "a.csv", "id\n", nil, "holds no inputs"},
 		{"an empty file", "a.csv", "", nil, "holds no inputs"},
-		{"another sort of file", "a.txt", "{}", nil, "neither a .jsonl nor a .csv file"},
+		{"tabs", "a.tsv", "id\tname\n1\tx,y\n", []string{`{"id":"1","name":"x,y"}`}, ""},
+		{"one column", "a.csv", "id\n1;2\n", []string{`{"id":"1;2"}`}, ""},
+		{"one column that is called so", "a.csv", "\"id;name\"\n1;2\n", []string{`{"id;name":"1;2"}`}, ""},
+		{"semicolons among commas", "a.csv", "a;b,c\n1,2\n", []string{`{"a;b":"1","c":"2"}`}, ""},
+		{"semicolons", "a.csv", "id;name\n1;x\n", nil, `a.csv:1: its fields are divided by semicolons, not by commas: it would be one column called "id;name"`},
+		{"tabs in a .csv", "a.csv", "id\tname\n1\tx\n", nil, "a.csv:1: its fields are divided by tabs"},
+		{"bars", "a.csv", "id|name\n1|x\n", nil, "a.csv:1: its fields are divided by bars (|)"},
+		{"commas in a .tsv", "a.tsv", "id,name\n1,x\n", nil, "a.tsv:1: its fields are divided by commas, not by tabs"},
+		{"Excel's first line", "a.csv", "sep=;\r\nid;name\r\n1;x\r\n", nil, `a.csv:1: "sep=;" is a word of Excel's`},
+		{"old Mac rows", "a.csv", "id,name\r1,x\r2,y\r", nil, "a.csv: its lines end with a bare carriage return (CR)"},
+		{"old Mac rows behind a mark", "a.csv", mark + "id\r1\r2", nil, "a bare carriage return"},
+		{"old Mac lines", "a.jsonl", "{\"a\":1}\r{\"a\":2}\r", nil, "a.jsonl: its lines end with a bare carriage return (CR)"},
+		{"Mac and Unix", "a.csv", "id,name\r1,x\n2,y\n", nil, "a bare carriage return"},
+		{"a carriage return in a value", "a.csv", "id,name\n1,\"x\ry\"\n", []string{`{"id":"1","name":"x\ry"}`}, ""},
+		{"white space of JSON", "a.jsonl", "{\"a\":\r1}\n", []string{"{\"a\":\r1}"}, ""},
+		{"CR CR LF rows", "a.csv", "id,name\r\r\n1,x\r\r\n", nil, "CR CR LF"},
+		{"CR CR LF lines", "a.jsonl", "{\"a\":1}\r\r\n", []string{`{"a":1}`}, ""},
+		{"U+2028", "a.jsonl", "{\"a\":1}\u2028{\"a\":2}", nil, "a.jsonl: its lines end with U+2028"},
+		{"U+2028 in a string", "a.jsonl", "{\"a\":\"\u2028\"}\n", []string{"{\"a\":\"\u2028\"}"}, ""},
+		{"U+2028 rows", "a.csv", "id,name\u20281,x", nil, "U+2028"},
+		{"U+2029", "a.csv", "id\u20291", nil, "U+2029"},
+		{"NEL", "a.csv", "id,name\u00851,x\u0085", nil, "U+0085"},
+		{"JSON text sequence", "a.jsonl", "\x1e{\"a\":1}\n\x1e{\"a\":2}\n", nil, "a record separator (RS)"},
+		{"a list over lines", "a.jsonl", "[\n{\"a\":1},\n{\"a\":2}\n]\n", nil, "a.jsonl:1: it is one JSON document over several lines"},
+		{"a document over lines", "a.jsonl", "{\n \"a\": 1\n}\n", nil, "a.jsonl:1: it is one JSON document over several lines"},
+		{"NUL in a row", "a.csv", "id\nx\na\x00b\n", nil, "a.csv:3: this line holds a NUL byte"},
+		{"NUL in a line", "a.jsonl", "1\n\"a\x00\"\n", nil, "a.jsonl:2: this line holds a NUL byte"},
+		{"Parquet", "a.csv", "PAR1\x15\x04", nil, "a.csv is a Parquet file"},
+		{"an old spreadsheet", "a.csv", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", nil, "a.csv is an old Excel"},
+		{"another sort of file", "a.txt", "{}", nil, "neither a .jsonl nor a .csv or .tsv file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +113,7 @@ func inputsOf(t *testing.T, items func(func([]byte, error) bool)) []string {
 func TestTenErrorsAreToldAndNoMore(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.jsonl")
-	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("{\n", 100)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("{a\n", 100)), 0o600))
 	_, err := CheckInputs(t.Context(), path)
 	require.Equal(t, maxInputErrors, strings.Count(err.Error(), "\n")+1)
 	require.ErrorContains(t, err, fmt.Sprintf(":%d: ", maxInputErrors))

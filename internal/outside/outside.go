@@ -147,6 +147,11 @@ var encodings = []struct{ begins, name string }{
 	{"\x1f\x8b", "compressed with gzip"},
 	{"PK\x03\x04", "a ZIP archive (a spreadsheet is one too)"},
 	{"\x28\xb5\x2f\xfd", "compressed with zstd"},
+	{"BZh", "compressed with bzip2"},
+	{"\xfd7zXZ\x00", "compressed with xz"},
+	{"\xd0\xcf\x11\xe0", "an old Excel or Word file"},
+	{"PAR1", "a Parquet file"},
+	{"Obj\x01", "an Avro file"},
 }
 
 // CheckEncoding refuses what begins as a file in another encoding or form does.
