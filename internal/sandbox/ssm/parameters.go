@@ -186,7 +186,7 @@ func (s *Service) getMany(ctx context.Context, req *wire.Request, in *sdk.GetPar
 	out := &sdk.GetParametersOutput{Parameters: []types.Parameter{}, InvalidParameters: []string{}}
 	for i, name := range in.Names {
 		if slices.Contains(in.Names[:i], name) {
-			return nil, fail("ValidationException", "Duplicate parameter names are not allowed.")
+			continue // each is given out once, as was seen on AWS in https://github.com/getmoto/moto/pull/3984
 		}
 		p, err := s.read(ctx, req, name, aws.ToBool(in.WithDecryption))
 		var e *wire.Error

@@ -197,6 +197,9 @@ func parse(req *wire.Request, ref string) (address, error) {
 	if has {
 		a.name, a.selector = name, ":"+selector
 	}
+	if strings.Contains(selector, ":") {
+		return a, notFound() // there is one selector only
+	}
 	return a, nil
 }
 

@@ -74,8 +74,15 @@ func TestParameters(t *testing.T) {
 	require.Equal(t, ":1", *many.Parameters[1].Selector)
 	require.Equal(t, []string{"/prod/token:9", "none"}, many.InvalidParameters)
 
+	many, err = c.GetParameters(ctx, &sdk.GetParametersInput{Names: []string{"plain", "plain", "none", "none"}})
+	require.NoError(t, err)
+	require.Len(t, many.Parameters, 1)
+	require.Equal(t, []string{"none"}, many.InvalidParameters)
+
 	_, err = c.GetParameter(ctx, &sdk.GetParameterInput{Name: aws.String("/prod/token:9")})
 	iamtest.RequireCode(t, err, "ParameterVersionNotFound")
+	_, err = c.GetParameter(ctx, &sdk.GetParameterInput{Name: aws.String("/prod/token:1:1")})
+	iamtest.RequireCode(t, err, "ParameterNotFound")
 	_, err = c.DeleteParameter(ctx, &sdk.DeleteParameterInput{Name: aws.String("/prod/token")})
 	require.NoError(t, err)
 	for _, name := range []string{"/prod/token", "none", "/plain2"} {
