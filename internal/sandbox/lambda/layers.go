@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -74,7 +74,7 @@ func (l layerRef) arn() string {
 
 func (v layerVersion) ref() layerRef { return layerRef{v.Scope, v.Name, v.Number} }
 
-var layerName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+var layerName = lazyregexp.New(`^[a-zA-Z0-9_-]{1,64}$`)
 
 // parseLayer reads a layer's name or ARN, of a version too.
 func parseLayer(sc wire.Scope, text string) (layerRef, bool) {

@@ -151,6 +151,7 @@ func (s *Service) Register(r *wire.Router) {
 	s.registerDeliveries(r)
 	s.registerExports(r)
 	s.registerSubscriptions(r)
+	s.registerInsights(r)
 }
 
 // rules are the model's.

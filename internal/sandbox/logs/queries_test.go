@@ -1,0 +1,84 @@
+package logs_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
+)
+
+// Members are those of recordings (https://github.com/localstack/localstack,
+// test_logs_queries.snapshot.json).
+func TestInsights(t *testing.T) {
+	t.Parallel()
+	s, ctx := open(t), t.Context()
+	for _, g := range []string{"g", "h"} {
+		s.group(t, g)
+		s.write(t, g, "s", `{"n":1}`, `{"n":2}`, `{"n":3}`)
+	}
+	start := func(edit func(*cwl.StartQueryInput)) (*cwl.StartQueryOutput, error) {
+		in := &cwl.StartQueryInput{
+			LogGroupName: aws.String("g"), QueryString: aws.String("fields n | filter n >= 2"), StartTime: aws.Int64(s.start.Unix() - 10), EndTime: aws.Int64(s.start.Unix() + 10),
+		}
+		edit(in)
+		return s.admin().StartQuery(ctx, in)
+	}
+	made, err := start(func(*cwl.StartQueryInput) {})
+	require.NoError(t, err)
+	s.Reopen(t)
+	s.serve(t, logs.Config{})
+	c := s.admin()
+	out, err := c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
+	require.NoError(t, err)
+	require.Equal(t, types.QueryStatusComplete, out.Status)
+	require.Len(t, out.Results, 2)
+	require.Equal(t, "n", *out.Results[0][0].Field)
+	require.Equal(t, "3", *out.Results[0][0].Value, "the newest first")
+	require.Equal(t, "@ptr", *out.Results[0][1].Field)
+	require.InDelta(t, 3, out.Statistics.RecordsScanned, 0)
+	require.InDelta(t, 2, out.Statistics.RecordsMatched, 0)
+	list, err := c.DescribeQueries(ctx, &cwl.DescribeQueriesInput{LogGroupName: aws.String("g"), Status: types.QueryStatusComplete})
+	require.NoError(t, err)
+	require.Len(t, list.Queries, 1)
+	require.Contains(t, *list.Queries[0].QueryString, `SOURCE "g" START=`)
+	require.Contains(t, *list.Queries[0].QueryString, ` | fields n | filter n >= 2`)
+	list, err = c.DescribeQueries(ctx, &cwl.DescribeQueriesInput{Status: types.QueryStatusScheduled})
+	require.NoError(t, err)
+	require.Empty(t, list.Queries)
+
+	made, err = start(func(in *cwl.StartQueryInput) {
+		in.LogGroupName, in.LogGroupNames, in.QueryString, in.Limit = nil, []string{"g", "h"}, aws.String("stats count(*) as n by @log | sort @log"), aws.Int32(1)
+	})
+	require.NoError(t, err)
+	out, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
+	require.NoError(t, err)
+	require.Len(t, out.Results, 1)
+	require.Equal(t, "000000000000:g", *out.Results[0][0].Value)
+
+	for want, edit := range map[string]func(*cwl.StartQueryInput){
+		"MalformedQueryException":   func(in *cwl.StartQueryInput) { in.QueryString = aws.String("test") },
+		"ResourceNotFoundException": func(in *cwl.StartQueryInput) { in.LogGroupName = aws.String("none") },
+		"InvalidParameterException": func(in *cwl.StartQueryInput) { in.LogGroupName = nil },
+		"NotImplemented":            func(in *cwl.StartQueryInput) { in.QueryLanguage = types.QueryLanguageSql },
+	} {
+		_, err = start(edit)
+		iamtest.RequireCode(t, err, want)
+	}
+	_, err = c.StopQuery(ctx, &cwl.StopQueryInput{QueryId: made.QueryId})
+	iamtest.RequireCode(t, err, "InvalidParameterException")
+	_, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: aws.String("none")})
+	iamtest.RequireCode(t, err, "ResourceNotFoundException")
+
+	// Old results are dropped.
+	s.clock.Advance(8 * 24 * time.Hour)
+	_, err = start(func(*cwl.StartQueryInput) {})
+	require.NoError(t, err)
+	_, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
+	iamtest.RequireCode(t, err, "ResourceNotFoundException")
+}
