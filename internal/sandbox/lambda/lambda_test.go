@@ -85,6 +85,8 @@ func admin() wire.Principal { return wire.Principal{Account: account, ARN: home.
 // sandbox is Lambda with real IAM around it.
 type sandbox struct {
 	world  *iamtest.World
+	mu     sync.Mutex
+	users  map[string]aws.Config
 	svc    *lambda.Service
 	router *wire.Router
 	logs   *logs
@@ -99,7 +101,7 @@ func open(t testing.TB, dir string, edit func(*lambda.Config)) *sandbox {
 		w.Role(t, "fn", "")
 	}
 	l := &logs{lines: map[string][]string{}, who: map[string]bool{}}
-	sb := &sandbox{world: w, router: w.Router, url: w.URL, logs: l}
+	sb := &sandbox{world: w, users: map[string]aws.Config{}, router: w.Router, url: w.URL, logs: l}
 	cfg := lambda.Config{DB: w.DB, Dir: filepath.Join(dir, "lambda"), Roles: w.IAM, Objects: objects{}, Logs: l, Endpoint: func() string { return w.URL }}
 	if edit != nil {
 		edit(&cfg)
@@ -124,8 +126,15 @@ func arn(name string) string { return "arn:aws:lambda:us-east-1:" + account + ":
 
 func (s *sandbox) as(t testing.TB, name string) *awslambda.Client {
 	cfg := s.world.Admin()
-	if name != "admin" {
-		_, cfg = s.world.User(t, name, "")
+	if name != "admin" { // a user at its first use
+		s.mu.Lock()
+		known, ok := s.users[name]
+		if !ok {
+			_, known = s.world.User(t, name, "")
+			s.users[name] = known
+		}
+		s.mu.Unlock()
+		cfg = known
 	}
 	tr := &http.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)

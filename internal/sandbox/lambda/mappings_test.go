@@ -25,7 +25,7 @@ func withQueues(t *testing.T, dir string) *sandbox {
 	queues, err := sqs.New(sqs.Config{DB: db, Endpoint: s.url})
 	require.NoError(t, err)
 	queues.Register(s.router)
-	bus, err := events.New(events.Config{DB: db, Roles: roles{}})
+	bus, err := events.New(events.Config{DB: db, Roles: s.world.IAM})
 	require.NoError(t, err)
 	bus.Register(s.router)
 	return s
@@ -35,7 +35,7 @@ func (s *sandbox) sqs(t *testing.T, operation string, in map[string]any) map[str
 	t.Helper()
 	raw, err := json.Marshal(in)
 	require.NoError(t, err)
-	answer, err := s.router.Invoke(t.Context(), home, user("admin"), "sqs", operation, raw)
+	answer, err := s.router.Invoke(t.Context(), home, admin(), "sqs", operation, raw)
 	require.NoError(t, err)
 	var out map[string]any
 	require.NoError(t, json.Unmarshal(answer, &out))

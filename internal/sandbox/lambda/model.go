@@ -140,7 +140,7 @@ func (s *Service) read(ref reference) (f function, v version, err error) {
 // function is the record of a function, nil if there is none.
 func (s *Service) function(ref reference) (out *function, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
-		f, found, err := store.Get[function](tx, dbFunctions, ref.key())
+		f, found, err := store.Shared[function](tx, dbFunctions, ref.key()) // which the handler reads, too
 		if found {
 			out = &f
 		}

@@ -170,8 +170,11 @@ func (s *Service) open(req *wire.Request, url *string) (q queue, err error) {
 	if url == nil || *url == "" {
 		return q, parameterError("MissingParameter", "The request must contain the parameter QueueUrl.")
 	}
+	sc, name := parseURL(req.Scope, *url)
+	if q, read := wire.Kept[queue](req, sc.Key(name)); read {
+		return q, nil
+	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		sc, name := parseURL(req.Scope, *url)
 		q, err = getQueue(tx, sc, name)
 		return err
 	})
@@ -198,21 +201,18 @@ func onName(req *wire.Request, in wire.Input) []string {
 }
 
 // target is what a decision about a queue has to know.
-func (s *Service) target(_ *wire.Request, arn string) (policy.Target, error) {
+func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 	t := policy.Target{ARN: arn}
 	a, ok := wire.ParseARN(arn)
 	if !ok {
 		return t, nil
 	}
-	var q queue
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		q, found, err = store.Get[queue](tx, queuesBucket, wire.ScopeOfARN(a).Key(a.Resource))
-		return err
-	})
+	key := wire.ScopeOfARN(a).Key(a.Resource)
+	q, found, err := store.Read[queue](s.DB, queuesBucket, key)
 	if err != nil || !found {
 		return t, err
 	}
+	req.Keep(key, q)
 	t.Tags = q.Tags
 	t.Policy, err = q.policy()
 	return t, err

@@ -76,6 +76,28 @@ type Request struct {
 	svc  *Service            // that was asked; nil in none
 	row  *entry              // of the operation
 	tags map[string][]string // condition keys of the document's tags
+	kept kept
+}
+
+// kept is what a guard has read of the resource that a request is about.
+type kept struct {
+	key string
+	v   any
+}
+
+// Keep lets the handler of a request have what the service's guard has read for it, so
+// that it is read once. Nobody may change it.
+func (r *Request) Keep(key string, v any) { r.kept = kept{key, v} }
+
+// Kept takes what the guard kept under a key; false if there is nothing of the type. It
+// is given out once: what is asked later is read anew.
+func Kept[T any](r *Request, key string) (v T, ok bool) {
+	if r.kept.key != key {
+		return v, false
+	}
+	v, ok = r.kept.v.(T)
+	r.kept = kept{}
+	return v, ok
 }
 
 // Inside is a request that no client made: what one service asks of another through
