@@ -20,6 +20,7 @@ func TestDataFlowFailures(t *testing.T) {
 		state, input, errorName, cause string
 		events                         []string
 	}{
+		"wait too long":   {`"Type":"Wait","SecondsPath":"$.s","End":true`, `{"s":100000000}`, "States.Runtime", at("A", 2) + "The SecondsPath field refers to value \"100000000\" which is not between 0 and 99999999", []string{"WaitStateEntered", "ExecutionFailed"}},
 		"wait negative":   {`"Type":"Wait","SecondsPath":"$.s","End":true`, `{"s":-1}`, "States.Runtime", at("A", 2) + "The SecondsPath parameter references a negative value: $.s == -1", []string{"WaitStateEntered", "ExecutionFailed"}},
 		"wait text":       {`"Type":"Wait","SecondsPath":"$.s","End":true`, `{"s":[]}`, "States.Runtime", at("A", 2) + "The SecondsPath parameter cannot be parsed as a long value: $.s == []", nil},
 		"choice path":     {`"Type":"Choice","Choices":[{"Variable":"$.x","IsNull":true,"Next":"Z"}]`, `{}`, "States.Runtime", at("A", 2) + "Invalid path '$.x': The choice state's condition path references an invalid value.", nil},

@@ -45,11 +45,14 @@ func TestItemReaders(t *testing.T) {
 		"text.json": []byte(`"x"`), "mark.json": []byte("\ufeff[1]"), "mark.jsonl": []byte("\ufeff1\n2\n"), "mark.csv": []byte("\ufeffid\r\n1\r\n"),
 		"escapes.csv": []byte("path,size\nD:\\\\Data\\\\m.bin,12\nreport\\, final,3\n{\"\"Kind\"\":\"\"rose\"\"},4\n"),
 		"open.csv":    []byte("a\n\"b\n"), "utf16.csv": []byte("\xff\xfea\x00"),
+		"packed.json": gzipped(t, "[1]"), "packed.csv": zstandard(t, "a\n1\n"),
 		"uris.csv": []byte("s3://b/flat/1.jsonl\ns3://b/flat/2.jsonl\n"),
 	}
 	const get, list = "getObject", "listObjectsV2"
 	for name, c := range map[string]struct{ op, params, config, want, cause string }{
 		"json":                {get, `"Key":"list.json"`, `{"InputType":"JSON"}`, `[1,"two",{"three":3}]`, ""},
+		"json, compressed":    {get, `"Key":"packed.json"`, `{"InputType":"JSON"}`, "", "The object packed.json is compressed with gzip, but its key does not end with .gz."},
+		"csv, compressed":     {get, `"Key":"packed.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "", "The object packed.csv is compressed with zstd, but its key does not end with .zst."},
 		"json pointer":        {get, `"Key":"deep.json"`, `{"InputType":"JSON","ItemsPointer":"/a/b~1c"}`, `[4,5]`, ""},
 		"json object":         {get, `"Key":"object.json"`, `{"InputType":"JSON"}`, `[1]`, ""},
 		"json pointed object": {get, `"Key":"deep.json"`, `{"InputType":"JSON","ItemsPointer":"/a"}`, `[[4,5]]`, ""},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/intrinsic"
@@ -411,7 +412,7 @@ func (e *evaluation) outOfRange(s asl.Scalar, v any, lo, hi int64) error {
 			s.Expr.Text, s.Name, lo, hi, value.String(v))
 	}
 	switch {
-	case s.Name == "SecondsPath" && lo == 0:
+	case s.Name == "SecondsPath" && lo == 0 && strings.HasPrefix(value.String(v), "-"):
 		return e.runtime("The SecondsPath parameter references a negative value: %s == %s", s.Expr.Text, value.String(v))
 	case s.Name == "MaxConcurrencyPath":
 		return e.runtime("Expected non-negative integer for MaxConcurrency, got '%s' instead.", value.String(v))

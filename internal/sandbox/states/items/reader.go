@@ -190,7 +190,11 @@ func (s *reading) object(bucket, key, version, inputType string) error {
 		}
 	}
 	s.from = "s3://" + bucket + "/" + key
-	var r io.Reader = bufio.NewReaderSize(body, 64<<10)
+	text := bufio.NewReaderSize(body, 64<<10)
+	if err := plainText(key, text); err != nil {
+		return err
+	}
+	var r io.Reader = text
 	if strings.HasSuffix(key, ".gz") {
 		zr, err := gzip.NewReader(r)
 		if err != nil {
@@ -212,6 +216,24 @@ func (s *reading) object(bucket, key, version, inputType string) error {
 		err = fmt.Errorf("the object %s cannot be read: %w", key, err)
 	}
 	return err
+}
+
+// compressions are told by how they begin, and by the end of the key: Step Functions
+// unpacks what is called so.
+var compressions = []struct{ magic, suffix, name string }{
+	{"\x1f\x8b", ".gz", "gzip"}, {"\x28\xb5\x2f\xfd", ".zst", "zstd"},
+}
+
+// plainText refuses what is compressed and not called so, in words about that: read as
+// text it would be no JSON, or one column of a CSV.
+func plainText(key string, text *bufio.Reader) error {
+	begin, _ := text.Peek(4) // what there is; an error comes again with the reading
+	for _, c := range compressions {
+		if strings.HasPrefix(string(begin), c.magic) && !strings.HasSuffix(key, c.suffix) {
+			return failed("The object %s is compressed with %s, but its key does not end with %s.", key, c.name, c.suffix)
+		}
+	}
+	return nil
 }
 
 // bounded ends a text that goes on too long: a few kilobytes may unpack to

@@ -39,6 +39,7 @@ type Reader struct {
 	delimiter byte
 	line      int // of what is read next
 	begun     bool
+	afterCR   bool // the last byte that blank skipped was one
 
 	field   strings.Builder
 	record  []string
@@ -66,9 +67,40 @@ func (d *Reader) Read() ([]string, error) {
 		}
 	}
 	for {
+		if err := d.blank(); err != nil {
+			return nil, err
+		}
 		fields, err := d.next()
 		if err != nil || len(fields) > 1 || fields[0] != "" || d.escaped {
 			return fields, err
+		}
+	}
+}
+
+// blank skips empty lines as they lie in memory: there may be gigabytes of them.
+func (d *Reader) blank() error {
+	for {
+		if _, err := d.r.Peek(1); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil // next says so
+			}
+			return err
+		}
+		ahead, _ := d.r.Peek(d.r.Buffered()) // they are there
+		n := 0
+		for n < len(ahead) && (ahead[n] == '\n' || ahead[n] == '\r') {
+			// CRLF is one break; where the two are torn apart, the LF belongs to the CR before.
+			if ahead[n] == '\r' || !d.afterCR {
+				d.line++
+			}
+			d.afterCR = ahead[n] == '\r'
+			n++
+		}
+		if n < len(ahead) {
+			d.afterCR = false
+		}
+		if _, err := d.r.Discard(n); err != nil || n < len(ahead) {
+			return err
 		}
 	}
 }

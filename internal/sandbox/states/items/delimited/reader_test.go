@@ -142,3 +142,52 @@ func FuzzReader(f *testing.F) {
 		require.Equal(t, [][]string{{valid, "x"}}, back)
 	})
 }
+
+// endless gives one text over and over, n bytes of it.
+type endless struct {
+	text string
+	n    int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n == 0 {
+		return 0, io.EOF
+	}
+	n := 0
+	for n < len(p) && n < e.n {
+		n += copy(p[n:min(len(p), e.n)], e.text)
+	}
+	e.n -= n
+	return n, nil
+}
+
+// Empty lines are no records, however many there are, and cost no more than their bytes:
+// nothing is allocated for one.
+func TestManyEmptyLines(t *testing.T) { //nolint:paralleltest // it counts allocations
+	for text, lines := range map[string]int{"\n": 1 << 20, "\r\n": 1 << 19, "\r": 1 << 20} {
+		r := delimited.NewReader(io.MultiReader(&endless{text, 1 << 20}, strings.NewReader("a,b"+text+text+"c"+text)), ',')
+		record, err := r.Read()
+		require.NoError(t, err)
+		require.Equal(t, []string{"a", "b"}, record)
+		require.Equal(t, lines+2, r.Line(), "%q", text)
+		record, err = r.Read()
+		require.NoError(t, err)
+		require.Equal(t, []string{"c"}, record)
+		require.Equal(t, lines+4, r.Line(), "%q", text)
+		_, err = r.Read()
+		require.ErrorIs(t, err, io.EOF)
+
+		empty := delimited.NewReader(&endless{text, 64 << 20}, ',')
+		require.Less(t, testing.AllocsPerRun(1, func() { _, err = empty.Read() }), 100.0)
+		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
+func BenchmarkEmptyLines(b *testing.B) {
+	b.SetBytes(64 << 20)
+	for b.Loop() {
+		if _, err := delimited.NewReader(&endless{"\n", 64 << 20}, ',').Read(); !errors.Is(err, io.EOF) {
+			b.Fatal(err)
+		}
+	}
+}
