@@ -90,8 +90,9 @@ func TestLayerPolicies(t *testing.T) {
 	c, ctx := s.as(t, "admin"), t.Context()
 	_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: str("l"), Content: &types.LayerVersionContentInput{ZipFile: pack(t, map[string]string{"x": "y"})}})
 	require.NoError(t, err)
+	carol := s.as(t, "carol")
 	read := func() error {
-		_, err := s.as(t, "carol").GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: str("l"), VersionNumber: aws.Int64(1)})
+		_, err := carol.GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: str("l"), VersionNumber: aws.Int64(1)})
 		return err
 	}
 	require.Equal(t, "AccessDeniedException", code(t, read()))
