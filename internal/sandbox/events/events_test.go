@@ -238,7 +238,7 @@ func TestPatterns(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
 	const event = `{"id":"1","account":"0","source":"aws.s3","time":"2026-01-01T00:00:00Z","region":"us-east-1","resources":["arn:a","arn:b"],"detail-type":"T",
-		"detail":{"name":"Model.tar.GZ","size":10.5,"ok":true,"none":null,"ip":"10.0.0.7","tags":["x","y"],"empty":[],"list":[{"k":"1","v":"a"},{"k":"2","v":"b"}]}}`
+		"detail":{"name":"Model.tar.GZ","size":10.5,"ok":true,"none":null,"ip":"10.0.0.7","tags":["x","y"],"empty":[],"a.b":"dotted","list":[{"k":"1","v":"a"},{"k":"2","v":"b"}]}}`
 	for pattern, want := range map[string]bool{
 		`{"source":["aws.s3","x"]}`:                                               true,
 		`{"source":["x"]}`:                                                        false,
@@ -261,6 +261,12 @@ func TestPatterns(t *testing.T) {
 		`{"detail":{"name":[{"anything-but":{"prefix":"Mod"}}]}}`:                 false,
 		`{"detail":{"missing":[{"anything-but":"x"}]}}`:                           false,
 		`{"detail":{"missing":[{"exists":false}]}}`:                               true,
+		`{"detail":{"none":[{"anything-but":{"prefix":"x"}}]}}`:                   true,
+		`{"detail":{"size":[{"anything-but":{"wildcard":"*x*"}}]}}`:               true,
+		`{"detail":{"missing":[{"anything-but":{"suffix":["x"]}}]}}`:              false,
+		`{"detail.size":[10.5]}`:                                                  true,
+		`{"detail":{"a":{"b":["dotted"]}}}`:                                       true,
+		`{"detail":{"a.b":["dotted"],"a":{"c":["x"]}}}`:                           false,
 		`{"detail":{"name":[{"exists":true}]}}`:                                   true,
 		`{"detail":{"empty":[{"exists":true}]}}`:                                  false,
 		`{"detail":{"ip":[{"cidr":"10.0.0.0/24"}]}}`:                              true,
@@ -274,5 +280,20 @@ func TestPatterns(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, out.Result)
 		})
+	}
+}
+
+// What AWS refuses is recorded in https://github.com/localstack/localstack
+// (tests/aws/services/events/event_pattern_templates, *_EXC).
+func TestPatternsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	for _, pattern := range []string{
+		`{"a":[{"anything-but":["x",null]}]}`, `{"a":[{"anything-but":["x",1]}]}`, `{"a":[{"anything-but":{"prefix":""}}]}`, `{"a":[{"anything-but":{"suffix":""}}]}`,
+		`{"a":[{"anything-but":{"prefix":{"equals-ignore-case":"x"}}}]}`, `{"a":[{"numeric":[">",0,">",0]}]}`, `{"a":[{"numeric":["<",5,">",0]}]}`, `{"a":[{"numeric":[">",5,"<",5]}]}`,
+		`{"a":[{"numeric":["=",5,"<",6]}]}`, `{"a":[]}`, `{"a":{}}`, `{"a":"x"}`, `{"a":[{"colour":"x"}]}`, `[]`,
+	} {
+		_, err := s.bridge.TestEventPattern(t.Context(), &sdk.TestEventPatternInput{Event: aws.String(`{"id":"1"}`), EventPattern: &pattern})
+		iamtest.RequireCode(t, err, "InvalidEventPatternException")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -54,7 +55,53 @@ func compilePattern(text string) (pattern, error) {
 	if len(obj) == 0 {
 		return pattern{}, errors.New("empty patterns are not allowed")
 	}
-	return compileObject(obj)
+	return compileObject(nested(obj).(map[string]any)) //nolint:forcetypeassert // an object stays one
+}
+
+// nested takes names with dots for what they join: EventBridge compares paths, so that
+// "a.b" and b within a are one (recorded from AWS in https://github.com/localstack/localstack,
+// tests/aws/services/events/event_pattern_templates, dot_joining_*).
+func nested(v any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = nested(x)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for _, name := range slices.Sorted(maps.Keys(v)) { // a name comes before those that go on from it
+			join(out, name, nested(v[name]))
+		}
+		return out
+	}
+	return v
+}
+
+// join puts a value where a name with dots leads; a name that leads nowhere stays.
+func join(into map[string]any, name string, v any) {
+	first, rest, dotted := strings.Cut(name, ".")
+	if dotted && first != "" && rest != "" {
+		inner, isObject := into[first].(map[string]any)
+		if _, taken := into[first]; !taken {
+			inner, isObject = map[string]any{}, true
+			into[first] = inner
+		}
+		if isObject {
+			join(inner, rest, v)
+			return
+		}
+	}
+	have, both := into[name].(map[string]any)
+	more, objects := v.(map[string]any)
+	if both && objects {
+		for k, x := range more {
+			join(have, k, x)
+		}
+		return
+	}
+	into[name] = v
 }
 
 func compileObject(obj map[string]any) (pattern, error) {
@@ -210,26 +257,14 @@ func compileAnythingBut(arg any) (leaf, error) {
 			return nil, errors.New("only one key is allowed in anything-but")
 		}
 		for op, inner := range arg {
-			words, ok := inner.([]any)
-			if !ok {
-				words = []any{inner}
-			}
-			var matchers []func(string) bool
-			for _, w := range words {
-				m, err := textMatcher(op, w)
-				if err != nil {
-					return nil, err
-				}
-				matchers = append(matchers, m)
-			}
-			return func(x any, present bool) bool {
-				s, ok := x.(string)
-				return present && ok && !slices.ContainsFunc(matchers, func(m func(string) bool) bool { return m(s) })
-			}, nil
+			return anythingButTexts(op, inner)
 		}
 	case []any:
 		if len(arg) == 0 {
 			return nil, errors.New("empty anything-but")
+		}
+		if err := oneKind(arg); err != nil {
+			return nil, err
 		}
 		return func(x any, present bool) bool {
 			return present && !slices.ContainsFunc(arg, func(no any) bool { return equal(x, no) })
@@ -238,6 +273,53 @@ func compileAnythingBut(arg any) (leaf, error) {
 		return func(x any, present bool) bool { return present && !equal(x, arg) }, nil
 	}
 	return nil, errors.New("anything-but match pattern must be a value, a list or an object")
+}
+
+// anythingButTexts takes what is there and matches none of some texts; what is no text
+// matches none.
+func anythingButTexts(op string, arg any) (leaf, error) {
+	words, ok := arg.([]any)
+	if !ok {
+		words = []any{arg}
+	}
+	var matchers []func(string) bool
+	for _, w := range words {
+		text, isText := w.(string)
+		if (op == "prefix" || op == "suffix") && (!isText || text == "") {
+			return nil, fmt.Errorf("null %s is not allowed in anything-but", op)
+		}
+		m, err := textMatcher(op, w)
+		if err != nil {
+			return nil, err
+		}
+		matchers = append(matchers, m)
+	}
+	return func(x any, present bool) bool {
+		s, isText := x.(string)
+		return present && !(isText && slices.ContainsFunc(matchers, func(m func(string) bool) bool { return m(s) }))
+	}, nil
+}
+
+// oneKind refuses lists of anything but texts alone or numbers alone.
+func oneKind(list []any) error {
+	texts, numbers := 0, 0
+	for _, x := range list {
+		switch x.(type) {
+		case string:
+			texts++
+		case json.Number:
+			numbers++
+		}
+	}
+	if texts != len(list) && numbers != len(list) {
+		return errors.New("inside anything-but list, only strings alone or numbers alone are supported")
+	}
+	return nil
+}
+
+// numericRange tells whether operators bound a range: from below and then from above.
+func numericRange(first, second string) bool {
+	return strings.HasPrefix(first, ">") && strings.HasPrefix(second, "<")
 }
 
 func compileNumeric(arg any) (leaf, error) {
@@ -258,6 +340,9 @@ func compileNumeric(arg any) (leaf, error) {
 			return nil, errors.New("invalid member in numeric match")
 		}
 		bounds = append(bounds, bound{op, f})
+	}
+	if len(bounds) == 2 && (!numericRange(bounds[0].op, bounds[1].op) || bounds[0].n >= bounds[1].n) {
+		return nil, errors.New("bad numeric range")
 	}
 	return func(x any, _ bool) bool {
 		n, ok := x.(json.Number)

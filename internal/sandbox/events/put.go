@@ -70,6 +70,7 @@ func (s *Service) match(into *matched, p posting) error {
 			if event, err = decode(p.text); err != nil {
 				return err
 			}
+			event = nested(event)
 		}
 		if r.pattern.matches(event) {
 			into.add(r.rule, p, s.Clock.Now().UTC())

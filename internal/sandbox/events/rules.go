@@ -330,5 +330,5 @@ func (s *Service) testPattern(_ context.Context, _ *wire.Request, in *sdk.TestEv
 	if err != nil {
 		return nil, validation("Parameter Event is not valid.")
 	}
-	return &sdk.TestEventPatternOutput{Result: p.matches(event)}, nil
+	return &sdk.TestEventPatternOutput{Result: p.matches(nested(event))}, nil
 }
