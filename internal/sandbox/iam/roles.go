@@ -264,11 +264,7 @@ func (s *Service) getRole(_ context.Context, req *wire.Request, in *sdk.GetRoleI
 }
 
 func (s *Service) listRoles(_ context.Context, req *wire.Request, in *sdk.ListRolesInput) (*sdk.ListRolesOutput, error) {
-	var all []role
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[role](tx, rolesBucket, req.GlobalPrefix())
-		return err
-	})
+	all, err := store.ReadAll[role](s.DB, rolesBucket, req.GlobalPrefix())
 	if err != nil {
 		return nil, err
 	}

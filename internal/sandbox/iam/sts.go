@@ -73,12 +73,7 @@ func (s *Service) getAccessKeyInfo(_ context.Context, _ *wire.Request, in *sts.G
 	if a, ok := s.accountOfKey(id); ok {
 		return &sts.GetAccessKeyInfoOutput{Account: &a.ID}, nil
 	}
-	var own accessKey
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		own, found, err = store.Get[accessKey](tx, keysBucket, id)
-		return err
-	})
+	own, found, err := store.Read[accessKey](s.DB, keysBucket, id)
 	if err == nil && found {
 		return &sts.GetAccessKeyInfoOutput{Account: &own.Account}, nil
 	}

@@ -233,10 +233,7 @@ func (c *call) listBuckets() error {
 	}{Owner: owner{ID: canonicalID(c.req.Account)}, Prefix: c.q.Get("prefix")}
 	region := c.q.Get("bucket-region")
 	var all []bucketMeta
-	err = c.s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[bucketMeta](tx, dbBuckets, c.q.Get("prefix"))
-		return err
-	})
+	all, err = store.ReadAll[bucketMeta](c.s.DB, dbBuckets, c.q.Get("prefix"))
 	if err != nil {
 		return err
 	}

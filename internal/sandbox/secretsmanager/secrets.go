@@ -60,11 +60,7 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 	if in.SortOrder != "" || in.SortBy != "" {
 		return nil, fail("InvalidParameterException", "the sandbox lists secrets by the time of their creation only")
 	}
-	var all []secret
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[secret](tx, secretsBucket, req.Key(""))
-		return err
-	})
+	all, err := store.ReadAll[secret](s.DB, secretsBucket, req.Key(""))
 	if err != nil {
 		return nil, err
 	}

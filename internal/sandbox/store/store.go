@@ -307,3 +307,12 @@ func List[T any](t *Tx, bucket, prefix string) (out []T, err error) {
 	})
 	return out, err
 }
+
+// ReadAll is List in a transaction of its own.
+func ReadAll[T any](d *DB, bucket, prefix string) (out []T, err error) {
+	err = d.View(func(tx *Tx) error {
+		out, err = List[T](tx, bucket, prefix)
+		return err
+	})
+	return out, err
+}

@@ -145,22 +145,12 @@ func (s *Engine) resume(key string) error {
 // resumeExpress starts the express executions again that ran when the process
 // ended: they have no history, and run at least once.
 func (s *Engine) resumeExpress() error {
-	var recs []record.Execution
-	err := s.DB.View(func(tx *store.Tx) error {
-		var err error
-		recs, err = store.List[record.Execution](tx, record.BucketExpress, "")
-		return err
-	})
+	recs, err := store.ReadAll[record.Execution](s.DB, record.BucketExpress, "")
 	if err != nil {
 		return fmt.Errorf("read running express executions: %w", err)
 	}
 	for _, rec := range recs {
-		var def record.Revision
-		err := s.DB.View(func(tx *store.Tx) error {
-			var err error
-			def, _, err = store.Get[record.Revision](tx, record.BucketRevisions, rec.Revision)
-			return err
-		})
+		def, _, err := store.Read[record.Revision](s.DB, record.BucketRevisions, rec.Revision)
 		if err != nil {
 			return err
 		}
