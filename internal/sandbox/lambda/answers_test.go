@@ -1,7 +1,9 @@
 package lambda_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -32,4 +34,16 @@ func TestPublishOnCreate(t *testing.T) {
 	require.ErrorContains(t, err, "ValidationException: 1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
 	_, err = c.UpdateFunctionConfiguration(ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: str("fn"), Role: str("arn:aws:iam::111111111111:role/fn")})
 	require.ErrorContains(t, err, "AccessDeniedException: Cross-account pass role is not allowed.")
+}
+
+// InvokeAsync is deprecated and still there
+// (https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html).
+func TestInvokeAsync(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.python(t, "def handler(e, c): print('got', e)", nil)
+	out, err := s.as(t, "admin").InvokeAsync(t.Context(), &awslambda.InvokeAsyncInput{FunctionName: str("fn"), InvokeArgs: strings.NewReader(`{"n":7}`)})
+	require.NoError(t, err)
+	require.EqualValues(t, 202, out.Status)
+	require.Eventually(t, func() bool { return strings.Contains(s.logs.text("/aws/lambda/fn"), "got {'n': 7}") }, time.Minute, 5*time.Millisecond)
 }
