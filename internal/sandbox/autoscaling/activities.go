@@ -237,7 +237,7 @@ func (s *Service) scale(ctx context.Context, key string, t target) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return nil // the next start looks again
+		return ctx.Err() // the next start looks again
 	}
 	done.Ended = s.Clock.Now().UTC()
 	return s.DB.Update(func(tx *store.Tx) error {
