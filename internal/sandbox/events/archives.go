@@ -19,11 +19,23 @@ import (
 
 func (s *Service) registerArchives(r *wire.Router) {
 	one := wire.On(on("archive", "ArchiveName"))
-	wire.Handle(r, id, "CreateArchive", s.createArchive, one)
+	wire.Handle(r, id, "CreateArchive", s.createArchive, wire.On(onArchived))
 	wire.Handle(r, id, "DescribeArchive", s.describeArchive, one)
 	wire.Handle(r, id, "UpdateArchive", s.updateArchive, one)
 	wire.Handle(r, id, "DeleteArchive", s.deleteArchive, one)
 	wire.Handle(r, id, "ListArchives", s.listArchives, wire.Access{})
+}
+
+// onArchived is a new archive together with the bus whose events it is to keep: the caller
+// needs the permission on both.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+func onArchived(req *wire.Request, in wire.Input) []string {
+	out := on("archive", "ArchiveName")(req, in)
+	ref, err := busNamed(req.Scope, in.Text("EventSourceArn"))
+	if err != nil || ref.Scope != req.Scope {
+		return out // nobody's: the handler refuses it
+	}
+	return append(out, ref.arn())
 }
 
 // archive is an archive as it is kept. A rule of its bus, which EventBridge manages, fills

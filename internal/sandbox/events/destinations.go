@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -24,11 +25,24 @@ import (
 
 func (s *Service) registerDestinations(r *wire.Router) {
 	one := wire.On(on("api-destination", "Name"))
-	wire.Handle(r, id, "CreateApiDestination", s.createDestination, one)
+	withConnection := wire.On(onDestination)
+	wire.Handle(r, id, "CreateApiDestination", s.createDestination, withConnection)
 	wire.Handle(r, id, "DescribeApiDestination", s.describeDestination, one)
-	wire.Handle(r, id, "UpdateApiDestination", s.updateDestination, one)
+	wire.Handle(r, id, "UpdateApiDestination", s.updateDestination, withConnection)
 	wire.Handle(r, id, "DeleteApiDestination", s.deleteDestination, one)
 	wire.Handle(r, id, "ListApiDestinations", s.listDestinations, wire.Access{})
+}
+
+// onDestination is a destination together with the connection whose secret it is to use:
+// CreateApiDestination needs the permission on both, UpdateApiDestination where it names one.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+func onDestination(req *wire.Request, in wire.Input) []string {
+	out := on("api-destination", "Name")(req, in)
+	a, ok := wire.ParseARN(in.Text("ConnectionArn"))
+	if !ok || wire.ScopeOfARN(a) != req.Scope {
+		return out // nobody's: the handler refuses it
+	}
+	return append(out, a.String())
 }
 
 // destinationPatience is how long EventBridge waits for an API destination.
@@ -63,12 +77,21 @@ func (s *Service) destinationOf(sc wire.Scope, doing, name string) (d destinatio
 	return d, err
 }
 
-// connectionAt loads the connection of an ARN; found is false if it is gone.
-func (s *Service) connectionAt(text string) (c connection, found bool, err error) {
-	a, _ := wire.ParseARN(text)
+// connectionName is the name in a connection's ARN.
+func connectionName(a arn.ARN) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "connection/"), "/")
+	return name
+}
+
+// connectionAt loads the connection of an ARN; found is false if it is gone. A connection
+// of another account or region is nobody's to use: its secret would go to whoever asks.
+func (s *Service) connectionAt(sc wire.Scope, text string) (c connection, found bool, err error) {
+	a, ok := wire.ParseARN(text)
+	if !ok || wire.ScopeOfARN(a) != sc {
+		return c, false, nil
+	}
 	err = s.DB.View(func(tx *store.Tx) error {
-		c, found, err = store.Get[connection](tx, connectionsBucket, wire.ScopeOfARN(a).Key(name))
+		c, found, err = store.Get[connection](tx, connectionsBucket, sc.Key(connectionName(a)))
 		return err
 	})
 	return c, found && c.ARN == text, err
@@ -76,7 +99,7 @@ func (s *Service) connectionAt(text string) (c connection, found bool, err error
 
 // state is that of a destination: it is what its connection makes it.
 func (s *Service) state(d destination) (types.ApiDestinationState, error) {
-	c, found, err := s.connectionAt(d.Connection)
+	c, found, err := s.connectionAt(d.Scope, d.Connection)
 	if err != nil || !found || c.State != types.ConnectionStateAuthorized {
 		return types.ApiDestinationStateInactive, err
 	}
@@ -91,7 +114,7 @@ func (s *Service) createDestination(_ context.Context, req *wire.Request, in *sd
 	if in.InvocationRateLimitPerSecond != nil {
 		d.Rate = *in.InvocationRateLimitPerSecond
 	}
-	if err := s.checkConnection(d.Connection); err != nil {
+	if err := s.checkConnection(req.Scope, d.Connection); err != nil {
 		return nil, err
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
@@ -107,12 +130,11 @@ func (s *Service) createDestination(_ context.Context, req *wire.Request, in *sd
 	return &sdk.CreateApiDestinationOutput{ApiDestinationArn: &d.ARN, ApiDestinationState: state, CreationTime: &d.Created, LastModifiedTime: &d.Modified}, err
 }
 
-func (s *Service) checkConnection(text string) error {
-	_, found, err := s.connectionAt(text)
+func (s *Service) checkConnection(sc wire.Scope, text string) error {
+	_, found, err := s.connectionAt(sc, text)
 	if err == nil && !found {
 		a, _ := wire.ParseARN(text)
-		name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "connection/"), "/")
-		err = missing("Connection '%s' does not exist.", name)
+		err = missing("Connection '%s' does not exist.", connectionName(a))
 	}
 	return err
 }
@@ -131,7 +153,7 @@ func (s *Service) describeDestination(_ context.Context, req *wire.Request, in *
 
 func (s *Service) updateDestination(_ context.Context, req *wire.Request, in *sdk.UpdateApiDestinationInput) (*sdk.UpdateApiDestinationOutput, error) {
 	if in.ConnectionArn != nil {
-		if err := s.checkConnection(*in.ConnectionArn); err != nil {
+		if err := s.checkConnection(req.Scope, *in.ConnectionArn); err != nil {
 			return nil, err
 		}
 	}
@@ -220,13 +242,16 @@ func (s *Service) callDestination(ctx context.Context, d delivery, p wire.Princi
 	a, _ := wire.ParseARN(d.Target.ARN)
 	name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "api-destination/"), "/")
 	to, err := s.destinationOf(wire.ScopeOfARN(a), "describe", name)
+	if err == nil && to.ARN != d.Target.ARN { // one of the same name was made since
+		err = noDestination("describe", name)
+	}
 	if err != nil {
 		return failed(err)
 	}
 	if err := s.router.Inside(to.Scope, p, id).May(ctx, "events:InvokeApiDestination", to.ARN, nil); err != nil {
 		return failed(err)
 	}
-	c, found, err := s.connectionAt(to.Connection)
+	c, found, err := s.connectionAt(to.Scope, to.Connection)
 	switch {
 	case err != nil:
 		return failed(err)

@@ -84,7 +84,8 @@ func (s *Service) checkReplay(req *wire.Request, in *sdk.StartReplayInput) error
 	name := archiveName(*in.EventSourceArn)
 	a, err := s.readArchive(req.Scope, name)
 	var e *wire.Error
-	if errors.As(err, &e) {
+	// The permission was asked for the ARN that the caller wrote: it must be the archive's.
+	if errors.As(err, &e) || err == nil && a.ARN != *in.EventSourceArn {
 		return validation("Parameter EventSourceArn is not valid. Reason: Archive %s does not exist.", name)
 	}
 	switch {
