@@ -6,10 +6,8 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
@@ -24,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -37,66 +37,6 @@ const (
 	iris    = `{"format":"linear/v1","classes":["setosa","versicolor"],"features":["length","width"],` +
 		`"weights":[[2,0],[0,1]],"bias":[0,0.5],"activation":"softmax"}`
 )
-
-// anyone accepts every signature: the caller is named by the access key, and
-// "admin" is the sandbox's own user.
-type anyone struct{}
-
-func (anyone) Verify(r *http.Request) (wire.Principal, string, string, error) {
-	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	cred, _, _ := strings.Cut(rest, ",")
-	p := strings.Split(cred, "/")
-	if len(p) != 5 {
-		return wire.Principal{}, region, "", wire.Errorf(http.StatusForbidden, "IncompleteSignature", "no credential")
-	}
-	return wire.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + p[0], Admin: p[0] == "admin"}, p[2], p[3], nil
-}
-
-// policy allows the listed "principal action resource" triples.
-type policy struct {
-	mu    sync.Mutex
-	asked []string
-	allow map[string]bool
-}
-
-func (p *policy) Authorize(_ context.Context, who wire.Principal, action, resource string, _ map[string][]string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	line := who.ARN + " " + action + " " + resource
-	p.asked = append(p.asked, line)
-	if p.allow[line] {
-		return nil
-	}
-	return wire.NoPolicy(who, action, resource, "identity-based")
-}
-
-// roles trusts the sagemaker service for the roles that exist.
-type roles struct {
-	mu      sync.Mutex
-	exist   map[string]bool
-	sources []string
-}
-
-func (r *roles) AssumeServiceRole(_ context.Context, _ wire.Scope, service, arn, source, session string) (wire.Principal, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sources = append(r.sources, source)
-	if service != "sagemaker.amazonaws.com" || !r.exist[arn] {
-		return wire.Principal{}, wire.Errorf(http.StatusForbidden, "AccessDenied", "not authorized to assume %s", arn)
-	}
-	name := arn[strings.LastIndexByte(arn, '/')+1:]
-	return wire.Principal{Account: account, ARN: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session, Role: name, Service: service}, nil
-}
-
-func (r *roles) SessionCredentials(context.Context, wire.Principal, time.Duration) (wire.Credentials, error) {
-	return wire.Credentials{}, errors.ErrUnsupported
-}
-
-func (r *roles) set(arn string, exists bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.exist[arn] = exists
-}
 
 // objects is an S3 that only the role "endpoint" may read and write.
 type objects struct {
@@ -225,16 +165,14 @@ type world struct {
 	t       *testing.T
 	path    string
 	clock   *clock.Fake
-	roles   *roles
 	objects *objects
 	logs    *logs
-	policy  *policy
 	images  map[string]string
 
+	around    *iamtest.World
 	db        *store.DB
 	svc       *sagemaker.Service
 	router    *wire.Router
-	server    *httptest.Server
 	transport *http.Transport
 	ctl       *sm.Client
 	run       *sagemakerruntime.Client
@@ -247,16 +185,15 @@ func newWorld(t *testing.T, setup ...func(*world)) *world {
 	w := &world{
 		t: t, path: filepath.Join(t.TempDir(), "sandbox.db"),
 		clock:   clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
-		roles:   &roles{exist: map[string]bool{role: true}},
 		objects: &objects{data: map[string][]byte{"models/iris/model.tar.gz": archive(t, map[string]string{"./model.json": iris, "README": "x"})}},
 		logs:    &logs{groups: map[string][]string{}},
-		policy:  &policy{allow: map[string]bool{}},
 		images:  map[string]string{},
 	}
 	for _, f := range setup {
 		f(w)
 	}
 	w.start()
+	w.around.Role(t, "endpoint", "")
 	t.Cleanup(func() { w.stop() })
 	return w
 }
@@ -264,14 +201,13 @@ func newWorld(t *testing.T, setup ...func(*world)) *world {
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	w.db, err = store.Open(w.path)
-	require.NoError(w.t, err)
+	w.around = iamtest.At(w.t, w.path, clock.Real{}) // signatures are of the machine's time
+	w.db, w.router = w.around.DB, w.around.Router
 	w.svc, err = sagemaker.New(sagemaker.Config{
-		DB: w.db, Clock: w.clock, Roles: w.roles, Objects: w.objects, Logs: w.logs,
+		DB: w.db, Clock: w.clock, Roles: w.around.IAM, Objects: w.objects, Logs: w.logs,
 		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: w.patience,
 	})
 	require.NoError(w.t, err)
-	w.router = wire.NewRouter(anyone{}, w.policy)
 	w.svc.Register(w.router)
 	w.router.Register(wire.Service{ID: "cloudwatchlogs", Scope: "logs", Protocol: wire.JSON11})
 	w.router.Handle("cloudwatchlogs", "CreateLogGroup", func(_ context.Context, _ *wire.Request, in []byte) (any, error) {
@@ -287,7 +223,6 @@ func (w *world) start() {
 		return struct{}{}, nil
 	})
 	require.NoError(w.t, w.svc.Start(w.t.Context()))
-	w.server = httptest.NewServer(w.router)
 	w.transport = &http.Transport{}
 	w.ctl, w.run = w.clients("admin")
 	stopped := false
@@ -297,9 +232,8 @@ func (w *world) start() {
 		}
 		stopped = true
 		w.transport.CloseIdleConnections()
-		w.server.Close()
 		require.NoError(w.t, w.svc.Close())
-		require.NoError(w.t, w.db.Close())
+		w.around.Close()
 	}
 }
 
@@ -309,18 +243,21 @@ func (w *world) restart() {
 	w.start()
 }
 
+// clients are those of "admin", the account's user, or of a user that is made.
 func (w *world) clients(user string) (*sm.Client, *sagemakerruntime.Client) {
-	cfg := aws.Config{
-		Region: region, BaseEndpoint: aws.String(w.server.URL), HTTPClient: &http.Client{Transport: w.transport}, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-		Credentials: w.credentials(user),
+	cfg := w.around.Admin()
+	if user != "admin" {
+		_, cfg = w.around.User(w.t, user, "")
 	}
+	cfg.HTTPClient = &http.Client{Transport: w.transport}
 	return sm.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg)
 }
 
-func (*world) credentials(user string) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: user, SecretAccessKey: "secret"}, nil
-	})
+// dropRole removes the role that endpoints act as.
+func (w *world) dropRole() {
+	w.t.Helper()
+	_, err := iam.NewFromConfig(w.around.Admin()).DeleteRole(w.t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("endpoint")})
+	require.NoError(w.t, err)
 }
 
 func (w *world) model(name, img, url string) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -257,7 +259,7 @@ func TestEndpointFails(t *testing.T) {
 	}{
 		{"object is gone", image, func(_ *testing.T, w *world) { w.objects.remove("models/iris/model.tar.gz") }, `Failed to download model data for container "container_1" from URL: "s3://models/iris/model.tar.gz".`},
 		{"role may not read", image, func(_ *testing.T, w *world) { w.objects.mu.Lock(); w.objects.deny = true; w.objects.mu.Unlock() }, "is not authorized to perform: s3:GetObject"},
-		{"role is gone", image, func(_ *testing.T, w *world) { w.roles.set(role, false) }, "Could not assume role " + role},
+		{"role is gone", image, func(_ *testing.T, w *world) { w.dropRole() }, "Could not assume role " + role},
 		{"image is unknown", "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", func(*testing.T, *world) {}, `The image "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1" cannot run in the sandbox`},
 		{"not an archive", image, func(_ *testing.T, w *world) { w.objects.put("models/iris/model.tar.gz", []byte("hello")) }, "Failed to extract model data archive"},
 		{"model is not valid", image, func(t *testing.T, w *world) {
@@ -351,7 +353,7 @@ func TestInvokeFromInside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ready()
-	me := wire.Principal{Account: account, ARN: "arn:aws:sts::000000000000:assumed-role/states/x", Role: "states"}
+	me, _ := w.around.Role(t, "states", "")
 	call := func(in string) (map[string]any, error) {
 		raw, err := w.router.Invoke(t.Context(), wire.ScopeOf(account, region), me, "sagemakerruntime", "InvokeEndpoint", []byte(in))
 		if err != nil {
@@ -365,9 +367,10 @@ func TestInvokeFromInside(t *testing.T) {
 	good := `{"EndpointName":"iris","Body":"` + blob(`{"instances":[[1,0]]}`) + `","ContentType":"application/json","Accept":"application/json","InferenceId":"run-1"}`
 	_, err := call(good)
 	require.Equal(t, "AccessDeniedException", wire.AsError(err).Code)
-	w.policy.mu.Lock()
-	w.policy.allow[me.ARN+" sagemaker:InvokeEndpoint arn:aws:sagemaker:us-east-1:000000000000:endpoint/iris"] = true
-	w.policy.mu.Unlock()
+	_, err = iam.NewFromConfig(w.around.Admin()).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+		RoleName: aws.String("states"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("sagemaker:InvokeEndpoint", "arn:aws:sagemaker:us-east-1:000000000000:endpoint/iris")),
+	})
+	require.NoError(t, err)
 
 	out, err := call(good)
 	require.NoError(t, err)
@@ -395,9 +398,10 @@ func TestPermissions(t *testing.T) {
 	bob := "arn:aws:iam::000000000000:user/bob "
 	_, err := ctl.CreateModel(t.Context(), &sm.CreateModelInput{ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)}})
 	requireCode(t, err, "AccessDeniedException", bob+"is not authorized to perform: sagemaker:CreateModel on resource: arn:aws:sagemaker:us-east-1:000000000000:model/m")
-	w.policy.mu.Lock()
-	w.policy.allow[bob+"sagemaker:CreateModel arn:aws:sagemaker:us-east-1:000000000000:model/m"] = true
-	w.policy.mu.Unlock()
+	_, err = iam.NewFromConfig(w.around.Admin()).PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{
+		UserName: aws.String("bob"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("sagemaker:CreateModel", "arn:aws:sagemaker:us-east-1:000000000000:model/m")),
+	})
+	require.NoError(t, err)
 	_, err = ctl.CreateModel(t.Context(), &sm.CreateModelInput{ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)}})
 	requireCode(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role)
 	_, err = run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("x"), Body: []byte("{}")})
@@ -414,8 +418,8 @@ func TestRestart(t *testing.T) {
 	require.Equal(t, types.EndpointStatusCreating, w.describe("late").EndpointStatus)
 
 	// What runs goes on without its role and its object, as instances do.
+	w.dropRole()
 	w.stop()
-	w.roles.set(role, false)
 	w.objects.remove("models/iris/model.tar.gz")
 	w.start()
 	require.Equal(t, types.EndpointStatusInService, w.describe("iris").EndpointStatus)

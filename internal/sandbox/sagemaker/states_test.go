@@ -35,7 +35,9 @@ func TestStepFunctionsInvokesTheEndpoint(t *testing.T) {
 	svc.Register(w.router)
 	require.NoError(t, svc.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, svc.Close()) })
-	client := sfn.New(sfn.Options{Region: region, BaseEndpoint: &w.server.URL, HTTPClient: &http.Client{Transport: w.transport}, Credentials: w.credentials("admin")})
+	cfg := w.around.Admin()
+	cfg.HTTPClient = &http.Client{Transport: w.transport}
+	client := sfn.NewFromConfig(cfg)
 	m, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
 		Name: aws.String("m"), Definition: aws.String(inference), RoleArn: aws.String("arn:aws:iam::000000000000:role/states"),
 	})

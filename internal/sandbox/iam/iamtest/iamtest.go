@@ -109,13 +109,13 @@ func (w *World) config(c wire.Credentials) aws.Config {
 	}
 }
 
-// Role makes a role with one inline policy (none if empty) that Lambda may
-// assume, and returns the principal and configuration of a session of it.
+// Role makes a role with one inline policy (none if empty) that Lambda and
+// SageMaker may assume, and returns the principal and configuration of a session of it.
 func (w *World) Role(t testing.TB, name, policy string) (wire.Principal, aws.Config) {
 	t.Helper()
 	c := sdk.NewFromConfig(w.Admin())
 	out, err := c.CreateRole(t.Context(), &sdk.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","sagemaker.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`)})
 	require.NoError(t, err)
 	if policy != "" {
 		_, err = c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy})
