@@ -241,9 +241,11 @@ func (s *Service) getLayerByARN(ctx context.Context, req *wire.Request, in *awsl
 
 const layerPattern = `(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)`
 
+// item is a version in lists, which have no description where none was given, by a test
+// that was held against AWS (https://github.com/getmoto/moto, test_list_lambda_layers).
 func (v layerVersion) item() types.LayerVersionsListItem {
 	return types.LayerVersionsListItem{
-		LayerVersionArn: aws.String(v.ref().arn()), Version: v.Number, Description: &v.Description, CreatedDate: &v.Created,
+		LayerVersionArn: aws.String(v.ref().arn()), Version: v.Number, Description: optional.Of(v.Description), CreatedDate: &v.Created,
 		CompatibleRuntimes: v.Runtimes, CompatibleArchitectures: v.Architectures, LicenseInfo: optional.Of(v.License),
 	}
 }
