@@ -38,6 +38,12 @@ func (b Binding) Unless(reason string) Binding {
 	return b
 }
 
+// Without is the binding without a key that means something else in this place.
+func (b Binding) Without(key string) Binding {
+	b.Keys = slices.DeleteFunc(slices.Clone(b.Keys), func(k string) bool { return k == key })
+	return b
+}
+
 // Label is the key as it is shown: "^c" for ctrl+c, arrows as signs.
 func (b Binding) Label(unicode bool) string {
 	if len(b.Keys) == 0 {

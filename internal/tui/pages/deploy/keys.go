@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -269,6 +270,9 @@ func (p *Page) askCancel() tea.Cmd {
 	text := "Working on " + strings.Join(names, ", ") + "."
 	if len(names) == 0 {
 		text = "It is about to begin."
+	}
+	if slices.ContainsFunc(p.figures, func(f figures) bool { return f.note != "" }) {
+		text += " It waits for executions: nothing has been changed yet."
 	}
 	off := ""
 	if job.Cancelled {

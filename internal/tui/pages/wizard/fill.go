@@ -167,6 +167,7 @@ func (p *Page) fillKeys() keys.Map {
 	case toggled, inline:
 		b = append(b, keys.Toggle, keys.Untoggle, keys.ToDefault)
 	case listed, edited:
+		b[0] = keys.NextField.Without(keys.PickList.Keys[0]) // which opens the list or the editor here
 		b = append(b, keys.PickList, keys.ToDefault)
 	case typed:
 		b = append(b, keys.ToDefault)
