@@ -237,17 +237,33 @@ func onStream(req *wire.Request, in wire.Input) []string {
 }
 
 // guard decides about groups and streams. Policies name groups in two ways, with and
-// without the part for streams, and AWS takes both.
+// without the part for streams. AWS takes both: to allow either is enough, and to deny
+// either denies.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 func (s *Service) guard(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
 	may := policy.Tagged(s.tagsOf)
 	if req.Principal.Service != "" && req.Principal.Role == "" && !req.Principal.Admin {
 		may = s.byPolicies
 	}
 	err := may(ctx, req, action, arn, keys)
-	if group, whole := strings.CutSuffix(arn, streamPart); err != nil && whole && may(ctx, req, action, group, keys) == nil {
+	group, whole := strings.CutSuffix(arn, streamPart)
+	if !whole || err != nil && !implicit(err) {
+		return err
+	}
+	bare := may(ctx, req, action, group, keys)
+	if bare == nil || err == nil && implicit(bare) {
 		return nil
 	}
+	if !implicit(bare) {
+		return bare
+	}
 	return err
+}
+
+// implicit reports whether a refusal only lacks an Allow.
+func implicit(err error) bool {
+	var denied *wire.DeniedError
+	return errors.As(err, &denied) && !denied.Explicit
 }
 
 // groupOf reads a group's name or ARN.

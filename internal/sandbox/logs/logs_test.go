@@ -308,6 +308,38 @@ func TestAuthorisation(t *testing.T) {
 	}
 }
 
+// A Deny of either form of a group's ARN denies, whatever allows the other one; to allow
+// one is enough.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+func TestDenyOfGroups(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	group := "arn:aws:logs:us-east-1:000000000000:log-group:"
+	for i, row := range []struct {
+		allow, deny string
+		may         bool
+	}{
+		{"*", group + "secret:*", false}, {"*", group + "secret", false}, {"*", group + "other:*", true},
+		{group + "secret", group + "secret:*", false}, {group + "secret:*", group + "secret", false}, {group + "secret", group + "other", true}, {group + "secret:*", group + "other", true},
+		{group + "other", group + "another", false},
+	} {
+		if i == 0 {
+			s.group(t, "secret")
+		}
+		_, config := s.Role(t, fmt.Sprint("r", i), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"`+row.allow+`"},{"Effect":"Deny","Action":"logs:*","Resource":"`+row.deny+`"}]}`)
+		c := cwl.NewFromConfig(config)
+		_, err := c.PutRetentionPolicy(t.Context(), &cwl.PutRetentionPolicyInput{LogGroupName: str("secret"), RetentionInDays: aws.Int32(30)})
+		_, query := c.StartQuery(t.Context(), &cwl.StartQueryInput{LogGroupName: str("secret"), QueryString: str("fields @message"), StartTime: aws.Int64(1), EndTime: aws.Int64(2)})
+		for _, err := range []error{err, query} {
+			if row.may {
+				require.NoError(t, err, row)
+			} else {
+				require.Equal(t, "AccessDeniedException", code(t, err), row)
+			}
+		}
+	}
+}
+
 func TestResourcePolicies(t *testing.T) {
 	t.Parallel()
 	s := open(t)
