@@ -13,6 +13,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -63,9 +64,13 @@ func (s *Service) registerMappings(r *wire.Router) {
 	wire.Handle(r, "lambda", "DeleteEventSourceMapping", s.deleteMapping, one)
 }
 
-// functionKeys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+// functionKey has the function of a mapping: Create's, and of Get, Update and Delete what
+// the mapping has.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+const functionKey = "lambda:FunctionArn"
+
 func functionKeys(req *wire.Request, in wire.Input) map[string][]string {
-	return map[string][]string{"lambda:FunctionArn": onFunction(req, in)}
+	return map[string][]string{functionKey: onFunction(req, in)}
 }
 
 func findMapping(tx *store.Tx, sc wire.Scope, id string) (mapping, error) {
@@ -137,7 +142,7 @@ func (s *Service) createMapping(ctx context.Context, req *wire.Request, in *awsl
 	}); err != nil {
 		return nil, err
 	}
-	ref, err := refer(req, in.FunctionName, nil)
+	ref, err := ownFunction(req, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +180,23 @@ func (s *Service) createMapping(ctx context.Context, req *wire.Request, in *awsl
 	if err != nil {
 		return nil, err
 	}
-	s.mappings.run(m)
-	return m.describe("Creating"), nil
+	return m.describe("Creating"), s.mappings.run(m.key())
+}
+
+// errNoFunction is what AWS says when a mapping's function is missing.
+func errNoFunction() error { return errInvalid("Function does not exist") }
+
+// ownFunction is the function that a mapping calls. It has to be the caller's account's:
+// permission is asked on the mapping, and its reader acts as the function's role, so that
+// nobody but that account may have one made. That others' functions are not found is our
+// reading of the API, whose pages let only the queue be another account's
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): unsure.
+func ownFunction(req *wire.Request, name *string) (reference, error) {
+	ref, err := refer(req, name, nil)
+	if err == nil && ref.scope != req.Scope {
+		err = errNoFunction()
+	}
+	return ref, err
 }
 
 // set takes over what a request gives.
@@ -214,7 +234,7 @@ func (s *Service) checkMapping(ctx context.Context, m mapping, service string) e
 	_, v, err := s.read(m.ref())
 	if err != nil {
 		if wire.AsError(err).Code == "ResourceNotFoundException" {
-			return errInvalid("Function does not exist")
+			return errNoFunction()
 		}
 		return err
 	}
@@ -290,11 +310,16 @@ func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awsl
 		return nil, err
 	}
 	if in.FunctionName != nil {
-		ref, err := refer(req, in.FunctionName, nil)
+		ref, err := ownFunction(req, in.FunctionName)
 		if err != nil {
 			return nil, err
 		}
 		m.Name, m.Qualifier = ref.name, ref.qualifier
+		// Who may change mappings of one function only may not turn them to another.
+		asked := policy.Target{ARN: m.arn(), Tags: m.Tags, Keys: map[string][]string{functionKey: {m.ref().arn()}}}
+		if err := policy.Authorize(ctx, req, asked, "lambda:UpdateEventSourceMapping", nil); err != nil {
+			return nil, err
+		}
 	}
 	if in.Enabled != nil {
 		m.Enabled = *in.Enabled
@@ -318,8 +343,7 @@ func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awsl
 	if err != nil {
 		return nil, err
 	}
-	s.mappings.run(m)
-	return m.describe("Updating"), nil
+	return m.describe("Updating"), s.mappings.run(m.key())
 }
 
 func (s *Service) deleteMapping(_ context.Context, req *wire.Request, in *awslambda.DeleteEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {
@@ -333,6 +357,5 @@ func (s *Service) deleteMapping(_ context.Context, req *wire.Request, in *awslam
 	if err != nil {
 		return nil, err
 	}
-	s.mappings.stop(m.key())
-	return m.describe("Deleting"), nil
+	return m.describe("Deleting"), s.mappings.run(m.key())
 }

@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ import (
 type mappings struct {
 	s       *Service
 	mu      sync.Mutex
-	running map[string]context.CancelFunc // by the mapping's key
+	running map[string]context.CancelFunc // by the mapping's key; mu is held over stop and start
 }
 
 const (
@@ -30,33 +31,36 @@ const (
 	atOnce   = 5  // calls of the function, unless the mapping says otherwise
 )
 
-// run begins to read for a mapping, in place of what reads for it already.
-func (p *mappings) run(m mapping) {
-	p.stop(m.key())
-	if !m.Enabled {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p.mu.Lock()
-	p.running[m.key()] = cancel
-	p.mu.Unlock()
-	if !p.s.pool.spawn(func(life context.Context) {
-		end := context.AfterFunc(life, cancel)
-		defer end()
-		defer cancel()
-		p.read(ctx, m)
-	}) {
-		cancel()
-	}
-}
-
-func (p *mappings) stop(key string) {
+// run makes what reads for a mapping what the store says now: a reader with the mapping's
+// settings, in place of the one before, or none. Changes of a mapping call it when they are
+// kept, in any order: the last one to look leaves what is kept.
+func (p *mappings) run(key string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if cancel := p.running[key]; cancel != nil {
 		cancel()
 		delete(p.running, key)
 	}
+	var m mapping
+	err := p.s.DB.View(func(tx *store.Tx) (err error) {
+		m, _, err = store.Get[mapping](tx, dbMappings, key)
+		return err
+	})
+	if err != nil || !m.Enabled { // one that is gone is not enabled
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if !p.s.pool.spawn(func(life context.Context) {
+		end := context.AfterFunc(life, cancel)
+		defer end()
+		defer cancel()
+		p.read(ctx, m)
+	}) {
+		cancel() // the sandbox ends, and begins with it
+		return nil
+	}
+	p.running[key] = cancel
+	return nil
 }
 
 func (p *mappings) resume() error {
@@ -66,7 +70,7 @@ func (p *mappings) resume() error {
 		return err
 	})
 	for _, m := range all {
-		p.run(m)
+		err = errors.Join(err, p.run(m.key()))
 	}
 	return err
 }

@@ -122,6 +122,17 @@ func (s *Service) target(req *wire.Request, arn string) (policy.Target, error) {
 		}
 		return t, s.withPolicy(&t, v.Policy)
 	}
+	if id, ok := mappingOf(req.Scope, arn); ok {
+		m, err := s.readMapping(req.Scope, id)
+		if err != nil {
+			if wire.AsError(err).Status == http.StatusNotFound {
+				err = nil
+			}
+			return t, err
+		}
+		t.Tags, t.Keys = m.Tags, map[string][]string{functionKey: {m.ref().arn()}}
+		return t, nil
+	}
 	ref, err := parse(req.Scope, arn, "")
 	if err != nil {
 		return t, nil //nolint:nilerr // no function: the identity decides
