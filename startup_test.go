@@ -58,7 +58,7 @@ func compiles(n ast.Node) bool {
 
 // TestNoSchemasAtStart: the SDK's clients since summer 2026 build the schema of every
 // shape of their service before main, SageMaker's alone 3.8 MB in 20 ms. The
-// clients of go.mod are those before (docs/decisions/0013); the three that package
+// clients of go.mod are those before (docs/decisions/0015); the three that package
 // config brings are small.
 func TestNoSchemasAtStart(t *testing.T) {
 	t.Parallel()
@@ -77,5 +77,5 @@ func TestNoSchemasAtStart(t *testing.T) {
 			heavy = append(heavy, service)
 		}
 	}
-	require.Empty(t, heavy, "these clients make every start slower: see docs/decisions/0013")
+	require.Empty(t, heavy, "these clients make every start slower: see docs/decisions/0015")
 }

@@ -197,5 +197,5 @@ func TestPatternsWithTenant(t *testing.T) {
 
 func TestShellQuote(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, `'a'\''b; rm'`, shellQuote(`a'b; rm`))
+	require.Equal(t, `'a'\''b; rm'`, fault.Shell(`a'b; rm`))
 }

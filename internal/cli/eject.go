@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
@@ -66,6 +68,6 @@ func ejected(out *app.Ejected) string {
 	if out.Sandbox {
 		run = "pipelinetui sandbox exec -- "
 	}
-	fmt.Fprintf(&b, "\nTo see that nothing differs:\n  cd %s\n  %spulumi preview --stack %s --expect-no-changes\n", shellQuote(out.Dir), run, out.Stack)
+	fmt.Fprintf(&b, "\nTo see that nothing differs:\n  cd %s\n  %spulumi preview --stack %s --expect-no-changes\n", fault.Shell(out.Dir), run, out.Stack)
 	return b.String()
 }

@@ -70,6 +70,9 @@ func notThere(ctx context.Context, flag, file string, force bool) error {
 	if errors.Is(err, fault.Canceled) {
 		return err
 	}
+	if err != nil {
+		return fault.New(fault.Invalid, "%s %s cannot be written: %s", flag, file, fault.Reason(err)).WithHint("Choose another file.")
+	}
 	return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another %s, or add --force to overwrite it.", flag)
 }
 

@@ -105,7 +105,7 @@ func newSandboxEnv(e *env) *cobra.Command {
 			return e.write(doc, func() string {
 				var b strings.Builder
 				for _, v := range vars {
-					fmt.Fprintf(&b, "export %s=%s\n", v.Key, shellQuote(v.Value))
+					fmt.Fprintf(&b, "export %s=%s\n", v.Key, fault.Shell(v.Value))
 				}
 				return b.String()
 			})
@@ -114,9 +114,6 @@ func newSandboxEnv(e *env) *cobra.Command {
 	cmd.Flags().StringVar(&account, "account", "", "id of the account whose user they are of; the first one if not given")
 	return reads(cmd)
 }
-
-// shellQuote quotes a value for a POSIX shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func newSandboxLogs(e *env) *cobra.Command {
 	return reads(&cobra.Command{

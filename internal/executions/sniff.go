@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // sniffed is how much of a file of inputs is looked at to tell what it is, in bytes.
@@ -28,7 +28,7 @@ var fieldEnds = []struct{ text, name string }{
 }
 
 // sepLine is how Excel says in the first line what divides the fields.
-var sepLine = regexp.MustCompile(`^"?sep=(.)"?$`)
+var sepLine = lazyregexp.New(`^"?sep=(.)"?$`)
 
 // sniff refuses what is no CSV or JSON Lines by how it begins, where it would be taken for
 // one line, or one column, and arrive as it was not meant. begin is without a byte order
@@ -92,12 +92,12 @@ func tsvHint(found string) string {
 	return ""
 }
 
-// file is the file's name for a command, FILE if it has none.
+// file is the file's name for a command that is copied into a shell, FILE if it has none.
 func (f *InputFile) file() string {
 	if f.temporary {
 		return "FILE"
 	}
-	return f.Name
+	return fault.Shell(f.Name)
 }
 
 // holdsZero refuses a line with a byte that is no text.

@@ -158,6 +158,10 @@ func (l List) OrNil() error {
 	return l
 }
 
+// Shell quotes a text as one word for a POSIX shell: hints and outputs hold commands
+// that are copied into one.
+func Shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
 // Reason is what is wrong with a file, without its path and the system call.
 func Reason(err error) error {
 	var p *fs.PathError

@@ -23,14 +23,12 @@ const pendingCreate = "creating"
 // snapshot reads a stack's last checkpoint, secrets encrypted: the file of a file
 // backend, else by one process.
 func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, error) {
-	known := false
-	dep, err := onDisk(ctx, e, func() (*apitype.DeploymentV3, error) {
+	read, err := onDisk(ctx, e, func() (told[*apitype.DeploymentV3], error) {
 		dep, ok, err := e.fileExportOf(p.backend, p.stack)
-		known = ok
-		return dep, err
+		return told[*apitype.DeploymentV3]{dep, ok}, err
 	})
-	if errors.Is(err, fault.Canceled) || known && !errors.Is(err, fault.NotFound) {
-		return dep, err
+	if errors.Is(err, fault.Canceled) || read.known && !errors.Is(err, fault.NotFound) {
+		return read.value, err
 	}
 	return e.export(ctx, p, false)
 }

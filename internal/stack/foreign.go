@@ -25,12 +25,18 @@ func (e *Engine) reachable(ctx context.Context) error {
 
 // locksNow is fileLocks.
 func (e *Engine) locksNow(ctx context.Context, stack string) (locks []Lock, known bool, err error) {
-	locks, err = onDisk(ctx, e, func() ([]Lock, error) {
+	found, err := onDisk(ctx, e, func() (told[[]Lock], error) {
 		list, ok := e.fileLocks(stack)
-		known = ok
-		return list, nil
+		return told[[]Lock]{list, ok}, nil
 	})
-	return locks, err == nil && known, err
+	return found.value, err == nil && found.known, err
+}
+
+// told is what a look at the disk found, and whether the backend is one that can be looked
+// at so. It is returned as one value: the look may go on after its caller went away.
+type told[T any] struct {
+	value T
+	known bool
 }
 
 // withSecrets is an environment with what opens the secrets of stacks, which is read

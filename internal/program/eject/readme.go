@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // Readme is what the README says besides what follows from the project.
@@ -50,7 +52,7 @@ func (r Readme) text(o Options, w *writer) string {
 	case r.SecretsProvider != "passphrase":
 		p("# the secrets of the stack need the key that Pulumi.%s.yaml names", o.Stack)
 	case r.Passphrase != "":
-		p("export PULUMI_CONFIG_PASSPHRASE_FILE=%s", quote(r.Passphrase))
+		p("export PULUMI_CONFIG_PASSPHRASE_FILE=%s", fault.Shell(r.Passphrase))
 	default:
 		p("export PULUMI_CONFIG_PASSPHRASE=...   # as for pipelinetui")
 	}
@@ -102,6 +104,3 @@ func (w *writer) folders() []string {
 	slices.Sort(out)
 	return out
 }
-
-// quote quotes for a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
