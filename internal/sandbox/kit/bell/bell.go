@@ -50,3 +50,28 @@ func Until(now, at time.Time) time.Duration {
 	}
 	return max(at.Sub(now), 0)
 }
+
+// What has failed is tried again after the first of these, and then after twice as long
+// each time, up to the last.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+// Retry is how long a goroutine waits whose work may fail: nobody rings for work that was
+// not done. The zero value is ready; it is for one goroutine.
+type Retry struct{ pause time.Duration }
+
+// Wait is how long to wait after work that ended with err and would wait so long without:
+// until it is to be tried again, if that comes sooner.
+func (r *Retry) Wait(err error, wait time.Duration) time.Duration {
+	if err == nil {
+		r.pause = 0
+		return wait
+	}
+	r.pause = min(max(2*r.pause, firstPause), lastPause)
+	if wait == Forever {
+		return r.pause
+	}
+	return min(wait, r.pause)
+}

@@ -2,6 +2,7 @@ package bell_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -28,4 +29,18 @@ func TestWait(t *testing.T) {
 	require.False(t, <-woken)
 	now := c.Now()
 	require.Equal(t, []time.Duration{bell.Forever, 0, time.Second}, []time.Duration{bell.Until(now, time.Time{}), bell.Until(now, now.Add(-time.Hour)), bell.Until(now, now.Add(time.Second))})
+}
+
+// Work that fails is done again, less and less often, and as usual once it has succeeded.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	var r bell.Retry
+	failed := errors.New("full")
+	require.Equal(t, bell.Forever, r.Wait(nil, bell.Forever))
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		require.Equal(t, want*time.Second, r.Wait(failed, bell.Forever))
+	}
+	require.Equal(t, time.Millisecond, r.Wait(failed, time.Millisecond), "what is due sooner is")
+	require.Equal(t, time.Hour, r.Wait(nil, time.Hour))
+	require.Equal(t, time.Second, r.Wait(failed, time.Hour))
 }
