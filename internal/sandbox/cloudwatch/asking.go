@@ -25,6 +25,7 @@ type asking struct {
 	labels     map[string]string // of metrics, by id
 	parsed     map[string]*metricmath.Expression
 	period     int64 // the shortest of the metrics
+	left       int   // points that expressions may still make
 
 	done     map[string]metricmath.Value
 	pending  map[string]bool
@@ -37,7 +38,7 @@ var queryID = lazyregexp.New(`^[a-z][a-zA-Z0-9_]*$`)
 // asking checks queries and reads their expressions.
 func (s *Service) asking(sc wire.Scope, queries []types.MetricDataQuery, start, end time.Time) (*asking, error) {
 	a := &asking{
-		s: s, scope: sc, start: start, end: end, queries: map[string]types.MetricDataQuery{}, labels: labels(queries), parsed: map[string]*metricmath.Expression{},
+		s: s, scope: sc, start: start, end: end, left: metricmath.MaxPoints, queries: map[string]types.MetricDataQuery{}, labels: labels(queries), parsed: map[string]*metricmath.Expression{},
 		done: map[string]metricmath.Value{}, pending: map[string]bool{}, messages: map[string][]types.MessageData{},
 	}
 	for i, q := range queries {
@@ -162,7 +163,7 @@ func (a *asking) evaluate(id string) (metricmath.Value, error) {
 	}
 	var failed error
 	env := &metricmath.Env{
-		Start: a.start.Unix(), End: a.end.Unix(), Period: a.period,
+		Start: a.start.Unix(), End: a.end.Unix(), Period: a.period, Left: &a.left,
 		Lookup: func(name string) (metricmath.Value, bool) {
 			v, ok := a.done[name]
 			return v, ok

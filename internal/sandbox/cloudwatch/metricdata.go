@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch/metricmath"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -70,6 +71,11 @@ func (a *asking) results(q types.MetricDataQuery) ([]types.MetricDataResult, err
 	}
 	if v.IsNumber() {
 		return nil, validation("Error in expression '%s': The expression must return a time series or an array of time series.", *q.Id)
+	}
+	if q.Expression != nil { // arrays share points, answers do not
+		if err := (&metricmath.Env{Left: &a.left}).Spend(v); err != nil {
+			return nil, inExpression(*q.Id, err)
+		}
 	}
 	out := make([]types.MetricDataResult, 0, len(v.Series))
 	for _, series := range v.Series {

@@ -2,6 +2,7 @@ package cloudwatch_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,4 +196,38 @@ func TestHighResolution(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, fmt.Sprint(out.MetricDataResults[0].Values))
 	}
+}
+
+// What a request makes the sandbox hold is bounded: ids that refer to one another would
+// multiply their series, and functions that fill gaps make points of nothing.
+func TestMetricMathIsBounded(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	end := w.Clock.Now()
+	ask := func(queries ...types.MetricDataQuery) error {
+		_, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: aws.Time(end.Add(-48 * time.Hour)), EndTime: &end, MetricDataQueries: queries})
+		return err
+	}
+	times := func(text string, n int) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(text+",", n), ",") + "]"
+	}
+	require.NoError(t, ask(metric("m", "m", "Sum", 60), hidden(expression("a", times("m", 500)))))
+	err := ask(metric("m", "m", "Sum", 60), hidden(expression("a", times("m", 500))), expression("b", times("a", 2)))
+	iamtest.RequireCode(t, err, "ValidationError")
+	require.ErrorContains(t, err, "Error in expression 'b': An array of time series has 500 at most")
+
+	var many []types.MetricDataQuery
+	for i := range 110 {
+		many = append(many, metric(fmt.Sprint("m", i), "m", "Sum", 1))
+	}
+	err = ask(append(many, expression("a", "FILL(METRICS(), 0)"))...) // 110 series of a point for each second
+	iamtest.RequireCode(t, err, "ValidationError")
+	require.ErrorContains(t, err, "too many data points")
+
+	_, err = c.PutMetricAlarm(ctx, onMine("a", "", func(in *sdk.PutMetricAlarmInput) {
+		in.Namespace, in.MetricName, in.Statistic, in.Period = nil, nil, "", nil
+		in.Metrics = []types.MetricDataQuery{hidden(metric("m", "m", "Sum", 60)), hidden(expression("a", times("m", 500))), expression("b", "SUM("+times("a", 2)+")")}
+	}))
+	iamtest.RequireCode(t, err, "ValidationError")
 }

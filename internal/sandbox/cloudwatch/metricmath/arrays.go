@@ -8,7 +8,7 @@ import (
 
 // choose is IF: by the points of a condition, what the second argument has where it
 // holds, else the third, else nothing.
-func choose(_ *Env, a []Value) (Value, error) {
+func choose(env *Env, a []Value) (Value, error) {
 	cond := a[0]
 	if cond.kind == many || cond.kind == text || len(a) == 2 && cond.kind == number {
 		return cond, wrong("The condition of IF is a time series, or a number if there is another value")
@@ -29,6 +29,9 @@ func choose(_ *Env, a []Value) (Value, error) {
 		arms[1] = a[2]
 	}
 	width := max(1, len(arms[0].Series), len(arms[1].Series))
+	if err := env.afford(width * len(cond.Series[0].Times)); err != nil {
+		return cond, err
+	}
 	out := Value{kind: one}
 	if arms[0].kind == many || arms[1].kind == many {
 		out.kind = many

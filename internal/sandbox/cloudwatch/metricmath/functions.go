@@ -150,10 +150,18 @@ func period(env *Env, a []Value) (Value, error) {
 // grid calls fn for the times of a series' period within the request.
 func (env *Env) grid(period int64, fn func(int64)) {
 	period = max(cmp.Or(period, env.Period), 1)
-	from := env.Start - env.Start%period
-	for t := from; t < env.End && (t-from)/period < 100_000; t += period {
+	t := env.Start - env.Start%period
+	for range env.steps(period) {
 		fn(t)
+		t += period
 	}
+}
+
+// steps is how many times grid knows.
+func (env *Env) steps(period int64) int {
+	period = max(cmp.Or(period, env.Period), 1)
+	from := env.Start - env.Start%period
+	return int(min(max(env.End-from+period-1, 0)/period, 100_000))
 }
 
 func constant(env *Env, a []Value) (Value, error) {
@@ -171,6 +179,13 @@ func fill(env *Env, a []Value) (Value, error) {
 	by := a[1]
 	if a[0].kind == number || a[0].kind == text || by.kind == many || by.kind == text && by.text != "REPEAT" && by.text != "LINEAR" {
 		return a[0], wrong("FILL takes time series and a number, a time series, REPEAT or LINEAR")
+	}
+	n := 0
+	for _, s := range a[0].Series {
+		n += env.steps(s.Period)
+	}
+	if err := env.afford(n); err != nil {
+		return a[0], err
 	}
 	return a[0].series(func(s Series) Series {
 		out := Series{Label: s.Label, Period: s.Period}

@@ -59,8 +59,55 @@ type Env struct {
 	Metrics func(part string) []Series
 	// Search finds metrics; nil where nothing may be searched.
 	Search func(query, statistic string, period int64) ([]Series, error)
+	// Left is how many points may still be made for what is asked, in all its expressions,
+	// which share it; nil is no bound.
+	Left *int
 	// Start and End bound the time of the request, Period is its grid, in seconds.
 	Start, End, Period int64
+}
+
+// maxSeries is how many time series an array has at most: as many as a request may name.
+// Ids that refer to one another would multiply them without end.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+const maxSeries = 500
+
+// MaxPoints is a bound for Env.Left that no honest request meets: 500 metrics of two weeks
+// in minutes. What it holds is 160 MB at most. AWS documents none.
+const MaxPoints = 10_000_000
+
+// afford refuses to make so many points.
+func (env *Env) afford(n int) error {
+	if env.Left != nil && n > *env.Left {
+		return wrong("The expressions have too many data points")
+	}
+	return nil
+}
+
+// Spend counts a value as made, or refuses it where it is too much.
+func (env *Env) Spend(v Value) error {
+	if len(v.Series) > maxSeries {
+		return wrong("An array of time series has %d at most", maxSeries)
+	}
+	n := 0
+	for _, s := range v.Series {
+		n += 1 + len(s.Times)
+	}
+	if err := env.afford(n); err != nil || env.Left == nil {
+		return err
+	}
+	*env.Left -= n
+	return nil
+}
+
+// counted is a part of an expression whose values are counted.
+func counted(n node) node {
+	return func(env *Env) (Value, error) {
+		v, err := n(env)
+		if err == nil {
+			err = env.Spend(v)
+		}
+		return v, err
+	}
 }
 
 // Error is what is wrong with an expression.

@@ -85,7 +85,7 @@ func (p *parser) binary(level int) (node, error) {
 			break
 		}
 		a, b := left, right
-		left = func(env *Env) (Value, error) {
+		left = counted(func(env *Env) (Value, error) {
 			x, err := a(env)
 			if err != nil {
 				return x, err
@@ -95,7 +95,7 @@ func (p *parser) binary(level int) (node, error) {
 				return y, err
 			}
 			return combine(x, y, fn)
-		}
+		})
 	}
 	return nil, err
 }
@@ -116,13 +116,13 @@ func (p *parser) unary() (node, error) {
 	if err != nil || sign == "+" {
 		return of, err
 	}
-	return func(env *Env) (Value, error) {
+	return counted(func(env *Env) (Value, error) {
 		v, err := of(env)
 		if err != nil {
 			return v, err
 		}
 		return v.each(func(x float64) float64 { return -x }), nil
-	}, nil
+	}), nil
 }
 
 func (p *parser) primary() (node, error) {
@@ -190,6 +190,9 @@ func (p *parser) array() (node, error) {
 			if v.kind == number || v.kind == text {
 				return v, wrong("An array holds time series only")
 			}
+			if len(out.Series)+len(v.Series) > maxSeries { // the points are those of its parts
+				return out, wrong("An array of time series has %d at most", maxSeries)
+			}
 			out.Series = append(out.Series, v.Series...)
 		}
 		return out, err
@@ -240,11 +243,11 @@ func (p *parser) call(name string) (node, error) {
 		return nil, wrong("The function %s does not take %d arguments", name, len(items))
 	}
 	p.out.All = p.out.All || name == "METRICS" || name == "SEARCH"
-	return func(env *Env) (Value, error) {
+	return counted(func(env *Env) (Value, error) {
 		args, err := all(items, env)
 		if err != nil {
 			return Value{}, err
 		}
 		return fn.run(env, args)
-	}, nil
+	}), nil
 }
