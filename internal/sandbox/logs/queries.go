@@ -1,11 +1,13 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,8 +22,14 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// dbQueries has the queries of Insights with what they found: scope's key of the id.
-const dbQueries = "logs.queries"
+const (
+	dbQueries    = "logs.queries"    // the queries of Insights: scope's key of the id
+	dbQueryRows  = "logs.queryrows"  // what they found, rowsPerPart rows each: query's key NUL number, six digits
+	dbQueryTimes = "logs.querytimes" // which are to be forgotten: milliseconds, twenty digits, NUL query's key
+)
+
+// rowsPerPart is how many rows are one value of the store.
+const rowsPerPart = 100
 
 // Limits of queries.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
@@ -30,12 +38,13 @@ const (
 	queriesFor     = 7 * 24 * time.Hour // results are kept so long
 )
 
-// query is a query with its results. It has run when it is kept: the events of one
-// machine are few.
+// query is a query but for its rows. It has run when it is kept: the events of one machine
+// are few.
 type query struct {
 	ID, Text, Group string
 	Created         int64
-	Rows            [][]insights.Field
+	Status          types.QueryStatus
+	Rows            int
 	Matched         float64
 	Scanned, Bytes  float64
 }
@@ -101,7 +110,11 @@ func (s *Service) startQuery(ctx context.Context, req *wire.Request, in *cwl.Sta
 	if *in.StartTime > *in.EndTime {
 		return nil, errInvalid("Query's end date and time is either before the log groups creation time or exceeds the log groups log retention settings")
 	}
-	parsed, err := insights.Parse(*in.QueryString)
+	most := 0
+	if in.Limit != nil {
+		most = int(*in.Limit)
+	}
+	parsed, err := insights.Parse(*in.QueryString, most)
 	var bad *insights.Error
 	if errors.As(err, &bad) {
 		e := wire.Errorf(http.StatusBadRequest, "MalformedQueryException", "%s", bad.What)
@@ -112,31 +125,57 @@ func (s *Service) startQuery(ctx context.Context, req *wire.Request, in *cwl.Sta
 		return nil, err
 	}
 	start, end := seconds(*in.StartTime), seconds(*in.EndTime)
-	var records []insights.Record
 	size := 0
 	for _, g := range groups {
-		some, n, err := s.recordsOf(ctx, g, start, end)
-		if err != nil {
-			return nil, err
+		n, e := s.recordsOf(ctx, g, start, end, parsed.Add)
+		if size += n; e != nil {
+			err = e
+			break
 		}
-		records, size = append(records, some...), size+n
 	}
-	most := 0
-	if in.Limit != nil {
-		most = int(*in.Limit)
-	}
-	found := parsed.Run(records, most)
 	q := query{
-		ID: wire.NewID(), Created: s.Clock.Now().UnixMilli(), Rows: found.Rows, Matched: float64(found.Matched), Scanned: float64(found.Scanned), Bytes: float64(size), Group: groups[0].name,
+		ID: wire.NewID(), Created: s.Clock.Now().UnixMilli(), Status: types.QueryStatusComplete, Bytes: float64(size), Group: groups[0].name,
 		Text: fmt.Sprintf("SOURCE %q START=%d END=%d | %s", groups[0].name, start, end, *in.QueryString),
 	}
+	var found insights.Result
+	if err == nil {
+		found, err = parsed.End()
+	}
+	switch {
+	case errors.As(err, &bad):
+		s.Log.Warn("a query failed", "query", *in.QueryString, "why", bad.What)
+		q.Status = types.QueryStatusFailed
+	case err != nil:
+		return nil, err
+	}
+	q.Matched, q.Scanned = float64(found.Matched), float64(found.Scanned)
 	return &cwl.StartQueryOutput{QueryId: &q.ID}, s.DB.Update(func(tx *store.Tx) error {
 		if err := forgetQueries(tx, s.Clock.Now().Add(-queriesFor).UnixMilli()); err != nil {
 			return err
 		}
-		return store.Put(tx, dbQueries, req.Key(q.ID), q)
+		return q.keep(tx, req.Key(q.ID), found.Rows)
 	})
 }
+
+// keep keeps a new query with its rows.
+func (q query) keep(tx *store.Tx, key string, rows [][]insights.Field) error {
+	q.Rows = len(rows)
+	n := 0
+	for part := range slices.Chunk(rows, rowsPerPart) {
+		if err := store.Put(tx, dbQueryRows, partKey(key, n), part); err != nil {
+			return err
+		}
+		n++
+	}
+	if err := store.Put(tx, dbQueryTimes, timeKey(q.Created)+"\x00"+key, key); err != nil {
+		return err
+	}
+	return store.Put(tx, dbQueries, key, q)
+}
+
+func partKey(key string, n int) string { return fmt.Sprintf("%s\x00%06d", key, n) }
+
+func timeKey(ms int64) string { return fmt.Sprintf("%020d", ms) }
 
 // seconds reads a time that may be in seconds or, for who mistakes them, milliseconds.
 func seconds(t int64) int64 {
@@ -148,24 +187,25 @@ func seconds(t int64) int64 {
 
 // forgetQueries drops queries from before a time.
 func forgetQueries(tx *store.Tx, limit int64) error {
-	var old []string
-	err := store.Each(tx, dbQueries, "", "", func(key string, q query) bool {
-		if q.Created < limit {
-			old = append(old, key)
+	old := map[string]string{}
+	err := store.Each(tx, dbQueryTimes, "", "", func(at, key string) bool {
+		if at >= timeKey(limit) {
+			return false
 		}
+		old[at] = key
 		return true
 	})
-	for _, key := range old {
+	for at, key := range old {
 		if err == nil {
-			err = tx.Delete(dbQueries, key)
+			err = errors.Join(tx.Delete(dbQueryTimes, at), tx.Delete(dbQueries, key), tx.DeletePrefix(dbQueryRows, key+"\x00"))
 		}
 	}
 	return err
 }
 
-// recordsOf are the events of a group from start to end, both of them in, and how many
-// bytes they have.
-func (s *Service) recordsOf(ctx context.Context, group ref, start, end int64) (out []insights.Record, size int, err error) {
+// recordsOf gives add the events of a group from start to end, both of them in, and
+// returns how many bytes they have.
+func (s *Service) recordsOf(ctx context.Context, group ref, start, end int64, add func(insights.Record) error) (size int, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
 		g, err := getGroup(tx, group)
 		if err != nil {
@@ -180,18 +220,20 @@ func (s *Service) recordsOf(ctx context.Context, group ref, start, end int64) (o
 		}
 		sp := s.span(g, &start, aws.Int64(end+1))
 		for _, st := range streams {
-			if err := events(tx, group, st.Name, sp, func(f found) bool {
+			var added error
+			err := events(tx, group, st.Name, sp, func(f found) bool {
 				size += f.size()
 				ptr := strings.Join([]string{group.name, st.Name, f.String()}, "\x00")
-				out = append(out, insights.Event(f.Message, group.scope.Account+":"+group.name, st.Name, *page.Token(ptr), time.UnixMilli(f.ms), time.UnixMilli(f.Ingested)))
-				return ctx.Err() == nil
-			}); err != nil {
+				added = add(insights.Event(f.Message, group.scope.Account+":"+group.name, st.Name, *page.Token(ptr), time.UnixMilli(f.ms), time.UnixMilli(f.Ingested)))
+				return added == nil && ctx.Err() == nil
+			})
+			if err = errors.Join(err, added, ctx.Err()); err != nil {
 				return err
 			}
 		}
-		return ctx.Err()
+		return nil
 	})
-	return out, size, err
+	return size, err
 }
 
 func (s *Service) readQuery(sc wire.Scope, id string) (q query, err error) {
@@ -210,18 +252,42 @@ func (s *Service) queryResults(_ context.Context, req *wire.Request, in *cwl.Get
 	if err != nil {
 		return nil, err
 	}
+	tokens := page.Kind("query " + q.ID)
+	place, err := tokens.Place(in.NextToken)
+	from, bad := strconv.Atoi(cmp.Or(place, "0"))
+	if err != nil || bad != nil || from < 0 || from > q.Rows {
+		return nil, errInvalid("The specified nextToken is invalid.")
+	}
+	to := q.Rows
+	if in.MaxItems != nil {
+		to = min(to, from+int(*in.MaxItems))
+	}
 	out := &cwl.GetQueryResultsOutput{
-		QueryLanguage: types.QueryLanguageCwli, Status: types.QueryStatusComplete, Results: [][]types.ResultField{},
+		QueryLanguage: types.QueryLanguageCwli, Status: q.Status, Results: [][]types.ResultField{},
 		Statistics: &types.QueryStatistics{RecordsMatched: q.Matched, RecordsScanned: q.Scanned, BytesScanned: q.Bytes},
 	}
-	for _, row := range q.Rows {
-		fields := []types.ResultField{}
-		for _, f := range row {
-			fields = append(fields, types.ResultField{Field: &f.Name, Value: &f.Value})
-		}
-		out.Results = append(out.Results, fields)
+	if to < q.Rows {
+		out.NextToken = tokens.Token(strconv.Itoa(to))
 	}
-	return out, nil
+	key, at := req.Key(q.ID), from/rowsPerPart*rowsPerPart
+	return out, s.DB.View(func(tx *store.Tx) error {
+		return store.Each(tx, dbQueryRows, key+"\x00", partKey(key, from/rowsPerPart), func(_ string, part [][]insights.Field) bool {
+			for _, row := range part {
+				if at++; at > from && at <= to {
+					out.Results = append(out.Results, shownRow(row))
+				}
+			}
+			return at < to
+		})
+	})
+}
+
+func shownRow(row []insights.Field) []types.ResultField {
+	fields := []types.ResultField{}
+	for _, f := range row {
+		fields = append(fields, types.ResultField{Field: &f.Name, Value: &f.Value})
+	}
+	return fields
 }
 
 // stopQuery finds every query ended.
@@ -242,7 +308,7 @@ func (s *Service) describeQueries(_ context.Context, req *wire.Request, in *cwl.
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(q query) bool {
-		return in.LogGroupName != nil && q.Group != *in.LogGroupName || in.Status != "" && in.Status != types.QueryStatusComplete
+		return in.LogGroupName != nil && q.Group != *in.LogGroupName || in.Status != "" && in.Status != q.Status
 	})
 	slices.SortStableFunc(all, func(a, b query) int { return int(b.Created - a.Created) })
 	some, next, err := page.At(all, in.NextToken, in.MaxResults, 1000)
@@ -251,7 +317,7 @@ func (s *Service) describeQueries(_ context.Context, req *wire.Request, in *cwl.
 	}
 	out := &cwl.DescribeQueriesOutput{Queries: []types.QueryInfo{}, NextToken: next}
 	for _, q := range some {
-		out.Queries = append(out.Queries, types.QueryInfo{QueryId: &q.ID, QueryString: &q.Text, LogGroupName: &q.Group, CreateTime: &q.Created, Status: types.QueryStatusComplete, QueryLanguage: types.QueryLanguageCwli})
+		out.Queries = append(out.Queries, types.QueryInfo{QueryId: &q.ID, QueryString: &q.Text, LogGroupName: &q.Group, CreateTime: &q.Created, Status: q.Status, QueryLanguage: types.QueryLanguageCwli})
 	}
 	return out, nil
 }

@@ -1,6 +1,8 @@
 package logs_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +83,62 @@ func TestInsights(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
 	iamtest.RequireCode(t, err, "ResourceNotFoundException")
+}
+
+// Rows are given in pages; a query that cannot go on ends as failed.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetQueryResults.html
+func TestQueryResultsInPages(t *testing.T) {
+	t.Parallel()
+	s, ctx := open(t), t.Context()
+	c := s.admin()
+	s.group(t, "g")
+	var lines []string
+	for i := range 250 {
+		lines = append(lines, fmt.Sprintf(`{"n":%d,"f":"NaN"}`, i))
+	}
+	s.put(t, "g", "s", lines...)
+	run := func(query string) *string {
+		out, err := c.StartQuery(ctx, &cwl.StartQueryInput{
+			LogGroupName: aws.String("g"), QueryString: &query, StartTime: aws.Int64(s.start.Unix() - 10), EndTime: aws.Int64(s.start.Unix() + 1000),
+		})
+		require.NoError(t, err)
+		return out.QueryId
+	}
+	id := run("display n | sort n")
+	var got []string
+	in := &cwl.GetQueryResultsInput{QueryId: id, MaxItems: aws.Int32(70)}
+	for {
+		out, err := c.GetQueryResults(ctx, in)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(out.Results), 70)
+		for _, row := range out.Results {
+			got = append(got, *row[0].Value)
+		}
+		if in.NextToken = out.NextToken; in.NextToken == nil {
+			break
+		}
+	}
+	require.Len(t, got, 250)
+	for i, n := range got {
+		require.Equal(t, fmt.Sprint(i), n)
+	}
+	out, err := c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: id})
+	require.NoError(t, err)
+	require.Len(t, out.Results, 250)
+	_, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: id, NextToken: aws.String("none")})
+	iamtest.RequireCode(t, err, "InvalidParameterException")
+
+	out, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: run(`stats pct(n, "NaN") as p, count(*) as n`)})
+	require.NoError(t, err)
+	require.Equal(t, "n", *out.Results[0][0].Field)
+	require.InDelta(t, 250, out.Statistics.RecordsMatched, 0)
+
+	failed := run("fields concat(@message,@message,@message,@message) as a" + strings.Repeat(" | fields concat(a,a,a,a) as a", 30))
+	out, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: failed})
+	require.NoError(t, err)
+	require.Equal(t, types.QueryStatusFailed, out.Status)
+	require.Empty(t, out.Results)
+	list, err := c.DescribeQueries(ctx, &cwl.DescribeQueriesInput{Status: types.QueryStatusFailed})
+	require.NoError(t, err)
+	require.Len(t, list.Queries, 1)
 }

@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,9 +10,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
-// Parse reads a query: commands with pipes between them. Lines of # are comments.
-func Parse(query string) (*Query, error) {
-	q := &Query{}
+// Parse reads a query: commands with pipes between them. Lines of # are comments. most
+// bounds the rows, 0 does not. What is wrong with the query is an *Error.
+func Parse(query string, most int) (*Query, error) {
+	q := &Query{most: most, matches: -1, needed: map[string]bool{"@timestamp": true}}
 	commands, err := split(query)
 	if err != nil {
 		return nil, err
@@ -32,6 +34,13 @@ func Parse(query string) (*Query, error) {
 	if len(commands) == 0 {
 		return nil, wrong("the query is empty")
 	}
+	if len(q.shown) == 0 && !q.groups {
+		q.shown = []column{{"@timestamp", fieldOf("@timestamp")}, {"@message", fieldOf("@message")}}
+	}
+	for _, c := range q.shown {
+		q.needed[c.name] = true
+	}
+	q.needed["@ptr"] = q.needed["@ptr"] || !q.groups
 	return q, nil
 }
 
@@ -114,30 +123,35 @@ func (r *reader) columns(until string) (out []column, err error) {
 	}
 }
 
-func readColumns(rest string) ([]column, error) {
-	r, err := read(rest)
+func (q *Query) columns(rest string) (list []column, fields map[string]bool, err error) {
+	r, err := q.read(rest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.columns("")
+	list, err = r.columns("")
+	return list, r.fields, err
 }
 
 func (q *Query) fields(rest string) error {
-	list, err := readColumns(rest)
+	list, fields, err := q.columns(rest)
 	if err != nil {
 		return err
 	}
 	q.shown = append(q.shown, list...)
-	q.steps = append(q.steps, func(records []Record) []Record { // later commands know them by their names
-		for _, r := range records {
-			for _, c := range list {
-				if v := c.of(r); v != nil {
-					r[c.name] = v
-				}
+	q.add(step{each: func(r Record) bool { // later commands know them by their names
+		for _, c := range list {
+			v := c.of(r)
+			if v == nil {
+				continue
+			}
+			r[c.name] = v
+			if s, ok := v.(string); ok && len(s) > maxText/16 && r.size() > maxHeld {
+				q.fail("a record grows to more than %d MB", maxHeld>>20)
+				return false
 			}
 		}
-		return records
-	})
+		return true
+	}}, fields)
 	for i, c := range q.shown {
 		q.shown[i].of = fieldOf(c.name)
 	}
@@ -145,13 +159,14 @@ func (q *Query) fields(rest string) error {
 }
 
 func (q *Query) display(rest string) error {
-	list, err := readColumns(rest)
+	list, fields, err := q.columns(rest)
 	q.shown = list
+	maps.Copy(q.needed, fields)
 	return err
 }
 
 func (q *Query) filter(rest string) error {
-	r, err := read(rest)
+	r, err := q.read(rest)
 	if err != nil {
 		return err
 	}
@@ -159,9 +174,7 @@ func (q *Query) filter(rest string) error {
 	if err == nil && r.token != "" {
 		err = wrong("unexpected symbol found %q", r.token+r.rest)
 	}
-	q.steps = append(q.steps, func(records []Record) []Record {
-		return slices.DeleteFunc(records, func(r Record) bool { return !truth(of(r)) })
-	})
+	q.add(step{filter: true, each: func(r Record) bool { return truth(of(r)) }}, r.fields)
 	return err
 }
 
@@ -171,21 +184,23 @@ func (q *Query) readLimit(rest string) error {
 		return wrong("limit takes a number from 1 to %d", DefaultLimit)
 	}
 	q.limit = n
-	q.steps = append(q.steps, func(records []Record) []Record { return records[:min(n, len(records))] })
+	q.add(step{limit: n, all: func(records []Record) []Record { return records[:min(n, len(records))] }}, nil)
 	return nil
 }
 
 func (q *Query) dedup(rest string) error {
-	list, err := readColumns(rest)
-	q.steps = append(q.steps, func(records []Record) []Record {
+	list, fields, err := q.columns(rest)
+	q.add(step{all: func(records []Record) []Record {
 		seen := map[string]bool{}
 		return slices.DeleteFunc(records, func(r Record) bool {
 			key := keyOf(r, list)
-			again := seen[key]
+			if seen[key] || !q.hold(len(key)) {
+				return true
+			}
 			seen[key] = true
-			return again
+			return false
 		})
-	})
+	}}, fields)
 	return err
 }
 
@@ -199,7 +214,7 @@ func keyOf(r Record, list []column) string {
 
 // sort orders by expressions, each asc or desc.
 func (q *Query) sort(rest string) error {
-	r, err := read(rest)
+	r, err := q.read(rest)
 	if err != nil {
 		return err
 	}
@@ -231,7 +246,7 @@ func (q *Query) sort(rest string) error {
 	if r.token != "" {
 		return wrong("unexpected symbol found %q", r.token+r.rest)
 	}
-	q.steps = append(q.steps, func(records []Record) []Record {
+	q.add(step{all: func(records []Record) []Record {
 		slices.SortStableFunc(records, func(a, b Record) int {
 			for _, o := range orders {
 				if c := compare(o.of(a), o.of(b)); c != 0 {
@@ -244,20 +259,20 @@ func (q *Query) sort(rest string) error {
 			return 0
 		})
 		return records
-	})
+	}}, r.fields)
 	return nil
 }
 
 // parse takes parts of a text into fields: by a glob with * and the names behind as, or
 // by the named groups of a regular expression.
 func (q *Query) parse(rest string) error {
-	r, err := read(rest)
+	r, err := q.read(rest)
 	if err != nil {
 		return err
 	}
-	of := fieldOf("@message")
+	of := r.field("@message")
 	if !strings.HasPrefix(r.token, `"`) && !strings.HasPrefix(r.token, "'") && !strings.HasPrefix(r.token, "/") {
-		of = fieldOf(strings.Trim(r.token, "`"))
+		of = r.field(strings.Trim(r.token, "`"))
 		if err := r.next(); err != nil {
 			return err
 		}
@@ -293,17 +308,15 @@ func (q *Query) parse(rest string) error {
 		}
 		re = regexp.MustCompile("(?s)" + text) // of quoted parts only
 	}
-	q.steps = append(q.steps, func(records []Record) []Record {
-		for _, r := range records {
-			m := re.FindStringSubmatch(text(of(r)))
-			for i, name := range names {
-				if m != nil && name != "" {
-					r[name] = m[i+1]
-				}
+	q.add(step{each: func(r Record) bool {
+		m := re.FindStringSubmatch(text(of(r)))
+		for i, name := range names {
+			if m != nil && name != "" {
+				r[name] = m[i+1]
 			}
 		}
-		return records
-	})
+		return true
+	}}, r.fields)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,6 +19,8 @@ func fieldOf(name string) expression { return func(r Record) any { return r[name
 type reader struct {
 	rest, token string
 	depth       int
+	q           *Query
+	fields      map[string]bool // that were read
 }
 
 // maxDepth bounds how deep an expression may be nested.
@@ -25,8 +28,14 @@ const maxDepth = 200
 
 var lexeme = lazyregexp.New("^(?:[0-9]+(?:\\.[0-9]+)?(?:ms|[smhdw])?\\b|[@A-Za-z_][@A-Za-z0-9_.]*|`[^`]*`|\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|/(?:[^/\\\\]|\\\\.)+/i?|=~|!=|<=|>=|[-+*/^%=<>(),\\[\\]])")
 
-func read(text string) (*reader, error) {
-	r := &reader{rest: text}
+// field is that of a name.
+func (r *reader) field(name string) expression {
+	r.fields[name] = true
+	return fieldOf(name)
+}
+
+func (q *Query) read(text string) (*reader, error) {
+	r := &reader{rest: text, q: q, fields: map[string]bool{}}
 	return r, r.next()
 }
 
@@ -243,9 +252,12 @@ func (r *reader) primary() (expression, error) {
 		v := unquote(token)
 		return func(Record) any { return v }, nil
 	case c == '`':
-		return fieldOf(token[1 : len(token)-1]), nil
+		return r.field(token[1 : len(token)-1]), nil
 	case c >= '0' && c <= '9':
-		if n, err := strconv.ParseFloat(token, 64); err == nil {
+		if n, ok := decimal(token); ok {
+			if whole(token) && n >= 1<<53 {
+				return func(Record) any { return json.Number(token) }, nil
+			}
 			return func(Record) any { return n }, nil
 		}
 		return func(Record) any { return token }, nil // 5m, for the functions that take it
@@ -254,7 +266,7 @@ func (r *reader) primary() (expression, error) {
 	case r.token == "(":
 		return r.call(token)
 	}
-	return fieldOf(token), nil
+	return r.field(token), nil
 }
 
 func unquote(token string) string {

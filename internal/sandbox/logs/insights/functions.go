@@ -3,7 +3,6 @@ package insights
 import (
 	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -42,7 +41,7 @@ func (r *reader) binary(level int) (expression, error) {
 func numeric(fn func(a, b float64) float64, a, b any) any {
 	x, ok := number(a)
 	y, both := number(b)
-	if out := fn(x, y); ok && both && !math.IsNaN(out) && !math.IsInf(out, 0) {
+	if out := fn(x, y); ok && both && finite(out) {
 		return out
 	}
 	return nil
@@ -87,8 +86,35 @@ func (r *reader) call(name string) (expression, error) {
 		for i, a := range args {
 			values[i] = a(x)
 		}
-		return fn.run(x, values)
+		out := fn.run(x, values)
+		if _, ok := out.(excess); ok {
+			r.q.fail("the function %s makes a text of more than %d MB", name, maxText>>20)
+			return nil
+		}
+		return out
 	}, nil
+}
+
+// excess is in the place of a text that would be too long.
+type excess struct{}
+
+func concat(_ Record, a []any) any {
+	parts, size := make([]string, len(a)), 0
+	for i, v := range a {
+		parts[i] = text(v)
+		if size += len(parts[i]); size > maxText {
+			return excess{}
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+func replace(_ Record, a []any) any {
+	in, old, with := text(a[0]), text(a[1]), text(a[2])
+	if len(in)+strings.Count(in, old)*(len(with)-len(old)) > maxText {
+		return excess{}
+	}
+	return strings.ReplaceAll(in, old, with)
 }
 
 type function struct {
@@ -140,15 +166,9 @@ var functions = map[string]function{
 		}
 		return nil
 	}},
-	"concat": {1, -1, func(_ Record, a []any) any {
-		var b strings.Builder
-		for _, v := range a {
-			b.WriteString(text(v))
-		}
-		return b.String()
-	}},
+	"concat":      {1, -1, concat},
 	"strcontains": {2, 2, func(_ Record, a []any) any { return strings.Contains(text(a[0]), text(a[1])) }},
-	"replace":     {3, 3, func(_ Record, a []any) any { return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2])) }},
+	"replace":     {3, 3, replace},
 	"substr":      {2, 3, substring},
 	"tomillis":    {1, 1, func(_ Record, a []any) any { return numeric(func(x, _ float64) float64 { return x }, a[0], 0.0) }},
 	"frommillis": {1, 1, func(_ Record, a []any) any {
@@ -214,8 +234,8 @@ var units = map[string]time.Duration{"ms": time.Millisecond, "s": time.Second, "
 // spanOf reads 30s, 5m, 1h and the like.
 func spanOf(text string) (time.Duration, bool) {
 	digits := strings.TrimRight(text, "smhdw")
-	n, err := strconv.ParseFloat(digits, 64)
+	n, known := decimal(digits)
 	unit, ok := units[text[len(digits):]]
 	d := time.Duration(n * float64(unit))
-	return d, err == nil && ok && d > 0
+	return d, known && ok && d > 0
 }

@@ -27,12 +27,24 @@ func records() []insights.Record {
 	return out
 }
 
+func results(t *testing.T, query string, records ...insights.Record) (insights.Result, error) {
+	t.Helper()
+	q, err := insights.Parse(query, 0)
+	require.NoError(t, err, query)
+	for _, r := range records {
+		if err := q.Add(r); err != nil {
+			return insights.Result{}, err
+		}
+	}
+	return q.End()
+}
+
 func run(t *testing.T, query string) string {
 	t.Helper()
-	q, err := insights.Parse(query)
+	found, err := results(t, query, records()...)
 	require.NoError(t, err, query)
 	var rows []string
-	for _, row := range q.Run(records(), 0).Rows {
+	for _, row := range found.Rows {
 		var fields []string
 		for _, f := range row {
 			if f.Name != "@ptr" {
@@ -81,8 +93,142 @@ func TestMistakes(t *testing.T) {
 		`parse @message "* *" as a`, "fields 'a", "fields a |", "| fields a", "filter a not 1", "fields a as", "dedup", "filter $",
 		"filter " + strings.Repeat("(", 10_000), "filter " + strings.Repeat("not ", 10_000) + "a", "filter " + strings.Repeat("-", 10_000) + "a",
 	} {
-		_, err := insights.Parse(query)
+		_, err := insights.Parse(query, 0)
 		var bad *insights.Error
 		require.ErrorAs(t, err, &bad, query)
 	}
+}
+
+func event(message string) insights.Record {
+	return insights.Event(message, "1:g", "s", "p", start, start)
+}
+
+// value is the only one that a query gives of lines.
+func value(t *testing.T, query string, lines ...string) string {
+	t.Helper()
+	var all []insights.Record
+	for _, l := range lines {
+		all = append(all, event(l))
+	}
+	found, err := results(t, query, all...)
+	require.NoError(t, err, query)
+	require.Len(t, found.Rows, 1, query)
+	for _, f := range found.Rows[0] {
+		if f.Name != "@ptr" {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Words that Go reads as numbers are none.
+func TestWordsThatAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"NaN", "inf", "-Infinity", "0x1p4", "1e999"} {
+		line := `{"f":"` + word + `","x":1}`
+		require.Empty(t, value(t, `stats pct(x, "`+word+`")`, line), word)
+		require.Empty(t, value(t, `display substr(@message, f)`, line), word)
+		require.Empty(t, value(t, `display substr(@message, 0, f)`, line), word)
+		require.Empty(t, value(t, `display f + 1`, line), word)
+		require.Empty(t, value(t, `display bin("`+word+`s")`, line), word)
+		require.Empty(t, value(t, `stats sum(f)`, line), word)
+		require.Equal(t, word, value(t, `stats max(f)`, line), word)
+	}
+	require.Empty(t, value(t, `stats sum(x)`, `{"x":1.7e308}`, `{"x":1.7e308}`), "more than a number can be")
+}
+
+// Fields of an event whose names begin with @ are not the system's.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+func TestFieldsOfTheSystem(t *testing.T) {
+	t.Parallel()
+	line := `{"@timestamp":"1999","@message":{"a":"mine"},"":{"@ptr":"spoofed"}}`
+	require.Equal(t, "2026-01-02 03:04:00.000", value(t, `display @timestamp`, line))
+	require.Equal(t, line, value(t, `display @message`, line))
+	require.Equal(t, "1999", value(t, `display @@timestamp`, line))
+	require.Equal(t, "mine", value(t, `display @@message.a`, line))
+	found, err := results(t, "display x", event(line))
+	require.NoError(t, err)
+	require.Equal(t, [][]insights.Field{{{Name: "@ptr", Value: "p"}}}, found.Rows)
+}
+
+func TestLongNumbers(t *testing.T) {
+	t.Parallel()
+	lines := []string{`{"id":9007199254740993}`, `{"id":9007199254740992}`}
+	require.Equal(t, "9007199254740993", value(t, `filter id = 9007199254740993 | display id`, lines...))
+	require.Equal(t, "9007199254740993", value(t, `stats max(id)`, lines...))
+	require.Equal(t, "9007199254740992", value(t, `parse @message '":*}' as n | stats min(n)`, lines...))
+	require.Equal(t, "2", value(t, `stats count_distinct(id)`, lines...))
+}
+
+// What matched are events, whatever becomes of them.
+func TestMatched(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]int{
+		`stats count(*)`: 4, `fields @message`: 4, `limit 1`: 4, `filter level = "ERROR" | stats count(*) as n | filter n > 5`: 2,
+		`filter level = "ERROR" | fields took | filter took > 10 | limit 1`: 1, `dedup level | filter level = "ERROR"`: 1,
+	} {
+		found, err := results(t, query, records()...)
+		require.NoError(t, err, query)
+		require.Equal(t, want, found.Matched, query)
+		require.Equal(t, 4, found.Scanned, query)
+	}
+}
+
+// A query ends with an error where it would need more memory than there is.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	grow := "fields concat(@message,@message,@message,@message) as a" + strings.Repeat(" | fields concat(a,a,a,a) as a", 30)
+	nested := strings.Repeat("replace(", 60) + "@message" + strings.Repeat(`,"x","xxxx")`, 60)
+	big := strings.Repeat("x", 1<<20)
+	for _, x := range []struct {
+		query string
+		lines int
+	}{
+		{grow, 1}, {"fields " + nested + " as a", 1}, {"display " + nested, 1}, {"stats max(" + nested + ")", 1}, {"sort @message", 300},
+		{"limit 100 | stats count(*) by concat(@message, @ptr)", 20}, {"fields @message | display @message, @message", 100},
+		{"fields @message" + manyColumns(300), 1},
+	} {
+		q, err := insights.Parse(x.query, 0)
+		require.NoError(t, err)
+		for i := range x.lines {
+			at := start.Add(time.Duration(i))
+			r := insights.Record{"@message": big, "@timestamp": at, "@ptr": fmt.Sprint(i)}
+			if err = q.Add(r); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			_, err = q.End()
+		}
+		var bad *insights.Error
+		if strings.HasPrefix(x.query, "limit 100 | stats") {
+			require.NoError(t, err, "20 MB are not too many")
+			continue
+		}
+		require.ErrorAs(t, err, &bad, x.query[:min(60, len(x.query))])
+	}
+}
+
+func manyColumns(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ", concat(@message, %d) as c%d", i, i)
+	}
+	return b.String()
+}
+
+// A query that shows the newest holds no more, however many there are.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	q, err := insights.Parse("fields @message | limit 2", 0)
+	require.NoError(t, err)
+	big := strings.Repeat("x", 1<<20)
+	for i := range 1000 {
+		require.NoError(t, q.Add(insights.Record{"@message": big, "@timestamp": start.Add(time.Duration(i*7919%1000) * time.Second), "@ptr": fmt.Sprint(i * 7919 % 1000)}))
+	}
+	found, err := q.End()
+	require.NoError(t, err)
+	require.Len(t, found.Rows, 2)
+	require.Equal(t, "999", found.Rows[0][1].Value)
+	require.Equal(t, "998", found.Rows[1][1].Value)
 }

@@ -1,9 +1,10 @@
 package insights
 
 import (
+	"encoding/json"
+	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
@@ -20,7 +21,7 @@ var aggregateCall = lazyregexp.New(`(?is)^([a-z_]+)\s*\(`)
 // stats folds records into groups.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Stats.html
 func (q *Query) stats(rest string) error {
-	r, err := read(rest)
+	r, err := q.read(rest)
 	if err != nil {
 		return err
 	}
@@ -50,22 +51,25 @@ func (q *Query) stats(rest string) error {
 	if r.token != "" {
 		return wrong("unexpected symbol found %q", r.token+r.rest)
 	}
-	q.groups, q.shown = true, nil
+	q.shown = nil
 	for _, c := range by {
 		q.shown = append(q.shown, column{c.name, fieldOf(c.name)})
 	}
 	for _, f := range folds {
 		q.shown = append(q.shown, column{f.name, fieldOf(f.name)})
 	}
-	q.steps = append(q.steps, func(records []Record) []Record { return grouped(records, by, folds) })
+	q.add(step{stats: true, all: func(records []Record) []Record { return q.grouped(records, by, folds) }}, r.fields)
 	return nil
 }
 
-func grouped(records []Record, by []column, folds []aggregate) []Record {
+func (q *Query) grouped(records []Record, by []column, folds []aggregate) []Record {
 	groups, order := map[string][]Record{}, []string{}
 	for _, r := range records {
 		key := keyOf(r, by)
 		if groups[key] == nil {
+			if !q.hold(len(key)) {
+				return nil
+			}
 			order = append(order, key)
 		}
 		groups[key] = append(groups[key], r)
@@ -81,6 +85,9 @@ func grouped(records []Record, by []column, folds []aggregate) []Record {
 		}
 		for _, f := range folds {
 			row[f.name] = f.of(groups[key])
+		}
+		if !q.hold(row.size()) {
+			return nil
 		}
 		out = append(out, row)
 	}
@@ -113,7 +120,7 @@ func (r *reader) aggregate() (aggregate, error) {
 		return aggregate{}, err
 	}
 	out := aggregate{name: strings.TrimSpace(strings.TrimSuffix(begin, r.token+r.rest))}
-	if out.of, err = fold(strings.ToLower(m[1]), args); err != nil {
+	if out.of, err = r.fold(strings.ToLower(m[1]), args); err != nil {
 		return out, err
 	}
 	if r.word("as") {
@@ -127,7 +134,7 @@ func (r *reader) aggregate() (aggregate, error) {
 }
 
 // fold is an aggregate function of arguments.
-func fold(name string, args []expression) (func([]Record) any, error) {
+func (r *reader) fold(name string, args []expression) (func([]Record) any, error) {
 	if name == "count" && len(args) == 0 {
 		return func(records []Record) any { return float64(len(records)) }, nil
 	}
@@ -145,7 +152,9 @@ func fold(name string, args []expression) (func([]Record) any, error) {
 	if fn := onNumbers[name]; fn != nil {
 		return func(records []Record) any {
 			if list := numbers(records, of); len(list) > 0 {
-				return fn(list)
+				if out := fn(list); finite(out) {
+					return out
+				}
 			}
 			return nil
 		}, nil
@@ -161,48 +170,57 @@ func fold(name string, args []expression) (func([]Record) any, error) {
 			slices.Sort(list)
 			return list[int(min(max(math.Ceil(p/100*float64(len(list)))-1, 0), float64(len(list)-1)))]
 		}, nil
+	case "count_distinct":
+		return func(records []Record) any {
+			seen := map[string]bool{}
+			for v := range values(records, of) {
+				if key := text(v); !seen[key] {
+					if !r.q.hold(len(key)) {
+						return nil
+					}
+					seen[key] = true
+				}
+			}
+			return float64(len(seen))
+		}, nil
 	case "earliest", "latest":
 		return func(records []Record) any { return byTime(records, of, name == "latest") }, nil
 	}
 	return nil, wrong("the function %s is not known to stats", name)
 }
 
-var onValues = map[string]func([]any) any{
-	"count": func(list []any) any { return float64(len(list)) },
-	"count_distinct": func(list []any) any {
-		seen := map[string]bool{}
-		for _, v := range list {
-			seen[strconv.Quote(text(v))] = true
+var onValues = map[string]func(iter.Seq[any]) any{
+	"count": func(all iter.Seq[any]) any {
+		n := 0.0
+		for range all {
+			n++
 		}
-		return float64(len(seen))
+		return n
 	},
 	"min": extreme(-1), "max": extreme(1), "sortsfirst": extreme(-1), "sortslast": extreme(1),
 }
 
-func extreme(sign int) func([]any) any {
-	return func(list []any) any {
-		if len(list) == 0 {
-			return nil
-		}
-		out := list[0]
-		for _, v := range list[1:] {
-			if compare(v, out)*sign > 0 {
+func extreme(sign int) func(iter.Seq[any]) any {
+	return func(all iter.Seq[any]) any {
+		var out any
+		for v := range all {
+			if out == nil || compare(v, out)*sign > 0 {
 				out = v
 			}
 		}
-		if n, ok := number(out); ok {
-			if _, isText := out.(string); isText {
-				return n
+		if s, isText := out.(string); isText {
+			if _, ok := number(out); ok { // written as numbers are
+				return json.Number(strings.TrimSpace(s))
 			}
 		}
 		return out
 	}
 }
 
-var onNumbers = map[string]func([]float64) any{
-	"sum": func(list []float64) any { return total(list) },
-	"avg": func(list []float64) any { return total(list) / float64(len(list)) },
-	"stddev": func(list []float64) any {
+var onNumbers = map[string]func([]float64) float64{
+	"sum": total,
+	"avg": func(list []float64) float64 { return total(list) / float64(len(list)) },
+	"stddev": func(list []float64) float64 {
 		mean, sum := total(list)/float64(len(list)), 0.0
 		for _, x := range list {
 			sum += (x - mean) * (x - mean)
@@ -218,17 +236,20 @@ func total(list []float64) (sum float64) {
 	return sum
 }
 
-func values(records []Record, of expression) (out []any) {
-	for _, r := range records {
-		if v := of(r); v != nil {
-			out = append(out, v)
+// values are what an expression is of the records, one at a time: texts that functions
+// make are not kept.
+func values(records []Record, of expression) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for _, r := range records {
+			if v := of(r); v != nil && !yield(v) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 func numbers(records []Record, of expression) (out []float64) {
-	for _, v := range values(records, of) {
+	for v := range values(records, of) {
 		if n, ok := number(v); ok {
 			out = append(out, n)
 		}
