@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -62,40 +63,41 @@ func (s *Service) queueActions(tx *store.Tx, before, after alarm) (some bool, er
 	return some, nil
 }
 
-func (s *Service) wakeActor() {
-	select {
-	case s.acts <- struct{}{}:
-	default:
-	}
-}
-
-// actLoop runs actions, those first that a stop left. It waits until there are some.
+// actLoop runs actions, those first that a stop left. It waits until there are some, or
+// until what could not be noted is to be tried again.
 func (s *Service) actLoop(ctx context.Context) {
+	var retry bell.Retry
 	for {
-		var all []action
-		err := s.DB.View(func(tx *store.Tx) (err error) {
-			all, err = store.List[action](tx, actionsBucket, "")
-			return err
-		})
-		for _, a := range all {
-			if err == nil && ctx.Err() == nil {
-				err = guard.Run(s.Log, "an action of an alarm", func() error { return s.act(ctx, a) })
-			}
-		}
+		err := s.actAll(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.Error("actions of alarms not run", "error", err.Error())
 		}
-		select {
-		case <-s.acts:
-		case <-ctx.Done():
+		if !s.acts.Wait(ctx, s.Clock, retry.Wait(err, bell.Forever)) {
 			return
 		}
 	}
 }
 
-// act runs an action once, and notes in the history what became of it.
+// actAll runs all actions that there are; one that cannot be noted holds up no other.
+func (s *Service) actAll(ctx context.Context) error {
+	var all []action
+	err := s.DB.View(func(tx *store.Tx) (err error) {
+		all, err = store.List[action](tx, actionsBucket, "")
+		return err
+	})
+	for _, a := range all {
+		if ctx.Err() != nil {
+			break
+		}
+		err = errors.Join(err, guard.Run(s.Log, "an action of an alarm", func() error { return s.act(ctx, a) }))
+	}
+	return err
+}
+
+// act runs an action once, and notes in the history what became of it. One that panics has
+// failed: it would do so again.
 func (s *Service) act(ctx context.Context, a action) error {
-	failed := s.run(ctx, a)
+	failed := guard.Run(s.Log, "an action of an alarm", func() error { return s.run(ctx, a) })
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -37,6 +37,9 @@ func (s *Service) checkAlarm(sc wire.Scope, in *sdk.PutMetricAlarmInput) error {
 	case in.Threshold == nil:
 		return missing("Threshold")
 	}
+	if err := finite("Threshold", *in.Threshold); err != nil {
+		return err
+	}
 	if _, ok := comparisons[in.ComparisonOperator]; !ok {
 		return unsupported("the sandbox does not compare by %q", in.ComparisonOperator)
 	}

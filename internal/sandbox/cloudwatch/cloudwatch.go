@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -36,6 +37,8 @@ const (
 	flushAfter = time.Second
 	// evaluateEvery is the pause between two looks at all alarms.
 	evaluateEvery = 10 * time.Second
+	// sweepEvery is the pause between two looks for what is too old: these read all there is.
+	sweepEvery = time.Hour
 	// keepFor is how long buckets of a minute are kept, as on AWS.
 	keepFor = 15 * 24 * time.Hour
 )
@@ -55,8 +58,8 @@ type Service struct {
 
 	mu      sync.Mutex
 	pending map[string]stat // by key of the data bucket
-	fresh   chan struct{}   // tells the loop that something is pending
-	acts    chan struct{}   // tells the loop that there are actions
+	fresh   bell.Bell       // rung when something is pending
+	acts    bell.Bell       // rung when there are actions
 	router  *wire.Router
 
 	cancel context.CancelFunc
@@ -74,7 +77,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("cloudwatch: DB is required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, pending: map[string]stat{}, fresh: make(chan struct{}, 1), acts: make(chan struct{}, 1), cancel: func() {}}, nil
+	return &Service{Config: c, pending: map[string]stat{}, fresh: bell.New(), acts: bell.New(), cancel: func() {}}, nil
 }
 
 const id = "cloudwatch"
@@ -108,17 +111,13 @@ func (s *Service) Close() error {
 	return s.flush()
 }
 
+// flushLoop keeps what is pending, and what could not be kept once more after a pause.
 func (s *Service) flushLoop(ctx context.Context) {
-	for {
-		select {
-		case <-s.fresh:
-		case <-ctx.Done():
-			return
-		}
-		if clock.Sleep(ctx, s.Clock, flushAfter) != nil {
-			return
-		}
-		if err := guard.Run(s.Log, "the writing of metrics", s.flush); err != nil {
+	var retry bell.Retry
+	wait := bell.Forever
+	for s.fresh.Wait(ctx, s.Clock, wait) && clock.Sleep(ctx, s.Clock, flushAfter) == nil {
+		err := guard.Run(s.Log, "the writing of metrics", s.flush)
+		if wait = retry.Wait(err, bell.Forever); err != nil {
 			s.Log.Error("metrics not kept", "error", err.Error())
 			continue
 		}
@@ -132,10 +131,14 @@ func (s *Service) guarded(round func()) {
 }
 
 func (s *Service) evaluateLoop(ctx context.Context) {
+	var swept time.Time
 	for {
 		s.guarded(s.evaluate)
-		s.guarded(s.expire)
-		s.guarded(s.forget)
+		if now := s.Clock.Now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			s.guarded(s.expire)
+			s.guarded(s.forget)
+		}
 		if clock.Sleep(ctx, s.Clock, evaluateEvery) != nil {
 			return
 		}
@@ -168,20 +171,24 @@ func (s *Service) PutMetric(ctx context.Context, sc wire.Scope, namespace, name 
 	s.PutPoint(ctx, sc, wire.MetricPoint{Namespace: namespace, Name: name, Dimensions: dimensions, Value: value, Time: s.Clock.Now()})
 }
 
-// PutPoint implements wire.MetricPoints. The point is kept within a second or so.
+// PutPoint implements wire.MetricPoints. The point is kept within a second or so. What is
+// no value of a metric is not taken: a filter of logs reads what it finds.
 func (s *Service) PutPoint(_ context.Context, sc wire.Scope, p wire.MetricPoint) {
+	if err := finite(p.Name, p.Value); err != nil {
+		s.Log.Warn("metric not kept", "namespace", p.Namespace, "error", err.Error())
+		return
+	}
 	unit := cmp.Or(p.Unit, "None")
 	key := dataKey(seriesKey(sc, p.Namespace, p.Name, p.Dimensions), p.Time.Truncate(time.Minute), unit)
 	s.mu.Lock()
 	s.pending[key] = s.pending[key].merge(values(p.Value, 1, unit))
 	s.mu.Unlock()
-	select {
-	case s.fresh <- struct{}{}:
-	default:
-	}
+	s.fresh.Ring()
 }
 
-// flush keeps what is pending.
+// flush keeps what is pending. If that fails it keeps point by point, so that one does not
+// hold up all: what fails then beside others that do not is dropped. If all fail the store
+// does, and they stay pending.
 func (s *Service) flush() error {
 	s.mu.Lock()
 	pending := s.pending
@@ -190,15 +197,29 @@ func (s *Service) flush() error {
 	if len(pending) == 0 {
 		return nil
 	}
-	if err := s.keep(pending); err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for k, v := range pending {
-			s.pending[k] = s.pending[k].merge(v)
-		}
-		return err
+	if err := s.keep(pending); err == nil {
+		return nil
 	}
-	return nil
+	failed, kept, errs := map[string]stat{}, false, error(nil)
+	for k, v := range pending {
+		if err := s.keep(map[string]stat{k: v}); err != nil {
+			failed[k], errs = v, err
+		} else {
+			kept = true
+		}
+	}
+	if kept {
+		if errs != nil {
+			s.Log.Error("some metrics not kept", "number", len(failed), "error", errs.Error())
+		}
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, v := range failed {
+		s.pending[k] = s.pending[k].merge(v)
+	}
+	return errs
 }
 
 func (s *Service) keep(points map[string]stat) error {
@@ -246,26 +267,35 @@ func (s *Service) read(series string, start, end time.Time) (out []bucket, err e
 // expire drops what is too old.
 func (s *Service) expire() {
 	limit := s.Clock.Now().Add(-keepFor).UTC().Format(time.RFC3339)
-	var old []string
-	err := s.DB.View(func(tx *store.Tx) error {
+	err := s.drop(dataBucket, func(tx *store.Tx, old func(key string)) error {
 		return tx.Scan(dataBucket, "", "", func(key string, _ []byte) (bool, error) {
 			if parts := strings.Split(key, "\x00"); len(parts) > 1 && parts[1] < limit {
-				old = append(old, key)
+				old(key)
 			}
 			return true, nil
 		})
 	})
-	if err == nil && len(old) > 0 {
-		err = s.DB.Update(func(tx *store.Tx) error {
-			for _, key := range old {
-				if err := tx.Delete(dataBucket, key); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
 	if err != nil {
 		s.Log.Error("old metrics not dropped", "error", err.Error())
 	}
+}
+
+// drop deletes the keys of a bucket that find tells. It writes only if there are some:
+// every writing waits for the disk.
+func (s *Service) drop(bucket string, find func(tx *store.Tx, old func(key string)) error) error {
+	var keys []string
+	err := s.DB.View(func(tx *store.Tx) error {
+		return find(tx, func(key string) { keys = append(keys, key) })
+	})
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		for _, key := range keys {
+			if err := tx.Delete(bucket, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

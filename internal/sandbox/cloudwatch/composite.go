@@ -9,6 +9,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -93,15 +94,7 @@ func relatives(all []alarm, childrenOf, parentsOf string) map[string]bool {
 func (s *Service) evaluateComposites(sc wire.Scope) {
 	all, err := s.alarms(sc.Prefix())
 	for range len(all) {
-		changed := false
-		for _, a := range all {
-			if err == nil && a.Rule != "" {
-				var one bool
-				one, err = s.evaluateComposite(a, all)
-				changed = changed || one
-			}
-		}
-		if err != nil || !changed {
+		if err != nil || !s.evaluateEach(all) {
 			break
 		}
 		all, err = s.alarms(sc.Prefix())
@@ -109,6 +102,24 @@ func (s *Service) evaluateComposites(sc wire.Scope) {
 	if err != nil {
 		s.Log.Error("composite alarms not evaluated", "error", err.Error())
 	}
+}
+
+// evaluateEach looks at each composite alarm once; one that fails is no other's matter.
+func (s *Service) evaluateEach(all []alarm) (changed bool) {
+	for _, a := range all {
+		if a.Rule == "" {
+			continue
+		}
+		err := guard.Run(s.Log, "the evaluation of an alarm", func() error {
+			one, err := s.evaluateComposite(a, all)
+			changed = changed || one
+			return err
+		}, "alarm", *a.AlarmArn)
+		if err != nil {
+			s.Log.Error("alarm not evaluated", "alarm", *a.AlarmArn, "error", err.Error())
+		}
+	}
+	return changed
 }
 
 func (s *Service) evaluateComposite(a alarm, all []alarm) (changed bool, err error) {

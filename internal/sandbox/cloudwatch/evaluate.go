@@ -2,7 +2,9 @@ package cloudwatch
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -29,24 +32,26 @@ type verdict struct {
 	state  types.StateValue
 	reason string
 	data   *string
+	// trouble is why the alarm could not be evaluated, empty if it could.
+	trouble types.EvaluationState
 }
 
-// evaluate looks at every alarm and keeps what has changed.
+// evaluate looks at every alarm and keeps what has changed. What is wrong with one alarm is
+// that one's matter: the others are looked at all the same.
 func (s *Service) evaluate() {
 	all, err := s.alarms("")
+	if err != nil {
+		s.Log.Error("alarms not evaluated", "error", err.Error())
+	}
 	changed := map[wire.Scope]bool{}
 	for _, a := range all {
-		if err != nil {
-			break
-		}
 		if a.Rule != "" {
 			changed[a.Scope] = true
 			continue
 		}
-		err = s.evaluateOne(a)
-	}
-	if err != nil {
-		s.Log.Error("alarms not evaluated", "error", err.Error())
+		if err := s.evaluateOne(a); err != nil {
+			s.Log.Error("alarm not evaluated", "alarm", *a.AlarmArn, "error", err.Error())
+		}
 	}
 	for sc := range changed {
 		s.evaluateComposites(sc)
@@ -54,12 +59,38 @@ func (s *Service) evaluate() {
 }
 
 func (s *Service) evaluateOne(a alarm) error {
-	to, err := s.judge(a)
-	if err != nil || to.state == "" || to.state == a.StateValue && !a.unchecked() {
+	var to verdict
+	err := guard.Run(s.Log, "the evaluation of an alarm", func() (err error) {
+		to, err = s.judge(a)
 		return err
+	}, "alarm", *a.AlarmArn)
+	if err != nil {
+		var own bool
+		if to, own = trouble(err); !own {
+			return err
+		}
+	}
+	if to.state == "" || to.state == a.StateValue && to.trouble == a.EvaluationState && !a.unchecked() {
+		return nil
 	}
 	_, err = s.transit(a.key(), to, a.same)
 	return err
+}
+
+// trouble is the verdict on an alarm that cannot be evaluated as it is: an expression may
+// fail only when there are data. own is false where the fault is not the alarm's.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html
+// (EvaluationState, with the reason in StateReason)
+func trouble(err error) (to verdict, own bool) {
+	var e *wire.Error
+	var p *guard.Panic
+	switch {
+	case errors.As(err, &e) && e.Status < http.StatusInternalServerError:
+		return verdict{state: types.StateValueInsufficientData, reason: e.Message, trouble: types.EvaluationStateEvaluationError}, true
+	case errors.As(err, &p):
+		return verdict{state: types.StateValueInsufficientData, reason: p.Error(), trouble: types.EvaluationStateEvaluationFailure}, true
+	}
+	return to, false
 }
 
 // unchecked tells that an alarm was never evaluated.
@@ -86,6 +117,9 @@ func (s *Service) seen(a alarm, start, end time.Time) (map[time.Time]datapoint, 
 			return nil, err
 		}
 		v, err := ask.value(watchedBy(a.Metrics)[0])
+		if err == nil && (v.IsNumber() || v.IsArray()) {
+			err = noSeries(watchedBy(a.Metrics)[0])
+		}
 		if err != nil || len(v.Series) == 0 {
 			return out, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +24,9 @@ const historyBucket = "cloudwatch.history"
 // historyFor is how long it is kept.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmHistory.html
 const historyFor = 30 * 24 * time.Hour
+
+// placeTime is how times stand in keys, so that they are in order.
+const placeTime = "20060102150405.000000000"
 
 // happening is one item of a history.
 type happening struct {
@@ -47,7 +51,7 @@ func (s *Service) record(tx *store.Tx, a alarm, what types.HistoryItemType, summ
 		return err
 	}
 	h := happening{Alarm: *a.AlarmName, Kind: a.kind(), Type: what, At: s.Clock.Now().UTC(), Summary: summary, Data: string(raw)}
-	h.Place = h.At.Format("20060102150405.000000000") + "\x00" + sequence(n)
+	h.Place = h.At.Format(placeTime) + "\x00" + sequence(n)
 	return store.Put(tx, historyBucket, a.key()+"\x00"+h.Place, h)
 }
 
@@ -139,23 +143,16 @@ func (s *Service) describeHistory(_ context.Context, req *wire.Request, in *sdk.
 	return out, nil
 }
 
-// forget drops what happened too long ago.
+// forget drops what happened too long ago. The time is in the key.
 func (s *Service) forget() {
-	limit := s.Clock.Now().Add(-historyFor)
-	err := s.DB.Update(func(tx *store.Tx) error {
-		var old []string
-		err := store.Each(tx, historyBucket, "", "", func(key string, h happening) bool {
-			if h.At.Before(limit) {
-				old = append(old, key)
+	limit := s.Clock.Now().Add(-historyFor).UTC().Format(placeTime)
+	err := s.drop(historyBucket, func(tx *store.Tx, old func(key string)) error {
+		return tx.Scan(historyBucket, "", "", func(key string, _ []byte) (bool, error) {
+			if parts := strings.Split(key, "\x00"); len(parts) > 2 && parts[len(parts)-2] < limit {
+				old(key)
 			}
-			return true
+			return true, nil
 		})
-		for _, key := range old {
-			if err == nil {
-				err = tx.Delete(historyBucket, key)
-			}
-		}
-		return err
 	})
 	if err != nil {
 		s.Log.Error("histories of alarms not cut", "error", err.Error())

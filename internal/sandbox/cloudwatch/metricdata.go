@@ -63,6 +63,10 @@ func (s *Service) getMetricData(_ context.Context, req *wire.Request, in *sdk.Ge
 	return out, err
 }
 
+func noSeries(id string) error {
+	return validation("Error in expression '%s': The expression must return a time series or an array of time series.", id)
+}
+
 // results are what a query returns: one, or each series of an array.
 func (a *asking) results(q types.MetricDataQuery) ([]types.MetricDataResult, error) {
 	v, err := a.value(*q.Id)
@@ -70,7 +74,7 @@ func (a *asking) results(q types.MetricDataQuery) ([]types.MetricDataResult, err
 		return nil, err
 	}
 	if v.IsNumber() {
-		return nil, validation("Error in expression '%s': The expression must return a time series or an array of time series.", *q.Id)
+		return nil, noSeries(*q.Id)
 	}
 	if q.Expression != nil { // arrays share points, answers do not
 		if err := (&metricmath.Env{Left: &a.left}).Spend(v); err != nil {

@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -120,15 +121,30 @@ func exclusive(one, other string) error {
 	return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "The parameters %s and %s are mutually exclusive and you have specified both.", one, other)
 }
 
-// finite refuses what is no number; CloudWatch takes no infinities either.
+// greatest bounds values on both sides of zero; CloudWatch takes neither what is beyond nor
+// what is no number. Sums of what it takes are never infinite.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+var greatest = math.Ldexp(1, 360)
+
+// finite refuses what is no value of a metric.
 func finite(name string, values ...float64) error {
 	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if math.IsNaN(v) || math.Abs(v) > greatest {
 			return badValue("The value %v for parameter %s is invalid.", v, name)
 		}
 	}
 	return nil
+}
+
+// some refuses what is no number of samples. That AWS refuses none is unsure; of none
+// there is no average.
+func some(name string, counts ...float64) error {
+	for _, n := range counts {
+		if n <= 0 {
+			return badValue("The value %v for parameter %s is invalid.", n, name)
+		}
+	}
+	return finite(name, counts...)
 }
 
 // datum reads the three forms of a point: a value, a set of statistics, values
@@ -151,7 +167,7 @@ func datum(member string, d types.MetricDatum) (stat, error) {
 			return stat{}, missing(member + ".StatisticValues")
 		}
 		return set(*v.SampleCount, *v.Sum, *v.Minimum, *v.Maximum, unit),
-			finite(member+".StatisticValues", *v.SampleCount, *v.Sum, *v.Minimum, *v.Maximum)
+			cmp.Or(some(member+".StatisticValues.SampleCount", *v.SampleCount), finite(member+".StatisticValues", *v.Sum, *v.Minimum, *v.Maximum))
 	case d.Value != nil:
 		return values(*d.Value, 1, unit), finite(member+".Value", *d.Value)
 	case len(d.Values) > 0:
@@ -166,7 +182,7 @@ func datum(member string, d types.MetricDatum) (stat, error) {
 			}
 			sum = sum.merge(values(v, n, unit))
 		}
-		return sum, finite(member+".Values", d.Values...)
+		return sum, cmp.Or(finite(member+".Values", d.Values...), some(member+".Counts", d.Counts...))
 	}
 	return stat{}, missing(member + ".Value")
 }

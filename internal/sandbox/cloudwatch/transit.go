@@ -25,6 +25,7 @@ func (s *Service) transit(key string, to verdict, holds func(now alarm) bool) (f
 			a.StateTransitionedTimestamp = &now
 		}
 		a.StateValue, a.StateReason, a.StateReasonData, a.StateUpdatedTimestamp = to.state, &to.reason, to.data, &now
+		a.EvaluationState = to.trouble
 		after = a
 		if before.StateValue != after.StateValue {
 			if err := s.recordState(tx, before, after); err != nil {
@@ -40,7 +41,7 @@ func (s *Service) transit(key string, to verdict, holds func(now alarm) bool) (f
 		s.announce(before, after)
 	}
 	if err == nil && acts {
-		s.wakeActor()
+		s.acts.Ring()
 	}
 	return found, err
 }
