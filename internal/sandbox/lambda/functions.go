@@ -323,7 +323,7 @@ func (s *Service) deleteVersion(ref reference) error {
 	if !digits.MatchString(ref.qualifier) {
 		return errInvalid("Deletion of aliases is not currently supported.")
 	}
-	err := s.DB.Update(func(tx *store.Tx) error {
+	err := s.change(ref, func(tx *store.Tx, f *function) error {
 		if _, _, err := s.lookup(tx, ref); err != nil {
 			return err
 		}
@@ -340,6 +340,7 @@ func (s *Service) deleteVersion(ref reference) error {
 		if len(users) > 0 {
 			return errConflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(users, ", "))
 		}
+		f.forget(ref.qualifier)
 		return tx.Delete(dbVersions, ref.versionKey(ref.qualifier))
 	})
 	if err == nil {

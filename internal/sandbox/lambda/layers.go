@@ -130,14 +130,30 @@ func errNoLayer(l layerRef) error { return errNotFound("Layer version %s does no
 func refLayer(sc wire.Scope, name *string, number *int64) (layerRef, error) {
 	l, ok := parseLayer(sc, aws.ToString(name))
 	switch {
-	case !ok:
+	case !ok || l.number != 0: // the version is given apart
 		return l, errConstraint(aws.ToString(name), "layerName", `Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
+	case l.elsewhere(sc):
+		return l, errNoSuch()
 	case number != nil && *number < 1:
 		return l, errInvalid("Layer Version Cannot be less than 1")
 	case number != nil:
 		l.number = *number
 	}
 	return l, nil
+}
+
+// elsewhere reports whether a layer is of another region: each region knows its own.
+func (l layerRef) elsewhere(sc wire.Scope) bool {
+	return l.scope.Region != sc.Region || l.scope.Partition != sc.Partition
+}
+
+// ownLayer is refLayer for what changes a layer, which only its account can.
+func ownLayer(sc wire.Scope, name *string, number *int64) (layerRef, error) {
+	l, err := refLayer(sc, name, number)
+	if err == nil && l.scope != sc {
+		err = errNoSuch()
+	}
+	return l, err
 }
 
 func (s *Service) readLayer(l layerRef) (v layerVersion, found bool, err error) {
@@ -149,7 +165,7 @@ func (s *Service) readLayer(l layerRef) (v layerVersion, found bool, err error) 
 }
 
 func (s *Service) publishLayer(ctx context.Context, req *wire.Request, in *awslambda.PublishLayerVersionInput) (*awslambda.PublishLayerVersionOutput, error) {
-	l, err := refLayer(req.Scope, in.LayerName, nil)
+	l, err := ownLayer(req.Scope, in.LayerName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +237,9 @@ func (s *Service) getLayerByARN(ctx context.Context, req *wire.Request, in *awsl
 	l, ok := parseLayer(req.Scope, aws.ToString(in.Arn))
 	if !ok || l.number == 0 {
 		return nil, errConstraint(aws.ToString(in.Arn), "arn", "Member must satisfy regular expression pattern: "+layerPattern)
+	}
+	if l.elsewhere(req.Scope) {
+		return nil, errNoSuch()
 	}
 	v, found, err := s.readLayer(l)
 	if err == nil && !found {
@@ -320,7 +339,7 @@ func (s *Service) listLayers(_ context.Context, req *wire.Request, in *awslambda
 
 // deleteLayer succeeds if there is no such version. Functions that have it keep it.
 func (s *Service) deleteLayer(_ context.Context, req *wire.Request, in *awslambda.DeleteLayerVersionInput) (*empty, error) {
-	l, err := refLayer(req.Scope, in.LayerName, in.VersionNumber)
+	l, err := ownLayer(req.Scope, in.LayerName, in.VersionNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +368,7 @@ func (s *Service) changeLayerPolicy(l layerRef, revision *string, fn func(*resou
 }
 
 func (s *Service) addLayerPermission(_ context.Context, req *wire.Request, in *awslambda.AddLayerVersionPermissionInput) (*awslambda.AddLayerVersionPermissionOutput, error) {
-	l, err := refLayer(req.Scope, in.LayerName, in.VersionNumber)
+	l, err := ownLayer(req.Scope, in.LayerName, in.VersionNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -394,7 +413,7 @@ func (s *Service) getLayerPolicy(_ context.Context, req *wire.Request, in *awsla
 }
 
 func (s *Service) removeLayerPermission(_ context.Context, req *wire.Request, in *awslambda.RemoveLayerVersionPermissionInput) (*empty, error) {
-	l, err := refLayer(req.Scope, in.LayerName, in.VersionNumber)
+	l, err := ownLayer(req.Scope, in.LayerName, in.VersionNumber)
 	if err != nil {
 		return nil, err
 	}

@@ -165,3 +165,65 @@ func TestProvisionedConcurrency(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+// Provisioned concurrency goes with its version, and counts against the account.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+func TestProvisionedConcurrencyOfTheAccount(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	c, ctx := s.as(t, "admin"), t.Context()
+	s.python(t, "def handler(e, c): pass", nil)
+	other := s.python2(t)
+	put := func(function, qualifier string, n int32) error {
+		_, err := c.PutProvisionedConcurrencyConfig(ctx, &awslambda.PutProvisionedConcurrencyConfigInput{FunctionName: &function, Qualifier: &qualifier, ProvisionedConcurrentExecutions: &n})
+		return err
+	}
+	reserve := func(function string, n int32) error {
+		_, err := c.PutFunctionConcurrency(ctx, &awslambda.PutFunctionConcurrencyInput{FunctionName: &function, ReservedConcurrentExecutions: &n})
+		return err
+	}
+	for _, f := range []string{"fn", other} {
+		_, err := c.PublishVersion(ctx, &awslambda.PublishVersionInput{FunctionName: &f})
+		require.NoError(t, err)
+	}
+	require.NoError(t, put("fn", "1", 600))
+	require.ErrorContains(t, put(other, "1", 301), "is greater than account's unreserved concurrency [300].")
+	require.ErrorContains(t, reserve(other, 301), "below its minimum value of [100]")
+	require.ErrorContains(t, reserve("fn", 599), "should not be lower than function's total provisioned concurrency [600].")
+	require.NoError(t, reserve(other, 300))
+	_, err := c.DeleteFunction(ctx, &awslambda.DeleteFunctionInput{FunctionName: str("fn"), Qualifier: str("1")})
+	require.NoError(t, err)
+	list, err := c.ListProvisionedConcurrencyConfigs(ctx, &awslambda.ListProvisionedConcurrencyConfigsInput{FunctionName: str("fn")})
+	require.NoError(t, err)
+	require.Empty(t, list.ProvisionedConcurrencyConfigs)
+	require.NoError(t, reserve(other, 900))
+}
+
+// A layer is of its account and region, and a name has no version.
+func TestLayersElsewhere(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	c, ctx := s.as(t, "admin"), t.Context()
+	content := &types.LayerVersionContentInput{ZipFile: pack(t, map[string]string{"a": "b"})}
+	own := "arn:aws:lambda:us-east-1:" + account + ":layer:l"
+	_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: &own, Content: content})
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"arn:aws:lambda:eu-west-1:" + account + ":layer:l":   "ResourceNotFoundException",
+		"arn:aws:lambda:us-east-1:" + stranger + ":layer:l":  "AccessDeniedException",
+		"arn:aws:lambda:us-east-1:" + account + ":layer:l:1": "ValidationException",
+	} {
+		_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: &name, Content: content})
+		require.Equal(t, want, code(t, err), name)
+		_, err = c.DeleteLayerVersion(ctx, &awslambda.DeleteLayerVersionInput{LayerName: &name, VersionNumber: aws.Int64(1)})
+		require.Equal(t, want, code(t, err), name)
+		_, err = c.AddLayerVersionPermission(ctx, &awslambda.AddLayerVersionPermissionInput{LayerName: &name, VersionNumber: aws.Int64(1), StatementId: str("s"), Action: str("lambda:GetLayerVersion"), Principal: str("*")})
+		require.Equal(t, want, code(t, err), name)
+		_, err = c.GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: &name, VersionNumber: aws.Int64(1)})
+		require.Equal(t, want, code(t, err), name)
+	}
+	_, err = c.GetLayerVersionByArn(ctx, &awslambda.GetLayerVersionByArnInput{Arn: str("arn:aws:lambda:eu-west-1:" + account + ":layer:l:1")})
+	require.Equal(t, "ResourceNotFoundException", code(t, err))
+	_, err = c.GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: &own, VersionNumber: aws.Int64(1)})
+	require.NoError(t, err)
+}

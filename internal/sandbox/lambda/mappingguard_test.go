@@ -2,7 +2,9 @@ package lambda_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -159,4 +161,38 @@ func TestChangesOfEventSourceMappingsAtOnce(t *testing.T) { //nolint:paralleltes
 		all.Wait()
 		require.Eventually(t, func() bool { return readers() == 0 }, time.Minute, 5*time.Millisecond, "no reader of what is gone")
 	}
+}
+
+// A batch ends at 6 MB, however many messages it may have.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+func TestBatchesEndAtThePayloadsLimit(t *testing.T) {
+	t.Parallel()
+	s := withQueues(t, t.TempDir())
+	c, ctx := s.as(t, "admin"), t.Context()
+	s.python(t, `
+import json
+def handler(event, context):
+    print("BATCH", len(event["Records"]), len(json.dumps(event, separators=(",", ":"))))
+`, nil)
+	url, source := s.queue(t, "work", map[string]string{"VisibilityTimeout": "60"})
+	const messages = 40
+	body := strings.Repeat("x", 200<<10)
+	for range messages { // 8 MB
+		s.sqs(t, "SendMessage", map[string]any{"QueueUrl": url, "MessageBody": body})
+	}
+	_, err := c.CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{FunctionName: str("fn"), EventSourceArn: &source, BatchSize: aws.Int32(100), MaximumBatchingWindowInSeconds: aws.Int32(3)})
+	require.NoError(t, err)
+	batches := regexp.MustCompile(`BATCH (\d+) (\d+)`)
+	require.Eventually(t, func() bool {
+		got := 0
+		for _, m := range batches.FindAllStringSubmatch(s.logs.text("/aws/lambda/fn"), -1) {
+			n, err := strconv.Atoi(m[1])
+			require.NoError(t, err)
+			size, err := strconv.Atoi(m[2])
+			require.NoError(t, err)
+			require.LessOrEqual(t, size, 6<<20)
+			got += n
+		}
+		return got == messages
+	}, time.Minute, 10*time.Millisecond)
 }

@@ -39,6 +39,37 @@ type function struct {
 	Provisioned map[string]provisioned `json:",omitempty"`
 }
 
+// forget drops what is set for a version or an alias that goes.
+func (f *function) forget(qualifier string) {
+	delete(f.Policies, qualifier)
+	delete(f.Events, qualifier)
+	delete(f.Provisioned, qualifier)
+}
+
+// provisioned is the sum of what the versions and aliases have.
+func (f *function) provisioned() (sum int32) {
+	for _, p := range f.Provisioned {
+		sum += p.Requested
+	}
+	return sum
+}
+
+// claimed is how much of the account's concurrency its functions but one keep from the
+// others: what is reserved for them, or else provisioned.
+func claimed(tx *store.Tx, but *function) (sum int32, err error) {
+	err = store.Each(tx, dbFunctions, but.Scope.Prefix(), "", func(_ string, o function) bool {
+		switch {
+		case o.Name == but.Name:
+		case o.Reserved != nil:
+			sum += *o.Reserved
+		default:
+			sum += o.provisioned()
+		}
+		return true
+	})
+	return sum, err
+}
+
 // version is code with its configuration: $LATEST or a published one.
 type version struct {
 	Config types.FunctionConfiguration

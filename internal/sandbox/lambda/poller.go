@@ -84,6 +84,28 @@ type message struct {
 		StringValue, DataType string
 		BinaryValue           []byte
 	}
+
+	size int // of the record, once it is asked for
+}
+
+// cut divides messages into those that one call of the function gets, at least one, and
+// those that are for the next: a batch ends at 6 MB of the payload, too.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+func (m mapping) cut(all []message) (batch, rest []message, err error) {
+	size := len(`{"Records":[]}`)
+	for i := range all {
+		if all[i].size == 0 {
+			raw, err := json.Marshal(m.record(all[i]))
+			if err != nil {
+				return nil, all, err
+			}
+			all[i].size = len(raw) + len(",")
+		}
+		if size += all[i].size; i > 0 && size > maxPayload || i >= int(m.Batch) {
+			return all[:i:i], all[i:], nil
+		}
+	}
+	return all, nil, nil
 }
 
 // read reads messages until it is stopped. Where it cannot, it tries again later and
@@ -94,6 +116,7 @@ func (p *mappings) read(ctx context.Context, m mapping) {
 		most = *m.Most
 	}
 	slots, pause := make(chan struct{}, most), time.Second
+	var rest []message // what was read and did not fit
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	for ctx.Err() == nil {
@@ -102,7 +125,9 @@ func (p *mappings) read(ctx context.Context, m mapping) {
 		case <-ctx.Done():
 			return
 		}
-		batch, err := p.batch(ctx, m)
+		var batch []message
+		var err error
+		batch, rest, err = p.batch(ctx, m, rest)
 		if err != nil && ctx.Err() == nil {
 			p.s.Log.Warn("event source mapping", "id", m.ID, "source", m.Source, "error", err.Error())
 		}
@@ -130,15 +155,19 @@ func (p *mappings) read(ctx context.Context, m mapping) {
 	}
 }
 
-// batch waits for the next messages, and for more until there are enough or the window
-// is over. It returns none if none came for a while.
-func (p *mappings) batch(ctx context.Context, m mapping) (batch []message, err error) {
+// batch waits for the next messages behind those that are left, and for more until there
+// are enough or the window is over. It returns none if none came for a while, and what
+// did not fit.
+func (p *mappings) batch(ctx context.Context, m mapping, left []message) (batch, rest []message, err error) {
 	_, v, err := p.s.read(m.ref())
 	if err != nil {
-		return nil, err
+		return nil, left, err
 	}
-	var until time.Time
-	for int32(len(batch)) < m.Batch {
+	if batch, rest, err = m.cut(left); err != nil {
+		return nil, left, err
+	}
+	until := p.s.Clock.Now().Add(time.Duration(m.Window) * time.Second)
+	for len(rest) == 0 && int32(len(batch)) < m.Batch {
 		wait := time.Duration(longPoll) * time.Second
 		if len(batch) > 0 {
 			if wait = min(wait, until.Sub(p.s.Clock.Now())); m.Window == 0 || wait <= 0 {
@@ -151,9 +180,9 @@ func (p *mappings) batch(ctx context.Context, m mapping) (batch []message, err e
 		}, &out)
 		if err != nil {
 			if len(batch) > 0 { // what was read already goes to the function first
-				return batch, nil
+				return batch, nil, nil
 			}
-			return nil, err
+			return nil, nil, err
 		}
 		if len(out.Messages) == 0 && (len(batch) == 0 || wait < time.Second) {
 			break
@@ -161,9 +190,11 @@ func (p *mappings) batch(ctx context.Context, m mapping) (batch []message, err e
 		if len(batch) == 0 {
 			until = p.s.Clock.Now().Add(time.Duration(m.Window) * time.Second)
 		}
-		batch = append(batch, out.Messages...)
+		if batch, rest, err = m.cut(append(batch, out.Messages...)); err != nil {
+			return nil, nil, err
+		}
 	}
-	return batch, nil
+	return batch, rest, nil
 }
 
 // call calls SQS about the mapping's queue as the function's role.

@@ -17,7 +17,7 @@ import (
 )
 
 // provisioned is the provisioned concurrency of a version or an alias. It counts
-// against what the account has and is ready at once; environments are started when they
+// against what the function has reserved, or else the account, and is ready at once; environments are started when they
 // are asked for, since the machine's processes are few.
 type provisioned struct {
 	Requested int32
@@ -110,7 +110,11 @@ func (s *Service) checkProvisioned(tx *store.Tx, f *function, ref reference, n i
 	if number(ref.qualifier) == latest {
 		return errInvalid("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
 	}
-	switch most := int32(accountLimit - unreservedMinimum); {
+	others, err := claimed(tx, f)
+	if err != nil {
+		return err
+	}
+	switch most := accountLimit - unreservedMinimum - others; {
 	case f.Reserved != nil && sum > *f.Reserved:
 		return errInvalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
 	case f.Reserved == nil && sum > most:

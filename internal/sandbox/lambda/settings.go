@@ -37,17 +37,14 @@ func (s *Service) putConcurrency(_ context.Context, req *wire.Request, in *awsla
 	}
 	n := in.ReservedConcurrentExecutions
 	err = s.change(ref, func(tx *store.Tx, f *function) error {
-		sum := *n
-		err := store.Each(tx, dbFunctions, f.Scope.Prefix(), "", func(_ string, o function) bool {
-			if o.Name != f.Name && o.Reserved != nil {
-				sum += *o.Reserved
-			}
-			return true
-		})
+		others, err := claimed(tx, f)
 		if err != nil {
 			return err
 		}
-		if sum > accountLimit-unreservedMinimum {
+		if own := f.provisioned(); own > *n { // the text is localstack's: unsure
+			return errInvalid("ReservedConcurrentExecutions %d should not be lower than function's total provisioned concurrency [%d].", *n, own)
+		}
+		if *n > accountLimit-unreservedMinimum-others {
 			return errInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreservedMinimum)
 		}
 		f.Reserved = n

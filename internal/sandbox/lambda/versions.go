@@ -218,9 +218,7 @@ func (s *Service) deleteAlias(_ context.Context, req *wire.Request, in *awslambd
 		return nil, err
 	}
 	return &empty{}, s.change(ref, func(tx *store.Tx, f *function) error {
-		delete(f.Policies, ref.qualifier)
-		delete(f.Events, ref.qualifier)
-		delete(f.Provisioned, ref.qualifier)
+		f.forget(ref.qualifier)
 		if u, ok := f.URLs[ref.qualifier]; ok {
 			delete(f.URLs, ref.qualifier)
 			if err := tx.Delete(dbURLs, u.ID); err != nil {
