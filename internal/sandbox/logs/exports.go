@@ -16,6 +16,8 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -91,7 +93,7 @@ func (s *Service) createExport(ctx context.Context, req *wire.Request, in *cwl.C
 		}
 		return store.Put(tx, dbExports, e.key(), e)
 	})
-	wakeUp(s.exports)
+	s.exports.Ring()
 	return &cwl.CreateExportTaskOutput{TaskId: &e.ID}, err
 }
 
@@ -174,8 +176,8 @@ func (s *Service) cancelExport(_ context.Context, req *wire.Request, in *cwl.Can
 }
 
 // exportAll runs the tasks that are not over. One that a stop cut off begins anew and
-// writes the same objects.
-func (s *Service) exportAll(ctx context.Context) error {
+// writes the same objects; one whose end cannot be kept holds up no other.
+func (s *Service) exportAll(ctx context.Context) (time.Duration, error) {
 	var all []export
 	err := s.DB.View(func(tx *store.Tx) error {
 		return store.Each(tx, dbExports, "", "", func(_ string, e export) bool {
@@ -186,23 +188,27 @@ func (s *Service) exportAll(ctx context.Context) error {
 		})
 	})
 	for _, e := range all {
-		if err != nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
-		if err = s.setExport(e, types.ExportTaskStatusCodeRunning, "Started successfully"); err != nil {
-			break
-		}
-		failed := s.export(ctx, e)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case failed != nil:
-			err = s.setExport(e, types.ExportTaskStatusCodeFailed, wire.AsError(failed).Message)
-		default:
-			err = s.setExport(e, types.ExportTaskStatusCodeCompleted, "Completed successfully")
-		}
+		err = errors.Join(err, s.runExport(ctx, e))
 	}
-	return err
+	return bell.Forever, err
+}
+
+// runExport runs a task to its end.
+func (s *Service) runExport(ctx context.Context, e export) error {
+	if err := s.setExport(e, types.ExportTaskStatusCodeRunning, "Started successfully"); err != nil {
+		return err
+	}
+	failed := guard.Run(s.Log, "an export of logs", func() error { return s.export(ctx, e) })
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case failed != nil:
+		return s.setExport(e, types.ExportTaskStatusCodeFailed, wire.AsError(failed).Message)
+	}
+	return s.setExport(e, types.ExportTaskStatusCodeCompleted, "Completed successfully")
 }
 
 // setExport tells how far a task is, unless it was cancelled.

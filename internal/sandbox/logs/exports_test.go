@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,4 +182,56 @@ func TestSubscriptions(t *testing.T) {
 	require.Equal(t, "ERROR two", doc.LogEvents[1].Message)
 	require.Len(t, doc.LogEvents[1].ID, 56)
 	require.Less(t, doc.LogEvents[0].ID, doc.LogEvents[1].ID)
+}
+
+// A function that is busy holds up its own events only.
+func TestBusySubscriberHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s, ctx := open(t), t.Context()
+	calls := make(chan string, 10)
+	var free atomic.Bool
+	function := func(name string) string { return "arn:aws:lambda:us-east-1:000000000000:function:" + name }
+	s.Router.Register(wire.Service{ID: "lambda"})
+	wire.Handle(s.Router, "lambda", "Invoke", func(_ context.Context, _ *wire.Request, in *awslambda.InvokeInput) (*awslambda.InvokeOutput, error) {
+		switch {
+		case in.InvocationType != "Event":
+		case *in.FunctionName == function("busy") && !free.Load():
+			calls <- "refused"
+			return nil, wire.Errorf(http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+		default:
+			calls <- *in.FunctionName
+		}
+		return &awslambda.InvokeOutput{StatusCode: 202}, nil
+	}, wire.Free("a stand-in"))
+	call := func(want string) {
+		t.Helper()
+		select {
+		case got := <-calls:
+			require.Equal(t, want, got)
+		case <-time.After(time.Minute):
+			t.Fatal("no call of ", want)
+		}
+	}
+	for _, name := range []string{"busy", "idle"} {
+		s.group(t, name)
+		_, err := s.admin().PutSubscriptionFilter(ctx, &cwl.PutSubscriptionFilterInput{
+			LogGroupName: &name, FilterName: aws.String("f"), FilterPattern: aws.String(""), DestinationArn: aws.String(function(name)),
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.svc.Start(ctx))
+	defer func() { require.NoError(t, s.svc.Close()) }()
+	s.write(t, "busy", "s", "one")
+	call("refused")
+	for i := range 3 { // while the first waits, on a clock that stands
+		s.write(t, "idle", fmt.Sprint("s", i), "two")
+		call(function("idle"))
+	}
+	require.NoError(t, s.clock.WaitTimers(ctx, 1))
+	s.clock.Advance(time.Second)
+	call("refused")
+	free.Store(true)
+	require.NoError(t, s.clock.WaitTimers(ctx, 1))
+	s.clock.Advance(2 * time.Second)
+	call(function("busy"))
 }

@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -38,7 +40,7 @@ type Service struct {
 	Config
 	router *wire.Router
 	// What tells the workers that there are exports to make and parcels to send.
-	exports, parcels chan struct{}
+	exports, parcels bell.Bell
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -52,7 +54,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("logs: DB and Auth are required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, exports: make(chan struct{}, 1), parcels: make(chan struct{}, 1), cancel: func() {}}, nil
+	return &Service{Config: c, exports: bell.New(), parcels: bell.New(), cancel: func() {}}, nil
 }
 
 // Start begins to work off what is exported and what is sent to subscribers, that first
@@ -72,24 +74,22 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// work does a job whenever there is something to do.
-func (s *Service) work(ctx context.Context, due <-chan struct{}, job func(context.Context) error) {
+// work does a job whenever there is something to do: when the bell rings, at the time that
+// the job says, and again after an error.
+func (s *Service) work(ctx context.Context, due bell.Bell, job func(context.Context) (next time.Duration, err error)) {
+	var retry bell.Retry
 	for {
-		if err := guard.Run(s.Log, "work of CloudWatch Logs", func() error { return job(ctx) }); err != nil && ctx.Err() == nil {
+		next := bell.Forever
+		err := guard.Run(s.Log, "work of CloudWatch Logs", func() (err error) {
+			next, err = job(ctx)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
 			s.Log.Error("work of CloudWatch Logs", "error", err.Error())
 		}
-		select {
-		case <-due:
-		case <-ctx.Done():
+		if !due.Wait(ctx, s.Clock, retry.Wait(err, next)) {
 			return
 		}
-	}
-}
-
-func wakeUp(worker chan<- struct{}) {
-	select {
-	case worker <- struct{}{}:
-	default:
 	}
 }
 

@@ -207,7 +207,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 	}
 	s.emit(ctx, req.Scope, points)
 	if queued {
-		wakeUp(s.parcels)
+		s.parcels.Ring()
 	}
 	return out, nil
 }
@@ -363,7 +363,7 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 		s.emit(ctx, sc, points)
 	}
 	if err == nil && queued {
-		wakeUp(s.parcels)
+		s.parcels.Ring()
 	}
 	return err
 }

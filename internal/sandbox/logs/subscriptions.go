@@ -15,7 +15,8 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -23,7 +24,7 @@ import (
 
 const (
 	dbSubscriptions = "logs.subscriptions" // group's key NUL name
-	dbOutbox        = "logs.outbox"        // sequence number: what is still to be sent
+	dbOutbox        = "logs.outbox"        // when it is due, in milliseconds, and a sequence number: what is still to be sent
 )
 
 // maxSubscriptions is how many filters a group has.
@@ -45,7 +46,12 @@ type parcel struct {
 	Filter, Destination string
 	Events              []parcelEvent
 	Since               time.Time
+	Due                 time.Time // when it is to be sent, at the earliest
+	Tries               int       // that came to nothing
 }
+
+// key orders the outbox: what is due first comes first.
+func (p parcel) key() string { return fmt.Sprintf("%020d\x00%020d", p.Due.UnixMilli(), p.Number) }
 
 type parcelEvent struct {
 	ID        string `json:"id"`
@@ -183,7 +189,7 @@ func (s *Service) queueFor(tx *store.Tx, group ref, stream string, lines []wire.
 		if err != nil {
 			return queued, err
 		}
-		out := parcel{Scope: group.scope, Group: group.name, Stream: stream, Filter: f.Name, Destination: f.Destination, Since: s.Clock.Now()}
+		out := parcel{Scope: group.scope, Group: group.name, Stream: stream, Filter: f.Name, Destination: f.Destination, Since: s.Clock.Now(), Due: s.Clock.Now()}
 		for i, l := range lines {
 			if p.holds(l.Message) {
 				out.Events = append(out.Events, parcelEvent{ID: eventID(places[i]), Timestamp: places[i].ms, Message: l.Message})
@@ -195,7 +201,7 @@ func (s *Service) queueFor(tx *store.Tx, group ref, stream string, lines []wire.
 		if out.Number, err = tx.NextSequence(dbOutbox); err != nil {
 			return queued, err
 		}
-		if err := store.Put(tx, dbOutbox, parcelKey(out.Number), out); err != nil {
+		if err := store.Put(tx, dbOutbox, out.key(), out); err != nil {
 			return queued, err
 		}
 		queued = true
@@ -203,55 +209,80 @@ func (s *Service) queueFor(tx *store.Tx, group ref, stream string, lines []wire.
 	return queued, nil
 }
 
-func parcelKey(n uint64) string { return fmt.Sprintf("%020d", n) }
-
 // eventID is an event's id as subscribers see it: 56 digits, in the order of the events.
 func eventID(p position) string { return fmt.Sprintf("%028d%028d", p.ms, p.seq) }
 
-// sendFor is how long Logs tries to send.
+// sendFor is how long Logs tries to send. The pauses between are ours.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
-const sendFor = 24 * time.Hour
+const (
+	sendFor   = 24 * time.Hour
+	longPause = 5 * time.Minute
+)
 
-// sendAll sends what is in the outbox, in order. A function that is busy holds up the
-// others for a moment, never for good.
-func (s *Service) sendAll(ctx context.Context) error {
-	pause := time.Second
-	for ctx.Err() == nil {
-		var all []parcel
-		err := s.DB.View(func(tx *store.Tx) (err error) {
-			all, err = store.List[parcel](tx, dbOutbox, "")
-			return err
-		})
-		if err != nil || len(all) == 0 {
-			return err
+// atATime is how many parcels, with all their lines, are in memory.
+const atATime = 16
+
+// sendAll sends what in the outbox is due, and returns when there is more. A function that
+// is busy holds up no other: its parcels are due later.
+func (s *Service) sendAll(ctx context.Context) (time.Duration, error) {
+	var failed error
+	for from := ""; ctx.Err() == nil; {
+		some, next, err := s.dueParcels(from)
+		if err != nil {
+			return bell.Forever, errors.Join(failed, err)
 		}
-		busy := 0
-		for _, p := range all {
+		if len(some) == 0 {
+			return bell.Until(s.Clock.Now(), next), failed
+		}
+		for _, p := range some {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				break
 			}
-			err := s.send(ctx, p)
-			var e *wire.Error
-			if errors.As(err, &e) && (e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError) && s.Clock.Now().Sub(p.Since) < sendFor {
-				busy++
-				continue
-			}
-			if err != nil {
-				s.Log.Warn("events not sent to a subscriber", "group", p.Group, "filter", p.Filter, "destination", p.Destination, "error", err.Error())
-			}
-			if err := s.DB.Update(func(tx *store.Tx) error { return tx.Delete(dbOutbox, parcelKey(p.Number)) }); err != nil {
-				return err
-			}
+			from = p.key() + "\x00"
+			failed = errors.Join(failed, s.sendOne(ctx, p))
 		}
-		if busy == 0 {
-			continue // more may have come
-		}
-		if err := clock.Sleep(ctx, s.Clock, pause); err != nil {
+	}
+	return bell.Forever, ctx.Err()
+}
+
+// dueParcels are the first that are due, from a key on. If there are none, next is when
+// the one behind is, zero if there is none.
+func (s *Service) dueParcels(from string) (some []parcel, next time.Time, err error) {
+	now := s.Clock.Now()
+	err = s.DB.View(func(tx *store.Tx) error {
+		return store.Each(tx, dbOutbox, "", from, func(_ string, p parcel) bool {
+			if p.Due.After(now) {
+				next = p.Due
+				return false
+			}
+			some = append(some, p)
+			return len(some) < atATime
+		})
+	})
+	return some, next, err
+}
+
+// sendOne tries to send a parcel, and takes it out of the outbox or puts it off. An error
+// is one of the store.
+func (s *Service) sendOne(ctx context.Context, p parcel) error {
+	err := guard.Run(s.Log, "a subscription to logs", func() error { return s.send(ctx, p) })
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // it is sent after the next start
+	}
+	now := s.Clock.Now()
+	var e *wire.Error
+	again := errors.As(err, &e) && (e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError) && now.Sub(p.Since) < sendFor
+	if err != nil && !again {
+		s.Log.Warn("events not sent to a subscriber", "group", p.Group, "filter", p.Filter, "destination", p.Destination, "error", err.Error())
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		if err := tx.Delete(dbOutbox, p.key()); err != nil || !again {
 			return err
 		}
-		pause = min(2*pause, 5*time.Minute)
-	}
-	return ctx.Err()
+		p.Due = now.Add(min(time.Second<<min(p.Tries, 20), longPause))
+		p.Tries++
+		return store.Put(tx, dbOutbox, p.key(), p)
+	})
 }
 
 // send calls the function, with the events compressed and in base64.
