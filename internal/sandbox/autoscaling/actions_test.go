@@ -22,6 +22,14 @@ import (
 type fleet struct {
 	mu    sync.Mutex
 	count int32
+	// What SageMaker answers the service; nil is as it should be.
+	describing, setting error
+}
+
+func (f *fleet) fail(describing, setting error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.describing, f.setting = describing, setting
 }
 
 func (f *fleet) instances() int32 {
@@ -37,7 +45,13 @@ func (f *fleet) open(t *testing.T, w *iamtest.World) (c *sdk.Client, stop func()
 	require.NoError(t, err)
 	s.Register(w.Router)
 	w.Router.Register(wire.Service{ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11})
-	wire.Handle(w.Router, "sagemaker", "DescribeEndpoint", func(context.Context, *wire.Request, *sagemaker.DescribeEndpointInput) (*sagemaker.DescribeEndpointOutput, error) {
+	wire.Handle(w.Router, "sagemaker", "DescribeEndpoint", func(_ context.Context, req *wire.Request, _ *sagemaker.DescribeEndpointInput) (*sagemaker.DescribeEndpointOutput, error) {
+		f.mu.Lock()
+		failed := f.describing
+		f.mu.Unlock()
+		if failed != nil && req.Principal.Service != "" {
+			return nil, failed
+		}
 		return &sagemaker.DescribeEndpointOutput{
 			EndpointStatus: smtypes.EndpointStatusInService, ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v"), DesiredInstanceCount: aws.Int32(f.instances())}},
 		}, nil
@@ -45,6 +59,9 @@ func (f *fleet) open(t *testing.T, w *iamtest.World) (c *sdk.Client, stop func()
 	wire.Handle(w.Router, "sagemaker", "UpdateEndpointWeightsAndCapacities", func(_ context.Context, _ *wire.Request, in *sagemaker.UpdateEndpointWeightsAndCapacitiesInput) (*sagemaker.UpdateEndpointWeightsAndCapacitiesOutput, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if f.setting != nil {
+			return nil, f.setting
+		}
 		f.count = *in.DesiredWeightsAndCapacities[0].DesiredInstanceCount
 		return &sagemaker.UpdateEndpointWeightsAndCapacitiesOutput{}, nil
 	}, wire.Access{})
@@ -123,6 +140,57 @@ func TestScheduledActions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.DeleteScheduledAction(ctx, del)
 	iamtest.RequireCode(t, err, "ObjectNotFoundException")
+}
+
+// Bounds that could not be applied are tried again: SageMaker may be busy, or the endpoint be
+// updated.
+func TestScalingIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w, ctx, f := iamtest.New(t), t.Context(), &fleet{count: 1}
+	c, stop := f.open(t, w)
+	t.Cleanup(func() { stop() })
+	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	const id = "endpoint/ep/variant/v"
+	bounds := func(low int32) {
+		in := target(id)
+		in.Tags, in.MinCapacity, in.MaxCapacity = nil, &low, aws.Int32(9)
+		_, err := c.RegisterScalableTarget(ctx, in)
+		require.NoError(t, err)
+		require.NoError(t, w.Clock.WaitTimers(waits, 1)) // it has failed, and waits
+	}
+	follows := func(want int32) {
+		t.Helper()
+		f.fail(nil, nil)
+		require.Eventually(t, func() bool {
+			w.Clock.Advance(100 * time.Millisecond)
+			return f.instances() == want
+		}, 20*time.Second, 5*time.Millisecond)
+	}
+	_, err := c.RegisterScalableTarget(ctx, target(id))
+	require.NoError(t, err)
+	f.fail(wire.Errorf(400, "ThrottlingException", "Rate exceeded"), nil)
+	bounds(4)
+	follows(4)
+	f.fail(nil, wire.Errorf(400, "ValidationException", "Cannot update in-progress endpoint"))
+	bounds(5)
+	w.Clock.Advance(time.Second)
+	require.NoError(t, w.Clock.WaitTimers(waits, 1)) // once more
+	follows(5)
+	var got []string
+	require.Eventually(t, func() bool {
+		out, err := c.DescribeScalingActivities(ctx, &sdk.DescribeScalingActivitiesInput{ServiceNamespace: types.ServiceNamespaceSagemaker, ResourceId: aws.String(id)})
+		got = nil
+		for _, a := range out.ScalingActivities {
+			got = append(got, string(a.StatusCode)+": "+*a.StatusMessage)
+		}
+		return err == nil && len(got) == 3
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, []string{
+		"Successful: Successfully set desired instance count to 5. Change successfully fulfilled by sagemaker.",
+		"Failed: Failed to set desired instance count to 5. Reason: Cannot update in-progress endpoint",
+		"Successful: Successfully set desired instance count to 4. Change successfully fulfilled by sagemaker.",
+	}, got)
 }
 
 // Of other services nothing is registered, and nothing can be.

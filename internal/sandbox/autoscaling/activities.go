@@ -104,13 +104,14 @@ func (s *Service) Start(ctx context.Context) error {
 	run, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	from := s.Clock.Now().UTC()
 	s.done.Go(guard.Func(s.Log, "scheduled actions", func() {
+		var retry bell.Retry
 		for {
 			now := s.Clock.Now().UTC()
 			next, err := s.fire(from, now)
 			if err = errors.Join(err, s.bound(run)); err != nil && run.Err() == nil {
 				s.Log.Error("scaling", "error", err.Error())
 			}
-			if !s.changed.Wait(run, s.Clock, bell.Until(now, next)) {
+			if !s.changed.Wait(run, s.Clock, retry.Wait(err, bell.Until(now, next))) {
 				return
 			}
 		}
@@ -144,17 +145,10 @@ func (s *Service) fire(from, now time.Time) (next time.Time, err error) {
 			return true
 		})
 	})
-	if err != nil || len(late) == 0 {
-		return next, err
+	for key, a := range late {
+		err = errors.Join(err, s.DB.Update(func(tx *store.Tx) error { return a.run(tx, key, now) }))
 	}
-	return next, s.DB.Update(func(tx *store.Tx) error {
-		for key, a := range late {
-			if err := a.run(tx, key, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return next, err
 }
 
 // run sets the bounds of the action's target, and notes that it did in the same change, so
@@ -211,20 +205,29 @@ func (s *Service) bound(ctx context.Context) error {
 		})
 	})
 	for key, t := range todo {
-		if err != nil || ctx.Err() != nil {
-			return err
+		if ctx.Err() != nil {
+			break
 		}
-		err = s.scale(ctx, key, t)
+		err = errors.Join(err, s.scale(ctx, key, t))
 	}
 	return err
 }
 
-// scale brings a variant within the bounds of its target and notes what became of it.
+// errGone is that of a target without a variant, which has no count to keep within bounds.
+var errGone = errors.New("the variant is gone")
+
+// scale brings a variant within the bounds of its target and notes what became of it. With
+// an error it is to be done again: SageMaker may be busy, or the endpoint be updated. What
+// fails again in the same way is noted once.
 func (s *Service) scale(ctx context.Context, key string, t target) error {
 	began := s.Clock.Now().UTC()
 	count, err := s.count(ctx, t)
+	if err != nil && !errors.Is(err, errGone) {
+		return err
+	}
 	want := min(max(count, t.Min), t.Max)
 	done := activity{ID: wire.NewID(), ResourceID: t.ResourceID, Began: began, Status: types.ScalingActivityStatusCodeSuccessful}
+	var failed error
 	if err == nil && want != count {
 		done.Cause = fmt.Sprintf("minimum capacity was set to %d", t.Min)
 		if want < count {
@@ -232,33 +235,37 @@ func (s *Service) scale(ctx context.Context, key string, t target) error {
 		}
 		done.Description = fmt.Sprintf("Setting desired instance count to %d.", want)
 		done.Message = fmt.Sprintf("Successfully set desired instance count to %d. Change successfully fulfilled by sagemaker.", want)
-		if failed := s.set(ctx, t, want); failed != nil {
+		if failed = s.set(ctx, t, want); failed != nil {
 			done.Status, done.Message = types.ScalingActivityStatusCodeFailed, "Failed to set desired instance count to "+fmt.Sprint(want)+". Reason: "+wire.AsError(failed).Message
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // the next start looks again
+		return nil //nolint:nilerr // the next start looks again
 	}
 	done.Ended = s.Clock.Now().UTC()
-	return s.DB.Update(func(tx *store.Tx) error {
+	err = s.DB.Update(func(tx *store.Tx) error {
 		current, found, err := store.Get[target](tx, targetsBucket, key)
 		if err != nil || !found {
 			return err
 		}
-		if current.Min == t.Min && current.Max == t.Max {
+		if failed == nil && current.Min == t.Min && current.Max == t.Max {
 			current.Unseen = false
 		}
-		if done.Description != "" {
+		again := failed != nil && current.Failure == done.Message
+		if done.Description != "" && !again {
 			if err := done.note(tx, current); err != nil {
 				return err
 			}
 		}
+		if current.Failure = ""; failed != nil {
+			current.Failure = done.Message
+		}
 		return store.Put(tx, targetsBucket, key, current)
 	})
+	return errors.Join(failed, err)
 }
 
-// count is the desired count of a target's variant. An endpoint that is gone has none to
-// keep within bounds.
+// count is the desired count of a target's variant, errGone if there is none.
 func (s *Service) count(ctx context.Context, t target) (int32, error) {
 	m := variant.FindStringSubmatch(t.ResourceID)
 	var endpoint struct {
@@ -268,6 +275,10 @@ func (s *Service) count(ctx context.Context, t target) (int32, error) {
 		}
 	}
 	if err := s.sagemaker(ctx, t, "DescribeEndpoint", map[string]any{"EndpointName": m[1]}, &endpoint); err != nil {
+		var e *wire.Error
+		if errors.As(err, &e) && e.Code == "ValidationException" { // what SageMaker says of what it cannot find
+			return 0, errGone
+		}
 		return 0, err
 	}
 	for _, v := range endpoint.ProductionVariants {
@@ -275,7 +286,7 @@ func (s *Service) count(ctx context.Context, t target) (int32, error) {
 			return v.DesiredInstanceCount, nil
 		}
 	}
-	return 0, errors.New("the variant is gone")
+	return 0, errGone
 }
 
 func (s *Service) set(ctx context.Context, t target, count int32) error {

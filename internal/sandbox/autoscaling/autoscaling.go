@@ -125,6 +125,8 @@ type target struct {
 	// Unseen says that the bounds were set and nobody has looked yet whether the variant
 	// is within them.
 	Unseen bool `json:",omitempty"`
+	// Failure is what the last scaling failed with, as it was noted.
+	Failure string `json:",omitempty"`
 }
 
 // scalingPolicy is a policy as it is kept.
