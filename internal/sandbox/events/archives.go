@@ -146,8 +146,12 @@ func getArchive(tx *store.Tx, sc wire.Scope, name string) (archive, error) {
 func (a archive) managed(ref busRef) (rule, error) {
 	pattern := map[string]any{}
 	if a.Pattern != "" {
-		if err := json.Unmarshal([]byte(a.Pattern), &pattern); err != nil {
+		doc, err := decode(a.Pattern)
+		if err != nil {
 			return rule{}, err
+		}
+		if fields, ok := doc.(map[string]any); ok { // else it was refused when it came
+			pattern = fields
 		}
 	}
 	pattern["replay-name"] = []any{map[string]bool{"exists": false}}

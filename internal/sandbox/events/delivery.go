@@ -149,7 +149,11 @@ func (s *Service) dispatch(ctx context.Context) {
 		}
 		running.Go(guard.Func(s.Log, "the delivery of an event", func() {
 			defer func() { <-slots }()
-			s.deliver(ctx, key)
+			// What the store has is delivered by and by, whatever went wrong now.
+			if err := guard.Run(s.Log, "the delivery of an event", func() error { return s.deliver(ctx, key) }); err != nil && ctx.Err() == nil {
+				s.Log.Error("an event cannot be delivered yet", "error", err.Error())
+				s.deliveries.add(key, s.Clock.Now().Add(lastPause))
+			}
 		}))
 	}
 }
@@ -161,8 +165,9 @@ type failure struct {
 	again      bool // whether it may succeed later
 }
 
-// deliver tries a delivery once, and notes what became of it.
-func (s *Service) deliver(ctx context.Context, key string) {
+// deliver tries a delivery once, and notes what became of it. An error means that the
+// delivery is as it was.
+func (s *Service) deliver(ctx context.Context, key string) error {
 	var d delivery
 	var found bool
 	err := s.DB.View(func(tx *store.Tx) (err error) {
@@ -170,14 +175,11 @@ func (s *Service) deliver(ctx context.Context, key string) {
 		return err
 	})
 	if err != nil || !found {
-		if err != nil {
-			s.Log.Error("an event cannot be delivered", "error", err.Error())
-		}
-		return
+		return err
 	}
 	f := s.send(ctx, d)
 	if ctx.Err() != nil && f != nil {
-		return // it is tried again after the next start
+		return nil // it is tried again after the next start
 	}
 	now := s.Clock.Now().UTC()
 	exhausted := ""
@@ -196,7 +198,7 @@ func (s *Service) deliver(ctx context.Context, key string) {
 			s.Log.Error("a delivery is not kept", "error", err.Error())
 		}
 		s.deliveries.add(key, d.Due)
-		return
+		return nil
 	}
 	if f != nil {
 		s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
@@ -205,6 +207,7 @@ func (s *Service) deliver(ctx context.Context, key string) {
 	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
 		s.Log.Error("a delivery is not forgotten", "error", err.Error())
 	}
+	return nil
 }
 
 // backoff is the pause before a retry.

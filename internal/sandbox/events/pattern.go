@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -29,6 +30,7 @@ type node struct {
 // leaf tests one value; present is false if the field is absent.
 type leaf func(value any, present bool) bool
 
+// decode reads one JSON document, its numbers as they are written.
 func decode(text string) (any, error) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
@@ -36,7 +38,7 @@ func decode(text string) (any, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, err
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) { // More does not see a bracket
 		return nil, errors.New("text after the document")
 	}
 	return v, nil

@@ -186,39 +186,73 @@ func (s *Service) listReplays(_ context.Context, req *wire.Request, in *sdk.List
 	return out, nil
 }
 
-// runReplays works at replays until ctx is done. Without one it waits to be told.
+// runReplays works at replays until ctx is done. Without one it waits to be told. One that
+// cannot go on is tried again by and by, and holds up no other.
 func (s *Service) runReplays(ctx context.Context) {
+	var reading bell.Retry
+	resting := map[string]*rest{} // by the replay's key
 	for ctx.Err() == nil {
-		wait := bell.Forever
-		var todo []replay
-		err := s.DB.View(func(tx *store.Tx) error {
-			return store.Each(tx, replaysBucket, "", "", func(_ string, r replay) bool {
-				if r.active() {
-					todo = append(todo, r)
-				}
-				return true
-			})
-		})
+		todo, err := s.activeReplays()
 		if err != nil {
 			s.Log.Error("replays cannot be read", "error", err.Error())
 		}
+		wait := reading.Wait(err, bell.Forever)
+		kept := map[string]*rest{}
 		for _, r := range todo {
-			if left := r.Began.Add(startup).Sub(s.Clock.Now()); r.State == types.ReplayStateStarting && left > 0 {
-				if wait < 0 || left < wait {
-					wait = left
-				}
-				continue
+			at := resting[r.key()]
+			if at == nil {
+				at = &rest{}
 			}
-			if err := s.replaySome(r.key()); err != nil {
-				s.Log.Error("a replay cannot go on", "replay", r.ARN, "error", err.Error())
-				continue
+			kept[r.key()] = at
+			left := at.until.Sub(s.Clock.Now())
+			if left <= 0 || r.State == types.ReplayStateCancelling {
+				left = s.advance(r, at)
 			}
-			wait = 0
+			if wait == bell.Forever || left < wait {
+				wait = left
+			}
 		}
+		resting = kept
 		if wait != 0 && !s.replaying.Wait(ctx, s.Clock, wait) {
 			return
 		}
 	}
+}
+
+// rest is when a replay that has failed is looked at again.
+type rest struct {
+	retry bell.Retry
+	until time.Time
+}
+
+func (s *Service) activeReplays() (todo []replay, err error) {
+	err = s.DB.View(func(tx *store.Tx) error {
+		return store.Each(tx, replaysBucket, "", "", func(_ string, r replay) bool {
+			if r.active() {
+				todo = append(todo, r)
+			}
+			return true
+		})
+	})
+	return todo, err
+}
+
+// advance does one step of a replay and returns how long to wait for the next.
+func (s *Service) advance(r replay, at *rest) time.Duration {
+	now := s.Clock.Now()
+	if left := r.Began.Add(startup).Sub(now); r.State == types.ReplayStateStarting && left > 0 {
+		return left
+	}
+	err := s.replaySome(r.key())
+	if err != nil {
+		s.Log.Error("a replay cannot go on", "replay", r.ARN, "error", err.Error())
+	}
+	wait := at.retry.Wait(err, bell.Forever)
+	if wait == bell.Forever {
+		return 0
+	}
+	at.until = now.Add(wait)
+	return wait
 }
 
 // replaySome does one step of a replay: the events and the note of where it stands are one

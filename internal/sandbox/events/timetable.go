@@ -2,6 +2,8 @@ package events
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
@@ -32,13 +34,14 @@ func (r rule) due(after time.Time) (time.Time, bool) {
 // up for: to its rules it was as if AWS had not been there.
 func (s *Service) runSchedules(ctx context.Context) {
 	from := s.Clock.Now().UTC()
+	var retry bell.Retry
 	for {
 		now := s.Clock.Now().UTC()
 		next, err := s.fire(from, now)
 		if err != nil {
 			s.Log.Error("a schedule is not kept", "error", err.Error())
 		}
-		if !s.timetable.Wait(ctx, s.Clock, bell.Until(now, next)) {
+		if !s.timetable.Wait(ctx, s.Clock, retry.Wait(err, bell.Until(now, next))) {
 			return
 		}
 	}
@@ -60,9 +63,9 @@ func (s *Service) fire(from, now time.Time) (next time.Time, err error) {
 			return true
 		})
 	})
-	for _, r := range late {
-		if err := s.fireRule(r, from, now); err != nil {
-			return next, err
+	for _, r := range late { // what fails for one is tried again, and holds up no other
+		if e := s.fireRule(r, from, now); e != nil {
+			err = errors.Join(err, fmt.Errorf("rule %s: %w", r.ARN, e))
 		}
 	}
 	return next, err

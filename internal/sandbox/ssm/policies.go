@@ -139,12 +139,13 @@ func (s *Service) Start(ctx context.Context) error {
 	var run context.Context
 	run, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.done.Go(guard.Func(s.Log, "the policies of parameters", func() {
+		var retry bell.Retry
 		for {
 			next, err := s.apply(run)
 			if err != nil {
 				s.Log.Error("policies of parameters are not applied", "error", err.Error())
 			}
-			if !s.changed.Wait(run, s.Clock, bell.Until(s.now(), next)) {
+			if !s.changed.Wait(run, s.Clock, retry.Wait(err, bell.Until(s.now(), next))) {
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package ssm_test
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/secretsmanager"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/ssm"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -184,4 +186,41 @@ func TestReservedNames(t *testing.T) {
 	require.ErrorContains(t, err, "Member must satisfy enum value set: [SecureString, StringList, String]")
 	_, err = c.GetParametersByPath(t.Context(), &sdk.GetParametersByPathInput{Path: aws.String("/a"), ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Values: []string{"x"}}}})
 	iamtest.RequireCode(t, err, "InvalidFilterKey") // the SDK drops the text, since the API's model has none
+}
+
+// A policy that could not be applied is applied by and by: nobody rings.
+func TestPoliciesAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	h := &heard{told: make(chan string, 64)}
+	s, err := ssm.New(ssm.Config{DB: w.DB, Router: w.Router, Clock: w.Clock, Events: h})
+	require.NoError(t, err)
+	s.Register(w.Router)
+	require.NoError(t, s.Start(ctx))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	c := sdk.NewFromConfig(w.Admin())
+	ends := w.Clock.Now().Add(time.Hour).Format(time.RFC3339)
+	for name, policies := range map[string]*string{"other": nil, "p": aws.String(`[{"Type":"Expiration","Version":"1.0","Attributes":{"Timestamp":"` + ends + `"}}]`)} {
+		_, err := c.PutParameter(ctx, &sdk.PutParameterInput{Name: &name, Value: aws.String("v"), Type: types.ParameterTypeString, Tier: types.ParameterTierAdvanced, Policies: policies})
+		require.NoError(t, err)
+		<-h.told
+	}
+	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	require.NoError(t, w.Clock.WaitTimers(waits, 1))
+	const bucket = "ssm.parameters"
+	key, whole := iamtest.Scope.Key("other"), []byte(nil)
+	require.NoError(t, w.DB.Update(func(tx *store.Tx) error {
+		whole = bytes.Clone(tx.GetRaw(bucket, key))
+		require.NotEmpty(t, whole)
+		return tx.PutRaw(bucket, key, []byte("[]"))
+	}))
+	w.Clock.Advance(time.Hour)
+	require.NoError(t, w.Clock.WaitTimers(waits, 1), "it waits for a time")
+	require.NoError(t, w.DB.Update(func(tx *store.Tx) error { return tx.PutRaw(bucket, key, whole) }))
+	require.Eventually(t, func() bool {
+		w.Clock.Advance(100 * time.Millisecond)
+		return len(h.told) == 2
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, "aws.ssm, Parameter Store Policy Action, arn:aws:ssm:us-east-1:000000000000:parameter/p, Expiration", <-h.told)
 }
