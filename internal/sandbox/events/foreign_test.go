@@ -110,3 +110,19 @@ func TestArchivesOfOthersAreNotRead(t *testing.T) {
 	_, err = c.CreateArchive(ctx, &sdk.CreateArchiveInput{ArchiveName: aws.String("b"), EventSourceArn: &bus})
 	iamtest.RequireCode(t, err, "AccessDeniedException")
 }
+
+// A role of another account cannot be given to a rule or a target.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+func TestRolesOfOthersAreNotPassed(t *testing.T) {
+	t.Parallel()
+	s, ctx := newSetup(t), t.Context()
+	theirs := aws.String("arn:aws:iam::111111111111:role/x")
+	rule := &sdk.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{"source":["x"]}`), RoleArn: theirs}
+	_, err := s.bridge.PutRule(ctx, rule)
+	require.Equal(t, "Cross-account pass role is not allowed.", iamtest.RequireCode(t, err, "AccessDeniedException").ErrorMessage())
+	rule.RoleArn = nil
+	_, err = s.bridge.PutRule(ctx, rule)
+	require.NoError(t, err)
+	_, err = s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{Rule: rule.Name, Targets: []types.Target{{Id: aws.String("t"), Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), RoleArn: theirs}}})
+	require.Equal(t, "Cross-account pass role is not allowed.", iamtest.RequireCode(t, err, "AccessDeniedException").ErrorMessage())
+}

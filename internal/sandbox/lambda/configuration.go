@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -112,12 +111,7 @@ func vpc(in *types.VpcConfig) *types.VpcConfigResponse {
 }
 
 // checkRole demands that the caller may pass the role and that Lambda can assume it.
-// One of another account cannot be passed at all; the text is what clients of AWS quote
-// (https://github.com/getmoto/moto, tests/test_awslambda/test_lambda.py): unsure.
 func (s *Service) checkRole(ctx context.Context, req *wire.Request, role, arn, name string) error {
-	if a, ok := wire.ParseARN(role); ok && a.AccountID != req.Account {
-		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "Cross-account pass role is not allowed.")
-	}
 	if err := policy.PassRole(ctx, req, role, "lambda.amazonaws.com"); err != nil {
 		return err
 	}

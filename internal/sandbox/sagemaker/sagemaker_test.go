@@ -404,6 +404,10 @@ func TestPermissions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ctl.CreateModel(t.Context(), &sm.CreateModelInput{ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)}})
 	requireCode(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role)
+	_, err = w.ctl.CreateModel(t.Context(), &sm.CreateModelInput{
+		ModelName: aws.String("m"), ExecutionRoleArn: aws.String("arn:aws:iam::111111111111:role/x"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)},
+	})
+	requireCode(t, err, "AccessDeniedException", "Cross-account pass role is not allowed.")
 	_, err = run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("x"), Body: []byte("{}")})
 	requireCode(t, err, "AccessDeniedException", "sagemaker:InvokeEndpoint")
 	_, err = ctl.ListEndpoints(t.Context(), &sm.ListEndpointsInput{})

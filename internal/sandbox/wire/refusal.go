@@ -63,6 +63,8 @@ type DeniedError struct {
 	Action, Resource string
 	// Because is the end of the sentence; "" where AWS tells no reason.
 	Because string
+	// Text is the whole sentence, where AWS says another.
+	Text string
 	// Explicit: a Deny statement, which nothing overrides.
 	Explicit bool
 	// Boundary: the permissions boundary or the session's policies do not allow the
@@ -72,6 +74,9 @@ type DeniedError struct {
 
 // Error is AWS's sentence.
 func (e *DeniedError) Error() string {
+	if e.Text != "" {
+		return e.Text
+	}
 	who := e.Principal.ARN
 	if who == "" {
 		who = e.Principal.Service

@@ -179,8 +179,13 @@ func Tagged(tags func(req *wire.Request, arn string) (map[string]string, error))
 	}
 }
 
-// PassRole asks whether the caller may give a role to a service.
+// PassRole asks whether the caller may give a role to a service. One of another account
+// cannot be given at all; the text is what clients of many services quote, such as
+// https://github.com/fabric8io/kubernetes-alexa/issues/6 (Lambda).
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func PassRole(ctx context.Context, req *wire.Request, role, service string) error {
+	if a, ok := wire.ParseARN(role); ok && a.AccountID != req.Account {
+		return &wire.DeniedError{Principal: req.Principal, Action: "iam:PassRole", Resource: role, Text: "Cross-account pass role is not allowed."}
+	}
 	return req.Authorize(ctx, "iam:PassRole", role, map[string][]string{"iam:PassedToService": {service}})
 }

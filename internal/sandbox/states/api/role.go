@@ -19,12 +19,8 @@ func checkRole(arn string) error {
 	return nil
 }
 
-// passRole checks that the caller may give the role to Step Functions. A role of
-// another account can't be given at all.
+// passRole checks that the caller may give the role to Step Functions.
 func (s *Handlers) passRole(ctx context.Context, req *wire.Request, role string) error {
-	if m := roleARN.FindStringSubmatch(role); len(m) == 2 && m[1] != req.Account {
-		return wire.Errorf(400, "AccessDeniedException", "Cross-account pass role is not allowed.")
-	}
 	return policy.PassRole(ctx, req, role, "states.amazonaws.com")
 }
 
