@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,6 +221,7 @@ func (b *builder) compute() error {
 		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"),
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
 		Endpoint: func() string { return b.endpoint },
+		Doorstep: func(w http.ResponseWriter, r *http.Request) *http.Request { return limitBody(w, r, bodyPatience) },
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -43,6 +44,9 @@ type Config struct {
 	Metrics wire.Metrics
 	// Endpoint is the sandbox's URL that functions get as AWS_ENDPOINT_URL.
 	Endpoint func() string
+	// Doorstep bounds how slow the body of a request to a function URL may be: its error
+	// is a *wire.Error. nil: bodies may take their time.
+	Doorstep func(http.ResponseWriter, *http.Request) *http.Request
 	// MaxEnvironments caps the execution environments (processes) that exist at
 	// one time. 0 means 4 for each processor, at least 8.
 	MaxEnvironments int

@@ -6,11 +6,15 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // Errors and members are those of the recordings that urls.go names.
@@ -103,4 +107,45 @@ def handler(event, context):
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
 	_, err = c.GetFunctionUrlConfig(ctx, &awslambda.GetFunctionUrlConfigInput{FunctionName: str("fn")})
 	require.Equal(t, "ResourceNotFoundException", code(t, err))
+}
+
+// What a request to a URL becomes may be 6 MB, base64 and all, and its body may not take
+// for ever.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+func TestBodiesOfFunctionURLs(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), func(c *lambda.Config) {
+		c.Doorstep = func(_ http.ResponseWriter, r *http.Request) *http.Request {
+			if r.URL.Query().Has("slow") {
+				r.Body = io.NopCloser(iotest.ErrReader(wire.Errorf(http.StatusBadRequest, "RequestTimeout", "too slow")))
+			}
+			return r
+		}
+	})
+	c, ctx := s.as(t, "admin"), t.Context()
+	s.python(t, "def handler(event, context): return len(event['body'])", nil)
+	made, err := c.CreateFunctionUrlConfig(ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeNone})
+	require.NoError(t, err)
+	for action, via := range map[string]*bool{"lambda:InvokeFunctionUrl": nil, "lambda:InvokeFunction": aws.Bool(true)} {
+		in := &awslambda.AddPermissionInput{FunctionName: str("fn"), StatementId: str(strings.ReplaceAll(action, ":", "")), Action: &action, Principal: str("*"), InvokedViaFunctionUrl: via}
+		if via == nil {
+			in.FunctionUrlAuthType = types.FunctionUrlAuthTypeNone
+		}
+		_, err = c.AddPermission(ctx, in)
+		require.NoError(t, err)
+	}
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	ask := func(query string, size int) int {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, *made.FunctionUrl+query, strings.NewReader(strings.Repeat("\xff", size)))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/octet-stream")
+		res, err := (&http.Client{Transport: tr}).Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode
+	}
+	require.Equal(t, http.StatusOK, ask("", 4<<20))
+	require.Equal(t, http.StatusRequestEntityTooLarge, ask("", 5<<20), "by base64 it is larger than 6 MB")
+	require.Equal(t, http.StatusBadRequest, ask("?slow", 1))
 }

@@ -58,7 +58,8 @@ func (u *urls) open() error {
 		return (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", port))
 	}
 	ln, err := listen(port)
-	if err != nil && port != "" { // somebody else has it by now
+	if err != nil && port != "" {
+		u.s.Log.Warn("the port of function URLs is taken by another program: all function URLs change", "port", port, "error", err.Error())
 		ln, err = listen("0")
 	}
 	if err != nil {
@@ -149,13 +150,16 @@ func (u *urls) answer(w http.ResponseWriter, r *http.Request) error {
 	if err := u.s.mayByURL(ref, config); err != nil {
 		return err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
+	body, err := u.body(w, r)
 	if err != nil {
-		return wire.Errorf(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes", maxPayload)
+		return err
 	}
 	payload, err := json.Marshal(urlEvent(r, id, "/"+path, body, u.s.Clock.Now()))
 	if err != nil {
 		return err
+	}
+	if len(payload) > maxPayload { // base64 and the envelope count
+		return errTooLarge()
 	}
 	inv := &invocation{id: wire.NewID(), payload: payload, arn: ref.arn(), traceID: newTraceID(u.s.Clock.Now()), done: make(chan result, 1)}
 	res, err := u.s.run(r.Context(), f, v, inv)
@@ -168,6 +172,23 @@ func (u *urls) answer(w http.ResponseWriter, r *http.Request) error {
 	}
 	allow(w, r, config.Cors)
 	return reply(w, res.payload)
+}
+
+func errTooLarge() error {
+	return wire.Errorf(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes", maxPayload)
+}
+
+// body reads that of a request, which may be neither too large nor too slow.
+func (u *urls) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if u.s.Doorstep != nil {
+		r = u.s.Doorstep(w, r)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		err = errTooLarge()
+	}
+	return body, err
 }
 
 // mayByURL asks the function's policy whether everybody may call its URL; both actions
