@@ -30,7 +30,8 @@ const (
 	lastPause  = 10 * time.Minute
 )
 
-// atOnce bounds the deliveries that run at the same time.
+// atOnce bounds the deliveries that run at the same time, those to API destinations apart:
+// each of these has as many of its own.
 const atOnce = 16
 
 // delivery is one event for one target, as it is kept until it is done.
@@ -72,9 +73,10 @@ func (d delivery) age() time.Duration {
 
 // dispatcher holds what is to be delivered, by time. What a delivery is, the store knows.
 type dispatcher struct {
-	mu   sync.Mutex
-	list agenda
-	wake bell.Bell
+	mu    sync.Mutex
+	list  agenda
+	wake  bell.Bell
+	lanes map[string]*lane // by the ARN of an API destination
 }
 
 type appointment struct {
@@ -121,7 +123,7 @@ func (q *dispatcher) next(now time.Time) (key string, wait time.Duration) {
 // was made is there once: keys are told apart by the store, which forgets what is done.
 func (s *Service) loadDeliveries() error {
 	s.deliveries.mu.Lock()
-	s.deliveries.list = nil
+	s.deliveries.list, s.deliveries.lanes = nil, nil
 	s.deliveries.mu.Unlock()
 	return s.DB.View(func(tx *store.Tx) error {
 		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
@@ -148,13 +150,31 @@ func (s *Service) dispatch(ctx context.Context) {
 			return
 		}
 		running.Go(guard.Func(s.Log, "the delivery of an event", func() {
-			defer func() { <-slots }()
-			// What the store has is delivered by and by, whatever went wrong now.
-			if err := guard.Run(s.Log, "the delivery of an event", func() error { return s.deliver(ctx, key) }); err != nil && ctx.Err() == nil {
-				s.Log.Error("an event cannot be delivered yet", "error", err.Error())
-				s.deliveries.add(key, s.Clock.Now().Add(lastPause))
-			}
+			leave := sync.OnceFunc(func() { <-slots })
+			defer leave()
+			s.attempt(ctx, key, func(d delivery) bool { return s.inLane(ctx, key, d, leave) })
 		}))
+	}
+}
+
+// attempt delivers what the store has of a key, unless elsewhere says that it is done
+// otherwise. What goes wrong now is tried again by and by.
+func (s *Service) attempt(ctx context.Context, key string, elsewhere func(delivery) bool) {
+	err := guard.Run(s.Log, "the delivery of an event", func() error {
+		var d delivery
+		var found bool
+		err := s.DB.View(func(tx *store.Tx) (err error) {
+			d, found, err = store.Get[delivery](tx, deliveriesBucket, key)
+			return err
+		})
+		if err == nil && found && !elsewhere(d) {
+			s.deliver(ctx, key, d)
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("an event cannot be delivered yet", "error", err.Error())
+		s.deliveries.add(key, s.Clock.Now().Add(lastPause))
 	}
 }
 
@@ -165,21 +185,11 @@ type failure struct {
 	again      bool // whether it may succeed later
 }
 
-// deliver tries a delivery once, and notes what became of it. An error means that the
-// delivery is as it was.
-func (s *Service) deliver(ctx context.Context, key string) error {
-	var d delivery
-	var found bool
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		d, found, err = store.Get[delivery](tx, deliveriesBucket, key)
-		return err
-	})
-	if err != nil || !found {
-		return err
-	}
+// deliver tries a delivery once, and notes what became of it.
+func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	f := s.send(ctx, d)
 	if ctx.Err() != nil && f != nil {
-		return nil // it is tried again after the next start
+		return // it is tried again after the next start
 	}
 	now := s.Clock.Now().UTC()
 	exhausted := ""
@@ -198,7 +208,7 @@ func (s *Service) deliver(ctx context.Context, key string) error {
 			s.Log.Error("a delivery is not kept", "error", err.Error())
 		}
 		s.deliveries.add(key, d.Due)
-		return nil
+		return
 	}
 	if f != nil {
 		s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
@@ -207,7 +217,6 @@ func (s *Service) deliver(ctx context.Context, key string) error {
 	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
 		s.Log.Error("a delivery is not forgotten", "error", err.Error())
 	}
-	return nil
 }
 
 // backoff is the pause before a retry.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,6 +144,74 @@ func TestAPIDestinationsAndRetries(t *testing.T) {
 		"RULE_ARN": "arn:aws:events:us-east-1:000000000000:rule/r", "TARGET_ARN": bad, "ERROR_CODE": "ERROR_FROM_TARGET",
 		"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts", "RETRY_ATTEMPTS": "2",
 	}, attributes)
+}
+
+// A destination gets no more in a second than its InvocationRateLimitPerSecond; what waits
+// for that is no try.
+func TestDestinationsHaveTheirRate(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	var mu sync.Mutex
+	calls := map[time.Time]int{}
+	arn := s.destination(t, "d", func(http.ResponseWriter, *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls[s.Clock.Now()]++
+	})
+	_, err := s.bridge.UpdateApiDestination(t.Context(), &sdk.UpdateApiDestinationInput{Name: aws.String("d"), InvocationRateLimitPerSecond: aws.Int32(2)})
+	require.NoError(t, err)
+	role := s.service(t, "caller", iamtest.Allow("events:InvokeApiDestination", "*"))
+	s.rule(t, "r", `{"source":["x"]}`, types.Target{Id: aws.String("t"), Arn: &arn, RoleArn: &role, RetryPolicy: &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(0)}})
+	for range 5 {
+		s.put(t, "default", "x", map[string]any{})
+	}
+	total := func() (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, k := range calls {
+			n += k
+		}
+		return n
+	}
+	for _, want := range []int{2, 4, 5} {
+		require.Eventually(t, func() bool { return total() == want }, 20*time.Second, time.Millisecond)
+		if want < 5 {
+			require.NoError(t, s.Clock.WaitTimers(s.waits(t), 1))
+			s.Clock.Advance(time.Second)
+		}
+	}
+	require.Len(t, calls, 3, "two in a second at most")
+}
+
+// A destination that takes its time holds up no other target.
+func TestSlowDestinationsHoldUpThemselves(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.stop()
+	s.client = &http.Client{} // with all the patience there is
+	s.Reopen(t)
+	s.register(t)
+	release, done := make(chan struct{}), make(chan struct{}, 64)
+	slow := s.destination(t, "slow", func(http.ResponseWriter, *http.Request) {
+		<-release
+		done <- struct{}{}
+	})
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	role := s.service(t, "caller", iamtest.Allow("events:InvokeApiDestination", "*"))
+	s.rule(t, "slow", `{"source":["x"]}`, types.Target{Id: aws.String("t"), Arn: &slow, RoleArn: &role})
+	url, arn := s.queue(t, "q", "r")
+	s.rule(t, "r", `{"source":["y"]}`, types.Target{Id: aws.String("q"), Arn: &arn})
+	for range 40 {
+		s.put(t, "default", "x", map[string]any{})
+	}
+	s.put(t, "default", "y", map[string]any{})
+	require.Contains(t, s.next(t, url), `"source":"y"`)
+	require.Empty(t, done)
+	free()
+	for range 40 {
+		<-done
+	}
 }
 
 // Missing permissions and targets are not tried again.

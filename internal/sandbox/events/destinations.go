@@ -239,9 +239,8 @@ func loopback(host string) bool {
 
 // callDestination sends an event to an API destination.
 func (s *Service) callDestination(ctx context.Context, d delivery, p wire.Principal, body string) *failure {
-	a, _ := wire.ParseARN(d.Target.ARN)
-	name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "api-destination/"), "/")
-	to, err := s.destinationOf(wire.ScopeOfARN(a), "describe", name)
+	sc, name, _ := destinationOfARN(d.Target.ARN)
+	to, err := s.destinationOf(sc, "describe", name)
 	if err == nil && to.ARN != d.Target.ARN { // one of the same name was made since
 		err = noDestination("describe", name)
 	}
@@ -321,7 +320,7 @@ func request(ctx context.Context, to destination, with *types.HttpParameters, fu
 	return req, nil
 }
 
-// exchange sends a request; 409, 429 and errors of the server are tried again.
+// exchange sends a request; 401, 407, 409, 429 and errors of the server are tried again.
 func (s *Service) exchange(req *http.Request) *failure {
 	res, err := s.Client.Do(req)
 	if err != nil {

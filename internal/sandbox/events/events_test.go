@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type setup struct {
 	stop   func() // ends the service, as a restart does
 	bridge *sdk.Client
 	queues *sqssdk.Client
+	client *http.Client // of API destinations; nil is the service's own
 }
 
 func newSetup(t *testing.T) *setup {
@@ -45,7 +47,7 @@ func (s *setup) register(t *testing.T) {
 	v, err := secretsmanager.New(secretsmanager.Config{DB: s.DB, Router: s.Router, Clock: s.Clock})
 	require.NoError(t, err)
 	v.Register(s.Router)
-	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Roles: s.IAM})
+	s.events, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Roles: s.IAM, Client: s.client})
 	require.NoError(t, err)
 	s.events.Register(s.Router)
 	svc, deliveries := s.events, s.events.Deliveries()
