@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,7 +24,51 @@ func JSON(v any, indent string) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", v, err)
 	}
-	return escape(b.Bytes()), nil
+	return escape(paired(b.Bytes())), nil
+}
+
+// paired writes U+FFFD for halves of surrogate pairs, which a json.RawMessage may hold as
+// escapes: RFC 8259 (8.2) leaves to parsers what they do with them, and jq refuses
+// the whole document.
+func paired(text []byte) []byte {
+	if !bytes.Contains(text, []byte(`\ud`)) && !bytes.Contains(text, []byte(`\uD`)) {
+		return text
+	}
+	out := bytes.Clone(text)
+	for i := 0; i+1 < len(out); i++ {
+		if out[i] != '\\' {
+			continue
+		}
+		switch first, second := surrogate(out[i:]), rune(0); {
+		case first == 0:
+			i++ // an escape of another kind, of a backslash perhaps
+		case first < 0xdc00:
+			if i+6 < len(out) {
+				second = surrogate(out[i+6:])
+			}
+			if second >= 0xdc00 {
+				i += 11
+				break
+			}
+			fallthrough
+		default:
+			copy(out[i:], `\ufffd`)
+			i += 5
+		}
+	}
+	return out
+}
+
+// surrogate is the half of a pair that an escape at the beginning of the text is, else 0.
+func surrogate(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	v, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil || v < 0xd800 || v > 0xdfff {
+		return 0
+	}
+	return rune(v)
 }
 
 // Tagged returns v, which has to be a JSON object, on one line with a member

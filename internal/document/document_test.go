@@ -188,3 +188,22 @@ func FuzzYAML(f *testing.F) {
 		readBack(t, map[string]any{key: value, "list": []any{value, map[string]any{key: []any{value, n}}}, "n": n})
 	})
 }
+
+func TestHalvesOfSurrogatePairs(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		`"\ud800"`:              `"\ufffd"`,
+		`"a\uDC00b"`:            `"a\ufffdb"`,
+		`"\ud83d\ude00"`:        `"\ud83d\ude00"`,
+		`"\ud83d\ud83d\ude00"`:  `"\ufffd\ud83d\ude00"`,
+		`"\\ud800"`:             `"\\ud800"`, // a backslash, and letters
+		`"\\\ud800"`:            `"\\\ufffd"`,
+		`{"\ud800":"\udfff\n"}`: `{"\ufffd":"\ufffd\n"}`,
+		`"\ud83d"`:              `"\ufffd"`,
+		`"\ud83dx\ude00"`:       `"\ufffdx\ufffd"`,
+	} {
+		got, err := JSON(json.RawMessage(raw), "")
+		require.NoError(t, err)
+		require.Equal(t, want+"\n", string(got), raw)
+	}
+}

@@ -56,6 +56,13 @@ func decodeCheckpoint(stack string, raw []byte) (*apitype.DeploymentV3, error) {
 	if checkpoint.Latest == nil {
 		return &apitype.DeploymentV3{}, nil
 	}
+	// The engine leaves the member out where there are none.
+	var written struct {
+		Latest struct{ Resources json.RawMessage }
+	}
+	if err := decodeJSON(versioned.Checkpoint, &written); err == nil && string(written.Latest.Resources) == "null" {
+		return nil, errors.New("its resources are null")
+	}
 	return checkpoint.Latest, checkDeployment(stack, checkpoint.Latest)
 }
 
@@ -208,10 +215,35 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 		return nil, e.damaged(stack, file, fault.Reason(err))
 	}
 	dep, err := decodeCheckpoint(stack, raw)
+	if err == nil && len(dep.Resources)+len(dep.PendingOperations) == 0 {
+		err = e.emptied(stack)
+	}
 	if err != nil && !errors.Is(err, errForeign) {
 		err = e.damaged(stack, file, err)
 	}
 	return dep, err
+}
+
+// emptied tells that a state holds nothing although the stack's last operation left
+// resources: nobody may take such a stack for an empty one and clear it away.
+func (e *Engine) emptied(stack string) error {
+	updates, ok := e.fileHistory(stack, 1)
+	if ok { // a destroy that was killed behind its last step is in no history
+		updates = e.withOutcomes(e.place(stack, nil), updates, 1)
+	}
+	if !ok || len(updates) == 0 || updates[0].Kind == "destroy" || updates[0].Result != "succeeded" {
+		return nil
+	}
+	left := 0
+	for op, n := range updates[0].Changes {
+		if op != OpDelete {
+			left += n
+		}
+	}
+	if left == 0 {
+		return nil
+	}
+	return fmt.Errorf("it holds no resources, but update %d left %d", updates[0].Version, left)
 }
 
 // readRegular reads a file of the state. What is no file is an error that says what it

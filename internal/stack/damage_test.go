@@ -66,6 +66,7 @@ func damages(t *testing.T) map[string]struct{ content, says string } {
 		"a URN that is none":     {with(`{"resources":[{"urn":"urn:}]}pulumi:s::p::t::b","type":"t"}]}`), "resource 1 has a URN that is none"},
 		"a URN of parts":         {with(`{"resources":[{"urn":"urn:pulumi:s::p","type":"t"}]}`), "resource 1 has a URN that is none"},
 		"no URN":                 {with(`{"resources":[{"urn":` + urn + `,"type":"t"},{"type":"t"}]}`), "resource 2 is missing"},
+		"null resources":         {with(`{"resources":null}`), "its resources are null"},
 		"a null resource":        {with(`{"resources":[null]}`), "resource 1 is missing"},
 		"a null operation":       {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[null]}`), "pending operation 1 is missing"},
 		"an empty operation":     {with(`{"resources":[{"urn":` + urn + `,"type":"t"}],"pending_operations":[{"type":"creating"}]}`), "pending operation 1 is missing"},
@@ -289,4 +290,56 @@ func FuzzState(f *testing.F) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// A state without resources is that of an empty pipeline only if its history says so.
+func TestAStateThatWasEmptiedIsDamaged(t *testing.T) {
+	t.Parallel()
+	empty := []byte(`{"version":3,"checkpoint":{"stack":"organization/p/s","latest":{"manifest":{"time":"2020-01-01T00:00:00Z"}}}}`)
+	entry := func(kind, result string) []byte {
+		return []byte(`{"kind":"` + kind + `","result":"` + result + `","startTime":1,"endTime":2,"resourceChanges":{"create":30,"same":6,"delete":1}}`)
+	}
+	for name, c := range map[string]struct {
+		history []byte
+		damaged bool
+	}{
+		"never brought up": {nil, false},
+		"brought up":       {entry("update", "succeeded"), true},
+		"refreshed":        {entry("refresh", "succeeded"), true},
+		"destroyed":        {entry("destroy", "succeeded"), false},
+		"failed":           {entry("update", "failed"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, dir := stateFiles(t, empty)
+			if c.history != nil {
+				history := filepath.Join(filepath.Dir(filepath.Dir(dir)), "history", filepath.Base(dir), testStack)
+				require.NoError(t, os.MkdirAll(history, 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(history, testStack+"-1700000000000000001.history.json"), c.history, 0o600))
+			}
+			list, err := f.List(t.Context())
+			require.NoError(t, err)
+			require.Len(t, list, 2)
+			if !c.damaged {
+				require.NoError(t, list[0].Err)
+				return
+			}
+			require.ErrorIs(t, list[0].Err, fault.Damaged)
+			require.ErrorContains(t, list[0].Err, "it holds no resources, but update 1 left 36")
+		})
+	}
+}
+
+// What has the name of a state is one, even if it leads nowhere.
+func TestALinkToItselfIsADamagedState(t *testing.T) {
+	t.Parallel()
+	f, dir := stateFiles(t, nil)
+	require.NoError(t, os.Remove(filepath.Join(dir, testStack+".json")))
+	require.NoError(t, os.Symlink(testStack+".json", filepath.Join(dir, testStack+".json")))
+	list, err := f.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.ErrorIs(t, list[0].Err, fault.Damaged)
+	_, err = f.State(t.Context(), testStack)
+	require.ErrorIs(t, err, fault.Damaged)
 }

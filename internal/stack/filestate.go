@@ -57,16 +57,22 @@ func (e *Engine) stackFileOf(backend, stack string) (file string, exists, known 
 	var newest time.Time
 	for _, suffix := range stateSuffixes {
 		path := filepath.Join(dir, stack+suffix)
-		// A link that leads nowhere is a state that is damaged, not one that is not there.
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			info, err = os.Lstat(path)
-		}
+		info, err := whatever(path)
 		if err == nil && (!exists || info.ModTime().After(newest)) {
 			file, exists, newest = path, true, info.ModTime()
 		}
 	}
 	return file, exists, true
+}
+
+// whatever looks at what has the name of a state. A link that leads nowhere, or to
+// itself, is a state that is damaged, not one that is not there.
+func whatever(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return os.Lstat(path)
+	}
+	return info, nil
 }
 
 // stateSuffixes are those of the forms of a checkpoint.
@@ -139,10 +145,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 	if !exists {
 		return Summary{}, false // gone meanwhile
 	}
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		info, err = os.Lstat(file) // a link that leads nowhere
-	}
+	info, err := whatever(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Summary{}, false
 	}

@@ -85,18 +85,17 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 		return nil, err
 	}
 	p := e.place(stack, nil)
-	known := false
-	dep, err := onDisk(ctx, e, func() (*apitype.DeploymentV3, error) {
+	found, err := onDisk(ctx, e, func() (told[*apitype.DeploymentV3], error) {
 		if err := e.checkBackend(); err != nil {
-			return nil, err
+			return told[*apitype.DeploymentV3]{}, err
 		}
 		dep, ok, err := e.fileExport(stack)
-		known = ok
-		return dep, err
+		return told[*apitype.DeploymentV3]{dep, ok}, err
 	})
 	if err != nil {
 		return nil, err
 	}
+	dep, known := found.value, found.known
 	if known && !reveal {
 		return stateOf(stack, dep, false), nil
 	}
@@ -192,17 +191,15 @@ func (e *Engine) project() place {
 
 // List names the stacks of the project, sorted.
 func (e *Engine) List(ctx context.Context) ([]Summary, error) {
-	known := false
-	list, err := onDisk(ctx, e, func() ([]Summary, error) {
+	found, err := onDisk(ctx, e, func() (told[[]Summary], error) {
 		if err := e.checkBackend(); err != nil {
-			return nil, err
+			return told[[]Summary]{}, err
 		}
 		list, ok := e.fileList()
-		known = ok
-		return list, nil
+		return told[[]Summary]{list, ok}, nil
 	})
-	if err != nil || known {
-		return list, err
+	if err != nil || found.known {
+		return found.value, err
 	}
 	p := e.project()
 	if err := e.prepare(p); err != nil {
@@ -216,7 +213,7 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 		}
 		return nil, err
 	}
-	list = summaries(stacks)
+	list := summaries(stacks)
 	for i := range list {
 		if locks, known := e.fileLocks(list[i].Name); known {
 			list[i].Locks, list[i].InProgress = locks, len(locks) > 0
@@ -244,22 +241,21 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 		return nil, err
 	}
 	p := e.place(stack, nil)
-	known := false
-	updates, err := onDisk(ctx, e, func() ([]Update, error) {
+	found, err := onDisk(ctx, e, func() (told[[]Update], error) {
 		if err := e.checkBackend(); err != nil {
-			return nil, err
+			return told[[]Update]{}, err
 		}
 		if e.exists(p) == absent {
-			return nil, notFound(stack)
+			return told[[]Update]{}, notFound(stack)
 		}
 		updates, ok := e.fileHistory(stack, limit)
-		if known = ok; ok {
+		if ok {
 			updates = e.withOutcomes(p, updates, limit)
 		}
-		return updates, nil
+		return told[[]Update]{updates, ok}, nil
 	})
-	if err != nil || known {
-		return updates, err
+	if err != nil || found.known {
+		return found.value, err
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
