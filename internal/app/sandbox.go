@@ -123,9 +123,9 @@ func (a *App) SandboxAccounts(ctx context.Context) ([]SandboxAccount, error) {
 	return out, err
 }
 
-// SandboxEnv returns the variables that point other AWS tools at the running
+// SandboxEnv returns what points other AWS tools, run in an environment, at the running
 // sandbox, as the user of an account; "" is the first one.
-func (a *App) SandboxEnv(ctx context.Context, account string) ([]Variable, error) {
+func (a *App) SandboxEnv(ctx context.Context, environ []string, account string) (*Tool, error) {
 	info, err := a.startSandbox(ctx)
 	if err == nil && account != "" {
 		info, err = sandbox.InAccount(ctx, info, account)
@@ -133,11 +133,18 @@ func (a *App) SandboxEnv(ctx context.Context, account string) ([]Variable, error
 	if err != nil {
 		return nil, err
 	}
-	var out []Variable
-	for _, kv := range sandbox.Env(info) {
-		out = append(out, Variable{kv.Key, kv.Value})
+	tool := &Tool{}
+	given := map[string]bool{}
+	for _, kv := range append(sandbox.Env(info), sandbox.Direct(environ)...) {
+		tool.Variables = append(tool.Variables, Variable{kv.Key, kv.Value})
+		given[kv.Key] = true
 	}
-	return out, nil
+	for _, name := range sandbox.Misleading(environ, false) {
+		if !given[name] {
+			tool.Without = append(tool.Without, name)
+		}
+	}
+	return tool, nil
 }
 
 // imageHint ends the reason of an endpoint whose image the sandbox cannot run.

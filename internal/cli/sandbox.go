@@ -94,17 +94,21 @@ func newSandboxEnv(e *env) *cobra.Command {
 		Example: `  eval "$(pipelinetui sandbox env)"; aws stepfunctions list-state-machines`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			vars, err := e.open().SandboxEnv(cmd.Context(), account)
+			tool, err := e.open().SandboxEnv(cmd.Context(), os.Environ(), account)
 			if err != nil {
 				return err
 			}
 			doc := struct {
 				header
 				Variables []app.Variable `json:"variables"`
-			}{newHeader("SandboxEnv"), vars}
+				Unset     []string       `json:"unset,omitempty"`
+			}{newHeader("SandboxEnv"), tool.Variables, tool.Without}
 			return e.write(doc, func() string {
 				var b strings.Builder
-				for _, v := range vars {
+				for _, name := range tool.Without { // they would lead elsewhere
+					fmt.Fprintf(&b, "unset %s\n", name)
+				}
+				for _, v := range tool.Variables {
 					fmt.Fprintf(&b, "export %s=%s\n", v.Key, fault.Shell(v.Value))
 				}
 				return b.String()

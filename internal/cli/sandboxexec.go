@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,7 +22,8 @@ func newSandboxExec(e *env) *cobra.Command {
 		Short: "run another program on the sandbox: pulumi, aws, a script",
 		Long: `Runs a program with the sandbox's AWS variables and, for the Pulumi CLI, with the
 backend, the passphrase and providers that know the sandbox. The exit code is that
-of the program.
+of the program. Variables of yours that would lead it to AWS or elsewhere are left out
+(AWS_PROFILE, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_S3 and their like).
 
 The aws CLI of version 1 sends SQS to the real AWS unless it gets --endpoint-url, so
 "aws sqs" of it is refused here; in scripts it cannot be seen.
@@ -48,7 +50,7 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	vars, closeAll, err := e.open().SandboxTool(ctx, work)
+	tool, closeAll, err := e.open().SandboxTool(ctx, os.Environ(), work)
 	if err != nil {
 		return err
 	}
@@ -56,8 +58,11 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	signals, release := e.desk.hold() // they are the program's from here on
 	defer release()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
-	cmd.Env = os.Environ()
-	for _, v := range vars {
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(tool.Without, name)
+	})
+	for _, v := range tool.Variables {
 		cmd.Env = append(cmd.Env, v.Key+"="+v.Value)
 		if v.Key == "PATH" {
 			if found := onPath(args[0], v.Value); found != "" {

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,51 @@ func Env(i Info) []KV {
 		{"AWS_EC2_METADATA_DISABLED", "true"},
 		{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false"},
 	}
+}
+
+// Misleading returns the names of the variables in an environment ("NAME=value") that
+// would lead a client elsewhere than Env does: endpoints of single services, which win
+// over the one of all (docs.aws.amazon.com/sdkref, feature-ss-endpoints), profiles,
+// tokens and roles. credentials tells whether the client is to keep its own.
+func Misleading(environ []string, credentials bool) []string {
+	var names []string
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		switch rest, ours := strings.CutPrefix(name, "AWS_"); {
+		case !ours, slices.Contains(harmless, rest), strings.HasPrefix(rest, "CLI_"), strings.HasPrefix(rest, "SDK_"):
+		case credentials && !strings.HasPrefix(rest, "ENDPOINT_URL") && rest != "IGNORE_CONFIGURED_ENDPOINT_URLS":
+		default:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// harmless are variables that change how a client works, not where.
+var harmless = []string{"PAGER", "DEFAULT_OUTPUT", "RETRY_MODE", "MAX_ATTEMPTS", "METADATA_SERVICE_TIMEOUT"}
+
+// Direct returns the variables that keep a client from asking a proxy for the sandbox, none
+// if the environment has no proxy. (Go leaves loopback out by itself, Python does not.)
+func Direct(environ []string) []KV {
+	proxy, except := false, ""
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		switch strings.ToLower(name) {
+		case "http_proxy", "https_proxy", "all_proxy":
+			proxy = proxy || value != ""
+		case "no_proxy":
+			except = value
+		}
+	}
+	if !proxy {
+		return nil
+	}
+	if except != "" {
+		except += ","
+	}
+	except += "127.0.0.1,localhost"
+	return []KV{{"NO_PROXY", except}, {"no_proxy", except}}
 }
 
 // LogPath is the daemon's log: one JSON object a line. What is older is in the
