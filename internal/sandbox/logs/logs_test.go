@@ -319,8 +319,13 @@ func TestDenyOfGroups(t *testing.T) {
 		allow, deny string
 		may         bool
 	}{
-		{"*", group + "secret:*", false}, {"*", group + "secret", false}, {"*", group + "other:*", true},
-		{group + "secret", group + "secret:*", false}, {group + "secret:*", group + "secret", false}, {group + "secret", group + "other", true}, {group + "secret:*", group + "other", true},
+		{"*", group + "secret:*", false},
+		{"*", group + "secret", false},
+		{"*", group + "other:*", true},
+		{group + "secret", group + "secret:*", false},
+		{group + "secret:*", group + "secret", false},
+		{group + "secret", group + "other", true},
+		{group + "secret:*", group + "other", true},
 		{group + "other", group + "another", false},
 	} {
 		if i == 0 {

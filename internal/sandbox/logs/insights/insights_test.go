@@ -184,8 +184,13 @@ func TestBounds(t *testing.T) {
 		query string
 		lines int
 	}{
-		{grow, 1}, {"fields " + nested + " as a", 1}, {"display " + nested, 1}, {"stats max(" + nested + ")", 1}, {"sort @message", 300},
-		{"limit 100 | stats count(*) by concat(@message, @ptr)", 20}, {"fields @message | display @message, @message", 100},
+		{grow, 1},
+		{"fields " + nested + " as a", 1},
+		{"display " + nested, 1},
+		{"stats max(" + nested + ")", 1},
+		{"sort @message", 300},
+		{"limit 100 | stats count(*) by concat(@message, @ptr)", 20},
+		{"fields @message | display @message, @message", 100},
 		{"fields @message" + manyColumns(300), 1},
 	} {
 		q, err := insights.Parse(x.query, 0)

@@ -211,7 +211,7 @@ func (s *Engine) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Mill
 // maxParsed bounds the cache of parsed definitions.
 const maxParsed = 512
 
-// parsed returns a revision's machine.
+// Parsed returns a revision's machine.
 func (s *Engine) Parsed(def *record.Revision) (*asl.Machine, error) {
 	s.mu.Lock()
 	m := s.machines[def.Key]
