@@ -155,6 +155,9 @@ type address struct {
 
 // readJSON reports found false if the file is not there.
 func readJSON(path string, into any) (found bool, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would never end
+		return true, fmt.Errorf("%s: it is no file (%s)", path, info.Mode().Type())
+	}
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -174,7 +177,14 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(raw, '\n'), 0o600)
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		_ = os.Remove(path) // an empty folder is nobody's; another one is told below
+	}
+	if err := renameio.WriteFile(path, append(raw, '\n'), 0o600); err != nil {
+		return fault.New(fault.Damaged, "%s cannot be written: %s", path, fault.Reason(err)).Because(err).
+			WithHint("Move away what lies there, and see that the disk has space.")
+	}
+	return nil
 }
 
 // readState returns what the daemon that holds the lock says of itself: in

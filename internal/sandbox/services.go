@@ -114,7 +114,10 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 // there: if the folder has other content and no store, the store is lost.
 func openStore(data string) (*store.DB, error) {
 	path := filepath.Join(data, "store.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(path); {
+	case err == nil && !info.Mode().IsRegular():
+		return nil, &store.DamageError{Path: path, What: fmt.Sprintf("it is no file (%s)", info.Mode().Type())}
+	case errors.Is(err, fs.ErrNotExist):
 		entries, err := os.ReadDir(data)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
