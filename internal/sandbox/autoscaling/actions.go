@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
@@ -64,6 +67,15 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// actionNamePattern is the model's, which Go cannot compile: it looks ahead.
+const actionNamePattern = `(?!((^[ ]+.*)|(.*([\u0000-\u001f]|[\u007f-\u009f]|[:/|])+.*)|(.*[ ]+$))).+`
+
+// actionName tells whether a name has neither spaces at its ends, nor control characters,
+// nor one of ":/|".
+func actionName(name string) bool {
+	return name == strings.Trim(name, " ") && !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune(":/|", r) })
+}
+
 // putAction makes an action, or changes what is given of one that there is.
 // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html
 func (s *Service) putAction(_ context.Context, req *wire.Request, in *sdk.PutScheduledActionInput) (*sdk.PutScheduledActionOutput, error) {
@@ -71,8 +83,8 @@ func (s *Service) putAction(_ context.Context, req *wire.Request, in *sdk.PutSch
 		return nil, err
 	}
 	name, now := *in.ScheduledActionName, s.Clock.Now().UTC()
-	if strings.Contains(name, "|") { // ends the store's key of a target
-		return nil, validation("The scheduled action name must not have a vertical bar.")
+	if !actionName(name) {
+		return nil, constraint.Broken("ValidationException", "scheduledActionName", name, constraint.Pattern(actionNamePattern))
 	}
 	err := s.DB.Update(func(tx *store.Tx) error {
 		key := req.Key(*in.ResourceId)

@@ -96,6 +96,13 @@ func TestScheduledActions(t *testing.T) {
 	} {
 		iamtest.RequireCode(t, put(in), "ValidationException")
 	}
+	for _, name := range []string{"a|b", "a:b", "a/b", " a", "a ", "a\tb", "a\u0085b"} {
+		_, err := c.PutScheduledAction(ctx, &sdk.PutScheduledActionInput{
+			ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: dimension, ResourceId: aws.String(id),
+			ScheduledActionName: &name, Schedule: aws.String("rate(1 minute)"), ScalableTargetAction: day,
+		})
+		iamtest.RequireCode(t, err, "ValidationException")
+	}
 	at := w.Clock.Now().Add(90 * time.Second)
 	require.NoError(t, put(&sdk.PutScheduledActionInput{Schedule: aws.String("at(" + at.Format("2006-01-02T15:04:05") + ")"), ScalableTargetAction: day}))
 	require.NoError(t, put(&sdk.PutScheduledActionInput{ScalableTargetAction: &types.ScalableTargetAction{MinCapacity: aws.Int32(5), MaxCapacity: aws.Int32(6)}}), "what is left out stays")

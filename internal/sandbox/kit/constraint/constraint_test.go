@@ -38,7 +38,8 @@ func TestPatternsCompile(t *testing.T) {
 	for _, r := range refused {
 		assert.Regexp(t, "(\\(\\?[!<=])|invalid repeat count", r, "a pattern that is neither a look-around nor too long")
 	}
-	assert.LessOrEqual(t, len(refused), 10, "%v", refused)
+	// Each of these is held by its service, in Go.
+	assert.LessOrEqual(t, len(refused), 11, "%v", refused)
 }
 
 func TestEveryShapeIsThere(t *testing.T) {
