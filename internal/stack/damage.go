@@ -56,12 +56,14 @@ func decodeCheckpoint(stack string, raw []byte) (*apitype.DeploymentV3, error) {
 	if checkpoint.Latest == nil {
 		return &apitype.DeploymentV3{}, nil
 	}
-	// The engine leaves the member out where there are none.
-	var written struct {
-		Latest struct{ Resources json.RawMessage }
-	}
-	if err := decodeJSON(versioned.Checkpoint, &written); err == nil && string(written.Latest.Resources) == "null" {
-		return nil, errors.New("its resources are null")
+	if len(checkpoint.Latest.Resources) == 0 {
+		// The engine leaves the member out where there are none.
+		var written struct {
+			Latest struct{ Resources json.RawMessage }
+		}
+		if err := decodeJSON(versioned.Checkpoint, &written); err == nil && string(written.Latest.Resources) == "null" {
+			return nil, errors.New("its resources are null")
+		}
 	}
 	return checkpoint.Latest, checkDeployment(stack, checkpoint.Latest)
 }
