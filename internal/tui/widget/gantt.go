@@ -31,9 +31,8 @@ type Gantt struct {
 	order, rows []int
 	inside      []int // how many visits lie inside each
 	folded      map[int]bool
-	cursor, top int
-	selected    int // visit
-	height      int
+	cursor      Cursor // among rows
+	selected    int    // visit
 	follow      bool
 	zoomed      bool
 	inks        []ink
@@ -153,7 +152,7 @@ func (g *Gantt) fold() {
 			k += g.inside[i]
 		}
 	}
-	g.cursor = max(0, slices.Index(g.rows, g.shown(g.selected)))
+	g.cursor.At = max(0, slices.Index(g.rows, g.shown(g.selected)))
 }
 
 // shown is the visit itself, or the folded one that hides it.
@@ -174,7 +173,7 @@ func (g *Gantt) shown(visit int) int {
 func (g *Gantt) put(visit int) {
 	g.selected = g.shown(visit)
 	if i := slices.Index(g.rows, g.selected); i >= 0 {
-		g.cursor = i
+		g.cursor.At = i
 	}
 }
 
@@ -205,10 +204,10 @@ func (g *Gantt) Follow() { g.follow = true }
 
 // Selected is the index of the selected visit.
 func (g *Gantt) Selected() (visit int, ok bool) {
-	if g.cursor < 0 || g.cursor >= len(g.rows) {
+	if g.cursor.At < 0 || g.cursor.At >= len(g.rows) {
 		return 0, false
 	}
-	return g.rows[g.cursor], true
+	return g.rows[g.cursor.At], true
 }
 
 // Update takes a key or a mouse event, relative to the chart, and reports whether
@@ -218,36 +217,19 @@ func (g *Gantt) Update(msg tea.Msg) bool {
 	case tea.KeyMsg:
 		return g.press(m)
 	case tea.MouseMsg:
-		switch {
-		case m.Button == tea.MouseButtonWheelUp:
-			g.move(-3)
-		case m.Button == tea.MouseButtonWheelDown:
-			g.move(3)
-		case m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress && m.Y >= 1 && g.top+m.Y-1 < len(g.rows):
-			g.move(g.top + m.Y - 1 - g.cursor)
-		default:
-			return false
+		if place, ok := g.cursor.PlaceAt(m.Y-1, len(g.rows)); ok && m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress {
+			g.cursor.At = place
+			g.moved()
+			return true
 		}
-		return true
+		return g.move(m)
 	}
 	return false
 }
 
 func (g *Gantt) press(m tea.KeyMsg) bool {
-	page := max(1, g.height-1)
 	switch {
-	case keys.Up.Is(m):
-		g.move(-1)
-	case keys.Down.Is(m):
-		g.move(1)
-	case keys.PageUp.Is(m):
-		g.move(-page)
-	case keys.PageDown.Is(m):
-		g.move(page)
-	case keys.Top.Is(m):
-		g.move(-len(g.rows))
-	case keys.Bottom.Is(m):
-		g.move(len(g.rows))
+	case g.move(m):
 	case keys.Left.Is(m):
 		g.close()
 	case keys.Right.Is(m):
@@ -260,8 +242,17 @@ func (g *Gantt) press(m tea.KeyMsg) bool {
 	return true
 }
 
-func (g *Gantt) move(by int) {
-	g.cursor = max(0, min(g.cursor+by, len(g.rows)-1))
+// move moves by a key or the wheel.
+func (g *Gantt) move(msg tea.Msg) bool {
+	ok := g.cursor.Update(msg, len(g.rows))
+	if ok {
+		g.moved()
+	}
+	return ok
+}
+
+// moved selects what the user has put the cursor on.
+func (g *Gantt) moved() {
 	g.follow = false
 	if i, ok := g.Selected(); ok {
 		g.selected = i
@@ -322,18 +313,11 @@ func (g *Gantt) View(width, height int, now time.Time) string {
 		c.put(2, 0, "no state was entered yet", gMuted)
 		return c.String()
 	}
-	g.height = max(0, height-1)
-	if g.cursor < g.top {
-		g.top = g.cursor
-	}
-	if g.height > 0 && g.cursor >= g.top+g.height {
-		g.top = g.cursor - g.height + 1
-	}
-	g.top = max(0, min(g.top, len(g.rows)-g.height))
+	top, end := g.cursor.Sight(len(g.rows), height-1)
 	p := g.columns(width, now)
 	g.axis(c, p)
-	for y := 1; y < height && g.top+y-1 < len(g.rows); y++ {
-		g.row(c, y, g.top+y-1, p, now)
+	for place := top; place < end; place++ {
+		g.row(c, 1+place-top, place, p, now)
 	}
 	return c.String()
 }
@@ -420,7 +404,7 @@ func (g *Gantt) row(c *canvas, y, place int, p plan, now time.Time) {
 	i := g.rows[place]
 	v := &g.line.Visits[i]
 	name := gPlain
-	if place == g.cursor {
+	if place == g.cursor.At {
 		c.put(0, y, g.th.Glyphs.Cursor, gFocus)
 		name = gCursor
 	}

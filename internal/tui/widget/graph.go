@@ -148,24 +148,14 @@ func (g *Graph) Update(msg tea.Msg) bool {
 }
 
 func (g *Graph) press(m tea.KeyMsg) bool {
-	page := max(1, g.h-2)
+	motion, moves := MotionOf(m)
 	switch {
-	case keys.Up.Is(m):
-		g.move(0, -1)
-	case keys.Down.Is(m):
-		g.move(0, 1)
+	case moves:
+		g.walk(motion)
 	case keys.Left.Is(m):
 		g.move(-1, 0)
 	case keys.Right.Is(m):
 		g.move(1, 0)
-	case keys.PageUp.Is(m):
-		g.scroll(0, -page)
-	case keys.PageDown.Is(m):
-		g.scroll(0, page)
-	case keys.Top.Is(m):
-		g.skip(-len(g.order))
-	case keys.Bottom.Is(m):
-		g.skip(len(g.order))
 	case keys.GraphList.Is(m):
 		g.AsList = !g.AsList
 		return true
@@ -176,16 +166,28 @@ func (g *Graph) press(m tea.KeyMsg) bool {
 	return true
 }
 
+// walk moves in the picture: lines go to the nearest state, pages and the wheel
+// scroll, ends go to the first and the last state.
+func (g *Graph) walk(m Motion) {
+	switch {
+	case m.Lines != 0:
+		g.move(0, m.Lines)
+	case m.Ends != 0:
+		g.skip(m.Ends * len(g.order))
+	default:
+		g.scroll(0, m.Wheel+m.Pages*max(1, g.h-2))
+	}
+}
+
 func (g *Graph) mouse(m tea.MouseMsg) bool {
+	motion, moves := MotionOf(m)
 	switch {
 	case m.Button == tea.MouseButtonWheelUp && m.Shift:
 		g.scroll(-6, 0)
 	case m.Button == tea.MouseButtonWheelDown && m.Shift:
 		g.scroll(6, 0)
-	case m.Button == tea.MouseButtonWheelUp:
-		g.scroll(0, -3)
-	case m.Button == tea.MouseButtonWheelDown:
-		g.scroll(0, 3)
+	case moves:
+		g.walk(motion)
 	case m.Button == tea.MouseButtonWheelLeft:
 		g.scroll(-6, 0)
 	case m.Button == tea.MouseButtonWheelRight:

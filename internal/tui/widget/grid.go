@@ -61,19 +61,18 @@ type Grid struct {
 	cols  []Column
 	rows  Rows
 	order []int // row numbers shown, sorted and filtered
-	// cursor and top are places in order.
-	cursor, top int
-	key         string // of the row under the cursor
-	height      int    // rows that fitted at the last View
-	marks       map[string]bool
-	sort        int // column, -1: as the rows come
-	reverse     bool
-	filter      string
-	typing      bool
-	hay         []string // lower-case text of each row, for the filter; nil if stale
-	group       func(row int) string
-	heading     func(group string, rows int) string
-	groups      map[string]int // rows shown of each group; nil if stale
+	// cursor is a place in order; the grid finds itself what is in sight, since
+	// headings stand between rows.
+	cursor  Cursor
+	key     string // of the row under the cursor
+	marks   map[string]bool
+	sort    int // column, -1: as the rows come
+	reverse bool
+	filter  *Filter
+	hay     []string // lower-case text of each row, for the filter; nil if stale
+	group   func(row int) string
+	heading func(group string, rows int) string
+	groups  map[string]int // rows shown of each group; nil if stale
 	// lines are what the last View drew: places in order, and ^place for the heading
 	// over a place. drawn are the widths of the columns then.
 	lines, drawn []int
@@ -87,7 +86,7 @@ type Grid struct {
 
 // NewGrid returns an empty grid in the order of its rows.
 func NewGrid(th *theme.Screen, cols ...Column) *Grid {
-	return &Grid{th: th, cols: cols, marks: map[string]bool{}, sort: -1, Focused: true, Empty: "nothing here"}
+	return &Grid{th: th, cols: cols, marks: map[string]bool{}, filter: NewFilter(th), sort: -1, Focused: true, Empty: "nothing here"}
 }
 
 // SortBy sorts by a column from now on.
@@ -138,7 +137,7 @@ func (g *Grid) Changed(row int) {
 	if g.hay != nil {
 		g.hay[row] = g.text(row)
 	}
-	words := strings.Fields(strings.ToLower(g.filter))
+	words := strings.Fields(strings.ToLower(g.filter.Text()))
 	if len(words) == 0 && !g.sorted() {
 		return
 	}
@@ -152,21 +151,29 @@ func (g *Grid) Changed(row int) {
 	}
 	g.groups = nil
 	if at := slices.Index(g.order, selected); ok && at >= 0 {
-		g.cursor = at
+		g.cursor.At = at
 		return
 	}
-	g.moveTo(g.cursor)
+	g.moveTo(g.cursor.At)
 }
 
 // SetFilter shows only rows that contain the text, in any letter case; several
-// words must all be there.
+// words must all be there. Another filter selects the first row that it shows; one
+// that is taken away leaves the selected row selected.
 func (g *Grid) SetFilter(text string) {
-	g.filter = text
+	g.filter.SetText(text)
+	g.refilter()
+}
+
+func (g *Grid) refilter() {
+	if g.filter.Text() != "" {
+		g.cursor, g.key = Cursor{height: g.cursor.height}, ""
+	}
 	g.arrange()
 }
 
 // Filter returns the filter.
-func (g *Grid) Filter() string { return g.filter }
+func (g *Grid) Filter() string { return g.filter.Text() }
 
 // Len is how many rows are shown, Total how many there are.
 func (g *Grid) Len() int { return len(g.order) }
@@ -181,10 +188,10 @@ func (g *Grid) Total() int {
 
 // Selected returns the number of the row under the cursor.
 func (g *Grid) Selected() (row int, ok bool) {
-	if g.cursor < 0 || g.cursor >= len(g.order) {
+	if g.cursor.At < 0 || g.cursor.At >= len(g.order) {
 		return 0, false
 	}
-	return g.order[g.cursor], true
+	return g.order[g.cursor.At], true
 }
 
 // Select puts the cursor on the row with a key.
@@ -235,7 +242,7 @@ func (g *Grid) MarksShown() int {
 func (g *Grid) ClearMarks() { clear(g.marks) }
 
 // Capturing tells that the filter is being typed.
-func (g *Grid) Capturing() bool { return g.typing }
+func (g *Grid) Capturing() bool { return g.filter.Typing() }
 
 // Visible returns the numbers of the rows that were visible at the last View.
 func (g *Grid) Visible() []int {
@@ -273,7 +280,7 @@ func (g *Grid) compare(a, b int) int {
 
 func (g *Grid) arrange() {
 	g.order, g.groups = g.order[:0], nil
-	words := strings.Fields(strings.ToLower(g.filter))
+	words := strings.Fields(strings.ToLower(g.filter.Text()))
 	for i := range g.Total() {
 		if g.matches(i, words) {
 			g.order = append(g.order, i)
@@ -282,7 +289,7 @@ func (g *Grid) arrange() {
 	if g.group != nil || g.sorted() {
 		slices.SortFunc(g.order, g.compare)
 	}
-	at := min(g.cursor, len(g.order)-1)
+	at := min(g.cursor.At, len(g.order)-1)
 	if g.key != "" {
 		if i := slices.IndexFunc(g.order, func(r int) bool { return g.rows.Key(r) == g.key }); i >= 0 {
 			at = i
@@ -317,7 +324,7 @@ func (g *Grid) text(row int) string {
 }
 
 func (g *Grid) moveTo(place int) {
-	g.cursor = max(0, min(place, len(g.order)-1))
+	g.cursor.Put(place, len(g.order))
 	g.key = ""
 	if r, ok := g.Selected(); ok {
 		g.key = g.rows.Key(r)
@@ -329,8 +336,11 @@ func (g *Grid) moveTo(place int) {
 func (g *Grid) Update(msg tea.Msg) bool {
 	switch m := msg.(type) {
 	case tea.KeyMsg:
-		if g.typing {
-			g.typeFilter(m)
+		before := g.filter.Text()
+		if g.filter.Press(m) {
+			if g.filter.Text() != before {
+				g.refilter()
+			}
 			return true
 		}
 		return g.press(m)
@@ -341,24 +351,9 @@ func (g *Grid) Update(msg tea.Msg) bool {
 }
 
 func (g *Grid) press(m tea.KeyMsg) bool {
-	page := max(1, g.height-1)
 	switch {
-	case keys.Up.Is(m):
-		g.moveTo(g.cursor - 1)
-	case keys.Down.Is(m):
-		g.moveTo(g.cursor + 1)
-	case keys.PageUp.Is(m):
-		g.moveTo(g.cursor - page)
-	case keys.PageDown.Is(m):
-		g.moveTo(g.cursor + page)
-	case keys.Top.Is(m):
-		g.moveTo(0)
-	case keys.Bottom.Is(m):
-		g.moveTo(len(g.order) - 1)
-	case keys.Search.Is(m):
-		g.typing = true
-	case keys.Back.Is(m) && g.filter != "":
-		g.SetFilter("")
+	case g.cursor.Update(m, len(g.order)):
+		g.moveTo(g.cursor.At)
 	case keys.Sort.Is(m):
 		g.nextSort()
 	case keys.Reverse.Is(m):
@@ -366,7 +361,7 @@ func (g *Grid) press(m tea.KeyMsg) bool {
 		g.arrange()
 	case g.Marking && keys.Mark.Is(m):
 		g.toggle()
-		g.moveTo(g.cursor + 1)
+		g.moveTo(g.cursor.At + 1)
 	case g.Marking && keys.MarkAll.Is(m):
 		g.toggleAll()
 	default:
@@ -410,43 +405,10 @@ func (g *Grid) toggleAll() {
 	}
 }
 
-func (g *Grid) typeFilter(m tea.KeyMsg) {
-	switch m.String() {
-	case "enter":
-		g.typing = false
-	case "esc":
-		g.typing = false
-		g.SetFilter("")
-	case "backspace":
-		if r := []rune(g.filter); len(r) > 0 {
-			g.SetFilter(string(r[:len(r)-1]))
-		}
-	case "ctrl+u":
-		g.SetFilter("")
-	case "up", "down":
-		g.typing = false
-		g.press(m)
-	default:
-		if m.Type == tea.KeyRunes || m.Type == tea.KeySpace {
-			g.SetFilter(g.filter + typed(m))
-		}
-	}
-}
-
-// typed is the text of a key or a paste, fit for one line.
-func typed(m tea.KeyMsg) string {
-	if text := string(m.Runes); strings.TrimSpace(text) != "" {
-		return render.Line(text, 0)
-	}
-	return " "
-}
-
 func (g *Grid) mouse(m tea.MouseMsg) bool {
 	switch {
-	case m.Button == tea.MouseButtonWheelUp:
-		g.moveTo(g.cursor - 3)
-	case m.Button == tea.MouseButtonWheelDown:
-		g.moveTo(g.cursor + 3)
+	case g.cursor.Update(m, len(g.order)):
+		g.moveTo(g.cursor.At)
 	case m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress:
 		return g.click(m.X, m.Y)
 	default:
@@ -498,12 +460,11 @@ func (g *Grid) View(width, height int) string {
 	}
 	rows := height - len(out)
 	bottom := ""
-	if g.typing || g.filter != "" {
+	if g.filter.Shown() {
 		bottom = g.filterLine(width)
 		rows--
 	}
-	g.height = max(0, rows)
-	g.scroll()
+	g.scroll(max(0, rows))
 	widths := g.widths(width - 2)
 	g.drawn = widths
 	if !g.NoHeader {
@@ -511,7 +472,7 @@ func (g *Grid) View(width, height int) string {
 	}
 	if len(g.order) == 0 && rows > 0 {
 		text := g.Empty
-		if g.filter != "" && g.Total() > 0 {
+		if g.filter.Text() != "" && g.Total() > 0 {
 			text = "nothing matches the filter; esc clears it"
 		}
 		for _, l := range strings.Split(text, "\n") {
@@ -533,21 +494,21 @@ func (g *Grid) View(width, height int) string {
 	return Box(body, width, height)
 }
 
-func (g *Grid) scroll() {
-	if g.cursor < g.top {
-		g.top = g.cursor
+func (g *Grid) scroll(height int) {
+	c := &g.cursor
+	c.height = height
+	c.Top = min(c.Top, c.At)
+	if height > 0 && len(g.order) > 0 {
+		c.Top = max(c.Top, g.first(c.At))
+		c.Top = min(c.Top, g.first(len(g.order)-1))
 	}
-	if g.height > 0 && len(g.order) > 0 {
-		g.top = max(g.top, g.first(g.cursor))
-		g.top = min(g.top, g.first(len(g.order)-1))
-	}
-	g.top = max(0, min(g.top, len(g.order)-1))
+	c.Top = max(0, min(c.Top, len(g.order)-1))
 }
 
 // first is the first place that can be at the top if a later one is to be in sight.
 func (g *Grid) first(last int) int {
-	if g.group == nil || g.height < 2 {
-		return max(0, last-g.height+1)
+	if g.group == nil || g.cursor.height < 2 {
+		return max(0, last-g.cursor.height+1)
 	}
 	// The heading of the first group is always drawn.
 	used, top := 2, last
@@ -556,7 +517,7 @@ func (g *Grid) first(last int) int {
 		if g.heads(top) {
 			used++
 		}
-		if used > g.height {
+		if used > g.cursor.height {
 			break
 		}
 		top--
@@ -572,9 +533,9 @@ func (g *Grid) heads(place int) bool {
 // fill finds what is in sight from top on.
 func (g *Grid) fill() {
 	g.lines = g.lines[:0]
-	for i := g.top; i < len(g.order) && len(g.lines) < g.height; i++ {
-		if g.group != nil && g.height > 1 && (i == g.top || g.heads(i)) {
-			if len(g.lines)+2 > g.height {
+	for i := g.cursor.Top; i < len(g.order) && len(g.lines) < g.cursor.height; i++ {
+		if g.group != nil && g.cursor.height > 1 && (i == g.cursor.Top || g.heads(i)) {
+			if len(g.lines)+2 > g.cursor.height {
 				return // a heading alone says nothing
 			}
 			g.lines = append(g.lines, ^i)
@@ -595,12 +556,9 @@ func (g *Grid) headingOver(place, width int) string {
 }
 
 func (g *Grid) filterLine(width int) string {
-	text := g.th.Key.Render("/") + g.th.Input.Render(render.Line(g.filter, 0))
-	if g.typing {
-		text += g.th.Cursor.Render(" ")
-	}
 	count := g.th.Muted.Render(render.Number(int64(len(g.order))) + " of " + render.Number(int64(g.Total())))
-	return Fit(text, width-ansi.StringWidth(count)-1, g.th.Glyphs.Ellipsis) + " " + count
+	room := width - ansi.StringWidth(count) - 1
+	return Fit(g.filter.View(room), room, g.th.Glyphs.Ellipsis) + " " + count
 }
 
 // widths gives each column its width; a dropped one gets 0.
@@ -686,7 +644,7 @@ func (g *Grid) head(widths []int, width int) string {
 
 func (g *Grid) line(place int, widths []int, width int) string {
 	row := g.order[place]
-	on := place == g.cursor
+	on := place == g.cursor.At
 	var b strings.Builder
 	mark := " "
 	if len(g.marks) > 0 && g.marks[g.rows.Key(row)] {

@@ -213,7 +213,27 @@ func (t *Tree) Filter() string { return t.grid.Filter() }
 // SetFilter shows only rows with the text, those above them and those under them.
 func (t *Tree) SetFilter(text string) {
 	t.grid.SetFilter(text)
+	t.refilter()
+}
+
+// refilter selects the first row with the text itself: rows above it are shown to
+// tell where it is.
+func (t *Tree) refilter() {
 	t.arrange()
+	words := strings.Fields(strings.ToLower(t.grid.Filter()))
+	if len(words) == 0 {
+		return
+	}
+	for place, at := range t.grid.order {
+		var b strings.Builder
+		t.hay(&b, t.open[at])
+		own := strings.ToLower(b.String())
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(own, w) }) {
+			t.grid.moveTo(place)
+			return
+		}
+	}
+	t.grid.moveTo(0)
 }
 
 // Capturing tells that the filter is being typed.
@@ -234,8 +254,8 @@ func (t *Tree) Update(msg tea.Msg) bool {
 	}
 	before := t.grid.Filter()
 	took := t.grid.Update(msg)
-	if t.grid.Filter() != before || t.filtered != (t.grid.Filter() != "") {
-		t.arrange()
+	if t.grid.Filter() != before {
+		t.refilter()
 	}
 	if m, ok := msg.(tea.MouseMsg); ok && took && m.Button == tea.MouseButtonLeft {
 		// Two cells of the grid stand before the branches.

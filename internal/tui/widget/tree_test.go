@@ -109,9 +109,9 @@ func TestTreeFilter(t *testing.T) {
 	press(t, tree, "/", "u", "n", "d", "e", "r", "enter")
 	require.Equal(t, strings.TrimPrefix(`
   NAME                    C
-▌ ▾ root                  cr
+  ▾ root                  cr
   └╴▾ beta                cb
-    └╴  under beta        cb1
+▌   └╴  under beta        cb1
 
 /under                  3 of 6`, "\n"), shown(tree, 6), "a filter looks into shut branches and shows the way")
 	press(t, tree, "esc")
@@ -180,4 +180,17 @@ func BenchmarkTree(b *testing.B) {
 			tree.View(120, 40)
 		}
 	})
+}
+
+func TestANewFilterOfATreeSelectsTheFirstRowWithTheText(t *testing.T) {
+	t.Parallel()
+	tree := testTree(smallTree())
+	press(t, tree, "down", "down", "down")
+	press(t, tree, "/", "b", "e", "t", "a")
+	row, ok := tree.Selected()
+	require.True(t, ok)
+	require.Equal(t, "b", smallTree().keys[row], "not the root above it, nor what was selected")
+	press(t, tree, "esc")
+	row, _ = tree.Selected()
+	require.Equal(t, "b", smallTree().keys[row])
 }

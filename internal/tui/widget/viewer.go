@@ -22,19 +22,19 @@ type Viewer struct {
 	// wrapped[i] is a part of.
 	wrapped   []string
 	wrapWidth int
-	top, left int
-	height    int
+	// place.Top is the first line in sight; there is no line under a cursor.
+	place Cursor
+	left  int
 	// Wrap breaks long lines; without it left and right scroll.
 	Wrap    bool
-	query   string
-	typing  bool
+	query   *Filter
 	matches []int // places in wrapped
 	match   int
 	follow  bool
 }
 
 // NewViewer returns an empty viewer that wraps.
-func NewViewer(th *theme.Screen) *Viewer { return &Viewer{th: th, Wrap: true} }
+func NewViewer(th *theme.Screen) *Viewer { return &Viewer{th: th, Wrap: true, query: NewFilter(th)} }
 
 // SetText shows another text from outside, made safe here.
 func (v *Viewer) SetText(text string) {
@@ -51,108 +51,79 @@ func (v *Viewer) SetLines(lines []string) {
 func (v *Viewer) Follow() { v.follow = true }
 
 // Top goes to the beginning.
-func (v *Viewer) Top() { v.top, v.left, v.follow = 0, 0, false }
+func (v *Viewer) Top() { v.place.Top, v.left, v.follow = 0, 0, false }
 
 // Text is what is shown, without styles.
 func (v *Viewer) Text() string { return ansi.Strip(strings.Join(v.lines, "\n")) }
 
 // Capturing tells that a search is being typed.
-func (v *Viewer) Capturing() bool { return v.typing }
+func (v *Viewer) Capturing() bool { return v.query.Typing() }
 
 // Searching tells that a search is set.
-func (v *Viewer) Searching() bool { return v.query != "" }
+func (v *Viewer) Searching() bool { return v.query.Text() != "" }
 
 // Update takes a key or the mouse's wheel and reports whether it was the viewer's.
 func (v *Viewer) Update(msg tea.Msg) bool {
 	switch m := msg.(type) {
 	case tea.KeyMsg:
-		if v.typing {
-			v.typeQuery(m)
+		before := v.query.Text()
+		if v.query.Press(m) {
+			if v.query.Text() != before {
+				v.find()
+			}
 			return true
 		}
 		return v.press(m)
 	case tea.MouseMsg:
-		switch m.Button {
-		case tea.MouseButtonWheelUp:
-			v.scroll(-3)
-		case tea.MouseButtonWheelDown:
-			v.scroll(3)
-		default:
-			return false
-		}
-		return true
+		return v.move(m)
 	}
 	return false
 }
 
+// move scrolls by a key or the wheel.
+func (v *Viewer) move(msg tea.Msg) bool {
+	m, ok := MotionOf(msg)
+	if !ok {
+		return false
+	}
+	before := v.place.Top
+	if v.place.Top = m.Of(before, max(1, len(v.wrapped)-v.place.height+1), v.place.height); m.Ends > 0 {
+		v.place.Top = math.MaxInt32 // another text may be on its way; View knows where its end is
+	}
+	v.follow = v.follow && v.place.Top >= before
+	return true
+}
+
 func (v *Viewer) press(m tea.KeyMsg) bool {
-	page := max(1, v.height-1)
 	switch {
-	case keys.Up.Is(m):
-		v.scroll(-1)
-	case keys.Down.Is(m):
-		v.scroll(1)
-	case keys.PageUp.Is(m):
-		v.scroll(-page)
-	case keys.PageDown.Is(m):
-		v.scroll(page)
 	case keys.Top.Is(m):
 		v.Top()
-	case keys.Bottom.Is(m):
-		v.top = math.MaxInt32 // View knows where the end is
+	case v.move(m):
 	case keys.Left.Is(m) && !v.Wrap:
 		v.left = max(0, v.left-8)
 	case keys.Right.Is(m) && !v.Wrap:
 		v.left += 8
-	case keys.Search.Is(m):
-		v.typing = true
-	case keys.Next.Is(m) && v.query != "":
+	case keys.Next.Is(m) && v.Searching():
 		v.goTo(v.match + 1)
-	case keys.Previous.Is(m) && v.query != "":
+	case keys.Previous.Is(m) && v.Searching():
 		v.goTo(v.match - 1)
-	case keys.Back.Is(m) && v.query != "":
-		v.query, v.matches = "", nil
 	default:
 		return false
 	}
 	return true
 }
 
-func (v *Viewer) scroll(by int) {
-	v.top = max(0, min(v.top+by, len(v.wrapped)-v.height))
-	v.follow = v.follow && by > 0
-}
-
-func (v *Viewer) typeQuery(m tea.KeyMsg) {
-	switch m.String() {
-	case "enter":
-		v.typing = false
-	case "esc":
-		v.typing, v.query, v.matches = false, "", nil
-	case "backspace":
-		if r := []rune(v.query); len(r) > 0 {
-			v.query = string(r[:len(r)-1])
-		}
-		v.find()
-	default:
-		if m.Type == tea.KeyRunes || m.Type == tea.KeySpace {
-			v.query += typed(m)
-			v.find()
-		}
-	}
-}
-
 // find looks the query up, from the present place on.
 func (v *Viewer) find() {
 	v.matches, v.match = nil, 0
-	if v.query == "" {
+	if !v.Searching() {
 		return
 	}
-	q := strings.ToLower(v.query)
+	q := strings.ToLower(v.query.Text())
 	first := -1
 	for i, l := range v.wrapped {
 		if strings.Contains(strings.ToLower(ansi.Strip(l)), q) {
-			if first < 0 && i >= v.top {
+			if first < 0 && i >= v.place.Top {
 				first = len(v.matches)
 			}
 			v.matches = append(v.matches, i)
@@ -167,8 +138,8 @@ func (v *Viewer) goTo(match int) {
 	}
 	v.match = (match + len(v.matches)) % len(v.matches)
 	at := v.matches[v.match]
-	if at < v.top || at >= v.top+v.height {
-		v.top = max(0, min(at-v.height/3, len(v.wrapped)-v.height))
+	if at < v.place.Top || at >= v.place.Top+v.place.height {
+		v.place.Top = max(0, min(at-v.place.height/3, len(v.wrapped)-v.place.height))
 	}
 	v.follow = false
 }
@@ -190,7 +161,7 @@ func (v *Viewer) layout(width int) {
 			v.wrapped = append(v.wrapped, strings.Split(ansi.Hardwrap(l, width, true), "\n")...)
 		}
 	}
-	if v.query != "" {
+	if v.Searching() {
 		v.find()
 	}
 }
@@ -200,7 +171,7 @@ func (v *Viewer) layout(width int) {
 func (v *Viewer) Height(width int) int {
 	v.layout(width)
 	n := len(v.wrapped)
-	if v.typing || v.query != "" {
+	if v.query.Shown() {
 		n++
 	}
 	return n
@@ -213,32 +184,29 @@ func (v *Viewer) View(width, height int) string {
 	}
 	v.layout(width)
 	rows := height
-	if v.typing || v.query != "" {
+	if v.query.Shown() {
 		rows--
 	}
-	v.height = rows
-	v.top = max(0, min(v.top, len(v.wrapped)-rows))
+	v.place.height = rows
+	v.place.Top = max(0, min(v.place.Top, len(v.wrapped)-rows))
 	if v.follow {
-		v.top = max(0, len(v.wrapped)-rows)
+		v.place.Top = max(0, len(v.wrapped)-rows)
 	}
 	out := make([]string, 0, height)
-	for i := v.top; i < min(len(v.wrapped), v.top+rows); i++ {
+	for i := v.place.Top; i < min(len(v.wrapped), v.place.Top+rows); i++ {
 		l := v.wrapped[i]
 		if !v.Wrap && v.left > 0 {
 			l = ansi.TruncateLeft(l, v.left, "")
 		}
-		if v.query != "" {
+		if v.Searching() {
 			l = v.mark(l)
 		}
 		out = append(out, Fit(l, width, v.th.Glyphs.Ellipsis))
 	}
 	body := Box(strings.Join(out, "\n"), width, rows)
 	if rows < height {
-		line := v.th.Key.Render("/") + v.th.Input.Render(v.query)
-		if v.typing {
-			line += v.th.Cursor.Render(" ")
-		}
-		line += "  " + v.th.Muted.Render(v.tally())
+		tally := "  " + v.th.Muted.Render(v.tally())
+		line := v.query.View(width-ansi.StringWidth(tally)) + tally
 		if rows == 0 {
 			return Fit(line, width, "")
 		}
@@ -249,7 +217,7 @@ func (v *Viewer) View(width, height int) string {
 
 func (v *Viewer) tally() string {
 	if len(v.matches) == 0 {
-		if v.query == "" {
+		if !v.Searching() {
 			return ""
 		}
 		return "no match"
@@ -260,7 +228,7 @@ func (v *Viewer) tally() string {
 // mark shows where the query is in a line; such a line loses its other styles.
 func (v *Viewer) mark(line string) string {
 	plain := ansi.Strip(line)
-	low, q := strings.ToLower(plain), strings.ToLower(v.query)
+	low, q := strings.ToLower(plain), strings.ToLower(v.query.Text())
 	if len(low) != len(plain) || !strings.Contains(low, q) {
 		return line
 	}
@@ -278,10 +246,11 @@ func (v *Viewer) mark(line string) string {
 
 // Place says where in the text one is: "12-30 of 400", "" if all is in sight.
 func (v *Viewer) Place() string {
-	if len(v.wrapped) <= v.height {
+	p := &v.place
+	if len(v.wrapped) <= p.height {
 		return ""
 	}
-	return fmt.Sprintf("%d-%d of %d", v.top+1, min(v.top+v.height, len(v.wrapped)), len(v.wrapped))
+	return fmt.Sprintf("%d-%d of %d", p.Top+1, min(p.Top+p.height, len(v.wrapped)), len(v.wrapped))
 }
 
 // Keys are the viewer's own keys.

@@ -35,14 +35,11 @@ type eventList struct {
 	events []*executions.Event
 	// shown are the events that fit the filter, as places in events; nil: all.
 	shown  []int
-	filter string
+	filter *widget.Filter
 	kind   kind
 	state  string // of one state only
-	typing bool
-	seen   int // events that were filtered
-	cursor int
-	top    int
-	height int
+	seen   int    // events that were filtered
+	cursor widget.Cursor
 	// following keeps the newest event selected.
 	following bool
 	// reading says that the selected event's text has the keys.
@@ -52,10 +49,10 @@ type eventList struct {
 }
 
 func newEventList(th *theme.Screen) *eventList {
-	return &eventList{th: th, text: widget.NewViewer(th), following: true}
+	return &eventList{th: th, text: widget.NewViewer(th), filter: widget.NewFilter(th), following: true}
 }
 
-func (l *eventList) capturing() bool { return l.typing || l.reading && l.text.Capturing() }
+func (l *eventList) capturing() bool { return l.filter.Typing() || l.reading && l.text.Capturing() }
 
 func (l *eventList) reset() {
 	l.events, l.seen, l.textOf = nil, 0, 0
@@ -78,13 +75,15 @@ func (l *eventList) append(events []*executions.Event) {
 		}
 	}
 	if l.following {
-		l.cursor = max(0, l.len()-1)
+		l.cursor.At = max(0, l.len()-1)
 	}
 }
 
-func (l *eventList) filtered() bool { return l.filter != "" || l.kind != kindAll || l.state != "" }
+func (l *eventList) filtered() bool {
+	return l.filter.Text() != "" || l.kind != kindAll || l.state != ""
+}
 
-// refilter looks at all events anew; the selected one stays selected if it can.
+// refilter looks at all events anew: the selected one stays selected if it can.
 func (l *eventList) refilter() {
 	var id int64
 	if e := l.selected(); e != nil {
@@ -95,12 +94,21 @@ func (l *eventList) refilter() {
 	if l.following {
 		return
 	}
-	l.cursor = 0
+	l.cursor.At = 0
 	for i := range l.len() {
 		if l.at(i).ID > id {
 			break
 		}
-		l.cursor = i
+		l.cursor.At = i
+	}
+}
+
+// search is refilter for another text: it selects the first event that has it.
+func (l *eventList) search() {
+	l.following = l.following && l.filter.Text() == ""
+	l.refilter()
+	if l.filter.Text() != "" {
+		l.cursor.Put(0, l.len())
 	}
 }
 
@@ -119,7 +127,7 @@ func (l *eventList) fits(e *executions.Event) bool {
 	if l.state != "" && e.State != l.state {
 		return false
 	}
-	for _, w := range strings.Fields(strings.ToLower(l.filter)) {
+	for _, w := range strings.Fields(strings.ToLower(l.filter.Text())) {
 		if !contains(e.Type, w) && !contains(e.State, w) && !contains(e.Error, w) && !contains(e.Cause, w) && !contains(e.Resource, w) &&
 			!contains(e.Input, w) && !contains(e.Output, w) && strconv.FormatInt(e.ID, 10) != w {
 			return false
@@ -150,10 +158,10 @@ func (l *eventList) at(i int) *executions.Event {
 }
 
 func (l *eventList) selected() *executions.Event {
-	if l.cursor < 0 || l.cursor >= l.len() {
+	if l.cursor.At < 0 || l.cursor.At >= l.len() {
 		return nil
 	}
-	return l.at(l.cursor)
+	return l.at(l.cursor.At)
 }
 
 // update takes a key or a mouse event of the list and reports whether it was its.
@@ -161,9 +169,6 @@ func (l *eventList) update(msg tea.Msg) bool {
 	switch m := msg.(type) {
 	case tea.KeyMsg:
 		switch {
-		case l.typing:
-			l.typeFilter(m)
-			return true
 		case l.reading:
 			if l.text.Update(m) {
 				return true
@@ -176,47 +181,35 @@ func (l *eventList) update(msg tea.Msg) bool {
 		}
 		return l.press(m)
 	case tea.MouseMsg:
-		switch {
-		case m.Button == tea.MouseButtonWheelUp:
-			l.move(-3)
-		case m.Button == tea.MouseButtonWheelDown:
-			l.move(3)
-		case m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress && m.Y >= 1 && l.top+m.Y-1 < l.len():
-			l.reading = false
-			l.move(l.top + m.Y - 1 - l.cursor)
-		default:
-			return false
+		if place, ok := l.cursor.PlaceAt(m.Y-1, l.len()); ok && m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress {
+			l.cursor.At, l.following, l.reading = place, false, false
+			return true
 		}
-		return true
+		return l.move(m)
 	}
 	return false
 }
 
 func (l *eventList) press(m tea.KeyMsg) bool {
-	page := max(1, l.height-1)
+	if keys.Back.Is(m) && l.filtered() && !l.filter.Typing() {
+		l.filter.SetText("")
+		l.kind, l.state = kindAll, ""
+		l.refilter()
+		return true
+	}
+	before := l.filter.Text()
+	if l.filter.Press(m) {
+		if l.filter.Text() != before {
+			l.search()
+		}
+		return true
+	}
 	switch {
-	case keys.Up.Is(m):
-		l.move(-1)
-	case keys.Down.Is(m):
-		l.move(1)
-	case keys.PageUp.Is(m):
-		l.move(-page)
-	case keys.PageDown.Is(m):
-		l.move(page)
-	case keys.Top.Is(m):
-		l.move(-l.len())
-	case keys.Bottom.Is(m):
-		l.move(l.len())
-		l.following = true
-	case keys.Search.Is(m):
-		l.typing = true
+	case l.move(m):
 	case keys.Open.Is(m):
 		l.reading = l.selected() != nil
 	case keys.EventKind.Is(m):
 		l.kind = (l.kind + 1) % kinds
-		l.refilter()
-	case keys.Back.Is(m) && l.filtered():
-		l.filter, l.kind, l.state = "", kindAll, ""
 		l.refilter()
 	default:
 		return false
@@ -224,40 +217,13 @@ func (l *eventList) press(m tea.KeyMsg) bool {
 	return true
 }
 
-func (l *eventList) move(by int) {
-	l.cursor = max(0, min(l.cursor+by, l.len()-1))
-	l.following = false
-}
-
-func (l *eventList) typeFilter(m tea.KeyMsg) {
-	switch m.String() {
-	case "enter":
-		l.typing = false
-		return
-	case "esc":
-		l.typing, l.filter = false, ""
-	case "backspace":
-		if r := []rune(l.filter); len(r) > 0 {
-			l.filter = string(r[:len(r)-1])
-		}
-	case "ctrl+u":
-		l.filter = ""
-	case "up", "down":
-		l.typing = false
-		l.press(m)
-		return
-	default:
-		if m.Type != tea.KeyRunes && m.Type != tea.KeySpace {
-			return
-		}
-		l.filter += strings.Map(func(r rune) rune {
-			if r < ' ' {
-				return ' '
-			}
-			return r
-		}, string(m.Runes))
+// move moves by a key or the wheel; at the end new events are followed.
+func (l *eventList) move(msg tea.Msg) bool {
+	ok := l.cursor.Update(msg, l.len())
+	if ok {
+		l.following = keys.Bottom.Is(msg)
 	}
-	l.refilter()
+	return ok
 }
 
 // view draws the list: heads, rows, and what is filtered at the bottom.
@@ -265,27 +231,17 @@ func (l *eventList) view(width, height int, start time.Time) string {
 	if width <= 0 || height <= 0 {
 		return ""
 	}
-	l.height = max(0, height-2)
-	if l.cursor >= l.len() {
-		l.cursor = max(0, l.len()-1)
-	}
-	if l.cursor < l.top {
-		l.top = l.cursor
-	}
-	if l.height > 0 && l.cursor >= l.top+l.height {
-		l.top = l.cursor - l.height + 1
-	}
-	l.top = max(0, min(l.top, l.len()-l.height))
+	top, end := l.cursor.Sight(l.len(), max(0, height-2))
 	out := make([]string, 0, height)
 	out = append(out, l.th.Column.Render(widget.Fit(l.row("#", "AFTER", "EVENT", "STATE", "", width), width, "")))
-	for i := l.top; i < min(l.len(), l.top+l.height); i++ {
+	for i := top; i < end; i++ {
 		out = append(out, l.line(i, width, start))
 	}
 	for len(out) < height-1 {
 		out = append(out, "")
 	}
 	if height > 1 {
-		out = append(out, l.foot(width))
+		out = append(out, l.foot(top, end, width))
 	}
 	return widget.Box(strings.Join(out, "\n"), width, height)
 }
@@ -304,9 +260,9 @@ func (l *eventList) line(i, width int, start time.Time) string {
 	note := render.Line(shorten(noteOf(e), 200), 0)
 	text := widget.Fit(l.row(render.Number(e.ID), render.Duration(e.Time.Sub(start)), render.Line(e.Type, 0), render.Line(e.State, 0), note, width), width, l.th.Glyphs.Ellipsis)
 	switch {
-	case i == l.cursor && l.reading:
+	case i == l.cursor.At && l.reading:
 		return l.th.Border.Render(l.th.Glyphs.Cursor) + l.th.CursorOff.Render(ansi.TruncateLeft(text, 1, ""))
-	case i == l.cursor:
+	case i == l.cursor.At:
 		return l.th.Focus.Render(l.th.Glyphs.Cursor) + l.th.Cursor.Render(ansi.TruncateLeft(text, 1, ""))
 	case bad(e):
 		return l.th.Bad.Render(text)
@@ -345,14 +301,10 @@ func noteOf(e *executions.Event) string {
 	return e.Input
 }
 
-func (l *eventList) foot(width int) string {
+func (l *eventList) foot(top, end, width int) string {
 	var parts []string
-	if l.typing || l.filter != "" {
-		f := l.th.Key.Render("/") + l.th.Input.Render(render.Line(l.filter, 0))
-		if l.typing {
-			f += l.th.Cursor.Render(" ")
-		}
-		parts = append(parts, f)
+	if l.filter.Shown() {
+		parts = append(parts, l.filter.View(max(8, width/2)))
 	}
 	if l.kind != kindAll {
 		parts = append(parts, l.th.Warn.Render(l.kind.String()))
@@ -364,8 +316,8 @@ func (l *eventList) foot(width int) string {
 	if l.filtered() {
 		count = render.Number(int64(l.len())) + " of " + count
 	}
-	if n := l.len(); n > l.height && n > 0 {
-		count = fmt.Sprintf("%s-%s %s %s", render.Number(int64(l.top+1)), render.Number(int64(min(n, l.top+l.height))), l.th.Glyphs.Dot, count)
+	if n := l.len(); n > end-top && n > 0 {
+		count = fmt.Sprintf("%s-%s %s %s", render.Number(int64(top+1)), render.Number(int64(end)), l.th.Glyphs.Dot, count)
 	}
 	left := strings.Join(parts, "  ")
 	room := width - ansi.StringWidth(count) - 1
