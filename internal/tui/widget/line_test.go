@@ -167,8 +167,8 @@ func TestCursorOfAListThatShrinksOrIsEmpty(t *testing.T) {
 // names are rows of one word each.
 type names []string
 
-func (r names) Len() int                   { return len(r) }
-func (r names) Key(i int) string           { return r[i] }
+func (r names) Len() int                  { return len(r) }
+func (r names) Key(i int) string          { return r[i] }
 func (r names) Cell(i, _ int) widget.Cell { return widget.Cell{Text: r[i]} }
 
 func selectedName(t *testing.T, g *widget.Grid, r names) string {
