@@ -133,24 +133,27 @@ func (e *env) confirmUp(ctx context.Context, o *deployOptions, pipelines []*spec
 	return e.yesNo(ctx, "Apply these changes?", func() { show(true) })
 }
 
-// confirmDestroy wants the pipeline's name typed, or for several the number of
-// them: what is deleted is gone. A stack that has changed since it was read for
+// confirmDestroy wants the pipeline's name typed, or for several how many or which
+// env: what is deleted is gone. A stack that has changed since it was read for
 // this is left alone.
-func (e *env) confirmDestroy(ctx context.Context, o *deployOptions, pipelines []*spec.Pipeline) error {
-	want := pipelines[0].String()
-	if len(pipelines) > 1 {
-		want = fmt.Sprintf("destroy %d pipelines", len(pipelines))
-	}
-	for _, p := range pipelines {
+func (e *env) confirmDestroy(ctx context.Context, o *deployOptions, list []*spec.Pipeline) error {
+	ids := make([]spec.ID, len(list))
+	for i, p := range list {
+		ids[i] = p.ID
 		fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Delete.Render("-"), p.ID)
 	}
+	assent := pipelines.AssentTo(ids)
+	asked := make([]string, len(assent.Asked))
+	for i, text := range assent.Asked {
+		asked[i] = e.ErrStyle.Title.Render(text)
+	}
 	fmt.Fprintln(e.Err, e.ErrStyle.Warn.Render("This deletes the endpoint, the state machine, and the bucket with all inputs and results."))
-	fmt.Fprintf(e.Err, "Type %s to go ahead: ", e.ErrStyle.Title.Render(want))
+	fmt.Fprintf(e.Err, "Type %s to go ahead: ", strings.Join(asked, " or "))
 	answer, err := e.readLine(ctx)
 	if err != nil {
 		return err
 	}
-	if answer != want {
+	if !assent.Given(answer) {
 		return fault.New(fault.Canceled, "nothing was deleted")
 	}
 	o.expects = o.seen

@@ -161,21 +161,7 @@ func (d *Choose) choice(i int, c Choice) string {
 	return sign + key + label
 }
 
-// TypeName asks for a text to be typed exactly: for what can't be taken back.
-type TypeName struct {
-	th          *theme.Screen
-	title, text string
-	want        string
-	input       textinput.Model
-	yes         tea.Msg
-	wrong       bool
-}
-
-// NewTypeName returns a dialog that delivers yes once want was typed.
-func NewTypeName(th *theme.Screen, title, text, want string, yes tea.Msg) *TypeName {
-	return &TypeName{th: th, title: render.Line(title, 0), text: render.Visible(text, true), want: want, input: newInput(th, ""), yes: yes}
-}
-
+// newInput is a line to type on.
 func newInput(th *theme.Screen, value string) textinput.Model {
 	in := textinput.New()
 	in.Prompt = ""
@@ -185,51 +171,6 @@ func newInput(th *theme.Screen, value string) textinput.Model {
 	in.Cursor.SetMode(cursor.CursorStatic) // blinking redraws the screen twice a second for nothing
 	in.Focus()
 	return in
-}
-
-// Title is the head of the box.
-func (d *TypeName) Title() string { return d.title }
-
-// Grave is true.
-func (d *TypeName) Grave() bool { return true }
-
-// Keys are what can be pressed.
-func (d *TypeName) Keys() keys.Map {
-	return keys.Map{{Title: d.title, Bindings: []keys.Binding{keys.New("go ahead", "once the name is typed", "enter"), keys.Back}}}
-}
-
-// Update takes keys.
-func (d *TypeName) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
-	if m, ok := msg.(tea.KeyMsg); ok {
-		switch m.String() {
-		case "esc":
-			return nil, true, nil
-		case "enter":
-			if strings.TrimSpace(d.input.Value()) == d.want {
-				return d.yes, true, nil
-			}
-			d.wrong = true
-			return nil, false, nil
-		}
-		d.wrong = false
-	}
-	var cmd tea.Cmd
-	d.input, cmd = d.input.Update(msg)
-	return nil, false, cmd
-}
-
-// View draws the text and the line to type on.
-func (d *TypeName) View(width, height int) string {
-	d.input.Width = width - 2
-	out := strings.Split(ansi.Wrap(d.text, width, ""), "\n")
-	foot := []string{"", "Type " + d.th.Title.Render(d.want) + " to go ahead:", "> " + render.Visible(d.input.View(), true)}
-	if d.wrong {
-		foot = append(foot, d.th.Bad.Render("that is not "+d.want))
-	}
-	if len(out)+len(foot) > height {
-		out = out[:max(0, height-len(foot))]
-	}
-	return strings.Join(append(out, foot...), "\n")
 }
 
 // Prompt asks for one line. Answer makes the message of what was typed; an error
@@ -394,7 +335,6 @@ func (d *Editor) View(width, height int) string {
 // interface guards
 var (
 	_ ui.Dialog = (*Choose)(nil)
-	_ ui.Dialog = (*TypeName)(nil)
 	_ ui.Dialog = (*Prompt)(nil)
 	_ ui.Dialog = (*Editor)(nil)
 )

@@ -8,7 +8,7 @@ var (
 	ApplyAgain   = New("up", "create or update the marked pipelines; shows a preview and asks first", "u")
 	PreviewOnly  = New("preview", "what an update of the marked pipelines would change", "p")
 	ReadReal     = New("refresh", "read the real resources of the marked pipelines: finds and records drift", "r")
-	Delete       = New("destroy", "delete the marked pipelines and all in them; the names have to be typed", "D", "ctrl+d")
+	Delete       = New("destroy", "delete the marked pipelines and all in them; wants typed which: the name of one, `destroy 27`, or their env", "D", "ctrl+d")
 	Executions   = New("executions", "the executions of the selected pipeline", "x")
 	RunOne       = New("run", "start an execution of the selected pipeline", "R")
 	ByTenant     = New("tenants", "group by tenant, or not", "t")

@@ -134,6 +134,9 @@ var (
 	Reverse  = New("reverse", "sort the other way round", "S")
 	Copy     = New("copy", "copy to the clipboard (OSC 52)", "y")
 	Save     = New("save", "save to a file", "w")
+	// ListUp and ListDown scroll what is beside a line that is typed.
+	ListUp   = New("up", "scroll up what is listed", "up", "pgup")
+	ListDown = New("more", "scroll down what is listed", "down", "pgdown")
 	// GraphList belongs to the drawing of a state machine, GanttZoom to a timeline.
 	GraphList = New("as a list", "draw the state machine as a list, or as boxes", "o")
 	GanttZoom = New("zoom", "let the timeline show the selected state only, or all", "z")

@@ -133,25 +133,56 @@ func (p *Page) settling(label string, how pipelines.Running, answer tea.Msg) dia
 	return c
 }
 
-// askName has the name typed of what can't be brought back.
+// askName has typed what says that it is meant: what goes can't be brought back.
 func (p *Page) askName(how pipelines.Running) tea.Cmd {
 	todo := p.applicable()
-	want := fmt.Sprintf("destroy %d pipelines", len(todo))
-	if len(todo) == 1 {
-		want = todo[0].ID.String()
+	ids := make([]spec.ID, len(todo))
+	for i, x := range todo {
+		ids[i] = x.ID
 	}
 	text := "This deletes " + p.names(todo) + " in " + p.where() + " with endpoints, functions, state machines, roles, and all inputs and results. It can't be taken back."
 	switch how {
 	case pipelines.RunningWait:
-		text += "\n\nExecutions that run are waited for first."
+		text = "Executions that run are waited for first. " + text
 	case pipelines.RunningStop:
-		text += "\n\nExecutions that run are stopped first."
+		text = "Executions that run are stopped first. " + text
 	case pipelines.RunningIgnore:
 		if running := p.runningText(p.disturbed(todo)); running != "" {
-			text += "\n\n" + running + " They will fail."
+			text = running + " They will fail. " + text
 		}
 	}
-	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewTypeName(&p.Env.Theme, "Destroy", text, want, applyMsg{how})})
+	assent := pipelines.AssentTo(ids)
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewAssent(&p.Env.Theme, "Destroy "+p.names(todo), text, p.goers(), assent.Asked, assent.Given, applyMsg{how})})
+}
+
+// goers are the pipelines of a destroy of several, those that stay last.
+func (p *Page) goers() []dialog.Listed {
+	if len(p.req.Pipelines) < 2 {
+		return nil
+	}
+	todo := map[spec.ID]bool{}
+	for _, x := range p.applicable() {
+		todo[x.ID] = true
+	}
+	var goes, stay []dialog.Listed
+	for _, x := range p.req.Pipelines {
+		l := dialog.Listed{Name: x.ID.String(), Note: x.ID.Env}
+		switch {
+		case todo[x.ID]:
+			if n := p.executions[x.ID].n; n > 0 {
+				l.Note += ", " + render.Count(n, "execution runs", "executions run")
+			}
+			goes = append(goes, l)
+			continue
+		case p.isProtected(x):
+			l.Note += ", stays: it is protected"
+		default:
+			l.Note += ", there is none"
+		}
+		l.Stays = true
+		stay = append(stay, l)
+	}
+	return append(goes, stay...)
 }
 
 // askApply asks about an update that takes something away.

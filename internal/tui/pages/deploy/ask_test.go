@@ -2,6 +2,9 @@ package deploy_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +161,56 @@ func TestWaitingIsShown(t *testing.T) {
 			x.Golden(name("waiting", size))
 			close(o.updates)
 			x.Until("nothing was changed")
+		})
+	}
+}
+
+// A destroy of many says of each whether it goes: by its whole name, with its env, those
+// that are protected apart; and all the counts are the same.
+func TestDestroyOfManyNamesThemAll(t *testing.T) {
+	t.Parallel()
+	for _, size := range append(sizes(), [2]int{200, 60}) {
+		t.Run(name("destroy-many", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			var ids []spec.ID
+			for i := range 27 {
+				id := spec.ID{Tenant: "globex-industries", Model: fmt.Sprintf("vision-%02d", i), Env: []string{"dev", "live"}[i%2]}
+				s.Add(data.Pipeline{ID: id, Spec: &spec.Pipeline{ID: id, Template: "realtime", Region: "us-east-1"}, State: &stack.State{Stack: id.StackName(), Resources: []stack.Resource{{URN: "urn:pulumi:x::y::aws:s3/bucketV2:BucketV2::data", Type: "aws:s3/bucketV2:BucketV2", Name: "data"}}}})
+				ids = append(ids, id)
+			}
+			x := open(t, s, stack.OperationDestroy, size, slices.Insert(slices.Clone(ids), 3, datatest.Fraud)...)
+			x.Until("Destroy 27 of 28 pipelines: 27 resources")
+			x.Until("Delete 27 pipelines")
+			require.Contains(t, x.Screen(), "globex-industries/vision-01/live ", "whole, with its env")
+			x.Golden(name("destroy-many", size))
+			x.Press("y")
+			x.Until("Destroy 27 pipelines")
+			x.Type("destroy") // typed at once, and not lost
+			x.Golden(name("destroy-many-type", size))
+			seen := map[string]bool{}
+			for range 28 {
+				for l := range strings.Lines(x.Screen()) {
+					for _, id := range ids {
+						if strings.Contains(l, "- "+id.String()+" ") {
+							seen[id.String()] = true
+						}
+					}
+					if strings.Contains(l, "acme/fraud/prod") && strings.Contains(l, "protected") && strings.Contains(l, "│ ▲") {
+						seen["protected"] = true
+					}
+				}
+				x.Press("down")
+			}
+			require.Len(t, seen, 28)
+			x.Type(" 26")
+			x.Press("enter")
+			x.Until("that is not destroy 27")
+			x.Press("backspace")
+			x.Type("7")
+			x.Press("enter")
+			x.UntilGone("to go ahead")
+			require.Len(t, s.Requests()[0].Pipelines, 27)
 		})
 	}
 }

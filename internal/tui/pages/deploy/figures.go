@@ -37,6 +37,7 @@ type figures struct {
 	result                       *data.Result
 	err                          error  // why it failed
 	note                         string // what is waited for before the engine has begun
+	stays                        bool   // it is protected, so nothing will happen to it
 	// of and events are the job and how much of it this is made of.
 	of     *ui.Job
 	events int

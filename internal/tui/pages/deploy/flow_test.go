@@ -189,7 +189,7 @@ func TestDestroyTypesTheName(t *testing.T) {
 	x.Advance(time.Second)
 	x.Type("acme/iris")
 	x.Press("enter")
-	x.Until("that is not destroy 2 pipelines")
+	x.Until("that is not destroy 2 or dev")
 	x.Press("ctrl+u")
 	x.Type("destroy 2 pipelines")
 	x.Press("enter")

@@ -139,9 +139,9 @@ func newPage(h *ui.Host, req data.Request) *Page {
 	th := &h.Env.Theme
 	p := &Page{Host: h, req: req, states: map[spec.ID]data.Pipeline{}, follow: true}
 	p.list = widget.NewGrid(th,
-		widget.Column{Title: "PIPELINE", Min: 14, Max: 44, Flex: 2},
+		widget.Column{Title: "PIPELINE", Min: 14},
 		widget.Column{Title: "", Min: 8, Drop: 1},
-		widget.Column{Title: "", Min: 10, Max: 44, Flex: 1},
+		widget.Column{Title: "", Min: 10, Max: 44, Flex: 1, Drop: 3},
 		widget.Column{Title: "", Min: 5, Right: true, Drop: 2})
 	p.list.NoHeader = true
 	p.log = widget.NewViewer(th)
@@ -278,8 +278,11 @@ func (p *Page) existing(id spec.ID) []stack.Row {
 		return nil
 	}
 	op := stack.OpDelete
-	if p.req.Operation == stack.OperationRefresh {
+	switch {
+	case p.req.Operation == stack.OperationRefresh:
 		op = stack.OpRefresh
+	case x.Spec != nil && x.Spec.Protect:
+		op = stack.OpSame
 	}
 	rows := make([]stack.Row, 0, len(x.State.Resources))
 	for _, r := range x.State.Resources {
@@ -416,16 +419,29 @@ func (p *Page) rebuild() {
 		case job != nil && p.job == nil || job != nil && asked(job, x.ID):
 			p.figures = append(p.figures, figure(job, x.ID))
 		default:
-			p.figures = append(p.figures, p.still(x.ID))
+			p.figures = append(p.figures, p.still(x))
 		}
 		if p.phase == asking && !p.isProtected(x) {
 			p.dangers = append(p.dangers, dangers(x.ID, p.expected(x.ID))...)
 		}
 	}
+	p.list.SetMin(0, min(longestName, 2+p.widestName()))
 	p.list.SetRows(listRows{p})
 	p.showTree()
 	p.takeLog()
 	p.takeOutputs()
+}
+
+// longestName bounds the column of names; those of the lengths that are allowed fit.
+const longestName = 64
+
+// widestName is how many cells the longest name of a pipeline takes.
+func (p *Page) widestName() int {
+	n := 0
+	for _, x := range p.req.Pipelines {
+		n = max(n, len(x.ID.String())) // names are ASCII
+	}
+	return n
 }
 
 func asked(job *ui.Job, id spec.ID) bool {
@@ -433,7 +449,8 @@ func asked(job *ui.Job, id spec.ID) bool {
 }
 
 // still is a pipeline that no job works on.
-func (p *Page) still(id spec.ID) figures {
+func (p *Page) still(pipeline *spec.Pipeline) figures {
+	id := pipeline.ID
 	f := figures{id: id}
 	if p.job != nil {
 		f.state = notBegun
@@ -443,6 +460,8 @@ func (p *Page) still(id spec.ID) figures {
 	switch {
 	case ok && x.Err != nil:
 		f.state, f.err = failed, x.Err
+	case ok && p.isProtected(pipeline):
+		f.stays = true
 	case ok:
 		rows := p.existing(id)
 		f.total, f.changes = len(rows), map[stack.Op]int{stack.OpDelete: len(rows)}

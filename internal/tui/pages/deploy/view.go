@@ -28,8 +28,9 @@ func (r rect) has(x, y int) bool { return x >= r.x && x < r.x+r.w && y >= r.y &&
 type parts struct{ head, list, tree, below, foot rect }
 
 // split divides the page. list is how many pipelines are listed (0: no list),
-// below whether the lower part is wanted: 0 no, 1 if there is room, 2 yes.
-func split(w, h, head, foot, list, below int) parts {
+// wide how many cells the list would like, below whether the lower part is wanted: 0 no,
+// 1 if there is room, 2 yes.
+func split(w, h, head, foot, list, wide, below int) parts {
 	var p parts
 	p.head = rect{0, 0, w, min(head, h)}
 	foot = min(foot, max(0, h-head-3))
@@ -42,7 +43,7 @@ func split(w, h, head, foot, list, below int) parts {
 	switch {
 	case list == 0:
 	case w >= 100:
-		p.list = rect{0, body.y, min(54, w*2/5), body.h}
+		p.list = rect{0, body.y, max(min(54, w*2/5), min(wide, w/2)), body.h}
 		body.x, body.w = p.list.w+1, w-p.list.w-1
 	default:
 		p.list = rect{0, body.y, w, min(list, max(2, body.h/3))}
@@ -51,6 +52,9 @@ func split(w, h, head, foot, list, below int) parts {
 	p.tree = body
 	return p
 }
+
+// besideName is what a line of the list has besides the name: cursor, signs, a count.
+const besideName = 26
 
 func (p *Page) parts(w, h int) parts {
 	list := len(p.req.Pipelines)
@@ -65,7 +69,7 @@ func (p *Page) parts(w, h int) parts {
 	default:
 		below = 1
 	}
-	return split(w, h, len(p.head(w, h)), len(p.foot(w)), list, below)
+	return split(w, h, len(p.head(w, h)), len(p.foot(w)), list, p.widestName()+besideName, below)
 }
 
 // belowNow is what the lower part shows if there is room.
@@ -337,7 +341,11 @@ func (p *Page) askingLine() string {
 	}
 	switch p.req.Operation {
 	case stack.OperationDestroy:
-		return th.Title.Render("Destroy "+p.names(nil)) + ": " + th.Delete.Render(render.Count(sum[stack.OpDelete], "resource", "resources")+" to delete")
+		what := p.names(nil)
+		if todo := p.applicable(); len(todo) < len(p.req.Pipelines) && len(p.req.Pipelines) > 1 {
+			what = fmt.Sprintf("%d of %s", len(todo), what)
+		}
+		return th.Title.Render("Destroy "+what) + ": " + th.Delete.Render(render.Count(sum[stack.OpDelete], "resource", "resources")+" to delete")
 	case stack.OperationRefresh:
 		return th.Title.Render("Refresh "+p.names(nil)) + ": " + render.Count(sum[stack.OpRefresh], "resource", "resources") + " to be compared with what is recorded"
 	}
@@ -664,7 +672,11 @@ func (r listRows) Cell(row, column int) widget.Cell {
 	f, th := r.p.figures[row], &r.p.Env.Theme
 	switch column {
 	case 0:
-		return widget.Cell{Signs: stateSign(th, f.state, r.p.Env) + " ", Text: f.id.String()}
+		sign := stateSign(th, f.state, r.p.Env)
+		if f.stays {
+			sign = th.Warn.Render(th.Glyphs.Warn)
+		}
+		return widget.Cell{Signs: sign + " ", Text: f.id.String()}
 	case 1:
 		if r.p.job == nil { // no bar: the text has its place
 			c := r.Cell(row, 2)
@@ -681,6 +693,8 @@ func (r listRows) Cell(row, column int) widget.Cell {
 	}
 	text := f.text(r.op())
 	switch {
+	case f.stays:
+		return widget.Cell{Text: "stays: protected", Style: th.Warn}
 	case f.state == waiting && r.p.shown() == nil:
 		text = render.Count(f.total, "resource", "resources")
 	case f.state == succeeded && r.p.job == nil:
