@@ -21,7 +21,7 @@ const noBasis = "none"
 const pendingCreate = "creating"
 
 // snapshot reads a stack's last checkpoint, secrets encrypted: the file of a file
-// backend, else by one process.
+// backend, the object of an object store, else by one process.
 func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, error) {
 	read, err := onDisk(ctx, e, func() (told[*apitype.DeploymentV3], error) {
 		dep, ok, err := e.fileExportOf(p.backend, p.stack)
@@ -29,6 +29,11 @@ func (e *Engine) snapshot(ctx context.Context, p place) (*apitype.DeploymentV3, 
 	})
 	if errors.Is(err, fault.Canceled) || read.known && !errors.Is(err, fault.NotFound) {
 		return read.value, err
+	}
+	if p.backend == e.opts.Backend {
+		if dep, known, err := e.objectExport(ctx, p.stack); known || err != nil {
+			return dep, err
+		}
 	}
 	return e.export(ctx, p, false)
 }

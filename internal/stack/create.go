@@ -32,6 +32,8 @@ const (
 	// scratchSalt is the key of scratchPassphrase, as the engine writes one: deriving
 	// it takes a quarter of a second.
 	scratchSalt = "v1:Vql1/oWiSEk=:v1:dy0CfYFCJI4XBxys:jbgIublEFP5zedJzChEMw0AYRx9hSQ=="
+	// checkWord is encrypted beside a salt, to tell a wrong passphrase from the right one.
+	checkWord = "pulumi"
 	// layout is what meta.yaml holds where stacks are kept by project
 	// (pkg/backend/diy/meta.go).
 	layout = "version: 1\n"
@@ -96,19 +98,10 @@ func (e *Engine) ownForm(p place) bool {
 // as they have one passphrase; each secret is encrypted with a nonce of its own. ok is
 // false if the passphrase is not in a variable.
 func (e *Engine) saltOf(ctx context.Context, p place) (salt string, ok bool, err error) {
-	env, err := e.withSecrets(ctx, e.envList(p.env))
-	if err != nil {
-		return "", false, err
-	}
-	phrase := ""
-	for _, kv := range e.environ(env) {
-		if name, value, _ := strings.Cut(kv, "="); name == envPassphrase {
-			phrase = value
-		}
-	}
+	phrase, err := e.phraseOf(ctx, p)
 	switch {
-	case phrase == "":
-		return "", false, nil
+	case phrase == "" || err != nil:
+		return "", false, err
 	case p.backend != e.opts.Backend && phrase == scratchPassphrase:
 		return scratchSalt, true, nil
 	case e.salts[phrase] != "":
@@ -116,7 +109,7 @@ func (e *Engine) saltOf(ctx context.Context, p place) (salt string, ok bool, err
 	}
 	raw := make([]byte, 8)
 	_, _ = rand.Read(raw) // never fails
-	word, err := config.NewSymmetricCrypterFromPassphrase(phrase, raw).EncryptValue(context.Background(), "pulumi")
+	word, err := config.NewSymmetricCrypterFromPassphrase(phrase, raw).EncryptValue(context.Background(), checkWord)
 	if err != nil {
 		return "", false, fault.New(fault.Internal, "make the key of a new stack: %v", err).Because(err)
 	}

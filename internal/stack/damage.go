@@ -194,7 +194,7 @@ func (e *Engine) damaged(stack, file string, cause error) error {
 	}
 	err := fault.New(fault.Damaged, "the state of %s is damaged: %s: %v. What it has made still exists, but is not recorded", stack, file, cause).Because(cause)
 	name := pipelineName(stack)
-	copies := e.copies(stack)
+	copies := e.copies(stack, nil)
 	if len(copies) == 0 {
 		return err.WithHint("There is no copy of it that can be used. Restore the file from a backup of your own; or move it away and delete by hand what begins with ptui-%s.",
 			strings.ReplaceAll(stack, ".", "-"))

@@ -15,8 +15,8 @@ import (
 
 // WriteSettings writes Pulumi.<stack>.yaml into a project folder of somebody
 // else's program for the stack: values as its config, and the key of its secrets.
-// The folder holds a Pulumi.yaml already. Secret values are encrypted by the CLI,
-// one process each; nothing else is started if the key is known on this machine.
+// The folder holds a Pulumi.yaml already. Secret values are encrypted; where no passphrase
+// does that, by the CLI, one process each.
 func (e *Engine) WriteSettings(ctx context.Context, stack, dir string, values map[string]ConfigValue) error {
 	if err := checkName(stack); err != nil {
 		return err

@@ -54,6 +54,7 @@ type Engine struct {
 	initMu sync.Mutex
 	// salts are the keys of new stacks by passphrase, guarded by initMu.
 	salts map[string]string
+	keys  keys
 
 	mu      sync.Mutex
 	spawned []string

@@ -213,6 +213,13 @@ func (r *Run) classify(err error) error {
 	if !out.ran {
 		return &fault.Error{Kind: fault.KindOf(err), Op: op, Msg: firstLine(err.Error()), Err: err}
 	}
+	if sealedText.MatchString(out.stderr) {
+		// Of a secret that is damaged the engine says what it says of a wrong passphrase,
+		// and not where it is.
+		if damage := r.engine.unsealable(context.WithoutCancel(r.setup), r.place); damage != nil {
+			return fault.Wrap(damage, "%s", op)
+		}
+	}
 	return r.engine.inState(r.place, r.engine.classifyText(op, out.stdout, out.stderr, out.code, err))
 }
 

@@ -229,6 +229,18 @@ var historyEntry = lazyregexp.New(`\.history\.json(\.gz|\.zst)?$`)
 // all the same: something was done then.
 func readUpdate(file string, version int) Update {
 	raw, err := readRegular(file)
+	return updateOf(raw, err, version, file, func() time.Time {
+		info, err := os.Stat(file)
+		if err != nil {
+			return time.Time{}
+		}
+		return info.ModTime()
+	})
+}
+
+// updateOf is the entry of the history in raw; where is its place, and modified when that
+// was written last.
+func updateOf(raw []byte, err error, version int, where string, modified func() time.Time) Update {
 	if err == nil {
 		raw, err = unzip(raw)
 	}
@@ -237,9 +249,9 @@ func readUpdate(file string, version int) Update {
 		err = decodeJSON(raw, &f)
 	}
 	if err != nil {
-		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", file, fault.Reason(err))}
-		if info, err := os.Stat(file); err == nil {
-			u.Start = info.ModTime().UTC()
+		u := Update{Version: version, Kind: "unknown", Result: ResultUnreadable, Error: fmt.Sprintf("%s: %v", where, fault.Reason(err))}
+		if at := modified(); !at.IsZero() {
+			u.Start = at.UTC()
 			u.End = u.Start
 		}
 		return u

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-// Objects reads the objects of a backend that is an object store. The CLI gives up
-// on all stacks if the state of one cannot be read, so that somebody else has to
-// look. Names begin with ".pulumi/". Implementations are safe for concurrent use.
+// Objects reads the objects of a backend that is an object store: without a process for
+// each question, and as the CLI gives up on all stacks if the state of one cannot be read.
+// Whatever is not understood, or cannot be had, is left to the CLI. Names begin with
+// ".pulumi/". Implementations are safe for concurrent use.
 type Objects interface {
-	// List returns the objects below a prefix that ends in a slash.
+	// List returns the objects whose names begin with a prefix.
 	List(ctx context.Context, prefix string) ([]Object, error)
 	Read(ctx context.Context, name string) ([]byte, error)
 	// URL is where an object is, for people: "s3://bucket/.pulumi/...".
@@ -79,6 +81,90 @@ func (e *Engine) objectList(ctx context.Context) ([]Summary, error) {
 	}
 	slices.SortFunc(list, func(a, b Summary) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(list, func(a, b Summary) bool { return a.Name == b.Name }), nil
+}
+
+// byProject tells whether a store keeps its stacks by project, see layout. It is the layout
+// of all that was begun since 2023.
+func byProject(ctx context.Context, store Objects) bool {
+	raw, err := store.Read(ctx, ".pulumi/meta.yaml")
+	return err == nil && string(raw) == layout
+}
+
+// objectExport reads a stack's checkpoint; ok is false if that is for the CLI to do. The
+// error is that the stack does not exist, or what is wrong with its object.
+func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.DeploymentV3, ok bool, err error) {
+	store, err := e.objects(ctx)
+	if err != nil || !byProject(ctx, store) {
+		return nil, false, nil //nolint:nilerr // the CLI says what is wrong
+	}
+	found, err := store.List(ctx, e.objectFolder()+stack+".json")
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // as above
+	}
+	found = slices.DeleteFunc(found, func(o Object) bool { return objectStack(o.Name) != stack })
+	switch len(found) {
+	case 0:
+		return nil, true, notFound(stack)
+	case 1:
+	default: // several forms: the CLI knows which is the newest
+		return nil, false, nil
+	}
+	raw, err := store.Read(ctx, found[0].Name)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // as above
+	}
+	dep, err = decodeCheckpoint(stack, raw)
+	if errors.Is(err, errForeign) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, true, e.damagedObject(store, stack, found[0].Name, err)
+	}
+	return dep, true, nil
+}
+
+// objectListNow is objectList; ok is false if the list is for the CLI to make.
+func (e *Engine) objectListNow(ctx context.Context) (list []Summary, ok bool) {
+	store, err := e.objects(ctx)
+	if err != nil || !byProject(ctx, store) {
+		return nil, false
+	}
+	list, err = e.objectList(ctx)
+	return list, err == nil
+}
+
+// objectHistory reads a stack's history as fileHistory does; ok is false if that is for
+// the CLI to do. The error is that there is no such stack.
+func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (updates []Update, ok bool, err error) {
+	if _, ok, err := e.objectExport(ctx, stack); !ok || errors.Is(err, fault.NotFound) {
+		return nil, false, err
+	}
+	store, err := e.objects(ctx)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // the CLI says what is wrong
+	}
+	entries, err := store.List(ctx, path.Join(".pulumi/history", e.opts.Project, stack)+"/")
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // as above
+	}
+	entries = slices.DeleteFunc(entries, func(o Object) bool { return !historyEntry.MatchString(o.Name) })
+	slices.SortFunc(entries, func(a, b Object) int { return strings.Compare(b.Name, a.Name) })
+	of := len(entries)
+	if limit > 0 && of > limit {
+		entries = entries[:limit]
+	}
+	updates = make([]Update, len(entries))
+	var g errgroup.Group
+	g.SetLimit(objectReaders)
+	for i, o := range entries {
+		g.Go(func() error {
+			raw, err := store.Read(ctx, o.Name)
+			updates[i] = updateOf(raw, err, of-i, store.URL(o.Name), func() time.Time { return o.Modified })
+			return nil
+		})
+	}
+	_ = g.Wait() // what cannot be read is an entry all the same
+	return updates, true, ctx.Err()
 }
 
 // objectStack is the stack whose checkpoint an object is, "" if it is something else.

@@ -1,6 +1,9 @@
 package stack
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -13,8 +16,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-// objectStore is a bucket on a real S3 endpoint, as a backend URL.
-func objectStore(t *testing.T) string {
+// objectStore is a bucket on a real S3 endpoint, as a backend URL, and as what reads it.
+func objectStore(t *testing.T) (string, Objects) {
 	t.Helper()
 	store := s3mem.New()
 	require.NoError(t, store.CreateBucket("state"))
@@ -22,7 +25,76 @@ func objectStore(t *testing.T) string {
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	return "s3://state?region=us-east-1&s3ForcePathStyle=true&disableSSL=true&endpoint=http://" + u.Host
+	return "s3://state?region=us-east-1&s3ForcePathStyle=true&disableSSL=true&endpoint=http://" + u.Host, bucket{store}
+}
+
+// bucket reads a store without a server.
+type bucket struct{ store gofakes3.Backend }
+
+func (b bucket) List(_ context.Context, prefix string) ([]Object, error) {
+	list, err := b.store.ListBucket("state", &gofakes3.Prefix{HasPrefix: true, Prefix: prefix}, gofakes3.ListBucketPage{})
+	if err != nil {
+		return nil, err
+	}
+	var out []Object
+	for _, c := range list.Contents {
+		out = append(out, Object{Name: c.Key, Modified: c.LastModified.Time})
+	}
+	return out, nil
+}
+
+func (b bucket) Read(_ context.Context, name string) ([]byte, error) {
+	o, err := b.store.GetObject("state", name, nil)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(o.Contents)
+	return raw, errors.Join(err, o.Contents.Close())
+}
+
+func (bucket) URL(name string) string { return "s3://state/" + name }
+
+// An object store that can be read costs a process for each operation, and no more.
+func TestAnObjectStoreIsReadWithoutAProcess(t *testing.T) {
+	t.Parallel()
+	backend, store := objectStore(t)
+	reads := func(o *Options) {
+		s3Keys(o)
+		o.Objects = func(context.Context) (Objects, error) { return store, nil }
+	}
+	f := open(t, backend, reads)
+	job := Job{Stack: testStack, Program: stashes("doc")}
+	run, err := f.Up(t.Context(), job)
+	_, _ = must(t, run, err)
+	require.Equal(t, []string{"stack export", "stack init", "up"}, f.Spawned(), "an empty store has no layout yet")
+
+	other := open(t, backend, reads)
+	run, err = other.Preview(t.Context(), job)
+	res, _ := must(t, run, err)
+	require.Equal(t, map[Op]int{OpSame: 2}, res.Changes)
+	state, err := other.Reveal(t.Context(), testStack)
+	require.NoError(t, err)
+	require.Equal(t, "doc", string(state.Spec))
+	require.Equal(t, Output{Value: "hunter2", Secret: true}, state.Outputs["password"])
+	list, err := other.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, len(state.Resources), list[0].Resources)
+	history, err := other.History(t.Context(), testStack, 1)
+	require.NoError(t, err)
+	require.Len(t, history, 1)
+	require.Equal(t, "succeeded", history[0].Result)
+	_, err = other.State(t.Context(), "no.such.stack")
+	require.ErrorIs(t, err, fault.NotFound)
+	_, err = other.History(t.Context(), "no.such.stack", 1)
+	require.ErrorIs(t, err, fault.NotFound)
+	run, err = other.Up(t.Context(), Job{Stack: "acme.other.dev", Program: stashes("doc")})
+	_, _ = must(t, run, err)
+	require.Equal(t, []string{"preview", "stack init", "up"}, other.Spawned())
+	run, err = other.Destroy(t.Context(), Job{Stack: testStack, Remove: true})
+	_, _ = must(t, run, err)
+	_, err = f.State(t.Context(), testStack)
+	require.ErrorIs(t, err, fault.NotFound)
 }
 
 func s3Keys(o *Options) { o.Env["AWS_ACCESS_KEY_ID"], o.Env["AWS_SECRET_ACCESS_KEY"] = "key", "secret" }
@@ -31,7 +103,7 @@ func s3Keys(o *Options) { o.Env["AWS_ACCESS_KEY_ID"], o.Env["AWS_SECRET_ACCESS_K
 // contact costs one process more.
 func TestObjectStoreBackend(t *testing.T) {
 	t.Parallel()
-	backend := objectStore(t)
+	backend, _ := objectStore(t)
 	f, p := open(t, backend, s3Keys), serveProvider(t)
 	_, err := f.State(t.Context(), testStack)
 	require.ErrorIs(t, err, fault.NotFound)

@@ -277,6 +277,7 @@ func TestConfigIsWrittenAndReplaced(t *testing.T) {
 	_, events := must(t, run, err)
 	require.Equal(t, map[string]string{"aws:region": "us-east-1", "pipelinetui:token": "hunter2", "pipelinetui:old": "x"}, seen)
 	requireNoSecret(t, events)
+	require.Equal(t, []string{"up"}, f.Spawned(), "a secret costs no process")
 
 	job.Config = map[string]ConfigValue{"aws:region": {Value: "eu-west-1"}}
 	run, err = f.Up(t.Context(), job)

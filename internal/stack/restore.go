@@ -59,7 +59,7 @@ func (e *Engine) Copies(ctx context.Context, stack string) ([]Copy, error) {
 	if _, ok := e.backendDir(); !ok {
 		return nil, restoreUnsupported()
 	}
-	return onDisk(ctx, e, func() ([]Copy, error) { return e.copies(stack), nil })
+	return onDisk(ctx, e, func() ([]Copy, error) { return e.copies(stack, e.opens(ctx, e.place(stack, nil))), nil })
 }
 
 func restoreUnsupported() error {
@@ -67,7 +67,9 @@ func restoreUnsupported() error {
 		WithHint("Restore the state's object from a version or a backup of the object store, or with `pulumi stack import`.")
 }
 
-func (e *Engine) copies(stack string) []Copy {
+// copies finds what can take the place of a stack's state, the best first. usable, if not
+// nil, refuses some.
+func (e *Engine) copies(stack string, usable func(*apitype.DeploymentV3) error) []Copy {
 	root, ok := e.backendDir()
 	if !ok {
 		return nil
@@ -76,7 +78,7 @@ func (e *Engine) copies(stack string) []Copy {
 	stacks := filepath.Join(base, "stacks", e.opts.Project)
 	var out []Copy
 	for _, suffix := range stateSuffixes {
-		out = append(out, firstIntact(stack, []string{filepath.Join(stacks, stack+suffix+".bak")})...)
+		out = append(out, firstIntact(stack, usable, []string{filepath.Join(stacks, stack+suffix+".bak")})...)
 	}
 	for dir, pattern := range map[string]string{
 		filepath.Join(base, "history", e.opts.Project, stack): stack + "-*.checkpoint.json*",
@@ -85,11 +87,16 @@ func (e *Engine) copies(stack string) []Copy {
 		files, _ := filepath.Glob(filepath.Join(globEscape(dir), pattern)) // the pattern is ours
 		slices.Sort(files)                                                 // their names hold nanoseconds of one width
 		slices.Reverse(files)
-		out = append(out, firstIntact(stack, files)...)
+		out = append(out, firstIntact(stack, usable, files)...)
 	}
 	slices.SortStableFunc(out, func(a, b Copy) int { return b.Made.Compare(a.Made) })
 	if file, exists, _ := e.stackFile(stack); exists { // not on another backend
-		if c, ok := salvage(stack, file); ok && c.DroppedResources == 0 {
+		c, ok := salvage(stack, file)
+		if ok && usable != nil {
+			dep, err := decodeCheckpoint(stack, c.content)
+			ok = err == nil && usable(dep) == nil
+		}
+		if ok && c.DroppedResources == 0 {
 			out = slices.Insert(out, 0, c)
 		} else if ok {
 			out = append(out, c)
@@ -102,7 +109,7 @@ func (e *Engine) copies(stack string) []Copy {
 const mostCopies = 20
 
 // firstIntact is the first of the files that can be used, if there is one.
-func firstIntact(stack string, files []string) []Copy {
+func firstIntact(stack string, usable func(*apitype.DeploymentV3) error, files []string) []Copy {
 	for i, file := range files {
 		if i == mostCopies {
 			break
@@ -112,7 +119,7 @@ func firstIntact(stack string, files []string) []Copy {
 			continue
 		}
 		dep, err := decodeCheckpoint(stack, raw)
-		if err != nil || len(dep.Resources) == 0 {
+		if err != nil || len(dep.Resources) == 0 || usable != nil && usable(dep) != nil {
 			continue
 		}
 		return []Copy{{File: file, Made: dep.Manifest.Time.UTC(), Resources: len(dep.Resources), content: raw}}
@@ -211,7 +218,9 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	if !exists {
 		return c, "", notFound(stack)
 	}
-	_, err = e.State(ctx, stack)
+	if _, err = e.State(ctx, stack); err == nil {
+		err = e.unsealable(ctx, e.place(stack, nil))
+	}
 	switch {
 	case err == nil:
 		return c, "", fault.New(fault.Conflict, "the state of %s is not damaged", stack).

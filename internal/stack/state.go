@@ -69,8 +69,8 @@ func (e *Engine) export(ctx context.Context, p place, reveal bool) (*apitype.Dep
 	return &dep, nil
 }
 
-// State reads a stack's last checkpoint: that of a file backend directly, any
-// other by one `stack export`. Secrets are blinded, so it needs no passphrase.
+// State reads a stack's last checkpoint: that of a file backend or an object store
+// directly, any other by one `stack export`. Secrets are blinded, so it needs no passphrase.
 func (e *Engine) State(ctx context.Context, stack string) (*State, error) {
 	return e.state(ctx, stack, false)
 }
@@ -96,8 +96,18 @@ func (e *Engine) state(ctx context.Context, stack string, reveal bool) (*State, 
 		return nil, err
 	}
 	dep, known := found.value, found.known
-	if known && !reveal {
-		return stateOf(stack, dep, false), nil
+	if !known {
+		if dep, known, err = e.objectExport(ctx, stack); err != nil {
+			return nil, err
+		}
+	}
+	if known && reveal {
+		if known, err = e.unsealed(ctx, p, dep); err != nil {
+			return nil, err
+		}
+	}
+	if known {
+		return stateOf(stack, dep, reveal), nil
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -201,6 +211,9 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 	if err != nil || found.known {
 		return found.value, err
 	}
+	if list, ok := e.objectListNow(ctx); ok {
+		return list, nil
+	}
 	p := e.project()
 	if err := e.prepare(p); err != nil {
 		return nil, err
@@ -256,6 +269,9 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	})
 	if err != nil || found.known {
 		return found.value, err
+	}
+	if updates, ok, err := e.objectHistory(ctx, stack, limit); ok || err != nil {
+		return e.withOutcomes(p, updates, limit), err
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err

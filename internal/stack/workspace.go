@@ -143,8 +143,8 @@ func (e *Engine) edit(p place, change func(*workspace.ProjectStack) (bool, error
 }
 
 // setConfig makes want the stack's config. Plain values are written to the
-// file without asking the CLI. Secrets go through it, by stdin: arguments are
-// visible to every user of the machine.
+// file without asking the CLI. Secrets that a passphrase does not seal go through it, by
+// stdin: arguments are visible to every user of the machine.
 func (e *Engine) setConfig(ctx context.Context, p place, want map[string]ConfigValue) error {
 	if want == nil {
 		return nil
@@ -182,7 +182,13 @@ func (e *Engine) setConfig(ctx context.Context, p place, want map[string]ConfigV
 	return nil
 }
 
+// setSecret makes a value one of a place's config, encrypted.
 func (e *Engine) setSecret(ctx context.Context, p place, name, value string) error {
+	if sealed, ok, err := e.seal(ctx, p, value); err != nil {
+		return err
+	} else if ok {
+		return e.setSealed(p, name, sealed)
+	}
 	l := e.dirLock(p.dir)
 	l.Lock()
 	defer l.Unlock()
