@@ -399,6 +399,12 @@ func (e *environment) environ(tree string, layers []string, api string, keys wir
 		if passesFiles {
 			fixed["_RUNTIME_FD"] = "3" // the lifeline, the first of ExtraFiles
 		}
+		if strings.HasPrefix(string(c.Runtime), "python") {
+			// Python's own modules are compiled already: with the prefix from the start each
+			// package would pay for them again, which is most of a cold start.
+			fixed["_RUNTIME_PYCACHE"] = fixed["PYTHONPYCACHEPREFIX"]
+			delete(fixed, "PYTHONPYCACHEPREFIX")
+		}
 	}
 	for k, v := range fixed {
 		vars[k] = v

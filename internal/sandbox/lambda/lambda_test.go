@@ -252,6 +252,34 @@ def handler(event, context):
 	require.True(t, s.logs.who["arn:aws:sts::000000000000:assumed-role/fn/fn"], "the function's own role writes")
 }
 
+// What the bootstrap imports is compiled with the interpreter already: compiling it for each
+// package was most of a cold start. The function's own modules are compiled where the
+// sandbox keeps them, never beside its code.
+func TestPythonsOwnModulesAreNotCompiledAgain(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.python(t, `
+import os, subprocess, sys
+def handler(event, context):
+    compiled = [name for _, _, files in os.walk(sys.pycache_prefix) for name in files]
+    inner = subprocess.run([sys.executable, "-c", "import sys; print(sys.pycache_prefix)"], capture_output=True, text=True).stdout.strip()
+    return {"compiled": sorted({name.split(".")[0] for name in compiled}), "left": [k for k in os.environ if k.startswith("_RUNTIME")],
+            "inner": inner == sys.pycache_prefix, "beside": os.listdir(os.environ["LAMBDA_TASK_ROOT"])}
+`, nil)
+	var got struct {
+		Compiled, Left, Beside []string
+		Inner                  bool
+	}
+	require.NoError(t, json.Unmarshal(s.invoke(t, "{}").Payload, &got))
+	require.Contains(t, got.Compiled, "handler")
+	for _, own := range []string{"client", "parser", "decoder", "traceback"} { // of http, email, json
+		require.NotContains(t, got.Compiled, own)
+	}
+	require.Empty(t, got.Left)
+	require.True(t, got.Inner, "a program that the function runs keeps to it")
+	require.Equal(t, []string{"handler.py"}, got.Beside)
+}
+
 func logTail(t *testing.T, out *awslambda.InvokeOutput) string {
 	t.Helper()
 	raw, err := decode64(*out.LogResult)

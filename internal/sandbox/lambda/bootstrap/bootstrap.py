@@ -15,6 +15,9 @@ import traceback
 
 API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 TOKEN = os.environ.pop("_RUNTIME_TOKEN", "")
+# What is imported from here on, and by Python programs that the function runs.
+if "_RUNTIME_PYCACHE" in os.environ:
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = os.environ.pop("_RUNTIME_PYCACHE")
 ROOT = os.environ["LAMBDA_TASK_ROOT"]
 JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 PREFIX = "/2018-06-01/runtime"
