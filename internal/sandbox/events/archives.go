@@ -133,11 +133,7 @@ func (a *archive) sweep(tx *store.Tx, now time.Time) error {
 func noArchive(name string) error { return missing("Archive %s does not exist.", name) }
 
 func getArchive(tx *store.Tx, sc wire.Scope, name string) (archive, error) {
-	a, found, err := store.Get[archive](tx, archivesBucket, sc.Key(name))
-	if err == nil && !found {
-		err = noArchive(name)
-	}
-	return a, err
+	return store.Find[archive](tx, archivesBucket, sc.Key(name), noArchive(name))
 }
 
 // managed is the rule that fills an archive. Its form is AWS's, as the tests of
@@ -325,14 +321,8 @@ func (s *Service) listArchives(_ context.Context, req *wire.Request, in *sdk.Lis
 			return nil, err
 		}
 	}
-	var all []archive
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, archivesBucket, req.Key(aws.ToString(in.NamePrefix)), "", func(_ string, a archive) bool {
-			if (in.EventSourceArn == nil || *in.EventSourceArn == a.Source) && (in.State == "" || in.State == types.ArchiveStateEnabled) {
-				all = append(all, a)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, archivesBucket, req.Key(aws.ToString(in.NamePrefix)), func(a archive) bool {
+		return (in.EventSourceArn == nil || *in.EventSourceArn == a.Source) && (in.State == "" || in.State == types.ArchiveStateEnabled)
 	})
 	if err != nil {
 		return nil, err

@@ -51,14 +51,9 @@ func noConnection(doing, name string) error {
 }
 
 func (s *Service) connectionOf(req *wire.Request, doing, name string) (c connection, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		var found bool
-		if c, found, err = store.Get[connection](tx, connectionsBucket, req.Key(name)); err == nil && !found {
-			err = noConnection(doing, name)
-		}
-		return err
+	return store.Look(s.DB, func(tx *store.Tx) (connection, error) {
+		return store.Find[connection](tx, connectionsBucket, req.Key(name), noConnection(doing, name))
 	})
-	return c, err
 }
 
 // keeper is EventBridge as the owner of its secrets.
@@ -231,14 +226,8 @@ func (s *Service) deleteConnection(ctx context.Context, req *wire.Request, in *s
 }
 
 func (s *Service) listConnections(_ context.Context, req *wire.Request, in *sdk.ListConnectionsInput) (*sdk.ListConnectionsOutput, error) {
-	var all []connection
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, connectionsBucket, req.Key(aws.ToString(in.NamePrefix)), "", func(_ string, c connection) bool {
-			if in.ConnectionState == "" || in.ConnectionState == c.State {
-				all = append(all, c)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, connectionsBucket, req.Key(aws.ToString(in.NamePrefix)), func(c connection) bool {
+		return in.ConnectionState == "" || in.ConnectionState == c.State
 	})
 	if err != nil {
 		return nil, err

@@ -67,14 +67,9 @@ func noDestination(doing, name string) error {
 }
 
 func (s *Service) destinationOf(sc wire.Scope, doing, name string) (d destination, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		var found bool
-		if d, found, err = store.Get[destination](tx, destinationsBucket, sc.Key(name)); err == nil && !found {
-			err = noDestination(doing, name)
-		}
-		return err
+	return store.Look(s.DB, func(tx *store.Tx) (destination, error) {
+		return store.Find[destination](tx, destinationsBucket, sc.Key(name), noDestination(doing, name))
 	})
-	return d, err
 }
 
 // connectionName is the name in a connection's ARN.
@@ -198,14 +193,8 @@ func (s *Service) deleteDestination(_ context.Context, req *wire.Request, in *sd
 }
 
 func (s *Service) listDestinations(_ context.Context, req *wire.Request, in *sdk.ListApiDestinationsInput) (*sdk.ListApiDestinationsOutput, error) {
-	var all []destination
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, destinationsBucket, req.Key(aws.ToString(in.NamePrefix)), "", func(_ string, d destination) bool {
-			if in.ConnectionArn == nil || *in.ConnectionArn == d.Connection {
-				all = append(all, d)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, destinationsBucket, req.Key(aws.ToString(in.NamePrefix)), func(d destination) bool {
+		return in.ConnectionArn == nil || *in.ConnectionArn == d.Connection
 	})
 	if err != nil {
 		return nil, err

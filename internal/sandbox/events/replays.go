@@ -62,11 +62,7 @@ func moment(t time.Time) *time.Time {
 }
 
 func getReplay(tx *store.Tx, sc wire.Scope, name string) (replay, error) {
-	r, found, err := store.Get[replay](tx, replaysBucket, sc.Key(name))
-	if err == nil && !found {
-		err = missing("Replay %s does not exist.", name)
-	}
-	return r, err
+	return store.Find[replay](tx, replaysBucket, sc.Key(name), missing("Replay %s does not exist.", name))
 }
 
 // checkReplay refuses what cannot be replayed. That the bus is looked for first, and that
@@ -122,11 +118,7 @@ func (s *Service) startReplay(_ context.Context, req *wire.Request, in *sdk.Star
 }
 
 func (s *Service) describeReplay(_ context.Context, req *wire.Request, in *sdk.DescribeReplayInput) (*sdk.DescribeReplayOutput, error) {
-	var r replay
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		r, err = getReplay(tx, req.Scope, *in.ReplayName)
-		return err
-	})
+	r, err := store.Look(s.DB, func(tx *store.Tx) (replay, error) { return getReplay(tx, req.Scope, *in.ReplayName) })
 	if err != nil {
 		return nil, err
 	}
@@ -160,14 +152,8 @@ func (s *Service) listReplays(_ context.Context, req *wire.Request, in *sdk.List
 	if err := oneFilter("ListReplays", in.State != "", in.EventSourceArn != nil, in.NamePrefix != nil); err != nil {
 		return nil, err
 	}
-	var all []replay
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, replaysBucket, req.Key(aws.ToString(in.NamePrefix)), "", func(_ string, r replay) bool {
-			if (in.EventSourceArn == nil || *in.EventSourceArn == r.Archive) && (in.State == "" || in.State == r.State) {
-				all = append(all, r)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, replaysBucket, req.Key(aws.ToString(in.NamePrefix)), func(r replay) bool {
+		return (in.EventSourceArn == nil || *in.EventSourceArn == r.Archive) && (in.State == "" || in.State == r.State)
 	})
 	if err != nil {
 		return nil, err

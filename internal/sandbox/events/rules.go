@@ -87,11 +87,7 @@ func noRule(bus, name string) error {
 }
 
 func getRule(tx *store.Tx, ref busRef, name string) (rule, error) {
-	r, found, err := store.Get[rule](tx, rulesBucket, ref.Key(ref.path(name)))
-	if err == nil && !found {
-		err = noRule(ref.name, name)
-	}
-	return r, err
+	return store.Find[rule](tx, rulesBucket, ref.Key(ref.path(name)), noRule(ref.name, name))
 }
 
 // ruleOf loads a rule of a bus that a request names.
@@ -100,11 +96,7 @@ func (s *Service) ruleOf(req *wire.Request, bus, name *string) (r rule, err erro
 	if err != nil {
 		return r, err
 	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		r, err = getRule(tx, ref, aws.ToString(name))
-		return err
-	})
-	return r, err
+	return store.Look(s.DB, func(tx *store.Tx) (rule, error) { return getRule(tx, ref, aws.ToString(name)) })
 }
 
 // changeRule lets fn change a rule.

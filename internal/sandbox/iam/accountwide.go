@@ -95,11 +95,7 @@ func (s *Service) deleteAccountAlias(_ context.Context, req *wire.Request, in *s
 }
 
 func (s *Service) settings(req *wire.Request) (v settings, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		v, err = getSettings(tx, req.Scope)
-		return err
-	})
-	return v, err
+	return store.Look(s.DB, func(tx *store.Tx) (settings, error) { return getSettings(tx, req.Scope) })
 }
 
 func (s *Service) listAccountAliases(_ context.Context, req *wire.Request, _ *sdk.ListAccountAliasesInput) (*sdk.ListAccountAliasesOutput, error) {
@@ -242,11 +238,7 @@ func takeCensus(tx *store.Tx, sc wire.Scope) (c census, err error) {
 // summary counts, and tells the quotas that the sandbox keeps.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
 func (s *Service) summary(_ context.Context, req *wire.Request, _ *sdk.GetAccountSummaryInput) (*sdk.GetAccountSummaryOutput, error) {
-	var c census
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		c, err = takeCensus(tx, req.Scope)
-		return err
-	})
+	c, err := store.Look(s.DB, func(tx *store.Tx) (census, error) { return takeCensus(tx, req.Scope) })
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +249,7 @@ func (s *Service) summary(_ context.Context, req *wire.Request, _ *sdk.GetAccoun
 		"AccessKeysPerUserQuota": maxKeys, "AssumeRolePolicySizeQuota": maxTrust, "AttachedPoliciesPerGroupQuota": maxAttached,
 		"AttachedPoliciesPerRoleQuota": maxAttached, "AttachedPoliciesPerUserQuota": maxAttached, "GroupPolicySizeQuota": maxGroupInline,
 		"GroupsPerUserQuota": maxGroups, "GroupsQuota": 300, "InstanceProfilesQuota": 1000, "PoliciesQuota": 1500, "PolicySizeQuota": maxManaged,
-		"PolicyVersionsInUseQuota": 10000, "RolePolicySizeQuota": maxInline, "RolesQuota": 1000, "ServerCertificatesQuota": 20,
+		"PolicyVersionsInUseQuota": 10000, "RolePolicySizeQuota": maxRoleInline, "RolesQuota": 1000, "ServerCertificatesQuota": 20,
 		"SigningCertificatesPerUserQuota": maxCertificates, "UserPolicySizeQuota": maxUserInline, "UsersQuota": 5000, "VersionsPerPolicyQuota": maxVersions,
 	}
 	for _, d := range c.devices {
@@ -327,7 +319,7 @@ func (s *Service) details(_ context.Context, req *wire.Request, in *sdk.GetAccou
 				}
 				for i := range c.profiles {
 					if c.profiles[i].Role == ro.Name {
-						p, err := c.profiles[i].output(tx, req.Scope)
+						p, err := s.profileOutput(tx, req.Scope, &c.profiles[i])
 						if err != nil {
 							return err
 						}

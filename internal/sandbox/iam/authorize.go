@@ -86,7 +86,7 @@ func (s *Service) roleByKey(tx *store.Tx, key string) (*compiledRole, error) {
 	if c.trust, err = policy.Parse(ro.Trust, policy.Trust); err != nil {
 		return nil, fmt.Errorf("trust policy of role %s: %w", ro.Name, err)
 	}
-	if err := s.grant(tx, c, "role "+ro.Name, grants{Inline: ro.Inline, Attached: ro.Attached}); err != nil {
+	if err := s.grant(tx, c, "role "+ro.Name, ro.grants); err != nil {
 		return nil, err
 	}
 	return c, s.bound(tx, c, ro.Boundary)
@@ -104,7 +104,7 @@ func (s *Service) userByKey(tx *store.Tx, key string) (*compiledRole, error) {
 	}
 	a, _ := wire.ParseARN(u.ARN)
 	for _, name := range u.Groups {
-		g, err := getGroup(tx, wire.ScopeOfARN(a), name)
+		g, err := s.groups().get(tx, wire.ScopeOfARN(a), name)
 		if err != nil {
 			return nil, err
 		}

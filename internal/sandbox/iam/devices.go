@@ -42,11 +42,7 @@ func (s *Service) registerDevices(r *wire.Router) {
 }
 
 func getDevice(tx *store.Tx, serial *string) (device, error) {
-	d, found, err := store.Get[device](tx, devicesBucket, aws.ToString(serial))
-	if err == nil && !found {
-		err = wire.Errorf(http.StatusNotFound, "NoSuchEntity", "VirtualMFADevice with serial number %s doesn't exist.", aws.ToString(serial))
-	}
-	return d, err
+	return store.Find[device](tx, devicesBucket, aws.ToString(serial), wire.Errorf(http.StatusNotFound, "NoSuchEntity", "VirtualMFADevice with serial number %s doesn't exist.", aws.ToString(serial)))
 }
 
 // devicesOf are the devices of an account, those of a user if one is named.

@@ -13,7 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// grants are the policies of a user or group, as they are kept in either.
+// grants are the policies of a user, group or role, as they are kept in each.
 type grants struct {
 	Inline   map[string]string // policy name -> document
 	Attached []string          // policy ARNs in the order of attaching
@@ -22,22 +22,20 @@ type grants struct {
 // Quotas of the inline policies of an entity together, in characters without white
 // space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
+	maxRoleInline  = 10240
 	maxUserInline  = 2048
 	maxGroupInline = 5120
 )
 
 // put keeps an inline policy; kind is what the entity is called in refusals.
-func (g *grants) put(kind, entity string, limit int, name, document *string) error {
-	if err := checkName("policyName", name); err != nil {
-		return err
-	}
+func (g *grants) put(kind, entity string, limit int, name string, document *string) error {
 	if _, err := parsePolicy(aws.ToString(document), policy.Identity); err != nil {
 		return err
 	}
 	if g.Inline == nil {
 		g.Inline = map[string]string{}
 	}
-	g.Inline[*name] = aws.ToString(document)
+	g.Inline[name] = aws.ToString(document)
 	size := 0
 	for _, doc := range g.Inline {
 		size += visible(doc)

@@ -2,11 +2,9 @@ package iam
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
@@ -18,32 +16,24 @@ import (
 
 // group is a group as it is kept. Its members know it.
 type group struct {
-	Name, Path, ID, ARN string
-	Created             time.Time
+	entity
 	grants
 }
 
-func (g *group) key() string { return homeKey(g.ARN, g.Name) }
-
-func groupARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "group"+path+name) }
+func (s *Service) groups() home[group, *group] {
+	return home[group, *group]{s, groupsBucket, "GroupName", "group", "AGPA", func(name string) error {
+		return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The group with name %s cannot be found.", name)
+	}}
+}
 
 func (g *group) output() *types.Group {
 	return &types.Group{GroupName: &g.Name, Path: &g.Path, GroupId: &g.ID, Arn: &g.ARN, CreateDate: &g.Created}
 }
 
-func getGroup(tx *store.Tx, sc wire.Scope, name string) (group, error) {
-	g, found, err := store.Get[group](tx, groupsBucket, sc.GlobalKey(name))
-	if err == nil && !found {
-		err = wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The group with name %s cannot be found.", name)
-	}
-	return g, err
-}
-
 func (s *Service) registerGroups(r *wire.Router) {
-	g := wire.On(s.onGroup)
-	wire.Handle(r, "iam", "CreateGroup", s.createGroup, wire.On(func(req *wire.Request, in wire.Input) []string {
-		return []string{groupARN(req.Scope, pathOf(in), in.Text("GroupName"))}
-	}))
+	h := s.groups()
+	g := wire.On(h.on)
+	wire.Handle(r, "iam", "CreateGroup", s.createGroup, wire.On(h.onNew))
 	wire.Handle(r, "iam", "GetGroup", s.getGroup, g)
 	wire.Handle(r, "iam", "ListGroups", s.listGroups, wire.On(onPath("group")))
 	wire.Handle(r, "iam", "UpdateGroup", s.updateGroup, g)
@@ -51,63 +41,18 @@ func (s *Service) registerGroups(r *wire.Router) {
 	wire.Handle(r, "iam", "AddUserToGroup", s.addToGroup, g)
 	wire.Handle(r, "iam", "RemoveUserFromGroup", s.removeFromGroup, g)
 	wire.Handle(r, "iam", "ListGroupsForUser", s.listGroupsForUser, wire.On(s.onUser))
-	wire.Handle(r, "iam", "PutGroupPolicy", s.putGroupPolicy, g)
-	wire.Handle(r, "iam", "GetGroupPolicy", s.getGroupPolicy, g)
-	wire.Handle(r, "iam", "DeleteGroupPolicy", s.deleteGroupPolicy, g)
-	wire.Handle(r, "iam", "ListGroupPolicies", s.listGroupPolicies, g)
-	wire.Handle(r, "iam", "AttachGroupPolicy", s.attachGroupPolicy, wire.Access{On: s.onGroup, Keys: policyKeys})
-	wire.Handle(r, "iam", "DetachGroupPolicy", s.detachGroupPolicy, wire.Access{On: s.onGroup, Keys: policyKeys})
-	wire.Handle(r, "iam", "ListAttachedGroupPolicies", s.listAttachedToGroup, g)
-}
-
-func (s *Service) onGroup(req *wire.Request, in wire.Input) []string {
-	name := in.Text("GroupName")
-	arn := groupARN(req.Scope, "/", name)
-	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the group is read
-		if g, err := getGroup(tx, req.Scope, name); err == nil {
-			arn = g.ARN
-		}
-		return nil
-	})
-	return []string{arn}
-}
-
-func (s *Service) readGroup(req *wire.Request, name *string) (g group, err error) {
-	if err := checkName("groupName", name); err != nil {
-		return g, err
-	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		g, err = getGroup(tx, req.Scope, *name)
-		return err
-	})
-	return g, err
-}
-
-func (s *Service) changeGroup(req *wire.Request, name *string, fn func(*store.Tx, *group) error) error {
-	if err := checkName("groupName", name); err != nil {
-		return err
-	}
-	return s.update(func(tx *store.Tx) error {
-		g, err := getGroup(tx, req.Scope, *name)
-		if err != nil {
-			return err
-		}
-		if err := fn(tx, &g); err != nil {
-			return err
-		}
-		return store.Put(tx, groupsBucket, g.key(), g)
+	registerGrants(s, r, h.kind("Group", func(in *kindInput) *string { return in.GroupName }), maxGroupInline, func(g *group, out *kindOutput) (*grants, string) {
+		out.GroupName = &g.Name
+		return &g.grants, g.Name
 	})
 }
 
 func (s *Service) createGroup(_ context.Context, req *wire.Request, in *sdk.CreateGroupInput) (*sdk.CreateGroupOutput, error) {
-	if err := checkName("groupName", in.GroupName); err != nil {
-		return nil, err
-	}
-	path, err := checkPath(in.Path)
+	e, err := s.groups().fresh(req, in.GroupName, in.Path)
 	if err != nil {
 		return nil, err
 	}
-	g := group{Name: *in.GroupName, Path: path, ID: newID("AGPA"), ARN: groupARN(req.Scope, path, *in.GroupName), Created: s.now()}
+	g := group{entity: e}
 	err = s.update(func(tx *store.Tx) error {
 		if err := free(tx, groupsBucket, req.Scope, "Group", g.Name); err != nil {
 			return err
@@ -132,7 +77,7 @@ func members(tx *store.Tx, sc wire.Scope, name string) (out []user, err error) {
 }
 
 func (s *Service) getGroup(_ context.Context, req *wire.Request, in *sdk.GetGroupInput) (*sdk.GetGroupOutput, error) {
-	g, err := s.readGroup(req, in.GroupName)
+	g, err := s.groups().read(req, in.GroupName)
 	if err != nil {
 		return nil, err
 	}
@@ -154,18 +99,13 @@ func (s *Service) getGroup(_ context.Context, req *wire.Request, in *sdk.GetGrou
 }
 
 func (s *Service) listGroups(_ context.Context, req *wire.Request, in *sdk.ListGroupsInput) (*sdk.ListGroupsOutput, error) {
-	out := []types.Group{}
-	err := s.DB.View(func(tx *store.Tx) error {
-		all, err := store.List[group](tx, groupsBucket, req.GlobalPrefix())
-		for i := range all {
-			if strings.HasPrefix(all[i].Path, aws.ToString(in.PathPrefix)) {
-				out = append(out, *all[i].output())
-			}
-		}
-		return err
-	})
+	all, err := store.Select(s.DB, groupsBucket, req.GlobalPrefix(), func(g group) bool { return strings.HasPrefix(g.Path, aws.ToString(in.PathPrefix)) })
 	if err != nil {
 		return nil, err
+	}
+	out := []types.Group{}
+	for i := range all {
+		out = append(out, *all[i].output())
 	}
 	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListGroupsOutput{Groups: some, Marker: next, IsTruncated: more}, err
@@ -173,27 +113,11 @@ func (s *Service) listGroups(_ context.Context, req *wire.Request, in *sdk.ListG
 
 // updateGroup gives a group another name or path; its members stay.
 func (s *Service) updateGroup(_ context.Context, req *wire.Request, in *sdk.UpdateGroupInput) (*sdk.UpdateGroupOutput, error) {
-	err := s.changeGroup(req, in.GroupName, func(tx *store.Tx, g *group) error {
+	err := s.groups().change(req, in.GroupName, func(tx *store.Tx, g *group) error {
 		old := *g
-		if in.NewPath != nil {
-			path, err := checkPath(in.NewPath)
-			if err != nil {
-				return err
-			}
-			g.Path = path
+		if err := s.groups().move(tx, req, &g.entity, "Group", in.NewGroupName, in.NewPath); err != nil {
+			return err
 		}
-		if name := aws.ToString(in.NewGroupName); name != "" && name != g.Name {
-			if err := checkName("newGroupName", in.NewGroupName); err != nil {
-				return err
-			}
-			if !strings.EqualFold(name, g.Name) {
-				if err := free(tx, groupsBucket, req.Scope, "Group", name); err != nil {
-					return err
-				}
-			}
-			g.Name = name
-		}
-		g.ARN = groupARN(req.Scope, g.Path, g.Name)
 		if g.Name == old.Name {
 			return nil
 		}
@@ -214,7 +138,7 @@ func (s *Service) updateGroup(_ context.Context, req *wire.Request, in *sdk.Upda
 
 func (s *Service) deleteGroup(_ context.Context, req *wire.Request, in *sdk.DeleteGroupInput) (*sdk.DeleteGroupOutput, error) {
 	err := s.update(func(tx *store.Tx) error {
-		g, err := getGroup(tx, req.Scope, aws.ToString(in.GroupName))
+		g, err := s.groups().get(tx, req.Scope, aws.ToString(in.GroupName))
 		if err != nil {
 			return err
 		}
@@ -239,7 +163,7 @@ const maxGroups = 10
 
 func (s *Service) addToGroup(_ context.Context, req *wire.Request, in *sdk.AddUserToGroupInput) (*sdk.AddUserToGroupOutput, error) {
 	err := s.changeUser(req, in.UserName, func(tx *store.Tx, u *user) error {
-		g, err := getGroup(tx, req.Scope, aws.ToString(in.GroupName))
+		g, err := s.groups().get(tx, req.Scope, aws.ToString(in.GroupName))
 		switch {
 		case err != nil:
 			return err
@@ -256,7 +180,7 @@ func (s *Service) addToGroup(_ context.Context, req *wire.Request, in *sdk.AddUs
 
 func (s *Service) removeFromGroup(_ context.Context, req *wire.Request, in *sdk.RemoveUserFromGroupInput) (*sdk.RemoveUserFromGroupOutput, error) {
 	err := s.changeUser(req, in.UserName, func(tx *store.Tx, u *user) error {
-		g, err := getGroup(tx, req.Scope, aws.ToString(in.GroupName))
+		g, err := s.groups().get(tx, req.Scope, aws.ToString(in.GroupName))
 		if err != nil {
 			return err
 		}
@@ -274,7 +198,7 @@ func (s *Service) listGroupsForUser(_ context.Context, req *wire.Request, in *sd
 	out := []types.Group{}
 	err = s.DB.View(func(tx *store.Tx) error {
 		for _, name := range slices.Sorted(slices.Values(u.Groups)) {
-			g, err := getGroup(tx, req.Scope, name)
+			g, err := s.groups().get(tx, req.Scope, name)
 			if err != nil {
 				return err
 			}
@@ -287,53 +211,4 @@ func (s *Service) listGroupsForUser(_ context.Context, req *wire.Request, in *sd
 	}
 	some, next, more, err := pageOf(out, in.Marker, in.MaxItems)
 	return &sdk.ListGroupsForUserOutput{Groups: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) putGroupPolicy(_ context.Context, req *wire.Request, in *sdk.PutGroupPolicyInput) (*sdk.PutGroupPolicyOutput, error) {
-	err := s.changeGroup(req, in.GroupName, func(_ *store.Tx, g *group) error {
-		return g.put("group", g.Name, maxGroupInline, in.PolicyName, in.PolicyDocument)
-	})
-	return &sdk.PutGroupPolicyOutput{}, err
-}
-
-func (s *Service) getGroupPolicy(_ context.Context, req *wire.Request, in *sdk.GetGroupPolicyInput) (*sdk.GetGroupPolicyOutput, error) {
-	g, err := s.readGroup(req, in.GroupName)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := g.inline("group", in.PolicyName)
-	return &sdk.GetGroupPolicyOutput{GroupName: &g.Name, PolicyName: in.PolicyName, PolicyDocument: encoded(doc)}, err
-}
-
-func (s *Service) deleteGroupPolicy(_ context.Context, req *wire.Request, in *sdk.DeleteGroupPolicyInput) (*sdk.DeleteGroupPolicyOutput, error) {
-	err := s.changeGroup(req, in.GroupName, func(_ *store.Tx, g *group) error { return g.remove("group", in.PolicyName) })
-	return &sdk.DeleteGroupPolicyOutput{}, err
-}
-
-func (s *Service) listGroupPolicies(_ context.Context, req *wire.Request, in *sdk.ListGroupPoliciesInput) (*sdk.ListGroupPoliciesOutput, error) {
-	g, err := s.readGroup(req, in.GroupName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(slices.Sorted(maps.Keys(g.Inline)), in.Marker, in.MaxItems)
-	return &sdk.ListGroupPoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) attachGroupPolicy(_ context.Context, req *wire.Request, in *sdk.AttachGroupPolicyInput) (*sdk.AttachGroupPolicyOutput, error) {
-	err := s.changeGroup(req, in.GroupName, func(tx *store.Tx, g *group) error { return s.attach(tx, &g.grants, "Group", in.PolicyArn) })
-	return &sdk.AttachGroupPolicyOutput{}, err
-}
-
-func (s *Service) detachGroupPolicy(_ context.Context, req *wire.Request, in *sdk.DetachGroupPolicyInput) (*sdk.DetachGroupPolicyOutput, error) {
-	err := s.changeGroup(req, in.GroupName, func(_ *store.Tx, g *group) error { return g.detach(in.PolicyArn) })
-	return &sdk.DetachGroupPolicyOutput{}, err
-}
-
-func (s *Service) listAttachedToGroup(_ context.Context, req *wire.Request, in *sdk.ListAttachedGroupPoliciesInput) (*sdk.ListAttachedGroupPoliciesOutput, error) {
-	g, err := s.readGroup(req, in.GroupName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(attachedUnder(g.Attached, in.PathPrefix), in.Marker, in.MaxItems)
-	return &sdk.ListAttachedGroupPoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }

@@ -48,12 +48,12 @@ func (s *Service) registerLinked(r *wire.Router) {
 		if suffix := in.Text("CustomSuffix"); suffix != "" {
 			name += "_" + suffix
 		}
-		return []string{roleARN(req.Scope, linkedPath+service+"/", "AWSServiceRoleFor"+name)}
+		return []string{s.roles().arn(req.Scope, linkedPath+service+"/", "AWSServiceRoleFor"+name)}
 	}
 	wire.Handle(r, "iam", "CreateServiceLinkedRole", s.createLinked, wire.Access{On: linked, Keys: func(_ *wire.Request, in wire.Input) map[string][]string {
 		return map[string][]string{"iam:AWSServiceName": {in.Text("AWSServiceName")}}
 	}})
-	wire.Handle(r, "iam", "DeleteServiceLinkedRole", s.deleteLinked, wire.On(s.onRole))
+	wire.Handle(r, "iam", "DeleteServiceLinkedRole", s.deleteLinked, wire.On(s.roles().on))
 	wire.Handle(r, "iam", "GetServiceLinkedRoleDeletionStatus", s.linkedDeletion, wire.Access{})
 	wire.Handle(r, "iam", "GenerateCredentialReport", s.generateReport, wire.Access{})
 	wire.Handle(r, "iam", "GetCredentialReport", s.report, wire.Access{})
@@ -76,7 +76,8 @@ func (s *Service) createLinked(_ context.Context, req *wire.Request, in *sdk.Cre
 	}
 	path := linkedPath + service + "/"
 	ro := role{
-		Name: name, Path: path, ID: newID("AROA"), ARN: roleARN(req.Scope, path, name), Created: s.now(), Description: aws.ToString(in.Description), MaxSession: 3600,
+		entity:      entity{Name: name, Path: path, ID: newID("AROA"), ARN: s.roles().arn(req.Scope, path, name), Created: s.now()},
+		Description: aws.ToString(in.Description), MaxSession: 3600,
 		Trust: `{"Version":"2012-10-17","Statement":[{"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":["` + service + `"]}}]}`,
 	}
 	err := s.update(func(tx *store.Tx) error {
@@ -93,7 +94,7 @@ func (s *Service) createLinked(_ context.Context, req *wire.Request, in *sdk.Cre
 
 // deleteLinked deletes at once: no service of the sandbox holds on to its role.
 func (s *Service) deleteLinked(_ context.Context, req *wire.Request, in *sdk.DeleteServiceLinkedRoleInput) (*sdk.DeleteServiceLinkedRoleOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
+	ro, err := s.roles().read(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}

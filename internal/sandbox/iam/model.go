@@ -20,14 +20,12 @@ import (
 
 // role is a role as it is kept.
 type role struct {
-	Name, Path, ID, ARN string
-	Created             time.Time
-	Trust, Description  string
-	MaxSession          int32 // seconds
-	Boundary            string
-	Tags                map[string]string
-	Inline              map[string]string // policy name -> document
-	Attached            []string          // policy ARNs in the order of attaching
+	entity
+	Trust, Description string
+	MaxSession         int32 // seconds
+	Boundary           string
+	Tags               map[string]string
+	grants
 }
 
 // managedPolicy is a managed policy as it is kept.
@@ -71,15 +69,10 @@ func (r *role) output() *types.Role {
 	out := &types.Role{
 		RoleName: &r.Name, Path: &r.Path, RoleId: &r.ID, Arn: &r.ARN, CreateDate: &r.Created,
 		AssumeRolePolicyDocument: encoded(r.Trust), MaxSessionDuration: &r.MaxSession,
-		Tags: nilIfNone(tagList(r.Tags)), RoleLastUsed: &types.RoleLastUsed{},
+		Tags: nilIfNone(tagList(r.Tags)), RoleLastUsed: &types.RoleLastUsed{}, PermissionsBoundary: boundaryOutput(r.Boundary),
 	}
 	if r.Description != "" {
 		out.Description = &r.Description
-	}
-	if r.Boundary != "" {
-		out.PermissionsBoundary = &types.AttachedPermissionsBoundary{
-			PermissionsBoundaryArn: &r.Boundary, PermissionsBoundaryType: types.PermissionsBoundaryAttachmentTypePolicy,
-		}
 	}
 	return out
 }
@@ -134,20 +127,6 @@ func noRole(name string) error {
 
 func noPolicy(arn string) error {
 	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s was not found.", arn)
-}
-
-// key is where the store has the role.
-func (r *role) key() string {
-	a, _ := wire.ParseARN(r.ARN)
-	return wire.ScopeOfARN(a).GlobalKey(r.Name)
-}
-
-func getRole(tx *store.Tx, sc wire.Scope, name string) (role, error) {
-	r, found, err := store.Get[role](tx, rolesBucket, sc.GlobalKey(name))
-	if err == nil && !found {
-		err = noRole(name)
-	}
-	return r, err
 }
 
 // managedPolicy reads a policy of the account or of AWS.

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -29,9 +28,13 @@ func (s *Service) registerPolicies(r *wire.Router) {
 	wire.Handle(r, "iam", "ListPolicyVersions", s.listVersions, policy)
 	wire.Handle(r, "iam", "DeletePolicyVersion", s.deleteVersion, policy)
 	wire.Handle(r, "iam", "SetDefaultPolicyVersion", s.setDefaultVersion, policy)
-	wire.Handle(r, "iam", "TagPolicy", s.tagPolicy, policy)
-	wire.Handle(r, "iam", "UntagPolicy", s.untagPolicy, policy)
-	wire.Handle(r, "iam", "ListPolicyTags", s.listPolicyTags, policy)
+	registerTags(r, kind[*managedPolicy]{
+		noun: "Policy", on: onPolicy, id: func(in *kindInput) *string { return in.PolicyArn },
+		read: func(_ *wire.Request, arn *string) (*managedPolicy, error) { return s.readPolicy(arn) },
+		change: func(_ *wire.Request, arn *string, fn func(*store.Tx, **managedPolicy) error) error {
+			return s.changePolicy(arn, func(tx *store.Tx, p *managedPolicy) error { return fn(tx, &p) })
+		},
+	}, func(p **managedPolicy) *map[string]string { return &(*p).Tags })
 }
 
 func onPolicy(_ *wire.Request, in wire.Input) []string { return []string{in.Text("PolicyArn")} }
@@ -108,11 +111,7 @@ func (s *Service) readPolicy(arn *string) (p *managedPolicy, err error) {
 	if a, ok := wire.ParseARN(aws.ToString(arn)); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
 		return nil, wire.Errorf(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", aws.ToString(arn))
 	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		p, err = s.managedPolicy(tx, *arn)
-		return err
-	})
-	return p, err
+	return store.Look(s.DB, func(tx *store.Tx) (*managedPolicy, error) { return s.managedPolicy(tx, *arn) })
 }
 
 // changePolicy lets fn change a policy of the account.
@@ -354,29 +353,4 @@ func (s *Service) setDefaultVersion(_ context.Context, _ *wire.Request, in *sdk.
 		return nil
 	})
 	return &sdk.SetDefaultPolicyVersionOutput{}, err
-}
-
-func (s *Service) tagPolicy(_ context.Context, _ *wire.Request, in *sdk.TagPolicyInput) (*sdk.TagPolicyOutput, error) {
-	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) (err error) {
-		p.Tags, err = addTags(p.Tags, in.Tags)
-		return err
-	})
-	return &sdk.TagPolicyOutput{}, err
-}
-
-func (s *Service) untagPolicy(_ context.Context, _ *wire.Request, in *sdk.UntagPolicyInput) (*sdk.UntagPolicyOutput, error) {
-	err := s.changePolicy(in.PolicyArn, func(_ *store.Tx, p *managedPolicy) error {
-		p.Tags = tags.Without(p.Tags, in.TagKeys)
-		return nil
-	})
-	return &sdk.UntagPolicyOutput{}, err
-}
-
-func (s *Service) listPolicyTags(_ context.Context, _ *wire.Request, in *sdk.ListPolicyTagsInput) (*sdk.ListPolicyTagsOutput, error) {
-	p, err := s.readPolicy(in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
-	return &sdk.ListPolicyTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }

@@ -5,13 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -19,52 +17,32 @@ import (
 // profile is an instance profile: a role for instances, of which the sandbox has none.
 // Tools make it with the role, and a role is not deleted while one has it.
 type profile struct {
-	Name, Path, ID, ARN string
-	Created             time.Time
-	Role                string // name, "" for none
-	Tags                map[string]string
+	entity
+	Role string // name, "" for none
+	Tags map[string]string
 }
 
-func (p *profile) key() string { return homeKey(p.ARN, p.Name) }
+func (s *Service) instanceProfiles() home[profile, *profile] {
+	return home[profile, *profile]{s, profilesBucket, "InstanceProfileName", "instance-profile", "AIPA", func(name string) error {
+		return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Instance Profile %s cannot be found.", name)
+	}}
+}
 
 func (s *Service) registerProfiles(r *wire.Router) {
-	p := wire.On(s.onProfile)
-	wire.Handle(r, "iam", "CreateInstanceProfile", s.createProfile, wire.On(func(req *wire.Request, in wire.Input) []string {
-		return []string{req.GlobalARN("iam", "instance-profile"+pathOf(in)+in.Text("InstanceProfileName"))}
-	}).Tags("iam:TagInstanceProfile"))
+	h := s.instanceProfiles()
+	p := wire.On(h.on)
+	wire.Handle(r, "iam", "CreateInstanceProfile", s.createProfile, wire.On(h.onNew).Tags("iam:TagInstanceProfile"))
 	wire.Handle(r, "iam", "GetInstanceProfile", s.getProfile, p)
 	wire.Handle(r, "iam", "ListInstanceProfiles", s.listProfiles, wire.On(onPath("instance-profile")))
-	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listProfilesForRole, wire.On(s.onRole))
+	wire.Handle(r, "iam", "ListInstanceProfilesForRole", s.listProfilesForRole, wire.On(s.roles().on))
 	wire.Handle(r, "iam", "DeleteInstanceProfile", s.deleteProfile, p)
 	wire.Handle(r, "iam", "AddRoleToInstanceProfile", s.addRole, p)
 	wire.Handle(r, "iam", "RemoveRoleFromInstanceProfile", s.removeRole, p)
-	wire.Handle(r, "iam", "TagInstanceProfile", s.tagProfile, p)
-	wire.Handle(r, "iam", "UntagInstanceProfile", s.untagProfile, p)
-	wire.Handle(r, "iam", "ListInstanceProfileTags", s.listProfileTags, p)
+	registerTags(r, h.kind("InstanceProfile", func(in *kindInput) *string { return in.InstanceProfileName }), func(p *profile) *map[string]string { return &p.Tags })
 }
 
-func (s *Service) onProfile(req *wire.Request, in wire.Input) []string {
-	name := in.Text("InstanceProfileName")
-	arn := req.GlobalARN("iam", "instance-profile/"+name)
-	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the profile is read
-		if p, err := getProfile(tx, req.Scope, &name); err == nil {
-			arn = p.ARN
-		}
-		return nil
-	})
-	return []string{arn}
-}
-
-func getProfile(tx *store.Tx, sc wire.Scope, name *string) (profile, error) {
-	p, found, err := store.Get[profile](tx, profilesBucket, sc.GlobalKey(aws.ToString(name)))
-	if err == nil && !found {
-		err = wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Instance Profile %s cannot be found.", aws.ToString(name))
-	}
-	return p, err
-}
-
-// output shows the profile with its role as it is now.
-func (p *profile) output(tx *store.Tx, sc wire.Scope) (*types.InstanceProfile, error) {
+// profileOutput shows the profile with its role as it is now.
+func (s *Service) profileOutput(tx *store.Tx, sc wire.Scope, p *profile) (*types.InstanceProfile, error) {
 	out := &types.InstanceProfile{
 		InstanceProfileName: &p.Name, Path: &p.Path, InstanceProfileId: &p.ID, Arn: &p.ARN, CreateDate: &p.Created,
 		Roles: []types.Role{}, Tags: tagList(p.Tags),
@@ -72,7 +50,7 @@ func (p *profile) output(tx *store.Tx, sc wire.Scope) (*types.InstanceProfile, e
 	if p.Role == "" {
 		return out, nil
 	}
-	ro, err := getRole(tx, sc, p.Role)
+	ro, err := s.roles().get(tx, sc, p.Role)
 	if err != nil {
 		return nil, err
 	}
@@ -82,31 +60,12 @@ func (p *profile) output(tx *store.Tx, sc wire.Scope) (*types.InstanceProfile, e
 	return out, nil
 }
 
-func (s *Service) changeProfile(req *wire.Request, name *string, fn func(*store.Tx, *profile) error) error {
-	return s.update(func(tx *store.Tx) error {
-		p, err := getProfile(tx, req.Scope, name)
-		if err != nil {
-			return err
-		}
-		if err := fn(tx, &p); err != nil {
-			return err
-		}
-		return store.Put(tx, profilesBucket, p.key(), p)
-	})
-}
-
 func (s *Service) createProfile(_ context.Context, req *wire.Request, in *sdk.CreateInstanceProfileInput) (*sdk.CreateInstanceProfileOutput, error) {
-	if err := checkName("instanceProfileName", in.InstanceProfileName); err != nil {
-		return nil, err
-	}
-	path, err := checkPath(in.Path)
+	e, err := s.instanceProfiles().fresh(req, in.InstanceProfileName, in.Path)
 	if err != nil {
 		return nil, err
 	}
-	p := profile{
-		Name: *in.InstanceProfileName, Path: path, ID: newID("AIPA"), Created: s.now(),
-		ARN: req.GlobalARN("iam", "instance-profile"+path+*in.InstanceProfileName),
-	}
+	p := profile{entity: e}
 	if p.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
@@ -115,7 +74,7 @@ func (s *Service) createProfile(_ context.Context, req *wire.Request, in *sdk.Cr
 		if tx.GetRaw(profilesBucket, p.key()) != nil {
 			return wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "Instance Profile %s already exists.", p.Name)
 		}
-		if out, err = p.output(tx, req.Scope); err != nil {
+		if out, err = s.profileOutput(tx, req.Scope, &p); err != nil {
 			return err
 		}
 		return store.Put(tx, profilesBucket, p.key(), p)
@@ -126,11 +85,11 @@ func (s *Service) createProfile(_ context.Context, req *wire.Request, in *sdk.Cr
 func (s *Service) getProfile(_ context.Context, req *wire.Request, in *sdk.GetInstanceProfileInput) (*sdk.GetInstanceProfileOutput, error) {
 	var out *types.InstanceProfile
 	err := s.DB.View(func(tx *store.Tx) error {
-		p, err := getProfile(tx, req.Scope, in.InstanceProfileName)
+		p, err := s.instanceProfiles().get(tx, req.Scope, aws.ToString(in.InstanceProfileName))
 		if err != nil {
 			return err
 		}
-		out, err = p.output(tx, req.Scope)
+		out, err = s.profileOutput(tx, req.Scope, &p)
 		return err
 	})
 	return &sdk.GetInstanceProfileOutput{InstanceProfile: out}, err
@@ -145,7 +104,7 @@ func (s *Service) profiles(req *wire.Request, keep func(*profile) bool) (out []t
 			if !keep(&all[i]) {
 				continue
 			}
-			o, err := all[i].output(tx, req.Scope)
+			o, err := s.profileOutput(tx, req.Scope, &all[i])
 			if err != nil {
 				return err
 			}
@@ -167,7 +126,7 @@ func (s *Service) listProfiles(_ context.Context, req *wire.Request, in *sdk.Lis
 }
 
 func (s *Service) listProfilesForRole(_ context.Context, req *wire.Request, in *sdk.ListInstanceProfilesForRoleInput) (*sdk.ListInstanceProfilesForRoleOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
+	ro, err := s.roles().read(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +140,7 @@ func (s *Service) listProfilesForRole(_ context.Context, req *wire.Request, in *
 
 func (s *Service) deleteProfile(_ context.Context, req *wire.Request, in *sdk.DeleteInstanceProfileInput) (*sdk.DeleteInstanceProfileOutput, error) {
 	err := s.update(func(tx *store.Tx) error {
-		p, err := getProfile(tx, req.Scope, in.InstanceProfileName)
+		p, err := s.instanceProfiles().get(tx, req.Scope, aws.ToString(in.InstanceProfileName))
 		switch {
 		case err != nil:
 			return err
@@ -194,8 +153,8 @@ func (s *Service) deleteProfile(_ context.Context, req *wire.Request, in *sdk.De
 }
 
 func (s *Service) addRole(_ context.Context, req *wire.Request, in *sdk.AddRoleToInstanceProfileInput) (*sdk.AddRoleToInstanceProfileOutput, error) {
-	err := s.changeProfile(req, in.InstanceProfileName, func(tx *store.Tx, p *profile) error {
-		ro, err := getRole(tx, req.Scope, aws.ToString(in.RoleName))
+	err := s.instanceProfiles().change(req, in.InstanceProfileName, func(tx *store.Tx, p *profile) error {
+		ro, err := s.roles().get(tx, req.Scope, aws.ToString(in.RoleName))
 		switch {
 		case err != nil:
 			return err
@@ -209,7 +168,7 @@ func (s *Service) addRole(_ context.Context, req *wire.Request, in *sdk.AddRoleT
 }
 
 func (s *Service) removeRole(_ context.Context, req *wire.Request, in *sdk.RemoveRoleFromInstanceProfileInput) (*sdk.RemoveRoleFromInstanceProfileOutput, error) {
-	err := s.changeProfile(req, in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
+	err := s.instanceProfiles().change(req, in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
 		if name := aws.ToString(in.RoleName); p.Role != name {
 			return noRole(name)
 		}
@@ -217,35 +176,6 @@ func (s *Service) removeRole(_ context.Context, req *wire.Request, in *sdk.Remov
 		return nil
 	})
 	return &sdk.RemoveRoleFromInstanceProfileOutput{}, err
-}
-
-func (s *Service) tagProfile(_ context.Context, req *wire.Request, in *sdk.TagInstanceProfileInput) (*sdk.TagInstanceProfileOutput, error) {
-	err := s.changeProfile(req, in.InstanceProfileName, func(_ *store.Tx, p *profile) (err error) {
-		p.Tags, err = addTags(p.Tags, in.Tags)
-		return err
-	})
-	return &sdk.TagInstanceProfileOutput{}, err
-}
-
-func (s *Service) untagProfile(_ context.Context, req *wire.Request, in *sdk.UntagInstanceProfileInput) (*sdk.UntagInstanceProfileOutput, error) {
-	err := s.changeProfile(req, in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
-		p.Tags = tags.Without(p.Tags, in.TagKeys)
-		return nil
-	})
-	return &sdk.UntagInstanceProfileOutput{}, err
-}
-
-func (s *Service) listProfileTags(_ context.Context, req *wire.Request, in *sdk.ListInstanceProfileTagsInput) (*sdk.ListInstanceProfileTagsOutput, error) {
-	var p profile
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		p, err = getProfile(tx, req.Scope, in.InstanceProfileName)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
-	return &sdk.ListInstanceProfileTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
 }
 
 // inProfile tells whether an instance profile has the role.

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -49,9 +48,15 @@ func (s *Service) registerProviders(r *wire.Router) {
 	wire.Handle(r, "iam", "UpdateOpenIDConnectProviderThumbprint", s.updateThumbprints, oidc)
 	wire.Handle(r, "iam", "AddClientIDToOpenIDConnectProvider", s.addClient, oidc)
 	wire.Handle(r, "iam", "RemoveClientIDFromOpenIDConnectProvider", s.removeClient, oidc)
-	wire.Handle(r, "iam", "TagOpenIDConnectProvider", s.tagOIDC, oidc)
-	wire.Handle(r, "iam", "UntagOpenIDConnectProvider", s.untagOIDC, oidc)
-	wire.Handle(r, "iam", "ListOpenIDConnectProviderTags", s.listOIDCTags, oidc)
+	registerTags(r, kind[oidcProvider]{
+		noun: "OpenIDConnectProvider", on: oidc.On, id: func(in *kindInput) *string { return in.OpenIDConnectProviderArn },
+		read: func(_ *wire.Request, arn *string) (oidcProvider, error) {
+			return store.Look(s.DB, func(tx *store.Tx) (oidcProvider, error) { return getOIDC(tx, arn) })
+		},
+		change: func(_ *wire.Request, arn *string, fn func(*store.Tx, *oidcProvider) error) error {
+			return s.changeOIDC(arn, func(p *oidcProvider) error { return fn(nil, p) })
+		},
+	}, func(p *oidcProvider) *map[string]string { return &p.Tags })
 	wire.Handle(r, "iam", "CreateSAMLProvider", s.createSAML, wire.On(func(req *wire.Request, in wire.Input) []string {
 		return []string{req.GlobalARN("iam", "saml-provider/"+in.Text("Name"))}
 	}).Tags("iam:TagSAMLProvider"))
@@ -118,11 +123,11 @@ func tooManyClients() error {
 }
 
 func getOIDC(tx *store.Tx, arn *string) (oidcProvider, error) {
-	p, found, err := store.Get[oidcProvider](tx, oidcBucket, aws.ToString(arn))
-	if err == nil && !found {
-		err = wire.Errorf(http.StatusNotFound, "NoSuchEntity", "OpenIDConnect Provider not found for arn %s", aws.ToString(arn))
-	}
-	return p, err
+	return store.Find[oidcProvider](tx, oidcBucket, aws.ToString(arn), noOIDC(arn))
+}
+
+func noOIDC(arn *string) error {
+	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "OpenIDConnect Provider not found for arn %s", aws.ToString(arn))
 }
 
 func (s *Service) getOIDC(_ context.Context, _ *wire.Request, in *sdk.GetOpenIDConnectProviderInput) (out *sdk.GetOpenIDConnectProviderOutput, err error) {
@@ -155,16 +160,10 @@ func (s *Service) listOIDC(_ context.Context, req *wire.Request, _ *sdk.ListOpen
 	return &sdk.ListOpenIDConnectProvidersOutput{OpenIDConnectProviderList: out}, err
 }
 
-func (s *Service) changeOIDC(arn *string, fn func(*oidcProvider) error) error {
+func (s *Service) changeOIDC(ref *string, fn func(*oidcProvider) error) error {
 	return s.DB.Update(func(tx *store.Tx) error {
-		p, err := getOIDC(tx, arn)
-		if err != nil {
-			return err
-		}
-		if err := fn(&p); err != nil {
-			return err
-		}
-		return store.Put(tx, oidcBucket, p.ARN, p)
+		_, err := store.Change(tx, oidcBucket, aws.ToString(ref), noOIDC(ref), fn)
+		return err
 	})
 }
 
@@ -197,35 +196,6 @@ func (s *Service) removeClient(_ context.Context, _ *wire.Request, in *sdk.Remov
 	return &sdk.RemoveClientIDFromOpenIDConnectProviderOutput{}, err
 }
 
-func (s *Service) tagOIDC(_ context.Context, _ *wire.Request, in *sdk.TagOpenIDConnectProviderInput) (*sdk.TagOpenIDConnectProviderOutput, error) {
-	err := s.changeOIDC(in.OpenIDConnectProviderArn, func(p *oidcProvider) (err error) {
-		p.Tags, err = addTags(p.Tags, in.Tags)
-		return err
-	})
-	return &sdk.TagOpenIDConnectProviderOutput{}, err
-}
-
-func (s *Service) untagOIDC(_ context.Context, _ *wire.Request, in *sdk.UntagOpenIDConnectProviderInput) (*sdk.UntagOpenIDConnectProviderOutput, error) {
-	err := s.changeOIDC(in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
-		p.Tags = tags.Without(p.Tags, in.TagKeys)
-		return nil
-	})
-	return &sdk.UntagOpenIDConnectProviderOutput{}, err
-}
-
-func (s *Service) listOIDCTags(_ context.Context, _ *wire.Request, in *sdk.ListOpenIDConnectProviderTagsInput) (*sdk.ListOpenIDConnectProviderTagsOutput, error) {
-	var p oidcProvider
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		p, err = getOIDC(tx, in.OpenIDConnectProviderArn)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(tagList(p.Tags), in.Marker, in.MaxItems)
-	return &sdk.ListOpenIDConnectProviderTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
-}
-
 func (s *Service) createSAML(_ context.Context, req *wire.Request, in *sdk.CreateSAMLProviderInput) (*sdk.CreateSAMLProviderOutput, error) {
 	if err := checkName("name", in.Name); err != nil {
 		return nil, err
@@ -256,11 +226,7 @@ func checkSAML(document string) error {
 }
 
 func getSAML(tx *store.Tx, arn *string) (samlProvider, error) {
-	p, found, err := store.Get[samlProvider](tx, samlBucket, aws.ToString(arn))
-	if err == nil && !found {
-		err = wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Manifest not found for arn %s", aws.ToString(arn))
-	}
-	return p, err
+	return store.Find[samlProvider](tx, samlBucket, aws.ToString(arn), wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Manifest not found for arn %s", aws.ToString(arn)))
 }
 
 func (s *Service) getSAML(_ context.Context, _ *wire.Request, in *sdk.GetSAMLProviderInput) (out *sdk.GetSAMLProviderOutput, err error) {

@@ -2,9 +2,7 @@ package iam
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -13,14 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // Quotas of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
-	maxInline   = 10240 // characters of all inline policies of a role, without white space
 	maxTrust    = 2048
 	maxManaged  = 6144
 	maxAttached = 10
@@ -28,44 +24,29 @@ const (
 )
 
 func (s *Service) registerRoles(r *wire.Router) {
-	role := wire.On(s.onRole)
-	wire.Handle(r, "iam", "CreateRole", s.createRole, wire.Access{On: onNewRole, Keys: boundaryKeys, Tagging: "iam:TagRole"})
+	h := s.roles()
+	role := wire.On(h.on)
+	wire.Handle(r, "iam", "CreateRole", s.createRole, wire.Access{On: h.onNew, Keys: boundaryKeys, Tagging: "iam:TagRole"})
 	wire.Handle(r, "iam", "GetRole", s.getRole, role)
 	wire.Handle(r, "iam", "ListRoles", s.listRoles, wire.On(func(req *wire.Request, _ wire.Input) []string { return []string{req.GlobalARN("iam", "role/")} }))
 	wire.Handle(r, "iam", "DeleteRole", s.deleteRole, role)
 	wire.Handle(r, "iam", "UpdateRole", s.updateRole, role)
 	wire.Handle(r, "iam", "UpdateRoleDescription", s.updateRoleDescription, role)
 	wire.Handle(r, "iam", "UpdateAssumeRolePolicy", s.updateAssumeRolePolicy, role)
-	wire.Handle(r, "iam", "PutRolePermissionsBoundary", s.putBoundary, wire.Access{On: s.onRole, Keys: boundaryKeys})
-	wire.Handle(r, "iam", "DeleteRolePermissionsBoundary", s.deleteBoundary, role)
-	wire.Handle(r, "iam", "TagRole", s.tagRole, role)
-	wire.Handle(r, "iam", "UntagRole", s.untagRole, role)
-	wire.Handle(r, "iam", "ListRoleTags", s.listRoleTags, role)
-	wire.Handle(r, "iam", "PutRolePolicy", s.putRolePolicy, role)
-	wire.Handle(r, "iam", "GetRolePolicy", s.getRolePolicy, role)
-	wire.Handle(r, "iam", "DeleteRolePolicy", s.deleteRolePolicy, role)
-	wire.Handle(r, "iam", "ListRolePolicies", s.listRolePolicies, role)
-	wire.Handle(r, "iam", "AttachRolePolicy", s.attachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
-	wire.Handle(r, "iam", "DetachRolePolicy", s.detachRolePolicy, wire.Access{On: s.onRole, Keys: policyKeys})
-	wire.Handle(r, "iam", "ListAttachedRolePolicies", s.listAttached, role)
+	s.registerRoleKind(r, h.kind("Role", func(in *kindInput) *string { return in.RoleName }))
 }
 
-// onRole is the role by the name that a document gives. Its path is in the ARN, so
-// it is looked up; one that does not exist is asked for without a path.
-func (s *Service) onRole(req *wire.Request, in wire.Input) []string {
-	name := in.Text("RoleName")
-	arn := roleARN(req.Scope, "/", name)
-	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the role is read
-		if ro, err := getRole(tx, req.Scope, name); err == nil {
-			arn = ro.ARN
-		}
-		return nil
+func (s *Service) registerRoleKind(r *wire.Router, k kind[role]) {
+	registerTags(r, k, func(ro *role) *map[string]string { return &ro.Tags })
+	registerBoundary(s, r, k, func(ro *role) *string { return &ro.Boundary })
+	registerGrants(s, r, k, maxRoleInline, func(ro *role, out *kindOutput) (*grants, string) {
+		out.RoleName = &ro.Name
+		return &ro.grants, ro.Name
 	})
-	return []string{arn}
 }
 
-func onNewRole(req *wire.Request, in wire.Input) []string {
-	return []string{roleARN(req.Scope, pathOf(in), in.Text("RoleName"))}
+func (s *Service) roles() home[role, *role] {
+	return home[role, *role]{s, rolesBucket, "RoleName", "role", "AROA", noRole}
 }
 
 func pathOf(in wire.Input) string {
@@ -88,32 +69,35 @@ func policyKeys(_ *wire.Request, in wire.Input) map[string][]string {
 	return map[string][]string{"iam:PolicyARN": {in.Text("PolicyArn")}}
 }
 
+// lastName cuts an ARN's resource into its kind and the name behind its path.
+func lastName(resource string) (kind, name string) {
+	kind, path, _ := strings.Cut(resource, "/")
+	return kind, path[strings.LastIndexByte(path, '/')+1:]
+}
+
 // target is what decisions about a role or policy have to know of it.
 func (s *Service) target(req *wire.Request, arn string) (t policy.Target, err error) {
 	t.ARN = arn
 	var tags map[string]string
 	a, _ := wire.ParseARN(arn)
-	if path, isRole := strings.CutPrefix(a.Resource, "role/"); isRole {
-		err = s.DB.View(func(tx *store.Tx) error {
-			ro, _, err := store.Get[role](tx, rolesBucket, req.GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
+	kind, name := lastName(a.Resource)
+	err = s.DB.View(func(tx *store.Tx) error {
+		switch kind {
+		case "role":
+			ro, _, err := store.Get[role](tx, rolesBucket, req.GlobalKey(name))
 			tags = ro.Tags
 			return err
-		})
-	} else if path, isUser := strings.CutPrefix(a.Resource, "user/"); isUser {
-		err = s.DB.View(func(tx *store.Tx) error {
-			u, _, err := store.Get[user](tx, usersBucket, req.GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
+		case "user":
+			u, _, err := store.Get[user](tx, usersBucket, req.GlobalKey(name))
 			tags = u.Tags
 			return err
-		})
-	} else if strings.HasPrefix(a.Resource, "policy/") {
-		err = s.DB.View(func(tx *store.Tx) error {
-			p, found, err := store.Get[managedPolicy](tx, policiesBucket, arn)
-			if found {
-				tags = p.Tags
-			}
+		case "policy":
+			p, _, err := store.Get[managedPolicy](tx, policiesBucket, arn)
+			tags = p.Tags
 			return err
-		})
-	}
+		}
+		return nil
+	})
 	t.Tags, t.Keys = tags, map[string][]string{}
 	for k, v := range tags {
 		t.Keys["iam:ResourceTag/"+k] = []string{v}
@@ -121,49 +105,12 @@ func (s *Service) target(req *wire.Request, arn string) (t policy.Target, err er
 	return t, err
 }
 
-// readRole loads the role that a call names.
-func (s *Service) readRole(req *wire.Request, name *string) (ro role, err error) {
-	if err := checkName("roleName", name); err != nil {
-		return ro, err
-	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		ro, err = getRole(tx, req.Scope, *name)
-		return err
-	})
-	return ro, err
-}
-
-// changeRole loads the role, lets fn change it and keeps it.
-func (s *Service) changeRole(req *wire.Request, name *string, fn func(*store.Tx, *role) error) error {
-	if err := checkName("roleName", name); err != nil {
-		return err
-	}
-	return s.update(func(tx *store.Tx) error {
-		ro, err := getRole(tx, req.Scope, *name)
-		if err != nil {
-			return err
-		}
-		if err := fn(tx, &ro); err != nil {
-			return err
-		}
-		return store.Put(tx, rolesBucket, ro.key(), ro)
-	})
-}
-
-func roleARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "role"+path+name) }
-
 func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.CreateRoleInput) (*sdk.CreateRoleOutput, error) {
-	if err := checkName("roleName", in.RoleName); err != nil {
-		return nil, err
-	}
-	path, err := checkPath(in.Path)
+	e, err := s.roles().fresh(req, in.RoleName, in.Path)
 	if err != nil {
 		return nil, err
 	}
-	ro := role{
-		Name: *in.RoleName, Path: path, ID: newID("AROA"), ARN: roleARN(req.Scope, path, *in.RoleName), Created: s.now(),
-		Trust: aws.ToString(in.AssumeRolePolicyDocument), Description: aws.ToString(in.Description), MaxSession: 3600,
-	}
+	ro := role{entity: e, Trust: aws.ToString(in.AssumeRolePolicyDocument), Description: aws.ToString(in.Description), MaxSession: 3600}
 	if err := checkTrust(ro.Trust); err != nil {
 		return nil, err
 	}
@@ -181,7 +128,8 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 			return err
 		}
 		if in.PermissionsBoundary != nil {
-			if err := s.setBoundary(tx, &ro, *in.PermissionsBoundary); err != nil {
+			ro.Boundary = *in.PermissionsBoundary
+			if err := s.checkBoundary(tx, ro.Boundary); err != nil {
 				return err
 			}
 		}
@@ -222,23 +170,22 @@ func (s *Service) checkPrincipals(tx *store.Tx, sc wire.Scope, trust string) err
 		if !ok || a.Service != "iam" || a.Partition != sc.Partition || !ours || a.Resource == "root" || arn == owner.principal(a.Partition).ARN {
 			continue
 		}
-		if path, isUser := strings.CutPrefix(a.Resource, "user/"); isUser {
-			u, found, err := store.Get[user](tx, usersBucket, wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
-			if err != nil {
-				return err
-			}
-			if found && u.ARN == arn {
-				continue
-			}
+		there, err := "", error(nil)
+		switch kind, name := lastName(a.Resource); kind {
+		case "user":
+			var u user
+			u, _, err = store.Get[user](tx, usersBucket, wire.ScopeOfARN(a).GlobalKey(name))
+			there = u.ARN
+		case "role":
+			var ro role
+			ro, _, err = store.Get[role](tx, rolesBucket, wire.ScopeOfARN(a).GlobalKey(name))
+			there = ro.ARN
 		}
-		if path, isRole := strings.CutPrefix(a.Resource, "role/"); isRole {
-			ro, found, err := store.Get[role](tx, rolesBucket, wire.ScopeOfARN(a).GlobalKey(path[strings.LastIndexByte(path, '/')+1:]))
-			if err != nil {
-				return err
-			}
-			if found && ro.ARN == arn {
-				continue
-			}
+		if err != nil {
+			return err
+		}
+		if there == arn {
+			continue
 		}
 		return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"%s"`, arn)
 	}
@@ -256,7 +203,7 @@ func visible(text string) (n int) {
 }
 
 func (s *Service) getRole(_ context.Context, req *wire.Request, in *sdk.GetRoleInput) (*sdk.GetRoleOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
+	ro, err := s.roles().read(req, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -285,11 +232,11 @@ func (s *Service) listRoles(_ context.Context, req *wire.Request, in *sdk.ListRo
 }
 
 func (s *Service) deleteRole(_ context.Context, req *wire.Request, in *sdk.DeleteRoleInput) (*sdk.DeleteRoleOutput, error) {
-	if _, err := s.readRole(req, in.RoleName); err != nil {
+	if _, err := s.roles().read(req, in.RoleName); err != nil {
 		return nil, err
 	}
 	err := s.update(func(tx *store.Tx) error {
-		ro, err := getRole(tx, req.Scope, *in.RoleName)
+		ro, err := s.roles().get(tx, req.Scope, *in.RoleName)
 		switch {
 		case err != nil:
 			return err
@@ -309,7 +256,7 @@ func (s *Service) deleteRole(_ context.Context, req *wire.Request, in *sdk.Delet
 }
 
 func (s *Service) updateRole(_ context.Context, req *wire.Request, in *sdk.UpdateRoleInput) (*sdk.UpdateRoleOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.roles().change(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		if in.Description != nil {
 			ro.Description = *in.Description
 		}
@@ -325,7 +272,7 @@ func (s *Service) updateRole(_ context.Context, req *wire.Request, in *sdk.Updat
 
 func (s *Service) updateRoleDescription(_ context.Context, req *wire.Request, in *sdk.UpdateRoleDescriptionInput) (*sdk.UpdateRoleDescriptionOutput, error) {
 	var out *types.Role
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
+	err := s.roles().change(req, in.RoleName, func(_ *store.Tx, ro *role) error {
 		ro.Description = aws.ToString(in.Description)
 		out = ro.output()
 		return nil
@@ -334,7 +281,7 @@ func (s *Service) updateRoleDescription(_ context.Context, req *wire.Request, in
 }
 
 func (s *Service) updateAssumeRolePolicy(_ context.Context, req *wire.Request, in *sdk.UpdateAssumeRolePolicyInput) (*sdk.UpdateAssumeRolePolicyOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
+	err := s.roles().change(req, in.RoleName, func(tx *store.Tx, ro *role) error {
 		ro.Trust = aws.ToString(in.PolicyDocument)
 		if err := checkTrust(ro.Trust); err != nil {
 			return err
@@ -342,152 +289,4 @@ func (s *Service) updateAssumeRolePolicy(_ context.Context, req *wire.Request, i
 		return s.checkPrincipals(tx, req.Scope, ro.Trust)
 	})
 	return &sdk.UpdateAssumeRolePolicyOutput{}, err
-}
-
-func (s *Service) setBoundary(tx *store.Tx, ro *role, arn string) error {
-	ro.Boundary = arn
-	return s.checkBoundary(tx, arn)
-}
-
-func (s *Service) putBoundary(_ context.Context, req *wire.Request, in *sdk.PutRolePermissionsBoundaryInput) (*sdk.PutRolePermissionsBoundaryOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
-		return s.setBoundary(tx, ro, aws.ToString(in.PermissionsBoundary))
-	})
-	return &sdk.PutRolePermissionsBoundaryOutput{}, err
-}
-
-func (s *Service) deleteBoundary(_ context.Context, req *wire.Request, in *sdk.DeleteRolePermissionsBoundaryInput) (*sdk.DeleteRolePermissionsBoundaryOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		ro.Boundary = ""
-		return nil
-	})
-	return &sdk.DeleteRolePermissionsBoundaryOutput{}, err
-}
-
-func (s *Service) tagRole(_ context.Context, req *wire.Request, in *sdk.TagRoleInput) (*sdk.TagRoleOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) (err error) {
-		ro.Tags, err = addTags(ro.Tags, in.Tags)
-		return err
-	})
-	return &sdk.TagRoleOutput{}, err
-}
-
-func (s *Service) untagRole(_ context.Context, req *wire.Request, in *sdk.UntagRoleInput) (*sdk.UntagRoleOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		ro.Tags = tags.Without(ro.Tags, in.TagKeys)
-		return nil
-	})
-	return &sdk.UntagRoleOutput{}, err
-}
-
-func (s *Service) listRoleTags(_ context.Context, req *wire.Request, in *sdk.ListRoleTagsInput) (*sdk.ListRoleTagsOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(tagList(ro.Tags), in.Marker, in.MaxItems)
-	return &sdk.ListRoleTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) putRolePolicy(_ context.Context, req *wire.Request, in *sdk.PutRolePolicyInput) (*sdk.PutRolePolicyOutput, error) {
-	if err := checkName("policyName", in.PolicyName); err != nil {
-		return nil, err
-	}
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		text := aws.ToString(in.PolicyDocument)
-		if _, err := parsePolicy(text, policy.Identity); err != nil {
-			return err
-		}
-		if ro.Inline == nil {
-			ro.Inline = map[string]string{}
-		}
-		ro.Inline[*in.PolicyName] = text
-		size := 0
-		for _, doc := range ro.Inline {
-			size += visible(doc)
-		}
-		if size > maxInline {
-			return wire.Errorf(http.StatusConflict, "LimitExceeded", "Maximum policy size of %d bytes exceeded for role %s", maxInline, ro.Name)
-		}
-		return nil
-	})
-	return &sdk.PutRolePolicyOutput{}, err
-}
-
-func noRolePolicy(name string) error {
-	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "The role policy with name %s cannot be found.", name)
-}
-
-func (s *Service) getRolePolicy(_ context.Context, req *wire.Request, in *sdk.GetRolePolicyInput) (*sdk.GetRolePolicyOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	doc, ok := ro.Inline[aws.ToString(in.PolicyName)]
-	if !ok {
-		return nil, noRolePolicy(aws.ToString(in.PolicyName))
-	}
-	return &sdk.GetRolePolicyOutput{RoleName: &ro.Name, PolicyName: in.PolicyName, PolicyDocument: encoded(doc)}, nil
-}
-
-func (s *Service) deleteRolePolicy(_ context.Context, req *wire.Request, in *sdk.DeleteRolePolicyInput) (*sdk.DeleteRolePolicyOutput, error) {
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		name := aws.ToString(in.PolicyName)
-		if _, ok := ro.Inline[name]; !ok {
-			return noRolePolicy(name)
-		}
-		delete(ro.Inline, name)
-		return nil
-	})
-	return &sdk.DeleteRolePolicyOutput{}, err
-}
-
-func (s *Service) listRolePolicies(_ context.Context, req *wire.Request, in *sdk.ListRolePoliciesInput) (*sdk.ListRolePoliciesOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Sorted(maps.Keys(ro.Inline))
-	some, next, more, err := pageOf(names, in.Marker, in.MaxItems)
-	return &sdk.ListRolePoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) attachRolePolicy(_ context.Context, req *wire.Request, in *sdk.AttachRolePolicyInput) (*sdk.AttachRolePolicyOutput, error) {
-	arn := aws.ToString(in.PolicyArn)
-	err := s.changeRole(req, in.RoleName, func(tx *store.Tx, ro *role) error {
-		if _, err := s.managedPolicy(tx, arn); err != nil {
-			return wire.Errorf(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
-		}
-		if slices.Contains(ro.Attached, arn) {
-			return nil
-		}
-		if len(ro.Attached) >= maxAttached {
-			return wire.Errorf(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: %d", maxAttached)
-		}
-		ro.Attached = append(ro.Attached, arn)
-		return nil
-	})
-	return &sdk.AttachRolePolicyOutput{}, err
-}
-
-func (s *Service) detachRolePolicy(_ context.Context, req *wire.Request, in *sdk.DetachRolePolicyInput) (*sdk.DetachRolePolicyOutput, error) {
-	arn := aws.ToString(in.PolicyArn)
-	err := s.changeRole(req, in.RoleName, func(_ *store.Tx, ro *role) error {
-		i := slices.Index(ro.Attached, arn)
-		if i < 0 {
-			return noPolicy(arn)
-		}
-		ro.Attached = slices.Delete(ro.Attached, i, i+1)
-		return nil
-	})
-	return &sdk.DetachRolePolicyOutput{}, err
-}
-
-func (s *Service) listAttached(_ context.Context, req *wire.Request, in *sdk.ListAttachedRolePoliciesInput) (*sdk.ListAttachedRolePoliciesOutput, error) {
-	ro, err := s.readRole(req, in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(attachedUnder(ro.Attached, in.PathPrefix), in.Marker, in.MaxItems)
-	return &sdk.ListAttachedRolePoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }

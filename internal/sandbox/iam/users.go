@@ -2,9 +2,7 @@ package iam
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -20,10 +17,9 @@ import (
 // user is a user that was made. The account's own, who administers it, is in no
 // bucket: it is told by its account.
 type user struct {
-	Name, Path, ID, ARN string
-	Created             time.Time
-	Boundary            string
-	Tags                map[string]string
+	entity
+	Boundary string
+	Tags     map[string]string
 	grants
 	Groups       []string // names
 	Login        *login
@@ -37,15 +33,8 @@ type login struct {
 	Reset   bool
 }
 
-func userARN(sc wire.Scope, path, name string) string { return sc.GlobalARN("iam", "user"+path+name) }
-
-// key is where the store has the user.
-func (u *user) key() string { return homeKey(u.ARN, u.Name) }
-
-// homeKey is the store's key of a name in the account and partition of its ARN.
-func homeKey(arn, name string) string {
-	a, _ := wire.ParseARN(arn)
-	return wire.ScopeOfARN(a).GlobalKey(name)
+func (s *Service) users() home[user, *user] {
+	return home[user, *user]{s, usersBucket, "UserName", "user", "AIDA", noUser}
 }
 
 func noUser(name string) error {
@@ -55,39 +44,30 @@ func noUser(name string) error {
 // ownUser is the account's own user as others are shown.
 func (s *Service) ownUser(sc wire.Scope) user {
 	owner, _ := s.account(sc.Account)
-	return user{Name: UserName, Path: "/", ID: owner.UserID, ARN: owner.principal(sc.Partition).ARN, Created: owner.Created}
+	return user{entity: entity{Name: UserName, Path: "/", ID: owner.UserID, ARN: owner.principal(sc.Partition).ARN, Created: owner.Created}}
 }
 
 func (s *Service) getUserOf(tx *store.Tx, sc wire.Scope, name string) (user, error) {
 	if name == UserName {
 		return s.ownUser(sc), nil
 	}
-	u, found, err := store.Get[user](tx, usersBucket, sc.GlobalKey(name))
-	if err == nil && !found {
-		err = noUser(name)
-	}
-	return u, err
+	return s.users().get(tx, sc, name)
 }
 
 func (s *Service) registerUsers(r *wire.Router) {
 	u := wire.On(s.onUser)
-	wire.Handle(r, "iam", "CreateUser", s.createUser, wire.Access{On: onNewUser, Keys: boundaryKeys, Tagging: "iam:TagUser"})
+	wire.Handle(r, "iam", "CreateUser", s.createUser, wire.Access{On: s.users().onNew, Keys: boundaryKeys, Tagging: "iam:TagUser"})
 	wire.Handle(r, "iam", "GetUser", s.getUser, u)
 	wire.Handle(r, "iam", "ListUsers", s.listUsers, wire.On(onPath("user")))
 	wire.Handle(r, "iam", "UpdateUser", s.updateUser, u)
 	wire.Handle(r, "iam", "DeleteUser", s.deleteUser, u)
-	wire.Handle(r, "iam", "TagUser", s.tagUser, u)
-	wire.Handle(r, "iam", "UntagUser", s.untagUser, u)
-	wire.Handle(r, "iam", "ListUserTags", s.listUserTags, u)
-	wire.Handle(r, "iam", "PutUserPermissionsBoundary", s.putUserBoundary, wire.Access{On: s.onUser, Keys: boundaryKeys})
-	wire.Handle(r, "iam", "DeleteUserPermissionsBoundary", s.deleteUserBoundary, u)
-	wire.Handle(r, "iam", "PutUserPolicy", s.putUserPolicy, u)
-	wire.Handle(r, "iam", "GetUserPolicy", s.getUserPolicy, u)
-	wire.Handle(r, "iam", "DeleteUserPolicy", s.deleteUserPolicy, u)
-	wire.Handle(r, "iam", "ListUserPolicies", s.listUserPolicies, u)
-	wire.Handle(r, "iam", "AttachUserPolicy", s.attachUserPolicy, wire.Access{On: s.onUser, Keys: policyKeys})
-	wire.Handle(r, "iam", "DetachUserPolicy", s.detachUserPolicy, wire.Access{On: s.onUser, Keys: policyKeys})
-	wire.Handle(r, "iam", "ListAttachedUserPolicies", s.listAttachedToUser, u)
+	k := kind[user]{noun: "User", on: s.onUser, id: func(in *kindInput) *string { return in.UserName }, read: s.readUser, change: s.changeUser}
+	registerTags(r, k, func(u *user) *map[string]string { return &u.Tags })
+	registerBoundary(s, r, k, func(u *user) *string { return &u.Boundary })
+	registerGrants(s, r, k, maxUserInline, func(u *user, out *kindOutput) (*grants, string) {
+		out.UserName = &u.Name
+		return &u.grants, u.Name
+	})
 	wire.Handle(r, "iam", "CreateLoginProfile", s.createLogin, u)
 	wire.Handle(r, "iam", "GetLoginProfile", s.getLogin, u)
 	wire.Handle(r, "iam", "UpdateLoginProfile", s.updateLogin, u)
@@ -108,7 +88,7 @@ func (s *Service) onUser(req *wire.Request, in wire.Input) []string {
 	if name == "" {
 		name = callerName(req)
 	}
-	arn := userARN(req.Scope, "/", name)
+	arn := s.users().arn(req.Scope, "/", name)
 	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the user is read
 		if u, err := s.getUserOf(tx, req.Scope, name); err == nil {
 			arn = u.ARN
@@ -116,10 +96,6 @@ func (s *Service) onUser(req *wire.Request, in wire.Input) []string {
 		return nil
 	})
 	return []string{arn}
-}
-
-func onNewUser(req *wire.Request, in wire.Input) []string {
-	return []string{userARN(req.Scope, pathOf(in), in.Text("UserName"))}
 }
 
 // callerName is the name of the user who calls, "" of who is none.
@@ -138,11 +114,7 @@ func (s *Service) readUser(req *wire.Request, name *string) (u user, err error) 
 			return u, wire.Errorf(http.StatusBadRequest, "ValidationError", "Must specify userName when calling with non-User credentials")
 		}
 	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		u, err = s.getUserOf(tx, req.Scope, who)
-		return err
-	})
-	return u, err
+	return store.Look(s.DB, func(tx *store.Tx) (user, error) { return s.getUserOf(tx, req.Scope, who) })
 }
 
 // changeUser loads a user, lets fn change it and keeps it. The account's own is as it
@@ -168,13 +140,9 @@ func (s *Service) changeUser(req *wire.Request, name *string, fn func(*store.Tx,
 }
 
 func (u *user) output() *types.User {
-	out := &types.User{UserName: &u.Name, Path: &u.Path, UserId: &u.ID, Arn: &u.ARN, CreateDate: &u.Created, Tags: nilIfNone(tagList(u.Tags))}
-	if u.Boundary != "" {
-		out.PermissionsBoundary = &types.AttachedPermissionsBoundary{
-			PermissionsBoundaryArn: &u.Boundary, PermissionsBoundaryType: types.PermissionsBoundaryAttachmentTypePolicy,
-		}
+	return &types.User{
+		UserName: &u.Name, Path: &u.Path, UserId: &u.ID, Arn: &u.ARN, CreateDate: &u.Created, Tags: nilIfNone(tagList(u.Tags)), PermissionsBoundary: boundaryOutput(u.Boundary),
 	}
-	return out
 }
 
 // nilIfNone leaves a member out of an answer that has none of them.
@@ -196,14 +164,11 @@ func free(tx *store.Tx, bucket string, sc wire.Scope, kind, name string) error {
 }
 
 func (s *Service) createUser(_ context.Context, req *wire.Request, in *sdk.CreateUserInput) (*sdk.CreateUserOutput, error) {
-	if err := checkName("userName", in.UserName); err != nil {
-		return nil, err
-	}
-	path, err := checkPath(in.Path)
+	e, err := s.users().fresh(req, in.UserName, in.Path)
 	if err != nil {
 		return nil, err
 	}
-	u := user{Name: *in.UserName, Path: path, ID: newID("AIDA"), ARN: userARN(req.Scope, path, *in.UserName), Created: s.now()}
+	u := user{entity: e}
 	if u.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
@@ -238,16 +203,11 @@ func (s *Service) getUser(_ context.Context, req *wire.Request, in *sdk.GetUserI
 
 // listUsers shows the account's own user first.
 func (s *Service) listUsers(_ context.Context, req *wire.Request, in *sdk.ListUsersInput) (*sdk.ListUsersOutput, error) {
-	all := []user{s.ownUser(req.Scope)}
-	err := s.DB.View(func(tx *store.Tx) error {
-		made, err := store.List[user](tx, usersBucket, req.GlobalPrefix())
-		all = append(all, made...)
-		return err
-	})
+	made, err := store.ReadAll[user](s.DB, usersBucket, req.GlobalPrefix())
 	if err != nil {
 		return nil, err
 	}
-	out := []types.User{}
+	all, out := append([]user{s.ownUser(req.Scope)}, made...), []types.User{}
 	for i := range all {
 		if strings.HasPrefix(all[i].Path, aws.ToString(in.PathPrefix)) {
 			u := all[i].output()
@@ -263,25 +223,9 @@ func (s *Service) listUsers(_ context.Context, req *wire.Request, in *sdk.ListUs
 func (s *Service) updateUser(_ context.Context, req *wire.Request, in *sdk.UpdateUserInput) (*sdk.UpdateUserOutput, error) {
 	err := s.changeUser(req, in.UserName, func(tx *store.Tx, u *user) error {
 		was, old := u.Name, u.key()
-		if in.NewPath != nil {
-			path, err := checkPath(in.NewPath)
-			if err != nil {
-				return err
-			}
-			u.Path = path
+		if err := s.users().move(tx, req, &u.entity, "User", in.NewUserName, in.NewPath); err != nil {
+			return err
 		}
-		if name := aws.ToString(in.NewUserName); name != "" && name != u.Name {
-			if err := checkName("newUserName", in.NewUserName); err != nil {
-				return err
-			}
-			if !strings.EqualFold(name, u.Name) {
-				if err := free(tx, usersBucket, req.Scope, "User", name); err != nil {
-					return err
-				}
-			}
-			u.Name = name
-		}
-		u.ARN = userARN(req.Scope, u.Path, u.Name)
 		if u.key() == old {
 			return nil
 		}
@@ -328,96 +272,6 @@ func (s *Service) deleteUser(_ context.Context, req *wire.Request, in *sdk.Delet
 		return tx.Delete(usersBucket, u.key())
 	})
 	return &sdk.DeleteUserOutput{}, err
-}
-
-func (s *Service) tagUser(_ context.Context, req *wire.Request, in *sdk.TagUserInput) (*sdk.TagUserOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) (err error) {
-		u.Tags, err = addTags(u.Tags, in.Tags)
-		return err
-	})
-	return &sdk.TagUserOutput{}, err
-}
-
-func (s *Service) untagUser(_ context.Context, req *wire.Request, in *sdk.UntagUserInput) (*sdk.UntagUserOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error {
-		u.Tags = tags.Without(u.Tags, in.TagKeys)
-		return nil
-	})
-	return &sdk.UntagUserOutput{}, err
-}
-
-func (s *Service) listUserTags(_ context.Context, req *wire.Request, in *sdk.ListUserTagsInput) (*sdk.ListUserTagsOutput, error) {
-	u, err := s.readUser(req, in.UserName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(tagList(u.Tags), in.Marker, in.MaxItems)
-	return &sdk.ListUserTagsOutput{Tags: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) putUserBoundary(_ context.Context, req *wire.Request, in *sdk.PutUserPermissionsBoundaryInput) (*sdk.PutUserPermissionsBoundaryOutput, error) {
-	err := s.changeUser(req, in.UserName, func(tx *store.Tx, u *user) error {
-		u.Boundary = aws.ToString(in.PermissionsBoundary)
-		return s.checkBoundary(tx, u.Boundary)
-	})
-	return &sdk.PutUserPermissionsBoundaryOutput{}, err
-}
-
-func (s *Service) deleteUserBoundary(_ context.Context, req *wire.Request, in *sdk.DeleteUserPermissionsBoundaryInput) (*sdk.DeleteUserPermissionsBoundaryOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error {
-		u.Boundary = ""
-		return nil
-	})
-	return &sdk.DeleteUserPermissionsBoundaryOutput{}, err
-}
-
-func (s *Service) putUserPolicy(_ context.Context, req *wire.Request, in *sdk.PutUserPolicyInput) (*sdk.PutUserPolicyOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error {
-		return u.put("user", u.Name, maxUserInline, in.PolicyName, in.PolicyDocument)
-	})
-	return &sdk.PutUserPolicyOutput{}, err
-}
-
-func (s *Service) getUserPolicy(_ context.Context, req *wire.Request, in *sdk.GetUserPolicyInput) (*sdk.GetUserPolicyOutput, error) {
-	u, err := s.readUser(req, in.UserName)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := u.inline("user", in.PolicyName)
-	return &sdk.GetUserPolicyOutput{UserName: &u.Name, PolicyName: in.PolicyName, PolicyDocument: encoded(doc)}, err
-}
-
-func (s *Service) deleteUserPolicy(_ context.Context, req *wire.Request, in *sdk.DeleteUserPolicyInput) (*sdk.DeleteUserPolicyOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error { return u.remove("user", in.PolicyName) })
-	return &sdk.DeleteUserPolicyOutput{}, err
-}
-
-func (s *Service) listUserPolicies(_ context.Context, req *wire.Request, in *sdk.ListUserPoliciesInput) (*sdk.ListUserPoliciesOutput, error) {
-	u, err := s.readUser(req, in.UserName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(slices.Sorted(maps.Keys(u.Inline)), in.Marker, in.MaxItems)
-	return &sdk.ListUserPoliciesOutput{PolicyNames: some, Marker: next, IsTruncated: more}, err
-}
-
-func (s *Service) attachUserPolicy(_ context.Context, req *wire.Request, in *sdk.AttachUserPolicyInput) (*sdk.AttachUserPolicyOutput, error) {
-	err := s.changeUser(req, in.UserName, func(tx *store.Tx, u *user) error { return s.attach(tx, &u.grants, "User", in.PolicyArn) })
-	return &sdk.AttachUserPolicyOutput{}, err
-}
-
-func (s *Service) detachUserPolicy(_ context.Context, req *wire.Request, in *sdk.DetachUserPolicyInput) (*sdk.DetachUserPolicyOutput, error) {
-	err := s.changeUser(req, in.UserName, func(_ *store.Tx, u *user) error { return u.detach(in.PolicyArn) })
-	return &sdk.DetachUserPolicyOutput{}, err
-}
-
-func (s *Service) listAttachedToUser(_ context.Context, req *wire.Request, in *sdk.ListAttachedUserPoliciesInput) (*sdk.ListAttachedUserPoliciesOutput, error) {
-	u, err := s.readUser(req, in.UserName)
-	if err != nil {
-		return nil, err
-	}
-	some, next, more, err := pageOf(attachedUnder(u.Attached, in.PathPrefix), in.Marker, in.MaxItems)
-	return &sdk.ListAttachedUserPoliciesOutput{AttachedPolicies: some, Marker: next, IsTruncated: more}, err
 }
 
 func noLogin(name string) error {

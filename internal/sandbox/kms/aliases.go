@@ -75,11 +75,7 @@ func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sdk.Crea
 }
 
 func (s *Service) getAlias(tx *store.Tx, req *wire.Request, name *string) (alias, error) {
-	a, found, err := store.Get[alias](tx, aliasesBucket, req.Key(aws.ToString(name)))
-	if err == nil && !found {
-		err = notFound("Alias %s is not found.", arn(req.Scope, aws.ToString(name)))
-	}
-	return a, err
+	return store.Find[alias](tx, aliasesBucket, req.Key(aws.ToString(name)), notFound("Alias %s is not found.", arn(req.Scope, aws.ToString(name))))
 }
 
 func (s *Service) updateAlias(_ context.Context, req *wire.Request, in *sdk.UpdateAliasInput) (*sdk.UpdateAliasOutput, error) {

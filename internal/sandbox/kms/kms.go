@@ -85,11 +85,7 @@ func (s *Service) target(req *wire.Request, ref string) (policy.Target, error) {
 	if !strings.HasPrefix(a.Resource, "key/") {
 		return t, nil
 	}
-	var k key
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		k, err = s.find(tx, req, &ref, false)
-		return err
-	})
+	k, err := store.Look(s.DB, func(tx *store.Tx) (key, error) { return s.find(tx, req, &ref, false) })
 	var none *wire.Error
 	if errors.As(err, &none) {
 		return t, nil
@@ -206,11 +202,7 @@ func (s *Service) read(req *wire.Request, ref *string, aliases bool) (k key, err
 			return k, err
 		}
 	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		k, err = s.find(tx, req, ref, aliases)
-		return err
-	})
-	return k, err
+	return store.Look(s.DB, func(tx *store.Tx) (key, error) { return s.find(tx, req, ref, aliases) })
 }
 
 // change lets fn change a key.

@@ -74,19 +74,11 @@ func functionKeys(req *wire.Request, in wire.Input) map[string][]string {
 }
 
 func findMapping(tx *store.Tx, sc wire.Scope, id string) (mapping, error) {
-	m, found, err := store.Get[mapping](tx, dbMappings, sc.Key(id))
-	if err == nil && !found {
-		err = errNoSuch()
-	}
-	return m, err
+	return store.Find[mapping](tx, dbMappings, sc.Key(id), errNoSuch())
 }
 
 func (s *Service) readMapping(sc wire.Scope, id string) (m mapping, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		m, err = findMapping(tx, sc, id)
-		return err
-	})
-	return m, err
+	return store.Look(s.DB, func(tx *store.Tx) (mapping, error) { return findMapping(tx, sc, id) })
 }
 
 // describe is a mapping as the API shows it. Members and reasons are those of recordings
@@ -266,11 +258,7 @@ func (s *Service) getMapping(_ context.Context, req *wire.Request, in *awslambda
 }
 
 func (s *Service) listMappings(_ context.Context, req *wire.Request, in *awslambda.ListEventSourceMappingsInput) (*awslambda.ListEventSourceMappingsOutput, error) {
-	var all []mapping
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[mapping](tx, dbMappings, req.Prefix())
-		return err
-	})
+	all, err := store.ReadAll[mapping](s.DB, dbMappings, req.Prefix())
 	if err != nil {
 		return nil, err
 	}

@@ -90,19 +90,11 @@ func errValidation(format string, args ...any) error {
 }
 
 func findDelivery(tx *store.Tx, sc wire.Scope, kind, name string) (delivery, error) {
-	d, found, err := store.Get[delivery](tx, dbDeliveries, sc.Key(kind+":"+name))
-	if err == nil && !found {
-		err = errNoDelivery(kind)
-	}
-	return d, err
+	return store.Find[delivery](tx, dbDeliveries, sc.Key(kind+":"+name), errNoDelivery(kind))
 }
 
 func (s *Service) readDelivery(sc wire.Scope, kind, name string) (d delivery, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		d, err = findDelivery(tx, sc, kind, name)
-		return err
-	})
-	return d, err
+	return store.Look(s.DB, func(tx *store.Tx) (delivery, error) { return findDelivery(tx, sc, kind, name) })
 }
 
 // changeDelivery lets fn change what there is.

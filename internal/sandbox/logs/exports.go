@@ -123,14 +123,8 @@ func (s *Service) putExported(ctx context.Context, group ref, e export, key stri
 }
 
 func (s *Service) describeExports(_ context.Context, req *wire.Request, in *cwl.DescribeExportTasksInput) (*cwl.DescribeExportTasksOutput, error) {
-	var all []export
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, dbExports, req.Prefix(), "", func(_ string, e export) bool {
-			if (in.TaskId == nil || *in.TaskId == e.ID) && (in.StatusCode == "" || in.StatusCode == e.Status) {
-				all = append(all, e)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, dbExports, req.Prefix(), func(e export) bool {
+		return (in.TaskId == nil || *in.TaskId == e.ID) && (in.StatusCode == "" || in.StatusCode == e.Status)
 	})
 	if err != nil {
 		return nil, err
@@ -178,14 +172,8 @@ func (s *Service) cancelExport(_ context.Context, req *wire.Request, in *cwl.Can
 // exportAll runs the tasks that are not over. One that a stop cut off begins anew and
 // writes the same objects; one whose end cannot be kept holds up no other.
 func (s *Service) exportAll(ctx context.Context) (time.Duration, error) {
-	var all []export
-	err := s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, dbExports, "", "", func(_ string, e export) bool {
-			if !e.over() {
-				all = append(all, e)
-			}
-			return true
-		})
+	all, err := store.Select(s.DB, dbExports, "", func(e export) bool {
+		return !e.over()
 	})
 	for _, e := range all {
 		if ctx.Err() != nil {

@@ -221,11 +221,7 @@ func (s *Service) removeTags(name ref, keys []string) error {
 }
 
 func (s *Service) tagsOn(name ref) (map[string]string, error) {
-	var g group
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		g, err = getGroup(tx, name)
-		return err
-	})
+	g, err := store.Look(s.DB, func(tx *store.Tx) (group, error) { return getGroup(tx, name) })
 	if g.Tags == nil {
 		g.Tags = map[string]string{}
 	}

@@ -84,11 +84,7 @@ func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *cwl.Del
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 func (s *Service) byPolicies(ctx context.Context, req *wire.Request, action, arn string, keys map[string][]string) error {
 	a, _ := wire.ParseARN(arn)
-	var all []resourcePolicy
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[resourcePolicy](tx, dbPolicies, wire.ScopeOfARN(a).Prefix())
-		return err
-	})
+	all, err := store.ReadAll[resourcePolicy](s.DB, dbPolicies, wire.ScopeOfARN(a).Prefix())
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,7 @@ func arnMaker(req *wire.Request) func(kind, name string) string {
 }
 
 func configOf(tx *store.Tx, arn string) (config, error) {
-	c, found, err := store.Get[config](tx, bucketConfigs, arn)
-	if err == nil && !found {
-		err = notFound(kindConfig, arn)
-	}
-	return c, err
+	return store.Find[config](tx, bucketConfigs, arn, notFound(kindConfig, arn))
 }
 
 // change updates an endpoint that is at rest and lets its transition run.

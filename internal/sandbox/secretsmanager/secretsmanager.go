@@ -230,11 +230,7 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, erro
 
 // open loads a secret.
 func (s *Service) open(req *wire.Request, id *string) (x secret, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		x, err = s.find(tx, req, *id)
-		return err
-	})
-	return x, err
+	return store.Look(s.DB, func(tx *store.Tx) (secret, error) { return s.find(tx, req, *id) })
 }
 
 // change lets fn change a secret as it is now.

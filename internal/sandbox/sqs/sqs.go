@@ -158,11 +158,7 @@ func parseURL(sc wire.Scope, url string) (wire.Scope, string) {
 var accountID = lazyregexp.New(`^[0-9]{12}$`)
 
 func getQueue(tx *store.Tx, sc wire.Scope, name string) (queue, error) {
-	q, found, err := store.Get[queue](tx, queuesBucket, sc.Key(name))
-	if err == nil && !found {
-		err = noQueue()
-	}
-	return q, err
+	return store.Find[queue](tx, queuesBucket, sc.Key(name), noQueue())
 }
 
 // open loads a queue by its URL.
@@ -174,11 +170,7 @@ func (s *Service) open(req *wire.Request, url *string) (q queue, err error) {
 	if q, read := wire.Kept[queue](req, sc.Key(name)); read {
 		return q, nil
 	}
-	err = s.DB.View(func(tx *store.Tx) error {
-		q, err = getQueue(tx, sc, name)
-		return err
-	})
-	return q, err
+	return store.Look(s.DB, func(tx *store.Tx) (queue, error) { return getQueue(tx, sc, name) })
 }
 
 // onQueue is the queue of a URL, which need not exist.

@@ -143,11 +143,7 @@ func (s *Service) byPath(ctx context.Context, req *wire.Request, in *sdk.GetPara
 	if err := badPath(*in.Path); err != nil {
 		return nil, err
 	}
-	var all []parameter
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[parameter](tx, parametersBucket, req.Key(""))
-		return err
-	})
+	all, err := store.ReadAll[parameter](s.DB, parametersBucket, req.Key(""))
 	if err != nil {
 		return nil, err
 	}

@@ -229,11 +229,7 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 	if aws.ToBool(in.Shared) {
 		return nil, fail("ValidationException", "the sandbox shares no parameters")
 	}
-	var all []parameter
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[parameter](tx, parametersBucket, req.Key(""))
-		return err
-	})
+	all, err := store.ReadAll[parameter](s.DB, parametersBucket, req.Key(""))
 	if err != nil {
 		return nil, err
 	}

@@ -279,6 +279,36 @@ func Read[T any](d *DB, bucket, key string) (v T, found bool, err error) {
 	return v, found, err
 }
 
+// Find is Get for what has to be there: missing is the error of a key without a value.
+func Find[T any](t *Tx, bucket, key string, missing error) (T, error) {
+	v, found, err := Get[T](t, bucket, key)
+	if err == nil && !found {
+		err = missing
+	}
+	return v, err
+}
+
+// Change lets fn change the value of a key that has to be there, and keeps it. An error
+// of fn keeps nothing; missing is the error of a key without a value.
+func Change[T any](t *Tx, bucket, key string, missing error, fn func(*T) error) (v T, err error) {
+	if v, err = Find[T](t, bucket, key, missing); err != nil {
+		return v, err
+	}
+	if err = fn(&v); err != nil {
+		return v, err
+	}
+	return v, Put(t, bucket, key, v)
+}
+
+// Look returns what fn reads, in a transaction of its own.
+func Look[T any](d *DB, fn func(*Tx) (T, error)) (v T, err error) {
+	err = d.View(func(tx *Tx) error {
+		v, err = fn(tx)
+		return err
+	})
+	return v, err
+}
+
 // Put sets key to v as JSON.
 func Put[T any](t *Tx, bucket, key string, v T) error {
 	raw, err := json.Marshal(v)
@@ -310,9 +340,18 @@ func List[T any](t *Tx, bucket, prefix string) (out []T, err error) {
 
 // ReadAll is List in a transaction of its own.
 func ReadAll[T any](d *DB, bucket, prefix string) (out []T, err error) {
-	err = d.View(func(tx *Tx) error {
-		out, err = List[T](tx, bucket, prefix)
-		return err
+	return Look(d, func(tx *Tx) ([]T, error) { return List[T](tx, bucket, prefix) })
+}
+
+// Select is ReadAll of those values that keep accepts.
+func Select[T any](d *DB, bucket, prefix string, keep func(T) bool) ([]T, error) {
+	return Look(d, func(tx *Tx) (out []T, err error) {
+		err = Each(tx, bucket, prefix, "", func(_ string, v T) bool {
+			if keep(v) {
+				out = append(out, v)
+			}
+			return true
+		})
+		return out, err
 	})
-	return out, err
 }

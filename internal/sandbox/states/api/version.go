@@ -281,12 +281,9 @@ func (s *Handlers) updateAlias(_ context.Context, req *wire.Request, in *sfn.Upd
 	out := &sfn.UpdateStateMachineAliasOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
 		key := ref.AliasKey()
-		a, found, err := store.Get[record.Alias](tx, record.BucketAliases, key)
+		a, err := store.Find[record.Alias](tx, record.BucketAliases, key, wire.Errorf(400, "ResourceNotFound", "Request references a resource that does not exist."))
 		if err != nil {
 			return err
-		}
-		if !found {
-			return wire.Errorf(400, "ResourceNotFound", "Request references a resource that does not exist.")
 		}
 		if in.RoutingConfiguration != nil {
 			m, routes, err := s.routes(tx, req.Scope, in.RoutingConfiguration)
