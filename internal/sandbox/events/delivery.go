@@ -30,9 +30,9 @@ const (
 	lastPause  = 10 * time.Minute
 )
 
-// atOnce bounds the deliveries that run at the same time, those to API destinations apart:
-// each of these has as many of its own.
-const atOnce = 16
+// perLane bounds the deliveries to one target that run at the same time. Targets share
+// nothing: a slow one holds up no other.
+const perLane = 16
 
 // delivery is one event for one target, as it is kept until it is done.
 type delivery struct {
@@ -76,7 +76,7 @@ type dispatcher struct {
 	mu    sync.Mutex
 	list  agenda
 	wake  bell.Bell
-	lanes map[string]*lane // by the ARN of an API destination
+	lanes map[string]*lane // by the ARN of the target
 }
 
 type appointment struct {
@@ -135,7 +135,6 @@ func (s *Service) loadDeliveries() error {
 
 // dispatch delivers what is due, some at the same time, until ctx is done.
 func (s *Service) dispatch(ctx context.Context) {
-	slots := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for ctx.Err() == nil {
@@ -144,31 +143,19 @@ func (s *Service) dispatch(ctx context.Context) {
 			s.deliveries.wake.Wait(ctx, s.Clock, wait)
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		running.Go(guard.Func(s.Log, "the delivery of an event", func() {
-			leave := sync.OnceFunc(func() { <-slots })
-			defer leave()
-			s.attempt(ctx, key, func(d delivery) bool { return s.inLane(ctx, key, d, leave) })
-		}))
+		s.attempt(ctx, key, func(ctx context.Context, key string, d delivery) {
+			running.Go(guard.Func(s.Log, "the delivery of an event", func() { s.inLane(ctx, key, d) }))
+		})
 	}
 }
 
-// attempt delivers what the store has of a key, unless elsewhere says that it is done
-// otherwise. What goes wrong now is tried again by and by.
-func (s *Service) attempt(ctx context.Context, key string, elsewhere func(delivery) bool) {
+// attempt gives do what the store has of a key, if it is not done yet. What goes wrong now
+// is tried again by and by.
+func (s *Service) attempt(ctx context.Context, key string, do func(context.Context, string, delivery)) {
 	err := guard.Run(s.Log, "the delivery of an event", func() error {
-		var d delivery
-		var found bool
-		err := s.DB.View(func(tx *store.Tx) (err error) {
-			d, found, err = store.Get[delivery](tx, deliveriesBucket, key)
-			return err
-		})
-		if err == nil && found && !elsewhere(d) {
-			s.deliver(ctx, key, d)
+		d, found, err := store.Read[delivery](s.DB, deliveriesBucket, key)
+		if err == nil && found {
+			do(ctx, key, d)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -13,11 +14,13 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	iamsdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	awssecrets "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	sqssdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // service makes a role that EventBridge may assume.
@@ -200,6 +203,34 @@ func TestSlowDestinationsHoldUpThemselves(t *testing.T) {
 	t.Cleanup(free)
 	role := s.service(t, "caller", iamtest.Allow("events:InvokeApiDestination", "*"))
 	s.rule(t, "slow", `{"source":["x"]}`, types.Target{Id: aws.String("t"), Arn: &slow, RoleArn: &role})
+	url, arn := s.queue(t, "q", "r")
+	s.rule(t, "r", `{"source":["y"]}`, types.Target{Id: aws.String("q"), Arn: &arn})
+	for range 40 {
+		s.put(t, "default", "x", map[string]any{})
+	}
+	s.put(t, "default", "y", map[string]any{})
+	require.Contains(t, s.next(t, url), `"source":"y"`)
+	require.Empty(t, done)
+	free()
+	for range 40 {
+		<-done
+	}
+}
+
+// A function that is slow to take its events holds up no other target.
+func TestSlowFunctionsHoldUpThemselves(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	release, done := make(chan struct{}), make(chan struct{}, 64)
+	s.Router.Register(wire.Service{ID: "lambda"})
+	wire.Handle(s.Router, "lambda", "Invoke", func(context.Context, *wire.Request, *lambdasdk.InvokeInput) (*lambdasdk.InvokeOutput, error) {
+		<-release
+		done <- struct{}{}
+		return &lambdasdk.InvokeOutput{StatusCode: http.StatusAccepted}, nil
+	}, wire.Free("played by the test"))
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	s.rule(t, "slow", `{"source":["x"]}`, types.Target{Id: aws.String("t"), Arn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:slow")})
 	url, arn := s.queue(t, "q", "r")
 	s.rule(t, "r", `{"source":["y"]}`, types.Target{Id: aws.String("q"), Arn: &arn})
 	for range 40 {

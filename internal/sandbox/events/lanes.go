@@ -8,8 +8,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// lane is what is under way to one API destination. One that takes its time holds up its
-// own events only, and none gets more in a second than its owner allows.
+// lane is what is under way to one target. One that takes its time holds up its own
+// events only; to an API destination nobody sends more in a second than its owner allows.
 type lane struct {
 	busy    int
 	waiting []string // keys of deliveries, in order
@@ -19,6 +19,9 @@ type lane struct {
 	admitted map[string]bool // keys that have a place, and come back when its time has come
 }
 
+// idle tells that a lane knows nothing that a new one would not.
+func (l *lane) idle() bool { return l.busy == 0 && l.used == 0 && len(l.admitted) == 0 }
+
 // destinationOfARN is the scope and name of an API destination; ok is false for another ARN.
 func destinationOfARN(text string) (sc wire.Scope, name string, ok bool) {
 	a, _ := wire.ParseARN(text)
@@ -27,33 +30,29 @@ func destinationOfARN(text string) (sc wire.Scope, name string, ok bool) {
 	return wire.ScopeOfARN(a), name, ok && a.Service == "events"
 }
 
-// inLane takes a delivery to an API destination; false is one to something else. leave
-// gives back the caller's place among the deliveries to all.
-func (s *Service) inLane(ctx context.Context, key string, d delivery, leave func()) bool {
-	sc, name, ok := destinationOfARN(d.Target.ARN)
-	if !ok {
-		return false
-	}
-	leave()
-	to, err := s.destinationOf(sc, "describe", name)
-	now := s.Clock.Now()
-	if err == nil { // else the delivery will tell
-		if wait := s.deliveries.admit(d.Target.ARN, key, int(to.Rate), now); wait > 0 {
-			s.deliveries.add(key, now.Add(wait))
-			return true
+// inLane delivers in the lane of a target, once there is a place.
+func (s *Service) inLane(ctx context.Context, key string, d delivery) {
+	arn := d.Target.ARN
+	if sc, name, ok := destinationOfARN(arn); ok {
+		to, err := s.destinationOf(sc, "describe", name)
+		now := s.Clock.Now()
+		if err == nil { // else the delivery will tell
+			if wait := s.deliveries.admit(arn, key, int(to.Rate), now); wait > 0 {
+				s.deliveries.add(key, now.Add(wait))
+				return
+			}
 		}
 	}
-	if !s.deliveries.enter(d.Target.ARN, key) {
-		return true // whoever leaves the lane goes on with it
+	if !s.deliveries.enter(arn, key) {
+		return // whoever leaves the lane goes on with it
 	}
 	for key != "" && ctx.Err() == nil {
-		s.attempt(ctx, key, func(delivery) bool { return false })
-		key = s.deliveries.leave(d.Target.ARN)
+		s.attempt(ctx, key, s.deliver)
+		key = s.deliveries.leave(arn)
 	}
-	return true
 }
 
-// lane is that of a destination. The caller holds the lock.
+// lane is that of a target. The caller holds the lock.
 func (q *dispatcher) lane(arn string) *lane {
 	if q.lanes == nil {
 		q.lanes = map[string]*lane{}
@@ -92,7 +91,7 @@ func (q *dispatcher) enter(arn, key string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lane(arn)
-	if l.busy == atOnce {
+	if l.busy == perLane {
 		l.waiting = append(l.waiting, key)
 		return false
 	}
@@ -106,7 +105,9 @@ func (q *dispatcher) leave(arn string) (key string) {
 	defer q.mu.Unlock()
 	l := q.lane(arn)
 	if len(l.waiting) == 0 {
-		l.busy--
+		if l.busy--; l.idle() {
+			delete(q.lanes, arn)
+		}
 		return ""
 	}
 	key, l.waiting = l.waiting[0], l.waiting[1:]
