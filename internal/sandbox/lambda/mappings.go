@@ -3,7 +3,9 @@ package lambda
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -283,11 +285,13 @@ func (s *Service) listMappings(_ context.Context, req *wire.Request, in *awslamb
 	return out, nil
 }
 
+// errMoved is that a mapping is another than the one that was looked at.
+var errMoved = errors.New("the mapping was changed meanwhile")
+
+// updateMapping holds what a mapping is to be against its function and queue, which takes
+// its time, and keeps it if the mapping is still the one that was changed; else it begins
+// anew, so that of two changes at a time neither is lost.
 func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awslambda.UpdateEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {
-	m, err := s.readMapping(req.Scope, aws.ToString(in.UUID))
-	if err != nil {
-		return nil, err
-	}
 	if err := unserved(map[string]bool{
 		"ParallelizationFactor": in.ParallelizationFactor != nil, "BisectBatchOnFunctionError": in.BisectBatchOnFunctionError != nil,
 		"MaximumRecordAgeInSeconds": in.MaximumRecordAgeInSeconds != nil, "MaximumRetryAttempts": in.MaximumRetryAttempts != nil,
@@ -297,16 +301,46 @@ func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awsl
 	}); err != nil {
 		return nil, err
 	}
+	var m mapping
+	err := errMoved
+	for errors.Is(err, errMoved) && ctx.Err() == nil {
+		var old mapping
+		if old, err = s.readMapping(req.Scope, aws.ToString(in.UUID)); err != nil {
+			return nil, err
+		}
+		if m, err = s.changedMapping(ctx, req, old, in); err != nil {
+			return nil, err
+		}
+		err = s.DB.Update(func(tx *store.Tx) error {
+			_, err := store.Change(tx, dbMappings, m.key(), errNoSuch(), func(now *mapping) error {
+				m.Tags, old.Tags = now.Tags, now.Tags // they are TagResource's
+				if !reflect.DeepEqual(*now, old) {
+					return errMoved
+				}
+				*now = m
+				return nil
+			})
+			return err
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.describe("Updating"), s.mappings.run(m.key())
+}
+
+// changedMapping is a mapping with what a request changes, which has been found good.
+func (s *Service) changedMapping(ctx context.Context, req *wire.Request, m mapping, in *awslambda.UpdateEventSourceMappingInput) (mapping, error) {
 	if in.FunctionName != nil {
 		ref, err := ownFunction(req, in.FunctionName)
 		if err != nil {
-			return nil, err
+			return m, err
 		}
 		m.Name, m.Qualifier = ref.name, ref.qualifier
 		// Who may change mappings of one function only may not turn them to another.
 		asked := policy.Target{ARN: m.arn(), Tags: m.Tags, Keys: map[string][]string{functionKey: {m.ref().arn()}}}
 		if err := policy.Authorize(ctx, req, asked, "lambda:UpdateEventSourceMapping", nil); err != nil {
-			return nil, err
+			return m, err
 		}
 	}
 	if in.Enabled != nil {
@@ -317,21 +351,7 @@ func (s *Service) updateMapping(ctx context.Context, req *wire.Request, in *awsl
 	}
 	m.set(in.BatchSize, in.MaximumBatchingWindowInSeconds, in.FilterCriteria, in.ScalingConfig)
 	m.Modified = s.Clock.Now()
-	if err := s.checkMapping(ctx, m, "sqs"); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(func(tx *store.Tx) error {
-		now, err := findMapping(tx, req.Scope, m.ID)
-		if err != nil {
-			return err
-		}
-		m.Tags = now.Tags
-		return store.Put(tx, dbMappings, m.key(), m)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return m.describe("Updating"), s.mappings.run(m.key())
+	return m, s.checkMapping(ctx, m, "sqs")
 }
 
 func (s *Service) deleteMapping(_ context.Context, req *wire.Request, in *awslambda.DeleteEventSourceMappingInput) (*types.EventSourceMappingConfiguration, error) {

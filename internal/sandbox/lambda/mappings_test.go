@@ -10,6 +10,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
@@ -124,6 +125,34 @@ def handler(event, context):
 	require.Equal(t, "Deleting", *gone.State)
 	_, err = c.GetEventSourceMapping(ctx, &awslambda.GetEventSourceMappingInput{UUID: made.UUID})
 	require.ErrorContains(t, err, "ResourceNotFoundException: The resource you requested does not exist.")
+}
+
+// Of two updates at a time neither is lost: what an update was looked at with is what it
+// is kept over.
+func TestUpdatesOfEventSourceMappingsDoNotMeet(t *testing.T) {
+	t.Parallel()
+	s := withQueues(t, t.TempDir())
+	c, ctx := s.as(t, "admin"), t.Context()
+	s.python(t, "def handler(event, context): pass", nil)
+	_, source := s.queue(t, "work", map[string]string{"VisibilityTimeout": "30"})
+	made, err := c.CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{FunctionName: str("fn"), EventSourceArn: &source, Enabled: aws.Bool(false)})
+	require.NoError(t, err)
+	for round := range int32(20) {
+		batch, most := round%10+1, round+2
+		var both errgroup.Group
+		both.Go(func() error {
+			_, err := c.UpdateEventSourceMapping(ctx, &awslambda.UpdateEventSourceMappingInput{UUID: made.UUID, BatchSize: &batch})
+			return err
+		})
+		both.Go(func() error {
+			_, err := c.UpdateEventSourceMapping(ctx, &awslambda.UpdateEventSourceMappingInput{UUID: made.UUID, ScalingConfig: &types.ScalingConfig{MaximumConcurrency: &most}})
+			return err
+		})
+		require.NoError(t, both.Wait())
+		got, err := c.GetEventSourceMapping(ctx, &awslambda.GetEventSourceMappingInput{UUID: made.UUID})
+		require.NoError(t, err)
+		require.Equal(t, []int32{batch, most}, []int32{*got.BatchSize, *got.ScalingConfig.MaximumConcurrency})
+	}
 }
 
 func TestEventSourceMappingsRefused(t *testing.T) {
