@@ -41,6 +41,7 @@ type Service struct {
 	router *wire.Router
 	// What tells the workers that there are exports to make and parcels to send.
 	exports, parcels bell.Bell
+	queries          inquiries
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -54,16 +55,20 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("logs: DB and Auth are required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, exports: bell.New(), parcels: bell.New(), cancel: func() {}}, nil
+	return &Service{
+		Config: c, exports: bell.New(), parcels: bell.New(), cancel: func() {},
+		queries: inquiries{due: bell.New(), slots: make(chan struct{}, atOnce), running: map[string]context.CancelFunc{}},
+	}, nil
 }
 
-// Start begins to work off what is exported and what is sent to subscribers, that first
-// which a stop left. Close ends it.
+// Start begins to work off what is exported, asked for by queries and sent to subscribers,
+// that first which a stop left. Close ends it.
 func (s *Service) Start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.done.Go(guard.Func(s.Log, "the exports of logs", func() { s.work(run, s.exports, s.exportAll) }))
 	s.done.Go(guard.Func(s.Log, "the subscriptions to logs", func() { s.work(run, s.parcels, s.sendAll) }))
+	s.done.Go(guard.Func(s.Log, "the queries of logs", func() { s.work(run, s.queries.due, s.queryAll) }))
 	return ctx.Err()
 }
 

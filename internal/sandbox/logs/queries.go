@@ -9,13 +9,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs/insights"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -25,6 +29,7 @@ import (
 const (
 	dbQueries    = "logs.queries"    // the queries of Insights: scope's key of the id
 	dbQueryRows  = "logs.queryrows"  // what they found, rowsPerPart rows each: query's key NUL number, six digits
+	dbInquiries  = "logs.inquiries"  // what queries that run are to do: query's key -> inquiry
 	dbQueryTimes = "logs.querytimes" // which are to be forgotten: milliseconds, twenty digits, NUL query's key
 )
 
@@ -38,8 +43,10 @@ const (
 	queriesFor     = 7 * 24 * time.Hour // results are kept so long
 )
 
-// query is a query but for its rows. It has run when it is kept: the events of one machine
-// are few.
+// atOnce is how many queries run at the same time; others wait.
+const atOnce = 8
+
+// query is a query but for its rows.
 type query struct {
 	ID, Text, Group string
 	Created         int64
@@ -47,6 +54,23 @@ type query struct {
 	Rows            int
 	Matched         float64
 	Scanned, Bytes  float64
+}
+
+// inquiry is what a query that has not ended is to do.
+type inquiry struct {
+	Scope      wire.Scope
+	Groups     []string
+	Query      string
+	Limit      int   // rows; 0 for none
+	Start, End int64 // milliseconds, both of them in
+}
+
+// inquiries are the queries that this process runs, by their keys.
+type inquiries struct {
+	due     bell.Bell
+	slots   chan struct{}
+	mu      sync.Mutex
+	running map[string]context.CancelFunc
 }
 
 func (s *Service) registerInsights(r *wire.Router) {
@@ -102,7 +126,8 @@ func queried(sc wire.Scope, in *cwl.StartQueryInput) ([]ref, error) {
 	return out, nil
 }
 
-func (s *Service) startQuery(ctx context.Context, req *wire.Request, in *cwl.StartQueryInput) (*cwl.StartQueryOutput, error) {
+// startQuery answers at once: the query runs behind it.
+func (s *Service) startQuery(_ context.Context, req *wire.Request, in *cwl.StartQueryInput) (*cwl.StartQueryOutput, error) {
 	groups, err := queried(req.Scope, in)
 	if err != nil {
 		return nil, err
@@ -114,7 +139,7 @@ func (s *Service) startQuery(ctx context.Context, req *wire.Request, in *cwl.Sta
 	if in.Limit != nil {
 		most = int(*in.Limit)
 	}
-	parsed, err := insights.Parse(*in.QueryString, most)
+	_, err = insights.Parse(*in.QueryString, most)
 	var bad *insights.Error
 	if errors.As(err, &bad) {
 		e := wire.Errorf(http.StatusBadRequest, "MalformedQueryException", "%s", bad.What)
@@ -124,41 +149,121 @@ func (s *Service) startQuery(ctx context.Context, req *wire.Request, in *cwl.Sta
 	if err != nil {
 		return nil, err
 	}
-	start, end := seconds(*in.StartTime), seconds(*in.EndTime)
-	size := 0
-	for _, g := range groups {
-		n, e := s.recordsOf(ctx, g, start, end, parsed.Add)
-		if size += n; e != nil {
-			err = e
-			break
-		}
-	}
+	ask := inquiry{Scope: req.Scope, Query: *in.QueryString, Limit: most, Start: seconds(*in.StartTime), End: seconds(*in.EndTime)}
 	q := query{
-		ID: wire.NewID(), Created: s.Clock.Now().UnixMilli(), Status: types.QueryStatusComplete, Bytes: float64(size), Group: groups[0].name,
-		Text: fmt.Sprintf("SOURCE %q START=%d END=%d | %s", groups[0].name, start, end, *in.QueryString),
+		ID: wire.NewID(), Created: s.Clock.Now().UnixMilli(), Status: types.QueryStatusRunning, Group: groups[0].name,
+		Text: fmt.Sprintf("SOURCE %q START=%d END=%d | %s", groups[0].name, ask.Start, ask.End, ask.Query),
 	}
-	var found insights.Result
-	if err == nil {
-		found, err = parsed.End()
-	}
-	switch {
-	case errors.As(err, &bad):
-		s.Log.Warn("a query failed", "query", *in.QueryString, "why", bad.What)
-		q.Status = types.QueryStatusFailed
-	case err != nil:
+	err = s.DB.Update(func(tx *store.Tx) error {
+		for _, g := range groups {
+			if _, err := queriedGroup(tx, g); err != nil {
+				return err
+			}
+			ask.Groups = append(ask.Groups, g.name)
+		}
+		key := req.Key(q.ID)
+		return errors.Join(
+			forgetQueries(tx, s.Clock.Now().Add(-queriesFor).UnixMilli()), store.Put(tx, dbQueryTimes, timeKey(q.Created)+"\x00"+key, key),
+			store.Put(tx, dbInquiries, key, ask), store.Put(tx, dbQueries, key, q))
+	})
+	if err != nil {
 		return nil, err
 	}
-	q.Matched, q.Scanned = float64(found.Matched), float64(found.Scanned)
-	return &cwl.StartQueryOutput{QueryId: &q.ID}, s.DB.Update(func(tx *store.Tx) error {
-		if err := forgetQueries(tx, s.Clock.Now().Add(-queriesFor).UnixMilli()); err != nil {
-			return err
+	s.queries.due.Ring()
+	return &cwl.StartQueryOutput{QueryId: &q.ID}, nil
+}
+
+// queryAll runs what queries there are that have not ended and that nobody runs yet, those
+// first of all that a stop left.
+func (s *Service) queryAll(ctx context.Context) (time.Duration, error) {
+	keys := []string{}
+	err := s.DB.View(func(tx *store.Tx) error {
+		return tx.Scan(dbInquiries, "", "", func(key string, _ []byte) (bool, error) {
+			keys = append(keys, key)
+			return true, nil
+		})
+	})
+	s.queries.mu.Lock()
+	defer s.queries.mu.Unlock()
+	for _, key := range keys {
+		if s.queries.running[key] != nil {
+			continue
 		}
-		return q.keep(tx, req.Key(q.ID), found.Rows)
+		own, cancel := context.WithCancel(ctx)
+		s.queries.running[key] = cancel
+		s.done.Go(guard.Func(s.Log, "a query of logs", func() { s.inquire(own, key) }))
+	}
+	return bell.Forever, err
+}
+
+// inquire runs a query until its end is kept.
+func (s *Service) inquire(ctx context.Context, key string) {
+	defer func() {
+		s.queries.mu.Lock()
+		defer s.queries.mu.Unlock()
+		s.queries.running[key]()
+		delete(s.queries.running, key)
+	}()
+	select {
+	case s.queries.slots <- struct{}{}:
+		defer func() { <-s.queries.slots }()
+	case <-ctx.Done():
+		return
+	}
+	var retry bell.Retry
+	for ctx.Err() == nil {
+		err := s.answer(ctx, key)
+		if err == nil || ctx.Err() != nil || clock.Sleep(ctx, s.Clock, retry.Wait(err, bell.Forever)) != nil {
+			return
+		}
+		s.Log.Error("a query has no answer yet", "error", err.Error())
+	}
+}
+
+// answer runs a query and keeps what it finds, unless it was stopped. A query that cannot
+// be answered has failed; an error is that of keeping it.
+func (s *Service) answer(ctx context.Context, key string) error {
+	ask, found, err := store.Read[inquiry](s.DB, dbInquiries, key)
+	if err != nil || !found {
+		return err
+	}
+	var result insights.Result
+	size, status := 0, types.QueryStatusComplete
+	err = guard.Run(s.Log, "a query of logs", func() error {
+		parsed, err := insights.Parse(ask.Query, ask.Limit)
+		for _, name := range ask.Groups {
+			if err == nil {
+				var n int
+				n, err = s.recordsOf(ctx, ref{ask.Scope, name}, ask.Start, ask.End, parsed.Add)
+				size += n
+			}
+		}
+		if err == nil {
+			result, err = parsed.End()
+		}
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil // it was stopped, or goes on after the next start
+	}
+	if err != nil {
+		s.Log.Warn("a query failed", "query", ask.Query, "why", err.Error())
+		status = types.QueryStatusFailed
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(dbInquiries, key) == nil {
+			return nil
+		}
+		_, err := store.Change(tx, dbQueries, key, errors.New("the query is gone"), func(q *query) error {
+			q.Status, q.Bytes, q.Matched, q.Scanned = status, float64(size), float64(result.Matched), float64(result.Scanned)
+			return q.keepRows(tx, key, result.Rows)
+		})
+		return errors.Join(err, tx.Delete(dbInquiries, key))
 	})
 }
 
-// keep keeps a new query with its rows.
-func (q query) keep(tx *store.Tx, key string, rows [][]insights.Field) error {
+// keepRows keeps what a query has found.
+func (q *query) keepRows(tx *store.Tx, key string, rows [][]insights.Field) error {
 	q.Rows = len(rows)
 	n := 0
 	for part := range slices.Chunk(rows, rowsPerPart) {
@@ -167,10 +272,7 @@ func (q query) keep(tx *store.Tx, key string, rows [][]insights.Field) error {
 		}
 		n++
 	}
-	if err := store.Put(tx, dbQueryTimes, timeKey(q.Created)+"\x00"+key, key); err != nil {
-		return err
-	}
-	return store.Put(tx, dbQueries, key, q)
+	return nil
 }
 
 func partKey(key string, n int) string { return fmt.Sprintf("%s\x00%06d", key, n) }
@@ -197,19 +299,25 @@ func forgetQueries(tx *store.Tx, limit int64) error {
 	})
 	for at, key := range old {
 		if err == nil {
-			err = errors.Join(tx.Delete(dbQueryTimes, at), tx.Delete(dbQueries, key), tx.DeletePrefix(dbQueryRows, key+"\x00"))
+			err = errors.Join(tx.Delete(dbQueryTimes, at), tx.Delete(dbQueries, key), tx.Delete(dbInquiries, key), tx.DeletePrefix(dbQueryRows, key+"\x00"))
 		}
 	}
 	return err
+}
+
+// queriedGroup is a group, or the error of a query over one that there is not.
+func queriedGroup(tx *store.Tx, g ref) (group, error) {
+	return store.Find[group](tx, dbGroups, g.key(), wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException",
+		"Log group '%s' does not exist for account ID '%s'", g.name, g.scope.Account))
 }
 
 // recordsOf gives add the events of a group from start to end, both of them in, and
 // returns how many bytes they have.
 func (s *Service) recordsOf(ctx context.Context, group ref, start, end int64, add func(insights.Record) error) (size int, err error) {
 	err = s.DB.View(func(tx *store.Tx) error {
-		g, err := getGroup(tx, group)
+		g, err := queriedGroup(tx, group)
 		if err != nil {
-			return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Log group '%s' does not exist for account ID '%s'", group.name, group.scope.Account)
+			return err
 		}
 		streams, err := store.List[stream](tx, dbStreams, group.streams())
 		if err != nil {
@@ -237,14 +345,9 @@ func (s *Service) recordsOf(ctx context.Context, group ref, start, end int64, ad
 }
 
 func (s *Service) readQuery(sc wire.Scope, id string) (q query, err error) {
-	err = s.DB.View(func(tx *store.Tx) error {
-		var found bool
-		if q, found, err = store.Get[query](tx, dbQueries, sc.Key(id)); err == nil && !found {
-			err = wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Query %s does not exist.", id)
-		}
-		return err
+	return store.Look(s.DB, func(tx *store.Tx) (query, error) {
+		return store.Find[query](tx, dbQueries, sc.Key(id), noQuery(id))
 	})
-	return q, err
 }
 
 func (s *Service) queryResults(_ context.Context, req *wire.Request, in *cwl.GetQueryResultsInput) (*cwl.GetQueryResultsOutput, error) {
@@ -290,20 +393,37 @@ func shownRow(row []insights.Field) []types.ResultField {
 	return fields
 }
 
-// stopQuery finds every query ended.
+// stopQuery ends a query that runs.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StopQuery.html
 func (s *Service) stopQuery(_ context.Context, req *wire.Request, in *cwl.StopQueryInput) (*cwl.StopQueryOutput, error) {
-	if _, err := s.readQuery(req.Scope, *in.QueryId); err != nil {
+	key := req.Key(*in.QueryId)
+	err := s.DB.Update(func(tx *store.Tx) error {
+		_, err := store.Change(tx, dbQueries, key, noQuery(*in.QueryId), func(q *query) error {
+			if q.Status != types.QueryStatusRunning {
+				return errInvalid("Query is not running")
+			}
+			q.Status = types.QueryStatusCancelled
+			return tx.Delete(dbInquiries, key)
+		})
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	return nil, errInvalid("Query is not running")
+	s.queries.mu.Lock()
+	defer s.queries.mu.Unlock()
+	if cancel := s.queries.running[key]; cancel != nil {
+		cancel()
+	}
+	return &cwl.StopQueryOutput{Success: true}, nil
+}
+
+func noQuery(id string) error {
+	return wire.Errorf(http.StatusBadRequest, "ResourceNotFoundException", "Query %s does not exist.", id)
 }
 
 func (s *Service) describeQueries(_ context.Context, req *wire.Request, in *cwl.DescribeQueriesInput) (*cwl.DescribeQueriesOutput, error) {
-	var all []query
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[query](tx, dbQueries, req.Prefix())
-		return err
-	})
+	all, err := store.ReadAll[query](s.DB, dbQueries, req.Prefix())
 	if err != nil {
 		return nil, err
 	}

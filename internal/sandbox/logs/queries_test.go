@@ -31,14 +31,28 @@ func TestInsights(t *testing.T) {
 		edit(in)
 		return s.admin().StartQuery(ctx, in)
 	}
+	// Nothing runs yet: a query is under way as soon as it is asked, and can be stopped.
 	made, err := start(func(*cwl.StartQueryInput) {})
 	require.NoError(t, err)
-	s.Reopen(t)
-	s.serve(t, logs.Config{})
 	c := s.admin()
 	out, err := c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
 	require.NoError(t, err)
+	require.Equal(t, types.QueryStatusRunning, out.Status)
+	require.Empty(t, out.Results)
+	stopped, err := start(func(*cwl.StartQueryInput) {})
+	require.NoError(t, err)
+	stop, err := c.StopQuery(ctx, &cwl.StopQueryInput{QueryId: stopped.QueryId})
+	require.NoError(t, err)
+	require.True(t, stop.Success)
+
+	// It goes on where the sandbox has died and begins again.
+	s.Reopen(t)
+	s.serve(t, logs.Config{})
+	s.work(t)
+	c = s.admin()
+	out = s.results(t, made.QueryId)
 	require.Equal(t, types.QueryStatusComplete, out.Status)
+	require.Equal(t, types.QueryStatusCancelled, s.results(t, stopped.QueryId).Status)
 	require.Len(t, out.Results, 2)
 	require.Equal(t, "n", *out.Results[0][0].Field)
 	require.Equal(t, "3", *out.Results[0][0].Value, "the newest first")
@@ -58,8 +72,7 @@ func TestInsights(t *testing.T) {
 		in.LogGroupName, in.LogGroupNames, in.QueryString, in.Limit = nil, []string{"g", "h"}, aws.String("stats count(*) as n by @log | sort @log"), aws.Int32(1)
 	})
 	require.NoError(t, err)
-	out, err = c.GetQueryResults(ctx, &cwl.GetQueryResultsInput{QueryId: made.QueryId})
-	require.NoError(t, err)
+	out = s.results(t, made.QueryId)
 	require.Len(t, out.Results, 1)
 	require.Equal(t, "000000000000:g", *out.Results[0][0].Value)
 
@@ -85,11 +98,31 @@ func TestInsights(t *testing.T) {
 	iamtest.RequireCode(t, err, "ResourceNotFoundException")
 }
 
+// work begins the service's work.
+func (s *sandbox) work(t *testing.T) {
+	t.Helper()
+	svc := s.svc
+	require.NoError(t, svc.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, svc.Close()) })
+}
+
+// results are those of a query when it has ended.
+func (s *sandbox) results(t *testing.T, id *string) (out *cwl.GetQueryResultsOutput) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var err error
+		out, err = s.admin().GetQueryResults(t.Context(), &cwl.GetQueryResultsInput{QueryId: id})
+		return err == nil && out.Status != types.QueryStatusRunning
+	}, time.Minute, time.Millisecond)
+	return out
+}
+
 // Rows are given in pages; a query that cannot go on ends as failed.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetQueryResults.html
 func TestQueryResultsInPages(t *testing.T) {
 	t.Parallel()
 	s, ctx := open(t), t.Context()
+	s.work(t)
 	c := s.admin()
 	s.group(t, "g")
 	var lines []string
@@ -102,6 +135,7 @@ func TestQueryResultsInPages(t *testing.T) {
 			LogGroupName: aws.String("g"), QueryString: &query, StartTime: aws.Int64(s.start.Unix() - 10), EndTime: aws.Int64(s.start.Unix() + 1000),
 		})
 		require.NoError(t, err)
+		s.results(t, out.QueryId)
 		return out.QueryId
 	}
 	id := run("display n | sort n")
