@@ -80,11 +80,7 @@ func (s *Service) actLoop(ctx context.Context) {
 
 // actAll runs all actions that there are; one that cannot be noted holds up no other.
 func (s *Service) actAll(ctx context.Context) error {
-	var all []action
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[action](tx, actionsBucket, "")
-		return err
-	})
+	all, err := store.ReadAll[action](s.DB, actionsBucket, "")
 	for _, a := range all {
 		if ctx.Err() != nil {
 			break

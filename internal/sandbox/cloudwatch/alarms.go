@@ -89,7 +89,7 @@ func alarmARN(req *wire.Request, name string) string {
 	return req.ARN("cloudwatch", "alarm:"+name)
 }
 
-// putAlarm makes or changes an alarm. A new one has no state until it is evaluated.
+// putAlarm makes or changes an alarm, which is evaluated behind it.
 func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetricAlarmInput) (*sdk.PutMetricAlarmOutput, error) {
 	if err := s.checkAlarm(req.Scope, in); err != nil {
 		return nil, err
@@ -106,7 +106,14 @@ func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetr
 			a.Metrics[i].ReturnData = aws.Bool(true)
 		}
 	}
-	return &sdk.PutMetricAlarmOutput{}, s.place(a, in.Tags)
+	if err := s.place(a, in.Tags); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.placed[a.key()] = true
+	s.mu.Unlock()
+	s.put.Ring()
+	return &sdk.PutMetricAlarmOutput{}, nil
 }
 
 // newAlarm is an alarm before its first evaluation.
@@ -196,11 +203,7 @@ func (s *Service) describeAlarms(_ context.Context, req *wire.Request, in *sdk.D
 
 // alarms are those whose keys have a prefix, in order.
 func (s *Service) alarms(prefix string) (all []alarm, err error) {
-	err = s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[alarm](tx, alarmsBucket, prefix)
-		return err
-	})
-	return all, err
+	return store.ReadAll[alarm](s.DB, alarmsBucket, prefix)
 }
 
 // describeForMetric are the alarms on one metric, on metric math left out, as AWS does.
@@ -268,17 +271,8 @@ func (s *Service) deleteAlarms(_ context.Context, req *wire.Request, in *sdk.Del
 // change lets fn change an alarm.
 func (s *Service) change(req *wire.Request, name string, fn func(*alarm) error) error {
 	return s.DB.Update(func(tx *store.Tx) error {
-		a, found, err := store.Get[alarm](tx, alarmsBucket, req.Key(name))
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noAlarm()
-		}
-		if err := fn(&a); err != nil {
-			return err
-		}
-		return store.Put(tx, alarmsBucket, a.key(), a)
+		_, err := store.Change(tx, alarmsBucket, req.Key(name), noAlarm(), fn)
+		return err
 	})
 }
 

@@ -60,6 +60,8 @@ type Service struct {
 	pending map[string]stat // by key of the data bucket
 	fresh   bell.Bell       // rung when something is pending
 	acts    bell.Bell       // rung when there are actions
+	placed  map[string]bool // keys of alarms that were put and not looked at yet
+	put     bell.Bell       // rung when there are some
 	router  *wire.Router
 
 	cancel context.CancelFunc
@@ -77,7 +79,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("cloudwatch: DB is required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, pending: map[string]stat{}, fresh: bell.New(), acts: bell.New(), cancel: func() {}}, nil
+	return &Service{Config: c, pending: map[string]stat{}, fresh: bell.New(), acts: bell.New(), placed: map[string]bool{}, put: bell.New(), cancel: func() {}}, nil
 }
 
 const id = "cloudwatch"
@@ -130,18 +132,49 @@ func (s *Service) guarded(round func()) {
 	_ = guard.Run(s.Log, "the evaluation of alarms", func() error { round(); return nil })
 }
 
+// evaluateLoop looks at all alarms from time to time, and at those at once that are put.
 func (s *Service) evaluateLoop(ctx context.Context) {
-	var swept time.Time
+	var looked, swept time.Time
 	for {
-		s.guarded(s.evaluate)
-		if now := s.Clock.Now(); now.Sub(swept) >= sweepEvery {
+		now := s.Clock.Now()
+		if now.Sub(looked) >= evaluateEvery {
+			looked = now
+			s.guarded(s.evaluate)
+		}
+		s.guarded(s.evaluatePlaced)
+		if now.Sub(swept) >= sweepEvery {
 			swept = now
 			s.guarded(s.expire)
 			s.guarded(s.forget)
 		}
-		if clock.Sleep(ctx, s.Clock, evaluateEvery) != nil {
+		if !s.put.Wait(ctx, s.Clock, max(evaluateEvery-s.Clock.Now().Sub(looked), 0)) {
 			return
 		}
+	}
+}
+
+// evaluatePlaced looks at the alarms that were put since the last look.
+// "When this operation creates an alarm, the alarm state is immediately set to
+// INSUFFICIENT_DATA. The alarm is then evaluated and its state is set appropriately."
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+func (s *Service) evaluatePlaced() {
+	s.mu.Lock()
+	placed := s.placed
+	s.placed = map[string]bool{}
+	s.mu.Unlock()
+	scopes := map[wire.Scope]bool{}
+	for key := range placed {
+		a, found, err := store.Read[alarm](s.DB, alarmsBucket, key)
+		if err == nil && found {
+			scopes[a.Scope] = true
+			err = s.evaluateOne(a)
+		}
+		if err != nil { // the next look at all alarms is another try
+			s.Log.Error("alarm not evaluated", "alarm", key, "error", err.Error())
+		}
+	}
+	for sc := range scopes {
+		s.evaluateComposites(sc)
 	}
 }
 

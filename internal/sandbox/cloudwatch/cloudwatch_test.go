@@ -164,6 +164,31 @@ func TestMissingData(t *testing.T) {
 	}
 }
 
+// An alarm is evaluated when it is put; nobody waits for the next look at all alarms.
+func TestAlarmsAreEvaluatedWhenPut(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	s, c := register(t, w, nil)
+	require.NoError(t, s.Start(ctx))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, w.Clock.WaitTimers(ctx, 1)) // the first look is over: there is nothing
+	put := func(treat string, want types.StateValue) {
+		in := input()
+		in.TreatMissingData = &treat
+		_, err := c.PutMetricAlarm(ctx, in)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return describe(t, c, "a").StateValue == want }, time.Minute, time.Millisecond)
+	}
+	put("notBreaching", types.StateValueOk)
+	_, err := c.PutCompositeAlarm(ctx, &sdk.PutCompositeAlarmInput{AlarmName: aws.String("all"), AlarmRule: aws.String("ALARM(a)")})
+	require.NoError(t, err)
+	put("breaching", types.StateValueAlarm)
+	require.Eventually(t, func() bool {
+		out, err := c.DescribeAlarms(ctx, &sdk.DescribeAlarmsInput{AlarmTypes: []types.AlarmType{types.AlarmTypeCompositeAlarm}})
+		return err == nil && len(out.CompositeAlarms) == 1 && out.CompositeAlarms[0].StateValue == types.StateValueAlarm
+	}, time.Minute, time.Millisecond)
+}
+
 func TestDatapointsToAlarm(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()

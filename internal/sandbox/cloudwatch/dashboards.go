@@ -93,11 +93,7 @@ func (s *Service) deleteDashboards(_ context.Context, req *wire.Request, in *sdk
 }
 
 func (s *Service) listDashboards(_ context.Context, req *wire.Request, in *sdk.ListDashboardsInput) (*sdk.ListDashboardsOutput, error) {
-	var all []dashboard
-	err := s.DB.View(func(tx *store.Tx) (err error) {
-		all, err = store.List[dashboard](tx, boardsBucket, req.GlobalKey(aws.ToString(in.DashboardNamePrefix)))
-		return err
-	})
+	all, err := store.ReadAll[dashboard](s.DB, boardsBucket, req.GlobalKey(aws.ToString(in.DashboardNamePrefix)))
 	if err != nil {
 		return nil, err
 	}
