@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 )
 
 const module = "github.com/pipelinetui/pipelinetui/"
@@ -41,13 +43,14 @@ var mayImport = map[string][]string{
 	"internal/asl/...":              {"internal/fault", "internal/asl/..."},
 	"internal/spec":                 {"internal/document", "internal/fault", "internal/linear"},
 	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
-	"internal/program":              {"internal/fault", "internal/spec"},
+	"internal/program":              {"internal/fault", "internal/spec", "internal/program/kinds"},
+	"internal/program/kinds":        {},
 	"internal/program/eject":        {"internal/document", "internal/fault", "internal/program"},
 	"internal/artifacts":            {"internal/fault"},
 	"internal/stack":                {"internal/fault", "internal/clock", "internal/outside", "internal/process"},
 	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
-	"internal/pipelines":            {"internal/fault", "internal/spec", "internal/stack", "internal/executions"},
-	"internal/render":               {"internal/theme", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
+	"internal/pipelines":            {"internal/fault", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions"},
+	"internal/render":               {"internal/theme", "internal/program/kinds", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
 	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/process", "internal/sandbox/..."},
 	"internal/sandbox/guard":        {},
 	"internal/sandbox/store":        {"internal/sandbox/guard"},
@@ -111,7 +114,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
-		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/outside", "internal/pipelines", "internal/program", "internal/program/eject",
+		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/outside", "internal/pipelines", "internal/program", "internal/program/eject", "internal/program/kinds",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
 	},
 	"internal/tui/keys":   {},
@@ -123,15 +126,15 @@ var mayImport = map[string][]string{
 	// Pages know the contract and the widgets, never the root and (but for panels
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
+		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
 		"internal/outside", "internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
+		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
 		"internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
 	},
-	"internal/tui/live":     {"internal/app", "internal/fault", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
-	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
+	"internal/tui/live":     {"internal/app", "internal/fault", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
+	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
 	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack",
@@ -140,7 +143,7 @@ var mayImport = map[string][]string{
 	"internal/cli": {
 		"internal/early", "internal/document", "internal/outside",
 		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
-		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/render", "internal/settings", "internal/spec",
+		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/program/kinds", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},
 }
@@ -400,5 +403,47 @@ func TestARNsAreMadeInOnePlace(t *testing.T) {
 	require.Greater(t, seen, 100, "the walk found too few files to mean anything")
 	for _, bad := range []string{`strings.Split(arn, ":")`, `strings.SplitN(*in.ResourceArn, ":", 6)`, `"arn:" + partition`, `fmt.Sprintf("arn:aws:s3:::%s", b)`, `"arn:aws:iam::" + id`, `strings.HasPrefix(id, "arn:")`} {
 		require.Regexp(t, handMadeARN, bad)
+	}
+}
+
+// typeToken is the engine's name of a type of resource.
+var typeToken = regexp.MustCompile(`"aws(-native)?:[a-z0-9]+(/[A-Za-z0-9]+)?:[A-Z][A-Za-z0-9]*"`)
+
+// TestTypesOfResourcesHaveOneHome: what is known of a type of resource stands in
+// internal/program/kinds. A type that another room names by itself is a case that somebody
+// forgets when the next type comes.
+func TestTypesOfResourcesHaveOneHome(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	require.NoError(t, filepath.WalkDir("internal", func(path string, d fs.DirEntry, err error) error {
+		path = filepath.ToSlash(path)
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.HasPrefix(path, "internal/sandbox/") || strings.HasPrefix(path, "internal/program/kinds/") {
+			return err
+		}
+		seen++
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			code, _, _ := strings.Cut(line, "// ")
+			if typeToken.MatchString(code) {
+				t.Errorf("%s:%d: a type of resource by its name: ask internal/program/kinds", path, i+1)
+			}
+			for _, k := range kinds.All() {
+				provider, rest, _ := strings.Cut(k.Type, ":")
+				module, name, _ := strings.Cut(rest, ":")
+				module, _, _ = strings.Cut(module, "/")
+				if strings.Contains(code, `"`+module+":"+name+`"`) || strings.Contains(code, `"`+provider+":"+module+":"+name+`"`) {
+					t.Errorf("%s:%d: the type %s by another of its names: ask internal/program/kinds", path, i+1, k.Type)
+				}
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, seen, 200, "the walk found too few files to mean anything")
+	for _, k := range kinds.All() {
+		require.Regexp(t, typeToken, `"`+k.Type+`"`)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -24,7 +25,7 @@ const capacityWait = 10 * time.Second
 // nothing is lost or nobody answers.
 func (a *App) capacityWarning(ctx context.Context, o *Operation, p *spec.Pipeline, ev stack.Event) *stack.Diagnostic {
 	r := ev.Resource
-	if ev.Type != stack.EventResourcePre || r == nil || r.Type != "aws:sagemaker/endpoint:Endpoint" || r.Op != stack.OpUpdate || r.ID == "" {
+	if ev.Type != stack.EventResourcePre || r == nil || r.Type != kinds.Endpoint || r.Op != stack.OpUpdate || r.ID == "" {
 		return nil
 	}
 	moves := slices.ContainsFunc(r.Diff, func(d stack.PropertyDiff) bool { return d.Path == "endpointConfigName" })

@@ -3,12 +3,11 @@ package app
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"path/filepath"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -31,48 +30,9 @@ func (a *App) ConsoleURL(r stack.Resource) string {
 }
 
 func consoleURL(region string, r stack.Resource) string {
-	host := "https://" + region + ".console.aws.amazon.com"
-	switch partition, _ := spec.Partition(region); partition {
-	case "aws-cn":
-		host = "https://" + region + ".console.amazonaws.cn"
-	case "aws-us-gov":
-		host = "https://" + region + ".console.amazonaws-us-gov.com"
-	}
-	id := url.PathEscape(r.ID)
-	at := func(path string) string { return host + path + "?region=" + region }
-	module := r.Type
-	if parts := strings.Split(r.Type, ":"); len(parts) == 3 {
-		module = parts[0] + ":" + parts[2]
-	}
-	switch module {
-	case "aws:BucketV2", "aws:Bucket":
-		return at("/s3/buckets/" + id)
-	case "aws:Role":
-		return host + "/iam/home#/roles/" + id
-	case "aws:Function":
-		return at("/lambda/home") + "#/functions/" + id
-	case "aws:Endpoint":
-		return at("/sagemaker/home") + "#/endpoints/" + id
-	case "aws:EndpointConfiguration":
-		return at("/sagemaker/home") + "#/endpointConfig/" + id
-	case "aws:Model":
-		return at("/sagemaker/home") + "#/models/" + id
-	case "aws-native:StateMachine":
-		return at("/states/home") + "#/statemachines/view/" + url.QueryEscape(r.ID)
-	case "aws-native:Execution": // no resource of a stack, but asked for in the same way
-		return at("/states/home") + "#/v2/executions/details/" + url.QueryEscape(r.ID)
-	case "aws:LogGroup":
-		// The console escapes twice and writes $ for %.
-		return at("/cloudwatch/home") + "#logsV2:log-groups/log-group/" + strings.ReplaceAll(url.QueryEscape(url.QueryEscape(r.ID)), "%", "$")
-	case "aws:Queue":
-		return at("/sqs/v3/home") + "#/queues/" + url.QueryEscape(r.ID)
-	case "aws:Key":
-		return at("/kms/home") + "#/kms/keys/" + id
-	case "aws:MetricAlarm":
-		return at("/cloudwatch/home") + "#alarmsV2:alarm/" + id
-	default:
-		return ""
-	}
+	partition, _ := spec.Partition(region) // of a region that is not known, none: the console's first
+	at := kinds.Place{Partition: partition, Region: region}
+	return kinds.Console(r.Type, at, r.ID)
 }
 
 // Describe tells what a pipeline will consist of, and what of it costs while

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -38,7 +39,7 @@ func (a *App) refreshGone(ctx context.Context, t *Target, e *stack.Engine, pipel
 // made first and deleted last.
 func bucketOf(s *stack.State) string {
 	for _, r := range s.Resources {
-		if r.Custom && !r.PendingDelete && (r.Type == "aws:s3/bucketV2:BucketV2" || r.Type == "aws:s3/bucket:Bucket") && !strings.Contains(r.ID, "/") {
+		if r.Custom && !r.PendingDelete && r.Type == kinds.Bucket && !strings.Contains(r.ID, "/") {
 			return r.ID
 		}
 	}

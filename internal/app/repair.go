@@ -15,6 +15,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -61,20 +62,50 @@ func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settle
 // settle returns the provider's id of the resource, "" if nothing is lost by
 // forgetting it, after it has come to rest.
 func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string, error) {
+	kind, ok := kinds.Of(op.Type)
+	if !ok && op.Creating() {
+		return "", fault.New(fault.Unsupported, "the creation of %s was cut off, and this version of pipelinetui does not know its type, %s: it is not known whether it exists", op.Name, op.Type).
+			WithHint("Use the version that made the pipeline, or a newer one; or look for the resource and delete it, then %s.", forget)
+	}
 	id := op.ID
 	if op.Creating() {
-		switch op.Type {
-		case "aws:sqs/queue:Queue":
-			return s.queue(ctx, op)
-		case "aws:kms/key:Key":
-			return s.key(ctx)
+		var err error
+		if id, err = s.find(ctx, kind, op); err != nil || id == "" {
+			return "", err
 		}
-		id, _ = program.Identity(op.Type, op.Inputs, s.env) // false: the provider makes it up, and nothing is lost (see there)
 	}
-	if op.Type == "aws:sagemaker/endpoint:Endpoint" && id != "" {
+	if kind.Rest == kinds.InService && id != "" {
 		return s.endpoint(ctx, id, op.Creating())
 	}
 	return id, nil
+}
+
+// forget is the way out for who has looked by hand.
+const forget = "run `pipelinetui refresh --clear-pending-creates`"
+
+// find returns the id of a resource whose creation was cut off, "" if nothing is lost by
+// forgetting it. What cannot be found for want of a name is an error: to forget it would
+// leave it behind unseen.
+func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOperation) (string, error) {
+	id := ""
+	var err error
+	switch kind.Lost.How {
+	case kinds.Forgetting:
+		return "", nil
+	case kinds.ByTag:
+		return s.key(ctx)
+	case kinds.ByQueue:
+		if id, _ = op.Inputs["name"].(string); id != "" {
+			return s.queue(ctx, id)
+		}
+	case kinds.ByInputs:
+		id = kind.ID(op.Inputs, kinds.Place{Partition: s.env.Partition, Region: s.env.Region, Account: s.env.Account})
+	}
+	if id == "" {
+		err = fault.New(fault.Damaged, "the %s whose creation was cut off (%s) has no name in the state: it is not known whether it exists", kind.Title, op.Name).
+			WithHint("Look for one of the pipeline's name and delete it, then %s.", forget)
+	}
+	return id, err
 }
 
 // endpoint waits until an endpoint is not on its way any more: SageMaker refuses
@@ -111,13 +142,7 @@ func (s *settler) endpoint(ctx context.Context, name string, creating bool) (str
 	}
 }
 
-func (s *settler) queue(ctx context.Context, op stack.PendingOperation) (string, error) {
-	name, ok := op.Inputs["name"].(string)
-	if !ok || name == "" {
-		// Of ours every queue has one. To forget it would leave it behind unseen.
-		return "", fault.New(fault.Damaged, "the queue whose creation was cut off (%s) has no name in the state: it is not known whether it exists", op.Name).
-			WithHint("Look for a queue of the pipeline's name and delete it, then run `pipelinetui refresh --clear-pending-creates`.")
-	}
+func (s *settler) queue(ctx context.Context, name string) (string, error) {
 	out, err := sqs.NewFromConfig(s.cfg).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if isAPI(err, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist") {
 		return "", nil

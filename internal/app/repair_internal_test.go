@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
@@ -37,7 +39,7 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 	}}
 	cut := func(inputs map[string]any) stack.PendingOperation {
-		return stack.PendingOperation{Kind: "creating", Type: "aws:sqs/queue:Queue", Name: "dlq", Inputs: inputs}
+		return stack.PendingOperation{Kind: "creating", Type: kinds.Queue, Name: "dlq", Inputs: inputs}
 	}
 	id, err := s.settle(t.Context(), cut(map[string]any{"name": "made"}))
 	require.NoError(t, err)
@@ -53,4 +55,37 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 		require.Contains(t, fault.HintOf(err), "pipelinetui refresh")
 	}
 	require.EqualValues(t, 2, asked.Load(), "no call without a name")
+}
+
+// TestWhatCannotBeFoundIsNotForgotten: of every kind that something is lost with, a creation
+// that was cut off and whose inputs do not tell the name is an error, and so is one of a
+// type that this version does not know. Nothing is asked of AWS then.
+func TestWhatCannotBeFoundIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	s := &settler{pipeline: &spec.Pipeline{}, cfg: aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), RetryMaxAttempts: 1}}
+	cut := func(typ string) stack.PendingOperation {
+		return stack.PendingOperation{Kind: "creating", Type: typ, Name: "it", Inputs: map[string]any{"tags": map[string]any{}}}
+	}
+	for _, k := range kinds.All() {
+		id, err := s.settle(t.Context(), cut(k.Type))
+		require.Empty(t, id, k.Type)
+		switch k.Lost.How {
+		case kinds.Forgetting:
+			require.NoError(t, err, k.Type)
+		case kinds.ByTag:
+			require.Error(t, err, "it asks, and nobody is there")
+		case kinds.ByInputs, kinds.ByQueue:
+			require.ErrorIs(t, err, fault.Damaged, k.Type)
+			require.ErrorContains(t, err, k.Title)
+			require.Contains(t, fault.HintOf(err), "--clear-pending-creates")
+		}
+	}
+	_, err := s.settle(t.Context(), cut("aws:sagemaker/featureGroup:FeatureGroup"))
+	require.ErrorIs(t, err, fault.Unsupported)
+	require.ErrorContains(t, err, "aws:sagemaker/featureGroup:FeatureGroup")
+	changed := cut("aws:sagemaker/featureGroup:FeatureGroup")
+	changed.Kind, changed.ID = "updating", "known"
+	id, err := s.settle(t.Context(), changed)
+	require.NoError(t, err, "the state has it: nothing is forgotten")
+	require.Equal(t, "known", id)
 }

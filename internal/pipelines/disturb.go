@@ -1,19 +1,9 @@
 package pipelines
 
-import "github.com/pipelinetui/pipelinetui/internal/stack"
-
-// underExecutions are the types of what an execution stands on: while one of them is
-// replaced or gone, what runs fails. (Models, endpoint configurations and versions
-// are replaced at every change, beside the old ones.)
-var underExecutions = map[string]bool{
-	"aws-native:stepfunctions:StateMachine":      true,
-	"aws-native:stepfunctions:StateMachineAlias": true,
-	"aws:sagemaker/endpoint:Endpoint":            true,
-	"aws:lambda/function:Function":               true,
-	"aws:s3/bucketV2:BucketV2":                   true,
-	"aws:iam/role:Role":                          true,
-	"aws:kms/key:Key":                            true,
-}
+import (
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
 
 // Running says what is to become of executions that run, when what they run on is
 // deleted or replaced. The zero value is RunningIgnore.
@@ -35,7 +25,7 @@ func Disturbs(plan []stack.Row) bool {
 	for _, r := range plan {
 		switch r.Op {
 		case stack.OpReplace, stack.OpDeleteReplaced, stack.OpCreateReplacement, stack.OpDelete:
-			if underExecutions[r.Type] {
+			if kinds.UnderExecutions(r.Type) {
 				return true
 			}
 		default:

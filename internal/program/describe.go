@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -65,16 +66,18 @@ func Describe(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) 
 
 // idle says what a resource costs by time rather than by use.
 func (p *plan) idle(token string) string {
-	switch token {
-	case "aws:sagemaker/endpoint:Endpoint":
+	kind, _ := kinds.Of(token) // all that blocks make is known, by test
+	switch kind.Idle {
+	case kinds.ByInstance:
 		if !p.serverless() {
 			return fmt.Sprintf("%d x %s by the hour", p.numberOr("initialInstances", 1), p.instanceType())
 		}
 		if n := p.number("provisionedConcurrency"); n > 0 {
 			return fmt.Sprintf("%d requests' worth of kept capacity by the hour", n)
 		}
-	case "aws:kms/key:Key", "aws:cloudwatch/metricAlarm:MetricAlarm":
+	case kinds.Monthly:
 		return "by the month"
+	case kinds.ByUse:
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
@@ -17,30 +18,20 @@ func Attention(rows []stack.Row) []string {
 				out = append(out, Line(d.Message, 0))
 			}
 		}
-		if r.IsStack() || r.IsProvider() || r.Type == "pulumi:index:Stash" {
+		if kinds.Engines(r.Type) {
 			continue
 		}
 		name := Line(r.Name, 0)
 		switch r.Op {
 		case stack.OpReplace, stack.OpDeleteReplaced, stack.OpCreateReplacement:
 			replaced++
-			switch r.Type {
-			case "aws:sagemaker/endpoint:Endpoint":
-				out = append(out, fmt.Sprintf("replacing %s means downtime: it is deleted first and made anew under the same name, and answers nothing for some minutes", name))
-			case "aws:s3/bucketV2:BucketV2":
-				out = append(out, fmt.Sprintf("replacing %s deletes the bucket with all inputs and results", name))
-			case "aws-native:stepfunctions:StateMachine":
-				out = append(out, fmt.Sprintf("replacing %s ends its running executions and deletes their history", name))
+			if e := kinds.OnReplace(r.Type); e.Weight == kinds.Grave {
+				out = append(out, fmt.Sprintf("replacing %s: %s", name, e.Text))
 			}
 		case stack.OpDelete:
 			deleted++
-			switch r.Type {
-			case "aws:sagemaker/endpoint:Endpoint":
-				out = append(out, fmt.Sprintf("deleting %s ends all inference through it", name))
-			case "aws:s3/bucketV2:BucketV2":
-				out = append(out, fmt.Sprintf("deleting %s deletes all inputs and results", name))
-			case "aws:kms/key:Key":
-				out = append(out, fmt.Sprintf("deleting %s makes what it encrypted unreadable after its waiting period", name))
+			if e := kinds.OnDelete(r.Type); e.Weight == kinds.Grave {
+				out = append(out, fmt.Sprintf("deleting %s: %s", name, e.Text))
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -328,9 +329,9 @@ func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned
 	}
 	names := p.Names("000000000000")
 	return []data.Planned{
-		{Block: "storage", Type: "aws:s3/bucketV2:BucketV2", Name: "data", AWSName: names.Bucket},
-		{Block: "endpoint", Type: "aws:sagemaker/endpoint:Endpoint", Name: "endpoint", AWSName: names.Endpoint, Idle: "1 × " + p.Parameters.String("instanceType") + " by the hour"},
-		{Block: "workflow", Type: "aws-native:stepfunctions:StateMachine", Name: "machine", AWSName: names.StateMachine},
+		{Block: "storage", Type: kinds.Bucket, Name: "data", AWSName: names.Bucket},
+		{Block: "endpoint", Type: kinds.Endpoint, Name: "endpoint", AWSName: names.Endpoint, Idle: "1 × " + p.Parameters.String("instanceType") + " by the hour"},
+		{Block: "workflow", Type: kinds.StateMachine, Name: "machine", AWSName: names.StateMachine},
 	}, ctx.Err()
 }
 
@@ -349,7 +350,7 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error)
 			WithHint("Run `pipelinetui up %s` and see what fails.", id)
 	}
 	for _, r := range p.State.Resources {
-		if r.Type == "aws-native:stepfunctions:StateMachine" {
+		if r.Type == kinds.StateMachine {
 			m.Definition, _ = r.Inputs["definitionString"].(string)
 		}
 	}

@@ -7,12 +7,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 )
-
-// stateMachineType is the engine's type of a state machine.
-const stateMachineType = "aws-native:stepfunctions:StateMachine"
 
 // Machine implements data.Source.
 func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error) {
@@ -27,7 +25,7 @@ func (s *Source) machine(m *app.Machine) *data.Machine {
 	out := &data.Machine{ID: m.ID, ARN: m.ARN, Alias: m.Alias, Region: m.Pipeline.Region, Client: m.Client, Parameters: m.Pipeline.Parameters}
 	out.Version, _ = m.State.Outputs["stateMachineVersionArn"].Value.(string)
 	for _, r := range m.State.Resources {
-		if r.Type == stateMachineType {
+		if r.Type == kinds.StateMachine {
 			out.Definition, _ = r.Inputs["definitionString"].(string)
 		}
 	}

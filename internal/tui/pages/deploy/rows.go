@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -281,16 +282,15 @@ func doing(op stack.Op) string {
 // patience says what is being waited for where nobody else says it and it may take
 // long.
 func patience(row stack.Row) string {
-	if render.PlainType(row.Type) != "sagemaker:Endpoint" {
-		return ""
-	}
+	kind, _ := kinds.Of(row.Type)
 	switch row.Step {
 	case stack.OpCreate, stack.OpCreateReplacement:
-		return "until it is in service; on AWS some minutes"
+		return kind.Patience.Create
 	case stack.OpUpdate:
-		return "until the new variant is in service; on AWS some minutes"
+		return kind.Patience.Update
+	default:
+		return ""
 	}
-	return ""
 }
 
 // took is the time of a step, nothing if it is too short to mean anything.

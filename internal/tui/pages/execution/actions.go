@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -126,7 +127,7 @@ func (p *Page) parent() string {
 }
 
 func (p *Page) console() string {
-	return p.Env.Source.ConsoleURL(stack.Resource{Type: "aws-native:stepfunctions:Execution", ID: p.arn, Outputs: map[string]any{"arn": p.arn}})
+	return p.Env.Source.ConsoleURL(stack.Resource{Type: kinds.Execution, ID: p.arn, Outputs: map[string]any{"arn": p.arn}})
 }
 
 // act takes the keys of actionKeys; those that are off were answered by the root.

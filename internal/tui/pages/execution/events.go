@@ -23,10 +23,12 @@ const (
 	kindAll kind = iota
 	kindTransitions
 	kindFailures
-	kinds
+	kindCount
 )
 
-func (k kind) String() string { return [...]string{"all events", "transitions", "failures"}[k%kinds] }
+func (k kind) String() string {
+	return [...]string{"all events", "transitions", "failures"}[k%kindCount]
+}
 
 // eventList lists up to 25,000 events. It grows without being sorted again, and
 // draws visible rows only.
@@ -122,7 +124,7 @@ func (l *eventList) fits(e *executions.Event) bool {
 		if !bad(e) {
 			return false
 		}
-	case kindAll, kinds:
+	case kindAll, kindCount:
 	}
 	if l.state != "" && e.State != l.state {
 		return false
@@ -209,7 +211,7 @@ func (l *eventList) press(m tea.KeyMsg) bool {
 	case keys.Open.Is(m):
 		l.reading = l.selected() != nil
 	case keys.EventKind.Is(m):
-		l.kind = (l.kind + 1) % kinds
+		l.kind = (l.kind + 1) % kindCount
 		l.refilter()
 	default:
 		return false
