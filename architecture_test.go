@@ -140,8 +140,10 @@ var mayImport = map[string][]string{
 		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack",
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
 	},
+	// What a command speaks through knows nothing of pipelines.
+	"internal/cli/console": {"internal/document", "internal/fault", "internal/outside", "internal/render", "internal/theme"},
 	"internal/cli": {
-		"internal/early", "internal/document", "internal/outside",
+		"internal/cli/console", "internal/early", "internal/document", "internal/outside",
 		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/program/kinds", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
@@ -20,7 +21,7 @@ import (
 
 // batchDoc is the document of run --inputs.
 type batchDoc struct {
-	header
+	console.Header
 	Pipeline   string                    `json:"pipeline"`
 	Batch      string                    `json:"batch"`
 	Started    int                       `json:"started"`
@@ -42,8 +43,8 @@ type batchItem struct {
 // runBatch starts one execution for each input of a file. Names follow from the
 // batch's name and the position, so that running it again starts only what is
 // missing.
-func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
-	file, err := e.openInputs(ctx, o.inputs)
+func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error {
+	file, err := openInputs(ctx, deps, o.inputs)
 	if err != nil {
 		return err
 	}
@@ -51,14 +52,12 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 	if _, err := file.Check(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := e.interruptible(ctx)
-	defer cancel()
 	if o.timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
 		defer stop()
 	}
-	m, err := e.open().Machine(ctx, id)
+	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -67,19 +66,19 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 			return err
 		}
 	} else {
-		o.batch = executions.NewBatch(e.now())
+		o.batch = executions.NewBatch(deps.now())
 	}
-	doc := batchDoc{header: newHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
-	if err := e.launch(ctx, o, m, file, &doc); err != nil {
+	doc := batchDoc{Header: console.NewHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
+	if err := launch(ctx, deps, o, m, file, &doc); err != nil {
 		return err
 	}
-	e.note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
+	deps.Note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
 	if o.wait || o.watch {
-		if err := e.awaitBatch(ctx, o, m, &doc); err != nil {
+		if err := awaitBatch(ctx, deps, o, m, &doc); err != nil {
 			return err
 		}
 	}
-	if err := e.write(doc, func() string { return e.batchText(doc) }); err != nil {
+	if err := deps.Write(doc, func() string { return batchText(deps, doc) }); err != nil {
 		return err
 	}
 	if bad := len(doc.Executions) - doc.Summary[executions.Succeeded]; doc.Summary != nil && bad > 0 {
@@ -91,9 +90,9 @@ func (e *env) runBatch(ctx context.Context, o *runOptions, id spec.ID) error {
 
 // openInputs opens a file of inputs. Standard input (-) and pipes are taken whole
 // first.
-func (e *env) openInputs(ctx context.Context, path string) (*executions.InputFile, error) {
+func openInputs(ctx context.Context, deps *Deps, path string) (*executions.InputFile, error) {
 	if path == "-" {
-		return executions.SpoolInputs(ctx, standardInput, e.stdin())
+		return executions.SpoolInputs(ctx, console.StandardInput, deps.Stdin())
 	}
 	pipe, err := outside.Do(ctx, path, func() (bool, error) {
 		info, err := os.Stat(path)
@@ -119,10 +118,10 @@ func (e *env) openInputs(ctx context.Context, path string) (*executions.InputFil
 	return executions.SpoolInputs(ctx, path, f)
 }
 
-func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchDoc) error {
+func launch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchDoc) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
-		Machine: m.Alias, Batch: o.batch, Items: file.Items(), Journal: e.open().BatchJournal(m.ID, o.batch),
-		Busy: func() { e.note("batch %s is being started by another process; waiting for it", o.batch) },
+		Machine: m.Alias, Batch: o.batch, Items: file.Items(), Journal: deps.app().BatchJournal(m.ID, o.batch),
+		Busy: func() { deps.Note("batch %s is being started by another process; waiting for it", o.batch) },
 	})
 	var errs fault.List
 	for ev := range l.Events() {
@@ -151,7 +150,7 @@ func (e *env) launch(ctx context.Context, o *runOptions, m *app.Machine, file *e
 // maxShown bounds how many errors of the same sort are printed.
 const maxShown = 10
 
-func (e *env) awaitBatch(ctx context.Context, o *runOptions, m *app.Machine, doc *batchDoc) error {
+func awaitBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchDoc) error {
 	names := make([]string, len(doc.Executions))
 	for i, x := range doc.Executions {
 		names[i] = x.Name
@@ -161,12 +160,12 @@ func (e *env) awaitBatch(ctx context.Context, o *runOptions, m *app.Machine, doc
 	var shown time.Time
 	for p := range w.Events() {
 		// A line every few seconds is enough for a log; a terminal gets more.
-		if e.now().Sub(shown) < 2*time.Second && !p.Done() {
+		if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
 			continue
 		}
-		shown = e.now()
+		shown = deps.now()
 		ended := p.Total - p.Running - p.Missing
-		e.note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+		deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
 	}
 	ends, err := w.Wait()
 	if err != nil {
@@ -184,8 +183,8 @@ func (e *env) awaitBatch(ctx context.Context, o *runOptions, m *app.Machine, doc
 	return nil
 }
 
-func (e *env) batchText(doc batchDoc) string {
-	st := e.OutStyle
+func batchText(deps *Deps, doc batchDoc) string {
+	st := deps.OutStyle
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(render.Line(doc.Batch, 0)), render.Count(len(doc.Executions), "execution", "executions"))
 	for _, s := range []executions.Status{executions.Succeeded, executions.Failed, executions.TimedOut, executions.Aborted} {

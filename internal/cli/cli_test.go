@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -25,7 +26,7 @@ func runIn(t *testing.T, environ map[string]string, args ...string) (ExitCode, s
 	if environ["PIPELINETUI_HOME"] == "" {
 		environ["PIPELINETUI_HOME"] = t.TempDir()
 	}
-	streams, out, errOut := testIO("")
+	streams, out, errOut := console.Buffers("")
 	code := Run(t.Context(), args, streams, func(k string) (string, bool) { v, ok := environ[k]; return v, ok }, make(chan os.Signal))
 	return code, out.String(), errOut.String()
 }
@@ -98,7 +99,7 @@ func TestErrorsInMachineOutputAreOneDocument(t *testing.T) {
 		Error            errorDoc
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &doc))
-	require.Equal(t, outputVersion, doc.APIVersion)
+	require.Equal(t, console.Version, doc.APIVersion)
 	require.Equal(t, "Error", doc.Kind)
 	require.Equal(t, 2, doc.ExitCode)
 	require.Contains(t, doc.Error.Hint, "--yes")
@@ -142,7 +143,7 @@ func TestVerdictOfSeveral(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, tt.want, codeOf(tt.o.verdict(tt.results)))
+			require.Equal(t, tt.want, codeOf(verdict(&tt.o, tt.results)))
 		})
 	}
 	require.Equal(t, "4 pipelines: 2 succeeded, 1 failed, 1 cancelled", tally([]app.PipelineResult{ok, changed, failed, cancelled}))
@@ -176,16 +177,16 @@ func TestConfirmations(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			streams, _, _ := testIO(tt.in)
-			e := newEnv(streams, func(string) (string, bool) { return "", false })
-			require.Equal(t, tt.want, codeOf(e.yesNo(t.Context(), "Really?", nil)))
+			streams, _, _ := console.Buffers(tt.in)
+			e := newSession(nil, streams, func(string) (string, bool) { return "", false }).deps
+			require.Equal(t, tt.want, codeOf(e.YesNo(t.Context(), "Really?", nil)))
 		})
 	}
 	p := &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "prod"}}
 	for in, want := range map[string]ExitCode{"acme/fraud/prod\n": ExitOK, "acme/fraud\n": ExitCancelled, "yes\n": ExitCancelled} {
-		streams, _, _ := testIO(in)
-		e := newEnv(streams, func(string) (string, bool) { return "", false })
-		require.Equal(t, want, codeOf(e.confirmDestroy(t.Context(), &deployOptions{}, []*spec.Pipeline{p})), in)
+		streams, _, _ := console.Buffers(in)
+		e := newSession(nil, streams, func(string) (string, bool) { return "", false }).deps
+		require.Equal(t, want, codeOf((&question{deps: e, o: &deployOptions{}, chosen: chosen{pipelines: []*spec.Pipeline{p}}}).confirmDestroy(t.Context())), in)
 	}
 }
 

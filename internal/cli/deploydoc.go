@@ -4,13 +4,14 @@ import (
 	"errors"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
 // deployment is the document of up, preview, destroy and refresh.
 type deployment struct {
-	header
+	console.Header
 	Operation string           `json:"operation"`
 	Target    *app.Target      `json:"target"`
 	Backend   string           `json:"backend"`
@@ -53,7 +54,7 @@ type deploymentCounts struct {
 
 func newDeployment(command string, target *app.Target, backend string, v *view, results []app.PipelineResult) deployment {
 	d := deployment{
-		header: newHeader("Deployment"), Operation: command, Target: target, Backend: backend,
+		Header: console.NewHeader("Deployment"), Operation: command, Target: target, Backend: backend,
 		Pipelines: []deployedDoc{}, Summary: count(results),
 	}
 	for _, r := range results {
@@ -66,8 +67,8 @@ func newDeployment(command string, target *app.Target, backend string, v *view, 
 			one.Changes = map[stack.Op]int{}
 		}
 		if r.Err != nil {
-			e := v.e.describe(r.Err)
-			one.Error = &e
+			why := describe(v.deps, r.Err)
+			one.Error = &why
 		}
 		if p := v.progress[r.ID]; p != nil {
 			one.warn(p.Messages)

@@ -72,12 +72,12 @@ func ofCobra(cmd *cobra.Command) bool {
 }
 
 // permitted refuses a command that changes something in a read-only session.
-func (e *env) permitted(cmd *cobra.Command) error {
+func permitted(deps *Deps, cmd *cobra.Command) error {
 	what := effectOf(cmd)
-	if !e.settings.Bool(settings.ReadOnly) || what == reading || what == changingWithYes && !e.yes {
+	if !deps.settings.Bool(settings.ReadOnly) || what == reading || what == changingWithYes && !saidYes(cmd) {
 		return nil
 	}
-	source := e.settings.Get(settings.ReadOnly).Source
+	source := deps.settings.Get(settings.ReadOnly).Source
 	if what == changingWithYes {
 		return fault.New(fault.Invalid, "%s --yes would change something and the session is read-only", nameOf(cmd)).
 			WithHint("Leave out --yes, or --read-only (it came from: %s).", source)

@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
-
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-func newEject(e *env) *cobra.Command {
-	var force bool
+// ejectOptions are those of eject.
+type ejectOptions struct {
+	pipeline, dir string
+	force         bool
+}
+
+func newEject(deps *Deps, do action[ejectOptions]) *cobra.Command {
+	o := &ejectOptions{}
 	cmd := &cobra.Command{
 		Use:   "eject PIPELINE DIR",
 		Short: "write a pipeline as a Pulumi project that needs no pipelinetui",
@@ -27,26 +33,25 @@ Nothing else is touched: pipelinetui goes on working with the pipeline.`,
   cd fraud && pipelinetui sandbox exec -- pulumi preview --stack acme.fraud.dev`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := e.interruptible(cmd.Context())
-			defer cancel()
-			return e.eject(ctx, args[0], args[1], force)
+			o.pipeline, o.dir = args[0], args[1]
+			return do(cmd.Context(), deps, o)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "replace an older project in DIR; other files there stay")
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace an older project in DIR; other files there stay")
 	return reads(cmd)
 }
 
-func (e *env) eject(ctx context.Context, name, dir string, force bool) error {
-	id, err := spec.ParseID(name)
+func runEject(ctx context.Context, deps *Deps, o *ejectOptions) error {
+	id, err := spec.ParseID(o.pipeline)
 	if err != nil {
 		return err
 	}
-	out, err := e.open().Eject(ctx, id, dir, force)
+	out, err := deps.app().Eject(ctx, id, o.dir, o.force)
 	if err != nil {
 		return err
 	}
 	doc := struct {
-		header
+		console.Header
 		Pipeline  string   `json:"pipeline"`
 		Stack     string   `json:"stack"`
 		Backend   string   `json:"backend"`
@@ -54,8 +59,8 @@ func (e *env) eject(ctx context.Context, name, dir string, force bool) error {
 		Resources int      `json:"resources"`
 		Secrets   []string `json:"secrets,omitempty"`
 		Files     []string `json:"files"`
-	}{newHeader("Ejected"), out.ID.String(), out.Stack, out.Backend, out.Dir, out.Resources, out.Secrets, out.Files}
-	return e.write(doc, func() string { return ejected(out) })
+	}{console.NewHeader("Ejected"), out.ID.String(), out.Stack, out.Backend, out.Dir, out.Resources, out.Secrets, out.Files}
+	return deps.Write(doc, func() string { return ejected(out) })
 }
 
 func ejected(out *app.Ejected) string {

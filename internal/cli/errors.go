@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
@@ -18,50 +19,55 @@ type errorDoc struct {
 	Errors  []errorDoc `json:"errors,omitempty"`
 }
 
-// printError writes an error once, at the edge: message, hint, and with --debug
-// its causes. In machine output it is the document, unless the command has
-// written one already.
-func (e *env) printError(err error) {
-	e.settle()
+// fail writes an error once, at the edge. A wrong command line has been refused before
+// anything was resolved: what it says of the output counts all the same.
+func (s *session) fail(err error) {
+	s.settle()
+	printError(s.deps, err)
+}
+
+// printError writes an error: message, hint, and with --debug its causes. In machine
+// output it is the document, unless the command has written one already.
+func printError(deps *Deps, err error) {
 	var usage *usageError
 	isUsage := errors.As(err, &usage)
 	if isUsage {
-		e.command = pathOf(usage.command) // a wrong command line has not got to the command
+		deps.SetCommand(pathOf(usage.command)) // a wrong command line has not got to the command
 	}
 	for _, one := range flatten(err) {
 		var child *childExit
 		if !errors.As(one, &child) {
-			e.printOne(one)
+			printOne(deps, one)
 		}
 	}
 	if isUsage {
-		fmt.Fprintf(e.Err, "Run `%s --help` for usage.\n", usage.command)
+		fmt.Fprintf(deps.Err, "Run `%s --help` for usage.\n", usage.command)
 	}
-	if !e.machine() || e.printed {
+	if !deps.Machine() || deps.Printed() {
 		return
 	}
 	doc := struct {
-		header
+		console.Header
 		ExitCode ExitCode `json:"exitCode"`
 		Error    errorDoc `json:"error"`
-	}{newHeader("Error"), codeOf(err), e.describe(err)}
-	if werr := e.write(doc, nil); werr != nil {
-		fmt.Fprintln(e.Err, werr)
+	}{console.NewHeader("Error"), codeOf(err), describe(deps, err)}
+	if werr := deps.Write(doc, nil); werr != nil {
+		fmt.Fprintln(deps.Err, werr)
 	}
 }
 
-func (e *env) printOne(err error) {
-	label := e.ErrStyle.Bad.Render("error:")
+func printOne(deps *Deps, err error) {
+	label := deps.ErrStyle.Bad.Render("error:")
 	if fault.KindOf(err) == fault.Canceled {
-		label = e.ErrStyle.Warn.Render("cancelled:")
+		label = deps.ErrStyle.Warn.Render("cancelled:")
 	}
-	fmt.Fprintf(e.Err, "%s %s\n", label, indent(render.Safe(err.Error()), "  "))
+	fmt.Fprintf(deps.Err, "%s %s\n", label, indent(render.Safe(err.Error()), "  "))
 	if hint := fault.HintOf(err); hint != "" {
-		fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Key.Render("hint:"), indent(render.Safe(hint), "  "))
+		fmt.Fprintf(deps.Err, "  %s %s\n", deps.ErrStyle.Key.Render("hint:"), indent(render.Safe(hint), "  "))
 	}
-	if e.debug() {
+	if deps.debug() {
 		for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
-			fmt.Fprintf(e.Err, "  %s %s\n", e.ErrStyle.Muted.Render("cause:"), indent(render.Safe(cause.Error()), "    "))
+			fmt.Fprintf(deps.Err, "  %s %s\n", deps.ErrStyle.Muted.Render("cause:"), indent(render.Safe(cause.Error()), "    "))
 		}
 	}
 }
@@ -82,12 +88,12 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
-func (e *env) describe(err error) errorDoc {
+func describe(deps *Deps, err error) errorDoc {
 	list := flatten(err)
 	if len(list) > 1 {
 		d := errorDoc{Kind: string(fault.KindOf(err)), Message: fmt.Sprintf("%d errors", len(list))}
 		for _, one := range list {
-			d.Errors = append(d.Errors, e.describe(one))
+			d.Errors = append(d.Errors, describe(deps, one))
 		}
 		return d
 	}
@@ -97,7 +103,7 @@ func (e *env) describe(err error) errorDoc {
 		kind = fault.Invalid
 	}
 	d := errorDoc{Kind: string(kind), Message: err.Error(), Hint: fault.HintOf(err)}
-	if cause := errors.Unwrap(err); cause != nil && e.debug() {
+	if cause := errors.Unwrap(err); cause != nil && deps.debug() {
 		d.Cause = cause.Error()
 	}
 	return d

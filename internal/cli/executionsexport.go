@@ -10,6 +10,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
@@ -18,7 +19,7 @@ import (
 
 // exportDoc is everything that AWS keeps of an execution, and for 90 days only.
 type exportDoc struct {
-	header
+	console.Header
 	Pipeline  string              `json:"pipeline,omitempty"`
 	Execution *executions.Details `json:"execution"`
 	// Definition is what it ran, as JSON; left out if AWS does not tell it.
@@ -29,9 +30,15 @@ type exportDoc struct {
 	Events   []executions.Event     `json:"events"`
 }
 
-func newExecutionsExport(e *env) *cobra.Command {
-	var out string
-	var force bool
+// executionsExportOptions are those of executions export.
+type executionsExportOptions struct {
+	executionOptions
+	out   string
+	force bool
+}
+
+func newExecutionsExport(deps *Deps, do action[executionsExportOptions]) *cobra.Command {
+	o := &executionsExportOptions{}
 	cmd := &cobra.Command{
 		Use:   "export " + executionArgs,
 		Short: "write everything that is known of an execution as one document",
@@ -41,21 +48,24 @@ which Step Functions does. It is JSON, or what --output says.` + executionHelp,
 		Example: "  pipelinetui executions export acme/fraud @latest --out order-17.json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := e.interruptible(cmd.Context())
-			defer cancel()
-			if err := notThere(ctx, "--out", out, force); err != nil {
-				return err
-			}
-			doc, err := e.export(ctx, args)
-			if err != nil {
-				return err
-			}
-			return e.writeExport(doc, out)
+			o.args = args
+			return do(cmd.Context(), deps, o)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "file to write; standard output without")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
+	cmd.Flags().StringVar(&o.out, "out", "", "file to write; standard output without")
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
 	return reads(cmd)
+}
+
+func runExecutionsExport(ctx context.Context, deps *Deps, o *executionsExportOptions) error {
+	if err := notThere(ctx, "--out", o.out, o.force); err != nil {
+		return err
+	}
+	doc, err := exportOf(ctx, deps, o.args)
+	if err != nil {
+		return err
+	}
+	return writeExport(deps, doc, o.out)
 }
 
 // notThere refuses a file to write, as a flag names it, that exists; "" is none.
@@ -76,12 +86,12 @@ func notThere(ctx context.Context, flag, file string, force bool) error {
 	return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another %s, or add --force to overwrite it.", flag)
 }
 
-func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
-	c, id, arn, err := e.machineAndExecution(ctx, args)
+func exportOf(ctx context.Context, deps *Deps, args []string) (*exportDoc, error) {
+	c, id, arn, err := findExecution(ctx, deps, args)
 	if err != nil {
 		return nil, err
 	}
-	doc := &exportDoc{header: newHeader("ExecutionExport")}
+	doc := &exportDoc{Header: console.NewHeader("ExecutionExport")}
 	if id.Tenant != "" {
 		doc.Pipeline = id.String()
 	}
@@ -91,9 +101,9 @@ func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
 	if doc.Events, err = c.History(ctx, arn, executions.HistoryOptions{IncludeData: true}); err != nil {
 		return nil, err
 	}
-	doc.Definition = e.definitionOf(ctx, c, arn)
+	doc.Definition = definitionOf(ctx, deps, c, arn)
 	runs := mapRunsOf(doc.Events)
-	doc.MapRuns = e.mapRunDocs(ctx, c, runs)
+	doc.MapRuns = mapRunDocs(ctx, deps, c, runs)
 	for _, run := range runs {
 		failed, err := c.Children(ctx, run, []executions.Status{executions.Failed, executions.TimedOut, executions.Aborted, executions.PendingRedrive}, 0)
 		if err != nil {
@@ -106,35 +116,35 @@ func (e *env) export(ctx context.Context, args []string) (*exportDoc, error) {
 
 // definitionOf is the definition that an execution ran. If it can't be had that is
 // told and it is left out: the rest matters more.
-func (e *env) definitionOf(ctx context.Context, c *executions.Client, arn string) json.RawMessage {
+func definitionOf(ctx context.Context, deps *Deps, c *executions.Client, arn string) json.RawMessage {
 	text, err := c.Definition(ctx, arn)
 	if err == nil && !json.Valid([]byte(text)) {
 		err = fault.New(fault.Internal, "it is no JSON")
 	}
 	if err != nil {
-		e.note("the definition is left out: %s", render.Line(err.Error(), 0))
+		deps.Note("the definition is left out: %s", render.Line(err.Error(), 0))
 		return nil
 	}
 	return json.RawMessage(text)
 }
 
-func (e *env) writeExport(doc *exportDoc, out string) error {
-	text, err := e.encode(doc)
+func writeExport(deps *Deps, doc *exportDoc, out string) error {
+	text, err := deps.Encode(doc)
 	if err != nil {
 		return err
 	}
 	if out == "" {
-		return e.writeText(text)
+		return deps.WriteText(text)
 	}
 	// Inputs and outputs are the users' data: the file is for its owner alone.
 	if err := renameio.WriteFile(out, text, 0o600); err != nil {
 		return fault.New(fault.Invalid, "write %s: %v", out, err).Because(err)
 	}
-	e.note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(len(text))), render.Count(len(doc.Events), "event", "events"))
-	return e.write(struct {
-		header
+	deps.Note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(len(text))), render.Count(len(doc.Events), "event", "events"))
+	return deps.Write(struct {
+		console.Header
 		File   string `json:"file"`
 		Bytes  int    `json:"bytes"`
 		Events int    `json:"events"`
-	}{newHeader("Exported"), out, len(text), len(doc.Events)}, nil)
+	}{console.NewHeader("Exported"), out, len(text), len(doc.Events)}, nil)
 }

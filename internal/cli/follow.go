@@ -9,18 +9,49 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
+
+// preparer makes an operation ready, and returns what begins it. Nothing of the
+// pipelines is touched before.
+type preparer func(ctx context.Context, request app.Request) (begin func() operation, err error)
+
+// operation is one that is under way, as app.Operation is.
+type operation interface {
+	Updates() <-chan app.Update
+	Wait() []app.PipelineResult
+	Running() []spec.ID
+	Cancel()
+	Kill()
+}
+
+// work does what the question was about, and shows it.
+func work(ctx context.Context, deps *Deps, o *deployOptions, q *question) (*view, []app.PipelineResult, error) {
+	if len(q.pipelines) == 0 {
+		return &view{deps: deps}, nil, nil
+	}
+	planning := o.operation == stack.OperationPreview
+	v, err := newView(deps, planning, len(q.pipelines), planning)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.expect(q.planned)
+	results, err := operate(ctx, deps, o.request(q), v)
+	return v, results, err
+}
 
 // operate does an operation and shows it. While it is prepared, which asks AWS and may
 // install plugins, a signal ends ctx as it does for any command. The engine's signals
 // are its own: it has to end in good order. They are held before it begins, so that
 // none is lost in between.
-func (e *env) operate(ctx context.Context, request app.Request, v *view) ([]app.PipelineResult, error) {
+func operate(ctx context.Context, deps *Deps, request app.Request, v *view) ([]app.PipelineResult, error) {
 	defer v.end()
-	prepared, err := e.open().Prepare(ctx, request)
-	signals, release := e.desk.hold()
+	begin, err := deps.prepare(ctx, request)
+	signals, release := deps.signals.Hold()
 	defer release()
 	if ctx.Err() != nil {
 		return nil, fault.New(fault.Canceled, "interrupted before anything was begun").Because(errors.Join(ctx.Err(), err))
@@ -28,14 +59,14 @@ func (e *env) operate(ctx context.Context, request app.Request, v *view) ([]app.
 	if err != nil {
 		return nil, err
 	}
-	return e.follow(prepared.Begin(), v, signals)
+	return follow(deps, begin(), v, signals)
 }
 
 // follow shows an operation to its end and passes the user's signals on: the
 // first one asks politely, the second one asks whether to force, or forces where
 // nobody can be asked. What can't be shown ends nothing.
-func (e *env) follow(op *app.Operation, v *view, signals <-chan os.Signal) ([]app.PipelineResult, error) {
-	stop := &stopper{e: e, op: op, v: v}
+func follow(deps *Deps, op operation, v *view, signals <-chan os.Signal) ([]app.PipelineResult, error) {
+	stop := &stopper{deps: deps, op: op, v: v}
 	var firstErr error
 	for {
 		select {
@@ -59,8 +90,8 @@ func (e *env) follow(op *app.Operation, v *view, signals <-chan os.Signal) ([]ap
 
 // stopper turns signals into a polite stop, and then into a forced one.
 type stopper struct {
-	e      *env
-	op     *app.Operation
+	deps   *Deps
+	op     operation
 	v      *view
 	asked  bool        // the polite stop
 	answer chan string // an answer is awaited
@@ -74,16 +105,16 @@ func (s *stopper) signal(sig os.Signal) {
 	case !s.asked:
 		s.asked = true
 		s.v.erase()
-		s.e.note("cancelling: nothing new is begun; waiting for what is in flight: %s", s.inFlight())
-		s.e.note("interrupt again to force")
+		s.deps.Note("cancelling: nothing new is begun; waiting for what is in flight: %s", s.inFlight())
+		s.deps.Note("interrupt again to force")
 		s.op.Cancel()
-	case s.answer == nil && s.e.canPrompt():
+	case s.answer == nil && s.deps.CanPrompt():
 		s.v.pause(true)
-		s.e.note("forcing ends the engine at once. What is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
-		s.e.ask("Force?", "yes/no")
+		s.deps.Note("forcing ends the engine at once. What is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
+		s.deps.Ask("Force?", "yes/no")
 		s.answer = make(chan string, 1)
 		go func(answer chan<- string) {
-			text, _ := s.e.nextLine() // the end of input is no yes
+			text, _ := s.deps.NextLine() // the end of input is no yes
 			answer <- text
 		}(s.answer)
 	default:
@@ -94,29 +125,29 @@ func (s *stopper) signal(sig os.Signal) {
 func (s *stopper) answered(text string) {
 	s.answer = nil
 	s.v.pause(false)
-	if isYes(text) {
+	if console.IsYes(text) {
 		s.force()
 		return
 	}
-	s.e.note("still waiting for what is in flight: %s", s.inFlight())
+	s.deps.Note("still waiting for what is in flight: %s", s.inFlight())
 }
 
 func (s *stopper) force() {
-	s.e.note("forcing: what is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
+	s.deps.Note("forcing: what is in flight may be orphaned until the next up, destroy or cancel finds it: %s", s.inFlight())
 	s.op.Kill()
 }
 
 // overtaken ends the line of a question that nobody needs an answer to any more.
 func (s *stopper) overtaken() {
 	if s.answer != nil {
-		s.e.note("")
+		s.deps.Note("")
 		s.v.pause(false)
 	}
 }
 
 // inFlight names what is being worked on, by pipeline.
 func (s *stopper) inFlight() string {
-	now := s.e.now()
+	now := s.deps.now()
 	var parts []string
 	for _, id := range s.op.Running() {
 		text := id.String()

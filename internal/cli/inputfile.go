@@ -14,26 +14,26 @@ import (
 // uploadInput puts the data set of an execution into the pipeline's bucket and
 // returns the input that names it. It settles the execution's name, which is
 // part of the place.
-func (e *env) uploadInput(ctx context.Context, o *runOptions, m *app.Machine) ([]byte, error) {
+func uploadInput(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine) ([]byte, error) {
 	if o.name == "" {
-		o.name = executions.NewName(e.now())
+		o.name = executions.NewName(deps.now())
 	}
 	if err := executions.ValidateName(o.name); err != nil {
 		return nil, err
 	}
-	d, err := e.open().DataSet(ctx, m, o.name, o.inputFile)
+	d, err := deps.app().DataSet(ctx, m, o.name, o.inputFile)
 	if err != nil {
 		return nil, err
 	}
-	began := e.now()
+	began := deps.now()
 	var mu sync.Mutex
 	shown := began
 	err = d.Upload(ctx, func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
-		if now := e.now(); done < total && now.Sub(shown) >= 2*time.Second {
+		if now := deps.now(); done < total && now.Sub(shown) >= 2*time.Second {
 			shown = now
-			e.note("%s of %s uploaded", render.Bytes(done), render.Bytes(total))
+			deps.Note("%s of %s uploaded", render.Bytes(done), render.Bytes(total))
 		}
 	})
 	if err != nil {
@@ -42,6 +42,6 @@ func (e *env) uploadInput(ctx context.Context, o *runOptions, m *app.Machine) ([
 		}
 		return nil, err
 	}
-	e.note("%s (%s) is at %s, after %s", render.Line(o.inputFile, 0), render.Bytes(d.Bytes), render.Line(d.URI(), 0), render.Duration(e.now().Sub(began)))
+	deps.Note("%s (%s) is at %s, after %s", render.Line(o.inputFile, 0), render.Bytes(d.Bytes), render.Line(d.URI(), 0), render.Duration(deps.now().Sub(began)))
 	return d.Input, nil
 }

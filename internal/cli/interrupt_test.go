@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
@@ -23,7 +23,7 @@ import (
 
 // awsEnv is the environment of a command whose AWS is a server of this test's. No
 // test with it may be parallel: the SDK reads the process's environment.
-func awsEnv(t *testing.T, serve http.HandlerFunc) *env {
+func awsEnv(t *testing.T, serve http.HandlerFunc) *Deps {
 	t.Helper()
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
@@ -43,13 +43,12 @@ func awsEnv(t *testing.T, serve http.HandlerFunc) *env {
 		"PIPELINETUI_HOME": dir, "PIPELINETUI_TARGET": "aws", "PIPELINETUI_ENDPOINT_URL": aws.URL, "PIPELINETUI_REGION": "us-east-1",
 	}
 	environ := func(k string) (string, bool) { v, ok := own[k]; return v, ok }
-	streams, _, _ := testIO("")
-	e := newEnv(streams, environ)
-	e.global = pflag.NewFlagSet("", pflag.ContinueOnError)
+	streams, _, _ := console.Buffers("")
+	e := newSession(nil, streams, environ).deps
 	s, err := settings.Resolve(settings.Sources{Environ: environ})
 	require.NoError(t, err)
 	e.settings = s
-	t.Cleanup(func() { require.NoError(t, e.open().Close()) })
+	t.Cleanup(func() { require.NoError(t, e.app().Close()) })
 	return e
 }
 
@@ -83,11 +82,11 @@ func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralle
 		<-r.Context().Done() // a service that does not answer
 	})
 	signals := make(chan os.Signal)
-	ctx, stop := e.desk.open(t.Context(), signals)
+	ctx, stop := e.signals.Open(t.Context(), signals)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := e.operate(ctx, app.Request{Operation: stack.OperationRefresh}, &view{e: e})
+		_, err := operate(ctx, e, app.Request{Operation: stack.OperationRefresh}, &view{deps: e})
 		ended <- err
 	}()
 	<-asked
@@ -137,12 +136,14 @@ func TestOnePlanThatFailsStopsNoOther(t *testing.T) {
 	failed := app.PipelineResult{ID: bad.ID, Err: fault.New(fault.Deployment, "no such image")}
 	whole := fault.New(fault.Deployment, "preview failed")
 
-	var o deployOptions
-	left, err := o.leaveOut(list, []app.PipelineResult{ok, failed}, whole)
-	require.NoError(t, err)
-	require.Equal(t, []*spec.Pipeline{good}, left)
-	require.Len(t, o.damaged, 1, "it is reported")
-	require.Equal(t, ExitDeployment, codeOf(o.verdict(append([]app.PipelineResult{ok}, o.damaged...))))
+	plan := func(o deployOptions) *question {
+		return &question{o: &o, chosen: chosen{pipelines: list}}
+	}
+	q := plan(deployOptions{})
+	require.NoError(t, q.leaveOut([]app.PipelineResult{ok, failed}, whole))
+	require.Equal(t, []*spec.Pipeline{good}, q.pipelines)
+	require.Len(t, q.aside, 1, "it is reported")
+	require.Equal(t, ExitDeployment, codeOf(verdict(q.o, append([]app.PipelineResult{ok}, q.aside...))))
 
 	for name, tt := range map[string]struct {
 		o       deployOptions
@@ -153,9 +154,9 @@ func TestOnePlanThatFailsStopsNoOther(t *testing.T) {
 		"fail fast":           {o: deployOptions{failFast: true}, results: []app.PipelineResult{ok, failed}},
 		"interrupted":         {results: []app.PipelineResult{ok, {ID: bad.ID, Err: fault.New(fault.Canceled, "x")}}},
 	} {
-		_, err := tt.o.leaveOut(list, tt.results, whole)
-		require.ErrorIs(t, err, whole, name)
-		require.Empty(t, tt.o.damaged, name)
+		q := plan(tt.o)
+		require.ErrorIs(t, q.leaveOut(tt.results, whole), whole, name)
+		require.Empty(t, q.aside, name)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -36,11 +37,11 @@ type itemErrorsDoc struct {
 
 // itemErrors looks for the item errors of an execution that has Map Runs. What can't
 // be had is told and left out: the execution itself matters more.
-func (e *env) itemErrors(ctx context.Context, id spec.ID, out executions.Outcome, runs []mapRunDoc) *itemErrorsDoc {
+func itemErrors(ctx context.Context, deps *Deps, id spec.ID, out executions.Outcome, runs []mapRunDoc) *itemErrorsDoc {
 	if len(runs) == 0 {
 		return nil
 	}
-	x, err := e.findItemErrors(ctx, id, out)
+	x, err := findItemErrors(ctx, deps, id, out)
 	if err == nil && (x == nil || x.Count == 0) {
 		return nil
 	}
@@ -57,36 +58,36 @@ func (e *env) itemErrors(ctx context.Context, id spec.ID, out executions.Outcome
 		})
 	}
 	if err != nil {
-		e.note("the items that failed can't be shown: %s", render.Line(err.Error(), 0))
+		deps.Note("the items that failed can't be shown: %s", render.Line(err.Error(), 0))
 	}
 	return doc
 }
 
 // findItemErrors is nil where it is known that there are none, or where nothing
 // tells in which bucket they would be.
-func (e *env) findItemErrors(ctx context.Context, id spec.ID, out executions.Outcome) (*app.ItemErrors, error) {
+func findItemErrors(ctx context.Context, deps *Deps, id spec.ID, out executions.Outcome) (*app.ItemErrors, error) {
 	var output struct{ ItemErrorsURI string }
 	_ = json.Unmarshal([]byte(out.Output), &output) // another template's output is another thing
 	switch {
 	case id.Tenant == "" && output.ItemErrorsURI != "":
-		return e.open().ItemErrorsAt(ctx, out.ARN, output.ItemErrorsURI)
+		return deps.app().ItemErrorsAt(ctx, out.ARN, output.ItemErrorsURI)
 	case id.Tenant == "", out.Status == executions.Succeeded && output.ItemErrorsURI == "":
 		return nil, nil //nolint:nilnil // documented
 	}
-	m, err := e.open().Machine(ctx, id)
+	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return e.open().ItemErrorsOf(ctx, m, out.Name)
+	return deps.app().ItemErrorsOf(ctx, m, out.Name)
 }
 
 // itemErrorsText is the item errors under an execution; pipeline is "" if that is
 // named by its ARN.
-func (e *env) itemErrorsText(d *itemErrorsDoc, pipeline, name string) string {
+func itemErrorsText(deps *Deps, d *itemErrorsDoc, pipeline, name string) string {
 	if d == nil {
 		return ""
 	}
-	st := e.OutStyle
+	st := deps.OutStyle
 	var b strings.Builder
 	of := ""
 	if d.Items > 0 {
@@ -123,10 +124,16 @@ func idText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-func newExecutionsErrors(e *env) *cobra.Command {
-	var items string
-	var force bool
-	var limit int
+// itemErrorsOptions are those of executions errors.
+type itemErrorsOptions struct {
+	pipeline, execution string
+	items               string // the file to write them to
+	force               bool
+	limit               int
+}
+
+func newExecutionsErrors(deps *Deps, do action[itemErrorsOptions]) *cobra.Command {
+	o := &itemErrorsOptions{}
 	cmd := &cobra.Command{
 		Use:   "errors PIPELINE EXECUTION",
 		Short: "list the items that the function of a batch pipeline could not take",
@@ -144,30 +151,29 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
   pipelinetui run acme/churn --input-file again.jsonl --wait`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := e.interruptible(cmd.Context())
-			defer cancel()
-			if err := notThere(ctx, "--items", items, force); err != nil {
-				return err
-			}
-			return e.listItemErrors(ctx, args, items, limit)
+			o.pipeline, o.execution = args[0], args[1]
+			return do(cmd.Context(), deps, o)
 		},
 	}
-	cmd.Flags().StringVar(&items, "items", "", "file to write the items to, as run --input-file takes them")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
-	countFlag(cmd.Flags(), &limit, "limit", 100, 0, noLimit, "how many to list at most; 0 for all")
+	cmd.Flags().StringVar(&o.items, "items", "", "file to write the items to, as run --input-file takes them")
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
+	countFlag(cmd.Flags(), &o.limit, "limit", 100, 0, noLimit, "how many to list at most; 0 for all")
 	return reads(cmd)
 }
 
-func (e *env) listItemErrors(ctx context.Context, args []string, file string, limit int) error {
-	id, err := spec.ParseID(args[0])
+func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) error {
+	if err := notThere(ctx, "--items", o.items, o.force); err != nil {
+		return err
+	}
+	id, err := spec.ParseID(o.pipeline)
 	if err != nil {
 		return err
 	}
-	m, err := e.open().Machine(ctx, id)
+	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return err
 	}
-	arn, err := m.Client.Resolve(ctx, m.ARN, args[1])
+	arn, err := m.Client.Resolve(ctx, m.ARN, o.execution)
 	if err != nil {
 		return err
 	}
@@ -176,43 +182,43 @@ func (e *env) listItemErrors(ctx context.Context, args []string, file string, li
 		return err
 	}
 	format, _ := m.Pipeline.Parameters["inputFormat"].(string)
-	if file != "" && (format == "S3LIST" || format == "INVENTORY") {
+	if o.items != "" && (format == "S3LIST" || format == "INVENTORY") {
 		return fault.New(fault.Unsupported, "the items of %s are objects in S3 (inputFormat %s), which no file can hold", id, format).
 			WithHint("Leave --items out: the list names each object.")
 	}
-	x, err := e.open().ItemErrorsOf(ctx, m, d.Name)
+	x, err := deps.app().ItemErrorsOf(ctx, m, d.Name)
 	if err != nil {
 		return err
 	}
 	doc := struct {
-		header
+		console.Header
 		Pipeline  string               `json:"pipeline"`
 		Execution string               `json:"execution"`
 		Count     int64                `json:"count"`
 		Counts    []app.ItemErrorCount `json:"counts"`
 		URI       string               `json:"uri"`
 		Errors    []app.ItemError      `json:"errors"`
-	}{newHeader("ItemErrors"), id.String(), d.Name, x.Count, append([]app.ItemErrorCount{}, x.Counts...), x.URI(), []app.ItemError{}}
+	}{console.NewHeader("ItemErrors"), id.String(), d.Name, x.Count, append([]app.ItemErrorCount{}, x.Counts...), x.URI(), []app.ItemError{}}
 	w := newItemWriter(format)
 	err = x.Each(ctx, func(one app.ItemError) (bool, error) {
-		if limit == 0 || len(doc.Errors) < limit {
+		if o.limit == 0 || len(doc.Errors) < o.limit {
 			doc.Errors = append(doc.Errors, one)
 		}
-		if file == "" {
-			return limit == 0 || len(doc.Errors) < limit, nil
+		if o.items == "" {
+			return o.limit == 0 || len(doc.Errors) < o.limit, nil
 		}
 		return true, w.add(one.Item)
 	})
 	if err != nil {
 		return err
 	}
-	if file != "" {
-		if err := w.write(file); err != nil {
+	if o.items != "" {
+		if err := w.write(o.items); err != nil {
 			return err
 		}
-		e.note("%s: %s", render.Line(file, 0), render.Count(w.count, "item", "items"))
+		deps.Note("%s: %s", render.Line(o.items, 0), render.Count(w.count, "item", "items"))
 	}
-	return e.write(doc, func() string {
+	return deps.Write(doc, func() string {
 		if len(doc.Errors) == 0 {
 			return "no item failed in the function\n"
 		}
@@ -220,9 +226,9 @@ func (e *env) listItemErrors(ctx context.Context, args []string, file string, li
 		for i, one := range doc.Errors {
 			rows[i] = []render.Cell{render.T(render.Line(idText(one.ID), 40)), render.T(one.Error), render.T(render.Line(one.Cause, 100))}
 		}
-		text := render.Table(e.OutStyle, []string{"ITEM", "ERROR", "CAUSE"}, rows)
+		text := render.Table(deps.OutStyle, []string{"ITEM", "ERROR", "CAUSE"}, rows)
 		if rest := doc.Count - int64(len(doc.Errors)); rest > 0 {
-			text += e.OutStyle.Muted.Render(fmt.Sprintf("and %s more: add --limit 0", render.Number(rest))) + "\n"
+			text += deps.OutStyle.Muted.Render(fmt.Sprintf("and %s more: add --limit 0", render.Number(rest))) + "\n"
 		}
 		return text
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -34,13 +35,13 @@ type board struct {
 
 // newBoard returns nil where a live view has no place: off a terminal, for a
 // single pipeline, in machine output.
-func (e *env) newBoard(total int, planning bool) *board {
-	f, ok := e.raw.Err.(*os.File)
-	if !ok || !e.ErrTTY || total < 2 || e.machine() || e.dumb || e.ci {
+func newBoard(deps *Deps, total int, planning bool) *board {
+	f, ok := deps.Raw.Err.(*os.File)
+	if !ok || !deps.ErrTTY || total < 2 || deps.Machine() || deps.Dumb || deps.CI {
 		return nil
 	}
 	return &board{
-		w: &sink{w: f}, st: e.ErrStyle, now: e.now, ticker: time.NewTicker(frame),
+		w: console.Lasting(f), st: deps.ErrStyle, now: deps.now, ticker: time.NewTicker(frame),
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(f.Fd()))
 			if err != nil {
@@ -48,7 +49,7 @@ func (e *env) newBoard(total int, planning bool) *board {
 			}
 			return w, h
 		},
-		live: render.Live{Total: total, Planning: planning, Started: e.now()},
+		live: render.Live{Total: total, Planning: planning, Started: deps.now()},
 	}
 }
 

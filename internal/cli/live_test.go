@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -91,7 +92,7 @@ func TestBoardLeavesOnlyWhatStays(t *testing.T) {
 
 func TestNoBoardOffATerminal(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := testIO("")
-	e := newEnv(streams, func(string) (string, bool) { return "", false })
-	require.Nil(t, e.newBoard(50, false))
+	streams, _, _ := console.Buffers("")
+	e := newSession(nil, streams, func(string) (string, bool) { return "", false }).deps
+	require.Nil(t, newBoard(e, 50, false))
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
@@ -69,7 +69,7 @@ func TestEveryFailureHasItsDocument(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(lines[0]), &version))
 		require.NoError(t, json.Unmarshal([]byte(lines[1]), &result))
 		require.Equal(t, "version", version["type"])
-		require.Equal(t, outputVersion, version["apiVersion"])
+		require.Equal(t, console.Version, version["apiVersion"])
 		require.Equal(t, "result", result["type"])
 		require.Equal(t, "Error", result["kind"])
 		require.InDelta(t, int(code), result["exitCode"], 0)
@@ -139,14 +139,14 @@ func TestEverythingThatReadsHasItsDocument(t *testing.T) {
 		{"help"},
 		{"help", "executions", "list"},
 	} {
-		for _, form := range []string{outputJSON, outputYAML, outputLines} {
+		for _, form := range []string{console.JSON, console.YAML, console.Lines} {
 			code, out, errOut := runIn(t, map[string]string{"PIPELINETUI_HOME": home}, append(append([]string{}, args...), "-o", form)...)
 			require.Equal(t, ExitOK, code, "%v: %s", args, errOut)
 			var doc map[string]any
 			switch form {
-			case outputJSON:
+			case console.JSON:
 				require.NoError(t, json.Unmarshal([]byte(out), &doc), "%v: %s", args, out)
-			case outputYAML:
+			case console.YAML:
 				require.NoError(t, yaml.Unmarshal([]byte(out), &doc), "%v: %s", args, out)
 			default:
 				lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -162,12 +162,11 @@ func TestEverythingThatReadsHasItsDocument(t *testing.T) {
 
 func TestThePanicOfACommandIsAnError(t *testing.T) {
 	t.Parallel()
-	streams, out, errOut := testIO("")
-	e := newEnv(streams, func(string) (string, bool) { return "", false })
-	e.args = []string{"-o", "json"}
-	err := e.execute(t.Context(), &cobra.Command{RunE: func(*cobra.Command, []string) error { panic("ouch") }, SilenceErrors: true, SilenceUsage: true})
+	streams, out, errOut := console.Buffers("")
+	s := newSession([]string{"-o", "json"}, streams, func(string) (string, bool) { return "", false })
+	err := s.execute(t.Context(), &cobra.Command{RunE: func(*cobra.Command, []string) error { panic("ouch") }, SilenceErrors: true, SilenceUsage: true})
 	require.ErrorIs(t, err, fault.Internal)
-	e.printError(err)
+	s.fail(err)
 	requireError(t, out.Bytes(), ExitError)
 	require.Contains(t, errOut.String(), "ouch")
 }
@@ -175,7 +174,7 @@ func TestThePanicOfACommandIsAnError(t *testing.T) {
 func TestForeignTextIsNeverRaw(t *testing.T) {
 	t.Parallel()
 	const foreign = "a\x1b]0;title\x07\x1b[31mb\u009b2Jc\u202ed\x7fe\x00f\u2066g"
-	for _, form := range []string{outputTable, outputJSON, outputYAML, outputLines} {
+	for _, form := range []string{console.Table, console.JSON, console.YAML, console.Lines} {
 		code, out, errOut := runIn(t, nil, "templates", "show", foreign, "-o", form)
 		require.Equal(t, ExitNotFound, code)
 		for _, text := range []string{out, errOut} {
@@ -184,15 +183,6 @@ func TestForeignTextIsNeverRaw(t *testing.T) {
 			}
 		}
 	}
-	var b bytes.Buffer
-	on := true
-	g := guard{&b, func() bool { return on }}
-	_, _ = io.WriteString(g, "\x1b[1mx\x1b[0m\x1b[2J\x1b]0;t\x07\u202e\n")
-	require.Equal(t, "\x1b[1mx\x1b[0m\ufffd\n", b.String())
-	b.Reset()
-	on = false
-	_, _ = io.WriteString(g, "\x1b[1mx\x1b[0m")
-	require.Equal(t, "x", b.String())
 }
 
 // failing is a stream that takes a number of writes.
@@ -221,7 +211,7 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestASpecThatHasNoEnd(t *testing.T) {
 	t.Parallel()
-	streams, _, errOut := testIO("")
+	streams, _, errOut := console.Buffers("")
 	streams.In = endless{}
 	home := t.TempDir()
 	code := Run(t.Context(), []string{"up", "-f", "-", "--yes"}, streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, nil)
@@ -232,45 +222,13 @@ func TestASpecThatHasNoEnd(t *testing.T) {
 func TestAStreamThatTakesNoMore(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]ExitCode{syscall.EPIPE: ExitOK, syscall.EIO: ExitOK, syscall.ENOSPC: ExitError} {
-		streams, _, errOut := testIO("")
+		streams, _, errOut := console.Buffers("")
 		streams.Out = &failing{err: &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}}
 		home := t.TempDir()
 		code := Run(t.Context(), []string{"templates", "list", "-o", "jsonl"}, streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, nil)
 		require.Equal(t, want, code, errOut.String())
 		require.Equal(t, want != ExitOK, strings.Contains(errOut.String(), "could not be written"))
 	}
-}
-
-func TestSignalsGoToWhoeverHoldsThem(t *testing.T) {
-	t.Parallel()
-	open := func() (context.Context, *desk, chan os.Signal) {
-		d := newDesk()
-		signals := make(chan os.Signal)
-		ctx, stop := d.open(t.Context(), signals)
-		t.Cleanup(stop)
-		return ctx, d, signals
-	}
-	// Nobody: the first ends the context, a second gives up.
-	ctx, d, signals := open()
-	signals <- os.Interrupt
-	<-ctx.Done()
-	signals <- syscall.SIGHUP // a terminal that is closed is told of twice
-	select {
-	case <-d.givenUp:
-		t.Fatal("given up for a second SIGHUP")
-	default:
-	}
-	signals <- os.Interrupt
-	<-d.givenUp
-	// Somebody: it is theirs until they release.
-	ctx, d, signals = open()
-	held, release := d.hold()
-	signals <- syscall.SIGTERM
-	require.Equal(t, syscall.SIGTERM, <-held)
-	require.NoError(t, ctx.Err())
-	release()
-	signals <- syscall.SIGTERM
-	<-ctx.Done()
 }
 
 func TestReadsObeyTheFirstSignal(t *testing.T) {
@@ -293,7 +251,7 @@ func TestReadsObeyTheFirstSignal(t *testing.T) {
 		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 			r, w := io.Pipe()
 			t.Cleanup(func() { w.Close() })
-			streams, out, errOut := testIO("")
+			streams, out, errOut := console.Buffers("")
 			streams.In = r
 			signals := make(chan os.Signal)
 			code := make(chan ExitCode, 1)
@@ -322,8 +280,8 @@ func leaves(cmd *cobra.Command) []*cobra.Command {
 
 func TestEveryCommandSaysWhetherItChangesSomething(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := testIO("")
-	root := newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))
+	streams, _, _ := console.Buffers("")
+	root := newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))
 	want := map[string]effect{}
 	for _, name := range strings.Fields("up destroy refresh cancel new run executions_stop executions_redrive sandbox_stop sandbox_reset sandbox_exec sandbox_serve sandbox_faults_set sandbox_faults_clear") {
 		want[strings.ReplaceAll(name, "_", " ")] = changing
@@ -345,8 +303,8 @@ func TestEveryCommandSaysWhetherItChangesSomething(t *testing.T) {
 
 func TestACommandThatDoesNotSayWhatItDoesIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := testIO("")
-	root := newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))
+	streams, _, _ := console.Buffers("")
+	root := newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))
 	silent, below := &cobra.Command{Use: "silent"}, &cobra.Command{Use: "help"}
 	root.AddCommand(silent)
 	silent.AddCommand(below)
@@ -363,8 +321,8 @@ func TestACommandThatDoesNotSayWhatItDoesIsNotTrusted(t *testing.T) {
 
 func TestReadOnlyRefusesWhateverChanges(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := testIO("")
-	for _, cmd := range leaves(newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))) {
+	streams, _, _ := console.Buffers("")
+	for _, cmd := range leaves(newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))) {
 		if cmd.Annotations[effectKey] == string(reading) {
 			continue
 		}
@@ -413,8 +371,8 @@ func TestNumbersOutsideOfTheirBounds(t *testing.T) {
 		require.Regexp(t, `invalid argument .*(it has to be|is not a)`, errOut, args)
 	}
 	// No number has a flag of another type: it would have no bounds.
-	streams, _, _ := testIO("")
-	for _, cmd := range leaves(newRoot(newEnv(streams, func(string) (string, bool) { return "", false }))) {
+	streams, _, _ := console.Buffers("")
+	for _, cmd := range leaves(newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if slices.Contains([]string{"int", "int32", "int64", "uint", "uint64", "float", "float64", "duration", "count"}, f.Value.Type()) {
 				require.Contains(t, fmt.Sprintf("%T", f.Value), "bounded", "%s --%s", cmd.CommandPath(), f.Name)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -86,14 +87,14 @@ func (p *mapRunPrinter) worth(r *executions.MapRun, now time.Time) bool {
 }
 
 // tellMapRun shows how far a Map Run is, its end once.
-func (e *env) tellMapRun(l *lines, printer *mapRunPrinter, p executions.MapRunProgress, start time.Time) error {
-	if p.MapRun.Status.Terminal() && printer.ended[p.MapRun.ARN] || l == nil && !printer.worth(&p.MapRun, e.now()) {
+func tellMapRun(deps *Deps, l *console.Stream, printer *mapRunPrinter, p executions.MapRunProgress, start time.Time) error {
+	if p.MapRun.Status.Terminal() && printer.ended[p.MapRun.ARN] || l == nil && !printer.worth(&p.MapRun, deps.now()) {
 		return nil
 	}
 	// A redrive continues a run that had ended.
 	printer.ended[p.MapRun.ARN] = p.MapRun.Status.Terminal()
 	if l != nil {
-		return l.emit(struct {
+		return l.Emit(struct {
 			Type string `json:"type"`
 			executions.MapRunProgress
 			SecondsLeft float64 `json:"secondsLeft,omitempty"`
@@ -102,7 +103,7 @@ func (e *env) tellMapRun(l *lines, printer *mapRunPrinter, p executions.MapRunPr
 	if start.IsZero() {
 		start = p.MapRun.Start
 	}
-	fmt.Fprintln(e.Err, render.MapRunLine(e.ErrStyle, p, start, e.now()))
+	fmt.Fprintln(deps.Err, render.MapRunLine(deps.ErrStyle, p, start, deps.now()))
 	return nil
 }
 
@@ -112,18 +113,18 @@ const failuresShown = 20
 
 // mapRunDocs describes Map Runs with the failures of their children. What can't
 // be had is told and left out: the execution itself matters more.
-func (e *env) mapRunDocs(ctx context.Context, c *executions.Client, arns []string) []mapRunDoc {
+func mapRunDocs(ctx context.Context, deps *Deps, c *executions.Client, arns []string) []mapRunDoc {
 	var docs []mapRunDoc
 	for _, arn := range arns {
 		r, err := c.DescribeMapRun(ctx, arn)
 		if err != nil {
-			e.note("the Map Run %s can't be shown: %s", render.Line(arn, 0), render.Line(err.Error(), 0))
+			deps.Note("the Map Run %s can't be shown: %s", render.Line(arn, 0), render.Line(err.Error(), 0))
 			continue
 		}
 		d := mapRunDoc{MapRun: *r}
 		if r.Children.Unsuccessful() > 0 {
 			if d.Failures, err = c.Failures(ctx, arn, failuresShown); err != nil {
-				e.note("the failed children of %s can't be shown: %s", render.Line(arn, 0), render.Line(err.Error(), 0))
+				deps.Note("the failed children of %s can't be shown: %s", render.Line(arn, 0), render.Line(err.Error(), 0))
 			}
 		}
 		docs = append(docs, d)
@@ -145,10 +146,8 @@ func mapRunsOf(events []executions.Event) []string {
 }
 
 // listChildren lists the child executions of an execution's Map Runs.
-func (e *env) listChildren(ctx context.Context, id spec.ID, execution string, in executions.ListInput) error {
-	ctx, cancel := e.interruptible(ctx)
-	defer cancel()
-	m, err := e.open().Machine(ctx, id)
+func listChildren(ctx context.Context, deps *Deps, id spec.ID, execution string, in executions.ListInput) error {
+	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -175,5 +174,5 @@ func (e *env) listChildren(ctx context.Context, id spec.ID, execution string, in
 	if in.Limit > 0 && len(list) > in.Limit {
 		list = list[:in.Limit]
 	}
-	return e.writeExecutions(id, list)
+	return writeExecutions(deps, id, list)
 }

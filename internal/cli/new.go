@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"bufio"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -11,8 +11,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 )
 
-func newNew(e *env) *cobra.Command {
-	o := &deployOptions{operation: stack.OperationUp}
+func newNew(deps *Deps) *cobra.Command {
+	o := &deployOptions{command: "new", operation: stack.OperationUp}
 	start := wizard.Answers{}
 	cmd := &cobra.Command{
 		Use:   "new [PIPELINE]",
@@ -28,7 +28,7 @@ up --template.
   pipelinetui new --template realtime`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !e.canPrompt() || e.machine() {
+			if !deps.CanPrompt() || deps.Machine() {
 				return fault.New(fault.Invalid, "new asks questions and nobody can be asked here").
 					WithHint("Use `pipelinetui up TENANT/MODEL --template NAME --set parameter=value ... --yes`.")
 			}
@@ -38,7 +38,7 @@ up --template.
 					return err
 				}
 			}
-			return e.askAndApply(cmd, o, start)
+			return askAndApply(cmd.Context(), deps, o, start)
 		},
 	}
 	cmd.Flags().StringVar(&start.Template, "template", "", "template to begin with")
@@ -46,22 +46,15 @@ up --template.
 	return changes(cmd)
 }
 
-func (e *env) askAndApply(cmd *cobra.Command, o *deployOptions, start wizard.Answers) error {
-	if err := e.mutating("new"); err != nil {
-		return err
-	}
-	cat, err := e.catalog(cmd.Context())
+func askAndApply(ctx context.Context, deps *Deps, o *deployOptions, start wizard.Answers) error {
+	cat, err := catalog(ctx, deps)
 	if err != nil {
 		return err
 	}
-	if e.reader == nil {
-		e.reader = bufio.NewReader(e.In) // the same one reads the answer to the last question
-	}
-	ctx, cancel := e.interruptible(cmd.Context())
-	p, err := wizard.AskPlain(ctx, e.reader, e.Err, cat, e.open().SpecOptions(nil), start)
-	cancel()
+	// The same reader takes the answer to the last question.
+	p, err := wizard.AskPlain(ctx, deps.Answers(), deps.Err, cat, deps.app().SpecOptions(nil), start)
 	if err != nil {
 		return err
 	}
-	return e.apply(cmd.Context(), cmd.Name(), o, []*spec.Pipeline{p})
+	return deploy(ctx, deps, o, &chosen{pipelines: []*spec.Pipeline{p}, all: 1})
 }

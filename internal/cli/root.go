@@ -5,7 +5,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +17,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
-	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
@@ -29,142 +28,148 @@ import (
 // returns its exit code.
 func Main(args []string) ExitCode {
 	early.Restore()
-	signals, release := systemSignals()
+	signals, release := console.SystemSignals()
 	defer release()
-	return Run(context.Background(), args, systemIO(), os.LookupEnv, signals)
+	return Run(context.Background(), args, console.System(), os.LookupEnv, signals)
 }
 
 // Run is Main with everything impure given. signals carries the user's requests
 // to stop: the first one is a polite one.
-func Run(ctx context.Context, args []string, streams *IO, environ func(string) (string, bool), signals <-chan os.Signal) ExitCode {
-	e := newEnv(streams, environ)
-	ctx, stop := e.desk.open(ctx, signals)
+func Run(ctx context.Context, args []string, streams *console.Streams, environ func(string) (string, bool), signals <-chan os.Signal) ExitCode {
+	s := newSession(args, streams, environ)
+	ctx, stop := s.deps.signals.Open(ctx, signals)
 	defer stop()
-	e.args = args
-	root := newRoot(e)
+	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetIn(streams.In)
-	root.SetOut(e.Out)
-	root.SetErr(e.Err)
+	root.SetOut(s.deps.Out)
+	root.SetErr(s.deps.Err)
 	ended := make(chan error, 1)
-	go func() { ended <- e.execute(ctx, root) }()
+	go func() { ended <- s.execute(ctx, root) }()
 	var err error
 	select {
 	case err = <-ended:
-	case <-e.desk.givenUp:
+	case <-s.deps.signals.GivenUp():
 		err = fault.New(fault.Canceled, "interrupted, without waiting for what does not answer")
 	}
 	if err == nil {
-		err = e.stdout.lost()
+		err = s.deps.Lost()
 	}
 	if err != nil {
-		e.printError(err)
+		s.fail(err)
 	}
 	return codeOf(err)
 }
 
+// session is one run of the program, as only the root command knows it: what was typed,
+// and the application that was opened for it.
+type session struct {
+	deps   *Deps
+	args   []string
+	global *pflag.FlagSet
+	config string // --config
+	yes    bool   // --yes, of whichever command
+	opened *app.App
+	// note is told what takes time; the full screen takes it over.
+	note func(format string, args ...any)
+}
+
+func newSession(args []string, streams *console.Streams, environ func(string) (string, bool)) *session {
+	out := console.New(streams, environ)
+	out.SetCommand("pipelinetui") // where none is found
+	s := &session{args: args, note: out.Note}
+	s.deps = &Deps{Console: out, environ: environ, environment: os.Environ, now: time.Now, signals: console.NewDesk(), app: s.open}
+	s.deps.prepare = func(ctx context.Context, request app.Request) (func() operation, error) {
+		p, err := s.open().Prepare(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		return func() operation { return p.Begin() }, nil
+	}
+	return s
+}
+
+// open returns the application, made on first use.
+func (s *session) open() *app.App {
+	if s.opened == nil {
+		s.opened = app.New(app.Options{
+			Settings: s.deps.settings, Environ: s.deps.environ, Install: s.yes,
+			Note: func(format string, args ...any) { s.note(format, args...) },
+		})
+	}
+	return s.opened
+}
+
 // execute runs the command line. A panic is an error like another: what is open is
 // closed, and the reader of machine output gets a document.
-func (e *env) execute(ctx context.Context, root *cobra.Command) (err error) {
+func (s *session) execute(ctx context.Context, root *cobra.Command) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fault.New(fault.Internal, "the program has a fault: %v", p).Because(fmt.Errorf("%s", debug.Stack())).
 				WithHint("Please report it, with what --debug shows.")
 		}
-		if e.app != nil {
-			err = errors.Join(err, e.app.Close())
+		if s.opened != nil {
+			err = errors.Join(err, s.opened.Close())
 		}
 	}()
 	_, err = root.ExecuteContextC(ctx)
 	return err
 }
 
-// env is what every command is given.
-type env struct {
-	*IO           // guarded: nothing of it ends an operation, nothing raw passes
-	raw     *IO   // as they were given, for a program or a screen that takes them over
-	stdout  *sink // of IO.Out, for machine output
-	args    []string
-	command string // its path: "executions list"; the program's name where none was found
-	environ func(string) (string, bool)
-	desk    *desk
-	now     func() time.Time
-	global  *pflag.FlagSet
-	config  string
-
-	settings *settings.Settings
-	app      *app.App
-	yes      bool
-	reader   *bufio.Reader // answers to questions; one for all, as it reads ahead
-	// begun says that the version line of a stream of lines has been written, printed
-	// that the document or the result has, so that an error must not add a second one.
-	begun, printed bool
-}
-
-func newEnv(streams *IO, environ func(string) (string, bool)) *env {
-	e := &env{command: "pipelinetui", raw: streams, environ: environ, desk: newDesk(), now: time.Now, stdout: &sink{w: streams.Out}}
-	guarded := *streams
-	guarded.Out = guard{e.stdout, func() bool { return e.OutColor }}
-	guarded.Err = guard{&sink{w: streams.Err}, func() bool { return e.ErrColor }}
-	e.IO = &guarded
-	e.setColor(colorNever, environ, true)
-	return e
-}
-
 // resolve reads the settings; every command runs it first.
-func (e *env) resolve(ctx context.Context) error {
+func (s *session) resolve(ctx context.Context) error {
 	given := map[string]string{}
 	// Visit would tell only of flags that stood before the subcommand.
-	e.global.VisitAll(func(f *pflag.Flag) {
+	s.global.VisitAll(func(f *pflag.Flag) {
 		if f.Changed {
 			given[f.Name] = f.Value.String()
 		}
 	})
-	s, err := outside.Do(ctx, "the configuration", func() (*settings.Settings, error) {
-		return settings.Resolve(settings.Sources{Flags: given, Environ: e.environ, Config: e.config})
+	resolved, err := outside.Do(ctx, "the configuration", func() (*settings.Settings, error) {
+		return settings.Resolve(settings.Sources{Flags: given, Environ: s.deps.environ, Config: s.config})
 	})
-	if s != nil {
-		e.settings = s
-		e.setColor(s.String(settings.Color), e.environ, e.dark())
+	if resolved != nil {
+		s.take(resolved)
+		s.deps.SetColor(resolved.String(settings.Color), s.deps.environ, dark(s.deps))
 	}
 	return err
 }
 
-// open returns the application, built on first use.
-func (e *env) open() *app.App {
-	if e.app == nil {
-		e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ, Note: e.note, Install: e.yes})
-	}
-	return e.app
+// take takes settings over. A form of output that is none is a table: the settings
+// have been refused then.
+func (s *session) take(resolved *settings.Settings) {
+	s.deps.settings = resolved
+	s.deps.SetForm(resolved.String(settings.Output))
 }
 
-// note tells the user what takes time before the work itself begins. What it is
-// given may come from outside.
-func (e *env) note(format string, args ...any) {
-	fmt.Fprintln(e.Err, e.ErrStyle.Muted.Render(render.Safe(fmt.Sprintf(format, args...))))
-}
-
-func (e *env) output() string {
-	if e.settings == nil {
-		return outputTable
+// before runs before every command: it resolves the settings and refuses what may not be.
+func (s *session) before(cmd *cobra.Command, _ []string) error {
+	s.deps.SetCommand(nameOf(cmd))
+	s.yes = saidYes(cmd)
+	if err := s.resolve(cmd.Context()); err != nil {
+		return err
 	}
-	switch form := e.settings.String(settings.Output); form {
-	case outputJSON, outputYAML, outputLines:
-		return form
+	if err := permitted(s.deps, cmd); err != nil {
+		return err
 	}
-	return outputTable // also where it is none: the settings have been refused then
-}
-func (e *env) machine() bool { return e.output() != outputTable }
-func (e *env) debug() bool   { return e.settings != nil && e.settings.Bool(settings.Debug) }
-
-// mutating refuses what changes something when nobody can be asked and --yes was
-// not given.
-func (e *env) mutating(what string) error {
-	if !e.yes && (!e.canPrompt() || e.machine()) {
-		return fault.New(fault.Invalid, "%s needs a confirmation and nobody can be asked here", what).
-			WithHint("Add --yes to go ahead without asking.")
+	if err := cmd.ValidateFlagGroups(); err != nil {
+		return &usageError{err: err, command: cmd.CommandPath()}
 	}
 	return nil
+}
+
+// bare is the program without a command: the full screen, or help where it can't be shown.
+func (s *session) bare(cmd *cobra.Command, _ []string) error {
+	why := cannotShow(s.deps)
+	if why == "" {
+		return showTerminal(cmd.Context(), s)
+	}
+	if !s.deps.Machine() {
+		if err := cmd.Help(); err != nil {
+			return err
+		}
+	}
+	return &usageError{err: fmt.Errorf("no command was given, and the full-screen view cannot be shown: %s", why), command: cmd.CommandPath()}
 }
 
 const (
@@ -174,7 +179,7 @@ const (
 	groupTool    = "tool"
 )
 
-func newRoot(e *env) *cobra.Command {
+func newRoot(s *session) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pipelinetui",
 		Short: "ML inference pipelines on AWS: create, run, watch",
@@ -187,47 +192,14 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
   pipelinetui run acme/fraud --input @order.json --watch
   pipelinetui executions list acme/fraud --status FAILED`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			e.command = nameOf(cmd)
-			if err := e.resolve(cmd.Context()); err != nil {
-				return err
-			}
-			if err := e.permitted(cmd); err != nil {
-				return err
-			}
-			if err := cmd.ValidateFlagGroups(); err != nil {
-				return &usageError{err: err, command: cmd.CommandPath()}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			why := e.cannotShow()
-			if why == "" {
-				return e.terminal(cmd.Context())
-			}
-			if !e.machine() {
-				if err := cmd.Help(); err != nil {
-					return err
-				}
-			}
-			return &usageError{err: fmt.Errorf("no command was given, and the full-screen view cannot be shown: %s", why), command: cmd.CommandPath()}
-		},
+		Args:              cobra.NoArgs,
+		PersistentPreRunE: s.before,
+		RunE:              s.bare,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, command: cmd.CommandPath()}
 	})
-	e.global = root.PersistentFlags()
-	e.global.String("target", "sandbox", "where pipelines run: sandbox or aws")
-	e.global.String("endpoint-url", "", "AWS-compatible endpoint in place of the target's own")
-	e.global.String("profile", "", "profile of the AWS configuration files")
-	e.global.String("region", "", "AWS region where the spec names none")
-	e.global.String("backend", "", "Pulumi backend URL (file://, s3://, https://...)")
-	e.global.StringP("output", "o", "table", "form of the output: table, json, yaml or jsonl")
-	e.global.Bool("no-color", false, "no colours")
-	e.global.Bool("read-only", false, "refuse every command that changes pipelines, executions or the sandbox")
-	e.global.Bool("debug", false, "show the causes of errors")
-	e.global.StringVar(&e.config, "config", "", "config file in place of the default one")
+	s.flags(root)
 	root.AddGroup(
 		&cobra.Group{ID: groupDeploy, Title: "Create and change:"},
 		&cobra.Group{ID: groupRun, Title: "Run and watch:"},
@@ -240,16 +212,35 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 			root.AddCommand(c)
 		}
 	}
-	add(groupDeploy, newNew(e), newUp(e), newPreview(e), newDestroy(e), newRefresh(e), newCancel(e))
-	add(groupRun, newRun(e), newExecutions(e))
-	add(groupInspect, newList(e), newShow(e), newTemplates(e), newSchema(e), newEject(e))
-	add(groupTool, newSandbox(e), newDoctor(e), newVersion(e), newDocs(e, root))
+	deps := s.deps
+	add(
+		groupDeploy, newNew(deps), newUp(deps, runDeploy), newPreview(deps, runDeploy), newDestroy(deps, runDeploy),
+		newRefresh(deps, runDeploy), newCancel(deps, runCancel),
+	)
+	add(groupRun, newRun(deps, runExecution), newExecutions(deps))
+	add(groupInspect, newList(deps), newShow(deps), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
+	add(groupTool, newSandbox(deps), newDoctor(deps), newVersion(deps), newDocs(root))
 	reads(root)
-	root.SetHelpFunc(e.help(root.HelpFunc()))
+	root.SetHelpFunc(s.help(root.HelpFunc()))
 	root.SetHelpCommandGroupID(groupTool)
 	root.SetCompletionCommandGroupID(groupTool)
 	wrapUsage(root)
 	return root
+}
+
+// flags are the global ones.
+func (s *session) flags(root *cobra.Command) {
+	s.global = root.PersistentFlags()
+	s.global.String("target", "sandbox", "where pipelines run: sandbox or aws")
+	s.global.String("endpoint-url", "", "AWS-compatible endpoint in place of the target's own")
+	s.global.String("profile", "", "profile of the AWS configuration files")
+	s.global.String("region", "", "AWS region where the spec names none")
+	s.global.String("backend", "", "Pulumi backend URL (file://, s3://, https://...)")
+	s.global.StringP("output", "o", "table", "form of the output: table, json, yaml or jsonl")
+	s.global.Bool("no-color", false, "no colours")
+	s.global.Bool("read-only", false, "refuse every command that changes pipelines, executions or the sandbox")
+	s.global.Bool("debug", false, "show the causes of errors")
+	s.global.StringVar(&s.config, "config", "", "config file in place of the default one")
 }
 
 // wrapUsage makes wrong arguments usage errors, wherever cobra finds them.
@@ -265,11 +256,6 @@ func wrapUsage(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		wrapUsage(sub)
 	}
-}
-
-// yesFlag adds --yes to a command that changes something.
-func (e *env) yesFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&e.yes, "yes", "y", false, "go ahead without asking")
 }
 
 // group returns a command that only holds others.

@@ -15,134 +15,153 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
-func newSandbox(e *env) *cobra.Command {
-	plain := func(what effect, use, short string, run func(ctx context.Context) error) *cobra.Command {
+func newSandbox(deps *Deps) *cobra.Command {
+	plain := func(what effect, use, short string, run func(ctx context.Context, deps *Deps) error) *cobra.Command {
 		return has(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context())
+			return run(cmd.Context(), deps)
 		}}, what)
 	}
-	var keysOnly bool
-	reset := plain(changing, "reset", "stop the sandbox and delete everything in it", func(ctx context.Context) error { return e.sandboxReset(ctx, keysOnly) })
-	reset.Flags().BoolVar(&keysOnly, "keys", false, "make a new key for the sandbox's user, and keep everything else")
-	e.yesFlag(reset)
 	return group("sandbox", "control the sandbox: AWS in miniature on this machine",
-		plain(reading, "start", "start the sandbox (other commands do it by themselves)", func(ctx context.Context) error {
-			info, err := e.open().SandboxStart(ctx)
-			if err != nil {
-				return err
-			}
-			return e.writeSandbox(info)
-		}),
-		plain(reading, "status", "tell whether the sandbox runs, and where", func(context.Context) error {
-			info, err := e.open().SandboxStatus()
-			if err != nil {
-				return err
-			}
-			return e.writeSandbox(info)
-		}),
-		plain(changing, "stop", "stop the sandbox; its data stay", func(ctx context.Context) error {
-			if err := e.open().SandboxStop(ctx); err != nil {
-				return err
-			}
-			return e.writeSandbox(app.SandboxInfo{})
-		}),
-		reset, newSandboxEnv(e), newSandboxAccount(e), newSandboxExec(e), newSandboxLogs(e), newSandboxFaults(e), newSandboxServe(e))
+		plain(reading, "start", "start the sandbox (other commands do it by themselves)", runSandboxStart),
+		plain(reading, "status", "tell whether the sandbox runs, and where", runSandboxStatus),
+		plain(changing, "stop", "stop the sandbox; its data stay", runSandboxStop),
+		newSandboxReset(deps, runSandboxReset), newSandboxEnv(deps, runSandboxEnv), newSandboxAccount(deps), newSandboxExec(deps, runSandboxExec),
+		plain(reading, "logs", "print the sandbox's log", runSandboxLogs), newSandboxFaults(deps), newSandboxServe(deps, runSandboxServe))
 }
 
-func (e *env) writeSandbox(info app.SandboxInfo) error {
+func runSandboxStart(ctx context.Context, deps *Deps) error {
+	info, err := deps.app().SandboxStart(ctx)
+	if err != nil {
+		return err
+	}
+	return writeSandbox(deps, info)
+}
+
+func runSandboxStatus(_ context.Context, deps *Deps) error {
+	info, err := deps.app().SandboxStatus()
+	if err != nil {
+		return err
+	}
+	return writeSandbox(deps, info)
+}
+
+func runSandboxStop(ctx context.Context, deps *Deps) error {
+	if err := deps.app().SandboxStop(ctx); err != nil {
+		return err
+	}
+	return writeSandbox(deps, app.SandboxInfo{})
+}
+
+func writeSandbox(deps *Deps, info app.SandboxInfo) error {
 	doc := struct {
-		header
+		console.Header
 		app.SandboxInfo
-	}{newHeader("Sandbox"), info}
-	return e.write(doc, func() string {
+	}{console.NewHeader("Sandbox"), info}
+	return deps.Write(doc, func() string {
 		if !info.Running {
 			return "the sandbox is not running\n"
 		}
-		return fmt.Sprintf("the sandbox runs at %s (process %d, started %s)\n", info.Endpoint, info.PID, render.Age(info.Started, e.now()))
+		return fmt.Sprintf("the sandbox runs at %s (process %d, started %s)\n", info.Endpoint, info.PID, render.Age(info.Started, deps.now()))
 	})
 }
 
-func (e *env) sandboxReset(ctx context.Context, keysOnly bool) error {
-	if err := e.mutating("sandbox reset"); err != nil {
+// sandboxResetOptions are those of sandbox reset.
+type sandboxResetOptions struct {
+	keysOnly bool
+	yes      bool
+}
+
+func newSandboxReset(deps *Deps, do action[sandboxResetOptions]) *cobra.Command {
+	o := &sandboxResetOptions{}
+	cmd := &cobra.Command{
+		Use: "reset", Short: "stop the sandbox and delete everything in it", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return do(cmd.Context(), deps, o) },
+	}
+	cmd.Flags().BoolVar(&o.keysOnly, "keys", false, "make a new key for the sandbox's user, and keep everything else")
+	yesFlag(cmd, &o.yes)
+	return changes(cmd)
+}
+
+func runSandboxReset(ctx context.Context, deps *Deps, o *sandboxResetOptions) error {
+	if err := deps.Consent("sandbox reset", o.yes); err != nil {
 		return err
 	}
 	question := "Delete everything in the sandbox? Pulumi stacks that live there will have nothing behind them."
-	if keysOnly {
+	if o.keysOnly {
 		question = "Make a new key for the sandbox's user? The sandbox stops, and what has the old key needs the new one."
 	}
-	if !e.yes {
-		if err := e.yesNo(ctx, question, nil); err != nil {
+	if !o.yes {
+		if err := deps.YesNo(ctx, question, nil); err != nil {
 			return err
 		}
 	}
-	if err := e.open().SandboxReset(ctx, keysOnly); err != nil {
+	if err := deps.app().SandboxReset(ctx, o.keysOnly); err != nil {
 		return err
 	}
-	return e.writeSandbox(app.SandboxInfo{})
+	return writeSandbox(deps, app.SandboxInfo{})
 }
 
-func newSandboxEnv(e *env) *cobra.Command {
-	var account string
+// sandboxEnvOptions are those of sandbox env.
+type sandboxEnvOptions struct{ account string }
+
+func newSandboxEnv(deps *Deps, do action[sandboxEnvOptions]) *cobra.Command {
+	o := &sandboxEnvOptions{}
 	cmd := &cobra.Command{
 		Use:     "env",
 		Short:   "print the variables that point the aws CLI, boto3 or Terraform at the sandbox",
 		Example: `  eval "$(pipelinetui sandbox env)"; aws stepfunctions list-state-machines`,
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			tool, err := e.open().SandboxEnv(cmd.Context(), os.Environ(), account)
-			if err != nil {
-				return err
-			}
-			doc := struct {
-				header
-				Variables []app.Variable `json:"variables"`
-				Unset     []string       `json:"unset,omitempty"`
-			}{newHeader("SandboxEnv"), tool.Variables, tool.Without}
-			return e.write(doc, func() string {
-				var b strings.Builder
-				for _, name := range tool.Without { // they would lead elsewhere
-					fmt.Fprintf(&b, "unset %s\n", name)
-				}
-				for _, v := range tool.Variables {
-					fmt.Fprintf(&b, "export %s=%s\n", v.Key, fault.Shell(v.Value))
-				}
-				return b.String()
-			})
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return do(cmd.Context(), deps, o) },
 	}
-	cmd.Flags().StringVar(&account, "account", "", "id of the account whose user they are of; the first one if not given")
+	cmd.Flags().StringVar(&o.account, "account", "", "id of the account whose user they are of; the first one if not given")
 	return reads(cmd)
 }
 
-func newSandboxLogs(e *env) *cobra.Command {
-	return reads(&cobra.Command{
-		Use:   "logs",
-		Short: "print the sandbox's log",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, err := e.open().SandboxStatus()
-			if err != nil {
-				return err
-			}
-			f, err := os.Open(info.Log)
-			if err != nil {
-				return fault.New(fault.NotFound, "there is no log yet: %s", fault.Reason(err)).Because(err).
-					WithHint("Run `pipelinetui sandbox start` first.")
-			}
-			defer f.Close()
-			return e.writeLog(cmd.Context(), f)
-		},
+func runSandboxEnv(ctx context.Context, deps *Deps, o *sandboxEnvOptions) error {
+	tool, err := deps.app().SandboxEnv(ctx, deps.environment(), o.account)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		console.Header
+		Variables []app.Variable `json:"variables"`
+		Unset     []string       `json:"unset,omitempty"`
+	}{console.NewHeader("SandboxEnv"), tool.Variables, tool.Without}
+	return deps.Write(doc, func() string {
+		var b strings.Builder
+		for _, name := range tool.Without { // they would lead elsewhere
+			fmt.Fprintf(&b, "unset %s\n", name)
+		}
+		for _, v := range tool.Variables {
+			fmt.Fprintf(&b, "export %s=%s\n", v.Key, fault.Shell(v.Value))
+		}
+		return b.String()
 	})
 }
 
+func runSandboxLogs(ctx context.Context, deps *Deps) error {
+	info, err := deps.app().SandboxStatus()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(info.Log)
+	if err != nil {
+		return fault.New(fault.NotFound, "there is no log yet: %s", fault.Reason(err)).Because(err).
+			WithHint("Run `pipelinetui sandbox start` first.")
+	}
+	defer f.Close()
+	return writeLog(ctx, deps, f)
+}
+
 // writeLog writes a log line by line. Each is JSON of its own, or text.
-func (e *env) writeLog(ctx context.Context, log io.Reader) error {
-	l, err := e.newLines()
+func writeLog(ctx context.Context, deps *Deps, log io.Reader) error {
+	l, err := deps.Stream()
 	if err != nil {
 		return err
 	}
@@ -156,23 +175,23 @@ func (e *env) writeLog(ctx context.Context, log io.Reader) error {
 		if line := strings.TrimSpace(text); line != "" {
 			switch {
 			case l != nil:
-				if err := l.emit(logLine{"line", rawJSON(line)}); err != nil {
+				if err := l.Emit(logLine{"line", rawJSON(line)}); err != nil {
 					return err
 				}
-			case e.machine():
+			case deps.Machine():
 				all = append(all, rawJSON(line))
 			default:
-				fmt.Fprintln(e.Out, line)
+				fmt.Fprintln(deps.Out, line)
 			}
 		}
 		if err != nil {
 			break
 		}
 	}
-	return e.write(struct {
-		header
+	return deps.Write(struct {
+		console.Header
 		Lines []json.RawMessage `json:"lines"`
-	}{newHeader("SandboxLogs"), all}, nil)
+	}{console.NewHeader("SandboxLogs"), all}, nil)
 }
 
 // logLine is a line of the sandbox's log among lines.
@@ -182,28 +201,11 @@ type logLine struct {
 }
 
 // newSandboxServe is what the daemon runs as; people use `sandbox start`.
-func newSandboxServe(e *env) *cobra.Command {
-	var s app.SandboxServing
+func newSandboxServe(deps *Deps, do action[app.SandboxServing]) *cobra.Command {
+	s := &app.SandboxServing{}
 	cmd := &cobra.Command{
 		Use: "serve", Short: "run the sandbox in the foreground", Args: cobra.NoArgs, Hidden: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			signals, release := e.desk.hold() // it ends in good order, however often it is told
-			defer release()
-			ctx, cancel := context.WithCancel(cmd.Context())
-			defer cancel()
-			go func() {
-				select {
-				case <-signals:
-					cancel()
-				case <-ctx.Done():
-				}
-			}()
-			if s.Dir == "" {
-				s.Dir = e.settings.Paths.Sandbox()
-			}
-			s.Debug = e.debug()
-			return app.SandboxServe(ctx, s)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return do(cmd.Context(), deps, s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.Dir, "dir", "", "folder of the sandbox")
@@ -213,4 +215,23 @@ func newSandboxServe(e *env) *cobra.Command {
 	f.StringVar(&s.Images, "images", "", "IMAGE=URL,... model servers of your own")
 	f.StringVar(&s.Account, "account", "", "id of the first account")
 	return changes(cmd)
+}
+
+func runSandboxServe(ctx context.Context, deps *Deps, s *app.SandboxServing) error {
+	signals, release := deps.signals.Hold() // it ends in good order, however often it is told
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if s.Dir == "" {
+		s.Dir = deps.settings.Paths.Sandbox()
+	}
+	s.Debug = deps.debug()
+	return app.SandboxServe(ctx, *s)
 }

@@ -16,7 +16,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-func newSandboxExec(e *env) *cobra.Command {
+// sandboxExecOptions are those of sandbox exec.
+type sandboxExecOptions struct{ program []string }
+
+func newSandboxExec(deps *Deps, do action[sandboxExecOptions]) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [--] COMMAND [ARG...]",
 		Short: "run another program on the sandbox: pulumi, aws, a script",
@@ -33,7 +36,9 @@ run (or that of pulumi's -C).`,
 		Example: `  pipelinetui sandbox exec -- pulumi preview --stack acme.fraud.dev
   pipelinetui sandbox exec -- aws stepfunctions list-state-machines`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return e.sandboxExec(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return do(cmd.Context(), deps, &sandboxExecOptions{args})
+		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the program's name is its own
 	return changes(cmd)
@@ -45,20 +50,21 @@ type childExit struct{ code int }
 
 func (c *childExit) Error() string { return fmt.Sprintf("the program ended with exit code %d", c.code) }
 
-func (e *env) sandboxExec(ctx context.Context, args []string) error {
+func runSandboxExec(ctx context.Context, deps *Deps, o *sandboxExecOptions) error {
+	args := o.program
 	work, err := workDirOf(args)
 	if err != nil {
 		return err
 	}
-	tool, closeAll, err := e.open().SandboxTool(ctx, os.Environ(), work)
+	tool, closeAll, err := deps.app().SandboxTool(ctx, deps.environment(), work)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	signals, release := e.desk.hold() // they are the program's from here on
+	signals, release := deps.signals.Hold() // they are the program's from here on
 	defer release()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
+	cmd.Env = slices.DeleteFunc(deps.environment(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(tool.Without, name)
 	})
@@ -73,12 +79,12 @@ func (e *env) sandboxExec(ctx context.Context, args []string) error {
 	if err := leavesSandbox(ctx, cmd); err != nil {
 		return err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.raw.In, e.raw.Out, e.raw.Err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = deps.Raw.In, deps.Raw.Out, deps.Raw.Err
 	if err := cmd.Start(); err != nil {
 		return fault.New(fault.NotFound, "%s can't be started: %s", args[0], fault.Reason(err)).Because(err).
 			WithHint("Name a program on the PATH, or the path of one.")
 	}
-	return e.attend(cmd, signals)
+	return attend(deps, cmd, signals)
 }
 
 // leavesSandbox refuses a command that would go to the real AWS in spite of the
@@ -122,16 +128,16 @@ func asksSQS(args []string) bool {
 }
 
 // attend waits for a program and passes on what it ends with.
-func (e *env) attend(cmd *exec.Cmd, signals <-chan os.Signal) error {
+func attend(deps *Deps, cmd *exec.Cmd, signals <-chan os.Signal) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	e.printed = true // standard output belongs to the program
+	deps.GiveAway() // standard output belongs to the program
 	for {
 		select {
 		case sig := <-signals:
 			// A terminal's ctrl-C has reached the program already: it shares our
 			// process group, and a second one would mean "at once" to Pulumi.
-			if sig != os.Interrupt || !e.InTTY {
+			if sig != os.Interrupt || !deps.InTTY {
 				_ = cmd.Process.Signal(sig) // it may have ended just now
 			}
 		case err := <-ended:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
@@ -52,9 +53,9 @@ func TestOnPath(t *testing.T) {
 // is ours.
 func TestAttendPassesSignalsOn(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := testIO("")
+	streams, _, _ := console.Buffers("")
 	signals := make(chan os.Signal, 1)
-	e := newEnv(streams, func(string) (string, bool) { return "", false })
+	e := newSession(nil, streams, func(string) (string, bool) { return "", false }).deps
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap 'exit 5' TERM; echo ready; while read -r line; do :; done`)
 	stdin, err := cmd.StdinPipe() // stays open: it waits
 	require.NoError(t, err)
@@ -66,7 +67,7 @@ func TestAttendPassesSignalsOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "ready\n", line)
 	signals <- syscall.SIGTERM
-	err = e.attend(cmd, signals)
+	err = attend(e, cmd, signals)
 	require.Equal(t, ExitCode(5), codeOf(err))
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,48 +11,71 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
-func newSandboxFaults(e *env) *cobra.Command {
+func newSandboxFaults(deps *Deps) *cobra.Command {
 	return group("faults", "make the sandbox fail on purpose: quotas, throttling, latency, errors",
-		reads(&cobra.Command{
-			Use: "list", Aliases: []string{"ls"}, Short: "list what goes wrong on purpose, and how often it did", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				status, err := e.open().SandboxFaults(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return e.writeFaults(status)
-			},
-		}),
-		newSandboxFaultsSet(e),
-		changes(&cobra.Command{
-			Use: "clear [NUMBER...]", Short: "end all faults, or those of the numbers that `list` shows",
-			RunE: func(cmd *cobra.Command, args []string) error {
-				numbers := make([]int, len(args))
-				for i, a := range args {
-					n, err := strconv.Atoi(a)
-					if err != nil {
-						return &usageError{err: fmt.Errorf("%q is not the number of a fault", a), command: cmd.CommandPath()}
-					}
-					numbers[i] = n
-				}
-				status, err := e.open().SandboxClearFaults(cmd.Context(), numbers...)
-				if err != nil {
-					return err
-				}
-				return e.writeFaults(status)
-			},
-		}))
+		newSandboxFaultsList(deps), newSandboxFaultsSet(deps, runSandboxFaultsSet), newSandboxFaultsClear(deps, runSandboxFaultsClear))
 }
 
-func newSandboxFaultsSet(e *env) *cobra.Command {
-	var call string
-	var quotas bool
-	var latency, jitter time.Duration
-	var r app.FaultRule
+func newSandboxFaultsList(deps *Deps) *cobra.Command {
+	return reads(&cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "list what goes wrong on purpose, and how often it did", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runSandboxFaultsList(cmd.Context(), deps) },
+	})
+}
+
+func runSandboxFaultsList(ctx context.Context, deps *Deps) error {
+	status, err := deps.app().SandboxFaults(ctx)
+	if err != nil {
+		return err
+	}
+	return writeFaults(deps, status)
+}
+
+// faultsClearOptions are those of sandbox faults clear.
+type faultsClearOptions struct{ numbers []int }
+
+func newSandboxFaultsClear(deps *Deps, do action[faultsClearOptions]) *cobra.Command {
+	return changes(&cobra.Command{
+		Use: "clear [NUMBER...]", Short: "end all faults, or those of the numbers that `list` shows",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o := &faultsClearOptions{make([]int, len(args))}
+			for i, a := range args {
+				n, err := strconv.Atoi(a)
+				if err != nil {
+					return &usageError{err: fmt.Errorf("%q is not the number of a fault", a), command: cmd.CommandPath()}
+				}
+				o.numbers[i] = n
+			}
+			return do(cmd.Context(), deps, o)
+		},
+	})
+}
+
+func runSandboxFaultsClear(ctx context.Context, deps *Deps, o *faultsClearOptions) error {
+	status, err := deps.app().SandboxClearFaults(ctx, o.numbers...)
+	if err != nil {
+		return err
+	}
+	return writeFaults(deps, status)
+}
+
+// faultsSetOptions are those of sandbox faults set.
+type faultsSetOptions struct {
+	call            string
+	quotas          bool
+	latency, jitter time.Duration
+	rule            app.FaultRule
+	// What was typed of them: the quotas, and anything of a rule.
+	switches, rules bool
+}
+
+func newSandboxFaultsSet(deps *Deps, do action[faultsSetOptions]) *cobra.Command {
+	o := &faultsSetOptions{}
 	cmd := &cobra.Command{
 		Use:   "set [--quotas] [--call SERVICE[.OPERATION]] [flags]",
 		Short: "add a fault, or switch AWS's quotas on",
@@ -75,45 +99,53 @@ over a restart. Each change begins the counters anew.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := cmd.Flags()
-			var switched *bool
-			if f.Changed("quotas") {
-				switched = &quotas
-			}
-			var rules []app.FaultRule
-			if slices.ContainsFunc([]string{"call", "throttle", "error", "message", "status", "latency", "jitter", "share", "times"}, f.Changed) {
-				r.Service, r.Operation, _ = strings.Cut(call, ".")
-				r.LatencyMs, r.JitterMs = int(latency.Milliseconds()), int(jitter.Milliseconds())
-				rules = append(rules, r)
-			} else if switched == nil {
+			o.switches = f.Changed("quotas")
+			o.rules = slices.ContainsFunc([]string{"call", "throttle", "error", "message", "status", "latency", "jitter", "share", "times"}, f.Changed)
+			if !o.switches && !o.rules {
 				return &usageError{err: fault.New(fault.Invalid, "give --quotas, or --call with what is to go wrong"), command: cmd.CommandPath()}
 			}
-			status, err := e.open().SandboxAddFaults(cmd.Context(), switched, rules...)
-			if err != nil {
-				return err
-			}
-			return e.writeFaults(status)
+			return do(cmd.Context(), deps, o)
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&quotas, "quotas", false, "count AWS's token buckets for each API")
-	f.StringVar(&call, "call", "", "calls to hit: SERVICE[.OPERATION], with wildcards (default all)")
-	f.BoolVar(&r.Throttle, "throttle", false, "refuse the call as the service throttles")
-	f.StringVar(&r.Error, "error", "", "fail the call with this AWS error code")
-	f.StringVar(&r.Message, "message", "", "message of --error")
-	countFlag(f, &r.Status, "status", 0, 400, 599, "HTTP status of --error, 400 to 599 (default 500)")
-	durationFlag(f, &latency, "latency", 0, "delay the call")
-	durationFlag(f, &jitter, "jitter", 0, "delay the call by up to this much more, at random")
-	shareFlag(f, &r.Share, "share", "part of the calls that is hit, 0 to 1 (default all)")
-	countFlag(f, &r.Times, "times", 0, 1, noLimit, "calls that are hit before the fault is used up (default no limit)")
+	f.BoolVar(&o.quotas, "quotas", false, "count AWS's token buckets for each API")
+	f.StringVar(&o.call, "call", "", "calls to hit: SERVICE[.OPERATION], with wildcards (default all)")
+	f.BoolVar(&o.rule.Throttle, "throttle", false, "refuse the call as the service throttles")
+	f.StringVar(&o.rule.Error, "error", "", "fail the call with this AWS error code")
+	f.StringVar(&o.rule.Message, "message", "", "message of --error")
+	countFlag(f, &o.rule.Status, "status", 0, 400, 599, "HTTP status of --error, 400 to 599 (default 500)")
+	durationFlag(f, &o.latency, "latency", 0, "delay the call")
+	durationFlag(f, &o.jitter, "jitter", 0, "delay the call by up to this much more, at random")
+	shareFlag(f, &o.rule.Share, "share", "part of the calls that is hit, 0 to 1 (default all)")
+	countFlag(f, &o.rule.Times, "times", 0, 1, noLimit, "calls that are hit before the fault is used up (default no limit)")
 	return changes(cmd)
 }
 
-func (e *env) writeFaults(s app.FaultStatus) error {
+func runSandboxFaultsSet(ctx context.Context, deps *Deps, o *faultsSetOptions) error {
+	var switched *bool
+	if o.switches {
+		switched = &o.quotas
+	}
+	var rules []app.FaultRule
+	if o.rules {
+		r := o.rule
+		r.Service, r.Operation, _ = strings.Cut(o.call, ".")
+		r.LatencyMs, r.JitterMs = int(o.latency.Milliseconds()), int(o.jitter.Milliseconds())
+		rules = append(rules, r)
+	}
+	status, err := deps.app().SandboxAddFaults(ctx, switched, rules...)
+	if err != nil {
+		return err
+	}
+	return writeFaults(deps, status)
+}
+
+func writeFaults(deps *Deps, s app.FaultStatus) error {
 	doc := struct {
-		header
+		console.Header
 		app.FaultStatus
-	}{newHeader("SandboxFaults"), s}
-	return e.write(doc, func() string {
+	}{console.NewHeader("SandboxFaults"), s}
+	return deps.Write(doc, func() string {
 		if !s.Quotas && len(s.Rules) == 0 {
 			return "nothing goes wrong on purpose\n"
 		}
@@ -131,7 +163,7 @@ func (e *env) writeFaults(s app.FaultStatus) error {
 			rows[i] = []render.Cell{render.T(strconv.Itoa(i + 1)), render.T(hit(r)), render.T(trouble(r)), render.T(strconv.Itoa(hits))}
 		}
 		if len(rows) > 0 {
-			b.WriteString(render.Table(e.OutStyle, []string{"NUMBER", "CALLS", "FAULT", "HITS"}, rows))
+			b.WriteString(render.Table(deps.OutStyle, []string{"NUMBER", "CALLS", "FAULT", "HITS"}, rows))
 		}
 		return b.String()
 	})

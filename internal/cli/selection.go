@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// selection says which pipelines a command works on.
+// selection says which pipelines a command works on, as it was typed.
 type selection struct {
 	args     []string
 	file     string
@@ -24,34 +25,6 @@ type selection struct {
 	tenant   string
 	labels   []string
 	failed   bool
-
-	// seen are the states that existing has found, for Request.Expect.
-	seen map[spec.ID]string
-	// damaged are the pipelines whose state cannot be used, and why: among several
-	// they fail by themselves and hold nobody up.
-	damaged []app.PipelineResult
-}
-
-// setAside keeps a pipeline whose state is damaged for the end. It is false for any
-// other error.
-func (s *selection) setAside(id spec.ID, err error) bool {
-	if fault.KindOf(err) != fault.Damaged {
-		return false
-	}
-	s.damaged = append(s.damaged, app.PipelineResult{ID: id, Stack: id.StackName(), Err: err})
-	return true
-}
-
-// alone is the error of what was set aside if nothing else is left to work on.
-func (s *selection) alone(left int) error {
-	if left > 0 || len(s.damaged) == 0 {
-		return nil
-	}
-	var errs fault.List
-	for _, r := range s.damaged {
-		errs = append(errs, r.Err)
-	}
-	return errs.OrNil()
 }
 
 // flags adds the selection's flags. building adds those that make or change
@@ -68,12 +41,13 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 	}
 }
 
-func (s *selection) check(cmd *cobra.Command) error {
+// check refuses a selection of nothing, or of what excludes each other.
+func (s *selection) check(command string) error {
 	if s.failed && len(s.args) == 0 && s.file == "" {
 		s.args = []string{"*/*/*"}
 	}
 	if len(s.args) == 0 && s.file == "" && s.tenant == "" && len(s.labels) == 0 {
-		return fault.New(fault.Invalid, "%s was not told which pipelines", cmd.CommandPath()).
+		return fault.New(fault.Invalid, "%s was not told which pipelines", command).
 			WithHint("Name them (acme/fraud, 'acme/*', 'acme/*/*' for every env), or give a spec with -f.")
 	}
 	if s.file != "" && s.template != "" {
@@ -116,86 +90,145 @@ func (s *selection) patterns() []string {
 	return out
 }
 
-// toBuild returns the pipelines to create or update: from the spec file, from
-// the stacks that exist already, or new ones from flags.
-func (s *selection) toBuild(ctx context.Context, e *env) ([]*spec.Pipeline, error) {
-	a := e.open()
-	cat, err := e.catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.file != "" {
-		return s.fromFile(ctx, e, a.SpecOptions(s.set), cat)
-	}
-	var out []*spec.Pipeline
-	var errs fault.List
-	var existing []string
-	for _, arg := range s.patterns() {
-		if s.tenant != "" && len(s.args) == 0 {
-			break // rebuild finds them
-		}
-		if strings.ContainsAny(arg, "*?[") {
-			existing = append(existing, arg)
-			continue
-		}
-		id, err := spec.ParseID(arg)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		p, err := s.one(ctx, e, id, cat)
-		if s.setAside(id, err) {
-			continue
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out = append(out, p)
-	}
-	if err := errs.OrNil(); err != nil {
-		return nil, err
-	}
-	if len(existing) > 0 || len(s.args) == 0 {
-		again, err := s.rebuild(ctx, e, existing)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, again...)
-	}
-	return out, s.alone(len(out))
+// chosen are the pipelines that a selection stands for.
+type chosen struct {
+	pipelines []*spec.Pipeline
+	// all is how many there were before --failed took its pick.
+	all int
+	// seen are the states in which existing ones were found, for Request.Expect.
+	seen map[spec.ID]string
+	// aside are the pipelines whose state cannot be used, and why: among several
+	// they fail by themselves and hold nobody up.
+	aside []app.PipelineResult
 }
 
-func (s *selection) fromFile(ctx context.Context, e *env, opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
-	set, err := e.loadSpec(ctx, s.file, cat, opts)
+// setAside keeps a pipeline whose state is damaged for the end. It is false for any
+// other error.
+func (c *chosen) setAside(id spec.ID, err error) bool {
+	if fault.KindOf(err) != fault.Damaged {
+		return false
+	}
+	c.aside = append(c.aside, app.PipelineResult{ID: id, Stack: id.StackName(), Err: err})
+	return true
+}
+
+// alone is the error of what was set aside if nothing else is left to work on.
+func (c *chosen) alone() error {
+	if len(c.pipelines) > 0 || len(c.aside) == 0 {
+		return nil
+	}
+	var errs fault.List
+	for _, r := range c.aside {
+		errs = append(errs, r.Err)
+	}
+	return errs.OrNil()
+}
+
+// finder finds what a selection stands for.
+type finder struct {
+	selection
+	deps *Deps
+	yes  bool
+	chosen
+}
+
+// choose finds the pipelines that a command is to work on.
+func choose(ctx context.Context, deps *Deps, o *deployOptions) (*chosen, error) {
+	f := &finder{selection: o.selection, deps: deps, yes: o.yes}
+	find := f.existing
+	if o.building() {
+		find = f.toBuild
+	}
+	if err := find(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.alone(); err != nil {
+		return nil, err
+	}
+	f.all = len(f.pipelines)
+	return &f.chosen, f.onlyFailed(ctx)
+}
+
+// toBuild finds the pipelines to create or update: from the spec file, from
+// the stacks that exist already, or new ones from flags.
+func (f *finder) toBuild(ctx context.Context) error {
+	cat, err := catalog(ctx, f.deps)
+	if err != nil {
+		return err
+	}
+	if f.file != "" {
+		f.pipelines, err = f.fromFile(ctx, f.deps.app().SpecOptions(f.set), cat)
+		return err
+	}
+	var errs fault.List
+	var patterns []string
+	for _, arg := range f.patterns() {
+		switch {
+		case f.tenant != "" && len(f.args) == 0: // rebuild finds them
+		case strings.ContainsAny(arg, "*?["):
+			patterns = append(patterns, arg)
+		default:
+			if err := f.named(ctx, arg, cat); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if err := errs.OrNil(); err != nil {
+		return err
+	}
+	if len(patterns) > 0 || len(f.args) == 0 {
+		return f.rebuild(ctx, patterns)
+	}
+	return nil
+}
+
+// named finds, or makes, a pipeline that was named.
+func (f *finder) named(ctx context.Context, name string, cat *spec.Catalog) error {
+	id, err := spec.ParseID(name)
+	if err != nil {
+		return err
+	}
+	p, err := f.one(ctx, id, cat)
+	switch {
+	case f.setAside(id, err):
+		return nil
+	case err != nil:
+		return err
+	}
+	f.pipelines = append(f.pipelines, p)
+	return nil
+}
+
+func (f *finder) fromFile(ctx context.Context, opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+	set, err := loadSpec(ctx, f.deps, f.file, cat, opts)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := spec.Select(set.Pipelines, s.patterns(), s.labels)
+	picked, err := spec.Select(set.Pipelines, f.patterns(), f.labels)
 	if err != nil {
 		return nil, err
 	}
-	if len(chosen) == 0 {
-		return nil, fault.New(fault.NotFound, "no pipeline of %s is selected", s.file).
+	if len(picked) == 0 {
+		return nil, fault.New(fault.NotFound, "no pipeline of %s is selected", f.file).
 			WithHint("Leave out the names, --tenant or --selector to take all.")
 	}
-	out := make([]*spec.Pipeline, len(chosen))
-	for i := range chosen {
-		out[i] = &chosen[i]
+	out := make([]*spec.Pipeline, len(picked))
+	for i := range picked {
+		out[i] = &picked[i]
 	}
 	return out, nil
 }
 
 // loadSpec reads a spec, and what it names, from a file or from standard input (-),
 // whose paths start from the current folder.
-func (e *env) loadSpec(ctx context.Context, file string, cat *spec.Catalog, opts spec.Options) (*spec.Set, error) {
+func loadSpec(ctx context.Context, deps *Deps, file string, cat *spec.Catalog, opts spec.Options) (*spec.Set, error) {
 	const enough = spec.MaxFileBytes + 3 // a byte order mark may be taken off before it is too much
 	name, dir := file, filepath.Dir(file)
 	var raw []byte
 	var err error
 	if file == "-" {
-		name, dir = standardInput, "."
-		raw, err = outside.ReadAll(ctx, name, e.stdin(), enough)
+		name, dir = console.StandardInput, "."
+		raw, err = outside.ReadAll(ctx, name, deps.Stdin(), enough)
 	} else {
 		raw, err = outside.ReadFile(ctx, "the spec", file, enough)
 	}
@@ -211,12 +244,12 @@ func (e *env) loadSpec(ctx context.Context, file string, cat *spec.Catalog, opts
 
 // one is a pipeline named on the command line: the existing one with --set
 // applied, or a new one if --template is given.
-func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catalog) (*spec.Pipeline, error) {
-	a := e.open()
+func (f *finder) one(ctx context.Context, id spec.ID, cat *spec.Catalog) (*spec.Pipeline, error) {
+	a := f.deps.app()
 	opts := a.SpecOptions(nil)
-	if s.template != "" {
+	if f.template != "" {
 		// It looks at the files that the parameters name.
-		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) { return spec.New(id, s.template, s.set, cat, opts) })
+		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) { return spec.New(id, f.template, f.set, cat, opts) })
 	}
 	x, err := a.Find(ctx, id)
 	if err != nil {
@@ -229,40 +262,39 @@ func (s *selection) one(ctx context.Context, e *env, id spec.ID, cat *spec.Catal
 	if x.Pipeline == nil {
 		return nil, x.Err
 	}
-	return a.Rebuild(ctx, x, s.set)
+	return a.Rebuild(ctx, x, f.set)
 }
 
 // rebuild takes existing pipelines as they were asked for, with --set applied.
-func (s *selection) rebuild(ctx context.Context, e *env, patterns []string) ([]*spec.Pipeline, error) {
-	narrowed := *s
+func (f *finder) rebuild(ctx context.Context, patterns []string) error {
+	narrowed := f.selection
 	narrowed.args = patterns
-	list, err := e.open().Existing(ctx, narrowed.patterns(), s.labels)
+	list, err := f.deps.app().Existing(ctx, narrowed.patterns(), f.labels)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(list) == 0 {
-		return nil, errNothingSelected(s)
+		return errNothingSelected(&f.selection)
 	}
 	var errs fault.List
-	out := make([]*spec.Pipeline, 0, len(list))
 	for _, x := range list {
-		if s.setAside(x.ID, x.Undecided) {
+		if f.setAside(x.ID, x.Undecided) {
 			continue
 		}
 		if x.Pipeline == nil {
-			if !s.setAside(x.ID, x.Err) {
+			if !f.setAside(x.ID, x.Err) {
 				errs = append(errs, x.Err)
 			}
 			continue
 		}
-		p, err := e.open().Rebuild(ctx, &x, s.set)
+		p, err := f.deps.app().Rebuild(ctx, &x, f.set)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", x.ID))
 			continue
 		}
-		out = append(out, p)
+		f.pipelines = append(f.pipelines, p)
 	}
-	return out, errs.OrNil()
+	return errs.OrNil()
 }
 
 func errNothingSelected(s *selection) error {
@@ -270,62 +302,69 @@ func errNothingSelected(s *selection) error {
 		WithHint("Run `pipelinetui list` to see what there is.")
 }
 
-// existing returns the pipelines that have a stack, for destroy and refresh. A
-// stack that holds no readable spec is returned with its name only.
-func (s *selection) existing(ctx context.Context, e *env) ([]*spec.Pipeline, error) {
-	a := e.open()
-	patterns := s.patterns()
-	if s.file != "" {
-		cat, err := e.catalog(ctx)
-		if err != nil {
-			return nil, err
-		}
-		opts := a.SpecOptions(nil)
-		opts.SkipFiles = true
-		chosen, err := s.fromFile(ctx, e, opts, cat)
-		if err != nil {
-			return nil, err
-		}
-		patterns = nil
-		for _, p := range chosen {
-			patterns = append(patterns, p.Tenant+"/"+p.Model+"/"+p.Env)
-		}
+// existing finds the pipelines that have a stack, for destroy and refresh. A
+// stack that holds no readable spec is taken with its name only.
+func (f *finder) existing(ctx context.Context) error {
+	patterns, err := f.names(ctx)
+	if err != nil {
+		return err
 	}
-	list, err := s.stacks(ctx, a, patterns)
-	if e.yes && (fault.KindOf(err) == fault.NotFound || err == nil && len(list) == 0) {
-		if err := e.clearForgotten(ctx, patterns); err != nil {
-			return nil, err
+	list, err := f.stacks(ctx, patterns)
+	if f.yes && (fault.KindOf(err) == fault.NotFound || err == nil && len(list) == 0) {
+		if err := f.clearForgotten(ctx, patterns); err != nil {
+			return err
 		}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(list) == 0 {
-		return nil, errNothingSelected(&selection{args: patterns, labels: s.labels})
+		return errNothingSelected(&selection{args: patterns, labels: f.labels})
 	}
-	out := make([]*spec.Pipeline, 0, len(list))
-	s.seen = map[spec.ID]string{}
+	f.seen = map[spec.ID]string{}
 	for _, x := range list {
 		if x.State != nil {
-			s.seen[x.ID] = x.State.Basis
+			f.seen[x.ID] = x.State.Basis
 		}
 		switch {
-		case s.setAside(x.ID, x.Undecided):
+		case f.setAside(x.ID, x.Undecided):
 		case x.Pipeline != nil:
-			out = append(out, x.Pipeline)
+			f.pipelines = append(f.pipelines, x.Pipeline)
 		case x.State != nil:
-			out = append(out, &spec.Pipeline{ID: x.ID, Region: e.settings.String(settings.Region)})
-		case s.setAside(x.ID, x.Err):
+			f.pipelines = append(f.pipelines, &spec.Pipeline{ID: x.ID, Region: f.deps.settings.String(settings.Region)})
+		case f.setAside(x.ID, x.Err):
 		default:
-			return nil, x.Err
+			return x.Err
 		}
 	}
-	return out, s.alone(len(out))
+	return nil
+}
+
+// names are the patterns of the selection, or the names of what a spec asks for.
+func (f *finder) names(ctx context.Context) ([]string, error) {
+	if f.file == "" {
+		return f.patterns(), nil
+	}
+	cat, err := catalog(ctx, f.deps)
+	if err != nil {
+		return nil, err
+	}
+	opts := f.deps.app().SpecOptions(nil)
+	opts.SkipFiles = true
+	asked, err := f.fromFile(ctx, opts, cat)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range asked {
+		names = append(names, p.Tenant+"/"+p.Model+"/"+p.Env)
+	}
+	return names, nil
 }
 
 // stacks finds the pipelines that have a stack. Where each is named, none has to
 // be searched for.
-func (s *selection) stacks(ctx context.Context, a *app.App, patterns []string) ([]app.Existing, error) {
+func (f *finder) stacks(ctx context.Context, patterns []string) ([]app.Existing, error) {
 	var ids []spec.ID
 	for _, p := range patterns {
 		id, err := spec.ParseID(p)
@@ -336,16 +375,16 @@ func (s *selection) stacks(ctx context.Context, a *app.App, patterns []string) (
 			ids = append(ids, id)
 		}
 	}
-	if s.file != "" || len(s.labels) > 0 || len(ids) == 0 || len(ids) < len(patterns) {
-		return a.Existing(ctx, patterns, s.labels)
+	if f.file != "" || len(f.labels) > 0 || len(ids) == 0 || len(ids) < len(patterns) {
+		return f.deps.app().Existing(ctx, patterns, f.labels)
 	}
-	return a.Named(ctx, ids)
+	return f.deps.app().Named(ctx, ids)
 }
 
 // clearForgotten removes the lock of a destroy that was killed when the stack was
 // gone already, but not its lock.
-func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
-	engine, err := e.open().Engine(ctx)
+func (f *finder) clearForgotten(ctx context.Context, patterns []string) error {
+	engine, err := f.deps.app().Engine(ctx)
 	if err != nil {
 		return err
 	}
@@ -355,7 +394,7 @@ func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
 			continue // stands for several: nobody has named this one
 		}
 		for _, l := range engine.DeadLocks(ctx, id.StackName()) {
-			e.noteLock(id, l)
+			noteLock(f.deps, id, l)
 			if err := engine.Unlock(ctx, id.StackName()); err != nil {
 				return err
 			}
@@ -365,17 +404,18 @@ func (e *env) clearForgotten(ctx context.Context, patterns []string) error {
 }
 
 // onlyFailed keeps the pipelines whose last operation failed.
-func (s *selection) onlyFailed(ctx context.Context, e *env, pipelines []*spec.Pipeline) ([]*spec.Pipeline, error) {
-	if !s.failed {
-		return pipelines, nil
+func (f *finder) onlyFailed(ctx context.Context) error {
+	if !f.failed {
+		return nil
 	}
-	ids := make([]spec.ID, len(pipelines))
-	for i, p := range pipelines {
+	ids := make([]spec.ID, len(f.pipelines))
+	for i, p := range f.pipelines {
 		ids[i] = p.ID
 	}
-	failed, err := e.open().LastFailed(ctx, ids)
+	failed, err := f.deps.app().LastFailed(ctx, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return slices.DeleteFunc(pipelines, func(p *spec.Pipeline) bool { return !failed[p.ID] }), nil
+	f.pipelines = slices.DeleteFunc(f.pipelines, func(p *spec.Pipeline) bool { return !failed[p.ID] })
+	return nil
 }

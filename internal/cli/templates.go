@@ -8,67 +8,80 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-func newTemplates(e *env) *cobra.Command {
-	list := reads(&cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "list the templates", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.listTemplates(cmd.Context()) },
-	})
-	show := reads(&cobra.Command{
-		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return e.showTemplate(cmd.Context(), args[0]) },
-	})
-	cmd := group("templates", "list, show, check and begin templates", list, show, newTemplatesCheck(e), newTemplatesNew(e))
+func newTemplates(deps *Deps) *cobra.Command {
+	cmd := group("templates", "list, show, check and begin templates",
+		newTemplatesList(deps), newTemplatesShow(deps, runTemplatesShow), newTemplatesCheck(deps, runTemplatesCheck), newTemplatesNew(deps, runTemplatesNew))
 	cmd.Aliases = []string{"template"}
 	return cmd
 }
 
-// catalog returns the templates; those of the user's folders are read.
-func (e *env) catalog(ctx context.Context) (*spec.Catalog, error) {
-	return outside.Do(ctx, "the templates", e.open().Catalog)
+func newTemplatesList(deps *Deps) *cobra.Command {
+	return reads(&cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "list the templates", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTemplatesList(cmd.Context(), deps) },
+	})
 }
 
-func (e *env) listTemplates(ctx context.Context) error {
-	cat, err := e.catalog(ctx)
+// templatesShowOptions are those of templates show.
+type templatesShowOptions struct{ name string }
+
+func newTemplatesShow(deps *Deps, do action[templatesShowOptions]) *cobra.Command {
+	return reads(&cobra.Command{
+		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return do(cmd.Context(), deps, &templatesShowOptions{args[0]})
+		},
+	})
+}
+
+// catalog returns the templates; those of the user's folders are read.
+func catalog(ctx context.Context, deps *Deps) (*spec.Catalog, error) {
+	return outside.Do(ctx, "the templates", deps.app().Catalog)
+}
+
+func runTemplatesList(ctx context.Context, deps *Deps) error {
+	cat, err := catalog(ctx, deps)
 	if err != nil {
 		return err
 	}
 	doc := struct {
-		header
+		console.Header
 		Templates []*spec.Template `json:"templates"`
-	}{newHeader("TemplateList"), cat.List()}
-	return e.write(doc, func() string {
+	}{console.NewHeader("TemplateList"), cat.List()}
+	return deps.Write(doc, func() string {
 		var rows [][]render.Cell
 		for _, t := range cat.List() {
 			rows = append(rows, []render.Cell{render.T(t.Name), render.T(t.Version), render.T(t.Origin), render.T(t.Title)})
 		}
-		return render.Table(e.OutStyle, []string{"NAME", "VERSION", "ORIGIN", "TITLE"}, rows)
+		return render.Table(deps.OutStyle, []string{"NAME", "VERSION", "ORIGIN", "TITLE"}, rows)
 	})
 }
 
-func (e *env) showTemplate(ctx context.Context, name string) error {
-	cat, err := e.catalog(ctx)
+func runTemplatesShow(ctx context.Context, deps *Deps, o *templatesShowOptions) error {
+	cat, err := catalog(ctx, deps)
 	if err != nil {
 		return err
 	}
-	t, err := cat.Lookup(name)
+	t, err := cat.Lookup(o.name)
 	if err != nil {
 		return err
 	}
 	doc := struct {
-		header
+		console.Header
 		*spec.Template
 		Definition json.RawMessage `json:"definition"`
-	}{newHeader("Template"), t, rawJSON(string(t.Definition))}
-	return e.write(doc, func() string { return e.templateText(t) })
+	}{console.NewHeader("Template"), t, rawJSON(string(t.Definition))}
+	return deps.Write(doc, func() string { return templateText(deps, t) })
 }
 
-func (e *env) templateText(t *spec.Template) string {
-	st := e.OutStyle
+func templateText(deps *Deps, t *spec.Template) string {
+	st := deps.OutStyle
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n%s\n\n", st.Title.Render(render.Line(t.Name, 0)), st.Muted.Render("version "+t.Version+" · "+render.Line(t.Origin, 0)), strings.TrimSpace(render.Safe(t.Description)))
 	fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Blocks:"), strings.Join(t.Blocks, ", "))
@@ -108,38 +121,40 @@ func defaultText(p spec.Parameter) string {
 	return string(raw)
 }
 
-func newSchema(e *env) *cobra.Command {
+func newSchema(deps *Deps) *cobra.Command {
 	return reads(&cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of the spec, for editors",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cat, err := e.catalog(cmd.Context())
-			if err != nil {
-				return err
-			}
-			raw, err := spec.JSONSchema(cat)
-			if err != nil {
-				return err
-			}
-			return e.writeSchema(raw)
-		},
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runSchema(cmd.Context(), deps) },
 	})
+}
+
+func runSchema(ctx context.Context, deps *Deps) error {
+	cat, err := catalog(ctx, deps)
+	if err != nil {
+		return err
+	}
+	raw, err := spec.JSONSchema(cat)
+	if err != nil {
+		return err
+	}
+	return writeSchema(deps, raw)
 }
 
 // writeSchema writes the schema as it is, for it is a document of its own sort:
 // editors read it. Only among lines it is a member of the result.
-func (e *env) writeSchema(raw json.RawMessage) error {
+func writeSchema(deps *Deps, raw json.RawMessage) error {
 	var doc any = raw
-	if e.output() == outputLines {
+	if deps.Form() == console.Lines {
 		doc = struct {
-			header
+			console.Header
 			Schema json.RawMessage `json:"schema"`
-		}{newHeader("Schema"), raw}
+		}{console.NewHeader("Schema"), raw}
 	}
-	text, err := e.encode(doc)
+	text, err := deps.Encode(doc)
 	if err != nil {
 		return err
 	}
-	return e.writeText(text)
+	return deps.WriteText(text)
 }

@@ -9,13 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/check"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
-func newTemplatesCheck(e *env) *cobra.Command {
-	var strict bool
+// templatesCheckOptions are those of templates check.
+type templatesCheckOptions struct {
+	templates []string
+	strict    bool
+}
+
+func newTemplatesCheck(deps *Deps, do action[templatesCheckOptions]) *cobra.Command {
+	o := &templatesCheckOptions{}
 	cmd := &cobra.Command{
 		Use:   "check [DIR|NAME...]",
 		Short: "check templates: parameters, blocks, state machine, sources",
@@ -30,15 +37,18 @@ exit code is then 2.`,
 		Example: `  pipelinetui templates check
   pipelinetui templates check ./my-template
   pipelinetui templates check realtime -o json`,
-		RunE: func(cmd *cobra.Command, args []string) error { return e.checkTemplates(cmd.Context(), args, strict) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.templates = args
+			return do(cmd.Context(), deps, o)
+		},
 	}
-	cmd.Flags().BoolVar(&strict, "strict", false, "count warnings as errors")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "count warnings as errors")
 	return reads(cmd)
 }
 
-func (e *env) checkTemplates(ctx context.Context, args []string, strict bool) error {
-	a := e.open() // not in the background, which outlives the command that is interrupted
-	reports, err := outside.Do(ctx, "the templates", func() ([]check.Report, error) { return a.CheckTemplates(args) })
+func runTemplatesCheck(ctx context.Context, deps *Deps, o *templatesCheckOptions) error {
+	a := deps.app() // not in the background, which outlives the command that is interrupted
+	reports, err := outside.Do(ctx, "the templates", func() ([]check.Report, error) { return a.CheckTemplates(o.templates) })
 	if err != nil {
 		return err
 	}
@@ -51,15 +61,15 @@ func (e *env) checkTemplates(ctx context.Context, args []string, strict bool) er
 		}
 	}
 	doc := struct {
-		header
+		console.Header
 		Templates []check.Report `json:"templates"`
 		Errors    int            `json:"errors"`
 		Warnings  int            `json:"warnings"`
-	}{newHeader("TemplateCheck"), reports, errs, warnings}
-	if err := e.write(doc, func() string { return e.checkText(reports, errs, warnings) }); err != nil {
+	}{console.NewHeader("TemplateCheck"), reports, errs, warnings}
+	if err := deps.Write(doc, func() string { return checkText(deps, reports, errs, warnings) }); err != nil {
 		return err
 	}
-	if errs > 0 || strict && warnings > 0 {
+	if errs > 0 || o.strict && warnings > 0 {
 		return fault.New(fault.Invalid, "%s and %s in %s", render.Count(errs, "error", "errors"), render.Count(warnings, "warning", "warnings"), render.Count(len(reports), "template", "templates")).
 			WithHint("Correct what is listed above and check again.")
 	}
@@ -67,8 +77,8 @@ func (e *env) checkTemplates(ctx context.Context, args []string, strict bool) er
 }
 
 // checkText lists the findings by template and file.
-func (e *env) checkText(reports []check.Report, errs, warnings int) string {
-	st := e.OutStyle
+func checkText(deps *Deps, reports []check.Report, errs, warnings int) string {
+	st := deps.OutStyle
 	var b strings.Builder
 	for _, r := range reports {
 		mark := st.Good.Render("✔")
@@ -85,7 +95,7 @@ func (e *env) checkText(reports []check.Report, errs, warnings int) string {
 				file = f.File
 				fmt.Fprintf(&b, "  %s\n", st.Key.Render(render.Line(file, 0)))
 			}
-			b.WriteString(e.findingText(f))
+			b.WriteString(findingText(deps, f))
 		}
 	}
 	if errs+warnings == 0 {
@@ -94,8 +104,8 @@ func (e *env) checkText(reports []check.Report, errs, warnings int) string {
 	return b.String()
 }
 
-func (e *env) findingText(f check.Finding) string {
-	st := e.OutStyle
+func findingText(deps *Deps, f check.Finding) string {
+	st := deps.OutStyle
 	severity := st.Bad.Render("error")
 	if f.Severity == check.Warning {
 		severity = st.Warn.Render("warning")
@@ -112,8 +122,11 @@ func (e *env) findingText(f check.Finding) string {
 	return text
 }
 
-func newTemplatesNew(e *env) *cobra.Command {
-	var from string
+// templatesNewOptions are those of templates new.
+type templatesNewOptions struct{ dir, from string }
+
+func newTemplatesNew(deps *Deps, do action[templatesNewOptions]) *cobra.Command {
+	o := &templatesNewOptions{}
 	cmd := &cobra.Command{
 		Use:   "new DIR",
 		Short: "write the folder of a new template, to be changed",
@@ -124,31 +137,34 @@ template's. Nothing is overwritten.`,
   pipelinetui templates check ./templates/my-scoring
   PIPELINETUI_TEMPLATES=./templates pipelinetui up acme/fraud --template my-scoring --yes`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return e.newTemplate(cmd.Context(), args[0], from) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.dir = args[0]
+			return do(cmd.Context(), deps, o)
+		},
 	}
-	cmd.Flags().StringVar(&from, "from", "realtime", "the built-in template to begin with")
+	cmd.Flags().StringVar(&o.from, "from", "realtime", "the built-in template to begin with")
 	return reads(cmd)
 }
 
-func (e *env) newTemplate(ctx context.Context, dir, from string) error {
-	a := e.open()
-	files, err := outside.Do(ctx, dir, func() ([]string, error) { return a.NewTemplate(dir, from) })
+func runTemplatesNew(ctx context.Context, deps *Deps, o *templatesNewOptions) error {
+	a := deps.app()
+	files, err := outside.Do(ctx, o.dir, func() ([]string, error) { return a.NewTemplate(o.dir, o.from) })
 	if err != nil {
 		return err
 	}
 	doc := struct {
-		header
+		console.Header
 		Folder string   `json:"folder"`
 		From   string   `json:"from"`
 		Files  []string `json:"files"`
-	}{newHeader("TemplateNew"), dir, from, files}
-	return e.write(doc, func() string {
+	}{console.NewHeader("TemplateNew"), o.dir, o.from, files}
+	return deps.Write(doc, func() string {
 		var b strings.Builder
-		fmt.Fprintf(&b, "%s is a copy of %s:\n", render.Line(dir, 0), from)
+		fmt.Fprintf(&b, "%s is a copy of %s:\n", render.Line(o.dir, 0), o.from)
 		for _, f := range files {
-			fmt.Fprintf(&b, "  %s\n", filepath.Join(dir, filepath.FromSlash(f)))
+			fmt.Fprintf(&b, "  %s\n", filepath.Join(o.dir, filepath.FromSlash(f)))
 		}
-		fmt.Fprintf(&b, "Change it, and check it with `pipelinetui templates check %s`.\n", render.Line(dir, 0))
+		fmt.Fprintf(&b, "Change it, and check it with `pipelinetui templates check %s`.\n", render.Line(o.dir, 0))
 		return b.String()
 	})
 }

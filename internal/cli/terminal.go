@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -18,60 +18,52 @@ import (
 
 // cannotShow tells why the full-screen terminal can't be opened, "" if it can: keys
 // have to come from a person and the screen has to go to one.
-func (e *env) cannotShow() string {
+func cannotShow(deps *Deps) string {
 	switch {
-	case e.machine():
-		return "the output is to be " + e.output()
-	case !e.InTTY:
+	case deps.Machine():
+		return "the output is to be " + deps.Form()
+	case !deps.InTTY:
 		return "standard input is not a terminal"
-	case !e.OutTTY:
+	case !deps.OutTTY:
 		return "standard output is not a terminal"
-	case e.dumb:
+	case deps.Dumb:
 		return "TERM is dumb, a terminal that cannot move its cursor"
-	case e.ci:
+	case deps.CI:
 		return "CI is set, so nobody sits here"
 	}
 	return ""
 }
 
-// stdin is standard input, for what is read to its end. Who has to type that is told
-// that it is waited for, and how it ends.
-func (e *env) stdin() io.Reader {
-	if e.InTTY {
-		e.note("reading %s: ctrl-D ends it, ctrl-C gives up", standardInput)
-	}
-	return e.In
-}
-
-// terminal shows the full screen until the user leaves it, and leaves the
+// showTerminal shows the full screen until the user leaves it, and leaves the
 // operations' summaries in the scrollback.
-func (e *env) terminal(ctx context.Context) error {
+func showTerminal(ctx context.Context, s *session) error {
+	deps := s.deps
 	// Whatever is written past the screen would tear it.
 	log.SetOutput(io.Discard)
 	notices := make(chan string, 16)
-	e.app = app.New(app.Options{Settings: e.settings, Environ: e.environ, Note: func(format string, args ...any) {
+	s.note = func(format string, args ...any) {
 		select {
 		case notices <- fmt.Sprintf(format, args...):
 		default: // a notice that nobody reads is not worth waiting for
 		}
-	}})
-	o := theme.ScreenOptions{Unicode: e.unicode(), Light: !e.dark(), Attributes: theme.AttributesOf(e.environ)}
-	if color := e.settings.String(settings.Color); color != colorNever {
-		o.Colors = theme.ColorsOf(e.environ)
-		if color == colorAlways {
+	}
+	o := theme.ScreenOptions{Unicode: unicode(deps), Light: !dark(deps), Attributes: theme.AttributesOf(deps.environ)}
+	if color := deps.settings.String(settings.Color); color != console.ColorNever {
+		o.Colors = theme.ColorsOf(deps.environ)
+		if color == console.ColorAlways {
 			o.Colors = max(o.Colors, theme.Colors256)
 		}
 	}
 	// A terminal is asked only where the answer counts and is known to come: others
 	// show the question.
-	_, told := e.environ(envColors)
-	ask := e.settings.String(settings.Background) == "auto" && !told && o.Colors >= theme.Colors256 && theme.Answers(e.environ)
-	signals, release := e.desk.hold()
+	_, told := deps.environ(envColors)
+	ask := deps.settings.String(settings.Background) == "auto" && !told && o.Colors >= theme.Colors256 && theme.Answers(deps.environ)
+	signals, release := deps.signals.Hold()
 	defer release()
-	notes, err := tui.Run(ctx, tui.Config{Source: live.New(e.app), Theme: theme.NewScreen(e.raw.Out, o)},
-		tui.Terminal{In: e.raw.In, Out: e.raw.Out, Signals: signals, Notices: notices, AskBackground: ask})
+	notes, err := tui.Run(ctx, tui.Config{Source: live.New(deps.app()), Theme: theme.NewScreen(deps.Raw.Out, o)},
+		tui.Terminal{In: deps.Raw.In, Out: deps.Raw.Out, Signals: signals, Notices: notices, AskBackground: ask})
 	for _, n := range notes {
-		fmt.Fprintln(e.Out, render.Safe(n))
+		fmt.Fprintln(deps.Out, render.Safe(n))
 	}
 	return err
 }
@@ -82,16 +74,16 @@ const envColors = "COLORFGBG"
 // dark tells whether the terminal's background is dark, as far as that is known
 // without asking it: the setting, what the terminal put into the environment, or
 // yes.
-func (e *env) dark() bool {
-	if e.settings != nil {
-		switch e.settings.String(settings.Background) {
+func dark(deps *Deps) bool {
+	if deps.settings != nil {
+		switch deps.settings.String(settings.Background) {
 		case "dark":
 			return true
 		case "light":
 			return false
 		}
 	}
-	colors, _ := e.environ(envColors)
+	colors, _ := deps.environ(envColors)
 	background, err := strconv.Atoi(colors[strings.LastIndexByte(colors, ';')+1:])
 	// Of the 16 colours 7 and 9 to 15 are light.
 	return err != nil || background != 7 && (background < 9 || background > 15)
@@ -99,15 +91,15 @@ func (e *env) dark() bool {
 
 // unicode tells whether the terminal shows more than ASCII: the locale says so.
 // (locale(7): LC_ALL before LC_CTYPE before LANG)
-func (e *env) unicode() bool {
-	switch e.settings.String(settings.Unicode) {
+func unicode(deps *Deps) bool {
+	switch deps.settings.String(settings.Unicode) {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v, ok := e.environ(name); ok && v != "" {
+		if v, ok := deps.environ(name); ok && v != "" {
 			v = strings.ToLower(v)
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// systemSignals are the process's signals that ask it to stop: ctrl-C, SIGTERM, and
+// SystemSignals are the process's signals that ask it to stop: ctrl-C, SIGTERM, and
 // SIGHUP, which a terminal sends that is closed. One that was ignored when the
 // program was started (nohup) stays ignored. release gives them back.
-func systemSignals() (signals <-chan os.Signal, release func()) {
+func SystemSignals() (signals <-chan os.Signal, release func()) {
 	ch := make(chan os.Signal, 4)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -28,12 +28,12 @@ func systemSignals() (signals <-chan os.Signal, release func()) {
 // no context reaches, such as a read from a mount that is dead.
 const grace = 20 * time.Second
 
-// desk passes the user's signals to whoever attends to them: a command that works
+// Desk passes the user's signals to whoever attends to them: a command that works
 // with something that has to end in good order holds them. If nobody does, the
 // first signal ends the command's context and the second one, or a grace, gives
 // the command up.
-type desk struct {
-	givenUp chan struct{}
+type Desk struct {
+	givenUp chan struct{} // closed when nobody waits for the command any more
 
 	mu     sync.Mutex
 	holder chan os.Signal
@@ -42,11 +42,12 @@ type desk struct {
 	over   bool
 }
 
-func newDesk() *desk { return &desk{givenUp: make(chan struct{}), cancel: func() {}} }
+// NewDesk returns a desk that nobody sends signals to yet.
+func NewDesk() *Desk { return &Desk{givenUp: make(chan struct{}), cancel: func() {}} }
 
-// open begins to pass signals on. The context that it returns ends with the first
+// Open begins to pass signals on. The context that it returns ends with the first
 // signal that nobody holds; stop ends all of it.
-func (d *desk) open(ctx context.Context, signals <-chan os.Signal) (_ context.Context, stop context.CancelFunc) {
+func (d *Desk) Open(ctx context.Context, signals <-chan os.Signal) (_ context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	d.cancel = cancel
 	over := make(chan struct{})
@@ -63,7 +64,7 @@ func (d *desk) open(ctx context.Context, signals <-chan os.Signal) (_ context.Co
 	return ctx, sync.OnceFunc(func() { close(over); cancel() })
 }
 
-func (d *desk) deliver(sig os.Signal) {
+func (d *Desk) deliver(sig os.Signal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -81,7 +82,7 @@ func (d *desk) deliver(sig os.Signal) {
 	}
 }
 
-func (d *desk) giveUp() {
+func (d *Desk) giveUp() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.holder == nil {
@@ -89,16 +90,16 @@ func (d *desk) giveUp() {
 	}
 }
 
-func (d *desk) abandon() {
+func (d *Desk) abandon() {
 	if !d.over {
 		d.over = true
 		close(d.givenUp)
 	}
 }
 
-// hold takes the signals over until release. A signal that came before has ended
+// Hold takes the signals over until release. A signal that came before has ended
 // the context.
-func (d *desk) hold() (signals <-chan os.Signal, release func()) {
+func (d *Desk) Hold() (signals <-chan os.Signal, release func()) {
 	ch := make(chan os.Signal, 4)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,7 +112,5 @@ func (d *desk) hold() (signals <-chan os.Signal, release func()) {
 	})
 }
 
-// interruptible returns a context that ends with the first signal.
-func (e *env) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
+// GivenUp is closed when the command is not to be waited for any more.
+func (d *Desk) GivenUp() <-chan struct{} { return d.givenUp }

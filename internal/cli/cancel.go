@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// cancelOptions are those of cancel.
+type cancelOptions struct {
+	pipeline string
+	restore  bool
+	yes      bool
+}
+
+func newCancel(deps *Deps, do action[cancelOptions]) *cobra.Command {
+	o := &cancelOptions{}
+	cmd := &cobra.Command{
+		Use:   "cancel PIPELINE",
+		Short: "clear the lock that a killed operation left behind, and repair its stack",
+		Long: `Shows who holds the lock of a pipeline's stack, and clears it. It does not stop the
+other process: clear a lock only if its owner is gone. Then it finds out what became
+of the resources that were being made, changed or deleted: what is there is taken
+into the stack, what is not is forgotten.
+
+up, destroy and refresh repair a stack by themselves; with --yes they also clear a
+lock whose owner has plainly gone.
+
+--restore is for a stack whose state is damaged, on a file backend: it puts the newest
+good copy that the engine has left (x.json.bak, the history, or what can be read of
+the file itself) in its place, and keeps the damaged file beside it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.pipeline = args[0]
+			return do(cmd.Context(), deps, o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.restore, "restore", false, "put a good copy in the place of a damaged state")
+	yesFlag(cmd, &o.yes)
+	return changes(cmd)
+}
+
+func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
+	id, err := spec.ParseID(o.pipeline)
+	if err != nil {
+		return err
+	}
+	if err := deps.Consent("cancel", o.yes); err != nil {
+		return err
+	}
+	engine, err := deps.app().Engine(ctx)
+	if err != nil {
+		return err
+	}
+	locks, err := engine.Locks(ctx, id.StackName())
+	if err != nil {
+		return err
+	}
+	d := cancelDoc{Header: console.NewHeader("Cancel"), Pipeline: id.String(), Locks: locks, Recovered: []stack.PendingOperation{}}
+	for _, l := range locks {
+		noteLock(deps, id, l)
+	}
+	if len(locks) > 0 {
+		if !o.yes {
+			if err := deps.YesNo(ctx, "Clear the lock?", nil); err != nil {
+				return err
+			}
+		}
+		if err := engine.Unlock(ctx, id.StackName()); err != nil {
+			return err
+		}
+		d.Cleared = true
+	}
+	if o.restore {
+		if err := restoreState(ctx, deps, o, engine, id, &d); err != nil {
+			return err
+		}
+	}
+	if err := repairStack(ctx, deps, id, &d); err != nil {
+		return err
+	}
+	return deps.Write(d, d.text)
+}
+
+// cancelDoc is the document of cancel.
+type cancelDoc struct {
+	console.Header
+	Pipeline string       `json:"pipeline"`
+	Locks    []stack.Lock `json:"locks"`
+	Cleared  bool         `json:"cleared"`
+	// Recovered are the operations that were cut off and are settled now.
+	Recovered []stack.PendingOperation `json:"recovered"`
+	// Restored is what took the place of a damaged state, which is kept in Aside.
+	Restored *stack.Copy `json:"restored,omitempty"`
+	Aside    string      `json:"aside,omitempty"`
+}
+
+// restoreState puts a copy in the place of a damaged state.
+func restoreState(ctx context.Context, deps *Deps, o *cancelOptions, engine *stack.Engine, id spec.ID, d *cancelDoc) error {
+	copies, err := engine.Copies(ctx, id.StackName())
+	if err != nil {
+		return err
+	}
+	if !o.yes && len(copies) > 0 {
+		c := copies[0]
+		deps.Note("What was made since then still exists, but is not recorded: `pipelinetui refresh` and AWS's own errors will tell.")
+		if err := deps.YesNo(ctx, fmt.Sprintf("Put %s in the place of the damaged state?", c), nil); err != nil {
+			return err
+		}
+	}
+	c, aside, err := engine.Restore(ctx, id.StackName())
+	if err != nil {
+		return err
+	}
+	d.Restored, d.Aside = &c, aside
+	return nil
+}
+
+func (d *cancelDoc) text() string {
+	var b strings.Builder
+	if d.Restored != nil {
+		fmt.Fprintf(&b, "the state of %s is restored: %s\n  from %s\n  the damaged file is kept in %s\n", d.Pipeline, d.Restored, d.Restored.File, d.Aside)
+		fmt.Fprintf(&b, "run `pipelinetui refresh %s` to see what is really there\n", d.Pipeline)
+	}
+	if d.Cleared {
+		fmt.Fprintf(&b, "the lock of %s is cleared\n", d.Pipeline)
+	} else {
+		fmt.Fprintf(&b, "%s is not locked\n", d.Pipeline)
+	}
+	for _, op := range d.Recovered {
+		fmt.Fprintf(&b, "settled: %s was cut off while %s\n", render.Line(op.Name, 0), op.Kind)
+	}
+	if d.Cleared || len(d.Recovered) > 0 {
+		fmt.Fprintf(&b, "run `pipelinetui up %s` to finish what was cut off, or destroy it\n", d.Pipeline)
+	}
+	return b.String()
+}
+
+// repairStack settles a stack's pending operations, if it has any.
+func repairStack(ctx context.Context, deps *Deps, id spec.ID, d *cancelDoc) error {
+	x, err := deps.app().Find(ctx, id)
+	if errors.Is(err, fault.NotFound) && d.Cleared {
+		return nil // a stack whose creation was cut off
+	}
+	if err != nil {
+		return err
+	}
+	if len(x.State.Pending) == 0 {
+		return nil
+	}
+	p := x.Pipeline
+	if p == nil {
+		p = &spec.Pipeline{ID: id}
+	}
+	deps.Note("%s was cut off: looking what became of it", render.Count(len(x.State.Pending), "operation", "operations"))
+	v, err := newView(deps, true, 1, false)
+	if err != nil {
+		return err
+	}
+	results, err := operate(ctx, deps, app.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p}}, v)
+	if err != nil {
+		return err
+	}
+	d.Recovered = append(d.Recovered, results[0].Result.Recovered...)
+	return results[0].Err
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// executionDoc is an execution in machine output.
+type executionDoc struct {
+	console.Header
+	Pipeline    string            `json:"pipeline,omitempty"`
+	ARN         string            `json:"arn"`
+	Name        string            `json:"name"`
+	Status      executions.Status `json:"status"`
+	StartDate   time.Time         `json:"startDate,omitzero"`
+	StopDate    time.Time         `json:"stopDate,omitzero"`
+	Input       json.RawMessage   `json:"input,omitempty"`
+	Output      json.RawMessage   `json:"output,omitempty"`
+	Error       string            `json:"error,omitempty"`
+	Cause       string            `json:"cause,omitempty"`
+	FailedState string            `json:"failedState,omitempty"`
+	States      []stateDoc        `json:"states"`
+	MapRuns     []mapRunDoc       `json:"mapRuns,omitempty"`
+	ItemErrors  *itemErrorsDoc    `json:"itemErrors,omitempty"`
+}
+
+type stateDoc struct {
+	State           string                 `json:"state"`
+	Type            string                 `json:"type"`
+	Status          executions.VisitStatus `json:"status"`
+	Entered         time.Time              `json:"entered"`
+	DurationSeconds float64                `json:"durationSeconds"`
+	Attempts        int                    `json:"attempts,omitempty"`
+	Error           string                 `json:"error,omitempty"`
+	Cause           string                 `json:"cause,omitempty"`
+}
+
+func newExecutionDoc(id spec.ID, out executions.Outcome, t *executions.Timeline) executionDoc {
+	d := executionDoc{
+		Header: console.NewHeader("Execution"), ARN: out.ARN, Name: out.Name, Status: out.Status,
+		StartDate: out.Start, StopDate: out.Stop, Input: rawJSON(t.Input), Output: rawJSON(out.Output),
+		Error: out.Error, Cause: out.Cause, FailedState: out.FailedState, States: []stateDoc{},
+	}
+	if id.Tenant != "" {
+		d.Pipeline = id.String()
+	}
+	for i := range t.Visits {
+		v := &t.Visits[i]
+		d.States = append(d.States, stateDoc{
+			State: v.State, Type: v.Type, Status: v.Status, Entered: v.Entered,
+			DurationSeconds: v.Duration(out.Stop).Seconds(), Attempts: len(v.Attempts), Error: v.Error, Cause: v.Cause,
+		})
+	}
+	return d
+}
+
+// rawJSON embeds a JSON text; what is not JSON becomes a JSON string.
+func rawJSON(text string) json.RawMessage {
+	switch {
+	case text == "":
+		return nil
+	case json.Valid([]byte(text)):
+		return json.RawMessage(text)
+	}
+	raw, _ := json.Marshal(text)
+	return raw
+}
+
+// findExecution is the execution that [PIPELINE] EXECUTION names, and who can be asked
+// about it. Without a pipeline its ID is empty.
+func findExecution(ctx context.Context, deps *Deps, args []string) (*executions.Client, spec.ID, string, error) {
+	if len(args) == 1 {
+		c, err := deps.app().ClientFor(ctx, args[0])
+		return c, spec.ID{}, args[0], err
+	}
+	id, err := spec.ParseID(args[0])
+	if err != nil {
+		return nil, id, "", err
+	}
+	m, err := deps.app().Machine(ctx, id)
+	if err != nil {
+		return nil, id, "", err
+	}
+	arn, err := m.Client.Resolve(ctx, m.ARN, args[1])
+	return m.Client, id, arn, err
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// executionsWatchOptions are those of executions watch.
+type executionsWatchOptions struct {
+	executionOptions
+	timeout time.Duration
+}
+
+func newExecutionsWatch(deps *Deps, do action[executionsWatchOptions]) *cobra.Command {
+	o := &executionsWatchOptions{}
+	cmd := &cobra.Command{
+		Use:   "watch " + executionArgs,
+		Short: "follow an execution, state by state, to its end",
+		Long:  "Follows an execution to its end; exits with 10 unless it succeeded." + executionHelp,
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.args = args
+			return do(cmd.Context(), deps, o)
+		},
+	}
+	durationFlag(cmd.Flags(), &o.timeout, "timeout", 0, "give up watching after this time; 0 for never")
+	return reads(cmd)
+}
+
+func runExecutionsWatch(ctx context.Context, deps *Deps, o *executionsWatchOptions) error {
+	c, id, arn, err := findExecution(ctx, deps, o.args)
+	if err != nil {
+		return err
+	}
+	// What was started elsewhere may be missing; do not wait for it.
+	if _, err := c.Describe(ctx, arn); err != nil {
+		return err
+	}
+	return watchExecution(ctx, deps, watchOptions{id: id, arn: arn, client: c, events: true, timeout: o.timeout, exit: true})
+}
+
+type watchOptions struct {
+	id      spec.ID
+	arn     string
+	client  *executions.Client
+	events  bool // show each state as it comes
+	timeout time.Duration
+	exit    bool // an end other than SUCCEEDED is an error
+}
+
+// watchTo follows an execution to its end and writes its outcome. Interrupting
+// it stops the watching, not the execution.
+func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
+		defer cancel()
+	}
+	l, err := deps.Stream()
+	if err != nil {
+		return err
+	}
+	w := o.client.Watch(ctx, o.arn)
+	defer w.Cancel()
+	printer := &mapRunPrinter{began: deps.now(), ended: map[string]bool{}}
+	t, runs, err := followExecution(ctx, deps, o, w, l, printer)
+	if err != nil {
+		return err
+	}
+	outcome, err := w.Wait()
+	if err != nil {
+		return watchEnded(ctx, deps, o, err)
+	}
+	doc := newExecutionDoc(o.id, outcome, t)
+	doc.MapRuns = mapRunDocs(ctx, deps, o.client, runs)
+	doc.ItemErrors = itemErrors(ctx, deps, o.id, outcome, doc.MapRuns)
+	// The execution's own end is often seen before the next look at its Map Runs.
+	for i := range doc.MapRuns {
+		r := doc.MapRuns[i].MapRun
+		if err := tellMapRun(deps, l, printer, executions.MapRunProgress{MapRun: r}, t.Start); err != nil {
+			return err
+		}
+	}
+	err = deps.Write(doc, func() string { return outcomeText(deps, outcome, &doc) })
+	if err != nil || !o.exit {
+		return err
+	}
+	return verdictOf(outcome)
+}
+
+// followExecution shows an execution's events and the progress of its Map Runs until the
+// events end. It returns what the events told, and the ARNs of the Map Runs.
+func followExecution(ctx context.Context, deps *Deps, o watchOptions, w *executions.Watch, l *console.Stream, printer *mapRunPrinter) (*executions.Timeline, []string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	runs := newMapRuns(ctx, o.client)
+	defer func() { cancel(); runs.relays.Wait() }()
+	t := &executions.Timeline{}
+	for events := w.Events(); ; {
+		select {
+		case ev, more := <-events:
+			if !more {
+				return t, runs.arns, nil
+			}
+			t.Apply(ev)
+			if err := tellEvent(deps, l, o, ev, t.Start); err != nil {
+				return nil, nil, err
+			}
+			runs.follow(ev)
+		case p := <-runs.updates:
+			if err := tellMapRun(deps, l, printer, p, t.Start); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+}
+
+func tellEvent(deps *Deps, l *console.Stream, o watchOptions, ev executions.Event, start time.Time) error {
+	if l != nil {
+		return l.Emit(struct {
+			Type  string           `json:"type"`
+			Event executions.Event `json:"event"`
+		}{"event", ev})
+	}
+	if line := render.EventLine(deps.ErrStyle, ev, start); o.events && line != "" {
+		fmt.Fprintln(deps.Err, line)
+	}
+	return nil
+}
+
+var errWatchTimeout = errors.New("the time to wait is over")
+
+func watchEnded(ctx context.Context, deps *Deps, o watchOptions, err error) error {
+	again := fmt.Sprintf("The execution goes on; look again with `pipelinetui executions watch %s`.", o.arn)
+	switch {
+	case errors.Is(context.Cause(ctx), errWatchTimeout):
+		return fault.New(fault.Timeout, "not ended after %s", o.timeout).Because(err).WithHint("%s", again)
+	case ctx.Err() != nil:
+		return fault.New(fault.Canceled, "stopped watching").Because(err).WithHint("%s", again)
+	}
+	return err
+}
+
+func verdictOf(out executions.Outcome) error {
+	if out.Status == executions.Succeeded {
+		return nil
+	}
+	where := ""
+	if out.FailedState != "" {
+		where = " in state " + out.FailedState
+	}
+	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, strings.TrimSpace(out.Error+"\n"+executions.MessageOf(out.Cause)))
+	return f.WithHint("Run `pipelinetui executions show %s` for the input of each state.", out.ARN)
+}
+
+func outcomeText(deps *Deps, out executions.Outcome, doc *executionDoc) string {
+	st := deps.OutStyle
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(out.Name, 0)),
+		render.StatusStyle(st, out.Status).Render(string(out.Status)), st.Muted.Render(render.Duration(out.Stop.Sub(out.Start))))
+	for i := range doc.MapRuns {
+		b.WriteString(render.MapRun(st, &doc.MapRuns[i].MapRun, doc.MapRuns[i].Failures, deps.now()))
+	}
+	b.WriteString(itemErrorsText(deps, doc.ItemErrors, doc.Pipeline, out.Name))
+	if out.Output != "" {
+		fmt.Fprintln(&b, render.JSON(out.Output, ""))
+	}
+	return b.String()
+}

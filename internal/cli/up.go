@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// secretsHelp tells how to keep a value secret.
+const secretsHelp = `Entries of maps (environment variables), and texts that only the definition of your
+own template uses, may be secret: ` + "\n  " + spec.SecretForms + `
+The first three are kept encrypted in the state, the others read at each deployment;
+nothing shows them. In --set they are JSON, in quotes for the shell:
+  --set 'modelEnvironment={"TOKEN": {"secret": {"env": "TOKEN"}}, "DB": {"ssm": "/prod/db"}}'`
+
+func newUp(deps *Deps, do action[deployOptions]) *cobra.Command {
+	o := &deployOptions{operation: stack.OperationUp}
+	cmd := &cobra.Command{
+		Use:   "up [PIPELINE...] [-f SPEC]",
+		Short: "create or update pipelines",
+		Long: `Creates or updates pipelines: shows what will change, asks, and applies it.
+
+Pipelines come from a spec file, or are named: an existing one is updated with
+--set, a new one is made with --template.
+
+` + secretsHelp,
+		Example: `  pipelinetui up -f pipelines.yaml
+  pipelinetui up acme/fraud --set instanceType=ml.m5.xlarge
+  pipelinetui up acme/fraud --template realtime --set image=... --set modelDataUrl=s3://...
+  pipelinetui up 'acme/*' --yes -o json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return do(cmd.Context(), deps, o.of(cmd, args)) },
+	}
+	o.flags(cmd, true)
+	o.common(cmd)
+	o.refreshFlag(cmd)
+	o.runningFlag(cmd, "on what is replaced")
+	yesFlag(cmd, &o.yes)
+	return instead(changes(cmd), "preview")
+}
