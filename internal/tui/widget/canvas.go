@@ -82,6 +82,24 @@ func (c *canvas) set(x, y int, cluster string, w, ink int) {
 	}
 }
 
+// dye gives what is drawn in a cell another ink.
+func (c *canvas) dye(x, y, ink int) {
+	if x >= 0 && x < c.w && y >= 0 && y < c.h && c.cells[y*c.w+x].text != " " {
+		c.cells[y*c.w+x].ink = ink
+	}
+}
+
+// blank tells that nothing is drawn from one column to another, both included; what
+// lies outside is not blank.
+func (c *canvas) blank(from, to, y int) bool {
+	for x := from; x <= to; x++ {
+		if x < 0 || x >= c.w || c.cells[y*c.w+x].text != " " {
+			return false
+		}
+	}
+	return true
+}
+
 // fill draws a text of one cell n times to the right.
 func (c *canvas) fill(x, y, n int, text string, ink int) {
 	for i := range n {

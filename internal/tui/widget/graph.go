@@ -24,6 +24,8 @@ type NodeState struct {
 	Note string
 	// Counts is about the iterations of a Map.
 	Counts string
+	// To are the states that it has led to.
+	To []string
 }
 
 // Graph draws a state machine: boxes and lines, or an indented list where there is
@@ -35,7 +37,8 @@ type Graph struct {
 	layout   *GraphLayout
 	out      [][]asl.Edge // edges by the state that they leave
 	states   map[string]NodeState
-	order    []int // boxes as they are read
+	taken    map[edge]bool // lines that the execution has gone along
+	order    []int         // boxes as they are read
 	selected int
 	x, y     int // corner in sight
 	// moved says that the user has scrolled or selected since; until then the
@@ -64,6 +67,7 @@ const (
 	inkBad
 	inkWarn
 	inkBusy
+	inkTaken
 )
 
 // NewGraph returns a widget for a graph, laid out already.
@@ -75,7 +79,7 @@ func NewGraph(th *theme.Screen, g asl.Graph) *Graph {
 	}
 	w.inks = []ink{
 		inkOf(th.Border), inkOf(th.Warn), inkOf(th.Key), inkOf(th.Muted), inkOf(th.Title),
-		inkOf(th.Focus.Bold(true)), inkOf(th.Cursor), inkOf(th.Good), inkOf(th.Bad), inkOf(th.Warn), inkOf(th.Busy.Bold(true)),
+		inkOf(th.Focus.Bold(true)), inkOf(th.Cursor), inkOf(th.Good), inkOf(th.Bad), inkOf(th.Warn), inkOf(th.Busy.Bold(true)), inkOf(th.Good.Bold(true)),
 	}
 	w.order = w.layout.reading()
 	w.lines = w.outlineLines()
@@ -89,6 +93,7 @@ func NewGraph(th *theme.Screen, g asl.Graph) *Graph {
 // were not reached; a nil map shows the definition alone.
 func (g *Graph) SetStates(states map[string]NodeState) {
 	g.states = states
+	g.taken = g.takenOf(states)
 	if g.moved {
 		return
 	}
@@ -97,6 +102,26 @@ func (g *Graph) SetStates(states map[string]NodeState) {
 			g.selected = i
 		}
 	}
+}
+
+// takenOf are the lines between states and those that they have led to.
+func (g *Graph) takenOf(states map[string]NodeState) map[edge]bool {
+	out := map[edge]bool{}
+	for i, b := range g.layout.boxes {
+		s := states[b.node.Name]
+		for _, name := range s.To {
+			to, ok := g.layout.byName[name]
+			if !ok {
+				continue
+			}
+			of := edge{from: i, to: to, catch: s.Status == executions.VisitCaught}
+			if len(g.layout.paths[of]) == 0 { // it was caught in another visit, or in none
+				of.catch = !of.catch
+			}
+			out[of] = true
+		}
+	}
+	return out
 }
 
 // Select selects a state by name.
@@ -409,10 +434,18 @@ func (g *Graph) drawLines(c *canvas, left int) {
 			}
 		}
 	}
+	for of := range g.taken {
+		for _, at := range g.layout.paths[of] {
+			c.dye(at.x+left, at.y-g.y, inkTaken)
+		}
+	}
 	for _, t := range g.layout.labels {
 		if y := t.y - g.y; y >= 0 && y < c.h {
 			ink := inkMuted
-			if t.kind == lineCatch {
+			switch {
+			case g.taken[t.of]:
+				ink = inkTaken
+			case t.kind == lineCatch:
 				ink = inkWarn
 			}
 			c.put(t.x+left, y, ansi.Truncate(t.text, t.room, g.th.Glyphs.Ellipsis), ink)
@@ -618,17 +651,48 @@ func inkOfStatus(s executions.VisitStatus) int {
 func (g *Graph) drawMore(c *canvas) {
 	gl := g.th.Glyphs
 	if g.y > 0 {
-		c.put(c.w/2-1, 0, " "+gl.Up+" ", inkFocus)
+		c.put(g.gapIn(c, 0), 0, gl.Up, inkFocus)
 	}
 	if g.y+g.h < g.layout.Height {
-		c.put(c.w/2-1, c.h-1, " "+gl.Down+" ", inkFocus)
+		c.put(g.gapIn(c, c.h-1), c.h-1, gl.Down, inkFocus)
 	}
 	if g.x > 0 {
-		c.put(0, c.h/2, gl.Left, inkFocus)
+		c.put(0, gapBeside(c, 0), gl.Left, inkFocus)
 	}
 	if g.x+g.w < g.layout.Width {
-		c.put(c.w-1, c.h/2, gl.Right, inkFocus)
+		c.put(c.w-1, gapBeside(c, c.w-1), gl.Right, inkFocus)
 	}
+}
+
+// gapIn is the column nearest to the middle of a row where a sign stands on no text
+// and no line: between two other blanks, if there are such.
+func (g *Graph) gapIn(c *canvas, y int) int {
+	for _, around := range []int{1, 0} {
+		for d := range c.w {
+			x := c.w/2 + d/2
+			if d%2 == 1 {
+				x = c.w/2 - 1 - d/2
+			}
+			if c.blank(x-around, x+around, y) {
+				return x
+			}
+		}
+	}
+	return c.w - 1
+}
+
+// gapBeside is gapIn for a column at the edge.
+func gapBeside(c *canvas, x int) int {
+	for d := range c.h {
+		y := c.h/2 + d/2
+		if d%2 == 1 {
+			y = c.h/2 - 1 - d/2
+		}
+		if y >= 0 && y < c.h && c.blank(x, x, y) {
+			return y
+		}
+	}
+	return c.h / 2
 }
 
 // Keys are the graph's own keys.

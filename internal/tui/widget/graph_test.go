@@ -393,3 +393,71 @@ func BenchmarkGraphView(b *testing.B) {
 		g.View(120, 40)
 	}
 }
+
+// TestSignsThatItGoesOnStandOnNothing scrolls over definitions: what the signs at
+// the edges cover was blank.
+func TestSignsThatItGoesOnStandOnNothing(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"async-poll", "realtime", "batch-inventory"} {
+		g := NewGraph(screen(true), machineOf(t, definitions+file+".asl.json").Graph())
+		g.View(60, 12)
+		for range 30 {
+			g.Update(tea.KeyMsg{Type: tea.KeyDown})
+			view := strings.Split(g.View(60, 12), "\n")
+			x, y := g.x-g.margin(), g.y
+			full := newCanvas(60, 12, g.inks...)
+			g.drawLines(full, -x)
+			for i := range g.layout.boxes {
+				b := &g.layout.boxes[i]
+				g.drawBox(full, i, b.x-x, b.y-y)
+			}
+			signs := 0
+			for row, line := range strings.Split(full.String(), "\n") {
+				want, got := []rune(line), []rune(view[row])
+				require.Len(t, got, len(want))
+				for i := range want {
+					if want[i] != got[i] {
+						require.Equal(t, " ", string(want[i]), "%s: covered in\n%s", file, strings.Join(view, "\n"))
+						signs++
+					}
+				}
+			}
+			require.LessOrEqual(t, signs, 4)
+		}
+	}
+}
+
+// TestTheWayThatWasTakenIsColoured looks at the lines below a Choice: one has led
+// on, the other has not.
+func TestTheWayThatWasTakenIsColoured(t *testing.T) {
+	t.Parallel()
+	m, err := asl.Parse(`{"StartAt":"Which","States":{
+		"Which":{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":"Here"}],"Default":"There"},
+		"Here":{"Type":"Succeed"},"There":{"Type":"Fail"}}}`, asl.Options{})
+	require.NoError(t, err)
+	th := theme.NewScreen(io.Discard, theme.ScreenOptions{Unicode: true, Colors: theme.Colors256})
+	g := NewGraph(&th, m.Graph())
+	g.NoFocus = true
+	arrows := func() (taken, others int) {
+		good := inkOf(th.Good.Bold(true)).open
+		for _, l := range strings.Split(g.View(80, 30), "\n") {
+			// An arrow is one cell: the ink that was opened last before it is its own.
+			for before, after, ok := strings.Cut(l, "▼"); ok; before, after, ok = strings.Cut(after, "▼") {
+				if strings.HasSuffix(before, good) {
+					taken++
+				} else {
+					others++
+				}
+			}
+		}
+		return taken, others
+	}
+	g.SetStates(map[string]NodeState{"Which": {Status: executions.VisitSucceeded}})
+	taken, others := arrows()
+	require.Equal(t, []int{0, 2}, []int{taken, others})
+	g.SetStates(map[string]NodeState{"Which": {Status: executions.VisitSucceeded, To: []string{"Here"}}})
+	taken, others = arrows()
+	require.Equal(t, []int{1, 1}, []int{taken, others})
+	g.AsList = true
+	require.Contains(t, g.View(80, 30), inkOf(th.Good.Bold(true)).open+"if")
+}

@@ -35,6 +35,14 @@ type GraphLayout struct {
 	rows          [][]placed // marks by row, from left to right
 	labels        []label
 	byName        map[string]int
+	paths         map[edge][]cell // the cells of each line
+}
+
+// edge is a line between boxes, as the state machine has it. Rules that lead to the
+// same state are one.
+type edge struct {
+	from, to int
+	catch    bool
 }
 
 type cell struct{ x, y int }
@@ -76,6 +84,7 @@ type label struct {
 	text string
 	room int // cells
 	kind lineKind
+	of   edge
 }
 
 // box is a state.
@@ -101,7 +110,7 @@ func (b *box) header() (x, y, w, h int) {
 
 // LayoutGraph lays a graph out from top to bottom.
 func LayoutGraph(g asl.Graph) *GraphLayout {
-	l := &layouter{g: g, out: &GraphLayout{boxes: make([]box, len(g.Nodes)), marks: map[cell]mark{}, byName: make(map[string]int, len(g.Nodes))}, inner: map[string][]int{}}
+	l := &layouter{g: g, out: &GraphLayout{boxes: make([]box, len(g.Nodes)), marks: map[cell]mark{}, paths: map[edge][]cell{}, byName: make(map[string]int, len(g.Nodes))}, inner: map[string][]int{}}
 	for i, n := range g.Nodes {
 		l.out.byName[n.Name] = i
 		l.inner[n.Parent] = append(l.inner[n.Parent], i)
@@ -160,6 +169,7 @@ type flow struct {
 	strokes  []stroke
 	labels   []label
 	arrows   []arrow
+	paths    map[edge][]cell
 }
 
 type stroke struct {
@@ -190,6 +200,7 @@ type vertex struct {
 type link struct {
 	from, to int // vertices, from is above
 	kind     lineKind
+	of       edge
 	label    string
 	tx, sx   int // columns in which it arrives and leaves
 }
@@ -197,7 +208,7 @@ type link struct {
 // flow lays the states of one workflow, or the branches of a Parallel state that
 // share one list, out.
 func (l *layouter) flow(states []int) *flow {
-	f := &flow{l: l}
+	f := &flow{l: l, paths: map[edge][]cell{}}
 	at := make(map[int]int, len(states)) // box -> vertex
 	for _, i := range states {
 		l.size(i)
@@ -272,6 +283,11 @@ func (l *layouter) place(f *flow, x, y int) {
 		t.x, t.y = t.x+x, t.y+y
 		l.out.labels = append(l.out.labels, t)
 	}
+	for of, path := range f.paths {
+		for _, c := range path {
+			l.out.paths[of] = append(l.out.paths[of], cell{c.x + x, c.y + y})
+		}
+	}
 	for i := range f.vertices {
 		v := &f.vertices[i]
 		if v.node < 0 {
@@ -334,7 +350,8 @@ func (f *flow) connect(at map[int]int) {
 		if k.catch {
 			kind = lineCatch
 		}
-		f.links = append(f.links, link{from: from, to: to, kind: kind, label: text})
+		of := edge{f.l.out.byName[e.From], f.l.out.byName[e.To], k.catch}
+		f.links = append(f.links, link{from: from, to: to, kind: kind, of: of, label: text})
 	}
 }
 

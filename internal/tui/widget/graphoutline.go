@@ -17,6 +17,7 @@ type outlineLine struct {
 	text   string
 	kind   lineKind
 	indent int
+	of     edge // the line of the drawing that says the same
 }
 
 // reading is the order in which the drawing is read: from top to bottom and from
@@ -79,10 +80,10 @@ func (g *Graph) outlineLines() []outlineLine {
 				kind = lineCatch
 			case asl.EdgeNext, asl.EdgeDefault:
 			}
-			out = append(out, outlineLine{i, text, kind, b.depth})
+			out = append(out, outlineLine{i, text, kind, b.depth, edge{i, g.layout.byName[e.To], kind == lineCatch}})
 		}
 		if b.node.End && next != "" {
-			out = append(out, outlineLine{i, "end", lineNext, b.depth})
+			out = append(out, outlineLine{i, "end", lineNext, b.depth, edge{}})
 		}
 	}
 	return out
@@ -117,7 +118,10 @@ func (g *Graph) drawLine(c *canvas, y int, l outlineLine) {
 	x := 2 + 2*l.indent
 	if l.text != "" {
 		ink := inkMuted
-		if l.kind == lineCatch {
+		switch {
+		case g.taken[l.of]:
+			ink = inkTaken
+		case l.kind == lineCatch:
 			ink = inkWarn
 		}
 		c.put(x+2, y, ansi.Truncate(l.text, max(0, c.w-x-2), g.th.Glyphs.Ellipsis), ink)

@@ -208,8 +208,10 @@ func (f *flow) route() {
 			v := &f.vertices[i]
 			v.y = y
 			if v.node < 0 { // a line that passes this layer
+				l := f.lineOf(i)
 				for k := range height {
-					f.pass(v.x, y+k, f.kindOf(i))
+					f.pass(v.x, y+k, l.kind)
+					f.trace(l.of, v.x, y+k)
 				}
 				v.h = height
 			}
@@ -222,15 +224,18 @@ func (f *flow) route() {
 	f.h = y
 }
 
-// kindOf is the kind of the line of a bend.
-func (f *flow) kindOf(bend int) lineKind {
+// lineOf is the link that leaves a bend.
+func (f *flow) lineOf(bend int) link {
 	for _, l := range f.links {
 		if l.from == bend {
-			return l.kind
+			return l
 		}
 	}
-	return lineNext
+	return link{}
 }
+
+// trace notes that a line runs through a cell.
+func (f *flow) trace(of edge, x, y int) { f.paths[of] = append(f.paths[of], cell{x, y}) }
 
 func (f *flow) pass(x, y int, kind lineKind) {
 	f.strokes = append(f.strokes, stroke{cell: cell{x, y}, upright: true, kind: kind})
@@ -360,9 +365,16 @@ func (f *flow) drawNet(n *net, y, first, last int) {
 	}
 	for _, i := range n.links {
 		l := f.links[i]
+		for r := from.y + from.h; r < min(track, last+1); r++ {
+			f.trace(l.of, n.sx, r)
+		}
 		if n.track >= 0 {
+			for x := min(n.sx, l.tx); x <= max(n.sx, l.tx); x++ {
+				f.trace(l.of, x, track)
+			}
 			for r := track + 1; r <= last; r++ {
 				f.pass(l.tx, r, l.kind)
+				f.trace(l.of, l.tx, r)
 			}
 		}
 		to := &f.vertices[l.to]
@@ -423,6 +435,6 @@ func (f *flow) drawLabels(links []int, y int) {
 		if room < min(6, ansi.StringWidth(l.label)) {
 			continue
 		}
-		f.labels = append(f.labels, label{cell{l.tx + 2, y}, l.label, room, l.kind})
+		f.labels = append(f.labels, label{cell{l.tx + 2, y}, l.label, room, l.kind, l.of})
 	}
 }

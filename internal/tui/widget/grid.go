@@ -16,8 +16,11 @@ import (
 // Column describes a column of a Grid.
 type Column struct {
 	Title string
-	// Min is the width in cells that the column wants at least, Max what it takes at
-	// most (0: no bound). Flex is its share of the width that is left.
+	// Min is the width in cells that the column has where there is room, Max how wide
+	// it grows beyond what is in it (0: no bound). Flex is its share of the width that
+	// is left. A column with Flex and without Max is prose: it may be cut. Others are
+	// names and numbers: they get what is in them before anything else is wider than it
+	// needs, and what can be dropped is dropped before the others are cut.
 	Min, Max, Flex int
 	Right          bool
 	// Drop is the order in which columns go when there is no room: the highest
@@ -74,8 +77,12 @@ type Grid struct {
 	heading func(group string, rows int) string
 	groups  map[string]int // rows shown of each group; nil if stale
 	// lines are what the last View drew: places in order, and ^place for the heading
-	// over a place. drawn are the widths of the columns then.
+	// over a place. drawn are the widths of the columns then, in a grid of drawnIn
+	// cells; sight are the cells of the rows in sight.
 	lines, drawn []int
+	drawnIn      int
+	sight        []shownCell
+	pens         pens
 	// Empty is shown instead of rows.
 	Empty string
 	// Marking switches marks on, Header the column heads off.
@@ -127,9 +134,6 @@ func (g *Grid) GroupBy(group func(row int) string, heading func(group string, ro
 
 // Hide leaves a column out, or shows it again.
 func (g *Grid) Hide(column int, hidden bool) { g.cols[column].Hidden = hidden }
-
-// SetMin changes how wide a column wants to be at least.
-func (g *Grid) SetMin(column, width int) { g.cols[column].Min = width }
 
 // Changed says that a row shows something else now, under the same key and in the
 // same group. It costs far less than SetRows.
@@ -208,9 +212,11 @@ func (g *Grid) Select(key string) {
 // selected one if none is marked.
 func (g *Grid) Marked() []int {
 	var out []int
-	for _, r := range g.order {
-		if g.marks[g.rows.Key(r)] {
-			out = append(out, r)
+	if len(g.marks) > 0 {
+		for _, r := range g.order {
+			if g.marks[g.rows.Key(r)] {
+				out = append(out, r)
+			}
 		}
 	}
 	if len(out) == 0 {
@@ -465,8 +471,10 @@ func (g *Grid) View(width, height int) string {
 		rows--
 	}
 	g.scroll(max(0, rows))
+	g.fill()
+	g.look()
 	widths := g.widths(width - 2)
-	g.drawn = widths
+	g.drawn, g.drawnIn = widths, width-2
 	if !g.NoHeader {
 		out[0] = g.head(widths, width)
 	}
@@ -479,19 +487,22 @@ func (g *Grid) View(width, height int) string {
 			out = append(out, "  "+g.th.Muted.Render(l))
 		}
 	}
-	g.fill()
+	row := 0
 	for _, place := range g.lines {
 		if place < 0 {
 			out = append(out, g.headingOver(^place, width))
 		} else {
-			out = append(out, g.line(place, widths, width))
+			out = append(out, g.line(row, place, widths, width))
+			row++
 		}
 	}
-	body := Box(strings.Join(out, "\n"), width, height-map[bool]int{true: 1}[bottom != ""])
 	if bottom != "" {
-		body += "\n" + bottom
+		for len(out) < height-1 {
+			out = append(out, "")
+		}
+		out = append(out[:height-1], bottom)
 	}
-	return Box(body, width, height)
+	return Box(strings.Join(out, "\n"), width, height)
 }
 
 func (g *Grid) scroll(height int) {
@@ -561,78 +572,13 @@ func (g *Grid) filterLine(width int) string {
 	return Fit(g.filter.View(room), room, g.th.Glyphs.Ellipsis) + " " + count
 }
 
-// widths gives each column its width; a dropped one gets 0.
-func (g *Grid) widths(width int) []int {
-	out := make([]int, len(g.cols))
-	shown := make([]bool, len(g.cols))
-	for i, c := range g.cols {
-		shown[i] = !c.Hidden
-	}
-	need := func() int {
-		n := -2
-		for i, c := range g.cols {
-			if shown[i] {
-				n += c.Min + 2
-			}
-		}
-		return n
-	}
-	for need() > width {
-		worst := -1
-		for i, c := range g.cols {
-			if shown[i] && c.Drop > 0 && (worst < 0 || c.Drop > g.cols[worst].Drop) {
-				worst = i
-			}
-		}
-		if worst < 0 {
-			break
-		}
-		shown[worst] = false
-	}
-	spare, flex := width-need(), 0
-	for i, c := range g.cols {
-		if shown[i] {
-			out[i] = c.Min
-			flex += c.Flex
-		}
-	}
-	// Twice: what a bounded column does not take goes to the others.
-	for pass := 0; pass < 2 && spare > 0 && flex > 0; pass++ {
-		given, next := 0, 0
-		for i, c := range g.cols {
-			if !shown[i] || c.Flex == 0 || c.Max > 0 && out[i] >= c.Max {
-				continue
-			}
-			add := spare * c.Flex / flex
-			if c.Max > 0 {
-				add = min(add, c.Max-out[i])
-			}
-			out[i] += add
-			given += add
-			if c.Max == 0 || out[i] < c.Max {
-				next += c.Flex
-			}
-		}
-		spare, flex = spare-given, next
-	}
-	return out
-}
-
 func (g *Grid) head(widths []int, width int) string {
 	parts := make([]string, 0, len(g.cols))
 	for i, c := range g.cols {
 		if widths[i] == 0 {
 			continue
 		}
-		title := c.Title
-		if i == g.sort {
-			sign := g.th.Glyphs.Ascending
-			if g.reverse {
-				sign = g.th.Glyphs.Descending
-			}
-			title += sign
-		}
-		title = g.th.Column.Render(ansi.Truncate(title, widths[i], g.th.Glyphs.Ellipsis))
+		title := g.th.Column.Render(ansi.Truncate(g.titleOf(i), widths[i], g.th.Glyphs.Ellipsis))
 		if c.Right {
 			parts = append(parts, FitRight(title, widths[i], ""))
 		} else {
@@ -642,52 +588,91 @@ func (g *Grid) head(widths []int, width int) string {
 	return Fit("  "+strings.Join(parts, "  "), width, "")
 }
 
-func (g *Grid) line(place int, widths []int, width int) string {
-	row := g.order[place]
-	on := place == g.cursor.At
-	var b strings.Builder
-	mark := " "
-	if len(g.marks) > 0 && g.marks[g.rows.Key(row)] {
-		mark = g.th.Marked.Render(g.th.Glyphs.Mark)
+// titleOf is a column's head, with the sign of its order.
+func (g *Grid) titleOf(i int) string {
+	switch {
+	case i != g.sort:
+		return g.cols[i].Title
+	case g.reverse:
+		return g.cols[i].Title + g.th.Glyphs.Descending
 	}
-	first := true
+	return g.cols[i].Title + g.th.Glyphs.Ascending
+}
+
+// line draws the n-th row in sight, exactly width cells wide.
+func (g *Grid) line(n, place int, widths []int, width int) string {
+	on := place == g.cursor.At && g.Focused
+	var b strings.Builder
+	b.Grow(width * 2)
+	used := 0
 	for i, c := range g.cols {
 		if widths[i] == 0 {
 			continue
 		}
-		if !first {
+		if used > 0 {
 			b.WriteString("  ")
+			used += 2
 		}
-		first = false
-		cell := g.rows.Cell(row, i)
+		cell := &g.sight[n*len(g.cols)+i]
 		room := widths[i]
 		if cell.Span {
-			room = max(1, width-2-ansi.StringWidth(b.String()))
+			room = max(1, width-2-used)
 		}
-		text := ansi.Truncate(render.Line(cell.Text, 0), max(1, room-ansi.StringWidth(cell.Signs)), g.th.Glyphs.Ellipsis)
-		if on && g.Focused {
-			// One background for the whole line; the text's own colours would fight it.
-			text = ansi.Strip(cell.Signs) + text
-		} else {
-			text = cell.Signs + cell.Style.Render(text)
-		}
-		if c.Right {
-			b.WriteString(FitRight(text, room, g.th.Glyphs.Ellipsis))
-		} else {
-			b.WriteString(Fit(text, room, g.th.Glyphs.Ellipsis))
-		}
+		g.cell(&b, cell, room, c.Right, on)
+		used += room
 		if cell.Span {
 			break
 		}
 	}
-	line := Fit(b.String(), width-2, g.th.Glyphs.Ellipsis)
+	line := b.String()
+	if used <= width-2 {
+		line += blanks(width - 2 - used)
+	} else {
+		line = Fit(line, width-2, g.th.Glyphs.Ellipsis)
+	}
+	mark := " "
+	if len(g.marks) > 0 && g.marks[g.rows.Key(g.order[place])] {
+		mark = g.th.Marked.Render(g.th.Glyphs.Mark)
+	}
 	switch {
-	case on && g.Focused:
-		return g.th.Focus.Render(g.th.Glyphs.Cursor) + g.th.Cursor.Render(ansi.Strip(mark)+line)
 	case on:
+		return g.th.Focus.Render(g.th.Glyphs.Cursor) + g.th.Cursor.Render(ansi.Strip(mark)+line)
+	case place == g.cursor.At:
 		return g.th.Border.Render(g.th.Glyphs.Cursor) + mark + line
 	default:
 		return " " + mark + line
+	}
+}
+
+// cell draws a cell in exactly room cells; under the cursor without styles: the
+// line has one background, and the text's own colours would fight it.
+func (g *Grid) cell(b *strings.Builder, c *shownCell, room int, right, bare bool) {
+	signs, text, width := c.Signs, c.Text, c.width
+	if width > room {
+		text = ansi.Truncate(text, max(1, room-c.signs), g.th.Glyphs.Ellipsis)
+		width = c.signs + cellsOf(text)
+	}
+	if width > room { // signs alone have no room
+		b.WriteString(Fit(signs, room, g.th.Glyphs.Ellipsis))
+		return
+	}
+	if right {
+		b.WriteString(blanks(room - width))
+	}
+	if bare {
+		b.WriteString(ansi.Strip(signs))
+		b.WriteString(text)
+	} else {
+		b.WriteString(signs)
+		in := g.pens.of(c.Style)
+		if text != "" {
+			b.WriteString(in.open)
+			b.WriteString(text)
+			b.WriteString(in.end)
+		}
+	}
+	if !right {
+		b.WriteString(blanks(room - width))
 	}
 }
 

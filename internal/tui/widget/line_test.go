@@ -171,6 +171,12 @@ func (r names) Len() int                  { return len(r) }
 func (r names) Key(i int) string          { return r[i] }
 func (r names) Cell(i, _ int) widget.Cell { return widget.Cell{Text: r[i]} }
 
+func press(g *widget.Grid, names ...string) {
+	for _, k := range names {
+		g.Update(keys.Msg(k))
+	}
+}
+
 func selectedName(t *testing.T, g *widget.Grid, r names) string {
 	t.Helper()
 	i, ok := g.Selected()
@@ -184,14 +190,12 @@ func TestANewFilterSelectsTheFirstMatch(t *testing.T) {
 	g := widget.NewGrid(plainScreen(), widget.Column{Title: "NAME", Min: 8, Flex: 1})
 	g.SetRows(r)
 	g.Select("initech/vision")
-	for _, k := range []string{"/", "v", "i", "s"} {
-		g.Update(keys.Msg(k))
-	}
+	press(g, "/", "v", "i", "s")
 	require.Equal(t, "acme/vision", selectedName(t, g, r), "though the selected row matches too")
-	g.Update(keys.Msg("down"))
+	press(g, "down")
 	g.SetRows(r)
 	require.Equal(t, "globex/vision", selectedName(t, g, r), "other rows are no other filter")
-	g.Update(keys.Msg("esc"))
+	press(g, "esc")
 	require.Equal(t, "globex/vision", selectedName(t, g, r), "what was found stays selected")
 	require.Equal(t, 5, g.Len())
 }

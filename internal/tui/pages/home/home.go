@@ -193,12 +193,6 @@ func (p *Page) replace(list []data.Pipeline) {
 		p.at[r.p.ID] = i
 	}
 	p.rows = rows
-	tenant, model := 6, 8
-	for _, r := range rows {
-		tenant, model = max(tenant, len(r.p.ID.Tenant)), max(model, len(r.p.ID.Model))
-	}
-	p.grid.SetMin(colTenant, min(tenant, 14))
-	p.grid.SetMin(colModel, min(model, 16))
 	for job := range p.jobs {
 		p.follow(job)
 	}
@@ -260,7 +254,6 @@ func (p *Page) lived(m livedMsg) {
 // follow notes on the rows what an operation works on.
 func (p *Page) follow(job *ui.Job) {
 	p.jobs[job] = true
-	p.grid.SetMin(colStatus, statusJob)
 	for _, x := range job.Request.Pipelines {
 		if i, ok := p.at[x.ID]; ok {
 			p.rows[i].job, p.rows[i].lastJob = job, job
@@ -282,9 +275,6 @@ func (p *Page) jobChanged(job *ui.Job) {
 // refresh has found.
 func (p *Page) unfollow(job *ui.Job) {
 	delete(p.jobs, job)
-	if len(p.jobs) == 0 {
-		p.grid.SetMin(colStatus, statusWord)
-	}
 	for _, x := range job.Request.Pipelines {
 		i, ok := p.at[x.ID]
 		if !ok {

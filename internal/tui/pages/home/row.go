@@ -168,9 +168,6 @@ const (
 	colAge
 )
 
-// The width of the status: a word, or how far an operation is.
-const statusWord, statusJob = 12, 15
-
 func (p *Page) columns() []widget.Column {
 	by := func(compare func(a, b *row) int) func(a, b int) int {
 		return func(a, b int) int { return compare(p.rows[a], p.rows[b]) }
@@ -186,7 +183,7 @@ func (p *Page) columns() []widget.Column {
 		colModel:    {Title: "MODEL", Min: 8, Max: 28, Flex: 3, Compare: text(func(r *row) string { return r.p.ID.Model })},
 		colEnv:      {Title: "ENV", Min: 4, Max: 8, Flex: 1, Compare: text(func(r *row) string { return r.p.ID.Env })},
 		colTemplate: {Title: "TEMPLATE", Min: 9, Max: 14, Flex: 1, Drop: 5, Compare: text(func(r *row) string { return r.p.Template() })},
-		colStatus:   {Title: "STATUS", Min: statusWord, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
+		colStatus:   {Title: "STATUS", Min: 12, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
 		colLast:     {Title: "LAST OP", Min: 13, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
 		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
 		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running - a.live.Running })},
