@@ -139,7 +139,7 @@ func newPage(h *ui.Host, req data.Request) *Page {
 	th := &h.Env.Theme
 	p := &Page{Host: h, req: req, states: map[spec.ID]data.Pipeline{}, follow: true}
 	p.list = widget.NewGrid(th,
-		widget.Column{Title: "PIPELINE", Min: 14},
+		widget.Column{Title: "PIPELINE", Min: 14, Max: longestName},
 		widget.Column{Title: "", Min: 8, Drop: 1},
 		widget.Column{Title: "", Min: 10, Max: 44, Flex: 1, Drop: 3},
 		widget.Column{Title: "", Min: 5, Right: true, Drop: 2})
@@ -425,7 +425,6 @@ func (p *Page) rebuild() {
 			p.dangers = append(p.dangers, dangers(x.ID, p.expected(x.ID))...)
 		}
 	}
-	p.list.SetMin(0, min(longestName, 2+p.widestName()))
 	p.list.SetRows(listRows{p})
 	p.showTree()
 	p.takeLog()

@@ -81,6 +81,7 @@ type Page struct {
 	// What was found last of what costs a walk through all visits.
 	nodesOf  nodesKey
 	nodesAre map[string]widget.NodeState
+	trail    trail
 	same     sameState
 
 	prettied map[string]string

@@ -111,7 +111,7 @@ func newFailureGrid(th *theme.Screen) *widget.Grid {
 	return widget.NewGrid(th,
 		widget.Column{Title: "", Min: 7, Max: 8, Right: true},
 		widget.Column{Title: "STATUS", Min: 10},
-		widget.Column{Title: "WHAT", Min: 12, Flex: 1},
+		widget.Column{Title: "WHAT", Min: 30, Max: 100, Flex: 1},
 		widget.Column{Title: "", Min: 8, Max: 40, Drop: 1, Flex: 1},
 	)
 }

@@ -18,6 +18,8 @@ func (p *Page) nodes(now time.Time) map[string]widget.NodeState {
 	}
 	if key != p.nodesOf || p.nodesAre == nil {
 		p.nodesOf, p.nodesAre = key, nodeStates(p.line, p.runs.counts(), now)
+		p.trail.add(p.line, p.leadsTo)
+		p.trail.mark(p.nodesAre)
 	}
 	return p.nodesAre
 }
