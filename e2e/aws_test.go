@@ -84,7 +84,7 @@ func newAWSCaller(ts *testscript.TestScript) *awsCaller {
 		BaseEndpoint:     aws.String(ts.Getenv("AWS_ENDPOINT_URL")),
 		RetryMaxAttempts: 1,
 	}
-	return &awsCaller{cfg: cfg, http: transport, clients: awsClients(cfg), path: ts.MkAbs}
+	return &awsCaller{cfg: cfg, http: transport, clients: map[string]any{}, path: ts.MkAbs}
 }
 
 func (c *awsCaller) close() { c.http.CloseIdleConnections() }
@@ -122,24 +122,31 @@ func (c *awsCaller) faults(_ io.Writer, args []string) error {
 	return err
 }
 
-func awsClients(cfg aws.Config) map[string]any {
-	return map[string]any{
-		"autoscaling": applicationautoscaling.NewFromConfig(cfg),
-		"cloudwatch":  cloudwatch.NewFromConfig(cfg),
-		"events":      eventbridge.NewFromConfig(cfg),
-		"iam":         iam.NewFromConfig(cfg),
-		"kms":         kms.NewFromConfig(cfg),
-		"lambda":      lambda.NewFromConfig(cfg),
-		"logs":        cloudwatchlogs.NewFromConfig(cfg),
-		"runtime":     sagemakerruntime.NewFromConfig(cfg),
-		"s3":          s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
-		"sagemaker":   sagemaker.NewFromConfig(cfg),
-		"secrets":     secretsmanager.NewFromConfig(cfg),
-		"sfn":         sfn.NewFromConfig(cfg),
-		"sqs":         sqs.NewFromConfig(cfg),
-		"ssm":         ssm.NewFromConfig(cfg),
-		"sts":         sts.NewFromConfig(cfg),
+// awsClients make the client of each service.
+var awsClients = map[string]func(aws.Config) any{
+	"autoscaling": func(c aws.Config) any { return applicationautoscaling.NewFromConfig(c) },
+	"cloudwatch":  func(c aws.Config) any { return cloudwatch.NewFromConfig(c) },
+	"events":      func(c aws.Config) any { return eventbridge.NewFromConfig(c) },
+	"iam":         func(c aws.Config) any { return iam.NewFromConfig(c) },
+	"kms":         func(c aws.Config) any { return kms.NewFromConfig(c) },
+	"lambda":      func(c aws.Config) any { return lambda.NewFromConfig(c) },
+	"logs":        func(c aws.Config) any { return cloudwatchlogs.NewFromConfig(c) },
+	"runtime":     func(c aws.Config) any { return sagemakerruntime.NewFromConfig(c) },
+	"s3":          func(c aws.Config) any { return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }) },
+	"sagemaker":   func(c aws.Config) any { return sagemaker.NewFromConfig(c) },
+	"secrets":     func(c aws.Config) any { return secretsmanager.NewFromConfig(c) },
+	"sfn":         func(c aws.Config) any { return sfn.NewFromConfig(c) },
+	"sqs":         func(c aws.Config) any { return sqs.NewFromConfig(c) },
+	"ssm":         func(c aws.Config) any { return ssm.NewFromConfig(c) },
+	"sts":         func(c aws.Config) any { return sts.NewFromConfig(c) },
+}
+
+// client is the client of a service, nil if it is none that is known.
+func (c *awsCaller) client(service string) any {
+	if c.clients[service] == nil && awsClients[service] != nil {
+		c.clients[service] = awsClients[service](c.cfg)
 	}
+	return c.clients[service]
 }
 
 func (c *awsCaller) call(out io.Writer, args []string) error {
@@ -171,7 +178,7 @@ func (c *awsCaller) call(out io.Writer, args []string) error {
 // input as JSON with the members' names; a Body is a text, or the content of a
 // file if it is "@" and the file's name. A body of the answer is a text.
 func (c *awsCaller) ask(service, operation, input string) (map[string]any, error) {
-	method := reflect.ValueOf(c.clients[service])
+	method := reflect.ValueOf(c.client(service))
 	if !method.IsValid() {
 		return nil, fmt.Errorf("no service %q", service)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 )
 
@@ -35,9 +36,10 @@ func TestMain(m *testing.M) {
 	if signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
+	early.Restore() // it is loaded with the command line
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = parallel.Value.Set(strconv.Itoa(2 + runtime.GOMAXPROCS(0))) // a number is one
+		_ = parallel.Value.Set(strconv.Itoa(4 + runtime.GOMAXPROCS(0))) // a number is one
 	}
 	os.Exit(m.Run())
 }
@@ -50,7 +52,7 @@ func TestScripts(t *testing.T) {
 	bin := programs(t, root)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": cmdExits, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
+		"exits": cmdExits, "ptui": cmdPtui, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
 	}
 	for name := range awsCommands {
 		commands[name] = cmdAWS(name)
@@ -150,6 +152,12 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	if args[1] == "ptui" {
+		if got := ptui(ts, args[2:]); int(got) != want {
+			ts.Fatalf("exit code %d, want %d", got, want)
+		}
+		return
+	}
 	got := 0
 	if err := ts.Exec(args[1], args[2:]...); err != nil {
 		var exit *exec.ExitError
@@ -230,11 +238,14 @@ func lookup(ts *testscript.TestScript, path string) string {
 }
 
 // waitLimit bounds waitfor; only a broken build waits that long.
-const waitLimit = 5 * time.Minute
+const (
+	waitLimit = 5 * time.Minute
+	waitRest  = 30 * time.Millisecond
+)
 
 // cmdWaitFor runs a command again and again until its stdout matches: waitfor
-// REGEXP PROGRAM [ARG...]. Between two runs it rests as long as one took, so that
-// what it waits for gets on.
+// REGEXP PROGRAM [ARG...]. Between two runs it rests as long as one took, or waitRest, so
+// that what it waits for gets on.
 func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: waitfor REGEXP PROGRAM [ARG...]")
@@ -245,7 +256,9 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 		_ = ts.Exec(args[1], args[2:]...)
 		return ts.ReadFile("stdout")
 	}
-	if own, ok := awsCommands[args[1]]; ok {
+	own, here := awsCommands[args[1]]
+	switch {
+	case here:
 		caller := newAWSCaller(ts)
 		defer caller.close()
 		run = func() string {
@@ -253,17 +266,23 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 			_ = own(caller, &out, args[2:])
 			return out.String()
 		}
+	case args[1] == "ptui":
+		here = true
+		run = func() string {
+			out, _, _ := runHere(ts, args[2:])
+			return string(out)
+		}
 	}
 	last := ""
 	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		began := time.Now()
 		if last = run(); re.MatchString(last) {
-			if awsCommands[args[1]] != nil {
+			if here {
 				fmt.Fprint(ts.Stdout(), last) // what follows looks at it
 			}
 			return
 		}
-		time.Sleep(time.Since(began))
+		time.Sleep(max(time.Since(began), waitRest))
 	}
 	ts.Fatalf("%s never matched; last stdout:\n%s", args[0], last)
 }

@@ -29,7 +29,7 @@ func newSeeds(bin, root, pulumi, dir string) *seeds {
 	}
 	s.named = map[string]func() (string, error){
 		"iris":  up("iris", "iris/pipelines.yaml"),
-		"batch": up("batch", "iris-batch/pipelines.yaml", "--set", "batchSize=20"),
+		"batch": up("batch", "iris-batch/pipelines.yaml", "--set", "batchSize=20", "--set", "maxConcurrency=8"),
 	}
 	s.bare = sync.OnceValues(func() (string, error) { return s.grow("bare", []string{"list", "--quick"}) })
 	return s
@@ -82,7 +82,8 @@ func (s *seeds) sow(home string) error {
 
 // cmd begins a script in a home where a pipeline is deployed, its sandbox not running:
 // seed iris for acme/iris of examples/iris, seed batch for acme/iris-batch of
-// examples/iris-batch in batches of 20.
+// examples/iris-batch in batches of 20, eight at a time: each child that runs beside
+// others has a function's process of its own, which costs more than what it does.
 func (s *seeds) cmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || s.named[args[0]] == nil {
 		ts.Fatalf("usage: seed iris|batch")

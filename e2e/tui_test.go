@@ -29,6 +29,8 @@ const screenLimit = waitLimit
 //	shot FILE         write the screen to a file
 //	exec PROGRAM ...  run a program meanwhile, which must succeed
 //	keep FILE PROGRAM ...  the same, and write what it prints to a file
+//	ptui ARG ...      the same of pipelinetui, in this process
+//	waitfor REGEXP PROGRAM ...  wait until what a program prints matches
 //	signal NAME       send the program a signal: HUP, TERM
 //	hangup            close the terminal, as a window is closed
 //
@@ -111,6 +113,12 @@ func step(ts *testscript.TestScript, t *terminal.Terminal, line string) error {
 	case "exec":
 		args := strings.Fields(rest)
 		return ts.Exec(args[0], args[1:]...)
+	case "ptui":
+		cmdPtui(ts, false, strings.Fields(rest))
+		return nil
+	case "waitfor":
+		cmdWaitFor(ts, false, strings.Fields(rest))
+		return nil
 	case "keep":
 		args := strings.Fields(rest)
 		if err := ts.Exec(args[1], args[2:]...); err != nil {
