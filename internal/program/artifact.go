@@ -1,8 +1,6 @@
 package program
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/url"
@@ -109,12 +107,10 @@ func hashModel(parameter, file string) (sum string, err error) {
 		return "", fault.New(fault.Invalid, "%s: %s is not a tar.gz file", parameter, file).
 			WithHint("Pack the model: tar -czf model.tar.gz -C FOLDER .")
 	}
-	h := sha256.New()
-	h.Write(head)
-	if _, err := io.Copy(h, f); err != nil {
+	if sum, err = ofFiles.of(f, head); err != nil {
 		return "", unreadable(parameter, file, err)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return sum, nil
 }
 
 // s3Host matches the host names of S3 in a URL: bucket first, or in the path.

@@ -146,9 +146,7 @@ func hashFile(name string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
+	return ofFiles.of(f, nil)
 }
 
 // hashFolder is a digest of the names and contents of a function's files: what makes
