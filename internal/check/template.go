@@ -14,9 +14,8 @@ import (
 // loaded takes over what reading the template found. Undeclared names in the
 // definition are left to references, which knows all their places, and its
 // syntax to the definition's own check.
-func (c *checker) loaded(errs []error) {
-	definition := c.path(spec.DefinitionFile)
-	own := []string{definition}
+func (c *checker) loaded(errs []*spec.Problem) {
+	own := []string{c.path(spec.DefinitionFile)}
 	if c.template != nil {
 		for _, d := range c.template.Definitions {
 			if d.Definition != nil {
@@ -24,23 +23,11 @@ func (c *checker) loaded(errs []error) {
 			}
 		}
 	}
-	for _, err := range errs {
-		file, line, column := spec.Place(err)
-		if slices.Contains(own, file) {
+	for _, p := range errs {
+		if slices.Contains(own, p.File) && p.Rule != spec.CodeUnreadable {
 			continue
 		}
-		if file == "" {
-			file = c.path(spec.TemplateFile)
-			if strings.Contains(err.Error(), definition) {
-				file = definition
-			}
-		}
-		message := err.Error()
-		var f *fault.Error
-		if errors.As(err, &f) && f.Msg != "" {
-			message = f.Msg
-		}
-		c.add(Finding{Severity: Error, Code: "template", Message: message, Hint: fault.HintOf(err), File: file, Line: line, Column: column})
+		c.add(Finding{Severity: Error, Code: "template", Message: p.Msg, Hint: p.Hint, File: p.File, Line: p.Line, Column: p.Column})
 	}
 }
 
@@ -73,6 +60,7 @@ func (c *checker) blocks() []Block {
 	for i, name := range c.template.Blocks {
 		at := slices.Index(names, name)
 		switch {
+		case name == "": // it could not be read
 		case at < 0:
 			c.note(Error, "unknown-block", suggestion(name, names, "Use some of "+strings.Join(names, ", ")+"."), "there is no block "+name, "blocks", i)
 		case slices.Contains(c.template.Blocks[:i], name):
@@ -81,20 +69,21 @@ func (c *checker) blocks() []Block {
 			used = append(used, c.opts.Blocks[at])
 		}
 	}
+	whole := !c.template.Doubtful("blocks")
 	for _, b := range used {
 		at := slices.Index(c.template.Blocks, b.Name)
 		for _, need := range b.Needs {
-			if !c.template.HasBlock(need) {
+			if whole && !c.template.HasBlock(need) {
 				c.note(Error, "missing-block", "Add "+need+" to the blocks.", "block "+b.Name+" needs block "+need, "blocks", at)
 			}
 		}
 		for _, name := range b.Requires {
-			if _, ok := c.template.Parameter(name); !ok {
+			if _, ok := c.template.Parameter(name); !ok && !c.template.Doubtful("parameters") {
 				c.note(Error, "missing-parameter", "Add a parameter of this name.", "block "+b.Name+" needs a parameter "+name, "blocks", at)
 			}
 		}
 	}
-	if len(c.template.Blocks) > 0 && !c.template.HasBlock("workflow") && slices.Contains(names, "workflow") {
+	if whole && len(c.template.Blocks) > 0 && !c.template.HasBlock("workflow") && slices.Contains(names, "workflow") {
 		c.note(Error, "missing-block", "Add workflow to the blocks.", "without the block workflow there is no state machine to run", "blocks")
 	}
 	return used
@@ -103,6 +92,9 @@ func (c *checker) blocks() []Block {
 // parameters warns of parameters that change nothing.
 func (c *checker) parameters(used []Block) {
 	t := c.template
+	if t.Doubtful("blocks", "parameters", "substitutions", "inputFile", "definitions") {
+		return // what uses it may not have been understood
+	}
 	read := t.UsedSubstitutions()
 	for _, b := range used {
 		read = append(append(read, b.Reads...), b.Requires...)
@@ -145,6 +137,9 @@ func bare(names []string) []string {
 
 // substitutions checks that something provides each declared name.
 func (c *checker) substitutions(used []Block) {
+	if c.template.Doubtful("blocks", "substitutions") {
+		return
+	}
 	offered := slices.Clone(c.opts.Provided)
 	for _, b := range used {
 		offered = append(offered, bare(b.Provides)...)
@@ -169,6 +164,9 @@ func (c *checker) substitutions(used []Block) {
 
 // outputs checks that the declared outputs are made.
 func (c *checker) outputs(used []Block) {
+	if c.template.Doubtful("blocks", "outputs") {
+		return
+	}
 	made := []string{"template", "templateVersion"} // of every pipeline
 	for _, b := range used {
 		made = append(made, bare(b.Exports)...)
@@ -254,6 +252,7 @@ func (c *checker) references(shown, file string) {
 		switch {
 		case whole && isKey(file[m[1]+1:]):
 			report(m[0], Error, "substituted-key", "Use ${names} in values only.", "the name of a field can't be filled in")
+		case !slices.Contains(known, name) && c.template.Doubtful("parameters", "substitutions"):
 		case !slices.Contains(known, name):
 			hint := "Declare it under substitutions in " + spec.TemplateFile + ", or use the name of a parameter."
 			if s := spec.Suggest(name, append(slices.Clone(known), c.offered()...)); s != "" {
@@ -266,7 +265,7 @@ func (c *checker) references(shown, file string) {
 		case !isParameter:
 		case (p.Type == spec.TypeList || p.Type == spec.TypeMap) && !whole:
 			report(m[0], Error, "list-in-text", "Make it the whole of a string: \"${"+name+"}\".", "the "+string(p.Type)+" "+name+" can't be a part of a text")
-		case p.Default == nil && p.Otherwise == nil && !p.Required:
+		case p.Default == nil && p.Otherwise == nil && !p.Required && !c.template.Doubtful("parameters"):
 			report(m[0], Warning, "maybe-unset", "Give the parameter a default, or make it required.", "the parameter "+name+" may have no value, and then `up` refuses")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // errorDoc is an error in machine output.
@@ -17,6 +18,30 @@ type errorDoc struct {
 	Hint    string     `json:"hint,omitempty"`
 	Cause   string     `json:"cause,omitempty"`
 	Errors  []errorDoc `json:"errors,omitempty"`
+	// Problems are what is wrong with a spec, flag or template, if that is the error.
+	Problems []problemDoc `json:"problems,omitempty"`
+}
+
+// problemDoc is a spec.Problem in machine output.
+type problemDoc struct {
+	File     string           `json:"file,omitempty"`
+	Line     int              `json:"line,omitempty"`
+	Column   int              `json:"column,omitempty"`
+	Source   string           `json:"source,omitempty"`
+	Path     string           `json:"path,omitempty"`
+	Rule     spec.ProblemCode `json:"rule"`
+	Value    any              `json:"value,omitempty"`
+	Pipeline string           `json:"pipeline,omitempty"`
+	Message  string           `json:"message"`
+	Hint     string           `json:"hint,omitempty"`
+}
+
+func problemDocs(err error) []problemDoc {
+	var out []problemDoc
+	for _, p := range spec.Problems(err) {
+		out = append(out, problemDoc{p.File, p.Line, p.Column, p.Source, p.Path.String(), p.Rule, p.Value, p.Pipeline, p.Msg, p.Hint})
+	}
+	return out
 }
 
 // fail writes an error once, at the edge. A wrong command line has been refused before
@@ -89,11 +114,17 @@ func flatten(err error) []error {
 }
 
 func describe(deps *Deps, err error) errorDoc {
+	d := describeOne(deps, err)
+	d.Problems = problemDocs(err)
+	return d
+}
+
+func describeOne(deps *Deps, err error) errorDoc {
 	list := flatten(err)
 	if len(list) > 1 {
 		d := errorDoc{Kind: string(fault.KindOf(err)), Message: fmt.Sprintf("%d errors", len(list))}
 		for _, one := range list {
-			d.Errors = append(d.Errors, describe(deps, one))
+			d.Errors = append(d.Errors, describeOne(deps, one))
 		}
 		return d
 	}

@@ -246,10 +246,11 @@ func loadSpec(ctx context.Context, deps *Deps, file string, cat *spec.Catalog, o
 // applied, or a new one if --template is given.
 func (f *finder) one(ctx context.Context, id spec.ID, cat *spec.Catalog) (*spec.Pipeline, error) {
 	a := f.deps.app()
-	opts := a.SpecOptions(nil)
 	if f.template != "" {
 		// It looks at the files that the parameters name.
-		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) { return spec.New(id, f.template, f.set, cat, opts) })
+		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) {
+			return spec.Build(spec.Answers{ID: id, Template: f.template}, cat, a.SpecOptions(f.set))
+		})
 	}
 	x, err := a.Find(ctx, id)
 	if err != nil {

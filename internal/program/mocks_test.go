@@ -210,9 +210,9 @@ func pipelineOfTemplate(t *testing.T, template string, change map[string]any) (*
 	require.NoError(t, err)
 	found, err := catalog.Lookup(template)
 	require.NoError(t, err)
-	p, err := spec.New(spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, template, []string{
-		"image=123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl=s3://models/churn/model.tar.gz",
-	}, catalog, spec.Options{Region: testRegion})
+	p, err := spec.Build(spec.Answers{ID: spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, Template: template, Values: map[string]string{
+		"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl": "s3://models/churn/model.tar.gz",
+	}}, catalog, spec.Options{Region: testRegion})
 	require.NoError(t, err)
 	p.Tags = map[string]string{"team": "ml"}
 	if p.Files == nil {

@@ -46,9 +46,9 @@ func isURL(s string) bool { return strings.Contains(s, "://") }
 
 // artifact checks what a path parameter names. For a local one it returns the
 // absolute path; for a URL and for "" it returns "".
-func (p *Parameter) artifact(n *node, value, dir string) (string, fault.List) {
-	bad := func(hint, format string, args ...any) fault.List {
-		return fault.List{n.pos.errorf(format, args...).WithHint("%s", hint)}
+func (p *Parameter) artifact(n *node, value, dir string) (string, problems) {
+	bad := func(hint, format string, args ...any) problems {
+		return problems{p.problem(n, CodeArtifact, format, args...).WithHint("%s", hint)}
 	}
 	if value == "" {
 		return "", nil
@@ -64,7 +64,11 @@ func (p *Parameter) artifact(n *node, value, dir string) (string, fault.List) {
 	info, err := os.Stat(local)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", bad("Create it, or correct the path; it is relative to "+dir+".", "%s names %q, but there is no %s", p.Name, value, local)
+		hint := "Create it, or correct the path."
+		if !filepath.IsAbs(value) {
+			hint = "Create it, or correct the path; it is relative to " + dir + "."
+		}
+		return "", bad(hint, "%s names %q, but there is no %s", p.Name, value, local)
 	case err != nil:
 		return "", bad("Make it readable for you.", "%s names %q, which can't be read: %s", p.Name, value, fault.Reason(err))
 	}

@@ -90,7 +90,7 @@ func TestArtifacts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			set := strings.Fields(tc.set)
-			p, err := spec.New(acme, "tiny", set, tinyCatalog(t), spec.Options{Region: "us-east-1", Dir: dir})
+			p, err := build(acme, "tiny", set, tinyCatalog(t), spec.Options{Region: "us-east-1", Dir: dir})
 			if tc.want == "" {
 				require.NoError(t, err)
 				if strings.Contains(tc.set, "code.path=") && !strings.Contains(tc.set, "://") {
@@ -100,7 +100,7 @@ func TestArtifacts(t *testing.T) {
 				return
 			}
 			require.Contains(t, strings.Join(lines(t, err, ""), "\n"), tc.want)
-			_, err = spec.New(acme, "tiny", set, tinyCatalog(t), spec.Options{Region: "us-east-1", Dir: dir, SkipFiles: true})
+			_, err = build(acme, "tiny", set, tinyCatalog(t), spec.Options{Region: "us-east-1", Dir: dir, SkipFiles: true})
 			require.NoError(t, err, "without files there is nothing to complain of")
 		})
 	}
@@ -111,7 +111,7 @@ func TestModelFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "model/model.json", "{}")
-	_, err := spec.New(acme, "realtime", []string{"image=a/b", "modelDataUrl=model"}, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
+	_, err := build(acme, "realtime", []string{"image=a/b", "modelDataUrl=model"}, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
 	require.ErrorContains(t, err, "it is a folder, not s3://... or https://... or a local file (.tar.gz, .tgz)")
 }
 
@@ -144,7 +144,7 @@ func TestBuiltInModel(t *testing.T) {
 	} {
 		for _, template := range []string{"realtime", "batch"} {
 			set := []string{"image=" + tc.image, "modelDataUrl=" + tc.data}
-			_, err := spec.New(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
+			_, err := build(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir})
 			if tc.want == "" {
 				require.NoError(t, err, tc.data)
 				continue
@@ -152,7 +152,7 @@ func TestBuiltInModel(t *testing.T) {
 			require.ErrorContains(t, err, "modelDataUrl is "+strconv.Quote(filepath.Join(dir, tc.data))+", which the image "+tc.image+" can't serve: ")
 			require.ErrorContains(t, err, tc.want)
 			require.Contains(t, fault.HintOf(err.(fault.List)[0]), `"format": "linear/v1"`) //nolint:errorlint // the list itself is promised
-			_, err = spec.New(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir, SkipFiles: true})
+			_, err = build(acme, template, set, builtin(t), spec.Options{Region: "us-east-1", Dir: dir, SkipFiles: true})
 			require.NoError(t, err)
 		}
 	}

@@ -146,7 +146,7 @@ func putIn(text []byte, name string, value JSON) []byte {
 func (l *templateLoader) cases() {
 	for i, s := range l.t.Substitutions {
 		n := l.item("substitutions", i)
-		if len(s.Cases) == 0 {
+		if len(s.Cases) == 0 || !l.isMap(n) || !l.decoder.sure(n, "name", "cases") {
 			continue
 		}
 		for _, text := range l.t.definitions() {
@@ -165,6 +165,9 @@ func (l *templateLoader) cases() {
 	}
 	for i, d := range l.t.Definitions {
 		n := l.item("definitions", i)
+		if !l.isMap(n) || !l.decoder.sure(n, "when") {
+			continue
+		}
 		l.known(n.pos, sortedKeys(d.When)...)
 		if len(d.When) == 0 {
 			l.fail(n.pos, "Add `when: {parameter: value}`.", "the definition %s has no conditions", d.File)
@@ -175,6 +178,9 @@ func (l *templateLoader) cases() {
 		at = e.pos
 	}
 	for i, c := range l.t.InputFile {
+		if !l.decoder.sure(l.root, "inputFile") {
+			break
+		}
 		l.oneCase(l.item("inputFile", i), c, "inputFile")
 		for _, m := range substitutionForm.FindAllSubmatch(c.Value, -1) {
 			if name := string(m[1]); name != "key" && name != "prefix" {

@@ -129,7 +129,7 @@ func TestBatchSharesParameters(t *testing.T) {
 func TestBatchRules(t *testing.T) {
 	t.Parallel()
 	make := func(set ...string) error {
-		_, err := spec.New(acme, "batch", append([]string{"image=a/b", "modelDataUrl=s3://a/b"}, set...), builtin(t), spec.Options{Region: "us-east-1"})
+		_, err := build(acme, "batch", append([]string{"image=a/b", "modelDataUrl=s3://a/b"}, set...), builtin(t), spec.Options{Region: "us-east-1"})
 		return err
 	}
 	require.NoError(t, make())
@@ -206,7 +206,7 @@ func TestDefinitionsByParameter(t *testing.T) {
 				"b.asl.json":            {Data: []byte(`{}`)},
 				"bad.asl.json":          {Data: []byte(`{"a":"${zzz}"}`)},
 			}, "x")
-			require.ErrorContains(t, errs.OrNil(), c.err)
+			require.ErrorContains(t, asError(errs), c.err)
 		})
 	}
 }

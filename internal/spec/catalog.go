@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,11 +39,11 @@ func (c *Catalog) With(t *Template) *Catalog {
 // fault.List, those of all templates at once.
 func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 	c := &Catalog{}
-	var errs fault.List
+	var errs problems
 	add := func(fsys fs.FS, shown, origin string) {
-		t, err := LoadTemplate(fsys, shown)
-		if err != nil {
-			errs = append(errs, flatten(err)...)
+		t, wrong := ReadTemplate(fsys, shown)
+		if len(wrong) > 0 {
+			errs = append(errs, wrong...)
 			return
 		}
 		t.Origin = origin
@@ -57,7 +56,7 @@ func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() {
-			e := fault.New(fault.Invalid, "there is no folder of templates %s", dir).WithHint("Correct the path, or create it with `pipelinetui templates new`.")
+			e := pos{}.problem(CodeArtifact, "there is no folder of templates %s", dir).WithHint("Correct the path, or create it with `pipelinetui templates new`.")
 			errs = append(errs, e.Because(err))
 			continue
 		}
@@ -70,16 +69,16 @@ func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 	}
 	slices.SortFunc(c.templates, func(a, b *Template) int { return strings.Compare(a.Name, b.Name) })
 	if len(errs) > 0 {
-		return nil, errs
+		return nil, errs.err()
 	}
 	return c, nil
 }
 
 // eachFolder calls f for every folder that holds a template.
-func eachFolder(fsys fs.FS, shown string, f func(fsys fs.FS, shown string)) fault.List {
+func eachFolder(fsys fs.FS, shown string, f func(fsys fs.FS, shown string)) problems {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return fault.List{fault.New(fault.Invalid, "the templates in %s can't be read: %s", shown, fault.Reason(err)).WithHint("Make the folder readable for you.").Because(err)}
+		return problems{pos{}.problem(CodeArtifact, "the templates in %s can't be read: %s", shown, fault.Reason(err)).WithHint("Make the folder readable for you.").Because(err)}
 	}
 	for _, e := range entries {
 		if !e.IsDir() {
@@ -96,20 +95,13 @@ func eachFolder(fsys fs.FS, shown string, f func(fsys fs.FS, shown string)) faul
 	return nil
 }
 
-// flatten returns the errors of a list, or the one error as a list.
-func flatten(err error) fault.List {
-	var l fault.List
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &l):
-		return l
-	}
-	return fault.List{err}
-}
-
 // List returns the templates by name.
 func (c *Catalog) List() []*Template { return slices.Clone(c.templates) }
+
+// has tells whether any template has a parameter of the name.
+func (c *Catalog) has(parameter string) bool {
+	return slices.ContainsFunc(c.templates, func(t *Template) bool { _, ok := t.Parameter(parameter); return ok })
+}
 
 // Names returns the names of the templates.
 func (c *Catalog) Names() []string {

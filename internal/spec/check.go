@@ -15,21 +15,25 @@ var ecrRegion = lazyregexp.New(`^\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.`)
 
 // rule checks one rule between parameters. The error stands where the last of
 // the values it is about was given, or else at the pipeline.
-func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]setting, at pos) *fault.Error {
+func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]setting, a *ask) *Problem {
 	v := p.Parameters
 	if rule.Kind != RuleForbid && !rule.When.holds(v) {
 		return nil
 	}
-	fail := func(names []string, format string, args ...any) *fault.Error {
-		where := at
+	fail := func(names []string, format string, args ...any) *Problem {
+		e := a.at.in("parameters", names[0]).problem(ProblemCode(rule.Kind), format, args...)
 		best := rankDefault
 		for _, name := range names {
 			if s, ok := given[name]; ok && s.layer.rank >= best {
-				best, where = s.layer.rank, s.node.pos
+				param, _ := t.Parameter(name)
+				best, e = s.layer.rank, param.problem(s.node, ProblemCode(rule.Kind), format, args...)
 			}
 		}
-		e := where.errorf(format, args...).WithHint("%s", rule.Help)
-		if !r.sayOnce(rule, where, strings.TrimPrefix(e.Msg, p.ID.String())) {
+		e.WithHint("%s", rule.Help)
+		if !a.nameless {
+			e.Pipeline = a.id.String()
+		}
+		if !r.sayOnce(e) {
 			return nil
 		}
 		return e
@@ -38,19 +42,19 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 	switch rule.Kind {
 	case RuleTogether:
 		if len(set) > 0 && len(unset) > 0 {
-			return fail(set, "%s: %s without %s", p.ID, strings.Join(set, " and "), strings.Join(unset, " and "))
+			return fail(set, "%s without %s", strings.Join(set, " and "), strings.Join(unset, " and "))
 		}
 	case RuleConflicts:
 		if len(set) > 1 {
-			return fail(set, "%s: %s can't be used together", p.ID, strings.Join(set, " and "))
+			return fail(set, "%s can't be used together", strings.Join(set, " and "))
 		}
 	case RuleRequires:
 		if len(unset) > 0 {
-			return fail(sortedKeys(rule.When), "%s: %s has to be given when %s", p.ID, strings.Join(unset, " and "), rule.When)
+			return fail(sortedKeys(rule.When), "%s has to be given when %s", strings.Join(unset, " and "), rule.When)
 		}
 	case RuleForbid:
 		if rule.When.holds(v) {
-			return fail(sortedKeys(rule.When), "%s: it can't be that %s", p.ID, told(rule.When, t, p))
+			return fail(sortedKeys(rule.When), "it can't be that %s", told(rule.When, t, p))
 		}
 	case RuleAtMost:
 		return atMost(rule, p, fail)
@@ -62,7 +66,7 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 		for _, name := range rule.Parameters {
 			m := ecrRegion.FindStringSubmatch(v.String(name))
 			if m != nil && m[1] != p.Region {
-				return fail([]string{name}, "%s: %s is in region %s, but the pipeline is in %s", p.ID, name, m[1], p.Region)
+				return fail([]string{name}, "%s is in region %s, but the pipeline is in %s", name, m[1], p.Region)
 			}
 		}
 	}
@@ -71,8 +75,8 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 
 // sayOnce tells whether an error of a rule is new: values of a shared layer, or of
 // --set, break it for every pipeline that has them, and one line says it.
-func (r *resolver) sayOnce(rule Rule, where pos, text string) bool {
-	key := where.String() + "\x00" + text + "\x00" + rule.Help
+func (r *resolver) sayOnce(e *Problem) bool {
+	key := e.place() + "\x00" + e.Msg + "\x00" + e.Hint
 	if r.said[key] {
 		r.again++
 		return false
@@ -106,9 +110,9 @@ func split(names []string, v Values) (set, unset []string) {
 	return set, unset
 }
 
-type failer func(names []string, format string, args ...any) *fault.Error
+type failer func(names []string, format string, args ...any) *Problem
 
-func atMost(rule Rule, p *Pipeline, fail failer) *fault.Error {
+func atMost(rule Rule, p *Pipeline, fail failer) *Problem {
 	left, ok := number(p.Parameters[rule.Left])
 	right, ok2 := number(p.Parameters[rule.Right])
 	if !ok || !ok2 || left+float64(rule.Margin) <= right {
@@ -116,14 +120,14 @@ func atMost(rule Rule, p *Pipeline, fail failer) *fault.Error {
 	}
 	names := []string{rule.Right, rule.Left}
 	if rule.Margin == 0 {
-		return fail(names, "%s: %s (%s) is more than %s (%s)", p.ID, rule.Left, format(left), rule.Right, format(right))
+		return fail(names, "%s (%s) is more than %s (%s)", rule.Left, format(left), rule.Right, format(right))
 	}
-	return fail(names, "%s: %s (%s) must be at least %d less than %s (%s)", p.ID, rule.Left, format(left), rule.Margin, rule.Right, format(right))
+	return fail(names, "%s (%s) must be at least %d less than %s (%s)", rule.Left, format(left), rule.Margin, rule.Right, format(right))
 }
 
 // handler looks whether the code holds the file and the function that the handler
 // names.
-func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fault.Error {
+func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *Problem {
 	if r.opts.SkipFiles {
 		return nil
 	}
@@ -134,7 +138,7 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 	folder, _, _ := strings.Cut(code, ".")
 	tree, err := openCode(p.Files[code], t, folder)
 	if err != nil {
-		return fail([]string{code}, "%s: %s can't be read: %s", p.ID, code, fault.Reason(err))
+		return fail([]string{code}, "%s can't be read: %s", code, fault.Reason(err))
 	}
 	defer func() { _ = tree.close() }() // it was only read
 	missing, wrong := CheckHandler(tree, p.Parameters.String(handler), p.Parameters.String(runtime))
@@ -148,8 +152,8 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 			where = " in " + local
 		}
 	}
-	e := fail([]string{code, handler}, "%s: %s is %q with runtime %s, but %s%s",
-		p.ID, handler, p.Parameters.String(handler), p.Parameters.String(runtime), wrong.Msg, where)
+	e := fail([]string{code, handler}, "%s is %q with runtime %s, but %s%s",
+		handler, p.Parameters.String(handler), p.Parameters.String(runtime), wrong.Msg, where)
 	if e == nil {
 		return nil
 	}
@@ -165,7 +169,7 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *fa
 }
 
 // model looks whether a local model archive is one that its image can serve.
-func (r *resolver) model(rule Rule, p *Pipeline, fail failer) *fault.Error {
+func (r *resolver) model(rule Rule, p *Pipeline, fail failer) *Problem {
 	image, data := rule.Parameters[0], rule.Parameters[1]
 	local := p.Files[data]
 	if r.opts.SkipFiles || local == "" || !linear.Names(p.Parameters.String(image)) {
@@ -179,5 +183,5 @@ func (r *resolver) model(rule Rule, p *Pipeline, fail failer) *fault.Error {
 	if err == nil {
 		return nil
 	}
-	return fail([]string{data}, "%s: %s is %q, which the image %s can't serve: %s", p.ID, data, local, p.Parameters.String(image), fault.Reason(err))
+	return fail([]string{data}, "%s is %q, which the image %s can't serve: %s", data, local, p.Parameters.String(image), fault.Reason(err))
 }

@@ -7,35 +7,52 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
-
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // decode fills a struct from a node strictly: an unknown key and a wrong type
 // are errors with their place, all of them at once. Field names are those of
-// the json tags. A field of type *node takes any value as it is.
-func decode(n *node, into any) fault.List {
+// the json tags. A field of type *node takes any value as it is; it is a bad node where
+// something was said of it, or may have been, that could not be understood.
+func decode(n *node, into any) problems {
 	d := &decoder{}
 	return d.decode(n, into)
 }
 
 // nodeDecoder is a type that reads itself.
 type nodeDecoder interface {
-	decodeNode(n *node, path string) fault.List
+	decodeNode(n *node, path string) problems
 }
 
 // decoder collects errors; path is how it calls what it begins with.
 type decoder struct {
 	path string
-	errs fault.List
+	errs problems
+	// unsure are the fields of maps, by the map's node, of which something was said, or
+	// may have been, that could not be understood. That one has no value means nothing.
+	unsure map[*node]map[string]bool
 }
 
-func (d *decoder) decode(n *node, into any) fault.List {
+func (d *decoder) decode(n *node, into any) problems {
 	d.value(n, reflect.ValueOf(into).Elem(), d.path)
 	return d.errs
+}
+
+// doubt notes that a field of a map is unsure.
+func (d *decoder) doubt(n *node, field string) {
+	if d.unsure == nil {
+		d.unsure = map[*node]map[string]bool{}
+	}
+	if d.unsure[n] == nil {
+		d.unsure[n] = map[string]bool{}
+	}
+	d.unsure[n][field] = true
+}
+
+// sure tells whether the fields of a map have the values that were meant.
+func (d *decoder) sure(n *node, fields ...string) bool {
+	return !n.bad && !slices.ContainsFunc(fields, func(f string) bool { return d.unsure[n][f] })
 }
 
 var (
@@ -44,6 +61,9 @@ var (
 )
 
 func (d *decoder) value(n *node, v reflect.Value, path string) {
+	if n.bad && v.Type() != nodeType {
+		return // said
+	}
 	if dec, ok := v.Addr().Interface().(nodeDecoder); ok {
 		d.errs = append(d.errs, dec.decodeNode(n, path)...)
 		return
@@ -55,7 +75,7 @@ func (d *decoder) value(n *node, v reflect.Value, path string) {
 	case jsonType:
 		text, err := json.Marshal(n.plain())
 		if err != nil {
-			d.errs = append(d.errs, n.pos.errorf("%s: %s", path, err))
+			d.errs = append(d.errs, n.problem(CodeType, "%s: %s", path, err))
 			return
 		}
 		v.SetBytes(text)
@@ -85,11 +105,11 @@ func (d *decoder) wrongType(n *node, path, want string) {
 	d.errs = append(d.errs, typeError(n, path, want))
 }
 
-func typeError(n *node, path, want string) *fault.Error {
+func typeError(n *node, path, want string) *Problem {
 	if path == "" {
 		path = "the file"
 	}
-	e := n.pos.errorf("%s must be %s, not %s", path, want, describe(n))
+	e := n.problem(CodeType, "%s must be %s, not %s", path, want, describe(n))
 	if want == "a string" && n.text != "" {
 		return e.WithHint("Put it in quotes: %q.", clip(n.text))
 	}
@@ -103,15 +123,8 @@ func describe(n *node) string {
 	return n.kind.String() + " (" + clip(n.text) + ")"
 }
 
-// clip shortens what is shown of a value: a whole file may be one string.
-func clip(s string) string {
-	const most = 60
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most-1]) + "…"
-}
+// clip shortens what is shown of a value in a text.
+func clip(s string) string { return shorten(s, 60) }
 
 func (d *decoder) scalar(n *node, v reflect.Value, path string) {
 	switch v.Kind() {
@@ -186,16 +199,40 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 			fields[name] = f.Index
 		}
 	}
+	known := sortedKeys(fields)
 	for _, e := range n.entries {
 		i, ok := fields[e.key]
 		if !ok && path == "" && isExtension(e.key) && v.Type() == reflect.TypeFor[specFile]() {
 			continue
 		}
 		if !ok {
-			d.errs = append(d.errs, unknownKey(e.pos, path, e.key, sortedKeys(fields)))
+			d.errs = append(d.errs, unknownKey(e.pos, path, e.key, known))
+			if meant := suggest(e.key, known); meant != "" && n.find(meant) == nil {
+				d.notRead(n, meant, v.FieldByIndex(fields[meant]), e.pos)
+			}
 			continue
 		}
+		before := len(d.errs)
 		d.value(e.value, v.FieldByIndex(i), join(path, e.key))
+		if len(d.errs) > before || e.value.broken() {
+			d.doubt(n, e.key)
+		}
+	}
+	if !n.partial {
+		return
+	}
+	for _, name := range known {
+		if n.find(name) == nil {
+			d.notRead(n, name, v.FieldByIndex(fields[name]), n.pos)
+		}
+	}
+}
+
+// notRead is said of a field that probably has a value, which could not be read.
+func (d *decoder) notRead(n *node, name string, v reflect.Value, at pos) {
+	d.doubt(n, name)
+	if v.Type() == nodeType {
+		v.Set(reflect.ValueOf(&node{pos: at, bad: true}))
 	}
 }
 
@@ -211,12 +248,12 @@ func join(path, key string) string {
 }
 
 // unknownKey says which keys there are, and which one was probably meant.
-func unknownKey(p pos, path, key string, known []string) *fault.Error {
+func unknownKey(p pos, path, key string, known []string) *Problem {
 	where := "here"
 	if path != "" {
 		where = "in " + path
 	}
-	e := p.errorf("unknown key %q %s", clip(key), where)
+	e := p.problem(CodeKey, "unknown key %q %s", clip(key), where)
 	if isExtension(key) {
 		return e.WithHint("Keys of your own that begin with x- belong at the top of a spec file, beside apiVersion.")
 	}

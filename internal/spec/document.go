@@ -103,7 +103,7 @@ func FromDocument(doc []byte, cat *Catalog, opts Options) (*Pipeline, error) {
 		dormant := &layer{settings: settings{Parameters: d.Dormant}, rank: rankDefaults, dir: d.Directory, dormant: true}
 		layers = append([]*layer{dormant}, layers...)
 	}
-	p, err := one(&ask{id: id, layers: layers, dir: d.Directory, how: "Add --set %s=%s", stored: true}, cat, opts)
+	p, err := one(&ask{id: id, layers: layers, dir: d.Directory, how: "Add --set %s=%s", stored: true}, cat, opts, nil)
 	if p != nil {
 		p.Kept = d.Artifacts
 	}
@@ -120,24 +120,21 @@ func ReadDocument(doc []byte) (*Pipeline, error) {
 		return nil, err
 	}
 	l := &layer{settings: d.settings}
-	if errs := l.check(); len(errs) > 0 {
-		return nil, errs
-	}
+	errs := l.check()
 	a := &ask{id: id, layers: []*layer{l}}
 	p := &Pipeline{ID: id, TemplateVersion: d.TemplateVersion, Parameters: Values{}, Document: bytes.Clone(doc)}
 	r := newResolver(&Catalog{}, Options{})
 	r.plain(a, p)
-	if len(r.errs) > 0 {
-		return nil, r.errs
+	if errs = append(errs, r.errs...); len(errs) > 0 {
+		return nil, errs.err()
 	}
-	var errs fault.List
 	p.Template = text(d.Template, "template", &errs)
 	if d.Parameters != nil {
 		for _, e := range d.Parameters.entries {
 			p.Parameters[e.key] = e.value.plain()
 		}
 	}
-	return p, errs.OrNil()
+	return p, nil
 }
 
 // KeptIn returns what a Document tells of copies, without the rest of it.
@@ -158,18 +155,21 @@ var (
 func checkKept(kept map[string]Kept) error {
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if k := kept[name]; !keptDigest.MatchString(k.SHA256) || !keptObject.MatchString(k.Object) {
-			return pos{source: "the stored spec"}.errorf("artifacts: %q is no copy of an artifact: object %q, sha256 %q", clip(name), clip(k.Object), clip(k.SHA256)).
+			return pos{source: storedSpec}.in("artifacts", name).problem(CodeArtifact, "artifacts: %q is no copy of an artifact: object %q, sha256 %q", clip(name), clip(k.Object), clip(k.SHA256)).
 				WithHint("Give the pipeline's spec anew with -f.")
 		}
 	}
 	return nil
 }
 
+// storedSpec is what errors call a document that was kept with a stack.
+const storedSpec = "the stored spec"
+
 func readDocument(doc []byte) (*documentFile, ID, error) {
-	at := pos{source: "the stored spec"}
+	at := pos{source: storedSpec}
 	n, err := parseJSON(at, doc)
 	if err != nil {
-		return nil, ID{}, at.errorf("%s", err).WithHint("Give the pipeline's spec anew with -f.").Because(err)
+		return nil, ID{}, at.problem(CodeSyntax, "%s", err).WithHint("Give the pipeline's spec anew with -f.").Because(err)
 	}
 	if v := n.get("apiVersion"); n.kind == kindMap && (v == nil || v.value != APIVersion) {
 		e := fault.New(fault.Unsupported, "the stored spec is not of apiVersion %s", APIVersion)
@@ -177,7 +177,7 @@ func readDocument(doc []byte) (*documentFile, ID, error) {
 	}
 	var d documentFile
 	if errs := decode(n, &d); len(errs) > 0 {
-		return nil, ID{}, errs
+		return nil, ID{}, errs.err()
 	}
 	id := ID{Tenant: d.Tenant, Model: d.Model, Env: DefaultEnv}
 	if d.Env != nil {

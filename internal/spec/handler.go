@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -24,27 +23,30 @@ type Code interface {
 
 // CheckHandler finds out whether code holds what a Lambda handler names: the file,
 // and the function in it as far as that can be told without running it. It returns
-// nil, or an error of kind Invalid whose message goes on from `is "handler" with
+// nil, or a Problem whose message goes on from `is "handler" with
 // runtime python3.13, but `, and, if it is a file that is missing, the names of which one
 // has to be there. Lambda itself says so only when the first execution fails.
 // See https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html and its
 // sisters for the other languages.
-func CheckHandler(code Code, handler, runtime string) (files []string, err *fault.Error) {
+func CheckHandler(code Code, handler, runtime string) (files []string, wrong *Problem) {
+	fail := func(format string, args ...any) *Problem {
+		return pos{}.problem(ProblemCode(RuleHandler), format, args...)
+	}
 	if strings.HasPrefix(runtime, "provided") {
 		if code.Has("bootstrap") {
 			return nil, nil
 		}
-		return []string{"bootstrap"}, fault.New(fault.Invalid, "there is no bootstrap")
+		return []string{"bootstrap"}, fail("there is no bootstrap")
 	}
 	if !utf8.ValidString(handler) {
-		return nil, fault.New(fault.Invalid, "a handler is UTF-8 text")
+		return nil, fail("a handler is UTF-8 text")
 	}
 	h := splitHandler(handler, runtime)
 	if h == nil {
 		return nil, nil // compiled: the class is inside some archive
 	}
 	if h.function == "" || path.Base(h.module) == "." || strings.HasSuffix(h.module, "/") {
-		return nil, fault.New(fault.Invalid, "such a handler is written as file.function").
+		return nil, fail("such a handler is written as file.function").
 			WithHint("Name the file without its extension and the function in it: handler.handler is the function handler of the file handler%s.", h.extensions[0])
 	}
 	for _, ext := range h.extensions {
@@ -57,12 +59,12 @@ func CheckHandler(code Code, handler, runtime string) (files []string, err *faul
 		source, rerr := code.Read(name, maxScanned+1)
 		known := rerr == nil && len(source) <= maxScanned && h.defines != nil && scannable(ext)
 		if known && !h.defines(string(source), h.function) {
-			return nil, fault.New(fault.Invalid, "%s has no function %s", name, h.function).
+			return nil, fail("%s has no function %s", name, h.function).
 				WithHint("Correct the name behind the last dot, or add the function to %s.", name)
 		}
 		return nil, nil
 	}
-	return files, fault.New(fault.Invalid, "there is no %s", files[0])
+	return files, fail("there is no %s", files[0])
 }
 
 // tellsFile tells whether the handler of such a runtime says anything about the code.

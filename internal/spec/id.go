@@ -3,7 +3,6 @@ package spec
 import (
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -36,11 +35,11 @@ var (
 	envPart    = part{"env", lazyregexp.New(`^[a-z][a-z0-9]{0,7}$`), "1 to 8 of a-z and 0-9, first a letter"}
 )
 
-func (p part) check(value string) *fault.Error {
+func (p part) check(at pos, value string) *Problem {
 	if p.rule.MatchString(value) && !strings.Contains(value, "--") {
 		return nil
 	}
-	e := fault.New(fault.Invalid, "%s %q is not allowed: it must be %s", p.name, value, p.help)
+	e := textNode(at, value).problem(CodeName, "%s %q is not allowed: it must be %s", p.name, value, p.help)
 	if s := sanitize(value, p); s != "" {
 		return e.WithHint("Use a name such as %q.", s)
 	}
@@ -74,7 +73,7 @@ func sanitize(value string, p part) string {
 func ParseID(s string) (ID, error) {
 	parts := strings.Split(s, "/")
 	if len(parts) != 2 && len(parts) != 3 {
-		return ID{}, fault.New(fault.Invalid, "%q is not the name of a pipeline", s).
+		return ID{}, textNode(pos{}, s).problem(CodeName, "%q is not the name of a pipeline", s).
 			WithHint("Write it as tenant/model or tenant/model/env, for example acme/fraud or acme/fraud/prod.")
 	}
 	id := ID{Tenant: parts[0], Model: parts[1], Env: DefaultEnv}
@@ -88,7 +87,7 @@ func ParseID(s string) (ID, error) {
 func ParseStackName(s string) (ID, error) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 3 {
-		return ID{}, fault.New(fault.Invalid, "%q is not the stack of a pipeline", s).
+		return ID{}, textNode(pos{}, s).problem(CodeName, "%q is not the stack of a pipeline", s).
 			WithHint("Stacks of pipelines are named tenant.model.env, for example acme.fraud.dev.")
 	}
 	id := ID{Tenant: parts[0], Model: parts[1], Env: parts[2]}
@@ -96,17 +95,19 @@ func ParseStackName(s string) (ID, error) {
 }
 
 // Validate checks the three parts; all errors at once.
-func (id ID) Validate() error {
-	var errs fault.List
+func (id ID) Validate() error { return id.check().err() }
+
+func (id ID) check() problems {
+	var errs problems
 	for _, c := range []struct {
 		part  part
 		value string
 	}{{tenantPart, id.Tenant}, {modelPart, id.Model}, {envPart, id.envOrDefault()}} {
-		if e := c.part.check(c.value); e != nil {
+		if e := c.part.check(pos{}.in(c.part.name), c.value); e != nil {
 			errs = append(errs, e)
 		}
 	}
-	return errs.OrNil()
+	return errs
 }
 
 func (id ID) envOrDefault() string {

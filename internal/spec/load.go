@@ -26,12 +26,12 @@ type pipelineFile struct {
 	Model  *node `json:"model"`
 }
 
-// Load reads a spec file. Errors come as a fault.List, all at once, each of
-// kind Invalid with "file:line:column" as its Op.
+// Load reads a spec file. What is wrong with it comes as a fault.List of Problems, all
+// at once.
 func Load(path string, cat *Catalog, opts Options) (*Set, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "the spec %s can't be read: %s", path, fault.Reason(err)).
+		return nil, pos{file: path}.problem(CodeUnreadable, "the spec %s can't be read: %s", path, fault.Reason(err)).
 			WithHint("%s", readHint(err)).Because(err)
 	}
 	return Parse(path, data, filepath.Dir(path), cat, opts)
@@ -62,17 +62,18 @@ func readHint(err error) string {
 
 func parse(path string, data []byte, dir string, cat *Catalog, opts Options) (*Set, error) {
 	root, errs := parseYAML(path, data)
-	if len(errs) > 0 {
-		return nil, sortErrors(errs)
+	if root == nil {
+		return nil, errs.sorted().err()
 	}
 	l := &loader{resolver: newResolver(cat, opts), dir: dir, root: root}
+	l.errs = errs
 	var err error
 	if l.opts.Dir, err = workDir(opts.Dir); err != nil {
 		return nil, err
 	}
 	set := l.load()
-	if errs := l.finish(); len(errs) > 0 {
-		return nil, errs
+	if err := l.finish(); err != nil {
+		return nil, err
 	}
 	return set, nil
 }
@@ -98,7 +99,7 @@ type loader struct {
 func (l *loader) load() *Set {
 	var file specFile
 	l.errs = append(l.errs, decode(l.root, &file)...)
-	if l.root.kind != kindMap {
+	if l.root.bad || l.root.kind != kindMap {
 		return nil
 	}
 	l.apiVersion(file.APIVersion)
@@ -113,9 +114,9 @@ func (l *loader) load() *Set {
 func (l *loader) apiVersion(n *node) {
 	switch {
 	case n == nil:
-		l.fail(l.root.pos.errorf("the file has no apiVersion").WithHint("Begin it with `apiVersion: %s`.", APIVersion))
-	case n.value != APIVersion:
-		l.fail(n.pos.errorf("apiVersion is %q, but this program knows %q", n.text, APIVersion).
+		l.fail(l.root.pos.in("apiVersion").problem(CodeMissing, "the file has no apiVersion").WithHint("Begin it with `apiVersion: %s`.", APIVersion))
+	case !n.bad && n.value != APIVersion:
+		l.fail(n.problem(CodeVersion, "apiVersion is %q, but this program knows %q", n.text, APIVersion).
 			WithHint("Write `apiVersion: %s`, or use a newer pipelinetui.", APIVersion))
 	}
 }
@@ -123,41 +124,59 @@ func (l *loader) apiVersion(n *node) {
 // layer reads the settings of defaults or of a tenant; absent is empty.
 func (l *loader) layer(n *node, rank rank, name string) *layer {
 	out := &layer{rank: rank, dir: l.dir}
-	if n == nil || n.kind == kindNull {
+	if n == nil || n.kind == kindNull && !n.bad {
 		return out
 	}
 	d := decoder{path: name}
 	l.errs = append(l.errs, d.decode(n, &out.settings)...)
+	if n.bad || n.kind != kindMap {
+		return unread(rank, n.pos)
+	}
 	l.errs = append(l.errs, out.check()...)
 	return out
 }
 
-func (l *loader) tenants(n *node) map[string]*layer {
-	if n == nil || n.kind == kindNull {
-		return nil
-	}
-	if n.kind != kindMap {
-		l.fail(typeError(n, "tenants", "a map"))
-		return nil
-	}
-	tenants := map[string]*layer{}
-	for _, e := range n.entries {
-		if err := tenantPart.check(e.key); err != nil {
-			err.Op = e.pos.String()
-			l.fail(err)
-		}
-		tenants[e.key] = l.layer(e.value, rankTenant, "tenants."+e.key)
-	}
-	return tenants
+// tenantLayers are the layers of the tenants, by name.
+type tenantLayers struct {
+	layers map[string]*layer
+	// unsure says that there may be others, which could not be read.
+	unsure bool
 }
 
-func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, set *layer) *Set {
+func (l *loader) tenants(n *node) tenantLayers {
+	switch {
+	case n == nil:
+		return tenantLayers{}
+	case n.bad:
+		return tenantLayers{unsure: true}
+	case n.kind == kindNull:
+		return tenantLayers{}
+	case n.kind != kindMap:
+		l.fail(typeError(n, "tenants", "a map"))
+		return tenantLayers{unsure: true}
+	}
+	out := tenantLayers{map[string]*layer{}, n.partial}
+	for _, e := range n.entries {
+		if err := tenantPart.check(e.pos, e.key); err != nil {
+			l.fail(err)
+			out.unsure = true // some pipeline's tenant is this one, most likely
+		}
+		out.layers[e.key] = l.layer(e.value, rankTenant, "tenants."+e.key)
+	}
+	return out
+}
+
+func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *layer) *Set {
+	defer l.unused(defaults, tenants.layers)
+	if n != nil && n.bad {
+		return nil
+	}
 	if n == nil || n.kind != kindList || len(n.items) == 0 {
-		at := l.root.pos
+		at := l.root.pos.in("pipelines")
 		if n != nil {
 			at = n.pos
 		}
-		l.fail(at.errorf("the file has no list of pipelines").WithHint("Add `pipelines: [{tenant: acme, model: fraud, ...}]`."))
+		l.fail(at.problem(CodeMissing, "the file has no list of pipelines").WithHint("Add `pipelines: [{tenant: acme, model: fraud, ...}]`."))
 		return nil
 	}
 	out := &Set{}
@@ -168,91 +187,90 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants map[string]*layer, 
 		if a == nil {
 			continue
 		}
-		if at, twice := first[a.id.StackName()]; twice {
-			l.fail(a.at.errorf("pipeline %s is there twice, first in line %d", a.id, at.line).
+		at, twice := first[a.id.StackName()]
+		if twice = twice && !a.nameless; twice {
+			l.fail(a.at.problem(CodeDuplicate, "pipeline %s is there twice, first in line %d", a.id, at.line).
 				WithHint("Remove one of the two, or give it another model or env."))
-			continue
+		} else if !a.nameless {
+			first[a.id.StackName()] = a.at
 		}
-		first[a.id.StackName()] = a.at
-		a.layers = append(a.layers, set)
-		p := l.resolve(a)
-		if p == nil {
-			continue
+		p, ok := l.resolve(a)
+		if !twice && !a.nameless && p.Region != "" {
+			if e := claims.add(a.at, p, p.RoleAccount()); e != nil {
+				l.fail(e)
+				continue
+			}
 		}
-		if e := claims.Add(p, p.RoleAccount()); e != nil {
-			e.Op = a.at.String()
-			l.fail(e)
-			continue
+		if ok {
+			out.Pipelines = append(out.Pipelines, *p)
 		}
-		out.Pipelines = append(out.Pipelines, *p)
 	}
-	l.unused(defaults, tenants)
 	return out
 }
 
-// ask reads one entry of pipelines, or returns nil if it says not even which
-// pipeline it is.
-func (l *loader) ask(n *node, defaults *layer, tenants map[string]*layer, set *layer) *ask {
+// ask reads one entry of pipelines, or returns nil if it is none. One whose name is wrong
+// is nameless: the rest of it is looked at all the same.
+func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers, set *layer) *ask {
 	var f pipelineFile
 	d := decoder{path: "pipelines"}
 	l.errs = append(l.errs, d.decode(n, &f)...)
-	if n.kind != kindMap {
+	if n.bad || n.kind != kindMap {
 		return nil
 	}
 	own := &layer{settings: f.settings, rank: rankPipeline, dir: l.dir}
 	l.errs = append(l.errs, own.check()...)
+	a := &ask{
+		id: ID{Tenant: "x", Model: "x", Env: DefaultEnv}, at: n.pos, dir: l.dir,
+		layers: []*layer{defaults}, how: "Add `%s: %s` to its parameters",
+	}
 	tenantName, okT := l.part(n, f.Tenant, tenantPart)
 	modelName, okM := l.part(n, f.Model, modelPart)
-	if !okT || !okM {
-		// The rest is read all the same, under a name that stands for nothing, so
-		// that its errors are told now too.
-		if f.Tenant != nil && f.Model != nil {
-			l.resolve(&ask{
-				id: ID{Tenant: "x", Model: "x", Env: DefaultEnv}, at: n.pos, dir: l.dir,
-				layers: []*layer{defaults, own, set}, how: "Add `%s: %s` to its parameters",
-			})
-		}
-		return nil
+	switch t, known := tenants.layers[tenantName]; {
+	case known:
+		a.layers = append(a.layers, t)
+	case tenants.unsure || !okT && len(tenants.layers) > 0:
+		a.layers = append(a.layers, unread(rankTenant, n.pos))
+	case okT && len(tenants.layers) > 0:
+		l.fail(unknownTenant(f.Tenant, tenantName, sortedKeys(tenants.layers)))
+		a.layers = append(a.layers, unread(rankTenant, n.pos))
 	}
-	layers := []*layer{defaults}
-	if t, ok := tenants[tenantName]; ok {
-		layers = append(layers, t)
-	} else if len(tenants) > 0 {
-		e := f.Tenant.pos.errorf("tenant %q is not among the file's tenants", tenantName)
-		if s := suggest(tenantName, sortedKeys(tenants)); s != "" {
-			e.WithHint("Did you mean %q? Else add `%s: {}` to tenants.", s, tenantName)
-		} else {
-			e.WithHint("Add `%s: {}` to tenants.", tenantName)
-		}
-		l.fail(e)
-		return nil
-	}
-	a := &ask{
-		id: ID{Tenant: tenantName, Model: modelName, Env: DefaultEnv}, at: n.pos, dir: l.dir,
-		layers: append(layers, own), how: "Add `%s: %s` to its parameters",
+	a.layers = append(a.layers, own, set)
+	if a.nameless = !okT || !okM; !a.nameless {
+		a.id.Tenant, a.id.Model = tenantName, modelName
 	}
 	if env := a.pick(func(l *layer) *node { return l.Env }); env != nil {
-		if envPart.check(env.text) != nil {
-			return nil // said by layer.check
+		if !env.is(kindString) || envPart.check(env.pos, env.text) != nil {
+			a.nameless = true // said by layer.check
+		} else {
+			a.id.Env = env.text
 		}
-		a.id.Env = env.text
 	}
 	return a
+}
+
+func unknownTenant(n *node, name string, known []string) *Problem {
+	e := n.problem(CodeTenant, "tenant %q is not among the file's tenants", name)
+	if s := suggest(name, known); s != "" {
+		return e.WithHint("Did you mean %q? Else add `%s: {}` to tenants.", s, name)
+	}
+	return e.WithHint("Add `%s: {}` to tenants.", name)
 }
 
 // part reads tenant or model.
 func (l *loader) part(n, value *node, p part) (string, bool) {
 	if value == nil {
-		l.fail(n.pos.errorf("the pipeline has no %s", p.name).WithHint("Add `%s: ...`.", p.name))
+		l.fail(n.pos.in(p.name).problem(CodeMissing, "the pipeline has no %s", p.name).WithHint("Add `%s: ...`.", p.name))
 		return "", false
 	}
 	s, ok := value.value.(string)
-	if !ok {
+	switch {
+	case value.bad:
+		return "", false
+	case !ok:
 		l.fail(typeError(value, p.name, "a string"))
 		return "", false
 	}
-	if e := p.check(s); e != nil {
-		e.Op = value.pos.String()
+	if e := p.check(value.pos, s); e != nil {
 		l.fail(e)
 		return "", false
 	}
@@ -260,7 +278,7 @@ func (l *loader) part(n, value *node, p part) (string, bool) {
 }
 
 // unused checks the parameters of layers that no pipeline was read with, by all
-// templates that could be meant.
+// templates that could be meant: the one that the layer names, or any.
 func (l *loader) unused(defaults *layer, tenants map[string]*layer) {
 	layers := []*layer{defaults}
 	for _, name := range sortedKeys(tenants) {
@@ -270,55 +288,17 @@ func (l *loader) unused(defaults *layer, tenants map[string]*layer) {
 		if l.applied[unread] != nil {
 			continue
 		}
-		for _, t := range l.cat.templates {
+		templates := l.cat.templates
+		if unread.Template.is(kindString) {
+			t, err := l.cat.Lookup(unread.Template.text)
+			if err != nil {
+				l.fail(unread.Template.problem(CodeTemplate, "%s", err).WithHint("%s", fault.HintOf(err)).Because(err))
+			} else {
+				templates = []*Template{t}
+			}
+		}
+		for _, t := range templates {
 			l.parameters(&ask{layers: []*layer{unread}}, t)
 		}
 	}
-}
-
-// New makes a pipeline from flags: a template and "name=value" settings.
-func New(id ID, template string, set []string, cat *Catalog, opts Options) (*Pipeline, error) {
-	if id.Env == "" {
-		id.Env = DefaultEnv
-	}
-	if err := id.Validate(); err != nil {
-		return nil, err
-	}
-	dir, err := workDir(opts.Dir)
-	if err != nil {
-		return nil, err
-	}
-	own, errs := parseSet(set, dir)
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	own.rank = rankPipeline
-	if template != "" {
-		own.Template = textNode(pos{source: "--template"}, template)
-	}
-	if errs := own.check(); len(errs) > 0 {
-		return nil, errs
-	}
-	return one(&ask{id: id, layers: []*layer{own}, dir: dir, how: "Add --set %s=%s"}, cat, opts)
-}
-
-// one resolves a pipeline that comes from no file, with Options.Set on top.
-func one(a *ask, cat *Catalog, opts Options) (*Pipeline, error) {
-	var err error
-	if opts.Dir, err = workDir(opts.Dir); err != nil {
-		return nil, err
-	}
-	r := newResolver(cat, opts)
-	set, errs := parseSet(opts.Set, opts.Dir)
-	r.errs = append(r.errs, errs...)
-	r.errs = append(r.errs, set.check()...)
-	for _, l := range a.layers {
-		r.errs = append(r.errs, l.check()...)
-	}
-	a.layers = append(a.layers, set)
-	p := r.resolve(a)
-	if errs := r.finish(); len(errs) > 0 {
-		return nil, errs
-	}
-	return p, nil
 }

@@ -573,7 +573,7 @@ func TestRegionsThatAreNone(t *testing.T) {
 		_, errs := load(t, builtin(t), strings.ReplaceAll(header, "us-east-1", region)+"pipelines: [{tenant: acme, model: one}]\n", spec.Options{})
 		require.Len(t, errs, 1, region)
 		require.Contains(t, errs[0], want)
-		_, err := spec.New(spec.ID{Tenant: "acme", Model: "one"}, "realtime", []string{"image=sandbox/linear", "modelDataUrl=s3://b/k"}, builtin(t), spec.Options{Region: region})
+		_, err := build(spec.ID{Tenant: "acme", Model: "one"}, "realtime", []string{"image=sandbox/linear", "modelDataUrl=s3://b/k"}, builtin(t), spec.Options{Region: region})
 		require.ErrorContains(t, err, "region")
 	}
 	for _, id := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"} {
@@ -605,9 +605,9 @@ func TestRulesAreToldOnce(t *testing.T) {
 func TestSetIsText(t *testing.T) {
 	t.Parallel()
 	for _, set := range []string{"preprocess.handler=index.h\xe6", "tags.a=\xff", "\xc3=1"} {
-		_, err := spec.New(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", []string{set}, builtin(t), spec.Options{Region: "us-east-1"})
+		_, err := build(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", []string{set}, builtin(t), spec.Options{Region: "us-east-1"})
 		require.ErrorContains(t, err, "is not UTF-8 text", set)
 	}
 	_, err := spec.CheckHandler(nil, "index.h\xe6", "python3.13")
-	require.Equal(t, fault.Invalid, err.Kind)
+	require.Equal(t, fault.Invalid, fault.KindOf(err))
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -154,14 +153,14 @@ var (
 // checkNames holds every derived name against AWS's limit for it. The rules of
 // tenant, model and env are tighter, so an error here means that a rule was
 // loosened; it is checked all the same, before anything runs.
-func checkNames(p *Pipeline) fault.List {
-	var errs fault.List
-	if e := stackLimit.check(p.StackName()); e != nil {
+func checkNames(at pos, p *Pipeline) problems {
+	var errs problems
+	if e := stackLimit.check(at, p.StackName()); e != nil {
 		errs = append(errs, e)
 	}
 	names := p.Names("000000000000")
 	for _, n := range names.all() {
-		if e := n.limit.check(n.value); e != nil {
+		if e := n.limit.check(at, n.value); e != nil {
 			errs = append(errs, e)
 		}
 	}
@@ -210,7 +209,11 @@ type Claims struct {
 // the account of the credentials, whichever that is. If another pipeline has one
 // of them already, it adds none and returns an error of kind Invalid that names
 // both. Adding a pipeline again is no error.
-func (c *Claims) Add(p *Pipeline, account string) *fault.Error {
+func (c *Claims) Add(p *Pipeline, account string) *Problem {
+	return c.add(pos{}, p, account)
+}
+
+func (c *Claims) add(at pos, p *Pipeline, account string) *Problem {
 	if c.owners == nil {
 		c.owners = map[string]ID{}
 	}
@@ -221,7 +224,7 @@ func (c *Claims) Add(p *Pipeline, account string) *fault.Error {
 	for _, n := range names.all() {
 		key := n.limit.what + "\x00" + n.value + "\x00" + n.limit.scope.of(account, p.Region)
 		if other, taken := c.owners[key]; taken && other != id {
-			return fault.New(fault.Invalid, "%s and %s have the same names on AWS: both need the %s %s", other, id, n.limit.what, n.value).
+			return at.problem(CodeClash, "%s and %s have the same names on AWS: both need the %s %s", other, id, n.limit.what, n.value).
 				WithHint("Rename the tenant, model or env of one of the two: hyphens inside a name and between names look alike there.")
 		}
 		keys = append(keys, key)
@@ -263,7 +266,7 @@ func (s nameScope) of(account, region string) string {
 	}
 }
 
-func (l nameLimit) check(value string) *fault.Error {
+func (l nameLimit) check(at pos, value string) *Problem {
 	bad := len(value) < l.min || len(value) > l.max || !l.form.MatchString(value)
 	if l.what == bucketLimit.what {
 		for _, end := range bucketBadEnds {
@@ -276,6 +279,6 @@ func (l nameLimit) check(value string) *fault.Error {
 	if !bad {
 		return nil
 	}
-	return fault.New(fault.Invalid, "the name %q breaks AWS's rule for a %s: %d to %d characters, %s", value, l.what, l.min, l.max, l.form).
+	return at.problem(CodeAWSName, "the name %q breaks AWS's rule for a %s: %d to %d characters, %s", value, l.what, l.min, l.max, l.form).
 		WithHint("Choose a shorter or plainer tenant, model or env.")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -14,8 +15,6 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // Bounds that keep a hostile file from taking the process down: the parser
@@ -27,26 +26,6 @@ const (
 	maxDepth = 100
 	maxNodes = 1 << 20
 )
-
-// pos is where a value was said: a place in a file, or a flag.
-type pos struct {
-	source    string // file name, or "--set NAME"
-	line, col int    // 0 when the source is no file
-}
-
-func (p pos) String() string {
-	if p.line == 0 {
-		return p.source
-	}
-	return p.source + ":" + strconv.Itoa(p.line) + ":" + strconv.Itoa(p.col)
-}
-
-// errorf makes an Invalid error that begins with the place.
-func (p pos) errorf(format string, args ...any) *fault.Error {
-	e := fault.New(fault.Invalid, format, args...)
-	e.Op = p.String()
-	return e
-}
 
 // kind is the type of a node.
 type kind int
@@ -76,6 +55,16 @@ type node struct {
 	items   []*node
 	entries []entry
 	secret  *Secret // set by source.uncover: the text may not be shown
+	// bad says that the value could not be read, which was told: nothing is known of it.
+	bad bool
+	// partial says so of some entries of a map, whose keys are not known either.
+	partial bool
+}
+
+// broken tells whether something in it could not be read.
+func (n *node) broken() bool {
+	return n.bad || n.partial || slices.ContainsFunc(n.items, (*node).broken) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.value.broken() })
 }
 
 type entry struct {
@@ -114,52 +103,55 @@ func (n *node) plain() any {
 	}
 }
 
-// parseYAML reads one YAML document. Syntax errors end it at once; all others
-// are collected.
-func parseYAML(file string, data []byte) (*node, fault.List) {
+// parseYAML reads one YAML document. Errors of syntax end it at once: then there is no
+// node. All others are collected, and what could not be read is bad in the node.
+func parseYAML(file string, data []byte) (*node, problems) {
+	at := pos{file: file}
 	if len(data) > MaxFileBytes {
-		return nil, fault.List{pos{source: file}.errorf("the file has more than %d bytes", MaxFileBytes).WithHint("Split it up.")}
+		return nil, problems{at.problem(CodeSize, "the file has more than %d bytes", MaxFileBytes).WithHint("Split it up.")}
 	}
 	if e := checkEncoding(file, data); e != nil {
-		return nil, fault.List{e}
+		return nil, problems{e}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // else the library miscounts lines after comments
 	tree, err := parseTree(data)
 	if err != nil {
-		return nil, fault.List{syntaxError(file, err)}
+		return nil, problems{syntaxError(file, err)}
 	}
+	c := &converter{file: file, anchors: map[string]*node{}, sizes: map[*node]int{}}
 	var body ast.Node
 	for _, doc := range tree.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.CommentType {
 			continue
 		}
 		if body != nil {
-			return nil, fault.List{place(file, doc.Body.GetToken()).errorf("there is a second document; a file holds one").WithHint("Put it into a file of its own.")}
+			c.errs = append(c.errs, place(file, doc.Body.GetToken()).problem(CodeYAML, "there is a second document; a file holds one").WithHint("Put it into a file of its own."))
+			break
 		}
 		body = doc.Body
 	}
 	if body == nil {
-		return nil, fault.List{pos{source: file, line: 1, col: 1}.errorf("the file is empty").WithHint("Begin it with `apiVersion: %s`.", APIVersion)}
+		return nil, problems{pos{file: file, line: 1, col: 1}.problem(CodeMissing, "the file is empty").WithHint("Begin it with `apiVersion: %s`.", APIVersion)}
 	}
-	c := &converter{file: file, anchors: map[string]*node{}, sizes: map[*node]int{}}
-	n := c.node(body)
-	if len(c.errs) > 0 {
+	n := c.node(body, nil)
+	if c.full {
 		return nil, c.errs
 	}
-	return n, nil
+	return n, c.errs
 }
 
 // checkEncoding refuses what is no UTF-8, and says what it seems to be: some editors
 // and shells write UTF-16, which would show as one long garbled string.
-func checkEncoding(file string, data []byte) *fault.Error {
+func checkEncoding(file string, data []byte) *Problem {
+	at := pos{file: file}
 	head := data[:min(len(data), 512)]
 	zeros := bytes.Count(head, []byte{0})
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), len(head) >= 8 && zeros >= len(head)/3:
-		return pos{source: file}.errorf("the file is UTF-16").WithHint("Save it as UTF-8.")
+		return at.problem(CodeEncoding, "the file is UTF-16").WithHint("Save it as UTF-8.")
 	case zeros > 0:
-		return pos{source: file}.errorf("the file is no text: it holds zero bytes").WithHint("Name a YAML file.")
+		return at.problem(CodeEncoding, "the file is no text: it holds zero bytes").WithHint("Name a YAML file.")
 	case utf8.Valid(data):
 		return nil
 	}
@@ -171,7 +163,7 @@ func checkEncoding(file string, data []byte) *fault.Error {
 		}
 		bad += n
 	}
-	return pos{source: file}.within(data, bad).errorf("the file is not UTF-8 here").WithHint("Save it as UTF-8.")
+	return at.within(data, bad).problem(CodeEncoding, "the file is not UTF-8 here").WithHint("Save it as UTF-8.")
 }
 
 // parseTree calls the YAML library; a panic in it is an error of the input.
@@ -211,53 +203,63 @@ func tooDeep(tokens token.Tokens) *token.Token {
 	return nil
 }
 
-func syntaxError(file string, err error) *fault.Error {
+func syntaxError(file string, err error) *Problem {
 	var y yaml.Error
 	if errors.As(err, &y) && y.GetToken() != nil {
-		return place(file, y.GetToken()).errorf("%s", y.GetMessage()).WithHint("Correct the YAML; indent by spaces and quote texts that hold `: ` or ` #`.").Because(err)
+		return place(file, y.GetToken()).problem(CodeSyntax, "%s", y.GetMessage()).WithHint("Correct the YAML; indent by spaces and quote texts that hold `: ` or ` #`.").Because(err)
 	}
-	return pos{source: file, line: 1, col: 1}.errorf("%s", err).WithHint("Correct the YAML.").Because(err)
+	return pos{file: file, line: 1, col: 1}.problem(CodeSyntax, "%s", err).WithHint("Correct the YAML.").Because(err)
 }
 
 func place(file string, tk *token.Token) pos {
 	if tk == nil || tk.Position == nil {
-		return pos{source: file, line: 1, col: 1}
+		return pos{file: file, line: 1, col: 1}
 	}
-	return pos{source: file, line: tk.Position.Line, col: tk.Position.Column}
+	return pos{file: file, line: tk.Position.Line, col: tk.Position.Column}
 }
 
-// converter turns the library's tree into nodes.
+// converter turns the library's tree into nodes. A node's path is that of the place
+// where it is written: an alias has the path of its anchor.
 type converter struct {
 	file    string
 	anchors map[string]*node
 	sizes   map[*node]int
 	total   int
-	errs    fault.List
+	full    bool // there were more values than may be
+	errs    problems
 }
 
-func (c *converter) fail(tk *token.Token, hint, format string, args ...any) *node {
+// place is the place of a token at the end of a path.
+func (c *converter) place(tk *token.Token, at *step) pos {
 	p := place(c.file, tk)
-	c.errs = append(c.errs, p.errorf(format, args...).WithHint("%s", hint))
-	return &node{pos: p}
+	p.at = at
+	return p
 }
 
-func (c *converter) node(n ast.Node) *node {
+func (c *converter) fail(p pos, rule ProblemCode, hint, format string, args ...any) *node {
+	c.errs = append(c.errs, p.problem(rule, format, args...).WithHint("%s", hint))
+	return &node{pos: p, bad: true}
+}
+
+func (c *converter) node(n ast.Node, at *step) *node {
 	before := c.total
 	if c.total++; c.total > maxNodes {
-		if len(c.errs) == 0 {
-			c.fail(n.GetToken(), "Use fewer aliases.", "the file says more than %d values", maxNodes)
+		p := c.place(n.GetToken(), at)
+		if !c.full {
+			c.full = true
+			c.fail(p, CodeSize, "Use fewer aliases.", "the file says more than %d values", maxNodes)
 		}
-		return &node{pos: place(c.file, n.GetToken())}
+		return &node{pos: p, bad: true}
 	}
-	out := c.convert(n)
+	out := c.convert(n, at)
 	if _, alias := n.(*ast.AliasNode); !alias {
 		c.sizes[out] = c.total - before
 	}
 	return out
 }
 
-func (c *converter) convert(n ast.Node) *node {
-	p := place(c.file, n.GetToken())
+func (c *converter) convert(n ast.Node, at *step) *node {
+	p := c.place(n.GetToken(), at)
 	scalar := func(k kind, value any) *node {
 		return &node{pos: p, kind: k, text: n.GetToken().Value, value: value}
 	}
@@ -270,25 +272,28 @@ func (c *converter) convert(n ast.Node) *node {
 		if i, ok := toInt(n.Value); ok {
 			return scalar(kindInt, i)
 		}
-		return c.fail(n.Token, "Use a smaller number.", "the number %s is too large", n.Token.Value)
+		return c.fail(p, CodeRange, "Use a smaller number.", "the number %s is too large", n.Token.Value)
 	case *ast.FloatNode:
 		return scalar(kindFloat, n.Value)
 	case *ast.InfinityNode, *ast.NanNode:
-		return c.fail(n.GetToken(), "Use a number.", "%s is not a number that can be used here", n.GetToken().Value)
+		return c.fail(p, CodeType, "Use a number.", "%s is not a number that can be used here", n.GetToken().Value)
 	case *ast.StringNode:
 		return &node{pos: p, kind: kindString, text: n.Value, value: n.Value}
 	case *ast.LiteralNode:
 		return &node{pos: p, kind: kindString, text: n.Value.Value, value: n.Value.Value}
 	case *ast.TagNode:
-		return c.fail(n.Start, "Leave the tag out.", "YAML tags such as %s are not supported", n.Start.Value)
+		if n.Value != nil {
+			c.node(n.Value, at) // for its anchors
+		}
+		return c.fail(p, CodeYAML, "Leave the tag out.", "YAML tags such as %s are not supported", n.Start.Value)
 	case *ast.AnchorNode:
-		return c.anchor(n)
+		return c.anchor(n, p)
 	case *ast.AliasNode:
-		return c.alias(n)
+		return c.alias(n, p)
 	case *ast.SequenceNode:
 		out := &node{pos: p, kind: kindList}
-		for _, v := range n.Values {
-			out.items = append(out.items, c.node(v))
+		for i, v := range n.Values {
+			out.items = append(out.items, c.node(v, &step{at, i}))
 		}
 		return out
 	case *ast.MappingNode:
@@ -296,53 +301,60 @@ func (c *converter) convert(n ast.Node) *node {
 	case *ast.MappingValueNode:
 		return c.mapping(p, []*ast.MappingValueNode{n})
 	}
-	return c.fail(n.GetToken(), "Use a plain value, list or map.", "YAML of the kind %s is not supported", n.Type())
+	return c.fail(p, CodeYAML, "Use a plain value, list or map.", "YAML of the kind %s is not supported", n.Type())
 }
 
-func (c *converter) anchor(n *ast.AnchorNode) *node {
+func (c *converter) anchor(n *ast.AnchorNode, p pos) *node {
 	if n.Value == nil || n.Name == nil {
-		return c.fail(n.Start, "Give it a name and a value.", "the anchor is incomplete")
+		return c.fail(p, CodeYAML, "Give it a name and a value.", "the anchor is incomplete")
 	}
-	v := c.node(n.Value)
+	v := c.node(n.Value, p.at)
 	c.anchors[n.Name.GetToken().Value] = v
 	return v
 }
 
-func (c *converter) alias(n *ast.AliasNode) *node {
+func (c *converter) alias(n *ast.AliasNode, p pos) *node {
 	if n.Value == nil {
-		return c.fail(n.Start, "Give it a name.", "the alias is incomplete")
+		return c.fail(p, CodeYAML, "Give it a name.", "the alias is incomplete")
 	}
 	name := n.Value.GetToken().Value
 	v, ok := c.anchors[name]
 	if !ok {
-		return c.fail(n.Start, "Define the anchor further up in the file.", "there is no anchor &%s before this alias", name)
+		return c.fail(p, CodeYAML, "Define the anchor further up in the file.", "there is no anchor &%s before this alias", name)
 	}
 	c.total += c.sizes[v]
 	return v
 }
 
+// mapping reads a map. What is wrong with a key leaves its value out, after reading it
+// all the same: it may hold anchors, and errors.
 func (c *converter) mapping(p pos, values []*ast.MappingValueNode) *node {
 	out := &node{pos: p, kind: kindMap}
 	var merged []entry
 	for _, v := range values {
+		kp := c.place(v.Key.GetToken(), p.at)
 		if v.Key.IsMergeKey() {
-			merged = append(merged, c.merge(v)...)
+			entries, ok := c.merge(v, kp)
+			merged, out.partial = append(merged, entries...), out.partial || !ok
 			continue
 		}
 		key, ok := mapKey(v.Key)
 		if !ok {
-			c.fail(v.Key.GetToken(), "Use a text as key.", "this is no key of a map")
+			c.fail(kp, CodeYAML, "Use a text as key.", "this is no key of a map")
+			c.value(v.Value, kp)
+			out.partial = true
 			continue
 		}
-		kp := place(c.file, v.Key.GetToken())
 		if len(out.entries) == 0 {
-			out.pos = kp
+			out.pos.line, out.pos.col = kp.line, kp.col
 		}
+		kp = kp.in(key)
+		value := c.value(v.Value, kp)
 		if first := out.find(key); first != nil {
-			c.errs = append(c.errs, kp.errorf("key %q is there twice, first in line %d", key, first.pos.line).WithHint("Remove one of the two."))
+			c.fail(kp, CodeDuplicate, "Remove one of the two.", "key %q is there twice, first in line %d", key, first.pos.line)
 			continue
 		}
-		out.entries = append(out.entries, entry{key: key, pos: kp, value: c.value(v.Value, kp)})
+		out.entries = append(out.entries, entry{key: key, pos: kp, value: value})
 	}
 	for _, e := range merged {
 		if out.find(e.key) == nil {
@@ -357,8 +369,8 @@ func (c *converter) value(v ast.Node, key pos) *node {
 	if v == nil {
 		return &node{pos: key}
 	}
-	n := c.node(v)
-	if n.kind == kindNull {
+	n := c.node(v, key.at)
+	if n.kind == kindNull && !n.bad {
 		n.pos = key
 	}
 	return n
@@ -373,22 +385,27 @@ func (n *node) find(key string) *entry {
 	return nil
 }
 
-// merge reads the value of a "<<" key: a map or a list of maps.
-func (c *converter) merge(v *ast.MappingValueNode) []entry {
-	n := c.value(v.Value, place(c.file, v.Key.GetToken()))
+// merge reads the value of a "<<" key: a map or a list of maps. It is false if some of
+// it could not be read.
+func (c *converter) merge(v *ast.MappingValueNode, at pos) (entries []entry, ok bool) {
+	n := c.value(v.Value, at)
 	maps := []*node{n}
 	if n.kind == kindList {
 		maps = n.items
 	}
-	var entries []entry
+	ok = true
 	for _, m := range maps {
-		if m.kind != kindMap {
-			c.fail(v.Key.GetToken(), "Write `<<: *name` with the anchor of a map.", "only a map can be merged")
-			return nil
+		switch {
+		case m.bad:
+			ok = false
+		case m.kind != kindMap:
+			c.fail(at, CodeYAML, "Write `<<: *name` with the anchor of a map.", "only a map can be merged")
+			return nil, false
 		}
+		ok = ok && !m.partial
 		entries = append(entries, m.entries...)
 	}
-	return entries
+	return entries, ok
 }
 
 func mapKey(k ast.MapKeyNode) (string, bool) {
@@ -446,8 +463,8 @@ func fromAny(p pos, v any) (*node, error) {
 		return &node{pos: p, kind: kindFloat, text: v.String(), value: f}, nil
 	case []any:
 		out := &node{pos: p, kind: kindList}
-		for _, item := range v {
-			n, err := fromAny(p, item)
+		for i, item := range v {
+			n, err := fromAny(p.in(i), item)
 			if err != nil {
 				return nil, err
 			}
@@ -457,11 +474,12 @@ func fromAny(p pos, v any) (*node, error) {
 	case map[string]any:
 		out := &node{pos: p, kind: kindMap}
 		for _, key := range sortedKeys(v) {
-			n, err := fromAny(p, v[key])
+			at := p.in(key)
+			n, err := fromAny(at, v[key])
 			if err != nil {
 				return nil, err
 			}
-			out.entries = append(out.entries, entry{key: key, pos: p, value: n})
+			out.entries = append(out.entries, entry{key: key, pos: at, value: n})
 		}
 		return out, nil
 	}

@@ -3,30 +3,11 @@ package spec
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io/fs"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
-
-// Place returns the file that an error of this package is about, with line and
-// column from 1, both 0 if it is about the file as a whole. The file is empty if
-// the error is about none.
-func Place(err error) (file string, line, column int) {
-	var f *fault.Error
-	if !errors.As(err, &f) || f.Op == "" {
-		return "", 0, 0
-	}
-	m := errorPlace.FindStringSubmatch(f.Op + ": ")
-	if m == nil {
-		return f.Op, 0, 0
-	}
-	line, _ = strconv.Atoi(m[2])
-	column, _ = strconv.Atoi(m[3])
-	return m[1], line, column
-}
 
 // within returns the place of an offset in a file's content; that of the file
 // itself if the offset lies outside.
@@ -81,7 +62,7 @@ func (t *Template) Code(folder string) (Code, error) {
 // its required parameters: for trying out whether a program can be made of it.
 // ok is false if a required parameter has no example.
 func Trial(t *Template, region string) (p *Pipeline, ok bool, err error) {
-	var set []string
+	a := Answers{ID: ID{Tenant: "sample", Model: "sample"}, Template: t.Name, Values: map[string]string{}}
 	for _, param := range t.Parameters {
 		if !param.Required {
 			continue
@@ -97,9 +78,9 @@ func Trial(t *Template, region string) (p *Pipeline, ok bool, err error) {
 			}
 			text = string(raw)
 		}
-		set = append(set, param.Name+"="+text)
+		a.Values[param.Name] = text
 	}
 	cat := &Catalog{templates: []*Template{t}}
-	p, err = New(ID{Tenant: "sample", Model: "sample"}, t.Name, set, cat, Options{Region: region, SkipFiles: true})
+	p, err = Build(a, cat, Options{Region: region, SkipFiles: true})
 	return p, true, err
 }

@@ -31,8 +31,7 @@ parameters:
 	}
 	tmpl, errs := spec.ReadTemplate(folder, "tiny")
 	require.Len(t, errs, 1)
-	file, line, column := spec.Place(errs[0])
-	require.Equal(t, "tiny/statemachine.asl.json:2:17", file+":"+strconv.Itoa(line)+":"+strconv.Itoa(column))
+	require.Equal(t, "tiny/statemachine.asl.json:2:17", errs[0].File+":"+strconv.Itoa(errs[0].Line)+":"+strconv.Itoa(errs[0].Column))
 	require.Equal(t, "Did you mean ${size}?", fault.HintOf(errs[0]))
 
 	place := func(path ...any) [2]int {

@@ -1,10 +1,10 @@
 package spec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -55,7 +55,7 @@ func Regions(partition string) []string {
 
 // checkRegion refuses what is no region of any partition. The providers have such a
 // list themselves and take no other region.
-func checkRegion(region string) *fault.Error {
+func checkRegion(at pos, region string) *Problem {
 	var all []string
 	for _, p := range partitions {
 		if slices.Contains(p.regions, region) {
@@ -63,9 +63,9 @@ func checkRegion(region string) *fault.Error {
 		}
 		all = append(all, p.regions...)
 	}
-	e := fault.New(fault.Invalid, "region %q is not an AWS region: it must look like us-east-1", region)
+	e := textNode(at, region).problem(CodeRegion, "region %q is not an AWS region: it must look like us-east-1", region)
 	if id, _ := Partition(region); id != "" {
-		e = fault.New(fault.Invalid, "region %q is in no partition of AWS", region)
+		e.Msg = fmt.Sprintf("region %q is in no partition of AWS", region)
 	}
 	if s := nearest(region, all); s != "" {
 		return e.WithHint("Did you mean %q?", s)

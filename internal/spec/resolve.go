@@ -1,16 +1,13 @@
 package spec
 
 import (
-	"errors"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // ask is one pipeline as asked for, before its template was looked at.
@@ -21,9 +18,19 @@ type ask struct {
 	dir    string   // of the file that says it
 	how    string   // how to add a parameter: a format for the hint
 	stored bool     // it comes from a stored spec, which nobody but us keeps
+	// nameless says that id stands for nothing: what should be there is wrong.
+	nameless bool
 }
 
-// pick returns the strongest node of a setting, or nil.
+// String is what errors call it.
+func (a *ask) String() string {
+	if a.nameless {
+		return "the pipeline"
+	}
+	return a.id.String()
+}
+
+// pick returns the strongest node of a setting, or nil. It may be bad.
 func (a *ask) pick(of func(*layer) *node) *node {
 	for _, l := range slices.Backward(a.layers) {
 		if n := of(l); n != nil {
@@ -57,7 +64,7 @@ func (s setting) unknown() bool {
 type resolver struct {
 	cat     *Catalog
 	opts    Options
-	errs    fault.List
+	errs    problems
 	unknown []unknownName
 	said    map[string]bool            // errors of rules
 	again   int                        // and how often one was left out because it was said
@@ -75,12 +82,12 @@ func newResolver(cat *Catalog, opts Options) *resolver {
 	return &resolver{cat: cat, opts: opts, said: map[string]bool{}, applied: map[*layer]map[string]bool{}}
 }
 
-func (r *resolver) fail(e *fault.Error) { r.errs = append(r.errs, e) }
+func (r *resolver) fail(e *Problem) { r.errs = append(r.errs, e) }
 
 // finish adds the unknown names: in a layer shared by several templates a name
 // is unknown only if none of them has it, and that is told once. Then it sorts
 // all errors.
-func (r *resolver) finish() fault.List {
+func (r *resolver) finish() error {
 	type place struct {
 		layer *layer
 		name  string
@@ -101,7 +108,7 @@ func (r *resolver) finish() fault.List {
 			known = append(known, t.parameterNames()...)
 		}
 		slices.Sort(names)
-		e := u.pos.errorf("template %s has no parameter %q", strings.Join(names, " or "), u.name)
+		e := u.pos.problem(CodeParameter, "template %s has no parameter %q", strings.Join(names, " or "), u.name)
 		if s := suggest(u.name, known); s != "" {
 			e.WithHint("Did you mean %q?", s)
 		} else {
@@ -109,58 +116,58 @@ func (r *resolver) finish() fault.List {
 		}
 		r.fail(e)
 	}
-	return sortErrors(r.errs)
+	return r.errs.sorted().err()
 }
 
-// resolve checks one pipeline and fills in what was left out. It returns nil if
-// there were errors, which it keeps.
-func (r *resolver) resolve(a *ask) *Pipeline {
+// resolve checks one pipeline and fills in what was left out. ok is false if there were
+// errors, which it keeps; then of p only what plain settles can be used.
+func (r *resolver) resolve(a *ask) (p *Pipeline, ok bool) {
 	before, again := len(r.errs), r.again
+	p = &Pipeline{ID: a.id}
 	t := r.template(a)
-	if t == nil {
-		return nil
-	}
-	p := &Pipeline{ID: a.id, Template: t.Name, TemplateVersion: t.Version}
 	r.plain(a, p)
-	set, bad := r.parameters(a, t)
-	applied, dormant := r.fill(a, t, p, set, bad)
-	r.artifacts(t, p, applied, bad)
+	if t == nil {
+		return p, false
+	}
+	p.Template, p.TemplateVersion = t.Name, t.Version
+	known := r.parameters(a, t)
+	applied, dormant := r.fill(a, t, p, known)
+	r.artifacts(t, p, applied, known)
 	for _, rule := range t.Rules {
-		if slices.ContainsFunc(rule.names(), func(name string) bool { return bad[name] || applied[name].unknown() }) {
+		if slices.ContainsFunc(rule.names(), known.doubtful) || rule.Kind == RuleRegion && p.Region == "" {
 			continue // one of its values is an error already, or not known yet
 		}
-		if e := r.rule(rule, p, t, applied, a.at); e != nil {
+		if e := r.rule(rule, p, t, applied, a); e != nil {
 			r.fail(e)
 		}
 	}
-	for _, err := range checkNames(p) {
-		r.errs = append(r.errs, prefix(err, a.at.String()))
-	}
-	if len(r.errs) > before || r.again > again {
-		return nil
+	r.errs = append(r.errs, checkNames(a.at, p)...)
+	if len(r.errs) > before || r.again > again || len(known.bad) > 0 {
+		return p, false
 	}
 	p.Document = makeDocument(a, p, applied, dormant)
-	return p
+	return p, true
 }
 
+// template is nil if there is none that is known.
 func (r *resolver) template(a *ask) *Template {
 	n := a.pick(func(l *layer) *node { return l.Template })
 	if n == nil {
-		r.fail(a.at.errorf("%s has no template", a.id).WithHint("Add `template: ...` or --template; there are %s.", strings.Join(r.cat.Names(), ", ")))
+		r.fail(a.at.in("template").problem(CodeMissing, "%s has no template", a).WithHint("Add `template: ...` or --template; there are %s.", strings.Join(r.cat.Names(), ", ")))
 		return nil
 	}
 	name, ok := n.value.(string)
 	if !ok {
-		return nil // said by layer.check
+		return nil // said by layer.check, or bad
 	}
 	t, err := r.cat.Lookup(name)
 	if err != nil {
-		r.fail(n.pos.errorf("%s", err).WithHint("%s", fault.HintOf(err)).Because(err))
+		r.fail(n.problem(CodeTemplate, "%s", err).WithHint("%s", fault.HintOf(err)).Because(err))
 	}
 	return t
 }
 
-// plain settles what is no parameter.
+// plain settles what is no parameter. The region is "" if it is wrong.
 func (r *resolver) plain(a *ask, p *Pipeline) {
 	str := func(n *node) string {
 		if n == nil {
@@ -169,32 +176,19 @@ func (r *resolver) plain(a *ask, p *Pipeline) {
 		s, _ := n.value.(string) // layer.check has refused anything else
 		return s
 	}
-	region := a.pick(func(l *layer) *node { return l.Region })
-	if p.Region = str(region); region == nil {
-		if p.Region = r.opts.Region; p.Region == "" {
-			r.fail(a.at.errorf("%s has no region", a.id).WithHint("Add `region: ...`, use --region, or set AWS_REGION."))
-			return
-		}
-		if e := checkRegion(p.Region); e != nil {
-			e.Op = "region"
-			r.fail(e)
-			return
-		}
-	}
-	part, _ := Partition(p.Region)
-	for name, n := range map[string]*node{
-		"assumeRole":          a.pick(func(l *layer) *node { return l.AssumeRole }),
-		"permissionsBoundary": a.pick(func(l *layer) *node { return l.PermissionsBoundary }),
+	part := r.region(a, p)
+	for _, x := range []struct {
+		name string
+		n    *node
+		into *string
+	}{
+		{"assumeRole", a.pick(func(l *layer) *node { return l.AssumeRole }), &p.AssumeRole},
+		{"permissionsBoundary", a.pick(func(l *layer) *node { return l.PermissionsBoundary }), &p.PermissionsBoundary},
 	} {
-		text := str(n)
-		if of, err := arn.Parse(text); err == nil && of.Partition != part && part != "" {
-			r.fail(n.pos.errorf("%s is in partition %s, but %s is in region %s of partition %s", name, of.Partition, a.id, p.Region, part).
+		*x.into = str(x.n)
+		if of, err := arn.Parse(*x.into); err == nil && of.Partition != part && part != "" {
+			r.fail(x.n.problem(CodePartition, "%s is in partition %s, but %s is in region %s of partition %s", x.name, of.Partition, a, p.Region, part).
 				WithHint("Use an ARN that begins with arn:%s:, or another region.", part))
-		}
-		if name == "assumeRole" {
-			p.AssumeRole = text
-		} else {
-			p.PermissionsBoundary = text
 		}
 	}
 	p.Protect = a.id.Env == ProdEnv
@@ -212,73 +206,146 @@ func (r *resolver) plain(a *ask, p *Pipeline) {
 	r.errs = append(r.errs, checkTagCount(a.at, p.Tags)...)
 }
 
+// region settles the region and returns its partition.
+func (r *resolver) region(a *ask, p *Pipeline) (partition string) {
+	switch n := a.pick(func(l *layer) *node { return l.Region }); {
+	case n != nil:
+		if name, ok := n.value.(string); ok && checkRegion(n.pos, name) == nil { // else said by layer.check
+			p.Region = name
+		}
+	case r.opts.Region == "":
+		r.fail(a.at.in("region").problem(CodeMissing, "%s has no region", a).WithHint("Add `region: ...`, use --region, or set AWS_REGION."))
+	default:
+		if e := checkRegion(pos{source: "region"}.in("region"), r.opts.Region); e != nil {
+			r.fail(e)
+		} else {
+			p.Region = r.opts.Region
+		}
+	}
+	partition, _ = Partition(p.Region)
+	return partition
+}
+
+// knowledge is what is known of a pipeline's parameters.
+type knowledge struct {
+	t *Template
+	// set are the values that were given and are right, bad the names of those of which
+	// something was said, or may have been, that is not.
+	set map[string]setting
+	bad map[string]bool
+}
+
+// doubtful tells that nothing may be concluded from a parameter's value, or from its
+// having none: it is wrong, not known before deployment, or it may mean nothing, because
+// what decides on that is doubtful.
+func (k *knowledge) doubtful(name string) bool {
+	if k.bad[name] || k.set[name].unknown() {
+		return true
+	}
+	p, ok := k.t.Parameter(name)
+	return ok && slices.ContainsFunc(sortedKeys(p.When), func(on string) bool { return k.bad[on] || k.set[on].unknown() })
+}
+
 // parameters reads every layer's parameters by the rules of the template; the
-// strongest layer wins. The names of those with an error come back as bad.
-func (r *resolver) parameters(a *ask, t *Template) (set map[string]setting, bad map[string]bool) {
-	set, bad = map[string]setting{}, map[string]bool{}
+// strongest layer wins.
+func (r *resolver) parameters(a *ask, t *Template) *knowledge {
+	k := &knowledge{t, map[string]setting{}, map[string]bool{}}
 	for _, l := range a.layers {
-		if l.Parameters == nil || l.Parameters.kind != kindMap {
+		if l.Parameters == nil {
 			continue
 		}
+		leaves, unknown, errs := flattenParameters(l.Parameters, t)
+		r.errs = append(r.errs, errs...)
 		if r.applied[l] == nil {
 			r.applied[l] = map[string]bool{}
 		}
 		first := !r.applied[l][t.Name]
 		r.applied[l][t.Name] = true
-		leaves, unknown, errs := flattenParameters(l.Parameters, t)
-		for _, u := range unknown {
+		for _, u := range unknown.names {
 			if first {
 				r.unknown = append(r.unknown, unknownName{l, t, u.key, u.pos})
 			}
+			if meant := suggest(u.key, t.parameterNames()); meant != "" && (l.rank >= rankPipeline || !r.cat.has(u.key)) {
+				k.spoil(meant)
+			}
+		}
+		for _, name := range unknown.unread {
+			k.spoil(name)
 		}
 		for _, leaf := range leaves {
-			if leaf.value.takesBack() {
-				delete(set, leaf.key)
-				continue
-			}
-			p, _ := t.Parameter(leaf.key)
-			value, secrets, wrong := p.coerce(leaf.value, r.opts.source(l.dir, a.stored && l.rank != rankSet))
-			errs = append(errs, wrong...)
-			if len(wrong) == 0 {
-				set[leaf.key] = setting{value, secrets, leaf.value, l}
-			} else {
-				bad[leaf.key] = true
-			}
+			r.parameter(a, l, k, leaf)
 		}
-		r.errs = append(r.errs, errs...)
 	}
-	return set, bad
+	return k
+}
+
+// spoil forgets what is known of a parameter: something stronger was said of it that
+// is wrong.
+func (k *knowledge) spoil(name string) {
+	delete(k.set, name)
+	k.bad[name] = true
+}
+
+// parameter reads one value.
+func (r *resolver) parameter(a *ask, l *layer, k *knowledge, leaf entry) {
+	if leaf.value.takesBack() {
+		delete(k.set, leaf.key)
+		delete(k.bad, leaf.key)
+		return
+	}
+	p, _ := k.t.Parameter(leaf.key)
+	value, secrets, wrong := p.coerce(leaf.value, r.opts.source(l.dir, a.stored && l.rank != rankSet))
+	r.errs = append(r.errs, wrong...)
+	if len(wrong) > 0 || leaf.value.broken() {
+		k.spoil(leaf.key)
+		return
+	}
+	k.set[leaf.key] = setting{value, secrets, leaf.value, l}
+	delete(k.bad, leaf.key)
 }
 
 // takesBack tells --set name=null: what weaker layers say of the parameter does
 // not count, as if it had never been given.
 func (n *node) takesBack() bool { return n.raw && n.text == "null" }
 
+// unknownNames are what a layer says that the template does not have.
+type unknownNames struct {
+	names []entry
+	// unread are parameters that may be among what could not be read.
+	unread []string
+}
+
 // flattenParameters turns nested maps into dotted names: both ways to write are
 // allowed. What the template does not have comes back as unknown.
-func flattenParameters(n *node, t *Template) (leaves, unknown []entry, errs fault.List) {
+func flattenParameters(n *node, t *Template) (leaves []entry, unknown unknownNames, errs problems) {
 	seen := map[string]pos{}
+	inside := func(path string) []string {
+		return slices.DeleteFunc(t.parameterNames(), func(name string) bool { return path != "" && !strings.HasPrefix(name, path+".") })
+	}
 	var walk func(n *node, path string)
 	walk = func(n *node, path string) {
+		if n.bad || n.kind != kindMap || n.partial {
+			unknown.unread = append(unknown.unread, inside(path)...)
+		}
 		for _, e := range n.entries {
 			name := join(path, e.key)
 			if _, ok := t.Parameter(name); ok {
 				if first, twice := seen[name]; twice {
-					errs = append(errs, e.pos.errorf("%s is given twice, first in line %d", name, first.line).WithHint("Remove one of the two."))
+					errs = append(errs, e.pos.problem(CodeDuplicate, "%s is given twice, first in line %d", name, first.line).WithHint("Remove one of the two."))
 					continue
 				}
 				seen[name] = e.pos
 				leaves = append(leaves, entry{key: name, pos: e.pos, value: e.value})
 				continue
 			}
-			inside := slices.ContainsFunc(t.Parameters, func(p Parameter) bool { return strings.HasPrefix(p.Name, name+".") })
-			switch {
-			case inside && e.value.kind == kindMap:
-				walk(e.value, name)
-			case inside:
+			switch group := len(inside(name)) > 0; {
+			case group && !e.value.bad && e.value.kind != kindMap:
 				errs = append(errs, typeError(e.value, name, "a map"))
+				walk(e.value, name)
+			case group:
+				walk(e.value, name)
 			default:
-				unknown = append(unknown, entry{key: name, pos: e.pos})
+				unknown.names = append(unknown.names, entry{key: name, pos: e.pos})
 			}
 		}
 	}
@@ -288,10 +355,10 @@ func flattenParameters(n *node, t *Template) (leaves, unknown []entry, errs faul
 
 // fill adds defaults and resets what does not apply. It returns the settings
 // that do, and of a stored spec those that do not.
-func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting, bad map[string]bool) (applied, dormant map[string]setting) {
+func (r *resolver) fill(a *ask, t *Template, p *Pipeline, k *knowledge) (applied, dormant map[string]setting) {
 	p.Parameters = Values{}
 	for _, param := range t.Parameters {
-		if s, ok := set[param.Name]; ok && s.value != nil {
+		if s, ok := k.set[param.Name]; ok && s.value != nil {
 			p.Parameters[param.Name] = s.value
 		} else if param.Default != nil {
 			p.Parameters[param.Name] = param.Default
@@ -299,14 +366,14 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 	}
 	applied, dormant = map[string]setting{}, map[string]setting{}
 	for _, param := range t.Parameters {
-		s, given := set[param.Name]
+		s, given := k.set[param.Name]
 		if failing := param.When.failing(p.Parameters); len(failing) > 0 {
-			unsure := slices.ContainsFunc(failing, func(name string) bool { return bad[name] || set[name].unknown() })
+			unsure := slices.ContainsFunc(failing, func(name string) bool { return k.bad[name] || k.set[name].unknown() })
 			if given && a.stored {
 				dormant[param.Name] = s
 			}
 			if given && !unsure && !s.layer.dormant {
-				r.useless(t, param, s, failing, p.Parameters, set)
+				r.useless(t, param, s, failing, p.Parameters, k.set)
 			}
 			p.Parameters.reset(param)
 			continue
@@ -321,11 +388,11 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, set map[string]setting
 				p.Secrets[SecretPath{param.Name, entry}] = secret
 			}
 			if param.Required && !isSet(s.value) && !s.unknown() {
-				bad[param.Name] = true
-				r.fail(s.node.pos.errorf("%s is empty, but template %s requires it", param.Name, t.Name).WithHint("Give %s.", param.Allowed()))
+				k.bad[param.Name] = true
+				r.fail(param.problem(s.node, CodeMissing, "%s is empty, but template %s requires it", param.Name, t.Name).WithHint("Give %s.", param.Allowed()))
 			}
-		case param.Required && !bad[param.Name]:
-			r.fail(a.at.errorf("%s has no %s, which template %s requires", a.id, param.Name, t.Name).
+		case param.Required && !k.doubtful(param.Name):
+			r.fail(a.at.in("parameters", param.Name).problem(CodeMissing, "%s has no %s, which template %s requires", a, param.Name, t.Name).
 				WithHint(a.how+": %s", param.Name, param.sampleText(), param.Help))
 		}
 	}
@@ -374,12 +441,12 @@ func (r *resolver) useless(t *Template, p Parameter, s setting, failing []string
 	for i, name := range failing {
 		why[i] = name + " is " + t.shown(name, v[name], set[name].secrets)
 	}
-	r.fail(s.node.pos.errorf("%s does not apply when %s", p.Name, strings.Join(why, " and ")).
+	r.fail(p.problem(s.node, CodeUseless, "%s does not apply when %s", p.Name, strings.Join(why, " and ")).
 		WithHint("Leave %s out; it takes effect when %s.", p.Name, p.When))
 }
 
 // artifacts finds the local files, relative to the file that names them.
-func (r *resolver) artifacts(t *Template, p *Pipeline, applied map[string]setting, bad map[string]bool) {
+func (r *resolver) artifacts(t *Template, p *Pipeline, applied map[string]setting, k *knowledge) {
 	p.Files = map[string]string{}
 	for _, name := range sortedKeys(applied) {
 		param, _ := t.Parameter(name)
@@ -399,61 +466,11 @@ func (r *resolver) artifacts(t *Template, p *Pipeline, applied map[string]settin
 		}
 		local, errs := param.artifact(s.node, value, s.layer.dir)
 		r.errs = append(r.errs, errs...)
-		bad[name] = bad[name] || len(errs) > 0
+		if len(errs) > 0 {
+			k.bad[name] = true
+		}
 		if local != "" {
 			p.Files[name] = local
 		}
 	}
-}
-
-var errorPlace = lazyregexp.New(`^(.*?):(\d+):(\d+): `)
-
-// sortErrors puts errors in the order of their file and leaves out repetitions:
-// a shared layer is read for every pipeline.
-func sortErrors(errs fault.List) fault.List {
-	seen := map[string]bool{}
-	out := slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
-		text := err.Error()
-		defer func() { seen[text] = true }()
-		return seen[text]
-	})
-	key := func(err error) (string, int, int) {
-		m := errorPlace.FindStringSubmatch(err.Error())
-		if m == nil {
-			return "", 0, 0
-		}
-		line, _ := strconv.Atoi(m[2])
-		col, _ := strconv.Atoi(m[3])
-		return m[1], line, col
-	}
-	slices.SortStableFunc(out, func(a, b error) int {
-		fa, la, ca := key(a)
-		fb, lb, cb := key(b)
-		if fa != fb {
-			return strings.Compare(fa, fb)
-		}
-		if la != lb {
-			return la - lb
-		}
-		return ca - cb
-	})
-	return out
-}
-
-// prefix puts a place before an error that has none.
-func prefix(err error, op string) error {
-	var e *fault.Error
-	if errors.As(err, &e) && e.Op == "" {
-		e.Op = op
-	}
-	return err
-}
-
-// within says before the message of an error what it belongs to.
-func within(err error, what string) error {
-	var e *fault.Error
-	if errors.As(err, &e) {
-		e.Msg = what + ": " + e.Msg
-	}
-	return err
 }

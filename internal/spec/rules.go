@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // JSON is a JSON text.
@@ -69,7 +67,7 @@ type Condition struct {
 
 // decodeNode reads a condition: a scalar (equal to), a list (one of) or a map
 // with matches, above or set.
-func (c *Condition) decodeNode(n *node, path string) fault.List {
+func (c *Condition) decodeNode(n *node, path string) problems {
 	switch n.kind {
 	case kindMap:
 		type fields Condition
@@ -83,14 +81,14 @@ func (c *Condition) decodeNode(n *node, path string) fault.List {
 		}
 		var err error
 		if c.matches, err = regexp.Compile(c.Matches); err != nil {
-			return fault.List{n.pos.errorf("%s: %s", path, err).WithHint("Write a regular expression of Go's RE2 syntax.")}
+			return problems{n.problem(CodeBroken, "%s: %s", path, err).WithHint("Write a regular expression of Go's RE2 syntax.")}
 		}
 	case kindList:
 		for _, item := range n.items {
 			c.In = append(c.In, item.value)
 		}
 	case kindNull:
-		return fault.List{n.pos.errorf("%s has no value to compare with", path).WithHint("Give a value, a list of values, or {matches|above|set: ...}.")}
+		return problems{n.problem(CodeMissing, "%s has no value to compare with", path).WithHint("Give a value, a list of values, or {matches|above|set: ...}.")}
 	default:
 		c.In = []any{n.value}
 	}

@@ -121,7 +121,7 @@ func isSecretForm(n *node) bool {
 
 // secretText reads the text of a flag or field as a secret, if it is the JSON of one.
 // What was meant as one and is no JSON is an error: it would be kept in the clear.
-func secretText(n *node) (*node, *fault.Error) {
+func secretText(n *node) (*node, *Problem) {
 	if !strings.HasPrefix(strings.TrimSpace(n.text), "{") {
 		return nil, nil
 	}
@@ -129,7 +129,7 @@ func secretText(n *node) (*node, *fault.Error) {
 	isJSON := err == nil
 	switch {
 	case !isJSON && meantAsSecret.MatchString(n.text):
-		return nil, n.pos.errorf("this looks like a secret, and is no JSON of one").WithHint("%s", secretHint)
+		return nil, n.pos.problem(CodeSecret, "this looks like a secret, and is no JSON of one").WithHint("%s", secretHint)
 	case !isJSON || !isSecretForm(out):
 		return nil, nil
 	}
@@ -143,20 +143,20 @@ const secretHint = `Write {"secret": "TEXT"}, {"secretsManager": "NAME"} or {"ss
 
 // CheckSecretText refuses a text that begins like the form of a secret and is no JSON,
 // such as one whose last brace is missing. The error does not show it.
-func CheckSecretText(text string) *fault.Error {
+func CheckSecretText(text string) *Problem {
 	if !meantAsSecret.MatchString(text) || json.Valid([]byte(text)) {
 		return nil
 	}
-	return fault.New(fault.Invalid, "this looks like a secret, and is no JSON of one").
+	return pos{}.problem(CodeSecret, "this looks like a secret, and is no JSON of one").
 		WithHint("%s", secretHint)
 }
 
 // uncover turns the form of a secret into a node that holds its text and knows that
 // it is secret. name is what the value is called in errors.
-func (s source) uncover(n *node, name string) (*node, *fault.Error) {
+func (s source) uncover(n *node, name string) (*node, *Problem) {
 	out := &node{pos: n.pos, kind: kindString, value: "", secret: &Secret{}}
-	wrong := func(at *node, format string, args ...any) (*node, *fault.Error) {
-		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", SecretForms)
+	wrong := func(at *node, format string, args ...any) (*node, *Problem) {
+		return nil, at.pos.problem(CodeSecret, format, args...).WithHint("Write %s.", SecretForms)
 	}
 	for _, e := range n.entries {
 		known := []string{secretKey}
@@ -198,9 +198,9 @@ func textOf(n *node) string {
 }
 
 // given reads {secret: ...}: a text, or the place on this machine that has it.
-func (s source) given(out, v *node, name string) (*node, *fault.Error) {
-	wrong := func(at *node, format string, args ...any) (*node, *fault.Error) {
-		return nil, at.pos.errorf(format, args...).WithHint("Write %s.", SecretForms)
+func (s source) given(out, v *node, name string) (*node, *Problem) {
+	wrong := func(at *node, format string, args ...any) (*node, *Problem) {
+		return nil, at.pos.problem(CodeSecret, format, args...).WithHint("Write %s.", SecretForms)
 	}
 	if text, ok := v.value.(string); ok {
 		out.text, out.value = text, text
@@ -229,7 +229,7 @@ func (s source) given(out, v *node, name string) (*node, *fault.Error) {
 	return s.fromFile(out, e.value, name, from)
 }
 
-func (s source) fromEnv(out, at *node, name, variable string) (*node, *fault.Error) {
+func (s source) fromEnv(out, at *node, name, variable string) (*node, *Problem) {
 	lookup := s.environ
 	if lookup == nil {
 		lookup = os.LookupEnv
@@ -237,11 +237,11 @@ func (s source) fromEnv(out, at *node, name, variable string) (*node, *fault.Err
 	text, ok := lookup(variable)
 	switch {
 	case !ok:
-		return nil, at.pos.errorf("%s: there is no environment variable %s", name, clip(variable)).WithHint("Set %s to the secret and run this again.", clip(variable))
+		return nil, at.pos.problem(CodeSecret, "%s: there is no environment variable %s", name, clip(variable)).WithHint("Set %s to the secret and run this again.", clip(variable))
 	case text == "":
-		return nil, at.pos.errorf("%s: the environment variable %s is empty", name, clip(variable)).WithHint("Set %s to the secret and run this again.", clip(variable))
+		return nil, at.pos.problem(CodeSecret, "%s: the environment variable %s is empty", name, clip(variable)).WithHint("Set %s to the secret and run this again.", clip(variable))
 	case !utf8.ValidString(text):
-		return nil, at.pos.errorf("%s: the environment variable %s is not UTF-8", name, clip(variable)).WithHint("A secret is text; encode bytes as Base64.")
+		return nil, at.pos.problem(CodeSecret, "%s: the environment variable %s is not UTF-8", name, clip(variable)).WithHint("A secret is text; encode bytes as Base64.")
 	}
 	out.text, out.value = text, text
 	return out, nil
@@ -249,11 +249,11 @@ func (s source) fromEnv(out, at *node, name, variable string) (*node, *fault.Err
 
 // fromFile reads a secret's file. The line break at its end, which editors and echo
 // leave there, is no part of the secret.
-func (s source) fromFile(out, at *node, name, path string) (*node, *fault.Error) {
+func (s source) fromFile(out, at *node, name, path string) (*node, *Problem) {
 	local := localPath(path, s.dir)
 	f, err := os.Open(local)
 	if err != nil {
-		return nil, at.pos.errorf("%s: the secret's file %s can't be read: %s", name, local, fault.Reason(err)).
+		return nil, at.pos.problem(CodeSecret, "%s: the secret's file %s can't be read: %s", name, local, fault.Reason(err)).
 			WithHint("Create it, readable for you alone, or correct the path; it is relative to %s.", s.dir).Because(err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
@@ -270,7 +270,7 @@ func (s source) fromFile(out, at *node, name, path string) (*node, *fault.Error)
 		}
 	}
 	if err != nil {
-		return nil, at.pos.errorf("%s: the secret's file %s can't be used: %s", name, local, fault.Reason(err)).WithHint("Put the secret there, as text.").Because(err)
+		return nil, at.pos.problem(CodeSecret, "%s: the secret's file %s can't be used: %s", name, local, fault.Reason(err)).WithHint("Put the secret there, as text.").Because(err)
 	}
 	out.text, out.value = string(raw), string(raw)
 	return out, nil
@@ -281,7 +281,7 @@ func (s source) fromFile(out, at *node, name, path string) (*node, *fault.Error)
 func (p *Parameter) CheckSecret(at SecretPath, value string) error {
 	n := textNode(pos{}, value)
 	n.secret = &Secret{}
-	return p.checkText(n, at.String(), value).OrNil()
+	return p.checkText(n, at.String(), value).err()
 }
 
 // References returns the paths of the values that are read at deployment, sorted.

@@ -179,16 +179,16 @@ func TestSecretsRefused(t *testing.T) {
 // TestSecretsByFlag: --set takes the same forms, as JSON.
 func TestSecretsByFlag(t *testing.T) {
 	t.Parallel()
-	p, err := spec.New(acme, "tiny", []string{`vars={"A":{"ssm":"/a"},"B":{"secret":"hush"}}`, `word={"secret":"hush"}`}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	p, err := build(acme, "tiny", []string{`vars={"A":{"ssm":"/a"},"B":{"secret":"hush"}}`, `word={"secret":"hush"}`}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)
 	require.Equal(t, map[spec.SecretPath]spec.Secret{
 		{Parameter: "vars", Entry: "A"}: {SSM: "/a"}, {Parameter: "vars", Entry: "B"}: {}, {Parameter: "word"}: {},
 	}, p.Secrets)
 	require.Equal(t, []spec.SecretPath{{Parameter: "vars", Entry: "A"}}, p.References())
-	_, err = spec.New(acme, "tiny", []string{`word={"other":"abc"}`}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err = build(acme, "tiny", []string{`word={"other":"abc"}`}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, "word has 15 characters")
 	for _, broken := range []string{`{"secret":"hush"`, `{secret: hush}`, ` {'secret': 'hush'}`, `{"key": "a", "secretsManager": "hush}`} {
-		_, err = spec.New(acme, "tiny", []string{`word=` + broken}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+		_, err = build(acme, "tiny", []string{`word=` + broken}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 		require.ErrorContains(t, err, "this looks like a secret, and is no JSON of one", broken)
 		require.NotContains(t, err.Error(), "hush")
 	}

@@ -18,12 +18,12 @@ func Match(pattern string, id ID) (bool, error) {
 		full += "/" + DefaultEnv
 	case 2:
 	default:
-		return false, fault.New(fault.Invalid, "%q is neither the name of a pipeline nor a pattern", pattern).
+		return false, textNode(pos{}, pattern).problem(CodeName, "%q is neither the name of a pipeline nor a pattern", pattern).
 			WithHint("Write tenant/model or tenant/model/env; * stands for any text of a part, as in 'acme/*'.")
 	}
 	ok, err := path.Match(full, id.Tenant+"/"+id.Model+"/"+id.envOrDefault())
 	if err != nil {
-		return false, fault.New(fault.Invalid, "the pattern %q is broken: %s", pattern, err).WithHint("Close every [ with a ].").Because(err)
+		return false, textNode(pos{}, pattern).problem(CodePattern, "the pattern %q is broken: %s", pattern, err).WithHint("Close every [ with a ].").Because(err)
 	}
 	return ok, nil
 }
@@ -94,7 +94,7 @@ func parseLabels(texts []string) (labels, error) {
 			key, value, valued := strings.Cut(part, "=")
 			l := label{key: strings.TrimSuffix(key, "!"), value: value, not: valued && strings.HasSuffix(key, "!"), any: !valued}
 			if l.key == "" {
-				return nil, fault.New(fault.Invalid, "%q is no label", text).WithHint("Write -l tag=value, -l tag!=value or -l tag.")
+				return nil, textNode(pos{}, text).problem(CodeTag, "%q is no label", text).WithHint("Write -l tag=value, -l tag!=value or -l tag.")
 			}
 			out = append(out, l)
 		}

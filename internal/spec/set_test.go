@@ -15,7 +15,7 @@ var acme = spec.ID{Tenant: "acme", Model: "m"}
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	p, err := spec.New(acme, "tiny", []string{
+	p, err := build(acme, "tiny", []string{
 		"word=xyz", "password=verysecret", "count=3", "share=0.25", "on=true", "colour=red", "size=2",
 		"items=i-1, i-2", `vars={"A":"b=c"}`, "region=eu-west-1", "tags.team=ml", `tags={"x":"y"}`, "protect=true",
 		"assumeRole=arn:aws:iam::111122223333:role/x", "word=abcde",
@@ -33,7 +33,7 @@ func TestNew(t *testing.T) {
 	require.True(t, p.Protect)
 	require.Equal(t, "arn:aws:iam::111122223333:role/x", p.AssumeRole)
 
-	p, err = spec.New(acme, "tiny", []string{`items=["i-1"]`, "vars="}, tinyCatalog(t), spec.Options{Region: "us-east-1", Set: []string{"items="}})
+	p, err = build(acme, "tiny", []string{`items=["i-1"]`, "vars="}, tinyCatalog(t), spec.Options{Region: "us-east-1", Set: []string{"items="}})
 	require.NoError(t, err)
 	require.Equal(t, []string{}, p.Parameters.Strings("items"))
 	require.Equal(t, map[string]string{}, p.Parameters.Map("vars"))
@@ -74,26 +74,26 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := spec.New(acme, "tiny", []string{tc.set}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+			_, err := build(acme, "tiny", []string{tc.set}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 			got := lines(t, err, "")
 			require.Len(t, got, 1, got)
 			require.Contains(t, got[0], tc.want)
 			// the same as an override of a spec
-			_, err = spec.New(acme, "tiny", nil, tinyCatalog(t), spec.Options{Region: "us-east-1", Set: []string{tc.set}})
+			_, err = build(acme, "tiny", nil, tinyCatalog(t), spec.Options{Region: "us-east-1", Set: []string{tc.set}})
 			require.Equal(t, got, lines(t, err, ""))
 		})
 	}
-	_, err := spec.New(acme, "tiny", []string{"on=true", "topic=arn:aws:sns:us-east-1:111122223333:x"}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err := build(acme, "tiny", []string{"on=true", "topic=arn:aws:sns:us-east-1:111122223333:x"}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, "on and topic can't be used together")
-	_, err = spec.New(acme, "tiny", []string{"size=4", "share=1"}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err = build(acme, "tiny", []string{"size=4", "share=1"}, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, "it can't be that share is 1 and size is 4")
-	_, err = spec.New(acme, "", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err = build(acme, "", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, "acme/m has no template")
-	_, err = spec.New(acme, "tony", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err = build(acme, "tony", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorContains(t, err, `--template: there is no template "tony"`)
-	_, err = spec.New(spec.ID{Tenant: "A", Model: "B"}, "tiny", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
+	_, err = build(spec.ID{Tenant: "A", Model: "B"}, "tiny", nil, tinyCatalog(t), spec.Options{Region: "us-east-1"})
 	require.ErrorIs(t, err, fault.Invalid)
-	_, err = spec.New(acme, "realtime", nil, builtin(t), spec.Options{Region: "us-east-1"})
+	_, err = build(acme, "realtime", nil, builtin(t), spec.Options{Region: "us-east-1"})
 	got := lines(t, err, "")
 	require.Len(t, got, 2)
 	require.True(t, strings.HasPrefix(got[0], "acme/m has no image, which template realtime requires | Add --set image="), got[0])
@@ -103,7 +103,7 @@ func TestNewRefuses(t *testing.T) {
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()
 	cat := tinyCatalog(t)
-	_, err := spec.New(acme, "tiny", []string{"password=HUNTER2"}, cat, spec.Options{Region: "us-east-1"})
+	_, err := build(acme, "tiny", []string{"password=HUNTER2"}, cat, spec.Options{Region: "us-east-1"})
 	got := lines(t, err, "")
 	require.Len(t, got, 1)
 	require.NotContains(t, got[0], "HUNTER2")
@@ -151,7 +151,7 @@ func TestSetNull(t *testing.T) {
 	t.Parallel()
 	cat := builtin(t)
 	id := spec.ID{Tenant: "acme", Model: "m"}
-	before, err := spec.New(id, "realtime", []string{
+	before, err := build(id, "realtime", []string{
 		"image=sandbox/linear", "modelDataUrl=s3://b/m.tar.gz", "volumeGb=20", "preprocess.memoryMb=512",
 	}, cat, spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)

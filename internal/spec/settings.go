@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -43,33 +42,47 @@ type layer struct {
 	dormant bool
 }
 
+// unread is a layer that is there, but of which nothing is known: it could not be read.
+func unread(rank rank, at pos) *layer {
+	bad := &node{pos: at, bad: true}
+	return &layer{rank: rank, settings: settings{bad, bad, bad, bad, bad, bad, bad, bad}}
+}
+
 var (
 	roleRule     = lazyregexp.New(`^arn:(aws[a-z-]*):iam::\d{12}:role/[\w+=,.@/-]+$`)
 	boundaryRule = lazyregexp.New(`^arn:(aws[a-z-]*):iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+$`)
 )
 
+// What the two ARNs have to be, in words.
+const (
+	roleHelp     = "the ARN of a role such as arn:aws:iam::111122223333:role/deployer"
+	boundaryHelp = "the ARN of a policy such as arn:aws:iam::111122223333:policy/boundary"
+)
+
 // parseSet reads "name=value" flags into the strongest layer. Of two for the
 // same name the later wins, as is usual for flags.
-func parseSet(set []string, dir string) (*layer, fault.List) {
+func parseSet(set []string, dir string) (*layer, problems) {
 	l := &layer{rank: rankSet, dir: dir}
-	var errs fault.List
-	params, tags := &node{pos: pos{source: "--set"}, kind: kindMap}, &node{pos: pos{source: "--set"}, kind: kindMap}
+	flag := pos{source: "--set"}
+	var errs problems
+	params, tags := &node{pos: flag.in("parameters"), kind: kindMap}, &node{pos: flag.in("tags"), kind: kindMap}
 	for _, s := range set {
 		name, value, ok := strings.Cut(s, "=")
 		name = strings.TrimSpace(name)
 		p := pos{source: "--set " + name}
-		n := textNode(p, value)
 		switch key, isTag := strings.CutPrefix(name, "tags."); {
 		case !utf8.ValidString(s):
-			errs = append(errs, pos{source: "--set"}.errorf("%q is not UTF-8 text", s).WithHint("Set the terminal's locale to UTF-8 and type it again."))
+			errs = append(errs, flag.problem(CodeEncoding, "%q is not UTF-8 text", s).WithHint("Set the terminal's locale to UTF-8 and type it again."))
 		case !ok || name == "":
-			errs = append(errs, pos{source: "--set"}.errorf("%q is not name=value", s).WithHint("Write it like --set instanceType=ml.m5.large."))
+			errs = append(errs, flag.problem(CodeFlag, "%q is not name=value", s).WithHint("Write it like --set instanceType=ml.m5.large."))
 		case isTag:
-			tags.put(entry{key: key, pos: p, value: n})
+			at := p.in("tags", key)
+			tags.put(entry{key: key, pos: at, value: textNode(at, value)})
 		case name == "tags":
-			tagMap, err := parseJSON(p, []byte(value))
+			at := p.in("tags")
+			tagMap, err := parseJSON(at, []byte(value))
 			if err != nil {
-				errs = append(errs, p.errorf("tags must be a map: %s", err).WithHint(`Write --set tags.NAME=value, or --set 'tags={"NAME":"value"}'.`))
+				errs = append(errs, at.problem(CodeSyntax, "tags must be a map: %s", err).WithHint(`Write --set tags.NAME=value, or --set 'tags={"NAME":"value"}'.`))
 				continue
 			}
 			if tagMap.kind != kindMap {
@@ -79,9 +92,8 @@ func parseSet(set []string, dir string) (*layer, fault.List) {
 			for _, e := range tagMap.entries {
 				tags.put(e)
 			}
-		case !l.putSetting(name, n):
-			n.raw = true
-			params.put(entry{key: name, pos: p, value: n})
+		case !l.putSetting(name, textNode(p.in(name), value)):
+			params.put(rawEntry(p.in("parameters", name), name, value))
 		}
 	}
 	if len(params.entries) > 0 {
@@ -91,6 +103,13 @@ func parseSet(set []string, dir string) (*layer, fault.List) {
 		l.Tags = tags
 	}
 	return l, errs
+}
+
+// rawEntry is a parameter as it was typed.
+func rawEntry(at pos, name, text string) entry {
+	n := textNode(at, text)
+	n.raw = true
+	return entry{key: name, pos: at, value: n}
 }
 
 // Sets tells whether "name=value" flags give a parameter another value than it has.
@@ -131,8 +150,8 @@ func (n *node) put(e entry) {
 }
 
 // text returns a setting that has to be a string, "" if it is absent.
-func text(n *node, name string, errs *fault.List) string {
-	if n == nil {
+func text(n *node, name string, errs *problems) string {
+	if n == nil || n.bad {
 		return ""
 	}
 	s, ok := n.value.(string)
@@ -143,23 +162,18 @@ func text(n *node, name string, errs *fault.List) string {
 }
 
 // check looks at the settings that no template is needed for.
-func (l *layer) check() fault.List {
-	var errs fault.List
-	at := func(n *node, e *fault.Error) {
+func (l *layer) check() problems {
+	var errs problems
+	at := func(e *Problem) {
 		if e != nil {
-			e.Op = n.pos.String()
 			errs = append(errs, e)
 		}
 	}
-	if l.Env != nil {
-		if s := text(l.Env, "env", &errs); l.Env.kind == kindString {
-			at(l.Env, envPart.check(s))
-		}
+	if s := text(l.Env, "env", &errs); l.Env.is(kindString) {
+		at(envPart.check(l.Env.pos, s))
 	}
-	if l.Region != nil {
-		if s := text(l.Region, "region", &errs); l.Region.kind == kindString {
-			at(l.Region, checkRegion(s))
-		}
+	if s := text(l.Region, "region", &errs); l.Region.is(kindString) {
+		at(checkRegion(l.Region.pos, s))
 	}
 	text(l.Template, "template", &errs)
 	for _, c := range []struct {
@@ -167,22 +181,22 @@ func (l *layer) check() fault.List {
 		name, like string
 		rule       *lazyregexp.Regexp
 	}{
-		{l.AssumeRole, "assumeRole", "the ARN of a role such as arn:aws:iam::111122223333:role/deployer", roleRule},
-		{l.PermissionsBoundary, "permissionsBoundary", "the ARN of a policy such as arn:aws:iam::111122223333:policy/boundary", boundaryRule},
+		{l.AssumeRole, "assumeRole", roleHelp, roleRule},
+		{l.PermissionsBoundary, "permissionsBoundary", boundaryHelp, boundaryRule},
 	} {
-		if c.n == nil {
-			continue
-		}
-		if s := text(c.n, c.name, &errs); c.n.kind == kindString && s != "" && !c.rule.MatchString(s) {
-			errs = append(errs, c.n.pos.errorf("%s is %q, but it must be %s", c.name, s, c.like).WithHint("Copy the ARN from the IAM console or from `aws iam`."))
+		if s := text(c.n, c.name, &errs); s != "" && !c.rule.MatchString(s) {
+			errs = append(errs, c.n.problem(CodeARN, "%s is %q, but it must be %s", c.name, s, c.like).WithHint("Copy the ARN from the IAM console or from `aws iam`."))
 		}
 	}
-	if l.Protect != nil && l.Protect.kind != kindBool {
-		errs = append(errs, typeError(l.Protect, "protect", "true or false"))
+	if n := l.Protect; n != nil && !n.bad && n.kind != kindBool {
+		errs = append(errs, typeError(n, "protect", "true or false"))
 	}
 	errs = append(errs, checkTags(l.Tags)...)
-	if l.Parameters != nil && l.Parameters.kind != kindMap {
-		errs = append(errs, typeError(l.Parameters, "parameters", "a map"))
+	if n := l.Parameters; n != nil && !n.bad && n.kind != kindMap {
+		errs = append(errs, typeError(n, "parameters", "a map"))
 	}
 	return errs
 }
+
+// is tells whether there is a value of a kind.
+func (n *node) is(k kind) bool { return n != nil && !n.bad && n.kind == k }

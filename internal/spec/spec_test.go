@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -22,6 +23,20 @@ func builtin(t testing.TB) *spec.Catalog {
 	cat, err := spec.LoadCatalog(templates.FS)
 	require.NoError(t, err)
 	return cat
+}
+
+func asError(all []*spec.Problem) error {
+	var list fault.List
+	for _, p := range all {
+		list = append(list, p)
+	}
+	return list.OrNil()
+}
+
+// build makes a pipeline of flags: the short form of what most tests want.
+func build(id spec.ID, template string, set []string, cat *spec.Catalog, opts spec.Options) (*spec.Pipeline, error) {
+	opts.Set = append(slices.Clone(set), opts.Set...)
+	return spec.Build(spec.Answers{ID: id, Template: template}, cat, opts)
 }
 
 // tiny is a template with one parameter of every type, to test rules that the

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -22,54 +21,56 @@ const tagFormHelp = "letters, digits, spaces and _ . : / = + - @"
 
 // checkTags holds the tags of one layer against AWS's rules. Keys that differ
 // in case only are refused, for IAM takes them for the same.
-func checkTags(tags *node) fault.List {
-	if tags == nil {
+func checkTags(tags *node) problems {
+	if tags == nil || tags.bad {
 		return nil
 	}
 	if tags.kind != kindMap {
-		return fault.List{typeError(tags, "tags", "a map")}
+		return problems{typeError(tags, "tags", "a map")}
 	}
-	var errs fault.List
+	var errs problems
 	seen := map[string]string{}
 	for _, e := range tags.entries {
-		fail := func(p pos, hint, format string, args ...any) {
-			errs = append(errs, within(p.errorf(format, args...).WithHint("%s", hint), "tags."+e.key))
+		fail := func(p *Problem, hint string) {
+			errs = append(errs, problems{p.WithHint("%s", hint)}.within("tags."+e.key)...)
 		}
 		lower := strings.ToLower(e.key)
 		switch n := utf8.RuneCountInString(e.key); {
 		case n < 1 || n > 128 || !tagForm.MatchString(e.key):
-			fail(e.pos, "Choose another key.", "a key has 1 to 128 of %s", tagFormHelp)
+			fail(e.pos.problem(CodeTag, "a key has 1 to 128 of %s", tagFormHelp), "Choose another key.")
 		case strings.HasPrefix(lower, "aws:"):
-			fail(e.pos, "Choose another key.", "keys that begin with aws: are AWS's own")
+			fail(e.pos.problem(CodeTag, "keys that begin with aws: are AWS's own"), "Choose another key.")
 		case strings.HasPrefix(lower, systemTagPrefix):
-			fail(e.pos, "Choose another key.", "keys that begin with %s are set by the tool", systemTagPrefix)
+			fail(e.pos.problem(CodeTag, "keys that begin with %s are set by the tool", systemTagPrefix), "Choose another key.")
 		case seen[lower] != "":
-			fail(e.pos, "Rename one of the two.", "IAM takes it for the same key as %q", seen[lower])
+			fail(e.pos.problem(CodeTag, "IAM takes it for the same key as %q", seen[lower]), "Rename one of the two.")
 		}
 		seen[lower] = e.key
 		s, ok := e.value.value.(string)
 		switch n := utf8.RuneCountInString(s); {
+		case e.value.bad:
 		case !ok:
 			errs = append(errs, typeError(e.value, "tags."+e.key, "a string"))
 		case n < 1 || n > 256 || !tagForm.MatchString(s):
-			fail(e.value.pos, "Choose another value.", "a value has 1 to 256 of %s", tagFormHelp)
+			fail(e.value.problem(CodeTag, "a value has 1 to 256 of %s", tagFormHelp), "Choose another value.")
 		}
 	}
 	return errs
 }
 
 // checkTagCount bounds the merged tags of a pipeline; layers are checked alone.
-func checkTagCount(at pos, tags map[string]string) fault.List {
-	var errs fault.List
+func checkTagCount(at pos, tags map[string]string) problems {
+	at = at.in("tags")
+	var errs problems
 	if len(tags) > maxUserTags {
-		errs = append(errs, at.errorf("the pipeline has %d tags, but it may have %d", len(tags), maxUserTags).
+		errs = append(errs, at.problem(CodeCount, "the pipeline has %d tags, but it may have %d", len(tags), maxUserTags).
 			WithHint("Remove some; AWS allows 50 and the tool needs the rest."))
 	}
 	seen := map[string]string{}
 	for _, key := range sortedKeys(tags) {
 		lower := strings.ToLower(key)
 		if seen[lower] != "" {
-			errs = append(errs, at.errorf("the tags %q and %q are the same key to IAM", seen[lower], key).WithHint("Rename one of the two."))
+			errs = append(errs, at.problem(CodeTag, "the tags %q and %q are the same key to IAM", seen[lower], key).WithHint("Rename one of the two."))
 		}
 		seen[lower] = key
 	}

@@ -43,6 +43,7 @@ type Template struct {
 
 	byName map[string]int
 	root   *node // of template.yaml
+	unsure map[string]bool
 }
 
 // Group gathers parameters for help and wizard.

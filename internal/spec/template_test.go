@@ -251,7 +251,7 @@ func TestValues(t *testing.T) {
 // that its defaults say.
 func TestBuiltinPreprocess(t *testing.T) {
 	t.Parallel()
-	p, err := spec.New(acme, "realtime", []string{"image=a/b", "modelDataUrl=s3://a/b"}, builtin(t), spec.Options{Region: "us-east-1"})
+	p, err := build(acme, "realtime", []string{"image=a/b", "modelDataUrl=s3://a/b"}, builtin(t), spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)
 	require.Empty(t, p.Files)
 	_, err = os.Stat("../../templates/realtime/preprocess/handler.py")

@@ -28,51 +28,74 @@ var (
 )
 
 // LoadTemplate reads the template in a folder; shown is how errors call it.
-// All errors come at once, as a fault.List.
+// What is wrong comes as a fault.List of Problems, all at once.
 func LoadTemplate(fsys fs.FS, shown string) (*Template, error) {
 	t, errs := ReadTemplate(fsys, shown)
 	if len(errs) > 0 {
-		return nil, errs
+		return nil, problems(errs).err()
 	}
 	return t, nil
 }
 
 // ReadTemplate is LoadTemplate for checks that want to see as much as there is:
 // with errors it returns what could be read, nil only if template.yaml is none.
-// Make no pipelines of a template with errors.
-func ReadTemplate(fsys fs.FS, shown string) (*Template, fault.List) {
+// Make no pipelines of a template with errors; Doubtful tells which parts of it are to
+// be believed.
+func ReadTemplate(fsys fs.FS, shown string) (*Template, []*Problem) {
 	l := &templateLoader{fsys: fsys, shown: shown, t: &Template{FS: fsys, byName: map[string]int{}}}
 	data, ok := l.read(TemplateFile)
 	if !ok {
 		return nil, l.errs
 	}
 	root, errs := parseYAML(l.path(TemplateFile), data)
-	if len(errs) > 0 {
-		return nil, errs
+	if root == nil {
+		return nil, errs.sorted()
 	}
 	l.root, l.t.root = root, root
-	if l.errs = decode(root, l.t); len(l.errs) > 0 {
-		return nil, sortErrors(l.errs)
+	l.errs = append(errs, l.decoder.decode(root, l.t)...)
+	if root.bad || root.kind != kindMap {
+		return nil, l.errs.sorted()
 	}
+	l.t.unsure = l.decoder.unsure[root]
 	l.header()
 	for i := range l.t.Parameters {
-		l.parameter(i)
+		if l.isMap(l.item("parameters", i)) {
+			l.parameter(i)
+		}
 	}
-	if len(l.errs) == 0 {
-		l.conditions()
-		l.rules()
-		l.definition()
-		l.cases()
-	}
-	return l.t, sortErrors(l.errs)
+	l.conditions()
+	l.rules()
+	l.definition()
+	l.cases()
+	return l.t, l.errs.sorted()
 }
 
 type templateLoader struct {
-	fsys  fs.FS
-	shown string
-	root  *node
-	t     *Template
-	errs  fault.List
+	fsys    fs.FS
+	shown   string
+	root    *node
+	t       *Template
+	decoder decoder
+	errs    problems
+}
+
+// Doubtful tells whether something in sections of template.yaml ("parameters", "blocks")
+// could not be understood, so that nothing may be concluded from what is missing there.
+func (t *Template) Doubtful(sections ...string) bool {
+	return slices.ContainsFunc(sections, func(s string) bool { return t.unsure[s] })
+}
+
+func (l *templateLoader) isMap(n *node) bool { return !n.bad && n.kind == kindMap }
+
+// named tells whether the names in a list are all known.
+func (l *templateLoader) named(list string) bool {
+	n := l.root.get(list)
+	if n == nil {
+		return l.decoder.sure(l.root, list)
+	}
+	return n.kind == kindList && !n.bad && !slices.ContainsFunc(n.items, func(item *node) bool {
+		return !l.isMap(item) || !l.decoder.sure(item, "name") || item.partial
+	})
 }
 
 func (l *templateLoader) path(name string) string { return path.Join(l.shown, name) }
@@ -80,7 +103,8 @@ func (l *templateLoader) path(name string) string { return path.Join(l.shown, na
 func (l *templateLoader) read(name string) ([]byte, bool) {
 	data, err := fs.ReadFile(l.fsys, name)
 	if err != nil {
-		l.errs = append(l.errs, fault.New(fault.Invalid, "%s can't be read: %s", l.path(name), fault.Reason(err)).WithHint("A template's folder has to hold this file.").Because(err))
+		e := pos{file: l.path(name)}.problem(CodeUnreadable, "%s can't be read: %s", l.path(name), fault.Reason(err))
+		l.errs = append(l.errs, e.WithHint("A template's folder has to hold this file.").Because(err))
 	}
 	if err == nil && !slices.Contains(l.t.Read, name) {
 		l.t.Read = append(l.t.Read, name)
@@ -89,7 +113,7 @@ func (l *templateLoader) read(name string) ([]byte, bool) {
 }
 
 func (l *templateLoader) fail(p pos, hint, format string, args ...any) {
-	l.errs = append(l.errs, p.errorf(format, args...).WithHint("%s", hint))
+	l.errs = append(l.errs, p.problem(CodeBroken, format, args...).WithHint("%s", hint))
 }
 
 // at returns the place of a key of the file, or of the file.
@@ -109,19 +133,23 @@ func (l *templateLoader) item(list string, i int) *node {
 
 func (l *templateLoader) header() {
 	t := l.t
-	if !templateName.MatchString(t.Name) {
+	if l.decoder.sure(l.root, "name") && !templateName.MatchString(t.Name) {
 		l.fail(l.at(l.root, "name"), "Use up to 32 of a-z, 0-9 and hyphens.", "the template needs a name of small letters, not %q", t.Name)
 	}
 	for key, value := range map[string]string{"title": t.Title, "version": t.Version} {
-		if value == "" {
-			l.fail(l.root.pos, "Add `"+key+": ...`.", "the template has no %s", key)
+		if value == "" && l.decoder.sure(l.root, key) {
+			l.fail(l.root.pos.in(key), "Add `"+key+": ...`.", "the template has no %s", key)
 		}
 	}
-	if len(t.Blocks) == 0 {
-		l.fail(l.root.pos, "Add `blocks: [storage, ...]`.", "the template has no blocks")
+	if len(t.Blocks) == 0 && l.decoder.sure(l.root, "blocks") {
+		l.fail(l.root.pos.in("blocks"), "Add `blocks: [storage, ...]`.", "the template has no blocks")
 	}
 	for i, p := range t.Parameters {
-		at := l.at(l.item("parameters", i), "name")
+		n := l.item("parameters", i)
+		if !l.isMap(n) || !l.decoder.sure(n, "name") {
+			continue
+		}
+		at := l.at(n, "name")
 		switch _, twice := t.byName[p.Name]; {
 		case !parameterName.MatchString(p.Name):
 			l.fail(at, "Use letters, digits and dots, each part beginning with a small letter.", "%q is no name of a parameter", p.Name)
@@ -142,15 +170,21 @@ func (l *templateLoader) header() {
 // parameter checks one parameter and types its default, example and otherwise.
 func (l *templateLoader) parameter(i int) {
 	p, n := &l.t.Parameters[i], l.item("parameters", i)
+	if !l.decoder.sure(n, "type") {
+		return
+	}
 	if !slices.Contains(types, p.Type) {
 		l.fail(l.at(n, "type"), "Use one of string, int, float, bool, enum, list, map, path, arn.", "parameter %s has the unknown type %q", p.Name, p.Type)
 		return
 	}
-	if p.Help == "" {
-		l.fail(n.pos, "Add `help: ...`.", "parameter %s has no help", p.Name)
+	if p.Help == "" && l.decoder.sure(n, "help") {
+		l.fail(n.pos.in("help"), "Add `help: ...`.", "parameter %s has no help", p.Name)
 	}
-	if p.Group != "" && !slices.ContainsFunc(l.t.Groups, func(g Group) bool { return g.Name == p.Group }) {
+	if p.Group != "" && l.named("groups") && !slices.ContainsFunc(l.t.Groups, func(g Group) bool { return g.Name == p.Group }) {
 		l.fail(l.at(n, "group"), "Add the group, or correct the name.", "parameter %s is in a group %q that there is not", p.Name, p.Group)
+	}
+	if !l.decoder.sure(n, "enum", "enumFile", "artifact") {
+		return // its values have no rules
 	}
 	before := len(l.errs)
 	l.enum(p, n)
@@ -166,9 +200,7 @@ func (l *templateLoader) parameter(i int) {
 			if len(secrets) > 0 {
 				l.fail(v.pos, "Write `secret: true` beside it, and no value.", "the %s of parameter %s can't be secret: a template is no secret", key, p.Name)
 			}
-			for _, err := range errs {
-				l.errs = append(l.errs, within(err, key+" of parameter "+p.Name))
-			}
+			l.errs = append(l.errs, errs.within(key+" of parameter "+p.Name)...)
 			*into = value
 		}
 	}
@@ -244,6 +276,9 @@ func (l *templateLoader) compile(n *node, key, pattern string) *regexp.Regexp {
 
 // known reports names in rules and conditions that are no parameters.
 func (l *templateLoader) known(p pos, names ...string) {
+	if !l.named("parameters") {
+		return
+	}
 	for _, name := range names {
 		if _, ok := l.t.byName[name]; !ok {
 			hint := "Correct the name."
@@ -264,9 +299,12 @@ func (l *templateLoader) conditions() {
 func (l *templateLoader) rules() {
 	for i, r := range l.t.Rules {
 		n := l.item("rules", i)
+		if !l.isMap(n) || !l.decoder.sure(n, "kind", "parameters", "when", "left", "right") {
+			continue
+		}
 		l.known(n.pos, append(sortedKeys(r.When), r.Parameters...)...)
-		if r.Help == "" {
-			l.fail(n.pos, "Add `help: ...`, a sentence that says what to do.", "the rule has no help")
+		if r.Help == "" && l.decoder.sure(n, "help") {
+			l.fail(n.pos.in("help"), "Add `help: ...`, a sentence that says what to do.", "the rule has no help")
 		}
 		switch r.Kind {
 		case RuleTogether, RuleConflicts, RuleRequires, RuleRegion:
@@ -299,7 +337,11 @@ func (l *templateLoader) definition() {
 	l.t.Definition = l.definitionIn(DefinitionFile)
 	for i := range l.t.Definitions {
 		d := &l.t.Definitions[i]
-		if n := l.item("definitions", i); d.File == "" || d.File != path.Base(d.File) || d.File == DefinitionFile {
+		n := l.item("definitions", i)
+		if !l.isMap(n) || !l.decoder.sure(n, "file") {
+			continue
+		}
+		if d.File == "" || d.File != path.Base(d.File) || d.File == DefinitionFile {
 			l.fail(l.at(n, "file"), "Name a file of the template's own folder, such as statemachine-lambda.asl.json.", "a definition needs a file of its own, not %q", d.File)
 			continue
 		}
@@ -312,7 +354,7 @@ func (l *templateLoader) definitionIn(name string) []byte {
 	if !ok {
 		return nil
 	}
-	file := pos{source: l.path(name)}
+	file := pos{file: l.path(name)}
 	if !json.Valid(data) {
 		var v any
 		err := json.Unmarshal(data, &v)
@@ -320,7 +362,10 @@ func (l *templateLoader) definitionIn(name string) []byte {
 		if errors.As(err, &syntax) {
 			file = file.within(data, int(syntax.Offset)-1)
 		}
-		l.fail(file, "Correct the JSON.", "%s", err)
+		l.errs = append(l.errs, file.problem(CodeSyntax, "%s", err).WithHint("Correct the JSON."))
+		return data
+	}
+	if !l.named("parameters") || !l.named("substitutions") {
 		return data
 	}
 	known := l.t.parameterNames()

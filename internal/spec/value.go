@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -133,18 +132,18 @@ func (p *Parameter) Read(text, dir string) (any, map[string]Secret, error) {
 		_, errs = p.artifact(n, value.(string), dir)
 	}
 	if len(errs) > 0 {
-		return nil, nil, errs
+		return nil, nil, errs.err()
 	}
 	return value, secrets, nil
 }
 
 // coerce checks a node against type and rules and returns the typed value, and what of
 // it is secret: by entry of a map, "" for the value as a whole.
-func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, fault.List) {
+func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, problems) {
 	if n.raw {
-		var err *fault.Error
+		var err *Problem
 		if n, err = p.fromText(n); err != nil {
-			return nil, nil, fault.List{err}
+			return nil, nil, problems{err}
 		}
 	}
 	n, errs := p.uncover(n, from)
@@ -173,13 +172,13 @@ func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, fault.
 
 // uncover finds what is written as a secret: the value of a string, entries of a map.
 // A document of ours may hide a value of any type.
-func (p *Parameter) uncover(n *node, from source) (*node, fault.List) {
+func (p *Parameter) uncover(n *node, from source) (*node, problems) {
 	hides := from.stored && isSecretForm(n) && len(n.entries) == 1 && n.get(secretKey) != nil && n.get(secretKey).kind == kindNull
 	switch {
 	case hides, p.Type == TypeString && isSecretForm(n):
 		out, err := from.uncover(n, p.Name)
 		if err != nil {
-			return nil, fault.List{err}
+			return nil, problems{err}
 		}
 		return out, nil
 	case p.Type != TypeMap || n.kind != kindMap:
@@ -187,7 +186,7 @@ func (p *Parameter) uncover(n *node, from source) (*node, fault.List) {
 	}
 	out := *n
 	out.entries = nil
-	var errs fault.List
+	var errs problems
 	for _, e := range n.entries {
 		if isSecretForm(e.value) {
 			v, err := from.uncover(e.value, p.Name+"."+e.key)
@@ -216,9 +215,12 @@ func (p *Parameter) hidden() any {
 }
 
 // typed is coerce of a node in which nothing is covered any more.
-func (p *Parameter) typed(n *node) (any, fault.List) {
+func (p *Parameter) typed(n *node) (any, problems) {
+	if n.bad {
+		return nil, nil // said
+	}
 	if n.kind == kindNull {
-		return nil, fault.List{n.pos.errorf("%s has no value: it must be %s", p.Name, p.Allowed()).
+		return nil, problems{n.problem(CodeMissing, "%s has no value: it must be %s", p.Name, p.Allowed()).
 			WithHint("Give it a value, or leave it out.")}
 	}
 	switch p.Type {
@@ -239,11 +241,11 @@ func (p *Parameter) typed(n *node) (any, fault.List) {
 			return s, p.checkText(n, p.Name, s)
 		}
 	}
-	return nil, fault.List{p.typeError(n)}
+	return nil, problems{p.typeError(n)}
 }
 
 // fromText turns what was typed into a node of the parameter's type.
-func (p *Parameter) fromText(n *node) (*node, *fault.Error) {
+func (p *Parameter) fromText(n *node) (*node, *Problem) {
 	text := strings.TrimSpace(n.text)
 	isJSON := func() bool {
 		return p.Type == TypeList && strings.HasPrefix(text, "[") || p.Type == TypeMap && text != ""
@@ -268,7 +270,7 @@ func (p *Parameter) fromText(n *node) (*node, *fault.Error) {
 		if isJSON() {
 			out, err := parseJSON(n.pos, []byte(text))
 			if err != nil {
-				return nil, n.pos.errorf("%s must be %s: %s", p.Name, p.Allowed(), err).WithHint(`Write JSON, for example %s.`, p.jsonExample())
+				return nil, n.pos.problem(CodeSyntax, "%s must be %s: %s", p.Name, p.Allowed(), err).WithHint(`Write JSON, for example %s.`, p.jsonExample())
 			}
 			return out, nil
 		}
@@ -290,8 +292,19 @@ func (p *Parameter) jsonExample() string {
 	return `{"NAME":"value"}`
 }
 
+// problem makes a Problem of a value of the parameter, which it shows unless it is secret.
+func (p *Parameter) problem(n *node, rule ProblemCode, format string, args ...any) *Problem {
+	out := n.problem(rule, format, args...)
+	if p.covers(n) {
+		out.Value = nil
+	}
+	return out
+}
+
 // covers tells whether the text of a node may not be shown.
-func (p *Parameter) covers(n *node) bool { return p.Secret || n.secret != nil }
+func (p *Parameter) covers(n *node) bool {
+	return p.Secret || n.secret != nil || meantAsSecret.MatchString(n.text)
+}
 
 // show quotes a value in an error text.
 func (p *Parameter) show(n *node) string {
@@ -304,7 +317,7 @@ func (p *Parameter) show(n *node) string {
 	return strconv.Quote(n.text)
 }
 
-func (p *Parameter) typeError(n *node) *fault.Error {
+func (p *Parameter) typeError(n *node) *Problem {
 	want := "a string"
 	switch p.Type {
 	case TypeInt, TypeFloat, TypeBool, TypeEnum:
@@ -312,7 +325,7 @@ func (p *Parameter) typeError(n *node) *fault.Error {
 	case TypeList, TypeMap:
 		want = "a " + string(p.Type)
 	}
-	e := n.pos.errorf("%s must be %s, not %s", p.Name, want, p.describe(n))
+	e := p.problem(n, CodeType, "%s must be %s, not %s", p.Name, want, p.describe(n))
 	switch {
 	case p.Type == TypeString && n.kind == kindMap:
 		return e.WithHint("Write a text, or a secret: %s.", SecretForms)
@@ -354,18 +367,18 @@ func (p *Parameter) sample() string {
 	return string(text)
 }
 
-func (p *Parameter) number(n *node) (any, fault.List) {
+func (p *Parameter) number(n *node) (any, problems) {
 	f, ok := number(n.value)
 	_, isInt := n.value.(int)
 	if !ok || p.Type == TypeInt && !isInt {
-		return nil, fault.List{p.typeError(n)}
+		return nil, problems{p.typeError(n)}
 	}
 	if p.Min != nil && f < *p.Min || p.Max != nil && f > *p.Max || p.Above != nil && f <= *p.Above {
 		shown := n.text
 		if p.Secret {
 			shown = "a secret value"
 		}
-		return nil, fault.List{n.pos.errorf("%s is %s, but it must be %s", p.Name, shown, p.Allowed()).
+		return nil, problems{p.problem(n, CodeRange, "%s is %s, but it must be %s", p.Name, shown, p.Allowed()).
 			WithHint("Choose %s%s.", p.Allowed(), p.unit())}
 	}
 	if p.Type == TypeFloat {
@@ -381,14 +394,14 @@ func (p *Parameter) unit() string {
 	return " (" + p.Unit + ")"
 }
 
-func (p *Parameter) choice(n *node) (any, fault.List) {
+func (p *Parameter) choice(n *node) (any, problems) {
 	if n.kind == kindList || n.kind == kindMap {
-		return nil, fault.List{p.typeError(n)}
+		return nil, problems{p.typeError(n)}
 	}
 	if slices.Contains(p.Enum, n.value) {
 		return n.value, nil
 	}
-	e := n.pos.errorf("%s is %s, but it must be %s", p.Name, p.show(n), p.Allowed())
+	e := p.problem(n, CodeChoice, "%s is %s, but it must be %s", p.Name, p.show(n), p.Allowed())
 	switch s := suggest(n.text, p.Choices()); {
 	case s != "" && s == n.text:
 		e.WithHint("Write it as %s.", p.sampleChoice(s))
@@ -399,7 +412,7 @@ func (p *Parameter) choice(n *node) (any, fault.List) {
 	default:
 		e.WithHint("Choose one of %s.", strings.Join(p.Choices(), ", "))
 	}
-	return nil, fault.List{e}
+	return nil, problems{e}
 }
 
 // sampleChoice writes a choice as YAML, quoted if it is a string.
@@ -410,8 +423,8 @@ func (p *Parameter) sampleChoice(s string) string {
 	return strconv.Quote(s)
 }
 
-func (p *Parameter) checkText(n *node, name, s string) fault.List {
-	at, shown := n.pos, strconv.Quote(s)
+func (p *Parameter) checkText(n *node, name, s string) problems {
+	shown := strconv.Quote(s)
 	if p.covers(n) {
 		shown = "a secret value"
 	}
@@ -419,7 +432,7 @@ func (p *Parameter) checkText(n *node, name, s string) fault.List {
 		return nil // CheckSecret looks at it once it is there
 	}
 	if p.MaxLength > 0 && utf8.RuneCountInString(s) > p.MaxLength {
-		return fault.List{at.errorf("%s has %d characters, but it may have %d", name, utf8.RuneCountInString(s), p.MaxLength).WithHint("Shorten it.")}
+		return problems{p.problem(n, CodeLength, "%s has %d characters, but it may have %d", name, utf8.RuneCountInString(s), p.MaxLength).WithHint("Shorten it.")}
 	}
 	var form interface {
 		MatchString(s string) bool
@@ -438,27 +451,30 @@ func (p *Parameter) checkText(n *node, name, s string) fault.List {
 	if rule == "" {
 		rule = p.Allowed() + " that matches " + form.String()
 	}
-	e := at.errorf("%s is %s, but it must be %s", name, shown, rule)
+	e := p.problem(n, CodePattern, "%s is %s, but it must be %s", name, shown, rule)
 	if p.Example != nil && p.Type != TypeList {
-		return fault.List{e.WithHint("Write it like %s.", format(p.Example))}
+		return problems{e.WithHint("Write it like %s.", format(p.Example))}
 	}
-	return fault.List{e.WithHint("The rule is %s.", form)}
+	return problems{e.WithHint("The rule is %s.", form)}
 }
 
-func (p *Parameter) list(n *node) (any, fault.List) {
+func (p *Parameter) list(n *node) (any, problems) {
 	if n.kind != kindList {
-		return nil, fault.List{p.typeError(n)}
+		return nil, problems{p.typeError(n)}
 	}
 	errs := p.checkCount(n, len(n.items))
 	out := make([]string, 0, len(n.items))
 	for _, item := range n.items {
 		s, ok := item.value.(string)
+		if item.bad {
+			continue
+		}
 		if !ok {
-			errs = append(errs, item.pos.errorf("%s must hold strings, not %s", p.Name, p.describe(item)).WithHint("Put it in quotes."))
+			errs = append(errs, p.problem(item, CodeType, "%s must hold strings, not %s", p.Name, p.describe(item)).WithHint("Put it in quotes."))
 			continue
 		}
 		if slices.Contains(out, s) {
-			errs = append(errs, item.pos.errorf("%s holds %s twice", p.Name, p.show(item)).WithHint("Remove one of the two."))
+			errs = append(errs, p.problem(item, CodeDuplicate, "%s holds %s twice", p.Name, p.show(item)).WithHint("Remove one of the two."))
 			continue
 		}
 		errs = append(errs, p.checkText(item, p.Name, s)...)
@@ -467,13 +483,13 @@ func (p *Parameter) list(n *node) (any, fault.List) {
 	return out, errs
 }
 
-func (p *Parameter) checkCount(n *node, count int) fault.List {
+func (p *Parameter) checkCount(n *node, count int) problems {
 	if p.Max != nil && float64(count) > *p.Max || p.Min != nil && float64(count) < *p.Min {
 		want := "at most " + format(deref(p.Max))
 		if p.Min != nil && float64(count) < *p.Min {
 			want = "at least " + format(*p.Min)
 		}
-		return fault.List{n.pos.errorf("%s has %d entries, but it must have %s", p.Name, count, want).WithHint("Change the number of entries.")}
+		return problems{n.problem(CodeCount, "%s has %d entries, but it must have %s", p.Name, count, want).WithHint("Change the number of entries.")}
 	}
 	return nil
 }
@@ -485,9 +501,9 @@ func deref(f *float64) float64 {
 	return *f
 }
 
-func (p *Parameter) mapValue(n *node) (any, fault.List) {
+func (p *Parameter) mapValue(n *node) (any, problems) {
 	if n.kind != kindMap || len(n.items) > 0 {
-		return nil, fault.List{p.typeError(n)}
+		return nil, problems{p.typeError(n)}
 	}
 	errs := p.checkCount(n, len(n.entries))
 	out := make(map[string]string, len(n.entries))
@@ -498,14 +514,17 @@ func (p *Parameter) mapValue(n *node) (any, fault.List) {
 			if rule == "" {
 				rule = "a name that matches " + form.String()
 			}
-			errs = append(errs, e.pos.errorf("%s: the key %q must be %s", p.Name, e.key, rule).WithHint("Choose another key."))
+			errs = append(errs, e.pos.problem(CodePattern, "%s: the key %q must be %s", p.Name, e.key, rule).WithHint("Choose another key."))
 		}
 		if slices.Contains(p.KeyReserved, e.key) {
-			errs = append(errs, e.pos.errorf("%s: the key %q is reserved", p.Name, e.key).WithHint("Choose another key."))
+			errs = append(errs, e.pos.problem(CodeName, "%s: the key %q is reserved", p.Name, e.key).WithHint("Choose another key."))
 		}
 		s, ok := e.value.value.(string)
+		if e.value.bad {
+			continue
+		}
 		if !ok {
-			err := e.value.pos.errorf("%s must be a string, not %s", name, p.describe(e.value))
+			err := p.problem(e.value, CodeType, "%s must be a string, not %s", name, p.describe(e.value))
 			switch {
 			case e.value.text != "" && !p.Secret:
 				err.WithHint("Put it in quotes: %q.", e.value.text)

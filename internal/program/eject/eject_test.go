@@ -23,7 +23,7 @@ func recording(t *testing.T, template string, set []string, secret ...string) *p
 	catalog, err := spec.LoadCatalog(templates.FS)
 	require.NoError(t, err)
 	set = append(set, "image=123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl=s3://models/churn/model.tar.gz")
-	p, err := spec.New(spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, template, set, catalog, spec.Options{Region: "us-east-1"})
+	p, err := spec.Build(spec.Answers{ID: spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, Template: template}, catalog, spec.Options{Region: "us-east-1", Set: set})
 	require.NoError(t, err)
 	found, err := catalog.Lookup(template)
 	require.NoError(t, err)

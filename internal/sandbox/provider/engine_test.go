@@ -374,7 +374,7 @@ func realtime(t *testing.T, set []string) stack.Job {
 	tmpl, err := catalog.Lookup("realtime")
 	require.NoError(t, err)
 	set = append([]string{"image=sandbox/linear", "modelDataUrl=" + filepath.Join("..", "..", "..", "examples", "iris", "model.tar.gz")}, set...)
-	p, err := spec.New(spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, "realtime", set, catalog, spec.Options{Region: testRegion})
+	p, err := spec.Build(spec.Answers{ID: spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, Template: "realtime"}, catalog, spec.Options{Region: testRegion, Set: set})
 	require.NoError(t, err)
 	env := program.Env{Account: testAccount, Region: testRegion, PlainHTTP: true}
 	run, err := program.Pipeline(p, tmpl, env)

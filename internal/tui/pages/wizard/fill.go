@@ -243,7 +243,7 @@ func (p *Page) typeInto(f Field, m tea.KeyMsg) tea.Cmd {
 	var cmd tea.Cmd
 	p.input, cmd = p.input.Update(m)
 	text := p.input.Value()
-	if f.Type != spec.TypeString || strings.HasPrefix(f.Name, "id.") {
+	if f.Type != spec.TypeString || f.Name == tenantField || f.Name == modelField || f.Name == envField || f.Name == regionField {
 		text = strings.TrimSpace(text)
 	}
 	if text != f.Text {

@@ -2,7 +2,6 @@ package wizard
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -14,25 +13,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// Answers are what a user has said of a pipeline, as it was typed. What was not
-// answered has its default.
-type Answers struct {
-	Template string
-	// ID names the pipeline; no Env is spec.DefaultEnv.
-	ID spec.ID
-	// Region is "" for the one of the options.
-	Region string
-	// Values are parameters by name, written the way spec.Parameter.Parse reads them.
-	Values map[string]string
-	Tags   map[string]string
-	// Protect is nil for the default of the env.
-	Protect             *bool
-	AssumeRole          string
-	PermissionsBoundary string
-	// Copies are where artifacts are that are no longer where Values say, by parameter.
-	// An answer that is changed has none.
-	Copies map[string]string
-}
+// Answers are what the form asks for.
+type Answers = spec.Answers
 
 // AnswersOf are the answers that make a pipeline again. dir is what relative paths
 // in them will be relative to.
@@ -75,10 +57,10 @@ func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) 
 
 // Names of the fields that are no parameters.
 const (
-	tenantField   = "id.tenant"
-	modelField    = "id.model"
-	envField      = "id.env"
-	regionField   = "id.region"
+	tenantField   = "tenant"
+	modelField    = "model"
+	envField      = "env"
+	regionField   = "region"
 	tagsField     = "tags"
 	protectField  = "protect"
 	roleField     = "assumeRole"
@@ -492,60 +474,47 @@ func parse(p *spec.Parameter, text, dir string) (any, map[string]spec.Secret, er
 	return p.Read(text, dir)
 }
 
-// sets are the answers as "name=value": only what differs from the defaults and
+// said are the answers that make the pipeline: only what differs from the defaults and
 // applies.
-func (f *Form) sets() []string {
-	var out []string
-	if f.a.Region != "" {
-		out = append(out, "region="+f.a.Region)
-	}
-	if f.a.AssumeRole != "" {
-		out = append(out, "assumeRole="+f.a.AssumeRole)
-	}
-	if f.a.PermissionsBoundary != "" {
-		out = append(out, "permissionsBoundary="+f.a.PermissionsBoundary)
-	}
-	if f.a.Protect != nil {
-		out = append(out, fmt.Sprintf("protect=%t", *f.a.Protect))
-	}
-	if text := f.text(tagsField); text != "" {
-		out = append(out, "tags="+text)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.a.Values)) {
+func (f *Form) said() Answers {
+	a := f.copy()
+	for name, text := range f.a.Values {
 		p, ok := f.tmpl.Parameter(name)
 		if !ok || len(p.When.Unmet(f.values)) > 0 {
+			delete(a.Values, name)
 			continue
 		}
-		text := f.a.Values[name]
 		if v, secrets, err := parse(p, text, f.opts.Dir); err == nil && len(secrets) == 0 && p.Default != nil && reflect.DeepEqual(v, p.Default) {
-			continue
+			delete(a.Values, name)
 		}
-		out = append(out, name+"="+text)
 	}
-	return out
+	for name := range a.Copies {
+		if f.copyOf(name) == "" {
+			delete(a.Copies, name)
+		}
+	}
+	return a
 }
 
-// check holds everything against the rules. A bad name does not hide the other
-// problems.
+// check holds everything against the rules.
 func (f *Form) check() {
+	p, err := spec.Build(f.said(), f.cat, f.opts)
+	for _, x := range spec.Problems(err) {
+		f.problems = append(f.problems, f.problem(x))
+	}
 	id := f.a.ID
 	if id.Env == "" {
 		id.Env = spec.DefaultEnv
 	}
-	f.problems = append(f.problems, f.checkID(id)...)
-	if id.Validate() != nil {
-		id = spec.ID{Tenant: "tenant", Model: "model", Env: spec.DefaultEnv}
-	}
-	p, err := spec.New(id, f.a.Template, f.sets(), f.cat, f.opts)
-	for _, err := range flat(err) {
-		f.problems = append(f.problems, f.place(err, id))
+	if f.before == nil && f.taken[id] {
+		f.problems = append(f.problems, Problem{Field: modelField, Text: id.String() + " exists already", Hint: "Choose another name, or change the existing pipeline from the list."})
 	}
 	for name, l := range f.files {
 		if l.err == nil || l.text != f.a.Values[name] {
 			continue
 		}
-		for _, err := range flat(l.err) {
-			f.problems = append(f.problems, Problem{Field: name, Text: message(err), Hint: fault.HintOf(err)})
+		for _, x := range spec.Problems(l.err) {
+			f.problems = append(f.problems, Problem{Field: name, Text: x.Msg, Hint: x.Hint})
 		}
 	}
 	f.sort()
@@ -554,110 +523,14 @@ func (f *Form) check() {
 	}
 }
 
-func (f *Form) checkID(id spec.ID) []Problem {
-	var out []Problem
-	for _, c := range []struct{ field, value, word string }{{tenantField, id.Tenant, "tenant"}, {modelField, id.Model, "model"}} {
-		if c.value == "" {
-			out = append(out, Problem{Field: c.field, Text: c.word + " has to be given"})
-		}
-	}
-	for _, err := range flat(id.Validate()) {
-		word, _, _ := strings.Cut(err.Error(), " ")
-		if word == "tenant" && id.Tenant == "" || word == "model" && id.Model == "" {
-			continue
-		}
-		out = append(out, Problem{Field: "id." + word, Text: err.Error(), Hint: fault.HintOf(err)})
-	}
-	if len(out) == 0 && f.before == nil && f.taken[id] {
-		out = append(out, Problem{Field: modelField, Text: id.String() + " exists already", Hint: "Choose another name, or change the existing pipeline from the list."})
-	}
-	return out
-}
-
-// flat are the errors of a list, one by one.
-func flat(err error) []error {
-	var list fault.List
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &list):
-		return list
-	}
-	return []error{err}
-}
-
-// message is an error without the flag it pretends to come from.
-func message(err error) string {
-	var e *fault.Error
-	if errors.As(err, &e) && e.Msg != "" {
-		return e.Msg
-	}
-	return err.Error()
-}
-
-// place finds the field that an error is about: the one whose value is wrong, or
-// the first one that is named.
-func (f *Form) place(err error, id spec.ID) Problem {
-	p := Problem{Text: strings.TrimPrefix(message(err), id.String()+": "), Hint: fault.HintOf(err)}
-	var e *fault.Error
-	if errors.As(err, &e) {
-		p.Field = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(e.Op, "--set ")), "--set")
-	}
-	switch {
-	case strings.HasPrefix(p.Field, "tags"), strings.HasPrefix(p.Text, "tags."):
-		p.Field = tagsField
-		return p
-	case p.Field == "region" || strings.HasSuffix(p.Text, " has no region"):
-		p.Field = regionField
-		if f.a.Region == "" && f.opts.Region == "" {
-			p.Text, p.Hint = "region has to be given", ""
-		}
-		return p
-	case p.Field == roleField || p.Field == boundaryField || p.Field == protectField:
-		return p
-	}
-	if _, ok := f.tmpl.Parameter(p.Field); ok {
-		return p
-	}
-	if word, rest, _ := strings.Cut(p.Text, " "); strings.Contains(rest, "is not allowed: ") && slices.Contains([]string{tenantField, modelField, envField}, "id."+word) {
-		p.Field = "id." + word
-		return p
-	}
-	p.Field = f.named(p.Text)
-	if p.Field != "" && strings.Contains(p.Text, " has no "+p.Field+",") {
+// problem is a problem with the field that it is about.
+func (f *Form) problem(x *spec.Problem) Problem {
+	p := Problem{Field: x.Path.Setting(f.tmpl), Text: x.Msg, Hint: x.Hint}
+	named := p.Field == tenantField || p.Field == modelField
+	if p.Field != "" && (x.Rule == spec.CodeMissing && f.text(p.Field) == "" || named && f.text(p.Field) == "") {
 		p.Text, p.Hint = p.Field+" has to be given", ""
 	}
 	return p
-}
-
-// named is the parameter that a text names first.
-func (f *Form) named(text string) string {
-	best, at := "", len(text)
-	for _, p := range f.tmpl.Parameters {
-		if i := indexWord(text, p.Name); i >= 0 && i < at {
-			best, at = p.Name, i
-		}
-	}
-	return best
-}
-
-// indexWord finds a name that is no part of a longer one.
-func indexWord(text, name string) int {
-	part := func(b byte) bool {
-		return b == '.' || b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-	}
-	for from := 0; ; {
-		i := strings.Index(text[from:], name)
-		if i < 0 {
-			return -1
-		}
-		i += from
-		end := i + len(name)
-		if (i == 0 || !part(text[i-1])) && (end == len(text) || !part(text[end]) || text[end] == '.' && (end+1 == len(text) || text[end+1] == ' ')) {
-			return i
-		}
-		from = end
-	}
 }
 
 // sort puts the problems in the order of the form.
@@ -681,17 +554,12 @@ func (f *Form) Pipeline() *spec.Pipeline { return f.pipeline }
 // Resolve makes the pipeline with everything checked, files too. It reads them,
 // so it is not for Update; it may run beside the form.
 func (f *Form) Resolve() func() (*spec.Pipeline, error) {
-	a, opts, sets, cat := f.copy(), f.opts, []string(nil), f.cat
+	a, opts, cat := f.copy(), f.opts, f.cat
 	if f.tmpl != nil {
-		sets = f.sets()
+		a = f.said()
 	}
-	opts.SkipFiles, opts.Copies = false, map[string]string{}
-	for name := range a.Copies {
-		if file := f.copyOf(name); file != "" {
-			opts.Copies[name] = file
-		}
-	}
-	return func() (*spec.Pipeline, error) { return spec.New(a.ID, a.Template, sets, cat, opts) }
+	opts.SkipFiles = false
+	return func() (*spec.Pipeline, error) { return spec.Build(a, cat, opts) }
 }
 
 // copyOf is where the artifact of an answer is in truth, "" if it is where the answer
@@ -705,12 +573,8 @@ func (f *Form) copyOf(field string) string {
 
 // Refused takes the errors of Resolve: they belong to fields as any others.
 func (f *Form) Refused(err error) {
-	id := f.a.ID
-	if id.Env == "" {
-		id.Env = spec.DefaultEnv
-	}
-	for _, err := range flat(err) {
-		p := f.place(err, id)
+	for _, x := range spec.Problems(err) {
+		p := f.problem(x)
 		// What is wrong without looking at files was said already.
 		if !slices.ContainsFunc(f.problems, func(x Problem) bool { return x.Field == p.Field }) {
 			f.problems = append(f.problems, p)

@@ -32,7 +32,7 @@ func form(t testing.TB, dir string, set ...string) *wizard.Form {
 
 // complete are answers without a problem.
 func complete() []string {
-	return []string{"id.tenant", "acme", "id.model", "fraud", "image", "sandbox/linear", "modelDataUrl", "s3://models/fraud/model.tar.gz"}
+	return []string{"tenant", "acme", "model", "fraud", "image", "sandbox/linear", "modelDataUrl", "s3://models/fraud/model.tar.gz"}
 }
 
 func with(more ...string) []string { return append(complete(), more...) }
@@ -47,20 +47,20 @@ func TestFormProblems(t *testing.T) {
 	}{
 		{"nothing wrong", complete(), nil},
 		{"nothing answered", nil, []problem{
-			{"id.tenant", "tenant has to be given"},
-			{"id.model", "model has to be given"},
+			{"tenant", "tenant has to be given"},
+			{"model", "model has to be given"},
 			{"image", "image has to be given"},
 			{"modelDataUrl", "modelDataUrl has to be given"},
 		}},
-		{"a bad name hides nothing", with("id.tenant", "ACME!", "preprocess.memoryMb", "1"), []problem{
-			{"id.tenant", `tenant "ACME!" is not allowed: it must be 1 to 16 of a-z, 0-9 and single hyphens, first a letter, last no hyphen`},
+		{"a bad name hides nothing", with("tenant", "ACME!", "preprocess.memoryMb", "1"), []problem{
+			{"tenant", `tenant "ACME!" is not allowed: it must be 1 to 16 of a-z, 0-9 and single hyphens, first a letter, last no hyphen`},
 			{"preprocess.memoryMb", "preprocess.memoryMb is 1, but it must be an int from 128 to 10240"},
 		}},
-		{"a bad env", with("id.env", "Prod"), []problem{
-			{"id.env", `env "Prod" is not allowed: it must be 1 to 8 of a-z and 0-9, first a letter`},
+		{"a bad env", with("env", "Prod"), []problem{
+			{"env", `env "Prod" is not allowed: it must be 1 to 8 of a-z and 0-9, first a letter`},
 		}},
-		{"a bad region", with("id.region", "mars"), []problem{
-			{"id.region", `region "mars" is not an AWS region: it must look like us-east-1`},
+		{"a bad region", with("region", "mars"), []problem{
+			{"region", `region "mars" is not an AWS region: it must look like us-east-1`},
 		}},
 		{"a relation", with("minInstances", "3"), []problem{
 			{"minInstances", "minInstances (3) is more than maxInstances (1)"},
@@ -117,7 +117,7 @@ func TestFormFields(t *testing.T) {
 	require.NotContains(t, string(f.Pipeline().Document), "memoryMb", "what is the default is not written")
 
 	require.Equal(t, "false", f.Field("protect").Default)
-	f.Set("id.env", "prod")
+	f.Set("env", "prod")
 	require.Equal(t, "true", f.Field("protect").Default)
 	f.Set("protect", "false")
 	require.False(t, f.Pipeline().Protect)
@@ -131,13 +131,13 @@ func TestFormFields(t *testing.T) {
 	names, ok := f.Names("111122223333")
 	require.True(t, ok)
 	require.Equal(t, "ptui-acme-fraud-prod-ep", names.Endpoint)
-	f.Set("id.tenant", "")
+	f.Set("tenant", "")
 	_, ok = f.Names("")
 	require.False(t, ok)
 
-	f.Set("id.tenant", "acme")
+	f.Set("tenant", "acme")
 	f.Taken([]spec.ID{{Tenant: "acme", Model: "fraud", Env: "prod"}})
-	require.Equal(t, "id.model", f.Problems()[0].Field)
+	require.Equal(t, "model", f.Problems()[0].Field)
 	require.Contains(t, f.Problems()[0].Text, "exists already")
 }
 
@@ -169,7 +169,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		set  []string
 	}{
 		{"plain", complete()},
-		{"all sorts", with("image", "acme/own", "modelDataUrl", "model.tar.gz", "id.env", "prod", "protect", "false", "tags", `{"team":"risk: 1","on":"yes","cost":"0123"}`,
+		{"all sorts", with("image", "acme/own", "modelDataUrl", "model.tar.gz", "env", "prod", "protect", "false", "tags", `{"team":"risk: 1","on":"yes","cost":"0123"}`,
 			"logLevel", "OFF", "targetInvocationsPerInstance", "12.5", "tracing", "false",
 			"modelEnvironment", `{"A":"1","B":"true","C":"a\nb","D":"","E":"~"}`,
 			"subnets", "subnet-0a1b2c3d,subnet-0a1b2c3e", "securityGroups", "sg-0a1b2c3d",
@@ -216,7 +216,7 @@ func TestDifferences(t *testing.T) {
 	g := wizard.NewForm(catalog(t), spec.Options{Region: "us-east-1", Dir: "/work"}, a, before)
 	require.Empty(t, g.Differences())
 	require.False(t, g.Changed())
-	require.NotEmpty(t, g.Field("id.tenant").Fixed)
+	require.NotEmpty(t, g.Field("tenant").Fixed)
 	g.Set("endpointKind", "serverless")
 	require.True(t, g.Changed())
 	d := g.Differences()[0]

@@ -82,7 +82,7 @@ func TestProblems(t *testing.T) {
 			x.Press("ctrl+s")
 			x.Until("to mend")
 			x.Golden(name("problems", size))
-			x.Press("down", "enter")
+			x.Press("down", "up", "enter")
 			x.Until("Names on AWS")
 			x.Type("new")
 			require.Contains(t, x.Screen(), "new")
@@ -97,7 +97,9 @@ func TestChange(t *testing.T) {
 			t.Parallel()
 			s := datatest.New(t)
 			id := spec.ID{Tenant: "globex", Model: "risk", Env: "dev"}
-			made, err := spec.New(id, "realtime", []string{"image=sandbox/linear", "modelDataUrl=s3://models/risk/model.tar.gz", "preprocess.memoryMb=512"}, catalog(t), spec.Options{Region: "us-east-1"})
+			made, err := spec.Build(spec.Answers{ID: id, Template: "realtime", Values: map[string]string{
+				"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz", "preprocess.memoryMb": "512",
+			}}, catalog(t), spec.Options{Region: "us-east-1"})
 			require.NoError(t, err)
 			s.Add(data.Pipeline{ID: id, Spec: made})
 			x := open(t, s, ui.OpenWizard{Change: &id}, size)

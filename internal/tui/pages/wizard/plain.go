@@ -294,21 +294,25 @@ func (a *asker) check(f Field, text, offered string) error {
 		trial := NewForm(a.cat, a.form.opts, a.form.Answers(), nil)
 		trial.Set(f.Name, text)
 		if x := trial.Field(f.Name); x.Problem != "" {
-			err = fault.New(fault.Invalid, "%s", x.Problem).WithHint("%s", x.Hint)
+			return errors.New(render.Line(sentence(x.Problem, x.Hint), 0))
 		}
 	}
 	if err == nil {
 		return nil
 	}
 	var parts []string
-	for _, e := range flat(err) {
-		line := message(e)
-		if hint := fault.HintOf(e); hint != "" {
-			line += ". " + hint
-		}
-		parts = append(parts, render.Line(line, 0))
+	for _, x := range spec.Problems(err) {
+		parts = append(parts, render.Line(sentence(x.Msg, x.Hint), 0))
 	}
 	return errors.New(strings.Join(parts, "\n"))
+}
+
+// sentence is a message with its hint.
+func sentence(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + ". " + hint
 }
 
 // finish checks everything together, asks again what does not fit, and shows the
