@@ -20,7 +20,7 @@ func TestSecretEntries(t *testing.T) {
 	p, err := spec.Build(spec.Answers{ID: spec.ID{Tenant: "acme", Model: "churn", Env: "dev"}, Template: "realtime", Values: map[string]string{
 		"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", "modelDataUrl": "s3://models/churn/model.tar.gz",
 		"preprocess.environment": `{"TOKEN":{"secret":"hush"},"URL":{"ssm":"/url"},"LEVEL":"info","secret":"a name like any"}`,
-		"modelEnvironment": `{"KEY":{"secretsManager":"db","key":"password"},"MODE":"fast"}`,
+		"modelEnvironment":       `{"KEY":{"secretsManager":"db","key":"password"},"MODE":"fast"}`,
 	}}, cat, spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)
 
