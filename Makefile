@@ -60,7 +60,7 @@ tools: $(TOOLS)/golangci-lint ## build the linter into .bin
 fmt: $(TOOLS)/gofumpt ## format the Go code
 	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
 
-docs: build ## generate docs/cli.md and docs/keys.md from the commands and keys
+docs: build ## generate the pages of docs/ that say what the code says
 	@bin/pipelinetui docs --dir docs
 
 screenshots: pulumi build ## draw docs/screenshots from the real program on a sandbox

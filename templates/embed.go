@@ -5,7 +5,7 @@ package templates
 
 import "embed"
 
-// FS has one folder for each built-in template.
+// FS has one folder for each built-in template; whatever folder is beside this file is one.
 //
-//go:embed realtime batch
+//go:embed *
 var FS embed.FS

@@ -22,7 +22,7 @@ func newDocs(root *cobra.Command) *cobra.Command {
 		Use: "docs", Short: "write the command reference and man pages", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(*cobra.Command, []string) error { return runDocs(root, o) },
 	}
-	cmd.Flags().StringVar(&o.dir, "dir", "", "folder for cli.md and keys.md")
+	cmd.Flags().StringVar(&o.dir, "dir", "", "folder for the pages that are made of the code")
 	cmd.Flags().StringVar(&o.man, "man", "", "folder for man pages")
 	return reads(cmd)
 }
@@ -40,10 +40,12 @@ func runDocs(root *cobra.Command, o *docsOptions) error {
 	if o.dir == "" {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(o.dir, "keys.md"), []byte(keyReference()), 0o644); err != nil {
-		return err
+	for name, text := range generated(root) {
+		if err := os.WriteFile(filepath.Join(o.dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(o.dir, "cli.md"), []byte(reference(root)), 0o644)
+	return nil
 }
 
 // reference is the command reference as one page of Markdown.

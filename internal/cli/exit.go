@@ -26,6 +26,24 @@ const (
 	ExitLocked      ExitCode = 11 // locked by another operation
 )
 
+// exitCodes are all of them with what they mean; docs/exit-codes.md is made of it.
+var exitCodes = []struct {
+	code    ExitCode
+	meaning string
+}{
+	{ExitOK, "done"},
+	{ExitError, "internal or unexpected error; also: a state or another file of pipelinetui's own is damaged, or AWS throttles"},
+	{ExitUsage, "wrong usage or invalid input; also: a confirmation was needed and nobody could be asked, or the stack has changed since it was"},
+	{ExitCredentials, "credentials are missing, wrong, expired or not sufficient"},
+	{ExitDeployment, "a deployment failed (of several pipelines: at least one)"},
+	{ExitNotFound, "a named thing does not exist"},
+	{ExitChanges, "changes were found though `--expect-no-changes`"},
+	{ExitCancelled, "cancelled by the user"},
+	{ExitTimeout, "timed out (`--timeout`)"},
+	{ExitExecution, "an execution ended other than SUCCEEDED"},
+	{ExitLocked, "the stack is locked by another operation"},
+}
+
 // codeOf maps an error to the exit code. Where several errors are joined, the
 // first one decides.
 func codeOf(err error) ExitCode {

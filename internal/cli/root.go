@@ -69,7 +69,9 @@ type session struct {
 	global *pflag.FlagSet
 	config string // --config
 	yes    bool   // --yes, of whichever command
-	opened *app.App
+	// version is --version, of the program without a command.
+	version bool
+	opened  *app.App
 	// note is told what takes time; the full screen takes it over.
 	note func(format string, args ...any)
 }
@@ -158,8 +160,12 @@ func (s *session) before(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// bare is the program without a command: the full screen, or help where it can't be shown.
+// bare is the program without a command: the full screen, or help where it can't be shown;
+// with --version the version.
 func (s *session) bare(cmd *cobra.Command, _ []string) error {
+	if s.version {
+		return runVersion(cmd.Context(), s.deps)
+	}
 	why := cannotShow(s.deps)
 	if why == "" {
 		return showTerminal(cmd.Context(), s)
@@ -228,8 +234,9 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	return root
 }
 
-// flags are the global ones.
+// flags are the global ones, and those of the program without a command.
 func (s *session) flags(root *cobra.Command) {
+	root.Flags().BoolVar(&s.version, "version", false, "print the version, as the command version does")
 	s.global = root.PersistentFlags()
 	s.global.String("target", "sandbox", "where pipelines run: sandbox or aws")
 	s.global.String("endpoint-url", "", "AWS-compatible endpoint in place of the target's own")
