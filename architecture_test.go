@@ -120,7 +120,7 @@ var mayImport = map[string][]string{
 	"internal/tui/keys":   {},
 	"internal/tui/pump":   {},
 	"internal/tui/data":   {"internal/fault", "internal/pipelines", "internal/spec", "internal/stack", "internal/executions"},
-	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
+	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions", "internal/pipelines", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
 	"internal/tui/widget": {"internal/theme", "internal/render", "internal/asl", "internal/executions", "internal/stack", "internal/tui/keys"},
 	"internal/tui/dialog": {"internal/fault", "internal/theme", "internal/render", "internal/tui/ui", "internal/tui/widget", "internal/tui/keys"},
 	// Pages know the contract and the widgets, never the root and (but for panels
@@ -133,11 +133,11 @@ var mayImport = map[string][]string{
 		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
 		"internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
 	},
-	"internal/tui/live":     {"internal/app", "internal/fault", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
-	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
+	"internal/tui/live":     {"internal/app", "internal/fault", "internal/pipelines", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
+	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/pipelines", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
 	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack",
+		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/pipelines",
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
 	},
 	// What a command speaks through knows nothing of pipelines.

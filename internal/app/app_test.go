@@ -81,7 +81,7 @@ func TestWithLabels(t *testing.T) {
 	t.Parallel()
 	row := func(model, tier string) Existing {
 		id := spec.ID{Tenant: "acme", Model: model, Env: "dev"}
-		return Existing{ID: id, Pipeline: &spec.Pipeline{ID: id, Tags: map[string]string{"tier": tier}}}
+		return Existing{ID: id, Spec: &spec.Pipeline{ID: id, Tags: map[string]string{"tier": tier}}}
 	}
 	unreadable := Existing{ID: spec.ID{Tenant: "acme", Model: "lost", Env: "dev"}}
 	got, err := withLabels([]Existing{row("a", "gold"), unreadable, row("b", "silver")}, []string{"tier=gold"})

@@ -56,8 +56,8 @@ func (a *App) holder(ctx context.Context, id spec.ID, p *spec.Pipeline) *spec.Pi
 	if x.State != nil && !slices.ContainsFunc(x.State.Resources, func(r stack.Resource) bool { return !strings.HasPrefix(r.Type, "pulumi:") }) {
 		return nil
 	}
-	if x.Pipeline != nil {
-		return x.Pipeline
+	if x.Spec != nil {
+		return x.Spec
 	}
 	return &spec.Pipeline{ID: id, Region: p.Region, AssumeRole: p.AssumeRole}
 }

@@ -11,41 +11,32 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
-// recentHistory is how much of a history is looked at to tell how a pipeline is:
-// enough to find the last operation that changed something behind some refreshes.
-const recentHistory = 10
-
-// Assess tells how pipelines are, in the order of the list. It reads their histories:
-// a process each, but for file backends.
-func (a *App) Assess(ctx context.Context, list []Existing) ([]pipelines.Condition, error) {
+// Histories reads the newest entries of the histories of pipelines, and who holds those
+// that were found by their names: with them it is known how each is
+// (pipelines.Pipeline.Condition). It is a process each, but for file backends.
+func (a *App) Histories(ctx context.Context, list []Existing) error {
 	e, err := a.Engine(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := make([]pipelines.Condition, len(list))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i := range list {
 		g.Go(func() error {
-			out[i] = assess(gctx, e, &list[i])
+			readHistory(gctx, e, &list[i])
 			return gctx.Err()
 		})
 	}
-	return out, g.Wait()
+	return g.Wait()
 }
 
-func assess(ctx context.Context, e *stack.Engine, x *Existing) pipelines.Condition {
-	f := pipelines.Facts{Pipeline: x.ID.String(), State: x.State, Err: x.Err, InProgress: x.Summary.InProgress, Locks: x.Summary.Locks}
+func readHistory(ctx context.Context, e *stack.Engine, x *Existing) {
 	if x.Summary.Name == "" { // it was found by its name, not in the list
-		f.Locks = e.HeldBy(ctx, x.ID.StackName())
+		x.Summary.Locks = e.HeldBy(ctx, x.ID.StackName())
 	}
 	if x.State != nil {
-		f.History, f.HistoryErr = e.History(ctx, x.ID.StackName(), recentHistory)
-		if last := pipelines.LastChange(f.History); last != nil {
-			x.Last = last
-		}
+		x.History, x.HistoryErr = e.History(ctx, x.ID.StackName(), pipelines.RecentHistory)
 	}
-	return pipelines.Assess(f)
 }
 
 // Elsewhere is the account in which a pipeline was made, if that is none that the
@@ -53,7 +44,7 @@ func assess(ctx context.Context, e *stack.Engine, x *Existing) pipelines.Conditi
 // about a name here is then not about the pipeline.
 func (t *Target) Elsewhere(x *Existing) string {
 	account := madeIn(x)
-	if account == t.Account || x.Pipeline != nil && account == t.accountOf(x.Pipeline) {
+	if account == t.Account || x.Spec != nil && account == t.accountOf(x.Spec) {
 		return ""
 	}
 	return account

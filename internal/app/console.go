@@ -38,7 +38,7 @@ func consoleURL(region string, r stack.Resource) string {
 // Describe tells what a pipeline will consist of, and what of it costs while
 // nothing runs, without asking anybody. Account numbers in names are those of the
 // target if it is known already.
-func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]program.Planned, error) {
+func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
 	tmpl, err := a.TemplateOf(p)
 	if err != nil {
 		return nil, err

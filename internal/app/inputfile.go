@@ -38,7 +38,7 @@ func (d *DataSet) URI() string { return "s3://" + d.store.Bucket + "/" + d.where
 // execution called name. It refuses a pipeline whose template takes no file, and
 // a name that is taken: what another execution reads must not change under it.
 func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*DataSet, error) {
-	t, err := a.TemplateOf(m.Pipeline)
+	t, err := a.TemplateOf(m.Pipeline.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +58,14 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 				WithHint("Divide it into several files.")
 		}
 	}
-	if len(files) > 1 && !t.TakesFolder(m.Pipeline.Parameters) {
+	if len(files) > 1 && !t.TakesFolder(m.Pipeline.Spec.Parameters) {
 		return nil, fault.New(fault.Invalid, "%s is a folder, but pipeline %s reads one file in an execution", path, m.ID).
 			WithHint("Name the file, or set inputFormat to S3FLATTEN or S3LIST.")
 	}
 	if err := nameFree(ctx, m, name); err != nil {
 		return nil, err
 	}
-	input, ok := t.InputFor(m.Pipeline.Parameters, d.where)
+	input, ok := t.InputFor(m.Pipeline.Spec.Parameters, d.where)
 	if !ok {
 		return nil, fault.New(fault.Unsupported, "template %s says no input for a file with the parameters of %s", t.Name, m.ID).
 			WithHint("Put the file into the bucket yourself and name it with --input.")
@@ -102,7 +102,7 @@ func nameFree(ctx context.Context, m *Machine, name string) error {
 }
 
 func (a *App) storeOf(ctx context.Context, m *Machine) (artifacts.Store, error) {
-	bucket, err := m.State.Text("bucketName")
+	bucket, err := m.Pipeline.State.Text("bucketName")
 	if err != nil {
 		return artifacts.Store{}, err
 	}
@@ -114,7 +114,7 @@ func (a *App) storeOf(ctx context.Context, m *Machine) (artifacts.Store, error) 
 	if err != nil {
 		return artifacts.Store{}, err
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Region, m.Pipeline.AssumeRole))
+	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole))
 	if err != nil {
 		return artifacts.Store{}, err
 	}

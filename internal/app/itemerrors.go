@@ -48,14 +48,14 @@ func (x *ItemErrors) URI() string { return "s3://" + x.Bucket + "/" + x.Prefix }
 
 // ItemErrorsOf counts the item errors of the execution called name.
 func (a *App) ItemErrorsOf(ctx context.Context, m *Machine, name string) (*ItemErrors, error) {
-	bucket, err := m.State.Text("bucketName")
+	bucket, err := m.Pipeline.State.Text("bucketName")
 	if err != nil {
 		return nil, err
 	}
 	if bucket == "" {
 		return &ItemErrors{}, nil // nothing can be there
 	}
-	return a.itemErrors(ctx, m.Pipeline.Region, m.Pipeline.AssumeRole, bucket, "batch/"+name+"/errors/")
+	return a.itemErrors(ctx, m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole, bucket, "batch/"+name+"/errors/")
 }
 
 // ItemErrorsAt counts the item errors in the folder that the output of an

@@ -11,54 +11,28 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 )
-
-// The log groups of a pipeline, by what writes to them.
-const (
-	LogsFunction = "function"
-	LogsStates   = "states"
-	LogsEndpoint = "endpoint"
-)
-
-// LogQuery selects log events of a pipeline.
-type LogQuery struct {
-	// Group is LogsFunction, LogsStates or LogsEndpoint, the name of a log group
-	// (it begins with a slash), or the name or ARN of a Lambda function.
-	Group        string
-	Since, Until time.Time
-	// Filter is a filter pattern of CloudWatch Logs
-	// (AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html).
-	Filter string
-	// Limit bounds the events; 0 means 1000.
-	Limit int
-}
-
-// LogEvent is one event of a log group.
-type LogEvent struct {
-	Time    time.Time `json:"time"`
-	Stream  string    `json:"stream"`
-	Message string    `json:"message"`
-}
 
 // Logs reads log events, the oldest first.
-func (a *App) Logs(ctx context.Context, m *Machine, q LogQuery) ([]LogEvent, error) {
+func (a *App) Logs(ctx context.Context, m *Machine, q pipelines.LogQuery) ([]pipelines.LogLine, error) {
 	t, err := a.Target(ctx)
 	if err != nil {
 		return nil, err
 	}
-	env := t.programEnv(m.Pipeline)
+	env := t.programEnv(m.Pipeline.Spec)
 	group := q.Group
-	switch names := m.Pipeline.Names(env.Account); {
-	case q.Group == LogsFunction:
+	switch names := m.Pipeline.Spec.Names(env.Account); {
+	case q.Group == pipelines.LogsFunction:
 		group = names.FunctionLogs
-	case q.Group == LogsStates:
+	case q.Group == pipelines.LogsStates:
 		group = names.StatesLogs
-	case q.Group == LogsEndpoint:
+	case q.Group == pipelines.LogsEndpoint:
 		group = names.EndpointLogs
 	case !strings.HasPrefix(q.Group, "/"):
 		group = "/aws/lambda/" + functionName(q.Group)
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Region, m.Pipeline.AssumeRole))
+	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +50,7 @@ func (a *App) Logs(ctx context.Context, m *Machine, q LogQuery) ([]LogEvent, err
 	if q.Filter != "" {
 		in.FilterPattern = &q.Filter
 	}
-	var out []LogEvent
+	var out []pipelines.LogLine
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(cfg), in)
 	for pages.HasMorePages() && len(out) < limit {
 		page, err := pages.NextPage(ctx)
@@ -84,7 +58,7 @@ func (a *App) Logs(ctx context.Context, m *Machine, q LogQuery) ([]LogEvent, err
 			return nil, fault.Wrap(awscfg.Classify(err), "read the log group %s", group)
 		}
 		for _, e := range page.Events {
-			out = append(out, LogEvent{
+			out = append(out, pipelines.LogLine{
 				Time: time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), Stream: aws.ToString(e.LogStreamName), Message: strings.TrimRight(aws.ToString(e.Message), "\n"),
 			})
 		}

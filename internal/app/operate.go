@@ -15,50 +15,12 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
-// Request asks for one operation on several pipelines.
-type Request struct {
-	Operation stack.Operation
-	// Pipelines are what to work on. Destroy and refresh take what Existing
-	// returned; where a stack holds no spec, only ID and Region need be set.
-	Pipelines []*spec.Pipeline
-	// Parallel bounds the pipelines worked on at once; 0 is the default.
-	Parallel int
-	// FailFast starts no further pipeline after one has failed.
-	FailFast bool
-	Refresh  bool
-	// Remove removes the stack after it was destroyed.
-	Remove  bool
-	Message string
-	// ClearPending forgets creations that were cut off (refresh).
-	ClearPending bool
-	// ClearDeadLocks removes locks whose owner is provably gone. Pending
-	// operations are always repaired.
-	ClearDeadLocks bool
-	// Expect holds, by pipeline, the stack.Result.Basis of the preview (or the
-	// stack.State.Basis) that the user agreed to: a pipeline whose stack has
-	// changed since is refused with fault.Conflict.
-	Expect map[spec.ID]string
-	// Settle says, by pipeline, that its executions are waited for or stopped before
-	// its engine begins (up, destroy). What is not named is not looked at.
-	Settle map[spec.ID]pipelines.Running
-}
-
-// Update is one event of one pipeline's operation.
-type Update struct {
-	ID    spec.ID     `json:"-"`
-	Name  string      `json:"pipeline"`
-	Event stack.Event `json:"event"`
-}
-
-// PipelineResult is how the operation ended for one pipeline.
-type PipelineResult struct {
-	ID     spec.ID
-	Stack  string
-	Result stack.Result
-	Err    error
-	// Skipped is set if it was never begun.
-	Skipped bool
-}
+// Request, Update and PipelineResult are the domain's words for an operation.
+type (
+	Request        = pipelines.Request
+	Update         = pipelines.Update
+	PipelineResult = pipelines.Outcome
+)
 
 // Operation is a running operation on one or several pipelines.
 type Operation struct {
@@ -77,6 +39,8 @@ type Operation struct {
 	stop    bool // what runs was asked to stop
 	kill    bool
 }
+
+var _ pipelines.Operation = (*Operation)(nil)
 
 // Updates are the events of all pipelines, in the order they arrive. The channel
 // is closed when everything has ended.
@@ -155,7 +119,7 @@ func (a *App) Operate(ctx context.Context, req Request) (*Operation, error) {
 // checked, for all pipelines, and what the engine needs is installed; nothing of the
 // pipelines is touched. It ends with ctx.
 func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
-	if err := req.check(); err != nil {
+	if err := req.Check(); err != nil {
 		return nil, err
 	}
 	t, err := a.Target(ctx)
@@ -199,19 +163,6 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	return &Prepared{a, context.WithoutCancel(ctx), t, req, jobs, o}, nil
 }
 
-// check refuses what cannot be meant.
-func (r Request) check() error {
-	for id, how := range r.Settle {
-		switch {
-		case how != pipelines.RunningIgnore && !how.Settles():
-			return fault.New(fault.Invalid, "%s: executions are waited for, stopped or ignored, not %q", id, how)
-		case how.Settles() && r.Operation != stack.OperationUp && r.Operation != stack.OperationDestroy:
-			return fault.New(fault.Invalid, "%s: %s disturbs no executions", id, r.Operation)
-		}
-	}
-	return nil
-}
-
 func newOperation(size int) *Operation {
 	o := &Operation{
 		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
@@ -228,7 +179,7 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp, se
 			WithHint("Take the protection off with `pipelinetui up %s --set protect=false` (or in its spec), then destroy it.", p.ID)
 	}
 	job := stack.Job{
-		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Remove,
+		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Operation == stack.OperationDestroy && !req.Keep,
 		ClearPendingCreates: req.ClearPending, Expect: req.Expect[p.ID],
 		Recovery: a.recovery(t, p, req.ClearDeadLocks),
 	}
@@ -264,7 +215,7 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 		o.slots <- struct{}{}
 		p := req.Pipelines[i]
 		res := &o.results[i]
-		*res = PipelineResult{ID: p.ID, Stack: job.Stack}
+		*res = PipelineResult{ID: p.ID}
 		if o.isHalted() {
 			res.Skipped = true
 			res.Err = fault.New(fault.Canceled, "not begun")
@@ -343,7 +294,7 @@ func (a *App) attempt(
 	told := false
 	say := func(d stack.Diagnostic, after stack.Event) {
 		added++
-		o.updates <- Update{ID: p.ID, Name: p.String(), Event: stack.Event{
+		o.updates <- Update{ID: p.ID, Event: stack.Event{
 			Seq: after.Seq + added, Time: after.Time, Stack: after.Stack, Type: stack.EventDiagnostic, Planning: after.Planning, Diagnostic: &d,
 		}}
 	}
@@ -368,7 +319,7 @@ func (a *App) attempt(
 		}
 		plain := ev
 		ev.Seq += added
-		o.updates <- Update{ID: p.ID, Name: p.String(), Event: ev}
+		o.updates <- Update{ID: p.ID, Event: ev}
 		if r := ev.Resource; ev.Type == stack.EventResourcePre && !told && r != nil && r.Type == "pulumi:pulumi:Stack" {
 			told = true
 			for _, notice := range o.notices[p.ID] {
@@ -398,9 +349,9 @@ func (a *App) settleFirst(o *Operation, op stack.Operation, p *spec.Pipeline, ho
 		said++
 		text := "no execution is running any more"
 		if left > 0 {
-			text = RunningWords(left) + ": " + doing
+			text = pipelines.Counted(left).Running() + ": " + doing
 		}
-		o.updates <- Update{ID: p.ID, Name: p.String(), Event: stack.Event{
+		o.updates <- Update{ID: p.ID, Event: stack.Event{
 			Seq: said, Time: a.opts.Clock.Now().UTC(), Stack: p.StackName(), Type: stack.EventDiagnostic,
 			Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: text},
 		}}

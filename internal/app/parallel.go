@@ -98,12 +98,13 @@ func (a *App) LastFailed(ctx context.Context, ids []spec.ID) (map[spec.ID]bool, 
 			if x.State == nil && fault.KindOf(x.Err) != fault.Damaged {
 				return x.Err
 			}
-			switch assess(gctx, e, &x).Status {
+			readHistory(gctx, e, &x)
+			switch x.Condition().Status {
 			case pipelines.Failed, pipelines.Cancelled, pipelines.Incomplete, pipelines.Damaged:
 				failed[i] = true
 			case pipelines.Unread, pipelines.Ready, pipelines.Updating, pipelines.Empty, pipelines.Unreadable:
 				// An empty stack whose making never began has no entry at all.
-				failed[i] = x.Last == nil
+				failed[i] = x.LastChange() == nil
 			}
 			return nil
 		})

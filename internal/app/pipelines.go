@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
@@ -20,21 +18,7 @@ import (
 )
 
 // Existing is a pipeline that has a stack on the backend.
-type Existing struct {
-	ID      spec.ID
-	Summary stack.Summary
-	// State is nil only if Err says why it could not be read.
-	State *stack.State
-	// Pipeline is what the stack was made from; nil if the stack holds no spec
-	// that can be read (Err says why).
-	Pipeline *spec.Pipeline
-	Err      error
-	// Undecided is set if labels were asked for and its tags can't be read: it is not
-	// known whether they select it. Nothing may be done to it.
-	Undecided error
-	// Last is the newest operation that was to change it; Assess fills it in.
-	Last *stack.Update
-}
+type Existing = pipelines.Pipeline
 
 // readers bounds the Pulumi processes that only read state: each costs about
 // 100 MB.
@@ -122,8 +106,8 @@ func withLabels(list []Existing, labels []string) ([]Existing, error) {
 	known := make([]spec.Pipeline, 0, len(list))
 	for i := range list {
 		switch x := &list[i]; {
-		case x.Pipeline != nil:
-			known = append(known, *x.Pipeline)
+		case x.Spec != nil:
+			known = append(known, *x.Spec)
 		case fault.KindOf(x.Err) == fault.NotFound && x.State == nil:
 			// destroyed while the list was read
 		default:
@@ -210,13 +194,13 @@ func (a *App) read(ctx context.Context, x *Existing) {
 	if err == nil {
 		o := a.SpecOptions(nil)
 		o.SkipFiles = true
-		x.Pipeline, err = spec.FromDocument(x.State.Spec, cat, o)
+		x.Spec, err = spec.FromDocument(x.State.Spec, cat, o)
 	}
 	if err != nil && x.State != nil && x.State.Spec != nil {
 		// The template is gone or its rules are stricter now: the pipeline can
 		// still be run, refreshed and destroyed.
 		if p, rerr := spec.ReadDocument(x.State.Spec); rerr == nil {
-			x.Pipeline = p
+			x.Spec = p
 		}
 	}
 	x.Err = err
@@ -243,15 +227,7 @@ func (a *App) Spec(ctx context.Context, x *Existing) ([]byte, error) {
 }
 
 // Machine is a pipeline's state machine, ready for executions.
-type Machine struct {
-	ID spec.ID
-	// ARN is the state machine, by which executions are listed; Alias is what
-	// they are started through.
-	ARN    string
-	Alias  string
-	Client *executions.Client
-	*Existing
-}
+type Machine = pipelines.Machine
 
 // Machine finds the state machine of a pipeline.
 func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
@@ -259,26 +235,17 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.Pipeline == nil {
-		return nil, x.Err
-	}
-	machine, err := x.State.Text("stateMachineArn")
+	m, err := pipelines.NewMachine(x)
 	if err != nil {
 		return nil, err
 	}
-	alias, err := x.State.Text("stateMachineAliasArn")
-	if err != nil {
+	if t, err := a.TemplateOf(x.Spec); err == nil {
+		m.Template = t
+	}
+	if m.Client, err = a.Executions(ctx, x.Spec.Region, x.Spec.AssumeRole); err != nil {
 		return nil, err
 	}
-	if machine == "" || alias == "" {
-		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
-			WithHint("Run `pipelinetui up %s` and see what fails.", id)
-	}
-	c, err := a.Executions(ctx, x.Pipeline.Region, x.Pipeline.AssumeRole)
-	if err != nil {
-		return nil, err
-	}
-	return &Machine{ID: id, ARN: machine, Alias: alias, Client: c, Existing: x}, nil
+	return m, nil
 }
 
 // ClientFor returns the client for an execution that is named by its ARN.
@@ -289,33 +256,6 @@ func (a *App) ClientFor(ctx context.Context, text string) (*executions.Client, e
 			WithHint("Name the pipeline and the execution: acme/fraud @latest.")
 	}
 	return a.Executions(ctx, of.Region, "")
-}
-
-// EndpointStatus asks for the status of a pipeline's endpoint ("InService"), or
-// "" if it has none.
-func (a *App) EndpointStatus(ctx context.Context, x *Existing) (string, error) {
-	name, err := x.State.Text("endpointName")
-	if err != nil || name == "" || x.Pipeline == nil {
-		return "", err
-	}
-	t, err := a.Target(ctx)
-	if err != nil {
-		return "", err
-	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(x.Pipeline.Region, x.Pipeline.AssumeRole))
-	if err != nil {
-		return "", err
-	}
-	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
-	// (API_DescribeEndpoint has no error for it; the service says Could not find endpoint "...".)
-	if isAPI(err, "ValidationException") && strings.Contains(err.Error(), "Could not find endpoint") {
-		return "", fault.New(fault.NotFound, "the endpoint %s is gone", name).Because(err).
-			WithHint("Somebody deleted it by hand, perhaps: `pipelinetui up %s --refresh` makes it anew.", x.ID)
-	}
-	if err != nil {
-		return "", awscfg.Classify(err)
-	}
-	return string(out.EndpointStatus), nil
 }
 
 // ShownParameters are a pipeline's parameters with secret ones blinded.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,9 +14,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// mostRunning is the most that is counted, and stopped at a time.
-const mostRunning = 1000
-
 // settlePoll lies between two looks at executions that are waited for: an account
 // has 2 to 5 ListExecutions a second for everybody.
 const settlePoll = 2 * time.Second
@@ -25,7 +21,7 @@ const settlePoll = 2 * time.Second
 // Running are the executions of one pipeline that run.
 type Running struct {
 	ID spec.ID
-	// Executions are at most mostRunning.
+	// Executions are at most pipelines.LiveLimit.
 	Executions []executions.Execution
 	client     *executions.Client
 	machine    string
@@ -90,24 +86,13 @@ func (a *App) runningOf(ctx context.Context, p *spec.Pipeline) (Running, error) 
 }
 
 func (r *Running) look(ctx context.Context) error {
-	list, err := r.client.List(ctx, executions.ListInput{Machine: r.machine, Statuses: []executions.Status{executions.Running}, Limit: mostRunning})
+	list, err := r.client.List(ctx, executions.ListInput{Machine: r.machine, Statuses: []executions.Status{executions.Running}, Limit: pipelines.LiveLimit})
 	if fault.KindOf(err) == fault.NotFound {
 		r.Executions = nil
 		return nil
 	}
 	r.Executions = list
 	return err
-}
-
-// RunningWords says how many executions run.
-func RunningWords(n int) string {
-	switch {
-	case n >= mostRunning:
-		return fmt.Sprintf("%d executions or more are running", mostRunning)
-	case n == 1:
-		return "1 execution is running"
-	}
-	return fmt.Sprintf("%d executions are running", n)
 }
 
 // settle returns when nothing of a pipeline runs any more, after stopping it if that

@@ -21,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -211,9 +212,9 @@ func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { //nolint:paralleltest /
 	// so, after it has checked the signature.
 	outputs := map[string]stack.Output{"endpointName": {Value: "none-ep"}, "bucketName": {Value: "none-bucket"}}
 	p := &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "none", Env: "dev"}, Region: "us-west-2"}
-	m := &Machine{ID: p.ID, Existing: &Existing{ID: p.ID, Pipeline: p, State: &stack.State{Outputs: outputs}}}
+	m := &Machine{ID: p.ID, Pipeline: &Existing{ID: p.ID, Spec: p, State: &stack.State{Outputs: outputs}}}
 
-	_, err = a.EndpointStatus(t.Context(), m.Existing)
+	_, err = world{a, target}.Endpoint(t.Context(), m.Pipeline)
 	require.ErrorContains(t, err, "none-ep")
 	require.Equal(t, []string{key + " us-west-2 sagemaker DescribeEndpoint"}, rec.take())
 
@@ -223,7 +224,7 @@ func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { //nolint:paralleltest /
 	require.ErrorIs(t, err, fault.NotFound)
 	require.Equal(t, []string{key + " us-west-2 states DescribeExecution"}, rec.take())
 
-	_, err = a.Logs(t.Context(), m, LogQuery{Group: LogsFunction})
+	_, err = a.Logs(t.Context(), m, pipelines.LogQuery{Group: pipelines.LogsFunction})
 	require.ErrorContains(t, err, "ResourceNotFoundException")
 	require.Equal(t, []string{key + " us-west-2 logs FilterLogEvents"}, rec.take())
 

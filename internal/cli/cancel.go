@@ -158,7 +158,7 @@ func repairStack(ctx context.Context, deps *Deps, id spec.ID, d *cancelDoc) erro
 	if len(x.State.Pending) == 0 {
 		return nil
 	}
-	p := x.Pipeline
+	p := x.Spec
 	if p == nil {
 		p = &spec.Pipeline{ID: id}
 	}

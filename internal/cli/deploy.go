@@ -115,7 +115,7 @@ func deploy(ctx context.Context, deps *Deps, o *deployOptions, c *chosen) error 
 func (o *deployOptions) request(q *question) app.Request {
 	return app.Request{
 		Operation: o.operation, Pipelines: q.pipelines, Parallel: o.parallel, FailFast: o.failFast,
-		Refresh: o.refresh, Remove: !o.keep, Message: o.message, ClearPending: o.clear,
+		Refresh: o.refresh, Keep: o.keep, Message: o.message, ClearPending: o.clear,
 		ClearDeadLocks: q.clearDead, Expect: q.expects, Settle: q.to,
 	}
 }

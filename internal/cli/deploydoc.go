@@ -1,22 +1,20 @@
 package cli
 
 import (
-	"errors"
-
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
-	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
 // deployment is the document of up, preview, destroy and refresh.
 type deployment struct {
 	console.Header
-	Operation string           `json:"operation"`
-	Target    *app.Target      `json:"target"`
-	Backend   string           `json:"backend"`
-	Pipelines []deployedDoc    `json:"pipelines"`
-	Summary   deploymentCounts `json:"summary"`
+	Operation string            `json:"operation"`
+	Target    *app.Target       `json:"target"`
+	Backend   string            `json:"backend"`
+	Pipelines []deployedDoc     `json:"pipelines"`
+	Summary   pipelines.Summary `json:"summary"`
 }
 
 type deployedDoc struct {
@@ -45,21 +43,14 @@ type resourceDoc struct {
 	Errors []string             `json:"errors,omitempty"`
 }
 
-type deploymentCounts struct {
-	Succeeded int `json:"succeeded"`
-	Failed    int `json:"failed"`
-	Cancelled int `json:"cancelled"`
-	NotBegun  int `json:"notBegun"`
-}
-
 func newDeployment(command string, target *app.Target, backend string, v *view, results []app.PipelineResult) deployment {
 	d := deployment{
 		Header: console.NewHeader("Deployment"), Operation: command, Target: target, Backend: backend,
-		Pipelines: []deployedDoc{}, Summary: count(results),
+		Pipelines: []deployedDoc{}, Summary: pipelines.Summarize(results),
 	}
 	for _, r := range results {
 		one := deployedDoc{
-			Pipeline: r.ID.String(), Stack: r.Stack, Result: word(r), Changes: r.Result.Changes,
+			Pipeline: r.ID.String(), Stack: r.ID.StackName(), Result: string(r.Ending()), Changes: r.Result.Changes,
 			Outputs: r.Result.Outputs, Resources: []resourceDoc{}, Drift: r.Result.Drift,
 			DurationSeconds: r.Result.Duration.Seconds(),
 		}
@@ -101,34 +92,4 @@ func newResourceDoc(row stack.Row) resourceDoc {
 		}
 	}
 	return d
-}
-
-func word(r app.PipelineResult) string {
-	switch {
-	case r.Skipped:
-		return "not-begun"
-	case r.Err == nil:
-		return "succeeded"
-	case errors.Is(r.Err, fault.Canceled):
-		return "cancelled"
-	default:
-		return "failed"
-	}
-}
-
-func count(results []app.PipelineResult) deploymentCounts {
-	var c deploymentCounts
-	for _, r := range results {
-		switch word(r) {
-		case "succeeded":
-			c.Succeeded++
-		case "failed":
-			c.Failed++
-		case "cancelled":
-			c.Cancelled++
-		default:
-			c.NotBegun++
-		}
-	}
-	return c
 }

@@ -11,23 +11,14 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
-	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
 // preparer makes an operation ready, and returns what begins it. Nothing of the
 // pipelines is touched before.
-type preparer func(ctx context.Context, request app.Request) (begin func() operation, err error)
-
-// operation is one that is under way, as app.Operation is.
-type operation interface {
-	Updates() <-chan app.Update
-	Wait() []app.PipelineResult
-	Running() []spec.ID
-	Cancel()
-	Kill()
-}
+type preparer func(ctx context.Context, request app.Request) (begin func() pipelines.Operation, err error)
 
 // work does what the question was about, and shows it.
 func work(ctx context.Context, deps *Deps, o *deployOptions, q *question) (*view, []app.PipelineResult, error) {
@@ -65,7 +56,7 @@ func operate(ctx context.Context, deps *Deps, request app.Request, v *view) ([]a
 // follow shows an operation to its end and passes the user's signals on: the
 // first one asks politely, the second one asks whether to force, or forces where
 // nobody can be asked. What can't be shown ends nothing.
-func follow(deps *Deps, op operation, v *view, signals <-chan os.Signal) ([]app.PipelineResult, error) {
+func follow(deps *Deps, op pipelines.Operation, v *view, signals <-chan os.Signal) ([]app.PipelineResult, error) {
 	stop := &stopper{deps: deps, op: op, v: v}
 	var firstErr error
 	for {
@@ -91,7 +82,7 @@ func follow(deps *Deps, op operation, v *view, signals <-chan os.Signal) ([]app.
 // stopper turns signals into a polite stop, and then into a forced one.
 type stopper struct {
 	deps   *Deps
-	op     operation
+	op     pipelines.Operation
 	v      *view
 	asked  bool        // the polite stop
 	answer chan string // an answer is awaited

@@ -60,16 +60,16 @@ func identify(w http.ResponseWriter) {
 }
 
 // existing is a pipeline that was brought up, and its document.
-func existing() ([]app.Existing, []pipelineDoc) {
+func existing() ([]pipelines.Pipeline, []pipelineDoc) {
 	id := spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}
-	x := app.Existing{
-		ID: id, Pipeline: &spec.Pipeline{ID: id, Region: "us-east-1"},
+	x := pipelines.Pipeline{
+		ID: id, Spec: &spec.Pipeline{ID: id, Region: "us-east-1"},
 		State: &stack.State{Stack: id.StackName(), Outputs: map[string]stack.Output{
 			"endpointName":    {Value: "acme-iris-dev"},
 			"stateMachineArn": {Value: "arn:aws:states:us-east-1:111122223333:stateMachine:acme-iris-dev"},
 		}},
 	}
-	return []app.Existing{x}, []pipelineDoc{{Pipeline: id.String(), Status: pipelines.Ready}}
+	return []pipelines.Pipeline{x}, []pipelineDoc{{Pipeline: id.String(), Status: pipelines.Ready}}
 }
 
 func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralleltest // see awsEnv
@@ -114,7 +114,7 @@ func TestAnEndpointThatIsGoneHidesNoExecutions(t *testing.T) { //nolint:parallel
 	l := asking{asked: true}
 	e.addLive(t.Context(), list, docs, &l)
 	require.NoError(t, l.err)
-	require.Equal(t, endpointGone, docs[0].Endpoint)
+	require.Equal(t, pipelines.EndpointGone, docs[0].Endpoint)
 	require.True(t, docs[0].Live)
 	require.NotNil(t, docs[0].Running)
 	require.Zero(t, *docs[0].Running)

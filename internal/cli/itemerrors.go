@@ -181,7 +181,7 @@ func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) 
 	if err != nil {
 		return err
 	}
-	format, _ := m.Pipeline.Parameters["inputFormat"].(string)
+	format, _ := m.Parameters["inputFormat"].(string)
 	if o.items != "" && (format == "S3LIST" || format == "INVENTORY") {
 		return fault.New(fault.Unsupported, "the items of %s are objects in S3 (inputFormat %s), which no file can hold", id, format).
 			WithHint("Leave --items out: the list names each object.")

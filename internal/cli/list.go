@@ -11,7 +11,6 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
-	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -45,6 +44,9 @@ type pipelineDoc struct {
 	Running    *int      `json:"runningExecutions,omitempty"`
 	Failed     *int      `json:"failedExecutions,omitempty"`
 	Error      *errorDoc `json:"error,omitempty"`
+
+	// live is what Live, Elsewhere, Endpoint, Running and Failed are made from.
+	live pipelines.Live
 }
 
 func newList(e *env) *cobra.Command {
@@ -110,33 +112,26 @@ func (e *env) list(ctx context.Context, s *selection, quick bool) error {
 	return l.err
 }
 
-// pipelineDocs are the documents of pipelines, without what only AWS knows.
-func (e *env) pipelineDocs(ctx context.Context, list []app.Existing) ([]pipelineDoc, error) {
-	conds, err := e.open().Assess(ctx, list)
-	if err != nil {
+// pipelineDocs are the documents of pipelines, without what only AWS knows. It reads
+// their histories, into the list.
+func (e *env) pipelineDocs(ctx context.Context, list []pipelines.Pipeline) ([]pipelineDoc, error) {
+	if err := e.open().Histories(ctx, list); err != nil {
 		return nil, err
 	}
 	docs := make([]pipelineDoc, len(list))
-	for i, x := range list {
-		docs[i] = e.newPipelineDoc(x, conds[i])
+	for i := range list {
+		docs[i] = e.newPipelineDoc(&list[i])
 	}
 	return docs, nil
 }
 
-func (e *env) newPipelineDoc(x app.Existing, cond pipelines.Condition) pipelineDoc {
+func (e *env) newPipelineDoc(x *pipelines.Pipeline) pipelineDoc {
+	cond := x.Condition()
 	d := pipelineDoc{
 		Pipeline: x.ID.String(), Stack: x.ID.StackName(), Tenant: x.ID.Tenant, Model: x.ID.Model, Env: x.ID.Env,
-		Status: cond.Status, Note: cond.Note, Lock: cond.Lock, LastOperation: x.Last,
-		LastUpdate: x.Summary.LastUpdate, Resources: max(0, x.Summary.Resources),
-	}
-	if x.Pipeline != nil {
-		d.Template, d.Region = x.Pipeline.Template, x.Pipeline.Region
-	}
-	if x.State != nil {
-		d.Resources = len(x.State.Resources)
-		if !x.State.Updated.IsZero() {
-			d.LastUpdate = x.State.Updated
-		}
+		Template: x.Template(), Region: x.Region(),
+		Status: cond.Status, Note: cond.Note, Lock: cond.Lock, LastOperation: x.LastChange(),
+		LastUpdate: x.Updated(), Resources: x.Resources(),
 	}
 	// How it is counts more than what may be wrong with its spec.
 	if err := cmp.Or(cond.Err, x.Err); err != nil {
@@ -144,6 +139,19 @@ func (e *env) newPipelineDoc(x app.Existing, cond pipelines.Condition) pipelineD
 		d.Error = &doc
 	}
 	return d
+}
+
+// take takes in what AWS tells.
+func (d *pipelineDoc) take(l pipelines.Live) {
+	d.live, d.Live, d.Elsewhere, d.Endpoint = l, l.Complete(), l.Elsewhere, l.Endpoint
+	for _, c := range []struct {
+		of pipelines.Count
+		to **int
+	}{{l.Running, &d.Running}, {l.Failed, &d.Failed}} {
+		if c.of.Known {
+			*c.to = &c.of.N
+		}
+	}
 }
 
 func (e *env) listText(docs []pipelineDoc, l *asking) string {
@@ -161,13 +169,13 @@ func (e *env) listText(docs []pipelineDoc, l *asking) string {
 		switch {
 		case d.Elsewhere != "":
 			endpoint = "in account " + d.Elsewhere
-		case !d.Live:
+		case d.Endpoint == "" && (!d.live.Asked() || d.live.EndpointErr != nil):
 			endpoint = "?"
 		}
 		rows[i] = []render.Cell{
 			render.T(d.Pipeline), render.T(render.Dash(d.Template)), render.S(string(d.Status), statusStyle(st, d.Status)),
 			render.T(fmt.Sprint(d.Resources)), render.T(render.Age(d.LastUpdate, now)),
-			render.T(endpoint), number(d.Running, d.Live), number(d.Failed, d.Live),
+			render.T(endpoint), render.T(d.live.Text(d.live.Running)), render.T(d.live.Text(d.live.Failed)),
 		}
 	}
 	text := render.Table(st, head, rows)
@@ -195,20 +203,6 @@ func statusStyle(st theme.Styles, s pipelines.Status) lipgloss.Style {
 	default:
 		return st.Warn
 	}
-}
-
-// number is a count, "?" if nobody was asked.
-func number(n *int, live bool) render.Cell {
-	if n == nil && !live {
-		return render.T("?")
-	}
-	if n == nil {
-		return render.T("-")
-	}
-	if *n >= 1000 {
-		return render.T("1000+")
-	}
-	return render.T(fmt.Sprint(*n))
 }
 
 // showDoc is a pipeline whole.
@@ -251,29 +245,24 @@ func (e *env) show(ctx context.Context, id spec.ID, quick bool) error {
 	if err != nil {
 		return err
 	}
-	engine, err := e.open().Engine(ctx)
-	if err != nil {
-		return err
-	}
-	history, err := engine.History(ctx, id.StackName(), 10)
-	if err != nil {
-		return err
-	}
-	list := []app.Existing{*x}
+	list := []pipelines.Pipeline{*x}
 	docs, err := e.pipelineDocs(ctx, list)
 	if err != nil {
 		return err
 	}
+	if x = &list[0]; x.HistoryErr != nil {
+		return x.HistoryErr
+	}
 	d := showDoc{
 		header: newHeader("Pipeline"), pipelineDoc: docs[0], Warnings: []warningDoc{}, Outputs: x.State.Outputs,
-		Parameters: map[string]any{}, Tags: map[string]string{}, State: x.State.Resources, Pending: x.State.Pending, History: history,
+		Parameters: map[string]any{}, Tags: map[string]string{}, State: x.State.Resources, Pending: x.State.Pending, History: x.History,
 		Spec: x.State.Spec,
 	}
-	if x.Pipeline != nil {
-		if d.Parameters, err = e.open().ShownParameters(x.Pipeline); err != nil {
+	if x.Spec != nil {
+		if d.Parameters, err = e.open().ShownParameters(x.Spec); err != nil {
 			return err
 		}
-		d.Tags, d.Protect = x.Pipeline.AllTags(), x.Pipeline.Protect
+		d.Tags, d.Protect = x.Spec.AllTags(), x.Protected()
 	}
 	l := asking{asked: !quick}
 	if l.asked {

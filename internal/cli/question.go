@@ -100,7 +100,7 @@ func (q *question) tellHeld(ctx context.Context) error {
 		return err
 	}
 	for _, p := range q.pipelines {
-		c := pipelines.Assess(pipelines.Facts{Pipeline: p.String(), Locks: engine.HeldBy(ctx, p.StackName())})
+		c := (&pipelines.Pipeline{ID: p.ID, Summary: stack.Summary{Locks: engine.HeldBy(ctx, p.StackName())}}).Condition()
 		switch {
 		case c.Status != pipelines.Updating && c.Note != "":
 			q.deps.Note("%s: %s", p.ID, c.Note)
@@ -264,7 +264,7 @@ func (q *question) tellRunning(ctx context.Context) error {
 		pipelines.RunningWait:   "they are waited for", pipelines.RunningStop: "they are stopped",
 	}[how]
 	for _, r := range found {
-		fmt.Fprintln(q.deps.Err, q.deps.ErrStyle.Warn.Render(fmt.Sprintf("! %s: %s now: %s", r.ID, app.RunningWords(len(r.Executions)), what)))
+		fmt.Fprintln(q.deps.Err, q.deps.ErrStyle.Warn.Render(fmt.Sprintf("! %s: %s now: %s", r.ID, pipelines.Counted(len(r.Executions)).Running(), what)))
 	}
 	return nil
 }
@@ -322,7 +322,7 @@ func (q *question) leaveOut(results []app.PipelineResult, err error) error {
 			left = append(left, p)
 			continue
 		}
-		q.aside = append(q.aside, app.PipelineResult{ID: p.ID, Stack: p.StackName(), Err: fault.Wrap(err, "nothing was changed: preview")})
+		q.aside = append(q.aside, app.PipelineResult{ID: p.ID, Err: fault.Wrap(err, "nothing was changed: preview")})
 	}
 	q.pipelines = left
 	return nil

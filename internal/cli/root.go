@@ -21,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
@@ -81,12 +82,12 @@ func newSession(args []string, streams *console.Streams, environ func(string) (s
 	out.SetCommand("pipelinetui") // where none is found
 	s := &session{args: args, note: out.Note}
 	s.deps = &Deps{Console: out, environ: environ, environment: os.Environ, now: time.Now, signals: console.NewDesk(), app: s.open}
-	s.deps.prepare = func(ctx context.Context, request app.Request) (func() operation, error) {
+	s.deps.prepare = func(ctx context.Context, request app.Request) (func() pipelines.Operation, error) {
 		p, err := s.open().Prepare(ctx, request)
 		if err != nil {
 			return nil, err
 		}
-		return func() operation { return p.Begin() }, nil
+		return func() pipelines.Operation { return p.Begin() }, nil
 	}
 	return s
 }

@@ -108,7 +108,7 @@ func (c *chosen) setAside(id spec.ID, err error) bool {
 	if fault.KindOf(err) != fault.Damaged {
 		return false
 	}
-	c.aside = append(c.aside, app.PipelineResult{ID: id, Stack: id.StackName(), Err: err})
+	c.aside = append(c.aside, app.PipelineResult{ID: id, Err: err})
 	return true
 }
 
@@ -260,7 +260,7 @@ func (f *finder) one(ctx context.Context, id spec.ID, cat *spec.Catalog) (*spec.
 		}
 		return nil, err
 	}
-	if x.Pipeline == nil {
+	if x.Spec == nil {
 		return nil, x.Err
 	}
 	return a.Rebuild(ctx, x, f.set)
@@ -282,7 +282,7 @@ func (f *finder) rebuild(ctx context.Context, patterns []string) error {
 		if f.setAside(x.ID, x.Undecided) {
 			continue
 		}
-		if x.Pipeline == nil {
+		if x.Spec == nil {
 			if !f.setAside(x.ID, x.Err) {
 				errs = append(errs, x.Err)
 			}
@@ -329,8 +329,8 @@ func (f *finder) existing(ctx context.Context) error {
 		}
 		switch {
 		case f.setAside(x.ID, x.Undecided):
-		case x.Pipeline != nil:
-			f.pipelines = append(f.pipelines, x.Pipeline)
+		case x.Spec != nil:
+			f.pipelines = append(f.pipelines, x.Spec)
 		case x.State != nil:
 			f.pipelines = append(f.pipelines, &spec.Pipeline{ID: x.ID, Region: f.deps.settings.String(settings.Region)})
 		case f.setAside(x.ID, x.Err):

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -34,7 +35,7 @@ func verdict(o *deployOptions, results []app.PipelineResult) error {
 		case r.Err != nil:
 			errs = append(errs, fault.Wrap(r.Err, "%s %s", o.operation, r.ID))
 		}
-		if r.Result.HasChanges() || len(r.Result.Drift) > 0 {
+		if r.Changed() {
 			changed++
 		}
 	}
@@ -73,12 +74,12 @@ func deploySummary(st theme.Styles, o *deployOptions, v *view, results []app.Pip
 	for _, r := range results {
 		done := o.operation != stack.OperationPreview
 		text, style := render.Changes(r.Result.Changes, done), st.Good
-		switch {
-		case r.Skipped:
+		switch ending := r.Ending(); {
+		case ending == pipelines.EndNotBegun:
 			text, style = "not begun", st.Warn
-		case fault.KindOf(r.Err) == fault.Canceled:
+		case ending == pipelines.EndCancelled:
 			text, style = "cancelled: "+text, st.Warn
-		case r.Err != nil:
+		case ending == pipelines.EndFailed:
 			text, style = "failed: "+text, st.Bad
 		case o.operation == stack.OperationRefresh && len(r.Result.Drift) == 0:
 			text = "no drift"
@@ -95,15 +96,5 @@ func deploySummary(st theme.Styles, o *deployOptions, v *view, results []app.Pip
 }
 
 func tally(results []app.PipelineResult) string {
-	s := count(results)
-	parts := []string{fmt.Sprintf("%d succeeded", s.Succeeded)}
-	for _, x := range []struct {
-		n    int
-		word string
-	}{{s.Failed, "failed"}, {s.Cancelled, "cancelled"}, {s.NotBegun, "not begun"}} {
-		if x.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.word))
-		}
-	}
-	return render.Count(len(results), "pipeline", "pipelines") + ": " + strings.Join(parts, ", ")
+	return render.Count(len(results), "pipeline", "pipelines") + ": " + pipelines.Summarize(results).String()
 }

@@ -45,9 +45,10 @@ func (v *view) apply(u app.Update) error {
 	p.Apply(u.Event)
 	if v.lines != nil {
 		return v.lines.Emit(struct {
-			Type string `json:"type"`
-			app.Update
-		}{"event", u})
+			Type     string      `json:"type"`
+			Pipeline string      `json:"pipeline"`
+			Event    stack.Event `json:"event"`
+		}{"event", u.ID.String(), u.Event})
 	}
 	if v.board != nil {
 		if line := v.line(p, u); line != "" && v.live && noteworthy(u.Event) {
@@ -69,7 +70,7 @@ func (v *view) line(p *stack.Progress, u app.Update) string {
 			took = row.Ended.Sub(row.Started)
 		}
 	}
-	return render.DeployLine(v.deps.ErrStyle, u.Name, u.Event, took)
+	return render.DeployLine(v.deps.ErrStyle, u.ID.String(), u.Event, took)
 }
 
 // noteworthy tells what stays on the screen beside a live view.

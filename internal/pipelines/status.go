@@ -1,7 +1,8 @@
 // Package pipelines owns what a pipeline is to a person: the one place where the
-// facts about it (its state, its history, who holds it) become a word and a reason.
-// The command line, machine output and the terminal show what it says. It is pure,
-// and may import fault, spec, stack and executions.
+// facts about it (its state, its history, who holds it, what AWS tells) become words, and
+// what is asked of pipelines and how that ended. The command line, machine output and the
+// terminal show what it says, and derive nothing of their own. It asks AWS only through
+// who is handed to it (World), and may import fault, spec, stack and executions.
 package pipelines
 
 import (
@@ -29,22 +30,6 @@ const (
 	Unreadable Status = "unreadable" // its state cannot be had now
 )
 
-// Facts are what is known of a pipeline's stack.
-type Facts struct {
-	// Pipeline is its name, for hints.
-	Pipeline string
-	// State is nil if it was not read, or could not be: then Err says why.
-	State *stack.State
-	Err   error
-	// InProgress and Locks are who works on it, as the backend's list tells.
-	InProgress bool
-	Locks      []stack.Lock
-	// History has its newest entry first. It may be short, but holds the newest.
-	History []stack.Update
-	// HistoryErr is why the history could not be read; nil if nobody tried.
-	HistoryErr error
-}
-
 // Condition is how a pipeline is.
 type Condition struct {
 	Status Status
@@ -58,21 +43,21 @@ type Condition struct {
 	Lock *stack.Lock
 }
 
-// Assess says how a pipeline is. What nobody has asked is not well: without a state
-// it is Unread.
-func Assess(f Facts) Condition {
-	c := f.lock()
+// Condition says how the pipeline is: the one function of its state, its history and who
+// holds it. What nobody has asked is not well: without a state it is Unread.
+func (p *Pipeline) Condition() Condition {
+	c := p.lock()
 	switch {
 	case c.Status != Unread:
-	case f.State == nil && fault.KindOf(f.Err) == fault.Damaged:
-		c.Status, c.Err = Damaged, f.Err
-	case f.State == nil && f.Err != nil:
-		c.Status, c.Err = Unreadable, f.Err
-	case f.State == nil:
+	case p.State == nil && fault.KindOf(p.Err) == fault.Damaged:
+		c.Status, c.Err = Damaged, p.Err
+	case p.State == nil && p.Err != nil:
+		c.Status, c.Err = Unreadable, p.Err
+	case p.State == nil:
 	default:
-		c.Status, c.Err = f.state()
-		if f.HistoryErr != nil && c.Status == Ready && c.Note == "" {
-			c.Note = "it is not known how its last operation ended: its history can't be read: " + firstLine(f.HistoryErr.Error())
+		c.Status, c.Err = p.state()
+		if p.HistoryErr != nil && c.Status == Ready && c.Note == "" {
+			c.Note = "it is not known how its last operation ended: its history can't be read: " + firstLine(p.HistoryErr.Error())
 		}
 	}
 	return c
@@ -80,29 +65,29 @@ func Assess(f Facts) Condition {
 
 // lock is what the locks say. A damaged state says more than one that is only held
 // by the dead.
-func (f Facts) lock() Condition {
-	if len(f.Locks) == 0 {
-		if f.InProgress {
+func (p *Pipeline) lock() Condition {
+	if len(p.Summary.Locks) == 0 {
+		if p.Summary.InProgress {
 			return Condition{Status: Updating, Note: "being updated by somebody: the backend does not say by whom"}
 		}
 		return Condition{}
 	}
-	for i := range f.Locks {
-		if l := &f.Locks[i]; !l.Stale && !l.Broken {
+	for i := range p.Summary.Locks {
+		if l := &p.Summary.Locks[i]; !l.Stale && !l.Broken {
 			return Condition{Status: Updating, Note: "being updated by " + Holder(*l), Lock: l}
 		}
 	}
-	l := &f.Locks[max(0, slices.IndexFunc(f.Locks, func(l stack.Lock) bool { return !l.Broken }))]
-	if fault.KindOf(f.Err) == fault.Damaged && f.State == nil {
+	l := &p.Summary.Locks[max(0, slices.IndexFunc(p.Summary.Locks, func(l stack.Lock) bool { return !l.Broken }))]
+	if fault.KindOf(p.Err) == fault.Damaged && p.State == nil {
 		return Condition{Lock: l}
 	}
 	if l.Broken {
 		// It says nothing of the pipeline: how that is, its state says.
-		return Condition{Lock: l, Note: fmt.Sprintf("%s. `pipelinetui cancel %s` clears it", l.Half(), f.Pipeline)}
+		return Condition{Lock: l, Note: fmt.Sprintf("%s. `pipelinetui cancel %s` clears it", l.Half(), p.ID)}
 	}
 	msg := fmt.Sprintf("an operation of %s was cut off: its process is gone, its lock is still there", Holder(*l))
 	return Condition{Status: Incomplete, Lock: l, Err: fault.New(fault.Locked, "%s", msg).
-		WithHint("Run `pipelinetui cancel %s` to clear the lock and settle what was cut off.", f.Pipeline)}
+		WithHint("Run `pipelinetui cancel %s` to clear the lock and settle what was cut off.", p.ID)}
 }
 
 // Holder says whose a lock is: "ana on build-7, process 12".
@@ -121,46 +106,46 @@ func Holder(l stack.Lock) string {
 }
 
 // state is what the state and the history say together.
-func (f Facts) state() (Status, error) {
-	if last := LastChange(f.History); last != nil {
-		if status, err := f.ended(*last); status != Ready {
+func (p *Pipeline) state() (Status, error) {
+	if last := p.LastChange(); last != nil {
+		if status, err := p.ended(*last); status != Ready {
 			return status, err
 		}
 	}
-	half := halfDone(f.State)
+	half := halfDone(p.State)
 	switch {
-	case len(f.State.Pending) > 0:
-		return Incomplete, fault.New(fault.Deployment, "cut off while %s %s%s", f.State.Pending[0].Kind, f.State.Pending[0].Name, andMore(len(f.State.Pending)-1)).
-			WithHint("Run `pipelinetui up %s` to finish it, or `pipelinetui cancel %s` to only settle what was cut off.", f.Pipeline, f.Pipeline)
-	case len(f.State.Resources) == 0:
+	case len(p.State.Pending) > 0:
+		return Incomplete, fault.New(fault.Deployment, "cut off while %s %s%s", p.State.Pending[0].Kind, p.State.Pending[0].Name, andMore(len(p.State.Pending)-1)).
+			WithHint("Run `pipelinetui up %s` to finish it, or `pipelinetui cancel %s` to only settle what was cut off.", p.ID, p.ID)
+	case len(p.State.Resources) == 0:
 		return Empty, nil
 	case half != nil:
 		return Incomplete, fault.New(fault.Deployment, "%s is half done: %s", half.Name, firstLine(half.InitErrors[0])).
-			WithHint("Run `pipelinetui up %s` again.", f.Pipeline)
-	case f.State.Outputs["stateMachineAliasArn"].Value == nil:
+			WithHint("Run `pipelinetui up %s` again.", p.ID)
+	case p.State.Outputs["stateMachineAliasArn"].Value == nil:
 		return Incomplete, fault.New(fault.Deployment, "its last update did not get to the end").
-			WithHint("Run `pipelinetui up %s` to finish it, or destroy it.", f.Pipeline)
+			WithHint("Run `pipelinetui up %s` to finish it, or destroy it.", p.ID)
 	default:
 		return Ready, nil
 	}
 }
 
 // ended is what the last operation that changes something says.
-func (f Facts) ended(last stack.Update) (Status, error) {
+func (p *Pipeline) ended(last stack.Update) (Status, error) {
 	verb := "up"
 	if last.Kind != "update" {
 		verb = last.Kind
 	}
 	why := func(what string) *fault.Error {
 		msg := "the last " + verb + " " + what
-		switch half := halfDone(f.State); {
+		switch half := halfDone(p.State); {
 		case last.Error != "":
 			msg += ": " + firstLine(last.Error)
 		case half != nil:
 			msg += ": " + half.Name + ": " + firstLine(half.InitErrors[0])
 		}
 		return fault.New(fault.Deployment, "%s", msg).
-			WithHint("Run `pipelinetui %s %s` again; `pipelinetui show %s` has the history.", verb, f.Pipeline, f.Pipeline)
+			WithHint("Run `pipelinetui %s %s` again; `pipelinetui show %s` has the history.", verb, p.ID, p.ID)
 	}
 	switch last.Result {
 	case string(stack.Failed):
@@ -172,17 +157,6 @@ func (f Facts) ended(last stack.Update) (Status, error) {
 	default:
 		return Ready, nil
 	}
-}
-
-// LastChange is the newest entry of a history, the newest first, that was to change
-// the pipeline: a refresh makes nothing whole that an update has left half done.
-func LastChange(history []stack.Update) *stack.Update {
-	for i := range history {
-		if k := history[i].Kind; k == "update" || k == "destroy" {
-			return &history[i]
-		}
-	}
-	return nil
 }
 
 // halfDone is a resource that is there, but not as it should be.

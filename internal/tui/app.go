@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -294,16 +295,16 @@ func (a *App) leaveIfDone() tea.Cmd {
 
 func jobToast(job *ui.Job) ui.Toast {
 	t := ui.Toast{Text: job.Request.Title() + " has ended well", Bad: job.Failed()}
-	_, failed, cancelled, skipped := job.Outcome()
+	sum := job.Outcome()
 	switch {
 	case job.Err != nil:
 		t.Text = job.Request.Title() + " did not begin: " + job.Err.Error()
-	case failed > 0:
+	case sum.Ending() == pipelines.EndFailed:
 		t.Text = job.Request.Title() + " has failed"
 		if len(job.Results) > 1 {
-			t.Text = fmt.Sprintf("%s: %d of %d failed", job.Request.Title(), failed, len(job.Results))
+			t.Text = fmt.Sprintf("%s: %d of %d failed", job.Request.Title(), sum.Failed, len(job.Results))
 		}
-	case cancelled+skipped > 0:
+	case sum.Ending() == pipelines.EndCancelled:
 		t.Text = job.Request.Title() + " was cancelled"
 	}
 	return t

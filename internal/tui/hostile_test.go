@@ -122,7 +122,6 @@ func hostile(t *testing.T) *datatest.Source {
 			history[i].Environment = map[string]string{"git.head": "h" + evil, evil: evil}
 		}
 		p.History = history
-		p.Last, p.Refreshed = data.Newest(history)
 		if p.ID == datatest.Churn {
 			p.Err = fault.New(fault.Damaged, "the file %s is damaged", evil).WithHint("Run %s.", evil)
 			p.State = nil

@@ -7,10 +7,7 @@ package data
 
 import (
 	"context"
-	"strings"
-	"time"
 
-	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -41,8 +38,9 @@ type Source interface {
 	// Rebuild is a pipeline as it was asked for, with its secrets (State.Spec lacks them)
 	// and with the artifacts that are not on this machine, to make it again.
 	Rebuild(ctx context.Context, p Pipeline) (*spec.Pipeline, error)
-	// Live asks AWS for what the state cannot know. It costs a DescribeEndpoint and
-	// two or three ListExecutions.
+	// Live asks AWS for what the state cannot know. It costs a DescribeEndpoint and one
+	// to three ListExecutions. The error is that nothing could be asked; what else could
+	// not is told in the result.
 	Live(ctx context.Context, p Pipeline) (Live, error)
 	// History lists a pipeline's updates, the newest first; limit 0 means all.
 	History(ctx context.Context, id spec.ID, limit int) ([]stack.Update, error)
@@ -94,187 +92,17 @@ type Place struct {
 // Sandbox tells whether nothing here costs money.
 func (p Place) Sandbox() bool { return p.Target == "sandbox" }
 
-// Pipeline is one pipeline as its stack tells it.
-type Pipeline struct {
-	ID      spec.ID
-	Summary stack.Summary
-	// State is nil if it was not read yet, or could not be (then Err says why).
-	State *stack.State
-	// Spec is what the stack was made from; nil if it is not known.
-	Spec *spec.Pipeline
-	// History are its newest entries, the newest first; nil if not known.
-	History []stack.Update
-	// HistoryErr is why they could not be read.
-	HistoryErr error
-	// Last is the newest entry of the history; nil if not known.
-	Last *stack.Update
-	// Refreshed is the newest refresh in the history that ended well; nil if none is
-	// known, which may be because the history was not read that far back.
-	Refreshed *stack.Update
-	// Read is when State was read.
-	Read time.Time
-	Err  error
-}
-
-// Condition tells how the pipeline is.
-func (p Pipeline) Condition() pipelines.Condition {
-	return pipelines.Assess(pipelines.Facts{
-		Pipeline: p.ID.String(), State: p.State, Err: p.Err, InProgress: p.Summary.InProgress, Locks: p.Summary.Locks, History: p.History, HistoryErr: p.HistoryErr,
-	})
-}
-
-// Output is a string output of the stack, "" if it has none of that name.
-func (p Pipeline) Output(name string) string {
-	if p.State == nil {
-		return ""
-	}
-	s, _ := p.State.Outputs[name].Value.(string)
-	return s
-}
-
-// Template is the name of the pipeline's template, "" if it is not known.
-func (p Pipeline) Template() string {
-	if p.Spec == nil {
-		return ""
-	}
-	return p.Spec.Template
-}
-
-// Region is where the pipeline lives, "" if it is not known.
-func (p Pipeline) Region() string {
-	if p.Spec == nil {
-		return ""
-	}
-	return p.Spec.Region
-}
-
-// Live is what AWS tells of a pipeline at a moment.
-type Live struct {
-	// Endpoint is the endpoint's status ("InService"), "" if there is none.
-	Endpoint string
-	// Running and Failed count executions, failed ones of the last 24 hours; at
-	// most LiveLimit each.
-	Running, Failed int
-	// Last is the newest execution, nil if there is none.
-	Last *executions.Execution
-	At   time.Time
-}
-
-// LiveLimit is the most that Live counts.
-const LiveLimit = 1000
-
-// Request asks for one operation on several pipelines.
-type Request struct {
-	Operation stack.Operation
-	// Pipelines are what to work on. Destroy and refresh take stacks without a
-	// readable spec too: only ID and Region need be set.
-	Pipelines []*spec.Pipeline
-	// Parallel bounds the pipelines worked on at once; 0 is the default.
-	Parallel int
-	Refresh  bool
-	Message  string
-	// ClearPending forgets creations that were cut off (refresh).
-	ClearPending bool
-	// Expect is what a preview found (Operation.Wait), or the Basis of the state that
-	// was shown: the operation is refused for a stack that has changed since.
-	// Optional.
-	Expect []Result
-	// Settle says, by pipeline, that its executions are waited for or stopped before
-	// anything is changed (up, destroy). Optional.
-	Settle map[spec.ID]pipelines.Running
-}
-
-// Title says what is asked for: "up acme/fraud", "destroy 3 pipelines".
-func (r Request) Title() string {
-	if len(r.Pipelines) == 1 {
-		return string(r.Operation) + " " + r.Pipelines[0].ID.String()
-	}
-	names := make([]string, 0, 3)
-	for _, p := range r.Pipelines {
-		if len(names) == 3 {
-			names = append(names[:2], "...")
-			break
-		}
-		names = append(names, p.ID.String())
-	}
-	return string(r.Operation) + " " + strings.Join(names, ", ")
-}
-
-// Planned is one resource that a pipeline will have.
-type Planned struct {
-	Block, Type, Name string
-	// AWSName is its name in the account, "" if it has none or gets one when made.
-	AWSName string
-	// Idle says what it costs while nothing runs, "" if it costs by use only.
-	Idle string
-}
-
-// Operation is a running operation. Its methods are safe for concurrent use.
-type Operation interface {
-	// Updates are the events of all pipelines as they arrive. The channel is closed
-	// when everything has ended; it has to be read to its end.
-	Updates() <-chan Update
-	// Wait returns the results in the order of the request after everything ended.
-	Wait() []Result
-	// Cancel asks politely: nothing new is begun, what is in flight is waited for.
-	Cancel()
-	// Kill ends the engines at once; what is in flight may be orphaned.
-	Kill()
-	// Running returns the pipelines that are being worked on.
-	Running() []spec.ID
-}
-
-// Update is one event of one pipeline's operation.
-type Update struct {
-	ID    spec.ID
-	Event stack.Event
-}
-
-// Result is how an operation ended for one pipeline.
-type Result struct {
-	ID     spec.ID
-	Result stack.Result
-	Err    error
-	// Skipped is set if it was never begun.
-	Skipped bool
-	// Basis identifies the state of the stack that a preview looked at, for
-	// Request.Expect.
-	Basis string
-}
-
-// Machine is a pipeline's state machine.
-type Machine struct {
-	ID spec.ID
-	// ARN is the machine, by which executions are listed; Alias is what they are
-	// started through.
-	ARN, Alias string
-	Region     string
-	Client     *executions.Client
-	// Version is the ARN of the newest version, "" if it is not known.
-	Version string
-	// Definition is the Amazon States Language text of the newest version.
-	Definition string
-	// Template is the pipeline's, nil if it is not known.
-	Template *spec.Template
-	// Parameters are the pipeline's, for the template's example of an input.
-	Parameters spec.Values
-}
-
-// LogQuery selects log lines.
-type LogQuery struct {
-	// Group is "function", "states" or "endpoint": one of the pipeline's own groups;
-	// or the ARN or name of a Lambda function.
-	Group string
-	// Since and Until bound the time; zero means no bound.
-	Since, Until time.Time
-	// Filter is a CloudWatch Logs filter pattern, often a request id; optional.
-	Filter string
-	Limit  int
-}
-
-// LogLine is one log event.
-type LogLine struct {
-	Time    time.Time
-	Stream  string
-	Message string
-}
+// The domain's words, as they are everywhere (see the package pipelines).
+type (
+	Pipeline  = pipelines.Pipeline
+	Drift     = pipelines.Drift
+	Live      = pipelines.Live
+	Request   = pipelines.Request
+	Operation = pipelines.Operation
+	Update    = pipelines.Update
+	Result    = pipelines.Outcome
+	Machine   = pipelines.Machine
+	LogQuery  = pipelines.LogQuery
+	LogLine   = pipelines.LogLine
+	Planned   = spec.Planned
+)

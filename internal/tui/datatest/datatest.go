@@ -18,6 +18,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -136,7 +137,6 @@ func (s *Source) load(t TB, id spec.ID) {
 	s.histories[id] = r.History
 	x := s.pipelines[id]
 	x.History = r.History
-	x.Last, x.Refreshed = data.Newest(r.History)
 	s.pipelines[id] = x
 }
 
@@ -255,28 +255,23 @@ func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
 	if s.LiveFunc != nil {
 		return s.LiveFunc(ctx, p)
 	}
-	out := data.Live{At: Recorded}
-	if p.Output("endpointName") != "" {
-		out.Endpoint = "InService"
+	return pipelines.Look(ctx, world{s.client}, &p, Recorded), nil
+}
+
+// world is what can be asked about recorded pipelines: their endpoints are well.
+type world struct{ client *executions.Client }
+
+func (world) Elsewhere(*data.Pipeline) (string, error) { return "", nil }
+
+func (world) Endpoint(_ context.Context, p *data.Pipeline) (string, error) {
+	if p.Output("endpointName") == "" {
+		return "", nil
 	}
-	arn := p.Output("stateMachineArn")
-	if arn == "" {
-		return out, nil
-	}
-	list, err := s.client.List(ctx, executions.ListInput{Machine: arn})
-	for i, x := range list {
-		if i == 0 {
-			out.Last = &list[0]
-		}
-		switch x.Status {
-		case executions.Running:
-			out.Running++
-		case executions.Failed, executions.TimedOut:
-			out.Failed++
-		default:
-		}
-	}
-	return out, err
+	return "InService", nil
+}
+
+func (w world) Executions(context.Context, *data.Pipeline) (*executions.Client, error) {
+	return w.client, nil
 }
 
 // History implements data.Source.
@@ -344,21 +339,13 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error)
 	if err != nil {
 		return nil, err
 	}
-	m := &data.Machine{ID: id, ARN: p.Output("stateMachineArn"), Alias: p.Output("stateMachineAliasArn"), Version: p.Output("stateMachineVersionArn"), Region: p.Region(), Client: s.client}
-	if m.ARN == "" {
-		return nil, fault.New(fault.NotFound, "pipeline %s has no state machine yet: its last update did not get that far", id).
-			WithHint("Run `pipelinetui up %s` and see what fails.", id)
+	m, err := pipelines.NewMachine(&p)
+	if err != nil {
+		return nil, err
 	}
-	for _, r := range p.State.Resources {
-		if r.Type == kinds.StateMachine {
-			m.Definition, _ = r.Inputs["definitionString"].(string)
-		}
-	}
-	if p.Spec != nil {
-		m.Parameters = p.Spec.Parameters
-		if t, err := s.catalog.Lookup(p.Spec.Template); err == nil {
-			m.Template = t
-		}
+	m.Client = s.client
+	if t, err := s.catalog.Lookup(p.Spec.Template); err == nil {
+		m.Template = t
 	}
 	return m, nil
 }

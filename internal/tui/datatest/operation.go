@@ -150,7 +150,8 @@ func (o *Operation) end(p *spec.Pipeline, log []stack.Event) data.Result {
 	for _, e := range log {
 		progress.Apply(e)
 	}
-	res := data.Result{ID: p.ID, Basis: "1", Result: stack.Result{
+	res := data.Result{ID: p.ID, Result: stack.Result{
+		Basis:     "1",
 		Operation: o.req.Operation, Stack: p.StackName(), Outcome: progress.End.Outcome, Changes: progress.Changes(),
 		Started: progress.Started, Duration: progress.Updated.Sub(progress.Started),
 	}}

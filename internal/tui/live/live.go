@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
-	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -99,18 +99,14 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 		}
 		return data.Pipeline{ID: id, Summary: summary, Err: err, Read: s.now()}, nil
 	}
-	p := data.Pipeline{ID: id, Summary: summary, State: x.State, Spec: x.Pipeline, Err: x.Err, Read: s.now()}
-	p.History, p.HistoryErr = s.History(ctx, id, recent)
-	p.Last, p.Refreshed = data.Newest(p.History)
+	p := *x
+	p.Summary, p.Read = summary, s.now()
+	p.History, p.HistoryErr = s.History(ctx, id, pipelines.RecentHistory)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known[id] = knownPipeline{p, summary.LastUpdate}
 	return p, nil
 }
-
-// recent is how much of the history is read for the list: enough to find the
-// newest refresh of a pipeline that is looked after.
-const recent = 10
 
 // Template implements data.Source.
 func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, error) {
@@ -119,7 +115,7 @@ func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, 
 
 // Rebuild implements data.Source.
 func (s *Source) Rebuild(ctx context.Context, p data.Pipeline) (*spec.Pipeline, error) {
-	return s.app.Rebuild(ctx, &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec, Err: p.Err}, nil)
+	return s.app.Rebuild(ctx, &p, nil)
 }
 
 // summary is what the list says of one pipeline.
@@ -137,45 +133,11 @@ func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error)
 
 // Live implements data.Source.
 func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
-	out := data.Live{At: s.now()}
-	if p.Spec == nil || p.State == nil {
-		return out, nil
-	}
-	x := &app.Existing{ID: p.ID, State: p.State, Pipeline: p.Spec}
-	t, err := s.app.Target(ctx)
-	if err == nil {
-		err = t.NotHere(x)
-	}
+	list, err := s.app.Live(ctx, []data.Pipeline{p})
 	if err != nil {
-		return out, err
+		return data.Live{}, err
 	}
-	endpoint, err := s.app.EndpointStatus(ctx, x)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return out, err
-	}
-	out.Endpoint = endpoint
-	arn := p.Output("stateMachineArn")
-	if arn == "" {
-		return out, nil
-	}
-	c, err := s.app.Executions(ctx, p.Spec.Region, p.Spec.AssumeRole)
-	if err != nil {
-		return out, err
-	}
-	newest, err := c.List(ctx, executions.ListInput{Machine: arn, Limit: 1})
-	if err != nil || len(newest) == 0 {
-		return out, err
-	}
-	out.Last = &newest[0]
-	running, err := c.List(ctx, executions.ListInput{Machine: arn, Statuses: []executions.Status{executions.Running}, Limit: data.LiveLimit})
-	if err != nil {
-		return out, err
-	}
-	failed, err := c.List(ctx, executions.ListInput{
-		Machine: arn, Statuses: []executions.Status{executions.Failed, executions.TimedOut}, Since: out.At.Add(-24 * time.Hour), Limit: data.LiveLimit,
-	})
-	out.Running, out.Failed = len(running), len(failed)
-	return out, err
+	return list[0], nil
 }
 
 // History implements data.Source.
@@ -225,15 +187,16 @@ func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, e
 
 // Describe implements data.Source.
 func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error) {
-	list, err := s.app.Describe(ctx, p)
+	return s.app.Describe(ctx, p)
+}
+
+// Operate implements data.Source.
+func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation, error) {
+	op, err := s.app.Operate(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]data.Planned, len(list))
-	for i, x := range list {
-		out[i] = data.Planned{Block: x.Block, Type: x.Type, Name: x.Name, AWSName: x.AWSName, Idle: x.Idle}
-	}
-	return out, nil
+	return op, nil
 }
 
 // ConsoleURL implements data.Source.

@@ -4,35 +4,15 @@ import (
 	"context"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 )
 
 // Machine implements data.Source.
 func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error) {
-	m, err := s.app.Machine(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return s.machine(m), nil
-}
-
-func (s *Source) machine(m *app.Machine) *data.Machine {
-	out := &data.Machine{ID: m.ID, ARN: m.ARN, Alias: m.Alias, Region: m.Pipeline.Region, Client: m.Client, Parameters: m.Pipeline.Parameters}
-	out.Version, _ = m.State.Outputs["stateMachineVersionArn"].Value.(string)
-	for _, r := range m.State.Resources {
-		if r.Type == kinds.StateMachine {
-			out.Definition, _ = r.Inputs["definitionString"].(string)
-		}
-	}
-	if t, err := s.app.TemplateOf(m.Pipeline); err == nil {
-		out.Template = t
-	}
-	return out
+	return s.app.Machine(ctx, id)
 }
 
 // MachineOf implements data.Source. An execution of a pipeline of ours is known
@@ -84,13 +64,5 @@ func (s *Source) Logs(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.app.Logs(ctx, m, app.LogQuery{Group: q.Group, Since: q.Since, Until: q.Until, Filter: q.Filter, Limit: q.Limit})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]data.LogLine, len(list))
-	for i, l := range list {
-		out[i] = data.LogLine{Time: l.Time, Stream: l.Stream, Message: l.Message}
-	}
-	return out, nil
+	return s.app.Logs(ctx, m, q)
 }

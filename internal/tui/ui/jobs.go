@@ -2,13 +2,12 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -238,24 +237,9 @@ func (j *Job) Kill() {
 }
 
 // Outcome counts the results.
-func (j *Job) Outcome() (succeeded, failed, cancelled, skipped int) {
-	for _, r := range j.Results {
-		switch {
-		case r.Skipped:
-			skipped++
-		case errors.Is(r.Err, fault.Canceled):
-			cancelled++
-		case r.Err != nil:
-			failed++
-		default:
-			succeeded++
-		}
-	}
-	return succeeded, failed, cancelled, skipped
-}
+func (j *Job) Outcome() pipelines.Summary { return pipelines.Summarize(j.Results) }
 
 // Failed tells whether anything of it went wrong.
 func (j *Job) Failed() bool {
-	_, failed, _, _ := j.Outcome()
-	return j.Err != nil || failed > 0
+	return j.Err != nil || j.Outcome().Failed > 0
 }

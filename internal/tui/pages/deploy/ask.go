@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,7 +21,7 @@ import (
 
 // atWork is how many executions run on a pipeline.
 type atWork struct {
-	n   int
+	n   pipelines.Count
 	err error // why it is not known
 }
 
@@ -33,7 +34,7 @@ func countRunning(ctx context.Context, source data.Source, p data.Pipeline) atWo
 		return atWork{err: fault.New(fault.Damaged, "the stack does not tell where it is")}
 	}
 	live, err := source.Live(ctx, p)
-	return atWork{n: live.Running, err: err}
+	return atWork{n: live.Running, err: cmp.Or(err, live.ExecutionsErr)}
 }
 
 // disturbed are the pipelines whose executions lose what they stand on.
@@ -169,8 +170,8 @@ func (p *Page) goers() []dialog.Listed {
 		l := dialog.Listed{Name: x.ID.String(), Note: x.ID.Env}
 		switch {
 		case todo[x.ID]:
-			if n := p.executions[x.ID].n; n > 0 {
-				l.Note += ", " + render.Count(n, "execution runs", "executions run")
+			if n := p.executions[x.ID].n; n.N > 0 {
+				l.Note += ", " + n.Running()
 			}
 			goes = append(goes, l)
 			continue
@@ -217,24 +218,18 @@ func (p *Page) askApply(todo []*spec.Pipeline, running string) tea.Cmd {
 // runningText says how many executions an operation would disturb, "" if it is known
 // that there are none.
 func (p *Page) runningText(list []*spec.Pipeline) string {
-	n, more := 0, ""
+	var n pipelines.Count
 	var unknown []string
 	for _, x := range list {
 		found := p.executions[x.ID]
-		n += found.n
-		if found.n >= data.LiveLimit {
-			more = " or more"
-		}
+		n = n.Plus(found.n)
 		if found.err != nil {
 			unknown = append(unknown, x.ID.String()+" ("+render.Line(found.err.Error(), 80)+")")
 		}
 	}
 	var text string
-	switch {
-	case n == 1:
-		text = "1 execution is running."
-	case n > 1:
-		text = render.Number(int64(n)) + " executions" + more + " are running."
+	if n.N > 0 {
+		text = n.Running() + "."
 	}
 	switch {
 	case len(unknown) == 0:

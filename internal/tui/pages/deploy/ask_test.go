@@ -21,7 +21,7 @@ import (
 // runs makes so many executions run on every pipeline.
 func runs(s *datatest.Source, n int) {
 	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
-		return data.Live{Running: n, At: datatest.Recorded}, nil
+		return data.Live{Running: pipelines.Counted(n), At: datatest.Recorded}, nil
 	}
 }
 
@@ -81,11 +81,11 @@ func TestReplaceAsksAboutWhatRuns(t *testing.T) {
 		t.Run(name("replace", size), func(t *testing.T) {
 			t.Parallel()
 			s := datatest.New(t)
-			runs(s, data.LiveLimit)
+			runs(s, pipelines.LiveLimit)
 			x := open(t, s, stack.OperationUp, size, datatest.Iris, fresh)
 			x.Until("to replace")
 			x.Press("y")
-			x.Until("1,000 executions or more are running")
+			x.Until("1000+ executions are running")
 			x.Golden(name("replace-running", size))
 			x.Advance(time.Second)
 			x.Press("w")
@@ -105,7 +105,7 @@ func TestTheQuestionWaitsForTheCount(t *testing.T) {
 	gate := make(chan struct{})
 	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
 		<-gate
-		return data.Live{Running: 2}, nil
+		return data.Live{Running: pipelines.Counted(2)}, nil
 	}
 	x := open(t, s, stack.OperationUp, [2]int{80, 24}, datatest.Iris)
 	x.Until("to replace")

@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -101,21 +102,21 @@ func stateOf(j *ui.Job) jobState {
 		}
 		return s
 	}
-	good, bad, stopped, skipped := j.Outcome()
+	sum := j.Outcome()
 	s.state = succeeded
 	switch {
 	case j.Err != nil:
 		s.state, s.text = failed, "did not begin: "+j.Err.Error()
 		return s
-	case bad > 0:
+	case sum.Ending() == pipelines.EndFailed:
 		s.state = failed
-	case stopped+skipped > 0:
+	case sum.Ending() == pipelines.EndCancelled:
 		s.state = cancelled
 	}
 	if len(texts) == 1 {
 		s.text = texts[0]
 	} else {
-		s.text = strconv.Itoa(good) + " of " + strconv.Itoa(len(texts)) + " succeeded"
+		s.text = strconv.Itoa(sum.Succeeded) + " of " + strconv.Itoa(len(texts)) + " succeeded"
 	}
 	return s
 }

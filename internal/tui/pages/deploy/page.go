@@ -230,17 +230,14 @@ func (p *Page) apply(how pipelines.Running) tea.Cmd {
 	if len(req.Pipelines) == 0 || p.against(keys.Apply) != "" {
 		return nil
 	}
+	req.Expect = map[spec.ID]string{}
 	if p.preview != nil {
-		for _, r := range p.preview.Results {
-			if slices.ContainsFunc(req.Pipelines, func(x *spec.Pipeline) bool { return x.ID == r.ID }) {
-				req.Expect = append(req.Expect, r)
-			}
-		}
+		req.Expect = pipelines.Expect(p.preview.Results, req.Pipelines)
 	}
 	if req.Operation == stack.OperationDestroy {
 		for _, x := range req.Pipelines {
 			if read := p.states[x.ID]; read.State != nil {
-				req.Expect = append(req.Expect, data.Result{ID: x.ID, Basis: read.State.Basis})
+				req.Expect[x.ID] = read.State.Basis
 			}
 		}
 	}

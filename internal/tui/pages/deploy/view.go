@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -374,29 +375,20 @@ func (p *Page) finishedLine() string {
 	job := p.shown()
 	took := th.Muted.Render(dot(th) + render.Duration(job.Ended.Sub(job.Started)))
 	title := th.Title.Render(string(job.Request.Operation) + " " + p.names(nil))
-	good, bad, stopped, skipped := job.Outcome()
+	sum := job.Outcome()
 	sign := th.Good.Render(th.Glyphs.Good)
-	switch {
+	switch ending := sum.Ending(); {
 	case job.Err != nil:
 		return th.Bad.Render(th.Glyphs.Bad) + " " + title + ": " + th.Bad.Render("did not begin")
-	case bad > 0:
+	case ending == pipelines.EndFailed:
 		sign = th.Bad.Render(th.Glyphs.Bad)
-	case stopped+skipped > 0:
+	case ending == pipelines.EndCancelled:
 		sign = th.Warn.Render(th.Glyphs.Skipped)
 	}
 	if len(p.figures) == 1 {
 		return sign + " " + title + ": " + p.outcome(p.figures[0]) + took
 	}
-	text := fmt.Sprintf("%d succeeded", good)
-	for _, x := range []struct {
-		n    int
-		word string
-	}{{bad, "failed"}, {stopped, "cancelled"}, {skipped, "not begun"}} {
-		if x.n > 0 {
-			text += fmt.Sprintf(", %d %s", x.n, x.word)
-		}
-	}
-	return sign + " " + title + ": " + text + took
+	return sign + " " + title + ": " + sum.String() + took
 }
 
 // outcome is what came of a pipeline, in the colour of it.

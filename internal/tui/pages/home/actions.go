@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -190,22 +191,22 @@ func (p *Page) group(on bool) {
 		th := &p.Env.Theme
 		running, failed := p.ofTenant(tenant)
 		text := render.Count(rows, "pipeline", "pipelines")
-		if running > 0 {
-			text += ", " + render.Number(int64(running)) + " running"
+		if running.N > 0 {
+			text += ", " + running.String() + " running"
 		}
-		if failed > 0 {
-			text += ", " + render.Number(int64(failed)) + " failed"
+		if failed.N > 0 {
+			text += ", " + failed.String() + " failed"
 		}
 		return " " + th.Crumb.Render(render.Line(tenant, 0)) + "  " + th.Muted.Render(text)
 	})
 }
 
 // ofTenant counts what is known of a tenant's executions.
-func (p *Page) ofTenant(tenant string) (running, failed int) {
+func (p *Page) ofTenant(tenant string) (running, failed pipelines.Count) {
 	for _, r := range p.rows {
 		if r.p.ID.Tenant == tenant {
-			running += r.live.Running
-			failed += r.live.Failed
+			running = running.Plus(r.live.Running)
+			failed = failed.Plus(r.live.Failed)
 		}
 	}
 	return running, failed

@@ -4,6 +4,7 @@
 package home
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -243,8 +244,8 @@ func (p *Page) lived(m livedMsg) {
 	}
 	r := p.rows[i]
 	r.polling, r.polled = false, m.at
-	r.liveErr = m.err
-	if m.err == nil {
+	r.liveErr = cmp.Or(m.err, m.live.Err())
+	if m.err == nil && m.live.Useful() {
 		r.live = m.live
 		r.words()
 	}

@@ -470,7 +470,7 @@ func TestDriftIsHonest(t *testing.T) {
 	require.NoError(t, err)
 	at := datatest.Recorded.Add(-26 * time.Hour)
 	refresh := stack.Update{Kind: "refresh", Result: "succeeded", Start: at, End: at, Changes: map[stack.Op]int{stack.OpUpdate: 2, stack.OpSame: 20}}
-	iris.Last, iris.Refreshed = &refresh, &refresh
+	iris.History = []stack.Update{refresh}
 	source.Add(iris)
 	s := open(t, source, tuitest.Size(120, 40))
 	s.Until("InService")
@@ -478,7 +478,7 @@ func TestDriftIsHonest(t *testing.T) {
 	s.Press("j")
 	require.Contains(t, s.Screen(), "a refresh 26h ago found 2 resources changed outside; u puts them right")
 	up := stack.Update{Kind: "update", Result: "succeeded", Start: at.Add(time.Hour), End: at.Add(time.Hour)}
-	iris.Last, iris.Read = &up, iris.Read.Add(time.Second)
+	iris.History, iris.Read = []stack.Update{up, refresh}, iris.Read.Add(time.Second)
 	source.Add(iris)
 	s.Press("ctrl+r")
 	s.Until("put right since")

@@ -93,8 +93,8 @@ func (r *row) stale() {
 // words makes what the filter looks at.
 func (r *row) words() {
 	words := []string{r.p.ID.String(), r.p.ID.Env, r.p.Template(), r.p.Region(), string(r.cond.Status), r.live.Endpoint}
-	if last := r.p.Last; last != nil {
-		words = append(words, data.KindWord(last.Kind), last.Result)
+	if last := r.p.Last(); last != nil {
+		words = append(words, pipelines.KindWord(last.Kind), last.Result)
 	}
 	if r.live.Last != nil {
 		words = append(words, string(r.live.Last.Status))
@@ -130,24 +130,16 @@ func (r *row) machine() bool {
 
 // pollable tells whether AWS can be asked about it.
 func (r *row) pollable() bool {
-	return r.p.State != nil && r.p.Spec != nil && (r.p.Output("stateMachineArn") != "" || r.p.Output("endpointName") != "")
+	return r.p.Askable()
 }
 
 // active tells that something of it is moving.
 func (r *row) active() bool {
-	return r.job != nil || r.live.Running > 0 || r.p.Summary.InProgress || endpointBusy(r.live.Endpoint)
+	return r.job != nil || r.live.Moving() || r.p.Summary.InProgress
 }
 
 // old tells that what AWS said was a while ago.
 func (r *row) old(now time.Time) bool { return !r.live.At.IsZero() && now.Sub(r.live.At) >= fresh }
-
-func endpointBusy(status string) bool {
-	switch status {
-	case "Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting":
-		return true
-	}
-	return false
-}
 
 func isGone(err error) bool { return errors.Is(err, fault.NotFound) }
 
@@ -186,8 +178,8 @@ func (p *Page) columns() []widget.Column {
 		colStatus:   {Title: "STATUS", Min: 12, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
 		colLast:     {Title: "LAST OP", Min: 13, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
 		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
-		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running - a.live.Running })},
-		colFailed:   {Title: "FAIL", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Failed - a.live.Failed })},
+		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running.N - a.live.Running.N })},
+		colFailed:   {Title: "FAIL", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Failed.N - a.live.Failed.N })},
 		colRun:      {Title: "LAST RUN", Min: 8, Max: 18, Flex: 1, Drop: 3, Compare: recent(func(r *row) time.Time { return r.lastRun() })},
 		colSeen:     {Title: "SEEN", Min: 4, Right: true, Drop: 6, Compare: recent(func(r *row) time.Time { return r.live.At })},
 		colDrift:    {Title: "DRIFT", Min: 7, Max: 12, Flex: 1, Drop: 7, Compare: by(compareDrift)},
@@ -196,10 +188,10 @@ func (p *Page) columns() []widget.Column {
 }
 
 func (r *row) lastOp() time.Time {
-	if r.p.Last == nil {
+	if r.p.Last() == nil {
 		return time.Time{}
 	}
-	return r.p.Last.Start
+	return r.p.Last().Start
 }
 
 func (r *row) lastRun() time.Time {
@@ -238,7 +230,7 @@ func (r *row) urgency() int {
 	case pipelines.Empty:
 		return 3
 	case pipelines.Ready:
-		if r.p.Last != nil && r.p.Last.Result == string(stack.Failed) {
+		if r.p.Last() != nil && r.p.Last().Result == string(stack.Failed) {
 			return 2
 		}
 		return 4
@@ -357,7 +349,7 @@ func jobWord(job *ui.Job, r *row) string {
 
 func (p *Page) lastCell(r *row, now time.Time) widget.Cell {
 	th := &p.Env.Theme
-	last := r.p.Last
+	last := r.p.Last()
 	if last == nil {
 		return widget.Cell{}
 	}
@@ -365,7 +357,7 @@ func (p *Page) lastCell(r *row, now time.Time) widget.Cell {
 	if at.IsZero() {
 		at = last.Start
 	}
-	text := data.KindWord(last.Kind) + " " + render.ShortAge(at, now)
+	text := pipelines.KindWord(last.Kind) + " " + render.ShortAge(at, now)
 	switch last.Result {
 	case string(stack.Succeeded):
 		return signed(th.Glyphs.Good, text, th.Muted)
@@ -382,13 +374,15 @@ func (p *Page) endpointCell(r *row) widget.Cell {
 	th := &p.Env.Theme
 	s := r.live.Endpoint
 	switch {
-	case s == "" && (r.live.At.IsZero() || r.p.Output("endpointName") != ""):
+	case s == "" && !r.live.Asked():
 		return widget.Cell{}
+	case s == "" && r.live.EndpointErr != nil:
+		return widget.Cell{Text: "?", Style: th.Warn}
 	case s == "":
 		return widget.Cell{Text: "-", Style: th.Muted}
 	case s == "InService":
 		return signed(th.Glyphs.Good, s, th.Good)
-	case endpointBusy(s):
+	case pipelines.EndpointBusy(s):
 		return signed(th.Glyphs.Busy, s, th.Busy)
 	default:
 		return signed(th.Glyphs.Bad, s, th.Bad)
@@ -396,24 +390,25 @@ func (p *Page) endpointCell(r *row) widget.Cell {
 }
 
 // countCell is a number of executions, nothing as long as it is not known.
-func (p *Page) countCell(r *row, n int, style lipgloss.Style) widget.Cell {
+func (p *Page) countCell(r *row, n pipelines.Count, style lipgloss.Style) widget.Cell {
 	switch {
-	case r.live.At.IsZero():
+	case !r.live.Asked():
 		return widget.Cell{}
-	case n == 0:
-		return widget.Cell{Text: "0", Style: p.Env.Theme.Muted}
-	case n >= data.LiveLimit:
-		return widget.Cell{Text: "1000+", Style: style}
+	case n.N == 0:
+		style = p.Env.Theme.Muted
 	}
-	return widget.Cell{Text: render.Number(int64(n)), Style: style}
+	return widget.Cell{Text: r.live.Text(n), Style: style}
 }
 
 func (p *Page) runCell(r *row, now time.Time) widget.Cell {
 	th := &p.Env.Theme
 	last := r.live.Last
 	if last == nil {
-		if r.live.At.IsZero() {
+		switch {
+		case !r.live.Asked():
 			return widget.Cell{}
+		case !r.live.Running.Known:
+			return widget.Cell{Text: r.live.Text(r.live.Running), Style: th.Muted}
 		}
 		return widget.Cell{Text: "never", Style: th.Muted}
 	}

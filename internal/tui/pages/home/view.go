@@ -45,7 +45,10 @@ func (p *Page) View(width, height int) string {
 }
 
 // totals are about all pipelines: executions as far as AWS was asked.
-type totals struct{ running, failed, known, unknown, drifted int }
+type totals struct {
+	running, failed         pipelines.Count
+	known, unknown, drifted int
+}
 
 func (p *Page) sumUp() *totals {
 	var t totals
@@ -54,10 +57,10 @@ func (p *Page) sumUp() *totals {
 			t.drifted++
 		}
 		switch {
-		case !r.live.At.IsZero():
+		case r.live.Asked() && r.live.ExecutionsErr == nil:
 			t.known++
-			t.running += r.live.Running
-			t.failed += r.live.Failed
+			t.running = t.running.Plus(r.live.Running)
+			t.failed = t.failed.Plus(r.live.Failed)
 		case r.unread || r.pollable():
 			t.unknown++
 		}
@@ -102,11 +105,11 @@ func (p *Page) summary() string {
 }
 
 // figure is a number that stands out unless it is 0.
-func figure(th *theme.Screen, n int, text string, style lipgloss.Style) string {
-	if n == 0 {
+func figure(th *theme.Screen, n pipelines.Count, text string, style lipgloss.Style) string {
+	if n.N == 0 {
 		style = th.Muted
 	}
-	return style.Render(render.Number(int64(n)) + " " + text)
+	return style.Render(n.String() + " " + text)
 }
 
 func plural(n int, one, many string) string {
@@ -160,8 +163,8 @@ func (p *Page) facts1(r *row) string {
 	if r.cond.Status == pipelines.Empty {
 		return name + th.Muted.Render("nothing of it exists: u creates it, D takes the stack away")
 	}
-	if last := r.p.Last; last != nil && last.Result == string(stack.Failed) {
-		return name + th.Bad.Render(th.Glyphs.Bad+" the last "+data.KindWord(last.Kind)+" failed "+render.Age(last.End, p.Env.Now())) +
+	if last := r.p.Last(); last != nil && last.Result == string(stack.Failed) {
+		return name + th.Bad.Render(th.Glyphs.Bad+" the last "+pipelines.KindWord(last.Kind)+" failed "+render.Age(last.End, p.Env.Now())) +
 			th.Muted.Render("  enter, then Updates tells what was done")
 	}
 	if last := r.live.Last; last != nil {
@@ -242,13 +245,15 @@ func (p *Page) facts(r *row) tea.Cmd {
 	line("template", r.p.Template())
 	line("region", r.p.Region())
 	line("created", at(r.created))
-	if last := r.p.Last; last != nil {
-		line("last operation", data.KindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
+	if last := r.p.Last(); last != nil {
+		line("last operation", pipelines.KindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
 		line("", "")
 	}
 	line("endpoint", r.live.Endpoint)
-	if !r.live.At.IsZero() {
-		line("executions", count(r.live.Running, "running", "running")+", "+render.Number(int64(r.live.Failed))+" failed in 24h")
+	if r.live.Executions() {
+		line("executions", r.live.Text(r.live.Running)+" running, "+r.live.Text(r.live.Failed)+" failed in 24h")
+	}
+	if r.live.Asked() {
 		line("asked AWS", at(r.live.At))
 	}
 	if last := r.live.Last; last != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -135,14 +136,14 @@ func (p *Page) statusFacts() {
 		p.add(inStatus, "protection", protect)
 	}
 	p.maybe(inStatus, "endpoint", p.live.Endpoint)
-	if !p.live.At.IsZero() {
-		p.add(inStatus, "executions", atMost(p.live.Running)+" running, "+atMost(p.live.Failed)+" failed in 24h")
+	if p.live.Executions() {
+		p.add(inStatus, "executions", p.live.Text(p.live.Running)+" running, "+p.live.Text(p.live.Failed)+" failed in 24h")
 		if last := p.live.Last; last != nil {
 			p.add(inStatus, "last run", string(last.Status)+", "+last.Name+", "+render.Stamp(last.Start))
 		}
 	}
-	if last := p.p.Last; last != nil {
-		p.add(inStatus, "last operation", data.KindWord(last.Kind)+" "+last.Result+", "+render.Stamp(last.Start)+", "+render.Changes(last.Changes, true))
+	if last := p.p.Last(); last != nil {
+		p.add(inStatus, "last operation", pipelines.KindWord(last.Kind)+" "+last.Result+", "+render.Stamp(last.Start)+", "+render.Changes(last.Changes, true))
 	}
 	p.add(inStatus, "drift", driftWords(p.p.Drift()))
 	p.maybe(inStatus, "created", render.Stamp(p.p.Created()))
@@ -151,14 +152,6 @@ func (p *Page) statusFacts() {
 		p.add(inStatus, "resources", strconv.Itoa(len(s.Resources)))
 		p.maybe(inStatus, "secrets kept by", s.SecretsProvider)
 	}
-}
-
-// atMost is a count that stops at a limit.
-func atMost(n int) string {
-	if n >= data.LiveLimit {
-		return render.Number(data.LiveLimit) + " or more"
-	}
-	return render.Number(int64(n))
 }
 
 func driftWords(d data.Drift) string {

@@ -4,6 +4,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -348,8 +349,8 @@ func (p *Page) took(m readMsg) {
 }
 
 func (p *Page) lived(m livedMsg) {
-	p.polling, p.polled, p.liveErr = false, m.at, m.err
-	if m.err == nil {
+	p.polling, p.polled, p.liveErr = false, m.at, cmp.Or(m.err, m.live.Err())
+	if m.err == nil && m.live.Useful() {
 		p.live = m.live
 	}
 	p.refreshFacts()

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -57,7 +57,7 @@ func (r updateRows) Cell(i, column int) widget.Cell {
 	case 0:
 		return widget.Cell{Text: r.number(i), Style: th.Muted}
 	case 1:
-		return widget.Cell{Text: data.KindWord(u.Kind)}
+		return widget.Cell{Text: pipelines.KindWord(u.Kind)}
 	case 2:
 		switch u.Result {
 		case string(stack.Succeeded):
@@ -107,7 +107,7 @@ func (p *Page) updateText(i int) string {
 		}
 	}
 	line("number", updateRows{p}.number(i))
-	line("kind", data.KindWord(u.Kind))
+	line("kind", pipelines.KindWord(u.Kind))
 	line("result", u.Result)
 	line("began", render.Stamp(u.Start))
 	line("ended", render.Stamp(u.End))

@@ -39,23 +39,23 @@ func (p *Page) statusLine() string {
 	}
 	if e := p.live.Endpoint; e != "" {
 		style, sign := th.Bad, th.Glyphs.Bad
-		switch e {
-		case "InService":
+		switch {
+		case e == "InService":
 			style, sign = th.Good, th.Glyphs.Good
-		case "Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting":
+		case pipelines.EndpointBusy(e):
 			style, sign = th.Busy, th.Glyphs.Busy
 		}
 		parts = append(parts, th.Muted.Render("endpoint ")+style.Render(sign+" "+render.Line(e, 0)))
 	}
-	if !p.live.At.IsZero() {
+	if p.live.Executions() {
 		running, failed := th.Muted, th.Muted
-		if p.live.Running > 0 {
+		if p.live.Running.N > 0 {
 			running = th.Busy
 		}
-		if p.live.Failed > 0 {
+		if p.live.Failed.N > 0 {
 			failed = th.Bad
 		}
-		parts = append(parts, running.Render(atMost(p.live.Running)+" running"), failed.Render(atMost(p.live.Failed)+" failed in 24h"))
+		parts = append(parts, running.Render(p.live.Text(p.live.Running)+" running"), failed.Render(p.live.Text(p.live.Failed)+" failed in 24h"))
 	}
 	return strings.Join(parts, dot)
 }

@@ -130,7 +130,7 @@ func begin(ctx context.Context, source data.Source, cat *spec.Catalog, id spec.I
 		return &base, cat, err
 	}
 	if base.State != nil && base.State.Spec != nil {
-		again, err := base.Again(ctx, source)
+		again, err := data.AsAsked(ctx, source, base)
 		switch {
 		case err == nil:
 			base.Spec = again
