@@ -78,6 +78,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/secretsmanager":        service(),
 	"internal/sandbox/ssm":                   service("internal/sandbox/guard"),
 	"internal/sandbox/sagemaker":             service("internal/linear", "internal/sandbox/guard"),
+	"internal/sandbox/sns":                   service("internal/sandbox/guard"),
 	"internal/sandbox/sqs":                   service(),
 	"internal/sandbox/states": {
 		"internal/clock", "internal/sandbox/kit/defaults", "internal/sandbox/states/api", "internal/sandbox/states/interpreter", "internal/sandbox/states/journal",

@@ -37,6 +37,7 @@ SERVICES = {
     "sagemaker": "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights",
     "sagemaker-runtime": ".",
     "secretsmanager": ".",
+    "sns": "^(?!.*(SMS|Phone|Platform|Endpoint|Origination|DataProtection))",
     "sqs": ".",
     "ssm": "Parameter|[Tt]ag",
     "stepfunctions": ".",

@@ -32,6 +32,7 @@ SERVICES = {
     "sagemakerruntime": ("sagemaker-runtime", "^InvokeEndpoint$"),
     "secretsmanager": ("secretsmanager", "^(Create|Describe|Delete|Restore|Update)Secret$|SecretValue$|ListSecrets$"),
     "sfn": ("stepfunctions", "."),
+    "sns": ("sns", "^(?!.*(SMS|Phone|Platform|Endpoint|Origination|DataProtection))"),
     "ssm": ("ssm", "Parameter|[Tt]ag"),
     "sts": ("sts", "."),
 }

@@ -87,6 +87,26 @@ func (a *App) SandboxReset(ctx context.Context, keysOnly bool) error {
 	return sandbox.Reset(ctx, a.sandboxDir(), sandbox.ResetOptions{KeepData: keysOnly, RenewCredentials: keysOnly})
 }
 
+// SandboxMail is an e-mail that SNS of the sandbox has sent.
+type SandboxMail struct {
+	ID      string    `json:"id"`
+	Sent    time.Time `json:"sent"`
+	To      string    `json:"to"`
+	Subject string    `json:"subject"`
+	Text    string    `json:"text"`
+	File    string    `json:"file"`
+}
+
+// SandboxMail returns the e-mail of the sandbox, the oldest first. It need not run.
+func (a *App) SandboxMail() ([]SandboxMail, error) {
+	all, err := sandbox.ReadMail(a.sandboxDir())
+	out := make([]SandboxMail, len(all))
+	for i, m := range all {
+		out[i] = SandboxMail{m.ID, m.Sent, m.To, m.Subject, m.Text, m.File}
+	}
+	return out, err
+}
+
 // SandboxAccount is one of the sandbox's accounts.
 type SandboxAccount struct {
 	ID      string    `json:"id"`

@@ -32,7 +32,7 @@ func newSandbox(deps *Deps) *cobra.Command {
 		plain(reading, "status", "tell whether the sandbox runs, and where", runSandboxStatus),
 		plain(changing, "stop", "stop the sandbox; its data stay", runSandboxStop),
 		newSandboxReset(deps, runSandboxReset), newSandboxEnv(deps, runSandboxEnv), newSandboxAccount(deps), newSandboxExec(deps, runSandboxExec),
-		plain(reading, "logs", "print the sandbox's log", runSandboxLogs), newSandboxFaults(deps), newSandboxServe(deps, runSandboxServe))
+		plain(reading, "logs", "print the sandbox's log", runSandboxLogs), newSandboxMail(deps, runSandboxMail), newSandboxFaults(deps), newSandboxServe(deps, runSandboxServe))
 }
 
 func runSandboxStart(ctx context.Context, deps *Deps) error {

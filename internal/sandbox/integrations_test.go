@@ -118,3 +118,26 @@ func TestObjectsInTasks(t *testing.T) {
 	require.Len(t, gone["Deleted"], 2)
 	require.Empty(t, run("listObjectsV2", map[string]any{"Bucket": "objects-in-tasks"})["Contents"])
 }
+
+// A machine publishes to topics, whose message may be any JSON.
+// https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html
+func TestTopicsInTasks(t *testing.T) {
+	t.Parallel()
+	w := newInside(t)
+	allow := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",%s"Action":"%s"%s}]}`
+	role, _ := w.call("iam", "CreateRole", map[string]any{
+		"RoleName": "machine", "AssumeRolePolicyDocument": fmt.Sprintf(allow, `"Principal":{"Service":"states.amazonaws.com"},`, "sts:AssumeRole", ""),
+	})["Role"].(map[string]any)
+	w.call("iam", "PutRolePolicy", map[string]any{"RoleName": "machine", "PolicyName": "sns", "PolicyDocument": fmt.Sprintf(allow, "", "sns:Publish", `,"Resource":"*"`)})
+	topic := w.call("sns", "CreateTopic", map[string]any{"Name": "t"})
+	definition, err := json.Marshal(map[string]any{"StartAt": "A", "States": map[string]any{"A": map[string]any{
+		"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "End": true, "Parameters": map[string]any{
+			"TopicArn": topic["TopicArn"], "Message": map[string]any{"order": 1}, "MessageAttributes": map[string]any{"k": map[string]any{"DataType": "String", "StringValue": "v"}},
+		},
+	}}})
+	require.NoError(t, err)
+	machine := w.call("sfn", "CreateStateMachine", map[string]any{"name": "m", "definition": string(definition), "roleArn": role["Arn"], "type": "EXPRESS"})
+	out := w.call("sfn", "StartSyncExecution", map[string]any{"stateMachineArn": machine["stateMachineArn"]})
+	require.Equal(t, "SUCCEEDED", out["status"], "%v", out)
+	require.Contains(t, out["output"], `"MessageId"`)
+}

@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -106,7 +107,7 @@ func (d *doorstep) clients() map[string]any {
 		"eventbridge": eventbridge.NewFromConfig(c), "iam": iam.NewFromConfig(c), "kms": kms.NewFromConfig(c), "lambda": lambda.NewFromConfig(c),
 		"s3":        s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }),
 		"sagemaker": sagemaker.NewFromConfig(c), "sagemakerruntime": sagemakerruntime.NewFromConfig(c), "sfn": sfn.NewFromConfig(c),
-		"secretsmanager": secretsmanager.NewFromConfig(c), "ssm": ssm.NewFromConfig(c), "sqs": sqs.NewFromConfig(c), "sts": sts.NewFromConfig(c),
+		"secretsmanager": secretsmanager.NewFromConfig(c), "ssm": ssm.NewFromConfig(c), "sns": sns.NewFromConfig(c), "sqs": sqs.NewFromConfig(c), "sts": sts.NewFromConfig(c),
 	}
 }
 

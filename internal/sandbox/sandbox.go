@@ -123,6 +123,7 @@ func statePath(dir string) string       { return filepath.Join(dir, "state.json"
 func credentialsPath(dir string) string { return filepath.Join(dir, "credentials.json") }
 func addressPath(dir string) string     { return filepath.Join(dir, "address.json") }
 func dataPath(dir string) string        { return filepath.Join(dir, "data") }
+func mailPath(dir string) string        { return filepath.Join(dataPath(dir), "mail") }
 
 // state is what the daemon writes once it takes requests, and removes when it
 // ends in good order. It means nothing unless the lock is held. The lock's own

@@ -163,7 +163,7 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	server := &http.Server{
-		Handler: handler(st, quit, svc.router), BaseContext: func(net.Listener) context.Context { return base },
+		Handler: handler(st, quit, svc.topics.Links(svc.router)), BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
@@ -248,7 +248,8 @@ func keepPort(dir string, l net.Listener) error {
 }
 
 // handler answers health itself, and the request to stop of whoever knows the
-// daemon's token; it leaves the rest to the router, which asks for a signature. A
+// daemon's token; it leaves the rest to the router, which asks for a signature (but for the
+// links in SNS's messages). A
 // browser that was led here under another name (DNS rebinding) gets nothing.
 func handler(st state, quit func(), router http.Handler) http.Handler {
 	health, err := json.Marshal(map[string]any{"id": st.ID, "pid": st.PID, "version": st.Version})

@@ -22,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/secretsmanager"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/ssm"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
@@ -35,6 +36,7 @@ type services struct {
 	router *wire.Router
 	gate   *faults.Gate
 	db     *store.DB
+	topics *sns.Service
 	// starters resume work in this order; closers end it in the reverse order.
 	starters []starter
 	closers  []closer
@@ -200,6 +202,11 @@ func (b *builder) messaging() (err error) {
 	}
 	b.bus.Register(b.router)
 	b.background("events", b.bus)
+	b.topics, err = sns.New(sns.Config{DB: b.db, Clock: b.Clock, Log: b.log("sns"), Dir: mailPath(b.Dir), Endpoint: b.endpoint})
+	if err != nil {
+		return err
+	}
+	b.topics.Register(b.router)
 	return nil
 }
 
@@ -264,6 +271,7 @@ func (b *builder) compute() error {
 	}
 	scaling.Register(b.router)
 	b.background("autoscaling", scaling)
-	b.background("the deliveries of events", b.bus.Deliveries()) // last: the targets have to run
+	b.background("sns", b.topics) // last, as deliveries are: the targets have to run
+	b.background("the deliveries of events", b.bus.Deliveries())
 	return nil
 }

@@ -68,6 +68,9 @@ var taggings = []tagging{
 	{"sqs", "CreateQueue", "GetQueueAttributes", func(n string) map[string]any { return map[string]any{"QueueName": n} }, mapped, func(_ string, out map[string]any) map[string]any {
 		return map[string]any{"QueueUrl": out["QueueUrl"]}
 	}},
+	{"sns", "CreateTopic", "GetTopicAttributes", func(n string) map[string]any { return map[string]any{"Name": n} }, listed("Key", "Value"), func(_ string, out map[string]any) map[string]any {
+		return map[string]any{"TopicArn": out["TopicArn"]}
+	}},
 	{"iam", "CreateRole", "GetRole", func(n string) map[string]any {
 		return map[string]any{"RoleName": n, "AssumeRolePolicyDocument": anyTrust}
 	}, listed("Key", "Value"), by("RoleName")},
@@ -137,5 +140,5 @@ func requireDenied(t *testing.T, err error) {
 	t.Helper()
 	var e *wire.Error
 	require.True(t, errors.As(err, &e), "%v", err)
-	require.Contains(t, []string{"AccessDenied", "AccessDeniedException"}, e.Code, e.Message)
+	require.Contains(t, []string{"AccessDenied", "AccessDeniedException", "AuthorizationError"}, e.Code, e.Message)
 }

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"container/heap"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -29,10 +27,6 @@ const (
 	firstPause = time.Second
 	lastPause  = 10 * time.Minute
 )
-
-// perLane bounds the deliveries to one target that run at the same time. Targets share
-// nothing: a slow one holds up no other.
-const perLane = 16
 
 // delivery is one event for one target, as it is kept until it is done.
 type delivery struct {
@@ -71,63 +65,13 @@ func (d delivery) age() time.Duration {
 	return maxAge
 }
 
-// dispatcher holds what is to be delivered, by time. What a delivery is, the store knows.
-type dispatcher struct {
-	mu    sync.Mutex
-	list  agenda
-	wake  bell.Bell
-	lanes map[string]*lane // by the ARN of the target
-}
-
-type appointment struct {
-	due time.Time
-	key string
-}
-
-// agenda is a heap of appointments.
-type agenda []appointment
-
-func (a agenda) Len() int { return len(a) }
-func (a agenda) Less(i, j int) bool {
-	return a[i].due.Before(a[j].due) || a[i].due.Equal(a[j].due) && a[i].key < a[j].key
-}
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)   { *a = append(*a, x.(appointment)) } //nolint:forcetypeassert // only appointments are pushed
-func (a *agenda) Pop() any {
-	last := (*a)[len(*a)-1]
-	*a = (*a)[:len(*a)-1]
-	return last
-}
-
-func (q *dispatcher) add(key string, due time.Time) {
-	q.mu.Lock()
-	heap.Push(&q.list, appointment{due, key})
-	q.mu.Unlock()
-	q.wake.Ring()
-}
-
-// next takes the first that is due; else it tells how long to wait.
-func (q *dispatcher) next(now time.Time) (key string, wait time.Duration) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.list) == 0 {
-		return "", bell.Forever
-	}
-	if wait := q.list[0].due.Sub(now); wait > 0 {
-		return "", wait
-	}
-	return heap.Pop(&q.list).(appointment).key, 0 //nolint:forcetypeassert // as pushed
-}
-
 // loadDeliveries takes over what an earlier run has left. What was added since the service
 // was made is there once: keys are told apart by the store, which forgets what is done.
 func (s *Service) loadDeliveries() error {
-	s.deliveries.mu.Lock()
-	s.deliveries.list, s.deliveries.lanes = nil, nil
-	s.deliveries.mu.Unlock()
+	s.deliveries.Reset()
 	return s.DB.View(func(tx *store.Tx) error {
 		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
-			s.deliveries.add(key, d.Due)
+			s.deliveries.Add(key, d.Due)
 			return true
 		})
 	})
@@ -138,9 +82,9 @@ func (s *Service) dispatch(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for ctx.Err() == nil {
-		key, wait := s.deliveries.next(s.Clock.Now())
+		key, wait := s.deliveries.Next(s.Clock.Now())
 		if key == "" {
-			s.deliveries.wake.Wait(ctx, s.Clock, wait)
+			s.deliveries.Wait(ctx, s.Clock, wait)
 			continue
 		}
 		s.attempt(ctx, key, func(ctx context.Context, key string, d delivery) {
@@ -161,7 +105,7 @@ func (s *Service) attempt(ctx context.Context, key string, do func(context.Conte
 	})
 	if err != nil && ctx.Err() == nil {
 		s.Log.Error("an event cannot be delivered yet", "error", err.Error())
-		s.deliveries.add(key, s.Clock.Now().Add(lastPause))
+		s.deliveries.Add(key, s.Clock.Now().Add(lastPause))
 	}
 }
 
@@ -194,7 +138,7 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
 			s.Log.Error("a delivery is not kept", "error", err.Error())
 		}
-		s.deliveries.add(key, d.Due)
+		s.deliveries.Add(key, d.Due)
 		return
 	}
 	if f != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/agenda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -90,7 +91,7 @@ func New(c Config) (*Service, error) {
 		}
 	}
 	s := &Service{Config: c, posts: make(chan []posting, backlog), timetable: bell.New(), replaying: bell.New()}
-	s.deliveries.wake = bell.New()
+	s.deliveries.Agenda, s.deliveries.rates = agenda.New(), map[string]*rate{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

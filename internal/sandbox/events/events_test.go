@@ -201,7 +201,7 @@ func TestRefused(t *testing.T) {
 		_, err := s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{Rule: aws.String("r"), Targets: []types.Target{x}})
 		return err
 	}
-	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:sns:us-east-1:000000000000:t")}), "NotImplemented")
+	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/t")}), "NotImplemented")
 	iamtest.RequireCode(t, target(types.Target{Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), Input: aws.String("{")}), "ValidationException")
 	_, nobody := s.Role(t, "nobody", "")
 	_, err := sdk.NewFromConfig(nobody).DescribeRule(ctx, &sdk.DescribeRuleInput{Name: aws.String("r")})

@@ -118,7 +118,7 @@ func (m matched) store(tx *store.Tx, now time.Time) (out []kept, err error) {
 // begin has delivered what is on disk.
 func (s *Service) begin(list []kept) {
 	for _, k := range list {
-		s.deliveries.add(k.key, k.due)
+		s.deliveries.Add(k.key, k.due)
 	}
 }
 

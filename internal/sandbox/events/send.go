@@ -38,6 +38,8 @@ func (s *Service) send(ctx context.Context, d delivery) *failure {
 			in["MessageGroupId"] = d.Target.Group
 		}
 		err = s.call(ctx, d, p, d.Target.ARN, "sqs", "SendMessage", in)
+	case "sns":
+		err = s.call(ctx, d, p, d.Target.ARN, "sns", "Publish", map[string]any{"TopicArn": d.Target.ARN, "Message": body})
 	case "lambda":
 		err = s.call(ctx, d, p, d.Target.ARN, "lambda", "Invoke", map[string]any{
 			"FunctionName": d.Target.ARN, "InvocationType": "Event", "Payload": base64.StdEncoding.EncodeToString([]byte(body)),

@@ -53,7 +53,7 @@ type target struct {
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 var elsewhere = []string{
 	"apigateway", "appsync", "batch", "codebuild", "codepipeline", "ec2", "ecs", "execute-api", "firehose", "glue", "inspector", "kinesis",
-	"redshift", "redshift-serverless", "route53", "sagemaker", "sns", "ssm", "ssm-incidents",
+	"redshift", "redshift-serverless", "route53", "sagemaker", "ssm", "ssm-incidents",
 }
 
 // badARN is how AWS refuses an ARN that no target can have, well formed or not.
@@ -95,6 +95,10 @@ func checkKind(req *wire.Request, a arn.ARN, t types.Target) error {
 	case "sqs":
 		if strings.HasSuffix(a.Resource, ".fifo") && t.SqsParameters == nil {
 			return validation("Parameter(s) SqsParameters must be specified for target: %s.", name)
+		}
+	case "sns":
+		if strings.Contains(a.Resource, ":") {
+			return badARN(text)
 		}
 	case "lambda":
 		if !strings.HasPrefix(a.Resource, "function:") {

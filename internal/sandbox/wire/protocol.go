@@ -196,7 +196,10 @@ func lists(v any) any {
 		if wrap == "entry" {
 			obj := map[string]any{}
 			for _, e := range out {
-				if kv, ok := e.(map[string]any); ok {
+				kv, ok := e.(map[string]any)
+				if name, named := kv["Name"]; ok && named { // as attributes of messages are sent
+					obj[fmt.Sprint(name)] = kv["Value"]
+				} else if ok {
 					obj[fmt.Sprint(kv["key"])] = kv["value"]
 				}
 			}

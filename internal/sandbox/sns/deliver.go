@@ -1,0 +1,384 @@
+package sns
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// Kinds of what is delivered.
+const (
+	notification = "Notification"
+	confirmation = "SubscriptionConfirmation"
+)
+
+// delivery is one message for one subscription, as it is kept until it is done. The
+// subscription is as it was when the message was published.
+type delivery struct {
+	Subscription subscription
+	Kind         string
+	Message      notice
+	Tries        int `json:",omitempty"` // that have failed
+	Due          time.Time
+}
+
+// queue keeps deliveries, which are due at once.
+func (s *Service) queue(tx *store.Tx, all []delivery) (keys []string, err error) {
+	for _, d := range all {
+		seq, err := tx.NextSequence(deliveriesBucket)
+		if err != nil {
+			return nil, err
+		}
+		d.Due = s.now()
+		key := fmt.Sprintf("%020d", seq)
+		if err := store.Put(tx, deliveriesBucket, key, d); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (s *Service) deliverSoon(keys []string) {
+	for _, key := range keys {
+		s.deliveries.Add(key, s.now())
+	}
+}
+
+// loadDeliveries takes over what an earlier run has left.
+func (s *Service) loadDeliveries() error {
+	s.deliveries.Reset()
+	return s.DB.View(func(tx *store.Tx) error {
+		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
+			s.deliveries.Add(key, d.Due)
+			return true
+		})
+	})
+}
+
+// dispatch delivers what is due until ctx is done, to each endpoint in a lane of its own.
+func (s *Service) dispatch(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for ctx.Err() == nil {
+		key, wait := s.deliveries.Next(s.now())
+		if key == "" {
+			s.deliveries.Wait(ctx, s.Clock, wait)
+			continue
+		}
+		s.attempt(ctx, key, func(d delivery) {
+			running.Go(guard.Func(s.Log, "the delivery of a message", func() {
+				s.deliveries.Do(ctx, d.Subscription.Endpoint, key, func(key string) { s.attempt(ctx, key, func(d delivery) { s.deliver(ctx, key, d) }) })
+			}))
+		})
+	}
+}
+
+// attempt gives do what the store has of a key, if it is not done yet. What goes wrong now
+// is tried again by and by.
+func (s *Service) attempt(ctx context.Context, key string, do func(delivery)) {
+	err := guard.Run(s.Log, "the delivery of a message", func() error {
+		d, found, err := store.Read[delivery](s.DB, deliveriesBucket, key)
+		if err == nil && found {
+			do(d)
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("a message cannot be delivered yet", "error", err.Error())
+		s.deliveries.Add(key, s.now().Add(time.Minute))
+	}
+}
+
+// finalError is the error of a delivery that is not tried again: the client's own, as SNS
+// calls those that the endpoint's owner has to mend.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// deliver tries a delivery once, and notes what became of it.
+func (s *Service) deliver(ctx context.Context, key string, d delivery) {
+	err := s.hand(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		return // it is tried again after the next start
+	}
+	var final finalError
+	if pause, again := d.pause(); err != nil && again && !errors.As(err, &final) {
+		d.Tries++
+		d.Due = s.now().Add(pause)
+		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
+			s.Log.Error("a delivery is not kept", "error", err.Error())
+		}
+		s.deliveries.Add(key, d.Due)
+		return
+	}
+	if err != nil {
+		s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.Endpoint, "error", err.Error())
+		s.bury(ctx, d)
+	}
+	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
+		s.Log.Error("a delivery is not forgotten", "error", err.Error())
+	}
+}
+
+// retries is how an endpoint of HTTP(S) is tried again, in the words of delivery policies.
+type retries struct {
+	MinDelay float64 `json:"minDelayTarget"`
+	MaxDelay float64 `json:"maxDelayTarget"`
+	Retries  int     `json:"numRetries"`
+}
+
+// retriesOf reads a delivery policy.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html#creating-delivery-policy
+func retriesOf(text string) (retries, error) {
+	out := retries{MinDelay: 20, MaxDelay: 20, Retries: 3}
+	if text == "" {
+		return out, nil
+	}
+	var doc struct {
+		Healthy *retries `json:"healthyRetryPolicy"`
+		HTTP    *struct {
+			Healthy *retries `json:"defaultHealthyRetryPolicy"`
+		} `json:"http"`
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return out, invalid("DeliveryPolicy: failed to parse JSON.")
+	}
+	given := doc.Healthy
+	if given == nil && doc.HTTP != nil {
+		given = doc.HTTP.Healthy
+	}
+	if given == nil {
+		return out, nil
+	}
+	if given.Retries < 0 || given.Retries > 100 || given.MinDelay < 0 || given.MaxDelay < given.MinDelay || given.MaxDelay > 3600 {
+		return out, invalid("DeliveryPolicy: healthyRetryPolicy: minDelayTarget, maxDelayTarget and numRetries must be in order and within their limits")
+	}
+	return *given, nil
+}
+
+// pause is how long to wait before a delivery is tried again; again is false when it was
+// tried often enough. AWS jitters the pauses.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+func (d delivery) pause() (wait time.Duration, again bool) {
+	if strings.HasPrefix(d.Subscription.Protocol, "http") {
+		p, err := retriesOf(d.Subscription.Attributes["DeliveryPolicy"])
+		if err != nil || d.Tries >= p.Retries {
+			return 0, false
+		}
+		step := 0.0
+		if p.Retries > 1 {
+			step = float64(d.Tries) / float64(p.Retries-1)
+		}
+		return jittered((p.MinDelay + (p.MaxDelay-p.MinDelay)*step)), true
+	}
+	switch n := d.Tries; {
+	case n < 3:
+		return 0, true
+	case n < 5:
+		return jittered(1), true
+	case n < 15:
+		return jittered(math.Min(math.Pow(20, float64(n-4)/10), 20)), true
+	case n < 100_015:
+		return jittered(20), true
+	}
+	return 0, false
+}
+
+func jittered(seconds float64) time.Duration {
+	return time.Duration(seconds * (0.9 + 0.1*rand.Float64()) * float64(time.Second)) //nolint:gosec // jitter
+}
+
+// hand gives a message to its endpoint.
+func (s *Service) hand(ctx context.Context, d delivery) error {
+	x := d.Subscription
+	switch x.Protocol {
+	case "sqs":
+		return s.toQueue(ctx, d, x.Endpoint, x.raw() && d.Kind == notification)
+	case "lambda":
+		return s.toFunction(ctx, d)
+	case "http", "https":
+		return s.toEndpoint(ctx, d)
+	}
+	return s.toMailbox(d)
+}
+
+// document is a message as queues and endpoints get it.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+func (s *Service) document(d delivery) (map[string]any, error) {
+	x, n := d.Subscription, d.Message
+	out := map[string]any{"Type": d.Kind, "MessageId": n.ID, "TopicArn": x.Topic, "Message": n.body(x.Protocol), "Timestamp": n.At.UTC().Format(stamp)}
+	if n.Subject != nil {
+		out["Subject"] = *n.Subject
+	}
+	if d.Kind == confirmation {
+		out["Token"] = x.Token
+		out["Message"] = fmt.Sprintf("You have chosen to subscribe to the topic %s.\nTo confirm the subscription, visit the SubscribeURL included in this message.", x.Topic)
+		out["SubscribeURL"] = s.link(url.Values{"Action": {"ConfirmSubscription"}, "TopicArn": {x.Topic}, "Token": {x.Token}})
+	} else {
+		out["UnsubscribeURL"] = s.link(url.Values{"Action": {"Unsubscribe"}, "SubscriptionArn": {x.ARN}})
+	}
+	if len(n.Attributes) > 0 {
+		out["MessageAttributes"] = n.shown()
+	}
+	return out, s.sign(out, x.Topic)
+}
+
+// stamp is how times stand in messages.
+const stamp = "2006-01-02T15:04:05.000Z"
+
+func (s *Service) link(q url.Values) string { return s.Endpoint + "/?" + q.Encode() }
+
+// as is SNS delivering for a topic.
+func (d delivery) as() wire.Principal {
+	return wire.Principal{Service: ServiceName, Source: d.Subscription.Topic}
+}
+
+// call calls a service of an ARN's account and region. What it refuses to a client is not
+// tried again.
+func (s *Service) call(ctx context.Context, d delivery, arn, service, operation string, in any) error {
+	a, ok := wire.ParseARN(arn)
+	if !ok {
+		return finalError{errors.New("the endpoint is no ARN")}
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	_, err = s.router.Invoke(ctx, wire.ScopeOfARN(a), d.as(), service, operation, raw)
+	e := wire.AsError(err)
+	if err != nil && e.Status < http.StatusInternalServerError && e.Status != http.StatusTooManyRequests && !strings.Contains(strings.ToLower(e.Code), "throttl") {
+		return finalError{err}
+	}
+	return err
+}
+
+func (s *Service) toQueue(ctx context.Context, d delivery, queue string, raw bool) error {
+	in := map[string]any{"MessageBody": d.Message.body(d.Subscription.Protocol)}
+	if raw {
+		// "If you use raw message delivery to an Amazon SQS queue [...] more than 10 message
+		// attributes [...] client-side error"
+		// https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+		if len(d.Message.Attributes) > 10 {
+			return finalError{errors.New("more than 10 attributes of a raw message")}
+		}
+		if len(d.Message.Attributes) > 0 {
+			in["MessageAttributes"] = d.Message.Attributes
+		}
+	} else {
+		doc, err := s.document(d)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(doc)
+		if err != nil {
+			return err
+		}
+		in["MessageBody"] = string(text)
+	}
+	a, _ := wire.ParseARN(queue)
+	in["QueueUrl"] = "http://sqs/" + a.AccountID + "/" + a.Resource // what the path stands on does not count
+	return s.call(ctx, d, queue, "sqs", "SendMessage", in)
+}
+
+// toFunction invokes a function.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+func (s *Service) toFunction(ctx context.Context, d delivery) error {
+	doc, err := s.document(d)
+	if err != nil {
+		return err
+	}
+	for old, name := range map[string]string{"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"} {
+		doc[name] = doc[old]
+		delete(doc, old)
+	}
+	doc["Subject"], doc["MessageAttributes"] = d.Message.Subject, d.Message.shown()
+	payload, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
+		"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": d.Subscription.ARN, "Sns": doc,
+	}}})
+	if err != nil {
+		return err
+	}
+	return s.call(ctx, d, d.Subscription.Endpoint, "lambda", "Invoke", map[string]any{
+		"FunctionName": d.Subscription.Endpoint, "InvocationType": "Event", "Payload": base64.StdEncoding.EncodeToString(payload),
+	})
+}
+
+// toEndpoint posts to an endpoint of HTTP(S). Of its answers those of 400 to 499 but 429
+// are for good.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+func (s *Service) toEndpoint(ctx context.Context, d delivery) error {
+	x := d.Subscription
+	body := []byte(d.Message.body(x.Protocol))
+	raw := x.raw() && d.Kind == notification
+	if !raw {
+		doc, err := s.document(d)
+		if err != nil {
+			return err
+		}
+		if body, err = json.MarshalIndent(doc, "", "  "); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return finalError{err}
+	}
+	if !loopback(req.URL.Hostname()) {
+		return finalError{errors.New("the endpoint is not on this machine")}
+	}
+	if password, ok := req.URL.User.Password(); ok {
+		req.SetBasicAuth(req.URL.User.Username(), password)
+	}
+	for name, v := range map[string]string{
+		"Content-Type": "text/plain; charset=UTF-8", "User-Agent": "Amazon Simple Notification Service Agent", "x-amz-sns-message-type": d.Kind,
+		"x-amz-sns-message-id": d.Message.ID, "x-amz-sns-topic-arn": x.Topic, "x-amz-sns-subscription-arn": x.ARN,
+	} {
+		if name != "x-amz-sns-subscription-arn" || d.Kind == notification {
+			req.Header.Set(name, v)
+		}
+	}
+	if raw {
+		req.Header.Set("x-amz-sns-rawdelivery", "true")
+	}
+	res, err := s.Client.Do(req)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+	_ = res.Body.Close()
+	switch code := res.StatusCode; {
+	case code >= 200 && code < 300:
+		return nil
+	case code >= 400 && code < 500 && code != http.StatusTooManyRequests:
+		return finalError{fmt.Errorf("the endpoint has answered %s", res.Status)}
+	}
+	return fmt.Errorf("the endpoint has answered %s", res.Status)
+}
+
+// bury sends what cannot be delivered to the subscription's dead-letter queue.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+func (s *Service) bury(ctx context.Context, d delivery) {
+	queue := deadLetters(d.Subscription.Attributes["RedrivePolicy"])
+	if queue == "" || d.Kind != notification {
+		return
+	}
+	if err := s.toQueue(ctx, d, queue, d.Subscription.raw()); err != nil {
+		s.Log.Warn("message not delivered to the dead-letter queue", "topic", d.Subscription.Topic, "queue", queue, "error", err.Error())
+	}
+}

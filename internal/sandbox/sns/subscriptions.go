@@ -1,0 +1,405 @@
+package sns
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+)
+
+// subscription is a subscription as it is kept.
+type subscription struct {
+	Topic              string // ARN
+	ID, ARN            string
+	Protocol, Endpoint string
+	Owner, Principal   string            // the account and the ARN of who subscribed
+	Attributes         map[string]string // those that were set
+	Token              string
+	Pending            bool `json:",omitempty"`
+	// Authenticated is whether its confirmation was signed.
+	Authenticated bool `json:",omitempty"`
+	// Guarded is whether only who is authenticated may unsubscribe.
+	Guarded bool `json:",omitempty"`
+}
+
+// key is where the store has the subscription.
+func (x subscription) key() string {
+	a, _ := wire.ParseARN(x.Topic)
+	return ref{wire.ScopeOfARN(a), a.Resource}.key() + "\x00" + x.ID
+}
+
+func (x subscription) raw() bool { return x.Attributes["RawMessageDelivery"] == "true" }
+
+// pendingARN is what lists and Subscribe say in place of the ARN of one that nobody has
+// confirmed.
+const (
+	pendingARN   = "PendingConfirmation"
+	pendingReply = "pending confirmation"
+)
+
+type subscribeInput struct {
+	TopicArn, Protocol    string
+	Endpoint              *string
+	Attributes            map[string]string
+	ReturnSubscriptionArn bool
+}
+
+type subscriptionOutput struct{ SubscriptionArn string }
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// checkEndpoint refuses what a protocol cannot reach.
+func checkEndpoint(protocol, endpoint string) error {
+	a, isARN := wire.ParseARN(endpoint)
+	switch protocol {
+	case "http", "https":
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Scheme != protocol || u.Host == "" {
+			return invalid("Endpoint must match the specified protocol")
+		}
+		if !loopback(u.Hostname()) {
+			return unserved("calls endpoints on this machine only, not %s", u.Hostname())
+		}
+	case "email", "email-json":
+		if m, err := mail.ParseAddress(endpoint); err != nil || m.Address != endpoint {
+			return invalid("Email address")
+		}
+	case "sqs":
+		if !isARN || a.Service != "sqs" {
+			return invalid("SQS endpoint ARN")
+		}
+		if strings.HasSuffix(a.Resource, ".fifo") {
+			return invalid("Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")
+		}
+	case "lambda":
+		if !isARN || a.Service != "lambda" {
+			return invalid("Lambda endpoint ARN")
+		}
+	case "sms", "application", "firehose":
+		return unserved("does not deliver by %s", protocol)
+	default:
+		return invalid("Amazon SNS does not support this protocol string: %s", protocol)
+	}
+	return nil
+}
+
+func newToken() string {
+	b := make([]byte, 64)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
+}
+
+// subscribe makes a subscription; queues and functions of the subscriber's own account
+// need no confirmation. The same one made again is the one that is there.
+func (s *Service) subscribe(ctx context.Context, req *wire.Request, in *subscribeInput) (*subscriptionOutput, error) {
+	t, err := s.readTopic(req, in.TopicArn)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := ""
+	if in.Endpoint != nil {
+		endpoint = *in.Endpoint
+	}
+	if err := checkEndpoint(in.Protocol, endpoint); err != nil {
+		return nil, err
+	}
+	x := subscription{
+		Topic: t.ARN, ID: wire.NewID(), Protocol: in.Protocol, Endpoint: endpoint, Owner: req.Principal.Account, Principal: req.Principal.ARN,
+		Attributes: in.Attributes, Token: newToken(), Authenticated: true,
+	}
+	x.ARN = t.ARN + ":" + x.ID
+	for name, v := range in.Attributes {
+		if err := s.checkAttribute(ctx, req, x, name, v); err != nil {
+			return nil, invalid("Attributes Reason: %s", strings.TrimPrefix(wire.AsError(err).Message, "Invalid parameter: "))
+		}
+	}
+	if a, ok := wire.ParseARN(endpoint); !ok || a.AccountID != req.Principal.Account {
+		x.Pending, x.Authenticated = true, false
+	}
+	var again []string
+	err = s.DB.Update(func(tx *store.Tx) error {
+		if tx.GetRaw(topicsBucket, t.ref().key()) == nil {
+			return noTopic()
+		}
+		all, err := store.List[subscription](tx, subscriptionsBucket, t.ref().key()+"\x00")
+		if err != nil {
+			return err
+		}
+		for _, old := range all {
+			if old.Protocol != x.Protocol || old.Endpoint != x.Endpoint {
+				continue
+			}
+			if !maps.Equal(old.Attributes, x.Attributes) && len(in.Attributes) > 0 {
+				return invalid("Attributes Reason: Subscription already exists with different attributes")
+			}
+			x = old
+		}
+		if x.Pending { // whoever subscribes once more is asked once more
+			if again, err = s.queue(tx, []delivery{{Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()}}}); err != nil {
+				return err
+			}
+		}
+		return store.Put(tx, subscriptionsBucket, x.key(), x)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.deliverSoon(again)
+	if x.Pending && !in.ReturnSubscriptionArn {
+		return &subscriptionOutput{pendingReply}, nil
+	}
+	return &subscriptionOutput{x.ARN}, nil
+}
+
+// checkAttribute refuses what an attribute of a subscription may not be.
+// https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html
+func (s *Service) checkAttribute(ctx context.Context, req *wire.Request, x subscription, name, v string) error {
+	switch name {
+	case "RawMessageDelivery":
+		if _, err := strconv.ParseBool(v); err != nil {
+			return invalid("RawMessageDelivery: Invalid value [%s]. Must be true or false.", v)
+		}
+		if v == "true" && x.Protocol != "sqs" && x.Protocol != "http" && x.Protocol != "https" {
+			return invalid("Delivery protocol [%s] does not support raw message delivery.", x.Protocol)
+		}
+	case "FilterPolicy":
+		if v == "" {
+			return nil
+		}
+		return s.checkFilter(ctx, req.Scope, v, x.Attributes["FilterPolicyScope"])
+	case "FilterPolicyScope":
+		if v != inAttributes && v != inBody {
+			return invalid("FilterPolicyScope: Invalid value [%s]. Please use either MessageBody or MessageAttributes", v)
+		}
+	case "RedrivePolicy":
+		if v == "" {
+			return nil
+		}
+		a, ok := wire.ParseARN(deadLetters(v))
+		if !ok || a.Service != "sqs" {
+			return invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
+		}
+		if topic, _ := wire.ParseARN(x.Topic); topic.Region != a.Region || topic.AccountID != a.AccountID {
+			return invalid("RedrivePolicy: deadLetterTargetArn must be in the account and region of the subscription")
+		}
+	case "DeliveryPolicy":
+		_, err := retriesOf(v)
+		return err
+	default:
+		return invalid("AttributeName")
+	}
+	return nil
+}
+
+// deadLetters is the queue of a redrive policy.
+func deadLetters(policy string) string {
+	var p struct {
+		Target string `json:"deadLetterTargetArn"`
+	}
+	_ = json.Unmarshal([]byte(policy), &p) // checked when it was set
+	return p.Target
+}
+
+type confirmInput struct {
+	TopicArn, Token           string
+	AuthenticateOnUnsubscribe *string
+}
+
+func (s *Service) confirm(_ context.Context, req *wire.Request, in *confirmInput) (*subscriptionOutput, error) {
+	guarded := in.AuthenticateOnUnsubscribe != nil && strings.EqualFold(*in.AuthenticateOnUnsubscribe, "true")
+	return s.confirmed(req, in.TopicArn, in.Token, guarded, true)
+}
+
+// confirmed confirms the subscription of a token.
+func (s *Service) confirmed(req *wire.Request, topicARN, token string, guarded, signed bool) (*subscriptionOutput, error) {
+	t, err := s.readTopic(req, topicARN)
+	if err != nil {
+		return nil, err
+	}
+	var out *subscriptionOutput
+	err = s.DB.Update(func(tx *store.Tx) error {
+		all, err := store.List[subscription](tx, subscriptionsBucket, t.ref().key()+"\x00")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(x subscription) bool { return token != "" && x.Token == token })
+		if i < 0 {
+			return invalid("Token")
+		}
+		x := all[i]
+		out = &subscriptionOutput{x.ARN}
+		if !x.Pending {
+			return nil
+		}
+		x.Pending, x.Guarded, x.Authenticated = false, guarded, signed
+		return store.Put(tx, subscriptionsBucket, x.key(), x)
+	})
+	return out, err
+}
+
+type subscriptionInput struct {
+	SubscriptionArn, AttributeName string
+	AttributeValue                 *string
+}
+
+// subscriptionOf reads the ARN of a subscription.
+func subscriptionOf(req *wire.Request, arn string) (key string, err error) {
+	a, ok := wire.ParseARN(arn)
+	name, sub, whole := strings.Cut(a.Resource, ":")
+	sc := wire.ScopeOfARN(a)
+	if !ok || a.Service != "sns" || !whole || sc.Region != req.Region || sc.Partition != req.Partition {
+		return "", invalid("SubscriptionArn Reason: An ARN must have at least 6 elements, not %d", strings.Count(arn, ":")+1)
+	}
+	return ref{sc, name}.key() + "\x00" + sub, nil
+}
+
+// own loads a subscription that the caller's account has, of its own or on its topic.
+func own(tx *store.Tx, req *wire.Request, key string) (subscription, error) {
+	x, err := store.Find[subscription](tx, subscriptionsBucket, key, noSubscription())
+	if a, _ := wire.ParseARN(x.Topic); err == nil && req.Principal.Account != x.Owner && req.Principal.Account != a.AccountID {
+		err = wire.Errorf(http.StatusForbidden, "AuthorizationError", "Not authorized to access the subscription %s", x.ARN)
+	}
+	return x, err
+}
+
+// unsubscribe deletes a subscription; one that is gone is no error.
+func (s *Service) unsubscribe(_ context.Context, req *wire.Request, in *subscriptionInput) (*none, error) {
+	return &none{}, s.drop(req, in.SubscriptionArn, own)
+}
+
+func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire.Request, string) (subscription, error)) error {
+	key, err := subscriptionOf(req, arn)
+	if err != nil {
+		return err
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		x, err := find(tx, req, key)
+		if err != nil {
+			if wire.AsError(err).Code == "NotFound" {
+				return nil
+			}
+			return err
+		}
+		if x.Pending {
+			return invalid("This subscription has not been confirmed yet")
+		}
+		a, _ := wire.ParseARN(x.Topic)
+		topicKey := ref{wire.ScopeOfARN(a), a.Resource}.key()
+		if _, err := store.Change(tx, topicsBucket, topicKey, noTopic(), func(t *topic) error { t.Gone++; return nil }); err != nil {
+			return err
+		}
+		return tx.Delete(subscriptionsBucket, key)
+	})
+}
+
+type listedSubscription struct{ SubscriptionArn, Owner, Protocol, Endpoint, TopicArn string }
+
+type listSubscriptionsOutput struct {
+	Subscriptions []listedSubscription
+	NextToken     *string
+}
+
+func (s *Service) listSubscriptions(_ context.Context, req *wire.Request, in *tokenInput) (*listSubscriptionsOutput, error) {
+	return s.listUnder(req.Prefix(), in.NextToken)
+}
+
+func (s *Service) listByTopic(_ context.Context, req *wire.Request, in *tokenInput) (*listSubscriptionsOutput, error) {
+	arn := ""
+	if in.TopicArn != nil {
+		arn = *in.TopicArn
+	}
+	t, err := s.readTopic(req, arn)
+	if err != nil {
+		return nil, err
+	}
+	return s.listUnder(t.ref().key()+"\x00", in.NextToken)
+}
+
+func (s *Service) listUnder(prefix string, token *string) (*listSubscriptionsOutput, error) {
+	all, err := store.ReadAll[subscription](s.DB, subscriptionsBucket, prefix)
+	if err != nil {
+		return nil, err
+	}
+	some, next, err := page.Of(all, token, nil, perPage, subscription.key)
+	if err != nil {
+		return nil, badToken()
+	}
+	out := &listSubscriptionsOutput{Subscriptions: []listedSubscription{}, NextToken: next}
+	for _, x := range some {
+		one := listedSubscription{x.ARN, x.Owner, x.Protocol, x.Endpoint, x.Topic}
+		if x.Pending {
+			one.SubscriptionArn = pendingARN
+		}
+		out.Subscriptions = append(out.Subscriptions, one)
+	}
+	return out, nil
+}
+
+func (s *Service) subscriptionAttributes(_ context.Context, req *wire.Request, in *subscriptionInput) (*attributesOutput, error) {
+	key, err := subscriptionOf(req, in.SubscriptionArn)
+	if err != nil {
+		return nil, err
+	}
+	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return own(tx, req, key) })
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{
+		"SubscriptionArn": x.ARN, "TopicArn": x.Topic, "Protocol": x.Protocol, "Endpoint": x.Endpoint, "Owner": x.Owner, "SubscriptionPrincipal": x.Principal,
+		"PendingConfirmation": strconv.FormatBool(x.Pending), "ConfirmationWasAuthenticated": strconv.FormatBool(x.Authenticated), "RawMessageDelivery": "false",
+	}
+	maps.Copy(out, x.Attributes)
+	if out["FilterPolicy"] != "" && out["FilterPolicyScope"] == "" {
+		out["FilterPolicyScope"] = inAttributes
+	}
+	if text := out["DeliveryPolicy"]; text != "" {
+		out["EffectiveDeliveryPolicy"] = text
+	}
+	return &attributesOutput{out}, nil
+}
+
+func (s *Service) setSubscriptionAttributes(ctx context.Context, req *wire.Request, in *subscriptionInput) (*none, error) {
+	key, err := subscriptionOf(req, in.SubscriptionArn)
+	if err != nil {
+		return nil, err
+	}
+	value := ""
+	if in.AttributeValue != nil {
+		value = *in.AttributeValue
+	}
+	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return own(tx, req, key) })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkAttribute(ctx, req, x, in.AttributeName, value); err != nil {
+		return nil, err
+	}
+	return &none{}, s.DB.Update(func(tx *store.Tx) error {
+		_, err := store.Change(tx, subscriptionsBucket, key, noSubscription(), func(x *subscription) error {
+			if x.Attributes == nil {
+				x.Attributes = map[string]string{}
+			}
+			if x.Attributes[in.AttributeName] = value; value == "" {
+				delete(x.Attributes, in.AttributeName)
+			}
+			return nil
+		})
+		return err
+	})
+}
