@@ -30,8 +30,7 @@ const (
 	CodeJSONata    = "INVALID_JSONATA_EXPRESSION"
 	CodeJSONataUse = "UNSUPPORTED_JSONATA_EXPRESSION"
 	// Warnings.
-	CodeNoDollar     = "NO_DOLLAR"
-	CodeStaticResult = "PASS_RESULT_IS_STATIC"
+	CodeNoDollar = "NO_DOLLAR"
 )
 
 // Diagnostic is one finding of Validate.

@@ -1,7 +1,6 @@
 package executions
 
 import (
-	"slices"
 	"time"
 )
 
@@ -118,36 +117,6 @@ type place struct {
 
 var nowhere = place{visit: -1}
 
-// Totals sums a Timeline up.
-type Totals struct {
-	Events     int64 `json:"events"`
-	Visits     int   `json:"visits"`
-	Running    int   `json:"running"`
-	Failed     int   `json:"failed"`
-	Retries    int   `json:"retries"`
-	Iterations int   `json:"iterations"` // of inline maps, ended ones
-}
-
-// Totals counts visits, retries and iterations.
-func (t *Timeline) Totals() Totals {
-	out := Totals{Events: t.LastID, Visits: len(t.Visits)}
-	for i := range t.Visits {
-		v := &t.Visits[i]
-		switch v.Status {
-		case VisitRunning:
-			out.Running++
-		case VisitFailed, VisitTimedOut:
-			out.Failed++
-		case VisitSucceeded, VisitCaught, VisitAborted:
-		}
-		out.Retries += v.Retries()
-		if v.Map != nil {
-			out.Iterations += v.Map.Succeeded + v.Map.Failed + v.Map.Aborted
-		}
-	}
-	return out
-}
-
 // Current returns the visits that run now and have none running inside them, in
 // order of entering.
 func (t *Timeline) Current() []Visit {
@@ -191,9 +160,4 @@ func (t *Timeline) Duration(now time.Time) time.Duration {
 		return max(0, now.Sub(t.Start))
 	}
 	return t.Stop.Sub(t.Start)
-}
-
-// VisitsOf returns the visits of a state, in order.
-func (t *Timeline) VisitsOf(state string) []Visit {
-	return slices.DeleteFunc(slices.Clone(t.Visits), func(v Visit) bool { return v.State != state })
 }

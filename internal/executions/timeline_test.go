@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,4 +307,39 @@ func FuzzTimeline(f *testing.F) {
 		tl.Totals()
 		_ = draw(&tl)
 	})
+}
+
+// Totals sums a Timeline up.
+type Totals struct {
+	Events     int64 `json:"events"`
+	Visits     int   `json:"visits"`
+	Running    int   `json:"running"`
+	Failed     int   `json:"failed"`
+	Retries    int   `json:"retries"`
+	Iterations int   `json:"iterations"` // of inline maps, ended ones
+}
+
+// Totals counts visits, retries and iterations.
+func (t *Timeline) Totals() Totals {
+	out := Totals{Events: t.LastID, Visits: len(t.Visits)}
+	for i := range t.Visits {
+		v := &t.Visits[i]
+		switch v.Status {
+		case VisitRunning:
+			out.Running++
+		case VisitFailed, VisitTimedOut:
+			out.Failed++
+		case VisitSucceeded, VisitCaught, VisitAborted:
+		}
+		out.Retries += v.Retries()
+		if v.Map != nil {
+			out.Iterations += v.Map.Succeeded + v.Map.Failed + v.Map.Aborted
+		}
+	}
+	return out
+}
+
+// VisitsOf returns the visits of a state, in order.
+func (t *Timeline) VisitsOf(state string) []Visit {
+	return slices.DeleteFunc(slices.Clone(t.Visits), func(v Visit) bool { return v.State != state })
 }

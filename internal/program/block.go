@@ -69,14 +69,8 @@ func Provided() []string {
 	return []string{"accountId", "name", "partition", "region"}
 }
 
-// CheckBlocks checks a template's list of blocks: each is known, none is named
-// twice, none lacks another that it needs. All errors at once.
-func CheckBlocks(names []string) error {
-	_, errs := selectBlocks(names)
-	return errs.OrNil()
-}
-
-// selectBlocks returns the blocks of a template in building order.
+// selectBlocks returns the blocks of a template in building order, and what is wrong with
+// its list of them: one that is not known, is named twice, or lacks another that it needs.
 func selectBlocks(names []string) ([]block, fault.List) {
 	var errs fault.List
 	all := registry()

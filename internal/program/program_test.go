@@ -533,6 +533,8 @@ func TestBlocks(t *testing.T) {
 		require.False(t, seen[b.Name])
 		seen[b.Name] = true
 	}
-	require.NoError(t, CheckBlocks([]string{"storage", "workflow"}))
-	require.ErrorIs(t, CheckBlocks([]string{"preprocess"}), fault.Invalid)
+	_, errs := selectBlocks([]string{"storage", "workflow"})
+	require.Empty(t, errs)
+	_, errs = selectBlocks([]string{"preprocess"})
+	require.ErrorIs(t, errs.OrNil(), fault.Invalid)
 }

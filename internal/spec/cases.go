@@ -50,52 +50,6 @@ func (t *Template) DefinitionFor(v Values) ([]byte, error) {
 	return text, nil
 }
 
-// Alternative is a definition with one choice of its cases.
-type Alternative struct {
-	// File is the file of the definition.
-	File string
-	// Cases says in words what was chosen, by substitution; empty: the template
-	// has no cases.
-	Cases map[string]string
-	// Definition is as by DefinitionFor.
-	Definition []byte
-}
-
-// Alternatives returns definitions that together have every case of every
-// substitution in them, for checks that need no values, out of each file. Without
-// cases that is the definition itself.
-func (t *Template) Alternatives() []Alternative {
-	out := t.alternatives(DefinitionFile, t.Definition)
-	for _, d := range t.Definitions {
-		out = append(out, t.alternatives(d.File, d.Definition)...)
-	}
-	return out
-}
-
-func (t *Template) alternatives(file string, definition []byte) []Alternative {
-	most := 1
-	for _, s := range t.Substitutions {
-		most = max(most, len(s.Cases))
-	}
-	out := make([]Alternative, most)
-	for i := range out {
-		v := Alternative{File: file, Definition: definition}
-		for _, s := range t.Substitutions {
-			if len(s.Cases) == 0 {
-				continue
-			}
-			if v.Cases == nil {
-				v.Cases = map[string]string{}
-			}
-			c := s.Cases[min(i, len(s.Cases)-1)]
-			v.Cases[s.Name] = c.When.String()
-			v.Definition = putIn(v.Definition, s.Name, c.Value)
-		}
-		out[i] = v
-	}
-	return out
-}
-
 // InputFor returns the execution input for a file that was uploaded, out of the
 // template's inputFile: ${key} is the object's key, ${prefix} the folder it is
 // in, with a slash at its end. ok is false if the template takes no file.

@@ -40,9 +40,7 @@ func TestBatchDefinition(t *testing.T) {
 	format, ok := tmpl.Parameter("inputFormat")
 	require.True(t, ok)
 	require.Len(t, format.Enum, len(want))
-	alternatives := tmpl.Alternatives()
-	require.Len(t, alternatives, len(want))
-	for i, choice := range format.Choices() {
+	for _, choice := range format.Choices() {
 		text, err := tmpl.DefinitionFor(spec.Values{"inputFormat": choice})
 		require.NoError(t, err)
 		var m struct {
@@ -57,8 +55,6 @@ func TestBatchDefinition(t *testing.T) {
 		require.Empty(t, cmp.Diff(want[choice], m.States.ScoreDataset.ItemReader), choice)
 		require.Equal(t, "Batch", m.States.ScoreDataset.Label)
 		require.Equal(t, bytes.Count(tmpl.Definition, []byte("\n")), bytes.Count(text, []byte("\n")), "line numbers stay")
-		require.Equal(t, string(text), string(alternatives[i].Definition))
-		require.Equal(t, map[string]string{"itemReader": "inputFormat is " + choice}, alternatives[i].Cases)
 	}
 	_, err = tmpl.DefinitionFor(spec.Values{"inputFormat": "XML"})
 	require.ErrorContains(t, err, "no case of ${itemReader} fits the parameters")
@@ -185,9 +181,8 @@ func TestDefinitionsByParameter(t *testing.T) {
 	sdk, err := tmpl.DefinitionFor(spec.Values{"invoker": "sdk"})
 	require.NoError(t, err)
 	require.Equal(t, string(tmpl.Definition), string(sdk))
-	all := tmpl.Alternatives()
-	require.Len(t, all, 2)
-	require.Equal(t, []string{"statemachine.asl.json", "statemachine-lambda.asl.json"}, []string{all[0].File, all[1].File})
+	require.Len(t, tmpl.Definitions, 1)
+	require.Equal(t, "statemachine-lambda.asl.json", tmpl.Definitions[0].File)
 
 	head := "name: x\ntitle: X\nversion: \"1\"\nblocks: [workflow]\nparameters:\n  - {name: mode, type: enum, enum: [a, b], default: a, help: M.}\n"
 	for name, c := range map[string]struct{ definitions, err string }{

@@ -34,9 +34,6 @@ type Path struct {
 // String returns the path as written.
 func (p *Path) String() string { return p.text }
 
-// Definite reports whether the path can match one place only.
-func (p *Path) Definite() bool { return p.definite }
-
 // Root reports whether the path is "$".
 func (p *Path) Root() bool { return len(p.steps) == 0 && p.function == "" }
 

@@ -23,7 +23,6 @@ const (
 	ItemReader        = "States.ItemReaderFailed"
 	ResultWriter      = "States.ResultWriterFailed"
 	ToleratedExceeded = "States.ExceedToleratedFailureThreshold"
-	BranchFailed      = "States.BranchFailed"
 )
 
 // What ends an execution from outside of its states. These are Go errors and no
