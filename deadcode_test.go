@@ -5,8 +5,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +104,52 @@ func TestNothingExportedIsDead(t *testing.T) {
 	for _, one := range dead {
 		t.Errorf("%s is used by nothing but tests, if by them: remove it, or make it the test's own", one)
 	}
+}
+
+// TestNoDirectiveIsForALinterThatIsOff: nolintlint finds directives that hide nothing, but
+// not those for linters that do not run. Why a line is as it is can be said without one.
+func TestNoDirectiveIsForALinterThatIsOff(t *testing.T) {
+	t.Parallel()
+	config, err := os.ReadFile(".golangci.yml")
+	require.NoError(t, err)
+	_, list, ok := strings.Cut(string(config), "  enable:\n")
+	require.True(t, ok)
+	list, _, ok = strings.Cut(list, "  settings:\n")
+	require.True(t, ok)
+	on := map[string]bool{}
+	for line := range strings.Lines(list) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
+			on[name] = true
+		}
+	}
+	require.True(t, on["govet"] && on["unused"], "the list of linters was not found")
+	directive := regexp.MustCompile(`//\s*nolint:([a-z,]+)`)
+	seen := 0
+	for _, root := range []string{".", "cmd", "internal", "templates", "e2e"} {
+		require.NoError(t, filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() && root == "." && name != "." {
+				return filepath.SkipDir
+			}
+			// The JSONata library is as it came.
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.Contains(filepath.ToSlash(name), "/gnata/") {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			for _, m := range directive.FindAllStringSubmatch(string(text), -1) {
+				seen++
+				for linter := range strings.SplitSeq(m[1], ",") {
+					if !on[linter] {
+						t.Errorf("%s: nolint for %s, which is off: say why in a plain comment", name, linter)
+					}
+				}
+			}
+			return nil
+		}))
+	}
+	require.Greater(t, seen, 20, "the walk found too few directives to mean anything")
 }
 
 // helps tells whether a package is there for tests, or is somebody else's.

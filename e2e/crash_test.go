@@ -171,8 +171,8 @@ func (c *crasher) same(when string, want []string) {
 // moment more: what is then in flight is cut off.
 func (c *crasher) round(n int, victims ...string) {
 	for i, op := range []string{"destroy", "up"} {
-		victim, at := victims[i], rand.IntN(c.steps+1)             //nolint:gosec // a moment
-		moment := time.Duration(rand.IntN(100)) * time.Millisecond //nolint:gosec // a moment
+		victim, at := victims[i], rand.IntN(c.steps+1)             // a moment
+		moment := time.Duration(rand.IntN(100)) * time.Millisecond // a moment
 		steps := c.killDuring(op, victim, at, moment)
 		left := c.leftBehind()
 		by := c.recover(op)

@@ -115,7 +115,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, raw, 0o755) //nolint:gosec // a program
+	return os.WriteFile(to, raw, 0o755) // a program
 }
 
 // findPulumi returns the CLI that `make pulumi` built, or the one on PATH.

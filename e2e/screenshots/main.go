@@ -210,7 +210,7 @@ func (s *studio) play(t *terminal.Terminal, st step, w, h int) error {
 	case st.shot != "":
 		t.Settle(80 * time.Millisecond) // less than a turn of the spinner
 		name := fmt.Sprintf("%s-%dx%d.svg", st.shot, w, h)
-		return os.WriteFile(filepath.Join(s.out, name), []byte(t.SVG("pipelinetui: "+st.shot)), 0o644) //nolint:gosec // a file of the repository
+		return os.WriteFile(filepath.Join(s.out, name), []byte(t.SVG("pipelinetui: "+st.shot)), 0o644) // a file of the repository
 	default:
 		return t.Press(st.press...)
 	}

@@ -69,7 +69,7 @@ func StartAs(cmd *exec.Cmd, width, height int, kind Kind) (*Terminal, error) {
 		cmd: cmd, emu: vt.NewEmulator(width, height), width: width, height: height,
 		changed: make(chan struct{}, 1), ended: make(chan struct{}), waited: make(chan struct{}),
 	}
-	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}) //nolint:gosec // a screen's size
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}) // a screen's size
 	if err != nil {
 		return nil, fmt.Errorf("start %s on a terminal: %w", cmd.Path, err)
 	}
@@ -175,7 +175,7 @@ func (t *Terminal) Resize(width, height int) error {
 	t.emu.Resize(width, height)
 	t.width, t.height = width, height
 	t.mu.Unlock()
-	return pty.Setsize(t.file, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}) //nolint:gosec // a screen's size
+	return pty.Setsize(t.file, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}) // a screen's size
 }
 
 // Screen is what the screen shows, without blanks at the ends of lines.

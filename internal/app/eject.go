@@ -147,11 +147,11 @@ func vacant(dir string, force bool) error {
 // scratchBeside makes a folder on the same file system as dir.
 func scratchBeside(dir string) (string, error) {
 	parent := filepath.Dir(dir)
-	err := os.MkdirAll(parent, 0o755) //nolint:gosec // the parent of a project of the user's
+	err := os.MkdirAll(parent, 0o755) // the parent of a project of the user's
 	if err == nil {
 		var tmp string
 		if tmp, err = os.MkdirTemp(parent, ".eject-*"); err == nil {
-			return tmp, os.Chmod(tmp, 0o755) //nolint:gosec // as above
+			return tmp, os.Chmod(tmp, 0o755) // as above
 		}
 	}
 	return "", fault.New(fault.Invalid, "%s can't be written", parent).Because(err).WithHint("Name a folder in a place that can be written.")

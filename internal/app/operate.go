@@ -28,7 +28,7 @@ type Operation struct {
 	done    chan struct{}
 	// notices are what each pipeline's reader is told before its engine starts.
 	notices map[spec.ID][]string
-	live    context.Context //nolint:containedctx // ends when nothing more is to be started
+	live    context.Context // ends when nothing more is to be started
 	halt    func()          // ends live
 	// slots bound the pipelines that are worked on at once.
 	slots chan struct{}
@@ -93,7 +93,7 @@ func (o *Operation) Running() []spec.ID {
 // Prepared is an operation of which nothing has been begun. It need not be.
 type Prepared struct {
 	app       *App
-	ctx       context.Context //nolint:containedctx // carries values only: an operation ends by Cancel or Kill
+	ctx       context.Context // carries values only: an operation ends by Cancel or Kill
 	target    *Target
 	request   Request
 	jobs      []stack.Job

@@ -91,7 +91,7 @@ func isRetry(ev stack.Event) bool {
 	return ev.Type == stack.EventDiagnostic && ev.Diagnostic.Severity == stack.SeverityWarning && strings.Contains(ev.Diagnostic.Message, "trying again")
 }
 
-func TestUpIsTriedAgainWhileIAMSpreads(t *testing.T) { //nolint:paralleltest // an inherited passphrase is read from the process's environment
+func TestUpIsTriedAgainWhileIAMSpreads(t *testing.T) { // an inherited passphrase is read from the process's environment
 	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
 	res, events, runs, err := spreadingUp(t, 2, nil)
 	require.NoError(t, err)

@@ -196,7 +196,7 @@ func useAWS(t *testing.T, key, secret string) {
 	}
 }
 
-func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { //nolint:paralleltest // see useAWS
+func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { // see useAWS
 	info := startTestSandbox(t)
 	rec := record(t, info.Endpoint)
 	useAWS(t, info.AccessKeyID, info.SecretAccessKey)
@@ -242,7 +242,7 @@ func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { //nolint:paralleltest /
 	}
 }
 
-func TestTheCallsAreSignedWithTheGivenKey(t *testing.T) { //nolint:paralleltest // see useAWS
+func TestTheCallsAreSignedWithTheGivenKey(t *testing.T) { // see useAWS
 	info := startTestSandbox(t)
 	rec := record(t, info.Endpoint)
 	useAWS(t, info.AccessKeyID, "not the secret")
@@ -283,7 +283,7 @@ func pulumiPath(t *testing.T) string {
 	return path
 }
 
-func TestNothingBeginsBeforeAllIsReady(t *testing.T) { //nolint:paralleltest // see useAWS
+func TestNothingBeginsBeforeAllIsReady(t *testing.T) { // see useAWS
 	useAWS(t, "AKIDEXAMPLE", "secret")
 	t.Setenv("PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES", "^github://=http://127.0.0.1:1")
 	t.Setenv("PULUMI_HOME", "")
@@ -306,7 +306,7 @@ func TestNothingBeginsBeforeAllIsReady(t *testing.T) { //nolint:paralleltest // 
 	require.Equal(t, []string{"plugin install"}, e.Spawned())
 }
 
-func TestClientsAreKeptByRegionAndRole(t *testing.T) { //nolint:paralleltest // see useAWS
+func TestClientsAreKeptByRegionAndRole(t *testing.T) { // see useAWS
 	useAWS(t, "AKIDEXAMPLE", "secret")
 	a := newTestApp(t, nil, map[string]string{"target": "aws", "region": "us-east-1", "endpoint-url": sts(t)})
 	get := func(region, role string) *executions.Client {

@@ -188,7 +188,7 @@ func (s *Store) inParts(ctx context.Context, f File, src io.ReaderAt, size int64
 	for i := range parts {
 		from := int64(i) * size
 		length := min(size, f.Size-from)
-		number := int32(i + 1) //nolint:gosec // at most 10,000
+		number := int32(i + 1) // at most 10,000
 		g.Go(func() error {
 			out, err := s.API.UploadPart(gctx, &s3.UploadPartInput{
 				Bucket: &s.Bucket, Key: &f.Key, UploadId: begun.UploadId, PartNumber: &number,

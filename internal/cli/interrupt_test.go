@@ -72,7 +72,7 @@ func existing() ([]pipelines.Pipeline, []pipelineDoc) {
 	return []pipelines.Pipeline{x}, []pipelineDoc{{Pipeline: id.String(), Status: pipelines.Ready}}
 }
 
-func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralleltest // see awsEnv
+func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { // see awsEnv
 	asked := make(chan struct{}, 1)
 	e := awsEnv(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -96,7 +96,7 @@ func TestASignalEndsThePreparationOfAnOperation(t *testing.T) { //nolint:paralle
 	require.ErrorContains(t, err, "before anything was begun")
 }
 
-func TestAnEndpointThatIsGoneHidesNoExecutions(t *testing.T) { //nolint:paralleltest // see awsEnv
+func TestAnEndpointThatIsGoneHidesNoExecutions(t *testing.T) { // see awsEnv
 	e := awsEnv(t, func(w http.ResponseWriter, r *http.Request) {
 		target := r.Header.Get("X-Amz-Target")
 		switch {
@@ -160,7 +160,7 @@ func TestOnePlanThatFailsStopsNoOther(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedListIsNoHealthyOne(t *testing.T) { //nolint:paralleltest // see awsEnv
+func TestAnInterruptedListIsNoHealthyOne(t *testing.T) { // see awsEnv
 	ctx, interrupt := context.WithCancel(t.Context())
 	e := awsEnv(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("Action") == "GetCallerIdentity" {

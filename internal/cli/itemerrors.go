@@ -72,7 +72,7 @@ func findItemErrors(ctx context.Context, deps *Deps, id spec.ID, out executions.
 	case id.Tenant == "" && output.ItemErrorsURI != "":
 		return deps.app().ItemErrorsAt(ctx, out.ARN, output.ItemErrorsURI)
 	case id.Tenant == "", out.Status == executions.Succeeded && output.ItemErrorsURI == "":
-		return nil, nil //nolint:nilnil // documented
+		return nil, nil // documented
 	}
 	m, err := deps.app().Machine(ctx, id)
 	if err != nil {

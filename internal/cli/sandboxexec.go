@@ -63,7 +63,7 @@ func runSandboxExec(ctx context.Context, deps *Deps, o *sandboxExecOptions) erro
 	defer closeAll()
 	signals, release := deps.signals.Hold() // they are the program's from here on
 	defer release()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the user's own command
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) // the user's own command
 	cmd.Env = slices.DeleteFunc(deps.environment(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(tool.Without, name)
@@ -95,7 +95,7 @@ func leavesSandbox(ctx context.Context, cmd *exec.Cmd) error {
 	if name != "aws" || !asksSQS(cmd.Args[1:]) {
 		return nil
 	}
-	ask := exec.CommandContext(ctx, cmd.Path, "--version") //nolint:gosec // the user's own command
+	ask := exec.CommandContext(ctx, cmd.Path, "--version") // the user's own command
 	ask.Env = cmd.Env
 	out, _ := ask.CombinedOutput() // old versions write it to standard error
 	if !strings.HasPrefix(string(out), "aws-cli/1.") {

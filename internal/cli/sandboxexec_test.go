@@ -41,7 +41,7 @@ func TestOnPath(t *testing.T) {
 	t.Parallel()
 	first, second := t.TempDir(), t.TempDir()
 	for dir, mode := range map[string]os.FileMode{first: 0o644, second: 0o755} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "tool"), nil, mode)) //nolint:gosec // has to be executable
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "tool"), nil, mode)) // has to be executable
 	}
 	path := first + string(os.PathListSeparator) + second
 	require.Equal(t, filepath.Join(second, "tool"), onPath("tool", path), "the first is not executable")
@@ -76,7 +76,7 @@ func TestExecKeepsSQSInside(t *testing.T) {
 	t.Parallel()
 	for version, refused := range map[string]bool{"aws-cli/1.45.11 Python/3.11.7": true, "aws-cli/2.17.0 Python/3.12.1": false} {
 		aws := filepath.Join(t.TempDir(), "aws")
-		require.NoError(t, os.WriteFile(aws, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755)) //nolint:gosec // it is run
+		require.NoError(t, os.WriteFile(aws, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755)) // it is run
 		for _, c := range []struct {
 			sqs  bool
 			args []string
@@ -90,7 +90,7 @@ func TestExecKeepsSQSInside(t *testing.T) {
 			{false, []string{"--profile", "sqs", "s3", "ls"}},
 			{false, nil},
 		} {
-			err := leavesSandbox(t.Context(), exec.CommandContext(t.Context(), aws, c.args...)) //nolint:gosec // a test's own
+			err := leavesSandbox(t.Context(), exec.CommandContext(t.Context(), aws, c.args...)) // a test's own
 			if refused && c.sqs {
 				require.ErrorIs(t, err, fault.Unsupported, "%v", c.args)
 				require.Contains(t, fault.HintOf(err), "--endpoint-url")

@@ -42,7 +42,7 @@ func BenchmarkLaunch(b *testing.B) {
 		c := New(Config{API: api, Class: ClassA, Clock: clk})
 		l := c.Launch(b.Context(), LaunchInput{Machine: alias, Batch: "b", Items: items(n)})
 		go func() {
-			for range l.Events() { //nolint:revive // the events are not wanted
+			for range l.Events() { // the events are not wanted
 			}
 		}()
 		res, err := l.Wait()

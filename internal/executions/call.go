@@ -66,7 +66,7 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 // backoff is a random time up to base*2^(try-1), not less than half the base.
 func backoff(try int) time.Duration {
 	limit := min(backoffMax, backoffBase<<(try-1))
-	return backoffBase/2 + rand.N(limit) //nolint:gosec // jitter needs no secrecy
+	return backoffBase/2 + rand.N(limit) // jitter needs no secrecy
 }
 
 func codeOf(err error) string {

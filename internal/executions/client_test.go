@@ -302,7 +302,7 @@ func TestLimiterKeepsItsShare(t *testing.T) {
 	for range 160 {
 		work.Go(func() {
 			_, err := b.Describe(t.Context(), arnFor("x"))
-			require.NoError(t, err) //nolint:testifylint // ends the test at once on purpose
+			require.NoError(t, err) // ends the test at once on purpose
 		})
 	}
 	work.Wait()

@@ -52,7 +52,7 @@ func (c *Client) pages(ctx context.Context, arn string, opts HistoryOptions, mor
 		ExecutionArn: &arn, ReverseOrder: opts.Reverse, IncludeExecutionData: &opts.IncludeData, MaxResults: pageSize,
 	}
 	if opts.Max > 0 {
-		req.MaxResults = int32(min(opts.Max, pageSize)) //nolint:gosec // at most 1000
+		req.MaxResults = int32(min(opts.Max, pageSize)) // at most 1000
 	}
 	for {
 		page, _, err := call(ctx, c, opHistory, func(ctx context.Context) (*sfn.GetExecutionHistoryOutput, error) {

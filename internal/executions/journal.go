@@ -53,12 +53,12 @@ const lockPause = 100 * time.Millisecond
 func openJournal(ctx context.Context, clk clock.Clock, in LaunchInput) (*journal, error) {
 	path := in.Journal
 	if path == "" {
-		return nil, nil //nolint:nilnil // a nil journal keeps nothing
+		return nil, nil // a nil journal keeps nothing
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, journalFault(path, err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // the caller names the file
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) // the caller names the file
 	if err != nil {
 		return nil, journalFault(path, err)
 	}

@@ -66,7 +66,7 @@ func (c *Client) List(ctx context.Context, in ListInput) ([]Execution, error) {
 func (c *Client) listOne(ctx context.Context, in ListInput, status types.ExecutionStatus, match func(string) bool) ([]Execution, error) {
 	req := &sfn.ListExecutionsInput{StateMachineArn: &in.Machine, StatusFilter: status, MaxResults: pageSize}
 	if in.Limit > 0 && in.Name == "" {
-		req.MaxResults = int32(min(in.Limit, pageSize)) //nolint:gosec // at most 1000
+		req.MaxResults = int32(min(in.Limit, pageSize)) // at most 1000
 	}
 	var out []Execution
 	for {

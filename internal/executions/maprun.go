@@ -168,7 +168,7 @@ func (c *Client) Children(ctx context.Context, mapRun string, statuses []Status,
 func (c *Client) childrenOf(ctx context.Context, mapRun string, status types.ExecutionStatus, limit int) ([]Execution, error) {
 	req := &sfn.ListExecutionsInput{MapRunArn: &mapRun, StatusFilter: status, MaxResults: pageSize}
 	if limit > 0 {
-		req.MaxResults = int32(min(limit, pageSize)) //nolint:gosec // at most 1000
+		req.MaxResults = int32(min(limit, pageSize)) // at most 1000
 	}
 	var out []Execution
 	for {

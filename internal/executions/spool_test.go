@@ -11,7 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-func TestAnInterruptedSpoolLeavesNoFile(t *testing.T) { //nolint:paralleltest // TMPDIR is the process's
+func TestAnInterruptedSpoolLeavesNoFile(t *testing.T) { // TMPDIR is the process's
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	r, w := io.Pipe()

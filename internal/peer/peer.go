@@ -29,7 +29,7 @@ func Listener(l net.Listener, log *slog.Logger) net.Listener {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &listener{Listener: l, log: log, owner: owner, own: uint32(os.Geteuid())} //nolint:gosec // a user's number
+	return &listener{Listener: l, log: log, owner: owner, own: uint32(os.Geteuid())} // a user's number
 }
 
 type listener struct {

@@ -41,7 +41,7 @@ type digests struct {
 }
 
 // ofFiles are the digests of this process.
-var ofFiles = &digests{now: time.Now} //nolint:gochecknoglobals // a cache: what it holds is true for everybody
+var ofFiles = &digests{now: time.Now} // a cache: what it holds is true for everybody
 
 // of is the digest of a file's content. The file stands behind head, what was read of it
 // already; where it stands after is not said.

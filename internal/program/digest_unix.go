@@ -16,7 +16,7 @@ func identityOf(f *os.File) (fileIdentity, bool) {
 		return fileIdentity{}, false
 	}
 	return fileIdentity{
-		device: uint64(st.Dev), inode: st.Ino, size: st.Size, //nolint:gosec,unconvert // a number of another width on some systems
+		device: uint64(st.Dev), inode: st.Ino, size: st.Size, //nolint:unconvert // a number of another width on some systems
 		modified: unix.TimespecToNsec(st.Mtim), changed: unix.TimespecToNsec(st.Ctim),
 	}, true
 }

@@ -46,5 +46,5 @@ func again(environ []string) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(exe, os.Args, environ) //nolint:gosec // this program itself
+	return syscall.Exec(exe, os.Args, environ) // this program itself
 }

@@ -44,7 +44,7 @@ func TestDaemonKeepsNothingOfItsCaller(t *testing.T) {
 	lock, err := os.Create(filepath.Join(t.TempDir(), "caller.lock"))
 	require.NoError(t, err)
 	inheritable(t, lock)
-	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)) //nolint:gosec // a file descriptor
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)) // a file descriptor
 
 	info, err := start(t, filepath.Join(t.TempDir(), "sandbox"))
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestDaemonKeepsNothingOfItsCaller(t *testing.T) {
 	again, err := os.Open(lock.Name())
 	require.NoError(t, err)
 	defer func() { _ = again.Close() }()
-	require.NoError(t, syscall.Flock(int(again.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "the daemon holds the caller's lock") //nolint:gosec // a file descriptor
+	require.NoError(t, syscall.Flock(int(again.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "the daemon holds the caller's lock") // a file descriptor
 
 	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", info.PID))
 	if err != nil {
@@ -135,7 +135,7 @@ func TestStopSparesStrangers(t *testing.T) {
 			lock, err := os.Create(filepath.Join(dir, "lock"))
 			require.NoError(t, err)
 			defer func() { _ = lock.Close() }()
-			require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)) //nolint:gosec // a file descriptor
+			require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)) // a file descriptor
 			_, err = lock.WriteString(noted)
 			require.NoError(t, err)
 			raw, err := json.Marshal(map[string]any{"id": "i", "pid": pid, "endpoint": "http://127.0.0.1:1"})

@@ -184,7 +184,7 @@ for (const bad of specs.bad) if (v(bad)) throw new Error("taken: " + JSON.string
 			if err != nil {
 				t.Skipf("no %s on PATH", name)
 			}
-			out, err := exec.CommandContext(t.Context(), path, append(program, schema, specs)...).CombinedOutput() //nolint:gosec // the test's own
+			out, err := exec.CommandContext(t.Context(), path, append(program, schema, specs)...).CombinedOutput() // the test's own
 			var exit *exec.ExitError
 			if errors.As(err, &exit) && exit.ExitCode() == 77 {
 				t.Skipf("%s has no validator: pip install jsonschema, npm install ajv", name)

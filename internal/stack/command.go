@@ -135,7 +135,7 @@ func (e *Engine) command(workdir string, env, args []string) *exec.Cmd {
 	if !slices.Contains(args, "--non-interactive") {
 		full = append([]string{"--non-interactive"}, args...)
 	}
-	cmd := exec.Command(e.opts.PulumiPath, full...) //nolint:gosec,noctx // the user's CLI; a context would kill it
+	cmd := exec.Command(e.opts.PulumiPath, full...) //nolint:noctx // the user's CLI; a context would kill it
 	cmd.Dir = workdir
 	cmd.Env = e.environ(env)
 	cmd.SysProcAttr = ownGroup()

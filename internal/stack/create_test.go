@@ -31,9 +31,9 @@ func TestANewStackIsThatOfTheCLI(t *testing.T) {
 		raw, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(raw, &documents[i]))
-		latest := documents[i]["checkpoint"].(map[string]any)["latest"].(map[string]any) //nolint:forcetypeassert // a test
-		delete(latest["manifest"].(map[string]any), "time")                              //nolint:forcetypeassert // a test
-		state := latest["secrets_providers"].(map[string]any)["state"].(map[string]any)  //nolint:forcetypeassert // a test
+		latest := documents[i]["checkpoint"].(map[string]any)["latest"].(map[string]any) // a test
+		delete(latest["manifest"].(map[string]any), "time")                              // a test
+		state := latest["secrets_providers"].(map[string]any)["state"].(map[string]any)  // a test
 		settings[i], err = f.settings(p)
 		require.NoError(t, err)
 		require.Equal(t, settings[i].EncryptionSalt, state["salt"])

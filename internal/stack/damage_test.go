@@ -193,7 +193,7 @@ func TestWhatCanBeReadOfADamagedStateIsKept(t *testing.T) {
 	edit := func(t *testing.T, change func(latest map[string]any)) []byte {
 		var doc map[string]any
 		require.NoError(t, json.Unmarshal(goodState(t, testStack, time.Unix(1e9, 0), 3), &doc))
-		change(doc["checkpoint"].(map[string]any)["latest"].(map[string]any)) //nolint:forcetypeassert // made above
+		change(doc["checkpoint"].(map[string]any)["latest"].(map[string]any)) // made above
 		raw, err := json.Marshal(doc)
 		require.NoError(t, err)
 		return raw
@@ -212,7 +212,7 @@ func TestWhatCanBeReadOfADamagedStateIsKept(t *testing.T) {
 	t.Run("a resource", func(t *testing.T) {
 		t.Parallel()
 		f, _ := stateFiles(t, edit(t, func(latest map[string]any) {
-			latest["resources"] = append(latest["resources"].([]any), map[string]any{"type": "x"}) //nolint:forcetypeassert // made above
+			latest["resources"] = append(latest["resources"].([]any), map[string]any{"type": "x"}) // made above
 		}))
 		c, _, err := f.Restore(t.Context(), testStack)
 		require.NoError(t, err)
@@ -222,7 +222,7 @@ func TestWhatCanBeReadOfADamagedStateIsKept(t *testing.T) {
 	t.Run("one that others lean on", func(t *testing.T) {
 		t.Parallel()
 		f, _ := stateFiles(t, edit(t, func(latest map[string]any) {
-			latest["resources"].([]any)[0].(map[string]any)["urn"] = "urn" //nolint:forcetypeassert // made above
+			latest["resources"].([]any)[0].(map[string]any)["urn"] = "urn" // made above
 		}))
 		_, _, err := f.Restore(t.Context(), testStack)
 		require.ErrorIs(t, err, fault.Damaged)

@@ -54,7 +54,7 @@ func (e *Engine) WriteSettings(ctx context.Context, stack, dir string, values ma
 			return err
 		}
 	}
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // part of a project to be shared; secrets in it are encrypted
+	if err := os.Chmod(path, 0o644); err != nil { // part of a project to be shared; secrets in it are encrypted
 		return fault.New(fault.Invalid, "write %s: %v", path, err).Because(err).WithHint("Name a folder that can be written.")
 	}
 	return nil

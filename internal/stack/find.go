@@ -165,8 +165,8 @@ func probeVersion(ctx context.Context, path string, info fs.FileInfo, home strin
 		}
 	}
 	p := probed{Size: info.Size(), ModTime: info.ModTime()}
-	if here, _ := probedHere.Load(path); here != nil && same(here.(probed)) { //nolint:forcetypeassert // nothing else is stored
-		p = here.(probed) //nolint:forcetypeassert // as above
+	if here, _ := probedHere.Load(path); here != nil && same(here.(probed)) { // nothing else is stored
+		p = here.(probed) // as above
 	} else {
 		var err error
 		if p.Version, err = askVersion(ctx, path); err != nil {
@@ -193,7 +193,7 @@ const probeLimit = 3 * time.Minute
 func askVersion(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the path is the user's own choice
+	cmd := exec.CommandContext(ctx, path, "version") // the path is the user's own choice
 	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

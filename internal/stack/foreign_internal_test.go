@@ -34,7 +34,7 @@ func TestADeadBackendHoldsNobodyUp(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			go func() { //nolint:revive // drained, as everybody has to
+			go func() { // drained, as everybody has to
 				for range run.Events() {
 				}
 			}()

@@ -28,7 +28,7 @@ trap 'echo interrupted >> "` + file + `"; ` + onInterrupt + `' INT
 echo begun >> "` + file + `"
 while :; do sleep 0.02; done
 `
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) //nolint:gosec // it must be executable
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) // it must be executable
 	e, err := Open(t.Context(), Options{PulumiPath: path, Home: filepath.Join(dir, "home"), Backend: "file://" + dir})
 	require.NoError(t, err)
 	e.interruptGrace = time.Millisecond

@@ -14,5 +14,5 @@ func freeBytes(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:gosec,unconvert,nolintlint // of different types on different systems; a disk has less than 8 EiB
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert,nolintlint // of different types on different systems; a disk has less than 8 EiB
 }

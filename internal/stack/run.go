@@ -30,7 +30,7 @@ type Run struct {
 	err    error
 
 	// setup ends the short processes before the operation itself.
-	setup       context.Context //nolint:containedctx // lives exactly as long as the Run
+	setup       context.Context // lives exactly as long as the Run
 	cancelSetup context.CancelFunc
 
 	// Only the goroutine that receives events touches these while it runs.

@@ -1,8 +1,8 @@
 package intrinsic
 
 import (
-	"crypto/md5"  //nolint:gosec // States.Hash offers it
-	"crypto/sha1" //nolint:gosec // States.Hash offers it
+	"crypto/md5"  // States.Hash offers it
+	"crypto/sha1" // States.Hash offers it
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -347,10 +347,10 @@ func Hash(text, algorithm string) (sum string, ok bool) {
 	b := []byte(text)
 	switch algorithm {
 	case "MD5":
-		s := md5.Sum(b) //nolint:gosec // asked for
+		s := md5.Sum(b) // asked for
 		return hex.EncodeToString(s[:]), true
 	case "SHA-1":
-		s := sha1.Sum(b) //nolint:gosec // asked for
+		s := sha1.Sum(b) // asked for
 		return hex.EncodeToString(s[:]), true
 	case "SHA-256":
 		s := sha256.Sum256(b)
@@ -407,7 +407,7 @@ func mathRandom(_ *Call, args []any, env Env) (any, error) {
 // documented bit by bit with that class.
 func Seeded(seed int64) float64 {
 	const multiplier, mask = 0x5DEECE66D, 1<<48 - 1
-	state := (uint64(seed) ^ multiplier) & mask //nolint:gosec // bits matter, not sign
+	state := (uint64(seed) ^ multiplier) & mask // bits matter, not sign
 	next := func(bits uint) uint64 {
 		state = (state*multiplier + 0xB) & mask
 		return state >> (48 - bits)
@@ -435,11 +435,11 @@ func mathAdd(_ *Call, args []any, _ Env) (any, error) {
 	for _, arg := range args {
 		n, ok := arg.(value.Number)
 		i := Long(math.Floor(n.Float64() + 0.5))
-		if sum += i; !ok || i != int64(int32(i)) { //nolint:gosec // that is the question
+		if sum += i; !ok || i != int64(int32(i)) { // that is the question
 			return nil, errArguments
 		}
 	}
-	if sum != int64(int32(sum)) { //nolint:gosec // that is the question
+	if sum != int64(int32(sum)) { // that is the question
 		return nil, errArguments
 	}
 	return value.Int(sum), nil

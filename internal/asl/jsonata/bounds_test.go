@@ -22,7 +22,7 @@ const (
 // TestBounds: Step Functions ends an expression that needs too much. The
 // boundaries of memory and depth, and the texts, were measured with TestState
 // (github.com/floci-io/floci, issue 2737 and pull request 2790).
-func TestBounds(t *testing.T) { //nolint:paralleltest // it looks at the process's memory
+func TestBounds(t *testing.T) { // it looks at the process's memory
 	doubling := `($d := function($s, $n) { $n = 0 ? $s : $d($s & $s, $n - 1) }; $length($d("x", %d)))`
 	sum := func(terms int) string { return strings.Repeat("1+", terms-1) + "1" }
 	for expr, want := range map[string]string{
@@ -102,7 +102,7 @@ func TestBounds(t *testing.T) { //nolint:paralleltest // it looks at the process
 
 // TestGarbageIsNotHeld: only what an evaluation holds counts, however much it
 // throws away.
-func TestGarbageIsNotHeld(t *testing.T) { //nolint:paralleltest // it looks at the process's memory
+func TestGarbageIsNotHeld(t *testing.T) { // it looks at the process's memory
 	g := NewEngine(Env{})
 	e, err := Compile(`$count($reduce([1..8000], function($a, $i) { $append($a, $i) }, []))`)
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ func TestPositionsAreThoseOfTheText(t *testing.T) {
 	pieces := []string{"a", "é", "日", "😀", "\n", "{}", strings.Repeat("x", 700)}
 	for range 20 {
 		var b strings.Builder
-		for range rand.IntN(40) { //nolint:gosec // test data
-			b.WriteString(pieces[rand.IntN(len(pieces))]) //nolint:gosec // test data
+		for range rand.IntN(40) { // test data
+			b.WriteString(pieces[rand.IntN(len(pieces))]) // test data
 		}
 		text := b.String()
 		p := value.NewPositions(text)

@@ -122,7 +122,7 @@ type Stream struct{ console *Console }
 // Stream begins a stream of lines; it is nil unless lines were asked for.
 func (c *Console) Stream() (*Stream, error) {
 	if c.form != Lines {
-		return nil, nil //nolint:nilnil // documented
+		return nil, nil // documented
 	}
 	return &Stream{c}, c.begin()
 }

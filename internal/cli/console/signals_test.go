@@ -77,7 +77,7 @@ func TestHoldersNest(t *testing.T) {
 	releaseOuter()
 }
 
-func TestTheProcessesSignals(t *testing.T) { //nolint:paralleltest // a signal is the whole process's
+func TestTheProcessesSignals(t *testing.T) { // a signal is the whole process's
 	signals, release := SystemSignals()
 	defer release()
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))

@@ -56,10 +56,10 @@ func (w *writer) copyFile(from, name string) (err error) {
 	}
 	defer func() { _ = src.Close() }() // it was only read
 	to := filepath.Join(w.dir, name)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a project, to be read and shared
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { // a project, to be read and shared
 		return unwritable(to, err)
 	}
-	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // as above
+	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) // as above
 	if err != nil {
 		return unwritable(to, err)
 	}

@@ -307,9 +307,9 @@ func (w *writer) locks() error {
 // write makes a file of the project.
 func (w *writer) write(name string, data []byte) error {
 	path := filepath.Join(w.dir, name)
-	err := os.MkdirAll(filepath.Dir(path), 0o755) //nolint:gosec // a project, to be read and shared
+	err := os.MkdirAll(filepath.Dir(path), 0o755) // a project, to be read and shared
 	if err == nil {
-		err = os.WriteFile(path, data, 0o644) //nolint:gosec // as above
+		err = os.WriteFile(path, data, 0o644) // as above
 	}
 	if err != nil {
 		return unwritable(path, err)

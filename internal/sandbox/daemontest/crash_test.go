@@ -46,9 +46,9 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	rounds, seed := setting(t, "CRASH_ROUNDS", 8), setting(t, "CRASH_SEED", uint64(time.Now().UnixNano())) //nolint:gosec // positive
+	rounds, seed := setting(t, "CRASH_ROUNDS", 8), setting(t, "CRASH_SEED", uint64(time.Now().UnixNano())) // positive
 	t.Logf("CRASH_ROUNDS=%d CRASH_SEED=%d", rounds, seed)
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's choices
+	r := rand.New(rand.NewPCG(seed, 0)) // a test's choices
 	w := newWorld(t)
 	reference := w.reference(t)
 	var table []round
@@ -76,7 +76,7 @@ func TestKill(t *testing.T) {
 func (w *world) reference(t testing.TB) map[string][]string {
 	t.Helper()
 	c, out := connect(w.info), map[string][]string{}
-	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // a test's choices
+	r := rand.New(rand.NewPCG(1, 1)) // a test's choices
 	ctx, stop := context.WithCancel(t.Context())
 	wait := w.settle(ctx, c)
 	for _, m := range w.machines {

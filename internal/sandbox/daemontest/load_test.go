@@ -138,7 +138,7 @@ func (w *world) load(ctx context.Context, seed uint64) (wait func()) {
 		}
 	}()
 	for i := range uint64(4) {
-		r := rand.New(rand.NewPCG(seed, i)) //nolint:gosec // a test's choices
+		r := rand.New(rand.NewPCG(seed, i)) // a test's choices
 		wg.Add(1)
 		go func() {
 			defer wg.Done()

@@ -154,7 +154,7 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 func backoff(tries int) time.Duration {
 	d := firstPause << min(tries-1, 20)
 	d = min(d, lastPause)
-	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1)) //nolint:gosec // jitter
+	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1)) // jitter
 }
 
 // bury sends what cannot be delivered to the dead-letter queue of the target.

@@ -70,7 +70,7 @@ type Service struct {
 	deliveries dispatcher
 	timetable  bell.Bell       // rung when schedules have changed
 	replaying  bell.Bell       // rung when a replay is to be looked at
-	ctx        context.Context //nolint:containedctx // bounds the background work, see Close
+	ctx        context.Context // bounds the background work, see Close
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 }

@@ -57,7 +57,7 @@ func compilePattern(text string) (pattern, error) {
 	if len(obj) == 0 {
 		return pattern{}, errors.New("empty patterns are not allowed")
 	}
-	return compileObject(nested(obj).(map[string]any)) //nolint:forcetypeassert // an object stays one
+	return compileObject(nested(obj).(map[string]any)) // an object stays one
 }
 
 // nested takes names with dots for what they join: EventBridge compares paths, so that

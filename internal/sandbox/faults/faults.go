@@ -174,13 +174,13 @@ func (g *Gate) decide(req *wire.Request) (delay time.Duration, changed <-chan st
 		if !r.matches(req.Service, req.Operation) || r.Times > 0 && g.hits[i] >= r.Times {
 			continue
 		}
-		if r.Share > 0 && rand.Float64() >= r.Share { //nolint:gosec // chance
+		if r.Share > 0 && rand.Float64() >= r.Share { // chance
 			continue
 		}
 		g.hits[i]++
 		delay += time.Duration(r.LatencyMs) * time.Millisecond
 		if r.JitterMs > 0 {
-			delay += time.Duration(rand.IntN(r.JitterMs+1)) * time.Millisecond //nolint:gosec // chance
+			delay += time.Duration(rand.IntN(r.JitterMs+1)) * time.Millisecond // chance
 		}
 		switch {
 		case r.Throttle:

@@ -183,7 +183,7 @@ func checkPassword(tx *store.Tx, sc wire.Scope, password *string) error {
 		}
 		return nil
 	}
-	if int32(len(text)) < cmp.Or(aws.ToInt32(p.MinimumPasswordLength), 6) { //nolint:gosec // at most 128 by the model
+	if int32(len(text)) < cmp.Or(aws.ToInt32(p.MinimumPasswordLength), 6) { // at most 128 by the model
 		return violation("it is too short")
 	}
 	for kind, required := range map[string]bool{
@@ -262,7 +262,7 @@ func (s *Service) summary(_ context.Context, req *wire.Request, _ *sdk.GetAccoun
 	}
 	out := map[string]int32{"MFADevicesInUse": 0, "PolicyVersionsInUse": 0}
 	for k, n := range count {
-		out[k] = int32(n) //nolint:gosec // counts of an account
+		out[k] = int32(n) // counts of an account
 	}
 	return &sdk.GetAccountSummaryOutput{SummaryMap: out}, nil
 }

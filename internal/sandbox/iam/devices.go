@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // the algorithm of RFC 6238
+	"crypto/sha1" // the algorithm of RFC 6238
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"

@@ -2,7 +2,7 @@ package iam
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // what the old signature is made with
+	"crypto/sha1" // what the old signature is made with
 	"encoding/base64"
 	"net/http"
 	"net/url"

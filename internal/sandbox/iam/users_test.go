@@ -3,7 +3,7 @@ package iam_test
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the algorithm of RFC 6238
+	"crypto/sha1" // the algorithm of RFC 6238
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/csv"

@@ -8,7 +8,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // RSAES_OAEP_SHA_1 is one of KMS's algorithms
+	"crypto/sha1" // RSAES_OAEP_SHA_1 is one of KMS's algorithms
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -273,7 +273,7 @@ func (s *Service) publicKey(_ context.Context, req *wire.Request, in *sdk.GetPub
 // oaep is RSA's encryption; the hash is in the algorithm's name.
 func oaep(algorithm types.EncryptionAlgorithmSpec) hash.Hash {
 	if algorithm == types.EncryptionAlgorithmSpecRsaesOaepSha1 {
-		return sha1.New() //nolint:gosec // the algorithm that was asked for
+		return sha1.New() // the algorithm that was asked for
 	}
 	return sha256.New()
 }

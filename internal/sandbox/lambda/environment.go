@@ -182,7 +182,7 @@ func (e *environment) exec(argv []string, dir string, env []string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // running the user's code is the purpose; it lives as long as the environment
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // running the user's code is the purpose; it lives as long as the environment
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, w, w
 	if passesFiles {
 		cmd.ExtraFiles = []*os.File{lifeRead}

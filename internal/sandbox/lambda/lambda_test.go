@@ -754,7 +754,7 @@ def handler(event, context):
 	select {
 	case m := <-sent:
 		require.Equal(t, `{"dir":"`+marks+`"}`, m["MessageBody"])
-		require.True(t, strings.HasSuffix(m["QueueUrl"].(string), "/000000000000/dlq")) //nolint:forcetypeassert // test
+		require.True(t, strings.HasSuffix(m["QueueUrl"].(string), "/000000000000/dlq")) // test
 		require.Equal(t, "arn:aws:sts::000000000000:assumed-role/fn/fn", m["who"])
 	case <-time.After(time.Minute):
 		t.Fatal("no dead letter")

@@ -129,7 +129,7 @@ func readers() int {
 
 // Changes at once leave one reader, and none of a mapping that is gone. It is not
 // parallel: it counts the readers of the process.
-func TestChangesOfEventSourceMappingsAtOnce(t *testing.T) { //nolint:paralleltest // see above
+func TestChangesOfEventSourceMappingsAtOnce(t *testing.T) { // see above
 	s := withQueues(t, t.TempDir())
 	c, ctx := s.as(t, "admin"), t.Context()
 	s.python(t, "def handler(e, c): pass", nil)

@@ -150,7 +150,7 @@ func (s *Service) lookup(tx *store.Tx, ref reference) (function, version, error)
 
 // pick chooses a version by the alias' weights.
 func (a alias) pick() string {
-	x := rand.Float64() //nolint:gosec // traffic shares need no secrecy
+	x := rand.Float64() // traffic shares need no secrecy
 	for v, w := range a.Weights {
 		if x -= w; x < 0 {
 			return v

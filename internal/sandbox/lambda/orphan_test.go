@@ -62,7 +62,7 @@ exports.handler = async () => { fs.writeFileSync(process.env.PIDFILE + ".tmp", S
 			t.Parallel()
 			needs(t, tt.program)
 			dir := t.TempDir()
-			daemon := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDaemon$") //nolint:gosec // this test's own program
+			daemon := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDaemon$") // this test's own program
 			daemon.Env = append(os.Environ(), daemonVariable+"="+dir+"|"+tt.spec)
 			require.NoError(t, daemon.Start())
 			var pid string

@@ -19,7 +19,7 @@ import (
 // changed, and when the service stops.
 type pool struct {
 	s      *Service
-	ctx    context.Context //nolint:containedctx // the life of the service
+	ctx    context.Context // the life of the service
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 

@@ -169,7 +169,7 @@ type invokeAsyncInput struct {
 // invokeAsync is how functions were called asynchronously before Invoke had types.
 func (s *Service) invokeAsync(ctx context.Context, req *wire.Request, in *invokeAsyncInput) (*sdk.InvokeAsyncOutput, error) {
 	out, err := s.invoke(ctx, req, invokeInput{name: aws.ToString(in.FunctionName), kind: string(types.InvocationTypeEvent), payload: in.InvokeArgs})
-	return &sdk.InvokeAsyncOutput{Status: int32(out.status)}, err //nolint:gosec // a status
+	return &sdk.InvokeAsyncOutput{Status: int32(out.status)}, err // a status
 }
 
 func (s *Service) invokeFunction(ctx context.Context, req *wire.Request, in *sdk.InvokeInput) (*sdk.InvokeOutput, error) {
@@ -184,7 +184,7 @@ func (s *Service) invokeFunction(ctx context.Context, req *wire.Request, in *sdk
 	if err != nil {
 		return nil, err
 	}
-	reply := &sdk.InvokeOutput{StatusCode: int32(out.status), Payload: out.payload} //nolint:gosec // a status
+	reply := &sdk.InvokeOutput{StatusCode: int32(out.status), Payload: out.payload} // a status
 	for to, text := range map[**string]string{
 		&reply.ExecutedVersion: out.version, &reply.FunctionError: out.functionError, &reply.LogResult: base64.StdEncoding.EncodeToString(out.log),
 	} {

@@ -67,7 +67,7 @@ func (i *interpreters) find(ctx context.Context, configured, name, flag, ask, hi
 	if path, err = filepath.Abs(path); err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, path, flag, ask).Output() //nolint:gosec // the user's interpreter
+	out, err := exec.CommandContext(ctx, path, flag, ask).Output() // the user's interpreter
 	if real := strings.TrimSpace(string(out)); err == nil && filepath.IsAbs(real) {
 		path = real
 	} else if err != nil {

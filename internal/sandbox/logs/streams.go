@@ -222,12 +222,12 @@ func (s *Service) accept(g group, events []types.InputLogEvent) ([]wire.LogLine,
 		at := time.UnixMilli(*e.Timestamp)
 		switch {
 		case at.UnixMilli() < expired:
-			r.ExpiredLogEventEndIndex = aws.Int32(int32(i + 1)) //nolint:gosec // at most 10000
+			r.ExpiredLogEventEndIndex = aws.Int32(int32(i + 1)) // at most 10000
 		case at.Before(now.Add(-maxPast)):
-			r.TooOldLogEventEndIndex = aws.Int32(int32(i + 1)) //nolint:gosec // at most 10000
+			r.TooOldLogEventEndIndex = aws.Int32(int32(i + 1)) // at most 10000
 		case at.After(now.Add(maxFuture)):
 			if r.TooNewLogEventStartIndex == nil {
-				r.TooNewLogEventStartIndex = aws.Int32(int32(i)) //nolint:gosec // at most 10000
+				r.TooNewLogEventStartIndex = aws.Int32(int32(i)) // at most 10000
 			}
 		default:
 			lines = append(lines, wire.LogLine{Time: at, Message: *e.Message})

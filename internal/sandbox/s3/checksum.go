@@ -1,8 +1,8 @@
 package s3
 
 import (
-	"crypto/md5"  //nolint:gosec // ETags are MD5
-	"crypto/sha1" //nolint:gosec // one of S3's checksum algorithms
+	"crypto/md5"  // ETags are MD5
+	"crypto/sha1" // one of S3's checksum algorithms
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -40,7 +40,7 @@ func newHash(algorithm string) hash.Hash {
 	case "CRC64NVME":
 		return crc64.New(crc64.MakeTable(0x9a6c9329ac4bc9b5)) // NVMe polynomial, reflected
 	case "SHA1":
-		return sha1.New() //nolint:gosec // see import
+		return sha1.New() // see import
 	case "SHA256":
 		return sha256.New()
 	default:
@@ -49,7 +49,7 @@ func newHash(algorithm string) hash.Hash {
 }
 
 // newMD5 is the hash of ETags and Content-MD5.
-func newMD5() hash.Hash { return md5.New() } //nolint:gosec // see import
+func newMD5() hash.Hash { return md5.New() } // see import
 
 // digest hashes a body while it is written and then checks what the client said
 // about it.

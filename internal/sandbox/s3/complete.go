@@ -58,13 +58,13 @@ func (s *Service) forgetCompleted() error {
 			if ok && s.now().Sub(d.At) > completedLife {
 				old = append(old, key)
 			}
-			return true, err //nolint:wrapcheck // told as it is
+			return true, err // told as it is
 		})
 		for _, key := range old {
 			if err == nil {
 				err = tx.Delete(dbComplete, key)
 			}
 		}
-		return err //nolint:wrapcheck // told as it is
+		return err // told as it is
 	})
 }

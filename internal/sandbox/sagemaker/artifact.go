@@ -46,7 +46,7 @@ func artifactOf(c *types.ContainerDefinition) (*source, error) {
 			return nil, fmt.Errorf("S3Uri %q of S3DataType S3Prefix must end with /", s.url)
 		}
 	default:
-		return nil, nil //nolint:nilnil // a container without model data is fine
+		return nil, nil // a container without model data is fine
 	}
 	var err error
 	if s.bucket, s.key, err = splitURI(s.url); err != nil {

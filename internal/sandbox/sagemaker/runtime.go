@@ -127,7 +127,7 @@ func choose(e *endpoint, target string) (*variant, error) {
 	for i := range d.Variants {
 		sum += d.Variants[i].CurrentWeight
 	}
-	at := rand.Float32() * sum //nolint:gosec // spreads load
+	at := rand.Float32() * sum // spreads load
 	for i := range d.Variants {
 		if at -= d.Variants[i].CurrentWeight; at < 0 {
 			return &d.Variants[i], nil

@@ -66,7 +66,7 @@ type Service struct {
 	cfg    Config
 	client *http.Client
 
-	ctx    context.Context //nolint:containedctx // life of the service's background work, ended by Close
+	ctx    context.Context // life of the service's background work, ended by Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 

@@ -254,7 +254,7 @@ func TestEndpointFails(t *testing.T) {
 	cases := []struct {
 		name   string
 		image  string
-		break_ func(t *testing.T, w *world) //nolint:revive // break is a keyword
+		break_ func(t *testing.T, w *world) // break is a keyword
 		want   string
 	}{
 		{"object is gone", image, func(_ *testing.T, w *world) { w.objects.remove("models/iris/model.tar.gz") }, `Failed to download model data for container "container_1" from URL: "s3://models/iris/model.tar.gz".`},

@@ -147,7 +147,7 @@ type capturer struct {
 	spec          types.DataCaptureConfig
 	endpoint, arn string
 	input, output bool
-	ctx           context.Context //nolint:containedctx // life of the capturer, ended by close
+	ctx           context.Context // life of the capturer, ended by close
 	cancel        context.CancelFunc
 	work          sync.WaitGroup
 
@@ -188,7 +188,7 @@ type capturedLine struct {
 }
 
 func (c *capturer) take(r *running, in invocation, out *answer, now time.Time) {
-	if rand.Int32N(100) >= aws.ToInt32(c.spec.InitialSamplingPercentage) { //nolint:gosec // sampling
+	if rand.Int32N(100) >= aws.ToInt32(c.spec.InitialSamplingPercentage) { // sampling
 		return
 	}
 	var line capturedLine

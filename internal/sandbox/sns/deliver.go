@@ -201,7 +201,7 @@ func (d delivery) pause() (wait time.Duration, again bool) {
 }
 
 func jittered(seconds float64) time.Duration {
-	return time.Duration(seconds * (0.9 + 0.1*rand.Float64()) * float64(time.Second)) //nolint:gosec // jitter
+	return time.Duration(seconds * (0.9 + 0.1*rand.Float64()) * float64(time.Second)) // jitter
 }
 
 // hand gives a message to its endpoint.

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // the algorithm of version 1 of the signature
+	"crypto/sha1" // the algorithm of version 1 of the signature
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -111,7 +111,7 @@ func (s *Service) sign(doc map[string]any, topicARN string) error {
 		h := sha256.Sum256([]byte(b.String()))
 		hash, sum = crypto.SHA256, h[:]
 	} else {
-		h := sha1.Sum([]byte(b.String())) //nolint:gosec // see above
+		h := sha1.Sum([]byte(b.String())) // see above
 		sum = h[:]
 	}
 	signature, err := rsa.SignPKCS1v15(rand.Reader, x.key, hash, sum)

@@ -2,7 +2,7 @@ package sns_test
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // version 1 of the signature
+	"crypto/sha1" // version 1 of the signature
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -132,7 +132,7 @@ func (s *setup) publish(t *testing.T, topic, message string, attributes map[stri
 // get follows a link of a message.
 func get(t *testing.T, url string) string {
 	t.Helper()
-	res, err := http.Get(url) //nolint:gosec,noctx // a link of the service under test
+	res, err := http.Get(url) //nolint:noctx // a link of the service under test
 	require.NoError(t, err)
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
@@ -242,7 +242,7 @@ func TestQueues(t *testing.T) {
 	signature, err := base64.StdEncoding.DecodeString(fmt.Sprint(got["Signature"]))
 	require.NoError(t, err)
 	signed := fmt.Sprintf("Message\nhello\nMessageId\n%s\nSubject\ngreeting\nTimestamp\n%s\nTopicArn\n%s\nType\nNotification\n", *id.MessageId, got["Timestamp"], topic)
-	require.NoError(t, cert.CheckSignature(x509.SHA1WithRSA, []byte(signed), signature), "%x", sha1.Sum([]byte(signed))) //nolint:gosec // version 1
+	require.NoError(t, cert.CheckSignature(x509.SHA1WithRSA, []byte(signed), signature), "%x", sha1.Sum([]byte(signed))) // version 1
 
 	_, err = s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{SubscriptionArn: &sub, AttributeName: aws.String("RawMessageDelivery"), AttributeValue: aws.String("true")})
 	require.NoError(t, err)

@@ -82,7 +82,7 @@ func inspect(f *os.File, opaque []string) (doubtful bool, err error) {
 	if err != nil {
 		return true, &DamageError{Path: path, What: err.Error()}
 	}
-	if least := mulSat(head.high, uint64(head.pageSize)); uint64(st.Size()) < least { //nolint:gosec // sizes are positive
+	if least := mulSat(head.high, uint64(head.pageSize)); uint64(st.Size()) < least { // sizes are positive
 		return true, &DamageError{Path: path, What: fmt.Sprintf("it ends after %d of at least %d bytes", st.Size(), least)}
 	}
 	if noted && !head.torn && note.Size == st.Size() && note.Modified.Equal(st.ModTime()) && note.Txid == head.txid {
@@ -197,12 +197,12 @@ func (w *walker) all() error {
 
 // page reads a page with those that belong to it, and takes note of it.
 func (w *walker) page(id uint64) (flags uint16, count int, raw []byte, err error) {
-	size := uint64(w.head.pageSize) //nolint:gosec // small and positive
+	size := uint64(w.head.pageSize) // small and positive
 	if id < 2 || id >= w.head.high {
 		return 0, 0, nil, fmt.Errorf("it points to page %d of %d", id, w.head.high)
 	}
 	raw = make([]byte, size)
-	if _, err := w.f.ReadAt(raw, int64(id*size)); err != nil { //nolint:gosec // within the file
+	if _, err := w.f.ReadAt(raw, int64(id*size)); err != nil { // within the file
 		return 0, 0, nil, err
 	}
 	o := binary.NativeEndian
@@ -218,7 +218,7 @@ func (w *walker) page(id uint64) (flags uint16, count int, raw []byte, err error
 	}
 	if more > 0 {
 		raw = append(raw, make([]byte, more*size)...)
-		if _, err := w.f.ReadAt(raw[size:], int64((id+1)*size)); err != nil { //nolint:gosec // within the file
+		if _, err := w.f.ReadAt(raw[size:], int64((id+1)*size)); err != nil { // within the file
 			return 0, 0, nil, err
 		}
 	}
@@ -273,7 +273,7 @@ func part(raw []byte, at, n uint64) ([]byte, error) {
 }
 
 func branch(raw []byte, i int) (key []byte, child uint64, err error) {
-	at := uint64(pageHead + i*elementSize) //nolint:gosec // positive
+	at := uint64(pageHead + i*elementSize) // positive
 	e, err := part(raw, at, elementSize)
 	if err != nil {
 		return nil, 0, err
@@ -288,7 +288,7 @@ func (w *walker) leaf(raw []byte, count int, bucket string, low, high []byte, ro
 	o := binary.NativeEndian
 	keys := make([][]byte, count)
 	for i := range count {
-		at := uint64(pageHead + i*elementSize) //nolint:gosec // positive
+		at := uint64(pageHead + i*elementSize) // positive
 		e, err := part(raw, at, elementSize)
 		if err != nil {
 			return err
@@ -352,7 +352,7 @@ func (w *walker) free() error {
 		return err
 	}
 	o := binary.NativeEndian
-	at, n := uint64(pageHead), uint64(count) //nolint:gosec // positive
+	at, n := uint64(pageHead), uint64(count) // positive
 	if count == math.MaxUint16 {             // the number did not fit: it comes first in the list
 		long, err := part(raw, at, 8)
 		if err != nil {

@@ -106,9 +106,9 @@ func TestOpenWithOneHeader(t *testing.T) {
 func TestOpenSurvivesAnyChange(t *testing.T) {
 	t.Parallel()
 	whole := filled(t, 300)
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // positive
+	seed := uint64(time.Now().UnixNano()) // positive
 	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's choices
+	r := rand.New(rand.NewPCG(seed, 0)) // a test's choices
 	damaged := 0
 	for range 250 {
 		raw := bytes.Clone(whole)

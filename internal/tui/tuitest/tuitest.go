@@ -350,7 +350,7 @@ func (s *Session) Golden(name string) {
 	file := filepath.Join("testdata", name+".golden")
 	if updating() {
 		require.NoError(s.t, os.MkdirAll("testdata", 0o755))
-		require.NoError(s.t, os.WriteFile(file, []byte(got), 0o644)) //nolint:gosec // a file of the repository
+		require.NoError(s.t, os.WriteFile(file, []byte(got), 0o644)) // a file of the repository
 		return
 	}
 	want, err := os.ReadFile(file)

@@ -147,7 +147,7 @@ func manyVisits(n int) *executions.Timeline {
 
 func TestGanttAtAnySize(t *testing.T) {
 	t.Parallel()
-	d := draw{rand.New(rand.NewPCG(7, 7))} //nolint:gosec // the same numbers each time are what is wanted
+	d := draw{rand.New(rand.NewPCG(7, 7))} // the same numbers each time are what is wanted
 	for _, r := range recorded(t) {
 		g := NewGantt(screen(d.between(0, 1) == 1))
 		for n := range r.Events {

@@ -465,7 +465,7 @@ func inkOfLine(k lineKind) int {
 }
 
 // joints are the signs of lines that meet, by the directions that they leave in.
-var joints = [16][2]string{ //nolint:gochecknoglobals // a table
+var joints = [16][2]string{ // a table
 	up | down: {"│", "|"}, left | right: {"─", "-"}, up | left: {"╯", "+"}, up | right: {"╰", "+"}, down | left: {"╮", "+"}, down | right: {"╭", "+"},
 	up | down | left: {"┤", "+"}, up | down | right: {"├", "+"}, left | right | up: {"┴", "+"}, left | right | down: {"┬", "+"},
 	up | down | left | right: {"┼", "+"}, up: {"│", "|"}, down: {"│", "|"}, left: {"─", "-"}, right: {"─", "-"}, 0: {" ", " "},

@@ -46,7 +46,7 @@ func (a appointments) Less(i, j int) bool {
 	return a[i].due.Before(a[j].due) || a[i].due.Equal(a[j].due) && a[i].key < a[j].key
 }
 func (a appointments) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *appointments) Push(x any)   { *a = append(*a, x.(appointment)) } //nolint:forcetypeassert // only appointments are pushed
+func (a *appointments) Push(x any)   { *a = append(*a, x.(appointment)) } // only appointments are pushed
 func (a *appointments) Pop() any {
 	last := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]
@@ -79,7 +79,7 @@ func (a *Agenda) Next(now time.Time) (key string, wait time.Duration) {
 	if wait := a.list[0].due.Sub(now); wait > 0 {
 		return "", wait
 	}
-	return heap.Pop(&a.list).(appointment).key, 0 //nolint:forcetypeassert // as pushed
+	return heap.Pop(&a.list).(appointment).key, 0 // as pushed
 }
 
 // Wait waits until a key is added, or for a time.

@@ -53,16 +53,16 @@ type members []member
 func (m *members) UnmarshalJSON(raw []byte) error {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	if _, err := dec.Token(); err != nil {
-		return err //nolint:wrapcheck // embedded data
+		return err // embedded data
 	}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
-			return err //nolint:wrapcheck // embedded data
+			return err // embedded data
 		}
 		var s string
 		if err := dec.Decode(&s); err != nil {
-			return err //nolint:wrapcheck // embedded data
+			return err // embedded data
 		}
 		*m = append(*m, member{fmt.Sprint(key), s})
 	}

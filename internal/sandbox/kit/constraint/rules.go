@@ -134,7 +134,7 @@ func translate(pattern string) (*regexp.Regexp, error) {
 	p = unicodeEscape.ReplaceAllString(p, `\x{$1}`)
 	p = bracketed.ReplaceAllStringFunc(p, inClass.Replace)
 	p = posixClass.ReplaceAllStringFunc(p, func(c string) string { return "[" + inClass.Replace(c) + "]" })
-	return regexp.Compile(`\A(?s:` + strings.TrimSuffix(strings.TrimPrefix(p, "^"), "$") + `)\z`) //nolint:wrapcheck // told as it is
+	return regexp.Compile(`\A(?s:` + strings.TrimSuffix(strings.TrimPrefix(p, "^"), "$") + `)\z`) // told as it is
 }
 
 // shown is how a message quotes the value: with a blank before it, or not at all

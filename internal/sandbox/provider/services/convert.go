@@ -24,7 +24,7 @@ func i32(p *int) *int32 {
 	if p == nil {
 		return nil
 	}
-	return aws.Int32(int32(*p)) //nolint:gosec // checked against far smaller limits
+	return aws.Int32(int32(*p)) // checked against far smaller limits
 }
 
 // i64 converts an optional number for a request.

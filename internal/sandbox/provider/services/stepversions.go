@@ -163,7 +163,7 @@ func (in *machineAliasArgs) routes() []aliasRoute {
 }
 
 func aliasRouteToAPI(r aliasRoute) types.RoutingConfigurationListItem {
-	return types.RoutingConfigurationListItem{StateMachineVersionArn: aws.String(r.VersionArn), Weight: int32(r.Weight)} //nolint:gosec // at most 100
+	return types.RoutingConfigurationListItem{StateMachineVersionArn: aws.String(r.VersionArn), Weight: int32(r.Weight)} // at most 100
 }
 
 func aliasRouteOf(r types.RoutingConfigurationListItem) aliasRoute {

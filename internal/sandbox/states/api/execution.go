@@ -61,7 +61,7 @@ func (s *Handlers) target(sc wire.Scope, arn string) (def *record.Revision, rec 
 				return record.NoMachine(arn)
 			}
 			rec.Alias = a.Name
-			ref.Qualifier = strconv.Itoa(a.Pick(rand.IntN(100)).Version) //nolint:gosec // routing
+			ref.Qualifier = strconv.Itoa(a.Pick(rand.IntN(100)).Version) // routing
 		}
 		if ref.Qualifier != "" {
 			v, err := record.ReadVersion(tx, ref, arn)
@@ -205,7 +205,7 @@ func (s *Handlers) describeExecution(_ context.Context, req *wire.Request, in *s
 	out := &sfn.DescribeExecutionOutput{
 		ExecutionArn: in.ExecutionArn, StateMachineArn: aws.String(rec.MachineARN()), Name: aws.String(rec.Name),
 		Status: types.ExecutionStatus(rec.Status), StartDate: &rec.Start, StopDate: rec.Stop, Error: rec.Error, Cause: rec.Cause,
-		Input: aws.String(rec.Input), InputDetails: included, RedriveCount: aws.Int32(int32(rec.RedriveCount)), RedriveDate: rec.RedriveAt, //nolint:gosec // few
+		Input: aws.String(rec.Input), InputDetails: included, RedriveCount: aws.Int32(int32(rec.RedriveCount)), RedriveDate: rec.RedriveAt, // few
 	}
 	if rec.Status == record.Succeeded {
 		out.Output, out.OutputDetails = aws.String(rec.Output), included

@@ -97,7 +97,7 @@ func (s *Handlers) listFilter(_ context.Context, req *wire.Request, in *sfn.List
 func (s *Handlers) listItem(m *record.Summary) types.ExecutionListItem {
 	item := types.ExecutionListItem{
 		ExecutionArn: aws.String(m.ARN()), StateMachineArn: aws.String(m.MachineARN()), Name: aws.String(m.Name),
-		Status: types.ExecutionStatus(m.Status), StartDate: &m.Start, StopDate: m.Stop, RedriveCount: aws.Int32(int32(m.RedriveCount)), RedriveDate: m.RedriveAt, //nolint:gosec // few
+		Status: types.ExecutionStatus(m.Status), StartDate: &m.Start, StopDate: m.Stop, RedriveCount: aws.Int32(int32(m.RedriveCount)), RedriveDate: m.RedriveAt, // few
 	}
 	if m.Version > 0 {
 		item.StateMachineVersionArn = aws.String(m.VersionARN())
@@ -107,7 +107,7 @@ func (s *Handlers) listItem(m *record.Summary) types.ExecutionListItem {
 	}
 	if m.MapRun != "" {
 		item.MapRunArn = aws.String(m.MapRun)
-		item.ItemCount = aws.Int32(int32(m.Items)) //nolint:gosec // bounded by the batch
+		item.ItemCount = aws.Int32(int32(m.Items)) // bounded by the batch
 	}
 	return item
 }

@@ -22,8 +22,8 @@ func (s *Handlers) describeMapRun(_ context.Context, req *wire.Request, in *sfn.
 	i, c := r.Items, r.Children
 	return &sfn.DescribeMapRunOutput{
 		MapRunArn: in.MapRunArn, ExecutionArn: aws.String(record.ARNOfKey("execution", r.Execution)), Status: types.MapRunStatus(r.Status),
-		StartDate: &r.Start, StopDate: r.Stop, MaxConcurrency: int32(r.Concurrency), //nolint:gosec // bounded by the definition
-		ToleratedFailureCount: r.Tolerated, ToleratedFailurePercentage: float32(r.Percentage), RedriveCount: aws.Int32(int32(r.Redrives)), RedriveDate: r.RedriveAt, //nolint:gosec // few
+		StartDate: &r.Start, StopDate: r.Stop, MaxConcurrency: int32(r.Concurrency), // bounded by the definition
+		ToleratedFailureCount: r.Tolerated, ToleratedFailurePercentage: float32(r.Percentage), RedriveCount: aws.Int32(int32(r.Redrives)), RedriveDate: r.RedriveAt, // few
 		ItemCounts: &types.MapRunItemCounts{
 			Pending: i.Pending, Running: i.Running, Succeeded: i.Succeeded, Failed: i.Failed, TimedOut: i.TimedOut, Aborted: i.Aborted,
 			Total: i.Total, ResultsWritten: i.Written, FailuresNotRedrivable: aws.Int64(0), PendingRedrive: aws.Int64(0),

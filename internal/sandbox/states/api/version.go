@@ -334,7 +334,7 @@ func (s *Handlers) describeAlias(_ context.Context, req *wire.Request, in *sfn.D
 	}
 	for _, r := range a.Routes {
 		out.RoutingConfiguration = append(out.RoutingConfiguration, types.RoutingConfigurationListItem{
-			StateMachineVersionArn: aws.String(record.VersionARN(ref.ARN(), r.Version)), Weight: int32(r.Weight), //nolint:gosec // 0 to 100
+			StateMachineVersionArn: aws.String(record.VersionARN(ref.ARN(), r.Version)), Weight: int32(r.Weight), // 0 to 100
 		})
 	}
 	return out, nil

@@ -96,7 +96,7 @@ func (b *branch) retry(st *asl.State, ev *evaluation, f *failure.Failure) (bool,
 	}
 	seconds = min(seconds, maxSeconds)
 	if r.FullJitter {
-		seconds *= rand.Float64() //nolint:gosec // jitter
+		seconds *= rand.Float64() // jitter
 	}
 	until := b.x.s.now().Add(time.Duration(seconds * float64(time.Second)))
 	b.step(func(*stepper) {

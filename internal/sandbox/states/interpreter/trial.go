@@ -225,13 +225,13 @@ func (t *trial) mockMap(ev *evaluation) error {
 	if err != nil {
 		return err
 	}
-	t.data.MaxConcurrency = aws.Int32(int32(n)) //nolint:gosec // at most maxSeconds
+	t.data.MaxConcurrency = aws.Int32(int32(n)) // at most maxSeconds
 	tolerated, counted, err := e.integer(spec.ToleratedFailureCount, 0, maxSeconds)
 	if err != nil {
 		return err
 	}
 	if counted {
-		t.data.ToleratedFailureCount = aws.Int32(int32(tolerated)) //nolint:gosec // at most maxSeconds
+		t.data.ToleratedFailureCount = aws.Int32(int32(tolerated)) // at most maxSeconds
 	}
 	share, err := e.percentage(spec.ToleratedFailurePercentage)
 	if err != nil {
@@ -283,7 +283,7 @@ func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure.Fail
 		if !caught(r.ErrorEquals, f) {
 			continue
 		}
-		d.RetryIndex = aws.Int32(int32(i)) //nolint:gosec // few
+		d.RetryIndex = aws.Int32(int32(i)) // few
 		t.data.ErrorDetails = d
 		limit, err1 := ev.number(r.MaxAttempts)
 		interval, err2 := ev.number(r.IntervalSeconds)
@@ -303,7 +303,7 @@ func (t *trial) failed(out *sfn.TestStateOutput, ev *evaluation, f *failure.Fail
 		if !caught(t.State.Catch[i].ErrorEquals, f) {
 			continue
 		}
-		d.CatchIndex = aws.Int32(int32(i)) //nolint:gosec // few
+		d.CatchIndex = aws.Int32(int32(i)) // few
 		t.data.ErrorDetails = d
 		if err := t.b.catch(t.State, ev, &t.State.Catch[i], f); err != nil {
 			if f2, ok := failure.Of(err); ok {

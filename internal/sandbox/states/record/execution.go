@@ -45,7 +45,7 @@ func (rec *Execution) RunKey() string { return rec.Key() + ":" + rec.ExpressID }
 
 // indexKey sorts newest first within a machine.
 func (m *Summary) indexKey() string {
-	return fmt.Sprintf("%s:%016x:%s", m.Scope.Key(m.Machine), ^uint64(0)-uint64(m.Start.UnixNano()), m.Name) //nolint:gosec // times after 1970
+	return fmt.Sprintf("%s:%016x:%s", m.Scope.Key(m.Machine), ^uint64(0)-uint64(m.Start.UnixNano()), m.Name) // times after 1970
 }
 
 // Execution is an execution.

@@ -188,7 +188,7 @@ func (w *Watch) fill(text string) (slot int64, ok bool) {
 		slot = w.slots
 		w.slots++
 	}
-	raw := binary.LittleEndian.AppendUint16(make([]byte, 0, len(text)+2), uint16(len(text))) //nolint:gosec // bounded above
+	raw := binary.LittleEndian.AppendUint16(make([]byte, 0, len(text)+2), uint16(len(text))) // bounded above
 	_, err := w.file.WriteAt(append(raw, text...), slot*slotSize)
 	return slot, err == nil
 }

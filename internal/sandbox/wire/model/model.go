@@ -109,7 +109,7 @@ func Of(id string) *API {
 	return read()
 }
 
-var loaded sync.Map //nolint:gochecknoglobals // embedded data, read once
+var loaded sync.Map // embedded data, read once
 
 // Serves reports whether AWS may have the operation: it has the service, and the
 // operation where the service's model is here.

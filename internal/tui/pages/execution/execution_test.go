@@ -41,7 +41,7 @@ func open(t *testing.T, s *datatest.Source, id spec.ID, name string, opts ...tui
 var sizes = []struct {
 	name          string
 	width, height int
-}{{"120x40", 120, 40}, {"80x24", 80, 24}, {"60x16", 60, 16}} //nolint:gochecknoglobals // a table
+}{{"120x40", 120, 40}, {"80x24", 80, 24}, {"60x16", 60, 16}} // a table
 
 func TestScreens(t *testing.T) {
 	t.Parallel()

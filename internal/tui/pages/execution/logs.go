@@ -72,7 +72,7 @@ func queryOf(v *executions.Visit, name string, now time.Time) (q data.LogQuery, 
 // error tells it; without one all lines of the time are shown.
 func requestOf(a *executions.Attempt) string {
 	var out struct {
-		SdkResponseMetadata struct{ RequestId string } //nolint:revive // AWS's name
+		SdkResponseMetadata struct{ RequestId string } // AWS's name
 	}
 	if json.Unmarshal([]byte(a.Output), &out) == nil && out.SdkResponseMetadata.RequestId != "" {
 		return out.SdkResponseMetadata.RequestId

@@ -96,9 +96,9 @@ func TestNewOnesAppearAndTheSelectionStays(t *testing.T) {
 	x.Until("newer")
 	require.Contains(t, x.Screen(), "1 running")
 	x.Press("enter")
-	require.Contains(t, x.Requests()[0].(ui.OpenExecution).ARN, "order-4") //nolint:forcetypeassert // a test
+	require.Contains(t, x.Requests()[0].(ui.OpenExecution).ARN, "order-4") // a test
 	x.Press("@")
-	require.Contains(t, x.Requests()[1].(ui.OpenExecution).ARN, "newer") //nolint:forcetypeassert // a test
+	require.Contains(t, x.Requests()[1].(ui.OpenExecution).ARN, "newer") // a test
 	// What is out of sight is not asked for.
 	x.Send(ui.Hidden{})
 }

@@ -90,7 +90,7 @@ func (p *Page) save(m saveAsMsg) tea.Cmd {
 
 // writeNew writes a file that does not exist yet.
 func writeNew(file, text string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // the user has named the file
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // the user has named the file
 	switch {
 	case os.IsExist(err):
 		return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another name.")

@@ -39,7 +39,7 @@ func AskPlain(ctx context.Context, in io.Reader, out io.Writer, cat *spec.Catalo
 
 // asker is one conversation.
 type asker struct {
-	ctx   context.Context //nolint:containedctx // of the one call of AskPlain
+	ctx   context.Context // of the one call of AskPlain
 	in    io.Reader
 	lines *lineReader
 	out   io.Writer
@@ -352,7 +352,7 @@ func (a *asker) finish() (*spec.Pipeline, error) {
 // lineReader gives one line a read: huh makes a scanner for each question, which
 // would swallow the answers to the next ones.
 type lineReader struct {
-	ctx context.Context //nolint:containedctx // of the one call of AskPlain
+	ctx context.Context // of the one call of AskPlain
 	in  *bufio.Reader
 	// rest is the part of a line that did not fit into the last read.
 	rest []byte
