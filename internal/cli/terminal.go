@@ -60,7 +60,7 @@ func showTerminal(ctx context.Context, s *session) error {
 	ask := deps.settings.String(settings.Background) == "auto" && !told && o.Colors >= theme.Colors256 && theme.Answers(deps.environ)
 	signals, release := deps.signals.Hold()
 	defer release()
-	notes, err := tui.Run(ctx, tui.Config{Source: live.New(deps.app()), Theme: theme.NewScreen(deps.Raw.Out, o)},
+	notes, err := tui.Run(ctx, tui.Config{Source: live.New(deps.app()), Theme: theme.NewScreen(deps.Raw.Out, o), Flags: deps.settings.Flags},
 		tui.Terminal{In: deps.Raw.In, Out: deps.Raw.Out, Signals: signals, Notices: notices, AskBackground: ask})
 	for _, n := range notes {
 		fmt.Fprintln(deps.Out, render.Safe(n))

@@ -132,3 +132,13 @@ func TestResolveWithoutAHome(t *testing.T) {
 		require.NoError(t, err, env)
 	}
 }
+
+func TestFlagsAreGivenAgain(t *testing.T) {
+	t.Parallel()
+	s, err := Resolve(Sources{
+		Flags:   map[string]string{"target": "aws", "region": "eu-west-1", "read-only": "true", "no-color": "true", "debug": "false"},
+		Environ: environ(map[string]string{"PIPELINETUI_HOME": t.TempDir(), "PIPELINETUI_PROFILE": "ops"}),
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"--target=aws", "--region=eu-west-1", "--no-color", "--read-only", "--debug=false"}, s.Flags(), "what is in the environment is there for the next one, too")
+}

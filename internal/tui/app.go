@@ -38,6 +38,9 @@ type Config struct {
 	Route func(h *ui.Host, request tea.Msg) ui.Page
 	// Clipboard is given what the user copies.
 	Clipboard func(text string)
+	// Flags are the global flags that commands are to be given to work where this session
+	// does; may be nil.
+	Flags func() []string
 }
 
 // App is the root model. The program's goroutine alone calls its methods.
@@ -49,6 +52,7 @@ type App struct {
 	pages   []ui.Page
 	dialogs []openDialog
 	toasts  []toast
+	past    past
 	width   int
 	height  int
 
@@ -115,7 +119,7 @@ func New(ctx context.Context, c Config) *App {
 	if a.route == nil {
 		a.route = routes
 	}
-	a.env = &ui.Env{Ctx: ctx, Source: c.Source, Theme: c.Theme, Clock: c.Clock, Place: func() data.Place { return a.place }}
+	a.env = &ui.Env{Ctx: ctx, Source: c.Source, Theme: c.Theme, Clock: c.Clock, Place: func() data.Place { return a.place }, Flags: c.Flags}
 	a.env.Jobs, a.env.Launches = ui.NewJobs(a.env), ui.NewLaunches(a.env)
 	if c.Start == nil {
 		c.Start = func(h *ui.Host) ui.Page { return a.route(h, ui.OpenHome{}) }
@@ -153,7 +157,8 @@ func (a *App) askPlace() tea.Cmd {
 }
 
 // Update takes a message. A panic in it ends the program in good order.
-func (a *App) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	model = a
 	defer func() {
 		if r := recover(); r != nil {
 			a.crash = &ui.Crash{Value: r, Stack: debug.Stack()}
@@ -365,8 +370,11 @@ func (a *App) typed(m tea.KeyMsg) tea.Cmd {
 
 // key dispatches a key: dialogs, global keys, the page.
 func (a *App) key(m tea.KeyMsg) tea.Cmd {
-	if keys.Stop.Is(m) {
+	switch {
+	case keys.Stop.Is(m):
 		return a.stop()
+	case keys.Suspend.Is(m):
+		return tea.Suspend
 	}
 	if n := len(a.dialogs); n > 0 {
 		if a.env.Now().Before(a.dialogs[n-1].deaf) {
@@ -375,14 +383,16 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 		return a.toDialog(m)
 	}
 	p := a.top()
-	if p.Capturing() {
+	if p.Capturing() && !slices.ContainsFunc(keys.Typing().Bindings, func(b keys.Binding) bool { return b.Is(m) }) {
 		return p.Update(m)
 	}
 	switch {
 	case keys.Help.Is(m):
 		return a.ask(ui.Ask{Dialog: newHelp(a.env, p)})
 	case keys.Palette.Is(m):
-		return a.ask(ui.Ask{Dialog: newPalette(a.env, p)})
+		return a.ask(ui.Ask{Dialog: newPalette(a.env, p, &a.past)})
+	case keys.AsLines.Is(m):
+		return a.asLines(p)
 	case keys.Home.Is(m):
 		return a.goHome()
 	case keys.Jobs.Is(m):

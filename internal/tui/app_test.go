@@ -112,8 +112,9 @@ func TestScreens(t *testing.T) {
 	s.Press("?")
 	s.Golden("help-80x24")
 	s.Press("esc", ":")
-	s.Until("acme/iris")
+	s.Golden("palette-empty-80x24")
 	s.Type("iris")
+	s.Until("acme/iris")
 	s.Golden("palette-80x24")
 	s.Press("esc")
 	s.Resize(50, 10)
@@ -157,8 +158,8 @@ func TestThePaletteGoesAnywhere(t *testing.T) {
 	t.Parallel()
 	s, p := shell(t, datatest.New(t))
 	s.Press(":")
-	s.Until("acme/iris-batch")
 	s.Type("iris-b")
+	s.Until("acme/iris-batch")
 	s.Press("enter")
 	require.Equal(t, []tea.Msg{ui.OpenPipeline{ID: datatest.IrisBatch}}, s.Requests())
 	s.Press(":")
@@ -391,4 +392,128 @@ func TestAPanicWhileDrawing(t *testing.T) {
 	_, cmd := a.Update(keys.Msg("z"))
 	require.IsType(t, tea.QuitMsg{}, cmd())
 	require.Contains(t, a.Crash().Error(), "cannot draw")
+}
+
+// The name of an action finds it even where a cursor's key is called the same; with
+// arguments it is a command.
+func TestThePaletteTakesCommandLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		typed, shown, line string
+		want               []string
+		operation          stack.Operation
+	}{
+		{"up acme/iris", "up acme/iris", "pipelinetui up acme/iris", []string{"acme/iris"}, stack.OperationUp},
+		{"preview irba", "preview acme/iris-batch", "pipelinetui preview acme/iris-batch", []string{"acme/iris-batch"}, stack.OperationPreview},
+		{"up acme/iris acme/iris-batch", "up acme/iris acme/iris-batch", "pipelinetui up acme/iris acme/iris-batch", []string{"acme/iris", "acme/iris-batch"}, stack.OperationUp},
+		{"destroy 'acme/*/*'", "3 pipelines", "pipelinetui destroy 'acme/*/*'", []string{"acme/fraud/prod", "acme/iris", "acme/iris-batch"}, stack.OperationDestroy},
+		{"refresh globex/churn", "refresh globex/churn", "pipelinetui refresh globex/churn", []string{"globex/churn"}, stack.OperationRefresh},
+	} {
+		t.Run(c.typed, func(t *testing.T) {
+			t.Parallel()
+			source := datatest.New(t)
+			source.RebuildFunc = func(p data.Pipeline) (*spec.Pipeline, error) { return p.Spec, nil }
+			s, _ := shell(t, source)
+			s.Press(":")
+			s.Type(c.typed)
+			s.Until(c.shown)
+			s.Until("= " + c.line)
+			s.Press("ctrl+y")
+			require.Equal(t, []string{c.line}, s.Copied())
+			s.Press("enter")
+			require.Len(t, s.Requests(), 1, s.Screen())
+			req := s.Requests()[0].(ui.OpenDeploy).Request
+			require.Equal(t, c.operation, req.Operation)
+			var got []string
+			for _, p := range req.Pipelines {
+				got = append(got, p.ID.String())
+			}
+			require.ElementsMatch(t, c.want, got)
+		})
+	}
+}
+
+func TestThePaletteRunsWithAnInput(t *testing.T) {
+	t.Parallel()
+	s, _ := shell(t, datatest.New(t))
+	s.Press(":")
+	s.Type(`run acme/iris {"a": "it's"}`)
+	s.Until(`= pipelinetui run acme/iris --input '{"a": "it'\''s"}'`)
+	s.Press("enter", ":")
+	s.Type("run acme/iris @order.json")
+	s.Press("enter")
+	require.Equal(t, []tea.Msg{
+		ui.OpenPipeline{ID: datatest.Iris, Tab: "run", Input: `{"a": "it's"}`},
+		ui.OpenPipeline{ID: datatest.Iris, Tab: "run", Input: "@order.json"},
+	}, s.Requests())
+	s.Press(":")
+	s.Until("again")
+	s.Press("enter") // the newest one
+	require.Len(t, s.Requests(), 3)
+	require.Equal(t, s.Requests()[1], s.Requests()[2])
+}
+
+// What cannot be done is said where it was typed, and the text stays.
+func TestThePaletteKeepsWhatCannotBeDone(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.RebuildFunc = func(data.Pipeline) (*spec.Pipeline, error) {
+		return nil, fault.New(fault.Invalid, "instanceType is wrong\x1b[2J").WithHint("Use another.")
+	}
+	s, _ := shell(t, source)
+	s.Press(":")
+	s.Type("up acme/nothing")
+	s.Until("nothing is called so")
+	s.Press("ctrl+u")
+	s.Type("up none/such acme/iris")
+	s.Until("no pipeline matches none/such")
+	s.Press("ctrl+u")
+	s.Type("up acme/iris")
+	s.Press("enter")
+	s.Until("instanceType is wrong")
+	s.Until("Use another.")
+	s.Until(":up acme/iris")
+	require.Empty(t, s.Requests())
+}
+
+func TestAReadOnlyPaletteChangesNothing(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.ReadOnly = true
+	s, _ := shell(t, source)
+	s.Until("read-only")
+	for _, typed := range []string{"up acme/iris", "destroy acme/iris", "run acme/iris {}", "change acme/iris"} {
+		s.Press(":")
+		s.Type(typed)
+		s.Until("the session is read-only")
+		s.Press("enter", "esc")
+	}
+	require.Empty(t, s.Requests())
+}
+
+func TestActionsAsCommands(t *testing.T) {
+	t.Parallel()
+	s := tuitest.Open(t, datatest.New(t), nil, tuitest.Routed())
+	s.Until("iris-batch")
+	s.Press("=")
+	s.Golden("as-commands-80x24")
+	s.Type("destroy")
+	s.Press("enter")
+	require.Equal(t, []string{"pipelinetui destroy acme/fraud/prod"}, s.Copied())
+	s.Press("*", "=")
+	s.Until("up              pipelinetui up acme/fraud/prod acme/iris a…")
+}
+
+// A form is no trap: what is no text works while a text is typed.
+func TestHelpAndPaletteAreReachableWhileATextIsTyped(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	p.capturing = true
+	s.Golden("typing-80x24")
+	s.Press("f1")
+	s.Until("Keys")
+	s.Press("esc", "ctrl+p")
+	s.Until("Command")
+	s.Press("esc", "ctrl+g")
+	require.Empty(t, p.keys())
 }

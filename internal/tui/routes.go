@@ -17,6 +17,9 @@ func routes(h *ui.Host, request tea.Msg) ui.Page {
 	case ui.OpenHome:
 		return home.New(h)
 	case ui.OpenPipeline:
+		if m.Input != "" {
+			return pipeline.NewRun(h, m.ID, m.Input)
+		}
 		return pipeline.New(h, m.ID, m.Tab)
 	case ui.OpenDeploy:
 		return deploy.New(h, m.Request)

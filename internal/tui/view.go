@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -163,13 +164,23 @@ func (a *App) footer() string {
 		}
 	}
 	tail := ""
-	if len(a.dialogs) == 0 {
+	switch {
+	case len(a.dialogs) > 0:
+	case a.top().Capturing():
+		g := keys.Typing().Bindings
+		leave := keys.Stop
+		leave.Short = keys.Quit.Short
+		tail = " " + hint(th, g[1]) + "  " + hint(th, g[0]) + "  " + hint(th, leave) + " "
+	default:
 		tail = " " + hint(th, keys.Palette) + "  " + hint(th, keys.Help) + "  " + hint(th, keys.Quit) + " "
 	}
 	room := a.width - ansi.StringWidth(tail) - 1
 	var b strings.Builder
 	if len(m) > 0 {
 		for _, k := range m[0].Bindings {
+			if len(a.dialogs) == 0 && a.top().Capturing() && isText(k) {
+				continue // it would be typed
+			}
 			h := hint(th, k)
 			if w := ansi.StringWidth(h) + 2; w <= room {
 				b.WriteString(h + "  ")
@@ -178,6 +189,11 @@ func (a *App) footer() string {
 		}
 	}
 	return widget.Fit(" "+b.String(), a.width-ansi.StringWidth(tail), "") + tail
+}
+
+// isText tells that a binding's key is a character.
+func isText(b keys.Binding) bool {
+	return len(b.Keys) > 0 && utf8.RuneCountInString(b.Keys[0]) == 1
 }
 
 func (a *App) drawToasts(screen string) string {

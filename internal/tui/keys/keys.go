@@ -18,6 +18,8 @@ type Binding struct {
 	Short, Help string
 	// Off says why it cannot be done now; "" if it can.
 	Off string
+	// Line makes the command line that does the same; nil if there is none.
+	Line func() string
 }
 
 // New returns a binding: New("delete", "delete the pipeline and all in it", "D").
@@ -35,6 +37,12 @@ func (b Binding) Is(msg tea.Msg) bool {
 // Unless returns the binding switched off if the reason is not empty.
 func (b Binding) Unless(reason string) Binding {
 	b.Off = reason
+	return b
+}
+
+// As returns the binding with the command line that does the same.
+func (b Binding) As(line func() string) Binding {
+	b.Line = line
 	return b
 }
 
@@ -86,6 +94,9 @@ func Label(key string, unicode bool) string {
 	if rest, ok := strings.CutPrefix(key, "ctrl+"); ok {
 		return "^" + rest
 	}
+	if len(key) > 1 && key[0] == 'f' && strings.Trim(key[1:], "0123456789") == "" {
+		return "F" + key[1:]
+	}
 	return key
 }
 
@@ -99,10 +110,10 @@ type Group struct {
 // are shown in the footer.
 type Map []Group
 
-// Global are the keys that work everywhere, unless a text is being typed (then
-// only ctrl+c does).
+// Global are the keys that work everywhere. While a text is being typed those of them do
+// that are no text and mean nothing to a line that is typed: see Typing.
 var (
-	Help    = New("help", "all keys of this page", "?")
+	Help    = New("help", "all keys of this page", "?", "f1")
 	Palette = New("command", "command palette: go anywhere, do anything", ":", "ctrl+p")
 	Back    = New("back", "back to the page before; closes a dialog", "esc")
 	Home    = New("home", "to the list of pipelines", "ctrl+g")
@@ -110,6 +121,12 @@ var (
 	Refresh = New("refresh", "read everything on this page again", "ctrl+r")
 	Quit    = New("quit", "leave; asks if an operation is running", "q")
 	Stop    = New("cancel", "leave, or stop what is running; asks first", "ctrl+c")
+	Suspend = New("suspend", "back to the shell; `fg` comes back", "ctrl+z")
+	AsLines = New("as commands", "the command lines of this page's actions", "=")
+	// Do, Complete and CopyLine belong to the palette.
+	Do       = New("do it", "do what is selected", "enter")
+	Complete = New("complete", "type what is selected, to go on from there", "tab")
+	CopyLine = New("copy line", "copy the command line that does the same", "ctrl+y")
 )
 
 // Movement, the same in every list, tree and text.
@@ -149,5 +166,13 @@ func Moving() Group {
 
 // Everywhere are the global bindings.
 func Everywhere() Group {
-	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, Back, Home, Jobs, Refresh, Quit, Stop}}
+	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, AsLines, Back, Home, Jobs, Refresh, Quit, Stop, Suspend}}
+}
+
+// Typing are the global bindings that work while a text is being typed, with the keys
+// that do.
+func Typing() Group {
+	return Group{Title: "While a text is typed", Bindings: []Binding{
+		Help.Without("?"), Palette.Without(":"), Home, Stop, Suspend,
+	}}
 }

@@ -15,9 +15,12 @@ type (
 	// OpenHome goes to the list of pipelines.
 	OpenHome struct{}
 	// OpenPipeline opens a pipeline's page on a tab ("" is the first one).
+	// OpenPipeline's Input begins an execution with it, on the tab "run": JSON, or the
+	// path of a file behind an @.
 	OpenPipeline struct {
-		ID  spec.ID
-		Tab string
+		ID    spec.ID
+		Tab   string
+		Input string
 	}
 	// OpenWizard opens the form: to create a pipeline, or to change one.
 	OpenWizard struct {

@@ -67,6 +67,9 @@ type Env struct {
 	Clock  clock.Clock
 	// Place is where things run; the zero value until it is known.
 	Place func() data.Place
+	// Flags are the global flags to be given to a command that is to work where this
+	// session does: those that it was started with; may be nil.
+	Flags func() []string
 	// Jobs are the operations of this session.
 	Jobs *Jobs
 	// Launches are the batches of executions that this session starts.

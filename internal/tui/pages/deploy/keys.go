@@ -8,6 +8,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
@@ -23,7 +24,7 @@ func (p *Page) Keys() keys.Map {
 	var first []keys.Binding
 	add := func(b ...keys.Binding) {
 		for _, x := range b {
-			first = append(first, x.Unless(p.against(x)))
+			first = append(first, x.Unless(p.against(x)).As(p.lineOf(x)))
 		}
 	}
 	switch p.phase {
@@ -64,6 +65,35 @@ func (p *Page) Keys() keys.Map {
 		more = append(more, keys.Pane)
 	}
 	return keys.Map{{Title: "Operation", Bindings: first}, {Title: "View", Bindings: more}, p.tree.Keys()}
+}
+
+// lineOf makes the command line that does what a key does, nil if there is none.
+func (p *Page) lineOf(b keys.Binding) func() string {
+	line := func(args ...string) func() string { return func() string { return p.Env.CommandLine(args...) } }
+	switch b.Keys[0] {
+	case keys.Apply.Keys[0]:
+		return func() string { return p.Env.CommandLine(p.args(string(p.req.Operation), p.applicable())...) }
+	case keys.Anew.Keys[0]:
+		verb := string(stack.OperationPreview)
+		if p.req.Operation != stack.OperationUp {
+			verb = string(p.req.Operation)
+		}
+		return func() string { return p.Env.CommandLine(p.args(verb, p.req.Pipelines)...) }
+	case keys.Visit.Keys[0]:
+		return line("show", p.selected.String())
+	case keys.Execute.Keys[0]:
+		return line("run", p.selected.String(), "--input", "@input.json")
+	}
+	return nil
+}
+
+// args are a verb with pipelines.
+func (p *Page) args(verb string, list []*spec.Pipeline) []string {
+	args := []string{verb}
+	for _, x := range list {
+		args = append(args, x.ID.String())
+	}
+	return args
 }
 
 // selectedExists tells whether there is a pipeline to be opened afterwards.

@@ -76,15 +76,39 @@ func (p *Page) actionKeys() keys.Group {
 	unread := when(p.machine == nil, "the execution was not read yet")
 	name, cause := p.failure()
 	return keys.Group{Title: "Execution", Bindings: []keys.Binding{
-		keys.WholeError.Unless(when(p.tab != tabData && name == "" && cause == "", "the execution has met no error")),
-		keys.StopExecution.Unless(first(unread, readOnly, when(p.status() != "" && !p.running(), "it has ended already"), when(labelOf(p.arn) != "", "a child of a Map Run ends with its parent: stop that"))),
-		keys.Redrive.Unless(first(unread, readOnly, p.noRedrive())),
-		keys.RunAgain.Unless(first(unread, readOnly, when(labelOf(p.arn) != "", "a child's input is made by its Map Run"), when(p.input() == "", "its input is not known"))),
+		keys.WholeError.Unless(when(p.tab != tabData && name == "" && cause == "", "the execution has met no error")).As(p.cmdLine("show")),
+		keys.StopExecution.Unless(first(unread, readOnly, when(p.status() != "" && !p.running(), "it has ended already"), when(labelOf(p.arn) != "", "a child of a Map Run ends with its parent: stop that"))).As(p.cmdLine("stop")),
+		keys.Redrive.Unless(first(unread, readOnly, p.noRedrive())).As(p.cmdLine("redrive")),
+		keys.RunAgain.Unless(first(unread, readOnly, when(labelOf(p.arn) != "", "a child's input is made by its Map Run"), when(p.input() == "", "its input is not known"))).As(p.againLine),
 		keys.Parent.Unless(first(unread, when(p.parent() == "", "no other execution has started it"))),
 		keys.Definition.Unless(when(p.id.Tenant == "", "it belongs to no known pipeline")),
 		keys.CopyARN,
 		keys.ConsoleLink.Unless(when(p.console() == "", "there is no console for it")),
 	}}
+}
+
+// cmdLine makes the command line that does with the execution what a key does.
+func (p *Page) cmdLine(verb string, more ...string) func() string {
+	return func() string {
+		return p.Env.CommandLine(append([]string{"executions", verb, p.arn}, more...)...)
+	}
+}
+
+// againLine is the command line that starts another execution with the same input, "" if
+// its pipeline is not known.
+func (p *Page) againLine() string {
+	if p.id.Tenant == "" || p.input() == "" {
+		return ""
+	}
+	return p.Env.CommandLine("run", p.id.String(), "--input", p.input())
+}
+
+// childrenLine is the command line that lists the children of Map Runs.
+func (p *Page) childrenLine() string {
+	if p.id.Tenant == "" {
+		return ""
+	}
+	return p.Env.CommandLine("executions", "list", p.id.String(), "--children-of", p.arn)
 }
 
 // noRedrive is AWS's reason why the execution cannot be redriven, "" if it can.

@@ -324,7 +324,7 @@ func (p *Page) Keys() keys.Map {
 	moving := keys.Moving()
 	switch p.tab {
 	case tabGraph:
-		own = append(own, keys.Open, keys.ShowInput, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit, keys.FollowState)
+		own = append(own, keys.Open, keys.ShowInput, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit, keys.FollowState.As(p.cmdLine("watch")))
 		if p.graph != nil {
 			moving = p.graph.Keys()
 		}
@@ -332,12 +332,12 @@ func (p *Page) Keys() keys.Map {
 		own = append(own, keys.Open, keys.ShowInput, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit, keys.FollowState)
 		moving = p.gantt.Keys()
 	case tabEvents:
-		own = append(own, keys.Open, keys.Search, keys.EventKind, keys.EventState, keys.Copy, keys.Save)
+		own = append(own, keys.Open, keys.Search, keys.EventKind.As(p.cmdLine("history")), keys.EventState, keys.Copy, keys.Save)
 	case tabData:
 		own = append(own, keys.ShowInput, keys.ShowOutput, keys.ShowAttempts, keys.ShowWhole, keys.Copy, keys.Save, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit)
 		moving = p.doc.viewer.Keys()
 	case tabRuns:
-		own = append(own, keys.Open, keys.ShowChildren, keys.MoreFailures, keys.NextRun, keys.PreviousRun)
+		own = append(own, keys.Open, keys.ShowChildren.As(p.childrenLine), keys.MoreFailures, keys.NextRun, keys.PreviousRun)
 		moving = p.runs.grid.Keys()
 	case tabLogs:
 		own = append(own, keys.LogScope, keys.ReadLogs, keys.Copy, keys.Save)

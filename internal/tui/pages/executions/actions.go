@@ -187,6 +187,24 @@ func (p *Panel) Start() tea.Cmd {
 	return p.edit(p.example())
 }
 
+// StartWith is Start with an input to begin with: JSON, or the path of a file behind an @;
+// "" is the template's example.
+func (p *Panel) StartWith(input string) tea.Cmd {
+	file, isFile := strings.CutPrefix(input, "@")
+	switch {
+	case input == "":
+		return p.Start()
+	case p.machine == nil:
+		p.pending = func() tea.Cmd { return p.StartWith(input) }
+		return nil
+	case p.Env.ReadOnly() != "":
+		return p.Start() // which says why not
+	case isFile:
+		return p.readInput(data.HomePath(file))
+	}
+	return p.edit(input)
+}
+
 // example is an input to begin with: the template's.
 func (p *Panel) example() string {
 	if t := p.machine.Template; t != nil && len(t.Example) > 0 {

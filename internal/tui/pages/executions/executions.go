@@ -481,8 +481,10 @@ func (p *Panel) Keys() keys.Map {
 		return b
 	}
 	own := []keys.Binding{
-		keys.Open.Unless(none), keys.StartOne.Unless(change), keys.StartMany.Unless(change), keys.StopMarked.Unless(first(change, none)), keys.RedriveAll.Unless(first(change, none)),
-		keys.OpenLatest.Unless(none), keys.Copy.Unless(none),
+		keys.Open.Unless(none).As(p.lines(false, "show")), keys.StartOne.Unless(change).As(p.line("run", "--input", "@input.json")),
+		keys.StartMany.Unless(change).As(p.line("run", "--inputs", "FILE.jsonl")),
+		keys.StopMarked.Unless(first(change, none)).As(p.lines(true, "stop")), keys.RedriveAll.Unless(first(change, none)).As(p.lines(true, "redrive")),
+		keys.OpenLatest.Unless(none).As(func() string { return p.Env.CommandLine("executions", "show", p.id.String(), "@latest") }), keys.Copy.Unless(none),
 	}
 	if p.launching() {
 		own = append([]keys.Binding{keys.CancelBatch}, own...)
@@ -494,6 +496,8 @@ func (p *Panel) Keys() keys.Map {
 	if !p.more {
 		older = "all are shown"
 	}
-	which := keys.Group{Title: "Which", Bindings: []keys.Binding{keys.ByStatus, keys.BySince, keys.ByName, keys.AllOfThem, keys.MoreOfThem.Unless(older)}}
+	which := keys.Group{Title: "Which", Bindings: []keys.Binding{
+		keys.ByStatus.As(p.listLine), keys.BySince.As(p.listLine), keys.ByName.As(p.listLine), keys.AllOfThem, keys.MoreOfThem.Unless(older),
+	}}
 	return keys.Map{{Title: "Executions", Bindings: own}, which, p.grid.Keys()}
 }

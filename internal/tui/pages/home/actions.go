@@ -3,6 +3,7 @@ package home
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -29,19 +30,35 @@ func (p *Page) actions() []keys.Binding {
 		operation = "no operation of this session has worked on " + r.p.ID.String()
 	}
 	return []keys.Binding{
-		keys.Open.Unless(none),
-		keys.NewPipeline.Unless(readOnly),
-		keys.ApplyAgain.Unless(write),
-		keys.PreviewOnly.Unless(none),
-		keys.ReadReal.Unless(write),
-		keys.Delete.Unless(write),
-		keys.RunOne.Unless(first(readOnly, machine)),
-		keys.Executions.Unless(machine),
+		keys.Open.Unless(none).As(p.line(false, "show")),
+		keys.NewPipeline.Unless(readOnly).As(func() string { return p.Env.CommandLine("new") }),
+		keys.ApplyAgain.Unless(write).As(p.line(true, "up")),
+		keys.PreviewOnly.Unless(none).As(p.line(true, "preview")),
+		keys.ReadReal.Unless(write).As(p.line(true, "refresh")),
+		keys.Delete.Unless(write).As(p.line(true, "destroy")),
+		keys.RunOne.Unless(first(readOnly, machine)).As(func() string { return p.line(false, "run")() + " --input @input.json" }),
+		keys.Executions.Unless(machine).As(p.line(false, "executions", "list")),
 		keys.Change.Unless(write),
 		keys.LikePipeline.Unless(first(readOnly, none)),
 		keys.Operation.Unless(operation),
-		keys.Facts.Unless(none),
+		keys.Facts.Unless(none).As(p.line(false, "show")),
 		keys.CopyName.Unless(none),
+	}
+}
+
+// line makes the command line that does with the marked pipelines, or with the selected
+// one, what a key does.
+func (p *Page) line(marked bool, args ...string) func() string {
+	return func() string {
+		rows := p.targets()
+		if r := p.selected(); !marked && r != nil {
+			rows = []*row{r}
+		}
+		all := slices.Clone(args)
+		for _, r := range rows {
+			all = append(all, r.p.ID.String())
+		}
+		return p.Env.CommandLine(all...)
 	}
 }
 

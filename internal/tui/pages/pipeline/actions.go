@@ -58,17 +58,20 @@ func (p *Page) actions() []keys.Binding {
 		cut = "nothing was cut off"
 	}
 	write := first(readOnly, unknown, p.busy())
+	line := func(args ...string) func() string {
+		return func() string { return p.Env.CommandLine(append(slices.Clone(args), p.id.String())...) }
+	}
 	return []keys.Binding{
-		keys.ApplyAgain.Unless(write),
-		keys.PreviewOnly.Unless(unknown),
-		keys.ReadReal.Unless(write),
-		keys.RunOne.Unless(first(readOnly, machine)),
+		keys.ApplyAgain.Unless(write).As(line("up")),
+		keys.PreviewOnly.Unless(unknown).As(line("preview")),
+		keys.ReadReal.Unless(write).As(line("refresh")),
+		keys.RunOne.Unless(first(readOnly, machine)).As(func() string { return line("run")() + " --input @input.json" }),
 		keys.Change.Unless(write),
-		keys.Delete.Unless(write),
+		keys.Delete.Unless(write).As(line("destroy")),
 		keys.LikePipeline.Unless(first(readOnly, unknown)),
 		keys.Operation.Unless(operation),
-		keys.Lock.Unless(first(lock, readOnly, p.busy())),
-		keys.CutOff.Unless(cut),
+		keys.Lock.Unless(first(lock, readOnly, p.busy())).As(line("cancel")),
+		keys.CutOff.Unless(cut).As(line("cancel")),
 	}
 }
 

@@ -89,6 +89,8 @@ type Page struct {
 	running  bool // runs was begun
 	// start asks for the form to start an execution as soon as the page is open.
 	start bool
+	// input is what that form begins with; "" is the template's example.
+	input string
 
 	job, lastJob *ui.Job
 	rebuilding   stack.Operation
@@ -161,6 +163,14 @@ func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 	return p
 }
 
+// NewRun returns the page of a pipeline with the form to start an execution, which begins
+// with an input: JSON, or the path of a file behind an @.
+func NewRun(h *ui.Host, id spec.ID, input string) ui.Page {
+	p := New(h, id, "run").(*Page) //nolint:forcetypeassert // New makes nothing else
+	p.input = input
+	return p
+}
+
 // Init begins to read.
 func (p *Page) Init() tea.Cmd {
 	p.shown = true
@@ -169,7 +179,7 @@ func (p *Page) Init() tea.Cmd {
 	}
 	cmd := p.open(p.tab)
 	if p.start {
-		cmd = tea.Batch(cmd, p.runs.Start())
+		cmd = tea.Batch(cmd, p.runs.StartWith(p.input))
 	}
 	return tea.Batch(p.read(), cmd, p.work())
 }

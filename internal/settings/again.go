@@ -1,0 +1,20 @@
+package settings
+
+import "strings"
+
+// Flags are the global flags that were given, to be given again: to a command that is to
+// work where this one does.
+func (s *Settings) Flags() []string {
+	var out []string
+	for _, v := range s.List() {
+		flag, ok := strings.CutPrefix(v.Source, "flag ")
+		switch {
+		case !ok:
+		case v.Value == "true", v.Name == Color && v.Value == "never":
+			out = append(out, flag)
+		default:
+			out = append(out, flag+"="+v.Value)
+		}
+	}
+	return out
+}
