@@ -8,7 +8,7 @@ func newExecutions(deps *Deps) *cobra.Command {
 	cmd := group("executions", "list, show, watch, stop, redrive and export executions",
 		newExecutionsList(deps, runExecutionsList), newExecutionsShow(deps, runExecutionsShow), newExecutionsWatch(deps, runExecutionsWatch),
 		newExecutionsStop(deps, runExecutionsStop), newExecutionsRedrive(deps, runExecutionsRedrive), newExecutionsErrors(deps, runExecutionsErrors),
-		newExecutionsHistory(deps, runExecutionsHistory), newExecutionsExport(deps, runExecutionsExport))
+		newExecutionsHistory(deps, runExecutionsHistory), newExecutionsExport(deps, runExecutionsExport), newExecutionsMapRun(deps))
 	cmd.Aliases = []string{"execution", "ex"}
 	return cmd
 }

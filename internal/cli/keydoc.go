@@ -18,6 +18,7 @@ can be done there and, of what can't be done now, why; ` + "`:`" + ` finds it by
 mouse works too: click selects, the wheel scrolls.
 `)
 	section(&b, "##", keys.Everywhere())
+	section(&b, "##", keys.Typing())
 	section(&b, "##", keys.Moving())
 	for _, p := range keys.Pages() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.ToUpper(p.Name[:1])+p.Name[1:])

@@ -26,6 +26,7 @@ type API interface {
 	ListMapRuns(ctx context.Context, in *sfn.ListMapRunsInput, opts ...func(*sfn.Options)) (*sfn.ListMapRunsOutput, error)
 	DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput, opts ...func(*sfn.Options)) (*sfn.DescribeStateMachineForExecutionOutput, error)
 	DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput, opts ...func(*sfn.Options)) (*sfn.DescribeMapRunOutput, error)
+	UpdateMapRun(ctx context.Context, in *sfn.UpdateMapRunInput, opts ...func(*sfn.Options)) (*sfn.UpdateMapRunOutput, error)
 }
 
 var _ API = (*sfn.Client)(nil)

@@ -54,6 +54,7 @@ type fakeAPI struct {
 	onStart func(*fakeRun)
 	maxPage int
 	starts  []time.Time
+	updated *sfn.UpdateMapRunInput
 }
 
 var _ API = (*fakeAPI)(nil)

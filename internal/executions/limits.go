@@ -59,6 +59,7 @@ const (
 	opRedrive  operation = "RedriveExecution"
 	opMapRuns  operation = "ListMapRuns"
 	opMapRun   operation = "DescribeMapRun"
+	opUpdate   operation = "UpdateMapRun"
 	opMachine  operation = "DescribeStateMachineForExecution"
 )
 
@@ -86,6 +87,8 @@ func quotaOf(op operation, class Class) (q quota, write bool) {
 		return pick(quota{200, 5}, quota{100, 2}), false
 	case opMapRuns:
 		return quota{100, 1}, false
+	case opUpdate:
+		return quota{100, 1}, true
 	case opMapRun, opMachine:
 		return quota{200, 1}, false
 	}
@@ -107,7 +110,7 @@ func newLimiters(class Class, share Limits, clk clock.Clock) *limiters {
 		share.WriteShare = defaultWriteShare
 	}
 	l := &limiters{by: map[operation]*limiter{}}
-	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive, opMapRuns, opMapRun, opMachine} {
+	for _, op := range []operation{opStart, opDescribe, opList, opHistory, opStop, opRedrive, opMapRuns, opMapRun, opUpdate, opMachine} {
 		q, write := quotaOf(op, class)
 		part := share.ReadShare
 		if write {

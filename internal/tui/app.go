@@ -140,6 +140,9 @@ func (a *App) Quitting() bool { return a.quit }
 // Crash is the panic that ended the program, or nil.
 func (a *App) Crash() *ui.Crash { return a.crash }
 
+// Keys are what the page on top says it takes.
+func (a *App) Keys() keys.Map { return a.top().Keys() }
+
 // Init opens the first page and asks where we are.
 func (a *App) Init() tea.Cmd {
 	a.pages = append(a.pages, a.start)
@@ -169,7 +172,16 @@ func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 		return a, tea.Quit
 	}
 	cmd = a.update(msg)
-	return a, tea.Batch(cmd, a.animate())
+	return a, tea.Batch(cmd, a.open(), a.animate())
+}
+
+// open opens the dialogs that were asked for.
+func (a *App) open() tea.Cmd {
+	var cmds []tea.Cmd
+	for _, m := range a.env.Asked() {
+		cmds = append(cmds, a.ask(m))
+	}
+	return tea.Batch(cmds...)
 }
 
 func (a *App) update(msg tea.Msg) tea.Cmd {
@@ -363,7 +375,7 @@ func (a *App) typed(m tea.KeyMsg) tea.Cmd {
 		if a.quit {
 			break
 		}
-		cmds = append(cmds, a.key(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: m.Alt}))
+		cmds = append(cmds, a.key(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: m.Alt}), a.open())
 	}
 	return tea.Batch(cmds...)
 }
@@ -374,11 +386,14 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 	case keys.Stop.Is(m):
 		return a.stop()
 	case keys.Suspend.Is(m):
-		return tea.Suspend
+		return a.suspend()
 	}
 	if n := len(a.dialogs); n > 0 {
 		if a.env.Now().Before(a.dialogs[n-1].deaf) {
 			return nil
+		}
+		if keys.Help.Without("?").Is(m) {
+			return a.ask(ui.Ask{Dialog: newHelp(a.env, a.dialogs[n-1].Keys())})
 		}
 		return a.toDialog(m)
 	}
@@ -388,7 +403,7 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 	}
 	switch {
 	case keys.Help.Is(m):
-		return a.ask(ui.Ask{Dialog: newHelp(a.env, p)})
+		return a.ask(ui.Ask{Dialog: newHelp(a.env, p.Keys())})
 	case keys.Palette.Is(m):
 		return a.ask(ui.Ask{Dialog: newPalette(a.env, p, &a.past)})
 	case keys.AsLines.Is(m):

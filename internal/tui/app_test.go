@@ -216,6 +216,28 @@ func openWith(t *testing.T, source data.Source, first *page, route func(*ui.Host
 	}, tuitest.Routes(route))
 }
 
+// What is typed on after a key that opens a dialog is the dialog's: in one read, or while
+// the program is still at it.
+func TestKeysTypedWhileADialogOpensAreTheDialogs(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	var got string
+	p.onKey = func(k string) tea.Cmd {
+		if k != "a" {
+			return nil
+		}
+		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewPrompt(&p.Env.Theme, "Name", "", "", func(text string) (tea.Msg, error) {
+			got = text
+			return "named", nil
+		})})
+	}
+	s.Send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("axu")})
+	s.Hit("d", "enter")
+	s.Idle()
+	require.Equal(t, "xud", got)
+	require.Equal(t, []string{"a"}, p.keys())
+}
+
 func TestDialogsAnswerTheirPage(t *testing.T) {
 	t.Parallel()
 	s, p := shell(t, datatest.New(t))

@@ -30,8 +30,8 @@ type help struct {
 	width  int
 }
 
-func newHelp(e *ui.Env, p ui.Page) *help {
-	return &help{th: &e.Theme, viewer: widget.NewViewer(&e.Theme), m: append(p.Keys()[:len(p.Keys()):len(p.Keys())], keys.Everywhere())}
+func newHelp(e *ui.Env, m keys.Map) *help {
+	return &help{th: &e.Theme, viewer: widget.NewViewer(&e.Theme), m: append(m[:len(m):len(m)], keys.Everywhere(), keys.Typing())}
 }
 
 func (h *help) Title() string { return "Keys" }

@@ -291,6 +291,32 @@ func (a *API) ListMapRuns(ctx context.Context, in *sfn.ListMapRunsInput, _ ...fu
 	return out, nil
 }
 
+// UpdateMapRun changes a Map Run of a record.
+func (a *API) UpdateMapRun(ctx context.Context, in *sfn.UpdateMapRunInput, _ ...func(*sfn.Options)) (*sfn.UpdateMapRunOutput, error) {
+	if err := a.enter(ctx, "UpdateMapRun"); err != nil {
+		return nil, err
+	}
+	defer a.mu.Unlock()
+	for _, r := range a.records {
+		for _, m := range r.MapRuns {
+			if aws.ToString(m.MapRunArn) != aws.ToString(in.MapRunArn) {
+				continue
+			}
+			if in.MaxConcurrency != nil {
+				m.MaxConcurrency = *in.MaxConcurrency
+			}
+			if in.ToleratedFailureCount != nil {
+				m.ToleratedFailureCount = *in.ToleratedFailureCount
+			}
+			if in.ToleratedFailurePercentage != nil {
+				m.ToleratedFailurePercentage = *in.ToleratedFailurePercentage
+			}
+			return &sfn.UpdateMapRunOutput{}, nil
+		}
+	}
+	return nil, apiError("ResourceNotFound", "Map Run does not exist")
+}
+
 // DescribeMapRun returns a Map Run of a record.
 func (a *API) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput, _ ...func(*sfn.Options)) (*sfn.DescribeMapRunOutput, error) {
 	if err := a.enter(ctx, "DescribeMapRun"); err != nil {

@@ -16,13 +16,14 @@ var (
 	Execute    = New("run", "open the pipeline's executions, to start one", "R")
 	Reapply    = New("mend", "preview an update that puts back what has drifted", "u")
 	Pane       = New("next pane", "to the next pane: pipelines, resources, log", "tab")
+	PaneBefore = New("pane before", "to the pane before", "shift+tab", "[")
 )
 
 func deployPages() []Page {
 	return []Page{
 		{Name: "Operation", Map: Map{
 			{Title: "Question", Bindings: []Binding{Apply, Decline, Details}},
-			{Title: "Operation", Bindings: []Binding{Abort, Problem, Inspect, Unchanged, BottomPane, Follow, Pane}},
+			{Title: "Operation", Bindings: []Binding{Abort, Problem, Inspect, Unchanged, BottomPane, Follow, Pane, PaneBefore}},
 			{Title: "Afterwards", Bindings: []Binding{Visit, Execute, Anew, Reapply}},
 			{Title: "Tree", Bindings: []Binding{Search, Right, Left}},
 			Moving(),

@@ -24,6 +24,7 @@ var (
 	PreviousRun   = New("run before", "to the Map Run before", "<", ",")
 	ShowChildren  = New("children", "list children: failed ones, running ones, all, or failures in groups", "c")
 	MoreFailures  = New("more", "look at more failed children", "m")
+	SetMapRun     = New("set", "change how many children run at once, and how many items may fail, while the Map Run runs", "t")
 	LogScope      = New("scope", "lines of this request only, or everything of that time", "f")
 	ReadLogs      = New("read again", "read the log again", "L")
 )
@@ -33,9 +34,10 @@ func executionPages() []Page {
 		{Title: "Execution", Bindings: []Binding{WholeError, StopExecution, Redrive, RunAgain, Parent, Definition, CopyARN, ConsoleLink}},
 		{Title: "Graph and timeline", Bindings: []Binding{Open, ShowInput, NextVisit, PreviousVisit, GoToVisit, FollowState, GraphList, GanttZoom, Up, Down, Left, Right}},
 		{Title: "Events", Bindings: []Binding{Open, Search, EventKind, EventState, Copy, Save}},
-		{Title: "Data", Bindings: []Binding{ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, Search, Next, Previous, Copy, Save}},
-		{Title: "Map Runs", Bindings: []Binding{Open, ShowChildren, MoreFailures, NextRun, PreviousRun}},
-		{Title: "Logs", Bindings: []Binding{LogScope, ReadLogs, Search, Copy, Save}},
+		{Title: "Data", Bindings: []Binding{ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, SearchText, Next, Previous, Copy, Save}},
+		{Title: "Map Runs", Bindings: []Binding{Open, ShowChildren, MoreFailures, SetMapRun, NextRun, PreviousRun, Search, Sort, Reverse}},
+		{Title: "Logs", Bindings: []Binding{LogScope, ReadLogs, SearchText, Next, Previous, Copy, Save}},
+		{Title: "Tabs", Bindings: []Binding{ToTab, NextTab, PrevTab}},
 		Moving(),
 	}}}
 }

@@ -78,6 +78,7 @@ type Env struct {
 	// busy counts commands that were made and not answered yet, without timers and
 	// streams; tests wait for 0.
 	busy  atomic.Int64
+	asked []Ask
 	hosts atomic.Int64
 	// waiting counts commands that wait for a clock or a stream.
 	waiting atomic.Int64
@@ -184,5 +185,21 @@ func Next[T any](h *Host, ch <-chan T, wrap func(pump.Batch[T]) tea.Msg) tea.Cmd
 	}
 }
 
-// Send is a command that does nothing but ask the root.
-func Send(msg tea.Msg) tea.Cmd { return func() tea.Msg { return msg } }
+// Send is a command that does nothing but ask the root. A dialog is opened before the
+// next message is looked at, so that keys that are typed meanwhile are the dialog's. It is
+// called by the program's goroutine only.
+func Send(msg tea.Msg) tea.Cmd {
+	if a, ok := msg.(Ask); ok && a.From != nil {
+		e := a.From.Env
+		e.asked = append(e.asked, a)
+		return nil
+	}
+	return func() tea.Msg { return msg }
+}
+
+// Asked takes the dialogs that pages have asked for since; the root opens them.
+func (e *Env) Asked() []Ask {
+	out := e.asked
+	e.asked = nil
+	return out
+}

@@ -255,7 +255,5 @@ func (v *Viewer) Place() string {
 
 // Keys are the viewer's own keys.
 func (v *Viewer) Keys() keys.Group {
-	search := keys.Search
-	search.Short, search.Help = "search", "search the text; esc ends it"
-	return keys.Group{Title: "Text", Bindings: append([]keys.Binding{search, keys.Next, keys.Previous}, keys.Moving().Bindings...)}
+	return keys.Group{Title: "Text", Bindings: append([]keys.Binding{keys.SearchText, keys.Next, keys.Previous}, keys.Moving().Bindings...)}
 }

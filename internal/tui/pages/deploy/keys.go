@@ -62,7 +62,7 @@ func (p *Page) Keys() keys.Map {
 		more = append(more, keys.BottomPane, keys.Follow)
 	}
 	if len(p.panes()) > 1 {
-		more = append(more, keys.Pane)
+		more = append(more, keys.Pane, keys.PaneBefore)
 	}
 	return keys.Map{{Title: "Operation", Bindings: first}, {Title: "View", Bindings: more}, p.tree.Keys()}
 }
@@ -160,7 +160,7 @@ func (p *Page) command(m tea.KeyMsg) (tea.Cmd, bool) {
 		p.showTree()
 	case keys.Pane.Is(m):
 		p.nextPane(1)
-	case keys.PrevTab.Is(m):
+	case keys.PaneBefore.Is(m):
 		p.nextPane(-1)
 	default:
 		return nil, false

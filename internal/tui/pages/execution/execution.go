@@ -337,7 +337,7 @@ func (p *Page) Keys() keys.Map {
 		own = append(own, keys.ShowInput, keys.ShowOutput, keys.ShowAttempts, keys.ShowWhole, keys.Copy, keys.Save, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit)
 		moving = p.doc.viewer.Keys()
 	case tabRuns:
-		own = append(own, keys.Open, keys.ShowChildren.As(p.childrenLine), keys.MoreFailures, keys.NextRun, keys.PreviousRun)
+		own = append(own, keys.Open, keys.ShowChildren.As(p.childrenLine), keys.MoreFailures, keys.SetMapRun.Unless(p.runs.noSet(p)).As(p.setLine), keys.NextRun, keys.PreviousRun)
 		moving = p.runs.grid.Keys()
 	case tabLogs:
 		own = append(own, keys.LogScope, keys.ReadLogs, keys.Copy, keys.Save)
@@ -345,5 +345,5 @@ func (p *Page) Keys() keys.Map {
 	case tabs:
 	}
 	first := keys.Group{Title: shownTabs(120)[p.tab], Bindings: own}
-	return keys.Map{first, p.actionKeys(), moving, {Title: "Tabs", Bindings: []keys.Binding{keys.NextTab, keys.PrevTab}}}
+	return keys.Map{first, p.actionKeys(), moving, {Title: "Tabs", Bindings: []keys.Binding{keys.ToTab, keys.NextTab, keys.PrevTab}}}
 }

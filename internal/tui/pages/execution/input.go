@@ -21,8 +21,8 @@ func (p *Page) key(m tea.KeyMsg) tea.Cmd {
 	case keys.PrevTab.Is(m):
 		return p.openTab((p.tab + tabs - 1) % tabs)
 	}
-	if s := m.String(); len(s) == 1 && s[0] >= '1' && s[0] < '1'+byte(tabs) {
-		return p.openTab(tab(s[0] - '1'))
+	if keys.ToTab.Is(m) {
+		return p.openTab(tab(m.String()[0] - '1'))
 	}
 	if cmd, ok := p.tabKey(m); ok {
 		return cmd
@@ -215,6 +215,8 @@ func (p *Page) runKey(m tea.KeyMsg) (tea.Cmd, bool) {
 		return p.runs.nextListing(p), true
 	case keys.MoreFailures.Is(m):
 		return p.runs.more(p), true
+	case keys.SetMapRun.Is(m):
+		return p.askSet(), true
 	case keys.NextRun.Is(m):
 		return p.runs.next(p, 1), true
 	case keys.PreviousRun.Is(m):

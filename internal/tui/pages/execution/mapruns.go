@@ -228,6 +228,10 @@ func (x *mapRun) ask(p *Page, limit int) tea.Cmd {
 
 func (r *mapRuns) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
 	switch m := msg.(type) {
+	case setRunMsg:
+		return p.setRun(m), true
+	case runSetMsg:
+		return p.runSet(m), true
 	case runMsg:
 		if m.gen != p.gen {
 			return nil, true
