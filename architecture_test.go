@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/asl":                  {"internal/fault", "internal/asl/..."},
 	"internal/asl/...":              {"internal/fault", "internal/asl/..."},
 	"internal/spec":                 {"internal/document", "internal/fault", "internal/linear"},
+	"internal/form":                 {"internal/fault", "internal/spec"},
 	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
 	"internal/program":              {"internal/fault", "internal/spec", "internal/program/kinds"},
 	"internal/program/kinds":        {},
@@ -128,7 +129,7 @@ var mayImport = map[string][]string{
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/outside", "internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+		"internal/form", "internal/outside", "internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
@@ -145,7 +146,7 @@ var mayImport = map[string][]string{
 	"internal/cli/console": {"internal/document", "internal/fault", "internal/outside", "internal/render", "internal/theme"},
 	"internal/cli": {
 		"internal/cli/console", "internal/early", "internal/document", "internal/outside",
-		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/tui/pages/wizard",
+		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/form",
 		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/program/kinds", "internal/render", "internal/settings", "internal/spec",
 		"internal/stack", "internal/theme", "internal/version",
 	},

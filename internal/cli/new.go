@@ -8,12 +8,11 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 )
 
 func newNew(deps *Deps) *cobra.Command {
 	o := &deployOptions{command: "new", operation: stack.OperationUp}
-	start := wizard.Answers{}
+	start := spec.Answers{}
 	cmd := &cobra.Command{
 		Use:   "new [PIPELINE]",
 		Short: "answer questions, line by line, and create a pipeline",
@@ -46,13 +45,13 @@ up --template.
 	return changes(cmd)
 }
 
-func askAndApply(ctx context.Context, deps *Deps, o *deployOptions, start wizard.Answers) error {
+func askAndApply(ctx context.Context, deps *Deps, o *deployOptions, start spec.Answers) error {
 	cat, err := catalog(ctx, deps)
 	if err != nil {
 		return err
 	}
 	// The same reader takes the answer to the last question.
-	p, err := wizard.AskPlain(ctx, deps.Answers(), deps.Err, cat, deps.app().SpecOptions(nil), start)
+	p, err := askPlain(ctx, deps.Answers(), deps.Err, cat, deps.app().SpecOptions(nil), start)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,11 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 		}
 	case RuleRequires:
 		if len(unset) > 0 {
-			return fail(sortedKeys(rule.When), "%s has to be given when %s", strings.Join(unset, " and "), rule.When)
+			e := fail(sortedKeys(rule.When), "%s has to be given when %s", strings.Join(unset, " and "), rule.When)
+			if e != nil { // told where the condition was given, mended where nothing was
+				e.Path, e.Value = a.at.in("parameters", unset[0]).at.path(), nil
+			}
+			return e
 		}
 	case RuleForbid:
 		if rule.When.holds(v) {

@@ -21,6 +21,30 @@ type settings struct {
 	Parameters          *node `json:"parameters"`
 }
 
+// AllowedSetting says in words what a setting of every pipeline may be, as
+// Parameter.Allowed does of a parameter; "" if there is no such setting.
+func AllowedSetting(name string) string {
+	switch name {
+	case "tenant":
+		return tenantPart.help
+	case "model":
+		return modelPart.help
+	case "env":
+		return envPart.help
+	case "region":
+		return "an AWS region such as us-east-1"
+	case "tags":
+		return "a map of strings"
+	case "protect":
+		return "true or false"
+	case "assumeRole":
+		return roleHelp
+	case "permissionsBoundary":
+		return boundaryHelp
+	}
+	return ""
+}
+
 // rank says which layer wins: the higher.
 type rank int
 

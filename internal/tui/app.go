@@ -398,7 +398,8 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 		return a.toDialog(m)
 	}
 	p := a.top()
-	if p.Capturing() && !slices.ContainsFunc(keys.Typing().Bindings, func(b keys.Binding) bool { return b.Is(m) }) {
+	if p.Capturing() && (!keys.Help.Is(m) || !blank(p)) &&
+		!slices.ContainsFunc(keys.Typing().Bindings, func(b keys.Binding) bool { return b.Is(m) }) {
 		return p.Update(m)
 	}
 	switch {
@@ -422,6 +423,12 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 		return a.toast(ui.Toast{Text: off, Bad: true})
 	}
 	return p.Update(m)
+}
+
+// blank tells that the text that is typed on a page is empty yet.
+func blank(p ui.Page) bool {
+	b, ok := p.(interface{ Blank() bool })
+	return ok && b.Blank()
 }
 
 // offOf is why a key can't be used on a page now, "" if it can.

@@ -245,6 +245,9 @@ type Editor struct {
 	check  func(string) error
 	answer func(string) tea.Msg
 	err    error
+	// begun is the text at the beginning; leaving is the key that was pressed over a changed
+	// one to leave it: the same again throws it away.
+	begun, leaving string
 	// extra are further keys, each delivering a message and closing the dialog.
 	extra []Choice
 }
@@ -260,6 +263,7 @@ func NewEditor(th *theme.Screen, title, text, value string, check func(string) e
 	area.SetValue(value)
 	area.Focus()
 	d := &Editor{th: th, title: render.Line(title, 0), text: render.Visible(text, true), area: area, check: check, answer: answer, extra: clean(extra)}
+	d.begun = area.Value()
 	d.err = check(value)
 	return d
 }
@@ -285,9 +289,17 @@ func (d *Editor) Keys() keys.Map {
 // Update takes keys.
 func (d *Editor) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	if m, ok := msg.(tea.KeyMsg); ok {
+		again := d.leaving == m.String()
+		d.leaving = ""
+		leave := func() bool {
+			if d.area.Value() != d.begun && !again {
+				d.leaving = m.String()
+			}
+			return d.leaving == ""
+		}
 		switch m.String() {
 		case "esc":
-			return nil, true, nil
+			return nil, leave(), nil
 		case "ctrl+s":
 			if d.err = d.check(d.area.Value()); d.err != nil {
 				return nil, false, nil
@@ -295,9 +307,13 @@ func (d *Editor) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 			return d.answer(d.area.Value()), true, nil
 		}
 		for _, c := range d.extra {
-			if c.Key == m.String() {
-				return c.Answer, true, nil
+			if c.Key != m.String() {
+				continue
 			}
+			if !leave() {
+				return nil, false, nil
+			}
+			return c.Answer, true, nil
 		}
 	}
 	var cmd tea.Cmd
@@ -318,6 +334,9 @@ func (d *Editor) View(width, height int) string {
 	if d.err != nil {
 		foot = strings.Split(d.th.Bad.Render(ansi.Wrap(render.Safe(d.err.Error()), width, "")), "\n")
 		foot = foot[:min(2, len(foot))]
+	}
+	if d.leaving != "" {
+		foot = []string{d.th.Warn.Render("This text is kept nowhere: " + keys.Label(d.leaving, d.th.Glyphs.Unicode) + " again throws it away, any other key goes on.")}
 	}
 	line := d.th.Key.Render("^s") + " " + d.th.Hint.Render("take it")
 	for _, c := range d.extra {

@@ -11,7 +11,7 @@ var (
 	ToDefault = New("default", "take the answer back, so that the default holds", "ctrl+u")
 	Browse    = New("files", "choose a file or folder", "ctrl+f")
 	Toggle    = New("toggle", "the next choice, or yes and no", " ", "right", "l")
-	Untoggle  = New("other way", "the choice before", "left", "h")
+	Untoggle  = New("other way", "the choice before", "h", "shift+left")
 	PickList  = New("choose", "a list of all choices that can be filtered; an editor for lists and maps", "enter")
 	TakeOne   = New("take", "take what is selected", "enter")
 	TakeDir   = New("take folder", "take the folder that is shown", "ctrl+s")

@@ -6,6 +6,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
@@ -33,20 +34,6 @@ func (p *Page) takeCard() tea.Cmd {
 	return p.enter(0)
 }
 
-// idle says in a line what a template's pipelines cost while nothing runs.
-func idle(t *spec.Template) string {
-	var parts []string
-	if t.HasBlock("endpoint") {
-		parts = append(parts, "the endpoint's instances by the hour (nothing if serverless)")
-	} else {
-		parts = append(parts, "no machines")
-	}
-	if t.HasBlock("storage") {
-		parts = append(parts, "what is stored")
-	}
-	return strings.Join(parts, ", ")
-}
-
 // cardText are the lines inside of a card, without bounds.
 func (p *Page) cardText(t *spec.Template, width int) []string {
 	th := &p.Env.Theme
@@ -65,7 +52,7 @@ func (p *Page) cardText(t *spec.Template, width int) []string {
 			}
 		}
 	}
-	wrap("idle", idle(t))
+	wrap("idle", form.Idle(t))
 	if len(t.Example) > 0 {
 		wrap("input", string(t.Example))
 	}

@@ -1,7 +1,6 @@
-// Package wizard owns the form that pipelines are made and changed with. Form is
-// the logic, a pure model over the spec's own rules; Page shows it, and AskPlain
-// asks the same questions line by line. It may import what pages may, no other
-// page.
+// Package wizard owns the page of the form that pipelines are made and changed with: it
+// draws what package form knows and gives it keys and answers. It may import what pages
+// may, no other page.
 package wizard
 
 import (
@@ -14,6 +13,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -42,7 +42,7 @@ type Page struct {
 	err   error // why it can't begin
 	cat   *spec.Catalog
 	opts  spec.Options
-	form  *Form
+	form  *form.Form
 
 	card    int
 	step    int
@@ -157,7 +157,7 @@ func (p *Page) loaded(m loadedMsg) tea.Cmd {
 		return nil
 	}
 	if m.base == nil {
-		p.form = NewForm(p.cat, p.opts, Answers{}, nil)
+		p.form = form.New(p.cat, p.opts, spec.Answers{}, nil)
 		p.form.Taken(m.ids)
 		p.stage = choosing
 		return nil
@@ -172,7 +172,7 @@ func (p *Page) loaded(m loadedMsg) tea.Cmd {
 		p.err = err
 		return nil
 	}
-	a, err := AnswersOf(m.base.Spec, t, p.opts.Dir)
+	a, err := form.AnswersOf(m.base.Spec, t, p.opts.Dir)
 	if err != nil {
 		p.err = err
 		return nil
@@ -181,7 +181,7 @@ func (p *Page) loaded(m loadedMsg) tea.Cmd {
 	if p.open.Change == nil {
 		a.ID.Tenant, before = "", nil // most often it is for another tenant
 	}
-	p.form = NewForm(p.cat, p.opts, a, before)
+	p.form = form.New(p.cat, p.opts, a, before)
 	p.form.Taken(m.ids)
 	p.stage = filling
 	if before != nil {
@@ -310,6 +310,19 @@ func (p *Page) Capturing() bool {
 		return p.typing()
 	case p.stage == reviewing:
 		return p.review.viewer.Capturing()
+	}
+	return false
+}
+
+// Blank tells that nothing has been typed yet where letters are text.
+func (p *Page) Blank() bool {
+	switch {
+	case p.pick != nil:
+		return p.pick.grid.Filter() == ""
+	case p.browser != nil:
+		return p.browser.grid.Filter() == ""
+	case p.stage == filling:
+		return p.typing() && p.input.Value() == ""
 	}
 	return false
 }

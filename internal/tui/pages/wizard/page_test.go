@@ -16,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/templates"
 )
 
 func open(t *testing.T, s *datatest.Source, o ui.OpenWizard, size [2]int) *tuitest.Session {
@@ -161,6 +162,106 @@ func TestSave(t *testing.T) {
 	require.Equal(t, "acme/risk", set.Pipelines[0].String())
 }
 
+// TestAWrongFileKeepsItsName: what cannot be written is asked for again, as it was typed.
+func TestAWrongFileKeepsItsName(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{100, 30})
+	x.Until("realtime")
+	x.Press("down", "enter")
+	for _, text := range []string{"acme", "risk", "", "", "sandbox/linear", "s3://models/risk/model.tar.gz"} {
+		x.Type(text)
+		x.Press("enter")
+	}
+	x.Press("ctrl+s")
+	x.Until("Ready to create")
+	x.Press("w")
+	x.Until("Save the spec")
+	x.Press("ctrl+u")
+	file := filepath.Join(t.TempDir(), "nowhere", "x.yaml")
+	x.Type(file)
+	x.Press("enter")
+	x.Until("It could not be written: no such file or directory.")
+	require.Contains(t, x.Screen(), "nowhere/x.yaml")
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	x.Advance(1e9)
+	x.Press("enter")
+	x.Until("saved")
+	require.FileExists(t, file)
+}
+
+// TestHelpAndTheWayOutWhileTyping: a text never begins with ?, other keys work always,
+// and the footer shows those that do.
+func TestHelpAndTheWayOutWhileTyping(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{100, 30})
+	x.Until("realtime")
+	x.Press("down", "enter")
+	x.Until("Names on AWS")
+	footer := func() string {
+		lines := strings.Split(strings.TrimRight(x.Screen(), "\n"), "\n")
+		return lines[len(lines)-1]
+	}
+	x.Press("?")
+	x.Until("all keys of this page")
+	x.Advance(1e9)
+	x.Press("esc")
+	x.UntilGone("all keys of this page")
+	x.Type("a")
+	require.Contains(t, footer(), "F1 help")
+	require.Contains(t, footer(), "^p command")
+	require.Contains(t, footer(), "^c quit")
+	x.Type("?")
+	require.Contains(t, x.Screen(), `a?`, "a letter as any other")
+	x.Press("f1")
+	x.Until("all keys of this page")
+	x.Advance(1e9)
+	x.Press("esc")
+	x.Press("ctrl+p")
+	x.Until("open the pipeline")
+	x.Advance(1e9)
+	x.Press("esc")
+	x.Press("ctrl+g")
+	x.Until("stay")
+}
+
+// TestLeftChangesNothing: an arrow that goes back elsewhere does not answer a question.
+func TestLeftChangesNothing(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), ui.OpenWizard{Change: &datatest.Iris}, [2]int{100, 30})
+	x.Until("image")
+	x.Press("pgdown")
+	before := x.Screen()
+	x.Press("left")
+	require.Equal(t, before, x.Screen())
+	x.Press("right")
+	require.NotEqual(t, before, x.Screen())
+	x.Press("h")
+	require.Equal(t, before, x.Screen())
+}
+
+// TestAnEditorAsksBeforeItLosesText: one escape over a changed text is a question.
+func TestAnEditorAsksBeforeItLosesText(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), ui.OpenWizard{Change: &datatest.Iris}, [2]int{100, 30})
+	x.Until("image")
+	x.Press("down", "down", "enter")
+	x.Until("One KEY=value a line")
+	x.Advance(1e9)
+	x.Type("A=b")
+	x.Press("esc")
+	x.Until("again throws it away")
+	x.Type("c")
+	x.UntilGone("again throws it away")
+	require.Contains(t, x.Screen(), "A=bc")
+	x.Press("esc", "esc")
+	x.UntilGone("One KEY=value a line")
+	x.Press("enter")
+	x.Until("One KEY=value a line")
+	x.Advance(1e9)
+	x.Press("esc")
+	x.UntilGone("One KEY=value a line")
+}
+
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -223,4 +324,11 @@ func TestLooks(t *testing.T) {
 		x.Press(keys...)
 		all()
 	}
+}
+
+func catalog(t testing.TB) *spec.Catalog {
+	t.Helper()
+	cat, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	return cat
 }

@@ -10,6 +10,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
@@ -20,11 +21,11 @@ import (
 // picker is a list of choices that is filtered by typing.
 type picker struct {
 	th    *theme.Screen
-	field Field
+	field form.Field
 	grid  *widget.Grid
 }
 
-func newPicker(th *theme.Screen, f Field) *picker {
+func newPicker(th *theme.Screen, f form.Field) *picker {
 	p := &picker{th: th, field: f, grid: widget.NewGrid(th, widget.Column{Min: 20, Flex: 1}, widget.Column{Min: 8, Drop: 1})}
 	p.grid.NoHeader = true
 	p.grid.SetRows(choiceRows{f})
@@ -42,7 +43,7 @@ func (p *picker) view(w, h int) string {
 }
 
 // choiceRows are the choices of a field.
-type choiceRows struct{ f Field }
+type choiceRows struct{ f form.Field }
 
 func (r choiceRows) Len() int           { return len(r.f.Choices) }
 func (r choiceRows) Key(row int) string { return r.f.Choices[row] }
@@ -88,7 +89,7 @@ func filterKey(g *widget.Grid, m tea.KeyMsg) {
 // browser chooses a file or a folder for a path field.
 type browser struct {
 	host    *ui.Host
-	field   Field
+	field   form.Field
 	base    string // relative answers are relative to this
 	dir     string
 	gen     int
@@ -106,7 +107,7 @@ type dirMsg struct {
 }
 
 // browse opens the browser where the answer points to.
-func (p *Page) browse(f Field) tea.Cmd {
+func (p *Page) browse(f form.Field) tea.Cmd {
 	th := &p.Env.Theme
 	b := &browser{host: p.Host, field: f, base: p.opts.Dir, grid: widget.NewGrid(th, widget.Column{Min: 20, Flex: 1}, widget.Column{Min: 10, Right: true, Drop: 1})}
 	b.grid.NoHeader = true

@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -53,6 +54,7 @@ type (
 		overwrite bool
 	}
 	savedMsg struct {
+		said   string // as it was typed
 		file   string
 		exists bool
 		secret bool
@@ -172,7 +174,16 @@ func (p *Page) askSave() tea.Cmd {
 	if id.Env != spec.DefaultEnv {
 		name += "-" + id.Env
 	}
-	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewPrompt(&p.Env.Theme, "Save the spec", "A file for `pipelinetui up -f`; relative to "+render.Line(p.opts.Dir, 0)+".", name+".yaml",
+	return p.askFile(name+".yaml", "")
+}
+
+// askFile asks where the spec goes. wrong says why the file that was typed cannot be it.
+func (p *Page) askFile(name, wrong string) tea.Cmd {
+	text := "A file for `pipelinetui up -f`; relative to " + render.Line(p.opts.Dir, 0) + "."
+	if wrong != "" {
+		text = wrong + "\n\n" + text
+	}
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewPrompt(&p.Env.Theme, "Save the spec", text, name,
 		func(s string) (tea.Msg, error) {
 			if s = strings.TrimSpace(s); s == "" {
 				return nil, fault.New(fault.Invalid, "a file needs a name")
@@ -195,7 +206,7 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 	return p.Do(func(context.Context) tea.Msg {
 		text, err := pipeline.YAML(t, filepath.Dir(file), true)
 		if err != nil {
-			return savedMsg{err: err}
+			return savedMsg{said: m.file, err: err}
 		}
 		flags, mode := os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o644)
 		if secret {
@@ -212,7 +223,7 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 			_, err = f.WriteString(text)
 			err = errors.Join(err, f.Close())
 		}
-		return savedMsg{file: file, secret: secret, err: err}
+		return savedMsg{said: m.file, file: file, secret: secret, err: err}
 	})
 }
 
@@ -222,7 +233,7 @@ func (p *Page) saved(m savedMsg) tea.Cmd {
 	case m.exists:
 		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(&p.Env.Theme, "Overwrite?", shown+" exists already.", saveMsg{file: m.file, overwrite: true})})
 	case m.err != nil:
-		return ui.Send(ui.Failed(m.err))
+		return p.askFile(m.said, "It could not be written: "+fault.Reason(m.err).Error()+".")
 	case m.secret:
 		return ui.Send(ui.Toast{Text: "saved to " + shown + ": it holds secrets in the clear, readable by you alone"})
 	}
@@ -245,7 +256,7 @@ func (p *Page) reviewView(w, h int) string {
 		if p.open.Change != nil {
 			what = "Ready to change "
 		}
-		head = append(head, th.Good.Render(th.Glyphs.Good)+" "+th.Title.Render(what+p.form.a.ID.String())+"  "+
+		head = append(head, th.Good.Render(th.Glyphs.Good)+" "+th.Title.Render(what+p.form.ID().String())+"  "+
 			th.Key.Render(keys.Continue.Label(th.Glyphs.Unicode))+" "+th.Hint.Render("preview, then apply")+"  "+th.Key.Render("w")+" "+th.Hint.Render("save the spec"))
 	}
 	body := max(1, h-1)
@@ -344,7 +355,7 @@ func (p *Page) summaryLines(w int) []string {
 	return out
 }
 
-func (p *Page) problemLines(problems []Problem, w, h int) []string {
+func (p *Page) problemLines(problems []form.Problem, w, h int) []string {
 	th := &p.Env.Theme
 	steps := p.form.Steps()
 	var out []string

@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
@@ -159,7 +160,7 @@ func (p *Page) fieldsView(w, h int) string {
 			to = len(lines)
 		}
 	}
-	if p.current().Name == identityStep {
+	if p.current().Name == form.IdentityStep {
 		for _, l := range p.namesView(w) {
 			lines, p.lines = append(lines, l), append(p.lines, -1)
 		}
@@ -177,7 +178,7 @@ func (p *Page) fieldsView(w, h int) string {
 	return strings.Join(lines[p.top:min(len(lines), p.top+h)], "\n")
 }
 
-func (p *Page) fieldLines(f Field, on bool, label, w int) []string {
+func (p *Page) fieldLines(f form.Field, on bool, label, w int) []string {
 	th := &p.Env.Theme
 	sign, style := "  ", th.Hint
 	if on {
@@ -207,7 +208,7 @@ func (p *Page) fieldLines(f Field, on bool, label, w int) []string {
 }
 
 // answer draws what a field holds, and how it is answered if it has the focus.
-func (p *Page) answer(f Field, on bool, room int) string {
+func (p *Page) answer(f form.Field, on bool, room int) string {
 	th := &p.Env.Theme
 	unit := ""
 	if f.Unit != "" {
@@ -224,18 +225,18 @@ func (p *Page) answer(f Field, on bool, room int) string {
 	if value == "" {
 		shown = th.Muted.Render("-")
 	}
-	switch kind := controlOf(f); {
+	switch kind := f.Control(); {
 	case f.Greyed != "":
 		return widget.Fit(th.Disabled.Render(render.Dash(value)+"  "+f.Greyed), room, th.Glyphs.Ellipsis)
 	case f.Fixed != "":
 		return widget.Fit(th.Disabled.Render(value), room, th.Glyphs.Ellipsis)
-	case kind == typed && on:
+	case kind == form.Typed && on:
 		p.input.Width = max(1, min(room-2-ansi.StringWidth(unit), 80))
 		if p.input.Value() == "" { // the library cuts with a sign of its own
 			return th.Cursor.Render(" ") + th.Muted.Render(ansi.Truncate(render.Line(p.input.Placeholder, 0), p.input.Width, th.Glyphs.Ellipsis)) + unit
 		}
 		return render.Visible(p.input.View(), true) + unit
-	case kind == toggled:
+	case kind == form.Toggled:
 		box := "[ ] no"
 		if f.Value == "true" {
 			box = "[x] yes"
@@ -244,12 +245,12 @@ func (p *Page) answer(f Field, on bool, room int) string {
 			box = th.Muted.Render(box)
 		}
 		return box
-	case kind == inline:
+	case kind == form.Inline:
 		return widget.Fit(p.choices(f, on)+unit, room, th.Glyphs.Ellipsis)
-	case kind == listed || kind == edited:
+	case kind == form.Listed || kind == form.Edited:
 		hint := ""
 		if on {
-			hint = th.Muted.Render("  " + keys.PickList.Label(th.Glyphs.Unicode) + " " + map[bool]string{true: fmt.Sprintf("choose from %d", len(f.Choices)), false: "edit"}[kind == listed])
+			hint = th.Muted.Render("  " + keys.PickList.Label(th.Glyphs.Unicode) + " " + map[bool]string{true: fmt.Sprintf("choose from %d", len(f.Choices)), false: "edit"}[kind == form.Listed])
 		}
 		return widget.Fit(shown+unit+hint, room, th.Glyphs.Ellipsis)
 	default:
@@ -257,7 +258,7 @@ func (p *Page) answer(f Field, on bool, room int) string {
 	}
 }
 
-func (p *Page) choices(f Field, on bool) string {
+func (p *Page) choices(f form.Field, on bool) string {
 	th := &p.Env.Theme
 	parts := make([]string, len(f.Choices))
 	for i, c := range f.Choices {
@@ -287,7 +288,7 @@ func (p *Page) namesView(w int) []string {
 		return append(out, "  "+th.Muted.Render("follow from tenant, model and env"))
 	}
 	for _, x := range []struct{ what, name string }{
-		{"stack", p.form.a.ID.StackName()},
+		{"stack", p.form.ID().StackName()},
 		{"bucket", names.Bucket},
 		{"state machine", names.StateMachine},
 		{"endpoint", names.Endpoint},
@@ -405,7 +406,7 @@ func (p *Page) fillMouse(m tea.MouseMsg, click bool) tea.Cmd {
 	if at := p.top + m.Y - 1; at < len(p.lines) && p.lines[at] >= 0 {
 		cmd := p.left()
 		if again := p.lines[at] == p.focus; again {
-			if f := p.field(); controlOf(f) == toggled || controlOf(f) == inline {
+			if f := p.field(); f.Control() == form.Toggled || f.Control() == form.Inline {
 				p.turn(f, 1)
 			}
 		}

@@ -1,4 +1,9 @@
-package wizard
+// Package form owns the questions that make and change a pipeline, as a pure model:
+// which there are, in which steps, what an answer may be, what holds without one, what is
+// wrong now, and what a change means for the pipeline there is. The full screen draws it,
+// the command line asks it line by line. It goes by spec's rules alone: what an answer may
+// be is said nowhere else. It draws nothing and reads no files.
+package form
 
 import (
 	"encoding/json"
@@ -13,13 +18,10 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// Answers are what the form asks for.
-type Answers = spec.Answers
-
 // AnswersOf are the answers that make a pipeline again. dir is what relative paths
 // in them will be relative to.
-func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) {
-	a := Answers{
+func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (spec.Answers, error) {
+	a := spec.Answers{
 		Template: p.Template, ID: p.ID, Region: p.Region, Values: map[string]string{}, Tags: maps.Clone(p.Tags),
 		AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary, Copies: map[string]string{},
 	}
@@ -57,19 +59,19 @@ func AnswersOf(p *spec.Pipeline, t *spec.Template, dir string) (Answers, error) 
 
 // Names of the fields that are no parameters.
 const (
-	tenantField   = "tenant"
-	modelField    = "model"
-	envField      = "env"
-	regionField   = "region"
-	tagsField     = "tags"
-	protectField  = "protect"
-	roleField     = "assumeRole"
-	boundaryField = "permissionsBoundary"
+	Tenant   = "tenant"
+	Model    = "model"
+	Env      = "env"
+	Region   = "region"
+	Tags     = "tags"
+	Protect  = "protect"
+	Role     = "assumeRole"
+	Boundary = "permissionsBoundary"
 )
 
 // Steps that every form has.
 const (
-	identityStep = "id"
+	IdentityStep = "id"
 	otherStep    = "other"
 	ungrouped    = ""
 )
@@ -124,14 +126,14 @@ type Problem struct {
 type Form struct {
 	cat  *spec.Catalog
 	opts spec.Options
-	a    Answers
+	a    spec.Answers
 	tmpl *spec.Template
 	// before is the pipeline that is changed, nil if one is made.
 	before *spec.Pipeline
 	taken  map[spec.ID]bool
 	files  map[string]looked
 	// begun are the answers at the beginning, to see whether anything was said.
-	begun Answers
+	begun spec.Answers
 
 	values spec.Values // effective
 	// secrets are what of the values is secret, by parameter and entry.
@@ -146,9 +148,9 @@ type looked struct {
 	err  error
 }
 
-// NewForm returns a form. before is the pipeline that the answers are to change,
+// New returns a form. before is the pipeline that the answers are to change,
 // nil to make one.
-func NewForm(cat *spec.Catalog, opts spec.Options, a Answers, before *spec.Pipeline) *Form {
+func New(cat *spec.Catalog, opts spec.Options, a spec.Answers, before *spec.Pipeline) *Form {
 	f := &Form{cat: cat, opts: opts, a: a, before: before, files: map[string]looked{}}
 	f.a.Values, f.a.Tags = maps.Clone(a.Values), maps.Clone(a.Tags)
 	if f.a.Values == nil {
@@ -163,14 +165,17 @@ func NewForm(cat *spec.Catalog, opts spec.Options, a Answers, before *spec.Pipel
 	return f
 }
 
-func (f *Form) copy() Answers {
+func (f *Form) copy() spec.Answers {
 	a := f.a
 	a.Values, a.Tags, a.Copies = maps.Clone(f.a.Values), maps.Clone(f.a.Tags), maps.Clone(f.a.Copies)
 	return a
 }
 
 // Answers returns a copy of the answers.
-func (f *Form) Answers() Answers { return f.copy() }
+func (f *Form) Answers() spec.Answers { return f.copy() }
+
+// ID names the pipeline as far as it was answered.
+func (f *Form) ID() spec.ID { return f.a.ID }
 
 // Template is the template in question, nil before one was chosen.
 func (f *Form) Template() *spec.Template { return f.tmpl }
@@ -202,24 +207,24 @@ func (f *Form) Choose(template string) {
 // Set takes an answer; "" takes it back.
 func (f *Form) Set(field, text string) {
 	switch field {
-	case tenantField:
+	case Tenant:
 		f.a.ID.Tenant = text
-	case modelField:
+	case Model:
 		f.a.ID.Model = text
-	case envField:
+	case Env:
 		f.a.ID.Env = text
-	case regionField:
+	case Region:
 		f.a.Region = text
-	case roleField:
+	case Role:
 		f.a.AssumeRole = text
-	case boundaryField:
+	case Boundary:
 		f.a.PermissionsBoundary = text
-	case protectField:
+	case Protect:
 		f.a.Protect = nil
 		if b := text == "true"; text != "" && b != f.protectDefault() {
 			f.a.Protect = &b
 		}
-	case tagsField:
+	case Tags:
 		var tags map[string]string
 		if json.Unmarshal([]byte(text), &tags) != nil || tags == nil {
 			tags = map[string]string{}
@@ -239,24 +244,24 @@ func (f *Form) protectDefault() bool { return f.a.ID.Env == spec.ProdEnv }
 
 func (f *Form) text(field string) string {
 	switch field {
-	case tenantField:
+	case Tenant:
 		return f.a.ID.Tenant
-	case modelField:
+	case Model:
 		return f.a.ID.Model
-	case envField:
+	case Env:
 		return f.a.ID.Env
-	case regionField:
+	case Region:
 		return f.a.Region
-	case roleField:
+	case Role:
 		return f.a.AssumeRole
-	case boundaryField:
+	case Boundary:
 		return f.a.PermissionsBoundary
-	case protectField:
+	case Protect:
 		if f.a.Protect != nil {
 			return fmt.Sprint(*f.a.Protect)
 		}
 		return ""
-	case tagsField:
+	case Tags:
 		if len(f.a.Tags) == 0 {
 			return ""
 		}
@@ -273,8 +278,8 @@ func (f *Form) text(field string) string {
 // a template was chosen.
 func (f *Form) Steps() []Step {
 	out := []Step{{
-		Name: identityStep, Title: "Name", Help: "Whose pipeline it is, for which model, at what stage.",
-		Fields: []string{tenantField, modelField, envField, regionField},
+		Name: IdentityStep, Title: "Name", Help: "Whose pipeline it is, for which model, at what stage.",
+		Fields: []string{Tenant, Model, Env, Region},
 	}}
 	if f.tmpl == nil {
 		return out
@@ -294,7 +299,7 @@ func (f *Form) Steps() []Step {
 	add(ungrouped, "More", "What belongs to no group.")
 	return append(out, Step{
 		Name: otherStep, Title: "Tags and rights", Help: "What all resources carry, and as whom they are made.",
-		Fields: []string{tagsField, protectField, roleField, boundaryField},
+		Fields: []string{Tags, Protect, Role, Boundary},
 	})
 }
 
@@ -312,7 +317,7 @@ func (f *Form) StepOf(field string) int {
 func (f *Form) Field(name string) Field {
 	x, ok := f.fixedField(name)
 	if !ok {
-		p, known := f.parameter(name)
+		p, known := f.Parameter(name)
 		if !known {
 			return Field{Name: name}
 		}
@@ -334,7 +339,9 @@ func (f *Form) Field(name string) Field {
 	return x
 }
 
-func (f *Form) parameter(name string) (*spec.Parameter, bool) {
+// Parameter is the parameter that a field is about; the others are settings of every
+// pipeline.
+func (f *Form) Parameter(name string) (*spec.Parameter, bool) {
 	if f.tmpl == nil {
 		return nil, false
 	}
@@ -348,35 +355,31 @@ func (f *Form) fixedField(name string) (Field, bool) {
 	}
 	x := Field{Name: name, Type: spec.TypeString}
 	switch name {
-	case tenantField:
+	case Tenant:
 		x.Label, x.Help, x.Required, x.Fixed, x.Example = "tenant", "Who the pipeline belongs to: a customer, a team.", true, fixed, "acme"
-		x.Allowed = "1 to 16 of a-z, 0-9 and hyphens"
-	case modelField:
+	case Model:
 		x.Label, x.Help, x.Required, x.Fixed, x.Example = "model", "What is being served.", true, fixed, "fraud"
-		x.Allowed = "1 to 20 of a-z, 0-9 and hyphens"
-	case envField:
+	case Env:
 		x.Label, x.Help, x.Default, x.Fixed = "env", "The stage. Pipelines of prod are protected unless told otherwise.", spec.DefaultEnv, fixed
-		x.Allowed = "1 to 8 of a-z and 0-9"
-	case regionField:
+	case Region:
 		x.Label, x.Help, x.Default, x.Fixed = "region", "The AWS region that everything is made in.", f.opts.Region, fixed
-		x.Allowed, x.Required = "an AWS region such as us-east-1", f.opts.Region == ""
-	case tagsField:
+		x.Required = f.opts.Region == ""
+	case Tags:
 		x.Label, x.Help, x.Type = "tags", "Tags for every resource of the pipeline, for cost reports and policies.", spec.TypeMap
-		x.Allowed = "a map of strings"
 		x.Value = entries(f.a.Tags)
-	case protectField:
+	case Protect:
 		x.Label, x.Type, x.Default = "protect", spec.TypeBool, fmt.Sprint(f.protectDefault())
 		x.Help = "Keep the data from being deleted: destroy is refused until this is switched off."
-		x.Allowed = "true or false"
-	case roleField:
+	case Role:
 		x.Label, x.Help, x.Type = "assumeRole", "Role to deploy with, in an account of its own perhaps. Empty: your own identity.", spec.TypeARN
-		x.Allowed, x.Example = "the ARN of a role", "arn:aws:iam::111122223333:role/deployer"
-	case boundaryField:
+		x.Example = "arn:aws:iam::111122223333:role/deployer"
+	case Boundary:
 		x.Label, x.Help, x.Type = "permissionsBoundary", "Policy that bounds every role the pipeline makes. Empty: none.", spec.TypeARN
-		x.Allowed, x.Example = "the ARN of a policy", "arn:aws:iam::111122223333:policy/boundary"
+		x.Example = "arn:aws:iam::111122223333:policy/boundary"
 	default:
 		return x, false
 	}
+	x.Allowed = spec.AllowedSetting(name)
 	return x, true
 }
 
@@ -476,7 +479,7 @@ func parse(p *spec.Parameter, text, dir string) (any, map[string]spec.Secret, er
 
 // said are the answers that make the pipeline: only what differs from the defaults and
 // applies.
-func (f *Form) said() Answers {
+func (f *Form) said() spec.Answers {
 	a := f.copy()
 	for name, text := range f.a.Values {
 		p, ok := f.tmpl.Parameter(name)
@@ -489,7 +492,7 @@ func (f *Form) said() Answers {
 		}
 	}
 	for name := range a.Copies {
-		if f.copyOf(name) == "" {
+		if f.CopyOf(name) == "" {
 			delete(a.Copies, name)
 		}
 	}
@@ -507,7 +510,7 @@ func (f *Form) check() {
 		id.Env = spec.DefaultEnv
 	}
 	if f.before == nil && f.taken[id] {
-		f.problems = append(f.problems, Problem{Field: modelField, Text: id.String() + " exists already", Hint: "Choose another name, or change the existing pipeline from the list."})
+		f.problems = append(f.problems, Problem{Field: Model, Text: id.String() + " exists already", Hint: "Choose another name, or change the existing pipeline from the list."})
 	}
 	for name, l := range f.files {
 		if l.err == nil || l.text != f.a.Values[name] {
@@ -526,7 +529,7 @@ func (f *Form) check() {
 // problem is a problem with the field that it is about.
 func (f *Form) problem(x *spec.Problem) Problem {
 	p := Problem{Field: x.Path.Setting(f.tmpl), Text: x.Msg, Hint: x.Hint}
-	named := p.Field == tenantField || p.Field == modelField
+	named := p.Field == Tenant || p.Field == Model
 	if p.Field != "" && (x.Rule == spec.CodeMissing && f.text(p.Field) == "" || named && f.text(p.Field) == "") {
 		p.Text, p.Hint = p.Field+" has to be given", ""
 	}
@@ -547,6 +550,26 @@ func (f *Form) sort() {
 // Problems are all that is wrong now, in the order of the form.
 func (f *Form) Problems() []Problem { return f.problems }
 
+// Check judges an answer by the rules of its field alone; what it means beside the
+// others is told once it was Set. No answer is right.
+func (f *Form) Check(field, text string) error {
+	if text == "" {
+		return nil
+	}
+	if p, ok := f.Parameter(field); ok {
+		_, err := p.Parse(text, f.opts.Dir)
+		return err
+	}
+	trial := New(f.cat, f.opts, f.copy(), nil)
+	trial.Set(field, text)
+	for _, p := range trial.problems {
+		if p.Field == field {
+			return fault.New(fault.Invalid, "%s", p.Text).WithHint("%s", p.Hint)
+		}
+	}
+	return nil
+}
+
 // Pipeline is what the answers make, nil as long as there are problems. Artifacts
 // were not looked at: Resolve does that.
 func (f *Form) Pipeline() *spec.Pipeline { return f.pipeline }
@@ -562,9 +585,9 @@ func (f *Form) Resolve() func() (*spec.Pipeline, error) {
 	return func() (*spec.Pipeline, error) { return spec.Build(a, cat, opts) }
 }
 
-// copyOf is where the artifact of an answer is in truth, "" if it is where the answer
+// CopyOf is where the artifact of an answer is in truth, "" if it is where the answer
 // says.
-func (f *Form) copyOf(field string) string {
+func (f *Form) CopyOf(field string) string {
 	if f.a.Values[field] != f.begun.Values[field] {
 		return ""
 	}
@@ -625,7 +648,7 @@ func (f *Form) Differences() []Difference {
 		if reflect.DeepEqual(was, is) && maps.Equal(wasSecret, isSecret) {
 			continue
 		}
-		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && (f.before.Files[p.Name] == f.absolute(p.Name) || f.copyOf(p.Name) != "") {
+		if p.Type == spec.TypePath && f.before.Files[p.Name] != "" && (f.before.Files[p.Name] == f.absolute(p.Name) || f.CopyOf(p.Name) != "") {
 			continue
 		}
 		out = append(out, Difference{p.Name, p.Format(was, wasSecret), p.Format(is, isSecret), p.Changing})
@@ -635,10 +658,10 @@ func (f *Form) Differences() []Difference {
 		protect = *f.a.Protect
 	}
 	for _, d := range []Difference{
-		{Name: protectField, Before: fmt.Sprint(f.before.Protect), After: fmt.Sprint(protect)},
-		{Name: tagsField, Before: entries(f.before.Tags), After: entries(f.a.Tags), Changing: "in place"},
-		{Name: roleField, Before: f.before.AssumeRole, After: f.a.AssumeRole},
-		{Name: boundaryField, Before: f.before.PermissionsBoundary, After: f.a.PermissionsBoundary, Changing: "in place"},
+		{Name: Protect, Before: fmt.Sprint(f.before.Protect), After: fmt.Sprint(protect)},
+		{Name: Tags, Before: entries(f.before.Tags), After: entries(f.a.Tags), Changing: "in place"},
+		{Name: Role, Before: f.before.AssumeRole, After: f.a.AssumeRole},
+		{Name: Boundary, Before: f.before.PermissionsBoundary, After: f.a.PermissionsBoundary, Changing: "in place"},
 	} {
 		if d.Before != d.After {
 			out = append(out, d)
@@ -653,4 +676,18 @@ func (f *Form) absolute(name string) string {
 		return text
 	}
 	return filepath.Join(f.opts.Dir, text)
+}
+
+// Idle says in a line what a template's pipelines cost while nothing runs.
+func Idle(t *spec.Template) string {
+	var parts []string
+	if t.HasBlock("endpoint") {
+		parts = append(parts, "the endpoint's instances by the hour (nothing if serverless)")
+	} else {
+		parts = append(parts, "no machines")
+	}
+	if t.HasBlock("storage") {
+		parts = append(parts, "what is stored")
+	}
+	return strings.Join(parts, ", ")
 }

@@ -1,4 +1,4 @@
-package wizard_test
+package form_test
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
@@ -20,9 +20,9 @@ func catalog(t testing.TB) *spec.Catalog {
 	return cat
 }
 
-func form(t testing.TB, dir string, set ...string) *wizard.Form {
+func filled(t testing.TB, dir string, set ...string) *form.Form {
 	t.Helper()
-	f := wizard.NewForm(catalog(t), spec.Options{Region: "us-east-1", Dir: dir}, wizard.Answers{}, nil)
+	f := form.New(catalog(t), spec.Options{Region: "us-east-1", Dir: dir}, spec.Answers{}, nil)
 	f.Choose("realtime")
 	for i := 0; i+1 < len(set); i += 2 {
 		f.Set(set[i], set[i+1])
@@ -82,7 +82,7 @@ func TestFormProblems(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := form(t, t.TempDir(), c.set...)
+			f := filled(t, t.TempDir(), c.set...)
 			var got []problem
 			for _, p := range f.Problems() {
 				got = append(got, problem{p.Field, p.Text})
@@ -95,7 +95,7 @@ func TestFormProblems(t *testing.T) {
 
 func TestFormFields(t *testing.T) {
 	t.Parallel()
-	f := form(t, "/work", complete()...)
+	f := filled(t, "/work", complete()...)
 	x := f.Field("instanceType")
 	require.Len(t, x.Choices, 224)
 	require.Equal(t, "ml.m5.large", x.Default)
@@ -144,7 +144,7 @@ func TestFormFields(t *testing.T) {
 func TestFormFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := form(t, dir, with("modelDataUrl", "./model.tar.gz")...)
+	f := filled(t, dir, with("modelDataUrl", "./model.tar.gz")...)
 	require.NotNil(t, f.Pipeline(), "files are not looked at while typing")
 	_, err := f.Resolve()()
 	require.Error(t, err)
@@ -178,7 +178,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		for _, where := range []string{dir, t.TempDir()} {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				f := form(t, dir, c.set...)
+				f := filled(t, dir, c.set...)
 				want, err := f.Resolve()()
 				require.NoError(t, err)
 				text, err := want.YAML(f.Template(), where, true)
@@ -195,10 +195,10 @@ func TestYAMLRoundTrip(t *testing.T) {
 				require.Empty(t, cmp.Diff(*want, got))
 
 				// And the form opens with what was made.
-				a, err := wizard.AnswersOf(want, f.Template(), dir)
+				a, err := form.AnswersOf(want, f.Template(), dir)
 				if where == dir {
 					require.NoError(t, err)
-					again, err := wizard.NewForm(catalog(t), spec.Options{Region: "us-east-1", Dir: dir}, a, want).Resolve()()
+					again, err := form.New(catalog(t), spec.Options{Region: "us-east-1", Dir: dir}, a, want).Resolve()()
 					require.NoError(t, err)
 					require.Equal(t, string(want.Document), string(again.Document))
 				}
@@ -209,11 +209,11 @@ func TestYAMLRoundTrip(t *testing.T) {
 
 func TestDifferences(t *testing.T) {
 	t.Parallel()
-	f := form(t, "/work", complete()...)
+	f := filled(t, "/work", complete()...)
 	before := f.Pipeline()
-	a, err := wizard.AnswersOf(before, f.Template(), "/work")
+	a, err := form.AnswersOf(before, f.Template(), "/work")
 	require.NoError(t, err)
-	g := wizard.NewForm(catalog(t), spec.Options{Region: "us-east-1", Dir: "/work"}, a, before)
+	g := form.New(catalog(t), spec.Options{Region: "us-east-1", Dir: "/work"}, a, before)
 	require.Empty(t, g.Differences())
 	require.False(t, g.Changed())
 	require.NotEmpty(t, g.Field("tenant").Fixed)
@@ -228,7 +228,7 @@ func TestDifferences(t *testing.T) {
 
 // While a text is typed the whole form is checked after each key.
 func BenchmarkForm(b *testing.B) {
-	f := form(b, "/work", complete()...)
+	f := filled(b, "/work", complete()...)
 	for b.Loop() {
 		f.Set("preprocess.memoryMb", "512")
 		f.Set("preprocess.memoryMb", "51")

@@ -1,4 +1,4 @@
-package wizard_test
+package cli
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
+	"github.com/pipelinetui/pipelinetui/templates"
 )
 
 // person answers what is asked: the answers to a question in turn, and an empty
@@ -57,7 +57,7 @@ func TestAskPlain(t *testing.T) {
 		"Endpoint": {"y"}, "instanceType": {"ml.c5.huge", "ml.c5.xlarge"},
 		"Scaling": {"y"}, "minInstances": {"3", "2"}, "maxInstances": {"2"},
 	}}
-	made, err := wizard.AskPlain(t.Context(), p, &p.out, catalog(t), spec.Options{Region: "us-east-1", Dir: t.TempDir()}, wizard.Answers{})
+	made, err := askPlain(t.Context(), p, &p.out, builtinTemplates(t), spec.Options{Region: "us-east-1", Dir: t.TempDir()}, spec.Answers{})
 	said := p.out.String()
 	require.NoError(t, err, said)
 	require.Equal(t, "acme/fraud", made.String())
@@ -74,7 +74,7 @@ func TestAskPlain(t *testing.T) {
 func TestAskPlainEnds(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	_, err := wizard.AskPlain(t.Context(), strings.NewReader("2\nacme\n"), &out, catalog(t), spec.Options{Region: "us-east-1"}, wizard.Answers{})
+	_, err := askPlain(t.Context(), strings.NewReader("2\nacme\n"), &out, builtinTemplates(t), spec.Options{Region: "us-east-1"}, spec.Answers{})
 	require.ErrorIs(t, err, fault.Canceled)
 	require.Contains(t, fault.HintOf(err), "--set")
 
@@ -83,11 +83,18 @@ func TestAskPlainEnds(t *testing.T) {
 	defer w.Close()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := wizard.AskPlain(ctx, in, io.Discard, catalog(t), spec.Options{Region: "us-east-1"}, wizard.Answers{})
+		_, err := askPlain(ctx, in, io.Discard, builtinTemplates(t), spec.Options{Region: "us-east-1"}, spec.Answers{})
 		ended <- err
 	}()
 	_, err = io.WriteString(w, "2\n") // once it was read, the next question is waited for
 	require.NoError(t, err)
 	cancel()
 	require.ErrorIs(t, <-ended, fault.Canceled)
+}
+
+func builtinTemplates(t *testing.T) *spec.Catalog {
+	t.Helper()
+	cat, err := spec.LoadCatalog(templates.FS)
+	require.NoError(t, err)
+	return cat
 }

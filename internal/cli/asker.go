@@ -1,4 +1,4 @@
-package wizard
+package cli
 
 import (
 	"bufio"
@@ -15,20 +15,21 @@ import (
 	"github.com/charmbracelet/x/term"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
-// AskPlain asks the form's questions line by line, for screen readers and
+// askPlain asks the form's questions line by line, for screen readers and
 // terminals that can't do more: nothing is redrawn, every answer is a line. What
 // start holds is offered as the default. It returns the checked pipeline, or an
 // error of kind Canceled if the input ends before the questions do, or ctx does.
-func AskPlain(ctx context.Context, in io.Reader, out io.Writer, cat *spec.Catalog, opts spec.Options, start Answers) (*spec.Pipeline, error) {
+func askPlain(ctx context.Context, in io.Reader, out io.Writer, cat *spec.Catalog, opts spec.Options, start spec.Answers) (*spec.Pipeline, error) {
 	var err error
 	if opts.Dir, err = filepath.Abs(opts.Dir); err != nil {
 		return nil, fault.New(fault.Internal, "the working directory is unknown").Because(err)
 	}
-	a := &asker{ctx: ctx, in: in, lines: &lineReader{ctx: ctx, in: bufio.NewReader(in)}, out: out, form: NewForm(cat, opts, start, nil), cat: cat}
+	a := &asker{ctx: ctx, in: in, lines: &lineReader{ctx: ctx, in: bufio.NewReader(in)}, out: out, form: form.New(cat, opts, start, nil), cat: cat, dir: opts.Dir}
 	for _, ask := range []func() error{a.template, a.identity, a.groups} {
 		if err := ask(); err != nil {
 			return nil, err
@@ -39,12 +40,13 @@ func AskPlain(ctx context.Context, in io.Reader, out io.Writer, cat *spec.Catalo
 
 // asker is one conversation.
 type asker struct {
-	ctx   context.Context // of the one call of AskPlain
+	ctx   context.Context // of the one call of askPlain
 	in    io.Reader
 	lines *lineReader
 	out   io.Writer
-	form  *Form
+	form  *form.Form
 	cat   *spec.Catalog
+	dir   string
 }
 
 func (a *asker) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
@@ -94,7 +96,7 @@ func (a *asker) template() error {
 	}
 	a.form.Choose(name)
 	a.say("\n%s", render.Safe(strings.TrimSpace(a.form.Template().Description)))
-	a.say("While idle: %s.", idle(a.form.Template()))
+	a.say("While idle: %s.", form.Idle(a.form.Template()))
 	return nil
 }
 
@@ -107,13 +109,15 @@ func (a *asker) identity() error {
 			}
 		}
 		if names, ok := a.form.Names(""); ok {
-			a.say("On AWS: stack %s, state machine %s, endpoint %s.", a.form.a.ID.StackName(), names.StateMachine, names.Endpoint)
+			a.say("On AWS: stack %s, state machine %s, endpoint %s.", a.form.ID().StackName(), names.StateMachine, names.Endpoint)
 			return nil
 		}
 	}
 }
 
-func (a *asker) heading(s Step) { a.say("\n%s. %s", render.Line(s.Title, 0), render.Line(s.Help, 0)) }
+func (a *asker) heading(s form.Step) {
+	a.say("\n%s. %s", render.Line(s.Title, 0), render.Line(s.Help, 0))
+}
 
 // groups asks what has to be known, and offers the rest group by group.
 func (a *asker) groups() error {
@@ -160,22 +164,22 @@ func (a *asker) field(name string) error {
 		return nil
 	}
 	a.about(f)
-	switch controlOf(f) {
-	case toggled:
+	switch f.Control() {
+	case form.Toggled:
 		yes := f.Value == "true"
 		if err := a.run(huh.NewConfirm().Title(f.Label + "?").Value(&yes)); err != nil {
 			return err
 		}
 		a.take(f, fmt.Sprint(yes))
 		return nil
-	case inline:
+	case form.Inline:
 		return a.choice(f)
 	}
 	if f.Secret {
 		return a.secret(f)
 	}
 	text := f.Text
-	if text == "" && controlOf(f) != edited {
+	if text == "" && f.Control() != form.Edited {
 		text = f.Default
 	}
 	title := f.Label
@@ -195,7 +199,7 @@ func (a *asker) field(name string) error {
 }
 
 // about says what a question means, before it is asked.
-func (a *asker) about(f Field) {
+func (a *asker) about(f form.Field) {
 	a.say("%s", render.Line(f.Help, 0))
 	if f.Costs != "" {
 		a.say("Costs: %s.", render.Line(f.Costs, 0))
@@ -210,7 +214,7 @@ func (a *asker) about(f Field) {
 	case spec.TypeMap:
 		allowed += `; as JSON: {"NAME":"value"}`
 	}
-	if f.Type != spec.TypeBool && controlOf(f) != inline {
+	if f.Type != spec.TypeBool && f.Control() != form.Inline {
 		a.say("Allowed: %s.", render.Line(allowed, 0))
 	}
 	if f.Example != "" {
@@ -218,7 +222,7 @@ func (a *asker) about(f Field) {
 	}
 }
 
-func (a *asker) choice(f Field) error {
+func (a *asker) choice(f form.Field) error {
 	value := f.Value
 	title := f.Label
 	if f.Unit != "" {
@@ -232,7 +236,7 @@ func (a *asker) choice(f Field) error {
 }
 
 // secret reads without an echo where that is possible.
-func (a *asker) secret(f Field) error {
+func (a *asker) secret(f form.Field) error {
 	file, ok := a.terminal()
 	if !ok {
 		text := ""
@@ -270,7 +274,7 @@ func (a *asker) terminal() (*os.File, bool) {
 }
 
 // take keeps an answer; the default is no answer.
-func (a *asker) take(f Field, text string) {
+func (a *asker) take(f form.Field, text string) {
 	if text = strings.TrimSpace(text); text == f.Default {
 		text = ""
 	}
@@ -279,7 +283,7 @@ func (a *asker) take(f Field, text string) {
 
 // check judges an answer by the rules of its field; relations to other answers
 // are for the end. An empty line keeps what is offered.
-func (a *asker) check(f Field, text, offered string) error {
+func (a *asker) check(f form.Field, text, offered string) error {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "" && (offered != "" || !f.Required):
@@ -287,24 +291,24 @@ func (a *asker) check(f Field, text, offered string) error {
 	case text == "":
 		return errors.New(f.Label + " has to be given")
 	}
-	var err error
-	if p, ok := a.form.parameter(f.Name); ok {
-		_, err = p.Parse(text, a.form.opts.Dir)
-	} else {
-		trial := NewForm(a.cat, a.form.opts, a.form.Answers(), nil)
-		trial.Set(f.Name, text)
-		if x := trial.Field(f.Name); x.Problem != "" {
-			return errors.New(render.Line(sentence(x.Problem, x.Hint), 0))
-		}
-	}
+	err := a.form.Check(f.Name, text)
 	if err == nil {
 		return nil
 	}
 	var parts []string
-	for _, x := range spec.Problems(err) {
-		parts = append(parts, render.Line(sentence(x.Msg, x.Hint), 0))
+	for _, e := range flatten(err) {
+		parts = append(parts, render.Line(sentence(told(e), fault.HintOf(e)), 0))
 	}
 	return errors.New(strings.Join(parts, "\n"))
+}
+
+// told is the message of an error without the flag it pretends to come from.
+func told(err error) string {
+	var p *spec.Problem
+	if errors.As(err, &p) {
+		return p.Msg
+	}
+	return err.Error()
 }
 
 // sentence is a message with its hint.
@@ -321,7 +325,7 @@ func (a *asker) finish() (*spec.Pipeline, error) {
 	for {
 		p, err := a.form.Resolve()()
 		if err == nil {
-			text, err := p.YAML(a.form.Template(), a.form.opts.Dir, false)
+			text, err := p.YAML(a.form.Template(), a.dir, false)
 			if err != nil {
 				return nil, err
 			}
@@ -352,7 +356,7 @@ func (a *asker) finish() (*spec.Pipeline, error) {
 // lineReader gives one line a read: huh makes a scanner for each question, which
 // would swallow the answers to the next ones.
 type lineReader struct {
-	ctx context.Context // of the one call of AskPlain
+	ctx context.Context // of the one call of askPlain
 	in  *bufio.Reader
 	// rest is the part of a line that did not fit into the last read.
 	rest []byte

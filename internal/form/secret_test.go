@@ -1,16 +1,15 @@
-package wizard_test
+package form_test
 
 import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
@@ -35,7 +34,7 @@ func secretive(t *testing.T) *spec.Catalog {
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	cat := secretive(t)
-	f := wizard.NewForm(cat, spec.Options{Region: "us-east-1", Dir: "/work"}, wizard.Answers{}, nil)
+	f := form.New(cat, spec.Options{Region: "us-east-1", Dir: "/work"}, spec.Answers{}, nil)
 	f.Choose("secretive")
 	for i, x := 0, complete(); i < len(x); i += 2 {
 		f.Set(x[i], x[i+1])
@@ -54,13 +53,6 @@ func TestSecrets(t *testing.T) {
 
 	f.Set("image", "Not An Image")
 	require.NotContains(t, f.Problems()[0].Text, "Not An Image")
-
-	var out bytes.Buffer
-	in := strings.NewReader("acme\nfraud\n\n\nsandbox/linear\ns3://models/fraud/model.tar.gz\n" + strings.Repeat("n\n", 20))
-	p, err = wizard.AskPlain(t.Context(), in, &out, cat, spec.Options{Region: "us-east-1"}, wizard.Answers{Template: "secretive"})
-	require.NoError(t, err, out.String())
-	require.Equal(t, "sandbox/linear", p.Parameters.String("image"))
-	require.NotContains(t, out.String(), "image: sandbox/linear")
 }
 
 // Secret entries of a map show in no field and in no difference; a reference shows as
@@ -70,7 +62,7 @@ func TestSecretEntries(t *testing.T) {
 	cat, err := spec.LoadCatalog(templates.FS)
 	require.NoError(t, err)
 	opts := spec.Options{Region: "us-east-1", Dir: "/work"}
-	f := wizard.NewForm(cat, opts, wizard.Answers{}, nil)
+	f := form.New(cat, opts, spec.Answers{}, nil)
 	f.Choose("realtime")
 	for i, x := 0, complete(); i < len(x); i += 2 {
 		f.Set(x[i], x[i+1])
@@ -83,9 +75,9 @@ func TestSecretEntries(t *testing.T) {
 	require.NotNil(t, p, "%v", f.Problems())
 	require.True(t, p.HoldsSecrets(f.Template()))
 
-	a, err := wizard.AnswersOf(p, f.Template(), "/work")
+	a, err := form.AnswersOf(p, f.Template(), "/work")
 	require.NoError(t, err)
-	again := wizard.NewForm(cat, opts, a, p)
+	again := form.New(cat, opts, a, p)
 	require.Empty(t, again.Differences())
 	require.Equal(t, p.Secrets, again.Pipeline().Secrets)
 	again.Set("modelEnvironment", `{"TOKEN":{"secret":"sesame"},"URL":{"ssm":"/url"},"MODE":"fast"}`)

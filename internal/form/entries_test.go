@@ -1,4 +1,4 @@
-package wizard
+package form
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ import (
 func TestMapLines(t *testing.T) {
 	t.Parallel()
 	const answer = `{"A":"plain","B":{"secret":"hush"},"C":{"key":"k","secretsManager":"db"},"D":"{\"x\": 1}","E":"two\nlines"}`
-	lines := linesOf(Field{Type: spec.TypeMap, Text: answer})
+	lines := Field{Type: spec.TypeMap, Text: answer}.Lines()
 	require.Equal(t, "A=plain\nB=(secret)\nC={\"key\":\"k\",\"secretsManager\":\"db\"}\nD=\"{\\\"x\\\": 1}\"\nE=\"two\\nlines\"", lines)
 	text, err := mapText(lines, answer)
 	require.NoError(t, err)
