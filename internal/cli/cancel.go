@@ -47,6 +47,7 @@ the file itself) in its place, and keeps the damaged file beside it.`,
 	}
 	cmd.Flags().BoolVar(&o.restore, "restore", false, "put a good copy in the place of a damaged state")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(onePipeline)
 	return changes(cmd)
 }
 

@@ -56,6 +56,18 @@ func (o *deployOptions) runningFlag(cmd *cobra.Command, when string) {
 	cmd.Flags().StringVar(&o.runningHow, "running", string(pipelines.RunningIgnore), "executions that run "+when+": wait for them, stop them, or ignore them")
 }
 
+// completions says what the flags take, those that there are.
+func (o *deployOptions) completions(deps *Deps, cmd *cobra.Command) {
+	files(cmd, "file", "yaml", "yml", "json")
+	for name, find := range map[string]completer{
+		"tenant": tenants, "template": templateNames, "set": parameters, "running": howRunning,
+	} {
+		if cmd.Flags().Lookup(name) != nil {
+			deps.flag(cmd, name, find)
+		}
+	}
+}
+
 // running is what is to become of executions that run.
 func (o *deployOptions) running() pipelines.Running { return pipelines.Running(o.runningHow) }
 

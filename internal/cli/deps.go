@@ -29,6 +29,8 @@ type Deps struct {
 	// app returns the application. It is made when it is first asked for, which needs
 	// settings, and asks nothing of anybody yet.
 	app func() *app.App
+	// ready resolves settings for a completion, without a word; false if that can't be.
+	ready func(ctx context.Context) bool
 	// prepare makes an operation on pipelines ready: app.App.Prepare, which needs the
 	// engine.
 	prepare preparer

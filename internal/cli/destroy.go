@@ -21,5 +21,7 @@ all inputs and results. Protected pipelines are refused; set protect: false firs
 	o.runningFlag(cmd, "on what is deleted")
 	cmd.Flags().BoolVar(&o.keep, "keep-stack", false, "keep the empty stack with its history")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(manyPipelines)
+	o.completions(deps, cmd)
 	return changes(cmd)
 }

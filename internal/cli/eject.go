@@ -38,6 +38,7 @@ Nothing else is touched: pipelinetui goes on working with the pipeline.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace an older project in DIR; other files there stay")
+	cmd.ValidArgsFunction = folders(deps, onePipeline)
 	return reads(cmd)
 }
 

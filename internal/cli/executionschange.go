@@ -35,6 +35,7 @@ func newExecutionsStop(deps *Deps, do action[changeOptions]) *cobra.Command {
 	cmd.Flags().StringVar(&o.cause, "cause", "", "why, for the record")
 	cmd.Flags().StringVar(&o.errorName, "error", "", "error name, for the record")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return changes(cmd)
 }
 
@@ -57,6 +58,7 @@ func newExecutionsRedrive(deps *Deps, do action[changeOptions]) *cobra.Command {
 		},
 	}
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return changes(cmd)
 }
 

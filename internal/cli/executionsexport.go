@@ -54,6 +54,8 @@ which Step Functions does. It is JSON, or what --output says.` + executionHelp,
 	}
 	cmd.Flags().StringVar(&o.out, "out", "", "file to write; standard output without")
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
+	files(cmd, "out")
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return reads(cmd)
 }
 

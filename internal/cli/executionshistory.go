@@ -35,6 +35,7 @@ func newExecutionsHistory(deps *Deps, do action[executionsHistoryOptions]) *cobr
 	countFlag(f, &o.limit, "limit", 0, 0, noLimit, "how many events at most; 0 for all")
 	f.BoolVar(&o.reverse, "reverse", false, "the newest first")
 	f.BoolVar(&o.noData, "no-data", false, "leave out inputs and outputs")
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return reads(cmd)
 }
 

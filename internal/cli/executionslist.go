@@ -44,6 +44,10 @@ func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Comm
 	f.StringVar(&o.childrenOf, "children-of", "", "child executions of the Map Runs of this execution (name, ARN or @latest) instead")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "since")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "name")
+	cmd.ValidArgsFunction = deps.completes(onePipeline)
+	deps.flag(cmd, "status", statuses)
+	deps.flag(cmd, "name", batches)
+	deps.flag(cmd, "children-of", executionNames)
 	return reads(cmd)
 }
 
@@ -65,12 +69,16 @@ func runExecutionsList(ctx context.Context, deps *Deps, o *executionsListOptions
 	return listExecutions(ctx, deps, id, in)
 }
 
+// executionStatuses are those that an execution may have.
+func executionStatuses() []executions.Status {
+	return []executions.Status{executions.Running, executions.Succeeded, executions.Failed, executions.TimedOut, executions.Aborted}
+}
+
 func parseStatuses(in []string) ([]executions.Status, error) {
-	known := []executions.Status{executions.Running, executions.Succeeded, executions.Failed, executions.TimedOut, executions.Aborted}
 	var out []executions.Status
 	for _, s := range in {
 		found := false
-		for _, k := range known {
+		for _, k := range executionStatuses() {
 			if strings.EqualFold(s, string(k)) {
 				out, found = append(out, k), true
 			}

@@ -23,6 +23,8 @@ func newExecutionsShow(deps *Deps, do action[executionOptions]) *cobra.Command {
 		Short: "show an execution: states, input, output, error",
 		Long:  "Shows an execution with its states, attempts and durations, its input and its output or error. Of a Distributed Map it shows how many items and child executions ended how, and why children failed." + executionHelp,
 		Args:  cobra.RangeArgs(1, 2),
+
+		ValidArgsFunction: deps.completes(anExecution),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return do(cmd.Context(), deps, &executionOptions{args})
 		},

@@ -35,6 +35,7 @@ func newExecutionsWatch(deps *Deps, do action[executionsWatchOptions]) *cobra.Co
 		},
 	}
 	durationFlag(cmd.Flags(), &o.timeout, "timeout", 0, "give up watching after this time; 0 for never")
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return reads(cmd)
 }
 

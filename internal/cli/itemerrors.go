@@ -158,6 +158,8 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
 	cmd.Flags().StringVar(&o.items, "items", "", "file to write the items to, as run --input-file takes them")
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
 	countFlag(cmd.Flags(), &o.limit, "limit", 100, 0, noLimit, "how many to list at most; 0 for all")
+	cmd.ValidArgsFunction = deps.completes(anExecution)
+	files(cmd, "items")
 	return reads(cmd)
 }
 

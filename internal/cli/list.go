@@ -68,6 +68,8 @@ could not be asked is an error (3 without credentials), and told in warnings.`,
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only pipelines of this tenant")
 	cmd.Flags().StringSliceVarP(&labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask AWS for endpoints and executions")
+	cmd.ValidArgsFunction = e.completes(manyPipelines)
+	e.flag(cmd, "tenant", tenants)
 	return reads(cmd)
 }
 
@@ -235,6 +237,7 @@ func newShow(e *env) *cobra.Command {
 		},
 	})
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask AWS for the endpoint and executions")
+	cmd.ValidArgsFunction = e.completes(onePipeline)
 	return cmd
 }
 

@@ -42,6 +42,8 @@ up --template.
 	}
 	cmd.Flags().StringVar(&start.Template, "template", "", "template to begin with")
 	cmd.Flags().StringVarP(&o.message, "message", "m", "", "message for the history")
+	cmd.ValidArgsFunction = deps.completes(newPipeline)
+	deps.flag(cmd, "template", templateNames)
 	return changes(cmd)
 }
 

@@ -18,5 +18,7 @@ func newPreview(deps *Deps, do action[deployOptions]) *cobra.Command {
 	o.refreshFlag(cmd)
 	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if there are any changes")
 	cmd.Flags().BoolVar(&o.details, "details", false, "show the properties of new resources too")
+	cmd.ValidArgsFunction = deps.completes(builtPipelines)
+	o.completions(deps, cmd)
 	return reads(cmd)
 }

@@ -18,5 +18,7 @@ func newRefresh(deps *Deps, do action[deployOptions]) *cobra.Command {
 	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if anything has drifted")
 	cmd.Flags().BoolVar(&o.clear, "clear-pending-creates", false, "forget creations that were cut off")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(manyPipelines)
+	o.completions(deps, cmd)
 	return instead(changes(cmd), "preview --refresh")
 }

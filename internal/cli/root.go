@@ -37,12 +37,16 @@ func Main(args []string) ExitCode {
 // Run is Main with everything impure given. signals carries the user's requests
 // to stop: the first one is a polite one.
 func Run(ctx context.Context, args []string, streams *console.Streams, environ func(string) (string, bool), signals <-chan os.Signal) ExitCode {
-	s := newSession(args, streams, environ)
+	return newSession(args, streams, environ).run(ctx, signals)
+}
+
+// run executes the command line of a session.
+func (s *session) run(ctx context.Context, signals <-chan os.Signal) ExitCode {
 	ctx, stop := s.deps.signals.Open(ctx, signals)
 	defer stop()
 	root := newRoot(s)
-	root.SetArgs(args)
-	root.SetIn(streams.In)
+	root.SetArgs(s.args)
+	root.SetIn(s.deps.In)
 	root.SetOut(s.deps.Out)
 	root.SetErr(s.deps.Err)
 	ended := make(chan error, 1)
@@ -82,6 +86,7 @@ func newSession(args []string, streams *console.Streams, environ func(string) (s
 	out.SetCommand("pipelinetui") // where none is found
 	s := &session{args: args, note: out.Note}
 	s.deps = &Deps{Console: out, environ: environ, environment: os.Environ, now: time.Now, signals: console.NewDesk(), app: s.open}
+	s.deps.ready = s.quietly
 	s.deps.prepare = func(ctx context.Context, request app.Request) (func() pipelines.Operation, error) {
 		p, err := s.open().Prepare(ctx, request)
 		if err != nil {
@@ -147,6 +152,9 @@ func (s *session) take(resolved *settings.Settings) {
 
 // before runs before every command: it resolves the settings and refuses what may not be.
 func (s *session) before(cmd *cobra.Command, _ []string) error {
+	if isCompletion(cmd) {
+		return nil // what is typed has not been parsed yet
+	}
 	s.deps.SetCommand(nameOf(cmd))
 	s.yes = saidYes(cmd)
 	if err := s.resolve(cmd.Context()); err != nil {
@@ -228,6 +236,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	add(groupInspect, newList(deps), newShow(deps), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
 	add(groupTool, newSandbox(deps), newDoctor(deps), newVersion(deps), newDocs(root))
 	reads(root)
+	s.completions(root)
 	root.SetHelpFunc(s.help(root.HelpFunc()))
 	root.SetHelpCommandGroupID(groupTool)
 	root.SetCompletionCommandGroupID(groupTool)

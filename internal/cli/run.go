@@ -68,6 +68,11 @@ with the same --batch name.`,
 	cmd.MarkFlagsMutuallyExclusive("watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("input", "input-file", "inputs")
 	cmd.MarkFlagsMutuallyExclusive("name", "inputs")
+	cmd.ValidArgsFunction = deps.completes(onePipeline)
+	deps.flag(cmd, "input", inputFile)
+	deps.flag(cmd, "batch", batches)
+	files(cmd, "input-file")
+	files(cmd, "inputs", "jsonl", "csv", "tsv")
 	return changes(cmd)
 }
 

@@ -120,6 +120,7 @@ func newSandboxEnv(deps *Deps, do action[sandboxEnvOptions]) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return do(cmd.Context(), deps, o) },
 	}
 	cmd.Flags().StringVar(&o.account, "account", "", "id of the account whose user they are of; the first one if not given")
+	deps.flag(cmd, "account", accounts)
 	return reads(cmd)
 }
 

@@ -40,6 +40,9 @@ run (or that of pulumi's -C).`,
 			return do(cmd.Context(), deps, &sandboxExecOptions{args})
 		},
 	}
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault // the program's own
+	}
 	cmd.Flags().SetInterspersed(false) // what follows the program's name is its own
 	return changes(cmd)
 }

@@ -118,6 +118,8 @@ over a restart. Each change begins the counters anew.`,
 	durationFlag(f, &o.jitter, "jitter", 0, "delay the call by up to this much more, at random")
 	shareFlag(f, &o.rule.Share, "share", "part of the calls that is hit, 0 to 1 (default all)")
 	countFlag(f, &o.rule.Times, "times", 0, 1, noLimit, "calls that are hit before the fault is used up (default no limit)")
+	deps.flag(cmd, "call", faultCalls)
+	deps.flag(cmd, "error", faultCodes)
 	return changes(cmd)
 }
 

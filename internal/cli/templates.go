@@ -34,6 +34,7 @@ type templatesShowOptions struct{ name string }
 func newTemplatesShow(deps *Deps, do action[templatesShowOptions]) *cobra.Command {
 	return reads(&cobra.Command{
 		Use: "show TEMPLATE", Short: "show a template and its parameters", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: deps.completes(oneTemplate),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return do(cmd.Context(), deps, &templatesShowOptions{args[0]})
 		},

@@ -43,6 +43,11 @@ exit code is then 2.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "count warnings as errors")
+	// Names of templates, and folders: the shell offers those.
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		names, _ := deps.completes(templateNames)(cmd, args, word)
+		return names, cobra.ShellCompDirectiveDefault
+	}
 	return reads(cmd)
 }
 
@@ -143,6 +148,8 @@ template's. Nothing is overwritten.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.from, "from", "realtime", "the built-in template to begin with")
+	cmd.ValidArgsFunction = folders(deps)
+	deps.flag(cmd, "from", templateNames)
 	return reads(cmd)
 }
 

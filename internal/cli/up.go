@@ -36,5 +36,7 @@ Pipelines come from a spec file, or are named: an existing one is updated with
 	o.refreshFlag(cmd)
 	o.runningFlag(cmd, "on what is replaced")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(builtPipelines)
+	o.completions(deps, cmd)
 	return instead(changes(cmd), "preview")
 }
