@@ -37,6 +37,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(int(Main(os.Args[1:])))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "sandbox" {
+		// A test is about to start a daemon: all of them would run again, in it.
+		_, _ = io.WriteString(os.Stderr, "tests of this package start no sandbox: serve one in the process\n")
+		os.Exit(int(ExitError))
+	}
 	code := m.Run()
 	theWorld.close()
 	os.Exit(code)
