@@ -293,6 +293,7 @@ var looksAtFiles = regexp.MustCompile(`os\.(ReadFile|Open|OpenFile|Stat|Lstat|Re
 // goes through internal/outside with the command's context.
 var insideDo = map[string]string{
 	"internal/app/app.go":              "its own log, with --debug",
+	"internal/app/complete.go":         "Batches, called in Do; the home's own journals",
 	"internal/app/eject.go":            "vacant, called in Do; settle puts in place what it has made beside it",
 	"internal/app/rebuild.go":          "in Do, or below the home's cache and called in Do",
 	"internal/app/secrets.go":          "the home's own passphrase, called in Do",
@@ -301,6 +302,7 @@ var insideDo = map[string]string{
 	"internal/artifacts/artifacts.go":  "Files, called in Do; Upload opens regular files only",
 	"internal/artifacts/download.go":   "makes the file that it writes",
 	"internal/cli/batch.go":            "in Do",
+	"internal/cli/complete.go":         "completes calls all of it in Do",
 	"internal/cli/executionsexport.go": "in Do",
 	"internal/cli/sandbox.go":          "the sandbox's own log",
 	"internal/cli/sandboxexec.go":      "PATH, as any shell looks it up",
@@ -323,6 +325,7 @@ var insideDo = map[string]string{
 	"internal/stack/filestate.go":      "called by onDisk",
 	"internal/stack/find.go":           "in Do, or the home's own memory",
 	"internal/stack/locks.go":          "called by onDisk",
+	"internal/stack/names.go":          "Names, called in Do",
 	"internal/stack/plugins.go":        "the folder of plugins",
 	"internal/stack/restore.go":        "called by onDisk",
 	"internal/stack/room.go":           "called once the backend has answered in onDisk",

@@ -15,6 +15,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -49,19 +50,19 @@ type completer func(ctx context.Context, p place) offer
 // completes is a completer as cobra takes it. Whoever wants names of files says so
 // elsewhere: here the shell offers none.
 func (deps *Deps) completes(find completer) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, word string) (words []cobra.Completion, directive cobra.ShellCompDirective) {
-		defer func() {
-			if recover() != nil { // the shell's user cannot do anything about it
-				words, directive = nil, cobra.ShellCompDirectiveNoFileComp
-			}
-		}()
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 		defer cancel()
 		if !deps.ready(ctx) {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		o := find(ctx, place{deps, cmd, args, word})
-		directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		// What does not answer in time, such as a mount that is dead, is not waited for.
+		o, _ := outside.Do(ctx, "what may stand there", func() (found offer, _ error) {
+			defer func() { _ = recover() }() // who types cannot do anything about it
+			return find(ctx, place{deps, cmd, args, word}), nil
+		})
+		var words []cobra.Completion
+		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 		if o.more {
 			directive |= cobra.ShellCompDirectiveNoSpace
 		}
