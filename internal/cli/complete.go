@@ -333,8 +333,8 @@ func (p place) templatesOfNamed(ctx context.Context) []string {
 		if err != nil {
 			continue
 		}
-		if x, err := p.deps.app().Find(ctx, id); err == nil && x.Pipeline != nil {
-			names = append(names, x.Pipeline.Template)
+		if x, err := p.deps.app().Find(ctx, id); err == nil && x.Spec != nil {
+			names = append(names, x.Spec.Template)
 		}
 	}
 	return names

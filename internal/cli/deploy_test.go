@@ -163,13 +163,13 @@ func TestDestroy(t *testing.T) {
 		require.Equal(t, want == ExitOK, len(g.operations()) == 1)
 		if want == ExitOK {
 			require.NotEmpty(t, g.last(t).Expect, "a stack that has changed since is left alone")
-			require.True(t, g.last(t).Remove)
+			require.False(t, g.last(t).Keep)
 		}
 	}
 	g := &engine{}
 	(&line{w: w, engine: g, tty: true, typed: "destroy 2\n"}).run(t, "destroy", "destroy/*", "--keep-stack").ends(t, ExitOK)
 	require.Len(t, g.last(t).Pipelines, 2)
-	require.False(t, g.last(t).Remove)
+	require.True(t, g.last(t).Keep)
 	file := specOf(t, "destroy", "iris")
 	(&line{w: w, engine: g}).run(t, "destroy", "-f", file, "--yes").ends(t, ExitOK)
 	require.Len(t, g.last(t).Pipelines, 1)

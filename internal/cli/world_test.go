@@ -24,6 +24,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -349,7 +350,7 @@ type engine struct {
 	drift bool
 }
 
-func (g *engine) prepare(_ context.Context, req app.Request) (func() operation, error) {
+func (g *engine) prepare(_ context.Context, req app.Request) (func() pipelines.Operation, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.requests = append(g.requests, req)
@@ -364,7 +365,7 @@ func (g *engine) prepare(_ context.Context, req app.Request) (func() operation, 
 		}
 		p.logs = append(p.logs, events)
 	}
-	return func() operation { go p.play(); return p }, nil
+	return func() pipelines.Operation { go p.play(); return p }, nil
 }
 
 // last is the newest request.
@@ -423,7 +424,7 @@ type played struct {
 	told      chan struct{} // closed when it was told to end
 }
 
-var _ operation = (*played)(nil)
+var _ pipelines.Operation = (*played)(nil)
 
 func (p *played) play() {
 	defer close(p.done)
@@ -438,9 +439,7 @@ func (p *played) play() {
 				case <-p.told:
 				}
 			}
-			u := app.Update{ID: id, Event: ev}
-			u.Name = id.String()
-			p.updates <- u
+			p.updates <- app.Update{ID: id, Event: ev}
 		}
 		p.results = append(p.results, p.end(id, log))
 	}
