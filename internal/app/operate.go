@@ -15,10 +15,13 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
-// Request, Update and PipelineResult are the domain's words for an operation.
+// The domain's words for an operation (see the package pipelines).
 type (
-	Request        = pipelines.Request
-	Update         = pipelines.Update
+	// Request is what is to be done.
+	Request = pipelines.Request
+	// Update is news of it.
+	Update = pipelines.Update
+	// PipelineResult is what came of it for one pipeline.
 	PipelineResult = pipelines.Outcome
 )
 

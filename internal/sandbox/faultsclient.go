@@ -8,8 +8,11 @@ import (
 
 // What callers of this package configure faults with.
 type (
+	// FaultConfig is all that is to go wrong.
 	FaultConfig = faults.Config
-	FaultRule   = faults.Rule
+	// FaultRule is one kind of call that is to.
+	FaultRule = faults.Rule
+	// FaultStatus is what has gone wrong so far.
 	FaultStatus = faults.Status
 )
 

@@ -92,17 +92,29 @@ type Place struct {
 // Sandbox tells whether nothing here costs money.
 func (p Place) Sandbox() bool { return p.Target == "sandbox" }
 
-// The domain's words, as they are everywhere (see the package pipelines).
+// The domain's words, as they are everywhere (see the package
+// pipelines).
 type (
-	Pipeline  = pipelines.Pipeline
-	Drift     = pipelines.Drift
-	Live      = pipelines.Live
-	Request   = pipelines.Request
+	// Pipeline is one pipeline as people see it.
+	Pipeline = pipelines.Pipeline
+	// Drift is what differs from what is recorded.
+	Drift = pipelines.Drift
+	// Live is what runs of a pipeline now.
+	Live = pipelines.Live
+	// Request is an operation that is asked for.
+	Request = pipelines.Request
+	// Operation is one that runs.
 	Operation = pipelines.Operation
-	Update    = pipelines.Update
-	Result    = pipelines.Outcome
-	Machine   = pipelines.Machine
-	LogQuery  = pipelines.LogQuery
-	LogLine   = pipelines.LogLine
-	Planned   = spec.Planned
+	// Update is news of it.
+	Update = pipelines.Update
+	// Result is what came of it for one pipeline.
+	Result = pipelines.Outcome
+	// Machine is a pipeline's state machine with its client.
+	Machine = pipelines.Machine
+	// LogQuery is a question about logs.
+	LogQuery = pipelines.LogQuery
+	// LogLine is a line of the answer.
+	LogLine = pipelines.LogLine
+	// Planned is a resource that a pipeline will have.
+	Planned = spec.Planned
 )
