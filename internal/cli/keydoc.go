@@ -37,7 +37,7 @@ func section(b *strings.Builder, level string, g keys.Group) {
 			if n == " " {
 				n = "space"
 			}
-			names[i] = "`" + n + "`"
+			names[i] = "`" + strings.ReplaceAll(n, "|", `\|`) + "`"
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names, " "), k.Help)
 	}

@@ -23,6 +23,8 @@ type Failure struct {
 	Count          int    `json:"count"`
 	Example        string `json:"example"` // ARN
 	ExampleMessage string `json:"exampleMessage,omitempty"`
+	// Members are all of them (ARNs), the example included.
+	Members []string `json:"-"`
 }
 
 // Failures looks at up to limit children of a Map Run that did not succeed and
@@ -53,6 +55,7 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 			groups, patterns = append(groups, f), append(patterns, pattern)
 		}
 		g := &groups[i]
+		g.Members = append(g.Members, d.ARN)
 		if g.Count++; g.Message != f.Message && g.ExampleMessage == "" {
 			g.Message, g.ExampleMessage = pattern, g.Message
 		}

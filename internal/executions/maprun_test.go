@@ -170,6 +170,11 @@ func TestChildrenAndFailures(t *testing.T) {
 
 	failures, err := c.Failures(t.Context(), runARN, 0)
 	require.NoError(t, err)
+	for i := range failures {
+		require.Len(t, failures[i].Members, failures[i].Count)
+		require.Contains(t, failures[i].Members, failures[i].Example)
+		failures[i].Members = nil
+	}
 	require.Empty(t, cmp.Diff([]Failure{
 		{Status: Failed, Error: "InvalidFlower", Message: "flower <n>", Count: 10, Example: arnFor("bad-0"), ExampleMessage: "flower 3"},
 		{Status: TimedOut, Error: "States.Timeout", Count: 1, Example: arnFor("late")},

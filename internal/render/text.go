@@ -108,10 +108,27 @@ func bidi(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
 }
 
+// oneLine tells that Line would leave a text as it is: most are, and are looked at for
+// each frame.
+func oneLine(s string) bool {
+	space := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ' && space, c < ' ', c > '~':
+			return false
+		default:
+			space = c == ' '
+		}
+	}
+	return !space || s == ""
+}
+
 // Line is Safe on one line: breaks and tabs become spaces, and what is wider
 // than width cells (0: no limit) is cut with an ellipsis.
 func Line(s string, width int) string {
-	s = strings.Join(strings.Fields(Safe(s)), " ")
+	if !oneLine(s) {
+		s = strings.Join(strings.Fields(Safe(s)), " ")
+	}
 	if width > 0 {
 		s = ansi.Truncate(s, width, "…")
 	}

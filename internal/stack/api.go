@@ -174,7 +174,7 @@ type Summary struct {
 // Equal tells whether two summaries say the same.
 func (s Summary) Equal(o Summary) bool {
 	return s.Name == o.Name && s.LastUpdate.Equal(o.LastUpdate) && s.Resources == o.Resources && s.InProgress == o.InProgress &&
-		s.URL == o.URL && slices.Equal(s.Locks, o.Locks) && fmt.Sprint(s.Err) == fmt.Sprint(o.Err)
+		s.URL == o.URL && slices.Equal(s.Locks, o.Locks) && (s.Err == nil && o.Err == nil || fmt.Sprint(s.Err) == fmt.Sprint(o.Err))
 }
 
 // Resource is one resource of a stack's state.

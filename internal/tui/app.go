@@ -40,27 +40,31 @@ type Config struct {
 	Clipboard func(text string)
 	// Flags are the global flags that commands are to be given to work where this session
 	// does; may be nil.
-	Flags func() []string
+	Flags    func() []string
+	Programs Programs
 }
 
 // App is the root model. The program's goroutine alone calls its methods.
 type App struct {
-	env     *ui.Env
-	route   func(h *ui.Host, request tea.Msg) ui.Page
-	clip    func(string)
-	start   ui.Page
-	pages   []ui.Page
-	dialogs []openDialog
-	toasts  []toast
-	past    past
-	width   int
-	height  int
+	env   *ui.Env
+	route func(h *ui.Host, request tea.Msg) ui.Page
+	clip  func(string)
+	// programs are those of the user's; lent says that one has the terminal.
+	programs Programs
+	lent     bool
+	start    ui.Page
+	pages    []ui.Page
+	dialogs  []openDialog
+	toasts   []toast
+	past     past
+	width    int
+	height   int
 
 	place    data.Place
 	placeErr error
 	notes    []string
-	spin     int
 	spinning bool
+	beating  bool
 	// leaving says that the program ends as soon as no operation runs.
 	leaving bool
 	quit    bool
@@ -89,6 +93,7 @@ type (
 	}
 	askPlaceMsg struct{}
 	spinMsg     struct{}
+	beatMsg     struct{}
 	expireMsg   struct{}
 	// interruptMsg is a signal from outside: SIGINT, SIGTERM, or SIGHUP (hangup).
 	interruptMsg struct{ hangup bool }
@@ -98,18 +103,16 @@ type (
 
 // How long things last.
 const (
-	toastFor   = 5 * time.Second
-	graveFor   = 400 * time.Millisecond
-	spinEvery  = 120 * time.Millisecond
-	chrome     = 3 // lines of the root: header, path, footer
-	minWidth   = 60
-	minHeight  = 16
-	placeRetry = 10 * time.Second
+	toastFor  = 5 * time.Second
+	graveFor  = 400 * time.Millisecond
+	chrome    = 3 // lines of the root: header, path, footer
+	minWidth  = 60
+	minHeight = 16
 )
 
 // New returns the root. ctx ends with the program.
 func New(ctx context.Context, c Config) *App {
-	a := &App{route: c.Route, clip: c.Clipboard, wake: func() {}}
+	a := &App{route: c.Route, clip: c.Clipboard, programs: c.Programs, wake: func() {}}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
 	}
@@ -201,13 +204,17 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.askPlace()
 	case spinMsg:
 		a.spinning = false
-		a.spin++
 		return nil
+	case beatMsg:
+		a.beating = false
+		return a.beat()
 	case expireMsg:
 		a.toasts = slices.DeleteFunc(a.toasts, func(t toast) bool { return !t.until.After(a.env.Now()) })
 		return nil
 	case repaintMsg:
 		return nil
+	case externalMsg:
+		return a.returned(m)
 	case interruptMsg:
 		return a.interrupted(m)
 	case abandonMsg:
@@ -337,19 +344,37 @@ func (a *App) placed(m placedMsg) tea.Cmd {
 		if hint := fault.HintOf(m.err); hint != "" {
 			text += ". " + hint
 		}
-		return tea.Batch(a.toast(ui.Toast{Text: text, Bad: true}), a.after(placeRetry, askPlaceMsg{}))
+		return tea.Batch(a.toast(ui.Toast{Text: text, Bad: true}), a.after(ui.PlaceRetry, askPlaceMsg{}))
 	}
 	a.place = m.place
 	return a.tellAll(ui.Placed{})
 }
 
-// animate keeps the spinner turning while there is something to wait for.
+// animate keeps the clocks going that the top page and the root's own lines want:
+// the only ones there are.
 func (a *App) animate() tea.Cmd {
-	if a.spinning || a.atWork() == 0 && a.place.Target != "" || a.quit {
+	if a.quit || len(a.pages) == 0 {
 		return nil
 	}
-	a.spinning = true
-	return a.after(spinEvery, spinMsg{})
+	pace := a.top().Pace()
+	var cmds []tea.Cmd
+	if !a.spinning && (pace == ui.Spinning || a.atWork() > 0 || a.place.Target == "") {
+		a.spinning = true
+		cmds = append(cmds, a.after(ui.SpinEvery, spinMsg{}))
+	}
+	if !a.beating && pace != ui.Still {
+		a.beating = true
+		cmds = append(cmds, a.after(ui.BeatEvery, beatMsg{}))
+	}
+	return tea.Batch(cmds...)
+}
+
+// beat tells the page on top that its time has come.
+func (a *App) beat() tea.Cmd {
+	if a.top().Pace() == ui.Still {
+		return nil
+	}
+	return a.top().Update(ui.Beat{})
 }
 
 func (a *App) after(d time.Duration, msg tea.Msg) tea.Cmd {

@@ -28,6 +28,12 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 	case ui.Copy:
 		a.clip(m.Text)
 		return a.toast(ui.Toast{Text: "copied " + m.What}), true
+	case ui.Edit:
+		return a.edit(m), true
+	case ui.Pager:
+		return a.page(m), true
+	case ui.Browse:
+		return a.browse(m), true
 	case ui.Note:
 		a.notes = append(a.notes, m.Text)
 		return nil, true
@@ -257,6 +263,9 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 // is a polite request, the next one forces. A terminal that was closed is told of
 // more than once, and wants nothing forced.
 func (a *App) interrupted(m interruptMsg) tea.Cmd {
+	if a.lent && !m.hangup {
+		return nil // ctrl+c is meant for the program that has the terminal
+	}
 	if a.atWork() == 0 {
 		a.quit = true
 		return tea.Quit

@@ -69,7 +69,7 @@ func (a *App) header() string {
 		badge = th.Danger.Render(" no target ")
 		facts = append(facts, render.Line(a.placeErr.Error(), 0))
 	case a.place.Target == "":
-		badge = " " + widget.Spin(th, a.spin) + " "
+		badge = " " + widget.Spin(th, a.env.Spin()) + " "
 		facts = append(facts, "starting")
 	case a.place.Sandbox():
 		badge = th.Safe.Render(" sandbox ")
@@ -128,7 +128,7 @@ func (a *App) crumbs() string {
 		if a.leaving {
 			text += ", then leaving"
 		}
-		right = append(right, widget.Spin(th, a.spin)+" "+th.Busy.Render(text))
+		right = append(right, widget.Spin(th, a.env.Spin())+" "+th.Busy.Render(text))
 	}
 	if t := a.top().Age(); !t.IsZero() {
 		age := a.env.Now().Sub(t)
@@ -199,6 +199,9 @@ func isText(b keys.Binding) bool {
 func (a *App) drawToasts(screen string) string {
 	th := &a.env.Theme
 	y := a.height - 2
+	if p, ok := a.top().(interface{ Asks() int }); ok {
+		y -= p.Asks() // a question must be seen, whatever there is to tell
+	}
 	for i := len(a.toasts) - 1; i >= 0 && y > 2; i-- {
 		t := a.toasts[i]
 		style := th.ToastGood
@@ -242,7 +245,9 @@ func (a *App) drawDialog(screen string, d openDialog) string {
 	for _, l := range lines {
 		longest = max(longest, ansi.StringWidth(strings.TrimRight(ansi.Strip(l), " ")))
 	}
-	width = max(min(40, width), min(width, longest+4))
+	if w, ok := d.Dialog.(interface{ Wide() bool }); !ok || !w.Wide() {
+		width = max(min(40, width), min(width, longest+4))
+	}
 	height := min(most, len(lines)+2)
 	box := widget.Frame(&a.env.Theme, d.Title(), body, width, height, true)
 	return widget.Overlay(screen, box, (a.width-width)/2, max(1, (a.height-height)/2))

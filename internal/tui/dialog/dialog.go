@@ -277,17 +277,31 @@ func (d *Editor) Grave() bool { return false }
 // Large is true: documents have long lines and many.
 func (d *Editor) Large() bool { return true }
 
+// Wide is true: what is typed gets all the room.
+func (d *Editor) Wide() bool { return true }
+
 // Keys are what can be pressed.
 func (d *Editor) Keys() keys.Map {
 	b := []keys.Binding{keys.New("take it", "take the text", "ctrl+s")}
 	for _, c := range d.extra {
 		b = append(b, keys.New(c.Label, c.Help, c.Key))
 	}
-	return keys.Map{{Title: d.title, Bindings: append(b, keys.Back)}}
+	return keys.Map{{Title: d.title, Bindings: append(b, keys.EditOutside, keys.Back)}}
 }
 
 // Update takes keys.
 func (d *Editor) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
+	if m, ok := msg.(ui.Edited); ok {
+		if d.err = m.Err; m.Err != nil {
+			return nil, false, nil
+		}
+		d.area.SetValue(m.Text)
+		d.err = d.check(m.Text)
+		return nil, false, nil
+	}
+	if keys.EditOutside.Is(msg) {
+		return nil, false, ui.Send(ui.Edit{Text: d.area.Value(), Name: "input.json"})
+	}
 	if m, ok := msg.(tea.KeyMsg); ok {
 		again := d.leaving == m.String()
 		d.leaving = ""
@@ -342,6 +356,7 @@ func (d *Editor) View(width, height int) string {
 	for _, c := range d.extra {
 		line += "   " + d.th.Key.Render(keys.Label(c.Key, d.th.Glyphs.Unicode)) + " " + d.th.Hint.Render(c.Label)
 	}
+	line += "   " + d.th.Key.Render(keys.EditOutside.Label(d.th.Glyphs.Unicode)) + " " + d.th.Hint.Render(keys.EditOutside.Short)
 	foot = append(foot, line+"   "+d.th.Key.Render("esc")+" "+d.th.Hint.Render("back"))
 	if len(head) > height/3 {
 		head = head[:height/3]

@@ -28,7 +28,7 @@ type Reader struct {
 // delivering a message and closing the dialog.
 func NewReader(th *theme.Screen, title, what, text string, extra ...Choice) *Reader {
 	d := &Reader{th: th, title: render.Line(title, 0), what: what, text: text, viewer: widget.NewViewer(th), extra: clean(extra)}
-	d.viewer.SetText(text)
+	d.viewer.SetJSON(text)
 	return d
 }
 
@@ -47,7 +47,7 @@ func (d *Reader) Keys() keys.Map {
 	for _, c := range d.extra {
 		first = append(first, keys.New(c.Label, c.Help, c.Key).Unless(c.Off))
 	}
-	return keys.Map{{Title: d.title, Bindings: append(first, keys.Copy, keys.Back)}, d.viewer.Keys()}
+	return keys.Map{{Title: d.title, Bindings: append(first, keys.Copy, keys.Pager, keys.Back)}, d.viewer.Keys()}
 }
 
 // Update takes keys and the wheel.
@@ -61,7 +61,12 @@ func (d *Reader) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 			return c.Answer, true, nil
 		}
 	}
+	if text, what, ok := d.viewer.Copied(msg); ok {
+		return nil, false, ui.Send(ui.Copy{Text: text, What: what})
+	}
 	switch {
+	case keys.Pager.Is(msg):
+		return nil, false, ui.Send(ui.Pager{Text: d.text})
 	case keys.Copy.Is(msg):
 		return nil, false, ui.Send(ui.Copy{Text: d.text, What: d.what})
 	case keys.Back.Is(msg) && d.viewer.Searching():

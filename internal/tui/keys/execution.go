@@ -31,12 +31,12 @@ var (
 
 func executionPages() []Page {
 	return []Page{{Name: "Execution", Map: Map{
-		{Title: "Execution", Bindings: []Binding{WholeError, StopExecution, Redrive, RunAgain, Parent, Definition, CopyARN, ConsoleLink}},
+		{Title: "Execution", Bindings: []Binding{WholeError, StopExecution, Redrive, RunAgain, Parent, Definition, CopyARN, ConsoleLink, InBrowser}},
 		{Title: "Graph and timeline", Bindings: []Binding{Open, ShowInput, NextVisit, PreviousVisit, GoToVisit, FollowState, GraphList, GanttZoom, Up, Down, Left, Right}},
-		{Title: "Events", Bindings: []Binding{Open, Search, EventKind, EventState, Copy, Save}},
-		{Title: "Data", Bindings: []Binding{ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, SearchText, Next, Previous, Copy, Save}},
+		{Title: "Events", Bindings: []Binding{Open, Search, EventKind, EventState, Copy, Save, Pager}},
+		{Title: "Data", Bindings: append([]Binding{ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, SearchText, Next, Previous, Copy, Save, Pager}, Document()...)},
 		{Title: "Map Runs", Bindings: []Binding{Open, ShowChildren, MoreFailures, SetMapRun, NextRun, PreviousRun, Search, Sort, Reverse}},
-		{Title: "Logs", Bindings: []Binding{LogScope, ReadLogs, SearchText, Next, Previous, Copy, Save}},
+		{Title: "Logs", Bindings: []Binding{LogScope, ReadLogs, SearchText, Next, Previous, Copy, Save, Pager}},
 		{Title: "Tabs", Bindings: []Binding{ToTab, NextTab, PrevTab}},
 		Moving(),
 	}}}

@@ -14,13 +14,14 @@ var (
 	ByTenant     = New("tenants", "group by tenant, or not", "t")
 	Facts        = New("details", "all that is known of the selected pipeline: errors whole, drift, ages", "i")
 	Operation    = New("operation", "the operation that works, or worked last, on the selected pipeline", "o")
+	TagColumn    = New("tag", "show the next tag of pipelines as a column, or none; / filters by name=value", "#")
 	CopyName     = New("copy name", "copy the pipeline's name to the clipboard (OSC 52)", "y")
 )
 
 func homePages() []Page {
 	return []Page{{Name: "Pipelines", Map: Map{
 		{Title: "Pipelines", Bindings: []Binding{
-			Open, NewPipeline, ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Executions, Change, LikePipeline, Operation, Facts, CopyName,
+			Open, NewPipeline, ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Executions, Change, LikePipeline, Operation, Facts, CopyName, TagColumn,
 		}},
 		{Title: "List", Bindings: []Binding{Search, Sort, Reverse, Mark, MarkAll, ByTenant}},
 		Moving(),

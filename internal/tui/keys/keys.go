@@ -154,6 +154,16 @@ var (
 	Reverse    = New("reverse", "sort the other way round", "S")
 	Copy       = New("copy", "copy to the clipboard (OSC 52)", "y")
 	Save       = New("save", "save to a file", "w")
+	Pager      = New("pager", "show the text in $PAGER", "|")
+	// EditOutside is for a text that is being typed.
+	EditOutside = New("editor", "edit the text in $VISUAL or $EDITOR", "ctrl+e")
+	InBrowser   = New("browser", "open its page of the AWS console in the browser", "O")
+	// Of a document in JSON.
+	CopyValue = New("copy value", "copy the value under the cursor: a text without its quotes", "c")
+	CopyPath  = New("copy path", "copy where the value under the cursor is, as JSONPath", "P")
+	Fold      = New("fold", "shut what is selected, or go to what it is in", "left", "h")
+	Unfold    = New("unfold", "open what is selected, or go into it", "right", "l")
+	FoldAll   = New("fold all", "shut everything below the top, or open all", "-")
 	// ListUp and ListDown scroll what is beside a line that is typed.
 	ListUp   = New("up", "scroll up what is listed", "up", "pgup")
 	ListDown = New("more", "scroll down what is listed", "down", "pgdown")
@@ -161,6 +171,9 @@ var (
 	GraphList = New("as a list", "draw the state machine as a list, or as boxes", "o")
 	GanttZoom = New("zoom", "let the timeline show the selected state only, or all", "z")
 )
+
+// Document are the bindings of a document in JSON.
+func Document() []Binding { return []Binding{CopyValue, CopyPath, Fold, Unfold, FoldAll} }
 
 // Moving are the bindings of a list.
 func Moving() Group {

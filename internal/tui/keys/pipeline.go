@@ -17,9 +17,9 @@ func pipelinePages() []Page {
 		{Title: "Pipeline", Bindings: []Binding{ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Change, LikePipeline, Operation, Lock, CutOff}},
 		{Title: "Tabs", Bindings: []Binding{TabNumber, NextTab, PrevTab}},
 		{Title: "Overview", Bindings: []Binding{WholeValue, Copy, SaveSpec, Search}},
-		{Title: "Resources", Bindings: []Binding{WholeValue, Copy, CopyConsole, CopyURN, OpenAll, Search, Right, Left}},
+		{Title: "Resources", Bindings: []Binding{WholeValue, Copy, CopyConsole, InBrowser, CopyURN, OpenAll, Search, Right, Left}},
 		{Title: "Updates", Bindings: []Binding{WholeValue, Copy, Search, Sort, Reverse}},
-		{Title: "Definition", Bindings: []Binding{GraphText, GraphList, WholeValue, Search, Next, Previous, Copy, Save}},
+		{Title: "Definition", Bindings: append([]Binding{GraphText, GraphList, WholeValue, Search, Next, Previous, Copy, Save, Pager}, Document()...)},
 		Moving(),
 	}}}
 }

@@ -54,6 +54,7 @@ type options struct {
 	routed        bool
 	route         func(h *ui.Host, request tea.Msg) ui.Page
 	hurried       bool
+	programs      tui.Programs
 }
 
 // Option changes a session.
@@ -85,6 +86,9 @@ func Routes(route func(h *ui.Host, request tea.Msg) ui.Page) Option {
 	return func(o *options) { o.routed, o.route = true, route }
 }
 
+// Programs are those that the session begins.
+func Programs(p tui.Programs) Option { return func(o *options) { o.programs = p } }
+
 // Hurried does not wait for the first page to come to rest: its source may hang.
 func Hurried() Option { return func(o *options) { o.hurried = true } }
 
@@ -100,7 +104,7 @@ func Open(t testing.TB, source data.Source, start func(h *ui.Host) ui.Page, opts
 	s := &Session{t: t, Clock: clock.NewFake(o.now), width: o.width, height: o.height, msgs: make(chan tea.Msg, 4096)}
 	cfg := tui.Config{
 		Source: source, Theme: theme.NewScreen(os.Stderr, o.theme), Clock: s.Clock, Start: start,
-		Clipboard: func(text string) { s.copied = append(s.copied, text) },
+		Clipboard: func(text string) { s.copied = append(s.copied, text) }, Programs: o.programs,
 	}
 	cfg.Route = o.route
 	if !o.routed {

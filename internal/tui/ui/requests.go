@@ -58,9 +58,23 @@ type (
 	}
 	// Copy puts a text on the clipboard and says so: What is "the ARN".
 	Copy struct{ Text, What string }
+	// Edit lets the user's editor have a text, as a file of a name; the dialog on top is
+	// then told Edited.
+	Edit struct{ Text, Name string }
+	// Pager lets the user's pager show a text.
+	Pager struct{ Text string }
+	// Browse opens a link in the user's browser, or copies it where there is none: What
+	// is "the console".
+	Browse struct{ URL, What string }
 	// Note adds lines to what stays in the scrollback after the program has ended.
 	Note struct{ Text string }
 )
+
+// Edited is the text after an Edit, or why it is as it was.
+type Edited struct {
+	Text string
+	Err  error
+}
 
 // What the root tells all pages.
 type (

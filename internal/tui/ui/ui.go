@@ -28,7 +28,7 @@ type Page interface {
 	// Init begins what the page needs; called once, when it is opened.
 	Init() tea.Cmd
 	// Update takes keys and mouse events while the page is on top (positions are
-	// relative to the page), the answers to its own commands and dialogs at any
+	// relative to the page) and Beat, the answers to its own commands and dialogs at any
 	// time, and broadcasts (Shown, Changed, Resized) at any time.
 	Update(msg tea.Msg) tea.Cmd
 	// View draws exactly height lines of at most width cells. Both may be as small
@@ -42,6 +42,9 @@ type Page interface {
 	Title() string
 	// Age is when what is shown was read; zero where that means nothing.
 	Age() time.Time
+	// Pace is how often the page wants to be drawn while nothing happens; a page that
+	// embeds *Host is Still unless it says otherwise.
+	Pace() Pace
 }
 
 // Dialog is a box over a page. While it is open it gets all keys.

@@ -18,12 +18,12 @@ func Fit(s string, width int, ellipsis string) string {
 	if width <= 0 {
 		return ""
 	}
-	w := ansi.StringWidth(s)
+	w := cellsOf(s)
 	switch {
 	case w > width:
 		// What is cut off may have held the end of a style.
 		s = ansi.Truncate(s, width, ellipsis)
-		w = ansi.StringWidth(s)
+		w = cellsOf(s)
 		if w < width {
 			s += strings.Repeat(" ", width-w)
 		}
@@ -36,7 +36,7 @@ func Fit(s string, width int, ellipsis string) string {
 
 // FitRight is Fit with the text at the right edge.
 func FitRight(s string, width int, ellipsis string) string {
-	if w := ansi.StringWidth(s); w < width {
+	if w := cellsOf(s); w < width {
 		return strings.Repeat(" ", width-w) + s
 	}
 	return Fit(s, width, ellipsis)
@@ -68,7 +68,7 @@ func Rule(th *theme.Screen, title string, width int) string {
 		return th.Border.Render(strings.Repeat(b.Top, max(0, width)))
 	}
 	head := th.Border.Render(b.Top+" ") + th.Title.Render(title) + " "
-	rest := width - ansi.StringWidth(head)
+	rest := width - cellsOf(head)
 	if rest < 0 {
 		return Fit(head, width, th.Glyphs.Ellipsis)
 	}
@@ -90,7 +90,7 @@ func Frame(th *theme.Screen, title, body string, width, height int, focus bool) 
 	if title != "" {
 		title = " " + ansi.Truncate(title, width-6, th.Glyphs.Ellipsis) + " "
 	}
-	rest := max(0, width-3-ansi.StringWidth(title))
+	rest := max(0, width-3-cellsOf(title))
 	var out strings.Builder
 	out.WriteString(style.Render(head) + th.Title.Render(title) + style.Render(strings.Repeat(b.Top, rest)+b.TopRight))
 	for _, l := range strings.Split(Box(body, width-4, height-2), "\n") {
@@ -111,15 +111,15 @@ func Overlay(background, box string, x, y int) string {
 		if row < 0 || row >= len(lines) {
 			continue
 		}
-		w := ansi.StringWidth(l)
+		w := cellsOf(l)
 		bg := lines[row]
-		width := ansi.StringWidth(bg)
+		width := cellsOf(bg)
 		left := Fit(ansi.Truncate(bg, x, ""), x, "")
 		right := ""
 		if x+w < width {
 			right = ansi.TruncateLeft(bg, x+w, "")
 			// A wide character that was cut in two leaves a hole.
-			if missing := width - x - w - ansi.StringWidth(right); missing > 0 {
+			if missing := width - x - w - cellsOf(right); missing > 0 {
 				right = strings.Repeat(" ", missing) + right
 			}
 		}
@@ -168,7 +168,7 @@ func Tabs(th *theme.Screen, titles []string, open, width int) string {
 func TabAt(titles []string, x int) int {
 	at := 0
 	for i, t := range titles {
-		w := ansi.StringWidth(t) + 2
+		w := cellsOf(t) + 2
 		if x >= at && x < at+w {
 			return i
 		}

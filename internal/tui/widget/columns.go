@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
-	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
@@ -43,7 +42,7 @@ func (g *Grid) want() []int {
 	out := make([]int, len(g.cols))
 	for i := range g.cols {
 		if !g.NoHeader {
-			out[i] = ansi.StringWidth(g.titleOf(i))
+			out[i] = cellsOf(g.titleOf(i))
 		}
 		for n := i; n < len(g.sight); n += len(g.cols) {
 			if c := &g.sight[n]; !c.Span {
@@ -61,8 +60,8 @@ func (c *Column) prose() bool { return c.Max == 0 && c.Flex > 0 }
 // widths gives each column its width, and 0 to one that has no room: it needs what
 // is in it, prose and what can be dropped their Min at most. Then names get what is
 // in them, then all do, then columns get their Min, and what is left goes by Flex.
-// The widths of the last View stay as long as they cut nothing, so that columns do
-// not jump while one scrolls.
+// The widths of the last View stay while one scrolls, as long as they cut nothing, so
+// that columns do not jump.
 func (g *Grid) widths(width int) []int {
 	want := g.want()
 	need := make([]int, len(g.cols))
@@ -135,7 +134,7 @@ func (g *Grid) drop(need []int, width int) {
 
 // holds tells that the widths of the last View still serve.
 func (g *Grid) holds(need, want []int, width int) bool {
-	if len(g.drawn) != len(need) || g.drawnIn != width || total(need) > width {
+	if g.stale || len(g.drawn) != len(need) || g.drawnIn != width || total(need) > width {
 		return false
 	}
 	for i, n := range need {
@@ -192,16 +191,6 @@ func (g *Grid) spread(out []int, spare int) {
 		}
 		spare, flex = spare-given, next
 	}
-}
-
-// cellsOf is the width of a text. Most are plain, and need no parser.
-func cellsOf(s string) int {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return ansi.StringWidth(s)
-		}
-	}
-	return len(s)
 }
 
 var blankLine = strings.Repeat(" ", 256)

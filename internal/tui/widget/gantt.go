@@ -112,7 +112,7 @@ func (g *Gantt) arrange() {
 	g.widest = 0
 	for i := range visits {
 		children[visits[i].Parent] = append(children[visits[i].Parent], i)
-		name := ansi.StringWidth(safeLine(visits[i].State)) + 2*visits[i].Depth
+		name := cellsOf(safeLine(visits[i].State)) + 2*visits[i].Depth
 		if visits[i].Iteration != nil {
 			name += len(strconv.Itoa(*visits[i].Iteration)) + 1
 		}
@@ -372,7 +372,7 @@ func (g *Gantt) axis(c *canvas, p plan) {
 		if g.th.Glyphs.Unicode {
 			tick = "╵"
 		}
-		if x+ansi.StringWidth(text)+1 <= p.barWidth+p.took-p.bar-p.barWidth {
+		if x+cellsOf(text)+1 <= p.barWidth+p.took-p.bar-p.barWidth {
 			c.put(p.bar+x, 0, tick+text, gColumn)
 		}
 	}
@@ -426,7 +426,7 @@ func (g *Gantt) row(c *canvas, y, place int, p plan, now time.Time) {
 		g.bar(c, y, v, p, now)
 	}
 	took := render.Duration(v.Duration(now))
-	c.put(p.took+max(0, 7-ansi.StringWidth(took)), y, took, gInk(v.Status))
+	c.put(p.took+max(0, 7-cellsOf(took)), y, took, gInk(v.Status))
 	if p.note > 0 {
 		note, ink := visitNote(v), gMuted
 		if v.Error != "" {

@@ -592,7 +592,7 @@ func (g *Graph) drawText(c *canvas, b *box, x, y int, state NodeState, on bool, 
 		note = strings.TrimSpace(state.Counts + " " + note)
 	}
 	note = ansi.Truncate(note, width, g.th.Glyphs.Ellipsis)
-	used := ansi.StringWidth(note)
+	used := cellsOf(note)
 	if used > 0 {
 		used++
 	}
@@ -600,7 +600,7 @@ func (g *Graph) drawText(c *canvas, b *box, x, y int, state NodeState, on bool, 
 		c.put(x, y+1, ansi.Truncate(b.what, rest, g.th.Glyphs.Ellipsis), inkMuted)
 	}
 	if note != "" {
-		c.put(x+width-ansi.StringWidth(note), y+1, note, status)
+		c.put(x+width-cellsOf(note), y+1, note, status)
 	}
 }
 

@@ -145,11 +145,11 @@ func (g *Graph) drawLine(c *canvas, y int, l outlineLine) {
 	}
 	x += c.put(x, y, safeLine(b.node.Name), name)
 	tail := strings.TrimSpace(state.Counts + " " + state.Note)
-	room := c.w - ansi.StringWidth(tail) - 1
+	room := c.w - cellsOf(tail) - 1
 	if room-x-2 > 3 {
 		c.put(x+2, y, ansi.Truncate(b.what, room-x-3, g.th.Glyphs.Ellipsis), inkMuted)
 	}
 	if tail != "" && x+1 < c.w {
-		c.put(max(x+1, c.w-ansi.StringWidth(tail)), y, tail, status)
+		c.put(max(x+1, c.w-cellsOf(tail)), y, tail, status)
 	}
 }

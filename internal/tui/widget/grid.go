@@ -81,6 +81,7 @@ type Grid struct {
 	// cells; sight are the cells of the rows in sight.
 	lines, drawn []int
 	drawnIn      int
+	stale        bool // rows have changed since: the widths are found anew
 	sight        []shownCell
 	pens         pens
 	// Empty is shown instead of rows.
@@ -105,7 +106,7 @@ func (g *Grid) SortBy(column int, reverse bool) {
 // SetRows shows other rows. The cursor stays on the row with the same key, or at
 // the same place if that is gone.
 func (g *Grid) SetRows(r Rows) {
-	g.rows, g.hay = r, nil
+	g.rows, g.hay, g.stale = r, nil, true
 	g.prune()
 	g.arrange()
 }
@@ -138,6 +139,7 @@ func (g *Grid) Hide(column int, hidden bool) { g.cols[column].Hidden = hidden }
 // Changed says that a row shows something else now, under the same key and in the
 // same group. It costs far less than SetRows.
 func (g *Grid) Changed(row int) {
+	g.stale = true
 	if g.hay != nil {
 		g.hay[row] = g.text(row)
 	}
@@ -243,6 +245,12 @@ func (g *Grid) MarksShown() int {
 	}
 	return n
 }
+
+// Unmark takes the mark off a row.
+func (g *Grid) Unmark(key string) { delete(g.marks, key) }
+
+// SetTitle gives a column another head.
+func (g *Grid) SetTitle(column int, title string) { g.cols[column].Title = title }
 
 // ClearMarks takes all marks off.
 func (g *Grid) ClearMarks() { clear(g.marks) }
@@ -474,7 +482,7 @@ func (g *Grid) View(width, height int) string {
 	g.fill()
 	g.look()
 	widths := g.widths(width - 2)
-	g.drawn, g.drawnIn = widths, width-2
+	g.drawn, g.drawnIn, g.stale = widths, width-2, false
 	if !g.NoHeader {
 		out[0] = g.head(widths, width)
 	}
@@ -568,7 +576,7 @@ func (g *Grid) headingOver(place, width int) string {
 
 func (g *Grid) filterLine(width int) string {
 	count := g.th.Muted.Render(render.Number(int64(len(g.order))) + " of " + render.Number(int64(g.Total())))
-	room := width - ansi.StringWidth(count) - 1
+	room := width - cellsOf(count) - 1
 	return Fit(g.filter.View(room), room, g.th.Glyphs.Ellipsis) + " " + count
 }
 

@@ -3,6 +3,7 @@ package widget
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -21,10 +22,19 @@ type Viewer struct {
 	// wrapped are the lines as shown at wrapWidth; from[i] is the line that
 	// wrapped[i] is a part of.
 	wrapped   []string
+	from      []int
 	wrapWidth int
-	// place.Top is the first line in sight; there is no line under a cursor.
+	// place.Top is the first line in sight. There is a line under a cursor in a
+	// document only: at, among lines; seek has the next View bring it in sight.
 	place Cursor
+	at    int
+	seek  bool
 	left  int
+	// doc is the document in JSON that is shown, nil for other texts; shown are its
+	// lines that are in nothing folded.
+	doc   *jsonDocument
+	inks  jsonInks
+	shown []int
 	// Wrap breaks long lines; without it left and right scroll.
 	Wrap    bool
 	query   *Filter
@@ -44,17 +54,84 @@ func (v *Viewer) SetText(text string) {
 // SetLines shows lines that are safe already. The place is kept as far as
 // possible.
 func (v *Viewer) SetLines(lines []string) {
-	v.lines, v.wrapped, v.wrapWidth = lines, nil, 0
+	v.doc, v.shown = nil, nil
+	v.set(lines)
+}
+
+func (v *Viewer) set(lines []string) { v.lines, v.wrapped, v.wrapWidth = lines, nil, 0 }
+
+// SetJSON shows a document in JSON from outside: coloured, with what is in it to be
+// folded, and a cursor. Any other text is shown as it is.
+func (v *Viewer) SetJSON(text string) {
+	d, ok := parseJSON(text)
+	if !ok {
+		v.SetText(render.JSON(text, ""))
+		return
+	}
+	v.doc, v.inks, v.at, v.seek = d, newJSONInks(v.th), 0, false
+	v.unfolded()
+}
+
+// unfolded draws the lines anew after something was folded or opened; the cursor
+// stays on its line, or goes to that which hides it.
+func (v *Viewer) unfolded() {
+	line := 0
+	if v.at < len(v.shown) {
+		line = v.shown[v.at]
+	}
+	v.shown = v.doc.shown()
+	lines := make([]string, len(v.shown))
+	for i, n := range v.shown {
+		lines[i] = v.doc.draw(n, &v.inks)
+		if n <= line {
+			v.at = i
+		}
+	}
+	width := v.wrapWidth
+	v.set(lines)
+	v.seek = true
+	if width > 0 {
+		v.wrap(width)
+	}
+}
+
+// Copied is what a key copies of a document: the value under the cursor, or its
+// path; ok is false for other keys, and where there is no document.
+func (v *Viewer) Copied(msg tea.Msg) (text, what string, ok bool) {
+	if v.doc == nil || v.at >= len(v.shown) {
+		return "", "", false
+	}
+	line := v.shown[v.at]
+	switch {
+	case keys.CopyPath.Is(msg):
+		return v.doc.path(line), "the path", true
+	case keys.CopyValue.Is(msg):
+		return v.doc.valueAt(line), "the value of " + v.doc.path(line), true
+	}
+	return "", "", false
+}
+
+// Path is where the value under the cursor is, "" where there is no document.
+func (v *Viewer) Path() string {
+	if v.doc == nil || v.at >= len(v.shown) {
+		return ""
+	}
+	return v.doc.path(v.shown[v.at])
 }
 
 // Follow keeps the end in sight until the user scrolls up.
 func (v *Viewer) Follow() { v.follow = true }
 
 // Top goes to the beginning.
-func (v *Viewer) Top() { v.place.Top, v.left, v.follow = 0, 0, false }
+func (v *Viewer) Top() { v.place.Top, v.at, v.left, v.follow = 0, 0, 0, false }
 
 // Text is what is shown, without styles.
-func (v *Viewer) Text() string { return ansi.Strip(strings.Join(v.lines, "\n")) }
+func (v *Viewer) Text() string {
+	if v.doc != nil {
+		return render.JSON(v.doc.text, "")
+	}
+	return ansi.Strip(strings.Join(v.lines, "\n"))
+}
 
 // Capturing tells that a search is being typed.
 func (v *Viewer) Capturing() bool { return v.query.Typing() }
@@ -86,6 +163,10 @@ func (v *Viewer) move(msg tea.Msg) bool {
 	if !ok {
 		return false
 	}
+	if v.doc != nil {
+		v.at, v.seek = m.Of(v.at, len(v.lines), v.place.height), true
+		return true
+	}
 	before := v.place.Top
 	if v.place.Top = m.Of(before, max(1, len(v.wrapped)-v.place.height+1), v.place.height); m.Ends > 0 {
 		v.place.Top = math.MaxInt32 // another text may be on its way; View knows where its end is
@@ -99,6 +180,9 @@ func (v *Viewer) press(m tea.KeyMsg) bool {
 	case keys.Top.Is(m):
 		v.Top()
 	case v.move(m):
+	case v.doc != nil && v.fold(m):
+	case v.doc != nil && (keys.Fold.Is(m) || keys.Unfold.Is(m)):
+		return false
 	case keys.Left.Is(m) && !v.Wrap:
 		v.left = max(0, v.left-8)
 	case keys.Right.Is(m) && !v.Wrap:
@@ -113,17 +197,54 @@ func (v *Viewer) press(m tea.KeyMsg) bool {
 	return true
 }
 
+// fold takes the keys that shut and open what is in a document.
+func (v *Viewer) fold(m tea.KeyMsg) bool {
+	if v.at >= len(v.shown) {
+		return false
+	}
+	line := v.shown[v.at]
+	l := &v.doc.lines[line]
+	switch {
+	case keys.FoldAll.Is(m):
+		v.doc.foldAll(len(v.doc.folded) == 0)
+	case keys.Unfold.Is(m) && v.doc.fold(line, false), keys.Fold.Is(m) && v.doc.fold(line, true):
+	case keys.Unfold.Is(m):
+		v.at, v.seek = min(v.at+1, len(v.shown)-1), true
+		return true
+	case keys.Fold.Is(m) && l.kind == jsonEnd:
+		return v.goToLine(l.end)
+	case keys.Fold.Is(m) && l.parent >= 0:
+		return v.goToLine(l.parent)
+	default:
+		return false
+	}
+	v.unfolded()
+	return true
+}
+
+// goToLine puts the cursor on a line of the document.
+func (v *Viewer) goToLine(line int) bool {
+	if at, ok := slices.BinarySearch(v.shown, line); ok {
+		v.at, v.seek = at, true
+	}
+	return true
+}
+
 // find looks the query up, from the present place on.
 func (v *Viewer) find() {
 	v.matches, v.match = nil, 0
 	if !v.Searching() {
 		return
 	}
+	if v.doc != nil && len(v.doc.folded) > 0 { // what is folded is looked through, too
+		v.doc.foldAll(false)
+		v.unfolded()
+	}
 	q := strings.ToLower(v.query.Text())
 	first := -1
 	for i, l := range v.wrapped {
 		if strings.Contains(strings.ToLower(ansi.Strip(l)), q) {
-			if first < 0 && i >= v.place.Top {
+			if first < 0 && (v.doc == nil && i >= v.place.Top || v.doc != nil && v.from[i] >= v.at) {
 				first = len(v.matches)
 			}
 			v.matches = append(v.matches, i)
@@ -138,6 +259,10 @@ func (v *Viewer) goTo(match int) {
 	}
 	v.match = (match + len(v.matches)) % len(v.matches)
 	at := v.matches[v.match]
+	if v.doc != nil {
+		v.at, v.seek = v.from[at], true
+		return
+	}
 	if at < v.place.Top || at >= v.place.Top+v.place.height {
 		v.place.Top = max(0, min(at-v.place.height/3, len(v.wrapped)-v.place.height))
 	}
@@ -148,22 +273,57 @@ func (v *Viewer) layout(width int) {
 	if v.wrapped != nil && v.wrapWidth == width {
 		return
 	}
-	v.wrapWidth = width
-	if !v.Wrap {
-		v.wrapped = v.lines
-	} else {
-		v.wrapped = make([]string, 0, len(v.lines))
-		for _, l := range v.lines {
-			if ansi.StringWidth(l) <= width {
-				v.wrapped = append(v.wrapped, l)
-				continue
-			}
-			v.wrapped = append(v.wrapped, strings.Split(ansi.Hardwrap(l, width, true), "\n")...)
-		}
-	}
+	v.wrap(width)
 	if v.Searching() {
 		v.find()
 	}
+}
+
+// wrap breaks lines that are too long.
+func (v *Viewer) wrap(width int) {
+	v.wrapWidth = width
+	room := width
+	if v.doc != nil {
+		room = max(1, width-1) // the cursor's sign stands before the lines
+	}
+	v.wrapped, v.from = make([]string, 0, len(v.lines)), make([]int, 0, len(v.lines))
+	for i, l := range v.lines {
+		if !v.Wrap || cellsOf(l) <= room {
+			v.wrapped, v.from = append(v.wrapped, l), append(v.from, i)
+			continue
+		}
+		for _, part := range carryStyle(strings.Split(ansi.Hardwrap(l, room, true), "\n")) {
+			v.wrapped, v.from = append(v.wrapped, part), append(v.from, i)
+		}
+	}
+}
+
+// carryStyle ends a style at the end of each part of a line, and begins it again in
+// the next: the parts are drawn apart from each other.
+func carryStyle(parts []string) []string {
+	style := ""
+	for i, part := range parts {
+		before := style
+		for rest := part; ; {
+			at := strings.Index(rest, "\x1b[")
+			if at < 0 {
+				break
+			}
+			rest = rest[at:]
+			end := strings.IndexByte(rest, 'm')
+			if end < 0 {
+				break
+			}
+			if style = rest[:end+1]; style == "\x1b[m" || style == "\x1b[0m" {
+				style = ""
+			}
+			rest = rest[end+1:]
+		}
+		if parts[i] = before + part; style != "" {
+			parts[i] += "\x1b[0m"
+		}
+	}
+	return parts
 }
 
 // Height is how many lines of the width the text takes, the line of the search
@@ -188,6 +348,9 @@ func (v *Viewer) View(width, height int) string {
 		rows--
 	}
 	v.place.height = rows
+	if v.doc != nil && v.seek {
+		v.reveal(rows)
+	}
 	v.place.Top = max(0, min(v.place.Top, len(v.wrapped)-rows))
 	if v.follow {
 		v.place.Top = max(0, len(v.wrapped)-rows)
@@ -201,18 +364,40 @@ func (v *Viewer) View(width, height int) string {
 		if v.Searching() {
 			l = v.mark(l)
 		}
+		if v.doc != nil {
+			l = v.gutter(i) + l
+		}
 		out = append(out, Fit(l, width, v.th.Glyphs.Ellipsis))
 	}
 	body := Box(strings.Join(out, "\n"), width, rows)
 	if rows < height {
 		tally := "  " + v.th.Muted.Render(v.tally())
-		line := v.query.View(width-ansi.StringWidth(tally)) + tally
+		line := v.query.View(width-cellsOf(tally)) + tally
 		if rows == 0 {
 			return Fit(line, width, "")
 		}
 		body += "\n" + Fit(line, width, "")
 	}
 	return body
+}
+
+// reveal scrolls so that the line under the cursor is in sight, with all its parts
+// if there is room.
+func (v *Viewer) reveal(rows int) {
+	v.seek = false
+	v.at = max(0, min(v.at, len(v.lines)-1))
+	first, _ := slices.BinarySearch(v.from, v.at)
+	after, _ := slices.BinarySearch(v.from, v.at+1)
+	v.place.Top = max(v.place.Top, after-rows)
+	v.place.Top = min(v.place.Top, first)
+}
+
+// gutter is the sign before a line of a document.
+func (v *Viewer) gutter(i int) string {
+	if v.from[i] == v.at {
+		return v.th.Focus.Render(v.th.Glyphs.Cursor)
+	}
+	return " "
 }
 
 func (v *Viewer) tally() string {
@@ -255,5 +440,9 @@ func (v *Viewer) Place() string {
 
 // Keys are the viewer's own keys.
 func (v *Viewer) Keys() keys.Group {
-	return keys.Group{Title: "Text", Bindings: append([]keys.Binding{keys.SearchText, keys.Next, keys.Previous}, keys.Moving().Bindings...)}
+	own := []keys.Binding{keys.SearchText, keys.Next, keys.Previous}
+	if v.doc != nil {
+		own = append(keys.Document(), own...)
+	}
+	return keys.Group{Title: "Text", Bindings: append(own, keys.Moving().Bindings...)}
 }

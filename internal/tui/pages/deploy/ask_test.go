@@ -16,6 +16,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
+	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
 // runs makes so many executions run on every pipeline.
@@ -107,8 +110,9 @@ func TestTheQuestionWaitsForTheCount(t *testing.T) {
 		<-gate
 		return data.Live{Running: pipelines.Counted(2)}, nil
 	}
-	x := open(t, s, stack.OperationUp, [2]int{80, 24}, datatest.Iris)
-	x.Until("to replace")
+	req := data.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris)}
+	x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Now(datatest.Recorded), tuitest.Hurried())
+	x.Until("Apply to")
 	x.Hit("y")
 	x.Until("counting what runs")
 	require.Len(t, s.Requests(), 1)
@@ -212,5 +216,28 @@ func TestDestroyOfManyNamesThemAll(t *testing.T) {
 			x.UntilGone("to go ahead")
 			require.Len(t, s.Requests()[0].Pipelines, 27)
 		})
+	}
+}
+
+// TestToastsDoNotCoverTheQuestion tells several long things while the page asks.
+func TestToastsDoNotCoverTheQuestion(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		x := open(t, datatest.New(t), stack.OperationUp, size, datatest.Iris)
+		x.Until("Apply to acme/iris")
+		question := func() string {
+			for _, l := range strings.Split(x.Screen(), "\n") {
+				if strings.Contains(l, "Apply to acme/iris") {
+					return strings.TrimRight(l, " ")
+				}
+			}
+			return ""
+		}
+		before := question()
+		for range 3 {
+			x.Send(ui.Toast{Text: strings.Repeat("this has happened meanwhile, somewhere else; ", 4), Bad: true})
+		}
+		require.Contains(t, x.Screen(), "meanwhile")
+		require.Equal(t, before, question())
 	}
 }

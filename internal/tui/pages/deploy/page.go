@@ -631,6 +631,22 @@ func (p *Page) Capturing() bool {
 	return p.tree.Capturing() || p.list.Capturing() || p.log.Capturing() || p.detail != nil && p.detail.viewer.Capturing()
 }
 
+// Pace implements ui.Page: a spinner turns while something is looked at or done.
+func (p *Page) Pace() ui.Pace {
+	if p.phase == looking || p.phase == working {
+		return ui.Spinning
+	}
+	return ui.Still
+}
+
+// Asks is how many lines at the end of the page ask something.
+func (p *Page) Asks() int {
+	if p.phase != asking {
+		return 0
+	}
+	return len(p.foot(p.size[0]))
+}
+
 // Title is the operation with its pipeline.
 func (p *Page) Title() string { return p.req.Title() }
 

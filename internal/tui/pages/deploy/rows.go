@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -214,7 +215,7 @@ func (r *resources) sign(row stack.Row) string {
 	}
 	switch row.Status {
 	case stack.StatusRunning:
-		return widget.Spin(th, int(r.now().UnixMilli()/120)) + " "
+		return widget.Spin(th, ui.SpinAt(r.now())) + " "
 	case stack.StatusDone:
 		return th.Good.Render(g.Good) + " "
 	case stack.StatusFailed:

@@ -242,7 +242,7 @@ func (p *Page) head(w, h int) []string {
 func (p *Page) headline(w int) string {
 	th := &p.Env.Theme
 	now := p.Env.Now()
-	spin := widget.Spin(th, int(now.UnixMilli()/120)) + " "
+	spin := widget.Spin(th, ui.SpinAt(now)) + " "
 	job := p.shown()
 	var text string
 	switch p.phase {
@@ -727,7 +727,7 @@ func stateSign(th *theme.Screen, s state, e *ui.Env) string {
 	g := th.Glyphs
 	switch s {
 	case running:
-		return widget.Spin(th, int(e.Now().UnixMilli()/120))
+		return widget.Spin(th, e.Spin())
 	case succeeded:
 		return th.Good.Render(g.Good)
 	case failed:

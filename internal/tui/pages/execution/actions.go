@@ -84,6 +84,7 @@ func (p *Page) actionKeys() keys.Group {
 		keys.Definition.Unless(when(p.id.Tenant == "", "it belongs to no known pipeline")),
 		keys.CopyARN,
 		keys.ConsoleLink.Unless(when(p.console() == "", "there is no console for it")),
+		keys.InBrowser.Unless(when(p.console() == "", "there is no console for it")),
 	}}
 }
 
@@ -174,6 +175,8 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 		return ui.Send(ui.OpenPipeline{ID: p.id, Tab: "definition"}), true
 	case keys.CopyARN.Is(m):
 		return ui.Send(ui.Copy{Text: p.arn, What: "the ARN"}), true
+	case keys.InBrowser.Is(m):
+		return ui.Send(ui.Browse{URL: p.console(), What: "the console"}), true
 	case keys.ConsoleLink.Is(m):
 		return ui.Send(ui.Copy{Text: p.console(), What: "the link to the console"}), true
 	}

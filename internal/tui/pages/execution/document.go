@@ -106,12 +106,12 @@ func (p *Page) fill() {
 	}
 	same := whose == p.doc.whose
 	p.doc.key, p.doc.whose, p.doc.raw = key, whose, raw
-	shown := render.JSON(raw, "")
-	if !known {
-		shown = p.noText()
+	if known {
+		p.doc.viewer.SetJSON(raw)
+	} else {
 		p.doc.raw = ""
+		p.doc.viewer.SetText(p.noText())
 	}
-	p.doc.viewer.SetText(shown)
 	if !same {
 		p.doc.viewer.Top()
 	}
@@ -205,7 +205,7 @@ func (p *Page) viewData(width, height int) string {
 	}
 	size := ""
 	if n := len(p.doc.raw); n > 0 {
-		size = th.Muted.Render("  " + render.Bytes(int64(n)) + "  " + p.doc.viewer.Place())
+		size = th.Muted.Render("  " + render.Bytes(int64(n)) + "  " + p.doc.viewer.Place() + "  " + render.Line(p.doc.viewer.Path(), 60))
 	}
 	line := head + "   " + strings.Join(items, "  ") + size
 	return widget.Lines(widget.Fit(line, width, th.Glyphs.Ellipsis), p.doc.viewer.View(width, height-1))

@@ -33,9 +33,6 @@ const (
 	tabs
 )
 
-// tickEvery is how often what runs is drawn anew.
-const tickEvery = time.Second
-
 // Page shows one execution. Its methods are called by the program's goroutine.
 type Page struct {
 	*ui.Host
@@ -53,8 +50,9 @@ type Page struct {
 	// definition is what the graph shows: of the state machine as it is now until it
 	// is known what the execution itself runs.
 	definition definition
-	details    *executions.Details
+	details    *executions.Details // as described last
 	detailsErr error
+	described  ui.Loader[*executions.Details]
 
 	watch    *executions.Watch
 	watchErr error // the history could not be read, or not to its end
@@ -64,8 +62,6 @@ type Page struct {
 	line    *executions.Timeline
 	events  []*executions.Event
 	read    time.Time
-	ticking bool
-	hidden  bool
 	busy    string // what was asked for and is under way: "stopping"
 
 	tab   tab
@@ -84,7 +80,7 @@ type Page struct {
 	trail    trail
 	same     sameState
 
-	prettied map[string]string
+	prettied map[string][]string
 	doc      document
 	runs     mapRuns
 	logs     logs
@@ -165,15 +161,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return p.opened()
 	case ui.Reload:
 		return p.restart()
-	case ui.Shown:
-		p.hidden = false
-		return tea.Batch(p.tick(), p.lookAgain())
-	case ui.Hidden:
-		p.hidden = true
-		return nil
-	case tickMsg:
-		p.ticking = false
-		return p.tick()
+	case ui.Beat, ui.Shown:
+		return tea.Batch(p.lookAgain(), p.opened())
 	}
 	if cmd, ok := p.loaded(msg); ok {
 		return cmd
@@ -181,13 +170,12 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	return p.acted(msg)
 }
 
-// tick keeps the clock of what runs going.
-func (p *Page) tick() tea.Cmd {
-	if p.ticking || p.hidden || !p.running() {
-		return nil
+// Pace implements ui.Page: the clock of what runs goes on.
+func (p *Page) Pace() ui.Pace {
+	if p.running() || p.status() == "" || p.tab == tabRuns {
+		return ui.Beating
 	}
-	p.ticking = true
-	return p.After(tickEvery, tickMsg{})
+	return ui.Still
 }
 
 // follow selects what runs or failed, as long as the user has selected nothing.
@@ -332,15 +320,15 @@ func (p *Page) Keys() keys.Map {
 		own = append(own, keys.Open, keys.ShowInput, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit, keys.FollowState)
 		moving = p.gantt.Keys()
 	case tabEvents:
-		own = append(own, keys.Open, keys.Search, keys.EventKind.As(p.cmdLine("history")), keys.EventState, keys.Copy, keys.Save)
+		own = append(own, keys.Open, keys.Search, keys.EventKind.As(p.cmdLine("history")), keys.EventState, keys.Copy, keys.Save, keys.Pager)
 	case tabData:
-		own = append(own, keys.ShowInput, keys.ShowOutput, keys.ShowAttempts, keys.ShowWhole, keys.Copy, keys.Save, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit)
+		own = append(own, keys.ShowInput, keys.ShowOutput, keys.ShowAttempts, keys.ShowWhole, keys.Copy, keys.Save, keys.Pager, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit)
 		moving = p.doc.viewer.Keys()
 	case tabRuns:
 		own = append(own, keys.Open, keys.ShowChildren.As(p.childrenLine), keys.MoreFailures, keys.SetMapRun.Unless(p.runs.noSet(p)).As(p.setLine), keys.NextRun, keys.PreviousRun)
 		moving = p.runs.grid.Keys()
 	case tabLogs:
-		own = append(own, keys.LogScope, keys.ReadLogs, keys.Copy, keys.Save)
+		own = append(own, keys.LogScope, keys.ReadLogs, keys.Copy, keys.Save, keys.Pager)
 		moving = p.logs.viewer.Keys()
 	case tabs:
 	}

@@ -31,6 +31,9 @@ func (p *Page) key(m tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	if keys.Back.Is(m) {
+		if p.tab == tabRuns && p.runs.leave(p) {
+			return nil
+		}
 		return ui.Send(ui.Back{})
 	}
 	cmd, _ := p.act(m)
@@ -128,6 +131,11 @@ func (p *Page) textKey(m tea.KeyMsg) (tea.Cmd, bool) {
 	switch {
 	case keys.Copy.Is(m):
 		return p.copyShown(), true
+	case keys.Pager.Is(m):
+		if _, _, text := p.shownText(); text != "" {
+			return ui.Send(ui.Pager{Text: text}), true
+		}
+		return nil, true
 	case keys.Save.Is(m):
 		return p.askSave(), true
 	}
@@ -181,6 +189,9 @@ func (p *Page) pictureKey(m tea.KeyMsg) (tea.Cmd, bool) {
 }
 
 func (p *Page) dataKey(m tea.KeyMsg) (tea.Cmd, bool) {
+	if text, what, ok := p.doc.viewer.Copied(m); ok {
+		return ui.Send(ui.Copy{Text: text, What: what}), true
+	}
 	switch {
 	case keys.ShowInput.Is(m):
 		p.doc.part = partInput
@@ -207,7 +218,7 @@ func (p *Page) runKey(m tea.KeyMsg) (tea.Cmd, bool) {
 	switch {
 	case keys.Open.Is(m):
 		arn := p.runs.child()
-		if arn == "" {
+		if p.runs.enter(p) || arn == "" {
 			return nil, true
 		}
 		return ui.Send(ui.OpenExecution{ID: p.id, ARN: arn}), true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -21,11 +20,6 @@ type (
 		machine *data.Machine
 		err     error
 	}
-	detailsMsg struct {
-		gen     int
-		details *executions.Details
-		err     error
-	}
 	eventsMsg struct {
 		gen   int
 		batch pump.Batch[executions.Event]
@@ -34,12 +28,7 @@ type (
 		gen int
 		err error
 	}
-	tickMsg struct{}
-	lookMsg struct{ gen int }
 )
-
-// lookEvery is how often a child without history is described while it runs.
-const lookEvery = 3 * time.Second
 
 func (p *Page) loadMachine() tea.Cmd {
 	source, id, arn, gen := p.Env.Source, p.id, p.arn, p.gen
@@ -59,11 +48,8 @@ func (p *Page) loadDetails() tea.Cmd {
 	if p.machine == nil {
 		return nil
 	}
-	client, arn, gen := p.machine.Client, p.arn, p.gen
-	return p.Do(func(ctx context.Context) tea.Msg {
-		d, err := client.Describe(ctx, arn)
-		return detailsMsg{gen, d, err}
-	})
+	client, arn := p.machine.Client, p.arn
+	return p.described.Ask(p.Host, func(ctx context.Context) (*executions.Details, error) { return client.Describe(ctx, arn) })
 }
 
 // begin watches the execution from its beginning.
@@ -78,10 +64,10 @@ func (p *Page) begin() tea.Cmd {
 
 // lookAgain asks for the status of a child without history until it has ended.
 func (p *Page) lookAgain() tea.Cmd {
-	if !p.express || !p.running() {
+	if !p.express || !p.running() || !p.described.Due(p.Env.Now(), ui.ExpressEvery) {
 		return nil
 	}
-	return p.After(lookEvery, lookMsg{p.gen})
+	return p.loadDetails()
 }
 
 func (p *Page) next() tea.Cmd {
@@ -96,6 +82,7 @@ func (p *Page) restart() tea.Cmd {
 	}
 	p.runs.cancel()
 	p.gen++
+	p.described.Drop()
 	p.machineErr, p.detailsErr, p.watchErr = nil, nil, nil
 	p.definition.asked = p.definition.asked && p.definition.own
 	p.logs.key = ""
@@ -113,28 +100,22 @@ func (p *Page) restart() tea.Cmd {
 
 // loaded takes what was asked for; ok is false for other messages.
 func (p *Page) loaded(msg tea.Msg) (cmd tea.Cmd, ok bool) {
+	if p.described.Take(msg) {
+		p.details, p.detailsErr = p.described.Value, p.described.Err
+		if p.detailsErr == nil {
+			p.read = p.Env.Now()
+		}
+		return p.loadDefinition(), true
+	}
 	switch m := msg.(type) {
 	case machineMsg:
 		if m.gen != p.gen {
 			return nil, true
 		}
 		return p.gotMachine(m), true
-	case detailsMsg:
-		if m.gen == p.gen {
-			p.details, p.detailsErr = m.details, m.err
-			if m.err == nil {
-				p.read = p.Env.Now()
-			}
-		}
-		return tea.Batch(p.tick(), p.lookAgain(), p.loadDefinition()), true
 	case definitionMsg:
 		p.gotDefinition(m)
 		return nil, true
-	case lookMsg:
-		if m.gen != p.gen || p.hidden {
-			return nil, true
-		}
-		return p.loadDetails(), true
 	case eventsMsg:
 		if m.gen != p.gen {
 			return nil, true
@@ -186,7 +167,7 @@ func (p *Page) gotEvents(b pump.Batch[executions.Event]) tea.Cmd {
 		p.read = p.Env.Now()
 		p.follow()
 	}
-	cmds := []tea.Cmd{p.runs.sync(p), p.tick()}
+	cmds := []tea.Cmd{p.runs.sync(p)}
 	if !b.Closed {
 		return tea.Batch(append(cmds, p.next())...)
 	}

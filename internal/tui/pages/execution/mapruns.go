@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -24,8 +27,6 @@ const (
 	firstFailures = 20
 	moreFailures  = 500
 	maxChildren   = 1000
-	// childrenEvery is how often children are listed again while the run goes on.
-	childrenEvery = 10 * time.Second
 )
 
 // listing is what the grid under a Map Run lists.
@@ -59,9 +60,13 @@ type mapRuns struct {
 	list    []*mapRun
 	open    int
 	listing listing
+	// group is the group of failures whose members are listed, by its example; "" if
+	// the groups are.
+	group   string
 	grid    *widget.Grid
-	top     int // of the grid, as drawn last
-	changes int // how often progress was told
+	rows    childRows // what it lists
+	top     int       // of the grid, as drawn last
+	changes int       // how often progress was told
 }
 
 // mapRun is one of them, with what was read of it.
@@ -73,14 +78,18 @@ type mapRun struct {
 	known      bool
 	err        error
 
-	failures    []executions.Failure
-	failuresErr error
-	asked       int // how many failures were asked for last
-	asking      bool
-	askedDone   bool // they were asked for after the run's end
-	children    map[listing][]executions.Execution
-	listed      map[listing]time.Time
-	childErr    error
+	failures ui.Loader[failures]
+	limit    int   // how many failures are looked at
+	of       int64 // how many there were when they were asked for
+	ended    bool  // they were asked for after the run's end
+	children [listings]ui.Loader[[]executions.Execution]
+}
+
+// failures are groups of the children that were looked at, of how many that did not
+// succeed then.
+type failures struct {
+	groups     []executions.Failure
+	looked, of int64
 }
 
 type (
@@ -93,17 +102,6 @@ type (
 		gen int
 		run *mapRun
 		err error
-	}
-	failuresMsg struct {
-		run  *mapRun
-		list []executions.Failure
-		err  error
-	}
-	childrenMsg struct {
-		run  *mapRun
-		of   listing
-		list []executions.Execution
-		err  error
 	}
 )
 
@@ -134,7 +132,7 @@ func (r *mapRuns) sync(p *Page) tea.Cmd {
 		}
 		run := r.find(v.Map.Run)
 		if run == nil {
-			run = &mapRun{arn: v.Map.Run, state: v.State, visit: i, children: map[listing][]executions.Execution{}, listed: map[listing]time.Time{}}
+			run = &mapRun{arn: v.Map.Run, state: v.State, visit: i, limit: firstFailures}
 			r.list = append(r.list, run)
 			r.open = len(r.list) - 1
 		}
@@ -192,41 +190,57 @@ func (p *Page) opened() tea.Cmd {
 	return nil
 }
 
-// read asks for what the grid lists.
+// read asks for what the grid lists, if it is time: while the run goes on, its
+// children change.
 func (r *mapRuns) read(p *Page, x *mapRun) tea.Cmd {
 	defer r.refill(p)
+	now := p.Env.Now()
+	ended := x.progress.MapRun.Status.Terminal()
 	if r.listing != listGroups {
-		now := p.Env.Now()
-		// While the run goes on, its children change.
-		stale := !x.progress.MapRun.Status.Terminal() && now.Sub(x.listed[r.listing]) >= childrenEvery
-		if _, ok := x.children[r.listing]; ok && !stale || x.asking {
+		l, every := &x.children[r.listing], ui.ChildrenEvery
+		if ended && l.Err == nil {
+			every = ui.Once
+		}
+		if !l.Due(now, every) {
 			return nil
 		}
-		x.asking, x.listed[r.listing] = true, now
 		client, of := p.machine.Client, r.listing
-		return p.Do(func(ctx context.Context) tea.Msg {
-			list, err := client.Children(ctx, x.arn, of.statuses(), maxChildren)
-			return childrenMsg{x, of, list, err}
+		return l.Ask(p.Host, func(ctx context.Context) ([]executions.Execution, error) {
+			return client.Children(ctx, x.arn, of.statuses(), maxChildren)
 		})
 	}
 	bad := x.progress.MapRun.Children.Unsuccessful()
-	ended := x.progress.MapRun.Status.Terminal()
-	if !x.known || bad == 0 || x.asking || x.asked > 0 && (x.askedDone || !ended) {
+	switch {
+	case !x.known || bad == 0 || x.failures.Asking():
+		return nil
+	case x.failures.Due(now, ui.Once), ended && !x.ended: // for the first time, and when all are there
+	case x.failures.Err == nil && (ended || bad == x.of), !x.failures.Due(now, ui.FailuresEvery):
 		return nil
 	}
-	return x.ask(p, max(firstFailures, x.asked))
+	return x.ask(p)
 }
 
-func (x *mapRun) ask(p *Page, limit int) tea.Cmd {
-	x.asking, x.asked, x.askedDone = true, limit, x.progress.MapRun.Status.Terminal()
-	client := p.machine.Client
-	return p.Do(func(ctx context.Context) tea.Msg {
-		list, err := client.Failures(ctx, x.arn, limit)
-		return failuresMsg{x, list, err}
+func (x *mapRun) ask(p *Page) tea.Cmd {
+	x.of, x.ended = x.progress.MapRun.Children.Unsuccessful(), x.progress.MapRun.Status.Terminal()
+	client, limit, of := p.machine.Client, x.limit, x.of
+	return x.failures.Ask(p.Host, func(ctx context.Context) (failures, error) {
+		groups, err := client.Failures(ctx, x.arn, limit)
+		f := failures{groups: groups, of: of}
+		for _, g := range groups {
+			f.looked += int64(g.Count)
+		}
+		f.of = max(f.of, f.looked)
+		return f, err
 	})
 }
 
 func (r *mapRuns) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
+	for _, x := range r.list {
+		if x.took(msg) {
+			r.refill(p)
+			return nil, true
+		}
+	}
 	switch m := msg.(type) {
 	case setRunMsg:
 		return p.setRun(m), true
@@ -254,23 +268,21 @@ func (r *mapRuns) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
 			m.run.err = m.err
 		}
 		return p.opened(), true
-	case failuresMsg:
-		m.run.asking, m.run.failuresErr = false, m.err
-		if m.err == nil {
-			m.run.failures = m.list
-		}
-		r.refill(p)
-		return p.opened(), true
-	case childrenMsg:
-		m.run.asking, m.run.childErr = false, m.err
-		m.run.children[m.of] = m.list
-		if m.err != nil { // asked for again with the next key, not in a circle
-			r.refill(p)
-			return nil, true
-		}
-		return p.opened(), true
 	}
 	return nil, false
+}
+
+// took takes in what was asked for about the run.
+func (x *mapRun) took(msg tea.Msg) bool {
+	if x.failures.Take(msg) {
+		return true
+	}
+	for i := range x.children {
+		if x.children[i].Take(msg) {
+			return true
+		}
+	}
+	return false
 }
 
 // counts are how far each distributed Map is, by state.
@@ -292,48 +304,84 @@ func (r *mapRuns) counts() map[string]string {
 	return out
 }
 
-// childRows are what the grid lists.
+// childRows are what the grid lists: groups of failures, the members of one, or
+// children.
 type childRows struct {
 	th       *theme.Screen
-	failures []executions.Failure
+	groups   []executions.Failure
+	of       *executions.Failure // whose members are listed
 	children []executions.Execution
 	now      time.Time
 }
 
-func (c childRows) Len() int { return len(c.failures) + len(c.children) }
-
-func (c childRows) Key(i int) string {
-	if i < len(c.failures) {
-		return c.failures[i].Example
+func (c childRows) Len() int {
+	if c.of != nil {
+		return len(c.of.Members)
 	}
-	return c.children[i-len(c.failures)].ARN
+	return len(c.groups) + len(c.children)
+}
+
+// Key is the ARN of the row's execution, or of an example of its group.
+func (c childRows) Key(i int) string {
+	switch {
+	case c.of != nil:
+		return c.of.Members[i]
+	case i < len(c.groups):
+		return c.groups[i].Example
+	}
+	return c.children[i-len(c.groups)].ARN
 }
 
 func (c childRows) Cell(i, column int) widget.Cell {
-	if i < len(c.failures) {
-		f := &c.failures[i]
-		style := widget.ExecutionStyle(c.th, f.Status)
-		switch column {
-		case 0:
-			return widget.Cell{Text: "×" + render.Number(int64(f.Count)), Style: style}
-		case 1:
-			return widget.Cell{Text: widget.ExecutionGlyph(c.th, f.Status) + " " + widget.ExecutionWord(f.Status), Style: style}
-		case 2:
-			return widget.Cell{Text: strings.TrimSuffix(strings.TrimSpace(f.Error+": "+f.Message), ":")}
-		}
-		return widget.Cell{Text: "for example " + childName(f.Example), Style: c.th.Muted}
+	switch {
+	case c.of != nil:
+		return c.memberCell(i, column)
+	case i < len(c.groups):
+		return c.groupCell(&c.groups[i], column)
 	}
-	e := &c.children[i-len(c.failures)]
-	style := widget.ExecutionStyle(c.th, e.Status)
+	e := &c.children[i-len(c.groups)]
 	switch column {
 	case 0:
 		return widget.Cell{Text: render.Duration(e.Duration(c.now)), Style: c.th.Muted}
 	case 1:
-		return widget.Cell{Text: widget.ExecutionGlyph(c.th, e.Status) + " " + widget.ExecutionWord(e.Status), Style: style}
+		return c.status(e.Status)
 	case 2:
 		return widget.Cell{Text: childName(e.ARN)}
 	}
 	return widget.Cell{Text: "started " + render.Age(e.Start, c.now), Style: c.th.Muted}
+}
+
+func (c childRows) groupCell(f *executions.Failure, column int) widget.Cell {
+	switch column {
+	case 0:
+		return widget.Cell{Text: "×" + render.Number(int64(f.Count)), Style: widget.ExecutionStyle(c.th, f.Status)}
+	case 1:
+		return c.status(f.Status)
+	case 2:
+		return widget.Cell{Text: what(f)}
+	}
+	return widget.Cell{Text: "for example " + childName(f.Example), Style: c.th.Muted}
+}
+
+func (c childRows) memberCell(i, column int) widget.Cell {
+	switch column {
+	case 0:
+		return widget.Cell{Text: render.Number(int64(i + 1)), Style: c.th.Muted}
+	case 1:
+		return c.status(c.of.Status)
+	case 2:
+		return widget.Cell{Text: childName(c.of.Members[i])}
+	}
+	return widget.Cell{}
+}
+
+func (c childRows) status(s executions.Status) widget.Cell {
+	return widget.Cell{Text: widget.ExecutionGlyph(c.th, s) + " " + widget.ExecutionWord(s), Style: widget.ExecutionStyle(c.th, s)}
+}
+
+// what is a group's error and message.
+func what(f *executions.Failure) string {
+	return strings.TrimSuffix(strings.TrimSpace(f.Error+": "+f.Message), ":")
 }
 
 func childName(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }
@@ -342,13 +390,55 @@ func childName(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1
 func (r *mapRuns) refill(p *Page) {
 	rows := childRows{th: p.th, now: p.Env.Now()}
 	if x := r.selected(); x != nil {
-		if r.listing == listGroups {
-			rows.failures = x.failures
-		} else {
-			rows.children = x.children[r.listing]
+		rows.groups, rows.of = nil, nil
+		switch {
+		case r.listing != listGroups:
+			rows.children = x.children[r.listing].Value
+		case r.group != "":
+			rows.of = x.groupOf(r.group)
+		}
+		if r.listing == listGroups && rows.of == nil {
+			r.group, rows.groups = "", x.failures.Value.groups
 		}
 	}
+	r.rows = rows
 	r.grid.SetRows(rows)
+}
+
+// groupOf is the group that a child is in, nil if none is.
+func (x *mapRun) groupOf(arn string) *executions.Failure {
+	for i := range x.failures.Value.groups {
+		if f := &x.failures.Value.groups[i]; slices.Contains(f.Members, arn) {
+			return f
+		}
+	}
+	return nil
+}
+
+// enter lists the members of the selected group, and reports whether there are such:
+// of one alone there is nothing to choose.
+func (r *mapRuns) enter(p *Page) bool {
+	x := r.selected()
+	i, ok := r.grid.Selected()
+	if x == nil || !ok || r.listing != listGroups || r.group != "" || i >= len(x.failures.Value.groups) || len(x.failures.Value.groups[i].Members) < 2 {
+		return false
+	}
+	r.group = x.failures.Value.groups[i].Example
+	r.grid.SetFilter("")
+	r.refill(p)
+	return true
+}
+
+// leave goes back from the members of a group to the groups.
+func (r *mapRuns) leave(p *Page) bool {
+	if r.group == "" {
+		return false
+	}
+	group := r.group
+	r.group = ""
+	r.refill(p)
+	r.grid.Select(group)
+	return true
 }
 
 // key takes the keys of the tab that are not the grid's.
@@ -356,34 +446,29 @@ func (r *mapRuns) next(p *Page, by int) tea.Cmd {
 	if len(r.list) == 0 {
 		return nil
 	}
-	r.open = (r.open + by + len(r.list)) % len(r.list)
+	r.open, r.group = (r.open+by+len(r.list))%len(r.list), ""
 	return p.opened()
 }
 
 func (r *mapRuns) nextListing(p *Page) tea.Cmd {
-	r.listing = (r.listing + 1) % listings
+	r.listing, r.group = (r.listing+1)%listings, ""
 	return p.opened()
 }
 
 func (r *mapRuns) more(p *Page) tea.Cmd {
 	x := r.selected()
-	if x == nil || x.asking || r.listing != listGroups || !x.known {
+	if x == nil || x.failures.Asking() || r.listing != listGroups || !x.known {
 		return nil
 	}
-	return x.ask(p, moreFailures)
+	x.limit = moreFailures
+	return x.ask(p)
 }
 
-// child is the ARN of the selected child, "" if there is none.
+// child is the ARN of the selected child, or of an example of the selected group; ""
+// if there is none.
 func (r *mapRuns) child() string {
-	x := r.selected()
-	i, ok := r.grid.Selected()
-	switch {
-	case x == nil || !ok:
-		return ""
-	case r.listing == listGroups && i < len(x.failures):
-		return x.failures[i].Example
-	case r.listing != listGroups && i < len(x.children[r.listing]):
-		return x.children[r.listing][i].ARN
+	if i, ok := r.grid.Selected(); ok && r.selected() != nil {
+		return r.rows.Key(i)
 	}
 	return ""
 }
@@ -410,17 +495,46 @@ func (r *mapRuns) view(p *Page, width, height int, now time.Time) string {
 	}
 	r.grid.Empty = r.emptyText(x)
 	r.top = len(out) + 1
-	return widget.Lines(strings.Join(out, "\n"), widget.Rule(p.th, r.listing.String()+"  (c: others)", width), r.grid.View(width, rest))
+	return widget.Lines(strings.Join(out, "\n"), widget.Rule(p.th, r.heading(p, x, now), width), r.grid.View(width, rest))
+}
+
+// heading says what is listed, of how many, and how old it is while it may change.
+func (r *mapRuns) heading(p *Page, x *mapRun, now time.Time) string {
+	read, asking := x.children[r.listing].At, x.children[r.listing].Asking()
+	parts := []string{r.listing.String()}
+	if r.listing == listGroups {
+		f := &x.failures
+		read, asking = f.At, f.Asking()
+		if f.Known {
+			parts = append(parts, render.Number(f.Value.looked)+" of "+render.Number(f.Value.of)+" looked at")
+		}
+		if f.Known && f.Value.looked < f.Value.of && x.limit < moreFailures {
+			parts[1] += ", " + keys.MoreFailures.Label(false) + ": more"
+		}
+		if g := x.groupOf(r.group); g != nil {
+			parts = []string{render.Number(int64(len(g.Members))) + " with " + ansi.Truncate(render.Line(what(g), 0), 40, p.th.Glyphs.Ellipsis), "esc: all groups"}
+		}
+		if f.Known && f.Err != nil {
+			parts = append(parts, "not read again: "+render.Line(f.Err.Error(), 60))
+		}
+	}
+	switch {
+	case asking && !read.IsZero():
+		parts = append(parts, "reading again")
+	case !read.IsZero() && !x.progress.MapRun.Status.Terminal():
+		parts = append(parts, "read "+render.Age(read, now))
+	}
+	return strings.Join(append(parts, keys.ShowChildren.Label(false)+": others"), " "+p.th.Glyphs.Dot+" ")
 }
 
 func (r *mapRuns) emptyText(x *mapRun) string {
 	switch {
-	case x.asking:
+	case r.listing == listGroups && x.failures.Asking(), r.listing != listGroups && x.children[r.listing].Asking():
 		return "reading"
-	case r.listing == listGroups && x.failuresErr != nil:
-		return explain(x.failuresErr)
-	case r.listing != listGroups && x.childErr != nil:
-		return explain(x.childErr)
+	case r.listing == listGroups && x.failures.Err != nil:
+		return explain(x.failures.Err)
+	case r.listing != listGroups && x.children[r.listing].Err != nil:
+		return explain(x.children[r.listing].Err)
 	case x.progress.MapRun.Items.Total == 0 && !x.progress.MapRun.Status.Terminal():
 		return "the items are being read; counts come a little later"
 	case r.listing == listGroups && x.progress.MapRun.Children.Unsuccessful() == 0:

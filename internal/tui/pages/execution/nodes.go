@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -14,7 +15,7 @@ import (
 func (p *Page) nodes(now time.Time) map[string]widget.NodeState {
 	key := nodesKey{p.line, p.line.LastID, p.runs.changes, time.Time{}}
 	if p.running() {
-		key.now = now.Truncate(tickEvery / 4)
+		key.now = now.Truncate(ui.BeatEvery / 4)
 	}
 	if key != p.nodesOf || p.nodesAre == nil {
 		p.nodesOf, p.nodesAre = key, nodeStates(p.line, p.runs.counts(), now)

@@ -428,7 +428,7 @@ func (p *Page) about(width, height int, now time.Time) string {
 		if d.name == "input" && output != "" {
 			room /= 2
 		}
-		lines := strings.Split(p.pretty(d.text), "\n")
+		lines := p.pretty(d.text)
 		more := len(lines) > room
 		lines = lines[:min(len(lines), room)]
 		out = append(out, widget.Rule(th, d.name, width))
@@ -442,14 +442,14 @@ func (p *Page) about(width, height int, now time.Time) string {
 	return strings.Join(out, "\n")
 }
 
-// pretty is a JSON text on several lines; the last few texts are remembered.
-func (p *Page) pretty(text string) string {
+// pretty is a JSON text in coloured lines; the last few texts are remembered.
+func (p *Page) pretty(text string) []string {
 	if p.prettied == nil || len(p.prettied) > 8 {
-		p.prettied = map[string]string{}
+		p.prettied = map[string][]string{}
 	}
 	out, ok := p.prettied[text]
 	if !ok {
-		out = render.JSON(text, "")
+		out = widget.JSON(p.th, text)
 		p.prettied[text] = out
 	}
 	return out

@@ -77,13 +77,13 @@ func (p *Panel) send(path string) tea.Cmd {
 	u := &upload{path: path}
 	p.upload = u
 	source, id := p.Env.Source, p.id
-	return tea.Batch(p.tick(), p.Do(func(ctx context.Context) tea.Msg {
+	return p.Do(func(ctx context.Context) tea.Msg {
 		input, err := source.Upload(ctx, id, path, func(done, total int64) {
 			u.done.Store(done)
 			u.total.Store(total)
 		})
 		return uploadMsg{input, err}
-	}))
+	})
 }
 
 // checked asks for the batch's name once the file is known to be good.
@@ -115,12 +115,12 @@ func (p *Panel) begin(m launchMsg) tea.Cmd {
 	_, cmd := p.Env.Launches.Start(p.id, m.n, p.machine.Client, executions.LaunchInput{
 		Machine: p.machine.Alias, Batch: m.name, Items: executions.Inputs(m.path), Journal: p.Env.Source.Journal(p.id, m.name),
 	})
-	return tea.Batch(cmd, p.tick())
+	return cmd
 }
 
 // launchMoved looks at the list when a batch has been started.
 func (p *Panel) launchMoved(l *ui.Launch) tea.Cmd {
-	if l.ID != p.id || !l.Done() || p.hidden || p.loading {
+	if l.ID != p.id || !l.Done() || p.hidden || p.loading() {
 		return nil
 	}
 	return p.load(false)

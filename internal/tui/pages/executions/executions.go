@@ -24,17 +24,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
-// How the list is read. A call returns up to a page and costs one of few that AWS
-// allows in a second.
-const (
-	pageSize  = 1000
-	fastEvery = 3 * time.Second  // while any runs
-	slowEvery = 10 * time.Second // while none does
-	tickEvery = time.Second      // durations of what runs
-	// wholeEvery is after how many looks at the newest page everything that is shown
-	// is read again.
-	wholeEvery = 10
-)
+// pageSize is how many executions a call returns at most.
+const pageSize = 1000
 
 // query selects what is listed.
 type query struct {
@@ -54,16 +45,12 @@ type Panel struct {
 	id spec.ID
 
 	machine *data.Machine
-	err     error // why nothing can be listed, or why the last look failed
-	gen     int   // of the query
+	owner   ui.Loader[*data.Machine]
+	look    ui.Loader[page]
 	query   query
 	list    []executions.Execution // the newest first
 	counts  map[executions.Status]int
 	more    bool // there may be older ones
-	read    time.Time
-	loading bool
-	waiting bool // a look is due
-	ticking bool
 	hidden  bool
 	stale   bool // something has changed while hidden
 	looks   int
@@ -75,21 +62,7 @@ type Panel struct {
 }
 
 // Messages of the panel.
-type (
-	machineMsg struct {
-		machine *data.Machine
-		err     error
-	}
-	listMsg struct {
-		gen   int
-		whole bool
-		list  []executions.Execution
-		limit int
-		err   error
-	}
-	lookMsg struct{ gen int }
-	tickMsg struct{}
-)
+type ()
 
 // New returns the table of a pipeline's executions.
 func New(h *ui.Host, id spec.ID) *Panel {
@@ -163,52 +136,54 @@ func (r rows) Cell(i, column int) widget.Cell {
 func (p *Panel) Init() tea.Cmd { return p.loadMachine() }
 
 // Age is when the list was read last.
-func (p *Panel) Age() time.Time { return p.read }
+func (p *Panel) Age() time.Time { return p.look.At }
+
+// Pace is that of what reads by itself.
+func (p *Panel) Pace() ui.Pace { return ui.Beating }
+
+func (p *Panel) loading() bool { return p.owner.Asking() || p.look.Asking() }
+
+// err is why nothing can be listed, or why the last look failed.
+func (p *Panel) err() error { return cmp.Or(p.owner.Err, p.look.Err) }
 
 // Capturing tells that the filter is being typed.
 func (p *Panel) Capturing() bool { return p.grid.Capturing() }
 
 func (p *Panel) loadMachine() tea.Cmd {
 	source, id := p.Env.Source, p.id
-	p.loading = true
-	return p.Do(func(ctx context.Context) tea.Msg {
-		m, err := source.Machine(ctx, id)
-		return machineMsg{m, err}
-	})
+	return p.owner.Ask(p.Host, func(ctx context.Context) (*data.Machine, error) { return source.Machine(ctx, id) })
 }
 
 // load reads the list: the newest page, or with whole all that is shown. Nothing is
 // read while the table is out of sight.
 func (p *Panel) load(whole bool) tea.Cmd {
 	if p.hidden {
-		p.loading, p.stale = false, true
+		p.look.Drop()
+		p.stale = true
 		return nil
 	}
 	if p.machine == nil {
 		return p.loadMachine()
 	}
-	p.loading, p.waiting = true, false
 	q := p.query
 	whole = whole || q.filtered() || q.limit <= pageSize
 	if !whole {
 		q.limit = pageSize
 	}
-	client, gen, arn := p.machine.Client, p.gen, p.machine.ARN
-	now := p.Env.Now()
-	return p.Do(func(ctx context.Context) tea.Msg {
+	client, arn, now := p.machine.Client, p.machine.ARN, p.Env.Now()
+	return p.look.Ask(p.Host, func(ctx context.Context) (page, error) {
 		in := executions.ListInput{Machine: arn, Statuses: q.statuses, Name: q.name, Limit: q.limit}
 		var err error
 		if in.Since, err = executions.ParseSince(q.since, now); err != nil {
-			return listMsg{gen: gen, err: err}
+			return page{}, err
 		}
 		list, err := client.List(ctx, in)
-		return listMsg{gen, whole, list, q.limit, err}
+		return page{whole, list, q.limit}, err
 	})
 }
 
 // reload reads everything for a query that has changed.
 func (p *Panel) reload() tea.Cmd {
-	p.gen++
 	return p.load(true)
 }
 
@@ -221,19 +196,8 @@ func (p *Panel) Update(msg tea.Msg) tea.Cmd {
 		m.Y -= headRows
 		p.grid.Update(m)
 		return nil
-	case machineMsg:
-		return p.gotMachine(m)
-	case listMsg:
-		return p.gotList(m)
-	case lookMsg:
-		if m.gen != p.gen || p.hidden || p.loading {
-			return nil
-		}
-		p.looks++
-		return p.load(p.looks%wholeEvery == 0)
-	case tickMsg:
-		p.ticking = false
-		return p.tick()
+	case ui.Beat:
+		return p.beat()
 	case ui.Shown:
 		p.hidden = false
 		return p.shown()
@@ -243,25 +207,53 @@ func (p *Panel) Update(msg tea.Msg) tea.Cmd {
 	case ui.Reload:
 		return p.afresh()
 	case ui.LaunchChanged:
-		return tea.Batch(p.launchMoved(m.Launch), p.tick())
+		return p.launchMoved(m.Launch)
 	case ui.Changed:
 		if slices.Contains(m.IDs, p.id) {
 			return p.afresh()
 		}
 		return nil
 	}
+	switch {
+	case p.owner.Take(msg):
+		return p.gotMachine()
+	case p.look.Take(msg):
+		p.gotList()
+		return nil
+	}
 	return p.acted(msg)
+}
+
+// page is what one look at the list brings: the newest executions up to a limit, or
+// with whole all that are to be shown.
+type page struct {
+	whole bool
+	list  []executions.Execution
+	limit int
+}
+
+// beat looks at the newest page when it is time.
+func (p *Panel) beat() tea.Cmd {
+	every := ui.RunsQuiet
+	if p.counts[executions.Running] > 0 || p.launching() {
+		every = ui.RunsMoving
+	}
+	if p.hidden || p.machine == nil || p.loading() || !p.look.Due(p.Env.Now(), every) {
+		return nil
+	}
+	p.looks++
+	return p.load(p.looks%ui.RunsWhole == 0)
 }
 
 // shown looks at once, and reads everything if it may have changed.
 func (p *Panel) shown() tea.Cmd {
 	switch {
-	case p.loading:
+	case p.loading():
 		return nil
 	case p.stale || p.machine == nil:
 		return p.afresh()
 	}
-	return tea.Batch(p.load(false), p.tick())
+	return p.load(false)
 }
 
 // afresh reads the machine and the whole list.
@@ -277,13 +269,12 @@ func (p *Panel) afresh() tea.Cmd {
 	return tea.Batch(p.loadMachine(), p.reload())
 }
 
-func (p *Panel) gotMachine(m machineMsg) tea.Cmd {
+func (p *Panel) gotMachine() tea.Cmd {
 	first := p.machine == nil
-	p.loading = false
-	if p.err = m.err; m.err != nil {
+	if p.owner.Err != nil {
 		return nil
 	}
-	p.machine = m.machine
+	p.machine = p.owner.Value
 	if !first {
 		return nil
 	}
@@ -296,23 +287,19 @@ func (p *Panel) gotMachine(m machineMsg) tea.Cmd {
 	return cmd
 }
 
-func (p *Panel) gotList(m listMsg) tea.Cmd {
-	if m.gen != p.gen {
-		return nil
+func (p *Panel) gotList() {
+	if p.look.Err != nil {
+		return
 	}
-	p.loading = false
-	if p.err = m.err; m.err == nil {
-		p.read = p.Env.Now()
-		own := p.notListed(m.list)
-		if m.whole {
-			p.more = len(m.list) >= m.limit
-			p.list = slices.Concat(own, m.list)
-		} else {
-			p.list = slices.Concat(own, merge(m.list, p.list))
-		}
-		p.show()
+	m := p.look.Value
+	own := p.notListed(m.list)
+	if m.whole {
+		p.more = len(m.list) >= m.limit
+		p.list = slices.Concat(own, m.list)
+	} else {
+		p.list = slices.Concat(own, merge(m.list, p.list))
 	}
-	return tea.Batch(p.again(), p.tick())
+	p.show()
 }
 
 // notListed are executions that were started here a moment ago and that no list
@@ -362,28 +349,6 @@ func (p *Panel) show() {
 	p.grid.SetRows(rows{p})
 }
 
-// again looks again after a while, as long as the table is in sight.
-func (p *Panel) again() tea.Cmd {
-	if p.waiting || p.hidden {
-		return nil
-	}
-	p.waiting = true
-	every := slowEvery
-	if p.counts[executions.Running] > 0 || p.launching() {
-		every = fastEvery
-	}
-	return p.After(every, lookMsg{p.gen})
-}
-
-// tick redraws the durations of what runs.
-func (p *Panel) tick() tea.Cmd {
-	if p.ticking || p.hidden || p.counts[executions.Running] == 0 && !p.launching() && p.upload == nil {
-		return nil
-	}
-	p.ticking = true
-	return p.After(tickEvery, tickMsg{})
-}
-
 // headRows are the lines above the grid.
 const headRows = 1
 
@@ -404,9 +369,9 @@ func (p *Panel) View(width, height int) string {
 
 func (p *Panel) emptyText() string {
 	switch {
-	case p.err != nil && p.machine == nil:
-		return explain(p.err)
-	case p.loading && p.read.IsZero():
+	case p.err() != nil && p.machine == nil:
+		return explain(p.err())
+	case p.loading() && p.look.At.IsZero():
 		return "reading the executions"
 	case p.query.filtered():
 		return "no execution is like that; 0 shows all"
@@ -447,8 +412,8 @@ func (p *Panel) head(width int) string {
 	if p.busy != "" {
 		right += "  " + th.Busy.Render(p.busy)
 	}
-	if p.err != nil && p.machine != nil {
-		right = th.Bad.Render(ansi.Truncate(render.Line(p.err.Error(), 0), max(10, width/2), th.Glyphs.Ellipsis))
+	if p.err() != nil && p.machine != nil {
+		right = th.Bad.Render(ansi.Truncate(render.Line(p.err().Error(), 0), max(10, width/2), th.Glyphs.Ellipsis))
 	}
 	room := width - ansi.StringWidth(right) - 1
 	if room < 10 {
@@ -466,7 +431,7 @@ func (p *Panel) Keys() keys.Map {
 	unread := ""
 	if p.machine == nil {
 		unread = "the pipeline has no state machine"
-		if p.loading {
+		if p.loading() {
 			unread = "the pipeline was not read yet"
 		}
 	}

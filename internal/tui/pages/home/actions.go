@@ -3,7 +3,9 @@ package home
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -43,6 +45,7 @@ func (p *Page) actions() []keys.Binding {
 		keys.Operation.Unless(operation),
 		keys.Facts.Unless(none).As(p.line(false, "show")),
 		keys.CopyName.Unless(none),
+		keys.TagColumn.Unless(p.noTags()),
 	}
 }
 
@@ -148,6 +151,9 @@ func (p *Page) act(b keys.Binding, m tea.KeyMsg) tea.Cmd {
 		return ui.Send(ui.OpenJob{Job: r.lastJob})
 	case keys.Facts.Is(m):
 		return p.facts(r)
+	case keys.TagColumn.Is(m):
+		p.nextTag()
+		return nil
 	case keys.CopyName.Is(m):
 		return ui.Send(ui.Copy{Text: r.p.ID.String(), What: "the name " + r.p.ID.String()})
 	}
@@ -177,7 +183,6 @@ func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show("These pipelines can't be brought up", "what is wrong", dialog.ErrorText(m.err))
 	}
-	p.grid.ClearMarks()
 	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: m.operation, Pipelines: m.pipelines}})
 }
 
@@ -188,8 +193,44 @@ func (p *Page) reach(op stack.Operation) tea.Cmd {
 	for i, r := range rows {
 		list[i] = r.p.Reach(p.Env.Place().Region)
 	}
-	p.grid.ClearMarks()
 	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: op, Pipelines: list}})
+}
+
+// tags are the keys of all pipelines' tags, sorted.
+func (p *Page) tags() []string {
+	seen := map[string]bool{}
+	for _, r := range p.rows {
+		if r.p.Spec != nil {
+			for k := range r.p.Spec.Tags {
+				seen[k] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func (p *Page) noTags() string {
+	for _, r := range p.rows {
+		if r.p.Spec != nil && len(r.p.Spec.Tags) > 0 {
+			return ""
+		}
+	}
+	return "no pipeline that was read has tags"
+}
+
+// nextTag shows the next tag as a column, and none after the last.
+func (p *Page) nextTag() {
+	all := p.tags()
+	i := 0
+	if p.tag != "" {
+		i = slices.Index(all, p.tag) + 1
+	}
+	p.tag = ""
+	if i < len(all) {
+		p.tag = all[i]
+	}
+	p.grid.SetTitle(colTag, strings.ToUpper(render.Line(p.tag, 20)))
+	p.grid.Hide(colTag, p.tag == "")
 }
 
 func (p *Page) show(title, what, text string) tea.Cmd {

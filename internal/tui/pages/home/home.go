@@ -27,13 +27,7 @@ type Page struct {
 	rows []*row
 	at   map[spec.ID]int
 
-	// listed is when the list was read last, listErr why the last try failed.
-	listed  time.Time
-	listErr error
-	listing bool
-	// again asks for another list as soon as the one under way has come.
-	again bool
-	tried time.Time
+	list ui.Loader[[]data.Pipeline]
 	// readers and pollers count the questions under way.
 	readers, pollers int
 	// unread counts the rows whose state is to be read.
@@ -41,9 +35,7 @@ type Page struct {
 
 	shown    bool
 	byTenant bool
-	beating  bool
-	spinning bool
-	step     int
+	tag      string // whose values are a column, "" for none
 	// touched is when the user last pressed a key.
 	touched time.Time
 	// jobs are the operations that have not ended, as far as rows know of them.
@@ -58,11 +50,6 @@ type Page struct {
 
 // Messages of the page.
 type (
-	listedMsg struct {
-		list []data.Pipeline
-		at   time.Time
-		err  error
-	}
 	readMsg struct {
 		id       spec.ID
 		pipeline data.Pipeline
@@ -75,8 +62,6 @@ type (
 		at   time.Time
 		err  error
 	}
-	beatMsg    struct{}
-	spinMsg    struct{}
 	rebuiltMsg struct {
 		operation stack.Operation
 		pipelines []*spec.Pipeline
@@ -89,6 +74,7 @@ func New(h *ui.Host) ui.Page {
 	p := &Page{Host: h, at: map[spec.ID]int{}, jobs: map[*ui.Job]bool{}}
 	p.grid = widget.NewGrid(&h.Env.Theme, p.columns()...)
 	p.grid.Marking = true
+	p.grid.Hide(colTag, true)
 	p.grid.SetRows(table{p})
 	return p
 }
@@ -106,7 +92,15 @@ func (p *Page) Init() tea.Cmd {
 func (p *Page) Title() string { return "pipelines" }
 
 // Age is when the list was read.
-func (p *Page) Age() time.Time { return p.listed }
+func (p *Page) Age() time.Time { return p.list.At }
+
+// Pace implements ui.Page: it reads by itself, and shows ages.
+func (p *Page) Pace() ui.Pace {
+	if p.moving() {
+		return ui.Spinning
+	}
+	return ui.Beating
+}
 
 // Capturing tells that the filter is being typed.
 func (p *Page) Capturing() bool { return p.grid.Capturing() }
@@ -114,7 +108,7 @@ func (p *Page) Capturing() bool { return p.grid.Capturing() }
 // Update takes keys, answers and broadcasts.
 func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch msg.(type) {
-	case tea.KeyMsg, tea.MouseMsg, beatMsg, spinMsg:
+	case tea.KeyMsg, tea.MouseMsg, ui.Beat:
 	default:
 		p.sum = nil
 	}
@@ -125,19 +119,12 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case tea.MouseMsg:
 		p.touched = p.Env.Now()
 		return tea.Batch(p.mouse(m), p.work())
-	case listedMsg:
-		p.took(m)
 	case readMsg:
 		p.read(m)
 	case livedMsg:
 		p.lived(m)
 	case rebuiltMsg:
 		return p.rebuilt(m)
-	case beatMsg:
-		p.beating = false
-	case spinMsg:
-		p.spinning = false
-		p.step++
 	case ui.JobChanged:
 		p.jobChanged(m.Job)
 	case ui.Changed:
@@ -145,25 +132,30 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Reload:
 		p.reload()
 	case ui.Shown:
-		p.again = p.again || !p.shown
+		if !p.shown {
+			p.list.Soon()
+		}
 		p.shown, p.touched = true, p.Env.Now()
 	case ui.Hidden:
 		p.shown = false
+	default:
+		if p.list.Take(msg) {
+			p.took()
+		}
 	}
 	return p.work()
 }
 
 // took merges a list: rows that are there already keep what they know.
-func (p *Page) took(m listedMsg) {
-	p.listing = false
-	p.listErr = m.err
-	if m.err != nil {
+func (p *Page) took() {
+	if p.list.Err != nil {
 		return
 	}
-	p.listed = m.at
-	same := len(m.list) == len(p.rows)
-	for _, x := range m.list {
-		i, ok := p.at[x.ID]
+	list := p.list.Value
+	same := len(list) == len(p.rows)
+	for n := range list {
+		x := &list[n]
+		i, ok := p.place(n, x.ID)
 		same = same && ok
 		if !ok {
 			continue
@@ -173,9 +165,18 @@ func (p *Page) took(m listedMsg) {
 		}
 	}
 	if !same {
-		p.replace(m.list)
+		p.replace(list)
 	}
 	p.count()
+}
+
+// place is the row of a pipeline, the n-th of the list: mostly the n-th row too.
+func (p *Page) place(n int, id spec.ID) (row int, ok bool) {
+	if n < len(p.rows) && p.rows[n].p.ID == id {
+		return n, true
+	}
+	row, ok = p.at[id]
+	return row, ok
 }
 
 // replace sets up rows for another set of pipelines.
@@ -224,13 +225,15 @@ func (p *Page) read(m readMsg) {
 	}
 	if m.err != nil {
 		// Of a stack that is gone the list will not tell any more.
-		r.readErr, r.retry = m.err, m.at.Add(retryAfter)
-		p.again = p.again || isGone(m.err)
+		r.readErr, r.retry = m.err, m.at.Add(ui.RetryAfter)
+		if isGone(m.err) {
+			p.list.Soon()
+		}
 	} else {
 		r.readErr = nil
 		r.set(m.pipeline)
 		if m.pipeline.Err != nil && m.pipeline.State == nil {
-			r.retry = m.at.Add(retryAfter)
+			r.retry = m.at.Add(ui.RetryAfter)
 		}
 	}
 	p.grid.Changed(i)
@@ -258,6 +261,9 @@ func (p *Page) follow(job *ui.Job) {
 	for _, x := range job.Request.Pipelines {
 		if i, ok := p.at[x.ID]; ok {
 			p.rows[i].job, p.rows[i].lastJob = job, job
+			if job.Request.Operation != stack.OperationPreview { // what was meant to be done is being done
+				p.grid.Unmark(p.rows[i].key)
+			}
 			p.grid.Changed(i)
 		}
 	}
@@ -308,12 +314,12 @@ func (p *Page) changed(ids []spec.ID) {
 		}
 	}
 	p.count()
-	p.again = true
+	p.list.Soon()
 }
 
 // reload reads everything in sight again, and what could not be read.
 func (p *Page) reload() {
-	p.again = true
+	p.list.Soon()
 	for _, i := range p.grid.Visible() {
 		p.rows[i].stale()
 	}

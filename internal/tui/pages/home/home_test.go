@@ -246,14 +246,14 @@ func TestBulkActionsTakeWhatIsMarked(t *testing.T) {
 	req := last[ui.OpenDeploy](t, s).Request
 	require.Equal(t, stack.OperationDestroy, req.Operation)
 	require.Equal(t, []spec.ID{datatest.Fraud, datatest.Iris}, []spec.ID{req.Pipelines[0].ID, req.Pipelines[1].ID})
-	require.NotContains(t, s.Screen(), "marked", "what was asked for is done with")
+	require.Contains(t, s.Screen(), "2 marked", "the answer may be no")
 
 	s.Press("*", "r")
 	req = last[ui.OpenDeploy](t, s).Request
 	require.Equal(t, stack.OperationRefresh, req.Operation)
 	require.Len(t, req.Pipelines, 4)
 
-	s.Press(" ", "esc")
+	s.Press("esc")
 	require.NotContains(t, s.Screen(), "marked", "esc takes the marks off")
 }
 
@@ -447,9 +447,14 @@ func TestAnOperationOfTheSessionShowsOnItsRow(t *testing.T) {
 	s.Until("InService")
 	p, err := source.Read(t.Context(), datatest.Iris)
 	require.NoError(t, err)
+	s.Press("g", " ", " ")
+	require.Contains(t, s.Screen(), "2 marked")
+	s.Press("g")
 	job, cmd := host.Env.Jobs.Start(data.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
 	s.Run(cmd)
 	s.Until("refresh ")
+	s.Until("1 marked") // the other one is not worked on
+	s.Press("esc")
 	s.Until("1 operation under way")
 	s.Press("j", "D")
 	require.Contains(t, s.Screen(), "refresh is at work on acme/iris")
@@ -593,10 +598,42 @@ func TestMarksAreNotActedOnUnseen(t *testing.T) {
 	require.Contains(t, s.Screen(), "2 marked, 1 of them hidden by the filter")
 	s.Press("r")
 	require.Len(t, last[ui.OpenDeploy](t, s).Request.Pipelines, 1)
-	s.Press("esc", "g", " ")
+	s.Press("esc", "esc", "g", " ")
 	require.Contains(t, s.Screen(), "1 marked")
 	source.Remove(datatest.Fraud)
 	s.Send(ui.Changed{IDs: []spec.ID{datatest.Fraud}})
 	s.UntilGone("fraud")
 	require.NotContains(t, s.Screen(), "marked")
+}
+
+// TestTagsAreColumnsAndFilters shows one tag after the other, sorts and filters by
+// their values.
+func TestTagsAreColumnsAndFilters(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	for id, tags := range map[spec.ID]map[string]string{datatest.Iris: {"team": "vision", "tier": "gold"}, datatest.Fraud: {"team": "risk"}} {
+		p, err := source.Read(t.Context(), id)
+		require.NoError(t, err)
+		own := *p.Spec
+		own.Tags = tags
+		p.Spec, p.Read = &own, p.Read.Add(time.Second)
+		source.Add(p)
+	}
+	s := open(t, source, tuitest.Size(120, 40))
+	s.Until("InService")
+	require.NotContains(t, s.Screen(), "TEAM")
+	s.Press("#")
+	require.Contains(t, s.Screen(), "TEAM")
+	require.Contains(t, line(t, s, "iris ", "dev"), "vision")
+	require.Contains(t, line(t, s, "fraud ", "prod"), "risk")
+	s.Press("/")
+	s.Type("team=risk")
+	s.Press("enter")
+	require.NotContains(t, s.Screen(), "vision")
+	require.Contains(t, s.Screen(), "1 of 4")
+	s.Press("esc", "#")
+	require.Contains(t, s.Screen(), "TIER")
+	require.Contains(t, line(t, s, "iris ", "dev"), "gold")
+	s.Press("#")
+	require.NotContains(t, s.Screen(), "TIER", "after the last one none")
 }

@@ -64,16 +64,16 @@ func (r *row) set(p data.Pipeline) {
 
 // merge takes in what a list says and reports whether anything is new. What the
 // list does not know is kept, to be read again if the stack has changed.
-func (r *row) merge(p data.Pipeline) bool {
-	old := r.p.Summary
+func (r *row) merge(p *data.Pipeline) bool {
+	old := &r.p.Summary
 	if p.State != nil || p.Err != nil {
-		if p.Read.Equal(r.p.Read) && p.Summary.Equal(old) {
+		if p.Read.Equal(r.p.Read) && p.Summary.Equal(*old) {
 			return false
 		}
-		r.set(p)
+		r.set(*p)
 		return true
 	}
-	if p.Summary.Equal(old) {
+	if p.Summary.Equal(*old) {
 		return false
 	}
 	if old.Err != nil {
@@ -110,6 +110,14 @@ func (r *row) words() {
 	r.hay = strings.Join(words, " ")
 }
 
+// tag is the value of a tag, "" if the pipeline has none such.
+func (r *row) tag(key string) string {
+	if r.p.Spec == nil {
+		return ""
+	}
+	return r.p.Spec.Tags[key]
+}
+
 // drift is what is known of drift, from this session or the history.
 func (r *row) drift() data.Drift {
 	if r.found.At.After(r.recorded.At) {
@@ -139,7 +147,9 @@ func (r *row) active() bool {
 }
 
 // old tells that what AWS said was a while ago.
-func (r *row) old(now time.Time) bool { return !r.live.At.IsZero() && now.Sub(r.live.At) >= fresh }
+func (r *row) old(now time.Time) bool {
+	return !r.live.At.IsZero() && now.Sub(r.live.At) >= ui.LiveFresh
+}
 
 func isGone(err error) bool { return errors.Is(err, fault.NotFound) }
 
@@ -149,6 +159,7 @@ const (
 	colModel
 	colEnv
 	colTemplate
+	colTag
 	colStatus
 	colLast
 	colEndpoint
@@ -175,6 +186,7 @@ func (p *Page) columns() []widget.Column {
 		colModel:    {Title: "MODEL", Min: 8, Max: 28, Flex: 3, Compare: text(func(r *row) string { return r.p.ID.Model })},
 		colEnv:      {Title: "ENV", Min: 4, Max: 8, Flex: 1, Compare: text(func(r *row) string { return r.p.ID.Env })},
 		colTemplate: {Title: "TEMPLATE", Min: 9, Max: 14, Flex: 1, Drop: 5, Compare: text(func(r *row) string { return r.p.Template() })},
+		colTag:      {Title: "TAG", Min: 6, Max: 20, Flex: 1, Compare: text(func(r *row) string { return r.tag(p.tag) })},
 		colStatus:   {Title: "STATUS", Min: 12, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
 		colLast:     {Title: "LAST OP", Min: 13, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
 		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
@@ -260,6 +272,8 @@ func (t table) Cell(i, column int) widget.Cell {
 		return widget.Cell{Text: r.p.ID.Env}
 	case colTemplate:
 		return widget.Cell{Text: r.p.Template()}
+	case colTag:
+		return widget.Cell{Text: r.tag(p.tag)}
 	case colStatus:
 		return p.statusCell(r)
 	case colLast:
@@ -293,7 +307,7 @@ func (p *Page) statusCell(r *row) widget.Cell {
 	th := &p.Env.Theme
 	g := th.Glyphs
 	if r.job != nil {
-		return widget.Cell{Signs: widget.Spin(th, p.step) + " ", Text: jobWord(r.job, r), Style: th.Busy}
+		return widget.Cell{Signs: widget.Spin(th, p.Env.Spin()) + " ", Text: jobWord(r.job, r), Style: th.Busy}
 	}
 	status := r.cond.Status
 	switch {

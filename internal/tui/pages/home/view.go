@@ -98,8 +98,8 @@ func (p *Page) summary() string {
 	add(n, plural(n, "operation", "operations")+" under way", th.Busy)
 	add(p.unread, "still to read", th.Muted)
 	line := " " + strings.Join(parts, th.Muted.Render(" "+th.Glyphs.Dot+" "))
-	if p.listErr != nil {
-		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.listErr.Error(), 0)) + "  " + line
+	if p.list.Err != nil {
+		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.list.Err.Error(), 0)) + "  " + line
 	}
 	return line
 }
@@ -295,14 +295,14 @@ func driftWords(d data.Drift, now time.Time) string {
 func (p *Page) emptyView(width int) string {
 	th := &p.Env.Theme
 	switch {
-	case p.listErr != nil:
+	case p.list.Err != nil:
 		out := []string{"", "  " + th.Bad.Render(th.Glyphs.Bad+" The list of pipelines can't be read.")}
-		for _, l := range strings.Split(dialog.ErrorText(p.listErr), "\n") {
+		for _, l := range strings.Split(dialog.ErrorText(p.list.Err), "\n") {
 			out = append(out, "  "+render.Line(l, max(1, width-4)))
 		}
 		return strings.Join(append(out, "", "  "+hint(th.Key, th.Hint, keys.Refresh.Label(th.Glyphs.Unicode), "try again")), "\n")
-	case p.listed.IsZero():
-		return "\n  " + widget.Spin(th, p.step) + " " + th.Muted.Render("reading the list of pipelines")
+	case p.list.At.IsZero():
+		return "\n  " + widget.Spin(th, p.Env.Spin()) + " " + th.Muted.Render("reading the list of pipelines")
 	}
 	u := th.Glyphs.Unicode
 	return strings.Join([]string{

@@ -10,23 +10,12 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
-// What the page reads, and how often. The list costs a process; a state costs one
-// or two; what is live costs calls that the whole account shares.
+// How many questions are under way at once: a state costs one or two processes, what
+// is live costs calls that the whole account shares.
 const (
-	beatEvery = time.Second
-	spinEvery = 120 * time.Millisecond
-	// listEvery is for a user at work, listIdle for one who is away.
-	listEvery, listIdle = 10 * time.Second, 30 * time.Second
-	// liveActive is for rows where something moves, liveQuiet for the others; both
-	// are thrice as long while the user is away.
-	liveActive, liveQuiet = 10 * time.Second, 15 * time.Second
-	away                  = 2 * time.Minute
-	// retryAfter is how long to leave alone what could not be read.
-	retryAfter = 30 * time.Second
-	// fresh is how old live data may be before the row says so.
-	fresh      = 45 * time.Second
 	maxReaders = 4
 	maxPollers = 2
 )
@@ -41,7 +30,7 @@ func (p *Page) work() tea.Cmd {
 	p.grid.Hide(colSeen, !p.anyOld(now))
 	var cmds []tea.Cmd
 	if p.listDue(now) {
-		cmds = append(cmds, p.list(now))
+		cmds = append(cmds, p.readList())
 	}
 	for p.readers < maxReaders {
 		i := p.nextUnread(now)
@@ -57,14 +46,6 @@ func (p *Page) work() tea.Cmd {
 		}
 		cmds = append(cmds, p.poll(p.rows[i]))
 	}
-	if !p.beating {
-		p.beating = true
-		cmds = append(cmds, p.After(beatEvery, beatMsg{}))
-	}
-	if !p.spinning && p.moving() {
-		p.spinning = true
-		cmds = append(cmds, p.After(spinEvery, spinMsg{}))
-	}
 	return tea.Batch(cmds...)
 }
 
@@ -74,25 +55,20 @@ func (p *Page) anyOld(now time.Time) bool {
 }
 
 // moving tells whether a spinner is on the screen.
-func (p *Page) moving() bool { return len(p.jobs) > 0 || p.listed.IsZero() && p.listErr == nil }
+func (p *Page) moving() bool { return len(p.jobs) > 0 || !p.list.Known && p.list.Err == nil }
 
-func (p *Page) isAway(now time.Time) bool { return now.Sub(p.touched) > away }
+func (p *Page) isAway(now time.Time) bool { return now.Sub(p.touched) > ui.Away }
 
 func (p *Page) listDue(now time.Time) bool {
-	every := listEvery
 	if p.isAway(now) {
-		every = listIdle
+		return p.list.Due(now, ui.ListAway)
 	}
-	return !p.listing && (p.again || p.tried.IsZero() || now.Sub(p.tried) >= every)
+	return p.list.Due(now, ui.ListEvery)
 }
 
-func (p *Page) list(now time.Time) tea.Cmd {
-	p.listing, p.again, p.tried = true, false, now
-	source, clock := p.Env.Source, p.Env.Clock
-	return p.Do(func(ctx context.Context) tea.Msg {
-		list, err := source.Pipelines(ctx)
-		return listedMsg{list, clock.Now(), err}
-	})
+func (p *Page) readList() tea.Cmd {
+	source := p.Env.Source
+	return p.list.Ask(p.Host, source.Pipelines)
 }
 
 // nextUnread is the row whose state is to be read next, those in sight first; -1 if
@@ -156,15 +132,15 @@ func (p *Page) nextLive(now time.Time) int {
 }
 
 func (p *Page) liveEvery(r *row, now time.Time) time.Duration {
-	every := liveQuiet
+	every := ui.LiveQuiet
 	switch {
 	case r.liveErr != nil:
-		every = retryAfter
+		every = ui.RetryAfter
 	case r.active():
-		every = liveActive
+		every = ui.LiveMoving
 	}
 	if p.isAway(now) {
-		every *= 3
+		every *= ui.AwayTimes
 	}
 	return every + jitter(r.p.ID, every/5)
 }

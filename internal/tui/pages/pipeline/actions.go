@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -39,13 +40,13 @@ func (p *Page) busy() string {
 // actions are what can be done with the pipeline, on every tab.
 func (p *Page) actions() []keys.Binding {
 	readOnly, unknown, operation, machine, lock, cut := p.Env.ReadOnly(), "", "", "", "", ""
-	if !p.known {
+	if !p.state.Known {
 		unknown = "the pipeline is not read yet"
 	}
 	if p.lastJob == nil {
 		operation = "no operation of this session has worked on it"
 	}
-	if p.known && p.p.Output("stateMachineArn") == "" {
+	if p.state.Known && p.p.Output("stateMachineArn") == "" {
 		machine = "it has no state machine yet"
 	}
 	if len(p.locks) == 0 {
@@ -96,26 +97,26 @@ func (p *Page) tabKeys() keys.Map {
 			console = "it has no page in the AWS console"
 		}
 		return keys.Map{{Title: "Resources", Bindings: []keys.Binding{
-			keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.CopyConsole.Unless(console), keys.CopyURN.Unless(none), keys.OpenAll, keys.Search, keys.Right, keys.Left,
+			keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.CopyConsole.Unless(console), keys.InBrowser.Unless(console), keys.CopyURN.Unless(none), keys.OpenAll, keys.Search, keys.Right, keys.Left,
 		}}}
 	case tabExecutions:
 		return p.runs.Keys()
 	case tabUpdates:
-		if len(p.history) == 0 {
+		if len(p.history.Value) == 0 {
 			none = "there is no update"
 		}
 		return keys.Map{{Title: "Updates", Bindings: []keys.Binding{keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.Search, keys.Sort, keys.Reverse}}}
 	}
-	if p.machine == nil {
+	if !p.machine.Known {
 		none = "there is no definition to show"
 	}
 	toggle := first(none)
-	if p.machine != nil && p.graph == nil {
+	if p.machine.Known && p.graph == nil {
 		toggle = "the definition can't be drawn"
 	}
-	b := []keys.Binding{keys.GraphText.Unless(toggle), keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.Save.Unless(none)}
+	b := []keys.Binding{keys.GraphText.Unless(toggle), keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.Save.Unless(none), keys.Pager.Unless(none)}
 	if p.showsText() {
-		b = append(b, keys.Search)
+		b = append(append(b, keys.Search), keys.Document()...)
 		if p.text.Searching() {
 			b = append(b, keys.Next, keys.Previous)
 		}
@@ -329,6 +330,8 @@ func (p *Page) resourceKey(x *stack.Resource, m tea.KeyMsg) tea.Cmd {
 		return ui.Send(ui.Copy{Text: x.ID, What: "the id of " + x.Name})
 	case keys.CopyURN.Is(m):
 		return ui.Send(ui.Copy{Text: x.URN, What: "the URN of " + x.Name})
+	case keys.InBrowser.Is(m):
+		return ui.Send(ui.Browse{URL: p.Env.Source.ConsoleURL(*x), What: "the console"})
 	case keys.CopyConsole.Is(m):
 		return ui.Send(ui.Copy{Text: p.Env.Source.ConsoleURL(*x), What: "the console link of " + x.Name})
 	}
@@ -337,15 +340,23 @@ func (p *Page) resourceKey(x *stack.Resource, m tea.KeyMsg) tea.Cmd {
 
 func (p *Page) definitionKey(m tea.KeyMsg) tea.Cmd {
 	switch {
-	case p.machine == nil:
+	case !p.machine.Known:
 		return nil
 	case keys.GraphText.Is(m):
 		p.asText = !p.asText
 		return nil
+	case p.showsText():
+		if text, what, ok := p.text.Copied(m); ok {
+			return ui.Send(ui.Copy{Text: text, What: what})
+		}
+	}
+	switch {
 	case keys.Copy.Is(m):
-		return ui.Send(ui.Copy{Text: p.machine.Definition, What: "the definition"})
+		return ui.Send(ui.Copy{Text: p.machine.Value.Definition, What: "the definition"})
 	case keys.Save.Is(m):
 		return p.askWhere(false)
+	case keys.Pager.Is(m):
+		return ui.Send(ui.Pager{Text: render.JSON(p.machine.Value.Definition, "")})
 	case keys.WholeValue.Is(m) && !p.showsText():
 		if name, text := p.stateText(); text != "" {
 			return p.show("State "+name, "the state", text)

@@ -31,7 +31,7 @@ type (
 func (p *Page) damaged() bool { return p.damage() != nil }
 
 func (p *Page) damage() error {
-	for _, err := range []error{p.readErr, p.p.Err, p.p.Summary.Err} {
+	for _, err := range []error{p.state.Err, p.p.Err, p.p.Summary.Err} {
 		if fault.KindOf(err) == fault.Damaged {
 			return err
 		}

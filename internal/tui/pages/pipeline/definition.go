@@ -25,8 +25,8 @@ type saveAsMsg struct {
 }
 
 // setDefinition shows another definition.
-func (p *Page) setDefinition(m machineMsg) {
-	p.text.SetLines(strings.Split(render.JSON(m.machine.Definition, "  "), "\n"))
+func (p *Page) setDefinition(m machine) {
+	p.text.SetJSON(m.Definition)
 	selected := ""
 	if p.graph != nil {
 		if n, ok := p.graph.Selected(); ok {
@@ -66,8 +66,8 @@ func (p *Page) askWhere(asSpec bool) tea.Cmd {
 // save writes the definition or the spec to a new file.
 func (p *Page) save(m saveAsMsg) tea.Cmd {
 	pipeline, template, definition := p.p.Spec, p.template, ""
-	if p.machine != nil {
-		definition = p.machine.Definition
+	if p.machine.Known {
+		definition = p.machine.Value.Definition
 	}
 	return p.Do(func(context.Context) tea.Msg {
 		file, err := filepath.Abs(m.file)
@@ -117,7 +117,7 @@ func (p *Page) stateText() (name, text string) {
 	if !ok {
 		return "", ""
 	}
-	return n.Name, findState(p.machine.Definition, n.Name)
+	return n.Name, findState(p.machine.Value.Definition, n.Name)
 }
 
 // findState returns a state of a definition by its name, at any depth, as JSON.

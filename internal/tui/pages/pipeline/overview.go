@@ -79,7 +79,7 @@ func newFacts(p *Page) *widget.Grid {
 // refreshFacts makes the lines anew.
 func (p *Page) refreshFacts() {
 	p.rows = p.rows[:0]
-	if p.known {
+	if p.state.Known {
 		p.statusFacts()
 		p.outputFacts()
 		p.parameterFacts()
@@ -103,7 +103,7 @@ func (p *Page) maybe(section, name, value string) {
 
 func (p *Page) statusFacts() {
 	th := &p.Env.Theme
-	for _, err := range []error{p.p.Err, p.liveErr} {
+	for _, err := range []error{p.p.Err, p.liveErr()} {
 		if err != nil {
 			f := p.add(inStatus, "error", err.Error())
 			f.whole, f.style = dialog.ErrorText(err), &th.Bad
@@ -135,10 +135,10 @@ func (p *Page) statusFacts() {
 		}
 		p.add(inStatus, "protection", protect)
 	}
-	p.maybe(inStatus, "endpoint", p.live.Endpoint)
-	if p.live.Executions() {
-		p.add(inStatus, "executions", p.live.Text(p.live.Running)+" running, "+p.live.Text(p.live.Failed)+" failed in 24h")
-		if last := p.live.Last; last != nil {
+	p.maybe(inStatus, "endpoint", p.live.Value.Endpoint)
+	if p.live.Value.Executions() {
+		p.add(inStatus, "executions", p.live.Value.Text(p.live.Value.Running)+" running, "+p.live.Value.Text(p.live.Value.Failed)+" failed in 24h")
+		if last := p.live.Value.Last; last != nil {
 			p.add(inStatus, "last run", string(last.Status)+", "+last.Name+", "+render.Stamp(last.Start))
 		}
 	}

@@ -32,47 +32,24 @@ const (
 
 var titles = []string{"Overview", "Resources", "Executions", "Updates", "Definition"}
 
-// What is read, and how often while the page is shown.
-const (
-	beatEvery = time.Second
-	spinEvery = 120 * time.Millisecond
-	liveEvery = 12 * time.Second
-	// busyEvery is for a stack that somebody else is changing.
-	busyEvery  = 5 * time.Second
-	retryAfter = 30 * time.Second
-)
-
 // Page is one pipeline.
 type Page struct {
 	*ui.Host
-	id  spec.ID
-	tab int
-	// gen numbers the readings; answers to older ones are dropped.
-	gen     int
-	reading bool
-	known   bool // p was read at least once
-	p       data.Pipeline
-	readErr error
-	readAt  time.Time
-	backend string // as it was known then
+	id      spec.ID
+	tab     int
+	state   ui.Loader[reading]
+	looked  time.Time     // when state was answered last, well or not
+	p       data.Pipeline // of the last good answer
+	backend string        // as it was known when it was asked for
 	// template is nil if it is not known.
 	template *spec.Template
 	locks    []stack.Lock
 
-	live    data.Live
-	liveErr error
-	polling bool
-	polled  time.Time
-
-	history    []stack.Update
-	historyErr error
+	live    ui.Loader[data.Live]
+	history ui.Loader[[]stack.Update]
+	machine ui.Loader[machine]
 	// wants are the tabs that were opened: only then is read what they need.
-	wantHistory, readingHistory, historyKnown bool
-
-	machine    *data.Machine
-	machineErr error
-	wantMachine, readingMachine,
-	machineKnown bool
+	wantHistory, wantMachine bool
 
 	facts   *widget.Grid
 	rows    []fact
@@ -81,6 +58,9 @@ type Page struct {
 	opened  bool
 	updates *widget.Grid
 	graph   *widget.Graph
+	// drawn says that graph and text are of definition.
+	drawn      bool
+	definition string
 	// graphErr is why there is no graph.
 	graphErr error
 	text     *widget.Viewer
@@ -95,40 +75,12 @@ type Page struct {
 	job, lastJob *ui.Job
 	rebuilding   stack.Operation
 	shown        bool
-	beating      bool
-	spinning     bool
-	step         int
 	// bodyTop and tabsAt are lines of the last View, for the mouse.
 	bodyTop, tabsAt int
 }
 
 // Messages of the page.
 type (
-	readMsg struct {
-		gen      int
-		pipeline data.Pipeline
-		template *spec.Template
-		locks    []stack.Lock
-		at       time.Time
-		err      error
-	}
-	livedMsg struct {
-		live data.Live
-		at   time.Time
-		err  error
-	}
-	historyMsg struct {
-		gen  int
-		list []stack.Update
-		err  error
-	}
-	machineMsg struct {
-		gen     int
-		machine *data.Machine
-		graph   *asl.Graph
-		parse   error
-		err     error
-	}
 	rebuiltMsg struct {
 		operation stack.Operation
 		pipelines []*spec.Pipeline
@@ -138,16 +90,27 @@ type (
 		file, note string
 		err        error
 	}
-	beatMsg struct{}
-	spinMsg struct{}
 )
+
+// reading is what is read of the state, and of who holds the stack.
+type reading struct {
+	pipeline data.Pipeline
+	template *spec.Template
+	locks    []stack.Lock
+}
+
+// machine is the state machine with its graph, or why there is none.
+type machine struct {
+	*data.Machine
+	graph *asl.Graph
+	parse error
+}
 
 // New returns the page of a pipeline, on a tab: its title in lower case, "run" for
 // the executions with the form to start one, "" for the first one.
 func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 	th := &h.Env.Theme
 	p := &Page{Host: h, id: id, text: widget.NewViewer(th), runs: executions.New(h, id), start: tab == "run"}
-	p.text.Wrap = false
 	p.facts = newFacts(p)
 	p.parts = &resources{page: p}
 	p.tree = newTree(th)
@@ -192,7 +155,15 @@ func (p *Page) Age() time.Time {
 	if p.tab == tabExecutions {
 		return p.runs.Age()
 	}
-	return p.readAt
+	return p.looked
+}
+
+// Pace implements ui.Page: it reads by itself, and shows ages.
+func (p *Page) Pace() ui.Pace {
+	if p.job != nil || !p.state.Known && p.state.Err == nil {
+		return ui.Spinning
+	}
+	return ui.Beating
 }
 
 // Capturing tells that a filter or a search is being typed.
@@ -219,23 +190,10 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return tea.Batch(p.key(m), p.work())
 	case tea.MouseMsg:
 		return tea.Batch(p.mouse(m), p.work())
-	case readMsg:
-		p.took(m)
-	case livedMsg:
-		p.lived(m)
-	case historyMsg:
-		p.tookHistory(m)
-	case machineMsg:
-		p.tookMachine(m)
 	case rebuiltMsg:
 		return p.rebuilt(m)
 	case savedMsg:
 		return p.saved(m)
-	case beatMsg:
-		p.beating = false
-	case spinMsg:
-		p.spinning = false
-		p.step++
 	case unlockMsg:
 		return p.unlock()
 	case unlockedMsg:
@@ -275,9 +233,30 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		p.shown = false
 		cmd = p.toRuns(msg)
 	default:
-		cmd = p.toRuns(msg)
+		if !p.answered(msg) {
+			cmd = p.toRuns(msg)
+		}
 	}
 	return tea.Batch(cmd, p.work())
+}
+
+// answered takes in what the page has asked for itself.
+func (p *Page) answered(msg tea.Msg) bool {
+	switch {
+	case p.state.Take(msg):
+		p.took()
+	case p.live.Take(msg):
+		p.refreshFacts()
+	case p.history.Take(msg):
+		if p.history.Err == nil {
+			p.updates.SetRows(updateRows{p})
+		}
+	case p.machine.Take(msg):
+		p.tookMachine()
+	default:
+		return false
+	}
+	return true
 }
 
 // toRuns hands a message to the panel of executions, if it was begun.
@@ -314,24 +293,22 @@ func (p *Page) open(tab int) tea.Cmd {
 
 // reload reads everything again.
 func (p *Page) reload() tea.Cmd {
-	p.historyKnown, p.machineKnown = false, false
-	p.polled = time.Time{}
+	p.history.Soon()
+	p.machine.Soon()
+	p.live.Soon()
 	return p.read()
 }
 
 // read reads the state, and who holds the stack.
 func (p *Page) read() tea.Cmd {
-	p.gen++
-	p.reading, p.readingHistory, p.readingMachine = true, false, false
-	gen, id, source, clock := p.gen, p.id, p.Env.Source, p.Env.Clock
+	id, source := p.id, p.Env.Source
 	// To ask an object store for the holder takes the lock for a moment where there
 	// is none: there it is asked only if there is one.
 	files := p.fileBackend()
 	p.backend = p.Env.Place().Backend
-	return p.Do(func(ctx context.Context) tea.Msg {
-		m := readMsg{gen: gen}
-		m.pipeline, m.err = source.Read(ctx, id)
-		if m.err == nil && m.pipeline.Spec != nil {
+	return p.state.Ask(p.Host, func(ctx context.Context) (m reading, err error) {
+		m.pipeline, err = source.Read(ctx, id)
+		if err == nil && m.pipeline.Spec != nil {
 			m.template, _ = source.Template(ctx, m.pipeline.Spec) // without one the definition is shown bare
 		}
 		if files || m.pipeline.Summary.InProgress {
@@ -339,58 +316,27 @@ func (p *Page) read() tea.Cmd {
 				m.locks = locks
 			}
 		}
-		m.at = clock.Now()
-		return m
+		return m, err
 	})
 }
 
-func (p *Page) took(m readMsg) {
-	if m.gen != p.gen {
-		return
-	}
-	p.reading, p.readErr, p.readAt = false, m.err, m.at
-	p.locks = m.locks
-	if m.err == nil {
-		p.p, p.known, p.template = m.pipeline, true, m.template
+func (p *Page) took() {
+	p.looked, p.locks = p.Env.Now(), nil
+	if m := p.state.Value; p.state.Err == nil {
+		p.p, p.template, p.locks = m.pipeline, m.template, m.locks
 		p.parts.set(p.p)
 		p.tree.SetRows(p.parts)
 	}
 	p.refreshFacts()
 }
 
-func (p *Page) lived(m livedMsg) {
-	p.polling, p.polled, p.liveErr = false, m.at, cmp.Or(m.err, m.live.Err())
-	if m.err == nil && m.live.Useful() {
-		p.live = m.live
-	}
-	p.refreshFacts()
-}
-
-func (p *Page) tookHistory(m historyMsg) {
-	if m.gen != p.gen {
+func (p *Page) tookMachine() {
+	m := p.machine.Value
+	if p.machine.Err != nil || p.drawn && m.Definition == p.definition {
 		return
 	}
-	p.readingHistory, p.historyKnown = false, true
-	p.historyErr = m.err
-	if m.err == nil {
-		p.history = m.list
-		p.updates.SetRows(updateRows{p})
-	}
-}
-
-func (p *Page) tookMachine(m machineMsg) {
-	if m.gen != p.gen {
-		return
-	}
-	p.readingMachine, p.machineKnown = false, true
-	p.machineErr = m.err
-	if m.err != nil {
-		return
-	}
-	if p.machine == nil || p.machine.Definition != m.machine.Definition {
-		p.setDefinition(m)
-	}
-	p.machine = m.machine
+	p.drawn, p.definition = true, m.Definition
+	p.setDefinition(m)
 }
 
 // work begins what is due.
@@ -406,19 +352,11 @@ func (p *Page) work() tea.Cmd {
 	if p.readDue(now) {
 		cmds = append(cmds, p.read())
 	}
-	if p.known && p.wantHistory && !p.historyKnown && !p.readingHistory {
+	if p.state.Known && p.wantHistory && p.history.Due(now, ui.Once) {
 		cmds = append(cmds, p.readHistory())
 	}
-	if p.known && p.wantMachine && !p.machineKnown && !p.readingMachine {
+	if p.state.Known && p.wantMachine && p.machine.Due(now, ui.Once) {
 		cmds = append(cmds, p.readMachine())
-	}
-	if !p.beating {
-		p.beating = true
-		cmds = append(cmds, p.After(beatEvery, beatMsg{}))
-	}
-	if !p.spinning && (p.job != nil || !p.known && p.readErr == nil) {
-		p.spinning = true
-		cmds = append(cmds, p.After(spinEvery, spinMsg{}))
 	}
 	return tea.Batch(cmds...)
 }
@@ -427,63 +365,58 @@ func (p *Page) work() tea.Cmd {
 // changing it, or it could not be read.
 func (p *Page) readDue(now time.Time) bool {
 	switch {
-	case p.reading:
+	case p.state.Err != nil:
+		return p.state.Due(now, ui.RetryAfter)
+	case p.job != nil || !p.p.Summary.InProgress && len(p.locks) == 0:
 		return false
-	case p.readErr != nil:
-		return now.Sub(p.readAt) >= retryAfter
-	case p.p.Summary.InProgress || len(p.locks) > 0:
-		every := busyEvery
-		if !p.fileBackend() {
-			every = retryAfter
-		}
-		return p.job == nil && now.Sub(p.readAt) >= every
+	case p.fileBackend():
+		return p.state.Due(now, ui.HeldEvery)
 	}
-	return false
+	return p.state.Due(now, ui.RetryAfter)
 }
 
 // fileBackend tells that looking at the stack is as cheap as reading files.
 func (p *Page) fileBackend() bool { return strings.HasPrefix(p.Env.Place().Backend, "file://") }
 
 func (p *Page) liveDue(now time.Time) bool {
-	every := liveEvery
-	if p.liveErr != nil {
-		every = retryAfter
+	every := ui.LiveOpen
+	if p.liveErr() != nil {
+		every = ui.RetryAfter
 	}
-	return p.known && p.p.State != nil && p.p.Spec != nil && len(p.p.State.Resources) > 0 && !p.polling && now.Sub(p.polled) >= every
+	return p.state.Known && p.p.State != nil && p.p.Spec != nil && len(p.p.State.Resources) > 0 && p.live.Due(now, every)
 }
 
+// liveErr is why AWS has not told all that was asked, nil if it has.
+func (p *Page) liveErr() error { return cmp.Or(p.live.Err, p.live.Value.Err()) }
+
 func (p *Page) poll() tea.Cmd {
-	p.polling = true
-	pipeline, source, clock := p.p, p.Env.Source, p.Env.Clock
-	return p.Do(func(ctx context.Context) tea.Msg {
+	pipeline, source := p.p, p.Env.Source
+	return p.live.Ask(p.Host, func(ctx context.Context) (data.Live, error) {
 		live, err := source.Live(ctx, pipeline)
-		return livedMsg{live, clock.Now(), err}
+		if err == nil && !live.Useful() { // what is known stays
+			err = live.Err()
+		}
+		return live, err
 	})
 }
 
 func (p *Page) readHistory() tea.Cmd {
-	p.readingHistory = true
-	gen, id, source := p.gen, p.id, p.Env.Source
-	return p.Do(func(ctx context.Context) tea.Msg {
-		list, err := source.History(ctx, id, 0)
-		return historyMsg{gen, list, err}
-	})
+	id, source := p.id, p.Env.Source
+	return p.history.Ask(p.Host, func(ctx context.Context) ([]stack.Update, error) { return source.History(ctx, id, 0) })
 }
 
 func (p *Page) readMachine() tea.Cmd {
-	p.readingMachine = true
-	gen, id, source := p.gen, p.id, p.Env.Source
-	return p.Do(func(ctx context.Context) tea.Msg {
-		m := machineMsg{gen: gen}
-		if m.machine, m.err = source.Machine(ctx, id); m.err != nil {
-			return m
+	id, source := p.id, p.Env.Source
+	return p.machine.Ask(p.Host, func(ctx context.Context) (m machine, err error) {
+		if m.Machine, err = source.Machine(ctx, id); err != nil {
+			return m, err
 		}
-		parsed, err := asl.Parse(m.machine.Definition, asl.Options{})
-		if m.parse = err; err == nil {
+		parsed, parse := asl.Parse(m.Definition, asl.Options{})
+		if m.parse = parse; parse == nil {
 			g := parsed.Graph()
 			m.graph = &g
 		}
-		return m
+		return m, nil
 	})
 }
 

@@ -16,7 +16,7 @@ type updateRows struct{ p *Page }
 
 func newUpdates(p *Page) *widget.Grid {
 	by := func(compare func(a, b stack.Update) int) func(a, b int) int {
-		return func(a, b int) int { return compare(p.history[a], p.history[b]) }
+		return func(a, b int) int { return compare(p.history.Value[a], p.history.Value[b]) }
 	}
 	g := widget.NewGrid(&p.Env.Theme,
 		widget.Column{Title: "#", Min: 4, Right: true, Compare: by(func(a, b stack.Update) int { return a.Start.Compare(b.Start) })},
@@ -32,16 +32,16 @@ func newUpdates(p *Page) *widget.Grid {
 	return g
 }
 
-func (r updateRows) Len() int { return len(r.p.history) }
+func (r updateRows) Len() int { return len(r.p.history.Value) }
 
 func (r updateRows) Key(i int) string { return r.number(i) }
 
 // number counts from the oldest: not every backend numbers its updates.
 func (r updateRows) number(i int) string {
-	if v := r.p.history[i].Version; v > 0 {
+	if v := r.p.history.Value[i].Version; v > 0 {
 		return strconv.Itoa(v)
 	}
-	return strconv.Itoa(len(r.p.history) - i)
+	return strconv.Itoa(len(r.p.history.Value) - i)
 }
 
 func took(u stack.Update) time.Duration {
@@ -52,7 +52,7 @@ func took(u stack.Update) time.Duration {
 }
 
 func (r updateRows) Cell(i, column int) widget.Cell {
-	th, u := &r.p.Env.Theme, r.p.history[i]
+	th, u := &r.p.Env.Theme, r.p.history.Value[i]
 	switch column {
 	case 0:
 		return widget.Cell{Text: r.number(i), Style: th.Muted}
@@ -99,7 +99,7 @@ func who(u stack.Update) string {
 
 // updateText is everything about an update.
 func (p *Page) updateText(i int) string {
-	u := p.history[i]
+	u := p.history.Value[i]
 	var b strings.Builder
 	line := func(name, value string) {
 		if value != "" {

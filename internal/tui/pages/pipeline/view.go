@@ -37,7 +37,7 @@ func (p *Page) statusLine() string {
 	if s := p.p.Spec; s != nil {
 		parts = append(parts, render.Line(s.Template, 0)+th.Muted.Render(" v"+render.Line(s.TemplateVersion, 0)), render.Line(s.Region, 0))
 	}
-	if e := p.live.Endpoint; e != "" {
+	if e := p.live.Value.Endpoint; e != "" {
 		style, sign := th.Bad, th.Glyphs.Bad
 		switch {
 		case e == "InService":
@@ -47,15 +47,15 @@ func (p *Page) statusLine() string {
 		}
 		parts = append(parts, th.Muted.Render("endpoint ")+style.Render(sign+" "+render.Line(e, 0)))
 	}
-	if p.live.Executions() {
+	if p.live.Value.Executions() {
 		running, failed := th.Muted, th.Muted
-		if p.live.Running.N > 0 {
+		if p.live.Value.Running.N > 0 {
 			running = th.Busy
 		}
-		if p.live.Failed.N > 0 {
+		if p.live.Value.Failed.N > 0 {
 			failed = th.Bad
 		}
-		parts = append(parts, running.Render(p.live.Text(p.live.Running)+" running"), failed.Render(p.live.Text(p.live.Failed)+" failed in 24h"))
+		parts = append(parts, running.Render(p.live.Value.Text(p.live.Value.Running)+" running"), failed.Render(p.live.Value.Text(p.live.Value.Failed)+" failed in 24h"))
 	}
 	return strings.Join(parts, dot)
 }
@@ -70,13 +70,13 @@ func (p *Page) status() string {
 				text += " " + render.Number(int64(c.Done)) + "/" + render.Number(int64(c.Total()))
 			}
 		}
-		return widget.Spin(th, p.step) + " " + th.Busy.Render(text)
+		return widget.Spin(th, p.Env.Spin()) + " " + th.Busy.Render(text)
 	}
 	switch {
-	case !p.known && p.readErr != nil:
+	case !p.state.Known && p.state.Err != nil:
 		return th.Bad.Render(g.Bad + " unreadable")
-	case !p.known:
-		return widget.Spin(th, p.step) + " " + th.Muted.Render("reading")
+	case !p.state.Known:
+		return widget.Spin(th, p.Env.Spin()) + " " + th.Muted.Render("reading")
 	}
 	switch status := p.condition().Status; status {
 	case pipelines.Ready:
@@ -125,12 +125,12 @@ func (p *Page) banners() []string {
 	switch err := p.p.Err; {
 	case p.damaged():
 		out = append(out, th.Bad.Render(th.Glyphs.Bad+" M puts a copy in its place: "+render.Line(p.damage().Error(), 0)))
-	case p.known && p.readErr != nil:
-		out = append(out, th.Bad.Render(th.Glyphs.Bad+" what is shown is old: "+render.Line(p.readErr.Error(), 0)))
+	case p.state.Known && p.state.Err != nil:
+		out = append(out, th.Bad.Render(th.Glyphs.Bad+" what is shown is old: "+render.Line(p.state.Err.Error(), 0)))
 	case err != nil:
 		out = append(out, th.Bad.Render(th.Glyphs.Bad+" "+render.Line(err.Error(), 0)))
-	case p.liveErr != nil:
-		out = append(out, th.Warn.Render(th.Glyphs.Warn+" AWS can't be asked: "+render.Line(p.liveErr.Error(), 0)))
+	case p.liveErr() != nil:
+		out = append(out, th.Warn.Render(th.Glyphs.Warn+" AWS can't be asked: "+render.Line(p.liveErr().Error(), 0)))
 	}
 	if d := p.p.Drift(); d.Open() {
 		out = append(out, th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+render.Count(d.Found, "resource", "resources")+" changed outside; u puts them right"))
@@ -143,7 +143,7 @@ func (p *Page) body(width, height int) string {
 	if p.tab == tabExecutions {
 		return p.runs.View(width, height)
 	}
-	if !p.known {
+	if !p.state.Known {
 		return p.unknown()
 	}
 	switch p.tab {
@@ -160,10 +160,10 @@ func (p *Page) body(width, height int) string {
 
 // unknown is shown as long as nothing was read.
 func (p *Page) unknown() string {
-	if p.readErr == nil {
+	if p.state.Err == nil {
 		return ""
 	}
-	return p.problem(p.readErr, "esc goes back, ctrl+r tries again")
+	return p.problem(p.state.Err, "esc goes back, ctrl+r tries again")
 }
 
 // problem is an error in the place of a tab.
@@ -178,9 +178,9 @@ func (p *Page) problem(err error, ways string) string {
 
 func (p *Page) updatesView(width, height int) string {
 	switch {
-	case p.historyErr != nil:
-		return p.problem(p.historyErr, "ctrl+r tries again")
-	case !p.historyKnown && len(p.history) == 0:
+	case p.history.Err != nil:
+		return p.problem(p.history.Err, "ctrl+r tries again")
+	case !p.history.Known && len(p.history.Value) == 0:
 		return "\n  " + p.Env.Theme.Muted.Render("reading the history")
 	}
 	return p.updates.View(width, height)
@@ -189,9 +189,9 @@ func (p *Page) updatesView(width, height int) string {
 func (p *Page) definitionView(width, height int) string {
 	th := &p.Env.Theme
 	switch {
-	case p.machineErr != nil:
-		return p.problem(p.machineErr, "ctrl+r tries again")
-	case p.machine == nil:
+	case p.machine.Err != nil:
+		return p.problem(p.machine.Err, "ctrl+r tries again")
+	case !p.machine.Known:
 		return "\n  " + th.Muted.Render("reading the definition")
 	case !p.showsText():
 		return p.graph.View(width, height)

@@ -60,7 +60,7 @@ func (r choiceRows) Cell(row, column int) widget.Cell {
 func (p *Page) pickKey(m tea.KeyMsg) tea.Cmd {
 	g := p.pick.grid
 	switch {
-	case keys.Back.Is(m):
+	case keys.Back.Is(m) && g.Filter() == "":
 		p.pick = nil
 	case keys.TakeOne.Is(m):
 		if row, ok := g.Selected(); ok {
@@ -227,7 +227,7 @@ func (p *Page) browserKey(m tea.KeyMsg) tea.Cmd {
 		return tea.Batch(p.focusField(), p.left())
 	}
 	switch {
-	case keys.Back.Is(m):
+	case keys.Back.Is(m) && b.grid.Filter() == "":
 		p.browser = nil
 	case keys.TakeDir.Is(m):
 		if b.folders() && b.dir != "" {

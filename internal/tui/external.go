@@ -1,0 +1,198 @@
+package tui
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// Programs are those of the user's that the terminal may begin, as command lines for
+// the shell. What is empty is found in the environment: $VISUAL and $EDITOR, $PAGER,
+// $BROWSER, and what the system has.
+type Programs struct {
+	Editor, Pager, Browser string
+	// Run lets a program have the terminal and tells how it ended; nil is Bubble Tea's.
+	Run func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd
+}
+
+// firstOf is the first of several that is not empty.
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t = strings.TrimSpace(t); t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// installed is the first of several programs that there is, "" if none is.
+func installed(names ...string) string {
+	for _, n := range names {
+		if _, err := exec.LookPath(n); err == nil {
+			return n
+		}
+	}
+	return ""
+}
+
+func (p *Programs) editor() string {
+	if e := firstOf(p.Editor, os.Getenv("VISUAL"), os.Getenv("EDITOR")); e != "" {
+		return e
+	}
+	return installed("vi", "nano")
+}
+
+func (p *Programs) pager() string {
+	if e := firstOf(p.Pager, os.Getenv("PAGER")); e != "" {
+		return e
+	}
+	return installed("less", "more")
+}
+
+// browser is what opens links, "" where there is no screen for one.
+func (p *Programs) browser() string {
+	list, _, _ := strings.Cut(os.Getenv("BROWSER"), string(os.PathListSeparator))
+	if b := firstOf(p.Browser, list); b != "" {
+		return b
+	}
+	switch {
+	case runtime.GOOS == "darwin":
+		return installed("open")
+	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
+		return installed("xdg-open")
+	}
+	return ""
+}
+
+// shell runs a command line with an argument after it, which the shell does not read.
+func shell(line string, argument ...string) *exec.Cmd {
+	if runtime.GOOS == "windows" {
+		words := append(strings.Fields(line), argument...)
+		return exec.CommandContext(context.Background(), words[0], words[1:]...) //nolint:gosec // the user has named it
+	}
+	// As git runs an editor: the line may have arguments and quotes of its own.
+	return exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", line + ` "$@"`, line}, argument...)...) //nolint:gosec // see above
+}
+
+// externalMsg is how a program has ended that had the terminal.
+type externalMsg struct {
+	err  error
+	then tea.Msg
+}
+
+// lend lets a program have the terminal. begin makes it in the background, and then
+// what is to be told of its end.
+func (a *App) lend(begin func() (c *exec.Cmd, end func(error) externalMsg, err error)) tea.Cmd {
+	run := a.programs.Run
+	if run == nil {
+		run = tea.ExecProcess
+	}
+	a.lent = true
+	return func() tea.Msg {
+		return ui.Guard(func() tea.Msg {
+			c, end, err := begin()
+			if err != nil {
+				return externalMsg{err: err}
+			}
+			return run(c, func(err error) tea.Msg { return end(err) })()
+		})
+	}
+}
+
+// returned goes on after a program has ended.
+func (a *App) returned(m externalMsg) tea.Cmd {
+	a.lent = false
+	if m.err != nil {
+		return a.toast(ui.Failed(m.err))
+	}
+	if m.then == nil {
+		return nil
+	}
+	return a.update(m.then)
+}
+
+// edit lets the user's editor have a text.
+func (a *App) edit(m ui.Edit) tea.Cmd {
+	line := a.programs.editor()
+	if line == "" {
+		return a.toast(ui.Toast{Text: "no editor is known: set VISUAL or EDITOR", Bad: true})
+	}
+	return a.lend(func() (*exec.Cmd, func(error) externalMsg, error) {
+		file, err := temporary(m.Name, m.Text)
+		if err != nil {
+			return nil, nil, err
+		}
+		return shell(line, file), func(err error) externalMsg {
+			defer func() { _ = os.RemoveAll(filepath.Dir(file)) }() // what stays is in the system's own folder
+			if err != nil {
+				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "%s has failed: %s; the text is as it was", line, err).Because(err)}}
+			}
+			text, err := os.ReadFile(file) //nolint:gosec // its own
+			if err != nil {
+				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "what was edited can't be read: %s", err).Because(err)}}
+			}
+			return externalMsg{then: ui.Edited{Text: strings.TrimSuffix(string(text), "\n")}}
+		}, nil
+	})
+}
+
+// temporary writes a file that nobody else can read.
+func temporary(name, text string) (file string, err error) {
+	fail := func(err error) (string, error) {
+		return "", fault.New(fault.Invalid, "no file for the editor can be written: %s", err).Because(err).WithHint("Set TMPDIR to a folder that can be written.")
+	}
+	dir, err := os.MkdirTemp("", "pipelinetui-")
+	if err != nil {
+		return fail(err)
+	}
+	file = filepath.Join(dir, filepath.Base(name))
+	if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
+		_ = os.RemoveAll(dir) // the error matters more
+		return fail(err)
+	}
+	return file, nil
+}
+
+// page lets the user's pager show a text.
+func (a *App) page(m ui.Pager) tea.Cmd {
+	line := a.programs.pager()
+	if line == "" {
+		return a.toast(ui.Toast{Text: "no pager is known: set PAGER", Bad: true})
+	}
+	return a.lend(func() (*exec.Cmd, func(error) externalMsg, error) {
+		c := shell(line)
+		c.Stdin = strings.NewReader(render.Safe(m.Text) + "\n")
+		return c, func(error) externalMsg { return externalMsg{} }, nil // a pager that is left early has not failed
+	})
+}
+
+// browse opens a link. Where no browser can be, it is copied.
+func (a *App) browse(m ui.Browse) tea.Cmd {
+	line := a.programs.browser()
+	if line == "" || !strings.HasPrefix(m.URL, "https://") && !strings.HasPrefix(m.URL, "http://") {
+		a.clip(m.URL)
+		return a.toast(ui.Toast{Text: "no browser is known here: copied the link to " + m.What})
+	}
+	c := shell(line, m.URL)
+	if head, tail, ok := strings.Cut(line, "%s"); ok {
+		c = shell(head+`"$1"`+tail+` #`, m.URL)
+	}
+	return func() tea.Msg {
+		return ui.Guard(func() tea.Msg {
+			if err := c.Start(); err != nil {
+				return ui.Failed(fault.New(fault.Invalid, "%s does not start: %s", line, err).Because(err))
+			}
+			go func() { _ = c.Wait() }() // a browser may stay open: how it ends says nothing
+			return ui.Toast{Text: "opened " + m.What + " in the browser"}
+		})
+	}
+}

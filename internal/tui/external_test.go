@@ -1,0 +1,88 @@
+package tui_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/tui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+)
+
+// withPrograms is a session whose programs run without a terminal.
+func withPrograms(t *testing.T, p tui.Programs) (*tuitest.Session, *page) {
+	t.Helper()
+	p.Run = func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd { return func() tea.Msg { return done(c.Run()) } }
+	first := &page{title: "first"}
+	s := tuitest.Open(t, datatest.New(t), func(h *ui.Host) ui.Page {
+		first.Host = h
+		return first
+	}, tuitest.Programs(p))
+	return s, first
+}
+
+func editor(p *page, value string) ui.Ask {
+	return ui.Ask{From: p.Host, Dialog: dialog.NewEditor(&p.Env.Theme, "Input", "", value,
+		func(string) error { return nil }, func(s string) tea.Msg { return s })}
+}
+
+func TestTheEditorOfTheUserEditsTheText(t *testing.T) {
+	t.Parallel()
+	s, p := withPrograms(t, tui.Programs{Editor: `sed -i 's/before/after it/'`})
+	s.Send(editor(p, "{\n  \"is\": \"before\"\n}"))
+	s.Press("ctrl+e")
+	s.Until("after it")
+	s.Press("ctrl+s")
+	require.Equal(t, []string{"{\n  \"is\": \"after it\"\n}"}, told[string](p))
+}
+
+func TestAnEditorThatFailsLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"false", "no-such-editor-anywhere"} {
+		s, p := withPrograms(t, tui.Programs{Editor: line})
+		s.Send(editor(p, "the text"))
+		s.Press("ctrl+e")
+		s.Until("has failed")
+		s.Press("ctrl+s")
+		require.Equal(t, []string{"the text"}, told[string](p))
+	}
+}
+
+func TestThePagerGetsTheTextWithoutEscapes(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "seen by the pager")
+	s, p := withPrograms(t, tui.Programs{Pager: `cat > '` + file + `'`})
+	s.Send(ui.Ask{From: p.Host, Dialog: dialog.NewReader(&p.Env.Theme, "A text", "the text", "one\x1b[31m\ntwo")})
+	s.Press("|")
+	s.Wait("the pager has it", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "two\n")
+	require.NotContains(t, string(b), "\x1b")
+}
+
+func TestTheBrowserGetsTheLinkAndNoOtherWords(t *testing.T) {
+	t.Parallel()
+	const link = "https://console.example/a?b=$(c)&d='e'"
+	file := filepath.Join(t.TempDir(), "opened")
+	open := filepath.Join(t.TempDir(), "my browser")
+	require.NoError(t, os.WriteFile(open, []byte("#!/bin/sh\nprintf %s \"$*\" > '"+file+"'\n"), 0o700)) //nolint:gosec // it is run
+	for _, line := range []string{"'" + open + "'", "'" + open + "' %s"} {
+		require.NoError(t, os.RemoveAll(file))
+		s, _ := withPrograms(t, tui.Programs{Browser: line})
+		s.Send(ui.Browse{URL: link, What: "the console"})
+		s.Until("opened the console in the browser")
+		s.Wait("the browser has it", func() bool { b, _ := os.ReadFile(file); return string(b) == link })
+	}
+	s, _ := withPrograms(t, tui.Programs{Browser: "false"})
+	s.Send(ui.Browse{URL: "file:///etc/passwd", What: "a file"})
+	s.Until("copied the link to a file")
+	require.Equal(t, []string{"file:///etc/passwd"}, s.Copied())
+}

@@ -1,0 +1,84 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// Loader reads one thing for a page in the background and remembers how that went.
+// The zero value has read nothing. Like the page it belongs to the program's
+// goroutine; a page holds it by value and does not copy it.
+type Loader[T any] struct {
+	// Value is the newest good answer: it stays when a later question fails. Known
+	// says that there was one, At when.
+	Value T
+	Known bool
+	At    time.Time
+	// Err is why the newest answer was none, nil if it was one.
+	Err error
+
+	gen          int // of the newest question: answers to others are dropped
+	asking, soon bool
+	asked        time.Time
+}
+
+// loaded is the answer to the question gen of a loader.
+type loaded[T any] struct {
+	of    *Loader[T]
+	gen   int
+	value T
+	at    time.Time
+	err   error
+}
+
+// Ask asks now. What is still under way is not waited for. f runs in the background
+// and must not touch the page.
+func (l *Loader[T]) Ask(h *Host, f func(ctx context.Context) (T, error)) tea.Cmd {
+	l.gen++
+	l.asking, l.soon, l.asked = true, false, h.Env.Now()
+	gen, clock := l.gen, h.Env.Clock
+	return h.Do(func(ctx context.Context) tea.Msg {
+		value, err := f(ctx)
+		return loaded[T]{l, gen, value, clock.Now(), err}
+	})
+}
+
+// Take takes the answer to the newest question in, and reports whether the message
+// is that.
+func (l *Loader[T]) Take(msg tea.Msg) bool {
+	m, ok := msg.(loaded[T])
+	if !ok || m.of != l || m.gen != l.gen {
+		return false
+	}
+	l.asking = false
+	if l.Err = m.err; m.err == nil {
+		l.Value, l.Known, l.At = m.value, true, m.at
+	}
+	return true
+}
+
+// Asking tells that an answer is awaited.
+func (l *Loader[T]) Asking() bool { return l.asking }
+
+// Soon has the question asked again as soon as no answer is awaited.
+func (l *Loader[T]) Soon() { l.soon = true }
+
+// Drop waits for no answer any more: what was asked for is not wanted now.
+func (l *Loader[T]) Drop() {
+	l.gen++
+	l.asking = false
+}
+
+// Due tells that it is time to ask: for the first time, or every so often after
+// that (Once: never again), or since it was wanted Soon.
+func (l *Loader[T]) Due(now time.Time, every time.Duration) bool {
+	switch {
+	case l.asking:
+		return false
+	case l.soon || l.asked.IsZero():
+		return true
+	}
+	return every > 0 && now.Sub(l.asked) >= every
+}
