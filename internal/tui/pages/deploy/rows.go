@@ -55,29 +55,26 @@ func newResources(th *theme.Screen, now func() time.Time, rows []stack.Row, l lo
 	r := &resources{th: th, now: now, look: l}
 	// Weights are few, so rows are dealt out by them rather than sorted.
 	var by [heaviest + 1][]int
-	shownRows, lines := 0, 0
+	lines := 0
 	for i := range rows {
 		if row := &rows[i]; shown(row, l) {
 			w := weight(row)
 			by[w] = append(by[w], i)
-			shownRows, lines = shownRows+1, lines+1+len(row.Diff)+len(row.Diagnostics)
+			lines += 1 + len(row.Diff) + len(row.Diagnostics)
 		}
 	}
-	r.rows, r.entries = make([]stack.Row, 0, shownRows), make([]entry, 0, lines)
+	// Rows are large: they stay where they are, entries tell their order.
+	r.rows, r.entries = rows, make([]entry, 0, lines)
 	for _, group := range by {
 		for _, i := range group {
-			r.rows = append(r.rows, rows[i])
-		}
-	}
-	for i := range r.rows {
-		row := &r.rows[i]
-		at := len(r.entries)
-		r.entries = append(r.entries, entry{row: i, prop: -1, note: -1, parent: -1})
-		for n := range row.Diagnostics {
-			r.entries = append(r.entries, entry{row: i, prop: -1, note: n, parent: at})
-		}
-		for n := range row.Diff {
-			r.entries = append(r.entries, entry{row: i, prop: n, note: -1, parent: at})
+			row, at := &rows[i], len(r.entries)
+			r.entries = append(r.entries, entry{row: i, prop: -1, note: -1, parent: -1})
+			for n := range row.Diagnostics {
+				r.entries = append(r.entries, entry{row: i, prop: -1, note: n, parent: at})
+			}
+			for n := range row.Diff {
+				r.entries = append(r.entries, entry{row: i, prop: n, note: -1, parent: at})
+			}
 		}
 	}
 	return r
@@ -144,7 +141,7 @@ func (r *resources) Parent(i int) int { return r.entries[i].parent }
 // Shut hides the properties of what is created and deleted: they are many and
 // say little. While an operation runs only failures are open.
 func (r *resources) Shut(i int) bool {
-	row := r.rows[r.entries[i].row]
+	row := &r.rows[r.entries[i].row]
 	switch {
 	case r.details:
 		return false
@@ -157,7 +154,7 @@ func (r *resources) Shut(i int) bool {
 
 func (r *resources) Cell(i, column int) widget.Cell {
 	e := r.entries[i]
-	row := r.rows[e.row]
+	row := &r.rows[e.row]
 	switch {
 	case e.prop >= 0:
 		return r.property(row.Diff[e.prop])
@@ -174,15 +171,15 @@ func (r *resources) Cell(i, column int) widget.Cell {
 	}
 	switch {
 	case column == nameColumn:
-		return widget.Cell{Signs: r.sign(row), Text: row.Name}
+		return widget.Cell{Signs: r.sign(*row), Text: row.Name}
 	case column == typeColumn:
 		return widget.Cell{Text: render.PlainType(row.Type), Style: r.th.Muted}
 	case column == statusColumn:
-		return r.status(row)
+		return r.status(*row)
 	case column == timeColumn && r.live:
-		return widget.Cell{Text: took(row, r.now()), Style: r.th.Muted}
+		return widget.Cell{Text: took(*row, r.now()), Style: r.th.Muted}
 	default:
-		return r.message(row)
+		return r.message(*row)
 	}
 }
 
