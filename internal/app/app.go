@@ -42,28 +42,33 @@ type App struct {
 	opts Options
 	log  *slog.Logger
 
-	// logMu guards logFile alone: Close must not wait for what holds mu.
-	logMu   sync.Mutex
+	logMu   sync.Mutex // guards log and logFile
 	logFile *os.File
 
-	// catalogMu is held while the templates are read; not mu, for a folder may lie on
-	// a mount that does not answer.
-	catalogMu sync.Mutex
-	catalog   *spec.Catalog
+	// Each is opened when it is first asked for, and no lock is held meanwhile: a
+	// download, a network or a mount that does not answer holds up nobody who needs
+	// something else, or who only looks.
+	catalog cell[*spec.Catalog]
+	pulumi  cell[string] // the file of the CLI
+	engine  cell[*stack.Engine]
+	target  cell[*Target]
+	clients cells[clientKey, *executions.Client]
+	plugged cell[struct{}]            // the official plugins are there
+	checked cells[placeKey, struct{}] // whose credentials are good
 
-	mu      sync.Mutex
-	target  *Target
-	engine  *stack.Engine
-	clients map[string]*executions.Client // by region and role
 	// brought are templates that are in no folder here, by the pipeline whose stack has
 	// them.
-	brought map[spec.ID]*spec.Template
+	broughtMu sync.Mutex
+	brought   map[spec.ID]*spec.Template
+}
 
-	// readyMu is held while things are made ready that operations on AWS need; not
-	// mu, for that may take minutes.
-	readyMu sync.Mutex
-	plugged bool            // the official plugins are there
-	checked map[string]bool // whose credentials are good, by region and role
+// placeKey is where and as whom AWS is asked, of a target.
+type placeKey struct{ region, role string }
+
+// clientKey is what a client talks to: not one that was another target's.
+type clientKey struct {
+	target *Target
+	placeKey
 }
 
 // New returns an App; it does nothing yet.
@@ -74,7 +79,7 @@ func New(o Options) *App {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	return &App{opts: o, log: slog.New(slog.DiscardHandler), clients: map[string]*executions.Client{}, brought: map[spec.ID]*spec.Template{}, checked: map[string]bool{}}
+	return &App{opts: o, log: slog.New(slog.DiscardHandler), brought: map[spec.ID]*spec.Template{}}
 }
 
 // Settings returns the resolved settings.
@@ -93,18 +98,10 @@ func (a *App) Close() error {
 }
 
 // Catalog returns the built-in templates and those of the user's folders.
-func (a *App) Catalog() (*spec.Catalog, error) {
-	a.catalogMu.Lock()
-	defer a.catalogMu.Unlock()
-	if a.catalog != nil {
-		return a.catalog, nil
-	}
-	c, err := spec.LoadCatalog(templates.FS, filepath.SplitList(a.opts.Settings.String(settings.Templates))...)
-	if err != nil {
-		return nil, err
-	}
-	a.catalog = c
-	return c, nil
+func (a *App) Catalog(ctx context.Context) (*spec.Catalog, error) {
+	return a.catalog.get(ctx, "the templates", func(context.Context) (*spec.Catalog, error) {
+		return spec.LoadCatalog(templates.FS, filepath.SplitList(a.opts.Settings.String(settings.Templates))...)
+	})
 }
 
 // SpecOptions are the options for reading specs with these settings.
@@ -119,12 +116,11 @@ func (a *App) SpecOptions(set []string) spec.Options {
 // Engine returns the Pulumi engine: the CLI is found (or installed, if that was
 // allowed), the backend and the passphrase are settled.
 func (a *App) Engine(ctx context.Context) (*stack.Engine, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.engine != nil {
-		return a.engine, nil
-	}
-	path, err := a.findPulumi(ctx)
+	return a.engine.get(ctx, "the Pulumi engine", a.openEngine)
+}
+
+func (a *App) openEngine(ctx context.Context) (*stack.Engine, error) {
+	path, err := a.pulumi.get(ctx, "the Pulumi CLI", a.findPulumi)
 	if err != nil {
 		return nil, err
 	}
@@ -132,16 +128,11 @@ func (a *App) Engine(ctx context.Context) (*stack.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := stack.Open(ctx, stack.Options{
+	return stack.Open(ctx, stack.Options{
 		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.Backend(), Project: Project,
 		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Secrets: a.inheritedSecrets, Log: a.logger(),
 		Objects: backendObjects(a.Backend()),
 	})
-	if err != nil {
-		return nil, err
-	}
-	a.engine = e
-	return e, nil
 }
 
 // Backend is the URL of the Pulumi backend.
@@ -172,8 +163,7 @@ func (a *App) findPulumi(ctx context.Context) (string, error) {
 
 const logFileName = "pipelinetui.log"
 
-// logger writes to the log file with --debug, and nowhere without. The caller
-// holds a.mu.
+// logger writes to the log file with --debug, and nowhere without.
 func (a *App) logger() *slog.Logger {
 	a.logMu.Lock()
 	defer a.logMu.Unlock()

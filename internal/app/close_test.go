@@ -17,7 +17,7 @@ func TestCloseDoesNotWaitForTemplatesThatDoNotAnswer(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	a := newTestApp(t, map[string]string{"PIPELINETUI_TEMPLATES": folder}, nil)
 	ended := make(chan error, 1)
-	go func() { _, err := a.Catalog(); ended <- err }()
+	go func() { _, err := a.Catalog(t.Context()); ended <- err }()
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // it is being read when this returns
 	require.NoError(t, err)
 	require.NoError(t, a.Close())

@@ -15,10 +15,8 @@ import (
 // ConsoleURL is the page of a resource in the AWS console, "" if it has none: the
 // sandbox has no console, nor has another server.
 func (a *App) ConsoleURL(r stack.Resource) string {
-	a.mu.Lock()
-	t := a.target
-	a.mu.Unlock()
-	if t == nil || t.Name != TargetAWS || t.Endpoint != "" {
+	t, open := a.target.peek() // a frame asks
+	if !open || t.Name != TargetAWS || t.Endpoint != "" {
 		return ""
 	}
 	region := t.Region
@@ -39,14 +37,12 @@ func consoleURL(region string, r stack.Resource) string {
 // nothing runs, without asking anybody. Account numbers in names are those of the
 // target if it is known already.
 func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
-	tmpl, err := a.TemplateOf(p)
+	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	t := a.target
-	a.mu.Unlock()
-	if t == nil {
+	t, open := a.target.peek()
+	if !open {
 		t = &Target{Account: "000000000000"}
 	}
 	return program.Describe(ctx, p, tmpl, t.programEnv(p))

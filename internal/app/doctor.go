@@ -28,10 +28,7 @@ func (a *App) Doctor(ctx context.Context) []Check {
 		out = append(out, Check{Name: name, Detail: detail, Required: required, Err: err})
 	}
 	add("Pulumi CLI", true, func() (string, error) {
-		a.mu.Lock()
-		_, err := a.findPulumi(ctx)
-		a.mu.Unlock()
-		if err != nil {
+		if _, err := a.pulumi.get(ctx, "the Pulumi CLI", a.findPulumi); err != nil {
 			return "", err
 		}
 		path, v, err := a.FindPulumi(ctx)
@@ -56,7 +53,7 @@ func (a *App) Doctor(ctx context.Context) []Check {
 		add("provider plugins", false, func() (string, error) { return a.checkPlugins(ctx) })
 	}
 	add("templates", true, func() (string, error) {
-		cat, err := a.Catalog()
+		cat, err := a.Catalog(ctx)
 		if err != nil {
 			return "", err
 		}

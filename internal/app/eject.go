@@ -79,7 +79,7 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	if err != nil {
 		return nil, nil, err
 	}
-	tmpl, err := a.TemplateOf(p)
+	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -38,7 +38,7 @@ func (d *DataSet) URI() string { return "s3://" + d.store.Bucket + "/" + d.where
 // execution called name. It refuses a pipeline whose template takes no file, and
 // a name that is taken: what another execution reads must not change under it.
 func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*DataSet, error) {
-	t, err := a.TemplateOf(m.Pipeline.Spec)
+	t, err := a.TemplateOf(ctx, m.Pipeline.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (a *App) lookUp(ctx context.Context, t *Target, req Request) lookedUp {
 	if req.Operation != stack.OperationUp && req.Operation != stack.OperationPreview {
 		return l
 	}
-	l.template = a.TemplateOf
+	l.template = func(p *spec.Pipeline) (*spec.Template, error) { return a.TemplateOf(ctx, p) }
 	places := map[objectPlace]bool{}
 	for _, p := range req.Pipelines {
 		for _, ref := range l.references(p) {

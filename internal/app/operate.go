@@ -143,7 +143,7 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	jobs := make([]stack.Job, len(req.Pipelines))
 	var errs fault.List
 	for i, p := range req.Pipelines {
-		job, err := a.job(t, p, req, objects, secrets)
+		job, err := a.job(ctx, t, p, req, objects, secrets)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 		}
@@ -175,7 +175,7 @@ func newOperation(size int) *Operation {
 	return o
 }
 
-func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp, secrets *referred) (stack.Job, error) {
+func (a *App) job(ctx context.Context, t *Target, p *spec.Pipeline, req Request, objects lookedUp, secrets *referred) (stack.Job, error) {
 	if req.Operation == stack.OperationDestroy && p.Protect {
 		// The engine would delete all the rest and only then stop at the bucket.
 		return stack.Job{}, fault.New(fault.Invalid, "the pipeline is protected: its data may not be deleted").
@@ -193,7 +193,7 @@ func (a *App) job(t *Target, p *spec.Pipeline, req Request, objects lookedUp, se
 	if req.Operation != stack.OperationUp && req.Operation != stack.OperationPreview {
 		return job, nil
 	}
-	tmpl, err := a.TemplateOf(p)
+	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return job, err
 	}

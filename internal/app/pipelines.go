@@ -189,7 +189,7 @@ func (a *App) read(ctx context.Context, x *Existing) {
 	}
 	var cat *spec.Catalog
 	if err == nil {
-		cat, err = a.catalogFor(x)
+		cat, err = a.catalogFor(ctx, x)
 	}
 	if err == nil {
 		o := a.SpecOptions(nil)
@@ -239,7 +239,7 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t, err := a.TemplateOf(x.Spec); err == nil {
+	if t, err := a.TemplateOf(ctx, x.Spec); err == nil {
 		m.Template = t
 	}
 	if m.Client, err = a.Executions(ctx, x.Spec.Region, x.Spec.AssumeRole); err != nil {
@@ -259,8 +259,8 @@ func (a *App) ClientFor(ctx context.Context, text string) (*executions.Client, e
 }
 
 // ShownParameters are a pipeline's parameters with secret ones blinded.
-func (a *App) ShownParameters(p *spec.Pipeline) (map[string]any, error) {
-	t, err := a.TemplateOf(p)
+func (a *App) ShownParameters(ctx context.Context, p *spec.Pipeline) (map[string]any, error) {
+	t, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}

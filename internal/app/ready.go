@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -21,8 +22,6 @@ func (a *App) makeReady(ctx context.Context, t *Target, e *stack.Engine, pipelin
 	if t.attached {
 		return nil
 	}
-	a.readyMu.Lock()
-	defer a.readyMu.Unlock()
 	if err := a.checkRoles(ctx, t, pipelines); err != nil {
 		return err
 	}
@@ -34,58 +33,47 @@ const roleChecks = 8
 
 // checkRoles asks STS who we are in each region and as each role that is not known
 // to work yet, so that a role that may not be assumed is refused before anything
-// has changed. The caller holds readyMu.
+// has changed.
 func (a *App) checkRoles(ctx context.Context, t *Target, pipelines []*spec.Pipeline) error {
-	type place struct{ region, role string }
-	first := map[place]*spec.Pipeline{}
-	var places []place
+	first := map[placeKey]*spec.Pipeline{}
+	var places []placeKey
 	for _, p := range pipelines {
-		at := place{p.Region, p.AssumeRole}
-		known := at.region == "" || at.role == "" && at.region == t.Region || a.checked[at.region+" "+at.role]
-		if known || first[at] != nil {
-			continue
+		at := placeKey{p.Region, p.AssumeRole}
+		if at.region == "" || at.role == "" && at.region == t.Region || first[at] != nil {
+			continue // it is known, or nothing is
 		}
 		first[at] = p
 		places = append(places, at)
 	}
-	found := make([]error, len(places))
+	found := make(fault.List, len(places))
 	var g errgroup.Group
 	g.SetLimit(roleChecks)
 	for i, at := range places {
 		g.Go(func() error {
-			cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
-			if err == nil {
-				_, err = awscfg.Check(ctx, cfg)
-			}
-			if err != nil {
-				found[i] = fault.Wrap(err, "%s: check the credentials", first[at].ID)
-			}
+			_, err := a.checked.at(at).get(ctx, "the credentials of "+first[at].ID.String(), func(ctx context.Context) (struct{}, error) {
+				cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
+				if err == nil {
+					_, err = awscfg.Check(ctx, cfg)
+				}
+				return struct{}{}, err
+			})
+			found[i] = fault.Wrap(err, "%s: check the credentials", first[at].ID)
 			return nil
 		})
 	}
 	_ = g.Wait() // none returns an error
-	var errs fault.List
-	for i, at := range places {
-		if found[i] != nil {
-			errs = append(errs, found[i])
-			continue
-		}
-		a.checked[at.region+" "+at.role] = true
-	}
-	return errs.OrNil()
+	return slices.DeleteFunc(found, func(err error) bool { return err == nil }).OrNil()
 }
 
-// installPlugins installs the official plugins, once. The caller holds readyMu.
+// installPlugins installs the official plugins, once.
 func (a *App) installPlugins(ctx context.Context, e *stack.Engine) error {
-	if a.plugged {
-		return nil
-	}
-	plugins, err := officialPlugins(ctx)
-	if err != nil {
-		return err
-	}
-	err = e.InstallPlugins(ctx, plugins, func(d stack.Download) { a.opts.Note("plugin %s: %s", d.ID, d.Message) })
-	a.plugged = err == nil
+	_, err := a.plugged.get(ctx, "the provider plugins", func(ctx context.Context) (struct{}, error) {
+		plugins, err := officialPlugins(ctx)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, e.InstallPlugins(ctx, plugins, func(d stack.Download) { a.opts.Note("plugin %s: %s", d.ID, d.Message) })
+	})
 	return err
 }
 
@@ -112,8 +100,6 @@ func (a *App) checkPlugins(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.readyMu.Lock()
-	defer a.readyMu.Unlock()
 	if a.opts.Install {
 		if err := a.installPlugins(ctx, e); err != nil {
 			return "", err

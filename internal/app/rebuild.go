@@ -42,7 +42,7 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 		return nil, fault.New(fault.NotFound, "the stack of %s holds no spec any more: it was destroyed meanwhile", x.ID).
 			WithHint("Run `pipelinetui up -f` with its spec to make it anew.")
 	}
-	cat, err := outside.Do(ctx, "the template of "+x.ID.String(), func() (*spec.Catalog, error) { return a.catalogFor(x) })
+	cat, err := outside.Do(ctx, "the template of "+x.ID.String(), func() (*spec.Catalog, error) { return a.catalogFor(ctx, x) })
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 
 // TemplateOf returns the template of a pipeline: that of the catalog or, where there is
 // none, that of its stack, once the stack was read.
-func (a *App) TemplateOf(p *spec.Pipeline) (*spec.Template, error) {
-	cat, err := a.Catalog()
+func (a *App) TemplateOf(ctx context.Context, p *spec.Pipeline) (*spec.Template, error) {
+	cat, err := a.Catalog(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func (a *App) TemplateOf(p *spec.Pipeline) (*spec.Template, error) {
 	if err == nil {
 		return t, nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.broughtMu.Lock()
+	defer a.broughtMu.Unlock()
 	if own := a.brought[p.ID]; own != nil && own.Name == p.Template {
 		return own, nil
 	}
@@ -91,8 +91,8 @@ func (a *App) TemplateOf(p *spec.Pipeline) (*spec.Template, error) {
 
 // catalogFor is the catalog with the template of a stack, if no folder has it: what the
 // stack brings along is not looked at unless it is needed.
-func (a *App) catalogFor(x *Existing) (*spec.Catalog, error) {
-	cat, err := a.Catalog()
+func (a *App) catalogFor(ctx context.Context, x *Existing) (*spec.Catalog, error) {
+	cat, err := a.Catalog(ctx)
 	if err != nil || x.State == nil || x.State.Template == nil {
 		return cat, err
 	}
@@ -110,8 +110,8 @@ func (a *App) catalogFor(x *Existing) (*spec.Catalog, error) {
 	if t.Name != p.Template {
 		return cat, nil // another one: it is missing
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.broughtMu.Lock()
+	defer a.broughtMu.Unlock()
 	a.brought[x.ID] = t
 	return cat.With(t), nil
 }
@@ -365,7 +365,7 @@ func unzip(file, dir string) error {
 // keepCopies puts the code of a pipeline that was brought up into its bucket, where
 // another machine finds it. The error is for a warning: the pipeline is up.
 func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error {
-	tmpl, err := a.TemplateOf(p)
+	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func TestTheTemplateInAStack(t *testing.T) {
 	t.Parallel()
 	a := newTestApp(t, nil, nil)
 	for _, template := range []string{`{"template.yaml": 1}`, `[]`, `{"template.yaml": "format: of tomorrow"}`} {
-		cat, err := a.catalogFor(storedIn("realtime", template))
+		cat, err := a.catalogFor(t.Context(), storedIn("realtime", template))
 		require.NoError(t, err, template)
 		_, err = cat.Lookup("realtime")
 		require.NoError(t, err)
@@ -66,12 +66,12 @@ func TestTheTemplateInAStack(t *testing.T) {
 		`{"template.yaml": "format: of tomorrow"}`:  fault.Unsupported,
 		`{"template.yaml": "x", "a": "", "a/b":""}`: fault.Invalid, // no folder holds these
 	} {
-		_, err := a.catalogFor(storedIn("homemade", template))
+		_, err := a.catalogFor(t.Context(), storedIn("homemade", template))
 		require.Equal(t, kind, fault.KindOf(err), "%s: %v", template, err)
 		require.NotEmpty(t, fault.HintOf(err))
 	}
 	x := storedIn("homemade", ownTemplate(t, "homemade"))
-	cat, err := a.catalogFor(x)
+	cat, err := a.catalogFor(t.Context(), x)
 	require.NoError(t, err)
 	own, err := cat.Lookup("homemade")
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestTheTemplateInAStack(t *testing.T) {
 		func() error { return os.Remove(file) },
 	} {
 		require.NoError(t, change())
-		_, err = a.catalogFor(x)
+		_, err = a.catalogFor(t.Context(), x)
 		require.NoError(t, err)
 		is, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -100,10 +100,10 @@ func TestTheTemplateInAStack(t *testing.T) {
 	home := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(home, "cache"), nil, 0o600))
 	a = newTestApp(t, map[string]string{"PIPELINETUI_HOME": home}, nil)
-	_, err = a.catalogFor(x)
+	_, err = a.catalogFor(t.Context(), x)
 	require.ErrorIs(t, err, fault.Invalid)
 	require.ErrorContains(t, err, "can't be put into a folder here")
-	_, err = a.catalogFor(storedIn("realtime", ownTemplate(t, "homemade")))
+	_, err = a.catalogFor(t.Context(), storedIn("realtime", ownTemplate(t, "homemade")))
 	require.NoError(t, err)
 }
 

@@ -45,7 +45,7 @@ func (a *App) SandboxTool(ctx context.Context, environ []string, workDir string)
 		tool = &Tool{Variables: []Variable{{"AWS_ENDPOINT_URL", t.Endpoint}, {"AWS_REGION", t.Region}}, Without: sandbox.Misleading(environ, true)}
 	}
 	servers, err := provider.Serve(context.WithoutCancel(ctx), provider.Config{
-		AWS: cfg, Account: t.Account, Region: t.Region, PathStyle: true, WorkDir: workDir, Log: a.log,
+		AWS: cfg, Account: t.Account, Region: t.Region, PathStyle: true, WorkDir: workDir, Log: a.logger(),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -47,21 +47,14 @@ type Target struct {
 // Target returns the target, after starting the sandbox or checking the
 // credentials.
 func (a *App) Target(ctx context.Context) (*Target, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.target != nil && a.alive(a.target) {
-		return a.target, nil
+	if t, open := a.target.peek(); open {
+		if a.alive(t) {
+			return t, nil
+		}
+		a.target.dropIf(func(x *Target) bool { return x == t })
+		a.clients.drop(func(k clientKey) bool { return k.target == t }) // they talk to the sandbox that is gone
 	}
-	t, err := a.openTarget(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if a.target != nil {
-		// The clients talk to the sandbox that is gone.
-		a.clients = map[string]*executions.Client{}
-	}
-	a.target = t
-	return t, nil
+	return a.target.get(ctx, "the target", a.openTarget)
 }
 
 // alive tells whether a target that was opened before can still be used: a session
@@ -193,7 +186,7 @@ func (a *App) serveProviders(ctx context.Context, t *Target, region string) (map
 	if err != nil {
 		return nil, nil, err
 	}
-	servers, err := provider.Serve(ctx, provider.Config{AWS: cfg, Account: t.Account, Region: region, PathStyle: true, Log: a.log})
+	servers, err := provider.Serve(ctx, provider.Config{AWS: cfg, Account: t.Account, Region: region, PathStyle: true, Log: a.logger()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -207,22 +200,16 @@ func (a *App) Executions(ctx context.Context, region, role string) (*executions.
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	key := region + " " + role
-	if c, ok := a.clients[key]; ok {
-		return c, nil
-	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(region, role))
-	if err != nil {
-		return nil, err
-	}
-	conf := executions.Config{API: executions.Connect(cfg), Class: executions.ClassOf(region), Clock: a.opts.Clock, Log: a.log}
-	if t.attached {
-		// Nobody shares the sandbox, and it has no quotas unless asked to.
-		conf.Limits = executions.Limits{Unlimited: true}
-	}
-	c := executions.New(conf)
-	a.clients[key] = c
-	return c, nil
+	return a.clients.at(clientKey{t, placeKey{region, role}}).get(ctx, "the Step Functions client", func(ctx context.Context) (*executions.Client, error) {
+		cfg, err := awscfg.Load(ctx, t.loadFor(region, role))
+		if err != nil {
+			return nil, err
+		}
+		conf := executions.Config{API: executions.Connect(cfg), Class: executions.ClassOf(region), Clock: a.opts.Clock, Log: a.logger()}
+		if t.attached {
+			// Nobody shares the sandbox, and it has no quotas unless asked to.
+			conf.Limits = executions.Limits{Unlimited: true}
+		}
+		return executions.New(conf), nil
+	})
 }

@@ -44,7 +44,7 @@ func TestNewTemplatesAreClean(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, len(BuiltinTemplates()), "nothing temporary is left")
 
-	cat, err := a.Catalog()
+	cat, err := a.Catalog(t.Context())
 	require.NoError(t, err)
 	mine, err := cat.Lookup("my-realtime")
 	require.NoError(t, err)

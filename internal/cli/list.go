@@ -262,7 +262,7 @@ func (e *env) show(ctx context.Context, id spec.ID, quick bool) error {
 		Spec: x.State.Spec,
 	}
 	if x.Spec != nil {
-		if d.Parameters, err = e.open().ShownParameters(x.Spec); err != nil {
+		if d.Parameters, err = e.open().ShownParameters(ctx, x.Spec); err != nil {
 			return err
 		}
 		d.Tags, d.Protect = x.Spec.AllTags(), x.Protected()

@@ -54,7 +54,7 @@ func (s *Source) Place(ctx context.Context) (data.Place, error) {
 }
 
 // Catalog implements data.Source.
-func (s *Source) Catalog(context.Context) (*spec.Catalog, error) { return s.app.Catalog() }
+func (s *Source) Catalog(ctx context.Context) (*spec.Catalog, error) { return s.app.Catalog(ctx) }
 
 // SpecOptions implements data.Source.
 func (s *Source) SpecOptions() spec.Options { return s.app.SpecOptions(nil) }
@@ -109,8 +109,8 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 }
 
 // Template implements data.Source.
-func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, error) {
-	return s.app.TemplateOf(p)
+func (s *Source) Template(ctx context.Context, p *spec.Pipeline) (*spec.Template, error) {
+	return s.app.TemplateOf(ctx, p)
 }
 
 // Rebuild implements data.Source.
