@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
-	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -43,7 +42,7 @@ func newTemplatesShow(deps *Deps, do action[templatesShowOptions]) *cobra.Comman
 
 // catalog returns the templates; those of the user's folders are read.
 func catalog(ctx context.Context, deps *Deps) (*spec.Catalog, error) {
-	return outside.Do(ctx, "the templates", deps.app().Catalog)
+	return deps.app().Catalog(ctx)
 }
 
 func runTemplatesList(ctx context.Context, deps *Deps) error {
