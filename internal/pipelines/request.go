@@ -168,9 +168,6 @@ func (s Summary) Ending() Ending {
 	}
 }
 
-// Total is how many there are.
-func (s Summary) Total() int { return s.Succeeded + s.Failed + s.Cancelled + s.NotBegun }
-
 // String is "2 succeeded, 1 failed": what there is none of is left out, but for what
 // succeeded.
 func (s Summary) String() string {
