@@ -108,7 +108,7 @@ func (c *Client) SetMapRun(ctx context.Context, arn string, s MapRunSettings) er
 	}
 	in := &sfn.UpdateMapRunInput{MapRunArn: &arn, ToleratedFailureCount: s.ToleratedFailures}
 	if s.MaxConcurrency != nil {
-		in.MaxConcurrency = aws.Int32(int32(*s.MaxConcurrency)) //nolint:gosec // checked above
+		in.MaxConcurrency = aws.Int32(int32(*s.MaxConcurrency)) // checked above
 	}
 	if s.ToleratedFailurePercent != nil {
 		in.ToleratedFailurePercentage = aws.Float32(float32(*s.ToleratedFailurePercent))

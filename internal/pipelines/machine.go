@@ -5,11 +5,12 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // machineType is the engine's type of a state machine.
-const machineType = "aws-native:stepfunctions:StateMachine"
+const machineType = kinds.StateMachine
 
 // Machine is a pipeline's state machine, ready for executions.
 type Machine struct {

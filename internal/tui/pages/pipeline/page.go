@@ -129,7 +129,7 @@ func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 // NewRun returns the page of a pipeline with the form to start an execution, which begins
 // with an input: JSON, or the path of a file behind an @.
 func NewRun(h *ui.Host, id spec.ID, input string) ui.Page {
-	p := New(h, id, "run").(*Page) //nolint:forcetypeassert // New makes nothing else
+	p := New(h, id, "run").(*Page) // New makes nothing else
 	p.input = input
 	return p
 }
