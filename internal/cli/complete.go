@@ -477,7 +477,7 @@ func profiles(_ context.Context, p place) offer {
 		if home, ok := p.deps.environ("HOME"); file == "" && ok {
 			file = filepath.Join(home, ".aws", fallback)
 		}
-		raw, _ := os.ReadFile(file) //nolint:gosec // the user's own; there may be none
+		raw, _ := os.ReadFile(file) // the user's own; there may be none
 		for line := range strings.Lines(string(raw)) {
 			section, ok := strings.CutPrefix(strings.TrimSpace(line), "[")
 			name, closed := strings.CutSuffix(section, "]")

@@ -205,7 +205,7 @@ func TestScriptsOfShells(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	program := filepath.Join(dir, "pipelinetui")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n"), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n"), 0o700)) // it is run
 	// What the package bash-completion has, as far as the script uses it.
 	const ask = `
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }

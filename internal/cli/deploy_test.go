@@ -71,7 +71,7 @@ func TestUpOfASpec(t *testing.T) {
 	doc := l.ends(t, ExitOK).doc(t, "Deployment")
 	require.Equal(t, "up", doc["operation"])
 	require.Len(t, doc["pipelines"], 1)
-	one := doc["pipelines"].([]any)[0].(map[string]any) //nolint:forcetypeassert // a test
+	one := doc["pipelines"].([]any)[0].(map[string]any) // a test
 	require.Equal(t, "upspec/two", one["pipeline"])
 	require.Equal(t, "succeeded", one["result"])
 	require.NotEmpty(t, one["resources"])
@@ -110,7 +110,7 @@ func TestUpThatFails(t *testing.T) {
 	l.ends(t, ExitDeployment, "2 pipelines: 1 succeeded, 1 failed", "error: up upfails/two")
 	l = (&line{w: w, engine: g}).run(t, "up", "-f", file, "--yes", "-o", "json")
 	doc := l.ends(t, ExitDeployment).doc(t, "Deployment")
-	require.InDelta(t, 1, doc["summary"].(map[string]any)["failed"], 0) //nolint:forcetypeassert // a test
+	require.InDelta(t, 1, doc["summary"].(map[string]any)["failed"], 0) // a test
 	refused := fault.New(fault.Denied, "no right to do that")
 	(&line{w: w, engine: &engine{refused: refused}}).run(t, "up", "-f", file, "--yes").ends(t, ExitCredentials, "no right to do that")
 }

@@ -98,7 +98,7 @@ func TestBatches(t *testing.T) {
 	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday", "--wait").ends(t, ExitExecution, "0 executions started, 3 were there", "1 × InvalidFlower", "1 of 3 executions")
 	doc := w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday", "--wait", "-o", "json").ends(t, ExitExecution).doc(t, "Batch")
 	require.Len(t, doc["executions"], 3)
-	require.InDelta(t, 2, doc["summary"].(map[string]any)["SUCCEEDED"], 0) //nolint:forcetypeassert // a test
+	require.InDelta(t, 2, doc["summary"].(map[string]any)["SUCCEEDED"], 0) // a test
 	(&line{w: w, typed: "{}\n{}\n"}).run(t, "run", "batches/iris", "--inputs", "-", "--wait").ends(t, ExitOK, "2 executions")
 	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "no batch!").ends(t, ExitUsage)
 	w.run(t, "run", "batches/iris", "--inputs", file+".none").ends(t, ExitUsage)

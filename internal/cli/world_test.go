@@ -96,7 +96,7 @@ func newHome(t *testing.T, home string) *world {
 	// The engine is found, and its version known: nothing has to run for that.
 	pulumi := filepath.Join(home, "bin", "pulumi")
 	require.NoError(t, os.MkdirAll(filepath.Dir(pulumi), 0o700))
-	require.NoError(t, os.WriteFile(pulumi, []byte("no program"), 0o700)) //nolint:gosec // has to look like one
+	require.NoError(t, os.WriteFile(pulumi, []byte("no program"), 0o700)) // has to look like one
 	info, err := os.Stat(pulumi)
 	require.NoError(t, err)
 	memory, err := json.Marshal(map[string]any{pulumi: map[string]any{"size": info.Size(), "modTime": info.ModTime(), "version": "v3.240.0"}})

@@ -77,10 +77,10 @@ func (p *Programs) browser() string {
 func shell(line string, argument ...string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
 		words := append(strings.Fields(line), argument...)
-		return exec.CommandContext(context.Background(), words[0], words[1:]...) //nolint:gosec // the user has named it
+		return exec.CommandContext(context.Background(), words[0], words[1:]...) // the user has named it
 	}
 	// As git runs an editor: the line may have arguments and quotes of its own.
-	return exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", line + ` "$@"`, line}, argument...)...) //nolint:gosec // see above
+	return exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", line + ` "$@"`, line}, argument...)...) // see above
 }
 
 // externalMsg is how a program has ended that had the terminal.
@@ -136,7 +136,7 @@ func (a *App) edit(m ui.Edit) tea.Cmd {
 			if err != nil {
 				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "%s has failed: %s; the text is as it was", line, err).Because(err)}}
 			}
-			text, err := os.ReadFile(file) //nolint:gosec // its own
+			text, err := os.ReadFile(file) // its own
 			if err != nil {
 				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "what was edited can't be read: %s", err).Because(err)}}
 			}

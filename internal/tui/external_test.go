@@ -73,7 +73,7 @@ func TestTheBrowserGetsTheLinkAndNoOtherWords(t *testing.T) {
 	const link = "https://console.example/a?b=$(c)&d='e'"
 	file := filepath.Join(t.TempDir(), "opened")
 	open := filepath.Join(t.TempDir(), "my browser")
-	require.NoError(t, os.WriteFile(open, []byte("#!/bin/sh\nprintf %s \"$*\" > '"+file+"'\n"), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(open, []byte("#!/bin/sh\nprintf %s \"$*\" > '"+file+"'\n"), 0o700)) // it is run
 	for _, line := range []string{"'" + open + "'", "'" + open + "' %s"} {
 		require.NoError(t, os.RemoveAll(file))
 		s, _ := withPrograms(t, tui.Programs{Browser: line})

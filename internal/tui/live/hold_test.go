@@ -45,7 +45,7 @@ func held(t *testing.T, answer http.HandlerFunc) (url string, asked <-chan struc
 
 // While STS does not answer and the Pulumi CLI is being downloaded, the screen is there:
 // it draws, answers keys, offers links and lets its user leave.
-func TestNothingThatIsOpenedHoldsUpTheScreen(t *testing.T) { //nolint:paralleltest // it sets variables of the process
+func TestNothingThatIsOpenedHoldsUpTheScreen(t *testing.T) { // it sets variables of the process
 	sts, checking, answer := held(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/ann</Arn>`+
