@@ -217,7 +217,7 @@ func TestHelpAndTheWayOutWhileTyping(t *testing.T) {
 	x.Advance(1e9)
 	x.Press("esc")
 	x.Press("ctrl+p")
-	x.Until("open the pipeline")
+	x.Until("Command")
 	x.Advance(1e9)
 	x.Press("esc")
 	x.Press("ctrl+g")
