@@ -106,11 +106,12 @@ func (a *App) Catalog(ctx context.Context) (*spec.Catalog, error) {
 
 // SpecOptions are the options for reading specs with these settings.
 func (a *App) SpecOptions(set []string) spec.Options {
-	region := a.opts.Settings.String(settings.Region)
+	given := a.opts.Settings.Get(settings.Region)
+	region := given.Value
 	if region == "" && a.opts.Settings.String(settings.Target) == TargetSandbox {
 		region = sandboxRegion
 	}
-	return spec.Options{Region: region, Set: set, Environ: a.opts.Environ}
+	return spec.Options{Region: region, RegionFrom: given.Source, Set: set, Environ: a.opts.Environ}
 }
 
 // Engine returns the Pulumi engine: the CLI is found (or installed, if that was

@@ -6,8 +6,10 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -152,7 +154,8 @@ func property(st theme.Styles, d stack.PropertyDiff) string {
 	case stack.DiffDelete:
 		path = st.Delete.Render("- "+path) + ": " + Value(d.Old, valueWidth)
 	default:
-		path = st.Update.Render("~ "+path) + ": " + Value(d.Old, valueWidth) + " → " + Value(d.New, valueWidth)
+		before, after := Change(d.Old, d.New)
+		path = st.Update.Render("~ "+path) + ": " + before + " → " + after
 	}
 	if d.Replace {
 		path += " " + st.Replace.Render("(forces replacement)")
@@ -160,8 +163,37 @@ func property(st theme.Styles, d stack.PropertyDiff) string {
 	return path
 }
 
-// valueWidth bounds a property's value on one line.
-const valueWidth = 60
+const (
+	// valueWidth bounds a property's value on one line.
+	valueWidth = 60
+	// changeContext is how much of what two values have in common stays before what they
+	// have not.
+	changeContext = 16
+)
+
+// Change is the two values of a property that changes, each on one line and bounded as
+// Value is. What both begin with is left out of long ones, so that what differs is seen.
+func Change(before, after any) (was, is string) {
+	was, is = Value(before, 0), Value(after, 0)
+	if ansi.StringWidth(was) <= valueWidth && ansi.StringWidth(is) <= valueWidth {
+		return was, is
+	}
+	same := 0
+	for i, r := range was {
+		if other, _ := utf8.DecodeRuneInString(is[i:]); i >= len(is) || other != r {
+			break
+		}
+		same = i + utf8.RuneLen(r)
+	}
+	skip := ansi.StringWidth(was[:same]) - changeContext
+	cut := func(s string) string {
+		if skip > changeContext && same < max(len(was), len(is)) {
+			s = ansi.TruncateLeft(s, skip, "…")
+		}
+		return ansi.Truncate(s, valueWidth, "…")
+	}
+	return cut(was), cut(is)
+}
 
 // Value is a property's value as JSON on one line of at most width cells; 0 is no
 // limit.

@@ -216,7 +216,7 @@ func (r *resolver) region(a *ask, p *Pipeline) (partition string) {
 	case r.opts.Region == "":
 		r.fail(a.at.in("region").problem(CodeMissing, "%s has no region", a).WithHint("Add `region: ...`, use --region, or set AWS_REGION."))
 	default:
-		if e := checkRegion(pos{source: "region"}.in("region"), r.opts.Region); e != nil {
+		if e := checkRegion(pos{source: r.opts.RegionFrom}.in("region"), r.opts.Region); e != nil {
 			r.fail(e)
 		} else {
 			p.Region = r.opts.Region

@@ -65,8 +65,9 @@ type Set struct {
 
 // Options change how a spec is read.
 type Options struct {
-	// Region is used where the spec names none.
-	Region string
+	// Region is used where the spec names none; RegionFrom says where it comes from, for an
+	// error: "environment AWS_REGION".
+	Region, RegionFrom string
 	// Set are "name=value" overrides for every pipeline, the strongest layer.
 	Set []string
 	// Dir is what relative paths in Set are relative to; "" is the working

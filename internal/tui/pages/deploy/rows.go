@@ -184,7 +184,8 @@ func (r *resources) Cell(i, column int) widget.Cell {
 }
 
 func (r *resources) property(d stack.PropertyDiff) widget.Cell {
-	mark, style, text := "~", r.th.Update, render.Value(d.Old, 0)+" "+arrow(r.th)+" "+render.Value(d.New, 0)
+	before, after := render.Change(d.Old, d.New)
+	mark, style, text := "~", r.th.Update, before+" "+arrow(r.th)+" "+after
 	switch d.Kind {
 	case stack.DiffAdd:
 		mark, style, text = "+", r.th.Create, render.Value(d.New, 0)
