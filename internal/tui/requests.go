@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -197,7 +198,11 @@ func (a *App) stop() tea.Cmd {
 		if len(names) > 0 {
 			text += " on " + render.Line(shorten(names, 6), 0)
 		}
-		what = append(what, text+".")
+		text += "."
+		if slices.ContainsFunc(running, (*ui.Job).Waiting) {
+			text += ui.NotYet
+		}
+		what = append(what, text)
 	}
 	for _, l := range launches {
 		what = append(what, fmt.Sprintf("Batch %s of %s: %s of %s executions were started. Cut off, it goes on if it is started again with the same name and file.",

@@ -47,6 +47,20 @@ type Job struct {
 	op data.Operation
 }
 
+// Waiting tells that a pipeline of the job has begun and its engine has not: it waits for
+// executions, and nothing has been changed on it.
+func (j *Job) Waiting() bool {
+	for _, p := range j.Progress {
+		if p != nil && !p.Started.IsZero() && p.Config == nil && p.End == nil && len(p.Messages) > 0 {
+			return true // an engine's first word is the config
+		}
+	}
+	return false
+}
+
+// NotYet is said of a job that waits.
+const NotYet = " It waits for executions: nothing has been changed yet."
+
 // LogEntry is an event of a job.
 type LogEntry struct {
 	ID    spec.ID

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -301,8 +300,8 @@ func (p *Page) askCancel() tea.Cmd {
 	if len(names) == 0 {
 		text = "It is about to begin."
 	}
-	if slices.ContainsFunc(p.figures, func(f figures) bool { return f.note != "" }) {
-		text += " It waits for executions: nothing has been changed yet."
+	if job.Waiting() {
+		text += ui.NotYet
 	}
 	off := ""
 	if job.Cancelled {
