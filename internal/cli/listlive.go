@@ -41,17 +41,17 @@ func (l *asking) docs() []warningDoc {
 
 // warn takes note of what could not be asked. Without credentials the command
 // fails; that one endpoint is not there is shown, and no failure of the list.
-func (l *asking) warn(e *env, pipeline string, err error) {
-	l.warnings = append(l.warnings, warningDoc{pipeline, e.describe(err)})
+func (l *asking) warn(deps *Deps, pipeline string, err error) {
+	l.warnings = append(l.warnings, warningDoc{pipeline, describe(deps, err)})
 	if k := fault.KindOf(err); l.err == nil && (pipeline == "" || k == fault.Unauthenticated || k == fault.Denied) {
 		l.err = fault.Wrap(err, "ask for endpoints and executions")
 	}
 }
 
 // tell is warn, for what the text has to say in words.
-func (l *asking) tell(e *env, pipeline string, err error) {
-	l.warn(e, pipeline, err)
-	l.told = append(l.told, warningDoc{pipeline, e.describe(err)})
+func (l *asking) tell(deps *Deps, pipeline string, err error) {
+	l.warn(deps, pipeline, err)
+	l.told = append(l.told, warningDoc{pipeline, describe(deps, err)})
 }
 
 // text is what could not be asked, a line each.
@@ -68,23 +68,23 @@ func (l *asking) text(st theme.Styles) string {
 
 // addLive asks AWS for what the stacks cannot know. What cannot be had is unknown:
 // a list must not fail because one account is out of reach.
-func (e *env) addLive(ctx context.Context, list []pipelines.Pipeline, docs []pipelineDoc, l *asking) {
-	found, err := e.open().Live(ctx, list)
+func (deps *Deps) addLive(ctx context.Context, list []pipelines.Pipeline, docs []pipelineDoc, l *asking) {
+	found, err := deps.app().Live(ctx, list)
 	if err != nil {
-		l.warn(e, "", err)
+		l.warn(deps, "", err)
 		return
 	}
 	for i, live := range found {
 		docs[i].take(live)
 		switch {
 		case live.Elsewhere != "":
-			l.warn(e, docs[i].Pipeline, live.Err())
+			l.warn(deps, docs[i].Pipeline, live.Err())
 		case ctx.Err() != nil:
 			// It says why anything is missing.
 		default:
 			for _, err := range []error{live.EndpointErr, live.ExecutionsErr} {
 				if err != nil {
-					l.tell(e, docs[i].Pipeline, err)
+					l.tell(deps, docs[i].Pipeline, err)
 				}
 			}
 		}

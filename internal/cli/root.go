@@ -233,7 +233,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 		newRefresh(deps, runDeploy), newCancel(deps, runCancel),
 	)
 	add(groupRun, newRun(deps, runExecution), newExecutions(deps))
-	add(groupInspect, newList(deps), newShow(deps), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
+	add(groupInspect, newList(deps, runList), newShow(deps, runShow), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
 	add(groupTool, newSandbox(deps), newDoctor(deps), newVersion(deps), newDocs(root))
 	reads(root)
 	s.completions(root)
