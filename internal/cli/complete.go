@@ -22,11 +22,11 @@ import (
 )
 
 // What the shell offers while a command line is typed. It is asked at every press of the
-// tab key: it starts nothing, asks nobody but what answers within patience, and says
+// tab key: it starts nothing, asks nobody but what answers within tabPatience, and says
 // nothing but candidates. What cannot be found out is not offered.
 
-// patience bounds what a completion waits for.
-const patience = time.Second
+// tabPatience bounds what a completion waits for.
+const tabPatience = time.Second
 
 // place is where on a command line something is to be completed.
 type place struct {
@@ -51,7 +51,7 @@ type completer func(ctx context.Context, p place) offer
 // elsewhere: here the shell offers none.
 func (deps *Deps) completes(find completer) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+		ctx, cancel := context.WithTimeout(cmd.Context(), deps.patience)
 		defer cancel()
 		if !deps.ready(ctx) {
 			return nil, cobra.ShellCompDirectiveNoFileComp

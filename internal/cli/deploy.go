@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -68,8 +69,11 @@ func (o *deployOptions) completions(deps *Deps, cmd *cobra.Command) {
 	}
 }
 
-// running is what is to become of executions that run.
-func (o *deployOptions) running() pipelines.Running { return pipelines.Running(o.runningHow) }
+// running is what is to become of executions that run; a command without the flag lets
+// them be.
+func (o *deployOptions) running() pipelines.Running {
+	return cmp.Or(pipelines.Running(o.runningHow), pipelines.RunningIgnore)
+}
 
 // changing tells whether the operation is to change anything.
 func (o *deployOptions) changing() bool { return o.operation != stack.OperationPreview }

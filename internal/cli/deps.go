@@ -31,6 +31,9 @@ type Deps struct {
 	app func() *app.App
 	// ready resolves settings for a completion, without a word; false if that can't be.
 	ready func(ctx context.Context) bool
+	// patience bounds what a completion waits for: tabPatience, or in tests, which are to
+	// say the same on a machine that is busy, longer.
+	patience time.Duration
 	// prepare makes an operation on pipelines ready: app.App.Prepare, which needs the
 	// engine.
 	prepare preparer

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -58,9 +59,10 @@ time, and how many of its items may fail before it fails. What runs already goes
 	}
 	countFlag(cmd.Flags(), &o.concurrency, "concurrency", 0, 0, 10_000, "children that run at the same time")
 	countFlag(cmd.Flags(), &o.failures, "tolerated-failures", 0, 0, math.MaxInt32, "items that may fail")
-	cmd.Flags().Float64Var(&o.percent, "tolerated-percent", 0, "part of the items that may fail, 0 to 100")
+	percentFlag(cmd.Flags(), &o.percent, "tolerated-percent", "part of the items that may fail, 0 to 100")
 	cmd.Flags().StringVar(&o.label, "label", "", "label of the Map Run's state, if several run")
 	yesFlag(cmd, &o.yes)
+	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return changes(cmd)
 }
 
@@ -94,7 +96,11 @@ func runMapRunSet(ctx context.Context, deps *Deps, o *mapRunSetOptions) error {
 	if run, err = c.DescribeMapRun(ctx, run.ARN); err != nil {
 		return err
 	}
-	return deps.Write(run, func() string {
+	doc := struct {
+		console.Header
+		*executions.MapRun
+	}{console.NewHeader("MapRun"), run}
+	return deps.Write(doc, func() string {
 		return fmt.Sprintf("%s  %s\n", render.Line(run.Label, 0), run.Settings().Text())
 	})
 }

@@ -53,8 +53,17 @@ func countFlag(f *pflag.FlagSet, p *int, name string, def, lowest, highest int, 
 
 // shareFlag adds a flag for a part of a whole, 0 to 1.
 func shareFlag(f *pflag.FlagSet, p *float64, name, help string) {
+	f.Var(floatUpTo(p, 1), name, help)
+}
+
+// percentFlag adds a flag for a part of a whole in percent, 0 to 100.
+func percentFlag(f *pflag.FlagSet, p *float64, name, help string) {
+	f.Var(floatUpTo(p, 100), name, help)
+}
+
+func floatUpTo(p *float64, highest float64) *bounded[float64] {
 	parse := func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
-	f.Var(&bounded[float64]{p, 0, 1, "float", parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}, name, help)
+	return &bounded[float64]{p, 0, highest, "float", parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}
 }
 
 // durationFlag adds a flag for a duration that is not negative.

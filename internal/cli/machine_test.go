@@ -381,6 +381,18 @@ func TestNumbersOutsideOfTheirBounds(t *testing.T) {
 	}
 }
 
+// Whatever a command is about can be completed, but for what nobody knows beforehand.
+func TestWhatACommandIsAboutIsCompleted(t *testing.T) {
+	t.Parallel()
+	free := []string{"pipelinetui sandbox account add", "pipelinetui sandbox faults clear"}
+	streams, _, _ := console.Buffers("")
+	for _, cmd := range leaves(newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))) {
+		if _, words, _ := strings.Cut(cmd.Use, " "); words != "" && !strings.HasSuffix(words, "[flags]") && !slices.Contains(free, cmd.CommandPath()) {
+			require.True(t, cmd.ValidArgsFunction != nil || len(cmd.ValidArgs) > 0, cmd.CommandPath())
+		}
+	}
+}
+
 func TestReadsThatFailNameTheirReason(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

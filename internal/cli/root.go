@@ -86,7 +86,7 @@ func newSession(args []string, streams *console.Streams, environ func(string) (s
 	out.SetCommand("pipelinetui") // where none is found
 	s := &session{args: args, note: out.Note}
 	s.deps = &Deps{Console: out, environ: environ, environment: os.Environ, now: time.Now, signals: console.NewDesk(), app: s.open}
-	s.deps.ready = s.quietly
+	s.deps.ready, s.deps.patience = s.quietly, tabPatience
 	s.deps.prepare = func(ctx context.Context, request app.Request) (func() pipelines.Operation, error) {
 		p, err := s.open().Prepare(ctx, request)
 		if err != nil {

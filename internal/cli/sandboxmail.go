@@ -27,10 +27,21 @@ subscribers, the oldest first, or shows one. None leaves this machine: each is a
 A subscription by e-mail begins with one that has a link to confirm it.`,
 		Example: `  pipelinetui sandbox mail
   pipelinetui sandbox mail 20260131T120000.000-1b4e28ba-6fa459ea`,
+		ValidArgsFunction: deps.completes(arguments(mails)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return do(cmd.Context(), deps, &sandboxMailOptions{strings.Join(args, "")})
 		},
 	})
+}
+
+// mails are those that there are: files, which are there without the sandbox too.
+func mails(_ context.Context, p place) offer {
+	all, _ := p.deps.app().SandboxMail()
+	var out offer
+	for _, m := range all {
+		out.words = append(out.words, cobra.CompletionWithDesc(m.ID, render.Line(m.Subject, 40)))
+	}
+	return out
 }
 
 func runSandboxMail(_ context.Context, deps *Deps, o *sandboxMailOptions) error {

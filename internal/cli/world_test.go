@@ -285,6 +285,7 @@ func (l *line) run(t *testing.T, args ...string) *line {
 	streams.InTTY, streams.ErrTTY = l.tty, l.tty
 	l.out, l.errs = out, errs
 	s := newSession(args, streams, func(k string) (string, bool) { v, ok := environ[k]; return v, ok })
+	s.deps.patience = time.Hour
 	if l.engine != nil {
 		s.deps.prepare = l.engine.prepare
 	}

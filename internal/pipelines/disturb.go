@@ -6,7 +6,7 @@ import (
 )
 
 // Running says what is to become of executions that run, when what they run on is
-// deleted or replaced. The zero value is RunningIgnore.
+// deleted or replaced.
 type Running string
 
 // What can be done about executions that run.

@@ -6,12 +6,17 @@ import "strings"
 // work where this one does.
 func (s *Settings) Flags() []string {
 	var out []string
+	if s.config != "" {
+		out = append(out, "--config="+s.config)
+	}
 	for _, v := range s.List() {
 		flag, ok := strings.CutPrefix(v.Source, "flag ")
 		switch {
 		case !ok:
 		case v.Value == "true", v.Name == Color && v.Value == "never":
 			out = append(out, flag)
+		case v.Name == Color:
+			out = append(out, flag+"=false")
 		default:
 			out = append(out, flag+"="+v.Value)
 		}

@@ -88,6 +88,8 @@ type Value struct {
 type Settings struct {
 	values map[string]Value
 	Paths  Paths
+	// config is the config file that was named by a flag, else "".
+	config string
 }
 
 // Paths are where the tool keeps its files.
@@ -160,7 +162,7 @@ func Resolve(src Sources) (*Settings, error) {
 	if homeless != nil {
 		errs = append(errs, homeless)
 	}
-	s := &Settings{values: map[string]Value{}, Paths: paths}
+	s := &Settings{values: map[string]Value{}, Paths: paths, config: src.Config}
 	for _, d := range all() {
 		v := pick(d, src, file)
 		if d.check != nil && v.Value != "" {

@@ -141,4 +141,13 @@ func TestFlagsAreGivenAgain(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"--target=aws", "--region=eu-west-1", "--no-color", "--read-only", "--debug=false"}, s.Flags(), "what is in the environment is there for the next one, too")
+
+	file := filepath.Join(t.TempDir(), "prod.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("target: aws\n"), 0o600))
+	s, err = Resolve(Sources{
+		Config: file, Flags: map[string]string{"no-color": "false"},
+		Environ: environ(map[string]string{"PIPELINETUI_HOME": t.TempDir()}),
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"--config=" + file, "--no-color=false"}, s.Flags(), "without the file it would be another target")
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -226,12 +225,18 @@ func TestStream(t *testing.T) {
 	require.JSONEq(t, `{"type": "result", "apiVersion": "pipelinetui/v1", "kind": "Thing", "name": "x"}`, lines[3])
 }
 
+// odd cannot be written.
+type odd struct {
+	Header
+	F func()
+}
+
 func TestWhatCannotBeADocumentIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{JSON, YAML, Lines} {
 		c, _, _ := on(t, "", nil)
 		c.SetForm(form)
-		require.Error(t, c.Write(func() {}, nil), form)
+		require.Error(t, c.Write(odd{Header: NewHeader("Odd"), F: func() {}}, nil), form)
 	}
 	c, _, _ := on(t, "", nil)
 	c.SetForm(Lines)
@@ -256,7 +261,7 @@ func TestAStreamThatTakesNoMore(t *testing.T) {
 		c := New(streams, environ{}.lookup)
 		require.NoError(t, c.Lost())
 		c.SetForm(JSON)
-		require.NoError(t, c.Write(json.RawMessage("{}"), nil))
+		require.NoError(t, c.Write(NewHeader("Thing"), nil))
 		require.Equal(t, told, c.Lost() != nil, "%v", err)
 		n, werr := Lasting(streams.Out).Write([]byte("abc"))
 		require.NoError(t, werr)

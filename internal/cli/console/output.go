@@ -24,6 +24,12 @@ type Header struct {
 	Kind       string `json:"kind"`
 }
 
+func (Header) document() {}
+
+// Document is a command's result in machine output: a struct that embeds Header, so that
+// none is without version and kind.
+type Document interface{ document() }
+
 // NewHeader is the header of a kind of document.
 func NewHeader(kind string) Header { return Header{Version, kind} }
 
@@ -54,7 +60,7 @@ func (c *Console) GiveAway() { c.printed = true }
 
 // Write writes a command's result: doc in the machine form asked for, or what
 // human returns. Among lines it is the last one, of type result.
-func (c *Console) Write(doc any, human func() string) error {
+func (c *Console) Write(doc Document, human func() string) error {
 	if !c.Machine() {
 		if human != nil {
 			fmt.Fprint(c.Out, human())
