@@ -53,7 +53,7 @@ func (a *App) Stacks(ctx context.Context, patterns []string) ([]Existing, error)
 			out = append(out, Existing{ID: id, Summary: s})
 		}
 	}
-	slices.SortFunc(out, func(a, b Existing) int { return strings.Compare(a.ID.StackName(), b.ID.StackName()) })
+	slices.SortFunc(out, func(a, b Existing) int { return a.ID.Compare(b.ID) })
 	return out, nil
 }
 

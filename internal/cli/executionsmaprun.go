@@ -57,7 +57,7 @@ time, and how many of its items may fail before it fails. What runs already goes
 			return do(cmd.Context(), deps, o)
 		},
 	}
-	countFlag(cmd.Flags(), &o.concurrency, "concurrency", 0, 0, 10_000, "children that run at the same time")
+	countFlag(cmd.Flags(), &o.concurrency, "concurrency", 0, 0, 10_000, "children that run at the same time; 0 for no bound")
 	countFlag(cmd.Flags(), &o.failures, "tolerated-failures", 0, 0, math.MaxInt32, "items that may fail")
 	percentFlag(cmd.Flags(), &o.percent, "tolerated-percent", "part of the items that may fail, 0 to 100")
 	cmd.Flags().StringVar(&o.label, "label", "", "label of the Map Run's state, if several run")

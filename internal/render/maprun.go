@@ -54,13 +54,23 @@ func Rate(perSecond float64) string {
 	return Number(int64(perSecond + 0.5))
 }
 
+// AtOnce says how many children of a Map Run may run at the same time; 0 is no bound of
+// its own (docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html,
+// MaxConcurrency).
+func AtOnce(r *executions.MapRun) string {
+	if r.MaxConcurrency == 0 {
+		return "any number at the same time"
+	}
+	return "at most " + Number(int64(r.MaxConcurrency)) + " at the same time"
+}
+
 // MapRun shows a Map Run with its counts, and why children did not succeed.
 func MapRun(st theme.Styles, r *executions.MapRun, failures []executions.Failure, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Key.Render("Map Run "+Line(r.Label, 40)), StatusStyle(st, r.Status).Render(string(r.Status)), Duration(r.Duration(now)))
 	fmt.Fprintf(&b, "  %-10s %s\n", "items", Counts(st, r.Items))
 	fmt.Fprintf(&b, "  %-10s %s\n", "children", Counts(st, r.Children))
-	rules := fmt.Sprintf("at most %s at the same time · tolerates %s", Number(int64(r.MaxConcurrency)), Tolerated(r))
+	rules := AtOnce(r) + " · tolerates " + Tolerated(r)
 	if r.Redrives > 0 {
 		rules += " · " + Count(r.Redrives, "redrive", "redrives")
 	}

@@ -49,6 +49,9 @@ func TestMapRun(t *testing.T) {
   at most 50 at the same time · tolerates 5 % failed items · 2 redrives
   arn:run
 `, render.MapRun(st, &run, nil, now))
+	run.MaxConcurrency = 0
+	require.Contains(t, render.MapRun(st, &run, nil, now), "  any number at the same time · tolerates")
+	run.MaxConcurrency = 50
 	run.ToleratedFailurePercent, run.Children.Failed, run.Redrives = 0, 9, 0
 	run.Status, run.Stop = executions.Failed, start.Add(3*time.Second)
 	failures := []executions.Failure{

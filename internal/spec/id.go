@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
@@ -124,6 +125,12 @@ func (id ID) String() string {
 		s += "/" + env
 	}
 	return s
+}
+
+// Compare orders pipelines for people: by tenant, model and env, so that acme/iris stands
+// before acme/iris-batch.
+func (id ID) Compare(other ID) int {
+	return cmp.Or(cmp.Compare(id.Tenant, other.Tenant), cmp.Compare(id.Model, other.Model), cmp.Compare(id.Env, other.Env))
 }
 
 // StackName is the name of the Pulumi stack. Dots can't occur in the parts, so

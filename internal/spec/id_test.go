@@ -1,6 +1,8 @@
 package spec_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,4 +71,16 @@ func TestIDForms(t *testing.T) {
 	id.Env = "prod"
 	require.Equal(t, "acme/iris/prod", id.String())
 	require.Equal(t, "ptui-acme-iris-prod", id.BaseName())
+}
+
+func TestCompareGoesByTenantModelAndEnv(t *testing.T) {
+	t.Parallel()
+	var list []spec.ID
+	for _, s := range []string{"b/a", "acme/iris-batch", "acme/iris/prod", "acme/iris/dev", "acme-x/iris"} {
+		id, err := spec.ParseID(s)
+		require.NoError(t, err)
+		list = append(list, id)
+	}
+	slices.SortFunc(list, spec.ID.Compare)
+	require.Equal(t, "[acme/iris acme/iris/prod acme/iris-batch acme-x/iris b/a]", fmt.Sprint(list))
 }

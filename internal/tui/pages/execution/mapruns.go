@@ -569,7 +569,7 @@ func (r *mapRuns) head(p *Page, x *mapRun, width int, now time.Time) []string {
 	if pace != "" {
 		bar += "  " + th.Muted.Render(pace)
 	}
-	rules := fmt.Sprintf("at most %s at the same time, tolerates %s", render.Number(int64(run.MaxConcurrency)), render.Tolerated(run))
+	rules := render.AtOnce(run) + ", tolerates " + render.Tolerated(run)
 	if run.Redrives > 0 {
 		rules += ", " + render.Count(run.Redrives, "redrive", "redrives")
 	}
