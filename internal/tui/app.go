@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -52,6 +53,7 @@ type App struct {
 	// programs are those of the user's; lent says that one has the terminal.
 	programs Programs
 	lent     bool
+	loan     loan
 	start    ui.Page
 	pages    []ui.Page
 	dialogs  []openDialog
@@ -95,8 +97,8 @@ type (
 	spinMsg     struct{}
 	beatMsg     struct{}
 	expireMsg   struct{}
-	// interruptMsg is a signal from outside: SIGINT, SIGTERM, or SIGHUP (hangup).
-	interruptMsg struct{ hangup bool }
+	// interruptMsg is a signal from outside: SIGINT, SIGTERM or SIGHUP.
+	interruptMsg struct{ signal os.Signal }
 	// repaintMsg says that the same page looks different now.
 	repaintMsg struct{}
 )

@@ -29,11 +29,12 @@ type page struct {
 	title     string
 	told      []tea.Msg
 	capturing bool
+	init      tea.Cmd
 	view      func(w, h int) string
 	onKey     func(string) tea.Cmd
 }
 
-func (p *page) Init() tea.Cmd { return nil }
+func (p *page) Init() tea.Cmd { return p.init }
 
 func (p *page) Update(msg tea.Msg) tea.Cmd {
 	p.told = append(p.told, msg)

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -20,6 +23,10 @@ import (
 // $BROWSER, and what the system has.
 type Programs struct {
 	Editor, Pager, Browser string
+	// In and Out are the files of the terminal, which the program is given as they are:
+	// a reader or writer around one would reach it as a pipe, and no editor or pager
+	// works on a pipe. nil are the terminal's own, if Run was given files.
+	In, Out *os.File
 	// Run lets a program have the terminal and tells how it ended; nil is Bubble Tea's.
 	Run func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd
 }
@@ -73,14 +80,44 @@ func (p *Programs) browser() string {
 	return ""
 }
 
-// shell runs a command line with an argument after it, which the shell does not read.
-func shell(line string, argument ...string) *exec.Cmd {
+// shell runs a command line with an argument after it, which the shell does not read. The
+// end of ctx asks it to end.
+func shell(ctx context.Context, line string, argument ...string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
 		words := append(strings.Fields(line), argument...)
-		return exec.CommandContext(context.Background(), words[0], words[1:]...) // the user has named it
+		return exec.CommandContext(ctx, words[0], words[1:]...) // the user has named it
 	}
 	// As git runs an editor: the line may have arguments and quotes of its own.
-	return exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", line + ` "$@"`, line}, argument...)...) // see above
+	c := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", line + ` "$@"`, line}, argument...)...) // see above
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	c.WaitDelay = evictAfter
+	return c
+}
+
+// evictAfter is how long a program that has the terminal may take to end once it was
+// asked to; then it is killed.
+const evictAfter = 5 * time.Second
+
+// loan is the terminal's being lent to a program. It is safe for concurrent use: signals
+// come while the program's own loop waits for the end of it.
+type loan struct {
+	mu  sync.Mutex
+	end context.CancelFunc
+}
+
+func (l *loan) set(end context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end = end
+}
+
+// evict asks the program that has the terminal to end, if one has it.
+func (l *loan) evict() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end != nil {
+		l.end()
+	}
 }
 
 // externalMsg is how a program has ended that had the terminal.
@@ -89,20 +126,34 @@ type externalMsg struct {
 	then tea.Msg
 }
 
+// onTerminal has a program read from and write to the terminal itself, but where it was
+// given something else.
+func (p *Programs) onTerminal(c *exec.Cmd) {
+	if c.Stdin == nil && p.In != nil {
+		c.Stdin = p.In
+	}
+	if c.Stdout == nil && p.Out != nil {
+		c.Stdout = p.Out
+	}
+}
+
 // lend lets a program have the terminal. begin makes it in the background, and then
 // what is to be told of its end.
-func (a *App) lend(begin func() (c *exec.Cmd, end func(error) externalMsg, err error)) tea.Cmd {
+func (a *App) lend(begin func(context.Context) (c *exec.Cmd, end func(error) externalMsg, err error)) tea.Cmd {
 	run := a.programs.Run
 	if run == nil {
 		run = tea.ExecProcess
 	}
 	a.lent = true
+	ctx, cancel := context.WithCancel(a.env.Ctx)
+	a.loan.set(cancel)
 	return func() tea.Msg {
 		return ui.Guard(func() tea.Msg {
-			c, end, err := begin()
+			c, end, err := begin(ctx)
 			if err != nil {
 				return externalMsg{err: err}
 			}
+			a.programs.onTerminal(c)
 			return run(c, func(err error) tea.Msg { return end(err) })()
 		})
 	}
@@ -111,6 +162,7 @@ func (a *App) lend(begin func() (c *exec.Cmd, end func(error) externalMsg, err e
 // returned goes on after a program has ended.
 func (a *App) returned(m externalMsg) tea.Cmd {
 	a.lent = false
+	a.loan.evict() // it has ended: this frees what stands for it
 	if m.err != nil {
 		return a.toast(ui.Failed(m.err))
 	}
@@ -126,12 +178,12 @@ func (a *App) edit(m ui.Edit) tea.Cmd {
 	if line == "" {
 		return a.toast(ui.Toast{Text: "no editor is known: set VISUAL or EDITOR", Bad: true})
 	}
-	return a.lend(func() (*exec.Cmd, func(error) externalMsg, error) {
+	return a.lend(func(ctx context.Context) (*exec.Cmd, func(error) externalMsg, error) {
 		file, err := temporary(m.Name, m.Text)
 		if err != nil {
 			return nil, nil, err
 		}
-		return shell(line, file), func(err error) externalMsg {
+		return shell(ctx, line, file), func(err error) externalMsg {
 			defer func() { _ = os.RemoveAll(filepath.Dir(file)) }() // what stays is in the system's own folder
 			if err != nil {
 				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "%s has failed: %s; the text is as it was", line, err).Because(err)}}
@@ -168,8 +220,8 @@ func (a *App) page(m ui.Pager) tea.Cmd {
 	if line == "" {
 		return a.toast(ui.Toast{Text: "no pager is known: set PAGER", Bad: true})
 	}
-	return a.lend(func() (*exec.Cmd, func(error) externalMsg, error) {
-		c := shell(line)
+	return a.lend(func(ctx context.Context) (*exec.Cmd, func(error) externalMsg, error) {
+		c := shell(ctx, line)
 		c.Stdin = strings.NewReader(render.Safe(m.Text) + "\n")
 		return c, func(error) externalMsg { return externalMsg{} }, nil // a pager that is left early has not failed
 	})
@@ -182,9 +234,10 @@ func (a *App) browse(m ui.Browse) tea.Cmd {
 		a.clip(m.URL)
 		return a.toast(ui.Toast{Text: "no browser is known here: copied the link to " + m.What})
 	}
-	c := shell(line, m.URL)
+	ctx := context.Background() // it stays when this program ends
+	c := shell(ctx, line, m.URL)
 	if head, tail, ok := strings.Cut(line, "%s"); ok {
-		c = shell(head+`"$1"`+tail+` #`, m.URL)
+		c = shell(ctx, head+`"$1"`+tail+` #`, m.URL)
 	}
 	return func() tea.Msg {
 		return ui.Guard(func() tea.Msg {

@@ -1,12 +1,17 @@
 package tui_test
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/tui"
@@ -85,4 +90,66 @@ func TestTheBrowserGetsTheLinkAndNoOtherWords(t *testing.T) {
 	s.Send(ui.Browse{URL: "file:///etc/passwd", What: "a file"})
 	s.Until("copied the link to a file")
 	require.Equal(t, []string{"file:///etc/passwd"}, s.Copied())
+}
+
+// runOnTerminal runs the terminal on a pseudo terminal. Its first page begins with a request.
+func runOnTerminal(t *testing.T, p tui.Programs, signals <-chan os.Signal, request tea.Msg) chan error {
+	t.Helper()
+	keyboard, tty, err := pty.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		keyboard.Close()
+		tty.Close()
+	})
+	go func() { _, _ = io.Copy(io.Discard, keyboard) }() // until it is closed
+	done := make(chan error, 1)
+	go func() {
+		_, err := tui.Run(t.Context(), tui.Config{Source: datatest.New(t), Theme: plainTheme(), Programs: p, Start: func(h *ui.Host) ui.Page {
+			return &page{Host: h, title: "first", init: ui.Send(request)}
+		}}, tui.Terminal{In: tty, Out: tty, Signals: signals, AskBackground: true, Size: &tea.WindowSizeMsg{Width: 80, Height: 24}})
+		done <- err
+	}()
+	return done
+}
+
+func written(t *testing.T, file string) string {
+	t.Helper()
+	require.Eventually(t, func() bool { b, _ := os.ReadFile(file); return strings.HasSuffix(string(b), "\n") }, time.Minute, time.Millisecond)
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// An editor or pager that finds a pipe where the terminal should be does nothing of use.
+func TestProgramsHaveTheTerminalItself(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "found")
+	check := func(name, fds string) string {
+		return `found=; for f in ` + fds + `; do if [ -t $f ]; then found="$found $f"; fi; done; echo "$found" > '` + file + name + `' #`
+	}
+	signals := make(chan os.Signal, 1)
+	done := runOnTerminal(t, tui.Programs{Editor: check("edit", "0 1")}, signals, ui.Edit{Name: "a.json", Text: "x"})
+	require.Equal(t, " 0 1\n", written(t, file+"edit"))
+	signals <- syscall.SIGTERM
+	require.NoError(t, <-done)
+	done = runOnTerminal(t, tui.Programs{Pager: check("page", "1")}, signals, ui.Pager{Text: "x"})
+	require.Equal(t, " 1\n", written(t, file+"page"))
+	signals <- syscall.SIGTERM
+	require.NoError(t, <-done)
+}
+
+// Who ends the program from outside ends what it has lent the terminal to, too.
+func TestATermSignalEndsTheProgramBehindAnEditor(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "begun")
+	signals := make(chan os.Signal, 2)
+	done := runOnTerminal(t, tui.Programs{Editor: `echo begun > '` + file + `'; exec sleep 600 #`}, signals, ui.Edit{Name: "a.json", Text: "x"})
+	written(t, file)
+	signals <- syscall.SIGTERM
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(time.Minute):
+		t.Fatal("the signal was swallowed")
+	}
 }

@@ -2,8 +2,10 @@ package tui
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -268,15 +270,16 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 // is a polite request, the next one forces. A terminal that was closed is told of
 // more than once, and wants nothing forced.
 func (a *App) interrupted(m interruptMsg) tea.Cmd {
-	if a.lent && !m.hangup {
+	if a.lent && m.signal == os.Interrupt {
 		return nil // ctrl+c is meant for the program that has the terminal
 	}
+	hangup := m.signal == syscall.SIGHUP
 	if a.atWork() == 0 {
 		a.quit = true
 		return tea.Quit
 	}
 	switch {
-	case a.leaving && m.hangup:
+	case a.leaving && hangup:
 		return nil
 	case a.leaving:
 		return a.stopped(stopForce)

@@ -46,6 +46,7 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	if c.Clipboard == nil {
 		c.Clipboard = func(text string) { out.control(ansi.SetSystemClipboard(text)) }
 	}
+	c.Programs.In, c.Programs.Out = fileOf(c.Programs.In, t.In), fileOf(c.Programs.Out, t.Out)
 	a := New(ctx, c)
 	in := t.In
 	if t.AskBackground {
@@ -57,7 +58,7 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	program := tea.NewProgram(a, tea.WithInput(in), tea.WithOutput(out.file(t.Out)), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithoutSignalHandler())
 	a.wake = func() { go program.Send(repaintMsg{}) }
-	go pass(ctx, t, program)
+	go pass(ctx, t, program, &a.loan)
 	if t.AskBackground {
 		out.control(askBackground)
 	}
@@ -86,12 +87,23 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	return notes, nil
 }
 
+// fileOf is what v is if that is a file, and was not given otherwise.
+func fileOf(given *os.File, v any) *os.File {
+	if f, ok := v.(*os.File); ok && given == nil {
+		return f
+	}
+	return given
+}
+
 // pass takes to the program what comes from outside of it.
-func pass(ctx context.Context, t Terminal, p *tea.Program) {
+func pass(ctx context.Context, t Terminal, p *tea.Program, l *loan) {
 	for {
 		select {
 		case sig := <-t.Signals:
-			p.Send(interruptMsg{hangup: sig == syscall.SIGHUP})
+			if sig != os.Interrupt { // which is meant for the program that has the terminal
+				l.evict() // only after its end the message arrives
+			}
+			p.Send(interruptMsg{sig})
 		case text := <-t.Notices:
 			p.Send(ui.Toast{Text: text})
 		case <-ctx.Done():
