@@ -87,6 +87,34 @@ func TestDocument(t *testing.T) {
 	require.Equal(t, "$.items[1].n", v.Path(), "a search looks into what is folded")
 }
 
+// TestSearchInADocumentThatChanges folds what was searched, and shows another document:
+// the places that were found before are nowhere in it.
+func TestSearchInADocumentThatChanges(t *testing.T) {
+	t.Parallel()
+	v := documentOf(order)
+	hit(v, "/", "t", "r", "u", "e", "enter")
+	require.Equal(t, "$['a \\'key\\''][0][0]", v.Path())
+
+	hit(v, "-")
+	require.Contains(t, view(v), "no match in sight")
+	hit(v, "n")
+	require.Equal(t, "$['a \\'key\\''][0][0]", v.Path(), "the next place is looked for in what is folded, too")
+
+	v.SetJSON(`{"a":1,"b":true,"c":[true]}`)
+	hit(v, "n")
+	require.Equal(t, "$.b", v.Path(), "the first place from the cursor on")
+	require.Contains(t, view(v), "1 of 2")
+	hit(v, "n")
+	require.Equal(t, "$.c[0]", v.Path())
+	hit(v, "N")
+	require.Equal(t, "$.b", v.Path())
+
+	v.SetJSON(`{"a":1}`)
+	hit(v, "n", "N")
+	require.Equal(t, "$", v.Path())
+	require.Contains(t, view(v), "no match")
+}
+
 func TestDocumentCopiesPathsAndValues(t *testing.T) {
 	t.Parallel()
 	copied := func(v *widget.Viewer, key string) string {
@@ -131,7 +159,17 @@ func TestAnyDocumentIsShownWhole(t *testing.T) {
 		v := documentOf(string(text))
 		require.JSONEq(t, string(text), v.Text())
 		for range 40 {
-			hit(v, []string{"j", "k", "left", "right", "-", "G", "g", "pgdown"}[r.IntN(8)])
+			switch r.IntN(8) {
+			case 0:
+				hit(v, "/", []string{"k", "1", "x", "l"}[r.IntN(4)], "enter")
+			case 1:
+				other, err := json.Marshal(anything(r, 4))
+				require.NoError(t, err)
+				v.SetJSON(string(other))
+				v.Update(keys.Msg("n"))
+			default:
+				hit(v, []string{"j", "k", "left", "right", "-", "G", "g", "pgdown", "n", "N"}[r.IntN(10)])
+			}
 			for _, l := range strings.Split(v.View(20, 9), "\n") {
 				require.Equal(t, 20, ansi.StringWidth(l))
 			}

@@ -38,9 +38,12 @@ type Viewer struct {
 	// Wrap breaks long lines; without it left and right scroll.
 	Wrap    bool
 	query   *Filter
-	matches []int // places in wrapped
+	matches []int // places in wrapped: set drops them, wrap looks for them anew
 	match   int
-	follow  bool
+	// ahead is that the present match is still to be gone to: the text was laid out
+	// anew, and the place is before it.
+	ahead  bool
+	follow bool
 }
 
 // NewViewer returns an empty viewer that wraps.
@@ -58,7 +61,11 @@ func (v *Viewer) SetLines(lines []string) {
 	v.set(lines)
 }
 
-func (v *Viewer) set(lines []string) { v.lines, v.wrapped, v.wrapWidth = lines, nil, 0 }
+// set takes other lines; what was found in those before is nowhere in them.
+func (v *Viewer) set(lines []string) {
+	v.lines, v.wrapped, v.from, v.wrapWidth = lines, nil, nil, 0
+	v.matches, v.match, v.ahead = nil, 0, false
+}
 
 // SetJSON shows a document in JSON from outside: coloured, with what is in it to be
 // folded, and a cursor. Any other text is shown as it is.
@@ -188,9 +195,9 @@ func (v *Viewer) press(m tea.KeyMsg) bool {
 	case keys.Right.Is(m) && !v.Wrap:
 		v.left += 8
 	case keys.Next.Is(m) && v.Searching():
-		v.goTo(v.match + 1)
+		v.step(1)
 	case keys.Previous.Is(m) && v.Searching():
-		v.goTo(v.match - 1)
+		v.step(-1)
 	default:
 		return false
 	}
@@ -230,15 +237,29 @@ func (v *Viewer) goToLine(line int) bool {
 	return true
 }
 
-// find looks the query up, from the present place on.
+// find looks the query up and goes to the first place from the present one on.
 func (v *Viewer) find() {
-	v.matches, v.match = nil, 0
-	if !v.Searching() {
-		return
+	v.unfold()
+	v.collect()
+	if v.Searching() {
+		v.goTo(v.match)
 	}
-	if v.doc != nil && len(v.doc.folded) > 0 { // what is folded is looked through, too
+}
+
+// unfold opens a document for a search, which looks through what is folded, too.
+func (v *Viewer) unfold() {
+	if v.doc != nil && v.Searching() && len(v.doc.folded) > 0 {
 		v.doc.foldAll(false)
 		v.unfolded()
+	}
+}
+
+// collect finds where the query is in the lines as they are shown; the present match
+// is the first one from the present place on. It moves nothing.
+func (v *Viewer) collect() {
+	v.matches, v.match, v.ahead = nil, 0, true
+	if !v.Searching() {
+		return
 	}
 	q := strings.ToLower(v.query.Text())
 	first := -1
@@ -250,14 +271,23 @@ func (v *Viewer) find() {
 			v.matches = append(v.matches, i)
 		}
 	}
-	v.goTo(max(0, first))
+	v.match = max(0, first)
+}
+
+// step goes to the next match, or with -1 to the one before.
+func (v *Viewer) step(by int) {
+	v.unfold()
+	if by > 0 && v.ahead && len(v.matches) > 0 && !(v.doc != nil && v.from[v.matches[v.match]] == v.at) {
+		by = 0
+	}
+	v.goTo(v.match + by)
 }
 
 func (v *Viewer) goTo(match int) {
 	if len(v.matches) == 0 {
 		return
 	}
-	v.match = (match + len(v.matches)) % len(v.matches)
+	v.match, v.ahead = (match+len(v.matches))%len(v.matches), false
 	at := v.matches[v.match]
 	if v.doc != nil {
 		v.at, v.seek = v.from[at], true
@@ -274,7 +304,7 @@ func (v *Viewer) layout(width int) {
 		return
 	}
 	v.wrap(width)
-	if v.Searching() {
+	if v.Searching() && v.doc == nil {
 		v.find()
 	}
 }
@@ -296,6 +326,7 @@ func (v *Viewer) wrap(width int) {
 			v.wrapped, v.from = append(v.wrapped, part), append(v.from, i)
 		}
 	}
+	v.collect()
 }
 
 // carryStyle ends a style at the end of each part of a line, and begins it again in
@@ -404,6 +435,9 @@ func (v *Viewer) tally() string {
 	if len(v.matches) == 0 {
 		if !v.Searching() {
 			return ""
+		}
+		if v.doc != nil && len(v.doc.folded) > 0 {
+			return "no match in sight"
 		}
 		return "no match"
 	}
