@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,7 +66,7 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 	kind, ok := kinds.Of(op.Type)
 	if !ok && op.Creating() {
 		return "", fault.New(fault.Unsupported, "the creation of %s was cut off, and this version of pipelinetui does not know its type, %s: it is not known whether it exists", op.Name, op.Type).
-			WithHint("Use the version that made the pipeline, or a newer one; or look for the resource and delete it, then %s.", forget)
+			WithHint("Use the version that made the pipeline, or a newer one; or look for the resource and delete it, then %s.", s.forget())
 	}
 	id := op.ID
 	if op.Creating() {
@@ -81,7 +82,9 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 }
 
 // forget is the way out for who has looked by hand.
-const forget = "run `pipelinetui refresh --clear-pending-creates`"
+func (s *settler) forget() string {
+	return fmt.Sprintf("run `pipelinetui refresh %s --clear-pending-creates`", s.pipeline.ID)
+}
 
 // find returns the id of a resource whose creation was cut off, "" if nothing is lost by
 // forgetting it. What cannot be found for want of a name is an error: to forget it would
@@ -103,7 +106,7 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 	}
 	if id == "" {
 		err = fault.New(fault.Damaged, "the %s whose creation was cut off (%s) has no name in the state: it is not known whether it exists", kind.Title, op.Name).
-			WithHint("Look for one of the pipeline's name and delete it, then %s.", forget)
+			WithHint("Look for one of the pipeline's name and delete it, then %s.", s.forget())
 	}
 	return id, err
 }

@@ -34,7 +34,7 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 		_, _ = w.Write([]byte(`{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`))
 	}))
 	t.Cleanup(server.Close)
-	s := &settler{cfg: aws.Config{
+	s := &settler{pipeline: &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "dev"}}, cfg: aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 	}}
@@ -52,7 +52,7 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 		_, err = s.settle(t.Context(), cut(inputs))
 		require.ErrorIs(t, err, fault.Damaged, "%v", inputs)
 		require.ErrorContains(t, err, "dlq")
-		require.Contains(t, fault.HintOf(err), "pipelinetui refresh")
+		require.Contains(t, fault.HintOf(err), "`pipelinetui refresh acme/fraud/dev --clear-pending-creates`")
 	}
 	require.EqualValues(t, 2, asked.Load(), "no call without a name")
 }

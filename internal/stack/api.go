@@ -69,7 +69,8 @@ type Job struct {
 	ContinueOnError bool
 	// Targets limits the operation to these URNs.
 	Targets []string
-	// ClearPendingCreates forgets creations that were cut off (Refresh).
+	// ClearPendingCreates forgets creations that were cut off (Refresh): with a Recovery
+	// those of which it cannot be told what became of them, see Recovery.Settle.
 	ClearPendingCreates bool
 	// Expect, if not "", is the State.Basis or Result.Basis that the caller
 	// decided upon: if the stack has changed since, the operation is refused
@@ -90,6 +91,11 @@ type Recovery struct {
 	// and returns the provider's id of it: what is in the account under that id
 	// is adopted into the state, and what is not there is forgotten. "" forgets a
 	// creation without looking. nil leaves pending operations alone.
+	//
+	// An error ends the operation, and nothing is forgotten. Only one that no trying
+	// again mends (fault.Unsupported, fault.Damaged, fault.Denied), of a creation, is a
+	// warning for who asks to forget (Job.ClearPendingCreates): without that nobody
+	// could get past it.
 	Settle func(ctx context.Context, op PendingOperation) (id string, err error)
 }
 

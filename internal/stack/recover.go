@@ -146,6 +146,10 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 			continue
 		}
 		id, err := r.job.Recovery.Settle(r.setup, op)
+		if err != nil && r.mayForget(op, err) {
+			r.warn("%s is forgotten, and may exist: %v", op.Name, err)
+			continue
+		}
 		if err != nil {
 			return fault.Wrap(err, "find out what became of %s", op)
 		}
@@ -169,6 +173,20 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 	}
 	r.result.Recovered = slices.Concat(pending, half)
 	return r.engine.look(r.place, targets)
+}
+
+// mayForget tells whether the user wants a creation to be forgotten of which it cannot be
+// told what became of it, now or later.
+func (r *Run) mayForget(op PendingOperation, err error) bool {
+	if r.op != OperationRefresh || !r.job.ClearPendingCreates || !op.Creating() {
+		return false
+	}
+	switch fault.KindOf(err) {
+	case fault.Unsupported, fault.Damaged, fault.Denied:
+		return true
+	default:
+		return false
+	}
 }
 
 // IsEngines tells whether the resource is one of the engine's own, which exist in

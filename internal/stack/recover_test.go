@@ -100,6 +100,40 @@ func TestRecoveryForgetsWhatIsNotThere(t *testing.T) {
 	require.Len(t, p.named("slow"), 1)
 }
 
+// A creation of which nobody can tell what became of it stops every operation, but for the
+// one that is asked to forget it. What may yet be told is never forgotten.
+func TestRecoveryForgetsWhatNobodyCanTellIfAsked(t *testing.T) {
+	t.Parallel()
+	f, p := open(t, ""), serveProvider(t)
+	cutOff(t, f, p, blocked(p))
+	failing := func(kind fault.Kind) *Recovery {
+		return &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation) (string, error) {
+			return "", fault.New(kind, "nobody knows")
+		}}
+	}
+	for _, kind := range []fault.Kind{fault.Unsupported, fault.Damaged, fault.Denied} {
+		run, err := f.Destroy(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: failing(kind), ClearPendingCreates: true})
+		_, _, err = wait(t, run, err)
+		require.ErrorIs(t, err, kind)
+		run, err = f.Refresh(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: failing(kind)})
+		_, _, err = wait(t, run, err)
+		require.ErrorIs(t, err, kind)
+	}
+	run, err := f.Refresh(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: failing(fault.Throttled), ClearPendingCreates: true})
+	_, _, err = wait(t, run, err)
+	require.ErrorIs(t, err, fault.Throttled, "the next time it may be told")
+	state, err := f.State(t.Context(), testStack)
+	require.NoError(t, err)
+	require.Len(t, state.Pending, 1)
+
+	run, err = f.Refresh(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: failing(fault.Unsupported), ClearPendingCreates: true})
+	_, events := must(t, run, err)
+	require.Contains(t, events[0].Diagnostic.Message, "slow is forgotten, and may exist: nobody knows")
+	state, err = f.State(t.Context(), testStack)
+	require.NoError(t, err)
+	require.Empty(t, state.Pending)
+}
+
 func TestRecoveryOfAReplacementThatWasCutOff(t *testing.T) {
 	t.Parallel()
 	for _, last := range []Operation{OperationUp, OperationDestroy} {
