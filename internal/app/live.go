@@ -15,12 +15,12 @@ import (
 // Live asks AWS for what the stacks of pipelines cannot know, in the order of the list.
 // What could not be asked of one is told in its place; the error is that the target
 // can't be asked anything.
-func (a *App) Live(ctx context.Context, list []Existing) ([]pipelines.Live, error) {
+func (a *App) Live(ctx context.Context, list []Existing, ask pipelines.Question) ([]pipelines.Live, error) {
 	t, err := a.Target(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return pipelines.LookAll(ctx, world{a, t}, list, a.opts.Clock.Now().UTC()), nil
+	return pipelines.LookAll(ctx, world{a, t}, list, ask, a.opts.Clock.Now().UTC()), nil
 }
 
 // world is the target as it can be asked about pipelines.

@@ -69,7 +69,7 @@ func (l *asking) text(st theme.Styles) string {
 // addLive asks AWS for what the stacks cannot know. What cannot be had is unknown:
 // a list must not fail because one account is out of reach.
 func (deps *Deps) addLive(ctx context.Context, list []pipelines.Pipeline, docs []pipelineDoc, l *asking) {
-	found, err := deps.app().Live(ctx, list)
+	found, err := deps.app().Live(ctx, list, pipelines.Counts)
 	if err != nil {
 		l.warn(deps, "", err)
 		return

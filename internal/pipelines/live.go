@@ -41,7 +41,8 @@ type Live struct {
 	// Running and Failed count executions, failed ones of RecentFailures. Of a pipeline
 	// without a state machine they are not known, and ExecutionsErr is nil.
 	Running, Failed Count
-	// Last is the newest execution, nil if there is none or if it is not known.
+	// Last is the newest execution, nil if there is none, if it is not known or was not
+	// asked for.
 	Last          *executions.Execution
 	ExecutionsErr error
 }
@@ -145,9 +146,21 @@ func (p *Pipeline) Askable() bool {
 	return p.State != nil && p.Spec != nil && len(p.State.Resources)+len(p.State.Outputs) > 0
 }
 
-// Look asks AWS about one pipeline, at a time: a DescribeEndpoint and one to three
-// ListExecutions. What could not be asked is told in the result.
-func Look(ctx context.Context, world World, p *Pipeline, now time.Time) Live {
+// Question is what AWS is asked about a pipeline.
+type Question int
+
+const (
+	// Counts asks for all but Live.Last: three ListExecutions. They are counted by
+	// status, and failed and timed out are two.
+	Counts Question = iota
+	// CountsAndLast asks for the newest execution first: one ListExecutions more, and
+	// none beside it if nothing was ever executed.
+	CountsAndLast
+)
+
+// Look asks AWS about one pipeline, at a time: a DescribeEndpoint, and the
+// ListExecutions of the question. What could not be asked is told in the result.
+func Look(ctx context.Context, world World, p *Pipeline, ask Question, now time.Time) Live {
 	var l Live
 	if !p.Askable() {
 		return l
@@ -164,12 +177,12 @@ func Look(ctx context.Context, world World, p *Pipeline, now time.Time) Live {
 	} else if l.EndpointErr != nil {
 		l.EndpointErr = fault.Wrap(l.EndpointErr, "endpoint")
 	}
-	l.ExecutionsErr = l.count(ctx, world, p)
+	l.ExecutionsErr = l.count(ctx, world, p, ask)
 	return l
 }
 
 // count asks for the executions.
-func (l *Live) count(ctx context.Context, world World, p *Pipeline) error {
+func (l *Live) count(ctx context.Context, world World, p *Pipeline, ask Question) error {
 	machine, err := p.State.Text("stateMachineArn")
 	if err != nil || machine == "" {
 		return err
@@ -178,15 +191,17 @@ func (l *Live) count(ctx context.Context, world World, p *Pipeline) error {
 	if err != nil {
 		return err
 	}
-	newest, err := c.List(ctx, executions.ListInput{Machine: machine, Limit: 1})
-	if err != nil {
-		return err
+	if ask == CountsAndLast {
+		newest, err := c.List(ctx, executions.ListInput{Machine: machine, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(newest) == 0 {
+			l.Running, l.Failed = Counted(0), Counted(0)
+			return nil
+		}
+		l.Last = &newest[0]
 	}
-	if len(newest) == 0 {
-		l.Running, l.Failed = Counted(0), Counted(0)
-		return nil
-	}
-	l.Last = &newest[0]
 	running, err := c.List(ctx, executions.ListInput{Machine: machine, Statuses: []executions.Status{executions.Running}, Limit: LiveLimit})
 	if err != nil {
 		return err
@@ -204,7 +219,7 @@ func (l *Live) count(ctx context.Context, world World, p *Pipeline) error {
 
 // LookAll is Look for several pipelines, some at a time, in the order of the list. Of
 // those that it did not come to before ctx ended nothing is known.
-func LookAll(ctx context.Context, world World, list []Pipeline, now time.Time) []Live {
+func LookAll(ctx context.Context, world World, list []Pipeline, ask Question, now time.Time) []Live {
 	out := make([]Live, len(list))
 	var g errgroup.Group
 	g.SetLimit(askers)
@@ -213,7 +228,7 @@ func LookAll(ctx context.Context, world World, list []Pipeline, now time.Time) [
 			break
 		}
 		g.Go(func() error {
-			out[i] = Look(ctx, world, &list[i], now)
+			out[i] = Look(ctx, world, &list[i], ask, now)
 			return nil
 		})
 	}

@@ -255,7 +255,7 @@ func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
 	if s.LiveFunc != nil {
 		return s.LiveFunc(ctx, p)
 	}
-	return pipelines.Look(ctx, world{s.client}, &p, Recorded), nil
+	return pipelines.Look(ctx, world{s.client}, &p, pipelines.CountsAndLast, Recorded), nil
 }
 
 // world is what can be asked about recorded pipelines: their endpoints are well.

@@ -133,7 +133,7 @@ func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error)
 
 // Live implements data.Source.
 func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
-	list, err := s.app.Live(ctx, []data.Pipeline{p})
+	list, err := s.app.Live(ctx, []data.Pipeline{p}, pipelines.CountsAndLast)
 	if err != nil {
 		return data.Live{}, err
 	}
