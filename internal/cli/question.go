@@ -214,13 +214,9 @@ func (q *question) plan(ctx context.Context) (*view, []app.PipelineResult, error
 	if err != nil {
 		return v, nil, err
 	}
-	q.expects, q.planned = map[spec.ID]string{}, map[spec.ID][]stack.Row{}
+	q.expects, q.planned = pipelines.Expect(results, q.pipelines), map[spec.ID][]stack.Row{}
 	for _, r := range results {
-		if r.Err != nil {
-			continue
-		}
-		q.expects[r.ID] = r.Result.Basis
-		if p := v.progress[r.ID]; p != nil {
+		if p := v.progress[r.ID]; r.Err == nil && p != nil {
 			q.planned[r.ID] = p.Rows()
 		}
 	}

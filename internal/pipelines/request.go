@@ -1,7 +1,6 @@
 package pipelines
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,14 +99,15 @@ const (
 	EndNotBegun  Ending = "not-begun"
 )
 
-// Ending tells how it ended.
+// Ending tells how it ended, as the exit code does: by the kind of the error itself, not
+// by what was the cause of it.
 func (o Outcome) Ending() Ending {
 	switch {
 	case o.Skipped:
 		return EndNotBegun
 	case o.Err == nil:
 		return EndSucceeded
-	case errors.Is(o.Err, fault.Canceled):
+	case fault.KindOf(o.Err) == fault.Canceled:
 		return EndCancelled
 	default:
 		return EndFailed

@@ -409,7 +409,7 @@ func (r *Run) finish(started time.Time, err error) {
 	if err != nil {
 		r.err = r.classify(err)
 		res.Outcome = Failed
-		if errors.Is(r.err, fault.Canceled) {
+		if fault.KindOf(r.err) == fault.Canceled {
 			res.Outcome = Canceled
 		}
 		end = &End{Outcome: res.Outcome, Kind: string(fault.KindOf(r.err)), Error: r.err.Error(), Hint: fault.HintOf(r.err)}
