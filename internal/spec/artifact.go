@@ -41,6 +41,21 @@ func (a *Artifact) allowed() string {
 	return strings.Join(parts, " or ")
 }
 
+// urlForm says of what a URL of a scheme consists.
+func urlForm(scheme string) string {
+	if scheme == "s3" {
+		return "s3://BUCKET/KEY"
+	}
+	return scheme + "://HOST/PATH"
+}
+
+func exampleURL(scheme string) string {
+	if scheme == "s3" {
+		return "s3://my-models/fraud/model.tar.gz"
+	}
+	return scheme + "://example.com/fraud/model.tar.gz"
+}
+
 // isURL tells a URL from a local path.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
@@ -54,9 +69,12 @@ func (p *Parameter) artifact(n *node, value, dir string) (string, problems) {
 		return "", nil
 	}
 	if isURL(value) {
-		m := urlRule.FindStringSubmatch(value)
-		if m == nil || !slices.Contains(p.Artifact.URLs, m[1]) {
+		scheme, _, _ := strings.Cut(value, "://")
+		switch {
+		case !slices.Contains(p.Artifact.URLs, scheme):
 			return "", bad("Write "+p.Artifact.allowed()+".", "%s is %s, but it must be %s", p.Name, p.show(n), p.Artifact.allowed())
+		case !urlRule.MatchString(value):
+			return "", bad("Write it like "+exampleURL(scheme)+".", "%s is %s, but it must be %s, without spaces", p.Name, p.show(n), urlForm(scheme))
 		}
 		return "", nil
 	}

@@ -15,8 +15,8 @@ var ecrRegion = lazyregexp.New(`^\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.`)
 
 // rule checks one rule between parameters. The error stands where the last of
 // the values it is about was given, or else at the pipeline.
-func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]setting, a *ask) *Problem {
-	v := p.Parameters
+func (r *resolver) rule(rule Rule, p *Pipeline, k *knowledge, given map[string]setting, a *ask) *Problem {
+	v, t := p.Parameters, k.t
 	if rule.Kind != RuleForbid && !rule.When.holds(v) {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (r *resolver) rule(rule Rule, p *Pipeline, t *Template, given map[string]se
 	case RuleAtMost:
 		return atMost(rule, p, fail)
 	case RuleHandler:
-		return r.handler(rule, p, t, fail)
+		return r.handler(rule, p, k, fail)
 	case RuleModel:
 		return r.model(rule, p, fail)
 	case RuleRegion:
@@ -87,6 +87,16 @@ func (r *resolver) sayOnce(e *Problem) bool {
 	}
 	r.said[key] = true
 	return true
+}
+
+// decidable tells whether a rule can be held against what is known: whether a handler
+// is one at all, can be told without the code.
+func (rule Rule) decidable(k *knowledge, region string) bool {
+	names := rule.names()
+	if rule.Kind == RuleHandler {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == rule.Parameters[0] })
+	}
+	return !slices.ContainsFunc(names, k.doubtful) && (rule.Kind != RuleRegion || region != "")
 }
 
 // names returns every parameter that a rule looks at.
@@ -130,8 +140,8 @@ func atMost(rule Rule, p *Pipeline, fail failer) *Problem {
 }
 
 // handler looks whether the code holds the file and the function that the handler
-// names.
-func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *Problem {
+// names. Where it is not known which code is meant, it looks at the handler alone.
+func (r *resolver) handler(rule Rule, p *Pipeline, k *knowledge, fail failer) *Problem {
 	if r.opts.SkipFiles {
 		return nil
 	}
@@ -139,13 +149,20 @@ func (r *resolver) handler(rule Rule, p *Pipeline, t *Template, fail failer) *Pr
 	if !tellsFile(p.Parameters.String(handler), p.Parameters.String(runtime)) {
 		return nil
 	}
-	folder, _, _ := strings.Cut(code, ".")
-	tree, err := openCode(p.Files[code], t, folder)
-	if err != nil {
-		return fail([]string{code}, "%s can't be read: %s", code, fault.Reason(err))
+	tree := &codeTree{}
+	var missing []string
+	var wrong *Problem
+	if k.doubtful(code) {
+		wrong = checkHandlerForm(p.Parameters.String(handler), p.Parameters.String(runtime))
+	} else {
+		folder, _, _ := strings.Cut(code, ".")
+		var err error
+		if tree, err = openCode(p.Files[code], k.t, folder); err != nil {
+			return fail([]string{code}, "%s can't be read: %s", code, fault.Reason(err))
+		}
+		defer func() { _ = tree.close() }() // it was only read
+		missing, wrong = CheckHandler(tree, p.Parameters.String(handler), p.Parameters.String(runtime))
 	}
-	defer func() { _ = tree.close() }() // it was only read
-	missing, wrong := CheckHandler(tree, p.Parameters.String(handler), p.Parameters.String(runtime))
 	if wrong == nil {
 		return nil
 	}

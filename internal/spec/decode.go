@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -168,7 +169,11 @@ func (d *decoder) slice(n *node, v reflect.Value, path string) {
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
 	for i, item := range n.items {
-		d.value(item, out.Index(i), path)
+		at := path
+		if v.Type().Elem().Kind() != reflect.Struct || item.kind != kindMap {
+			at = fmt.Sprintf("%s[%d]", path, i) // else a key of it is told by the list's name
+		}
+		d.value(item, out.Index(i), at)
 	}
 	v.Set(out)
 }

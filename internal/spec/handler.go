@@ -45,9 +45,8 @@ func CheckHandler(code Code, handler, runtime string) (files []string, wrong *Pr
 	if h == nil {
 		return nil, nil // compiled: the class is inside some archive
 	}
-	if h.function == "" || path.Base(h.module) == "." || strings.HasSuffix(h.module, "/") {
-		return nil, fail("such a handler is written as file.function").
-			WithHint("Name the file without its extension and the function in it: handler.handler is the function handler of the file handler%s.", h.extensions[0])
+	if wrong := checkHandlerForm(handler, runtime); wrong != nil {
+		return nil, wrong
 	}
 	for _, ext := range h.extensions {
 		name := path.Clean(h.module) + ext
@@ -80,6 +79,17 @@ type handlerParts struct {
 	module, function string
 	extensions       []string
 	defines          func(source, name string) bool
+}
+
+// checkHandlerForm finds out whether a handler names a file and a function at all, which
+// no code is needed for. The Problem is as of CheckHandler.
+func checkHandlerForm(handler, runtime string) *Problem {
+	h := splitHandler(handler, runtime)
+	if h == nil || h.function != "" && path.Base(h.module) != "." && !strings.HasSuffix(h.module, "/") {
+		return nil
+	}
+	return pos{}.problem(ProblemCode(RuleHandler), "such a handler is written as file.function").
+		WithHint("Name the file without its extension and the function in it: handler.handler is the function handler of the file handler%s.", h.extensions[0])
 }
 
 // splitHandler returns nil where the name of the handler does not tell the file.

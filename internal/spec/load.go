@@ -2,9 +2,11 @@ package spec
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -139,8 +141,44 @@ func (l *loader) layer(n *node, rank rank, name string) *layer {
 // tenantLayers are the layers of the tenants, by name.
 type tenantLayers struct {
 	layers map[string]*layer
+	// misnamed are those whose names can be no pipeline's tenant as they are.
+	misnamed []string
 	// unsure says that there may be others, which could not be read.
 	unsure bool
+}
+
+// names are those that a pipeline may say.
+func (t tenantLayers) names() []string {
+	return slices.DeleteFunc(sortedKeys(t.layers), func(name string) bool { return slices.Contains(t.misnamed, name) })
+}
+
+// mayHave tells whether a name that is not among the layers may be meant by one that is
+// wrong there, or could not be read.
+func (t tenantLayers) mayHave(name string) bool {
+	return t.unsure || suggest(name, t.misnamed) != ""
+}
+
+// mostTried bounds how many layers of tenants are tried for a pipeline whose own is not
+// known: there may be thousands of both.
+const mostTried = 8
+
+// either are the layers that may be meant by a tenant that is not among them: that of
+// another, none, and of what is not known one for every template that it may name.
+func (t tenantLayers) either(cat *Catalog, at pos) []*layer {
+	if !t.unsure && len(t.layers) <= mostTried {
+		out := []*layer{{rank: rankTenant}}
+		for _, name := range sortedKeys(t.layers) {
+			out = append(out, t.layers[name])
+		}
+		return out
+	}
+	var out []*layer
+	for _, of := range cat.templates {
+		l := unread(rankTenant, at)
+		l.Template = textNode(at, of.Name)
+		out = append(out, l)
+	}
+	return out
 }
 
 func (l *loader) tenants(n *node) tenantLayers {
@@ -155,11 +193,11 @@ func (l *loader) tenants(n *node) tenantLayers {
 		l.fail(typeError(n, "tenants", "a map"))
 		return tenantLayers{unsure: true}
 	}
-	out := tenantLayers{map[string]*layer{}, n.partial}
+	out := tenantLayers{layers: map[string]*layer{}, unsure: n.partial}
 	for _, e := range n.entries {
 		if err := tenantPart.check(e.pos, e.key); err != nil {
 			l.fail(err)
-			out.unsure = true // some pipeline's tenant is this one, most likely
+			out.misnamed = append(out.misnamed, e.key)
 		}
 		out.layers[e.key] = l.layer(e.value, rankTenant, "tenants."+e.key)
 	}
@@ -171,7 +209,11 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 	if n != nil && n.bad {
 		return nil
 	}
-	if n == nil || n.kind != kindList || len(n.items) == 0 {
+	if n != nil && n.kind != kindList && n.kind != kindNull {
+		l.fail(typeError(n, "pipelines", "a list"))
+		return nil
+	}
+	if n == nil || len(n.items) == 0 {
 		at := l.root.pos.in("pipelines")
 		if n != nil {
 			at = n.pos
@@ -182,11 +224,14 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 	out := &Set{}
 	first := map[string]pos{}
 	var claims Claims
-	for _, item := range n.items {
-		a := l.ask(item, defaults, tenants, set)
-		if a == nil {
+	for i, item := range n.items {
+		if !item.bad && item.kind != kindMap {
+			l.fail(typeError(item, fmt.Sprintf("pipelines[%d]", i), "a map"))
+		}
+		if item.bad || item.kind != kindMap {
 			continue
 		}
+		a := l.ask(item, defaults, tenants, set)
 		at, twice := first[a.id.StackName()]
 		if twice = twice && !a.nameless; twice {
 			l.fail(a.at.problem(CodeDuplicate, "pipeline %s is there twice, first in line %d", a.id, at.line).
@@ -208,15 +253,12 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 	return out
 }
 
-// ask reads one entry of pipelines, or returns nil if it is none. One whose name is wrong
-// is nameless: the rest of it is looked at all the same.
+// ask reads one entry of pipelines. One whose name is wrong is nameless: the rest of it
+// is looked at all the same.
 func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers, set *layer) *ask {
 	var f pipelineFile
 	d := decoder{path: "pipelines"}
 	l.errs = append(l.errs, d.decode(n, &f)...)
-	if n.bad || n.kind != kindMap {
-		return nil
-	}
 	own := &layer{settings: f.settings, rank: rankPipeline, dir: l.dir}
 	l.errs = append(l.errs, own.check()...)
 	a := &ask{
@@ -228,11 +270,12 @@ func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers, set *layer)
 	switch t, known := tenants.layers[tenantName]; {
 	case known:
 		a.layers = append(a.layers, t)
-	case tenants.unsure || !okT && len(tenants.layers) > 0:
+	case tenants.unsure || len(tenants.layers) > 0:
+		if okT && !tenants.mayHave(tenantName) {
+			l.fail(unknownTenant(f.Tenant, tenantName, tenants.names()))
+		}
 		a.layers = append(a.layers, unread(rankTenant, n.pos))
-	case okT && len(tenants.layers) > 0:
-		l.fail(unknownTenant(f.Tenant, tenantName, sortedKeys(tenants.layers)))
-		a.layers = append(a.layers, unread(rankTenant, n.pos))
+		a.either = tenants.either(l.cat, n.pos)
 	}
 	a.layers = append(a.layers, own, set)
 	if a.nameless = !okT || !okM; !a.nameless {

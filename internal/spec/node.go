@@ -163,7 +163,8 @@ func checkEncoding(file string, data []byte) *Problem {
 		}
 		bad += n
 	}
-	return at.within(data, bad).problem(CodeEncoding, "the file is not UTF-8 here").WithHint("Save it as UTF-8.")
+	return at.within(data, bad).problem(CodeEncoding, "the file is not UTF-8 here").
+		WithHint("Save it as UTF-8; it may be in Latin-1 or Windows-1252 (`iconv -f WINDOWS-1252 -t UTF-8`).")
 }
 
 // parseTree calls the YAML library; a panic in it is an error of the input.

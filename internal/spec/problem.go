@@ -75,7 +75,7 @@ const (
 	CodeUseless    ProblemCode = "no-effect" // a value that another one switches off
 	CodeAWSName    ProblemCode = "aws-name"
 	CodeClash      ProblemCode = "name-clash" // two pipelines, one name on AWS
-	CodeFlag       ProblemCode = "flag"       // name=value
+	CodeFlag       ProblemCode = "flag"       // a flag that there is, with a value that it takes
 	CodeBroken     ProblemCode = "template"   // how a template has to be
 )
 
@@ -127,6 +127,16 @@ func (p *Problem) WithHint(format string, args ...any) *Problem {
 func (p *Problem) Because(err error) *Problem {
 	p.Err = err
 	return p
+}
+
+// Refused makes a Problem of a file as a whole that could not be read, or is none that a
+// spec can be: err says why, with the way out.
+func Refused(file string, rule ProblemCode, err error) *Problem {
+	text := err.Error()
+	if rest, named := strings.CutPrefix(text, file+" "); named && rule != CodeUnreadable {
+		text = "the file " + rest
+	}
+	return pos{file: file}.problem(rule, "%s", text).WithHint("%s", fault.HintOf(err)).Because(err)
 }
 
 // Problems returns all problems in an error, however it is wrapped; none if it is

@@ -104,6 +104,80 @@ func TestNoFollowUps(t *testing.T) {
 	}
 }
 
+// TestProblemsHideNoOthers: what is wrong whatever is meant by something else that is
+// wrong, or whatever else is wrong beside it, comes with it.
+func TestProblemsHideNoOthers(t *testing.T) {
+	t.Parallel()
+	const top = "apiVersion: pipelinetui/v1\n"
+	const base = "template: realtime, region: us-east-1, parameters: {image: sandbox/linear, modelDataUrl: s3://b/k}"
+	one := func(parameters string) string {
+		return top + "defaults: {" + base + "}\npipelines: [{tenant: a, model: b, parameters: {" + parameters + "}}]\n"
+	}
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"an unknown tenant": {
+			top + "defaults: {" + base + "}\ntenants: {acme: {}}\npipelines: [{tenant: ghost, model: b, parameters: {maxInstances: 0, colour: 1, preprocess: {handler: indexhandler, environment: {A-B: x}}}}]\n",
+			[]string{
+				"4:22 pipelines[0].tenant unknown-tenant", "4:66 pipelines[0].parameters.maxInstances range", "4:69 pipelines[0].parameters.colour unknown-parameter",
+				"4:102 pipelines[0].parameters.preprocess.handler handler", "4:130 pipelines[0].parameters.preprocess.environment.A-B pattern",
+			},
+		},
+		"one where tenants set what it depends on": {
+			top + "defaults: {" + base + "}\ntenants: {acme: {parameters: {maxInstances: 4}}, beta: {parameters: {preprocess.runtime: java21}}}\n" +
+				"pipelines: [{tenant: ghost, model: b, parameters: {minInstances: 3, preprocess.handler: indexhandler}}]\n",
+			[]string{"4:22 pipelines[0].tenant unknown-tenant"},
+		},
+		"one where tenants name the template": {
+			top + "tenants: {acme: {template: realtime}, beta: {template: batch}}\npipelines: [{tenant: ghost, model: b, parameters: {maxInstances: 0, colour: 1}}]\n",
+			[]string{"3:22 pipelines[0].tenant unknown-tenant", "3:66 pipelines[0].parameters.maxInstances range"},
+		},
+		"an unknown tenant beside a bad name": {
+			top + "tenants: {Acme!: {}, acme: {}}\npipelines: [{tenant: ghost, model: b, " + base + "}]\n",
+			[]string{"2:11 tenants[\"Acme!\"] name", "3:22 pipelines[0].tenant unknown-tenant"},
+		},
+		"a bad name of a tenant": {
+			top + "defaults: {" + base + "}\ntenants: {acme: {}}\npipelines: [{tenant: Acme, model: b, parameters: {maxInstances: 0}}]\n",
+			[]string{"4:22 pipelines[0].tenant name", "4:65 pipelines[0].parameters.maxInstances range"},
+		},
+		"tenants that are none": {
+			top + "defaults: {" + base + "}\ntenants: [a]\npipelines: [{tenant: a, model: b, parameters: {maxInstances: 0}}]\n",
+			[]string{"3:10 tenants type", "4:62 pipelines[0].parameters.maxInstances range"},
+		},
+		"an unknown template": {
+			top + "pipelines: [{tenant: a, model: b, template: realtme, region: us-east-1, parameters: {maxInstances: 0, colour: 1}}]\n",
+			[]string{"2:45 pipelines[0].template unknown-template", "2:100 pipelines[0].parameters.maxInstances range"},
+		},
+		"a secret in a map": {
+			one("modelEnvironment: {A-B: x, Z: null, L: [1], S: {secretsManager: ''}, T: {ssm: ' '}}"),
+			[]string{
+				"3:67 pipelines[0].parameters.modelEnvironment.A-B pattern", "3:75 pipelines[0].parameters.modelEnvironment.Z type",
+				"3:87 pipelines[0].parameters.modelEnvironment.L type", "3:112 pipelines[0].parameters.modelEnvironment.S.secretsManager secret",
+				"3:126 pipelines[0].parameters.modelEnvironment.T.ssm secret",
+			},
+		},
+		"code that is not there": {
+			one("preprocess: {code: ./nopre, handler: indexhandler}"),
+			[]string{"3:67 pipelines[0].parameters.preprocess.code artifact", "3:85 pipelines[0].parameters.preprocess.handler handler"},
+		},
+		"code that is not there for a handler that may be in it": {
+			one("preprocess: {code: ./nopre, handler: index.handler}"),
+			[]string{"3:67 pipelines[0].parameters.preprocess.code artifact"},
+		},
+		"a pipeline that is none": {
+			top + "defaults: {" + base + "}\npipelines: [1, {tenant: a, model: b, parameters: {maxInstances: 0}}]\n",
+			[]string{"3:13 pipelines[0] type", "3:65 pipelines[1].parameters.maxInstances range"},
+		},
+		"pipelines that are a map": {top + "pipelines: {a: 1}\n", []string{"2:13 pipelines type"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, told(t, builtin(t), tc.text, spec.Options{}))
+		})
+	}
+}
+
 // TestTemplateProblemsOfAllStages is the same for template.yaml and its definition.
 func TestTemplateProblemsOfAllStages(t *testing.T) {
 	t.Parallel()
@@ -159,7 +233,7 @@ func TestProblemFields(t *testing.T) {
 	require.Equal(t, "count is 12, but it must be an int from 1 to 9", count.Msg)
 	require.Equal(t, fault.HintOf(count), count.Hint)
 	require.Nil(t, byPath["parameters.password"].Value, "a secret")
-	rule := byPath["parameters.colour"]
+	rule := byPath["parameters.topic"] // told where colour is, mended there
 	require.Equal(t, "acme/m", rule.Pipeline)
 	require.Equal(t, "acme/m: "+rule.Msg, rule.Error())
 }

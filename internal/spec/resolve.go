@@ -20,6 +20,8 @@ type ask struct {
 	stored bool     // it comes from a stored spec, which nobody but us keeps
 	// nameless says that id stands for nothing: what should be there is wrong.
 	nameless bool
+	// either are the layers that may be meant by the one of the tenant, which is not known.
+	either []*layer
 }
 
 // String is what errors call it.
@@ -126,7 +128,8 @@ func (r *resolver) resolve(a *ask) (p *Pipeline, ok bool) {
 	p = &Pipeline{ID: a.id}
 	t := r.template(a)
 	r.plain(a, p)
-	if t == nil {
+	if t == nil || len(a.either) > 0 {
+		r.whichever(a, t)
 		return p, false
 	}
 	p.Template, p.TemplateVersion = t.Name, t.Version
@@ -134,10 +137,10 @@ func (r *resolver) resolve(a *ask) (p *Pipeline, ok bool) {
 	applied, dormant := r.fill(a, t, p, known)
 	r.artifacts(t, p, applied, known)
 	for _, rule := range t.Rules {
-		if slices.ContainsFunc(rule.names(), known.doubtful) || rule.Kind == RuleRegion && p.Region == "" {
+		if !rule.decidable(known, p.Region) {
 			continue // one of its values is an error already, or not known yet
 		}
-		if e := r.rule(rule, p, t, applied, a); e != nil {
+		if e := r.rule(rule, p, known, applied, a); e != nil {
 			r.fail(e)
 		}
 	}

@@ -147,7 +147,7 @@ func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, proble
 		}
 	}
 	n, errs := p.uncover(n, from)
-	if len(errs) > 0 {
+	if n == nil {
 		return nil, nil, errs
 	}
 	var secrets map[string]Secret
@@ -166,12 +166,13 @@ func (p *Parameter) coerce(n *node, from source) (any, map[string]Secret, proble
 		}
 		secrets[e.key] = *e.value.secret
 	}
-	value, errs := p.typed(n)
-	return value, secrets, errs
+	value, wrong := p.typed(n)
+	return value, secrets, append(errs, wrong...)
 }
 
 // uncover finds what is written as a secret: the value of a string, entries of a map.
-// A document of ours may hide a value of any type.
+// A document of ours may hide a value of any type. The node is nil if the value as a
+// whole is wrong; an entry that is wrong is bad, and hides nothing of the others.
 func (p *Parameter) uncover(n *node, from source) (*node, problems) {
 	hides := from.stored && isSecretForm(n) && len(n.entries) == 1 && n.get(secretKey) != nil && n.get(secretKey).kind == kindNull
 	switch {
@@ -192,7 +193,7 @@ func (p *Parameter) uncover(n *node, from source) (*node, problems) {
 			v, err := from.uncover(e.value, p.Name+"."+e.key)
 			if err != nil {
 				errs = append(errs, err)
-				continue
+				v = &node{pos: e.value.pos, bad: true}
 			}
 			e.value = v
 		}
@@ -530,6 +531,10 @@ func (p *Parameter) mapValue(n *node) (any, problems) {
 				err.WithHint("Put it in quotes: %q.", e.value.text)
 			case e.value.kind == kindMap:
 				err.WithHint("Write a text, or a secret: %s.", SecretForms)
+			case e.value.kind == kindNull:
+				err.WithHint("Give it a text, or leave it out.")
+			default:
+				err.WithHint("Write a text, in quotes.")
 			}
 			errs = append(errs, err)
 			continue
