@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
@@ -79,14 +80,26 @@ func New(o Options) *App {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	return &App{opts: o, log: slog.New(slog.DiscardHandler), brought: map[spec.ID]*spec.Template{}}
+	a := &App{opts: o, log: slog.New(slog.DiscardHandler), brought: map[spec.ID]*spec.Template{}}
+	a.target.tidies, a.engine.tidies, a.pulumi.tidies, a.plugged.tidies = tidyPatience, tidyPatience, tidyPatience, tidyPatience
+	return a
 }
 
 // Settings returns the resolved settings.
 func (a *App) Settings() *settings.Settings { return a.opts.Settings }
 
-// Close releases what was opened. It waits for nothing that is still being made.
+// tidyPatience bounds the wait for what was begun and is given up: a daemon that is being
+// started, a download.
+const tidyPatience = 2 * time.Second
+
+// Close releases what was opened. What is still being opened is given up, and waited for
+// only if this process has to take something of it away, for tidyPatience.
 func (a *App) Close() error {
+	var wg sync.WaitGroup
+	for _, end := range []func(){a.target.end, a.engine.end, a.pulumi.end, a.plugged.end} {
+		wg.Go(end)
+	}
+	wg.Wait()
 	a.logMu.Lock()
 	defer a.logMu.Unlock()
 	if a.logFile == nil {

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -14,6 +16,11 @@ import (
 // each waits no longer than its own context, and what is open already can be looked at at
 // any time. The zero value is empty. It is safe for concurrent use.
 type cell[T any] struct {
+	// tidies is how long the last who does not wait any longer waits all the same: opening
+	// it starts processes or makes files, which are taken away when it is cancelled, by
+	// this process or by nobody. It is set before the first use.
+	tidies time.Duration
+
 	mu     sync.Mutex // held for a moment only
 	value  T
 	open   bool
@@ -30,6 +37,8 @@ type flight[T any] struct {
 	// waiting counts who waits for it. When the last has gone it is cancelled, and is of
 	// no use to whoever comes then, but for waiting for its end.
 	waiting int
+	// patience is until when its end is waited for after it was cancelled; zero before.
+	patience time.Time
 }
 
 // get returns what the cell holds, after opening it. What fails is not kept: the next who
@@ -67,12 +76,45 @@ func (c *cell[T]) get(ctx context.Context, what string, open func(context.Contex
 			}
 			return f.value, f.err
 		case <-ctx.Done():
-			if !abandoned {
-				c.leave(f)
+			if !abandoned && c.leave(f) && f.endsInTime() {
+				return none, f.stopped(ctx, what)
 			}
 			return none, stoppedOpening(ctx, what)
 		}
 	}
+}
+
+// giveUp cancels a flight, whose end is waited for no longer than it may take to tidy up.
+// The caller holds mu.
+func (c *cell[T]) giveUp(f *flight[T]) {
+	if f.patience.IsZero() {
+		f.patience = time.Now().Add(c.tidies)
+	}
+	f.cancel()
+}
+
+// endsInTime waits for the end of a flight that was given up.
+func (f *flight[T]) endsInTime() bool {
+	timer := time.NewTimer(time.Until(f.patience))
+	defer timer.Stop()
+	select {
+	case <-f.done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// stopped is why a flight that was cancelled has ended: its own words, if it has some.
+func (f *flight[T]) stopped(ctx context.Context, what string) error {
+	if f.panic != "" {
+		panic(f.panic)
+	}
+	var own *fault.Error
+	if errors.As(f.err, &own) && fault.KindOf(f.err) == fault.KindOf(ctx.Err()) {
+		return f.err
+	}
+	return stoppedOpening(ctx, what)
 }
 
 func stoppedOpening(ctx context.Context, what string) error {
@@ -109,12 +151,27 @@ func (c *cell[T]) land(f *flight[T]) {
 	}
 }
 
-// leave is for who does not wait any longer.
-func (c *cell[T]) leave(f *flight[T]) {
+// leave is for who does not wait any longer. It tells whether that was the last one.
+func (c *cell[T]) leave(f *flight[T]) (last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.waiting--; f.waiting == 0 {
-		f.cancel()
+	f.waiting--
+	if f.waiting == 0 {
+		c.giveUp(f)
+	}
+	return f.waiting == 0
+}
+
+// end gives up what is being opened, and waits for its end as the last who leaves does.
+func (c *cell[T]) end() {
+	c.mu.Lock()
+	f := c.flight
+	if f != nil {
+		c.giveUp(f)
+	}
+	c.mu.Unlock()
+	if f != nil {
+		f.endsInTime()
 	}
 }
 

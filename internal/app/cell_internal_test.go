@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -101,6 +103,50 @@ func TestCellOfThoseWhoLeave(t *testing.T) {
 	}
 	close(end)
 	require.Equal(t, 2, <-got)
+}
+
+// What starts a process takes it away when it is given up, which the last who leaves waits
+// for, and tells in its own words; as does who closes. What does not end is left alone.
+func TestGivingUpWaitsForTheTidying(t *testing.T) {
+	t.Parallel()
+	own := fault.New(fault.Canceled, "start of the sandbox canceled").Because(context.Canceled)
+	a := newTestApp(t, nil, nil)
+	require.Equal(t, tidyPatience, a.engine.tidies)
+	require.Equal(t, tidyPatience, a.pulumi.tidies)
+	require.Equal(t, tidyPatience, a.plugged.tidies)
+	require.Equal(t, tidyPatience, a.target.tidies)
+	a.target.tidies = time.Hour // no machine is too slow for this test
+	var left atomic.Int32
+	starting := make(chan struct{}, 1)
+	start := func(ctx context.Context) (*Target, error) {
+		left.Add(1) // the daemon
+		starting <- struct{}{}
+		<-ctx.Done()
+		left.Add(-1)
+		return nil, own
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() { <-starting; interrupt() }()
+	_, err := a.target.get(ctx, "the target", start)
+	require.Same(t, own, err)
+	require.Zero(t, left.Load(), "a daemon was left behind")
+
+	go func() { _, _ = a.target.get(context.WithoutCancel(t.Context()), "the target", start) }()
+	<-starting
+	require.NoError(t, a.Close())
+	require.Zero(t, left.Load(), "a daemon was left behind")
+
+	stuck := cell[int]{tidies: time.Nanosecond}
+	end := make(chan struct{})
+	defer close(end)
+	ctx, interrupt = context.WithCancel(t.Context())
+	_, err = stuck.get(ctx, "the mount", func(context.Context) (int, error) {
+		interrupt()
+		<-end
+		return 1, nil
+	})
+	require.ErrorIs(t, err, fault.Canceled)
+	require.ErrorContains(t, err, "stopped while opening the mount")
 }
 
 func TestCellTriesAgainAfterFailures(t *testing.T) {
