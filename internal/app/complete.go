@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -16,27 +16,18 @@ import (
 
 // What a shell asks while somebody types has to be cheap, and may start nothing.
 
-// Names lists the pipelines of the backend by their names alone, sorted. Of a file
-// backend it reads the names of files; any other one is asked, within ctx.
+func (a *App) glance() (*stack.Glance, error) {
+	return stack.NewGlance(stack.Options{Backend: a.Backend(), Project: Project, Objects: backendObjects(a.Backend())})
+}
+
+// Names lists the pipelines of the backend by their names alone, sorted; none where that
+// takes an engine.
 func (a *App) Names(ctx context.Context) ([]spec.ID, error) {
-	names, err := outside.Do(ctx, "the backend", func() ([]string, error) {
-		names, ok := stack.Names(a.Backend(), Project)
-		if ok {
-			return names, nil
-		}
-		e, err := a.Engine(ctx)
-		if err != nil {
-			return nil, err
-		}
-		list, err := e.List(ctx)
-		for _, s := range list {
-			names = append(names, s.Name)
-		}
-		return names, err
-	})
+	look, err := a.glance()
 	if err != nil {
 		return nil, err
 	}
+	names, _ := look.Names(ctx)
 	slices.Sort(names)
 	var out []spec.ID
 	for _, name := range names {
@@ -45,6 +36,39 @@ func (a *App) Names(ctx context.Context) ([]spec.ID, error) {
 		}
 	}
 	return out, nil
+}
+
+// Glance reads a pipeline as Find does, but without an engine: its parameters are those
+// that were given, see spec.ReadDocument.
+func (a *App) Glance(ctx context.Context, id spec.ID) (*Existing, error) {
+	look, err := a.glance()
+	if err != nil {
+		return nil, err
+	}
+	x := &Existing{ID: id}
+	if x.State, err = look.State(ctx, id.StackName()); err != nil {
+		return nil, err
+	}
+	if x.State.Spec == nil {
+		return nil, withoutSpec(id, nil)
+	}
+	x.Spec, err = spec.ReadDocument(x.State.Spec)
+	return x, err
+}
+
+// GlanceMachine is the state machine of a pipeline as Glance reads it, and a client for it.
+// Answers has to be asked first.
+func (a *App) GlanceMachine(ctx context.Context, id spec.ID) (*Machine, error) {
+	x, err := a.Glance(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m, err := pipelines.NewMachine(x)
+	if err != nil {
+		return nil, err
+	}
+	m.Client, err = a.Executions(ctx, x.Spec.Region, x.Spec.AssumeRole)
+	return m, err
 }
 
 // Answers tells whether the target can be asked something without starting the sandbox

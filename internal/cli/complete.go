@@ -333,7 +333,7 @@ func (p place) templatesOfNamed(ctx context.Context) []string {
 		if err != nil {
 			continue
 		}
-		if x, err := p.deps.app().Find(ctx, id); err == nil && x.Spec != nil {
+		if x, err := p.deps.app().Glance(ctx, id); err == nil {
 			names = append(names, x.Spec.Template)
 		}
 	}
@@ -400,7 +400,7 @@ func executionNames(ctx context.Context, p place) offer {
 	if err != nil {
 		return out
 	}
-	m, err := p.deps.app().Machine(ctx, id)
+	m, err := p.deps.app().GlanceMachine(ctx, id)
 	if err != nil {
 		return out
 	}
@@ -493,7 +493,8 @@ func profiles(_ context.Context, p place) offer {
 
 // accounts are those of the sandbox, if it runs.
 func accounts(ctx context.Context, p place) offer {
-	if !p.deps.app().Answers() {
+	// Answers is no question for it: on AWS it says that AWS does.
+	if info, err := p.deps.app().SandboxStatus(); err != nil || !info.Running {
 		return offer{}
 	}
 	list, err := p.deps.app().SandboxAccounts(ctx)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,34 +150,69 @@ func TestCompletionOfFiles(t *testing.T) {
 	}
 }
 
-// Whatever is wrong, the shell hears nothing of it; and nothing is started to find out.
+// Whatever is wrong, the shell hears nothing of it; and nothing is started or made to find
+// out: neither a sandbox, nor an engine with its folders and its passphrase.
 func TestCompletionIsQuietAndStartsNothing(t *testing.T) {
 	t.Parallel()
+	w := inWorld(t)
+	w.pipeline(t, "quiet/iris")
+	const state = "state/.pulumi/stacks/pipelinetui/quiet.iris.dev.json"
+	kept, err := os.ReadFile(filepath.Join(w.home, state))
+	require.NoError(t, err)
+	aws := map[string]string{
+		"PIPELINETUI_TARGET": "aws", "PIPELINETUI_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1",
+	}
 	for name, l := range map[string]*line{
 		"an empty home":       {},
+		"AWS":                 {environ: aws},
 		"a wrong setting":     {environ: map[string]string{"PIPELINETUI_TARGET": "gcp"}},
 		"no engine":           {environ: map[string]string{"PIPELINETUI_PULUMI": "/none"}},
 		"a backend elsewhere": {environ: map[string]string{"PIPELINETUI_BACKEND": "file:///none/at/all"}},
+		"a backend of others": {environ: map[string]string{"PIPELINETUI_BACKEND": "azblob://none"}},
 		"no such templates":   {environ: map[string]string{"PIPELINETUI_TEMPLATES": "/none"}},
 		"read-only":           {environ: map[string]string{"PIPELINETUI_READ_ONLY": "true"}},
 	} {
-		home := t.TempDir()
-		l.w = &world{home: home}
-		for _, typed := range []string{
-			"up _", "up -f /none.yaml _", "show a", "executions show a/b _", "up a/b --set _", "up --template _", "sandbox env --account _", "run a/b --batch _", "list --profile _",
-		} {
-			words := strings.Fields(typed)
-			if words[len(words)-1] == "_" {
-				words[len(words)-1] = ""
+		for _, stacks := range []bool{false, true} {
+			home := t.TempDir()
+			if stacks {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(home, state)), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(home, state), kept, 0o600))
 			}
-			_, directive := l.offered(t, words...)
-			require.NotZero(t, directive&noFiles, "%s: %s", name, typed)
+			l.w = &world{home: home}
+			before := everythingIn(t, home)
+			for _, typed := range []string{
+				"up _", "up -f /none.yaml _", "show q", "executions show quiet/iris _", "up quiet/iris --set _", "up --template _",
+				"sandbox env --account _", "run quiet/iris --batch _", "list --profile _",
+			} {
+				words := strings.Fields(typed)
+				if words[len(words)-1] == "_" {
+					words[len(words)-1] = ""
+				}
+				_, directive := l.offered(t, words...)
+				require.NotZero(t, directive&noFiles, "%s: %s", name, typed)
+				require.Equal(t, before, everythingIn(t, home), "%s: %s", name, typed)
+			}
 		}
-		require.NoDirExists(t, filepath.Join(home, "sandbox"), name)
 	}
 }
 
-// A home without anything makes no folder when it is asked.
+// everythingIn is a folder with all that is in it, and when it was written.
+func everythingIn(t *testing.T, folder string) []string {
+	t.Helper()
+	var all []string
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			all = append(all, path+" "+info.ModTime().String())
+		}
+		return err
+	}))
+	return all
+}
+
 func TestProfilesAreOffered(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
