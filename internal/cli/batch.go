@@ -52,11 +52,6 @@ func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error 
 	if _, err := file.Check(ctx); err != nil {
 		return err
 	}
-	if o.timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
-		defer stop()
-	}
 	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return err
@@ -67,6 +62,11 @@ func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error 
 		}
 	} else {
 		o.batch = executions.NewBatch(deps.now())
+	}
+	if o.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
+		defer stop()
 	}
 	doc := batchDoc{Header: console.NewHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
 	if err := launch(ctx, deps, o, m, file, &doc); err != nil {
@@ -141,6 +141,9 @@ func launch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file
 		return append(errs[:maxShown], fault.New(fault.KindOf(errs[0]), "and %d more inputs", len(errs)-maxShown).WithHint("%s", again))
 	case len(errs) > 0:
 		return errs
+	case errors.Is(context.Cause(ctx), errWatchTimeout):
+		return fault.New(fault.Timeout, "batch %s has not been started whole after %s: %s", o.batch, o.timeout,
+			render.Count(res.Started+res.Existed, "execution is", "executions are")+" there").Because(err).WithHint("%s", again)
 	case ctx.Err() != nil:
 		return fault.New(fault.Canceled, "stopped after %d executions", res.Started+res.Existed).Because(err).WithHint("%s", again)
 	}

@@ -100,6 +100,12 @@ func TestBatches(t *testing.T) {
 	require.Len(t, doc["executions"], 3)
 	require.InDelta(t, 2, doc["summary"].(map[string]any)["SUCCEEDED"], 0) // a test
 	(&line{w: w, typed: "{}\n{}\n"}).run(t, "run", "batches/iris", "--inputs", "-", "--wait").ends(t, ExitOK, "2 executions")
+	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "late", "--wait", "--timeout", "1ns").ends(t, ExitTimeout, "has not been started whole after 1ns")
+	w.run(t, "run", "batches/iris", "--inputs", file, "--inputs", file+"2").ends(t, ExitUsage, "given twice")
+	w.run(t, "preview", "-f", file, "-f", file+"2").ends(t, ExitUsage, "given twice", "one spec")
+	w.run(t, "help", "nope").ends(t, ExitUsage, `no command "nope"`)
+	w.run(t, "help", "executions", "nope").ends(t, ExitUsage)
+	w.run(t, "help", "executions", "list").ends(t, ExitOK)
 	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "no batch!").ends(t, ExitUsage)
 	w.run(t, "run", "batches/iris", "--inputs", file+".none").ends(t, ExitUsage)
 	bad := filepath.Join(t.TempDir(), "bad.jsonl")

@@ -76,3 +76,27 @@ func durationFlag(f *pflag.FlagSet, p *time.Duration, name string, def time.Dura
 		return d.String()
 	}}, name, help)
 }
+
+// onceFlags are flags of one value that a person may give twice in the hope that both
+// count. The last one would win in silence.
+func onceFlags(f *pflag.FlagSet, way string, names ...string) {
+	for _, name := range names {
+		flag := f.Lookup(name)
+		flag.Value = &once{Value: flag.Value, way: way}
+	}
+}
+
+type once struct {
+	pflag.Value
+	way   string
+	given bool
+}
+
+// Set implements pflag.Value.
+func (o *once) Set(s string) error {
+	if o.given && s != o.Value.String() { // a completion parses its command line twice
+		return fmt.Errorf("it is given twice, and only one can count: %s", o.way)
+	}
+	o.given = true
+	return o.Value.Set(s)
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,5 +82,26 @@ func (s *session) help(text func(*cobra.Command, []string)) func(*cobra.Command,
 			Text    string `json:"text"`
 			Usage   string `json:"usage"`
 		}{console.NewHeader("Help"), cmd.CommandPath(), about, cmd.UsageString()}, nil)
+	}
+}
+
+// strictHelp makes `help` refuse what is no command, as that command's name itself is
+// refused: cobra's own tells so and succeeds.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, help := range root.Commands() {
+		if help.Name() != "help" {
+			continue
+		}
+		help.Run = nil
+		help.RunE = func(c *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || about == root && len(rest) > 0 || len(rest) > 0 && about.HasSubCommands() {
+				return &usageError{err: fmt.Errorf("there is no command %q to tell of", strings.Join(args, " ")), command: root.CommandPath()}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		}
+		reads(help)
 	}
 }

@@ -240,6 +240,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	root.SetHelpFunc(s.help(root.HelpFunc()))
 	root.SetHelpCommandGroupID(groupTool)
 	root.SetCompletionCommandGroupID(groupTool)
+	strictHelp(root)
 	wrapUsage(root)
 	return root
 }

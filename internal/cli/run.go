@@ -67,6 +67,7 @@ with the same --batch name.`,
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
 	cmd.MarkFlagsMutuallyExclusive("watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("input", "input-file", "inputs")
+	onceFlags(f, "start several executions with --inputs FILE", "input", "inputs")
 	cmd.MarkFlagsMutuallyExclusive("name", "inputs")
 	cmd.ValidArgsFunction = deps.completes(onePipeline)
 	deps.flag(cmd, "input", inputFile)

@@ -32,6 +32,7 @@ type selection struct {
 func (s *selection) flags(cmd *cobra.Command, building bool) {
 	f := cmd.Flags()
 	f.StringVarP(&s.file, "file", "f", "", "spec file with the pipelines; - for standard input")
+	onceFlags(f, "put all pipelines into one spec, or give one command for each", "file")
 	f.StringVar(&s.tenant, "tenant", "", "only pipelines of this tenant")
 	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	f.BoolVar(&s.failed, "failed", false, "only pipelines whose last operation failed or was cut off")
