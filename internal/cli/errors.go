@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -40,6 +42,39 @@ func problemDocs(err error) []problemDoc {
 	var out []problemDoc
 	for _, p := range spec.Problems(err) {
 		out = append(out, problemDoc{p.File, p.Line, p.Column, p.Source, p.Path.String(), p.Rule, p.Value, p.Pipeline, p.Msg, p.Hint})
+	}
+	var usage *usageError
+	if len(out) == 0 && errors.As(err, &usage) && usage.flags {
+		out = append(out, flagProblem(usage))
+	}
+	return out
+}
+
+// flagProblem is what the parser of the command line says of a flag. That gives no value
+// where it knows of none, and no flag where it is about several.
+func flagProblem(usage *usageError) problemDoc {
+	out := problemDoc{
+		Rule: spec.CodeFlag, Message: usage.Error(), Hint: fault.HintOf(usage),
+	}
+	var unknown *pflag.NotExistError
+	var wrong *pflag.InvalidValueError
+	var bare *pflag.ValueRequiredError
+	var odd *pflag.InvalidSyntaxError
+	switch {
+	case errors.As(usage.err, &unknown):
+		out.Source = "--" + unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			out.Source = "-" + unknown.GetSpecifiedName()
+		}
+	case errors.As(usage.err, &wrong):
+		out.Source, out.Value = "--"+wrong.GetFlag().Name, render.Line(wrong.GetValue(), 256)
+	case errors.As(usage.err, &bare):
+		out.Source = "--" + bare.GetFlag().Name
+	case errors.As(usage.err, &odd):
+		out.Source = odd.GetSpecifiedFlag()
+	}
+	if out.Hint == "" {
+		out.Hint = fmt.Sprintf("Run `%s --help` for its flags.", usage.command)
 	}
 	return out
 }

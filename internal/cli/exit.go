@@ -86,6 +86,7 @@ func codeOf(err error) ExitCode {
 type usageError struct {
 	err     error
 	command string // "pipelinetui run"
+	flags   bool   // it is about flags, not arguments
 }
 
 func (e *usageError) Error() string { return e.err.Error() }

@@ -164,7 +164,7 @@ func (s *session) before(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if err := cmd.ValidateFlagGroups(); err != nil {
-		return &usageError{err: err, command: cmd.CommandPath()}
+		return &usageError{err: err, command: cmd.CommandPath(), flags: true}
 	}
 	return nil
 }
@@ -212,7 +212,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 		RunE:              s.bare,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err: err, command: cmd.CommandPath()}
+		return &usageError{err: err, command: cmd.CommandPath(), flags: true}
 	})
 	s.flags(root)
 	root.AddGroup(

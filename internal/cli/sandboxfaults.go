@@ -102,7 +102,7 @@ over a restart. Each change begins the counters anew.`,
 			o.switches = f.Changed("quotas")
 			o.rules = slices.ContainsFunc([]string{"call", "throttle", "error", "message", "status", "latency", "jitter", "share", "times"}, f.Changed)
 			if !o.switches && !o.rules {
-				return &usageError{err: fault.New(fault.Invalid, "give --quotas, or --call with what is to go wrong"), command: cmd.CommandPath()}
+				return &usageError{err: fault.New(fault.Invalid, "give --quotas, or --call with what is to go wrong"), command: cmd.CommandPath(), flags: true}
 			}
 			return do(cmd.Context(), deps, o)
 		},

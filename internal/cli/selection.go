@@ -233,10 +233,14 @@ func loadSpec(ctx context.Context, deps *Deps, file string, cat *spec.Catalog, o
 	} else {
 		raw, err = outside.ReadFile(ctx, "the spec", file, enough)
 	}
+	rule := spec.CodeUnreadable
 	if err == nil {
-		raw, err = outside.Text(name, raw)
+		rule, err = spec.CodeEncoding, outside.CheckEncoding(name, raw)
 	}
-	if err != nil {
+	switch {
+	case fault.KindOf(err) == fault.Invalid:
+		return nil, spec.Refused(name, rule, err)
+	case err != nil:
 		return nil, err
 	}
 	// It looks at the files that the spec names.
