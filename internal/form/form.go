@@ -132,6 +132,9 @@ type Form struct {
 	before *spec.Pipeline
 	taken  map[spec.ID]bool
 	files  map[string]looked
+	// unread is an answer for the tags that is no map of tags: it is kept as it was typed,
+	// beside the tags there were, until it is mended.
+	unread unread
 	// begun are the answers at the beginning, to see whether anything was said.
 	begun spec.Answers
 
@@ -140,6 +143,12 @@ type Form struct {
 	secrets  map[string]map[string]spec.Secret
 	pipeline *spec.Pipeline
 	problems []Problem
+}
+
+// unread is an answer that can't be read, and why; no text if there is none.
+type unread struct {
+	text    string
+	problem *spec.Problem
 }
 
 // looked is what came of looking at an artifact.
@@ -181,7 +190,7 @@ func (f *Form) ID() spec.ID { return f.a.ID }
 func (f *Form) Template() *spec.Template { return f.tmpl }
 
 // Changed tells whether anything was answered since the form began.
-func (f *Form) Changed() bool { return !reflect.DeepEqual(f.a, f.begun) }
+func (f *Form) Changed() bool { return f.unread.text != "" || !reflect.DeepEqual(f.a, f.begun) }
 
 // Taken tells the form which pipelines there are already.
 func (f *Form) Taken(ids []spec.ID) {
@@ -225,11 +234,7 @@ func (f *Form) Set(field, text string) {
 			f.a.Protect = &b
 		}
 	case Tags:
-		var tags map[string]string
-		if json.Unmarshal([]byte(text), &tags) != nil || tags == nil {
-			tags = map[string]string{}
-		}
-		f.a.Tags = tags
+		f.setTags(text)
 	default:
 		if text == "" {
 			delete(f.a.Values, field)
@@ -238,6 +243,21 @@ func (f *Form) Set(field, text string) {
 		}
 	}
 	f.update()
+}
+
+// setTags takes tags as JSON. What can't be read changes none of those there are.
+func (f *Form) setTags(text string) {
+	f.unread = unread{}
+	if text == "" {
+		f.a.Tags = map[string]string{}
+		return
+	}
+	tags, problem := spec.ParseTags(text)
+	if problem != nil {
+		f.unread = unread{text, problem}
+		return
+	}
+	f.a.Tags = tags
 }
 
 func (f *Form) protectDefault() bool { return f.a.ID.Env == spec.ProdEnv }
@@ -262,6 +282,9 @@ func (f *Form) text(field string) string {
 		}
 		return ""
 	case Tags:
+		if f.unread.text != "" {
+			return f.unread.text
+		}
 		if len(f.a.Tags) == 0 {
 			return ""
 		}
@@ -366,7 +389,9 @@ func (f *Form) fixedField(name string) (Field, bool) {
 		x.Required = f.opts.Region == ""
 	case Tags:
 		x.Label, x.Help, x.Type = "tags", "Tags for every resource of the pipeline, for cost reports and policies.", spec.TypeMap
-		x.Value = entries(f.a.Tags)
+		if x.Value = f.unread.text; x.Value == "" {
+			x.Value = entries(f.a.Tags)
+		}
 	case Protect:
 		x.Label, x.Type, x.Default = "protect", spec.TypeBool, fmt.Sprint(f.protectDefault())
 		x.Help = "Keep the data from being deleted: destroy is refused until this is switched off."
@@ -505,6 +530,9 @@ func (f *Form) check() {
 	for _, x := range spec.Problems(err) {
 		f.problems = append(f.problems, f.problem(x))
 	}
+	if x := f.unread.problem; x != nil {
+		f.problems = append(f.problems, Problem{Field: Tags, Text: x.Msg, Hint: x.Hint})
+	}
 	id := f.a.ID
 	if id.Env == "" {
 		id.Env = spec.DefaultEnv
@@ -560,6 +588,11 @@ func (f *Form) Check(field, text string) error {
 		_, err := p.Parse(text, f.opts.Dir)
 		return err
 	}
+	if field == Tags {
+		if _, x := spec.ParseTags(text); x != nil {
+			return fault.New(fault.Invalid, "%s", x.Msg).WithHint("%s", x.Hint)
+		}
+	}
 	trial := New(f.cat, f.opts, f.copy(), nil)
 	trial.Set(field, text)
 	for _, p := range trial.problems {
@@ -582,6 +615,11 @@ func (f *Form) Resolve() func() (*spec.Pipeline, error) {
 		a = f.said()
 	}
 	opts.SkipFiles = false
+	if x := f.unread.problem; x != nil {
+		return func() (*spec.Pipeline, error) {
+			return nil, fault.New(fault.Invalid, "%s", x.Msg).WithHint("%s", x.Hint)
+		}
+	}
 	return func() (*spec.Pipeline, error) { return spec.Build(a, cat, opts) }
 }
 

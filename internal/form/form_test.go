@@ -234,3 +234,34 @@ func BenchmarkForm(b *testing.B) {
 		f.Set("preprocess.memoryMb", "51")
 	}
 }
+
+// What is no map of tags is told and kept, and no tag there is gets lost by it.
+func TestTagsThatCannotBeReadWipeNone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`team=ml`:               "tags must be a map: this is not valid JSON",
+		`{"cost":5}`:            "tags.cost must be a string, not an int (5)",
+		`{"cost":null}`:         "tags.cost must be a string",
+		`{"x":{"secret":"y"}}`:  "tags.x must be a string, not a map",
+		`["team"]`:              "tags must be a map, not a list",
+		`null`:                  "tags must be a map",
+		`{"a":"b"} {"c":"d"}`:   "tags must be a map: this is not valid JSON",
+		`{"a":"b","team":true}`: "tags.team must be a string, not a bool",
+	} {
+		f := filled(t, t.TempDir(), with("tags", `{"a":"b"}`)...)
+		require.ErrorContains(t, f.Check("tags", text), want, text)
+		f.Set("tags", text)
+		require.Equal(t, text, f.Field("tags").Text, "what was typed is kept")
+		require.Contains(t, f.Field("tags").Problem, want, text)
+		require.Nil(t, f.Pipeline(), text)
+		_, err := f.Resolve()()
+		require.ErrorContains(t, err, want, text)
+		require.Equal(t, map[string]string{"a": "b"}, f.Answers().Tags, text)
+		f.Set("tags", `{"a":"c"}`)
+		require.Equal(t, map[string]string{"a": "c"}, f.Pipeline().Tags)
+	}
+	f := filled(t, t.TempDir(), with("tags", `{"a":"b"}`)...)
+	require.NoError(t, f.Check("tags", `{"team":"ml","cost":"5"}`))
+	f.Set("tags", "")
+	require.Empty(t, f.Pipeline().Tags, "an empty answer takes them away")
+}

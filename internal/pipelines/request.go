@@ -16,6 +16,9 @@ type Request struct {
 	// Pipelines are what to work on. Destroy and refresh take stacks without a
 	// readable spec too: where a stack holds none, only ID and Region need be set.
 	Pipelines []*spec.Pipeline
+	// Unrecorded says that the pipelines are other than their stacks have recorded them:
+	// just made or changed. A command that only names them would do something else.
+	Unrecorded bool
 	// Parallel bounds the pipelines worked on at once; 0 is the default.
 	Parallel int
 	// FailFast starts no further pipeline after one has failed.

@@ -104,13 +104,9 @@ func parseSet(set []string, dir string) (*layer, problems) {
 			tags.put(entry{key: key, pos: at, value: textNode(at, value)})
 		case name == "tags":
 			at := p.in("tags")
-			tagMap, err := parseJSON(at, []byte(value))
-			if err != nil {
-				errs = append(errs, at.problem(CodeSyntax, "tags must be a map: %s", err).WithHint(`Write --set tags.NAME=value, or --set 'tags={"NAME":"value"}'.`))
-				continue
-			}
-			if tagMap.kind != kindMap {
-				errs = append(errs, typeError(tagMap, "tags", "a map"))
+			tagMap, problem := tagsFromText(at, value)
+			if problem != nil {
+				errs = append(errs, problem)
 				continue
 			}
 			for _, e := range tagMap.entries {

@@ -19,6 +19,36 @@ var tagForm = lazyregexp.New(`^[\p{L}\p{N}\p{Z}_.:/=+\-@]*$`)
 
 const tagFormHelp = "letters, digits, spaces and _ . : / = + - @"
 
+// ParseTags reads tags as they are typed: JSON, a map of strings. What it returns may still
+// break AWS's rules: Build tells that. The problem is nil if it is such a map.
+func ParseTags(text string) (map[string]string, *Problem) {
+	n, problem := tagsFromText(pos{}.in("tags"), text)
+	if problem != nil {
+		return nil, problem.WithHint(`Write JSON, for example {"NAME":"value"}.`)
+	}
+	out := make(map[string]string, len(n.entries))
+	for _, e := range n.entries {
+		s, ok := e.value.value.(string)
+		if !ok {
+			return nil, typeError(e.value, "tags."+e.key, "a string").WithHint(`Write it in double quotes, for example {"NAME":"5"}.`)
+		}
+		out[e.key] = s
+	}
+	return out, nil
+}
+
+// tagsFromText is a map of tags that was typed as JSON.
+func tagsFromText(at pos, text string) (*node, *Problem) {
+	n, err := parseJSON(at, []byte(text))
+	switch {
+	case err != nil:
+		return nil, at.problem(CodeSyntax, "tags must be a map: %s", err).WithHint(`Write --set tags.NAME=value, or --set 'tags={"NAME":"value"}'.`)
+	case n.kind != kindMap:
+		return nil, typeError(n, "tags", "a map")
+	}
+	return n, nil
+}
+
 // checkTags holds the tags of one layer against AWS's rules. Keys that differ
 // in case only are refused, for IAM takes them for the same.
 func checkTags(tags *node) problems {

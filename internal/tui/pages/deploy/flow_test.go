@@ -18,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -314,4 +315,28 @@ func TestLog(t *testing.T) {
 	require.NotContains(t, x.Screen(), "aws:iam:RolePolicy created")
 	x.Press("tab", "g")
 	x.Until("pulumi:index:Stash created")
+}
+
+// A command that names a pipeline does not make what the form has changed of it.
+func TestAChangedPipelineIsNoCommandBeforeItWasApplied(t *testing.T) {
+	t.Parallel()
+	for _, unrecorded := range []bool{false, true} {
+		s := datatest.New(t)
+		req := data.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris), Unrecorded: unrecorded}
+		x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Now(datatest.Recorded))
+		x.Until("Apply to acme/iris")
+		found := ""
+		for _, g := range x.App.Keys() {
+			for _, b := range g.Bindings {
+				if b.Keys[0] == keys.Apply.Keys[0] && b.Line != nil {
+					found = b.Line()
+				}
+			}
+		}
+		if unrecorded {
+			require.Empty(t, found)
+		} else {
+			require.Equal(t, "pipelinetui up acme/iris", found)
+		}
+	}
 }

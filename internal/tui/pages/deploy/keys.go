@@ -70,6 +70,12 @@ func (p *Page) Keys() keys.Map {
 func (p *Page) lineOf(b keys.Binding) func() string {
 	line := func(args ...string) func() string { return func() string { return p.Env.CommandLine(args...) } }
 	switch b.Keys[0] {
+	case keys.Apply.Keys[0], keys.Anew.Keys[0]:
+		if !p.named() {
+			return nil
+		}
+	}
+	switch b.Keys[0] {
 	case keys.Apply.Keys[0]:
 		return func() string { return p.Env.CommandLine(p.args(string(p.req.Operation), p.applicable())...) }
 	case keys.Anew.Keys[0]:
@@ -84,6 +90,12 @@ func (p *Page) lineOf(b keys.Binding) func() string {
 		return line("run", p.selected.String(), "--input", "@input.json")
 	}
 	return nil
+}
+
+// named tells that a command which names the pipelines means them as they are here: not
+// before what the form has made or changed was applied.
+func (p *Page) named() bool {
+	return !p.req.Unrecorded || p.phase == finished && p.job != nil && !p.job.Failed() && !p.job.Cancelled
 }
 
 // args are a verb with pipelines.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -364,40 +362,13 @@ func (p *Page) saved(m savedMsg) tea.Cmd {
 }
 
 // writeFile writes a file whole or not at all.
-func writeFile(path, text string, over bool) (err error) {
+func writeFile(path, text string, over bool) error {
 	path = data.HomePath(path)
-	fail := func(err error) error {
-		if errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return fault.New(fault.Invalid, "%s cannot be written: %s", path, err).Because(err).WithHint("Choose another folder or file.")
+	err := data.WriteFile(path, text, 0o600, over)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if _, err := os.Lstat(path); err == nil && !over {
-		return fs.ErrExist
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".pipelinetui-*")
-	if err != nil {
-		return fail(err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name()) // what is left of it; the error matters more
-		}
-	}()
-	_, err = tmp.WriteString(text)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return fail(err)
-	}
-	if over {
-		err = os.Rename(tmp.Name(), path)
-	} else { // a link fails if the file has come into being since
-		err = os.Link(tmp.Name(), path)
-		_ = os.Remove(tmp.Name())
-	}
-	if err != nil {
-		return fail(err)
-	}
-	return nil
+	return fault.New(fault.Invalid, "%s cannot be written: %s", path, fault.Reason(err)).Because(err).WithHint("Choose another folder or file.")
 }
 
 func (p *Page) askVisit() tea.Cmd {

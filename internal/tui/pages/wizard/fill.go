@@ -206,7 +206,8 @@ func (p *Page) turn(f form.Field, by int) {
 	p.form.Set(f.Name, next)
 }
 
-func (p *Page) typeInto(f form.Field, m tea.KeyMsg) tea.Cmd {
+// typeInto takes a key, or what the clipboard has brought, into the field with the focus.
+func (p *Page) typeInto(f form.Field, m tea.Msg) tea.Cmd {
 	var cmd tea.Cmd
 	p.input, cmd = p.input.Update(m)
 	text := p.input.Value()
@@ -230,7 +231,10 @@ func (p *Page) edit(f form.Field) tea.Cmd {
 	}
 	help := "One entry a line. " + f.Help
 	if f.Type == spec.TypeMap {
-		help = `One KEY=value a line; KEY={"secret":"..."}, KEY={"secretsManager":"name"} and KEY={"ssm":"/name"} are secrets. ` + f.Help
+		help = "One KEY=value a line. " + f.Help
+		if _, ok := p.form.Parameter(f.Name); ok { // tags hold no secrets
+			help = `One KEY=value a line; KEY={"secret":"..."}, KEY={"secretsManager":"name"} and KEY={"ssm":"/name"} are secrets. ` + f.Help
+		}
 	}
 	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewEditor(&p.Env.Theme, f.Label, help, f.Lines(), check, func(text string) tea.Msg {
 		value, err := f.FromLines(text)

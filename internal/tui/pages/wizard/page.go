@@ -219,10 +219,9 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case tea.MouseMsg:
 		return p.mouse(m)
 	default:
-		if p.stage == filling {
-			var cmd tea.Cmd
-			p.input, cmd = p.input.Update(msg)
-			return cmd
+		// What the clipboard brings is an answer as what is typed.
+		if p.stage == filling && p.typing() {
+			return p.typeInto(p.field(), msg)
 		}
 	}
 	return nil
@@ -313,6 +312,17 @@ func (p *Page) Capturing() bool {
 	}
 	return false
 }
+
+// Pace implements ui.Page: a spinner turns while files are looked at.
+func (p *Page) Pace() ui.Pace {
+	if p.stage == reviewing && p.review.waiting {
+		return ui.Spinning
+	}
+	return ui.Still
+}
+
+// Answering tells that what is typed is an answer, no filter that could be ended.
+func (p *Page) Answering() bool { return p.stage != reviewing && p.Capturing() }
 
 // Blank tells that nothing has been typed yet where letters are text.
 func (p *Page) Blank() bool {

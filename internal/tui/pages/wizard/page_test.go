@@ -162,6 +162,84 @@ func TestSave(t *testing.T) {
 	require.Equal(t, "acme/risk", set.Pipelines[0].String())
 }
 
+// A spec with secrets replaces a file that others can read by one that they can't.
+func TestASpecWithSecretsIsReadableByItsOwnerAlone(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	id := spec.ID{Tenant: "globex", Model: "risk", Env: "dev"}
+	made, err := spec.Build(spec.Answers{ID: id, Template: "realtime", Values: map[string]string{
+		"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz", "preprocess.environment": `{"TOKEN":{"secret":"hush"}}`,
+	}}, catalog(t), spec.Options{Region: "us-east-1"})
+	require.NoError(t, err)
+	s.Add(data.Pipeline{ID: id, Spec: made})
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o644)) // readable by all is what it is about
+	x := open(t, s, ui.OpenWizard{Change: &id}, [2]int{100, 30})
+	x.Until("image")
+	x.Press("ctrl+s")
+	x.Until("Ready to change")
+	x.Press("w")
+	x.Until("Save the spec")
+	x.Press("ctrl+u")
+	x.Type(file)
+	x.Press("enter")
+	x.Until("exists already")
+	x.Advance(1e9)
+	x.Press("y")
+	x.Until("readable by you alone")
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+// What is pasted by ctrl+v is an answer as what is typed.
+func TestWhatIsPastedIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	if !tuitest.WithClipboard(t, "acme") {
+		return
+	}
+	x := open(t, datatest.New(t), ui.OpenWizard{}, [2]int{100, 30})
+	x.Until("realtime")
+	x.Press("down", "enter")
+	x.Until("Names on AWS")
+	x.Press("ctrl+v")
+	x.Press("tab")
+	x.Type("risk")
+	x.Until("acme-risk")
+}
+
+// Tags that the editor can't take are refused in it, and none is lost.
+func TestTheEditorOfTagsLosesNone(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	id := spec.ID{Tenant: "globex", Model: "risk", Env: "dev"}
+	made, err := spec.Build(spec.Answers{ID: id, Template: "realtime", Tags: map[string]string{"cost": "ml"}, Values: map[string]string{
+		"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz",
+	}}, catalog(t), spec.Options{Region: "us-east-1"})
+	require.NoError(t, err)
+	s.Add(data.Pipeline{ID: id, Spec: made})
+	x := open(t, s, ui.OpenWizard{Change: &id}, [2]int{120, 40})
+	x.Until("image")
+	for range 8 { // to the last step
+		if strings.Contains(x.Screen(), "cost=ml") {
+			break
+		}
+		x.Press("pgdown")
+	}
+	x.Until("cost=ml")
+	x.Press("enter")
+	x.Until("One KEY=value a line.")
+	require.NotContains(t, x.Screen(), "secretsManager", "tags hold no secrets")
+	x.Press("ctrl+end", "enter")
+	x.Type(`x={"secret":"y"}`)
+	x.Press("ctrl+s")
+	x.Until("tags.x must be a string")
+	x.Press("ctrl+u")
+	x.Type("x=y")
+	x.Press("ctrl+s")
+	x.Until("cost=ml, x=y")
+}
+
 // TestAWrongFileKeepsItsName: what cannot be written is asked for again, as it was typed.
 func TestAWrongFileKeepsItsName(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,7 +154,7 @@ func (p *Page) goOn() tea.Cmd {
 
 func (p *Page) preview() tea.Cmd {
 	p.review.began = p.review.pipeline
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p.review.pipeline}}})
+	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p.review.pipeline}, Unrecorded: true}})
 }
 
 // jump goes to a field.
@@ -197,7 +196,7 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 	if p.review.pipeline == nil {
 		return nil
 	}
-	file := m.file
+	file := data.HomePath(m.file)
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(p.opts.Dir, file)
 	}
@@ -208,20 +207,12 @@ func (p *Page) save(m saveMsg) tea.Cmd {
 		if err != nil {
 			return savedMsg{said: m.file, err: err}
 		}
-		flags, mode := os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o644)
+		mode := fs.FileMode(0o644)
 		if secret {
 			mode = 0o600
 		}
-		if m.overwrite {
-			flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-		}
-		f, err := os.OpenFile(file, flags, mode)
-		if errors.Is(err, fs.ErrExist) {
+		if err = data.WriteFile(file, text, mode, m.overwrite); errors.Is(err, fs.ErrExist) && !m.overwrite {
 			return savedMsg{file: file, exists: true}
-		}
-		if err == nil {
-			_, err = f.WriteString(text)
-			err = errors.Join(err, f.Close())
 		}
 		return savedMsg{said: m.file, file: file, secret: secret, err: err}
 	})
@@ -247,7 +238,7 @@ func (p *Page) reviewView(w, h int) string {
 	var head []string
 	switch {
 	case r.waiting:
-		head = append(head, widget.Spin(th, int(p.Env.Now().UnixMilli()/120))+" "+th.Title.Render("Review")+"  "+th.Muted.Render("looking at files ..."))
+		head = append(head, widget.Spin(th, p.Env.Spin())+" "+th.Title.Render("Review")+"  "+th.Muted.Render("looking at files ..."))
 	case len(problems) > 0:
 		head = append(head, th.Bad.Render(th.Glyphs.Bad)+" "+th.Title.Render(render.Count(len(problems), "problem", "problems")+" to mend")+"  "+th.Muted.Render("enter goes to the field"))
 		return widget.Box(strings.Join(append(head, p.problemLines(problems, w, h-1)...), "\n"), w, h)
