@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -142,7 +143,7 @@ func getArchive(tx *store.Tx, sc wire.Scope, name string) (archive, error) {
 func (a archive) managed(ref busRef) (rule, error) {
 	pattern := map[string]any{}
 	if a.Pattern != "" {
-		doc, err := decode(a.Pattern)
+		doc, err := eventpattern.Decode(a.Pattern)
 		if err != nil {
 			return rule{}, err
 		}
@@ -175,7 +176,7 @@ func checkPattern(text *string) error {
 	if aws.ToString(text) == "" {
 		return nil
 	}
-	if _, err := compilePattern(*text); err != nil {
+	if _, err := eventpattern.Compile(*text); err != nil {
 		return badPattern(err)
 	}
 	return nil

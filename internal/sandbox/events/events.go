@@ -24,6 +24,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -176,7 +177,7 @@ func missing(format string, args ...any) error {
 
 type compiledRule struct {
 	rule    rule
-	pattern pattern
+	pattern eventpattern.Pattern
 }
 
 // compiled are the rules that look at events.
@@ -197,7 +198,7 @@ func (s *Service) compiled() ([]compiledRule, error) {
 			if r.Pattern == "" || r.Disabled {
 				continue
 			}
-			p, err := compilePattern(r.Pattern)
+			p, err := eventpattern.Compile(r.Pattern)
 			if err != nil {
 				return err
 			}

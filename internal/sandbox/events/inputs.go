@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/theory/jsonpath"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 )
 
 type transformer struct {
@@ -32,7 +34,7 @@ func (t target) body(about subject) (string, error) {
 	if t.InputPath == nil && t.Transformer == nil {
 		return about.text, nil
 	}
-	event, err := decode(about.text)
+	event, err := eventpattern.Decode(about.text)
 	if err != nil {
 		return "", err
 	}
@@ -171,4 +173,13 @@ func checkInput(t types.Target) (*transformer, error) {
 		return nil, validation("Only one of Input, InputPath, or InputTransformer must be provided for target %s.", name)
 	}
 	return out, nil
+}
+
+// marshal writes v without HTML escapes.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
 }

@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -67,12 +68,12 @@ func (s *Service) match(into *matched, p posting) error {
 			continue
 		}
 		if event == nil { // only now, since most events are for nobody
-			if event, err = decode(p.text); err != nil {
+			if event, err = eventpattern.Decode(p.text); err != nil {
 				return err
 			}
-			event = nested(event)
+			event = eventpattern.Nested(event)
 		}
-		if r.pattern.matches(event) {
+		if r.pattern.Matches(event) {
 			into.add(r.rule, p, s.Clock.Now().UTC())
 		}
 	}
@@ -286,7 +287,7 @@ func (s *Service) entry(req *wire.Request, e types.PutEventsRequestEntry) (p pos
 	if strings.HasPrefix(source, "aws.") {
 		return p, "NotAuthorizedForSourceException", "Not authorized for the source."
 	}
-	detail, err := decode(*e.Detail)
+	detail, err := eventpattern.Decode(*e.Detail)
 	if _, ok := detail.(map[string]any); err != nil || !ok {
 		return p, "MalformedDetail", "Detail is malformed."
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/schedule"
@@ -140,7 +141,7 @@ func checkRule(ref busRef, in *sdk.PutRuleInput) error {
 		return validation("ScheduleExpression is supported only on the default event bus.")
 	}
 	if pattern != "" {
-		if _, err := compilePattern(pattern); err != nil {
+		if _, err := eventpattern.Compile(pattern); err != nil {
 			return badPattern(err)
 		}
 	}
@@ -314,13 +315,13 @@ func (s *Service) disableRule(_ context.Context, req *wire.Request, in *sdk.Disa
 }
 
 func (s *Service) testPattern(_ context.Context, _ *wire.Request, in *sdk.TestEventPatternInput) (*sdk.TestEventPatternOutput, error) {
-	p, err := compilePattern(aws.ToString(in.EventPattern))
+	p, err := eventpattern.Compile(aws.ToString(in.EventPattern))
 	if err != nil {
 		return nil, badPattern(err)
 	}
-	event, err := decode(aws.ToString(in.Event))
+	event, err := eventpattern.Decode(aws.ToString(in.Event))
 	if err != nil {
 		return nil, validation("Parameter Event is not valid.")
 	}
-	return &sdk.TestEventPatternOutput{Result: p.matches(nested(event))}, nil
+	return &sdk.TestEventPatternOutput{Result: p.Matches(eventpattern.Nested(event))}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -233,7 +234,7 @@ func (s *Service) checkMapping(ctx context.Context, m mapping, service string) e
 		return err
 	}
 	for _, f := range m.Filters {
-		if _, err := s.mappings.fits(ctx, m, []types.Filter{f}, map[string]any{}); err != nil {
+		if _, err := eventpattern.Compile(aws.ToString(f.Pattern)); err != nil {
 			return errInvalid("Invalid filter pattern definition. (at %s)", aws.ToString(f.Pattern))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -241,36 +243,30 @@ func (m mapping) record(x message) map[string]any {
 	return out
 }
 
-// fits reports whether a record passes one of the filters. EventBridge, whose patterns
-// these are, says so. A body that is JSON is looked at as what it says.
+// fits reports whether a record passes one of the filters, which are patterns as
+// EventBridge has them. A body that is JSON is looked at as what it says.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
-func (p *mappings) fits(ctx context.Context, m mapping, filters []types.Filter, record map[string]any) (bool, error) {
-	event := map[string]any{
-		"id": m.ID, "account": m.Scope.Account, "source": "aws.sqs", "time": p.s.Clock.Now().UTC().Format(time.RFC3339), "region": m.Scope.Region,
-		"resources": []string{m.Source}, "detail-type": "message", "detail": map[string]any{},
-	}
-	for name, value := range record {
-		event[name] = value
-	}
+func fits(filters []types.Filter, record map[string]any) (bool, error) {
+	event := maps.Clone(record)
 	if text, ok := record["body"].(string); ok && json.Valid([]byte(text)) {
 		event["body"] = json.RawMessage(text)
 	}
-	doc, err := json.Marshal(event)
+	raw, err := json.Marshal(event)
 	if err != nil {
 		return false, err
 	}
+	doc, err := eventpattern.Decode(string(raw))
+	if err != nil {
+		return false, err
+	}
+	doc = eventpattern.Nested(doc)
 	for _, f := range filters {
-		in, err := json.Marshal(map[string]string{"EventPattern": aws.ToString(f.Pattern), "Event": string(doc)})
+		p, err := eventpattern.Compile(aws.ToString(f.Pattern))
 		if err != nil {
 			return false, err
 		}
-		raw, err := p.s.router.Invoke(ctx, m.Scope, wire.Principal{Account: m.Scope.Account, Admin: true}, "eventbridge", "TestEventPattern", in)
-		if err != nil {
-			return false, err
-		}
-		var out struct{ Result bool }
-		if err := json.Unmarshal(raw, &out); err != nil || out.Result {
-			return out.Result, err
+		if p.Matches(doc) {
+			return true, nil
 		}
 	}
 	return len(filters) == 0, nil
@@ -307,7 +303,7 @@ func (p *mappings) invoke(ctx context.Context, m mapping, batch []message) (done
 		record := m.record(x)
 		ok := true
 		if len(m.Filters) > 0 {
-			if ok, err = p.fits(ctx, m, m.Filters, record); err != nil {
+			if ok, err = fits(m.Filters, record); err != nil {
 				return done, err
 			}
 		}

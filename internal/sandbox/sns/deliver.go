@@ -33,7 +33,8 @@ type delivery struct {
 	Subscription subscription
 	Kind         string
 	Message      notice
-	Tries        int `json:",omitempty"` // that have failed
+	TopicPolicy  string `json:",omitempty"` // the topic's delivery policy, as it was then
+	Tries        int    `json:",omitempty"` // that have failed
 	Due          time.Time
 }
 
@@ -136,56 +137,13 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	}
 }
 
-// retries is how an endpoint of HTTP(S) is tried again, in the words of delivery policies.
-type retries struct {
-	MinDelay float64 `json:"minDelayTarget"`
-	MaxDelay float64 `json:"maxDelayTarget"`
-	Retries  int     `json:"numRetries"`
-}
-
-// retriesOf reads a delivery policy.
-// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html#creating-delivery-policy
-func retriesOf(text string) (retries, error) {
-	out := retries{MinDelay: 20, MaxDelay: 20, Retries: 3}
-	if text == "" {
-		return out, nil
-	}
-	var doc struct {
-		Healthy *retries `json:"healthyRetryPolicy"`
-		HTTP    *struct {
-			Healthy *retries `json:"defaultHealthyRetryPolicy"`
-		} `json:"http"`
-	}
-	if err := json.Unmarshal([]byte(text), &doc); err != nil {
-		return out, invalid("DeliveryPolicy: failed to parse JSON.")
-	}
-	given := doc.Healthy
-	if given == nil && doc.HTTP != nil {
-		given = doc.HTTP.Healthy
-	}
-	if given == nil {
-		return out, nil
-	}
-	if given.Retries < 0 || given.Retries > 100 || given.MinDelay < 0 || given.MaxDelay < given.MinDelay || given.MaxDelay > 3600 {
-		return out, invalid("DeliveryPolicy: healthyRetryPolicy: minDelayTarget, maxDelayTarget and numRetries must be in order and within their limits")
-	}
-	return *given, nil
-}
-
 // pause is how long to wait before a delivery is tried again; again is false when it was
 // tried often enough. AWS jitters the pauses.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 func (d delivery) pause() (wait time.Duration, again bool) {
-	if strings.HasPrefix(d.Subscription.Protocol, "http") {
-		p, err := retriesOf(d.Subscription.Attributes["DeliveryPolicy"])
-		if err != nil || d.Tries >= p.Retries {
-			return 0, false
-		}
-		step := 0.0
-		if p.Retries > 1 {
-			step = float64(d.Tries) / float64(p.Retries-1)
-		}
-		return jittered((p.MinDelay + (p.MaxDelay-p.MinDelay)*step)), true
+	if d.Subscription.web() {
+		p := effective(d.TopicPolicy, d.Subscription.Attributes["DeliveryPolicy"])
+		return jittered(p.Healthy.pause(d.Tries)), d.Tries < p.Healthy.Retries
 	}
 	switch n := d.Tries; {
 	case n < 3:

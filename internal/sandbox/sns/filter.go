@@ -1,12 +1,10 @@
 package sns
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 )
 
 // Scopes of a filter policy.
@@ -23,10 +21,13 @@ const (
 )
 
 // checkFilter refuses what is no filter policy.
-func (s *Service) checkFilter(ctx context.Context, sc wire.Scope, text, scope string) error {
+func checkFilter(text, scope string) error {
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		return invalid("FilterPolicy: failed to parse JSON. %s", err)
+	}
+	if doc == nil {
+		return invalid("FilterPolicy: failed to parse JSON. The policy must be an object")
 	}
 	keys, combinations := 0, 1
 	var count func(doc map[string]any, depth int) error
@@ -60,52 +61,49 @@ func (s *Service) checkFilter(ctx context.Context, sc wire.Scope, text, scope st
 	case len(doc) == 0:
 		return nil // everything passes
 	}
-	_, err := s.fits(ctx, sc, text, map[string]any{})
-	var e *wire.Error
-	if errors.As(err, &e) && e.Status < 500 {
-		return invalid("FilterPolicy: %s", strings.TrimPrefix(e.Message, "Event pattern is not valid. Reason: "))
+	if _, err := eventpattern.Compile(text); err != nil {
+		return invalid("FilterPolicy: %s", err)
 	}
-	return err
+	return nil
 }
 
-// fits reports whether a document passes a filter policy. EventBridge, whose patterns these
-// are but for its envelope, says so.
+// asksNothing reports whether a filter policy has no keys: every message passes, as without
+// a policy, which is what is kept of it.
+// https://docs.aws.amazon.com/sns/latest/dg/message-filtering-apply.html
+func asksNothing(policy string) bool {
+	var doc map[string]any
+	return json.Unmarshal([]byte(policy), &doc) == nil && doc != nil && len(doc) == 0
+}
+
+// passes reports whether a message is for a subscription, whose filter policy is a pattern
+// as EventBridge has them.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
-func (s *Service) fits(ctx context.Context, sc wire.Scope, filter string, doc any) (bool, error) {
-	event, err := json.Marshal(map[string]any{
-		"id": "1", "account": sc.Account, "source": "sns", "time": "2010-03-31T00:00:00Z", "region": sc.Region, "resources": []string{}, "detail-type": "message", "detail": doc,
-	})
-	if err != nil {
-		return false, err
-	}
-	in, err := json.Marshal(map[string]string{"EventPattern": `{"detail":` + filter + `}`, "Event": string(event)})
-	if err != nil {
-		return false, err
-	}
-	raw, err := s.router.Invoke(ctx, sc, wire.Principal{Account: sc.Account, Admin: true}, "eventbridge", "TestEventPattern", in)
-	if err != nil {
-		return false, err
-	}
-	var out struct{ Result bool }
-	err = json.Unmarshal(raw, &out)
-	return out.Result, err
-}
-
-// passes reports whether a message is for a subscription.
-func (s *Service) passes(ctx context.Context, x subscription, n notice) (bool, error) {
+func (x subscription) passes(n notice) (bool, error) {
 	filter := x.Attributes["FilterPolicy"]
-	if filter == "" || strings.TrimSpace(filter) == "{}" {
+	if filter == "" || asksNothing(filter) {
 		return true, nil
 	}
-	a, _ := wire.ParseARN(x.Topic)
-	sc := wire.ScopeOfARN(a)
-	if x.Attributes["FilterPolicyScope"] == inBody {
-		var doc map[string]any
-		if json.Unmarshal([]byte(n.body(x.Protocol)), &doc) != nil {
-			return false, nil // what is no object passes no filter of its members
-		}
-		return s.fits(ctx, sc, filter, json.RawMessage(n.body(x.Protocol)))
+	p, err := eventpattern.Compile(filter)
+	if err != nil {
+		return false, err
 	}
+	text := n.body(x.Protocol)
+	if x.Attributes["FilterPolicyScope"] != inBody {
+		raw, err := json.Marshal(n.filtered())
+		if err != nil {
+			return false, err
+		}
+		text = string(raw)
+	}
+	doc, err := eventpattern.Decode(text)
+	if _, ok := doc.(map[string]any); err != nil || !ok {
+		return false, nil //nolint:nilerr // what is no object passes no filter of its members
+	}
+	return p.Matches(eventpattern.Nested(doc)), nil
+}
+
+// filtered are the attributes of a message as filter policies see them.
+func (n notice) filtered() map[string]any {
 	doc := map[string]any{}
 	for name, v := range n.Attributes {
 		switch kind, _, _ := strings.Cut(v.DataType, "."); {
@@ -117,5 +115,5 @@ func (s *Service) passes(ctx context.Context, x subscription, n notice) (bool, e
 			doc[name] = v.StringValue
 		}
 	}
-	return s.fits(ctx, sc, filter, doc)
+	return doc
 }

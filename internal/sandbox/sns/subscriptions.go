@@ -35,12 +35,18 @@ type subscription struct {
 }
 
 // key is where the store has the subscription.
-func (x subscription) key() string {
+func (x subscription) key() string { return x.topicKey() + "\x00" + x.ID }
+
+// topicKey is where the store has its topic.
+func (x subscription) topicKey() string {
 	a, _ := wire.ParseARN(x.Topic)
-	return ref{wire.ScopeOfARN(a), a.Resource}.key() + "\x00" + x.ID
+	return ref{wire.ScopeOfARN(a), a.Resource}.key()
 }
 
 func (x subscription) raw() bool { return x.Attributes["RawMessageDelivery"] == "true" }
+
+// web is whether it is an endpoint of HTTP(S).
+func (x subscription) web() bool { return x.Protocol == "http" || x.Protocol == "https" }
 
 // pendingARN is what lists and Subscribe say in place of the ARN of one that nobody has
 // confirmed.
@@ -107,7 +113,7 @@ func newToken() string {
 
 // subscribe makes a subscription; queues and functions of the subscriber's own account
 // need no confirmation. The same one made again is the one that is there.
-func (s *Service) subscribe(ctx context.Context, req *wire.Request, in *subscribeInput) (*subscriptionOutput, error) {
+func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeInput) (*subscriptionOutput, error) {
 	t, err := s.readTopic(req, in.TopicArn)
 	if err != nil {
 		return nil, err
@@ -121,14 +127,15 @@ func (s *Service) subscribe(ctx context.Context, req *wire.Request, in *subscrib
 	}
 	x := subscription{
 		Topic: t.ARN, ID: wire.NewID(), Protocol: in.Protocol, Endpoint: endpoint, Owner: req.Principal.Account, Principal: req.Principal.ARN,
-		Attributes: in.Attributes, Token: newToken(), Authenticated: true,
+		Attributes: maps.Clone(in.Attributes), Token: newToken(), Authenticated: true,
 	}
 	x.ARN = t.ARN + ":" + x.ID
 	for name, v := range in.Attributes {
-		if err := s.checkAttribute(ctx, req, x, name, v); err != nil {
+		if err := x.checkAttribute(name, v); err != nil {
 			return nil, invalid("Attributes Reason: %s", strings.TrimPrefix(wire.AsError(err).Message, "Invalid parameter: "))
 		}
 	}
+	maps.DeleteFunc(x.Attributes, func(name, v string) bool { return !worthKeeping(name, v) })
 	if a, ok := wire.ParseARN(endpoint); !ok || a.AccountID != req.Principal.Account {
 		x.Pending, x.Authenticated = true, false
 	}
@@ -151,7 +158,7 @@ func (s *Service) subscribe(ctx context.Context, req *wire.Request, in *subscrib
 			x = old
 		}
 		if x.Pending { // whoever subscribes once more is asked once more
-			if again, err = s.queue(tx, []delivery{{Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()}}}); err != nil {
+			if again, err = s.queue(tx, []delivery{{Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]}}); err != nil {
 				return err
 			}
 		}
@@ -169,7 +176,7 @@ func (s *Service) subscribe(ctx context.Context, req *wire.Request, in *subscrib
 
 // checkAttribute refuses what an attribute of a subscription may not be.
 // https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html
-func (s *Service) checkAttribute(ctx context.Context, req *wire.Request, x subscription, name, v string) error {
+func (x subscription) checkAttribute(name, v string) error {
 	switch name {
 	case "RawMessageDelivery":
 		if _, err := strconv.ParseBool(v); err != nil {
@@ -182,7 +189,7 @@ func (s *Service) checkAttribute(ctx context.Context, req *wire.Request, x subsc
 		if v == "" {
 			return nil
 		}
-		return s.checkFilter(ctx, req.Scope, v, x.Attributes["FilterPolicyScope"])
+		return checkFilter(v, x.Attributes["FilterPolicyScope"])
 	case "FilterPolicyScope":
 		if v != inAttributes && v != inBody {
 			return invalid("FilterPolicyScope: Invalid value [%s]. Please use either MessageBody or MessageAttributes", v)
@@ -199,12 +206,22 @@ func (s *Service) checkAttribute(ctx context.Context, req *wire.Request, x subsc
 			return invalid("RedrivePolicy: deadLetterTargetArn must be in the account and region of the subscription")
 		}
 	case "DeliveryPolicy":
-		_, err := retriesOf(v)
+		// "Only HTTP/S supports custom policies."
+		// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+		if v != "" && !x.web() {
+			return invalid("Delivery protocol [%s] does not support delivery policy.", x.Protocol)
+		}
+		_, err := ownPolicy(v)
 		return err
 	default:
 		return invalid("AttributeName")
 	}
 	return nil
+}
+
+// worthKeeping reports whether an attribute says something.
+func worthKeeping(name, v string) bool {
+	return v != "" && (name != "FilterPolicy" || !asksNothing(v))
 }
 
 // deadLetters is the queue of a redrive policy.
@@ -299,9 +316,7 @@ func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire
 		if x.Pending {
 			return invalid("This subscription has not been confirmed yet")
 		}
-		a, _ := wire.ParseARN(x.Topic)
-		topicKey := ref{wire.ScopeOfARN(a), a.Resource}.key()
-		if _, err := store.Change(tx, topicsBucket, topicKey, noTopic(), func(t *topic) error { t.Gone++; return nil }); err != nil {
+		if _, err := store.Change(tx, topicsBucket, x.topicKey(), noTopic(), func(t *topic) error { t.Gone++; return nil }); err != nil {
 			return err
 		}
 		return tx.Delete(subscriptionsBucket, key)
@@ -356,7 +371,14 @@ func (s *Service) subscriptionAttributes(_ context.Context, req *wire.Request, i
 	if err != nil {
 		return nil, err
 	}
-	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return own(tx, req, key) })
+	var t topic
+	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) {
+		x, err := own(tx, req, key)
+		if err == nil {
+			t, err = store.Find[topic](tx, topicsBucket, x.topicKey(), noTopic())
+		}
+		return x, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -368,13 +390,13 @@ func (s *Service) subscriptionAttributes(_ context.Context, req *wire.Request, i
 	if out["FilterPolicy"] != "" && out["FilterPolicyScope"] == "" {
 		out["FilterPolicyScope"] = inAttributes
 	}
-	if text := out["DeliveryPolicy"]; text != "" {
-		out["EffectiveDeliveryPolicy"] = text
+	if x.web() {
+		out["EffectiveDeliveryPolicy"] = effective(t.Attributes["DeliveryPolicy"], x.Attributes["DeliveryPolicy"]).shown()
 	}
 	return &attributesOutput{out}, nil
 }
 
-func (s *Service) setSubscriptionAttributes(ctx context.Context, req *wire.Request, in *subscriptionInput) (*none, error) {
+func (s *Service) setSubscriptionAttributes(_ context.Context, req *wire.Request, in *subscriptionInput) (*none, error) {
 	key, err := subscriptionOf(req, in.SubscriptionArn)
 	if err != nil {
 		return nil, err
@@ -387,7 +409,7 @@ func (s *Service) setSubscriptionAttributes(ctx context.Context, req *wire.Reque
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkAttribute(ctx, req, x, in.AttributeName, value); err != nil {
+	if err := x.checkAttribute(in.AttributeName, value); err != nil {
 		return nil, err
 	}
 	return &none{}, s.DB.Update(func(tx *store.Tx) error {
@@ -395,7 +417,7 @@ func (s *Service) setSubscriptionAttributes(ctx context.Context, req *wire.Reque
 			if x.Attributes == nil {
 				x.Attributes = map[string]string{}
 			}
-			if x.Attributes[in.AttributeName] = value; value == "" {
+			if x.Attributes[in.AttributeName] = value; !worthKeeping(in.AttributeName, value) {
 				delete(x.Attributes, in.AttributeName)
 			}
 			return nil

@@ -51,10 +51,6 @@ func (x topic) policy() string {
 		strings.Join(actions, ","), x.ARN, x.Scope.Account)
 }
 
-// standardDelivery is the delivery policy of HTTP(S) endpoints unless there is another.
-// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
-const standardDelivery = `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"text/plain; charset=UTF-8"}}}`
-
 var nameForm = lazyregexp.New(`^[A-Za-z0-9_-]{1,256}$`)
 
 type createTopicInput struct {
@@ -122,7 +118,7 @@ func checkTopicAttribute(name, v string) error {
 			}
 		}
 	case "DeliveryPolicy":
-		_, err := retriesOf(v)
+		_, err := topicPolicyOf(v)
 		return err
 	case "SignatureVersion":
 		if v != "1" && v != "2" {
@@ -205,8 +201,9 @@ func (s *Service) topicAttributes(_ context.Context, req *wire.Request, in *topi
 			pending++
 		}
 	}
+	effectiveOfTopic, _ := topicPolicyOf(x.Attributes["DeliveryPolicy"]) // checked when it was set
 	out := map[string]string{
-		"TopicArn": x.ARN, "Owner": x.Scope.Account, "DisplayName": "", "EffectiveDeliveryPolicy": standardDelivery,
+		"TopicArn": x.ARN, "Owner": x.Scope.Account, "DisplayName": "", "EffectiveDeliveryPolicy": effectiveOfTopic.shown(),
 		"SubscriptionsConfirmed": strconv.Itoa(len(all) - pending), "SubscriptionsPending": strconv.Itoa(pending), "SubscriptionsDeleted": strconv.Itoa(x.Gone),
 	}
 	maps.Copy(out, x.Attributes)

@@ -3,6 +3,7 @@ package sns
 import (
 	"encoding/xml"
 	"net/http"
+	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -29,6 +30,12 @@ func (s *Service) Links(next http.Handler) http.Handler {
 			w.Header().Set("Content-Type", "application/x-pem-file")
 			_, _ = w.Write(x.pem())
 		case r.URL.Path == "/" && q.Get("Action") == "ConfirmSubscription":
+			// "This call requires an AWS signature only when the AuthenticateOnUnsubscribe flag is
+			// set to "true"." https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
+			if strings.EqualFold(q.Get("AuthenticateOnUnsubscribe"), "true") {
+				next.ServeHTTP(w, r)
+				return
+			}
 			out, err := s.confirmed(s.anyone(q.Get("TopicArn")), q.Get("TopicArn"), q.Get("Token"), false, false)
 			arn := ""
 			if err == nil {
@@ -53,7 +60,11 @@ func (s *Service) anyone(arn string) *wire.Request {
 // unguarded loads a subscription that anybody may end.
 func unguarded(tx *store.Tx, _ *wire.Request, key string) (subscription, error) {
 	x, err := store.Find[subscription](tx, subscriptionsBucket, key, noSubscription())
-	if err == nil && x.Guarded {
+	// "Amazon SQS queue subscriptions require authentication for deletion. Only the owner of
+	// the subscription, or the owner of the topic can unsubscribe using the required Amazon Web
+	// Services signature." Of functions nothing is said: they have no owner but an account, too.
+	// https://docs.aws.amazon.com/sns/latest/api/API_Unsubscribe.html
+	if err == nil && (x.Guarded || x.Protocol == "sqs" || x.Protocol == "lambda") {
 		err = wire.Errorf(http.StatusForbidden, "AuthorizationError", "Only who is authenticated may end the subscription %s", x.ARN)
 	}
 	return x, err

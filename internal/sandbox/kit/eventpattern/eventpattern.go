@@ -1,7 +1,8 @@
-package events
+// Package eventpattern owns the patterns that EventBridge's rules, Lambda's event source
+// mappings and SNS's filter policies have in common.
+package eventpattern
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,25 +14,25 @@ import (
 	"strings"
 )
 
-// pattern is a compiled event pattern: every field must match.
+// Pattern is a compiled event pattern: every field must match. It is safe for concurrent use.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
-type pattern struct {
+type Pattern struct {
 	fields map[string]node
-	or     []pattern // one of these must match too, if there are any
+	or     []Pattern // one of these must match too, if there are any
 }
 
 // node is what is asked of one field: a pattern of its members, or leaves of
 // which one must match.
 type node struct {
-	object *pattern
+	object *Pattern
 	leaves []leaf
 }
 
 // leaf tests one value; present is false if the field is absent.
 type leaf func(value any, present bool) bool
 
-// decode reads one JSON document, its numbers as they are written.
-func decode(text string) (any, error) {
+// Decode reads one JSON document, its numbers as they are written (json.Number).
+func Decode(text string) (any, error) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	var v any
@@ -44,37 +45,37 @@ func decode(text string) (any, error) {
 	return v, nil
 }
 
-// compilePattern reads a pattern; its error is the reason AWS would give.
-func compilePattern(text string) (pattern, error) {
-	v, err := decode(text)
+// Compile reads a pattern; its error is the reason AWS would give.
+func Compile(text string) (Pattern, error) {
+	v, err := Decode(text)
 	if err != nil {
-		return pattern{}, fmt.Errorf("not a JSON document: %w", err)
+		return Pattern{}, fmt.Errorf("not a JSON document: %w", err)
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
-		return pattern{}, errors.New("filter is not an object")
+		return Pattern{}, errors.New("filter is not an object")
 	}
 	if len(obj) == 0 {
-		return pattern{}, errors.New("empty patterns are not allowed")
+		return Pattern{}, errors.New("empty patterns are not allowed")
 	}
-	return compileObject(nested(obj).(map[string]any)) // an object stays one
+	return compileObject(Nested(obj).(map[string]any)) // an object stays one
 }
 
-// nested takes names with dots for what they join: EventBridge compares paths, so that
+// Nested takes names with dots for what they join: EventBridge compares paths, so that
 // "a.b" and b within a are one (recorded from AWS in https://github.com/localstack/localstack,
 // tests/aws/services/events/event_pattern_templates, dot_joining_*).
-func nested(v any) any {
+func Nested(v any) any {
 	switch v := v.(type) {
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = nested(x)
+			out[i] = Nested(x)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for _, name := range slices.Sorted(maps.Keys(v)) { // a name comes before those that go on from it
-			join(out, name, nested(v[name]))
+			join(out, name, Nested(v[name]))
 		}
 		return out
 	}
@@ -106,8 +107,8 @@ func join(into map[string]any, name string, v any) {
 	into[name] = v
 }
 
-func compileObject(obj map[string]any) (pattern, error) {
-	p := pattern{fields: map[string]node{}}
+func compileObject(obj map[string]any) (Pattern, error) {
+	p := Pattern{fields: map[string]node{}}
 	for name, v := range obj {
 		if list, ok := v.([]any); ok && name == "$or" {
 			for _, x := range list {
@@ -382,12 +383,13 @@ func equal(a, b any) bool {
 	return a == b
 }
 
-func (p *pattern) matches(event any) bool {
+// Matches reports whether an event, as Decode and Nested have it, matches.
+func (p *Pattern) Matches(event any) bool {
 	obj, ok := event.(map[string]any)
 	if !ok {
 		// A list of objects matches if one of them does.
 		if list, isList := event.([]any); isList {
-			return slices.ContainsFunc(list, p.matches)
+			return slices.ContainsFunc(list, p.Matches)
 		}
 		obj = nil
 	}
@@ -397,12 +399,12 @@ func (p *pattern) matches(event any) bool {
 			return false
 		}
 	}
-	return len(p.or) == 0 || slices.ContainsFunc(p.or, func(alt pattern) bool { return alt.matches(event) })
+	return len(p.or) == 0 || slices.ContainsFunc(p.or, func(alt Pattern) bool { return alt.Matches(event) })
 }
 
 func (n node) matches(v any, present bool) bool {
 	if n.object != nil {
-		return n.object.matches(v)
+		return n.object.Matches(v)
 	}
 	if list, ok := v.([]any); ok {
 		if slices.ContainsFunc(list, func(x any) bool { return n.any(x, true) }) {
@@ -415,13 +417,4 @@ func (n node) matches(v any, present bool) bool {
 
 func (n node) any(v any, present bool) bool {
 	return slices.ContainsFunc(n.leaves, func(l leaf) bool { return l(v, present) })
-}
-
-// marshal writes v without HTML escapes.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
