@@ -129,7 +129,7 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 		return
 	}
 	if err != nil {
-		s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.Endpoint, "error", err.Error())
+		s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.shown(), "error", d.Subscription.unnamed(err))
 		s.bury(ctx, d)
 	}
 	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
@@ -248,6 +248,9 @@ func (s *Service) toQueue(ctx context.Context, d delivery, queue string, raw boo
 			return err
 		}
 		in["MessageBody"] = string(text)
+	}
+	if d.Message.Group != nil && d.Subscription.Protocol == "sqs" {
+		in["MessageGroupId"] = *d.Message.Group
 	}
 	a, _ := wire.ParseARN(queue)
 	in["QueueUrl"] = "http://sqs/" + a.AccountID + "/" + a.Resource // what the path stands on does not count

@@ -32,6 +32,9 @@ type notice struct {
 	Message    string
 	Of         map[string]string    `json:",omitempty"` // the message of a protocol; of "default" that of the others
 	Attributes map[string]attribute `json:",omitempty"`
+	// Group makes standard queues fair, and is for them only.
+	// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+	Group *string `json:",omitempty"`
 }
 
 // body is the message for who subscribes by a protocol.
@@ -88,15 +91,16 @@ func (s *Service) publish(_ context.Context, req *wire.Request, in *publishInput
 
 var (
 	dataType      = lazyregexp.New(`^(String|Number|Binary)(\..+)?$`)
+	groupForm     = lazyregexp.New(`^[\x21-\x7e]{1,128}$`)
 	attributeName = lazyregexp.New(`^[A-Za-z0-9_.-]{1,256}$`)
 )
 
 // notice reads what is to be published.
 func (s *Service) notice(in message) (notice, error) {
-	n := notice{ID: wire.NewID(), At: s.now(), Subject: in.Subject, Message: in.Message, Attributes: in.MessageAttributes}
+	n := notice{ID: wire.NewID(), At: s.now(), Subject: in.Subject, Message: in.Message, Attributes: in.MessageAttributes, Group: in.MessageGroupId}
 	switch {
-	case in.MessageGroupId != nil:
-		return n, invalid("MessageGroupId Reason: The request includes MessageGroupId parameter that is not valid for this topic type")
+	case in.MessageGroupId != nil && !groupForm.MatchString(*in.MessageGroupId):
+		return n, invalid("The MessageGroupId parameter must be 1-128 alphanumeric and punctuation characters")
 	case in.MessageDeduplicationId != nil:
 		return n, invalid("MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type")
 	case in.Message == "":

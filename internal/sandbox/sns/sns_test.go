@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,6 +42,7 @@ type setup struct {
 	links  *httptest.Server
 	c      *sdk.Client
 	queues *sqssdk.Client
+	log    *slog.Logger // nil: none
 }
 
 func newSetup(t *testing.T) *setup {
@@ -62,7 +64,7 @@ func (s *setup) register(t *testing.T) {
 	s.bus, err = events.New(events.Config{DB: s.DB, Clock: s.Clock, Roles: s.IAM})
 	require.NoError(t, err)
 	s.bus.Register(s.Router)
-	s.svc, err = sns.New(sns.Config{DB: s.DB, Clock: s.Clock, Dir: s.dir, Endpoint: s.links.URL})
+	s.svc, err = sns.New(sns.Config{DB: s.DB, Clock: s.Clock, Dir: s.dir, Endpoint: s.links.URL, Log: s.log})
 	require.NoError(t, err)
 	s.svc.Register(s.Router)
 	s.c, s.queues = sdk.NewFromConfig(s.Admin()), sqssdk.NewFromConfig(s.Admin())
@@ -313,12 +315,13 @@ func TestRefusals(t *testing.T) {
 	}
 	long := strings.Repeat("x", 256<<10+1)
 	for text, in := range map[string]*sdk.PublishInput{
-		"InvalidParameter: Invalid parameter: Empty message":                                                                                              {Message: aws.String("")},
-		"InvalidParameter: Invalid parameter: Message too long":                                                                                           {Message: &long},
-		"InvalidParameter: Invalid parameter: Subject":                                                                                                    {Message: aws.String("x"), Subject: aws.String("a\nb")},
-		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body":                                                  {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
-		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":                                                      {Message: aws.String(`{`), MessageStructure: aws.String("json")},
-		"InvalidParameter: Invalid parameter: MessageGroupId Reason: The request includes MessageGroupId parameter that is not valid for this topic type": {Message: aws.String("x"), MessageGroupId: aws.String("g")},
+		"InvalidParameter: Invalid parameter: Empty message":                                                                                                              {Message: aws.String("")},
+		"InvalidParameter: Invalid parameter: Message too long":                                                                                                           {Message: &long},
+		"InvalidParameter: Invalid parameter: Subject":                                                                                                                    {Message: aws.String("x"), Subject: aws.String("a\nb")},
+		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body":                                                                  {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
+		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":                                                                      {Message: aws.String(`{`), MessageStructure: aws.String("json")},
+		"InvalidParameter: Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type": {Message: aws.String("x"), MessageDeduplicationId: aws.String("g")},
+		"InvalidParameter: Invalid parameter: The MessageGroupId parameter must be 1-128 alphanumeric and punctuation characters":                                         {Message: aws.String("x"), MessageGroupId: aws.String("a b")},
 		"ParameterValueInvalid: The message attribute 'k' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.": {
 			Message: aws.String("x"), MessageAttributes: map[string]types.MessageAttributeValue{"k": {DataType: aws.String("Colour"), StringValue: aws.String("v")}},
 		},

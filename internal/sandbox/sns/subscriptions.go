@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -28,6 +29,8 @@ type subscription struct {
 	Attributes         map[string]string // those that were set
 	Token              string
 	Pending            bool `json:",omitempty"`
+	// Asked is when the endpoint was last asked to confirm it.
+	Asked time.Time
 	// Authenticated is whether its confirmation was signed.
 	Authenticated bool `json:",omitempty"`
 	// Guarded is whether only who is authenticated may unsubscribe.
@@ -44,6 +47,37 @@ func (x subscription) topicKey() string {
 }
 
 func (x subscription) raw() bool { return x.Attributes["RawMessageDelivery"] == "true" }
+
+// unconfirmed is the patience with a subscription that nobody confirms: "automatic
+// deletion of unconfirmed subscriptions once they have been in a pending confirmation state for 48 hours".
+// https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
+const unconfirmed = 48 * time.Hour
+
+// there reports whether the subscription is there still.
+func (s *Service) there(x subscription) bool {
+	return !x.Pending || s.now().Sub(x.Asked) < unconfirmed
+}
+
+// shown is the endpoint as others may see it: SNS masks the password of an endpoint of
+// HTTP(S) in its answers (https://github.com/hashicorp/terraform/issues/11108 has one).
+func (x subscription) shown() string {
+	scheme, rest, _ := strings.Cut(x.Endpoint, "://")
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	at := strings.LastIndex(authority, "@")
+	name, _, secret := strings.Cut(authority[:max(at, 0)], ":")
+	if !x.web() || !secret {
+		return x.Endpoint
+	}
+	return scheme + "://" + name + ":****" + rest[at:]
+}
+
+// unnamed is the text of an error without the password of the endpoint.
+func (x subscription) unnamed(err error) string {
+	return strings.ReplaceAll(err.Error(), x.Endpoint, x.shown())
+}
 
 // web is whether it is an endpoint of HTTP(S).
 func (x subscription) web() bool { return x.Protocol == "http" || x.Protocol == "https" }
@@ -149,6 +183,12 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 			return err
 		}
 		for _, old := range all {
+			if !s.there(old) {
+				if err := tx.Delete(subscriptionsBucket, old.key()); err != nil {
+					return err
+				}
+				continue
+			}
 			if old.Protocol != x.Protocol || old.Endpoint != x.Endpoint {
 				continue
 			}
@@ -158,6 +198,7 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 			x = old
 		}
 		if x.Pending { // whoever subscribes once more is asked once more
+			x.Asked = s.now()
 			if again, err = s.queue(tx, []delivery{{Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]}}); err != nil {
 				return err
 			}
@@ -255,7 +296,7 @@ func (s *Service) confirmed(req *wire.Request, topicARN, token string, guarded, 
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(all, func(x subscription) bool { return token != "" && x.Token == token })
+		i := slices.IndexFunc(all, func(x subscription) bool { return token != "" && x.Token == token && s.there(x) })
 		if i < 0 {
 			return invalid("Token")
 		}
@@ -286,9 +327,18 @@ func subscriptionOf(req *wire.Request, arn string) (key string, err error) {
 	return ref{sc, name}.key() + "\x00" + sub, nil
 }
 
-// own loads a subscription that the caller's account has, of its own or on its topic.
-func own(tx *store.Tx, req *wire.Request, key string) (subscription, error) {
+// find loads a subscription that is there still.
+func (s *Service) find(tx *store.Tx, key string) (subscription, error) {
 	x, err := store.Find[subscription](tx, subscriptionsBucket, key, noSubscription())
+	if err == nil && !s.there(x) {
+		err = noSubscription()
+	}
+	return x, err
+}
+
+// own loads a subscription that the caller's account has, of its own or on its topic.
+func (s *Service) own(tx *store.Tx, req *wire.Request, key string) (subscription, error) {
+	x, err := s.find(tx, key)
 	if a, _ := wire.ParseARN(x.Topic); err == nil && req.Principal.Account != x.Owner && req.Principal.Account != a.AccountID {
 		err = wire.Errorf(http.StatusForbidden, "AuthorizationError", "Not authorized to access the subscription %s", x.ARN)
 	}
@@ -297,7 +347,7 @@ func own(tx *store.Tx, req *wire.Request, key string) (subscription, error) {
 
 // unsubscribe deletes a subscription; one that is gone is no error.
 func (s *Service) unsubscribe(_ context.Context, req *wire.Request, in *subscriptionInput) (*none, error) {
-	return &none{}, s.drop(req, in.SubscriptionArn, own)
+	return &none{}, s.drop(req, in.SubscriptionArn, s.own)
 }
 
 func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire.Request, string) (subscription, error)) error {
@@ -331,7 +381,12 @@ type listSubscriptionsOutput struct {
 }
 
 func (s *Service) listSubscriptions(_ context.Context, req *wire.Request, in *tokenInput) (*listSubscriptionsOutput, error) {
-	return s.listUnder(req.Prefix(), in.NextToken)
+	// "Returns a list of the requester's subscriptions", whosoever the topics are.
+	// https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptions.html
+	return s.listUnder("", in.NextToken, func(x subscription) bool {
+		a, _ := wire.ParseARN(x.Topic)
+		return x.Owner == req.Principal.Account && a.Region == req.Region
+	})
 }
 
 func (s *Service) listByTopic(_ context.Context, req *wire.Request, in *tokenInput) (*listSubscriptionsOutput, error) {
@@ -343,11 +398,11 @@ func (s *Service) listByTopic(_ context.Context, req *wire.Request, in *tokenInp
 	if err != nil {
 		return nil, err
 	}
-	return s.listUnder(t.ref().key()+"\x00", in.NextToken)
+	return s.listUnder(t.ref().key()+"\x00", in.NextToken, func(subscription) bool { return true })
 }
 
-func (s *Service) listUnder(prefix string, token *string) (*listSubscriptionsOutput, error) {
-	all, err := store.ReadAll[subscription](s.DB, subscriptionsBucket, prefix)
+func (s *Service) listUnder(prefix string, token *string, keep func(subscription) bool) (*listSubscriptionsOutput, error) {
+	all, err := store.Select(s.DB, subscriptionsBucket, prefix, func(x subscription) bool { return keep(x) && s.there(x) })
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +412,7 @@ func (s *Service) listUnder(prefix string, token *string) (*listSubscriptionsOut
 	}
 	out := &listSubscriptionsOutput{Subscriptions: []listedSubscription{}, NextToken: next}
 	for _, x := range some {
-		one := listedSubscription{x.ARN, x.Owner, x.Protocol, x.Endpoint, x.Topic}
+		one := listedSubscription{x.ARN, x.Owner, x.Protocol, x.shown(), x.Topic}
 		if x.Pending {
 			one.SubscriptionArn = pendingARN
 		}
@@ -373,7 +428,7 @@ func (s *Service) subscriptionAttributes(_ context.Context, req *wire.Request, i
 	}
 	var t topic
 	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) {
-		x, err := own(tx, req, key)
+		x, err := s.own(tx, req, key)
 		if err == nil {
 			t, err = store.Find[topic](tx, topicsBucket, x.topicKey(), noTopic())
 		}
@@ -383,7 +438,7 @@ func (s *Service) subscriptionAttributes(_ context.Context, req *wire.Request, i
 		return nil, err
 	}
 	out := map[string]string{
-		"SubscriptionArn": x.ARN, "TopicArn": x.Topic, "Protocol": x.Protocol, "Endpoint": x.Endpoint, "Owner": x.Owner, "SubscriptionPrincipal": x.Principal,
+		"SubscriptionArn": x.ARN, "TopicArn": x.Topic, "Protocol": x.Protocol, "Endpoint": x.shown(), "Owner": x.Owner, "SubscriptionPrincipal": x.Principal,
 		"PendingConfirmation": strconv.FormatBool(x.Pending), "ConfirmationWasAuthenticated": strconv.FormatBool(x.Authenticated), "RawMessageDelivery": "false",
 	}
 	maps.Copy(out, x.Attributes)
@@ -405,7 +460,7 @@ func (s *Service) setSubscriptionAttributes(_ context.Context, req *wire.Request
 	if in.AttributeValue != nil {
 		value = *in.AttributeValue
 	}
-	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return own(tx, req, key) })
+	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return s.own(tx, req, key) })
 	if err != nil {
 		return nil, err
 	}

@@ -191,7 +191,7 @@ func (s *Service) topicAttributes(_ context.Context, req *wire.Request, in *topi
 	if err != nil {
 		return nil, err
 	}
-	all, err := store.ReadAll[subscription](s.DB, subscriptionsBucket, x.ref().key()+"\x00")
+	all, err := store.Select(s.DB, subscriptionsBucket, x.ref().key()+"\x00", s.there)
 	if err != nil {
 		return nil, err
 	}
@@ -248,8 +248,27 @@ var accountID = lazyregexp.New(`^[0-9]{12}$`)
 
 // statements is a policy whose statements can be counted out.
 type statements struct {
-	Version, Id string
-	Statement   []json.RawMessage
+	Version   string `json:",omitempty"`
+	ID        string `json:"Id,omitempty"`
+	Statement []json.RawMessage
+}
+
+// UnmarshalJSON takes a single statement without a list.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+func (d *statements) UnmarshalJSON(raw []byte) error {
+	var loose struct {
+		Version   string
+		ID        string `json:"Id"`
+		Statement json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &loose); err != nil {
+		return err
+	}
+	*d = statements{Version: loose.Version, ID: loose.ID}
+	if json.Unmarshal(loose.Statement, &d.Statement) != nil {
+		d.Statement = []json.RawMessage{loose.Statement}
+	}
+	return nil
 }
 
 func (d *statements) find(label string) int {
@@ -326,7 +345,11 @@ type tagsInput struct {
 
 // changeTags lets fn change the tags of a topic, in the words that SNS has for tags.
 func (s *Service) changeTags(req *wire.Request, arn string, fn func(*topic) error) error {
-	err := s.changeTopic(req, arn, fn)
+	return noResource(s.changeTopic(req, arn, fn))
+}
+
+// noResource says in the words of tags that there is no such topic.
+func noResource(err error) error {
 	if e := wire.AsError(err); err != nil && e.Code == "NotFound" {
 		return wire.Errorf(http.StatusNotFound, "ResourceNotFound", "Resource does not exist")
 	}
@@ -350,11 +373,13 @@ func (s *Service) untag(_ context.Context, req *wire.Request, in *tagsInput) (*n
 type tagsOutput struct{ Tags []tags.Tag }
 
 func (s *Service) listTags(_ context.Context, req *wire.Request, in *tagsInput) (*tagsOutput, error) {
+	x, err := s.readTopic(req, in.ResourceArn)
+	if err != nil {
+		return nil, noResource(err)
+	}
 	out := &tagsOutput{Tags: []tags.Tag{}}
-	return out, s.changeTags(req, in.ResourceArn, func(x *topic) error {
-		for _, k := range slices.Sorted(maps.Keys(x.Tags)) {
-			out.Tags = append(out.Tags, tags.Tag{Key: k, Value: x.Tags[k]})
-		}
-		return nil
-	})
+	for _, k := range slices.Sorted(maps.Keys(x.Tags)) {
+		out.Tags = append(out.Tags, tags.Tag{Key: k, Value: x.Tags[k]})
+	}
+	return out, nil
 }

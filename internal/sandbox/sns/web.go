@@ -33,7 +33,7 @@ func (s *Service) Links(next http.Handler) http.Handler {
 			// "This call requires an AWS signature only when the AuthenticateOnUnsubscribe flag is
 			// set to "true"." https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
 			if strings.EqualFold(q.Get("AuthenticateOnUnsubscribe"), "true") {
-				next.ServeHTTP(w, r)
+				s.answer(w, "ConfirmSubscription", "", wire.Errorf(http.StatusForbidden, "AuthorizationError", "AuthenticateOnUnsubscribe needs a signed request"))
 				return
 			}
 			out, err := s.confirmed(s.anyone(q.Get("TopicArn")), q.Get("TopicArn"), q.Get("Token"), false, false)
@@ -44,7 +44,7 @@ func (s *Service) Links(next http.Handler) http.Handler {
 			s.answer(w, "ConfirmSubscription", arn, err)
 		case r.URL.Path == "/" && q.Get("Action") == "Unsubscribe":
 			arn := q.Get("SubscriptionArn")
-			s.answer(w, "Unsubscribe", "", s.drop(s.anyone(arn), arn, unguarded))
+			s.answer(w, "Unsubscribe", "", s.drop(s.anyone(arn), arn, s.unguarded))
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -58,8 +58,8 @@ func (s *Service) anyone(arn string) *wire.Request {
 }
 
 // unguarded loads a subscription that anybody may end.
-func unguarded(tx *store.Tx, _ *wire.Request, key string) (subscription, error) {
-	x, err := store.Find[subscription](tx, subscriptionsBucket, key, noSubscription())
+func (s *Service) unguarded(tx *store.Tx, _ *wire.Request, key string) (subscription, error) {
+	x, err := s.find(tx, key)
 	// "Amazon SQS queue subscriptions require authentication for deletion. Only the owner of
 	// the subscription, or the owner of the topic can unsubscribe using the required Amazon Web
 	// Services signature." Of functions nothing is said: they have no owner but an account, too.
