@@ -50,6 +50,21 @@ func (r *MapRun) Settings() MapRunSettings {
 	return MapRunSettings{MaxConcurrency: &r.MaxConcurrency, ToleratedFailures: &r.ToleratedFailures, ToleratedFailurePercent: &r.ToleratedFailurePercent}
 }
 
+// Except are the settings that differ from others: AWS is told those alone, so that what
+// somebody else has set meanwhile stays. A percentage is compared as exactly as AWS keeps it.
+func (s MapRunSettings) Except(others MapRunSettings) MapRunSettings {
+	if a, b := s.MaxConcurrency, others.MaxConcurrency; a != nil && b != nil && *a == *b {
+		s.MaxConcurrency = nil
+	}
+	if a, b := s.ToleratedFailures, others.ToleratedFailures; a != nil && b != nil && *a == *b {
+		s.ToleratedFailures = nil
+	}
+	if a, b := s.ToleratedFailurePercent, others.ToleratedFailurePercent; a != nil && b != nil && float32(*a) == float32(*b) {
+		s.ToleratedFailurePercent = nil
+	}
+	return s
+}
+
 // ParseMapRunSettings reads "concurrency=40 failures=10 percent=5", in any order and not
 // necessarily all of them.
 func ParseMapRunSettings(text string) (MapRunSettings, error) {

@@ -41,6 +41,14 @@ func TestSettingsOfAMapRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "concurrency=40 percent=2.5", s.Text())
 	require.Nil(t, s.ToleratedFailures)
+
+	run := MapRun{MaxConcurrency: 40, ToleratedFailurePercent: float64(float32(0.1))}
+	s, err = ParseMapRunSettings(run.Settings().Text())
+	require.NoError(t, err)
+	require.Equal(t, MapRunSettings{}, s.Except(run.Settings()), "what was left as it is is not to be set")
+	s, err = ParseMapRunSettings("concurrency=40 failures=1 percent=0.1")
+	require.NoError(t, err)
+	require.Equal(t, "failures=1", s.Except(run.Settings()).Text())
 }
 
 func TestAMapRunIsSet(t *testing.T) {

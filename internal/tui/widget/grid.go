@@ -134,7 +134,13 @@ func (g *Grid) GroupBy(group func(row int) string, heading func(group string, ro
 }
 
 // Hide leaves a column out, or shows it again.
-func (g *Grid) Hide(column int, hidden bool) { g.cols[column].Hidden = hidden }
+// A column that is left out orders the rows no more: no head would say so.
+func (g *Grid) Hide(column int, hidden bool) {
+	g.cols[column].Hidden = hidden
+	if hidden && column == g.sort {
+		g.nextSort()
+	}
+}
 
 // Changed says that a row shows something else now, under the same key and in the
 // same group. It costs far less than SetRows.
@@ -390,7 +396,7 @@ func (g *Grid) nextSort() {
 		if g.sort >= len(g.cols) {
 			g.sort = -1
 		}
-		if g.sort < 0 || g.cols[g.sort].Compare != nil {
+		if g.sort < 0 || g.cols[g.sort].Compare != nil && !g.cols[g.sort].Hidden {
 			break
 		}
 	}

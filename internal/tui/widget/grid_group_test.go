@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -151,4 +152,32 @@ func TestHiddenColumnsAreNotDrawn(t *testing.T) {
 	g := pairGrid(&pairs{names: []string{"a/1"}, numbers: []int{7}})
 	g.Hide(0, true)
 	require.Equal(t, []string{"N", "7"}, lines(g, 14, 2))
+}
+
+type figures [][2]string
+
+func (f figures) Len() int                       { return len(f) }
+func (f figures) Key(i int) string               { return f[i][0] }
+func (f figures) Cell(i, column int) widget.Cell { return widget.Cell{Text: f[i][column]} }
+
+// TestAHiddenColumnOrdersNothing presses the key of the order past it, and hides the one
+// that orders.
+func TestAHiddenColumnOrdersNothing(t *testing.T) {
+	t.Parallel()
+	rows := figures{{"b", "1"}, {"a", "2"}}
+	by := func(c int) func(a, b int) int {
+		return func(a, b int) int { return strings.Compare(rows[a][c], rows[b][c]) }
+	}
+	g := widget.NewGrid(plainScreen(), widget.Column{Title: "NAME", Min: 6, Compare: by(0)}, widget.Column{Title: "N", Min: 6, Compare: by(1)})
+	g.SetRows(rows)
+	first := func() string { return strings.TrimSpace(strings.Split(ansi.Strip(g.View(40, 5)), "\n")[1]) }
+	g.Hide(0, true)
+	g.Update(keys.Msg("s"))
+	require.Equal(t, "▌ 1", first(), "by the number: the name is hidden")
+	g.Update(keys.Msg("s"))
+	require.Equal(t, "▌ 1", first())
+	g.Hide(0, false)
+	g.SortBy(0, false)
+	g.Hide(0, true)
+	require.Equal(t, "▌ 1", first())
 }

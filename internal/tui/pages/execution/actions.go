@@ -44,6 +44,7 @@ type (
 		err     error
 	}
 	startedMsg struct {
+		input   string
 		started executions.Started
 		err     error
 	}
@@ -165,8 +166,7 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 	case keys.Redrive.Is(m):
 		return p.ask(dialog.NewConfirm(p.th, "Redrive "+p.name(), "It goes on from where it failed, with the definition and the input that it had. What has succeeded is not done again.", redriveMsg{})), true
 	case keys.RunAgain.Is(m):
-		return p.ask(dialog.NewEditor(p.th, "Run again", "A new execution with this input.", render.JSON(p.input(), ""), validInput,
-			func(s string) tea.Msg { return againMsg{s} })), true
+		return p.askAgain(render.JSON(p.input(), ""), ""), true
 	case keys.Parent.Is(m):
 		return p.openParent(), true
 	case keys.Definition.Is(m):
@@ -179,6 +179,16 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 		return ui.Send(ui.Copy{Text: p.console(), What: "the link to the console"}), true
 	}
 	return nil, false
+}
+
+// askAgain asks for the input of another execution; wrong says why it was not started with
+// this one.
+func (p *Page) askAgain(input, wrong string) tea.Cmd {
+	text := "A new execution with this input."
+	if wrong != "" {
+		text = "It was not started: " + wrong
+	}
+	return p.ask(dialog.NewEditor(p.th, "Run again", text, input, validInput, func(s string) tea.Msg { return againMsg{s} }))
 }
 
 func validInput(s string) error { return executions.ValidateInput([]byte(s)) }
@@ -222,7 +232,7 @@ func (p *Page) acted(msg tea.Msg) tea.Cmd {
 	case startedMsg:
 		p.busy = ""
 		if m.err != nil {
-			return ui.Send(ui.Failed(m.err))
+			return p.askAgain(m.input, m.err.Error())
 		}
 		return ui.Send(ui.OpenExecution{ID: p.id, ARN: m.started.ARN})
 	case parentMsg:
@@ -272,7 +282,7 @@ func (p *Page) again(input string) tea.Cmd {
 	p.busy = "starting"
 	return p.Do(func(ctx context.Context) tea.Msg {
 		s, err := m.Client.Start(ctx, executions.StartInput{Machine: machine, Input: []byte(input)})
-		return startedMsg{s, err}
+		return startedMsg{input, s, err}
 	})
 }
 

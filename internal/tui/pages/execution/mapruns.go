@@ -198,7 +198,10 @@ func (r *mapRuns) read(p *Page, x *mapRun) tea.Cmd {
 	ended := x.progress.MapRun.Status.Terminal()
 	if r.listing != listGroups {
 		l, every := &x.children[r.listing], ui.ChildrenEvery
-		if ended && l.Err == nil {
+		switch {
+		case l.Err != nil:
+			every = ui.RetryAfter
+		case ended:
 			every = ui.Once
 		}
 		if !l.Due(now, every) {

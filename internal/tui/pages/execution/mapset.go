@@ -6,6 +6,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -14,13 +15,14 @@ import (
 type (
 	// setRunMsg is the answer of what is to be set, runSetMsg how that went.
 	setRunMsg struct {
-		arn      string
+		of       executions.MapRun // as it was when it was asked for
+		typed    string
 		settings executions.MapRunSettings
 	}
 	runSetMsg struct {
-		arn string
-		run *executions.MapRun
-		err error
+		asked setRunMsg
+		run   *executions.MapRun
+		err   error
 	}
 )
 
@@ -46,12 +48,26 @@ func (p *Page) askSet() tea.Cmd {
 		return ui.Send(ui.Toast{Text: why, Bad: true})
 	}
 	run := p.runs.selected().progress.MapRun
-	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewPrompt(p.th, "Set the Map Run "+run.Label,
-		"How many children run at the same time, and how many items may fail, by number or in percent, before the run fails. What runs already goes on.", run.Settings().Text(),
-		func(s string) (tea.Msg, error) {
-			settings, err := executions.ParseMapRunSettings(s)
-			return setRunMsg{run.ARN, settings}, err
-		})})
+	return p.promptSet(run, run.Settings().Text(), "")
+}
+
+// promptSet asks, beginning with a text; wrong says why that was refused.
+func (p *Page) promptSet(run executions.MapRun, text, wrong string) tea.Cmd {
+	help := "How many children run at the same time, and how many items may fail, by number or in percent, before the run fails. What runs already goes on."
+	if wrong != "" {
+		help = "It could not be set: " + wrong + "\n\n" + help
+	}
+	return p.ask(dialog.NewPrompt(p.th, "Set the Map Run "+run.Label, help, text, func(s string) (tea.Msg, error) {
+		settings, err := executions.ParseMapRunSettings(s)
+		if err != nil {
+			return nil, err
+		}
+		settings = settings.Except(run.Settings())
+		if settings == (executions.MapRunSettings{}) {
+			return nil, fault.New(fault.Invalid, "these are its settings already: nothing is to be set")
+		}
+		return setRunMsg{run, s, settings}, nil
+	}))
 }
 
 // setLine is the command line that does it.
@@ -67,19 +83,19 @@ func (p *Page) setLine() string {
 func (p *Page) setRun(m setRunMsg) tea.Cmd {
 	client := p.machine.Client
 	return p.Do(func(ctx context.Context) tea.Msg {
-		if err := client.SetMapRun(ctx, m.arn, m.settings); err != nil {
-			return runSetMsg{arn: m.arn, err: err}
+		if err := client.SetMapRun(ctx, m.of.ARN, m.settings); err != nil {
+			return runSetMsg{asked: m, err: err}
 		}
-		run, err := client.DescribeMapRun(ctx, m.arn)
-		return runSetMsg{m.arn, run, err}
+		run, err := client.DescribeMapRun(ctx, m.of.ARN)
+		return runSetMsg{m, run, err}
 	})
 }
 
 func (p *Page) runSet(m runSetMsg) tea.Cmd {
 	if m.err != nil {
-		return ui.Send(ui.Failed(m.err))
+		return p.promptSet(m.asked.of, m.asked.typed, m.err.Error())
 	}
-	if x := p.runs.find(m.arn); x != nil {
+	if x := p.runs.find(m.asked.of.ARN); x != nil {
 		x.progress.MapRun = *m.run
 	}
 	return ui.Send(ui.Toast{Text: "set " + render.Line(m.run.Settings().Text(), 0)})

@@ -38,6 +38,7 @@ type (
 	}
 	startMsg   struct{ input []byte }
 	startedMsg struct {
+		input   []byte
 		started executions.Started
 		err     error
 	}
@@ -184,7 +185,7 @@ func (p *Panel) Start() tea.Cmd {
 	if why := p.Env.ReadOnly(); why != "" {
 		return ui.Send(ui.Toast{Text: why, Bad: true})
 	}
-	return p.edit(p.example())
+	return p.edit(p.example(), "")
 }
 
 // StartWith is Start with an input to begin with: JSON, or the path of a file behind an @;
@@ -202,7 +203,7 @@ func (p *Panel) StartWith(input string) tea.Cmd {
 	case isFile:
 		return p.readInput(data.HomePath(file))
 	}
-	return p.edit(input)
+	return p.edit(input, "")
 }
 
 // example is an input to begin with: the template's.
@@ -213,12 +214,17 @@ func (p *Panel) example() string {
 	return "{}"
 }
 
-func (p *Panel) edit(input string) tea.Cmd {
+// edit asks for the input of an execution; wrong says why none was started with this one.
+func (p *Panel) edit(input, wrong string) tea.Cmd {
+	text := "The input of the new execution, as JSON."
+	if wrong != "" {
+		text = "It was not started: " + wrong
+	}
 	extra := []dialog.Choice{{Key: "ctrl+o", Label: "from a file", Answer: askFileMsg{}}}
 	if len(p.list) > 0 {
 		extra = append(extra, dialog.Choice{Key: "ctrl+l", Label: "as the last one", Answer: lastMsg{p.list[0].ARN}})
 	}
-	return p.ask(dialog.NewEditor(p.th, "Run "+p.id.String(), "The input of the new execution, as JSON.", input,
+	return p.ask(dialog.NewEditor(p.th, "Run "+p.id.String(), text, input,
 		func(s string) error { return executions.ValidateInput([]byte(s)) },
 		func(s string) tea.Msg { return startMsg{[]byte(s)} }, extra...))
 }
@@ -332,7 +338,7 @@ func (p *Panel) acted(msg tea.Msg) tea.Cmd {
 	case lastMsg:
 		return p.lastInput(m.arn)
 	case askFileMsg:
-		return p.askPath("Input from a file", "A file with one JSON document.", func(path string) tea.Msg { return fileMsg{path} })
+		return p.askFile("", "")
 	case fileMsg:
 		return p.readInput(m.path)
 	case inputMsg:
@@ -398,13 +404,22 @@ func (p *Panel) bulkDone(m bulkMsg) tea.Cmd {
 }
 
 // askPath asks for the path of a file that can be read.
-func (p *Panel) askPath(title, text string, answer func(path string) tea.Msg) tea.Cmd {
-	return p.ask(dialog.NewPrompt(p.th, title, text, "", func(s string) (tea.Msg, error) {
+func (p *Panel) askPath(title, text, path string, answer func(path string) tea.Msg) tea.Cmd {
+	return p.ask(dialog.NewPrompt(p.th, title, text, path, func(s string) (tea.Msg, error) {
 		if s = strings.TrimSpace(s); s == "" {
 			return nil, fault.New(fault.Invalid, "a path is needed")
 		}
 		return answer(data.HomePath(s)), nil
 	}))
+}
+
+// askFile asks for a file with an input; wrong says why the one that was given is none.
+func (p *Panel) askFile(path, wrong string) tea.Cmd {
+	text := "A file with one JSON document."
+	if wrong != "" {
+		text = wrong + "\n\n" + text
+	}
+	return p.askPath("Input from a file", text, path, func(path string) tea.Msg { return fileMsg{path} })
 }
 
 // readInput reads a file that is to be an execution's input.
@@ -427,12 +442,14 @@ const editable = 32 << 10
 
 func (p *Panel) gotInput(m inputMsg) tea.Cmd {
 	switch {
+	case m.err != nil && m.path != "":
+		return p.askFile(m.path, explain(m.err))
 	case m.err != nil:
 		return ui.Send(ui.Failed(m.err))
 	case len(m.input) > editable:
 		return p.ask(dialog.NewConfirm(p.th, "Run with this input?", fmt.Sprintf("%s has %s.", render.Line(m.path, 0), render.Bytes(int64(len(m.input)))), startMsg{m.input}))
 	}
-	return p.edit(render.JSON(string(m.input), ""))
+	return p.edit(render.JSON(string(m.input), ""), "")
 }
 
 func (p *Panel) start(input []byte) tea.Cmd {
@@ -440,14 +457,17 @@ func (p *Panel) start(input []byte) tea.Cmd {
 	p.busy = "starting"
 	return p.Do(func(ctx context.Context) tea.Msg {
 		s, err := m.Client.Start(ctx, executions.StartInput{Machine: m.Alias, Input: input})
-		return startedMsg{s, err}
+		return startedMsg{input, s, err}
 	})
 }
 
 // started shows the new execution on top at once: AWS's list may lag.
 func (p *Panel) started(m startedMsg) tea.Cmd {
 	p.busy = ""
-	if m.err != nil {
+	switch {
+	case m.err != nil && len(m.input) <= editable:
+		return p.edit(string(m.input), m.err.Error())
+	case m.err != nil:
 		return ui.Send(ui.Failed(m.err))
 	}
 	e := executions.Execution{ARN: m.started.ARN, Name: m.started.Name, Machine: startedHere, Status: executions.Running, Start: m.started.Start, Alias: p.machine.Alias}

@@ -47,7 +47,7 @@ type (
 func (p *Panel) launched(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case askDataMsg:
-		return p.askPath("A data set", "A file, or a folder where the pipeline takes one.", func(path string) tea.Msg { return dataMsg{path} })
+		return p.askPath("A data set", "A file, or a folder where the pipeline takes one.", "", func(path string) tea.Msg { return dataMsg{path} })
 	case dataMsg:
 		return p.send(m.path)
 	case uploadMsg:
@@ -57,7 +57,7 @@ func (p *Panel) launched(msg tea.Msg) tea.Cmd {
 		}
 		return p.start(m.input)
 	case askManyMsg:
-		return p.askPath("Many inputs", "A .jsonl file with one JSON document a line, or a .csv or .tsv file with a header.", func(path string) tea.Msg { return manyMsg{path} })
+		return p.askPath("Many inputs", "A .jsonl file with one JSON document a line, or a .csv or .tsv file with a header.", "", func(path string) tea.Msg { return manyMsg{path} })
 	case manyMsg:
 		p.busy = "checking the file"
 		return p.Do(func(ctx context.Context) tea.Msg {

@@ -54,15 +54,13 @@ type Panel struct {
 	hidden  bool
 	stale   bool // something has changed while hidden
 	looks   int
+	failed  error // of the newest answer, of the machine or of the list
 	busy    string
 	grid    *widget.Grid
 	upload  *upload
 	// runs when the machine is known: what was asked for before.
 	pending func() tea.Cmd
 }
-
-// Messages of the panel.
-type ()
 
 // New returns the table of a pipeline's executions.
 func New(h *ui.Host, id spec.ID) *Panel {
@@ -144,7 +142,7 @@ func (p *Panel) Pace() ui.Pace { return ui.Beating }
 func (p *Panel) loading() bool { return p.owner.Asking() || p.look.Asking() }
 
 // err is why nothing can be listed, or why the last look failed.
-func (p *Panel) err() error { return cmp.Or(p.owner.Err, p.look.Err) }
+func (p *Panel) err() error { return p.failed }
 
 // Capturing tells that the filter is being typed.
 func (p *Panel) Capturing() bool { return p.grid.Capturing() }
@@ -238,7 +236,16 @@ func (p *Panel) beat() tea.Cmd {
 	if p.counts[executions.Running] > 0 || p.launching() {
 		every = ui.RunsMoving
 	}
-	if p.hidden || p.machine == nil || p.loading() || !p.look.Due(p.Env.Now(), every) {
+	if p.look.Err != nil {
+		every = ui.RetryAfter
+	}
+	now := p.Env.Now()
+	switch {
+	case p.hidden || p.loading():
+		return nil
+	case p.owner.Err != nil && p.owner.Due(now, ui.RetryAfter):
+		return p.loadMachine()
+	case p.machine == nil || !p.look.Due(now, every):
 		return nil
 	}
 	p.looks++
@@ -271,7 +278,7 @@ func (p *Panel) afresh() tea.Cmd {
 
 func (p *Panel) gotMachine() tea.Cmd {
 	first := p.machine == nil
-	if p.owner.Err != nil {
+	if p.failed = cmp.Or(p.owner.Err, p.look.Err); p.owner.Err != nil {
 		return nil
 	}
 	p.machine = p.owner.Value
@@ -288,7 +295,7 @@ func (p *Panel) gotMachine() tea.Cmd {
 }
 
 func (p *Panel) gotList() {
-	if p.look.Err != nil {
+	if p.failed = p.look.Err; p.failed != nil {
 		return
 	}
 	m := p.look.Value
@@ -407,7 +414,11 @@ func (p *Panel) head(width int) string {
 		right += th.Muted.Render("  the newest " + render.Number(int64(len(p.list))) + ", m: more")
 	}
 	if n := p.grid.Marks(); n > 0 {
-		right += "  " + th.Marked.Render(render.Number(int64(n))+" marked")
+		shown := p.grid.MarksShown() // actions take these
+		right += "  " + th.Marked.Render(render.Number(int64(shown))+" marked")
+		if n > shown {
+			right += th.Muted.Render(", " + render.Number(int64(n-shown)) + " more hidden by the filter")
+		}
 	}
 	if p.busy != "" {
 		right += "  " + th.Busy.Render(p.busy)

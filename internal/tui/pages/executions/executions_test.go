@@ -1,11 +1,13 @@
 package executions_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +17,9 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
@@ -301,6 +305,93 @@ func TestWhatCannotBeListed(t *testing.T) {
 	}
 	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
 	x.Until("AccessDeniedException: no way")
+}
+
+func TestARefusedStartKeepsTheInput(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	refuse := true
+	s.API.Before = func(op string) error {
+		if op == "StartExecution" && refuse {
+			return &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+		}
+		return nil
+	}
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("b", "f")
+	x.Type("/no/such.json")
+	x.Press("enter")
+	x.Until("such.json cannot be read")
+	require.Contains(t, x.Screen(), "> /no/such.json", "a wrong path is there to be mended")
+	file := filepath.Join(t.TempDir(), "one.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"mine": 42}`), 0o600))
+	x.Press("ctrl+u")
+	x.Type(file)
+	x.Press("enter")
+	x.Until(`"mine": 42`)
+	x.Press("ctrl+s")
+	x.Until("It was not started")
+	require.Contains(t, x.Screen(), "not you")
+	require.Contains(t, x.Screen(), `"mine": 42`)
+	refuse = false
+	x.Press("ctrl+s")
+	x.Wait("to open the new execution", func() bool { return len(x.Requests()) == 1 })
+}
+
+// TestAnErrorOfTheMachineDoesNotStick reads the machine again after a while, and shows a
+// list that is fresh as one.
+func TestAnErrorOfTheMachineDoesNotStick(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	machine, err := s.Machine(t.Context(), datatest.Iris)
+	require.NoError(t, err)
+	var bad atomic.Bool
+	var asked atomic.Int32
+	s.MachineFunc = func(context.Context, spec.ID) (*data.Machine, error) {
+		asked.Add(1)
+		if bad.Load() {
+			return nil, fault.New(fault.Throttled, "the state is being written")
+		}
+		return machine, nil
+	}
+	x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return page{executions.New(h, datatest.Iris)} }, tuitest.Size(100, 30))
+	x.Until("order-6")
+	bad.Store(true)
+	x.Send(ui.Reload{})
+	x.Wait("to ask", func() bool { return asked.Load() == 2 })
+	x.Advance(ui.RunsQuiet)
+	x.UntilGone("the state is being written")
+	x.Advance(ui.RetryAfter)
+	x.Wait("to ask again", func() bool { return asked.Load() == 3 })
+}
+
+// TestARefusedLookIsNotRepeatedAtOnce counts the looks after a refusal.
+func TestARefusedLookIsNotRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	s.API.Before = func(string) error {
+		return &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no way"}
+	}
+	x.Advance(ui.RunsQuiet)
+	x.Until("AccessDeniedException")
+	before := s.API.Calls("ListExecutions")
+	x.Advance(ui.RunsQuiet)
+	require.Equal(t, before, s.API.Calls("ListExecutions"))
+	x.Advance(ui.RetryAfter)
+	x.Wait("to look again", func() bool { return s.API.Calls("ListExecutions") > before })
+}
+
+func TestHiddenMarksAreNotCounted(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), datatest.Iris, tuitest.Size(100, 30))
+	x.Until("order-6")
+	x.Press("*", "/")
+	x.Type("order-4")
+	x.Press("enter")
+	x.Until("1 marked, 5 more hidden by the filter")
 }
 
 func TestAnySize(t *testing.T) {
