@@ -360,7 +360,7 @@ func (a *App) animate() tea.Cmd {
 	}
 	pace := a.top().Pace()
 	var cmds []tea.Cmd
-	if !a.spinning && (pace == ui.Spinning || a.atWork() > 0 || a.place.Target == "") {
+	if !a.spinning && (pace == ui.Spinning || a.atWork() > 0 || a.place.Target == "" && a.placeErr == nil) {
 		a.spinning = true
 		cmds = append(cmds, a.after(ui.SpinEvery, spinMsg{}))
 	}
@@ -471,7 +471,13 @@ func offOf(m keys.Map, msg tea.Msg) string {
 }
 
 func (a *App) mouse(m tea.MouseMsg) tea.Cmd {
-	if len(a.dialogs) > 0 || a.width < minWidth || a.height < minHeight {
+	if a.width < minWidth || a.height < minHeight {
+		return nil
+	}
+	if len(a.dialogs) > 0 {
+		if tea.MouseEvent(m).IsWheel() { // wherever it is: a dialog has one list or text at most
+			return a.toDialog(m)
+		}
 		return nil
 	}
 	if m.Y == 1 && m.Action == tea.MouseActionPress && m.Button == tea.MouseButtonLeft {

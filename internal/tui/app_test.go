@@ -2,6 +2,7 @@ package tui_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -525,6 +526,84 @@ func TestActionsAsCommands(t *testing.T) {
 	require.Equal(t, []string{"pipelinetui destroy acme/fraud/prod"}, s.Copied())
 	s.Press("*", "=")
 	s.Until("up              pipelinetui up acme/fraud/prod acme/iris a…")
+}
+
+// What is done by the palette is done while a filter is typed, and is no letter of it.
+func TestThePaletteTypesNoLettersIntoAFilter(t *testing.T) {
+	t.Parallel()
+	s := tuitest.Open(t, datatest.New(t), nil, tuitest.Routed())
+	s.Until("iris-batch")
+	s.Press("/")
+	s.Type("iris-b")
+	s.UntilGone("fraud")
+	s.Press("ctrl+p")
+	s.Type("destroy")
+	s.Press("enter")
+	s.Until("acme/iris-batch") // the page of it
+	require.Contains(t, s.Screen(), "Destroy")
+	require.NotContains(t, s.Screen(), "iris-bD")
+
+	for typed, want := range map[string]string{"help": "Keys", "as commands": "nothing on this page"} {
+		s, p := shell(t, datatest.New(t))
+		p.capturing = true
+		s.Press("ctrl+p")
+		s.Type(typed)
+		s.Press("enter")
+		s.Until(want)
+		require.Empty(t, p.keys(), typed)
+	}
+}
+
+func TestThePaletteTakesWhatIsPasted(t *testing.T) {
+	t.Parallel()
+	if !tuitest.WithClipboard(t, "refresh acme/iris-batch") {
+		return
+	}
+	s, _ := shell(t, datatest.New(t))
+	s.Press(":")
+	s.Press("ctrl+v")
+	s.Until("= pipelinetui refresh acme/iris-batch")
+	s.Press("enter")
+	require.Equal(t, stack.OperationRefresh, s.Requests()[len(s.Requests())-1].(ui.OpenDeploy).Request.Operation)
+}
+
+// A list that is not there yet, or can't be read, is no list without the pipeline.
+func TestThePaletteSaysThatTheListIsMissing(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	failed := make(chan struct{})
+	source.PipelinesFunc = func(ctx context.Context) ([]data.Pipeline, error) {
+		select {
+		case <-failed:
+		case <-ctx.Done():
+		}
+		return nil, fault.New(fault.Invalid, "the login has expired")
+	}
+	s, _ := shell(t, source)
+	s.Hit(":")
+	for _, r := range "up acme/iris " {
+		s.Hit(string(r))
+	}
+	s.Until("reading the pipelines ...")
+	require.NotContains(t, s.Screen(), "no pipeline matches")
+	close(failed)
+	s.Until("the pipelines can't be read: the login has expired")
+	require.NotContains(t, s.Screen(), "no pipeline matches")
+}
+
+// The list of a dialog scrolls by the wheel; the page behind it does not see it.
+func TestTheWheelScrollsTheListOfADialog(t *testing.T) {
+	t.Parallel()
+	s, p := shell(t, datatest.New(t))
+	var list []dialog.Listed
+	for i := range 60 {
+		list = append(list, dialog.Listed{Name: fmt.Sprintf("acme/model-%02d", i)})
+	}
+	s.Send(ui.Ask{From: p.Host, Dialog: dialog.NewAssent(&p.Env.Theme, "Destroy", "All of these:", list, []string{"yes"}, func(string) bool { return false }, nil)})
+	s.Until("acme/model-00")
+	s.Wheel(40, 12, 3)
+	s.UntilGone("acme/model-00")
+	require.Empty(t, told[tea.MouseMsg](p))
 }
 
 // A form is no trap: what is no text works while a text is typed.

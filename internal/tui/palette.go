@@ -29,6 +29,7 @@ type palette struct {
 	all     []command
 	list    []data.Pipeline
 	loaded  bool
+	unread  error // why there is no list
 	shown   []command
 	hint    string // why nothing is shown
 	working bool
@@ -68,13 +69,21 @@ func sorted(list []ranked) []command {
 	return out
 }
 
-// pressMsg asks the root to press a key for the user.
-type pressMsg struct{ key tea.KeyMsg }
+// What the palette asks of the root: to press a key of the page for the user, and what is
+// no key while a text is typed.
+type (
+	pressMsg struct{ key tea.KeyMsg }
+	linesMsg struct{}
+	helpMsg  struct{}
+)
 
 // Answers of the palette's own work.
 type (
-	paletteLoaded struct{ list []data.Pipeline }
-	paletteDone   struct {
+	paletteLoaded struct {
+		list []data.Pipeline
+		err  error
+	}
+	paletteDone struct {
 		msg tea.Msg
 		err error
 	}
@@ -84,7 +93,7 @@ func newPalette(e *ui.Env, p ui.Page, past *past) *palette {
 	pal := &palette{Host: ui.NewHost(e), th: &e.Theme, line: widget.NewLine(&e.Theme, ""), past: past}
 	for _, g := range p.Keys() {
 		for _, b := range g.Bindings {
-			if !isMovement(b) {
+			if !isMovement(b) && !(answering(p) && keys.Msg(b.Keys[0]).Type == tea.KeyRunes) {
 				pal.all = append(pal.all, pressing(e, b))
 			}
 		}
@@ -101,8 +110,8 @@ func newPalette(e *ui.Env, p ui.Page, past *past) *palette {
 		command{name: "pipelines", help: keys.Home.Help, key: keys.Home.Label(false), msg: ui.OpenHome{}, line: e.CommandLine("list")},
 		command{name: "new pipeline", help: "create a pipeline from a template", off: readOnly, msg: ui.OpenWizard{}, line: e.CommandLine("new")},
 		command{name: "operations", help: keys.Jobs.Help, key: keys.Jobs.Label(false), msg: ui.OpenJobs{}},
-		command{name: "as commands", help: keys.AsLines.Help, key: keys.AsLines.Label(false), msg: pressMsg{keys.Msg(keys.AsLines.Keys[0])}},
-		command{name: "help", help: keys.Help.Help, key: "?", msg: pressMsg{keys.Msg("?")}},
+		command{name: "as commands", help: keys.AsLines.Help, key: keys.AsLines.Label(false), msg: linesMsg{}},
+		command{name: "help", help: keys.Help.Help, key: "?", msg: helpMsg{}},
 		command{name: "quit", help: keys.Quit.Help, key: "q", msg: ui.Quit{}},
 	)
 	pal.filter()
@@ -136,9 +145,9 @@ func (p *palette) Init() tea.Cmd {
 	return p.Do(func(ctx context.Context) tea.Msg {
 		list, err := source.Pipelines(ctx)
 		if err != nil {
-			list = nil // the home page tells; here there is just less to go to
+			list = nil
 		}
-		return paletteLoaded{list}
+		return paletteLoaded{list, err} // the home page tells; here only verbs need the list
 	})
 }
 
@@ -177,7 +186,7 @@ func (p *palette) at() (command, bool) {
 func (p *palette) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	switch m := msg.(type) {
 	case paletteLoaded:
-		p.list, p.loaded = m.list, true
+		p.list, p.loaded, p.unread = m.list, true, m.err
 		for _, x := range m.list {
 			id := x.ID.String()
 			p.all = append(p.all, command{name: id, help: "open the pipeline", line: p.Env.CommandLine("show", id), msg: ui.OpenPipeline{ID: x.ID}})
@@ -191,9 +200,20 @@ func (p *palette) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	case tea.KeyMsg:
 		return p.key(m)
 	default:
-		return nil, false, p.line.Update(msg)
+		return nil, false, p.typed(msg)
 	}
 	return nil, false, nil
+}
+
+// typed takes a key, or what the clipboard has brought, into the line.
+func (p *palette) typed(msg tea.Msg) tea.Cmd {
+	before := p.line.Text()
+	cmd := p.line.Update(msg)
+	if p.line.Text() != before {
+		p.err = nil
+		p.filter()
+	}
+	return cmd
 }
 
 func (p *palette) key(m tea.KeyMsg) (tea.Msg, bool, tea.Cmd) {
@@ -220,13 +240,7 @@ func (p *palette) key(m tea.KeyMsg) (tea.Msg, bool, tea.Cmd) {
 			return p.take(c)
 		}
 	default:
-		before := p.line.Text()
-		cmd := p.line.Update(m)
-		if p.line.Text() != before {
-			p.err = nil
-			p.filter()
-		}
-		return nil, false, cmd
+		return nil, false, p.typed(m)
 	}
 	return nil, false, nil
 }
@@ -276,8 +290,13 @@ func (p *palette) filter() {
 	line := p.line.Text()
 	p.shown, p.hint, p.cursor = nil, "", widget.Cursor{}
 	if v, rest, ok := verbOf(line); ok && !p.copies {
-		if p.shown = p.complete(v, rest); len(p.shown) == 0 && p.hint == "" && !p.loaded {
+		switch {
+		case !p.loaded:
 			p.hint = "reading the pipelines ..."
+		case p.unread != nil:
+			p.hint = render.Line("the pipelines can't be read: "+p.unread.Error(), 0)
+		default:
+			p.shown = p.complete(v, rest)
 		}
 		return
 	}
@@ -366,11 +385,7 @@ func (p *palette) foot(width int) []string {
 }
 
 // past are the commands that were given, the newest last, each once.
-type past struct {
-	lines []string
-	// keep is told of each new one; may be nil.
-	keep func(lines []string)
-}
+type past struct{ lines []string }
 
 // maxPast bounds what is kept.
 const maxPast = 100
@@ -378,9 +393,6 @@ const maxPast = 100
 func (p *past) add(line string) {
 	p.lines = append(slices.DeleteFunc(p.lines, func(l string) bool { return l == line }), line)
 	p.lines = p.lines[max(0, len(p.lines)-maxPast):]
-	if p.keep != nil {
-		p.keep(slices.Clone(p.lines))
-	}
 }
 
 func (p *past) newest(n int) []string {

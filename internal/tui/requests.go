@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
@@ -43,7 +44,11 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 	case ui.Changed:
 		return a.tellAll(m), true
 	case pressMsg:
-		return a.key(m.key), true
+		return a.press(m.key), true
+	case linesMsg:
+		return a.asLines(a.top()), true
+	case helpMsg:
+		return a.ask(ui.Ask{Dialog: newHelp(a.env, a.top().Keys())}), true
 	case stopChoice:
 		return a.stopped(m), true
 	}
@@ -54,6 +59,22 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		return nil, false
 	}
 	return a.push(p), true
+}
+
+// press presses a key of the page's for the user. A filter that is being typed is kept
+// first, as enter does: the key is no letter of it.
+func (a *App) press(m tea.KeyMsg) tea.Cmd {
+	p := a.top()
+	if !p.Capturing() || answering(p) {
+		return a.key(m)
+	}
+	return tea.Batch(p.Update(keys.Msg("enter")), a.key(m))
+}
+
+// answering tells that what is typed on a page is an answer: enter would take it.
+func answering(p ui.Page) bool {
+	x, ok := p.(interface{ Answering() bool })
+	return ok && x.Answering()
 }
 
 func (a *App) push(p ui.Page) tea.Cmd {
