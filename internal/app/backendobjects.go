@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -16,35 +20,76 @@ import (
 )
 
 // backendObjects reads a backend in S3 as the engine does: with the URL's own
-// parameters and the credentials of the environment. (gocloud.dev/aws, V2ConfigFromURLParams,
-// and gocloud.dev/blob/s3blob, URLOpener)
+// parameters and the credentials of the environment. It is nil where the engine might
+// read at another place, or in another way. The store is opened when it is first asked
+// for, and once. (pkg/backend/diy/backend.go, newDIYBackend and translateLegacyS3Params;
+// gocloud.dev/aws, V2ConfigFromURLParams; gocloud.dev/blob/s3blob, URLOpener)
 func backendObjects(backend string) func(context.Context) (stack.Objects, error) {
 	u, err := url.Parse(backend)
-	if err != nil || u.Scheme != "s3" {
+	if err != nil || u.Scheme != "s3" || u.Host == "" || !plainKey(u.Path) {
 		return nil
 	}
-	return func(ctx context.Context) (stack.Objects, error) {
-		q := u.Query()
-		endpoint := q.Get("endpoint")
-		if host := q.Get("hostname"); endpoint == "" && host != "" {
-			endpoint = host
-		}
-		if endpoint != "" && !strings.Contains(endpoint, "://") {
-			scheme := "https://"
-			if isTrue(q.Get("disableSSL")) || isTrue(q.Get("disable_https")) {
-				scheme = "http://"
-			}
-			endpoint = scheme + endpoint
-		}
-		cfg, err := awscfg.Load(ctx, awscfg.Options{Profile: q.Get("profile"), Region: q.Get("region"), EndpointURL: endpoint})
-		if err != nil {
-			return nil, err
-		}
-		client := s3.NewFromConfig(cfg, func(o *s3.Options) {
-			o.UsePathStyle = cfg.BaseEndpoint != nil || isTrue(q.Get("s3ForcePathStyle")) || isTrue(q.Get("use_path_style"))
-		})
-		return &s3Objects{client: client, bucket: u.Host, folder: folderOf(u)}, nil
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil || !understood(q) {
+		return nil
 	}
+	var store cell[stack.Objects]
+	return func(ctx context.Context) (stack.Objects, error) {
+		return store.get(ctx, "the state backend", func(ctx context.Context) (stack.Objects, error) { return openS3(ctx, u, q) })
+	}
+}
+
+// s3Parameters are what is understood of a URL's parameters, or does not matter to who
+// only reads; those in it that are true are switches. Whatever is not here may be another
+// place: "prefix" is.
+var s3Parameters = map[string]bool{
+	"region": false, "endpoint": false, "profile": false, "awssdk": false,
+	"disableSSL": true, "disable_https": true, "s3ForcePathStyle": true, "use_path_style": true,
+	"ssetype": false, "kmskeyid": false, "request_checksum_calculation": false,
+}
+
+// understood tells whether all parameters are, and each is given once: of several the
+// engine takes now the first and now the last.
+func understood(q url.Values) bool {
+	for name, values := range q {
+		isSwitch, known := s3Parameters[name]
+		if !known || len(values) != 1 {
+			return false
+		}
+		if _, err := strconv.ParseBool(values[0]); isSwitch && err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// plainKey tells whether a path is what it says as the beginning of a key: the engine
+// writes control characters and what follows ".." in another way. (s3blob, escapeKey)
+func plainKey(path string) bool {
+	return !strings.Contains(path, "..") && !strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
+}
+
+func openS3(ctx context.Context, u *url.URL, q url.Values) (stack.Objects, error) {
+	endpoint := q.Get("endpoint")
+	plain := isTrue(q.Get("disableSSL")) || isTrue(q.Get("disable_https"))
+	if endpoint != "" && !strings.Contains(endpoint, "://") {
+		scheme := "https://"
+		if plain {
+			scheme = "http://"
+		}
+		endpoint = scheme + endpoint
+	}
+	cfg, err := awscfg.Load(ctx, awscfg.Options{
+		Profile: q.Get("profile"), Region: q.Get("region"), EndpointURL: endpoint, ServiceEndpoints: endpoint == "",
+	})
+	if err != nil {
+		return nil, err
+	}
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = o.BaseEndpoint != nil || isTrue(q.Get("s3ForcePathStyle")) || isTrue(q.Get("use_path_style"))
+		o.EndpointOptions.DisableHTTPS = plain
+	})
+	return &s3Objects{client: client, bucket: u.Host, folder: folderOf(u), patience: storePatience}, nil
 }
 
 func isTrue(s string) bool {
@@ -52,20 +97,28 @@ func isTrue(s string) bool {
 	return err == nil && b
 }
 
-// folderOf is the prefix of everything of a backend in a folder of its bucket.
+// folderOf is the prefix of everything of a backend in a folder of its bucket, as the
+// engine has it: slashes within and at the end are part of it.
 func folderOf(u *url.URL) string {
-	folder := strings.Trim(u.Path, "/")
-	if folder != "" {
+	folder := strings.TrimLeft(u.Path, "/")
+	if folder != "" && !strings.HasSuffix(folder, "/") {
 		folder += "/"
 	}
 	return folder
 }
+
+// storePatience is how long a store may say nothing, all retries included.
+const storePatience = 20 * time.Second
+
+var errSilent = errors.New("it does not answer")
 
 // s3Objects implements stack.Objects.
 type s3Objects struct {
 	client *s3.Client
 	bucket string
 	folder string // "" or ends in a slash
+	// patience is how long a request may go without an answer.
+	patience time.Duration
 }
 
 var _ stack.Objects = (*s3Objects)(nil)
@@ -75,26 +128,77 @@ func (o *s3Objects) List(ctx context.Context, prefix string) ([]stack.Object, er
 	var out []stack.Object
 	pages := s3.NewListObjectsV2Paginator(o.client, &s3.ListObjectsV2Input{Bucket: &o.bucket, Prefix: aws.String(o.folder + prefix)})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+		page, err := o.nextPage(ctx, pages)
 		if err != nil {
-			return nil, fault.Wrap(awscfg.Classify(err), "list the state backend s3://%s", o.bucket)
+			return nil, err
 		}
 		for _, x := range page.Contents {
-			out = append(out, stack.Object{Name: strings.TrimPrefix(aws.ToString(x.Key), o.folder), Modified: aws.ToTime(x.LastModified)})
+			out = append(out, stack.Object{
+				Name: strings.TrimPrefix(aws.ToString(x.Key), o.folder), Modified: aws.ToTime(x.LastModified), ETag: aws.ToString(x.ETag),
+			})
 		}
 	}
 	return out, nil
 }
 
+func (o *s3Objects) nextPage(ctx context.Context, pages *s3.ListObjectsV2Paginator) (*s3.ListObjectsV2Output, error) {
+	ctx, heard, done := o.impatient(ctx)
+	defer done()
+	page, err := pages.NextPage(ctx)
+	heard()
+	if err != nil {
+		return nil, o.failed(ctx, err, "list the state backend "+o.URL(""))
+	}
+	return page, nil
+}
+
 // Read implements stack.Objects.
 func (o *s3Objects) Read(ctx context.Context, name string) ([]byte, error) {
+	ctx, heard, done := o.impatient(ctx)
+	defer done()
 	out, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.bucket, Key: aws.String(o.folder + name)})
+	heard()
 	if err != nil {
-		return nil, fault.Wrap(awscfg.Classify(err), "read %s", o.URL(name))
+		return nil, o.failed(ctx, err, "read "+o.URL(name))
 	}
 	raw, err := io.ReadAll(out.Body)
 	_ = out.Body.Close() // it was read
-	return raw, err
+	if err != nil {
+		return nil, o.failed(ctx, err, "read "+o.URL(name))
+	}
+	return raw, nil
+}
+
+// impatient is a context that ends when nothing is heard in time.
+func (o *s3Objects) impatient(ctx context.Context) (_ context.Context, heard, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(o.patience, func() { cancel(errSilent) })
+	return ctx, func() { timer.Stop() }, func() { timer.Stop(); cancel(nil) }
+}
+
+// failed classifies an error of a request. One of the way to the store is the answer, see
+// stack.ErrNoAnswer; but for the way to credentials: the engine may have others.
+func (o *s3Objects) failed(ctx context.Context, err error, op string) error {
+	unreached := func(kind fault.Kind, why error) error {
+		return fault.New(kind, "%s: the state backend cannot be reached (%s): %v", op, o.URL(""), why).
+			WithHint("Check --backend, the network and the endpoint of the state backend.").Because(errors.Join(stack.ErrNoAnswer, err))
+	}
+	classified := awscfg.Classify(err)
+	var way net.Error
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent):
+		return unreached(fault.Timeout, errSilent)
+	case ctx.Err() == nil && fault.KindOf(classified) != fault.Unauthenticated && answeredNothing(err) && errors.As(err, &way):
+		return unreached(fault.KindOf(classified), way)
+	}
+	return fault.Wrap(classified, "%s", op)
+}
+
+// answeredNothing tells that an error is not what a server has said, nor one of getting
+// the credentials.
+func answeredNothing(err error) bool {
+	var said smithy.APIError
+	return !errors.As(err, &said) && !strings.Contains(err.Error(), "get identity:")
 }
 
 // URL implements stack.Objects.

@@ -28,6 +28,9 @@ type Options struct {
 	Profile     string
 	Region      string
 	EndpointURL string // all services; "" for AWS's own
+	// ServiceEndpoints lets a service's client prefer an endpoint that the environment
+	// has for it alone (AWS_ENDPOINT_URL_S3).
+	ServiceEndpoints bool
 	// Static are fixed credentials in place of the default chain.
 	Static *aws.Credentials
 	// AssumeRole is an ARN to assume with the credentials found, "" for none.
@@ -66,7 +69,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		return aws.Config{}, fault.New(fault.Unauthenticated, "load the AWS configuration: %s", err).Because(err).
 			WithHint("Check ~/.aws/config and the AWS_* variables.")
 	}
-	if cfg.BaseEndpoint != nil {
+	if cfg.BaseEndpoint != nil && !o.ServiceEndpoints {
 		// Service clients would look there for endpoints of their own
 		// (AWS_ENDPOINT_URL_S3) and prefer them: one is shown, so one it is.
 		cfg.ConfigSources = nil

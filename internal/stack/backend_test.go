@@ -108,4 +108,14 @@ func TestEachBackendHasItsOwnWorkDirectories(t *testing.T) {
 	one := f.place(testStack, nil).dir
 	f.opts.Backend = "s3://a/?region=y"
 	require.Equal(t, one, f.place(testStack, nil).dir, "parameters are no other place")
+	f.opts.Backend = "s3://a"
+	require.Equal(t, one, f.place(testStack, nil).dir)
+	dirs = map[string]bool{one: true}
+	for _, backend := range []string{"s3://a?region=x&prefix=one/", "s3://a?prefix=two/", "s3://a?prefix=two", "gs://a?prefix=two/"} {
+		f.opts.Backend = backend
+		dirs[f.place(testStack, nil).dir] = true
+	}
+	require.Len(t, dirs, 5, "but a prefix is")
+	f.opts.Backend = "s3://a"
+	require.Equal(t, "@cd9c174e4380", f.workSuffix(), "one that is there stays in use")
 }

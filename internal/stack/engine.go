@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/blang/semver"
@@ -61,6 +62,10 @@ type Engine struct {
 	dirs    map[string]*sync.Mutex // guards the files of one work directory
 	// fileStacks are the stacks of a file backend as they were listed last.
 	fileStacks map[string]fileStack
+	// objectStacks are those of an object store, by the object's name.
+	objectStacks map[string]objectSummary
+	// byProject is set once the object store is known to keep its stacks by project.
+	byProject atomic.Bool
 }
 
 // Open checks the CLI's version and prepares the folders. It starts at most one

@@ -16,8 +16,8 @@ import (
 
 // Objects reads the objects of a backend that is an object store: without a process for
 // each question, and as the CLI gives up on all stacks if the state of one cannot be read.
-// Whatever is not understood, or cannot be had, is left to the CLI. Names begin with
-// ".pulumi/". Implementations are safe for concurrent use.
+// Whatever is not understood, or refused, is left to the CLI; a store that does not answer
+// is an error, see ErrNoAnswer. Names begin with ".pulumi/". Implementations are safe for concurrent use.
 type Objects interface {
 	// List returns the objects whose names begin with a prefix.
 	List(ctx context.Context, prefix string) ([]Object, error)
@@ -26,10 +26,21 @@ type Objects interface {
 	URL(name string) string
 }
 
+// ErrNoAnswer is in the chain of those errors of Objects that come from the way to the
+// store and not from the store. The CLI would wait as long for the same, so it is not asked.
+var ErrNoAnswer = errors.New("the store does not answer")
+
 // Object is one object of a backend.
 type Object struct {
 	Name     string
 	Modified time.Time
+	ETag     string // another one for other content; "" if not known
+}
+
+// objectSummary is a checkpoint in short, remembered as long as its object is the same.
+type objectSummary struct {
+	object  Object
+	summary Summary
 }
 
 // objectReaders bounds how many objects are read at a time.
@@ -59,49 +70,108 @@ func (e *Engine) objectList(ctx context.Context) ([]Summary, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(objectReaders)
 	for i, o := range found {
-		g.Go(func() error {
-			s := Summary{Name: objectStack(o.Name), Resources: -1, LastUpdate: o.Modified.UTC()}
-			raw, err := store.Read(gctx, o.Name)
-			if err != nil {
-				return err
-			}
-			dep, err := decodeCheckpoint(s.Name, raw)
-			switch {
-			case err == nil:
-				s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
-			case !errors.Is(err, errForeign):
-				s.Err = e.damagedObject(store, s.Name, o.Name, err)
-			}
-			list[i] = s
-			return nil
+		g.Go(func() (err error) {
+			list[i], err = e.objectSummary(gctx, store, o)
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	e.rememberObjects(found, list)
 	slices.SortFunc(list, func(a, b Summary) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(list, func(a, b Summary) bool { return a.Name == b.Name }), nil
 }
 
-// byProject tells whether a store keeps its stacks by project, see layout. It is the layout
-// of all that was begun since 2023.
-func byProject(ctx context.Context, store Objects) bool {
+// objectSummary is a stack's object in short. It is read only if it is not the one that
+// was listed last: a screen asks every few seconds, for hundreds of stacks.
+func (e *Engine) objectSummary(ctx context.Context, store Objects, o Object) (Summary, error) {
+	e.mu.Lock()
+	known, ok := e.objectStacks[o.Name]
+	e.mu.Unlock()
+	if ok && known.object.ETag == o.ETag && known.object.Modified.Equal(o.Modified) {
+		return known.summary, nil
+	}
+	s := Summary{Name: objectStack(o.Name), Resources: -1, LastUpdate: o.Modified.UTC()}
+	raw, err := store.Read(ctx, o.Name)
+	if err != nil {
+		return Summary{}, err
+	}
+	dep, err := decodeCheckpoint(s.Name, raw)
+	switch {
+	case err == nil:
+		s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
+	case !errors.Is(err, errForeign):
+		s.Err = e.damagedObject(store, s.Name, o.Name, err)
+	}
+	return s, nil
+}
+
+// rememberObjects keeps what was listed, and forgets what was not. An object without an
+// ETag may be another one of the same second.
+func (e *Engine) rememberObjects(found []Object, list []Summary) {
+	now := make(map[string]objectSummary, len(found))
+	for i, o := range found {
+		if o.ETag != "" && list[i].Err == nil {
+			now[o.Name] = objectSummary{o, list[i]}
+		}
+	}
+	e.mu.Lock()
+	e.objectStacks = now
+	e.mu.Unlock()
+}
+
+// keyedStore opens a store that keeps its stacks by project, see layout; ok is false if it
+// is another, or cannot be had: then the CLI says what is wrong. It is the layout of all
+// that was begun since 2023, and a store that has it keeps it. The error is that the store
+// does not answer, or that ctx ended.
+func (e *Engine) keyedStore(ctx context.Context) (store Objects, ok bool, err error) {
+	if store, err = e.objects(ctx); err != nil {
+		return nil, false, conclusive(ctx, err)
+	}
+	if e.byProject.Load() {
+		return store, true, nil
+	}
 	raw, err := store.Read(ctx, ".pulumi/meta.yaml")
-	return err == nil && string(raw) == layout
+	if err != nil || string(raw) != layout {
+		return nil, false, conclusive(ctx, err)
+	}
+	e.byProject.Store(true)
+	return store, true, nil
+}
+
+// conclusive is the error of a store, if the CLI could not do better.
+func conclusive(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &fault.Error{Kind: fault.KindOf(ctx.Err()), Op: "read the state backend", Msg: "stopped", Err: ctx.Err()}
+	case errors.Is(err, ErrNoAnswer):
+		return err
+	}
+	return nil
+}
+
+// objectsOf are a stack's checkpoints in a store: several after a change of the
+// compression.
+func (e *Engine) objectsOf(ctx context.Context, store Objects, stack string) ([]Object, error) {
+	found, err := store.List(ctx, e.objectFolder()+stack+".json")
+	return slices.DeleteFunc(found, func(o Object) bool { return objectStack(o.Name) != stack }), err
 }
 
 // objectExport reads a stack's checkpoint; ok is false if that is for the CLI to do. The
-// error is that the stack does not exist, or what is wrong with its object.
+// error is that the stack does not exist, what is wrong with its object, or that of
+// keyedStore.
 func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.DeploymentV3, ok bool, err error) {
-	store, err := e.objects(ctx)
-	if err != nil || !byProject(ctx, store) {
-		return nil, false, nil //nolint:nilerr // the CLI says what is wrong
+	store, ok, err := e.keyedStore(ctx)
+	if !ok {
+		return nil, false, err
 	}
-	found, err := store.List(ctx, e.objectFolder()+stack+".json")
+	found, err := e.objectsOf(ctx, store, stack)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // as above
+		return nil, false, conclusive(ctx, err)
 	}
-	found = slices.DeleteFunc(found, func(o Object) bool { return objectStack(o.Name) != stack })
 	switch len(found) {
 	case 0:
 		return nil, true, notFound(stack)
@@ -111,7 +181,7 @@ func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.D
 	}
 	raw, err := store.Read(ctx, found[0].Name)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // as above
+		return nil, false, conclusive(ctx, err)
 	}
 	dep, err = decodeCheckpoint(stack, raw)
 	if errors.Is(err, errForeign) {
@@ -123,29 +193,33 @@ func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.D
 	return dep, true, nil
 }
 
-// objectListNow is objectList; ok is false if the list is for the CLI to make.
-func (e *Engine) objectListNow(ctx context.Context) (list []Summary, ok bool) {
-	store, err := e.objects(ctx)
-	if err != nil || !byProject(ctx, store) {
-		return nil, false
+// objectListNow is objectList; ok is false if the list is for the CLI to make. The error is
+// that of keyedStore.
+func (e *Engine) objectListNow(ctx context.Context) (list []Summary, ok bool, err error) {
+	if _, ok, err := e.keyedStore(ctx); !ok {
+		return nil, false, err
 	}
 	list, err = e.objectList(ctx)
-	return list, err == nil
+	return list, err == nil, conclusive(ctx, err)
 }
 
 // objectHistory reads a stack's history as fileHistory does; ok is false if that is for
-// the CLI to do. The error is that there is no such stack.
+// the CLI to do. The error is that there is no such stack, or that of keyedStore.
 func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (updates []Update, ok bool, err error) {
-	if _, ok, err := e.objectExport(ctx, stack); !ok || errors.Is(err, fault.NotFound) {
+	store, ok, err := e.keyedStore(ctx)
+	if !ok {
 		return nil, false, err
 	}
-	store, err := e.objects(ctx)
-	if err != nil {
-		return nil, false, nil //nolint:nilerr // the CLI says what is wrong
+	stacks, err := e.objectsOf(ctx, store, stack)
+	switch {
+	case err != nil:
+		return nil, false, conclusive(ctx, err)
+	case len(stacks) == 0:
+		return nil, false, notFound(stack)
 	}
 	entries, err := store.List(ctx, path.Join(".pulumi/history", e.opts.Project, stack)+"/")
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // as above
+		return nil, false, conclusive(ctx, err)
 	}
 	entries = slices.DeleteFunc(entries, func(o Object) bool { return !historyEntry.MatchString(o.Name) })
 	slices.SortFunc(entries, func(a, b Object) int { return strings.Compare(b.Name, a.Name) })
@@ -160,11 +234,13 @@ func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (up
 		g.Go(func() error {
 			raw, err := store.Read(ctx, o.Name)
 			updates[i] = updateOf(raw, err, of-i, store.URL(o.Name), func() time.Time { return o.Modified })
-			return nil
+			return conclusive(ctx, err) // what cannot be read for another reason is an entry all the same
 		})
 	}
-	_ = g.Wait() // what cannot be read is an entry all the same
-	return updates, true, ctx.Err()
+	if err := g.Wait(); err != nil {
+		return nil, false, err
+	}
+	return updates, true, nil
 }
 
 // objectStack is the stack whose checkpoint an object is, "" if it is something else.

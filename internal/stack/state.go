@@ -211,8 +211,8 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 	if err != nil || found.known {
 		return found.value, err
 	}
-	if list, ok := e.objectListNow(ctx); ok {
-		return list, nil
+	if list, ok, err := e.objectListNow(ctx); ok || err != nil {
+		return list, err
 	}
 	p := e.project()
 	if err := e.prepare(p); err != nil {
@@ -270,8 +270,10 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 	if err != nil || found.known {
 		return found.value, err
 	}
-	if updates, ok, err := e.objectHistory(ctx, stack, limit); ok || err != nil {
-		return e.withOutcomes(p, updates, limit), err
+	if updates, ok, err := e.objectHistory(ctx, stack, limit); err != nil {
+		return nil, err
+	} else if ok {
+		return e.withOutcomes(p, updates, limit), nil
 	}
 	if err := e.prepare(p); err != nil {
 		return nil, err

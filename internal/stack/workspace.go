@@ -47,11 +47,14 @@ func (e *Engine) workSuffix() string {
 	if e.isOwn() {
 		return ""
 	}
-	where := e.opts.Backend
+	where, prefix := e.opts.Backend, ""
 	if u, err := url.Parse(where); err == nil {
 		where = u.Scheme + "://" + u.Host + u.Path // without keys and parameters
+		if prefix = u.Query().Get("prefix"); prefix != "" {
+			prefix = "?prefix=" + prefix // but for this one: it is another backend
+		}
 	}
-	sum := sha256.Sum256([]byte(strings.TrimRight(where, "/")))
+	sum := sha256.Sum256([]byte(strings.TrimRight(where, "/") + prefix))
 	return "@" + hex.EncodeToString(sum[:6])
 }
 

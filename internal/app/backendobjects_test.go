@@ -1,0 +1,250 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// stateStore is an S3 endpoint with the bucket "state", and the requests it was sent.
+type stateStore struct {
+	t      *testing.T
+	memory gofakes3.Backend
+	server *httptest.Server
+
+	mu    sync.Mutex
+	asked []string // "GET /state/..."
+}
+
+func serveState(t *testing.T) *stateStore {
+	t.Helper()
+	s := &stateStore{t: t, memory: s3mem.New()}
+	require.NoError(t, s.memory.CreateBucket("state"))
+	fake := gofakes3.New(s.memory).Server()
+	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.asked = append(s.asked, r.Method+" "+strings.TrimSuffix(r.URL.Path, "/"))
+		s.mu.Unlock()
+		fake.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+func (s *stateStore) url(more string) string {
+	return "s3://state?region=us-east-1&s3ForcePathStyle=true&endpoint=" + s.server.URL + more
+}
+
+func (s *stateStore) put(name, content string) {
+	s.t.Helper()
+	_, err := s.memory.PutObject("state", name, nil, bytes.NewReader([]byte(content)), int64(len(content)), nil)
+	require.NoError(s.t, err)
+}
+
+// requests are those since it was asked last.
+func (s *stateStore) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked = nil
+	return asked
+}
+
+// checkpoint is the state of a stack with one output, in a backend whose objects begin
+// with a prefix.
+func (s *stateStore) checkpoint(prefix, name, of string) {
+	s.put(prefix+".pulumi/meta.yaml", "version: 1\n")
+	s.put(prefix+".pulumi/stacks/pipelinetui/"+name+".json", fmt.Sprintf(`{"version":3,"checkpoint":{"stack":"organization/pipelinetui/%[1]s",
+		"latest":{"manifest":{"time":"2026-10-01T10:00:00Z","magic":"","version":""},"resources":[
+		{"urn":"urn:pulumi:%[1]s::pipelinetui::pulumi:pulumi:Stack::pipelinetui-%[1]s","custom":false,"type":"pulumi:pulumi:Stack","outputs":{"of":%[2]q}}]}}}`, name, of))
+}
+
+func (s *stateStore) engine(more string) *stack.Engine {
+	s.t.Helper()
+	e, err := stack.Open(s.t.Context(), stack.Options{
+		PulumiPath: pulumiPath(s.t), Home: s.t.TempDir(), Backend: s.url(more), Project: Project,
+		Env: map[string]string{"PULUMI_CONFIG_PASSPHRASE": "correct horse"}, Objects: backendObjects(s.url(more)),
+	})
+	require.NoError(s.t, err)
+	return e
+}
+
+// The engine puts all that it keeps behind the URL's "prefix": what lies at the bucket's
+// root is another backend, though it may have a stack of the same name.
+func TestAPrefixInTheURLIsAnotherBackend(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	s.checkpoint("", "acme.fraud.dev", "another team")
+	s.checkpoint("", "acme.theirs.dev", "another team")
+	s.checkpoint("x/", "acme.fraud.dev", "us")
+	e := s.engine("&prefix=x/")
+	state, err := e.State(t.Context(), "acme.fraud.dev")
+	require.NoError(t, err)
+	require.Equal(t, "us", state.Outputs["of"].Value)
+	list, err := e.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+}
+
+// What changes where the engine reads, or how, is left to the engine, unless the same is
+// done here. (gocloud.dev/blob, applyPrefixParam; gocloud.dev/blob/s3blob, URLOpener;
+// gocloud.dev/aws, V2ConfigFromURLParams; of v0.46)
+func TestOnlyAURLThatIsUnderstoodIsReadInProcess(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{
+		"s3://state": true,
+		"s3://state/some/folder?region=eu-west-1&profile=work&awssdk=v2":                          true,
+		"s3://state?endpoint=minio:9000&disableSSL=true&s3ForcePathStyle=true":                    true,
+		"s3://state?endpoint=http://minio:9000&disable_https=true&use_path_style=1":               true,
+		"s3://state?region=eu-west-1&ssetype=aws:kms&kmskeyid=abc&request_checksum_calculation=x": true,
+		"s3://state?prefix=team-a/":                                     false,
+		"s3://state?key=one":                                            false,
+		"s3://state?role=arn:aws:iam::111122223333:role/state":          false,
+		"s3://state?accelerate=true":                                    false,
+		"s3://state?fips=true":                                          false,
+		"s3://state?dualstack=true":                                     false,
+		"s3://state?anonymous=true":                                     false,
+		"s3://state?endpoint=http://minio:9000&hostname_immutable=true": false,
+		"s3://state?hostname=minio":                                     false,
+		"s3://state?region=eu-west-1&something_new=1":                   false,
+		"s3://state?region=eu-west-1&region=us-east-1":                  false,
+		"s3://state?region=%zz":                                         false,
+		"s3://state?disable_https=perhaps":                              false,
+		"s3://state/a/../b":                                             false,
+		"s3:///folder":                                                  false,
+		"gs://state":                                                    false,
+		"file:///state":                                                 false,
+	} {
+		require.Equal(t, want, backendObjects(url) != nil, url)
+	}
+}
+
+// The folder is the engine's: pkg/backend/diy/backend.go, newDIYBackend.
+func TestAFolderOfTheBucketIsTheEngines(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	s.put("a//.pulumi/meta.yaml", "two slashes")
+	open := backendObjects(strings.Replace(s.url(""), "s3://state", "s3://state//a//", 1))
+	objects, err := open(t.Context())
+	require.NoError(t, err)
+	raw, err := objects.Read(t.Context(), ".pulumi/meta.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "two slashes", string(raw))
+}
+
+// AWS_ENDPOINT_URL_S3 goes before AWS_ENDPOINT_URL, as it does for the engine.
+func TestAnEndpointForS3AloneIsWhereTheStateIs(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	s.put(".pulumi/meta.yaml", "here")
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+	t.Setenv("AWS_ENDPOINT_URL_S3", s.server.URL)
+	objects, err := backendObjects("s3://state?region=us-east-1")(t.Context())
+	require.NoError(t, err)
+	raw, err := objects.Read(t.Context(), ".pulumi/meta.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "here", string(raw))
+}
+
+// A store that is not there is said to be so, with its name, and no process waits for it
+// once more.
+func TestAStoreThatDoesNotAnswerIsAskedOnce(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	e := s.engine("")
+	s.server.Close()
+	for name, ask := range map[string]func() error{
+		"state":   func() error { _, err := e.State(t.Context(), "acme.fraud.dev"); return err },
+		"list":    func() error { _, err := e.List(t.Context()); return err },
+		"history": func() error { _, err := e.History(t.Context(), "acme.fraud.dev", 0); return err },
+	} {
+		err := ask()
+		require.ErrorIs(t, err, stack.ErrNoAnswer, name)
+		require.ErrorContains(t, err, "the state backend cannot be reached (s3://state", name)
+		require.Contains(t, fault.HintOf(err), "--backend", name)
+	}
+	require.Empty(t, e.Spawned())
+}
+
+// One that takes a request and says nothing is given up.
+func TestAStoreThatIsSilentIsGivenUp(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	objects, err := backendObjects("s3://state?region=us-east-1&s3ForcePathStyle=true&endpoint=" + silent.URL)(t.Context())
+	require.NoError(t, err)
+	objects.(*s3Objects).patience = 1 // nothing else comes
+	_, err = objects.Read(t.Context(), ".pulumi/meta.yaml")
+	require.ErrorIs(t, err, stack.ErrNoAnswer)
+	require.ErrorIs(t, err, fault.Timeout)
+	_, err = objects.List(t.Context(), ".pulumi/")
+	require.ErrorIs(t, err, stack.ErrNoAnswer)
+}
+
+// What the store says is no matter of the way to it: the engine may have other
+// credentials, or knows better what was meant.
+func TestWhatAStoreSaysIsAnAnswer(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	objects, err := backendObjects(s.url(""))(t.Context())
+	require.NoError(t, err)
+	_, err = objects.Read(t.Context(), "not/there")
+	require.Error(t, err)
+	require.NotErrorIs(t, err, stack.ErrNoAnswer)
+}
+
+// What was read once is not read again while it is the same: a screen asks every few
+// seconds.
+func TestTheStoreIsAskedForWhatIsNewAlone(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	for i := range 3 {
+		s.checkpoint("", fmt.Sprintf("acme.m%d.dev", i), "us")
+	}
+	s.put(".pulumi/history/pipelinetui/acme.m0.dev/acme.m0.dev-1.history.json", `{"kind":"update","result":"succeeded"}`)
+	e := s.engine("")
+	list, err := e.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	require.Len(t, s.requests(), 5, "the layout, a list, and each state")
+
+	again, err := e.List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, list, again)
+	require.Equal(t, []string{"GET /state"}, s.requests())
+
+	s.checkpoint("", "acme.m1.dev", "somebody else")
+	_, err = e.List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /state", "GET /state/.pulumi/stacks/pipelinetui/acme.m1.dev.json"}, s.requests())
+
+	history, err := e.History(t.Context(), "acme.m0.dev", 0)
+	require.NoError(t, err)
+	require.Len(t, history, 1)
+	require.Equal(t, []string{
+		"GET /state", "GET /state", "GET /state/.pulumi/history/pipelinetui/acme.m0.dev/acme.m0.dev-1.history.json",
+	}, s.requests(), "no state is read to know that the stack exists")
+	require.Empty(t, e.Spawned())
+}
+
+// The configuration, and with it the chain of credentials, is made once.
+func TestTheStoreIsOpenedOnce(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	open := backendObjects("s3://state?region=us-east-1")
+	one, err := open(t.Context())
+	require.NoError(t, err)
+	two, err := open(t.Context())
+	require.NoError(t, err)
+	require.Same(t, one, two)
+}
