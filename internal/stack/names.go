@@ -64,8 +64,8 @@ func (g *Glance) Names(ctx context.Context) (names []string, ok bool) {
 }
 
 func (e *Engine) objectNames(ctx context.Context) (names []string, ok bool) {
-	store, err := e.objects(ctx)
-	if err != nil || !byProject(ctx, store) {
+	store, ok, err := e.keyedStore(ctx)
+	if err != nil || !ok {
 		return nil, false
 	}
 	list, err := store.List(ctx, e.objectFolder())
