@@ -52,7 +52,7 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 		_, err = s.settle(t.Context(), cut(inputs))
 		require.ErrorIs(t, err, fault.Damaged, "%v", inputs)
 		require.ErrorContains(t, err, "dlq")
-		require.Contains(t, fault.HintOf(err), "`pipelinetui refresh acme/fraud/dev --clear-pending-creates`")
+		require.Contains(t, fault.HintOf(err), "`pipelinetui refresh acme/fraud --clear-pending-creates`")
 	}
 	require.EqualValues(t, 2, asked.Load(), "no call without a name")
 }

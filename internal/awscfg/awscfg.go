@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -49,7 +50,9 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if o.Static != nil {
 		return sealed(o)
 	}
-	opts := []func(*config.LoadOptions) error{config.WithRetryMode(aws.RetryModeStandard)}
+	// The SDK's own logger writes to standard error, such as that a store gives no checksums:
+	// into the middle of a screen, or of what a script reads.
+	opts := []func(*config.LoadOptions) error{config.WithRetryMode(aws.RetryModeStandard), config.WithLogger(logging.Nop{})}
 	if o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
 	}

@@ -38,6 +38,7 @@ func (l *lists) Elsewhere(*Pipeline) (string, error) { return "", nil }
 func (l *lists) Endpoint(context.Context, *Pipeline) (string, error) {
 	return "", errors.New("not asked")
 }
+
 func (l *lists) Executions(context.Context, *Pipeline) (*executions.Client, error) {
 	return executions.New(executions.Config{API: l}), nil
 }

@@ -29,7 +29,7 @@ func (r *resolver) rule(rule Rule, p *Pipeline, k *knowledge, given map[string]s
 				best, e = s.layer.rank, param.problem(s.node, ProblemCode(rule.Kind), format, args...)
 			}
 		}
-		e.WithHint("%s", rule.Help)
+		e = e.WithHint("%s", rule.Help)
 		if !a.nameless {
 			e.Pipeline = a.id.String()
 		}
@@ -179,7 +179,7 @@ func (r *resolver) handler(rule Rule, p *Pipeline, k *knowledge, fail failer) *P
 		return nil
 	}
 	if wrong.Hint != "" {
-		e.WithHint("%s", wrong.Hint)
+		e = e.WithHint("%s", wrong.Hint)
 	}
 	for name := range tree.files {
 		if _, base, nested := strings.Cut(name, "/"); nested && slices.Contains(missing, base) {

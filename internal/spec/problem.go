@@ -105,7 +105,7 @@ func (p *Problem) Error() string {
 func (p *Problem) Unwrap() error { return p.Err }
 
 // Is makes errors.Is(err, fault.Invalid) work.
-func (p *Problem) Is(target error) bool { return target == fault.Invalid } //nolint:errorlint // a Kind is its own sentinel
+func (p *Problem) Is(target error) bool { return target == fault.Invalid } // a Kind is its own sentinel
 
 // As gives the problem as the one error type that crosses packages: whoever asks for
 // kind and hint needs to know nothing of problems.

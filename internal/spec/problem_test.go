@@ -80,9 +80,9 @@ func TestNoFollowUps(t *testing.T) {
 	}{
 		"a misspelt list":               {top + "pipeline: [{tenant: a, model: b}]\n", []string{"2:1 pipeline unknown-key"}},
 		"a misspelt version":            {"apiVersoin: pipelinetui/v1\npipelines: [{tenant: a, model: b, " + whole + "}]\n", []string{"1:1 apiVersoin unknown-key"}},
-		"a misspelt model":              {top + "pipelines: [{tenant: a, modle: b, " + whole + "}]\n", []string{"2:25 pipelines[0].modle unknown-key"}},
-		"a misspelt template":           {top + "pipelines: [{tenant: a, model: b, tempalte: realtime, region: us-east-1}]\n", []string{"2:35 pipelines[0].tempalte unknown-key"}},
-		"misspelt parameters":           {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, paramters: {image: a/b}}]\n", []string{"2:74 pipelines[0].paramters unknown-key"}},
+		"a misspelt model":              {top + "pipelines: [{tenant: a, modell: b, " + whole + "}]\n", []string{"2:25 pipelines[0].modell unknown-key"}},
+		"a misspelt template":           {top + "pipelines: [{tenant: a, model: b, templat: realtime, region: us-east-1}]\n", []string{"2:35 pipelines[0].templat unknown-key"}},
+		"misspelt parameters":           {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameter: {image: a/b}}]\n", []string{"2:74 pipelines[0].parameter unknown-key"}},
 		"a misspelt required parameter": {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {imag: sandbox/linear, modelDataUrl: s3://b/k}}]\n", []string{"2:87 pipelines[0].parameters.imag unknown-parameter"}},
 		"defaults that are none":        {top + "defaults: realtime\npipelines: [{tenant: a, model: b}]\n", []string{"2:11 defaults type"}},
 		"tenants that are none":         {top + "tenants: [a]\npipelines: [{tenant: a, model: b}]\n", []string{"2:10 tenants type"}},

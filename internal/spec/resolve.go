@@ -112,9 +112,9 @@ func (r *resolver) finish() error {
 		slices.Sort(names)
 		e := u.pos.problem(CodeParameter, "template %s has no parameter %q", strings.Join(names, " or "), u.name)
 		if s := suggest(u.name, known); s != "" {
-			e.WithHint("Did you mean %q?", s)
+			e = e.WithHint("Did you mean %q?", s)
 		} else {
-			e.WithHint("`pipelinetui templates show %s` lists its parameters.", names[0])
+			e = e.WithHint("`pipelinetui templates show %s` lists its parameters.", names[0])
 		}
 		r.fail(e)
 	}

@@ -52,7 +52,7 @@ func ReadTemplate(fsys fs.FS, shown string) (*Template, []*Problem) {
 		return nil, errs.sorted()
 	}
 	l.root, l.t.root = root, root
-	l.errs = append(errs, l.decoder.decode(root, l.t)...)
+	l.errs = slices.Concat(errs, l.decoder.decode(root, l.t))
 	if root.bad || root.kind != kindMap {
 		return nil, l.errs.sorted()
 	}

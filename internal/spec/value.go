@@ -405,13 +405,13 @@ func (p *Parameter) choice(n *node) (any, problems) {
 	e := p.problem(n, CodeChoice, "%s is %s, but it must be %s", p.Name, p.show(n), p.Allowed())
 	switch s := suggest(n.text, p.Choices()); {
 	case s != "" && s == n.text:
-		e.WithHint("Write it as %s.", p.sampleChoice(s))
+		e = e.WithHint("Write it as %s.", p.sampleChoice(s))
 	case s != "":
-		e.WithHint("Did you mean %q?", s)
+		e = e.WithHint("Did you mean %q?", s)
 	case len(p.Enum) > maxListed:
-		e.WithHint("Choose for example %s; `pipelinetui templates show` lists them all.", strings.Join(p.Choices()[:5], ", "))
+		e = e.WithHint("Choose for example %s; `pipelinetui templates show` lists them all.", strings.Join(p.Choices()[:5], ", "))
 	default:
-		e.WithHint("Choose one of %s.", strings.Join(p.Choices(), ", "))
+		e = e.WithHint("Choose one of %s.", strings.Join(p.Choices(), ", "))
 	}
 	return nil, problems{e}
 }
@@ -528,13 +528,13 @@ func (p *Parameter) mapValue(n *node) (any, problems) {
 			err := p.problem(e.value, CodeType, "%s must be a string, not %s", name, p.describe(e.value))
 			switch {
 			case e.value.text != "" && !p.Secret:
-				err.WithHint("Put it in quotes: %q.", e.value.text)
+				err = err.WithHint("Put it in quotes: %q.", e.value.text)
 			case e.value.kind == kindMap:
-				err.WithHint("Write a text, or a secret: %s.", SecretForms)
+				err = err.WithHint("Write a text, or a secret: %s.", SecretForms)
 			case e.value.kind == kindNull:
-				err.WithHint("Give it a text, or leave it out.")
+				err = err.WithHint("Give it a text, or leave it out.")
 			default:
-				err.WithHint("Write a text, in quotes.")
+				err = err.WithHint("Write a text, in quotes.")
 			}
 			errs = append(errs, err)
 			continue

@@ -166,11 +166,10 @@ func (a *App) askPlace() tea.Cmd {
 
 // Update takes a message. A panic in it ends the program in good order.
 func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
-	model = a
 	defer func() {
 		if r := recover(); r != nil {
 			a.crash = &ui.Crash{Value: r, Stack: debug.Stack()}
-			a.quit, cmd = true, tea.Quit
+			a.quit, model, cmd = true, a, tea.Quit
 		}
 	}()
 	if a.quit {

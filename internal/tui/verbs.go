@@ -35,8 +35,10 @@ type verb struct {
 
 func verbs() []verb {
 	operation := func(op stack.Operation, help string, changes bool) verb {
-		return verb{name: string(op), help: help, several: true, changes: changes, operation: op,
-			line: func(ids []string, _ string) []string { return append([]string{string(op)}, ids...) }}
+		return verb{
+			name: string(op), help: help, several: true, changes: changes, operation: op,
+			line: func(ids []string, _ string) []string { return append([]string{string(op)}, ids...) },
+		}
 	}
 	one := func(args ...string) func([]string, string) []string {
 		return func(ids []string, _ string) []string { return append(slices.Clone(args), ids...) }
@@ -46,21 +48,29 @@ func verbs() []verb {
 		operation(stack.OperationPreview, "what an update of pipelines would change", false),
 		operation(stack.OperationRefresh, "read the real resources of pipelines", true),
 		operation(stack.OperationDestroy, "delete pipelines and all in them; asks first", true),
-		{name: "run", help: "start an execution: run acme/fraud @order.json; shows the input first", input: true, changes: true,
+		{
+			name: "run", help: "start an execution: run acme/fraud @order.json; shows the input first", input: true, changes: true,
 			line: func(ids []string, input string) []string {
 				if input == "" {
 					return append([]string{"run"}, ids...)
 				}
 				return append(append([]string{"run"}, ids...), "--input", input)
 			},
-			open: func(id spec.ID, input string) tea.Msg { return ui.OpenPipeline{ID: id, Tab: "run", Input: input} }},
+			open: func(id spec.ID, input string) tea.Msg { return ui.OpenPipeline{ID: id, Tab: "run", Input: input} },
+		},
 		{name: "show", help: "open a pipeline", line: one("show"), open: func(id spec.ID, _ string) tea.Msg { return ui.OpenPipeline{ID: id} }},
-		{name: "executions", help: "the executions of a pipeline", line: one("executions", "list"),
-			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenPipeline{ID: id, Tab: "executions"} }},
-		{name: "change", help: "change a pipeline in the form it was made with", changes: true,
-			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenWizard{Change: &id} }},
-		{name: "like", help: "a new pipeline that begins with the answers of another", changes: true,
-			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenWizard{Like: &id} }},
+		{
+			name: "executions", help: "the executions of a pipeline", line: one("executions", "list"),
+			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenPipeline{ID: id, Tab: "executions"} },
+		},
+		{
+			name: "change", help: "change a pipeline in the form it was made with", changes: true,
+			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenWizard{Change: &id} },
+		},
+		{
+			name: "like", help: "a new pipeline that begins with the answers of another", changes: true,
+			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenWizard{Like: &id} },
+		},
 	}
 }
 

@@ -244,7 +244,7 @@ func (s *Service) answer(ctx context.Context, key string) error {
 		return err
 	})
 	if ctx.Err() != nil {
-		return nil // it was stopped, or goes on after the next start
+		return nil //nolint:nilerr // it was stopped, or goes on after the next start
 	}
 	if err != nil {
 		s.Log.Warn("a query failed", "query", ask.Query, "why", err.Error())

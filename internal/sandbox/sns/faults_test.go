@@ -21,7 +21,7 @@ import (
 // unsigned sends a request that nobody has signed.
 func (s *setup) unsigned(t *testing.T, q url.Values) (status int, body string) {
 	t.Helper()
-	res, err := http.Get(s.links.URL + "/?" + q.Encode()) //nolint:noctx // of the service under test
+	res, err := http.Get(s.links.URL + "/?" + q.Encode()) // of the service under test
 	require.NoError(t, err)
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(t, err)

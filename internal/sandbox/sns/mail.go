@@ -36,9 +36,14 @@ func (s *Service) toMailbox(d delivery) error {
 	}
 	var b bytes.Buffer
 	for _, line := range [][2]string{
-		{"Date", s.now().Format("Mon, 02 Jan 2006 15:04:05 -0700")}, {"From", "AWS Notifications <no-reply@sns.amazonaws.com>"}, {"To", x.Endpoint},
-		{"Subject", mime.QEncoding.Encode("utf-8", subject)}, {"Message-ID", "<" + n.ID + "@sns.amazonaws.com>"}, {"MIME-Version", "1.0"},
-		{"Content-Type", "text/plain; charset=utf-8"}, {"Content-Transfer-Encoding", "8bit"},
+		{"Date", s.now().Format("Mon, 02 Jan 2006 15:04:05 -0700")},
+		{"From", "AWS Notifications <no-reply@sns.amazonaws.com>"},
+		{"To", x.Endpoint},
+		{"Subject", mime.QEncoding.Encode("utf-8", subject)},
+		{"Message-ID", "<" + n.ID + "@sns.amazonaws.com>"},
+		{"MIME-Version", "1.0"},
+		{"Content-Type", "text/plain; charset=utf-8"},
+		{"Content-Transfer-Encoding", "8bit"},
 	} {
 		fmt.Fprintf(&b, "%s: %s\n", line[0], strings.NewReplacer("\r", " ", "\n", " ").Replace(line[1]))
 	}

@@ -106,13 +106,11 @@ func (s *Service) sign(doc map[string]any, topicARN string) error {
 			fmt.Fprintf(&b, "%s\n%s\n", name, v)
 		}
 	}
-	hash, sum := crypto.SHA1, []byte(nil)
+	old := sha1.Sum([]byte(b.String())) // see above
+	hash, sum := crypto.SHA1, old[:]
 	if version == "2" {
 		h := sha256.Sum256([]byte(b.String()))
 		hash, sum = crypto.SHA256, h[:]
-	} else {
-		h := sha1.Sum([]byte(b.String())) // see above
-		sum = h[:]
 	}
 	signature, err := rsa.SignPKCS1v15(rand.Reader, x.key, hash, sum)
 	doc["Signature"] = base64.StdEncoding.EncodeToString(signature)

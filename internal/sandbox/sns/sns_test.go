@@ -134,7 +134,7 @@ func (s *setup) publish(t *testing.T, topic, message string, attributes map[stri
 // get follows a link of a message.
 func get(t *testing.T, url string) string {
 	t.Helper()
-	res, err := http.Get(url) //nolint:noctx // a link of the service under test
+	res, err := http.Get(url) // a link of the service under test
 	require.NoError(t, err)
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
@@ -315,11 +315,11 @@ func TestRefusals(t *testing.T) {
 	}
 	long := strings.Repeat("x", 256<<10+1)
 	for text, in := range map[string]*sdk.PublishInput{
-		"InvalidParameter: Invalid parameter: Empty message":                                                                                                              {Message: aws.String("")},
-		"InvalidParameter: Invalid parameter: Message too long":                                                                                                           {Message: &long},
-		"InvalidParameter: Invalid parameter: Subject":                                                                                                                    {Message: aws.String("x"), Subject: aws.String("a\nb")},
-		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body":                                                                  {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
-		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":                                                                      {Message: aws.String(`{`), MessageStructure: aws.String("json")},
+		"InvalidParameter: Invalid parameter: Empty message":                                             {Message: aws.String("")},
+		"InvalidParameter: Invalid parameter: Message too long":                                          {Message: &long},
+		"InvalidParameter: Invalid parameter: Subject":                                                   {Message: aws.String("x"), Subject: aws.String("a\nb")},
+		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body": {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
+		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":     {Message: aws.String(`{`), MessageStructure: aws.String("json")},
 		"InvalidParameter: Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type": {Message: aws.String("x"), MessageDeduplicationId: aws.String("g")},
 		"InvalidParameter: Invalid parameter: The MessageGroupId parameter must be 1-128 alphanumeric and punctuation characters":                                         {Message: aws.String("x"), MessageGroupId: aws.String("a b")},
 		"ParameterValueInvalid: The message attribute 'k' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.": {

@@ -61,7 +61,7 @@ func parseJSON(text string) (d *jsonDocument, ok bool) {
 	if err := d.read(dec); err != nil {
 		return nil, false
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // io.EOF is never wrapped here
+	if _, err := dec.Token(); err != io.EOF { // io.EOF is never wrapped here
 		return nil, false
 	}
 	return d, true

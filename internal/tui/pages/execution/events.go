@@ -170,18 +170,17 @@ func (l *eventList) selected() *executions.Event {
 func (l *eventList) update(msg tea.Msg) bool {
 	switch m := msg.(type) {
 	case tea.KeyMsg:
-		switch {
-		case l.reading:
-			if l.text.Update(m) {
-				return true
-			}
-			if keys.Back.Is(m) || keys.Open.Is(m) {
-				l.reading = false
-				return true
-			}
-			return false
+		if !l.reading {
+			return l.press(m)
 		}
-		return l.press(m)
+		if l.text.Update(m) {
+			return true
+		}
+		if keys.Back.Is(m) || keys.Open.Is(m) {
+			l.reading = false
+			return true
+		}
+		return false
 	case tea.MouseMsg:
 		if place, ok := l.cursor.PlaceAt(m.Y-1, l.len()); ok && m.Button == tea.MouseButtonLeft && m.Action == tea.MouseActionPress {
 			l.cursor.At, l.following, l.reading = place, false, false

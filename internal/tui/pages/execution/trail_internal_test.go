@@ -20,10 +20,15 @@ func TestTrail(t *testing.T) {
 	leads := func(from, to string) bool { return edges[[2]string{from, to}] }
 	at := func(n int) *int { return &n }
 	line := &executions.Timeline{Visits: []executions.Visit{
-		{State: "Which", Parent: -1}, {State: "Both", Parent: -1},
-		{State: "L1", Parent: 1}, {State: "R1", Parent: 1}, {State: "R2", Parent: 1}, {State: "L2", Parent: 1},
+		{State: "Which", Parent: -1},
+		{State: "Both", Parent: -1},
+		{State: "L1", Parent: 1},
+		{State: "R1", Parent: 1},
+		{State: "R2", Parent: 1},
+		{State: "L2", Parent: 1},
 		{State: "Each", Parent: -1},
-		{State: "I1", Parent: 6, Iteration: at(0)}, {State: "I1", Parent: 6, Iteration: at(1)},
+		{State: "I1", Parent: 6, Iteration: at(0)},
+		{State: "I1", Parent: 6, Iteration: at(1)},
 	}}
 	var way trail
 	way.add(line, leads)
