@@ -320,6 +320,7 @@ func TestRefusals(t *testing.T) {
 		"InvalidParameter: Invalid parameter: Subject":                                                   {Message: aws.String("x"), Subject: aws.String("a\nb")},
 		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body": {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
 		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":     {Message: aws.String(`{`), MessageStructure: aws.String("json")},
+
 		"InvalidParameter: Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type": {Message: aws.String("x"), MessageDeduplicationId: aws.String("g")},
 		"InvalidParameter: Invalid parameter: The MessageGroupId parameter must be 1-128 alphanumeric and punctuation characters":                                         {Message: aws.String("x"), MessageGroupId: aws.String("a b")},
 		"ParameterValueInvalid: The message attribute 'k' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.": {
