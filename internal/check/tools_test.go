@@ -73,7 +73,7 @@ func TestOtherValidators(t *testing.T) {
 				t.Skip(tool.name + " is not installed")
 			}
 			if testing.Short() {
-				t.Skip("starts an interpreter for each definition")
+				t.Skip("-short: starts an interpreter for each definition")
 			}
 			dir, args := t.TempDir(), tool.args[:len(tool.args):len(tool.args)]
 			for name, definition := range filled(t) {

@@ -44,7 +44,7 @@ func setting(t testing.TB, name string, otherwise uint64) uint64 {
 // CRASH_SEED repeat a longer run, or one that failed.
 func TestKill(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("-short: takes half a minute")
 	}
 	rounds, seed := setting(t, "CRASH_ROUNDS", 8), setting(t, "CRASH_SEED", uint64(time.Now().UnixNano())) // positive
 	t.Logf("CRASH_ROUNDS=%d CRASH_SEED=%d", rounds, seed)
