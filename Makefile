@@ -6,10 +6,15 @@ GOFUMPT_VERSION := v0.12.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/pipelinetui/pipelinetui/internal/version.Version=$(VERSION)
 TOOLS := $(CURDIR)/.bin
-RACE := ./internal/app/... ./internal/clock/... ./internal/executions/... ./internal/sandbox/... ./internal/stack/... ./internal/tui/...
+# Packages with goroutines. Compiled once more under the race detector, the SDKs of the
+# providers take minutes: what links them is apart, so that CI can leave it for the end.
+RACE := ./internal/artifacts ./internal/clock ./internal/executions/... ./internal/fleet ./internal/outside/... ./internal/pipelines \
+	./internal/preflight ./internal/results/... ./internal/stack ./internal/tui ./internal/tui/pages/... \
+	$$(go list ./internal/sandbox/... | grep -v /provider)
+RACE_SDKS := ./internal/app ./internal/sandbox/provider/... ./internal/tui/live
 
 .DEFAULT_GOAL := help
-.PHONY: help acceptance build pulumi language-yaml demo demo-clean test race race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
+.PHONY: help acceptance site pages build pulumi language-yaml demo demo-clean test race race-most race-sdks race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -37,19 +42,38 @@ demo-clean: ## remove everything that the demo made
 # half a second for the answer.
 DIRECT_PYTHON = p=$$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))' 2>/dev/null) && PATH="$$p:$$PATH";
 
+# Sixty test binaries are linked: without DWARF, which only a debugger reads, in half the time.
+TESTLINK = -ldflags=-w
+
 test: pulumi language-yaml build ## all tests, end to end ones included
-	@$(DIRECT_PYTHON) PIPELINETUI_BINARY=$(CURDIR)/bin/pipelinetui go test $(TESTFLAGS) -timeout 30m ./...
+	@$(DIRECT_PYTHON) PIPELINETUI_BINARY=$(CURDIR)/bin/pipelinetui go test $(TESTLINK) $(TESTFLAGS) -timeout 30m ./...
 
 # Without vet, which `make test` and `make lint` run: under -race it would look at all
 # that is imported once more.
-race: pulumi ## the packages with goroutines under the race detector
-	@$(DIRECT_PYTHON) go test -race -short -vet=off -timeout 30m $(RACE)
+race: race-most race-sdks ## the packages with goroutines under the race detector
 
-race-build: ## compile what `make race` needs, and run nothing
-	go build -race $(RACE)
+race-most: pulumi
+	@$(DIRECT_PYTHON) go test -race -short -vet=off $(TESTLINK) -timeout 30m $(RACE)
+
+race-sdks: pulumi
+	@$(DIRECT_PYTHON) go test -race -short -vet=off $(TESTLINK) -timeout 30m $(RACE_SDKS)
+
+# A package of tests only is nothing to `go build`, which ends with an error at it.
+race-build: ## compile what most of `make race` needs, and run nothing
+	go build -race $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(RACE))
 
 acceptance: pulumi build ## against the real Terraform provider: BRIDGE=folder PROVIDER=file [ALL=1]
 	@BRIDGE='$(BRIDGE)' PROVIDER='$(PROVIDER)' ALL='$(ALL)' sh scripts/acceptance.sh
+
+pages: pulumi build ## walk the pages that are a way from a beginning to an end, on the sandbox
+	@$(DIRECT_PYTHON) ACCEPTANCE_ALL=1 ACCEPTANCE_TOOL=$(CURDIR)/bin/pipelinetui go test -count=1 -timeout 60m -v \
+		-run 'TestAWSPage|TestPermissionsOfAll|TestTutorial|TestTemplatesPage' ./e2e/acceptance
+
+# The lock file names no registry, so that any mirror will do.
+site: ## build the site of docs/ into dist/site, by npm
+	rm -rf site/pages dist/site && cp -R docs site/pages
+	cd site && npm ci --no-audit --no-fund --omit-lockfile-registry-resolved && npm run --silent build
+	@echo 'dist/site: look at it with `npm --prefix site run preview`'
 
 lint: $(TOOLS)/golangci-lint ## static analysis and formatting, as CI runs them
 	$(TOOLS)/golangci-lint run ./...
@@ -72,8 +96,8 @@ bench: pulumi language-yaml build ## benchmarks, with ratios to plain Pulumi
 iris: ## train the example's model again from its data
 	python3 examples/iris/train.py
 
-dist: ## cross-compile releases with checksums into dist/
-	@sh scripts/dist.sh '$(LDFLAGS)'
+dist: ## archives, packages, installer, bill of materials and checksums in dist/ [TARGETS="linux/amd64 ..."]
+	@sh scripts/dist.sh '$(VERSION)' '$(LDFLAGS)'
 
 hooks: ## install the git pre-commit hook
 	install -m 755 scripts/pre-commit .git/hooks/pre-commit

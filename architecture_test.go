@@ -24,41 +24,63 @@ const module = "github.com/pipelinetui/pipelinetui/"
 // module, test files apart. A prefix that ends in /... covers what is below.
 // Adding an arrow here is a decision: say why in docs/decisions.
 var mayImport = map[string][]string{
-	"cmd/pipelinetui":               {"internal/cli"},
-	"templates":                     {},
-	"internal/fault":                {},
-	"internal/clock":                {},
-	"internal/lazyregexp":           {},
-	"internal/peer":                 {},
-	"internal/process":              {},
-	"internal/peer/peertest":        {},
-	"internal/document":             {},
-	"internal/outside":              {"internal/fault"},
-	"internal/version":              {},
-	"internal/theme":                {},
-	"internal/linear":               {},
-	"internal/settings":             {"internal/fault"},
-	"internal/awscfg":               {"internal/fault"},
-	"internal/asl":                  {"internal/fault", "internal/asl/..."},
-	"internal/asl/...":              {"internal/fault", "internal/asl/..."},
-	"internal/spec":                 {"internal/document", "internal/fault", "internal/linear"},
-	"internal/form":                 {"internal/fault", "internal/spec"},
-	"internal/check":                {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
-	"internal/program":              {"internal/fault", "internal/spec", "internal/program/kinds"},
-	"internal/program/kinds":        {},
-	"internal/program/eject":        {"internal/document", "internal/fault", "internal/program"},
-	"internal/artifacts":            {"internal/fault"},
-	"internal/stack":                {"internal/fault", "internal/clock", "internal/outside", "internal/process"},
-	"internal/executions":           {"internal/fault", "internal/clock", "internal/outside"},
-	"internal/pipelines":            {"internal/fault", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions"},
-	"internal/render":               {"internal/theme", "internal/program/kinds", "internal/stack", "internal/executions", "internal/spec", "internal/asl"},
+	"cmd/pipelinetui":         {"internal/cli"},
+	"templates":               {},
+	"internal/fault":          {},
+	"internal/clock":          {},
+	"internal/lazyregexp":     {},
+	"internal/peer":           {},
+	"internal/process":        {},
+	"internal/peer/peertest":  {},
+	"internal/document":       {},
+	"internal/outside":        {"internal/fault"},
+	"internal/fetch":          {"internal/fault"},
+	"internal/version":        {},
+	"internal/theme":          {},
+	"internal/linear":         {},
+	"internal/settings":       {"internal/fault"},
+	"internal/awscfg":         {"internal/fault"},
+	"internal/asl":            {"internal/fault", "internal/asl/..."},
+	"internal/asl/...":        {"internal/fault", "internal/asl/..."},
+	"internal/spec":           {"internal/asl/jsonata", "internal/document", "internal/fault", "internal/linear"},
+	"internal/form":           {"internal/fault", "internal/spec"},
+	"internal/check":          {"internal/fault", "internal/spec", "internal/asl", "internal/asl/..."},
+	"internal/program":        {"internal/fault", "internal/spec", "internal/program/kinds", "internal/program/native", "internal/revisions"},
+	"internal/program/native": {"internal/program/kinds"},
+	"internal/preflight":      {"internal/fault"},
+	"internal/permissions":    {"internal/fault", "internal/program/kinds"},
+	"internal/program/kinds":  {},
+	"internal/program/eject":  {"internal/document", "internal/fault", "internal/program"},
+	"internal/artifacts":      {"internal/fault"},
+	"internal/revisions":      {"internal/fault"},
+	"internal/checks":         {"internal/asl/jsonata", "internal/asl/value", "internal/clock", "internal/executions", "internal/fault", "internal/results", "internal/spec"},
+	"internal/waves":          {"internal/clock", "internal/fault", "internal/spec"},
+	"internal/results":        {"internal/awscfg", "internal/document", "internal/fault"},
+	"internal/costs":          {"internal/asl", "internal/asl/value", "internal/fault", "internal/program/kinds", "internal/spec"},
+	"internal/health":         {"internal/awscfg", "internal/fault"},
+	"internal/logstream":      {"internal/awscfg", "internal/clock", "internal/fault", "internal/ledger"},
+	"internal/stack":          {"internal/fault", "internal/clock", "internal/fetch", "internal/outside", "internal/process"},
+	"internal/ledger":         {"internal/clock", "internal/fault"},
+	"internal/executions":     {"internal/fault", "internal/clock", "internal/ledger", "internal/outside"},
+	"internal/pipelines":      {"internal/fault", "internal/health", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/revisions"},
+	"internal/fleet": {
+		"internal/asl/jsonata", "internal/asl/value", "internal/document", "internal/executions", "internal/fault", "internal/outside",
+		"internal/pipelines", "internal/render", "internal/spec",
+	},
+	"internal/diagram": {"internal/asl", "internal/render"},
+	"internal/plans":   {"internal/fault", "internal/pipelines", "internal/program/kinds", "internal/revisions", "internal/stack"},
+	"internal/render": {
+		"internal/health", "internal/results", "internal/theme", "internal/program/kinds", "internal/stack",
+		"internal/executions", "internal/spec", "internal/asl",
+	},
+	"internal/report":               {"internal/asl", "internal/diagram", "internal/executions", "internal/fault", "internal/render", "internal/theme"},
 	"internal/sandbox":              {"internal/fault", "internal/clock", "internal/process", "internal/sandbox/..."},
 	"internal/sandbox/guard":        {},
 	"internal/sandbox/store":        {"internal/sandbox/guard"},
 	"internal/sandbox/wire":         {"internal/clock", "internal/sandbox/guard", "internal/sandbox/wire/model"},
 	"internal/sandbox/wire/model":   {},
 	"internal/sandbox/faults":       {"internal/clock", "internal/sandbox/wire"},
-	"internal/sandbox/kit/...":      {"internal/clock", "internal/sandbox/kit/...", "internal/sandbox/store", "internal/sandbox/wire"},
+	"internal/sandbox/kit/...":      {"internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/...", "internal/sandbox/store", "internal/sandbox/wire"},
 	"internal/sandbox/iam/policy":   {"internal/sandbox/wire"},
 	"internal/sandbox/daemontest":   {"internal/fault", "internal/sandbox"},
 	"internal/sandbox/provider":     {"internal/fault", "internal/clock", "internal/peer", "internal/sandbox/provider/..."},
@@ -66,9 +88,11 @@ var mayImport = map[string][]string{
 	// Services know the doorstep and never each other: they meet through wire. A row
 	// names what a service has beside that (service); its own rooms are its own.
 	"internal/sandbox/autoscaling":           service("internal/sandbox/guard"),
+	"internal/sandbox/cloudcontrol":          service("internal/sandbox/guard"),
 	"internal/sandbox/cloudwatch":            service("internal/sandbox/guard", "internal/sandbox/cloudwatch/metricmath"),
 	"internal/sandbox/cloudwatch/metricmath": {},
 	"internal/sandbox/logs/insights":         {},
+	"internal/sandbox/ecr":                   service(),
 	"internal/sandbox/events":                service("internal/sandbox/guard"),
 	"internal/sandbox/iam":                   service(),
 	"internal/sandbox/iam/iamtest":           service("internal/sandbox/iam"),
@@ -77,23 +101,28 @@ var mayImport = map[string][]string{
 	"internal/sandbox/logs":                  service("internal/sandbox/guard", "internal/sandbox/logs/insights"),
 	"internal/sandbox/s3":                    service(),
 	"internal/sandbox/secretsmanager":        service(),
+	"internal/sandbox/servicequotas":         service(),
 	"internal/sandbox/ssm":                   service("internal/sandbox/guard"),
 	"internal/sandbox/sagemaker":             service("internal/linear", "internal/sandbox/guard"),
+	"internal/sandbox/scheduler":             service("internal/sandbox/guard"),
 	"internal/sandbox/sns":                   service("internal/sandbox/guard"),
-	"internal/sandbox/sqs":                   service(),
+	"internal/sandbox/sqs":                   service("internal/sandbox/guard"),
 	"internal/sandbox/states": {
-		"internal/clock", "internal/sandbox/kit/defaults", "internal/sandbox/states/api", "internal/sandbox/states/interpreter", "internal/sandbox/states/journal",
+		"internal/clock", "internal/sandbox/kit/defaults", "internal/sandbox/kit/limits", "internal/sandbox/states/api",
+		"internal/sandbox/states/interpreter", "internal/sandbox/states/journal",
 		"internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/store", "internal/sandbox/wire",
 	},
 	// The rooms of Step Functions: api asks, interpreter runs, maprun runs Map Runs for it.
 	// Those below know neither how executions run nor, but for what is stored and what a
 	// failure is, each other.
 	"internal/sandbox/states/api": service(
-		"internal/asl", "internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/interpreter",
+		"internal/asl", "internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration",
+		"internal/sandbox/states/interpreter",
 		"internal/sandbox/states/items", "internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/states/tokens",
 	),
 	"internal/sandbox/states/interpreter": {
-		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/optional", "internal/sandbox/store", "internal/sandbox/wire",
+		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/limits", "internal/sandbox/kit/optional",
+		"internal/sandbox/store", "internal/sandbox/wire",
 		"internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/items", "internal/sandbox/states/journal",
 		"internal/sandbox/states/maprun", "internal/sandbox/states/record", "internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/states/watch",
 	},
@@ -103,9 +132,12 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/integration": {"internal/asl", "internal/asl/value", "internal/sandbox/wire", "internal/sandbox/wire/model"},
 	"internal/sandbox/states/items":       {"internal/asl", "internal/asl/value", "internal/sandbox/states/items/delimited", "internal/sandbox/wire"},
 	"internal/sandbox/states/report":      {"internal/clock", "internal/sandbox/guard", "internal/sandbox/states/history", "internal/sandbox/states/record", "internal/sandbox/wire"},
-	"internal/sandbox/states/tokens":      {"internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/store"},
+	"internal/sandbox/states/tokens": {
+		"internal/asl/value", "internal/sandbox/states/failure", "internal/sandbox/states/journal",
+		"internal/sandbox/states/record", "internal/sandbox/store",
+	},
 	"internal/sandbox/states/maprun": {
-		"internal/asl", "internal/asl/value", "internal/sandbox/guard", "internal/sandbox/states/failure", "internal/sandbox/states/items",
+		"internal/asl", "internal/asl/value", "internal/sandbox/guard", "internal/sandbox/kit/limits", "internal/sandbox/states/failure", "internal/sandbox/states/items",
 		"internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/states/results", "internal/sandbox/store", "internal/sandbox/wire",
 	},
 	"internal/sandbox/states/results": {
@@ -116,39 +148,62 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
-		"templates", "internal/artifacts", "internal/awscfg", "internal/check", "internal/clock", "internal/executions", "internal/fault", "internal/outside", "internal/pipelines", "internal/program", "internal/program/eject", "internal/program/kinds",
-		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version",
+		"templates", "internal/artifacts", "internal/asl", "internal/awscfg", "internal/check", "internal/checks", "internal/clock", "internal/costs",
+		"internal/executions", "internal/fault", "internal/ledger", "internal/linear", "internal/outside", "internal/permissions", "internal/pipelines",
+		"internal/preflight", "internal/program", "internal/program/eject", "internal/program/kinds", "internal/revisions", "internal/health", "internal/logstream", "internal/results",
+		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version", "internal/waves",
 	},
-	"internal/tui/keys":   {},
-	"internal/tui/pump":   {},
-	"internal/tui/data":   {"internal/fault", "internal/pipelines", "internal/spec", "internal/stack", "internal/executions"},
-	"internal/tui/ui":     {"internal/fault", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions", "internal/pipelines", "internal/tui/data", "internal/tui/keys", "internal/tui/pump"},
-	"internal/tui/widget": {"internal/theme", "internal/render", "internal/asl", "internal/executions", "internal/stack", "internal/tui/keys"},
+	"internal/tui/keys": {},
+	"internal/tui/pump": {},
+	"internal/tui/data": {
+		"internal/fault", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/pipelines", "internal/spec",
+		"internal/stack", "internal/executions",
+	},
+	"internal/tui/ui": {
+		"internal/fault", "internal/fleet", "internal/clock", "internal/theme", "internal/spec", "internal/stack", "internal/executions",
+		"internal/pipelines", "internal/tui/data", "internal/tui/keys", "internal/tui/pump",
+	},
+	"internal/tui/widget": {
+		"internal/logstream", "internal/theme", "internal/render", "internal/asl", "internal/diagram", "internal/executions",
+		"internal/stack", "internal/tui/keys",
+	},
 	"internal/tui/dialog": {"internal/fault", "internal/theme", "internal/render", "internal/tui/ui", "internal/tui/widget", "internal/tui/keys"},
 	// Pages know the contract and the widgets, never the root and (but for panels
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/form", "internal/outside", "internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack",
+		"internal/executions", "internal/asl", "internal/diagram",
+		"internal/fleet", "internal/form", "internal/outside", "internal/pipelines", "internal/health", "internal/logstream", "internal/results",
+		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack", "internal/executions", "internal/asl",
-		"internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget", "internal/tui/pages/executions",
+		"internal/pipelines", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
+		"internal/tui/pages/executions", "internal/tui/pages/health", "internal/tui/pages/logs", "internal/tui/pages/results",
 	},
-	"internal/tui/live":     {"internal/app", "internal/fault", "internal/pipelines", "internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data"},
-	"internal/tui/datatest": {"templates", "internal/fault", "internal/clock", "internal/pipelines", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data"},
-	"internal/tui/tuitest":  {"internal/clock", "internal/theme", "internal/tui", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
+	"internal/tui/custom": {"internal/fault", "internal/theme", "internal/tui/keys", "internal/tui/ui"},
+	"internal/tui/live": {
+		"internal/app", "internal/fleet", "internal/health", "internal/logstream", "internal/fault", "internal/pipelines", "internal/spec",
+		"internal/stack", "internal/executions", "internal/settings", "internal/tui/data",
+	},
+	"internal/tui/datatest": {
+		"templates", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/fault", "internal/clock",
+		"internal/pipelines", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data",
+	},
+	"internal/tui/tuitest": {"internal/clock", "internal/theme", "internal/tui", "internal/tui/custom", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/pipelines",
-		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
+		"internal/fault", "internal/fleet", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/pipelines",
+		"internal/tui/custom", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",
 	},
 	// What a command speaks through knows nothing of pipelines.
 	"internal/cli/console": {"internal/document", "internal/fault", "internal/outside", "internal/render", "internal/theme"},
 	"internal/cli": {
 		"internal/cli/console", "internal/early", "internal/document", "internal/outside",
-		"internal/tui", "internal/tui/keys", "internal/tui/live", "internal/form",
-		"internal/app", "internal/check", "internal/executions", "internal/fault", "internal/pipelines", "internal/program/kinds", "internal/render", "internal/settings", "internal/spec",
-		"internal/stack", "internal/theme", "internal/version",
+		"internal/tui", "internal/tui/custom", "internal/tui/keys", "internal/tui/live", "internal/form",
+		"internal/app", "internal/check", "internal/costs", "internal/executions", "internal/fault", "internal/fleet", "internal/permissions", "internal/pipelines",
+		"internal/plans", "internal/preflight", "internal/program/kinds", "internal/health", "internal/logstream", "internal/render", "internal/report", "internal/results",
+		"internal/revisions", "internal/settings", "internal/spec",
+		"internal/stack", "internal/theme", "internal/version", "internal/waves",
 	},
 }
 
@@ -161,15 +216,23 @@ func service(more ...string) []string {
 
 // onlyIn says where a foreign package may be imported, test files apart.
 var onlyIn = map[string][]string{
-	"github.com/pulumi/pulumi-aws/":                       {"internal/program"},
-	"github.com/pulumi/pulumi-aws-native/":                {"internal/program"},
-	"github.com/pulumi/pulumi/sdk/v3/go/auto":             {"internal/stack"},
-	"github.com/pulumi/":                                  {"internal/program", "internal/stack", "internal/sandbox/provider"},
-	"github.com/aws/aws-sdk-go-v2/aws/arn":                {"internal/app", "internal/artifacts", "internal/executions", "internal/sandbox", "internal/spec"}, // cuts texts, calls nobody
-	"github.com/aws/aws-sdk-go-v2/service/sfn":            {"internal/executions", "internal/sandbox", "internal/tui/datatest"},
-	"github.com/aws/aws-sdk-go-v2/service/":               {"internal/artifacts", "internal/executions", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest"},
-	"github.com/aws/":                                     {"internal/artifacts", "internal/executions", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest"},
+	"github.com/pulumi/pulumi-aws/":           {"internal/program"},
+	"github.com/pulumi/pulumi-aws-native/":    {"internal/program"},
+	"github.com/pulumi/pulumi/sdk/v3/go/auto": {"internal/stack"},
+	"github.com/pulumi/":                      {"internal/program", "internal/stack", "internal/sandbox/provider"},
+	// cuts texts, calls nobody
+	"github.com/aws/aws-sdk-go-v2/aws/arn":     {"internal/app", "internal/artifacts", "internal/executions", "internal/sandbox", "internal/spec"},
+	"github.com/aws/aws-sdk-go-v2/service/sfn": {"internal/executions", "internal/sandbox", "internal/tui/datatest"},
+	"github.com/aws/aws-sdk-go-v2/service/": {
+		"internal/artifacts", "internal/executions", "internal/health", "internal/logstream",
+		"internal/results", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest",
+	},
+	"github.com/aws/": {
+		"internal/artifacts", "internal/executions", "internal/health", "internal/logstream",
+		"internal/results", "internal/sandbox", "internal/awscfg", "internal/app", "internal/tui/datatest",
+	},
 	"github.com/charmbracelet/":                           {"internal/tui", "internal/theme", "internal/render", "internal/cli"},
+	"github.com/charmbracelet/x/ansi":                     {"internal/tui", "internal/theme", "internal/render", "internal/cli", "internal/diagram"}, // measures texts
 	"go.etcd.io/bbolt":                                    {"internal/sandbox/store"},
 	"github.com/pipelinetui/pipelinetui/internal/sandbox": {"internal/sandbox", "internal/app"},
 }
@@ -295,24 +358,32 @@ var insideDo = map[string]string{
 	"internal/app/app.go":              "its own log, with --debug",
 	"internal/app/complete.go":         "Batches, called in Do; the home's own journals",
 	"internal/app/eject.go":            "vacant, called in Do; settle puts in place what it has made beside it",
+	"internal/app/ledger.go":           "the home's own ledgers",
 	"internal/app/rebuild.go":          "in Do, or below the home's cache and called in Do",
+	"internal/app/revisions.go":        "a file that it has made itself",
 	"internal/app/secrets.go":          "the home's own passphrase, called in Do",
 	"internal/app/templatenew.go":      "NewTemplate, called in Do",
 	"internal/app/templates.go":        "CheckTemplates and the catalog, called in Do",
 	"internal/artifacts/artifacts.go":  "Files, called in Do; Upload opens regular files only",
 	"internal/artifacts/download.go":   "makes the file that it writes",
 	"internal/cli/batch.go":            "in Do",
+	"internal/cli/costsbatch.go":       "itemsIn, in Do",
 	"internal/cli/complete.go":         "completes calls all of it in Do",
-	"internal/cli/executionsexport.go": "in Do",
+	"internal/cli/policies.go":         "in Do",
+	"internal/cli/runmany.go":          "in Do",
 	"internal/cli/sandbox.go":          "the sandbox's own log",
 	"internal/cli/sandboxexec.go":      "PATH, as any shell looks it up",
+	"internal/cli/savedplan.go":        "in Do",
 	"internal/executions/inputs.go":    "each, which Check calls in Do; Items reads again what Check has read",
 	"internal/executions/journal.go":   "the home's own journal",
+	"internal/fleet/export.go":         "in Do",
 	"internal/program/artifact.go":     "a model that validation has read in Do",
 	"internal/program/code.go":         "a folder that validation has read in Do",
 	"internal/program/copy.go":         "files that validation has read in Do",
 	"internal/program/eject/assets.go": "files that validation has read in Do",
 	"internal/settings/settings.go":    "Resolve, called in Do",
+	"internal/stack/install.go":        "an archive that it has downloaded itself, and the home's bin",
+	"internal/stack/pluginfetch.go":    "the CLI's own folders of plugins",
 	"internal/spec/artifact.go":        "Parse, New and FromDocument, called in Do",
 	"internal/spec/catalog.go":         "LoadCatalog, called in Do",
 	"internal/spec/check.go":           "Parse, New and FromDocument, called in Do",
@@ -335,7 +406,7 @@ var insideDo = map[string]string{
 func TestForeignFilesAreReadWithAContext(t *testing.T) {
 	t.Parallel()
 	looks := map[string]bool{}
-	for _, dir := range []string{"app", "artifacts", "check", "cli", "executions", "program", "program/eject", "settings", "spec", "stack"} {
+	for _, dir := range []string{"app", "artifacts", "check", "cli", "executions", "fleet", "plans", "program", "program/eject", "settings", "spec", "stack"} {
 		files, err := filepath.Glob("internal/" + dir + "/*.go")
 		require.NoError(t, err)
 		require.NotEmpty(t, files, dir)
@@ -408,7 +479,10 @@ func TestARNsAreMadeInOnePlace(t *testing.T) {
 		return nil
 	}))
 	require.Greater(t, seen, 100, "the walk found too few files to mean anything")
-	for _, bad := range []string{`strings.Split(arn, ":")`, `strings.SplitN(*in.ResourceArn, ":", 6)`, `"arn:" + partition`, `fmt.Sprintf("arn:aws:s3:::%s", b)`, `"arn:aws:iam::" + id`, `strings.HasPrefix(id, "arn:")`} {
+	for _, bad := range []string{
+		`strings.Split(arn, ":")`, `strings.SplitN(*in.ResourceArn, ":", 6)`, `"arn:" + partition`,
+		`fmt.Sprintf("arn:aws:s3:::%s", b)`, `"arn:aws:iam::" + id`, `strings.HasPrefix(id, "arn:")`,
+	} {
 		require.Regexp(t, handMadeARN, bad)
 	}
 }

@@ -27,16 +27,20 @@ except ImportError:
 # there is not.
 SERVICES = {
     "application-autoscaling": ".",
+    "cloudcontrol": ".",
     "cloudwatch": "Alarm|Metric|Dashboard|[Tt]ag",
     "logs": "Log(Group|Stream|Event)|[Tt]ag|RetentionPolicy|KmsKey|ResourcePolic|MetricFilter|SubscriptionFilter|Deliver|ExportTask|Quer(y|ies)|LiveTail",
     "events": "Rule|Target|PutEvents|EventBus|[Tt]ag|TestEventPattern",
     "iam": "Role|Polic|InstanceProfile|User|AccountAlias",
+    "ecr": "Repositor|Image|AuthorizationToken|[Tt]ag|Layer|LifecyclePolicy|Registry",
     "kms": ".",
     "lambda": "Function|Alias|Version|Permission|Policy|[Tt]ag|Invoke|AccountSettings|Layer|EventSourceMapping|ProvisionedConcurrency",
     "s3": "^(?!.*(Inventory|Analytics|IntelligentTiering|MetricsConfig|Metadata(Table|Config|Journal)|SelectObject|WriteGetObject))",
     "sagemaker": "^(Create|Describe|List|Update|Delete|Stop)(Model|EndpointConfig|Endpoint|TransformJob)s?$|^(AddTags|DeleteTags|ListTags)$|UpdateEndpointWeights",
     "sagemaker-runtime": ".",
+    "scheduler": ".",
     "secretsmanager": ".",
+    "service-quotas": "Quotas?$|Services$|ServiceQuotaIncrease$|RequestedServiceQuotaChange|[Tt]ag",
     "sns": "^(?!.*(SMS|Phone|Platform|Endpoint|Origination|DataProtection))",
     "sqs": ".",
     "ssm": "Parameter|[Tt]ag",
@@ -151,6 +155,14 @@ def lower(model):
     return sum(n[0].islower() for n in names) > len(names) / 2
 
 
+def odd(model):
+    """The members of structures that are no errors which begin otherwise than the rest."""
+    low = lower(model)
+    # The SDK calls messages by their operations.
+    named = {op[k]["shape"]: n + k.capitalize() for n, op in model["operations"].items() for k in ("input", "output") if k in op}
+    return sorted(f"{named.get(name, name)}.{member}" for name, shape in model["shapes"].items() if not shape.get("exception") for member in shape.get("members", {}) if member[0].islower() != low)
+
+
 def row(name, value):
     return f"{json.dumps(name)}: {json.dumps(value, separators=(',', ':'))}"
 
@@ -164,8 +176,9 @@ def main():
         about = {
             "source": f"botocore {botocore.__version__}, {name}", "protocols": meta.get("protocols", [meta["protocol"]]),
             "signing": meta.get("signingName", meta["endpointPrefix"]), "target": meta.get("targetPrefix", ""), "jsonVersion": meta.get("jsonVersion", ""),
-            "version": meta["apiVersion"], "namespace": meta.get("xmlNamespace", ""), "lowerCamel": lower(model), "errors": errors,
+            "version": meta["apiVersion"], "namespace": meta.get("xmlNamespace", ""), "lowerCamel": lower(model), "odd": odd(model), "errors": errors,
         }
+        about = {k: v for k, v in about.items() if k != "odd" or v and meta["protocol"] == "json"}
         text = "{\n" + ",\n".join(row(k, v) for k, v in about.items())
         for part, rows in (("operations", sorted(operations.items())), ("shapes", sorted(shapes.items()))):
             text += f',\n"{part}": {{\n' + ",\n".join(row(n, v) for n, v in rows) + "\n}"

@@ -14,12 +14,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/version"
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
@@ -56,11 +59,19 @@ type App struct {
 	clients cells[clientKey, *executions.Client]
 	plugged cell[struct{}]            // the official plugins are there
 	checked cells[placeKey, struct{}] // whose credentials are good
+	prices  cell[*costs.Prices]
 
 	// brought are templates that are in no folder here, by the pipeline whose stack has
 	// them.
 	broughtMu sync.Mutex
 	brought   map[spec.ID]*spec.Template
+	// pinned are the templates, of another day perhaps, that pipelines of older revisions
+	// are made of: *spec.Template by *spec.Pipeline.
+	pinned sync.Map
+	// moving are the rollouts of aliases that go on.
+	moving moving
+	// ledgerTold is done when somebody was told what is wrong with a ledger of quotas.
+	ledgerTold sync.Once
 }
 
 // placeKey is where and as whom AWS is asked, of a target.
@@ -84,6 +95,21 @@ func New(o Options) *App {
 	a.target.tidies, a.engine.tidies, a.pulumi.tidies, a.plugged.tidies = tidyPatience, tidyPatience, tidyPatience, tidyPatience
 	return a
 }
+
+// With returns an App that works by other settings, given as flags (settings.With). It
+// shares nothing with a: all that it needs is opened anew, while what a has begun goes on.
+func (a *App) With(flags map[string]string) (*App, error) {
+	s, err := a.opts.Settings.With(flags)
+	if err != nil {
+		return nil, err
+	}
+	o := a.opts
+	o.Settings = s
+	return New(o), nil
+}
+
+// Profiles are those of the AWS configuration files, by their names.
+func (a *App) Profiles() ([]awscfg.Profile, error) { return awscfg.Profiles(a.opts.Environ) }
 
 // Settings returns the resolved settings.
 func (a *App) Settings() *settings.Settings { return a.opts.Settings }
@@ -143,14 +169,17 @@ func (a *App) openEngine(ctx context.Context) (*stack.Engine, error) {
 		return nil, err
 	}
 	return stack.Open(ctx, stack.Options{
-		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.Backend(), Project: Project,
+		PulumiPath: path, Home: a.opts.Settings.Paths.Home, Backend: a.backendURL(), Project: Project,
 		SecretsProvider: a.opts.Settings.String(settings.SecretsProvider), Env: env, Secrets: a.inheritedSecrets, Log: a.logger(),
-		Objects: backendObjects(a.Backend()),
+		Objects: backendObjects(a.backendURL()),
 	})
 }
 
-// Backend is the URL of the Pulumi backend.
-func (a *App) Backend() string {
+// Backend is the URL of the Pulumi backend as it may be shown: without a password.
+func (a *App) Backend() string { return fault.Masked(a.backendURL()) }
+
+// backendURL is the URL as the engine needs it.
+func (a *App) backendURL() string {
 	if b := a.opts.Settings.String(settings.Backend); b != "" {
 		return b
 	}
@@ -170,9 +199,14 @@ func (a *App) findPulumi(ctx context.Context) (string, error) {
 	if err == nil || !errors.Is(err, fault.NotFound) || !a.opts.Install {
 		return path, err
 	}
-	a.opts.Note("installing the Pulumi CLI into %s", a.opts.Settings.Paths.Home)
-	path, _, err = stack.InstallPulumi(ctx, a.opts.Settings.Paths.Home)
-	return path, err
+	a.opts.Note("installing the Pulumi CLI %s into %s", version.Pulumi, a.opts.Settings.Paths.Home)
+	part := int64(-1)
+	return stack.InstallPulumi(ctx, a.opts.Settings.Paths.Home, version.Pulumi, func(done, total int64) {
+		if total > 0 && done*10/total != part {
+			part = done * 10 / total
+			a.opts.Note("the Pulumi CLI: %.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6)
+		}
+	}, func() { a.opts.Note("another process is installing the Pulumi CLI: waiting for it") })
 }
 
 const logFileName = "pipelinetui.log"

@@ -17,7 +17,7 @@ import (
 // What a shell asks while somebody types has to be cheap, and may start nothing.
 
 func (a *App) glance() (*stack.Glance, error) {
-	return stack.NewGlance(stack.Options{Backend: a.Backend(), Project: Project, Objects: backendObjects(a.Backend())})
+	return stack.NewGlance(stack.Options{Backend: a.backendURL(), Project: Project, Objects: backendObjects(a.backendURL())})
 }
 
 // Names lists the pipelines of the backend by their names alone, sorted; none where that

@@ -37,6 +37,17 @@ func consoleURL(region string, r stack.Resource) string {
 // nothing runs, without asking anybody. Account numbers in names are those of the
 // target if it is known already.
 func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
+	d, err := a.outline(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if prices, err := a.Prices(ctx); err == nil { // it costs the same without saying how much
+		priceIdle(prices, p, d.Planned)
+	}
+	return d.Planned, nil
+}
+
+func (a *App) outline(ctx context.Context, p *spec.Pipeline) (*program.Described, error) {
 	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {
 		return nil, err
@@ -45,7 +56,7 @@ func (a *App) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, e
 	if !open {
 		t = &Target{Account: "000000000000"}
 	}
-	return program.Describe(ctx, p, tmpl, t.programEnv(p))
+	return program.Outline(ctx, p, tmpl, t.programEnv(p))
 }
 
 // LogFile is the file that debug logs and crashes go to.

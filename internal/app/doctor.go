@@ -59,6 +59,7 @@ func (a *App) Doctor(ctx context.Context) []Check {
 		}
 		return strings.Join(cat.Names(), ", "), nil
 	})
+	add("request quotas of AWS, our share", false, func() (string, error) { return a.quotaText(ctx) })
 	add("Python 3, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "python3") })
 	add("Node.js, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "node") })
 	return out

@@ -91,6 +91,7 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	if env.Secrets, err = a.readReferences(ctx, t, stack.OperationPreview, []*spec.Pipeline{p}).of(p, tmpl); err != nil {
 		return nil, nil, err
 	}
+	env.Revise = currentRevision(x.State)
 	rec, err := program.Record(ctx, p, tmpl, env)
 	return rec, p, err
 }
@@ -104,8 +105,8 @@ func (a *App) writeProject(ctx context.Context, t *Target, p *spec.Pipeline, rec
 	o := eject.Options{Pipeline: p.ID.String(), Project: Project, Stack: out.Stack, Readme: eject.Readme{
 		SecretsProvider: keys, Sandbox: t.attached, Account: t.Account,
 	}}
-	if e.Backend() == a.Backend() { // else it has a password in it
-		o.Backend = a.Backend()
+	if url := a.backendURL(); e.Backend() == url { // else it has a password in it
+		o.Backend = url
 	}
 	out.Backend = e.Backend()
 	if !a.inheritsPassphrase() {
@@ -154,7 +155,7 @@ func scratchBeside(dir string) (string, error) {
 			return tmp, os.Chmod(tmp, 0o755) // as above
 		}
 	}
-	return "", fault.New(fault.Invalid, "%s can't be written", parent).Because(err).WithHint("Name a folder in a place that can be written.")
+	return "", outside.WriteFault("the folder", parent, err)
 }
 
 // settle puts the finished project in its place: as a whole if nothing is there, and
@@ -162,7 +163,7 @@ func scratchBeside(dir string) (string, error) {
 // folder, such as .git, stays.
 func settle(tmp, dir string) error {
 	bad := func(err error) error {
-		return fault.New(fault.Invalid, "the project can't be put into %s: %v", dir, err).Because(err).WithHint("Name another folder.")
+		return fault.New(fault.Invalid, "the project can't be put into %s: %v", dir, fault.Reason(err)).Because(err).WithHint("Name another folder.")
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := os.Rename(tmp, dir); err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -48,7 +47,7 @@ func bucketOf(s *stack.State) string {
 
 // isGone tells whether it is plain that there is no such bucket.
 func (a *App) isGone(ctx context.Context, t *Target, p *spec.Pipeline, bucket string) bool {
-	cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, ""))
+	cfg, err := t.awsConfig(ctx, p.Region, "")
 	if err != nil {
 		return false
 	}

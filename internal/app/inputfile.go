@@ -3,9 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
-	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
@@ -27,6 +28,8 @@ type DataSet struct {
 	Input json.RawMessage
 
 	store artifacts.Store
+	// free tells whether no execution has the name that the data set is for.
+	free func(ctx context.Context) error
 	// where is the key of the one file, or the folder of many.
 	where string
 }
@@ -62,7 +65,8 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 		return nil, fault.New(fault.Invalid, "%s is a folder, but pipeline %s reads one file in an execution", path, m.ID).
 			WithHint("Name the file, or set inputFormat to S3FLATTEN or S3LIST.")
 	}
-	if err := nameFree(ctx, m, name); err != nil {
+	d.free = func(ctx context.Context) error { return nameFree(ctx, m, name) }
+	if err := d.free(ctx); err != nil {
 		return nil, err
 	}
 	input, ok := t.InputFor(m.Pipeline.Spec.Parameters, d.where)
@@ -114,14 +118,42 @@ func (a *App) storeOf(ctx context.Context, m *Machine) (artifacts.Store, error) 
 	if err != nil {
 		return artifacts.Store{}, err
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole))
+	cfg, err := t.awsConfig(ctx, m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole)
 	if err != nil {
 		return artifacts.Store{}, err
 	}
 	return artifacts.Store{API: artifacts.Connect(cfg), Bucket: bucket}, nil
 }
 
-// Upload puts the data set into the pipeline's bucket.
+// Upload puts the data set into the pipeline's bucket. What has got there of one that
+// could not be uploaded whole is removed.
 func (d *DataSet) Upload(ctx context.Context, progress artifacts.Progress) error {
-	return d.store.Upload(ctx, d.Files, progress)
+	err := d.store.Upload(ctx, d.Files, progress)
+	if err != nil {
+		if left := d.Discard(ctx); left != nil {
+			return errors.Join(err, left)
+		}
+	}
+	return err
+}
+
+// discardTime bounds how long a data set is tried to be removed, also after ctx has ended.
+const discardTime = 10 * time.Second
+
+// Discard removes a data set that no execution works through: its start was refused. If
+// there is one after all, as when only the answer got lost, the data set stays and that is
+// no error.
+func (d *DataSet) Discard(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+	defer cancel()
+	switch err := d.free(ctx); {
+	case fault.KindOf(err) == fault.Conflict:
+		return nil
+	case err != nil:
+		return fault.Wrap(err, "the data set stays at %s, as it is not known whether an execution needs it", d.URI())
+	}
+	if err := d.store.Remove(ctx, d.Files); err != nil {
+		return fault.Wrap(err, "the data set stays at %s", d.URI())
+	}
+	return nil
 }

@@ -74,7 +74,7 @@ func (a *App) itemErrors(ctx context.Context, region, role, bucket, prefix strin
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(region, role))
+	cfg, err := t.awsConfig(ctx, region, role)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (a *App) Logs(ctx context.Context, m *Machine, q pipelines.LogQuery) ([]pip
 	case !strings.HasPrefix(q.Group, "/"):
 		group = "/aws/lambda/" + functionName(q.Group)
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole))
+	cfg, err := t.awsConfig(ctx, m.Pipeline.Spec.Region, m.Pipeline.Spec.AssumeRole)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -53,7 +54,7 @@ func (a *App) lookUp(ctx context.Context, t *Target, req Request) lookedUp {
 	for at := range places {
 		g.Go(func() error {
 			var id string
-			cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
+			cfg, err := t.awsConfig(ctx, at.region, at.role)
 			if err == nil {
 				id, err = artifacts.Identity(ctx, artifacts.Client(cfg), at.bucket, at.key)
 			}
@@ -94,10 +95,16 @@ func (l lookedUp) of(p *spec.Pipeline, t *spec.Template) (map[string]string, err
 			continue
 		}
 		if err := l.wrong[at]; errors.Is(err, fault.NotFound) || errors.Is(err, fault.Invalid) {
-			errs = append(errs, fault.New(fault.Invalid, "%s: %s", ref.Parameter, err).WithHint("%s", fault.HintOf(err)).Because(err))
+			errs = append(errs, refusedParameter(ref.Parameter, "%s: %s", ref.Parameter, err).WithHint("%s", fault.HintOf(err)).Because(err))
 		}
 	}
 	return out, errs.OrNil()
+}
+
+// refusedParameter is what is wrong with a parameter's value out there: a problem as one
+// that its rules find, so that a form can lead to it.
+func refusedParameter(name, format string, args ...any) *spec.Problem {
+	return &spec.Problem{Path: spec.Path{"parameters", name}, Rule: spec.CodeArtifact, Msg: fmt.Sprintf(format, args...)}
 }
 
 // notices tell where a change of what lies in S3 can't be seen.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -31,8 +33,17 @@ type Operation struct {
 	done    chan struct{}
 	// notices are what each pipeline's reader is told before its engine starts.
 	notices map[spec.ID][]string
-	live    context.Context // ends when nothing more is to be started
+	// numbered are the revisions as far as they are known.
+	numbered *numbered
+	// shifts are the aliases that move over, efforts the attempts in which they do.
+	shifts  shifts
+	efforts efforts
+	live    context.Context // ends when somebody asks for it to stop, or everything has ended
 	halt    func()          // ends live
+	// begins ends with live, and when no further pipeline is to be begun (--fail-fast): what
+	// is in the middle of its update then goes on.
+	begins context.Context
+	noMore func() // ends begins
 	// slots bound the pipelines that are worked on at once.
 	slots chan struct{}
 
@@ -133,6 +144,11 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.Operation == stack.OperationUp {
+		if err := a.WithinCosts(ctx, req.Pipelines, req.Origin, req.MaxMonthlyCost); err != nil {
+			return nil, err
+		}
+	}
 	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
 		if err := a.claimNames(ctx, t, e, req.Pipelines); err != nil {
 			return nil, err
@@ -140,10 +156,11 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	}
 	objects := a.lookUp(ctx, t, req)
 	secrets := a.readReferences(ctx, t, req.Operation, req.Pipelines)
+	o := newOperation(len(req.Pipelines))
 	jobs := make([]stack.Job, len(req.Pipelines))
 	var errs fault.List
 	for i, p := range req.Pipelines {
-		job, err := a.job(ctx, t, p, req, objects, secrets)
+		job, err := a.job(ctx, o, t, p, req, objects, secrets)
 		if err != nil {
 			errs = append(errs, fault.Wrap(err, "%s", p.ID))
 		}
@@ -158,7 +175,6 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
 		a.refreshGone(ctx, t, e, req.Pipelines, jobs)
 	}
-	o := newOperation(len(jobs))
 	o.notices = objects.notices(req.Pipelines)
 	if req.Parallel <= 0 {
 		req.Parallel = a.DefaultParallel()
@@ -169,13 +185,14 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 func newOperation(size int) *Operation {
 	o := &Operation{
 		updates: make(chan Update), done: make(chan struct{}), runs: map[spec.ID]*stack.Run{},
-		results: make([]PipelineResult, size),
+		results: make([]PipelineResult, size), numbered: &numbered{of: map[spec.ID]int{}, made: map[spec.ID]madeFrom{}},
 	}
 	o.live, o.halt = context.WithCancel(context.Background())
+	o.begins, o.noMore = context.WithCancel(o.live)
 	return o
 }
 
-func (a *App) job(ctx context.Context, t *Target, p *spec.Pipeline, req Request, objects lookedUp, secrets *referred) (stack.Job, error) {
+func (a *App) job(ctx context.Context, o *Operation, t *Target, p *spec.Pipeline, req Request, objects lookedUp, secrets *referred) (stack.Job, error) {
 	if req.Operation == stack.OperationDestroy && p.Protect {
 		// The engine would delete all the rest and only then stop at the bucket.
 		return stack.Job{}, fault.New(fault.Invalid, "the pipeline is protected: its data may not be deleted").
@@ -204,8 +221,23 @@ func (a *App) job(ctx context.Context, t *Target, p *spec.Pipeline, req Request,
 	if env.Secrets, err = secrets.of(p, tmpl); err != nil {
 		return job, err
 	}
+	env.Endpoint, env.AtOnce = a.endpointNow(ctx, p), req.AtOnce
+	job.Migration = migration()
+	job.PolicyPacks, job.PolicyConfigs = req.PolicyPacks, req.PolicyConfigs
+	a.keepLedger(&env, p, &req, o.numbered)
+	if req.Operation == stack.OperationUp {
+		env.Shift = o.efforts.bound(p.ID, a.aliasesOf(o, t, p, req.Origin[p.ID]))
+	}
 	job.Program, err = program.Pipeline(p, tmpl, env)
 	return job, err
+}
+
+// migration takes over what earlier versions made otherwise.
+func migration() *stack.Migration {
+	return &stack.Migration{
+		From: program.Formers(), Edit: program.Migrate,
+		Why: "the stack is of an earlier version: its endpoint is taken over as it is, and from now on kept by another provider",
+	}
 }
 
 func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Request, jobs []stack.Job) {
@@ -219,7 +251,7 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 		p := req.Pipelines[i]
 		res := &o.results[i]
 		*res = PipelineResult{ID: p.ID}
-		if o.isHalted() {
+		if o.begins.Err() != nil {
 			res.Skipped = true
 			res.Err = fault.New(fault.Canceled, "not begun")
 			<-o.slots
@@ -230,8 +262,10 @@ func (a *App) operateAll(ctx context.Context, o *Operation, t *Target, req Reque
 			defer wg.Done()
 			defer func() { <-o.slots }()
 			res.Result, res.Err = a.operateOne(ctx, o, t, req, p, job)
+			res.Revision = o.numbered.get(p.ID)
+			res.Content, res.Secrets = o.numbered.content(p.ID)
 			if res.Err != nil && req.FailFast {
-				o.halt()
+				o.noMore()
 			}
 		}()
 	}
@@ -248,6 +282,12 @@ func (o *Operation) whileLive(ctx context.Context) (context.Context, context.Can
 
 func (o *Operation) isHalted() bool { return o.live.Err() != nil }
 
+func (o *Operation) isKilled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kill
+}
+
 func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Request, p *spec.Pipeline, job stack.Job) (res stack.Result, err error) {
 	op := req.Operation
 	defer func() {
@@ -256,9 +296,17 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 			err = fault.New(fault.Internal, "panic while working on %s: %v", p.ID, r)
 		}
 	}()
+	if t, err = a.stillThere(ctx, t); err != nil {
+		return res, err
+	}
 	said, err := a.settleFirst(o, op, p, req.Settle[p.ID])
 	if err != nil {
 		return res, err
+	}
+	if op == stack.OperationDestroy && p.Region != "" {
+		if said, err = a.awaitRollout(o, p, said); err != nil {
+			return res, err
+		}
 	}
 	region := p.Region
 	if region == "" {
@@ -270,9 +318,15 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 	}
 	defer closeProviders()
 	job.Env = env
+	trial := a.newProving(ctx, o, t, req, p)
 	for attempt := 1; ; attempt++ {
 		again := op == stack.OperationUp && !t.attached && attempt < propagationAttempts
-		res, again, err = a.attempt(ctx, o, t, op, p, job, said, again)
+		res, again, err = a.attempt(ctx, o, t, op, p, job, said, again, trial)
+		if back, to := trial.wayBack(); back != nil {
+			back.Env = env
+			res, _, err = a.attempt(ctx, o, t, op, to, *back, said, false, trial)
+			return res, err
+		}
 		if !again {
 			return res, err
 		}
@@ -281,12 +335,22 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 	}
 }
 
+// stillThere is the target of an operation at the time when its next pipeline begins: a
+// sandbox that was killed since is started again, and has another port then.
+func (a *App) stillThere(ctx context.Context, t *Target) (*Target, error) {
+	if !t.embedded || a.alive(t) {
+		return t, nil
+	}
+	return a.Target(ctx)
+}
+
 // attempt runs the operation once. With mayRepeat, a failure that only tells that
 // IAM has not spread yet is kept from the reader, and again is true. said events of
 // ours came before.
 func (a *App) attempt(
-	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, said int, mayRepeat bool,
+	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, said int, mayRepeat bool, trial *proving,
 ) (res stack.Result, again bool, err error) {
+	after := a.afterwards(ctx, o, t, op, p)
 	run, err := a.begin(ctx, op, job)
 	if err != nil {
 		return res, false, err
@@ -295,29 +359,80 @@ func (a *App) attempt(
 	defer o.untrack(p.ID)
 	added := said // events of ours, so that the numbers have no gaps
 	told := false
+	var before *program.EndpointNow
+	if op == stack.OperationUp {
+		before = a.endpointNow(ctx, p)
+	}
+	turned := false
+	updated := "" // the endpoint whose update failed
+	moved := false
+	var verdict error
+	trial.begin()
+	defer trial.stop()
 	say := func(d stack.Diagnostic, after stack.Event) {
 		added++
 		o.updates <- Update{ID: p.ID, Event: stack.Event{
 			Seq: after.Seq + added, Time: after.Time, Stack: after.Stack, Type: stack.EventDiagnostic, Planning: after.Planning, Diagnostic: &d,
 		}}
 	}
-	for ev := range run.Events() {
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	news, seen := make(chan stack.Rollout), 0
+	o.efforts.begin(p.ID)
+	o.shifts.hear(p.ID, audience{news, watching.Done()})
+	for ev := range withRollouts(run.Events(), news, a.opts.Clock.Now) {
+		if ev.Type == stack.EventRollout {
+			added++
+			ev.Seq, ev.Stack = seen+added, p.StackName()
+			o.updates <- Update{ID: p.ID, Event: ev}
+			continue
+		}
+		if seen = ev.Seq; movesOver(&ev) {
+			go a.watchRollout(watching, t, p, ev.Resource.URN, kinds.EndpointName(ev.Resource.ID), news)
+		}
+		if r := ev.Resource; ev.Type == stack.EventResourceFailed && r != nil && r.Type == kinds.Endpoint && r.Op == stack.OpUpdate {
+			updated = r.ID
+		}
+		if r := ev.Resource; ev.Type == stack.EventResourceOutputs && !ev.Planning && r != nil && r.Op == stack.OpUpdate && movesTraffic(r) {
+			moved = true
+		}
 		if ev.Type == stack.EventEnd {
+			stopWatching() // who has news still is not waited for
 			res, err = run.Wait()
-			if op == stack.OperationUp && err == nil {
-				keeping, done := o.whileLive(ctx)
-				err := a.keepCopies(keeping, t, p)
-				done()
-				if err != nil {
-					say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: "another machine will not find the code of this pipeline: its bucket has no copy: " + err.Error()}, ev)
+			if !o.isKilled() {
+				o.efforts.settled(p.ID)
+			}
+			rolled := updated != "" && ev.End != nil && a.turnedBack(ctx, p, before, kinds.EndpointName(updated))
+			if turned = rolled && !moved; turned {
+				ev.End.RolledBack = true
+			}
+			if err == nil {
+				if warning := after(); warning != "" {
+					say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: warning}, ev)
 				}
 			}
-			if mayRepeat && notSpreadYet(err) && !o.isHalted() {
-				again = true
-				ev = stack.Event{
-					Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
-					Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: "a role is not known everywhere in AWS yet: trying again"},
+			if op == stack.OperationUp {
+				repeat := mayRepeat && notSpreadYet(err) && !o.isHalted() && trial.undecided()
+				if !repeat {
+					verdict, again = trial.judge(ctx, res, err, rolled, func(d stack.Diagnostic) { say(d, ev) })
 				}
+				if verdict != nil {
+					turned = trial.turned
+					ev.End = endOf(verdict, turned)
+				}
+				if repeat {
+					again = true
+					ev = stack.Event{
+						Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
+						Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: "a role is not known everywhere in AWS yet: trying again"},
+					}
+				}
+			}
+		}
+		if ev.Type == stack.EventEnd && again && verdict != nil {
+			ev = stack.Event{
+				Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
+				Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: verdict.Error()},
 			}
 		}
 		plain := ev
@@ -329,14 +444,56 @@ func (a *App) attempt(
 				say(stack.Diagnostic{URN: r.URN, Severity: stack.SeverityWarning, Message: notice}, plain)
 			}
 		}
-		if d := a.capacityWarning(ctx, o, p, ev); d != nil {
+		if d := a.capacityNote(ctx, o, p, ev); d != nil {
 			say(*d, plain)
+		}
+		if d := a.ringingNote(ctx, o, t, p, ev); d != nil {
+			say(*d, plain)
+		}
+		trial.see(ctx, ev)
+		for _, d := range trial.news() {
+			say(d, plain)
 		}
 	}
 	if !again {
 		res, err = run.Wait()
 	}
+	if verdict != nil {
+		res.Outcome, err = outcomeOf(verdict), verdict
+	}
+	res.RolledBack = turned
 	return res, again, err
+}
+
+// afterwards is to be called before an operation; what it returns does what is left to do
+// when the operation has ended well, and says what of that was not possible.
+func (a *App) afterwards(ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline) func() string {
+	bounded := func(do func(context.Context) error) error {
+		ctx, done := o.whileLive(ctx)
+		defer done()
+		return do(ctx)
+	}
+	if op != stack.OperationUp && op != stack.OperationDestroy {
+		return func() string { return "" }
+	}
+	unwatch := a.unwatch(ctx, t, op, p)
+	return func() string {
+		var said []string
+		if op == stack.OperationUp {
+			if err := bounded(func(ctx context.Context) error { return a.keepCopies(ctx, t, p) }); err != nil {
+				said = append(said, notKept(err))
+			}
+		}
+		if err := bounded(unwatch); err != nil {
+			said = append(said, mayBeLeft(p.Names(t.accountOf(p)).Base, err))
+		}
+		return strings.Join(said, "; ")
+	}
+}
+
+// mayBeLeft says that queues of watches could not all be looked for, or taken away.
+func mayBeLeft(base string, err error) string {
+	return "it is not known whether queues of watches are left behind (their names would be " + base + "-w- and eight digits): " + fault.Reason(err).Error()
 }
 
 // settleFirst deals with what runs on a pipeline before its engine begins, and tells
@@ -348,7 +505,7 @@ func (a *App) settleFirst(o *Operation, op stack.Operation, p *spec.Pipeline, ho
 	o.track(p.ID, nil)
 	defer o.untrack(p.ID)
 	doing := map[pipelines.Running]string{pipelines.RunningWait: "waiting for them to end", pipelines.RunningStop: "stopping them"}[how]
-	err = a.settle(o.live, p, how, "stopped before "+string(op)+" of the pipeline", func(left int) {
+	err = a.settle(o.begins, p, how, "stopped before "+string(op)+" of the pipeline", func(left int) {
 		said++
 		text := "no execution is running any more"
 		if left > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -246,6 +247,68 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// Ends opens a feed of the ends of a pipeline's executions, nil if the pipeline has none
+// (events: push). Close of it has to be called.
+func (a *App) Ends(ctx context.Context, m *Machine) (*executions.Push, error) {
+	if m.Pipeline == nil || m.Pipeline.Output(eventsTopic) == "" {
+		return nil, nil
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := t.awsConfig(ctx, m.Region, m.Pipeline.Spec.AssumeRole)
+	if err != nil {
+		return nil, err
+	}
+	return executions.OpenPush(ctx, cfg, m.Pipeline.Output(eventsTopic), a.opts.Clock)
+}
+
+// eventsTopic is the output of a pipeline whose ends of executions are told.
+const eventsTopic = "eventsTopicArn"
+
+// topicOf is the topic that tells of a pipeline's ends of executions, "" if there is none. After
+// an update that failed the stack may have it without its output.
+func topicOf(x *Existing) string {
+	if topic := x.Output(eventsTopic); topic != "" || x.State == nil {
+		return topic
+	}
+	for _, r := range x.State.Resources {
+		if r.Type == kinds.Topic && strings.HasSuffix(r.ID, "-events") {
+			return r.ID
+		}
+	}
+	return ""
+}
+
+// unwatch is to be called before an operation; what it returns takes away, when the operation
+// has taken the topic of a pipeline's executions away, the queues that watches of it have left,
+// which are no part of its stack: an update without events: push, or a destroy, after which
+// nobody would find them again.
+func (a *App) unwatch(ctx context.Context, t *Target, op stack.Operation, p *spec.Pipeline) func(context.Context) error {
+	nothing := func(context.Context) error { return nil }
+	x, err := a.Find(ctx, p.ID)
+	if err != nil {
+		return nothing
+	}
+	topic := topicOf(x)
+	if topic == "" {
+		return nothing
+	}
+	return func(ctx context.Context) error {
+		if op != stack.OperationDestroy {
+			if now, err := a.Find(ctx, p.ID); err != nil || topicOf(now) != "" {
+				return err
+			}
+		}
+		cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
+		if err != nil {
+			return err
+		}
+		return executions.SweepPush(ctx, cfg, topic, a.opts.Clock)
+	}
 }
 
 // ClientFor returns the client for an execution that is named by its ARN.

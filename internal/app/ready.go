@@ -51,7 +51,7 @@ func (a *App) checkRoles(ctx context.Context, t *Target, pipelines []*spec.Pipel
 	for i, at := range places {
 		g.Go(func() error {
 			_, err := a.checked.at(at).get(ctx, "the credentials of "+first[at].ID.String(), func(ctx context.Context) (struct{}, error) {
-				cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
+				cfg, err := t.awsConfig(ctx, at.region, at.role)
 				if err == nil {
 					_, err = awscfg.Check(ctx, cfg)
 				}

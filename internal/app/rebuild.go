@@ -57,6 +57,10 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 // TemplateOf returns the template of a pipeline: that of the catalog or, where there is
 // none, that of its stack, once the stack was read.
 func (a *App) TemplateOf(ctx context.Context, p *spec.Pipeline) (*spec.Template, error) {
+	pinned, _ := a.pinned.Load(p)
+	if t, ok := pinned.(*spec.Template); ok {
+		return t, nil
+	}
 	cat, err := a.Catalog(ctx)
 	if err != nil {
 		return nil, err
@@ -120,10 +124,15 @@ func (a *App) catalogFor(ctx context.Context, x *Existing) (*spec.Catalog, error
 // folder: the engine reads some of them there. Damaged is only what is wrong in the
 // stack, not what is wrong here.
 func (a *App) templateIn(s *stack.State) (*spec.Template, error) {
+	return a.templateFrom(s.Template, "the stack "+s.Stack)
+}
+
+// templateFrom is templateIn for the files themselves; where says what has them.
+func (a *App) templateFrom(raw []byte, where string) (*spec.Template, error) {
 	const byFolder = "Name the folder of the template with --templates or PIPELINETUI_TEMPLATES."
-	files, err := templateFiles(s.Template)
+	files, err := templateFiles(raw)
 	if err != nil {
-		return nil, fault.New(fault.Damaged, "the template in the stack %s can't be read: %v", s.Stack, err).Because(err).WithHint(byFolder)
+		return nil, fault.New(fault.Damaged, "the template in %s can't be read: %v", where, err).Because(err).WithHint(byFolder)
 	}
 	fill := func(tmp string) error {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -142,14 +151,14 @@ func (a *App) templateIn(s *stack.State) (*spec.Template, error) {
 		}
 		return true, nil
 	}
-	dir, err := a.cached("templates", program.DigestOf(s.Template), fill, whole)
+	dir, err := a.cached("templates", program.DigestOf(raw), fill, whole)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "the template of the stack %s can't be put into a folder here: %v", s.Stack, err).Because(err).
+		return nil, fault.New(fault.Invalid, "the template of %s can't be put into a folder here: %v", where, err).Because(err).
 			WithHint("Make the folder writable for you, or set PIPELINETUI_HOME to another one.")
 	}
-	t, err := spec.LoadTemplate(os.DirFS(dir), "template in the stack "+s.Stack)
+	t, err := spec.LoadTemplate(os.DirFS(dir), "template in "+where)
 	if err != nil {
-		return nil, fault.New(fault.Unsupported, "the template in the stack %s is none for this version of pipelinetui: %v", s.Stack, err).Because(err).
+		return nil, fault.New(fault.Unsupported, "the template in %s is none for this version of pipelinetui: %v", where, err).Because(err).
 			WithHint("Use the version that made the pipeline, or a newer one. %s", byFolder)
 	}
 	t.Origin = dir
@@ -307,7 +316,7 @@ func (a *App) fetchCopy(ctx context.Context, p *spec.Pipeline, name string, kept
 		return program.CheckCopy(filepath.Join(dir, within), kept.SHA256, kept.Folder)
 	}
 	fill := func(tmp string) error {
-		cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, p.AssumeRole))
+		cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
 		if err != nil {
 			return err
 		}
@@ -370,7 +379,7 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 		return err
 	}
 	copies, err := program.CodeCopies(p, tmpl)
-	if err != nil || len(copies) == 0 {
+	if err != nil || !tmpl.HasBlock("storage") {
 		return err
 	}
 	e, err := a.Engine(ctx)
@@ -384,7 +393,7 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 	if err := sameAsDeployed(copies, s.Spec); err != nil {
 		return err
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(p.Region, p.AssumeRole))
+	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
 	if err != nil {
 		return err
 	}
@@ -398,7 +407,7 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 			return fmt.Errorf("%s: %w", c.Parameter, awscfg.Classify(err))
 		}
 	}
-	return nil
+	return a.keepRevisions(ctx, s, tmpl, client, bucket)
 }
 
 // sameAsDeployed tells whether the stored spec names these copies: the code may have been

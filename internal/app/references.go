@@ -57,7 +57,7 @@ func (a *App) readReferences(ctx context.Context, t *Target, op stack.Operation,
 	for at := range places {
 		g.Go(func() error {
 			var text string
-			cfg, err := awscfg.Load(ctx, t.loadFor(at.region, at.role))
+			cfg, err := t.awsConfig(ctx, at.region, at.role)
 			if err == nil {
 				text, err = at.read(ctx, cfg)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -49,7 +50,7 @@ func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settle
 	if where.Region == "" { // the stack holds no spec
 		where.Region = t.Region
 	}
-	cfg, err := awscfg.Load(ctx, t.loadFor(where.Region, where.AssumeRole))
+	cfg, err := t.awsConfig(ctx, where.Region, where.AssumeRole)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,8 @@ func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settle
 func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string, error) {
 	kind, ok := kinds.Of(op.Type)
 	if !ok && op.Creating() {
-		return "", fault.New(fault.Unsupported, "the creation of %s was cut off, and this version of pipelinetui does not know its type, %s: it is not known whether it exists", op.Name, op.Type).
+		return "", fault.New(fault.Unsupported, "the creation of %s was cut off, and this version of pipelinetui does not know its type, %s: it is not "+
+			"known whether it exists", op.Name, op.Type).
 			WithHint("Use the version that made the pipeline, or a newer one; or look for the resource and delete it, then %s.", s.forget())
 	}
 	id := op.ID
@@ -76,7 +78,7 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 		}
 	}
 	if kind.Rest == kinds.InService && id != "" {
-		return s.endpoint(ctx, id, op.Creating())
+		return id, s.endpoint(ctx, kinds.EndpointName(id), op.Creating())
 	}
 	return id, nil
 }
@@ -101,6 +103,12 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 		if id, _ = op.Inputs["name"].(string); id != "" {
 			return s.queue(ctx, id)
 		}
+	case kinds.BySource:
+		function, _ := op.Inputs["functionName"].(string)
+		source, _ := op.Inputs["eventSourceArn"].(string)
+		if function != "" && source != "" {
+			return s.source(ctx, function, source)
+		}
 	case kinds.ByInputs:
 		id = kind.ID(op.Inputs, kinds.Place{Partition: s.env.Partition, Region: s.env.Region, Account: s.env.Account})
 	}
@@ -114,35 +122,50 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 // endpoint waits until an endpoint is not on its way any more: SageMaker refuses
 // to change or delete it until then. One that failed while it was made is
 // deleted: it can serve nothing, and would be in the way.
-func (s *settler) endpoint(ctx context.Context, name string, creating bool) (string, error) {
+func (s *settler) endpoint(ctx context.Context, name string, creating bool) error {
 	client := sagemaker.NewFromConfig(s.cfg)
 	for {
 		out, err := client.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
 		if isAPI(err, "ValidationException") { // "Could not find endpoint"
-			return name, nil
+			return nil
 		}
 		if err != nil {
-			return "", awscfg.Classify(err)
+			return awscfg.Classify(err)
 		}
 		switch out.EndpointStatus {
 		case smtypes.EndpointStatusCreating, smtypes.EndpointStatusUpdating, smtypes.EndpointStatusSystemUpdating,
 			smtypes.EndpointStatusRollingBack, smtypes.EndpointStatusDeleting:
 		case smtypes.EndpointStatusFailed:
 			if !creating {
-				return name, nil
+				return nil
 			}
 			if _, err := client.DeleteEndpoint(ctx, &sagemaker.DeleteEndpointInput{EndpointName: &name}); err != nil {
-				return "", awscfg.Classify(err)
+				return awscfg.Classify(err)
 			}
 		default:
-			return name, nil
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", &fault.Error{Kind: fault.Canceled, Msg: "cancelled while the endpoint " + name + " is " + string(out.EndpointStatus), Err: ctx.Err()}
+			return &fault.Error{Kind: fault.Canceled, Msg: "cancelled while the endpoint " + name + " is " + string(out.EndpointStatus), Err: ctx.Err()}
 		case <-time.After(s.poll):
 		}
 	}
+}
+
+// source is the id of what calls a function with the messages of a queue, "" if nothing does:
+// there is one at most.
+func (s *settler) source(ctx context.Context, function, queue string) (string, error) {
+	out, err := lambda.NewFromConfig(s.cfg).ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &function, EventSourceArn: &queue})
+	switch {
+	case isAPI(err, "ResourceNotFoundException"):
+		return "", nil
+	case err != nil:
+		return "", awscfg.Classify(err)
+	case len(out.EventSourceMappings) == 0:
+		return "", nil
+	}
+	return aws.ToString(out.EventSourceMappings[0].UUID), nil
 }
 
 func (s *settler) queue(ctx context.Context, name string) (string, error) {

@@ -74,7 +74,7 @@ func TestWhatCannotBeFoundIsNotForgotten(t *testing.T) {
 			require.NoError(t, err, k.Type)
 		case kinds.ByTag:
 			require.Error(t, err, "it asks, and nobody is there")
-		case kinds.ByInputs, kinds.ByQueue:
+		case kinds.ByInputs, kinds.ByQueue, kinds.BySource:
 			require.ErrorIs(t, err, fault.Damaged, k.Type)
 			require.ErrorContains(t, err, k.Title)
 			require.Contains(t, fault.HintOf(err), "--clear-pending-creates")

@@ -45,7 +45,10 @@ func (a *App) startSandbox(ctx context.Context) (sandbox.Info, error) {
 	if err != nil {
 		return sandbox.Info{}, fault.New(fault.Internal, "find this program's own file: %s", err).Because(err)
 	}
-	args := []string{"sandbox", "serve", "--dir", a.sandboxDir(), "--endpoint-delay", a.opts.Settings.Duration(settings.SandboxDelay).String(), "--max-item-bytes", a.opts.Settings.String(settings.SandboxItems)}
+	args := []string{
+		"sandbox", "serve", "--dir", a.sandboxDir(), "--endpoint-delay", a.opts.Settings.Duration(settings.SandboxDelay).String(),
+		"--max-item-bytes", a.opts.Settings.String(settings.SandboxItems), "--haste", a.opts.Settings.String(settings.SandboxHaste),
+	}
 	if p := a.opts.Settings.String(settings.SandboxPort); p != "" {
 		args = append(args, "--port", p)
 	}
@@ -54,6 +57,9 @@ func (a *App) startSandbox(ctx context.Context) (sandbox.Info, error) {
 	}
 	if id := a.opts.Settings.String(settings.SandboxAccount); id != "" {
 		args = append(args, "--account", id)
+	}
+	if a.opts.Settings.Bool(settings.Debug) {
+		args = append(args, "--debug") // its log then has every permission that was asked for
 	}
 	return sandbox.Start(ctx, a.sandboxDir(), exe, args...)
 }
@@ -146,10 +152,7 @@ func (a *App) SandboxAccounts(ctx context.Context) ([]SandboxAccount, error) {
 // SandboxEnv returns what points other AWS tools, run in an environment, at the running
 // sandbox, as the user of an account; "" is the first one.
 func (a *App) SandboxEnv(ctx context.Context, environ []string, account string) (*Tool, error) {
-	info, err := a.startSandbox(ctx)
-	if err == nil && account != "" {
-		info, err = sandbox.InAccount(ctx, info, account)
-	}
+	info, err := a.sandboxAs(ctx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,8 @@ func (a *App) SandboxEnv(ctx context.Context, environ []string, account string) 
 }
 
 // imageHint ends the reason of an endpoint whose image the sandbox cannot run.
-const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT before `pipelinetui sandbox start`"
+const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT " +
+	"before `pipelinetui sandbox start`"
 
 // SandboxServing says how the sandbox is to run.
 type SandboxServing struct {
@@ -178,9 +182,14 @@ type SandboxServing struct {
 	Delay   time.Duration
 	Images  string // IMAGE=URL,...
 	Debug   bool
+	// Haste is how many times faster than on AWS the waits of deployments pass.
+	Haste int
 	// MaxItemBytes bounds what the objects of one Map Run unpack to; 0 is the default.
 	MaxItemBytes int
 }
+
+// SandboxReference is what the sandbox serves, as a page of Markdown.
+func SandboxReference() string { return sandbox.Reference() }
 
 // SandboxServe runs the sandbox in this process until ctx ends. The process is cut
 // off from its caller first: see sandbox.Isolate.
@@ -192,7 +201,10 @@ func SandboxServe(ctx context.Context, s SandboxServing) error {
 	if err != nil {
 		return err
 	}
-	o := sandbox.ServeOptions{Dir: s.Dir, Account: s.Account, EndpointDelay: s.Delay, Images: parsed, ImageHint: imageHint, MaxItemBytes: int64(s.MaxItemBytes), Version: version.Version}
+	o := sandbox.ServeOptions{
+		Dir: s.Dir, Account: s.Account, EndpointDelay: s.Delay, Haste: s.Haste, Images: parsed, ImageHint: imageHint,
+		MaxItemBytes: int64(s.MaxItemBytes), Version: version.Version,
+	}
 	if s.Debug {
 		o.LogLevel = slog.LevelDebug
 	}

@@ -42,6 +42,8 @@ type Target struct {
 	attached bool
 	// embedded says that the endpoint is that of this home's own sandbox.
 	embedded bool
+
+	configs configs
 }
 
 // Target returns the target, after starting the sandbox or checking the
@@ -158,7 +160,7 @@ func (t *Target) config(p *spec.Pipeline) map[string]stack.ConfigValue {
 // (provider.go of v1.70.0 decodes a map). Each service is named once: the first
 // complains of a service that is there under two of its names.
 func endpointConfig(url string) map[string]string {
-	services := []string{"s3", "iam", "sts", "lambda", "sagemaker", "sfn", "cloudwatch", "cloudwatchlogs", "events", "appautoscaling", "kms", "sqs", "sns"}
+	services := []string{"s3", "iam", "sts", "lambda", "sagemaker", "sfn", "cloudwatch", "cloudwatchlogs", "events", "appautoscaling", "kms", "sqs", "sns", "scheduler"}
 	each := map[string]string{}
 	for _, s := range services {
 		each[s] = url
@@ -194,7 +196,8 @@ func (a *App) serveProviders(ctx context.Context, t *Target, region string) (map
 }
 
 // Executions returns the Step Functions client for a region and a role. There
-// is one for each, so that all its users share one account's quotas.
+// is one for each; those of one account and region share its quotas through a ledger, with
+// all other programs of this home.
 func (a *App) Executions(ctx context.Context, region, role string) (*executions.Client, error) {
 	t, err := a.Target(ctx)
 	if err != nil {
@@ -205,9 +208,8 @@ func (a *App) Executions(ctx context.Context, region, role string) (*executions.
 		if err != nil {
 			return nil, err
 		}
-		conf := executions.Config{API: executions.Connect(cfg), Class: executions.ClassOf(region), Clock: a.opts.Clock, Log: a.logger()}
-		if t.attached {
-			// Nobody shares the sandbox, and it has no quotas unless asked to.
+		conf := executions.Config{API: executions.Connect(cfg), Class: executions.ClassOf(region), Clock: a.opts.Clock, Log: a.logger(), Shared: a.ledgerOf(t, region, role)}
+		if t.attached && !a.quotasOn(ctx, t) {
 			conf.Limits = executions.Limits{Unlimited: true}
 		}
 		return executions.New(conf), nil

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/templates"
@@ -48,17 +50,20 @@ func (a *App) NewTemplate(dir, from string) (files []string, err error) {
 		return nil, fault.New(fault.Invalid, "a template named %q would take the place of the built-in one", name).
 			WithHint("Choose another name, such as my-%s.", name)
 	}
-	entries, err := os.ReadDir(dir)
-	if len(entries) > 0 || (err != nil && !errors.Is(err, fs.ErrNotExist)) {
+	switch entries, err := os.ReadDir(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+	case len(entries) > 0 || errors.Is(err, syscall.ENOTDIR) && exists(dir):
 		return nil, fault.New(fault.Conflict, "%s is there already", dir).WithHint("Choose a folder that does not exist or is empty.").Because(err)
+	case err != nil:
+		return nil, outside.WriteFault("the folder", dir, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, fault.Wrap(err, "make the folder")
+		return nil, outside.WriteFault("the folder", filepath.Dir(dir), err)
 	}
 	// A folder that appears whole or not at all.
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "."+name+"-")
 	if err != nil {
-		return nil, fault.Wrap(err, "make the folder")
+		return nil, outside.WriteFault("the folder", filepath.Dir(dir), err)
 	}
 	defer func() {
 		if err != nil {
@@ -66,15 +71,21 @@ func (a *App) NewTemplate(dir, from string) (files []string, err error) {
 		}
 	}()
 	if files, err = copyTemplate(from, name, tmp); err != nil {
-		return nil, fault.Wrap(err, "write the template")
+		return nil, outside.WriteFault("the template", dir, err)
 	}
 	if err = os.Chmod(tmp, 0o755); err != nil {
-		return nil, fault.Wrap(err, "write the template")
+		return nil, outside.WriteFault("the template", dir, err)
 	}
 	if err = os.Rename(tmp, dir); err != nil { // over an empty folder at most
-		return nil, fault.Wrap(err, "write the template")
+		return nil, outside.WriteFault("the template", dir, err)
 	}
 	return files, nil
+}
+
+// exists tells whether there is something of that name.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func copyTemplate(from, name, into string) ([]string, error) {

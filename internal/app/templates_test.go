@@ -63,6 +63,13 @@ func TestNewTemplateRefuses(t *testing.T) {
 		require.ErrorIs(t, err, want, name)
 		require.NotEmpty(t, fault.HintOf(err), name)
 	}
+	for _, place := range []string{"/proc/x", "/dev/null/x", filepath.Join(dir, "file", "x")} {
+		_, err := a.NewTemplate(place, "realtime")
+		require.ErrorIs(t, err, fault.Invalid, place)
+		require.Contains(t, err.Error(), "cannot be written", place)
+		require.NotContains(t, err.Error(), "mkdir", place)
+		require.NotEmpty(t, fault.HintOf(err), place)
+	}
 	_, err := a.NewTemplate(filepath.Join(dir, "x"), "realtme")
 	require.ErrorIs(t, err, fault.NotFound)
 	entries, err := os.ReadDir(dir)

@@ -41,6 +41,7 @@ type API interface {
 	UploadPart(ctx context.Context, in *s3.UploadPartInput, opts ...func(*s3.Options)) (*s3.UploadPartOutput, error)
 	CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput, opts ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error)
 	AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput, opts ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error)
+	DeleteObject(ctx context.Context, in *s3.DeleteObjectInput, opts ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
 }
 
 var _ API = (*s3.Client)(nil)
@@ -140,6 +141,18 @@ func (s *Store) Upload(ctx context.Context, files []File, progress Progress) err
 		}
 	}
 	return nil
+}
+
+// Remove takes files out of the bucket again; one that is not there is none too many. It
+// tries all, and tells of the first that stays.
+func (s *Store) Remove(ctx context.Context, files []File) error {
+	var first error
+	for _, f := range files {
+		if _, err := s.API.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: &f.Key}); err != nil && first == nil {
+			first = fault.Wrap(classify(err), "remove %s", f.Key)
+		}
+	}
+	return first
 }
 
 func (s *Store) upload(ctx context.Context, f File, taken func(int64)) error {

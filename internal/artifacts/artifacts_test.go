@@ -171,3 +171,23 @@ func TestBrokenUploadLeavesNothing(t *testing.T) {
 	require.ErrorIs(t, err, fault.NotFound)
 	require.ErrorContains(t, err, "NoSuchBucket")
 }
+
+// What is ours by its name and nothing needs goes; everything else stays.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	for _, key := range []string{"artifacts/model-1", "artifacts/model-2", "artifacts/notes", "in/model-1"} {
+		_, err := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader("x")})
+		require.NoError(t, err)
+	}
+	ours := func(key string) bool { return strings.HasPrefix(key, "artifacts/model-") }
+	require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, map[string]bool{"artifacts/model-2": true}))
+	list, err := c.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	var left []string
+	for _, o := range list.Contents {
+		left = append(left, *o.Key)
+	}
+	require.Equal(t, []string{"artifacts/model-2", "artifacts/notes", "in/model-1"}, left)
+	require.Error(t, artifacts.Prune(t.Context(), c, "no-such-bucket-of-ours", "artifacts/", ours, nil))
+}

@@ -88,7 +88,10 @@ var mutations = []mutation{
 	{"bad variable name", sm, `"prediction": "{%`, `"1st": "{%`, "schema-validation-failed", `"{%`, Error, ""},
 
 	// What all of them miss.
-	{"sagemaker:invokeEndpoint.sync", sm, `:::aws-sdk:sagemakerruntime:invokeEndpoint"`, `:::sagemaker:invokeEndpoint.sync"`, "unknown-integration", `<"arn:`, Error, "aws-sdk:sagemakerruntime:invokeEndpoint"},
+	{
+		"sagemaker:invokeEndpoint.sync", sm, `:::aws-sdk:sagemakerruntime:invokeEndpoint"`, `:::sagemaker:invokeEndpoint.sync"`, "unknown-integration",
+		`<"arn:`, Error, "aws-sdk:sagemakerruntime:invokeEndpoint",
+	},
 	{"optimized that is none", sm, `:::aws-sdk:sagemakerruntime:invokeEndpoint"`, `:::s3:putObject2"`, "unknown-integration", `<"arn:`, Error, ""},
 	{"pattern that is none", sm, `:::lambda:invoke"`, `:::lambda:invoke.sync"`, "unknown-integration", `<"arn:`, Error, "waitForTaskToken"},
 	{"sync of an SDK call", sm, `:::aws-sdk:s3:putObject"`, `:::aws-sdk:s3:putObject.sync"`, "unknown-integration", `<"arn:`, Error, "Poll"},
@@ -124,7 +127,10 @@ var mutations = []mutation{
 	{"half an expression", sm, `"ContentType": "application/json",
         "ExpectedBucketOwner"`, `"ContentType": "{% 'a' %}/json",
         "ExpectedBucketOwner"`, "partial-expression", `"{%`, Warning, "whole string"},
-	{"catch to fail", sm, `"TimeoutSeconds": 30,`, `"TimeoutSeconds": 30, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "NoBody"}],`, "catch-to-fail", `"NoBody"`, Warning, "redrive|retry"},
+	{
+		"catch to fail", sm, `"TimeoutSeconds": 30,`, `"TimeoutSeconds": 30, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "NoBody"}],`,
+		"catch-to-fail", `"NoBody"`, Warning, "redrive|retry",
+	},
 	{"choice without default", sm, `,
       "Default": "InvokeEndpoint"`, ``, "no-default", "@CheckPayload", Warning, "Default"},
 	{"fixed partition", sm, `arn:${partition}:states:::lambda`, `arn:aws:states:::lambda`, "fixed-partition", `aws:states`, Warning, "${partition}"},
@@ -145,9 +151,12 @@ var mutations = []mutation{
 `, `substitutions:
   - {name: modelName, help: The model.}
 `, "unused-substitution", `name: modelName`, Error, "${modelName}"},
-	{"nothing provides it", "", `blocks: [encryption, storage, deadletter, preprocess,`, `blocks: [encryption, storage, deadletter,`, "not-provided", `name: preprocessFunctionArn`, Error, "Add preprocess"},
+	{
+		"nothing provides it", "", `blocks: [encryption, storage, deadletter, notices, push, preprocess,`,
+		`blocks: [encryption, storage, deadletter, notices, push,`, "not-provided", `name: preprocessFunctionArn`, Error, "Add preprocess",
+	},
 	{"unknown block", "", `storage, deadletter`, `storage, deadleter`, "unknown-block", `deadleter`, Error, "deadletter"},
-	{"repeated block", "", `storage, deadletter`, `storage, storage`, "repeated-block", `storage, preprocess`, Error, "Remove"},
+	{"repeated block", "", `storage, deadletter`, `storage, storage`, "repeated-block", `storage, notices`, Error, "Remove"},
 	{"missing block", "", `preprocess, model, endpoint`, `preprocess, endpoint`, "missing-block", `endpoint, invoker`, Error, "model"},
 	{"no workflow", "", `, workflow, alarms]`, `]`, "missing-block", `<blocks:`, Error, "workflow"},
 	{"unknown output", "", `{name: dlqUrl,`, `{name: dlqURI,`, "unknown-output", `name: dlqURI`, Warning, "dlqUrl"},

@@ -167,7 +167,7 @@ func (c *checker) outputs(used []Block) {
 	if c.template.Doubtful("blocks", "outputs") {
 		return
 	}
-	made := []string{"template", "templateVersion"} // of every pipeline
+	made := []string{"revision", "template", "templateVersion"} // of every pipeline
 	for _, b := range used {
 		made = append(made, bare(b.Exports)...)
 	}

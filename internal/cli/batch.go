@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
@@ -22,12 +23,19 @@ import (
 // batchDoc is the document of run --inputs.
 type batchDoc struct {
 	console.Header
-	Pipeline   string                    `json:"pipeline"`
-	Batch      string                    `json:"batch"`
-	Started    int                       `json:"started"`
-	Existed    int                       `json:"existed"`
-	Summary    map[executions.Status]int `json:"summary,omitempty"`
-	Executions []batchItem               `json:"executions"`
+	batchRun
+}
+
+// batchRun is a batch of a pipeline as it was started and, if that was waited for, has ended.
+type batchRun struct {
+	Pipeline string                    `json:"pipeline"`
+	Batch    string                    `json:"batch"`
+	Started  int                       `json:"started"`
+	Existed  int                       `json:"existed"`
+	Summary  map[executions.Status]int `json:"summary,omitempty"`
+	// Estimate is what it was expected to cost before it was started.
+	Estimate   *costs.Use  `json:"estimate,omitempty"`
+	Executions []batchItem `json:"executions"`
 }
 
 type batchItem struct {
@@ -44,54 +52,92 @@ type batchItem struct {
 // batch's name and the position, so that running it again starts only what is
 // missing.
 func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error {
-	file, err := openInputs(ctx, deps, o.inputs)
-	if err != nil {
+	if err := o.nameBatch(deps); err != nil {
 		return err
 	}
+	file, err := openInputs(ctx, deps, o.inputs)
+	if err != nil {
+		return aboutFlag("inputs", o.inputs, err)
+	}
 	defer file.Close()
-	if _, err := file.Check(ctx); err != nil {
-		return err
+	n, err := file.Check(ctx)
+	if err != nil {
+		return aboutFlag("inputs", o.inputs, err)
 	}
 	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
 		return err
 	}
-	if o.batch != "" {
-		if err := executions.ValidateBatch(o.batch); err != nil {
-			return err
-		}
-	} else {
-		o.batch = executions.NewBatch(deps.now())
-	}
-	if o.timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
-		defer stop()
-	}
-	doc := batchDoc{Header: console.NewHeader("Batch"), Pipeline: id.String(), Batch: o.batch, Executions: []batchItem{}}
-	if err := launch(ctx, deps, o, m, file, &doc); err != nil {
+	ctx, stop := o.bounded(ctx)
+	defer stop()
+	deps.Note("batch %s", o.batch) // who is killed in the middle goes on with it
+	doc := batchDoc{console.NewHeader("Batch"), newBatchRun(id, o.batch)}
+	doc.Estimate = batchCosts(ctx, deps, m, render.Count(n, "execution", "executions"), int64(n), 0)
+	if err := launch(ctx, deps, o, m, file, &doc.batchRun, func() {}); err != nil {
 		return err
 	}
 	deps.Note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
 	if o.wait || o.watch {
-		if err := awaitBatch(ctx, deps, o, m, &doc); err != nil {
+		var shown time.Time
+		err := awaitBatch(ctx, deps, o, m, &doc.batchRun, func(p *executions.BatchProgress) {
+			// A line every few seconds is enough for a log; a terminal gets more.
+			if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
+				return
+			}
+			shown = deps.now()
+			ended := p.Total - p.Running - p.Missing
+			deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	if err := deps.Write(doc, func() string { return batchText(deps, doc) }); err != nil {
 		return err
 	}
-	if bad := len(doc.Executions) - doc.Summary[executions.Succeeded]; doc.Summary != nil && bad > 0 {
+	if bad := doc.bad(); bad > 0 {
 		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, len(doc.Executions), o.batch).
-			WithHint("Run `pipelinetui executions list %s --name %s --status FAILED` to see them.", id, o.batch)
+			WithHint("Run `pipelinetui executions list %s --batch %s --status FAILED` to see them.", id, o.batch)
 	}
 	return nil
 }
 
+func newBatchRun(id spec.ID, batch string) batchRun {
+	return batchRun{Pipeline: id.String(), Batch: batch, Executions: []batchItem{}}
+}
+
+// bad is how many executions have ended otherwise than well, as far as it is known.
+func (b *batchRun) bad() int {
+	if b.Summary == nil {
+		return 0
+	}
+	return len(b.Executions) - b.Summary[executions.Succeeded]
+}
+
+// nameBatch checks the name of the batch, and makes one if there is none.
+func (o *runOptions) nameBatch(deps *Deps) error {
+	if o.batch == "" {
+		o.batch = executions.NewBatch(deps.now())
+		return nil
+	}
+	return aboutFlag("batch", o.batch, executions.ValidateBatch(o.batch))
+}
+
+// bounded is ctx with the end that --timeout sets.
+func (o *runOptions) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, o.timeout, errWatchTimeout)
+}
+
+// fromStdin is what stands for standard input in place of a file.
+const fromStdin = "-"
+
 // openInputs opens a file of inputs. Standard input (-) and pipes are taken whole
 // first.
 func openInputs(ctx context.Context, deps *Deps, path string) (*executions.InputFile, error) {
-	if path == "-" {
+	if path == fromStdin {
 		return executions.SpoolInputs(ctx, console.StandardInput, deps.Stdin())
 	}
 	pipe, err := outside.Do(ctx, path, func() (bool, error) {
@@ -118,7 +164,10 @@ func openInputs(ctx context.Context, deps *Deps, path string) (*executions.Input
 	return executions.SpoolInputs(ctx, path, f)
 }
 
-func launch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchDoc) error {
+// launch starts a batch, and calls started after each execution.
+func launch(
+	ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchRun, started func(),
+) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
 		Machine: m.Alias, Batch: o.batch, Items: file.Items(), Journal: deps.app().BatchJournal(m.ID, o.batch),
 		Busy: func() { deps.Note("batch %s is being started by another process; waiting for it", o.batch) },
@@ -130,6 +179,7 @@ func launch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file
 			continue
 		}
 		doc.Executions = append(doc.Executions, batchItem{Index: ev.Index, Name: ev.Name, ARN: ev.ARN})
+		started()
 	}
 	// They are started side by side; a reader wants the order of the file.
 	slices.SortFunc(doc.Executions, func(a, b batchItem) int { return a.Index - b.Index })
@@ -153,22 +203,23 @@ func launch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file
 // maxShown bounds how many errors of the same sort are printed.
 const maxShown = 10
 
-func awaitBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchDoc) error {
+// awaitBatch waits for the ends of a batch, and tells how far it is whenever it has looked.
+func awaitBatch(
+	ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchRun, passed func(*executions.BatchProgress),
+) error {
 	names := make([]string, len(doc.Executions))
 	for i, x := range doc.Executions {
 		names[i] = x.Name
 	}
-	w := m.Client.WatchBatch(ctx, m.Alias, names)
+	feed, shut := openFeed(ctx, deps, m)
+	defer shut()
+	w := m.Client.WatchBatch(ctx, m.Alias, names, feed)
 	defer w.Cancel()
-	var shown time.Time
 	for p := range w.Events() {
-		// A line every few seconds is enough for a log; a terminal gets more.
-		if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
-			continue
+		if p.Lost != nil {
+			deps.Note("warning: the ends of executions are not heard of any more, and are looked for instead: %s", fault.Reason(p.Lost))
 		}
-		shown = deps.now()
-		ended := p.Total - p.Running - p.Missing
-		deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+		passed(&p)
 	}
 	ends, err := w.Wait()
 	if err != nil {
@@ -185,6 +236,29 @@ func awaitBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, 
 	}
 	return nil
 }
+
+// openFeed opens the pipeline's feed of ends, nil if it has none or there is no way to it:
+// then they are looked for. shut closes it, also when ctx is done.
+func openFeed(ctx context.Context, deps *Deps, m *app.Machine) (feed executions.Feed, shut func()) {
+	push, err := deps.app().Ends(ctx, m)
+	if err != nil {
+		deps.Note("warning: the ends of executions cannot be heard of, and are looked for instead: %s", fault.Reason(err))
+	}
+	if push == nil {
+		return nil, func() {}
+	}
+	return push, func() {
+		// Who has given up leaves no queue behind either.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), shutPatience)
+		defer stop()
+		if err := push.Close(ctx); err != nil {
+			deps.Note("warning: the queue of this watch is left behind, for the next one to delete: %s", fault.Reason(err))
+		}
+	}
+}
+
+// shutPatience is how long taking the queue of a watch away may take.
+const shutPatience = 10 * time.Second
 
 func batchText(deps *Deps, doc batchDoc) string {
 	st := deps.OutStyle

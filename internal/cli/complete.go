@@ -15,6 +15,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
@@ -25,8 +26,8 @@ import (
 // tab key: it starts nothing, asks nobody but what answers within tabPatience, and says
 // nothing but candidates. What cannot be found out is not offered.
 
-// tabPatience bounds what a completion waits for.
-const tabPatience = time.Second
+// tabPatience bounds what a completion waits for; shells that tests ask wait longer.
+var tabPatience = time.Second
 
 // place is where on a command line something is to be completed.
 type place struct {
@@ -92,9 +93,10 @@ func isCompletion(cmd *cobra.Command) bool {
 func (s *session) completions(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	s.deps.flag(root, "target", fixed(app.TargetSandbox, app.TargetAWS))
-	s.deps.flag(root, "output", fixed(console.Table, console.JSON, console.YAML, console.Lines))
+	s.deps.flag(root, "output", fixed(console.Table, console.JSON, console.YAML, console.Lines, console.Markdown))
 	s.deps.flag(root, "region", fixed(spec.Regions("aws")...))
 	s.deps.flag(root, "profile", profiles)
+	s.deps.flag(root, "columns", columnsTyped)
 	files(root, "config", "yaml", "yml")
 }
 
@@ -103,6 +105,23 @@ func (deps *Deps) flag(cmd *cobra.Command, name string, find completer) {
 	if err := cmd.RegisterFlagCompletionFunc(name, deps.completes(find)); err != nil {
 		panic(err) // the flag is not there: a mistake of the command's
 	}
+}
+
+// columnsTyped offers a comma-separated list of the columns of the command's table.
+func columnsTyped(_ context.Context, p place) offer {
+	return listed(p.word, columnNames(p.cmd))
+}
+
+// listed offers what a comma-separated list does not hold yet.
+func listed(word string, all []string) offer {
+	before := word[:strings.LastIndexByte(word, ',')+1]
+	var out offer
+	for _, s := range all {
+		if !strings.Contains(","+before, ","+s+",") {
+			out.words = append(out.words, before+s)
+		}
+	}
+	return out
 }
 
 // files says that a flag names a file, with one of the extensions if there are any.
@@ -132,6 +151,16 @@ func arguments(each ...completer) completer {
 			return offer{}
 		}
 		return each[len(p.args)](ctx, p)
+	}
+}
+
+// dirs says that a flag takes a folder.
+func dirs(cmd *cobra.Command, name string) {
+	err := cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+	if err != nil {
+		panic(err) // there is no such flag
 	}
 }
 
@@ -428,14 +457,11 @@ func batches(_ context.Context, p place) offer {
 
 // statuses offers a comma-separated list of them.
 func statuses(_ context.Context, p place) offer {
-	before := p.word[:strings.LastIndexByte(p.word, ',')+1]
-	var out offer
-	for _, s := range executionStatuses() {
-		if !strings.Contains(","+before, ","+string(s)+",") {
-			out.words = append(out.words, before+string(s))
-		}
+	var all []string
+	for _, s := range fleet.Statuses() {
+		all = append(all, string(s))
 	}
-	return out
+	return listed(p.word, all)
 }
 
 // inputFile offers the files behind the @ of an input.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -105,9 +106,19 @@ func TestCompletion(t *testing.T) {
 		{"sandbox faults set --call s", []string{"sagemaker", "sfn"}, nil},
 		{"sandbox faults set --call nothing.", nil, []string{"sfn"}},
 		{"sandbox faults set --call sagemaker.CreateEndpoint --error R", []string{"ResourceLimitExceeded"}, []string{"ExecutionLimitExceeded"}},
+		{"sandbox quotas list s", []string{"s3", "sagemaker", "states"}, nil},
+		{"sandbox quotas set lambda/", []string{"lambda/L-B99A9384="}, nil},
 		{"sandbox faults set --error Execution", []string{"ExecutionLimitExceeded"}, nil},
 		{"sandbox env --account 0", []string{"000000000000"}, nil},
 		{"version _", nil, nil},
+		{"explain lo", []string{"locked"}, []string{"length"}},
+		{"explain locked _", nil, nil},
+		{"init comp", []string{"complete/"}, nil},
+		{"init x/y --template b", []string{"batch"}, nil},
+		{"init x/y --template batch --set inputF", []string{"inputFormat="}, nil},
+		{"templates docs r", []string{"realtime"}, nil},
+		{"list --columns pipeline,t", []string{"pipeline,template", "pipeline,tenant"}, []string{"pipeline,pipeline"}},
+		{"show a/b --columns _", nil, nil},
 		{"up --message _", nil, nil},
 	}
 	for _, tt := range tests {
@@ -222,58 +233,146 @@ func TestProfilesAreOffered(t *testing.T) {
 	require.Equal(t, []string{"default", "prod"}, got)
 }
 
-// The scripts of all shells are written, and a real bash asks and is answered.
+// What is typed, and what the shell offers then: pipelines, commands, values of flags,
+// parameters and their values, executions, codes.
+var typedInShells = map[string][]string{
+	"pipelinetui show shell/":                          {"shell/fraud", "shell/iris"},
+	"pipelinetui show shell/i":                         {"shell/iris"},
+	"pipelinetui executions lis":                       {"list"},
+	"pipelinetui list --target s":                      {"sandbox"},
+	"pipelinetui up x/y --set endpointKind=":           {"endpointKind=instance", "endpointKind=serverless"},
+	"pipelinetui up shell/iris --set endpointKind=ser": {"endpointKind=serverless"},
+	"pipelinetui executions show shell/iris @":         {"@latest"},
+	"pipelinetui executions show shell/iris order":     {"order-17"},
+	"pipelinetui run shell/iris --batch m":             {"monday"},
+	"pipelinetui explain unknown-te":                   {"unknown-template", "unknown-tenant"},
+	"pipelinetui templates list --columns name,v":      {"name,version"},
+	"pipelinetui show shell/nothing-":                  nil,
+}
+
+// shellWorld is a folder with a program called pipelinetui, which is the test itself, and
+// the script of a shell.
+func shellWorld(t *testing.T, shell string) (dir, script string, environ []string) {
+	t.Helper()
+	w := inWorld(t)
+	script = filepath.Join(t.TempDir(), "completion."+shell)
+	require.NoError(t, os.WriteFile(script, w.run(t, "completion", shell).ends(t, ExitOK, cobra.ShellCompRequestCmd).out.Bytes(), 0o600))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir = t.TempDir()
+	program := filepath.Join(dir, "pipelinetui")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n"), 0o700)) // it is run
+	return dir, script, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "PIPELINETUI_HOME=" + w.home, "TERM=dumb"}
+}
+
+// Bash cuts words at @, : and = alike: the script puts all three together again.
+func TestBashKnowsWhereWordsAreCut(t *testing.T) {
+	t.Parallel()
+	for _, more := range [][]string{nil, {"--no-descriptions"}} {
+		script := inWorld(t).run(t, append([]string{"completion", "bash"}, more...)...).ends(t, ExitOK).out.String()
+		require.Equal(t, 2, strings.Count(script, "-n =:@ ||"))
+		for _, char := range []string{":", "=", "@"} {
+			require.Equal(t, 1, strings.Count(script, "__pipelinetui_handle_special_char \"$cur\" "+char+"\n"), char)
+		}
+	}
+}
+
+// The scripts of all shells are written, and real ones ask and are answered.
 func TestScriptsOfShells(t *testing.T) {
 	t.Parallel()
 	w := inWorld(t)
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		w.run(t, "completion", shell).ends(t, ExitOK, cobra.ShellCompRequestCmd)
-	}
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash")
-	}
 	w.pipeline(t, "shell/iris")
 	w.pipeline(t, "shell/fraud")
-	dir := t.TempDir()
-	script := filepath.Join(dir, "completion.bash")
-	require.NoError(t, os.WriteFile(script, w.run(t, "completion", "bash").out.Bytes(), 0o600))
-	self, err := os.Executable()
-	require.NoError(t, err)
-	program := filepath.Join(dir, "pipelinetui")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n"), 0o700)) // it is run
-	// What the package bash-completion has, as far as the script uses it.
-	const ask = `
+	w.run(t, "run", "shell/iris", "--input", "{}", "--name", "order-17", "--wait").ends(t, ExitOK)
+	many := filepath.Join(t.TempDir(), "many.jsonl")
+	require.NoError(t, os.WriteFile(many, []byte("{}\n"), 0o600))
+	w.run(t, "run", "shell/iris", "--inputs", many, "--batch", "monday").ends(t, ExitOK)
+	for shell, ask := range map[string]func(script, typed string) []string{
+		// What the package bash-completion has, as far as the script uses it. Words are cut at
+		// what bash cuts them at, and a word is what the script asks for.
+		"bash": func(script, typed string) []string {
+			const ask = `
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-compopt() { echo "compopt $*"; }
+compopt() { :; }
 source "$1"; shift
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9; COMP_WORDBREAKS=' '
 __start_pipelinetui
 printf '%s\n' "${COMPREPLY[@]}"
 `
-	for typed, want := range map[string]string{
-		"pipelinetui show shell/":         "shell/fraud\nshell/iris",
-		"pipelinetui show shell/i":        "shell/iris",
-		"pipelinetui executions lis":      "list",
-		"pipelinetui list --target s":     "sandbox",
-		"pipelinetui show shell/nothing-": "",
+			return append([]string{"--norc", "--noprofile", "-c", ask, "bash", script}, strings.Fields(typed)...)
+		},
+		"fish": func(script, typed string) []string {
+			return []string{"--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, typed}
+		},
+		// A zsh at a terminal of its own, in which the tab key is pressed: what its completion
+		// takes up is told.
+		"zsh": func(script, typed string) []string {
+			const ask = `
+zmodload zsh/zpty || exit 9
+script=$1
+zpty z zsh -f -i
+zpty -w z "PROMPT=''; autoload -Uz compinit; compinit -u -D; source ${(q)script}; compdef _pipelinetui pipelinetui"
+zpty -w z 'compadd () {
+  [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]] && { builtin compadd "$@"; return $?; }
+  typeset -a hits; builtin compadd -A hits "$@"
+  for h in $hits; do print -r -- "HIT:$h"; done
+  builtin compadd "$@"
+}
+enough () { print -r -- "DO""NE"; zle kill-whole-line }; zle -N enough; bindkey "^X" enough; bindkey "^I" complete-word; echo READ""Y'
+out=""
+until [[ $out == *READY* ]]; do zpty -r z x || exit 8; out+=$x; done
+zpty -n -w z "$2"$'\t\C-X'
+out=""
+until [[ $out == *DONE* ]]; do zpty -r z x || exit 8; out+=$x; done
+print -r -- "$out" | tr -d '\r' | sed -n 's/.*HIT://p'
+zpty -d z
+`
+			return []string{"-f", "-c", ask, "zsh", script, typed}
+		},
 	} {
-		cmd := exec.CommandContext(t.Context(), bash, append([]string{"--norc", "--noprofile", "-c", ask, "bash", script}, strings.Fields(typed)...)...)
-		cmd.Dir = dir
-		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "PIPELINETUI_HOME=" + w.home}
-		var errs strings.Builder
-		cmd.Stderr = &errs
-		out, err := cmd.Output()
-		require.NoError(t, err, errs.String())
-		var words []string
-		for text := range strings.Lines(string(out)) {
-			text = strings.TrimSpace(text)
-			if text != "" && !strings.HasPrefix(text, "compopt") {
-				words = append(words, strings.Fields(text)[0])
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skip("no " + shell + " on this machine")
 			}
-		}
-		require.Equal(t, want, strings.Join(words, "\n"), "%s: %s%s", typed, out, errs.String())
-		require.Empty(t, errs.String(), typed)
-		require.NotContains(t, string(out), "completion.bash", "no names of files")
+			dir, script, environ := shellWorld(t, shell)
+			for typed, want := range typedInShells {
+				cmd := exec.CommandContext(t.Context(), path, ask(script, typed)...)
+				cmd.Dir, cmd.Env = dir, environ
+				var errs strings.Builder
+				cmd.Stderr = &errs
+				out, err := cmd.Output()
+				require.NoError(t, err, "%s: %s%s", typed, out, errs.String())
+				var words []string
+				for text := range strings.Lines(string(out)) {
+					if word := strings.Fields(text); len(word) > 0 {
+						words = append(words, strings.ReplaceAll(word[0], `\`, "")) // bash quotes a comma
+					}
+				}
+				slices.Sort(words)
+				require.Equal(t, want, slices.Compact(words), "%s: %s%s", typed, out, errs.String())
+				require.Empty(t, errs.String(), typed)
+			}
+		})
 	}
+	t.Run("powershell", func(t *testing.T) {
+		t.Parallel()
+		pwsh, err := exec.LookPath("pwsh")
+		if err != nil {
+			w.run(t, "completion", "powershell").ends(t, ExitOK, cobra.ShellCompRequestCmd)
+			t.Skip("no pwsh on this machine: its script is written, and not asked")
+		}
+		dir, script, environ := shellWorld(t, "powershell")
+		for typed, want := range typedInShells {
+			cmd := exec.CommandContext(t.Context(), pwsh, "-NoProfile", "-Command",
+				". "+script+"; (TabExpansion2 -inputScript '"+typed+"' -cursorColumn "+strconv.Itoa(len(typed))+").CompletionMatches.CompletionText")
+			cmd.Dir, cmd.Env = dir, environ
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			words := strings.Fields(string(out))
+			slices.Sort(words)
+			require.Equal(t, want, slices.Compact(words), typed)
+		}
+	})
 }

@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/plans"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
@@ -32,6 +34,17 @@ type deployOptions struct {
 	// runningHow is what is to become of executions that run, as it was typed.
 	runningHow string
 	message    string
+	// maxCost is --max-monthly-cost, as it was typed.
+	maxCost string
+	// asking is preview --check, ignore the codes of --ignore.
+	asking bool
+	ignore []string
+	// origin says where the next revision comes from, of a rollback or a promotion.
+	origin map[spec.ID]*revisions.Origin
+	fleetOptions
+	fleet    *byWaves // nil: all at once
+	saved    savedPlan
+	policies policyPacks
 }
 
 // of completes the options with what is no flag.
@@ -89,7 +102,7 @@ func (o *deployOptions) check(deps *Deps) error {
 		return err
 	}
 	if how := o.running(); how != "" && how != pipelines.RunningIgnore && !how.Settles() {
-		return fault.New(fault.Invalid, "--running %s: it is one of wait, stop, ignore", o.runningHow).
+		return wrongFlag("running", o.runningHow, "it is one of wait, stop, ignore").
 			WithHint("ignore is what happens without it: the operation goes on, whatever runs.")
 	}
 	if !o.changing() {
@@ -100,13 +113,33 @@ func (o *deployOptions) check(deps *Deps) error {
 
 // runDeploy is the one path of the four operations.
 func runDeploy(ctx context.Context, deps *Deps, o *deployOptions) error {
+	deps.SetMarker(o.marker(deps))
+	if o.asking {
+		return runCheck(ctx, deps, o)
+	}
+	plan, err := o.recall(ctx)
+	if err != nil {
+		return err
+	}
 	if err := o.check(deps); err != nil {
 		return err
+	}
+	if err := o.saved.canSave(ctx); err != nil {
+		return err
+	}
+	if err := o.policies.check(ctx); err != nil {
+		return err
+	}
+	if plan != nil || o.saved.save != "" {
+		if err := o.policies.identify(ctx); err != nil {
+			return err
+		}
 	}
 	c, err := choose(ctx, deps, o)
 	if err != nil {
 		return err
 	}
+	c.agreed = plan
 	return deploy(ctx, deps, o, c)
 }
 
@@ -116,22 +149,37 @@ func deploy(ctx context.Context, deps *Deps, o *deployOptions, c *chosen) error 
 	if err != nil {
 		return err
 	}
-	q := &question{deps: deps, o: o, target: target, chosen: *c}
-	if err := q.settle(ctx); err != nil {
+	if err := o.withinCosts(ctx, deps, c); err != nil {
 		return err
 	}
-	v, results, err := work(ctx, deps, o, q)
+	checks, err := checked(ctx, deps, o, target, c)
 	if err != nil {
 		return err
 	}
-	return report(deps, o, target, v, append(results, q.aside...))
-}
-
-// request is what the application is asked for, on what the question was about.
-func (o *deployOptions) request(q *question) app.Request {
-	return app.Request{
-		Operation: o.operation, Pipelines: q.pipelines, Parallel: o.parallel, FailFast: o.failFast,
-		Refresh: o.refresh, Keep: o.keep, Message: o.message, ClearPending: o.clear,
-		ClearDeadLocks: q.clearDead, Expect: q.expects, Settle: q.to,
+	q := &question{deps: deps, o: o, target: target, chosen: *c}
+	if o.saved.save != "" {
+		q.salt = plans.NewSalt()
 	}
+	if err := q.settle(ctx); err != nil {
+		return err
+	}
+	var v *view
+	var results []app.PipelineResult
+	var waves *fleetDoc
+	if o.fleet != nil && len(q.pipelines) > 0 {
+		v, results, waves, err = inWaves(ctx, deps, o, q)
+	} else {
+		v, results, err = work(ctx, deps, o, q)
+	}
+	if err != nil {
+		return err
+	}
+	v.checks = checks
+	results = append(results, q.aside...)
+	if o.saved.save != "" {
+		if err := o.write(deps, target, v, results, q.salt); err != nil {
+			return err
+		}
+	}
+	return report(deps, o, target, v, results, waves)
 }

@@ -39,6 +39,7 @@ func TestDeployOptions(t *testing.T) {
 	require.Equal(t, &deployOptions{
 		selection: selection{args: []string{"acme/iris"}, file: "x.yaml", template: "realtime", set: []string{"a=1", "b=2"}, tenant: "acme", labels: []string{"k=v"}, failed: true},
 		command:   "up", operation: stack.OperationUp, yes: true, parallel: 3, failFast: true, refresh: true, runningHow: "stop", message: "why",
+		fleetOptions: fleetOptions{stopAt: "0%"},
 	}, got)
 	preview := newPreview(deps, keep)
 	preview.SetArgs(strings.Fields("a/b --expect-no-changes --details"))
@@ -135,7 +136,7 @@ func TestUpOfWhatExists(t *testing.T) {
 	(&line{w: w, engine: g}).run(t, "up", "Upexists/iris", "no/such/thing/x", "--yes").ends(t, ExitUsage)
 	(&line{w: w, engine: g}).run(t, "up", "upexists/iris", "--set", "instanceType=nothing", "--yes").ends(t, ExitUsage, "instanceType")
 	(&line{w: w, engine: g}).run(t, "up", "upexists/iris", "--running", "perhaps", "--yes").ends(t, ExitUsage, "wait, stop, ignore")
-	(&line{w: w, engine: g}).run(t, "up", "-f", "x.yaml", "--template", "realtime", "--yes").ends(t, ExitUsage, "exclude each other")
+	(&line{w: w, engine: g}).run(t, "up", "-f", "x.yaml", "--template", "realtime", "--yes").ends(t, ExitUsage, "excludes --file")
 	require.Len(t, g.operations(), before, "nothing was begun")
 	(&line{w: w, engine: g}).run(t, "up", "upexists/new", "--template", "realtime", "--set", "image=sandbox/linear", "--set", "modelDataUrl=s3://m/m.tar.gz", "--yes").ends(t, ExitOK)
 	require.Equal(t, "new", g.last(t).Pipelines[0].Model)

@@ -56,3 +56,35 @@ func saidYes(cmd *cobra.Command) bool {
 	f := cmd.Flags().Lookup("yes")
 	return f != nil && f.Value.String() == "true"
 }
+
+// sayEvery is how often long work tells how far it is.
+const sayEvery = 5 * time.Second
+
+// patiently does what may take long and tells by itself nothing of how far it is, and says
+// that every five seconds. far is called while do goes on.
+func (deps *Deps) patiently(do func() error, far func() string) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	for {
+		timer := deps.app().Clock().NewTimer(sayEvery)
+		select {
+		case err := <-done:
+			timer.Stop()
+			return err
+		case <-timer.C():
+			deps.Note("%s", far())
+		}
+	}
+}
+
+// nowAndThen returns what has long work tell how far it is, if it was silent for five
+// seconds. It is not safe for concurrent use.
+func (deps *Deps) nowAndThen() func(far func() string) {
+	told := deps.now()
+	return func(far func() string) {
+		if now := deps.now(); now.Sub(told) > sayEvery {
+			told = now
+			deps.Note("%s", far())
+		}
+	}
+}

@@ -23,5 +23,5 @@ all inputs and results. Protected pipelines are refused; set protect: false firs
 	yesFlag(cmd, &o.yes)
 	cmd.ValidArgsFunction = deps.completes(manyPipelines)
 	o.completions(deps, cmd)
-	return changes(cmd)
+	return comments(changes(cmd))
 }

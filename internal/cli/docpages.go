@@ -6,17 +6,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 )
 
 // generated are the pages of docs/ that `make docs` writes, by file name.
-func generated(root *cobra.Command) map[string]string {
+func generated(root *cobra.Command) (map[string]string, error) {
+	spec, err := app.SpecReference()
 	return map[string]string{
+		"blocks.md":     app.BlockReference(),
 		"cli.md":        reference(root),
+		"errors.md":     codeReference(),
 		"exit-codes.md": exitReference(),
 		"keys.md":       keyReference(),
 		"resources.md":  resourceReference(),
-	}
+		"sandbox.md":    app.SandboxReference(),
+		"spec.md":       spec,
+	}, err
 }
 
 // exitReference is the exit codes as a page of Markdown.
@@ -56,7 +62,7 @@ type that a block makes is here; of which pipelines consist of which, ` + "`prev
 | resource | type | while nothing runs it costs | page in the console |
 |---|---|---|---|
 `)
-	for _, k := range kinds.All() {
+	for _, k := range kinds.Made() {
 		page := "no"
 		if kinds.Console(k.Type, kinds.Place{Region: "us-east-1"}, "x") != "" {
 			page = "yes"
@@ -72,7 +78,7 @@ or data is lost. With ` + "`--running wait`" + ` or ` + "`stop`" + ` executions 
 | resource | replaced | deleted | executions stand on it |
 |---|---|---|---|
 `)
-	for _, k := range kinds.All() {
+	for _, k := range kinds.Made() {
 		under := "no"
 		if k.Footing == kinds.Under {
 			under = "yes"
@@ -88,7 +94,7 @@ How a resource is found again whose creation was cut off
 | resource | found by |
 |---|---|
 `)
-	for _, k := range kinds.All() {
+	for _, k := range kinds.Made() {
 		found := k.Lost.Why
 		if k.Lost.How == kinds.Forgetting {
 			found = "need not be found: " + found
@@ -107,7 +113,7 @@ What is the pipeline's alone is drift if somebody changes or adds it: ` + "`refr
 | resource | others | |
 |---|---|---|
 `)
-	for _, k := range kinds.All() {
+	for _, k := range kinds.Made() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", k.Title, sharingWords(k.Others.Sharing), k.Others.Text)
 	}
 	return b.String()

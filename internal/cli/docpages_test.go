@@ -22,7 +22,9 @@ func TestGeneratedPagesAreFresh(t *testing.T) {
 	streams, _, _ := console.Buffers("")
 	root := newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))
 	root.InitDefaultHelpCmd()
-	for name, want := range generated(root) {
+	pages, err := generated(root)
+	require.NoError(t, err)
+	for name, want := range pages {
 		have, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(want, string(have)), "docs/%s is stale: run `make docs`", name)

@@ -40,7 +40,11 @@ func runDocs(root *cobra.Command, o *docsOptions) error {
 	if o.dir == "" {
 		return nil
 	}
-	for name, text := range generated(root) {
+	pages, err := generated(root)
+	if err != nil {
+		return err
+	}
+	for name, text := range pages {
 		if err := os.WriteFile(filepath.Join(o.dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}

@@ -11,12 +11,14 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 )
 
 func newDoctor(deps *Deps) *cobra.Command {
 	var yes bool // what it allows the root command sees to: see session.open
+	var account bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "check what the tool needs and show where each setting comes from",
@@ -24,15 +26,24 @@ func newDoctor(deps *Deps) *cobra.Command {
 Node, and shows every setting with its source. With --yes a missing Pulumi CLI is
 installed, and for AWS the provider plugins.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), deps) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), deps, account) },
 	}
 	yesFlag(cmd, &yes)
+	cmd.Flags().BoolVar(&account, "account", false, "ask the account of the target too: credentials, clock, quota of roles")
 	return has(cmd, changingWithYes)
 }
 
-func runDoctor(ctx context.Context, deps *Deps) error {
+func runDoctor(ctx context.Context, deps *Deps, account bool) error {
 	checks := deps.app().Doctor(ctx)
 	var bad error
+	var asked *preflight.Report
+	if account {
+		report, err := deps.app().PreflightAccount(ctx)
+		if err != nil {
+			return err
+		}
+		asked, bad = &report, notReady(report)
+	}
 	for _, c := range checks {
 		if c.Err != nil && c.Required {
 			bad = errors.Join(bad, fault.Wrap(c.Err, "%s", c.Name))
@@ -47,11 +58,13 @@ func runDoctor(ctx context.Context, deps *Deps) error {
 	d := struct {
 		console.Header
 		Checks   []checkDoc        `json:"checks"`
+		Account  *preflight.Report `json:"account,omitempty"`
 		Settings []settings.Value  `json:"settings"`
 		Paths    map[string]string `json:"paths"`
-	}{Header: console.NewHeader("Doctor"), Settings: deps.settings.List(), Paths: map[string]string{
+	}{Header: console.NewHeader("Doctor"), Settings: shown(deps.settings.List()), Paths: map[string]string{
 		"home": deps.settings.Paths.Home, "config": deps.settings.Paths.Config, "logs": deps.settings.Paths.Logs(),
 	}}
+	d.Account = asked
 	for _, c := range checks {
 		one := checkDoc{Name: c.Name, OK: c.Err == nil, Detail: c.Detail}
 		if c.Err != nil {
@@ -60,10 +73,30 @@ func runDoctor(ctx context.Context, deps *Deps) error {
 		}
 		d.Checks = append(d.Checks, one)
 	}
-	if err := deps.Write(d, func() string { return doctorText(deps, checks) }); err != nil {
+	if err := deps.Write(d, func() string { return doctorText(deps, checks) + accountText(deps, asked) }); err != nil {
 		return err
 	}
 	return bad
+}
+
+// shown are settings as they may be shown.
+func shown(list []settings.Value) []settings.Value {
+	for i := range list {
+		list[i].Value = list[i].Shown()
+	}
+	return list
+}
+
+// accountText is what was found of the account, "" if it was not asked.
+func accountText(deps *Deps, r *preflight.Report) string {
+	if r == nil {
+		return ""
+	}
+	text := "\n" + render.Count(r.Questions, "question", "questions") + " asked of the account\n"
+	for _, f := range r.Findings {
+		text += shownFinding(deps.OutStyle, f)
+	}
+	return text
 }
 
 func doctorText(deps *Deps, checks []app.Check) string {
@@ -88,7 +121,7 @@ func doctorText(deps *Deps, checks []app.Check) string {
 		{render.T("config"), render.T(deps.settings.Paths.Config), render.T("")},
 	}
 	for _, v := range deps.settings.List() {
-		rows = append(rows, []render.Cell{render.T(v.Name), render.T(render.Dash(v.Value)), render.T(v.Source)})
+		rows = append(rows, []render.Cell{render.T(v.Name), render.T(render.Dash(v.Shown())), render.T(v.Source)})
 	}
 	b.WriteString(render.Table(st, []string{"SETTING", "VALUE", "SOURCE"}, rows))
 	return b.String()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -21,12 +22,17 @@ type executionDoc struct {
 	StopDate    time.Time         `json:"stopDate,omitzero"`
 	Input       json.RawMessage   `json:"input,omitempty"`
 	Output      json.RawMessage   `json:"output,omitempty"`
+	Prediction  json.RawMessage   `json:"prediction,omitempty"` // of run --wait, if it was stored
 	Error       string            `json:"error,omitempty"`
 	Cause       string            `json:"cause,omitempty"`
 	FailedState string            `json:"failedState,omitempty"`
-	States      []stateDoc        `json:"states"`
-	MapRuns     []mapRunDoc       `json:"mapRuns,omitempty"`
-	ItemErrors  *itemErrorsDoc    `json:"itemErrors,omitempty"`
+	// Revision is what it runs.
+	Revision *pipelines.Ran `json:"revision,omitempty"`
+	States   []stateDoc     `json:"states"`
+	// MoreStates is how many visits of states --limit has left out.
+	MoreStates int            `json:"moreStates,omitempty"`
+	MapRuns    []mapRunDoc    `json:"mapRuns,omitempty"`
+	ItemErrors *itemErrorsDoc `json:"itemErrors,omitempty"`
 }
 
 type stateDoc struct {

@@ -5,10 +5,11 @@ import (
 )
 
 func newExecutions(deps *Deps) *cobra.Command {
-	cmd := group("executions", "list, show, watch, stop, redrive and export executions",
+	cmd := group("executions", "list, show, watch, stop, redrive, export and report executions",
 		newExecutionsList(deps, runExecutionsList), newExecutionsShow(deps, runExecutionsShow), newExecutionsWatch(deps, runExecutionsWatch),
 		newExecutionsStop(deps, runExecutionsStop), newExecutionsRedrive(deps, runExecutionsRedrive), newExecutionsErrors(deps, runExecutionsErrors),
-		newExecutionsHistory(deps, runExecutionsHistory), newExecutionsExport(deps, runExecutionsExport), newExecutionsMapRun(deps))
+		newExecutionsHistory(deps, runExecutionsHistory), newExecutionsExport(deps, runExecutionsExport), newExecutionsMapRun(deps),
+		newExecutionsDiff(deps, runExecutionsDiff), newExecutionsReport(deps, runExecutionsReport))
 	cmd.Aliases = []string{"execution", "ex"}
 	return cmd
 }

@@ -3,14 +3,18 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // parsed gives a command line to a command whose work is to keep its options.
@@ -26,17 +30,19 @@ func parsed[O any](t *testing.T, make func(*Deps, action[O]) *cobra.Command, lin
 
 func TestExecutionOptions(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, &runOptions{pipeline: "a/b", input: "{}", name: "n", wait: true, watch: true, timeout: time.Minute},
+	require.Equal(t, &runOptions{pipeline: "a/b", patterns: []string{"a/b"}, input: "{}", name: "n", wait: true, watch: true, timeout: time.Minute},
 		parsed(t, newRun, "a/b -i {} --name n --wait --watch --timeout 1m"))
-	require.Equal(t, &runOptions{pipeline: "a/b", inputs: "x.csv", batch: "m", detach: true}, parsed(t, newRun, "a/b --inputs x.csv --batch m --detach"))
-	require.Equal(t, &executionsListOptions{pipeline: "a/b", statuses: []string{"FAILED", "RUNNING"}, since: "1h", name: "x*", limit: 7},
+	require.Equal(t, &runOptions{pipeline: "a/b", patterns: []string{"a/b"}, inputs: "x.csv", batch: "m", detach: true}, parsed(t, newRun, "a/b --inputs x.csv --batch m --detach"))
+	require.Equal(t, &executionsListOptions{args: []string{"a/b"}, statuses: []string{"FAILED", "RUNNING"}, since: "1h", name: "x*", limit: 7},
 		parsed(t, newExecutionsList, "a/b --status FAILED,RUNNING --since 1h --name x* --limit 7"))
-	require.Equal(t, &executionOptions{[]string{"a/b", "x"}}, parsed(t, newExecutionsShow, "a/b x"))
+	require.Equal(t, &executionsShowOptions{executionOptions{[]string{"a/b", "x"}}, 500}, parsed(t, newExecutionsShow, "a/b x"))
 	require.Equal(t, &executionsWatchOptions{executionOptions{[]string{"arn"}}, time.Second}, parsed(t, newExecutionsWatch, "arn --timeout 1s"))
-	require.Equal(t, &changeOptions{executionOptions{[]string{"a/b", "x"}}, true, "why", "E"}, parsed(t, newExecutionsStop, "a/b x -y --cause why --error E"))
+	require.Equal(t, &changeOptions{executionOptions: executionOptions{[]string{"a/b", "x"}}, yes: true, cause: "why", errorName: "E"},
+		parsed(t, newExecutionsStop, "a/b x -y --cause why --error E"))
 	require.Equal(t, &changeOptions{executionOptions: executionOptions{[]string{"a/b", "x"}}}, parsed(t, newExecutionsRedrive, "a/b x"))
 	require.Equal(t, &executionsHistoryOptions{executionOptions{[]string{"a/b", "x"}}, 3, true, true}, parsed(t, newExecutionsHistory, "a/b x --limit 3 --reverse --no-data"))
-	require.Equal(t, &executionsExportOptions{executionOptions{[]string{"a/b", "x"}}, "f", true}, parsed(t, newExecutionsExport, "a/b x --out f --force"))
+	require.Equal(t, &executionsExportOptions{executionOptions: executionOptions{[]string{"a/b", "x"}}, out: "f", force: true},
+		parsed(t, newExecutionsExport, "a/b x --out f --force"))
 	require.Equal(t, &itemErrorsOptions{pipeline: "a/b", execution: "x", items: "f", force: true, limit: 0}, parsed(t, newExecutionsErrors, "a/b x --items f --force --limit 0"))
 }
 
@@ -88,6 +94,41 @@ func TestRunOfADataSet(t *testing.T) {
 	w.run(t, "run", "dataset/iris", "--input-file", file, "--name", "not a name!").ends(t, ExitUsage, "name")
 }
 
+// A data set whose execution AWS refuses to start does not stay behind.
+func TestADataSetOfARefusedStart(t *testing.T) {
+	t.Parallel()
+	w := inWorld(t)
+	id, err := spec.ParseID("dataset/refused")
+	require.NoError(t, err)
+	outputs := w.machineOf(t, id)
+	plant := func() {
+		w.plant(t, id, outputs, func(doc map[string]any) {
+			doc["template"] = "batch"
+			doc["parameters"] = map[string]any{"image": "sandbox/linear", "instanceType": "ml.m5.xlarge", "modelDataUrl": "s3://models/model.tar.gz"}
+		})
+	}
+	alias := outputs["stateMachineAliasArn"]
+	outputs["stateMachineAliasArn"] = fmt.Sprint(alias) + "-gone"
+	plant()
+	file := filepath.Join(t.TempDir(), "items.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte("{\"id\": 1}\n"), 0o600))
+	objects := func() int {
+		bucket := fmt.Sprint(outputs["bucketName"])
+		list, err := w.s3().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
+		require.NoError(t, err)
+		return len(list.Contents)
+	}
+	l := w.run(t, "run", "dataset/refused", "--input-file", file, "--name", "refused").ends(t, ExitNotFound)
+	require.Contains(t, l.errs.String(), " is at s3://", "it got that far: the test sees what it is about")
+	require.Zero(t, objects())
+	outputs["stateMachineAliasArn"] = alias
+	plant()
+	w.run(t, "run", "dataset/refused", "--input-file", file, "--name", "taken").ends(t, ExitOK)
+	require.Equal(t, 1, objects())
+	w.run(t, "run", "dataset/refused", "--input-file", file, "--name", "taken").ends(t, ExitUsage, "already")
+	require.Equal(t, 1, objects(), "another execution's data set is not touched")
+}
+
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	w := inWorld(t)
@@ -95,7 +136,8 @@ func TestBatches(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "many.jsonl")
 	require.NoError(t, os.WriteFile(file, []byte("{}\n{\"do\": \"fail\"}\n{}\n"), 0o600))
 	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday").ends(t, ExitOK, "batch monday: 3 executions started, 0 were there already")
-	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday", "--wait").ends(t, ExitExecution, "0 executions started, 3 were there", "1 × InvalidFlower", "1 of 3 executions")
+	w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday", "--wait").
+		ends(t, ExitExecution, "0 executions started, 3 were there", "1 × InvalidFlower", "1 of 3 executions")
 	doc := w.run(t, "run", "batches/iris", "--inputs", file, "--batch", "monday", "--wait", "-o", "json").ends(t, ExitExecution).doc(t, "Batch")
 	require.Len(t, doc["executions"], 3)
 	require.InDelta(t, 2, doc["summary"].(map[string]any)["SUCCEEDED"], 0) // a test
@@ -114,6 +156,73 @@ func TestBatches(t *testing.T) {
 	l := w.run(t, "executions", "list", "batches/iris", "--name", "monday", "--status", "failed")
 	l.ends(t, ExitOK, "FAILED")
 	require.NotContains(t, l.out.String(), "SUCCEEDED")
+}
+
+// The inputs of several pipelines are one command, from a file for all or a folder with a file
+// for each: what "executions export --inputs" has written.
+func TestBatchesOfSeveral(t *testing.T) {
+	t.Parallel()
+	w := inWorld(t)
+	w.pipeline(t, "several/a")
+	w.pipeline(t, "several/b")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "all.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte("{}\n{\"do\": \"fail\"}\n"), 0o600))
+	w.run(t, "run", "several/*", "--inputs", file).ends(t, ExitUsage, "--yes")
+	w.run(t, "run", "several/*", "--input", "{}", "--yes").ends(t, ExitUsage, "several pipelines take --inputs only")
+	w.run(t, "run", "--inputs", file, "--yes").ends(t, ExitUsage, "not told which pipeline")
+	w.run(t, "run", "--all", "several/a", "--inputs", file, "--yes").ends(t, ExitUsage, "cannot go together")
+	w.run(t, "run", "several/a", "several/none", "--inputs", file, "--yes").ends(t, ExitNotFound, "several/none")
+	w.run(t, "run", "none/*", "--inputs", file, "--yes").ends(t, ExitNotFound)
+	w.run(t, "run", "several/*", "--inputs", file, "--batch", "first", "--yes").
+		ends(t, ExitOK, "several/a", "several/b", "account 000000000000 · region us-east-1", "batch first")
+	doc := w.run(t, "run", "several/a", "several/b", "--inputs", file, "--batch", "first", "--wait", "--yes", "-o", "json").
+		ends(t, ExitExecution, "2 of 4 executions").doc(t, "Batches")
+	for _, b := range doc["batches"].([]any) {
+		b := b.(map[string]any)
+		require.InDelta(t, 2, b["existed"], 0) // a test
+		require.Equal(t, map[string]any{"SUCCEEDED": 1.0, "FAILED": 1.0}, b["summary"])
+	}
+	require.Empty(t, doc["failed"])
+	w.run(t, "run", "several/*", "--inputs", file, "--batch", "late", "--wait", "--timeout", "1ns", "--yes").ends(t, ExitTimeout, "1ns")
+
+	// What failed, mended, is run again.
+	out := filepath.Join(dir, "bad")
+	w.run(t, "executions", "export", "several/*", "--batch", "first", "--failed", "--inputs", "--out", out).ends(t, ExitOK, "run --inputs "+out)
+	for _, name := range []string{"several.a.dev.jsonl", "several.b.dev.jsonl"} {
+		require.NoError(t, os.WriteFile(filepath.Join(out, name), []byte("{}\n"), 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(out, "README.md"), []byte("mended by hand"), 0o600))
+	w.run(t, "run", "--inputs", out, "--batch", "again", "--wait", "--yes").ends(t, ExitOK, "several/a", "several/b", "SUCCEEDED 1")
+	w.run(t, "run", "several/b", "--inputs", out, "--batch", "b", "--yes", "-q").ends(t, ExitOK, "several/b")
+	w.run(t, "batches", "list", "several/a").ends(t, ExitOK, "again", "first")
+
+	// Nothing is started if anything is wrong with the folder.
+	for name, text := range map[string]string{"nobody.jsonl": "{}", "several.a.dev.json": "{}", "several.a.dev.csv": "x\n1\n", "several.a.dev.part.jsonl": "{}", "several.gone.dev.jsonl": "{}"} {
+		path := filepath.Join(out, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		code := ExitUsage
+		if name == "several.gone.dev.jsonl" {
+			code = ExitNotFound
+		}
+		w.run(t, "run", "--inputs", out, "--batch", "never", "--yes").ends(t, code)
+		if name == "several.gone.dev.jsonl" {
+			w.run(t, "run", "--all", "--inputs", out, "--batch", "never", "--yes").ends(t, code, name)
+			w.run(t, "run", "several/a", "--inputs", out, "--batch", "a", "--yes").ends(t, ExitOK, "2 files are")
+		}
+		require.NoError(t, os.Remove(path))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(out, "several.b.dev.jsonl"), []byte("{}\nnonsense\n"), 0o600))
+	w.run(t, "run", "--inputs", out, "--batch", "never", "--yes").ends(t, ExitUsage, "several.b.dev.jsonl:2")
+	w.run(t, "batches", "show", "several/a", "never").ends(t, ExitNotFound)
+	w.run(t, "run", "--inputs", t.TempDir(), "--yes").ends(t, ExitUsage, "no files of inputs")
+
+	// One that has no state machine yet fails alone, but not where it is named.
+	w.plant(t, spec.ID{Tenant: "several", Model: "half"}, map[string]any{}, nil)
+	w.run(t, "run", "several/*", "--inputs", file, "--batch", "most", "--yes").ends(t, ExitNotFound, "several/b", "several/half", "1 of 3 pipelines")
+	w.run(t, "batches", "show", "several/a", "most").ends(t, ExitOK)
+	w.run(t, "run", "several/a", "several/half", "--inputs", file, "--batch", "none", "--yes").ends(t, ExitNotFound, "has no state machine yet")
+	w.run(t, "batches", "show", "several/a", "none").ends(t, ExitNotFound)
 }
 
 func TestLookingAtExecutions(t *testing.T) {
@@ -157,7 +266,7 @@ func TestLookingAtExecutions(t *testing.T) {
 	require.Equal(t, out, doc["file"])
 	w.run(t, "executions", "export", "looking/iris", "bad").ends(t, ExitOK).doc(t, "ExecutionExport")
 	w.run(t, "executions", "export", "looking/iris", "bad", "--out", filepath.Join(out, "below")).ends(t, ExitUsage, "cannot be written")
-	w.run(t, "executions", "export", "looking/iris", "bad", "--out", filepath.Join(t.TempDir(), "no", "x")).ends(t, ExitUsage, "write")
+	w.run(t, "executions", "export", "looking/iris", "bad", "--out", filepath.Join(t.TempDir(), "no", "x")).ends(t, ExitUsage, "cannot be written")
 }
 
 func TestChangingExecutions(t *testing.T) {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
-	"os"
+	"fmt"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 )
@@ -33,34 +33,58 @@ type exportDoc struct {
 // executionsExportOptions are those of executions export.
 type executionsExportOptions struct {
 	executionOptions
-	out   string
-	force bool
+	fleet    manyOptions
+	statuses []string
+	out      string
+	force    bool
+	inputs   bool
 }
 
 func newExecutionsExport(deps *Deps, do action[executionsExportOptions]) *cobra.Command {
 	o := &executionsExportOptions{}
 	cmd := &cobra.Command{
 		Use:   "export " + executionArgs,
-		Short: "write everything that is known of an execution as one document",
+		Short: "write everything that is known of an execution, or of many",
 		Long: `Writes an execution with its input and output, all events, its Map Runs and their failed
 children as one document: for a bug report, or to keep it longer than the 90 days for
-which Step Functions does. It is JSON, or what --output says.` + executionHelp,
-		Example: "  pipelinetui executions export acme/fraud @latest --out order-17.json",
-		Args:    cobra.RangeArgs(1, 2),
+which Step Functions does. It is JSON, or what --output says.
+
+With --all, or a pattern in place of the pipeline, it writes all that are chosen by --failed,
+--status, --error, --since, --name and --input: into a folder, a file for each, or into one
+FILE.jsonl, a line for each. One that was cut off goes on when it is run again. With --inputs
+it writes their inputs alone, a file for each pipeline, which "run --inputs" reads.` + executionHelp,
+		Example: `  pipelinetui executions export acme/fraud @latest --out order-17.json
+  pipelinetui executions export 'acme/*' --since 7d --out week/
+  pipelinetui executions export --all --error Pipeline.BadInput --since 24h --inputs --out bad/`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.args = args
 			return do(cmd.Context(), deps, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.out, "out", "", "file to write; standard output without")
-	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
+	f := cmd.Flags()
+	f.StringVar(&o.out, "out", "", "file to write; standard output without. Of several: a folder, or FILE.jsonl")
+	f.BoolVar(&o.force, "force", false, "overwrite what is there")
+	f.BoolVar(&o.inputs, "inputs", false, "of several, their inputs alone, for \"run --inputs\"")
+	f.StringSliceVar(&o.statuses, "status", nil, "of several, only these: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED")
+	o.fleet.flags(cmd)
+	o.fleet.errors(cmd)
+	o.fleet.when(deps, cmd)
+	cmd.MarkFlagsMutuallyExclusive("failed", "status")
+	deps.flag(cmd, "status", statuses)
 	files(cmd, "out")
 	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return reads(cmd)
 }
 
 func runExecutionsExport(ctx context.Context, deps *Deps, o *executionsExportOptions) error {
-	if err := notThere(ctx, "--out", o.out, o.force); err != nil {
+	if o.inputs || len(o.statuses) > 0 || o.fleet.several(o.args) {
+		return exportMany(ctx, deps, o)
+	}
+	if n := len(o.args); n < 1 || n > 2 {
+		return &usageError{err: fmt.Errorf("accepts between 1 and 2 arg(s), received %d", n), command: "pipelinetui executions export"}
+	}
+	if err := notThere(ctx, "out", o.out, o.force); err != nil {
 		return err
 	}
 	doc, err := exportOf(ctx, deps, o.args)
@@ -75,17 +99,15 @@ func notThere(ctx context.Context, flag, file string, force bool) error {
 	if file == "" || force {
 		return nil
 	}
-	_, err := outside.Do(ctx, file, func() (fs.FileInfo, error) { return os.Lstat(file) })
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	return takenFlag(flag, file, outside.Vacant(ctx, file))
+}
+
+// takenFlag is an error of the place that a flag names, with the way out that a command has.
+func takenFlag(flag, file string, err error) error {
+	if errors.Is(err, fault.Conflict) {
+		return fault.New(fault.Conflict, "%s", err).Because(err).WithHint("Choose another --%s, or add --force to overwrite it.", flag)
 	}
-	if errors.Is(err, fault.Canceled) {
-		return err
-	}
-	if err != nil {
-		return fault.New(fault.Invalid, "%s %s cannot be written: %s", flag, file, fault.Reason(err)).WithHint("Choose another file.")
-	}
-	return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another %s, or add --force to overwrite it.", flag)
+	return aboutFlag(flag, file, err)
 }
 
 func exportOf(ctx context.Context, deps *Deps, args []string) (*exportDoc, error) {
@@ -119,15 +141,11 @@ func exportOf(ctx context.Context, deps *Deps, args []string) (*exportDoc, error
 // definitionOf is the definition that an execution ran. If it can't be had that is
 // told and it is left out: the rest matters more.
 func definitionOf(ctx context.Context, deps *Deps, c *executions.Client, arn string) json.RawMessage {
-	text, err := c.Definition(ctx, arn)
-	if err == nil && !json.Valid([]byte(text)) {
-		err = fault.New(fault.Internal, "it is no JSON")
-	}
+	text, err := fleet.Definition(ctx, c, arn)
 	if err != nil {
 		deps.Note("the definition is left out: %s", render.Line(err.Error(), 0))
-		return nil
 	}
-	return json.RawMessage(text)
+	return text
 }
 
 func writeExport(deps *Deps, doc *exportDoc, out string) error {
@@ -140,7 +158,7 @@ func writeExport(deps *Deps, doc *exportDoc, out string) error {
 	}
 	// Inputs and outputs are the users' data: the file is for its owner alone.
 	if err := renameio.WriteFile(out, text, 0o600); err != nil {
-		return fault.New(fault.Invalid, "write %s: %v", out, err).Because(err)
+		return aboutFlag("out", out, outside.WriteFault("the file", out, err))
 	}
 	deps.Note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(len(text))), render.Count(len(doc.Events), "event", "events"))
 	return deps.Write(struct {

@@ -36,7 +36,7 @@ func newExecutionsHistory(deps *Deps, do action[executionsHistoryOptions]) *cobr
 	f.BoolVar(&o.reverse, "reverse", false, "the newest first")
 	f.BoolVar(&o.noData, "no-data", false, "leave out inputs and outputs")
 	cmd.ValidArgsFunction = deps.completes(anExecution)
-	return reads(cmd)
+	return reads(columns(cmd, historyColumns))
 }
 
 func runExecutionsHistory(ctx context.Context, deps *Deps, o *executionsHistoryOptions) error {
@@ -50,6 +50,9 @@ func runExecutionsHistory(ctx context.Context, deps *Deps, o *executionsHistoryO
 	}
 	return writeHistory(deps, arn, events)
 }
+
+// historyColumns are the columns of executions history.
+var historyColumns = []string{"ID", "TIME", "TYPE", "STATE", "DETAIL"}
 
 // writeHistory writes events: as a table, as a document, or as lines.
 func writeHistory(deps *Deps, arn string, events []executions.Event) error {
@@ -88,6 +91,6 @@ func writeHistory(deps *Deps, arn string, events []executions.Event) error {
 				render.T(ev.Type), render.T(render.Dash(ev.State)), render.T(render.Line(text, 60)),
 			}
 		}
-		return render.Table(deps.OutStyle, []string{"ID", "TIME", "TYPE", "STATE", "DETAIL"}, rows)
+		return deps.Tabulate(console.Listing{Head: historyColumns, Rows: rows})
 	})
 }

@@ -2,13 +2,13 @@ package cli
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -16,9 +16,13 @@ import (
 // executionsListOptions are those of executions list.
 type executionsListOptions struct {
 	pipeline   string
+	args       []string
+	fleet      manyOptions
+	group      bool
 	statuses   []string
 	since      string
 	name       string
+	batch      string
 	childrenOf string
 	limit      int
 }
@@ -26,13 +30,19 @@ type executionsListOptions struct {
 func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Command {
 	o := &executionsListOptions{}
 	cmd := &cobra.Command{
-		Use:     "list PIPELINE",
+		Use:     "list PIPELINE...",
 		Aliases: []string{"ls"},
 		Short:   "list executions, the newest first",
-		Example: "  pipelinetui executions list acme/fraud --status FAILED,TIMED_OUT --since 24h",
-		Args:    cobra.ExactArgs(1),
+		Long: `Lists executions of one pipeline, or of several ('acme/*', --all) as one list. --failed,
+--error and --group ask for the errors too, which costs a call for each execution; --input
+asks for the inputs. With --group executions that failed alike, whatever the numbers, ids
+and quoted values in their causes, are one row: how many, since when, and whose.`,
+		Example: `  pipelinetui executions list acme/fraud --status FAILED,TIMED_OUT --since 24h
+  pipelinetui executions list --all --failed --since 24h --group --limit 0
+  pipelinetui executions list 'acme/*' --error 'Pipeline.*' --input '$input.amount > 100'`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.pipeline = args[0]
+			o.args = args
 			return do(cmd.Context(), deps, o)
 		},
 	}
@@ -42,53 +52,52 @@ func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Comm
 	f.StringVar(&o.name, "name", "", "only names that begin so, or match a pattern with * and ?")
 	countFlag(f, &o.limit, "limit", 100, 0, noLimit, "how many at most; 0 for all")
 	f.StringVar(&o.childrenOf, "children-of", "", "child executions of the Map Runs of this execution (name, ARN or @latest) instead")
+	o.fleet.flags(cmd)
+	o.fleet.errors(cmd)
+	f.BoolVar(&o.group, "group", false, "those that failed alike as one row; --failed unless --status says otherwise")
+	for _, other := range []string{"all", "failed", "input", "error", "group"} {
+		cmd.MarkFlagsMutuallyExclusive("children-of", other)
+	}
+	cmd.MarkFlagsMutuallyExclusive("failed", "status")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "since")
 	cmd.MarkFlagsMutuallyExclusive("children-of", "name")
-	cmd.ValidArgsFunction = deps.completes(onePipeline)
+	cmd.ValidArgsFunction = deps.completes(manyPipelines)
 	deps.flag(cmd, "status", statuses)
 	deps.flag(cmd, "name", batches)
+	batchFlag(deps, cmd, &o.batch)
+	cmd.MarkFlagsMutuallyExclusive("children-of", "batch")
 	deps.flag(cmd, "children-of", executionNames)
-	return reads(cmd)
+	return reads(columns(cmd, executionColumns))
 }
 
 func runExecutionsList(ctx context.Context, deps *Deps, o *executionsListOptions) error {
+	if len(o.args) != 1 || o.group || o.fleet.several(o.args) {
+		if o.childrenOf != "" {
+			return fault.New(fault.Invalid, "--children-of is about one execution of one pipeline").WithHint("Name the pipeline.")
+		}
+		if err := o.fleet.check(o.args, "executions list"); err != nil {
+			return err
+		}
+		o.fleet.since, o.fleet.name, o.fleet.batch, o.fleet.limit, o.fleet.statuses = o.since, o.name, o.batch, o.limit, o.statuses
+		o.fleet.failed = o.fleet.failed || o.group && len(o.statuses) == 0
+		return listFleet(ctx, deps, &o.fleet, o.group)
+	}
+	o.pipeline = o.args[0]
 	id, err := spec.ParseID(o.pipeline)
 	if err != nil {
 		return err
 	}
-	in := executions.ListInput{Name: o.name, Limit: o.limit}
-	if in.Statuses, err = parseStatuses(o.statuses); err != nil {
-		return err
+	in := executions.ListInput{Name: o.name, Batch: o.batch, Limit: o.limit}
+	if in.Statuses, err = fleet.ParseStatuses(o.statuses); err != nil {
+		return ofOption(err)
 	}
 	if in.Since, err = executions.ParseSince(o.since, deps.now()); err != nil {
-		return fault.Wrap(err, "--since")
+		return aboutFlag("since", o.since, err)
 	}
 	if o.childrenOf != "" {
 		return listChildren(ctx, deps, id, o.childrenOf, in)
 	}
 	return listExecutions(ctx, deps, id, in)
-}
-
-// executionStatuses are those that an execution may have.
-func executionStatuses() []executions.Status {
-	return []executions.Status{executions.Running, executions.Succeeded, executions.Failed, executions.TimedOut, executions.Aborted}
-}
-
-func parseStatuses(in []string) ([]executions.Status, error) {
-	var out []executions.Status
-	for _, s := range in {
-		found := false
-		for _, k := range executionStatuses() {
-			if strings.EqualFold(s, string(k)) {
-				out, found = append(out, k), true
-			}
-		}
-		if !found {
-			return nil, fault.New(fault.Invalid, "--status %q is not the status of an execution", s).
-				WithHint("Use RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.")
-		}
-	}
-	return out, nil
 }
 
 func listExecutions(ctx context.Context, deps *Deps, id spec.ID, in executions.ListInput) error {
@@ -97,12 +106,20 @@ func listExecutions(ctx context.Context, deps *Deps, id spec.ID, in executions.L
 		return err
 	}
 	in.Machine = m.ARN
+	listed, say := 0, deps.nowAndThen()
+	in.Passed = func(n int) {
+		listed += n
+		say(func() string { return render.Number(int64(listed)) + " executions listed" })
+	}
 	list, err := m.Client.List(ctx, in)
 	if err != nil {
 		return fault.Wrap(err, "list executions of %s", id)
 	}
 	return writeExecutions(deps, id, list)
 }
+
+// executionColumns are the columns of executions list; the ARN is shown if it is asked for.
+var executionColumns = []string{"NAME", "STATUS", "STARTED", "DURATION", "ARN"}
 
 func writeExecutions(deps *Deps, id spec.ID, list []executions.Execution) error {
 	if list == nil {
@@ -122,9 +139,9 @@ func writeExecutions(deps *Deps, id spec.ID, list []executions.Execution) error 
 		for i, x := range list {
 			rows[i] = []render.Cell{
 				render.T(x.Name), render.S(string(x.Status), render.StatusStyle(st, x.Status)),
-				render.T(render.Age(x.Start, now)), render.T(render.Duration(x.Duration(now))),
+				render.T(render.Age(x.Start, now)), render.T(render.Duration(x.Duration(now))), render.T(x.ARN),
 			}
 		}
-		return render.Table(st, []string{"NAME", "STATUS", "STARTED", "DURATION"}, rows)
+		return deps.Tabulate(console.Listing{Head: executionColumns, Rows: rows, Shown: 4})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ time, and how many of its items may fail before it fails. What runs already goes
 				o.settings.ToleratedFailurePercent = &o.percent
 			}
 			if o.settings == (executions.MapRunSettings{}) {
-				return fault.New(fault.Invalid, "%s was not told what to set", cmd.CommandPath()).
+				return wrongFlag("concurrency", nil, "%s was not told what to set", cmd.CommandPath()).
 					WithHint("Give --concurrency, --tolerated-failures or --tolerated-percent.")
 			}
 			return do(cmd.Context(), deps, o)
@@ -85,10 +86,9 @@ func runMapRunSet(ctx context.Context, deps *Deps, o *mapRunSetOptions) error {
 	if err != nil {
 		return err
 	}
-	if !o.yes {
-		if err := deps.YesNo(ctx, fmt.Sprintf("Set %s of the Map Run %s (now %s)?", o.settings.Text(), render.Line(run.Label, 0), run.Settings().Text()), nil); err != nil {
-			return err
-		}
+	question := fmt.Sprintf("Set %s of the Map Run %s (now %s)?", o.settings.Text(), render.Line(run.Label, 0), run.Settings().Text())
+	if err := agreeOn(ctx, deps, o.yes, slices.Values([]string{arn}), question, nil); err != nil {
+		return err
 	}
 	if err := c.SetMapRun(ctx, run.ARN, o.settings); err != nil {
 		return fault.Wrap(err, "set the Map Run %s", run.Label)
@@ -118,7 +118,7 @@ func theMapRun(all []executions.MapRun, label string) (*executions.MapRun, error
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fault.New(fault.Invalid, "%d Map Runs of the execution are running", len(found)).
+		return nil, wrongFlag("label", nil, "%d Map Runs of the execution are running", len(found)).
 			WithHint("Say which with --label: %s.", strings.Join(labels, ", "))
 	case label != "":
 		return nil, fault.New(fault.NotFound, "no Map Run with the label %q is running", label)

@@ -17,21 +17,32 @@ type executionOptions struct {
 	args []string // [PIPELINE] EXECUTION
 }
 
-func newExecutionsShow(deps *Deps, do action[executionOptions]) *cobra.Command {
-	return reads(&cobra.Command{
+// executionsShowOptions are those of executions show.
+type executionsShowOptions struct {
+	executionOptions
+	limit int
+}
+
+func newExecutionsShow(deps *Deps, do action[executionsShowOptions]) *cobra.Command {
+	o := &executionsShowOptions{}
+	cmd := &cobra.Command{
 		Use:   "show " + executionArgs,
 		Short: "show an execution: states, input, output, error",
-		Long:  "Shows an execution with its states, attempts and durations, its input and its output or error. Of a Distributed Map it shows how many items and child executions ended how, and why children failed." + executionHelp,
-		Args:  cobra.RangeArgs(1, 2),
+		Long: "Shows an execution with its states, attempts and durations, its input and its output or error. Of a Distributed Map it shows how many items " +
+			"and child executions ended how, and why children failed. Of very many states those that did not succeed are shown first: --limit." + executionHelp,
+		Args: cobra.RangeArgs(1, 2),
 
 		ValidArgsFunction: deps.completes(anExecution),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return do(cmd.Context(), deps, &executionOptions{args})
+			o.args = args
+			return do(cmd.Context(), deps, o)
 		},
-	})
+	}
+	countFlag(cmd.Flags(), &o.limit, "limit", 500, 0, noLimit, "how many visits of states at most; 0 for all")
+	return reads(cmd)
 }
 
-func runExecutionsShow(ctx context.Context, deps *Deps, o *executionOptions) error {
+func runExecutionsShow(ctx context.Context, deps *Deps, o *executionsShowOptions) error {
 	c, id, arn, err := findExecution(ctx, deps, o.args)
 	if err != nil {
 		return err
@@ -40,7 +51,8 @@ func runExecutionsShow(ctx context.Context, deps *Deps, o *executionOptions) err
 	if err != nil {
 		return err
 	}
-	events, err := c.History(ctx, arn, executions.HistoryOptions{IncludeData: true})
+	// The data of states is not shown: without it 25,000 events are a few megabytes.
+	events, err := c.History(ctx, arn, executions.HistoryOptions{})
 	if err != nil {
 		return err
 	}
@@ -55,12 +67,24 @@ func runExecutionsShow(ctx context.Context, deps *Deps, o *executionOptions) err
 	if t.Input == "" {
 		t.Input = d.Input
 	}
+	left := 0
+	if o.limit > 0 && len(t.Visits) > o.limit {
+		var shown []int
+		shown, left = executions.ChooseVisits(t.Visits, o.limit)
+		some := make([]executions.Visit, len(shown))
+		for k, i := range shown {
+			some[k] = t.Visits[i]
+		}
+		t.Visits, t.FailedVisit = some, nil // what it fails in is told above
+	}
 	doc := newExecutionDoc(id, out, &t)
+	doc.MoreStates = left
 	if d.Stop.IsZero() {
 		for i := range t.Visits {
 			doc.States[i].DurationSeconds = t.Visits[i].Duration(deps.now()).Seconds()
 		}
 	}
+	doc.Revision = ranOn(ctx, deps, id, d)
 	doc.MapRuns = mapRunDocs(ctx, deps, c, mapRunsOf(events))
 	doc.ItemErrors = itemErrors(ctx, deps, id, out, doc.MapRuns)
 	return deps.Write(doc, func() string { return executionText(deps, d, &t, out, &doc) })
@@ -71,8 +95,13 @@ func executionText(deps *Deps, d *executions.Details, t *executions.Timeline, ou
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", st.Title.Render(render.Line(d.Name, 0)),
 		render.StatusStyle(st, d.Status).Render(string(d.Status)), render.Duration(d.Duration(now)))
-	fmt.Fprintf(&b, "%s\n", st.Muted.Render(fmt.Sprintf("%s · started %s · %s", render.Line(d.ARN, 0), d.Start.Local().Format(time.DateTime), render.Count(int(t.LastID), "event", "events"))))
+	fmt.Fprintf(&b, "%s\n", st.Muted.Render(fmt.Sprintf("%s · started %s · %s", render.Line(d.ARN, 0), d.Start.Local().Format(time.DateTime),
+		render.Count(int(t.LastID), "event", "events"))))
+	b.WriteString(ranText(st, doc.Revision))
 	b.WriteString(render.Timeline(st, t, now))
+	if doc.MoreStates > 0 {
+		fmt.Fprintln(&b, st.Muted.Render("  and "+render.Number(int64(doc.MoreStates))+" more visits of states: --limit 0 shows all"))
+	}
 	for i := range doc.MapRuns {
 		b.WriteString(render.MapRun(st, &doc.MapRuns[i].MapRun, doc.MapRuns[i].Failures, now))
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/results"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -86,6 +89,7 @@ func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
 	doc := newExecutionDoc(o.id, outcome, t)
 	doc.MapRuns = mapRunDocs(ctx, deps, o.client, runs)
 	doc.ItemErrors = itemErrors(ctx, deps, o.id, outcome, doc.MapRuns)
+	doc.Prediction = predictionOf(ctx, deps, o.id, outcome)
 	// The execution's own end is often seen before the next look at its Map Runs.
 	for i := range doc.MapRuns {
 		r := doc.MapRuns[i].MapRun
@@ -176,5 +180,32 @@ func outcomeText(deps *Deps, out executions.Outcome, doc *executionDoc) string {
 	if out.Output != "" {
 		fmt.Fprintln(&b, render.JSON(out.Output, ""))
 	}
+	if doc.Prediction != nil {
+		fmt.Fprintf(&b, "%s\n%s\n", st.Key.Render("Prediction"), render.JSON(string(doc.Prediction), ""))
+	}
+	if results.Locate(out.Output).Manifest != nil && doc.Pipeline != "" {
+		fmt.Fprintln(&b, st.Muted.Render(fmt.Sprintf("the predictions: pipelinetui results show %s %s", doc.Pipeline, render.Line(out.Name, 0))))
+	}
 	return b.String()
+}
+
+// predictionOf reads the prediction that an execution has stored. That it can't be had is
+// told and it is left out: its address is in the output.
+func predictionOf(ctx context.Context, deps *Deps, id spec.ID, out executions.Outcome) json.RawMessage {
+	if id.Tenant == "" || out.Status != executions.Succeeded || results.Locate(out.Output).Object == nil {
+		return nil
+	}
+	f, err := openResults(ctx, deps, id.String())
+	var r *app.Result
+	if err == nil {
+		r, err = f.store.Of(ctx, &executions.Details{Execution: executions.Execution{Name: out.Name, Status: out.Status}, Output: out.Output})
+	}
+	if err != nil {
+		deps.Note("the prediction can't be shown: %s", render.Line(err.Error(), 0))
+		return nil
+	}
+	if r.Item.Prediction == nil {
+		deps.Note("the prediction has %s: results get --link tells where", render.Bytes(r.Item.Size))
+	}
+	return r.Item.Prediction
 }

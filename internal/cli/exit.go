@@ -17,7 +17,7 @@ const (
 	ExitError       ExitCode = 1  // internal or unexpected error
 	ExitUsage       ExitCode = 2  // usage or invalid input
 	ExitCredentials ExitCode = 3  // credentials missing, wrong, expired, or not sufficient
-	ExitDeployment  ExitCode = 4  // a deployment failed
+	ExitDeployment  ExitCode = 4  // a deployment failed, or would
 	ExitNotFound    ExitCode = 6  // a named thing does not exist
 	ExitChanges     ExitCode = 7  // changes found though --expect-no-changes
 	ExitCancelled   ExitCode = 8  // cancelled by the user
@@ -35,12 +35,13 @@ var exitCodes = []struct {
 	{ExitError, "internal or unexpected error; also: a state or another file of pipelinetui's own is damaged, or AWS throttles"},
 	{ExitUsage, "wrong usage or invalid input; also: a confirmation was needed and nobody could be asked, or the stack has changed since it was"},
 	{ExitCredentials, "credentials are missing, wrong, expired or not sufficient"},
-	{ExitDeployment, "a deployment failed (of several pipelines: at least one)"},
+	{ExitDeployment, "a deployment failed (of several pipelines: at least one), or was turned back; also: checks of the account, or of what is to be " +
+		"promoted, say that it would, and nothing was begun"},
 	{ExitNotFound, "a named thing does not exist"},
 	{ExitChanges, "changes were found though `--expect-no-changes`"},
 	{ExitCancelled, "cancelled by the user"},
 	{ExitTimeout, "timed out (`--timeout`)"},
-	{ExitExecution, "an execution ended other than SUCCEEDED"},
+	{ExitExecution, "an execution ended other than SUCCEEDED, or `check` had an answer that is not as it should be"},
 	{ExitLocked, "the stack is locked by another operation"},
 }
 
@@ -63,7 +64,7 @@ func codeOf(err error) ExitCode {
 		return ExitUsage
 	case fault.Unauthenticated, fault.Denied:
 		return ExitCredentials
-	case fault.Deployment:
+	case fault.Deployment, fault.NotReady:
 		return ExitDeployment
 	case fault.NotFound:
 		return ExitNotFound

@@ -61,6 +61,11 @@ func percentFlag(f *pflag.FlagSet, p *float64, name, help string) {
 	f.Var(floatUpTo(p, 100), name, help)
 }
 
+// floatFlag adds a flag for a number that is not negative, 0 without.
+func floatFlag(f *pflag.FlagSet, p *float64, name, help string) {
+	f.Var(floatUpTo(p, noLimit), name, help)
+}
+
 func floatUpTo(p *float64, highest float64) *bounded[float64] {
 	parse := func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 	return &bounded[float64]{p, 0, highest, "float", parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}

@@ -31,8 +31,26 @@ func work(ctx context.Context, deps *Deps, o *deployOptions, q *question) (*view
 		return nil, nil, err
 	}
 	v.expect(q.planned)
+	if planning {
+		v.costs = costsBefore(ctx, deps, q.pipelines)
+	}
 	results, err := operate(ctx, deps, o.request(q), v)
 	return v, results, err
+}
+
+// request is what the application is asked for, on what the question was about.
+func (o *deployOptions) request(q *question) app.Request {
+	salt := q.salt
+	if o.operation != stack.OperationPreview {
+		salt = nil // nobody compares them then
+	}
+	return app.Request{
+		Operation: o.operation, Pipelines: q.pipelines, Parallel: o.parallel, FailFast: o.failFast,
+		Refresh: o.refresh, Keep: o.keep, Message: o.message, ClearPending: o.clear,
+		ClearDeadLocks: q.clearDead, Expect: q.expects, Settle: q.to,
+		Origin: o.origin, MaxMonthlyCost: o.maxCost, Salt: salt,
+		PolicyPacks: o.policies.packs, PolicyConfigs: o.policies.configs,
+	}
 }
 
 // operate does an operation and shows it. While it is prepared, which asks AWS and may

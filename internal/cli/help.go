@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,6 +84,42 @@ func (s *session) help(text func(*cobra.Command, []string)) func(*cobra.Command,
 			Usage   string `json:"usage"`
 		}{console.NewHeader("Help"), cmd.CommandPath(), about, cmd.UsageString()}, nil)
 	}
+}
+
+// strictCompletion makes `completion` refuse a shell that it has no script for: cobra's own
+// shows its help and succeeds, and a shell would load that. The scripts go where root
+// writes at this time.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, oneOf(cmd.Commands())
+		for _, shell := range append(cmd.Commands(), cmd) {
+			if reads(shell); shell.Name() == "bash" {
+				shell.RunE = func(cmd *cobra.Command, _ []string) error { return bashScript(root, cmd) }
+			}
+		}
+	}
+}
+
+// bashScript writes the script for bash. Bash takes @ for the beginning of a host's name and
+// cuts words there, as it does at : and =, for which cobra's script cares: @latest and
+// @FILE are put together again in the same way.
+func bashScript(root, cmd *cobra.Command) error {
+	plain, err := cmd.Flags().GetBool("no-descriptions")
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	if err := root.GenBashCompletionV2(&b, !plain); err != nil {
+		return err
+	}
+	const special = "    __pipelinetui_handle_special_char \"$cur\" =\n"
+	text := strings.NewReplacer(" -n =: ||", " -n =:@ ||", special, special+strings.ReplaceAll(special, "=", "@")).Replace(b.String())
+	_, err = io.WriteString(root.OutOrStdout(), text)
+	return err
 }
 
 // strictHelp makes `help` refuse what is no command, as that command's name itself is

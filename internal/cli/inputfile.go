@@ -12,18 +12,15 @@ import (
 )
 
 // uploadInput puts the data set of an execution into the pipeline's bucket and
-// returns the input that names it. It settles the execution's name, which is
+// returns it, with the input that names it. It settles the execution's name, which is
 // part of the place.
-func uploadInput(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine) ([]byte, error) {
+func uploadInput(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine) (*app.DataSet, error) {
 	if o.name == "" {
 		o.name = executions.NewName(deps.now())
 	}
-	if err := executions.ValidateName(o.name); err != nil {
-		return nil, err
-	}
 	d, err := deps.app().DataSet(ctx, m, o.name, o.inputFile)
 	if err != nil {
-		return nil, err
+		return nil, aboutFlag("input-file", o.inputFile, err)
 	}
 	began := deps.now()
 	var mu sync.Mutex
@@ -43,5 +40,5 @@ func uploadInput(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine)
 		return nil, err
 	}
 	deps.Note("%s (%s) is at %s, after %s", render.Line(o.inputFile, 0), render.Bytes(d.Bytes), render.Line(d.URI(), 0), render.Duration(deps.now().Sub(began)))
-	return d.Input, nil
+	return d, nil
 }

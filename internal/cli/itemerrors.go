@@ -16,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -160,11 +161,11 @@ EXECUTION is a name, or @latest for the newest one of the pipeline.`,
 	countFlag(cmd.Flags(), &o.limit, "limit", 100, 0, noLimit, "how many to list at most; 0 for all")
 	cmd.ValidArgsFunction = deps.completes(anExecution)
 	files(cmd, "items")
-	return reads(cmd)
+	return reads(columns(cmd, itemErrorColumns))
 }
 
 func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) error {
-	if err := notThere(ctx, "--items", o.items, o.force); err != nil {
+	if err := notThere(ctx, "items", o.items, o.force); err != nil {
 		return err
 	}
 	id, err := spec.ParseID(o.pipeline)
@@ -201,7 +202,7 @@ func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) 
 		URI       string               `json:"uri"`
 		Errors    []app.ItemError      `json:"errors"`
 	}{console.NewHeader("ItemErrors"), id.String(), d.Name, x.Count, append([]app.ItemErrorCount{}, x.Counts...), x.URI(), []app.ItemError{}}
-	w := newItemWriter(format)
+	w := newItemWriter("items", format)
 	err = x.Each(ctx, func(one app.ItemError) (bool, error) {
 		if o.limit == 0 || len(doc.Errors) < o.limit {
 			doc.Errors = append(doc.Errors, one)
@@ -228,7 +229,7 @@ func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) 
 		for i, one := range doc.Errors {
 			rows[i] = []render.Cell{render.T(render.Line(idText(one.ID), 40)), render.T(one.Error), render.T(render.Line(one.Cause, 100))}
 		}
-		text := render.Table(deps.OutStyle, []string{"ITEM", "ERROR", "CAUSE"}, rows)
+		text := deps.Tabulate(console.Listing{Head: itemErrorColumns, Rows: rows})
 		if rest := doc.Count - int64(len(doc.Errors)); rest > 0 {
 			text += deps.OutStyle.Muted.Render(fmt.Sprintf("and %s more: add --limit 0", render.Number(rest))) + "\n"
 		}
@@ -236,20 +237,24 @@ func runExecutionsErrors(ctx context.Context, deps *Deps, o *itemErrorsOptions) 
 	})
 }
 
+// itemErrorColumns are the columns of executions errors.
+var itemErrorColumns = []string{"ITEM", "ERROR", "CAUSE"}
+
 // itemWriter collects items in the format in which the pipeline reads a data set.
 type itemWriter struct {
 	format string
+	flag   string // that names the file
 	text   bytes.Buffer
 	count  int
 	header []string // of a CSV file
 }
 
-func newItemWriter(format string) *itemWriter { return &itemWriter{format: format} }
+func newItemWriter(flag, format string) *itemWriter { return &itemWriter{flag: flag, format: format} }
 
 func (w *itemWriter) add(item json.RawMessage) error {
 	if len(item) == 0 {
 		return fault.New(fault.Damaged, "the record of an item that failed does not hold the item: it cannot be written").
-			WithHint("Leave --items out to list what failed.")
+			WithHint("Leave --%s out to list what failed.", w.flag)
 	}
 	w.count++
 	switch w.format {
@@ -309,7 +314,7 @@ func (w *itemWriter) write(path string) error {
 		text = slices.Concat([]byte("["), text, []byte("]\n"))
 	}
 	if err := renameio.WriteFile(path, text, 0o600); err != nil {
-		return fault.New(fault.Invalid, "write %s: %v", path, err).Because(err)
+		return aboutFlag(w.flag, path, outside.WriteFault("the file", path, err))
 	}
 	return nil
 }

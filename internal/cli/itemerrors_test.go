@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // The items that failed alone are written in the format in which the pipeline reads
@@ -20,7 +23,7 @@ func TestItemWriter(t *testing.T) {
 		"JSON":      "[" + first + ",\n" + second + "]\n",
 		"CSV":       "id,text\n1,\"a, \"\"b\"\" \\\\ c\"\n2,<d>\n",
 	} {
-		w := newItemWriter(format)
+		w := newItemWriter("as-input", format)
 		require.NoError(t, w.add(json.RawMessage(first)))
 		require.NoError(t, w.add(json.RawMessage(second)))
 		path := filepath.Join(t.TempDir(), "items")
@@ -30,9 +33,14 @@ func TestItemWriter(t *testing.T) {
 		require.Equal(t, want, string(got), format)
 	}
 	for _, format := range []string{"JSON", "JSONL", "CSV"} {
-		w := newItemWriter(format)
-		require.ErrorContains(t, w.add(nil), "does not hold the item", format)
+		w := newItemWriter("as-input", format)
+		err := w.add(nil)
+		require.ErrorContains(t, err, "does not hold the item", format)
+		require.Contains(t, fault.HintOf(err), "--as-input", "the flag that was given")
 		require.Zero(t, w.text.Len(), format)
+		problems := spec.Problems(w.write(filepath.Join(t.TempDir(), "none", "x")))
+		require.Len(t, problems, 1, format)
+		require.Equal(t, "--as-input", problems[0].Source, format)
 	}
-	require.ErrorContains(t, newItemWriter("CSV").add(json.RawMessage(`7`)), "not a row of a CSV file")
+	require.ErrorContains(t, newItemWriter("items", "CSV").add(json.RawMessage(`7`)), "not a row of a CSV file")
 }

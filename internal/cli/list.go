@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
@@ -39,9 +40,16 @@ type pipelineDoc struct {
 	Resources  int       `json:"resources"`
 	LastUpdate time.Time `json:"lastUpdate,omitzero"`
 	Endpoint   string    `json:"endpoint,omitempty"`
-	Running    *int      `json:"runningExecutions,omitempty"`
-	Failed     *int      `json:"failedExecutions,omitempty"`
-	Error      *errorDoc `json:"error,omitempty"`
+	// Shared are the aliases whose calls two versions share, of a pipeline that is not ready.
+	Shared  []pipelines.Shared `json:"shared,omitempty"`
+	Running *int               `json:"runningExecutions,omitempty"`
+	Failed  *int               `json:"failedExecutions,omitempty"`
+	Error   *errorDoc          `json:"error,omitempty"`
+	// Costs are of --cost and of show, by its state; Idle and LastInvoked of an endpoint that
+	// was not invoked for a day, if AWS was asked.
+	Costs       *costsDoc  `json:"costs,omitempty"`
+	Idle        bool       `json:"idle,omitempty"`
+	LastInvoked *time.Time `json:"lastInvoked,omitempty"`
 
 	// live is what Live, Elsewhere, Endpoint, Running and Failed are made from.
 	live pipelines.Live
@@ -53,6 +61,7 @@ type listOptions struct {
 	tenant   string
 	labels   []string
 	quick    bool
+	cost     bool
 }
 
 func newList(deps *Deps, do action[listOptions]) *cobra.Command {
@@ -73,9 +82,16 @@ could not be asked is an error (3 without credentials), and told in warnings.`,
 	f.StringVar(&o.tenant, "tenant", "", "only pipelines of this tenant")
 	f.StringSliceVarP(&o.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
 	f.BoolVar(&o.quick, "quick", false, "do not ask AWS for endpoints and executions")
+	f.BoolVar(&o.cost, "cost", false, "what each costs in a month by being there (an estimate), and endpoints that nobody asks")
 	cmd.ValidArgsFunction = deps.completes(manyPipelines)
 	deps.flag(cmd, "tenant", tenants)
-	return reads(cmd)
+	return reads(columns(cmd, listColumns))
+}
+
+// listColumns are the columns of list: those that the backend knows, those that AWS is asked
+// for, and those that are shown if they are asked for.
+var listColumns = []string{
+	"PIPELINE", "TEMPLATE", "STATUS", "RESOURCES", "UPDATED", "ENDPOINT", "RUNNING", "FAILED 24H", "TENANT", "MODEL", "ENV", "REGION", "STACK", "USD A MONTH", "IDLE",
 }
 
 func runList(ctx context.Context, deps *Deps, o *listOptions) error {
@@ -97,6 +113,11 @@ func runList(ctx context.Context, deps *Deps, o *listOptions) error {
 	l := asking{asked: !o.quick && len(list) > 0}
 	if l.asked {
 		deps.addLive(ctx, list, docs, &l)
+	}
+	if o.cost {
+		if err := deps.addCosts(ctx, list, docs, &l); err != nil {
+			return err
+		}
 	}
 	for i, x := range list {
 		if x.Undecided != nil {
@@ -149,7 +170,7 @@ func (deps *Deps) newPipelineDoc(x *pipelines.Pipeline) pipelineDoc {
 
 // take takes in what AWS tells.
 func (d *pipelineDoc) take(l pipelines.Live) {
-	d.live, d.Live, d.Elsewhere, d.Endpoint = l, l.Complete(), l.Elsewhere, l.Endpoint
+	d.live, d.Live, d.Elsewhere, d.Endpoint, d.Shared = l, l.Complete(), l.Elsewhere, l.Endpoint, l.Shared
 	for _, c := range []struct {
 		of pipelines.Count
 		to **int
@@ -165,11 +186,13 @@ func (deps *Deps) listText(docs []pipelineDoc, l *asking) string {
 		return "no pipelines yet: create one with `pipelinetui up -f SPEC` or `pipelinetui up TENANT/MODEL --template realtime`\n"
 	}
 	st, now := deps.OutStyle, deps.now()
-	head := []string{"PIPELINE", "TEMPLATE", "STATUS", "RESOURCES", "UPDATED"}
+	shown := 5
 	if l.asked {
-		head = append(head, "ENDPOINT", "RUNNING", "FAILED 24H")
+		shown = 8
 	}
+	head := slices.Clone(listColumns)
 	rows := make([][]render.Cell, len(docs))
+	cost := slices.ContainsFunc(docs, func(d pipelineDoc) bool { return d.Costs != nil })
 	for i, d := range docs {
 		endpoint := render.Dash(d.Endpoint)
 		switch {
@@ -182,10 +205,28 @@ func (deps *Deps) listText(docs []pipelineDoc, l *asking) string {
 			render.T(d.Pipeline), render.T(render.Dash(d.Template)), render.S(string(d.Status), statusStyle(st, d.Status)),
 			render.T(fmt.Sprint(d.Resources)), render.T(render.Age(d.LastUpdate, now)),
 			render.T(endpoint), render.T(d.live.Text(d.live.Running)), render.T(d.live.Text(d.live.Failed)),
+			render.T(d.Tenant), render.T(d.Model), render.T(d.Env), render.T(render.Dash(d.Region)), render.T(d.Stack),
+			render.T(d.monthText()), render.S(d.idleText(now), st.Warn),
 		}
 	}
-	text := render.Table(st, head, rows)
+	if cost {
+		// They come behind what the backend knows, before what AWS is asked.
+		shown += 2
+		move := func(row []render.Cell) []render.Cell {
+			n := len(row) - 2
+			return slices.Concat(row[:5], row[n:], row[5:n])
+		}
+		for i := range rows {
+			rows[i] = move(rows[i])
+		}
+		n := len(head) - 2
+		head = slices.Concat(head[:5], head[n:], head[5:n])
+	}
+	text := deps.Tabulate(console.Listing{Head: head, Rows: rows, Shown: shown})
 	for _, d := range docs {
+		for _, s := range d.Shared {
+			text += st.Warn.Render(d.Pipeline+": "+render.Line(s.String(), 0)) + "\n"
+		}
 		if d.Note != "" {
 			text += st.Muted.Render(d.Pipeline+": "+render.Line(d.Note, 0)) + "\n"
 		}

@@ -82,7 +82,7 @@ func (deps *Deps) addLive(ctx context.Context, list []pipelines.Pipeline, docs [
 		case ctx.Err() != nil:
 			// It says why anything is missing.
 		default:
-			for _, err := range []error{live.EndpointErr, live.ExecutionsErr} {
+			for _, err := range []error{live.EndpointErr, live.ExecutionsErr, live.SharedErr} {
 				if err != nil {
 					l.tell(deps, docs[i].Pipeline, err)
 				}

@@ -283,7 +283,8 @@ func TestEveryCommandSaysWhetherItChangesSomething(t *testing.T) {
 	streams, _, _ := console.Buffers("")
 	root := newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))
 	want := map[string]effect{}
-	for _, name := range strings.Fields("up destroy refresh cancel new run executions_stop executions_redrive sandbox_stop sandbox_reset sandbox_exec sandbox_serve sandbox_faults_set sandbox_faults_clear") {
+	for _, name := range strings.Fields("up destroy refresh cancel new run executions_stop executions_redrive sandbox_stop sandbox_reset sandbox_exec " +
+		"sandbox_serve sandbox_faults_set sandbox_faults_clear") {
 		want[strings.ReplaceAll(name, "_", " ")] = changing
 	}
 	want["doctor"] = changingWithYes
@@ -384,7 +385,7 @@ func TestNumbersOutsideOfTheirBounds(t *testing.T) {
 // Whatever a command is about can be completed, but for what nobody knows beforehand.
 func TestWhatACommandIsAboutIsCompleted(t *testing.T) {
 	t.Parallel()
-	free := []string{"pipelinetui sandbox account add", "pipelinetui sandbox faults clear"}
+	free := []string{"pipelinetui sandbox account add", "pipelinetui sandbox faults clear", "pipelinetui sandbox images add"}
 	streams, _, _ := console.Buffers("")
 	for _, cmd := range leaves(newRoot(newSession(nil, streams, func(string) (string, bool) { return "", false }))) {
 		if _, words, _ := strings.Cut(cmd.Use, " "); words != "" && !strings.HasSuffix(words, "[flags]") && !slices.Contains(free, cmd.CommandPath()) {

@@ -17,8 +17,12 @@ func newPreview(deps *Deps, do action[deployOptions]) *cobra.Command {
 	o.common(cmd)
 	o.refreshFlag(cmd)
 	cmd.Flags().BoolVar(&o.expect, "expect-no-changes", false, "exit with 7 if there are any changes")
+	cmd.Flags().BoolVar(&o.asking, "check", false, "ask the account, and no engine, what would make an up fail: quotas, image, model data, names, permissions")
+	o.ignoreFlag(deps, cmd)
+	o.saved.saveFlag(cmd)
+	o.policies.flags(cmd)
 	cmd.Flags().BoolVar(&o.details, "details", false, "show the properties of new resources too")
 	cmd.ValidArgsFunction = deps.completes(builtPipelines)
 	o.completions(deps, cmd)
-	return reads(cmd)
+	return comments(reads(cmd))
 }

@@ -65,7 +65,10 @@ pipelines:
 		{[]string{"-f", dir}, problem{File: dir, Rule: "unreadable"}},
 		{[]string{"-f", filepath.Join(dir, "u16.yaml")}, problem{File: filepath.Join(dir, "u16.yaml"), Rule: "encoding", Message: "the file is UTF-16, not UTF-8 text"}},
 		{[]string{"-f", filepath.Join(dir, "latin.yaml")}, problem{File: filepath.Join(dir, "latin.yaml"), Line: 2, Column: 4, Rule: "encoding"}},
-		{[]string{"-f", filepath.Join(dir, "model.tar.gz")}, problem{File: filepath.Join(dir, "model.tar.gz"), Rule: "encoding", Message: "the file is compressed with gzip, not UTF-8 text"}},
+		{
+			[]string{"-f", filepath.Join(dir, "model.tar.gz")},
+			problem{File: filepath.Join(dir, "model.tar.gz"), Rule: "encoding", Message: "the file is compressed with gzip, not UTF-8 text"},
+		},
 		{[]string{"--foo"}, problem{Source: "--foo", Rule: "flag", Message: "unknown flag: --foo"}},
 		{[]string{"-Z"}, problem{Source: "-Z", Rule: "flag"}},
 		{[]string{"--parallel", "x"}, problem{Source: "--parallel", Rule: "flag", Value: "x"}},
@@ -81,8 +84,72 @@ pipelines:
 		}
 		require.Equal(t, tc.want, got[0])
 	}
-	got := problems("up", "acme/fraud", "--template", "realtime", "--set", "maxInstances=0", "--set", "image=sandbox/linear", "--set", "modelDataUrl=s3://b/k", "--region", "us-east-1", "--yes", "-o", "json")
+	got := problems("up", "acme/fraud", "--template", "realtime", "--set", "maxInstances=0", "--set", "image=sandbox/linear", "--set",
+		"modelDataUrl=s3://b/k", "--region", "us-east-1", "--yes", "-o", "json")
 	require.Len(t, got, 1)
 	require.Equal(t, "--set maxInstances", got[0].Source)
 	require.Equal(t, "parameters.maxInstances", got[0].Path)
+	// Settings are told by where they were given, checks of a command's own flags by the flag.
+	dir = t.TempDir()
+	config := filepath.Join(dir, "config.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("parallel: none\ncolour: red\n"), 0o600))
+	full := filepath.Join(dir, "full")
+	require.NoError(t, os.WriteFile(full, []byte("{}"), 0o600))
+	for _, tc := range []struct {
+		args []string
+		want problem
+	}{
+		{[]string{"list", "--target", "mars"}, problem{Source: "--target", Rule: "flag", Value: "mars"}},
+		{[]string{"list", "--endpoint-url", "ftp://me:hunter2@h"}, problem{Source: "--endpoint-url", Rule: "flag", Value: "ftp://me:xxxxx@h"}},
+		{[]string{"list", "--config", config}, problem{File: config, Rule: "setting", Path: "parallel", Value: "none"}},
+		{[]string{"list", "--config", config}, problem{File: config, Rule: "unknown-key", Path: "colour"}},
+		{[]string{"run", "a/b"}, problem{Source: "--input", Rule: "flag"}},
+		{[]string{"run", "a/b", "--input", "1e999"}, problem{Source: "--input", Rule: "flag", Value: "1e999"}},
+		{[]string{"run", "a/b", "--input", "{}", "--name", "a b"}, problem{Source: "--name", Rule: "flag", Value: "a b"}},
+		{[]string{"run", "a/b", "--input", "{}", "--timeout", "3s"}, problem{Source: "--timeout", Rule: "flag", Value: "3s"}},
+		{[]string{"run", "a/b", "--inputs", "x.txt"}, problem{Source: "--inputs", Rule: "flag", Value: "x.txt"}},
+		{[]string{"run", "a/b", "--inputs", "x.csv", "--batch", "a b"}, problem{Source: "--batch", Rule: "flag", Value: "a b"}},
+		{[]string{"executions", "list", "a/b", "--since", "soon"}, problem{Source: "--since", Rule: "flag", Value: "soon"}},
+		{[]string{"executions", "list", "a/b", "--status", "DONE"}, problem{Source: "--status", Rule: "flag", Value: "DONE"}},
+		{[]string{"executions", "export", "a/b", "x", "--out", filepath.Join(full, "x")}, problem{Source: "--out", Rule: "flag", Value: filepath.Join(full, "x")}},
+		{[]string{"executions", "errors", "a/b", "x", "--items", filepath.Join(full, "x")}, problem{Source: "--items", Rule: "flag", Value: filepath.Join(full, "x")}},
+		{[]string{"executions", "map-run", "set", "a/b", "x", "--yes"}, problem{Source: "--concurrency", Rule: "flag"}},
+		{[]string{"up", "a/b", "--yes", "--running", "maybe"}, problem{Source: "--running", Rule: "flag", Value: "maybe"}},
+		{[]string{"up", "-f", "x", "--template", "realtime", "--yes"}, problem{Source: "--template", Rule: "flag", Value: "realtime"}},
+	} {
+		var found []problem
+		for _, p := range problems(append(tc.args, "-o", "json")...) {
+			require.NotEmpty(t, p.Message, tc.args)
+			require.NotEmpty(t, p.Hint, tc.args)
+			p.Message, p.Hint = "", ""
+			found = append(found, p)
+		}
+		require.Contains(t, found, tc.want, tc.args)
+	}
+}
+
+// TestNobodyIsToldPasswords: a backend's URL may hold one, and so may what is said of it.
+func TestNobodyIsToldPasswords(t *testing.T) {
+	t.Parallel()
+	w := newHome(t, t.TempDir())
+	const url = "https://me:hunter2@127.0.0.1:1/x"
+	for _, args := range [][]string{
+		{"list", "--backend", url},
+		{"list", "--backend", "me:hunter2@host"},
+		{"list", "--backend", "ftp://me:hun/ter2@host"},
+		{"list", "--endpoint-url", "ftp://me:hunter2@host"},
+		{"list", "--endpoint-url=https://me:hunter2@"},
+		{"doctor", "--backend", url},
+		{"up", "a/b", "--backend", url, "--yes"},
+		{"list", "--backend", "s3://b?endpoint=h&access_token=hunter2"},
+	} {
+		for _, form := range []string{"table", "json"} {
+			l := w.run(t, append(args, "-o", form, "--debug")...)
+			require.NotEqual(t, ExitOK, l.code)
+			for _, said := range []string{l.out.String(), l.errs.String()} {
+				require.NotContains(t, said, "hunter2", args)
+				require.NotContains(t, said, "ter2@", args)
+			}
+		}
+	}
 }

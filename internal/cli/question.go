@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -28,6 +30,10 @@ type question struct {
 	planned map[spec.ID][]stack.Row
 	// to says whose executions are to be waited for or stopped first.
 	to map[spec.ID]pipelines.Running
+	// looked is what the preview came to, once there was one.
+	looked *looked
+	// salt goes into digests of secrets; nil if nobody needs them.
+	salt []byte
 	// clearDead allows locks to be removed whose owner is gone.
 	clearDead bool
 }
@@ -40,12 +46,20 @@ func (q *question) settle(ctx context.Context) error {
 	}
 	if len(q.pipelines) == 0 {
 		q.deps.Note("of %s none failed last time", render.Count(q.all, "pipeline", "pipelines"))
+		if q.agreed != nil {
+			return q.hold(ctx, q.agreed) // those of the plan are not there
+		}
 		return nil
 	}
 	if err := q.tellHeld(ctx); err != nil {
 		return err
 	}
 	q.clearDead = q.o.yes
+	if q.agreed != nil {
+		if err := q.hold(ctx, q.agreed); err != nil {
+			return err
+		}
+	}
 	if q.o.changing() && !q.o.yes {
 		if err := q.askAboutLocks(ctx); err != nil {
 			return err
@@ -60,10 +74,6 @@ func (q *question) settle(ctx context.Context) error {
 // showTarget names the place and the identity before anything happens there. The
 // pipelines have regions, and roles, of their own.
 func showTarget(deps *Deps, t *app.Target, pipelines []*spec.Pipeline) {
-	place := t.Name
-	if t.Endpoint != "" {
-		place += " " + t.Endpoint
-	}
 	var regions, roles []string
 	for _, p := range pipelines {
 		if p.Region != "" && !slices.Contains(regions, p.Region) {
@@ -73,6 +83,14 @@ func showTarget(deps *Deps, t *app.Target, pipelines []*spec.Pipeline) {
 			roles = append(roles, p.AssumeRole)
 		}
 	}
+	showPlace(deps, t, regions, roles)
+}
+
+func showPlace(deps *Deps, t *app.Target, regions, roles []string) {
+	place := t.Name
+	if t.Endpoint != "" {
+		place += " " + t.Endpoint
+	}
 	if len(regions) == 0 {
 		regions = []string{t.Region}
 	}
@@ -81,6 +99,38 @@ func showTarget(deps *Deps, t *app.Target, pipelines []*spec.Pipeline) {
 		identity += " as " + someOf(roles)
 	}
 	deps.Note("target %s · account %s · region %s · identity %s · backend %s", place, t.Account, someOf(regions), identity, deps.app().Backend())
+}
+
+// agree tells where something is about to be done, and asks, unless yes says so already.
+func agree(ctx context.Context, deps *Deps, yes bool, pipelines []*spec.Pipeline, question string, details func()) error {
+	t, err := deps.app().Target(ctx)
+	if err != nil {
+		return err
+	}
+	showTarget(deps, t, pipelines)
+	if yes {
+		return nil
+	}
+	return deps.YesNo(ctx, question, details)
+}
+
+// agreeOn is agree about executions: where they are is in their ARNs.
+func agreeOn(ctx context.Context, deps *Deps, yes bool, arns iter.Seq[string], question string, details func()) error {
+	t, err := deps.app().Target(ctx)
+	if err != nil {
+		return err
+	}
+	var regions []string
+	for text := range arns {
+		if region := executions.RegionOf(text); region != "" && !slices.Contains(regions, region) {
+			regions = append(regions, region)
+		}
+	}
+	showPlace(deps, t, regions, nil)
+	if yes {
+		return nil
+	}
+	return deps.YesNo(ctx, question, details)
 }
 
 // someOf lists a few of many.
@@ -159,10 +209,11 @@ func (q *question) confirm(ctx context.Context) error {
 }
 
 func (q *question) confirmUp(ctx context.Context) error {
-	v, results, err := q.plan(ctx)
+	v, results, err := q.look(ctx)
 	if err != nil {
 		return err
 	}
+	v.costs = costsBefore(ctx, q.deps, q.pipelines)
 	show := func(details bool) {
 		for _, r := range results {
 			fmt.Fprintf(q.deps.Err, "%s  %s\n", q.deps.ErrStyle.Title.Render(r.ID.String()), render.Changes(r.Result.Changes, false))
@@ -201,6 +252,22 @@ func (q *question) confirmDestroy(ctx context.Context) error {
 	}
 	q.expects = q.seen
 	return nil
+}
+
+// looked is what a preview came to.
+type looked struct {
+	v       *view
+	results []app.PipelineResult
+	err     error
+}
+
+// look is plan, once.
+func (q *question) look(ctx context.Context) (*view, []app.PipelineResult, error) {
+	if q.looked == nil {
+		v, results, err := q.plan(ctx)
+		q.looked = &looked{v, results, err}
+	}
+	return q.looked.v, q.looked.results, q.looked.err
 }
 
 // plan finds out what an up would do and keeps it for the update itself. With an
@@ -276,7 +343,7 @@ func (q *question) beforehand(ctx context.Context) error {
 	case q.o.yes && q.o.operation == stack.OperationUp && !settles:
 		return nil
 	case q.o.yes && q.o.operation == stack.OperationUp:
-		_, results, err := q.plan(ctx)
+		_, results, err := q.look(ctx)
 		if err := q.leaveOut(results, err); err != nil {
 			return err
 		}

@@ -20,5 +20,5 @@ func newRefresh(deps *Deps, do action[deployOptions]) *cobra.Command {
 	yesFlag(cmd, &o.yes)
 	cmd.ValidArgsFunction = deps.completes(manyPipelines)
 	o.completions(deps, cmd)
-	return instead(changes(cmd), "preview --refresh")
+	return comments(instead(changes(cmd), "preview --refresh"))
 }

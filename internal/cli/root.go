@@ -46,9 +46,6 @@ func (s *session) run(ctx context.Context, signals <-chan os.Signal) ExitCode {
 	defer stop()
 	root := newRoot(s)
 	root.SetArgs(s.args)
-	root.SetIn(s.deps.In)
-	root.SetOut(s.deps.Out)
-	root.SetErr(s.deps.Err)
 	ended := make(chan error, 1)
 	go func() { ended <- s.execute(ctx, root) }()
 	var err error
@@ -74,6 +71,8 @@ type session struct {
 	global *pflag.FlagSet
 	config string // --config
 	yes    bool   // --yes, of whichever command
+	// viewing is what is to be seen of results.
+	viewing viewing
 	// version is --version, of the program without a command.
 	version bool
 	opened  *app.App
@@ -148,6 +147,7 @@ func (s *session) resolve(ctx context.Context) error {
 func (s *session) take(resolved *settings.Settings) {
 	s.deps.settings = resolved
 	s.deps.SetForm(resolved.String(settings.Output))
+	s.deps.SetHints(resolved.Bool(settings.Hints))
 }
 
 // before runs before every command: it resolves the settings and refuses what may not be.
@@ -158,6 +158,12 @@ func (s *session) before(cmd *cobra.Command, _ []string) error {
 	s.deps.SetCommand(nameOf(cmd))
 	s.yes = saidYes(cmd)
 	if err := s.resolve(cmd.Context()); err != nil {
+		return err
+	}
+	if err := s.look(cmd); err != nil {
+		return err
+	}
+	if err := s.comments(cmd); err != nil {
 		return err
 	}
 	if err := permitted(s.deps, cmd); err != nil {
@@ -211,6 +217,9 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 		PersistentPreRunE: s.before,
 		RunE:              s.bare,
 	}
+	root.SetIn(s.deps.In)
+	root.SetOut(s.deps.Out)
+	root.SetErr(s.deps.Err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, command: cmd.CommandPath(), flags: true}
 	})
@@ -229,18 +238,21 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	}
 	deps := s.deps
 	add(
-		groupDeploy, newNew(deps), newUp(deps, runDeploy), newPreview(deps, runDeploy), newDestroy(deps, runDeploy),
+		groupDeploy, newInit(deps, runInit), newNew(deps), newUp(deps, runDeploy), newPreview(deps, runDeploy), newRollback(deps, runRollback),
+		newPromote(deps, runPromote), newDestroy(deps, runDeploy),
 		newRefresh(deps, runDeploy), newCancel(deps, runCancel),
 	)
-	add(groupRun, newRun(deps, runExecution), newExecutions(deps))
-	add(groupInspect, newList(deps, runList), newShow(deps, runShow), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
-	add(groupTool, newSandbox(deps), newDoctor(deps), newVersion(deps), newDocs(root))
+	add(groupRun, newRun(deps, runExecution), newCheck(deps, runChecks), newExecutions(deps), newBatches(deps), newResults(deps))
+	add(groupInspect, newList(deps, runList), newShow(deps, runShow), newHistory(deps, runHistory), newDiff(deps, runDiff), newMetrics(deps, runMetrics),
+		newCosts(deps, runCosts, runCostsRefresh), newLogs(deps, runLogs), newTemplates(deps), newSchema(deps), newEject(deps, runEject))
+	add(groupTool, newSandbox(deps), newDoctor(deps), newPermissions(deps, runPermissions), newExplain(deps, runExplain), newVersion(deps), newDocs(root))
 	reads(root)
 	s.completions(root)
 	root.SetHelpFunc(s.help(root.HelpFunc()))
 	root.SetHelpCommandGroupID(groupTool)
 	root.SetCompletionCommandGroupID(groupTool)
 	strictHelp(root)
+	strictCompletion(root)
 	wrapUsage(root)
 	return root
 }
@@ -254,10 +266,11 @@ func (s *session) flags(root *cobra.Command) {
 	s.global.String("profile", "", "profile of the AWS configuration files")
 	s.global.String("region", "", "AWS region where the spec names none")
 	s.global.String("backend", "", "Pulumi backend URL (file://, s3://, https://...)")
-	s.global.StringP("output", "o", "table", "form of the output: table, json, yaml or jsonl")
+	s.global.StringP("output", "o", "table", "form of the output: table, json, yaml, jsonl, or markdown of up, preview, refresh and destroy")
 	s.global.Bool("no-color", false, "no colours")
 	s.global.Bool("read-only", false, "refuse every command that changes pipelines, executions or the sandbox")
 	s.global.Bool("debug", false, "show the causes of errors")
+	s.viewing.flags(s.global)
 	s.global.StringVar(&s.config, "config", "", "config file in place of the default one")
 }
 
@@ -280,17 +293,23 @@ func wrapUsage(cmd *cobra.Command) {
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ArbitraryArgs, Annotations: map[string]string{effectKey: string(reading)},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			names := make([]string, 0, len(subs))
-			for _, s := range subs {
-				names = append(names, s.Name())
-			}
-			if len(args) == 0 {
-				return &usageError{err: fmt.Errorf("%s needs one of: %s", cmd.CommandPath(), strings.Join(names, ", ")), command: cmd.CommandPath()}
-			}
-			return &usageError{err: fmt.Errorf("unknown command %q: %s knows %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")), command: cmd.CommandPath()}
-		},
+		RunE: oneOf(subs),
 	}
 	cmd.AddCommand(subs...)
 	return cmd
+}
+
+// oneOf is what a command does that only holds others: it refuses, with what there is.
+func oneOf(subs []*cobra.Command) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		names := make([]string, 0, len(subs))
+		for _, s := range subs {
+			names = append(names, s.Name())
+		}
+		known, path := strings.Join(names, ", "), cmd.CommandPath()
+		if len(args) == 0 {
+			return &usageError{err: fmt.Errorf("%s needs one of: %s", path, known), command: path}
+		}
+		return &usageError{err: fmt.Errorf("unknown command %q: %s knows %s", args[0], path, known), command: path}
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 )
@@ -24,8 +23,11 @@ func TestScreenAndCommandLineTellTheSame(t *testing.T) {
 	list, err := source.Pipelines(t.Context())
 	require.NoError(t, err)
 	lives := map[string]pipelines.Live{
-		datatest.Iris.StackName():  {At: datatest.Recorded, Endpoint: "InService", Running: pipelines.Counted(pipelines.LiveLimit), Failed: pipelines.Counted(3)},
-		datatest.Fraud.StackName(): {At: datatest.Recorded, Endpoint: pipelines.EndpointGone, EndpointErr: fault.New(fault.NotFound, "it is gone"), Running: pipelines.Counted(0), Failed: pipelines.Counted(0)},
+		datatest.Iris.StackName(): {At: datatest.Recorded, Endpoint: "InService", Running: pipelines.Counted(pipelines.LiveLimit), Failed: pipelines.Counted(3)},
+		datatest.Fraud.StackName(): {
+			At: datatest.Recorded, Endpoint: pipelines.EndpointGone, EndpointErr: fault.New(fault.NotFound, "it is gone"),
+			Running: pipelines.Counted(0), Failed: pipelines.Counted(0),
+		},
 		datatest.Churn.StackName(): {At: datatest.Recorded},
 		datatest.IrisBatch.StackName(): {
 			At: datatest.Recorded, Endpoint: "Updating", ExecutionsErr: fault.New(fault.Throttled, "too many"),
@@ -37,7 +39,9 @@ func TestScreenAndCommandLineTellTheSame(t *testing.T) {
 			source.Add(list[i], list[i].History...)
 		}
 	}
-	source.LiveFunc = func(_ context.Context, p data.Pipeline) (data.Live, error) { return lives[p.ID.StackName()], nil }
+	source.LiveFunc = func(_ context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
+		return lives[p.ID.StackName()], nil
+	}
 
 	streams, _, _ := console.Buffers("")
 	deps := newSession(nil, streams, func(string) (string, bool) { return "", false }).deps

@@ -32,7 +32,8 @@ func newSandbox(deps *Deps) *cobra.Command {
 		plain(reading, "status", "tell whether the sandbox runs, and where", runSandboxStatus),
 		plain(changing, "stop", "stop the sandbox; its data stay", runSandboxStop),
 		newSandboxReset(deps, runSandboxReset), newSandboxEnv(deps, runSandboxEnv), newSandboxAccount(deps), newSandboxExec(deps, runSandboxExec),
-		plain(reading, "logs", "print the sandbox's log", runSandboxLogs), newSandboxMail(deps, runSandboxMail), newSandboxFaults(deps), newSandboxServe(deps, runSandboxServe))
+		plain(reading, "logs", "print the sandbox's log", runSandboxLogs), newSandboxMail(deps, runSandboxMail), newSandboxFaults(deps),
+		newSandboxQuotas(deps), newSandboxImages(deps), newSandboxServe(deps, runSandboxServe))
 }
 
 func runSandboxStart(ctx context.Context, deps *Deps) error {
@@ -119,8 +120,7 @@ func newSandboxEnv(deps *Deps, do action[sandboxEnvOptions]) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return do(cmd.Context(), deps, o) },
 	}
-	cmd.Flags().StringVar(&o.account, "account", "", "id of the account whose user they are of; the first one if not given")
-	deps.flag(cmd, "account", accounts)
+	accountFlag(deps, cmd, &o.account)
 	return reads(cmd)
 }
 
@@ -212,6 +212,7 @@ func newSandboxServe(deps *Deps, do action[app.SandboxServing]) *cobra.Command {
 	f.StringVar(&s.Dir, "dir", "", "folder of the sandbox")
 	countFlag(f, &s.Port, "port", 0, 0, 65535, "port to listen on; 0 for any free one")
 	durationFlag(f, &s.Delay, "endpoint-delay", 2*time.Second, "how long an endpoint takes to be created")
+	countFlag(f, &s.Haste, "haste", 1, 1, 3600, "how many times faster than on AWS the waits of deployments pass")
 	countFlag(f, &s.MaxItemBytes, "max-item-bytes", 0, 0, math.MaxInt, "bytes that the objects of one Map Run may unpack to; 0 for 2 GiB")
 	f.StringVar(&s.Images, "images", "", "IMAGE=URL,... model servers of your own")
 	f.StringVar(&s.Account, "account", "", "id of the first account")

@@ -105,7 +105,8 @@ func leavesSandbox(ctx context.Context, cmd *exec.Cmd) error {
 		return nil
 	}
 	return fault.New(fault.Unsupported, "the aws CLI of version 1 sends requests for SQS to the real AWS: it takes no notice of AWS_ENDPOINT_URL there").
-		WithHint("Use version 2, or add --endpoint-url \"$AWS_ENDPOINT_URL\" (in a shell that `pipelinetui sandbox exec` runs: sh -c 'aws --endpoint-url \"$AWS_ENDPOINT_URL\" sqs ...').")
+		WithHint("Use version 2, or add --endpoint-url \"$AWS_ENDPOINT_URL\" (in a shell that `pipelinetui sandbox exec` runs: sh -c 'aws --endpoint-url " +
+			"\"$AWS_ENDPOINT_URL\" sqs ...').")
 }
 
 // asksSQS tells whether arguments of the aws CLI are a command of SQS that leaves

@@ -22,10 +22,10 @@ func newSandboxFaults(deps *Deps) *cobra.Command {
 }
 
 func newSandboxFaultsList(deps *Deps) *cobra.Command {
-	return reads(&cobra.Command{
+	return reads(columns(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "list what goes wrong on purpose, and how often it did", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSandboxFaultsList(cmd.Context(), deps) },
-	})
+	}, faultColumns))
 }
 
 func runSandboxFaultsList(ctx context.Context, deps *Deps) error {
@@ -142,6 +142,9 @@ func runSandboxFaultsSet(ctx context.Context, deps *Deps, o *faultsSetOptions) e
 	return writeFaults(deps, status)
 }
 
+// faultColumns are the columns of sandbox faults list.
+var faultColumns = []string{"NUMBER", "CALLS", "FAULT", "HITS"}
+
 func writeFaults(deps *Deps, s app.FaultStatus) error {
 	doc := struct {
 		console.Header
@@ -165,7 +168,7 @@ func writeFaults(deps *Deps, s app.FaultStatus) error {
 			rows[i] = []render.Cell{render.T(strconv.Itoa(i + 1)), render.T(hit(r)), render.T(trouble(r)), render.T(strconv.Itoa(hits))}
 		}
 		if len(rows) > 0 {
-			b.WriteString(render.Table(deps.OutStyle, []string{"NUMBER", "CALLS", "FAULT", "HITS"}, rows))
+			b.WriteString(deps.Tabulate(console.Listing{Head: faultColumns, Rows: rows}))
 		}
 		return b.String()
 	})

@@ -20,7 +20,7 @@ const mailTime = "2006-01-02 15:04:05"
 type sandboxMailOptions struct{ id string } // "" for all
 
 func newSandboxMail(deps *Deps, do action[sandboxMailOptions]) *cobra.Command {
-	return reads(&cobra.Command{
+	return reads(columns(&cobra.Command{
 		Use: "mail [ID]", Short: "list the e-mail that the sandbox has sent, or show one", Args: cobra.MaximumNArgs(1),
 		Long: `Lists the e-mail that topics of the sandbox (Amazon SNS) have sent to their
 subscribers, the oldest first, or shows one. None leaves this machine: each is a file.
@@ -31,7 +31,7 @@ A subscription by e-mail begins with one that has a link to confirm it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return do(cmd.Context(), deps, &sandboxMailOptions{strings.Join(args, "")})
 		},
-	})
+	}, mailColumns))
 }
 
 // mails are those that there are: files, which are there without the sandbox too.
@@ -64,9 +64,12 @@ func runSandboxMail(_ context.Context, deps *Deps, o *sandboxMailOptions) error 
 		if len(rows) == 0 {
 			return "the sandbox has sent no e-mail\n"
 		}
-		return render.Table(deps.OutStyle, []string{"ID", "SENT", "TO", "SUBJECT"}, rows)
+		return deps.Tabulate(console.Listing{Head: mailColumns, Rows: rows})
 	})
 }
+
+// mailColumns are the columns of sandbox mail.
+var mailColumns = []string{"ID", "SENT", "TO", "SUBJECT"}
 
 func showMail(deps *Deps, all []app.SandboxMail, id string) error {
 	i := slices.IndexFunc(all, func(m app.SandboxMail) bool { return m.ID == id })

@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/plans"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -25,6 +26,7 @@ type selection struct {
 	tenant   string
 	labels   []string
 	failed   bool
+	rollout  string
 }
 
 // flags adds the selection's flags. building adds those that make or change
@@ -39,11 +41,23 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 	if building {
 		f.StringVar(&s.template, "template", "", "template of a new pipeline")
 		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value; name=null takes it back), may be repeated")
+		s.rolloutFlag(cmd)
 	}
+}
+
+func (s *selection) rolloutFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.rollout, "rollout", "", "how a changed endpoint takes over: STRATEGY[:SIZE[:INTERVAL]], such as canary:10%:10m; short for --set rollout...")
 }
 
 // check refuses a selection of nothing, or of what excludes each other.
 func (s *selection) check(command string) error {
+	if s.rollout != "" {
+		set, err := spec.SetRollout(s.rollout)
+		if err != nil {
+			return err
+		}
+		s.set, s.rollout = append(set, s.set...), ""
+	}
 	if s.failed && len(s.args) == 0 && s.file == "" {
 		s.args = []string{"*/*/*"}
 	}
@@ -52,7 +66,7 @@ func (s *selection) check(command string) error {
 			WithHint("Name them (acme/fraud, 'acme/*', 'acme/*/*' for every env), or give a spec with -f.")
 	}
 	if s.file != "" && s.template != "" {
-		return fault.New(fault.Invalid, "--template and --file exclude each other").
+		return wrongFlag("template", s.template, "it excludes --file").
 			WithHint("Set the template in the spec file.")
 	}
 	return s.narrow()
@@ -101,6 +115,8 @@ type chosen struct {
 	// aside are the pipelines whose state cannot be used, and why: among several
 	// they fail by themselves and hold nobody up.
 	aside []app.PipelineResult
+	// agreed is the plan that is to be applied; nil if there is none.
+	agreed *plans.Plan
 }
 
 // setAside keeps a pipeline whose state is damaged for the end. It is false for any

@@ -84,8 +84,11 @@ func runShow(ctx context.Context, deps *Deps, o *showOptions) error {
 	l := asking{asked: !o.quick}
 	if l.asked {
 		deps.addLive(ctx, list, docs, &l)
-		d.pipelineDoc, d.Warnings = docs[0], l.docs()
 	}
+	if err := deps.addCosts(ctx, list, docs, &asking{}); err != nil {
+		deps.Note("it is not known what it costs: %s", render.Line(err.Error(), 0))
+	}
+	d.pipelineDoc, d.Warnings = docs[0], l.docs()
 	if err := deps.Write(d, func() string { return deps.showText(d, l.text(deps.OutStyle)) }); err != nil {
 		return err
 	}
@@ -96,7 +99,9 @@ func runShow(ctx context.Context, deps *Deps, o *showOptions) error {
 func (deps *Deps) showText(d showDoc, unasked string) string {
 	st, now := deps.OutStyle, deps.now()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(d.Pipeline), st.Muted.Render(strings.Join([]string{string(d.Status), "template " + render.Dash(d.Template), "region " + render.Dash(d.Region), "updated " + render.Age(d.LastUpdate, now)}, " · ")))
+	fmt.Fprintf(&b, "%s  %s\n", st.Title.Render(d.Pipeline),
+		st.Muted.Render(strings.Join([]string{string(d.Status), "template " + render.Dash(d.Template), "region " + render.Dash(d.Region), "updated " +
+			render.Age(d.LastUpdate, now)}, " · ")))
 	if d.Note != "" {
 		fmt.Fprintln(&b, st.Warn.Render(render.Line(d.Note, 0)))
 	}
@@ -109,10 +114,16 @@ func (deps *Deps) showText(d showDoc, unasked string) string {
 	if d.Elsewhere != "" {
 		fmt.Fprintln(&b, st.Warn.Render("it is in account "+d.Elsewhere+", which is not that of the target"))
 	}
+	for _, s := range d.Shared {
+		fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Alias:"), st.Warn.Render(render.Line(s.String(), 0)))
+	}
 	if d.Endpoint != "" {
 		fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Endpoint:"), d.Endpoint)
 	}
 	b.WriteString(unasked)
+	if d.Costs != nil {
+		b.WriteString(d.Costs.text(st))
+	}
 	if len(d.Outputs) > 0 {
 		fmt.Fprintf(&b, "%s\n%s", st.Key.Render("Outputs"), render.Outputs(st, d.Outputs))
 	}
@@ -127,7 +138,7 @@ func (deps *Deps) showText(d showDoc, unasked string) string {
 	b.WriteString(st.Key.Render("Resources") + "\n")
 	rows := make([][]render.Cell, 0, len(d.State))
 	for _, r := range d.State {
-		if r.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
+		if r.Custom && stack.Counted(r.Type) {
 			rows = append(rows, []render.Cell{render.T("  " + r.Name), render.T(render.ShortType(r.Type)), render.T(r.ID)})
 		}
 	}

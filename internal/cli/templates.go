@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,16 +16,20 @@ import (
 
 func newTemplates(deps *Deps) *cobra.Command {
 	cmd := group("templates", "list, show, check and begin templates",
-		newTemplatesList(deps), newTemplatesShow(deps, runTemplatesShow), newTemplatesCheck(deps, runTemplatesCheck), newTemplatesNew(deps, runTemplatesNew))
+		newTemplatesList(deps), newTemplatesShow(deps, runTemplatesShow), newTemplatesDocs(deps, runTemplatesDocs),
+		newTemplatesCheck(deps, runTemplatesCheck), newTemplatesNew(deps, runTemplatesNew))
 	cmd.Aliases = []string{"template"}
 	return cmd
 }
 
+// templateColumns are the columns of templates list.
+var templateColumns = []string{"NAME", "VERSION", "ORIGIN", "TITLE"}
+
 func newTemplatesList(deps *Deps) *cobra.Command {
-	return reads(&cobra.Command{
+	return reads(columns(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "list the templates", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTemplatesList(cmd.Context(), deps) },
-	})
+	}, templateColumns))
 }
 
 // templatesShowOptions are those of templates show.
@@ -59,7 +64,7 @@ func runTemplatesList(ctx context.Context, deps *Deps) error {
 		for _, t := range cat.List() {
 			rows = append(rows, []render.Cell{render.T(t.Name), render.T(t.Version), render.T(t.Origin), render.T(t.Title)})
 		}
-		return render.Table(deps.OutStyle, []string{"NAME", "VERSION", "ORIGIN", "TITLE"}, rows)
+		return deps.Tabulate(console.Listing{Head: templateColumns, Rows: rows})
 	})
 }
 
@@ -83,9 +88,10 @@ func runTemplatesShow(ctx context.Context, deps *Deps, o *templatesShowOptions) 
 func templateText(deps *Deps, t *spec.Template) string {
 	st := deps.OutStyle
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n%s\n\n", st.Title.Render(render.Line(t.Name, 0)), st.Muted.Render("version "+t.Version+" · "+render.Line(t.Origin, 0)), strings.TrimSpace(render.Safe(t.Description)))
+	fmt.Fprintf(&b, "%s  %s\n%s\n\n", st.Title.Render(render.Line(t.Name, 0)), st.Muted.Render("version "+t.Version+" · "+render.Line(t.Origin, 0)),
+		strings.TrimSpace(render.Safe(t.Description)))
 	fmt.Fprintf(&b, "%s %s\n", st.Key.Render("Blocks:"), strings.Join(t.Blocks, ", "))
-	for _, g := range t.Groups {
+	for _, g := range append(slices.Clone(t.Groups), spec.Group{Title: "Other"}) { // of a template without groups, all
 		params := t.Group(g.Name)
 		if len(params) == 0 {
 			continue

@@ -75,7 +75,8 @@ func runTemplatesCheck(ctx context.Context, deps *Deps, o *templatesCheckOptions
 		return err
 	}
 	if errs > 0 || o.strict && warnings > 0 {
-		return fault.New(fault.Invalid, "%s and %s in %s", render.Count(errs, "error", "errors"), render.Count(warnings, "warning", "warnings"), render.Count(len(reports), "template", "templates")).
+		return fault.New(fault.Invalid, "%s and %s in %s", render.Count(errs, "error", "errors"), render.Count(warnings, "warning", "warnings"),
+			render.Count(len(reports), "template", "templates")).
 			WithHint("Correct what is listed above and check again.")
 	}
 	return nil

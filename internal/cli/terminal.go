@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/custom"
 	"github.com/pipelinetui/pipelinetui/internal/tui/live"
 )
 
@@ -60,12 +63,17 @@ func showTerminal(ctx context.Context, s *session) error {
 	ask := deps.settings.String(settings.Background) == "auto" && !told && o.Colors >= theme.Colors256 && theme.Answers(deps.environ)
 	signals, release := deps.signals.Hold()
 	defer release()
-	notes, err := tui.Run(ctx, tui.Config{Source: live.New(deps.app()), Theme: theme.NewScreen(deps.Raw.Out, o), Flags: deps.settings.Flags},
+	source, screen := live.New(deps.app()), theme.NewScreen(deps.Raw.Out, o)
+	paths := deps.settings.Paths
+	own, wrong := custom.Load(filepath.Dir(paths.Config), paths.Home)
+	wrong = append(wrong, own.Rebind()...)
+	screen.Wear(own.Skin)
+	notes, err := tui.Run(ctx, tui.Config{Source: source, Theme: screen, Flags: source.Flags, Custom: own, Wrong: wrong},
 		tui.Terminal{In: deps.Raw.In, Out: deps.Raw.Out, Signals: signals, Notices: notices, AskBackground: ask})
 	for _, n := range notes {
 		fmt.Fprintln(deps.Out, render.Safe(n))
 	}
-	return err
+	return errors.Join(err, source.Close())
 }
 
 // envColors is where some terminals tell their colours: "15;0" is white on black.

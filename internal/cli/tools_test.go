@@ -33,8 +33,11 @@ func TestToolOptions(t *testing.T) {
 	require.Equal(t, &sandboxExecOptions{[]string{"aws", "--region", "x"}}, parsed(t, newSandboxExec, "aws --region x"))
 	require.Equal(t, &sandboxAccountAddOptions{"111122223333"}, parsed(t, newSandboxAccountAdd, "111122223333"))
 	require.Equal(t, &faultsClearOptions{[]int{2, 3}}, parsed(t, newSandboxFaultsClear, "2 3"))
-	require.Equal(t, &app.SandboxServing{Dir: "d", Port: 1, Delay: 3e9, Images: "a=b", Account: "1", MaxItemBytes: 9},
-		parsed(t, newSandboxServe, "--dir d --port 1 --endpoint-delay 3s --images a=b --account 1 --max-item-bytes 9"))
+	require.Equal(t, &app.SandboxServing{Dir: "d", Port: 1, Delay: 3e9, Images: "a=b", Account: "1", Haste: 60, MaxItemBytes: 9},
+		parsed(t, newSandboxServe, "--dir d --port 1 --endpoint-delay 3s --images a=b --account 1 --haste 60 --max-item-bytes 9"))
+	two := 2.0
+	require.Equal(t, &quotasSetOptions{account: "111122223333", values: map[string]*float64{"sagemaker/L-614B09FD": &two, "sagemaker/ml.m5.xlarge": nil}},
+		parsed(t, newSandboxQuotasSet, "sagemaker/L-614B09FD=2 sagemaker/ml.m5.xlarge=default --account 111122223333"))
 	set := parsed(t, newSandboxFaultsSet, "--quotas=false")
 	require.True(t, set.switches && !set.rules && !set.quotas)
 }
@@ -202,8 +205,10 @@ func TestFaults(t *testing.T) {
 	w.serve(t)
 	t.Cleanup(func() { w.stop(); <-w.stopped })
 	w.run(t, "sandbox", "faults", "list").ends(t, ExitOK, "nothing goes wrong on purpose")
-	w.run(t, "sandbox", "faults", "set", "--call", "sfn.StartExecution", "--throttle", "--share", "0.5", "--times", "2").ends(t, ExitOK, "sfn.StartExecution, 50 % of them, 2 times", "throttled")
-	w.run(t, "sandbox", "faults", "set", "--error", "ModelError", "--status", "424", "--latency", "5ms", "--jitter", "5ms").ends(t, ExitOK, "fails with ModelError (424)", "5 to 10 ms late")
+	w.run(t, "sandbox", "faults", "set", "--call", "sfn.StartExecution", "--throttle", "--share", "0.5", "--times", "2").
+		ends(t, ExitOK, "sfn.StartExecution, 50 % of them, 2 times", "throttled")
+	w.run(t, "sandbox", "faults", "set", "--error", "ModelError", "--status", "424", "--latency", "5ms", "--jitter", "5ms").
+		ends(t, ExitOK, "fails with ModelError (424)", "5 to 10 ms late")
 	w.run(t, "sandbox", "faults", "set", "--error", "Boom", "--latency", "5ms").ends(t, ExitOK, "fails with Boom (500)", "5 ms late")
 	w.run(t, "sandbox", "faults", "set", "--quotas").ends(t, ExitOK, "AWS's quotas count; 0 calls refused")
 	doc := w.run(t, "sandbox", "faults", "list", "-o", "json").ends(t, ExitOK).doc(t, "SandboxFaults")

@@ -24,19 +24,38 @@ func newUp(deps *Deps, do action[deployOptions]) *cobra.Command {
 Pipelines come from a spec file, or are named: an existing one is updated with
 --set, a new one is made with --template.
 
+With --waves a fleet is updated wave by wave: those that --order names first, and after each
+wave the failures of its executions and its alarms are watched for as long as --bake says.
+More than --stop-at stops it, and says who is on which revision; the same command goes on.
+
+With --plan exactly that is done which preview --save-plan has shown: what would be done is
+looked at once more, and if it is anything else nothing is changed. Which pipelines, the plan says.
+
 ` + secretsHelp,
 		Example: `  pipelinetui up -f pipelines.yaml
   pipelinetui up acme/fraud --set instanceType=ml.m5.xlarge
   pipelinetui up acme/fraud --template realtime --set image=... --set modelDataUrl=s3://...
-  pipelinetui up 'acme/*' --yes -o json`,
-		RunE: func(cmd *cobra.Command, args []string) error { return do(cmd.Context(), deps, o.of(cmd, args)) },
+  pipelinetui up 'acme/*' --yes -o json
+  pipelinetui preview -f pipelines.yaml --save-plan plan.json && pipelinetui up --plan plan.json --yes
+  pipelinetui up -f fleet.yaml --waves 1,10%,100% --order tier=canary --bake 10m --stop-at 2%`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.fleet, err = o.parse(cmd); err != nil {
+				return err
+			}
+			return do(cmd.Context(), deps, o.of(cmd, args))
+		},
 	}
 	o.flags(cmd, true)
 	o.common(cmd)
 	o.refreshFlag(cmd)
 	o.runningFlag(cmd, "on what is replaced")
+	o.ignoreFlag(deps, cmd)
+	o.saved.applyFlag(cmd)
+	o.policies.flags(cmd)
+	o.fleetFlags(cmd)
+	o.costFlag(cmd)
 	yesFlag(cmd, &o.yes)
 	cmd.ValidArgsFunction = deps.completes(builtPipelines)
 	o.completions(deps, cmd)
-	return instead(changes(cmd), "preview")
+	return comments(instead(changes(cmd), "preview"))
 }

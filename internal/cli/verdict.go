@@ -13,10 +13,14 @@ import (
 )
 
 // report writes the one summary at the end and decides the exit code.
-func report(deps *Deps, o *deployOptions, target *app.Target, v *view, results []app.PipelineResult) error {
+func report(deps *Deps, o *deployOptions, target *app.Target, v *view, results []app.PipelineResult, waves *fleetDoc) error {
 	doc := newDeployment(o.command, target, deps.app().Backend(), v, results)
+	doc.Fleet, doc.details = waves, o.details
+	if doc.Plan = o.saved.apply; o.saved.save != "" && doc.Summary.Succeeded == len(results) && len(results) > 0 {
+		doc.Plan = o.saved.save
+	}
 	err := verdict(o, results)
-	if werr := deps.Write(doc, func() string { return deploySummary(deps.OutStyle, o, v, results) }); werr != nil {
+	if werr := deps.Write(doc, func() string { return deploySummary(deps.OutStyle, o, v, results) + fleetText(deps, waves, results) }); werr != nil {
 		return werr
 	}
 	return err
@@ -83,6 +87,12 @@ func deploySummary(st theme.Styles, o *deployOptions, v *view, results []app.Pip
 			text, style = "failed: "+text, st.Bad
 		case o.operation == stack.OperationRefresh && len(r.Result.Drift) == 0:
 			text = "no drift"
+		}
+		switch {
+		case r.Revision > 0 && r.Skipped:
+			text += fmt.Sprintf(", on revision %d", r.Revision)
+		case r.Revision > 0 && o.operation == stack.OperationUp:
+			text = fmt.Sprintf("revision %d: %s", r.Revision, text)
 		}
 		fmt.Fprintf(&b, "%s  %s %s\n", st.Title.Render(r.ID.String()), style.Render(text), st.Muted.Render("("+render.Duration(r.Result.Duration)+")"))
 		if o.operation == stack.OperationUp && len(results) == 1 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -19,6 +20,10 @@ type view struct {
 	live     bool   // print a line per event
 	board    *board // several pipelines on a terminal; nil elsewhere
 	progress map[spec.ID]*stack.Progress
+	// costs are those that a preview tells of.
+	costs map[spec.ID]*app.Costs
+	// checks are what the account was asked before; nil if it was not.
+	checks *preflight.Report
 }
 
 // newView prepares the view of an operation on several pipelines. quiet shows no
@@ -131,6 +136,9 @@ func (v *view) plan(st theme.Styles, id spec.ID, details bool) string {
 	text := render.Plan(st, p.Rows(), details)
 	for _, line := range render.Attention(p.Rows()) {
 		text += st.Warn.Render("  ! "+line) + "\n"
+	}
+	if c := newCostsDoc(v.costs[id]); c != nil {
+		text += c.text(st)
 	}
 	return text
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -36,6 +37,7 @@ const asProgram = "PIPELINETUI_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		tabPatience = time.Hour // a busy machine is no reason to answer nothing
 		os.Exit(int(Main(os.Args[1:])))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "sandbox" {
@@ -228,8 +230,14 @@ func (w *world) plant(t *testing.T, id spec.ID, outputs map[string]any, change f
 			"secrets_providers": map[string]any{"type": "passphrase", "state": map[string]any{"salt": "v1:x"}},
 			"resources": []any{
 				map[string]any{"urn": root, "custom": false, "type": "pulumi:pulumi:Stack", "outputs": outputs},
-				map[string]any{"urn": under("pulumi:index:Stash", "spec"), "custom": true, "id": "spec", "type": "pulumi:index:Stash", "parent": root, "inputs": map[string]any{"input": string(text)}},
-				map[string]any{"urn": under("aws:sfn/stateMachine:StateMachine", "machine"), "custom": true, "id": "machine-of-" + name, "type": "aws:sfn/stateMachine:StateMachine", "parent": root},
+				map[string]any{
+					"urn": under("pulumi:index:Stash", "spec"), "custom": true, "id": "spec", "type": "pulumi:index:Stash", "parent": root,
+					"inputs": map[string]any{"input": string(text)},
+				},
+				map[string]any{
+					"urn": under("aws:sfn/stateMachine:StateMachine", "machine"), "custom": true, "id": "machine-of-" + name,
+					"type": "aws:sfn/stateMachine:StateMachine", "parent": root,
+				},
 			},
 		},
 	}}
@@ -258,12 +266,14 @@ func (w *world) write(t *testing.T, file string, doc any) {
 
 // line is a command line that a test runs, and what it sees.
 type line struct {
-	w       *world
-	typed   string // what is typed as answers
-	tty     bool   // a person sits there
-	environ map[string]string
-	engine  *engine
-	signals chan os.Signal
+	w     *world
+	typed string // what is typed as answers
+	tty   bool   // a person sits there
+	// terminal says that the result is read by a person too.
+	terminal bool
+	environ  map[string]string
+	engine   *engine
+	signals  chan os.Signal
 
 	code      ExitCode
 	out, errs *bytes.Buffer
@@ -282,7 +292,7 @@ func (l *line) run(t *testing.T, args ...string) *line {
 		environ[k] = v
 	}
 	streams, out, errs := console.Buffers(l.typed)
-	streams.InTTY, streams.ErrTTY = l.tty, l.tty
+	streams.InTTY, streams.ErrTTY, streams.OutTTY = l.tty || l.terminal, l.tty || l.terminal, l.terminal
 	l.out, l.errs = out, errs
 	s := newSession(args, streams, func(k string) (string, bool) { v, ok := environ[k]; return v, ok })
 	s.deps.patience = time.Hour
@@ -349,6 +359,8 @@ type engine struct {
 	hold  chan struct{}
 	begun chan struct{} // gets one for each operation that was held
 	drift bool
+	// moved is another state than that which was there before.
+	moved string
 }
 
 func (g *engine) prepare(_ context.Context, req app.Request) (func() pipelines.Operation, error) {
@@ -452,7 +464,7 @@ func (p *played) end(id spec.ID, log []stack.Event) app.PipelineResult {
 		progress.Apply(ev)
 	}
 	res := app.PipelineResult{ID: id, Result: stack.Result{
-		Operation: p.req.Operation, Stack: id.StackName(), Outcome: progress.End.Outcome, Changes: progress.Changes(), Basis: "basis of " + id.String(),
+		Operation: p.req.Operation, Stack: id.StackName(), Outcome: progress.End.Outcome, Changes: progress.Changes(), Basis: "basis of " + id.String() + p.g.moved,
 		Started: progress.Started, Duration: progress.Updated.Sub(progress.Started),
 	}}
 	if p.req.Operation == stack.OperationUp {
@@ -461,6 +473,7 @@ func (p *played) end(id spec.ID, log []stack.Event) app.PipelineResult {
 	if p.g.drift && p.req.Operation == stack.OperationRefresh {
 		res.Result.Drift = []stack.Drift{{URN: "urn:pulumi:x::y::aws:s3/bucket:Bucket::bucket", Type: "aws:s3/bucket:Bucket", Name: "bucket"}}
 	}
+	res.Content = p.content(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -470,6 +483,17 @@ func (p *played) end(id spec.ID, log []stack.Event) app.PipelineResult {
 		res.Err = fault.New(fault.Deployment, "%s", progress.End.Error).WithHint("%s", progress.End.Hint)
 	}
 	return res
+}
+
+// content is what the application tells that a revision is made from.
+func (p *played) content(id spec.ID) *revisions.Content {
+	for _, one := range p.req.Pipelines {
+		var doc map[string]any
+		if one.ID == id && json.Unmarshal(one.Document, &doc) == nil {
+			return &revisions.Content{Document: doc}
+		}
+	}
+	return nil
 }
 
 func (p *played) Updates() <-chan app.Update { return p.updates }

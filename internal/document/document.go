@@ -13,6 +13,10 @@ import (
 	"unicode/utf8"
 )
 
+// Version is the version of every document and line of machine output. It
+// changes when a field changes its meaning or goes away (docs/json-output.md).
+const Version = "pipelinetui/v1"
+
 // JSON returns v as JSON with a line feed at its end, over several lines if indent
 // is not empty. Characters that act on a terminal or that nobody sees are escaped,
 // also where a json.RawMessage has them as they are.

@@ -26,7 +26,8 @@ var nasty = []string{
 	"'", "\"", "''", "\\", "\\n", "a\nb", "\na", "a\n", "a\n\n", "a\r\nb", "\r", "line\n  indented\n\ttab", "a\u0085b", "a\u2028b", "a\u2029b",
 	"\u00a0x\u00a0", "\ufeffx", "x\ufeff", "\x00", "\x01\x02", "\x1b[31mred\x1b[0m", "\x7f", "\u009b31m", "\u202eabc\u202c", "\u200b", "\u200e", "\u2066x\u2069",
 	"\U000e0041", "\U0001f600", "\U0001f468\u200d\U0001f469", "\ufffe", "\uffff", "ä ö ü", "日本語", "é", strings.Repeat("long ", 2000), strings.Repeat("x", 5000),
-	"key: [unclosed", "\"half", "%", "a%b", "http://x/y?z=1#f", "arn:aws:states:us-east-1:000000000000:stateMachine:x", "C:\\path", "e5", "E", "Off.", "a - b", "a -", "n/a", "yes.", "_", "_x",
+	"key: [unclosed", "\"half", "%", "a%b", "http://x/y?z=1#f", "arn:aws:states:us-east-1:000000000000:stateMachine:x", "C:\\path", "e5", "E", "Off.",
+	"a - b", "a -", "n/a", "yes.", "_", "_x",
 }
 
 func TestHiddenCharactersAreEscaped(t *testing.T) {

@@ -42,7 +42,7 @@ func (t *Timeline) Apply(e Event) {
 func (t *Timeline) entered(e Event, from place) place {
 	v := Visit{
 		Index: len(t.Visits), State: e.State, Type: strings.TrimSuffix(e.Type, "StateEntered"), Parent: -1,
-		Status: VisitRunning, Entered: e.Time, Input: e.Input, enteredAfter: e.Previous,
+		Status: VisitRunning, Entered: e.Time, Input: e.Input, InputBytes: e.InputBytes, enteredAfter: e.Previous,
 	}
 	switch {
 	case from.inner:
@@ -66,7 +66,7 @@ func (t *Timeline) exited(e Event, from place) place {
 		return from
 	}
 	v := &t.Visits[i]
-	v.Exited, v.Output, v.Status = e.Time, e.Output, VisitSucceeded
+	v.Exited, v.Output, v.OutputBytes, v.Status = e.Time, e.Output, e.OutputBytes, VisitSucceeded
 	switch last := len(v.Attempts) - 1; {
 	case v.groupFailed, v.Error != "":
 		v.Status = VisitCaught

@@ -2,6 +2,7 @@ package executions
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ const (
 	sweepFirst  = 300 * time.Millisecond
 	sweepSlow   = 10 * time.Second
 	sweepGrowth = 1.4
+	// sweepPushed is how often a watch that hears of ends looks all the same: for those that
+	// ended while its feed was opened, and for what a feed may lose.
+	sweepPushed = time.Minute
 	describers  = 8
 	// sparePages is how many pages more than the batch needs are read in search
 	// of executions that no list shows.
@@ -39,6 +43,8 @@ type BatchProgress struct {
 	Missing int `json:"missing"`
 	// At is when the counts were taken.
 	At time.Time `json:"at"`
+	// Lost is set once, when the feed has failed or is silent, and ends are looked for instead.
+	Lost error `json:"-"`
 }
 
 // Done reports whether nothing of the batch runs or is missing.
@@ -77,14 +83,28 @@ func (w *BatchWatch) Cancel() { w.cancel() }
 // WatchBatch observes many executions of one machine by sweeping its list: one
 // call covers 1,000 executions, where a description would be needed for each.
 // machine is the ARN that they were started with.
-func (c *Client) WatchBatch(ctx context.Context, machine string, names []string) *BatchWatch {
+//
+// A feed tells of ends as they come: the list is read once, and then, once the feed has told
+// of something, once a minute. What it tells whole is not described again. The watch goes on
+// without one that fails, or tells nothing of what the list shows to have ended, and says so
+// by BatchProgress.Lost. nil is no feed.
+func (c *Client) WatchBatch(ctx context.Context, machine string, names []string, feed Feed) *BatchWatch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &BatchWatch{events: make(chan BatchProgress), done: make(chan struct{}), cancel: cancel}
 	q := newQueue[BatchProgress]()
 	go func() {
 		defer close(w.done)
 		defer q.close()
-		s := &sweeper{c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names)), asked: map[string]bool{}}
+		s := &sweeper{
+			c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names)), asked: map[string]bool{},
+			whole: map[string]bool{},
+		}
+		if feed != nil {
+			var deaf context.CancelFunc
+			s.heard, deaf = listen(ctx, feed)
+			s.deaf = deaf
+			defer deaf()
+		}
 		w.err = s.run(ctx)
 		w.details = s.result()
 	}()
@@ -103,6 +123,156 @@ type sweeper struct {
 	have  map[string]*Details // by name; nil value: not seen yet
 	asked map[string]bool     // names that AWS did not know when asked
 	told  BatchProgress
+	// heard is what a feed tells, nil without one; deaf ends the listening.
+	heard <-chan heard
+	deaf  context.CancelFunc
+	// proven tells that the feed has told of some end. Until then unheard is the time between
+	// two looks.
+	proven  bool
+	unheard time.Duration
+	// late is since when an end, of what ran before, is listened for that the list has shown and
+	// the feed has not told of; zero if there is none. ended tells that the look that goes on has
+	// shown one: while it does nobody listens.
+	late  time.Time
+	ended bool
+	whole map[string]bool // names of which the feed has told all
+	// outputs is how many outputs the feed has told.
+	outputs int
+}
+
+// heard are ends that a feed tells, or why it tells nothing any more.
+type heard struct {
+	ends []Ended
+	err  error
+}
+
+// listen reads a feed until ctx is done or the feed fails.
+func listen(ctx context.Context, feed Feed) (<-chan heard, context.CancelFunc) {
+	ctx, deaf := context.WithCancel(ctx)
+	out := make(chan heard)
+	go func() {
+		for {
+			ends, err := feed.Ends(ctx)
+			if len(ends) == 0 && err == nil && ctx.Err() == nil {
+				continue
+			}
+			select {
+			case out <- heard{ends, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out, deaf
+}
+
+// errSilent is what is wrong with a feed that tells nothing though there would be something.
+var errSilent = errors.New("executions have ended, and nothing was heard of it")
+
+// lose goes on without the feed, and says why.
+func (s *sweeper) lose(err error) {
+	s.deaf()
+	s.heard, s.late, s.ended = nil, time.Time{}, false
+	p := s.count()
+	p.Lost = err
+	s.q.put(p)
+}
+
+// heed is how long a feed is listened to before the list is looked at all the same.
+func (s *sweeper) heed() time.Duration {
+	switch {
+	case !s.late.IsZero():
+		return sweepSlow
+	case s.proven:
+		return sweepPushed
+	}
+	s.unheard = min(sweepPushed, max(sweepSlow, 2*s.unheard))
+	return s.unheard
+}
+
+// wait lets time pass until it is worth to look again; by a feed it takes in what that tells,
+// and is done when nothing runs any more.
+func (s *sweeper) wait(ctx context.Context, interval time.Duration) error {
+	if done, err := s.heardMeanwhile(ctx); done || err != nil {
+		return err
+	}
+	if !s.late.IsZero() && s.c.cfg.Clock.Now().Sub(s.late) >= sweepSlow {
+		s.lose(errSilent)
+	}
+	if s.heard == nil {
+		return clock.Sleep(ctx, s.c.cfg.Clock, interval)
+	}
+	if _, missing := s.watermark(); missing == 0 {
+		interval = s.heed()
+	}
+	timer := s.c.cfg.Clock.NewTimer(interval)
+	defer timer.Stop()
+	for {
+		select {
+		case h := <-s.heard:
+			if s.takeIn(ctx, h) {
+				return ctx.Err()
+			}
+		case <-timer.C():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// heardMeanwhile takes in what the feed has told while nobody listened, without waiting for it:
+// a look at a long list takes its time, and the feed is not silent for that. done tells that
+// there is nothing more to wait for.
+func (s *sweeper) heardMeanwhile(ctx context.Context) (done bool, err error) {
+	for s.heard != nil {
+		select {
+		case h := <-s.heard:
+			if s.takeIn(ctx, h) {
+				return s.heard != nil || ctx.Err() != nil, ctx.Err()
+			}
+		default:
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// takeIn takes in what a feed tells: that there is no use in waiting for more, for all have
+// ended or the feed is lost.
+func (s *sweeper) takeIn(ctx context.Context, h heard) (enough bool) {
+	if h.err != nil {
+		if ctx.Err() == nil {
+			s.lose(h.err)
+		}
+		return true
+	}
+	s.hear(h.ends)
+	return s.count().Done()
+}
+
+// hear takes in ends, of the batch only. A redriven execution may end again, later.
+func (s *sweeper) hear(ends []Ended) {
+	s.proven, s.late = true, time.Time{}
+	for _, e := range ends {
+		old, ours := s.have[e.Name]
+		if !ours || machineOf(e.Machine) != machineOf(s.machine) || old != nil && old.Redrives > e.Redrives {
+			continue
+		}
+		d := e.Details
+		d.Input = "" // a batch may be large, and nobody asks for it
+		if d.Output != "" && (old == nil || old.Output == "") {
+			if s.outputs++; s.outputs > MaxDescribed && !s.c.cfg.Limits.Unlimited {
+				d.Output = "" // as of those that would not be described
+			}
+		}
+		s.have[e.Name], s.whole[e.Name] = &d, e.Whole
+		delete(s.asked, e.Name)
+	}
+	s.tell(s.count())
 }
 
 func (s *sweeper) run(ctx context.Context) error {
@@ -117,6 +287,10 @@ func (s *sweeper) run(ctx context.Context) error {
 		if err := s.seek(ctx); err != nil {
 			return err
 		}
+		if s.ended && s.late.IsZero() {
+			s.late = s.c.cfg.Clock.Now()
+		}
+		s.ended = false
 		p := s.count()
 		changed := s.tell(p)
 		if p.Running == 0 && p.Missing <= len(s.asked) {
@@ -125,7 +299,7 @@ func (s *sweeper) run(ctx context.Context) error {
 		if interval = min(sweepSlow, time.Duration(float64(interval)*sweepGrowth)); changed {
 			interval = sweepFirst
 		}
-		if err := clock.Sleep(ctx, s.c.cfg.Clock, interval); err != nil {
+		if err := s.wait(ctx, interval); err != nil {
 			return ctxFault("watch batch", err)
 		}
 	}
@@ -203,7 +377,13 @@ func (s *sweeper) sweep(ctx context.Context) error {
 				if d == nil {
 					missing--
 				}
-				s.have[e.Name] = &Details{Execution: e}
+				if d != nil && s.whole[e.Name] && (!e.Status.Terminal() || e.Redrives == d.Redrives) && e.Redrives <= d.Redrives {
+					continue // the list lags behind what was heard
+				}
+				if s.heard != nil && d != nil && !d.Status.Terminal() && e.Status.Terminal() {
+					s.ended = true
+				}
+				s.have[e.Name], s.whole[e.Name] = &Details{Execution: e}, false
 			}
 			past = !oldest.IsZero() && e.Start.Before(oldest)
 		}
@@ -255,7 +435,7 @@ func (s *sweeper) describe(ctx context.Context) error {
 	succeeded := 0
 	for _, name := range s.names {
 		d := s.have[name]
-		if d == nil {
+		if d == nil || s.whole[name] {
 			continue
 		}
 		if d.Status == Succeeded {

@@ -91,7 +91,7 @@ func BenchmarkWatchBatch(b *testing.B) {
 		}
 		stop := pace(clk, 1)
 		c := New(Config{API: api, Class: ClassA, Clock: clk})
-		w := c.WatchBatch(b.Context(), alias, names)
+		w := c.WatchBatch(b.Context(), alias, names, nil)
 		var stale []time.Duration
 		for p := range w.Events() {
 			// They end in order, so the count tells which ones it holds.

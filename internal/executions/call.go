@@ -33,7 +33,7 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 		}
 		out, err = fn(ctx)
 		if err == nil {
-			lim.ok()
+			lim.ok(ctx)
 			return out, retried, nil
 		}
 		if ctx.Err() != nil {
@@ -42,7 +42,7 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 		var tries int
 		switch {
 		case isThrottle(err):
-			lim.throttled()
+			lim.throttled(ctx)
 			if throttles++; throttles >= throttleTries {
 				return out, retried, classify(op, err)
 			}

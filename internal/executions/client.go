@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/ledger"
 )
 
 // Config is what a Client needs. API is required.
@@ -14,6 +15,10 @@ type Config struct {
 	Class Class
 	// Limits changes the share of the quotas that is used.
 	Limits Limits
+	// Shared is the ledger of the account and region that other programs of this home take
+	// their tokens from too; nil: this client paces itself alone. It is not used if the
+	// limits are off.
+	Shared *ledger.Ledger
 	Clock  clock.Clock
 	Log    *slog.Logger
 }
@@ -37,5 +42,9 @@ func New(cfg Config) *Client {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{cfg: cfg, limits: newLimiters(cfg.Class, cfg.Limits, cfg.Clock), started: map[string]Started{}}
+	limits := newLimiters(cfg.Class, cfg.Limits, cfg.Clock)
+	if cfg.Shared != nil && !cfg.Limits.Unlimited {
+		limits.shareWith(cfg.Shared)
+	}
+	return &Client{cfg: cfg, limits: limits, started: map[string]Started{}}
 }

@@ -33,6 +33,7 @@ func TestValidateInput(t *testing.T) {
 		{"missing comma", "{\n\"a\": 1\n\"b\": 2}", "line 3, column 1"},
 		{"cut off", "{\"a\": [1,\n 2", "line 2, column 3: unexpected end"},
 		{"two values", "{}\n{}", "line 2, column 1: text after the JSON value"},
+		{"too large a number", "{\n \"a\": -1e999}", "line 2, column 7: the number -1e999 is larger"},
 		{"not UTF-8", "\"\xff\"", "not UTF-8"},
 	}
 	for _, c := range cases {
@@ -114,7 +115,10 @@ func TestListAndResolve(t *testing.T) {
 	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
 	_, err := b.Resolve(t.Context(), alias, Latest)
 	requireKind(t, err, fault.NotFound, "no executions yet")
-	states := []types.ExecutionStatus{types.ExecutionStatusRunning, types.ExecutionStatusSucceeded, types.ExecutionStatusFailed, types.ExecutionStatusTimedOut, types.ExecutionStatusAborted}
+	states := []types.ExecutionStatus{
+		types.ExecutionStatusRunning, types.ExecutionStatusSucceeded, types.ExecutionStatusFailed,
+		types.ExecutionStatusTimedOut, types.ExecutionStatusAborted,
+	}
 	for i := range 25 {
 		b.api.add(&fakeRun{name: fmt.Sprintf("run-%02d", i), status: states[i%5], start: t0.Add(time.Duration(i) * time.Minute)})
 	}
@@ -136,6 +140,19 @@ func TestListAndResolve(t *testing.T) {
 	before := b.api.count("ListExecutions")
 	require.Equal(t, []string{"run-24", "run-23"}, names(ListInput{Since: t0.Add(23 * time.Minute)}))
 	require.Equal(t, 1, b.api.count("ListExecutions")-before, "reading stops at the watermark")
+	for _, c := range []struct {
+		page, calls int
+	}{{1000, 1}, {20, 3}, {4, 1 + 2 + 2}} {
+		b.api.maxPage = c.page
+		before = b.api.count("ListExecutions")
+		require.Equal(t, []string{"run-23", "run-22", "run-18", "run-17", "run-13", "run-12", "run-08", "run-07", "run-03", "run-02"},
+			names(ListInput{Statuses: []Status{Failed, TimedOut}}))
+		require.Equal(t, c.calls, b.api.count("ListExecutions")-before, "a machine with one page is listed once, whatever the statuses")
+		before = b.api.count("ListExecutions")
+		require.Equal(t, []string{"run-23"}, names(ListInput{Statuses: []Status{Failed, TimedOut}, Since: t0.Add(23 * time.Minute)}))
+		require.Equal(t, 1, b.api.count("ListExecutions")-before)
+	}
+	b.api.maxPage = 4
 	_, err = b.List(t.Context(), ListInput{Machine: alias, Name: "a["})
 	requireKind(t, err, fault.Invalid, "malformed")
 	_, err = b.List(t.Context(), ListInput{Machine: alias, Statuses: []Status{"DONE"}})
@@ -217,7 +234,10 @@ func TestErrorsAreClassified(t *testing.T) {
 		{"denied", apiError("AccessDeniedException", "User: x is not authorized to perform: states:DescribeExecution"), fault.Denied, 1},
 		{"bad arn", apiError("InvalidArn", "Invalid Arn"), fault.Invalid, 1},
 		{"throttled for ever", apiError("ThrottlingException", "Rate exceeded"), fault.Throttled, throttleTries},
-		{"server fault", &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: apiError("InternalServerError", "x")}, fault.Internal, transientTries},
+		{"server fault", &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
+			Err:      apiError("InternalServerError", "x"),
+		}, fault.Internal, transientTries},
 		{"refused", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, fault.Internal, 1},
 		{"reset", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}, fault.Internal, transientTries},
 		{"no credentials", fmt.Errorf("operation error SFN: get identity: get credentials: failed to refresh cached credentials"), fault.Unauthenticated, 1},

@@ -46,7 +46,7 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 			return nil, err
 		}
 		f := Failure{Status: d.Status, Error: d.Error, Message: MessageOf(d.Cause), Example: d.ARN}
-		pattern := patternOf(f.Message)
+		pattern := Alike(f.Message)
 		i := 0
 		for i < len(groups) && (groups[i].Status != f.Status || groups[i].Error != f.Error || patterns[i] != pattern) {
 			i++
@@ -101,9 +101,9 @@ var (
 	number     = lazyregexp.New(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
 )
 
-// patternOf is a message without what differs between items: quoted values, ids and
-// numbers.
-func patternOf(message string) string {
+// Alike is a message without what differs between items: quoted values, ids and
+// numbers. Two that say the same are equal then.
+func Alike(message string) string {
 	message = quotedText.ReplaceAllStringFunc(message, func(s string) string { return s[:1] + "..." + s[:1] })
 	message = hexID.ReplaceAllStringFunc(message, func(s string) string {
 		if len(s) < 8 || !strings.ContainsAny(s, "0123456789") {

@@ -18,7 +18,7 @@ func TestPatternOf(t *testing.T) {
 		"object 9f86d081884c7d65 of order-17 in S3, at -1.5e-3 or 2,000 or 3cm": "object <id> of order-<n> in S3, at <n> or <n> or <n>cm",
 		"a deadbeef feed was added":                                             "a deadbeef feed was added",
 	} {
-		require.Equal(t, want, patternOf(message))
+		require.Equal(t, want, Alike(message))
 	}
 }
 

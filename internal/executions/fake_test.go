@@ -171,7 +171,9 @@ func (f *fakeAPI) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 	return out, nil
 }
 
-func (f *fakeAPI) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+func (f *fakeAPI) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput,
+	_ ...func(*sfn.Options),
+) (*sfn.DescribeStateMachineForExecutionOutput, error) {
 	if err := f.enter(ctx, "DescribeStateMachineForExecution"); err != nil {
 		return nil, err
 	}

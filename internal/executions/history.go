@@ -34,6 +34,29 @@ func (c *Client) History(ctx context.Context, arn string, opts HistoryOptions) (
 	return out, nil
 }
 
+// EachEvent reads the events of an execution from the first on and hands them to do, which
+// may end it by an error. It holds one page of them, however long the history is.
+func (c *Client) EachEvent(ctx context.Context, arn string, data bool, do func(Event) error) error {
+	var t Timeline
+	var stop error
+	err := c.pages(ctx, arn, HistoryOptions{IncludeData: data}, func(page []Event) bool {
+		for i := range page {
+			e := page[i]
+			e.Input, e.Output = "", "" // for the name of its state they are not needed
+			t.Apply(e)
+			page[i].State = t.StateOf(e.ID)
+			if stop = do(page[i]); stop != nil {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return stop
+}
+
 // nameStates fills in Event.State of a history that begins at its beginning.
 func nameStates(events []Event) {
 	if len(events) == 0 || events[0].ID != 1 {

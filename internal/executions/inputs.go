@@ -59,7 +59,7 @@ func OpenInputs(path string) (*InputFile, error) {
 func SpoolInputs(ctx context.Context, name string, r io.Reader) (*InputFile, error) {
 	f, err := os.CreateTemp("", "pipelinetui-inputs-")
 	if err != nil {
-		return nil, fault.New(fault.Internal, "keep %s: %v", name, err).Because(err).
+		return nil, fault.New(fault.Internal, "keep %s: %v", name, fault.Reason(err)).Because(err).
 			WithHint("Make room where TMPDIR points, or write the inputs to a file and name it.")
 	}
 	spool := &InputFile{Name: name, path: f.Name(), comma: ',', temporary: true}
@@ -68,7 +68,7 @@ func SpoolInputs(ctx context.Context, name string, r io.Reader) (*InputFile, err
 		begin, _ := text.Peek(2048) // what there is; an error comes again with the copy
 		_, err := io.Copy(f, text)
 		if err = errors.Join(err, f.Close()); err != nil {
-			return false, fault.New(fault.Invalid, "read %s: %v", name, err).Because(err)
+			return false, fault.New(fault.Invalid, "read %s: %v", name, fault.Reason(err)).Because(err)
 		}
 		return !isJSONLine(begin), nil
 	})

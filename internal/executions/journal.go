@@ -195,3 +195,50 @@ func hashOf(input []byte) string {
 	sum := sha256.Sum256(input)
 	return hex.EncodeToString(sum[:12])
 }
+
+// JournalCounts is what a batch's journal tells.
+type JournalCounts struct {
+	// Started is how many executions were started, Unsure of how many that is not known: the
+	// program ended meanwhile. Launching the batch again finds out.
+	Started int `json:"started"`
+	Unsure  int `json:"unsure"`
+	// Changed is when it was written last.
+	Changed time.Time `json:"changed"`
+}
+
+// ReadJournal reads a batch's journal while nobody is kept from it. A last line that is
+// being written does not count.
+func ReadJournal(path string) (JournalCounts, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return JournalCounts{}, journalFault(path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return JournalCounts{}, journalFault(path, err)
+	}
+	out := JournalCounts{Changed: info.ModTime().UTC()}
+	begun := map[int]bool{}
+	rd := bufio.NewReader(f)
+	for n := 0; ; n++ {
+		line, err := rd.ReadBytes('\n')
+		if err != nil {
+			out.Unsure = len(begun)
+			if errors.Is(err, io.EOF) {
+				return out, nil
+			}
+			return out, journalFault(path, err)
+		}
+		var l journalLine
+		if n == 0 || json.Unmarshal(line, &l) != nil {
+			continue
+		}
+		if l.ARN == "" {
+			begun[l.Index] = true
+			continue
+		}
+		delete(begun, l.Index)
+		out.Started++
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -36,6 +38,17 @@ type LaunchInput struct {
 
 // BatchName is the name of the execution with this number (from 1) in a batch.
 func BatchName(batch string, number int) string { return fmt.Sprintf("%s-%06d", batch, number) }
+
+// OfBatch tells whether this is the name of an execution of the batch: what follows its name
+// is a number as BatchName writes it, so that "monday-2-000001" is none of batch "monday".
+func OfBatch(batch, name string) bool {
+	digits, ok := strings.CutPrefix(name, batch+"-")
+	if !ok || digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return false
+	}
+	number, err := strconv.Atoi(digits)
+	return err == nil && BatchName(batch, number) == name
+}
 
 // ValidateBatch reports whether batch may name a batch.
 func ValidateBatch(batch string) error {

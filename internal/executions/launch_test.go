@@ -180,7 +180,7 @@ func TestWatchBatch(t *testing.T) {
 		}
 		return nil
 	}
-	w := b.WatchBatch(t.Context(), alias, names)
+	w := b.WatchBatch(t.Context(), alias, names, nil)
 	var last BatchProgress
 	for p := range w.Events() {
 		require.Equal(t, n+1, p.Total)
@@ -205,7 +205,7 @@ func TestWatchBatchIsCancelled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})
 	b.api.add(&fakeRun{name: "x-000001", status: types.ExecutionStatusRunning, start: t0})
-	w := b.WatchBatch(t.Context(), alias, []string{"x-000001"})
+	w := b.WatchBatch(t.Context(), alias, []string{"x-000001"}, nil)
 	require.Equal(t, 1, (<-w.Events()).Running)
 	w.Cancel()
 	details, err := w.Wait()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/ledger"
 )
 
 // Class is the quota class of a region: Step Functions gives the largest regions
@@ -102,6 +104,14 @@ const unlimitedRate = 100_000
 // limiters holds one limiter per API.
 type limiters struct{ by map[operation]*limiter }
 
+// shareWith has all limiters take their tokens from a ledger, which others take from too.
+func (l *limiters) shareWith(shared *ledger.Ledger) {
+	for op, lim := range l.by {
+		lim.shared, lim.name = shared, string(op)
+		lim.bucket = ledger.Bucket{Burst: float64(lim.rl.Burst()), PerSecond: float64(lim.full)}
+	}
+}
+
 func newLimiters(class Class, share Limits, clk clock.Clock) *limiters {
 	if share.ReadShare <= 0 {
 		share.ReadShare = defaultReadShare
@@ -134,7 +144,14 @@ type limiter struct {
 	full rate.Limit
 	rl   *rate.Limiter
 
-	mu sync.Mutex
+	// shared has the bucket if other programs take from it too; rl is what is left if it
+	// cannot be used.
+	shared *ledger.Ledger
+	name   string
+	bucket ledger.Bucket
+
+	mu     sync.Mutex // over each look at the clock and what rl makes of it
+	slowed bool       // the shared bucket is, or was at the last look
 }
 
 func newLimiter(perSecond float64, burst int, clk clock.Clock) *limiter {
@@ -143,13 +160,35 @@ func newLimiter(perSecond float64, burst int, clk clock.Clock) *limiter {
 
 // wait takes a token, in order of arrival.
 func (l *limiter) wait(ctx context.Context) error {
-	now := l.clk.Now()
-	r := l.rl.ReserveN(now, 1)
+	if l.shared != nil {
+		now := l.clk.Now()
+		if d, slowed, err := l.shared.Take(ctx, l.name, l.bucket, now); err == nil {
+			l.note(slowed)
+			if err := clock.Sleep(ctx, l.clk, d); err != nil {
+				// The token is somebody else's now. If that cannot be told either, the bucket makes another.
+				_ = l.shared.Return(context.WithoutCancel(ctx), l.name, l.bucket, l.clk.Now())
+				return err
+			}
+			return nil
+		}
+	}
+	r, now := l.take()
 	if err := clock.Sleep(ctx, l.clk, r.DelayFrom(now)); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		r.CancelAt(l.clk.Now())
 		return err
 	}
 	return nil
+}
+
+// take reads the clock and reserves in one: rate.Limiter takes an earlier time that comes
+// late for its last one, and gives the tokens since then a second time.
+func (l *limiter) take() (*rate.Reservation, time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clk.Now()
+	return l.rl.ReserveN(now, 1), now
 }
 
 const (
@@ -158,8 +197,21 @@ const (
 	recovery = 0.02 // part of the full rate regained per success
 )
 
+// note remembers whether the shared bucket is slowed down.
+func (l *limiter) note(slowed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slowed = slowed
+}
+
 // throttled halves the rate and empties the bucket: AWS's own is empty.
-func (l *limiter) throttled() {
+func (l *limiter) throttled(ctx context.Context) {
+	if l.shared != nil {
+		l.note(true)
+		if l.shared.Throttled(context.WithoutCancel(ctx), l.name, l.bucket, l.clk.Now()) == nil {
+			return
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clk.Now()
@@ -169,9 +221,12 @@ func (l *limiter) throttled() {
 	}
 }
 
-func (l *limiter) ok() {
+func (l *limiter) ok(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.shared != nil && l.slowed { // else there is nothing to tell, and no file to write
+		l.slowed = l.shared.Succeeded(context.WithoutCancel(ctx), l.name, l.bucket, l.clk.Now()) == nil
+	}
 	if have := l.rl.Limit(); have < l.full {
 		l.rl.SetLimitAt(l.clk.Now(), min(l.full, have+l.full*recovery))
 	}

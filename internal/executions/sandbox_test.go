@@ -186,7 +186,7 @@ func TestBatchAgainstTheSandbox(t *testing.T) {
 	}
 	names, res := launch()
 	require.Equal(t, executions.LaunchResult{Started: n}, res)
-	w := c.WatchBatch(t.Context(), machine, names)
+	w := c.WatchBatch(t.Context(), machine, names, nil)
 	var last executions.BatchProgress
 	for p := range w.Events() {
 		last = p

@@ -57,19 +57,48 @@ type Visit struct {
 	// Depth is how many visits it is inside of.
 	Depth int `json:"depth"`
 	// Iteration is the index of the map iteration that it belongs to.
-	Iteration *int         `json:"iteration,omitempty"`
-	Status    VisitStatus  `json:"status"`
-	Entered   time.Time    `json:"entered"`
-	Exited    time.Time    `json:"exited,omitzero"`
-	Input     string       `json:"input,omitempty"`
-	Output    string       `json:"output,omitempty"`
-	Error     string       `json:"error,omitempty"`
-	Cause     string       `json:"cause,omitempty"`
-	Attempts  []Attempt    `json:"attempts,omitempty"`
-	Map       *MapProgress `json:"map,omitempty"`
+	Iteration *int        `json:"iteration,omitempty"`
+	Status    VisitStatus `json:"status"`
+	Entered   time.Time   `json:"entered"`
+	Exited    time.Time   `json:"exited,omitzero"`
+	Input     string      `json:"input,omitempty"`
+	Output    string      `json:"output,omitempty"`
+	// InputBytes and OutputBytes are those of the events: 0 if nothing was cut.
+	InputBytes  int          `json:"-"`
+	OutputBytes int          `json:"-"`
+	Error       string       `json:"error,omitempty"`
+	Cause       string       `json:"cause,omitempty"`
+	Attempts    []Attempt    `json:"attempts,omitempty"`
+	Map         *MapProgress `json:"map,omitempty"`
 
 	enteredAfter int64 // previous event id of the entering event
 	groupFailed  bool  // a Map or Parallel failed; an exit after it is a Catch
+}
+
+// ChooseVisits are the places of those visits that there is room for, in their order, and how
+// many are left out: those that did not succeed are taken before others, up to half of the
+// room if there are others to take.
+func ChooseVisits(all []Visit, room int) (shown []int, left int) {
+	isBad := func(v *Visit) bool { return v.Status != VisitSucceeded && v.Status != VisitAborted }
+	bad := 0
+	for i := range all {
+		if isBad(&all[i]) {
+			bad++
+		}
+	}
+	others := room - min(bad, room/2)
+	bad = room - min(others, len(all)-bad)
+	for i := range all {
+		left := &others
+		if isBad(&all[i]) {
+			left = &bad
+		}
+		if *left > 0 {
+			*left--
+			shown = append(shown, i)
+		}
+	}
+	return shown, len(all) - len(shown)
 }
 
 // Retries is how many attempts came after the first.

@@ -258,7 +258,8 @@ func TestTimeline(t *testing.T) {
 
 func TestTimelineNamesStates(t *testing.T) {
 	t.Parallel()
-	events := script("0 ExecutionStarted", "0 ParallelStateEntered P", "2 ParallelStateStarted", "3 TaskStateEntered A", "4 TaskScheduled", "5 TaskFailed Boom", "6 ParallelStateFailed", "7 ExecutionFailed")
+	events := script("0 ExecutionStarted", "0 ParallelStateEntered P", "2 ParallelStateStarted", "3 TaskStateEntered A", "4 TaskScheduled",
+		"5 TaskFailed Boom", "6 ParallelStateFailed", "7 ExecutionFailed")
 	for i := range events {
 		events[i].State = ""
 	}

@@ -1,6 +1,16 @@
 package executions
 
-import "time"
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+)
+
+// RegionOf is the AWS region of what an ARN names, "" of what is no ARN.
+func RegionOf(text string) string {
+	of, _ := arn.Parse(text) // of none, none
+	return of.Region
+}
 
 // Status is the state of an execution, in AWS's own words.
 type Status string
@@ -122,6 +132,11 @@ type Event struct {
 	InputTruncated    bool `json:"inputTruncated,omitempty"`
 	OutputTruncated   bool `json:"outputTruncated,omitempty"`
 	AssignedTruncated bool `json:"assignedTruncated,omitempty"`
+
+	// InputBytes and OutputBytes are set by who cuts Input or Output to hold less: how long
+	// they were. 0 is not cut.
+	InputBytes  int `json:"-"`
+	OutputBytes int `json:"-"`
 }
 
 // StartInput asks for one execution.
@@ -159,8 +174,12 @@ type ListInput struct {
 	Since time.Time
 	// Name is a prefix of the name or, with *, ? or [, a glob pattern.
 	Name string
+	// Batch, if not "", is the batch whose executions alone are meant.
+	Batch string
 	// Limit is how many to return at most; 0 means all.
 	Limit int
+	// Passed, if set, hears after each page how many executions were on it.
+	Passed func(n int)
 }
 
 // HistoryOptions says how much of a history to read.

@@ -46,7 +46,12 @@ func validateInput(raw []byte, first int) error {
 		return badJSON(raw, first, int64(len(raw)-len(rest)), "text after the JSON value")
 	}
 	var syn *json.SyntaxError
+	var typ *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &typ): // of what any value may be, only a number can be wrong
+		text := strings.TrimPrefix(typ.Value, "number ")
+		return badJSON(raw, first, int64(max(0, bytes.LastIndex(raw[:min(int(typ.Offset), len(raw))], []byte(text)))),
+			"the number "+text+" is larger than any that there is: 1.8e308 at most")
 	case errors.As(err, &syn):
 		return badJSON(raw, first, max(0, syn.Offset-1), syn.Error())
 	case errors.Is(err, io.EOF):

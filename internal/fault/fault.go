@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ const (
 	Timeout         Kind = "Timeout"         // a deadline of ours ran out
 	Unsupported     Kind = "Unsupported"     // known, but not possible here
 	Deployment      Kind = "Deployment"      // the engine ran and a resource failed
+	NotReady        Kind = "NotReady"        // the account would make a deployment fail: nothing was begun
 	Execution       Kind = "Execution"       // an execution ended other than SUCCEEDED
 	Changes         Kind = "Changes"         // changes found though none were expected
 	Damaged         Kind = "Damaged"         // a file of ours is not what it should be
@@ -48,7 +50,7 @@ type Error struct {
 	Err  error
 }
 
-// Error joins operation and message: "op: msg".
+// Error joins operation and message: "op: msg". Passwords in URLs are masked.
 func (e *Error) Error() string {
 	msg := e.Msg
 	if msg == "" && e.Err != nil {
@@ -58,9 +60,9 @@ func (e *Error) Error() string {
 		msg = string(e.Kind)
 	}
 	if e.Op == "" {
-		return msg
+		return Masked(msg)
 	}
-	return e.Op + ": " + msg
+	return Masked(e.Op + ": " + msg)
 }
 
 // Unwrap returns the cause.
@@ -82,7 +84,7 @@ func New(kind Kind, format string, args ...any) *Error {
 
 // WithHint returns e with the hint set; it modifies e.
 func (e *Error) WithHint(format string, args ...any) *Error {
-	e.Hint = fmt.Sprintf(format, args...)
+	e.Hint = strings.TrimSpace(fmt.Sprintf(format, args...)) // the end of it may be a sentence that is not always there
 	return e
 }
 
@@ -128,7 +130,7 @@ func HintOf(err error) string {
 			return ""
 		}
 		if e.Hint != "" {
-			return e.Hint
+			return Masked(e.Hint)
 		}
 		err = e.Err
 	}
@@ -165,8 +167,15 @@ func Shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // Reason is what is wrong with a file, without its path and the system call.
 func Reason(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
+	var link *os.LinkError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &p):
 		return p.Err
+	case errors.As(err, &link):
+		return link.Err
+	case errors.As(err, &call):
+		return call.Err
 	}
 	return err
 }

@@ -71,7 +71,7 @@ func ReadAll(ctx context.Context, what string, r io.Reader, limit int64) ([]byte
 	return Do(ctx, what, func() ([]byte, error) {
 		raw, err := readAll(r, limit)
 		if err != nil {
-			return nil, fault.New(fault.Invalid, "read %s: %s", what, err).Because(err)
+			return nil, fault.New(fault.Invalid, "read %s: %s", what, fault.Reason(err)).Because(err)
 		}
 		return raw, nil
 	})
@@ -101,6 +101,43 @@ func FileFault(what, path string, err error) *fault.Error {
 		return f.WithHint("Check the path: its symbolic links lead in a circle.")
 	}
 	return f.WithHint("The system could not read it: check the disk or the mount that it lies on.")
+}
+
+// WriteFault says why a file or folder that the user has named could not be written, with
+// the way out that fits.
+func WriteFault(what, path string, err error) *fault.Error {
+	f := fault.New(fault.Invalid, "%s %s cannot be written: %s", what, path, fault.Reason(err)).Because(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f.WithHint("Check the path: a folder of it is not there, or takes no files.")
+	case errors.Is(err, fs.ErrExist):
+		return f.WithHint("It is there already: choose another name.")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return f.WithHint("You may not write there: choose another place, or ask its owner.")
+	case errors.Is(err, syscall.ENOTDIR):
+		return f.WithHint("Check the path: a part of it before the last is a file, not a folder.")
+	case errors.Is(err, syscall.EISDIR):
+		return f.WithHint("That is a folder: name a file in it.")
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return f.WithHint("Choose a shorter name.")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return f.WithHint("The disk is full: make room, or choose another place.")
+	}
+	return f.WithHint("Choose another place.")
+}
+
+// Vacant refuses a file to write that is there already: a Conflict.
+func Vacant(ctx context.Context, file string) error {
+	_, err := Do(ctx, file, func() (fs.FileInfo, error) { return os.Lstat(file) })
+	switch {
+	case err == nil:
+		return fault.New(fault.Conflict, "%s exists already", file).WithHint("Choose another name.")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, fault.Canceled):
+		return err
+	}
+	return WriteFault("the file", file, err)
 }
 
 // mark is the byte order mark of UTF-8, which editors and spreadsheets write.

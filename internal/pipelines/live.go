@@ -45,6 +45,41 @@ type Live struct {
 	// asked for.
 	Last          *executions.Execution
 	ExecutionsErr error
+	// Shared are the aliases whose calls two versions share: their rollout goes on, or was
+	// cut off. It is not asked of a pipeline that is ready, of which there are none. SharedErr
+	// is why not all of them are known.
+	Shared    []Shared
+	SharedErr error
+}
+
+// Shared is an alias whose calls two versions share.
+type Shared struct {
+	// Of is what it is of: "state machine" or "function".
+	Of string `json:"of"`
+	// Alias is its ARN.
+	Alias  string  `json:"alias"`
+	Routes []Route `json:"routes"`
+}
+
+// Route is a version, by its number, and the percent of the calls that it takes.
+type Route struct {
+	Version string `json:"version"`
+	Percent int    `json:"percent"`
+}
+
+// String is "state machine: version 6 takes 90% of the calls, version 7 takes 10%".
+func (s Shared) String() string {
+	text := s.Of + ": "
+	for i, r := range s.Routes {
+		if i > 0 {
+			text += ", "
+		}
+		text += "version " + r.Version + " takes " + strconv.Itoa(r.Percent) + "%"
+		if i == 0 {
+			text += " of the calls"
+		}
+	}
+	return text
 }
 
 // Asked tells whether AWS was asked.
@@ -52,7 +87,7 @@ func (l *Live) Asked() bool { return !l.At.IsZero() }
 
 // Complete tells whether all was asked and answered.
 func (l *Live) Complete() bool {
-	return l.Asked() && (l.EndpointErr == nil || l.Endpoint != "") && l.ExecutionsErr == nil
+	return l.Asked() && (l.EndpointErr == nil || l.Endpoint != "") && l.ExecutionsErr == nil && l.SharedErr == nil
 }
 
 // Useful tells whether anything was answered.
@@ -61,7 +96,7 @@ func (l *Live) Useful() bool {
 }
 
 // Err is why less is known, or less is there, than should be; nil if all is well.
-func (l *Live) Err() error { return cmp.Or(l.EndpointErr, l.ExecutionsErr) }
+func (l *Live) Err() error { return cmp.Or(l.EndpointErr, l.ExecutionsErr, l.SharedErr) }
 
 // Executions tells whether there is something to say of executions: how many, or that it
 // is not known.
@@ -137,6 +172,9 @@ type World interface {
 	// Endpoint is the status of the pipeline's endpoint, "" if it has none. That it is
 	// not there though it should be is fault.NotFound.
 	Endpoint(ctx context.Context, p *Pipeline) (string, error)
+	// Shared are the pipeline's aliases whose calls two versions share, as far as an error lets
+	// it know them. One that is gone has no calls.
+	Shared(ctx context.Context, p *Pipeline) ([]Shared, error)
 	// Executions is a client for where the pipeline's state machine is.
 	Executions(ctx context.Context, p *Pipeline) (*executions.Client, error)
 }
@@ -158,8 +196,8 @@ const (
 	CountsAndLast
 )
 
-// Look asks AWS about one pipeline, at a time: a DescribeEndpoint, and the
-// ListExecutions of the question. What could not be asked is told in the result.
+// Look asks AWS about one pipeline, at a time: a DescribeEndpoint, the ListExecutions of
+// the question, and of one that is not ready where its aliases lead. What could not be asked is told in the result.
 func Look(ctx context.Context, world World, p *Pipeline, ask Question, now time.Time) Live {
 	var l Live
 	if !p.Askable() {
@@ -178,6 +216,11 @@ func Look(ctx context.Context, world World, p *Pipeline, ask Question, now time.
 		l.EndpointErr = fault.Wrap(l.EndpointErr, "endpoint")
 	}
 	l.ExecutionsErr = l.count(ctx, world, p, ask)
+	if p.Condition().Status != Ready && len(p.State.Resources) > 0 {
+		if l.Shared, l.SharedErr = world.Shared(ctx, p); l.SharedErr != nil {
+			l.SharedErr = fault.Wrap(l.SharedErr, "rollout")
+		}
+	}
 	return l
 }
 

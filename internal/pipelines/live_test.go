@@ -21,6 +21,9 @@ type lists struct {
 	executions.API
 	all   []types.ExecutionListItem
 	asked []types.ExecutionStatus
+	// shared are the aliases that two versions share, as far as sharedErr lets know them.
+	shared    []Shared
+	sharedErr error
 }
 
 func (l *lists) ListExecutions(_ context.Context, in *sfn.ListExecutionsInput, _ ...func(*sfn.Options)) (*sfn.ListExecutionsOutput, error) {
@@ -37,6 +40,10 @@ func (l *lists) ListExecutions(_ context.Context, in *sfn.ListExecutionsInput, _
 func (l *lists) Elsewhere(*Pipeline) (string, error) { return "", nil }
 func (l *lists) Endpoint(context.Context, *Pipeline) (string, error) {
 	return "", errors.New("not asked")
+}
+
+func (l *lists) Shared(context.Context, *Pipeline) ([]Shared, error) {
+	return l.shared, l.sharedErr
 }
 
 func (l *lists) Executions(context.Context, *Pipeline) (*executions.Client, error) {
@@ -60,7 +67,8 @@ func TestLookAsksForNoMoreThanIsWanted(t *testing.T) {
 		execution("c", types.ExecutionStatusFailed, 2*time.Hour), execution("b", types.ExecutionStatusTimedOut, 3*time.Hour),
 		execution("a", types.ExecutionStatusFailed, 30*time.Hour),
 	}}
-	byStatus := []types.ExecutionStatus{types.ExecutionStatusRunning, types.ExecutionStatusFailed, types.ExecutionStatusTimedOut}
+	// What runs is one list; what failed is two, for which all that fit on one page are listed once.
+	byStatus := []types.ExecutionStatus{types.ExecutionStatusRunning, ""}
 	got := Look(t.Context(), some, p, Counts, now)
 	require.NoError(t, got.ExecutionsErr)
 	require.Equal(t, byStatus, some.asked)
@@ -81,4 +89,29 @@ func TestLookAsksForNoMoreThanIsWanted(t *testing.T) {
 	require.Equal(t, Counted(0), got.Running)
 	require.Equal(t, Counted(0), got.Failed)
 	require.Nil(t, got.Last)
+}
+
+// Whom two versions share is asked of a pipeline that is not ready, and of no other.
+func TestLookAsksForSharedAliases(t *testing.T) {
+	t.Parallel()
+	some := &lists{shared: []Shared{{Of: "function", Routes: []Route{{"6", 90}, {"7", 10}}}}}
+	p := &Pipeline{
+		Spec: &spec.Pipeline{Region: "eu-west-1"},
+		State: &stack.State{
+			Outputs:   map[string]stack.Output{"stateMachineAliasArn": {Value: "arn:aws:states:eu-west-1:1:stateMachine:m:live"}},
+			Resources: []stack.Resource{{Name: "alias"}},
+		},
+	}
+	require.Empty(t, Look(t.Context(), some, p, Counts, time.Now()).Shared)
+	p.State.Pending = []stack.PendingOperation{{Kind: "updating", Name: "alias"}}
+	l := Look(t.Context(), some, p, Counts, time.Now())
+	require.Equal(t, "function: version 6 takes 90% of the calls, version 7 takes 10%", l.Shared[0].String())
+	// That it is not known takes nothing away from the executions, which were counted.
+	some.sharedErr = errors.New("denied")
+	p.State.Outputs["stateMachineArn"] = stack.Output{Value: "arn:aws:states:eu-west-1:1:stateMachine:m"}
+	l = Look(t.Context(), some, p, Counts, time.Now())
+	require.NoError(t, l.ExecutionsErr)
+	require.Equal(t, "0", l.Text(l.Running))
+	require.ErrorContains(t, l.SharedErr, "denied")
+	require.False(t, l.Complete())
 }

@@ -65,10 +65,10 @@ func (p *Pipeline) Region() string {
 // Protected tells whether its data may not be deleted, as far as that is known.
 func (p *Pipeline) Protected() bool { return p.Spec != nil && p.Spec.Protect }
 
-// Resources counts the entries of its state, 0 if they are not known.
+// Resources is how many it has (see stack.Counted), 0 if that is not known.
 func (p *Pipeline) Resources() int {
 	if p.State != nil {
-		return len(p.State.Resources)
+		return p.State.Count()
 	}
 	return max(0, p.Summary.Resources)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -40,6 +41,18 @@ type Request struct {
 	// Settle says, by pipeline, that its executions are waited for or stopped before
 	// its engine begins (up, destroy). What is not named is not looked at.
 	Settle map[spec.ID]Running
+	// MaxMonthlyCost is the most, in USD, that the pipelines of an up may cost in a month by
+	// being there, in place of the setting; "" is the setting's.
+	MaxMonthlyCost string
+	// AtOnce lets endpoints take over at once, whatever rollout their pipelines ask for.
+	AtOnce bool
+	// Salt, if there is one, has a preview tell digests of secrets: Outcome.Secrets.
+	Salt []byte
+	// PolicyPacks are the folders of policy packs that have to agree (up, preview),
+	// PolicyConfigs their configurations, none or one for each.
+	PolicyPacks, PolicyConfigs []string
+	// Origin says, by pipeline, where its next revision comes from if it is no plain up.
+	Origin map[spec.ID]*revisions.Origin
 }
 
 // Title says what is asked for: "up acme/fraud", "destroy acme/a, acme/b".
@@ -89,6 +102,14 @@ type Outcome struct {
 	Err error
 	// Skipped is set if it was never begun.
 	Skipped bool
+	// Revision is the number of the revision that it made, made whole, or found to be
+	// there already (up), or would make (preview); 0 if it never got that far.
+	Revision int
+	// Content is what that revision is made from; nil if it never got that far.
+	Content *revisions.Content
+	// Secrets is a digest of the secrets that it is made from, with Request.Salt; "" if there
+	// are none.
+	Secrets string
 }
 
 // Ending is how an operation ended for one pipeline, in a word.

@@ -56,8 +56,16 @@ func TestAssess(t *testing.T) {
 		{"updating, the backend does not say by whom", Pipeline{Summary: stack.Summary{InProgress: true}}, Updating, ""},
 		{"a lock of the dead", Pipeline{State: cut, Summary: stack.Summary{Locks: []stack.Lock{dead}}}, Incomplete, "an operation of ana on here, process 8 was cut off"},
 		{"half a lock says nothing of the pipeline", Pipeline{State: whole, Summary: stack.Summary{Locks: []stack.Lock{half1}}}, Ready, ""},
-		{"half a lock, and a failed update", Pipeline{State: whole, Summary: stack.Summary{Locks: []stack.Lock{half1}}, History: ended("update", "failed", "x")}, Failed, "the last up failed: x"},
-		{"half a lock, and one of the dead", Pipeline{State: whole, Summary: stack.Summary{Locks: []stack.Lock{half1, dead}}}, Incomplete, "an operation of ana on here, process 8 was cut off"},
+		{"half a lock, and a failed update", Pipeline{
+			State: whole, Summary: stack.Summary{Locks: []stack.Lock{half1}},
+			History: ended("update", "failed", "x"),
+		}, Failed, "the last up failed: x"},
+		{
+			"half a lock, and one of the dead",
+			Pipeline{State: whole, Summary: stack.Summary{Locks: []stack.Lock{half1, dead}}},
+			Incomplete,
+			"an operation of ana on here, process 8 was cut off",
+		},
 		{"damaged", Pipeline{Err: fault.New(fault.Damaged, "the file is cut off")}, Damaged, "the file is cut off"},
 		{"damaged, and a lock of the dead", Pipeline{Err: fault.New(fault.Damaged, "cut off"), Summary: stack.Summary{Locks: []stack.Lock{dead}}}, Damaged, "cut off"},
 		{"out of reach", Pipeline{Err: fault.New(fault.Denied, "no")}, Unreadable, "no"},

@@ -178,18 +178,30 @@ func (p *plan) modelDataGrants() []statement {
 	}
 }
 
-// ecrImage is an image in ECR: account, region and repository.
-// (AmazonECR/latest/userguide/Registries.html)
-var ecrImage = lazyregexp.New(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)`)
+// ecrImage is (AmazonECR/latest/userguide/Registries.html) account, region, repository, tag
+// and digest.
+var ecrImage = lazyregexp.New(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?::([^@]*))?(?:@(.*))?$`)
+
+// ECRImage is where an image in ECR is. Tag and Digest are "" where none is named.
+type ECRImage struct{ Account, Region, Repository, Tag, Digest string }
+
+// ParseECRImage takes an image's name apart; ok is false for one that is not in ECR.
+func ParseECRImage(image string) (e ECRImage, ok bool) {
+	m := ecrImage.FindStringSubmatch(image)
+	if m == nil {
+		return e, false
+	}
+	return ECRImage{m[1], m[2], m[3], m[4], m[5]}, true
+}
 
 // imageGrants let SageMaker pull exactly the image's repository, if it is in
 // ECR. Any other image needs no right of ours.
 func (p *plan) imageGrants(image string) []statement {
-	m := ecrImage.FindStringSubmatch(image)
-	if m == nil {
+	e, ok := ParseECRImage(image)
+	if !ok {
 		return nil
 	}
-	repository := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", p.env.Partition, m[2], m[1], m[3])
+	repository := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", p.env.Partition, e.Region, e.Account, e.Repository)
 	return []statement{
 		allow("EcrLogin", oneOrMany{"ecr:GetAuthorizationToken"}, anything),
 		allow("EcrPull", oneOrMany{"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}, oneOrMany{repository}),

@@ -3,8 +3,6 @@ package program
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,9 +38,7 @@ func TestDefinitionOfBatch(t *testing.T) {
 			p, tmpl := pipelineOfTemplate(t, "batch", change)
 			text, ok := execute(t, p, tmpl, testEnv).inputs(t, "machine")["definitionString"].(string)
 			require.True(t, ok)
-			data, err := os.ReadFile(filepath.Join("testdata", "asl", "batch-"+sample+".asl.json"))
-			require.NoError(t, err)
-			data = []byte(strings.ReplaceAll(string(data), sampleBucket, p.Names(testAccount).Bucket))
+			data := sampleDefinition(t, "batch-"+sample+".asl.json", p, tmpl)
 			var want, got any
 			require.NoError(t, json.Unmarshal(data, &want))
 			require.NoError(t, json.Unmarshal([]byte(text), &got))

@@ -43,6 +43,8 @@ func registry() []block {
 		encryptionBlock(),
 		storageBlock(),
 		deadletterBlock(),
+		noticesBlock(),
+		pushBlock(),
 		preprocessBlock(),
 		modelBlock(),
 		endpointBlock(),
@@ -66,7 +68,7 @@ func Blocks() []BlockInfo {
 // Provided returns the ${names} that every definition may use, besides those of
 // its blocks and the template's own parameters.
 func Provided() []string {
-	return []string{"accountId", "name", "partition", "region"}
+	return []string{"accountId", "codeDigest", "modelDigest", "name", "partition", "region", "revision"}
 }
 
 // selectBlocks returns the blocks of a template in building order, and what is wrong with

@@ -118,7 +118,10 @@ func TestCodeIsChecked(t *testing.T) {
 		"empty zip":             {zipOf(t, nil, 0), "", "", "is empty"},
 		"zip too big":           {big, "", "", "takes at most 50 MB"},
 		"folder too big":        {huge, "", "", "takes at most 250 MB"},
-		"python handler":        {write(t, t.TempDir(), map[string]string{"main.py": "x"}), "python3.13", "app.main", "needs the file app.py, which is not in the function's code (main.py)"},
+		"python handler": {
+			write(t, t.TempDir(), map[string]string{"main.py": "x"}), "python3.13", "app.main",
+			"needs the file app.py, which is not in the function's code (main.py)",
+		},
 		"python package":        {write(t, t.TempDir(), map[string]string{"pkg/__init__.py": pythonHandler}), "python3.13", "pkg.handler", ""},
 		"python submodule":      {write(t, t.TempDir(), map[string]string{"pkg/mod.py": pythonHandler}), "python3.13", "pkg.mod.handler", ""},
 		"node":                  {write(t, t.TempDir(), map[string]string{"index.mjs": "export const handler = async () => 1"}), "nodejs22.x", "index.handler", ""},

@@ -152,9 +152,26 @@ func hashFile(name string) (string, error) {
 // hashFolder is a digest of the names and contents of a function's files: what makes
 // the function.
 func hashFolder(dir string) (sum string, files []string, err error) {
+	return hashTree(os.DirFS(dir), func(name string) (string, error) { return hashFile(filepath.Join(dir, filepath.FromSlash(name))) })
+}
+
+// hashCode is hashFolder for a folder of a template.
+func hashCode(root fs.FS, folder string) (string, error) {
+	sub, err := fs.Sub(root, folder)
+	if err != nil {
+		return "", err
+	}
+	sum, _, err := hashTree(sub, func(name string) (string, error) {
+		data, err := fs.ReadFile(sub, name)
+		return DigestOf(data), err
+	})
+	return sum, err
+}
+
+func hashTree(root fs.FS, digest func(name string) (string, error)) (sum string, files []string, err error) {
 	h := sha256.New()
-	err = walkCode(os.DirFS(dir), func(name string, _ fs.FileInfo) error {
-		one, err := hashFile(filepath.Join(dir, filepath.FromSlash(name)))
+	err = walkCode(root, func(name string, _ fs.FileInfo) error {
+		one, err := digest(name)
 		_, _ = io.WriteString(h, one+" "+name+"\n") // never fails (hash.Hash)
 		files = append(files, name)
 		return err

@@ -45,7 +45,7 @@ func addDeadletter(b *build) error {
 		return err
 	}
 	b.dlq = queue
-	policy, err := document([]statement{b.queuePolicy()})
+	policy, err := document([]statement{b.sendTo("EventBridgeSend", "events.amazonaws.com", b.names.DeadLettersARN, b.names.StatusRuleARN)})
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func addDeadletter(b *build) error {
 	if err != nil {
 		return err
 	}
-	pattern, err := json.Marshal(failurePattern(b.names.StateMachineARN))
+	pattern, err := json.Marshal(statusPattern(b.names.StateMachineARN, failures()))
 	if err != nil {
 		return err
 	}
@@ -80,14 +80,14 @@ func addDeadletter(b *build) error {
 	return nil
 }
 
-// queuePolicy lets the one rule send to the queue.
-func (p *plan) queuePolicy() statement {
+// sendTo lets a service send to a queue, for one thing of the account only.
+func (p *plan) sendTo(sid, service, queue, source string) statement {
 	return statement{
-		Sid: "EventBridgeSend", Effect: "Allow",
-		Principal: &principal{Service: "events.amazonaws.com"},
+		Sid: sid, Effect: "Allow",
+		Principal: &principal{Service: service},
 		Action:    oneOrMany{"sqs:SendMessage"},
-		Resource:  oneOrMany{p.names.DeadLettersARN},
-	}.when("ArnEquals", "aws:SourceArn", p.names.StatusRuleARN).
+		Resource:  oneOrMany{queue},
+	}.when("ArnEquals", "aws:SourceArn", source).
 		when("StringEquals", "aws:SourceAccount", p.env.Account)
 }
 
@@ -103,15 +103,15 @@ type eventDetail struct {
 	Status          []string `json:"status"`
 }
 
-// failurePattern matches every execution that ended other than well.
+// failures are how executions end other than well.
+func failures() []string { return []string{"FAILED", "TIMED_OUT", "ABORTED"} }
+
+// statusPattern matches executions of a machine that have come to one of the statuses.
 // (step-functions/latest/dg/eventbridge-integration.html)
-func failurePattern(machine string) eventPattern {
+func statusPattern(machine string, statuses []string) eventPattern {
 	return eventPattern{
 		Source:     []string{"aws.states"},
 		DetailType: []string{"Step Functions Execution Status Change"},
-		Detail: eventDetail{
-			StateMachineArn: []string{machine},
-			Status:          []string{"FAILED", "TIMED_OUT", "ABORTED"},
-		},
+		Detail:     eventDetail{StateMachineArn: []string{machine}, Status: statuses},
 	}
 }

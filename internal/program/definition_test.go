@@ -10,7 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
+
+// sampleDefinition is a sample with the bucket of a pipeline and its code's digest.
+func sampleDefinition(t *testing.T, name string, p *spec.Pipeline, tmpl *spec.Template) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "asl", name))
+	require.NoError(t, err)
+	sum, err := hashCode(tmpl.FS, preprocessCode)
+	require.NoError(t, err)
+	return []byte(strings.NewReplacer(sampleBucket, p.Names(testAccount).Bucket, "CODE_DIGEST", "sha256:"+sum).Replace(string(data)))
+}
 
 // The template's definition, filled in, is the sample that was proved against
 // the States Language validators.
@@ -20,9 +32,7 @@ func TestDefinitionOfRealtime(t *testing.T) {
 	r := execute(t, p, tmpl, testEnv)
 	text, ok := r.inputs(t, "machine")["definitionString"].(string)
 	require.True(t, ok)
-	data, err := os.ReadFile(filepath.Join("testdata", "asl", "realtime.asl.json"))
-	require.NoError(t, err)
-	data = []byte(strings.ReplaceAll(string(data), sampleBucket, p.Names(testAccount).Bucket))
+	data := sampleDefinition(t, "realtime.asl.json", p, tmpl)
 	var want, got any
 	require.NoError(t, json.Unmarshal(data, &want))
 	require.NoError(t, json.Unmarshal([]byte(text), &got))

@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -16,10 +17,30 @@ import (
 // Planned is one resource that a pipeline will have.
 type Planned = spec.Planned
 
+// Described is a pipeline as it will be.
+type Described struct {
+	// Planned are its resources, in building order.
+	Planned []Planned
+	// Definition is its state machine in the Amazon States Language, "" if it has none.
+	Definition string
+}
+
+// InvokerMemory is the memory of the invoker function in MB.
+const InvokerMemory = invokerMemory
+
 // Describe returns what a pipeline will consist of, in building order, without
 // an engine and without a request to anybody: it runs the same blocks as
 // Pipeline and takes down what they ask for.
 func Describe(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) ([]Planned, error) {
+	d, err := Outline(ctx, p, t, env)
+	if err != nil {
+		return nil, err
+	}
+	return d.Planned, nil
+}
+
+// Outline is Describe, with the state machine.
+func Outline(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) (*Described, error) {
 	pl, err := newPlan(p, t, env)
 	if err != nil {
 		return nil, err
@@ -49,8 +70,21 @@ func Describe(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) 
 		planned[i].AWSName = seen.names[planned[i].Name]
 		planned[i].Idle = pl.idle(planned[i].Type)
 	}
-	return planned, nil
+	// The engine makes the stack itself: no program asks for it.
+	own := Planned{Block: keptBlock, Type: "pulumi:pulumi:Stack", Name: "pipelinetui-" + p.StackName()}
+	// What a block makes of them is described with the block.
+	kept := slices.DeleteFunc(seen.kept, func(x Planned) bool {
+		return slices.ContainsFunc(planned, func(y Planned) bool { return y.Name == x.Name && y.Type == x.Type })
+	})
+	out := &Described{Planned: append(append(planned, own), kept...)}
+	if pl.definition != nil {
+		out.Definition = pl.definition.json
+	}
+	return out, nil
 }
+
+// keptBlock is the block of what only the stack's state has.
+const keptBlock = "state"
 
 // idle says what a resource costs by time rather than by use.
 func (p *plan) idle(token string) string {
@@ -74,17 +108,24 @@ func (p *plan) idle(token string) string {
 type recorder struct {
 	mu    sync.Mutex
 	names map[string]string
+	// kept are the stashes, which only the stack's state has and which count all the same
+	// (stack.Counted). No block makes a provider.
+	kept []Planned
 }
 
 // nameProperties are the inputs that hold a resource's name in AWS. (A version
 // or policy is told apart by what it belongs to; the name of that is not its
 // own.)
-var nameProperties = []resource.PropertyKey{"name", "bucket", "stateMachineName"}
+var nameProperties = []resource.PropertyKey{"name", "bucket", "stateMachineName", "endpointName"}
 
 // NewResource gives back the inputs; what AWS would make up stays unknown.
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if kinds.Engines(args.TypeToken) {
+		r.kept = append(r.kept, Planned{Block: keptBlock, Type: args.TypeToken, Name: args.Name})
+		return "", args.Inputs, nil
+	}
 	for _, key := range nameProperties {
 		if v, ok := args.Inputs[key]; ok && v.IsString() {
 			r.names[args.Name] = v.StringValue()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 )
 
 // What is described is what is built.
@@ -21,18 +22,26 @@ func TestDescribe(t *testing.T) {
 			planned, err := Describe(t.Context(), p, tmpl, testEnv)
 			require.NoError(t, err)
 			r := execute(t, p, tmpl, testEnv)
-			names := []string{"region", "spec"}
-			var order []string
+			var names, order []string
+			kept := 0
 			for _, x := range planned {
+				if kinds.Engines(x.Type) && x.Name != FleetResource { // which is the endpoint's
+					require.Equal(t, keptBlock, x.Block)
+					kept++
+				}
+				if x.Type == "pulumi:pulumi:Stack" {
+					continue
+				}
 				require.Equal(t, r.made[x.Name].token, x.Type)
 				names = append(names, x.Name)
-				if len(order) == 0 || order[len(order)-1] != x.Block {
+				if x.Block != keptBlock && (len(order) == 0 || order[len(order)-1] != x.Block) {
 					order = append(order, x.Block)
 				}
 				if x.AWSName != "" {
 					require.True(t, strings.Contains(x.AWSName, testBase) || slices.Contains([]string{"live", "pipeline"}, x.AWSName), x.AWSName)
 				}
 			}
+			require.Equal(t, 3, kept, "the stack itself, its region and its spec")
 			slices.Sort(names)
 			require.Empty(t, cmp.Diff(r.names(), names))
 			require.True(t, slices.IsSortedFunc(order, func(a, b string) int { return rank(a) - rank(b) }), "%v", order)

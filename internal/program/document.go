@@ -81,6 +81,7 @@ func (b *build) addSpec(first pulumi.Resource) error {
 	}
 	after := pulumi.DependsOn([]pulumi.Resource{stash})
 	return b.ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+		b.made = append(b.made, args.Resource)
 		b.planned = append(b.planned, Planned{Block: b.block, Type: args.Type, Name: args.Name})
 		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: append(slices.Clip(args.Opts), after)}
 	})

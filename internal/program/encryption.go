@@ -67,9 +67,9 @@ func addEncryption(b *build) error {
 }
 
 // keyPolicy lets the account decide by IAM, and CloudWatch Logs use the key for
-// the pipeline's log groups only.
+// the pipeline's log groups only, and alarms and events for its topics.
 func (p *plan) keyPolicy() []statement {
-	return []statement{
+	policy := []statement{
 		{
 			Sid: "Account", Effect: "Allow",
 			Principal: &principal{AWS: "arn:" + p.env.Partition + ":iam::" + p.env.Account + ":root"},
@@ -85,4 +85,20 @@ func (p *plan) keyPolicy() []statement {
 			p.arn("logs", "log-group:"+p.names.StatesLogs+"*"),
 			p.arn("logs", "log-group:"+p.names.EndpointLogs)),
 	}
+	// (sns/latest/dg/sns-key-management.html, "Enable compatibility between event sources
+	// from AWS services and encrypted topics": conditions on where a call comes from are not
+	// supported for EventBridge)
+	use := func(sid, service string) statement {
+		return statement{
+			Sid: sid, Effect: "Allow", Principal: &principal{Service: service},
+			Action: oneOrMany{"kms:Decrypt", "kms:GenerateDataKey*"}, Resource: anything,
+		}
+	}
+	if n, ok := p.notify(); ok && n.Topic == "" {
+		policy = append(policy, use("Alarms", "cloudwatch.amazonaws.com").when("StringEquals", "aws:SourceAccount", p.env.Account))
+	}
+	if p.pushes() {
+		policy = append(policy, use("Events", "events.amazonaws.com"))
+	}
+	return policy
 }

@@ -19,6 +19,7 @@ const (
 	statesRole    role = "states"
 	lambdaRole    role = "lambda"
 	invokerRole   role = "invoker"
+	notifierRole  role = "notifier"
 	sagemakerRole role = "sagemaker"
 )
 
@@ -98,7 +99,7 @@ func (s statement) when(operator, key string, values ...string) statement {
 
 // service is who assumes the role.
 func (r role) service() string {
-	if r == invokerRole {
+	if r == invokerRole || r == notifierRole {
 		r = lambdaRole
 	}
 	return string(r) + ".amazonaws.com"

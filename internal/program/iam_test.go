@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,25 @@ func TestPolicies(t *testing.T) {
 	for _, m := range all.made {
 		require.NotContains(t, fmt.Sprint(m.inputs), "\x00", m.name)
 	}
+}
+
+// EventBridge tells neither a topic nor its key where an event comes from
+// (eventbridge/latest/userguide/eb-use-resource-based.html, sns/latest/dg/sns-key-management.html);
+// alarms do (sns/latest/dg/sns-access-policy-use-cases.html).
+func TestWhereWhatIsPublishedComesFrom(t *testing.T) {
+	t.Parallel()
+	p, tmpl := pipelineOf(t, map[string]any{"events": "push", "kmsMode": "customer", "notify.email": []string{"ops@example.com"}})
+	r := execute(t, p, tmpl, testEnv)
+	asked := map[string]bool{}
+	for resource, sids := range map[string][]string{"events-policy": {"EventBridgePublish"}, "key": {"Events", "Alarms"}, "notices-policy": {"Alarms"}} {
+		for _, s := range r.policy(t, resource, "policy").(map[string]any)["Statement"].([]any) {
+			m := s.(map[string]any)
+			if sid := m["Sid"].(string); slices.Contains(sids, sid) {
+				_, asked[resource+" "+sid] = m["Condition"]
+			}
+		}
+	}
+	require.Equal(t, map[string]bool{"events-policy EventBridgePublish": false, "key Events": false, "key Alarms": true, "notices-policy Alarms": true}, asked)
 }
 
 func TestPrefixOfModels(t *testing.T) {

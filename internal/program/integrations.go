@@ -156,11 +156,12 @@ func (p *plan) grantDefinition() fault.List {
 			p.grantOnce(statesRole, s)
 		}
 	}
-	if len(maps) > 0 {
+	p.maps = len(maps) > 0
+	if p.maps {
 		p.grant(statesRole, p.mapGrants(maps)...)
 	}
 	if p.ownKey() {
-		p.grant(statesRole, p.machineKey(len(maps) > 0))
+		p.grant(statesRole, p.machineKey(p.maps))
 	}
 	return errs
 }

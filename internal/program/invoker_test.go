@@ -3,8 +3,6 @@ package program
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,9 +25,7 @@ func TestDefinitionOfInvoker(t *testing.T) {
 	p, tmpl := pipelineOf(t, map[string]any{"invoker": "lambda"})
 	text, ok := execute(t, p, tmpl, testEnv).inputs(t, "machine")["definitionString"].(string)
 	require.True(t, ok)
-	data, err := os.ReadFile(filepath.Join("testdata", "asl", "realtime-lambda-invoker.asl.json"))
-	require.NoError(t, err)
-	data = []byte(strings.ReplaceAll(string(data), sampleBucket, p.Names(testAccount).Bucket))
+	data := sampleDefinition(t, "realtime-lambda-invoker.asl.json", p, tmpl)
 	var want, got any
 	require.NoError(t, json.Unmarshal(data, &want))
 	require.NoError(t, json.Unmarshal([]byte(text), &got))

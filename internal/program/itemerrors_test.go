@@ -57,14 +57,27 @@ func TestBatchItemErrors(t *testing.T) {
 	x := batchExpression(t, "PreprocessBatch", "failed")
 	const items = `[{"id": 1}, {"id": "b", "x": [1]}, {"id": 3}, 7]`
 	for name, c := range map[string]struct{ payload, want string }{
-		"none given":       {`{"records": [1, 2, 3, 4]}`, `[]`},
-		"no object":        {`null`, `[]`},
-		"an empty list":    {`{"records": [1], "ids": [1], "errors": []}`, `[]`},
-		"empty, no ids":    {`{"records": [1], "errors": []}`, `[]`},
-		"one":              {`{"records": [1], "ids": [1], "errors": [{"id": "b", "error": "Bad", "cause": "b is bad"}]}`, `[{"error":"Bad","count":1,"items":[{"id":"b","error":"Bad","cause":"b is bad","item":{"id":"b","x":[1]}}]}]`},
-		"all of them":      {`{"records": [], "ids": [], "errors": [{"id": 1, "error": "Bad"}, {"id": 3, "error": "Worse"}, {"id": "b", "error": "Bad"}]}`, `[{"error":"Bad","count":2,"items":[{"id":1,"error":"Bad","cause":"","item":{"id":1}},{"id":"b","error":"Bad","cause":"","item":{"id":"b","x":[1]}}]},{"error":"Worse","count":1,"items":[{"id":3,"error":"Worse","cause":"","item":{"id":3}}]}]`},
-		"by position":      {`{"records": [1], "ids": [1], "errors": [{"id": "seven", "index": 3, "error": "Bad"}]}`, `[{"error":"Bad","count":1,"items":[{"id":"seven","error":"Bad","cause":"","item":7}]}]`},
-		"id of other type": {`{"records": [1], "ids": [1], "errors": [{"id": "3", "error": "Bad"}]}`, `[{"error":"Bad","count":1,"items":[{"id":"3","error":"Bad","cause":"","item":{"id":3}}]}]`},
+		"none given":    {`{"records": [1, 2, 3, 4]}`, `[]`},
+		"no object":     {`null`, `[]`},
+		"an empty list": {`{"records": [1], "ids": [1], "errors": []}`, `[]`},
+		"empty, no ids": {`{"records": [1], "errors": []}`, `[]`},
+		"one": {
+			`{"records": [1], "ids": [1], "errors": [{"id": "b", "error": "Bad", "cause": "b is bad"}]}`,
+			`[{"error":"Bad","count":1,"items":[{"id":"b","error":"Bad","cause":"b is bad","item":{"id":"b","x":[1]}}]}]`,
+		},
+		"all of them": {
+			`{"records": [], "ids": [], "errors": [{"id": 1, "error": "Bad"}, {"id": 3, "error": "Worse"}, {"id": "b", "error": "Bad"}]}`,
+			`[{"error":"Bad","count":2,"items":[{"id":1,"error":"Bad","cause":"","item":{"id":1}},{"id":"b","error":"Bad","cause":"","item":{"id":"b",` +
+				`"x":[1]}}]},{"error":"Worse","count":1,"items":[{"id":3,"error":"Worse","cause":"","item":{"id":3}}]}]`,
+		},
+		"by position": {
+			`{"records": [1], "ids": [1], "errors": [{"id": "seven", "index": 3, "error": "Bad"}]}`,
+			`[{"error":"Bad","count":1,"items":[{"id":"seven","error":"Bad","cause":"","item":7}]}]`,
+		},
+		"id of other type": {
+			`{"records": [1], "ids": [1], "errors": [{"id": "3", "error": "Bad"}]}`,
+			`[{"error":"Bad","count":1,"items":[{"id":"3","error":"Bad","cause":"","item":{"id":3}}]}]`,
+		},
 	} {
 		got, err := evaluated(t, x, map[string]string{"states": `{"input": {"Items": ` + items + `}, "result": {"Payload": ` + c.payload + `}}`})
 		require.NoError(t, err, name)

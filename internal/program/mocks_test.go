@@ -36,6 +36,7 @@ type made struct {
 	deps        []string // names
 	timeouts    string   // of create
 	secret      bool     // some input is secret
+	hooks       []string // before an update
 }
 
 // engine plays the engine's part: it makes every resource and remembers it.
@@ -56,6 +57,7 @@ func (e *engine) NewResource(a pulumi.MockResourceArgs) (string, resource.Proper
 	if rpc := a.RegisterRPC; rpc != nil {
 		m.protect, m.retain = rpc.GetProtect(), rpc.GetRetainOnDelete()
 		m.timeouts = rpc.GetCustomTimeouts().GetCreate()
+		m.hooks = rpc.GetHooks().GetBeforeUpdate()
 		for _, urn := range rpc.GetDependencies() {
 			m.deps = append(m.deps, urn[strings.LastIndex(urn, "::")+2:])
 		}
@@ -106,6 +108,10 @@ func outputsOf(a pulumi.MockResourceArgs) resource.PropertyMap {
 		set("arn", arn("logs", "log-group:"+name("name")))
 	case "aws:iam/role:Role":
 		set("arn", "arn:aws:iam::"+testAccount+":role/pipelinetui/"+name("name"))
+	case "aws-native:sagemaker:Endpoint":
+		set("endpointArn", arn("sagemaker", "endpoint/"+name("endpointName")))
+	case "pulumi:index:Stash":
+		out["output"] = out["input"]
 	case "aws-native:stepfunctions:StateMachine":
 		set("arn", arn("states", "stateMachine:"+name("stateMachineName")))
 		set("stateMachineRevisionId", "r1")

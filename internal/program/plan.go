@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program/native"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -38,7 +39,13 @@ type plan struct {
 	code     *codePackage
 	// invokerCode is the code of the invoker function.
 	invokerCode *codePackage
-	model       *modelData
+	// notifierCode is the code of the function that tells of failures.
+	notifierCode *codePackage
+	// maps is whether the definition has distributed Maps: an execution is a batch.
+	maps  bool
+	model *modelData
+	// rollout is how the endpoint moves over to another configuration.
+	rollout spec.Rollout
 	// copies are what the bucket keeps of local artifacts.
 	copies     []Copy
 	definition *definition
@@ -55,15 +62,20 @@ type build struct {
 	exports pulumi.Map
 	block   string    // being built
 	planned []Planned // so far, in order
+	made    []pulumi.Resource
+	// revision is the number of the revision that is made, 0 if none is kept.
+	revision int
 
 	key            *kms.Key
 	bucket         *s3.BucketV2
 	bucketReady    []pulumi.Resource // encryption and ownership: before any object
 	dlq            *sqs.Queue
+	topic          pulumi.StringInput // of notices
 	function       *lambda.Alias
 	invoker        *lambda.Alias
 	sagemakerModel *sagemaker.Model
-	endpoint       *sagemaker.Endpoint
+	fleet          *pulumi.Stash
+	endpoint       *native.Endpoint
 	machine        *nsfn.StateMachine
 }
 
@@ -116,6 +128,8 @@ func newPlan(p *spec.Pipeline, t *spec.Template, env Env) (*plan, error) {
 		errs = append(errs, b.plan(pl)...)
 	}
 	pl.planCopies()
+	pl.provide("modelDigest", pl.modelDigest())
+	pl.provide("codeDigest", pl.codeDigest())
 	if errs = append(errs, pl.checkDefinition()...); len(errs) == 0 && pl.has("workflow") {
 		errs = append(errs, pl.grantDefinition()...)
 	}
@@ -134,6 +148,7 @@ func (p *plan) provideParameters() {
 	p.expected["name"] = p.names.Base
 	p.expected["partition"] = p.env.Partition
 	p.expected["region"] = p.env.Region
+	p.expected["revision"] = 0 // known when the stack is held: see addRevisions
 }
 
 // provide offers a value to the definition: what it will be, as far as that is

@@ -35,7 +35,7 @@ func preprocessBlock() block {
 			Reads: []string{
 				"preprocess.code", "preprocess.runtime", "preprocess.handler", "preprocess.memoryMb", "preprocess.timeoutSec",
 				"preprocess.arch", "preprocess.reservedConcurrency", "preprocess.environment", "tracing", "deadLetter",
-				"kmsMode", "logRetentionDays", "preprocess.subnets", "preprocess.securityGroups", "invoker",
+				"kmsMode", "logRetentionDays", "preprocess.subnets", "preprocess.securityGroups", "invoker", "thresholds.functionErrors",
 			},
 			Provides: []string{"preprocessFunctionArn", "preprocessTaskTimeoutSec"},
 			Exports:  []string{"preprocessFunctionArn"},
@@ -105,7 +105,12 @@ func addPreprocess(b *build) error {
 	if err != nil {
 		return err
 	}
-	live, err := b.addLive("pre-live", function)
+	watching, _ := b.functionAlarms()
+	opts, err := b.bitByBit("pre-live", Shift{Of: ShiftFunction}, watching)
+	if err != nil {
+		return err
+	}
+	live, err := b.addLive("pre-live", function, opts...)
 	if err != nil {
 		return err
 	}
@@ -116,13 +121,13 @@ func addPreprocess(b *build) error {
 }
 
 // addLive points the alias "live" at the function's version.
-func (b *build) addLive(name string, function *lambda.Function) (*lambda.Alias, error) {
+func (b *build) addLive(name string, function *lambda.Function, opts ...pulumi.ResourceOption) (*lambda.Alias, error) {
 	return lambda.NewAlias(b.ctx, name, &lambda.AliasArgs{
 		Name:            pulumi.String(spec.LiveAlias),
 		Description:     pulumi.String("what the pipeline runs"),
 		FunctionName:    function.Name,
 		FunctionVersion: function.Version,
-	})
+	}, opts...)
 }
 
 // loggingTo makes a function log as JSON into a group.

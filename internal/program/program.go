@@ -10,12 +10,14 @@
 package program
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -35,9 +37,24 @@ type Env struct {
 	// with the content. One that is not there is not known; then what was deployed
 	// last counts as unchanged.
 	Objects map[string]string
+	// Endpoint is what the stack records of its endpoint; nil if it has none yet.
+	Endpoint *EndpointNow
 	// Secrets are the values of what the pipeline refers to (see
 	// spec.Pipeline.References), read now. They are in no plan that is shown.
 	Secrets map[spec.SecretPath]string
+	// AtOnce lets endpoint and aliases take over at once, whatever rollout the pipeline asks for:
+	// what is in service is known to be bad.
+	AtOnce bool
+	// Shift moves an alias over to another version bit by bit; it returns when all but the
+	// last step is done, which is the provider's, or says why the alias leads to what it led
+	// to before. nil lets aliases move at once.
+	Shift func(ctx context.Context, s Shift) error
+	// Revise numbers the revision that the program makes, when it runs and so holds the
+	// stack: content is what it is made from, document the same document with secrets in
+	// clear. nil keeps no ledger of revisions.
+	Revise func(ctx context.Context, content revisions.Content, document map[string]any) (*revisions.Step, error)
+	// Revision describes a revision that is to be written down, but for its content.
+	Revision revisions.Record
 }
 
 var accountRule = lazyregexp.New(`^\d{12}$`)
@@ -119,7 +136,11 @@ func (p *plan) build(ctx *pulumi.Context) (*build, error) {
 	if err := b.addTemplate(); err != nil {
 		return nil, fault.Wrap(err, "keep the template")
 	}
-	if err := b.addSpec(region); err != nil {
+	ledger, err := b.addRevisions(region)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.addSpec(ledger); err != nil {
 		return nil, fault.Wrap(err, "keep the spec")
 	}
 	for _, blk := range p.blocks {
@@ -130,5 +151,6 @@ func (p *plan) build(ctx *pulumi.Context) (*build, error) {
 	}
 	b.export("template", pulumi.String(p.tmpl.Name))
 	b.export("templateVersion", pulumi.String(p.tmpl.Version))
+	b.exportRevision()
 	return b, nil
 }

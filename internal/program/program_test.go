@@ -52,9 +52,11 @@ func TestOptionsAddResources(t *testing.T) {
 		added   []string
 		removed []string
 	}{
-		"customer key":   {change: map[string]any{"kmsMode": "customer"}, added: []string{"key", "key-alias"}},
-		"dead letters":   {change: map[string]any{"deadLetter": true}, added: []string{"dlq", "dlq-policy", "status", "status-dlq"}},
-		"alarms":         {change: map[string]any{"alarms": true}, added: []string{"alarm-failed", "alarm-throttled", "alarm-timed-out"}},
+		"customer key": {change: map[string]any{"kmsMode": "customer"}, added: []string{"key", "key-alias"}},
+		"dead letters": {change: map[string]any{"deadLetter": true}, added: []string{"dlq", "dlq-policy", "status", "status-dlq"}},
+		"alarms": {change: map[string]any{"alarms": true}, added: []string{
+			"alarm-failed", "alarm-throttled", "alarm-timed-out", "alarm-function-errors", "alarm-function-throttles", "alarm-5xx", "alarm-model-errors",
+		}},
 		"retention":      {change: map[string]any{"retention.resultsDays": 7}},
 		"scaling":        {change: map[string]any{"maxInstances": 2}, added: []string{"scale", "scale-policy"}},
 		"fixed size":     {change: map[string]any{"minInstances": 2, "maxInstances": 2}},
@@ -120,7 +122,10 @@ func TestPropertiesOfDefaults(t *testing.T) {
 		"variantName": "AllTraffic", "modelName": testBase + "-m-0a1b2c3", "initialVariantWeight": float64(1),
 		"instanceType": "ml.m5.large", "initialInstanceCount": float64(1),
 	}}, config["productionVariants"])
-	require.Equal(t, testBase+"-ep", r.inputs(t, "endpoint")["name"])
+	endpoint := r.inputs(t, "endpoint")
+	require.Equal(t, testBase+"-ep", endpoint["endpointName"])
+	require.Equal(t, true, endpoint["retainAllVariantProperties"])
+	require.NotContains(t, endpoint, "excludeRetainedVariantProperties")
 	require.Equal(t, "60m", r.made["endpoint"].timeouts)
 
 	machine := r.inputs(t, "machine")
@@ -302,7 +307,7 @@ func TestTagsEverywhere(t *testing.T) {
 		"pipelinetui:managed": "true",
 	}
 	untaggable := []string{
-		"region", "spec", "data-pab", "data-own", "data-sse", "data-versioning", "data-lifecycle", "data-policy", "key-alias", "dlq-policy",
+		"region", "spec", "fleet", "data-pab", "data-own", "data-sse", "data-versioning", "data-lifecycle", "data-policy", "key-alias", "dlq-policy",
 		"status-dlq", "states-policy", "lambda-policy", "sagemaker-policy", "pre-live", "scale-policy", "version", "alias",
 		"states-policy-only", "lambda-policy-only", "sagemaker-policy-only", "states-no-attachments", "lambda-no-attachments", "sagemaker-no-attachments",
 	}
@@ -311,7 +316,7 @@ func TestTagsEverywhere(t *testing.T) {
 			require.NotContains(t, r.inputs(t, name), "tags", name)
 			continue
 		}
-		if name == "machine" { // a list, in a fixed order
+		if name == "machine" || name == "endpoint" { // a list, in a fixed order
 			got := map[string]any{}
 			var keys []string
 			for _, tag := range r.inputs(t, name)["tags"].([]any) {
@@ -356,6 +361,9 @@ func TestExports(t *testing.T) {
 	arn := execute(t, p, tmpl, testEnv).exports["invokerFunctionArn"]
 	require.Equal(t, n.InvokerAliasARN, arn)
 	more["invokerFunctionArn"] = arn
+	p, tmpl = pipelineOf(t, map[string]any{"notify.topic": spec.MadeTopic, "events": "push"})
+	more["eventsTopicArn"] = execute(t, p, tmpl, testEnv).exports["eventsTopicArn"]
+	more["noticesTopicArn"] = execute(t, p, tmpl, testEnv).exports["noticesTopicArn"]
 	require.ElementsMatch(t, slices.Collect(maps.Keys(more)), said)
 }
 

@@ -73,7 +73,7 @@ func TestRecordTellsReferences(t *testing.T) {
 	}
 	require.Equal(t, []Reference{{"data", "bucket"}}, refs(texts["data-policy.bucket"]))
 	require.Equal(t, []Reference{{"states-role", "arn"}}, refs(texts["machine.roleArn"]))
-	require.Subset(t, refs(texts["machine.definitionString"]), []Reference{{"pre-live", "arn"}, {"endpoint", "name"}, {"data", "bucket"}})
+	require.Subset(t, refs(texts["machine.definitionString"]), []Reference{{"pre-live", "arn"}, {"endpoint", "endpointName"}, {"data", "bucket"}})
 	require.Equal(t, []Part{{Text: "s3://"}, {Ref: &Reference{"data", "bucket"}}, {Text: "/results/"}},
 		rec.Parts(rec.Outputs["resultsPrefixUri"].StringValue()))
 	require.Empty(t, refs(texts["data.bucket"]), "the name of the bucket is its own")
@@ -85,7 +85,7 @@ func TestRecordTellsReferences(t *testing.T) {
 		whole.WriteString(part.Text)
 		if part.Ref != nil {
 			whole.WriteString(map[Reference]string{
-				{"pre-live", "arn"}: pl.names.FunctionAliasARN, {"endpoint", "name"}: pl.names.Endpoint, {"data", "bucket"}: pl.names.Bucket,
+				{"pre-live", "arn"}: pl.names.FunctionAliasARN, {"endpoint", "endpointName"}: pl.names.Endpoint, {"data", "bucket"}: pl.names.Bucket,
 			}[*part.Ref])
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // How long autoscaling waits after a step, in seconds: quick to grow, slow to
@@ -46,13 +45,14 @@ func addScaling(b *build) error {
 	target, err := appautoscaling.NewTarget(b.ctx, "scale", &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String("sagemaker"),
 		ScalableDimension: pulumi.String("sagemaker:variant:DesiredInstanceCount"),
-		ResourceId:        pulumi.Sprintf("endpoint/%s/variant/%s", b.endpoint.Name, spec.Variant),
-		MinCapacity:       pulumi.Int(b.numberOr("minInstances", 1)),
-		MaxCapacity:       pulumi.Int(b.numberOr("maxInstances", 1)),
-		Tags:              b.tags(),
+		// Of the fleet, so that it goes before another fleet comes; see addFleet.
+		ResourceId:  pulumi.Sprintf("endpoint/%s/variant/%v", b.endpoint.EndpointName, b.fleet.Output),
+		MinCapacity: pulumi.Int(b.numberOr("minInstances", 1)),
+		MaxCapacity: pulumi.Int(b.numberOr("maxInstances", 1)),
+		Tags:        b.tags(),
 		// An endpoint's name is known before it exists, and only an endpoint
 		// in service can be registered.
-	}, pulumi.DependsOn([]pulumi.Resource{b.endpoint}))
+	}, pulumi.DependsOn([]pulumi.Resource{b.endpoint}), pulumi.DeleteBeforeReplace(true)) // its id stays the same
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,6 @@ func addScaling(b *build) error {
 				PredefinedMetricType: pulumi.String("SageMakerVariantInvocationsPerInstance"),
 			},
 		},
-	})
+	}, pulumi.DeleteBeforeReplace(true))
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // covering are the parameters that blocks hand on without showing what is secret in
 // them. What else a block reads ends in names, tags, policies or descriptions, where
 // anybody can see it.
-var covering = []string{"preprocess.environment", "modelEnvironment"}
+var covering = []string{"preprocess.environment", "modelEnvironment", slackParameter}
 
 // checkSecrets refuses to deploy a pipeline some of whose values are not known: they
 // would be deployed as empty texts.

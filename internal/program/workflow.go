@@ -22,7 +22,7 @@ func workflowBlock() block {
 		BlockInfo: BlockInfo{
 			Name:    "workflow",
 			Title:   "The state machine, its version and its alias \"live\"",
-			Reads:   []string{"logLevel", "includeExecutionData", "tracing", "kmsMode", "logRetentionDays"},
+			Reads:   []string{"logLevel", "includeExecutionData", "tracing", "kmsMode", "logRetentionDays", "thresholds.executionsFailed"},
 			Exports: []string{"stateMachineArn", "stateMachineAliasArn", "stateMachineVersionArn", "stateLogGroup"},
 		},
 		plan: planWorkflow,
@@ -124,7 +124,8 @@ func (b *build) logging(group pulumi.StringInput) *nsfn.StateMachineLoggingConfi
 	}
 }
 
-// addVersion publishes the machine's revision and points the alias at it. Every
+// addVersion publishes the machine's revision and points the alias at it, bit by bit if
+// there is a rollout. Every
 // input of a version is fixed, so a new revision makes a new one; the old ones
 // stay, for executions under way and to go back to. Deleting the machine
 // deletes them.
@@ -133,6 +134,11 @@ func (b *build) addVersion() error {
 		StateMachineArn:        b.machine.Arn,
 		StateMachineRevisionId: b.machine.StateMachineRevisionId,
 	}, pulumi.RetainOnDelete(true))
+	if err != nil {
+		return err
+	}
+	watching, _ := b.executionAlarms()
+	opts, err := b.bitByBit("alias", Shift{Of: ShiftMachine, Alike: b.alike}, watching)
 	if err != nil {
 		return err
 	}
@@ -147,7 +153,7 @@ func (b *build) addVersion() error {
 				Weight:                 pulumi.Int(100),
 			},
 		},
-	})
+	}, opts...)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ func Attention(rows []stack.Row) []string {
 	replaced, deleted := 0, 0
 	for _, r := range rows {
 		for _, d := range r.Diagnostics {
-			if d.Severity == stack.SeverityWarning {
+			// What is told of an endpoint without being a warning is about the plan as well.
+			if d.Severity == stack.SeverityWarning || d.Severity == stack.SeverityInfo && r.Type == kinds.Endpoint && !d.Ephemeral {
 				out = append(out, Line(d.Message, 0))
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
@@ -101,6 +102,15 @@ func PlainType(t string) string {
 		return rest
 	}
 	return s
+}
+
+// Icon is a sign for what a resource of a type is, one cell wide.
+func Icon(typ string, unicode bool) string {
+	icon := kinds.IconOf(typ)
+	if unicode {
+		return icon.Sign
+	}
+	return icon.ASCII
 }
 
 // Changes is "3 to create, 1 to update, 20 unchanged", or the past tense of it.
@@ -216,7 +226,7 @@ func DeployLine(st theme.Styles, prefix string, ev stack.Event, took time.Durati
 	case stack.EventResourceOutputs:
 		s := ev.Resource
 		if s == nil || s.Op == stack.OpSame || s.Op == stack.OpReplace || s.Type == "pulumi:pulumi:Stack" ||
-			strings.HasPrefix(s.Type, "pulumi:providers:") || ev.Planning {
+			!stack.Counted(s.Type) || ev.Planning {
 			return ""
 		}
 		style := OpStyle(st, s.Op)
@@ -244,6 +254,10 @@ func DeployLine(st theme.Styles, prefix string, ev stack.Event, took time.Durati
 	case stack.EventProgress:
 		if ev.Download != nil && ev.Download.Done {
 			return head + st.Muted.Render(Line(ev.Download.Kind+" "+ev.Download.ID+" done", 0))
+		}
+	case stack.EventRollout:
+		if ev.Rollout != nil {
+			return head + st.Muted.Render("rollout: "+Rollout(ev.Rollout, ev.Time))
 		}
 	case stack.EventError:
 		return head + st.Bad.Render(Line(ev.Message, 0))
@@ -295,4 +309,29 @@ func Drift(st theme.Styles, d stack.Drift) string {
 		b.WriteString("\n       " + property(st, p))
 	}
 	return b.String()
+}
+
+// Rollout says how far an endpoint or an alias has come in moving over.
+func Rollout(r *stack.Rollout, now time.Time) string {
+	text := Line(r.Phase, 40)
+	if r.TurningBack {
+		text = "turning back, " + text
+	}
+	if a := r.Alias; a != nil {
+		text += fmt.Sprintf(", %s version %s takes %d%% of the calls, version %s %d%%", Line(a.Of, 40), Line(a.To, 40), a.Percent, Line(a.From, 40), 100-a.Percent)
+		if r.Message != "" {
+			text += ", " + Line(r.Message, 200)
+		}
+	} else {
+		text += fmt.Sprintf(", %d of %s of the new fleet take traffic, %d of the old one", r.New, Count(r.Wanted, "instance", "instances"), r.Old)
+	}
+	if left := r.Next.Sub(now); left > 0 {
+		text += ", next step in " + Duration(left.Round(time.Second))
+	}
+	for _, a := range r.Alarms {
+		if a.State == "ALARM" {
+			text += ", " + Line(a.Name, 80) + " is in ALARM"
+		}
+	}
+	return text
 }

@@ -20,11 +20,13 @@ type inside struct {
 	*services
 }
 
-func newInside(t *testing.T) *inside {
+func newInside(t *testing.T, change ...func(*ServeOptions)) *inside {
 	t.Helper()
-	s, err := build(ServeOptions{
-		Dir: t.TempDir(), Account: Account, Region: Region, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
-	}, wire.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, "http://127.0.0.1:1")
+	o := ServeOptions{Dir: t.TempDir(), Account: Account, Region: Region, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&o)
+	}
+	s, err := build(o, wire.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, "http://127.0.0.1:1")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
 	return &inside{t, s}
@@ -97,7 +99,10 @@ func TestObjectsInTasks(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(out["output"].(string)), &reply))
 		return reply
 	}
-	put := run("putObject", map[string]any{"Bucket": "objects-in-tasks", "Key": "a/b c", "Body": map[string]any{"x": 1}, "Metadata": map[string]any{"run": "one"}, "Tagging": "tier=gold"})
+	put := run("putObject", map[string]any{
+		"Bucket": "objects-in-tasks", "Key": "a/b c", "Body": map[string]any{"x": 1},
+		"Metadata": map[string]any{"run": "one"}, "Tagging": "tier=gold",
+	})
 	require.Equal(t, "AES256", put["ServerSideEncryption"])
 	require.NotEmpty(t, put["ChecksumCRC32"], "as AWS's SDKs send one")
 	got := run("getObject", map[string]any{"Bucket": "objects-in-tasks", "Key": "a/b c"})
@@ -114,7 +119,10 @@ func TestObjectsInTasks(t *testing.T) {
 	require.Equal(t, false, list["IsTruncated"])
 	buckets, _ := run("listBuckets", map[string]any{})["Buckets"].([]any)
 	require.Len(t, buckets, 1)
-	gone := run("deleteObjects", map[string]any{"Bucket": "objects-in-tasks", "Delete": map[string]any{"Objects": []any{map[string]any{"Key": "a/b c"}, map[string]any{"Key": "other"}}}})
+	gone := run("deleteObjects", map[string]any{
+		"Bucket": "objects-in-tasks",
+		"Delete": map[string]any{"Objects": []any{map[string]any{"Key": "a/b c"}, map[string]any{"Key": "other"}}},
+	})
 	require.Len(t, gone["Deleted"], 2)
 	require.Empty(t, run("listObjectsV2", map[string]any{"Bucket": "objects-in-tasks"})["Contents"])
 }

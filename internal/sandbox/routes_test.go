@@ -18,8 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudcontrol"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -27,7 +29,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -107,7 +111,9 @@ func (d *doorstep) clients() map[string]any {
 		"eventbridge": eventbridge.NewFromConfig(c), "iam": iam.NewFromConfig(c), "kms": kms.NewFromConfig(c), "lambda": lambda.NewFromConfig(c),
 		"s3":        s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }),
 		"sagemaker": sagemaker.NewFromConfig(c), "sagemakerruntime": sagemakerruntime.NewFromConfig(c), "sfn": sfn.NewFromConfig(c),
-		"secretsmanager": secretsmanager.NewFromConfig(c), "ssm": ssm.NewFromConfig(c), "sns": sns.NewFromConfig(c), "sqs": sqs.NewFromConfig(c), "sts": sts.NewFromConfig(c),
+		"scheduler": scheduler.NewFromConfig(c), "secretsmanager": secretsmanager.NewFromConfig(c), "ecr": ecr.NewFromConfig(c),
+		"cloudcontrol": cloudcontrol.NewFromConfig(c), "servicequotas": servicequotas.NewFromConfig(c), "ssm": ssm.NewFromConfig(c),
+		"sns": sns.NewFromConfig(c), "sqs": sqs.NewFromConfig(c), "sts": sts.NewFromConfig(c),
 	}
 }
 

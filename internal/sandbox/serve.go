@@ -50,6 +50,9 @@ type ServeOptions struct {
 	// EndpointDelay is how long a SageMaker endpoint stays in Creating, Updating
 	// and Deleting; 0 is not at all.
 	EndpointDelay time.Duration
+	// Haste is how many times faster than on AWS the waits of deployments pass (baking
+	// periods, time-outs); 0 and 1 are as on AWS.
+	Haste int
 	// MaxItemBytes bounds what the objects of a Map Run may unpack to; 0 is the
 	// default of package states.
 	MaxItemBytes int64

@@ -12,16 +12,21 @@ import (
 	"slices"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudcontrol"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/ecr"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/logs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/s3"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/scheduler"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/secretsmanager"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/servicequotas"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/ssm"
@@ -37,6 +42,7 @@ type services struct {
 	gate   *faults.Gate
 	db     *store.DB
 	topics *sns.Service
+	queues *sqs.Service
 	// starters resume work in this order; closers end it in the reverse order.
 	starters []starter
 	closers  []closer
@@ -137,6 +143,7 @@ type builder struct {
 	ServeOptions
 	endpoint string
 
+	limits  *limits.Book
 	access  *iam.Service
 	objects *s3.Service
 	groups  *logs.Service
@@ -148,7 +155,20 @@ func (b *builder) log(name string) *slog.Logger { return b.Log.With("component",
 func (b *builder) dir(name string) string       { return filepath.Join(dataPath(b.Dir), name) }
 
 func (b *builder) identity(keys wire.Credentials) (err error) {
-	b.access, err = iam.New(iam.Config{Signers: b.router, DB: b.db, Clock: b.Clock, Log: b.log("iam"), Home: b.Account, Admin: keys})
+	quotas, err := servicequotas.New(servicequotas.Config{DB: b.db, Clock: b.Clock, Log: b.log("servicequotas")})
+	if err != nil {
+		return err
+	}
+	quotas.Register(b.router)
+	quotas.RegisterControl(b.router, faults.ServiceID)
+	b.limits = quotas.Book()
+	images, err := ecr.New(ecr.Config{DB: b.db, Clock: b.Clock, Log: b.log("ecr"), Limits: b.limits})
+	if err != nil {
+		return err
+	}
+	images.Register(b.router)
+	images.RegisterControl(b.router, faults.ServiceID)
+	b.access, err = iam.New(iam.Config{Signers: b.router, DB: b.db, Clock: b.Clock, Log: b.log("iam"), Home: b.Account, Admin: keys, Limits: b.limits})
 	if err != nil {
 		return err
 	}
@@ -181,7 +201,7 @@ func (b *builder) secrets() error {
 func (b *builder) storage() (err error) {
 	b.objects, err = s3.New(s3.Config{
 		DB: b.db, Dir: b.dir("s3"), Clock: b.Clock, Log: b.log("s3"),
-		Auth: b.access,
+		Auth: b.access, Limits: b.limits,
 	})
 	if err != nil {
 		return err
@@ -196,6 +216,7 @@ func (b *builder) messaging() (err error) {
 		return err
 	}
 	queues.Register(b.router)
+	b.queues = queues
 	b.bus, err = events.New(events.Config{DB: b.db, Clock: b.Clock, Log: b.log("events"), Roles: b.access})
 	if err != nil {
 		return err
@@ -217,6 +238,7 @@ func (b *builder) telemetry() (err error) {
 	}
 	b.metrics.Register(b.router)
 	b.background("cloudwatch", b.metrics)
+	b.background("the metrics of queues", b.queues.Meter(b.metrics))
 	b.groups, err = logs.New(logs.Config{DB: b.db, Clock: b.Clock, Log: b.log("logs"), Auth: b.access, Metrics: b.metrics})
 	if err != nil {
 		return err
@@ -228,7 +250,7 @@ func (b *builder) telemetry() (err error) {
 
 func (b *builder) compute() error {
 	functions, err := lambda.New(lambda.Config{
-		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"),
+		DB: b.db, Dir: b.dir("lambda"), Clock: b.Clock, Log: b.log("lambda"), Limits: b.limits,
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, ServiceKeys: b.access.ServiceSession,
 		Endpoint: func() string { return b.endpoint },
 		Doorstep: func(w http.ResponseWriter, r *http.Request) *http.Request { return limitBody(w, r, bodyPatience) },
@@ -244,9 +266,9 @@ func (b *builder) compute() error {
 		delay = -1 // none; 0 is the service's default
 	}
 	models, err := sagemaker.New(sagemaker.Config{
-		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"),
+		DB: b.db, Dir: b.dir("sagemaker"), Clock: b.Clock, Log: b.log("sagemaker"), Limits: b.limits,
 		Roles: b.access, Objects: b.objects, Logs: b.groups, Metrics: b.metrics, Events: b.bus,
-		CreateDelay: delay, Images: b.Images, ImageHint: b.ImageHint,
+		CreateDelay: delay, Haste: b.Haste, Images: b.Images, ImageHint: b.ImageHint,
 	})
 	if err != nil {
 		return err
@@ -255,7 +277,7 @@ func (b *builder) compute() error {
 	b.background("sagemaker", models)
 
 	machines, err := states.New(states.Config{
-		DB: b.db, Clock: b.Clock, Log: b.log("states"), Router: b.router,
+		DB: b.db, Clock: b.Clock, Log: b.log("states"), Router: b.router, Limits: b.limits,
 		Roles: b.access, Logs: b.groups, Objects: b.objects, Metrics: b.metrics, Events: b.bus,
 		Evaluating: b.dir("evaluating"), MaxItemBytes: b.MaxItemBytes,
 	})
@@ -270,8 +292,23 @@ func (b *builder) compute() error {
 		return err
 	}
 	scaling.Register(b.router)
+	b.metrics.SetScaling(scaling)
 	b.background("autoscaling", scaling)
 	b.background("sns", b.topics) // last, as deliveries are: the targets have to run
 	b.background("the deliveries of events", b.bus.Deliveries())
+	schedules, err := scheduler.New(scheduler.Config{DB: b.db, Clock: b.Clock, Log: b.log("scheduler"), Roles: b.access})
+	if err != nil {
+		return err
+	}
+	schedules.Register(b.router)
+	b.background("scheduler", schedules)
+	resources, err := cloudcontrol.New(cloudcontrol.Config{DB: b.db, Router: b.router, Clock: b.Clock, Log: b.log("cloudcontrol"), Haste: b.Haste})
+	if err != nil {
+		return err
+	}
+	resources.Register(b.router)
+	b.background("cloudcontrol", resources)
+	b.objects.SetBus(b.bus)
+	b.background("the notifications of buckets", b.objects)
 	return nil
 }

@@ -51,7 +51,10 @@ var taggings = []tagging{
 		return map[string]any{"Name": n, "EventPattern": `{"source":["mine"]}`}
 	}, listed("Key", "Value"), by("Name")},
 	{"cloudwatch", "PutMetricAlarm", "ListTagsForResource", func(n string) map[string]any {
-		return map[string]any{"AlarmName": n, "Namespace": "n", "MetricName": "m", "Threshold": 1, "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
+		return map[string]any{
+			"AlarmName": n, "Namespace": "n", "MetricName": "m", "Threshold": 1, "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1,
+			"ComparisonOperator": "GreaterThanThreshold",
+		}
 	}, listed("Key", "Value"), func(n string, _ map[string]any) map[string]any {
 		return map[string]any{"ResourceARN": "arn:aws:cloudwatch:us-east-1:" + Account + ":alarm:" + n}
 	}},
@@ -68,15 +71,22 @@ var taggings = []tagging{
 	{"sqs", "CreateQueue", "GetQueueAttributes", func(n string) map[string]any { return map[string]any{"QueueName": n} }, mapped, func(_ string, out map[string]any) map[string]any {
 		return map[string]any{"QueueUrl": out["QueueUrl"]}
 	}},
-	{"sns", "CreateTopic", "GetTopicAttributes", func(n string) map[string]any { return map[string]any{"Name": n} }, listed("Key", "Value"), func(_ string, out map[string]any) map[string]any {
-		return map[string]any{"TopicArn": out["TopicArn"]}
-	}},
+	{
+		"sns", "CreateTopic", "GetTopicAttributes", func(n string) map[string]any { return map[string]any{"Name": n} }, listed("Key", "Value"),
+		func(_ string, out map[string]any) map[string]any {
+			return map[string]any{"TopicArn": out["TopicArn"]}
+		},
+	},
+	{"scheduler", "CreateScheduleGroup", "GetScheduleGroup", func(n string) map[string]any { return map[string]any{"Name": n} }, listed("Key", "Value"), by("Name")},
 	{"iam", "CreateRole", "GetRole", func(n string) map[string]any {
 		return map[string]any{"RoleName": n, "AssumeRolePolicyDocument": anyTrust}
 	}, listed("Key", "Value"), by("RoleName")},
-	{"sfn", "CreateActivity", "DescribeActivity", func(n string) map[string]any { return map[string]any{"name": n} }, listed("key", "value"), func(_ string, out map[string]any) map[string]any {
-		return map[string]any{"activityArn": out["activityArn"]}
-	}},
+	{
+		"sfn", "CreateActivity", "DescribeActivity", func(n string) map[string]any { return map[string]any{"name": n} }, listed("key", "value"),
+		func(_ string, out map[string]any) map[string]any {
+			return map[string]any{"activityArn": out["activityArn"]}
+		},
+	},
 }
 
 // Tags decide in all services alike: those of the resource and those of the request.
@@ -102,7 +112,10 @@ func TestTagsDecide(t *testing.T) {
 	role := func(name, condition string) wire.Principal {
 		_, err := call(admin, "iam", "CreateRole", map[string]any{"RoleName": name, "AssumeRolePolicyDocument": anyTrust})
 		require.NoError(t, err)
-		_, err = call(admin, "iam", "PutRolePolicy", map[string]any{"RoleName": name, "PolicyName": "p", "PolicyDocument": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":` + condition + `}]}`})
+		_, err = call(admin, "iam", "PutRolePolicy", map[string]any{
+			"RoleName": name, "PolicyName": "p",
+			"PolicyDocument": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":` + condition + `}]}`,
+		})
 		require.NoError(t, err)
 		return wire.Principal{Account: Account, ARN: home.GlobalARN("sts", "assumed-role/"+name+"/s"), Role: name, RoleARN: home.GlobalARN("iam", "role/"+name)}
 	}

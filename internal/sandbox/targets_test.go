@@ -62,7 +62,10 @@ func TestEventsReachTheirTargets(t *testing.T) {
 	w.call("cloudwatchlogs", "CreateLogGroup", map[string]any{"logGroupName": "/aws/events/x"})
 	w.call("eventbridge", "PutRule", map[string]any{"Name": "r", "EventPattern": `{"source":["my.app"]}`})
 	rule := fmt.Sprintf(arn, "events") + "rule/r"
-	w.call("lambda", "AddPermission", map[string]any{"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com", "SourceArn": rule})
+	w.call("lambda", "AddPermission", map[string]any{
+		"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction",
+		"Principal": "events.amazonaws.com", "SourceArn": rule,
+	})
 	w.call("cloudwatchlogs", "PutResourcePolicy", map[string]any{"PolicyName": "p", "PolicyDocument": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
 		"Principal":{"Service":["events.amazonaws.com","delivery.logs.amazonaws.com"]},"Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + fmt.Sprintf(arn, "logs") + `log-group:/aws/events/*:*"}]}`})
 	starter := role("starter", "events", "states:StartExecution")
@@ -70,7 +73,10 @@ func TestEventsReachTheirTargets(t *testing.T) {
 		map[string]any{"Id": "machine", "Arn": machine, "RoleArn": starter, "InputPath": "$.detail"},
 		map[string]any{"Id": "function", "Arn": function, "InputTransformer": map[string]any{"InputPathsMap": map[string]any{"n": "$.detail.n"}, "InputTemplate": `{"number": <n>}`}},
 		map[string]any{"Id": "logs", "Arn": fmt.Sprintf(arn, "logs") + "log-group:/aws/events/x"},
-		map[string]any{"Id": "words", "Arn": fmt.Sprintf(arn, "logs") + "log-group:/aws/events/x", "InputTransformer": map[string]any{"InputTemplate": `{"timestamp": ` + fmt.Sprint(time.Now().UnixMilli()) + `, "message": "in words"}`}},
+		map[string]any{
+			"Id": "words", "Arn": fmt.Sprintf(arn, "logs") + "log-group:/aws/events/x",
+			"InputTransformer": map[string]any{"InputTemplate": `{"timestamp": ` + fmt.Sprint(time.Now().UnixMilli()) + `, "message": "in words"}`},
+		},
 	}})
 	put := w.call("eventbridge", "PutEvents", map[string]any{"Entries": []any{map[string]any{"Source": "my.app", "DetailType": "t", "Detail": `{"n":7}`}}})
 	entry, _ := put["Entries"].([]any)[0].(map[string]any)

@@ -3,7 +3,7 @@ package settings
 import "strings"
 
 // Flags are the global flags that were given, to be given again: to a command that is to
-// work where this one does.
+// work where this one does. They are shown, so a password in a URL is masked.
 func (s *Settings) Flags() []string {
 	var out []string
 	if s.config != "" {
@@ -18,7 +18,7 @@ func (s *Settings) Flags() []string {
 		case v.Name == Color:
 			out = append(out, flag+"=false")
 		default:
-			out = append(out, flag+"="+v.Value)
+			out = append(out, flag+"="+v.Shown())
 		}
 	}
 	return out

@@ -55,6 +55,30 @@ func isCount(v string) error {
 	return nil
 }
 
+// amount is how an amount of money is written: no sign, no currency, cents at most.
+var amount = lazyregexp.New(`^[0-9]{1,9}(\.[0-9]{1,2})?$`)
+
+func isAmount(v string) error {
+	if !amount.MatchString(v) {
+		return fmt.Errorf("%q is not an amount in USD such as 200 or 99.50", v)
+	}
+	return nil
+}
+
+func isKeep(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 2 || n > 50 {
+		return fmt.Errorf("%q is not a number from 2 (one to go back to) to 50 (a stack has all of them in its state)", v)
+	}
+	return nil
+}
+
+func isHaste(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 3600 {
+		return fmt.Errorf("%q is not a number from 1 (as on AWS) to 3600 (an hour in a second)", v)
+	}
+	return nil
+}
+
 func isPort(v string) error {
 	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 65535 {
 		return fmt.Errorf("%q is not a port (1 to 65535)", v)

@@ -33,11 +33,15 @@ const (
 	Unicode         = "unicode"
 	ReadOnly        = "readOnly"
 	Debug           = "debug"
+	Hints           = "hints"
 	Parallel        = "parallel"
+	KeepRevisions   = "keepRevisions"
 	Pulumi          = "pulumi"
 	Templates       = "templates"
+	MaxMonthlyCost  = "maxMonthlyCost"
 	SandboxPort     = "sandboxPort"
 	SandboxDelay    = "sandboxEndpointDelay"
+	SandboxHaste    = "sandboxHaste"
 	SandboxImages   = "sandboxImages"
 	SandboxItems    = "sandboxMaxItemBytes"
 	SandboxAccount  = "sandboxAccount"
@@ -61,17 +65,21 @@ func all() []setting {
 		{Region, "region", []string{"PIPELINETUI_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"}, "", isRegion, "region where the spec names none"},
 		{Backend, "backend", []string{"PIPELINETUI_BACKEND", "PULUMI_BACKEND_URL"}, "", nil, "Pulumi backend URL"},
 		{SecretsProvider, "", []string{"PIPELINETUI_SECRETS_PROVIDER"}, "passphrase", nil, "Pulumi secrets provider of new stacks"},
-		{Output, "output", []string{"PIPELINETUI_OUTPUT"}, "table", oneOf("table", "json", "yaml", "jsonl"), "form of the output"},
+		{Output, "output", []string{"PIPELINETUI_OUTPUT"}, "table", oneOf("table", "json", "yaml", "jsonl", "markdown"), "form of the output"},
 		{Color, "no-color", []string{"PIPELINETUI_COLOR"}, "auto", oneOf("auto", "always", "never"), "colours"},
 		{Background, "", []string{"PIPELINETUI_BACKGROUND"}, "auto", oneOf("auto", "dark", "light"), "background of the terminal"},
 		{Unicode, "", []string{"PIPELINETUI_UNICODE"}, "auto", oneOf("auto", "always", "never"), "signs beyond ASCII in the full-screen terminal"},
 		{ReadOnly, "read-only", []string{"PIPELINETUI_READ_ONLY"}, "false", isBool, "refuse everything that changes something"},
 		{Debug, "debug", []string{"PIPELINETUI_DEBUG"}, "false", isBool, "details of errors and of what is called"},
+		{Hints, "", []string{"PIPELINETUI_HINTS"}, "true", isBool, "say on a terminal what may be done next"},
 		{Parallel, "", []string{"PIPELINETUI_PARALLEL"}, "", isCount, "pipelines that are deployed at the same time"},
+		{KeepRevisions, "", []string{"PIPELINETUI_KEEP_REVISIONS"}, "5", isKeep, "revisions of a pipeline that are kept with their artifacts, the one in service among them"},
 		{Pulumi, "", []string{"PIPELINETUI_PULUMI"}, "", nil, "path of the Pulumi CLI"},
 		{Templates, "", []string{"PIPELINETUI_TEMPLATES"}, "", nil, "folders with templates of your own, separated by " + string(os.PathListSeparator)},
+		{MaxMonthlyCost, "", []string{"PIPELINETUI_MAX_MONTHLY_COST"}, "", isAmount, "USD a month that the pipelines of one up may cost by being there; more is refused"},
 		{SandboxPort, "", []string{"PIPELINETUI_SANDBOX_PORT"}, "", isPort, "port of the sandbox; any free one if unset"},
 		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
+		{SandboxHaste, "", []string{"PIPELINETUI_SANDBOX_HASTE"}, "1", isHaste, "how many times faster than on AWS the waits of deployments pass in the sandbox"},
 		{SandboxAccount, "", []string{"PIPELINETUI_SANDBOX_ACCOUNT"}, "", isAccount, "id of the sandbox's first account; 000000000000 if unset"},
 		{SandboxImages, "", []string{"PIPELINETUI_SANDBOX_IMAGES"}, "", nil, "IMAGE=URL,... model servers of your own for the sandbox"},
 		{SandboxItems, "", []string{"PIPELINETUI_SANDBOX_MAX_ITEM_BYTES"}, "2147483648", isCount, "bytes that the objects of one Map Run may unpack to in the sandbox"},
@@ -84,12 +92,17 @@ type Value struct {
 	Name, Value, Source, Help string
 }
 
+// Shown is the value as it may be shown: without the password of a URL.
+func (v Value) Shown() string { return fault.Masked(v.Value) }
+
 // Settings are the resolved settings. They do not change after Resolve.
 type Settings struct {
 	values map[string]Value
 	Paths  Paths
 	// config is the config file that was named by a flag, else "".
 	config string
+	// from is what they were made of, to be made again with something else.
+	from Sources
 }
 
 // Paths are where the tool keeps its files.
@@ -108,6 +121,9 @@ func (p Paths) Sandbox() string { return filepath.Join(p.Home, "sandbox") }
 
 // Logs is the folder of log files.
 func (p Paths) Logs() string { return filepath.Join(p.Home, "logs") }
+
+// Quotas is where the ledgers of request quotas are.
+func (p Paths) Quotas() string { return filepath.Join(p.Home, "quotas") }
 
 // Passphrase is the file of the generated passphrase.
 func (p Paths) Passphrase() string { return filepath.Join(p.Home, "passphrase") }
@@ -162,13 +178,12 @@ func Resolve(src Sources) (*Settings, error) {
 	if homeless != nil {
 		errs = append(errs, homeless)
 	}
-	s := &Settings{values: map[string]Value{}, Paths: paths, config: src.Config}
+	s := &Settings{values: map[string]Value{}, Paths: paths, config: src.Config, from: src}
 	for _, d := range all() {
 		v := pick(d, src, file)
 		if d.check != nil && v.Value != "" {
 			if err := d.check(v.Value); err != nil {
-				errs = append(errs, fault.New(fault.Invalid, "%s from %s: %s", d.name, v.Source, err).
-					WithHint("Run `pipelinetui doctor` to see where each setting comes from."))
+				errs = append(errs, &Problem{Value: v, Msg: err.Error(), Hint: "Run `pipelinetui doctor` to see where each setting comes from."})
 			}
 		}
 		s.values[d.name] = v
@@ -271,8 +286,10 @@ func readFile(path string, required bool) (map[string]Value, fault.List) {
 	out := map[string]Value{}
 	for k, v := range doc {
 		if !known[k] {
-			errs = append(errs, fault.New(fault.Invalid, "config file %s: unknown setting %q", path, k).
-				WithHint("Use one of %s.", strings.Join(names(), ", ")))
+			errs = append(errs, &Problem{
+				Value: Value{Name: k, Source: path}, Unknown: true, Msg: fmt.Sprintf("unknown setting %q", k),
+				Hint: "Use one of " + strings.Join(names(), ", ") + ".",
+			})
 			continue
 		}
 		out[k] = Value{Value: text(v), Source: path}

@@ -38,9 +38,15 @@ func TestResolvePrecedence(t *testing.T) {
 		{name: "file number", setting: Parallel, want: "3", source: filepath.Join(home, "config.yaml")},
 		{name: "file map", setting: SandboxImages, want: "a/b=http://x", source: filepath.Join(home, "config.yaml")},
 		{name: "standard variable beats file", setting: Region, want: "us-west-2", source: "environment AWS_REGION", env: map[string]string{"AWS_REGION": "us-west-2"}},
-		{name: "own variable beats standard one", setting: Region, want: "eu-north-1", source: "environment PIPELINETUI_REGION", env: map[string]string{"AWS_REGION": "us-west-2", "PIPELINETUI_REGION": "eu-north-1"}},
+		{
+			name: "own variable beats standard one", setting: Region, want: "eu-north-1", source: "environment PIPELINETUI_REGION",
+			env: map[string]string{"AWS_REGION": "us-west-2", "PIPELINETUI_REGION": "eu-north-1"},
+		},
 		{name: "empty variable counts as unset", setting: Region, want: "eu-west-1", source: filepath.Join(home, "config.yaml"), env: map[string]string{"AWS_REGION": ""}},
-		{name: "flag beats all", setting: Region, want: "ap-south-1", source: "flag --region", env: map[string]string{"PIPELINETUI_REGION": "x"}, flags: map[string]string{"region": "ap-south-1"}},
+		{
+			name: "flag beats all", setting: Region, want: "ap-south-1", source: "flag --region", env: map[string]string{"PIPELINETUI_REGION": "x"},
+			flags: map[string]string{"region": "ap-south-1"},
+		},
 		{name: "no-color flag", setting: Color, want: "never", source: "flag --no-color", flags: map[string]string{"no-color": "true"}},
 		{name: "NO_COLOR", setting: Color, want: "never", source: "environment NO_COLOR", env: map[string]string{"NO_COLOR": "1"}},
 	}
@@ -140,7 +146,8 @@ func TestFlagsAreGivenAgain(t *testing.T) {
 		Environ: environ(map[string]string{"PIPELINETUI_HOME": t.TempDir(), "PIPELINETUI_PROFILE": "ops"}),
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"--target=aws", "--region=eu-west-1", "--no-color", "--read-only", "--debug=false"}, s.Flags(), "what is in the environment is there for the next one, too")
+	require.Equal(t, []string{"--target=aws", "--region=eu-west-1", "--no-color", "--read-only", "--debug=false"}, s.Flags(),
+		"what is in the environment is there for the next one, too")
 
 	file := filepath.Join(t.TempDir(), "prod.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("target: aws\n"), 0o600))

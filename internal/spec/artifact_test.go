@@ -76,7 +76,10 @@ func TestArtifacts(t *testing.T) {
 		"java":             {"code.path=py code.entry=com.Main::run code.runtime=java21", ""},
 		"zip":              {"code.path=good.zip code.entry=index.run code.runtime=python3.13", ""},
 		"zip, inside":      {"code.path=good.zip code.entry=lib.x.run code.runtime=python3.13", ""},
-		"zip, nested":      {"code.path=nested.zip code.entry=index.run code.runtime=python3.13", "Put index.py at the top of the code instead of in a folder, or name the folder in code.entry."},
+		"zip, nested": {
+			"code.path=nested.zip code.entry=index.run code.runtime=python3.13",
+			"Put index.py at the top of the code instead of in a folder, or name the folder in code.entry.",
+		},
 		"zip, broken":      {"code.path=bad.zip", "it is no zip archive"},
 		"zip, too large":   {"code.path=big.zip", "it has 3000 bytes, but it may have 2000"},
 		"empty folder":     {"code.path=empty", "the folder is empty"},

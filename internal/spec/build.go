@@ -15,6 +15,8 @@ type Answers struct {
 	Protect             *bool
 	AssumeRole          string
 	PermissionsBoundary string
+	// Checks are those of the pipeline as its Document has them, as JSON; nil: none.
+	Checks JSON
 	// Copies are where artifacts are that are no longer where Values say, by parameter.
 	Copies map[string]string
 }
@@ -68,6 +70,13 @@ func (a *Answers) layer(dir string) *layer {
 			at := l.Tags.pos.in(key)
 			l.Tags.put(entry{key: key, pos: at, value: textNode(at, a.Tags[key])})
 		}
+	}
+	if len(a.Checks) > 0 {
+		n, err := parseJSON(pos{}.in(checksGroup), a.Checks)
+		if err != nil {
+			n = &node{pos: pos{}.in(checksGroup), kind: kindString, text: string(a.Checks), value: string(a.Checks)} // refused as no map
+		}
+		l.Checks = n
 	}
 	if len(a.Values) > 0 {
 		l.Parameters = &node{pos: pos{}.in("parameters"), kind: kindMap}

@@ -66,6 +66,12 @@ func (r *resolver) rule(rule Rule, p *Pipeline, k *knowledge, given map[string]s
 		return r.handler(rule, p, k, fail)
 	case RuleModel:
 		return r.model(rule, p, fail)
+	case RuleRollout:
+		if _, wrong := RolloutOf(p); wrong != nil {
+			if e := fail([]string{wrong.Parameter}, "%s", wrong.Msg); e != nil {
+				return e.WithHint("%s", wrong.Hint)
+			}
+		}
 	case RuleRegion:
 		for _, name := range rule.Parameters {
 			m := ecrRegion.FindStringSubmatch(v.String(name))

@@ -29,19 +29,22 @@ type storedDocument struct {
 	// Dormant are parameters that were given and do not apply at present: another
 	// one switches them off. They count again when it no longer does.
 	Dormant map[string]any `json:"dormant,omitempty"`
+	// Checks are those that were given; null takes one of the template away.
+	Checks map[string]any `json:"checks,omitempty"`
 	// Directory is what relative paths in Parameters are relative to.
 	Directory string `json:"directory,omitempty"`
 }
 
 // makeDocument writes down what was given and applies, and what is dormant;
 // defaults of the template stay out, so that a better default reaches the pipeline with an update.
-func makeDocument(a *ask, p *Pipeline, applied, dormant map[string]setting) []byte {
+func makeDocument(a *ask, p *Pipeline, applied, dormant map[string]setting, checks map[string]any) []byte {
 	d := storedDocument{
 		APIVersion: APIVersion,
 		Tenant:     p.Tenant, Model: p.Model, Env: p.envOrDefault(),
 		Template: p.Template, TemplateVersion: p.TemplateVersion,
 		Region: p.Region, AssumeRole: p.AssumeRole, PermissionsBoundary: p.PermissionsBoundary,
 		Tags:       maps.Clone(p.Tags),
+		Checks:     checks,
 		Parameters: map[string]any{},
 	}
 	if a.pick(func(l *layer) *node { return l.Protect }) != nil {
@@ -146,6 +149,23 @@ func KeptIn(doc []byte) (map[string]Kept, error) {
 	return d.Artifacts, checkKept(d.Artifacts)
 }
 
+// ChecksIn are the checks of a Document, on top of those of its template; t may be nil.
+func ChecksIn(doc []byte, t *Template) (Checks, error) {
+	d, _, err := readDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	if errs := checkChecks(d.Checks); len(errs) > 0 {
+		return nil, errs.err()
+	}
+	var beneath Checks
+	if t != nil {
+		beneath = t.Checks
+	}
+	all, _ := mergeChecks(beneath, []*layer{{settings: d.settings}})
+	return all, nil
+}
+
 var (
 	keptDigest = lazyregexp.New(`^[0-9a-f]{64}$`)
 	keptObject = lazyregexp.New(`^artifacts/[A-Za-z0-9_-][A-Za-z0-9._-]*$`) // what package program writes
@@ -155,7 +175,8 @@ var (
 func checkKept(kept map[string]Kept) error {
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if k := kept[name]; !keptDigest.MatchString(k.SHA256) || !keptObject.MatchString(k.Object) {
-			return pos{source: storedSpec}.in("artifacts", name).problem(CodeArtifact, "artifacts: %q is no copy of an artifact: object %q, sha256 %q", clip(name), clip(k.Object), clip(k.SHA256)).
+			return pos{source: storedSpec}.in("artifacts", name).
+				problem(CodeArtifact, "artifacts: %q is no copy of an artifact: object %q, sha256 %q", clip(name), clip(k.Object), clip(k.SHA256)).
 				WithHint("Give the pipeline's spec anew with -f.")
 		}
 	}

@@ -163,7 +163,8 @@ func TestCopiesOfAStoredSpec(t *testing.T) {
 		`{"object": "other/code.zip", "sha256": "` + digest + `"}`:                                  false,
 	} {
 		doc := `{"apiVersion":"` + spec.APIVersion + `","tenant":"acme","model":"iris","env":"dev","template":"realtime","templateVersion":"1",` +
-			`"region":"us-east-1","parameters":{"modelDataUrl":"/nowhere/m.tar.gz","image":"111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},"artifacts":{"modelDataUrl":` + artifacts + `}}`
+			`"region":"us-east-1","parameters":{"modelDataUrl":"/nowhere/m.tar.gz","image":"111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},` +
+			`"artifacts":{"modelDataUrl":` + artifacts + `}}`
 		p, err := spec.FromDocument([]byte(doc), builtin(t), spec.Options{SkipFiles: true})
 		if good {
 			require.NoError(t, err, artifacts)

@@ -31,19 +31,24 @@ type Names struct {
 	StateMachine string
 	Function     string
 	Invoker      string // Lambda function that calls the endpoint
+	Notifier     string // Lambda function that tells of failures
 	StatesRole   string
 	LambdaRole   string
 	InvokerRole  string
+	NotifierRole string
 	// SageMakerRole is the longest of all names: 61 of at most 64 characters.
 	SageMakerRole string
 	FunctionLogs  string
 	InvokerLogs   string
+	NotifierLogs  string
 	// StatesLogs begins with /aws/vendedlogs/: AWS covers that by one policy
 	// for the account, any other name adds to a policy of limited size.
 	StatesLogs    string
 	EndpointLogs  string
 	DeadLetters   string // SQS queue
 	StatusRule    string // EventBridge rule
+	Events        string // SNS topic and EventBridge rule of executions that end
+	Notices       string // SNS topic, SQS queue and EventBridge rule of notices
 	KeyAlias      string // KMS alias, with "alias/"
 	FailedAlarm   string
 	ScalingPolicy string
@@ -55,6 +60,7 @@ type Names struct {
 	FunctionARN          string
 	FunctionAliasARN     string
 	InvokerARN           string
+	NotifierARN          string
 	InvokerAliasARN      string
 	InvokerLogsARN       string
 	StatesRoleARN        string
@@ -64,6 +70,12 @@ type Names struct {
 	StatesLogsARN        string
 	DeadLettersARN       string
 	StatusRuleARN        string
+	NotifierRoleARN      string
+	NotifierLogsARN      string
+	NoticesTopicARN      string
+	EventsTopicARN       string
+	NoticesQueueARN      string
+	NoticesRuleARN       string
 	KeyAliasARN          string
 }
 
@@ -79,16 +91,21 @@ func (p *Pipeline) Names(account string) Names {
 		StateMachine:  n,
 		Function:      n + "-pre",
 		Invoker:       n + "-inv",
+		Notifier:      n + "-notify",
 		StatesRole:    n + "-states",
 		LambdaRole:    n + "-lambda",
 		InvokerRole:   n + "-invoker",
+		NotifierRole:  n + "-notifier",
 		SageMakerRole: n + "-sagemaker",
 		FunctionLogs:  "/aws/lambda/" + n + "-pre",
 		InvokerLogs:   "/aws/lambda/" + n + "-inv",
+		NotifierLogs:  "/aws/lambda/" + n + "-notify",
 		StatesLogs:    "/aws/vendedlogs/states/" + n,
 		EndpointLogs:  "/aws/sagemaker/Endpoints/" + n + "-ep",
 		DeadLetters:   n + "-dlq",
 		StatusRule:    n + "-status",
+		Events:        n + "-events",
+		Notices:       n + "-notices",
 		KeyAlias:      "alias/" + n,
 		FailedAlarm:   n + "-failed",
 		ScalingPolicy: n + "-tt",
@@ -114,6 +131,13 @@ func (n *Names) addARNs(region, account string) {
 	n.InvokerARN = in("lambda", "function:"+n.Invoker)
 	n.InvokerAliasARN = n.InvokerARN + ":" + LiveAlias
 	n.InvokerLogsARN = in("logs", "log-group:"+n.InvokerLogs)
+	n.NotifierARN = in("lambda", "function:"+n.Notifier)
+	n.NotifierRoleARN = role(n.NotifierRole)
+	n.NotifierLogsARN = in("logs", "log-group:"+n.NotifierLogs)
+	n.EventsTopicARN = in("sns", n.Events)
+	n.NoticesTopicARN = in("sns", n.Notices)
+	n.NoticesQueueARN = in("sqs", n.Notices)
+	n.NoticesRuleARN = in("events", "rule/"+n.Notices)
 	n.StatesRoleARN = role(n.StatesRole)
 	n.LambdaRoleARN = role(n.LambdaRole)
 	n.SageMakerRoleARN = role(n.SageMakerRole)
@@ -143,6 +167,7 @@ var (
 	logsLimit     = nameLimit{"log group", 1, 512, lazyregexp.New(`^[.\-_/#A-Za-z0-9]+$`), inRegion}                      // API_CreateLogGroup
 	queueLimit    = nameLimit{"SQS queue", 1, 80, lazyregexp.New(`^[A-Za-z0-9_-]+$`), inRegion}                           // API_CreateQueue
 	ruleLimit     = nameLimit{"EventBridge rule", 1, 64, lazyregexp.New(`^[.\-_A-Za-z0-9]+$`), inRegion}                  // API_PutRule
+	topicLimit    = nameLimit{"SNS topic", 1, 256, lazyregexp.New(`^[A-Za-z0-9_-]+$`), inRegion}                          // API_CreateTopic
 	keyAliasLimit = nameLimit{"KMS alias", 1, 256, lazyregexp.New(`^alias/[a-zA-Z0-9/_-]+$`), inRegion}                   // API_CreateAlias
 	alarmLimit    = nameLimit{"CloudWatch alarm", 1, 255, lazyregexp.New(`^[\x20-\x7e]+$`), inRegion}                     // API_PutMetricAlarm
 	scalingLimit  = nameLimit{"autoscaling policy", 1, 256, lazyregexp.New(`^[\x21-\x7e]+$`), inRegion}                   // API_PutScalingPolicy
@@ -183,15 +208,23 @@ func (n *Names) all() []familyName {
 		{roleLimit, n.StatesRole},
 		{roleLimit, n.LambdaRole},
 		{roleLimit, n.InvokerRole},
+		{roleLimit, n.NotifierRole},
 		{roleLimit, n.SageMakerRole},
 		{functionLimit, n.Function},
 		{functionLimit, n.Invoker},
+		{functionLimit, n.Notifier},
 		{logsLimit, n.FunctionLogs},
 		{logsLimit, n.InvokerLogs},
+		{logsLimit, n.NotifierLogs},
 		{logsLimit, n.StatesLogs},
 		{logsLimit, n.EndpointLogs},
 		{queueLimit, n.DeadLetters},
 		{ruleLimit, n.StatusRule},
+		{ruleLimit, n.Events},
+		{topicLimit, n.Events},
+		{ruleLimit, n.Notices},
+		{queueLimit, n.Notices},
+		{topicLimit, n.Notices},
 		{keyAliasLimit, n.KeyAlias},
 		{alarmLimit, n.FailedAlarm},
 		{scalingLimit, n.ScalingPolicy},

@@ -75,7 +75,9 @@ const (
 	CodeUseless    ProblemCode = "no-effect" // a value that another one switches off
 	CodeAWSName    ProblemCode = "aws-name"
 	CodeClash      ProblemCode = "name-clash" // two pipelines, one name on AWS
+	CodeCheck      ProblemCode = "check"      // of answers, before a change takes over
 	CodeFlag       ProblemCode = "flag"       // a flag that there is, with a value that it takes
+	CodeSetting    ProblemCode = "setting"    // a setting that there is, with a value that it takes
 	CodeBroken     ProblemCode = "template"   // how a template has to be
 )
 
@@ -98,7 +100,7 @@ func (p *Problem) Error() string {
 			parts = append(parts, s)
 		}
 	}
-	return strings.Join(parts, ": ")
+	return fault.Masked(strings.Join(parts, ": "))
 }
 
 // Unwrap returns the cause.

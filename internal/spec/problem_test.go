@@ -78,24 +78,45 @@ func TestNoFollowUps(t *testing.T) {
 		text string
 		want []string
 	}{
-		"a misspelt list":               {top + "pipeline: [{tenant: a, model: b}]\n", []string{"2:1 pipeline unknown-key"}},
-		"a misspelt version":            {"apiVersoin: pipelinetui/v1\npipelines: [{tenant: a, model: b, " + whole + "}]\n", []string{"1:1 apiVersoin unknown-key"}},
-		"a misspelt model":              {top + "pipelines: [{tenant: a, modell: b, " + whole + "}]\n", []string{"2:25 pipelines[0].modell unknown-key"}},
-		"a misspelt template":           {top + "pipelines: [{tenant: a, model: b, templat: realtime, region: us-east-1}]\n", []string{"2:35 pipelines[0].templat unknown-key"}},
-		"misspelt parameters":           {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameter: {image: a/b}}]\n", []string{"2:74 pipelines[0].parameter unknown-key"}},
-		"a misspelt required parameter": {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {imag: sandbox/linear, modelDataUrl: s3://b/k}}]\n", []string{"2:87 pipelines[0].parameters.imag unknown-parameter"}},
-		"defaults that are none":        {top + "defaults: realtime\npipelines: [{tenant: a, model: b}]\n", []string{"2:11 defaults type"}},
-		"tenants that are none":         {top + "tenants: [a]\npipelines: [{tenant: a, model: b}]\n", []string{"2:10 tenants type"}},
-		"a tenant that is not there":    {top + "tenants: {acme: {" + whole + "}}\npipelines: [{tenant: acmee, model: b}]\n", []string{"3:22 pipelines[0].tenant unknown-tenant"}},
-		"a tenant's bad name":           {top + "tenants: {Acme: {" + whole + "}}\npipelines: [{tenant: acme, model: b}]\n", []string{"2:11 tenants.Acme name"}},
-		"an unknown anchor":             {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: *base}]\n", []string{"2:86 pipelines[0].parameters yaml"}},
-		"a merge of nothing":            {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {<<: *base}}]\n", []string{"2:91 pipelines[0].parameters yaml"}},
-		"an anchor in a tag":            {top + "x-a: &base !!map {image: sandbox/linear}\npipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {<<: *base, modelDataUrl: s3://b/k}}]\n", []string{"2:12 x-a yaml"}},
-		"a wrong kind of endpoint":      {top + "pipelines: [{tenant: a, model: b, " + strings.TrimSuffix(whole, "}") + ", endpointKind: servrless, serverlessMemoryMb: 2048, minInstances: 3}}]\n", []string{"2:148 pipelines[0].parameters.endpointKind choice"}},
-		"a wrong region":                {top + "pipelines: [{tenant: a, model: b, template: realtime, region: mars, assumeRole: 'arn:aws-cn:iam::111122223333:role/x', parameters: {image: '111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1', modelDataUrl: s3://b/k}}]\n", []string{"2:63 pipelines[0].region unknown-region"}},
-		"a wrong region by itself":      {top + "defaults: {" + whole + "}\npipelines: [{tenant: a, model: b, region: [x]}]\n", []string{"3:43 pipelines[0].region type"}},
-		"a wrong value put right":       {top + "defaults: {" + strings.Replace(whole, "image:", "maxInstances: 0, image:", 1) + "}\npipelines: [{tenant: a, model: b, parameters: {maxInstances: 1, minInstances: 3}}]\n", []string{"2:78 defaults.parameters.maxInstances range", "3:79 pipelines[0].parameters.minInstances atMost"}},
-		"the same by a shared layer":    {top + "defaults: {" + strings.Replace(whole, "image:", "minInstances: 3, image:", 1) + "}\npipelines: [{tenant: a, model: b}, {tenant: a, model: c}]\n", []string{"2:78 defaults.parameters.minInstances atMost"}},
+		"a misspelt list":     {top + "pipeline: [{tenant: a, model: b}]\n", []string{"2:1 pipeline unknown-key"}},
+		"a misspelt version":  {"apiVersoin: pipelinetui/v1\npipelines: [{tenant: a, model: b, " + whole + "}]\n", []string{"1:1 apiVersoin unknown-key"}},
+		"a misspelt model":    {top + "pipelines: [{tenant: a, modell: b, " + whole + "}]\n", []string{"2:25 pipelines[0].modell unknown-key"}},
+		"a misspelt template": {top + "pipelines: [{tenant: a, model: b, templat: realtime, region: us-east-1}]\n", []string{"2:35 pipelines[0].templat unknown-key"}},
+		"misspelt parameters": {
+			top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameter: {image: a/b}}]\n",
+			[]string{"2:74 pipelines[0].parameter unknown-key"},
+		},
+		"a misspelt required parameter": {top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {imag: " +
+			"sandbox/linear, modelDataUrl: s3://b/k}}]\n", []string{"2:87 pipelines[0].parameters.imag unknown-parameter"}},
+		"defaults that are none":     {top + "defaults: realtime\npipelines: [{tenant: a, model: b}]\n", []string{"2:11 defaults type"}},
+		"tenants that are none":      {top + "tenants: [a]\npipelines: [{tenant: a, model: b}]\n", []string{"2:10 tenants type"}},
+		"a tenant that is not there": {top + "tenants: {acme: {" + whole + "}}\npipelines: [{tenant: acmee, model: b}]\n", []string{"3:22 pipelines[0].tenant unknown-tenant"}},
+		"a tenant's bad name":        {top + "tenants: {Acme: {" + whole + "}}\npipelines: [{tenant: acme, model: b}]\n", []string{"2:11 tenants.Acme name"}},
+		"an unknown anchor": {
+			top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: *base}]\n",
+			[]string{"2:86 pipelines[0].parameters yaml"},
+		},
+		"a merge of nothing": {
+			top + "pipelines: [{tenant: a, model: b, template: realtime, region: us-east-1, parameters: {<<: *base}}]\n",
+			[]string{"2:91 pipelines[0].parameters yaml"},
+		},
+		"an anchor in a tag": {top + "x-a: &base !!map {image: sandbox/linear}\npipelines: [{tenant: a, model: b, template: realtime, region: " +
+			"us-east-1, parameters: {<<: *base, modelDataUrl: s3://b/k}}]\n", []string{"2:12 x-a yaml"}},
+		"a wrong kind of endpoint": {top + "pipelines: [{tenant: a, model: b, " + strings.TrimSuffix(whole, "}") +
+			", endpointKind: servrless, serverlessMemoryMb: 2048, minInstances: 3}}]\n", []string{"2:148 pipelines[0].parameters.endpointKind choice"}},
+		"a wrong region": {
+			top + "pipelines: [{tenant: a, model: b, template: realtime, region: mars, assumeRole: " +
+				"'arn:aws-cn:iam::111122223333:role/x', parameters: {image: '111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1', modelDataUrl: s3://b/k}}]\n",
+			[]string{"2:63 pipelines[0].region unknown-region"},
+		},
+		"a wrong region by itself": {top + "defaults: {" + whole + "}\npipelines: [{tenant: a, model: b, region: [x]}]\n", []string{"3:43 pipelines[0].region type"}},
+		"a wrong value put right": {
+			top + "defaults: {" + strings.Replace(whole, "image:", "maxInstances: 0, image:", 1) +
+				"}\npipelines: [{tenant: a, model: b, parameters: {maxInstances: 1, minInstances: 3}}]\n",
+			[]string{"2:78 defaults.parameters.maxInstances range", "3:79 pipelines[0].parameters.minInstances atMost"},
+		},
+		"the same by a shared layer": {top + "defaults: {" + strings.Replace(whole, "image:", "minInstances: 3, image:", 1) +
+			"}\npipelines: [{tenant: a, model: b}, {tenant: a, model: c}]\n", []string{"2:78 defaults.parameters.minInstances atMost"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +139,8 @@ func TestProblemsHideNoOthers(t *testing.T) {
 		want []string
 	}{
 		"an unknown tenant": {
-			top + "defaults: {" + base + "}\ntenants: {acme: {}}\npipelines: [{tenant: ghost, model: b, parameters: {maxInstances: 0, colour: 1, preprocess: {handler: indexhandler, environment: {A-B: x}}}}]\n",
+			top + "defaults: {" + base + "}\ntenants: {acme: {}}\npipelines: [{tenant: ghost, model: b, parameters: {maxInstances: 0, colour: 1, preprocess: " +
+				"{handler: indexhandler, environment: {A-B: x}}}}]\n",
 			[]string{
 				"4:22 pipelines[0].tenant unknown-tenant", "4:66 pipelines[0].parameters.maxInstances range", "4:69 pipelines[0].parameters.colour unknown-parameter",
 				"4:102 pipelines[0].parameters.preprocess.handler handler", "4:130 pipelines[0].parameters.preprocess.environment.A-B pattern",

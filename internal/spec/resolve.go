@@ -135,6 +135,12 @@ func (r *resolver) resolve(a *ask) (p *Pipeline, ok bool) {
 	p.Template, p.TemplateVersion = t.Name, t.Version
 	known := r.parameters(a, t)
 	applied, dormant := r.fill(a, t, p, known)
+	checks, said := mergeChecks(t.Checks, a.layers)
+	if len(checks) > mostChecks { // each layer has fewer
+		r.fail(a.at.in(checksGroup).problem(CodeCount, "%s has %d checks with those of its template, its tenant and the defaults, but there may be %d", a, len(checks), mostChecks).
+			WithHint("Take some of the others away: NAME: null."))
+	}
+	p.Checks = checks
 	r.artifacts(t, p, applied, known)
 	for _, rule := range t.Rules {
 		if !rule.decidable(known, p.Region) {
@@ -148,7 +154,7 @@ func (r *resolver) resolve(a *ask) (p *Pipeline, ok bool) {
 	if len(r.errs) > before || r.again > again || len(known.bad) > 0 {
 		return p, false
 	}
-	p.Document = makeDocument(a, p, applied, dormant)
+	p.Document = makeDocument(a, p, applied, dormant, said)
 	return p, true
 }
 
@@ -254,10 +260,11 @@ func (k *knowledge) doubtful(name string) bool {
 func (r *resolver) parameters(a *ask, t *Template) *knowledge {
 	k := &knowledge{t, map[string]setting{}, map[string]bool{}}
 	for _, l := range a.layers {
-		if l.Parameters == nil {
+		said := l.parameters()
+		if said == nil {
 			continue
 		}
-		leaves, unknown, errs := flattenParameters(l.Parameters, t)
+		leaves, unknown, errs := flattenParameters(said, t)
 		r.errs = append(r.errs, errs...)
 		if r.applied[l] == nil {
 			r.applied[l] = map[string]bool{}

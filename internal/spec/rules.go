@@ -49,6 +49,9 @@ const (
 	// RuleModel: Parameters are image and model data; a local archive is one that the
 	// image can serve, as far as that is known: of the image built into the sandbox.
 	RuleModel RuleKind = "model"
+	// RuleRollout: Parameters are how a rollout is done, in the order of rolloutParameters;
+	// what they say together is within SageMaker's limits.
+	RuleRollout RuleKind = "rollout"
 )
 
 // Conditions hold if every one holds, by parameter name.

@@ -14,6 +14,15 @@ import (
 // file that Load accepts; relations between values are beyond it. Patterns are such as
 // the regular expressions of Go, Python and JavaScript have in common.
 func JSONSchema(cat *Catalog) ([]byte, error) {
+	out, err := json.MarshalIndent(schemaOf(cat), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return append(out, '\n'), nil
+}
+
+// schemaOf is the JSON Schema of the spec file, for editors and for the page about it.
+func schemaOf(cat *Catalog) *jsonschema.Schema {
 	s := &schemas{cat: cat, defs: jsonschema.Definitions{secretDef: secretSchema()}}
 	root := object(
 		field{"apiVersion", &jsonschema.Schema{Const: APIVersion, Description: "Version of this format."}},
@@ -33,11 +42,7 @@ func JSONSchema(cat *Catalog) ([]byte, error) {
 	root.Title = "pipelinetui spec"
 	root.Required = []string{"apiVersion", "pipelines"}
 	root.Definitions = s.defs
-	out, err := json.MarshalIndent(root, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	return append(out, '\n'), nil
+	return root
 }
 
 // tagPattern is tagForm for validators in any language: Python knows no classes of
@@ -72,14 +77,14 @@ func (s *schemas) common() []field {
 		names = append(names, n)
 	}
 	return []field{
-		{"env", &jsonschema.Schema{Type: "string", Pattern: envPart.rule.String(), Default: DefaultEnv, Description: "Stage: " + envPart.help + "."}},
-		{"template", &jsonschema.Schema{Enum: names, Description: "Kind of pipeline."}},
-		{"region", &jsonschema.Schema{Type: "string", Pattern: `^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`, Description: "AWS region."}},
-		{"assumeRole", &jsonschema.Schema{Type: "string", Pattern: "^$|" + roleRule.String(), Description: "Role to deploy with."}},
-		{"permissionsBoundary", &jsonschema.Schema{Type: "string", Pattern: "^$|" + boundaryRule.String(), Description: "Policy that bounds every role of the pipeline."}},
-		{"protect", &jsonschema.Schema{Type: "boolean", Description: "Keep the pipeline's data when it is destroyed. True in env " + ProdEnv + " unless said otherwise."}},
+		{"env", &jsonschema.Schema{Type: "string", Pattern: envPart.rule.String(), Default: DefaultEnv, Description: "Stage: " + envPart.help + ".", Examples: []any{ProdEnv}}},
+		{"template", &jsonschema.Schema{Enum: names, Description: "Kind of pipeline.", Examples: []any{names[0]}}},
+		{"region", &jsonschema.Schema{Type: "string", Pattern: `^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`, Description: "AWS region.", Examples: []any{"eu-central-1"}}},
+		{"assumeRole", &jsonschema.Schema{Type: "string", Pattern: "^$|" + roleRule.String(), Description: "Role to deploy with.", Examples: []any{"arn:aws:iam::111122223333:role/deployer"}}},
+		{"permissionsBoundary", &jsonschema.Schema{Type: "string", Pattern: "^$|" + boundaryRule.String(), Description: "Policy that bounds every role of the pipeline.", Examples: []any{"arn:aws:iam::111122223333:policy/boundary"}}},
+		{"protect", &jsonschema.Schema{Type: "boolean", Description: "Keep the pipeline's data when it is destroyed. True in env " + ProdEnv + " unless said otherwise.", Examples: []any{true}}},
 		{"tags", &jsonschema.Schema{
-			Type: "object", Description: "Tags of every resource, added to those of weaker layers.", MaxProperties: ptr(uint64(maxUserTags)),
+			Type: "object", Description: "Tags of every resource, added to those of weaker layers.", MaxProperties: ptr(uint64(maxUserTags)), Examples: []any{map[string]any{"team": "ml"}},
 			PropertyNames:        &jsonschema.Schema{MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(128)), Pattern: tagPattern},
 			AdditionalProperties: &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), MaxLength: ptr(uint64(256)), Pattern: tagPattern},
 		}},
@@ -87,7 +92,7 @@ func (s *schemas) common() []field {
 }
 
 func (s *schemas) layer(description string) *jsonschema.Schema {
-	o := object(append(s.common(), field{"parameters", s.anyParameters()})...)
+	o := object(append(s.common(), field{"parameters", s.anyParameters()}, rolloutField(), notifyField(), checksField())...)
 	o.Description = description
 	return o
 }
@@ -96,9 +101,9 @@ func (s *schemas) layer(description string) *jsonschema.Schema {
 // one; else to those of any, and byDefault narrows it.
 func (s *schemas) pipeline() *jsonschema.Schema {
 	o := object(append([]field{
-		{"tenant", &jsonschema.Schema{Type: "string", Pattern: tenantPart.rule.String(), Description: "Owner: " + tenantPart.help + "."}},
-		{"model", &jsonschema.Schema{Type: "string", Pattern: modelPart.rule.String(), Description: "Model: " + modelPart.help + "."}},
-	}, append(s.common(), field{"parameters", s.anyParameters()})...)...)
+		{"tenant", &jsonschema.Schema{Type: "string", Pattern: tenantPart.rule.String(), Description: "Owner: " + tenantPart.help + ".", Examples: []any{"acme"}}},
+		{"model", &jsonschema.Schema{Type: "string", Pattern: modelPart.rule.String(), Description: "Model: " + modelPart.help + ".", Examples: []any{"fraud"}}},
+	}, append(s.common(), field{"parameters", s.anyParameters()}, rolloutField(), notifyField(), checksField())...)...)
 	o.Required = []string{"tenant", "model"}
 	for _, t := range s.cat.templates {
 		o.AllOf = append(o.AllOf, &jsonschema.Schema{If: whenTemplate(t), Then: having("parameters", s.parameters(t))})
@@ -151,7 +156,7 @@ func (s *schemas) anyParameters() *jsonschema.Schema {
 		all.Description = "Parameters of the pipelines' templates."
 		s.defs[key] = all
 	}
-	return &jsonschema.Schema{Ref: "#/$defs/" + key}
+	return &jsonschema.Schema{Ref: "#/$defs/" + key, Description: "What the pipelines' templates ask for."}
 }
 
 // merge adds the properties of a closed object to those of another.
@@ -270,8 +275,8 @@ func orSecret(text *jsonschema.Schema) *jsonschema.Schema {
 
 // secretSchema is what stands in the place of a text that is secret.
 func secretSchema() *jsonschema.Schema {
-	text := func(description string) *jsonschema.Schema {
-		return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), Description: description}
+	text := func(description, example string) *jsonschema.Schema {
+		return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1)), Description: description, Examples: []any{example}}
 	}
 	closed := func(required string, fields ...field) *jsonschema.Schema {
 		o := object(fields...)
@@ -283,16 +288,20 @@ func secretSchema() *jsonschema.Schema {
 		AnyOf: []*jsonschema.Schema{
 			closed(secretKey, field{secretKey, &jsonschema.Schema{
 				Description: "The secret, or where it is on the machine that reads this file.",
+				Examples:    []any{map[string]any{envKey: "TOKEN"}},
 				AnyOf: []*jsonschema.Schema{
 					{Type: "string"},
-					closed(envKey, field{envKey, text("Environment variable that holds it.")}),
-					closed(fileKey, field{fileKey, text("File that holds it, relative to this one. The line break at its end does not count.")}),
+					closed(envKey, field{envKey, text("Environment variable that holds it.", "TOKEN")}),
+					closed(fileKey, field{fileKey, text("File that holds it, relative to this one. The line break at its end does not count.", "./token.txt")}),
 				},
 			}}),
 			closed(managerKey,
-				field{managerKey, &jsonschema.Schema{Type: "string", Pattern: secretName.String(), Description: "Name or ARN of a secret of AWS Secrets Manager, read at each deployment."}},
-				field{entryKey, text("Entry of the JSON object that the secret holds; left out: the whole text.")}),
-			closed(ssmKey, field{ssmKey, &jsonschema.Schema{Type: "string", Pattern: ssmName.String(), Description: "Name or ARN of a parameter of AWS Systems Manager, read at each deployment."}}),
+				field{managerKey, &jsonschema.Schema{Type: "string", Pattern: secretName.String(), Description: "Name or ARN of a secret of AWS Secrets Manager, read at each deployment.", Examples: []any{"prod/db"}}},
+				field{entryKey, text("Entry of the JSON object that the secret holds; left out: the whole text.", "password")}),
+			closed(ssmKey, field{ssmKey, &jsonschema.Schema{
+				Type: "string", Pattern: ssmName.String(),
+				Description: "Name or ARN of a parameter of AWS Systems Manager, read at each deployment.", Examples: []any{"/prod/db"},
+			}}),
 		},
 	}
 }

@@ -130,7 +130,8 @@ func TestSchemaIsPrecise(t *testing.T) {
 	require.Error(t, validate(t, s, head("batch")+one("executionTimeoutSec: 1")))
 	require.Error(t, validate(t, s, head("realtime")+one("nope: 5")))
 	require.NoError(t, validate(t, s, head("realtime")+"tenants: {a: {template: batch}}\n"+one("batchSize: 5")), "the tenant's counts")
-	require.NoError(t, validate(t, s, "apiVersion: pipelinetui/v1\ndefaults: {parameters: {batchSize: 5, invokeTimeoutSec: 60}}\npipelines: [{tenant: a, model: b, template: batch}, {tenant: a, model: c, template: realtime}]"))
+	require.NoError(t, validate(t, s, "apiVersion: pipelinetui/v1\ndefaults: {parameters: {batchSize: 5, invokeTimeoutSec: 60}}\npipelines: [{tenant: a, "+
+		"model: b, template: batch}, {tenant: a, model: c, template: realtime}]"))
 	require.Error(t, validate(t, s, "apiVersion: pipelinetui/v1\ndefaults: {parameters: {nope: 5}}\npipelines: [{tenant: a, model: b, template: batch}]"))
 }
 
@@ -151,7 +152,8 @@ func TestSchemaElsewhere(t *testing.T) {
 		one(`"preprocess.memoryMb": 300`, ""),
 		one(``, ""),
 	}, ",")+`], "bad": [`+strings.Join([]string{
-		one(`"image": 1`, ""), one(`"nope": 1`, ""), one(`"preprocess": {"memoryMb": 1}`, ""), one(`"batchSize": 5`, ""), one(``, `, "tags": {"a": "b*"}`), one(``, `, "nope": 1`), `{}`, `[]`, `null`,
+		one(`"image": 1`, ""), one(`"nope": 1`, ""), one(`"preprocess": {"memoryMb": 1}`, ""), one(`"batchSize": 5`, ""), one(``, `, "tags": {"a": "b*"}`),
+		one(``, `, "nope": 1`), `{}`, `[]`, `null`,
 	}, ",")+`]}`)
 	for name, program := range map[string][]string{
 		"python3": {"-c", `

@@ -23,7 +23,10 @@ var forms = []struct {
 	{`{secret: {env: HUSH}}`, "hush", spec.Secret{}},
 	{`{secret: {file: hush.txt}}`, "hush", spec.Secret{}},
 	{`{secretsManager: prod/db}`, "", spec.Secret{SecretsManager: "prod/db"}},
-	{`{secretsManager: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf", key: password}`, "", spec.Secret{SecretsManager: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf", Key: "password"}},
+	{
+		`{secretsManager: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf", key: password}`, "",
+		spec.Secret{SecretsManager: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf", Key: "password"},
+	},
 	{`{ssm: /prod/token}`, "", spec.Secret{SSM: "/prod/token"}},
 	{`{ssm: "arn:aws:ssm:us-east-1:111122223333:parameter/prod/token"}`, "", spec.Secret{SSM: "arn:aws:ssm:us-east-1:111122223333:parameter/prod/token"}},
 }

@@ -19,6 +19,11 @@ type settings struct {
 	Protect             *node `json:"protect"`
 	Tags                *node `json:"tags"`
 	Parameters          *node `json:"parameters"`
+	// Rollout is another way to write parameters.rollout.
+	Rollout *node `json:"rollout"`
+	// Notify is another way to write parameters.notify.
+	Notify *node `json:"notify"`
+	Checks *node `json:"checks"`
 }
 
 // AllowedSetting says in words what a setting of every pipeline may be, as
@@ -41,6 +46,10 @@ func AllowedSetting(name string) string {
 		return roleHelp
 	case "permissionsBoundary":
 		return boundaryHelp
+	case rolloutGroup:
+		return rolloutHelp
+	case notifyGroup:
+		return notifyHelp
 	}
 	return ""
 }
@@ -69,7 +78,7 @@ type layer struct {
 // unread is a layer that is there, but of which nothing is known: it could not be read.
 func unread(rank rank, at pos) *layer {
 	bad := &node{pos: at, bad: true}
-	return &layer{rank: rank, settings: settings{bad, bad, bad, bad, bad, bad, bad, bad}}
+	return &layer{rank: rank, settings: settings{bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad}}
 }
 
 var (
@@ -215,7 +224,18 @@ func (l *layer) check() problems {
 	if n := l.Parameters; n != nil && !n.bad && n.kind != kindMap {
 		errs = append(errs, typeError(n, "parameters", "a map"))
 	}
-	return errs
+	if n := l.Rollout; n != nil && !n.bad && n.kind != kindMap {
+		if short, e := shortRollout(n); e != nil {
+			errs = append(errs, e)
+			l.Rollout = &node{pos: n.pos, bad: true}
+		} else {
+			l.Rollout = short
+		}
+	}
+	if n := l.Notify; n != nil && !n.bad && n.kind != kindMap {
+		errs = append(errs, typeError(n, notifyGroup, "a map").WithHint("Write %s.", notifyHelp))
+	}
+	return append(errs, checkChecks(l.Checks)...)
 }
 
 // is tells whether there is a value of a kind.

@@ -2,7 +2,8 @@
 // parameters, the rules every value must keep, and the names that will exist on
 // AWS. It is pure: it reads local files and computes. It may not import an AWS
 // or Pulumi package, the sandbox, or anything that reaches the network; of this
-// module it imports internal/fault alone.
+// module it imports internal/fault, what writes JSON, and what knows the languages of models
+// and conditions (internal/linear, internal/asl/jsonata).
 package spec
 
 import (
@@ -45,6 +46,8 @@ type Pipeline struct {
 	// Kept tells of local artifacts which copy the stack's bucket has, by parameter; of
 	// pipelines read from a stored spec only.
 	Kept map[string]Kept
+	// Checks are asked of the pipeline before a change takes over, sorted by name.
+	Checks Checks
 	// Document is the canonical JSON of what was asked for, to be kept with the
 	// stack; FromDocument reads it back.
 	Document []byte

@@ -30,6 +30,8 @@ type Template struct {
 	// InputFile are the execution inputs for a file that `run --input-file` has
 	// uploaded, as cases with ${key} and ${prefix}; none: it takes no file.
 	InputFile []Case `json:"inputFile,omitempty"`
+	// Checks are those of every pipeline of the template that has none of the same name.
+	Checks Checks `json:"checks,omitempty"`
 	// Origin is "built-in" or the folder it was read from.
 	Origin string `json:"origin" decode:"-"`
 

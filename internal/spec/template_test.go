@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,25 @@ func TestRealtimeDefaults(t *testing.T) {
 		{"retention.resultsDays", spec.TypeInt, 0},
 		{"deadLetter", spec.TypeBool, false},
 		{"alarms", spec.TypeBool, false},
+		{"events", spec.TypeEnum, "poll"},
+		{"notify.topic", spec.TypeString, ""},
+		{"notify.email", spec.TypeList, []string{}},
+		{"notify.slack", spec.TypeString, ""},
+		{"notify.windowSec", spec.TypeInt, 60},
+		{"rollout.strategy", spec.TypeEnum, "by-env"},
+		{"rollout.size", spec.TypeString, ""},
+		{"rollout.interval", spec.TypeString, ""},
+		{"rollout.bake", spec.TypeString, ""},
+		{"rollout.timeout", spec.TypeString, ""},
+		{"rollout.alarms", spec.TypeList, []string{}},
+		{"thresholds.endpoint5xx", spec.TypeInt, 1},
+		{"thresholds.endpoint4xx", spec.TypeInt, 0},
+		{"thresholds.modelErrors", spec.TypeInt, 1},
+		{"thresholds.latencyP99Ms", spec.TypeInt, 0},
+		{"thresholds.functionErrors", spec.TypeInt, 1},
+		{"thresholds.functionThrottles", spec.TypeInt, 1},
+		{"thresholds.executionsFailed", spec.TypeInt, 1},
+		{"thresholds.deadLetters", spec.TypeInt, 1},
 	}
 	require.Len(t, tmpl.Parameters, len(want))
 	for i, w := range want {
@@ -97,7 +117,8 @@ func TestRealtimeDefinition(t *testing.T) {
 	tmpl, err := builtin(t).Lookup("realtime")
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"accountId", "bucketName", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "invokerFunctionArn", "invokerTaskTimeoutSec", "partition", "preprocessFunctionArn", "preprocessTaskTimeoutSec",
+		"accountId", "bucketName", "codeDigest", "endpointName", "executionTimeoutSec", "invokeTimeoutSec", "invokerFunctionArn", "invokerTaskTimeoutSec",
+		"modelDigest", "partition", "preprocessFunctionArn", "preprocessTaskTimeoutSec", "revision",
 	}, tmpl.UsedSubstitutions())
 	require.NotContains(t, string(tmpl.Definition), "123456789012", "no name of any account is left")
 	var m struct {
@@ -214,7 +235,10 @@ func TestTemplateRefuses(t *testing.T) {
 		"handler":            {param("type: int") + "rules: [{kind: handler, parameters: [a], help: H.}]\n", "", "needs three parameters"},
 		"no machine":         {base, "-", "templates/x/statemachine.asl.json can't be read: file does not exist"},
 		"broken machine":     {base, "{", "templates/x/statemachine.asl.json:1:1: unexpected end of JSON input"},
-		"substitution":       {param("type: int") + "substitutions: [{name: bucketName, help: B.}]\n", `{"a": "x${bucketNam}"}`, "the definition uses ${bucketNam}, which is not declared | Did you mean ${bucketName}?"},
+		"substitution": {
+			param("type: int") + "substitutions: [{name: bucketName, help: B.}]\n", `{"a": "x${bucketNam}"}`,
+			"the definition uses ${bucketNam}, which is not declared | Did you mean ${bucketName}?",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,4 +280,26 @@ func TestBuiltinPreprocess(t *testing.T) {
 	require.Empty(t, p.Files)
 	_, err = os.Stat("../../templates/realtime/preprocess/handler.py")
 	require.NoError(t, err)
+}
+
+// The address of a webhook has a host: anything else would be told to nobody.
+func TestSlackAddress(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"realtime", "batch"} {
+		tmpl, err := builtin(t).Lookup(name)
+		require.NoError(t, err)
+		i := slices.IndexFunc(tmpl.Parameters, func(p spec.Parameter) bool { return p.Name == "notify.slack" })
+		pattern := regexp.MustCompile(tmpl.Parameters[i].Pattern)
+		for _, good := range []string{
+			"https://hooks.slack.com/services/T0/B0/x", "https://hooks.example.com", "https://h:8443/", "http://localhost:8080/hook", "http://127.0.0.1",
+		} {
+			require.Regexp(t, pattern, good)
+		}
+		for _, bad := range []string{
+			"https://", "https:///services/T0", "https://:443/", "https://.", "https://hooks.slack.com/a b", "https://h/\x01", "https://h/\n", "https://user:p@h/", "http://example.com/",
+			"https://h:port/", "https://h?x", "ftp://h/",
+		} {
+			require.NotRegexp(t, pattern, bad)
+		}
+	}
 }

@@ -307,7 +307,7 @@ func (l *templateLoader) rules() {
 			l.fail(n.pos.in("help"), "Add `help: ...`, a sentence that says what to do.", "the rule has no help")
 		}
 		switch r.Kind {
-		case RuleTogether, RuleConflicts, RuleRequires, RuleRegion:
+		case RuleTogether, RuleConflicts, RuleRequires, RuleRegion, RuleRollout:
 			if len(r.Parameters) == 0 {
 				l.fail(n.pos, "Add `parameters: [...]`.", "a rule of kind %s needs parameters", r.Kind)
 			}
@@ -326,7 +326,7 @@ func (l *templateLoader) rules() {
 				l.fail(n.pos, "Give code, handler and runtime.", "a rule of kind handler needs three parameters")
 			}
 		default:
-			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region, model.", "unknown kind of rule %q", r.Kind)
+			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region, model, rollout.", "unknown kind of rule %q", r.Kind)
 		}
 	}
 }

@@ -69,6 +69,10 @@ type Job struct {
 	ContinueOnError bool
 	// Targets limits the operation to these URNs.
 	Targets []string
+	// PolicyPacks are the folders of policy packs that have to agree (Up, Preview), and
+	// PolicyConfigs their configurations, none or one for each. A violation of a mandatory
+	// policy is an EventPolicy of SeverityError, and the operation fails with its message.
+	PolicyPacks, PolicyConfigs []string
 	// ClearPendingCreates forgets creations that were cut off (Refresh): with a Recovery
 	// those of which it cannot be told what became of them, see Recovery.Settle.
 	ClearPendingCreates bool
@@ -79,6 +83,9 @@ type Job struct {
 	// Recovery says how to deal with what a killed operation left behind; nil
 	// leaves it alone. Previews and dry runs change nothing and ignore it.
 	Recovery *Recovery
+	// Migration brings the state of an earlier version to the form that Program wants (Up,
+	// Preview); nil if there is none.
+	Migration *Migration
 }
 
 // Recovery says how an operation deals with what a killed one left behind.
@@ -128,8 +135,7 @@ type Result struct {
 	Created bool `json:"created,omitempty"`
 	// Removed is set if the stack is gone.
 	Removed bool `json:"removed,omitempty"`
-	// Changes counts resources, the stack itself among them, by what was (or
-	// would be) done to them.
+	// Changes counts resources (see Counted) by what was (or would be) done to them.
 	Changes map[Op]int `json:"changes,omitempty"`
 	// Outputs are the stack's outputs after Up; secrets are marked and blinded.
 	Outputs map[string]Output `json:"outputs,omitempty"`
@@ -140,6 +146,8 @@ type Result struct {
 	Basis string `json:"basis,omitempty"`
 	// Recovered lists what a killed operation had left behind.
 	Recovered []PendingOperation `json:"recovered,omitempty"`
+	// RolledBack is set if endpoint and aliases serve as before: a rollout was turned back.
+	RolledBack bool `json:"rolledBack,omitempty"`
 	// Summary is one line for people: "3 created, 1 updated, 5 unchanged".
 	Summary   string        `json:"summary"`
 	Started   time.Time     `json:"started"`
@@ -165,8 +173,7 @@ type Summary struct {
 	Name string `json:"name"`
 	// LastUpdate is zero if there was none, or if one is in progress.
 	LastUpdate time.Time `json:"lastUpdate,omitzero"`
-	// Resources counts the entries of the state (the stack itself and providers
-	// included), -1 if the backend does not say.
+	// Resources counts those of the state (see Counted), -1 if the backend does not say.
 	Resources  int    `json:"resources"`
 	InProgress bool   `json:"inProgress,omitempty"`
 	URL        string `json:"url,omitempty"`
@@ -232,10 +239,26 @@ type State struct {
 	// Template are the files of the template held by the Stash resource "template", as
 	// JSON; nil if there is none.
 	Template []byte `json:"-"`
+	// Revisions is the ledger held by the Stash resource "revisions", as JSON; nil if there
+	// is none.
+	Revisions []byte `json:"-"`
+	// RevisionsHidden is set if Revisions lacks values that are secret; Reveal has them.
+	RevisionsHidden bool `json:"-"`
 	// SecretsProvider is the type: "passphrase", "cloud", "service".
 	SecretsProvider string `json:"secretsProvider,omitempty"`
 	// Basis identifies this state, for Job.Expect.
 	Basis string `json:"-"`
+}
+
+// Count is how many resources it has (see Counted).
+func (s *State) Count() int {
+	n := 0
+	for i := range s.Resources {
+		if Counted(s.Resources[i].Type) {
+			n++
+		}
+	}
+	return n
 }
 
 // Results of updates that the backend has no word for.

@@ -41,7 +41,7 @@ func NormalBackend(raw string) (string, error) {
 	if !isFile {
 		u, err := url.Parse(raw)
 		if err != nil || u.Scheme == "" {
-			return "", fault.New(fault.Invalid, "%q is not a backend URL", redactURL(raw)).
+			return "", fault.New(fault.Invalid, "%q is not a backend URL", raw).
 				WithHint("Set --backend to a URL such as file:///path, s3://bucket, gs://bucket, azblob://container or https://api.pulumi.com.").
 				Because(err)
 		}
@@ -202,12 +202,4 @@ func (e *Engine) mendSidecars(root string) {
 // globEscape makes a path mean itself in a pattern.
 func globEscape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
-}
-
-func redactURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return s
-	}
-	return u.Redacted()
 }

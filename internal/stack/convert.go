@@ -296,6 +296,25 @@ func driftDiffs(md apitype.StepEventMetadata) []PropertyDiff {
 // rootType is the type of the resource that every stack begins with.
 const rootType = "pulumi:pulumi:Stack"
 
+// providerPrefix is what the types of providers begin with.
+const providerPrefix = "pulumi:providers:"
+
+// Counted tells whether an entry of a type counts as a resource, wherever resources are
+// counted: those do that the engine counts in its own summary. The stack itself and what
+// keeps the spec are among them, providers are not.
+func Counted(typ string) bool { return !strings.HasPrefix(typ, providerPrefix) }
+
+// countOf is how many entries of a checkpoint count as resources.
+func countOf(entries []apitype.ResourceV3) int {
+	n := 0
+	for i := range entries {
+		if Counted(string(entries[i].Type)) {
+			n++
+		}
+	}
+	return n
+}
+
 // decodeEvent parses one line of the engine's event stream.
 func decodeEvent(line string) (apitype.EngineEvent, error) {
 	var e apitype.EngineEvent

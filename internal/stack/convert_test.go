@@ -24,8 +24,14 @@ func TestValuesArePlainAndSecretsBlind(t *testing.T) {
 		{"unknown", `"04da6b54-80e4-46f7-96ec-b56ff0331ba9"`, UnknownValue, UnknownValue},
 		{"secret", secret, SecretValue, map[string]any{"a": "hunter2"}},
 		{"secret inside", `{"list":[` + secret + `]}`, map[string]any{"list": []any{SecretValue}}, map[string]any{"list": []any{map[string]any{"a": "hunter2"}}}},
-		{"asset", `{"4dabf18193072939515e22adb298388d":"c44067f5952c0a294b673a41bacd8c17","hash":"0123456789abcdef","path":"a.zip"}`, "asset(a.zip, sha256:0123456789ab)", "asset(a.zip, sha256:0123456789ab)"},
-		{"archive", `{"4dabf18193072939515e22adb298388d":"0def7320c3a5731c473e5ecbe6d01bc7","hash":"0123456789abcdef","assets":{}}`, "archive(sha256:0123456789ab)", "archive(sha256:0123456789ab)"},
+		{
+			"asset", `{"4dabf18193072939515e22adb298388d":"c44067f5952c0a294b673a41bacd8c17","hash":"0123456789abcdef","path":"a.zip"}`,
+			"asset(a.zip, sha256:0123456789ab)", "asset(a.zip, sha256:0123456789ab)",
+		},
+		{
+			"archive", `{"4dabf18193072939515e22adb298388d":"0def7320c3a5731c473e5ecbe6d01bc7","hash":"0123456789abcdef","assets":{}}`,
+			"archive(sha256:0123456789ab)", "archive(sha256:0123456789ab)",
+		},
 		{"resource reference", `{"4dabf18193072939515e22adb298388d":"5cf8f73096256a8f31e491e813e4eb8e","urn":"urn:x","id":"i-1"}`, "i-1", "i-1"},
 		{"secret output value", `{"4dabf18193072939515e22adb298388d":"d0e6a833031e9bbcd3f4e8bde6ca49a4","secret":true,"value":"hunter2"}`, SecretValue, "hunter2"},
 		{"output value not known", `{"4dabf18193072939515e22adb298388d":"d0e6a833031e9bbcd3f4e8bde6ca49a4"}`, UnknownValue, UnknownValue},

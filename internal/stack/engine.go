@@ -158,7 +158,7 @@ func (e *Engine) pulumiHome() string {
 func (e *Engine) Version() string { return e.version.String() }
 
 // Backend is the URL of the backend without a password.
-func (e *Engine) Backend() string { return redactURL(e.opts.Backend) }
+func (e *Engine) Backend() string { return fault.Masked(e.opts.Backend) }
 
 // Spawned lists the subcommand of every CLI process started so far, in order:
 // "stack init", "up", "stack export".

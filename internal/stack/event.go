@@ -19,6 +19,7 @@ const (
 	EventSummary         EventType = "summary"         // Summary: the engine's own count
 	EventCanceled        EventType = "canceled"        // the engine's stream is over (it says so after success too)
 	EventError           EventType = "error"           // Message: the engine or the stream broke
+	EventRollout         EventType = "rollout"         // Rollout: an endpoint or an alias is moving over, made by the app
 	EventEnd             EventType = "end"             // End: the last one, made by the Run
 )
 
@@ -42,7 +43,53 @@ type Event struct {
 	Config     map[string]string `json:"config,omitempty"`
 	Download   *Download         `json:"download,omitempty"`
 	Summary    *ChangeSummary    `json:"summary,omitempty"`
+	Rollout    *Rollout          `json:"rollout,omitempty"`
 	End        *End              `json:"end,omitempty"`
+}
+
+// Rollout is how far an endpoint has come in moving over to what is new, as SageMaker tells,
+// or an alias.
+type Rollout struct {
+	// URN is the resource of the endpoint or the alias, Endpoint the former's name.
+	URN      string `json:"urn"`
+	Endpoint string `json:"endpoint,omitempty"`
+	// Alias is how far an alias has come; nil of an endpoint.
+	Alias *AliasRollout `json:"alias,omitempty"`
+	// Phase is SageMaker's word (Creating, ActivatingTraffic, Baking, Deleting, ...), Message
+	// what it says of it.
+	Phase   string `json:"phase"`
+	Message string `json:"message,omitempty"`
+	// TurningBack is set while all traffic goes back to what was before.
+	TurningBack bool `json:"turningBack,omitempty"`
+	// Old are the instances of the old fleet, New those of the new one that take traffic, of
+	// Wanted that it is to have.
+	Old    int `json:"oldInstances"`
+	New    int `json:"newInstances"`
+	Wanted int `json:"newInstancesWanted"`
+	// Next is when the wait of this phase ends; zero if it has none.
+	Next time.Time `json:"next,omitzero"`
+	// Alarms are those that turn it back.
+	Alarms []RolloutAlarm `json:"alarms,omitempty"`
+	// Brake is the alarm that may be set off to turn it back: one of the pipeline's own. ""
+	// if it has none.
+	Brake string `json:"-"`
+}
+
+// AliasRollout is how far the alias of a state machine or a function has come.
+type AliasRollout struct {
+	// ARN is the alias, Of what it is of: "state machine" or "function".
+	ARN string `json:"arn"`
+	Of  string `json:"of"`
+	// From and To are the versions that share the calls, by number; To gets Percent of them.
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Percent int    `json:"percent"`
+}
+
+// RolloutAlarm is an alarm and its state: OK, ALARM or INSUFFICIENT_DATA.
+type RolloutAlarm struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
 }
 
 // Op is what the engine does to one resource.
@@ -178,4 +225,6 @@ type End struct {
 	Kind  string `json:"kind,omitempty"`
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
+	// RolledBack is set if all that answers is what answered before: a rollout was turned back.
+	RolledBack bool `json:"rolledBack,omitempty"`
 }

@@ -160,7 +160,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 		dep, err := e.readFileState(name, file)
 		switch {
 		case err == nil:
-			known.summary.LastUpdate, known.summary.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
+			known.summary.LastUpdate, known.summary.Resources = dep.Manifest.Time.UTC(), countOf(dep.Resources)
 		case errors.Is(err, fault.NotFound):
 			return Summary{}, false
 		case errors.Is(err, errForeign):

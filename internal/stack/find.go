@@ -16,7 +16,6 @@ import (
 
 	"github.com/blang/semver"
 	"github.com/google/renameio/v2"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
@@ -30,7 +29,7 @@ const MinimumVersion = "3.220.0"
 type FindOptions struct {
 	Explicit  string // a file (PIPELINETUI_PULUMI): if set, nothing else is tried
 	BesideExe string // the folder of our own executable, or the executable
-	Home      string // our home: where InstallPulumi(ctx, Home) puts it
+	Home      string // our home: where InstallPulumi(ctx, Home, ...) puts it
 	Path      string // a PATH list
 }
 
@@ -109,19 +108,6 @@ func absolute(p string) string {
 		return abs
 	}
 	return p
-}
-
-// InstallPulumi downloads the CLI release that matches the SDK into dir/bin by
-// the SDK's own installer, unless a fitting one is there already. It needs the
-// network (get.pulumi.com).
-func InstallPulumi(ctx context.Context, dir string) (path, version string, err error) {
-	cmd, err := auto.InstallPulumiCommand(ctx, &auto.PulumiCommandOptions{Root: dir})
-	if err != nil {
-		return "", "", (&fault.Error{Kind: fault.Internal, Op: "install the Pulumi CLI", Msg: firstLine(err.Error()), Err: err}).
-			WithHint("Check the network connection to get.pulumi.com, or install Pulumi yourself and set PIPELINETUI_PULUMI to its file.")
-	}
-	path = FindOptions{Home: dir}.candidates()[0]
-	return path, "v" + cmd.Version().String(), nil
 }
 
 // checkVersion refuses a CLI of another major version or older than MinimumVersion.

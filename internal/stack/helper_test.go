@@ -18,6 +18,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asAnalyzer) != "" {
+		if err := serveAnalyzer(); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m,
 		// glog, which the SDK links, starts this one in its init.
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
@@ -46,9 +52,22 @@ type fixture struct {
 	backend string
 }
 
+// raced are the tests of the real engine that -short, and so the race detector, is for: all
+// goroutines of a Run (events, cancel, a program that hangs, a reader that is slow, several at
+// once) are in these. The others would say the same again, some seconds a process.
+var raced = map[string]bool{
+	"TestUpTellsOutputsAndCountsWithFewProcesses": true, "TestParallelUps": true, "TestLockConflict": true,
+	"TestSlowReaderDoesNotHoldTheEngine": true, "TestCancelBeforeTheEngineIsReadyLeavesNoLock": true,
+	"TestAnEngineThatReportsNothingIsInterruptedOnce": true, "TestAProgramThatWaitsForEverDoesNotOutliveTheEngine": true,
+	"TestPanicKeepsItsTrace": true, "TestKillLeavesALockAndAPendingOperation": true,
+}
+
 // open returns an Engine with a home of its own. backend "" means a new one.
 func open(t *testing.T, backend string, change ...func(*Options)) *fixture {
 	t.Helper()
+	if name, _, _ := strings.Cut(t.Name(), "/"); testing.Short() && !raced[name] {
+		t.Skip("takes a process of the engine, and goroutines that others have: runs without -short")
+	}
 	f := &fixture{home: t.TempDir(), backend: backend}
 	if backend == "" {
 		f.backend = FileURL(filepath.Join(f.home, ownState))

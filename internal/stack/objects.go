@@ -100,7 +100,7 @@ func (e *Engine) objectSummary(ctx context.Context, store Objects, o Object) (Su
 	dep, err := decodeCheckpoint(s.Name, raw)
 	switch {
 	case err == nil:
-		s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), len(dep.Resources)
+		s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), countOf(dep.Resources)
 	case !errors.Is(err, errForeign):
 		s.Err = e.damagedObject(store, s.Name, o.Name, err)
 	}
@@ -276,6 +276,7 @@ func (e *Engine) objectDamage(ctx context.Context, stack string) error {
 
 func (e *Engine) damagedObject(store Objects, stack, name string, why error) error {
 	return fault.New(fault.Damaged, "the state of %s is damaged: %s: %v. What it has made still exists, but is not recorded", stack, store.URL(name), why).Because(why).
-		WithHint("Put an earlier version of the object in its place, or the copy that the engine keeps beside it (`aws s3 cp %s.bak %s`); then run `pipelinetui refresh %s` to see what has changed since.",
+		WithHint("Put an earlier version of the object in its place, or the copy that the engine keeps beside it (`aws s3 cp %s.bak %s`); then run "+
+			"`pipelinetui refresh %s` to see what has changed since.",
 			store.URL(name), store.URL(name), pipelineName(stack))
 }

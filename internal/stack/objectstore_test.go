@@ -79,7 +79,7 @@ func TestAnObjectStoreIsReadWithoutAProcess(t *testing.T) {
 	list, err := other.List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	require.Equal(t, len(state.Resources), list[0].Resources)
+	require.Equal(t, state.Count(), list[0].Resources)
 	history, err := other.History(t.Context(), testStack, 1)
 	require.NoError(t, err)
 	require.Len(t, history, 1)

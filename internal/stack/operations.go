@@ -110,6 +110,12 @@ func (r *Run) upOptions() []optup.Option {
 	if r.job.ContinueOnError && r.op == OperationUp {
 		opts = append(opts, optup.ContinueOnError())
 	}
+	if len(r.job.PolicyPacks) > 0 {
+		opts = append(opts, optup.PolicyPacks(r.job.PolicyPacks...))
+	}
+	if len(r.job.PolicyConfigs) > 0 {
+		opts = append(opts, optup.PolicyPackConfigs(r.job.PolicyConfigs...))
+	}
 	if len(r.job.Targets) > 0 {
 		opts = append(opts, optup.Target(r.job.Targets), optup.TargetDependents())
 	}

@@ -356,7 +356,7 @@ func TestStateListAndSpec(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, testStack, list[0].Name)
-	require.Equal(t, len(state.Resources), list[0].Resources)
+	require.Equal(t, state.Count(), list[0].Resources)
 	require.False(t, list[0].LastUpdate.IsZero())
 	require.False(t, list[0].InProgress)
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/cmdutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/fsutil"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -31,7 +33,8 @@ func (p Plugin) String() string { return p.Name + " " + p.Version }
 // InstallPlugins puts the plugins that are missing into PULUMI_HOME, one after the
 // other: engines that start at the same time would each download the same
 // hundreds of megabytes and get in one another's way. If none is missing it
-// starts no process and uses no network.
+// starts no process and uses no network. One that the user's own ~/.pulumi has is
+// taken over from there. A download goes on where an earlier one was cut off.
 //
 // progress may be nil. It is told when an installation begins, what the CLI says
 // of it, and, with Done, that it has ended. Of several processes that share the
@@ -67,35 +70,80 @@ func (e *Engine) MissingPlugins(plugins []Plugin) []Plugin {
 	return out
 }
 
-// hasPlugin looks where the CLI looks. It unpacks in place, and a .partial file
-// stands beside the folder until it is done.
+// hasPlugin tells whether an engine finds a plugin as things are: attached, in the folder
+// of plugins, or on the PATH, which the CLI takes before all others whatever its version
+// (workspace.GetPluginPath of the SDK).
 func (e *Engine) hasPlugin(p Plugin) bool {
-	dir := filepath.Join(e.env[envHome], "plugins", "resource-"+p.Name+"-v"+p.Version)
+	return e.attached(p.Name) || pluginIn(e.env[envHome], p) || e.ambient(p.Name)
+}
+
+// attached tells whether PULUMI_DEBUG_PROVIDERS ("aws:1234,aws-native:1235") names it.
+func (e *Engine) attached(name string) bool {
+	for entry := range strings.SplitSeq(e.variable("PULUMI_DEBUG_PROVIDERS"), ",") {
+		if n, _, ok := strings.Cut(strings.TrimSpace(entry), ":"); ok && n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// ambient tells whether the CLI finds it on the PATH, and looks there.
+func (e *Engine) ambient(name string) bool {
+	if cmdutil.IsTruthy(e.variable("PULUMI_IGNORE_AMBIENT_PLUGINS")) {
+		return false
+	}
+	_, err := exec.LookPath("pulumi-resource-" + name)
+	return err == nil
+}
+
+// variable is what a process of the CLI sees.
+func (e *Engine) variable(name string) string {
+	if v, ok := e.env[name]; ok {
+		return v
+	}
+	return os.Getenv(name)
+}
+
+// pluginDir is where the CLI keeps a plugin.
+func pluginDir(home string, p Plugin) string {
+	return filepath.Join(home, "plugins", "resource-"+p.Name+"-v"+p.Version)
+}
+
+func (p Plugin) executable() string {
+	if runtime.GOOS == "windows" {
+		return "pulumi-resource-" + p.Name + ".exe"
+	}
+	return "pulumi-resource-" + p.Name
+}
+
+// pluginIn looks where the CLI looks. It unpacks in place, and a .partial file
+// stands beside the folder until it is done.
+func pluginIn(home string, p Plugin) bool {
+	dir := pluginDir(home, p)
 	if _, err := os.Lstat(dir + ".partial"); !errors.Is(err, os.ErrNotExist) {
 		return false
 	}
-	exe := "pulumi-resource-" + p.Name
-	if runtime.GOOS == "windows" {
-		exe += ".exe"
-	}
-	info, err := os.Stat(filepath.Join(dir, exe))
+	info, err := os.Stat(filepath.Join(dir, p.executable()))
 	return err == nil && info.Mode().IsRegular()
 }
 
-// pluginLock keeps installers apart. It stays where it is: a lock on a file that
-// was replaced would lock nobody out.
+// pluginLock keeps installers apart.
 const pluginLock = "pipelinetui-plugins.lock"
 
 // lockPatience is after what time the user is told that somebody else installs.
 const lockPatience = 500 * time.Millisecond
 
 func (e *Engine) lockPlugins(ctx context.Context, progress func(Download)) (unlock func(), err error) {
-	mutex := fsutil.NewFileMutex(filepath.Join(e.env[envHome], pluginLock))
-	release := func() {
-		if err := mutex.Unlock(); err != nil {
-			e.log.Warn("could not release the lock on the plugins", "error", err)
-		}
-	}
+	return lockInstall(ctx, filepath.Join(e.env[envHome], pluginLock), "install plugins", func() {
+		progress(Download{Kind: pluginInstall, ID: "plugins", Message: "another process is installing: waiting for it"})
+	})
+}
+
+// lockInstall takes the lock on a file for an installation. waits is told if another has it.
+// The file stays where it is: a lock on one that was replaced would lock nobody out.
+func lockInstall(ctx context.Context, file, op string, waits func()) (unlock func(), err error) {
+	mutex := fsutil.NewFileMutex(file)
+	release := func() { _ = mutex.Unlock() } // what has been installed is there all the same
 	got := make(chan error, 1)
 	go func() { got <- mutex.Lock() }()
 	patience := time.NewTimer(lockPatience)
@@ -104,19 +152,19 @@ func (e *Engine) lockPlugins(ctx context.Context, progress func(Download)) (unlo
 		select {
 		case err := <-got:
 			if err != nil {
-				return nil, fault.New(fault.Internal, "lock the plugins of %s: %v", e.env[envHome], err).Because(err).
+				return nil, fault.New(fault.Internal, "%s: lock %s: %v", op, file, fault.Reason(err)).Because(err).
 					WithHint("Make the folder writable, or set PULUMI_HOME or PIPELINETUI_HOME to another one.")
 			}
 			return release, nil
 		case <-patience.C:
-			progress(Download{Kind: pluginInstall, ID: "plugins", Message: "another process is installing: waiting for it"})
+			waits()
 		case <-ctx.Done():
 			go func() { // the wait itself can't be ended
 				if <-got == nil {
 					release()
 				}
 			}()
-			return nil, canceledBefore("install plugins", ctx.Err())
+			return nil, canceledBefore(op, ctx.Err())
 		}
 	}
 }
@@ -125,20 +173,33 @@ func (e *Engine) lockPlugins(ctx context.Context, progress func(Download)) (unlo
 const pluginInstall = "plugin-install"
 
 func (e *Engine) installPlugin(ctx context.Context, p Plugin, progress func(Download)) error {
+	began := time.Now()
 	told := Download{Kind: pluginInstall, ID: p.String()}
 	say := func(line string) {
 		told.Message = line
 		progress(told)
+	}
+	if from, ok := e.adoptPlugin(p); ok {
+		told.Done = true
+		say("taken over from " + from)
+		return nil
+	}
+	archive, err := e.fetchPlugin(ctx, p, progress)
+	if err != nil {
+		return err
 	}
 	say("installing into " + e.env[envHome])
 	// --exact, for the engine will ask for just this version. The registry of
 	// Pulumi Cloud has nothing to add to a name and a version: where it cannot be
 	// reached, asking it costs seconds.
 	args := []string{"plugin", "install", "resource", p.Name, "v" + p.Version, "--exact"}
-	if p.ServerURL != "" {
+	switch {
+	case archive != "":
+		args = append(args, "--file", archive)
+		defer func() { _ = os.Remove(archive) }() // it is unpacked, or unusable
+	case p.ServerURL != "":
 		args = append(args, "--server", p.ServerURL)
 	}
-	began := time.Now()
 	cmd := &command{engine: e}
 	lines := &lineWriter{each: say}
 	env := e.envList(map[string]string{"PULUMI_DISABLE_REGISTRY_RESOLVE": "true"})
@@ -158,13 +219,16 @@ func (e *Engine) installPlugin(ctx context.Context, p Plugin, progress func(Down
 		return (&fault.Error{
 			Kind: fault.Internal, Op: op, Msg: msg,
 			Err: &cliError{Err: err, Code: code, Stderr: stderr},
-		}).WithHint("Check the network and HTTPS_PROXY, or put it there yourself with `PULUMI_HOME=%s pulumi plugin install resource %s v%s`; --file takes an archive.",
-			e.env[envHome], p.Name, p.Version)
+		}).WithHint(pluginHint, e.env[envHome], p.Name, p.Version)
 	}
 	told.Done = true
 	say("installed in " + time.Since(began).Round(100*time.Millisecond).String())
 	return nil
 }
+
+// pluginHint is the way out where a plugin cannot be had.
+const pluginHint = "Check the network and HTTPS_PROXY, name a mirror in PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES, " +
+	"or put it there yourself with `PULUMI_HOME=%s pulumi plugin install resource %s v%s`; --file takes an archive."
 
 // lineWriter hands on whole lines, without control characters. The CLI's two
 // outputs write to it at once.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,7 @@ func TestPluginsAreInstalledOnce(t *testing.T) {
 			}
 			spawned.Add(int32(len(f.Spawned())))
 			for _, d := range told {
-				if d.Kind != "plugin-install" || d.Message == "" {
+				if d.Kind != "plugin-install" && d.Kind != "plugin-download" || d.Message == "" {
 					t.Errorf("%+v", d)
 				}
 			}
@@ -133,4 +134,101 @@ func TestAPluginThatCannotBeFetched(t *testing.T) {
 	require.Contains(t, fault.HintOf(err), "pulumi plugin install resource one v1.2.3")
 	require.Contains(t, fault.HintOf(err), "HTTPS_PROXY")
 	require.NoDirExists(t, filepath.Join(f.env[envHome], "plugins", "resource-one-v1.2.3"))
+}
+
+// Where the plugins are there already, wherever the engine finds them, nothing is fetched.
+func TestPluginsThatArePresentElsewhere(t *testing.T) {
+	bin, user := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("HOME", user)
+	t.Setenv("USERPROFILE", user)
+	f := open(t, "")
+	p := Plugin{"one", "1.2.3", "http://127.0.0.1:1"}
+	require.Equal(t, []Plugin{p}, f.MissingPlugins([]Plugin{p}))
+
+	t.Setenv("PULUMI_DEBUG_PROVIDERS", "two:7, one:1234")
+	require.Empty(t, f.MissingPlugins([]Plugin{p}), "attached")
+	t.Setenv("PULUMI_DEBUG_PROVIDERS", "oneself:1234,two")
+	require.NotEmpty(t, f.MissingPlugins([]Plugin{p}))
+
+	exe := filepath.Join(bin, p.executable())
+	require.NoError(t, os.WriteFile(exe, []byte("#!/bin/sh\n"), 0o700)) // it must be executable
+	require.Empty(t, f.MissingPlugins([]Plugin{p}), "on the PATH")
+	t.Setenv("PULUMI_IGNORE_AMBIENT_PLUGINS", "true")
+	require.NotEmpty(t, f.MissingPlugins([]Plugin{p}), "the CLI does not look there")
+
+	// The user's own folder: taken over whole, without a process.
+	own := pluginDir(filepath.Join(user, ".pulumi"), p)
+	require.NoError(t, os.MkdirAll(filepath.Join(own, "sub"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(own, p.executable()), []byte("own"), 0o700)) // as above
+	require.NoError(t, os.WriteFile(filepath.Join(own, "sub", "x"), []byte("x"), 0o600))
+	require.NoError(t, os.WriteFile(own+".partial", nil, 0o600))
+	require.Error(t, f.InstallPlugins(t.Context(), []Plugin{p}, nil), "half of one is none")
+	require.NoError(t, os.Remove(own+".partial"))
+	var told []Download
+	require.NoError(t, f.InstallPlugins(t.Context(), []Plugin{p}, func(d Download) { told = append(told, d) }))
+	require.Len(t, told, 1)
+	require.Equal(t, "taken over from "+own, told[0].Message)
+	require.True(t, told[0].Done)
+	require.Empty(t, f.Spawned())
+	raw, err := os.ReadFile(filepath.Join(pluginDir(f.env[envHome], p), p.executable()))
+	require.NoError(t, err)
+	require.Equal(t, "own", string(raw))
+	require.FileExists(t, filepath.Join(pluginDir(f.env[envHome], p), "sub", "x"))
+}
+
+// A mirror is asked in place of Pulumi's servers, and what it gives must be what the list
+// of checksums says.
+func TestPluginsOfAMirror(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	server, downloads := pluginServer(t)
+	t.Setenv(envOverrides, `^github://api\.github\.com/pulumi/pulumi-(?P<name>[a-z]+)$=`+server.URL+"/")
+	sums := filepath.Join(t.TempDir(), "SHA256SUMS")
+	t.Setenv(EnvPluginSums, sums)
+	f := open(t, "")
+	p := Plugin{Name: "one", Version: "1.2.3"}
+	source, err := f.pluginSource(p)
+	require.NoError(t, err)
+	require.Equal(t, server.URL+"/", source)
+
+	require.ErrorContains(t, f.InstallPlugins(t.Context(), []Plugin{p}, nil), sums)
+	name := "pulumi-resource-one-v1.2.3-" + runtime.GOOS + "-" + runtime.GOARCH + ".tar.gz"
+	require.NoError(t, os.WriteFile(sums, []byte(strings.Repeat("0", 64)+"  "+name+"\n"), 0o600))
+	err = f.InstallPlugins(t.Context(), []Plugin{p}, nil)
+	require.ErrorContains(t, err, strings.Repeat("0", 64))
+	require.Empty(t, f.Spawned(), "what is not right is not unpacked")
+	require.Equal(t, int32(1), downloads.Load())
+
+	t.Setenv(EnvPluginSums, "")
+	require.NoError(t, f.InstallPlugins(t.Context(), []Plugin{p}, nil))
+	require.Empty(t, f.MissingPlugins([]Plugin{p}))
+	left, err := os.ReadDir(filepath.Join(f.env[envHome], "downloads"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestWhereAPluginComesFrom(t *testing.T) {
+	const official = "https://get.pulumi.com/releases/plugins"
+	for _, tt := range []struct{ overrides, server, want string }{
+		{"", "", official},
+		{"", "github://api.github.com/pulumi/pulumi-aws", official},
+		{"", "github://api.github.com/other/aws", ""},
+		{"", "https://x.example/y", "https://x.example/y"},
+		{"https://get.pulumi.com=https://m.example", "", "https://m.example"},
+		{"nothing=https://n.example,.*=https://m.example", "", "https://m.example"},
+		{"^https://x=https://m.example/$0", "https://x", "https://m.example/https://x"},
+		{".*=github://api.github.com/mirror", "", ""},
+		{"^github://.*/pulumi-(?P<name>[a-z]+)$=https://m.example/${name}", "", "https://m.example/aws"},
+		{".*=https://m.example/${VERSION}", "", ""},
+	} {
+		t.Setenv(envOverrides, tt.overrides)
+		got, err := open(t, "").pluginSource(Plugin{"aws", "1.2.3", tt.server})
+		require.NoError(t, err)
+		require.Equal(t, tt.want, got, "%+v", tt)
+	}
+	for _, bad := range []string{"x", "=y", "x=", "(=y", "a=b=c", "a=b,"} {
+		_, err := ParseOverrides(bad)
+		require.ErrorIs(t, err, fault.Invalid, bad)
+		require.NotEmpty(t, fault.HintOf(err))
+	}
 }

@@ -131,8 +131,14 @@ func TestTextRules(t *testing.T) {
 	}{
 		{"error: getting stack configuration: get stack secrets manager: incorrect passphrase", 1, fault.Invalid, "op: the passphrase does not open the secrets of this stack"},
 		{"error: no stack named 'x' found", 6, fault.NotFound, "op: no stack named 'x' found"},
-		{"error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", 3, fault.Unauthenticated, "op: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"},
-		{"error: could not list bucket: blob (key \"\") (code=Unknown): operation error S3: ListObjectsV2, InvalidAccessKeyId: no", 255, fault.Unauthenticated, "op: could not list bucket: blob (key \"\") (code=Unknown): operation error S3: ListObjectsV2, InvalidAccessKeyId: no"},
+		{
+			"error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", 3, fault.Unauthenticated,
+			"op: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions",
+		},
+		{
+			"error: could not list bucket: blob (key \"\") (code=Unknown): operation error S3: ListObjectsV2, InvalidAccessKeyId: no", 255,
+			fault.Unauthenticated, "op: could not list bucket: blob (key \"\") (code=Unknown): operation error S3: ListObjectsV2, InvalidAccessKeyId: no",
+		},
 		{"error: read \".pulumi/meta.yaml\": blob: AccessDenied: Access Denied", 255, fault.Denied, "op: read \".pulumi/meta.yaml\": blob: AccessDenied: Access Denied"},
 		{"error: something\nnew happened.", 255, fault.Internal, "op: something new happened"},
 		{"", 3, fault.Unauthenticated, "op: exit status 3"},

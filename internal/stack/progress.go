@@ -69,9 +69,9 @@ func (r Row) Error() string {
 func (r Row) IsStack() bool { return r.Type == rootType }
 
 // IsProvider tells whether the row stands for a provider.
-func (r Row) IsProvider() bool { return strings.HasPrefix(r.Type, "pulumi:providers:") }
+func (r Row) IsProvider() bool { return !Counted(r.Type) }
 
-// Counts are numbers of rows by status, without the stack itself.
+// Counts are numbers of resources (see Counted) by status.
 type Counts struct {
 	Pending int `json:"pending"`
 	Running int `json:"running"`
@@ -108,6 +108,28 @@ type Progress struct {
 	order     []string
 	downloads map[string]Download
 	firstErr  *Diagnostic
+	rollouts  []*Rollout // under way
+}
+
+// rollsOut takes in news of a rollout.
+func (p *Progress) rollsOut(news *Rollout) {
+	if news == nil {
+		return
+	}
+	i := slices.IndexFunc(p.rollouts, func(r *Rollout) bool { return r.URN == news.URN })
+	if i < 0 {
+		i, p.rollouts = len(p.rollouts), append(p.rollouts, news)
+	}
+	p.rollouts[i] = news
+}
+
+// Rollouts are those that are under way, in the order in which they began: the endpoint and an
+// alias go side by side.
+func (p *Progress) Rollouts() []*Rollout { return slices.Clone(p.rollouts) }
+
+// rolledOut takes out the rollout of a resource, which is over.
+func (p *Progress) rolledOut(urn string) {
+	p.rollouts = slices.DeleteFunc(p.rollouts, func(r *Rollout) bool { return r.URN == urn })
 }
 
 // Expect seeds the rows with those of a preview, as pending, so that totals are
@@ -115,7 +137,7 @@ type Progress struct {
 func (p *Progress) Expect(preview []Row) {
 	p.Planned = map[Op]int{}
 	for _, r := range preview {
-		if r.IsStack() || r.Op == "" {
+		if r.IsProvider() || r.Op == "" {
 			continue
 		}
 		p.Planned[r.Op]++
@@ -154,6 +176,8 @@ func (p *Progress) Apply(e Event) {
 		if e.Download != nil {
 			p.download(*e.Download)
 		}
+	case EventRollout:
+		p.rollsOut(e.Rollout)
 	case EventSummary:
 		p.Summary = e.Summary
 	case EventEnd:
@@ -176,6 +200,9 @@ func (p *Progress) row(urn, typ, name string) *Row {
 }
 
 func (p *Progress) step(kind EventType, s Step, at time.Time) {
+	if kind != EventResourcePre {
+		p.rolledOut(s.URN)
+	}
 	r := p.row(s.URN, s.Type, s.Name)
 	r.Type = s.Type
 	if s.ID != "" && s.Op != OpDeleteReplaced && s.Op != OpDiscardReplaced {
@@ -251,6 +278,16 @@ func (p *Progress) noteError(d Diagnostic, ofStack bool) {
 	case p.firstErr.URN == "" && d.URN != "" && !ofStack && !closing:
 		p.firstErr = &d
 	}
+}
+
+// closingOf is a message in the words of its operation: the engine calls all that changes
+// something an update in the line that it ends with.
+func closingOf(op Operation, message string) string {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(message), "update ")
+	if !ok || op == OperationUp || !closingLine(message) {
+		return message
+	}
+	return string(op) + " " + rest
 }
 
 // closingLine tells whether an error says only that something failed.
@@ -329,11 +366,11 @@ func (p *Progress) Downloads() []Download {
 	return slices.SortedFunc(maps.Values(p.downloads), func(a, b Download) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// Counts counts rows by status, without the stack itself.
+// Counts counts resources (see Counted) by status.
 func (p *Progress) Counts() Counts {
 	var c Counts
 	for _, r := range p.rows {
-		if r.IsStack() {
+		if r.IsProvider() {
 			continue
 		}
 		switch r.Status {

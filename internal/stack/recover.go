@@ -110,6 +110,7 @@ func (r *Run) settle() error {
 	if err != nil {
 		return err
 	}
+	r.seen = dep
 	r.result.Basis = basisOf(dep)
 	if r.job.Expect != "" && r.job.Expect != r.result.Basis {
 		return changedMeanwhile(r.job.Stack)
@@ -118,6 +119,7 @@ func (r *Run) settle() error {
 	if !repairs || len(pending)+len(half) == 0 {
 		return nil
 	}
+	r.seen = nil // the repair changes it: who needs it next reads it anew
 	return r.repair(pending, half)
 }
 

@@ -89,6 +89,24 @@ func TestRecoveryAdoptsWhatWasMade(t *testing.T) {
 	require.Equal(t, []string{"up", "stack export", "stack import", "refresh", "up"}, f.Spawned())
 }
 
+// What the repair has brought into the state is migrated by the same update: the state is
+// read anew after it.
+func TestWhatWasJustRepairedIsMigrated(t *testing.T) {
+	t.Parallel()
+	f, p := open(t, ""), serveProvider(t)
+	made := cutOff(t, f, p, blocked(p))
+	edited := 0
+	run, err := f.Up(t.Context(), Job{Stack: testStack, Env: p.env(), Program: program("1"), Recovery: settleAs(made), Migration: &Migration{
+		From: []string{thingType}, Why: "it has another form now",
+		Edit: func(deployment json.RawMessage) (json.RawMessage, error) {
+			edited++
+			return deployment, nil
+		},
+	}})
+	_, _ = must(t, run, err)
+	require.Equal(t, 1, edited)
+}
+
 func TestRecoveryForgetsWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	f, p := open(t, ""), serveProvider(t)

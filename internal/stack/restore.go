@@ -25,7 +25,7 @@ type Copy struct {
 	File string `json:"file"`
 	// Made is when the engine wrote it down.
 	Made time.Time `json:"made,omitzero"`
-	// Resources are those it records, the stack itself and providers included.
+	// Resources counts those it records (see Counted).
 	Resources int `json:"resources"`
 	// Dropped are the entries of the damaged file that are left out: resources and
 	// operations that were cut off.
@@ -122,7 +122,7 @@ func firstIntact(stack string, usable func(*apitype.DeploymentV3) error, files [
 		if err != nil || len(dep.Resources) == 0 || usable != nil && usable(dep) != nil {
 			continue
 		}
-		return []Copy{{File: file, Made: dep.Manifest.Time.UTC(), Resources: len(dep.Resources), content: raw}}
+		return []Copy{{File: file, Made: dep.Manifest.Time.UTC(), Resources: countOf(dep.Resources), content: raw}}
 	}
 	return nil
 }

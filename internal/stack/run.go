@@ -42,6 +42,8 @@ type Run struct {
 	panicked error
 	refused  error // by the program itself, for a reason the user can mend
 
+	seen *apitype.DeploymentV3 // the state as settle found it; nil if it had no reason to look
+
 	noted, before *outcome // what is written down about this operation, and was about the last
 
 	mu          sync.Mutex
@@ -202,6 +204,9 @@ func (r *Run) receive(line string) {
 	}
 	r.observe(raw)
 	if e, ok := convert(raw); ok {
+		if e.Diagnostic != nil {
+			e.Diagnostic.Message = closingOf(r.op, e.Diagnostic.Message)
+		}
 		r.emit(e)
 	}
 }
@@ -332,6 +337,11 @@ func (r *Run) attempt() error {
 	if err := r.settle(); err != nil {
 		return err
 	}
+	discard, err := r.migrate()
+	if err != nil {
+		return err
+	}
+	defer discard()
 	if err := r.engine.setConfig(r.setup, r.place, r.job.Config); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ const (
 	specName  = "spec"
 	// templateName is the Stash with the template of the user's own.
 	templateName = "template"
+	// revisionsName is the Stash with the ledger of revisions.
+	revisionsName = "revisions"
 )
 
 // read runs a CLI process that only reads, and decodes the JSON it prints.
@@ -133,6 +135,9 @@ func stateOf(stack string, dep *apitype.DeploymentV3, reveal bool) *State {
 		if string(r.Type) == stashType && nameOf(string(r.URN)) == templateName && !r.Delete {
 			s.Template, _ = specOf(r, reveal) // no part of a template is secret
 		}
+		if string(r.Type) == stashType && nameOf(string(r.URN)) == revisionsName && !r.Delete {
+			s.Revisions, s.RevisionsHidden = specOf(r, reveal)
+		}
 		s.Resources = append(s.Resources, resourceOf(r, reveal))
 	}
 	s.Pending = pendingOf(dep)
@@ -239,9 +244,6 @@ func summaries(stacks []auto.StackSummary) []Summary {
 	list := make([]Summary, 0, len(stacks))
 	for _, s := range stacks {
 		sum := Summary{Name: s.Name[strings.LastIndexByte(s.Name, '/')+1:], Resources: -1, InProgress: s.UpdateInProgress, URL: s.URL}
-		if s.ResourceCount != nil {
-			sum.Resources = *s.ResourceCount
-		}
 		sum.LastUpdate, _ = time.Parse(time.RFC3339, s.LastUpdate) // "" if it has none yet: shown as unknown
 		list = append(list, sum)
 	}

@@ -40,6 +40,11 @@ type Screen struct {
 	// Renderer makes further styles in the same colours; widgets of libraries need
 	// it.
 	Renderer *lipgloss.Renderer
+	// Links says that the terminal takes links: one that knows no sequence for them might
+	// write it out, and those are old ones with few colours.
+	Links bool
+	// colors says that there are any.
+	colors bool
 }
 
 // ScreenOptions choose a Screen.
@@ -112,6 +117,8 @@ func NewScreen(w io.Writer, o ScreenOptions) Screen {
 		BarRest:   fg("252", "238"),
 		Glyphs:    UnicodeGlyphs(),
 		Renderer:  r,
+		colors:    color,
+		Links:     o.Colors >= Colors256,
 	}
 	if !color {
 		s.colourless(r, o.Attributes)

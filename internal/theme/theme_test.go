@@ -38,7 +38,10 @@ func TestColorsOfATerminal(t *testing.T) {
 
 func TestOnlyWhoAnswersIsAsked(t *testing.T) {
 	t.Parallel()
-	for term, want := range map[string]bool{"xterm-256color": true, "alacritty": true, "screen": false, "tmux-256color": false, "linux": false, "vt220": false, "dumb": false, "": false} {
+	for term, want := range map[string]bool{
+		"xterm-256color": true, "alacritty": true, "screen": false, "tmux-256color": false, "linux": false,
+		"vt220": false, "dumb": false, "": false,
+	} {
 		require.Equal(t, want, Answers(environ(map[string]string{"TERM": term})), term)
 	}
 }

@@ -21,7 +21,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
+	"github.com/pipelinetui/pipelinetui/internal/tui/custom"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -43,6 +45,10 @@ type Config struct {
 	// does; may be nil.
 	Flags    func() []string
 	Programs Programs
+	// Custom is what the user has made their own, Wrong what is wrong with the files of it:
+	// it is told first.
+	Custom custom.Custom
+	Wrong  []error
 }
 
 // App is the root model. The program's goroutine alone calls its methods.
@@ -54,14 +60,20 @@ type App struct {
 	programs Programs
 	lent     bool
 	loan     loan
+	first    func(h *ui.Host) ui.Page
 	start    ui.Page
 	pages    []ui.Page
 	dialogs  []openDialog
 	toasts   []toast
 	past     past
+	custom   custom.Custom
+	wrong    []error
 	width    int
 	height   int
 
+	// places counts the contexts that the session has worked in: answers about one before
+	// say nothing.
+	places   int
 	place    data.Place
 	placeErr error
 	notes    []string
@@ -90,8 +102,9 @@ type toast struct {
 // Messages of the root's own.
 type (
 	placedMsg struct {
-		place data.Place
-		err   error
+		places int
+		place  data.Place
+		err    error
 	}
 	askPlaceMsg struct{}
 	spinMsg     struct{}
@@ -114,7 +127,7 @@ const (
 
 // New returns the root. ctx ends with the program.
 func New(ctx context.Context, c Config) *App {
-	a := &App{route: c.Route, clip: c.Clipboard, programs: c.Programs, wake: func() {}}
+	a := &App{route: c.Route, clip: c.Clipboard, programs: c.Programs, custom: c.Custom, wrong: c.Wrong, past: past{lines: c.Custom.History()}, wake: func() {}}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
 	}
@@ -125,11 +138,13 @@ func New(ctx context.Context, c Config) *App {
 		a.route = routes
 	}
 	a.env = &ui.Env{Ctx: ctx, Source: c.Source, Theme: c.Theme, Clock: c.Clock, Place: func() data.Place { return a.place }, Flags: c.Flags}
+	a.env.Unsaved, a.env.Views = a.unsaved, c.Custom.Views
 	a.env.Jobs, a.env.Launches = ui.NewJobs(a.env), ui.NewLaunches(a.env)
 	if c.Start == nil {
 		c.Start = func(h *ui.Host) ui.Page { return a.route(h, ui.OpenHome{}) }
 	}
-	a.start = c.Start(ui.NewHost(a.env))
+	a.first = c.Start
+	a.start = a.first(ui.NewHost(a.env))
 	return a
 }
 
@@ -151,15 +166,24 @@ func (a *App) Keys() keys.Map { return a.top().Keys() }
 // Init opens the first page and asks where we are.
 func (a *App) Init() tea.Cmd {
 	a.pages = append(a.pages, a.start)
-	return tea.Batch(a.askPlace(), a.start.Init(), a.tell(a.start, ui.Shown{}))
+	return tea.Batch(a.tellWrong(), a.askPlace(), a.start.Init(), a.tell(a.start, ui.Shown{}))
+}
+
+// tellWrong shows what of the user's own files was not followed, and why.
+func (a *App) tellWrong() tea.Cmd {
+	if len(a.wrong) == 0 {
+		return nil
+	}
+	return a.ask(ui.Ask{Dialog: dialog.NewReader(&a.env.Theme, "Files of your own", "what is wrong",
+		dialog.ErrorText(fault.List(a.wrong))+"\n\nThe files that are wrong are not followed; everything else works.")})
 }
 
 func (a *App) askPlace() tea.Cmd {
-	source, ctx := a.env.Source, a.env.Ctx
+	source, ctx, places := a.env.Source, a.env.Ctx, a.places
 	return func() tea.Msg {
 		return ui.Guard(func() tea.Msg {
 			p, err := source.Place(ctx)
-			return placedMsg{p, err}
+			return placedMsg{places, p, err}
 		})
 	}
 }
@@ -214,6 +238,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case repaintMsg:
 		return nil
+	case pastedMsg:
+		return a.pasted(m)
 	case externalMsg:
 		return a.returned(m)
 	case interruptMsg:
@@ -336,6 +362,9 @@ func jobToast(job *ui.Job) ui.Toast {
 }
 
 func (a *App) placed(m placedMsg) tea.Cmd {
+	if m.places != a.places {
+		return nil
+	}
 	a.placeErr = m.err
 	if m.err != nil {
 		if errors.Is(m.err, context.Canceled) {
@@ -413,15 +442,14 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 		return a.stop()
 	case keys.Suspend.Is(m):
 		return a.suspend()
+	case keys.Paste.Is(m) && a.takesText():
+		return a.paste()
 	}
 	if n := len(a.dialogs); n > 0 {
 		if a.env.Now().Before(a.dialogs[n-1].deaf) {
 			return nil
 		}
-		if keys.Help.Without("?").Is(m) {
-			return a.ask(ui.Ask{Dialog: newHelp(a.env, a.dialogs[n-1].Keys())})
-		}
-		return a.toDialog(m)
+		return a.boxKey(m)
 	}
 	p := a.top()
 	if p.Capturing() && (!keys.Help.Is(m) || !blank(p)) &&
@@ -432,7 +460,7 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 	case keys.Help.Is(m):
 		return a.ask(ui.Ask{Dialog: newHelp(a.env, p.Keys())})
 	case keys.Palette.Is(m):
-		return a.ask(ui.Ask{Dialog: newPalette(a.env, p, &a.past)})
+		return a.ask(ui.Ask{Dialog: newPalette(a.env, p, &a.past, a.customCommands())})
 	case keys.AsLines.Is(m):
 		return a.asLines(p)
 	case keys.Home.Is(m):
@@ -440,15 +468,43 @@ func (a *App) key(m tea.KeyMsg) tea.Cmd {
 	case keys.Jobs.Is(m):
 		cmd, _ := a.request(ui.OpenJobs{})
 		return cmd
+	case keys.Context.Is(m):
+		cmd, _ := a.request(ui.OpenContext{})
+		return cmd
 	case keys.Refresh.Is(m):
 		return tea.Batch(a.askPlace(), p.Update(ui.Reload{}))
 	case keys.Quit.Is(m):
 		return a.leave()
 	}
+	if c, ok := a.commandKey(m); ok {
+		return a.give(c)
+	}
 	if off := offOf(p.Keys(), m); off != "" {
 		return a.toast(ui.Toast{Text: off, Bad: true})
 	}
 	return p.Update(m)
+}
+
+// boxKey dispatches a key while a box lies over the page: those that work while a text is
+// typed, else the box's own.
+func (a *App) boxKey(m tea.KeyMsg) tea.Cmd {
+	d := a.dialogs[len(a.dialogs)-1]
+	_, palette := d.Dialog.(*palette)
+	home := keys.Home.Is(m)
+	switch {
+	case keys.Help.NoText().Is(m):
+		return a.ask(ui.Ask{Dialog: newHelp(a.env, d.Keys())})
+	case home, keys.Palette.NoText().Is(m) && !palette:
+		cmd, ok := a.leaveBoxes()
+		switch {
+		case !ok:
+			return cmd
+		case home:
+			return a.goHome()
+		}
+		return a.ask(ui.Ask{Dialog: newPalette(a.env, a.top(), &a.past, a.customCommands())})
+	}
+	return a.toDialog(m)
 }
 
 // blank tells that the text that is typed on a page is empty yet.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui"
@@ -101,7 +102,7 @@ func operation(p *page, op stack.Operation, ids ...spec.ID) {
 		for _, id := range ids {
 			list = append(list, &spec.Pipeline{ID: id, Region: "us-east-1"})
 		}
-		_, cmd := p.Env.Jobs.Start(data.Request{Operation: op, Pipelines: list})
+		_, cmd := p.Env.Jobs.Start(pipelines.Request{Operation: op, Pipelines: list})
 		return cmd
 	}
 }
@@ -321,7 +322,7 @@ func TestTheEndOfAnOperationIsTold(t *testing.T) {
 func TestAnOperationThatCannotBegin(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
-	source.OperateFunc = func(context.Context, data.Request) (data.Operation, error) {
+	source.OperateFunc = func(context.Context, pipelines.Request) (pipelines.Operation, error) {
 		return nil, fault.New(fault.Locked, "another operation holds the stack\x1b[31m")
 	}
 	s, p := shell(t, source)
@@ -356,7 +357,10 @@ func TestReadOnlyAndARealAccountAreSeen(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
 	source.PlaceFunc = func(context.Context) (data.Place, error) {
-		return data.Place{Target: "aws", Account: "111122223333", Identity: "arn:aws:sts::111122223333:assumed-role/ops/ana", Region: "eu-west-1", Backend: "s3://acme-state", ReadOnly: true}, nil
+		return data.Place{
+			Target: "aws", Account: "111122223333", Identity: "arn:aws:sts::111122223333:assumed-role/ops/ana", Region: "eu-west-1",
+			Backend: "s3://acme-state", ReadOnly: true,
+		}, nil
 	}
 	s, _ := shell(t, source, tuitest.Size(100, 20))
 	s.Until(" aws ")
@@ -436,7 +440,7 @@ func TestThePaletteTakesCommandLines(t *testing.T) {
 		t.Run(c.typed, func(t *testing.T) {
 			t.Parallel()
 			source := datatest.New(t)
-			source.RebuildFunc = func(p data.Pipeline) (*spec.Pipeline, error) { return p.Spec, nil }
+			source.RebuildFunc = func(p pipelines.Pipeline) (*spec.Pipeline, error) { return p.Spec, nil }
 			s, _ := shell(t, source)
 			s.Press(":")
 			s.Type(c.typed)
@@ -481,7 +485,7 @@ func TestThePaletteRunsWithAnInput(t *testing.T) {
 func TestThePaletteKeepsWhatCannotBeDone(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
-	source.RebuildFunc = func(data.Pipeline) (*spec.Pipeline, error) {
+	source.RebuildFunc = func(pipelines.Pipeline) (*spec.Pipeline, error) {
 		return nil, fault.New(fault.Invalid, "instanceType is wrong\x1b[2J").WithHint("Use another.")
 	}
 	s, _ := shell(t, source)
@@ -572,7 +576,7 @@ func TestThePaletteSaysThatTheListIsMissing(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
 	failed := make(chan struct{})
-	source.PipelinesFunc = func(ctx context.Context) ([]data.Pipeline, error) {
+	source.PipelinesFunc = func(ctx context.Context) ([]pipelines.Pipeline, error) {
 		select {
 		case <-failed:
 		case <-ctx.Done():

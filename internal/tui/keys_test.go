@@ -26,7 +26,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		keys []string // to be pressed one after the other, with a look at each
 	}{
 		{"Pipelines", ui.OpenHome{}, nil},
-		{"Pipeline", ui.OpenPipeline{ID: datatest.Iris}, []string{"1", "2", "4", "5", "v"}},
+		{"Pipeline", ui.OpenPipeline{ID: datatest.Iris}, []string{"1", "2", "4", "5", "v", "7", "8", "9"}},
 		{"Execution", ui.OpenExecution{ID: datatest.IrisBatch, ARN: ""}, []string{"1", "2", "3", "4", "5", "6"}},
 		{"Operations", ui.OpenJobs{}, nil},
 		{"Form of a pipeline", ui.OpenWizard{Change: &datatest.Iris}, nil},

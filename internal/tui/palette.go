@@ -8,6 +8,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -27,7 +28,7 @@ type palette struct {
 	cursor  widget.Cursor
 	past    *past
 	all     []command
-	list    []data.Pipeline
+	list    []pipelines.Pipeline
 	loaded  bool
 	unread  error // why there is no list
 	shown   []command
@@ -80,8 +81,9 @@ type (
 // Answers of the palette's own work.
 type (
 	paletteLoaded struct {
-		list []data.Pipeline
-		err  error
+		list     []pipelines.Pipeline
+		contexts data.Contexts
+		err      error
 	}
 	paletteDone struct {
 		msg tea.Msg
@@ -89,7 +91,7 @@ type (
 	}
 )
 
-func newPalette(e *ui.Env, p ui.Page, past *past) *palette {
+func newPalette(e *ui.Env, p ui.Page, past *past, own []command) *palette {
 	pal := &palette{Host: ui.NewHost(e), th: &e.Theme, line: widget.NewLine(&e.Theme, ""), past: past}
 	for _, g := range p.Keys() {
 		for _, b := range g.Bindings {
@@ -98,6 +100,7 @@ func newPalette(e *ui.Env, p ui.Page, past *past) *palette {
 			}
 		}
 	}
+	pal.all = append(pal.all, own...)
 	readOnly := e.ReadOnly()
 	for _, v := range verbs() {
 		c := command{name: v.name + " ...", help: v.help, fill: v.name + " "}
@@ -109,6 +112,7 @@ func newPalette(e *ui.Env, p ui.Page, past *past) *palette {
 	pal.all = append(pal.all,
 		command{name: "pipelines", help: keys.Home.Help, key: keys.Home.Label(false), msg: ui.OpenHome{}, line: e.CommandLine("list")},
 		command{name: "new pipeline", help: "create a pipeline from a template", off: readOnly, msg: ui.OpenWizard{}, line: e.CommandLine("new")},
+		command{name: "ctx", help: keys.Context.Help, key: keys.Context.Label(false), msg: ui.OpenContext{}},
 		command{name: "operations", help: keys.Jobs.Help, key: keys.Jobs.Label(false), msg: ui.OpenJobs{}},
 		command{name: "as commands", help: keys.AsLines.Help, key: keys.AsLines.Label(false), msg: linesMsg{}},
 		command{name: "help", help: keys.Help.Help, key: "?", msg: helpMsg{}},
@@ -147,7 +151,8 @@ func (p *palette) Init() tea.Cmd {
 		if err != nil {
 			list = nil
 		}
-		return paletteLoaded{list, err} // the home page tells; here only verbs need the list
+		contexts, _ := source.Contexts(ctx)       // its page says what is wrong
+		return paletteLoaded{list, contexts, err} // the home page tells; here only verbs need the list
 	})
 }
 
@@ -187,6 +192,9 @@ func (p *palette) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	switch m := msg.(type) {
 	case paletteLoaded:
 		p.list, p.loaded, p.unread = m.list, true, m.err
+		for _, x := range append([]data.Profile{{Name: "sandbox"}}, m.contexts.Profiles...) {
+			p.all = append(p.all, command{name: "ctx " + x.Name, help: "go there with the session", msg: ui.OpenContext{To: x.Name}})
+		}
 		for _, x := range m.list {
 			id := x.ID.String()
 			p.all = append(p.all, command{name: id, help: "open the pipeline", line: p.Env.CommandLine("show", id), msg: ui.OpenPipeline{ID: x.ID}})
@@ -200,20 +208,19 @@ func (p *palette) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	case tea.KeyMsg:
 		return p.key(m)
 	default:
-		return nil, false, p.typed(msg)
+		p.typed(msg)
 	}
 	return nil, false, nil
 }
 
-// typed takes a key, or what the clipboard has brought, into the line.
-func (p *palette) typed(msg tea.Msg) tea.Cmd {
+// typed takes a key, or what was pasted, into the line.
+func (p *palette) typed(msg tea.Msg) {
 	before := p.line.Text()
-	cmd := p.line.Update(msg)
+	p.line.Update(msg)
 	if p.line.Text() != before {
 		p.err = nil
 		p.filter()
 	}
-	return cmd
 }
 
 func (p *palette) key(m tea.KeyMsg) (tea.Msg, bool, tea.Cmd) {
@@ -240,7 +247,7 @@ func (p *palette) key(m tea.KeyMsg) (tea.Msg, bool, tea.Cmd) {
 			return p.take(c)
 		}
 	default:
-		return nil, false, p.typed(m)
+		p.typed(m)
 	}
 	return nil, false, nil
 }
@@ -371,7 +378,7 @@ func (p *palette) foot(width int) []string {
 	c, ok := p.at()
 	switch {
 	case p.err != nil:
-		lines := strings.Split(ansi.Wrap(render.Safe(dialog.ErrorText(p.err)), width, ""), "\n")
+		lines := strings.Split(ansi.Wrap(dialog.ErrorText(p.err), width, ""), "\n")
 		for i, l := range lines[:min(4, len(lines))] {
 			lines[i] = p.th.Bad.Render(l)
 		}

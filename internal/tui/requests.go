@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -43,6 +44,18 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		return nil, true
 	case ui.Changed:
 		return a.tellAll(m), true
+	case ui.ShowView:
+		return a.showView(m.View), true
+	case ui.SaveView:
+		return a.saveView(m.View), true
+	case commandMsg:
+		return a.give(m.command), true
+	case runMsg:
+		return a.run(m), true
+	case ranMsg:
+		return a.ran(m), true
+	case ui.Switched:
+		return a.switched(), true
 	case pressMsg:
 		return a.press(m.key), true
 	case linesMsg:
@@ -110,6 +123,24 @@ func (a *App) closeAll() tea.Cmd {
 		a.pages = a.pages[:len(a.pages)-1]
 	}
 	return a.top().Update(ui.Shown{})
+}
+
+// switched begins anew where the session is now. What pages know is of another place.
+func (a *App) switched() tea.Cmd {
+	for _, p := range a.pages {
+		p.Base().Close()
+	}
+	for _, d := range a.dialogs {
+		if h, ok := d.Dialog.(interface{ Base() *ui.Host }); ok {
+			h.Base().Close()
+		}
+	}
+	a.dialogs = nil
+	a.place, a.placeErr = data.Place{}, nil
+	a.places++
+	first := a.first(ui.NewHost(a.env))
+	a.pages = []ui.Page{first}
+	return tea.Batch(a.askPlace(), first.Init(), first.Update(ui.Shown{}), a.toast(ui.Toast{Text: "switched"}))
 }
 
 func (a *App) clickCrumb(x int) tea.Cmd {
@@ -225,6 +256,11 @@ func (a *App) stop() tea.Cmd {
 		if slices.ContainsFunc(running, (*ui.Job).Waiting) {
 			text += ui.NotYet
 		}
+		var rollouts []*stack.Rollout
+		for _, job := range running {
+			rollouts = append(rollouts, job.Rollouts()...)
+		}
+		text += ui.GoOn(rollouts)
 		what = append(what, text)
 	}
 	for _, l := range launches {
@@ -234,7 +270,8 @@ func (a *App) stop() tea.Cmd {
 	text := strings.Join(what, "\n")
 	force := dialog.Choice{Key: "f", Label: "force: end now", Danger: true, Answer: stopForce}
 	if changing {
-		force.Help = "Kills the engine. What it is just creating or deleting may exist without being recorded (an endpoint costs money by the hour), and the stack stays locked: `pipelinetui cancel`, then refresh and up again put it right."
+		force.Help = "Kills the engine. What it is just creating or deleting may exist without being recorded (an endpoint costs money by the hour), and " +
+			"the stack stays locked: `pipelinetui cancel`, then refresh and up again put it right."
 	}
 	flight := "Nothing new is begun; what is in flight is waited for (an endpoint can take minutes). Nothing is lost or orphaned."
 	last := []dialog.Choice{force}

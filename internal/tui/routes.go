@@ -3,8 +3,10 @@ package tui
 import (
 	tea "github.com/charmbracelet/bubbletea"
 
+	where "github.com/pipelinetui/pipelinetui/internal/tui/pages/context"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/pipeline"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
@@ -29,6 +31,10 @@ func routes(h *ui.Host, request tea.Msg) ui.Page {
 		return deploy.List(h)
 	case ui.OpenWizard:
 		return wizard.New(h, m)
+	case ui.OpenContext:
+		return where.New(h, m.To)
+	case ui.OpenExecutions:
+		return fleet.New(h, m.Query)
 	case ui.OpenExecution:
 		return execution.New(h, m.ID, m.ARN)
 	default:

@@ -67,6 +67,11 @@ func Run(ctx context.Context, c Config, t Terminal) (notes []string, err error) 
 	}
 	_, err = program.Run()
 	notes = a.Notes()
+	if lines := a.past.lines; len(lines) > 0 {
+		if err := c.Custom.SaveHistory(lines); err != nil {
+			notes = append(notes, "the palette's history was not kept: "+err.Error())
+		}
+	}
 	crash := a.Crash()
 	if errors.Is(err, tea.ErrProgramPanic) && crash == nil {
 		crash = &ui.Crash{Value: "panic in a command (see above)"}

@@ -13,6 +13,16 @@ type unsaved interface {
 	Unsaved() string
 }
 
+// unsaved names what the pages hold that would be lost, "" if nothing.
+func (a *App) unsaved() string {
+	for _, p := range a.pages {
+		if u, ok := p.(unsaved); ok && u.Unsaved() != "" {
+			return u.Unsaved()
+		}
+	}
+	return ""
+}
+
 // abandonMsg is the answer that it may be lost.
 type abandonMsg struct{ quit bool }
 

@@ -8,6 +8,8 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -23,6 +25,9 @@ type verb struct {
 	several bool
 	// input says that what follows the pipeline is an execution's input.
 	input bool
+	// query says that what follows chooses executions of any number of pipelines, with the
+	// options that the command line has.
+	query bool
 	// changes says that it is refused in a read-only session.
 	changes bool
 	// line are the arguments of the equal command line; nil if there is none.
@@ -60,7 +65,8 @@ func verbs() []verb {
 		},
 		{name: "show", help: "open a pipeline", line: one("show"), open: func(id spec.ID, _ string) tea.Msg { return ui.OpenPipeline{ID: id} }},
 		{
-			name: "executions", help: "the executions of a pipeline", line: one("executions", "list"),
+			name: "executions", help: "of one pipeline, or of many as one list: executions 'acme/*' --failed --since 24h --group", query: true,
+			line: one("executions", "list"),
 			open: func(id spec.ID, _ string) tea.Msg { return ui.OpenPipeline{ID: id, Tab: "executions"} },
 		},
 		{
@@ -108,6 +114,9 @@ func unquoted(word string) string { return strings.Trim(word, `'"`) }
 // complete are the commands that a verb with its arguments may become.
 func (p *palette) complete(v verb, rest string) []command {
 	whole, last := words(rest)
+	if v.query && (len(whole) > 0 || strings.HasPrefix(last, "-") || strings.ContainsAny(last, "*?['\"")) {
+		return p.withQuery(v, rest)
+	}
 	if v.input && len(whole) > 0 {
 		return p.withInput(v, rest)
 	}
@@ -129,10 +138,13 @@ func (p *palette) complete(v verb, rest string) []command {
 	if last == "" && len(chosen) > 0 {
 		out = append(out, p.order(v, whole, chosen, ""))
 	}
+	if v.query && last == "" {
+		out = append(out, p.withQuery(v, "--all")...)
+	}
 	var rest2 []ranked
 	for _, x := range p.list {
-		if n := score(last, x.ID.String()); (last == "" || n > 0) && !slices.ContainsFunc(chosen, func(c data.Pipeline) bool { return c.ID == x.ID }) {
-			rest2 = append(rest2, ranked{p.order(v, append(slices.Clone(whole), x.ID.String()), union(chosen, []data.Pipeline{x}), ""), n})
+		if n := score(last, x.ID.String()); (last == "" || n > 0) && !slices.ContainsFunc(chosen, func(c pipelines.Pipeline) bool { return c.ID == x.ID }) {
+			rest2 = append(rest2, ranked{p.order(v, append(slices.Clone(whole), x.ID.String()), union(chosen, []pipelines.Pipeline{x}), ""), n})
 		}
 	}
 	return append(out, sorted(rest2)...)
@@ -153,11 +165,37 @@ func (p *palette) withInput(v verb, rest string) []command {
 	return []command{p.order(v, []string{chosen[0].ID.String()}, chosen, strings.TrimSpace(input))}
 }
 
+// withQuery is a command whose arguments choose executions.
+func (p *palette) withQuery(v verb, rest string) []command {
+	args, err := fleet.Words(rest)
+	var q fleet.Query
+	if err == nil {
+		q, err = fleet.ParseQuery(args)
+	}
+	if err == nil {
+		_, err = q.Choice(p.Env.Now())
+	}
+	if err == nil && len(q.Patterns) > 0 {
+		_, err = p.choose(q.Patterns)
+	}
+	if err != nil {
+		p.hint = render.Line(err.Error(), 0)
+		return nil
+	}
+	line := append([]string{"executions", "list"}, q.Args()...)
+	if q.Group {
+		line = append(line, "--group")
+	}
+	return []command{{
+		name: v.name + " " + strings.TrimSpace(rest), help: "one list over all of them", line: p.Env.CommandLine(line...), msg: ui.OpenExecutions{Query: q},
+	}}
+}
+
 // choose are the pipelines that words name, each at least one.
-func (p *palette) choose(words []string) ([]data.Pipeline, error) {
-	var out []data.Pipeline
+func (p *palette) choose(words []string) ([]pipelines.Pipeline, error) {
+	var out []pipelines.Pipeline
 	for _, w := range words {
-		var found []data.Pipeline
+		var found []pipelines.Pipeline
 		for _, x := range p.list {
 			ok, err := spec.Match(w, x.ID)
 			if err != nil {
@@ -175,10 +213,10 @@ func (p *palette) choose(words []string) ([]data.Pipeline, error) {
 	return out, nil
 }
 
-func union(a, b []data.Pipeline) []data.Pipeline {
+func union(a, b []pipelines.Pipeline) []pipelines.Pipeline {
 	out := slices.Clone(a)
 	for _, x := range b {
-		if !slices.ContainsFunc(out, func(y data.Pipeline) bool { return y.ID == x.ID }) {
+		if !slices.ContainsFunc(out, func(y pipelines.Pipeline) bool { return y.ID == x.ID }) {
 			out = append(out, x)
 		}
 	}
@@ -186,7 +224,7 @@ func union(a, b []data.Pipeline) []data.Pipeline {
 }
 
 // order is a verb with all that it needs.
-func (p *palette) order(v verb, args []string, list []data.Pipeline, input string) command {
+func (p *palette) order(v verb, args []string, list []pipelines.Pipeline, input string) command {
 	c := command{name: strings.TrimRight(v.name+" "+strings.Join(args, " ")+" "+input, " ")}
 	c.help = "enter does it"
 	if len(list) > 1 {
@@ -208,17 +246,17 @@ func (p *palette) order(v verb, args []string, list []data.Pipeline, input strin
 
 // operate makes the request of an operation; up and preview are of pipelines that were
 // checked by the rules of today.
-func (p *palette) operate(op stack.Operation, list []data.Pipeline) func(context.Context) (tea.Msg, error) {
+func (p *palette) operate(op stack.Operation, list []pipelines.Pipeline) func(context.Context) (tea.Msg, error) {
 	source, region := p.Env.Source, p.Env.Place().Region
 	return func(ctx context.Context) (tea.Msg, error) {
 		if op == stack.OperationUp || op == stack.OperationPreview {
 			checked, err := data.Again(ctx, source, list)
-			return ui.OpenDeploy{Request: data.Request{Operation: op, Pipelines: checked}}, err
+			return ui.OpenDeploy{Request: pipelines.Request{Operation: op, Pipelines: checked}}, err
 		}
 		reached := make([]*spec.Pipeline, len(list))
 		for i, x := range list {
 			reached[i] = x.Reach(region)
 		}
-		return ui.OpenDeploy{Request: data.Request{Operation: op, Pipelines: reached}}, nil
+		return ui.OpenDeploy{Request: pipelines.Request{Operation: op, Pipelines: reached}}, nil
 	}
 }

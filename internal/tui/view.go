@@ -40,7 +40,11 @@ func (a *App) View() (screen string) {
 	for _, d := range a.dialogs {
 		screen = a.drawDialog(screen, d)
 	}
-	return render.Screen(screen)
+	screen = render.Screen(screen)
+	if a.env.Theme.Links {
+		screen = linked(screen, a.env.Theme.Glyphs.Ellipsis)
+	}
+	return screen
 }
 
 func (a *App) tooSmall() string {
@@ -80,7 +84,11 @@ func (a *App) header() string {
 		badge += " " + th.Warn.Render("read-only")
 	}
 	if a.place.Target != "" {
-		facts = append(facts, render.Line(a.place.Account, 0), render.Line(a.place.Region, 0), render.Line(shortIdentity(a.place.Identity), 0), render.Line(a.place.Backend, 0))
+		for _, fact := range []string{a.place.Account, a.place.Region, shortIdentity(a.place.Identity), a.place.Backend} {
+			if fact != "" {
+				facts = append(facts, render.Line(fact, 0))
+			}
+		}
 	}
 	// What does not fit goes from the end: backend first, then the identity.
 	for n := len(facts); n >= 0; n-- {

@@ -84,7 +84,8 @@ func run(ctx context.Context, examples, records, document string, failed int, ou
 			t.bad("record %d is in no result", id)
 		}
 	}
-	fmt.Fprintf(out, "%d records: %d predictions read back from S3 are equal to those computed here, %d records are in failed children or failed alone, %d are wrong, missing or doubled\n",
+	fmt.Fprintf(out, "%d records: %d predictions read back from S3 are equal to those computed here, %d records are in failed children or failed alone, "+
+		"%d are wrong, missing or doubled\n",
 		len(want), t.equal, t.failed, t.wrong)
 	for _, line := range t.notes {
 		fmt.Fprintln(out, "  "+line)

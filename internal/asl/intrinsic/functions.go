@@ -154,7 +154,8 @@ func notJSON(err error) error {
 	if !errors.As(err, &at) {
 		return err
 	}
-	return fmt.Errorf("Cannot convert String to Json in States.StringToJson, caused by: %s\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", at.Msg, at.Line, max(1, at.Column-1))
+	return fmt.Errorf("Cannot convert String to Json in States.StringToJson, caused by: %s\n at [Source: REDACTED "+
+		"(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", at.Msg, at.Line, max(1, at.Column-1))
 }
 
 func list(v any) ([]any, error) {

@@ -21,7 +21,10 @@ var env = Env{UUID: func() string { return "the-uuid" }, Random: func() float64 
 
 func TestFunctions(t *testing.T) {
 	t.Parallel()
-	s := scope{value.MustParse(`{"a":[1,2,3,4,5],"s":"x,y;;z","o":{"p":1},"q":{"p":2,"r":3},"n":null,"text":"{\"k\":[1]}","paren":"(a, b)"}`), value.MustParse(`{"Execution":{"Name":"e"}}`)}
+	s := scope{
+		value.MustParse(`{"a":[1,2,3,4,5],"s":"x,y;;z","o":{"p":1},"q":{"p":2,"r":3},"n":null,"text":"{\"k\":[1]}","paren":"(a, b)"}`),
+		value.MustParse(`{"Execution":{"Name":"e"}}`),
+	}
 	for call, want := range map[string]string{
 		`States.Format('Hello {}, {} of {} \{\} it\'s', $.s, $.a, $$.Execution.Name)`: `"Hello x,y;;z, [1, 2, 3, 4, 5] of e {} it's"`,
 		`States.Format($.paren)`:                                `"(a, b)"`,
@@ -79,7 +82,9 @@ func TestFailures(t *testing.T) {
 		`States.Format('}')`:                       prefix + `States.Format('}'). Invalid template in States.Format: matching '{' not found for '}'.`,
 		`States.Array(1, States.ArrayLength('x'))`: prefix + `States.Array(1, States.ArrayLength('x')). Invalid arguments in States.ArrayLength`,
 		`States.ArrayLength($.nope)`:               "No results for path: $['nope']",
-		`States.StringToJson($.bad)`:               prefix + "States.StringToJson($.bad). Cannot convert String to Json in States.StringToJson, caused by: Unexpected character ('b' (code 98)): was expecting double-quote to start field name\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 2]",
+		`States.StringToJson($.bad)`: prefix +
+			"States.StringToJson($.bad). Cannot convert String to Json in States.StringToJson, caused by: Unexpected character ('b' (code 98)): was expecting " +
+			"double-quote to start field name\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 2]",
 	} {
 		c, err := Compile(call)
 		require.NoError(t, err, call)

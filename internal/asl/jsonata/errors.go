@@ -33,7 +33,8 @@ var plainTexts = map[string]string{
 	"D3020": "Third argument of split function must evaluate to a positive number",
 	"D3040": "Third argument of match function must evaluate to a positive number",
 	"D3050": "The second argument of reduce function must be a function with at least two arguments",
-	"D3070": "The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Use the second argument to specify a comparison function",
+	"D3070": "The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Use the second argument " +
+		"to specify a comparison function",
 	"D3080": "The picture string must only contain a maximum of two sub-pictures",
 	"D3081": "The sub-picture must not contain more than one instance of the 'decimal-separator' character",
 	"D3082": "The sub-picture must not contain more than one instance of the 'percent' character",

@@ -55,11 +55,13 @@ func TestEval(t *testing.T) {
 func TestEvalNotFound(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
-		`$.nope`:      "No results for path: $['nope']",
-		`$.nope.x`:    "Missing property in path $['nope']",
-		`$.list[9]`:   "No results for path: $['list'][9]",
-		`$.a.b.c`:     "Expected to find an object with property ['c'] in path $['a']['b'] but found 'com.fasterxml.jackson.databind.node.ArrayNode'. This is not a json object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
-		`$['s']['x']`: "Expected to find an object with property ['x'] in path $['s'] but found 'com.fasterxml.jackson.databind.node.TextNode'. This is not a json object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
+		`$.nope`:    "No results for path: $['nope']",
+		`$.nope.x`:  "Missing property in path $['nope']",
+		`$.list[9]`: "No results for path: $['list'][9]",
+		`$.a.b.c`: "Expected to find an object with property ['c'] in path $['a']['b'] but found 'com.fasterxml.jackson.databind.node.ArrayNode'. This " +
+			"is not a json object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
+		`$['s']['x']`: "Expected to find an object with property ['x'] in path $['s'] but found 'com.fasterxml.jackson.databind.node.TextNode'. This is not " +
+			"a json object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
 	} {
 		p, err := Compile(path)
 		require.NoError(t, err, path)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -29,6 +30,11 @@ type Console struct {
 
 	form    string
 	command string
+	marker  string
+	view    View
+	filter  filter
+	hints   bool
+	now     func() time.Time
 	// begun says that the version line of a stream of lines has been written, printed
 	// that the document or the result has, so that an error must not add a second one.
 	begun, printed bool
@@ -36,7 +42,7 @@ type Console struct {
 
 // New returns a console without colours, whose output is for people.
 func New(streams *Streams, environ func(string) (string, bool)) *Console {
-	c := &Console{Streams: *streams, Raw: streams, form: Table, stdout: &sink{w: streams.Out}}
+	c := &Console{Streams: *streams, Raw: streams, form: Table, marker: "error", now: time.Now, stdout: &sink{w: streams.Out}}
 	c.Out = guard{c.stdout, func() bool { return c.outColor }}
 	c.Err = guard{&sink{w: streams.Err}, func() bool { return c.errColor }}
 	kind, _ := environ("TERM")

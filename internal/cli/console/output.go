@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"github.com/pipelinetui/pipelinetui/internal/document"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
 )
 
-// Version is the version of every document and line of machine output. It
-// changes when a field changes its meaning or goes away (docs/json-output.md).
-const Version = "pipelinetui/v1"
+// Version is the version of every document and line of machine output.
+const Version = document.Version
 
 // Forms of output. All but Table are for machines.
 const (
@@ -16,6 +17,8 @@ const (
 	JSON  = "json"
 	YAML  = "yaml"
 	Lines = "jsonl"
+	// Markdown is for a comment of a forge. Only a Comment has that form.
+	Markdown = "markdown"
 )
 
 // Header begins every document.
@@ -30,13 +33,27 @@ func (Header) document() {}
 // none is without version and kind.
 type Document interface{ document() }
 
+// Comment is a document that can be a comment of a forge: one that replaces the one before.
+type Comment interface {
+	Document
+	// Comment is the text, in GitHub's Markdown. Its first line is marker, which nobody sees
+	// and by which a script finds it again.
+	Comment(marker string) string
+}
+
+// Marker is what nobody sees of a comment: which it is.
+func Marker(which string) string { return "<!-- pipelinetui:" + which + " -->" }
+
+// SetMarker says which comment it is that is written, in letters, digits and colons.
+func (c *Console) SetMarker(which string) { c.marker = which }
+
 // NewHeader is the header of a kind of document.
 func NewHeader(kind string) Header { return Header{Version, kind} }
 
 // SetForm says in which form results are written; what is none is Table.
 func (c *Console) SetForm(form string) {
 	c.form = Table
-	if form == JSON || form == YAML || form == Lines {
+	if form == JSON || form == YAML || form == Lines || form == Markdown {
 		c.form = form
 	}
 }
@@ -61,11 +78,14 @@ func (c *Console) GiveAway() { c.printed = true }
 // Write writes a command's result: doc in the machine form asked for, or what
 // human returns. Among lines it is the last one, of type result.
 func (c *Console) Write(doc Document, human func() string) error {
-	if !c.Machine() {
+	switch {
+	case c.view.Quiet:
+		return c.names(doc)
+	case !c.Machine():
 		if human != nil {
 			fmt.Fprint(c.Out, human())
 		}
-		return nil
+		return c.next(doc)
 	}
 	text, err := c.Encode(doc)
 	if err != nil {
@@ -82,8 +102,7 @@ func (c *Console) WriteText(text []byte) error {
 		}
 	}
 	c.printed = true
-	_, err := c.stdout.Write(text)
-	return err
+	return c.put(text)
 }
 
 // Encode returns a document in the form of output that was asked for; JSON where
@@ -94,6 +113,12 @@ func (c *Console) Encode(doc any) ([]byte, error) {
 		return document.YAML(doc)
 	case Lines:
 		return document.Tagged("result", doc)
+	case Markdown:
+		text, ok := doc.(Comment)
+		if !ok {
+			return nil, fault.New(fault.Internal, "this result has no form as a comment")
+		}
+		return []byte(render.Safe(text.Comment(Marker(c.marker)))), nil
 	default:
 		return document.JSON(doc, "  ")
 	}
@@ -105,6 +130,9 @@ func (c *Console) begin() error {
 		return nil
 	}
 	c.begun = true
+	if c.filter != nil {
+		return nil // who filters reads values, not the protocol
+	}
 	return c.line(struct {
 		Type       string `json:"type"`
 		APIVersion string `json:"apiVersion"`
@@ -117,8 +145,7 @@ func (c *Console) line(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.stdout.Write(text)
-	return err
+	return c.put(text)
 }
 
 // Stream writes a stream of events as JSON lines. The first line says the version,

@@ -155,7 +155,8 @@ func remark(r program.Recorded) string {
 	case r.Name == program.RegionResource:
 		return "Where the pipeline was made; it can't move."
 	case !r.ReplacementTrigger.IsNull():
-		return fmt.Sprintf("pipelinetui replaces this when its kind (now: %v) changes. YAML programs have no\nreplacementTrigger: use `pulumi up --replace URN` for such a change.", r.ReplacementTrigger.V)
+		return fmt.Sprintf("pipelinetui replaces this when its kind (now: %v) changes. YAML programs have no\nreplacementTrigger: use `pulumi up --replace "+
+			"URN` for such a change.", r.ReplacementTrigger.V)
 	}
 	return ""
 }

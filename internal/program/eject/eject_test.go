@@ -83,7 +83,7 @@ func TestProjectHoldsTheProgram(t *testing.T) {
 	endpoint := p.Resources["endpoint"].Options
 	require.Equal(t, true, endpoint["deleteBeforeReplace"])
 	require.Equal(t, map[string]any{"create": "60m", "update": "60m", "delete": "30m"}, endpoint["customTimeouts"])
-	require.Equal(t, []any{"${endpoint-logs}"}, endpoint["dependsOn"], "what it refers to goes without saying")
+	require.Equal(t, []any{"${endpoint-logs}", "${fleet}"}, endpoint["dependsOn"], "what it refers to goes without saying")
 	require.Equal(t, []any{"input.directory"}, p.Resources["spec"].Options["ignoreChanges"])
 	require.Equal(t, true, p.Resources["version"].Options["retainOnDelete"])
 	code := p.Resources["pre"].Properties["code"].(map[string]any)

@@ -15,7 +15,8 @@ func TestNothingUnseenIsWritten(t *testing.T) {
 	t.Parallel()
 	texts := []string{
 		"plain", "two\nlines\n", "tab\there\nand there", "a\u202eb", "\u2066x\u2069", "c1 \u009b2J", "\x1b]0;t\x07", "zero\u200bwidth", "\ufeffbom", "cr\r\nlf",
-		"line\u2028sep", "tag \U000e0041", "nel\u0085", `back\slash "quoted" \u202e`, "\u202e", strings.Repeat("long \u202e ", 400), "- x: \u202ey", "", " ", "~", "yes", "0x1", "'\u200b'",
+		"line\u2028sep", "tag \U000e0041", "nel\u0085", `back\slash "quoted" \u202e`, "\u202e", strings.Repeat("long \u202e ", 400), "- x: \u202ey", "",
+		" ", "~", "yes", "0x1", "'\u200b'",
 	}
 	doc, want := mapping(), map[string]string{}
 	for _, s := range texts {

@@ -50,6 +50,22 @@ func functionAliasID(inputs map[string]any, at Place) string {
 	return join(":", function, text(inputs, "name"))
 }
 
+func topicID(inputs map[string]any, at Place) string {
+	return join(":", at.arn("sns"), text(inputs, "name"))
+}
+
+func endpointID(inputs map[string]any, at Place) string {
+	return join("/", join(":", at.arn("sagemaker"), "endpoint"), text(inputs, "endpointName"))
+}
+
+// EndpointName is the name in an endpoint's id, which is its name or its ARN.
+func EndpointName(id string) string {
+	if strings.HasPrefix(id, "arn:") {
+		return id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return id
+}
+
 func machineID(inputs map[string]any, at Place) string {
 	return join(":", at.arn("states"), "stateMachine", text(inputs, "stateMachineName"))
 }

@@ -12,7 +12,10 @@
 // that screens and commands can read it.
 package kinds
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Place is where resources are, as their ids and addresses need it.
 type Place struct {
@@ -40,6 +43,8 @@ type Kind struct {
 	Patience Patience
 	// Others is who else may write to it, and what becomes of that.
 	Others Others
+	// Former is set if no program makes it any more: states of earlier versions have it.
+	Former bool
 
 	console func(Place, string) string
 }
@@ -62,6 +67,7 @@ type How int
 const (
 	ByInputs   How = iota + 1 // its id follows from its inputs
 	ByQueue                   // its id is SQS's answer to the queue's name
+	BySource                  // its id is Lambda's answer to the names of its function and its queue
 	ByTag                     // its id is that of the KMS key with the pipeline's tag
 	Forgetting                // it may be forgotten: nothing is lost
 )
@@ -141,6 +147,9 @@ func Of(typ string) (Kind, bool) {
 
 // All returns every kind, in about the order in which a pipeline is built.
 func All() []Kind { return append([]Kind(nil), table...) }
+
+// Made returns the kinds that programs make, without those of earlier versions.
+func Made() []Kind { return slices.DeleteFunc(All(), func(k Kind) bool { return k.Former }) }
 
 // unknown is the effect of a change on what this version knows nothing about.
 var unknown = Effect{Grave, "this version of pipelinetui does not know the type, nor what is lost with it"}

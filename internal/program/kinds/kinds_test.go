@@ -81,9 +81,19 @@ func TestID(t *testing.T) {
 		{EventTarget, map[string]any{"rule": "r", "targetId": "dlq"}, "r-dlq"},
 		{FunctionAlias, map[string]any{"functionName": "f", "name": "live"}, "arn:aws:lambda:eu-west-1:123456789012:function:f:live"},
 		{FunctionAlias, map[string]any{"functionName": "arn:aws:lambda:x:1:function:f", "name": "live"}, "arn:aws:lambda:x:1:function:f:live"},
+		{Endpoint, map[string]any{"endpointName": "e"}, "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/e"},
+		{FormerEndpoint, map[string]any{"name": "e"}, "e"},
 		{StateMachine, map[string]any{"stateMachineName": "m"}, "arn:aws:states:eu-west-1:123456789012:stateMachine:m"},
-		{StateMachineAlias, map[string]any{"name": "live", "routingConfiguration": []any{map[string]any{"stateMachineVersionArn": version}}}, "arn:aws:states:eu-west-1:123456789012:stateMachine:m:live"},
-		{StateMachineAlias, map[string]any{"name": "live", "deploymentPreference": map[string]any{"stateMachineVersionArn": version}}, "arn:aws:states:eu-west-1:123456789012:stateMachine:m:live"},
+		{
+			StateMachineAlias,
+			map[string]any{"name": "live", "routingConfiguration": []any{map[string]any{"stateMachineVersionArn": version}}},
+			"arn:aws:states:eu-west-1:123456789012:stateMachine:m:live",
+		},
+		{
+			StateMachineAlias,
+			map[string]any{"name": "live", "deploymentPreference": map[string]any{"stateMachineVersionArn": version}},
+			"arn:aws:states:eu-west-1:123456789012:stateMachine:m:live",
+		},
 	} {
 		k, ok := Of(c.typ)
 		require.True(t, ok, c.typ)
@@ -134,5 +144,7 @@ func TestConsole(t *testing.T) {
 	require.Greater(t, pages, 40)
 	require.Equal(t, "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Ff",
 		Console(LogGroup, here, "/aws/lambda/f"))
+	require.Equal(t, "https://eu-west-1.console.aws.amazon.com/sagemaker/home?region=eu-west-1#/endpoints/e",
+		Console(Endpoint, here, "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/e"))
 	require.Equal(t, "https://eu-west-1.console.aws.amazon.com/s3/buckets/b?region=eu-west-1", Console(Bucket, here, "b"))
 }

@@ -21,21 +21,29 @@ const (
 	RolePolicies    = "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive"
 	RoleAttachments = "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive"
 
-	Queue       = "aws:sqs/queue:Queue"
-	QueuePolicy = "aws:sqs/queuePolicy:QueuePolicy"
-	EventRule   = "aws:cloudwatch/eventRule:EventRule"
-	EventTarget = "aws:cloudwatch/eventTarget:EventTarget"
+	Queue             = "aws:sqs/queue:Queue"
+	QueuePolicy       = "aws:sqs/queuePolicy:QueuePolicy"
+	Topic             = "aws:sns/topic:Topic"
+	TopicPolicy       = "aws:sns/topicPolicy:TopicPolicy"
+	TopicSubscription = "aws:sns/topicSubscription:TopicSubscription"
+	EventRule         = "aws:cloudwatch/eventRule:EventRule"
+	EventTarget       = "aws:cloudwatch/eventTarget:EventTarget"
 
-	LogGroup      = "aws:cloudwatch/logGroup:LogGroup"
-	MetricAlarm   = "aws:cloudwatch/metricAlarm:MetricAlarm"
-	Function      = "aws:lambda/function:Function"
-	FunctionAlias = "aws:lambda/alias:Alias"
+	LogGroup       = "aws:cloudwatch/logGroup:LogGroup"
+	MetricAlarm    = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	Function       = "aws:lambda/function:Function"
+	FunctionSource = "aws:lambda/eventSourceMapping:EventSourceMapping"
+	FunctionAlias  = "aws:lambda/alias:Alias"
 
 	Model          = "aws:sagemaker/model:Model"
 	EndpointConfig = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
-	Endpoint       = "aws:sagemaker/endpoint:Endpoint"
+	Endpoint       = "aws-native:sagemaker:Endpoint"
 	ScalingTarget  = "aws:appautoscaling/target:Target"
 	ScalingPolicy  = "aws:appautoscaling/policy:Policy"
+
+	// FormerEndpoint is what endpoints were made by up to version 0.1; the next up takes
+	// them over.
+	FormerEndpoint = "aws:sagemaker/endpoint:Endpoint"
 
 	StateMachine        = "aws-native:stepfunctions:StateMachine"
 	StateMachineVersion = "aws-native:stepfunctions:StateMachineVersion"
@@ -56,6 +64,28 @@ func whole(text string) Others { return Others{Exclusive, text} }
 
 // beside is a thing to which others may add.
 func beside(text string) Others { return Others{Settings, text} }
+
+// endpoint is the row of SageMaker's endpoints, whichever provider makes them.
+func endpoint(typ string, lost Recovery) Kind {
+	return Kind{
+		Type: typ, Title: "SageMaker endpoint",
+		Lost: lost, Rest: InService, Idle: ByInstance,
+		Replaced: Effect{Grave, "downtime: no answers until the new endpoint is in service"},
+		Deleted:  Effect{Grave, "nothing answers any more"},
+		Footing:  Under,
+		console: func(at Place, id string) string {
+			return page("/sagemaker/home", "#/endpoints/", "")(at, EndpointName(id))
+		},
+		Patience: Patience{Create: "until it is in service; on AWS some minutes", Update: "until the new fleet is in service; on AWS some minutes"},
+		Others:   beside("how many instances it has at present, and each variant's weight, which an update keeps; its configuration and tags are the pipeline's"),
+	}
+}
+
+// former marks a type that only states of earlier versions have.
+func (k Kind) former() Kind {
+	k.Former = true
+	return k
+}
 
 // table has a row for each type. docs/resources.md is made of it.
 var table = []Kind{
@@ -170,9 +200,31 @@ var table = []Kind{
 	{
 		Type: QueuePolicy, Title: "policy of a queue",
 		Lost: forgotten("it is a setting of the queue: it goes with it, and making it again writes over it"), Rest: AtOnce, Idle: ByUse,
-		Replaced: anew, Deleted: gone("EventBridge may not send to the queue any more"),
+		Replaced: anew, Deleted: gone("nothing may be sent to the queue any more"),
 		Footing: Beside, console: noPage,
-		Others: whole("only the pipeline's rule sends to the queue"),
+		Others: whole("only the pipeline's rule and topic send to the queue"),
+	},
+	{
+		Type: Topic, Title: "SNS topic",
+		Lost: composed("its name", topicID), Rest: AtOnce, Idle: ByUse,
+		Replaced: Effect{Slight, "nobody is told meanwhile, and who gets e-mail has to confirm it again"},
+		Deleted:  Effect{Slight, "nobody is told of failures any more"},
+		Footing:  Beside, console: page("/sns/v3/home", "#/topic/", ""),
+		Others: beside("subscriptions of others; its policy, key and tags are the pipeline's"),
+	},
+	{
+		Type: TopicPolicy, Title: "policy of a topic",
+		Lost: forgotten("it is a setting of the topic: it goes with it, and making it again writes over it"), Rest: AtOnce, Idle: ByUse,
+		Replaced: anew, Deleted: gone("alarms may not publish to the topic any more"),
+		Footing: Beside, console: noPage,
+		Others: whole("only the pipeline's alarms and its notifier publish to the topic"),
+	},
+	{
+		Type: TopicSubscription, Title: "subscription of a topic",
+		Lost: forgotten("it goes with the topic, and making it again gives the same one"), Rest: AtOnce, Idle: ByUse,
+		Replaced: Effect{Slight, "an e-mail address has to be confirmed again"}, Deleted: Effect{Slight, "it is not told of failures any more"},
+		Footing: Beside, console: noPage,
+		Others: whole("who is told, and how; only the owner of an e-mail address confirms it"),
 	},
 	{
 		Type: EventRule, Title: "EventBridge rule",
@@ -211,6 +263,13 @@ var table = []Kind{
 		Others: beside("who may call it, event sources, a URL; its code, configuration and tags are the pipeline's"),
 	},
 	{
+		Type: FunctionSource, Title: "event source of a Lambda function",
+		Lost: asked(BySource, "its function and its queue: AWS makes up its id"), Rest: AtOnce, Idle: ByUse,
+		Replaced: Effect{Slight, "notices come later"}, Deleted: Effect{Slight, "failed executions are not told of any more"},
+		Footing: Beside, console: noPage,
+		Others: whole("which queue the function reads, and how much at a time"),
+	},
+	{
 		Type: FunctionAlias, Title: "alias of a Lambda function",
 		Lost: composed("the names of its function and its own", functionAliasID), Rest: AtOnce, Idle: ByUse,
 		Replaced: anew, Deleted: gone("executions can't call the function by it any more"),
@@ -231,15 +290,8 @@ var table = []Kind{
 		Footing: Beside, console: page("/sagemaker/home", "#/endpointConfig/", ""),
 		Others: Others{Fixed, "SageMaker changes no configuration, but for its tags, which are the pipeline's"},
 	},
-	{
-		Type: Endpoint, Title: "SageMaker endpoint",
-		Lost: named("name"), Rest: InService, Idle: ByInstance,
-		Replaced: Effect{Grave, "downtime: no answers until the new endpoint is in service"},
-		Deleted:  Effect{Grave, "nothing answers any more"},
-		Footing:  Under, console: page("/sagemaker/home", "#/endpoints/", ""),
-		Patience: Patience{Create: "until it is in service; on AWS some minutes", Update: "until the new variant is in service; on AWS some minutes"},
-		Others:   beside("how many instances it has at present, which autoscaling changes; its configuration and tags are the pipeline's"),
-	},
+	endpoint(Endpoint, composed("its name", endpointID)),
+	endpoint(FormerEndpoint, named("name")).former(),
 	{
 		Type: ScalingTarget, Title: "autoscaling target",
 		Lost: named("resourceId"), Rest: AtOnce, Idle: ByUse,

@@ -31,7 +31,7 @@ type scheduledAction struct {
 
 // parsed is the action's schedule.
 func (a scheduledAction) parsed() (schedule.Schedule, error) {
-	zone, err := time.LoadLocation(a.Zone) // "" is UTC
+	zone, err := schedule.Zone(a.Zone)
 	if err != nil {
 		return schedule.Schedule{}, validation("Invalid time zone: %s", a.Zone) // the words are ours
 	}
@@ -180,7 +180,8 @@ func (s *Service) describeActions(_ context.Context, req *wire.Request, in *sdk.
 func (s *Service) deleteAction(_ context.Context, req *wire.Request, in *sdk.DeleteScheduledActionInput) (*sdk.DeleteScheduledActionOutput, error) {
 	name := aws.ToString(in.ScheduledActionName)
 	none := wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
-		"No scheduled action found for service namespace: %s, resource ID: %s, scalable dimension: %s, scheduled action name: %s", in.ServiceNamespace, aws.ToString(in.ResourceId), in.ScalableDimension, name)
+		"No scheduled action found for service namespace: %s, resource ID: %s, scalable dimension: %s, scheduled action name: %s", in.ServiceNamespace,
+		aws.ToString(in.ResourceId), in.ScalableDimension, name)
 	if !ours(in.ServiceNamespace, in.ScalableDimension) {
 		return nil, none
 	}

@@ -24,6 +24,10 @@ type fleet struct {
 	count int32
 	// What SageMaker answers the service; nil is as it should be.
 	describing, setting error
+	// ready is told of the service before it starts.
+	ready func(*autoscaling.Service)
+	// service is the last that was opened.
+	service *autoscaling.Service
 }
 
 func (f *fleet) fail(describing, setting error) {
@@ -53,18 +57,24 @@ func (f *fleet) open(t *testing.T, w *iamtest.World) (c *sdk.Client, stop func()
 			return nil, failed
 		}
 		return &sagemaker.DescribeEndpointOutput{
-			EndpointStatus: smtypes.EndpointStatusInService, ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v"), DesiredInstanceCount: aws.Int32(f.instances())}},
+			EndpointStatus:     smtypes.EndpointStatusInService,
+			ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v"), DesiredInstanceCount: aws.Int32(f.instances())}},
 		}, nil
 	}, wire.Access{})
-	wire.Handle(w.Router, "sagemaker", "UpdateEndpointWeightsAndCapacities", func(_ context.Context, _ *wire.Request, in *sagemaker.UpdateEndpointWeightsAndCapacitiesInput) (*sagemaker.UpdateEndpointWeightsAndCapacitiesOutput, error) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.setting != nil {
-			return nil, f.setting
-		}
-		f.count = *in.DesiredWeightsAndCapacities[0].DesiredInstanceCount
-		return &sagemaker.UpdateEndpointWeightsAndCapacitiesOutput{}, nil
-	}, wire.Access{})
+	wire.Handle(w.Router, "sagemaker", "UpdateEndpointWeightsAndCapacities",
+		func(_ context.Context, _ *wire.Request, in *sagemaker.UpdateEndpointWeightsAndCapacitiesInput) (*sagemaker.UpdateEndpointWeightsAndCapacitiesOutput, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.setting != nil {
+				return nil, f.setting
+			}
+			f.count = *in.DesiredWeightsAndCapacities[0].DesiredInstanceCount
+			return &sagemaker.UpdateEndpointWeightsAndCapacitiesOutput{}, nil
+		}, wire.Access{})
+	f.service = s
+	if f.ready != nil {
+		f.ready(s)
+	}
 	require.NoError(t, s.Start(t.Context()))
 	return sdk.NewFromConfig(w.Admin()), func() { require.NoError(t, s.Close()) }
 }
@@ -105,7 +115,10 @@ func TestScheduledActions(t *testing.T) {
 	}
 	at := w.Clock.Now().Add(90 * time.Second)
 	require.NoError(t, put(&sdk.PutScheduledActionInput{Schedule: aws.String("at(" + at.Format("2006-01-02T15:04:05") + ")"), ScalableTargetAction: day}))
-	require.NoError(t, put(&sdk.PutScheduledActionInput{ScalableTargetAction: &types.ScalableTargetAction{MinCapacity: aws.Int32(5), MaxCapacity: aws.Int32(6)}}), "what is left out stays")
+	require.NoError(t, put(&sdk.PutScheduledActionInput{ScalableTargetAction: &types.ScalableTargetAction{
+		MinCapacity: aws.Int32(5),
+		MaxCapacity: aws.Int32(6),
+	}}), "what is left out stays")
 	list, err := c.DescribeScheduledActions(ctx, &sdk.DescribeScheduledActionsInput{ServiceNamespace: types.ServiceNamespaceSagemaker})
 	require.NoError(t, err)
 	require.Len(t, list.ScheduledActions, 1)
@@ -142,7 +155,10 @@ func TestScheduledActions(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return f.instances() == 3 }, time.Minute, 5*time.Millisecond)
 
-	del := &sdk.DeleteScheduledActionInput{ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: dimension, ResourceId: aws.String(id), ScheduledActionName: aws.String("day")}
+	del := &sdk.DeleteScheduledActionInput{
+		ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: dimension, ResourceId: aws.String(id),
+		ScheduledActionName: aws.String("day"),
+	}
 	_, err = c.DeleteScheduledAction(ctx, del)
 	require.NoError(t, err)
 	_, err = c.DeleteScheduledAction(ctx, del)
@@ -212,6 +228,10 @@ func TestOtherServices(t *testing.T) {
 	actions, err := c.DescribeScheduledActions(ctx, &sdk.DescribeScheduledActionsInput{ServiceNamespace: ecs})
 	require.NoError(t, err)
 	require.Empty(t, actions.ScheduledActions)
-	_, err = c.DeregisterScalableTarget(ctx, &sdk.DeregisterScalableTargetInput{ServiceNamespace: ecs, ScalableDimension: types.ScalableDimensionECSServiceDesiredCount, ResourceId: aws.String("service/a/b")})
-	require.Equal(t, "No scalable target found for service namespace: ecs, resource ID: service/a/b, scalable dimension: ecs:service:DesiredCount", iamtest.RequireCode(t, err, "ObjectNotFoundException").ErrorMessage())
+	_, err = c.DeregisterScalableTarget(ctx, &sdk.DeregisterScalableTargetInput{
+		ServiceNamespace:  ecs,
+		ScalableDimension: types.ScalableDimensionECSServiceDesiredCount, ResourceId: aws.String("service/a/b"),
+	})
+	require.Equal(t, "No scalable target found for service namespace: ecs, resource ID: service/a/b, scalable dimension: ecs:service:DesiredCount",
+		iamtest.RequireCode(t, err, "ObjectNotFoundException").ErrorMessage())
 }

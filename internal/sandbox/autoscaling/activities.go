@@ -105,6 +105,9 @@ func (s *Service) Start(ctx context.Context) error {
 	from := s.Clock.Now().UTC()
 	s.done.Go(guard.Func(s.Log, "scheduled actions", func() {
 		var retry bell.Retry
+		if err := s.watchAll(run); err != nil && run.Err() == nil {
+			s.Log.Error("alarms of scaling policies", "error", err.Error())
+		}
 		for {
 			now := s.Clock.Now().UTC()
 			next, err := s.fire(from, now)
@@ -126,6 +129,29 @@ func (s *Service) Close() error {
 	}
 	s.done.Wait()
 	return nil
+}
+
+// watchAll makes the alarms that policies lack: a stop may have come before them, or a
+// version of the sandbox that made none.
+func (s *Service) watchAll(ctx context.Context) error {
+	all, err := store.ReadAll[scalingPolicy](s.DB, policiesBucket, "")
+	for _, p := range all {
+		arn, _ := wire.ParseARN(p.ARN)
+		sc := wire.ScopeOfARN(arn)
+		before := p.High
+		p.alarmNames()
+		if before != p.High {
+			err = errors.Join(err, s.DB.Update(func(tx *store.Tx) error {
+				key := sc.Key(p.ResourceID) + "|" + p.Name
+				if tx.GetRaw(policiesBucket, key) == nil {
+					return nil
+				}
+				return store.Put(tx, policiesBucket, key, p)
+			}))
+		}
+		err = errors.Join(err, s.watch(ctx, sc, &p))
+	}
+	return err
 }
 
 // fire runs the scheduled actions that are due, and returns when the next one is, zero for

@@ -1,7 +1,7 @@
 // Package autoscaling owns the sandbox's Application Auto Scaling for SageMaker
 // endpoint variants: scalable targets with their bounds, scheduled actions, the
-// activities that follow from both, and scaling policies, which are kept and checked
-// but scale nothing. A variant of the sandbox is one process whatever its instance
+// activities that follow from both, and scaling policies: target tracking makes its
+// alarms in CloudWatch, and alarms act on policies. A variant of the sandbox is one process whatever its instance
 // count; the count is what changes. SageMaker is asked through the router: as the
 // caller whether a variant is there, as the service to scale it.
 package autoscaling
@@ -71,8 +71,18 @@ func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	const id = "applicationautoscaling"
 	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Tagged(s.tagsOf)})
-	all, one, tagged := wire.Access{}, wire.On(s.onTarget), wire.On(onARN)
-	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget, one.Tags("application-autoscaling:TagResource"))
+	all, one, tagged := wire.Access{}, wire.Access{On: s.onTarget, Keys: targetKeys}, wire.On(onARN)
+	// A target that is to be made has no id yet: AWS's refusals of its tags name
+	// arn:aws:application-autoscaling:REGION:ACCOUNT:scalable-target/*, the resource type of TagResource.
+	// (service-authorization/latest/reference/list_awsapplicationautoscaling.html)
+	registers := one.Tags("application-autoscaling:TagResource")
+	registers.TaggingOn = func(req *wire.Request, in wire.Input) []string {
+		if there := s.onTarget(req, in); len(there) > 0 {
+			return there
+		}
+		return []string{req.ARN("application-autoscaling", "scalable-target/*")}
+	}
+	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget, registers)
 	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets, all)
 	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget, one)
 	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy, one)
@@ -85,6 +95,15 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "TagResource", s.tag, tagged)
 	wire.Handle(r, id, "UntagResource", s.untag, tagged)
 	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
+}
+
+// targetKeys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_applicationautoscaling.html
+func targetKeys(_ *wire.Request, in wire.Input) map[string][]string {
+	out := map[string][]string{"application-autoscaling:service-namespace": {in.Text("ServiceNamespace")}}
+	if dimension := in.Text("ScalableDimension"); dimension != "" {
+		out["application-autoscaling:scalable-dimension"] = []string{dimension}
+	}
+	return out
 }
 
 func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
@@ -136,6 +155,21 @@ type scalingPolicy struct {
 	Tracking              *types.TargetTrackingScalingPolicyConfiguration
 	Step                  *types.StepScalingPolicyConfiguration
 	Created               time.Time
+	// High and Low are the names of a tracking policy's alarms, Creator is in their actions.
+	High, Low, Creator string `json:",omitempty"`
+	// Put tells one writing of the policy from another.
+	Put string `json:",omitempty"`
+	// Last is the last scaling, for the cooldowns.
+	Last *scaled `json:",omitempty"`
+	// In is what a tracking policy would leave of the target, when its alarm of too little
+	// last acted.
+	In *leaves `json:",omitempty"`
+}
+
+// leaves is a capacity that a policy would scale in to.
+type leaves struct {
+	At    time.Time
+	Count int32
 }
 
 func validation(format string, args ...any) error {
@@ -188,6 +222,9 @@ func (s *Service) inService(ctx context.Context, req *wire.Request, resourceID s
 		return err
 	}
 	raw, err := s.router.Invoke(ctx, req.Scope, req.Principal, "sagemaker", "DescribeEndpoint", in)
+	if wire.Transient(err) { // it says nothing about the variant
+		return err
+	}
 	if err != nil {
 		return validation("%s", wire.AsError(err).Message)
 	}
@@ -306,11 +343,20 @@ func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.
 }
 
 // deregisterTarget deletes the target with its policies and scheduled actions.
-func (s *Service) deregisterTarget(_ context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
+func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
 		return nil, err
 	}
-	err := s.DB.Update(func(tx *store.Tx) error {
+	all, err := store.ReadAll[scalingPolicy](s.DB, policiesBucket, req.Key(*in.ResourceId)+"|")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all { // first: a policy without alarms gets them again, alarms without one would stay
+		if err := s.unwatch(ctx, req.Scope, p.High, p.Low); err != nil {
+			return nil, err
+		}
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
 		key := req.Key(*in.ResourceId)
 		if tx.GetRaw(targetsBucket, key) == nil {
 			return noTarget(in.ServiceNamespace, *in.ResourceId, in.ScalableDimension)
@@ -325,7 +371,7 @@ func (s *Service) deregisterTarget(_ context.Context, req *wire.Request, in *sdk
 	return &sdk.DeregisterScalableTargetOutput{}, err
 }
 
-func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
+func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
 		return nil, err
 	}
@@ -333,37 +379,80 @@ func (s *Service) putPolicy(_ context.Context, req *wire.Request, in *sdk.PutSca
 	if strings.Contains(name, "|") { // ends the store's key of a target
 		return nil, validation("The policy name must not have a vertical bar.")
 	}
-	p := scalingPolicy{Name: name, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Type: in.PolicyType, Tracking: in.TargetTrackingScalingPolicyConfiguration, Step: in.StepScalingPolicyConfiguration}
+	p := scalingPolicy{
+		Name: name, ResourceID: *in.ResourceId, Created: s.Clock.Now().UTC(), Type: in.PolicyType, Put: wire.NewID(),
+		Tracking: in.TargetTrackingScalingPolicyConfiguration, Step: in.StepScalingPolicyConfiguration,
+	}
 	if err := checkPolicy(in); err != nil {
 		return nil, err
 	}
+	dropped, key := "", req.Key(p.ResourceID)+"|"+name
+	var before *scalingPolicy
 	err := s.DB.Update(func(tx *store.Tx) error {
-		key := req.Key(p.ResourceID)
-		if tx.GetRaw(targetsBucket, key) == nil {
+		if tx.GetRaw(targetsBucket, req.Key(p.ResourceID)) == nil {
 			return noTarget(in.ServiceNamespace, p.ResourceID, in.ScalableDimension)
 		}
-		key += "|" + name
 		old, found, err := store.Get[scalingPolicy](tx, policiesBucket, key)
 		if err != nil {
 			return err
 		}
 		if found {
+			before = &old
 			if p.Type == "" {
 				p.Type = old.Type
 			}
 			if p.Type != old.Type {
 				return validation("You cannot change the type of a scaling policy.")
 			}
-			p.ARN, p.Created = old.ARN, old.Created
+			p.ARN, p.Created, p.High, p.Low, p.Creator, p.Last = old.ARN, old.Created, old.High, old.Low, old.Creator, old.Last
 		} else {
 			p.ARN = req.ARN("autoscaling", "scalingPolicy:"+wire.NewID()+":resource/sagemaker/"+p.ResourceID+":policyName/"+name)
+		}
+		dropped = p.Low
+		p.alarmNames()
+		if p.Low != "" {
+			dropped = ""
 		}
 		return store.Put(tx, policiesBucket, key, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.PutScalingPolicyOutput{PolicyARN: &p.ARN, Alarms: []types.Alarm{}}, nil
+	if err := errors.Join(s.watch(ctx, req.Scope, &p), s.unwatch(ctx, req.Scope, dropped)); err != nil {
+		return nil, errors.Join(err, s.takeBack(ctx, req.Scope, key, &p, before))
+	}
+	return &sdk.PutScalingPolicyOutput{PolicyARN: &p.ARN, Alarms: p.alarms()}, nil
+}
+
+// takeBack undoes a policy whose alarms could not be made: what was before it, nil for
+// nothing, is again, unless the policy was put anew meanwhile. Alarms that were made go as
+// far as that is possible; the error is that of the store.
+func (s *Service) takeBack(ctx context.Context, sc wire.Scope, key string, p, before *scalingPolicy) error {
+	var made []string
+	for _, name := range []string{p.High, p.Low} {
+		if before == nil || name != before.High && name != before.Low {
+			made = append(made, name)
+		}
+	}
+	again := error(nil)
+	if before != nil {
+		again = s.watch(ctx, sc, before)
+	}
+	if err := errors.Join(s.unwatch(ctx, sc, made...), again); err != nil {
+		s.Log.Warn("alarms of a scaling policy not taken back", "policy", p.ARN, "error", err.Error())
+	}
+	return s.DB.Update(func(tx *store.Tx) error {
+		now, found, err := store.Get[scalingPolicy](tx, policiesBucket, key)
+		if err != nil || !found || now.Put != p.Put {
+			return err
+		}
+		if before == nil {
+			return tx.Delete(policiesBucket, key)
+		}
+		was := *before
+		was.Last = now.Last // it may have scaled
+		return store.Put(tx, policiesBucket, key, was)
+	})
 }
 
 func checkPolicy(in *sdk.PutScalingPolicyInput) error {
@@ -386,7 +475,7 @@ func checkPolicy(in *sdk.PutScalingPolicyInput) error {
 		return validation("TargetValue must be greater than 0.")
 	case (track.PredefinedMetricSpecification == nil) == (track.CustomizedMetricSpecification == nil):
 		return validation("You must specify either a predefined metric or a customized metric.")
-	case track.PredefinedMetricSpecification != nil && !strings.HasPrefix(string(track.PredefinedMetricSpecification.PredefinedMetricType), "SageMaker"):
+	case track.PredefinedMetricSpecification != nil && predefined[track.PredefinedMetricSpecification.PredefinedMetricType].name == "":
 		return validation("The metric type %s is not valid for the service namespace sagemaker.", track.PredefinedMetricSpecification.PredefinedMetricType)
 	}
 	return nil
@@ -408,7 +497,7 @@ func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk
 				continue
 			}
 			all = append(all, types.ScalingPolicy{
-				PolicyName: &p.Name, PolicyARN: &p.ARN, PolicyType: p.Type, ResourceId: &p.ResourceID, CreationTime: &p.Created, Alarms: []types.Alarm{},
+				PolicyName: &p.Name, PolicyARN: &p.ARN, PolicyType: p.Type, ResourceId: &p.ResourceID, CreationTime: &p.Created, Alarms: p.alarms(),
 				ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: types.ScalableDimensionSageMakerVariantDesiredInstanceCount,
 				TargetTrackingScalingPolicyConfiguration: p.Tracking, StepScalingPolicyConfiguration: p.Step,
 			})
@@ -422,15 +511,23 @@ func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk
 	return &sdk.DescribeScalingPoliciesOutput{ScalingPolicies: some, NextToken: next}, err
 }
 
-func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
+func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
 	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
 		return nil, err
 	}
-	err := s.DB.Update(func(tx *store.Tx) error {
+	p, _, err := store.Read[scalingPolicy](s.DB, policiesBucket, req.Key(*in.ResourceId)+"|"+aws.ToString(in.PolicyName))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unwatch(ctx, req.Scope, p.High, p.Low); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(func(tx *store.Tx) error {
 		key := req.Key(*in.ResourceId) + "|" + aws.ToString(in.PolicyName)
 		if tx.GetRaw(policiesBucket, key) == nil {
 			return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
-				"No scaling policy found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s, policy name: %s", *in.ResourceId, in.ScalableDimension, aws.ToString(in.PolicyName))
+				"No scaling policy found for service namespace: sagemaker, resource ID: %s, scalable dimension: %s, policy name: %s", *in.ResourceId,
+				in.ScalableDimension, aws.ToString(in.PolicyName))
 		}
 		return tx.Delete(policiesBucket, key)
 	})

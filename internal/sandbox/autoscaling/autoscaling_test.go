@@ -25,16 +25,17 @@ func register(t *testing.T, w *iamtest.World, endpoints map[string]smtypes.Endpo
 	require.NoError(t, err)
 	s.Register(w.Router)
 	w.Router.Register(wire.Service{ID: "sagemaker", Scope: "sagemaker", Target: "SageMaker", Protocol: wire.JSON11})
-	wire.Handle(w.Router, "sagemaker", "DescribeEndpoint", func(ctx context.Context, req *wire.Request, in *sagemaker.DescribeEndpointInput) (*sagemaker.DescribeEndpointOutput, error) {
-		if err := req.Authorize(ctx, "sagemaker:DescribeEndpoint", "arn:aws:sagemaker:us-east-1:000000000000:endpoint/"+*in.EndpointName, nil); err != nil {
-			return nil, err
-		}
-		status, ok := endpoints[*in.EndpointName]
-		if !ok {
-			return nil, wire.Errorf(400, "ValidationException", "Could not find endpoint %q.", *in.EndpointName)
-		}
-		return &sagemaker.DescribeEndpointOutput{EndpointStatus: status, ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v")}}}, nil
-	}, wire.Access{})
+	wire.Handle(w.Router, "sagemaker", "DescribeEndpoint",
+		func(ctx context.Context, req *wire.Request, in *sagemaker.DescribeEndpointInput) (*sagemaker.DescribeEndpointOutput, error) {
+			if err := req.Authorize(ctx, "sagemaker:DescribeEndpoint", "arn:aws:sagemaker:us-east-1:000000000000:endpoint/"+*in.EndpointName, nil); err != nil {
+				return nil, err
+			}
+			status, ok := endpoints[*in.EndpointName]
+			if !ok {
+				return nil, wire.Errorf(400, "ValidationException", "Could not find endpoint %q.", *in.EndpointName)
+			}
+			return &sagemaker.DescribeEndpointOutput{EndpointStatus: status, ProductionVariants: []smtypes.ProductionVariantSummary{{VariantName: aws.String("v")}}}, nil
+		}, wire.Access{})
 	return sdk.NewFromConfig(w.Admin())
 }
 
@@ -55,6 +56,31 @@ func tracking(id string, value float64) *sdk.PutScalingPolicyInput {
 	}
 }
 
+// Who registers a target with tags needs the right to tag scalable targets, and none on all that
+// there is. An account's refusal names them so:
+// "not authorized to perform: application-autoscaling:TagResource on resource: ...:scalable-target/*"
+func TestTagsOfANewTarget(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	register(t, w, map[string]smtypes.EndpointStatus{"ep": smtypes.EndpointStatusInService})
+	const id, targets = "endpoint/ep/variant/v", "arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/*"
+	for name, on := range map[string]string{"targets": targets, "others": "arn:aws:application-autoscaling:eu-west-1:000000000000:scalable-target/*"} {
+		_, cfg := w.User(t, name, `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Action":["application-autoscaling:RegisterScalableTarget","sagemaker:DescribeEndpoint"],"Resource":"*"},
+			{"Effect":"Allow","Action":"application-autoscaling:TagResource","Resource":"`+on+`"}]}`)
+		_, err := sdk.NewFromConfig(cfg).RegisterScalableTarget(t.Context(), target(id))
+		if on == targets {
+			require.NoError(t, err)
+			_, err = sdk.NewFromConfig(w.Admin()).DeregisterScalableTarget(t.Context(), &sdk.DeregisterScalableTargetInput{
+				ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: dimension, ResourceId: aws.String(id),
+			})
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "is not authorized to perform: application-autoscaling:TagResource on resource: "+targets)
+	}
+}
+
 func TestTargetAndPolicy(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
@@ -64,7 +90,10 @@ func TestTargetAndPolicy(t *testing.T) {
 	first, err := c.RegisterScalableTarget(ctx, target(id))
 	require.NoError(t, err)
 	// Registering again changes what is given and keeps the rest.
-	again, err := c.RegisterScalableTarget(ctx, &sdk.RegisterScalableTargetInput{ServiceNamespace: types.ServiceNamespaceSagemaker, ScalableDimension: dimension, ResourceId: aws.String(id), MaxCapacity: aws.Int32(5)})
+	again, err := c.RegisterScalableTarget(ctx, &sdk.RegisterScalableTargetInput{
+		ServiceNamespace:  types.ServiceNamespaceSagemaker,
+		ScalableDimension: dimension, ResourceId: aws.String(id), MaxCapacity: aws.Int32(5),
+	})
 	require.NoError(t, err)
 	require.Equal(t, *first.ScalableTargetARN, *again.ScalableTargetARN)
 	policy, err := c.PutScalingPolicy(ctx, tracking(id, 70))
@@ -92,7 +121,10 @@ func TestTargetAndPolicy(t *testing.T) {
 	updated, err := c.PutScalingPolicy(ctx, tracking(id, 80))
 	require.NoError(t, err)
 	require.Equal(t, *policy.PolicyARN, *updated.PolicyARN)
-	policies, err := c.DescribeScalingPolicies(ctx, &sdk.DescribeScalingPoliciesInput{ServiceNamespace: types.ServiceNamespaceSagemaker, ResourceId: aws.String(id), PolicyNames: []string{"tt"}})
+	policies, err := c.DescribeScalingPolicies(ctx, &sdk.DescribeScalingPoliciesInput{
+		ServiceNamespace: types.ServiceNamespaceSagemaker,
+		ResourceId:       aws.String(id), PolicyNames: []string{"tt"},
+	})
 	require.NoError(t, err)
 	require.Len(t, policies.ScalingPolicies, 1)
 	require.InDelta(t, 80, *policies.ScalingPolicies[0].TargetTrackingScalingPolicyConfiguration.TargetValue, 0)

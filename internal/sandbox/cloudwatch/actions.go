@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
@@ -50,17 +52,24 @@ func (a alarm) actionsOf() []string {
 
 // queueActions keeps the actions that a change of state is followed by.
 func (s *Service) queueActions(tx *store.Tx, before, after alarm) (some bool, err error) {
+	return len(after.actionsOf()) > 0, s.queue(tx, before, after, func(string) bool { return true })
+}
+
+// queue keeps those actions of a state that are wanted.
+func (s *Service) queue(tx *store.Tx, before, after alarm, wanted func(arn string) bool) error {
 	for _, arn := range after.actionsOf() {
+		if !wanted(arn) {
+			continue
+		}
 		n, err := tx.NextSequence(actionsBucket)
 		if err != nil {
-			return some, err
+			return err
 		}
 		if err := store.Put(tx, actionsBucket, sequence(n), action{Number: n, ARN: arn, Before: before, After: after}); err != nil {
-			return some, err
+			return err
 		}
-		some = true
 	}
-	return some, nil
+	return nil
 }
 
 // actLoop runs actions, those first that a stop left. It waits until there are some, or
@@ -131,14 +140,133 @@ func (s *Service) run(ctx context.Context, a action) error {
 		return s.call(ctx, sc, p, "lambda", "Invoke", map[string]any{"FunctionName": a.ARN, "InvocationType": "Event", "Payload": payload})
 	case "sns":
 		p.Service = toTopics
-		message, err := json.Marshal(notice(a))
+		document, err := json.Marshal(notice(a))
+		if err != nil {
+			return err
+		}
+		// By e-mail a person is told, by all else a program.
+		message, err := json.Marshal(map[string]string{"default": string(document), "email": mailText(a)})
 		if err != nil {
 			return err
 		}
 		subject := fmt.Sprintf("%s: \"%s\" in %s", a.After.StateValue, *a.After.AlarmName, regionName(a.After.Scope.Region))
-		return s.call(ctx, sc, p, "sns", "Publish", map[string]any{"TopicArn": a.ARN, "Subject": subject[:min(len(subject), 100)], "Message": string(message)})
+		return s.call(ctx, sc, p, "sns", "Publish", map[string]any{
+			"TopicArn": a.ARN, "Subject": subject[:min(len(subject), 100)],
+			"Message": string(message), "MessageStructure": "json",
+		})
+	}
+	if target.Service == scalingService && s.scaling != nil {
+		if err := checkActions(a.After.Scope, a.After.Rule != "", []string{a.ARN}); err != nil { // of an alarm that was made before this was checked
+			return err
+		}
+		known, err := s.latest(a.After)
+		if err != nil {
+			return err
+		}
+		return s.scaling.ExecutePolicy(ctx, a.ARN, known)
 	}
 	return wire.Errorf(501, "NotImplemented", "the sandbox does not run actions of %s", target.Service)
+}
+
+// scalingService is how ARNs of scaling policies call their service.
+const scalingService = "autoscaling"
+
+// checkActions refuses actions on scaling policies to composite alarms, which have none
+// (API_PutCompositeAlarm lists what they may do), and on those of another account or region:
+// an alarm scales as nobody, so that no policy could allow it. The words are ours.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+func checkActions(sc wire.Scope, composite bool, lists ...[]string) error {
+	for _, action := range slices.Concat(lists...) {
+		arn, _ := wire.ParseARN(action)
+		switch {
+		case !onPolicy(action):
+		case composite:
+			return validation("Composite alarms cannot perform the action %s: Auto Scaling actions are not supported.", action)
+		case wire.ScopeOfARN(arn) != sc:
+			return validation("The action %s must be in account %s and region %s, as the alarm is.", action, sc.Account, sc.Region)
+		}
+	}
+	return nil
+}
+
+// latest is what an alarm saw last: of the newest period that is over if that is as the
+// alarm's state has it, beyond the threshold in ALARM. Else it is of the newest that is, the
+// one under way first, which is what judge went by; or just of the newest.
+func (s *Service) latest(a alarm) (wire.ScalingAlarm, error) {
+	out := wire.ScalingAlarm{Name: *a.AlarmName}
+	if a.Rule != "" {
+		return out, nil
+	}
+	out.Threshold = *a.Threshold
+	window := a.window()
+	last := s.Clock.Now().UTC().Truncate(window)
+	points, err := s.seen(a, last.Add(-time.Duration(*a.EvaluationPeriods)*window), last.Add(window))
+	if err != nil {
+		return out, err
+	}
+	order := []time.Time{last.Add(-window), last}
+	for i := 2; i <= int(*a.EvaluationPeriods); i++ {
+		order = append(order, last.Add(-time.Duration(i)*window))
+	}
+	for _, at := range order {
+		if p, ok := points[at]; ok && comparisons[a.ComparisonOperator].breach(p.value, out.Threshold) == (a.StateValue == types.StateValueAlarm) {
+			out.Value, out.Known = p.value, true
+			return out, nil
+		}
+	}
+	for _, at := range append(slices.Delete(slices.Clone(order), 1, 2), last) {
+		if p, ok := points[at]; ok {
+			out.Value, out.Known = p.value, true
+			break
+		}
+	}
+	return out, nil
+}
+
+// repeatEvery is how often alarms act on scaling policies while they stay in a state:
+// "For Amazon EC2 Auto Scaling actions, the alarm continues to invoke the action once per
+// minute that the alarm remains in the new state."
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions.html
+const repeatEvery = time.Minute
+
+// repeat queues the actions on scaling policies of alarms that stay in a state.
+func (s *Service) repeat() {
+	all, err := s.alarms("")
+	if err != nil {
+		s.Log.Error("actions of alarms not repeated", "error", err.Error())
+	}
+	now, some := s.Clock.Now(), false
+	for _, a := range all {
+		since := *a.StateTransitionedTimestamp
+		if last := s.acted[a.key()]; last.After(since) {
+			since = last
+		}
+		if now.Sub(since) < repeatEvery || !slices.ContainsFunc(a.actionsOf(), onPolicy) {
+			continue
+		}
+		s.acted[a.key()] = now
+		err := s.DB.Update(func(tx *store.Tx) error {
+			current, found, err := store.Get[alarm](tx, alarmsBucket, a.key())
+			if err != nil || !found || current.StateValue != a.StateValue {
+				return err
+			}
+			some = true
+			return s.queue(tx, current, current, onPolicy)
+		})
+		if err != nil {
+			s.Log.Error("action of an alarm not repeated", "alarm", *a.AlarmArn, "error", err.Error())
+		}
+	}
+	if some {
+		s.acts.Ring()
+	}
+}
+
+// onPolicy tells whether an action is on a scaling policy.
+func onPolicy(action string) bool {
+	arn, ok := wire.ParseARN(action)
+	return ok && arn.Service == scalingService
 }
 
 func (s *Service) call(ctx context.Context, sc wire.Scope, p wire.Principal, service, operation string, in map[string]any) error {

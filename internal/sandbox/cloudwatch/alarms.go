@@ -94,6 +94,9 @@ func (s *Service) putAlarm(_ context.Context, req *wire.Request, in *sdk.PutMetr
 	if err := s.checkAlarm(req.Scope, in); err != nil {
 		return nil, err
 	}
+	if err := checkActions(req.Scope, false, in.AlarmActions, in.OKActions, in.InsufficientDataActions); err != nil {
+		return nil, err
+	}
 	a := s.newAlarm(req, in.AlarmName, in.AlarmDescription, in.ActionsEnabled)
 	a.AlarmActions, a.OKActions, a.InsufficientDataActions = nonNil(in.AlarmActions), nonNil(in.OKActions), nonNil(in.InsufficientDataActions)
 	a.Namespace, a.MetricName, a.Dimensions, a.Period, a.Unit = in.Namespace, in.MetricName, in.Dimensions, in.Period, in.Unit
@@ -257,7 +260,8 @@ func (s *Service) deleteAlarms(_ context.Context, req *wire.Request, in *sdk.Del
 					return validation("Cannot delete %s as there are composite alarm(s) depending on it.", *a.AlarmName)
 				}
 			}
-			if err := s.record(tx, a, types.HistoryItemTypeConfigurationUpdate, `Alarm "`+*a.AlarmName+`" deleted`, map[string]any{"version": "1.0", "type": "Delete", "deletedAlarm": configuration(a)}); err != nil {
+			if err := s.record(tx, a, types.HistoryItemTypeConfigurationUpdate, `Alarm "`+*a.AlarmName+`" deleted`,
+				map[string]any{"version": "1.0", "type": "Delete", "deletedAlarm": configuration(a)}); err != nil {
 				return err
 			}
 			if err := tx.Delete(alarmsBucket, a.key()); err != nil {

@@ -89,7 +89,8 @@ func TestReasons(t *testing.T) {
 	require.Equal(t, "Threshold Crossed: no datapoints were received for 2 periods and 2 missing datapoints were treated as [Breaching].", reason("breaching"))
 	require.Equal(t, "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching].", reason("fine"))
 	require.Equal(t, "Insufficient Data: 1 datapoint was unknown.", reason("missing"))
-	require.Regexp(t, `^Threshold Crossed: 2 out of the last 3 datapoints \[9\.0 \(.*\), 21\.5 \(.*\)\] were greater than the threshold \(5\.0\) \(minimum 2 datapoints for OK -> ALARM transition\)\.$`, reason("some"))
+	require.Regexp(t, `^Threshold Crossed: 2 out of the last 3 datapoints \[9\.0 \(.*\), 21\.5 \(.*\)\] were greater than the threshold \(5\.0\) `+
+		`\(minimum 2 datapoints for OK -> ALARM transition\)\.$`, reason("some"))
 	require.Regexp(t, `^Threshold Crossed: 1 datapoint \[1\.0 \(.*\)\] was not greater than the threshold \(5\.0\)\.$`, reason("below"))
 	var data struct {
 		Version, Statistic  string
@@ -127,7 +128,8 @@ func TestAlarmHistory(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []string{
-		`ConfigurationUpdate: Alarm "a" deleted`, `ConfigurationUpdate: Alarm "a" updated`, "StateUpdate: Alarm updated from INSUFFICIENT_DATA to ALARM", `ConfigurationUpdate: Alarm "a" created`,
+		`ConfigurationUpdate: Alarm "a" deleted`, `ConfigurationUpdate: Alarm "a" updated`, "StateUpdate: Alarm updated from INSUFFICIENT_DATA to ALARM",
+		`ConfigurationUpdate: Alarm "a" created`,
 	}, list(&sdk.DescribeAlarmHistoryInput{AlarmName: aws.String("a")}), "it outlives the alarm")
 	require.Len(t, list(&sdk.DescribeAlarmHistoryInput{HistoryItemType: types.HistoryItemTypeStateUpdate}), 1)
 	require.Equal(t, []string{`ConfigurationUpdate: Alarm "a" created`}, list(&sdk.DescribeAlarmHistoryInput{ScanBy: types.ScanByTimestampAscending, MaxRecords: aws.Int32(1)}))
@@ -264,4 +266,27 @@ func TestAlarmActions(t *testing.T) {
 	_, err = c.SetAlarmState(ctx, &sdk.SetAlarmStateInput{AlarmName: aws.String("a"), StateValue: types.StateValueOk, StateReason: aws.String("r")})
 	require.NoError(t, err)
 	require.Empty(t, calls, "actions that are switched off do not run")
+}
+
+// An alarm scales what is in its account and region, and a composite one scales nothing.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+func TestActionsOnScalingPolicies(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	const own = "arn:aws:autoscaling:us-east-1:000000000000:scalingPolicy:x"
+	for _, action := range []string{"arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:x", "arn:aws:autoscaling:eu-west-1:000000000000:scalingPolicy:x"} {
+		for _, set := range []func(*sdk.PutMetricAlarmInput){
+			func(in *sdk.PutMetricAlarmInput) { in.AlarmActions = []string{action} },
+			func(in *sdk.PutMetricAlarmInput) { in.OKActions = []string{own, action} },
+			func(in *sdk.PutMetricAlarmInput) { in.InsufficientDataActions = []string{action} },
+		} {
+			_, err := c.PutMetricAlarm(ctx, onMine("a", "m", set))
+			require.Contains(t, iamtest.RequireCode(t, err, "ValidationError").ErrorMessage(), action)
+		}
+	}
+	_, err := c.PutMetricAlarm(ctx, onMine("a", "m", func(in *sdk.PutMetricAlarmInput) { in.AlarmActions = []string{own} }))
+	require.NoError(t, err)
+	_, err = c.PutCompositeAlarm(ctx, &sdk.PutCompositeAlarmInput{AlarmName: aws.String("both"), AlarmRule: aws.String(`ALARM("a")`), OKActions: []string{own}})
+	require.Contains(t, iamtest.RequireCode(t, err, "ValidationError").ErrorMessage(), own)
 }

@@ -38,8 +38,9 @@ var queryID = lazyregexp.New(`^[a-z][a-zA-Z0-9_]*$`)
 // asking checks queries and reads their expressions.
 func (s *Service) asking(sc wire.Scope, queries []types.MetricDataQuery, start, end time.Time) (*asking, error) {
 	a := &asking{
-		s: s, scope: sc, start: start, end: end, left: metricmath.MaxPoints, queries: map[string]types.MetricDataQuery{}, labels: labels(queries), parsed: map[string]*metricmath.Expression{},
-		done: map[string]metricmath.Value{}, pending: map[string]bool{}, messages: map[string][]types.MessageData{},
+		s: s, scope: sc, start: start, end: end, left: metricmath.MaxPoints, queries: map[string]types.MetricDataQuery{}, labels: labels(queries),
+		parsed: map[string]*metricmath.Expression{},
+		done:   map[string]metricmath.Value{}, pending: map[string]bool{}, messages: map[string][]types.MessageData{},
 	}
 	for i, q := range queries {
 		id, member := aws.ToString(q.Id), "MetricDataQueries.member."+strconv.Itoa(i+1)

@@ -63,15 +63,15 @@ type Service struct {
 	placed  map[string]bool // keys of alarms that were put and not looked at yet
 	put     bell.Bell       // rung when there are some
 	router  *wire.Router
+	scaling wire.Scaling
+	// acted is when alarms last acted on scaling policies, by key.
+	acted map[string]time.Time
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-var (
-	_ wire.Metrics      = (*Service)(nil)
-	_ wire.MetricPoints = (*Service)(nil)
-)
+var _ wire.MetricPoints = (*Service)(nil)
 
 // New returns the service over the store. Alarms are evaluated after Start.
 func New(c Config) (*Service, error) {
@@ -79,10 +79,16 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("cloudwatch: DB is required")
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
-	return &Service{Config: c, pending: map[string]stat{}, fresh: bell.New(), acts: bell.New(), placed: map[string]bool{}, put: bell.New(), cancel: func() {}}, nil
+	return &Service{
+		Config: c, pending: map[string]stat{}, fresh: bell.New(), acts: bell.New(), placed: map[string]bool{}, acted: map[string]time.Time{},
+		put: bell.New(), cancel: func() {},
+	}, nil
 }
 
 const id = "cloudwatch"
+
+// SetScaling gives the service what scales on actions of alarms. It is called before Start.
+func (s *Service) SetScaling(to wire.Scaling) { s.scaling = to }
 
 // Register adds the service and its operations to the router. SDKs speak CBOR to
 // it, older tools the query protocol; the router takes both.
@@ -140,6 +146,7 @@ func (s *Service) evaluateLoop(ctx context.Context) {
 		if now.Sub(looked) >= evaluateEvery {
 			looked = now
 			s.guarded(s.evaluate)
+			s.guarded(s.repeat)
 		}
 		s.guarded(s.evaluatePlaced)
 		if now.Sub(swept) >= sweepEvery {
@@ -197,11 +204,6 @@ func dataKey(series string, at time.Time, unit string) string {
 		key += "\x00" + unit
 	}
 	return key
-}
-
-// PutMetric implements wire.Metrics. The point is kept within a second or so.
-func (s *Service) PutMetric(ctx context.Context, sc wire.Scope, namespace, name string, dimensions map[string]string, value float64) {
-	s.PutPoint(ctx, sc, wire.MetricPoint{Namespace: namespace, Name: name, Dimensions: dimensions, Value: value, Time: s.Clock.Now()})
 }
 
 // PutPoint implements wire.MetricPoints. The point is kept within a second or so. What is

@@ -120,8 +120,14 @@ func TestAlarmFollowsMetric(t *testing.T) {
 	require.Equal(t, "aws.cloudwatch CloudWatch Alarm State Change arn:aws:cloudwatch:us-east-1:000000000000:alarm:a", <-events)
 
 	require.NoError(t, w.Clock.WaitTimers(ctx, 1))
-	s.PutMetric(ctx, iamtest.Scope, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:other"}, 1)
-	s.PutMetric(ctx, iamtest.Scope, "AWS/States", "ExecutionsFailed", map[string]string{"StateMachineArn": "arn:m"}, 1)
+	s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{
+		Namespace: "AWS/States", Name: "ExecutionsFailed",
+		Dimensions: map[string]string{"StateMachineArn": "arn:other"}, Value: 1, Time: w.Clock.Now(),
+	})
+	s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{
+		Namespace: "AWS/States", Name: "ExecutionsFailed",
+		Dimensions: map[string]string{"StateMachineArn": "arn:m"}, Value: 1, Time: w.Clock.Now(),
+	})
 	require.NoError(t, w.Clock.WaitTimers(ctx, 2))
 	w.Clock.Advance(time.Second)
 	<-events
@@ -218,7 +224,10 @@ func TestStatistics(t *testing.T) {
 	dims := []types.Dimension{{Name: aws.String("d"), Value: aws.String("1")}}
 	_, err := before.PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: aws.String("Mine"), MetricData: []types.MetricDatum{
 		{MetricName: aws.String("m"), Dimensions: dims, Values: []float64{1, 4}, Counts: []float64{2, 1}, Timestamp: &start, Unit: types.StandardUnitCount},
-		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: aws.Float64(-3), Minimum: aws.Float64(-3), Maximum: aws.Float64(-3)}, Timestamp: &start, Unit: types.StandardUnitCount},
+		{MetricName: aws.String("m"), Dimensions: dims, StatisticValues: &types.StatisticSet{
+			SampleCount: aws.Float64(1), Sum: aws.Float64(-3),
+			Minimum: aws.Float64(-3), Maximum: aws.Float64(-3),
+		}, Timestamp: &start, Unit: types.StandardUnitCount},
 	}})
 	require.NoError(t, err)
 	// What was acknowledged is there after a restart.
@@ -235,11 +244,14 @@ func TestStatistics(t *testing.T) {
 	got := get("Mine", dims)
 	require.Len(t, got, 1)
 	require.True(t, start.Equal(*got[0].Timestamp))
-	for name, v := range map[string][2]float64{"sum": {*got[0].Sum, 3}, "min": {*got[0].Minimum, -3}, "max": {*got[0].Maximum, 4}, "n": {*got[0].SampleCount, 4}, "avg": {*got[0].Average, 0.75}} {
+	for name, v := range map[string][2]float64{
+		"sum": {*got[0].Sum, 3}, "min": {*got[0].Minimum, -3}, "max": {*got[0].Maximum, 4},
+		"n": {*got[0].SampleCount, 4}, "avg": {*got[0].Average, 0.75},
+	} {
 		require.InDelta(t, v[1], v[0], 1e-9, name)
 	}
 	require.Empty(t, get("Mine", nil))
-	s.PutMetric(ctx, iamtest.Scope, "AWS/X", "m", nil, 7)
+	s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "AWS/X", Name: "m", Dimensions: nil, Value: 7, Time: w.Clock.Now()})
 	require.Len(t, get("AWS/X", nil), 1, "what is in memory counts")
 	list, err := c.ListMetrics(ctx, &sdk.ListMetricsInput{Namespace: aws.String("Mine")})
 	require.NoError(t, err)
@@ -310,9 +322,11 @@ func TestRefused(t *testing.T) {
 			iamtest.RequireCode(t, err, tc.code)
 		})
 	}
-	_, limited := w.Role(t, "limited", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudwatch:PutMetricData","Resource":"*","Condition":{"StringLike":{"cloudwatch:namespace":"mine/*"}}}]}`)
+	_, limited := w.Role(t, "limited", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudwatch:PutMetricData","Resource":"*",`+
+		`"Condition":{"StringLike":{"cloudwatch:namespace":"mine/*"}}}]}`)
 	put := func(namespace string) error {
-		_, err := sdk.NewFromConfig(limited).PutMetricData(ctx, &sdk.PutMetricDataInput{Namespace: &namespace, MetricData: []types.MetricDatum{{MetricName: aws.String("m"), Value: aws.Float64(1)}}})
+		_, err := sdk.NewFromConfig(limited).PutMetricData(ctx,
+			&sdk.PutMetricDataInput{Namespace: &namespace, MetricData: []types.MetricDatum{{MetricName: aws.String("m"), Value: aws.Float64(1)}}})
 		return err
 	}
 	require.NoError(t, put("mine/a"))
@@ -342,7 +356,8 @@ func TestQueryProtocol(t *testing.T) {
 	}
 	status, body := call(url.Values{
 		"Action": {"PutMetricAlarm"}, "Version": {"2010-08-01"}, "AlarmName": {"q"}, "Namespace": {"N"}, "MetricName": {"m"}, "Statistic": {"Sum"}, "Period": {"60"},
-		"EvaluationPeriods": {"1"}, "Threshold": {"1.5"}, "ComparisonOperator": {"GreaterThanThreshold"}, "Dimensions.member.1.Name": {"d"}, "Dimensions.member.1.Value": {"1"}, "AlarmActions": {""},
+		"EvaluationPeriods": {"1"}, "Threshold": {"1.5"}, "ComparisonOperator": {"GreaterThanThreshold"}, "Dimensions.member.1.Name": {"d"},
+		"Dimensions.member.1.Value": {"1"}, "AlarmActions": {""},
 	})
 	require.Equal(t, http.StatusOK, status, body)
 	status, body = call(url.Values{"Action": {"DescribeAlarms"}, "Version": {"2010-08-01"}, "AlarmNames.member.1": {"q"}})

@@ -19,6 +19,9 @@ func (s *Service) putComposite(_ context.Context, req *wire.Request, in *sdk.Put
 	if in.ActionsSuppressor != nil {
 		return nil, unsupported("the sandbox does not suppress the actions of alarms by another alarm")
 	}
+	if err := checkActions(req.Scope, true, in.AlarmActions, in.OKActions, in.InsufficientDataActions); err != nil {
+		return nil, err
+	}
 	rule, err := parseRule(*in.AlarmRule)
 	if err != nil {
 		return nil, err

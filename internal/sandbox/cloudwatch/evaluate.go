@@ -172,7 +172,8 @@ type sight struct {
 }
 
 // judge decides by the last periods. The period under way counts as soon as it
-// has data, so that an alarm does not wait for its end.
+// has data, so that an alarm does not wait for its end. It does not take one of several
+// periods out of ALARM: of a sum there is little at the beginning of each minute.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 func (s *Service) judge(a alarm) (verdict, error) {
 	g := sight{alarm: a, n: int(*a.EvaluationPeriods), need: int(*a.EvaluationPeriods)}
@@ -185,7 +186,7 @@ func (s *Service) judge(a alarm) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	if _, ok := points[last]; !ok {
+	if p, ok := points[last]; !ok || g.n > 1 && a.StateValue == types.StateValueAlarm && !comparisons[a.ComparisonOperator].breach(p.value, *a.Threshold) {
 		last = last.Add(-window)
 	}
 	samples := 0.0
@@ -286,7 +287,8 @@ func (g *sight) reason(breach bool) string {
 	if breach {
 		least, way = g.need, "OK -> ALARM"
 	}
-	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints %s (minimum %s for %s transition)%s.", len(shown), g.n, verb, strings.TrimSpace(counted(least, "datapoint", "", "")), way, missing)
+	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints %s (minimum %s for %s transition)%s.", len(shown), g.n, verb,
+		strings.TrimSpace(counted(least, "datapoint", "", "")), way, missing)
 }
 
 // missing tells what the missing data points counted as.

@@ -188,13 +188,19 @@ func TestValuesThatAreNone(t *testing.T) {
 		iamtest.RequireCode(t, try(types.MetricDatum{Value: &bad}), "InvalidParameterValue")
 		iamtest.RequireCode(t, try(types.MetricDatum{Values: []float64{1, bad}}), "InvalidParameterValue")
 		iamtest.RequireCode(t, try(types.MetricDatum{Values: []float64{1}, Counts: []float64{bad}}), "InvalidParameterValue")
-		iamtest.RequireCode(t, try(types.MetricDatum{StatisticValues: &types.StatisticSet{SampleCount: aws.Float64(1), Sum: &bad, Minimum: &bad, Maximum: &bad}}), "InvalidParameterValue")
+		iamtest.RequireCode(t, try(types.MetricDatum{StatisticValues: &types.StatisticSet{
+			SampleCount: aws.Float64(1), Sum: &bad, Minimum: &bad,
+			Maximum: &bad,
+		}}), "InvalidParameterValue")
 		_, err := c.PutMetricAlarm(ctx, onMine("a", "m", func(in *sdk.PutMetricAlarmInput) { in.Threshold = &bad }))
 		iamtest.RequireCode(t, err, "InvalidParameterValue")
 	}
 	for _, n := range []float64{0, -1} {
 		iamtest.RequireCode(t, try(types.MetricDatum{Values: []float64{1}, Counts: []float64{n}}), "InvalidParameterValue")
-		iamtest.RequireCode(t, try(types.MetricDatum{StatisticValues: &types.StatisticSet{SampleCount: &n, Sum: aws.Float64(1), Minimum: aws.Float64(1), Maximum: aws.Float64(1)}}), "InvalidParameterValue")
+		iamtest.RequireCode(t, try(types.MetricDatum{StatisticValues: &types.StatisticSet{
+			SampleCount: &n, Sum: aws.Float64(1), Minimum: aws.Float64(1),
+			Maximum: aws.Float64(1),
+		}}), "InvalidParameterValue")
 	}
 
 	// Nor do services give such, whatever a log line holds; and what cannot be kept holds up
@@ -212,9 +218,9 @@ func TestValuesThatAreNone(t *testing.T) {
 		return fmt.Sprint(got)
 	}
 	for range 2 {
-		s.PutMetric(ctx, iamtest.Scope, "S", "bad", nil, 1.7e308)
-		s.PutMetric(ctx, iamtest.Scope, "S", "worse", nil, math.NaN())
-		s.PutMetric(ctx, iamtest.Scope, "S", "good", nil, 1)
+		s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "S", Name: "bad", Dimensions: nil, Value: 1.7e308, Time: w.Clock.Now()})
+		s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "S", Name: "worse", Dimensions: nil, Value: math.NaN(), Time: w.Clock.Now()})
+		s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "S", Name: "good", Dimensions: nil, Value: 1, Time: w.Clock.Now()})
 	}
 	require.Equal(t, "[2]", sum("good"))
 	require.Equal(t, "[]", sum("bad"))
@@ -229,7 +235,7 @@ func TestValuesThatAreNone(t *testing.T) {
 		}
 		return err
 	}))
-	s.PutMetric(ctx, iamtest.Scope, "S", "good", nil, 1)
-	s.PutMetric(ctx, iamtest.Scope, "S", "other", nil, 1)
+	s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "S", Name: "good", Dimensions: nil, Value: 1, Time: w.Clock.Now()})
+	s.PutPoint(ctx, iamtest.Scope, wire.MetricPoint{Namespace: "S", Name: "other", Dimensions: nil, Value: 1, Time: w.Clock.Now()})
 	require.Equal(t, "[1]", sum("other"))
 }

@@ -46,8 +46,14 @@ func TestPercentiles(t *testing.T) {
 	}})
 	w.Reopen(t)
 	_, c = register(t, w, nil)
-	want := map[string]float64{"p50": 50, "p99": 99, "p99.9": 100, "tm90": 45.5, "TM(25%:75%)": 50.5, "IQM": 50.5, "tc90": 90, "ts50": 1275, "PR(:25)": 25, "TC(10:20)": 11, "wm50": 37.75}
-	in := &sdk.GetMetricStatisticsInput{Namespace: aws.String("Mine"), MetricName: aws.String("latency"), StartTime: &now, EndTime: aws.Time(now.Add(time.Minute)), Period: aws.Int32(60)}
+	want := map[string]float64{
+		"p50": 50, "p99": 99, "p99.9": 100, "tm90": 45.5, "TM(25%:75%)": 50.5, "IQM": 50.5, "tc90": 90, "ts50": 1275,
+		"PR(:25)": 25, "TC(10:20)": 11, "wm50": 37.75,
+	}
+	in := &sdk.GetMetricStatisticsInput{
+		Namespace: aws.String("Mine"), MetricName: aws.String("latency"), StartTime: &now,
+		EndTime: aws.Time(now.Add(time.Minute)), Period: aws.Int32(60),
+	}
 	for name, value := range want {
 		in.ExtendedStatistics = []string{name}
 		out, err := c.GetMetricStatistics(ctx, in)
@@ -60,7 +66,10 @@ func TestPercentiles(t *testing.T) {
 		iamtest.RequireCode(t, err, "InvalidParameterValue")
 	}
 	// Of a set of statistics the values are not known.
-	out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &now, EndTime: aws.Time(now.Add(time.Minute)), MetricDataQueries: []types.MetricDataQuery{metric("p", "set", "p50", 60), metric("m", "set", "Maximum", 60)}})
+	out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{
+		StartTime: &now, EndTime: aws.Time(now.Add(time.Minute)),
+		MetricDataQueries: []types.MetricDataQuery{metric("p", "set", "p50", 60), metric("m", "set", "Maximum", 60)},
+	})
 	require.NoError(t, err)
 	require.Empty(t, out.MetricDataResults[0].Values)
 	require.Equal(t, []float64{3}, out.MetricDataResults[1].Values)
@@ -98,7 +107,10 @@ func TestMetricMath(t *testing.T) {
 		put(t, c, datum("errors", v, at, types.StandardUnitCount), datum("calls", 8, at, types.StandardUnitCount))
 	}
 	ask := func(queries ...types.MetricDataQuery) (*sdk.GetMetricDataOutput, error) {
-		return c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &start, EndTime: aws.Time(start.Add(5 * time.Minute)), MetricDataQueries: queries, ScanBy: types.ScanByTimestampAscending})
+		return c.GetMetricData(ctx, &sdk.GetMetricDataInput{
+			StartTime: &start, EndTime: aws.Time(start.Add(5 * time.Minute)), MetricDataQueries: queries,
+			ScanBy: types.ScanByTimestampAscending,
+		})
 	}
 	errors, calls := metric("errors", "errors", "Sum", 60), metric("calls", "calls", "Sum", 60)
 	out, err := ask(expression("share", "100 * errors / calls"), hidden(errors), hidden(calls), expression("twice", "share * 2"), expression("filled", "FILL(errors, 0)"))
@@ -146,19 +158,24 @@ func TestMetricDataAsRecorded(t *testing.T) {
 		require.NoError(t, err)
 		return out
 	}
-	for label, other := range map[string]types.MetricDataQuery{"m": metric("b", "n", "Sum", 60), "m Sum": metric("b", "m", "Minimum", 60), "m 60": metric("b", "m", "Sum", 30), "m Sum 60": metric("b", "m", "Minimum", 30)} {
+	for label, other := range map[string]types.MetricDataQuery{
+		"m": metric("b", "n", "Sum", 60), "m Sum": metric("b", "m", "Minimum", 60),
+		"m 60": metric("b", "m", "Sum", 30), "m Sum 60": metric("b", "m", "Minimum", 30),
+	} {
 		require.Equal(t, label, *ask(0, nil, metric("a", "m", "Sum", 60), other).MetricDataResults[0].Label)
 	}
 	got := ask(0, nil, metric("a", "m", "Sum", 60)).MetricDataResults[0]
 	require.Equal(t, []float64{60_000}, got.Values, "of several units one")
 	require.Equal(t, "Multiple units returned: '[Milliseconds, None, Seconds]'", *got.Messages[0].Value)
 	stats, err := c.GetMetricStatistics(ctx, &sdk.GetMetricStatisticsInput{
-		Namespace: aws.String("Mine"), MetricName: aws.String("m"), StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)), Period: aws.Int32(60), Statistics: []types.Statistic{types.StatisticSum},
+		Namespace: aws.String("Mine"), MetricName: aws.String("m"), StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)), Period: aws.Int32(60),
+		Statistics: []types.Statistic{types.StatisticSum},
 	})
 	require.NoError(t, err)
 	require.Len(t, stats.Datapoints, 3)
 	_, err = c.GetMetricStatistics(ctx, &sdk.GetMetricStatisticsInput{
-		Namespace: aws.String("Mine"), MetricName: aws.String("m"), StartTime: &start, EndTime: aws.Time(start.Add(24 * time.Hour)), Period: aws.Int32(1), Statistics: []types.Statistic{types.StatisticSum},
+		Namespace: aws.String("Mine"), MetricName: aws.String("m"), StartTime: &start, EndTime: aws.Time(start.Add(24 * time.Hour)), Period: aws.Int32(1),
+		Statistics: []types.Statistic{types.StatisticSum},
 	})
 	require.ErrorContains(t, err, "You have requested up to 86400 datapoints, which exceeds the limit of 1440.")
 
@@ -192,7 +209,10 @@ func TestHighResolution(t *testing.T) {
 		put(t, c, d)
 	}
 	for period, want := range map[int32]string{1: "[5 4 3 2 1 0]", 10: "[9 5 1]", 30: "[15]", 60: "[15]"} {
-		out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)), MetricDataQueries: []types.MetricDataQuery{metric("a", "fine", "Sum", period)}})
+		out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{
+			StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)),
+			MetricDataQueries: []types.MetricDataQuery{metric("a", "fine", "Sum", period)},
+		})
 		require.NoError(t, err)
 		require.Equal(t, want, fmt.Sprint(out.MetricDataResults[0].Values))
 	}

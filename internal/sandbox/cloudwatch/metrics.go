@@ -118,7 +118,8 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 
 // exclusive refuses two members that are each other's alternative.
 func exclusive(one, other string) error {
-	return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination", "The parameters %s and %s are mutually exclusive and you have specified both.", one, other)
+	return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination",
+		"The parameters %s and %s are mutually exclusive and you have specified both.", one, other)
 }
 
 // greatest bounds values on both sides of zero; CloudWatch takes neither what is beyond nor
@@ -219,7 +220,8 @@ func checkStatistics(in *sdk.GetMetricStatisticsInput) error {
 	}
 	if n := int64(in.EndTime.Sub(*in.StartTime).Seconds()) / int64(*in.Period); n > maxPoints {
 		return badRequest("InvalidParameterCombinationException", "InvalidParameterCombination",
-			"You have requested up to %d datapoints, which exceeds the limit of %d. You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n, maxPoints)
+			"You have requested up to %d datapoints, which exceeds the limit of %d. You may reduce the datapoints requested by increasing Period, or "+
+				"decreasing the time range.", n, maxPoints)
 	}
 	for _, name := range in.ExtendedStatistics {
 		if st, ok := parseStatistic(name); !ok || slices.Contains(plain, st.kind) {
@@ -286,7 +288,8 @@ func periods(buckets []bucket, period time.Duration) (out []bucket) {
 func (b bucket) datapoint(in *sdk.GetMetricStatisticsInput) types.Datapoint {
 	p := types.Datapoint{Timestamp: aws.Time(b.at), Unit: types.StandardUnit(b.Unit)}
 	into := map[types.Statistic]**float64{
-		types.StatisticAverage: &p.Average, types.StatisticSum: &p.Sum, types.StatisticMinimum: &p.Minimum, types.StatisticMaximum: &p.Maximum, types.StatisticSampleCount: &p.SampleCount,
+		types.StatisticAverage: &p.Average, types.StatisticSum: &p.Sum, types.StatisticMinimum: &p.Minimum, types.StatisticMaximum: &p.Maximum,
+		types.StatisticSampleCount: &p.SampleCount,
 	}
 	for _, name := range in.Statistics {
 		x, _ := b.value(statistic{kind: string(name)})

@@ -44,7 +44,8 @@ func (a stat) merge(b stat) stat {
 	case b.Count == 0 && !b.Blind:
 		return a
 	}
-	out := stat{Count: a.Count + b.Count, Sum: a.Sum + b.Sum, Min: min(a.Min, b.Min), Max: max(a.Max, b.Max), Unit: a.Unit, Blind: a.Blind || b.Blind || len(a.V) == 0 || len(b.V) == 0}
+	out := stat{Count: a.Count + b.Count, Sum: a.Sum + b.Sum, Min: min(a.Min, b.Min), Max: max(a.Max, b.Max), Unit: a.Unit, Blind: a.Blind || b.Blind ||
+		len(a.V) == 0 || len(b.V) == 0}
 	if out.Blind {
 		return out
 	}

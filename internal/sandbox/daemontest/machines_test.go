@@ -16,7 +16,8 @@ const (
 	roleARN    = "arn:aws:iam::000000000000:role/crash"
 	// retry is what every Task has: a call under way when the daemon is killed
 	// fails as it does on AWS when the connection to a service is lost.
-	retry = `"Retry":[{"ErrorEquals":["S3.SdkClientException","Lambda.SdkClientException","StepFunctions.SdkClientException","States.Timeout"],"IntervalSeconds":1,"MaxAttempts":1000,"BackoffRate":1}]`
+	retry = `"Retry":[{"ErrorEquals":["S3.SdkClientException","Lambda.SdkClientException","StepFunctions.SdkClientException","States.Timeout"],` +
+		`"IntervalSeconds":1,"MaxAttempts":1000,"BackoffRate":1}]`
 )
 
 // machine is a state machine with what its executions must come to.

@@ -91,7 +91,10 @@ func (w *world) realtime(b *testing.B, c *clients) *string {
 	anyone := strings.Replace(trust, `"Service":`, `"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":`, 1)
 	_, err := c.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("crash"), PolicyDocument: &anyone})
 	require.NoError(b, err)
-	_, err = c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("crash"), PolicyName: aws.String("realtime"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sagemaker:*","s3:*","logs:*","lambda:*","cloudwatch:*"],"Resource":"*"}]}`)})
+	_, err = c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+		RoleName: aws.String("crash"), PolicyName: aws.String("realtime"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sagemaker:*","s3:*","logs:*","lambda:*","cloudwatch:*"],"Resource":"*"}]}`),
+	})
 	require.NoError(b, err)
 	model, err := os.ReadFile(filepath.Join(example, "model.tar.gz"))
 	require.NoError(b, err)
@@ -103,7 +106,10 @@ func (w *world) realtime(b *testing.B, c *clients) *string {
 	})
 	require.NoError(b, err)
 	sm := c.sagemaker
-	_, err = sm.CreateModel(ctx, &sagemaker.CreateModelInput{ModelName: aws.String("iris"), ExecutionRoleArn: aws.String(roleARN), PrimaryContainer: &smtypes.ContainerDefinition{Image: aws.String("sandbox/linear"), ModelDataUrl: aws.String("s3://" + bucketName + "/model.tar.gz")}})
+	_, err = sm.CreateModel(ctx, &sagemaker.CreateModelInput{
+		ModelName: aws.String("iris"), ExecutionRoleArn: aws.String(roleARN),
+		PrimaryContainer: &smtypes.ContainerDefinition{Image: aws.String("sandbox/linear"), ModelDataUrl: aws.String("s3://" + bucketName + "/model.tar.gz")},
+	})
 	require.NoError(b, err)
 	_, err = sm.CreateEndpointConfig(ctx, &sagemaker.CreateEndpointConfigInput{EndpointConfigName: aws.String("iris"), ProductionVariants: []smtypes.ProductionVariant{{
 		VariantName: aws.String("primary"), ModelName: aws.String("iris"), InitialInstanceCount: aws.Int32(1), InstanceType: smtypes.ProductionVariantInstanceTypeMlM5Large,

@@ -69,7 +69,8 @@ func TestArchives(t *testing.T) {
 	require.Len(t, list.Archives, 1)
 	require.Positive(t, list.Archives[0].SizeBytes)
 	_, err = s.bridge.ListArchives(ctx, &sdk.ListArchivesInput{NamePrefix: aws.String("so"), State: types.ArchiveStateEnabled})
-	require.Equal(t, "At most one filter is allowed for ListArchives. Use either : State, EventSourceArn, or NamePrefix.", iamtest.RequireCode(t, err, "ValidationException").ErrorMessage())
+	require.Equal(t, "At most one filter is allowed for ListArchives. Use either : State, EventSourceArn, or NamePrefix.",
+		iamtest.RequireCode(t, err, "ValidationException").ErrorMessage())
 
 	// After its days an archive has them no more.
 	s.Clock.Advance(73 * time.Hour)

@@ -18,7 +18,10 @@ const busARN = "arn:aws:events:us-east-1:000000000000:event-bus/"
 func TestBuses(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSetup(t), t.Context()
-	made, err := s.bridge.CreateEventBus(ctx, &sdk.CreateEventBusInput{Name: aws.String("orders"), Description: aws.String("d"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}})
+	made, err := s.bridge.CreateEventBus(ctx, &sdk.CreateEventBusInput{
+		Name: aws.String("orders"), Description: aws.String("d"),
+		Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}},
+	})
 	require.NoError(t, err)
 	require.Equal(t, busARN+"orders", *made.EventBusArn)
 	_, err = s.bridge.CreateEventBus(ctx, &sdk.CreateEventBusInput{Name: aws.String("orders")})
@@ -112,14 +115,21 @@ func TestPermissions(t *testing.T) {
 	iamtest.RequireCode(t, err, "ValidationException")
 
 	// A bus's own Deny is stronger than what the caller's policies allow.
-	_, err = s.bridge.PutPermission(ctx, &sdk.PutPermissionInput{Policy: aws.String(`{"Version":"2012-10-17","Statement":{"Sid":"d","Effect":"Deny","Principal":"*","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"secret"}}}}`)})
+	_, err = s.bridge.PutPermission(ctx, &sdk.PutPermissionInput{Policy: aws.String(`{"Version":"2012-10-17","Id":"mine","Statement":{"Sid":"d",` +
+		`"Effect":"Deny","Principal":"*","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"secret"}}}}`)})
 	require.NoError(t, err)
 	_, cfg := s.Role(t, "sender", iamtest.Allow("events:PutEvents", "*"))
 	send := func(source string) error {
-		_, err := sdk.NewFromConfig(cfg).PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{Source: &source, DetailType: aws.String("t"), Detail: aws.String("{}")}}})
+		_, err := sdk.NewFromConfig(cfg).PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+			Source:     &source,
+			DetailType: aws.String("t"), Detail: aws.String("{}"),
+		}}})
 		return err
 	}
 	require.NoError(t, send("open"))
+	require.NoError(t, put("e", "111122223333", "events:PutEvents"))
+	require.NoError(t, remove("e"))
+	require.Contains(t, *policyOf(), `"Id":"mine"`, "what a policy is called stays")
 	iamtest.RequireCode(t, send("secret"), "AccessDeniedException")
 	require.NoError(t, remove("d"))
 	require.NoError(t, send("secret"))

@@ -192,7 +192,10 @@ func (s *Service) updateConnection(ctx context.Context, req *wire.Request, in *s
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.UpdateConnectionOutput{ConnectionArn: &c.ARN, ConnectionState: c.State, CreationTime: &c.Created, LastModifiedTime: &c.Modified, LastAuthorizedTime: &c.Authorized}, nil
+	return &sdk.UpdateConnectionOutput{
+		ConnectionArn: &c.ARN, ConnectionState: c.State, CreationTime: &c.Created, LastModifiedTime: &c.Modified,
+		LastAuthorizedTime: &c.Authorized,
+	}, nil
 }
 
 // deauthorize removes all authorization from a connection.

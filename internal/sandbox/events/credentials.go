@@ -70,7 +70,10 @@ func (c *credentials) create(p *types.CreateConnectionAuthRequestParameters) {
 		u.ApiKeyAuthParameters = &types.UpdateConnectionApiKeyAuthRequestParameters{ApiKeyName: k.ApiKeyName, ApiKeyValue: k.ApiKeyValue}
 	}
 	if o := p.OAuthParameters; o != nil {
-		u.OAuthParameters = &types.UpdateConnectionOAuthRequestParameters{AuthorizationEndpoint: o.AuthorizationEndpoint, HttpMethod: o.HttpMethod, OAuthHttpParameters: o.OAuthHttpParameters}
+		u.OAuthParameters = &types.UpdateConnectionOAuthRequestParameters{
+			AuthorizationEndpoint: o.AuthorizationEndpoint, HttpMethod: o.HttpMethod,
+			OAuthHttpParameters: o.OAuthHttpParameters,
+		}
 		if o.ClientParameters != nil {
 			u.OAuthParameters.ClientParameters = &types.UpdateConnectionOAuthClientRequestParameters{ClientID: o.ClientParameters.ClientID, ClientSecret: o.ClientParameters.ClientSecret}
 		}

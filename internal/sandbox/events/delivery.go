@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -21,12 +21,8 @@ const (
 	maxAge      = 24 * time.Hour
 )
 
-// The pause between two attempts grows from the first to the last of these; AWS documents
-// "exponential back off and jitter" without numbers.
-const (
-	firstPause = time.Second
-	lastPause  = 10 * time.Minute
-)
+// unreadable is how long what cannot even be read waits.
+const unreadable = 10 * time.Minute
 
 // delivery is one event for one target, as it is kept until it is done.
 type delivery struct {
@@ -105,7 +101,7 @@ func (s *Service) attempt(ctx context.Context, key string, do func(context.Conte
 	})
 	if err != nil && ctx.Err() == nil {
 		s.Log.Error("an event cannot be delivered yet", "error", err.Error())
-		s.deliveries.Add(key, s.Clock.Now().Add(lastPause))
+		s.deliveries.Add(key, s.Clock.Now().Add(unreadable))
 	}
 }
 
@@ -134,7 +130,7 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	}
 	if f != nil && f.again && exhausted == "" {
 		d.Tries++
-		d.Due = now.Add(backoff(d.Tries))
+		d.Due = now.Add(courier.Backoff(d.Tries))
 		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
 			s.Log.Error("a delivery is not kept", "error", err.Error())
 		}
@@ -148,13 +144,6 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
 		s.Log.Error("a delivery is not forgotten", "error", err.Error())
 	}
-}
-
-// backoff is the pause before a retry.
-func backoff(tries int) time.Duration {
-	d := firstPause << min(tries-1, 20)
-	d = min(d, lastPause)
-	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1)) // jitter
 }
 
 // bury sends what cannot be delivered to the dead-letter queue of the target.

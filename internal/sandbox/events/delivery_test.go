@@ -293,9 +293,12 @@ func TestConnections(t *testing.T) {
 	s, ctx := newSetup(t), t.Context()
 	vault := awssecrets.NewFromConfig(s.Admin())
 	name := aws.String("c")
-	_, err := s.bridge.CreateConnection(ctx, &sdk.CreateConnectionInput{Name: name, AuthorizationType: types.ConnectionAuthorizationTypeBasic, AuthParameters: &types.CreateConnectionAuthRequestParameters{
-		BasicAuthParameters: &types.CreateConnectionBasicAuthRequestParameters{Username: aws.String("user"), Password: aws.String("pass")},
-	}})
+	_, err := s.bridge.CreateConnection(ctx, &sdk.CreateConnectionInput{
+		Name: name, AuthorizationType: types.ConnectionAuthorizationTypeBasic,
+		AuthParameters: &types.CreateConnectionAuthRequestParameters{
+			BasicAuthParameters: &types.CreateConnectionBasicAuthRequestParameters{Username: aws.String("user"), Password: aws.String("pass")},
+		},
+	})
 	require.NoError(t, err)
 	got, err := s.bridge.DescribeConnection(ctx, &sdk.DescribeConnectionInput{Name: name})
 	require.NoError(t, err)
@@ -313,8 +316,11 @@ func TestConnections(t *testing.T) {
 	}
 	require.JSONEq(t, `{"username":"user","password":"pass"}`, value())
 	_, err = s.bridge.UpdateConnection(ctx, &sdk.UpdateConnectionInput{Name: name, AuthParameters: &types.UpdateConnectionAuthRequestParameters{
-		BasicAuthParameters:      &types.UpdateConnectionBasicAuthRequestParameters{Username: aws.String("new")},
-		InvocationHttpParameters: &types.ConnectionHttpParameters{HeaderParameters: []types.ConnectionHeaderParameter{{Key: aws.String("k"), Value: aws.String("v"), IsValueSecret: true}}},
+		BasicAuthParameters: &types.UpdateConnectionBasicAuthRequestParameters{Username: aws.String("new")},
+		InvocationHttpParameters: &types.ConnectionHttpParameters{HeaderParameters: []types.ConnectionHeaderParameter{{
+			Key:   aws.String("k"),
+			Value: aws.String("v"), IsValueSecret: true,
+		}}},
 	}})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"username":"new","password":"pass","invocation_http_parameters":{"header_parameters":[{"key":"k","value":"v","is_value_secret":true}]}}`, value())
@@ -322,7 +328,10 @@ func TestConnections(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.Connections, 1)
 
-	d, err := s.bridge.CreateApiDestination(ctx, &sdk.CreateApiDestinationInput{Name: name, ConnectionArn: got.ConnectionArn, HttpMethod: types.ApiDestinationHttpMethodPut, InvocationEndpoint: aws.String("https://example.com/api")})
+	d, err := s.bridge.CreateApiDestination(ctx, &sdk.CreateApiDestinationInput{
+		Name: name, ConnectionArn: got.ConnectionArn,
+		HttpMethod: types.ApiDestinationHttpMethodPut, InvocationEndpoint: aws.String("https://example.com/api"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ApiDestinationStateActive, d.ApiDestinationState)
 	_, err = s.bridge.UpdateApiDestination(ctx, &sdk.UpdateApiDestinationInput{Name: name, InvocationRateLimitPerSecond: aws.Int32(7)})
@@ -342,6 +351,9 @@ func TestConnections(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.bridge.DescribeApiDestination(ctx, &sdk.DescribeApiDestinationInput{Name: name})
 	require.Equal(t, "Failed to describe the api-destination(s). An api-destination 'c' does not exist.", iamtest.RequireCode(t, err, "ResourceNotFoundException").ErrorMessage())
-	_, err = s.bridge.CreateConnection(ctx, &sdk.CreateConnectionInput{Name: name, AuthorizationType: types.ConnectionAuthorizationTypeBasic, AuthParameters: &types.CreateConnectionAuthRequestParameters{}})
+	_, err = s.bridge.CreateConnection(ctx, &sdk.CreateConnectionInput{
+		Name: name, AuthorizationType: types.ConnectionAuthorizationTypeBasic,
+		AuthParameters: &types.CreateConnectionAuthRequestParameters{},
+	})
 	iamtest.RequireCode(t, err, "ValidationException")
 }

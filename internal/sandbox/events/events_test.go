@@ -99,7 +99,8 @@ func (s *setup) next(t *testing.T, url string) string {
 	return body
 }
 
-const failures = `{"source":["aws.states"],"detail-type":["Step Functions Execution Status Change"],"detail":{"stateMachineArn":["arn:m"],"status":["FAILED","TIMED_OUT","ABORTED"]}}`
+const failures = `{"source":["aws.states"],"detail-type":["Step Functions Execution Status ` +
+	`Change"],"detail":{"stateMachineArn":["arn:m"],"status":["FAILED","TIMED_OUT","ABORTED"]}}`
 
 func TestFailedExecutionsReachTheQueue(t *testing.T) {
 	t.Parallel()
@@ -107,7 +108,8 @@ func TestFailedExecutionsReachTheQueue(t *testing.T) {
 	url, arn := s.queue(t, "dlq", "status")
 	s.rule(t, "status", failures, types.Target{Id: aws.String("dlq"), Arn: &arn})
 	put := func(ctx context.Context, machine, status string) {
-		s.events.PutEvent(ctx, iamtest.Scope, "aws.states", "Step Functions Execution Status Change", []string{"arn:e"}, map[string]any{"stateMachineArn": machine, "status": status, "n": 1})
+		s.events.PutEvent(ctx, iamtest.Scope, "aws.states", "Step Functions Execution Status Change", []string{"arn:e"},
+			map[string]any{"stateMachineArn": machine, "status": status, "n": 1})
 	}
 	put(ctx, "arn:m", "SUCCEEDED")
 	put(ctx, "arn:other", "FAILED")
@@ -144,7 +146,10 @@ func TestRuleLifecycle(t *testing.T) {
 	s, ctx := newSetup(t), t.Context()
 	_, arn := s.queue(t, "q", "r")
 	name := aws.String("r")
-	created, err := s.bridge.PutRule(ctx, &sdk.PutRuleInput{Name: name, EventPattern: aws.String(failures), Description: aws.String("d"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}})
+	created, err := s.bridge.PutRule(ctx, &sdk.PutRuleInput{
+		Name: name, EventPattern: aws.String(failures), Description: aws.String("d"),
+		Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:events:us-east-1:000000000000:rule/r", *created.RuleArn)
 	got, err := s.bridge.DescribeRule(ctx, &sdk.DescribeRuleInput{Name: name})

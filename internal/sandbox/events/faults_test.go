@@ -145,7 +145,10 @@ func TestDocumentsEnd(t *testing.T) {
 	for _, text := range []string{`{"source":["a"]}]`, `{"source":["a"]}}`, `{"source":["a"]} {}`} {
 		_, err := s.bridge.PutRule(ctx, &sdk.PutRuleInput{Name: aws.String("r"), EventPattern: &text})
 		iamtest.RequireCode(t, err, "InvalidEventPatternException")
-		_, err = s.bridge.TestEventPattern(ctx, &sdk.TestEventPatternInput{EventPattern: &text, Event: aws.String(`{"id":"1","account":"1","source":"a","time":"2020-01-01T00:00:00Z","region":"r","resources":[],"detail-type":"t","detail":{}}`)})
+		_, err = s.bridge.TestEventPattern(ctx, &sdk.TestEventPatternInput{
+			EventPattern: &text,
+			Event:        aws.String(`{"id":"1","account":"1","source":"a","time":"2020-01-01T00:00:00Z","region":"r","resources":[],"detail-type":"t","detail":{}}`),
+		})
 		iamtest.RequireCode(t, err, "InvalidEventPatternException")
 	}
 	_, err := s.bridge.PutRule(ctx, &sdk.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String("{\"source\":[\"a\"]} \n\t")})

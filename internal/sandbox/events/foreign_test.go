@@ -123,6 +123,9 @@ func TestRolesOfOthersAreNotPassed(t *testing.T) {
 	rule.RoleArn = nil
 	_, err = s.bridge.PutRule(ctx, rule)
 	require.NoError(t, err)
-	_, err = s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{Rule: rule.Name, Targets: []types.Target{{Id: aws.String("t"), Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), RoleArn: theirs}}})
+	_, err = s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{
+		Rule:    rule.Name,
+		Targets: []types.Target{{Id: aws.String("t"), Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), RoleArn: theirs}},
+	})
 	require.Equal(t, "Cross-account pass role is not allowed.", iamtest.RequireCode(t, err, "AccessDeniedException").ErrorMessage())
 }

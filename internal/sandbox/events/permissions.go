@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -51,11 +52,6 @@ type statement struct {
 	Condition   map[string]map[string]string `json:",omitempty"`
 }
 
-type busPolicy struct {
-	Version   string
-	Statement []json.RawMessage
-}
-
 func permission(req *wire.Request, b bus, in *sdk.PutPermissionInput) (statement, error) {
 	st := statement{Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: b.ARN}
 	who := aws.ToString(in.Principal)
@@ -75,16 +71,10 @@ func permission(req *wire.Request, b bus, in *sdk.PutPermissionInput) (statement
 	return st, nil
 }
 
-func sidOf(raw json.RawMessage) string {
-	var st struct{ Sid string }
-	_ = json.Unmarshal(raw, &st) // a policy that was checked
-	return st.Sid
-}
-
 func withStatement(text string, st statement) (string, error) {
-	doc := busPolicy{Version: "2012-10-17"}
+	doc := policy.Statements{Version: "2012-10-17"}
 	if text != "" {
-		if err := readPolicy(text, &doc); err != nil {
+		if err := json.Unmarshal([]byte(text), &doc); err != nil {
 			return "", err
 		}
 	}
@@ -92,33 +82,13 @@ func withStatement(text string, st statement) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i, old := range doc.Statement {
-		if sidOf(old) == st.Sid {
-			doc.Statement[i] = raw
-			raw = nil
-		}
-	}
-	if raw != nil {
+	if i := doc.Find(st.Sid); i >= 0 {
+		doc.Statement[i] = raw
+	} else {
 		doc.Statement = append(doc.Statement, raw)
 	}
 	out, err := marshal(doc)
 	return string(out), err
-}
-
-// readPolicy reads a policy, whose statement may stand alone.
-func readPolicy(text string, doc *busPolicy) error {
-	var loose struct {
-		Version   string
-		Statement json.RawMessage
-	}
-	if err := json.Unmarshal([]byte(text), &loose); err != nil {
-		return err
-	}
-	doc.Version = loose.Version
-	if json.Unmarshal(loose.Statement, &doc.Statement) != nil {
-		doc.Statement = []json.RawMessage{loose.Statement}
-	}
-	return nil
 }
 
 // removePermission takes away one statement, or all.
@@ -132,21 +102,16 @@ func (s *Service) removePermission(_ context.Context, req *wire.Request, in *sdk
 		if b.Policy == "" {
 			return missing("EventBus does not have a policy.")
 		}
-		var doc busPolicy
-		if err := readPolicy(b.Policy, &doc); err != nil {
+		var doc policy.Statements
+		if err := json.Unmarshal([]byte(b.Policy), &doc); err != nil {
 			return err
 		}
-		left := doc.Statement[:0:0]
-		for _, raw := range doc.Statement {
-			if sidOf(raw) != aws.ToString(in.StatementId) {
-				left = append(left, raw)
-			}
-		}
-		if len(left) == len(doc.Statement) {
+		i := doc.Find(aws.ToString(in.StatementId))
+		if i < 0 {
 			return missing("Statement with the provided id does not exist.")
 		}
-		doc.Statement, b.Policy = left, ""
-		if len(left) == 0 {
+		doc.Statement, b.Policy = slices.Delete(doc.Statement, i, i+1), ""
+		if len(doc.Statement) == 0 {
 			return nil
 		}
 		text, err := marshal(doc)

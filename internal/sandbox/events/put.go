@@ -164,6 +164,23 @@ func (s *Service) PutEvent(ctx context.Context, sc wire.Scope, source, detailTyp
 	}
 }
 
+// KeepEvent puts an event of a service on the default bus. Unlike PutEvent it returns when
+// what the event is for is on disk.
+func (s *Service) KeepEvent(sc wire.Scope, source, detailType string, resources []string, detail any) error {
+	rules, err := s.compiled()
+	if err != nil || len(rules) == 0 {
+		return err
+	}
+	p, err := s.post(busRef{sc, defaultBus}, envelope{
+		Version: "0", ID: wire.NewID(), DetailType: detailType, Source: source, Account: sc.Account,
+		Time: s.now().Format(time.RFC3339), Region: sc.Region, Resources: resources, Detail: detail,
+	})
+	if err != nil {
+		return err
+	}
+	return s.publish([]posting{p})
+}
+
 // mostTogether bounds the events of services that share a commit.
 const mostTogether = 256
 

@@ -39,6 +39,11 @@ func (s *Service) send(ctx context.Context, d delivery) *failure {
 		}
 		err = s.call(ctx, d, p, d.Target.ARN, "sqs", "SendMessage", in)
 	case "sns":
+		// A topic is not told of the rule, so that a statement with a condition on
+		// aws:SourceArn or aws:SourceAccount never holds, nor does one in the policy of its key.
+		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+		// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+		p.Source = ""
 		err = s.call(ctx, d, p, d.Target.ARN, "sns", "Publish", map[string]any{"TopicArn": d.Target.ARN, "Message": body})
 	case "lambda":
 		err = s.call(ctx, d, p, d.Target.ARN, "lambda", "Invoke", map[string]any{

@@ -64,7 +64,10 @@ func badARN(text string) error {
 // checkTarget refuses what the sandbox cannot deliver to, rather than lose events in
 // silence.
 func checkTarget(req *wire.Request, t types.Target) (target, error) {
-	out := target{ID: aws.ToString(t.Id), ARN: aws.ToString(t.Arn), Role: aws.ToString(t.RoleArn), Input: t.Input, InputPath: t.InputPath, Retry: t.RetryPolicy, HTTP: t.HttpParameters}
+	out := target{
+		ID: aws.ToString(t.Id), ARN: aws.ToString(t.Arn), Role: aws.ToString(t.RoleArn), Input: t.Input, InputPath: t.InputPath,
+		Retry: t.RetryPolicy, HTTP: t.HttpParameters,
+	}
 	a, ok := wire.ParseARN(out.ARN)
 	if !ok || a.Resource == "" {
 		return out, badARN(out.ARN)
@@ -127,7 +130,8 @@ func checkKind(req *wire.Request, a arn.ARN, t types.Target) error {
 		}
 	default:
 		if slices.Contains(elsewhere, a.Service) {
-			return wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox delivers events to Lambda, Step Functions, SQS, CloudWatch Logs, event buses and API destinations, not to %s", text)
+			return wire.Errorf(http.StatusNotImplemented, "NotImplemented",
+				"the sandbox delivers events to Lambda, Step Functions, SQS, CloudWatch Logs, event buses and API destinations, not to %s", text)
 		}
 		return badARN(text)
 	}

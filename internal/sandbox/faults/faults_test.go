@@ -29,7 +29,10 @@ func callIn(region, service, operation string) *wire.Request {
 	s := wire.Service{ID: service}
 	switch service {
 	case "sfn":
-		s.Quotas = map[string]wire.Quota{"": {Burst: 100, PerSecond: 1}, "StartExecution": {Burst: 800, PerSecond: 150, LargeBurst: 1300, LargePerSecond: 300}, "Invoke": {Unlimited: true}}
+		s.Quotas = map[string]wire.Quota{
+			"":               {Burst: 100, PerSecond: 1},
+			"StartExecution": {Burst: 800, PerSecond: 150, LargeBurst: 1300, LargePerSecond: 300}, "Invoke": {Unlimited: true},
+		}
 	case "lambda":
 		s.Quotas = map[string]wire.Quota{"": {Bucket: "control", Burst: 15, PerSecond: 15}, "GetFunction": {Burst: 100, PerSecond: 100}, "Invoke": {Unlimited: true}}
 		s.Refusals.Throttled = wire.Errorf(429, "TooManyRequestsException", "Rate Exceeded.")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -249,7 +250,7 @@ func (s *Service) summary(_ context.Context, req *wire.Request, _ *sdk.GetAccoun
 		"AccessKeysPerUserQuota": maxKeys, "AssumeRolePolicySizeQuota": maxTrust, "AttachedPoliciesPerGroupQuota": maxAttached,
 		"AttachedPoliciesPerRoleQuota": maxAttached, "AttachedPoliciesPerUserQuota": maxAttached, "GroupPolicySizeQuota": maxGroupInline,
 		"GroupsPerUserQuota": maxGroups, "GroupsQuota": 300, "InstanceProfilesQuota": 1000, "PoliciesQuota": 1500, "PolicySizeQuota": maxManaged,
-		"PolicyVersionsInUseQuota": 10000, "RolePolicySizeQuota": maxRoleInline, "RolesQuota": 1000, "ServerCertificatesQuota": 20,
+		"PolicyVersionsInUseQuota": 10000, "RolePolicySizeQuota": maxRoleInline, "RolesQuota": s.Limits.Limit(req.Scope, limits.IAMRoles), "ServerCertificatesQuota": 20,
 		"SigningCertificatesPerUserQuota": maxCertificates, "UserPolicySizeQuota": maxUserInline, "UsersQuota": 5000, "VersionsPerPolicyQuota": maxVersions,
 	}
 	for _, d := range c.devices {

@@ -193,6 +193,8 @@ func (s *Service) Authorize(_ context.Context, p wire.Principal, action, resourc
 		s.Log.Info("denied", "principal", p.ARN, "action", action, "resource", resource, "reason", err.Error())
 		return err
 	}
+	// What was allowed is what the least policy has to allow: with --debug the log tells.
+	s.Log.Debug("allowed", "principal", p.ARN, "action", action, "resource", resource, "keys", keys)
 	return nil
 }
 

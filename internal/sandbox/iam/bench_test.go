@@ -43,7 +43,8 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkAuthorize(b *testing.B) {
 	w := newWorld(b)
 	r := w.role(b, "r", trustStates)
-	_, err := w.iam(w.Admin).PutRolePolicy(b.Context(), &sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:ptui-*"))})
+	_, err := w.iam(w.Admin).PutRolePolicy(b.Context(),
+		&sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:ptui-*"))})
 	require.NoError(b, err)
 	p, err := w.AssumeServiceRole(b.Context(), home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
 	require.NoError(b, err)

@@ -42,7 +42,8 @@ func (s *Service) registerDevices(r *wire.Router) {
 }
 
 func getDevice(tx *store.Tx, serial *string) (device, error) {
-	return store.Find[device](tx, devicesBucket, aws.ToString(serial), wire.Errorf(http.StatusNotFound, "NoSuchEntity", "VirtualMFADevice with serial number %s doesn't exist.", aws.ToString(serial)))
+	return store.Find[device](tx, devicesBucket, aws.ToString(serial),
+		wire.Errorf(http.StatusNotFound, "NoSuchEntity", "VirtualMFADevice with serial number %s doesn't exist.", aws.ToString(serial)))
 }
 
 // devicesOf are the devices of an account, those of a user if one is named.

@@ -65,7 +65,8 @@ func (s *Service) verifyForm(r *http.Request) (wire.Principal, string, error) {
 	}
 	sig := &signature{token: field("x-amz-security-token")}
 	if problem := sig.readCredential(field("x-amz-credential")); problem != "" || field("x-amz-algorithm") != algorithm {
-		return wire.Principal{}, "", wire.Errorf(http.StatusBadRequest, "InvalidArgument", "Bucket POST must contain a field named 'x-amz-algorithm' of the value %s and one named 'x-amz-credential'. %s", algorithm, problem)
+		return wire.Principal{}, "", wire.Errorf(http.StatusBadRequest, "InvalidArgument",
+			"Bucket POST must contain a field named 'x-amz-algorithm' of the value %s and one named 'x-amz-credential'. %s", algorithm, problem)
 	}
 	p, secret, err := s.credentials(sig)
 	if err != nil {

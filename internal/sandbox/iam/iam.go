@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -54,6 +55,8 @@ type Config struct {
 	// Admin is the key of the first account's user, which may do everything in it.
 	// It has no session token and does not expire.
 	Admin wire.Credentials
+	// Limits has how many roles an account may have; nil: what accounts start with.
+	Limits *limits.Book
 }
 
 // Service is IAM and STS. It is safe for concurrent use.
@@ -125,7 +128,10 @@ func (s *Service) Register(r *wire.Router) {
 		// IAM has sentences of its own for characters that a name may not have.
 		Check: constraint.For("iam", "ValidationError", "*:pattern").Check, ChecksFirst: true, Guard: policy.Guard(s.target),
 	})
-	r.Register(wire.Service{ID: "sts", Check: constraint.For("sts", "ValidationError").Check, ChecksFirst: true, Guard: s.guardRoles})
+	r.Register(wire.Service{
+		ID: "sts", Check: constraint.For("sts", "ValidationError").Check, ChecksFirst: true, Guard: s.guardRoles,
+		Unsigned: []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"},
+	})
 	s.registerRoles(r)
 	s.registerPolicies(r)
 	s.registerUsers(r)
@@ -137,6 +143,7 @@ func (s *Service) Register(r *wire.Router) {
 	s.registerProviders(r)
 	s.registerAccountWide(r)
 	s.registerLinked(r)
+	s.registerSimulation(r)
 	s.registerSTS(r)
 }
 

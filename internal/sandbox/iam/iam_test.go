@@ -137,7 +137,10 @@ func TestRoleLifecycle(t *testing.T) {
 	doc, err = url.QueryUnescape(*rp.PolicyDocument)
 	require.NoError(t, err)
 	require.Equal(t, allow("s3:GetObject", "*"), doc)
-	_, err = c.AttachRolePolicy(ctx, &sdk.AttachRolePolicyInput{RoleName: aws.String("states"), PolicyArn: aws.String("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")})
+	_, err = c.AttachRolePolicy(ctx, &sdk.AttachRolePolicyInput{
+		RoleName:  aws.String("states"),
+		PolicyArn: aws.String("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"),
+	})
 	require.NoError(t, err)
 	_, err = c.AttachRolePolicy(ctx, &sdk.AttachRolePolicyInput{RoleName: aws.String("states"), PolicyArn: aws.String("arn:aws:iam::aws:policy/AWSLambdaFullAccess")})
 	require.Contains(t, requireCode(t, err, "NoSuchEntity").ErrorMessage(), "does not exist or is not attachable")
@@ -265,18 +268,22 @@ func TestRefusedInput(t *testing.T) {
 		err  error
 		code string
 	}{
-		"not json":             {put(`{"Version":`), "MalformedPolicyDocument"},
-		"no action":            {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"}]}`), "MalformedPolicyDocument"},
-		"no resource":          {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*"}]}`), "MalformedPolicyDocument"},
-		"principal":            {put(trustStates), "MalformedPolicyDocument"},
-		"unknown operator":     {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringIs":{"aws:a":"b"}}}]}`), "MalformedPolicyDocument"},
-		"too big":              {put(big), "LimitExceeded"},
-		"long role name":       {create(strings.Repeat("x", 65), trustStates), "ValidationError"},
-		"bad role name":        {create("a b", trustStates), "ValidationError"},
-		"trust with resource":  {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}]}`), "MalformedPolicyDocument"},
-		"trust other action":   {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}`), "MalformedPolicyDocument"},
-		"trust no service":     {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda"},"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
-		"trust nobody":         {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:role/none"},"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
+		"not json":    {put(`{"Version":`), "MalformedPolicyDocument"},
+		"no action":   {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"}]}`), "MalformedPolicyDocument"},
+		"no resource": {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*"}]}`), "MalformedPolicyDocument"},
+		"principal":   {put(trustStates), "MalformedPolicyDocument"},
+		"unknown operator": {put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*",` +
+			`"Condition":{"StringIs":{"aws:a":"b"}}}]}`), "MalformedPolicyDocument"},
+		"too big":        {put(big), "LimitExceeded"},
+		"long role name": {create(strings.Repeat("x", 65), trustStates), "ValidationError"},
+		"bad role name":  {create("a b", trustStates), "ValidationError"},
+		"trust with resource": {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",`+
+			`"Resource":"*"}]}`), "MalformedPolicyDocument"},
+		"trust other action": {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}`), "MalformedPolicyDocument"},
+		"trust no service": {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda"},`+
+			`"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
+		"trust nobody": {create("x", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+			`"Principal":{"AWS":"arn:aws:iam::000000000000:role/none"},"Action":"sts:AssumeRole"}]}`), "MalformedPolicyDocument"},
 		"duplicate tags":       {tagTwice(ctx, c), "InvalidInput"},
 		"role of another name": {func() error { _, err := c.GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("q")}); return err }(), "NoSuchEntity"},
 	} {
@@ -288,7 +295,10 @@ func TestRefusedInput(t *testing.T) {
 }
 
 func tagTwice(ctx context.Context, c *sdk.Client) error {
-	_, err := c.TagRole(ctx, &sdk.TagRoleInput{RoleName: aws.String("r"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("1")}, {Key: aws.String("K"), Value: aws.String("2")}}})
+	_, err := c.TagRole(ctx, &sdk.TagRoleInput{
+		RoleName: aws.String("r"),
+		Tags:     []types.Tag{{Key: aws.String("k"), Value: aws.String("1")}, {Key: aws.String("K"), Value: aws.String("2")}},
+	})
 	return err
 }
 
@@ -362,8 +372,12 @@ func TestAssumeRole(t *testing.T) {
 
 	_, err = w.iam(keys).GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("deployer")})
 	denied := requireCode(t, err, "AccessDenied")
-	require.Equal(t, "User: arn:aws:sts::000000000000:assumed-role/deployer/tester is not authorized to perform: iam:GetRole on resource: arn:aws:iam::000000000000:role/deployer because no identity-based policy allows the iam:GetRole action", denied.ErrorMessage())
-	_, err = c.PutRolePolicy(ctx, &sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("iam:Get*", "arn:aws:iam::*:role/deployer"))})
+	require.Equal(t, "User: arn:aws:sts::000000000000:assumed-role/deployer/tester is not authorized to perform: iam:GetRole on resource: "+
+		"arn:aws:iam::000000000000:role/deployer because no identity-based policy allows the iam:GetRole action", denied.ErrorMessage())
+	_, err = c.PutRolePolicy(ctx, &sdk.PutRolePolicyInput{
+		RoleName: r.RoleName, PolicyName: aws.String("p"),
+		PolicyDocument: aws.String(allow("iam:Get*", "arn:aws:iam::*:role/deployer")),
+	})
 	require.NoError(t, err)
 	_, err = w.iam(keys).GetRole(ctx, &sdk.GetRoleInput{RoleName: aws.String("deployer")})
 	require.NoError(t, err)
@@ -437,7 +451,8 @@ func TestAuthorizeReasons(t *testing.T) {
 	_, err = c.PutRolePermissionsBoundary(ctx, &sdk.PutRolePermissionsBoundaryInput{RoleName: r.RoleName, PermissionsBoundary: b.Policy.Arn})
 	require.NoError(t, err)
 	_, err = c.PutRolePolicy(ctx, &sdk.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","sqs:SendMessage"],"Resource":"*"},{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::secret/*"}]}`)})
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","sqs:SendMessage"],"Resource":"*"},{"Effect":"Deny",` +
+			`"Action":"s3:GetObject","Resource":"arn:aws:s3:::secret/*"}]}`)})
 	require.NoError(t, err)
 	p, err := w.AssumeServiceRole(ctx, home, "states.amazonaws.com", *r.Arn, "arn:aws:states:us-east-1:000000000000:stateMachine:m", "s")
 	require.NoError(t, err)

@@ -24,6 +24,30 @@ type kind[T any] struct {
 	id     func(*kindInput) *string
 	read   func(*wire.Request, *string) (T, error)
 	change func(*wire.Request, *string, func(*store.Tx, *T) error) error
+	// boundary is the permissions boundary of an entity; nil for kinds that have none.
+	boundary func(*T) *string
+}
+
+// bounded are the condition keys of an operation that gives an entity rights or takes them:
+// its boundary, besides what more has.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+func (k kind[T]) bounded(more func(*wire.Request, wire.Input) map[string][]string) func(*wire.Request, wire.Input) map[string][]string {
+	return func(req *wire.Request, in wire.Input) map[string][]string {
+		keys := map[string][]string{}
+		if more != nil {
+			maps.Copy(keys, more(req, in))
+		}
+		if k.boundary == nil {
+			return keys
+		}
+		name := in.Text(k.noun + "Name")
+		if e, err := k.read(req, &name); err == nil { // what is not there has no boundary
+			if b := *k.boundary(&e); b != "" {
+				keys[boundaryKey] = []string{b}
+			}
+		}
+		return keys
+	}
 }
 
 // kindInput is what those operations take.
@@ -89,12 +113,13 @@ func registerTags[T any](r *wire.Router, k kind[T], of func(*T) *map[string]stri
 }
 
 // registerBoundary adds the operations about the permissions boundary of a kind.
-func registerBoundary[T any](s *Service, r *wire.Router, k kind[T], of func(*T) *string) {
+func registerBoundary[T any](s *Service, r *wire.Router, k kind[T]) {
+	of := k.boundary
 	k.changing(r, "Put"+k.noun+"PermissionsBoundary", boundaryKeys, func(tx *store.Tx, e *T, in *kindInput) error {
 		*of(e) = aws.ToString(in.PermissionsBoundary)
 		return s.checkBoundary(tx, *of(e))
 	})
-	k.changing(r, "Delete"+k.noun+"PermissionsBoundary", nil, func(_ *store.Tx, e *T, _ *kindInput) error {
+	k.changing(r, "Delete"+k.noun+"PermissionsBoundary", k.bounded(nil), func(_ *store.Tx, e *T, _ *kindInput) error {
 		*of(e) = ""
 		return nil
 	})
@@ -113,7 +138,7 @@ func registerGrants[T any](s *Service, r *wire.Router, k kind[T], limit int, of 
 			g, name := of(e, &kindOutput{})
 			return g.put(word, name, limit, *in.PolicyName, in.PolicyDocument)
 		})
-	}, wire.On(k.on))
+	}, wire.Access{On: k.on, Keys: k.bounded(nil)})
 	k.reading(r, "Get"+k.noun+"Policy", func(e *T, in *kindInput) (*kindOutput, error) {
 		out := &kindOutput{PolicyName: in.PolicyName}
 		g, _ := of(e, out)
@@ -121,7 +146,7 @@ func registerGrants[T any](s *Service, r *wire.Router, k kind[T], limit int, of 
 		out.PolicyDocument = encoded(doc)
 		return out, err
 	})
-	k.changing(r, "Delete"+k.noun+"Policy", nil, func(_ *store.Tx, e *T, in *kindInput) error {
+	k.changing(r, "Delete"+k.noun+"Policy", k.bounded(nil), func(_ *store.Tx, e *T, in *kindInput) error {
 		g, _ := of(e, &kindOutput{})
 		return g.remove(word, in.PolicyName)
 	})
@@ -129,11 +154,11 @@ func registerGrants[T any](s *Service, r *wire.Router, k kind[T], limit int, of 
 		g, _ := of(e, &kindOutput{})
 		return paged(slices.Sorted(maps.Keys(g.Inline)), in, func(out *kindOutput, some []string) { out.PolicyNames = some })
 	})
-	k.changing(r, "Attach"+k.noun+"Policy", policyKeys, func(tx *store.Tx, e *T, in *kindInput) error {
+	k.changing(r, "Attach"+k.noun+"Policy", k.bounded(policyKeys), func(tx *store.Tx, e *T, in *kindInput) error {
 		g, _ := of(e, &kindOutput{})
 		return s.attach(tx, g, k.noun, in.PolicyArn)
 	})
-	k.changing(r, "Detach"+k.noun+"Policy", policyKeys, func(_ *store.Tx, e *T, in *kindInput) error {
+	k.changing(r, "Detach"+k.noun+"Policy", k.bounded(policyKeys), func(_ *store.Tx, e *T, in *kindInput) error {
 		g, _ := of(e, &kindOutput{})
 		return g.detach(in.PolicyArn)
 	})

@@ -105,7 +105,8 @@ var (
 // checkName checks a role's or policy's name in IAM's words.
 func checkName(field string, name *string) error {
 	if !nameForm.MatchString(aws.ToString(name)) {
-		return wire.Errorf(http.StatusBadRequest, "ValidationError", "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", field)
+		return wire.Errorf(http.StatusBadRequest, "ValidationError",
+			"The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", field)
 	}
 	return nil
 }
@@ -116,7 +117,8 @@ func checkPath(path *string) (string, error) {
 		return "/", nil
 	}
 	if !pathForm.MatchString(p) {
-		return "", wire.Errorf(http.StatusBadRequest, "ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+		return "", wire.Errorf(http.StatusBadRequest, "ValidationError",
+			"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
 	}
 	return p, nil
 }
@@ -145,9 +147,13 @@ func (s *Service) managedPolicy(tx *store.Tx, arn string) (*managedPolicy, error
 func pageOf[T any](items []T, marker *string, limit *int32) (out []T, next *string, truncated bool, err error) {
 	out, next, err = page.At(items, marker, limit, 100)
 	if err != nil {
-		return nil, nil, false, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
+		return nil, nil, false, invalidMarker()
 	}
 	return out, next, next != nil, nil
+}
+
+func invalidMarker() error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
 }
 
 func nonNil[T any](s []T) []T {

@@ -45,14 +45,10 @@ func (s *Service) verifyOld(r *http.Request, path string) (wire.Principal, error
 }
 
 // oldStringToSign is what the signature is over. Headers that begin with x-amz-
-// may stand in the query instead.
+// may stand in the query instead. Content-Type and Content-MD5 may not, though boto3
+// writes them there too: who leaves the header out is refused by S3
+// (https://github.com/boto/boto3/issues/610, https://github.com/boto/boto3/issues/2501).
 func oldStringToSign(r *http.Request, q url.Values, path string) string {
-	header := func(name string) string {
-		if v := r.Header.Get(name); v != "" {
-			return v
-		}
-		return q.Get(strings.ToLower(name))
-	}
 	amz := map[string]string{}
 	for name, v := range r.Header {
 		if low := strings.ToLower(name); strings.HasPrefix(low, "x-amz-") {
@@ -70,7 +66,7 @@ func oldStringToSign(r *http.Request, q url.Values, path string) string {
 	}
 	slices.Sort(names)
 	var b strings.Builder
-	b.WriteString(r.Method + "\n" + header("Content-MD5") + "\n" + header("Content-Type") + "\n" + q.Get("Expires") + "\n")
+	b.WriteString(r.Method + "\n" + r.Header.Get("Content-MD5") + "\n" + r.Header.Get("Content-Type") + "\n" + q.Get("Expires") + "\n")
 	for _, name := range names {
 		b.WriteString(name + ":" + strings.TrimSpace(amz[name]) + "\n")
 	}

@@ -1,7 +1,11 @@
 package iam
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -47,6 +51,34 @@ func TestOldPresignedURL(t *testing.T) {
 	require.ErrorContains(t, ask(good+"&versionId=3", 1175139610), "SignatureDoesNotMatch", "a subresource is signed")
 }
 
+// A type that was signed has to be sent: that it is in the link's query, where boto3 puts
+// it, does not count (https://github.com/boto/boto3/issues/2501).
+func TestOldPresignedURLWithAType(t *testing.T) {
+	t.Parallel()
+	secret := "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	h := hmac.New(sha1.New, []byte(secret))
+	h.Write([]byte("PUT\n\nimage/png\n1175139620\n/johnsmith/a.png"))
+	link := "/johnsmith/a.png?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&content-type=image%2Fpng&Expires=1175139620&Signature=" +
+		url.QueryEscape(base64.StdEncoding.EncodeToString(h.Sum(nil)))
+	db, err := store.Open(filepath.Join(t.TempDir(), "db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	signers := wire.NewRouter(nil, nil)
+	signers.Register(wire.Service{ID: "s3", Signing: wire.Signing{Stated: true, Old: true}})
+	s, err := New(Config{
+		Signers: signers, DB: db, Clock: clock.NewFake(time.Unix(1175139610, 0)), Home: "000000000000",
+		Admin: wire.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: secret},
+	})
+	require.NoError(t, err)
+	for kind, good := range map[string]bool{"image/png": true, "": false, "text/plain": false} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://127.0.0.1"+link, nil)
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", kind)
+		_, _, _, err = s.Verify(r)
+		require.Equal(t, good, err == nil, kind)
+	}
+}
+
 // The path that is signed is the service's: one that has the bucket in the host's name.
 func TestOldPresignedURLOfAHost(t *testing.T) {
 	t.Parallel()
@@ -61,7 +93,8 @@ func TestOldPresignedURLOfAHost(t *testing.T) {
 		Admin: wire.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
 	})
 	require.NoError(t, err)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://johnsmith.any/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		"http://johnsmith.any/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D", nil)
 	require.NoError(t, err)
 	_, _, service, err := s.Verify(r)
 	require.NoError(t, err)

@@ -260,7 +260,8 @@ func (s *Service) deletePolicy(_ context.Context, req *wire.Request, in *sdk.Del
 		case *out.AttachmentCount+*out.PermissionsBoundaryUsageCount > 0:
 			return wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
 		case len(p.Versions) > 1:
-			return wire.Errorf(http.StatusConflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+			return wire.Errorf(http.StatusConflict, "DeleteConflict",
+				"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
 		}
 		return tx.Delete(policiesBucket, p.ARN)
 	})
@@ -283,7 +284,8 @@ func (s *Service) createVersion(_ context.Context, _ *wire.Request, in *sdk.Crea
 			return err
 		}
 		if len(p.Versions) >= maxVersions {
-			return wire.Errorf(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
+			return wire.Errorf(http.StatusConflict, "LimitExceeded",
+				"A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
 		}
 		v := policyVersion{ID: fmt.Sprintf("v%d", p.Next), Document: doc, Created: s.now()}
 		p.Next++

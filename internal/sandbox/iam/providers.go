@@ -167,7 +167,9 @@ func (s *Service) changeOIDC(ref *string, fn func(*oidcProvider) error) error {
 	})
 }
 
-func (s *Service) updateThumbprints(_ context.Context, _ *wire.Request, in *sdk.UpdateOpenIDConnectProviderThumbprintInput) (*sdk.UpdateOpenIDConnectProviderThumbprintOutput, error) {
+func (s *Service) updateThumbprints(_ context.Context, _ *wire.Request,
+	in *sdk.UpdateOpenIDConnectProviderThumbprintInput,
+) (*sdk.UpdateOpenIDConnectProviderThumbprintOutput, error) {
 	err := s.changeOIDC(in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
 		p.Thumbprints = nonNil(in.ThumbprintList)
 		return checkThumbprints(in.ThumbprintList)
@@ -188,7 +190,9 @@ func (s *Service) addClient(_ context.Context, _ *wire.Request, in *sdk.AddClien
 	return &sdk.AddClientIDToOpenIDConnectProviderOutput{}, err
 }
 
-func (s *Service) removeClient(_ context.Context, _ *wire.Request, in *sdk.RemoveClientIDFromOpenIDConnectProviderInput) (*sdk.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
+func (s *Service) removeClient(_ context.Context, _ *wire.Request,
+	in *sdk.RemoveClientIDFromOpenIDConnectProviderInput,
+) (*sdk.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
 	err := s.changeOIDC(in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
 		p.Clients = slices.DeleteFunc(p.Clients, func(c string) bool { return c == aws.ToString(in.ClientID) })
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -37,8 +38,9 @@ func (s *Service) registerRoles(r *wire.Router) {
 }
 
 func (s *Service) registerRoleKind(r *wire.Router, k kind[role]) {
+	k.boundary = func(ro *role) *string { return &ro.Boundary }
 	registerTags(r, k, func(ro *role) *map[string]string { return &ro.Tags })
-	registerBoundary(s, r, k, func(ro *role) *string { return &ro.Boundary })
+	registerBoundary(s, r, k)
 	registerGrants(s, r, k, maxRoleInline, func(ro *role, out *kindOutput) (*grants, string) {
 		out.RoleName = &ro.Name
 		return &ro.grants, ro.Name
@@ -49,6 +51,18 @@ func (s *Service) roles() home[role, *role] {
 	return home[role, *role]{s, rolesBucket, "RoleName", "role", "AROA", noRole}
 }
 
+// room refuses a role more than the account may have. Those that are linked to a service
+// count, and are the only ones that may be more.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+func (s *Service) room(tx *store.Tx, sc wire.Scope) error {
+	have := 0
+	err := tx.Scan(rolesBucket, sc.GlobalPrefix(), "", func(string, []byte) (bool, error) { have++; return true, nil })
+	if most := s.Limits.Limit(sc, limits.IAMRoles); err == nil && have >= most {
+		err = wire.Errorf(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: %d", most)
+	}
+	return err
+}
+
 func pathOf(in wire.Input) string {
 	if path := in.Text("Path"); path != "" {
 		return path
@@ -56,13 +70,15 @@ func pathOf(in wire.Input) string {
 	return "/"
 }
 
+const boundaryKey = "iam:PermissionsBoundary"
+
 // The condition keys of IAM's own,
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html#awsidentityandaccessmanagementiam-policy-keys
 func boundaryKeys(_ *wire.Request, in wire.Input) map[string][]string {
 	if !in.Has("PermissionsBoundary") {
 		return nil
 	}
-	return map[string][]string{"iam:PermissionsBoundary": {in.Text("PermissionsBoundary")}}
+	return map[string][]string{boundaryKey: {in.Text("PermissionsBoundary")}}
 }
 
 func policyKeys(_ *wire.Request, in wire.Input) map[string][]string {
@@ -122,6 +138,9 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 	}
 	err = s.update(func(tx *store.Tx) error {
 		if err := free(tx, rolesBucket, req.Scope, "Role", ro.Name); err != nil {
+			return err
+		}
+		if err := s.room(tx, req.Scope); err != nil {
 			return err
 		}
 		if err := s.checkPrincipals(tx, req.Scope, ro.Trust); err != nil {

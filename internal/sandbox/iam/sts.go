@@ -150,7 +150,8 @@ func (s *Service) newSessionOf(req *wire.Request, ro role, in *sts.AssumeRoleInp
 	}
 	for _, t := range in.Tags {
 		if slices.Contains(out.Transitive, *t.Key) {
-			return nil, wire.Errorf(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			return nil, wire.Errorf(http.StatusBadRequest, "InvalidParameterValue",
+				"One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 		out.Tags[*t.Key] = *t.Value
 	}

@@ -64,13 +64,23 @@ func TestMalformedResources(t *testing.T) {
 		"arn:aws":                    "Resource vendor must be fully qualified and cannot contain regexes.",
 		"arn:aws:s3:us-east-1::b":    "Resource arn:aws:s3:us-east-1::b can not contain region information.",
 		"arn:aws:iam:us-east-1::x/y": "IAM resource arn:aws:iam:us-east-1::x/y cannot contain region information.",
-		"arn:aws:iam::1:robots/r2":   `IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.`,
+		"arn:aws:iam::1:robots/r2": `IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, ` +
+			`server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.`,
 	} {
-		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("s3:*", resource))})
+		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{
+			RoleName: aws.String("r"), PolicyName: aws.String("p"),
+			PolicyDocument: aws.String(iamtest.Allow("s3:*", resource)),
+		})
 		require.Equal(t, text, iamtest.RequireCode(t, err, "MalformedPolicyDocument").ErrorMessage(), resource)
 	}
-	for _, resource := range []string{"*", "arn:aws:s3:::*", "arn:aws-cn:s3:::b", "arn:*:s3:::b", "arn:aws:iam::*:role/*", "arn:aws:iam::1:*", "arn:aws:s3:us-east-1:1:accesspoint/a"} {
-		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("s3:*", resource))})
+	for _, resource := range []string{
+		"*", "arn:aws:s3:::*", "arn:aws-cn:s3:::b", "arn:*:s3:::b", "arn:aws:iam::*:role/*", "arn:aws:iam::1:*",
+		"arn:aws:s3:us-east-1:1:accesspoint/a",
+	} {
+		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{
+			RoleName: aws.String("r"), PolicyName: aws.String("p"),
+			PolicyDocument: aws.String(iamtest.Allow("s3:*", resource)),
+		})
 		require.NoError(t, err, resource)
 	}
 }
@@ -121,11 +131,17 @@ func TestSessionPoliciesAndTags(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, get(bounded))
 	require.Contains(t, iamtest.RequireCode(t, list(bounded), "AccessDenied").ErrorMessage(), "because no session policy allows the iam:ListRoles action")
-	denying, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:ListRoles","Resource":"*"}]}`)})
+	denying, err := assume(w.Admin(), &sts.AssumeRoleInput{
+		RoleArn: arns["tagged"],
+		Policy:  aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:ListRoles","Resource":"*"}]}`),
+	})
 	require.NoError(t, err)
 	require.NoError(t, get(denying))
 	require.Contains(t, iamtest.RequireCode(t, list(denying), "AccessDenied").ErrorMessage(), "with an explicit deny in a session policy")
-	wide, err := assume(w.Admin(), &sts.AssumeRoleInput{RoleArn: arns["tagged"], PolicyArns: []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")}}})
+	wide, err := assume(w.Admin(), &sts.AssumeRoleInput{
+		RoleArn:    arns["tagged"],
+		PolicyArns: []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")}},
+	})
 	require.NoError(t, err)
 	require.NoError(t, list(wide))
 	iamtest.RequireCode(t, tag(wide), "AccessDenied") // a session policy grants nothing

@@ -61,9 +61,12 @@ func (s *Service) registerUsers(r *wire.Router) {
 	wire.Handle(r, "iam", "ListUsers", s.listUsers, wire.On(onPath("user")))
 	wire.Handle(r, "iam", "UpdateUser", s.updateUser, u)
 	wire.Handle(r, "iam", "DeleteUser", s.deleteUser, u)
-	k := kind[user]{noun: "User", on: s.onUser, id: func(in *kindInput) *string { return in.UserName }, read: s.readUser, change: s.changeUser}
+	k := kind[user]{
+		noun: "User", on: s.onUser, id: func(in *kindInput) *string { return in.UserName }, read: s.readUser, change: s.changeUser,
+		boundary: func(u *user) *string { return &u.Boundary },
+	}
 	registerTags(r, k, func(u *user) *map[string]string { return &u.Tags })
-	registerBoundary(s, r, k, func(u *user) *string { return &u.Boundary })
+	registerBoundary(s, r, k)
 	registerGrants(s, r, k, maxUserInline, func(u *user, out *kindOutput) (*grants, string) {
 		out.UserName = &u.Name
 		return &u.grants, u.Name

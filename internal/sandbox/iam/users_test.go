@@ -77,7 +77,10 @@ func TestUsersActByTheirPolicies(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, list())
 	// A boundary that does not allow it takes it away.
-	other, err := c.CreatePolicy(ctx, &sdk.CreatePolicyInput{PolicyName: aws.String("users"), PolicyDocument: aws.String(iamtest.Allow("iam:GetUser", iamARN+"user/team/${aws:username}"))})
+	other, err := c.CreatePolicy(ctx, &sdk.CreatePolicyInput{
+		PolicyName:     aws.String("users"),
+		PolicyDocument: aws.String(iamtest.Allow("iam:GetUser", iamARN+"user/team/${aws:username}")),
+	})
 	require.NoError(t, err)
 	_, err = c.PutUserPermissionsBoundary(ctx, &sdk.PutUserPermissionsBoundaryInput{UserName: anne, PermissionsBoundary: other.Policy.Arn})
 	require.NoError(t, err)
@@ -260,7 +263,8 @@ func TestProviders(t *testing.T) {
 		_, err := c.CreateOpenIDConnectProvider(ctx, in)
 		require.ErrorContains(t, err, want)
 	}
-	_, err = c.AddClientIDToOpenIDConnectProvider(ctx, &sdk.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn, ClientID: aws.String("d")})
+	_, err = c.AddClientIDToOpenIDConnectProvider(ctx,
+		&sdk.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn, ClientID: aws.String("d")})
 	require.NoError(t, err)
 	got, err := c.GetOpenIDConnectProvider(ctx, &sdk.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn})
 	require.NoError(t, err)

@@ -221,7 +221,8 @@ func statedHash(r *http.Request, sig *signature) (string, error) {
 	}
 	if !hexHash.MatchString(stated) {
 		return "", wire.Errorf(http.StatusBadRequest, "InvalidArgument",
-			"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+			"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "+
+				"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &checkedBody{ReadCloser: r.Body, sum: sha256.New(), want: stated}

@@ -89,11 +89,14 @@ func TestVerifyMatchesSDKSigner(t *testing.T) {
 		"s3 subresource":      {method: "GET", target: "/bucket?list-type=2&prefix=a%2Fb&versioning", service: "s3"},
 		"s3 unsigned":         {method: "PUT", target: "/b/k", body: "data", payload: "UNSIGNED-PAYLOAD", service: "s3"},
 		"s3 streaming":        {method: "PUT", target: "/b/k", body: "data", payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", service: "s3"},
-		"headers":             {method: "PUT", target: "/b/k", body: "d", service: "s3", header: http.Header{"X-Amz-Meta-A": {"  x   y "}, "Content-Type": {"text/plain;  charset=utf-8"}, "X-Amz-Meta-B": {"1", "2"}}},
-		"session":             {method: "POST", target: "/", body: "x", service: "sqs", creds: session},
-		"presigned s3":        {method: "GET", target: "/b/a%20b?response-content-type=text%2Fplain", payload: "UNSIGNED-PAYLOAD", service: "s3", presign: time.Minute},
-		"presigned session":   {method: "GET", target: "/b/k", payload: "UNSIGNED-PAYLOAD", service: "s3", presign: time.Minute, creds: session},
-		"presigned sts":       {method: "GET", target: "/?Action=GetCallerIdentity&Version=2011-06-15", service: "sts", presign: time.Minute},
+		"headers": {
+			method: "PUT", target: "/b/k", body: "d", service: "s3",
+			header: http.Header{"X-Amz-Meta-A": {"  x   y "}, "Content-Type": {"text/plain;  charset=utf-8"}, "X-Amz-Meta-B": {"1", "2"}},
+		},
+		"session":           {method: "POST", target: "/", body: "x", service: "sqs", creds: session},
+		"presigned s3":      {method: "GET", target: "/b/a%20b?response-content-type=text%2Fplain", payload: "UNSIGNED-PAYLOAD", service: "s3", presign: time.Minute},
+		"presigned session": {method: "GET", target: "/b/k", payload: "UNSIGNED-PAYLOAD", service: "s3", presign: time.Minute, creds: session},
+		"presigned sts":     {method: "GET", target: "/?Action=GetCallerIdentity&Version=2011-06-15", service: "sts", presign: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,19 @@ func (s *Service) createAlias(_ context.Context, req *wire.Request, in *sdk.Crea
 	return &sdk.CreateAliasOutput{}, err
 }
 
+// aliasesOf are the names of a key's aliases, which policies may ask for
+// (kms:ResourceAliases). https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+func aliasesOf(tx *store.Tx, req *wire.Request, id string) ([]string, error) {
+	all, err := store.List[alias](tx, aliasesBucket, req.Key(""))
+	var out []string
+	for _, a := range all {
+		if a.KeyID == id {
+			out = append(out, a.Name)
+		}
+	}
+	return out, err
+}
+
 func (s *Service) getAlias(tx *store.Tx, req *wire.Request, name *string) (alias, error) {
 	return store.Find[alias](tx, aliasesBucket, req.Key(aws.ToString(name)), notFound("Alias %s is not found.", arn(req.Scope, aws.ToString(name))))
 }

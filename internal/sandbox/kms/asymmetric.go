@@ -371,7 +371,9 @@ func (s *Service) generatePair(_ context.Context, req *wire.Request, in *sdk.Gen
 	return &sdk.GenerateDataKeyPairOutput{KeyId: &k.ARN, KeyPairSpec: in.KeyPairSpec, PrivateKeyPlaintext: private, PrivateKeyCiphertextBlob: sealed, PublicKey: open}, nil
 }
 
-func (s *Service) generatePairSealed(_ context.Context, req *wire.Request, in *sdk.GenerateDataKeyPairWithoutPlaintextInput) (*sdk.GenerateDataKeyPairWithoutPlaintextOutput, error) {
+func (s *Service) generatePairSealed(_ context.Context, req *wire.Request,
+	in *sdk.GenerateDataKeyPairWithoutPlaintextInput,
+) (*sdk.GenerateDataKeyPairWithoutPlaintextOutput, error) {
 	k, _, sealed, open, err := s.pair(req, in.KeyId, in.KeyPairSpec, in.EncryptionContext)
 	if err != nil {
 		return nil, err

@@ -250,7 +250,9 @@ func (s *Service) generateDataKey(_ context.Context, req *wire.Request, in *sdk.
 	return &sdk.GenerateDataKeyOutput{KeyId: &k.ARN, Plaintext: plain, CiphertextBlob: blob}, nil
 }
 
-func (s *Service) generateDataKeyWithoutPlaintext(_ context.Context, req *wire.Request, in *sdk.GenerateDataKeyWithoutPlaintextInput) (*sdk.GenerateDataKeyWithoutPlaintextOutput, error) {
+func (s *Service) generateDataKeyWithoutPlaintext(_ context.Context, req *wire.Request,
+	in *sdk.GenerateDataKeyWithoutPlaintextInput,
+) (*sdk.GenerateDataKeyWithoutPlaintextOutput, error) {
 	k, _, blob, err := s.dataKey(req, in.KeyId, in.KeySpec, in.NumberOfBytes, in.EncryptionContext)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func (s *Service) Register(r *wire.Router) {
 	s.registerKeys(r)
 	s.registerAliases(r)
 	s.registerCrypto(r)
+	s.registerGrants(r)
 }
 
 // onKey is the key that a member names, as its own ARN. One that does not exist is
@@ -80,12 +81,26 @@ func (s *Service) onKey(member string, aliases bool) func(*wire.Request, wire.In
 // caller's own policies count only if the key's policy says so (by allowing the
 // account). https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 func (s *Service) target(req *wire.Request, ref string) (policy.Target, error) {
+	return s.targetWith(req, ref, true)
+}
+
+// targetWith is target, with or without what grants allow.
+func (s *Service) targetWith(req *wire.Request, ref string, granted bool) (policy.Target, error) {
 	t := policy.Target{ARN: ref, Keys: map[string][]string{"kms:CallerAccount": {req.Principal.Account}}}
 	a, _ := wire.ParseARN(ref)
 	if !strings.HasPrefix(a.Resource, "key/") {
 		return t, nil
 	}
-	k, err := store.Look(s.DB, func(tx *store.Tx) (key, error) { return s.find(tx, req, &ref, false) })
+	var grants []grant
+	k, err := store.Look(s.DB, func(tx *store.Tx) (key, error) {
+		k, err := s.find(tx, req, &ref, false)
+		if err == nil && !req.Principal.Admin {
+			if t.Keys["kms:ResourceAliases"], err = aliasesOf(tx, req, k.ID); err == nil && granted {
+				grants, err = grantsOf(tx, k.ID)
+			}
+		}
+		return k, err
+	})
 	var none *wire.Error
 	if errors.As(err, &none) {
 		return t, nil
@@ -95,6 +110,9 @@ func (s *Service) target(req *wire.Request, ref string) (policy.Target, error) {
 	}
 	if t.Policy, err = policy.Parse(k.Policy, policy.Resource); err != nil {
 		return t, fmt.Errorf("policy of key %s: %w", k.ID, err)
+	}
+	if t.Policy, err = withGrants(t.Policy, grants); err != nil {
+		return t, fmt.Errorf("grants of key %s: %w", k.ID, err)
 	}
 	t.Mode, t.Tags = policy.ResourceFirst, k.Tags
 	if k.Managed && req.HTTP == nil { // a service of the sandbox calls on behalf of its caller

@@ -33,7 +33,10 @@ func TestKeyLifecycle(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
 	c := register(t, w)
-	m := create(t, c, &sdk.CreateKeyInput{Description: aws.String("d"), Tags: []types.Tag{{TagKey: aws.String("b"), TagValue: aws.String("2")}, {TagKey: aws.String("a"), TagValue: aws.String("1")}}})
+	m := create(t, c, &sdk.CreateKeyInput{
+		Description: aws.String("d"),
+		Tags:        []types.Tag{{TagKey: aws.String("b"), TagValue: aws.String("2")}, {TagKey: aws.String("a"), TagValue: aws.String("1")}},
+	})
 	require.True(t, m.Enabled)
 	require.Equal(t, types.KeyStateEnabled, m.KeyState)
 	require.Equal(t, "arn:aws:kms:us-east-1:000000000000:key/"+*m.KeyId, *m.Arn)
@@ -196,7 +199,8 @@ func TestKeyPolicyDecides(t *testing.T) {
 		_, err := c.PutKeyPolicy(ctx, &sdk.PutKeyPolicyInput{KeyId: delegated.KeyId, Policy: &doc})
 		return err
 	}
-	iamtest.RequireCode(t, put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"logs.us-east-1.amazonaws.com"},"Action":"kms:*","Resource":"*"}]}`), "MalformedPolicyDocumentException")
+	iamtest.RequireCode(t, put(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"logs.us-east-1.amazonaws.com"},`+
+		`"Action":"kms:*","Resource":"*"}]}`), "MalformedPolicyDocumentException")
 	iamtest.RequireCode(t, put(`{`), "MalformedPolicyDocumentException")
 }
 
@@ -208,7 +212,10 @@ func TestUnsupportedKeys(t *testing.T) {
 	iamtest.RequireCode(t, err, "UnsupportedOperationException")
 	_, err = c.CreateKey(t.Context(), &sdk.CreateKeyInput{MultiRegion: aws.Bool(true)})
 	iamtest.RequireCode(t, err, "UnsupportedOperationException")
-	_, err = c.CreateGrant(t.Context(), &sdk.CreateGrantInput{KeyId: aws.String("x"), GranteePrincipal: aws.String("y"), Operations: []types.GrantOperation{"Decrypt"}})
+	_, err = c.GetParametersForImport(t.Context(), &sdk.GetParametersForImportInput{
+		KeyId:             aws.String("x"),
+		WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: types.WrappingKeySpecRsa2048,
+	})
 	iamtest.RequireCode(t, err, "UnknownOperationException")
 	_, err = c.DescribeKey(t.Context(), &sdk.DescribeKeyInput{KeyId: aws.String("00000000-0000-0000-0000-000000000000")})
 	iamtest.RequireCode(t, err, "NotFoundException")

@@ -13,7 +13,7 @@ import (
 const managedFor = "Default key that protects my data when no other key is defined for "
 
 // managedServices are those of the sandbox's services for which there is a key.
-var managedServices = []string{"s3", "lambda", "sqs", "sagemaker", "secretsmanager", "ssm"}
+var managedServices = []string{"s3", "lambda", "sqs", "sns", "sagemaker", "secretsmanager", "ssm"}
 
 // managedPolicy lets everybody in the account use the key, by way of the service
 // only (https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key).

@@ -31,7 +31,8 @@ func TestPublishOnCreate(t *testing.T) {
 	_, err = c.GetFunctionEventInvokeConfig(ctx, &awslambda.GetFunctionEventInvokeConfigInput{FunctionName: str("fn")})
 	require.ErrorContains(t, err, "The function "+arn("fn")+":$LATEST doesn't have an EventInvokeConfig")
 	_, err = c.UpdateFunctionCode(ctx, &awslambda.UpdateFunctionCodeInput{FunctionName: str("fn"), Architectures: []types.Architecture{"X86_64"}})
-	require.ErrorContains(t, err, "ValidationException: 1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
+	require.ErrorContains(t, err, "ValidationException: 1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: "+
+		"Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
 	_, err = c.UpdateFunctionConfiguration(ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: str("fn"), Role: str("arn:aws:iam::111111111111:role/fn")})
 	require.ErrorContains(t, err, "AccessDeniedException: Cross-account pass role is not allowed.")
 }

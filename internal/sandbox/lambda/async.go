@@ -162,7 +162,7 @@ func (q *events) deliver(ctx context.Context, f function, v version, c eventConf
 			"ErrorMessage": map[string]string{"DataType": "String", "StringValue": truncate(string(res.payload), 1024)},
 		}})
 		if err != nil {
-			q.s.metric("DeadLetterErrors", &f, 1)
+			q.s.metric(ev.ARN, &f, nil, "DeadLetterErrors", count, 1)
 		}
 	}
 	if ctx.Err() != nil {
@@ -236,7 +236,10 @@ func (q *events) send(ctx context.Context, f function, v version, arn string, m 
 		if m.success {
 			kind = "Lambda Function Invocation Result - Success"
 		}
-		in = map[string]any{"Entries": []any{map[string]any{"Source": "lambda", "DetailType": kind, "Detail": string(m.body), "EventBusName": arn, "Resources": []string{*v.Config.FunctionArn, arn}}}}
+		in = map[string]any{"Entries": []any{map[string]any{
+			"Source": "lambda", "DetailType": kind, "Detail": string(m.body), "EventBusName": arn,
+			"Resources": []string{*v.Config.FunctionArn, arn},
+		}}}
 	default:
 		return wire.Errorf(400, "InvalidParameterValueException", "the sandbox does not deliver to %s", arn)
 	}

@@ -115,7 +115,9 @@ func (s *Service) fetch(ctx context.Context, sc wire.Scope, p wire.Principal, c 
 	if err != nil {
 		e := wire.AsError(err)
 		if e.Code == "AccessDenied" {
-			return nil, wire.Errorf(403, "AccessDeniedException", "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for %s/%s. S3 Error Code: %s. S3 Error Message: %s", *c.S3Bucket, *c.S3Key, e.Code, e.Message)
+			return nil, wire.Errorf(403, "AccessDeniedException",
+				"Your access has been denied by S3, please make sure your request credentials have permission to GetObject for %s/%s. S3 Error Code: %s. S3 "+
+					"Error Message: %s", *c.S3Bucket, *c.S3Key, e.Code, e.Message)
 		}
 		return nil, errInvalid("Error occurred while GetObject. S3 Error Code: %s. S3 Error Message: %s", e.Code, e.Message)
 	}

@@ -22,7 +22,8 @@ func (s *Service) configure(ctx context.Context, req *wire.Request, c *types.Fun
 	}
 	if in.Runtime != "" {
 		c.Runtime = in.Runtime
-		c.RuntimeVersionConfig = &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String(wire.Scope{Partition: req.Partition, Region: req.Region}.ARN("lambda", "runtime:"+string(in.Runtime)))}
+		c.RuntimeVersionConfig = &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String(wire.Scope{Partition: req.Partition, Region: req.Region}.
+			ARN("lambda", "runtime:"+string(in.Runtime)))}
 	}
 	if in.Handler != nil {
 		c.Handler = in.Handler
@@ -203,7 +204,8 @@ func checkEnvironment(e *types.Environment) error {
 	}
 	if len(bad) > 0 {
 		slices.Sort(bad)
-		return errInvalid("Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", strings.Join(bad, ", "))
+		return errInvalid("Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved "+
+			"keys that are currently not supported for modification. Reserved keys used in this request: %s", strings.Join(bad, ", "))
 	}
 	if size > maxEnvironment {
 		return errInvalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.")

@@ -115,7 +115,10 @@ func (s *Service) updateCode(ctx context.Context, req *wire.Request, in *awslamb
 		return nil, errInvalid("Architectures must have exactly one value.")
 	}
 	var next version
-	if err := s.setCode(ctx, req, &next, &types.FunctionCode{ImageUri: in.ImageUri, S3Bucket: in.S3Bucket, S3Key: in.S3Key, S3ObjectVersion: in.S3ObjectVersion, ZipFile: in.ZipFile}); err != nil {
+	if err := s.setCode(ctx, req, &next, &types.FunctionCode{
+		ImageUri: in.ImageUri, S3Bucket: in.S3Bucket, S3Key: in.S3Key,
+		S3ObjectVersion: in.S3ObjectVersion, ZipFile: in.ZipFile,
+	}); err != nil {
 		return nil, err
 	}
 	return s.update(ref, in.RevisionId, in.Publish, in.DryRun, func(v *version) {

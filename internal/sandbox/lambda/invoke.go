@@ -6,6 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -114,7 +117,7 @@ func (s *Service) newInvocation(req *wire.Request, in invokeInput, ref reference
 func (s *Service) run(ctx context.Context, f function, v version, inv *invocation) (result, error) {
 	release, err := s.pool.admit(f)
 	if err != nil {
-		s.metric("Throttles", &f, 1)
+		s.metric(inv.arn, &f, nil, "Throttles", count, 1)
 		return result{}, err
 	}
 	type outcome struct {
@@ -126,13 +129,13 @@ func (s *Service) run(ctx context.Context, f function, v version, inv *invocatio
 		defer release()
 		res, err := s.pool.run(ctx, v, inv)
 		if err == nil {
-			s.metric("Invocations", &f, 1)
-			s.metric("Duration", &f, res.duration.Seconds()*1000)
+			s.metric(inv.arn, &f, &v, "Invocations", count, 1)
+			s.metric(inv.arn, &f, &v, "Duration", "Milliseconds", res.duration.Seconds()*1000)
 			failed := 0.0
 			if res.functionError != "" {
 				failed = 1
 			}
-			s.metric("Errors", &f, failed)
+			s.metric(inv.arn, &f, &v, "Errors", count, failed)
 		}
 		done <- outcome{res, err}
 	}) {
@@ -151,8 +154,29 @@ func errStopping() error {
 	return wire.Errorf(http.StatusServiceUnavailable, "ServiceException", "the sandbox is stopping")
 }
 
-func (s *Service) metric(name string, f *function, value float64) {
-	if s.Metrics != nil {
-		s.Metrics.PutMetric(context.Background(), f.Scope, "AWS/Lambda", name, map[string]string{"FunctionName": f.Name}, value)
+const count = "Count"
+
+// metric tells of an invocation by the function, by what was invoked of it, by the version
+// that an alias led to, and for all functions together. arn is what was invoked; v is nil
+// where no version ran.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+// (That ExecutedVersion is told of every alias, not only of those with weights, is unsure.)
+func (s *Service) metric(arn string, f *function, v *version, name, unit string, value float64) {
+	if s.Metrics == nil {
+		return
+	}
+	resource, qualifier := f.Name, ""
+	if parsed, ok := wire.ParseARN(arn); ok {
+		_, qualifier, _ = strings.Cut(strings.TrimPrefix(parsed.Resource, "function:"), ":")
+	}
+	if qualifier != "" {
+		resource += ":" + qualifier
+	}
+	all := []map[string]string{{}, {"FunctionName": f.Name}, {"FunctionName": f.Name, "Resource": resource}}
+	if v != nil && qualifier != "" && qualifier != latest && !digits.MatchString(qualifier) {
+		all = append(all, map[string]string{"FunctionName": f.Name, "Resource": resource, "ExecutedVersion": aws.ToString(v.Config.Version)})
+	}
+	for _, dims := range all {
+		s.Metrics.PutPoint(context.Background(), f.Scope, wire.MetricPoint{Namespace: "AWS/Lambda", Name: name, Dimensions: dims, Value: value, Unit: unit, Time: s.Clock.Now()})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -31,6 +32,8 @@ type Config struct {
 	Dir   string
 	Clock clock.Clock  // nil: the machine's
 	Log   *slog.Logger // nil: none
+	// Limits has the concurrency of accounts; nil: what they start with.
+	Limits *limits.Book
 	// Roles gives functions the credentials of their role.
 	Roles wire.Roles
 	// ServiceKeys issues keys that stand for the service itself; it signs the links
@@ -41,7 +44,7 @@ type Config struct {
 	// Logs takes what functions print.
 	Logs wire.Logs
 	// Metrics takes AWS/Lambda metrics (Invocations, Errors, Duration, Throttles); may be nil.
-	Metrics wire.Metrics
+	Metrics wire.MetricPoints
 	// Endpoint is the sandbox's URL that functions get as AWS_ENDPOINT_URL.
 	Endpoint func() string
 	// Doorstep bounds how slow the body of a request to a function URL may be: its error

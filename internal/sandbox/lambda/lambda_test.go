@@ -298,8 +298,9 @@ func TestPythonFailures(t *testing.T) {
 	}{
 		"exception": {
 			source: "def handler(event, context):\n    raise Exception(\"Some exception was raised.\")\n",
-			want:   `{"errorMessage": "Some exception was raised.", "errorType": "Exception", "requestId": "%s", "stackTrace": ["  File \"/var/task/handler.py\", line 2, in handler\n    raise Exception(\"Some exception was raised.\")\n"]}`,
-			log:    "[ERROR] Exception: Some exception was raised.\nTraceback (most recent call last):\n  File \"/var/task/handler.py\", line 2, in handler",
+			want: `{"errorMessage": "Some exception was raised.", "errorType": "Exception", "requestId": "%s", "stackTrace": ["  File ` +
+				`\"/var/task/handler.py\", line 2, in handler\n    raise Exception(\"Some exception was raised.\")\n"]}`,
+			log: "[ERROR] Exception: Some exception was raised.\nTraceback (most recent call last):\n  File \"/var/task/handler.py\", line 2, in handler",
 		},
 		"custom exception": {
 			source: "class Custom(Exception):\n    pass\ndef handler(event, context):\n    raise Custom()\n",
@@ -310,10 +311,12 @@ func TestPythonFailures(t *testing.T) {
 			log: "[ERROR] Runtime.HandlerNotFound: Handler 'handler' missing on module 'handler'",
 		},
 		"import error": {
-			source: "import nothere\n", want: `{"errorMessage": "Unable to import module 'handler': No module named 'nothere'", "errorType": "Runtime.ImportModuleError", "requestId": "%s", "stackTrace": []}`,
+			source: "import nothere\n", want: `{"errorMessage": "Unable to import module 'handler': No module named 'nothere'", "errorType": ` +
+				`"Runtime.ImportModuleError", "requestId": "%s", "stackTrace": []}`,
 		},
 		"bad handler name": {
-			source: "", handler: "handler", want: `{"errorMessage": "Bad handler 'handler': not enough values to unpack (expected 2, got 1)", "errorType": "Runtime.MalformedHandlerName", "requestId": "%s", "stackTrace": []}`,
+			source: "", handler: "handler", want: `{"errorMessage": "Bad handler 'handler': not enough values to unpack (expected 2, got 1)", "errorType": ` +
+				`"Runtime.MalformedHandlerName", "requestId": "%s", "stackTrace": []}`,
 		},
 		"not serialisable": {
 			source: "def handler(event, context):\n    return {1, 2}\n",
@@ -366,13 +369,20 @@ func TestNodeInvoke(t *testing.T) {
 	t.Parallel()
 	needs(t, "node")
 	for name, tt := range map[string]struct{ file, source, want, fail string }{
-		"async":     {"index.mjs", `export const handler = async (event, context) => { console.log("hi", event.x); return {x: event.x, id: context.awsRequestId.length, left: context.getRemainingTimeInMillis() > 1000}; };`, `{"x":1,"id":36,"left":true}`, ""},
+		"async": {"index.mjs", `export const handler = async (event, context) => { console.log("hi", event.x); return {x: event.x, id: ` +
+			`context.awsRequestId.length, left: context.getRemainingTimeInMillis() > 1000}; };`, `{"x":1,"id":36,"left":true}`, ""},
 		"callback":  {"index.js", `exports.handler = (event, context, cb) => setTimeout(() => cb(null, [event.x]), 5);`, `[1]`, ""},
 		"undefined": {"index.js", `exports.handler = async () => {};`, `null`, ""},
-		"throws":    {"index.js", "exports.handler = async () => { throw new TypeError('no good'); };", `"errorType":"TypeError","errorMessage":"no good","trace":["TypeError: no good","    at `, "Unhandled"},
-		"missing":   {"index.js", "exports.other = 1;", `"errorType":"Runtime.HandlerNotFound","errorMessage":"index.handler is undefined or not exported"`, "Unhandled"},
-		"import":    {"index.js", "require('./nothere');", `"errorType":"Runtime.ImportModuleError","errorMessage":"Error: Cannot find module './nothere'`, "Unhandled"},
-		"rejection": {"index.js", "exports.handler = () => new Promise(() => { Promise.reject(new Error('lost')); });", `"errorType":"Runtime.UnhandledPromiseRejection","errorMessage":"Error: lost"`, "Unhandled"},
+		"throws": {
+			"index.js", "exports.handler = async () => { throw new TypeError('no good'); };",
+			`"errorType":"TypeError","errorMessage":"no good","trace":["TypeError: no good","    at `, "Unhandled",
+		},
+		"missing": {"index.js", "exports.other = 1;", `"errorType":"Runtime.HandlerNotFound","errorMessage":"index.handler is undefined or not exported"`, "Unhandled"},
+		"import":  {"index.js", "require('./nothere');", `"errorType":"Runtime.ImportModuleError","errorMessage":"Error: Cannot find module './nothere'`, "Unhandled"},
+		"rejection": {
+			"index.js", "exports.handler = () => new Promise(() => { Promise.reject(new Error('lost')); });",
+			`"errorType":"Runtime.UnhandledPromiseRejection","errorMessage":"Error: lost"`, "Unhandled",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -614,7 +624,10 @@ func TestConfigurationRoundTrip(t *testing.T) {
 	require.Equal(t, "arn:aws:kms:us-east-1:000000000000:key/1", *conf.KMSKeyArn)
 	require.Equal(t, []types.Architecture{types.ArchitectureArm64}, conf.Architectures)
 
-	_, err = c.UpdateFunctionConfiguration(ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: str("fn"), MemorySize: aws.Int32(512), Environment: &types.Environment{}, DeadLetterConfig: &types.DeadLetterConfig{TargetArn: str("")}})
+	_, err = c.UpdateFunctionConfiguration(ctx, &awslambda.UpdateFunctionConfigurationInput{
+		FunctionName: str("fn"), MemorySize: aws.Int32(512),
+		Environment: &types.Environment{}, DeadLetterConfig: &types.DeadLetterConfig{TargetArn: str("")},
+	})
 	require.NoError(t, err)
 	after, err := c.GetFunctionConfiguration(ctx, &awslambda.GetFunctionConfigurationInput{FunctionName: str("fn")})
 	require.NoError(t, err)
@@ -634,7 +647,10 @@ func TestConfigurationRoundTrip(t *testing.T) {
 	require.Equal(t, map[string]string{"x": "y"}, tags.Tags)
 	_, err = c.GetPolicy(ctx, &awslambda.GetPolicyInput{FunctionName: str("fn")})
 	require.Equal(t, "ResourceNotFoundException", code(t, err))
-	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{FunctionName: str("fn"), StatementId: str("s1"), Action: str("lambda:InvokeFunction"), Principal: str("events.amazonaws.com"), SourceArn: str("arn:aws:events:us-east-1:000000000000:rule/r")})
+	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{
+		FunctionName: str("fn"), StatementId: str("s1"), Action: str("lambda:InvokeFunction"),
+		Principal: str("events.amazonaws.com"), SourceArn: str("arn:aws:events:us-east-1:000000000000:rule/r"),
+	})
 	require.NoError(t, err)
 	policy, err := c.GetPolicy(ctx, &awslambda.GetPolicyInput{FunctionName: str("fn")})
 	require.NoError(t, err)
@@ -735,7 +751,10 @@ def handler(event, context):
 `, func(in *awslambda.CreateFunctionInput) {
 		in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: str("arn:aws:sqs:us-east-1:000000000000:dlq")}
 	})
-	out, err := s.as(t, "admin").Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: str("fn"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"dir":"` + marks + `"}`)})
+	out, err := s.as(t, "admin").Invoke(t.Context(), &awslambda.InvokeInput{
+		FunctionName: str("fn"), InvocationType: types.InvocationTypeEvent,
+		Payload: []byte(`{"dir":"` + marks + `"}`),
+	})
 	require.NoError(t, err)
 	require.EqualValues(t, 202, out.StatusCode)
 	runs := func() int {
@@ -774,7 +793,10 @@ def handler(event, context):
         time.sleep(0.01)
     open(os.path.join(event["dir"], "done"), "w").close()
 `, nil)
-	_, err := s.as(t, "admin").Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: str("fn"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"dir":"` + marks + `"}`)})
+	_, err := s.as(t, "admin").Invoke(t.Context(), &awslambda.InvokeInput{
+		FunctionName: str("fn"), InvocationType: types.InvocationTypeEvent,
+		Payload: []byte(`{"dir":"` + marks + `"}`),
+	})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return exists(filepath.Join(marks, "began")) }, time.Minute, 5*time.Millisecond)
 	s.close()
@@ -802,9 +824,10 @@ func TestIdleEnvironmentsEnd(t *testing.T) {
 func TestJSONLogs(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), nil)
-	s.python(t, "import logging\ndef handler(event, context):\n    logging.info('hidden')\n    logging.warning('seen')\n    raise ValueError('x')\n", func(in *awslambda.CreateFunctionInput) {
-		in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatJson, ApplicationLogLevel: types.ApplicationLogLevelWarn}
-	})
+	s.python(t, "import logging\ndef handler(event, context):\n    logging.info('hidden')\n    logging.warning('seen')\n    raise ValueError('x')\n",
+		func(in *awslambda.CreateFunctionInput) {
+			in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatJson, ApplicationLogLevel: types.ApplicationLogLevelWarn}
+		})
 	lines := strings.Split(strings.TrimSpace(logTail(t, s.invoke(t, `{}`))), "\n")
 	require.Len(t, lines, 4)
 	for _, l := range lines {

@@ -131,7 +131,8 @@ func refLayer(sc wire.Scope, name *string, number *int64) (layerRef, error) {
 	l, ok := parseLayer(sc, aws.ToString(name))
 	switch {
 	case !ok || l.number != 0: // the version is given apart
-		return l, errConstraint(aws.ToString(name), "layerName", `Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
+		return l, errConstraint(aws.ToString(name), "layerName",
+			`Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
 	case l.elsewhere(sc):
 		return l, errNoSuch()
 	case number != nil && *number < 1:
@@ -178,8 +179,9 @@ func (s *Service) publishLayer(ctx context.Context, req *wire.Request, in *awsla
 		return nil, err
 	}
 	v := layerVersion{
-		Scope: l.scope, Name: l.name, Description: aws.ToString(in.Description), License: aws.ToString(in.LicenseInfo), Runtimes: in.CompatibleRuntimes, Architectures: in.CompatibleArchitectures,
-		Size: int64(len(raw)), Created: s.Clock.Now().UTC().Format(timeFormat),
+		Scope: l.scope, Name: l.name, Description: aws.ToString(in.Description), License: aws.ToString(in.LicenseInfo), Runtimes: in.CompatibleRuntimes,
+		Architectures: in.CompatibleArchitectures,
+		Size:          int64(len(raw)), Created: s.Clock.Now().UTC().Format(timeFormat),
 	}
 	if v.Package, v.Sum, err = s.packages.save(raw); err != nil {
 		return nil, err
@@ -372,7 +374,10 @@ func (s *Service) addLayerPermission(_ context.Context, req *wire.Request, in *a
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: l.arn(), Principal: principalOf(req.Scope, aws.ToString(in.Principal))}
+	st := statement{
+		Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: l.arn(),
+		Principal: principalOf(req.Scope, aws.ToString(in.Principal)),
+	}
 	if in.OrganizationId != nil {
 		st.Condition = map[string]map[string]string{"StringEquals": {"aws:PrincipalOrgID": *in.OrganizationId}}
 	}

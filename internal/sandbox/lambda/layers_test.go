@@ -31,7 +31,8 @@ func TestLayers(t *testing.T) {
 	_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: str("empty"), Content: &types.LayerVersionContentInput{}})
 	require.ErrorContains(t, err, "InvalidParameterValueException: Missing Content")
 
-	s.python(t, "import os, subprocess\nfrom shared import TEXT\ndef handler(e, c): return TEXT + ' ' + subprocess.check_output(['tool'], text=True).strip()", func(in *awslambda.CreateFunctionInput) {
+	s.python(t, "import os, subprocess\nfrom shared import TEXT\ndef handler(e, c): return TEXT + ' ' + subprocess.check_output(['tool'], "+
+		"text=True).strip()", func(in *awslambda.CreateFunctionInput) {
 		in.Layers = []string{*one.LayerVersionArn}
 	})
 	require.JSONEq(t, `"one one"`, string(s.invoke(t, `{}`).Payload))
@@ -88,7 +89,10 @@ func TestLayerPolicies(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), nil)
 	c, ctx := s.as(t, "admin"), t.Context()
-	_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: str("l"), Content: &types.LayerVersionContentInput{ZipFile: pack(t, map[string]string{"x": "y"})}})
+	_, err := c.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{
+		LayerName: str("l"),
+		Content:   &types.LayerVersionContentInput{ZipFile: pack(t, map[string]string{"x": "y"})},
+	})
 	require.NoError(t, err)
 	carol := s.as(t, "carol")
 	read := func() error {
@@ -119,7 +123,10 @@ func TestLayerPolicies(t *testing.T) {
 	policy, err := c.GetLayerVersionPolicy(ctx, &awslambda.GetLayerVersionPolicyInput{LayerName: str("l"), VersionNumber: aws.Int64(1)})
 	require.NoError(t, err)
 	require.Equal(t, *added.RevisionId, *policy.RevisionId)
-	_, err = c.RemoveLayerVersionPermission(ctx, &awslambda.RemoveLayerVersionPermissionInput{LayerName: str("l"), VersionNumber: aws.Int64(1), StatementId: str("s1"), RevisionId: policy.RevisionId})
+	_, err = c.RemoveLayerVersionPermission(ctx, &awslambda.RemoveLayerVersionPermissionInput{
+		LayerName: str("l"), VersionNumber: aws.Int64(1),
+		StatementId: str("s1"), RevisionId: policy.RevisionId,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "AccessDeniedException", code(t, read()))
 }
@@ -133,7 +140,10 @@ func TestProvisionedConcurrency(t *testing.T) {
 	_, err := c.CreateAlias(ctx, &awslambda.CreateAliasInput{FunctionName: str("fn"), Name: str("live"), FunctionVersion: str("1")})
 	require.NoError(t, err)
 	put := func(qualifier string, n int32) (*awslambda.PutProvisionedConcurrencyConfigOutput, error) {
-		return c.PutProvisionedConcurrencyConfig(ctx, &awslambda.PutProvisionedConcurrencyConfigInput{FunctionName: str("fn"), Qualifier: &qualifier, ProvisionedConcurrentExecutions: &n})
+		return c.PutProvisionedConcurrencyConfig(ctx, &awslambda.PutProvisionedConcurrencyConfigInput{
+			FunctionName: str("fn"), Qualifier: &qualifier,
+			ProvisionedConcurrentExecutions: &n,
+		})
 	}
 	get := func(qualifier string) (*awslambda.GetProvisionedConcurrencyConfigOutput, error) {
 		return c.GetProvisionedConcurrencyConfig(ctx, &awslambda.GetProvisionedConcurrencyConfigInput{FunctionName: str("fn"), Qualifier: &qualifier})
@@ -141,7 +151,8 @@ func TestProvisionedConcurrency(t *testing.T) {
 	_, err = get("1")
 	require.Equal(t, "ProvisionedConcurrencyConfigNotFoundException", code(t, err))
 	for qualifier, want := range map[string]string{
-		"$LATEST": "Provisioned Concurrency Configs cannot be applied to unpublished function versions.", "none": "Cannot find alias arn: " + arn("fn") + ":none", "9": "Function not found: " + arn("fn") + ":9",
+		"$LATEST": "Provisioned Concurrency Configs cannot be applied to unpublished function versions.", "none": "Cannot find alias arn: " + arn("fn") +
+			":none", "9": "Function not found: " + arn("fn") + ":9",
 	} {
 		_, err = put(qualifier, 1)
 		require.ErrorContains(t, err, want)
@@ -175,7 +186,10 @@ func TestProvisionedConcurrencyOfTheAccount(t *testing.T) {
 	s.python(t, "def handler(e, c): pass", nil)
 	other := s.python2(t)
 	put := func(function, qualifier string, n int32) error {
-		_, err := c.PutProvisionedConcurrencyConfig(ctx, &awslambda.PutProvisionedConcurrencyConfigInput{FunctionName: &function, Qualifier: &qualifier, ProvisionedConcurrentExecutions: &n})
+		_, err := c.PutProvisionedConcurrencyConfig(ctx, &awslambda.PutProvisionedConcurrencyConfigInput{
+			FunctionName: &function, Qualifier: &qualifier,
+			ProvisionedConcurrentExecutions: &n,
+		})
 		return err
 	}
 	reserve := func(function string, n int32) error {
@@ -217,7 +231,10 @@ func TestLayersElsewhere(t *testing.T) {
 		require.Equal(t, want, code(t, err), name)
 		_, err = c.DeleteLayerVersion(ctx, &awslambda.DeleteLayerVersionInput{LayerName: &name, VersionNumber: aws.Int64(1)})
 		require.Equal(t, want, code(t, err), name)
-		_, err = c.AddLayerVersionPermission(ctx, &awslambda.AddLayerVersionPermissionInput{LayerName: &name, VersionNumber: aws.Int64(1), StatementId: str("s"), Action: str("lambda:GetLayerVersion"), Principal: str("*")})
+		_, err = c.AddLayerVersionPermission(ctx, &awslambda.AddLayerVersionPermissionInput{
+			LayerName: &name, VersionNumber: aws.Int64(1),
+			StatementId: str("s"), Action: str("lambda:GetLayerVersion"), Principal: str("*"),
+		})
 		require.Equal(t, want, code(t, err), name)
 		_, err = c.GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: &name, VersionNumber: aws.Int64(1)})
 		require.Equal(t, want, code(t, err), name)

@@ -28,13 +28,15 @@ func (s *Service) layersOf(ctx context.Context, req *wire.Request, arns []string
 		l, ok := parseLayer(req.Scope, arn)
 		if !ok || l.number == 0 || !wire.MeansARN(arn) {
 			return nil, nil, errConstraint("["+strings.Join(arns, ", ")+"]", "layers",
-				"Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "+layerPattern+", Member must not be null]")
+				"Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member "+
+					"must satisfy regular expression pattern: "+layerPattern+", Member must not be null]")
 		}
 		if l.scope.Region != req.Region || l.scope.Partition != req.Partition {
 			return nil, nil, errInvalid("Layers are not in the same region as the function. Layers are expected to be in region %s.", req.Region)
 		}
 		if other, twice := first[l.key()]; twice {
-			return nil, nil, errInvalid("Two different versions of the same layer are not allowed to be referenced in the same function. %s and %s are versions of the same layer.", other, arn)
+			return nil, nil, errInvalid("Two different versions of the same layer are not allowed to be referenced in the same function. %s and %s are "+
+				"versions of the same layer.", other, arn)
 		}
 		first[l.key()] = arn
 		if err := req.May(ctx, "lambda:GetLayerVersion", arn, nil); err != nil {

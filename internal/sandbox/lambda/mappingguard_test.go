@@ -63,6 +63,32 @@ func TestEventSourceMappingOfAnothersFunction(t *testing.T) {
 	require.Empty(t, list.EventSourceMappings)
 }
 
+// Who makes a mapping with tags needs the right to tag mappings, and none on all that there is.
+func TestTagsOfANewEventSourceMapping(t *testing.T) {
+	t.Parallel()
+	s := withQueues(t, t.TempDir())
+	ctx := t.Context()
+	s.python(t, "def handler(e, c): pass", nil)
+	_, source := s.queue(t, "work", map[string]string{"VisibilityTimeout": "30"})
+	place, _, _ := strings.Cut(arn(""), ":function:")
+	for name, on := range map[string]string{"mappings": place + ":event-source-mapping:*", "functions": arn("*")} {
+		_, cfg := s.world.User(t, name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:CreateEventSourceMapping","Resource":"*"},
+			{"Effect":"Allow","Action":"lambda:TagResource","Resource":"`+on+`"}]}`)
+		s.mu.Lock()
+		s.users[name] = cfg
+		s.mu.Unlock()
+		_, err := s.as(t, name).CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{
+			FunctionName: str("fn"), EventSourceArn: &source, Enabled: aws.Bool(false), Tags: map[string]string{"team": "ml"},
+		})
+		if name == "mappings" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "is not authorized to perform: lambda:TagResource on resource: arn:aws:lambda:")
+		require.ErrorContains(t, err, ":event-source-mapping:*")
+	}
+}
+
 // Tags of a mapping decide, and its function.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 func TestTagsOfEventSourceMappingsDecide(t *testing.T) {
@@ -180,7 +206,10 @@ def handler(event, context):
 	for range messages { // 8 MB
 		s.sqs(t, "SendMessage", map[string]any{"QueueUrl": url, "MessageBody": body})
 	}
-	_, err := c.CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{FunctionName: str("fn"), EventSourceArn: &source, BatchSize: aws.Int32(100), MaximumBatchingWindowInSeconds: aws.Int32(3)})
+	_, err := c.CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{
+		FunctionName: str("fn"), EventSourceArn: &source,
+		BatchSize: aws.Int32(100), MaximumBatchingWindowInSeconds: aws.Int32(3),
+	})
 	require.NoError(t, err)
 	batches := regexp.MustCompile(`BATCH (\d+) (\d+)`)
 	require.Eventually(t, func() bool {

@@ -60,7 +60,13 @@ func (s *Service) registerMappings(r *wire.Router) {
 	one := wire.On(func(req *wire.Request, in wire.Input) []string {
 		return []string{req.ARN("lambda", mappingPart+in.Text("UUID"))}
 	})
-	wire.Handle(r, "lambda", "CreateEventSourceMapping", s.createMapping, wire.Access{Keys: functionKeys}.Tags("lambda:TagResource"))
+	// Who makes one with tags is asked for that on the mappings, of which this one has no id
+	// yet: AWS's refusals name arn:aws:lambda:REGION:ACCOUNT:event-source-mapping:*
+	// (github.com/aws-samples/sample-autonomous-cloud-coding-agents, issue 407).
+	wire.Handle(r, "lambda", "CreateEventSourceMapping", s.createMapping, wire.Access{
+		Keys:      functionKeys,
+		TaggingOn: func(req *wire.Request, _ wire.Input) []string { return []string{req.ARN("lambda", mappingPart+"*")} },
+	}.Tags("lambda:TagResource"))
 	wire.Handle(r, "lambda", "GetEventSourceMapping", s.getMapping, one)
 	wire.Handle(r, "lambda", "ListEventSourceMappings", s.listMappings, wire.Access{})
 	wire.Handle(r, "lambda", "UpdateEventSourceMapping", s.updateMapping, one)
@@ -168,7 +174,8 @@ func (s *Service) createMapping(ctx context.Context, req *wire.Request, in *awsl
 			return err
 		}
 		if other != "" {
-			return errConflict("An event source mapping with SQS arn (\"%s\") and function (\"%s\") already exists. Please update or delete the existing mapping with UUID %s", m.Source, m.Name, other)
+			return errConflict("An event source mapping with SQS arn (\"%s\") and function (\"%s\") already exists. Please update or delete the existing "+
+				"mapping with UUID %s", m.Source, m.Name, other)
 		}
 		return store.Put(tx, dbMappings, m.key(), m)
 	})

@@ -85,7 +85,10 @@ def handler(event, context):
 	require.Equal(t, map[string]string{"k": "v"}, tags.Tags)
 
 	send := func(body string) {
-		s.sqs(t, "SendMessage", map[string]any{"QueueUrl": url, "MessageBody": body, "MessageAttributes": map[string]any{"k": map[string]string{"DataType": "String", "StringValue": "attr"}}})
+		s.sqs(t, "SendMessage", map[string]any{
+			"QueueUrl": url, "MessageBody": body,
+			"MessageAttributes": map[string]any{"k": map[string]string{"DataType": "String", "StringValue": "attr"}},
+		})
 	}
 	log := func(part string) func() bool {
 		return func() bool { return strings.Contains(s.logs.text("/aws/lambda/fn"), part) }
@@ -167,8 +170,9 @@ func TestEventSourceMappingsRefused(t *testing.T) {
 		"Unsupported DestinationConfig parameter for given event source mapping type.": func(in *awslambda.CreateEventSourceMappingInput) {
 			in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &source}}
 		},
-		"Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10": func(in *awslambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) },
-		"Queue visibility timeout: 30 seconds is less than Function timeout: 60 seconds":                  func(*awslambda.CreateEventSourceMappingInput) {},
+		"Maximum batch window in seconds must be greater than 0 if maximum batch size is " +
+			"greater than 10": func(in *awslambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) },
+		"Queue visibility timeout: 30 seconds is less than Function timeout: 60 seconds": func(*awslambda.CreateEventSourceMappingInput) {},
 		"The sandbox reads queues of SQS as event sources only, not arn:aws:kinesis:us-east-1:000000000000:stream/s.": func(in *awslambda.CreateEventSourceMappingInput) {
 			in.EventSourceArn = str("arn:aws:kinesis:us-east-1:000000000000:stream/s")
 		},

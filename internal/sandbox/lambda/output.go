@@ -115,7 +115,8 @@ func (o *output) send(lines []wire.LogLine) {
 		if merr != nil {
 			return
 		}
-		if _, err = s.router.Invoke(ctx, o.e.version.scope(), o.e.principal, "cloudwatchlogs", "CreateLogGroup", in); err == nil || wire.AsError(err).Code == "ResourceAlreadyExistsException" {
+		if _, err = s.router.Invoke(ctx, o.e.version.scope(), o.e.principal, "cloudwatchlogs", "CreateLogGroup", in); err == nil || wire.AsError(err).
+			Code == "ResourceAlreadyExistsException" {
 			err = s.Logs.PutLog(ctx, o.e.version.scope(), o.e.principal, group, o.stream, lines...)
 		}
 	}

@@ -178,7 +178,8 @@ func (p *mappings) batch(ctx context.Context, m mapping, left []message) (batch,
 		}
 		var out struct{ Messages []message }
 		err := p.call(ctx, m, v, "ReceiveMessage", map[string]any{
-			"MaxNumberOfMessages": min(perCall, m.Batch-int32(len(batch))), "WaitTimeSeconds": int(wait.Seconds()), "AttributeNames": []string{"All"}, "MessageAttributeNames": []string{"All"},
+			"MaxNumberOfMessages": min(perCall, m.Batch-int32(len(batch))), "WaitTimeSeconds": int(wait.Seconds()), "AttributeNames": []string{"All"},
+			"MessageAttributeNames": []string{"All"},
 		}, &out)
 		if err != nil {
 			if len(batch) > 0 { // what was read already goes to the function first

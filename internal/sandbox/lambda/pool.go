@@ -63,7 +63,7 @@ func (p *pool) admit(f function) (release func(), err error) {
 			total += n
 		}
 	}
-	if total >= accountLimit {
+	if total >= int(p.s.concurrency(f.Scope)) {
 		return nil, errThrottled("ConcurrentInvocationLimitExceeded")
 	}
 	p.running[key]++

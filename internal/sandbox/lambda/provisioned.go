@@ -53,7 +53,9 @@ func errNoProvisioned() error {
 	return withType(wire.Errorf(http.StatusNotFound, "ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function"))
 }
 
-func (s *Service) putProvisioned(_ context.Context, req *wire.Request, in *awslambda.PutProvisionedConcurrencyConfigInput) (*awslambda.PutProvisionedConcurrencyConfigOutput, error) {
+func (s *Service) putProvisioned(_ context.Context, req *wire.Request,
+	in *awslambda.PutProvisionedConcurrencyConfigInput,
+) (*awslambda.PutProvisionedConcurrencyConfigOutput, error) {
 	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
@@ -114,7 +116,7 @@ func (s *Service) checkProvisioned(tx *store.Tx, f *function, ref reference, n i
 	if err != nil {
 		return err
 	}
-	switch most := accountLimit - unreservedMinimum - others; {
+	switch most := s.concurrency(ref.scope) - s.unreserved(ref.scope) - others; {
 	case f.Reserved != nil && sum > *f.Reserved:
 		return errInvalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
 	case f.Reserved == nil && sum > most:
@@ -123,7 +125,9 @@ func (s *Service) checkProvisioned(tx *store.Tx, f *function, ref reference, n i
 	return nil
 }
 
-func (s *Service) getProvisioned(_ context.Context, req *wire.Request, in *awslambda.GetProvisionedConcurrencyConfigInput) (*awslambda.GetProvisionedConcurrencyConfigOutput, error) {
+func (s *Service) getProvisioned(_ context.Context, req *wire.Request,
+	in *awslambda.GetProvisionedConcurrencyConfigInput,
+) (*awslambda.GetProvisionedConcurrencyConfigOutput, error) {
 	ref, err := refer(req, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
@@ -145,7 +149,9 @@ func (s *Service) getProvisioned(_ context.Context, req *wire.Request, in *awsla
 	}, nil
 }
 
-func (s *Service) listProvisioned(_ context.Context, req *wire.Request, in *awslambda.ListProvisionedConcurrencyConfigsInput) (*awslambda.ListProvisionedConcurrencyConfigsOutput, error) {
+func (s *Service) listProvisioned(_ context.Context, req *wire.Request,
+	in *awslambda.ListProvisionedConcurrencyConfigsInput,
+) (*awslambda.ListProvisionedConcurrencyConfigsOutput, error) {
 	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -23,12 +24,16 @@ import (
 // empty is a reply without content.
 type empty struct{}
 
-const (
-	// accountLimit is the concurrency of an account, of which AWS keeps
-	// unreservedMinimum for functions without a reservation.
-	accountLimit      = 1000
-	unreservedMinimum = 100
-)
+// concurrency is that of an account in a region.
+func (s *Service) concurrency(sc wire.Scope) int32 {
+	return int32(s.Limits.Limit(sc, limits.LambdaConcurrency)) // at most 1e9
+}
+
+// unreserved is what AWS keeps of it for functions without a reservation: 100, or all of
+// what an account has that has less,
+// https://github.com/awslabs/fhir-works-on-aws-deployment/issues/691 (10),
+// https://github.com/aws-samples/siem-on-amazon-opensearch-service/issues/175 (50).
+func (s *Service) unreserved(sc wire.Scope) int32 { return min(s.concurrency(sc), 100) }
 
 func (s *Service) putConcurrency(_ context.Context, req *wire.Request, in *awslambda.PutFunctionConcurrencyInput) (*awslambda.PutFunctionConcurrencyOutput, error) {
 	ref, err := refer(req, in.FunctionName, nil)
@@ -44,8 +49,8 @@ func (s *Service) putConcurrency(_ context.Context, req *wire.Request, in *awsla
 		if own := f.provisioned(); own > *n { // the text is localstack's: unsure
 			return errInvalid("ReservedConcurrentExecutions %d should not be lower than function's total provisioned concurrency [%d].", *n, own)
 		}
-		if *n > accountLimit-unreservedMinimum-others {
-			return errInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreservedMinimum)
+		if keep := s.unreserved(ref.scope); *n > s.concurrency(ref.scope)-keep-others {
+			return errInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", keep)
 		}
 		f.Reserved = n
 		return nil
@@ -81,8 +86,8 @@ func (s *Service) getCodeSigning(_ context.Context, req *wire.Request, in *awsla
 
 func (s *Service) accountSettings(_ context.Context, req *wire.Request, _ *awslambda.GetAccountSettingsInput) (*awslambda.GetAccountSettingsOutput, error) {
 	usage, limit := &types.AccountUsage{}, &types.AccountLimit{
-		ConcurrentExecutions: accountLimit, CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: 75 << 30,
-		UnreservedConcurrentExecutions: aws.Int32(accountLimit),
+		ConcurrentExecutions: s.concurrency(req.Scope), CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: 75 << 30,
+		UnreservedConcurrentExecutions: aws.Int32(s.concurrency(req.Scope)),
 	}
 	err := s.DB.View(func(tx *store.Tx) error {
 		return store.Each(tx, dbFunctions, req.Prefix(), "", func(_ string, f function) bool {
@@ -139,7 +144,10 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *awslam
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: ref.arn(), Principal: principalOf(req.Scope, aws.ToString(in.Principal))}
+	st := statement{
+		Sid: aws.ToString(in.StatementId), Effect: "Allow", Action: aws.ToString(in.Action), Resource: ref.arn(),
+		Principal: principalOf(req.Scope, aws.ToString(in.Principal)),
+	}
 	if st.Sid == "" || st.Action == "" || aws.ToString(in.Principal) == "" {
 		return nil, errInvalid("StatementId, Action and Principal are required.")
 	}
@@ -256,7 +264,10 @@ func (s *Service) eventConfigOutput(ref reference, c eventConfig) *types.Functio
 	modified := c.Modified
 	return &types.FunctionEventInvokeConfig{
 		FunctionArn: aws.String(ref.with(q).arn()), LastModified: &modified, MaximumEventAgeInSeconds: c.MaxAge, MaximumRetryAttempts: c.MaxRetries,
-		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: optional.Of(c.OnSuccess)}, OnFailure: &types.OnFailure{Destination: optional.Of(c.OnFailure)}},
+		DestinationConfig: &types.DestinationConfig{
+			OnSuccess: &types.OnSuccess{Destination: optional.Of(c.OnSuccess)},
+			OnFailure: &types.OnFailure{Destination: optional.Of(c.OnFailure)},
+		},
 	}
 }
 
@@ -346,7 +357,9 @@ func (s *Service) getEventConfig(_ context.Context, req *wire.Request, in *awsla
 	return s.eventConfigOutput(ref, c), nil
 }
 
-func (s *Service) listEventConfigs(_ context.Context, req *wire.Request, in *awslambda.ListFunctionEventInvokeConfigsInput) (*awslambda.ListFunctionEventInvokeConfigsOutput, error) {
+func (s *Service) listEventConfigs(_ context.Context, req *wire.Request,
+	in *awslambda.ListFunctionEventInvokeConfigsInput,
+) (*awslambda.ListFunctionEventInvokeConfigsOutput, error) {
 	ref, err := refer(req, in.FunctionName, nil)
 	if err != nil {
 		return nil, err

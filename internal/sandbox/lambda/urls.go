@@ -109,7 +109,8 @@ func (s *Service) createURL(_ context.Context, req *wire.Request, in *awslambda.
 		return nil, err
 	}
 	return &awslambda.CreateFunctionUrlConfigOutput{
-		FunctionArn: aws.String(ref.arn()), FunctionUrl: aws.String(s.urls.address(u.ID)), AuthType: u.Auth, Cors: u.Cors, InvokeMode: in.InvokeMode, CreationTime: aws.String(stampURL(u.Created)),
+		FunctionArn: aws.String(ref.arn()), FunctionUrl: aws.String(s.urls.address(u.ID)), AuthType: u.Auth, Cors: u.Cors, InvokeMode: in.InvokeMode,
+		CreationTime: aws.String(stampURL(u.Created)),
 	}, nil
 }
 

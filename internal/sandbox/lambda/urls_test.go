@@ -31,7 +31,10 @@ def handler(event, context):
         return {"echo": event.get("body"), "q": event.get("queryStringParameters"), "c": event.get("cookies"), "m": event["requestContext"]["http"]["method"], "b64": event["isBase64Encoded"]}
     return {"statusCode": 201, "headers": {"X-Mine": "yes", "Content-Type": "text/plain"}, "cookies": ["a=b"], "body": "aGVsbG8=", "isBase64Encoded": True}
 `, nil)
-	made, err := c.CreateFunctionUrlConfig(ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeNone, Cors: &types.Cors{AllowOrigins: []string{"https://a.example"}, AllowMethods: []string{"POST"}}})
+	made, err := c.CreateFunctionUrlConfig(ctx, &awslambda.CreateFunctionUrlConfigInput{
+		FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeNone,
+		Cors: &types.Cors{AllowOrigins: []string{"https://a.example"}, AllowMethods: []string{"POST"}},
+	})
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(*made.FunctionUrl, "http://127.0.0.1:"), *made.FunctionUrl)
 	_, err = c.CreateFunctionUrlConfig(ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeNone})
@@ -61,11 +64,17 @@ def handler(event, context):
 	res, body := ask(http.MethodGet, "/", "")
 	require.Equal(t, http.StatusForbidden, res.StatusCode, "without a permission nobody may")
 	require.JSONEq(t, `{"Message":"Forbidden"}`, body)
-	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{FunctionName: str("fn"), StatementId: str("url"), Action: str("lambda:InvokeFunctionUrl"), Principal: str("*"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone})
+	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{
+		FunctionName: str("fn"), StatementId: str("url"),
+		Action: str("lambda:InvokeFunctionUrl"), Principal: str("*"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone,
+	})
 	require.NoError(t, err)
 	res, _ = ask(http.MethodGet, "/", "")
 	require.Equal(t, http.StatusForbidden, res.StatusCode, "both actions are needed")
-	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{FunctionName: str("fn"), StatementId: str("call"), Action: str("lambda:InvokeFunction"), Principal: str("*"), InvokedViaFunctionUrl: aws.Bool(true)})
+	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{
+		FunctionName: str("fn"), StatementId: str("call"), Action: str("lambda:InvokeFunction"),
+		Principal: str("*"), InvokedViaFunctionUrl: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	res, body = ask(http.MethodGet, "/", "")
 	require.Equal(t, http.StatusCreated, res.StatusCode)
@@ -91,7 +100,10 @@ def handler(event, context):
 	require.Equal(t, types.InvokeModeBuffered, got.InvokeMode)
 	res, _ = ask(http.MethodGet, "/", "")
 	require.Equal(t, http.StatusCreated, res.StatusCode)
-	updated, err := c.UpdateFunctionUrlConfig(ctx, &awslambda.UpdateFunctionUrlConfigInput{FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeAwsIam, Cors: &types.Cors{AllowCredentials: aws.Bool(false)}})
+	updated, err := c.UpdateFunctionUrlConfig(ctx, &awslambda.UpdateFunctionUrlConfigInput{
+		FunctionName: str("fn"),
+		AuthType:     types.FunctionUrlAuthTypeAwsIam, Cors: &types.Cors{AllowCredentials: aws.Bool(false)},
+	})
 	require.NoError(t, err)
 	raw, err := json.Marshal(updated.Cors)
 	require.NoError(t, err)
@@ -127,7 +139,10 @@ func TestBodiesOfFunctionURLs(t *testing.T) {
 	made, err := c.CreateFunctionUrlConfig(ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: str("fn"), AuthType: types.FunctionUrlAuthTypeNone})
 	require.NoError(t, err)
 	for action, via := range map[string]*bool{"lambda:InvokeFunctionUrl": nil, "lambda:InvokeFunction": aws.Bool(true)} {
-		in := &awslambda.AddPermissionInput{FunctionName: str("fn"), StatementId: str(strings.ReplaceAll(action, ":", "")), Action: &action, Principal: str("*"), InvokedViaFunctionUrl: via}
+		in := &awslambda.AddPermissionInput{
+			FunctionName: str("fn"), StatementId: str(strings.ReplaceAll(action, ":", "")), Action: &action,
+			Principal: str("*"), InvokedViaFunctionUrl: via,
+		}
 		if via == nil {
 			in.FunctionUrlAuthType = types.FunctionUrlAuthTypeNone
 		}

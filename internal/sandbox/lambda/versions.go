@@ -51,7 +51,8 @@ func (s *Service) publishVersion(_ context.Context, req *wire.Request, in *awsla
 			return errRevision()
 		}
 		if in.CodeSha256 != nil && *in.CodeSha256 != aws.ToString(f.Latest.Config.CodeSha256) {
-			return errInvalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, aws.ToString(f.Latest.Config.CodeSha256))
+			return errInvalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.",
+				*in.CodeSha256, aws.ToString(f.Latest.Config.CodeSha256))
 		}
 		var err error
 		out, err = s.publish(tx, f, aws.ToString(in.Description))
@@ -135,7 +136,8 @@ func (a *alias) route(r *types.AliasRoutingConfiguration) {
 
 // checkAlias demands that the alias points to versions that exist.
 func (s *Service) checkAlias(tx *store.Tx, function reference, a alias) error {
-	if _, _, err := s.lookup(tx, function.with(a.Version)); err != nil {
+	_, main, err := s.lookup(tx, function.with(a.Version))
+	if err != nil {
 		return err
 	}
 	if len(a.Weights) > 0 && a.Version == latest {
@@ -151,9 +153,33 @@ func (s *Service) checkAlias(tx *store.Tx, function reference, a alias) error {
 		if v == a.Version || !digits.MatchString(v) {
 			return errInvalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
 		}
-		if _, _, err := s.lookup(tx, function.with(v)); err != nil {
+		_, other, err := s.lookup(tx, function.with(v))
+		if err != nil {
 			return err
 		}
+		if err := alike(main, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alike refuses two versions of an alias that differ in what both have to have: the
+// execution role, and the dead-letter queue or none. The words are ours.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuring-alias-routing.html
+func alike(a, b version) error {
+	dead := func(v version) string {
+		if v.Config.DeadLetterConfig == nil {
+			return ""
+		}
+		return aws.ToString(v.Config.DeadLetterConfig.TargetArn)
+	}
+	switch {
+	case aws.ToString(a.Config.Role) != aws.ToString(b.Config.Role):
+		return errInvalid("Versions of an alias must have the same execution role: version %s has %s, version %s has %s.",
+			aws.ToString(a.Config.Version), aws.ToString(a.Config.Role), aws.ToString(b.Config.Version), aws.ToString(b.Config.Role))
+	case dead(a) != dead(b):
+		return errInvalid("Versions of an alias must have the same dead-letter queue: versions %s and %s differ.", aws.ToString(a.Config.Version), aws.ToString(b.Config.Version))
 	}
 	return nil
 }

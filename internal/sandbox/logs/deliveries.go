@@ -205,12 +205,13 @@ func (s *Service) putDeliverySource(_ context.Context, req *wire.Request, in *cw
 	case !slices.Contains(kinds, aws.ToString(in.LogType)):
 		return nil, errValidation("The log type %s is not one of the service %s: [%s]", aws.ToString(in.LogType), a.Service, strings.Join(kinds, ", "))
 	}
-	d, err := s.putDelivery(req.Scope, delivery{Kind: deliverySource, Name: *in.Name, Resource: *in.ResourceArn, LogType: *in.LogType}, in.Tags, func(old delivery, _ *delivery) error {
-		if old.Resource != *in.ResourceArn || old.LogType != *in.LogType {
-			return errConflict("The delivery source %s exists with another resource or log type.", *in.Name)
-		}
-		return nil
-	})
+	d, err := s.putDelivery(req.Scope, delivery{Kind: deliverySource, Name: *in.Name, Resource: *in.ResourceArn, LogType: *in.LogType}, in.Tags,
+		func(old delivery, _ *delivery) error {
+			if old.Resource != *in.ResourceArn || old.LogType != *in.LogType {
+				return errConflict("The delivery source %s exists with another resource or log type.", *in.Name)
+			}
+			return nil
+		})
 	out := d.asSource(req.Scope)
 	out.Tags = d.Tags
 	return &cwl.PutDeliverySourceOutput{DeliverySource: &out}, err
@@ -234,7 +235,10 @@ func (s *Service) deleteDeliverySource(_ context.Context, req *wire.Request, in 
 // destinationType is where a destination's ARN leads.
 func destinationType(arn string) (types.DeliveryDestinationType, bool) {
 	a, ok := wire.ParseARN(arn)
-	t, known := map[string]types.DeliveryDestinationType{"s3": types.DeliveryDestinationTypeS3, "logs": types.DeliveryDestinationTypeCwl, "firehose": types.DeliveryDestinationTypeFh}[a.Service]
+	t, known := map[string]types.DeliveryDestinationType{
+		"s3": types.DeliveryDestinationTypeS3, "logs": types.DeliveryDestinationTypeCwl,
+		"firehose": types.DeliveryDestinationTypeFh,
+	}[a.Service]
 	return t, ok && known
 }
 

@@ -18,13 +18,19 @@ func TestDeliveries(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	c := s.admin()
 	distribution := aws.String("arn:aws:cloudfront::000000000000:distribution/EDFDVBD6EXAMPLE")
-	source, err := c.PutDeliverySource(ctx, &cwl.PutDeliverySourceInput{Name: aws.String("edge"), ResourceArn: distribution, LogType: aws.String("ACCESS_LOGS"), Tags: map[string]string{"k": "v"}})
+	source, err := c.PutDeliverySource(ctx, &cwl.PutDeliverySourceInput{
+		Name: aws.String("edge"), ResourceArn: distribution,
+		LogType: aws.String("ACCESS_LOGS"), Tags: map[string]string{"k": "v"},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:logs:us-east-1:000000000000:delivery-source:edge", *source.DeliverySource.Arn)
 	require.Equal(t, "cloudfront", *source.DeliverySource.Service)
 	require.Equal(t, map[string]string{"k": "v"}, source.DeliverySource.Tags)
 	to := func(name, arn string, format types.OutputFormat) error {
-		_, err := c.PutDeliveryDestination(ctx, &cwl.PutDeliveryDestinationInput{Name: &name, OutputFormat: format, DeliveryDestinationConfiguration: &types.DeliveryDestinationConfiguration{DestinationResourceArn: &arn}})
+		_, err := c.PutDeliveryDestination(ctx, &cwl.PutDeliveryDestinationInput{
+			Name: &name, OutputFormat: format,
+			DeliveryDestinationConfiguration: &types.DeliveryDestinationConfiguration{DestinationResourceArn: &arn},
+		})
 		return err
 	}
 	require.NoError(t, to("bucket", "arn:aws:s3:::b", types.OutputFormatJson))
@@ -43,7 +49,10 @@ func TestDeliveries(t *testing.T) {
 	iamtest.RequireCode(t, put("edge", *distribution+"2", "ACCESS_LOGS"), "ConflictException")
 
 	create := func(source, destination string) (*cwl.CreateDeliveryOutput, error) {
-		return c.CreateDelivery(ctx, &cwl.CreateDeliveryInput{DeliverySourceName: &source, DeliveryDestinationArn: aws.String("arn:aws:logs:us-east-1:000000000000:delivery-destination:" + destination), RecordFields: []string{"date"}})
+		return c.CreateDelivery(ctx, &cwl.CreateDeliveryInput{
+			DeliverySourceName:     &source,
+			DeliveryDestinationArn: aws.String("arn:aws:logs:us-east-1:000000000000:delivery-destination:" + destination), RecordFields: []string{"date"},
+		})
 	}
 	made, err := create("edge", "bucket")
 	require.NoError(t, err)
@@ -71,7 +80,10 @@ func TestDeliveries(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all.Deliveries, 1)
 
-	_, err = c.PutDeliveryDestinationPolicy(ctx, &cwl.PutDeliveryDestinationPolicyInput{DeliveryDestinationName: aws.String("bucket"), DeliveryDestinationPolicy: aws.String(`{"Statement":[]}`)})
+	_, err = c.PutDeliveryDestinationPolicy(ctx, &cwl.PutDeliveryDestinationPolicyInput{
+		DeliveryDestinationName:   aws.String("bucket"),
+		DeliveryDestinationPolicy: aws.String(`{"Statement":[]}`),
+	})
 	require.NoError(t, err)
 	_, err = c.DeleteDeliveryDestinationPolicy(ctx, &cwl.DeleteDeliveryDestinationPolicyInput{DeliveryDestinationName: aws.String("bucket")})
 	require.NoError(t, err)

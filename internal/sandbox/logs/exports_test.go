@@ -63,7 +63,10 @@ func TestExports(t *testing.T) {
 	create := func(group, bucket string, to int64) (*cwl.CreateExportTaskOutput, error) {
 		return c.CreateExportTask(ctx, &cwl.CreateExportTaskInput{LogGroupName: &group, Destination: &bucket, From: aws.Int64(s.start.UnixMilli()), To: &to})
 	}
-	for bucket, want := range map[string]string{"nobodys": "The given bucket does not exist. Please make sure the bucket is valid.", "closed": "GetBucketAcl call on the given bucket failed."} {
+	for bucket, want := range map[string]string{
+		"nobodys": "The given bucket does not exist. Please make sure the bucket is valid.",
+		"closed":  "GetBucketAcl call on the given bucket failed.",
+	} {
 		_, err = create("g", bucket, s.start.UnixMilli()+1)
 		iamtest.RequireCode(t, err, "InvalidParameterException")
 		require.ErrorContains(t, err, want)

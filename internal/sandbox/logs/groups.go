@@ -62,7 +62,10 @@ func (s *Service) change(name ref, fn func(*group) error) error {
 }
 
 func (s *Service) createGroup(_ context.Context, req *wire.Request, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
-	g := group{Name: aws.ToString(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: aws.ToString(in.KmsKeyId), Class: in.LogGroupClass, Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled)}
+	g := group{
+		Name: aws.ToString(in.LogGroupName), Created: s.Clock.Now().UnixMilli(), Key: aws.ToString(in.KmsKeyId), Class: in.LogGroupClass,
+		Tags: in.Tags, Protected: aws.ToBool(in.DeletionProtectionEnabled),
+	}
 	if g.Class == "" {
 		g.Class = types.LogGroupClassStandard
 	}

@@ -42,6 +42,7 @@ type Service struct {
 	// What tells the workers that there are exports to make and parcels to send.
 	exports, parcels bell.Bell
 	queries          inquiries
+	tails            tails
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -153,10 +154,12 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "PutResourcePolicy", s.putPolicy, all)
 	wire.Handle(r, id, "DescribeResourcePolicies", s.describePolicies, all)
 	wire.Handle(r, id, "DeleteResourcePolicy", s.deletePolicy, all)
+	wire.Handle(r, id, "StartLiveTail", s.startTail, wire.On(onGroups))
 	s.registerDeliveries(r)
 	s.registerExports(r)
 	s.registerSubscriptions(r)
 	s.registerInsights(r)
+	s.registerDefinitions(r)
 }
 
 // rules are the model's.

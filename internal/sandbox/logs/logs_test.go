@@ -331,7 +331,8 @@ func TestDenyOfGroups(t *testing.T) {
 		if i == 0 {
 			s.group(t, "secret")
 		}
-		_, config := s.Role(t, fmt.Sprint("r", i), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"`+row.allow+`"},{"Effect":"Deny","Action":"logs:*","Resource":"`+row.deny+`"}]}`)
+		_, config := s.Role(t, fmt.Sprint("r", i), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+			`"Action":"logs:*","Resource":"`+row.allow+`"},{"Effect":"Deny","Action":"logs:*","Resource":"`+row.deny+`"}]}`)
 		c := cwl.NewFromConfig(config)
 		_, err := c.PutRetentionPolicy(t.Context(), &cwl.PutRetentionPolicyInput{LogGroupName: str("secret"), RetentionInDays: aws.Int32(30)})
 		_, query := c.StartQuery(t.Context(), &cwl.StartQueryInput{LogGroupName: str("secret"), QueryString: str("fields @message"), StartTime: aws.Int64(1), EndTime: aws.Int64(2)})

@@ -47,7 +47,10 @@ func TestMetricFilters(t *testing.T) {
 	require.NoError(t, err)
 	put := func(name, pattern string, m types.MetricTransformation) error {
 		m.MetricNamespace = aws.String("own")
-		_, err := c.PutMetricFilter(ctx, &cwl.PutMetricFilterInput{LogGroupName: aws.String("g"), FilterName: &name, FilterPattern: &pattern, MetricTransformations: []types.MetricTransformation{m}})
+		_, err := c.PutMetricFilter(ctx, &cwl.PutMetricFilterInput{
+			LogGroupName: aws.String("g"), FilterName: &name, FilterPattern: &pattern,
+			MetricTransformations: []types.MetricTransformation{m},
+		})
 		return err
 	}
 	require.NoError(t, put("took", `{ $.level = "ERROR" }`, types.MetricTransformation{

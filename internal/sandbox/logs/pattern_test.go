@@ -52,7 +52,10 @@ func TestPatterns(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, p.holds(text), "what is no JSON has no members: %s", text)
 	}
-	for _, bad := range []string{`{ $.a = "x }`, `{ $.a }`, `{ a = 1 }`, `{ $.a = 1`, `{ ($.a = 1 }`, `{ $.a > x }`, `{ $.a = 1 } x`, `{ $. = 1 }`, `{ $.a[ = 1 }`, `%(%`, `{ $.a = %(% }`, `"x`, `[a`, `[a, ]`, `[..., ...]`, `[a = 1, b] c`, `[a = b = c]`, `[a = 1 && b = 2]`, `[a > x]`} {
+	for _, bad := range []string{
+		`{ $.a = "x }`, `{ $.a }`, `{ a = 1 }`, `{ $.a = 1`, `{ ($.a = 1 }`, `{ $.a > x }`, `{ $.a = 1 } x`, `{ $. = 1 }`,
+		`{ $.a[ = 1 }`, `%(%`, `{ $.a = %(% }`, `"x`, `[a`, `[a, ]`, `[..., ...]`, `[a = 1, b] c`, `[a = b = c]`, `[a = 1 && b = 2]`, `[a > x]`,
+	} {
 		_, err := parsePattern(bad)
 		assert.ErrorContains(t, err, "InvalidParameterException: Invalid filter pattern: ", bad)
 	}

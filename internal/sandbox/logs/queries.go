@@ -437,7 +437,10 @@ func (s *Service) describeQueries(_ context.Context, req *wire.Request, in *cwl.
 	}
 	out := &cwl.DescribeQueriesOutput{Queries: []types.QueryInfo{}, NextToken: next}
 	for _, q := range some {
-		out.Queries = append(out.Queries, types.QueryInfo{QueryId: &q.ID, QueryString: &q.Text, LogGroupName: &q.Group, CreateTime: &q.Created, Status: q.Status, QueryLanguage: types.QueryLanguageCwli})
+		out.Queries = append(out.Queries, types.QueryInfo{
+			QueryId: &q.ID, QueryString: &q.Text, LogGroupName: &q.Group, CreateTime: &q.Created,
+			Status: q.Status, QueryLanguage: types.QueryLanguageCwli,
+		})
 	}
 	return out, nil
 }

@@ -185,6 +185,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 	}
 	out := &cwl.PutLogEventsOutput{NextSequenceToken: aws.String(sequenceToken)}
 	var points []wire.MetricPoint
+	var lines []wire.LogLine
 	queued := false
 	err := s.DB.Batch(func(tx *store.Tx) error {
 		g, err := getGroup(tx, name)
@@ -194,8 +195,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		if _, err := getStream(tx, name, st); err != nil {
 			return err
 		}
-		lines, rejected := s.accept(g, in.LogEvents)
-		out.RejectedLogEventsInfo = rejected
+		lines, out.RejectedLogEventsInfo = s.accept(g, in.LogEvents)
 		if points, err = s.points(tx, name, lines); err != nil {
 			return err
 		}
@@ -206,6 +206,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		return nil, err
 	}
 	s.emit(ctx, req.Scope, points)
+	s.tails.tell(name, st, lines, s.Clock.Now())
 	if queued {
 		s.parcels.Ring()
 	}
@@ -361,6 +362,7 @@ func (s *Service) PutLog(ctx context.Context, sc wire.Scope, p wire.Principal, g
 	})
 	if err == nil {
 		s.emit(ctx, sc, points)
+		s.tails.tell(group, stream, lines, s.Clock.Now())
 	}
 	if err == nil && queued {
 		s.parcels.Ring()

@@ -73,7 +73,10 @@ func (s *Service) registerSubscriptions(r *wire.Router) {
 // https://github.com/getmoto/moto (tests/test_logs/test_integration.py): unsure.
 func (s *Service) putSubscription(ctx context.Context, req *wire.Request, in *cwl.PutSubscriptionFilterInput) (*cwl.PutSubscriptionFilterOutput, error) {
 	group := ref{req.Scope, *in.LogGroupName}
-	f := subscription{Name: *in.FilterName, Pattern: *in.FilterPattern, Destination: *in.DestinationArn, Role: aws.ToString(in.RoleArn), Distribution: in.Distribution, Created: s.Clock.Now().UnixMilli()}
+	f := subscription{
+		Name: *in.FilterName, Pattern: *in.FilterPattern, Destination: *in.DestinationArn, Role: aws.ToString(in.RoleArn),
+		Distribution: in.Distribution, Created: s.Clock.Now().UnixMilli(),
+	}
 	if f.Distribution == "" {
 		f.Distribution = types.DistributionByLogStream
 	}
@@ -126,7 +129,8 @@ func (s *Service) checkDestination(ctx context.Context, group ref, f subscriptio
 	case a.Service != "lambda":
 		return errInvalid("The sandbox sends to functions only, not to %s.", f.Destination)
 	case a.AccountID != group.scope.Account:
-		return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "Cross-account lambda invocation passing is not allowed. You must use DestinationPolicies to create cross account lambda triggers.")
+		return wire.Errorf(http.StatusBadRequest, "AccessDeniedException",
+			"Cross-account lambda invocation passing is not allowed. You must use DestinationPolicies to create cross account lambda triggers.")
 	}
 	err := s.asService(ctx, group, wire.ScopeOfARN(a), "lambda", "Invoke", map[string]any{"FunctionName": f.Destination, "InvocationType": "DryRun"})
 	if err != nil {
@@ -271,7 +275,7 @@ func (s *Service) sendOne(ctx context.Context, p parcel) error {
 	}
 	now := s.Clock.Now()
 	var e *wire.Error
-	again := errors.As(err, &e) && (e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError) && now.Sub(p.Since) < sendFor
+	again := errors.As(err, &e) && wire.Transient(err) && now.Sub(p.Since) < sendFor
 	if err != nil && !again {
 		s.Log.Warn("events not sent to a subscriber", "group", p.Group, "filter", p.Filter, "destination", p.Destination, "error", err.Error())
 	}
@@ -304,5 +308,6 @@ func (s *Service) send(ctx context.Context, p parcel) error {
 		return err
 	}
 	a, _ := wire.ParseARN(p.Destination)
-	return s.asService(ctx, ref{p.Scope, p.Group}, wire.ScopeOfARN(a), "lambda", "Invoke", map[string]any{"FunctionName": p.Destination, "InvocationType": "Event", "Payload": payload})
+	return s.asService(ctx, ref{p.Scope, p.Group}, wire.ScopeOfARN(a), "lambda", "Invoke",
+		map[string]any{"FunctionName": p.Destination, "InvocationType": "Event", "Payload": payload})
 }

@@ -254,11 +254,29 @@ func TestLifeSageMaker(t *testing.T) {
 		"captureOptions": []any{map[string]any{"captureMode": "Input"}, map[string]any{"captureMode": "Output"}},
 	}
 	for name, l := range map[string]life{
-		"model":      {token: "aws:sagemaker/model:Model", first: model, second: with(model, "tags", tags("a", "1")), outputs: []string{"arn"}},
-		"model data": {token: "aws:sagemaker/model:Model", first: with(model, "primaryContainer", map[string]any{"image": "sandbox/linear", "modelDataSource": map[string]any{"s3DataSources": []any{map[string]any{"compressionType": "Gzip", "s3DataType": "S3Object", "s3Uri": "s3://models/model.tar.gz"}}}}), second: with(model, "enableNetworkIsolation", false), replaces: true, notImported: []string{"primaryContainer"}},
-		"model vpc":  {token: "aws:sagemaker/model:Model", first: with(model, "vpcConfig", map[string]any{"securityGroupIds": []any{"sg-1"}, "subnets": []any{"subnet-2", "subnet-1"}}), second: model, replaces: true},
-		"config":     {token: "aws:sagemaker/endpointConfiguration:EndpointConfiguration", first: variants(m), second: with(variants(m), "tags", tags("b", "2")), outputs: []string{"arn", "name"}},
-		"capture":    {token: "aws:sagemaker/endpointConfiguration:EndpointConfiguration", first: with(variants(m), "dataCaptureConfig", capture, "kmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"), second: variants(m), replaces: true},
+		"model": {token: "aws:sagemaker/model:Model", first: model, second: with(model, "tags", tags("a", "1")), outputs: []string{"arn"}},
+		"model data": {
+			token: "aws:sagemaker/model:Model",
+			first: with(model, "primaryContainer", map[string]any{
+				"image": "sandbox/linear",
+				"modelDataSource": map[string]any{"s3DataSources": []any{map[string]any{
+					"compressionType": "Gzip", "s3DataType": "S3Object",
+					"s3Uri": "s3://models/model.tar.gz",
+				}}},
+			}), second: with(model, "enableNetworkIsolation", false), replaces: true, notImported: []string{"primaryContainer"},
+		},
+		"model vpc": {
+			token: "aws:sagemaker/model:Model",
+			first: with(model, "vpcConfig", map[string]any{"securityGroupIds": []any{"sg-1"}, "subnets": []any{"subnet-2", "subnet-1"}}), second: model, replaces: true,
+		},
+		"config": {
+			token: "aws:sagemaker/endpointConfiguration:EndpointConfiguration", first: variants(m),
+			second: with(variants(m), "tags", tags("b", "2")), outputs: []string{"arn", "name"},
+		},
+		"capture": {
+			token: "aws:sagemaker/endpointConfiguration:EndpointConfiguration",
+			first: with(variants(m), "dataCaptureConfig", capture, "kmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"), second: variants(m), replaces: true,
+		},
 		"serverless": {token: "aws:sagemaker/endpointConfiguration:EndpointConfiguration", first: map[string]any{"productionVariants": []any{map[string]any{
 			"variantName": "AllTraffic", "modelName": m.text("name"), "serverlessConfig": map[string]any{"maxConcurrency": 20, "memorySizeInMb": 2048},
 		}}}, second: variants(m), replaces: true},
@@ -301,7 +319,7 @@ func TestFailedEndpointIsKeptAndReplaced(t *testing.T) {
 	t.Parallel()
 	d, _ := sandboxed(t, map[string]any{})
 	role := roleFor(d, "sagemaker")
-	model := sageModel(t, d, role, "000000000000.dkr.ecr.us-east-1.amazonaws.com/nobody-runs-this:1")
+	model := sageModel(t, d, role, "123456789012.dkr.ecr.us-east-1.amazonaws.com/nobody-runs-this:1")
 	config := d.mustCreate("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "c", variants(model))
 	inputs := props(map[string]any{"name": "ep", "endpointConfigName": config.id})
 	_, err := d.create(endpointType, "e", inputs)
@@ -375,7 +393,8 @@ func TestLifeStateMachine(t *testing.T) {
 		return `{"StartAt":"P","States":{"P":{"Type":"Pass","Result":"` + result + `","End":true}}}`
 	}
 	first := map[string]any{
-		"stateMachineName": "m", "roleArn": role.text("arn"), "definitionString": definition("1"), "tags": []any{map[string]any{"key": "a", "value": "1"}, map[string]any{"key": "b", "value": "2"}},
+		"stateMachineName": "m", "roleArn": role.text("arn"), "definitionString": definition("1"),
+		"tags": []any{map[string]any{"key": "a", "value": "1"}, map[string]any{"key": "b", "value": "2"}},
 	}
 	m := d.mustCreate(machineType, "m", first)
 	require.Equal(t, "m", m.text("name"))
@@ -479,4 +498,51 @@ func TestCanaryRollsBackOnCancel(t *testing.T) {
 	out, err := c.DescribeStateMachineAlias(t.Context(), &sfn.DescribeStateMachineAliasInput{StateMachineAliasArn: &alias.id})
 	require.NoError(t, err)
 	require.Equal(t, v1.id, aws.ToString(out.RoutingConfiguration[0].StateMachineVersionArn))
+}
+
+// What goes with a function: layers, what calls it, and a URL.
+func TestLifeAroundFunctions(t *testing.T) {
+	t.Parallel()
+	d, _ := sandboxed(t, map[string]any{})
+	role := roleFor(d, "lambda")
+	d.mustCreate("aws:iam/rolePolicy:RolePolicy", "reads",
+		map[string]any{"role": role.id, "policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sqs:ReceiveMessage",` +
+			`"sqs:DeleteMessage","sqs:GetQueueAttributes"],"Resource":"*"}]}`})
+	f, err := d.create(functionType, "f", function(t, role, "return 1", nil))
+	require.NoError(t, err)
+	queue := d.mustCreate("aws:sqs/queue:Queue", "q", map[string]any{"name": "work"})
+
+	layer := props(map[string]any{"layerName": "shared", "description": "d", "compatibleRuntimes": []any{"python3.13"}, "licenseInfo": "MIT"})
+	layer["code"] = handler(t, "return 0")
+	l, err := d.create("aws:lambda/layerVersion:LayerVersion", "shared", layer)
+	require.NoError(t, err)
+	require.Equal(t, "1", l.text("version"))
+	require.Equal(t, l.text("layerArn")+":1", l.text("arn"))
+	d.requireSettled(l, layer)
+	layer["code"] = handler(t, "return 1")
+	require.Equal(t, []string{"code"}, d.diff(l, d.mustCheck(l.urn, l.inputs, layer)).GetReplaces())
+
+	for name, l := range map[string]life{
+		"layer permission": {
+			token: "aws:lambda/layerVersionPermission:LayerVersionPermission", outputs: []string{"policy", "revisionId"},
+			first: map[string]any{"layerName": l.text("layerArn"), "versionNumber": 1, "statementId": "dev", "action": "lambda:GetLayerVersion", "principal": "111122223333"},
+		},
+		"mapping": {
+			token: "aws:lambda/eventSourceMapping:EventSourceMapping", outputs: []string{"uuid", "state", "functionArn"},
+			first: map[string]any{"functionName": f.text("arn"), "eventSourceArn": queue.text("arn"), "batchSize": 5, "enabled": false, "tags": tags("a", "1")},
+			second: map[string]any{
+				"functionName": f.text("arn"), "eventSourceArn": queue.text("arn"), "batchSize": 7, "enabled": false,
+				"functionResponseTypes": []any{"ReportBatchItemFailures"},
+				"filterCriteria":        map[string]any{"filters": []any{map[string]any{"pattern": `{"body":{"a":[1]}}`}}},
+				"scalingConfig":         map[string]any{"maximumConcurrency": 3}, "tags": tags("b", "1"),
+			},
+		},
+		"url": {
+			token: "aws:lambda/functionUrl:FunctionUrl", outputs: []string{"functionArn", "functionUrl", "urlId"},
+			first:  map[string]any{"functionName": "fn", "authorizationType": "AWS_IAM"},
+			second: map[string]any{"functionName": "fn", "authorizationType": "NONE", "cors": map[string]any{"allowOrigins": []any{"https://a.example.com"}, "maxAge": 60}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { l.run(t, d) })
+	}
 }

@@ -254,7 +254,8 @@ func TestEngineKeepsWhatFailed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			policy, err := raw(ctx, "aws:iam/rolePolicy:RolePolicy", "sm", pulumi.Map{"role": role.Name, "policy": pulumi.String(strings.ReplaceAll(allow, `"s3:GetObject","s3:ListBucket"`, `"*"`))})
+			policy, err := raw(ctx, "aws:iam/rolePolicy:RolePolicy", "sm",
+				pulumi.Map{"role": role.Name, "policy": pulumi.String(strings.ReplaceAll(allow, `"s3:GetObject","s3:ListBucket"`, `"*"`))})
 			if err != nil {
 				return err
 			}
@@ -276,7 +277,7 @@ func TestEngineKeepsWhatFailed(t *testing.T) {
 			return err
 		}}
 	}
-	_, events, err := r.do(stack.OperationUp, endpoint("000000000000.dkr.ecr.us-east-1.amazonaws.com/none:1"))
+	_, events, err := r.do(stack.OperationUp, endpoint("123456789012.dkr.ecr.us-east-1.amazonaws.com/none:1"))
 	require.Error(t, err)
 	require.NotEmpty(t, events)
 	state, err := r.engine.State(t.Context(), "acme.iris.dev")

@@ -43,6 +43,7 @@ type (
 		Ref                  string    `json:"$ref,omitempty"`
 		Items                *typeSpec `json:"items,omitempty"`
 		AdditionalProperties *typeSpec `json:"additionalProperties,omitempty"`
+		Secret               bool      `json:"secret,omitempty"`
 		WillReplaceOnChanges bool      `json:"willReplaceOnChanges,omitempty"`
 	}
 )
@@ -104,7 +105,7 @@ func required(t *schema.Type) []string {
 }
 
 func typeOf(p *schema.Prop) typeSpec {
-	out := typeSpec{WillReplaceOnChanges: p.Replace}
+	out := typeSpec{WillReplaceOnChanges: p.Replace, Secret: p.Secret}
 	switch p.Kind {
 	case schema.String:
 		out.Type = "string"

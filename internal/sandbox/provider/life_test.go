@@ -139,7 +139,10 @@ func TestLifeS3(t *testing.T) {
 		},
 		"policy": {
 			token: "aws:s3/bucketPolicy:BucketPolicy", first: map[string]any{"bucket": bucket, "policy": policy},
-			second: map[string]any{"bucket": bucket, "policy": map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Deny", "Principal": "*", "Action": "s3:PutBucketAcl", "Resource": "arn:aws:s3:::life-bucket"}}}},
+			second: map[string]any{"bucket": bucket, "policy": map[string]any{
+				"Version":   "2012-10-17",
+				"Statement": []any{map[string]any{"Effect": "Deny", "Principal": "*", "Action": "s3:PutBucketAcl", "Resource": "arn:aws:s3:::life-bucket"}},
+			}},
 		},
 		"lifecycle": {
 			token: "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", first: map[string]any{"bucket": bucket, "rules": []any{rule(90)}},
@@ -153,7 +156,8 @@ func TestLifeS3(t *testing.T) {
 			outputs: []string{"etag", "arn", "contentType"}, importID: func(r *res) string { return "s3://" + bucket + "/a/b.txt" }, notImported: []string{"content"},
 		},
 		"object tags": {
-			token: "aws:s3/bucketObjectv2:BucketObjectv2", first: map[string]any{"bucket": bucket, "content": "one"}, second: map[string]any{"bucket": bucket, "content": "one", "tags": tags("x", "y")},
+			token: "aws:s3/bucketObjectv2:BucketObjectv2", first: map[string]any{"bucket": bucket, "content": "one"},
+			second:   map[string]any{"bucket": bucket, "content": "one", "tags": tags("x", "y")},
 			importID: func(r *res) string { return bucket + "/thing" }, notImported: []string{"content"},
 		},
 	} {
@@ -203,12 +207,16 @@ func TestLifeIAM(t *testing.T) {
 	for name, l := range map[string]life{
 		"role": {
 			token: roleType, first: base,
-			second:  with(base, "description", nil, "maxSessionDuration", 7200, "permissionsBoundary", nil, "tags", tags("b", "3"), "assumeRolePolicy", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole"],"Principal":{"Service":["states.amazonaws.com"]}}}`),
+			second: with(base, "description", nil, "maxSessionDuration", 7200, "permissionsBoundary", nil, "tags", tags("b", "3"), "assumeRolePolicy",
+				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole"],"Principal":{"Service":["states.amazonaws.com"]}}}`),
 			outputs: []string{"arn", "uniqueId", "createDate", "name"},
 		},
 		"role policy": {
 			token: "aws:iam/rolePolicy:RolePolicy", first: map[string]any{"role": role.id, "name": "pipeline", "policy": allow},
-			second: map[string]any{"role": role.id, "name": "pipeline", "policy": map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}}},
+			second: map[string]any{
+				"role": role.id, "name": "pipeline",
+				"policy": map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}},
+			},
 		},
 		"policy": {
 			token: "aws:iam/policy:Policy", first: map[string]any{"policy": allow, "description": "d", "tags": tags("a", "1")},
@@ -252,6 +260,14 @@ func TestLifeLogsAndKMS(t *testing.T) {
 			second: map[string]any{"description": "two", "deletionWindowInDays": 7, "isEnabled": false, "tags": tags("b", "1")}, outputs: []string{"arn", "keyId", "policy"},
 			notImported: []string{"deletionWindowInDays"},
 		},
+		"grant": {
+			token: "aws:kms/grant:Grant", replaces: true, outputs: []string{"grantId"},
+			first: map[string]any{
+				"name": "work", "keyId": key.id, "granteePrincipal": "arn:aws:iam::000000000000:role/worker",
+				"operations": []any{"Decrypt", "Encrypt"}, "constraints": []any{map[string]any{"encryptionContextSubset": map[string]any{"tenant": "acme"}}},
+			},
+			second: map[string]any{"name": "work", "keyId": key.id, "granteePrincipal": "arn:aws:iam::000000000000:role/worker", "operations": []any{"Decrypt"}},
+		},
 		"alias": {token: "aws:kms/alias:Alias", first: map[string]any{"name": "alias/x", "targetKeyId": key.id}, outputs: []string{"arn", "targetKeyArn"}},
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
@@ -282,26 +298,109 @@ func TestLifeMessaging(t *testing.T) {
 	d, _ := sandboxed(t, map[string]any{})
 	queue := d.mustCreate("aws:sqs/queue:Queue", "q", map[string]any{"name": "base"})
 	rule := d.mustCreate("aws:cloudwatch/eventRule:EventRule", "r", map[string]any{"name": "base", "eventPattern": map[string]any{"source": []any{"aws.states"}}})
+	topic := d.mustCreate("aws:sns/topic:Topic", "t", map[string]any{"name": "base"})
+	runner := roleFor(d, "scheduler")
+	bucket := d.mustCreate("aws:s3/bucketV2:BucketV2", "b", map[string]any{"bucket": "told"})
+	told := d.mustCreate("aws:sqs/queue:Queue", "told", map[string]any{
+		"name": "told", "policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}]}`,
+	})
 	policy := func(action string) string {
 		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"` + action + `","Resource":"` + queue.text("arn") + `"}]}`
 	}
 	for name, l := range map[string]life{
 		"queue": {
 			token: "aws:sqs/queue:Queue", first: map[string]any{"name": "one", "messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": true, "tags": tags("a", "1")},
-			second:  map[string]any{"name": "one", "visibilityTimeoutSeconds": 60, "redrivePolicy": map[string]any{"deadLetterTargetArn": queue.text("arn"), "maxReceiveCount": 3}, "tags": tags("b", "1")},
+			second: map[string]any{
+				"name": "one", "visibilityTimeoutSeconds": 60,
+				"redrivePolicy": map[string]any{"deadLetterTargetArn": queue.text("arn"), "maxReceiveCount": 3}, "tags": tags("b", "1"),
+			},
 			outputs: []string{"arn", "url", "kmsDataKeyReusePeriodSeconds"},
 		},
 		"rule": {
 			token: "aws:cloudwatch/eventRule:EventRule", first: map[string]any{"name": "status", "eventPattern": `{"source":["aws.states"]}`, "tags": tags("a", "1")},
-			second:  map[string]any{"name": "status", "description": "d", "eventPattern": `{"source":["aws.states"],"detail":{"status":["FAILED"]}}`, "state": "DISABLED", "tags": tags("a", "2")},
+			second: map[string]any{
+				"name": "status", "description": "d", "eventPattern": `{"source":["aws.states"],"detail":{"status":["FAILED"]}}`,
+				"state": "DISABLED", "tags": tags("a", "2"),
+			},
 			outputs: []string{"arn"},
 		},
 		"target": {
 			token: "aws:cloudwatch/eventTarget:EventTarget", first: map[string]any{"rule": rule.id, "arn": queue.text("arn")},
-			second:   map[string]any{"rule": rule.id, "arn": queue.text("arn"), "input": `{"a":1}`, "retryPolicy": map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 60}},
+			second: map[string]any{
+				"rule": rule.id, "arn": queue.text("arn"), "input": `{"a":1}`,
+				"retryPolicy": map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 60},
+			},
 			importID: func(r *res) string { return rule.id + "/" + r.inputs["targetId"].StringValue() },
 		},
-		"queue policy": {token: "aws:sqs/queuePolicy:QueuePolicy", first: map[string]any{"queueUrl": queue.id, "policy": policy("sqs:SendMessage")}, second: map[string]any{"queueUrl": queue.id, "policy": policy("sqs:*")}},
+		"schedule": {
+			token: "aws:scheduler/schedule:Schedule", first: map[string]any{
+				"name": "daily", "scheduleExpression": "rate(1 day)", "flexibleTimeWindow": map[string]any{"mode": "OFF"}, "state": "DISABLED",
+				"target": map[string]any{"arn": queue.text("arn"), "roleArn": runner.text("arn"), "input": `{"a":1}`},
+			},
+			second: map[string]any{
+				"name": "daily", "description": "d", "scheduleExpression": "cron(0 8 * * ? *)", "scheduleExpressionTimezone": "Europe/Berlin", "endDate": "2100-01-01T00:00:00Z",
+				"flexibleTimeWindow": map[string]any{"mode": "FLEXIBLE", "maximumWindowInMinutes": 15}, "state": "DISABLED",
+				"target": map[string]any{
+					"arn": queue.text("arn"), "roleArn": runner.text("arn"), "deadLetterConfig": map[string]any{"arn": queue.text("arn")},
+					"retryPolicy": map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 60},
+				},
+			},
+			outputs: []string{"arn", "groupName"},
+		},
+		"schedule group": {
+			token: "aws:scheduler/scheduleGroup:ScheduleGroup", first: map[string]any{"name": "one", "tags": tags("a", "1")}, second: map[string]any{"name": "one", "tags": tags("b", "1")},
+			outputs: []string{"arn", "state", "creationDate"},
+		},
+		"event bus": {
+			token: "aws:cloudwatch/eventBus:EventBus", first: map[string]any{"name": "orders", "tags": tags("a", "1")},
+			second:  map[string]any{"name": "orders", "description": "d", "tags": tags("b", "1")},
+			outputs: []string{"arn"},
+		},
+		"bucket notification": {
+			token: "aws:s3/bucketNotification:BucketNotification", first: map[string]any{"bucket": bucket.id, "eventbridge": true},
+			second: map[string]any{"bucket": bucket.id, "queues": []any{map[string]any{
+				"id": "q", "queueArn": told.text("arn"),
+				"events": []any{"s3:ObjectCreated:*"}, "filterPrefix": "in/",
+			}}},
+		},
+		"bucket cors": {
+			token: "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2",
+			first: map[string]any{"bucket": bucket.id, "corsRules": []any{map[string]any{"allowedMethods": []any{"GET"}, "allowedOrigins": []any{"*"}}}},
+			second: map[string]any{"bucket": bucket.id, "corsRules": []any{map[string]any{
+				"allowedMethods": []any{"GET", "PUT"},
+				"allowedOrigins": []any{"https://a.example.com"}, "exposeHeaders": []any{"ETag"}, "maxAgeSeconds": 60,
+			}}},
+		},
+		"topic": {
+			token: "aws:sns/topic:Topic", first: map[string]any{"name": "one", "kmsMasterKeyId": "alias/aws/sns", "tags": tags("a", "1")},
+			second: map[string]any{
+				"name": "one", "displayName": "One", "signatureVersion": 2, "tracingConfig": "Active", "sqsSuccessFeedbackSampleRate": 50, "tags": tags("b", "1"),
+				"policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sns:Publish","Resource":"*"}]}`,
+			},
+			outputs: []string{"arn", "owner", "policy"},
+		},
+		"topic policy": {
+			token: "aws:sns/topicPolicy:TopicPolicy", outputs: []string{"owner"}, stays: true,
+			first:  map[string]any{"arn": topic.id, "policy": strings.ReplaceAll(policy("sns:Publish"), queue.text("arn"), topic.id)},
+			second: map[string]any{"arn": topic.id, "policy": strings.ReplaceAll(policy("sns:GetTopicAttributes"), queue.text("arn"), topic.id)},
+		},
+		"subscription of a queue": {
+			token: "aws:sns/topicSubscription:TopicSubscription", first: map[string]any{"topic": topic.id, "protocol": "sqs", "endpoint": queue.text("arn"), "rawMessageDelivery": true},
+			second: map[string]any{
+				"topic": topic.id, "protocol": "sqs", "endpoint": queue.text("arn"), "filterPolicyScope": "MessageBody", "filterPolicy": `{"detail":{"status":["FAILED"]}}`,
+				"redrivePolicy": `{"deadLetterTargetArn":"` + queue.text("arn") + `"}`,
+			},
+			outputs: []string{"arn", "ownerId", "confirmationWasAuthenticated"},
+		},
+		// Nobody confirms it: it cannot be ended, and goes with its topic.
+		"subscription by mail": {
+			token: "aws:sns/topicSubscription:TopicSubscription", first: map[string]any{"topic": topic.id, "protocol": "email", "endpoint": "ops@example.com"},
+			outputs: []string{"arn", "pendingConfirmation"}, stays: true,
+		},
+		"queue policy": {
+			token: "aws:sqs/queuePolicy:QueuePolicy", first: map[string]any{"queueUrl": queue.id, "policy": policy("sqs:SendMessage")},
+			second: map[string]any{"queueUrl": queue.id, "policy": policy("sqs:*")},
+		},
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
 	}
@@ -331,6 +430,7 @@ func TestLifeScalingAndAlarms(t *testing.T) {
 		"name": "failed", "namespace": "AWS/States", "metricName": "ExecutionsFailed", "dimensions": map[string]any{"StateMachineArn": "arn:x"}, "statistic": "Sum",
 		"period": 300, "evaluationPeriods": 1, "threshold": 1, "comparisonOperator": "GreaterThanOrEqualToThreshold", "treatMissingData": "notBreaching", "tags": tags("a", "1"),
 	}
+	d.mustCreate("aws:cloudwatch/metricAlarm:MetricAlarm", "base", with(alarm, "name", "base"))
 	for name, l := range map[string]life{
 		"target": {
 			token: "aws:appautoscaling/target:Target", first: with(target("one"), "minCapacity", 1, "maxCapacity", 2, "tags", tags("a", "1")),
@@ -340,11 +440,32 @@ func TestLifeScalingAndAlarms(t *testing.T) {
 			},
 		},
 		"policy": {
-			token: "aws:appautoscaling/policy:Policy", first: with(target("two"), "name", "tt", "policyType", "TargetTrackingScaling", "targetTrackingScalingPolicyConfiguration", tracking(100)),
+			token: "aws:appautoscaling/policy:Policy", first: with(target("two"), "name", "tt", "policyType", "TargetTrackingScaling",
+				"targetTrackingScalingPolicyConfiguration", tracking(100)),
 			second: with(target("two"), "name", "tt", "policyType", "TargetTrackingScaling", "targetTrackingScalingPolicyConfiguration", tracking(70.5)), outputs: []string{"arn"},
 			importID: func(*res) string {
 				return "sagemaker/endpoint/two/variant/AllTraffic/sagemaker:variant:DesiredInstanceCount/tt"
 			},
+		},
+		"scheduled action": {
+			token: "aws:appautoscaling/scheduledAction:ScheduledAction", outputs: []string{"arn"},
+			first: with(target("two"), "name", "night", "schedule", "cron(0 22 * * ? *)", "scalableTargetAction", map[string]any{"minCapacity": 1, "maxCapacity": 1}),
+			second: with(target("two"), "name", "night", "schedule", "cron(0 21 * * ? *)", "timezone", "Europe/Berlin", "endTime", "2100-01-01T00:00:00Z",
+				"scalableTargetAction", map[string]any{"maxCapacity": 2}),
+			importID: func(*res) string {
+				return "sagemaker/endpoint/two/variant/AllTraffic/sagemaker:variant:DesiredInstanceCount/night"
+			},
+		},
+		"composite alarm": {
+			token: "aws:cloudwatch/compositeAlarm:CompositeAlarm", first: map[string]any{"alarmName": "any", "alarmRule": "ALARM(base)", "tags": tags("a", "1")}, outputs: []string{"arn"},
+			second: map[string]any{
+				"alarmName": "any", "alarmRule": "ALARM(base) OR NOT OK(base)", "alarmDescription": "d", "okActions": []any{"arn:aws:sns:us-east-1:000000000000:t"},
+				"tags": tags("b", "1"),
+			},
+		},
+		"dashboard": {
+			token: "aws:cloudwatch/dashboard:Dashboard", first: map[string]any{"dashboardName": "one", "dashboardBody": `{"widgets":[]}`}, outputs: []string{"dashboardArn"},
+			second: map[string]any{"dashboardName": "one", "dashboardBody": `{"widgets":[{"type":"text","x":0,"y":0,"width":3,"height":3,"properties":{"markdown":"hello"}}]}`},
 		},
 		"alarm": {
 			token: "aws:cloudwatch/metricAlarm:MetricAlarm", first: alarm, outputs: []string{"arn"},
@@ -353,4 +474,83 @@ func TestLifeScalingAndAlarms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
 	}
+}
+
+func TestLifeSecretsAndImages(t *testing.T) {
+	t.Parallel()
+	d, _ := sandboxed(t, map[string]any{})
+	owner := d.mustCreate("aws:secretsmanager/secret:Secret", "s", map[string]any{"name": "owner", "recoveryWindowInDays": 0})
+	repository := d.mustCreate("aws:ecr/repository:Repository", "r", map[string]any{"name": "base/serve"})
+	d.mustCreate("aws:iam/role:Role", "reader", map[string]any{
+		"name":             "reader",
+		"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+	})
+	reads := func(action string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:role/reader"},"Action":"` + action + `","Resource":"*"}]}`
+	}
+	pulls := func(action string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Sid":"pull","Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":["` + action + `"]}]}`
+	}
+	keeps := func(count int) map[string]any {
+		return map[string]any{"rules": []any{map[string]any{
+			"rulePriority": 1, "description": "what is not tagged goes", "action": map[string]any{"type": "expire"},
+			"selection": map[string]any{"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": count},
+		}}}
+	}
+	for name, l := range map[string]life{
+		"parameter": {
+			token: "aws:ssm/parameter:Parameter", first: map[string]any{"name": "/ml/threshold", "type": "String", "value": "0.5", "tags": tags("a", "1")},
+			second:  map[string]any{"name": "/ml/threshold", "type": "String", "value": "0.7", "description": "d", "allowedPattern": "^[0-9.]+$", "tags": tags("b", "1")},
+			outputs: []string{"arn", "version", "tier", "dataType"},
+		},
+		"secure parameter": {
+			token: "aws:ssm/parameter:Parameter", first: map[string]any{"name": "/ml/token", "type": "SecureString", "value": "a"},
+			second:  map[string]any{"name": "/ml/token", "type": "SecureString", "value": "b"},
+			outputs: []string{"keyId"},
+		},
+		"readable parameter": {
+			token: "aws:ssm/parameter:Parameter", first: map[string]any{"name": "open", "type": "StringList", "insecureValue": "a,b", "tier": "Advanced"},
+			second: map[string]any{"name": "open", "type": "StringList", "insecureValue": "a,c", "tier": "Standard"}, replaces: true, notImported: []string{"insecureValue", "value"},
+		},
+		"secret": {
+			token: "aws:secretsmanager/secret:Secret", first: map[string]any{"name": "ml/one", "description": "d", "recoveryWindowInDays": 7, "tags": tags("a", "1")},
+			second:  map[string]any{"name": "ml/one", "recoveryWindowInDays": 0, "policy": reads("secretsmanager:GetSecretValue"), "tags": tags("b", "1")},
+			outputs: []string{"arn"}, notImported: []string{"recoveryWindowInDays"},
+		},
+		"secret version": {
+			token: "aws:secretsmanager/secretVersion:SecretVersion", first: map[string]any{"secretId": owner.id, "secretString": "s3cret"},
+			second:   map[string]any{"secretId": owner.id, "secretString": "other"},
+			replaces: true, stays: true, outputs: []string{"arn", "versionId", "versionStages"},
+		},
+		"repository": {
+			token: "aws:ecr/repository:Repository", first: map[string]any{"name": "ml/serve", "tags": tags("a", "1")},
+			second:  map[string]any{"name": "ml/serve", "imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": map[string]any{"scanOnPush": true}, "tags": tags("b", "1")},
+			outputs: []string{"arn", "registryId", "repositoryUrl", "encryptionConfigurations"},
+		},
+		"repository policy": {
+			token: "aws:ecr/repositoryPolicy:RepositoryPolicy", first: map[string]any{"repository": repository.id, "policy": pulls("ecr:BatchGetImage")},
+			second:  map[string]any{"repository": repository.id, "policy": pulls("ecr:*")},
+			outputs: []string{"registryId"},
+		},
+		"lifecycle policy": {
+			token: "aws:ecr/lifecyclePolicy:LifecyclePolicy", first: map[string]any{"repository": repository.id, "policy": keeps(3)},
+			second: map[string]any{"repository": repository.id, "policy": keeps(5)}, replaces: true,
+			outputs: []string{"registryId"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
+	}
+}
+
+// What the provider's schema calls sensitive is a secret in the state, whether the program
+// says so or not.
+func TestSensitiveOutputsAreSecrets(t *testing.T) {
+	t.Parallel()
+	d, _ := sandboxed(t, map[string]any{})
+	p := d.mustCreate("aws:ssm/parameter:Parameter", "p", map[string]any{"name": "plain", "type": "String", "value": "hidden"})
+	require.True(t, p.out["value"].IsSecret())
+	require.True(t, d.read(p).out["value"].IsSecret())
+	require.NoError(t, d.update(p, props(map[string]any{"name": "plain", "type": "String", "value": "other"})))
+	require.True(t, p.out["value"].IsSecret())
+	require.Equal(t, "other", p.out["value"].SecretValue().Element.StringValue())
 }

@@ -241,6 +241,10 @@ func (s *server) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc
 		changes = slices.DeleteFunc(changes, func(c schema.Change) bool { return c.Path.String() == p })
 		changes = append(changes, schema.Change{Path: resource.PropertyPath{p}, Kind: schema.Update, Replace: true})
 	}
+	anew := t.Anew(schema.StripMap(state), schema.StripMap(news))
+	for i, c := range changes {
+		changes[i].Replace = c.Replace || slices.Contains(anew, c.Top())
+	}
 	return diffResponse(changes, deleteFirst(t, olds, news, changes)), nil
 }
 

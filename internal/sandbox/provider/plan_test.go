@@ -121,20 +121,54 @@ func TestCheckRefuses(t *testing.T) {
 		property string
 		want     string
 	}{
-		"runtime":        {functionType, map[string]any{"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.14", "handler": "h.h", "s3Bucket": "b"}, "runtime", "got python3.14"},
-		"no code":        {functionType, map[string]any{"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h"}, "code", "one of code, s3Bucket, imageUri"},
-		"no role":        {functionType, map[string]any{"runtime": "python3.13", "handler": "h.h", "s3Bucket": "b"}, "role", `missing required property "role"`},
-		"memory":         {functionType, map[string]any{"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h", "s3Bucket": "b", "memorySize": 64}, "memorySize", "at least (128)"},
-		"instance type":  {"aws:sagemaker/endpointConfiguration:EndpointConfiguration", map[string]any{"productionVariants": []any{map[string]any{"modelName": "m", "instanceType": "ml.p6-b200.48xlarge"}}}, "productionVariants[0].instanceType", "got ml.p6-b200.48xlarge"},
-		"retention":      {"aws:cloudwatch/logGroup:LogGroup", map[string]any{"retentionInDays": 31}, "retentionInDays", "got 31"},
-		"trust policy":   {roleType, map[string]any{"assumeRolePolicy": "{"}, "assumeRolePolicy", "invalid JSON"},
-		"unsupported":    {bucketType, map[string]any{"acl": "private"}, "acl", `does not support the property "acl"`},
-		"bucket name":    {bucketType, map[string]any{"bucket": "No_Bucket"}, "bucket", "must match"},
-		"alias weights":  {"aws-native:stepfunctions:StateMachineAlias", map[string]any{"routingConfiguration": []any{map[string]any{"stateMachineVersionArn": "v", "weight": 90}}}, "routingConfiguration", "must add up to 100"},
-		"log group":      {machineType, map[string]any{"roleArn": "r", "definitionString": "{}", "loggingConfiguration": map[string]any{"destinations": []any{map[string]any{"cloudWatchLogsLogGroup": map[string]any{"logGroupArn": "arn:x"}}}}}, "loggingConfiguration", "end with :*"},
-		"two contents":   {"aws:s3/bucketObjectv2:BucketObjectv2", map[string]any{"bucket": "b", "content": "a", "contentBase64": "YQ=="}, "source", "only one of"},
-		"alarm":          {"aws:cloudwatch/metricAlarm:MetricAlarm", map[string]any{"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1}, "metricName", "one of metricName, metricQueries"},
-		"lifecycle rule": {"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{"bucket": "bbb", "rules": []any{map[string]any{"id": "r", "status": "Enabled"}}}, "rules", "has no action"},
+		"runtime": {functionType, map[string]any{
+			"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.14", "handler": "h.h",
+			"s3Bucket": "b",
+		}, "runtime", "got python3.14"},
+		"no code": {
+			functionType,
+			map[string]any{"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h"},
+			"code",
+			"one of code, s3Bucket, imageUri",
+		},
+		"no role": {functionType, map[string]any{"runtime": "python3.13", "handler": "h.h", "s3Bucket": "b"}, "role", `missing required property "role"`},
+		"memory": {functionType, map[string]any{
+			"role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h",
+			"s3Bucket": "b", "memorySize": 64,
+		}, "memorySize", "at least (128)"},
+		"instance type": {
+			"aws:sagemaker/endpointConfiguration:EndpointConfiguration",
+			map[string]any{"productionVariants": []any{map[string]any{"modelName": "m", "instanceType": "ml.p6-b200.48xlarge"}}},
+			"productionVariants[0].instanceType", "got ml.p6-b200.48xlarge",
+		},
+		"retention":    {"aws:cloudwatch/logGroup:LogGroup", map[string]any{"retentionInDays": 31}, "retentionInDays", "got 31"},
+		"trust policy": {roleType, map[string]any{"assumeRolePolicy": "{"}, "assumeRolePolicy", "invalid JSON"},
+		"unsupported":  {bucketType, map[string]any{"acl": "private"}, "acl", `does not support the property "acl"`},
+		"bucket name":  {bucketType, map[string]any{"bucket": "No_Bucket"}, "bucket", "must match"},
+		"alias weights": {
+			"aws-native:stepfunctions:StateMachineAlias",
+			map[string]any{"routingConfiguration": []any{map[string]any{"stateMachineVersionArn": "v", "weight": 90}}},
+			"routingConfiguration", "must add up to 100",
+		},
+		"log group": {
+			machineType,
+			map[string]any{
+				"roleArn": "r", "definitionString": "{}",
+				"loggingConfiguration": map[string]any{"destinations": []any{map[string]any{"cloudWatchLogsLogGroup": map[string]any{"logGroupArn": "arn:x"}}}},
+			},
+			"loggingConfiguration", "end with :*",
+		},
+		"two contents": {"aws:s3/bucketObjectv2:BucketObjectv2", map[string]any{"bucket": "b", "content": "a", "contentBase64": "YQ=="}, "source", "only one of"},
+		"alarm": {
+			"aws:cloudwatch/metricAlarm:MetricAlarm",
+			map[string]any{"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1},
+			"metricName", "one of metricName, metricQueries",
+		},
+		"lifecycle rule": {
+			"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
+			map[string]any{"bucket": "bbb", "rules": []any{map[string]any{"id": "r", "status": "Enabled"}}},
+			"rules", "has no action",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,16 +222,34 @@ func TestDiffReplaces(t *testing.T) {
 		replaces      []string
 		deleteFirst   bool
 	}{
-		"model, made-up name":       {"aws:sagemaker/model:Model", model("a"), model("b"), []string{"primaryContainer"}, false},
-		"model, fixed name":         {"aws:sagemaker/model:Model", named(model("a"), "name", "m"), named(model("b"), "name", "m"), []string{"primaryContainer"}, true},
-		"model, other name":         {"aws:sagemaker/model:Model", named(model("a"), "name", "m"), named(model("a"), "name", "n"), []string{"name"}, false},
-		"role path":                 {roleType, map[string]any{"assumeRolePolicy": trust}, map[string]any{"assumeRolePolicy": trust, "path": "/x/"}, []string{"path"}, false},
-		"role description":          {roleType, map[string]any{"assumeRolePolicy": trust}, map[string]any{"assumeRolePolicy": trust, "description": "x"}, nil, false},
-		"machine definition":        {machineType, machine, named(machine, "definitionString", `{"a":1}`), nil, false},
-		"machine type":              {machineType, named(machine, "stateMachineType", "STANDARD"), named(machine, "stateMachineType", "EXPRESS"), []string{"stateMachineType"}, false},
-		"version, other revision":   {versionType, map[string]any{"stateMachineArn": "m", "stateMachineRevisionId": "1"}, map[string]any{"stateMachineArn": "m", "stateMachineRevisionId": "2"}, []string{"stateMachineRevisionId"}, false},
-		"version, same revision":    {versionType, map[string]any{"stateMachineArn": "m", "description": "a"}, map[string]any{"stateMachineArn": "m", "description": "b"}, []string{"description"}, true},
-		"function name":             {functionType, map[string]any{"name": "a", "role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h", "s3Bucket": "b"}, map[string]any{"name": "b", "role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13", "handler": "h.h", "s3Bucket": "b"}, []string{"name"}, false},
+		"model, made-up name": {"aws:sagemaker/model:Model", model("a"), model("b"), []string{"primaryContainer"}, false},
+		"model, fixed name":   {"aws:sagemaker/model:Model", named(model("a"), "name", "m"), named(model("b"), "name", "m"), []string{"primaryContainer"}, true},
+		"model, other name":   {"aws:sagemaker/model:Model", named(model("a"), "name", "m"), named(model("a"), "name", "n"), []string{"name"}, false},
+		"role path":           {roleType, map[string]any{"assumeRolePolicy": trust}, map[string]any{"assumeRolePolicy": trust, "path": "/x/"}, []string{"path"}, false},
+		"role description":    {roleType, map[string]any{"assumeRolePolicy": trust}, map[string]any{"assumeRolePolicy": trust, "description": "x"}, nil, false},
+		"machine definition":  {machineType, machine, named(machine, "definitionString", `{"a":1}`), nil, false},
+		"machine type":        {machineType, named(machine, "stateMachineType", "STANDARD"), named(machine, "stateMachineType", "EXPRESS"), []string{"stateMachineType"}, false},
+		"version, other revision": {
+			versionType,
+			map[string]any{"stateMachineArn": "m", "stateMachineRevisionId": "1"},
+			map[string]any{"stateMachineArn": "m", "stateMachineRevisionId": "2"},
+			[]string{"stateMachineRevisionId"},
+			false,
+		},
+		"version, same revision": {
+			versionType,
+			map[string]any{"stateMachineArn": "m", "description": "a"},
+			map[string]any{"stateMachineArn": "m", "description": "b"},
+			[]string{"description"},
+			true,
+		},
+		"function name": {functionType, map[string]any{
+			"name": "a", "role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13",
+			"handler": "h.h", "s3Bucket": "b",
+		}, map[string]any{
+			"name": "b", "role": "arn:aws:iam::000000000000:role/r", "runtime": "python3.13",
+			"handler": "h.h", "s3Bucket": "b",
+		}, []string{"name"}, false},
 		"endpoint config is update": {endpointType, map[string]any{"name": "e", "endpointConfigName": "a"}, map[string]any{"name": "e", "endpointConfigName": "b"}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -390,6 +442,9 @@ func TestErrorsOfTheServer(t *testing.T) {
 	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).
 		PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("taken"), Key: aws.String("k"), Body: strings.NewReader("x")})
 	require.NoError(t, err)
-	_, err = d.clients["aws"].Delete(t.Context(), &pulumirpc.DeleteRequest{Id: "taken", Urn: urn(bucketType, "b"), Properties: pack(t, props(map[string]any{"bucket": "taken", "forceDestroy": false}))})
+	_, err = d.clients["aws"].Delete(t.Context(), &pulumirpc.DeleteRequest{
+		Id: "taken", Urn: urn(bucketType, "b"),
+		Properties: pack(t, props(map[string]any{"bucket": "taken", "forceDestroy": false})),
+	})
 	require.ErrorContains(t, err, "BucketNotEmpty")
 }

@@ -146,14 +146,14 @@ func (s *server) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*pul
 		return nil, err
 	}
 	if req.GetPreview() {
-		props, err := marshal(planCreate(t, public(in)))
+		props, err := marshal(t.Outputs().Hide(planCreate(t, public(in))))
 		return &pulumirpc.CreateResponse{Properties: props}, err
 	}
 	id, state, cerr := t.Create(ctx, c, schema.StripMap(public(in)))
 	if id == "" {
 		return nil, rpcError(cerr)
 	}
-	props, err := marshal(schema.CarrySecrets(state, in))
+	props, err := marshal(t.Outputs().Hide(schema.CarrySecrets(state, in)))
 	if err != nil {
 		return nil, err
 	}
@@ -190,11 +190,14 @@ func (s *server) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumir
 			in[k] = v
 		}
 	}
-	inputs, err := marshal(schema.CarrySecrets(in, oldIn))
+	if in = schema.CarrySecrets(in, oldIn); len(oldIn) == 0 { // an import
+		in = t.Inputs().Hide(in)
+	}
+	inputs, err := marshal(in)
 	if err != nil {
 		return nil, err
 	}
-	props, err := marshal(schema.CarrySecrets(state, oldIn, oldState))
+	props, err := marshal(t.Outputs().Hide(schema.CarrySecrets(state, oldIn, oldState)))
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +220,7 @@ func (s *server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pul
 		return nil, err
 	}
 	if req.GetPreview() {
-		props, err := marshal(planUpdate(t, olds, public(in)))
+		props, err := marshal(t.Outputs().Hide(planUpdate(t, olds, public(in))))
 		return &pulumirpc.UpdateResponse{Properties: props}, err
 	}
 	before := schema.StripMap(olds)
@@ -225,7 +228,7 @@ func (s *server) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pul
 	if uerr != nil && state.DeepEquals(before) {
 		return nil, rpcError(uerr)
 	}
-	props, err := marshal(schema.CarrySecrets(state, in))
+	props, err := marshal(t.Outputs().Hide(schema.CarrySecrets(state, in)))
 	if err != nil {
 		return nil, err
 	}

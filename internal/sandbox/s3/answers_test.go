@@ -53,7 +53,10 @@ func TestCopyInPlace(t *testing.T) {
 	s := open(t, t.TempDir(), nil)
 	s.bucket(t, "bucket")
 	c, ctx := s.as("admin"), t.Context()
-	_, err := c.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{Bucket: str("bucket"), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+	_, err := c.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
+		Bucket:                  str("bucket"),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
 	require.NoError(t, err)
 	put, err := c.PutObject(ctx, &awss3.PutObjectInput{Bucket: str("bucket"), Key: str("k"), Body: strings.NewReader("x")})
 	require.NoError(t, err)
@@ -94,7 +97,10 @@ func TestCompleteTwice(t *testing.T) {
 	require.NoError(t, err)
 	p, err := c.UploadPart(ctx, &awss3.UploadPartInput{Bucket: str("bucket"), Key: str("k"), UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
 	require.NoError(t, err)
-	in := &awss3.CompleteMultipartUploadInput{Bucket: str("bucket"), Key: str("k"), UploadId: u.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: p.ETag, PartNumber: aws.Int32(1)}}}}
+	in := &awss3.CompleteMultipartUploadInput{
+		Bucket: str("bucket"), Key: str("k"), UploadId: u.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: p.ETag, PartNumber: aws.Int32(1)}}},
+	}
 	first, err := c.CompleteMultipartUpload(ctx, in)
 	require.NoError(t, err)
 	second, err := c.CompleteMultipartUpload(ctx, in)

@@ -72,7 +72,10 @@ func listKeys(_ *wire.Request, in wire.Input) map[string][]string {
 // writeKeys are the headers of a write that policies may ask for.
 func writeKeys(req *wire.Request, _ wire.Input) map[string][]string {
 	keys := map[string][]string{}
-	for _, name := range []string{"X-Amz-Acl", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Storage-Class", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive"} {
+	for _, name := range []string{
+		"X-Amz-Acl", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Storage-Class",
+		"X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive",
+	} {
 		if x := req.HTTP.Header.Get(name); x != "" {
 			keys["s3:"+strings.ToLower(name)] = []string{x}
 		}

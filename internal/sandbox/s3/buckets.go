@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // canonicalID stands for the account in owner elements.
@@ -71,10 +73,14 @@ func (c *call) createBucket() error {
 			return nil
 		}
 		if exists && old.Scope.Account != b.Scope.Account {
-			return fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.", "BucketName", b.Name)
+			return fail(http.StatusConflict, "BucketAlreadyExists",
+				"The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.", "BucketName", b.Name)
 		}
 		if exists {
 			return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.", "BucketName", b.Name)
+		}
+		if err := c.s.room(tx, b.Scope); err != nil {
+			return err
 		}
 		return store.Put(tx, dbBuckets, b.Name, b)
 	})
@@ -85,6 +91,22 @@ func (c *call) createBucket() error {
 	c.w.Header().Set("X-Amz-Bucket-Arn", bucketARN(b.Scope, b.Name))
 	c.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// room refuses a bucket more than the account may have, in all regions together. The
+// text is AWS's, https://github.com/milliHQ/terraform-aws-next-js/issues/15.
+func (s *Service) room(tx *store.Tx, sc wire.Scope) error {
+	have := 0
+	err := store.Each(tx, dbBuckets, "", "", func(_ string, b bucketMeta) bool {
+		if b.Scope.Account == sc.Account && b.Scope.Partition == sc.Partition {
+			have++
+		}
+		return true
+	})
+	if err == nil && have >= s.Limits.Limit(sc, limits.S3Buckets) {
+		err = fail(http.StatusBadRequest, "TooManyBuckets", "You have attempted to create more buckets than allowed")
+	}
+	return err
 }
 
 func (c *call) newBucket(raw []byte) (bucketMeta, error) {
@@ -117,7 +139,8 @@ func (c *call) newBucket(raw []byte) (bucketMeta, error) {
 		}
 		b.Settings["tagging"] = doc
 	}
-	b.Settings["publicAccessBlock"] = xmlDecl + `<PublicAccessBlockConfiguration xmlns="` + namespace + `"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	b.Settings["publicAccessBlock"] = xmlDecl + `<PublicAccessBlockConfiguration xmlns="` + namespace +
+		`"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	b.Settings["ownershipControls"] = xmlDecl + `<OwnershipControls xmlns="` + namespace + `"><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`
 	switch o := c.h.Header.Get("X-Amz-Object-Ownership"); o {
 	case "", "BucketOwnerEnforced":
@@ -140,7 +163,8 @@ var regionName = lazyregexp.New(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 func located(region string, constraint *string) (string, error) {
 	if constraint == nil {
 		if region != "us-east-1" {
-			return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+			return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException",
+				"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
 		}
 		return region, nil
 	}
@@ -152,7 +176,8 @@ func located(region string, constraint *string) (string, error) {
 	case r == "us-east-1", !regionName.MatchString(r): // us-east-1 is said by saying nothing
 		return "", fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid", "LocationConstraint", *constraint)
 	case region != "us-east-1" && r != region:
-		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The "+r+" location constraint is incompatible for the region specific endpoint this request was sent to.")
+		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException",
+			"The "+r+" location constraint is incompatible for the region specific endpoint this request was sent to.")
 	}
 	return r, nil
 }
@@ -188,6 +213,9 @@ func (c *call) deleteBucket() error {
 			return fail(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty", "BucketName", c.bucket)
 		}
 		if err := tx.DeletePrefix(dbComplete, c.bucket+"\x00"); err != nil {
+			return err
+		}
+		if err := tx.DeletePrefix(dbInventories, c.bucket+"\x00"); err != nil {
 			return err
 		}
 		uploads, err := store.List[upload](tx, dbUploads, c.bucket+"\x00")

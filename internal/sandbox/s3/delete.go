@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -13,12 +14,14 @@ import (
 type deletion struct {
 	key, id string
 	match   string // If-Match
+	req     *wire.Request
 }
 
 // deleted tells what a deletion did.
 type deleted struct {
 	markerID string // of the marker that was added or removed
 	marker   bool   // the deletion added or removed a delete marker
+	tickets  []courier.Ticket
 }
 
 func deleteAction(d deletion) (string, map[string][]string) {
@@ -38,9 +41,9 @@ func (s *Service) delete(tx *store.Tx, b bucketMeta, d deletion) (out deleted, f
 	}
 	id := d.id
 	if id == "" && b.Versioning != "" {
-		m := &version{Bucket: b.Name, Key: d.key, Marker: true, Modified: s.now()}
-		freed, err = insert(tx, b, m)
-		return deleted{m.ID, true}, freed, err
+		m := &version{Bucket: b.Name, Key: d.key, Marker: true, Modified: s.now(), why: cause{"ObjectRemoved:DeleteMarkerCreated", "DeleteObject", d.req}}
+		freed, err = s.insert(tx, b, m)
+		return deleted{m.ID, true, m.tickets}, freed, err
 	}
 	if id == "" {
 		id = nullID
@@ -50,13 +53,20 @@ func (s *Service) delete(tx *store.Tx, b bucketMeta, d deletion) (out deleted, f
 		return out, nil, err
 	}
 	if v.Marker {
-		out = deleted{v.ID, true}
+		out = deleted{markerID: v.ID, marker: true}
+	}
+	gone := *v
+	if gone.Seq, err = tx.NextSequence(dbVersions); err != nil { // it is later than the object
+		return out, nil, err
+	}
+	if out.tickets, err = s.notices(tx, b, &gone, cause{"ObjectRemoved:Delete", "DeleteObject", d.req}); err != nil {
+		return out, nil, err
 	}
 	return out, v.Segments, remove(tx, v)
 }
 
 func (c *call) deleteObject() error {
-	d := deletion{c.key, c.q.Get("versionId"), c.h.Header.Get("If-Match")}
+	d := deletion{c.key, c.q.Get("versionId"), c.h.Header.Get("If-Match"), c.req}
 	var out deleted
 	var freed []segment
 	err := c.s.commit(func(tx *store.Tx) error {
@@ -71,6 +81,7 @@ func (c *call) deleteObject() error {
 		return err
 	}
 	c.s.blobs.remove(freed)
+	c.s.courier.Begin(out.tickets...)
 	if out.marker {
 		c.w.Header().Set("X-Amz-Delete-Marker", "true")
 	}
@@ -129,7 +140,7 @@ func (c *call) deleteObjects() error {
 	}
 	var todo []deletion
 	for _, o := range in.Object {
-		d := deletion{o.Key, o.VersionID, o.ETag}
+		d := deletion{o.Key, o.VersionID, o.ETag, c.req}
 		action, keys := deleteAction(d)
 		if err := c.s.authorize(c.ctx(), c.req, b, action, objectARN(b.Scope, c.bucket, d.key), keys); err != nil {
 			refuse(d, err)
@@ -184,6 +195,9 @@ func (c *call) deleteAll(todo []deletion) (results []deleted, errs []error, err 
 	})
 	if err == nil {
 		c.s.blobs.remove(freed)
+		for _, r := range results {
+			c.s.courier.Begin(r.tickets...)
+		}
 	}
 	return results, errs, err
 }

@@ -30,7 +30,8 @@ func errNoSuchVersion(key, id string) error {
 }
 
 func errNoSuchUpload(id string) error {
-	return fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.", "UploadId", id)
+	return fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "+
+		"aborted or completed.", "UploadId", id)
 }
 
 func errInvalid(name, value, msg string) error {

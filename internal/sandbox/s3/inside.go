@@ -56,13 +56,15 @@ func (s *Service) read(ctx context.Context, req *wire.Request, bucket, key, id s
 // PutObject implements wire.Objects.
 func (s *Service) PutObject(ctx context.Context, sc wire.Scope, p wire.Principal, bucket, key, contentType string, body io.Reader) (wire.ObjectInfo, error) {
 	v := &version{Bucket: bucket, Key: key, Headers: map[string]string{"Content-Type": contentType}}
-	if err := s.write(ctx, s.inside(sc, p), v, conditions{}, defaultAlgorithm, body); err != nil {
+	if err := s.write(ctx, s.inside(sc, p), v, conditions{}, defaultAlgorithm, nil, body); err != nil {
 		return wire.ObjectInfo{}, refusals.Error(err)
 	}
 	return v.info(), nil
 }
 
-func (s *Service) write(ctx context.Context, req *wire.Request, v *version, cond conditions, algorithm string, body io.Reader) error {
+// write puts what body has, as who asks; keys are the condition keys of the headers that a
+// client would send.
+func (s *Service) write(ctx context.Context, req *wire.Request, v *version, cond conditions, algorithm string, keys map[string][]string, body io.Reader) error {
 	if v.Key == "" || len(v.Key) > maxKey || strings.ContainsRune(v.Key, 0) {
 		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
 	}
@@ -73,7 +75,7 @@ func (s *Service) write(ctx context.Context, req *wire.Request, v *version, cond
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(ctx, req, b, "s3:PutObject", objectARN(b.Scope, v.Bucket, v.Key), nil); err != nil {
+	if err := s.authorize(ctx, req, b, "s3:PutObject", objectARN(b.Scope, v.Bucket, v.Key), keys); err != nil {
 		return err
 	}
 	if err := s.encrypt(ctx, req, b, v); err != nil {
@@ -85,6 +87,7 @@ func (s *Service) write(ctx context.Context, req *wire.Request, v *version, cond
 		return err
 	}
 	v.Segments, v.Size, v.ETag, v.Checksum = []segment{seg}, seg.Size, d.etag(), d.checksum()
+	v.why = cause{"ObjectCreated:Put", "PutObject", req}
 	return s.put(v, cond)
 }
 

@@ -48,9 +48,10 @@ func TestKMSKey(t *testing.T) {
 	s.router.Register(wire.Service{ID: "kms", Scope: "kms"})
 	serve("GenerateDataKey", "arn:aws:s3:::bkt/k")
 	serve("Decrypt", "arn:aws:s3:::bkt/k")
-	_, err := s.as("admin").PutBucketEncryption(t.Context(), &awss3.PutBucketEncryptionInput{Bucket: str("bkt"), ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-		Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: "aws:kms", KMSMasterKeyID: &key}}},
-	}})
+	_, err := s.as("admin").PutBucketEncryption(t.Context(),
+		&awss3.PutBucketEncryptionInput{Bucket: str("bkt"), ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+			Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: "aws:kms", KMSMasterKeyID: &key}}},
+		}})
 	require.NoError(t, err)
 
 	_, err = s.svc.PutObject(t.Context(), home, s.principal("s3only"), "bkt", "k", "", strings.NewReader("x"))

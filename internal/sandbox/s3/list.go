@@ -130,16 +130,31 @@ func (w *pageWriter) take(k string, raw []byte) (more bool, seek string, err err
 	return true, "", nil
 }
 
+// number reads a parameter that counts, with AWS's two texts (they are those of
+// https://github.com/getmoto/moto, test_multipart_list_parts_invalid_argument).
+func (c *call) number(name string, standard int) (int, error) {
+	given := c.q.Get(name)
+	if given == "" {
+		return standard, nil
+	}
+	n, err := strconv.ParseInt(given, 10, 32)
+	switch {
+	case err != nil:
+		return 0, errInvalid(name, given, "Provided "+name+" not an integer or within integer range")
+	case n < 0:
+		return 0, errInvalid(name, given, "Argument "+name+" must be an integer between 0 and 2147483647")
+	}
+	return int(n), nil
+}
+
 // listing reads the parameters that all listings share.
 func (c *call) listing() (listing, error) {
 	l := listing{bucket: c.bucket, prefix: c.q.Get("prefix"), delimiter: c.q.Get("delimiter"), max: maxList}
-	if m := c.q.Get("max-keys"); m != "" {
-		n, err := strconv.Atoi(m)
-		if err != nil || n < 0 {
-			return l, errInvalid("max-keys", m, "Argument max-keys must be an integer between 0 and 2147483647")
-		}
-		l.max = min(n, maxList)
+	n, err := c.number("max-keys", maxList)
+	if err != nil {
+		return l, err
 	}
+	l.max = min(n, maxList)
 	if e := c.q.Get("encoding-type"); e != "" && e != "url" {
 		return l, errInvalid("encoding-type", e, "Invalid Encoding Method specified in Request")
 	}
@@ -220,7 +235,10 @@ func (c *call) listObjects() error {
 		IsTruncated    bool
 		Contents       []xmlObject
 		CommonPrefixes []xmlPrefix
-	}{Name: c.bucket, Prefix: c.encode(l.prefix), Marker: c.encode(l.after), MaxKeys: l.max, Delimiter: c.encode(l.delimiter), EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more}
+	}{
+		Name: c.bucket, Prefix: c.encode(l.prefix), Marker: c.encode(l.after), MaxKeys: l.max, Delimiter: c.encode(l.delimiter),
+		EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more,
+	}
 	out.Contents, out.CommonPrefixes = c.contents(p, true)
 	if p.more && l.delimiter != "" {
 		out.NextMarker = c.encode(p.last)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -36,6 +37,7 @@ type bucketMeta struct {
 	Created    time.Time
 	Versioning string            `json:",omitempty"` // "", Enabled, Suspended
 	Settings   map[string]string `json:",omitempty"`
+	Notify     *notifications    `json:",omitempty"` // the setting, as it is looked at
 }
 
 // segment is a part of an object's data: a blob, or, where it is small, the data
@@ -64,6 +66,9 @@ type version struct {
 	SSE, SSEKey     string `json:",omitempty"`
 	BucketKey       bool   `json:",omitempty"`
 	DataKey         []byte `json:",omitempty"` // encrypted by KMS under SSEKey
+
+	why     cause            // of a version that is being written
+	tickets []courier.Ticket // of who is told of that
 }
 
 type tag struct {
@@ -139,7 +144,7 @@ func byID(tx *store.Tx, bucket, key, id string) (out *version, err error) {
 
 // insert makes v the current version of its key, by the rules of the bucket's
 // versioning state, and returns the data that this made superfluous.
-func insert(tx *store.Tx, b bucketMeta, v *version) (dropped []segment, err error) {
+func (s *Service) insert(tx *store.Tx, b bucketMeta, v *version) (dropped []segment, err error) {
 	v.ID = nullID
 	if b.Versioning == enabled {
 		v.ID = newVersionID()
@@ -158,13 +163,16 @@ func insert(tx *store.Tx, b bucketMeta, v *version) (dropped []segment, err erro
 	if v.Seq, err = tx.NextSequence(dbVersions); err != nil {
 		return nil, err
 	}
-	for _, s := range v.Segments {
-		if s.ID == "" {
+	for _, seg := range v.Segments {
+		if seg.ID == "" {
 			continue
 		}
-		if err := tx.PutRaw(dbBlobs, s.ID, []byte{}); err != nil {
+		if err := tx.PutRaw(dbBlobs, seg.ID, []byte{}); err != nil {
 			return nil, err
 		}
+	}
+	if v.tickets, err = s.notices(tx, b, v, v.why); err != nil {
+		return nil, err
 	}
 	return dropped, store.Put(tx, dbVersions, v.dbKey(), v)
 }

@@ -232,7 +232,8 @@ func (c *call) uploadPartCopy() error {
 		var ok, satisfiable bool
 		from, length, ok, satisfiable = parseRange(r, src.Size)
 		if !ok || !satisfiable {
-			return errInvalid("x-amz-copy-source-range", r, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+			return errInvalid("x-amz-copy-source-range", r, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "+
+				"the zero-based offsets of the first and last bytes to copy")
 		}
 	}
 	algorithm := u.Algorithm
@@ -367,7 +368,7 @@ func (c *call) finish(bucket string, u upload, in completion, parts []part, v *v
 		if err != nil {
 			return err
 		}
-		old, err := insert(tx, b, v)
+		old, err := c.s.insert(tx, b, v)
 		if err != nil {
 			return err
 		}
@@ -376,6 +377,7 @@ func (c *call) finish(bucket string, u upload, in completion, parts []part, v *v
 	})
 	if err == nil {
 		c.s.blobs.remove(freed)
+		c.s.courier.Begin(v.tickets...)
 	}
 	return err
 }
@@ -410,7 +412,8 @@ func chosenParts(tx *store.Tx, u upload, in completion) ([]part, error) {
 		}
 		said := x.value(p.Checksum.Algorithm)
 		if !ok || unquote(x.ETag) != p.ETag || said != "" && said != p.Checksum.Value {
-			return nil, fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+			return nil, fail(http.StatusBadRequest, "InvalidPart",
+				"One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
 				"UploadId", u.ID, "PartNumber", strconv.Itoa(x.PartNumber), "ETag", unquote(x.ETag))
 		}
 		if i < len(in.Part)-1 && p.Segment.Size < minPart {
@@ -427,6 +430,7 @@ func chosenParts(tx *store.Tx, u upload, in completion) ([]part, error) {
 func (c *call) assemble(u upload, parts []part) (*version, error) {
 	v := u.Version
 	v.Multipart, v.Modified = true, c.s.now()
+	v.why = cause{"ObjectCreated:CompleteMultipartUpload", "CompleteMultipartUpload", c.req}
 	sum := newMD5()
 	for _, p := range parts {
 		raw, err := hex.DecodeString(p.ETag)

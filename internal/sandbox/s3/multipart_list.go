@@ -3,17 +3,20 @@ package s3
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
 func (c *call) listParts() error {
-	after, _ := strconv.Atoi(c.q.Get("part-number-marker"))
-	limit := maxList
-	if n, err := strconv.Atoi(c.q.Get("max-parts")); err == nil && n >= 0 {
-		limit = min(n, maxList)
+	limit, err := c.number("max-parts", maxList)
+	if err != nil {
+		return err
+	}
+	limit = min(limit, maxList)
+	after, err := c.number("part-number-marker", 0)
+	if err != nil {
+		return err
 	}
 	type partXML struct {
 		PartNumber   int
@@ -38,7 +41,7 @@ func (c *call) listParts() error {
 		IsTruncated          bool
 		Part                 []partXML
 	}{Bucket: c.bucket, Key: c.key, Initiator: c.owner(), Owner: c.owner(), PartNumberMarker: after, MaxParts: limit}
-	err := c.s.DB.View(func(tx *store.Tx) error {
+	err = c.s.DB.View(func(tx *store.Tx) error {
 		u, err := c.upload(tx)
 		if err != nil {
 			return err
@@ -81,10 +84,11 @@ func (c *call) listUploads() error {
 		ChecksumType      string `xml:",omitempty"`
 	}
 	prefix, delimiter := c.q.Get("prefix"), c.q.Get("delimiter")
-	limit := maxList
-	if n, err := strconv.Atoi(c.q.Get("max-uploads")); err == nil && n >= 0 {
-		limit = min(n, maxList)
+	limit, err := c.number("max-uploads", maxList)
+	if err != nil {
+		return err
 	}
+	limit = min(limit, maxList)
 	out := struct {
 		XMLName            struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
 		Bucket             string
@@ -111,7 +115,7 @@ func (c *call) listUploads() error {
 		}
 	}
 	seen := ""
-	err := c.s.DB.View(func(tx *store.Tx) error {
+	err = c.s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(dbUploads, c.bucket+"\x00"+prefix, from, func(k string, raw []byte) (bool, error) {
 			_, key, id := splitKey(k)
 			w := pageWriter{listing: listing{prefix: prefix, delimiter: delimiter}}

@@ -60,12 +60,20 @@ func (n *node) text(name string) string {
 	return ""
 }
 
+// child returns the first child of a name, an empty one if there is none.
+func (n *node) child(name string) *node {
+	for _, c := range n.all(name) {
+		return c
+	}
+	return newNode(name, "")
+}
+
 func (n *node) set(name, text string) {
 	for _, c := range n.all(name) {
 		c.Text = text
 		return
 	}
-	n.Nodes = append(n.Nodes, &node{XMLName: xml.Name{Local: name}, Text: text})
+	n.Nodes = append(n.Nodes, newNode(name, text))
 }
 
 // oneOf demands that the element is called root and has a child with one of the
@@ -76,3 +84,5 @@ func (n *node) oneOf(root, name string, values ...string) error {
 	}
 	return nil
 }
+
+func newNode(name, text string) *node { return &node{XMLName: xml.Name{Local: name}, Text: text} }

@@ -55,7 +55,8 @@ func (c *call) postObject() error {
 func (c *call) readPost() error {
 	m := c.h.MultipartForm
 	if m == nil || len(m.File["file"]) == 0 {
-		return fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
+		return fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "Condition",
+			"Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f := &postForm{fields: map[string]string{}, most: maxPut, filename: m.File["file"][0].Filename}
 	for name, values := range m.Value {
@@ -209,9 +210,11 @@ func (c *call) receiveForm(d *digest) (segment, error) {
 	case err != nil:
 		return seg, err
 	case seg.Size > c.form.most:
-		err = fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", "ProposedSize", fmt.Sprint(seg.Size), "MaxSizeAllowed", fmt.Sprint(c.form.most))
+		err = fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", "ProposedSize", fmt.Sprint(seg.Size),
+			"MaxSizeAllowed", fmt.Sprint(c.form.most))
 	case seg.Size < c.form.least:
-		err = fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", "ProposedSize", fmt.Sprint(seg.Size), "MinSizeAllowed", fmt.Sprint(c.form.least))
+		err = fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", "ProposedSize",
+			fmt.Sprint(seg.Size), "MinSizeAllowed", fmt.Sprint(c.form.least))
 	default:
 		err = d.verify(c.h.Header, nil)
 	}

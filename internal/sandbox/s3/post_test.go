@@ -87,9 +87,12 @@ func TestUploadByForm(t *testing.T) {
 		status int
 		text   string
 	}{
-		"too large":     {func(map[string]string) {}, "12345678901", 400, "<Code>EntityTooLarge</Code>"},
-		"too small":     {func(map[string]string) {}, "", 400, "<Code>EntityTooSmall</Code>"},
-		"another key":   {func(f map[string]string) { f["key"] = "other" }, "x", 403, `Invalid according to Policy: Policy Condition failed: [&#34;eq&#34;, &#34;$key&#34;, &#34;in/${filename}&#34;]`},
+		"too large": {func(map[string]string) {}, "12345678901", 400, "<Code>EntityTooLarge</Code>"},
+		"too small": {func(map[string]string) {}, "", 400, "<Code>EntityTooSmall</Code>"},
+		"another key": {
+			func(f map[string]string) { f["key"] = "other" }, "x", 403,
+			`Invalid according to Policy: Policy Condition failed: [&#34;eq&#34;, &#34;$key&#34;, &#34;in/${filename}&#34;]`,
+		},
 		"more fields":   {func(f map[string]string) { f["x-amz-meta-more"] = "1" }, "x", 403, "Extra input fields: x-amz-meta-more"},
 		"ignored field": {func(f map[string]string) { f["x-ignore-it"] = "1" }, "x", 201, "PostResponse"},
 		"other policy":  {func(f map[string]string) { f["policy"] = "e30=" }, "x", 403, "<Code>SignatureDoesNotMatch</Code>"},

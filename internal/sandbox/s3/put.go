@@ -63,6 +63,10 @@ func (c *call) write() (*version, error) {
 	}
 	v.ETag, v.Size, v.Checksum = d.etag(), seg.Size, d.checksum()
 	v.Segments = []segment{seg}
+	v.why = cause{"ObjectCreated:Put", "PutObject", c.req}
+	if c.form != nil {
+		v.why = cause{"ObjectCreated:Post", "POST Object", c.req}
+	}
 	if err := c.s.put(v, conditions{c.h.Header.Get("If-Match"), c.h.Header.Get("If-None-Match")}); err != nil {
 		return nil, err
 	}
@@ -119,7 +123,8 @@ func (c *call) newVersion() (*version, error) {
 		}
 	}
 	if size > 2048 {
-		return nil, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", "Size", strconv.Itoa(size), "MaxSizeAllowed", "2048")
+		return nil, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", "Size",
+			strconv.Itoa(size), "MaxSizeAllowed", "2048")
 	}
 	v.SSE, v.SSEKey = h.Get("X-Amz-Server-Side-Encryption"), h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 	v.BucketKey = h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true"
@@ -217,7 +222,7 @@ func (s *Service) put(v *version, cond conditions) error {
 		if err := cond.check(tx, v.Bucket, v.Key); err != nil {
 			return err
 		}
-		dropped, err = insert(tx, b, v)
+		dropped, err = s.insert(tx, b, v)
 		return err
 	})
 	if err != nil {
@@ -225,6 +230,7 @@ func (s *Service) put(v *version, cond conditions) error {
 		return err
 	}
 	s.blobs.remove(dropped)
+	s.courier.Begin(v.tickets...)
 	return nil
 }
 
@@ -309,7 +315,8 @@ func (c *call) copyObject() error {
 	}
 	replace := c.h.Header.Get("X-Amz-Metadata-Directive") == "REPLACE"
 	if src.Bucket == c.bucket && src.Key == c.key && !c.changesInPlace(b, src, replace) {
-		return errRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		return errRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage " +
+			"class, website redirect location or encryption attributes.")
 	}
 	if !replace {
 		v.Headers, v.Meta = src.Headers, src.Meta
@@ -322,6 +329,7 @@ func (c *call) copyObject() error {
 	if algorithm != "" && newHash(algorithm) == nil {
 		return errAlgorithm()
 	}
+	v.why = cause{"ObjectCreated:Copy", "CopyObject", c.req}
 	if err := c.s.copyTo(c.ctx(), c.req, b, src, v, algorithm, cond); err != nil {
 		return err
 	}

@@ -14,7 +14,9 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
@@ -30,6 +32,8 @@ type Config struct {
 	// Auth decides by identity policies. The caller's Admin mark is honoured
 	// before it is asked.
 	Auth wire.Authorizer
+	// Limits has how many buckets an account may have; nil: what accounts start with.
+	Limits *limits.Book
 }
 
 // Service is S3. It is safe for concurrent use and
@@ -37,6 +41,9 @@ type Config struct {
 type Service struct {
 	Config
 	router   *wire.Router
+	courier  *courier.Courier[letter]
+	reports  *courier.Courier[reportRun]
+	bus      Bus          // nil: events of buckets go nowhere
 	policies policy.Cache // those of buckets
 	blobs    *blobs
 	writers  atomic.Int64
@@ -52,6 +59,12 @@ func New(c Config) (*Service, error) {
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{Config: c}
+	s.courier = courier.New(courier.Config[letter]{
+		DB: c.DB, Clock: c.Clock, Log: c.Log, Bucket: dbLetters, What: "a notification of a bucket", Lane: func(l letter) string { return l.To }, Bring: s.bring,
+	})
+	s.reports = courier.New(courier.Config[reportRun]{
+		DB: c.DB, Clock: c.Clock, Log: c.Log, Bucket: dbReports, What: "an inventory of a bucket", Lane: func(r reportRun) string { return r.Bucket }, Bring: s.bringReport,
+	})
 	var err error
 	if s.blobs, err = openBlobs(c.Dir, s.knownBlob); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
@@ -65,9 +78,14 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
-	r.Register(wire.Service{ID: "s3", Path: path, Guard: s.guard, Signing: wire.Signing{Stated: true, Old: true}, Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}}})
-	for name, op := range operations() {
-		r.Stream("s3", name, s.stream(op.run), op.access)
+	r.Register(wire.Service{
+		ID: "s3", Path: path, Guard: s.guard, Cross: s.cross, Signing: wire.Signing{Stated: true, Old: true},
+		Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}},
+	})
+	for _, some := range []map[string]operation{operations(), inventoryOperations(), unsetOperations()} {
+		for name, op := range some {
+			r.Stream("s3", name, s.stream(op.run), op.access)
+		}
 	}
 	for name, st := range settings {
 		for op, fn := range settingOps(name, st) {

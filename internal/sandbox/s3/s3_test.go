@@ -448,10 +448,16 @@ func TestMultipart(t *testing.T) {
 			require.NoError(t, err)
 		}
 		first, second := strings.Repeat("a", 5<<20), "tail"
-		up, err := c.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: str("bkt"), Key: str("big"), ContentType: str("text/plain"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+		up, err := c.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+			Bucket: str("bkt"), Key: str("big"),
+			ContentType: str("text/plain"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		})
 		require.NoError(t, err)
 		part := func(n int32, body string) types.CompletedPart {
-			out, err := c.UploadPart(t.Context(), &awss3.UploadPartInput{Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId, PartNumber: &n, Body: strings.NewReader(body), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+			out, err := c.UploadPart(t.Context(), &awss3.UploadPartInput{
+				Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId, PartNumber: &n,
+				Body: strings.NewReader(body), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+			})
 			require.NoError(t, err)
 			return types.CompletedPart{PartNumber: &n, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
 		}
@@ -465,7 +471,10 @@ func TestMultipart(t *testing.T) {
 		require.Len(t, ups.Uploads, 1)
 
 		complete := func(parts ...types.CompletedPart) (*awss3.CompleteMultipartUploadOutput, error) {
-			return c.CompleteMultipartUpload(t.Context(), &awss3.CompleteMultipartUploadInput{Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
+			return c.CompleteMultipartUpload(t.Context(), &awss3.CompleteMultipartUploadInput{
+				Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId,
+				MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+			})
 		}
 		_, err = complete(p2, p1)
 		require.Equal(t, "InvalidPartOrder", code(t, err))
@@ -496,7 +505,10 @@ func TestMultipart(t *testing.T) {
 		up, err = c.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: str("bkt"), Key: str("big")})
 		require.NoError(t, err)
 		n := int32(1)
-		_, err = c.UploadPartCopy(t.Context(), &awss3.UploadPartCopyInput{Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId, PartNumber: &n, CopySource: str("bkt/copy"), CopySourceRange: str("bytes=0-9")})
+		_, err = c.UploadPartCopy(t.Context(), &awss3.UploadPartCopyInput{
+			Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId, PartNumber: &n,
+			CopySource: str("bkt/copy"), CopySourceRange: str("bytes=0-9"),
+		})
 		require.NoError(t, err)
 		_, err = c.AbortMultipartUpload(t.Context(), &awss3.AbortMultipartUploadInput{Bucket: str("bkt"), Key: str("big"), UploadId: up.UploadId})
 		require.NoError(t, err)
@@ -545,7 +557,9 @@ func TestAuthorisation(t *testing.T) {
 	require.Equal(t, "AccessDenied", code(t, get("nobody", "k")))
 
 	policy := func(effect string) {
-		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Principal":{"AWS":["arn:aws:iam::000000000000:user/nobody","arn:aws:iam::000000000000:user/reader","arn:aws:iam::000000000000:user/` + iam.UserName + `"]},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
+		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect +
+			`","Principal":{"AWS":["arn:aws:iam::000000000000:user/nobody","arn:aws:iam::000000000000:user/reader","arn:aws:iam::000000000000:user/` +
+			iam.UserName + `"]},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::bkt/*"}]}`
 		_, err := s.as("admin").PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: str("bkt"), Policy: &doc})
 		require.NoError(t, err)
 		out, err := s.as("admin").GetBucketPolicy(t.Context(), &awss3.GetBucketPolicyInput{Bucket: str("bkt")})
@@ -577,7 +591,8 @@ func TestRestart(t *testing.T) {
 	up, err := s.as("admin").CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: str("bkt"), Key: str("mp")})
 	require.NoError(t, err)
 	n := int32(1)
-	part, err := s.as("admin").UploadPart(t.Context(), &awss3.UploadPartInput{Bucket: str("bkt"), Key: str("mp"), UploadId: up.UploadId, PartNumber: &n, Body: strings.NewReader("part")})
+	part, err := s.as("admin").UploadPart(t.Context(),
+		&awss3.UploadPartInput{Bucket: str("bkt"), Key: str("mp"), UploadId: up.UploadId, PartNumber: &n, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 	s.close()
 	kept := files(t, filepath.Join(s.dir, "data"))

@@ -37,7 +37,7 @@ var settings = map[string]setting{
 	"accelerate": {iam: "AccelerateConfiguration", absentDoc: emptyDoc("AccelerateConfiguration"), check: checkAccelerate},
 	"acl":        {iam: "BucketAcl", absentDoc: aclDocument},
 	"cors": {
-		iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist",
+		iam: "BucketCORS", absentCode: "NoSuchCORSConfiguration", absentText: "The CORS configuration does not exist", check: checkCORS,
 	},
 	"encryption": {iam: "EncryptionConfiguration", absentDoc: defaultEncryption, check: checkEncryption},
 	"lifecycle": {
@@ -45,7 +45,7 @@ var settings = map[string]setting{
 		absentText: "The lifecycle configuration does not exist", check: checkLifecycle,
 	},
 	"logging":      {iam: "BucketLogging", absentDoc: emptyDoc("BucketLoggingStatus"), check: checkEmpty("BucketLoggingStatus", "server access logging")},
-	"notification": {iam: "BucketNotification", absentDoc: emptyDoc("NotificationConfiguration"), check: checkEmpty("NotificationConfiguration", "event notifications")},
+	"notification": {iam: "BucketNotification", absentDoc: emptyDoc("NotificationConfiguration"), check: checkNotification},
 	"object-lock": {
 		iam: "BucketObjectLockConfiguration", absentCode: "ObjectLockConfigurationNotFoundError",
 		absentText: "Object Lock configuration does not exist for this bucket",
@@ -140,6 +140,8 @@ func (c *call) putSetting(name string, st setting) error {
 		err = c.checkPolicy(b, raw)
 	case "acl":
 		err = c.checkACL(raw)
+	case "notification":
+		doc, err = c.notification(b, raw)
 	default:
 		doc, err = normalise(raw, st.check)
 	}
@@ -160,6 +162,15 @@ func (c *call) putSetting(name string, st setting) error {
 				return err
 			}
 			b.Versioning = n.text("Status")
+		case "notification":
+			n, err := parseNode([]byte(doc))
+			if err != nil {
+				return err
+			}
+			b.Notify = nil
+			if to := readNotifications(n); to.Bus || len(to.To) > 0 {
+				b.Notify = &to
+			}
 		case "lifecycle":
 			b.Settings[transitionSize] = size
 			c.w.Header().Set(transitionSize, size)
@@ -287,7 +298,8 @@ type encryption struct {
 
 // defaultEncryption is what S3 applies to every bucket since 2023.
 func defaultEncryption(bucketMeta) string {
-	return xmlDecl + `<ServerSideEncryptionConfiguration xmlns="` + namespace + `"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`
+	return xmlDecl + `<ServerSideEncryptionConfiguration xmlns="` + namespace +
+		`"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`
 }
 
 func (b bucketMeta) encryption() encryption {
@@ -317,7 +329,8 @@ func checkEncryption(n *node) error {
 			return err
 		}
 		if d.text("KMSMasterKeyID") != "" && d.text("SSEAlgorithm") == "AES256" {
-			return errInvalid("ApplyServerSideEncryptionByDefault", d.text("KMSMasterKeyID"), "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+			return errInvalid("ApplyServerSideEncryptionByDefault", d.text("KMSMasterKeyID"),
+				"a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 		}
 	}
 	return nil

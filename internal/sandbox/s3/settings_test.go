@@ -99,9 +99,15 @@ func TestSettingsRoundTrip(t *testing.T) {
 		}},
 	}})
 	require.NoError(t, err)
-	_, err = c.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{Bucket: b, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true)}})
+	_, err = c.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
+		Bucket:                         b,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true)},
+	})
 	require.NoError(t, err)
-	_, err = c.PutBucketOwnershipControls(ctx, &awss3.PutBucketOwnershipControlsInput{Bucket: b, OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerPreferred}}}})
+	_, err = c.PutBucketOwnershipControls(ctx, &awss3.PutBucketOwnershipControlsInput{
+		Bucket:            b,
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerPreferred}}},
+	})
 	require.NoError(t, err)
 	rules := []types.LifecycleRule{
 		{Status: "Enabled", ID: str("results"), Filter: &types.LifecycleRuleFilter{Prefix: str("results/")}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(90)}},
@@ -110,7 +116,8 @@ func TestSettingsRoundTrip(t *testing.T) {
 			NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(30)},
 		},
 	}
-	put, err := c.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{Bucket: b, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}})
+	put, err := c.PutBucketLifecycleConfiguration(ctx,
+		&awss3.PutBucketLifecycleConfigurationInput{Bucket: b, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}})
 	require.NoError(t, err)
 	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, put.TransitionDefaultMinimumObjectSize)
 	s.close()
@@ -153,7 +160,8 @@ func TestBucketPolicyValidation(t *testing.T) {
 	s := open(t, t.TempDir(), nil)
 	s.bucket(t, "bkt")
 	for name, tt := range map[string]struct{ statement, want string }{
-		"ok":            {`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}`, ""},
+		"ok": {`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"],` +
+			`"Condition":{"Bool":{"aws:SecureTransport":"false"}}}`, ""},
 		"no principal":  {`{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"}`, "MalformedPolicy"},
 		"other bucket":  {`{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*"}`, "MalformedPolicy"},
 		"other service": {`{"Effect":"Deny","Principal":"*","Action":"sqs:SendMessage","Resource":"arn:aws:s3:::bkt/*"}`, "MalformedPolicy"},
@@ -232,15 +240,24 @@ func TestIncompleteBody(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"chunk cut off":   {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "5"}, "5\r\nab", "IncompleteBody"},
-		"too few chunks":  {map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "X-Amz-Decoded-Content-Length": "5"}, "2;chunk-signature=ab\r\nab\r\n0;chunk-signature=cd\r\n\r\n", "IncompleteBody"},
-		"no length":       {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, "0\r\n\r\n", "MissingContentLength"},
-		"bad chunk":       {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "2"}, "zz\r\n", "InvalidRequest"},
-		"bad trailer sum": {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "2", "X-Amz-Trailer": "x-amz-checksum-crc32"}, "2\r\nab\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "BadDigest"},
-		"bad md5":         {map[string]string{"Content-Md5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "ab", "BadDigest"},
-		"bad sha":         {map[string]string{"X-Amz-Content-Sha256": strings.Repeat("0", 64)}, "ab", "XAmzContentSHA256Mismatch"},
-		"no sum at all":   {map[string]string{"X-Amz-Checksum-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, "ab", ""},
-		"good signed":     {map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "X-Amz-Decoded-Content-Length": "2"}, "2;chunk-signature=ab\r\nab\r\n0;chunk-signature=cd\r\n\r\n", ""},
+		"chunk cut off": {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "5"}, "5\r\nab", "IncompleteBody"},
+		"too few chunks": {
+			map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "X-Amz-Decoded-Content-Length": "5"},
+			"2;chunk-signature=ab\r\nab\r\n0;chunk-signature=cd\r\n\r\n", "IncompleteBody",
+		},
+		"no length": {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, "0\r\n\r\n", "MissingContentLength"},
+		"bad chunk": {map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "2"}, "zz\r\n", "InvalidRequest"},
+		"bad trailer sum": {map[string]string{
+			"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": "2",
+			"X-Amz-Trailer": "x-amz-checksum-crc32",
+		}, "2\r\nab\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "BadDigest"},
+		"bad md5":       {map[string]string{"Content-Md5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "ab", "BadDigest"},
+		"bad sha":       {map[string]string{"X-Amz-Content-Sha256": strings.Repeat("0", 64)}, "ab", "XAmzContentSHA256Mismatch"},
+		"no sum at all": {map[string]string{"X-Amz-Checksum-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, "ab", ""},
+		"good signed": {
+			map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "X-Amz-Decoded-Content-Length": "2"},
+			"2;chunk-signature=ab\r\nab\r\n0;chunk-signature=cd\r\n\r\n", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

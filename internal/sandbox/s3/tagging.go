@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/tags"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -112,7 +113,7 @@ func (c *call) putObjectTagging() error {
 	if err := checkTags(in.Tags, objectTags); err != nil {
 		return err
 	}
-	if err := c.setTags(in.Tags); err != nil {
+	if err := c.setTags(append([]tag{}, in.Tags...)); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusOK)
@@ -135,7 +136,16 @@ func (c *call) setTags(tags []tag) error {
 	if v.ID != nullID {
 		c.w.Header().Set("X-Amz-Version-Id", v.ID)
 	}
-	return c.s.commit(func(tx *store.Tx) error {
+	why := cause{"ObjectTagging:Put", "", c.req}
+	if tags == nil {
+		why.event = "ObjectTagging:Delete"
+	}
+	var tickets []courier.Ticket
+	err = c.s.commit(func(tx *store.Tx) error {
+		b, err := getBucket(tx, c.bucket)
+		if err != nil {
+			return err
+		}
 		cur, err := byID(tx, c.bucket, c.key, v.ID)
 		if err != nil {
 			return err
@@ -144,8 +154,15 @@ func (c *call) setTags(tags []tag) error {
 			return errNoSuchKey(c.key)
 		}
 		cur.Tags = tags
+		if tickets, err = c.s.notices(tx, b, cur, why); err != nil {
+			return err
+		}
 		return store.Put(tx, dbVersions, cur.dbKey(), cur)
 	})
+	if err == nil {
+		c.s.courier.Begin(tickets...)
+	}
+	return err
 }
 
 func (c *call) getObjectACL() error {

@@ -115,8 +115,11 @@ func (s *Service) probeArtifact(ctx context.Context, sc wire.Scope, p wire.Princ
 }
 
 func artifactKey(arn string, generation int, variant string, index int) string {
-	return fmt.Sprintf("%s/%08d/%s/%d", arn, generation, variant, index)
+	return fmt.Sprintf("%s%s/%d", artifactsOf(arn, generation), variant, index)
 }
+
+// artifactsOf begins the keys of a generation.
+func artifactsOf(arn string, generation int) string { return fmt.Sprintf("%s/%08d/", arn, generation) }
 
 // artifact returns the model file of a container: the copy that was kept when
 // the endpoint was made, or else fetched from S3 as the execution role and kept,
@@ -170,12 +173,25 @@ func (s *Service) downloadFailed(c *types.ContainerDefinition, a *source, err er
 	if host == "" {
 		host = "container_1"
 	}
-	return failf("Failed to download model data for container %q from URL: %q. Please ensure that there is an object located at the URL and that the role passed to CreateModel has permissions to download the model. (%s)", host, a.url, err)
+	return failf("Failed to download model data for container %q from URL: %q. Please ensure that there is an object located at the URL and that the "+
+		"role passed to CreateModel has permissions to download the model. (%s)", host, a.url, err)
 }
 
-func (s *Service) dropArtifacts(arn string, generation int) error {
+// keepArtifacts drops what is kept of an endpoint's generations but one: of the fleet that
+// was replaced, and of those that a rollback which failed has left.
+func (s *Service) keepArtifacts(arn string, generation int) error {
 	return s.cfg.DB.Update(func(tx *store.Tx) error {
-		return tx.DeletePrefix(bucketArtifacts, fmt.Sprintf("%s/%08d/", arn, generation))
+		var gone []string
+		err := tx.Scan(bucketArtifacts, arn+"/", "", func(key string, _ []byte) (bool, error) {
+			if !strings.HasPrefix(key, artifactsOf(arn, generation)) {
+				gone = append(gone, key)
+			}
+			return true, nil
+		})
+		for _, key := range gone {
+			err = errors.Join(err, tx.Delete(bucketArtifacts, key))
+		}
+		return err
 	})
 }
 

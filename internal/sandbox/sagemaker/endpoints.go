@@ -37,6 +37,12 @@ func (s *Service) createEndpoint(_ context.Context, req *wire.Request, in *sm.Cr
 		if e.Active, err = newDeployment(tx, arnMaker(req), cfg, 1, now); err != nil {
 			return err
 		}
+		if err := checkDeployment(in.DeploymentConfig, &e.Active); err != nil {
+			return err
+		}
+		if err := s.room(tx, req.Scope, arn, machinesOf(&e.Active)); err != nil {
+			return err
+		}
 		if err := putTags(tx, arn, in.Tags); err != nil {
 			return err
 		}
@@ -71,7 +77,7 @@ func (s *Service) change(arn string, fn func(tx *store.Tx, e *endpoint) error) e
 			return notFound(kindEndpoint, arn)
 		}
 		if e.moving() {
-			return invalid("Cannot update in-progress endpoint %q.", arn)
+			return inProgress(arn)
 		}
 		if err := fn(tx, &e); err != nil {
 			return err
@@ -87,35 +93,29 @@ func (s *Service) change(arn string, fn func(tx *store.Tx, e *endpoint) error) e
 	return nil
 }
 
-func (s *Service) updateEndpoint(_ context.Context, req *wire.Request, in *sm.UpdateEndpointInput) (*sm.UpdateEndpointOutput, error) {
+func (s *Service) updateEndpoint(ctx context.Context, req *wire.Request, in *sm.UpdateEndpointInput) (*sm.UpdateEndpointOutput, error) {
 	name := aws.ToString(in.EndpointName)
 	cfgName := aws.ToString(in.EndpointConfigName)
 	arn, cfgARN := arnOf(req, kindEndpoint, name), arnOf(req, kindConfig, cfgName)
 	if in.DeploymentConfig != nil && aws.ToBool(in.RetainDeploymentConfig) {
 		return nil, invalid("DeploymentConfig cannot be specified when RetainDeploymentConfig is true.")
 	}
-	now := s.cfg.Clock.Now()
+	if err := s.judged(ctx, req, arn, cfgARN, in); err != nil {
+		return nil, err
+	}
 	err := s.change(arn, func(tx *store.Tx, e *endpoint) error {
-		if e.Status == types.EndpointStatusFailed {
-			return invalid("Cannot update endpoint %q in status Failed: delete it and create it anew.", arn)
-		}
-		cfg, err := configOf(tx, cfgARN)
+		d, err := s.prospectIn(tx, req, e, cfgARN, in)
 		if err != nil {
 			return err
 		}
-		e.Generation++
-		d, err := newDeployment(tx, arnMaker(req), cfg, e.Generation, now)
-		if err != nil {
+		if err := s.room(tx, req.Scope, "", beside(deploymentOf(e, in), &e.Active, &d)); err != nil {
 			return err
 		}
-		if err := checkKinds(e, &d); err != nil {
-			return err
-		}
-		retain(&e.Active, &d, in)
-		e.Status, e.Target, e.ReadyAt, e.FailureReason = types.EndpointStatusUpdating, &d, now.Add(s.delay()), ""
-		if !aws.ToBool(in.RetainDeploymentConfig) {
-			e.Deployment = in.DeploymentConfig
-		}
+		now := s.cfg.Clock.Now()
+		e.Deployment = deploymentOf(e, in)
+		e.Generation, e.LastDeployment = d.Generation, e.Deployment
+		e.Status, e.Target, e.FailureReason = types.EndpointStatusUpdating, &d, ""
+		e.Rollout = &rollout{Phase: launching, Began: now, Since: now, Until: now.Add(s.delay())}
 		return nil
 	})
 	if err != nil {
@@ -123,6 +123,69 @@ func (s *Service) updateEndpoint(_ context.Context, req *wire.Request, in *sm.Up
 	}
 	return &sm.UpdateEndpointOutput{EndpointArn: &arn}, nil
 }
+
+// deploymentOf is the deployment configuration of an update.
+func deploymentOf(e *endpoint, in *sm.UpdateEndpointInput) *types.DeploymentConfig {
+	if aws.ToBool(in.RetainDeploymentConfig) {
+		return e.Deployment
+	}
+	return in.DeploymentConfig
+}
+
+// prospect is what an update would make of an endpoint, or why it is refused.
+func (s *Service) prospect(req *wire.Request, e *endpoint, cfgARN string, in *sm.UpdateEndpointInput) (d deployment, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) (err error) {
+		d, err = s.prospectIn(tx, req, e, cfgARN, in)
+		return err
+	})
+	return d, err
+}
+
+func (s *Service) prospectIn(tx *store.Tx, req *wire.Request, e *endpoint, cfgARN string, in *sm.UpdateEndpointInput) (deployment, error) {
+	switch {
+	case e.moving():
+		return deployment{}, inProgress(e.ARN)
+	case e.Status == types.EndpointStatusFailed:
+		return deployment{}, invalid("Cannot update endpoint %q in status Failed: delete it and create it anew.", e.ARN)
+	}
+	cfg, err := configOf(tx, cfgARN)
+	if err != nil {
+		return deployment{}, err
+	}
+	d, err := newDeployment(tx, arnMaker(req), cfg, e.Generation+1, s.cfg.Clock.Now())
+	if err != nil {
+		return d, err
+	}
+	if err := checkKinds(e, &d); err != nil {
+		return d, err
+	}
+	retain(&e.Active, &d, in)
+	dc := deploymentOf(e, in)
+	if err := checkDeployment(dc, &d); err != nil {
+		return d, err
+	}
+	return d, checkNames(dc, &e.Active, &d)
+}
+
+// checkNames refuses other variants in a deployment with a policy: "your new endpoint
+// configuration must have the same variant name as the old endpoint configuration".
+// https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+// Without a policy variants may come and go, as they could before there were policies.
+func checkNames(dc *types.DeploymentConfig, from, to *deployment) error {
+	if dc == nil || dc.BlueGreenUpdatePolicy == nil && dc.RollingUpdatePolicy == nil {
+		return nil
+	}
+	same := len(from.Variants) == len(to.Variants)
+	for i := range to.Variants {
+		same = same && from.variant(to.Variants[i].Name) != nil
+	}
+	if same {
+		return nil
+	}
+	return invalid("The variant names of endpoint configuration %q must be those of endpoint configuration %q when a deployment policy is used.", to.ConfigName, from.ConfigName)
+}
+
+func inProgress(arn string) error { return invalid("Cannot update in-progress endpoint %q.", arn) }
 
 // checkKinds refuses to make an instance-backed endpoint serverless, as AWS does
 // (the other way is allowed).
@@ -161,16 +224,28 @@ func retain(from, to *deployment, in *sm.UpdateEndpointInput) {
 func (s *Service) updateWeights(_ context.Context, req *wire.Request, in *sm.UpdateEndpointWeightsAndCapacitiesInput) (*sm.UpdateEndpointWeightsAndCapacitiesOutput, error) {
 	name := aws.ToString(in.EndpointName)
 	arn := arnOf(req, kindEndpoint, name)
-	err := s.change(arn, func(_ *store.Tx, e *endpoint) error {
-		if e.Status == types.EndpointStatusFailed {
+	err := s.change(arn, func(tx *store.Tx, e *endpoint) error {
+		switch e.Status {
+		case types.EndpointStatusFailed:
 			return invalid("Cannot update endpoint %q in status Failed.", arn)
+		case types.EndpointStatusUpdateRollbackFailed:
+			// Two fleets serve, and which of them has a variant's instances is not told apart:
+			// the way out is UpdateEndpoint. The words are ours.
+			// https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rolling.html
+			return invalid("Cannot update weights and capacities of endpoint %q in status UpdateRollbackFailed: update it to an endpoint configuration first.", arn)
+		case types.EndpointStatusCreating, types.EndpointStatusUpdating, types.EndpointStatusRollingBack, types.EndpointStatusDeleting, types.EndpointStatusSystemUpdating,
+			types.EndpointStatusInService, types.EndpointStatusOutOfService:
 		}
+		before := machinesOf(&e.Active)
 		for _, w := range in.DesiredWeightsAndCapacities {
 			if err := e.Active.scale(w); err != nil {
 				return err
 			}
 		}
-		e.Status, e.Target, e.ReadyAt, e.FailureReason = types.EndpointStatusUpdating, nil, s.cfg.Clock.Now().Add(s.delay()), ""
+		if err := s.room(tx, req.Scope, "", before.more(machinesOf(&e.Active))); err != nil {
+			return err
+		}
+		e.Status, e.Target, e.Rollout, e.ReadyAt, e.FailureReason = types.EndpointStatusUpdating, nil, nil, s.cfg.Clock.Now().Add(s.delay()), ""
 		return nil
 	})
 	if err != nil {
@@ -218,11 +293,21 @@ func (d *deployment) scale(w types.DesiredWeightAndCapacity) error {
 	return nil
 }
 
-func (s *Service) deleteEndpoint(_ context.Context, req *wire.Request, in *sm.DeleteEndpointInput) (*sm.DeleteEndpointOutput, error) {
+func (s *Service) deleteEndpoint(ctx context.Context, req *wire.Request, in *sm.DeleteEndpointInput) (*sm.DeleteEndpointOutput, error) {
 	name := aws.ToString(in.EndpointName)
 	arn := arnOf(req, kindEndpoint, name)
-	err := s.change(arn, func(_ *store.Tx, e *endpoint) error {
-		e.Status, e.Target, e.ReadyAt = types.EndpointStatusDeleting, nil, s.cfg.Clock.Now().Add(s.delay()/4)
+	e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
+	if err != nil {
+		return nil, err
+	}
+	if e.moving() {
+		return nil, inProgress(arn)
+	}
+	if err := s.unscale(ctx, req, &e); err != nil {
+		return nil, err
+	}
+	err = s.change(arn, func(_ *store.Tx, e *endpoint) error {
+		e.Status, e.Target, e.Rollout, e.ReadyAt = types.EndpointStatusDeleting, nil, nil, s.cfg.Clock.Now().Add(s.delay()/4)
 		return nil
 	})
 	if err != nil {
@@ -249,7 +334,7 @@ func (s *Service) describeEndpoint(_ context.Context, req *wire.Request, in *sm.
 		out.ProductionVariants = summaries(&e)
 		out.DataCaptureConfig = captureSummary(&e)
 	}
-	if e.Target != nil {
+	if e.Target != nil && e.moving() {
 		out.PendingDeploymentSummary = pending(&e)
 	}
 	return out, nil
@@ -259,10 +344,11 @@ func summaries(e *endpoint) []types.ProductionVariantSummary {
 	out := make([]types.ProductionVariantSummary, 0, len(e.Active.Variants))
 	for i := range e.Active.Variants {
 		v := &e.Active.Variants[i]
+		count := e.current(v)
 		sum := types.ProductionVariantSummary{
 			VariantName: &v.Name, DeployedImages: v.Images,
 			CurrentWeight: &v.CurrentWeight, DesiredWeight: &v.DesiredWeight,
-			CurrentInstanceCount: &v.CurrentCount, DesiredInstanceCount: &v.DesiredCount,
+			CurrentInstanceCount: &count, DesiredInstanceCount: &v.DesiredCount,
 			CurrentServerlessConfig: v.CurrentServer, DesiredServerlessConfig: v.DesiredServer,
 		}
 		if v.Serverless {
@@ -278,15 +364,23 @@ func summaries(e *endpoint) []types.ProductionVariantSummary {
 	return out
 }
 
+// pending is the deployment under way: what of it takes traffic is current.
 func pending(e *endpoint) *types.PendingDeploymentSummary {
-	p := &types.PendingDeploymentSummary{EndpointConfigName: &e.Target.ConfigName, StartTime: &e.Modified}
+	r := e.progress()
+	p := &types.PendingDeploymentSummary{EndpointConfigName: &e.Target.ConfigName, StartTime: &r.Began}
 	for i := range e.Target.Variants {
 		v := &e.Target.Variants[i]
-		p.ProductionVariants = append(p.ProductionVariants, types.PendingProductionVariantSummary{
+		count, weight := active(v.DesiredCount, r.Share), float32(0)
+		sum := types.PendingProductionVariantSummary{
 			VariantName: &v.Name, DeployedImages: v.Images, DesiredWeight: &v.DesiredWeight, DesiredInstanceCount: &v.DesiredCount,
 			InstanceType: types.ProductionVariantInstanceType(v.Instance), DesiredServerlessConfig: v.DesiredServer,
-			VariantStatus: []types.ProductionVariantStatus{{Status: types.VariantStatusCreating, StartTime: &v.StartTime}},
-		})
+			CurrentInstanceCount: &count, CurrentWeight: &weight, VariantStatus: []types.ProductionVariantStatus{e.variantStatus(v)},
+		}
+		if r.Share > 0 {
+			weight = v.DesiredWeight
+			sum.CurrentServerlessConfig = v.DesiredServer
+		}
+		p.ProductionVariants = append(p.ProductionVariants, sum)
 	}
 	return p
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,10 +26,18 @@ const (
 	pingTimeout = 2 * time.Second
 )
 
-// fleet is the running model servers of one endpoint.
+// fleetID names a fleet: an endpoint has two while it is updated.
+type fleetID struct {
+	endpoint   string // its ARN
+	generation int
+}
+
+// fleet is the running model servers of one deployment of an endpoint.
 type fleet struct {
+	users    sync.WaitGroup // requests that are in it; see Service.hold
 	variants map[string]*running
 	capture  *capturer
+	config   string // name of the endpoint configuration
 	stopOnce sync.Once
 }
 
@@ -39,6 +48,7 @@ type running struct {
 	containers []container
 	slots      chan struct{} // bounds concurrent requests of a serverless variant; nil if there is no bound
 	stream     string        // log stream
+	inside     atomic.Int64  // requests under way
 }
 
 type container struct {
@@ -48,6 +58,9 @@ type container struct {
 	client *http.Client
 	stop   func()
 }
+
+// release ends what hold began.
+func (f *fleet) release() { f.users.Done() }
 
 func (f *fleet) stop() {
 	f.stopOnce.Do(func() {
@@ -83,7 +96,7 @@ func reason(err error) string {
 // service before: then neither its role nor S3 is needed, since a running
 // endpoint does not need them either, and servers outside are not waited for.
 func (s *Service) startFleet(ctx context.Context, e *endpoint, d *deployment, resume bool) (*fleet, error) {
-	f := &fleet{variants: map[string]*running{}}
+	f := &fleet{variants: map[string]*running{}, config: d.ConfigName}
 	for i := range d.Variants {
 		r, err := s.startVariant(ctx, e, d, &d.Variants[i], resume)
 		if r != nil {
@@ -117,6 +130,12 @@ func (s *Service) startVariant(ctx context.Context, e *endpoint, d *deployment, 
 	}
 	all := m.containers()
 	for i := range all {
+		host := hostName(&all[i], i, len(all))
+		if !resume {
+			if err := s.pull(ctx, v, aws.ToString(all[i].Image), host, p, role); err != nil {
+				return r, err
+			}
+		}
 		load := func(parse bool) ([]byte, error) {
 			return s.artifact(ctx, scopeOf(e.ARN), p, artifactKey(e.ARN, d.Generation, v.Name, i), &all[i], parse, resume)
 		}
@@ -124,7 +143,7 @@ func (s *Service) startVariant(ctx context.Context, e *endpoint, d *deployment, 
 		if err != nil {
 			return r, err
 		}
-		c.host = hostName(&all[i], i, len(all))
+		c.host = host
 		r.containers = append(r.containers, c)
 		if resume {
 			continue

@@ -7,14 +7,17 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	sm "github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
@@ -23,7 +26,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sagemaker"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -43,9 +50,16 @@ type objects struct {
 	mu   sync.Mutex
 	data map[string][]byte
 	deny bool
+	// busy throttles everybody; asked counts who was.
+	busy  bool
+	asked int
 }
 
 func (o *objects) check(p wire.Principal, action, path string) error {
+	if o.busy {
+		o.asked++
+		return wire.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	}
 	if o.deny || p.Role != "endpoint" {
 		return wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on %s", p.ARN, action, path)
 	}
@@ -178,6 +192,12 @@ type world struct {
 	run       *sagemakerruntime.Client
 	stop      func()
 	patience  time.Duration // of an invocation; 0 is AWS's
+	haste     int
+	events    wire.Events
+	limits    *limits.Book
+	gate      *faults.Gate
+	metrics   *cloudwatch.Service
+	alarms    *cw.Client
 }
 
 func newWorld(t *testing.T, setup ...func(*world)) *world {
@@ -198,14 +218,33 @@ func newWorld(t *testing.T, setup ...func(*world)) *world {
 	return w
 }
 
+// evenly returns numbers that fall into each part of [0, 1) as often as it is wide, so that
+// few requests show the share that each side has and no test depends on luck: the multiples
+// of the golden ratio (en.wikipedia.org/wiki/Low-discrepancy_sequence#Additive_recurrence).
+func evenly() func() float64 {
+	var n atomic.Int64
+	return func() float64 {
+		_, f := math.Modf(float64(n.Add(1)) * (math.Sqrt(5) - 1) / 2)
+		return f
+	}
+}
+
 func (w *world) start() {
 	w.t.Helper()
 	var err error
 	w.around = iamtest.At(w.t, w.path, clock.Real{}) // signatures are of the machine's time
 	w.db, w.router = w.around.DB, w.around.Router
+	w.gate = faults.New(w.clock)
+	w.router.SetGate(w.gate)
+	w.metrics, err = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: w.clock})
+	require.NoError(w.t, err)
+	w.metrics.Register(w.router)
+	scaling, err := autoscaling.New(autoscaling.Config{DB: w.db, Clock: w.clock})
+	require.NoError(w.t, err)
+	scaling.Register(w.router)
 	w.svc, err = sagemaker.New(sagemaker.Config{
 		DB: w.db, Clock: w.clock, Roles: w.around.IAM, Objects: w.objects, Logs: w.logs,
-		Images: w.images, CreateDelay: 2 * time.Second, InvokeTimeout: w.patience,
+		Images: w.images, CreateDelay: 2 * time.Second, Haste: w.haste, Metrics: w.metrics, Events: w.events, Limits: w.limits, InvokeTimeout: w.patience, Chance: evenly(),
 	})
 	require.NoError(w.t, err)
 	w.svc.Register(w.router)
@@ -225,6 +264,7 @@ func (w *world) start() {
 	require.NoError(w.t, w.svc.Start(w.t.Context()))
 	w.transport = &http.Transport{}
 	w.ctl, w.run = w.clients("admin")
+	w.alarms = cw.NewFromConfig(w.around.Admin())
 	stopped := false
 	w.stop = func() {
 		if stopped {

@@ -44,7 +44,7 @@ func (s *Service) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	fleets := s.live
-	s.live = map[string]*fleet{}
+	s.live = map[fleetID]*fleet{}
 	s.mu.Unlock()
 	s.cancel()
 	for _, f := range fleets {
@@ -103,66 +103,126 @@ func (s *Service) step(arn string) error {
 		if !e.moving() {
 			return nil
 		}
-		// What an earlier process began takes no longer than what this one begins.
-		if err := clock.Sleep(s.ctx, s.cfg.Clock, min(e.ReadyAt.Sub(s.cfg.Clock.Now()), s.delay())); err != nil {
-			return err
-		}
-		switch e.Status {
-		case types.EndpointStatusCreating:
-			err = s.finishCreate(&e)
-		case types.EndpointStatusUpdating:
-			err = s.finishUpdate(&e)
-		case types.EndpointStatusDeleting:
-			err = s.finishDelete(&e)
-		case types.EndpointStatusRollingBack, types.EndpointStatusSystemUpdating:
-			err = s.settle(&e, types.EndpointStatusInService)
-		case types.EndpointStatusInService, types.EndpointStatusFailed, types.EndpointStatusOutOfService, types.EndpointStatusUpdateRollbackFailed:
-		}
-		if err != nil {
+		if err := s.advance(&e); err != nil {
 			return err
 		}
 	}
+}
+
+// advance takes an endpoint that is on its way one step on.
+func (s *Service) advance(e *endpoint) error {
+	switch {
+	case e.Status == types.EndpointStatusUpdating && e.Target != nil:
+		return s.roll(e)
+	case e.Status == types.EndpointStatusRollingBack && e.Rollout != nil:
+		return s.rollBack(e)
+	}
+	// What an earlier process began takes no longer than what this one begins.
+	if err := clock.Sleep(s.ctx, s.cfg.Clock, min(e.ReadyAt.Sub(s.cfg.Clock.Now()), s.delay())); err != nil {
+		return err
+	}
+	switch e.Status {
+	case types.EndpointStatusCreating:
+		return s.finishCreate(e)
+	case types.EndpointStatusDeleting:
+		return s.finishDelete(e)
+	case types.EndpointStatusUpdating, types.EndpointStatusRollingBack, types.EndpointStatusSystemUpdating:
+		return s.settle(e, types.EndpointStatusInService)
+	case types.EndpointStatusInService, types.EndpointStatusFailed, types.EndpointStatusOutOfService, types.EndpointStatusUpdateRollbackFailed:
+	}
+	return nil
 }
 
 // ensure starts the model servers of an endpoint that serves but has none, which
 // is so after a restart. They run from the kept copies of the artifacts.
 func (s *Service) ensure(e *endpoint) {
-	s.mu.Lock()
-	have := s.live[e.ARN] != nil
-	s.mu.Unlock()
-	if have {
-		return
+	all := []*deployment{&e.Active}
+	if e.Target != nil && e.Rollout != nil && e.Rollout.Up {
+		all = append(all, e.Target)
 	}
-	f, err := s.startFleet(s.ctx, e, &e.Active, true)
-	if err != nil {
-		s.cfg.Log.Error("restart endpoint", "endpoint", e.ARN, "error", err.Error())
-		return
+	for _, d := range all {
+		id := fleetID{e.ARN, d.Generation}
+		s.mu.Lock()
+		have := s.live[id] != nil
+		s.mu.Unlock()
+		if have {
+			continue
+		}
+		f, err := s.startFleet(s.ctx, e, d, true)
+		if err != nil {
+			s.cfg.Log.Error("restart endpoint", "endpoint", e.ARN, "error", err.Error())
+			continue
+		}
+		s.enlist(id, f)
 	}
-	s.swap(e.ARN, f)
 }
 
-// swap puts a fleet into service and stops the one before it.
-func (s *Service) swap(arn string, f *fleet) {
+// enlist puts a fleet into service.
+func (s *Service) enlist(id fleetID, f *fleet) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		if f != nil {
-			f.stop()
-		}
+		f.stop()
 		return
 	}
-	old := s.live[arn]
-	if f == nil {
-		delete(s.live, arn)
-	} else {
-		s.live[arn] = f
-	}
-	close(s.swapped)
-	s.swapped = make(chan struct{})
+	old := s.live[id]
+	s.live[id] = f
+	s.announce()
 	s.mu.Unlock()
 	if old != nil && old != f {
 		old.stop()
 	}
+}
+
+// announce wakes who waits for a fleet; s.mu is held.
+func (s *Service) announce() {
+	close(s.swapped)
+	s.swapped = make(chan struct{})
+}
+
+// hold returns a running fleet and counts the caller in, who has to release it: a fleet
+// that is retired stops behind its last request. It returns nil if the fleet does not run.
+func (s *Service) hold(id fleetID) *fleet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.live[id]
+	if f != nil {
+		f.users.Add(1)
+	}
+	return f
+}
+
+// retire stops the fleets of an endpoint but that of one generation (0: all), each when
+// its last request is answered.
+func (s *Service) retire(arn string, but int) {
+	s.mu.Lock()
+	var old []*fleet
+	for id, f := range s.live {
+		if id.endpoint == arn && id.generation != but {
+			delete(s.live, id)
+			old = append(old, f)
+		}
+	}
+	if s.closed {
+		s.mu.Unlock()
+		for _, f := range old {
+			f.stop()
+		}
+		return
+	}
+	s.announce()
+	for _, f := range old {
+		s.work.Go(guard.Func(s.cfg.Log, "a fleet that is done", func() {
+			idle := make(chan struct{})
+			guard.Go(s.cfg.Log, "a fleet that is done", func() { f.users.Wait(); close(idle) }, nil)
+			select {
+			case <-idle:
+			case <-s.ctx.Done():
+			}
+			f.stop()
+		}))
+	}
+	s.mu.Unlock()
 }
 
 func (s *Service) finishCreate(e *endpoint) error {
@@ -174,38 +234,13 @@ func (s *Service) finishCreate(e *endpoint) error {
 		e.FailureReason = reason(err)
 		return s.settle(e, types.EndpointStatusFailed)
 	}
-	s.swap(e.ARN, f)
+	s.enlist(fleetID{e.ARN, e.Active.Generation}, f)
 	e.LastDeployment = e.Deployment
 	return s.settle(e, types.EndpointStatusInService)
 }
 
-// finishUpdate brings up the new fleet beside the old one. If that fails the
-// endpoint rolls back and goes on with the old one, as on AWS.
-func (s *Service) finishUpdate(e *endpoint) error {
-	if e.Target == nil {
-		return s.settle(e, types.EndpointStatusInService)
-	}
-	f, err := s.startFleet(s.ctx, e, e.Target, false)
-	if err != nil {
-		if s.ctx.Err() != nil {
-			return err
-		}
-		e.FailureReason, e.Target = reason(err), nil
-		e.ReadyAt = s.cfg.Clock.Now().Add(s.delay())
-		return s.settle(e, types.EndpointStatusRollingBack)
-	}
-	old := e.Active.Generation
-	e.Active, e.Target, e.LastDeployment = *e.Target, nil, e.Deployment
-	if err := s.settle(e, types.EndpointStatusInService); err != nil {
-		f.stop()
-		return err
-	}
-	s.swap(e.ARN, f)
-	return s.dropArtifacts(e.ARN, old)
-}
-
 func (s *Service) finishDelete(e *endpoint) error {
-	s.swap(e.ARN, nil)
+	s.retire(e.ARN, 0)
 	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		return errors.Join(tx.Delete(bucketEndpoints, e.ARN), tx.Delete(bucketTags, e.ARN), tx.DeletePrefix(bucketArtifacts, e.ARN+"/"))
 	})
@@ -217,12 +252,13 @@ func (s *Service) finishDelete(e *endpoint) error {
 
 // settle stores the end of a transition.
 func (s *Service) settle(e *endpoint, to types.EndpointStatus) error {
+	same := e.Status == to
 	e.Status, e.Modified = to, s.cfg.Clock.Now()
 	if to == types.EndpointStatusInService {
 		e.Active.settle()
 	}
 	err := s.cfg.DB.Update(func(tx *store.Tx) error { return store.Put(tx, bucketEndpoints, e.ARN, *e) })
-	if err == nil {
+	if err == nil && !same {
 		s.changed(e)
 	}
 	return err
@@ -259,5 +295,9 @@ func (s *Service) publish(e *endpoint, status string) {
 	if e.FailureReason != "" {
 		detail["FailureReason"] = e.FailureReason
 	}
-	s.cfg.Events.PutEvent(context.WithoutCancel(s.ctx), scopeOf(e.ARN), "aws.sagemaker", "SageMaker Endpoint State Change", []string{e.ARN}, detail)
+	s.event(e, "SageMaker Endpoint State Change", detail)
+}
+
+func (s *Service) event(e *endpoint, kind string, detail map[string]any) {
+	s.cfg.Events.PutEvent(context.WithoutCancel(s.ctx), scopeOf(e.ARN), "aws.sagemaker", kind, []string{e.ARN}, detail)
 }

@@ -93,21 +93,31 @@ func checkContainer(c *types.ContainerDefinition) error {
 }
 
 // probeModel does what AWS does in CreateModel: it assumes the execution role
-// and looks for the model artifact as that role.
+// and looks for the image and, as that role, for the model artifact.
 func (s *Service) probeModel(ctx context.Context, m *model) error {
 	role := aws.ToString(m.Spec.ExecutionRoleArn)
 	p, err := s.assume(ctx, role, m.ARN)
+	if busy(err) {
+		return err // who is busy refuses nothing
+	}
 	if err != nil {
 		return invalid("Could not assume role %s. Please ensure that the role exists and allows principal '%s' to assume the role.", role, servicePrinc)
 	}
 	for _, c := range m.containers() {
+		if err := s.probeImage(ctx, m.ARN, aws.ToString(c.Image), p); err != nil {
+			return err
+		}
 		a, err := artifactOf(&c)
 		if err != nil || a == nil {
 			continue // checked before
 		}
-		if err := s.probeArtifact(ctx, scopeOf(m.ARN), p, a); err != nil {
+		if err := s.probeArtifact(ctx, scopeOf(m.ARN), p, a); busy(err) {
+			return err
+		} else if err != nil {
 			s.cfg.Log.Info("model data is out of reach", "model", m.ARN, "url", a.url, "error", err.Error())
-			return invalid(`Could not access model data at %s. Please ensure that the role "%s" exists and that its trust relationship policy allows the action "sts:AssumeRole" for the service principal "%s". Also ensure that the role has "s3:GetObject" permissions and that the object is located in %s. If your Model uses multiple models or uncompressed models, please ensure that the role has "s3:ListBucket" permission.`,
+			return invalid(`Could not access model data at %s. Please ensure that the role "%s" exists and that its trust relationship policy allows the `+
+				`action "sts:AssumeRole" for the service principal "%s". Also ensure that the role has "s3:GetObject" permissions and that the object is located `+
+				`in %s. If your Model uses multiple models or uncompressed models, please ensure that the role has "s3:ListBucket" permission.`,
 				a.url, role, servicePrinc, scopeOf(m.ARN).Region)
 		}
 	}

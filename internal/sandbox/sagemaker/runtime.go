@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"syscall"
 	"time"
@@ -71,40 +70,73 @@ func runtimeInvalid(format string, args ...any) *wire.Error {
 }
 
 func (s *Service) invoke(ctx context.Context, req *wire.Request, in invocation) (*answer, error) {
-	arn := arnOf(req, kindEndpoint, in.endpoint)
-	gone := runtimeInvalid("Endpoint %s of account %s not found.", in.endpoint, req.Account)
-	e, err := loadBy(s, store.Shared[endpoint], bucketEndpoints, kindEndpoint, arn) // read only
-	if err != nil || !e.serves() {
-		return nil, gone
-	}
-	v, err := choose(&e, in.target)
+	began := time.Now()
+	e, f, v, err := s.admit(ctx, req, in)
 	if err != nil {
 		return nil, err
 	}
-	if limit := bodyLimit(v); len(in.body) > limit {
-		return nil, wire.Errorf(http.StatusRequestEntityTooLarge, "ValidationError", "HTTP content length exceeded %d bytes.", limit)
-	}
-	began := time.Now()
-	var out *answer
-	// A request may meet a fleet that an update is just replacing; the second try
-	// finds the new one.
-	for try := range 2 {
-		f, err := s.fleetOf(ctx, arn)
+	defer f.release()
+	r := f.variants[v.Name]
+	r.inside.Add(1)
+	defer r.inside.Add(-1)
+	called := time.Now()
+	out, err := s.through(ctx, req, r, e, in)
+	s.observe(&observation{e: e, f: f, r: r, v: v, in: in, out: out, err: err, began: called, overhead: called.Sub(began)})
+	return out, asModelError(req, e, r, err)
+}
+
+// admit finds the fleet and the variant of a request, which has to release the fleet. The
+// model servers may be started again just after a restart of the daemon.
+func (s *Service) admit(ctx context.Context, req *wire.Request, in invocation) (*endpoint, *fleet, *variant, error) {
+	arn := arnOf(req, kindEndpoint, in.endpoint)
+	gone := runtimeInvalid("Endpoint %s of account %s not found.", in.endpoint, req.Account)
+	var patience *time.Timer
+	for {
+		s.mu.Lock()
+		change, closed := s.swapped, s.closed
+		s.mu.Unlock()
+		e, err := loadBy(s, store.Shared[endpoint], bucketEndpoints, kindEndpoint, arn) // read only
+		if err != nil || !e.serves() {
+			return nil, nil, nil, gone
+		}
+		d := s.route(&e)
+		v, err := s.choose(d, in.target)
 		if err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
-		r := f.variants[v.Name]
-		if r == nil {
-			return nil, gone
+		if limit := bodyLimit(v); len(in.body) > limit {
+			return nil, nil, nil, wire.Errorf(http.StatusRequestEntityTooLarge, "ValidationError", "HTTP content length exceeded %d bytes.", limit)
 		}
-		out, err = s.through(ctx, req, r, &e, in)
-		if try == 0 && errors.Is(err, syscall.ECONNREFUSED) && s.replaced(arn, f) {
-			continue
+		if f := s.hold(fleetID{arn, d.Generation}); f != nil {
+			return &e, f, v, nil
 		}
-		s.observe(&e, f, r, v, in, out, err, began)
-		return out, asModelError(req, &e, r, err)
+		if closed {
+			return nil, nil, nil, unavailable()
+		}
+		if patience == nil {
+			patience = time.NewTimer(resumeWait)
+			defer patience.Stop()
+			s.drive(arn)
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return nil, nil, nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, nil, nil, unavailable()
+		case <-patience.C:
+			return nil, nil, nil, unavailable()
+		}
 	}
-	return out, nil
+}
+
+// route picks the deployment of a request: while an endpoint is updated the new fleet has
+// its share.
+func (s *Service) route(e *endpoint) *deployment {
+	if r := e.Rollout; r != nil && e.Target != nil && s.cfg.Chance() < r.Share {
+		return e.Target
+	}
+	return &e.Active
 }
 
 func bodyLimit(v *variant) int {
@@ -115,8 +147,7 @@ func bodyLimit(v *variant) int {
 }
 
 // choose picks the target variant, or one by weight.
-func choose(e *endpoint, target string) (*variant, error) {
-	d := &e.Active
+func (s *Service) choose(d *deployment, target string) (*variant, error) {
 	if target != "" {
 		if v := d.variant(target); v != nil {
 			return v, nil
@@ -125,53 +156,19 @@ func choose(e *endpoint, target string) (*variant, error) {
 	}
 	var sum float32
 	for i := range d.Variants {
-		sum += d.Variants[i].CurrentWeight
+		sum += d.Variants[i].weight()
 	}
-	at := rand.Float32() * sum // spreads load
+	at := float32(s.cfg.Chance()) * sum
 	for i := range d.Variants {
-		if at -= d.Variants[i].CurrentWeight; at < 0 {
+		if at -= d.Variants[i].weight(); at < 0 {
 			return &d.Variants[i], nil
 		}
 	}
 	return &d.Variants[0], nil // all weights are 0
 }
 
-// fleetOf waits for the endpoint's model servers, which are being started again
-// just after a restart.
-func (s *Service) fleetOf(ctx context.Context, arn string) (*fleet, error) {
-	deadline := time.NewTimer(resumeWait)
-	defer deadline.Stop()
-	for {
-		s.mu.Lock()
-		f, change, closed := s.live[arn], s.swapped, s.closed
-		s.mu.Unlock()
-		if f != nil {
-			return f, nil
-		}
-		if closed {
-			return nil, unavailable()
-		}
-		s.drive(arn)
-		select {
-		case <-change:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-s.ctx.Done():
-			return nil, unavailable()
-		case <-deadline.C:
-			return nil, unavailable()
-		}
-	}
-}
-
 func unavailable() error {
 	return wire.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "The service is currently unavailable.")
-}
-
-func (s *Service) replaced(arn string, f *fleet) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live[arn] != f
 }
 
 // reply is a container's answer other than 2xx.
@@ -208,7 +205,8 @@ func (s *Service) through(ctx context.Context, req *wire.Request, r *running, e 
 	return out, nil
 }
 
-const timedOut = "Your invocation timed out while waiting for a response from container %s. Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+const timedOut = "Your invocation timed out while waiting for a response from container %s. Review the latency metrics for each container in Amazon " +
+	"CloudWatch, resolve the issue, and try again."
 
 // post sends what out holds to a container and puts its answer there.
 func (s *Service) post(ctx context.Context, req *wire.Request, c container, accept, inferenceID string, out *answer) error {

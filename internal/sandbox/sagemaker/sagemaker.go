@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -45,12 +47,22 @@ type Config struct {
 	// Logs takes a line for each invocation, Metrics the AWS/SageMaker
 	// invocation metrics, Events the endpoint state changes. All may be nil.
 	Logs    wire.Logs
-	Metrics wire.Metrics
+	Metrics wire.MetricPoints
 	Events  wire.Events
+
+	// Limits has how many machines an account may have; nil: what accounts start with.
+	Limits *limits.Book
 
 	// CreateDelay is the time an endpoint stays Creating, Updating or Deleting; 0
 	// means DefaultCreateDelay, a negative value none.
 	CreateDelay time.Duration
+	// Haste is how many times faster than on AWS the waits of a deployment pass: its
+	// baking periods and its time-out. 0 and 1 are as on AWS. The limits of the API are
+	// AWS's whatever it is.
+	Haste int
+	// Chance gives numbers in [0, 1) by which requests are spread over fleets and variants
+	// and captures are sampled; nil: random ones. It is called by many goroutines at once.
+	Chance func() float64
 	// InvokeTimeout bounds one invocation; 0 means the 60 s of AWS.
 	InvokeTimeout time.Duration
 	// Images maps a container image, as a model names it or without its tag, to
@@ -74,9 +86,9 @@ type Service struct {
 	lines  chan logItem
 
 	mu     sync.Mutex
-	live   map[string]*fleet // running model servers by endpoint ARN
-	moving map[string]bool   // endpoints with a transition under way
-	again  map[string]bool   // ... and another one asked for
+	live   map[fleetID]*fleet // running model servers
+	moving map[string]bool    // endpoints with a transition under way
+	again  map[string]bool    // ... and another one asked for
 	closed bool
 	// swapped is closed and replaced whenever live changes.
 	swapped chan struct{}
@@ -94,11 +106,14 @@ func New(cfg Config) (*Service, error) {
 	if cfg.InvokeTimeout == 0 {
 		cfg.InvokeTimeout = invokeTimeout
 	}
+	if cfg.Chance == nil {
+		cfg.Chance = rand.Float64
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
 		cfg: cfg, ctx: ctx, cancel: cancel,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
-		live:   map[string]*fleet{}, moving: map[string]bool{}, again: map[string]bool{},
+		live:   map[fleetID]*fleet{}, moving: map[string]bool{}, again: map[string]bool{},
 		lines: make(chan logItem, logBacklog), swapped: make(chan struct{}),
 	}, nil
 }

@@ -83,11 +83,31 @@ func TestModelIsRefused(t *testing.T) {
 		{"long name", sm.CreateModelInput{ModelName: aws.String(strings.Repeat("a", 64)), PrimaryContainer: &ok}, "less than or equal to 63"},
 		{"no container", sm.CreateModelInput{ModelName: aws.String("m")}, "Either PrimaryContainer or Containers"},
 		{"no image", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{}}, "image must be specified"},
-		{"two urls", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: url, ModelDataSource: &types.ModelDataSource{}}}, "Only one of"},
-		{"bad url", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("ftp://x/y")}}, "at 'primaryContainer.modelDataUrl' failed to satisfy constraint"},
+		{"two urls", sm.CreateModelInput{
+			ModelName:        aws.String("m"),
+			PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: url, ModelDataSource: &types.ModelDataSource{}},
+		}, "Only one of"},
+		{
+			"bad url",
+			sm.CreateModelInput{
+				ModelName:        aws.String("m"),
+				PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("ftp://x/y")},
+			},
+			"at 'primaryContainer.modelDataUrl' failed to satisfy constraint",
+		},
 		{"bad role", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &ok, ExecutionRoleArn: aws.String("arn:aws:iam::1:role/x")}, "executionRoleArn"},
-		{"role is missing", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &ok, ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/none")}, "Could not assume role arn:aws:iam::000000000000:role/none."},
-		{"object is missing", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("s3://models/none.tar.gz")}}, "Could not access model data at s3://models/none.tar.gz."},
+		{"role is missing", sm.CreateModelInput{
+			ModelName: aws.String("m"), PrimaryContainer: &ok,
+			ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/none"),
+		}, "Could not assume role arn:aws:iam::000000000000:role/none."},
+		{
+			"object is missing",
+			sm.CreateModelInput{
+				ModelName:        aws.String("m"),
+				PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image), ModelDataUrl: aws.String("s3://models/none.tar.gz")},
+			},
+			"Could not access model data at s3://models/none.tar.gz.",
+		},
 		{"reserved tag", sm.CreateModelInput{ModelName: aws.String("m"), PrimaryContainer: &ok, Tags: []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}}}, "aws:"},
 	}
 	for _, c := range cases {
@@ -133,7 +153,10 @@ func TestEndpointConfigRules(t *testing.T) {
 		}), "serverless variant"},
 		{"serverless with capture", func(in *sm.CreateEndpointConfigInput) {
 			serverless(2048, 5)(in)
-			in.DataCaptureConfig = &types.DataCaptureConfig{DestinationS3Uri: aws.String("s3://b/c"), InitialSamplingPercentage: aws.Int32(1), CaptureOptions: []types.CaptureOption{{CaptureMode: types.CaptureModeInput}}}
+			in.DataCaptureConfig = &types.DataCaptureConfig{
+				DestinationS3Uri: aws.String("s3://b/c"), InitialSamplingPercentage: aws.Int32(1),
+				CaptureOptions: []types.CaptureOption{{CaptureMode: types.CaptureModeInput}},
+			}
 		}, "not supported for serverless"},
 		{"same variant twice", func(in *sm.CreateEndpointConfigInput) {
 			in.ProductionVariants = append(in.ProductionVariants, in.ProductionVariants[0])
@@ -154,7 +177,8 @@ func TestEndpointConfigRules(t *testing.T) {
 	require.Nil(t, out.DataCaptureConfig)
 	require.Nil(t, out.KmsKeyId)
 	require.InDelta(t, 1.0, *out.ProductionVariants[0].InitialVariantWeight, 0)
-	requireCode(t, w.config("plain", nil), "ValidationException", `Cannot create already existing endpoint configuration "arn:aws:sagemaker:us-east-1:000000000000:endpoint-config/plain".`)
+	requireCode(t, w.config("plain", nil), "ValidationException",
+		`Cannot create already existing endpoint configuration "arn:aws:sagemaker:us-east-1:000000000000:endpoint-config/plain".`)
 }
 
 func TestEndpointLife(t *testing.T) {
@@ -257,10 +281,16 @@ func TestEndpointFails(t *testing.T) {
 		break_ func(t *testing.T, w *world) // break is a keyword
 		want   string
 	}{
-		{"object is gone", image, func(_ *testing.T, w *world) { w.objects.remove("models/iris/model.tar.gz") }, `Failed to download model data for container "container_1" from URL: "s3://models/iris/model.tar.gz".`},
+		{
+			"object is gone", image, func(_ *testing.T, w *world) { w.objects.remove("models/iris/model.tar.gz") },
+			`Failed to download model data for container "container_1" from URL: "s3://models/iris/model.tar.gz".`,
+		},
 		{"role may not read", image, func(_ *testing.T, w *world) { w.objects.mu.Lock(); w.objects.deny = true; w.objects.mu.Unlock() }, "is not authorized to perform: s3:GetObject"},
 		{"role is gone", image, func(_ *testing.T, w *world) { w.dropRole() }, "Could not assume role " + role},
-		{"image is unknown", "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", func(*testing.T, *world) {}, `The image "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1" cannot run in the sandbox`},
+		{
+			"image is unknown", "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1", func(*testing.T, *world) {},
+			`The image "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn:1" cannot run in the sandbox`,
+		},
 		{"not an archive", image, func(_ *testing.T, w *world) { w.objects.put("models/iris/model.tar.gz", []byte("hello")) }, "Failed to extract model data archive"},
 		{"model is not valid", image, func(t *testing.T, w *world) {
 			t.Helper()
@@ -325,7 +355,10 @@ func TestInvoke(t *testing.T) {
 			require.Equal(t, "AllTraffic", *out.InvokedProductionVariant)
 		})
 	}
-	csv, err := w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("iris"), ContentType: aws.String("text/csv"), Accept: aws.String("text/csv"), Body: []byte("1,0\n0,9\n")})
+	csv, err := w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{
+		EndpointName: aws.String("iris"),
+		ContentType:  aws.String("text/csv"), Accept: aws.String("text/csv"), Body: []byte("1,0\n0,9\n"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "setosa\nversicolor\n", string(csv.Body))
 
@@ -334,7 +367,8 @@ func TestInvoke(t *testing.T) {
 	require.ErrorAs(t, err, &me)
 	require.Equal(t, int32(400), *me.OriginalStatusCode)
 	require.JSONEq(t, `{"error":"instance 0: expected 2 features, got 3"}`, *me.OriginalMessage)
-	require.Contains(t, me.ErrorMessage(), `Received client error (400) from primary with message "{"error":"instance 0: expected 2 features, got 3"}". See https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logEventViewer:group=/aws/sagemaker/Endpoints/iris in account 000000000000 for more information.`)
+	require.Contains(t, me.ErrorMessage(), `Received client error (400) from primary with message "{"error":"instance 0: expected 2 features, got 3"}". `+
+		`See https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logEventViewer:group=/aws/sagemaker/Endpoints/iris in account 000000000000 for more information.`)
 	require.Contains(t, *me.LogStreamArn, "log-group:/aws/sagemaker/Endpoints/iris:log-stream:AllTraffic/i-")
 
 	_, err = w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("iris"), Body: []byte("{}"), TargetVariant: aws.String("none")})
@@ -368,7 +402,8 @@ func TestInvokeFromInside(t *testing.T) {
 	_, err := call(good)
 	require.Equal(t, "AccessDeniedException", wire.AsError(err).Code)
 	_, err = iam.NewFromConfig(w.around.Admin()).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
-		RoleName: aws.String("states"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("sagemaker:InvokeEndpoint", "arn:aws:sagemaker:us-east-1:000000000000:endpoint/iris")),
+		RoleName: aws.String("states"), PolicyName: aws.String("p"),
+		PolicyDocument: aws.String(iamtest.Allow("sagemaker:InvokeEndpoint", "arn:aws:sagemaker:us-east-1:000000000000:endpoint/iris")),
 	})
 	require.NoError(t, err)
 
@@ -396,13 +431,19 @@ func TestPermissions(t *testing.T) {
 	w := newWorld(t)
 	ctl, run := w.clients("bob")
 	bob := "arn:aws:iam::000000000000:user/bob "
-	_, err := ctl.CreateModel(t.Context(), &sm.CreateModelInput{ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)}})
+	_, err := ctl.CreateModel(t.Context(), &sm.CreateModelInput{
+		ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role),
+		PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)},
+	})
 	requireCode(t, err, "AccessDeniedException", bob+"is not authorized to perform: sagemaker:CreateModel on resource: arn:aws:sagemaker:us-east-1:000000000000:model/m")
 	_, err = iam.NewFromConfig(w.around.Admin()).PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{
 		UserName: aws.String("bob"), PolicyName: aws.String("p"), PolicyDocument: aws.String(iamtest.Allow("sagemaker:CreateModel", "arn:aws:sagemaker:us-east-1:000000000000:model/m")),
 	})
 	require.NoError(t, err)
-	_, err = ctl.CreateModel(t.Context(), &sm.CreateModelInput{ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)}})
+	_, err = ctl.CreateModel(t.Context(), &sm.CreateModelInput{
+		ModelName: aws.String("m"), ExecutionRoleArn: aws.String(role),
+		PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)},
+	})
 	requireCode(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role)
 	_, err = w.ctl.CreateModel(t.Context(), &sm.CreateModelInput{
 		ModelName: aws.String("m"), ExecutionRoleArn: aws.String("arn:aws:iam::111111111111:role/x"), PrimaryContainer: &types.ContainerDefinition{Image: aws.String(image)},
@@ -476,7 +517,10 @@ func TestMappedImage(t *testing.T) {
 	require.Equal(t, types.EndpointStatusInService, w.settle("iris").EndpointStatus)
 
 	invoke := func(attr string) (*sagemakerruntime.InvokeEndpointOutput, error) {
-		return w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("iris"), ContentType: aws.String("image/png"), Body: []byte("x"), CustomAttributes: &attr})
+		return w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{
+			EndpointName: aws.String("iris"),
+			ContentType:  aws.String("image/png"), Body: []byte("x"), CustomAttributes: &attr,
+		})
 	}
 	out, err := invoke("a")
 	require.NoError(t, err)
@@ -535,7 +579,10 @@ func TestServerlessConcurrency(t *testing.T) {
 	w.images["sandbox/slow"] = server.URL
 	require.NoError(t, w.model("iris", "sandbox/slow:1", ""))
 	require.NoError(t, w.config("c1", func(in *sm.CreateEndpointConfigInput) {
-		in.ProductionVariants[0] = types.ProductionVariant{VariantName: aws.String("v"), ModelName: aws.String("iris"), ServerlessConfig: &types.ProductionVariantServerlessConfig{MemorySizeInMB: aws.Int32(1024), MaxConcurrency: aws.Int32(1)}}
+		in.ProductionVariants[0] = types.ProductionVariant{
+			VariantName: aws.String("v"), ModelName: aws.String("iris"),
+			ServerlessConfig: &types.ProductionVariantServerlessConfig{MemorySizeInMB: aws.Int32(1024), MaxConcurrency: aws.Int32(1)},
+		}
 	}))
 	require.NoError(t, w.endpoint("iris", "c1"))
 	out := w.settle("iris")
@@ -568,7 +615,10 @@ func TestDataCapture(t *testing.T) {
 	require.NoError(t, w.endpoint("iris", "c1"))
 	out := w.settle("iris")
 	require.Equal(t, types.CaptureStatusStarted, out.DataCaptureConfig.CaptureStatus)
-	_, err := w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("iris"), ContentType: aws.String("text/csv"), InferenceId: aws.String("run-1"), Body: []byte("1,0")})
+	_, err := w.run.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{
+		EndpointName: aws.String("iris"),
+		ContentType:  aws.String("text/csv"), InferenceId: aws.String("run-1"), Body: []byte("1,0"),
+	})
 	require.NoError(t, err)
 	var files map[string]string
 	require.Eventually(t, func() bool {
@@ -606,7 +656,10 @@ func TestListsAndTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rest.Models, 2)
 	require.Nil(t, rest.NextToken)
-	byName, err := w.ctl.ListModels(t.Context(), &sm.ListModelsInput{NameContains: aws.String("m-0"), SortBy: types.ModelSortKeyName, SortOrder: types.OrderKeyAscending, MaxResults: aws.Int32(3)})
+	byName, err := w.ctl.ListModels(t.Context(), &sm.ListModelsInput{
+		NameContains: aws.String("m-0"), SortBy: types.ModelSortKeyName,
+		SortOrder: types.OrderKeyAscending, MaxResults: aws.Int32(3),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "m-00", *byName.Models[0].ModelName)
 	require.Len(t, byName.Models, 3)

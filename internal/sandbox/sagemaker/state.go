@@ -67,14 +67,25 @@ func (d *deployment) variant(name string) *variant {
 
 // variant is the changing part of a production variant.
 type variant struct {
-	Name                           string
-	CurrentWeight, DesiredWeight   float32
-	CurrentCount, DesiredCount     int32
-	CurrentServer, DesiredServer   *types.ProductionVariantServerlessConfig
-	Images                         []types.DeployedImage
-	Serverless                     bool
+	Name                         string
+	CurrentWeight, DesiredWeight float32
+	CurrentCount, DesiredCount   int32
+	CurrentServer, DesiredServer *types.ProductionVariantServerlessConfig
+	Images                       []types.DeployedImage
+	Serverless                   bool
+	// Settled says that what was desired was current once.
+	Settled                        bool `json:",omitempty"`
 	StartTime                      time.Time
 	ModelName, Instance, StreamTag string
+}
+
+// weight is the variant's share of the traffic of its fleet. That of a fleet that is
+// coming has not settled.
+func (v *variant) weight() float32 {
+	if v.Settled {
+		return v.CurrentWeight
+	}
+	return v.DesiredWeight
 }
 
 type endpoint struct {
@@ -87,6 +98,9 @@ type endpoint struct {
 	Active            deployment
 	// Target is what an update goes to; nil if only counts and weights change.
 	Target *deployment
+	// Rollout is how far the update to Target has come. It stays, with Target, where a
+	// rollback failed: then both fleets serve.
+	Rollout *rollout `json:",omitempty"`
 	// ReadyAt is when the present transition ends.
 	ReadyAt    time.Time
 	Generation int
@@ -107,10 +121,10 @@ func (e *endpoint) moving() bool {
 // serves reports whether the endpoint takes invocations.
 func (e *endpoint) serves() bool {
 	switch e.Status {
-	case types.EndpointStatusInService, types.EndpointStatusUpdating, types.EndpointStatusRollingBack, types.EndpointStatusSystemUpdating:
+	case types.EndpointStatusInService, types.EndpointStatusUpdating, types.EndpointStatusRollingBack, types.EndpointStatusSystemUpdating,
+		types.EndpointStatusUpdateRollbackFailed: // "in service with a mix of the old and new endpoint configurations"
 		return true
-	case types.EndpointStatusCreating, types.EndpointStatusDeleting, types.EndpointStatusFailed, types.EndpointStatusOutOfService,
-		types.EndpointStatusUpdateRollbackFailed:
+	case types.EndpointStatusCreating, types.EndpointStatusDeleting, types.EndpointStatusFailed, types.EndpointStatusOutOfService:
 		return false
 	}
 	return false
@@ -155,7 +169,7 @@ func newDeployment(tx *store.Tx, arn func(kind, name string) string, cfg config,
 func (d *deployment) settle() {
 	for i := range d.Variants {
 		v := &d.Variants[i]
-		v.CurrentWeight, v.CurrentCount, v.CurrentServer = v.DesiredWeight, v.DesiredCount, v.DesiredServer
+		v.CurrentWeight, v.CurrentCount, v.CurrentServer, v.Settled = v.DesiredWeight, v.DesiredCount, v.DesiredServer, true
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -29,44 +28,67 @@ const (
 
 func logGroup(endpoint string) string { return "/aws/sagemaker/Endpoints/" + endpoint }
 
+// observation is an invocation as it is recorded.
+type observation struct {
+	e   *endpoint
+	f   *fleet
+	r   *running
+	v   *variant
+	in  invocation
+	out *answer
+	err error
+	// began is when the model was called, overhead what passed before that.
+	began    time.Time
+	overhead time.Duration
+}
+
 // observe records an invocation: metrics, a log line, captured data. All of it
 // is best effort and happens beside the invocation.
-func (s *Service) observe(e *endpoint, f *fleet, r *running, v *variant, in invocation, out *answer, err error, began time.Time) {
-	took := time.Since(began)
+func (s *Service) observe(o *observation) {
+	took := time.Since(o.began)
 	status := http.StatusOK
 	var rep *reply
 	switch {
-	case errors.As(err, &rep):
+	case errors.As(o.err, &rep):
 		status = rep.status
-	case err != nil:
+	case o.err != nil:
 		status = http.StatusServiceUnavailable
 	}
-	s.metrics(e, v, status, took)
+	s.metrics(o, status, took)
 	size := 0
-	if out != nil {
-		size = len(out.body)
+	if o.out != nil {
+		size = len(o.out.body)
 	}
 	line := fmt.Sprintf(`127.0.0.1 - - [%s] "POST /invocations HTTP/1.1" %d %d "-" "AHC/2.0" %dms`,
 		s.cfg.Clock.Now().Format("02/Jan/2006:15:04:05 -0700"), status, size, took.Milliseconds())
-	if in.inferenceID != "" {
-		line += " inferenceId=" + in.inferenceID
+	if o.in.inferenceID != "" {
+		line += " inferenceId=" + o.in.inferenceID
 	}
 	if rep != nil {
 		line += " " + rep.text
 	}
-	s.log(logItem{role: r.role, source: e.ARN, group: logGroup(e.Name), stream: r.stream, line: wire.LogLine{Time: s.cfg.Clock.Now(), Message: line}})
-	if f.capture != nil && out != nil {
-		f.capture.take(r, in, out, s.cfg.Clock.Now())
+	s.log(logItem{role: o.r.role, source: o.e.ARN, group: logGroup(o.e.Name), stream: o.r.stream, line: wire.LogLine{Time: s.cfg.Clock.Now(), Message: line}})
+	if o.f.capture != nil && o.out != nil {
+		o.f.capture.take(o.r, o.in, o.out, s.cfg.Clock.Now())
 	}
 }
 
-func (s *Service) metrics(e *endpoint, v *variant, status int, took time.Duration) {
+// metrics are those of
+// https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html with their
+// units, by endpoint and variant, and once more by the configuration too, so that an alarm
+// can watch the new fleet alone:
+// https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+func (s *Service) metrics(o *observation, status int, took time.Duration) {
 	if s.cfg.Metrics == nil {
 		return
 	}
-	dims := map[string]string{"EndpointName": e.Name, "VariantName": v.Name}
-	put := func(metric string, value float64) {
-		s.cfg.Metrics.PutMetric(s.ctx, scopeOf(e.ARN), metricNamespace, metric, dims, value)
+	both := map[string]string{"EndpointName": o.e.Name, "VariantName": o.v.Name}
+	fleet := map[string]string{"EndpointName": o.e.Name, "VariantName": o.v.Name, "EndpointConfigName": o.f.config}
+	now := s.cfg.Clock.Now()
+	put := func(metric, unit string, value float64) {
+		for _, dims := range []map[string]string{both, fleet} {
+			s.cfg.Metrics.PutPoint(s.ctx, scopeOf(o.e.ARN), wire.MetricPoint{Namespace: metricNamespace, Name: metric, Dimensions: dims, Value: value, Unit: unit, Time: now})
+		}
 	}
 	flag := func(yes bool) float64 {
 		if yes {
@@ -74,13 +96,35 @@ func (s *Service) metrics(e *endpoint, v *variant, status int, took time.Duratio
 		}
 		return 0
 	}
-	put("Invocations", 1)
-	if v.CurrentCount > 0 {
-		put("InvocationsPerInstance", 1/float64(v.CurrentCount))
+	put("Invocations", none, 1)
+	if n := o.e.serving(o.v); n > 0 {
+		put("InvocationsPerInstance", none, 1/float64(n))
 	}
-	put("Invocation4XXErrors", flag(status >= 400 && status < 500))
-	put("Invocation5XXErrors", flag(status >= 500 || status == 0))
-	put("ModelLatency", float64(took.Microseconds()))
+	put("Invocation4XXErrors", none, flag(status >= 400 && status < 500))
+	put("Invocation5XXErrors", none, flag(status >= 500 || status == 0))
+	put("InvocationModelErrors", none, flag(status < 200 || status > 299))
+	put("ModelLatency", "Microseconds", float64(took.Microseconds()))
+	put("OverheadLatency", "Microseconds", float64(o.overhead.Microseconds()))
+	put("ConcurrentRequestsPerModel", "Count", float64(o.r.inside.Load()))
+}
+
+const none = "None"
+
+// serving is how many instances of a variant, old and new, take requests.
+func (e *endpoint) serving(v *variant) int32 {
+	n, share := int32(0), 0.0
+	if e.Rollout != nil && e.Target != nil {
+		share = e.Rollout.Share
+	}
+	if old := e.Active.variant(v.Name); old != nil {
+		n = old.CurrentCount - active(old.CurrentCount, share)
+	}
+	if e.Rollout != nil && e.Target != nil {
+		if next := e.Target.variant(v.Name); next != nil {
+			n += active(next.DesiredCount, share)
+		}
+	}
+	return n
 }
 
 // logItem is a line on its way to CloudWatch Logs.
@@ -188,7 +232,7 @@ type capturedLine struct {
 }
 
 func (c *capturer) take(r *running, in invocation, out *answer, now time.Time) {
-	if rand.Int32N(100) >= aws.ToInt32(c.spec.InitialSamplingPercentage) { // sampling
+	if 100*c.s.cfg.Chance() >= float64(aws.ToInt32(c.spec.InitialSamplingPercentage)) {
 		return
 	}
 	var line capturedLine

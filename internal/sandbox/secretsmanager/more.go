@@ -195,7 +195,8 @@ func (s *Service) moveStage(_ context.Context, req *wire.Request, in *sdk.Update
 		case from != "" && (holder < 0 || x.Versions[holder].ID != from):
 			return fail("InvalidParameterException", "Not a valid version: staging label %s is not attached to version %s.", stage, from)
 		case holder >= 0 && from == "" && x.Versions[holder].ID != to:
-			return fail("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", stage, x.Versions[holder].ID)
+			return fail("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, "+
+				"so you must explicitly reference that version in RemoveFromVersionId.", stage, x.Versions[holder].ID)
 		case stage == current && to == "":
 			return fail("InvalidParameterException", "You can only move staging label %s to a different secret version. It can't be completely removed.", current)
 		}

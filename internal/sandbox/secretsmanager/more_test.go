@@ -25,9 +25,15 @@ func TestRandomPassword(t *testing.T) {
 	}{
 		"standard": {size: 32, with: []string{lower, upper, digits, "!#$%&()*+,-./:;<=>?@[]^_{|}~\"'\\`"}, absent: []string{" "}},
 		"short":    {in: sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(5), IncludeSpace: yes}, size: 5, with: []string{lower, upper, digits, " "}},
-		"excluded": {in: sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(300), ExcludeLowercase: yes, ExcludeNumbers: yes, ExcludeCharacters: aws.String("ABC!")}, size: 300, with: []string{upper}, absent: []string{lower, digits, "ABC!"}},
-		"one kind": {in: sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(1), ExcludeLowercase: yes, ExcludeUppercase: yes, ExcludePunctuation: yes}, size: 1, with: []string{digits}},
-		"any":      {in: sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(2), RequireEachIncludedType: no}, size: 2},
+		"excluded": {in: sdk.GetRandomPasswordInput{
+			PasswordLength: aws.Int64(300), ExcludeLowercase: yes, ExcludeNumbers: yes,
+			ExcludeCharacters: aws.String("ABC!"),
+		}, size: 300, with: []string{upper}, absent: []string{lower, digits, "ABC!"}},
+		"one kind": {
+			in:   sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(1), ExcludeLowercase: yes, ExcludeUppercase: yes, ExcludePunctuation: yes},
+			size: 1, with: []string{digits},
+		},
+		"any": {in: sdk.GetRandomPasswordInput{PasswordLength: aws.Int64(2), RequireEachIncludedType: no}, size: 2},
 	} {
 		out, err := c.GetRandomPassword(ctx, &c0.in)
 		require.NoError(t, err, name)
@@ -89,7 +95,8 @@ func TestStagesTagsAndBatches(t *testing.T) {
 		_, err := c.UpdateSecretVersionStage(ctx, &sdk.UpdateSecretVersionStageInput{SecretId: one, VersionStage: &stage, RemoveFromVersionId: from, MoveToVersionId: to})
 		return err
 	}
-	require.ErrorContains(t, move("AWSCURRENT", nil, b.VersionId), "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version "+*a.VersionId)
+	require.ErrorContains(t, move("AWSCURRENT", nil, b.VersionId),
+		"The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version "+*a.VersionId)
 	iamtest.RequireCode(t, move("AWSCURRENT", a.VersionId, nil), "InvalidParameterException")
 	require.NoError(t, move("AWSCURRENT", a.VersionId, b.VersionId))
 	require.NoError(t, move("AWSPENDING", b.VersionId, nil))
@@ -102,7 +109,10 @@ func TestStagesTagsAndBatches(t *testing.T) {
 
 	_, err = c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: two, SecretString: aws.String("x")})
 	require.NoError(t, err)
-	_, err = c.TagResource(ctx, &sdk.TagResourceInput{SecretId: two, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("Firstly")}, {Key: aws.String("b"), Value: aws.String("2")}}})
+	_, err = c.TagResource(ctx, &sdk.TagResourceInput{
+		SecretId: two,
+		Tags:     []types.Tag{{Key: aws.String("a"), Value: aws.String("Firstly")}, {Key: aws.String("b"), Value: aws.String("2")}},
+	})
 	require.NoError(t, err)
 	_, err = c.UntagResource(ctx, &sdk.UntagResourceInput{SecretId: two, TagKeys: []string{"b"}})
 	require.NoError(t, err)
@@ -116,7 +126,8 @@ func TestStagesTagsAndBatches(t *testing.T) {
 	require.Equal(t, []string{"2", "x"}, []string{*got.SecretValues[0].SecretString, *got.SecretValues[1].SecretString})
 	require.Equal(t, []string{"none", "ResourceNotFoundException"}, []string{*got.Errors[0].SecretId, *got.Errors[0].ErrorCode})
 	// Each secret of a batch is asked for by itself.
-	_, cfg := w.Role(t, "r", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:BatchGetSecretValue","Resource":"*"},{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"`+*a.ARN+`"}]}`)
+	_, cfg := w.Role(t, "r", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:BatchGetSecretValue","Resource":"*"},`+
+		`{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"`+*a.ARN+`"}]}`)
 	got, err = sdk.NewFromConfig(cfg).BatchGetSecretValue(ctx, &sdk.BatchGetSecretValueInput{SecretIdList: []string{"one", "two"}})
 	require.NoError(t, err)
 	require.Len(t, got.SecretValues, 1)
@@ -124,5 +135,22 @@ func TestStagesTagsAndBatches(t *testing.T) {
 	for range 2 { // gone already is no error of a deletion by force
 		_, err = c.DeleteSecret(ctx, &sdk.DeleteSecretInput{SecretId: two, ForceDeleteWithoutRecovery: aws.Bool(true)})
 		require.NoError(t, err)
+	}
+}
+
+// A search over all takes words apart where their case changes.
+// https://github.com/getmoto/moto, tests/test_secretsmanager/test_list_secrets.py ("aws_verified")
+func TestSearchByPartsOfWords(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := register(t, w)
+	for _, name := range []string{"live/FraudModel/a", "live-FraudModel-b", "DATASETkeys", "DATASET", "Frauds"} {
+		_, err := c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: &name, SecretString: aws.String("x")})
+		require.NoError(t, err)
+	}
+	for value, want := range map[string]int{"FraudModel": 2, "model": 2, "mod fraud": 2, "fraud": 3, "raud": 0, "dataset": 1, "Tkeys": 1, "keys": 0, "S": 0, "/": 0} {
+		list, err := c.ListSecrets(ctx, &sdk.ListSecretsInput{Filters: []types.Filter{{Key: types.FilterNameStringTypeAll, Values: []string{value}}}})
+		require.NoError(t, err)
+		require.Len(t, list.SecretList, want, value)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -49,7 +50,8 @@ func (s *Service) describe(_ context.Context, req *wire.Request, in *sdk.Describ
 	}
 	return &sdk.DescribeSecretOutput{
 		ARN: &x.ARN, Name: &x.Name, Description: optional.Of(x.Description), KmsKeyId: optional.Of(x.Key), CreatedDate: &x.Created,
-		LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(), OwningService: optional.Of(x.Owner),
+		LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), VersionIdsToStages: x.stages(),
+		OwningService: optional.Of(x.Owner),
 	}, nil
 }
 
@@ -86,24 +88,47 @@ func (s *Service) list(_ context.Context, req *wire.Request, in *sdk.ListSecrets
 	for _, x := range some {
 		out.SecretList = append(out.SecretList, types.SecretListEntry{
 			ARN: &x.ARN, Name: &x.Name, Description: optional.Of(x.Description), KmsKeyId: optional.Of(x.Key), CreatedDate: &x.Created,
-			LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x), SecretVersionsToStages: x.stages(), OwningService: optional.Of(x.Owner),
+			LastChangedDate: &x.Changed, LastAccessedDate: optional.Of(x.Accessed), DeletedDate: x.deletedOn(), Tags: tagsOf(x),
+			SecretVersionsToStages: x.stages(), OwningService: optional.Of(x.Owner),
 		})
 	}
 	return out, err
 }
 
 // hasWords tells whether each word of want begins a word of s.
-func hasWords(s, want string) bool {
-	words := func(s string) []string {
-		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune(" /_+=.@-", r) })
+func hasWords(s, want string) bool { return eachBegins(words(s), words(want)) }
+
+// hasParts is hasWords over the parts of words: AppBeta has the parts App and Beta, and
+// COMPANYthings has COMPAN and Ythings, as was seen on AWS in
+// https://github.com/getmoto/moto, tests/test_secretsmanager/test_list_secrets.py
+// (test_with_all_filter, test_with_all_filter_special_characters: "aws_verified").
+func hasParts(s, want string) bool { return eachBegins(parts(s), parts(want)) }
+
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" /_+=.@-", r) })
+}
+
+func parts(s string) (out []string) {
+	for _, w := range words(s) {
+		runes, from := []rune(w), 0
+		for i := 1; i < len(runes); i++ {
+			ends := unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if unicode.IsUpper(runes[i]) && (!unicode.IsUpper(runes[i-1]) || ends) {
+				out, from = append(out, string(runes[from:i])), i
+			}
+		}
+		out = append(out, string(runes[from:]))
 	}
-	have := words(s)
-	for _, w := range words(want) {
-		if !slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(h, w) }) {
+	return out
+}
+
+func eachBegins(have, want []string) bool {
+	for _, w := range want {
+		if !slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(strings.ToLower(h), strings.ToLower(w)) }) {
 			return false
 		}
 	}
-	return len(words(want)) > 0
+	return len(want) > 0
 }
 
 // filter is one condition of a list; a value after "!" must not match.
@@ -134,7 +159,10 @@ func filter(f types.Filter) (func(secret) bool, error) {
 	// Values match from the beginning, as they are; those of all and of descriptions are
 	// words, of which each has to begin a word, in whatever case.
 	match := strings.HasPrefix
-	if f.Key == types.FilterNameStringTypeAll || f.Key == types.FilterNameStringTypeDescription {
+	switch f.Key {
+	case types.FilterNameStringTypeAll:
+		match = hasParts
+	case types.FilterNameStringTypeDescription:
 		match = hasWords
 	}
 	return func(x secret) bool {

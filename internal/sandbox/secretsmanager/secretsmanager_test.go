@@ -45,7 +45,10 @@ func TestVersions(t *testing.T) {
 	w, ctx := iamtest.New(t), t.Context()
 	c := register(t, w)
 	name := aws.String("prod/db_1+=.@!-x")
-	made, err := c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: name, SecretString: aws.String("one"), Description: aws.String("d"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}})
+	made, err := c.CreateSecret(ctx, &sdk.CreateSecretInput{
+		Name: name, SecretString: aws.String("one"), Description: aws.String("d"),
+		Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+	})
 	require.NoError(t, err)
 	require.Regexp(t, `^arn:aws:secretsmanager:us-east-1:000000000000:secret:`+regexp.QuoteMeta(*name)+`-[A-Za-z0-9]{6}$`, *made.ARN)
 	_, err = c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: name, SecretString: aws.String("other")})

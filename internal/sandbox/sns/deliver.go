@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 const (
 	notification = "Notification"
 	confirmation = "SubscriptionConfirmation"
+	farewell     = "UnsubscribeConfirmation"
 )
 
 // delivery is one message for one subscription, as it is kept until it is done. The
@@ -184,10 +184,14 @@ func (s *Service) document(d delivery) (map[string]any, error) {
 	if n.Subject != nil {
 		out["Subject"] = *n.Subject
 	}
-	if d.Kind == confirmation {
+	if d.Kind != notification {
 		out["Token"] = x.Token
 		out["Message"] = fmt.Sprintf("You have chosen to subscribe to the topic %s.\nTo confirm the subscription, visit the SubscribeURL included in this message.", x.Topic)
 		out["SubscribeURL"] = s.link(url.Values{"Action": {"ConfirmSubscription"}, "TopicArn": {x.Topic}, "Token": {x.Token}})
+		if d.Kind == farewell {
+			out["Message"] = fmt.Sprintf("You have chosen to deactivate subscription %s.\nTo cancel this operation and restore the subscription, visit the "+
+				"SubscribeURL included in this message.", x.ARN)
+		}
 	} else {
 		out["UnsubscribeURL"] = s.link(url.Values{"Action": {"Unsubscribe"}, "SubscriptionArn": {x.ARN}})
 	}
@@ -219,8 +223,7 @@ func (s *Service) call(ctx context.Context, d delivery, arn, service, operation 
 		return err
 	}
 	_, err = s.router.Invoke(ctx, wire.ScopeOfARN(a), d.as(), service, operation, raw)
-	e := wire.AsError(err)
-	if err != nil && e.Status < http.StatusInternalServerError && e.Status != http.StatusTooManyRequests && !strings.Contains(strings.ToLower(e.Code), "throttl") {
+	if err != nil && !wire.Transient(err) {
 		return finalError{err}
 	}
 	return err
@@ -310,7 +313,7 @@ func (s *Service) toEndpoint(ctx context.Context, d delivery) error {
 		"Content-Type": "text/plain; charset=UTF-8", "User-Agent": "Amazon Simple Notification Service Agent", "x-amz-sns-message-type": d.Kind,
 		"x-amz-sns-message-id": d.Message.ID, "x-amz-sns-topic-arn": x.Topic, "x-amz-sns-subscription-arn": x.ARN,
 	} {
-		if name != "x-amz-sns-subscription-arn" || d.Kind == notification {
+		if name != "x-amz-sns-subscription-arn" || d.Kind != confirmation {
 			req.Header.Set(name, v)
 		}
 	}

@@ -105,7 +105,10 @@ func TestFilterOfNothing(t *testing.T) {
 	for _, policy := range []string{"null", " null ", "[]", `"x"`, `{"k":[]}`, `{"k":{}}`} {
 		_, err := s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{SubscriptionArn: &sub, AttributeName: aws.String("FilterPolicy"), AttributeValue: &policy})
 		iamtest.RequireCode(t, err, "InvalidParameter")
-		_, err = s.c.Subscribe(ctx, &sdk.SubscribeInput{TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: aws.String(arn + "2"), Attributes: map[string]string{"FilterPolicy": policy}})
+		_, err = s.c.Subscribe(ctx, &sdk.SubscribeInput{
+			TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: aws.String(arn + "2"),
+			Attributes: map[string]string{"FilterPolicy": policy},
+		})
 		iamtest.RequireCode(t, err, "InvalidParameter")
 	}
 }
@@ -142,8 +145,10 @@ func TestDeliveryPolicies(t *testing.T) {
 	const rest = `"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"}`
 	const request = `{"headerContentType":"text/plain; charset=UTF-8"}`
 	a, b := effective()
-	require.JSONEq(t, `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,`+rest+`,"disableSubscriptionOverrides":false,"defaultRequestPolicy":`+request+`}}`, a)
-	require.JSONEq(t, `{"healthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":2,`+rest+`,"sicklyRetryPolicy":null,"throttlePolicy":null,"requestPolicy":`+request+`,"guaranteed":false}`, b)
+	require.JSONEq(t, `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,`+
+		`"numRetries":3,`+rest+`,"disableSubscriptionOverrides":false,"defaultRequestPolicy":`+request+`}}`, a)
+	require.JSONEq(t, `{"healthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,`+
+		`"numRetries":2,`+rest+`,"sicklyRetryPolicy":null,"throttlePolicy":null,"requestPolicy":`+request+`,"guaranteed":false}`, b)
 
 	// tries publishes and counts the tries, one after each pause and none before.
 	tries := func(pauses ...time.Duration) {
@@ -170,7 +175,8 @@ func TestDeliveryPolicies(t *testing.T) {
 	s.set(t, sub, "DeliveryPolicy", "")
 	ofTopic(`{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":7,"numRetries":1}}}`)
 	a, b = effective()
-	require.JSONEq(t, `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":7,"maxDelayTarget":20,"numRetries":1,`+rest+`,"disableSubscriptionOverrides":false,"defaultRequestPolicy":`+request+`}}`, a)
+	require.JSONEq(t, `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":7,"maxDelayTarget":20,`+
+		`"numRetries":1,`+rest+`,"disableSubscriptionOverrides":false,"defaultRequestPolicy":`+request+`}}`, a)
 	require.Contains(t, b, `{"healthyRetryPolicy":{"minDelayTarget":7,"maxDelayTarget":20,"numRetries":1,`)
 	tries(7 * time.Second)
 	s.set(t, sub, "DeliveryPolicy", `{"healthyRetryPolicy":{"numRetries":0}}`)

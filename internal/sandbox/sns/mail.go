@@ -24,7 +24,8 @@ func (s *Service) toMailbox(d delivery) error {
 	switch {
 	case d.Kind == confirmation:
 		subject = "AWS Notification - Subscription Confirmation"
-		text = fmt.Sprintf("You have chosen to subscribe to the topic:\n%s\n\nTo confirm this subscription, visit the following link (if this was in error no action is necessary):\n%s", x.Topic, doc["SubscribeURL"])
+		text = fmt.Sprintf("You have chosen to subscribe to the topic:\n%s\n\nTo confirm this subscription, visit the following link (if this was in error "+
+			"no action is necessary):\n%s", x.Topic, doc["SubscribeURL"])
 	case x.Protocol == "email-json":
 		raw, err := indented(doc)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -67,7 +68,7 @@ type publishOutput struct{ MessageId string }
 // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 const maxMessage = 256 << 10
 
-func (s *Service) publish(_ context.Context, req *wire.Request, in *publishInput) (*publishOutput, error) {
+func (s *Service) publish(ctx context.Context, req *wire.Request, in *publishInput) (*publishOutput, error) {
 	arn := in.TopicArn
 	if arn == "" {
 		arn = in.TargetArn
@@ -86,7 +87,45 @@ func (s *Service) publish(_ context.Context, req *wire.Request, in *publishInput
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayUseKey(ctx, req, t); err != nil {
+		return nil, err
+	}
 	return &publishOutput{n.ID}, s.send(t, []notice{n})
+}
+
+// refusedByKMS are the codes by which SNS says what KMS has refused.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#sse-troubleshooting-errors
+var refusedByKMS = map[string]string{
+	"AccessDeniedException": "KMSAccessDenied", "DisabledException": "KMSDisabled", "KMSInvalidStateException": "KMSInvalidState",
+	"NotFoundException": "KMSNotFound", "ThrottlingException": "KMSThrottling",
+}
+
+// mayUseKey asks KMS, as who publishes, for what an encrypted topic needs: a data key, and
+// to open it again. What is on this machine is kept as it is.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#send-to-encrypted-topic
+func (s *Service) mayUseKey(ctx context.Context, req *wire.Request, t topic) error {
+	key := t.Attributes["KmsMasterKeyId"]
+	switch {
+	case key == "":
+		return nil
+	case strings.HasPrefix(key, "alias/"):
+		key = t.Scope.ARN("kms", key)
+	case !wire.MeansARN(key):
+		key = t.Scope.ARN("kms", "key/"+key)
+	}
+	bound := map[string]string{"aws:sns:topicArn": t.ARN}
+	sealed, err := envelope.Seal(ctx, s.router, req, key, bound, nil)
+	if err == nil {
+		_, err = sealed.Open(ctx, s.router, req, bound)
+	}
+	if err == nil {
+		return nil
+	}
+	e := wire.AsError(err)
+	if code := refusedByKMS[e.Code]; code != "" {
+		return wire.Errorf(http.StatusBadRequest, code, "%s", e.Message)
+	}
+	return err
 }
 
 var (
@@ -206,7 +245,7 @@ type (
 var batchID = lazyregexp.New(`^[A-Za-z0-9_-]{1,80}$`)
 
 // publishBatch: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
-func (s *Service) publishBatch(_ context.Context, req *wire.Request, in *publishBatchInput) (*publishBatchOutput, error) {
+func (s *Service) publishBatch(ctx context.Context, req *wire.Request, in *publishBatchInput) (*publishBatchOutput, error) {
 	wrong := func(code, text string) error { return wire.Errorf(http.StatusBadRequest, code, "%s", text) }
 	t, err := s.readTopic(req, in.TopicArn)
 	if err != nil {
@@ -242,6 +281,9 @@ func (s *Service) publishBatch(_ context.Context, req *wire.Request, in *publish
 			continue
 		}
 		all, out.Successful = append(all, n), append(out.Successful, published{e.Id, n.ID})
+	}
+	if err := s.mayUseKey(ctx, req, t); err != nil {
+		return nil, err
 	}
 	return out, s.send(t, all)
 }

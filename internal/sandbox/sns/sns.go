@@ -26,6 +26,7 @@ import (
 const (
 	topicsBucket        = "sns.topics"        // scope's key of the name -> topic
 	subscriptionsBucket = "sns.subscriptions" // topic's key NUL id -> subscription
+	endedBucket         = "sns.ended"         // as subscriptions: those that their endpoint may take up again
 	deliveriesBucket    = "sns.deliveries"    // number -> delivery
 	signerBucket        = "sns.signer"        // signerKey -> signer
 	signerKey           = "key"

@@ -27,6 +27,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -90,7 +91,8 @@ func (s *setup) queue(t *testing.T, name, topic string) (url, arn string) {
 	arn = "arn:aws:sqs:us-east-1:000000000000:" + name
 	in := &sqssdk.CreateQueueInput{QueueName: &name}
 	if topic != "" {
-		in.Attributes = map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
+		in.Attributes = map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},` +
+			`"Action":"sqs:SendMessage","Resource":"` +
 			arn + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + topic + `"}}}]}`}
 	}
 	out, err := s.queues.CreateQueue(t.Context(), in)
@@ -159,8 +161,11 @@ func TestTopics(t *testing.T) {
 	for text, in := range map[string]*sdk.CreateTopicInput{
 		"Invalid parameter: Topic Name": {Name: aws.String("a b")},
 		"Invalid parameter: Attributes Reason: Topic already exists with different attributes": {Name: aws.String("a"), Attributes: map[string]string{"DisplayName": "B"}},
-		"Invalid parameter: Tags Reason: Topic already exists with different tags":             {Name: aws.String("a"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("w")}}},
-		"Invalid parameter: Attributes Reason: AttributeName":                                  {Name: aws.String("b"), Attributes: map[string]string{"Colour": "red"}},
+		"Invalid parameter: Tags Reason: Topic already exists with different tags": {
+			Name: aws.String("a"),
+			Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("w")}},
+		},
+		"Invalid parameter: Attributes Reason: AttributeName": {Name: aws.String("b"), Attributes: map[string]string{"Colour": "red"}},
 	} {
 		_, err := s.c.CreateTopic(ctx, in)
 		require.Equal(t, text, iamtest.RequireCode(t, err, "InvalidParameter").ErrorMessage())
@@ -225,9 +230,12 @@ func TestQueues(t *testing.T) {
 	url, arn := s.queue(t, "q", topic)
 	sub := s.subscribe(t, topic, "sqs", arn, nil)
 	require.Equal(t, sub, s.subscribe(t, topic, "sqs", arn, nil), "the same one is made once")
-	id, err := s.c.Publish(ctx, &sdk.PublishInput{TopicArn: &topic, Message: aws.String("hello"), Subject: aws.String("greeting"), MessageAttributes: map[string]types.MessageAttributeValue{
-		"k": {DataType: aws.String("String"), StringValue: aws.String("v")},
-	}})
+	id, err := s.c.Publish(ctx, &sdk.PublishInput{
+		TopicArn: &topic, Message: aws.String("hello"), Subject: aws.String("greeting"),
+		MessageAttributes: map[string]types.MessageAttributeValue{
+			"k": {DataType: aws.String("String"), StringValue: aws.String("v")},
+		},
+	})
 	require.NoError(t, err)
 	body, _ := s.next(t, url)
 	var got map[string]any
@@ -246,7 +254,10 @@ func TestQueues(t *testing.T) {
 	signed := fmt.Sprintf("Message\nhello\nMessageId\n%s\nSubject\ngreeting\nTimestamp\n%s\nTopicArn\n%s\nType\nNotification\n", *id.MessageId, got["Timestamp"], topic)
 	require.NoError(t, cert.CheckSignature(x509.SHA1WithRSA, []byte(signed), signature), "%x", sha1.Sum([]byte(signed))) // version 1
 
-	_, err = s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{SubscriptionArn: &sub, AttributeName: aws.String("RawMessageDelivery"), AttributeValue: aws.String("true")})
+	_, err = s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{
+		SubscriptionArn: &sub,
+		AttributeName:   aws.String("RawMessageDelivery"), AttributeValue: aws.String("true"),
+	})
 	require.NoError(t, err)
 	s.publish(t, topic, "raw", map[string]types.MessageAttributeValue{"k": {DataType: aws.String("Number"), StringValue: aws.String("7")}})
 	body, attributes := s.next(t, url)
@@ -294,16 +305,21 @@ func TestRefusals(t *testing.T) {
 	topic := s.topic(t, "t")
 	_, queue := s.queue(t, "q", topic)
 	for text, in := range map[string]*sdk.SubscribeInput{
-		"Invalid parameter: Amazon SNS does not support this protocol string: pigeon":                                                    {Protocol: aws.String("pigeon"), Endpoint: aws.String("x")},
-		"Invalid parameter: SQS endpoint ARN":                                                                                            {Protocol: aws.String("sqs"), Endpoint: aws.String("http://127.0.0.1/q")},
-		"Invalid parameter: Endpoint must match the specified protocol":                                                                  {Protocol: aws.String("https"), Endpoint: aws.String("http://127.0.0.1/")},
-		"Invalid parameter: Email address":                                                                                               {Protocol: aws.String("email"), Endpoint: aws.String("nobody")},
-		"Invalid parameter: Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics":            {Protocol: aws.String("sqs"), Endpoint: aws.String(queue + ".fifo")},
-		"Invalid parameter: Attributes Reason: AttributeName":                                                                            {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"Colour": "red"}},
-		"Invalid parameter: Attributes Reason: Filter policy scope MessageAttributes does not support nested filter policy":              {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"FilterPolicy": `{"a":{"b":["c"]}}`}},
-		"Invalid parameter: Attributes Reason: FilterPolicyScope: Invalid value [x]. Please use either MessageBody or MessageAttributes": {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"FilterPolicyScope": "x"}},
-		"Invalid parameter: Attributes Reason: RedrivePolicy: deadLetterTargetArn is an invalid arn":                                     {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"x"}`}},
-		"Invalid parameter: Attributes Reason: Delivery protocol [email] does not support raw message delivery.":                         {Protocol: aws.String("email"), Endpoint: aws.String("a@example.com"), Attributes: map[string]string{"RawMessageDelivery": "true"}},
+		"Invalid parameter: Amazon SNS does not support this protocol string: pigeon": {Protocol: aws.String("pigeon"), Endpoint: aws.String("x")},
+		"Invalid parameter: SQS endpoint ARN":                                         {Protocol: aws.String("sqs"), Endpoint: aws.String("http://127.0.0.1/q")},
+		"Invalid parameter: Endpoint must match the specified protocol":               {Protocol: aws.String("https"), Endpoint: aws.String("http://127.0.0.1/")},
+		"Invalid parameter: Email address":                                            {Protocol: aws.String("email"), Endpoint: aws.String("nobody")},
+		"Invalid parameter: Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to " +
+			"standard SNS topics": {Protocol: aws.String("sqs"), Endpoint: aws.String(queue + ".fifo")},
+		"Invalid parameter: Attributes Reason: AttributeName": {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"Colour": "red"}},
+		"Invalid parameter: Attributes Reason: Filter policy scope MessageAttributes does not support " +
+			"nested filter policy": {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"FilterPolicy": `{"a":{"b":["c"]}}`}},
+		"Invalid parameter: Attributes Reason: FilterPolicyScope: Invalid value [x]. Please use either MessageBody or " +
+			"MessageAttributes": {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"FilterPolicyScope": "x"}},
+		"Invalid parameter: Attributes Reason: RedrivePolicy: deadLetterTargetArn is " +
+			"an invalid arn": {Protocol: aws.String("sqs"), Endpoint: &queue, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"x"}`}},
+		"Invalid parameter: Attributes Reason: Delivery protocol [email] does not support raw " +
+			"message delivery.": {Protocol: aws.String("email"), Endpoint: aws.String("a@example.com"), Attributes: map[string]string{"RawMessageDelivery": "true"}},
 	} {
 		in.TopicArn = &topic
 		_, err := s.c.Subscribe(ctx, in)
@@ -321,8 +337,10 @@ func TestRefusals(t *testing.T) {
 		"InvalidParameter: Invalid parameter: Message Structure - No default entry in JSON message body": {Message: aws.String(`{"sqs":"x"}`), MessageStructure: aws.String("json")},
 		"InvalidParameter: Invalid parameter: Message Structure - JSON message body failed to parse":     {Message: aws.String(`{`), MessageStructure: aws.String("json")},
 
-		"InvalidParameter: Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type": {Message: aws.String("x"), MessageDeduplicationId: aws.String("g")},
-		"InvalidParameter: Invalid parameter: The MessageGroupId parameter must be 1-128 alphanumeric and punctuation characters":                                         {Message: aws.String("x"), MessageGroupId: aws.String("a b")},
+		"InvalidParameter: Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for " +
+			"this topic type": {Message: aws.String("x"), MessageDeduplicationId: aws.String("g")},
+		"InvalidParameter: Invalid parameter: The MessageGroupId parameter must be 1-128 alphanumeric and " +
+			"punctuation characters": {Message: aws.String("x"), MessageGroupId: aws.String("a b")},
 		"ParameterValueInvalid: The message attribute 'k' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.": {
 			Message: aws.String("x"), MessageAttributes: map[string]types.MessageAttributeValue{"k": {DataType: aws.String("Colour"), StringValue: aws.String("v")}},
 		},
@@ -385,7 +403,10 @@ func TestFilters(t *testing.T) {
 		_, err := s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{SubscriptionArn: &sub, AttributeName: aws.String("FilterPolicy"), AttributeValue: &policy})
 		require.Equal(t, text, iamtest.RequireCode(t, err, "InvalidParameter").ErrorMessage())
 	}
-	_, err := s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{SubscriptionArn: &sub, AttributeName: aws.String("FilterPolicy"), AttributeValue: aws.String(`{"a":[{"sounds-like":"b"}]}`)})
+	_, err := s.c.SetSubscriptionAttributes(ctx, &sdk.SetSubscriptionAttributesInput{
+		SubscriptionArn: &sub, AttributeName: aws.String("FilterPolicy"),
+		AttributeValue: aws.String(`{"a":[{"sounds-like":"b"}]}`),
+	})
 	iamtest.RequireCode(t, err, "InvalidParameter")
 }
 
@@ -443,6 +464,18 @@ func TestEndpoints(t *testing.T) {
 	list, err = s.c.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &topic})
 	require.NoError(t, err)
 	require.Empty(t, list.Subscriptions)
+
+	// https://docs.aws.amazon.com/sns/latest/dg/http-unsubscribe-confirmation-json.html
+	status <- http.StatusOK
+	got = <-calls
+	require.Equal(t, []string{"UnsubscribeConfirmation", *sub.SubscriptionArn}, []string{got.header.Get("X-Amz-Sns-Message-Type"), got.header.Get("X-Amz-Sns-Subscription-Arn")})
+	require.NoError(t, json.Unmarshal([]byte(got.body), &doc))
+	require.Equal(t, "You have chosen to deactivate subscription "+*sub.SubscriptionArn+".\nTo cancel this operation and restore the subscription, visit "+
+		"the SubscribeURL included in this message.", doc.Message)
+	require.Contains(t, get(t, doc.SubscribeURL), *sub.SubscriptionArn)
+	list, err = s.c.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &topic})
+	require.NoError(t, err)
+	require.Equal(t, *sub.SubscriptionArn, *list.Subscriptions[0].SubscriptionArn, "it is there again")
 }
 
 // What cannot be delivered for want of a permission or an endpoint is not tried again.
@@ -490,26 +523,81 @@ func TestFunctions(t *testing.T) {
 	require.Contains(t, r.Sns, "UnsubscribeUrl")
 }
 
-// Rules of EventBridge have topics as targets.
+// Rules of EventBridge have topics as targets. Who publishes is not told, so that neither the
+// topic's policy nor its key's may ask for it: "You can't use Condition blocks in Amazon SNS
+// topic policies for EventBridge"
+// (eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions); "Adding the
+// aws:SourceAccount, aws:SourceArn, and aws:SourceOrgID to a KMS policy is not supported for
+// EventBridge-to-encrypted topics" (sns/latest/dg/sns-key-management.html).
 func TestRules(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSetup(t), t.Context()
+	k, err := kms.New(kms.Config{DB: s.DB, Clock: s.Clock})
+	require.NoError(t, err)
+	k.Register(s.Router)
 	deliveries := s.bus.Deliveries()
 	require.NoError(t, deliveries.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, deliveries.Close()) })
-	topic := s.topic(t, "t")
-	url, arn := s.queue(t, "q", topic)
-	s.subscribe(t, topic, "sqs", arn, map[string]string{"RawMessageDelivery": "true"})
-	for _, call := range [][2]string{
-		{"PutRule", `{"Name":"r","EventPattern":"{\"source\":[\"x\"]}"}`},
-		{"PutTargets", `{"Rule":"r","Targets":[{"Id":"t","Arn":"` + topic + `","Input":"{\"told\":true}"}]}`},
-		{"PutEvents", `{"Entries":[{"Source":"x","DetailType":"d","Detail":"{}"}]}`},
-	} {
-		_, err := s.Router.Invoke(ctx, iamtest.Scope, s.IAM.Principal(iamtest.Scope), "eventbridge", call[0], []byte(call[1]))
-		require.NoError(t, err, call[0])
+	call := func(service, operation, in string) string {
+		out, err := s.Router.Invoke(ctx, iamtest.Scope, s.IAM.Principal(iamtest.Scope), service, operation, []byte(in))
+		require.NoError(t, err, operation)
+		return string(out)
 	}
-	body, _ := s.next(t, url)
-	require.JSONEq(t, `{"told":true}`, body)
+	dead, deadARN := s.queue(t, "dead", "")
+	_, err = s.queues.SetQueueAttributes(ctx, &sqssdk.SetQueueAttributesInput{QueueUrl: &dead, Attributes: map[string]string{
+		"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` + deadARN + `"}]}`,
+	}})
+	require.NoError(t, err)
+	const (
+		free    = ``
+		account = `,"Condition":{"StringEquals":{"aws:SourceAccount":"000000000000"}}`
+		rule    = `,"Condition":{"ArnLike":{"aws:SourceArn":"*"}}`
+	)
+	statement := func(principal, action, resource, condition string) string {
+		return `{"Effect":"Allow","Principal":` + principal + `,"Action":` + action + `,"Resource":"` + resource + `"` + condition + `}`
+	}
+	const bridge = `{"Service":"events.amazonaws.com"}`
+	for name, c := range map[string]struct {
+		policy, key string // conditions of the statements; "-": none of both
+		told        bool
+	}{
+		"allowed":            {policy: free, key: "-", told: true},
+		"as-topics-are-made": {policy: "-", key: "-"},
+		"by-account":         {policy: account, key: "-"},
+		"by-rule":            {policy: rule, key: "-"},
+		"key":                {policy: free, key: free, told: true},
+		"key-by-account":     {policy: free, key: account},
+		"key-by-rule":        {policy: free, key: rule},
+	} {
+		topic := s.topic(t, name)
+		set := func(attribute, value string) {
+			_, err := s.c.SetTopicAttributes(ctx, &sdk.SetTopicAttributesInput{TopicArn: &topic, AttributeName: &attribute, AttributeValue: &value})
+			require.NoError(t, err)
+		}
+		if c.policy != "-" {
+			set("Policy", `{"Version":"2012-10-17","Statement":[`+statement(bridge, `"sns:Publish"`, topic, c.policy)+`]}`)
+		}
+		if c.key != "-" {
+			policy, err := json.Marshal(`{"Version":"2012-10-17","Statement":[` + statement(`{"AWS":"arn:aws:iam::000000000000:root"}`, `"kms:*"`, "*", "") + "," +
+				statement(bridge, `["kms:Decrypt","kms:GenerateDataKey*"]`, "*", c.key) + `]}`)
+			require.NoError(t, err)
+			var made struct{ KeyMetadata struct{ Arn string } }
+			require.NoError(t, json.Unmarshal([]byte(call("kms", "CreateKey", `{"Policy":`+string(policy)+`}`)), &made))
+			set("KmsMasterKeyId", made.KeyMetadata.Arn)
+		}
+		url, arn := s.queue(t, "q-"+name, topic)
+		s.subscribe(t, topic, "sqs", arn, map[string]string{"RawMessageDelivery": "true"})
+		call("eventbridge", "PutRule", `{"Name":"`+name+`","EventPattern":"{\"source\":[\"`+name+`\"]}"}`)
+		call("eventbridge", "PutTargets", `{"Rule":"`+name+`","Targets":[{"Id":"t","Arn":"`+topic+`","Input":"{\"told\":true}","DeadLetterConfig":{"Arn":"`+deadARN+`"}}]}`)
+		call("eventbridge", "PutEvents", `{"Entries":[{"Source":"`+name+`","DetailType":"d","Detail":"{}"}]}`)
+		if c.told {
+			body, _ := s.next(t, url)
+			require.JSONEq(t, `{"told":true}`, body, name)
+			continue
+		}
+		body, _ := s.next(t, dead)
+		require.Contains(t, body, `"source":"`+name+`"`)
+	}
 }
 
 // E-mail is kept as files that a person can read.

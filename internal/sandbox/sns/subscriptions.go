@@ -199,7 +199,10 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 		}
 		if x.Pending { // whoever subscribes once more is asked once more
 			x.Asked = s.now()
-			if again, err = s.queue(tx, []delivery{{Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]}}); err != nil {
+			if again, err = s.queue(tx, []delivery{{
+				Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()},
+				TopicPolicy: t.Attributes["DeliveryPolicy"],
+			}}); err != nil {
 				return err
 			}
 		}
@@ -292,8 +295,13 @@ func (s *Service) confirmed(req *wire.Request, topicARN, token string, guarded, 
 	}
 	var out *subscriptionOutput
 	err = s.DB.Update(func(tx *store.Tx) error {
-		all, err := store.List[subscription](tx, subscriptionsBucket, t.ref().key()+"\x00")
+		prefix := t.ref().key() + "\x00"
+		all, err := store.List[subscription](tx, subscriptionsBucket, prefix)
 		if err != nil {
+			return err
+		}
+		if x, found, err := s.ended(tx, prefix, token); err != nil || found {
+			out = &subscriptionOutput{x.ARN}
 			return err
 		}
 		i := slices.IndexFunc(all, func(x subscription) bool { return token != "" && x.Token == token && s.there(x) })
@@ -309,6 +317,50 @@ func (s *Service) confirmed(req *wire.Request, topicARN, token string, guarded, 
 		return store.Put(tx, subscriptionsBucket, x.key(), x)
 	})
 	return out, err
+}
+
+// ended takes up again the subscription that was ended lately and has a token now.
+func (s *Service) ended(tx *store.Tx, prefix, token string) (x subscription, found bool, err error) {
+	all, err := store.List[subscription](tx, endedBucket, prefix)
+	if err != nil {
+		return x, false, err
+	}
+	i := slices.IndexFunc(all, func(x subscription) bool {
+		return token != "" && x.Token == token && s.now().Sub(x.Asked) < unconfirmed
+	})
+	if i < 0 {
+		return x, false, nil
+	}
+	x = all[i]
+	if err := tx.Delete(endedBucket, x.key()); err != nil {
+		return x, false, err
+	}
+	return x, true, store.Put(tx, subscriptionsBucket, x.key(), x)
+}
+
+// farewells ask an endpoint of HTTP(S) whether the end of its subscription was meant: by
+// the link in the message it takes the subscription up again.
+// https://docs.aws.amazon.com/sns/latest/dg/http-unsubscribe-confirmation-json.html
+func (s *Service) farewells(tx *store.Tx, x subscription, t topic) (keys []string, err error) {
+	old, err := store.List[subscription](tx, endedBucket, x.topicKey()+"\x00")
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range old {
+		if s.now().Sub(o.Asked) >= unconfirmed {
+			if err := tx.Delete(endedBucket, o.key()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !x.web() {
+		return nil, nil
+	}
+	x.Token, x.Asked = newToken(), s.now()
+	if err := store.Put(tx, endedBucket, x.key(), x); err != nil {
+		return nil, err
+	}
+	return s.queue(tx, []delivery{{Subscription: x, Kind: farewell, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]}})
 }
 
 type subscriptionInput struct {
@@ -355,7 +407,9 @@ func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire
 	if err != nil {
 		return err
 	}
-	return s.DB.Update(func(tx *store.Tx) error {
+	var told []string
+	err = s.DB.Update(func(tx *store.Tx) error {
+		told = nil
 		x, err := find(tx, req, key)
 		if err != nil {
 			if wire.AsError(err).Code == "NotFound" {
@@ -364,13 +418,23 @@ func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire
 			return err
 		}
 		if x.Pending {
-			return invalid("This subscription has not been confirmed yet")
+			// The words that hashicorp/terraform-provider-aws waits for in answers of AWS,
+			// internal/service/sns/topic_subscription.go.
+			return invalid("Cannot unsubscribe a subscription that is pending confirmation")
 		}
-		if _, err := store.Change(tx, topicsBucket, x.topicKey(), noTopic(), func(t *topic) error { t.Gone++; return nil }); err != nil {
+		t, err := store.Change(tx, topicsBucket, x.topicKey(), noTopic(), func(t *topic) error { t.Gone++; return nil })
+		if err != nil {
+			return err
+		}
+		if told, err = s.farewells(tx, x, t); err != nil {
 			return err
 		}
 		return tx.Delete(subscriptionsBucket, key)
 	})
+	if err == nil {
+		s.deliverSoon(told)
+	}
+	return err
 }
 
 type listedSubscription struct{ SubscriptionArn, Owner, Protocol, Endpoint, TopicArn string }

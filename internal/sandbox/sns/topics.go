@@ -47,7 +47,8 @@ func (x topic) policy() string {
 	for _, a := range topicActions {
 		actions = append(actions, strconv.Quote("SNS:"+a))
 	}
-	return fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID","Effect":"Allow","Principal":{"AWS":"*"},"Action":[%s],"Resource":"%s","Condition":{"StringEquals":{"AWS:SourceOwner":"%s"}}}]}`,
+	return fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID","Effect":"Allow",`+
+		`"Principal":{"AWS":"*"},"Action":[%s],"Resource":"%s","Condition":{"StringEquals":{"AWS:SourceOwner":"%s"}}}]}`,
 		strings.Join(actions, ","), x.ARN, x.Scope.Account)
 }
 
@@ -104,7 +105,8 @@ func (s *Service) createTopic(_ context.Context, req *wire.Request, in *createTo
 }
 
 // kept are the attributes that a topic keeps as they are given: what they ask for has no
-// meaning on one machine (encryption at rest, tracing, reports of deliveries).
+// meaning on one machine (tracing, reports of deliveries), or counts when something is
+// published (the key).
 var kept = lazyregexp.New(`^(KmsMasterKeyId|TracingConfig|(Application|HTTP|Lambda|SQS|Firehose)(SuccessFeedbackRoleArn|SuccessFeedbackSampleRate|FailureFeedbackRoleArn))$`)
 
 // checkTopicAttribute refuses what an attribute of a topic may not be.
@@ -246,42 +248,10 @@ type permissionInput struct {
 
 var accountID = lazyregexp.New(`^[0-9]{12}$`)
 
-// statements is a policy whose statements can be counted out.
-type statements struct {
-	Version   string `json:",omitempty"`
-	ID        string `json:"Id,omitempty"`
-	Statement []json.RawMessage
-}
-
-// UnmarshalJSON takes a single statement without a list.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-func (d *statements) UnmarshalJSON(raw []byte) error {
-	var loose struct {
-		Version   string
-		ID        string `json:"Id"`
-		Statement json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &loose); err != nil {
-		return err
-	}
-	*d = statements{Version: loose.Version, ID: loose.ID}
-	if json.Unmarshal(loose.Statement, &d.Statement) != nil {
-		d.Statement = []json.RawMessage{loose.Statement}
-	}
-	return nil
-}
-
-func (d *statements) find(label string) int {
-	return slices.IndexFunc(d.Statement, func(raw json.RawMessage) bool {
-		var s struct{ Sid string }
-		return json.Unmarshal(raw, &s) == nil && s.Sid == label
-	})
-}
-
 // editPolicy lets fn change the statements of a topic's policy.
-func (s *Service) editPolicy(req *wire.Request, arn string, fn func(topic, *statements) error) error {
+func (s *Service) editPolicy(req *wire.Request, arn string, fn func(topic, *policy.Statements) error) error {
 	return s.changeTopic(req, arn, func(x *topic) error {
-		var doc statements
+		var doc policy.Statements
 		if err := json.Unmarshal([]byte(x.policy()), &doc); err != nil {
 			return err
 		}
@@ -311,8 +281,8 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *permis
 		}
 		what = append(what, "SNS:"+a)
 	}
-	return &none{}, s.editPolicy(req, in.TopicArn, func(x topic, doc *statements) error {
-		if doc.find(in.Label) >= 0 {
+	return &none{}, s.editPolicy(req, in.TopicArn, func(x topic, doc *policy.Statements) error {
+		if doc.Find(in.Label) >= 0 {
 			return invalid("Statement already exists")
 		}
 		raw, err := json.Marshal(map[string]any{"Sid": in.Label, "Effect": "Allow", "Principal": map[string]any{"AWS": who}, "Action": what, "Resource": x.ARN})
@@ -322,8 +292,8 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *permis
 }
 
 func (s *Service) removePermission(_ context.Context, req *wire.Request, in *permissionInput) (*none, error) {
-	return &none{}, s.editPolicy(req, in.TopicArn, func(_ topic, doc *statements) error {
-		if i := doc.find(in.Label); i >= 0 {
+	return &none{}, s.editPolicy(req, in.TopicArn, func(_ topic, doc *policy.Statements) error {
+		if i := doc.Find(in.Label); i >= 0 {
 			doc.Statement = slices.Delete(doc.Statement, i, i+1)
 		}
 		return nil

@@ -52,7 +52,8 @@ func checkFIFO(q queue, n newMessage) error {
 		value *string
 	}{{"MessageGroupId", n.Group}, {"MessageDeduplicationId", n.Dedup}} {
 		if id.value != nil && !groupID.MatchString(*id.value) {
-			return parameterError("InvalidParameterValue", "Value %s for parameter %s is invalid. Reason: %[2]s can only include alphanumeric and punctuation characters. 1 to 128 in length.", *id.value, id.name)
+			return parameterError("InvalidParameterValue", "Value %s for parameter %s is invalid. Reason: %[2]s can only include alphanumeric and punctuation "+
+				"characters. 1 to 128 in length.", *id.value, id.name)
 		}
 	}
 	const otherKind = "Value %v for parameter %s is invalid. Reason: The request include parameter that is not valid for this queue type."

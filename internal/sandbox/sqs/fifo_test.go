@@ -133,14 +133,26 @@ func TestFIFORules(t *testing.T) {
 		attributes map[string]string
 		want       string
 	}{
-		"no suffix":           {"q", map[string]string{"FifoQueue": "true"}, "must end with .fifo suffix"},
-		"suffix alone":        {"q.fifo", nil, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"},
-		"false":               {"q", map[string]string{"FifoQueue": "false"}, "InvalidAttributeName: Unknown Attribute FifoQueue."},
-		"content":             {"q", map[string]string{"ContentBasedDeduplication": "false"}, "InvalidAttributeName: Unknown Attribute ContentBasedDeduplication."},
-		"scope":               {"q", map[string]string{"DeduplicationScope": "queue"}, "InvalidAttributeName: You can specify the DeduplicationScope only when FifoQueue is set to true."},
-		"value":               {"q.fifo", map[string]string{"FifoQueue": "true", "DeduplicationScope": "all"}, "InvalidAttributeValue"},
-		"dead letters":        {"q", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:none","maxReceiveCount":2}`}, "Reason: Dead letter target does not exist."},
-		"other kind of queue": {"q.fifo", map[string]string{"FifoQueue": "true", "RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:plain","maxReceiveCount":2}`}, "Reason: Dead letter queue must be same type of queue as the source."},
+		"no suffix":    {"q", map[string]string{"FifoQueue": "true"}, "must end with .fifo suffix"},
+		"suffix alone": {"q.fifo", nil, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"},
+		"false":        {"q", map[string]string{"FifoQueue": "false"}, "InvalidAttributeName: Unknown Attribute FifoQueue."},
+		"content":      {"q", map[string]string{"ContentBasedDeduplication": "false"}, "InvalidAttributeName: Unknown Attribute ContentBasedDeduplication."},
+		"scope": {
+			"q",
+			map[string]string{"DeduplicationScope": "queue"},
+			"InvalidAttributeName: You can specify the DeduplicationScope only when FifoQueue is set to true.",
+		},
+		"value": {"q.fifo", map[string]string{"FifoQueue": "true", "DeduplicationScope": "all"}, "InvalidAttributeValue"},
+		"dead letters": {"q", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:none",` +
+			`"maxReceiveCount":2}`}, "Reason: Dead letter target does not exist."},
+		"other kind of queue": {
+			"q.fifo",
+			map[string]string{
+				"FifoQueue":     "true",
+				"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:plain","maxReceiveCount":2}`,
+			},
+			"Reason: Dead letter queue must be same type of queue as the source.",
+		},
 	} {
 		create(t, c, "plain", nil)
 		_, err := c.CreateQueue(ctx, &sdk.CreateQueueInput{QueueName: &c0.queue, Attributes: c0.attributes})
@@ -154,14 +166,20 @@ func TestFIFORules(t *testing.T) {
 		return map[string]types.MessageAttributeValue{name: {DataType: &kind, StringValue: &value}}
 	}
 	for want, in := range map[string]*sdk.SendMessageInput{
-		"MissingParameter: The request must contain the parameter MessageGroupId.":                                                                                {QueueUrl: fifo, MessageDeduplicationId: d},
-		"InvalidParameterValue: The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly":                     {QueueUrl: fifo, MessageGroupId: g},
-		"Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.":                             {QueueUrl: fifo, MessageGroupId: g, MessageDeduplicationId: d, DelaySeconds: 2},
-		"Value a b for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.": {QueueUrl: plain, MessageGroupId: aws.String("a b")},
-		"Value d for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.":                   {QueueUrl: plain, MessageDeduplicationId: d},
-		"The message attribute name 'ö' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.":             {QueueUrl: plain, MessageAttributes: attribute("ö", "String", "x")},
-		"The message attribute 'n' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.":                      {QueueUrl: plain, MessageAttributes: attribute("n", "Integer", "1")},
-		"Message (user) attribute 'n' must contain a non-empty value of type 'String'.":                                                                           {QueueUrl: plain, MessageAttributes: attribute("n", "String", "")},
+		"MissingParameter: The request must contain the parameter MessageGroupId.": {QueueUrl: fifo, MessageDeduplicationId: d},
+		"InvalidParameterValue: The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId " +
+			"provided explicitly": {QueueUrl: fifo, MessageGroupId: g},
+		"Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for " +
+			"this queue type.": {QueueUrl: fifo, MessageGroupId: g, MessageDeduplicationId: d, DelaySeconds: 2},
+		"Value a b for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to " +
+			"128 in length.": {QueueUrl: plain, MessageGroupId: aws.String("a b")},
+		"Value d for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for " +
+			"this queue type.": {QueueUrl: plain, MessageDeduplicationId: d},
+		"The message attribute name 'ö' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period " +
+			"(.) characters.": {QueueUrl: plain, MessageAttributes: attribute("ö", "String", "x")},
+		"The message attribute 'n' has an invalid message attribute type, the set of supported type prefixes is Binary, " +
+			"Number, and String.": {QueueUrl: plain, MessageAttributes: attribute("n", "Integer", "1")},
+		"Message (user) attribute 'n' must contain a non-empty value of type 'String'.": {QueueUrl: plain, MessageAttributes: attribute("n", "String", "")},
 	} {
 		in.MessageBody = aws.String("x")
 		_, err := c.SendMessage(ctx, in)
@@ -227,7 +245,8 @@ func TestPermissions(t *testing.T) {
 		"Value SQS:RemovePermission for parameter ActionName is invalid. Reason: Only the queue owner is allowed to invoke this action.": add("c", one, []string{"RemovePermission"}),
 		"The request must contain the parameter Actions.":                                                                                add("c", one, []string{}),
 		"Value [] for parameter PrincipalId is invalid. Reason: Unable to verify.":                                                       add("c", []string{}, []string{"SendMessage"}),
-		"OverLimit: 8 Actions were found, maximum allowed is 7.":                                                                         add("c", one, strings.Split("1 2 3 4 5 6 7 8", " ")),
+		"OverLimit: 8 Actions were found, maximum allowed is 7.": add("c", one,
+			strings.Split("1 2 3 4 5 6 7 8", " ")),
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -100,6 +100,8 @@ func (s *Service) put(q queue, n newMessage) (message, error) {
 	})
 	if err == nil {
 		s.wake()
+		s.meter.tell(q, "NumberOfMessagesSent", "Count", 1)
+		s.meter.tell(q, "SentMessageSize", "Bytes", float64(len(m.Body)))
 	}
 	return m, err
 }
@@ -133,11 +135,13 @@ func checkMessageAttribute(name string, a types.MessageAttributeValue) error {
 	base, _, _ := strings.Cut(kind, ".")
 	switch {
 	case !attributeName.MatchString(name):
-		return parameterError("InvalidParameterValue", "The message attribute name '%s' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.", name)
+		return parameterError("InvalidParameterValue", "The message attribute name '%s' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore "+
+			"(_), hyphen (-), and period (.) characters.", name)
 	case kind == "":
 		return parameterError("InvalidParameterValue", "The message attribute '%s' must contain a non-empty message attribute type.", name)
 	case !attributeType.MatchString(kind):
-		return parameterError("InvalidParameterValue", "The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+		return parameterError("InvalidParameterValue", "The message attribute '%s' has an invalid message attribute type, the set of supported type "+
+			"prefixes is Binary, Number, and String.", name)
 	case base == "Binary" && len(a.BinaryValue) == 0, base != "Binary" && aws.ToString(a.StringValue) == "":
 		return parameterError("InvalidParameterValue", "Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, kind)
 	}
@@ -180,7 +184,8 @@ func check(q queue, n newMessage) error {
 	}
 	for _, r := range n.Body {
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
-			return modelled("InvalidMessageContents", "Invalid binary character '#x%X' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF", r)
+			return modelled("InvalidMessageContents", "Invalid binary character '#x%X' was found in the message body, the set of allowed characters is #x9 | "+
+				"#xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF", r)
 		}
 	}
 	return nil
@@ -312,10 +317,19 @@ func failed(id *string, err error) types.BatchResultErrorEntry {
 
 type counts struct{ visible, inFlight, delayed int }
 
-func (s *Service) count(q queue) (c counts, err error) {
+func (s *Service) count(q queue) (counts, error) {
+	c, _, err := s.tally(q)
+	return c, err
+}
+
+// tally counts a queue's messages, and tells when the oldest was sent, zero for none.
+func (s *Service) tally(q queue) (c counts, oldest time.Time, err error) {
 	now := s.now()
 	err = s.DB.View(func(tx *store.Tx) error {
 		return entries(tx, q, func(e entry) bool {
+			if now.Sub(e.sent) < q.seconds("MessageRetentionPeriod") && (oldest.IsZero() || e.sent.Before(oldest)) {
+				oldest = e.sent
+			}
 			switch {
 			case now.Sub(e.sent) >= q.seconds("MessageRetentionPeriod"):
 			case !e.visible.After(now):
@@ -328,7 +342,7 @@ func (s *Service) count(q queue) (c counts, err error) {
 			return true
 		})
 	})
-	return c, err
+	return c, oldest, err
 }
 
 func sum(body string) *string {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -55,42 +56,11 @@ func checkPermission(in *sdk.AddPermissionInput) error {
 	return nil
 }
 
-// statements are a policy's, each kept as it came.
-type statements struct {
-	Version   string `json:"Version,omitempty"`
-	ID        string `json:"Id,omitempty"`
-	Statement []json.RawMessage
-}
-
-// UnmarshalJSON takes a single statement without a list.
-func (s *statements) UnmarshalJSON(raw []byte) error {
-	var d struct {
-		Version   string
-		ID        string `json:"Id"`
-		Statement json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return err
-	}
-	*s = statements{Version: d.Version, ID: d.ID}
-	if json.Unmarshal(d.Statement, &s.Statement) != nil {
-		s.Statement = []json.RawMessage{d.Statement}
-	}
-	return nil
-}
-
-func (s *statements) find(label string) int {
-	return slices.IndexFunc(s.Statement, func(raw json.RawMessage) bool {
-		var named struct{ Sid string }
-		return json.Unmarshal(raw, &named) == nil && named.Sid == label
-	})
-}
-
 // editPolicy lets fn change the statements of a queue's policy; without one left
 // there is no policy.
-func (s *Service) editPolicy(req *wire.Request, url *string, fn func(queue, *statements) error) error {
+func (s *Service) editPolicy(req *wire.Request, url *string, fn func(queue, *policy.Statements) error) error {
 	return s.edit(req, url, func(_ *store.Tx, q *queue) error {
-		doc := statements{Version: "2008-10-17", ID: q.ARN + "/SQSDefaultPolicy"}
+		doc := policy.Statements{Version: "2008-10-17", ID: q.ARN + "/SQSDefaultPolicy"}
 		if text := q.Attributes["Policy"]; text != "" {
 			if err := json.Unmarshal([]byte(text), &doc); err != nil {
 				return err
@@ -114,11 +84,11 @@ func (s *Service) editPolicy(req *wire.Request, url *string, fn func(queue, *sta
 }
 
 func (s *Service) addPermission(_ context.Context, req *wire.Request, in *sdk.AddPermissionInput) (*sdk.AddPermissionOutput, error) {
-	err := s.editPolicy(req, in.QueueUrl, func(q queue, doc *statements) error {
+	err := s.editPolicy(req, in.QueueUrl, func(q queue, doc *policy.Statements) error {
 		if err := checkPermission(in); err != nil {
 			return err
 		}
-		if doc.find(*in.Label) >= 0 {
+		if doc.Find(*in.Label) >= 0 {
 			return parameterError("InvalidParameterValue", "Value %s for parameter Label is invalid. Reason: Already exists.", *in.Label)
 		}
 		var who, what []string
@@ -147,8 +117,8 @@ func oneOrMore(list []string) any {
 }
 
 func (s *Service) removePermission(_ context.Context, req *wire.Request, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {
-	err := s.editPolicy(req, in.QueueUrl, func(_ queue, doc *statements) error {
-		i := doc.find(aws.ToString(in.Label))
+	err := s.editPolicy(req, in.QueueUrl, func(_ queue, doc *policy.Statements) error {
+		i := doc.Find(aws.ToString(in.Label))
 		if i < 0 {
 			return parameterError("InvalidParameterValue", "Value %s for parameter Label is invalid. Reason: can't find label.", aws.ToString(in.Label))
 		}

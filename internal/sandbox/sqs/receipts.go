@@ -53,6 +53,9 @@ func (s *Service) remove(q queue, receipt *string) error {
 	if q.fifo() {
 		s.wake() // the next of its group may be handed out
 	}
+	if err == nil {
+		s.meter.tell(q, "NumberOfMessagesDeleted", "Count", 1)
+	}
 	return err
 }
 
@@ -140,7 +143,8 @@ func (s *Service) hide(q queue, receipt *string, seconds int32) error {
 			return err
 		}
 		if !found || q.fifo() && (!last || !m.Visible.After(s.now())) {
-			return parameterError("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", aws.ToString(receipt))
+			return parameterError("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "+
+				"available for visibility timeout change.", aws.ToString(receipt))
 		}
 		if err := drop(tx, q, m); err != nil {
 			return err

@@ -53,6 +53,11 @@ func (s *Service) receiveMessage(ctx context.Context, req *wire.Request, in *rec
 	if err != nil {
 		return nil, err
 	}
+	if n := len(messages); n > 0 {
+		s.meter.tell(q, "NumberOfMessagesReceived", "Count", float64(n))
+	} else {
+		s.meter.tell(q, "NumberOfEmptyReceives", "Count", 1)
+	}
 	out := &sdk.ReceiveMessageOutput{}
 	for _, m := range messages {
 		out.Messages = append(out.Messages, m.output(in))
@@ -223,6 +228,7 @@ func (s *Service) toDeadLetters(tx *store.Tx, q queue, m message) (bool, error) 
 		return false, err
 	}
 	m.Key, m.Visible, m.Receipt, m.Source = messageKey(dead, seq), s.now(), "", q.ARN
+	s.meter.tell(dead, "", "", 0)
 	return true, keep(tx, dead, m)
 }
 

@@ -1,6 +1,6 @@
 // Package sqs owns the sandbox's Amazon SQS: standard and FIFO queues with policies,
-// visibility, long polling and dead-letter queues. Of
-// the sandbox it may import only wire, store and iam/policy.
+// visibility, long polling, dead-letter queues and their metrics. Of
+// the sandbox it may import only guard, the kit, wire, store and iam/policy.
 package sqs
 
 import (
@@ -42,6 +42,8 @@ type Config struct {
 // Service is SQS. It is safe for concurrent use.
 type Service struct {
 	Config
+
+	meter *Meter // nil: nobody is told
 
 	mu     sync.Mutex
 	change chan struct{} // closed and replaced when a message arrives
@@ -231,7 +233,8 @@ func checkName(name string, fifo bool) error {
 	ok := queueName.MatchString(bare) && len(name) <= 80
 	switch {
 	case fifo && !(ok && suffixed):
-		return parameterError("InvalidParameterValue", "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.")
+		return parameterError("InvalidParameterValue", "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must "+
+			"end with .fifo suffix and be 1 to 80 in length.")
 	case !fifo && (!ok || suffixed):
 		return parameterError("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}

@@ -115,7 +115,9 @@ func TestMessages(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	batch, err := c.SendMessageBatch(ctx, &sdk.SendMessageBatchInput{QueueUrl: url, Entries: []types.SendMessageBatchRequestEntry{
-		{Id: aws.String("1"), MessageBody: aws.String("two")}, {Id: aws.String("2"), MessageBody: aws.String("bad\x01")}, {Id: aws.String("3"), MessageBody: aws.String("later"), DelaySeconds: 10},
+		{Id: aws.String("1"), MessageBody: aws.String("two")},
+		{Id: aws.String("2"), MessageBody: aws.String("bad\x01")},
+		{Id: aws.String("3"), MessageBody: aws.String("later"), DelaySeconds: 10},
 	}})
 	require.NoError(t, err)
 	require.Len(t, batch.Successful, 2)

@@ -70,7 +70,9 @@ func badPath(path string) error {
 	if pathForm.MatchString(path) {
 		return nil
 	}
-	return fail("ValidationException", `The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash "/". It can't be prefixed with "aws" or "ssm" (case-insensitive). It must use only letters, numbers, or the following symbols: . (period), - (hyphen), _ (underscore). Special characters are not allowed. All sub-paths, if specified, must use the forward slash symbol "/". Valid example: /get/parameters2-/by1./path0_.`)
+	return fail("ValidationException", `The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash `+
+		`"/". It can't be prefixed with "aws" or "ssm" (case-insensitive). It must use only letters, numbers, or the following symbols: . (period), - `+
+		`(hyphen), _ (underscore). Special characters are not allowed. All sub-paths, if specified, must use the forward slash symbol "/". Valid example: /get/parameters2-/by1./path0_.`)
 }
 
 // choicesOf are the values that filters of few have.
@@ -85,10 +87,12 @@ func checkFilters(filters []types.ParameterStringFilter) error {
 	for _, f := range filters {
 		key, option := aws.ToString(f.Key), aws.ToString(f.Option)
 		isTag := strings.HasPrefix(key, "tag:")
-		options, wrong := []string{"BeginsWith", "Equals"}, fail("InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [BeginsWith, Equals].", option)
+		options, wrong := []string{"BeginsWith", "Equals"},
+			fail("InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [BeginsWith, Equals].", option)
 		switch key {
 		case "Path":
-			options, wrong = []string{"Recursive", "OneLevel"}, fail("InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [Recursive, OneLevel].", option)
+			options, wrong = []string{"Recursive", "OneLevel"},
+				fail("InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [Recursive, OneLevel].", option)
 		case "Name":
 			options = append(options, "Contains")
 		}
@@ -111,7 +115,8 @@ func checkFilters(filters []types.ParameterStringFilter) error {
 				continue
 			}
 			if reserved.MatchString(v) {
-				return fail("ValidationException", `Filters for common parameters can't be prefixed with "aws" or "ssm" (case-insensitive). When using global parameters, please specify within a global namespace.`)
+				return fail("ValidationException", `Filters for common parameters can't be prefixed with "aws" or "ssm" (case-insensitive). When using global `+
+					`parameters, please specify within a global namespace.`)
 			}
 			if err := badPath(v); err != nil {
 				return err
@@ -141,6 +146,9 @@ func (s *Service) removeMany(ctx context.Context, req *wire.Request, in *sdk.Del
 
 func (s *Service) byPath(ctx context.Context, req *wire.Request, in *sdk.GetParametersByPathInput) (*sdk.GetParametersByPathOutput, error) {
 	if err := badPath(*in.Path); err != nil {
+		return nil, err
+	}
+	if err := noPublic(*in.Path); err != nil {
 		return nil, err
 	}
 	all, err := store.ReadAll[parameter](s.DB, parametersBucket, req.Key(""))
@@ -295,7 +303,9 @@ func (s *Service) label(ctx context.Context, req *wire.Request, in *sdk.LabelPar
 			}
 		}
 		if len(v.Labels) > maxLabels {
-			return fail("ParameterVersionLabelLimitExceeded", "An error occurred (ParameterVersionLabelLimitExceeded) when calling the LabelParameterVersion operation: A parameter version can have maximum %d labels.Move one or more labels to another version and try again.", maxLabels)
+			return fail("ParameterVersionLabelLimitExceeded",
+				"An error occurred (ParameterVersionLabelLimitExceeded) when calling the LabelParameterVersion operation: A parameter version can have maximum %d "+
+					"labels.Move one or more labels to another version and try again.", maxLabels)
 		}
 		return nil
 	})

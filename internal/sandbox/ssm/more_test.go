@@ -20,7 +20,10 @@ func TestLabelsAndHistory(t *testing.T) {
 	c := register(t, w)
 	name := aws.String("p")
 	for i := range 3 {
-		_, err := c.PutParameter(ctx, &sdk.PutParameterInput{Name: name, Value: aws.String(fmt.Sprint(i)), Description: aws.String(fmt.Sprintf("d%d", i)), Type: "String", Overwrite: aws.Bool(true)})
+		_, err := c.PutParameter(ctx, &sdk.PutParameterInput{
+			Name: name, Value: aws.String(fmt.Sprint(i)), Description: aws.String(fmt.Sprintf("d%d", i)),
+			Type: "String", Overwrite: aws.Bool(true),
+		})
 		require.NoError(t, err)
 	}
 	label := func(n int64, labels ...string) (*sdk.LabelParameterVersionOutput, error) {
@@ -100,7 +103,10 @@ func TestPathsTagsAndPatterns(t *testing.T) {
 	iamtest.RequireCode(t, err, "AccessDeniedException")
 
 	id := aws.String("/a/1")
-	_, err = c.AddTagsToResource(ctx, &sdk.AddTagsToResourceInput{ResourceType: "Parameter", ResourceId: id, Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}, {Key: aws.String("l"), Value: aws.String("w")}}})
+	_, err = c.AddTagsToResource(ctx, &sdk.AddTagsToResourceInput{
+		ResourceType: "Parameter", ResourceId: id,
+		Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}, {Key: aws.String("l"), Value: aws.String("w")}},
+	})
 	require.NoError(t, err)
 	_, err = c.RemoveTagsFromResource(ctx, &sdk.RemoveTagsFromResourceInput{ResourceType: "Parameter", ResourceId: id, TagKeys: []string{"k"}})
 	require.NoError(t, err)

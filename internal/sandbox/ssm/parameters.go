@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -88,7 +89,9 @@ func tierOf(in *sdk.PutParameterInput) (string, error) {
 	case n > maxAdvanced:
 		return "", fail("ValidationException", "Advanced tier parameters support a maximum parameter value of %d characters.", maxAdvanced)
 	case n > maxStandard && in.Tier != types.ParameterTierAdvanced && in.Tier != types.ParameterTierIntelligentTiering:
-		return "", fail("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. For more information, see https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html", maxStandard)
+		return "", fail("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter "+
+			"value, upgrade the parameter to use the advanced-parameter tier. For more information, see "+
+			"https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html", maxStandard)
 	case n > maxStandard || in.Tier == types.ParameterTierAdvanced || in.Tier == types.ParameterTierIntelligentTiering && aws.ToString(in.Policies) != "":
 		return string(types.ParameterTierAdvanced), nil
 	}
@@ -102,7 +105,8 @@ var tagRules = tags.Rules{Max: 50, TooMany: fail("TooManyTagsError", "A resource
 func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutParameterInput) (parameter, error) {
 	overwrite := aws.ToBool(in.Overwrite)
 	if overwrite && len(in.Tags) > 0 {
-		return p, fail("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
+		return p, fail("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove "+
+			"overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
 	}
 	var err error
 	if p.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value })); err != nil {
@@ -122,7 +126,8 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 		case found && !overwrite:
 			return fail("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
 		case found && old.Type != p.Type:
-			return fail("HierarchyTypeMismatchException", "Parameter Store does not support changing a parameter type in a hierarchy. For example, you can't change a parameter from a String type to a SecureString type. You must create a new, unique parameter.")
+			return fail("HierarchyTypeMismatchException", "Parameter Store does not support changing a parameter type in a hierarchy. For example, you can't "+
+				"change a parameter from a String type to a SecureString type. You must create a new, unique parameter.")
 		case found:
 			if v.Number = old.last().Number + 1; in.Description == nil {
 				p.Description = old.Description
@@ -142,7 +147,9 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 		p.Versions = append(p.Versions, v)
 		if n := len(p.Versions) - maxVersions; n > 0 {
 			if oldest := p.Versions[0]; len(oldest.Labels) > 0 {
-				return fail("ParameterMaxVersionLimitExceeded", "You attempted to create a new version of %s by calling the PutParameter API with the overwrite flag. Version %d, the oldest version, can't be deleted because it has a label associated with it. Move the label to another version of the parameter, and try again.", p.Name, oldest.Number)
+				return fail("ParameterMaxVersionLimitExceeded",
+					"You attempted to create a new version of %s by calling the PutParameter API with the overwrite flag. Version %d, the oldest version, can't be "+
+						"deleted because it has a label associated with it. Move the label to another version of the parameter, and try again.", p.Name, oldest.Number)
 			}
 			p.Versions = p.Versions[n:]
 		}
@@ -155,6 +162,9 @@ func (s *Service) keep(req *wire.Request, p parameter, v version, in *sdk.PutPar
 func (s *Service) read(ctx context.Context, req *wire.Request, ref string, decrypt bool) (*types.Parameter, error) {
 	if strings.HasPrefix(ref, secretPath) {
 		return s.secret(ctx, req, ref, decrypt)
+	}
+	if err := noPublic(ref); err != nil {
+		return nil, err
 	}
 	p, a, err := s.open(req, ref)
 	if err != nil {
@@ -175,6 +185,19 @@ func (s *Service) read(ctx context.Context, req *wire.Request, ref string, decry
 		out.Selector = &a.selector
 	}
 	return out, nil
+}
+
+// publicPath begins the names of AWS's own parameters.
+const publicPath = "/aws/service"
+
+// noPublic refuses AWS's own parameters, which are there for everybody on AWS and which
+// nobody else can make: to say that there is none of the name would be untrue.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
+func noPublic(name string) error {
+	if name == publicPath || strings.HasPrefix(name, publicPath+"/") {
+		return wire.Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox has no public parameters of AWS: %s", name)
+	}
+	return nil
 }
 
 func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetParameterInput) (*sdk.GetParameterOutput, error) {
@@ -320,7 +343,8 @@ func filter(f types.ParameterStringFilter) (func(parameter) bool, error) {
 		"BeginsWith": strings.HasPrefix, "Contains": strings.Contains,
 	}[option]
 	if same == nil {
-		return nil, fail("InvalidFilterOption", "The specified filter option isn't valid. Valid options are Equals and BeginsWith. For Path filter, valid options are Recursive and OneLevel.")
+		return nil, fail("InvalidFilterOption", "The specified filter option isn't valid. Valid options are Equals and BeginsWith. For Path filter, valid "+
+			"options are Recursive and OneLevel.")
 	}
 	return func(p parameter) bool {
 		return slices.ContainsFunc(f.Values, func(want string) bool {

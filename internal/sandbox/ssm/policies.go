@@ -84,7 +84,8 @@ func parsePolicies(text string, changed time.Time) ([]inlinePolicy, error) {
 			continue
 		}
 		if !ends.IsZero() {
-			return nil, fail("IncompatiblePolicyException", "There is a conflict in the policies specified for this parameter. You can't, for example, specify two Expiration policies for a parameter. Review your policies, and try again.")
+			return nil, fail("IncompatiblePolicyException", "There is a conflict in the policies specified for this parameter. You can't, for example, specify "+
+				"two Expiration policies for a parameter. Review your policies, and try again.")
 		}
 		at, err := time.Parse(time.RFC3339Nano, d.Attributes.Timestamp)
 		if err != nil {
@@ -106,7 +107,8 @@ func parsePolicies(text string, changed time.Time) ([]inlinePolicy, error) {
 			p.After, err = d.span(d.Attributes.After)
 			p.Due = changed.Add(p.After)
 		default:
-			err = fail("InvalidPolicyTypeException", "The policy type isn't supported. Parameter Store supports the following policy types: Expiration, ExpirationNotification, and NoChangeNotification.")
+			err = fail("InvalidPolicyTypeException", "The policy type isn't supported. Parameter Store supports the following policy types: Expiration, "+
+				"ExpirationNotification, and NoChangeNotification.")
 		}
 		if err != nil {
 			return nil, err

@@ -82,7 +82,8 @@ func TestPolicies(t *testing.T) {
 		iamtest.RequireCode(t, put("v", policies, types.ParameterTierAdvanced), code)
 	}
 	iamtest.RequireCode(t, put("v", `[`+expire+`]`, types.ParameterTierStandard), "ValidationException")
-	all := `[` + expire + `,{"Type":"ExpirationNotification","Version":"1.0","Attributes":{"Before":"1","Unit":"Hours"}},{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"1","Unit":"Hours"}}]`
+	all := `[` + expire + `,{"Type":"ExpirationNotification","Version":"1.0","Attributes":{"Before":"1","Unit":"Hours"}},{"Type":"NoChangeNotification",` +
+		`"Version":"1.0","Attributes":{"After":"1","Unit":"Hours"}}]`
 	require.NoError(t, put("v", all, types.ParameterTierIntelligentTiering))
 	require.NoError(t, put("w", "", ""), "a new value keeps the policies")
 	out, err := c.DescribeParameters(ctx, &sdk.DescribeParametersInput{})
@@ -162,7 +163,10 @@ func TestSecretsAsParameters(t *testing.T) {
 	_, err = get(sdk.NewFromConfig(half), "db/x", true)
 	require.ErrorContains(t, err, "secretsmanager:GetSecretValue")
 	iamtest.RequireCode(t, err, "AccessDeniedException")
-	many, err := c.GetParameters(ctx, &sdk.GetParametersInput{Names: []string{"/aws/reference/secretsmanager/db/x", "/aws/reference/secretsmanager/none"}, WithDecryption: aws.Bool(true)})
+	many, err := c.GetParameters(ctx, &sdk.GetParametersInput{Names: []string{
+		"/aws/reference/secretsmanager/db/x",
+		"/aws/reference/secretsmanager/none",
+	}, WithDecryption: aws.Bool(true)})
 	require.NoError(t, err)
 	require.Len(t, many.Parameters, 1)
 	require.Equal(t, []string{"/aws/reference/secretsmanager/none"}, many.InvalidParameters)
@@ -184,7 +188,10 @@ func TestReservedNames(t *testing.T) {
 	}
 	_, err := c.PutParameter(t.Context(), &sdk.PutParameterInput{Name: aws.String("n"), Value: aws.String("v"), Type: "str"})
 	require.ErrorContains(t, err, "Member must satisfy enum value set: [SecureString, StringList, String]")
-	_, err = c.GetParametersByPath(t.Context(), &sdk.GetParametersByPathInput{Path: aws.String("/a"), ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Values: []string{"x"}}}})
+	_, err = c.GetParametersByPath(t.Context(), &sdk.GetParametersByPathInput{
+		Path:             aws.String("/a"),
+		ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Values: []string{"x"}}},
+	})
 	iamtest.RequireCode(t, err, "InvalidFilterKey") // the SDK drops the text, since the API's model has none
 }
 

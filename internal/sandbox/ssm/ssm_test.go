@@ -118,6 +118,22 @@ func TestRefusals(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// AWS's own parameters are refused as not served: none of them is missing on AWS.
+func TestPublicParametersAreNotServed(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := register(t, w)
+	name := "/aws/service/global-infrastructure/current-region"
+	_, err := c.GetParameter(ctx, &sdk.GetParameterInput{Name: &name})
+	iamtest.RequireCode(t, err, "NotImplemented")
+	_, err = c.GetParameters(ctx, &sdk.GetParametersInput{Names: []string{name}})
+	iamtest.RequireCode(t, err, "NotImplemented")
+	_, err = c.GetParametersByPath(ctx, &sdk.GetParametersByPathInput{Path: aws.String("/aws/service")})
+	iamtest.RequireCode(t, err, "NotImplemented")
+	_, err = c.GetParameter(ctx, &sdk.GetParameterInput{Name: aws.String("/awsome")})
+	iamtest.RequireCode(t, err, "ParameterNotFound")
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
@@ -167,7 +183,10 @@ func TestAccess(t *testing.T) {
 	c := register(t, w)
 	key, err := awskms.NewFromConfig(w.Admin()).CreateKey(ctx, &awskms.CreateKeyInput{})
 	require.NoError(t, err)
-	_, err = c.PutParameter(ctx, &sdk.PutParameterInput{Name: aws.String("/own"), Value: aws.String("a-text-to-be-found"), Type: types.ParameterTypeSecureString, KeyId: key.KeyMetadata.KeyId})
+	_, err = c.PutParameter(ctx, &sdk.PutParameterInput{
+		Name: aws.String("/own"), Value: aws.String("a-text-to-be-found"),
+		Type: types.ParameterTypeSecureString, KeyId: key.KeyMetadata.KeyId,
+	})
 	require.NoError(t, err)
 	put(t, c, "/managed", "a-text-to-be-found", types.ParameterTypeSecureString)
 	_, cfg := w.Role(t, "reader", iamtest.Allow("ssm:GetParameter", "arn:aws:ssm:us-east-1:000000000000:parameter/*"))

@@ -50,7 +50,10 @@ func TestTaskTokens(t *testing.T) {
 	got := w.await(arn)
 	require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
 	require.JSONEq(t, `{"done":true}`, got["output"].(string))
-	require.Equal(t, []string{"ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"}, w.eventTypes(arn))
+	require.Equal(t, []string{
+		"ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded",
+		"TaskStateExited", "ExecutionSucceeded",
+	}, w.eventTypes(arn))
 	_, err = c.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(`1`)})
 	var gone *sfntypes.TaskTimedOut
 	require.ErrorAs(t, err, &gone)
@@ -111,7 +114,8 @@ func TestMessagesAreText(t *testing.T) {
 		"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{"QueueUrl":"http://sqs/q","MessageBody":{"x.$":"$.n"}},"ResultPath":null,"Next":"B"},
 		"B":{"Type":"Task","Resource":"arn:aws:states:::events:putEvents","Parameters":{"Entries":[{"Detail":{"y":1},"Source":"s"}]},"End":true}}}`), "e", `{"n":1}`))
 	require.JSONEq(t, `{"QueueUrl":"http://sqs/q","MessageBody":"{\"x\":1}"}`, sent)
-	require.JSONEq(t, `{"Entries":[{"Detail":"{\"y\":1}","Source":"s","Resources":["arn:aws:states:us-east-1:000000000000:stateMachine:m","arn:aws:states:us-east-1:000000000000:execution:m:e"]}]}`, put)
+	require.JSONEq(t, `{"Entries":[{"Detail":"{\"y\":1}","Source":"s","Resources":["arn:aws:states:us-east-1:000000000000:stateMachine:m",`+
+		`"arn:aws:states:us-east-1:000000000000:execution:m:e"]}]}`, put)
 	require.Equal(t, "EventBridge.AmazonCloudWatchEventsException", got["error"])
 }
 
@@ -144,7 +148,8 @@ func TestExpressRunsAgainAfterCrash(t *testing.T) {
 	})
 	out, err := w.client().CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
 		Name: aws.String("x"), RoleArn: aws.String(roleARN), Type: sfntypes.StateMachineTypeExpress,
-		Definition: aws.String(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","Next":"W"},"W":{"Type":"Wait","Seconds":60,"End":true}}}`),
+		Definition: aws.String(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","Next":"W"},` +
+			`"W":{"Type":"Wait","Seconds":60,"End":true}}}`),
 	})
 	require.NoError(t, err)
 	w.must("StartExecution", map[string]any{"stateMachineArn": *out.StateMachineArn})
@@ -196,8 +201,9 @@ func TestFloatsStayFloats(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.must("TestState", map[string]any{
-		"definition": `{"Type":"Map","ToleratedFailurePercentage":1,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}`,
-		"input":      "[1]", "mock": map[string]any{"result": "[1]"}, "inspectionLevel": "TRACE",
+		"definition": `{"Type":"Map","ToleratedFailurePercentage":1,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},` +
+			`"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}`,
+		"input": "[1]", "mock": map[string]any{"result": "[1]"}, "inspectionLevel": "TRACE",
 	})
 	require.Equal(t, json.Number("1.0"), r["inspectionData"].(map[string]any)["toleratedFailurePercentage"])
 }
@@ -212,10 +218,16 @@ func TestStateRefusals(t *testing.T) {
 			"arn:aws:states:::lambda:invoke", `{"Task":{"Token":"t"}}`, `{}`,
 			"Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern",
 		},
-		"token":          {"arn:aws:states:::sqs:sendMessage.waitForTaskToken", `{"Task":{"Token":"t"}}`, `{}`, ""},
-		"empty blob":     {"arn:aws:states:::aws-sdk:kms:encrypt", `{}`, `{"CiphertextBlob":""}`, "Mock result schema validation error: Field 'CiphertextBlob' is smaller than the minimum length"},
-		"text as number": {"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":"1.5"}}`, "Mock result schema validation error: Field 'CapacityUnits' must be a number"},
-		"number":         {"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":1.5}}`, ""},
+		"token": {"arn:aws:states:::sqs:sendMessage.waitForTaskToken", `{"Task":{"Token":"t"}}`, `{}`, ""},
+		"empty blob": {
+			"arn:aws:states:::aws-sdk:kms:encrypt", `{}`, `{"CiphertextBlob":""}`,
+			"Mock result schema validation error: Field 'CiphertextBlob' is smaller than the minimum length",
+		},
+		"text as number": {
+			"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":"1.5"}}`,
+			"Mock result schema validation error: Field 'CapacityUnits' must be a number",
+		},
+		"number": {"arn:aws:states:::dynamodb:putItem", `{}`, `{"ConsumedCapacity":{"CapacityUnits":1.5}}`, ""},
 	} {
 		r := w.call("TestState", map[string]any{
 			"definition": `{"Type":"Task","Resource":"` + c.resource + `","Parameters":{},"End":true}`, "input": "{}", "context": c.context, "mock": map[string]any{"result": c.result},

@@ -115,7 +115,8 @@ func (w *world) checkHistory(arn string) {
 	}
 	for typ, n := range map[string]int{
 		"ParallelStateStarted": 1, "MapStateStarted": 5, "MapRunStarted": 2, "MapRunSucceeded": 1, "MapRunFailed": 1, "MapRunRedriven": 0, "MapRunAborted": 0,
-		"MapStateFailed": 3, "MapStateSucceeded": 2, "MapStateEntered": 5, "MapStateExited": 5, "EvaluationFailed": 1, "MapIterationStarted": 4, "MapIterationSucceeded": 3, "MapIterationFailed": 1,
+		"MapStateFailed": 3, "MapStateSucceeded": 2, "MapStateEntered": 5, "MapStateExited": 5, "EvaluationFailed": 1, "MapIterationStarted": 4,
+		"MapIterationSucceeded": 3, "MapIterationFailed": 1,
 	} {
 		require.Equal(w.t, n, count[typ], "%s in %v", typ, count)
 	}

@@ -24,8 +24,11 @@ func TestItemSource(t *testing.T) {
 		"state":   {"", distributed, `["STATE_DATA","STATE_DATA"]`},
 		"object":  {reader("getObject", `"Key":"d/1.jsonl"`, `{"InputType":"JSONL"}`), distributed, `["s3://b/d/1.jsonl","s3://b/d/1.jsonl"]`},
 		"listing": {reader("listObjectsV2", `"Prefix":"d/"`, `{}`), distributed, `["s3://b","s3://b"]`},
-		"flatten": {reader("listObjectsV2", `"Prefix":"d/"`, `{"InputType":"JSONL","Transformation":"LOAD_AND_FLATTEN"}`), distributed, `["s3://b/d/1.jsonl","s3://b/d/1.jsonl","s3://b/d/2.jsonl"]`},
-		"inline":  {"", "", ""},
+		"flatten": {
+			reader("listObjectsV2", `"Prefix":"d/"`, `{"InputType":"JSONL","Transformation":"LOAD_AND_FLATTEN"}`), distributed,
+			`["s3://b/d/1.jsonl","s3://b/d/1.jsonl","s3://b/d/2.jsonl"]`,
+		},
+		"inline": {"", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,11 +37,14 @@ func TestPayloadLimit(t *testing.T) {
 	require.Contains(t, r.body["message"], "Member must have length less than or equal to 262144")
 
 	for name, c := range map[string]struct{ definition, cause string }{
-		"result":              {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Pass","Output":"{% $states.input & 'é' %}","End":true}}}`, "returned a result"},
-		"combined result":     {`{"StartAt":"S","States":{"S":{"Type":"Pass","Parameters":{"a.$":"$","b":1},"End":true}}}`, "returned a result"},
-		"arguments":           {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f","Payload":"{% $states.input %}"},"End":true}}}`, "provided parameters"},
-		"parameters":          {`{"StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f","Payload.$":"$"},"End":true}}}`, "provided parameters"},
-		"parallel parameters": {`{"StartAt":"S","States":{"S":{"Type":"Parallel","Parameters":{"a.$":"$"},"Branches":[{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}],"End":true}}}`, "provided parameters"},
+		"result":          {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Pass","Output":"{% $states.input & 'é' %}","End":true}}}`, "returned a result"},
+		"combined result": {`{"StartAt":"S","States":{"S":{"Type":"Pass","Parameters":{"a.$":"$","b":1},"End":true}}}`, "returned a result"},
+		"arguments": {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",` +
+			`"Arguments":{"FunctionName":"f","Payload":"{% $states.input %}"},"End":true}}}`, "provided parameters"},
+		"parameters": {`{"StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f",` +
+			`"Payload.$":"$"},"End":true}}}`, "provided parameters"},
+		"parallel parameters": {`{"StartAt":"S","States":{"S":{"Type":"Parallel","Parameters":{"a.$":"$"},"Branches":[{"StartAt":"P",` +
+			`"States":{"P":{"Type":"Pass","End":true}}}],"End":true}}}`, "provided parameters"},
 	} {
 		got := w.express(strings.ReplaceAll(name, " ", "-"), c.definition, text(payload))
 		require.Equal(t, "States.DataLimitExceeded", got["error"], "%s: %v", name, got["cause"])
@@ -72,8 +75,9 @@ func TestVariableLimits(t *testing.T) {
 		return `{"QueryLanguage":"JSONata","StartAt":"S0","States":{` + b.String()[1:] + `}}`
 	}
 	for name, c := range map[string]struct{ definition, cause string }{
-		"one":          {chain(1, func(int) string { return "v" }), ""},
-		"two at once":  {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Pass","Assign":{"a":"{% $states.input %}","b":"{% $states.input %}"},"End":true}}}`, "The state/task 'S' assigned variables"},
+		"one": {chain(1, func(int) string { return "v" }), ""},
+		"two at once": {`{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Pass","Assign":{"a":"{% $states.input %}","b":"{% $states.input ` +
+			`%}"},"End":true}}}`, "The state/task 'S' assigned variables"},
 		"the same":     {chain(45, func(int) string { return "v" }), ""},
 		"forty":        {chain(40, func(i int) string { return fmt.Sprint("v", i) }), ""},
 		"more than 10": {chain(41, func(i int) string { return fmt.Sprint("v", i) }), "The state/task 'S40' stored variables"},
@@ -140,7 +144,8 @@ func TestStateWithoutMock(t *testing.T) {
 	require.Equal(t, "ValidationException", r.body["__type"])
 	require.Equal(t, "TestState does not support Context when a mock is not specified.", r.body["message"])
 	for _, resource := range []string{
-		"arn:aws:states:us-east-1:000000000000:activity:a", "arn:aws:states:::states:startExecution.sync", "arn:aws:states:::states:startExecution.sync:2", "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+		"arn:aws:states:us-east-1:000000000000:activity:a", "arn:aws:states:::states:startExecution.sync", "arn:aws:states:::states:startExecution.sync:2",
+		"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
 	} {
 		r = w.call("TestState", map[string]any{"definition": `{"Type":"Task","Resource":"` + resource + `","Parameters":{},"End":true}`, "roleArn": roleARN})
 		require.Equal(t, "InvalidDefinition", r.body["__type"], "%s: %v", resource, r.body)
@@ -175,13 +180,22 @@ func TestConstraints(t *testing.T) {
 	}{
 		{"StartExecution", map[string]any{}, says + " null at 'stateMachineArn' failed to satisfy constraint: Member must not be null"},
 		{"ListActivities", map[string]any{"maxResults": 1001}, says + " '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"},
-		{"ListMapRuns", map[string]any{"executionArn": "a", "nextToken": strings.Repeat("t", 1025)}, says + " '" + strings.Repeat("t", 1025) + "' at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to 1024"},
-		{"DescribeExecution", map[string]any{"executionArn": "a", "includedData": "NONE"}, says + " 'NONE' at 'includedData' failed to satisfy constraint: Member must satisfy enum value set: [ALL_DATA, METADATA_ONLY]"},
-		{"UpdateMapRun", map[string]any{"mapRunArn": "a", "toleratedFailurePercentage": 101}, says + " '101' at 'toleratedFailurePercentage' failed to satisfy constraint: Member must have value less than or equal to 100"},
-		{"CreateActivity", map[string]any{"name": "a", "encryptionConfiguration": map[string]any{"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsDataKeyReusePeriodSeconds": 59}}, says + " '59' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
-		{"TestState", map[string]any{"definition": `{"Type":"Pass","End":true}`, "inspectionLevel": "ALL"}, says + " 'ALL' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"},
+		{"ListMapRuns", map[string]any{"executionArn": "a", "nextToken": strings.Repeat("t", 1025)}, says + " '" + strings.Repeat("t", 1025) +
+			"' at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to 1024"},
+		{"DescribeExecution", map[string]any{"executionArn": "a", "includedData": "NONE"}, says +
+			" 'NONE' at 'includedData' failed to satisfy constraint: Member must satisfy enum value set: [ALL_DATA, METADATA_ONLY]"},
+		{"UpdateMapRun", map[string]any{"mapRunArn": "a", "toleratedFailurePercentage": 101}, says +
+			" '101' at 'toleratedFailurePercentage' failed to satisfy constraint: Member must have value less than or equal to 100"},
+		{"CreateActivity", map[string]any{"name": "a", "encryptionConfiguration": map[string]any{
+			"type":                         "CUSTOMER_MANAGED_KMS_KEY",
+			"kmsDataKeyReusePeriodSeconds": 59,
+		}}, says + " '59' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds' failed to satisfy constraint: Member " +
+			"must have value greater than or equal to 60"},
+		{"TestState", map[string]any{"definition": `{"Type":"Pass","End":true}`, "inspectionLevel": "ALL"}, says +
+			" 'ALL' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"},
 		{"SendTaskHeartbeat", map[string]any{"taskToken": ""}, says + " '' at 'taskToken' failed to satisfy constraint: Member must have length greater than or equal to 1"},
-		{"GetExecutionHistory", map[string]any{"executionArn": strings.Repeat("a", 257)}, says + " '" + strings.Repeat("a", 257) + "' at 'executionArn' failed to satisfy constraint: Member must have length less than or equal to 256"},
+		{"GetExecutionHistory", map[string]any{"executionArn": strings.Repeat("a", 257)}, says + " '" + strings.Repeat("a", 257) +
+			"' at 'executionArn' failed to satisfy constraint: Member must have length less than or equal to 256"},
 	} {
 		r := w.call(c.op, c.params)
 		require.Equal(t, "ValidationException", r.body["__type"], "%s: %v", c.op, r.body)

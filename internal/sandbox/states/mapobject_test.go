@@ -47,7 +47,8 @@ func TestMapOverAnObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(w *world) { w.s3.all["b"] = map[string][]byte{"o.json": []byte(`{"a":1,"b":{"c":2}}`)} })
-			m := w.machine("m", fmt.Sprintf(`{%s"StartAt":"M","States":{"M":{"Type":"Map","End":true,%s"ItemProcessor":{%s"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}`, c.language, c.items, c.mode))
+			m := w.machine("m", fmt.Sprintf(`{%s"StartAt":"M","States":{"M":{"Type":"Map","End":true,%s"ItemProcessor":{%s"StartAt":"P",`+
+				`"States":{"P":{"Type":"Pass","End":true}}}}}}`, c.language, c.items, c.mode))
 			got := w.await(w.start(m, "e", c.input))
 			require.Equal(t, "SUCCEEDED", got["status"], "%v", got)
 			require.JSONEq(t, c.want, got["output"].(string))
@@ -78,7 +79,11 @@ func TestMapOverNothing(t *testing.T) {
 			require.Contains(t, got["cause"], c.cause)
 		})
 	}
-	r := newWorld(t).call("CreateStateMachine", map[string]any{"name": "m", "roleArn": roleARN, "definition": `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","End":true,"Items":"abc","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}`})
+	r := newWorld(t).call("CreateStateMachine", map[string]any{
+		"name": "m", "roleArn": roleARN,
+		"definition": `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","End":true,"Items":"abc","ItemProcessor":{"StartAt":"P",` +
+			`"States":{"P":{"Type":"Pass","End":true}}}}}}`,
+	})
 	require.Equal(t, 400, r.status)
 	require.Contains(t, r.body["message"], "/States/M/Items")
 }
@@ -142,7 +147,10 @@ func TestFailedBranchAbortsTheOthers(t *testing.T) {
 		{"StartAt":"S","States":{"S":{"Type":"Wait","Seconds":5,"Next":"F"},"F":{"Type":"Fail","Error":"E"}}}]}}}`), "e", `{"l":[1]}`)
 	w.await(arn)
 	types := w.eventTypes(arn)
-	require.Equal(t, []string{"FailStateEntered", "WaitStateAborted", "MapIterationAborted", "WaitStateAborted", "MapStateAborted", "ParallelStateFailed", "ExecutionFailed"}, types[len(types)-7:])
+	require.Equal(t, []string{
+		"FailStateEntered", "WaitStateAborted", "MapIterationAborted", "WaitStateAborted", "MapStateAborted",
+		"ParallelStateFailed", "ExecutionFailed",
+	}, types[len(types)-7:])
 }
 
 // A Wait state waits 2^31-1 seconds at most. Source: a recording of AWS of December 2023.
@@ -168,7 +176,10 @@ func TestWrongTypesAreErrors(t *testing.T) {
 	const reader = `"Type":"Map","ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"},%s},` + processor
 	const writer = `"Type":"Map","Items":[1],"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject",%s},` + processor
 	for name, c := range map[string]struct{ state, says string }{
-		"credentials":    {`"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f"},"Credentials":{"RoleArn":"{% 5 %}"}`, "'Credentials/RoleArn' must be of type 'string', but was 'number' for value: 5"},
+		"credentials": {
+			`"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f"},"Credentials":{"RoleArn":"{% 5 %}"}`,
+			"'Credentials/RoleArn' must be of type 'string', but was 'number' for value: 5",
+		},
 		"reader":         {fmt.Sprintf(reader, `"Arguments":"{% 'text' %}"`), "'ItemReader' must be of type 'object', but was 'string'"},
 		"reader's key":   {fmt.Sprintf(reader, `"Arguments":{"Bucket":"b","Key":"{% 1 %}"}`), "'ItemReader/Key' must be of type 'string', but was 'number'"},
 		"writer":         {fmt.Sprintf(writer, `"Arguments":{"Prefix":"x"}`), "'ResultWriter/Bucket' must be of type 'string', but was 'null'"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/api"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/interpreter"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
@@ -32,8 +33,10 @@ type Config struct {
 	Roles   wire.Roles
 	Logs    wire.Logs
 	Events  wire.Events
-	Metrics wire.Metrics
+	Metrics wire.MetricPoints
 	Objects wire.Objects
+	// Limits has how much an account may have open; nil: what accounts start with.
+	Limits *limits.Book
 	// Evaluating is the file that names what is being evaluated, so that an
 	// execution that takes the process down again and again is failed; "" for none.
 	Evaluating string
@@ -63,9 +66,9 @@ func New(c Config) (*Service, error) {
 	desk := tokens.NewDesk(c.DB)
 	s.engine = interpreter.New(interpreter.Config{
 		DB: c.DB, Clock: c.Clock, Log: c.Log, Router: c.Router, Roles: c.Roles, Objects: c.Objects, Evaluating: c.Evaluating, MaxItemBytes: c.MaxItemBytes,
-		Journal: s.journal, Desk: desk, Report: s.report,
+		Journal: s.journal, Desk: desk, Report: s.report, Limits: c.Limits,
 	})
-	s.api = &api.Handlers{DB: c.DB, Clock: c.Clock, Router: c.Router, Desk: desk, Executions: s.engine}
+	s.api = &api.Handlers{DB: c.DB, Clock: c.Clock, Router: c.Router, Desk: desk, Executions: s.engine, Limits: c.Limits}
 	return s, nil
 }
 

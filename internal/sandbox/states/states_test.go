@@ -23,7 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
+		goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
 }
 
 const roleARN = "arn:aws:iam::000000000000:role/states"
@@ -154,10 +155,16 @@ func TestRealtimeFailures(t *testing.T) {
 		name, cause string
 		calls       int // of the endpoint
 	}{
-		"no body":       {`{"other": 1}`, "{}", "Pipeline.PreprocessContract", "must return a JSON object with a 'body' field", 0},
-		"refused input": {`{"body": 1}`, wire.Errorf(424, "ModelError", "Received client error (400) from primary"), "SageMakerRuntime.ModelErrorException", "Received client error (400)", 3},
-		"too large":     {`{"body": "` + strings.Repeat("x", 210_000) + `"}`, "{}", "Pipeline.PayloadTooLarge", "over 200000 characters", 0},
-		"model error":   {`{"body": 1}`, wire.Errorf(400, "ValidationError", "Endpoint x not found"), "SageMakerRuntime.ValidationErrorException", "Endpoint x not found (Service: SageMakerRuntime, Status Code: 400, Request ID: ", 1},
+		"no body": {`{"other": 1}`, "{}", "Pipeline.PreprocessContract", "must return a JSON object with a 'body' field", 0},
+		"refused input": {
+			`{"body": 1}`, wire.Errorf(424, "ModelError", "Received client error (400) from primary"), "SageMakerRuntime.ModelErrorException",
+			"Received client error (400)", 3,
+		},
+		"too large": {`{"body": "` + strings.Repeat("x", 210_000) + `"}`, "{}", "Pipeline.PayloadTooLarge", "over 200000 characters", 0},
+		"model error": {
+			`{"body": 1}`, wire.Errorf(400, "ValidationError", "Endpoint x not found"), "SageMakerRuntime.ValidationErrorException",
+			"Endpoint x not found (Service: SageMakerRuntime, Status Code: 400, Request ID: ", 1,
+		},
 		"broken answer": {`{"body": 1}`, "not json", "States.QueryEvaluationError", "specified for the field 'Assign/prediction' threw an error during evaluation", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -291,11 +298,13 @@ func TestStopExecution(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(w *world) { w.lambda.all["slow"] = function{sleep: time.Hour} })
-	task := w.machine("task", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","TimeoutSeconds":2,"Parameters":{"FunctionName":"slow"},"End":true}}}`)
+	task := w.machine("task", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","TimeoutSeconds":2,`+
+		`"Parameters":{"FunctionName":"slow"},"End":true}}}`)
 	got := w.await(w.start(task, "e", `{}`))
 	require.Equal(t, "FAILED", got["status"])
 	require.Equal(t, "States.Timeout", got["error"])
-	whole := w.machine("whole", `{"TimeoutSeconds":2,"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"slow"},"End":true}}}`)
+	whole := w.machine("whole", `{"TimeoutSeconds":2,"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",`+
+		`"Parameters":{"FunctionName":"slow"},"End":true}}}`)
 	arn := w.start(whole, "e", `{}`)
 	require.Equal(t, "TIMED_OUT", w.await(arn)["status"])
 	require.NotContains(t, w.await(arn), "error")
@@ -484,10 +493,12 @@ func TestTasksActAsTheRole(t *testing.T) {
 			})
 		}
 	})
-	def := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"End":true}}}`
+	def := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"Next":"B"},` +
+		`"B":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sqs:sendMessage","Parameters":{},"End":true}}}`
 	m := w.machine("m", def)
 	require.Equal(t, "SUCCEEDED", w.await(w.start(m, "e", "{}"))["status"])
-	require.Equal(t, []string{"states.amazonaws.com " + roleARN + " " + m + " check", "states.amazonaws.com " + roleARN + " " + m + " e"}, rs.calls, "once for the machine, once for an execution")
+	require.Equal(t, []string{"states.amazonaws.com " + roleARN + " " + m + " check", "states.amazonaws.com " + roleARN + " " + m + " e"}, rs.calls,
+		"once for the machine, once for an execution")
 	require.Equal(t, "states", seen.Role)
 	rs.err = wire.Errorf(403, "AccessDenied", "the role does not trust states.amazonaws.com")
 	got := w.await(w.start(m, "f", "{}"))
@@ -517,6 +528,21 @@ func TestAliasesRoute(t *testing.T) {
 	require.Equal(t, `"two"`, w.await(w.start(live, "b", "{}"))["output"])
 	list := w.must("ListExecutions", map[string]any{"stateMachineArn": v1})["executions"].([]any)
 	require.Len(t, list, 1)
+
+	// Two versions have their shares of the executions, each of which names its own.
+	w.must("CreateStateMachineAlias", map[string]any{"name": "canary", "routingConfiguration": []any{
+		map[string]any{"stateMachineVersionArn": v1, "weight": 70}, map[string]any{"stateMachineVersionArn": v2, "weight": 30},
+	}})
+	canary, shares := m+":canary", map[string]int{}
+	for i := range 200 {
+		got := w.await(w.start(canary, fmt.Sprint("canary-", i), "{}"))
+		version := got["stateMachineVersionArn"].(string)
+		shares[version]++
+		require.Equal(t, version == v2, got["output"] == `"two"`)
+		require.Equal(t, canary, got["stateMachineAliasArn"])
+	}
+	require.InDelta(t, 60, shares[v2], 35)
+	w.must("DeleteStateMachineAlias", map[string]any{"stateMachineAliasArn": canary})
 	list = w.must("ListExecutions", map[string]any{"stateMachineArn": live, "maxResults": 1})["executions"].([]any)
 	require.Equal(t, "b", list[0].(map[string]any)["name"], "newest first")
 	require.Equal(t, "ConflictException", w.call("DeleteStateMachineVersion", map[string]any{"stateMachineVersionArn": v2}).body["__type"])
@@ -546,7 +572,8 @@ func TestDeletedMachineBeginsAnew(t *testing.T) {
 func TestHistoryLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	arn := w.start(w.machine("m", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}`), "e", "{}")
+	arn := w.start(w.machine("m", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.x",`+
+		`"IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}`), "e", "{}")
 	got := w.await(arn)
 	require.Equal(t, "FAILED", got["status"])
 	require.Contains(t, got["cause"], "25000")

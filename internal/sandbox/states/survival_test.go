@@ -26,10 +26,12 @@ func TestPanicFailsItsExecutionOnly(t *testing.T) {
 	w := newWorld(t)
 	const bad = `{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% 1 %}","End":true}`
 	machines := map[string]string{
-		"root":     `{"StartAt":"A","States":{"A":` + bad + `}}`,
-		"parallel": `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"A","States":{"A":` + bad + `}},{"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}}]}}}`,
-		"map":      `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":` + bad + `}}}}}`,
-		"children": `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"A","States":{"A":` + bad + `}}}}}`,
+		"root": `{"StartAt":"A","States":{"A":` + bad + `}}`,
+		"parallel": `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"A","States":{"A":` + bad +
+			`}},{"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}}]}}}`,
+		"map": `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":` + bad + `}}}}}`,
+		"children": `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED",` +
+			`"ExecutionType":"STANDARD"},"StartAt":"A","States":{"A":` + bad + `}}}}}`,
 	}
 	w.svc.BreakExpressions()
 	for name, definition := range machines {

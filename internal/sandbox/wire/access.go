@@ -28,6 +28,9 @@ type Access struct {
 	Also func(in Input) []string
 	// Tagging is the action that is needed too where a document tags what it makes.
 	Tagging string
+	// TaggingOn names the resources of Tagging where they are others: those that are to be
+	// made, by a pattern, of an operation that is about none. Nil: the same.
+	TaggingOn func(req *Request, in Input) []string
 	// Free is where AWS documents that the operation needs no permission.
 	Free string
 	// Inside says why only the handler knows what to ask for; it asks by Request.May.
@@ -175,8 +178,13 @@ func (e *entry) permit(ctx context.Context, req *Request, in Input) error {
 	if a.Also != nil {
 		actions = append(actions, a.Also(in)...)
 	}
+	var tagged []string
 	if a.Tagging != "" && givesTags(req.tags) {
-		actions = append(actions, a.Tagging)
+		if a.TaggingOn != nil {
+			tagged = a.TaggingOn(req, in)
+		} else {
+			actions = append(actions, a.Tagging)
+		}
 	}
 	on := []string{"*"}
 	if a.On != nil {
@@ -198,6 +206,11 @@ func (e *entry) permit(ctx context.Context, req *Request, in Input) error {
 			if err := req.May(ctx, action, arn, keys); err != nil {
 				return err
 			}
+		}
+	}
+	for _, arn := range tagged {
+		if err := req.May(ctx, a.Tagging, arn, keys); err != nil {
+			return err
 		}
 	}
 	return nil

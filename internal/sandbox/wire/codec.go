@@ -13,14 +13,31 @@ import (
 	"unicode"
 )
 
+// Casing is how an API begins the names of its members.
+type Casing struct {
+	// Lower: in lower case.
+	Lower bool
+	// Odd are the members, as Shape.member, that begin otherwise than the others do.
+	Odd []string
+}
+
+// lower tells how a field of a struct begins.
+func (c Casing) lower(of reflect.Type, f reflect.StructField) bool {
+	for _, name := range c.Odd {
+		if shape, member, _ := strings.Cut(name, "."); shape == of.Name() && strings.EqualFold(member, f.Name) {
+			return !c.Lower
+		}
+	}
+	return c.Lower
+}
+
 // Encode writes v as an AWS JSON document. v may hold the SDK's own types: a
-// struct's members are named like its fields (first letter lower-cased if
-// lowerCamel), nil pointers, nil slices and maps and empty enums are left out,
+// struct's members are named like its fields (first letter as the casing has it), nil pointers, nil slices and maps and empty enums are left out,
 // times are epoch seconds and blobs base64 (awsJson protocols). A json tag wins
 // over the field's name; json.RawMessage and json.Marshaler values are taken as
 // they are.
-func Encode(v any, lowerCamel bool) (json.RawMessage, error) {
-	doc, err := toDoc(reflect.ValueOf(v), lowerCamel)
+func Encode(v any, casing Casing) (json.RawMessage, error) {
+	doc, err := toDoc(reflect.ValueOf(v), casing)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +59,7 @@ var (
 	marshalerType = reflect.TypeFor[json.Marshaler]()
 )
 
-func toDoc(v reflect.Value, lower bool) (any, error) {
+func toDoc(v reflect.Value, casing Casing) (any, error) {
 	if !v.IsValid() {
 		return nil, nil
 	}
@@ -59,16 +76,16 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 		if v.IsNil() {
 			return nil, nil
 		}
-		return toDoc(v.Elem(), lower)
+		return toDoc(v.Elem(), casing)
 	case reflect.Struct:
-		return structDoc(v, lower)
+		return structDoc(v, casing)
 	case reflect.Map:
 		if v.IsNil() {
 			return nil, nil
 		}
 		out := make(map[string]any, v.Len())
 		for _, k := range v.MapKeys() {
-			x, err := toDoc(v.MapIndex(k), lower)
+			x, err := toDoc(v.MapIndex(k), casing)
 			if err != nil {
 				return nil, err
 			}
@@ -81,7 +98,7 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 		}
 		out := make([]any, v.Len())
 		for i := range out {
-			x, err := toDoc(v.Index(i), lower)
+			x, err := toDoc(v.Index(i), casing)
 			if err != nil {
 				return nil, err
 			}
@@ -104,7 +121,7 @@ func toDoc(v reflect.Value, lower bool) (any, error) {
 	}
 }
 
-func structDoc(v reflect.Value, lower bool) (any, error) {
+func structDoc(v reflect.Value, casing Casing) (any, error) {
 	out := map[string]any{}
 	t := v.Type()
 	for i := range t.NumField() {
@@ -112,7 +129,7 @@ func structDoc(v reflect.Value, lower bool) (any, error) {
 		if !f.IsExported() || f.Name == "ResultMetadata" {
 			continue
 		}
-		name, tagged := memberName(f, lower)
+		name, tagged := memberName(f, casing.lower(t, f))
 		if name == "-" {
 			continue
 		}
@@ -120,7 +137,7 @@ func structDoc(v reflect.Value, lower bool) (any, error) {
 		if absent(fv) && (!tagged || strings.Contains(f.Tag.Get("json"), "omitempty")) {
 			continue
 		}
-		x, err := toDoc(fv, lower)
+		x, err := toDoc(fv, casing)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}

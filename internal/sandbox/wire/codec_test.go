@@ -37,7 +37,7 @@ func TestCodecRoundTrip(t *testing.T) {
 		RoleArn: ptr("a"), CreatedDate: &at, Stopped: at, Status: "RED", Blob: []byte("hi"), Count: 3, Ratio: ptr(1.5), On: ptr(false),
 		Inner: &inner{Names: []string{"x"}, Tags: map[string]string{"k": "v"}}, Items: []inner{{}},
 	}
-	raw, err := Encode(&in, true)
+	raw, err := Encode(&in, Casing{Lower: true})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"roleArn":"a","createdDate":1700000000.123,"stopped":1700000000.123,"status":"RED","blob":"aGk=","count":3,
 		"ratio":1.5,"on":false,"inner":{"names":["x"],"tags":{"k":"v"}},"items":[{}]}`, string(raw))
@@ -53,7 +53,7 @@ func TestEncodeLeavesOutWhatIsUnset(t *testing.T) {
 		B []string
 		C map[string]string
 		D color
-	}{}, false)
+	}{}, Casing{})
 	require.NoError(t, err)
 	require.JSONEq(t, `{}`, string(raw))
 }

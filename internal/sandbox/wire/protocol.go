@@ -13,7 +13,7 @@ import (
 )
 
 func writeJSON(w http.ResponseWriter, svc *Service, out any) {
-	raw, err := Encode(out, svc.LowerCamel)
+	raw, err := Encode(out, svc.Casing)
 	if err != nil {
 		WriteJSONError(w, svc.Protocol, NewID(), AsError(err))
 		return

@@ -24,7 +24,10 @@ func (p Protocol) Refusals() Refusals {
 	case RESTXML:
 		return Refusals{&Error{Status: http.StatusForbidden, Code: "AccessDenied"}, Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."), xmlSignature}
 	}
-	return Refusals{&Error{Status: http.StatusBadRequest, Code: "AccessDeniedException"}, Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded"), JSONSignature(http.StatusBadRequest)}
+	return Refusals{
+		&Error{Status: http.StatusBadRequest, Code: "AccessDeniedException"},
+		Errorf(http.StatusBadRequest, "ThrottlingException", "Rate exceeded"), JSONSignature(http.StatusBadRequest),
+	}
 }
 
 // or fills in what is not given.
@@ -123,7 +126,8 @@ func (e *SignatureError) Error() string { return JSONSignature(http.StatusBadReq
 const (
 	textInvalidToken = "The security token included in the request is invalid."
 	textExpiredToken = "The security token included in the request is expired"
-	textMismatch     = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	textMismatch     = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing " +
+		"method. Consult the service documentation for details."
 )
 
 // JSONSignature is the wording of JSON services, with the status that a service has for

@@ -304,9 +304,9 @@ func (s *Service) restBody(shape *model.Shape, v reflect.Value, located map[stri
 			b, _ := indirect(field).Interface().([]byte)
 			return b, nil
 		}
-		return Encode(field.Interface(), s.LowerCamel)
+		return Encode(field.Interface(), s.Casing)
 	}
-	doc, err := toDoc(v, s.LowerCamel)
+	doc, err := toDoc(v, s.Casing)
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ func (s *Service) restBody(shape *model.Shape, v reflect.Value, located map[stri
 			delete(o, name)
 		}
 	}
-	return Encode(doc, s.LowerCamel)
+	return Encode(doc, s.Casing)
 }
 
 func indirect(v reflect.Value) reflect.Value {

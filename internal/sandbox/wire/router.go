@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ type Op func(ctx context.Context, req *Request, in []byte) (out any, err error)
 type StreamOp func(w http.ResponseWriter, h *http.Request, req *Request) error
 
 // Service describes a service to the router. What is not given of Scope, Target,
-// Protocol, Namespace, Version and LowerCamel is taken from the model of the
+// Protocol, Namespace, Version and Casing is taken from the model of the
 // service's API.
 type Service struct {
 	// ID is the SDK's service id in lower case, as in aws-sdk:ID:operation.
@@ -75,8 +76,8 @@ type Service struct {
 	Protocol Protocol
 	// Namespace is the XML namespace of replies; query services only.
 	Namespace string
-	// LowerCamel says that members begin in lower case on the wire.
-	LowerCamel bool
+	// Casing is how members begin on the wire.
+	Casing Casing
 	// MaxBody bounds a request's body, in bytes; 0 is the router's bound.
 	MaxBody int
 	// Check refuses an input that breaks the constraints of the API's model, with
@@ -89,6 +90,10 @@ type Service struct {
 	// is not the URL's own (S3 takes buckets in the host's name). It is what old
 	// signatures are over, too. REST only.
 	Path func(*http.Request) string
+	// Cross sets the headers that let a browser show the answer to a page of another
+	// origin, and answers what it asks beforehand (OPTIONS), which nobody signs; done is
+	// set if that is all. nil: the service has nothing to do with browsers.
+	Cross func(w http.ResponseWriter, h *http.Request) (done bool, err error)
 	// Extra are operations of REST services that AWS's models do not have.
 	Extra []model.Operation
 	// Actions is the prefix of the service's actions in IAM, where it is not Scope.
@@ -100,6 +105,10 @@ type Service struct {
 	Refusals Refusals
 	// Signing is how requests to the service are signed.
 	Signing Signing
+	// Unsigned are the operations that AWS takes without a signature, by a token of
+	// another kind. Nothing here is done for whom the sandbox has given no keys, so they
+	// are refused as not served and not as badly signed. Query services only.
+	Unsigned []string
 	// Quotas are the token buckets of operations, as far as they are published; that
 	// of "" is for all others.
 	Quotas map[string]Quota
@@ -118,7 +127,8 @@ func (s *Service) complete() {
 		if s.Scope == "" {
 			s.Scope = s.api.Signing
 		}
-		s.Protocol, s.Target, s.Namespace, s.LowerCamel = protocolOf(s.api), s.api.Target, s.api.Namespace, s.api.LowerCamel
+		s.Protocol, s.Target, s.Namespace = protocolOf(s.api), s.api.Target, s.api.Namespace
+		s.Casing = Casing{s.api.LowerCamel, s.api.Odd}
 	}
 	if s.Actions == "" {
 		s.Actions = s.Scope
@@ -381,7 +391,14 @@ func (r *Router) Invoke(ctx context.Context, sc Scope, p Principal, service, ope
 	if err != nil {
 		return nil, req.failure(err)
 	}
-	return Encode(out, svc != nil && svc.LowerCamel)
+	if _, ok := out.(*EventStream); ok {
+		return nil, Errorf(http.StatusBadRequest, "UnknownOperationException", "%s:%s answers by a stream of events, which only its own clients read", service, operation)
+	}
+	var casing Casing
+	if svc != nil {
+		casing = svc.Casing
+	}
+	return Encode(out, casing)
 }
 
 // Inside is a request to a service that no client made, as p: what a service asks of its
@@ -431,6 +448,8 @@ func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 	if x.svc == nil {
 		if err == nil {
 			err = Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not serve %q", scope)
+		} else if name := r.unsigned(h, err); name != "" {
+			err = Errorf(http.StatusNotImplemented, "NotImplemented", "the sandbox does not serve %s: it takes requests that are signed by its own keys only", name)
 		}
 		x.svc = unknownService(h)
 		x.req = &Request{ID: NewID()}
@@ -440,6 +459,15 @@ func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 	x.req = r.request(ScopeOf(p.Account, region), p, x.svc, "")
 	x.req.HTTP = h
 	w.Header().Set("X-Amzn-Requestid", x.req.ID)
+	if x.svc.Cross != nil {
+		done, crossErr := x.svc.Cross(w, h)
+		if crossErr != nil {
+			x.fail(crossErr)
+		}
+		if done {
+			return
+		}
+	}
 	if err == nil {
 		err = x.serve()
 	}
@@ -567,6 +595,9 @@ func (x *exchange) read() (doc any, err error) {
 
 func (x *exchange) write(out any) error {
 	_, rpc := cborOperation(x.h)
+	if events, ok := out.(*EventStream); ok {
+		return events.serve(x)
+	}
 	switch {
 	case x.match != nil:
 		return x.svc.writeREST(x.w, x.match.op, out)
@@ -629,12 +660,32 @@ func (r *Router) find(scope string, h *http.Request) (*Service, *match) {
 	return rest, nil
 }
 
+// unsigned is the operation that a request without a signature is for, if AWS takes it
+// without; else "". It looks at the beginning of a form only, as clients write it.
+func (r *Router) unsigned(h *http.Request, err error) string {
+	const enough = 4 << 10
+	var refused *SignatureError
+	if !errors.As(err, &refused) || refused.Fault != NoSignature || unknownService(h).Protocol != Query {
+		return ""
+	}
+	raw, _ := io.ReadAll(io.LimitReader(h.Body, enough)) // of a body that breaks off what there is
+	form, _ := url.ParseQuery(string(raw))               // of a value that is cut off those before it
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for id, s := range r.services {
+		if slices.Contains(s.Unsigned, form.Get("Action")) {
+			return id + ":" + form.Get("Action")
+		}
+	}
+	return ""
+}
+
 // unknownService stands for a service that there is none of: it answers in the
 // form that the client seems to read.
 func unknownService(h *http.Request) *Service {
 	s := &Service{Protocol: JSON10, Refusals: Refusals{Signature: JSONSignature(http.StatusForbidden)}}
 	if strings.HasPrefix(h.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		s.Protocol = Query
+		s.Protocol, s.Refusals = Query, Refusals{}
 	}
 	s.Refusals = s.Refusals.or(s.Protocol.Refusals())
 	return s

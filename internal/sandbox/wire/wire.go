@@ -8,13 +8,16 @@
 package wire
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,6 +41,8 @@ type Principal struct {
 	// Source is the ARN of the resource that a service acts for where it does so in its
 	// own name (aws:SourceArn), empty otherwise.
 	Source string
+	// SourceAccount is the account of a Source whose ARN has none (a bucket's).
+	SourceAccount string
 	// Session is what else was said when the role was assumed; nil for nothing.
 	Session *Session
 }
@@ -141,7 +146,7 @@ func (r *Request) AuthorizeIdentity(ctx context.Context, action, resource string
 func (r *Request) ConditionKeys(keys map[string][]string) map[string][]string {
 	out := map[string][]string{"aws:RequestedRegion": {r.Region}}
 	if source, ok := ParseARN(r.Principal.Source); ok && r.Principal.Role == "" {
-		out["aws:SourceArn"], out["aws:SourceAccount"] = []string{r.Principal.Source}, []string{source.AccountID}
+		out["aws:SourceArn"], out["aws:SourceAccount"] = []string{r.Principal.Source}, []string{cmp.Or(source.AccountID, r.Principal.SourceAccount)}
 	}
 	if !r.Time.IsZero() {
 		out["aws:CurrentTime"] = []string{r.Time.UTC().Format(time.RFC3339)}
@@ -264,10 +269,38 @@ type Events interface {
 	PutEvent(ctx context.Context, sc Scope, source, detailType string, resources []string, detail any)
 }
 
-// Metrics takes data points of services for CloudWatch alarms. The CloudWatch
-// service implements it.
-type Metrics interface {
-	PutMetric(ctx context.Context, sc Scope, namespace, name string, dimensions map[string]string, value float64)
+// ScalingAlarm is an alarm that acts on a scaling policy, with what it last saw.
+type ScalingAlarm struct {
+	Name             string
+	Threshold, Value float64
+	Known            bool // whether there is a Value
+}
+
+// Scaling takes actions of alarms on scaling policies. Application Auto Scaling
+// implements it.
+type Scaling interface {
+	ExecutePolicy(ctx context.Context, policyARN string, a ScalingAlarm) error
+}
+
+// Unserved reports whether an error says that the sandbox does not serve an operation: a
+// router without the service that another one would ask.
+func Unserved(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "UnknownOperationException"
+}
+
+// Transient reports whether a call that failed may succeed later, so that its failure says
+// nothing about what was asked for: the service is busy or fails itself. A refusal is not,
+// nor is what the sandbox does not serve.
+func Transient(err error) bool {
+	var denied *DeniedError
+	if err == nil || errors.As(err, &denied) {
+		return false
+	}
+	e := AsError(err)
+	code := strings.ToLower(e.Code)
+	return e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented || e.Status == http.StatusTooManyRequests ||
+		strings.Contains(code, "throttl") || strings.Contains(code, "toomanyrequests")
 }
 
 // MetricPoint is a data point with all that it may say.
@@ -279,7 +312,7 @@ type MetricPoint struct {
 	Time            time.Time // what it is about
 }
 
-// MetricPoints takes data points of metric filters. The CloudWatch service
+// MetricPoints takes data points of services and of metric filters. The CloudWatch service
 // implements it.
 type MetricPoints interface {
 	PutPoint(ctx context.Context, sc Scope, p MetricPoint)

@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // Again returns existing pipelines as they were asked for, checked by the rules and
 // with the files of today: what an up or a preview of them works on. It reads
 // files. All errors come at once, each with the name of its pipeline.
-func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, error) {
+func Again(ctx context.Context, s Source, list []pipelines.Pipeline) ([]*spec.Pipeline, error) {
 	out := make([]*spec.Pipeline, 0, len(list))
 	var errs fault.List
 	for _, p := range list {
@@ -33,7 +34,7 @@ func Again(ctx context.Context, s Source, list []Pipeline) ([]*spec.Pipeline, er
 }
 
 // AsAsked returns a pipeline as it was asked for, secrets included.
-func AsAsked(ctx context.Context, s Source, p Pipeline) (*spec.Pipeline, error) {
+func AsAsked(ctx context.Context, s Source, p pipelines.Pipeline) (*spec.Pipeline, error) {
 	switch {
 	case p.State == nil:
 		return nil, p.Err

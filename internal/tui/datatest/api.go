@@ -158,7 +158,9 @@ func (a *API) DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionIn
 }
 
 // DescribeStateMachineForExecution returns what a record ran.
-func (a *API) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeStateMachineForExecutionOutput, error) {
+func (a *API) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput,
+	_ ...func(*sfn.Options),
+) (*sfn.DescribeStateMachineForExecutionOutput, error) {
 	if err := a.enter(ctx, "DescribeStateMachineForExecution"); err != nil {
 		return nil, err
 	}
@@ -264,7 +266,10 @@ func (a *API) RedriveExecution(ctx context.Context, in *sfn.RedriveExecutionInpu
 	count := aws.ToInt32(r.Describe.RedriveCount) + 1
 	r.Describe.Status, r.Describe.StopDate, r.Describe.RedriveCount, r.Describe.RedriveDate = types.ExecutionStatusRunning, nil, &count, &now
 	r.Describe.Error, r.Describe.Cause = nil, nil
-	last := r.Events[len(r.Events)-1].Id
+	last := int64(0) // a record may have no history
+	if n := len(r.Events); n > 0 {
+		last = r.Events[n-1].Id
+	}
 	r.Events = append(r.Events, types.HistoryEvent{
 		Id: last + 1, PreviousEventId: last, Timestamp: &now, Type: types.HistoryEventTypeExecutionRedriven,
 		ExecutionRedrivenEventDetails: &types.ExecutionRedrivenEventDetails{RedriveCount: &count},

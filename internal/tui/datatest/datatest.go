@@ -18,8 +18,12 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
+	"github.com/pipelinetui/pipelinetui/internal/health"
+	"github.com/pipelinetui/pipelinetui/internal/logstream"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/results"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -53,20 +57,31 @@ type TB interface {
 // safe for concurrent use after its fields are set.
 type Source struct {
 	PlaceFunc     func(ctx context.Context) (data.Place, error)
+	ContextsFunc  func() (data.Contexts, error)
+	SwitchFunc    func(ctx context.Context, to data.Context) error
+	ExampleFunc   func() (*spec.Pipeline, error)
 	CatalogFunc   func() (*spec.Catalog, error)
-	RebuildFunc   func(p data.Pipeline) (*spec.Pipeline, error)
-	PipelinesFunc func(ctx context.Context) ([]data.Pipeline, error)
-	ReadFunc      func(ctx context.Context, id spec.ID) (data.Pipeline, error)
-	LiveFunc      func(ctx context.Context, p data.Pipeline) (data.Live, error)
+	RebuildFunc   func(p pipelines.Pipeline) (*spec.Pipeline, error)
+	PipelinesFunc func(ctx context.Context) ([]pipelines.Pipeline, error)
+	ReadFunc      func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error)
+	LiveFunc      func(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error)
 	LocksFunc     func(ctx context.Context, id spec.ID) ([]stack.Lock, error)
 	CopiesFunc    func(ctx context.Context, id spec.ID) ([]stack.Copy, error)
 	RestoreFunc   func(ctx context.Context, id spec.ID) (stack.Copy, string, error)
-	OperateFunc   func(ctx context.Context, req data.Request) (data.Operation, error)
-	MachineFunc   func(ctx context.Context, id spec.ID) (*data.Machine, error)
-	LogsFunc      func(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error)
-	UploadFunc    func(ctx context.Context, id spec.ID, file string) ([]byte, error)
-	DescribeFunc  func(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error)
-	ConsoleFunc   func(r stack.Resource) string
+	RevisionsFunc func(ctx context.Context, id spec.ID) ([]pipelines.Revision, error)
+	OperateFunc   func(ctx context.Context, req pipelines.Request) (pipelines.Operation, error)
+	MachineFunc   func(ctx context.Context, id spec.ID) (*pipelines.Machine, error)
+	LogsFunc      func(ctx context.Context, id spec.ID, q pipelines.LogQuery) ([]pipelines.LogLine, error)
+	FleetFunc     func(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error)
+	TurnBackFunc  func(p *spec.Pipeline, endpoint string) error
+	HealthFunc    func(ctx context.Context, list []pipelines.Pipeline, q health.Question) ([]pipelines.Health, error)
+	// ResultsAPI is S3 for Results; nil has no objects.
+	ResultsAPI results.API
+	// LogsAPI is CloudWatch Logs for LogStream; nil has no log groups.
+	LogsAPI      logstream.API
+	UploadFunc   func(ctx context.Context, id spec.ID, file string) ([]byte, error)
+	DescribeFunc func(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error)
+	ConsoleFunc  func(r stack.Resource) string
 	// EventFunc changes what operations play, before they do.
 	EventFunc func(e *stack.Event)
 	ReadOnly  bool
@@ -82,11 +97,11 @@ type Source struct {
 	once    sync.Once
 
 	mu        sync.Mutex
-	pipelines map[spec.ID]data.Pipeline
+	pipelines map[spec.ID]pipelines.Pipeline
 	histories map[spec.ID][]stack.Update
 	unread    map[spec.ID]bool
 	unlocked  []spec.ID
-	requests  []data.Request
+	requests  []pipelines.Request
 }
 
 var _ data.Source = (*Source)(nil)
@@ -97,7 +112,7 @@ func New(t TB) *Source {
 	cat, err := spec.LoadCatalog(templates.FS)
 	require.NoError(t, err)
 	s := &Source{
-		catalog: cat, release: make(chan struct{}), pipelines: map[spec.ID]data.Pipeline{}, histories: map[spec.ID][]stack.Update{},
+		catalog: cat, release: make(chan struct{}), pipelines: map[spec.ID]pipelines.Pipeline{}, histories: map[spec.ID][]stack.Update{},
 		unread: map[spec.ID]bool{}, API: newAPI(t),
 	}
 	s.client = executions.New(executions.Config{API: s.API, Limits: executions.Limits{Unlimited: true}})
@@ -130,7 +145,7 @@ func (s *Source) load(t TB, id spec.ID) {
 	r.Spec = doc.Bytes()
 	p, err := spec.FromDocument(r.Spec, s.catalog, spec.Options{Region: "us-east-1", SkipFiles: true})
 	require.NoError(t, err)
-	s.pipelines[id] = data.Pipeline{
+	s.pipelines[id] = pipelines.Pipeline{
 		ID: id, Summary: stack.Summary{Name: r.Stack, LastUpdate: r.LastUpdate, Resources: len(r.State)}, Spec: p, Read: Recorded,
 		State: &stack.State{Stack: r.Stack, Updated: r.LastUpdate, Resources: r.State, Outputs: r.Outputs, Pending: r.Pending, Spec: r.Spec, SecretsProvider: "passphrase", Basis: "1"},
 	}
@@ -146,7 +161,7 @@ func (s *Source) Template(_ context.Context, p *spec.Pipeline) (*spec.Template, 
 }
 
 // Rebuild implements data.Source: recordings have no secrets.
-func (s *Source) Rebuild(_ context.Context, p data.Pipeline) (*spec.Pipeline, error) {
+func (s *Source) Rebuild(_ context.Context, p pipelines.Pipeline) (*spec.Pipeline, error) {
 	if s.RebuildFunc != nil {
 		return s.RebuildFunc(p)
 	}
@@ -154,7 +169,7 @@ func (s *Source) Rebuild(_ context.Context, p data.Pipeline) (*spec.Pipeline, er
 }
 
 // Add adds a pipeline, or replaces one.
-func (s *Source) Add(p data.Pipeline, history ...stack.Update) {
+func (s *Source) Add(p pipelines.Pipeline, history ...stack.Update) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pipelines[p.ID] = p
@@ -182,7 +197,7 @@ func (s *Source) Unread() {
 func (s *Source) Release() { s.once.Do(func() { close(s.release) }) }
 
 // Requests are the operations that were asked for.
-func (s *Source) Requests() []data.Request {
+func (s *Source) Requests() []pipelines.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
@@ -218,25 +233,25 @@ func (s *Source) Catalog(context.Context) (*spec.Catalog, error) {
 func (s *Source) SpecOptions() spec.Options { return spec.Options{Region: "us-east-1"} }
 
 // Pipelines implements data.Source.
-func (s *Source) Pipelines(ctx context.Context) ([]data.Pipeline, error) {
+func (s *Source) Pipelines(ctx context.Context) ([]pipelines.Pipeline, error) {
 	if s.PipelinesFunc != nil {
 		return s.PipelinesFunc(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]data.Pipeline, 0, len(s.pipelines))
+	out := make([]pipelines.Pipeline, 0, len(s.pipelines))
 	for id, p := range s.pipelines {
 		if s.unread[id] {
-			p = data.Pipeline{ID: id, Summary: p.Summary}
+			p = pipelines.Pipeline{ID: id, Summary: p.Summary}
 		}
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b data.Pipeline) int { return strings.Compare(a.ID.StackName(), b.ID.StackName()) })
+	slices.SortFunc(out, func(a, b pipelines.Pipeline) int { return strings.Compare(a.ID.StackName(), b.ID.StackName()) })
 	return out, ctx.Err()
 }
 
 // Read implements data.Source.
-func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
+func (s *Source) Read(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
 	if s.ReadFunc != nil {
 		return s.ReadFunc(ctx, id)
 	}
@@ -251,7 +266,7 @@ func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
 }
 
 // Live implements data.Source.
-func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
+func (s *Source) Live(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
 	if s.LiveFunc != nil {
 		return s.LiveFunc(ctx, p)
 	}
@@ -261,16 +276,20 @@ func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
 // world is what can be asked about recorded pipelines: their endpoints are well.
 type world struct{ client *executions.Client }
 
-func (world) Elsewhere(*data.Pipeline) (string, error) { return "", nil }
+func (world) Elsewhere(*pipelines.Pipeline) (string, error) { return "", nil }
 
-func (world) Endpoint(_ context.Context, p *data.Pipeline) (string, error) {
+func (world) Endpoint(_ context.Context, p *pipelines.Pipeline) (string, error) {
 	if p.Output("endpointName") == "" {
 		return "", nil
 	}
 	return "InService", nil
 }
 
-func (w world) Executions(context.Context, *data.Pipeline) (*executions.Client, error) {
+func (w world) Shared(context.Context, *pipelines.Pipeline) ([]pipelines.Shared, error) {
+	return nil, nil
+}
+
+func (w world) Executions(context.Context, *pipelines.Pipeline) (*executions.Client, error) {
 	return w.client, nil
 }
 
@@ -301,6 +320,20 @@ func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
 	return ctx.Err()
 }
 
+// Revisions implements data.Source.
+func (s *Source) Revisions(ctx context.Context, id spec.ID) ([]pipelines.Revision, error) {
+	if s.RevisionsFunc != nil {
+		return s.RevisionsFunc(ctx, id)
+	}
+	return nil, ctx.Err()
+}
+
+// RebuildAt implements data.Source: every revision was made as the pipeline is now, and
+// needs no file but what the stack keeps.
+func (s *Source) RebuildAt(ctx context.Context, p pipelines.Pipeline, _ int) (*spec.Pipeline, error) {
+	return p.Spec, ctx.Err()
+}
+
 // Copies implements data.Source.
 func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
 	if s.CopiesFunc != nil {
@@ -318,12 +351,12 @@ func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, e
 }
 
 // Describe implements data.Source.
-func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error) {
+func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
 	if s.DescribeFunc != nil {
 		return s.DescribeFunc(ctx, p)
 	}
 	names := p.Names("000000000000")
-	return []data.Planned{
+	return []spec.Planned{
 		{Block: "storage", Type: kinds.Bucket, Name: "data", AWSName: names.Bucket},
 		{Block: "endpoint", Type: kinds.Endpoint, Name: "endpoint", AWSName: names.Endpoint, Idle: "1 × " + p.Parameters.String("instanceType") + " by the hour"},
 		{Block: "workflow", Type: kinds.StateMachine, Name: "machine", AWSName: names.StateMachine},
@@ -331,7 +364,7 @@ func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned
 }
 
 // Machine implements data.Source.
-func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error) {
+func (s *Source) Machine(ctx context.Context, id spec.ID) (*pipelines.Machine, error) {
 	if s.MachineFunc != nil {
 		return s.MachineFunc(ctx, id)
 	}
@@ -351,13 +384,41 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*data.Machine, error)
 }
 
 // MachineOf implements data.Source.
-func (s *Source) MachineOf(ctx context.Context, executionARN string) (*data.Machine, error) {
+func (s *Source) MachineOf(ctx context.Context, executionARN string) (*pipelines.Machine, error) {
 	for id := range map[spec.ID]bool{Iris: true, IrisBatch: true} {
 		if strings.Contains(executionARN, ":"+id.BaseName()+":") || strings.Contains(executionARN, ":"+id.BaseName()+"/") {
 			return s.Machine(ctx, id)
 		}
 	}
-	return &data.Machine{Client: s.client}, ctx.Err()
+	return &pipelines.Machine{Client: s.client}, ctx.Err()
+}
+
+// Fleet implements data.Source.
+func (s *Source) Fleet(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error) {
+	if s.FleetFunc != nil {
+		return s.FleetFunc(ctx, c, far)
+	}
+	return fleet.Gather(ctx, fleetOf{s}, c, far)
+}
+
+// fleetOf are the recorded pipelines, all of one account.
+type fleetOf struct{ s *Source }
+
+func (f fleetOf) Existing(ctx context.Context, patterns, _ []string) ([]pipelines.Pipeline, error) {
+	list, err := f.s.Pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(p pipelines.Pipeline) bool {
+		return len(patterns) > 0 && !slices.ContainsFunc(patterns, func(pattern string) bool {
+			ok, _ := spec.Match(pattern, p.ID)
+			return ok
+		})
+	}), nil
+}
+
+func (f fleetOf) Executions(context.Context, string, string) (*executions.Client, error) {
+	return f.s.client, nil
 }
 
 // Upload implements data.Source.
@@ -372,7 +433,7 @@ func (s *Source) Upload(ctx context.Context, id spec.ID, file string, _ func(don
 func (s *Source) Journal(spec.ID, string) string { return "" }
 
 // Logs implements data.Source.
-func (s *Source) Logs(ctx context.Context, id spec.ID, q data.LogQuery) ([]data.LogLine, error) {
+func (s *Source) Logs(ctx context.Context, id spec.ID, q pipelines.LogQuery) ([]pipelines.LogLine, error) {
 	if s.LogsFunc != nil {
 		return s.LogsFunc(ctx, id, q)
 	}

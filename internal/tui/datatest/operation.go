@@ -11,9 +11,9 @@ import (
 	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 )
 
 // The recorded event logs: PreviewCreate is of a pipeline that does not exist,
@@ -84,14 +84,14 @@ func (s *Source) eventsFor(op stack.Operation, id spec.ID) ([]stack.Event, error
 }
 
 // Operate implements data.Source: it plays recorded logs.
-func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation, error) {
+func (s *Source) Operate(ctx context.Context, req pipelines.Request) (pipelines.Operation, error) {
 	s.mu.Lock()
 	s.requests = append(s.requests, req)
 	s.mu.Unlock()
 	if s.OperateFunc != nil {
 		return s.OperateFunc(ctx, req)
 	}
-	o := &Operation{source: s, req: req, updates: make(chan data.Update), done: make(chan struct{})}
+	o := &Operation{source: s, req: req, updates: make(chan pipelines.Update), done: make(chan struct{})}
 	logs := make([][]stack.Event, len(req.Pipelines))
 	for i, p := range req.Pipelines {
 		var err error
@@ -108,13 +108,13 @@ func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation,
 	return o, nil
 }
 
-// Operation plays recorded events. It implements data.Operation.
+// Operation plays recorded events. It implements pipelines.Operation.
 type Operation struct {
 	source  *Source
-	req     data.Request
-	updates chan data.Update
+	req     pipelines.Request
+	updates chan pipelines.Update
 	done    chan struct{}
-	results []data.Result
+	results []pipelines.Outcome
 
 	mu        sync.Mutex
 	cancelled bool
@@ -133,7 +133,7 @@ func (o *Operation) play(logs [][]stack.Event) {
 		for i, log := range logs {
 			if step < len(log) {
 				left = true
-				o.updates <- data.Update{ID: o.req.Pipelines[i].ID, Event: log[step]}
+				o.updates <- pipelines.Update{ID: o.req.Pipelines[i].ID, Event: log[step]}
 			}
 		}
 		if !left {
@@ -145,12 +145,12 @@ func (o *Operation) play(logs [][]stack.Event) {
 	}
 }
 
-func (o *Operation) end(p *spec.Pipeline, log []stack.Event) data.Result {
+func (o *Operation) end(p *spec.Pipeline, log []stack.Event) pipelines.Outcome {
 	var progress stack.Progress
 	for _, e := range log {
 		progress.Apply(e)
 	}
-	res := data.Result{ID: p.ID, Result: stack.Result{
+	res := pipelines.Outcome{ID: p.ID, Result: stack.Result{
 		Basis:     "1",
 		Operation: o.req.Operation, Stack: p.StackName(), Outcome: progress.End.Outcome, Changes: progress.Changes(),
 		Started: progress.Started, Duration: progress.Updated.Sub(progress.Started),
@@ -178,16 +178,16 @@ func (o *Operation) end(p *spec.Pipeline, log []stack.Event) data.Result {
 	return res
 }
 
-// Updates implements data.Operation.
-func (o *Operation) Updates() <-chan data.Update { return o.updates }
+// Updates implements pipelines.Operation.
+func (o *Operation) Updates() <-chan pipelines.Update { return o.updates }
 
-// Wait implements data.Operation.
-func (o *Operation) Wait() []data.Result {
+// Wait implements pipelines.Operation.
+func (o *Operation) Wait() []pipelines.Outcome {
 	<-o.done
 	return slices.Clone(o.results)
 }
 
-// Cancel implements data.Operation: what is held goes on, and counts as cancelled.
+// Cancel implements pipelines.Operation: what is held goes on, and counts as cancelled.
 func (o *Operation) Cancel() {
 	o.mu.Lock()
 	o.cancelled = true
@@ -195,7 +195,7 @@ func (o *Operation) Cancel() {
 	o.source.Release()
 }
 
-// Kill implements data.Operation.
+// Kill implements pipelines.Operation.
 func (o *Operation) Kill() {
 	o.mu.Lock()
 	o.killed = true
@@ -203,7 +203,7 @@ func (o *Operation) Kill() {
 	o.source.Release()
 }
 
-// Running implements data.Operation.
+// Running implements pipelines.Operation.
 func (o *Operation) Running() []spec.ID {
 	select {
 	case <-o.done:
@@ -215,4 +215,12 @@ func (o *Operation) Running() []spec.ID {
 		out[i] = p.ID
 	}
 	return out
+}
+
+// TurnBack implements data.Source.
+func (s *Source) TurnBack(ctx context.Context, p *spec.Pipeline, endpoint string) error {
+	if s.TurnBackFunc != nil {
+		return s.TurnBackFunc(p, endpoint)
+	}
+	return ctx.Err()
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/charmbracelet/bubbles/cursor"
 	"github.com/charmbracelet/bubbles/textarea"
-	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
@@ -161,31 +160,19 @@ func (d *Choose) choice(i int, c Choice) string {
 	return sign + key + label
 }
 
-// newInput is a line to type on.
-func newInput(th *theme.Screen, value string) textinput.Model {
-	in := textinput.New()
-	in.Prompt = ""
-	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
-	in.SetValue(value)
-	in.CursorEnd()
-	in.Cursor.SetMode(cursor.CursorStatic) // blinking redraws the screen twice a second for nothing
-	in.Focus()
-	return in
-}
-
 // Prompt asks for one line. Answer makes the message of what was typed; an error
 // is shown and the dialog stays.
 type Prompt struct {
 	th          *theme.Screen
 	title, text string
-	input       textinput.Model
+	line        *widget.Line
 	answer      func(string) (tea.Msg, error)
 	err         error
 }
 
 // NewPrompt returns a dialog with a value to begin with.
 func NewPrompt(th *theme.Screen, title, text, value string, answer func(string) (tea.Msg, error)) *Prompt {
-	return &Prompt{th: th, title: render.Line(title, 0), text: render.Visible(text, true), input: newInput(th, value), answer: answer}
+	return &Prompt{th: th, title: render.Line(title, 0), text: render.Visible(text, true), line: widget.NewLine(th, value), answer: answer}
 }
 
 // Title is the head of the box.
@@ -206,7 +193,7 @@ func (d *Prompt) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 		case "esc":
 			return nil, true, nil
 		case "enter":
-			answer, err := d.answer(d.input.Value())
+			answer, err := d.answer(d.line.Text())
 			if d.err = err; err != nil {
 				return nil, false, nil
 			}
@@ -214,19 +201,17 @@ func (d *Prompt) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 		}
 		d.err = nil
 	}
-	var cmd tea.Cmd
-	d.input, cmd = d.input.Update(msg)
-	return nil, false, cmd
+	d.line.Update(msg)
+	return nil, false, nil
 }
 
 // View draws the text and the line to type on.
 func (d *Prompt) View(width, height int) string {
-	d.input.Width = width - 2
 	var out []string
 	if d.text != "" {
 		out = strings.Split(ansi.Wrap(d.text, width, ""), "\n")
 	}
-	foot := []string{"> " + render.Visible(d.input.View(), true)}
+	foot := []string{"> " + d.line.View(width-2)}
 	if d.err != nil {
 		foot = append(foot, strings.Split(d.th.Bad.Render(ansi.Wrap(render.Safe(d.err.Error()), width, "")), "\n")...)
 	}
@@ -279,6 +264,9 @@ func (d *Editor) Large() bool { return true }
 
 // Wide is true: what is typed gets all the room.
 func (d *Editor) Wide() bool { return true }
+
+// Dirty tells that the text was changed: it would be lost.
+func (d *Editor) Dirty() bool { return d.area.Value() != d.begun && d.leaving == "" }
 
 // Keys are what can be pressed.
 func (d *Editor) Keys() keys.Map {

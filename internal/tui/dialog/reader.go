@@ -98,7 +98,8 @@ func (d *Reader) View(width, height int) string {
 	return widget.Lines(body, "", widget.Fit(foot, width, d.th.Glyphs.Ellipsis))
 }
 
-// ErrorText is an error whole, those of a list apart, each with its hint.
+// ErrorText is an error whole, those of a list apart, each with its hint. What is foreign in
+// it draws nothing: an error may quote what a file or AWS has said.
 func ErrorText(err error) string {
 	list, ok := err.(fault.List) //nolint:errorlint // a list inside another error has that error's words
 	if !ok {
@@ -111,7 +112,7 @@ func ErrorText(err error) string {
 			parts[i] += "\n" + hint
 		}
 	}
-	return strings.Join(parts, "\n\n")
+	return render.Safe(strings.Join(parts, "\n\n"))
 }
 
 var _ ui.Dialog = (*Reader)(nil)

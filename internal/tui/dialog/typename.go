@@ -3,7 +3,6 @@ package dialog
 import (
 	"strings"
 
-	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
@@ -23,7 +22,7 @@ type TypeName struct {
 	list        []Listed
 	viewer      *widget.Viewer
 	width       int // for which the viewer's lines were made
-	input       textinput.Model
+	line        *widget.Line
 	yes         tea.Msg
 	wrong       bool
 }
@@ -48,7 +47,7 @@ func NewTypeName(th *theme.Screen, title, text, want string, yes tea.Msg) *TypeN
 func NewAssent(th *theme.Screen, title, text string, list []Listed, asked []string, given func(string) bool, yes tea.Msg) *TypeName {
 	return &TypeName{
 		th: th, title: render.Line(title, 0), text: render.Visible(text, true), list: list, viewer: widget.NewViewer(th),
-		asked: asked, given: given, input: newInput(th, ""), yes: yes,
+		asked: asked, given: given, line: widget.NewLine(th, ""), yes: yes,
 	}
 }
 
@@ -78,7 +77,7 @@ func (d *TypeName) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 		case keys.Back.Is(m):
 			return nil, true, nil
 		case keys.Open.Is(m):
-			if d.given(d.input.Value()) {
+			if d.given(d.line.Text()) {
 				return d.yes, true, nil
 			}
 			d.wrong = true
@@ -89,9 +88,8 @@ func (d *TypeName) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 		}
 		d.wrong = false
 	}
-	var cmd tea.Cmd
-	d.input, cmd = d.input.Update(msg)
-	return nil, false, cmd
+	d.line.Update(msg)
+	return nil, false, nil
 }
 
 // leastList is how many lines of the list are shown at least, however long the text.
@@ -100,13 +98,12 @@ const leastList = 3
 // View draws the text, the list, and the line to type on. Where there is too little
 // room the line stays, then the list.
 func (d *TypeName) View(width, height int) string {
-	d.input.Width = width - 2
 	asked := make([]string, len(d.asked))
 	for i, a := range d.asked {
 		asked[i] = d.th.Title.Render(a)
 	}
 	foot := append([]string{""}, strings.Split(ansi.Wrap("Type "+strings.Join(asked, " or ")+" to go ahead:", width, ""), "\n")...)
-	foot = append(foot, "> "+render.Visible(d.input.View(), true))
+	foot = append(foot, "> "+d.line.View(width-2))
 	if d.wrong {
 		foot = append(foot, d.th.Bad.Render("that is not "+strings.Join(d.asked, " or ")))
 	}

@@ -7,8 +7,10 @@ var (
 	RunAgain      = New("run again", "start another execution with the same input, which can be edited first", "R")
 	Parent        = New("parent", "open the execution that started this one", "p")
 	Definition    = New("definition", "open the pipeline's definition", "d")
+	OpenRevisions = New("revisions", "open the pipeline's revisions: which update made what this execution runs", "V")
 	CopyARN       = New("copy ARN", "copy the execution's ARN", "Y")
 	ConsoleLink   = New("console", "copy the link to the AWS console", "u")
+	StateLogs     = New("logs", "what was logged of the selected state, or else of the one that failed or runs; there: read again", "L")
 	WholeError    = New("error", "the error and its cause, whole", "e")
 	ShowInput     = New("input", "input of what is selected", "i")
 	ShowOutput    = New("output", "output of what is selected", "o")
@@ -31,10 +33,13 @@ var (
 
 func executionPages() []Page {
 	return []Page{{Name: "Execution", Map: Map{
-		{Title: "Execution", Bindings: []Binding{WholeError, StopExecution, Redrive, RunAgain, Parent, Definition, CopyARN, ConsoleLink, InBrowser}},
+		{Title: "Execution", Bindings: []Binding{WholeError, StateLogs, StopExecution, Redrive, RunAgain, Parent, Definition, OpenRevisions, CopyARN, ConsoleLink, InBrowser}},
 		{Title: "Graph and timeline", Bindings: []Binding{Open, ShowInput, NextVisit, PreviousVisit, GoToVisit, FollowState, GraphList, GanttZoom, Up, Down, Left, Right}},
 		{Title: "Events", Bindings: []Binding{Open, Search, EventKind, EventState, Copy, Save, Pager}},
-		{Title: "Data", Bindings: append([]Binding{ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, SearchText, Next, Previous, Copy, Save, Pager}, Document()...)},
+		{Title: "Data", Bindings: append([]Binding{
+			ShowInput, ShowOutput, ShowAttempts, ShowWhole, NextVisit, PreviousVisit, SearchText, Next, Previous,
+			Copy, Save, Pager,
+		}, Document()...)},
 		{Title: "Map Runs", Bindings: []Binding{Open, ShowChildren, MoreFailures, SetMapRun, NextRun, PreviousRun, Search, Sort, Reverse}},
 		{Title: "Logs", Bindings: []Binding{LogScope, ReadLogs, SearchText, Next, Previous, Copy, Save, Pager}},
 		{Title: "Tabs", Bindings: []Binding{ToTab, NextTab, PrevTab}},

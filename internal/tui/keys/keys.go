@@ -118,10 +118,12 @@ var (
 	Back    = New("back", "back to the page before; closes a dialog", "esc")
 	Home    = New("home", "to the list of pipelines", "ctrl+g")
 	Jobs    = New("operations", "operations that run or ran in this session", "ctrl+o")
+	Context = New("context", "switch target, profile, region or backend", "ctrl+t")
 	Refresh = New("refresh", "read everything on this page again", "ctrl+r")
 	Quit    = New("quit", "leave; asks if an operation is running", "q")
 	Stop    = New("cancel", "leave, or stop what is running; asks first", "ctrl+c")
 	Suspend = New("suspend", "back to the shell; `fg` comes back", "ctrl+z")
+	Paste   = New("paste", "paste what the clipboard holds into what is typed", "ctrl+v")
 	AsLines = New("as commands", "the command lines of this page's actions", "=")
 	// ToTab goes to a tab of an execution by its number.
 	ToTab = New("tab", "to a tab by its number", "1", "2", "3", "4", "5", "6")
@@ -182,13 +184,13 @@ func Moving() Group {
 
 // Everywhere are the global bindings.
 func Everywhere() Group {
-	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, AsLines, Back, Home, Jobs, Refresh, Quit, Stop, Suspend}}
+	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, AsLines, Back, Home, Jobs, Context, Refresh, Quit, Stop, Suspend}}
 }
 
 // Typing are the global bindings that work while a text is being typed, with the keys
 // that do.
 func Typing() Group {
 	return Group{Title: "While a text is typed", Bindings: []Binding{
-		Help.Without("?"), Palette.Without(":"), Home, Stop, Suspend,
+		Help.NoText(), Palette.NoText(), Home.NoText(), Paste.NoText(), Stop.NoText(), Suspend.NoText(),
 	}}
 }

@@ -12,7 +12,7 @@ type Page struct {
 // Pages are all pages with keys of their own, in the order in which the document
 // has them.
 func Pages() []Page {
-	return slices.Concat(homePages(), pipelinePages(), executionsPages(), executionPages(), wizardPages(), deployPages(), dialogPages())
+	return slices.Concat(homePages(), pipelinePages(), executionsPages(), fleetPages(), executionPages(), wizardPages(), deployPages(), contextPages(), dialogPages())
 }
 
 // dialogPages are the boxes with keys of their own.

@@ -19,8 +19,17 @@ import (
 
 // Source implements data.Source. It is safe for concurrent use.
 type Source struct {
+	clock func() time.Time
+
+	mu sync.Mutex // guards at and left
+	at *session
+	// left are the applications of places that were left: what they have begun goes on.
+	left []*app.App
+}
+
+// session is the work in one place, from one Switch to the next.
+type session struct {
 	app *app.App
-	now func() time.Time
 
 	mu sync.Mutex
 	// known are the pipelines as they were read last, with the time of the last
@@ -30,7 +39,7 @@ type Source struct {
 }
 
 type knownPipeline struct {
-	pipeline data.Pipeline
+	pipeline pipelines.Pipeline
 	update   time.Time
 }
 
@@ -38,88 +47,113 @@ var _ data.Source = (*Source)(nil)
 
 // New returns a Source over a.
 func New(a *app.App) *Source {
-	return &Source{app: a, now: func() time.Time { return time.Now().UTC() }, known: map[spec.ID]knownPipeline{}}
+	return &Source{clock: func() time.Time { return time.Now().UTC() }, at: begin(a)}
 }
+
+func begin(a *app.App) *session { return &session{app: a, known: map[spec.ID]knownPipeline{}} }
+
+func (s *Source) session() *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at
+}
+
+// app is that of the place where the session is now.
+func (s *Source) app() *app.App { return s.session().app }
 
 // Place implements data.Source.
 func (s *Source) Place(ctx context.Context) (data.Place, error) {
-	t, err := s.app.Target(ctx)
+	a := s.app()
+	t, err := a.Target(ctx)
 	if err != nil {
 		return data.Place{}, err
 	}
 	return data.Place{
 		Target: t.Name, Account: t.Account, Identity: t.Identity, Region: t.Region, Endpoint: t.Endpoint,
-		Backend: s.app.Backend(), ReadOnly: s.app.Settings().Bool(settings.ReadOnly),
+		Backend: a.Backend(), ReadOnly: a.Settings().Bool(settings.ReadOnly),
 	}, nil
 }
 
 // Catalog implements data.Source.
-func (s *Source) Catalog(ctx context.Context) (*spec.Catalog, error) { return s.app.Catalog(ctx) }
+func (s *Source) Catalog(ctx context.Context) (*spec.Catalog, error) { return s.app().Catalog(ctx) }
 
 // SpecOptions implements data.Source.
-func (s *Source) SpecOptions() spec.Options { return s.app.SpecOptions(nil) }
+func (s *Source) SpecOptions() spec.Options { return s.app().SpecOptions(nil) }
 
 // Pipelines implements data.Source.
-func (s *Source) Pipelines(ctx context.Context) ([]data.Pipeline, error) {
-	list, err := s.app.Stacks(ctx, nil)
+func (s *Source) Pipelines(ctx context.Context) ([]pipelines.Pipeline, error) {
+	at := s.session()
+	list, err := at.app.Stacks(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]data.Pipeline, len(list))
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	out := make([]pipelines.Pipeline, len(list))
 	there := map[spec.ID]bool{}
 	for i, x := range list {
 		there[x.ID] = true
-		out[i] = data.Pipeline{ID: x.ID, Summary: x.Summary, Err: x.Summary.Err}
-		k, ok := s.known[x.ID]
+		out[i] = pipelines.Pipeline{ID: x.ID, Summary: x.Summary, Err: x.Summary.Err}
+		k, ok := at.known[x.ID]
 		if ok && k.update.Equal(x.Summary.LastUpdate) && !x.Summary.InProgress && x.Summary.Err == nil {
 			k.pipeline.Summary = x.Summary
 			out[i] = k.pipeline
 		}
 	}
-	for id := range s.known {
+	for id := range at.known {
 		if !there[id] {
-			delete(s.known, id)
+			delete(at.known, id)
 		}
 	}
 	return out, nil
 }
 
 // Read implements data.Source.
-func (s *Source) Read(ctx context.Context, id spec.ID) (data.Pipeline, error) {
-	summary, err := s.summary(ctx, id)
+func (s *Source) Read(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
+	at := s.session()
+	summary, err := at.summary(ctx, id)
 	if err != nil {
-		return data.Pipeline{}, err
+		return pipelines.Pipeline{}, err
 	}
-	x, err := s.app.Find(ctx, id)
+	x, err := at.app.Find(ctx, id)
 	if err != nil {
 		if ctx.Err() != nil || fault.KindOf(err) == fault.NotFound {
-			return data.Pipeline{}, err
+			return pipelines.Pipeline{}, err
 		}
-		return data.Pipeline{ID: id, Summary: summary, Err: err, Read: s.now()}, nil
+		return pipelines.Pipeline{ID: id, Summary: summary, Err: err, Read: s.clock()}, nil
 	}
 	p := *x
-	p.Summary, p.Read = summary, s.now()
-	p.History, p.HistoryErr = s.History(ctx, id, pipelines.RecentHistory)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known[id] = knownPipeline{p, summary.LastUpdate}
+	p.Summary, p.Read = summary, s.clock()
+	p.History, p.HistoryErr = at.history(ctx, id, pipelines.RecentHistory)
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.known[id] = knownPipeline{p, summary.LastUpdate}
 	return p, nil
 }
 
 // Template implements data.Source.
 func (s *Source) Template(ctx context.Context, p *spec.Pipeline) (*spec.Template, error) {
-	return s.app.TemplateOf(ctx, p)
+	return s.app().TemplateOf(ctx, p)
 }
 
 // Rebuild implements data.Source.
-func (s *Source) Rebuild(ctx context.Context, p data.Pipeline) (*spec.Pipeline, error) {
-	return s.app.Rebuild(ctx, &p, nil)
+func (s *Source) Rebuild(ctx context.Context, p pipelines.Pipeline) (*spec.Pipeline, error) {
+	return s.app().Rebuild(ctx, &p, nil)
+}
+
+// Revisions implements data.Source.
+func (s *Source) Revisions(ctx context.Context, id spec.ID) ([]pipelines.Revision, error) {
+	return s.app().Revisions(ctx, id)
+}
+
+// RebuildAt implements data.Source.
+func (s *Source) RebuildAt(ctx context.Context, p pipelines.Pipeline, number int) (*spec.Pipeline, error) {
+	out, _, err := s.app().RebuildAt(ctx, &p, number, nil)
+	return out, err
 }
 
 // summary is what the list says of one pipeline.
-func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error) {
+func (s *session) summary(ctx context.Context, id spec.ID) (stack.Summary, error) {
 	list, err := s.app.Stacks(ctx, []string{id.Tenant + "/" + id.Model + "/" + id.Env})
 	if err != nil {
 		return stack.Summary{}, err
@@ -132,16 +166,20 @@ func (s *Source) summary(ctx context.Context, id spec.ID) (stack.Summary, error)
 }
 
 // Live implements data.Source.
-func (s *Source) Live(ctx context.Context, p data.Pipeline) (data.Live, error) {
-	list, err := s.app.Live(ctx, []data.Pipeline{p}, pipelines.CountsAndLast)
+func (s *Source) Live(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
+	list, err := s.app().Live(ctx, []pipelines.Pipeline{p}, pipelines.CountsAndLast)
 	if err != nil {
-		return data.Live{}, err
+		return pipelines.Live{}, err
 	}
 	return list[0], nil
 }
 
 // History implements data.Source.
 func (s *Source) History(ctx context.Context, id spec.ID, limit int) ([]stack.Update, error) {
+	return s.session().history(ctx, id, limit)
+}
+
+func (s *session) history(ctx context.Context, id spec.ID, limit int) ([]stack.Update, error) {
 	e, err := s.app.Engine(ctx)
 	if err != nil {
 		return nil, err
@@ -151,7 +189,7 @@ func (s *Source) History(ctx context.Context, id spec.ID, limit int) ([]stack.Up
 
 // Locks implements data.Source.
 func (s *Source) Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error) {
-	e, err := s.app.Engine(ctx)
+	e, err := s.app().Engine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +198,7 @@ func (s *Source) Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error) {
 
 // Unlock implements data.Source.
 func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
-	e, err := s.app.Engine(ctx)
+	e, err := s.app().Engine(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,7 +207,7 @@ func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
 
 // Copies implements data.Source.
 func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
-	e, err := s.app.Engine(ctx)
+	e, err := s.app().Engine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +216,7 @@ func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
 
 // Restore implements data.Source.
 func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, error) {
-	e, err := s.app.Engine(ctx)
+	e, err := s.app().Engine(ctx)
 	if err != nil {
 		return stack.Copy{}, "", err
 	}
@@ -186,13 +224,13 @@ func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, e
 }
 
 // Describe implements data.Source.
-func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]data.Planned, error) {
-	return s.app.Describe(ctx, p)
+func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
+	return s.app().Describe(ctx, p)
 }
 
 // Operate implements data.Source.
-func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation, error) {
-	op, err := s.app.Operate(ctx, req)
+func (s *Source) Operate(ctx context.Context, req pipelines.Request) (pipelines.Operation, error) {
+	op, err := s.app().Operate(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -200,10 +238,10 @@ func (s *Source) Operate(ctx context.Context, req data.Request) (data.Operation,
 }
 
 // ConsoleURL implements data.Source.
-func (s *Source) ConsoleURL(r stack.Resource) string { return s.app.ConsoleURL(r) }
+func (s *Source) ConsoleURL(r stack.Resource) string { return s.app().ConsoleURL(r) }
 
 // LogFile implements data.Source.
-func (s *Source) LogFile() string { return s.app.LogFile() }
+func (s *Source) LogFile() string { return s.app().LogFile() }
 
 // Journal implements data.Source.
-func (s *Source) Journal(id spec.ID, batch string) string { return s.app.BatchJournal(id, batch) }
+func (s *Source) Journal(id spec.ID, batch string) string { return s.app().BatchJournal(id, batch) }

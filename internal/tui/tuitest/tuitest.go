@@ -21,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/custom"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -55,6 +56,8 @@ type options struct {
 	route         func(h *ui.Host, request tea.Msg) ui.Page
 	hurried       bool
 	programs      tui.Programs
+	custom        custom.Custom
+	wrong         []error
 }
 
 // Option changes a session.
@@ -89,6 +92,11 @@ func Routes(route func(h *ui.Host, request tea.Msg) ui.Page) Option {
 // Programs are those that the session begins.
 func Programs(p tui.Programs) Option { return func(o *options) { o.programs = p } }
 
+// Custom is what the user has made their own, wrong what is wrong with the files of it.
+func Custom(c custom.Custom, wrong ...error) Option {
+	return func(o *options) { o.custom, o.wrong = c, wrong }
+}
+
 // Hurried does not wait for the first page to come to rest: its source may hang.
 func Hurried() Option { return func(o *options) { o.hurried = true } }
 
@@ -104,7 +112,7 @@ func Open(t testing.TB, source data.Source, start func(h *ui.Host) ui.Page, opts
 	s := &Session{t: t, Clock: clock.NewFake(o.now), width: o.width, height: o.height, msgs: make(chan tea.Msg, 4096)}
 	cfg := tui.Config{
 		Source: source, Theme: theme.NewScreen(os.Stderr, o.theme), Clock: s.Clock, Start: start,
-		Clipboard: func(text string) { s.copied = append(s.copied, text) }, Programs: o.programs,
+		Clipboard: func(text string) { s.copied = append(s.copied, text) }, Programs: o.programs, Custom: o.custom, Wrong: o.wrong,
 	}
 	cfg.Route = o.route
 	if !o.routed {

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -10,7 +11,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 )
 
@@ -28,7 +28,7 @@ func NewJobs(e *Env) *Jobs { return &Jobs{env: e} }
 // Job is one operation on one or several pipelines, from its request to its end.
 type Job struct {
 	Number  int
-	Request data.Request
+	Request pipelines.Request
 	// Started is when it was asked for, Ended zero as long as it runs.
 	Started, Ended time.Time
 	// Progress is what is known of each pipeline; nil for one that has not begun.
@@ -36,7 +36,7 @@ type Job struct {
 	// Log is what is worth a line, in order, bounded by LogLimit.
 	Log []LogEntry
 	// Results are set at the end, in the order of the request.
-	Results []data.Result
+	Results []pipelines.Outcome
 	// Err is why it could not begin at all.
 	Err error
 	// Cancelled and Killed tell what the user asked for.
@@ -44,7 +44,7 @@ type Job struct {
 	// Dropped counts log entries that made room for newer ones.
 	Dropped int
 
-	op data.Operation
+	op pipelines.Operation
 }
 
 // Waiting tells that a pipeline of the job has begun and its engine has not: it waits for
@@ -61,6 +61,36 @@ func (j *Job) Waiting() bool {
 // NotYet is said of a job that waits.
 const NotYet = " It waits for executions: nothing has been changed yet."
 
+// GoOn says what becomes of rollouts if their job is cancelled, once of each kind.
+func GoOn(rollouts []*stack.Rollout) string {
+	var said []string
+	for _, r := range rollouts {
+		if s := goesOn(r); !slices.Contains(said, s) {
+			said = append(said, s)
+		}
+	}
+	return strings.Join(said, "")
+}
+
+func goesOn(r *stack.Rollout) string {
+	if r.Alias != nil {
+		return " A rollout is under way: cancelled, all calls go back to the version of the " + r.Alias.Of + " that answered before. Forced, both versions " +
+			"get calls until the next up or rollback."
+	}
+	return " A rollout of the endpoint is under way: SageMaker goes on with it, to its end or until an alarm turns it back, whether anybody waits or not."
+}
+
+// Rollouts are what moves over in the job, of all its pipelines.
+func (j *Job) Rollouts() []*stack.Rollout {
+	var out []*stack.Rollout
+	for _, p := range j.Progress {
+		if p != nil && p.End == nil {
+			out = append(out, p.Rollouts()...)
+		}
+	}
+	return out
+}
+
 // LogEntry is an event of a job.
 type LogEntry struct {
 	ID    spec.ID
@@ -76,16 +106,16 @@ const LogLimit = 5000
 type (
 	jobBegan struct {
 		job *Job
-		op  data.Operation
+		op  pipelines.Operation
 		err error
 	}
 	jobBatch struct {
 		job   *Job
-		batch pump.Batch[data.Update]
+		batch pump.Batch[pipelines.Update]
 	}
 	jobEnded struct {
 		job     *Job
-		results []data.Result
+		results []pipelines.Outcome
 	}
 	// JobChanged is told to all pages when a job has made a step.
 	JobChanged struct{ Job *Job }
@@ -121,7 +151,7 @@ func (j *Jobs) Of(id spec.ID) *Job {
 }
 
 // Start begins an operation. The command has to be returned from Update.
-func (j *Jobs) Start(req data.Request) (*Job, tea.Cmd) {
+func (j *Jobs) Start(req pipelines.Request) (*Job, tea.Cmd) {
 	job := &Job{Number: len(j.list) + 1, Request: req, Started: j.env.Now(), Progress: map[spec.ID]*stack.Progress{}}
 	j.list = append(j.list, job)
 	source, ctx := j.env.Source, j.env.Ctx
@@ -184,7 +214,7 @@ func (j *Jobs) next(job *Job) tea.Cmd {
 	}
 }
 
-func (j *Job) apply(u data.Update) {
+func (j *Job) apply(u pipelines.Update) {
 	p := j.Progress[u.ID]
 	if p == nil {
 		p = &stack.Progress{}

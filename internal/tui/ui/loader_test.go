@@ -58,3 +58,33 @@ func TestLoader(t *testing.T) {
 	require.False(t, l.Take(answer(third)))
 	require.True(t, l.Due(fake.Now(), ui.Once))
 }
+
+// What is not wanted any more is ended, and its answer is taken by nobody, not even by a
+// loader that begins anew in the same place.
+func TestLoaderEndsWhatIsNotWanted(t *testing.T) {
+	t.Parallel()
+	h := ui.NewHost(&ui.Env{Ctx: t.Context(), Clock: clock.NewFake(time.Unix(0, 0))})
+	var l ui.Loader[int]
+	ask := func() tea.Cmd {
+		return l.Ask(h, func(ctx context.Context) (int, error) { return 1, ctx.Err() })
+	}
+	take := func(cmd tea.Cmd) bool { return l.Take(cmd().(ui.Deliver).Msg) }
+	for what, anew := range map[string]func(){"asked again": func() { ask() }, "dropped": l.Drop, "reset": l.Reset, "a fresh one": func() { l = ui.Loader[int]{} }} {
+		var seen context.Context
+		first := l.Ask(h, func(ctx context.Context) (int, error) {
+			seen = ctx //nolint:fatcontext // whether it ends is what is asked
+			return 1, nil
+		})
+		anew()
+		second := ask()
+		require.False(t, take(first), what)
+		if what != "a fresh one" {
+			require.ErrorIs(t, seen.Err(), context.Canceled, what)
+		}
+		require.True(t, take(second), what)
+		require.NoError(t, l.Err, what)
+	}
+	l.Reset()
+	require.False(t, l.Known)
+	require.True(t, l.Due(time.Unix(0, 0), ui.Once))
+}

@@ -47,6 +47,25 @@ const (
 	RunsQuiet  = 10 * time.Second
 	RunsWhole  = 10
 
+	// FleetEvery is for executions of several pipelines, as long as nothing but a list is
+	// asked for: a ListExecutions for each pipeline, and status that is chosen. Errors and
+	// inputs cost a DescribeExecution for each execution: they are read when that is asked
+	// for, and not by themselves.
+	// An answer that takes long is one that waits for the quota, which others need too: the
+	// page rests FleetRest times as long as it took, at most FleetMost.
+	FleetEvery = 30 * time.Second
+	FleetRest  = 10
+	FleetMost  = time.Hour
+
+	// LogsEvery is for the lines that a pipeline logs, while they are followed: a
+	// FilterLogEvents for each of its log groups, which together take at most a third of
+	// the account's quota.
+	LogsEvery = 3 * time.Second
+
+	// HealthEvery is for the metrics of the pipeline that is open: they are of whole
+	// minutes, and some thirty of them cost 0.02 USD an hour.
+	HealthEvery = time.Minute
+
 	// ExpressEvery is for an execution that has no history: one DescribeExecution.
 	ExpressEvery = 3 * time.Second
 	// ChildrenEvery is for the children of a Map Run that goes on: a ListExecutions

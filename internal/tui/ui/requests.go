@@ -6,8 +6,9 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 )
 
 // What a page may ask of the root, as messages: return Send(Request) from Update.
@@ -31,7 +32,7 @@ type (
 	}
 	// OpenDeploy opens the page of an operation that is to begin: it previews,
 	// asks and applies, as far as the operation wants that.
-	OpenDeploy struct{ Request data.Request }
+	OpenDeploy struct{ Request pipelines.Request }
 	// OpenJob opens the page of an operation that runs or ran.
 	OpenJob struct{ Job *Job }
 	// OpenJobs opens the list of operations.
@@ -42,6 +43,18 @@ type (
 		ID  spec.ID
 		ARN string
 	}
+	// OpenExecutions opens the list of executions of several pipelines, all that a query
+	// chooses.
+	OpenExecutions struct{ Query fleet.Query }
+	// OpenContext opens the page where the session goes elsewhere: at once, to a profile or
+	// to the sandbox, if To is not empty.
+	OpenContext struct{ To string }
+	// Switched says that the session is elsewhere now: all pages are of the past.
+	Switched struct{}
+	// ShowView goes to the list of pipelines and has it look so.
+	ShowView struct{ View View }
+	// SaveView keeps how the list of pipelines looks under a name.
+	SaveView struct{ View View }
 	// Back closes the top page.
 	Back struct{}
 	// Quit leaves the program, after asking if an operation is running.

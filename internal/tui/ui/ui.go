@@ -73,6 +73,10 @@ type Env struct {
 	// Flags are the global flags to be given to a command that is to work where this
 	// session does: those that it was started with; may be nil.
 	Flags func() []string
+	// Views are the looks at the list of pipelines that were saved.
+	Views []View
+	// Unsaved names what would be lost if all pages were closed, "" if nothing would.
+	Unsaved func() string
 	// Jobs are the operations of this session.
 	Jobs *Jobs
 	// Launches are the batches of executions that this session starts.
@@ -83,6 +87,8 @@ type Env struct {
 	busy  atomic.Int64
 	asked []Ask
 	hosts atomic.Int64
+	// questions numbers what loaders ask.
+	questions atomic.Int64
 	// waiting counts commands that wait for a clock or a stream.
 	waiting atomic.Int64
 }

@@ -5,6 +5,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -148,8 +149,10 @@ func Bar(th *theme.Screen, done, failed, total int64, width int) string {
 		th.BarRest.Render(strings.Repeat(g.BarRest, width-full))
 }
 
-// Tabs draws a line of tabs; the numbers before the titles are their keys.
+// Tabs draws a line of tabs; the numbers before the titles are their keys. Where there is
+// no room the titles of the others than the open one are cut, all to one length.
 func Tabs(th *theme.Screen, titles []string, open, width int) string {
+	titles = tabTitles(titles, open, width)
 	parts := make([]string, len(titles))
 	for i, t := range titles {
 		style := th.Tab
@@ -164,8 +167,30 @@ func Tabs(th *theme.Screen, titles []string, open, width int) string {
 	return Fit(strings.Join(parts, "  "), width, th.Glyphs.Ellipsis)
 }
 
+// tabTitles are the titles as there is room for them.
+func tabTitles(titles []string, open, width int) []string {
+	most := 0
+	for _, t := range titles {
+		most = max(most, cellsOf(t))
+	}
+	for ; most > 1; most-- {
+		out, used := slices.Clone(titles), -2
+		for i, t := range titles {
+			if i != open {
+				out[i] = ansi.Truncate(t, most, "")
+			}
+			used += cellsOf(out[i]) + 4
+		}
+		if used <= width {
+			return out
+		}
+	}
+	return titles
+}
+
 // TabAt returns the tab at a column of the line that Tabs draws, or -1.
-func TabAt(titles []string, x int) int {
+func TabAt(titles []string, open, width, x int) int {
+	titles = tabTitles(titles, open, width)
 	at := 0
 	for i, t := range titles {
 		w := cellsOf(t) + 2

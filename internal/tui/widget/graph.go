@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/diagram"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -34,11 +35,11 @@ type NodeState struct {
 type Graph struct {
 	th       *theme.Screen
 	graph    asl.Graph
-	layout   *GraphLayout
+	layout   *diagram.Layout
 	out      [][]asl.Edge // edges by the state that they leave
 	states   map[string]NodeState
-	taken    map[edge]bool // lines that the execution has gone along
-	order    []int         // boxes as they are read
+	taken    map[diagram.Edge]bool // lines that the execution has gone along
+	order    []int                 // boxes as they are read
 	selected int
 	x, y     int // corner in sight
 	// moved says that the user has scrolled or selected since; until then the
@@ -72,16 +73,16 @@ const (
 
 // NewGraph returns a widget for a graph, laid out already.
 func NewGraph(th *theme.Screen, g asl.Graph) *Graph {
-	w := &Graph{th: th, graph: g, layout: LayoutGraph(g), out: make([][]asl.Edge, len(g.Nodes))}
+	w := &Graph{th: th, graph: g, layout: diagram.New(g), out: make([][]asl.Edge, len(g.Nodes))}
 	for _, e := range g.Edges {
-		i := w.layout.byName[e.From]
+		i := w.layout.ByName[e.From]
 		w.out[i] = append(w.out[i], e)
 	}
 	w.inks = []ink{
 		inkOf(th.Border), inkOf(th.Warn), inkOf(th.Key), inkOf(th.Muted), inkOf(th.Title),
 		inkOf(th.Focus.Bold(true)), inkOf(th.Cursor), inkOf(th.Good), inkOf(th.Bad), inkOf(th.Warn), inkOf(th.Busy.Bold(true)), inkOf(th.Good.Bold(true)),
 	}
-	w.order = w.layout.reading()
+	w.order = w.layout.Reading()
 	w.lines = w.outlineLines()
 	if len(w.order) > 0 {
 		w.selected = w.order[0]
@@ -97,26 +98,26 @@ func (g *Graph) SetStates(states map[string]NodeState) {
 	if g.moved {
 		return
 	}
-	for i, b := range g.layout.boxes {
-		if states[b.node.Name].Current {
+	for i, b := range g.layout.Boxes {
+		if states[b.Node.Name].Current {
 			g.selected = i
 		}
 	}
 }
 
 // takenOf are the lines between states and those that they have led to.
-func (g *Graph) takenOf(states map[string]NodeState) map[edge]bool {
-	out := map[edge]bool{}
-	for i, b := range g.layout.boxes {
-		s := states[b.node.Name]
+func (g *Graph) takenOf(states map[string]NodeState) map[diagram.Edge]bool {
+	out := map[diagram.Edge]bool{}
+	for i, b := range g.layout.Boxes {
+		s := states[b.Node.Name]
 		for _, name := range s.To {
-			to, ok := g.layout.byName[name]
+			to, ok := g.layout.ByName[name]
 			if !ok {
 				continue
 			}
-			of := edge{from: i, to: to, catch: s.Status == executions.VisitCaught}
-			if len(g.layout.paths[of]) == 0 { // it was caught in another visit, or in none
-				of.catch = !of.catch
+			of := diagram.Edge{From: i, To: to, Catch: s.Status == executions.VisitCaught}
+			if len(g.layout.Paths[of]) == 0 { // it was caught in another visit, or in none
+				of.Catch = !of.Catch
 			}
 			out[of] = true
 		}
@@ -126,7 +127,7 @@ func (g *Graph) takenOf(states map[string]NodeState) map[edge]bool {
 
 // Select selects a state by name.
 func (g *Graph) Select(name string) {
-	if i, ok := g.layout.byName[name]; ok {
+	if i, ok := g.layout.ByName[name]; ok {
 		g.selected, g.moved = i, true
 	}
 }
@@ -136,7 +137,7 @@ func (g *Graph) Size() (width, height int) { return g.layout.Width, g.layout.Hei
 
 // Show selects a state as long as the user has selected none.
 func (g *Graph) Show(name string) {
-	if i, ok := g.layout.byName[name]; ok && !g.moved {
+	if i, ok := g.layout.ByName[name]; ok && !g.moved {
 		g.selected = i
 	}
 }
@@ -146,15 +147,15 @@ func (g *Graph) Follow() { g.moved = false }
 
 // Selected returns the selected state.
 func (g *Graph) Selected() (asl.Node, bool) {
-	if g.selected >= len(g.layout.boxes) {
+	if g.selected >= len(g.layout.Boxes) {
 		return asl.Node{}, false
 	}
-	return g.layout.boxes[g.selected].node, true
+	return g.layout.Boxes[g.selected].Node, true
 }
 
 // Transitions returns the edges that leave a state.
 func (g *Graph) Transitions(name string) []asl.Edge {
-	if i, ok := g.layout.byName[name]; ok {
+	if i, ok := g.layout.ByName[name]; ok {
 		return g.out[i]
 	}
 	return nil
@@ -240,9 +241,9 @@ func (g *Graph) hit(x, y int) int {
 	}
 	x, y = x+g.x-g.margin(), y+g.y
 	found := -1
-	for i := range g.layout.boxes {
-		b := &g.layout.boxes[i]
-		if x >= b.x && x < b.x+b.w && y >= b.y && y < b.y+b.h && (found < 0 || b.depth > g.layout.boxes[found].depth) {
+	for i := range g.layout.Boxes {
+		b := &g.layout.Boxes[i]
+		if x >= b.X && x < b.X+b.W && y >= b.Y && y < b.Y+b.H && (found < 0 || b.Depth > g.layout.Boxes[found].Depth) {
 			found = i
 		}
 	}
@@ -262,11 +263,11 @@ func (g *Graph) scroll(dx, dy int) {
 	}
 	x, y := g.x+g.w/2, g.y+g.h/2
 	best, distance := g.selected, -1
-	for i := range g.layout.boxes {
+	for i := range g.layout.Boxes {
 		if !g.inSight(i) {
 			continue
 		}
-		bx, by := g.layout.boxes[i].middle()
+		bx, by := g.layout.Boxes[i].Middle()
 		if d := abs(bx-x) + 2*abs(by-y); distance < 0 || d < distance {
 			best, distance = i, d
 		}
@@ -275,7 +276,7 @@ func (g *Graph) scroll(dx, dy int) {
 }
 
 func (g *Graph) inSight(i int) bool {
-	x, y, w, h := g.layout.boxes[i].header()
+	x, y, w, h := g.layout.Boxes[i].Header()
 	return y >= g.y && y+h <= g.y+g.h && x < g.x+g.w && x+w > g.x
 }
 
@@ -291,37 +292,31 @@ func sign(n int) int {
 
 func abs(n int) int { return max(n, -n) }
 
-// middle is the middle of the part of a box that is about the state.
-func (b *box) middle() (x, y int) {
-	bx, by, w, h := b.header()
-	return bx + w/2, by + h/2
-}
-
 // move selects the nearest state in a direction.
 func (g *Graph) move(dx, dy int) {
-	if len(g.layout.boxes) == 0 {
+	if len(g.layout.Boxes) == 0 {
 		return
 	}
 	if g.outline {
 		g.step(dx, dy)
 		return
 	}
-	x, y := g.layout.boxes[g.selected].middle()
+	x, y := g.layout.Boxes[g.selected].Middle()
 	best, distance := -1, 0
-	for i := range g.layout.boxes {
+	for i := range g.layout.Boxes {
 		if i == g.selected {
 			continue
 		}
-		b := &g.layout.boxes[i]
-		bx, by := b.middle()
+		b := &g.layout.Boxes[i]
+		bx, by := b.Middle()
 		// A frame's middle says little about where it is; what counts is the part of it
 		// that is nearest.
 		if dy != 0 {
-			hx, _, w, _ := b.header()
+			hx, _, w, _ := b.Header()
 			bx = max(hx, min(x, hx+w-1))
 		}
 		ahead, aside := (bx-x)*dx+(by-y)*dy, abs((bx-x)*dy)+abs((by-y)*dx)
-		if ahead <= 0 || dx != 0 && aside > 4*plainBox {
+		if ahead <= 0 || dx != 0 && aside > 4*diagram.PlainBox {
 			continue
 		}
 		d := ahead + 2*aside
@@ -341,11 +336,11 @@ func (g *Graph) move(dx, dy int) {
 // and right to the first one inside.
 func (g *Graph) step(dx, dy int) {
 	switch {
-	case dx < 0 && g.layout.boxes[g.selected].parent >= 0:
-		g.selected = g.layout.boxes[g.selected].parent
+	case dx < 0 && g.layout.Boxes[g.selected].Parent >= 0:
+		g.selected = g.layout.Boxes[g.selected].Parent
 	case dx > 0:
 		before := g.selected
-		if g.skip(1); g.layout.boxes[g.selected].parent != before {
+		if g.skip(1); g.layout.Boxes[g.selected].Parent != before {
 			g.selected = before
 		}
 	case dy != 0:
@@ -394,10 +389,10 @@ func (g *Graph) View(width, height int) string {
 	c := newCanvas(width, height, g.inks...)
 	left := g.margin() - g.x
 	g.drawLines(c, left)
-	for i := range g.layout.boxes {
-		b := &g.layout.boxes[i]
-		if b.y-g.y < height && b.y+b.h-g.y > 0 && b.x+left < width && b.x+b.w+left > 0 {
-			g.drawBox(c, i, b.x+left, b.y-g.y)
+	for i := range g.layout.Boxes {
+		b := &g.layout.Boxes[i]
+		if b.Y-g.y < height && b.Y+b.H-g.y > 0 && b.X+left < width && b.X+b.W+left > 0 {
+			g.drawBox(c, i, b.X+left, b.Y-g.y)
 		}
 	}
 	g.drawMore(c)
@@ -406,8 +401,8 @@ func (g *Graph) View(width, height int) string {
 
 // reveal scrolls so that the selected state is in sight.
 func (g *Graph) reveal() {
-	if g.selected < len(g.layout.boxes) {
-		x, y, w, h := g.layout.boxes[g.selected].header()
+	if g.selected < len(g.layout.Boxes) {
+		x, y, w, h := g.layout.Boxes[g.selected].Header()
 		// With a line or two around it, so that one sees that it goes on.
 		if y-2 < g.y {
 			g.y = y - 2
@@ -425,44 +420,52 @@ func (g *Graph) reveal() {
 
 func (g *Graph) drawLines(c *canvas, left int) {
 	for y := range c.h {
-		if y+g.y >= len(g.layout.rows) {
+		if y+g.y >= len(g.layout.Rows) {
 			break
 		}
-		for _, m := range g.layout.rows[y+g.y] {
-			if x := m.x + left; x >= 0 && x < c.w {
-				c.set(x, y, lineSign(m.mark, g.th.Glyphs.Unicode), 1, inkOfLine(m.kind))
+		for _, m := range g.layout.Rows[y+g.y] {
+			if x := m.X + left; x >= 0 && x < c.w {
+				c.set(x, y, lineSign(m.Mark, g.th.Glyphs.Unicode), 1, inkOfLine(m.Kind))
 			}
 		}
 	}
 	for of := range g.taken {
-		for _, at := range g.layout.paths[of] {
-			c.dye(at.x+left, at.y-g.y, inkTaken)
+		for _, at := range g.layout.Paths[of] {
+			c.dye(at.X+left, at.Y-g.y, inkTaken)
 		}
 	}
-	for _, t := range g.layout.labels {
-		if y := t.y - g.y; y >= 0 && y < c.h {
+	for _, t := range g.layout.Labels {
+		if y := t.Y - g.y; y >= 0 && y < c.h {
 			ink := inkMuted
 			switch {
-			case g.taken[t.of]:
+			case g.taken[t.Of]:
 				ink = inkTaken
-			case t.kind == lineCatch:
+			case t.Kind == diagram.Catch:
 				ink = inkWarn
 			}
-			c.put(t.x+left, y, ansi.Truncate(t.text, t.room, g.th.Glyphs.Ellipsis), ink)
+			c.put(t.X+left, y, ansi.Truncate(t.Text, t.Room, g.th.Glyphs.Ellipsis), ink)
 		}
 	}
 }
 
-func inkOfLine(k lineKind) int {
+func inkOfLine(k diagram.Kind) int {
 	switch k {
-	case lineCatch:
+	case diagram.Catch:
 		return inkCatch
-	case lineBack:
+	case diagram.Back:
 		return inkBack
-	case lineNext:
+	case diagram.Next:
 	}
 	return inkLine
 }
+
+// Directions in which a line leaves a cell.
+const (
+	up    = diagram.Up
+	down  = diagram.Down
+	left  = diagram.Left
+	right = diagram.Right
+)
 
 // joints are the signs of lines that meet, by the directions that they leave in.
 var joints = [16][2]string{ // a table
@@ -471,7 +474,7 @@ var joints = [16][2]string{ // a table
 	up | down | left | right: {"┼", "+"}, up: {"│", "|"}, down: {"│", "|"}, left: {"─", "-"}, right: {"─", "-"}, 0: {" ", " "},
 }
 
-func lineSign(m mark, unicode bool) string {
+func lineSign(m diagram.Mark, unicode bool) string {
 	pick := func(fine, plain string) string {
 		if unicode {
 			return fine
@@ -479,25 +482,25 @@ func lineSign(m mark, unicode bool) string {
 		return plain
 	}
 	switch {
-	case m.arrow == down:
+	case m.Arrow == diagram.Down:
 		return pick("▼", "v")
-	case m.arrow == up:
+	case m.Arrow == diagram.Up:
 		return pick("▲", "^")
-	case m.joint == 0 && m.upright && m.kind == lineCatch:
+	case m.Joint == 0 && m.Upright && m.Kind == diagram.Catch:
 		return pick("┆", ":")
-	case m.joint == 0 && m.upright:
+	case m.Joint == 0 && m.Upright:
 		return pick("│", "|")
-	case m.joint == 0 && m.kind == lineCatch:
+	case m.Joint == 0 && m.Kind == diagram.Catch:
 		return pick("┄", ".")
-	case m.joint == 0:
+	case m.Joint == 0:
 		return pick("─", "-")
 	}
-	bits := m.joint
-	if m.upright {
-		bits |= up | down
+	bits := m.Joint
+	if m.Upright {
+		bits |= diagram.Up | diagram.Down
 	}
-	if m.lie {
-		bits |= left | right
+	if m.Lie {
+		bits |= diagram.Left | diagram.Right
 	}
 	j := joints[bits]
 	return pick(j[0], j[1])
@@ -519,8 +522,8 @@ func frameOf(unicode, heavy bool) frame {
 }
 
 func (g *Graph) drawBox(c *canvas, i, x, y int) {
-	b := &g.layout.boxes[i]
-	state := g.states[b.node.Name]
+	b := &g.layout.Boxes[i]
+	state := g.states[b.Node.Name]
 	on := i == g.selected && !g.NoFocus
 	border, status := inkLine, inkMuted
 	if g.states != nil && state.Status != "" {
@@ -532,45 +535,45 @@ func (g *Graph) drawBox(c *canvas, i, x, y int) {
 		border = inkFocus
 	}
 	c.set(x, y, s.tl, 1, border)
-	c.fill(x+1, y, b.w-2, s.top, border)
-	c.set(x+b.w-1, y, s.tr, 1, border)
-	for r := 1; r < b.h-1; r++ {
+	c.fill(x+1, y, b.W-2, s.top, border)
+	c.set(x+b.W-1, y, s.tr, 1, border)
+	for r := 1; r < b.H-1; r++ {
 		c.set(x, y+r, s.side, 1, border)
-		c.set(x+b.w-1, y+r, s.side, 1, border)
+		c.set(x+b.W-1, y+r, s.side, 1, border)
 	}
-	c.set(x, y+b.h-1, s.bl, 1, border)
-	c.fill(x+1, y+b.h-1, b.w-2, s.bottom, border)
-	c.set(x+b.w-1, y+b.h-1, s.br, 1, border)
-	for _, at := range b.top {
+	c.set(x, y+b.H-1, s.bl, 1, border)
+	c.fill(x+1, y+b.H-1, b.W-2, s.bottom, border)
+	c.set(x+b.W-1, y+b.H-1, s.br, 1, border)
+	for _, at := range b.Top {
 		c.set(x+at, y, s.in, 1, border)
 	}
-	for _, at := range b.bottom {
-		c.set(x+at, y+b.h-1, s.out, 1, border)
+	for _, at := range b.Bottom {
+		c.set(x+at, y+b.H-1, s.out, 1, border)
 	}
 	g.drawMarks(c, b, x, y, border)
-	g.drawText(c, b, x+frameBorder, y+1, state, on, status)
+	g.drawText(c, b, x+diagram.FrameBorder, y+1, state, on, status)
 }
 
 // drawMarks tells on the border where the workflow begins and may end, and that a
 // state may lead to itself.
-func (g *Graph) drawMarks(c *canvas, b *box, x, y, border int) {
+func (g *Graph) drawMarks(c *canvas, b *diagram.Box, x, y, border int) {
 	start, end, again := "●", "■", "↺"
 	if !g.th.Glyphs.Unicode {
 		start, end, again = "o", "#", "@"
 	}
-	if b.node.Start {
+	if b.Node.Start {
 		c.set(x+2, y, start, 1, border)
 	}
-	if b.node.End {
-		c.set(x+b.w-3, y+b.h-1, end, 1, border)
+	if b.Node.End {
+		c.set(x+b.W-3, y+b.H-1, end, 1, border)
 	}
-	if b.again {
-		c.set(x+b.w-1, y+1, again, 1, inkBack)
+	if b.Again {
+		c.set(x+b.W-1, y+1, again, 1, inkBack)
 	}
 }
 
-func (g *Graph) drawText(c *canvas, b *box, x, y int, state NodeState, on bool, status int) {
-	width := b.w - 2*frameBorder
+func (g *Graph) drawText(c *canvas, b *diagram.Box, x, y int, state NodeState, on bool, status int) {
+	width := b.W - 2*diagram.FrameBorder
 	name := inkName
 	if g.states != nil {
 		if state.Status == "" {
@@ -580,12 +583,12 @@ func (g *Graph) drawText(c *canvas, b *box, x, y int, state NodeState, on bool, 
 		if on {
 			name = inkCursor
 		}
-		c.put(x+2, y, ansi.Truncate(b.name, width-2, g.th.Glyphs.Ellipsis), name)
+		c.put(x+2, y, ansi.Truncate(b.Name, width-2, g.th.Glyphs.Ellipsis), name)
 	} else {
 		if on {
 			name = inkCursor
 		}
-		c.put(x, y, ansi.Truncate(b.name, width, g.th.Glyphs.Ellipsis), name)
+		c.put(x, y, ansi.Truncate(b.Name, width, g.th.Glyphs.Ellipsis), name)
 	}
 	note := state.Note
 	if state.Counts != "" {
@@ -597,7 +600,7 @@ func (g *Graph) drawText(c *canvas, b *box, x, y int, state NodeState, on bool, 
 		used++
 	}
 	if rest := width - used; rest > 3 {
-		c.put(x, y+1, ansi.Truncate(b.what, rest, g.th.Glyphs.Ellipsis), inkMuted)
+		c.put(x, y+1, ansi.Truncate(b.What, rest, g.th.Glyphs.Ellipsis), inkMuted)
 	}
 	if note != "" {
 		c.put(x+width-cellsOf(note), y+1, note, status)

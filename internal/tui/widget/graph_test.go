@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/diagram"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
@@ -262,22 +263,22 @@ func checkGraph(t *testing.T, seed uint64) {
 	g := NewGraph(screen(unicode), m.Graph())
 	l := g.layout
 	picture := whole(g)
-	for i := range l.boxes {
-		a := &l.boxes[i]
-		if !strings.Contains(picture, a.name) {
-			t.Fatalf("%s is not to be seen:\n%s", a.name, picture)
+	for i := range l.Boxes {
+		a := &l.Boxes[i]
+		if !strings.Contains(picture, a.Name) {
+			t.Fatalf("%s is not to be seen:\n%s", a.Name, picture)
 		}
-		if a.x < 0 || a.y < 0 || a.x+a.w > l.Width || a.y+a.h > l.Height {
-			t.Fatalf("%s is outside:\n%s", a.name, picture)
+		if a.X < 0 || a.Y < 0 || a.X+a.W > l.Width || a.Y+a.H > l.Height {
+			t.Fatalf("%s is outside:\n%s", a.Name, picture)
 		}
-		if p := a.parent; p >= 0 {
-			if o := &l.boxes[p]; a.x <= o.x || a.x+a.w >= o.x+o.w || a.y < o.y+frameHead || a.y+a.h >= o.y+o.h {
-				t.Fatalf("%s is not inside %s:\n%s", a.name, o.name, picture)
+		if p := a.Parent; p >= 0 {
+			if o := &l.Boxes[p]; a.X <= o.X || a.X+a.W >= o.X+o.W || a.Y < o.Y+diagram.FrameHead || a.Y+a.H >= o.Y+o.H {
+				t.Fatalf("%s is not inside %s:\n%s", a.Name, o.Name, picture)
 			}
 		}
-		for k := range l.boxes[:i] {
-			if b := &l.boxes[k]; b.parent == a.parent && a.x < b.x+b.w && b.x < a.x+a.w && a.y < b.y+b.h && b.y < a.y+a.h {
-				t.Fatalf("%s and %s lie over each other:\n%s", a.name, b.name, picture)
+		for k := range l.Boxes[:i] {
+			if b := &l.Boxes[k]; b.Parent == a.Parent && a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H {
+				t.Fatalf("%s and %s lie over each other:\n%s", a.Name, b.Name, picture)
 			}
 		}
 	}
@@ -288,18 +289,18 @@ func checkGraph(t *testing.T, seed uint64) {
 // checkLines looks for lines that run through boxes they don't belong to.
 func checkLines(t *testing.T, g *Graph, picture string) {
 	l := g.layout
-	for y, row := range l.rows {
+	for y, row := range l.Rows {
 		for _, m := range row {
-			if m.x < 0 || m.x >= l.Width {
+			if m.X < 0 || m.X >= l.Width {
 				t.Fatalf("a line leaves the drawing:\n%s", picture)
 			}
-			for i := range l.boxes {
-				b := &l.boxes[i]
-				if b.frame && y >= b.y+frameHead && y < b.y+b.h-1 && m.x > b.x && m.x < b.x+b.w-1 {
+			for i := range l.Boxes {
+				b := &l.Boxes[i]
+				if b.Frame && y >= b.Y+diagram.FrameHead && y < b.Y+b.H-1 && m.X > b.X && m.X < b.X+b.W-1 {
 					continue
 				}
-				if m.x >= b.x && m.x < b.x+b.w && y >= b.y && y < b.y+b.h {
-					t.Fatalf("a line runs through %s at %d,%d:\n%s", b.name, m.x, y, picture)
+				if m.X >= b.X && m.X < b.X+b.W && y >= b.Y && y < b.Y+b.H {
+					t.Fatalf("a line runs through %s at %d,%d:\n%s", b.Name, m.X, y, picture)
 				}
 			}
 		}
@@ -307,9 +308,9 @@ func checkLines(t *testing.T, g *Graph, picture string) {
 	// Every transition arrives somewhere: one arrow at least for each state that any
 	// leads to.
 	arrows := 0
-	for _, row := range l.rows {
+	for _, row := range l.Rows {
 		for _, m := range row {
-			if m.arrow != 0 {
+			if m.Arrow != 0 {
 				arrows++
 			}
 		}
@@ -328,9 +329,9 @@ func checkLines(t *testing.T, g *Graph, picture string) {
 // checkView draws at any size after any keys and clicks.
 func checkView(t *testing.T, d draw, g *Graph) {
 	states := map[string]NodeState{}
-	for i := range g.layout.boxes {
+	for i := range g.layout.Boxes {
 		s := []executions.VisitStatus{"", executions.VisitRunning, executions.VisitFailed}[d.between(0, 2)]
-		states[g.layout.boxes[i].node.Name] = NodeState{Status: s, Note: "1.5s ×12", Counts: "100/200"}
+		states[g.layout.Boxes[i].Node.Name] = NodeState{Status: s, Note: "1.5s ×12", Counts: "100/200"}
 	}
 	g.SetStates(states)
 	for range 6 {
@@ -349,7 +350,10 @@ func checkView(t *testing.T, d draw, g *Graph) {
 			t.Fatalf("the selected state %s is not in sight at %dx%d:\n%s", n.Name, w, h, strings.Join(lines, "\n"))
 		}
 		key := d.one([]string{"up", "down", "left", "right", "pgdown", "pgup", "home", "end", "o"}...)
-		types := map[string]tea.KeyType{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "pgdown": tea.KeyPgDown, "pgup": tea.KeyPgUp, "home": tea.KeyHome, "end": tea.KeyEnd}
+		types := map[string]tea.KeyType{
+			"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "pgdown": tea.KeyPgDown,
+			"pgup": tea.KeyPgUp, "home": tea.KeyHome, "end": tea.KeyEnd,
+		}
 		if k, ok := types[key]; ok {
 			g.Update(tea.KeyMsg{Type: k})
 		} else {
@@ -407,9 +411,9 @@ func TestSignsThatItGoesOnStandOnNothing(t *testing.T) {
 			x, y := g.x-g.margin(), g.y
 			full := newCanvas(60, 12, g.inks...)
 			g.drawLines(full, -x)
-			for i := range g.layout.boxes {
-				b := &g.layout.boxes[i]
-				g.drawBox(full, i, b.x-x, b.y-y)
+			for i := range g.layout.Boxes {
+				b := &g.layout.Boxes[i]
+				g.drawBox(full, i, b.X-x, b.Y-y)
 			}
 			signs := 0
 			for row, line := range strings.Split(full.String(), "\n") {

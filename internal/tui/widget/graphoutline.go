@@ -1,13 +1,12 @@
 package widget
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/diagram"
 )
 
 // outlineLine is a line of the list: a state, or a transition of it.
@@ -15,33 +14,9 @@ type outlineLine struct {
 	node int
 	// text is the transition; empty on the line of the state itself.
 	text   string
-	kind   lineKind
+	kind   diagram.Kind
 	indent int
-	of     edge // the line of the drawing that says the same
-}
-
-// reading is the order in which the drawing is read: from top to bottom and from
-// left to right, what is inside a state after it.
-func (l *GraphLayout) reading() []int {
-	inside := map[int][]int{}
-	for i := range l.boxes {
-		inside[l.boxes[i].parent] = append(inside[l.boxes[i].parent], i)
-	}
-	out := make([]int, 0, len(l.boxes))
-	var add func(parent int)
-	add = func(parent int) {
-		list := inside[parent]
-		slices.SortStableFunc(list, func(a, b int) int {
-			x, y := &l.boxes[a], &l.boxes[b]
-			return cmp.Or(cmp.Compare(x.node.Branch, y.node.Branch), cmp.Compare(x.y, y.y), cmp.Compare(x.x, y.x))
-		})
-		for _, i := range list {
-			out = append(out, i)
-			add(i)
-		}
-	}
-	add(-1)
-	return out
+	of     diagram.Edge // the line of the drawing that says the same
 }
 
 // outlineLines are the states in the order of the drawing, each with where it
@@ -51,16 +26,16 @@ func (g *Graph) outlineLines() []outlineLine {
 	if !g.th.Glyphs.Unicode {
 		arrow = "->"
 	}
-	boxes := g.layout.boxes
+	boxes := g.layout.Boxes
 	var out []outlineLine
 	for at, i := range g.order {
 		b := &boxes[i]
-		out = append(out, outlineLine{node: i, indent: b.depth})
+		out = append(out, outlineLine{node: i, indent: b.Depth})
 		next := ""
 		for _, k := range g.order[at+1:] {
-			if boxes[k].depth <= b.depth {
-				if boxes[k].parent == b.parent && boxes[k].node.Branch == b.node.Branch {
-					next = boxes[k].node.Name
+			if boxes[k].Depth <= b.Depth {
+				if boxes[k].Parent == b.Parent && boxes[k].Node.Branch == b.Node.Branch {
+					next = boxes[k].Node.Name
 				}
 				break
 			}
@@ -69,21 +44,21 @@ func (g *Graph) outlineLines() []outlineLine {
 			if e.Kind == asl.EdgeNext && e.To == next && len(g.out[i]) == 1 {
 				continue
 			}
-			text, kind := arrow+" "+safeLine(e.To), lineNext
-			if l := labelOf(e); l != "" {
+			text, kind := arrow+" "+safeLine(e.To), diagram.Next
+			if l := diagram.LabelOf(e); l != "" {
 				text = l + " " + text
 			}
 			switch e.Kind {
 			case asl.EdgeChoice:
 				text = "if " + text
 			case asl.EdgeCatch:
-				kind = lineCatch
+				kind = diagram.Catch
 			case asl.EdgeNext, asl.EdgeDefault:
 			}
-			out = append(out, outlineLine{i, text, kind, b.depth, edge{i, g.layout.byName[e.To], kind == lineCatch}})
+			out = append(out, outlineLine{i, text, kind, b.Depth, diagram.Edge{From: i, To: g.layout.ByName[e.To], Catch: kind == diagram.Catch}})
 		}
-		if b.node.End && next != "" {
-			out = append(out, outlineLine{i, "end", lineNext, b.depth, edge{}})
+		if b.Node.End && next != "" {
+			out = append(out, outlineLine{i, "end", diagram.Next, b.Depth, diagram.Edge{}})
 		}
 	}
 	return out
@@ -114,20 +89,20 @@ func (g *Graph) viewOutline(width, height int) string {
 }
 
 func (g *Graph) drawLine(c *canvas, y int, l outlineLine) {
-	b := &g.layout.boxes[l.node]
+	b := &g.layout.Boxes[l.node]
 	x := 2 + 2*l.indent
 	if l.text != "" {
 		ink := inkMuted
 		switch {
 		case g.taken[l.of]:
 			ink = inkTaken
-		case l.kind == lineCatch:
+		case l.kind == diagram.Catch:
 			ink = inkWarn
 		}
 		c.put(x+2, y, ansi.Truncate(l.text, max(0, c.w-x-2), g.th.Glyphs.Ellipsis), ink)
 		return
 	}
-	state := g.states[b.node.Name]
+	state := g.states[b.Node.Name]
 	on := l.node == g.selected && !g.NoFocus
 	status, name := inkMuted, inkName
 	if state.Status != "" {
@@ -143,11 +118,11 @@ func (g *Graph) drawLine(c *canvas, y int, l outlineLine) {
 		c.put(x, y, StatusGlyph(g.th, state.Status), status)
 		x += 2
 	}
-	x += c.put(x, y, safeLine(b.node.Name), name)
+	x += c.put(x, y, safeLine(b.Node.Name), name)
 	tail := strings.TrimSpace(state.Counts + " " + state.Note)
 	room := c.w - cellsOf(tail) - 1
 	if room-x-2 > 3 {
-		c.put(x+2, y, ansi.Truncate(b.what, room-x-3, g.th.Glyphs.Ellipsis), inkMuted)
+		c.put(x+2, y, ansi.Truncate(b.What, room-x-3, g.th.Glyphs.Ellipsis), inkMuted)
 	}
 	if tail != "" && x+1 < c.w {
 		c.put(max(x+1, c.w-cellsOf(tail)), y, tail, status)

@@ -103,6 +103,9 @@ func (g *Grid) SortBy(column int, reverse bool) {
 	g.arrange()
 }
 
+// Order is the column that the grid is sorted by, -1 if its rows are as they come.
+func (g *Grid) Order() (column int, reverse bool) { return g.sort, g.reverse }
+
 // SetRows shows other rows. The cursor stays on the row with the same key, or at
 // the same place if that is gone.
 func (g *Grid) SetRows(r Rows) {
@@ -189,6 +192,9 @@ func (g *Grid) Filter() string { return g.filter.Text() }
 
 // Len is how many rows are shown, Total how many there are.
 func (g *Grid) Len() int { return len(g.order) }
+
+// Shown are the rows that the filter lets through, in their order.
+func (g *Grid) Shown() []int { return slices.Clone(g.order) }
 
 // Total is how many rows there are, shown or not.
 func (g *Grid) Total() int {

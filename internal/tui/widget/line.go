@@ -2,6 +2,7 @@ package widget
 
 import (
 	"github.com/charmbracelet/bubbles/cursor"
+	"github.com/charmbracelet/bubbles/key"
 	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
@@ -13,9 +14,14 @@ import (
 
 // Line is one line of text that is typed: the keys of a shell's line (words, to
 // the ends, delete before and after), pasting, and scrolling of what is longer than
-// its room. Breaks that are pasted become spaces. Enter, escape, tab and the
+// its room. Breaks that are pasted become spaces; the clipboard (ctrl+v) is the root's, which
+// brings it as what a terminal pastes. Enter, escape, tab and the
 // arrows up and down are never its own. It has the focus from the beginning.
-type Line struct{ in textinput.Model }
+type Line struct {
+	th      *theme.Screen
+	in      textinput.Model
+	example string
+}
 
 // NewLine returns a line with a text to begin with.
 func NewLine(th *theme.Screen, text string) *Line {
@@ -24,8 +30,9 @@ func NewLine(th *theme.Screen, text string) *Line {
 	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
 	// Blinking redraws the screen twice a second for nothing.
 	in.Cursor.SetMode(cursor.CursorStatic)
+	in.KeyMap.Paste = key.NewBinding()
 	in.Focus()
-	l := &Line{in: in}
+	l := &Line{th: th, in: in}
 	l.SetText(text)
 	return l
 }
@@ -40,7 +47,7 @@ func (l *Line) SetText(text string) {
 }
 
 // SetExample is shown, muted, as long as nothing was typed.
-func (l *Line) SetExample(text string) { l.in.Placeholder = render.Line(text, 0) }
+func (l *Line) SetExample(text string) { l.example = render.Line(text, 0) }
 
 // SetSecret shows dots instead of the text.
 func (l *Line) SetSecret(secret bool) {
@@ -59,18 +66,22 @@ func (l *Line) SetFocus(on bool) {
 	}
 }
 
-// Update takes a key, or the answer of the command that a key has made (ctrl+v
-// asks the clipboard).
-func (l *Line) Update(msg tea.Msg) tea.Cmd {
-	var cmd tea.Cmd
-	l.in, cmd = l.in.Update(msg)
-	return cmd
+// Update takes a key, or what was pasted.
+func (l *Line) Update(msg tea.Msg) {
+	l.in, _ = l.in.Update(msg) // a cursor that does not blink asks for nothing
 }
 
 // View draws the line in at most width cells: the text and, with the focus, its
 // cursor; of a longer text the part around the cursor.
 func (l *Line) View(width int) string {
 	width = max(2, width)
+	if l.in.Value() == "" && l.example != "" {
+		sign := ""
+		if l.in.Focused() {
+			sign = l.th.Cursor.Render(" ")
+		}
+		return sign + l.th.Muted.Render(ansi.Truncate(l.example, width-ansi.StringWidth(sign), l.th.Glyphs.Ellipsis))
+	}
 	l.in.Width = 0
 	if ansi.StringWidth(l.in.Value()) >= width || l.in.Value() == "" {
 		// A width makes it scroll, and pad what is shorter.
@@ -139,7 +150,7 @@ func (f *Filter) Press(m tea.KeyMsg) (took bool) {
 		f.typing = false
 		return false
 	default:
-		f.line.Update(m) // what the clipboard's command would bring has no way back here
+		f.line.Update(m)
 	}
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/logstream"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
@@ -35,4 +36,18 @@ func ExecutionWord(s executions.Status) string {
 // ExecutionStyle is the style of both.
 func ExecutionStyle(th *theme.Screen, s executions.Status) lipgloss.Style {
 	return render.StatusStyle(th.Styles, s)
+}
+
+// LevelStyle is the style of a line's level.
+func LevelStyle(th *theme.Screen, l logstream.Level) lipgloss.Style {
+	switch l {
+	case logstream.Error:
+		return th.Bad
+	case logstream.Warn:
+		return th.Warn
+	case logstream.Info:
+		return th.Good
+	default:
+		return th.Muted
+	}
 }

@@ -12,6 +12,7 @@ import (
 type condition struct {
 	op       operator
 	key      string // lower-cased
+	name     string // as it is written
 	values   []string
 	forAll   bool // ForAllValues:
 	forAny   bool // ForAnyValue:

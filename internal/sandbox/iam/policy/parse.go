@@ -347,7 +347,7 @@ func parseConditions(raw json.RawMessage, kind Kind) ([]condition, error) {
 			if kind != Identity && !strings.Contains(key, ":") {
 				return nil, malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
 			}
-			c.key = strings.ToLower(key)
+			c.key, c.name = strings.ToLower(key), key
 			if c.values, err = words(raw); err != nil {
 				return nil, malformed(syntax)
 			}

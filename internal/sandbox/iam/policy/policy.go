@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,22 @@ type Document struct {
 	Version    string
 	Statements []Statement
 }
+
+// ConditionKeys are the keys that the conditions of the statements ask for, as they are
+// written, sorted.
+func (d *Document) ConditionKeys() []string {
+	var out []string
+	for _, s := range d.Statements {
+		for _, c := range s.conditions {
+			out = append(out, c.name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Knows reports whether a condition key has a value in the request.
+func (r *Request) Knows(key string) bool { return len(r.keys[strings.ToLower(key)]) > 0 }
 
 // Statement is one statement of a Document.
 type Statement struct {

@@ -46,7 +46,10 @@ func TestActionsAndResources(t *testing.T) {
 		{"resource case matters", `"Action":"s3:*","Resource":"arn:aws:s3:::B/*"`, "s3:GetObject", "arn:aws:s3:::b/k", policy.None},
 		{"resource wildcard", `"Action":"s3:*","Resource":["arn:aws:s3:::a/*","arn:aws:s3:::b/in/*"]`, "s3:GetObject", "arn:aws:s3:::b/in/x/y", policy.Allow},
 		{"bucket is not its objects", `"Action":"s3:*","Resource":"arn:aws:s3:::b"`, "s3:GetObject", "arn:aws:s3:::b/k", policy.None},
-		{"prefix", `"Action":"states:*","Resource":"arn:aws:states:us-east-1:123456789012:stateMachine:ptui-*"`, "states:StartExecution", "arn:aws:states:us-east-1:123456789012:stateMachine:ptui-a:3", policy.Allow},
+		{
+			"prefix", `"Action":"states:*","Resource":"arn:aws:states:us-east-1:123456789012:stateMachine:ptui-*"`, "states:StartExecution",
+			"arn:aws:states:us-east-1:123456789012:stateMachine:ptui-a:3", policy.Allow,
+		},
 		{"wildcard stays in its part", `"Action":"sqs:*","Resource":"arn:aws:sqs:*:123456789012:q"`, "sqs:SendMessage", "arn:aws:sqs:us-east-1:999999999999:123456789012:q", policy.None},
 		{"region wildcard", `"Action":"sqs:*","Resource":"arn:aws:sqs:*:123456789012:q"`, "sqs:SendMessage", "arn:aws:sqs:eu-west-1:123456789012:q", policy.Allow},
 		{"short ARN", `"Action":"sqs:*","Resource":"arn:aws:sqs"`, "sqs:SendMessage", "arn:aws:sqs:eu-west-1:123456789012:q", policy.Allow},
@@ -197,12 +200,18 @@ func TestParseRefuses(t *testing.T) {
 		{"another effect", head + `{"Effect":"Maybe","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "Syntax errors in policy."},
 		{"short ARN", head + `{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3::bucket"}]}`, policy.Identity, "The policy failed legacy parsing"},
 		{"no service", head + `{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws::::bucket"}]}`, policy.Identity, "The policy failed legacy parsing"},
-		{"no arn before it", head + `{"Effect":"Allow","Action":"s3:*","Resource":"aws:s3:::bucket"}]}`, policy.Identity, `Partition "s3" is not valid for resource "arn:s3:::bucket:*".`},
+		{
+			"no arn before it", head + `{"Effect":"Allow","Action":"s3:*","Resource":"aws:s3:::bucket"}]}`, policy.Identity,
+			`Partition "s3" is not valid for resource "arn:s3:::bucket:*".`,
+		},
 		{"old version", `{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "must be version 2012-10-17 or greater"},
 		{"unknown element", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Resources":"*"}]}`, policy.Identity, "Syntax errors in policy."},
 		{"element twice", head + `{"Effect":"Allow","Effect":"Deny","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "Syntax errors in policy."},
 		{"effect", head + `{"Effect":"allow","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "The policy failed legacy parsing"},
-		{"sid twice", head + `{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "must be unique"},
+		{
+			"sid twice", head + `{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"}]}`,
+			policy.Identity, "must be unique",
+		},
 		{"sid", head + `{"Sid":"a b","Effect":"Allow","Action":"s3:*","Resource":"*"}]}`, policy.Identity, "must be alpha-numeric"},
 		{"no vendor", head + `{"Effect":"Allow","Action":"GetObject","Resource":"*"}]}`, policy.Identity, "prefaced by a vendor"},
 		{"no ARN", head + `{"Effect":"Allow","Action":"s3:*","Resource":"bucket"}]}`, policy.Identity, `Resource bucket must be in ARN format or "*".`},
@@ -214,7 +223,8 @@ func TestParseRefuses(t *testing.T) {
 		{"trust no statement", `{"Version":"2012-10-17"}`, policy.Trust, "Syntax errors in policy."},
 		{"trust resource", head + `{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}]}`, policy.Trust, "Has prohibited field Resource"},
 		{"operator", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Identity, "Syntax errors in policy."},
-		{"operator of a resource policy", head + `{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Resource, "Invalid Condition type : StringEqual."},
+		{"operator of a resource policy", head + `{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*",` +
+			`"Condition":{"StringEqual":{"aws:a":"b"}}}]}`, policy.Resource, "Invalid Condition type : StringEqual."},
 		{"null if exists", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NullIfExists":{"aws:a":"true"}}}]}`, policy.Identity, "Syntax errors in policy."},
 		{"number", head + `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"aws:a":"b"}}}]}`, policy.Identity, "legacy parsing"},
 	} {

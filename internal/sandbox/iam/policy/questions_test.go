@@ -254,7 +254,10 @@ func single() []question {
 		return question{who: session, identity: `{"Effect":"Allow",` + elements + `}`, action: get, arn: object, want: want, source: source}
 	}
 	denyUnless := func(operator, key, value, want string) question {
-		return question{who: session, identity: statement("Allow", "*", "*") + "," + statement("Deny", "s3:*", "*", when(operator, key, value)), action: get, arn: object, want: want, source: denyAllow}
+		return question{
+			who: session, identity: statement("Allow", "*", "*") + "," + statement("Deny", "s3:*", "*", when(operator, key, value)),
+			action: get, arn: object, want: want, source: denyAllow,
+		}
 	}
 	return []question{
 		cond("StringEquals", "s3:prefix", `"a"`, yes, operators, "a"),
@@ -320,7 +323,10 @@ func single() []question {
 // principals are elements of resource policies.
 func principalQuestions() []question {
 	p := func(who wire.Principal, element, want, source string) question {
-		return question{who: who, resource: `{"Effect":"Allow","Action":"s3:GetObject","Resource":"` + object + `",` + element + `}`, action: get, arn: object, want: want, source: source}
+		return question{
+			who: who, resource: `{"Effect":"Allow","Action":"s3:GetObject","Resource":"` + object + `",` + element + `}`, action: get,
+			arn: object, want: want, source: source,
+		}
 	}
 	return []question{
 		p(user, to(all), yes, principalE),

@@ -28,7 +28,8 @@ func TestWait(t *testing.T) {
 	cancel()
 	require.False(t, <-woken)
 	now := c.Now()
-	require.Equal(t, []time.Duration{bell.Forever, 0, time.Second}, []time.Duration{bell.Until(now, time.Time{}), bell.Until(now, now.Add(-time.Hour)), bell.Until(now, now.Add(time.Second))})
+	require.Equal(t, []time.Duration{bell.Forever, 0, time.Second},
+		[]time.Duration{bell.Until(now, time.Time{}), bell.Until(now, now.Add(-time.Hour)), bell.Until(now, now.Add(time.Second))})
 }
 
 // Work that fails is done again, less and less often, and as usual once it has succeeded.

@@ -276,3 +276,17 @@ func (c *checker) entries(s *shape, m map[string]any, path string) {
 		}
 	}
 }
+
+// Required are the members that an operation's input has to have, as the API's model names
+// them; nil also for an operation or a service without rules.
+func Required(service, operation string) []string {
+	if _, err := data.Open("data/" + service + ".json"); err != nil {
+		return nil
+	}
+	m := load(service)
+	s := m.Shapes[m.Operations[operation]]
+	if s == nil {
+		return nil
+	}
+	return s.Required
+}

@@ -214,10 +214,11 @@ func textMatcher(op string, arg any) (func(string) bool, error) {
 	case "equals-ignore-case":
 		return func(s string) bool { return strings.EqualFold(s, want) }, nil
 	case "wildcard":
-		if strings.Contains(want, "**") {
-			return nil, errors.New("consecutive wildcard characters")
+		w, err := compileWildcard(want)
+		if err != nil {
+			return nil, err
 		}
-		return func(s string) bool { return wildcard(want, s) }, nil
+		return w.matches, nil
 	case "cidr":
 		network, err := netip.ParsePrefix(want)
 		if err != nil {
@@ -229,28 +230,6 @@ func textMatcher(op string, arg any) (func(string) bool, error) {
 		}, nil
 	}
 	return nil, fmt.Errorf("unrecognized match type %s", op)
-}
-
-// wildcard matches * against any text; a backslash takes a star's meaning away.
-func wildcard(p, s string) bool {
-	for i := 0; i < len(p); i++ {
-		switch {
-		case p[i] == '*':
-			for j := 0; j <= len(s); j++ {
-				if wildcard(p[i+1:], s[j:]) {
-					return true
-				}
-			}
-			return false
-		case p[i] == '\\' && i+1 < len(p):
-			i++
-		}
-		if s == "" || s[0] != p[i] {
-			return false
-		}
-		s = s[1:]
-	}
-	return s == ""
 }
 
 func compileAnythingBut(arg any) (leaf, error) {

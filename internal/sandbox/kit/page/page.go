@@ -106,20 +106,29 @@ func Of[T any](items []T, token *string, limit *int32, standard int, key func(T)
 // At is Of for items in an order of their own: a token is a number of items, so that
 // items which come and go in between may be missed or shown twice, as on AWS.
 func At[T any](items []T, token *string, limit *int32, standard int) (some []T, next *string, err error) {
+	start, end, next, err := Within(len(items), token, limit, standard)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]T{}, items[start:end]...), next, nil
+}
+
+// Within is At for so many items that are made only if they are on the page: those from
+// start up to, not with, end.
+func Within(count int, token *string, limit *int32, standard int) (start, end int, next *string, err error) {
 	place, err := Place(token)
-	start := 0
 	if err == nil && place != "" {
 		start, err = strconv.Atoi(place)
 	}
 	if err != nil || start < 0 {
-		return nil, nil, ErrToken
+		return 0, 0, nil, ErrToken
 	}
-	start = min(start, len(items))
-	end := min(start+size(limit, standard), len(items))
-	if end < len(items) {
+	start = min(start, count)
+	end = start + min(size(limit, standard), count-start)
+	if end < count {
 		next = Token(strconv.Itoa(end))
 	}
-	return append([]T{}, items[start:end]...), next, nil
+	return start, end, next, nil
 }
 
 // Behind is At with tokens that name the last item of the page before; if that is gone,

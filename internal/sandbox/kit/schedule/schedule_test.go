@@ -58,9 +58,11 @@ func TestNext(t *testing.T) {
 // A clock skips an hour in spring, and shows one twice in autumn.
 func TestTimeZones(t *testing.T) {
 	t.Parallel()
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip("no time zones on this machine: " + err.Error())
+	berlin, err := schedule.Zone("Europe/Berlin")
+	require.NoError(t, err)
+	for _, none := range []string{"Local", "Europe/Nowhere", "../../etc/passwd"} {
+		_, err := schedule.Zone(none)
+		require.Error(t, err, none)
 	}
 	s, err := schedule.Parse("cron(30 2 * * ? *)", berlin)
 	require.NoError(t, err)
@@ -72,6 +74,21 @@ func TestTimeZones(t *testing.T) {
 	again, ok := s.Next(time.Time{}, next)
 	require.True(t, ok)
 	require.Equal(t, 26, again.In(berlin).Day())
+}
+
+// Which rates the Scheduler takes and refuses is recorded from AWS, see ParseLoose.
+func TestLooseRates(t *testing.T) {
+	t.Parallel()
+	for text, rate := range map[string]time.Duration{
+		"rate(2 minute)": 2 * time.Minute, "rate(1 minutes)": time.Minute, "rate(1 day)": 24 * time.Hour, "cron(0 1 * * ? *)": 0,
+		"rate(10 seconds)": -1, "rate(10 years)": -1, "rate(10)": -1, "rate(10 minutess)": -1, "rate( 10 minutes )": -1, " rate(10 minutes)": -1, "at(2021-12-31T23:59:59Z)": -1,
+	} {
+		s, err := schedule.ParseLoose(text, nil)
+		require.Equal(t, rate < 0, err != nil, text)
+		if err == nil {
+			require.Equal(t, rate, s.Rate(), text)
+		}
+	}
 }
 
 func TestRefused(t *testing.T) {

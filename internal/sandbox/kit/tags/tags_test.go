@@ -28,7 +28,10 @@ func TestRules(t *testing.T) {
 	}
 	r = Rules{Key: wire.Errorf(400, "Key", "{key} is none"), Value: wire.Errorf(400, "Value", "{value} is none")}
 	r.Value.Fields = map[string]any{"TagKey": "{key}"}
-	for want, add := range map[string]Tag{"Key:  is none": {"", "v"}, "Key: " + strings.Repeat("é", 129) + " is none": {strings.Repeat("é", 129), ""}, "Value: " + strings.Repeat("é", 257) + " is none": {"k", strings.Repeat("é", 257)}} {
+	for want, add := range map[string]Tag{
+		"Key:  is none": {"", "v"}, "Key: " + strings.Repeat("é", 129) + " is none": {strings.Repeat("é", 129), ""},
+		"Value: " + strings.Repeat("é", 257) + " is none": {"k", strings.Repeat("é", 257)},
+	} {
 		_, err := r.Add(nil, []Tag{add})
 		require.EqualError(t, err, want)
 		if we := wire.AsError(err); we.Code == "Value" {

@@ -57,6 +57,8 @@ type Prop struct {
 	Computed bool
 	// Local: the server does not give it back; state keeps what was given.
 	Local bool
+	// Secret: its value is one wherever it is told, whatever the program calls it.
+	Secret bool
 	// Managed: the provider sets it among the inputs, not the program.
 	Managed bool
 	// Set: the order of the list does not matter.
@@ -85,7 +87,7 @@ type Blob struct {
 //
 //	pulumi:"name,option..."  check:"rule;rule"  default:"value"
 //
-// with the options required, replace, computed, local, managed, set, json,
+// with the options required, replace, computed, local, secret, managed, set, json,
 // policy, asset, archive. Embedded structs count as part of T. An error in a
 // tag is a mistake in this program and panics.
 func Of[T any]() *Type { return typeOf(reflect.TypeFor[T](), false) }
@@ -151,6 +153,8 @@ func (p *Prop) option(f reflect.StructField, opt string) {
 		p.Computed = true
 	case "local":
 		p.Local = true
+	case "secret":
+		p.Secret = true
 	case "managed":
 		p.Managed = true
 	case "set":
@@ -199,4 +203,15 @@ func (p *Prop) shape(f reflect.StructField, rt reflect.Type) {
 	default:
 		panic(fmt.Sprintf("schema: %s has the unsupported type %s", f.Name, rt))
 	}
+}
+
+// Hide returns the properties with those that are secrets marked as such.
+func (t *Type) Hide(m resource.PropertyMap) resource.PropertyMap {
+	for _, p := range t.Props {
+		key := resource.PropertyKey(p.Name)
+		if v, ok := m[key]; ok && p.Secret {
+			m[key] = rewrap(v)
+		}
+	}
+	return m
 }

@@ -129,19 +129,27 @@ func TestDiff(t *testing.T) {
 		before, after map[string]any
 		want          map[string]string
 	}{
-		"same":               {obj("name", "a"), obj("name", "a"), nil},
-		"update":             {map[string]any{"size": 128}, map[string]any{"size": 256}, map[string]string{"size": "update"}},
-		"replace":            {obj("name", "a"), obj("name", "b"), map[string]string{"name": "update-replace"}},
-		"zero is absent":     {map[string]any{"on": false, "ratio": 0}, map[string]any{}, nil},
-		"delete":             {map[string]any{"ratio": 1}, map[string]any{}, map[string]string{"ratio": "delete"}},
-		"computed may go":    {obj("zone", "z"), map[string]any{}, nil},
-		"computed changes":   {obj("zone", "z"), obj("zone", "y"), map[string]string{"zone": "update"}},
-		"set in any order":   {map[string]any{"names": []any{"a", "b"}}, map[string]any{"names": []any{"b", "a"}}, nil},
-		"list has an order":  {map[string]any{"order": []any{"a", "b"}}, map[string]any{"order": []any{"b", "a", "c"}}, map[string]string{"order[0]": "update", "order[1]": "update", "order[2]": "add"}},
-		"nested":             {map[string]any{"inner": obj("key", "a")}, map[string]any{"inner": obj("key", "b")}, map[string]string{"inner.key": "update"}},
-		"nested replaces":    {map[string]any{"fixed": obj("key", "a")}, map[string]any{"fixed": obj("key", "b")}, map[string]string{"fixed.key": "update-replace"}},
-		"object goes":        {map[string]any{"fixed": obj("key", "a")}, map[string]any{}, map[string]string{"fixed": "delete-replace"}},
-		"tags":               {map[string]any{"tags": obj("a", "1", "b:c", "2")}, map[string]any{"tags": obj("b:c", "3", "d", "")}, map[string]string{"tags.a": "delete", `tags["b:c"]`: "update", "tags.d": "add"}},
+		"same":             {obj("name", "a"), obj("name", "a"), nil},
+		"update":           {map[string]any{"size": 128}, map[string]any{"size": 256}, map[string]string{"size": "update"}},
+		"replace":          {obj("name", "a"), obj("name", "b"), map[string]string{"name": "update-replace"}},
+		"zero is absent":   {map[string]any{"on": false, "ratio": 0}, map[string]any{}, nil},
+		"delete":           {map[string]any{"ratio": 1}, map[string]any{}, map[string]string{"ratio": "delete"}},
+		"computed may go":  {obj("zone", "z"), map[string]any{}, nil},
+		"computed changes": {obj("zone", "z"), obj("zone", "y"), map[string]string{"zone": "update"}},
+		"set in any order": {map[string]any{"names": []any{"a", "b"}}, map[string]any{"names": []any{"b", "a"}}, nil},
+		"list has an order": {
+			map[string]any{"order": []any{"a", "b"}},
+			map[string]any{"order": []any{"b", "a", "c"}},
+			map[string]string{"order[0]": "update", "order[1]": "update", "order[2]": "add"},
+		},
+		"nested":          {map[string]any{"inner": obj("key", "a")}, map[string]any{"inner": obj("key", "b")}, map[string]string{"inner.key": "update"}},
+		"nested replaces": {map[string]any{"fixed": obj("key", "a")}, map[string]any{"fixed": obj("key", "b")}, map[string]string{"fixed.key": "update-replace"}},
+		"object goes":     {map[string]any{"fixed": obj("key", "a")}, map[string]any{}, map[string]string{"fixed": "delete-replace"}},
+		"tags": {
+			map[string]any{"tags": obj("a", "1", "b:c", "2")},
+			map[string]any{"tags": obj("b:c", "3", "d", "")},
+			map[string]string{"tags.a": "delete", `tags["b:c"]`: "update", "tags.d": "add"},
+		},
 		"json by meaning":    {obj("doc", `{"a":1,"b":[1.0]}`), obj("doc", "{ \"b\": [1],\n\"a\": 1 }"), nil},
 		"json by difference": {obj("doc", `{"a":1}`), obj("doc", `{"a":2}`), map[string]string{"doc": "update"}},
 		"element":            {map[string]any{"many": []any{obj("key", "a"), obj("key", "b")}}, map[string]any{"many": []any{obj("key", "a")}}, map[string]string{"many[1]": "delete"}},
@@ -250,15 +258,19 @@ func TestCarrySecrets(t *testing.T) {
 
 func TestSamePolicy(t *testing.T) {
 	t.Parallel()
-	const base = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::b/*","Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`
+	const base = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::b/*",` +
+		`"Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`
 	for name, tc := range map[string]struct {
 		other string
 		same  bool
 	}{
-		"orders, lists, case, account": {`{"Statement":{"Sid":"","Effect":"Allow","Resource":["arn:aws:s3:::b/*"],"Action":["s3:putobject","S3:GetObject"],"Principal":{"AWS":["arn:aws:iam::123456789012:root"]},"Condition":{"Bool":{"AWS:SecureTransport":[true]}}},"Version":"2012-10-17"}`, true},
-		"another action":               {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, false},
-		"another effect":               {`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::b/*","Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, false},
-		"not json":                     {`{`, false},
+		"orders, lists, case, account": {`{"Statement":{"Sid":"","Effect":"Allow","Resource":["arn:aws:s3:::b/*"],"Action":["s3:putobject","S3:GetObject"],` +
+			`"Principal":{"AWS":["arn:aws:iam::123456789012:root"]},"Condition":{"Bool":{"AWS:SecureTransport":[true]}}},"Version":"2012-10-17"}`, true},
+		"another action": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*",` +
+			`"Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, false},
+		"another effect": {`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:GetObject","s3:PutObject"],` +
+			`"Resource":"arn:aws:s3:::b/*","Principal":{"AWS":"123456789012"},"Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, false},
+		"not json": {`{`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

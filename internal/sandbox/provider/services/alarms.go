@@ -10,7 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider/schema"
 )
 
-func alarmResources() []Resource { return []Resource{metricAlarm()} }
+func alarmResources() []Resource { return []Resource{metricAlarm(), compositeAlarm(), dashboard()} }
 
 type alarmArgs struct {
 	ActionsEnabled          *bool             `pulumi:"actionsEnabled" default:"true"`
@@ -80,22 +80,9 @@ func metricAlarm() Resource {
 			if err := putAlarm(ctx, c, in, nil); err != nil {
 				return err
 			}
-			add, remove := tagChanges(last.TagsAll, in.TagsAll)
-			if len(remove) > 0 {
-				if _, err := c.CloudWatch().UntagResource(ctx, &cloudwatch.UntagResourceInput{ResourceARN: aws.String(last.Arn), TagKeys: remove}); err != nil {
-					return err
-				}
-			}
-			if len(add) > 0 {
-				_, err := c.CloudWatch().TagResource(ctx, &cloudwatch.TagResourceInput{ResourceARN: aws.String(last.Arn), Tags: tagList(add, cwTag)})
-				return err
-			}
-			return nil
+			return c.retagAlarm(ctx, last.Arn, last.Tagged, in.Tagged)
 		},
-		DeleteFn: func(ctx context.Context, c *Call, id string, _ *alarmState) error {
-			_, err := c.CloudWatch().DeleteAlarms(ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{id}})
-			return gone(err, "ResourceNotFound", "ResourceNotFoundException")
-		},
+		DeleteFn: func(ctx context.Context, c *Call, id string, _ *alarmState) error { return c.deleteAlarm(ctx, id) },
 	})
 }
 

@@ -6,9 +6,10 @@ import "slices"
 func AWS() []Resource {
 	return slices.Concat(
 		s3Resources(), iamResources(), logsResources(), lambdaResources(), sagemakerResources(), autoscalingResources(),
-		kmsResources(), sqsResources(), eventsResources(), alarmResources(),
+		kmsResources(), snsResources(), sqsResources(), eventsResources(), alarmResources(), schedulerResources(),
+		ssmResources(), secretResources(), ecrResources(),
 	)
 }
 
 // Native returns the resource types of the package aws-native.
-func Native() []Resource { return stepFunctionsResources() }
+func Native() []Resource { return append(stepFunctionsResources(), nativeEndpoint()) }

@@ -12,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 )
 
-func autoscalingResources() []Resource { return []Resource{scalingTarget(), scalingPolicy()} }
+func autoscalingResources() []Resource {
+	return []Resource{scalingTarget(), scalingPolicy(), scheduledAction()}
+}
 
 const noScaling = "ObjectNotFoundException"
 

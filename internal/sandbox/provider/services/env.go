@@ -17,14 +17,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -56,18 +61,23 @@ type Env struct {
 
 // Clients are the AWS clients, made when first used: most providers use few.
 type Clients struct {
-	S3          func() *s3.Client
-	IAM         func() *iam.Client
-	Lambda      func() *lambda.Client
-	SageMaker   func() *sagemaker.Client
-	SFN         func() *sfn.Client
-	Logs        func() *cloudwatchlogs.Client
-	CloudWatch  func() *cloudwatch.Client
-	Autoscaling func() *applicationautoscaling.Client
-	KMS         func() *kms.Client
-	SQS         func() *sqs.Client
-	Events      func() *eventbridge.Client
-	STS         func() *sts.Client
+	S3             func() *s3.Client
+	IAM            func() *iam.Client
+	Lambda         func() *lambda.Client
+	SageMaker      func() *sagemaker.Client
+	SFN            func() *sfn.Client
+	Logs           func() *cloudwatchlogs.Client
+	CloudWatch     func() *cloudwatch.Client
+	Autoscaling    func() *applicationautoscaling.Client
+	KMS            func() *kms.Client
+	SNS            func() *sns.Client
+	SQS            func() *sqs.Client
+	Events         func() *eventbridge.Client
+	Scheduler      func() *scheduler.Client
+	STS            func() *sts.Client
+	SSM            func() *ssm.Client
+	SecretsManager func() *secretsmanager.Client
+	ECR            func() *ecr.Client
 }
 
 // NewEnv returns an Env. It makes no call.
@@ -82,17 +92,22 @@ func newClients(cfg aws.Config, pathStyle bool) Clients {
 		S3: sync.OnceValue(func() *s3.Client {
 			return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
 		}),
-		IAM:         sync.OnceValue(func() *iam.Client { return iam.NewFromConfig(cfg) }),
-		Lambda:      sync.OnceValue(func() *lambda.Client { return lambda.NewFromConfig(cfg) }),
-		SageMaker:   sync.OnceValue(func() *sagemaker.Client { return sagemaker.NewFromConfig(cfg) }),
-		SFN:         sync.OnceValue(func() *sfn.Client { return sfn.NewFromConfig(cfg) }),
-		Logs:        sync.OnceValue(func() *cloudwatchlogs.Client { return cloudwatchlogs.NewFromConfig(cfg) }),
-		CloudWatch:  sync.OnceValue(func() *cloudwatch.Client { return cloudwatch.NewFromConfig(cfg) }),
-		Autoscaling: sync.OnceValue(func() *applicationautoscaling.Client { return applicationautoscaling.NewFromConfig(cfg) }),
-		KMS:         sync.OnceValue(func() *kms.Client { return kms.NewFromConfig(cfg) }),
-		SQS:         sync.OnceValue(func() *sqs.Client { return sqs.NewFromConfig(cfg) }),
-		Events:      sync.OnceValue(func() *eventbridge.Client { return eventbridge.NewFromConfig(cfg) }),
-		STS:         sync.OnceValue(func() *sts.Client { return sts.NewFromConfig(cfg) }),
+		IAM:            sync.OnceValue(func() *iam.Client { return iam.NewFromConfig(cfg) }),
+		Lambda:         sync.OnceValue(func() *lambda.Client { return lambda.NewFromConfig(cfg) }),
+		SageMaker:      sync.OnceValue(func() *sagemaker.Client { return sagemaker.NewFromConfig(cfg) }),
+		SFN:            sync.OnceValue(func() *sfn.Client { return sfn.NewFromConfig(cfg) }),
+		Logs:           sync.OnceValue(func() *cloudwatchlogs.Client { return cloudwatchlogs.NewFromConfig(cfg) }),
+		CloudWatch:     sync.OnceValue(func() *cloudwatch.Client { return cloudwatch.NewFromConfig(cfg) }),
+		Autoscaling:    sync.OnceValue(func() *applicationautoscaling.Client { return applicationautoscaling.NewFromConfig(cfg) }),
+		KMS:            sync.OnceValue(func() *kms.Client { return kms.NewFromConfig(cfg) }),
+		SNS:            sync.OnceValue(func() *sns.Client { return sns.NewFromConfig(cfg) }),
+		SQS:            sync.OnceValue(func() *sqs.Client { return sqs.NewFromConfig(cfg) }),
+		Events:         sync.OnceValue(func() *eventbridge.Client { return eventbridge.NewFromConfig(cfg) }),
+		Scheduler:      sync.OnceValue(func() *scheduler.Client { return scheduler.NewFromConfig(cfg) }),
+		ECR:            sync.OnceValue(func() *ecr.Client { return ecr.NewFromConfig(cfg) }),
+		SecretsManager: sync.OnceValue(func() *secretsmanager.Client { return secretsmanager.NewFromConfig(cfg) }),
+		SSM:            sync.OnceValue(func() *ssm.Client { return ssm.NewFromConfig(cfg) }),
+		STS:            sync.OnceValue(func() *sts.Client { return sts.NewFromConfig(cfg) }),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider/schema"
 )
 
-func eventsResources() []Resource { return []Resource{eventRule(), eventTarget()} }
+func eventsResources() []Resource { return []Resource{eventRule(), eventTarget(), eventBus()} }
 
 const (
 	noRule     = "ResourceNotFoundException"

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
-func kmsResources() []Resource { return []Resource{kmsKey(), kmsAlias()} }
+func kmsResources() []Resource { return []Resource{kmsKey(), kmsAlias(), kmsGrant()} }
 
 const noKey = "NotFoundException"
 

@@ -21,7 +21,7 @@ import (
 const noFunction = "ResourceNotFoundException"
 
 func lambdaResources() []Resource {
-	return []Resource{lambdaFunction(), lambdaAlias(), lambdaPermission()}
+	return []Resource{lambdaFunction(), lambdaAlias(), lambdaPermission(), lambdaLayer(), lambdaLayerPermission(), lambdaMapping(), lambdaURL()}
 }
 
 type functionArgs struct {
@@ -493,5 +493,6 @@ func latestVersion(ctx context.Context, c *Call, name string) (string, error) {
 }
 
 func invokeARN(c *Call, function string) string {
-	return arn.ARN{Partition: c.Partition(), Service: "apigateway", Region: c.Region(), AccountID: "lambda", Resource: "path/2015-03-31/functions/" + function + "/invocations"}.String()
+	return arn.ARN{Partition: c.Partition(), Service: "apigateway", Region: c.Region(), AccountID: "lambda", Resource: "path/2015-03-31/functions/" +
+		function + "/invocations"}.String()
 }

@@ -161,27 +161,39 @@ type resourceStatement struct {
 	Condition map[string]map[string]string
 }
 
+// policyStatements reads the policy of a function or a layer.
+func policyStatements(policy string) ([]resourceStatement, error) {
+	var doc struct{ Statement []resourceStatement }
+	if err := json.Unmarshal([]byte(policy), &doc); err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	return doc.Statement, nil
+}
+
+// condition is the value of a condition, nil if the statement has none.
+func (st *resourceStatement) condition(op, key string) *string {
+	for k, v := range st.Condition[op] {
+		if strings.EqualFold(k, key) {
+			return set(&v)
+		}
+	}
+	return nil
+}
+
 func readPermission(ctx context.Context, c *Call, id string, last *permissionState) (*permissionState, error) {
 	out, err := c.Lambda().GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: aws.String(last.Function), Qualifier: set(last.Qualifier)})
 	if err != nil {
 		return nil, gone(err, noFunction)
 	}
-	var doc struct{ Statement []resourceStatement }
-	if err := json.Unmarshal([]byte(deref(out.Policy)), &doc); err != nil {
-		return nil, fmt.Errorf("reading the policy of %s: %w", last.Function, err)
+	statements, err := policyStatements(deref(out.Policy))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", last.Function, err)
 	}
-	for _, st := range doc.Statement {
+	for _, st := range statements {
 		if st.Sid != id {
 			continue
 		}
-		condition := func(op, key string) *string {
-			for k, v := range st.Condition[op] {
-				if strings.EqualFold(k, key) {
-					return set(&v)
-				}
-			}
-			return nil
-		}
+		condition := st.condition
 		return &permissionState{permissionArgs{
 			Action: st.Action, EventSourceToken: condition("StringEquals", "lambda:EventSourceToken"), Function: last.Function,
 			FunctionURLAuthType: condition("StringEquals", "lambda:FunctionUrlAuthType"), Principal: principalOf(st.Principal, last.Principal),

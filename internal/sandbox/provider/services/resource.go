@@ -32,6 +32,9 @@ type Resource interface {
 	// Tainted returns the property to blame if a resource in that state has to be
 	// replaced, else "".
 	Tainted(state resource.PropertyMap) string
+	// Anew names inputs whose change from the state needs a new resource, though others
+	// of the same inputs do not.
+	Anew(state, in resource.PropertyMap) []string
 	// InPlace reports whether replacing because of these changes alone would make
 	// a resource with the identity of the old one, so that the old one must go
 	// first.
@@ -77,6 +80,7 @@ type Def[I, O any] struct {
 	CheckFn     func(in *I, known func(property string) bool) []schema.Failure
 	UnsettledFn func(changed map[string]bool, in *I) []string
 	TaintedFn   func(o *O) string
+	AnewFn      func(last *O, in *I) []string
 	InPlaceFn   func(changed map[string]bool) bool
 
 	CreateFn func(ctx context.Context, c *Call, in *I) (id string, err error)
@@ -156,6 +160,18 @@ func (d *Def[I, O]) Tainted(state resource.PropertyMap) string {
 		return ""
 	}
 	return d.TaintedFn(&o)
+}
+
+// Anew implements Resource.
+func (d *Def[I, O]) Anew(state, in resource.PropertyMap) []string {
+	var (
+		o O
+		i I
+	)
+	if d.AnewFn == nil || d.out.Decode(state, &o) != nil || d.in.Decode(in, &i) != nil {
+		return nil
+	}
+	return d.AnewFn(&o, &i)
 }
 
 // InPlace implements Resource.

@@ -15,7 +15,7 @@ const noBucket = "NoSuchBucket"
 func s3Resources() []Resource {
 	return []Resource{
 		s3Bucket(), s3PublicAccessBlock(), s3Ownership(), s3Encryption(), s3Versioning(), s3Policy(),
-		s3Object(), s3Lifecycle(),
+		s3Object(), s3Lifecycle(), s3Notification(), s3CORS(),
 	}
 }
 

@@ -71,16 +71,19 @@ func sagemakerEndpoint() Resource {
 	return define(Def[endpointArgs, endpointState]{
 		Type: "aws:sagemaker/endpoint:Endpoint", Title: "SageMaker Endpoint",
 		Named: &Naming{Property: "name", Max: 63}, Slow: time.Hour,
-		TaintedFn: func(o *endpointState) string {
-			switch types.EndpointStatus(o.Status) {
-			case types.EndpointStatusFailed, types.EndpointStatusUpdateRollbackFailed:
-				return "endpointConfigName"
-			default:
-				return ""
-			}
-		},
-		CreateFn: createEndpoint, ReadFn: readEndpoint, UpdateFn: updateEndpoint, DeleteFn: deleteEndpoint,
+		TaintedFn: func(o *endpointState) string { return brokenEndpoint(o.Status) },
+		CreateFn:  createEndpoint, ReadFn: readEndpoint, UpdateFn: updateEndpoint, DeleteFn: deleteEndpoint,
 	})
+}
+
+// brokenEndpoint is the property to blame if an endpoint in that status has to be replaced.
+func brokenEndpoint(status string) string {
+	switch types.EndpointStatus(status) {
+	case types.EndpointStatusFailed, types.EndpointStatusUpdateRollbackFailed:
+		return "endpointConfigName"
+	default:
+		return ""
+	}
 }
 
 func createEndpoint(ctx context.Context, c *Call, in *endpointArgs) (string, error) {
@@ -111,7 +114,7 @@ func waitEndpoint(ctx context.Context, c *Call, name, config string) error {
 		switch out.EndpointStatus {
 		case types.EndpointStatusInService:
 			if got := deref(out.EndpointConfigName); config != "" && got != config {
-				return false, fmt.Errorf("the update to %s was rolled back to %s: %s", config, got, deref(out.FailureReason))
+				return false, fmt.Errorf("the rollout of %s was turned back, %s serves as before: %s", config, got, deref(out.FailureReason))
 			}
 			return true, nil
 		case types.EndpointStatusFailed, types.EndpointStatusOutOfService, types.EndpointStatusUpdateRollbackFailed:
@@ -164,6 +167,10 @@ func updateEndpoint(ctx context.Context, c *Call, id string, last *endpointState
 }
 
 func deleteEndpoint(ctx context.Context, c *Call, id string, _ *endpointState) error {
+	return deleteEndpointNamed(ctx, c, id)
+}
+
+func deleteEndpointNamed(ctx context.Context, c *Call, id string) error {
 	name := aws.String(id)
 	err := c.Wait(ctx, "SageMaker Endpoint "+id+" to become deletable", func(ctx context.Context) (bool, error) {
 		_, err := c.SageMaker().DeleteEndpoint(ctx, &sagemaker.DeleteEndpointInput{EndpointName: name})

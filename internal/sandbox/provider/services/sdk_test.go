@@ -9,14 +9,20 @@ import (
 	nsfn "github.com/pulumi/pulumi-aws-native/sdk/go/aws/stepfunctions"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/program/native"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider/schema"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider/services"
 )
@@ -27,6 +33,33 @@ type official struct{ args, state reflect.Type }
 func of[Args interface{ ElementType() reflect.Type }, State any]() official {
 	var a Args
 	return official{a.ElementType(), reflect.TypeFor[State]()}
+}
+
+// nativeInputs are its inputs, with the type of what native's are given as values.
+type nativeInputs struct {
+	DeploymentConfig                 *native.DeploymentConfig `pulumi:"deploymentConfig"`
+	EndpointConfigName               string                   `pulumi:"endpointConfigName"`
+	EndpointName                     *string                  `pulumi:"endpointName"`
+	ExcludeRetainedVariantProperties []struct {
+		VariantPropertyType *string `pulumi:"variantPropertyType"`
+	} `pulumi:"excludeRetainedVariantProperties"`
+	RetainAllVariantProperties *bool `pulumi:"retainAllVariantProperties"`
+	Tags                       []struct {
+		Key   string `pulumi:"key"`
+		Value string `pulumi:"value"`
+	} `pulumi:"tags"`
+}
+
+// nativeEndpoint has the outputs of the SDK's type, whose package is too dear to import;
+// internal/program/native holds its own types against the SDK's source.
+type nativeEndpoint struct {
+	DeploymentConfig                 any `pulumi:"deploymentConfig"`
+	EndpointArn                      any `pulumi:"endpointArn"`
+	EndpointConfigName               any `pulumi:"endpointConfigName"`
+	EndpointName                     any `pulumi:"endpointName"`
+	ExcludeRetainedVariantProperties any `pulumi:"excludeRetainedVariantProperties"`
+	RetainAllVariantProperties       any `pulumi:"retainAllVariantProperties"`
+	Tags                             any `pulumi:"tags"`
 }
 
 var sdk = map[string]official{
@@ -46,6 +79,11 @@ var sdk = map[string]official{
 	"aws:cloudwatch/eventRule:EventRule":                                    of[cloudwatch.EventRuleArgs, cloudwatch.EventRule](),
 	"aws:cloudwatch/eventTarget:EventTarget":                                of[cloudwatch.EventTargetArgs, cloudwatch.EventTarget](),
 	"aws:cloudwatch/metricAlarm:MetricAlarm":                                of[cloudwatch.MetricAlarmArgs, cloudwatch.MetricAlarm](),
+	"aws:cloudwatch/eventBus:EventBus":                                      of[cloudwatch.EventBusArgs, cloudwatch.EventBus](),
+	"aws:scheduler/schedule:Schedule":                                       of[scheduler.ScheduleArgs, scheduler.Schedule](),
+	"aws:scheduler/scheduleGroup:ScheduleGroup":                             of[scheduler.ScheduleGroupArgs, scheduler.ScheduleGroup](),
+	"aws:s3/bucketNotification:BucketNotification":                          of[s3.BucketNotificationArgs, s3.BucketNotification](),
+	"aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2":            of[s3.BucketCorsConfigurationV2Args, s3.BucketCorsConfigurationV2](),
 	"aws:lambda/function:Function":                                          of[lambda.FunctionArgs, lambda.Function](),
 	"aws:lambda/alias:Alias":                                                of[lambda.AliasArgs, lambda.Alias](),
 	"aws:lambda/permission:Permission":                                      of[lambda.PermissionArgs, lambda.Permission](),
@@ -54,10 +92,28 @@ var sdk = map[string]official{
 	"aws:sagemaker/endpoint:Endpoint":                                       of[sagemaker.EndpointArgs, sagemaker.Endpoint](),
 	"aws:appautoscaling/target:Target":                                      of[appautoscaling.TargetArgs, appautoscaling.Target](),
 	"aws:appautoscaling/policy:Policy":                                      of[appautoscaling.PolicyArgs, appautoscaling.Policy](),
+	"aws:ssm/parameter:Parameter":                                           of[ssm.ParameterArgs, ssm.Parameter](),
+	"aws:secretsmanager/secret:Secret":                                      of[secretsmanager.SecretArgs, secretsmanager.Secret](),
+	"aws:secretsmanager/secretVersion:SecretVersion":                        of[secretsmanager.SecretVersionArgs, secretsmanager.SecretVersion](),
+	"aws:cloudwatch/compositeAlarm:CompositeAlarm":                          of[cloudwatch.CompositeAlarmArgs, cloudwatch.CompositeAlarm](),
+	"aws:cloudwatch/dashboard:Dashboard":                                    of[cloudwatch.DashboardArgs, cloudwatch.Dashboard](),
+	"aws:appautoscaling/scheduledAction:ScheduledAction":                    of[appautoscaling.ScheduledActionArgs, appautoscaling.ScheduledAction](),
+	"aws:ecr/repository:Repository":                                         of[ecr.RepositoryArgs, ecr.Repository](),
+	"aws:ecr/repositoryPolicy:RepositoryPolicy":                             of[ecr.RepositoryPolicyArgs, ecr.RepositoryPolicy](),
+	"aws:ecr/lifecyclePolicy:LifecyclePolicy":                               of[ecr.LifecyclePolicyArgs, ecr.LifecyclePolicy](),
+	"aws:lambda/layerVersion:LayerVersion":                                  of[lambda.LayerVersionArgs, lambda.LayerVersion](),
+	"aws:lambda/layerVersionPermission:LayerVersionPermission":              of[lambda.LayerVersionPermissionArgs, lambda.LayerVersionPermission](),
+	"aws:lambda/eventSourceMapping:EventSourceMapping":                      of[lambda.EventSourceMappingArgs, lambda.EventSourceMapping](),
+	"aws:lambda/functionUrl:FunctionUrl":                                    of[lambda.FunctionUrlArgs, lambda.FunctionUrl](),
+	"aws:kms/grant:Grant":                                                   of[kms.GrantArgs, kms.Grant](),
 	"aws:kms/key:Key":                                                       of[kms.KeyArgs, kms.Key](),
 	"aws:kms/alias:Alias":                                                   of[kms.AliasArgs, kms.Alias](),
+	"aws:sns/topic:Topic":                                                   of[sns.TopicArgs, sns.Topic](),
+	"aws:sns/topicPolicy:TopicPolicy":                                       of[sns.TopicPolicyArgs, sns.TopicPolicy](),
+	"aws:sns/topicSubscription:TopicSubscription":                           of[sns.TopicSubscriptionArgs, sns.TopicSubscription](),
 	"aws:sqs/queue:Queue":                                                   of[sqs.QueueArgs, sqs.Queue](),
 	"aws:sqs/queuePolicy:QueuePolicy":                                       of[sqs.QueuePolicyArgs, sqs.QueuePolicy](),
+	"aws-native:sagemaker:Endpoint":                                         {reflect.TypeFor[nativeInputs](), reflect.TypeFor[nativeEndpoint]()},
 	"aws-native:stepfunctions:StateMachine":                                 of[nsfn.StateMachineArgs, nsfn.StateMachine](),
 	"aws-native:stepfunctions:StateMachineVersion":                          of[nsfn.StateMachineVersionArgs, nsfn.StateMachineVersion](),
 	"aws-native:stepfunctions:StateMachineAlias":                            of[nsfn.StateMachineAliasArgs, nsfn.StateMachineAlias](),
@@ -140,7 +196,7 @@ func compareProp(path string, p *schema.Prop, ft reflect.Type) []string {
 		return []string{path + " is required in the SDK only"}
 	case p.Kind == schema.Object:
 		return compare(path, p.Type, ft)
-	case p.Kind == schema.List, p.Kind == schema.Map:
+	case (p.Kind == schema.List || p.Kind == schema.Map) && ft.Kind() != reflect.Interface: // of any nothing more is known
 		if e := ft.Elem(); e.Kind() == reflect.Struct {
 			return compare(path, p.Elem.Type, e)
 		}

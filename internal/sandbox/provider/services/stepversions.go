@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -130,6 +131,9 @@ func stateMachineAlias() Resource {
 	})
 }
 
+// longestDeployment is how many minutes a linear deployment may take.
+const longestDeployment = 2100
+
 func checkMachineAlias(in *machineAliasArgs, known func(string) bool) []schema.Failure {
 	if !known("routingConfiguration") || !known("deploymentPreference") {
 		return nil
@@ -141,6 +145,8 @@ func checkMachineAlias(in *machineAliasArgs, known func(string) bool) []schema.F
 		return []schema.Failure{{Property: "deploymentPreference", Reason: "only one of routingConfiguration, deploymentPreference can be specified"}}
 	case in.Deployment != nil && in.Deployment.Type != "ALL_AT_ONCE" && (in.Deployment.Interval == nil || in.Deployment.Percentage == nil):
 		return []schema.Failure{{Property: "deploymentPreference", Reason: "interval and percentage are required for type " + in.Deployment.Type}}
+	case in.Deployment != nil && in.Deployment.Type == "LINEAR" && (100+*in.Deployment.Percentage-1)/(*in.Deployment.Percentage)**in.Deployment.Interval > longestDeployment:
+		return []schema.Failure{{Property: "deploymentPreference", Reason: fmt.Sprintf("a linear deployment may take %d minutes, and this one takes more", longestDeployment)}}
 	case in.Deployment != nil:
 		return nil
 	}
@@ -196,24 +202,17 @@ func updateMachineAlias(ctx context.Context, c *Call, id string, _ *machineAlias
 		return err
 	}
 	if d := in.Deployment; d != nil && d.Type != "ALL_AT_ONCE" {
-		if from := mainRoute(live.RoutingConfiguration); from != d.VersionArn {
+		if len(live.RoutingConfiguration) != 1 {
+			// So does CloudFormation's handler, performPreflightCheck.
+			return fmt.Errorf("a deployment of type %s can't begin: the alias leads to %d versions; let it lead to one with 100%% first", d.Type, len(live.RoutingConfiguration))
+		}
+		if from := deref(live.RoutingConfiguration[0].StateMachineVersionArn); from != d.VersionArn {
 			if err := shift(ctx, c, id, from, d); err != nil {
 				return err
 			}
 		}
 	}
 	return route(ctx, c, id, in.Description, in.routes()...)
-}
-
-// mainRoute is the version that gets most of the traffic.
-func mainRoute(routes []types.RoutingConfigurationListItem) string {
-	var best types.RoutingConfigurationListItem
-	for _, r := range routes {
-		if r.Weight > best.Weight {
-			best = r
-		}
-	}
-	return deref(best.StateMachineVersionArn)
 }
 
 func route(ctx context.Context, c *Call, id string, description *string, routes ...aliasRoute) error {
@@ -227,8 +226,12 @@ func route(ctx context.Context, c *Call, id string, description *string, routes 
 
 // shift moves the traffic step by step, as CloudFormation does for CANARY (one
 // step) and LINEAR (equal steps), and back if an alarm goes off or the user
-// cancels.
+// cancels. One that is in ALARM already ends it before the first step.
+// https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-stepfunctions (UpdateHandler.java)
 func shift(ctx context.Context, c *Call, id, from string, d *aliasDeployment) error {
+	if err := c.alarmed(ctx, d.Alarms); err != nil {
+		return fmt.Errorf("the deployment did not begin: %w", err)
+	}
 	step := deref(d.Percentage)
 	for weight := step; weight < 100; weight += step {
 		if err := route(ctx, c, id, nil, aliasRoute{from, 100 - weight}, aliasRoute{d.VersionArn, weight}); err != nil {
@@ -263,22 +266,24 @@ func (c *Call) bake(ctx context.Context, alarms []string, d time.Duration) error
 	}
 }
 
-// alarmed returns an error if one of the alarms is in ALARM.
+// alarmed returns an error if one of the alarms is in ALARM. One that is not there, or is
+// named by its ARN, counts as quiet, as AWS warns of.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-stepfunctions-statemachinealias-deploymentpreference.html
 func (c *Call) alarmed(ctx context.Context, alarms []string) error {
-	if len(alarms) == 0 {
+	names := slices.DeleteFunc(slices.Clone(alarms), arn.IsARN)
+	if len(names) == 0 {
 		return nil
 	}
-	names := each(alarms, func(a string) string {
-		if _, name, ok := strings.Cut(a, ":alarm:"); ok {
-			return name
-		}
-		return a
+	out, err := c.CloudWatch().DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+		AlarmNames: names, StateValue: cwtypes.StateValueAlarm, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
 	})
-	out, err := c.CloudWatch().DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, StateValue: cwtypes.StateValueAlarm})
 	if err != nil {
 		return err
 	}
 	for _, a := range out.MetricAlarms {
+		return fmt.Errorf("alarm %s went off: %s", deref(a.AlarmName), deref(a.StateReason))
+	}
+	for _, a := range out.CompositeAlarms {
 		return fmt.Errorf("alarm %s went off: %s", deref(a.AlarmName), deref(a.StateReason))
 	}
 	return nil

@@ -81,3 +81,17 @@ func nilIfEmpty(m map[string]string) map[string]string {
 	}
 	return m
 }
+
+// retag brings the tags of a resource from those of its state to those of the program.
+func retag(last, in Tagged, add func(map[string]string) error, remove func(keys []string) error) error {
+	set, gone := tagChanges(last.TagsAll, in.TagsAll)
+	if len(gone) > 0 {
+		if err := remove(gone); err != nil {
+			return err
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return add(set)
+}

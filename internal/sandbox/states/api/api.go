@@ -9,6 +9,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/interpreter"
@@ -28,6 +29,7 @@ type Handlers struct {
 	Router     *wire.Router
 	Desk       *tokens.Desk
 	Executions *interpreter.Engine
+	Limits     *limits.Book
 }
 
 // now is the time as AWS keeps it, in milliseconds.

@@ -18,7 +18,8 @@ import (
 func (s *Handlers) listExecutions(ctx context.Context, req *wire.Request, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
 	limit := pageSize(in.MaxResults)
 	if f := in.StatusFilter; f != "" && !slices.Contains(f.Values(), f) {
-		return nil, validation("1 validation error detected: Value '%s' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]", f)
+		return nil, validation("1 validation error detected: Value '%s' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: "+
+			"[SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]", f)
 	}
 	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
 		return nil, validation("Must specify exactly one of: [stateMachineArn, mapRunArn]")

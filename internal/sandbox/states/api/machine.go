@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
@@ -35,7 +36,7 @@ func (s *Handlers) definition(text, typ string) (*asl.Machine, error) {
 }
 
 // encodeConfig keeps a configuration of the API.
-func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, true) }
+func encodeConfig(v any) (json.RawMessage, error) { return wire.Encode(v, wire.Casing{Lower: true}) }
 
 // encodeEncryption keeps an encryption configuration. AWS refuses one that names no key
 // where it wants the customer's own (InvalidEncryptionConfiguration of the API's model:
@@ -118,6 +119,9 @@ func (s *Handlers) putNewMachine(m *record.Machine, arn string, in *sfn.CreateSt
 			}
 			return nil
 		}
+		if err := s.room(tx, m.Scope); err != nil {
+			return err
+		}
 		if in.Publish {
 			v := record.Version{Machine: *m, Number: 1, Description: aws.ToString(in.VersionDescription), Created: m.Created}
 			m.NextVersion = 2
@@ -139,6 +143,18 @@ func (s *Handlers) putNewMachine(m *record.Machine, arn string, in *sfn.CreateSt
 		return nil, err
 	}
 	return out, nil
+}
+
+// room refuses a machine more than the account may have in the region. What the model says
+// of the error is its text here: AWS's own is not known.
+func (s *Handlers) room(tx *store.Tx, sc wire.Scope) error {
+	have := 0
+	err := tx.Scan(record.BucketMachines, sc.Prefix(), "", func(string, []byte) (bool, error) { have++; return true, nil })
+	if err == nil && have >= s.Limits.Limit(sc, limits.StatesMachines) {
+		err = wire.Errorf(400, "StateMachineLimitExceeded",
+			"The maximum number of state machines has been reached. State machines must be deleted before a new state machine can be created.")
+	}
+	return err
 }
 
 func (s *Handlers) updateStateMachine(ctx context.Context, req *wire.Request, in *sfn.UpdateStateMachineInput) (*sfn.UpdateStateMachineOutput, error) {
@@ -310,11 +326,12 @@ func (s *Handlers) listStateMachines(_ context.Context, req *wire.Request, in *s
 	}
 	out := &sfn.ListStateMachinesOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
-		out.StateMachines, out.NextToken, err = page.Scan(tx, machineList, record.BucketMachines, req.Prefix(), from, limit, func(_ string, m record.Machine) (types.StateMachineListItem, bool) {
-			return types.StateMachineListItem{
-				StateMachineArn: aws.String(m.ARN()), Name: aws.String(m.Name), Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
-			}, true
-		})
+		out.StateMachines, out.NextToken, err = page.Scan(tx, machineList, record.BucketMachines, req.Prefix(), from, limit,
+			func(_ string, m record.Machine) (types.StateMachineListItem, bool) {
+				return types.StateMachineListItem{
+					StateMachineArn: aws.String(m.ARN()), Name: aws.String(m.Name), Type: types.StateMachineType(m.Type), CreationDate: &m.Created,
+				}, true
+			})
 		return err
 	})
 	return out, err

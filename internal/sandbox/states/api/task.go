@@ -160,9 +160,10 @@ func (s *Handlers) listActivities(_ context.Context, req *wire.Request, in *sfn.
 	}
 	out := &sfn.ListActivitiesOutput{}
 	err = s.DB.View(func(tx *store.Tx) error {
-		out.Activities, out.NextToken, err = page.Scan(tx, activityList, record.BucketActivities, req.Prefix(), from, limit, func(_ string, a record.Activity) (types.ActivityListItem, bool) {
-			return types.ActivityListItem{ActivityArn: aws.String(record.ARN(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created}, true
-		})
+		out.Activities, out.NextToken, err = page.Scan(tx, activityList, record.BucketActivities, req.Prefix(), from, limit,
+			func(_ string, a record.Activity) (types.ActivityListItem, bool) {
+				return types.ActivityListItem{ActivityArn: aws.String(record.ARN(req.Scope, "activity", a.Name)), Name: aws.String(a.Name), CreationDate: &a.Created}, true
+			})
 		return err
 	})
 	return out, err

@@ -207,7 +207,8 @@ func (t *test) context() (*value.Object, error) {
 	}
 	i, _ := asl.ParseIntegration(t.st.Resource)
 	if _, has := o.Get("Task"); has && i.Pattern == "" {
-		return nil, validation("Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern")
+		return nil, validation("Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or " +
+			"'.waitForTaskToken' service integration pattern")
 	}
 	return o, nil
 }

@@ -52,7 +52,8 @@ func (s *Handlers) publishVersion(_ context.Context, req *wire.Request, in *sfn.
 			return err
 		}
 		if in.RevisionId != nil && *in.RevisionId != m.Revision && (*in.RevisionId != "INITIAL" || m.Revision != "") {
-			return wire.Errorf(400, "ConflictException", "Failed to publish the State Machine version for revision %s. The current State Machine revision is %s.", *in.RevisionId, m.Revision)
+			return wire.Errorf(400, "ConflictException", "Failed to publish the State Machine version for revision %s. The current State Machine "+
+				"revision is %s.", *in.RevisionId, m.Revision)
 		}
 		n, err := publish(tx, &m, aws.ToString(in.Description), s.now())
 		if err != nil {
@@ -137,7 +138,8 @@ func (s *Handlers) deleteVersion(_ context.Context, req *wire.Request, in *sfn.D
 			}
 		}
 		if len(users) > 0 {
-			return wire.Errorf(400, "ConflictException", "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [%s]", strings.Join(users, ", "))
+			return wire.Errorf(400, "ConflictException", "Version to be deleted must not be referenced by an alias. Current list of aliases referencing "+
+				"this version: [%s]", strings.Join(users, ", "))
 		}
 		return tx.Delete(record.BucketVersions, record.VersionKey(ref.Key(), n))
 	})
@@ -201,7 +203,8 @@ func checkRoutes(sc wire.Scope, items []types.RoutingConfigurationListItem) erro
 	all := strings.Join(arns, ", ")
 	switch {
 	case len(items) > 2:
-		return validation("1 validation error detected: Value '[%s]' at 'routingConfiguration' failed to satisfy constraint: Member must have length less than or equal to 2", strings.Join(shown, ", "))
+		return validation("1 validation error detected: Value '[%s]' at 'routingConfiguration' failed to satisfy constraint: Member must have length less "+
+			"than or equal to 2", strings.Join(shown, ", "))
 	case !versions:
 		return validation("Routing configuration must contain state machine version ARNs. Received: [%s]", all)
 	case len(distinct) != len(arns):
@@ -258,7 +261,8 @@ func checkAliasName(name string) error {
 		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
 	}
 	if !ok {
-		return validation("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$", name)
+		return validation("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: "+
+			"^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$", name)
 	}
 	return nil
 }
@@ -371,10 +375,11 @@ func (s *Handlers) listAliases(_ context.Context, req *wire.Request, in *sfn.Lis
 		if _, err := record.ReadMachine(tx, ref.Key(), arn); err != nil {
 			return err
 		}
-		out.StateMachineAliases, out.NextToken, err = page.Scan(tx, aliasList, record.BucketAliases, ref.Key()+"/", from, limit, func(_ string, a record.Alias) (types.StateMachineAliasListItem, bool) {
-			leads := slices.ContainsFunc(a.Routes, func(r record.Route) bool { return strconv.Itoa(r.Version) == ref.Qualifier })
-			return types.StateMachineAliasListItem{StateMachineAliasArn: aws.String(record.AliasARN(ref.ARN(), a.Name)), CreationDate: &a.Created}, leads || !ref.IsVersion()
-		})
+		out.StateMachineAliases, out.NextToken, err = page.Scan(tx, aliasList, record.BucketAliases, ref.Key()+"/", from, limit,
+			func(_ string, a record.Alias) (types.StateMachineAliasListItem, bool) {
+				leads := slices.ContainsFunc(a.Routes, func(r record.Route) bool { return strconv.Itoa(r.Version) == ref.Qualifier })
+				return types.StateMachineAliasListItem{StateMachineAliasArn: aws.String(record.AliasARN(ref.ARN(), a.Name)), CreationDate: &a.Created}, leads || !ref.IsVersion()
+			})
 		return err
 	})
 	return out, err

@@ -26,7 +26,7 @@ var optimized = map[string]string{
 // clients are the class names of AWS's Java clients: the prefixes of error names.
 var clients = map[string]string{
 	"s3": "S3", "lambda": "Lambda", "sagemaker": "SageMaker", "sagemakerruntime": "SageMakerRuntime", "sfn": "Sfn", "sts": "Sts",
-	"iam": "Iam", "cloudwatchlogs": "CloudWatchLogs", "kms": "Kms", "sqs": "Sqs", "sns": "Sns", "eventbridge": "EventBridge",
+	"servicequotas": "ServiceQuotas", "ecr": "Ecr", "iam": "Iam", "cloudwatchlogs": "CloudWatchLogs", "kms": "Kms", "sqs": "Sqs", "sns": "Sns", "eventbridge": "EventBridge",
 	"cloudwatch": "CloudWatch", "applicationautoscaling": "ApplicationAutoScaling", "dynamodb": "DynamoDb",
 }
 

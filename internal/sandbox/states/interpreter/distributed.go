@@ -56,7 +56,7 @@ func (b *branch) distributed(st *asl.State, ev *evaluation) error {
 func (d *distributed) config() maprun.Config {
 	x := d.b.x
 	return maprun.Config{
-		DB: x.s.DB, Journal: x.s.Journal, Objects: x.s.Objects, Log: x.s.Log, Now: x.s.now, Live: &x.s.runs, Parent: d,
+		DB: x.s.DB, Journal: x.s.Journal, Objects: x.s.Objects, Log: x.s.Log, Now: x.s.now, Live: &x.s.runs, Limits: x.s.Limits, Parent: d,
 		State: d.st.Name, Spec: d.st.Map, Revision: x.rec.Revision, RoleARN: x.rec.RoleARN,
 	}
 }

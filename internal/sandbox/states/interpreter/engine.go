@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/asl/jsonata"
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/maprun"
@@ -43,6 +44,7 @@ type Config struct {
 	Journal *journal.Journal
 	Desk    *tokens.Desk
 	Report  *report.Reporter
+	Limits  *limits.Book
 	// Evaluating is the file that names what is being evaluated, "" for none.
 	Evaluating string
 	// MaxItemBytes bounds the bytes that the objects of one Map Run may unpack to; 0 is
@@ -65,6 +67,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	live     map[string]*execution   // by execution key
+	open     map[string]int          // live executions but children, by the prefix of their scope
 	machines map[string]*asl.Machine // parsed definitions by revision key
 
 	evaluating *watch.Watch
@@ -81,7 +84,7 @@ func New(c Config) *Engine {
 	if c.JSONata == nil {
 		c.JSONata = jsonata.NewEngine(jsonata.Env{UUID: wire.NewID, Random: rand.Float64})
 	}
-	s := &Engine{Config: c, evaluating: watch.New(c.DB, c.Log), live: map[string]*execution{}, machines: map[string]*asl.Machine{}}
+	s := &Engine{Config: c, evaluating: watch.New(c.DB, c.Log), live: map[string]*execution{}, open: map[string]int{}, machines: map[string]*asl.Machine{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -168,11 +171,32 @@ func (s *Engine) resumeExpress() error {
 func (s *Engine) adopt(x *execution) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.enter(x)
+}
+
+// enter is adopt; the caller holds mu.
+func (s *Engine) enter(x *execution) bool {
 	if s.live[x.rec.Key()] != nil {
 		return false
 	}
 	s.live[x.rec.Key()] = x
+	if x.rec.MapRun == "" {
+		s.open[x.rec.Scope.Prefix()]++
+	}
 	return true
+}
+
+// admit is adopt for an execution that somebody starts, of which an account may have so
+// many open in a region. What the model says of the error is its text: AWS's own is not
+// known.
+func (s *Engine) admit(x *execution) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sc := x.rec.Scope; s.live[x.rec.Key()] == nil && s.open[sc.Prefix()] >= s.Limits.Limit(sc, limits.StatesExecutions) {
+		return false, wire.Errorf(400, "ExecutionLimitExceeded",
+			"The maximum number of running executions has been reached. Running executions must end or be stopped before a new execution can be started.")
+	}
+	return s.enter(x), nil
 }
 
 func (s *Engine) forget(x *execution) {
@@ -180,6 +204,9 @@ func (s *Engine) forget(x *execution) {
 	defer s.mu.Unlock()
 	if s.live[x.rec.Key()] == x {
 		delete(s.live, x.rec.Key())
+		if x.rec.MapRun == "" {
+			s.open[x.rec.Scope.Prefix()]--
+		}
 	}
 }
 

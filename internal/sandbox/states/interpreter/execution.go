@@ -26,7 +26,8 @@ import (
 const maxDeaths = 3
 
 // errDeadly is what becomes of an execution that the daemon did not survive.
-var errDeadly = failure.New(failure.Runtime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not resumed. The sandbox's log has the details.", maxDeaths)).Err()
+var errDeadly = failure.New(failure.Runtime, fmt.Sprintf("The sandbox ended %d times while it evaluated this execution, which is therefore not "+
+	"resumed. The sandbox's log has the details.", maxDeaths)).Err()
 
 // place names where a branch stands, for the watch.
 func place(tx *store.Tx, execution, path string) (string, error) {

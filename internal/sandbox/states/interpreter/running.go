@@ -24,7 +24,11 @@ func (s *Engine) Begin(rec record.Execution, def *record.Revision) (*record.Exec
 		x.start() // its end is queued after its start
 		return &rec, <-done
 	}
-	if !s.adopt(x) { // runs, or is being started by another call
+	fresh, err := s.admit(x)
+	if err != nil {
+		return nil, err
+	}
+	if !fresh { // runs, or is being started by another call
 		return s.repeated(rec)
 	}
 	old, _, err := record.Load(s.DB, rec.Key())

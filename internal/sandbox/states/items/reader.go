@@ -59,7 +59,10 @@ type Reader struct {
 // Read gives the items to yield; see Feed. Errors are an *Error, one of yield, one of
 // the objects (which may be a *wire.Error), or that of ctx.
 func (r *Reader) Read(ctx context.Context, at Source, check bool, yield func(Item) error) error {
-	s := &reading{ctx: ctx, scope: r.Scope, p: r.Principal, objects: r.Objects, reader: r.Spec, limit: r.Limit, check: check, yield: yield, room: r.MaxBytes, most: r.MaxBytes, etag: r.ETag}
+	s := &reading{
+		ctx: ctx, scope: r.Scope, p: r.Principal, objects: r.Objects, reader: r.Spec, limit: r.Limit, check: check, yield: yield,
+		room: r.MaxBytes, most: r.MaxBytes, etag: r.ETag,
+	}
 	err := s.readAll(at)
 	r.ETag = s.etag
 	var stopped *yieldError
@@ -258,7 +261,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	b.s.item += int64(n)
 	switch {
 	case b.s.room < 0:
-		b.over = failed("The items of %s are more than the sandbox reads for one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the sandbox again, or split the object.", b.key, b.s.most)
+		b.over = failed("The items of %s are more than the sandbox reads for one Map Run. Set PIPELINETUI_SANDBOX_MAX_ITEM_BYTES (now %d) and start the "+
+			"sandbox again, or split the object.", b.key, b.s.most)
 	case b.s.item > maxItemText:
 		b.over = failed("An item of %s is larger than 8 MB.", b.key)
 	}

@@ -16,6 +16,11 @@ import (
 // are read twice: first to count them, so that nothing begins of what cannot be read
 // to its end, then to be handed out.
 func (m *Run) Process(ctx context.Context) (any, error) {
+	end, err := m.Live.begin(ctx, m.rec.Scope, m.Limits)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	p, err := m.Parent.Principal()
 	if err != nil {
 		return nil, err

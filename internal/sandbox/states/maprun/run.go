@@ -14,6 +14,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
@@ -49,6 +50,7 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time // as AWS keeps it, in milliseconds
 	Live    *Live
+	Limits  *limits.Book
 	Parent  Parent
 
 	State    string // name of the Map state
@@ -186,6 +188,55 @@ func (m *Run) ETag(tag string) string {
 type Live struct {
 	mu   sync.Mutex
 	runs map[string]*Run // by key
+	open map[string]int  // runs that have begun, by the prefix of their scope
+	left chan struct{}   // closed when one ends; nil: nobody waits
+}
+
+// begin waits until the account may have one more run open in the region, and counts it
+// until the returned function is called. A run that waits has started, and its counts are
+// 0: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+func (l *Live) begin(ctx context.Context, sc wire.Scope, most *limits.Book) (end func(), err error) {
+	prefix := sc.Prefix()
+	for {
+		raised, left := most.Changed(), l.take(prefix, most.Limit(sc, limits.StatesMapRuns))
+		if left == nil {
+			return func() { l.give(prefix) }, nil
+		}
+		select {
+		case <-raised:
+		case <-left:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// take counts a run if there are fewer than most; else it returns what is closed when one
+// ends.
+func (l *Live) take(prefix string, most int) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[prefix] < most {
+		if l.open == nil {
+			l.open = map[string]int{}
+		}
+		l.open[prefix]++
+		return nil
+	}
+	if l.left == nil {
+		l.left = make(chan struct{})
+	}
+	return l.left
+}
+
+func (l *Live) give(prefix string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[prefix]--
+	if l.left != nil {
+		close(l.left)
+		l.left = nil
+	}
 }
 
 // Get returns the run under way that has a key, nil if none has.

@@ -30,7 +30,7 @@ const maxEventData = 248 * 1024
 // told. It is safe for concurrent use; Close ends it.
 type Reporter struct {
 	Events  wire.Events
-	Metrics wire.Metrics
+	Metrics wire.MetricPoints
 	Logs    wire.Logs
 	Clock   clock.Clock
 	Log     *slog.Logger
@@ -92,16 +92,33 @@ func (s *Reporter) Announce(ctx context.Context, rec *record.Execution) {
 	s.Events.PutEvent(ctx, rec.Scope, "aws.states", "Step Functions Execution Status Change", []string{arn}, detail)
 }
 
+// measure tells the metrics of
+// https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html, by the
+// machine and by the version and the alias that the execution was started by. (The names of
+// these two dimensions are unsure.)
 func (s *Reporter) measure(ctx context.Context, rec *record.Execution) {
 	name := map[string]string{
 		record.Running: "ExecutionsStarted", record.Succeeded: "ExecutionsSucceeded", record.Failed: "ExecutionsFailed",
 		record.TimedOut: "ExecutionsTimedOut", record.Aborted: "ExecutionsAborted",
 	}[rec.Status]
 	machine, _, _ := strings.Cut(rec.Machine, "/")
-	dims := map[string]string{"StateMachineArn": record.ARN(rec.Scope, "stateMachine", machine)}
-	s.Metrics.PutMetric(ctx, rec.Scope, "AWS/States", name, dims, 1)
-	if rec.Stop != nil {
-		s.Metrics.PutMetric(ctx, rec.Scope, "AWS/States", "ExecutionTime", dims, float64(rec.Stop.Sub(rec.Start).Milliseconds()))
+	arn := record.ARN(rec.Scope, "stateMachine", machine)
+	all := []map[string]string{{"StateMachineArn": arn}}
+	if rec.Version > 0 {
+		all = append(all, map[string]string{"StateMachineArn": arn, "Version": strconv.Itoa(rec.Version)})
+	}
+	if rec.Alias != "" {
+		all = append(all, map[string]string{"StateMachineArn": arn, "Alias": rec.Alias})
+	}
+	now := s.Clock.Now()
+	for _, dims := range all {
+		put := func(name, unit string, value float64) {
+			s.Metrics.PutPoint(ctx, rec.Scope, wire.MetricPoint{Namespace: "AWS/States", Name: name, Dimensions: dims, Value: value, Unit: unit, Time: now})
+		}
+		put(name, "Count", 1)
+		if rec.Stop != nil {
+			put("ExecutionTime", "Milliseconds", float64(rec.Stop.Sub(rec.Start).Milliseconds()))
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type API struct {
 	Signing, Target, JSONVersion, Version, Namespace string
 	// LowerCamel says that members begin in lower case on the wire.
 	LowerCamel bool
+	// Odd are the members, as Shape.member, that begin otherwise than LowerCamel says.
+	Odd []string
 	// Errors are the codes that any operation is modelled to fail with, sorted.
 	Errors     []string
 	Operations map[string]*Operation

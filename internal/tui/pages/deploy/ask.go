@@ -26,7 +26,7 @@ type atWork struct {
 }
 
 // countRunning asks how many executions run. That it can't be asked stops nobody.
-func countRunning(ctx context.Context, source data.Source, p data.Pipeline) atWork {
+func countRunning(ctx context.Context, source data.Source, p pipelines.Pipeline) atWork {
 	if p.State == nil || p.Output("stateMachineArn") == "" {
 		return atWork{}
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -23,8 +22,8 @@ import (
 
 // runs makes so many executions run on every pipeline.
 func runs(s *datatest.Source, n int) {
-	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
-		return data.Live{Running: pipelines.Counted(n), At: datatest.Recorded}, nil
+	s.LiveFunc = func(context.Context, pipelines.Pipeline) (pipelines.Live, error) {
+		return pipelines.Live{Running: pipelines.Counted(n), At: datatest.Recorded}, nil
 	}
 }
 
@@ -106,11 +105,11 @@ func TestTheQuestionWaitsForTheCount(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
 	gate := make(chan struct{})
-	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
+	s.LiveFunc = func(context.Context, pipelines.Pipeline) (pipelines.Live, error) {
 		<-gate
-		return data.Live{Running: pipelines.Counted(2)}, nil
+		return pipelines.Live{Running: pipelines.Counted(2)}, nil
 	}
-	req := data.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris)}
+	req := pipelines.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris)}
 	x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Now(datatest.Recorded), tuitest.Hurried())
 	x.Until("Apply to")
 	x.Hit("y")
@@ -124,8 +123,8 @@ func TestTheQuestionWaitsForTheCount(t *testing.T) {
 func TestWhatRunsIsNotKnown(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
-	s.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) {
-		return data.Live{}, fault.New(fault.Denied, "no\x1b[2J list\u202e for you")
+	s.LiveFunc = func(context.Context, pipelines.Pipeline) (pipelines.Live, error) {
+		return pipelines.Live{}, fault.New(fault.Denied, "no\x1b[2J list\u202e for you")
 	}
 	x := open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Iris)
 	x.Until("Delete acme/iris")
@@ -145,9 +144,12 @@ func TestWaitingIsShown(t *testing.T) {
 			t.Parallel()
 			s := datatest.New(t)
 			runs(s, 2)
-			o := &played{updates: make(chan data.Update, 1), results: []data.Result{{ID: datatest.Iris, Err: fault.New(fault.Canceled, "stopped waiting for executions: nothing was changed")}}}
-			s.OperateFunc = func(context.Context, data.Request) (data.Operation, error) {
-				o.updates <- data.Update{ID: datatest.Iris, Event: stack.Event{
+			o := &played{
+				updates: make(chan pipelines.Update, 1),
+				results: []pipelines.Outcome{{ID: datatest.Iris, Err: fault.New(fault.Canceled, "stopped waiting for executions: nothing was changed")}},
+			}
+			s.OperateFunc = func(context.Context, pipelines.Request) (pipelines.Operation, error) {
+				o.updates <- pipelines.Update{ID: datatest.Iris, Event: stack.Event{
 					Seq: 1, Time: datatest.Recorded, Stack: "acme.iris.dev", Type: stack.EventDiagnostic,
 					Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: "2 executions are running: waiting for them to end"},
 				}}
@@ -180,7 +182,13 @@ func TestDestroyOfManyNamesThemAll(t *testing.T) {
 			var ids []spec.ID
 			for i := range 27 {
 				id := spec.ID{Tenant: "globex-industries", Model: fmt.Sprintf("vision-%02d", i), Env: []string{"dev", "live"}[i%2]}
-				s.Add(data.Pipeline{ID: id, Spec: &spec.Pipeline{ID: id, Template: "realtime", Region: "us-east-1"}, State: &stack.State{Stack: id.StackName(), Resources: []stack.Resource{{URN: "urn:pulumi:x::y::aws:s3/bucketV2:BucketV2::data", Type: "aws:s3/bucketV2:BucketV2", Name: "data"}}}})
+				s.Add(pipelines.Pipeline{
+					ID: id, Spec: &spec.Pipeline{ID: id, Template: "realtime", Region: "us-east-1"},
+					State: &stack.State{Stack: id.StackName(), Resources: []stack.Resource{{
+						URN:  "urn:pulumi:x::y::aws:s3/bucketV2:BucketV2::data",
+						Type: "aws:s3/bucketV2:BucketV2", Name: "data",
+					}}},
+				})
 				ids = append(ids, id)
 			}
 			x := open(t, s, stack.OperationDestroy, size, slices.Insert(slices.Clone(ids), 3, datatest.Fraud)...)

@@ -21,7 +21,10 @@ import (
 
 // benchPage is a page of a running operation on a number of pipelines.
 func benchPage(ids []spec.ID) (*Page, *ui.Job) {
-	env := &ui.Env{Ctx: context.Background(), Theme: theme.NewScreen(os.Stderr, theme.ScreenOptions{Colors: theme.Colors256, Unicode: true}), Clock: clock.Real{}, Place: func() data.Place { return data.Place{Target: "sandbox"} }}
+	env := &ui.Env{
+		Ctx: context.Background(), Theme: theme.NewScreen(os.Stderr, theme.ScreenOptions{Colors: theme.Colors256, Unicode: true}),
+		Clock: clock.Real{}, Place: func() data.Place { return data.Place{Target: "sandbox"} },
+	}
 	env.Jobs, env.Launches = ui.NewJobs(env), ui.NewLaunches(env)
 	job := &ui.Job{Number: 1, Started: time.Now(), Progress: map[spec.ID]*stack.Progress{}}
 	job.Request.Operation = stack.OperationUp
@@ -37,7 +40,10 @@ func benchPage(ids []spec.ID) (*Page, *ui.Job) {
 func steps(n int) []stack.Event {
 	out := make([]stack.Event, 0, n)
 	for i := range n / 2 {
-		s := &stack.Step{URN: fmt.Sprintf("urn:pulumi:a::p::aws:s3/bucketV2:BucketV2::b%d", i), Type: "aws:s3/bucketV2:BucketV2", Name: fmt.Sprint("bucket-", i), Op: stack.OpCreate, Diff: []stack.PropertyDiff{{Path: "bucket", Kind: stack.DiffAdd, New: "x"}}}
+		s := &stack.Step{
+			URN: fmt.Sprintf("urn:pulumi:a::p::aws:s3/bucketV2:BucketV2::b%d", i), Type: "aws:s3/bucketV2:BucketV2",
+			Name: fmt.Sprint("bucket-", i), Op: stack.OpCreate, Diff: []stack.PropertyDiff{{Path: "bucket", Kind: stack.DiffAdd, New: "x"}},
+		}
 		at := time.Unix(int64(i), 0)
 		out = append(out, stack.Event{Type: stack.EventResourcePre, Time: at, Resource: s}, stack.Event{Type: stack.EventResourceOutputs, Time: at.Add(time.Second), Resource: s})
 	}

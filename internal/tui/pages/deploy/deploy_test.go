@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -34,9 +34,15 @@ func pipeline(t *testing.T, s *datatest.Source, ids ...spec.ID) []*spec.Pipeline
 
 func open(t *testing.T, s *datatest.Source, op stack.Operation, size [2]int, ids ...spec.ID) *tuitest.Session {
 	t.Helper()
-	req := data.Request{Operation: op, Pipelines: pipeline(t, s, ids...)}
+	req := pipelines.Request{Operation: op, Pipelines: pipeline(t, s, ids...)}
 	return tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) },
 		tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
+}
+
+func openWith(t *testing.T, s *datatest.Source, op stack.Operation, size [2]int, opt tuitest.Option, ids ...spec.ID) *tuitest.Session {
+	t.Helper()
+	req := pipelines.Request{Operation: op, Pipelines: pipeline(t, s, ids...)}
+	return tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded), opt)
 }
 
 func sizes() [][2]int { return [][2]int{{80, 24}, {120, 40}, {60, 16}} }
@@ -113,7 +119,7 @@ func TestRunning(t *testing.T) {
 			x.Press("y")
 			x.Advance(time.Second)
 			x.Press("y")
-			x.Until("19 of 22")
+			x.Until("19 of 23")
 			x.Golden(name("running", size))
 		})
 	}

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
 
@@ -34,7 +34,7 @@ type figures struct {
 	changes                      map[stack.Op]int
 	drift                        int
 	began, ended                 time.Time
-	result                       *data.Result
+	result                       *pipelines.Outcome
 	err                          error  // why it failed
 	note                         string // what is waited for before the engine has begun
 	stays                        bool   // it is protected, so nothing will happen to it
@@ -98,7 +98,7 @@ func figure(job *ui.Job, id spec.ID) figures {
 }
 
 func (f *figures) count(r *stack.Row, op stack.Operation) {
-	if r.IsStack() || r.IsProvider() || op != stack.OperationRefresh && !changes(r.Op) && r.Status != stack.StatusFailed {
+	if r.IsProvider() || op != stack.OperationRefresh && !changes(r.Op) && r.Status != stack.StatusFailed {
 		return
 	}
 	f.total++
@@ -108,12 +108,14 @@ func (f *figures) count(r *stack.Row, op stack.Operation) {
 	case stack.StatusFailed:
 		f.failed++
 	case stack.StatusRunning:
-		f.running++
+		if !r.IsStack() { // which runs as long as all the others do
+			f.running++
+		}
 	}
 }
 
 // settle takes what the operation itself says in the end.
-func (f *figures) settle(r *data.Result) {
+func (f *figures) settle(r *pipelines.Outcome) {
 	f.result, f.err, f.drift = r, r.Err, len(r.Result.Drift)
 	switch {
 	case r.Skipped:

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/deploy"
@@ -26,26 +26,26 @@ import (
 
 // played is an operation whose events and results are given.
 type played struct {
-	updates chan data.Update
-	results []data.Result
+	updates chan pipelines.Update
+	results []pipelines.Outcome
 }
 
-func play(events []stack.Event, results ...data.Result) *played {
-	o := &played{updates: make(chan data.Update, len(events)), results: results}
+func play(events []stack.Event, results ...pipelines.Outcome) *played {
+	o := &played{updates: make(chan pipelines.Update, len(events)), results: results}
 	for _, e := range events {
-		o.updates <- data.Update{ID: results[0].ID, Event: e}
+		o.updates <- pipelines.Update{ID: results[0].ID, Event: e}
 	}
 	close(o.updates)
 	return o
 }
 
-func (o *played) Updates() <-chan data.Update { return o.updates }
-func (o *played) Wait() []data.Result         { return o.results }
-func (o *played) Cancel()                     {}
-func (o *played) Kill()                       {}
-func (o *played) Running() []spec.ID          { return nil }
+func (o *played) Updates() <-chan pipelines.Update { return o.updates }
+func (o *played) Wait() []pipelines.Outcome        { return o.results }
+func (o *played) Cancel()                          {}
+func (o *played) Kill()                            {}
+func (o *played) Running() []spec.ID               { return nil }
 
-var _ data.Operation = (*played)(nil)
+var _ pipelines.Operation = (*played)(nil)
 
 // recordedEvents are those of a stream of the real engine.
 func recordedEvents(t testing.TB, file string) []stack.Event {
@@ -76,8 +76,8 @@ func TestDrift(t *testing.T) {
 		t.Run(name("drift", size), func(t *testing.T) {
 			t.Parallel()
 			s := datatest.New(t)
-			s.OperateFunc = func(context.Context, data.Request) (data.Operation, error) {
-				return play(events, data.Result{ID: datatest.Iris, Result: stack.Result{Drift: drift, Changes: map[stack.Op]int{stack.OpUpdate: 1, stack.OpDelete: 1}}}), nil
+			s.OperateFunc = func(context.Context, pipelines.Request) (pipelines.Operation, error) {
+				return play(events, pipelines.Outcome{ID: datatest.Iris, Result: stack.Result{Drift: drift, Changes: map[stack.Op]int{stack.OpUpdate: 1, stack.OpDelete: 1}}}), nil
 			}
 			x := open(t, s, stack.OperationRefresh, size, datatest.Iris)
 			x.Until("Correct the record")
@@ -97,8 +97,8 @@ func TestDrift(t *testing.T) {
 func TestExpect(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
-	made := map[stack.Operation]data.Request{}
-	s.OperateFunc = func(_ context.Context, req data.Request) (data.Operation, error) {
+	made := map[stack.Operation]pipelines.Request{}
+	s.OperateFunc = func(_ context.Context, req pipelines.Request) (pipelines.Operation, error) {
 		made[req.Operation] = req
 		events, err := datatest.Events(datatest.PreviewCreate, "acme/iris", fresh)
 		if err != nil {
@@ -108,9 +108,9 @@ func TestExpect(t *testing.T) {
 			return nil, fault.New(fault.Conflict, "globex/flowers has changed since the preview").WithHint("Preview it again.")
 		}
 		return play(events,
-			data.Result{ID: fresh, Result: stack.Result{Basis: "7", Changes: map[stack.Op]int{stack.OpCreate: 27}}},
-			data.Result{ID: datatest.Iris, Result: stack.Result{Basis: "8", Changes: map[stack.Op]int{stack.OpSame: 27}}},
-			data.Result{ID: datatest.Churn, Err: fault.New(fault.Locked, "the stack is locked").WithHint("Run `pipelinetui unlock globex/churn`.")}), nil
+			pipelines.Outcome{ID: fresh, Result: stack.Result{Basis: "7", Changes: map[stack.Op]int{stack.OpCreate: 27}}},
+			pipelines.Outcome{ID: datatest.Iris, Result: stack.Result{Basis: "8", Changes: map[stack.Op]int{stack.OpSame: 27}}},
+			pipelines.Outcome{ID: datatest.Churn, Err: fault.New(fault.Locked, "the stack is locked").WithHint("Run `pipelinetui unlock globex/churn`.")}), nil
 	}
 	x := open(t, s, stack.OperationUp, [2]int{100, 30}, fresh, datatest.Iris, datatest.Churn)
 	x.Until("Apply to globex/flowers (2 left alone)")
@@ -131,9 +131,9 @@ func TestExpect(t *testing.T) {
 func TestNothingToChange(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
-	s.OperateFunc = func(_ context.Context, req data.Request) (data.Operation, error) {
+	s.OperateFunc = func(_ context.Context, req pipelines.Request) (pipelines.Operation, error) {
 		require.Equal(t, stack.OperationPreview, req.Operation)
-		return play(nil, data.Result{ID: datatest.Iris, Result: stack.Result{Changes: map[stack.Op]int{stack.OpSame: 27}}}), nil
+		return play(nil, pipelines.Outcome{ID: datatest.Iris, Result: stack.Result{Changes: map[stack.Op]int{stack.OpSame: 27}}}), nil
 	}
 	x := open(t, s, stack.OperationUp, [2]int{80, 24}, datatest.Iris)
 	x.Until("Nothing to change")
@@ -149,7 +149,7 @@ func TestCancel(t *testing.T) {
 	s.HoldAfter = 45
 	defer s.Release()
 	x.Press("y")
-	x.Until("19 of 26")
+	x.Until("19 of 27")
 	x.Press("c")
 	x.Until("keep waiting")
 	x.Press("k") // too early: the dialog is grave
@@ -173,7 +173,7 @@ func TestForceNames(t *testing.T) {
 	s.HoldAfter = 45
 	defer s.Release()
 	x.Press("y")
-	x.Until("19 of 26")
+	x.Until("19 of 27")
 	x.Press("c")
 	x.Advance(time.Second)
 	x.Press("down", "down")
@@ -240,7 +240,7 @@ func TestJobs(t *testing.T) {
 			x := tuitest.Open(t, s, deploy.List, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
 			x.Golden(name("jobs-none", size))
 			jobs := x.App.Env().Jobs
-			for _, req := range []data.Request{
+			for _, req := range []pipelines.Request{
 				{Operation: stack.OperationUp, Pipelines: pipeline(t, s, fresh, datatest.Churn)},
 				{Operation: stack.OperationDestroy, Pipelines: pipeline(t, s, datatest.Iris)},
 			} {
@@ -259,7 +259,7 @@ func TestJobs(t *testing.T) {
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
-	req := data.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, fresh, datatest.Iris, datatest.Churn)}
+	req := pipelines.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, fresh, datatest.Iris, datatest.Churn)}
 	var page ui.Page
 	x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { page = deploy.New(h, req); return page }, tuitest.ASCII(), tuitest.Color("light"), tuitest.Now(datatest.Recorded))
 	x.Until("Apply to")
@@ -322,7 +322,7 @@ func TestAChangedPipelineIsNoCommandBeforeItWasApplied(t *testing.T) {
 	t.Parallel()
 	for _, unrecorded := range []bool{false, true} {
 		s := datatest.New(t)
-		req := data.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris), Unrecorded: unrecorded}
+		req := pipelines.Request{Operation: stack.OperationUp, Pipelines: pipeline(t, s, datatest.Iris), Unrecorded: unrecorded}
 		x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Now(datatest.Recorded))
 		x.Until("Apply to acme/iris")
 		found := ""

@@ -6,10 +6,10 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -35,6 +35,9 @@ func (p *Page) Keys() keys.Map {
 		add(keys.Apply, keys.Decline, keys.Details)
 	case working:
 		add(keys.Abort)
+		if len(p.rollouts()) > 0 {
+			add(keys.TurnBack)
+		}
 		if p.failures() > 0 {
 			add(keys.Problem)
 		}
@@ -56,7 +59,10 @@ func (p *Page) Keys() keys.Map {
 		}
 	}
 	add(keys.Inspect)
-	more := []keys.Binding{keys.Details, keys.Unchanged}
+	more := []keys.Binding{keys.Details}
+	if len(p.rollouts()) == 0 { // its key is that of a rollout otherwise
+		more = append(more, keys.Unchanged)
+	}
 	if p.shown() != nil {
 		more = append(more, keys.BottomPane, keys.Follow)
 	}
@@ -143,6 +149,8 @@ func (p *Page) command(m tea.KeyMsg) (tea.Cmd, bool) {
 		return p.ask(), true
 	case p.phase == asking && keys.Decline.Is(m):
 		return p.leave(), true
+	case keys.TurnBack.Is(m) && len(p.rollouts()) > 0:
+		return p.askTurnBack(), true
 	case keys.Abort.Is(m) && p.running():
 		return p.askCancel(), true
 	case p.phase == finished && keys.Anew.Is(m) && p.req.Operation != stack.OperationDestroy:
@@ -276,7 +284,7 @@ func (p *Page) again() tea.Cmd {
 
 // mend goes on with an update that puts back what a refresh has found changed.
 func (p *Page) mend() tea.Cmd {
-	req := data.Request{Operation: stack.OperationUp}
+	req := pipelines.Request{Operation: stack.OperationUp}
 	for _, x := range p.job.Request.Pipelines {
 		if f := p.figure(x.ID); f.drift > 0 && x.Template != "" {
 			req.Pipelines = append(req.Pipelines, x)
@@ -308,13 +316,16 @@ func (p *Page) askCancel() tea.Cmd {
 	for _, id := range job.Running() {
 		names = append(names, id.String())
 	}
-	text := "Working on " + strings.Join(names, ", ") + "."
+	text := dialog.Where(p.Env, "")
 	if len(names) == 0 {
-		text = "It is about to begin."
+		text += "It is about to begin."
+	} else {
+		text += "Working on " + strings.Join(names, ", ") + "."
 	}
 	if job.Waiting() {
 		text += ui.NotYet
 	}
+	text += ui.GoOn(job.Rollouts())
 	off := ""
 	if job.Cancelled {
 		off = "asked for already"

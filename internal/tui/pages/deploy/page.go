@@ -15,7 +15,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -54,12 +53,12 @@ const (
 type Page struct {
 	*ui.Host
 
-	req   data.Request
+	req   pipelines.Request
 	phase phase
 	// preview looks ahead, job is the operation itself; nil until they are begun.
 	preview, job *ui.Job
 	// states are the pipelines as read, for what begins without a preview.
-	states  map[spec.ID]data.Pipeline
+	states  map[spec.ID]pipelines.Pipeline
 	unread  []spec.ID
 	reading int // generation
 	// executions are how many run on what is to be deleted or replaced; uncounted are
@@ -98,7 +97,7 @@ type (
 	stateMsg struct {
 		gen        int
 		id         spec.ID
-		pipeline   data.Pipeline
+		pipeline   pipelines.Pipeline
 		err        error
 		executions atWork
 	}
@@ -115,7 +114,7 @@ type (
 
 // New returns the page of an operation that is to begin: an update is previewed
 // first, destroy and refresh show what there is, and all of them ask.
-func New(h *ui.Host, req data.Request) ui.Page {
+func New(h *ui.Host, req pipelines.Request) ui.Page {
 	p := newPage(h, req)
 	if req.Operation == stack.OperationPreview {
 		p.req.Operation = stack.OperationUp
@@ -135,9 +134,9 @@ func ForJob(h *ui.Host, job *ui.Job) ui.Page {
 	return p
 }
 
-func newPage(h *ui.Host, req data.Request) *Page {
+func newPage(h *ui.Host, req pipelines.Request) *Page {
 	th := &h.Env.Theme
-	p := &Page{Host: h, req: req, states: map[spec.ID]data.Pipeline{}, follow: true}
+	p := &Page{Host: h, req: req, states: map[spec.ID]pipelines.Pipeline{}, follow: true}
 	p.list = widget.NewGrid(th,
 		widget.Column{Title: "PIPELINE", Min: 14, Max: longestName},
 		widget.Column{Title: "", Min: 8, Drop: 1},
@@ -284,7 +283,7 @@ func (p *Page) existing(id spec.ID) []stack.Row {
 	rows := make([]stack.Row, 0, len(x.State.Resources))
 	for _, r := range x.State.Resources {
 		row := stack.Row{URN: r.URN, Type: r.Type, Name: r.Name, Parent: r.Parent, ID: r.ID, Op: op, Status: stack.StatusPending}
-		if !row.IsStack() && !row.IsProvider() {
+		if !row.IsProvider() {
 			rows = append(rows, row)
 		}
 	}
@@ -297,7 +296,7 @@ func (p *Page) applicable() []*spec.Pipeline {
 	for _, x := range p.req.Pipelines {
 		switch p.req.Operation {
 		case stack.OperationUp:
-			if p.preview != nil && slices.ContainsFunc(p.preview.Results, func(r data.Result) bool {
+			if p.preview != nil && slices.ContainsFunc(p.preview.Results, func(r pipelines.Outcome) bool {
 				return r.ID == x.ID && r.Err == nil && r.Result.HasChanges()
 			}) {
 				out = append(out, x)
@@ -320,6 +319,10 @@ func (p *Page) against(b keys.Binding) string {
 	switch b.Keys[0] {
 	case keys.Apply.Keys[0]:
 		return p.againstApply()
+	case keys.TurnBack.Keys[0]:
+		if b.Help == keys.TurnBack.Help {
+			return p.againstTurnBack()
+		}
 	case keys.Execute.Keys[0], keys.Reapply.Keys[0]:
 		return p.Env.ReadOnly()
 	case keys.Abort.Keys[0]:
@@ -387,6 +390,9 @@ func (p *Page) moved() (cmd tea.Cmd) {
 		if p.phase != finished {
 			p.phase = finished
 			p.rebuild()
+			if p.follow && p.failures() == 0 {
+				p.toTop() // and not where the last look happened to be
+			}
 			p.toFailed()
 		}
 	case job.Done() && job.Err == nil && !job.Cancelled && !job.Killed:
@@ -590,6 +596,13 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return p.askName(m.how)
 	case applyMsg:
 		return p.apply(m.how)
+	case turnBackMsg:
+		return p.turnBack(m)
+	case turnedMsg:
+		if m.err != nil {
+			return ui.Send(ui.Failed(m.err))
+		}
+		return ui.Send(ui.Toast{Text: m.done})
 	case cancelMsg:
 		if job := p.shown(); job != nil && !job.Done() {
 			job.Cancel()
@@ -612,7 +625,7 @@ func (p *Page) takeState(m stateMsg) tea.Cmd {
 	}
 	p.unread = p.unread[1:]
 	if m.err != nil {
-		m.pipeline = data.Pipeline{ID: m.id, Err: m.err}
+		m.pipeline = pipelines.Pipeline{ID: m.id, Err: m.err}
 	}
 	if m.err == nil || fault.KindOf(m.err) != fault.NotFound {
 		p.states[m.id] = m.pipeline

@@ -173,7 +173,7 @@ func (r *resources) Cell(i, column int) widget.Cell {
 	case column == nameColumn:
 		return widget.Cell{Signs: r.sign(*row), Text: row.Name}
 	case column == typeColumn:
-		return widget.Cell{Text: render.PlainType(row.Type), Style: r.th.Muted}
+		return widget.Cell{Signs: r.th.Muted.Render(render.Icon(row.Type, r.th.Glyphs.Unicode)) + " ", Text: render.PlainType(row.Type), Style: r.th.Muted}
 	case column == statusColumn:
 		return r.status(*row)
 	case column == timeColumn && r.live:

@@ -29,15 +29,17 @@ type (
 	redriveMsg   struct{}
 	againMsg     struct{ input string }
 	saveMsg      struct {
-		path, text string
-		over       bool
+		path, what, text string
+		over             bool
 	}
 	savedMsg struct {
-		path, text string
-		err        error
+		of  saveMsg
+		err error
 	}
-	goToMsg   struct{ number int }
-	actionMsg struct {
+	// otherFileMsg says that a file that is there stays as it is.
+	otherFileMsg struct{ of saveMsg }
+	goToMsg      struct{ number int }
+	actionMsg    struct {
 		gen     int
 		what    string
 		restart bool
@@ -74,17 +76,24 @@ func (p *Page) actionKeys() keys.Group {
 	}
 	unread := when(p.machine == nil, "the execution was not read yet")
 	name, cause := p.failure()
-	return keys.Group{Title: "Execution", Bindings: []keys.Binding{
+	var own []keys.Binding
+	if p.tab != tabLogs { // there the key reads again
+		own = append(own, keys.StateLogs.Unless(unread))
+	}
+	return keys.Group{Title: "Execution", Bindings: append(own,
 		keys.WholeError.Unless(when(p.tab != tabData && name == "" && cause == "", "the execution has met no error")).As(p.cmdLine("show")),
-		keys.StopExecution.Unless(first(unread, readOnly, when(p.status() != "" && !p.running(), "it has ended already"), when(labelOf(p.arn) != "", "a child of a Map Run ends with its parent: stop that"))).As(p.cmdLine("stop")),
+		keys.StopExecution.Unless(first(unread, readOnly, when(p.status() != "" && !p.running(), "it has ended already"),
+			when(labelOf(p.arn) != "", "a child of a Map Run ends with its parent: stop that"))).As(p.cmdLine("stop")),
 		keys.Redrive.Unless(first(unread, readOnly, p.noRedrive())).As(p.cmdLine("redrive")),
-		keys.RunAgain.Unless(first(unread, readOnly, when(labelOf(p.arn) != "", "a child's input is made by its Map Run"), when(p.input() == "", "its input is not known"))).As(p.againLine),
+		keys.RunAgain.Unless(first(unread, readOnly, when(labelOf(p.arn) != "", "a child's input is made by its Map Run"),
+			when(p.input() == "", "its input is not known"))).As(p.againLine),
 		keys.Parent.Unless(first(unread, when(p.parent() == "", "no other execution has started it"))),
 		keys.Definition.Unless(when(p.id.Tenant == "", "it belongs to no known pipeline")),
+		keys.OpenRevisions.Unless(when(p.id.Tenant == "", "it belongs to no known pipeline")).As(p.historyLine),
 		keys.CopyARN,
 		keys.ConsoleLink.Unless(when(p.console() == "", "there is no console for it")),
 		keys.InBrowser.Unless(when(p.console() == "", "there is no console for it")),
-	}}
+	)}
 }
 
 // cmdLine makes the command line that does with the execution what a key does.
@@ -160,17 +169,21 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 	case keys.WholeError.Is(m) && p.tab != tabData:
 		name, cause := p.failure()
 		return p.ask(dialog.NewReader(p.th, "Error", "the error", errorText(name, cause))), true
+	case keys.StateLogs.Is(m):
+		return p.openTab(tabLogs), true
 	case keys.StopExecution.Is(m):
-		return p.ask(dialog.NewPrompt(p.th, "Stop "+p.name(), "Why is it stopped? The cause is recorded with the execution; it may be empty.", "",
+		return p.ask(dialog.NewPrompt(p.th, "Stop "+p.name(), dialog.Where(p.Env, p.arn)+"Why is it stopped? The cause is recorded with the execution; it may be empty.", "",
 			func(s string) (tea.Msg, error) { return stopCauseMsg{strings.TrimSpace(s)}, nil })), true
 	case keys.Redrive.Is(m):
-		return p.ask(dialog.NewConfirm(p.th, "Redrive "+p.name(), "It goes on from where it failed, with the definition and the input that it had. What has succeeded is not done again.", redriveMsg{})), true
+		return p.ask(dialog.NewConfirm(p.th, "Redrive "+p.name(), dialog.Where(p.Env, p.arn)+p.redriveText(), redriveMsg{})), true
 	case keys.RunAgain.Is(m):
 		return p.askAgain(render.JSON(p.input(), ""), ""), true
 	case keys.Parent.Is(m):
 		return p.openParent(), true
 	case keys.Definition.Is(m):
 		return ui.Send(ui.OpenPipeline{ID: p.id, Tab: "definition"}), true
+	case keys.OpenRevisions.Is(m):
+		return ui.Send(ui.OpenPipeline{ID: p.id, Tab: "revisions"}), true
 	case keys.CopyARN.Is(m):
 		return ui.Send(ui.Copy{Text: p.arn, What: "the ARN"}), true
 	case keys.InBrowser.Is(m):
@@ -184,7 +197,7 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 // askAgain asks for the input of another execution; wrong says why it was not started with
 // this one.
 func (p *Page) askAgain(input, wrong string) tea.Cmd {
-	text := "A new execution with this input."
+	text := dialog.Where(p.Env, p.arn) + "A new execution with this input."
 	if wrong != "" {
 		text = "It was not started: " + wrong
 	}
@@ -218,7 +231,7 @@ func (p *Page) acted(msg tea.Msg) tea.Cmd {
 		if m.cause != "" {
 			text += ", with the cause: " + render.Line(m.cause, 0)
 		}
-		return p.ask(dialog.NewConfirm(p.th, "Stop "+p.name()+"?", text+".", stopSureMsg(m)))
+		return p.ask(dialog.NewConfirm(p.th, "Stop "+p.name()+"?", dialog.Where(p.Env, p.arn)+text+".", stopSureMsg(m)))
 	case stopSureMsg:
 		arn := p.arn
 		return p.doing("stopping", "stop "+p.name(), false, func(ctx context.Context, c *executions.Client) error { return c.Stop(ctx, arn, "", m.cause) })
@@ -249,6 +262,8 @@ func (p *Page) acted(msg tea.Msg) tea.Cmd {
 		return p.save(m)
 	case savedMsg:
 		return p.saved(m)
+	case otherFileMsg:
+		return p.askFile(m.of, "To which file?")
 	}
 	return nil
 }
@@ -347,28 +362,37 @@ func (p *Page) askSave() tea.Cmd {
 		}
 		return r
 	}, file)
-	return p.ask(dialog.NewPrompt(p.th, "Save "+what, "To which file?", file, func(s string) (tea.Msg, error) {
+	return p.askFile(saveMsg{path: file, what: what, text: text}, "To which file?")
+}
+
+// askFile asks where a text goes, beginning with the file that was thought of last.
+func (p *Page) askFile(m saveMsg, help string) tea.Cmd {
+	return p.ask(dialog.NewPrompt(p.th, "Save "+m.what, help, m.path, func(s string) (tea.Msg, error) {
 		if s = strings.TrimSpace(s); s == "" {
 			return nil, fault.New(fault.Invalid, "a file name is needed")
 		}
-		return saveMsg{path: s, text: text}, nil
+		return saveMsg{path: s, what: m.what, text: m.text}, nil
 	}))
 }
 
 // save writes the file in the background; one that exists is left alone unless the
 // user has said otherwise.
 func (p *Page) save(m saveMsg) tea.Cmd {
-	return p.Do(func(context.Context) tea.Msg { return savedMsg{m.path, m.text, writeFile(m.path, m.text, m.over)} })
+	return p.Do(func(context.Context) tea.Msg { return savedMsg{m, writeFile(m.path, m.text, m.over)} })
 }
 
 func (p *Page) saved(m savedMsg) tea.Cmd {
 	switch {
 	case m.err == nil:
-		return ui.Send(ui.Toast{Text: "saved " + m.path})
+		return ui.Send(ui.Toast{Text: "saved " + m.of.path})
 	case errors.Is(m.err, fs.ErrExist):
-		return p.ask(dialog.NewConfirm(p.th, "Overwrite?", render.Line(m.path, 0)+" exists. Write over it?", saveMsg{m.path, m.text, true}))
+		over := m.of
+		over.over = true
+		return p.ask(dialog.NewChoose(p.th, "Overwrite?", render.Line(m.of.path, 0)+" exists. Write over it?", true,
+			dialog.Choice{Key: "n", Label: "no, to another file", Answer: otherFileMsg{m.of}},
+			dialog.Choice{Key: "y", Label: "yes", Danger: true, Answer: over}))
 	}
-	return ui.Send(ui.Failed(m.err))
+	return p.askFile(m.of, "It was not saved: "+render.Line(m.err.Error(), 0)+".")
 }
 
 // writeFile writes a file whole or not at all.
@@ -386,11 +410,12 @@ func (p *Page) askVisit() tea.Cmd {
 	if len(all) < 2 {
 		return ui.Send(ui.Toast{Text: "there is one visit of this state at most", Bad: true})
 	}
-	return p.ask(dialog.NewPrompt(p.th, "Visit of "+p.state, fmt.Sprintf("A number from 1 to %d; the iteration of a Map is shown beside it.", len(all)), "", func(s string) (tea.Msg, error) {
-		n, err := strconv.Atoi(strings.TrimSpace(s))
-		if err != nil || n < 1 || n > len(all) {
-			return nil, fault.New(fault.Invalid, "a number from 1 to %d is needed", len(all))
-		}
-		return goToMsg{n}, nil
-	}))
+	return p.ask(dialog.NewPrompt(p.th, "Visit of "+p.state, fmt.Sprintf("A number from 1 to %d; the iteration of a Map is shown beside it.", len(all)),
+		"", func(s string) (tea.Msg, error) {
+			n, err := strconv.Atoi(strings.TrimSpace(s))
+			if err != nil || n < 1 || n > len(all) {
+				return nil, fault.New(fault.Invalid, "a number from 1 to %d is needed", len(all))
+			}
+			return goToMsg{n}, nil
+		}))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
@@ -28,7 +28,8 @@ import (
 // most is how many events AWS keeps of an execution.
 const most = 25_000
 
-const mapDefinition = `{"StartAt":"First","States":{"First":{"Type":"Pass","Next":"All"},"All":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"Item","States":{"Item":{"Type":"Pass","End":true}}}}}}`
+const mapDefinition = `{"StartAt":"First","States":{"First":{"Type":"Pass","Next":"All"},"All":{"Type":"Map","End":true,` +
+	`"ItemProcessor":{"StartAt":"Item","States":{"Item":{"Type":"Pass","End":true}}}}}}`
 
 // longExecution adds an execution with as many events as there may be: an inline
 // Map.
@@ -83,6 +84,9 @@ func openLong(t testing.TB) *tuitest.Session {
 }
 
 func TestTwentyFiveThousandEvents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much text, and no goroutine that others have not: runs without -short")
+	}
 	t.Parallel()
 	x := openLong(t)
 	x.Until("6,248/6,248")
@@ -155,7 +159,9 @@ func BenchmarkArrival(b *testing.B) {
 // machined is a source whose pipelines have one state machine.
 type machined struct {
 	*datatest.Source
-	machine *data.Machine
+	machine *pipelines.Machine
 }
 
-func (m machined) Machine(context.Context, spec.ID) (*data.Machine, error) { return m.machine, nil }
+func (m machined) Machine(context.Context, spec.ID) (*pipelines.Machine, error) {
+	return m.machine, nil
+}

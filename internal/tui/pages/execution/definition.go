@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
@@ -29,7 +30,7 @@ type definitionMsg struct {
 func (p *Page) draw(text string) (express bool) {
 	g, express, err := graphOf(text, p.arn)
 	p.definition.text, p.graph, p.graphWhy = text, nil, ""
-	p.trail, p.nodesAre = trail{}, nil // which state can follow which is known anew
+	p.trail, p.nodesAre = executions.Trail{}, nil // which state can follow which is known anew
 	switch {
 	case text == "":
 		p.graphWhy = "The definition of this state machine is not known here; the timeline shows the states that were entered."

@@ -253,7 +253,8 @@ func (l *eventList) row(id, after, what, state, note string, width int) string {
 	rest := max(12, width-21)
 	whatWidth := min(28, rest*11/20)
 	stateWidth := max(4, min(26, rest-whatWidth-2))
-	return "  " + widget.FitRight(id, 6, ell) + " " + widget.FitRight(after, 8, ell) + "  " + widget.Fit(what, whatWidth, ell) + "  " + widget.Fit(state, stateWidth, ell) + "  " + note
+	return "  " + widget.FitRight(id, 6, ell) + " " + widget.FitRight(after, 8, ell) + "  " + widget.Fit(what, whatWidth, ell) + "  " +
+		widget.Fit(state, stateWidth, ell) + "  " + note
 }
 
 func (l *eventList) line(i, width int, start time.Time) string {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -42,7 +42,7 @@ type Page struct {
 
 	// gen numbers what was asked for: answers to older questions are dropped.
 	gen     int
-	machine *data.Machine
+	machine *pipelines.Machine
 	// machineErr is why the machine could not be opened: nothing works then.
 	machineErr error
 	graph      *widget.Graph // nil as long as the definition is not known
@@ -51,6 +51,10 @@ type Page struct {
 	// is known what the execution itself runs.
 	definition definition
 	details    *executions.Details // as described last
+	// ran is the revision that it runs, of the machine and version that it was looked up for.
+	ran        *pipelines.Ran
+	ranMachine *pipelines.Machine
+	ranVersion string
 	detailsErr error
 	described  ui.Loader[*executions.Details]
 
@@ -77,7 +81,7 @@ type Page struct {
 	// What was found last of what costs a walk through all visits.
 	nodesOf  nodesKey
 	nodesAre map[string]widget.NodeState
-	trail    trail
+	trail    executions.Trail
 	same     sameState
 
 	prettied map[string][]string

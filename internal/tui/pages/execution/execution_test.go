@@ -12,8 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -147,6 +147,22 @@ func TestDataIsWhole(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*"))
 	require.NoError(t, err)
 	require.Equal(t, []string{file}, left, "nothing else is left behind")
+
+	// A path that can't be written to is asked for again, as it was typed.
+	wrong := filepath.Join(filepath.Dir(file), "nowhere", "out.json")
+	x.Press("w", "ctrl+u")
+	x.Type(wrong)
+	x.Press("enter")
+	x.Until("It was not saved")
+	x.Press("ctrl+w") // the last word goes, the rest was kept
+	x.Press("ctrl+u")
+	x.Type(file)
+	x.Press("enter")
+	x.Until("Overwrite?")
+	x.Advance(time.Second)
+	x.Press("n")
+	x.Until("To which file?")
+	x.Press("esc")
 }
 
 func TestActions(t *testing.T) {
@@ -196,12 +212,12 @@ func TestActions(t *testing.T) {
 func TestLogsOfAFunction(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
-	var asked data.LogQuery
+	var asked pipelines.LogQuery
 	at := time.Date(2026, 11, 25, 23, 23, 2, 0, time.UTC)
 	const id = "55f6227c-f444-4437-bad3-233234c5b11b" // as recorded
-	s.LogsFunc = func(_ context.Context, _ spec.ID, q data.LogQuery) ([]data.LogLine, error) {
+	s.LogsFunc = func(_ context.Context, _ spec.ID, q pipelines.LogQuery) ([]pipelines.LogLine, error) {
 		asked = q
-		return []data.LogLine{
+		return []pipelines.LogLine{
 			{Time: at, Stream: "a", Message: "START RequestId: " + id},
 			{Time: at, Stream: "b", Message: "another request"},
 			{Time: at, Stream: "a", Message: "what it printed\x1b[31m"},

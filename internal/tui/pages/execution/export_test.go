@@ -4,7 +4,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 )
 
@@ -14,4 +14,4 @@ func Arrived(items []executions.Event) tea.Msg {
 }
 
 // Known is the message that the machine is known.
-func Known(m *data.Machine) tea.Msg { return machineMsg{machine: m} }
+func Known(m *pipelines.Machine) tea.Msg { return machineMsg{machine: m} }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
@@ -17,7 +17,7 @@ import (
 type (
 	machineMsg struct {
 		gen     int
-		machine *data.Machine
+		machine *pipelines.Machine
 		err     error
 	}
 	eventsMsg struct {
@@ -33,7 +33,7 @@ type (
 func (p *Page) loadMachine() tea.Cmd {
 	source, id, arn, gen := p.Env.Source, p.id, p.arn, p.gen
 	return p.Do(func(ctx context.Context) tea.Msg {
-		var m *data.Machine
+		var m *pipelines.Machine
 		var err error
 		if id.Tenant != "" {
 			m, err = source.Machine(ctx, id)

@@ -10,8 +10,9 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/logstream"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -24,23 +25,23 @@ type logs struct {
 	viewer *widget.Viewer
 	// key tells of what lines were asked for.
 	key     string
-	query   data.LogQuery
+	query   pipelines.LogQuery
 	request string // id of the request, "" if it is not known
 	all     bool   // show what others logged at the same time too
-	lines   []data.LogLine
+	lines   []pipelines.LogLine
 	err     error
 	reading bool
 }
 
 type logsMsg struct {
 	key   string
-	lines []data.LogLine
+	lines []pipelines.LogLine
 	err   error
 }
 
 // queryOf is what to ask for about a visit, and the id of the request.
-func queryOf(v *executions.Visit, name string, now time.Time) (q data.LogQuery, request string) {
-	q = data.LogQuery{Group: "states", Since: v.Entered.Add(-time.Second), Until: v.Exited, Limit: maxLines}
+func queryOf(v *executions.Visit, arn string, now time.Time) (q pipelines.LogQuery, request string) {
+	q = pipelines.LogQuery{Group: "states", Since: v.Entered.Add(-time.Second), Until: v.Exited, Limit: maxLines}
 	if q.Until.IsZero() {
 		q.Until = now
 	}
@@ -52,7 +53,8 @@ func queryOf(v *executions.Visit, name string, now time.Time) (q data.LogQuery, 
 		return q, ""
 	}
 	if n == 0 || !lambda(&v.Attempts[n-1]) {
-		q.Filter = `"` + name + `"`
+		// The name stands in lines of others, too. (step-functions/latest/dg/cw-logs.html)
+		q.Filter = `{ $.execution_arn = "` + arn + `" }`
 		return q, ""
 	}
 	a := &v.Attempts[n-1]
@@ -101,7 +103,7 @@ func (l *logs) read(p *Page, again bool) tea.Cmd {
 	if key == l.key && !again {
 		return nil
 	}
-	l.query, l.request = queryOf(v, p.name(), p.Env.Now())
+	l.query, l.request = queryOf(v, p.arn, p.Env.Now())
 	l.key, l.lines, l.err, l.reading = key, nil, nil, true
 	l.fill(p)
 	source, id, q := p.Env.Source, p.id, l.query
@@ -126,11 +128,11 @@ func (l *logs) loaded(p *Page, msg tea.Msg) (tea.Cmd, bool) {
 
 // own are the lines of the request: between its START and its REPORT, in the same
 // stream. Without an id, or if there are none, all.
-func (l *logs) own() []data.LogLine {
+func (l *logs) own() []pipelines.LogLine {
 	if l.request == "" || l.all {
 		return l.lines
 	}
-	var out []data.LogLine
+	var out []pipelines.LogLine
 	inside := map[string]bool{}
 	for _, x := range l.lines {
 		mine := strings.Contains(x.Message, l.request)
@@ -165,13 +167,23 @@ func (l *logs) fill(p *Page) {
 	var out []string
 	for _, x := range l.own() {
 		at := p.th.Muted.Render(x.Time.UTC().Format("15:04:05.000"))
-		for i, line := range strings.Split(strings.TrimRight(render.Safe(x.Message), "\n"), "\n") {
+		parsed := logstream.Parse(x.Message)
+		style := p.th.Renderer.NewStyle()
+		if parsed.Level >= logstream.Warn {
+			style = widget.LevelStyle(p.th, parsed.Level)
+		}
+		fields := ""
+		for _, f := range parsed.Fields {
+			fields += " " + p.th.Muted.Render(render.Line(f.Name, 60)+"=") + render.Line(f.Value, 0)
+		}
+		lines := strings.Split(strings.TrimRight(render.Safe(parsed.Message), "\n"), "\n")
+		for i, line := range lines {
 			if i > 0 {
 				at = strings.Repeat(" ", 12)
 			}
-			line = strings.ReplaceAll(line, "\t", "  ")
-			if low := strings.ToLower(line); strings.Contains(low, "error") || strings.Contains(low, "traceback") {
-				line = p.th.Bad.Render(line)
+			line = style.Render(strings.ReplaceAll(line, "\t", "  "))
+			if i == len(lines)-1 {
+				line += fields
 			}
 			out = append(out, at+" "+line)
 		}

@@ -53,7 +53,8 @@ func (p *Page) askSet() tea.Cmd {
 
 // promptSet asks, beginning with a text; wrong says why that was refused.
 func (p *Page) promptSet(run executions.MapRun, text, wrong string) tea.Cmd {
-	help := "How many children run at the same time, and how many items may fail, by number or in percent, before the run fails. What runs already goes on."
+	help := dialog.Where(p.Env, run.ARN) + "How many children run at the same time, and how many items may fail, by number or in percent, before the run " +
+		"fails. What runs already goes on."
 	if wrong != "" {
 		help = "It could not be set: " + wrong + "\n\n" + help
 	}

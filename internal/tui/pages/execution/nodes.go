@@ -19,8 +19,12 @@ func (p *Page) nodes(now time.Time) map[string]widget.NodeState {
 	}
 	if key != p.nodesOf || p.nodesAre == nil {
 		p.nodesOf, p.nodesAre = key, nodeStates(p.line, p.runs.counts(), now)
-		p.trail.add(p.line, p.leadsTo)
-		p.trail.mark(p.nodesAre)
+		p.trail.Add(p.line, p.leadsTo)
+		for name, to := range p.trail.To {
+			s := p.nodesAre[name]
+			s.To = to
+			p.nodesAre[name] = s
+		}
 	}
 	return p.nodesAre
 }
@@ -81,4 +85,18 @@ func nodeStates(t *executions.Timeline, counts map[string]string, now time.Time)
 		out[name] = n
 	}
 	return out
+}
+
+// leadsTo tells whether the state machine has a transition from one state to
+// another.
+func (p *Page) leadsTo(from, to string) bool {
+	if p.graph == nil {
+		return false
+	}
+	for _, e := range p.graph.Transitions(from) {
+		if e.To == to {
+			return true
+		}
+	}
+	return false
 }

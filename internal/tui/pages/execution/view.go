@@ -2,12 +2,14 @@ package execution
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/diagram"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
@@ -92,6 +94,9 @@ func (p *Page) facts(now time.Time) []string {
 		text := "version " + last(d.Version)
 		if d.Alias != "" {
 			text = last(d.Alias) + " " + text
+		}
+		if r := p.ranOn(); r != nil && r.Number > 0 {
+			text = "revision " + strconv.Itoa(r.Number) + ", " + text
 		}
 		out = append(out, text)
 	}
@@ -387,7 +392,7 @@ func (p *Page) about(width, height int, now time.Time) string {
 	wrap := func(text string) []string { return strings.Split(ansi.Wrap(text, max(1, width), ""), "\n") }
 	if p.graph != nil {
 		if n, ok := p.graph.Selected(); ok && n.Name == p.state {
-			out = append([]string{th.Muted.Render(widget.Fit(render.Line(widget.What(n), 0), width, th.Glyphs.Ellipsis))}, out...)
+			out = append([]string{th.Muted.Render(widget.Fit(render.Line(diagram.What(n), 0), width, th.Glyphs.Ellipsis))}, out...)
 		}
 		for _, e := range p.graph.Transitions(p.state) {
 			text := th.Glyphs.Right + " " + render.Line(e.To, 0)

@@ -251,7 +251,10 @@ func (p *Panel) askFrom() tea.Cmd {
 	}
 	return p.ask(dialog.NewChoose(p.th, "Start from a file", "", false,
 		dialog.Choice{Key: "f", Label: "one input from a JSON file", Help: "The input is shown before it is used.", Answer: askFileMsg{}},
-		dialog.Choice{Key: "d", Label: "one execution over a data set", Help: "The file, or the files of a folder, are put into the pipeline's bucket; the execution works through them.", Off: noData, Answer: askDataMsg{}},
+		dialog.Choice{
+			Key: "d", Label: "one execution over a data set",
+			Help: "The file, or the files of a folder, are put into the pipeline's bucket; the execution works through them.", Off: noData, Answer: askDataMsg{},
+		},
 		dialog.Choice{Key: "m", Label: "many executions, an input each", Help: "JSON Lines (.jsonl), or CSV with a header (.csv).", Answer: askManyMsg{}}))
 }
 
@@ -282,7 +285,7 @@ func (p *Panel) askStop() tea.Cmd {
 	if len(targets) == 0 {
 		return ui.Send(ui.Toast{Text: "stop: none of them is running", Bad: true})
 	}
-	return p.ask(dialog.NewPrompt(p.th, "Stop "+these(targets), "Why? The cause is recorded with each execution; it may be empty.", "",
+	return p.ask(dialog.NewPrompt(p.th, "Stop "+these(targets), dialog.Where(p.Env, targets[0].arn)+"Why? The cause is recorded with each execution; it may be empty.", "",
 		func(s string) (tea.Msg, error) { return stopCauseMsg{targets, ended, strings.TrimSpace(s)}, nil }))
 }
 
@@ -297,7 +300,7 @@ func (p *Panel) askRedrive() tea.Cmd {
 	if others > 0 {
 		text += fmt.Sprintf("\n%d of those marked run or have succeeded and are left alone.", others)
 	}
-	return p.ask(dialog.NewConfirm(p.th, "Redrive "+these(targets)+"?", text, redriveSureMsg{targets}))
+	return p.ask(dialog.NewConfirm(p.th, "Redrive "+these(targets)+"?", dialog.Where(p.Env, targets[0].arn)+text, redriveSureMsg{targets}))
 }
 
 // acted takes answers.
@@ -311,10 +314,11 @@ func (p *Panel) acted(msg tea.Msg) tea.Cmd {
 		return p.reload()
 	case askSinceMsg:
 		now := p.Env.Now()
-		return p.ask(dialog.NewPrompt(p.th, "Started since", "A duration like 90m or 48h, or a time like 2026-01-31 or 2026-01-31T08:00:00Z.", p.query.since, func(s string) (tea.Msg, error) {
-			_, err := executions.ParseSince(strings.TrimSpace(s), now)
-			return sinceMsg{strings.TrimSpace(s)}, err
-		}))
+		return p.ask(dialog.NewPrompt(p.th, "Started since", "A duration like 90m or 48h, or a time like 2026-01-31 or 2026-01-31T08:00:00Z.",
+			p.query.since, func(s string) (tea.Msg, error) {
+				_, err := executions.ParseSince(strings.TrimSpace(s), now)
+				return sinceMsg{strings.TrimSpace(s)}, err
+			}))
 	case nameMsg:
 		p.query.name = m.text
 		return p.reload()
@@ -326,7 +330,7 @@ func (p *Panel) acted(msg tea.Msg) tea.Cmd {
 		if m.ended > 0 {
 			text += fmt.Sprintf(".\n%d of those marked have ended already", m.ended)
 		}
-		return p.ask(dialog.NewConfirm(p.th, "Stop "+these(m.targets)+"?", text+".", stopSureMsg{m.targets, m.cause}))
+		return p.ask(dialog.NewConfirm(p.th, "Stop "+these(m.targets)+"?", dialog.Where(p.Env, m.targets[0].arn)+text+".", stopSureMsg{m.targets, m.cause}))
 	case stopSureMsg:
 		return p.each("stopped", m.targets, func(ctx context.Context, c *executions.Client, t target) error {
 			return c.Stop(ctx, t.arn, "", m.cause)

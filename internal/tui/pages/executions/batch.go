@@ -92,7 +92,8 @@ func (p *Panel) checked(m checkedMsg) tea.Cmd {
 	if m.err != nil {
 		return p.ask(dialog.NewReader(p.th, "This file can't be used", "the errors", explain(m.err)))
 	}
-	text := fmt.Sprintf("%s in %s. The executions are called NAME-000001 and so on. A batch that was cut off goes on if it is started again with the same name and file: nothing is started twice.",
+	text := fmt.Sprintf("%s in %s. The executions are called NAME-000001 and so on. A batch that was cut off goes on if it is started again with the "+
+		"same name and file: nothing is started twice.",
 		render.Count(m.n, "input", "inputs"), render.Line(m.path, 0))
 	return p.ask(dialog.NewPrompt(p.th, "Start "+render.Count(m.n, "execution", "executions"), text, executions.NewBatch(p.Env.Now()), func(s string) (tea.Msg, error) {
 		s = strings.TrimSpace(s)
@@ -161,7 +162,8 @@ func (p *Panel) foot(width int) []string {
 		if b.Result.Failed > 0 {
 			text += fmt.Sprintf("  %d failed", b.Result.Failed)
 		}
-		out = append(out, p.barLine("start "+render.Line(b.Name, 30), int64(b.Dealt()), int64(b.Result.Failed), int64(b.Total), text+"  "+th.Key.Render("c")+" "+th.Hint.Render("cancel"), width))
+		out = append(out, p.barLine("start "+render.Line(b.Name, 30), int64(b.Dealt()), int64(b.Result.Failed), int64(b.Total),
+			text+"  "+th.Key.Render("c")+" "+th.Hint.Render("cancel"), width))
 	}
 	return out
 }

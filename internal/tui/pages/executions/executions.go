@@ -15,10 +15,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -44,8 +44,8 @@ type Panel struct {
 	th *theme.Screen
 	id spec.ID
 
-	machine *data.Machine
-	owner   ui.Loader[*data.Machine]
+	machine *pipelines.Machine
+	owner   ui.Loader[*pipelines.Machine]
 	look    ui.Loader[page]
 	query   query
 	list    []executions.Execution // the newest first
@@ -149,7 +149,7 @@ func (p *Panel) Capturing() bool { return p.grid.Capturing() }
 
 func (p *Panel) loadMachine() tea.Cmd {
 	source, id := p.Env.Source, p.id
-	return p.owner.Ask(p.Host, func(ctx context.Context) (*data.Machine, error) { return source.Machine(ctx, id) })
+	return p.owner.Ask(p.Host, func(ctx context.Context) (*pipelines.Machine, error) { return source.Machine(ctx, id) })
 }
 
 // load reads the list: the newest page, or with whole all that is shown. Nothing is

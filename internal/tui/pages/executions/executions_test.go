@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
@@ -348,7 +348,7 @@ func TestAnErrorOfTheMachineDoesNotStick(t *testing.T) {
 	require.NoError(t, err)
 	var bad atomic.Bool
 	var asked atomic.Int32
-	s.MachineFunc = func(context.Context, spec.ID) (*data.Machine, error) {
+	s.MachineFunc = func(context.Context, spec.ID) (*pipelines.Machine, error) {
 		asked.Add(1)
 		if bad.Load() {
 			return nil, fault.New(fault.Throttled, "the state is being written")

@@ -9,11 +9,11 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -40,12 +40,17 @@ func (p *Page) actions() []keys.Binding {
 		keys.Delete.Unless(write).As(p.line(true, "destroy")),
 		keys.RunOne.Unless(first(readOnly, machine)).As(func() string { return p.line(false, "run")() + " --input @input.json" }),
 		keys.Executions.Unless(machine).As(p.line(false, "executions", "list")),
+		keys.Fleet.Unless(none).As(func() string {
+			return p.Env.CommandLine(append([]string{"executions", "list"}, p.fleet().Args()...)...)
+		}),
 		keys.Change.Unless(write),
 		keys.LikePipeline.Unless(first(readOnly, none)),
 		keys.Operation.Unless(operation),
 		keys.Facts.Unless(none).As(p.line(false, "show")),
 		keys.CopyName.Unless(none),
 		keys.TagColumn.Unless(p.noTags()),
+		keys.Views,
+		keys.Example.Unless(first(readOnly, p.noExample())),
 	}
 }
 
@@ -147,10 +152,16 @@ func (p *Page) act(b keys.Binding, m tea.KeyMsg) tea.Cmd {
 		return ui.Send(ui.OpenPipeline{ID: r.p.ID, Tab: "run"})
 	case keys.Executions.Is(m):
 		return ui.Send(ui.OpenPipeline{ID: r.p.ID, Tab: "executions"})
+	case keys.Fleet.Is(m):
+		return ui.Send(ui.OpenExecutions{Query: p.fleet()})
 	case keys.Operation.Is(m):
 		return ui.Send(ui.OpenJob{Job: r.lastJob})
 	case keys.Facts.Is(m):
 		return p.facts(r)
+	case keys.Views.Is(m):
+		return p.askView()
+	case keys.Example.Is(m):
+		return p.makeExample()
 	case keys.TagColumn.Is(m):
 		p.nextTag()
 		return nil
@@ -160,6 +171,23 @@ func (p *Page) act(b keys.Binding, m tea.KeyMsg) tea.Cmd {
 	return ui.Send(ui.Toast{Text: b.Short + " is not known here", Bad: true})
 }
 
+// fleet chooses the executions of the marked pipelines, of those that the filter shows, or
+// of all.
+func (p *Page) fleet() fleet.Query {
+	var q fleet.Query
+	rows := p.grid.Shown()
+	switch {
+	case p.grid.Marks() > 0:
+		rows = p.grid.Marked()
+	case p.grid.Filter() == "":
+		return q
+	}
+	for _, i := range rows {
+		q.Patterns = append(q.Patterns, p.rows[i].p.ID.String())
+	}
+	return q
+}
+
 // rebuild opens an up or a preview of the targets, after they were checked.
 func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 	if p.rebuilding != "" {
@@ -167,7 +195,7 @@ func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 	}
 	p.rebuilding = op
 	rows := p.targets()
-	list := make([]data.Pipeline, len(rows))
+	list := make([]pipelines.Pipeline, len(rows))
 	for i, r := range rows {
 		list[i] = r.p
 	}
@@ -183,7 +211,7 @@ func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show("These pipelines can't be brought up", "what is wrong", dialog.ErrorText(m.err))
 	}
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: m.operation, Pipelines: m.pipelines}})
+	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: m.operation, Pipelines: m.pipelines}})
 }
 
 // reach opens a refresh or destroy of the targets, for which names are enough.
@@ -193,7 +221,7 @@ func (p *Page) reach(op stack.Operation) tea.Cmd {
 	for i, r := range rows {
 		list[i] = r.p.Reach(p.Env.Place().Region)
 	}
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: op, Pipelines: list}})
+	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: op, Pipelines: list}})
 }
 
 // tags are the keys of all pipelines' tags, sorted.
@@ -225,10 +253,16 @@ func (p *Page) nextTag() {
 	if p.tag != "" {
 		i = slices.Index(all, p.tag) + 1
 	}
-	p.tag = ""
+	tag := ""
 	if i < len(all) {
-		p.tag = all[i]
+		tag = all[i]
 	}
+	p.setTag(tag)
+}
+
+// setTag shows a tag as a column, or none.
+func (p *Page) setTag(tag string) {
+	p.tag = tag
 	p.grid.SetTitle(colTag, strings.ToUpper(render.Line(p.tag, 20)))
 	p.grid.Hide(colTag, p.tag == "")
 }

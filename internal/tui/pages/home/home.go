@@ -6,14 +6,13 @@ package home
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -27,7 +26,7 @@ type Page struct {
 	rows []*row
 	at   map[spec.ID]int
 
-	list ui.Loader[[]data.Pipeline]
+	list ui.Loader[[]pipelines.Pipeline]
 	// readers and pollers count the questions under way.
 	readers, pollers int
 	// unread counts the rows whose state is to be read.
@@ -36,12 +35,16 @@ type Page struct {
 	shown    bool
 	byTenant bool
 	tag      string // whose values are a column, "" for none
+	// only are the columns that a view has asked for, none for all.
+	only []string
 	// touched is when the user last pressed a key.
 	touched time.Time
 	// jobs are the operations that have not ended, as far as rows know of them.
 	jobs map[*ui.Job]bool
 	// rebuilding is the operation whose pipelines are being checked, "" if none.
 	rebuilding stack.Operation
+	// making says that the example is being made.
+	making bool
 	// sum is about all rows; nil if one of them has changed since.
 	sum *totals
 	// gridTop is the line of the page that the grid begins at.
@@ -52,13 +55,13 @@ type Page struct {
 type (
 	readMsg struct {
 		id       spec.ID
-		pipeline data.Pipeline
+		pipeline pipelines.Pipeline
 		at       time.Time
 		err      error
 	}
 	livedMsg struct {
 		id   spec.ID
-		live data.Live
+		live pipelines.Live
 		at   time.Time
 		err  error
 	}
@@ -125,6 +128,14 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		p.lived(m)
 	case rebuiltMsg:
 		return p.rebuilt(m)
+	case exampleMsg:
+		return p.madeExample(m)
+	case ui.ShowView:
+		p.showView(m.View)
+	case askNameMsg:
+		return p.askViewName()
+	case savedViewMsg:
+		return ui.Send(ui.SaveView{View: m.view})
 	case ui.JobChanged:
 		p.jobChanged(m.Job)
 	case ui.Changed:
@@ -180,7 +191,7 @@ func (p *Page) place(n int, id spec.ID) (row int, ok bool) {
 }
 
 // replace sets up rows for another set of pipelines.
-func (p *Page) replace(list []data.Pipeline) {
+func (p *Page) replace(list []pipelines.Pipeline) {
 	rows := make([]*row, len(list))
 	for i, x := range list {
 		if old, ok := p.at[x.ID]; ok {
@@ -189,7 +200,7 @@ func (p *Page) replace(list []data.Pipeline) {
 		}
 		rows[i] = newRow(x)
 	}
-	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.order, b.order) })
+	slices.SortFunc(rows, func(a, b *row) int { return a.p.ID.Compare(b.p.ID) })
 	clear(p.at)
 	for i, r := range rows {
 		p.at[r.p.ID] = i
@@ -299,7 +310,7 @@ func (p *Page) unfollow(job *ui.Job) {
 	}
 	for _, res := range job.Results {
 		if i, ok := p.at[res.ID]; ok && res.Err == nil && !res.Skipped {
-			p.rows[i].found = data.Drift{Found: len(res.Result.Drift), At: job.Ended}
+			p.rows[i].found = pipelines.Drift{Found: len(res.Result.Drift), At: job.Ended}
 			p.rows[i].words()
 			p.grid.Changed(i)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -95,12 +96,12 @@ func TestNamesAreThereBeforeTheStates(t *testing.T) {
 	source, inner := datatest.New(t), datatest.New(t)
 	source.Unread()
 	gate := make(chan struct{})
-	source.ReadFunc = func(ctx context.Context, id spec.ID) (data.Pipeline, error) {
+	source.ReadFunc = func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
 		select {
 		case <-gate:
 			return inner.Read(ctx, id)
 		case <-ctx.Done():
-			return data.Pipeline{}, ctx.Err()
+			return pipelines.Pipeline{}, ctx.Err()
 		}
 	}
 	s := open(t, source, tuitest.Hurried())
@@ -119,13 +120,13 @@ func many(t testing.TB, n int) *datatest.Source {
 	source, inner := datatest.New(t), datatest.New(t)
 	whole, err := inner.Read(t.Context(), datatest.Iris)
 	require.NoError(t, err)
-	list := make([]data.Pipeline, n)
+	list := make([]pipelines.Pipeline, n)
 	for i := range list {
 		id := spec.ID{Tenant: fmt.Sprintf("tenant%02d", i%37), Model: fmt.Sprintf("model%05d", i), Env: "dev"}
-		list[i] = data.Pipeline{ID: id, Summary: stack.Summary{Name: id.StackName(), LastUpdate: whole.Summary.LastUpdate}}
+		list[i] = pipelines.Pipeline{ID: id, Summary: stack.Summary{Name: id.StackName(), LastUpdate: whole.Summary.LastUpdate}}
 	}
-	source.PipelinesFunc = func(context.Context) ([]data.Pipeline, error) { return list, nil }
-	source.ReadFunc = func(_ context.Context, id spec.ID) (data.Pipeline, error) {
+	source.PipelinesFunc = func(context.Context) ([]pipelines.Pipeline, error) { return list, nil }
+	source.ReadFunc = func(_ context.Context, id spec.ID) (pipelines.Pipeline, error) {
 		p := whole
 		p.ID, p.Summary.Name = id, id.StackName()
 		return p, nil
@@ -140,13 +141,13 @@ func TestReadsAreBoundedAndThoseInSightComeFirst(t *testing.T) {
 	source := many(t, 60)
 	inner := source.ReadFunc
 	begun, goOn := make(chan spec.ID, 60), make(chan struct{})
-	source.ReadFunc = func(ctx context.Context, id spec.ID) (data.Pipeline, error) {
+	source.ReadFunc = func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
 		begun <- id
 		select {
 		case <-goOn:
 			return inner(ctx, id)
 		case <-ctx.Done():
-			return data.Pipeline{}, ctx.Err()
+			return pipelines.Pipeline{}, ctx.Err()
 		}
 	}
 	s := open(t, source, tuitest.Hurried())
@@ -169,9 +170,9 @@ func TestOnlyRowsInSightArePolledAndWithinTheirTime(t *testing.T) {
 	t.Parallel()
 	source := many(t, 200)
 	asked := make(chan spec.ID, 1000)
-	source.LiveFunc = func(_ context.Context, p data.Pipeline) (data.Live, error) {
+	source.LiveFunc = func(_ context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
 		asked <- p.ID
-		return data.Live{Endpoint: "InService", At: datatest.Recorded}, nil
+		return pipelines.Live{Endpoint: "InService", At: datatest.Recorded}, nil
 	}
 	s := open(t, source)
 	s.Screen()
@@ -199,9 +200,9 @@ func TestAPageThatIsCoveredAsksNothing(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
 	asked := make(chan spec.ID, 1000)
-	source.LiveFunc = func(_ context.Context, p data.Pipeline) (data.Live, error) {
+	source.LiveFunc = func(_ context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
 		asked <- p.ID
-		return data.Live{At: datatest.Recorded}, nil
+		return pipelines.Live{At: datatest.Recorded}, nil
 	}
 	var page ui.Page
 	s := tuitest.Open(t, source, func(h *ui.Host) ui.Page { page = home.New(h); return page }, tuitest.Now(datatest.Recorded))
@@ -283,8 +284,8 @@ func TestUpOpensTheDeployPageWithFreshSpecs(t *testing.T) {
 	doc := strings.ReplaceAll(string(p.Document), p.ID.Tenant, id.Tenant)
 	made, err := spec.FromDocument([]byte(doc), cat, source.SpecOptions())
 	require.NoError(t, err)
-	source.PipelinesFunc = func(context.Context) ([]data.Pipeline, error) {
-		return []data.Pipeline{{ID: made.ID, Spec: made, State: &stack.State{Spec: made.Document}}}, nil
+	source.PipelinesFunc = func(context.Context) ([]pipelines.Pipeline, error) {
+		return []pipelines.Pipeline{{ID: made.ID, Spec: made, State: &stack.State{Spec: made.Document}}}, nil
 	}
 	s := open(t, source)
 	s.Press("u")
@@ -355,15 +356,15 @@ func TestErrorsAreShownWithTheirHints(t *testing.T) {
 	t.Parallel()
 	source, inner := datatest.New(t), datatest.New(t)
 	source.Unread()
-	source.ReadFunc = func(ctx context.Context, id spec.ID) (data.Pipeline, error) {
+	source.ReadFunc = func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
 		if id == datatest.Fraud {
-			return data.Pipeline{}, fault.New(fault.Denied, "the state can't be decrypted\x1b[31m").WithHint("Set PULUMI_CONFIG_PASSPHRASE.")
+			return pipelines.Pipeline{}, fault.New(fault.Denied, "the state can't be decrypted\x1b[31m").WithHint("Set PULUMI_CONFIG_PASSPHRASE.")
 		}
 		return inner.Read(ctx, id)
 	}
-	source.LiveFunc = func(ctx context.Context, p data.Pipeline) (data.Live, error) {
+	source.LiveFunc = func(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
 		if p.ID == datatest.IrisBatch {
-			return data.Live{}, fault.New(fault.Unauthenticated, "the token has expired").WithHint("Run `aws sso login`.")
+			return pipelines.Live{}, fault.New(fault.Unauthenticated, "the token has expired").WithHint("Run `aws sso login`.")
 		}
 		return inner.Live(ctx, p)
 	}
@@ -388,7 +389,7 @@ func TestAListThatCanNotBeReadSaysWhy(t *testing.T) {
 	source.PipelinesFunc = nil
 	good, err := list(t.Context())
 	require.NoError(t, err)
-	source.PipelinesFunc = func(context.Context) ([]data.Pipeline, error) {
+	source.PipelinesFunc = func(context.Context) ([]pipelines.Pipeline, error) {
 		if fails {
 			return nil, fault.New(fault.Denied, "s3://states: access denied").WithHint("Check the credentials of the backend.")
 		}
@@ -411,7 +412,7 @@ func TestAListThatCanNotBeReadSaysWhy(t *testing.T) {
 func TestEmptyHomeTellsWhatToDo(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
-	source.PipelinesFunc = func(context.Context) ([]data.Pipeline, error) { return nil, nil }
+	source.PipelinesFunc = func(context.Context) ([]pipelines.Pipeline, error) { return nil, nil }
 	s := open(t, source)
 	s.Until("No pipelines yet")
 	s.Golden("home-empty")
@@ -426,7 +427,7 @@ func TestANewPipelineAppearsByItself(t *testing.T) {
 	s.Until("InService")
 	s.Press("j")
 	id := spec.ID{Tenant: "aaa", Model: "first", Env: "dev"}
-	source.Add(data.Pipeline{ID: id, Summary: stack.Summary{Name: id.StackName()}})
+	source.Add(pipelines.Pipeline{ID: id, Summary: stack.Summary{Name: id.StackName()}})
 	for range 11 {
 		s.Advance(time.Second)
 	}
@@ -450,7 +451,7 @@ func TestAnOperationOfTheSessionShowsOnItsRow(t *testing.T) {
 	s.Press("g", " ", " ")
 	require.Contains(t, s.Screen(), "2 marked")
 	s.Press("g")
-	job, cmd := host.Env.Jobs.Start(data.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
+	job, cmd := host.Env.Jobs.Start(pipelines.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
 	s.Run(cmd)
 	s.Until("refresh ")
 	s.Until("1 marked") // the other one is not worked on
@@ -565,11 +566,11 @@ func TestOldAnswersSayHowOldTheyAre(t *testing.T) {
 	source, inner := datatest.New(t), datatest.New(t)
 	asked := map[spec.ID]bool{}
 	var mu sync.Mutex
-	source.LiveFunc = func(ctx context.Context, p data.Pipeline) (data.Live, error) {
+	source.LiveFunc = func(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if asked[p.ID] {
-			return data.Live{}, fault.New(fault.Throttled, "too many requests")
+			return pipelines.Live{}, fault.New(fault.Throttled, "too many requests")
 		}
 		asked[p.ID] = true
 		return inner.Live(ctx, p)

@@ -13,19 +13,16 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
 // row is what the page knows of one pipeline.
 type row struct {
-	p   data.Pipeline
+	p   pipelines.Pipeline
 	key string // the stack's name
 	// cond is how p is; it is worked out once, not for every frame.
 	cond pipelines.Condition
-	// order sorts by tenant, model and env.
-	order string
 	// hay is what the filter looks at.
 	hay     string
 	created time.Time
@@ -35,7 +32,7 @@ type row struct {
 	readErr         error
 	retry           time.Time
 
-	live    data.Live
+	live    pipelines.Live
 	liveErr error
 	polling bool
 	// polled is when live was answered last, well or not.
@@ -44,27 +41,27 @@ type row struct {
 	// job works on the pipeline now, lastJob is the newest of the session.
 	job, lastJob *ui.Job
 	// recorded is what the history knows of drift.
-	recorded data.Drift
+	recorded pipelines.Drift
 	// found is what a refresh of this session has found.
-	found data.Drift
+	found pipelines.Drift
 }
 
-func newRow(p data.Pipeline) *row {
-	r := &row{key: p.ID.StackName(), order: p.ID.Tenant + "\x00" + p.ID.Model + "\x00" + p.ID.Env}
+func newRow(p pipelines.Pipeline) *row {
+	r := &row{key: p.ID.StackName()}
 	r.set(p)
 	r.unread = p.State == nil && p.Err == nil
 	return r
 }
 
 // set takes in what was read.
-func (r *row) set(p data.Pipeline) {
+func (r *row) set(p pipelines.Pipeline) {
 	r.p, r.created, r.recorded, r.cond = p, p.Created(), p.Drift(), p.Condition()
 	r.words()
 }
 
 // merge takes in what a list says and reports whether anything is new. What the
 // list does not know is kept, to be read again if the stack has changed.
-func (r *row) merge(p *data.Pipeline) bool {
+func (r *row) merge(p *pipelines.Pipeline) bool {
 	old := &r.p.Summary
 	if p.State != nil || p.Err != nil {
 		if p.Read.Equal(r.p.Read) && p.Summary.Equal(*old) {
@@ -119,7 +116,7 @@ func (r *row) tag(key string) string {
 }
 
 // drift is what is known of drift, from this session or the history.
-func (r *row) drift() data.Drift {
+func (r *row) drift() pipelines.Drift {
 	if r.found.At.After(r.recorded.At) {
 		return r.found
 	}
@@ -182,7 +179,7 @@ func (p *Page) columns() []widget.Column {
 		return by(func(a, b *row) int { return of(b).Compare(of(a)) })
 	}
 	return []widget.Column{
-		colTenant:   {Title: "TENANT", Min: 6, Max: 20, Flex: 2, Compare: text(func(r *row) string { return r.order })},
+		colTenant:   {Title: "TENANT", Min: 6, Max: 20, Flex: 2, Compare: by(func(a, b *row) int { return a.p.ID.Compare(b.p.ID) })},
 		colModel:    {Title: "MODEL", Min: 8, Max: 28, Flex: 3, Compare: text(func(r *row) string { return r.p.ID.Model })},
 		colEnv:      {Title: "ENV", Min: 4, Max: 8, Flex: 1, Compare: text(func(r *row) string { return r.p.ID.Env })},
 		colTemplate: {Title: "TEMPLATE", Min: 9, Max: 14, Flex: 1, Drop: 5, Compare: text(func(r *row) string { return r.p.Template() })},

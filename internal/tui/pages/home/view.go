@@ -12,7 +12,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
@@ -204,7 +203,7 @@ func (p *Page) facts2(r *row) string {
 		parts = append(parts, render.Line(r.p.Template(), 0)+" in "+render.Line(r.p.Region(), 0))
 	}
 	if r.p.State != nil {
-		parts = append(parts, count(len(r.p.State.Resources), "resource", "resources"))
+		parts = append(parts, count(r.p.Resources(), "resource", "resources"))
 	}
 	if !r.live.At.IsZero() {
 		parts = append(parts, "live "+render.Age(r.live.At, p.Env.Now()))
@@ -250,6 +249,9 @@ func (p *Page) facts(r *row) tea.Cmd {
 		line("", "")
 	}
 	line("endpoint", r.live.Endpoint)
+	for _, s := range r.live.Shared {
+		line("alias", s.String())
+	}
 	if r.live.Executions() {
 		line("executions", r.live.Text(r.live.Running)+" running, "+r.live.Text(r.live.Failed)+" failed in 24h")
 	}
@@ -278,7 +280,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 	return p.show(r.p.ID.String(), "the details of "+r.p.ID.String(), strings.TrimRight(b.String(), "\n"))
 }
 
-func driftWords(d data.Drift, now time.Time) string {
+func driftWords(d pipelines.Drift, now time.Time) string {
 	switch {
 	case !d.Known():
 		return "not known: no refresh in the history"
@@ -313,10 +315,11 @@ func (p *Page) emptyView(width int) string {
 		"  and one model: a state machine, its functions, a model and its endpoint.",
 		"",
 		"  " + hint(th.Key, th.Hint, keys.NewPipeline.Label(u), "create one: choose a template, answer a few questions, see the preview"),
+		"  " + hint(th.Key, th.Hint, keys.Example.Label(u), p.exampleHint()),
 		"  " + hint(th.Key, th.Hint, keys.Palette.Label(u), "all commands"),
 		"  " + hint(th.Key, th.Hint, keys.Help.Label(u), "all keys"),
 		"",
-		"  " + th.Muted.Render("The defaults make an example that works in the sandbox and costs nothing."),
+		"  " + th.Muted.Render("In the sandbox nothing costs anything."),
 	}, "\n")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -164,7 +165,7 @@ func (p *Page) poll(r *row) tea.Cmd {
 }
 
 // again checks pipelines for an up or a preview, by the rules and files of today.
-func (p *Page) checkAgain(list []data.Pipeline) func(ctx context.Context) ([]*spec.Pipeline, error) {
+func (p *Page) checkAgain(list []pipelines.Pipeline) func(ctx context.Context) ([]*spec.Pipeline, error) {
 	source := p.Env.Source
 	return func(ctx context.Context) ([]*spec.Pipeline, error) { return data.Again(ctx, source, list) }
 }

@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -79,6 +80,9 @@ func (p *Page) actions() []keys.Binding {
 // tabKeys are what the open tab itself can do.
 func (p *Page) tabKeys() keys.Map {
 	var none string
+	if x := p.panels[p.tab]; x != nil {
+		return x.Keys()
+	}
 	switch p.tab {
 	case tabOverview:
 		if len(p.rows) == 0 {
@@ -97,7 +101,8 @@ func (p *Page) tabKeys() keys.Map {
 			console = "it has no page in the AWS console"
 		}
 		return keys.Map{{Title: "Resources", Bindings: []keys.Binding{
-			keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.CopyConsole.Unless(console), keys.InBrowser.Unless(console), keys.CopyURN.Unless(none), keys.OpenAll, keys.Search, keys.Right, keys.Left,
+			keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.CopyConsole.Unless(console), keys.InBrowser.Unless(console), keys.CopyURN.Unless(none),
+			keys.OpenAll, keys.Search, keys.Right, keys.Left,
 		}}}
 	case tabExecutions:
 		return p.runs.Keys()
@@ -106,6 +111,9 @@ func (p *Page) tabKeys() keys.Map {
 			none = "there is no update"
 		}
 		return keys.Map{{Title: "Updates", Bindings: []keys.Binding{keys.WholeValue.Unless(none), keys.Copy.Unless(none), keys.Search, keys.Sort, keys.Reverse}}}
+	}
+	if p.tab == tabRevisions {
+		return p.revisionKeys()
 	}
 	if !p.machine.Known {
 		none = "there is no definition to show"
@@ -137,7 +145,7 @@ func (p *Page) Keys() keys.Map {
 		}
 	}
 	tabs := keys.Group{Title: "Tabs", Bindings: []keys.Binding{keys.TabNumber, keys.NextTab, keys.PrevTab}}
-	if p.tab == tabExecutions {
+	if p.tab == tabExecutions || p.panels[p.tab] != nil {
 		return append(slices.Clone(own), keys.Group{Title: "Pipeline", Bindings: mine}, tabs)
 	}
 	// The footer shows the first group: what the tab is for, then the pipeline's.
@@ -179,7 +187,10 @@ func (p *Page) key(m tea.KeyMsg) tea.Cmd {
 	}
 	switch {
 	case keys.TabNumber.Is(m):
-		return p.open(int(m.String()[0] - '1'))
+		if i := int(m.String()[0] - '1'); i < len(titles) {
+			return p.open(i)
+		}
+		return nil
 	case keys.NextTab.Is(m):
 		return p.open((p.tab + 1) % len(titles))
 	case keys.PrevTab.Is(m):
@@ -192,6 +203,9 @@ func (p *Page) key(m tea.KeyMsg) tea.Cmd {
 
 // clears tells that esc takes a filter or a search away rather than the page.
 func (p *Page) clears() bool {
+	if x := p.panels[p.tab]; x != nil {
+		return x.Clears()
+	}
 	switch p.tab {
 	case tabOverview:
 		return p.facts.Filter() != ""
@@ -199,6 +213,8 @@ func (p *Page) clears() bool {
 		return p.tree.Filter() != ""
 	case tabUpdates:
 		return p.updates.Filter() != ""
+	case tabRevisions:
+		return p.past.Filter() != ""
 	case tabDefinition:
 		return p.showsText() && p.text.Searching()
 	}
@@ -235,6 +251,9 @@ func (p *Page) act(m tea.KeyMsg) tea.Cmd {
 
 // toTab hands a key to the widget of the open tab.
 func (p *Page) toTab(m tea.Msg) tea.Cmd {
+	if x := p.panels[p.tab]; x != nil {
+		return x.Update(m)
+	}
 	switch p.tab {
 	case tabOverview:
 		p.facts.Update(m)
@@ -244,6 +263,8 @@ func (p *Page) toTab(m tea.Msg) tea.Cmd {
 		return p.toRuns(m)
 	case tabUpdates:
 		p.updates.Update(m)
+	case tabRevisions:
+		p.past.Update(m)
 	case tabDefinition:
 		switch {
 		case p.showsText():
@@ -257,6 +278,13 @@ func (p *Page) toTab(m tea.Msg) tea.Cmd {
 
 // tabKey does what a key asks of the open tab.
 func (p *Page) tabKey(m tea.KeyMsg) tea.Cmd {
+	if p.panels[p.tab] != nil {
+		for _, b := range p.tabKeys()[0].Bindings {
+			if b.Is(m) && b.Off != "" {
+				return ui.Send(ui.Toast{Text: b.Off, Bad: true})
+			}
+		}
+	}
 	switch p.tab {
 	case tabOverview:
 		if keys.SaveSpec.Is(m) && p.p.Spec != nil && p.template != nil {
@@ -293,6 +321,10 @@ func (p *Page) tabKey(m tea.KeyMsg) tea.Cmd {
 			case keys.Copy.Is(m):
 				return ui.Send(ui.Copy{Text: p.updateText(i), What: "the details"})
 			}
+		}
+	case tabRevisions:
+		if cmd := p.revisionKey(m); cmd != nil {
+			return cmd
 		}
 	case tabDefinition:
 		return p.definitionKey(m)
@@ -372,10 +404,10 @@ func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 		return nil
 	}
 	p.rebuilding = op
-	source, list := p.Env.Source, []data.Pipeline{p.p}
+	source, list := p.Env.Source, []pipelines.Pipeline{p.p}
 	return p.Do(func(ctx context.Context) tea.Msg {
 		pipelines, err := data.Again(ctx, source, list)
-		return rebuiltMsg{op, pipelines, err}
+		return rebuiltMsg{operation: op, pipelines: pipelines, err: err}
 	})
 }
 
@@ -384,12 +416,12 @@ func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show(p.id.String()+" can't be brought up", "what is wrong", dialog.ErrorText(m.err))
 	}
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: m.operation, Pipelines: m.pipelines}})
+	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: m.operation, Pipelines: m.pipelines, Unrecorded: m.origin != nil, Origin: m.origin}})
 }
 
 // reach opens a refresh or destroy, for which the name is enough.
 func (p *Page) reach(op stack.Operation) tea.Cmd {
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: op, Pipelines: []*spec.Pipeline{p.p.Reach(p.Env.Place().Region)}}})
+	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: op, Pipelines: []*spec.Pipeline{p.p.Reach(p.Env.Place().Region)}}})
 }
 
 func (p *Page) show(title, what, text string) tea.Cmd {
@@ -398,7 +430,7 @@ func (p *Page) show(title, what, text string) tea.Cmd {
 
 func (p *Page) mouse(m tea.MouseMsg) tea.Cmd {
 	if m.Action == tea.MouseActionPress && m.Button == tea.MouseButtonLeft && m.Y == p.tabsAt {
-		if i := widget.TabAt(titles, m.X-1); i >= 0 {
+		if i := widget.TabAt(titles, p.tab, p.tabsIn, m.X-1); i >= 0 {
 			return p.open(i)
 		}
 		return nil

@@ -10,7 +10,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 )
@@ -131,7 +130,8 @@ func (p *Page) aboutCutOff() tea.Cmd {
 	for _, o := range p.p.State.Pending {
 		b.WriteString("  " + render.Line(o.Kind+" "+o.Name+"  "+render.ShortType(o.Type)+"  "+o.ID, 0) + "\n")
 	}
-	b.WriteString("\nThe next operation looks each of them up in the account first: what is there is taken in, what is not is forgotten. So a refresh is enough to know, and an up makes the rest.")
+	b.WriteString("\nThe next operation looks each of them up in the account first: what is there is taken in, what is not is forgotten. So a refresh is " +
+		"enough to know, and an up makes the rest.")
 	off := first(p.Env.ReadOnly(), p.busy())
 	d := dialog.NewChoose(&p.Env.Theme, "Cut off: "+p.id.String(), b.String(), false,
 		dialog.Choice{Key: "r", Label: "refresh", Off: off, Answer: mendMsg{}, Help: "Takes in or forgets what was cut off, and reads what is really there."},
@@ -143,6 +143,6 @@ func (p *Page) aboutCutOff() tea.Cmd {
 }
 
 func (p *Page) mend(m mendMsg) tea.Cmd {
-	req := data.Request{Operation: stack.OperationRefresh, ClearPending: m.clear, Pipelines: []*spec.Pipeline{p.p.Reach(p.Env.Place().Region)}}
+	req := pipelines.Request{Operation: stack.OperationRefresh, ClearPending: m.clear, Pipelines: []*spec.Pipeline{p.p.Reach(p.Env.Place().Region)}}
 	return ui.Send(ui.OpenDeploy{Request: req})
 }

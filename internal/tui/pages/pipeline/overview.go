@@ -14,7 +14,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
@@ -136,6 +135,9 @@ func (p *Page) statusFacts() {
 		p.add(inStatus, "protection", protect)
 	}
 	p.maybe(inStatus, "endpoint", p.live.Value.Endpoint)
+	for _, s := range p.live.Value.Shared {
+		p.add(inStatus, "alias", s.String())
+	}
 	if p.live.Value.Executions() {
 		p.add(inStatus, "executions", p.live.Value.Text(p.live.Value.Running)+" running, "+p.live.Value.Text(p.live.Value.Failed)+" failed in 24h")
 		if last := p.live.Value.Last; last != nil {
@@ -149,12 +151,12 @@ func (p *Page) statusFacts() {
 	p.maybe(inStatus, "created", render.Stamp(p.p.Created()))
 	if s := p.p.State; s != nil {
 		p.maybe(inStatus, "changed", render.Stamp(s.Updated))
-		p.add(inStatus, "resources", strconv.Itoa(len(s.Resources)))
+		p.add(inStatus, "resources", strconv.Itoa(s.Count()))
 		p.maybe(inStatus, "secrets kept by", s.SecretsProvider)
 	}
 }
 
-func driftWords(d data.Drift) string {
+func driftWords(d pipelines.Drift) string {
 	switch {
 	case !d.Known():
 		return "not known: no refresh in the history (r looks)"

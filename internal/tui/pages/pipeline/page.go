@@ -13,10 +13,14 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/health"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/logs"
+	"github.com/pipelinetui/pipelinetui/internal/tui/pages/results"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
@@ -28,9 +32,13 @@ const (
 	tabExecutions
 	tabUpdates
 	tabDefinition
+	tabRevisions
+	tabLogs
+	tabHealth
+	tabResults
 )
 
-var titles = []string{"Overview", "Resources", "Executions", "Updates", "Definition"}
+var titles = []string{"Overview", "Resources", "Executions", "Updates", "Definition", "Revisions", "Logs", "Health", "Results"}
 
 // Page is one pipeline.
 type Page struct {
@@ -38,18 +46,21 @@ type Page struct {
 	id      spec.ID
 	tab     int
 	state   ui.Loader[reading]
-	looked  time.Time     // when state was answered last, well or not
-	p       data.Pipeline // of the last good answer
-	backend string        // as it was known when it was asked for
+	looked  time.Time          // when state was answered last, well or not
+	p       pipelines.Pipeline // of the last good answer
+	backend string             // as it was known when it was asked for
 	// template is nil if it is not known.
 	template *spec.Template
 	locks    []stack.Lock
 
-	live    ui.Loader[data.Live]
+	live    ui.Loader[pipelines.Live]
 	history ui.Loader[[]stack.Update]
 	machine ui.Loader[machine]
 	// wants are the tabs that were opened: only then is read what they need.
-	wantHistory, wantMachine bool
+	wantHistory, wantMachine, wantRevisions bool
+
+	revisions ui.Loader[[]pipelines.Revision]
+	past      *widget.Grid
 
 	facts   *widget.Grid
 	rows    []fact
@@ -67,6 +78,9 @@ type Page struct {
 	asText   bool
 	runs     *executions.Panel
 	running  bool // runs was begun
+	// panels are the other tabs that look after themselves; begun are those that were opened.
+	panels map[int]panel
+	begun  map[int]bool
 	// start asks for the form to start an execution as soon as the page is open.
 	start bool
 	// input is what that form begins with; "" is the template's example.
@@ -77,6 +91,7 @@ type Page struct {
 	shown        bool
 	// bodyTop and tabsAt are lines of the last View, for the mouse.
 	bodyTop, tabsAt int
+	tabsIn          int // cells of the line of tabs
 }
 
 // Messages of the page.
@@ -84,6 +99,7 @@ type (
 	rebuiltMsg struct {
 		operation stack.Operation
 		pipelines []*spec.Pipeline
+		origin    map[spec.ID]*pipelines.Origin // of a rollback
 		err       error
 	}
 	savedMsg struct {
@@ -92,16 +108,29 @@ type (
 	}
 )
 
+// panel is a tab that reads what it shows by itself.
+type panel interface {
+	// Init begins to read; it is called once, when the tab is opened.
+	Init() tea.Cmd
+	Update(msg tea.Msg) tea.Cmd
+	View(width, height int) string
+	Keys() keys.Map
+	Capturing() bool
+	// Clears tells that esc takes something away in it rather than the page.
+	Clears() bool
+	Age() time.Time
+}
+
 // reading is what is read of the state, and of who holds the stack.
 type reading struct {
-	pipeline data.Pipeline
+	pipeline pipelines.Pipeline
 	template *spec.Template
 	locks    []stack.Lock
 }
 
 // machine is the state machine with its graph, or why there is none.
 type machine struct {
-	*data.Machine
+	*pipelines.Machine
 	graph *asl.Graph
 	parse error
 }
@@ -111,10 +140,12 @@ type machine struct {
 func New(h *ui.Host, id spec.ID, tab string) ui.Page {
 	th := &h.Env.Theme
 	p := &Page{Host: h, id: id, text: widget.NewViewer(th), runs: executions.New(h, id), start: tab == "run"}
+	p.panels, p.begun = map[int]panel{tabLogs: logs.New(h, id), tabHealth: health.New(h, id), tabResults: results.New(h, id)}, map[int]bool{}
 	p.facts = newFacts(p)
 	p.parts = &resources{page: p}
 	p.tree = newTree(th)
 	p.updates = newUpdates(p)
+	p.past = newRevisions(p)
 	for i, t := range titles {
 		if strings.EqualFold(t, tab) {
 			p.tab = i
@@ -155,6 +186,9 @@ func (p *Page) Age() time.Time {
 	if p.tab == tabExecutions {
 		return p.runs.Age()
 	}
+	if x := p.panels[p.tab]; x != nil {
+		return x.Age()
+	}
 	return p.looked
 }
 
@@ -168,6 +202,9 @@ func (p *Page) Pace() ui.Pace {
 
 // Capturing tells that a filter or a search is being typed.
 func (p *Page) Capturing() bool {
+	if x := p.panels[p.tab]; x != nil {
+		return x.Capturing()
+	}
 	switch p.tab {
 	case tabOverview:
 		return p.facts.Capturing()
@@ -177,6 +214,8 @@ func (p *Page) Capturing() bool {
 		return p.runs.Capturing()
 	case tabUpdates:
 		return p.updates.Capturing()
+	case tabRevisions:
+		return p.past.Capturing()
 	default:
 		return p.showsText() && p.text.Capturing()
 	}
@@ -212,29 +251,29 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return ui.Send(ui.Copy(m))
 	case ui.JobChanged:
 		p.jobChanged(m.Job)
-		cmd = p.toRuns(msg)
+		cmd = p.toPanels(msg)
 	case ui.Changed:
 		if slices.Contains(m.IDs, p.id) {
-			cmd = tea.Batch(p.reload(), p.toRuns(msg))
+			cmd = tea.Batch(p.reload(), p.toPanels(msg))
 		}
 	case ui.Reload:
-		cmd = tea.Batch(p.reload(), p.toRuns(msg))
+		cmd = tea.Batch(p.reload(), p.toOpen(msg))
 	case ui.Placed: // names and locks depend on where we are
-		cmd = p.toRuns(msg)
+		cmd = p.toPanels(msg)
 		if p.Env.Place().Backend != p.backend {
 			cmd = tea.Batch(cmd, p.reload())
 		}
 	case ui.Shown:
 		p.shown = true
-		if p.tab == tabExecutions {
-			cmd = p.toRuns(msg)
-		}
+		cmd = p.toOpen(msg)
 	case ui.Hidden:
 		p.shown = false
-		cmd = p.toRuns(msg)
+		cmd = p.toPanels(msg)
+	case ui.Beat:
+		cmd = p.toOpen(msg)
 	default:
 		if !p.answered(msg) {
-			cmd = p.toRuns(msg)
+			cmd = p.toPanels(msg)
 		}
 	}
 	return tea.Batch(cmd, p.work())
@@ -250,6 +289,10 @@ func (p *Page) answered(msg tea.Msg) bool {
 	case p.history.Take(msg):
 		if p.history.Err == nil {
 			p.updates.SetRows(updateRows{p})
+		}
+	case p.revisions.Take(msg):
+		if p.revisions.Err == nil {
+			p.past.SetRows(revisionRows{p})
 		}
 	case p.machine.Take(msg):
 		p.tookMachine()
@@ -267,16 +310,56 @@ func (p *Page) toRuns(msg tea.Msg) tea.Cmd {
 	return p.runs.Update(msg)
 }
 
+// toPanels hands a message to all tabs that look after themselves, as far as they were
+// opened.
+func (p *Page) toPanels(msg tea.Msg) tea.Cmd {
+	cmds := []tea.Cmd{p.toRuns(msg)}
+	for tab, x := range p.panels {
+		if p.begun[tab] {
+			cmds = append(cmds, x.Update(msg))
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+// toOpen hands a message to the open tab, if it looks after itself.
+func (p *Page) toOpen(msg tea.Msg) tea.Cmd {
+	switch x := p.panels[p.tab]; {
+	case p.tab == tabExecutions:
+		return p.toRuns(msg)
+	case x != nil && p.begun[p.tab]:
+		return x.Update(msg)
+	}
+	return nil
+}
+
 // open shows a tab and asks for what it needs.
 func (p *Page) open(tab int) tea.Cmd {
 	before := p.tab
 	p.tab = tab
-	if before == tabExecutions && tab != before {
-		return tea.Batch(p.toRuns(ui.Hidden{}), p.open(tab))
+	if before != tab {
+		p.tab = before
+		left := p.toOpen(ui.Hidden{})
+		p.tab = tab
+		return tea.Batch(left, p.enter(tab))
+	}
+	return p.enter(tab)
+}
+
+// enter asks for what the tab that was opened needs.
+func (p *Page) enter(tab int) tea.Cmd {
+	if x := p.panels[tab]; x != nil {
+		if p.begun[tab] {
+			return x.Update(ui.Shown{})
+		}
+		p.begun[tab] = true
+		return x.Init()
 	}
 	switch tab {
 	case tabUpdates:
 		p.wantHistory = true
+	case tabRevisions:
+		p.wantRevisions = true
 	case tabDefinition:
 		p.wantMachine = true
 	case tabExecutions:
@@ -284,9 +367,7 @@ func (p *Page) open(tab int) tea.Cmd {
 			p.running = true
 			return p.runs.Init()
 		}
-		if before != tab {
-			return p.runs.Update(ui.Shown{})
-		}
+		return p.runs.Update(ui.Shown{})
 	}
 	return nil
 }
@@ -294,6 +375,7 @@ func (p *Page) open(tab int) tea.Cmd {
 // reload reads everything again.
 func (p *Page) reload() tea.Cmd {
 	p.history.Soon()
+	p.revisions.Soon()
 	p.machine.Soon()
 	p.live.Soon()
 	return p.read()
@@ -355,6 +437,9 @@ func (p *Page) work() tea.Cmd {
 	if p.state.Known && p.wantHistory && p.history.Due(now, ui.Once) {
 		cmds = append(cmds, p.readHistory())
 	}
+	if p.state.Known && p.wantRevisions && p.revisions.Due(now, ui.Once) {
+		cmds = append(cmds, p.readRevisions())
+	}
 	if p.state.Known && p.wantMachine && p.machine.Due(now, ui.Once) {
 		cmds = append(cmds, p.readMachine())
 	}
@@ -391,7 +476,7 @@ func (p *Page) liveErr() error { return cmp.Or(p.live.Err, p.live.Value.Err()) }
 
 func (p *Page) poll() tea.Cmd {
 	pipeline, source := p.p, p.Env.Source
-	return p.live.Ask(p.Host, func(ctx context.Context) (data.Live, error) {
+	return p.live.Ask(p.Host, func(ctx context.Context) (pipelines.Live, error) {
 		live, err := source.Live(ctx, pipeline)
 		if err == nil && !live.Useful() { // what is known stays
 			err = live.Err()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -95,9 +96,17 @@ func TestTabsByKeysAndMouse(t *testing.T) {
 	s.Press("shift+tab")
 	s.Until("protection")
 	s.Press("shift+tab")
+	s.Until("of the newest")
+	s.Press("shift+tab")
+	s.Until("nothing of which there are")
+	s.Press("shift+tab")
+	s.Until("Nothing was logged")
+	s.Press("shift+tab")
+	s.Until("no revision is known")
+	s.Press("shift+tab")
 	s.Until("Preprocess")
 	tabs := strings.Split(s.Screen(), "\n")[3]
-	s.Click(strings.Index(tabs, "Updates"), 3)
+	s.Click(strings.Index(tabs, "Upda"), 3)
 	s.Until("RESULT")
 	require.Contains(t, s.Screen(), "succeeded")
 	s.Press("1")
@@ -323,8 +332,8 @@ func TestAPipelineThatIsGoneSaysSo(t *testing.T) {
 
 	s = open(t, source, datatest.Iris, "")
 	s.Until("protection")
-	source.ReadFunc = func(context.Context, spec.ID) (data.Pipeline, error) {
-		return data.Pipeline{}, fault.New(fault.Denied, "access denied").WithHint("Check the credentials.")
+	source.ReadFunc = func(context.Context, spec.ID) (pipelines.Pipeline, error) {
+		return pipelines.Pipeline{}, fault.New(fault.Denied, "access denied").WithHint("Check the credentials.")
 	}
 	s.Press("ctrl+r")
 	s.Until("what is shown is old: access denied")
@@ -340,7 +349,7 @@ func TestAnOperationOfTheSessionShowsAndIsReadAfterwards(t *testing.T) {
 	s.Until("27 created")
 	p, err := source.Read(t.Context(), datatest.Iris)
 	require.NoError(t, err)
-	job, cmd := host.Env.Jobs.Start(data.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
+	job, cmd := host.Env.Jobs.Start(pipelines.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{p.Spec}})
 	s.Run(cmd)
 	s.Until("⠋ refresh ")
 	s.Press("D")
@@ -428,7 +437,7 @@ func TestNoExecutionsAreListedOnOtherTabs(t *testing.T) {
 	t.Parallel()
 	source, inner := datatest.New(t), datatest.New(t)
 	machines := 0
-	source.MachineFunc = func(ctx context.Context, id spec.ID) (*data.Machine, error) {
+	source.MachineFunc = func(ctx context.Context, id spec.ID) (*pipelines.Machine, error) {
 		machines++
 		return inner.Machine(ctx, id)
 	}
@@ -445,7 +454,7 @@ func TestNoExecutionsAreListedOnOtherTabs(t *testing.T) {
 func TestNothingIsListedOutOfSight(t *testing.T) {
 	t.Parallel()
 	source := datatest.New(t)
-	source.LiveFunc = func(context.Context, data.Pipeline) (data.Live, error) { return data.Live{}, nil } // which lists too
+	source.LiveFunc = func(context.Context, pipelines.Pipeline) (pipelines.Live, error) { return pipelines.Live{}, nil } // which lists too
 	source.API.Change("order-6", func(r *datatest.Record) { r.Describe.Status = types.ExecutionStatusRunning })
 	s := open(t, source, datatest.Iris, "executions")
 	s.Until("1 running")

@@ -3,10 +3,10 @@ package pipeline
 import (
 	"strings"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
 )
 
@@ -30,12 +30,16 @@ func newTree(th *theme.Screen) *widget.Tree {
 	return t
 }
 
-func (r *resources) set(p data.Pipeline) {
+func (r *resources) set(p pipelines.Pipeline) {
 	r.list, r.parent = nil, nil
 	if p.State == nil {
 		return
 	}
-	r.list = p.State.Resources
+	for _, x := range p.State.Resources {
+		if stack.Counted(x.Type) {
+			r.list = append(r.list, x)
+		}
+	}
 	at := make(map[string]int, len(r.list))
 	for i, x := range r.list {
 		if !x.PendingDelete {
@@ -76,7 +80,7 @@ func (r *resources) Cell(row, column int) widget.Cell {
 		}
 		return c
 	case 1:
-		return widget.Cell{Text: render.ShortType(x.Type), Style: th.Muted}
+		return widget.Cell{Signs: th.Muted.Render(render.Icon(x.Type, th.Glyphs.Unicode)) + " ", Text: render.ShortType(x.Type), Style: th.Muted}
 	case 2:
 		return widget.Cell{Text: x.ID}
 	case 3:

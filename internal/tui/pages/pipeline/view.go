@@ -18,7 +18,8 @@ func (p *Page) View(width, height int) string {
 		head = head[:2] // the tab matters more
 	}
 	p.tabsAt = len(head)
-	head = append(head, widget.Tabs(th, titles, p.tab, max(1, width-1)))
+	p.tabsIn = max(1, width-1)
+	head = append(head, widget.Tabs(th, titles, p.tab, p.tabsIn))
 	p.bodyTop = len(head)
 	for i, l := range head {
 		head[i] = widget.Fit(" "+l, width, th.Glyphs.Ellipsis)
@@ -133,7 +134,8 @@ func (p *Page) banners() []string {
 		out = append(out, th.Warn.Render(th.Glyphs.Warn+" AWS can't be asked: "+render.Line(p.liveErr().Error(), 0)))
 	}
 	if d := p.p.Drift(); d.Open() {
-		out = append(out, th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+render.Count(d.Found, "resource", "resources")+" changed outside; u puts them right"))
+		out = append(out, th.Warn.Render(th.Glyphs.Warn+" a refresh "+render.Age(d.At, p.Env.Now())+" found "+render.Count(d.Found, "resource",
+			"resources")+" changed outside; u puts them right"))
 	}
 	return out
 }
@@ -142,6 +144,9 @@ func (p *Page) banners() []string {
 func (p *Page) body(width, height int) string {
 	if p.tab == tabExecutions {
 		return p.runs.View(width, height)
+	}
+	if x := p.panels[p.tab]; x != nil {
+		return x.View(width, height)
 	}
 	if !p.state.Known {
 		return p.unknown()
@@ -153,6 +158,8 @@ func (p *Page) body(width, height int) string {
 		return p.tree.View(width, height)
 	case tabUpdates:
 		return p.updatesView(width, height)
+	case tabRevisions:
+		return p.revisionsView(width, height)
 	default:
 		return p.definitionView(width, height)
 	}
@@ -184,6 +191,16 @@ func (p *Page) updatesView(width, height int) string {
 		return "\n  " + p.Env.Theme.Muted.Render("reading the history")
 	}
 	return p.updates.View(width, height)
+}
+
+func (p *Page) revisionsView(width, height int) string {
+	switch {
+	case p.revisions.Err != nil:
+		return p.problem(p.revisions.Err, "ctrl+r tries again")
+	case !p.revisions.Known && len(p.revisions.Value) == 0:
+		return "\n  " + p.Env.Theme.Muted.Render("reading the revisions")
+	}
+	return p.past.View(width, height)
 }
 
 func (p *Page) definitionView(width, height int) string {

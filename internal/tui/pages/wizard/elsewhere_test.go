@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
 	"github.com/pipelinetui/pipelinetui/templates"
@@ -31,7 +31,7 @@ func away(t *testing.T) (s *datatest.Source, copies map[string]string) {
 	require.NoError(t, os.CopyFS(all, templates.FS))
 	s = datatest.New(t)
 	s.CatalogFunc = func() (*spec.Catalog, error) { return spec.LoadCatalog(nil, filepath.Join(all, "batch")) }
-	s.RebuildFunc = func(p data.Pipeline) (*spec.Pipeline, error) {
+	s.RebuildFunc = func(p pipelines.Pipeline) (*spec.Pipeline, error) {
 		o := s.SpecOptions()
 		o.Copies = copies
 		return spec.FromDocument(p.State.Spec, catalog(t), o)
@@ -74,7 +74,7 @@ func TestChangeWhatWasMadeElsewhere(t *testing.T) {
 func TestChangeWithoutCopies(t *testing.T) {
 	t.Parallel()
 	s, _ := away(t)
-	s.RebuildFunc = func(data.Pipeline) (*spec.Pipeline, error) {
+	s.RebuildFunc = func(pipelines.Pipeline) (*spec.Pipeline, error) {
 		return nil, fault.New(fault.Invalid, "preprocess.code is not on this machine")
 	}
 	x := open(t, s, ui.OpenWizard{Change: &datatest.Iris}, [2]int{100, 30})

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/form"
@@ -45,26 +44,20 @@ func (p *Page) enter(focus int) tea.Cmd {
 // focusField makes the line of typing that of the field with the focus.
 func (p *Page) focusField() tea.Cmd {
 	f := p.field()
-	p.input.EchoMode = textinput.EchoNormal
-	if f.Secret {
-		p.input.EchoMode = textinput.EchoPassword
+	p.input.SetSecret(f.Secret)
+	example := f.Default
+	if example == "" && f.Example != "" {
+		example = "such as " + f.Example
 	}
-	p.input.Placeholder = f.Default
-	if f.Default == "" && f.Example != "" {
-		p.input.Placeholder = "such as " + f.Example
-	}
-	p.input.SetValue(f.Text)
-	p.input.CursorEnd()
-	if f.Control() != form.Typed {
-		p.input.Blur()
-		return nil
-	}
-	return p.input.Focus()
+	p.input.SetExample(example)
+	p.input.SetText(f.Text)
+	p.input.SetFocus(f.Control() == form.Typed)
+	return nil
 }
 
 // move goes to another field, past the ends of a step to the next one.
 func (p *Page) move(by int) tea.Cmd {
-	cmd := p.left()
+	cmd := p.look()
 	s := p.current()
 	switch to := p.focus + by; {
 	case to >= len(s.Fields):
@@ -81,7 +74,7 @@ func (p *Page) move(by int) tea.Cmd {
 }
 
 func (p *Page) moveStep(by int) tea.Cmd {
-	cmd := p.left()
+	cmd := p.look()
 	p.top = 0
 	switch to := p.step + by; {
 	case to >= len(p.form.Steps()):
@@ -94,8 +87,9 @@ func (p *Page) moveStep(by int) tea.Cmd {
 	}
 }
 
-// left has the file looked at that the field names which loses the focus.
-func (p *Page) left() tea.Cmd {
+// look has the file looked at that the field with the focus names: as soon as it is named,
+// for until then nobody knows whether the answer is right.
+func (p *Page) look() tea.Cmd {
 	f := p.field()
 	if f.Type != spec.TypePath || f.Text == "" || strings.Contains(f.Text, "://") {
 		return nil
@@ -106,6 +100,7 @@ func (p *Page) left() tea.Cmd {
 	}
 	name, text, dir := f.Name, f.Text, p.opts.Dir
 	where := cmp.Or(p.form.CopyOf(name), text)
+	p.looking++
 	return p.Do(func(context.Context) tea.Msg {
 		_, err := param.Parse(where, dir)
 		return lookedMsg{name, text, err}
@@ -150,13 +145,13 @@ func (p *Page) fillKey(m tea.KeyMsg) tea.Cmd {
 	kind := f.Control()
 	switch {
 	case keys.ToReview.Is(m):
-		return tea.Batch(p.left(), p.toReview())
+		return tea.Batch(p.look(), p.toReview())
 	case keys.NextStep.Is(m), m.String() == "]" && kind != form.Typed:
 		return p.moveStep(1)
 	case keys.PrevStep.Is(m), m.String() == "[" && kind != form.Typed:
 		return p.moveStep(-1)
 	case keys.Back.Is(m):
-		return tea.Batch(p.left(), p.back())
+		return tea.Batch(p.look(), p.back())
 	case keys.ToDefault.Is(m):
 		p.form.Set(f.Name, "")
 		return p.focusField()
@@ -206,18 +201,18 @@ func (p *Page) turn(f form.Field, by int) {
 	p.form.Set(f.Name, next)
 }
 
-// typeInto takes a key, or what the clipboard has brought, into the field with the focus.
+// typeInto takes a key, or what was pasted, into the field with the focus.
 func (p *Page) typeInto(f form.Field, m tea.Msg) tea.Cmd {
-	var cmd tea.Cmd
-	p.input, cmd = p.input.Update(m)
-	text := p.input.Value()
+	p.input.Update(m)
+	text := p.input.Text()
 	if f.Type != spec.TypeString || f.Name == form.Tenant || f.Name == form.Model || f.Name == form.Env || f.Name == form.Region {
 		text = strings.TrimSpace(text)
 	}
-	if text != f.Text {
-		p.form.Set(f.Name, text)
+	if text == f.Text {
+		return nil
 	}
-	return cmd
+	p.form.Set(f.Name, text)
+	return p.look()
 }
 
 // edit opens a list or a map as a document of one entry a line.

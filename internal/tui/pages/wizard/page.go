@@ -8,12 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/charmbracelet/bubbles/cursor"
-	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/form"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
@@ -48,7 +47,8 @@ type Page struct {
 	step    int
 	focus   int
 	seen    map[string]bool // steps that were visited
-	input   textinput.Model
+	input   *widget.Line
+	looking int // files that are being looked at
 	top     int // first line of the fields that is shown
 	lines   []int
 	pick    *picker
@@ -64,7 +64,7 @@ type (
 		cat  *spec.Catalog
 		opts spec.Options
 		ids  []spec.ID
-		base *data.Pipeline
+		base *pipelines.Pipeline
 		err  error
 	}
 	lookedMsg struct {
@@ -79,11 +79,7 @@ type (
 func New(h *ui.Host, o ui.OpenWizard) ui.Page {
 	p := &Page{Host: h, open: o, seen: map[string]bool{}}
 	th := &h.Env.Theme
-	in := textinput.New()
-	in.Prompt = ""
-	in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.Input, th.Muted, th.Cursor
-	in.Cursor.SetMode(cursor.CursorStatic) // a blink would be a timer for ever
-	p.input = in
+	p.input = widget.NewLine(th, "")
 	p.review.viewer = widget.NewViewer(th)
 	return p
 }
@@ -124,7 +120,7 @@ func (p *Page) Init() tea.Cmd {
 // begin reads the pipeline that a form begins with, as it was asked for. What of it is
 // on another machine comes with the stack: the template joins the catalog, artifacts
 // have copies.
-func begin(ctx context.Context, source data.Source, cat *spec.Catalog, id spec.ID) (*data.Pipeline, *spec.Catalog, error) {
+func begin(ctx context.Context, source data.Source, cat *spec.Catalog, id spec.ID) (*pipelines.Pipeline, *spec.Catalog, error) {
 	base, err := source.Read(ctx, id)
 	if err != nil || base.Spec == nil {
 		return &base, cat, err
@@ -196,7 +192,10 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case loadedMsg:
 		return p.loaded(m)
 	case lookedMsg:
-		p.form.Looked(m.field, m.text, m.err)
+		p.looking--
+		if p.form.Field(m.field).Text == m.text { // else it is about what was typed before
+			p.form.Looked(m.field, m.text, m.err)
+		}
 	case editedMsg:
 		p.form.Set(m.field, m.text)
 		p.focusField()
@@ -214,15 +213,12 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return ui.Send(ui.Back{})
 	case ui.Shown:
 		return p.shown()
+	case ui.JobChanged:
+		p.refused(m.Job)
 	case tea.KeyMsg:
 		return p.key(m)
 	case tea.MouseMsg:
 		return p.mouse(m)
-	default:
-		// What the clipboard brings is an answer as what is typed.
-		if p.stage == filling && p.typing() {
-			return p.typeInto(p.field(), msg)
-		}
 	}
 	return nil
 }
@@ -236,13 +232,34 @@ func (p *Page) shown() tea.Cmd {
 	return nil
 }
 
+// refused takes what an operation on the answers was refused for: of a field it is a problem
+// of that field, as one that the rules have found.
+func (p *Page) refused(job *ui.Job) {
+	if !p.of(job) || !job.Done() {
+		return
+	}
+	errs := fault.List{job.Err}
+	for _, r := range job.Results {
+		errs = append(errs, r.Err)
+	}
+	for _, err := range errs {
+		if len(spec.Problems(err)) > 0 {
+			p.form.Refused(err)
+			p.review.pipeline, p.review.at, p.review.width = nil, 0, 0
+		}
+	}
+}
+
+// of tells that a job was begun with the form's answers.
+func (p *Page) of(job *ui.Job) bool {
+	began := p.review.began
+	return p.form != nil && began != nil && len(job.Request.Pipelines) == 1 && job.Request.Pipelines[0] == began
+}
+
 // made tells that the form's pipeline was made as the answers say.
 func (p *Page) made() bool {
-	if p.form == nil || p.review.began == nil {
-		return false
-	}
 	for _, job := range p.Env.Jobs.All() {
-		if job.Request.Operation == stack.OperationUp && len(job.Request.Pipelines) == 1 && job.Request.Pipelines[0] == p.review.began && job.Done() && !job.Failed() && !job.Cancelled {
+		if p.of(job) && job.Request.Operation == stack.OperationUp && job.Done() && !job.Failed() && !job.Cancelled {
 			return true
 		}
 	}
@@ -332,7 +349,7 @@ func (p *Page) Blank() bool {
 	case p.browser != nil:
 		return p.browser.grid.Filter() == ""
 	case p.stage == filling:
-		return p.typing() && p.input.Value() == ""
+		return p.typing() && p.input.Text() == ""
 	}
 	return false
 }

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
-	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/wizard"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -102,7 +102,7 @@ func TestChange(t *testing.T) {
 				"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz", "preprocess.memoryMb": "512",
 			}}, catalog(t), spec.Options{Region: "us-east-1"})
 			require.NoError(t, err)
-			s.Add(data.Pipeline{ID: id, Spec: made})
+			s.Add(pipelines.Pipeline{ID: id, Spec: made})
 			x := open(t, s, ui.OpenWizard{Change: &id}, size)
 			x.Until("image")
 			x.Press("pgdown")
@@ -171,7 +171,7 @@ func TestASpecWithSecretsIsReadableByItsOwnerAlone(t *testing.T) {
 		"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz", "preprocess.environment": `{"TOKEN":{"secret":"hush"}}`,
 	}}, catalog(t), spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)
-	s.Add(data.Pipeline{ID: id, Spec: made})
+	s.Add(pipelines.Pipeline{ID: id, Spec: made})
 	file := filepath.Join(t.TempDir(), "x.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o644)) // readable by all is what it is about
 	x := open(t, s, ui.OpenWizard{Change: &id}, [2]int{100, 30})
@@ -217,10 +217,10 @@ func TestTheEditorOfTagsLosesNone(t *testing.T) {
 		"image": "sandbox/linear", "modelDataUrl": "s3://models/risk/model.tar.gz",
 	}}, catalog(t), spec.Options{Region: "us-east-1"})
 	require.NoError(t, err)
-	s.Add(data.Pipeline{ID: id, Spec: made})
+	s.Add(pipelines.Pipeline{ID: id, Spec: made})
 	x := open(t, s, ui.OpenWizard{Change: &id}, [2]int{120, 40})
 	x.Until("image")
-	for range 8 { // to the last step
+	for range 12 { // to the last step, and a few more
 		if strings.Contains(x.Screen(), "cost=ml") {
 			break
 		}

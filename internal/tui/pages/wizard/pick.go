@@ -224,7 +224,7 @@ func (p *Page) browserKey(m tea.KeyMsg) tea.Cmd {
 	done := func(file string) tea.Cmd {
 		p.form.Set(b.field.Name, b.answer(file))
 		p.browser = nil
-		return tea.Batch(p.focusField(), p.left())
+		return tea.Batch(p.focusField(), p.look())
 	}
 	switch {
 	case keys.Back.Is(m) && b.grid.Filter() == "":

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/form"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -31,7 +32,7 @@ type review struct {
 	// pipeline is what the answers make, files looked at; nil while there are
 	// problems.
 	pipeline *spec.Pipeline
-	planned  []data.Planned
+	planned  []spec.Planned
 	planErr  error
 	at       int // selected problem
 	viewer   *widget.Viewer
@@ -44,7 +45,7 @@ type (
 	resolvedMsg struct {
 		gen      int
 		pipeline *spec.Pipeline
-		planned  []data.Planned
+		planned  []spec.Planned
 		err      error
 		planErr  error
 	}
@@ -143,7 +144,11 @@ func (p *Page) goOn() tea.Cmd {
 	problems := p.form.Problems()
 	switch {
 	case len(problems) > 0:
-		return p.jump(problems[min(r.at, len(problems)-1)].Field)
+		x := problems[min(r.at, len(problems)-1)]
+		if x.Field == "" { // of no field: going to the first one would mislead
+			return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewReader(&p.Env.Theme, "No field of its own", "what is wrong", strings.TrimSpace(x.Text+"\n\n"+x.Hint))})
+		}
+		return p.jump(x.Field)
 	case r.pipeline == nil || p.Env.ReadOnly() != "":
 		return nil
 	case p.open.Change != nil && len(p.form.Differences()) == 0:
@@ -154,7 +159,7 @@ func (p *Page) goOn() tea.Cmd {
 
 func (p *Page) preview() tea.Cmd {
 	p.review.began = p.review.pipeline
-	return ui.Send(ui.OpenDeploy{Request: data.Request{Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p.review.pipeline}, Unrecorded: true}})
+	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p.review.pipeline}, Unrecorded: true}})
 }
 
 // jump goes to a field.
@@ -240,7 +245,8 @@ func (p *Page) reviewView(w, h int) string {
 	case r.waiting:
 		head = append(head, widget.Spin(th, p.Env.Spin())+" "+th.Title.Render("Review")+"  "+th.Muted.Render("looking at files ..."))
 	case len(problems) > 0:
-		head = append(head, th.Bad.Render(th.Glyphs.Bad)+" "+th.Title.Render(render.Count(len(problems), "problem", "problems")+" to mend")+"  "+th.Muted.Render("enter goes to the field"))
+		head = append(head, th.Bad.Render(th.Glyphs.Bad)+" "+th.Title.Render(render.Count(len(problems), "problem",
+			"problems")+" to mend")+"  "+th.Muted.Render("enter goes to the field"))
 		return widget.Box(strings.Join(append(head, p.problemLines(problems, w, h-1)...), "\n"), w, h)
 	default:
 		what := "Ready to create "
@@ -341,7 +347,8 @@ func (p *Page) summaryLines(w int) []string {
 		if name == "" {
 			name = x.Name
 		}
-		out = append(out, widget.Fit("  "+th.Muted.Render(widget.Fit(render.PlainType(x.Type), 26, th.Glyphs.Ellipsis))+" "+render.Line(name, 0), w, th.Glyphs.Ellipsis))
+		out = append(out, widget.Fit("  "+th.Muted.Render(render.Icon(x.Type, th.Glyphs.Unicode)+" "+widget.Fit(render.PlainType(x.Type), 26,
+			th.Glyphs.Ellipsis))+" "+render.Line(name, 0), w, th.Glyphs.Ellipsis))
 	}
 	return out
 }

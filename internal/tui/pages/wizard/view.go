@@ -92,6 +92,8 @@ func (p *Page) stepHead(w int) string {
 	right := th.Good.Render(th.Glyphs.Good + " complete")
 	if bad := len(p.form.Problems()); bad > 0 {
 		right = th.Warn.Render(fmt.Sprintf("%d to answer or mend", bad))
+	} else if p.looking > 0 {
+		right = th.Muted.Render("looking at files ...")
 	}
 	return widget.Fit(text, max(1, w-ansi.StringWidth(right)-1), th.Glyphs.Ellipsis) + " " + right
 }
@@ -231,11 +233,7 @@ func (p *Page) answer(f form.Field, on bool, room int) string {
 	case f.Fixed != "":
 		return widget.Fit(th.Disabled.Render(value), room, th.Glyphs.Ellipsis)
 	case kind == form.Typed && on:
-		p.input.Width = max(1, min(room-2-ansi.StringWidth(unit), 80))
-		if p.input.Value() == "" { // the library cuts with a sign of its own
-			return th.Cursor.Render(" ") + th.Muted.Render(ansi.Truncate(render.Line(p.input.Placeholder, 0), p.input.Width, th.Glyphs.Ellipsis)) + unit
-		}
-		return render.Visible(p.input.View(), true) + unit
+		return p.input.View(max(2, min(room-1-ansi.StringWidth(unit), 81))) + unit
 	case kind == form.Toggled:
 		box := "[ ] no"
 		if f.Value == "true" {
@@ -250,7 +248,8 @@ func (p *Page) answer(f form.Field, on bool, room int) string {
 	case kind == form.Listed || kind == form.Edited:
 		hint := ""
 		if on {
-			hint = th.Muted.Render("  " + keys.PickList.Label(th.Glyphs.Unicode) + " " + map[bool]string{true: fmt.Sprintf("choose from %d", len(f.Choices)), false: "edit"}[kind == form.Listed])
+			hint = th.Muted.Render("  " + keys.PickList.Label(th.Glyphs.Unicode) + " " +
+				map[bool]string{true: fmt.Sprintf("choose from %d", len(f.Choices)), false: "edit"}[kind == form.Listed])
 		}
 		return widget.Fit(shown+unit+hint, room, th.Glyphs.Ellipsis)
 	default:
@@ -404,7 +403,7 @@ func (p *Page) fillMouse(m tea.MouseMsg, click bool) tea.Cmd {
 		return nil
 	}
 	if at := p.top + m.Y - 1; at < len(p.lines) && p.lines[at] >= 0 {
-		cmd := p.left()
+		cmd := p.look()
 		if again := p.lines[at] == p.focus; again {
 			if f := p.field(); f.Control() == form.Toggled || f.Control() == form.Inline {
 				p.turn(f, 1)

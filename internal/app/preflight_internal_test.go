@@ -1,0 +1,164 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// askerOf asks with a configuration as it is.
+func askerOf(cfg aws.Config) *asker {
+	q := &asker{target: &Target{}, place: preflight.Place{Account: iamtest.Account, Region: "eu-central-1"}}
+	q.once.Do(func() { q.cfg = cfg })
+	return q
+}
+
+// lacksOf are the lacks of a role with a policy, as "action [unknown keys]".
+func lacksOf(t *testing.T, policy string, needs ...preflight.Need) []string {
+	t.Helper()
+	w := iamtest.New(t)
+	who, _ := w.Role(t, "ci", policy)
+	got, err := askerOf(w.Admin()).Lacks(t.Context(), preflight.Who{ARN: who.ARN}, needs)
+	require.NoError(t, err)
+	out := []string{}
+	for _, l := range got {
+		require.Contains(t, needs, l.Need)
+		out = append(out, fmt.Sprint(l.Action, l.Unknown))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// What policies make depend on the request is no refusal: the boundary of a role, the region
+// and the service that a role is passed to are told, and where anything else is asked for the
+// answer is not known.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html
+func TestPermissionsWithConditions(t *testing.T) {
+	t.Parallel()
+	const boundary = "arn:aws:iam::000000000000:policy/bound"
+	allow := func(action, condition string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"*","Condition":{"StringEquals":` + condition + `}}]}`
+	}
+	bounded := allow("iam:CreateRole", `{"iam:PermissionsBoundary":"`+boundary+`"}`)
+	create := preflight.Need{Action: "iam:CreateRole", Resource: "arn:aws:iam::000000000000:role/r"}
+	with := create
+	with.Boundary = boundary
+	require.Empty(t, lacksOf(t, bounded, with))
+	require.Equal(t, []string{"iam:CreateRole[]"}, lacksOf(t, bounded, create), "it will be made without one")
+
+	tagged := allow("states:CreateStateMachine", `{"aws:RequestTag/team":"ml"}`)
+	machine := preflight.Need{Action: "states:CreateStateMachine", Resource: "arn:aws:states:eu-central-1:000000000000:stateMachine:m"}
+	require.Equal(t, []string{"states:CreateStateMachine[aws:RequestTag/team]"}, lacksOf(t, tagged, machine))
+	require.Empty(t, lacksOf(t, allow("states:*", `{"aws:RequestedRegion":"eu-central-1"}`), machine))
+	require.Equal(t, []string{"states:CreateStateMachine[]"}, lacksOf(t, allow("states:*", `{"aws:RequestedRegion":"eu-west-1"}`), machine))
+	require.Empty(t, lacksOf(t, allow("iam:*", `{"aws:RequestedRegion":"us-east-1"}`), create))
+
+	pass := func(service string) preflight.Need {
+		return preflight.Need{Action: passRole, Resource: "arn:aws:iam::000000000000:role/" + service[:1], PassedTo: service}
+	}
+	lambda, states := pass("lambda.amazonaws.com"), pass("states.amazonaws.com")
+	require.Equal(t, []string{"iam:PassRole[]"}, lacksOf(t, allow("iam:PassRole", `{"iam:PassedToService":"lambda.amazonaws.com"}`), lambda, states))
+}
+
+// An update wants nothing of what makes things: a role that may update, and not create, is
+// refused nothing for sure.
+func TestAnUpdateNeedsNothingThatCreates(t *testing.T) {
+	t.Parallel()
+	p := &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, Region: "us-east-1"}
+	n := p.Names("111122223333")
+	for _, name := range []string{n.StatesRole, n.LambdaRole, n.InvokerRole, n.SageMakerRole, n.Bucket, n.StateMachine, n.Function, n.Endpoint} {
+		made := needs(n, name, "arn", "", true)
+		require.NotEmpty(t, made, name)
+		for _, x := range made {
+			require.False(t, x.Maybe, "%+v", x)
+			require.Equal(t, x.Action == passRole, x.PassedTo != "", "%+v", x)
+		}
+		for _, x := range needs(n, name, "arn", "", false) {
+			require.True(t, x.Maybe, "%+v", x)
+			require.NotContains(t, x.Action, ":Create")
+		}
+	}
+	require.Empty(t, needs(n, "", "", "", true))
+}
+
+// Endpoints are described once however many types are asked about, and no more than a few at
+// a time. One that goes meanwhile is none.
+func TestMachinesOfARegion(t *testing.T) {
+	t.Parallel()
+	const endpoints = 9
+	var mu sync.Mutex
+	calls, now, most := map[string]int{}, 0, 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		mu.Lock()
+		calls[op]++
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		defer func() {
+			mu.Lock()
+			now--
+			mu.Unlock()
+		}()
+		var in struct{ EndpointName, EndpointConfigName, NextToken string }
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		answer := map[string]any{}
+		switch op {
+		case "ListEndpoints":
+			list := []any{map[string]any{"EndpointName": "failed", "EndpointStatus": "Failed"}}
+			for i := range endpoints {
+				list = append(list, map[string]any{"EndpointName": fmt.Sprintf("e%d", i), "EndpointStatus": "InService"})
+			}
+			answer["Endpoints"] = list
+		case "DescribeEndpoint":
+			if in.EndpointName == "e0" {
+				w.WriteHeader(http.StatusBadRequest)
+				answer["__type"], answer["message"] = "ValidationException", "Could not find endpoint"
+				break
+			}
+			answer["EndpointConfigName"] = in.EndpointName
+			answer["ProductionVariants"] = []any{map[string]any{"VariantName": "a", "CurrentInstanceCount": 3}}
+		case "DescribeEndpointConfig":
+			of := "ml.m5.large"
+			if in.EndpointConfigName == "e1" {
+				of = "ml.c5.large"
+			}
+			answer["ProductionVariants"] = []any{map[string]any{"VariantName": "a", "InstanceType": of, "InitialInstanceCount": 1}}
+		case "ListServiceQuotas":
+			quota := func(name string, value int) any { return map[string]any{"QuotaName": name, "Value": value} }
+			switch in.NextToken {
+			case "":
+				answer["Quotas"], answer["NextToken"] = []any{quota("ml.m5.large for endpoint usage", 5), quota("ml.c5.large for training job usage", 9)}, "two"
+			case "two":
+				answer["Quotas"], answer["NextToken"] = []any{quota("ml.c5.large for endpoint usage", 7)}, "three"
+			}
+		}
+		_ = json.NewEncoder(w).Encode(answer)
+	}))
+	defer server.Close()
+	q := askerOf(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+	has, err := q.Machines(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"ml.m5.large": 3 * (endpoints - 2), "ml.c5.large": 3}, has)
+	require.Equal(t, map[string]int{"ListEndpoints": 1, "DescribeEndpoint": endpoints, "DescribeEndpointConfig": endpoints - 1}, calls)
+	require.LessOrEqual(t, most, countAtOnce)
+
+	quotas, err := q.MachineQuotas(t.Context(), []string{"ml.m5.large", "ml.c5.large"})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"ml.m5.large": 5, "ml.c5.large": 7}, quotas)
+	require.Equal(t, 2, calls["ListServiceQuotas"], "no page beyond what is needed")
+}

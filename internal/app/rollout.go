@@ -1,0 +1,294 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// How often an endpoint is looked at while it moves over: a DescribeEndpoint and a
+// DescribeAlarms each, of which an account has few a second for everybody. Where nobody
+// else asks, in the sandbox, it is looked at more often.
+const (
+	rolloutPoll        = 5 * time.Second
+	rolloutPollSandbox = 500 * time.Millisecond
+)
+
+// baking is the wait in SageMaker's message: "Baking for 600 seconds (...) with traffic ...".
+var baking = lazyregexp.New(`(?i)baking for (\d+) seconds`)
+
+// movesOver tells that an event begins the update of an endpoint.
+func movesOver(ev *stack.Event) bool {
+	r := ev.Resource
+	return ev.Type == stack.EventResourcePre && !ev.Planning && r != nil && r.Type == kinds.Endpoint && r.Op == stack.OpUpdate && r.ID != ""
+}
+
+// withRollouts are the events of a run, and between them news of a rollout, as long as the
+// run goes on. News has no number.
+func withRollouts(events <-chan stack.Event, news <-chan stack.Rollout, now func() time.Time) iter.Seq[stack.Event] {
+	return func(yield func(stack.Event) bool) {
+		for {
+			select {
+			case ev, ok := <-events:
+				if !ok {
+					return
+				}
+				if ev.Type == stack.EventEnd {
+					news = nil
+				}
+				if !yield(ev) {
+					return
+				}
+			case r := <-news:
+				if !yield(stack.Event{Time: now().UTC(), Type: stack.EventRollout, Rollout: &r}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// watchRollout tells of each change of how far an endpoint has come, until ctx ends.
+func (a *App) watchRollout(ctx context.Context, t *Target, p *spec.Pipeline, urn, endpoint string, news chan<- stack.Rollout) {
+	every := rolloutPoll
+	if t.embedded {
+		every = rolloutPollSandbox
+	}
+	// What is only shown is not to end the process in the middle of an update.
+	defer func() { _ = recover() }()
+	var last stack.Rollout
+	for {
+		// What could not be looked at is looked at again.
+		if r, err := a.rollout(ctx, t, p, endpoint); err == nil && r != nil {
+			if r.URN = urn; !reflect.DeepEqual(*r, last) {
+				select {
+				case news <- *r:
+					last = *r
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+		if clock.Sleep(ctx, a.opts.Clock, every) != nil {
+			return
+		}
+	}
+}
+
+// rollout is how far an endpoint has come; nil if none is under way.
+func (a *App) rollout(ctx context.Context, t *Target, p *spec.Pipeline, endpoint string) (*stack.Rollout, error) {
+	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
+	if err != nil {
+		return nil, err
+	}
+	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &endpoint})
+	if err != nil {
+		return nil, fault.Wrap(awscfg.Classify(err), "look at the endpoint %s", endpoint)
+	}
+	if out.PendingDeploymentSummary == nil {
+		return nil, nil // documented
+	}
+	r := rolloutOf(out, a.haste(t))
+	own, named := program.RollbackAlarms(p, t.programEnv(p))
+	if len(own)+len(named) == 0 {
+		return r, nil
+	}
+	names := slices.Concat(own, named)
+	if r.Alarms, err = alarmStates(cloudwatch.NewFromConfig(cfg))(ctx, names); err != nil {
+		return r, nil //nolint:nilerr // who may not see the alarms sees the rest
+	}
+	r.Brake = brakeOf(own, r.Alarms)
+	return r, nil
+}
+
+// brakeOf is the alarm that may be set off to turn a rollout back: the pipeline's own, that
+// of its checks before others. Those that the spec names belong to somebody: they may page
+// people, scale, and turn back the rollouts of others.
+func brakeOf(own []string, there []stack.RolloutAlarm) string {
+	brake := ""
+	for _, name := range own {
+		if !slices.ContainsFunc(there, func(a stack.RolloutAlarm) bool { return a.Name == name }) {
+			continue
+		}
+		if brake == "" || strings.HasSuffix(name, "-"+program.ChecksAlarm) {
+			brake = name
+		}
+	}
+	return brake
+}
+
+// haste is how many times faster the waits of deployments pass here.
+func (a *App) haste(t *Target) int {
+	n, err := strconv.Atoi(a.opts.Settings.String(settings.SandboxHaste))
+	if err != nil || !t.embedded {
+		return 1
+	}
+	return max(1, n)
+}
+
+// rolloutOf reads what SageMaker tells of an endpoint that moves over.
+// (sagemaker/latest/APIReference/API_PendingDeploymentSummary.html)
+func rolloutOf(out *sagemaker.DescribeEndpointOutput, haste int) *stack.Rollout {
+	r := &stack.Rollout{Endpoint: aws.ToString(out.EndpointName), TurningBack: out.EndpointStatus == types.EndpointStatusRollingBack}
+	for _, v := range out.ProductionVariants {
+		r.Old += int(aws.ToInt32(v.CurrentInstanceCount))
+	}
+	for _, v := range out.PendingDeploymentSummary.ProductionVariants {
+		r.New += int(aws.ToInt32(v.CurrentInstanceCount))
+		r.Wanted += int(aws.ToInt32(v.DesiredInstanceCount))
+		for _, s := range v.VariantStatus {
+			r.Phase, r.Message = string(s.Status), aws.ToString(s.StatusMessage)
+			if m := baking.FindStringSubmatch(r.Message); m != nil && s.StartTime != nil {
+				seconds, _ := strconv.Atoi(m[1]) // digits
+				r.Next = s.StartTime.Add(time.Duration(seconds) * time.Second / time.Duration(haste)).UTC()
+			}
+		}
+	}
+	return r
+}
+
+// Turnable is the rollout of a pipeline's endpoint ("": that of its stack), which can be turned
+// back: one is under way, and an alarm of the pipeline's own watches it.
+func (a *App) Turnable(ctx context.Context, p *spec.Pipeline, endpoint string) (*stack.Rollout, error) {
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var r *stack.Rollout
+	if endpoint == "" {
+		endpoint = a.endpointName(ctx, p)
+	}
+	if endpoint != "" {
+		r, err = a.rollout(ctx, t, p, endpoint)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return nil, a.notTurnable(ctx, t, p.ID)
+	case r.TurningBack:
+		return nil, fault.New(fault.Conflict, "the rollout of %s is being turned back already", p.ID)
+	case r.Brake == "":
+		return nil, fault.New(fault.Unsupported, "no alarm of its own watches the rollout of %s, and AWS has no other way to stop one", p.ID).
+			WithHint("Wait for its end, then go back: `pipelinetui history %s` shows its revisions.", p.ID)
+	}
+	return r, nil
+}
+
+// notTurnable says why no rollout of a pipeline's endpoint can be turned back, and what is
+// under way instead: an alias is moved by whoever updates it, who alone turns it back.
+func (a *App) notTurnable(ctx context.Context, t *Target, id spec.ID) error {
+	var split []string
+	var locks []stack.Lock
+	if x, err := a.Find(ctx, id); err == nil {
+		locks = x.Summary.Locks
+		if e, err := a.Engine(ctx); err == nil && len(locks) == 0 {
+			locks = e.HeldBy(ctx, id.StackName())
+		}
+		aliases, _ := world{a, t}.Shared(ctx, x) // who may not ask is told of the update all the same
+		for _, s := range aliases {
+			split = append(split, s.String())
+		}
+	}
+	return notTurnable(id, split, locks, a.GoBack(ctx, id))
+}
+
+// notTurnable words that: split are the aliases whose calls two versions share, locks who
+// holds the stack as far as that is known, goBack the hint that leads back.
+func notTurnable(id spec.ID, split []string, locks []stack.Lock, goBack string) error {
+	i := slices.IndexFunc(locks, func(l stack.Lock) bool { return !l.Stale && !l.Broken })
+	shared := strings.Join(split, "; ")
+	switch {
+	case i >= 0:
+		l := locks[i]
+		who := "somebody"
+		if l.PID > 0 {
+			who = fmt.Sprintf("%s@%s (pid %d)", l.User, l.Host, l.PID)
+		}
+		msg := fmt.Sprintf("no endpoint of %s moves over, but %s is at work on it", id, who)
+		if shared != "" {
+			msg = fmt.Sprintf("%s is at work on %s, of which no endpoint moves over but an alias (%s)", who, id, shared)
+		}
+		return fault.New(fault.Conflict, "%s", msg).WithHint("An alias is turned back where its update runs: by Ctrl-C there, or by `a` on its page. Nothing else can begin before that ends.")
+	case shared != "" && len(locks) > 0:
+		return fault.New(fault.Conflict, "no rollout of %s is under way: one was cut off (%s)", id, shared).WithHint("%s`pipelinetui up %s` goes on with it.", goBack, id)
+	case shared != "":
+		return fault.New(fault.Conflict, "no endpoint of %s moves over, but an alias does, or its rollout was cut off (%s)", id, shared).
+			WithHint("If an update is at it, it is turned back there: by Ctrl-C, or by `a` on its page. If none is: %s`pipelinetui up %s` goes on with it.", goBack, id)
+	}
+	return fault.New(fault.Conflict, "no rollout of %s is under way", id).WithHint("%s`pipelinetui history %s` shows its revisions.", goBack, id)
+}
+
+// TurnBack has the rollout of a pipeline's endpoint turned back. AWS has no call for that:
+// one of the alarms that it is watched by is brought to ALARM, and OK again by its next
+// evaluation. (docs/rollouts.md) Without an endpoint it is that of an alias, which this
+// process moves itself.
+func (a *App) TurnBack(ctx context.Context, p *spec.Pipeline, endpoint string) error {
+	if endpoint == "" {
+		if !a.moving.stop(p.ID, errByHand) {
+			return fault.New(fault.Conflict, "no rollout of %s is under way here", p.ID).
+				WithHint("If another process does it, stop that one. %s", a.GoBack(ctx, p.ID))
+		}
+		return nil
+	}
+	r, err := a.Turnable(ctx, p, endpoint)
+	if err != nil {
+		return err
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return err
+	}
+	return a.setOff(ctx, t, p, r.Brake, fmt.Sprintf("the rollout of %s was turned back by hand", p.ID))
+}
+
+// setOff brings an alarm of a pipeline's own to ALARM, until it is evaluated again. A point
+// of the metric of that of its checks keeps it there for a minute.
+// (AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html)
+func (a *App) setOff(ctx context.Context, t *Target, p *spec.Pipeline, name, reason string) error {
+	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
+	if err != nil {
+		return err
+	}
+	api := cloudwatch.NewFromConfig(cfg)
+	counted := errors.New("it has no metric of ours")
+	if strings.HasSuffix(name, "-"+program.ChecksAlarm) {
+		_, counted = api.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{
+			Namespace: aws.String(program.ChecksNamespace),
+			MetricData: []cwtypes.MetricDatum{{
+				MetricName: aws.String(program.ChecksMetric), Value: aws.Float64(1), Unit: cwtypes.StandardUnitCount,
+				Dimensions: []cwtypes.Dimension{{Name: aws.String(program.ChecksDimension), Value: aws.String(p.StackName())}},
+			}},
+		})
+	}
+	text := []rune(reason)
+	_, set := api.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{
+		AlarmName: &name, StateValue: cwtypes.StateValueAlarm, StateReason: aws.String(string(text[:min(len(text), 1023)])),
+	})
+	if counted != nil && set != nil {
+		return fault.Wrap(awscfg.Classify(set), "set off the alarm %s", name)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// What SageMaker tells of a deployment: instances that take traffic, and when the wait ends
+// (sagemaker/latest/APIReference/API_PendingProductionVariantSummary.html has the message).
+func TestRolloutOf(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC)
+	out := &sagemaker.DescribeEndpointOutput{
+		EndpointName: aws.String("e"), EndpointStatus: types.EndpointStatusUpdating,
+		ProductionVariants: []types.ProductionVariantSummary{{CurrentInstanceCount: aws.Int32(7)}},
+		PendingDeploymentSummary: &types.PendingDeploymentSummary{ProductionVariants: []types.PendingProductionVariantSummary{{
+			CurrentInstanceCount: aws.Int32(1), DesiredInstanceCount: aws.Int32(7),
+			VariantStatus: []types.ProductionVariantStatus{{
+				Status: types.VariantStatusBaking, StartTime: &began,
+				StatusMessage: aws.String("Baking for 600 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."),
+			}},
+		}}},
+	}
+	r := rolloutOf(out, 1)
+	require.Equal(t, []int{7, 1, 7}, []int{r.Old, r.New, r.Wanted})
+	require.Equal(t, "Baking", r.Phase)
+	require.Equal(t, began.Add(10*time.Minute), r.Next)
+	require.False(t, r.TurningBack)
+	out.EndpointStatus = types.EndpointStatusRollingBack
+	r = rolloutOf(out, 60)
+	require.Equal(t, began.Add(10*time.Second), r.Next)
+	require.True(t, r.TurningBack)
+}
+
+// News never comes behind the end of a stream, which is its last event.
+func TestNewsOfARolloutStandsBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	events, news := make(chan stack.Event), make(chan stack.Rollout, 1)
+	go func() {
+		events <- stack.Event{Seq: 1, Type: stack.EventPrelude}
+		events <- stack.Event{Seq: 2, Type: stack.EventEnd}
+		news <- stack.Rollout{Phase: "late"}
+		close(events)
+	}()
+	var got []stack.EventType
+	for ev := range withRollouts(events, news, time.Now) {
+		got = append(got, ev.Type)
+	}
+	require.Equal(t, []stack.EventType{stack.EventPrelude, stack.EventEnd}, got)
+	events = make(chan stack.Event)
+	for ev := range withRollouts(events, news, time.Now) {
+		require.Equal(t, stack.EventRollout, ev.Type)
+		require.Equal(t, "late", ev.Rollout.Phase)
+		break
+	}
+}
+
+// Who can't turn a rollout back from here is told what is under way, whose it is, and what to do.
+func TestNotTurnable(t *testing.T) {
+	t.Parallel()
+	id := spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}
+	split := []string{"function: version 1 takes 80% of the calls, version 2 takes 20%"}
+	held := []stack.Lock{{User: "ann", Host: "build", PID: 12}}
+	dead := []stack.Lock{{User: "ann", Host: "build", PID: 12, Stale: true}}
+	const back = "`pipelinetui rollback acme/iris` goes back to revision 1. "
+	for name, c := range map[string]struct {
+		split       []string
+		locks       []stack.Lock
+		says, hints string
+		goesBack    bool
+	}{
+		"nothing":                  {nil, nil, "no rollout of acme/iris is under way", "history", true},
+		"an update moves an alias": {split, held, "ann@build (pid 12) is at work on acme/iris, of which no endpoint moves over but an alias (function: version 1", "Ctrl-C there", false},
+		"an update bakes":          {nil, held, "but ann@build (pid 12) is at work on it", "Ctrl-C there", false},
+		"an update was killed":     {split, dead, "one was cut off (function: version 1 takes 80%", "goes on with it", true},
+		"who it is is not known":   {split, nil, "or its rollout was cut off (function", "If none is", true},
+	} {
+		err := notTurnable(id, c.split, c.locks, back)
+		require.Equal(t, fault.Conflict, fault.KindOf(err), name)
+		require.ErrorContains(t, err, c.says, name)
+		require.Contains(t, fault.HintOf(err), c.hints, name)
+		require.Equal(t, c.goesBack, strings.Contains(fault.HintOf(err), back), name) // what would meet a lock is not named
+	}
+}
+
+// Whoever turns a rollout back sets off an alarm of the pipeline's own, that of its checks
+// before others: one that the spec names belongs to somebody.
+func TestTurnBackSetsOffNobodyElsesAlarm(t *testing.T) {
+	t.Parallel()
+	there := func(names ...string) []stack.RolloutAlarm {
+		var out []stack.RolloutAlarm
+		for _, n := range names {
+			out = append(out, stack.RolloutAlarm{Name: n})
+		}
+		return out
+	}
+	own := []string{"ptui-a-5xx", "ptui-a-checks"}
+	require.Equal(t, "ptui-a-checks", brakeOf(own, there("checkout-errors", "ptui-a-5xx", "ptui-a-checks")))
+	require.Equal(t, "ptui-a-5xx", brakeOf(own, there("checkout-errors", "ptui-a-5xx", "other-checks")))
+	require.Empty(t, brakeOf(own, there("checkout-errors")))
+	require.Empty(t, brakeOf(nil, there("checkout-errors")))
+
+	p := irisSet(t, newTestApp(t, nil, nil))[0]
+	p.Parameters["rollout.strategy"], p.Parameters["rollout.size"], p.Parameters["rollout.interval"] = "canary", "10%", "10m"
+	p.Parameters["rollout.alarms"] = []string{"checkout-errors"}
+	mine, others := program.RollbackAlarms(p, program.Env{Account: "123456789012"})
+	require.Equal(t, []string{"checkout-errors"}, others)
+	require.NotEmpty(t, mine)
+	require.NotContains(t, mine, "checkout-errors")
+}

@@ -1,0 +1,417 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pipelinetui/pipelinetui/internal/app"
+	"github.com/pipelinetui/pipelinetui/internal/cli/console"
+	"github.com/pipelinetui/pipelinetui/internal/costs"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/fleet"
+	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// batchesDoc is the document of run --inputs of several pipelines.
+type batchesDoc struct {
+	console.Header
+	Batch   string     `json:"batch"`
+	Batches []batchRun `json:"batches"`
+	// Failed are the pipelines whose batch was not started whole, or could not be waited for.
+	Failed []fleetNotice `json:"failed"`
+}
+
+// several tells whether the inputs are for more than one pipeline, or may be.
+func (o *runOptions) several(ctx context.Context) (bool, error) {
+	switch {
+	case o.all && len(o.patterns) > 0:
+		return false, fault.New(fault.Invalid, "--all and names cannot go together").WithHint("Leave one of them out.")
+	case o.all || len(o.patterns) > 1 || slices.ContainsFunc(o.patterns, func(a string) bool { return strings.ContainsAny(a, "*?[") }):
+		return true, nil
+	case o.inputs == "" || o.inputs == fromStdin:
+		if len(o.patterns) == 0 {
+			return false, &usageError{err: errors.New("run was not told which pipeline"), command: "pipelinetui run"}
+		}
+		return false, nil
+	}
+	folder, err := outside.Do(ctx, o.inputs, func() (bool, error) {
+		info, err := os.Stat(o.inputs)
+		return err == nil && info.IsDir(), nil // what is wrong is told when it is read
+	})
+	if err == nil && !folder && len(o.patterns) == 0 {
+		err = &usageError{err: errors.New("run was not told which pipeline"), command: "pipelinetui run"}
+	}
+	return folder, err
+}
+
+// fleetBatch is the batch of one of several pipelines.
+type fleetBatch struct {
+	batchRun
+	of   *app.Existing
+	m    *app.Machine
+	file *executions.InputFile
+	n    int // inputs
+	err  error
+}
+
+// fleetRun starts batches of several pipelines and waits for them.
+type fleetRun struct {
+	deps *Deps
+	o    *runOptions
+	list []*fleetBatch
+
+	mu       sync.Mutex // over what follows
+	say      func(func() string)
+	started  int
+	progress map[*fleetBatch]executions.BatchProgress
+}
+
+// runMany starts a batch in each of the pipelines that are chosen. Everything that can be
+// wrong with files and names is told before the first execution; what fails in one pipeline
+// later stops no other.
+func runMany(ctx context.Context, deps *Deps, o *runOptions) error {
+	switch {
+	case o.inputs == "":
+		return wrongFlag("inputs", nil, "several pipelines take --inputs only").WithHint("Add --inputs FILE, a line of it for each execution, or name one pipeline.")
+	case o.timeout != 0 && !o.wait && !o.watch:
+		return wrongFlag("timeout", o.timeout.String(), "it means nothing without --wait or --watch").WithHint("Add --wait.")
+	}
+	if err := deps.Consent("run", o.yes); err != nil {
+		return err
+	}
+	if err := o.nameBatch(deps); err != nil {
+		return err
+	}
+	r := &fleetRun{deps: deps, o: o, say: deps.nowAndThen(), progress: map[*fleetBatch]executions.BatchProgress{}}
+	defer r.close()
+	if err := r.choose(ctx); err != nil {
+		return err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.ask(ctx); err != nil {
+		return err
+	}
+	ctx, stop := o.bounded(ctx)
+	defer stop()
+	r.each(fleet.Askers, func(b *fleetBatch) error {
+		return launch(ctx, deps, o, b.m, b.file, &b.batchRun, func() { r.note(func() { r.started++ }) })
+	})
+	if o.wait || o.watch {
+		// Each takes its turn with the quotas; that one of many is slow holds up no other.
+		r.each(len(r.list), func(b *fleetBatch) error {
+			return awaitBatch(ctx, deps, o, b.m, &b.batchRun, func(p *executions.BatchProgress) { r.note(func() { r.progress[b] = *p }) })
+		})
+	}
+	return r.summary(ctx)
+}
+
+// choose finds the pipelines and the file of inputs of each.
+func (r *fleetRun) choose(ctx context.Context) error {
+	files, err := inputsByPipeline(ctx, r.o.inputs)
+	if err != nil {
+		return aboutFlag("inputs", r.o.inputs, err)
+	}
+	patterns := r.o.patterns
+	if files != nil && !r.o.all && len(patterns) == 0 {
+		for id := range files {
+			patterns = append(patterns, id.String())
+		}
+		slices.Sort(patterns)
+	}
+	known, err := r.deps.app().Existing(ctx, patterns, nil)
+	if err != nil {
+		return err
+	}
+	var all *executions.InputFile
+	if files == nil && len(known) > 0 {
+		if all, err = openInputs(ctx, r.deps, r.o.inputs); err != nil {
+			return aboutFlag("inputs", r.o.inputs, err)
+		}
+	}
+	without, left := 0, maps.Clone(files)
+	for i := range known {
+		b := &fleetBatch{batchRun: newBatchRun(known[i].ID, r.o.batch), of: &known[i], file: all}
+		if files != nil {
+			if b.file = files[known[i].ID]; b.file == nil {
+				without++
+				continue
+			}
+			delete(left, known[i].ID)
+		}
+		r.list = append(r.list, b)
+	}
+	switch {
+	case len(known) == 0:
+		return fault.New(fault.NotFound, "no pipeline matches").WithHint("Run `pipelinetui list` to see what there is.")
+	case len(left) > 0 && r.o.all:
+		names := slices.SortedFunc(maps.Keys(left), spec.ID.Compare)
+		return fault.New(fault.NotFound, "%s is for %s, which is not there", left[names[0]].Name, names[0]).
+			WithHint("Name the file after a pipeline that `pipelinetui list` shows, or take it away.")
+	case len(r.list) == 0:
+		return wrongFlag("inputs", r.o.inputs, "none of the pipelines that are chosen has a file there").
+			WithHint("Files are named after stacks: %s.jsonl.", known[0].ID.StackName())
+	}
+	if without > 0 {
+		r.deps.Note("%s without a file in %s: nothing is started there", render.Count(without, "pipeline is", "pipelines are"), r.o.inputs)
+	}
+	if len(left) > 0 {
+		r.deps.Note("%s in %s for pipelines that are not chosen: nothing of them is started", render.Count(len(left), "file is", "files are"), r.o.inputs)
+	}
+	return nil
+}
+
+// inputsByPipeline returns the files of a folder by the pipelines that they are for, nil of
+// what is no folder. A file of inputs that is for none is an error: its executions would be
+// missed.
+func inputsByPipeline(ctx context.Context, path string) (map[spec.ID]*executions.InputFile, error) {
+	if path == fromStdin {
+		return nil, nil
+	}
+	entries, err := outside.Do(ctx, path, func() ([]os.DirEntry, error) {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			return nil, nil //nolint:nilerr // what is wrong is told when it is read
+		}
+		list, err := os.ReadDir(path)
+		if err != nil {
+			return nil, outside.FileFault("the folder of inputs", path, err)
+		}
+		if list == nil {
+			list = []os.DirEntry{}
+		}
+		return list, nil
+	})
+	if entries == nil || err != nil {
+		return nil, err
+	}
+	files, errs := map[spec.ID]*executions.InputFile{}, fault.List{}
+	for _, e := range entries {
+		file, unread := executions.OpenInputs(filepath.Join(path, e.Name()))
+		id, err := spec.ParseStackName(strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())))
+		switch {
+		case e.IsDir() || unread != nil && err != nil:
+			continue // a read-me, or a program
+		case unread != nil: // it is called as one that is meant
+			errs = append(errs, unread)
+		case strings.HasSuffix(e.Name(), fleet.PartialInputs):
+			errs = append(errs, fault.New(fault.Invalid, "%s lacks some of the inputs: what wrote it was cut off", file.Name).
+				WithHint("Run the export again, or rename the file if what is there will do."))
+		case err != nil:
+			errs = append(errs, fault.New(fault.Invalid, "%s is for no pipeline: %s", file.Name, fault.Reason(err)).WithHint("Name it after the stack: acme.fraud.dev.jsonl."))
+		case files[id] != nil:
+			errs = append(errs, fault.New(fault.Invalid, "%s and %s are both for %s", files[id].Name, file.Name, id).WithHint("Take one of them away."))
+		default:
+			files[id] = file
+		}
+	}
+	if len(files) == 0 && len(errs) == 0 {
+		return nil, fault.New(fault.Invalid, "%s has no files of inputs", path).WithHint("Name one for each pipeline after its stack: acme.fraud.dev.jsonl.")
+	}
+	return files, errs.OrNil()
+}
+
+// prepare checks all files and finds all state machines. One that is not there, or not to be
+// reached, is an error if the pipeline was named; of a pattern it fails alone.
+func (r *fleetRun) prepare(ctx context.Context) error {
+	type checked struct {
+		n   int
+		err error
+	}
+	seen := map[*executions.InputFile]checked{}
+	var errs fault.List
+	for _, b := range r.list {
+		c, ok := seen[b.file]
+		if !ok {
+			c.n, c.err = b.file.Check(ctx)
+			if seen[b.file] = c; c.err != nil {
+				errs = append(errs, c.err)
+			}
+		}
+		b.n = c.n
+	}
+	if len(errs) > 0 {
+		return aboutFlag("inputs", r.o.inputs, errs.OrNil())
+	}
+	r.each(fleet.Askers, func(b *fleetBatch) error {
+		m, err := pipelines.NewMachine(b.of)
+		if err == nil {
+			m.Client, err = r.deps.app().Executions(ctx, b.of.Spec.Region, b.of.Spec.AssumeRole)
+		}
+		if b.m = m; err != nil {
+			return err
+		}
+		// That it can't be told holds nothing up.
+		b.Estimate, _ = r.deps.app().BatchCosts(ctx, m, int64(b.n), 0)
+		return nil
+	})
+	named := map[spec.ID]bool{}
+	for _, text := range r.o.patterns {
+		if id, err := spec.ParseID(text); err == nil {
+			named[id] = true
+		}
+	}
+	for _, b := range r.list {
+		if b.err != nil && named[b.of.ID] {
+			errs = append(errs, fault.Wrap(b.err, "%s", b.Pipeline))
+		}
+	}
+	return errs.OrNil()
+}
+
+// ask says what will be started and what that will cost, and asks.
+func (r *fleetRun) ask(ctx context.Context) error {
+	total, sum, told, at := 0, costs.Use{}, 0, 0
+	for _, b := range r.list {
+		if b.err != nil {
+			continue // the summary tells it
+		}
+		at, total = at+1, total+b.n
+		if b.Estimate != nil {
+			sum.Total, told = sum.Total.Plus(b.Estimate.Total), told+1
+			sum.Unknown = append(sum.Unknown, b.Estimate.Unknown...)
+		}
+	}
+	if told < at {
+		sum.Unknown = append(sum.Unknown, "pipelines")
+	}
+	what := render.Count(total, "execution", "executions") + " of " + render.Count(at, "pipeline", "pipelines")
+	if told > 0 {
+		r.deps.Note("%s will cost about %s by being run (an estimate; docs/costs.md)", what, useText(&sum))
+	}
+	if at == 0 {
+		return nil
+	}
+	where := make([]*spec.Pipeline, 0, at)
+	for _, b := range r.list {
+		if b.err == nil {
+			where = append(where, b.of.Spec)
+		}
+	}
+	if r.deps.Note("batch %s", r.o.batch); r.o.yes { // killed in the middle, this is what goes on
+		return agree(ctx, r.deps, true, where, "", nil)
+	}
+	return agree(ctx, r.deps, false, where, fmt.Sprintf("Start %s (batch %s)?", what, r.o.batch), func() {
+		for _, b := range r.list {
+			if b.err != nil {
+				continue
+			}
+			fmt.Fprintf(r.deps.Err, "  %s  %s\n", b.Pipeline, render.Count(b.n, "execution", "executions"))
+		}
+	})
+}
+
+// each does something in each pipeline where nothing has failed yet, so many at a time.
+func (r *fleetRun) each(atOnce int, do func(*fleetBatch) error) {
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, b := range r.list {
+		if b.err != nil {
+			continue
+		}
+		g.Go(func() error {
+			b.err = do(b)
+			return nil
+		})
+	}
+	_ = g.Wait() // none returns an error
+}
+
+// note changes what is known of the progress, and tells it now and then.
+func (r *fleetRun) note(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+	r.say(func() string {
+		if len(r.progress) == 0 {
+			return fmt.Sprintf("%s started", render.Count(r.started, "execution", "executions"))
+		}
+		var p executions.BatchProgress
+		for _, of := range r.progress {
+			p.Total, p.Succeeded, p.Running, p.Missing = p.Total+of.Total, p.Succeeded+of.Succeeded, p.Running+of.Running, p.Missing+of.Missing
+		}
+		ended := p.Total - p.Running - p.Missing
+		return fmt.Sprintf("%d of %d ended: %d succeeded, %d did not", ended, r.started, p.Succeeded, ended-p.Succeeded)
+	})
+}
+
+// close takes away what standard input was kept in.
+func (r *fleetRun) close() {
+	for _, b := range r.list {
+		b.file.Close()
+	}
+}
+
+// summary writes the document and returns the worst that there is to say.
+func (r *fleetRun) summary(ctx context.Context) error {
+	doc := batchesDoc{Header: console.NewHeader("Batches"), Batch: r.o.batch, Batches: make([]batchRun, len(r.list)), Failed: []fleetNotice{}}
+	started, bad := 0, 0
+	var first error
+	for i, b := range r.list {
+		doc.Batches[i] = b.batchRun
+		started += len(b.Executions)
+		bad += b.bad()
+		if b.err != nil {
+			first = cmp.Or(first, b.err)
+			doc.Failed = append(doc.Failed, fleetNotice{b.Pipeline, describe(r.deps, b.err)})
+		}
+	}
+	if err := r.deps.Write(doc, func() string { return batchesText(r.deps, &doc) }); err != nil {
+		return err
+	}
+	again := fmt.Sprintf("Run it again with --batch %s: what was started is not started twice.", r.o.batch)
+	switch {
+	case errors.Is(context.Cause(ctx), errWatchTimeout):
+		return fault.New(fault.Timeout, "batch %s of %s has not ended after %s", r.o.batch, render.Count(len(r.list), "pipeline", "pipelines"), r.o.timeout).WithHint("%s", again)
+	case ctx.Err() != nil:
+		return fault.New(fault.Canceled, "stopped: %s are there", render.Count(started, "execution", "executions")).WithHint("%s", again)
+	case first != nil:
+		return fault.New(fault.KindOf(first), "the batch failed in %d of %s", len(doc.Failed), render.Count(len(r.list), "pipeline", "pipelines")).
+			WithHint("The summary says why. %s", again)
+	case bad > 0:
+		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, started, r.o.batch).
+			WithHint("Run `pipelinetui executions list --all --batch %s --failed --group` to see why.", r.o.batch)
+	}
+	return nil
+}
+
+func batchesText(deps *Deps, doc *batchesDoc) string {
+	var rows [][]render.Cell
+	var items []batchItem
+	for i := range doc.Batches {
+		b := &doc.Batches[i]
+		ended := ""
+		for _, s := range fleet.Statuses() {
+			if n := b.Summary[s]; n > 0 {
+				ended += fmt.Sprintf("  %s %d", s, n)
+			}
+		}
+		rows = append(rows, []render.Cell{
+			render.T(b.Pipeline), render.T(render.Number(int64(b.Started))), render.T(render.Number(int64(b.Existed))), render.T(strings.TrimSpace(ended)),
+		})
+		items = append(items, b.Executions...)
+	}
+	text := deps.OutStyle.Title.Render(render.Line(doc.Batch, 0)) + "\n" +
+		render.Table(deps.OutStyle, []string{"PIPELINE", "STARTED", "EXISTED", "ENDED"}, rows)
+	for _, c := range causes(items) {
+		text += "  " + deps.OutStyle.Bad.Render(render.Line(c, 120)) + "\n"
+	}
+	for _, f := range doc.Failed {
+		text += deps.OutStyle.Bad.Render(render.Line(f.Pipeline+": "+f.Error.Message, 0)) + "\n"
+	}
+	return text
+}

@@ -1,0 +1,30 @@
+package pipelines
+
+import (
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/health"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+)
+
+// Health is how a pipeline is.
+type Health struct {
+	ID     spec.ID
+	Report health.Report
+	// Instances are those of the endpoint now, and Wanted how many there are to be; nil
+	// if it has none.
+	Instances, Wanted *int32
+	// Status is the endpoint's, "" if there is none.
+	Status string
+	// LastInvoked is when an endpoint that was not invoked in the time asked for was last,
+	// to the hour, and Since when it is there if it never was (within 15 days). Idle says
+	// that it was not invoked.
+	Idle        bool
+	LastInvoked time.Time
+	Created     time.Time
+	// MapRuns are those of executions that run, of the newest ones.
+	MapRuns []executions.MapRun
+	// Err is why less is known.
+	Err error
+}

@@ -1,0 +1,91 @@
+package pipelines_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// The stack's outputs tell which revision was brought to its end, the backend's history
+// why one was not, and a lock that it is being made.
+func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	version := func(n string) string { return "arn:aws:states:us-east-1:000000000000:stateMachine:m:" + n }
+	s := &stack.State{
+		Revisions: []byte(`{"revisions": {
+			"r1": {"number": 1, "begun": "2026-03-01T12:00:00Z"},
+			"r2": {"number": 2, "begun": "2026-03-01T13:00:00Z", "model": "sha256:ab"},
+			"r3": {"number": 3, "begun": "2026-03-01T14:00:00Z", "origin": {"rollbackTo": 1}}},
+			"made": {"r1": {"machine": "` + version("1") + `"}}}`),
+		Outputs: map[string]stack.Output{"revision": {Value: float64(2)}, "stateMachineVersionArn": {Value: version("2")}, "modelName": {Value: "m-2"}},
+	}
+	update := func(n int, after time.Duration, result string) stack.Update {
+		return stack.Update{Version: n, Kind: "update", Start: at.Add(after), Result: result, Error: "why"}
+	}
+	history := []stack.Update{
+		update(4, 2*time.Hour+time.Second, "failed"),
+		{Version: 3, Kind: "refresh", Start: at.Add(90 * time.Minute), Result: "failed"},
+		update(2, time.Hour-time.Second/2, "succeeded"), // the engine knows whole seconds
+		update(1, time.Second, "succeeded"),
+	}
+	list, err := pipelines.Revisions(s, history, nil)
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	require.Equal(t, pipelines.RevisionFailed, list[0].State)
+	require.Equal(t, "why", list[0].Note())
+	require.Equal(t, []int{4}, list[0].Updates)
+	require.Equal(t, pipelines.RevisionLive, list[1].State)
+	require.Equal(t, []int{2}, list[1].Updates, "a refresh makes no revision")
+	require.Equal(t, "m-2", list[1].ModelName)
+	require.Equal(t, pipelines.RevisionSuperseded, list[2].State)
+
+	for result, want := range map[string]pipelines.RevisionState{
+		stack.ResultCanceled: pipelines.RevisionCancelled, stack.ResultInterrupted: pipelines.RevisionInterrupted, "in-progress": pipelines.RevisionInterrupted,
+	} {
+		history[0].Result = result
+		list, err := pipelines.Revisions(s, history, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, list[0].State, result)
+	}
+	list, err = pipelines.Revisions(s, history[1:], nil)
+	require.NoError(t, err)
+	require.Equal(t, pipelines.RevisionInterrupted, list[0].State, "nobody was told how it ended")
+	require.Equal(t, "rollback to 1", list[0].Note())
+	list, err = pipelines.Revisions(s, history[1:], []stack.Lock{{Stale: true}, {User: "ana"}})
+	require.NoError(t, err)
+	require.Equal(t, pipelines.RevisionUpdating, list[0].State)
+
+	// One that a check took out of service is told from one that had its day.
+	s.Revisions = []byte(`{"revisions": {"r1": {"number": 1}, "r2": {"number": 2, "origin": {"rollbackTo": 1, "turnedBack": 1}}}, "made": {"r1": {}}}`)
+	back, err := pipelines.Revisions(s, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, pipelines.RevisionTurnedBack, back[1].State)
+	require.True(t, back[1].Whole())
+	require.Equal(t, "turned back from 1 to 1", back[0].Note())
+	for want, verdict := range map[pipelines.ChecksState]revisions.Verdict{
+		pipelines.ChecksPassed: revisions.Passed, pipelines.ChecksFailed: revisions.Failed, pipelines.ChecksUnverified: revisions.Begun, "": revisions.HadNone,
+	} {
+		back[0].Checks = pipelines.ChecksOf(verdict, nil)
+		require.Equal(t, want, back[0].Checks)
+		require.Equal(t, want == "" || want == pipelines.ChecksPassed, back[0].Sound())
+	}
+	back[0].Checks = pipelines.ChecksOf("", errors.New("denied"))
+	require.Equal(t, "whether it passed its checks can't be read; turned back from 1 to 1", back[0].Note())
+
+	ran := pipelines.RanOn(list, version("1"), version("2"))
+	require.Equal(t, &pipelines.Ran{Number: 1, Updates: []int{1}, Machine: version("1"), Live: 2, Changed: true}, ran)
+	require.Equal(t, "definition has changed since: a redrive runs the old one (revision 1; 2 is in service)", ran.ChangedSince())
+	require.Empty(t, pipelines.RanOn(list, version("2"), version("2")).ChangedSince())
+	gone := pipelines.RanOn(list, version("0"), version("2"))
+	require.Zero(t, gone.Number)
+	require.Equal(t, "definition has changed since: a redrive runs the old one", gone.ChangedSince(), "it is known even if the revision is not kept")
+	require.Nil(t, pipelines.RanOn(list, "", version("2")))
+	require.Empty(t, (*pipelines.Ran)(nil).ChangedSince())
+}

@@ -1,0 +1,326 @@
+package preflight
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
+
+// identity asks who the credentials belong to.
+func (r *run) identity(ctx context.Context, list []Subject) {
+	r.ask(ctx, list, "sts:GetCallerIdentity", func(a Account, tell func(Finding)) error {
+		who, err := a.Who(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			hint := "Run `pipelinetui doctor` to see which credentials are used."
+			if role := list[0].Role; role != "" {
+				hint = "Let the trust policy of " + role + " name who asks, and allow them sts:AssumeRole on it."
+			}
+			tell(Finding{Code: CodeIdentity, Severity: Error, Kind: fault.KindOf(err), Message: err.Error(), Hint: hint})
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.closed[list[0].Place] = true
+			return nil
+		}
+		r.mu.Lock()
+		r.who[list[0].Place] = who
+		r.mu.Unlock()
+		if who.Skew > maxSkew || who.Skew < -maxSkew {
+			tell(Finding{
+				Code: CodeClock, Severity: Error, Message: fmt.Sprintf("this machine's clock is %s off", who.Skew.Abs().Round(time.Second)),
+				Hint: "Set the clock: AWS refuses what is signed five minutes off.",
+			})
+		}
+		return nil
+	})
+}
+
+// permissions asks what who deploys may not do. Only what is known to be refused, and known
+// to be wanted, is an error.
+func (r *run) permissions(ctx context.Context, list []Subject) {
+	needs := map[Need]bool{}
+	for _, s := range list {
+		for _, n := range s.Needs {
+			needs[n] = true
+		}
+	}
+	who, known := r.who[list[0].Place]
+	if len(needs) == 0 || !known {
+		return
+	}
+	sorted := slices.SortedFunc(maps.Keys(needs), func(a, b Need) int {
+		return cmp.Or(strings.Compare(a.Action, b.Action), strings.Compare(a.Resource, b.Resource))
+	})
+	r.ask(ctx, list, "iam:SimulatePrincipalPolicy "+who.ARN, func(a Account, tell func(Finding)) error {
+		lacks, err := a.Lacks(ctx, who, sorted)
+		for _, f := range lacking(who, lacks) {
+			tell(f)
+		}
+		return err
+	})
+}
+
+// lacking are the findings of what is not allowed: one for each action and each severity.
+func lacking(who Who, lacks []Lack) (out []Finding) {
+	type group struct {
+		action   string
+		severity Severity
+	}
+	groups := map[group][]Lack{}
+	for _, l := range lacks {
+		g := group{l.Action, Error}
+		switch {
+		case len(l.Unknown) > 0:
+			g.severity = Info
+		case l.Maybe:
+			g.severity = Warning
+		}
+		groups[g] = append(groups[g], l)
+	}
+	for g, list := range groups {
+		slices.SortFunc(list, func(a, b Lack) int { return strings.Compare(a.Resource, b.Resource) })
+		on := list[0].Resource + andMore(len(list)-1)
+		f := Finding{
+			Code: CodePermission, Severity: g.severity, Message: fmt.Sprintf("%s may not %s on %s", who.ARN, g.action, on),
+			Hint: "Allow " + g.action + " to who deploys, or deploy with a role that may (assumeRole of the tenant).",
+		}
+		switch g.severity {
+		case Warning:
+			f.Message += ": an update that changes it fails"
+		case Info:
+			keys := map[string]bool{}
+			for _, l := range list {
+				for _, k := range l.Unknown {
+					keys[k] = true
+				}
+			}
+			f.Message = fmt.Sprintf("it is not known whether %s may %s on %s: that depends on %s", who.ARN, g.action, on, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+			f.Hint = "Conditions of the policies decide when the request is made. If the up is refused, see what they want of " + g.action + "."
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func andMore(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+// machines holds the machines that all pipelines of a region want together against what
+// the account may have and has, for all types at once.
+func (r *run) machines(ctx context.Context, list []Subject) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s Subject) bool { return s.Machine == "" })
+	if len(list) == 0 {
+		return
+	}
+	wants := by(list, func(s Subject) string { return s.Machine })
+	types := make([]string, len(wants))
+	more := false
+	for i, of := range wants {
+		types[i] = of[0].Machine
+		_, most := wanted(of)
+		more = more || most > 0
+	}
+	r.ask(ctx, list, "servicequotas:ListServiceQuotas sagemaker, "+strings.Join(types, ", ")+" for endpoint usage", func(a Account, tell func(Finding)) error {
+		quotas, err := a.MachineQuotas(ctx, types)
+		if err != nil {
+			return err
+		}
+		var has map[string]int
+		if more { // what wants no more than it has needs no count
+			if has, err = a.Machines(ctx); err != nil {
+				return err
+			}
+		}
+		for _, of := range wants {
+			instance := of[0].Machine
+			may, known := quotas[instance]
+			if f, bad := enough(of, Amount{may, has[instance]}, known); bad {
+				f.Pipelines = idsOf(of)
+				tell(f)
+			}
+		}
+		return nil
+	})
+}
+
+// wanted is how many machines more pipelines want at first, and at most.
+func wanted(list []Subject) (first, most int) {
+	for _, s := range list {
+		if s.New {
+			first, most = first+s.Count, most+max(s.Count, s.Most)
+		} else {
+			most += max(0, s.Most-s.Count)
+		}
+	}
+	return first, most
+}
+
+// enough holds what pipelines want of one type of machines against what there may be.
+func enough(list []Subject, amount Amount, known bool) (f Finding, bad bool) {
+	instance, region := list[0].Machine, list[0].Region
+	first, most := wanted(list)
+	hint := fmt.Sprintf("Ask for more: aws service-quotas request-service-quota-increase --service-code sagemaker --region %s, quota '%s for endpoint "+
+		"usage'; or choose another instanceType.", region, instance)
+	text := fmt.Sprintf("%s for endpoint usage is %d in %s, %d are in use, and these pipelines want", instance, amount.May, region, amount.Has)
+	switch {
+	case !known:
+		return Finding{Code: CodeMachineType, Severity: Warning, Message: "region " + region + " has no quota for machines of type " + instance +
+			" for endpoints: it may not offer them", Hint: "Choose another instanceType, or another region."}, true
+	case first > 0 && amount.Has+first > amount.May:
+		return Finding{Code: CodeMachines, Severity: Error, Message: fmt.Sprintf("%s %d", text, first), Hint: hint}, true
+	case most > 0 && amount.Has+most > amount.May:
+		return Finding{Code: CodeMachines, Severity: Warning, Message: fmt.Sprintf("%s up to %d when they scale out", text, most), Hint: hint}, true
+	}
+	return f, false
+}
+
+// amounts holds the roles and buckets of all pipelines of an account against its quotas.
+func (r *run) amounts(ctx context.Context, list []Subject) {
+	roles, buckets := 0, 0
+	for _, s := range list {
+		if s.New {
+			roles += s.Roles
+			if s.Bucket != "" {
+				buckets++
+			}
+		}
+	}
+	count := func(want int, what, asked string, code Code, quota func(Account) (Amount, error)) {
+		if want == 0 {
+			return
+		}
+		r.ask(ctx, list, asked, func(a Account, tell func(Finding)) error {
+			amount, err := quota(a)
+			if err == nil && amount.Has+want > amount.May {
+				tell(Finding{
+					Code: code, Severity: Error, Message: fmt.Sprintf("the account may have %d %s, has %d, and these pipelines want %d", amount.May, what, amount.Has, want),
+					Hint: "Ask for more in Service Quotas, or delete what is not needed.",
+				})
+			}
+			return err
+		})
+	}
+	count(roles, "roles", "iam:GetAccountSummary", CodeRoles, func(a Account) (Amount, error) { return a.Roles(ctx) })
+	count(buckets, "buckets", "servicequotas:GetServiceQuota s3, s3:ListBuckets", CodeBuckets, func(a Account) (Amount, error) { return a.Buckets(ctx) })
+}
+
+// Graviton machines: the families of a first letter, a generation and a g.
+// https://docs.aws.amazon.com/sagemaker/latest/dg/notebooks-available-instance-types.html
+func architecture(instance string) string {
+	family, _, _ := strings.Cut(strings.TrimPrefix(instance, "ml."), ".")
+	if len(family) >= 3 && strings.IndexByte("cmr", family[0]) >= 0 && family[1] >= '6' && family[1] <= '9' && family[2] == 'g' {
+		return "arm64"
+	}
+	return "amd64"
+}
+
+func (r *run) image(ctx context.Context, list []Subject) {
+	image := list[0].Image
+	if image == "" || !strings.Contains(image, ".dkr.ecr.") {
+		return
+	}
+	r.ask(ctx, list, "ecr:BatchGetImage "+image, func(a Account, tell func(Finding)) error {
+		found, err := a.Image(ctx, image)
+		if err != nil {
+			return err
+		}
+		want := architecture(list[0].Machine)
+		switch {
+		case found.State == Absent:
+			tell(Finding{Code: CodeImage, Severity: Error, Message: "there is no image " + image, Hint: "Push it, or correct the parameter image."})
+		case found.State == Denied:
+			// The endpoint's role pulls, and what is allowed to it is not known by that.
+			tell(Finding{
+				Code: CodePull, Severity: Warning, Message: "who deploys may not look at " + image +
+					", so that nobody knows whether it is there and may be pulled",
+				Hint: "Let the repository's policy allow ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and ecr:BatchCheckLayerAvailability to account " +
+					list[0].Account + ", and ecr:BatchGetImage to who deploys.",
+			})
+		case list[0].Machine != "" && len(found.Architectures) > 0 && !slices.Contains(found.Architectures, want):
+			tell(Finding{
+				Code: CodeArchitecture, Severity: Error, Message: fmt.Sprintf("%s is for %s, and %s is %s", image, strings.Join(found.Architectures, ", "), list[0].Machine, want),
+				Hint: "Build the image for linux/" + want + ", or choose a machine of the other kind.",
+			})
+		}
+		return nil
+	})
+}
+
+func (r *run) data(ctx context.Context, list []Subject) {
+	url := list[0].ModelData
+	if url == "" {
+		return
+	}
+	r.ask(ctx, list, "s3:GetObject "+url, func(a Account, tell func(Finding)) error {
+		state, err := a.Object(ctx, url)
+		switch {
+		case err != nil:
+			return err
+		case state == Absent:
+			tell(Finding{Code: CodeModelData, Severity: Error, Message: "there are no model data at " + url, Hint: "Upload them, or correct the parameter modelDataUrl."})
+		case state == Denied:
+			tell(Finding{
+				Code: CodeModelData, Severity: Warning, Message: url + " may not be read by who deploys, so that nobody knows whether it is there",
+				Hint: "Let the bucket's policy allow s3:GetObject to the account: the endpoint's role needs it as well.",
+			})
+		}
+		return nil
+	})
+}
+
+func (r *run) key(ctx context.Context, list []Subject) {
+	key := list[0].Key
+	if key == "" {
+		return
+	}
+	r.ask(ctx, list, "kms:DescribeKey "+key, func(a Account, tell func(Finding)) error {
+		why, err := a.Key(ctx, key)
+		if err == nil && why != "" {
+			tell(Finding{Code: CodeKey, Severity: Error, Message: "key " + key + " cannot be used: " + why, Hint: "Enable the key, correct its ARN, or let its policy allow it."})
+		}
+		return err
+	})
+}
+
+// names asks for the names of a new pipeline.
+func (r *run) names(ctx context.Context, s Subject) {
+	if !s.New {
+		return
+	}
+	const hint = "It is none of this tool's, or was left behind: delete it, or give the pipeline another name."
+	if s.Endpoint != "" {
+		r.ask(ctx, []Subject{s}, "sagemaker:DescribeEndpoint "+s.Endpoint, func(a Account, tell func(Finding)) error {
+			state, err := a.Endpoint(ctx, s.Endpoint)
+			if err == nil && state == Present {
+				tell(Finding{Code: CodeEndpointName, Severity: Error, Message: "there is an endpoint " + s.Endpoint + " already", Hint: hint})
+			}
+			return err
+		})
+	}
+	if s.Bucket != "" {
+		r.ask(ctx, []Subject{s}, "s3:HeadBucket "+s.Bucket, func(a Account, tell func(Finding)) error {
+			state, err := a.Bucket(ctx, s.Bucket)
+			switch {
+			case err != nil:
+			case state == Present:
+				tell(Finding{Code: CodeBucketName, Severity: Error, Message: "there is a bucket " + s.Bucket + " already", Hint: hint})
+			case state == Denied: // another account's, or who deploys lacks s3:ListBucket
+				tell(Finding{Code: CodeBucketName, Severity: Warning, Message: "who deploys may not look at bucket " + s.Bucket +
+					", so that nobody knows whether its name is taken", Hint: "Allow s3:ListBucket to who deploys. If it is another account's, give the pipeline another name."})
+			}
+			return err
+		})
+	}
+}

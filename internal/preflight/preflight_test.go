@@ -1,0 +1,248 @@
+package preflight_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
+)
+
+// fake is an account in which nothing is wrong but what a test plants.
+type fake struct {
+	who       error
+	skew      time.Duration
+	lacks     []preflight.Lack
+	machines  map[string]preflight.Amount
+	counted   atomic.Int32 // how often machines were
+	asked     atomic.Int32 // how often their quotas were
+	roles     preflight.Amount
+	buckets   preflight.Amount
+	images    map[string]preflight.Image
+	objects   map[string]preflight.State
+	endpoints map[string]preflight.State
+	names     map[string]preflight.State
+	key       string
+	fails     error // every question but the first
+}
+
+var _ preflight.Account = (*fake)(nil)
+
+func (f *fake) Who(context.Context) (preflight.Who, error) {
+	return preflight.Who{Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/u", Skew: f.skew}, f.who
+}
+
+func (f *fake) Lacks(context.Context, preflight.Who, []preflight.Need) ([]preflight.Lack, error) {
+	return f.lacks, f.fails
+}
+
+func (f *fake) MachineQuotas(_ context.Context, types []string) (map[string]int, error) {
+	f.asked.Add(1)
+	out := map[string]int{}
+	for _, of := range types {
+		if a, known := f.machines[of]; known {
+			out[of] = a.May
+		}
+	}
+	return out, f.fails
+}
+
+func (f *fake) Machines(context.Context) (map[string]int, error) {
+	f.counted.Add(1)
+	out := map[string]int{}
+	for of, a := range f.machines {
+		out[of] = a.Has
+	}
+	return out, f.fails
+}
+
+func (f *fake) Roles(context.Context) (preflight.Amount, error)   { return f.roles, f.fails }
+func (f *fake) Buckets(context.Context) (preflight.Amount, error) { return f.buckets, f.fails }
+func (f *fake) Image(_ context.Context, image string) (preflight.Image, error) {
+	return f.images[image], f.fails
+}
+
+func (f *fake) Object(_ context.Context, url string) (preflight.State, error) {
+	return f.objects[url], f.fails
+}
+
+func (f *fake) Endpoint(_ context.Context, name string) (preflight.State, error) {
+	return f.endpoints[name], f.fails
+}
+
+func (f *fake) Bucket(_ context.Context, name string) (preflight.State, error) {
+	return f.names[name], f.fails
+}
+
+func (f *fake) Key(context.Context, string) (string, error) { return f.key, f.fails }
+
+const (
+	registry = "111122223333.dkr.ecr.us-east-1.amazonaws.com/"
+	data     = "s3://models/m.tar.gz"
+)
+
+func sound() *fake {
+	return &fake{
+		machines: map[string]preflight.Amount{"ml.m5.large": {May: 60, Has: 10}}, roles: preflight.Amount{May: 1000}, buckets: preflight.Amount{May: 1000},
+		images:  map[string]preflight.Image{registry + "serve:1": {State: preflight.Present, Architectures: []string{"amd64"}}},
+		objects: map[string]preflight.State{data: preflight.Present},
+	}
+}
+
+func fleet(n int) []preflight.Subject {
+	out := make([]preflight.Subject, n)
+	for i := range out {
+		name := fmt.Sprintf("t%d/m", i)
+		out[i] = preflight.Subject{
+			ID: name, Place: preflight.Place{Account: "111122223333", Region: "us-east-1"}, New: true, Machine: "ml.m5.large", Count: 1, Most: 1, Roles: 3,
+			Image: registry + "serve:1", ModelData: data, Endpoint: "e-" + name, Bucket: "b-" + name, Key: "alias/k",
+			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
+		}
+	}
+	return out
+}
+
+func codes(r preflight.Report) (out []string) {
+	for _, f := range r.Findings {
+		out = append(out, string(f.Severity)+" "+string(f.Code))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Each check finds what is planted, and nothing else does. The fleet is fifty pipelines, so
+// that what is summed is summed over all of them.
+func TestEachCheckFails(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		plant func(*fake, []preflight.Subject)
+		want  []string
+	}{
+		"sound":       {func(*fake, []preflight.Subject) {}, nil},
+		"credentials": {func(f *fake, _ []preflight.Subject) { f.who = errors.New("no") }, []string{"error P100"}},
+		"clock":       {func(f *fake, _ []preflight.Subject) { f.skew = -6 * time.Minute }, []string{"error P800"}},
+		"permissions": {func(f *fake, s []preflight.Subject) { f.lacks = []preflight.Lack{{Need: s[0].Needs[0]}} }, []string{"error P110"}},
+		"permissions that an update may need": {func(f *fake, _ []preflight.Subject) {
+			f.lacks = []preflight.Lack{{Need: preflight.Need{Action: "states:UpdateStateMachine", Resource: "m", Maybe: true}}}
+		}, []string{"warning P110"}},
+		"permissions with conditions": {func(f *fake, s []preflight.Subject) {
+			f.lacks = []preflight.Lack{{Need: s[0].Needs[0], Unknown: []string{"aws:RequestTag/team"}}}
+		}, []string{"info P110"}},
+		"machines": {func(f *fake, _ []preflight.Subject) { f.machines["ml.m5.large"] = preflight.Amount{May: 59, Has: 10} }, []string{"error P200"}},
+		"machines of those that are there": {func(f *fake, s []preflight.Subject) {
+			f.machines["ml.m5.large"] = preflight.Amount{May: 50, Has: 50}
+			for i := range s {
+				s[i].New = false
+			}
+		}, nil},
+		"machines when it scales": {func(_ *fake, s []preflight.Subject) { s[7].Most = 2 }, []string{"warning P200"}},
+		"machine type":            {func(_ *fake, s []preflight.Subject) { s[3].Machine = "ml.p5.48xlarge" }, []string{"warning P700"}},
+		"roles":                   {func(f *fake, _ []preflight.Subject) { f.roles = preflight.Amount{May: 1000, Has: 851} }, []string{"error P210"}},
+		"buckets":                 {func(f *fake, _ []preflight.Subject) { f.buckets = preflight.Amount{May: 49} }, []string{"error P220"}},
+		"image":                   {func(_ *fake, s []preflight.Subject) { s[9].Image = registry + "serve:2" }, []string{"error P300"}},
+		"architecture": {func(f *fake, s []preflight.Subject) {
+			s[9].Machine, f.machines["ml.m6g.large"] = "ml.m6g.large", preflight.Amount{May: 1}
+		}, []string{"error P310"}},
+		"pull": {func(f *fake, _ []preflight.Subject) {
+			f.images[registry+"serve:1"] = preflight.Image{State: preflight.Denied}
+		}, []string{"warning P320"}},
+		"data":    {func(_ *fake, s []preflight.Subject) { s[9].ModelData = "s3://models/none" }, []string{"error P400"}},
+		"no data": {func(f *fake, _ []preflight.Subject) { f.objects[data] = preflight.Denied }, []string{"warning P400"}},
+		"endpoint": {func(f *fake, s []preflight.Subject) {
+			f.endpoints = map[string]preflight.State{s[4].Endpoint: preflight.Present}
+		}, []string{"error P500"}},
+		"bucket": {func(f *fake, s []preflight.Subject) {
+			f.names = map[string]preflight.State{s[4].Bucket: preflight.Present}
+		}, []string{"error P510"}},
+		"bucket that may not be looked at": {func(f *fake, s []preflight.Subject) {
+			f.names = map[string]preflight.State{s[4].Bucket: preflight.Denied}
+		}, []string{"warning P510"}},
+		"key":     {func(f *fake, _ []preflight.Subject) { f.key = "its state is Disabled" }, []string{"error P600"}},
+		"unasked": {func(f *fake, _ []preflight.Subject) { f.fails = errors.New("not allowed") }, []string{"info P900"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, subjects := sound(), fleet(50)
+			tt.plant(f, subjects)
+			r := preflight.Run(t.Context(), subjects, func(preflight.Place) preflight.Account { return f })
+			require.Equal(t, tt.want, codes(r), "%+v", r.Findings)
+			for _, x := range r.Findings {
+				require.NotEmpty(t, x.Asked)
+				require.NotEmpty(t, x.Hint)
+				require.NotEmpty(t, x.Pipelines)
+				require.NotEmpty(t, preflight.Codes()[x.Code])
+			}
+			require.Equal(t, 420, r.Seconds)
+		})
+	}
+}
+
+// What is ignored is still told, and stops nothing.
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	f, subjects := sound(), fleet(2)
+	f.machines["ml.m5.large"], f.key = preflight.Amount{}, "gone"
+	r := preflight.Run(t.Context(), subjects, func(preflight.Place) preflight.Account { return f }, preflight.CodeMachines)
+	require.Len(t, r.Findings, 2)
+	require.Len(t, r.Errors(), 1)
+	require.Equal(t, preflight.CodeKey, r.Errors()[0].Code)
+	require.Equal(t, "ml.m5.large for endpoint usage is 0 in us-east-1, 0 are in use, and these pipelines want 2", r.Findings[0].Message)
+}
+
+// However many types of machines there are, quotas are listed and endpoints counted once; and
+// those that want no more machines than they have are not counted at all.
+func TestMachinesAreCountedOnceForARegion(t *testing.T) {
+	t.Parallel()
+	f, subjects := sound(), fleet(50)
+	for i := range subjects {
+		subjects[i].Machine = fmt.Sprintf("ml.m5.%dxlarge", i)
+		f.machines[subjects[i].Machine] = preflight.Amount{May: 2, Has: 1}
+	}
+	f.machines[subjects[7].Machine] = preflight.Amount{May: 1, Has: 1}
+	r := preflight.Run(t.Context(), subjects, func(preflight.Place) preflight.Account { return f })
+	require.Equal(t, []string{"error P200"}, codes(r))
+	require.Equal(t, []string{subjects[7].ID}, r.Findings[0].Pipelines, "only those of the type")
+	require.Equal(t, []int32{1, 1}, []int32{f.asked.Load(), f.counted.Load()})
+
+	for i := range subjects {
+		subjects[i].New = false
+	}
+	r = preflight.Run(t.Context(), subjects, func(preflight.Place) preflight.Account { return f })
+	require.Empty(t, r.Findings)
+	require.Equal(t, []int32{2, 1}, []int32{f.asked.Load(), f.counted.Load()})
+}
+
+// Where the credentials do not work, that is all there is to tell: the answers to all other
+// questions would be about the credentials too. Other places are asked all the same.
+func TestNothingElseIsAskedWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	bad, good, subjects := sound(), sound(), fleet(4)
+	bad.who, bad.fails, bad.key, good.key = fault.New(fault.Denied, "no"), errors.New("no"), "gone", "gone"
+	subjects[3].Role = "arn:aws:iam::111122223333:role/other"
+	r := preflight.Run(t.Context(), subjects, func(p preflight.Place) preflight.Account {
+		if p.Role == "" {
+			return bad
+		}
+		return good
+	})
+	require.Equal(t, []string{"error P100", "error P600"}, codes(r))
+	require.Equal(t, fault.Denied, r.Findings[0].Kind)
+	require.Len(t, r.Findings[0].Pipelines, 3)
+	require.Equal(t, []string{subjects[3].ID}, r.Findings[1].Pipelines)
+}
+
+// The time is bounded: what is not asked in time is told.
+func TestTimeIsBounded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := preflight.Run(ctx, fleet(50), func(preflight.Place) preflight.Account { return sound() })
+	require.Equal(t, []string{"info P900"}, codes(r))
+}

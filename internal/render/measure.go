@@ -1,0 +1,45 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/health"
+	"github.com/pipelinetui/pipelinetui/internal/results"
+)
+
+// Amount is a value in its unit, or what stands for none.
+func Amount(v *float64, unit health.Unit, none string) string {
+	switch {
+	case v == nil:
+		return none
+	case unit == health.Milliseconds:
+		return Duration(time.Duration(*v * float64(time.Millisecond)))
+	case unit == health.Seconds:
+		return Duration(time.Duration(*v * float64(time.Second)))
+	}
+	if whole := int64(*v); float64(whole) == *v {
+		return Number(whole)
+	}
+	return Short(*v)
+}
+
+// Short is a number with four digits that matter.
+func Short(n float64) string { return fmt.Sprintf("%.4g", n) }
+
+// Prediction is a prediction as one reads it: its fields, without quotes and brackets.
+func Prediction(it *results.Item) string {
+	if it.Head != "" {
+		return fmt.Sprintf("%s (%s)", it.Head, Bytes(it.Size))
+	}
+	fields := results.Flatten(it.Prediction)
+	parts := make([]string, len(fields))
+	for i := range fields {
+		parts[i] = fields[i].Text()
+		if fields[i].Path != "" {
+			parts[i] = fields[i].Path + "=" + parts[i]
+		}
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,158 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
+	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// Answers of the question whether a rollout is to be turned back.
+type (
+	turnBackMsg struct {
+		pipeline *spec.Pipeline
+		rollouts []*stack.Rollout
+	}
+	turnedMsg struct {
+		done string
+		err  error
+	}
+)
+
+// rollouts are those of the selected pipeline that are under way.
+func (p *Page) rollouts() []*stack.Rollout {
+	if p.job == nil || p.phase != working {
+		return nil
+	}
+	progress := p.job.Progress[p.selected]
+	if progress == nil || progress.End != nil {
+		return nil
+	}
+	return progress.Rollouts()
+}
+
+// rolloutLines show the traffic of both fleets or versions, how long this step takes, and what would
+// turn it back.
+func (p *Page) rolloutLines(r *stack.Rollout, w, room int) []string {
+	th := &p.Env.Theme
+	style, word := th.Busy, "rollout"
+	if r.TurningBack {
+		style, word = th.Bad, "turning back"
+	}
+	phase := th.Muted.Render(dot(th)) + render.Line(r.Phase, 40)
+	if left := r.Next.Sub(p.Env.Now()); left > 0 {
+		phase += th.Muted.Render(dot(th) + "next step in " + render.Duration(left.Round(time.Second)))
+	}
+	fleets := fmt.Sprintf(" new %d of %d%sold %d", r.New, r.Wanted, dot(th), r.Old)
+	done, all := r.New, max(1, r.Wanted)
+	if a := r.Alias; a != nil {
+		done, all = a.Percent, 100
+		fleets = fmt.Sprintf(" %s version %s %d%%%sversion %s %d%%", render.Line(a.Of, 20), render.Line(a.To, 12), a.Percent, dot(th), render.Line(a.From, 12), 100-a.Percent)
+	}
+	bar := widget.Bar(th, int64(done), 0, int64(all), min(24, max(6, w/5)))
+	lines := []string{widget.Fit(" "+style.Render(th.Glyphs.Busy+" "+word)+" "+bar+fleets+phase, w, th.Glyphs.Ellipsis)}
+	if room < 2 {
+		return lines
+	}
+	if len(r.Alarms) == 0 {
+		return append(lines, th.Muted.Render(widget.Fit("   no alarm watches it", w, th.Glyphs.Ellipsis)))
+	}
+	parts := make([]string, len(r.Alarms))
+	for i, a := range r.Alarms {
+		name := strings.TrimPrefix(a.Name, p.selected.BaseName()+"-")
+		switch a.State {
+		case "OK":
+			parts[i] = th.Good.Render(th.Glyphs.Good + " " + render.Line(name, 40))
+		case "ALARM":
+			parts[i] = th.Bad.Render(th.Glyphs.Bad + " " + render.Line(name, 40))
+		default: // there was no request yet, perhaps
+			parts[i] = th.Muted.Render(th.Glyphs.Pending + " " + render.Line(name, 40))
+		}
+	}
+	return append(lines, widget.Fit("   "+th.Muted.Render("turned back by ")+strings.Join(parts, "  "), w, th.Glyphs.Ellipsis))
+}
+
+// againstTurnBack is why no rollout can be turned back, "" if one can.
+func (p *Page) againstTurnBack() string {
+	rollouts := p.rollouts()
+	switch {
+	case len(rollouts) == 0:
+		return "no rollout is under way"
+	case p.Env.ReadOnly() != "":
+		return p.Env.ReadOnly()
+	case !slices.ContainsFunc(rollouts, func(r *stack.Rollout) bool { return !r.TurningBack }):
+		return "it is being turned back"
+	case len(turnable(rollouts)) == 0:
+		return "no alarm of its own watches it, and AWS has no other way to stop a rollout"
+	}
+	return ""
+}
+
+// turnable are those of rollouts that can be turned back.
+func turnable(rollouts []*stack.Rollout) []*stack.Rollout {
+	return slices.DeleteFunc(slices.Clone(rollouts), func(r *stack.Rollout) bool { return r.TurningBack || r.Alias == nil && r.Brake == "" })
+}
+
+// askTurnBack asks whether what is under way is to be turned back, all of it: half of an
+// update is what nobody has tried.
+func (p *Page) askTurnBack() tea.Cmd {
+	i := slices.IndexFunc(p.req.Pipelines, func(x *spec.Pipeline) bool { return x.ID == p.selected })
+	if off := p.againstTurnBack(); off != "" || i < 0 {
+		return ui.Send(ui.Toast{Text: off, Bad: true})
+	}
+	rollouts := turnable(p.rollouts())
+	text := dialog.Where(p.Env, "")
+	for _, r := range rollouts {
+		if r.Alias != nil {
+			text += "All calls go back to the version of the " + render.Line(r.Alias.Of, 20) + " that answered before. "
+			continue
+		}
+		text += "All traffic goes back to the fleet that answered before. " +
+			"AWS has no call for that: the alarm " + render.Line(r.Brake, 80) + " is brought to ALARM, which whoever is told of it will hear of. "
+	}
+	text += "The update fails as turned back."
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(&p.Env.Theme, "Turn the rollout of "+p.selected.String()+" back?", text,
+		turnBackMsg{p.req.Pipelines[i], rollouts})})
+}
+
+func (p *Page) turnBack(m turnBackMsg) tea.Cmd {
+	source := p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		var done []string
+		var errs []error
+		alias := false
+		for _, r := range m.rollouts {
+			said := "the alarm is set: SageMaker takes the new fleet back"
+			if r.Alias != nil {
+				if alias {
+					continue // all of a pipeline go back at once
+				}
+				alias, said = true, "all calls go back to the version that answered before"
+			}
+			if err := source.TurnBack(ctx, m.pipeline, r.Endpoint); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			done = append(done, said)
+		}
+		// One that has come to its end meanwhile is not missed.
+		if len(done) > 0 {
+			errs = slices.DeleteFunc(errs, func(err error) bool { return fault.KindOf(err) == fault.Conflict })
+		}
+		if len(errs) > 0 {
+			return turnedMsg{"", errs[0]}
+		}
+		return turnedMsg{strings.Join(done, "; "), nil}
+	})
+}

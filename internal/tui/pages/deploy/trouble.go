@@ -1,0 +1,109 @@
+package deploy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui/widget"
+)
+
+// warnings say what is going to be lost and what is left out.
+func (p *Page) warnings(w, room int) []string {
+	th := &p.Env.Theme
+	var all []string
+	protected := 0
+	for _, x := range p.req.Pipelines {
+		if p.isProtected(x) {
+			protected++
+			all = append(all, fmt.Sprintf("%s is protected and stays: its data may not be deleted. Switch protect off in its form, or run `pipelinetui up %s "+
+				"--set protect=false`", x.ID, x.ID))
+		}
+	}
+	if protected > 2 {
+		all = []string{fmt.Sprintf("%d of %d pipelines are protected and stay: switch protect off in their forms first", protected, len(p.req.Pipelines))}
+	}
+	for _, d := range p.dangers {
+		all = append(all, p.dangerText(d))
+	}
+	if len(all) > room {
+		all = append(all[:room-1], fmt.Sprintf("%s (%d more like this)", all[room-1], len(all)-room))
+	}
+	for i, s := range all {
+		all[i] = th.Warn.Render(widget.Fit(th.Glyphs.Warn+" "+render.Line(s, 0), w, th.Glyphs.Ellipsis))
+	}
+	return all
+}
+
+// problem is the first thing that went wrong, of the selected pipeline if that
+// has failed.
+func (p *Page) problem() (trouble, bool) {
+	job := p.shown()
+	if job != nil && job.Err != nil {
+		return trouble{text: job.Err.Error(), err: job.Err}, true
+	}
+	order := append([]figures{p.figure(p.selected)}, p.figures...)
+	for _, f := range order {
+		if f.state != failed || f.err == nil {
+			continue
+		}
+		t := trouble{id: f.id, text: f.err.Error(), err: f.err}
+		if job != nil {
+			t.text = reason(job, f.id, f)
+		}
+		return t, true
+	}
+	return p.early()
+}
+
+// early is an error of a resource while its pipeline still works.
+func (p *Page) early() (trouble, bool) {
+	if p.job == nil {
+		return trouble{}, false
+	}
+	for _, f := range p.figures {
+		if f.failed == 0 || f.over() {
+			continue
+		}
+		if text := reason(p.job, f.id, f); text != "" {
+			return trouble{id: f.id, text: text}, true
+		}
+	}
+	return trouble{}, false
+}
+
+// trouble is an error as it is shown.
+type trouble struct {
+	id   spec.ID
+	text string
+	err  error // nil while it is not known what comes of it
+}
+
+func (p *Page) problemLines(t trouble, w, room int) []string {
+	th := &p.Env.Theme
+	text := render.Line(t.text, 0)
+	if len(p.req.Pipelines) > 1 && t.id.Tenant != "" {
+		text = t.id.String() + " " + text
+	}
+	wrapped := strings.Split(ansi.Wrap(text, max(1, w-2), ""), "\n")
+	if len(wrapped) > room+1 {
+		wrapped = wrapped[:room+1]
+		wrapped[room] = widget.Fit(wrapped[room], max(1, w-14), th.Glyphs.Ellipsis) + " (e: all)"
+	}
+	out := make([]string, 0, len(wrapped)+1)
+	for i, l := range wrapped {
+		sign := "  "
+		if i == 0 {
+			sign = th.Glyphs.Bad + " "
+		}
+		out = append(out, th.Bad.Render(sign+l))
+	}
+	if hint := fault.HintOf(t.err); hint != "" {
+		out = append(out, th.Hint.Render(widget.Fit("  hint: "+render.Line(hint, 0), w, th.Glyphs.Ellipsis)))
+	}
+	return out
+}
