@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -136,6 +137,7 @@ var awsClients = map[string]func(aws.Config) any{
 	"sagemaker":   func(c aws.Config) any { return sagemaker.NewFromConfig(c) },
 	"secrets":     func(c aws.Config) any { return secretsmanager.NewFromConfig(c) },
 	"sfn":         func(c aws.Config) any { return sfn.NewFromConfig(c) },
+	"sns":         func(c aws.Config) any { return sns.NewFromConfig(c) },
 	"sqs":         func(c aws.Config) any { return sqs.NewFromConfig(c) },
 	"ssm":         func(c aws.Config) any { return ssm.NewFromConfig(c) },
 	"sts":         func(c aws.Config) any { return sts.NewFromConfig(c) },

@@ -225,7 +225,8 @@ func (w *bench) spec(n int) string {
 	iris, err := filepath.Abs("../examples/iris")
 	require.NoError(w.b, err)
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: pipelinetui/v1\ndefaults:\n  template: realtime\n  parameters: {image: sandbox/linear, modelDataUrl: %s/model.tar.gz, preprocess: {code: %s/preprocess, handler: index.handler}}\npipelines:\n", iris, iris)
+	fmt.Fprintf(&b, "apiVersion: pipelinetui/v1\ndefaults:\n  template: realtime\n  parameters: {image: sandbox/linear, modelDataUrl: %s/model.tar.gz, "+
+		"preprocess: {code: %s/preprocess, handler: index.handler}}\npipelines:\n", iris, iris)
 	for i := range n {
 		fmt.Fprintf(&b, "  - {tenant: t%d, model: iris}\n", i)
 	}

@@ -156,6 +156,8 @@ func (c *crasher) inventory() []string {
 			lines[i] = l[:3] + l[strings.LastIndexByte(l, '/'):] // the port may change
 		case strings.HasPrefix(l, "sagemaker Models"), strings.HasPrefix(l, "sagemaker EndpointConfigs"):
 			lines[i] = l[:strings.LastIndexByte(l, '-')]
+		case strings.HasPrefix(l, "cloudwatch MetricAlarms TargetTracking-"):
+			lines[i] = l[:len(l)-len("-00000000-0000-0000-0000-000000000000")] // made anew with its policy
 		}
 	}
 	return lines

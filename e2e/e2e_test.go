@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,13 +53,14 @@ func TestScripts(t *testing.T) {
 	bin := programs(t, root)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": cmdExits, "ptui": cmdPtui, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON, "kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
+		"exits": cmdExits, "ptui": cmdPtui, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON,
+		"kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
 	}
 	for name := range awsCommands {
 		commands[name] = cmdAWS(name)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Files:               scripts(t),
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
@@ -89,6 +91,26 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// longest are the scripts that take longest, each of which would be waited for alone if it
+// were among the last to begin.
+var longest = []string{"rollouts", "revisions", "changes", "killed", "accounts", "capacity", "failures", "damagedstack"}
+
+// scripts are the files of testdata, the longest first.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	place := func(file string) int {
+		if i := slices.Index(longest, strings.TrimSuffix(filepath.Base(file), ".txtar")); i >= 0 {
+			return i
+		}
+		return len(longest)
+	}
+	slices.SortStableFunc(files, func(a, b string) int { return place(a) - place(b) })
+	require.Equal(t, len(longest), slices.IndexFunc(files, func(f string) bool { return place(f) == len(longest) }), "each of the longest is there")
+	return files
 }
 
 // programs returns a folder with what the scripts run. PIPELINETUI_BINARY names a

@@ -35,7 +35,10 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	for _, name := range []string{"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_TEMPLATES", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "TMPDIR", "PATH", "NO_COLOR", "HOME"} {
+	for _, name := range []string{
+		"PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_TEMPLATES",
+		"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "TMPDIR", "PATH", "NO_COLOR", "HOME",
+	} {
 		if v := ts.Getenv(name); v != "" { // an empty passphrase is one
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

@@ -11,11 +11,12 @@
 //	ACCEPTANCE_PROVIDER   the binary of hashicorp/aws 5.100.0
 //	ACCEPTANCE_TERRAFORM  the terraform program; what is on PATH unless given
 //	ACCEPTANCE_ALL        any value: all templates, not only the first, and Terraform
-//	ACCEPTANCE_TOOL       the program under test; built unless given
+//	ACCEPTANCE_TOOL       the program under test, else PIPELINETUI_BINARY; built unless given
 package acceptance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +64,7 @@ func fileFrom(t *testing.T, variable string) string {
 
 // tool is the program under test, built once for all tests here.
 var tool = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("ACCEPTANCE_TOOL"); bin != "" {
+	if bin := cmp.Or(os.Getenv("ACCEPTANCE_TOOL"), os.Getenv("PIPELINETUI_BINARY")); bin != "" {
 		return filepath.Abs(bin)
 	}
 	dir, err := os.MkdirTemp("", "acceptance")

@@ -26,6 +26,7 @@ import (
 var lacking = []struct{ state, token, tf string }{
 	{"iam.RolePoliciesExclusiveState", "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", "aws_iam_role_policies_exclusive"},
 	{"iam.RolePolicyAttachmentsExclusiveState", "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", "aws_iam_role_policy_attachments_exclusive"},
+	{"lambda.EventSourceMappingState", "aws:lambda/eventSourceMapping:EventSourceMapping", "aws_lambda_event_source_mapping"},
 }
 
 // edit replaces what is found once in a file.

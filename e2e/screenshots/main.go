@@ -134,7 +134,8 @@ func (s *studio) prepare() error {
 		return err
 	}
 	flowers := filepath.Join(s.home, "flowers.jsonl")
-	make := exec.CommandContext(context.Background(), "python3", filepath.Join(examples, "iris-batch", "generate.py"), "--count", "2000", "--broken", "240", "--kind", "missing", "--out", flowers)
+	make := exec.CommandContext(context.Background(), "python3", filepath.Join(examples, "iris-batch", "generate.py"), "--count", "2000", "--broken",
+		"240", "--kind", "missing", "--out", flowers)
 	if out, err := make.CombinedOutput(); err != nil {
 		return fmt.Errorf("generate.py: %w\n%s", err, out)
 	}
