@@ -32,6 +32,16 @@ func (Real) Now() time.Time { return time.Now().UTC() }
 // NewTimer wraps time.NewTimer.
 func (Real) NewTimer(d time.Duration) Timer { return realTimer{time.NewTimer(d)} }
 
+// NewTimerNoted is c.NewTimer. A Fake calls fires when the timer fires, before Advance
+// returns and before anything can be received: who counts those that wait has not to wait
+// until they have been scheduled. Other clocks do not call it. fires must not use the clock.
+func NewTimerNoted(c Clock, d time.Duration, fires func()) Timer {
+	if f, ok := c.(*Fake); ok {
+		return f.newTimer(d, fires)
+	}
+	return c.NewTimer(d)
+}
+
 type realTimer struct{ t *time.Timer }
 
 func (r realTimer) C() <-chan time.Time { return r.t.C }
@@ -76,11 +86,14 @@ func (f *Fake) Now() time.Time {
 }
 
 // NewTimer returns a timer that fires when Advance passes its time.
-func (f *Fake) NewTimer(d time.Duration) Timer {
+func (f *Fake) NewTimer(d time.Duration) Timer { return f.newTimer(d, func() {}) }
+
+func (f *Fake) newTimer(d time.Duration, fires func()) Timer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &fakeTimer{f: f, at: f.now.Add(d), c: make(chan time.Time, 1)}
+	t := &fakeTimer{f: f, at: f.now.Add(d), c: make(chan time.Time, 1), fires: fires}
 	if d <= 0 {
+		fires()
 		t.c <- f.now
 		return t
 	}
@@ -98,6 +111,7 @@ func (f *Fake) Advance(d time.Duration) {
 	for t := range f.timers {
 		if !t.at.After(f.now) {
 			delete(f.timers, t)
+			t.fires()
 			t.c <- f.now
 		}
 	}
@@ -125,6 +139,8 @@ type fakeTimer struct {
 	f  *Fake
 	at time.Time
 	c  chan time.Time
+	// fires is told before the timer sends.
+	fires func()
 }
 
 func (t *fakeTimer) C() <-chan time.Time { return t.c }

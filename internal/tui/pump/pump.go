@@ -25,16 +25,19 @@ type Batch[T any] struct {
 // Next waits for the next batch of ch: the first receive blocks, then items
 // gather until the window or the maximum is reached. Keep one outstanding per
 // channel and call it again from the handler unless the batch is the last one.
-func Next[T any](ctx context.Context, ch <-chan T) Batch[T] {
+// arrived is called once, when the waiting for the first one is over.
+func Next[T any](ctx context.Context, ch <-chan T, arrived func()) Batch[T] {
 	var b Batch[T]
 	select {
 	case v, ok := <-ch:
+		arrived()
 		if !ok {
 			b.Closed = true
 			return b
 		}
 		b.Items = append(b.Items, v)
 	case <-ctx.Done():
+		arrived()
 		b.Closed = true
 		return b
 	}

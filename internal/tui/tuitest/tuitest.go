@@ -258,11 +258,7 @@ func (s *Session) Resize(width, height int) {
 func (s *Session) Advance(d time.Duration) {
 	s.t.Helper()
 	s.Clock.Advance(d)
-	// The commands whose timers fired count as waiting until they are scheduled.
-	for range 3 {
-		time.Sleep(time.Millisecond)
-		s.Idle()
-	}
+	s.Idle()
 }
 
 // settle takes in what is there already.

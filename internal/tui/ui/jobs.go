@@ -206,11 +206,10 @@ func (j *Jobs) Handle(msg tea.Msg) (job *Job, cmd tea.Cmd, ok bool) {
 // read to its end.
 func (j *Jobs) next(job *Job) tea.Cmd {
 	ch := job.op.Updates()
-	ctx, waiting := context.WithoutCancel(j.env.Ctx), &j.env.waiting
-	waiting.Add(1)
+	ctx, env := context.WithoutCancel(j.env.Ctx), j.env
+	env.waiting.Add(1)
 	return func() tea.Msg {
-		defer waiting.Add(-1)
-		return Deliver{Msg: jobBatch{job, pump.Next(ctx, ch)}}
+		return Deliver{Msg: jobBatch{job, pump.Next(ctx, ch, env.waitsNot)}}
 	}
 }
 

@@ -96,11 +96,10 @@ func (l *Launches) Start(id spec.ID, total int, client *executions.Client, in ex
 }
 
 func (l *Launches) next(x *Launch) tea.Cmd {
-	ctx, waiting := l.env.Ctx, &l.env.waiting
+	ctx, env := l.env.Ctx, l.env
 	return func() tea.Msg {
-		waiting.Add(1)
-		defer waiting.Add(-1)
-		return Deliver{Msg: Guard(func() tea.Msg { return launchBatch{x, pump.Next(ctx, x.launch.Events())} })}
+		env.waiting.Add(1)
+		return Deliver{Msg: Guard(func() tea.Msg { return launchBatch{x, pump.Next(ctx, x.launch.Events(), env.waitsNot)} })}
 	}
 }
 

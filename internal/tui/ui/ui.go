@@ -99,10 +99,21 @@ func (e *Env) Waiting() int { return int(e.waiting.Load()) }
 
 // After is a command that yields msg after d, or nothing if ctx ends before.
 func (e *Env) After(ctx context.Context, d time.Duration, msg tea.Msg) tea.Cmd {
-	t := e.Clock.NewTimer(d)
+	// It waits from when the command runs until its timer fires, which is before the command
+	// is scheduled again.
+	const waits, over = 1, 2
+	var state atomic.Int32
+	waitsNot := func() {
+		if state.Swap(over) == waits {
+			e.waiting.Add(-1)
+		}
+	}
+	t := clock.NewTimerNoted(e.Clock, d, waitsNot)
 	return func() tea.Msg {
-		e.waiting.Add(1)
-		defer e.waiting.Add(-1)
+		if state.CompareAndSwap(0, waits) {
+			e.waiting.Add(1)
+		}
+		defer waitsNot()
 		defer t.Stop()
 		select {
 		case <-t.C():
@@ -112,6 +123,9 @@ func (e *Env) After(ctx context.Context, d time.Duration, msg tea.Msg) tea.Cmd {
 		}
 	}
 }
+
+// waitsNot says that one of the commands that wait has got what it waited for.
+func (e *Env) waitsNot() { e.waiting.Add(-1) }
 
 // Busy is how many answers are awaited.
 func (e *Env) Busy() int { return int(e.busy.Load()) }
@@ -189,8 +203,7 @@ func Next[T any](h *Host, ch <-chan T, wrap func(pump.Batch[T]) tea.Msg) tea.Cmd
 	ctx, id, e := h.ctx, h.ID, h.Env
 	return func() tea.Msg {
 		e.waiting.Add(1)
-		defer e.waiting.Add(-1)
-		return Deliver{To: id, Msg: Guard(func() tea.Msg { return wrap(pump.Next(ctx, ch)) })}
+		return Deliver{To: id, Msg: Guard(func() tea.Msg { return wrap(pump.Next(ctx, ch, e.waitsNot)) })}
 	}
 }
 

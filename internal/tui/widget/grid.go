@@ -66,16 +66,19 @@ type Grid struct {
 	order []int // row numbers shown, sorted and filtered
 	// cursor is a place in order; the grid finds itself what is in sight, since
 	// headings stand between rows.
-	cursor  Cursor
-	key     string // of the row under the cursor
-	marks   map[string]bool
-	sort    int // column, -1: as the rows come
-	reverse bool
-	filter  *Filter
-	hay     []string // lower-case text of each row, for the filter; nil if stale
-	group   func(row int) string
-	heading func(group string, rows int) string
-	groups  map[string]int // rows shown of each group; nil if stale
+	cursor Cursor
+	key    string // of the row under the cursor
+	// revealed are the rows from the cursor on that the next View brings into sight; 0: it
+	// scrolls as little as it can.
+	revealed int
+	marks    map[string]bool
+	sort     int // column, -1: as the rows come
+	reverse  bool
+	filter   *Filter
+	hay      []string // lower-case text of each row, for the filter; nil if stale
+	group    func(row int) string
+	heading  func(group string, rows int) string
+	groups   map[string]int // rows shown of each group; nil if stale
 	// lines are what the last View drew: places in order, and ^place for the heading
 	// over a place. drawn are the widths of the columns then, in a grid of drawnIn
 	// cells; sight are the cells of the rows in sight.
@@ -360,6 +363,7 @@ func (g *Grid) moveTo(place int) {
 // Update takes a key or a mouse event (relative to the grid) and reports whether
 // it was the grid's.
 func (g *Grid) Update(msg tea.Msg) bool {
+	g.revealed = 0
 	switch m := msg.(type) {
 	case tea.KeyMsg:
 		before := g.filter.Text()
@@ -525,9 +529,17 @@ func (g *Grid) View(width, height int) string {
 	return Box(strings.Join(out, "\n"), width, height)
 }
 
+// reveal has the next View scroll from the beginning to the cursor and as many rows under it
+// as there is room for.
+func (g *Grid) reveal(below int) { g.revealed = below + 1 }
+
 func (g *Grid) scroll(height int) {
 	c := &g.cursor
 	c.height = height
+	if n := g.revealed; n > 0 && len(g.order) > 0 {
+		g.revealed = 0
+		c.Top = min(c.At, g.first(min(c.At+n, len(g.order))-1))
+	}
 	c.Top = min(c.Top, c.At)
 	if height > 0 && len(g.order) > 0 {
 		c.Top = max(c.Top, g.first(c.At))

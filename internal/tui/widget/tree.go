@@ -201,6 +201,24 @@ func (t *Tree) SelectRow(row int) {
 	}
 }
 
+// Reveal puts the cursor on a row and scrolls as little from the beginning as it takes
+// for the row, and what hangs open under it, to be in sight, wherever the tree was scrolled
+// to before. The row itself is in sight in any case.
+func (t *Tree) Reveal(row int) {
+	t.SelectRow(row)
+	place, ok := t.place()
+	if !ok {
+		return
+	}
+	below := 0
+	for _, at := range t.open {
+		if at > place && at <= place+t.order[place].span {
+			below++
+		}
+	}
+	t.grid.reveal(below)
+}
+
 // Len is how many rows are shown, Total how many there are.
 func (t *Tree) Len() int { return t.grid.Len() }
 

@@ -103,6 +103,37 @@ func TestTree(t *testing.T) {
 	require.Equal(t, 5, tree.Len())
 }
 
+// What hangs under a row that is revealed is in sight, wherever the tree was scrolled to.
+func TestTreeReveal(t *testing.T) {
+	b := &branches{shut: map[string]bool{}, wide: map[string]bool{}}
+	for i := range 20 {
+		b.keys, b.texts, b.parents = append(b.keys, fmt.Sprint(i)), append(b.texts, fmt.Sprint("row ", i)), append(b.parents, -1)
+	}
+	for i := range 3 {
+		b.keys, b.texts, b.parents = append(b.keys, fmt.Sprint("n", i)), append(b.texts, fmt.Sprint("note ", i)), append(b.parents, 9)
+	}
+	var views []string
+	for _, seen := range []int{0, 9, 19} {
+		tree := testTree(b)
+		tree.SelectRow(seen)
+		tree.View(40, 9)
+		tree.Reveal(9)
+		tree.SetRows(b) // the cursor stays, and what is to be seen
+		views = append(views, ansi.Strip(tree.View(40, 9)))
+		row, _ := tree.Selected()
+		require.Equal(t, 9, row)
+	}
+	for _, v := range views {
+		require.Contains(t, v, "row 9")
+		require.Contains(t, v, "note 2")
+		require.NotContains(t, v, "row 10")
+		require.Equal(t, views[0], v, "it matters where the tree was before")
+	}
+	tree := testTree(b)
+	tree.Reveal(9)
+	require.Contains(t, ansi.Strip(tree.View(40, 3)), "row 9", "no room for what hangs under it")
+}
+
 func TestTreeFilter(t *testing.T) {
 	t.Parallel()
 	tree := testTree(smallTree())

@@ -521,7 +521,7 @@ func (p *Page) toRunning() {
 	for _, want := range []stack.Status{stack.StatusRunning, stack.StatusPending} {
 		for i, e := range p.rows.entries {
 			if e.parent < 0 && p.rows.rows[e.row].Status == want {
-				p.tree.SelectRow(i)
+				p.tree.Reveal(i)
 				return
 			}
 		}
@@ -531,7 +531,7 @@ func (p *Page) toRunning() {
 // toTop puts the cursor on what matters most.
 func (p *Page) toTop() {
 	if p.rows.Len() > 0 {
-		p.tree.SelectRow(0)
+		p.tree.Reveal(0)
 	}
 }
 
@@ -547,7 +547,7 @@ func (p *Page) toFailed() {
 	}
 	for i, e := range p.rows.entries {
 		if e.parent < 0 && p.rows.rows[e.row].Status == stack.StatusFailed {
-			p.tree.SelectRow(i)
+			p.tree.Reveal(i)
 			return
 		}
 	}
