@@ -72,17 +72,7 @@ func (s *Service) Register(r *wire.Router) {
 	const id = "applicationautoscaling"
 	r.Register(wire.Service{ID: id, Check: constraint.For(id, "ValidationException").Check, Guard: policy.Tagged(s.tagsOf)})
 	all, one, tagged := wire.Access{}, wire.Access{On: s.onTarget, Keys: targetKeys}, wire.On(onARN)
-	// A target that is to be made has no id yet: AWS's refusals of its tags name
-	// arn:aws:application-autoscaling:REGION:ACCOUNT:scalable-target/*, the resource type of TagResource.
-	// (service-authorization/latest/reference/list_awsapplicationautoscaling.html)
-	registers := one.Tags("application-autoscaling:TagResource")
-	registers.TaggingOn = func(req *wire.Request, in wire.Input) []string {
-		if there := s.onTarget(req, in); len(there) > 0 {
-			return there
-		}
-		return []string{req.ARN("application-autoscaling", "scalable-target/*")}
-	}
-	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget, registers)
+	wire.Handle(r, id, "RegisterScalableTarget", s.registerTarget, one.Tags("application-autoscaling:TagResource"))
 	wire.Handle(r, id, "DescribeScalableTargets", s.describeTargets, all)
 	wire.Handle(r, id, "DeregisterScalableTarget", s.deregisterTarget, one)
 	wire.Handle(r, id, "PutScalingPolicy", s.putPolicy, one)
@@ -108,8 +98,13 @@ func targetKeys(_ *wire.Request, in wire.Input) map[string][]string {
 
 func onARN(_ *wire.Request, in wire.Input) []string { return []string{in.Text("ResourceARN")} }
 
-// onTarget is the scalable target of a resource; before there is one it is all.
-func (s *Service) onTarget(req *wire.Request, in wire.Input) (arns []string) {
+// onTarget is the scalable target of a resource. Before there is one it has no id: what is
+// asked for then is arn:aws:application-autoscaling:REGION:ACCOUNT:scalable-target/*, the resource
+// type that actions require, which refusals name and AWS's own policies allow.
+// (service-authorization/latest/reference/list_awsapplicationautoscaling.html,
+// aws-managed-policy/latest/reference/AmazonECSInfrastructureRoleforExpressGatewayServices.html)
+func (s *Service) onTarget(req *wire.Request, in wire.Input) []string {
+	arns := []string{req.ARN("application-autoscaling", "scalable-target/*")}
 	_ = s.DB.View(func(tx *store.Tx) error { // an error comes again where the target is read
 		if t, found, err := store.Get[target](tx, targetsBucket, req.Key(in.Text("ResourceId"))); err == nil && found {
 			arns = []string{t.ARN}

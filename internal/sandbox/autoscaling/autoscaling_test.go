@@ -56,6 +56,33 @@ func tracking(id string, value float64) *sdk.PutScalingPolicyInput {
 	}
 }
 
+// Who registers a target needs the right to do it on scalable targets, and none on all that there
+// is: the action's required resource is ScalableTarget, and AWS's own policy of who registers new
+// ones allows it on arn:aws:application-autoscaling:*:*:scalable-target/*, which is the least that
+// `permissions` can give.
+// (service-authorization/latest/reference/list_awsapplicationautoscaling.html,
+// aws-managed-policy/latest/reference/AmazonECSInfrastructureRoleforExpressGatewayServices.html)
+func TestRegisteringANewTarget(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	register(t, w, map[string]smtypes.EndpointStatus{"ep": smtypes.EndpointStatusInService})
+	in := target("endpoint/ep/variant/v")
+	in.Tags = nil
+	of := func(name, region, namespace string) error {
+		_, cfg := w.User(t, name, `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Action":"sagemaker:DescribeEndpoint","Resource":"*"},
+			{"Effect":"Allow","Action":"application-autoscaling:RegisterScalableTarget","Resource":"arn:aws:application-autoscaling:`+region+`:000000000000:scalable-target/*",
+			 "Condition":{"StringEquals":{"application-autoscaling:service-namespace":"`+namespace+`"}}}]}`)
+		_, err := sdk.NewFromConfig(cfg).RegisterScalableTarget(t.Context(), in)
+		return err
+	}
+	const refused = "is not authorized to perform: application-autoscaling:RegisterScalableTarget on resource: arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/*"
+	require.ErrorContains(t, of("elsewhere", "eu-west-1", "sagemaker"), refused)
+	require.ErrorContains(t, of("another", "us-east-1", "ecs"), refused)
+	require.NoError(t, of("right", "us-east-1", "sagemaker"))
+	require.NoError(t, of("again", "us-east-1", "sagemaker"), "there is one by now")
+}
+
 // Who registers a target with tags needs the right to tag scalable targets, and none on all that
 // there is. An account's refusal names them so:
 // "not authorized to perform: application-autoscaling:TagResource on resource: ...:scalable-target/*"
