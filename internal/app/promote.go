@@ -64,18 +64,28 @@ func (a *App) Promote(ctx context.Context, from, to *Existing) (*spec.Pipeline, 
 }
 
 // artifactsOf are the parameters that say what a pipeline runs, in the form of --set: its
-// image and its artifacts.
+// image and its artifacts, and with code what it is started by, handler and runtime, which
+// are nothing without it.
 func artifactsOf(p *spec.Pipeline, t *spec.Template) []string {
+	with := map[string]string{} // what belongs to code, by its name
+	for _, rule := range t.Rules {
+		if rule.Kind == spec.RuleHandler {
+			for _, name := range rule.Parameters[1:] {
+				with[name] = rule.Parameters[0]
+			}
+		}
+	}
 	var set []string
 	for _, param := range t.Parameters {
-		if param.Type != spec.TypePath && param.Name != imageParameter {
+		code, belongs := with[param.Name]
+		if param.Type != spec.TypePath && param.Name != imageParameter && !belongs {
 			continue
 		}
 		value := p.Parameters.String(param.Name)
 		if local := p.Files[param.Name]; local != "" {
 			value = local
 		}
-		if value == "" {
+		if value == "" || belongs && p.Parameters.String(code) == "" {
 			value = "null" // it takes back what the other has
 		}
 		set = append(set, param.Name+"="+value)

@@ -19,8 +19,8 @@ func newPromote(deps *Deps, do action[deployOptions]) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "promote FROM TO",
 		Short: "let a pipeline run what another one runs",
-		Long: `Brings the image, the model, the code and the template of the revision that FROM runs to TO,
-by digest: from one env to the next, in another region or account if need be. The objects
+		Long: `Brings the image, the model, the code (with its handler and runtime) and the template of the
+revision that FROM runs to TO, by digest: from one env to the next, in another region or account if need be. The objects
 are copied out of FROM's bucket with the credentials of FROM, and into TO's with those of
 TO. Instances, limits, tags, secrets and whatever else TO has of its own stay.
 
