@@ -149,7 +149,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
 		"templates", "internal/artifacts", "internal/asl", "internal/awscfg", "internal/check", "internal/checks", "internal/clock", "internal/costs",
-		"internal/executions", "internal/fault", "internal/ledger", "internal/linear", "internal/outside", "internal/permissions", "internal/pipelines",
+		"internal/executions", "internal/fault", "internal/fetch", "internal/ledger", "internal/linear", "internal/outside", "internal/permissions", "internal/pipelines",
 		"internal/preflight", "internal/program", "internal/program/eject", "internal/program/kinds", "internal/revisions", "internal/health", "internal/logstream", "internal/results",
 		"internal/sandbox", "internal/sandbox/provider", "internal/settings", "internal/spec", "internal/stack", "internal/version", "internal/waves",
 	},

@@ -179,7 +179,7 @@ func (s *session) before(cmd *cobra.Command, _ []string) error {
 // with --version the version.
 func (s *session) bare(cmd *cobra.Command, _ []string) error {
 	if s.version {
-		return runVersion(cmd.Context(), s.deps)
+		return runVersion(cmd.Context(), s.deps, false)
 	}
 	why := cannotShow(s.deps)
 	if why == "" {

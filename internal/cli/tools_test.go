@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +60,38 @@ func TestVersionAndDoctor(t *testing.T) {
 	l = (&line{w: w, environ: map[string]string{"PIPELINETUI_PULUMI": filepath.Join(w.home, "none")}}).run(t, "doctor")
 	l.ends(t, ExitNotFound, "no Pulumi CLI at")
 	require.Contains(t, l.out.String(), "✘")
+}
+
+// Only who asks for it has the newest release looked up, and where that can't be done it is
+// said so: nothing is told that is not known.
+func TestVersionCheck(t *testing.T) {
+	t.Parallel()
+	asked, answer := 0, `{"tag_name": "v9.8.7", "html_url": "https://releases.example/v9.8.7"}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	w := inWorld(t)
+	at := func(url string, args ...string) *line {
+		l := &line{w: w, environ: map[string]string{"PIPELINETUI_RELEASE_URL": url}}
+		return l.run(t, append([]string{"version"}, args...)...)
+	}
+	at(server.URL).ends(t, ExitOK)
+	at(server.URL, "-o", "json").ends(t, ExitOK)
+	require.Zero(t, asked)
+	at(server.URL, "--check").ends(t, ExitOK, "the newest release is v9.8.7, and this program is none", "https://releases.example/v9.8.7")
+	require.Equal(t, map[string]any{"version": "v9.8.7", "url": "https://releases.example/v9.8.7"}, at(server.URL, "--check", "-o", "json").ends(t, ExitOK).doc(t, "Version")["release"])
+	answer = `{"tag_name": "v9.8.7", "html_url": "javascript:alert(1)"}`
+	require.Equal(t, map[string]any{"version": "v9.8.7"}, at(server.URL, "--check", "-o", "json").ends(t, ExitOK).doc(t, "Version")["release"])
+	for _, bad := range []string{"", "<html>", `{"tag_name": "newest"}`} {
+		answer = bad
+		at(server.URL, "--check").ends(t, ExitError, "the newest release is not known", "PIPELINETUI_RELEASE_URL")
+	}
+	server.Close()
+	at(server.URL, "--check").ends(t, ExitError, "the newest release is not known: download "+server.URL+": ", "connection refused", "PIPELINETUI_RELEASE_URL")
+	require.Equal(t, ExitError, at(server.URL, "--check", "-o", "json").code)
+	at("ftp://x", "--check").ends(t, ExitUsage, "not an http or https URL")
 }
 
 func TestDocs(t *testing.T) {

@@ -39,6 +39,7 @@ const (
 	Pulumi          = "pulumi"
 	Templates       = "templates"
 	MaxMonthlyCost  = "maxMonthlyCost"
+	ReleaseURL      = "releaseUrl"
 	SandboxPort     = "sandboxPort"
 	SandboxDelay    = "sandboxEndpointDelay"
 	SandboxHaste    = "sandboxHaste"
@@ -46,6 +47,10 @@ const (
 	SandboxItems    = "sandboxMaxItemBytes"
 	SandboxAccount  = "sandboxAccount"
 )
+
+// newestRelease is the document of GitHub's API about it: tag_name and html_url are read.
+// https://docs.github.com/en/rest/releases/releases#get-the-latest-release
+const newestRelease = "https://api.github.com/repos/pipelinetui/pipelinetui/releases/latest"
 
 // setting describes one setting: where it may come from and what it may be.
 type setting struct {
@@ -77,6 +82,7 @@ func all() []setting {
 		{Pulumi, "", []string{"PIPELINETUI_PULUMI"}, "", nil, "path of the Pulumi CLI"},
 		{Templates, "", []string{"PIPELINETUI_TEMPLATES"}, "", nil, "folders with templates of your own, separated by " + string(os.PathListSeparator)},
 		{MaxMonthlyCost, "", []string{"PIPELINETUI_MAX_MONTHLY_COST"}, "", isAmount, "USD a month that the pipelines of one up may cost by being there; more is refused"},
+		{ReleaseURL, "", []string{"PIPELINETUI_RELEASE_URL"}, newestRelease, isURL, "where `version --check` looks for the newest release; nothing else does"},
 		{SandboxPort, "", []string{"PIPELINETUI_SANDBOX_PORT"}, "", isPort, "port of the sandbox; any free one if unset"},
 		{SandboxDelay, "", []string{"PIPELINETUI_SANDBOX_ENDPOINT_DELAY"}, "2s", isDuration, "how long the sandbox takes to create an endpoint"},
 		{SandboxHaste, "", []string{"PIPELINETUI_SANDBOX_HASTE"}, "1", isHaste, "how many times faster than on AWS the waits of deployments pass in the sandbox"},
