@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -27,16 +26,13 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
+	"github.com/pipelinetui/pipelinetui/internal/signaltest"
 )
 
 // TestMain lets more scripts run at a time than there are processors: each waits for
 // sandboxes, locks and answers half of its time.
 func TestMain(m *testing.M) {
-	// Under nohup every process below would ignore SIGHUP, as it should; a signal that is
-	// caught is one that they begin with as usual.
-	if signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	}
+	signaltest.Reset()
 	early.Restore() // it is loaded with the command line
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {

@@ -30,6 +30,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/signaltest"
 )
 
 // nativePlugin is the name under which this test program serves our own provider
@@ -37,6 +39,7 @@ import (
 const nativePlugin = "pulumi-resource-aws-native"
 
 func TestMain(m *testing.M) {
+	signaltest.Reset()
 	if filepath.Base(os.Args[0]) == nativePlugin {
 		if err := serveNative(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -74,7 +74,7 @@ func TestCellOfThoseWhoLeave(t *testing.T) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return c.flight.waiting == n
-		}, 10e9, 1e6)
+		}, time.Minute, time.Millisecond)
 	}
 	go ask(second)
 	waiting(2)

@@ -36,6 +36,10 @@ const (
 	rolloutPollSandbox = 500 * time.Millisecond
 )
 
+// turnPatience is how long SageMaker may take to see an alarm that is set off on purpose: it
+// looks at them while a fleet bakes, and making one takes minutes.
+const turnPatience = 10 * time.Minute
+
 // baking is the wait in SageMaker's message: "Baking for 600 seconds (...) with traffic ...".
 var baking = lazyregexp.New(`(?i)baking for (\d+) seconds`)
 
@@ -72,10 +76,7 @@ func withRollouts(events <-chan stack.Event, news <-chan stack.Rollout, now func
 
 // watchRollout tells of each change of how far an endpoint has come, until ctx ends.
 func (a *App) watchRollout(ctx context.Context, t *Target, p *spec.Pipeline, urn, endpoint string, news chan<- stack.Rollout) {
-	every := rolloutPoll
-	if t.embedded {
-		every = rolloutPollSandbox
-	}
+	every := rolloutPace(t)
 	// What is only shown is not to end the process in the middle of an update.
 	defer func() { _ = recover() }()
 	var last stack.Rollout
@@ -97,15 +98,32 @@ func (a *App) watchRollout(ctx context.Context, t *Target, p *spec.Pipeline, urn
 	}
 }
 
-// rollout is how far an endpoint has come; nil if none is under way.
-func (a *App) rollout(ctx context.Context, t *Target, p *spec.Pipeline, endpoint string) (*stack.Rollout, error) {
+// rolloutPace is the time between two looks.
+func rolloutPace(t *Target) time.Duration {
+	if t.embedded {
+		return rolloutPollSandbox
+	}
+	return rolloutPoll
+}
+
+// endpoint asks SageMaker for an endpoint of a pipeline.
+func (t *Target) endpoint(ctx context.Context, p *spec.Pipeline, name string) (*sagemaker.DescribeEndpointOutput, error) {
 	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
 	if err != nil {
 		return nil, err
 	}
-	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &endpoint})
+	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
 	if err != nil {
-		return nil, fault.Wrap(awscfg.Classify(err), "look at the endpoint %s", endpoint)
+		return nil, fault.Wrap(awscfg.Classify(err), "look at the endpoint %s", name)
+	}
+	return out, nil
+}
+
+// rollout is how far an endpoint has come; nil if none is under way.
+func (a *App) rollout(ctx context.Context, t *Target, p *spec.Pipeline, endpoint string) (*stack.Rollout, error) {
+	out, err := t.endpoint(ctx, p, endpoint)
+	if err != nil {
+		return nil, err
 	}
 	if out.PendingDeploymentSummary == nil {
 		return nil, nil // documented
@@ -114,6 +132,10 @@ func (a *App) rollout(ctx context.Context, t *Target, p *spec.Pipeline, endpoint
 	own, named := program.RollbackAlarms(p, t.programEnv(p))
 	if len(own)+len(named) == 0 {
 		return r, nil
+	}
+	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
+	if err != nil {
+		return nil, err
 	}
 	names := slices.Concat(own, named)
 	if r.Alarms, err = alarmStates(cloudwatch.NewFromConfig(cfg))(ctx, names); err != nil {
@@ -241,10 +263,11 @@ func notTurnable(id spec.ID, split []string, locks []stack.Lock, goBack string) 
 	return fault.New(fault.Conflict, "no rollout of %s is under way", id).WithHint("%s`pipelinetui history %s` shows its revisions.", goBack, id)
 }
 
-// TurnBack has the rollout of a pipeline's endpoint turned back. AWS has no call for that:
-// one of the alarms that it is watched by is brought to ALARM, and OK again by its next
-// evaluation. (docs/rollouts.md) Without an endpoint it is that of an alias, which this
-// process moves itself.
+// TurnBack has the rollout of a pipeline's endpoint turned back, and returns when SageMaker has
+// begun to. AWS has no call for that: one of the alarms that it is watched by is brought to
+// ALARM, and OK again by its next evaluation. (docs/rollouts.md) A rollout that comes to its
+// end before is an error. Without an endpoint it is that of an alias, which this process
+// moves itself.
 func (a *App) TurnBack(ctx context.Context, p *spec.Pipeline, endpoint string) error {
 	if endpoint == "" {
 		if !a.moving.stop(p.ID, errByHand) {
@@ -261,7 +284,37 @@ func (a *App) TurnBack(ctx context.Context, p *spec.Pipeline, endpoint string) e
 	if err != nil {
 		return err
 	}
-	return a.setOff(ctx, t, p, r.Brake, fmt.Sprintf("the rollout of %s was turned back by hand", p.ID))
+	return a.brake(ctx, t, p, r)
+}
+
+// brake sets the alarm of a rollout off until SageMaker has seen it: the evaluation that makes
+// it OK again may come before the look of SageMaker.
+func (a *App) brake(ctx context.Context, t *Target, p *spec.Pipeline, r *stack.Rollout) error {
+	begun := a.opts.Clock.Now()
+	wanted := ""
+	for {
+		out, err := t.endpoint(ctx, p, r.Endpoint)
+		switch {
+		case err != nil:
+			return err
+		case out.EndpointStatus == types.EndpointStatusRollingBack:
+			return nil
+		case out.PendingDeploymentSummary == nil && wanted != "" && aws.ToString(out.EndpointConfigName) != wanted:
+			return nil // it has gone back meanwhile
+		case out.PendingDeploymentSummary == nil:
+			return fault.New(fault.Conflict, "the rollout of %s came to its end before it could be turned back", p.ID).WithHint("%s", a.GoBack(ctx, p.ID))
+		case a.opts.Clock.Now().Sub(begun) > turnPatience:
+			return fault.New(fault.Timeout, "SageMaker has not begun to turn the rollout of %s back, though the alarm %s was set off", p.ID, r.Brake).
+				WithHint("`pipelinetui rollback %s --abort` sets it off again.", p.ID)
+		}
+		wanted = aws.ToString(out.PendingDeploymentSummary.EndpointConfigName)
+		if err := a.setOff(ctx, t, p, r.Brake, fmt.Sprintf("the rollout of %s was turned back by hand", p.ID)); err != nil {
+			return err
+		}
+		if err := clock.Sleep(ctx, a.opts.Clock, rolloutPace(t)); err != nil {
+			return fault.Wrap(err, "wait for SageMaker to turn the rollout of %s back; the alarm %s was set off", p.ID, r.Brake)
+		}
+	}
 }
 
 // setOff brings an alarm of a pipeline's own to ALARM, until it is evaluated again. A point

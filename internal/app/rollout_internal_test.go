@@ -1,15 +1,22 @@
 package app
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -118,4 +125,76 @@ func TestTurnBackSetsOffNobodyElsesAlarm(t *testing.T) {
 	require.Equal(t, []string{"checkout-errors"}, others)
 	require.NotEmpty(t, mine)
 	require.NotContains(t, mine, "checkout-errors")
+}
+
+// An alarm that is set off is OK again by its next evaluation, which may come before SageMaker
+// looks: it is set off until SageMaker turns back. A rollout that is over meanwhile is told as
+// what it came to.
+// (AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html)
+func TestBrakeUntilSageMakerTurnsBack(t *testing.T) {
+	t.Parallel()
+	const never = 1 << 20
+	for name, c := range map[string]struct {
+		after int32          // looks
+		then  map[string]any // what DescribeEndpoint tells from then on
+		says  string
+	}{
+		"seen at once":      {1, map[string]any{"EndpointStatus": "RollingBack", "EndpointConfigName": "old"}, ""},
+		"seen in the end":   {5, map[string]any{"EndpointStatus": "RollingBack", "EndpointConfigName": "old"}, ""},
+		"back between":      {2, map[string]any{"EndpointStatus": "InService", "EndpointConfigName": "old"}, ""},
+		"through between":   {2, map[string]any{"EndpointStatus": "InService", "EndpointConfigName": "new"}, "came to its end before it could be turned back"},
+		"SageMaker is deaf": {never, nil, "has not begun to turn the rollout of acme/iris back, though the alarm ptui-a-5xx was set off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var looks, set atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.Contains(r.Header.Get("X-Amz-Target"), "DescribeEndpoint") {
+					set.Add(1)
+					w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+					w.Header().Set("Content-Type", "application/cbor")
+					_, _ = w.Write([]byte{0xbf, 0xff}) // an empty map
+					return
+				}
+				answer := map[string]any{
+					"EndpointStatus": "Updating", "EndpointConfigName": "old",
+					"PendingDeploymentSummary": map[string]any{"EndpointConfigName": "new"},
+				}
+				if looks.Add(1) > c.after {
+					answer = c.then
+				}
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				_ = json.NewEncoder(w).Encode(answer)
+			}))
+			t.Cleanup(server.Close)
+			fake := clock.NewFake(time.Unix(0, 0))
+			a := newTestApp(t, nil, nil)
+			a.opts.Clock = fake
+			target := &Target{configs: configs{of: map[placeKey]keptConfig{{"us-east-1", ""}: {aws.Config{
+				Region: "us-east-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+				Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+			}, time.Now()}}}}
+			ended := make(chan error, 1)
+			go func() {
+				ended <- a.brake(t.Context(), target, &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "iris", Env: "dev"}, Region: "us-east-1"},
+					&stack.Rollout{Endpoint: "e", Brake: "ptui-a-5xx"})
+			}()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() {
+				for fake.WaitTimers(ctx, 1) == nil {
+					fake.Advance(rolloutPoll)
+				}
+			}()
+			err := <-ended
+			if c.says != "" {
+				require.ErrorContains(t, err, c.says)
+			} else {
+				require.NoError(t, err)
+			}
+			if c.after != never {
+				require.Equal(t, c.after, set.Load())
+			}
+		})
+	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
+	"github.com/pipelinetui/pipelinetui/internal/signaltest"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
@@ -36,6 +37,7 @@ import (
 const asProgram = "PIPELINETUI_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
+	signaltest.Reset()
 	if os.Getenv(asProgram) != "" {
 		tabPatience = time.Hour // a busy machine is no reason to answer nothing
 		os.Exit(int(Main(os.Args[1:])))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/signaltest"
 )
 
 func TestSignalsGoToWhoeverHoldsThem(t *testing.T) {
@@ -78,6 +80,7 @@ func TestHoldersNest(t *testing.T) {
 }
 
 func TestTheProcessesSignals(t *testing.T) { // a signal is the whole process's
+	signaltest.Reset()
 	signals, release := SystemSignals()
 	defer release()
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))

@@ -172,7 +172,7 @@ func TestScalingIsTriedAgain(t *testing.T) {
 	w, ctx, f := iamtest.New(t), t.Context(), &fleet{count: 1}
 	c, stop := f.open(t, w)
 	t.Cleanup(func() { stop() })
-	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	waits, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	const id = "endpoint/ep/variant/v"
 	bounds := func(low int32) {
@@ -188,7 +188,7 @@ func TestScalingIsTriedAgain(t *testing.T) {
 		require.Eventually(t, func() bool {
 			w.Clock.Advance(100 * time.Millisecond)
 			return f.instances() == want
-		}, 20*time.Second, 5*time.Millisecond)
+		}, 2*time.Minute, 5*time.Millisecond)
 	}
 	_, err := c.RegisterScalableTarget(ctx, target(id))
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestScalingIsTriedAgain(t *testing.T) {
 			got = append(got, string(a.StatusCode)+": "+*a.StatusMessage)
 		}
 		return err == nil && len(got) == 3
-	}, 20*time.Second, 5*time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 	require.Equal(t, []string{
 		"Successful: Successfully set desired instance count to 5. Change successfully fulfilled by sagemaker.",
 		"Failed: Failed to set desired instance count to 5. Reason: Cannot update in-progress endpoint",

@@ -93,7 +93,7 @@ func TestOneActionFailsAlone(t *testing.T) {
 			history = out.AlarmHistoryItems
 		}
 		return len(history) == 2
-	}, 20*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	require.Equal(t, "Failed to execute action arn:aws:lambda:us-east-1:000000000000:function:bad", *history[0].HistorySummary)
 	require.Equal(t, "Successfully executed action arn:aws:lambda:us-east-1:000000000000:function:good", *history[1].HistorySummary)
 	require.Len(t, calls, 2)
@@ -121,7 +121,7 @@ func TestActionsAreTriedAgain(t *testing.T) {
 	}))
 	require.NoError(t, s.Start(ctx))
 	defer func() { require.NoError(t, s.Close()) }()
-	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	waits, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	require.NoError(t, w.Clock.WaitTimers(waits, 2)) // that of the alarms, and that of the actions
 	require.NoError(t, w.DB.Update(func(tx *store.Tx) error { return tx.PutRaw("cloudwatch.actions", key, whole) }))
@@ -129,7 +129,7 @@ func TestActionsAreTriedAgain(t *testing.T) {
 		w.Clock.Advance(100 * time.Millisecond)
 		out, err := c.DescribeAlarmHistory(ctx, &sdk.DescribeAlarmHistoryInput{HistoryItemType: types.HistoryItemTypeAction})
 		return err == nil && len(out.AlarmHistoryItems) == 1
-	}, 20*time.Second, 5*time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 }
 
 // An idle sandbox writes nothing: the rounds go on while somebody else is writing. What is
@@ -142,7 +142,7 @@ func TestIdleRoundsDoNotWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Start(ctx))
 	defer func() { require.NoError(t, s.Close()) }()
-	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	waits, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	require.NoError(t, w.Clock.WaitTimers(waits, 1))
 	err = w.DB.Update(func(*store.Tx) error {

@@ -49,12 +49,12 @@ func (s *setup) soon(t *testing.T, step time.Duration, holds func() bool) {
 	require.Eventually(t, func() bool {
 		s.Clock.Advance(step)
 		return holds()
-	}, 20*time.Second, 5*time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 }
 
 func (s *setup) waits(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -91,7 +91,7 @@ func TestWorkIsTriedAgain(t *testing.T) {
 		require.Eventually(t, func() bool {
 			out, err := s.bridge.DescribeArchive(ctx, &sdk.DescribeArchiveInput{ArchiveName: aws.String("a")})
 			return err == nil && out.EventCount == 1
-		}, 20*time.Second, 5*time.Millisecond)
+		}, 2*time.Minute, 5*time.Millisecond)
 		mend := s.damage(t, "events.archived", "")
 		_, err = s.bridge.StartReplay(ctx, &sdk.StartReplayInput{
 			ReplayName: aws.String("r"), EventSourceArn: archive.ArchiveArn, Destination: &types.ReplayDestination{Arn: aws.String(busARN + "default")},

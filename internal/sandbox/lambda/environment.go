@@ -30,7 +30,7 @@ const (
 	sessionLife = 12 * time.Hour
 	margin      = 20 * time.Minute
 	// settle is how long output that was printed before the answer may take.
-	settle = 200 * time.Millisecond
+	settle = 2 * time.Second
 )
 
 // invocation is one event on its way through an environment.

@@ -340,7 +340,7 @@ func (w *world) settle(name string) *sm.DescribeEndpointOutput {
 	w.t.Helper()
 	var out *sm.DescribeEndpointOutput
 	require.Eventually(w.t, func() bool {
-		w.clock.Advance(time.Second)
+		w.pass(time.Second)
 		out = w.describe(name)
 		switch out.EndpointStatus {
 		case types.EndpointStatusInService, types.EndpointStatusFailed:
@@ -350,6 +350,21 @@ func (w *world) settle(name string) *sm.DescribeEndpointOutput {
 		}
 	}, time.Minute, 5*time.Millisecond)
 	return out
+}
+
+// pass lets time pass if something waits for it: while nothing does, something is asked or
+// done, which has a time limit of its own.
+func (w *world) pass(d time.Duration) {
+	if w.waits() {
+		w.clock.Advance(d)
+	}
+}
+
+// waits reports whether an endpoint waits for time to pass: then it does nothing else.
+func (w *world) waits() bool {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 50*time.Millisecond)
+	defer cancel()
+	return w.clock.WaitTimers(ctx, 1) == nil
 }
 
 // ready makes an endpoint "iris" in service.

@@ -133,13 +133,6 @@ func (w *world) until(what string, ok func(*sm.DescribeEndpointOutput) bool) *sm
 	return out
 }
 
-// waits reports whether the endpoint waits for time to pass: then it does nothing else.
-func (w *world) waits() bool {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 50*time.Millisecond)
-	defer cancel()
-	return w.clock.WaitTimers(ctx, 1) == nil
-}
-
 // message waits for a variant of the new fleet to be told of in some words.
 func (w *world) message(text string) *types.PendingProductionVariantSummary {
 	w.t.Helper()

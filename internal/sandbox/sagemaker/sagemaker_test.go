@@ -511,7 +511,10 @@ func TestMappedImage(t *testing.T) {
 	require.NoError(t, w.model("iris", img+":7", ""))
 	require.NoError(t, w.config("c1", nil))
 	require.NoError(t, w.endpoint("iris", "c1"))
-	require.Eventually(t, func() bool { w.clock.Advance(200 * time.Millisecond); return pings.Load() > 2 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool {
+		w.pass(200 * time.Millisecond)
+		return pings.Load() > 2
+	}, time.Minute, time.Millisecond)
 	require.Equal(t, types.EndpointStatusCreating, w.describe("iris").EndpointStatus, "not in service before the ping is answered")
 	healthy.Store(1)
 	require.Equal(t, types.EndpointStatusInService, w.settle("iris").EndpointStatus)

@@ -67,7 +67,7 @@ func TestQueueMetrics(t *testing.T) {
 	until("q NumberOfMessagesSent Count", 1)
 	until("q SentMessageSize Bytes", 5)
 	until("q ApproximateNumberOfMessagesVisible Count", 2)
-	out, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url, VisibilityTimeout: 600})
+	out, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: url, VisibilityTimeout: 43200})
 	require.NoError(t, err)
 	until("q NumberOfMessagesReceived Count", 1)
 	until("q ApproximateNumberOfMessagesNotVisible Count", 1)

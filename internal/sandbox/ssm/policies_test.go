@@ -212,7 +212,7 @@ func TestPoliciesAreTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		<-h.told
 	}
-	waits, cancel := context.WithTimeout(ctx, 20*time.Second)
+	waits, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	require.NoError(t, w.Clock.WaitTimers(waits, 1))
 	const bucket = "ssm.parameters"
@@ -228,6 +228,6 @@ func TestPoliciesAreTriedAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		w.Clock.Advance(100 * time.Millisecond)
 		return len(h.told) == 2
-	}, 20*time.Second, 5*time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 	require.Equal(t, "aws.ssm, Parameter Store Policy Action, arn:aws:ssm:us-east-1:000000000000:parameter/p, Expiration", <-h.told)
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -95,6 +96,8 @@ type Source struct {
 	client  *executions.Client
 	release chan struct{}
 	once    sync.Once
+	// playing counts the operations that are about to tell of more.
+	playing atomic.Int64
 
 	mu        sync.Mutex
 	pipelines map[spec.ID]pipelines.Pipeline
@@ -195,6 +198,9 @@ func (s *Source) Unread() {
 
 // Release lets held operations go on.
 func (s *Source) Release() { s.once.Do(func() { close(s.release) }) }
+
+// Playing is how many operations are about to tell of more: those that are held do not.
+func (s *Source) Playing() int { return int(s.playing.Load()) }
 
 // Requests are the operations that were asked for.
 func (s *Source) Requests() []pipelines.Request {

@@ -104,6 +104,7 @@ func (s *Source) Operate(ctx context.Context, req pipelines.Request) (pipelines.
 			}
 		}
 	}
+	s.playing.Add(1)
 	go o.play(logs)
 	return o, nil
 }
@@ -123,12 +124,15 @@ type Operation struct {
 
 // play interleaves the logs as a parallel operation would.
 func (o *Operation) play(logs [][]stack.Event) {
+	defer o.source.playing.Add(-1)
 	defer close(o.done)
 	defer close(o.updates)
 	for step := 0; ; step++ {
 		left := false
 		if o.source.HoldAfter > 0 && step == o.source.HoldAfter {
+			o.source.playing.Add(-1)
 			<-o.source.release
+			o.source.playing.Add(1)
 		}
 		for i, log := range logs {
 			if step < len(log) {

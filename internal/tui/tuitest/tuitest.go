@@ -28,7 +28,7 @@ import (
 )
 
 // patience bounds every wait; only a broken build waits that long.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Start is what the clock says when a session begins, unless Now was given: shortly
 // after the recordings of datatest.
@@ -274,9 +274,15 @@ func (s *Session) settle() {
 	}
 }
 
+// player is a source that plays what a stream tells.
+type player interface{ Playing() int }
+
 // resting tells that no command is under way but those that wait for the clock
 // or a stream.
 func (s *Session) resting() bool {
+	if p, ok := s.App.Env().Source.(player); ok && p.Playing() > 0 {
+		return false
+	}
 	return s.App.Env().Busy() == 0 && s.running.Load() <= int64(s.App.Env().Waiting()) && len(s.msgs) == 0
 }
 

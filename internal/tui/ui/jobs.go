@@ -207,8 +207,8 @@ func (j *Jobs) Handle(msg tea.Msg) (job *Job, cmd tea.Cmd, ok bool) {
 func (j *Jobs) next(job *Job) tea.Cmd {
 	ch := job.op.Updates()
 	ctx, env := context.WithoutCancel(j.env.Ctx), j.env
-	env.waiting.Add(1)
 	return func() tea.Msg {
+		env.waiting.Add(1)
 		return Deliver{Msg: jobBatch{job, pump.Next(ctx, ch, env.waitsNot)}}
 	}
 }

@@ -51,6 +51,8 @@ func TestScreens(t *testing.T) {
 			s := datatest.New(t)
 			x := open(t, s, datatest.Iris, "order-1", tuitest.Size(size.width, size.height))
 			x.Until("succeeded")
+			// What has ended is described once more when its whole history is there.
+			x.Wait("the end of the history", func() bool { return s.API.Calls("DescribeExecution") >= 2 })
 			x.Until("StoreResult") // which the history alone tells
 			for _, tab := range []string{"graph", "timeline", "events", "data"} {
 				x.Press(map[string]string{"graph": "1", "timeline": "2", "events": "3", "data": "4"}[tab])
