@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -128,6 +129,7 @@ var awsClients = map[string]func(aws.Config) any{
 	"autoscaling": func(c aws.Config) any { return applicationautoscaling.NewFromConfig(c) },
 	"cloudwatch":  func(c aws.Config) any { return cloudwatch.NewFromConfig(c) },
 	"events":      func(c aws.Config) any { return eventbridge.NewFromConfig(c) },
+	"ecr":         func(c aws.Config) any { return ecr.NewFromConfig(c) },
 	"iam":         func(c aws.Config) any { return iam.NewFromConfig(c) },
 	"kms":         func(c aws.Config) any { return kms.NewFromConfig(c) },
 	"lambda":      func(c aws.Config) any { return lambda.NewFromConfig(c) },

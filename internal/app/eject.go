@@ -88,6 +88,7 @@ func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Reco
 	if env.Objects, err = objects.of(p, tmpl); err != nil {
 		return nil, nil, err
 	}
+	env.ImageDigest = objects.images.of(p, tmpl)
 	if env.Secrets, err = a.readReferences(ctx, t, stack.OperationPreview, []*spec.Pipeline{p}).of(p, tmpl); err != nil {
 		return nil, nil, err
 	}

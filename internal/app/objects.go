@@ -26,10 +26,12 @@ func placeOf(p *spec.Pipeline, ref program.S3Reference) objectPlace {
 	return objectPlace{p.Region, p.AssumeRole, ref.Bucket, ref.Key}
 }
 
-// lookedUp is what lies in S3 where the pipelines of a request say.
+// lookedUp is what lies in S3 and ECR where the pipelines of a request say.
 type lookedUp struct {
 	found map[objectPlace]string
 	wrong map[objectPlace]error
+	// images are what the tags of their images stand for.
+	images images
 	// template finds the template of a pipeline.
 	template func(*spec.Pipeline) (*spec.Template, error)
 }
@@ -42,6 +44,7 @@ func (a *App) lookUp(ctx context.Context, t *Target, req Request) lookedUp {
 		return l
 	}
 	l.template = func(p *spec.Pipeline) (*spec.Template, error) { return a.TemplateOf(ctx, p) }
+	l.images = a.lookUpImages(ctx, t, req.Pipelines, l.template)
 	places := map[objectPlace]bool{}
 	for _, p := range req.Pipelines {
 		for _, ref := range l.references(p) {
@@ -107,10 +110,17 @@ func refusedParameter(name, format string, args ...any) *spec.Problem {
 	return &spec.Problem{Path: spec.Path{"parameters", name}, Rule: spec.CodeArtifact, Msg: fmt.Sprintf(format, args...)}
 }
 
-// notices tell where a change of what lies in S3 can't be seen.
+// notices tell where a change of what lies in S3 or ECR can't be seen, and which tags have moved.
 func (l lookedUp) notices(pipelines []*spec.Pipeline) map[spec.ID][]string {
 	out := map[spec.ID][]string{}
 	for _, p := range pipelines {
+		if l.template != nil {
+			if t, err := l.template(p); err == nil {
+				if notice := l.images.notice(p, t); notice != "" {
+					out[p.ID] = append(out[p.ID], notice)
+				}
+			}
+		}
 		for _, ref := range l.references(p) {
 			if err := l.wrong[placeOf(p, ref)]; err != nil {
 				out[p.ID] = append(out[p.ID], "whether "+ref.Parameter+" has changed in S3 is not known: "+err.Error())

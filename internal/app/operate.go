@@ -218,6 +218,7 @@ func (a *App) job(ctx context.Context, o *Operation, t *Target, p *spec.Pipeline
 	if env.Objects, err = objects.of(p, tmpl); err != nil {
 		return job, err
 	}
+	env.ImageDigest = objects.images.of(p, tmpl)
 	if env.Secrets, err = secrets.of(p, tmpl); err != nil {
 		return job, err
 	}

@@ -342,14 +342,9 @@ func (q *asker) Image(ctx context.Context, image string) (out preflight.Image, e
 	if err != nil {
 		return out, err
 	}
-	id := ecrtypes.ImageIdentifier{ImageTag: aws.String("latest")}
-	if e.Tag != "" {
-		id.ImageTag = &e.Tag
-	}
-	if e.Digest != "" {
-		id = ecrtypes.ImageIdentifier{ImageDigest: &e.Digest}
-	}
-	got, err := ecr.NewFromConfig(cfg).BatchGetImage(ctx, &ecr.BatchGetImageInput{RegistryId: &e.Account, RepositoryName: &e.Repository, ImageIds: []ecrtypes.ImageIdentifier{id}})
+	got, err := ecr.NewFromConfig(cfg).BatchGetImage(ctx, &ecr.BatchGetImageInput{
+		RegistryId: &e.Account, RepositoryName: &e.Repository, ImageIds: []ecrtypes.ImageIdentifier{imageID(e)},
+	})
 	switch {
 	case code(err) == "RepositoryNotFoundException":
 		return out, nil

@@ -93,5 +93,8 @@ func artifactsOf(p *spec.Pipeline, t *spec.Template) []string {
 	return set
 }
 
-// ByTag tells whether an image is named by a tag, so that what it stands for may change.
-func ByTag(image string) bool { return image != "" && !strings.Contains(image, "@sha256:") }
+// ByTag tells whether the image of a revision is known by a tag alone, so that what it stands
+// for may change.
+func ByTag(r *revisions.Record) bool {
+	return r.Image != "" && r.ImageDigest == "" && !strings.Contains(r.Image, "@sha256:")
+}

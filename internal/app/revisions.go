@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -233,7 +234,7 @@ func (a *App) specAt(ctx context.Context, x *Existing, number int) (*revisions.R
 }
 
 // RebuildAt returns an existing pipeline as a revision was made: the spec, the template
-// and the artifacts of then, by digest. Nothing of it has to be on this machine; what is
+// the image and the artifacts of then, by digest. Nothing of it has to be on this machine; what is
 // in the bucket is taken from there even if the files are here, for they may be others now.
 // set ("name=value") goes on top of it.
 func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, set []string) (*spec.Pipeline, *revisions.Record, error) {
@@ -249,7 +250,11 @@ func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, set []stri
 	if err != nil {
 		return nil, nil, fault.Wrap(err, "%s", at)
 	}
-	o := a.SpecOptions(set)
+	pin, err := a.pinImage(ctx, x, r)
+	if err != nil && !slices.ContainsFunc(set, func(s string) bool { return strings.HasPrefix(s, imageParameter+"=") }) {
+		return nil, nil, err
+	}
+	o := a.SpecOptions(slices.Concat(pin, set))
 	skip := o
 	skip.SkipFiles = true
 	p, err := spec.FromDocument(doc, cat, skip)

@@ -176,7 +176,7 @@ func differences(st theme.Styles, d diffDoc) string {
 func shownValue(v any) string {
 	const wide = 80
 	if s, ok := v.(string); ok {
-		return render.Line(shortDigest(s), wide)
+		return render.Line(revisions.Short(s), wide)
 	}
 	return render.Line(fmt.Sprint(v), wide)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
@@ -43,7 +44,7 @@ func ranText(st theme.Styles, r *pipelines.Ran) string {
 	if len(r.Updates) > 0 {
 		parts = append(parts, fmt.Sprintf("update %d", r.Updates[0]))
 	}
-	for _, x := range [][2]string{{"model", shortDigest(r.Model)}, {"code", shortDigest(r.Code)}, {"machine version", versionOf(r.Machine)}} {
+	for _, x := range [][2]string{{"model", revisions.Short(r.Model)}, {"code", revisions.Short(r.Code)}, {"machine version", versionOf(r.Machine)}} {
 		if x[1] != "" {
 			parts = append(parts, x[0]+" "+render.Line(x[1], 0))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 )
@@ -73,7 +74,7 @@ func (deps *Deps) revisionTable(st theme.Styles, list []app.Revision) string {
 	for _, r := range list {
 		rows = append(rows, []render.Cell{
 			render.T(fmt.Sprint(r.Number)), render.S(string(r.State), revisionStyle(st, &r)), render.T(render.Age(r.Begun, now)),
-			render.T(render.Dash(r.By)), render.T(render.Dash(shortDigest(r.Model))), render.T(render.Dash(shortDigest(r.Code))),
+			render.T(render.Dash(r.By)), render.T(render.Dash(revisions.Short(r.Model))), render.T(render.Dash(revisions.Short(r.Code))),
 			render.T(render.Dash(versionOf(r.Machine))), render.T(r.Note()),
 		})
 	}
@@ -93,16 +94,6 @@ func revisionStyle(st theme.Styles, r *app.Revision) lipgloss.Style {
 		return st.Warn
 	}
 	return st.Bad
-}
-
-// shortDigest is a digest as people tell it from others.
-func shortDigest(digest string) string {
-	const few = 12
-	kind, sum, ok := strings.Cut(digest, ":")
-	if !ok || len(sum) <= few {
-		return digest
-	}
-	return kind + ":" + sum[:few]
 }
 
 // versionOf is the number at the end of a version's ARN.

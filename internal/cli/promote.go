@@ -73,7 +73,7 @@ func runPromote(ctx context.Context, deps *Deps, o *deployOptions) error {
 	if ledger, err := pipelines.Ledger(to.State); err == nil {
 		deps.tellChanged(ledger.Find(ledger.Current), record)
 	}
-	if app.ByTag(record.Image) {
+	if app.ByTag(record) {
 		deps.Note("the image %s is named by a tag: what it stands for may change", render.Line(record.Image, 0))
 	}
 	if err := deps.gate(ctx, from, p); err != nil {
@@ -105,10 +105,10 @@ func (deps *Deps) tellChanged(now, next *revisions.Record) {
 		return
 	}
 	for _, x := range []struct{ what, old, new string }{
-		{"image", now.Image, next.Image}, {"model", now.Model, next.Model}, {"code", now.Code, next.Code},
+		{"image", revisions.Pinned(now.Image, now.ImageDigest), revisions.Pinned(next.Image, next.ImageDigest)}, {"model", now.Model, next.Model}, {"code", now.Code, next.Code},
 	} {
 		if x.old != x.new {
-			deps.Note("  %s: %s → %s", x.what, render.Dash(render.Line(shortDigest(x.old), 0)), render.Dash(render.Line(shortDigest(x.new), 0)))
+			deps.Note("  %s: %s → %s", x.what, render.Dash(render.Line(revisions.Short(x.old), 0)), render.Dash(render.Line(revisions.Short(x.new), 0)))
 		}
 	}
 }

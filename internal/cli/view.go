@@ -134,6 +134,11 @@ func (v *view) plan(st theme.Styles, id spec.ID, details bool) string {
 		return ""
 	}
 	text := render.Plan(st, p.Rows(), details)
+	for _, m := range p.Messages { // of the stack as a whole
+		if m.Severity == stack.SeverityWarning {
+			text += st.Warn.Render("  ! "+render.Line(m.Message, 0)) + "\n"
+		}
+	}
 	for _, line := range render.Attention(p.Rows()) {
 		text += st.Warn.Render("  ! "+line) + "\n"
 	}

@@ -339,6 +339,9 @@ func (g *gatherer) given() []Statement {
 		out = append(out, allow("Artifacts", []string{"s3:GetObject"}, objects))
 		out = append(out, listing("ListArtifacts", objects)...)
 	}
+	if images := g.each(func(p *Pipeline) []string { return p.Repositories }); len(images) > 0 {
+		out = append(out, allow("ImageDigests", []string{"ecr:BatchGetImage"}, images))
+	}
 	return out
 }
 

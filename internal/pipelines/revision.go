@@ -73,6 +73,8 @@ type Revision struct {
 	Error    string             `json:"error,omitempty"`
 	Template revisions.Template `json:"template"`
 	Image    string             `json:"image,omitempty"`
+	// ImageDigest is what the image's name stood for.
+	ImageDigest string `json:"imageDigest,omitempty"`
 	// Model and Code are digests; Machine, ModelName and Function the versions that AWS
 	// gave it.
 	Model     string `json:"model,omitempty"`
@@ -152,7 +154,7 @@ func Revisions(s *stack.State, history []stack.Update, locks []stack.Lock) ([]Re
 		}
 		one := Revision{
 			Number: r.Number, Begun: r.Begun, By: r.By, Tool: r.Tool, Message: r.Message, Origin: r.Origin, Template: r.Template,
-			Image: r.Image, Model: r.Model, Code: r.Code, Content: r.Content, Updates: []int{},
+			Image: r.Image, ImageDigest: r.ImageDigest, Model: r.Model, Code: r.Code, Content: r.Content, Updates: []int{},
 		}
 		made, whole := ledger.MadeOf(r.Number)
 		one.Machine, one.ModelName, one.Function = made.Machine, made.Model, made.Function

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -192,6 +193,16 @@ func ParseECRImage(image string) (e ECRImage, ok bool) {
 		return e, false
 	}
 	return ECRImage{m[1], m[2], m[3], m[4], m[5]}, true
+}
+
+// imageDigest is the digest of the model's image: its own, or what its tag stands for; "" if
+// that is not known, or the image is not in ECR.
+func (p *plan) imageDigest() string {
+	e, ok := ParseECRImage(p.text("image"))
+	if !ok {
+		return ""
+	}
+	return cmp.Or(e.Digest, p.env.ImageDigest)
 }
 
 // imageGrants let SageMaker pull exactly the image's repository, if it is in

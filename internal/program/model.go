@@ -5,6 +5,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -132,7 +133,7 @@ func (b *build) modelIdentity(tags pulumi.StringMap, opts []pulumi.ResourceOptio
 // container is the one container of the model, with the upload it waits for.
 func (b *build) container() (*sagemaker.ModelPrimaryContainerArgs, []pulumi.Resource, error) {
 	c := &sagemaker.ModelPrimaryContainerArgs{
-		Image: pulumi.String(b.text("image")),
+		Image: pulumi.String(revisions.Pinned(b.text("image"), b.imageDigest())),
 		Mode:  pulumi.String("SingleModel"),
 	}
 	if env := b.environment("modelEnvironment"); len(env) > 0 {

@@ -37,6 +37,9 @@ type Env struct {
 	// with the content. One that is not there is not known; then what was deployed
 	// last counts as unchanged.
 	Objects map[string]string
+	// ImageDigest is what the tag of the image stands for now, "" if that is not known: it is
+	// deployed by that digest, so that all instances run the same, those of tomorrow too.
+	ImageDigest string
 	// Endpoint is what the stack records of its endpoint; nil if it has none yet.
 	Endpoint *EndpointNow
 	// Secrets are the values of what the pipeline refers to (see

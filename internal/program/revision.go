@@ -34,12 +34,12 @@ func (p *plan) content() (revisions.Content, map[string]any, error) {
 		open["artifacts"] = copies
 	}
 	c := revisions.Content{
-		Document: p.sealed(open), Image: p.text("image"), Objects: p.env.Objects,
+		Document: p.sealed(open), Image: p.text("image"), ImageDigest: p.imageDigest(), Objects: p.env.Objects,
 		Template: revisions.Template{Name: p.tmpl.Name, Version: p.tmpl.Version},
 		Model:    p.modelDigest(), Code: p.codeDigest(),
 	}
 	if param, known := p.tmpl.Parameter("image"); known && param.Secret {
-		c.Image = "" // it is in the document, sealed
+		c.Image, c.ImageDigest = "", "" // it is in the document, sealed
 	}
 	copied, err := TemplateCopy(p.tmpl)
 	if err != nil {

@@ -51,7 +51,7 @@ func same(a, b any) bool {
 func (c Content) flat() map[string]any {
 	out := map[string]any{}
 	artifacts, _ := c.Document["artifacts"].(map[string]any)
-	for k, v := range c.Document {
+	for k, v := range c.pinned(normalDocument(c.Document, true)) {
 		switch k {
 		case "artifacts", "directory", "apiVersion", "templateVersion", "tenant", "model", "env":
 		case "parameters", "dormant":

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -38,8 +39,10 @@ type Content struct {
 	// "etag:..." of what somebody else has, "" if there is none or it is not known.
 	Model string `json:"model,omitempty"`
 	Code  string `json:"code,omitempty"`
-	// Image is the container image as it was named.
-	Image string `json:"image,omitempty"`
+	// Image is the container image as it was named, ImageDigest what that stood for when the
+	// revision was made; "" if that is not known.
+	Image       string `json:"image,omitempty"`
+	ImageDigest string `json:"imageDigest,omitempty"`
 	// Objects tell what lay in S3 where parameters say, by parameter.
 	Objects map[string]string `json:"objects,omitempty"`
 }
@@ -270,7 +273,8 @@ func normalDocument(doc map[string]any, secrets bool) map[string]any {
 // Digest is a digest of all that the content says, but for secrets and for where files
 // lie on the machine.
 func (c Content) Digest() string {
-	c.Document = normalDocument(c.Document, false)
+	c.Document = c.pinned(normalDocument(c.Document, false))
+	c.Image, c.ImageDigest = Pinned(c.Image, c.ImageDigest), ""
 	c.Template.Object = ""
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -278,6 +282,38 @@ func (c Content) Digest() string {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// Pinned is an image by its digest, without its tag: as SageMaker takes it, which takes one
+// of both. Without a digest it is the image without its tag if it has a digest of its own.
+func Pinned(image, digest string) string {
+	name, own, named := strings.Cut(image, "@")
+	if !named && digest == "" {
+		return image
+	}
+	if tag := strings.LastIndexByte(name, ':'); tag > strings.LastIndexByte(name, '/') {
+		name = name[:tag]
+	}
+	return name + "@" + cmp.Or(own, digest)
+}
+
+// Short is a digest as people tell it from others.
+func Short(digest string) string {
+	const few = 12
+	kind, sum, ok := strings.Cut(digest, ":")
+	if !ok || len(sum) <= few {
+		return digest
+	}
+	return kind + ":" + sum[:few]
+}
+
+// pinned is a document in which the image is named by its digest, so that a revision is the
+// same as one that names it by a tag which stood for it. The document is changed.
+func (c Content) pinned(doc map[string]any) map[string]any {
+	if parameters, ok := doc["parameters"].(map[string]any); ok && c.Image != "" && parameters["image"] == c.Image {
+		parameters["image"] = Pinned(c.Image, c.ImageDigest)
+	}
+	return doc
 }
 
 // Sealed is the content without the text of any secret, and without where files lie: what

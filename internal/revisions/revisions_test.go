@@ -86,6 +86,7 @@ func TestSameContentIsTheSameRevision(t *testing.T) {
 		"a parameter": func(c *Content) { c.Document["parameters"] = map[string]any{"memoryMb": 2} },
 		"code":        func(c *Content) { c.Code = "sha256:cd" },
 		"an object":   func(c *Content) { c.Objects = map[string]string{"model": "e"} },
+		"an image":    func(c *Content) { c.Image = "accounts/churn:1" },
 		"template":    func(c *Content) { c.Template.SHA256 = "ef" },
 	} {
 		c := content(1)
@@ -93,6 +94,34 @@ func TestSameContentIsTheSameRevision(t *testing.T) {
 		step, err := l.Next(c, kept, nil)
 		require.NoError(t, err)
 		require.Equal(t, 2, step.Number, name)
+	}
+}
+
+// What an image's tag stands for is a part of the revision, however that names it.
+func TestImageByDigest(t *testing.T) {
+	t.Parallel()
+	const repository = "123456789012.dkr.ecr.us-east-1.amazonaws.com/a/churn"
+	with := func(image, digest string) Content {
+		c := content(1)
+		c.Document["parameters"] = map[string]any{"image": image}
+		c.Image, c.ImageDigest = image, digest
+		return c
+	}
+	tagged, pinned := with(repository+":1", "sha256:aa"), with(repository+"@sha256:aa", "sha256:aa")
+	require.Equal(t, tagged.Digest(), pinned.Digest())
+	require.Empty(t, Diff(tagged, pinned))
+	require.Equal(t, repository+":1", tagged.Document["parameters"].(map[string]any)["image"], "it was only compared")
+	require.Equal(t, []Difference{{Path: "image", Old: repository + "@sha256:aa", New: repository + "@sha256:bb"}}, Diff(tagged, with(repository+":1", "sha256:bb")))
+	require.NotEqual(t, tagged.Digest(), with(repository+":1", "sha256:bb").Digest())
+	require.NotEqual(t, tagged.Digest(), with(repository+":1", "").Digest())
+	for _, x := range [][3]string{
+		{"sandbox/linear", "", "sandbox/linear"},
+		{repository + ":1", "", repository + ":1"},
+		{repository, "sha256:aa", repository + "@sha256:aa"},
+		{repository + ":1@sha256:bb", "sha256:aa", repository + "@sha256:bb"},
+		{"localhost:5000/churn", "sha256:aa", "localhost:5000/churn@sha256:aa"},
+	} {
+		require.Equal(t, x[2], Pinned(x[0], x[1]))
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Service) startVariant(ctx context.Context, e *endpoint, d *deployment, 
 		load := func(parse bool) ([]byte, error) {
 			return s.artifact(ctx, scopeOf(e.ARN), p, artifactKey(e.ARN, d.Generation, v.Name, i), &all[i], parse, resume)
 		}
-		c, err := s.startContainer(load, v, &all[i])
+		c, err := s.startContainer(ctx, load, v, &all[i])
 		if err != nil {
 			return r, err
 		}
@@ -168,9 +168,9 @@ func hostName(c *types.ContainerDefinition, i, n int) string {
 
 // startContainer starts a container; load returns its model file, or with false
 // only makes sure that the model data can be had.
-func (s *Service) startContainer(load func(parse bool) ([]byte, error), v *variant, c *types.ContainerDefinition) (container, error) {
+func (s *Service) startContainer(ctx context.Context, load func(parse bool) ([]byte, error), v *variant, c *types.ContainerDefinition) (container, error) {
 	image := aws.ToString(c.Image)
-	if base, ok := s.mapped(image); ok {
+	if base, ok := s.mapped(ctx, image); ok {
 		u, err := url.Parse(base)
 		if err != nil || u.Host == "" {
 			return container{}, failf("The image %q is mapped to %q, which is not the URL of a server.", image, base)
@@ -239,10 +239,20 @@ func (s *Service) ping(ctx context.Context, c container) error {
 }
 
 // mapped finds the local server of an image: by its full reference, without tag
-// or digest, or by its repository alone.
-func (s *Service) mapped(image string) (string, bool) {
+// or digest, or by its repository alone. One that is named by its digest is the one that a
+// tag of ECR names.
+func (s *Service) mapped(ctx context.Context, image string) (string, bool) {
 	for _, k := range []string{image, untagged(image), repository(image)} {
 		if u, ok := s.cfg.Images[k]; ok {
+			return u, true
+		}
+	}
+	name, digest, pinned := strings.Cut(image, "@")
+	for k, u := range s.cfg.Images {
+		if !pinned || untagged(k) != untagged(name) {
+			continue
+		}
+		if x, err := s.lookUp(ctx, k); err == nil && x != nil && x.digest == digest {
 			return u, true
 		}
 	}
@@ -268,11 +278,14 @@ func repository(image string) string {
 	return image
 }
 
-// resolvedImage is the image by digest, as DeployedImages shows it. The sandbox
-// has no registry, so the digest is made of the reference.
-func resolvedImage(image string) string {
-	if strings.Contains(image, "@") {
-		return image
+// resolvedImage is the image by digest, as DeployedImages shows it. Where no registry has
+// told the digest it is made of the reference.
+func resolvedImage(image, digest string) string {
+	switch {
+	case strings.Contains(image, "@"):
+		_, digest, _ = strings.Cut(image, "@")
+	case digest == "":
+		digest = "sha256:" + sha256Hex(image)
 	}
-	return untagged(image) + "@sha256:" + sha256Hex(image)
+	return untagged(image) + "@" + digest
 }

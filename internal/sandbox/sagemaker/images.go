@@ -29,6 +29,7 @@ type pulled struct {
 	repository string // its ARN
 	found      bool   // there is such a repository
 	missing    bool   // the repository has no such image
+	digest     string // of the image that is found
 	// architectures are those of OCI that the image is for; none if that is not known.
 	architectures []string
 }
@@ -66,13 +67,17 @@ func (s *Service) lookUp(ctx context.Context, image string) (*pulled, error) {
 		return nil, err
 	}
 	var out struct {
-		Images []struct{ ImageManifest string }
+		Images []struct {
+			ImageID       struct{ ImageDigest string }
+			ImageManifest string
+		}
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return nil, err
 	}
 	x.found, x.missing = true, len(out.Images) == 0
 	for _, i := range out.Images {
+		x.digest = i.ImageID.ImageDigest
 		var list struct {
 			Manifests []struct{ Platform struct{ Architecture string } }
 		}
@@ -104,13 +109,25 @@ func (s *Service) mayPull(ctx context.Context, x *pulled, p wire.Principal) bool
 // The words are those that clients quote: what is not there,
 // https://github.com/aws-samples/easy-amazon-sagemaker-deployments/issues/4; who may not
 // pull from another account, https://github.com/aws/deep-learning-containers/issues/5657.
-func (s *Service) probeImage(ctx context.Context, model, image string, role wire.Principal) error {
+//
+// It returns the image by its digest, as the model's endpoints will show it: "If you used
+// the registry/repository[:tag] form ... when you created the model hosted in this
+// ProductionVariant, the path resolves to a path of the form registry/repository[@digest]"
+// (sagemaker/latest/APIReference/API_DeployedImage.html).
+func (s *Service) probeImage(ctx context.Context, model, image string, role wire.Principal) (string, error) {
 	x, err := s.lookUp(ctx, image)
-	if err != nil || x == nil {
-		return err
+	if err != nil {
+		return "", err
 	}
+	if x == nil {
+		return resolvedImage(image, ""), nil
+	}
+	return resolvedImage(image, x.digest), s.mayHave(ctx, model, image, x, role)
+}
+
+func (s *Service) mayHave(ctx context.Context, model, image string, x *pulled, role wire.Principal) error {
 	here := scopeOf(model)
-	_, mapped := s.mapped(image)
+	_, mapped := s.mapped(ctx, image)
 	switch {
 	case !x.found && (mapped || repository(image) == linear.Image || x.home.Account != here.Account):
 		return nil

@@ -2,6 +2,8 @@ package sagemaker_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -101,4 +103,40 @@ func TestImagesOfOtherAccounts(t *testing.T) {
 		require.NoError(t, w.model(name, theirs, ""))
 	}
 	require.NoError(t, w.model("unknown", "222233334444.dkr.ecr.us-east-1.amazonaws.com/churn:1", ""), "an account that is not here")
+}
+
+// A model keeps the image that its tag stood for when it was created, and tells which that is.
+func TestATagIsResolvedWithTheModel(t *testing.T) {
+	t.Parallel()
+	const tagged = account + ".dkr.ecr.us-east-1.amazonaws.com/churn:1"
+	const name = account + ".dkr.ecr.us-east-1.amazonaws.com/churn@"
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	w := newWorld(t, func(w *world) { w.images[tagged] = server.URL })
+	digests := []string{}
+	record := func(architecture string, size int64) {
+		doc, err := json.Marshal(ecr.NewImage{Image: tagged, Architecture: architecture, Size: size})
+		require.NoError(t, err)
+		raw, err := w.router.Invoke(t.Context(), wire.ScopeOf(account, region), wire.Principal{Account: account, Admin: true}, "images", ecr.OpAddImage, doc)
+		require.NoError(t, err)
+		var added ecr.AddedImage
+		require.NoError(t, json.Unmarshal(raw, &added))
+		digests = append(digests, added.Digest)
+	}
+	registry(t, w)
+	w.allow(pull)
+	record("amd64", 1)
+	const data = "s3://models/iris/model.tar.gz"
+	require.NoError(t, w.model("first", tagged, data))
+	record("amd64", 2)
+	require.NoError(t, w.model("second", tagged, data))
+	require.NoError(t, w.model("third", name+digests[1], data)) // its server is that of the tag
+	require.NotEqual(t, digests[0], digests[1])
+	for i, model := range []string{"first", "second", "third"} {
+		require.NoError(t, w.config(model, func(in *sm.CreateEndpointConfigInput) { in.ProductionVariants[0].ModelName = &model }))
+		require.NoError(t, w.endpoint(model, model))
+		out := w.settle(model)
+		require.Equal(t, types.EndpointStatusInService, out.EndpointStatus, aws.ToString(out.FailureReason))
+		require.Equal(t, name+digests[min(i, 1)], *out.ProductionVariants[0].DeployedImages[0].ResolvedImage)
+	}
 }

@@ -103,10 +103,13 @@ func (s *Service) probeModel(ctx context.Context, m *model) error {
 	if err != nil {
 		return invalid("Could not assume role %s. Please ensure that the role exists and allows principal '%s' to assume the role.", role, servicePrinc)
 	}
+	m.Resolved = nil
 	for _, c := range m.containers() {
-		if err := s.probeImage(ctx, m.ARN, aws.ToString(c.Image), p); err != nil {
+		resolved, err := s.probeImage(ctx, m.ARN, aws.ToString(c.Image), p)
+		if err != nil {
 			return err
 		}
+		m.Resolved = append(m.Resolved, resolved)
 		a, err := artifactOf(&c)
 		if err != nil || a == nil {
 			continue // checked before

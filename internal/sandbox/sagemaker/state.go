@@ -31,6 +31,16 @@ type model struct {
 	ARN     string
 	Created time.Time
 	Spec    sm.CreateModelInput
+	// Resolved are the images of the containers by digest; none in records of earlier versions.
+	Resolved []string `json:",omitempty"`
+}
+
+// resolved is the image of a container by digest.
+func (m *model) resolved(i int, c *types.ContainerDefinition) string {
+	if i < len(m.Resolved) {
+		return m.Resolved[i]
+	}
+	return resolvedImage(aws.ToString(c.Image), "")
 }
 
 // containers are the model's containers in the order of the pipeline.
@@ -155,9 +165,9 @@ func newDeployment(tx *store.Tx, arn func(kind, name string) string, cfg config,
 		} else {
 			v.DesiredCount = aws.ToInt32(pv.InitialInstanceCount)
 		}
-		for _, c := range m.containers() {
+		for i, c := range m.containers() {
 			v.Images = append(v.Images, types.DeployedImage{
-				SpecifiedImage: c.Image, ResolvedImage: aws.String(resolvedImage(aws.ToString(c.Image))), ResolutionTime: aws.Time(now),
+				SpecifiedImage: c.Image, ResolvedImage: aws.String(m.resolved(i, &c)), ResolutionTime: aws.Time(m.Created),
 			})
 		}
 		d.Variants = append(d.Variants, v)

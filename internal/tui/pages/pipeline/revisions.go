@@ -203,6 +203,7 @@ func revisionText(x *pipelines.Revision) string {
 	line("error", x.Error)
 	line("template", strings.TrimSpace(x.Template.Name+" v"+x.Template.Version))
 	line("image", x.Image)
+	line("by digest", x.ImageDigest)
 	line("model", x.Model)
 	line("code", x.Code)
 	line("machine", x.Machine)
