@@ -70,6 +70,7 @@ type App struct {
 	pinned sync.Map
 	// moving are the rollouts of aliases that go on.
 	moving moving
+	feeds  feeds
 	// ledgerTold is done when somebody was told what is wrong with a ledger of quotas.
 	ledgerTold sync.Once
 }
@@ -121,6 +122,7 @@ const tidyPatience = 2 * time.Second
 // Close releases what was opened. What is still being opened is given up, and waited for
 // only if this process has to take something of it away, for tidyPatience.
 func (a *App) Close() error {
+	a.feeds.end() // by what the target knows
 	var wg sync.WaitGroup
 	for _, end := range []func(){a.target.end, a.engine.end, a.pulumi.end, a.plugged.end} {
 		wg.Go(end)

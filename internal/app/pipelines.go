@@ -249,22 +249,25 @@ func (a *App) Machine(ctx context.Context, id spec.ID) (*Machine, error) {
 	return m, nil
 }
 
-// Ends opens a feed of the ends of a pipeline's executions, nil if the pipeline has none
+// Ends opens a feed of the ends of a pipeline's executions at once, nil if the pipeline has none
 // (events: push). Close of it has to be called.
-func (a *App) Ends(ctx context.Context, m *Machine) (*executions.Push, error) {
-	if m.Pipeline == nil || m.Pipeline.Output(eventsTopic) == "" {
+func (a *App) Ends(ctx context.Context, x *Existing) (*executions.Push, error) {
+	if !tells(x) {
 		return nil, nil
 	}
 	t, err := a.Target(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := t.awsConfig(ctx, m.Region, m.Pipeline.Spec.AssumeRole)
+	cfg, err := t.awsConfig(ctx, x.Spec.Region, x.Spec.AssumeRole)
 	if err != nil {
 		return nil, err
 	}
-	return executions.OpenPush(ctx, cfg, m.Pipeline.Output(eventsTopic), a.opts.Clock)
+	return executions.OpenPush(ctx, cfg, x.Output(eventsTopic), a.opts.Clock)
 }
+
+// tells is whether a pipeline tells of the ends of its executions.
+func tells(x *Existing) bool { return x != nil && x.Spec != nil && x.Output(eventsTopic) != "" }
 
 // eventsTopic is the output of a pipeline whose ends of executions are told.
 const eventsTopic = "eventsTopicArn"

@@ -129,7 +129,7 @@ func (t *Target) Ask(ctx context.Context, c spec.Check) (Answer, error) {
 			enough()
 		}
 	}()
-	w := t.Client.Watch(waiting, started.ARN)
+	w := t.Client.Watch(waiting, started.ARN, nil)
 	defer w.Cancel()
 	end, err := w.Wait()
 	if waiting.Err() != nil {

@@ -78,26 +78,32 @@ func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error 
 	}
 	deps.Note("batch %s: %s started, %d were there already", o.batch, render.Count(doc.Started, "execution", "executions"), doc.Existed)
 	if o.wait || o.watch {
-		var shown time.Time
-		err := awaitBatch(ctx, deps, o, m, &doc.batchRun, func(p *executions.BatchProgress) {
-			// A line every few seconds is enough for a log; a terminal gets more.
-			if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
-				return
-			}
-			shown = deps.now()
-			ended := p.Total - p.Running - p.Missing
-			deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
-		})
-		if err != nil {
-			return err
-		}
+		return endBatch(ctx, deps, o, m, &doc)
 	}
-	if err := deps.Write(doc, func() string { return batchText(deps, doc) }); err != nil {
+	return deps.Write(doc, func() string { return batchText(deps, doc) })
+}
+
+// endBatch waits for the ends of a batch, tells how far it is, and writes how it has ended.
+func endBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchDoc) error {
+	var shown time.Time
+	err := awaitBatch(ctx, deps, o, m, &doc.batchRun, func(p *executions.BatchProgress) {
+		// A line every few seconds is enough for a log; a terminal gets more.
+		if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
+			return
+		}
+		shown = deps.now()
+		ended := p.Total - p.Running - p.Missing
+		deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+	})
+	if err != nil {
+		return err
+	}
+	if err := deps.Write(doc, func() string { return batchText(deps, *doc) }); err != nil {
 		return err
 	}
 	if bad := doc.bad(); bad > 0 {
 		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, len(doc.Executions), o.batch).
-			WithHint("Run `pipelinetui executions list %s --batch %s --status FAILED` to see them.", id, o.batch)
+			WithHint("Run `pipelinetui executions list %s --batch %s --status FAILED` to see them.", m.ID, o.batch)
 	}
 	return nil
 }
@@ -217,7 +223,7 @@ func awaitBatch(
 	defer w.Cancel()
 	for p := range w.Events() {
 		if p.Lost != nil {
-			deps.Note("warning: the ends of executions are not heard of any more, and are looked for instead: %s", fault.Reason(p.Lost))
+			noteLost(deps, p.Lost)
 		}
 		passed(&p)
 	}
@@ -237,12 +243,17 @@ func awaitBatch(
 	return nil
 }
 
+// noteLost says why a watch hears nothing of ends.
+func noteLost(deps *Deps, err error) {
+	deps.Note("warning: the ends of executions are not heard of, and are looked for instead: %s", fault.Reason(err))
+}
+
 // openFeed opens the pipeline's feed of ends, nil if it has none or there is no way to it:
 // then they are looked for. shut closes it, also when ctx is done.
 func openFeed(ctx context.Context, deps *Deps, m *app.Machine) (feed executions.Feed, shut func()) {
-	push, err := deps.app().Ends(ctx, m)
+	push, err := deps.app().Ends(ctx, m.Pipeline)
 	if err != nil {
-		deps.Note("warning: the ends of executions cannot be heard of, and are looked for instead: %s", fault.Reason(err))
+		noteLost(deps, err)
 	}
 	if push == nil {
 		return nil, func() {}

@@ -114,7 +114,7 @@ func runBatchesShow(ctx context.Context, deps *Deps, o *batchesOptions) error {
 		return err
 	}
 	if len(list) == 0 {
-		return fault.New(fault.NotFound, "there is no execution of a batch %s", o.batch).WithHint("Run `pipelinetui batches list %s` to see those that were started here.", id)
+		return noBatch(id, o.batch)
 	}
 	doc := struct {
 		console.Header
@@ -141,6 +141,11 @@ func runBatchesShow(ctx context.Context, deps *Deps, o *batchesOptions) error {
 		}
 		return text
 	})
+}
+
+// noBatch is that nothing of a batch is there.
+func noBatch(id spec.ID, batch string) error {
+	return fault.New(fault.NotFound, "there is no execution of a batch %s", batch).WithHint("Run `pipelinetui batches list %s` to see those that were started here.", id)
 }
 
 func newBatchesResume(deps *Deps, do action[batchesOptions]) *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
@@ -80,18 +81,28 @@ func rawJSON(text string) json.RawMessage {
 // findExecution is the execution that [PIPELINE] EXECUTION names, and who can be asked
 // about it. Without a pipeline its ID is empty.
 func findExecution(ctx context.Context, deps *Deps, args []string) (*executions.Client, spec.ID, string, error) {
+	m, arn, err := findRun(ctx, deps, args)
+	if m == nil {
+		return nil, spec.ID{}, arn, err
+	}
+	return m.Client, m.ID, arn, err
+}
+
+// findRun is findExecution with the pipeline's machine, of which only the client is known
+// without a pipeline.
+func findRun(ctx context.Context, deps *Deps, args []string) (*app.Machine, string, error) {
 	if len(args) == 1 {
 		c, err := deps.app().ClientFor(ctx, args[0])
-		return c, spec.ID{}, args[0], err
+		return &app.Machine{Client: c}, args[0], err
 	}
 	id, err := spec.ParseID(args[0])
 	if err != nil {
-		return nil, id, "", err
+		return nil, "", err
 	}
 	m, err := deps.app().Machine(ctx, id)
 	if err != nil {
-		return nil, id, "", err
+		return nil, "", err
 	}
 	arn, err := m.Client.Resolve(ctx, m.ARN, args[1])
-	return m.Client, id, arn, err
+	return m, arn, err
 }

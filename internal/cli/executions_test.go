@@ -36,7 +36,7 @@ func TestExecutionOptions(t *testing.T) {
 	require.Equal(t, &executionsListOptions{args: []string{"a/b"}, statuses: []string{"FAILED", "RUNNING"}, since: "1h", name: "x*", limit: 7},
 		parsed(t, newExecutionsList, "a/b --status FAILED,RUNNING --since 1h --name x* --limit 7"))
 	require.Equal(t, &executionsShowOptions{executionOptions{[]string{"a/b", "x"}}, 500}, parsed(t, newExecutionsShow, "a/b x"))
-	require.Equal(t, &executionsWatchOptions{executionOptions{[]string{"arn"}}, time.Second}, parsed(t, newExecutionsWatch, "arn --timeout 1s"))
+	require.Equal(t, &executionsWatchOptions{executionOptions{[]string{"arn"}}, "", time.Second}, parsed(t, newExecutionsWatch, "arn --timeout 1s"))
 	require.Equal(t, &changeOptions{executionOptions: executionOptions{[]string{"a/b", "x"}}, yes: true, cause: "why", errorName: "E"},
 		parsed(t, newExecutionsStop, "a/b x -y --cause why --error E"))
 	require.Equal(t, &changeOptions{executionOptions: executionOptions{[]string{"a/b", "x"}}}, parsed(t, newExecutionsRedrive, "a/b x"))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 // executionsWatchOptions are those of executions watch.
 type executionsWatchOptions struct {
 	executionOptions
+	batch   string
 	timeout time.Duration
 }
 
@@ -29,35 +31,79 @@ func newExecutionsWatch(deps *Deps, do action[executionsWatchOptions]) *cobra.Co
 	o := &executionsWatchOptions{}
 	cmd := &cobra.Command{
 		Use:   "watch " + executionArgs,
-		Short: "follow an execution, state by state, to its end",
-		Long:  "Follows an execution to its end; exits with 10 unless it succeeded." + executionHelp,
-		Args:  cobra.RangeArgs(1, 2),
+		Short: "follow an execution, state by state, or a batch to its end",
+		Long: `Follows an execution to its end; exits with 10 unless it succeeded. With --batch, and a
+pipeline alone, it follows the executions of a batch, as "run --inputs --wait" does.
+
+A pipeline with "events: push" tells of ends by itself: they are seen within two seconds, and
+looked for seldom.` + executionHelp,
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.args = args
 			return do(cmd.Context(), deps, o)
 		},
 	}
 	durationFlag(cmd.Flags(), &o.timeout, "timeout", 0, "give up watching after this time; 0 for never")
+	cmd.Flags().StringVar(&o.batch, "batch", "", "follow all executions of this batch of the pipeline")
+	deps.flag(cmd, "batch", batches)
 	cmd.ValidArgsFunction = deps.completes(anExecution)
 	return reads(cmd)
 }
 
 func runExecutionsWatch(ctx context.Context, deps *Deps, o *executionsWatchOptions) error {
-	c, id, arn, err := findExecution(ctx, deps, o.args)
+	if o.batch != "" {
+		return watchBatch(ctx, deps, o)
+	}
+	m, arn, err := findRun(ctx, deps, o.args)
 	if err != nil {
 		return err
 	}
 	// What was started elsewhere may be missing; do not wait for it.
-	if _, err := c.Describe(ctx, arn); err != nil {
+	if _, err := m.Client.Describe(ctx, arn); err != nil {
 		return err
 	}
-	return watchExecution(ctx, deps, watchOptions{id: id, arn: arn, client: c, events: true, timeout: o.timeout, exit: true})
+	return watchExecution(ctx, deps, watchOptions{machine: m, arn: arn, events: true, timeout: o.timeout, exit: true})
+}
+
+// watchBatch follows the executions that there are of a batch.
+func watchBatch(ctx context.Context, deps *Deps, o *executionsWatchOptions) error {
+	if len(o.args) > 1 {
+		return wrongFlag("batch", o.batch, "it means nothing with an execution").WithHint("Name the pipeline alone: pipelinetui executions watch %s --batch %s", o.args[0], o.batch)
+	}
+	if err := aboutFlag("batch", o.batch, executions.ValidateBatch(o.batch)); err != nil {
+		return err
+	}
+	id, err := spec.ParseID(o.args[0])
+	if err != nil {
+		return err
+	}
+	m, err := deps.app().Machine(ctx, id)
+	if err != nil {
+		return err
+	}
+	list, err := m.Client.List(ctx, executions.ListInput{Machine: m.ARN, Batch: o.batch})
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return noBatch(id, o.batch)
+	}
+	of := &runOptions{batch: o.batch, timeout: o.timeout}
+	ctx, stop := of.bounded(ctx)
+	defer stop()
+	doc := batchDoc{console.NewHeader("Batch"), newBatchRun(id, o.batch)}
+	doc.Existed = len(list)
+	for i := range list {
+		doc.Executions = append(doc.Executions, batchItem{Index: executions.BatchNumber(list[i].Name), Name: list[i].Name, ARN: list[i].ARN})
+	}
+	slices.SortFunc(doc.Executions, func(a, b batchItem) int { return a.Index - b.Index })
+	return endBatch(ctx, deps, of, m, &doc)
 }
 
 type watchOptions struct {
-	id      spec.ID
+	// machine is that of the execution; without its pipeline it has a client only.
+	machine *app.Machine
 	arn     string
-	client  *executions.Client
 	events  bool // show each state as it comes
 	timeout time.Duration
 	exit    bool // an end other than SUCCEEDED is an error
@@ -75,7 +121,7 @@ func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
 	if err != nil {
 		return err
 	}
-	w := o.client.Watch(ctx, o.arn)
+	w := o.machine.Client.Watch(ctx, o.arn, func(ctx context.Context) executions.Feed { return deps.app().Listen(ctx, o.machine.Pipeline) })
 	defer w.Cancel()
 	printer := &mapRunPrinter{began: deps.now(), ended: map[string]bool{}}
 	t, runs, err := followExecution(ctx, deps, o, w, l, printer)
@@ -86,10 +132,10 @@ func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
 	if err != nil {
 		return watchEnded(ctx, deps, o, err)
 	}
-	doc := newExecutionDoc(o.id, outcome, t)
-	doc.MapRuns = mapRunDocs(ctx, deps, o.client, runs)
-	doc.ItemErrors = itemErrors(ctx, deps, o.id, outcome, doc.MapRuns)
-	doc.Prediction = predictionOf(ctx, deps, o.id, outcome)
+	doc := newExecutionDoc(o.machine.ID, outcome, t)
+	doc.MapRuns = mapRunDocs(ctx, deps, o.machine.Client, runs)
+	doc.ItemErrors = itemErrors(ctx, deps, o.machine.ID, outcome, doc.MapRuns)
+	doc.Prediction = predictionOf(ctx, deps, o.machine.ID, outcome)
 	// The execution's own end is often seen before the next look at its Map Runs.
 	for i := range doc.MapRuns {
 		r := doc.MapRuns[i].MapRun
@@ -108,7 +154,7 @@ func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
 // events end. It returns what the events told, and the ARNs of the Map Runs.
 func followExecution(ctx context.Context, deps *Deps, o watchOptions, w *executions.Watch, l *console.Stream, printer *mapRunPrinter) (*executions.Timeline, []string, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	runs := newMapRuns(ctx, o.client)
+	runs := newMapRuns(ctx, o.machine.Client)
 	defer func() { cancel(); runs.relays.Wait() }()
 	t := &executions.Timeline{}
 	for events := w.Events(); ; {
@@ -122,6 +168,8 @@ func followExecution(ctx context.Context, deps *Deps, o watchOptions, w *executi
 				return nil, nil, err
 			}
 			runs.follow(ev)
+		case err := <-w.Lost():
+			noteLost(deps, err)
 		case p := <-runs.updates:
 			if err := tellMapRun(deps, l, printer, p, t.Start); err != nil {
 				return nil, nil, err

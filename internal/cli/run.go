@@ -167,7 +167,7 @@ func runExecution(ctx context.Context, deps *Deps, o *runOptions) error {
 			return fmt.Sprintf("%s\n", started.Name)
 		})
 	}
-	return watchExecution(ctx, deps, watchOptions{id: id, arn: started.ARN, client: m.Client, events: o.watch, timeout: o.timeout, exit: true})
+	return watchExecution(ctx, deps, watchOptions{machine: m, arn: started.ARN, events: o.watch, timeout: o.timeout, exit: true})
 }
 
 // readInput takes JSON as it is, @FILE, or - for standard input.

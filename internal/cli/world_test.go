@@ -276,6 +276,8 @@ type line struct {
 	environ  map[string]string
 	engine   *engine
 	signals  chan os.Signal
+	// hears gets what is written to standard error as it comes.
+	hears chan string
 
 	code      ExitCode
 	out, errs *bytes.Buffer
@@ -296,6 +298,9 @@ func (l *line) run(t *testing.T, args ...string) *line {
 	streams, out, errs := console.Buffers(l.typed)
 	streams.InTTY, streams.ErrTTY, streams.OutTTY = l.tty || l.terminal, l.tty || l.terminal, l.terminal
 	l.out, l.errs = out, errs
+	if l.hears != nil {
+		streams.Err = io.MultiWriter(errs, spoken(l.hears))
+	}
 	s := newSession(args, streams, func(k string) (string, bool) { v, ok := environ[k]; return v, ok })
 	s.deps.patience = time.Hour
 	if l.engine != nil {
@@ -303,6 +308,14 @@ func (l *line) run(t *testing.T, args ...string) *line {
 	}
 	l.code = s.run(t.Context(), l.signals)
 	return l
+}
+
+// spoken hands on what is written.
+type spoken chan string
+
+func (s spoken) Write(p []byte) (int, error) {
+	s <- string(p)
+	return len(p), nil
 }
 
 // ends wants an exit code and texts on standard error or output.

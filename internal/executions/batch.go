@@ -100,9 +100,8 @@ func (c *Client) WatchBatch(ctx context.Context, machine string, names []string,
 			whole: map[string]bool{},
 		}
 		if feed != nil {
-			var deaf context.CancelFunc
-			s.heard, deaf = listen(ctx, feed)
-			s.deaf = deaf
+			ctx, deaf := context.WithCancel(ctx)
+			s.heard, s.deaf = Hear(ctx, feed), deaf
 			defer deaf()
 		}
 		w.err = s.run(ctx)
@@ -124,7 +123,7 @@ type sweeper struct {
 	asked map[string]bool     // names that AWS did not know when asked
 	told  BatchProgress
 	// heard is what a feed tells, nil without one; deaf ends the listening.
-	heard <-chan heard
+	heard <-chan Heard
 	deaf  context.CancelFunc
 	// proven tells that the feed has told of some end. Until then unheard is the time between
 	// two looks.
@@ -138,35 +137,6 @@ type sweeper struct {
 	whole map[string]bool // names of which the feed has told all
 	// outputs is how many outputs the feed has told.
 	outputs int
-}
-
-// heard are ends that a feed tells, or why it tells nothing any more.
-type heard struct {
-	ends []Ended
-	err  error
-}
-
-// listen reads a feed until ctx is done or the feed fails.
-func listen(ctx context.Context, feed Feed) (<-chan heard, context.CancelFunc) {
-	ctx, deaf := context.WithCancel(ctx)
-	out := make(chan heard)
-	go func() {
-		for {
-			ends, err := feed.Ends(ctx)
-			if len(ends) == 0 && err == nil && ctx.Err() == nil {
-				continue
-			}
-			select {
-			case out <- heard{ends, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return out, deaf
 }
 
 // errSilent is what is wrong with a feed that tells nothing though there would be something.
@@ -243,14 +213,14 @@ func (s *sweeper) heardMeanwhile(ctx context.Context) (done bool, err error) {
 
 // takeIn takes in what a feed tells: that there is no use in waiting for more, for all have
 // ended or the feed is lost.
-func (s *sweeper) takeIn(ctx context.Context, h heard) (enough bool) {
-	if h.err != nil {
+func (s *sweeper) takeIn(ctx context.Context, h Heard) (enough bool) {
+	if h.Err != nil {
 		if ctx.Err() == nil {
-			s.lose(h.err)
+			s.lose(h.Err)
 		}
 		return true
 	}
-	s.hear(h.ends)
+	s.hear(h.Ends)
 	return s.count().Done()
 }
 

@@ -50,6 +50,15 @@ func OfBatch(batch, name string) bool {
 	return err == nil && BatchName(batch, number) == name
 }
 
+// BatchNumber is the number in the name of an execution of a batch, 0 of any other.
+func BatchNumber(name string) int {
+	n, err := strconv.Atoi(name[strings.LastIndexByte(name, '-')+1:])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // ValidateBatch reports whether batch may name a batch.
 func ValidateBatch(batch string) error {
 	if n := utf8.RuneCountInString(batch); n > MaxName-7 {

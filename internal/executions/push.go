@@ -30,6 +30,35 @@ type Feed interface {
 	Ends(ctx context.Context) ([]Ended, error)
 }
 
+// Heard are ends that a feed tells, or why it tells nothing any more.
+type Heard struct {
+	Ends []Ended
+	Err  error
+}
+
+// Hear reads a feed until ctx is done, or the feed fails, of which the last one tells. The
+// channel is not closed.
+func Hear(ctx context.Context, feed Feed) <-chan Heard {
+	out := make(chan Heard)
+	go func() {
+		for {
+			ends, err := feed.Ends(ctx)
+			if len(ends) == 0 && err == nil && ctx.Err() == nil {
+				continue
+			}
+			select {
+			case out <- Heard{ends, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out
+}
+
 // Ended is an execution that has ended, as an event tells it.
 type Ended struct {
 	Details

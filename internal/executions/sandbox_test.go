@@ -68,7 +68,7 @@ func TestAgainstTheSandbox(t *testing.T) {
 		t.Helper()
 		s, err := c.Start(t.Context(), executions.StartInput{Machine: machine, Input: []byte(input)})
 		require.NoError(t, err)
-		w := c.Watch(t.Context(), s.ARN)
+		w := c.Watch(t.Context(), s.ARN, nil)
 		var tl executions.Timeline
 		var last int64
 		for e := range w.Events() {
@@ -122,7 +122,7 @@ func TestAgainstTheSandbox(t *testing.T) {
 
 	require.ErrorIs(t, c.Redrive(t.Context(), good.ARN), fault.Invalid)
 	require.NoError(t, c.Redrive(t.Context(), bad.ARN))
-	out, err := c.Watch(t.Context(), bad.ARN).Wait()
+	out, err := c.Watch(t.Context(), bad.ARN, nil).Wait()
 	require.NoError(t, err)
 	require.Equal(t, executions.Failed, out.Status)
 	d, err := c.Describe(t.Context(), bad.ARN)
@@ -141,7 +141,7 @@ func TestStopAgainstTheSandbox(t *testing.T) {
 	machine := create("slow", `{"StartAt": "Sleep", "States": {"Sleep": {"Type": "Wait", "Seconds": 3600, "End": true}}}`)
 	s, err := c.Start(t.Context(), executions.StartInput{Machine: machine})
 	require.NoError(t, err)
-	w := c.Watch(t.Context(), s.ARN)
+	w := c.Watch(t.Context(), s.ARN, nil)
 	var tl executions.Timeline
 	for e := range w.Events() {
 		tl.Apply(e)

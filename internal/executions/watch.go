@@ -4,16 +4,17 @@ import (
 	"context"
 	"time"
 
-	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // How a watch polls. It starts fast, since most steps are short, and slows down
 // while nothing happens; the Client's limiter stands above it.
 const (
-	pollFirst  = 200 * time.Millisecond
-	pollSlow   = 5 * time.Second  // reached after a while without news
-	pollIdle   = 15 * time.Second // after idleAfter without news
+	pollFirst = 200 * time.Millisecond
+	pollSlow  = 5 * time.Second  // reached after a while without news
+	pollIdle  = 15 * time.Second // after idleAfter without news
+	// pollHeard is in place of pollIdle where a feed is known to tell of ends.
+	pollHeard  = time.Minute
 	pollGrowth = 1.5
 	idleAfter  = 5 * time.Minute
 
@@ -33,6 +34,7 @@ const (
 type Watch struct {
 	events chan Event
 	done   chan struct{} // closed when outcome and err are set
+	lost   chan error
 	cancel context.CancelFunc
 
 	outcome Outcome
@@ -55,20 +57,34 @@ func (w *Watch) Wait() (Outcome, error) {
 // Done is closed when Wait would return at once.
 func (w *Watch) Done() <-chan struct{} { return w.done }
 
+// Lost has why its feed has failed, once: the end is looked for from then on.
+func (w *Watch) Lost() <-chan error { return w.lost }
+
 // Cancel ends the observation; the execution goes on. It may be called more
 // than once and from any goroutine.
 func (w *Watch) Cancel() { w.cancel() }
 
 // Watch observes an execution until it has ended, ctx is done or Cancel is
 // called. It may be called right after Start, before AWS shows the execution.
-func (c *Client) Watch(ctx context.Context, arn string) *Watch {
+//
+// listen opens a feed until its ctx is done, or returns nil where there is none; it may be nil
+// too. The history is read as without one, since no event tells of states; what a feed tells of
+// the end is read at once, and looked for more seldom.
+func (c *Client) Watch(ctx context.Context, arn string, listen func(context.Context) Feed) *Watch {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &Watch{events: make(chan Event), done: make(chan struct{}), cancel: cancel}
+	w := &Watch{events: make(chan Event), done: make(chan struct{}), lost: make(chan error, 1), cancel: cancel}
 	q := newQueue[Event]()
 	go func() {
 		defer close(w.done)
 		defer q.close()
-		p := poller{c: c, arn: arn, out: q, began: c.cfg.Clock.Now()}
+		p := poller{c: c, arn: arn, out: q, began: c.cfg.Clock.Now(), lost: w.lost}
+		if listen != nil {
+			ctx, deaf := context.WithCancel(ctx)
+			defer deaf()
+			if feed := listen(ctx); feed != nil {
+				p.heard = Hear(ctx, feed)
+			}
+		}
 		w.outcome, w.err = p.run(ctx)
 	}()
 	go q.relay(ctx, w.events)
@@ -88,6 +104,11 @@ type poller struct {
 	quiet    int // polls without news
 	ended    time.Time
 	seen     bool
+
+	heard  <-chan Heard // nil without a feed
+	proven bool         // the feed has told of some end, whosever
+	told   *Ended       // what it told of this one's
+	lost   chan<- error
 }
 
 func (p *poller) run(ctx context.Context) (Outcome, error) {
@@ -105,10 +126,47 @@ func (p *poller) run(ctx context.Context) (Outcome, error) {
 		if done {
 			return p.result(d), nil
 		}
-		if err := clock.Sleep(ctx, p.c.cfg.Clock, p.interval); err != nil {
+		if err := p.wait(ctx); err != nil {
 			return p.result(d), ctxFault("watch", err)
 		}
 	}
+}
+
+// wait lets time pass until it is worth to look again: until the next look is due, or the feed
+// tells of the end.
+func (p *poller) wait(ctx context.Context) error {
+	timer := p.c.cfg.Clock.NewTimer(p.interval)
+	defer timer.Stop()
+	for {
+		select {
+		case h := <-p.heard:
+			if p.hear(ctx, h) {
+				return nil
+			}
+		case <-timer.C():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// hear takes in what the feed tells, and reports whether it is this execution's end.
+func (p *poller) hear(ctx context.Context, h Heard) bool {
+	if h.Err != nil {
+		if p.heard = nil; ctx.Err() == nil {
+			p.lost <- h.Err // there is room, and nothing comes after it
+		}
+		return false
+	}
+	p.proven = true
+	before := p.told
+	for i := range h.Ends {
+		if e := &h.Ends[i]; e.ARN == p.arn && (p.told == nil || e.Redrives >= p.told.Redrives) {
+			p.told = e
+		}
+	}
+	return p.told != before
 }
 
 // pace chooses the time to the next look.
@@ -122,6 +180,9 @@ func (p *poller) pace(news int) {
 	limit := pollSlow
 	if now.Sub(p.lastNews) > idleAfter {
 		limit = pollIdle
+		if p.proven && p.heard != nil {
+			limit = pollHeard
+		}
 	}
 	p.interval = min(limit, time.Duration(float64(p.interval)*pollGrowth))
 }
@@ -190,7 +251,10 @@ func (p *poller) tolerate(err error) error {
 // description for long, or the other way round, the one that says "ended" wins.
 func (p *poller) finished(ctx context.Context, news int) (bool, *Details, error) {
 	byHistory := p.line.Status.Terminal()
-	if !byHistory && (news > 0 || p.quiet%statusEvery != 0) && p.ended.IsZero() {
+	if byHistory && p.told != nil && p.told.Whole && p.told.Status == p.line.Status {
+		return true, &p.told.Details, nil
+	}
+	if !byHistory && p.told == nil && (news > 0 || p.quiet%statusEvery != 0) && p.ended.IsZero() {
 		return false, nil, nil
 	}
 	d, err := p.c.Describe(ctx, p.arn)
@@ -201,7 +265,7 @@ func (p *poller) finished(ctx context.Context, news int) (bool, *Details, error)
 		return false, nil, p.tolerate(err)
 	}
 	if !d.Status.Terminal() && !byHistory {
-		p.ended = time.Time{}
+		p.ended, p.told = time.Time{}, nil // that end was one of before a redrive
 		return false, d, nil
 	}
 	if byHistory && d.Status.Terminal() {

@@ -45,7 +45,7 @@ func TestWatchSeesEveryEventOnce(t *testing.T) {
 		b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning, start: t0, output: `{"ok":true}`})
 		all := long(20)
 		b.grow("x", all, step, types.ExecutionStatusSucceeded)
-		w := b.Watch(t.Context(), arnFor("x"))
+		w := b.Watch(t.Context(), arnFor("x"), nil)
 		events := collect(w)
 		out, err := w.Wait()
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestWatchOfAFailure(t *testing.T) {
 		name: "x", status: types.ExecutionStatusFailed, start: t0, stop: t0.Add(time.Minute), errorName: "Boom", cause: "why",
 		events: history("0 ExecutionStarted", "0 TaskStateEntered A", "2 TaskScheduled", "3 TaskFailed Boom", "4 ExecutionFailed Boom"),
 	})
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	out, err := w.Wait()
 	require.NoError(t, err, "nobody has read the events yet")
 	want := Outcome{ARN: arnFor("x"), Name: "x", Status: Failed, Error: "Boom", Cause: "why", Start: t0, Stop: t0.Add(time.Minute), FailedState: "A"}
@@ -89,12 +89,12 @@ func TestWatchOfANewcomer(t *testing.T) {
 		}
 		return nil
 	}
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	require.Len(t, collect(w), 4)
 	_, err := w.Wait()
 	require.NoError(t, err)
 
-	w = b.Watch(t.Context(), arnFor("never"))
+	w = b.Watch(t.Context(), arnFor("never"), nil)
 	require.Empty(t, collect(w))
 	_, err = w.Wait()
 	requireKind(t, err, fault.NotFound, "ExecutionDoesNotExist")
@@ -116,7 +116,7 @@ func TestWatchWaitsForTheWholeHistory(t *testing.T) {
 		}
 		return nil
 	}
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	require.Len(t, collect(w), len(all))
 	out, err := w.Wait()
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestWatchWaitsForTheWholeHistory(t *testing.T) {
 
 	// If the last events never come, it ends all the same.
 	b.api.add(&fakeRun{name: "y", status: types.ExecutionStatusAborted, start: t0, stop: t0, events: all[:3]})
-	w = b.Watch(t.Context(), arnFor("y"))
+	w = b.Watch(t.Context(), arnFor("y"), nil)
 	require.Len(t, collect(w), 3)
 	out, err = w.Wait()
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestWatchGoesOnAfterARedrive(t *testing.T) {
 		}
 		return nil
 	}
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	require.Len(t, collect(w), len(all))
 	out, err := w.Wait()
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestWatchIsCancelled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})
 	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning, start: t0, events: long(2)[:4]})
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	<-w.Events()
 	w.Cancel()
 	w.Cancel()
@@ -176,7 +176,7 @@ func TestWatchSlowsDown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
 	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning, start: t0, events: long(1)[:3]})
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	defer w.Cancel()
 	go func() { _ = collect(w) }()
 	require.Eventually(t, func() bool { return b.clk.Now().Sub(t0) > 30*time.Minute }, time.Minute, time.Millisecond)
@@ -194,7 +194,7 @@ func TestWatchEndsWithoutEvents(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
 	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusFailed, start: t0, stop: t0})
-	w := b.Watch(t.Context(), arnFor("x"))
+	w := b.Watch(t.Context(), arnFor("x"), nil)
 	require.Empty(t, collect(w))
 	out, err := w.Wait()
 	require.NoError(t, err)

@@ -90,6 +90,9 @@ type Source interface {
 	// MachineOf is Machine for an execution known by its ARN only: ID and
 	// Definition may be empty.
 	MachineOf(ctx context.Context, executionARN string) (*pipelines.Machine, error)
+	// Ends is a feed of the ends of a pipeline's executions until ctx is done, nil if it
+	// tells of none (events: push). It asks nobody yet.
+	Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed
 	// Fleet lists executions of several pipelines; far is told how far it is, from a
 	// goroutine of its own. It costs a ListExecutions for each pipeline and status, and a
 	// DescribeExecution for each execution whose error or input is asked for.

@@ -73,6 +73,7 @@ type Source struct {
 	OperateFunc   func(ctx context.Context, req pipelines.Request) (pipelines.Operation, error)
 	MachineFunc   func(ctx context.Context, id spec.ID) (*pipelines.Machine, error)
 	LogsFunc      func(ctx context.Context, id spec.ID, q pipelines.LogQuery) ([]pipelines.LogLine, error)
+	EndsFunc      func(ctx context.Context, p *pipelines.Pipeline) executions.Feed
 	FleetFunc     func(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error)
 	TurnBackFunc  func(p *spec.Pipeline, endpoint string) error
 	HealthFunc    func(ctx context.Context, list []pipelines.Pipeline, q health.Question) ([]pipelines.Health, error)
@@ -397,6 +398,14 @@ func (s *Source) MachineOf(ctx context.Context, executionARN string) (*pipelines
 		}
 	}
 	return &pipelines.Machine{Client: s.client}, ctx.Err()
+}
+
+// Ends implements data.Source.
+func (s *Source) Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed {
+	if s.EndsFunc != nil {
+		return s.EndsFunc(ctx, p)
+	}
+	return nil
 }
 
 // Fleet implements data.Source.

@@ -19,6 +19,11 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*pipelines.Machine, e
 	return s.app().Machine(ctx, id)
 }
 
+// Ends implements data.Source.
+func (s *Source) Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed {
+	return s.app().Listen(ctx, p)
+}
+
 // Fleet implements data.Source.
 func (s *Source) Fleet(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error) {
 	return fleet.Gather(ctx, s.app(), c, far)

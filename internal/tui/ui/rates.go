@@ -36,6 +36,9 @@ const (
 	LiveFresh = 45 * time.Second
 	// LiveOpen is the same question for the one pipeline that is open.
 	LiveOpen = 12 * time.Second
+	// LiveHeard is how often it is asked when the pipeline tells of ends: at once, unless many
+	// end.
+	LiveHeard = 5 * time.Second
 	// HeldEvery is for the state of a stack that somebody else changes, where looking
 	// is reading files; RetryAfter elsewhere.
 	HeldEvery = 5 * time.Second
@@ -46,6 +49,9 @@ const (
 	RunsMoving = 3 * time.Second
 	RunsQuiet  = 10 * time.Second
 	RunsWhole  = 10
+	// RunsHeard is in place of RunsWhole where a pipeline tells of ends, and RunsQuiet of
+	// RunsMoving: what is shown is told, and only what is new is looked for.
+	RunsHeard = 60
 
 	// FleetEvery is for executions of several pipelines, as long as nothing but a list is
 	// asked for: a ListExecutions for each pipeline, and status that is chosen. Errors and

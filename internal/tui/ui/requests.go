@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -106,6 +107,11 @@ type (
 
 // Failed is an error to be shown in a toast: ui.Send(ui.Failed(err)).
 func Failed(err error) Toast { return Toast{Text: err.Error(), Bad: true} }
+
+// Deaf says that ends of executions are not heard of any more.
+func Deaf(err error) Toast {
+	return Toast{Text: "ends of executions are not heard of, and are looked for instead: " + fault.Reason(err).Error(), Bad: true}
+}
 
 // Crash is a panic of a background goroutine; the root ends the program with it.
 type Crash struct {

@@ -166,7 +166,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Reload:
 		return p.restart()
 	case ui.Beat, ui.Shown:
-		return tea.Batch(p.lookAgain(), p.opened())
+		return tea.Batch(p.lookAgain(), p.opened(), p.deaf())
 	}
 	if cmd, ok := p.loaded(msg); ok {
 		return cmd

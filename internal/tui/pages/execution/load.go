@@ -57,7 +57,8 @@ func (p *Page) begin() tea.Cmd {
 	if p.express {
 		return p.loadDetails()
 	}
-	p.watch = p.machine.Client.Watch(p.Context(), p.arn)
+	source, of := p.Env.Source, p.machine.Pipeline
+	p.watch = p.machine.Client.Watch(p.Context(), p.arn, func(ctx context.Context) executions.Feed { return source.Ends(ctx, of) })
 	p.watching, p.watchErr = true, nil
 	return tea.Batch(p.loadDetails(), p.next())
 }
@@ -68,6 +69,19 @@ func (p *Page) lookAgain() tea.Cmd {
 		return nil
 	}
 	return p.loadDetails()
+}
+
+// deaf tells that the end is not heard of any more.
+func (p *Page) deaf() tea.Cmd {
+	if p.watch == nil {
+		return nil
+	}
+	select {
+	case err := <-p.watch.Lost():
+		return ui.Send(ui.Deaf(err))
+	default:
+		return nil
+	}
 }
 
 func (p *Page) next() tea.Cmd {

@@ -53,6 +53,7 @@ type Panel struct {
 	more    bool // there may be older ones
 	hidden  bool
 	stale   bool // something has changed while hidden
+	told    bool // ends are heard of
 	looks   int
 	failed  error // of the newest answer, of the machine or of the list
 	busy    string
@@ -232,8 +233,11 @@ type page struct {
 
 // beat looks at the newest page when it is time.
 func (p *Panel) beat() tea.Cmd {
-	every := ui.RunsQuiet
-	if p.counts[executions.Running] > 0 || p.launching() {
+	every, whole := ui.RunsQuiet, ui.RunsWhole
+	if p.told {
+		whole = ui.RunsHeard
+	}
+	if p.launching() || !p.told && p.counts[executions.Running] > 0 {
 		every = ui.RunsMoving
 	}
 	if p.look.Err != nil {
@@ -249,8 +253,38 @@ func (p *Panel) beat() tea.Cmd {
 		return nil
 	}
 	p.looks++
-	return p.load(p.looks%ui.RunsWhole == 0)
+	return p.load(p.looks%whole == 0)
 }
+
+// Hear takes in ends that the pipeline has told of; nothing of them is asked.
+func (p *Panel) Hear(ends []executions.Ended) {
+	p.told = true
+	at := make(map[string]*executions.Ended, len(ends))
+	for i := range ends {
+		at[ends[i].ARN] = &ends[i]
+	}
+	kept := p.list[:0:0]
+	for i := range p.list {
+		e := p.list[i]
+		if end := at[e.ARN]; end != nil && end.Redrives >= e.Redrives {
+			e.Status, e.Stop, e.Redrives = end.Status, end.Stop, end.Redrives
+			if len(p.query.statuses) > 0 && !slices.Contains(p.query.statuses, e.Status) {
+				delete(at, e.ARN)
+				continue // it is not one of those any more
+			}
+		}
+		delete(at, e.ARN)
+		kept = append(kept, e)
+	}
+	if len(at) > 0 {
+		p.look.Soon() // of one that is not here yet
+	}
+	p.list = kept
+	p.show()
+}
+
+// Deaf says that nothing is heard any more.
+func (p *Panel) Deaf() { p.told = false }
 
 // shown looks at once, and reads everything if it may have changed.
 func (p *Panel) shown() tea.Cmd {

@@ -86,6 +86,8 @@ type Page struct {
 	// input is what that form begins with; "" is the template's example.
 	input string
 
+	heard hearing
+
 	job, lastJob *ui.Job
 	rebuilding   stack.Operation
 	shown        bool
@@ -249,6 +251,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return p.save(m)
 	case copyMsg:
 		return ui.Send(ui.Copy(m))
+	case heardMsg:
+		return tea.Batch(p.hear(m), p.work())
 	case ui.JobChanged:
 		p.jobChanged(m.Job)
 		cmd = p.toPanels(msg)
@@ -403,7 +407,7 @@ func (p *Page) read() tea.Cmd {
 }
 
 func (p *Page) took() {
-	p.looked, p.locks = p.Env.Now(), nil
+	p.looked, p.locks, p.heard.asked = p.Env.Now(), nil, false
 	if m := p.state.Value; p.state.Err == nil {
 		p.p, p.template, p.locks = m.pipeline, m.template, m.locks
 		p.parts.set(p.p)
@@ -428,6 +432,7 @@ func (p *Page) work() tea.Cmd {
 	}
 	now := p.Env.Now()
 	var cmds []tea.Cmd
+	cmds = append(cmds, p.tune())
 	if p.liveDue(now) {
 		cmds = append(cmds, p.poll())
 	}
@@ -465,8 +470,11 @@ func (p *Page) fileBackend() bool { return strings.HasPrefix(p.Env.Place().Backe
 
 func (p *Page) liveDue(now time.Time) bool {
 	every := ui.LiveOpen
-	if p.liveErr() != nil {
+	switch {
+	case p.liveErr() != nil:
 		every = ui.RetryAfter
+	case p.heard.at.After(p.live.At):
+		every = ui.LiveHeard
 	}
 	return p.state.Known && p.p.State != nil && p.p.Spec != nil && len(p.p.State.Resources) > 0 && p.live.Due(now, every)
 }
