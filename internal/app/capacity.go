@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
-	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -129,13 +128,5 @@ func (a *App) describeEndpoint(ctx context.Context, p *spec.Pipeline, name strin
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := t.awsConfig(ctx, p.Region, p.AssumeRole)
-	if err != nil {
-		return nil, err
-	}
-	out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
-	if err != nil {
-		return nil, awscfg.Classify(err)
-	}
-	return out, nil
+	return t.endpoint(ctx, p, name)
 }

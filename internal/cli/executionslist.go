@@ -36,13 +36,17 @@ func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Comm
 		Long: `Lists executions of one pipeline, or of several ('acme/*', --all) as one list. --failed,
 --error and --group ask for the errors too, which costs a call for each execution; --input
 asks for the inputs. With --group executions that failed alike, whatever the numbers, ids
-and quoted values in their causes, are one row: how many, since when, and whose.`,
+and quoted values in their causes, are one row: how many, since when, and whose; all that
+are chosen are counted unless --limit is given.`,
 		Example: `  pipelinetui executions list acme/fraud --status FAILED,TIMED_OUT --since 24h
-  pipelinetui executions list --all --failed --since 24h --group --limit 0
+  pipelinetui executions list --all --failed --since 24h --group
   pipelinetui executions list 'acme/*' --error 'Pipeline.*' --input '$input.amount > 100'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.args = args
+			if o.group && !cmd.Flags().Changed("limit") {
+				o.limit = 0 // a count of some is none
+			}
 			return do(cmd.Context(), deps, o)
 		},
 	}
@@ -50,7 +54,7 @@ and quoted values in their causes, are one row: how many, since when, and whose.
 	f.StringSliceVar(&o.statuses, "status", nil, "only these: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED")
 	f.StringVar(&o.since, "since", "", "only those started since: a duration (24h) or a time (2026-01-31T08:00:00Z)")
 	f.StringVar(&o.name, "name", "", "only names that begin so, or match a pattern with * and ?")
-	countFlag(f, &o.limit, "limit", 100, 0, noLimit, "how many at most; 0 for all")
+	countFlag(f, &o.limit, "limit", 100, 0, noLimit, "how many at most; 0 for all, as with --group unless it is given")
 	f.StringVar(&o.childrenOf, "children-of", "", "child executions of the Map Runs of this execution (name, ARN or @latest) instead")
 	o.fleet.flags(cmd)
 	o.fleet.errors(cmd)

@@ -162,7 +162,11 @@ func listFleet(ctx context.Context, deps *Deps, o *manyOptions, grouped bool) er
 			text = groupsText(deps, doc.Groups)
 		}
 		if f.More {
-			text += deps.OutStyle.Muted.Render(fmt.Sprintf("there are more than %d: raise --limit", o.limit)) + "\n"
+			left := fmt.Sprintf("there are more than %d: raise --limit", o.limit)
+			if grouped {
+				left = fmt.Sprintf("counted are the newest %d, of more: raise --limit", o.limit)
+			}
+			text += deps.OutStyle.Muted.Render(left) + "\n"
 		}
 		return text
 	})

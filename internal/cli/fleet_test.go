@@ -40,6 +40,8 @@ func TestFleet(t *testing.T) {
 	require.Equal(t, []any{one.String(), two.String()}, group["pipelines"])
 	require.Equal(t, []any{"fleet"}, group["tenants"])
 	w.run(t, "executions", "list", "fleet/*", "--group").ends(t, ExitOK, "4 × FAILED InvalidFlower: petal_width: missing", "2 pipelines of 1 tenant")
+	w.run(t, "executions", "list", "fleet/*", "--group", "--limit", "2").ends(t, ExitOK, "2 × FAILED", "counted are the newest 2, of more")
+	require.Equal(t, 0, parsed(t, newExecutionsList, "--all --group").limit, "a count of some is none")
 	w.run(t, "executions", "list", "fleet/*", "--failed").ends(t, ExitOK, "PIPELINE", one.String(), "petal_width")
 	w.run(t, "executions", "list").ends(t, ExitUsage, "--all")
 	w.run(t, "executions", "list", "--all", one.String()).ends(t, ExitUsage, "cannot go together")
