@@ -156,7 +156,7 @@ var mayImport = map[string][]string{
 	"internal/tui/keys": {},
 	"internal/tui/pump": {},
 	"internal/tui/data": {
-		"internal/fault", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/pipelines", "internal/spec",
+		"internal/fault", "internal/fleet", "internal/health", "internal/logstream", "internal/preflight", "internal/results", "internal/pipelines", "internal/spec",
 		"internal/stack", "internal/executions",
 	},
 	"internal/tui/ui": {
@@ -173,7 +173,7 @@ var mayImport = map[string][]string{
 	"internal/tui/pages/...": {
 		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack",
 		"internal/executions", "internal/asl", "internal/diagram",
-		"internal/fleet", "internal/form", "internal/outside", "internal/pipelines", "internal/health", "internal/logstream", "internal/results",
+		"internal/fleet", "internal/form", "internal/outside", "internal/pipelines", "internal/preflight", "internal/health", "internal/logstream", "internal/results",
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
 	},
 	"internal/tui/pages/pipeline": {
@@ -183,12 +183,12 @@ var mayImport = map[string][]string{
 	},
 	"internal/tui/custom": {"internal/fault", "internal/theme", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui/live": {
-		"internal/app", "internal/fleet", "internal/health", "internal/logstream", "internal/fault", "internal/pipelines", "internal/spec",
+		"internal/app", "internal/fleet", "internal/health", "internal/logstream", "internal/fault", "internal/pipelines", "internal/preflight", "internal/spec",
 		"internal/stack", "internal/executions", "internal/settings", "internal/tui/data",
 	},
 	"internal/tui/datatest": {
 		"templates", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/fault", "internal/clock",
-		"internal/pipelines", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data",
+		"internal/pipelines", "internal/preflight", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data",
 	},
 	"internal/tui/tuitest": {"internal/clock", "internal/theme", "internal/tui", "internal/tui/custom", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {

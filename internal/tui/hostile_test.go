@@ -17,6 +17,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -148,6 +149,10 @@ func hostile(t *testing.T) *datatest.Source {
 	}
 	s.DescribeFunc = func(context.Context, *spec.Pipeline) ([]spec.Planned, error) {
 		return []spec.Planned{{Block: "b" + evil, Type: "t" + evil, Name: "n" + evil, AWSName: "a" + evil, Idle: "i" + evil}}, nil
+	}
+	s.PreflightFunc = func(context.Context, *spec.Pipeline) (preflight.Report, error) {
+		f := preflight.Finding{Code: preflight.CodeImage, Severity: preflight.Error, Asked: "a" + evil, Message: "m" + evil, Hint: "h" + evil}
+		return preflight.Report{Findings: []preflight.Finding{f}}, nil
 	}
 	s.EventFunc = func(e *stack.Event) { poison(e) }
 	s.ConsoleFunc = func(stack.Resource) string { return "https://c" + evil }

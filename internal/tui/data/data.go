@@ -14,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/health"
 	"github.com/pipelinetui/pipelinetui/internal/logstream"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/results"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -76,6 +77,9 @@ type Source interface {
 
 	// Describe tells what a pipeline will consist of, without asking anybody.
 	Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error)
+	// Preflight asks the account of a pipeline what would make an up of it fail. It costs
+	// some twenty questions, all at once, and ends within seconds.
+	Preflight(ctx context.Context, p *spec.Pipeline) (preflight.Report, error)
 	// Operate starts an operation on several pipelines after checking all of them.
 	Operate(ctx context.Context, req pipelines.Request) (pipelines.Operation, error)
 

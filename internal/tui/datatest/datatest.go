@@ -23,6 +23,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/health"
 	"github.com/pipelinetui/pipelinetui/internal/logstream"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/results"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -83,7 +84,9 @@ type Source struct {
 	LogsAPI      logstream.API
 	UploadFunc   func(ctx context.Context, id spec.ID, file string) ([]byte, error)
 	DescribeFunc func(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error)
-	ConsoleFunc  func(r stack.Resource) string
+	// PreflightFunc replaces what the account answers; Pages ask it in the background.
+	PreflightFunc func(ctx context.Context, p *spec.Pipeline) (preflight.Report, error)
+	ConsoleFunc   func(r stack.Resource) string
 	// EventFunc changes what operations play, before they do.
 	EventFunc func(e *stack.Event)
 	ReadOnly  bool
@@ -368,6 +371,14 @@ func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned
 		{Block: "endpoint", Type: kinds.Endpoint, Name: "endpoint", AWSName: names.Endpoint, Idle: "1 × " + p.Parameters.String("instanceType") + " by the hour"},
 		{Block: "workflow", Type: kinds.StateMachine, Name: "machine", AWSName: names.StateMachine},
 	}, ctx.Err()
+}
+
+// Preflight implements data.Source: nothing is wrong with the account.
+func (s *Source) Preflight(ctx context.Context, p *spec.Pipeline) (preflight.Report, error) {
+	if s.PreflightFunc != nil {
+		return s.PreflightFunc(ctx, p)
+	}
+	return preflight.Report{Questions: 12, Seconds: 420}, ctx.Err()
 }
 
 // Machine implements data.Source.

@@ -11,6 +11,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -226,6 +227,11 @@ func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, e
 // Describe implements data.Source.
 func (s *Source) Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error) {
 	return s.app().Describe(ctx, p)
+}
+
+// Preflight implements data.Source.
+func (s *Source) Preflight(ctx context.Context, p *spec.Pipeline) (preflight.Report, error) {
+	return s.app().Preflight(ctx, []*spec.Pipeline{p})
 }
 
 // Operate implements data.Source.

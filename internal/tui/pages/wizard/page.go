@@ -204,7 +204,9 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 			p.browser.take(m)
 		}
 	case resolvedMsg:
-		p.resolved(m)
+		return p.resolved(m)
+	case reportMsg:
+		p.reported(m)
 	case saveMsg:
 		return p.save(m)
 	case savedMsg:
@@ -330,9 +332,10 @@ func (p *Page) Capturing() bool {
 	return false
 }
 
-// Pace implements ui.Page: a spinner turns while files are looked at.
+// Pace implements ui.Page: a spinner turns while files are looked at, and the account is
+// asked.
 func (p *Page) Pace() ui.Pace {
-	if p.stage == reviewing && p.review.waiting {
+	if p.stage == reviewing && (p.review.waiting || p.review.asking()) {
 		return ui.Spinning
 	}
 	return ui.Still

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
@@ -15,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/form"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -34,9 +36,13 @@ type review struct {
 	pipeline *spec.Pipeline
 	planned  []spec.Planned
 	planErr  error
-	at       int // selected problem
-	viewer   *widget.Viewer
-	width    int
+	// report is what the account was found to be, nil while it is asked, and if it could
+	// not be (reportErr).
+	report    *preflight.Report
+	reportErr error
+	at        int // selected problem
+	viewer    *widget.Viewer
+	width     int
 	// began is the pipeline whose preview was opened.
 	began *spec.Pipeline
 }
@@ -48,6 +54,11 @@ type (
 		planned  []spec.Planned
 		err      error
 		planErr  error
+	}
+	reportMsg struct {
+		gen    int
+		report preflight.Report
+		err    error
 	}
 	saveMsg struct {
 		file      string
@@ -67,7 +78,7 @@ func (p *Page) toReview() tea.Cmd {
 	p.stage = reviewing
 	r := &p.review
 	r.gen++
-	r.waiting, r.pipeline, r.planned, r.at, r.width = true, nil, nil, 0, 0
+	r.waiting, r.pipeline, r.planned, r.report, r.reportErr, r.at, r.width = true, nil, nil, nil, nil, 0, 0
 	p.seen["review"] = true
 	gen, resolve, source := r.gen, p.form.Resolve(), p.Env.Source
 	return p.Do(func(ctx context.Context) tea.Msg {
@@ -79,19 +90,41 @@ func (p *Page) toReview() tea.Cmd {
 	})
 }
 
-func (p *Page) resolved(m resolvedMsg) {
+// resolved takes what the answers make, and has the account asked about it: what is wrong
+// there is seen before anything is applied.
+func (p *Page) resolved(m resolvedMsg) tea.Cmd {
 	r := &p.review
 	if m.gen != r.gen {
-		return
+		return nil
 	}
 	r.waiting, r.planned, r.planErr, r.width = false, m.planned, m.planErr, 0
 	if m.err != nil {
 		p.form.Refused(m.err)
 	}
-	if len(p.form.Problems()) == 0 {
-		r.pipeline = m.pipeline
+	if len(p.form.Problems()) > 0 {
+		return nil
+	}
+	r.pipeline = m.pipeline
+	source := p.Env.Source
+	return p.Do(func(ctx context.Context) tea.Msg {
+		report, err := source.Preflight(ctx, m.pipeline)
+		return reportMsg{gen: m.gen, report: report, err: err}
+	})
+}
+
+func (p *Page) reported(m reportMsg) {
+	r := &p.review
+	if m.gen != r.gen {
+		return
+	}
+	r.width, r.reportErr = 0, m.err
+	if m.err == nil {
+		r.report = &m.report
 	}
 }
+
+// asking tells that the account has not answered yet.
+func (r *review) asking() bool { return r.pipeline != nil && r.report == nil && r.reportErr == nil }
 
 func (p *Page) reviewKeys() keys.Map {
 	off := ""
@@ -253,7 +286,14 @@ func (p *Page) reviewView(w, h int) string {
 		if p.open.Change != nil {
 			what = "Ready to change "
 		}
-		head = append(head, th.Good.Render(th.Glyphs.Good)+" "+th.Title.Render(what+p.form.ID().String())+"  "+
+		sign := th.Good.Render(th.Glyphs.Good)
+		switch {
+		case r.asking():
+			sign = widget.Spin(th, p.Env.Spin())
+		case r.report != nil && len(r.report.Errors()) > 0:
+			sign, what = th.Bad.Render(th.Glyphs.Bad), "An up would fail: see the account. "+what
+		}
+		head = append(head, sign+" "+th.Title.Render(what+p.form.ID().String())+"  "+
 			th.Key.Render(keys.Continue.Label(th.Glyphs.Unicode))+" "+th.Hint.Render("preview, then apply")+"  "+th.Key.Render("w")+" "+th.Hint.Render("save the spec"))
 	}
 	body := max(1, h-1)
@@ -325,7 +365,9 @@ func (p *Page) summaryLines(w int) []string {
 		}
 		out = append(out, "")
 	}
-	out = append(out, th.Title.Render("While idle"))
+	out = append(out, th.Title.Render("The account"))
+	p.accountLines(wrap)
+	out = append(out, "", th.Title.Render("While idle"))
 	costs := 0
 	for _, x := range r.planned {
 		if x.Idle != "" {
@@ -351,6 +393,36 @@ func (p *Page) summaryLines(w int) []string {
 			th.Glyphs.Ellipsis))+" "+render.Line(name, 0), w, th.Glyphs.Ellipsis))
 	}
 	return out
+}
+
+// accountLines say what the checks of the account found, what will make an up fail first.
+func (p *Page) accountLines(wrap func(indent int, s string)) {
+	th := &p.Env.Theme
+	r := &p.review
+	switch {
+	case r.reportErr != nil:
+		wrap(2, th.Warn.Render("it could not be asked: "+render.Line(r.reportErr.Error(), 0)))
+		return
+	case r.report == nil:
+		wrap(2, th.Muted.Render("it is asked what would make an up fail ..."))
+		return
+	}
+	for _, f := range r.report.Findings {
+		sign := th.Muted.Render(th.Glyphs.Dot)
+		switch f.Severity {
+		case preflight.Error:
+			sign = th.Bad.Render(th.Glyphs.Bad)
+		case preflight.Warning:
+			sign = th.Warn.Render("!")
+		}
+		wrap(2, sign+" "+string(f.Code)+" "+render.Line(f.Message, 0))
+		wrap(4, th.Hint.Render(render.Line(f.Hint, 0)))
+	}
+	if len(r.report.Findings) == 0 {
+		wrap(2, th.Good.Render(th.Glyphs.Good)+" nothing was found that would make an up fail")
+	}
+	wrap(2, th.Muted.Render(fmt.Sprintf("%s asked; an up takes about %s", render.Count(r.report.Questions, "question", "questions"),
+		time.Duration(r.report.Seconds)*time.Second)))
 }
 
 func (p *Page) problemLines(problems []form.Problem, w, h int) []string {
