@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/checks"
@@ -172,16 +173,20 @@ func (t *proving) bake(ctx context.Context, rollout spec.Rollout, endpoint strin
 	if err != nil {
 		return err
 	}
-	list := conditions(t.p.Checks)
-	before, err := target.Run(ctx, list, nil)
+	ask := func(some spec.Checks) ([]checks.Result, error) { return target.Run(ctx, some, nil) }
+	list, err := passedBefore(conditions(t.p.Checks), ask, func() (float64, error) {
+		out, err := t.app.describeEndpoint(ctx, t.p, endpoint)
+		if err != nil {
+			return 0, err
+		}
+		return bakingShare(out, rollout), nil
+	})
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(c spec.Check) bool {
-		return slices.ContainsFunc(before, func(r checks.Result) bool { return r.Check == c.Name && !r.Passed })
-	})
 	if len(list) == 0 {
-		return nil // they are of what is new: asked in the end
+		t.tell(stack.SeverityInfo, "what is in service does not pass the checks either: they are asked when the rollout has ended")
+		return nil
 	}
 	share, err := t.traffic(ctx, rollout, endpoint)
 	if err != nil || share == 0 {
@@ -189,7 +194,7 @@ func (t *proving) bake(ctx context.Context, rollout spec.Rollout, endpoint strin
 	}
 	n := rounds(share)
 	t.tell(stack.SeverityInfo, "the new fleet takes %.0f%% of the traffic: %d checks are asked up to %d times each, in %d executions", 100*share, len(list), n, n*len(list))
-	found, err := provoke(list, n, func(some spec.Checks) ([]checks.Result, error) { return target.Run(ctx, some, nil) })
+	found, err := provoke(list, n, ask)
 	if err != nil {
 		return err
 	}
@@ -202,6 +207,43 @@ func (t *proving) bake(ctx context.Context, rollout spec.Rollout, endpoint strin
 	}
 	t.tell(stack.SeverityInfo, "%d checks, asked %d times while the new fleet takes %.0f%% of the traffic: no answer is wrong for certain", len(list), n, 100*share)
 	return nil
+}
+
+// passedBefore are the checks that what is in service passes. shared tells which part of the traffic
+// the new fleet takes already: where it takes some, a wrong answer may be its own, so that a
+// check is left out only if it fails as often as the new fleet alone would almost never be asked.
+func passedBefore(list spec.Checks, ask func(spec.Checks) ([]checks.Result, error), shared func() (float64, error)) (spec.Checks, error) {
+	var doubtful spec.Checks
+	passed := spec.Checks{}
+	sort := func(of spec.Checks, results []checks.Result) {
+		doubtful = nil
+		for _, c := range of {
+			if slices.ContainsFunc(results, func(r checks.Result) bool { return r.Check == c.Name && !r.Passed }) {
+				doubtful = append(doubtful, c)
+			} else {
+				passed = append(passed, c)
+			}
+		}
+	}
+	results, err := ask(list)
+	if err != nil {
+		return nil, err
+	}
+	sort(list, results)
+	if len(doubtful) == 0 {
+		return passed, nil
+	}
+	share, err := shared()
+	if err != nil || share <= 0 || share >= 1 {
+		return passed, err // it was asked before the new fleet took any, or nobody else is asked
+	}
+	for again := rounds(1 - share); again > 1 && len(doubtful) > 0; again-- {
+		if results, err = ask(doubtful); err != nil {
+			return nil, err
+		}
+		sort(doubtful, results)
+	}
+	return passed, nil
 }
 
 // conditions are the checks that look at the answer, whenever it comes.
@@ -279,19 +321,28 @@ func (t *proving) traffic(ctx context.Context, rollout spec.Rollout, endpoint st
 			return 0, nil
 		}
 		began = began || updating
-		if d := out.PendingDeploymentSummary; d != nil {
-			for _, v := range d.ProductionVariants {
-				for _, s := range v.VariantStatus {
-					if s.Status == types.VariantStatusBaking {
-						return shareOf(rollout, aws.ToInt32(v.CurrentInstanceCount), aws.ToInt32(v.DesiredInstanceCount)), nil
-					}
-				}
-			}
+		if share := bakingShare(out, rollout); share > 0 {
+			return share, nil
 		}
 		if err := clock.Sleep(ctx, t.app.opts.Clock, lookEvery); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// bakingShare is the share of the traffic that the new fleet of an endpoint takes while it
+// bakes; 0 while it takes none, or there is none.
+func bakingShare(out *sagemaker.DescribeEndpointOutput, rollout spec.Rollout) float64 {
+	if d := out.PendingDeploymentSummary; d != nil {
+		for _, v := range d.ProductionVariants {
+			for _, s := range v.VariantStatus {
+				if s.Status == types.VariantStatusBaking {
+					return shareOf(rollout, aws.ToInt32(v.CurrentInstanceCount), aws.ToInt32(v.DesiredInstanceCount))
+				}
+			}
+		}
+	}
+	return 0
 }
 
 // shareOf is the share of the traffic that the new fleet takes at least.

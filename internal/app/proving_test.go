@@ -177,3 +177,44 @@ func TestProvoke(t *testing.T) {
 		}
 	}
 }
+
+// What is in service is asked first. Where the new fleet takes traffic by then, one wrong answer
+// may be its own: the check that would have found it is not to be left out for that.
+func TestPassedBefore(t *testing.T) {
+	t.Parallel()
+	list := spec.Checks{{Name: "a", Condition: "true"}, {Name: "b", Condition: "true"}}
+	for name, c := range map[string]struct {
+		share float64
+		wrong map[int]bool // the answers to a, in order
+		asked int
+		stays bool
+	}{
+		"it passes":                                 {0.2, nil, 1, true},
+		"the new fleet answered":                    {0.2, map[int]bool{1: true}, 2, true},
+		"the new fleet answered twice":              {0.2, map[int]bool{1: true, 2: true}, 3, true},
+		"what is in service fails":                  {0.2, map[int]bool{1: true, 2: true, 3: true, 4: true, 5: true}, 5, false},
+		"it fails before the new fleet is asked":    {0, map[int]bool{1: true}, 1, false},
+		"nobody but the new fleet is asked by then": {1, map[int]bool{1: true}, 1, false},
+	} {
+		asked, shared := 0, 0
+		got, err := passedBefore(list, func(some spec.Checks) ([]checks.Result, error) {
+			out := make([]checks.Result, len(some))
+			for i, q := range some {
+				out[i] = checks.Result{Check: q.Name, Passed: true}
+				if q.Name == "a" {
+					asked++
+					out[i].Passed = !c.wrong[asked]
+				}
+			}
+			return out, nil
+		}, func() (float64, error) {
+			shared++
+			return c.share, nil
+		})
+		require.NoError(t, err, name)
+		require.Equal(t, c.asked, asked, name)
+		require.LessOrEqual(t, shared, 1, name)
+		require.Contains(t, got, list[1], name)
+		require.Equal(t, c.stays, len(got) == 2, name)
+	}
+}
