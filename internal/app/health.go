@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/health"
@@ -59,7 +60,34 @@ func (a *App) Health(ctx context.Context, list []Existing, q health.Question) (o
 			}
 		}
 	}
+	if err := a.priceIdleOnes(ctx, list, out); err != nil {
+		return nil, calls, err
+	}
 	return out, calls, nil
+}
+
+// priceIdleOnes adds what endpoints cost that nobody invokes.
+func (a *App) priceIdleOnes(ctx context.Context, list []Existing, out []Health) error {
+	var idle []int
+	var of []Existing
+	for i := range out {
+		if out[i].Idle {
+			idle, of = append(idle, i), append(of, list[i])
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	month, err := a.CostsOf(ctx, of)
+	if err != nil {
+		return err
+	}
+	for k, i := range idle {
+		if c := month[k]; c != nil && c.Fixed.Complete() && c.Fixed.Month.Sign() > 0 {
+			out[i].Month = c.Fixed.Month.String() + " " + costs.Currency
+		}
+	}
+	return nil
 }
 
 func subjectOf(x *Existing) (s health.Subject, err error) {

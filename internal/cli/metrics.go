@@ -263,14 +263,15 @@ func metricsText(deps *Deps, d *metricsDoc) string {
 
 // idleText says how long an endpoint was not invoked.
 func idleText(p *healthDoc, now time.Time) string {
-	text := "idle for 15 days or more"
+	var last time.Time
+	month := ""
 	if p.LastInvoked != nil {
-		text = "idle for " + render.ShortAge(*p.LastInvoked, now)
+		last = *p.LastInvoked
 	}
 	if p.MonthlyCost != nil && p.MonthlyCost.Sign() > 0 {
-		text += fmt.Sprintf(", at about %s %s a month", p.MonthlyCost, costs.Currency)
+		month = fmt.Sprintf("%s %s", p.MonthlyCost, costs.Currency)
 	}
-	return text
+	return render.Idle(last, month, now)
 }
 
 func healthText(deps *Deps, p *healthDoc, now time.Time) string {

@@ -22,7 +22,10 @@ type Health struct {
 	// that it was not invoked.
 	Idle        bool
 	LastInvoked time.Time
-	Created     time.Time
+	// Month is what an idle one costs in a month by being there, an estimate in words; "" if
+	// that is nothing or not known.
+	Month   string
+	Created time.Time
 	// MapRuns are those of executions that run, of the newest ones.
 	MapRuns []executions.MapRun
 	// Err is why less is known.

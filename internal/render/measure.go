@@ -25,6 +25,19 @@ func Amount(v *float64, unit health.Unit, none string) string {
 	return Short(*v)
 }
 
+// Idle says since when an endpoint is idle (zero: for 15 days or more), and what it costs in a
+// month, "" if that is not known.
+func Idle(last time.Time, month string, now time.Time) string {
+	text := "idle for 15 days or more"
+	if !last.IsZero() {
+		text = "idle for " + ShortAge(last, now)
+	}
+	if month != "" {
+		text += ", at about " + month + " a month"
+	}
+	return text
+}
+
 // Short is a number with four digits that matter.
 func Short(n float64) string { return fmt.Sprintf("%.4g", n) }
 

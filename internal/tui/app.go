@@ -79,6 +79,8 @@ type App struct {
 	notes    []string
 	spinning bool
 	beating  bool
+	// waits are the quotas that are waited for.
+	waits []data.Wait
 	// leaving says that the program ends as soon as no operation runs.
 	leaving bool
 	quit    bool
@@ -110,6 +112,7 @@ type (
 	spinMsg     struct{}
 	beatMsg     struct{}
 	expireMsg   struct{}
+	waitsMsg    struct{ waits []data.Wait }
 	// interruptMsg is a signal from outside: SIGINT, SIGTERM or SIGHUP.
 	interruptMsg struct{ signal os.Signal }
 	// repaintMsg says that the same page looks different now.
@@ -233,6 +236,9 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case beatMsg:
 		a.beating = false
 		return a.beat()
+	case waitsMsg:
+		a.waits = m.waits
+		return nil
 	case expireMsg:
 		a.toasts = slices.DeleteFunc(a.toasts, func(t toast) bool { return !t.until.After(a.env.Now()) })
 		return nil
@@ -404,7 +410,20 @@ func (a *App) beat() tea.Cmd {
 	if a.top().Pace() == ui.Still {
 		return nil
 	}
-	return a.top().Update(ui.Beat{})
+	return tea.Batch(a.top().Update(ui.Beat{}), a.lookAtQuotas())
+}
+
+// lookAtQuotas finds out whether it is a quota that is waited for, as long as anything is: one
+// of the commands that wait is the beat itself.
+func (a *App) lookAtQuotas() tea.Cmd {
+	if a.env.Busy() == 0 && a.env.Waiting() < 2 {
+		a.waits = nil
+		return nil
+	}
+	source, ctx := a.env.Source, a.env.Ctx
+	return func() tea.Msg {
+		return ui.Guard(func() tea.Msg { return waitsMsg{source.Waits(ctx)} })
+	}
 }
 
 func (a *App) after(d time.Duration, msg tea.Msg) tea.Cmd {

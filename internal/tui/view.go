@@ -182,8 +182,9 @@ func (a *App) footer() string {
 	default:
 		tail = " " + hint(th, keys.Palette) + "  " + hint(th, keys.Help) + "  " + hint(th, keys.Quit) + " "
 	}
-	room := a.width - ansi.StringWidth(tail) - 1
 	var b strings.Builder
+	b.WriteString(a.quota())
+	room := a.width - ansi.StringWidth(tail) - ansi.StringWidth(b.String()) - 1
 	if len(m) > 0 {
 		for _, k := range m[0].Bindings {
 			if len(a.dialogs) == 0 && a.top().Capturing() && isText(k) {
@@ -197,6 +198,15 @@ func (a *App) footer() string {
 		}
 	}
 	return widget.Fit(" "+b.String(), a.width-ansi.StringWidth(tail), "") + tail
+}
+
+// quota says which quota is waited for, "" if none is.
+func (a *App) quota() string {
+	if len(a.waits) == 0 || len(a.dialogs) > 0 {
+		return ""
+	}
+	th, w := &a.env.Theme, a.waits[0]
+	return th.Warn.Render(th.Glyphs.Busy+" quota of "+render.Line(w.API, 24)+", "+render.Duration(w.Left.Round(time.Second))) + "  "
 }
 
 // isText tells that a binding's key is a character.

@@ -48,7 +48,7 @@ func (c *Custom) takeViews(r *reader, body ast.Node) {
 
 // ViewColumns are the columns of the list of pipelines, as views call them.
 func ViewColumns() []string {
-	return []string{"tenant", "model", "env", "template", "status", "last op", "endpoint", "run", "fail", "last run", "seen", "drift", "age"}
+	return []string{"tenant", "model", "env", "template", "status", "last op", "endpoint", "run", "fail", "last run", "seen", "drift", "age", "calls", "5xx", "p99", "idle", "calls over time"}
 }
 
 // With are views with one more, or another one of its name.

@@ -97,6 +97,9 @@ type Source interface {
 	// Ends is a feed of the ends of a pipeline's executions until ctx is done, nil if it
 	// tells of none (events: push). It asks nobody yet.
 	Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed
+	// Waits are what programs of this home wait for now since AWS gives an account only so
+	// many calls, what takes longest first. It reads small files of this machine.
+	Waits(ctx context.Context) []Wait
 	// Fleet lists executions of several pipelines; far is told how far it is, from a
 	// goroutine of its own. It costs a ListExecutions for each pipeline and status, and a
 	// DescribeExecution for each execution whose error or input is asked for.
@@ -138,6 +141,12 @@ type Results interface {
 	DataSet(ctx context.Context, d *executions.Details) (*results.DataSet, error)
 	// Link is an address from which anybody can download an object, and until when.
 	Link(ctx context.Context, o results.Object, expires time.Duration) (url string, until time.Time, err error)
+}
+
+// Wait is a quota of AWS's that is waited for.
+type Wait struct {
+	API  string // "ListExecutions"
+	Left time.Duration
 }
 
 // Place is where things run and as whom.

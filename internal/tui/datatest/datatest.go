@@ -75,6 +75,7 @@ type Source struct {
 	MachineFunc   func(ctx context.Context, id spec.ID) (*pipelines.Machine, error)
 	LogsFunc      func(ctx context.Context, id spec.ID, q pipelines.LogQuery) ([]pipelines.LogLine, error)
 	EndsFunc      func(ctx context.Context, p *pipelines.Pipeline) executions.Feed
+	WaitsFunc     func() []data.Wait
 	FleetFunc     func(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error)
 	TurnBackFunc  func(p *spec.Pipeline, endpoint string) error
 	HealthFunc    func(ctx context.Context, list []pipelines.Pipeline, q health.Question) ([]pipelines.Health, error)
@@ -415,6 +416,14 @@ func (s *Source) MachineOf(ctx context.Context, executionARN string) (*pipelines
 func (s *Source) Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed {
 	if s.EndsFunc != nil {
 		return s.EndsFunc(ctx, p)
+	}
+	return nil
+}
+
+// Waits implements data.Source.
+func (s *Source) Waits(context.Context) []data.Wait {
+	if s.WaitsFunc != nil {
+		return s.WaitsFunc()
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ var (
 	ByTenant     = New("tenants", "group by tenant, or not", "t")
 	Facts        = New("details", "all that is known of the selected pipeline: errors whole, drift, ages", "i")
 	Operation    = New("operation", "the operation that works, or worked last, on the selected pipeline", "o")
+	HealthCols   = New("health", "show how pipelines are (calls, errors, latency, idle endpoints) in place of what was done to them; asks CloudWatch, which costs", "H")
 	TagColumn    = New("tag", "show the next tag of pipelines as a column, or none; / filters by name=value", "#")
 	Views        = New("views", "a look at the list that was saved, or save this one: filter, order, columns", "V")
 	Example      = New("example", "create an example that works as it is: a built-in model on the built-in image; shows a preview and asks first", "E")
@@ -23,7 +24,7 @@ var (
 func homePages() []Page {
 	return []Page{{Name: "Pipelines", Map: Map{
 		{Title: "Pipelines", Bindings: []Binding{
-			Open, NewPipeline, ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Executions, Fleet, Change, LikePipeline, Operation, Facts, CopyName, TagColumn, Views, Example,
+			Open, NewPipeline, ApplyAgain, PreviewOnly, ReadReal, Delete, RunOne, Executions, Fleet, Change, LikePipeline, Operation, Facts, CopyName, HealthCols, TagColumn, Views, Example,
 		}},
 		{Title: "List", Bindings: []Binding{Search, Sort, Reverse, Mark, MarkAll, ByTenant}},
 		Moving(),

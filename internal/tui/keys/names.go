@@ -171,6 +171,7 @@ func byName() map[string]*Binding {
 		"up":             &Up,
 		"up-dir":         &UpDir,
 		"views":          &Views,
+		"health-cols":    &HealthCols,
 		"visit":          &Visit,
 		"whole-error":    &WholeError,
 		"whole-value":    &WholeValue,

@@ -1,8 +1,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -22,6 +25,18 @@ func (s *Source) Machine(ctx context.Context, id spec.ID) (*pipelines.Machine, e
 // Ends implements data.Source.
 func (s *Source) Ends(ctx context.Context, p *pipelines.Pipeline) executions.Feed {
 	return s.app().Listen(ctx, p)
+}
+
+// Waits implements data.Source.
+func (s *Source) Waits(context.Context) []data.Wait {
+	var out []data.Wait
+	for _, l := range s.app().Quotas() {
+		if l.Tokens < 0 && l.PerSecond > 0 {
+			out = append(out, data.Wait{API: l.Name, Left: time.Duration(-l.Tokens / l.PerSecond * float64(time.Second))})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b data.Wait) int { return cmp.Compare(b.Left, a.Left) })
+	return out
 }
 
 // Fleet implements data.Source.

@@ -72,6 +72,10 @@ const (
 	// minutes, and some thirty of them cost 0.02 USD an hour.
 	HealthEvery = time.Minute
 
+	// PulseEvery is for the metrics of all pipelines, as long as the list shows them: eight of
+	// each, at most 500 in a call. Of a hundred pipelines that is 0.1 USD an hour.
+	PulseEvery = 5 * time.Minute
+
 	// ExpressEvery is for an execution that has no history: one DescribeExecution.
 	ExpressEvery = 3 * time.Second
 	// ChildrenEvery is for the children of a Map Run that goes on: a ListExecutions

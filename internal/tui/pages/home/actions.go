@@ -48,6 +48,7 @@ func (p *Page) actions() []keys.Binding {
 		keys.Operation.Unless(operation),
 		keys.Facts.Unless(none).As(p.line(false, "show")),
 		keys.CopyName.Unless(none),
+		keys.HealthCols.Unless(none).As(func() string { return p.Env.CommandLine("metrics", "--all") }),
 		keys.TagColumn.Unless(p.noTags()),
 		keys.Views,
 		keys.Example.Unless(first(readOnly, p.noExample())),
@@ -162,6 +163,10 @@ func (p *Page) act(b keys.Binding, m tea.KeyMsg) tea.Cmd {
 		return p.askView()
 	case keys.Example.Is(m):
 		return p.makeExample()
+	case keys.HealthCols.Is(m):
+		p.only = nil
+		p.showHealth(!p.healthy)
+		return nil
 	case keys.TagColumn.Is(m):
 		p.nextTag()
 		return nil

@@ -27,6 +27,9 @@ type Page struct {
 	at   map[spec.ID]int
 
 	list ui.Loader[[]pipelines.Pipeline]
+	// healthy says that columns show how pipelines are, as pulse was told.
+	healthy bool
+	pulse   ui.Loader[[]pipelines.Health]
 	// readers and pollers count the questions under way.
 	readers, pollers int
 	// unread counts the rows whose state is to be read.
@@ -78,6 +81,7 @@ func New(h *ui.Host) ui.Page {
 	p.grid = widget.NewGrid(&h.Env.Theme, p.columns()...)
 	p.grid.Marking = true
 	p.grid.Hide(colTag, true)
+	p.showHealth(false)
 	p.grid.SetRows(table{p})
 	return p
 }
@@ -150,8 +154,11 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Hidden:
 		p.shown = false
 	default:
-		if p.list.Take(msg) {
+		switch {
+		case p.list.Take(msg):
 			p.took()
+		case p.pulse.Take(msg):
+			p.tookPulse()
 		}
 	}
 	return p.work()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/health"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -37,6 +38,9 @@ type row struct {
 	polling bool
 	// polled is when live was answered last, well or not.
 	polled time.Time
+
+	// pulse is what CloudWatch told, nil if it was not asked.
+	pulse *pipelines.Health
 
 	// job works on the pipeline now, lastJob is the newest of the session.
 	job, lastJob *ui.Job
@@ -160,6 +164,11 @@ const (
 	colStatus
 	colLast
 	colEndpoint
+	colCalls
+	colErrors
+	colLatency
+	colIdle
+	colTrend
 	colRunning
 	colFailed
 	colRun
@@ -187,6 +196,11 @@ func (p *Page) columns() []widget.Column {
 		colStatus:   {Title: "STATUS", Min: 12, Max: 18, Flex: 1, Compare: by(func(a, b *row) int { return cmp.Compare(a.urgency(), b.urgency()) })},
 		colLast:     {Title: "LAST OP", Min: 13, Max: 16, Flex: 1, Drop: 4, Compare: recent(func(r *row) time.Time { return r.lastOp() })},
 		colEndpoint: {Title: "ENDPOINT", Min: 11, Max: 16, Flex: 1, Drop: 2, Compare: text(func(r *row) string { return r.live.Endpoint })},
+		colCalls:    {Title: "CALLS", Min: 6, Right: true, Compare: by(func(a, b *row) int { return cmp.Compare(b.total(health.Invocations), a.total(health.Invocations)) })},
+		colErrors:   {Title: "5XX", Min: 4, Right: true, Compare: by(func(a, b *row) int { return cmp.Compare(b.total(health.ServerFails), a.total(health.ServerFails)) })},
+		colLatency:  {Title: "P99", Min: 6, Right: true, Drop: 1, Compare: by(func(a, b *row) int { return cmp.Compare(b.total(health.ModelP99), a.total(health.ModelP99)) })},
+		colIdle:     {Title: "IDLE", Min: 12, Max: 20, Flex: 1, Compare: by(compareIdle)},
+		colTrend:    {Title: "CALLS OVER TIME", Min: 12, Max: 48, Flex: 1, Drop: 9},
 		colRunning:  {Title: "RUN", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Running.N - a.live.Running.N })},
 		colFailed:   {Title: "FAIL", Min: 4, Right: true, Compare: by(func(a, b *row) int { return b.live.Failed.N - a.live.Failed.N })},
 		colRun:      {Title: "LAST RUN", Min: 8, Max: 18, Flex: 1, Drop: 3, Compare: recent(func(r *row) time.Time { return r.lastRun() })},
@@ -277,6 +291,8 @@ func (t table) Cell(i, column int) widget.Cell {
 		return p.lastCell(r, now)
 	case colEndpoint:
 		return p.endpointCell(r)
+	case colCalls, colErrors, colLatency, colIdle, colTrend:
+		return p.healthCell(r, column, now)
 	case colRunning:
 		return p.countCell(r, r.live.Running, th.Busy)
 	case colFailed:
@@ -392,6 +408,9 @@ func (p *Page) endpointCell(r *row) widget.Cell {
 	case s == "":
 		return widget.Cell{Text: "-", Style: th.Muted}
 	case s == "InService":
+		if r.pulse != nil && r.pulse.Idle {
+			return signed(th.Glyphs.Warn, "idle "+idleAge(r.pulse, p.Env.Now()), th.Warn)
+		}
 		return signed(th.Glyphs.Good, s, th.Good)
 	case pipelines.EndpointBusy(s):
 		return signed(th.Glyphs.Busy, s, th.Busy)

@@ -96,6 +96,9 @@ func (p *Page) summary() string {
 	n := len(p.Env.Jobs.Running())
 	add(n, plural(n, "operation", "operations")+" under way", th.Busy)
 	add(p.unread, "still to read", th.Muted)
+	if note := p.healthNote(); note != "" {
+		parts = append(parts, note)
+	}
 	line := " " + strings.Join(parts, th.Muted.Render(" "+th.Glyphs.Dot+" "))
 	if p.list.Err != nil {
 		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.list.Err.Error(), 0)) + "  " + line
@@ -205,6 +208,9 @@ func (p *Page) facts2(r *row) string {
 	if r.p.State != nil {
 		parts = append(parts, count(r.p.Resources(), "resource", "resources"))
 	}
+	if r.pulse != nil && r.pulse.Idle {
+		parts = append(parts, "endpoint "+render.Idle(r.pulse.LastInvoked, render.Line(r.pulse.Month, 0), p.Env.Now()))
+	}
 	if !r.live.At.IsZero() {
 		parts = append(parts, "live "+render.Age(r.live.At, p.Env.Now()))
 	}
@@ -249,6 +255,9 @@ func (p *Page) facts(r *row) tea.Cmd {
 		line("", "")
 	}
 	line("endpoint", r.live.Endpoint)
+	if r.pulse != nil && r.pulse.Idle {
+		line("", render.Idle(r.pulse.LastInvoked, render.Line(r.pulse.Month, 0), now))
+	}
 	for _, s := range r.live.Shared {
 		line("alias", s.String())
 	}

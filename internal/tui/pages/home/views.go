@@ -75,6 +75,13 @@ func describe(v ui.View) string {
 // look is how the list looks now.
 func (p *Page) look() ui.View {
 	v := ui.View{Filter: p.grid.Filter(), Tag: p.tag, Tenants: p.byTenant, Columns: p.only}
+	if p.healthy && len(v.Columns) == 0 {
+		for i, c := range p.columns() {
+			if i != colTag && !slices.Contains(workColumns, i) {
+				v.Columns = append(v.Columns, strings.ToLower(c.Title))
+			}
+		}
+	}
 	if column, reverse := p.grid.Order(); column >= 0 {
 		v.Sort, v.Reverse = strings.ToLower(p.columns()[column].Title), reverse
 	}
@@ -94,7 +101,11 @@ func (p *Page) showView(v ui.View) {
 		return -1
 	}
 	p.only = v.Columns
+	p.showHealth(wantsHealth(columns, v.Columns))
 	for i := range columns {
+		if len(v.Columns) == 0 && (slices.Contains(healthColumns, i) || slices.Contains(workColumns, i)) {
+			continue
+		}
 		hidden := len(v.Columns) > 0 && !slices.Contains(v.Columns, strings.ToLower(columns[i].Title))
 		if i != colTag {
 			p.grid.Hide(i, hidden || i == colTenant && v.Tenants)

@@ -33,6 +33,9 @@ func (p *Page) work() tea.Cmd {
 	if p.listDue(now) {
 		cmds = append(cmds, p.readList())
 	}
+	if p.pulseDue(now) {
+		cmds = append(cmds, p.askPulse(now))
+	}
 	for p.readers < maxReaders {
 		i := p.nextUnread(now)
 		if i < 0 {
