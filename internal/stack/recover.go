@@ -119,6 +119,11 @@ func (r *Run) settle() error {
 	if !repairs || len(pending)+len(half) == 0 {
 		return nil
 	}
+	// Whoever is at work has pending operations, too: nothing of theirs was cut off.
+	locks, _ := r.engine.fileLocks(r.job.Stack)
+	if slices.ContainsFunc(locks, func(l Lock) bool { return !l.Stale }) {
+		return lockedFault(string(r.op)+" "+r.job.Stack, locks, nil)
+	}
 	r.seen = nil // the repair changes it: who needs it next reads it anew
 	return r.repair(pending, half)
 }
@@ -143,6 +148,7 @@ func halfDone(dep *apitype.DeploymentV3) []PendingOperation {
 // state tell what is there.
 func (r *Run) repair(pending, half []PendingOperation) error {
 	ids := map[string]string{}
+	var cut []PendingOperation
 	for _, op := range slices.Concat(pending, half) {
 		if op.IsEngines() {
 			continue
@@ -158,7 +164,7 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 		if op.Creating() {
 			ids[op.URN] = id
 		}
-		r.warn("%s was cut off while %s: looking what became of it", op.Name, op.Kind)
+		cut = append(cut, op)
 	}
 	if r.setup.Err() != nil {
 		return canceledBefore("repair "+r.job.Stack, r.setup.Err())
@@ -169,6 +175,10 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 		if targets, err = r.engine.adopt(r.place, ids); err != nil {
 			return err
 		}
+	}
+	// Not before the lock was had, by which a backend without files tells that somebody works.
+	for _, op := range cut {
+		r.warn("%s was cut off while %s: looking what became of it", op.Name, op.Kind)
 	}
 	for _, op := range half {
 		targets = append(targets, op.URN)

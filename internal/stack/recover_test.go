@@ -186,9 +186,13 @@ func TestALockThatMayBeHeldIsNotCleared(t *testing.T) {
 	require.NoError(t, err)
 	receive(t, p.startedGate("slow"))
 	second, err := f.Destroy(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: settleAs("x")})
-	_, _, err = wait(t, second, err)
+	_, events, err := wait(t, second, err)
 	require.ErrorIs(t, err, fault.Locked)
+	require.ErrorContains(t, err, "destroy "+testStack+": locked by ")
 	require.NotContains(t, err.Error(), "is gone")
+	for _, ev := range events {
+		require.Nil(t, ev.Diagnostic, "nothing of what goes on was cut off")
+	}
 	require.Empty(t, f.DeadLocks(t.Context(), testStack))
 	close(p.releaseGate("slow"))
 	_, _ = must(t, run, nil)
