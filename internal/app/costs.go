@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -24,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // pricesFile is where `costs refresh` keeps what it was given.
@@ -102,7 +101,7 @@ func (a *App) RefreshPrices(ctx context.Context, base string, regions []string, 
 	if err != nil {
 		return nil, err
 	}
-	if err := renameio.WriteFile(file, got.File, 0o600); err != nil {
+	if err := wholefile.WriteFile(file, got.File, 0o600); err != nil {
 		return nil, outside.WriteFault("the price file", file, err)
 	}
 	return &RefreshedPrices{Refreshed: *got, File: file}, nil

@@ -6,11 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/linear"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // exampleName is the name of the example.
@@ -37,7 +36,7 @@ func (a *App) Example(ctx context.Context) (*spec.Pipeline, error) {
 		err = os.MkdirAll(filepath.Dir(file), 0o700)
 	}
 	if err == nil {
-		err = renameio.WriteFile(file, model, 0o600)
+		err = wholefile.WriteFile(file, model, 0o600)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Internal, "the example's model cannot be written to %s: %s", file, fault.Reason(err)).Because(err)

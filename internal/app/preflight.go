@@ -41,7 +41,9 @@ func (a *App) Preflight(ctx context.Context, pipelines []*spec.Pipeline, ignore 
 	if err := slices.DeleteFunc(errs, func(err error) bool { return err == nil }).OrNil(); err != nil {
 		return preflight.Report{}, err
 	}
-	return t.preflight(ctx, subjects, ignore), nil
+	report := t.preflight(ctx, subjects, ignore)
+	report.Seconds = preflight.Span(subjects, a.DefaultParallel())
+	return report, nil
 }
 
 // hasMade tells whether a pipeline's stack has anything in AWS: what has its name then is
@@ -87,6 +89,9 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bo
 	}
 	if url := v.String("modelDataUrl"); strings.HasPrefix(url, "s3://") {
 		s.ModelData = url
+	}
+	if t.Name != TargetSandbox { // which has no networks, and asks nothing of those that are named
+		s.Subnets, s.Groups = v.Strings("subnets"), v.Strings("securityGroups")
 	}
 	tmpl, err := a.TemplateOf(ctx, p)
 	if err != nil {

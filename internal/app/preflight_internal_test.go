@@ -3,15 +3,18 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/preflight"
@@ -161,4 +164,98 @@ func TestMachinesOfARegion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"ml.m5.large": 5, "ml.c5.large": 7}, quotas)
 	require.Equal(t, 2, calls["ListServiceQuotas"], "no page beyond what is needed")
+}
+
+// By how much this machine's clock is off is seen of AWS's answer, also if AWS refused the
+// first request for it: the SDK signs again by AWS's time.
+func TestSkewOfTheClock(t *testing.T) {
+	t.Parallel()
+	for _, refusals := range []int{0, 1} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
+			w.Header().Set("Content-Type", "text/xml")
+			if refusals > 0 {
+				refusals--
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></Error></ErrorResponse>")
+				return
+			}
+			_, _ = io.WriteString(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account><Arn>a</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>")
+		}))
+		q := askerOf(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+		who, err := q.Who(t.Context())
+		server.Close()
+		require.NoError(t, err)
+		require.InDelta(t, (-10 * time.Minute).Seconds(), who.Skew.Seconds(), 240, "a slow machine is no wrong clock")
+	}
+}
+
+// Who may not simulate policies is told what calls are refused that can change nothing, and of
+// which actions nobody can tell. What has nothing to do with the action says nothing of it.
+func TestPermissionsWithoutTheSimulator(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	const bound = "arn:aws:iam::000000000000:policy/bound"
+	_, cfg := w.Role(t, "ci", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+		{"Effect":"Deny","Action":["iam:SimulatePrincipalPolicy","iam:PutRolePolicy"],"Resource":"*"}]}`)
+	need := func(action, role, boundary string) preflight.Need {
+		return preflight.Need{Action: action, Resource: "arn:aws:iam::000000000000:role/" + role, Boundary: boundary}
+	}
+	q := askerOf(cfg)
+	who, err := q.Who(t.Context())
+	require.NoError(t, err)
+	got, err := q.Lacks(t.Context(), who, []preflight.Need{
+		need("iam:CreateRole", "one", ""), need("iam:CreateRole", "two", ""), need("iam:CreateRole", "bounded", bound),
+		need("iam:PutRolePolicy", "one", ""), need("iam:PutRolePolicy", "two", ""), need(passRole, "one", ""),
+	})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []preflight.Lack{{Need: need("iam:PutRolePolicy", "one", "")}, {Need: need(passRole, "one", ""), Blind: true}}, got)
+	roles, err := sdkiam.NewFromConfig(w.Admin()).ListRoles(t.Context(), &sdkiam.ListRolesInput{})
+	require.NoError(t, err)
+	require.Len(t, roles.Roles, 1, "a question makes nothing")
+}
+
+// What Cloud Control tells of a network: subnets that are not there, VPCs, and endpoints whose
+// list has ids only.
+func TestNetworkOfAModel(t *testing.T) {
+	t.Parallel()
+	there := map[string]string{
+		"subnet-1": `{"VpcId":"vpc-1"}`, "sg-1": `{"VpcId":"vpc-2"}`,
+		"vpce-1": `{"VpcId":"vpc-1","ServiceName":"com.amazonaws.us-east-1.sts"}`, "vpce-2": `{"VpcId":"vpc-2","ServiceName":"com.amazonaws.us-east-1.s3"}`,
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ TypeName, Identifier string }
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		describe := func(id, properties string) map[string]any {
+			return map[string]any{"Identifier": id, "Properties": properties}
+		}
+		answer := map[string]any{"TypeName": in.TypeName}
+		switch properties, is := there[in.Identifier]; {
+		case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListResources"):
+			answer["ResourceDescriptions"] = []any{describe("vpce-1", there["vpce-1"]), describe("vpce-2", `{"Id":"vpce-2"}`)}
+		case is:
+			answer["ResourceDescription"] = describe(in.Identifier, properties)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			answer = map[string]any{"__type": "com.amazon.cloudapiservice#ResourceNotFoundException", "Message": "no"}
+		}
+		_ = json.NewEncoder(w).Encode(answer)
+	}))
+	defer server.Close()
+	q := askerOf(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+	at, err := q.Subnet(t.Context(), "subnet-1")
+	require.NoError(t, err)
+	require.Equal(t, preflight.Placed{State: preflight.Present, VPC: "vpc-1"}, at)
+	at, err = q.Subnet(t.Context(), "subnet-2")
+	require.NoError(t, err)
+	require.Equal(t, preflight.Placed{}, at)
+	at, err = q.SecurityGroup(t.Context(), "sg-1")
+	require.NoError(t, err)
+	require.Equal(t, "vpc-2", at.VPC)
+	for vpc, want := range map[string]bool{"vpc-1": false, "vpc-2": true} {
+		reaches, err := q.ReachesS3(t.Context(), vpc)
+		require.NoError(t, err)
+		require.Equal(t, want, reaches, vpc)
+	}
 }

@@ -94,12 +94,21 @@ type asked struct {
 	maybe                      bool
 }
 
-// Lacks implements preflight.Account by IAM's simulator.
+// Lacks implements preflight.Account by IAM's simulator, or where that may not be asked by
+// calls that can change nothing.
 func (q *asker) Lacks(ctx context.Context, who preflight.Who, needs []preflight.Need) ([]preflight.Lack, error) {
 	cfg, err := q.config(ctx, "")
 	if err != nil {
 		return nil, err
 	}
+	lacks, err := simulated(ctx, cfg, who, q.place.Region, needs)
+	if refused(err) {
+		return q.dry(ctx, cfg, needs)
+	}
+	return lacks, err
+}
+
+func simulated(ctx context.Context, cfg aws.Config, who preflight.Who, region string, needs []preflight.Need) ([]preflight.Lack, error) {
 	c := iam.NewFromConfig(cfg)
 	source := who.ARN
 	if m := sessionARN.FindStringSubmatch(source); m != nil { // policies are the role's, whose path the session does not tell
@@ -120,15 +129,14 @@ func (q *asker) Lacks(ctx context.Context, who preflight.Who, needs []preflight.
 	g.SetLimit(8)
 	for k, on := range groups {
 		g.Go(func() error {
-			some, err := simulate(ctx, c, source, q.place.Region, k, on)
+			some, err := simulate(ctx, c, source, region, k, on)
 			mu.Lock()
 			defer mu.Unlock()
 			lacks = append(lacks, some...)
 			return err
 		})
 	}
-	err = g.Wait()
-	return lacks, err
+	return lacks, g.Wait()
 }
 
 // simulate asks whether an action is allowed on resources. A verdict for which keys of

@@ -211,8 +211,8 @@ var pages = []page{
 		"Run `pipelinetui doctor` to see which credentials are used. For a role (assumeRole), its trust policy has to name who asks, and they need sts:AssumeRole on it.",
 	},
 	{
-		"P110", "a permission that is missing", "IAM's simulator says that who deploys may not do what an up needs. It is a warning if an update needs it only for a " +
-			"part that changes, and an info where conditions of the policies decide by what only the request itself tells.",
+		"P110", "a permission that is missing", "IAM's simulator says that who deploys may not do what an up needs; where it may not be asked, calls say so that can change nothing, " +
+			"since what they bring is malformed or names what is not there, and an info names the actions of which there is no such call. It is a warning if an update needs it only for a part that changes, and an info where conditions of the policies decide by what only the request itself tells.",
 		"Allow the action to who deploys, or deploy with a role that may.",
 	},
 	{
@@ -257,6 +257,14 @@ var pages = []page{
 	{
 		"P700", "a machine type that the region may not have", "The region has no quota for endpoints on machines of that type.",
 		"Choose another instanceType, or another region.",
+	},
+	{
+		"P710", "subnets or security groups that are not right", "A subnet or a security group that the parameters name is not there, or they are not all of one VPC. " +
+			"The sandbox has no networks and asks nothing of them.", "Correct subnets and securityGroups.",
+	},
+	{
+		"P720", "a VPC without an endpoint of S3", "The VPC that the model runs in has no endpoint of S3 of its own, so that the model's data come through a NAT " +
+			"gateway, or not at all.", "Make a gateway endpoint of S3 in the route tables of the subnets, if they have no NAT gateway.",
 	},
 	{"P800", "a clock that is wrong", "AWS refuses what is signed five minutes off, and this machine's clock is nearly so.", "Set the clock."},
 	{

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
@@ -15,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // exportDoc is everything that AWS keeps of an execution, and for 90 days only.
@@ -157,7 +157,7 @@ func writeExport(deps *Deps, doc *exportDoc, out string) error {
 		return deps.WriteText(text)
 	}
 	// Inputs and outputs are the users' data: the file is for its owner alone.
-	if err := renameio.WriteFile(out, text, 0o600); err != nil {
+	if err := wholefile.WriteFile(out, text, 0o600); err != nil {
 		return aboutFlag("out", out, outside.WriteFault("the file", out, err))
 	}
 	deps.Note("%s: %s, %s", render.Line(out, 0), render.Bytes(int64(len(text))), render.Count(len(doc.Events), "event", "events"))

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
@@ -20,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	htmlpage "github.com/pipelinetui/pipelinetui/internal/report"
 	"github.com/pipelinetui/pipelinetui/internal/version"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // executionsReportOptions are those of executions report.
@@ -94,7 +94,7 @@ func runExecutionsReport(ctx context.Context, deps *Deps, o *executionsReportOpt
 		return f.Unasked()
 	}
 	// Inputs and outputs are the users' data: the file is for its owner alone.
-	if err := renameio.WriteFile(o.out, page.Bytes(), 0o600); err != nil {
+	if err := wholefile.WriteFile(o.out, page.Bytes(), 0o600); err != nil {
 		return aboutFlag("out", o.out, outside.WriteFault("the page", o.out, err))
 	}
 	deps.Note("%s: %s, %s", render.Line(o.out, 0), render.Bytes(int64(page.Len())), render.Count(len(f.List), "execution", "executions"))

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
@@ -15,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // initOptions are those of init.
@@ -126,7 +126,7 @@ func writeSpec(deps *Deps, o *initOptions, p *spec.Pipeline, t *spec.Template, t
 		if bytes.Contains(text, []byte("secret:")) {
 			mode = 0o600 // a value may stand in it
 		}
-		if err := renameio.WriteFile(o.out, text, mode); err != nil {
+		if err := wholefile.WriteFile(o.out, text, mode); err != nil {
 			return aboutFlag("out", o.out, outside.WriteFault("the spec", o.out, err))
 		}
 	}

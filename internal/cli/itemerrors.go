@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
@@ -19,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // itemErrorsShown is how many item errors the view of an execution names.
@@ -313,7 +313,7 @@ func (w *itemWriter) write(path string) error {
 	if w.format == "JSON" {
 		text = slices.Concat([]byte("["), text, []byte("]\n"))
 	}
-	if err := renameio.WriteFile(path, text, 0o600); err != nil {
+	if err := wholefile.WriteFile(path, text, 0o600); err != nil {
 		return aboutFlag(w.flag, path, outside.WriteFault("the file", path, err))
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
@@ -20,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/permissions"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // permissionsOptions are those of permissions.
@@ -202,7 +202,7 @@ func (o *permissionsOptions) write(ctx context.Context, r *permissions.Report) (
 			if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 				return nil, aboutFlag("output-dir", o.dir, outside.WriteFault("the policies", o.dir, err))
 			}
-			if err := renameio.WriteFile(path, text, 0o644); err != nil { // a policy is to be shared
+			if err := wholefile.WriteFile(path, text, 0o644); err != nil { // a policy is to be shared
 				return nil, aboutFlag("output-dir", o.dir, outside.WriteFault("the policies", path, err))
 			}
 		}

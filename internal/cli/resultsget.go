@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
@@ -15,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/results"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // resultsGetOptions are those of results get.
@@ -112,7 +112,7 @@ func runResultsGet(ctx context.Context, deps *Deps, o *resultsGetOptions) error 
 		_, err := f.write(ctx, deps, &stdout{deps}, form, o)
 		return err
 	}
-	file, err := renameio.NewPendingFile(o.out, renameio.WithPermissions(0o600)) // the users' data
+	file, err := wholefile.New(o.out, 0o600) // the users' data
 	if err != nil {
 		return aboutFlag("out", o.out, outside.WriteFault("the file", o.out, err))
 	}

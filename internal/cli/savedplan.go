@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/pipelinetui/pipelinetui/internal/app"
@@ -17,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/version"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // A plan is saved by preview and applied by up: exactly what was shown, or nothing. What
@@ -165,7 +165,7 @@ func (o *deployOptions) write(deps *Deps, t *app.Target, v *view, results []app.
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(o.saved.save, raw, 0o600); err != nil {
+	if err := wholefile.WriteFile(o.saved.save, raw, 0o600); err != nil {
 		return aboutFlag("save-plan", o.saved.save, outside.WriteFault("the plan", o.saved.save, err))
 	}
 	deps.Note("the plan of %s is in %s: `pipelinetui up --plan %s` applies it", render.Count(len(results), "pipeline", "pipelines"), o.saved.save, fault.Shell(o.saved.save))

@@ -18,9 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // attempts is how often a download may come no further than it has been before it is given
@@ -334,7 +333,7 @@ func remember(part string, h http.Header) error {
 		_ = os.Remove(part + ".same")
 		return nil
 	}
-	if err := renameio.WriteFile(part+".same", []byte(validator), 0o600); err != nil {
+	if err := wholefile.WriteFile(part+".same", []byte(validator), 0o600); err != nil {
 		return fault.Wrap(err, "write %s", part+".same")
 	}
 	return nil

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/document"
@@ -23,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Export is how executions are written.
@@ -183,7 +183,7 @@ func (x *exporter) folder(ctx context.Context, list []*Execution) error {
 			}
 		}
 		// Inputs and outputs are the users' data: the file is for its owner alone.
-		file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600))
+		file, err := wholefile.New(path, 0o600)
 		if err != nil {
 			return x.wrong(x.Out, outside.WriteFault("the file", path, err))
 		}
@@ -353,7 +353,7 @@ func (k *keptLines) add(from, to int64) {
 
 // copy puts them alone in the place of the file.
 func (k *keptLines) copy(f *os.File, path string) error {
-	next, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600))
+	next, err := wholefile.New(path, 0o600)
 	if err != nil {
 		return err
 	}
@@ -583,7 +583,7 @@ func (x *exporter) inputs(ctx context.Context, list []*Execution) error {
 
 func (x *exporter) inputsOf(ctx context.Context, path string, list []*Execution) error {
 	wrong := func(err error) error { return x.wrong(x.Out, outside.WriteFault("the file", path, err)) }
-	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600))
+	file, err := wholefile.New(path, 0o600)
 	if err != nil {
 		return wrong(err)
 	}

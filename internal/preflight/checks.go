@@ -75,7 +75,12 @@ func lacking(who Who, lacks []Lack) (out []Finding) {
 		severity Severity
 	}
 	groups := map[group][]Lack{}
+	blind := map[string]bool{}
 	for _, l := range lacks {
+		if l.Blind {
+			blind[l.Action] = true
+			continue
+		}
 		g := group{l.Action, Error}
 		switch {
 		case len(l.Unknown) > 0:
@@ -84,6 +89,14 @@ func lacking(who Who, lacks []Lack) (out []Finding) {
 			g.severity = Warning
 		}
 		groups[g] = append(groups[g], l)
+	}
+	if len(blind) > 0 {
+		out = append(out, Finding{
+			Code: CodePermission, Severity: Info,
+			Message: fmt.Sprintf("it is not known whether %s may %s: policies may not be simulated, and no call that changes nothing asks for that",
+				who.ARN, strings.Join(slices.Sorted(maps.Keys(blind)), ", ")),
+			Hint: "Allow iam:SimulatePrincipalPolicy, and of a role iam:GetRole on it, to who deploys, to have all of it checked.",
+		})
 	}
 	for g, list := range groups {
 		slices.SortFunc(list, func(a, b Lack) int { return strings.Compare(a.Resource, b.Resource) })
@@ -275,6 +288,61 @@ func (r *run) data(ctx context.Context, list []Subject) {
 				Code: CodeModelData, Severity: Warning, Message: url + " may not be read by who deploys, so that nobody knows whether it is there",
 				Hint: "Let the bucket's policy allow s3:GetObject to the account: the endpoint's role needs it as well.",
 			})
+		}
+		return nil
+	})
+}
+
+// network asks for what a model runs in. SageMaker takes only what is of one VPC.
+// https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html
+func (r *run) network(ctx context.Context, list []Subject) {
+	subnets, groups := list[0].Subnets, list[0].Groups
+	if len(subnets)+len(groups) == 0 {
+		return
+	}
+	asked := "cloudformation:GetResource " + strings.Join(slices.Concat(subnets, groups), ", ")
+	r.ask(ctx, list, asked, func(a Account, tell func(Finding)) error {
+		vpcs := map[string]bool{}
+		look := func(what, parameter string, ids []string, of func(context.Context, string) (Placed, error)) error {
+			for _, id := range ids {
+				at, err := of(ctx, id)
+				switch {
+				case err != nil:
+					return err
+				case at.State == Absent:
+					tell(Finding{
+						Code: CodeNetwork, Severity: Error, Message: fmt.Sprintf("there is no %s %s in %s", what, id, list[0].Region),
+						Hint: "Correct the parameter " + parameter + ".",
+					})
+				case at.VPC != "":
+					vpcs[at.VPC] = true
+				}
+			}
+			return nil
+		}
+		if err := look("subnet", "subnets", subnets, a.Subnet); err != nil {
+			return err
+		}
+		if err := look("security group", "securityGroups", groups, a.SecurityGroup); err != nil {
+			return err
+		}
+		if len(vpcs) > 1 {
+			tell(Finding{
+				Code: CodeNetwork, Severity: Error, Message: "the subnets and security groups are of several VPCs: " + strings.Join(slices.Sorted(maps.Keys(vpcs)), ", "),
+				Hint: "Name subnets and security groups of one VPC.",
+			})
+		}
+		for vpc := range vpcs {
+			reaches, err := a.ReachesS3(ctx, vpc)
+			if err != nil {
+				return err
+			}
+			if !reaches {
+				tell(Finding{
+					Code: CodeReach, Severity: Info, Message: vpc + " has no endpoint of S3: the model's data come through a NAT gateway, or not at all",
+					Hint: "Make a gateway endpoint for com.amazonaws." + list[0].Region + ".s3 in the route tables of the subnets, if they have no NAT gateway.",
+				})
+			}
 		}
 		return nil
 	})

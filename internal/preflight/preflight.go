@@ -34,6 +34,8 @@ const (
 	CodeBucketName   Code = "P510" // the bucket's name is taken
 	CodeKey          Code = "P600" // the KMS key cannot be used
 	CodeMachineType  Code = "P700" // the region does not know the machine type
+	CodeNetwork      Code = "P710" // subnets or security groups are not there, or not of one VPC
+	CodeReach        Code = "P720" // the VPC may have no way to S3
 	CodeClock        Code = "P800" // this machine's clock is wrong
 	CodeUnasked      Code = "P900" // a question could not be asked
 )
@@ -44,7 +46,8 @@ func Codes() map[Code]string {
 		CodeIdentity: "credentials and roles of tenants", CodePermission: "permissions", CodeMachines: "quota of machines for endpoints",
 		CodeRoles: "quota of roles", CodeBuckets: "quota of buckets", CodeImage: "image in its registry", CodeArchitecture: "architecture of the image",
 		CodePull: "pulling the image across accounts", CodeModelData: "model data", CodeEndpointName: "name of the endpoint", CodeBucketName: "name of the bucket",
-		CodeKey: "KMS key", CodeMachineType: "machine type in the region", CodeClock: "clock", CodeUnasked: "what could not be asked",
+		CodeKey: "KMS key", CodeMachineType: "machine type in the region", CodeNetwork: "subnets and security groups",
+		CodeReach: "way from the VPC to S3", CodeClock: "clock", CodeUnasked: "what could not be asked",
 	}
 }
 
@@ -112,6 +115,9 @@ type Lack struct {
 	// Unknown are keys that conditions of the policies ask for and the question could not
 	// give: with them the answer may be another one.
 	Unknown []string
+	// Blind says that nobody could tell: policies may not be simulated, and there is no call
+	// that asks for the action and changes nothing.
+	Blind bool
 }
 
 // Subject is a pipeline, as far as checks care.
@@ -129,7 +135,8 @@ type Subject struct {
 	ModelData       string // s3://..., "" for a local file
 	Endpoint        string // names that must be free
 	Bucket          string
-	Key             string // ARN or alias of a KMS key of the user's own
+	Key             string   // ARN or alias of a KMS key of the user's own
+	Subnets, Groups []string // where the model runs, and its security groups; none outside of a VPC
 	Needs           []Need
 	EstimatedSecond int
 }
@@ -160,6 +167,12 @@ type Image struct {
 	Architectures []string // amd64, arm64
 }
 
+// Placed is where a subnet or a security group is.
+type Placed struct {
+	State
+	VPC string
+}
+
 // Account answers the questions about a place. Errors say that a question could not be
 // asked, not what the answer is. Methods are called at the same time.
 type Account interface {
@@ -178,6 +191,10 @@ type Account interface {
 	Object(ctx context.Context, url string) (State, error)
 	Endpoint(ctx context.Context, name string) (State, error)
 	Bucket(ctx context.Context, name string) (State, error)
+	Subnet(ctx context.Context, id string) (Placed, error)
+	SecurityGroup(ctx context.Context, id string) (Placed, error)
+	// ReachesS3 tells whether a VPC has an endpoint of S3 of its own.
+	ReachesS3(ctx context.Context, vpc string) (bool, error)
 	// Key tells whether a key can be used, and why not.
 	Key(ctx context.Context, key string) (why string, err error)
 }
@@ -234,6 +251,11 @@ func Run(ctx context.Context, subjects []Subject, open func(Place) Account, igno
 	for _, list := range by(subjects, func(s Subject) [3]string { return [3]string{s.Account, s.Region, s.Key} }) {
 		r.key(ctx, list)
 	}
+	for _, list := range by(subjects, func(s Subject) [4]string {
+		return [4]string{s.Account, s.Region, strings.Join(s.Subnets, " "), strings.Join(s.Groups, " ")}
+	}) {
+		r.network(ctx, list)
+	}
 	for _, s := range subjects {
 		r.names(ctx, s)
 	}
@@ -248,6 +270,17 @@ func Run(ctx context.Context, subjects []Subject, open func(Place) Account, igno
 			strings.Compare(a.Message, b.Message), slices.Compare(a.Pipelines, b.Pipelines))
 	})
 	return out
+}
+
+// Span is how many seconds an up takes that works on so many of the pipelines at a time, in
+// their order.
+func Span(subjects []Subject, lanes int) int {
+	free := make([]int, max(1, lanes)) // when each lane is
+	for _, s := range subjects {
+		next := slices.Index(free, slices.Min(free))
+		free[next] += s.EstimatedSecond
+	}
+	return slices.Max(free)
 }
 
 func openOnce(open func(Place) Account) func(Place) Account {

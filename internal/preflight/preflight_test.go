@@ -1,6 +1,7 @@
 package preflight_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,10 @@ type fake struct {
 	endpoints map[string]preflight.State
 	names     map[string]preflight.State
 	key       string
-	fails     error // every question but the first
+	absent    []string          // subnets and security groups
+	vpcs      map[string]string // of them; vpc-1 of the others
+	closed    bool              // no VPC has an endpoint of S3
+	fails     error             // every question but the first
 }
 
 var _ preflight.Account = (*fake)(nil)
@@ -83,6 +87,19 @@ func (f *fake) Bucket(_ context.Context, name string) (preflight.State, error) {
 
 func (f *fake) Key(context.Context, string) (string, error) { return f.key, f.fails }
 
+func (f *fake) placed(id string) (preflight.Placed, error) {
+	if slices.Contains(f.absent, id) {
+		return preflight.Placed{}, f.fails
+	}
+	return preflight.Placed{State: preflight.Present, VPC: cmp.Or(f.vpcs[id], "vpc-1")}, f.fails
+}
+
+func (f *fake) Subnet(_ context.Context, id string) (preflight.Placed, error) { return f.placed(id) }
+func (f *fake) SecurityGroup(_ context.Context, id string) (preflight.Placed, error) {
+	return f.placed(id)
+}
+func (f *fake) ReachesS3(context.Context, string) (bool, error) { return !f.closed, f.fails }
+
 const (
 	registry = "111122223333.dkr.ecr.us-east-1.amazonaws.com/"
 	data     = "s3://models/m.tar.gz"
@@ -104,6 +121,7 @@ func fleet(n int) []preflight.Subject {
 			ID: name, Place: preflight.Place{Account: "111122223333", Region: "us-east-1"}, New: true, Machine: "ml.m5.large", Count: 1, Most: 1, Roles: 3,
 			Image: registry + "serve:1", ModelData: data, Endpoint: "e-" + name, Bucket: "b-" + name, Key: "alias/k",
 			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
+			Subnets: []string{"subnet-1", "subnet-2"}, Groups: []string{"sg-1"},
 		}
 	}
 	return out
@@ -135,6 +153,19 @@ func TestEachCheckFails(t *testing.T) {
 		"permissions with conditions": {func(f *fake, s []preflight.Subject) {
 			f.lacks = []preflight.Lack{{Need: s[0].Needs[0], Unknown: []string{"aws:RequestTag/team"}}}
 		}, []string{"info P110"}},
+		"permissions that nobody can tell": {func(f *fake, s []preflight.Subject) {
+			f.lacks = []preflight.Lack{{Need: s[0].Needs[0], Blind: true}}
+		}, []string{"info P110"}},
+		"subnet":         {func(f *fake, _ []preflight.Subject) { f.absent = []string{"subnet-2"} }, []string{"error P710"}},
+		"security group": {func(f *fake, _ []preflight.Subject) { f.absent = []string{"sg-1"} }, []string{"error P710"}},
+		"two VPCs":       {func(f *fake, _ []preflight.Subject) { f.vpcs = map[string]string{"sg-1": "vpc-2"} }, []string{"error P710"}},
+		"no way to S3":   {func(f *fake, _ []preflight.Subject) { f.closed = true }, []string{"info P720"}},
+		"no network": {func(f *fake, s []preflight.Subject) {
+			f.absent, f.closed = []string{"subnet-1"}, true
+			for i := range s {
+				s[i].Subnets, s[i].Groups = nil, nil
+			}
+		}, nil},
 		"machines": {func(f *fake, _ []preflight.Subject) { f.machines["ml.m5.large"] = preflight.Amount{May: 59, Has: 10} }, []string{"error P200"}},
 		"machines of those that are there": {func(f *fake, s []preflight.Subject) {
 			f.machines["ml.m5.large"] = preflight.Amount{May: 50, Has: 50}
@@ -236,6 +267,18 @@ func TestNothingElseIsAskedWithoutCredentials(t *testing.T) {
 	require.Equal(t, fault.Denied, r.Findings[0].Kind)
 	require.Len(t, r.Findings[0].Pipelines, 3)
 	require.Equal(t, []string{subjects[3].ID}, r.Findings[1].Pipelines)
+}
+
+// An up of many takes as long as its longest lane.
+func TestSpan(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 0, preflight.Span(nil, 4))
+	require.Equal(t, 420, preflight.Span(fleet(4), 4))
+	require.Equal(t, 840, preflight.Span(fleet(5), 4))
+	require.Equal(t, 50*420, preflight.Span(fleet(50), 0))
+	some := fleet(4)
+	some[0].EstimatedSecond, some[1].EstimatedSecond = 60, 60
+	require.Equal(t, 480, preflight.Span(some, 2))
 }
 
 // The time is bounded: what is not asked in time is told.

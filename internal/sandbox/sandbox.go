@@ -19,14 +19,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Account is the id of the sandbox's account, Region where its resources live
@@ -181,7 +180,7 @@ func writeJSON(path string, v any) error {
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		_ = os.Remove(path) // an empty folder is nobody's; another one is told below
 	}
-	if err := renameio.WriteFile(path, append(raw, '\n'), 0o600); err != nil {
+	if err := wholefile.WriteFile(path, append(raw, '\n'), 0o600); err != nil {
 		return fault.New(fault.Damaged, "%s cannot be written: %s", path, fault.Reason(err)).Because(err).
 			WithHint("Move away what lies there, and see that the disk has space.")
 	}

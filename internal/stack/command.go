@@ -217,18 +217,12 @@ func (p *cliProcess) wait() error {
 	return err
 }
 
-// signal reaches the CLI alone for SIGINT, and the whole group for SIGKILL. An
-// interrupt of the group would hit providers that share it and would have them
-// drop the very calls that a graceful stop waits for.
+// signal sends one unless the CLI has ended.
 func (p *cliProcess) signal(sig syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended || p.cmd.Process == nil {
 		return
 	}
-	pid := p.cmd.Process.Pid
-	if sig == syscall.SIGKILL {
-		pid = -pid
-	}
-	_ = syscall.Kill(pid, sig) // it may have ended just now
+	send(p.cmd.Process, sig)
 }

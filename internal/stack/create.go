@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 const (
@@ -138,7 +138,7 @@ func projectLayout(root string) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return false, notMade(file, err)
 	}
-	if err := renameio.WriteFile(file, []byte(layout), 0o600); err != nil {
+	if err := wholefile.WriteFile(file, []byte(layout), 0o600); err != nil {
 		return false, notMade(file, err)
 	}
 	return true, nil
@@ -166,7 +166,7 @@ func writeEmpty(dir, project, stack, version string, key *apitype.SecretsProvide
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return notMade(file, err)
 	}
-	tmp, err := renameio.NewPendingFile(file, renameio.WithPermissions(0o600))
+	tmp, err := wholefile.New(file, 0o600)
 	if err != nil {
 		return notMade(file, err)
 	}

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/blang/semver"
-	"github.com/google/renameio/v2"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // MinimumVersion is the oldest CLI that knows all we use: the built-in Stash
@@ -166,7 +166,7 @@ func probeVersion(ctx context.Context, path string, info fs.FileInfo, home strin
 	known[path] = p
 	if data, err := json.MarshalIndent(known, "", "  "); err == nil {
 		if os.MkdirAll(home, 0o700) == nil {
-			_ = renameio.WriteFile(file, data, 0o600) // only a memory
+			_ = wholefile.WriteFile(file, data, 0o600) // only a memory
 		}
 	}
 	return p.Version, nil

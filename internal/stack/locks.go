@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -214,7 +213,7 @@ func isStale(l Lock) bool {
 	if err != nil || l.PID <= 0 || l.Host != host {
 		return false
 	}
-	if errors.Is(syscall.Kill(l.PID, 0), syscall.ESRCH) {
+	if gone(l.PID) {
 		return true
 	}
 	p, known := process.Look(l.PID)

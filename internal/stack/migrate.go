@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Migration brings the state of a stack that an earlier version made to the form that the
@@ -97,7 +97,7 @@ func (e *Engine) copyState(ctx context.Context, p place, edit func(json.RawMessa
 	}
 	settings, err := readRegular(p.settingsFile())
 	if err == nil {
-		err = renameio.WriteFile(to.settingsFile(), settings, 0o600)
+		err = wholefile.WriteFile(to.settingsFile(), settings, 0o600)
 	}
 	dir, _ := e.stacksDirOf(to.backend)
 	file := filepath.Join(dir, p.stack+".json")

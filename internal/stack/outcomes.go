@@ -10,9 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // The history of a backend tells that an operation failed, not why, nor that it was
@@ -79,7 +78,7 @@ func (e *Engine) setOutcome(p place, op Operation, to, only *outcome) (before *o
 	*o.of(op) = to
 	raw, err := json.Marshal(o)
 	if err == nil {
-		err = renameio.WriteFile(p.outcomeFile(), raw, 0o600)
+		err = wholefile.WriteFile(p.outcomeFile(), raw, 0o600)
 	}
 	if err != nil {
 		e.log.Warn("an operation cannot be written down", "path", p.outcomeFile(), "error", err)

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Copy is what can take the place of the damaged state of a stack on a file
@@ -242,7 +242,7 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	if err := keepAside(file, aside); err != nil {
 		return c, "", writeFault(aside, err)
 	}
-	if err := renameio.WriteFile(file, c.content, 0o600); err != nil {
+	if err := wholefile.WriteFile(file, c.content, 0o600); err != nil {
 		return c, "", writeFault(file, err)
 	}
 	return c, aside, nil
@@ -266,5 +266,5 @@ func keepAside(file, aside string) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(aside, raw, 0o600)
+	return wholefile.WriteFile(aside, raw, 0o600)
 }

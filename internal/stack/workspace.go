@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // place is one stack in one backend, with the work directory that belongs to it.
@@ -96,7 +96,7 @@ func writeChanged(path string, data []byte) error {
 	if old, err := readRegular(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
-	return renameio.WriteFile(path, data, 0o600)
+	return wholefile.WriteFile(path, data, 0o600)
 }
 
 // settings reads Pulumi.<stack>.yaml: the stack's config and the key to its
@@ -136,7 +136,7 @@ func (e *Engine) edit(p place, change func(*workspace.ProjectStack) (bool, error
 	}
 	raw, err := encoding.YAML.Marshal(s)
 	if err == nil {
-		err = renameio.WriteFile(p.settingsFile(), raw, 0o600) // Save would leave half of it on a full disk
+		err = wholefile.WriteFile(p.settingsFile(), raw, 0o600) // Save would leave half of it on a full disk
 	}
 	if err != nil {
 		return fault.New(fault.Internal, "write the stack's settings: %v", err).
