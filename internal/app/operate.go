@@ -200,7 +200,7 @@ func (a *App) job(ctx context.Context, o *Operation, t *Target, p *spec.Pipeline
 	}
 	job := stack.Job{
 		Stack: p.StackName(), Message: req.Message, Refresh: req.Refresh, Remove: req.Operation == stack.OperationDestroy && !req.Keep,
-		ClearPendingCreates: req.ClearPending, Expect: req.Expect[p.ID],
+		ClearPendingCreates: req.ClearPending, Doubt: req.Doubt, Expect: req.Expect[p.ID],
 		Recovery: a.recovery(t, p, req.ClearDeadLocks),
 	}
 	if p.Region == "" { // nothing is known of the stack but its name

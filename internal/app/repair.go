@@ -83,6 +83,29 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 	return id, nil
 }
 
+// place is where the pipeline's resources are.
+func (s *settler) place() kinds.Place {
+	return kinds.Place{Partition: s.env.Partition, Region: s.env.Region, Account: s.env.Account, Machine: s.pipeline.Names(s.env.Account).StateMachine}
+}
+
+// knows tells whether a resource that was perhaps created can be found, and is lost if it is
+// not.
+func (s *settler) knows(op stack.PendingOperation) bool {
+	kind, ok := kinds.Of(op.Type)
+	text := func(key string) bool { v, _ := op.Inputs[key].(string); return v != "" }
+	switch kind.Lost.How {
+	case kinds.ByTag:
+		return ok
+	case kinds.ByQueue:
+		return ok && text("name")
+	case kinds.BySource:
+		return ok && text("functionName") && text("eventSourceArn")
+	case kinds.ByInputs:
+		return ok && kind.ID(op.Inputs, s.place()) != ""
+	}
+	return false
+}
+
 // forget is the way out for who has looked by hand.
 func (s *settler) forget() string {
 	return fmt.Sprintf("run `pipelinetui refresh %s --clear-pending-creates`", s.pipeline.ID)
@@ -110,7 +133,7 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 			return s.source(ctx, function, source)
 		}
 	case kinds.ByInputs:
-		id = kind.ID(op.Inputs, kinds.Place{Partition: s.env.Partition, Region: s.env.Region, Account: s.env.Account})
+		id = kind.ID(op.Inputs, s.place())
 	}
 	if id == "" {
 		err = fault.New(fault.Damaged, "the %s whose creation was cut off (%s) has no name in the state: it is not known whether it exists", kind.Title, op.Name).

@@ -104,6 +104,15 @@ type cancelDoc struct {
 	// Restored is what took the place of a damaged state, which is kept in Aside.
 	Restored *stack.Copy `json:"restored,omitempty"`
 	Aside    string      `json:"aside,omitempty"`
+	// Found are resources that were made after the copy, and are in the state again.
+	Found []foundDoc `json:"found,omitempty"`
+}
+
+type foundDoc struct {
+	URN  string `json:"urn"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+	ID   string `json:"id,omitempty"`
 }
 
 // restoreState puts a copy in the place of a damaged state.
@@ -114,16 +123,22 @@ func restoreState(ctx context.Context, deps *Deps, o *cancelOptions, engine *sta
 	}
 	if !o.yes && len(copies) > 0 {
 		c := copies[0]
-		deps.Note("What was made since then still exists, but is not recorded: `pipelinetui refresh` and AWS's own errors will tell.")
+		deps.Note("What was made since then still exists, but is not recorded: it is looked for by the names that the pipeline's resources have.")
 		if err := deps.YesNo(ctx, fmt.Sprintf("Put %s in the place of the damaged state?", c), nil); err != nil {
 			return err
 		}
 	}
-	c, aside, err := engine.Restore(ctx, id.StackName())
+	r, err := deps.app().Restore(ctx, id)
 	if err != nil {
 		return err
 	}
-	d.Restored, d.Aside = &c, aside
+	d.Restored, d.Aside = &r.Copy, r.Aside
+	for _, x := range r.Found {
+		d.Found = append(d.Found, foundDoc{x.URN, x.Type, x.Name, x.ID})
+	}
+	if r.Unsure != nil {
+		deps.Note("warning: what was made after the copy was not looked for to the end, and may exist: %s", fault.Reason(r.Unsure))
+	}
 	return nil
 }
 
@@ -131,6 +146,9 @@ func (d *cancelDoc) text() string {
 	var b strings.Builder
 	if d.Restored != nil {
 		fmt.Fprintf(&b, "the state of %s is restored: %s\n  from %s\n  the damaged file is kept in %s\n", d.Pipeline, d.Restored, d.Restored.File, d.Aside)
+		for _, x := range d.Found {
+			fmt.Fprintf(&b, "  made since then, and taken over: %s (%s)\n", render.Line(x.Name, 0), render.PlainType(x.Type))
+		}
 		fmt.Fprintf(&b, "run `pipelinetui refresh %s` to see what is really there\n", d.Pipeline)
 	}
 	if d.Cleared {
@@ -163,7 +181,7 @@ func repairStack(ctx context.Context, deps *Deps, id spec.ID, d *cancelDoc) erro
 	if p == nil {
 		p = &spec.Pipeline{ID: id}
 	}
-	deps.Note("%s was cut off: looking what became of it", render.Count(len(x.State.Pending), "operation", "operations"))
+	deps.Note("looking what became of %s", render.Count(len(x.State.Pending), "operation that was cut off", "operations that were cut off"))
 	v, err := newView(deps, true, 1, false)
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ type Request struct {
 	Message string
 	// ClearPending forgets creations that were cut off (refresh).
 	ClearPending bool
+	// Doubt chooses what a preview would create that is noted as creations of which nobody
+	// knows the end (stack.Job.Doubt): the next operation finds out. nil: nothing.
+	Doubt func(stack.PendingOperation) bool
 	// ClearDeadLocks removes locks whose owner is provably gone. Pending operations are
 	// always repaired.
 	ClearDeadLocks bool

@@ -76,6 +76,11 @@ type Job struct {
 	// ClearPendingCreates forgets creations that were cut off (Refresh): with a Recovery
 	// those of which it cannot be told what became of them, see Recovery.Settle.
 	ClearPendingCreates bool
+	// Doubt has a preview write into the state what it would create, if Doubt says so of it, as
+	// creations of which nobody knows the end, so that the next operation with a Recovery finds
+	// out: for a state that is older than what was made. Inputs that are not known yet are
+	// not among those that it is given. It is called by one goroutine.
+	Doubt func(PendingOperation) bool
 	// Expect, if not "", is the State.Basis or Result.Basis that the caller
 	// decided upon: if the stack has changed since, the operation is refused
 	// with fault.Conflict before anything happens.

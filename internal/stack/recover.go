@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -391,6 +392,19 @@ func (r *Run) doubt(failed *apitype.ResOpFailedEvent) {
 	}
 }
 
+// doubtPlanned takes note of a creation that a preview plans, see Job.Doubt.
+func (r *Run) doubtPlanned(step apitype.StepEventMetadata) {
+	n := step.New
+	if step.Op != apitype.OpCreate || n == nil || !n.Custom || strings.HasPrefix(n.Type, "pulumi:") {
+		return
+	}
+	op := PendingOperation{URN: n.URN, Type: n.Type, Name: nameOf(n.URN), Kind: pendingCreate, Inputs: plainMap(n.Inputs, false)}
+	maps.DeleteFunc(op.Inputs, func(_ string, v any) bool { return v == UnknownValue })
+	if r.job.Doubt(op) {
+		r.planned = append(r.planned, *n)
+	}
+}
+
 // keepDoubts writes doubtful creations into the state. It does what it can: the
 // operation has failed anyhow, for another reason.
 func (r *Run) keepDoubts() {
@@ -413,11 +427,15 @@ func (r *Run) keepDoubts() {
 }
 
 func (e *Engine) addDoubts(p place, doubts []apitype.StepEventStateMetadata) error {
+	if len(doubts) == 0 {
+		return nil
+	}
 	return e.editState(p, func(deployment json.RawMessage) (json.RawMessage, error) {
 		var dep map[string]json.RawMessage
 		var resources []json.RawMessage
 		var known []struct {
 			URN    string `json:"urn"`
+			ID     string `json:"id"`
 			Delete bool   `json:"delete"`
 		}
 		if err := errors.Join(json.Unmarshal(deployment, &dep), json.Unmarshal(dep["resources"], &resources),
@@ -426,12 +444,17 @@ func (e *Engine) addDoubts(p place, doubts []apitype.StepEventStateMetadata) err
 		}
 		// It came after all of them, so it has to go before them.
 		var before []string
+		providers := map[string]bool{}
 		for _, k := range known {
 			if !k.Delete && !strings.Contains(k.URN, "::pulumi:") {
 				before = append(before, k.URN)
 			}
+			providers[k.URN+"::"+k.ID] = true
 		}
 		for _, d := range doubts {
+			if !providers[d.Provider] {
+				continue // the engine takes no state without the provider of all that is in it
+			}
 			entry := map[string]any{
 				"urn": d.URN, "type": d.Type, "custom": true, "id": "unknown", "inputs": d.Inputs, "outputs": d.Inputs,
 				"parent": d.Parent, "provider": d.Provider, "dependencies": before, "initErrors": []string{doubtMark},
@@ -445,6 +468,9 @@ func (e *Engine) addDoubts(p place, doubts []apitype.StepEventStateMetadata) err
 				return nil, err
 			}
 			resources = append(resources, raw)
+			if entry["delete"] == nil {
+				before = append(before, d.URN)
+			}
 		}
 		raw, err := json.Marshal(resources)
 		if err != nil {

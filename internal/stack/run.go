@@ -39,6 +39,7 @@ type Run struct {
 	outputs  map[string]Output
 	drift    []Drift
 	doubts   []apitype.StepEventStateMetadata // creations of which nobody knows the end
+	planned  []apitype.StepEventStateMetadata // those that are doubted because they are planned, see Job.Doubt
 	panicked error
 	refused  error // by the program itself, for a reason the user can mend
 
@@ -215,6 +216,9 @@ func (r *Run) receive(line string) {
 // readiness for signals.
 func (r *Run) observe(raw apitype.EngineEvent) {
 	r.doubt(raw.ResOpFailedEvent)
+	if r.job.Doubt != nil && raw.ResourcePreEvent != nil {
+		r.doubtPlanned(raw.ResourcePreEvent.Metadata)
+	}
 	if p := raw.ResOutputsEvent; p != nil {
 		if p.Metadata.Type == rootType && p.Metadata.New != nil {
 			r.outputs = outputs(p.Metadata.New.Outputs, false)
@@ -348,6 +352,9 @@ func (r *Run) attempt() error {
 	err = r.operate()
 	if mended, err := r.mend(err); mended {
 		return err
+	}
+	if err == nil && r.job.Doubt != nil && r.op == OperationPreview {
+		return r.engine.addDoubts(r.place, r.planned)
 	}
 	return err
 }

@@ -70,8 +70,9 @@ func machineID(inputs map[string]any, at Place) string {
 	return join(":", at.arn("states"), "stateMachine", text(inputs, "stateMachineName"))
 }
 
-// machineAliasID finds the state machine of an alias in the version that it points to.
-func machineAliasID(inputs map[string]any, _ Place) string {
+// machineAliasID finds the state machine of an alias in the version that it points to, or, where
+// that is not known, takes the pipeline's.
+func machineAliasID(inputs map[string]any, at Place) string {
 	routes, _ := inputs["routingConfiguration"].([]any)
 	if deployment, ok := inputs["deploymentPreference"].(map[string]any); ok {
 		routes = append(routes, deployment)
@@ -83,5 +84,5 @@ func machineAliasID(inputs map[string]any, _ Place) string {
 			return join(":", version[:i], text(inputs, "name"))
 		}
 	}
-	return ""
+	return join(":", at.arn("states"), "stateMachine", at.Machine, text(inputs, "name"))
 }

@@ -20,6 +20,8 @@ import (
 // Place is where resources are, as their ids and addresses need it.
 type Place struct {
 	Partition, Region, Account string
+	// Machine is the name of the pipeline's state machine, "" if nobody needs it.
+	Machine string
 }
 
 // Kind is one type of resource. All its fields are given; a test sees to it.

@@ -73,7 +73,7 @@ type Source interface {
 	// Copies lists what can take the place of a damaged state, the best first;
 	// Restore puts the best there and returns it, and where the damaged one is kept.
 	Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error)
-	Restore(ctx context.Context, id spec.ID) (c stack.Copy, aside string, err error)
+	Restore(ctx context.Context, id spec.ID) (pipelines.Restored, error)
 
 	// Describe tells what a pipeline will consist of, without asking anybody.
 	Describe(ctx context.Context, p *spec.Pipeline) ([]spec.Planned, error)

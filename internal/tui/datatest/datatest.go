@@ -69,7 +69,7 @@ type Source struct {
 	LiveFunc      func(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error)
 	LocksFunc     func(ctx context.Context, id spec.ID) ([]stack.Lock, error)
 	CopiesFunc    func(ctx context.Context, id spec.ID) ([]stack.Copy, error)
-	RestoreFunc   func(ctx context.Context, id spec.ID) (stack.Copy, string, error)
+	RestoreFunc   func(ctx context.Context, id spec.ID) (pipelines.Restored, error)
 	RevisionsFunc func(ctx context.Context, id spec.ID) ([]pipelines.Revision, error)
 	OperateFunc   func(ctx context.Context, req pipelines.Request) (pipelines.Operation, error)
 	MachineFunc   func(ctx context.Context, id spec.ID) (*pipelines.Machine, error)
@@ -354,11 +354,11 @@ func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
 }
 
 // Restore implements data.Source.
-func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, error) {
+func (s *Source) Restore(ctx context.Context, id spec.ID) (pipelines.Restored, error) {
 	if s.RestoreFunc != nil {
 		return s.RestoreFunc(ctx, id)
 	}
-	return stack.Copy{}, "", fault.New(fault.Conflict, "the state of %s is not damaged", id.StackName())
+	return pipelines.Restored{}, fault.New(fault.Conflict, "the state of %s is not damaged", id.StackName())
 }
 
 // Describe implements data.Source.

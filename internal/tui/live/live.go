@@ -216,12 +216,8 @@ func (s *Source) Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error) {
 }
 
 // Restore implements data.Source.
-func (s *Source) Restore(ctx context.Context, id spec.ID) (stack.Copy, string, error) {
-	e, err := s.app().Engine(ctx)
-	if err != nil {
-		return stack.Copy{}, "", err
-	}
-	return e.Restore(ctx, id.StackName())
+func (s *Source) Restore(ctx context.Context, id spec.ID) (pipelines.Restored, error) {
+	return s.app().Restore(ctx, id)
 }
 
 // Describe implements data.Source.

@@ -6,6 +6,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -21,9 +22,8 @@ type (
 	}
 	restoreMsg  struct{}
 	restoredMsg struct {
-		copy  stack.Copy
-		aside string
-		err   error
+		pipelines.Restored
+		err error
 	}
 )
 
@@ -61,15 +61,15 @@ func (p *Page) offerCopy(m copiesMsg) tea.Cmd {
 	}
 	text := render.Line(damage.Error(), 0) + "\n\n" +
 		"In its place comes " + render.Line(m.copies[0].String(), 0) + ", from\n" + render.Line(m.copies[0].File, 0) + "\n\n" +
-		"The damaged file is kept beside it. What was made since then still exists, but is not recorded: a refresh, and AWS's own errors, will tell."
+		"The damaged file is kept beside it. What was made since then still exists, but is not recorded: the next operation looks for it by the names that the pipeline's resources have."
 	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(&p.Env.Theme, "Restore the state of "+p.id.String()+"?", text, restoreMsg{})})
 }
 
 func (p *Page) restore() tea.Cmd {
 	id, source := p.id, p.Env.Source
 	return p.Do(func(ctx context.Context) tea.Msg {
-		c, aside, err := source.Restore(ctx, id)
-		return restoredMsg{c, aside, err}
+		r, err := source.Restore(ctx, id)
+		return restoredMsg{r, err}
 	})
 }
 
@@ -77,6 +77,11 @@ func (p *Page) restored(m restoredMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show("The state can't be restored", "the error", dialog.ErrorText(m.err))
 	}
-	text := "the state of " + p.id.String() + " is restored: " + m.copy.String() + "; the damaged file is kept in " + m.aside
-	return tea.Batch(ui.Send(ui.Toast{Text: render.Line(text, 0)}), ui.Send(ui.Changed{IDs: []spec.ID{p.id}}))
+	text := "the state of " + p.id.String() + " is restored: " + render.Line(m.String(), 0) + "; the damaged file is kept in " + render.Line(m.Aside, 0)
+	changed := ui.Send(ui.Changed{IDs: []spec.ID{p.id}})
+	if m.Unsure != nil {
+		text += "\n\nWhat was made after the copy was not looked for to the end, and may exist:\n" + dialog.ErrorText(m.Unsure)
+		return tea.Batch(p.show("The state is restored, perhaps not all of it", "what is known", text), changed)
+	}
+	return tea.Batch(ui.Send(ui.Toast{Text: render.Line(text, 0)}), changed)
 }

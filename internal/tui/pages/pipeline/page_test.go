@@ -525,9 +525,10 @@ func TestADamagedStateIsRestoredFromItsCopy(t *testing.T) {
 	source.CopiesFunc = func(context.Context, spec.ID) ([]stack.Copy, error) {
 		return []stack.Copy{{File: "acme.iris.dev.json.bak", Made: datatest.Recorded, Resources: 36}}, nil
 	}
-	source.RestoreFunc = func(_ context.Context, id spec.ID) (stack.Copy, string, error) {
+	var unsure error
+	source.RestoreFunc = func(_ context.Context, id spec.ID) (pipelines.Restored, error) {
 		source.Add(whole)
-		return stack.Copy{File: "acme.iris.dev.json.bak", Made: datatest.Recorded, Resources: 36}, "acme.iris.dev.json.damaged-1", nil
+		return pipelines.Restored{Copy: stack.Copy{File: "acme.iris.dev.json.bak", Made: datatest.Recorded, Resources: 36}, Aside: "acme.iris.dev.json.damaged-1", Unsure: unsure}, nil
 	}
 	s := open(t, source, datatest.Iris, "", tuitest.Size(120, 30))
 	s.Until("cut off after 9000 bytes")
@@ -540,6 +541,17 @@ func TestADamagedStateIsRestoredFromItsCopy(t *testing.T) {
 	s.Press("y")
 	s.Until("is restored")
 	s.UntilGone("cut off after 9000 bytes")
+
+	// What may be missing in the copy and can't be looked for is said until somebody has read it.
+	source.Add(broken)
+	unsure = fault.New(fault.Denied, "not allowed to look")
+	s = open(t, source, datatest.Iris, "", tuitest.Size(120, 30))
+	s.Until("cut off after 9000 bytes")
+	s.Press("M")
+	s.Advance(time.Second)
+	s.Press("y")
+	s.Until("perhaps not all of it")
+	require.Contains(t, s.Screen(), "not allowed to look")
 
 	// Nobody has a copy: that is said, with what is wrong.
 	source.Add(broken)

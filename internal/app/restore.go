@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
+)
+
+// Restore puts the best copy in the place of a damaged state. The copy may be older than what
+// exists: an endpoint that was made since is in nobody's books, cannot be made again, and
+// costs. So what the pipeline would create is looked for by its name, and taken over.
+func (a *App) Restore(ctx context.Context, id spec.ID) (out pipelines.Restored, err error) {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return out, err
+	}
+	if out.Copy, out.Aside, err = e.Restore(ctx, id.StackName()); err != nil {
+		return out, err
+	}
+	out.Found, out.Unsure = a.findLost(ctx, id)
+	return out, nil
+}
+
+// findLost takes over what a pipeline would create and has already. What follows from
+// something else, as a version does from its machine, has a name when that is known: so it
+// looks again until nothing new is planned.
+func (a *App) findLost(ctx context.Context, id spec.ID) ([]stack.Resource, error) {
+	x, err := a.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if x.Spec == nil {
+		return nil, fault.New(fault.Damaged, "the copy does not hold the spec of %s", id).Because(x.Err)
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.settler(ctx, t, x.Spec)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for more := true; more; {
+		more = false
+		err := a.quietly(ctx, pipelines.Request{Operation: stack.OperationPreview, Pipelines: []*spec.Pipeline{x.Spec}, Doubt: func(op stack.PendingOperation) bool {
+			if seen[op.URN] || !s.knows(op) {
+				return false
+			}
+			seen[op.URN], more = true, true
+			return true
+		}})
+		if err == nil && more {
+			err = a.quietly(ctx, pipelines.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{x.Spec}})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if x, err = a.Find(ctx, id); err != nil {
+		return nil, err
+	}
+	var found []stack.Resource
+	for _, r := range x.State.Resources {
+		if seen[r.URN] {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+// quietly operates on one pipeline without telling anybody how it goes.
+func (a *App) quietly(ctx context.Context, req pipelines.Request) error {
+	req.Parallel = 1
+	op, err := a.Operate(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, op.Cancel)()
+	for range op.Updates() {
+		continue // nobody looks
+	}
+	return op.Wait()[0].Err
+}
