@@ -294,7 +294,7 @@ func (t *proving) jobTo(ctx context.Context, to, from int, why string) (*stack.J
 	if err != nil {
 		return nil, err
 	}
-	p, _, err := t.app.RebuildAt(ctx, x, to, nil)
+	p, _, err := t.app.RebuildAt(ctx, x, to, spec.Overrides{})
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (a *App) Eject(ctx context.Context, id spec.ID, dir string, force bool) (*E
 
 // record takes down the program that `up` would run for the pipeline today.
 func (a *App) record(ctx context.Context, t *Target, x *Existing) (*program.Recording, *spec.Pipeline, error) {
-	p, err := a.Rebuild(ctx, x, nil)
+	p, err := a.Rebuild(ctx, x, spec.Overrides{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,7 +26,7 @@ func (a *App) Promote(ctx context.Context, from, to *Existing) (*spec.Pipeline, 
 		return nil, nil, fault.New(fault.Conflict, "%s: revision %d was not brought to its end", from.ID, last.Number).
 			WithHint("Bring it up, and promote what is in service then. %s", a.GoBack(ctx, from.ID))
 	}
-	source, record, err := a.RebuildAt(ctx, from, ledger.Current, nil)
+	source, record, err := a.RebuildAt(ctx, from, ledger.Current, spec.Overrides{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,7 +30,7 @@ import (
 // ("name=value") on top. What was on another machine need not be here: a template that
 // is not known is that of the stack, and local artifacts that are gone are taken from
 // the pipeline's bucket. What is here is used.
-func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pipeline, error) {
+func (a *App) Rebuild(ctx context.Context, x *Existing, over spec.Overrides) (*spec.Pipeline, error) {
 	doc, err := a.Spec(ctx, x)
 	if err == nil && doc == nil {
 		err = x.Err
@@ -46,7 +46,7 @@ func (a *App) Rebuild(ctx context.Context, x *Existing, set []string) (*spec.Pip
 	if err != nil {
 		return nil, err
 	}
-	o := a.SpecOptions(set)
+	o := a.SpecOptions(nil).With(over)
 	if o.Copies, err = a.fetchCopies(ctx, cat, doc, o); err != nil {
 		return nil, err
 	}

@@ -138,10 +138,10 @@ func TestACachedCopyIsChecked(t *testing.T) {
 func TestRebuildOfNothing(t *testing.T) {
 	t.Parallel()
 	a := newTestApp(t, nil, nil)
-	p, err := a.Rebuild(t.Context(), &Existing{State: &stack.State{}}, nil)
+	p, err := a.Rebuild(t.Context(), &Existing{State: &stack.State{}}, spec.Overrides{})
 	require.Nil(t, p)
 	require.ErrorIs(t, err, fault.NotFound)
-	_, err = a.Rebuild(t.Context(), &Existing{Err: fault.New(fault.Damaged, "no JSON")}, nil)
+	_, err = a.Rebuild(t.Context(), &Existing{Err: fault.New(fault.Damaged, "no JSON")}, spec.Overrides{})
 	require.ErrorIs(t, err, fault.Damaged)
 }
 

@@ -236,8 +236,8 @@ func (a *App) specAt(ctx context.Context, x *Existing, number int) (*revisions.R
 // RebuildAt returns an existing pipeline as a revision was made: the spec, the template
 // the image and the artifacts of then, by digest. Nothing of it has to be on this machine; what is
 // in the bucket is taken from there even if the files are here, for they may be others now.
-// set ("name=value") goes on top of it.
-func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, set []string) (*spec.Pipeline, *revisions.Record, error) {
+// over goes on top of it.
+func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, over spec.Overrides) (*spec.Pipeline, *revisions.Record, error) {
 	if x.State == nil {
 		return nil, nil, x.Err
 	}
@@ -251,10 +251,11 @@ func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, set []stri
 		return nil, nil, fault.Wrap(err, "%s", at)
 	}
 	pin, err := a.pinImage(ctx, x, r)
-	if err != nil && !slices.ContainsFunc(set, func(s string) bool { return strings.HasPrefix(s, imageParameter+"=") }) {
+	if err != nil && !slices.ContainsFunc(over.Set, func(s string) bool { return strings.HasPrefix(s, imageParameter+"=") }) {
 		return nil, nil, err
 	}
-	o := a.SpecOptions(slices.Concat(pin, set))
+	over.Set = slices.Concat(pin, over.Set)
+	o := a.SpecOptions(nil).With(over)
 	skip := o
 	skip.SkipFiles = true
 	p, err := spec.FromDocument(doc, cat, skip)

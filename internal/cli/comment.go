@@ -428,6 +428,9 @@ func (o *deployOptions) marker(deps *Deps) string {
 	for i, one := range o.set {
 		set[i], _, _ = strings.Cut(one, "=") // the value may be a secret
 	}
+	if o.rollout != "" {
+		set = append(set, "rollout")
+	}
 	s := deps.settings
 	raw, _ := json.Marshal([]any{ // texts only
 		s.String(settings.Target), s.String(settings.EndpointURL), s.String(settings.Region), s.String(settings.Profile), fault.Masked(s.String(settings.Backend)),

@@ -48,8 +48,10 @@ type problemDoc struct {
 	Rule     spec.ProblemCode `json:"rule"`
 	Value    any              `json:"value,omitempty"`
 	Pipeline string           `json:"pipeline,omitempty"`
-	Message  string           `json:"message"`
-	Hint     string           `json:"hint,omitempty"`
+	// Pipelines are all of whom it is true, if they are several.
+	Pipelines []string `json:"pipelines,omitempty"`
+	Message   string   `json:"message"`
+	Hint      string   `json:"hint,omitempty"`
 }
 
 func problemDocs(err error) []problemDoc {
@@ -60,7 +62,7 @@ func problemDocs(err error) []problemDoc {
 			value = fault.Masked(text)
 		}
 		out = append(out, problemDoc{
-			ruleCode(p.Rule), p.File, p.Line, p.Column, p.Source, p.Path.String(), p.Rule, value, p.Pipeline, fault.Masked(p.Msg), fault.Masked(p.Hint),
+			ruleCode(p.Rule), p.File, p.Line, p.Column, p.Source, p.Path.String(), p.Rule, value, p.Pipeline, p.Pipelines, fault.Masked(p.Msg), fault.Masked(p.Hint),
 		})
 	}
 	for _, one := range flatten(err) {

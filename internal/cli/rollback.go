@@ -107,7 +107,7 @@ func runRollback(ctx context.Context, deps *Deps, o *rollbackOptions) error {
 			return fault.Wrap(err, "%s", id)
 		}
 	}
-	p, record, err := deps.app().RebuildAt(ctx, x, to, o.set)
+	p, record, err := deps.app().RebuildAt(ctx, x, to, o.overrides())
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,9 @@ func (o *deployOptions) recall(ctx context.Context) (*plans.Plan, error) {
 			o.template = was.Template
 		}
 	}
+	if o.rollout == "" {
+		o.rollout = p.Selection.Rollout
+	}
 	if missing := unset(p.Selection.Set, o.set); len(missing) > 0 {
 		return nil, wrongFlag("set", nil, "the plan was made with --set of %s, whose values are not in it", strings.Join(missing, ", ")).
 			WithHint("Give the same --set again.")
@@ -89,7 +92,7 @@ func setName(one string) string {
 
 // selected is how the pipelines were chosen, without values that may be secret.
 func (o *deployOptions) selected() plans.Selection {
-	s := plans.Selection{Pipelines: o.args, File: o.file, Template: o.template, Tenant: o.tenant, Labels: o.labels, Failed: o.failed}
+	s := plans.Selection{Pipelines: o.args, File: o.file, Template: o.template, Tenant: o.tenant, Labels: o.labels, Failed: o.failed, Rollout: o.rollout}
 	for _, one := range o.set {
 		if name := setName(one); !slices.Contains(s.Set, name) {
 			s.Set = append(s.Set, name)

@@ -52,11 +52,9 @@ func (s *selection) rolloutFlag(cmd *cobra.Command) {
 // check refuses a selection of nothing, or of what excludes each other.
 func (s *selection) check(command string) error {
 	if s.rollout != "" {
-		set, err := spec.SetRollout(s.rollout)
-		if err != nil {
+		if err := spec.CheckRollout(s.rollout); err != nil {
 			return err
 		}
-		s.set, s.rollout = append(set, s.set...), ""
 	}
 	if s.failed && len(s.args) == 0 && s.file == "" {
 		s.args = []string{"*/*/*"}
@@ -70,6 +68,11 @@ func (s *selection) check(command string) error {
 			WithHint("Set the template in the spec file.")
 	}
 	return s.narrow()
+}
+
+// overrides are what the flags say of each pipeline that is selected.
+func (s *selection) overrides() spec.Overrides {
+	return spec.Overrides{Set: s.set, Rollout: s.rollout}
 }
 
 // chooses tells whether something in particular was asked for.
@@ -108,8 +111,8 @@ func (s *selection) patterns() []string {
 // chosen are the pipelines that a selection stands for.
 type chosen struct {
 	pipelines []*spec.Pipeline
-	// all is how many there were before --failed took its pick.
-	all int
+	// all is how many there were before --failed took its pick, left how many it left out.
+	all, left int
 	// seen are the states in which existing ones were found, for Request.Expect.
 	seen map[spec.ID]string
 	// aside are the pipelines whose state cannot be used, and why: among several
@@ -162,8 +165,8 @@ func choose(ctx context.Context, deps *Deps, o *deployOptions) (*chosen, error) 
 	if err := f.alone(); err != nil {
 		return nil, err
 	}
-	f.all = len(f.pipelines)
-	return &f.chosen, f.onlyFailed(ctx)
+	f.all = len(f.pipelines) + f.left
+	return &f.chosen, nil
 }
 
 // toBuild finds the pipelines to create or update: from the spec file, from
@@ -174,7 +177,7 @@ func (f *finder) toBuild(ctx context.Context) error {
 		return err
 	}
 	if f.file != "" {
-		f.pipelines, err = f.fromFile(ctx, f.deps.app().SpecOptions(f.set), cat)
+		f.pipelines, err = f.fromFile(ctx, f.deps.app().SpecOptions(nil).With(f.overrides()), cat, f.failed)
 		return err
 	}
 	var errs fault.List
@@ -205,6 +208,9 @@ func (f *finder) named(ctx context.Context, name string, cat *spec.Catalog) erro
 	if err != nil {
 		return err
 	}
+	if kept, err := onlyFailed(ctx, f, []spec.ID{id}, func(id spec.ID) spec.ID { return id }); err != nil || len(kept) == 0 {
+		return err
+	}
 	p, err := f.one(ctx, id, cat)
 	switch {
 	case f.setAside(id, err):
@@ -216,22 +222,34 @@ func (f *finder) named(ctx context.Context, name string, cat *spec.Catalog) erro
 	return nil
 }
 
-func (f *finder) fromFile(ctx context.Context, opts spec.Options, cat *spec.Catalog) ([]*spec.Pipeline, error) {
+func (f *finder) fromFile(ctx context.Context, opts spec.Options, cat *spec.Catalog, failed bool) ([]*spec.Pipeline, error) {
+	if f.chooses() || failed {
+		opts.Select = func(all []spec.Pipeline) ([]spec.Pipeline, error) {
+			picked, err := spec.Select(all, f.patterns(), f.labels)
+			if err == nil && len(picked) == 0 {
+				return nil, fault.New(fault.NotFound, "no pipeline of %s is selected", f.file).
+					WithHint("Leave out the names, --tenant or --selector to take all.")
+			}
+			if err != nil || !failed {
+				return picked, err
+			}
+			return onlyFailed(ctx, f, picked, func(p spec.Pipeline) spec.ID { return p.ID })
+		}
+	}
 	set, err := loadSpec(ctx, f.deps, f.file, cat, opts)
 	if err != nil {
 		return nil, err
 	}
-	picked, err := spec.Select(set.Pipelines, f.patterns(), f.labels)
-	if err != nil {
-		return nil, err
+	for i, p := range set.Aside {
+		if i == maxShown {
+			f.deps.Note("and %d more", len(set.Aside)-i)
+			break
+		}
+		f.deps.Note("not selected, and wrong: %v", p)
 	}
-	if len(picked) == 0 {
-		return nil, fault.New(fault.NotFound, "no pipeline of %s is selected", f.file).
-			WithHint("Leave out the names, --tenant or --selector to take all.")
-	}
-	out := make([]*spec.Pipeline, len(picked))
-	for i := range picked {
-		out[i] = &picked[i]
+	out := make([]*spec.Pipeline, len(set.Pipelines))
+	for i := range set.Pipelines {
+		out[i] = &set.Pipelines[i]
 	}
 	return out, nil
 }
@@ -270,7 +288,7 @@ func (f *finder) one(ctx context.Context, id spec.ID, cat *spec.Catalog) (*spec.
 	if f.template != "" {
 		// It looks at the files that the parameters name.
 		return outside.Do(ctx, "the files of "+id.String(), func() (*spec.Pipeline, error) {
-			return spec.Build(spec.Answers{ID: id, Template: f.template}, cat, a.SpecOptions(f.set))
+			return spec.Build(spec.Answers{ID: id, Template: f.template}, cat, a.SpecOptions(nil).With(f.overrides()))
 		})
 	}
 	x, err := a.Find(ctx, id)
@@ -284,7 +302,7 @@ func (f *finder) one(ctx context.Context, id spec.ID, cat *spec.Catalog) (*spec.
 	if x.Spec == nil {
 		return nil, x.Err
 	}
-	return a.Rebuild(ctx, x, f.set)
+	return a.Rebuild(ctx, x, f.overrides())
 }
 
 // rebuild takes existing pipelines as they were asked for, with --set applied.
@@ -298,6 +316,9 @@ func (f *finder) rebuild(ctx context.Context, patterns []string) error {
 	if len(list) == 0 {
 		return errNothingSelected(&f.selection)
 	}
+	if list, err = onlyFailed(ctx, f, list, func(x app.Existing) spec.ID { return x.ID }); err != nil {
+		return err
+	}
 	var errs fault.List
 	for _, x := range list {
 		if f.setAside(x.ID, x.Undecided) {
@@ -309,14 +330,22 @@ func (f *finder) rebuild(ctx context.Context, patterns []string) error {
 			}
 			continue
 		}
-		p, err := f.deps.app().Rebuild(ctx, &x, f.set)
+		p, err := f.deps.app().Rebuild(ctx, &x, f.overrides())
 		if err != nil {
-			errs = append(errs, fault.Wrap(err, "%s", x.ID))
+			errs = append(errs, of(x.ID, err))
 			continue
 		}
 		f.pipelines = append(f.pipelines, p)
 	}
 	return errs.OrNil()
+}
+
+// of says whose error it is, unless it says that itself.
+func of(id spec.ID, err error) error {
+	if problems := spec.Problems(err); len(problems) > 0 && !slices.ContainsFunc(problems, func(p *spec.Problem) bool { return p.Pipeline == "" }) {
+		return err
+	}
+	return fault.Wrap(err, "%s", id)
 }
 
 func errNothingSelected(s *selection) error {
@@ -342,6 +371,9 @@ func (f *finder) existing(ctx context.Context) error {
 	}
 	if len(list) == 0 {
 		return errNothingSelected(&selection{args: patterns, labels: f.labels})
+	}
+	if list, err = onlyFailed(ctx, f, list, func(x app.Existing) spec.ID { return x.ID }); err != nil {
+		return err
 	}
 	f.seen = map[spec.ID]string{}
 	for _, x := range list {
@@ -373,7 +405,7 @@ func (f *finder) names(ctx context.Context) ([]string, error) {
 	}
 	opts := f.deps.app().SpecOptions(nil)
 	opts.SkipFiles = true
-	asked, err := f.fromFile(ctx, opts, cat)
+	asked, err := f.fromFile(ctx, opts, cat, false)
 	if err != nil {
 		return nil, err
 	}
@@ -425,19 +457,21 @@ func (f *finder) clearForgotten(ctx context.Context, patterns []string) error {
 	return nil
 }
 
-// onlyFailed keeps the pipelines whose last operation failed.
-func (f *finder) onlyFailed(ctx context.Context) error {
+// onlyFailed leaves out, with --failed, what has not failed last time. It is asked before flags
+// are applied: what they would be to the others counts for nothing.
+func onlyFailed[T any](ctx context.Context, f *finder, list []T, id func(T) spec.ID) ([]T, error) {
 	if !f.failed {
-		return nil
+		return list, nil
 	}
-	ids := make([]spec.ID, len(f.pipelines))
-	for i, p := range f.pipelines {
-		ids[i] = p.ID
+	ids := make([]spec.ID, len(list))
+	for i, x := range list {
+		ids[i] = id(x)
 	}
 	failed, err := f.deps.app().LastFailed(ctx, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.pipelines = slices.DeleteFunc(f.pipelines, func(p *spec.Pipeline) bool { return !failed[p.ID] })
-	return nil
+	out := slices.DeleteFunc(slices.Clone(list), func(x T) bool { return !failed[id(x)] })
+	f.left += len(list) - len(out)
+	return out, nil
 }

@@ -52,6 +52,8 @@ type Selection struct {
 	Failed    bool     `json:"failed,omitempty"`
 	// Set are the names of the parameters that were set beside it.
 	Set []string `json:"set,omitempty"`
+	// Rollout is --rollout, whole: there is nothing secret in it.
+	Rollout string `json:"rollout,omitempty"`
 }
 
 // Plan is what was shown.

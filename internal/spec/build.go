@@ -95,7 +95,7 @@ func one(a *ask, cat *Catalog, opts Options, errs problems) (*Pipeline, error) {
 		return nil, err
 	}
 	r := newResolver(cat, opts)
-	set, wrong := parseSet(opts.Set, opts.Dir)
+	set, wrong := parseSet(opts)
 	r.errs = append(append(errs, wrong...), set.check()...)
 	for _, l := range a.layers {
 		r.errs = append(r.errs, l.check()...)

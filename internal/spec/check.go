@@ -83,10 +83,14 @@ func (r *resolver) rule(rule Rule, p *Pipeline, k *knowledge, given map[string]s
 	return nil
 }
 
-// sayOnce tells whether an error of a rule is new: values of a shared layer, or of
-// --set, break it for every pipeline that has them, and one line says it.
+// sayOnce tells whether an error of a rule is new: values of a shared layer break it for
+// every pipeline that has them, and one line says it. Those of a flag are counted: the one
+// line names all of them.
 func (r *resolver) sayOnce(e *Problem) bool {
 	key := e.place() + "\x00" + e.Msg + "\x00" + e.Hint
+	if e.File == "" {
+		key += "\x00" + e.Pipeline
+	}
 	if r.said[key] {
 		r.again++
 		return false

@@ -77,7 +77,7 @@ func parse(path string, data []byte, dir string, cat *Catalog, opts Options) (*S
 	if err := l.finish(); err != nil {
 		return nil, err
 	}
-	return set, nil
+	return set, l.unselected
 }
 
 func workDir(dir string) (string, error) {
@@ -96,6 +96,8 @@ type loader struct {
 
 	dir  string
 	root *node
+	// unselected is why nothing is selected.
+	unselected error
 }
 
 func (l *loader) load() *Set {
@@ -105,7 +107,7 @@ func (l *loader) load() *Set {
 		return nil
 	}
 	l.apiVersion(file.APIVersion)
-	set, errs := parseSet(l.opts.Set, l.opts.Dir)
+	set, errs := parseSet(l.opts)
 	l.errs = append(l.errs, errs...)
 	l.errs = append(l.errs, set.check()...)
 	defaults := l.layer(file.Defaults, rankDefaults, "defaults")
@@ -221,17 +223,15 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 		l.fail(at.problem(CodeMissing, "the file has no list of pipelines").WithHint("Add `pipelines: [{tenant: acme, model: fraud, ...}]`."))
 		return nil
 	}
+	asked := l.entries(n, defaults, tenants)
+	if !l.choose(asked) {
+		return nil
+	}
 	out := &Set{}
 	first := map[string]pos{}
 	var claims Claims
-	for i, item := range n.items {
-		if !item.bad && item.kind != kindMap {
-			l.fail(typeError(item, fmt.Sprintf("pipelines[%d]", i), "a map"))
-		}
-		if item.bad || item.kind != kindMap {
-			continue
-		}
-		a := l.ask(item, defaults, tenants, set)
+	for _, e := range asked {
+		a := e.ask
 		at, twice := first[a.id.StackName()]
 		if twice = twice && !a.nameless; twice {
 			l.fail(a.at.problem(CodeDuplicate, "pipeline %s is there twice, first in line %d", a.id, at.line).
@@ -239,7 +239,14 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 		} else if !a.nameless {
 			first[a.id.StackName()] = a.at
 		}
-		p, ok := l.resolve(a)
+		p, ok := e.looked, false
+		if e.aside {
+			out.Aside = append(out.Aside, e.of(a)...)
+		} else {
+			l.errs = append(l.errs, e.errs...)
+			a.layers = append(a.layers, set)
+			p, ok = l.resolve(a)
+		}
 		if !twice && !a.nameless && p.Region != "" {
 			if e := claims.add(a.at, p, p.RoleAccount()); e != nil {
 				l.fail(e)
@@ -253,9 +260,99 @@ func (l *loader) pipelines(n *node, defaults *layer, tenants tenantLayers, set *
 	return out
 }
 
-// ask reads one entry of pipelines. One whose name is wrong is nameless: the rest of it
+// asked is one entry of pipelines. What is wrong with it by itself is kept here until it is
+// known whether it is selected; looked is what it is without flags, if that was asked.
+type asked struct {
+	*ask
+	errs   problems
+	looked *Pipeline
+	aside  bool
+}
+
+// of are the entry's problems, as those of a pipeline that is not selected.
+func (e *asked) of(a *ask) problems {
+	for _, p := range e.errs {
+		p.Pipeline = a.id.String()
+	}
+	return e.errs.sorted()
+}
+
+// entries reads all entries of pipelines.
+func (l *loader) entries(n *node, defaults *layer, tenants tenantLayers) []*asked {
+	var out []*asked
+	for i, item := range n.items {
+		if !item.bad && item.kind != kindMap {
+			l.fail(typeError(item, fmt.Sprintf("pipelines[%d]", i), "a map"))
+		}
+		if item.bad || item.kind != kindMap {
+			continue
+		}
+		before := len(l.errs)
+		e := &asked{ask: l.ask(item, defaults, tenants)}
+		e.errs = slices.Clone(l.errs[before:])
+		l.errs = l.errs[:before]
+		out = append(out, e)
+	}
+	return out
+}
+
+// choose lets Options.Select say which entries are meant. It sees them without flags; one
+// without a name may be any, and is. It is false if nothing can be selected.
+func (l *loader) choose(all []*asked) bool {
+	if l.opts.Select == nil {
+		return true
+	}
+	opts := l.opts
+	opts.SkipFiles = true
+	trials := make([]*resolver, len(all))
+	var known []Pipeline
+	for i, e := range all {
+		trials[i] = newResolver(l.cat, opts)
+		if e.looked, _ = trials[i].resolve(e.ask); !e.nameless {
+			known = append(known, *e.looked)
+		}
+	}
+	picked, err := l.opts.Select(known)
+	if err != nil {
+		l.unselected = err
+		for i, e := range all {
+			l.heed(e.ask, trials[i])
+		}
+		return false
+	}
+	names := map[string]bool{}
+	for i := range picked {
+		names[picked[i].StackName()] = true
+	}
+	for i, e := range all {
+		if e.aside = !e.nameless && !names[e.id.StackName()]; e.aside {
+			e.errs = append(e.errs, trials[i].errs...)
+			l.heed(e.ask, trials[i])
+		}
+	}
+	return true
+}
+
+// heed notes which layers were read for a pipeline that is not selected: a name that they
+// share is not unknown if it is known there.
+func (l *loader) heed(a *ask, trial *resolver) {
+	for _, of := range a.layers {
+		if l.applied[of] == nil {
+			l.applied[of] = map[string]bool{}
+		}
+		for name := range trial.applied[of] {
+			l.applied[of][name] = true
+		}
+	}
+	for _, u := range trial.unknown {
+		u.aside = true
+		l.unknown = append(l.unknown, u)
+	}
+}
+
+// ask reads one entry of pipelines, without what flags say. One whose name is wrong is nameless: the rest of it
 // is looked at all the same.
-func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers, set *layer) *ask {
+func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers) *ask {
 	var f pipelineFile
 	d := decoder{path: "pipelines"}
 	l.errs = append(l.errs, d.decode(n, &f)...)
@@ -277,7 +374,7 @@ func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers, set *layer)
 		a.layers = append(a.layers, unread(rankTenant, n.pos))
 		a.either = tenants.either(l.cat, n.pos)
 	}
-	a.layers = append(a.layers, own, set)
+	a.layers = append(a.layers, own)
 	if a.nameless = !okT || !okM; !a.nameless {
 		a.id.Tenant, a.id.Model = tenantName, modelName
 	}

@@ -383,7 +383,7 @@ pipelines:
 
 	_, errs = load(t, cat, fmt.Sprintf(text, ""), spec.Options{Set: []string{"word=abc"}})
 	require.Len(t, errs, 1, "--set is for every pipeline")
-	require.Contains(t, errs[0], `--set word: template realtime has no parameter "word"`)
+	require.Contains(t, errs[0], `--set word: acme/b: template realtime has no parameter "word"`)
 }
 
 func TestMissingSpec(t *testing.T) {

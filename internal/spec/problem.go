@@ -35,7 +35,9 @@ type Problem struct {
 	// no such scalar, is secret, or was not given at all.
 	Value any
 	// Pipeline is whose values don't go together, "" if it is not about several values.
-	Pipeline string
+	// Pipelines are all of whom the same is true, if a flag is wrong for several.
+	Pipeline  string
+	Pipelines []string
 	// Msg is lower-case, without a full stop; Hint is a sentence, the way out.
 	Msg, Hint string
 	// Err is the cause, nil if there is none.
@@ -95,13 +97,26 @@ func (p *Problem) place() string {
 // Error is place, pipeline and message: "p.yaml:4:6: acme/fraud: ...".
 func (p *Problem) Error() string {
 	var parts []string
-	for i, s := range []string{p.place(), p.Pipeline, p.Msg} {
+	for i, s := range []string{p.place(), p.whose(), p.Msg} {
 		if named := i == 0 && p.Rule == CodeUnreadable; s != "" && !named { // the message names the file
 			parts = append(parts, s)
 		}
 	}
 	return fault.Masked(strings.Join(parts, ": "))
 }
+
+// whose names the pipelines that it is about.
+func (p *Problem) whose() string {
+	if n := len(p.Pipelines); n > mostNamed {
+		return fmt.Sprintf("%s and %d more", strings.Join(p.Pipelines[:mostNamed], ", "), n-mostNamed)
+	} else if n > 0 {
+		return strings.Join(p.Pipelines, ", ")
+	}
+	return p.Pipeline
+}
+
+// mostNamed is how many pipelines a message names.
+const mostNamed = 20
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
@@ -178,7 +193,7 @@ func (ps problems) err() error {
 // shared layer is read for every pipeline.
 func (ps problems) sorted() problems {
 	seen := map[string]bool{}
-	out := slices.DeleteFunc(slices.Clone(ps), func(p *Problem) bool {
+	out := slices.DeleteFunc(ps.folded(), func(p *Problem) bool {
 		key := p.Error() + "\x00" + p.Path.String()
 		defer func() { seen[key] = true }()
 		return seen[key]
@@ -187,6 +202,29 @@ func (ps problems) sorted() problems {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
 	return out
+}
+
+// folded puts what a flag is to several pipelines into one.
+func (ps problems) folded() problems {
+	first := map[string]*Problem{}
+	return slices.DeleteFunc(slices.Clone(ps), func(p *Problem) bool {
+		if p.File != "" || p.Source == "" || p.Pipeline == "" {
+			return false
+		}
+		key := strings.Join([]string{p.Source, p.Path.String(), p.Msg, p.Hint}, "\x00")
+		one := first[key]
+		if one == nil {
+			first[key] = p
+			return false
+		}
+		if len(one.Pipelines) == 0 {
+			one.Pipelines = []string{one.Pipeline}
+		}
+		if !slices.Contains(one.Pipelines, p.Pipeline) {
+			one.Pipelines = append(one.Pipelines, p.Pipeline)
+		}
+		return true
+	})
 }
 
 // within says before the messages what they belong to.

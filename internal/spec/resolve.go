@@ -78,6 +78,9 @@ type unknownName struct {
 	template *Template
 	name     string
 	pos      pos
+	// of is the pipeline of which --set says it; aside that it is not selected.
+	of    string
+	aside bool
 }
 
 func newResolver(cat *Catalog, opts Options) *resolver {
@@ -94,16 +97,24 @@ func (r *resolver) finish() error {
 		layer *layer
 		name  string
 	}
-	lack := map[place][]*Template{}
+	lack, meant, whose := map[place][]*Template{}, map[place]bool{}, map[place][]string{}
 	for _, u := range r.unknown {
 		at := place{u.layer, u.name}
-		lack[at] = append(lack[at], u.template)
+		if !slices.Contains(lack[at], u.template) {
+			lack[at] = append(lack[at], u.template)
+		}
+		meant[at] = meant[at] || !u.aside
+		whose[at] = append(whose[at], u.of)
 	}
 	for _, u := range r.unknown {
-		without := lack[place{u.layer, u.name}]
-		if u.layer.rank != rankSet && len(without) < len(r.applied[u.layer]) || without[0] != u.template {
+		at := place{u.layer, u.name}
+		without := lack[at]
+		if some := len(without) < len(r.applied[u.layer]); some && u.layer.rank != rankSet || !meant[at] {
 			continue
+		} else if !some {
+			whose[at] = nil // it is nobody's
 		}
+		meant[at] = false // once
 		names, known := make([]string, len(without)), []string{}
 		for i, t := range without {
 			names[i] = t.Name
@@ -115,6 +126,9 @@ func (r *resolver) finish() error {
 			e = e.WithHint("Did you mean %q?", s)
 		} else {
 			e = e.WithHint("`pipelinetui templates show %s` lists its parameters.", names[0])
+		}
+		if names := whose[at]; len(names) > 0 && names[0] != "" {
+			e.Pipeline, e.Pipelines = names[0], names
 		}
 		r.fail(e)
 	}
@@ -272,8 +286,11 @@ func (r *resolver) parameters(a *ask, t *Template) *knowledge {
 		first := !r.applied[l][t.Name]
 		r.applied[l][t.Name] = true
 		for _, u := range unknown.names {
-			if first {
-				r.unknown = append(r.unknown, unknownName{l, t, u.key, u.pos})
+			switch {
+			case l.rank == rankSet && !a.nameless: // it may be only some that lack it
+				r.unknown = append(r.unknown, unknownName{layer: l, template: t, name: u.key, pos: u.pos, of: a.id.String()})
+			case first:
+				r.unknown = append(r.unknown, unknownName{layer: l, template: t, name: u.key, pos: u.pos})
 			}
 			if meant := suggest(u.key, t.parameterNames()); meant != "" && (l.rank >= rankPipeline || !r.cat.has(u.key)) {
 				k.spoil(meant)
@@ -383,7 +400,7 @@ func (r *resolver) fill(a *ask, t *Template, p *Pipeline, k *knowledge) (applied
 				dormant[param.Name] = s
 			}
 			if given && !unsure && !s.layer.dormant {
-				r.useless(t, param, s, failing, p.Parameters, k.set)
+				r.useless(a, t, param, s, failing, p.Parameters, k.set)
 			}
 			p.Parameters.reset(param)
 			continue
@@ -430,7 +447,7 @@ func (p *Parameter) sampleText() string {
 
 // useless reports a value that has no effect, unless it comes from a weaker
 // layer than the value that takes the effect away.
-func (r *resolver) useless(t *Template, p Parameter, s setting, failing []string, v Values, set map[string]setting) {
+func (r *resolver) useless(a *ask, t *Template, p Parameter, s setting, failing []string, v Values, set map[string]setting) {
 	off := p.Otherwise
 	if off == nil {
 		off = p.Default
@@ -451,8 +468,27 @@ func (r *resolver) useless(t *Template, p Parameter, s setting, failing []string
 	for i, name := range failing {
 		why[i] = name + " is " + t.shown(name, v[name], set[name].secrets)
 	}
-	r.fail(p.problem(s.node, CodeUseless, "%s does not apply when %s", p.Name, strings.Join(why, " and ")).
-		WithHint("Leave %s out; it takes effect when %s.", p.Name, p.When))
+	if s.layer.rank != rankSet {
+		r.fail(p.problem(s.node, CodeUseless, "%s does not apply when %s", p.Name, strings.Join(why, " and ")).
+			WithHint("Leave %s out; it takes effect when %s.", p.Name, p.When))
+		return
+	}
+	what, flag := p.Name, p.Name
+	if s.node.pos.source == rolloutFlag {
+		of, _ := t.Parameter(rolloutGroup + "." + rolloutShort[0])
+		switch {
+		case p.Name == of.Name:
+			what, flag = "a rollout", rolloutFlag
+		case len(of.When.failing(v)) > 0:
+			return // the strategy says it
+		}
+	}
+	e := p.problem(s.node, CodeUseless, "%s does not apply when %s", what, strings.Join(why, " and ")).
+		WithHint("Leave %s out, or select only pipelines that take it, by name or by tag (-l); it takes effect when %s.", flag, p.When)
+	if !a.nameless {
+		e.Pipeline = a.id.String()
+	}
+	r.fail(e)
 }
 
 // artifacts finds the local files, relative to the file that names them.

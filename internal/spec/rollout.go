@@ -270,11 +270,22 @@ func (l *layer) rollout() *node {
 	return &said
 }
 
-// SetRollout turns the text of --rollout into what --set says.
-func SetRollout(text string) ([]string, error) {
-	parts, e := splitRollout(pos{source: "--rollout"}, text)
+// rolloutFlag is what gives Options.Rollout.
+const rolloutFlag = "--rollout"
+
+// CheckRollout refuses a text that is no rollout in its short form, whatever pipeline it is for.
+func CheckRollout(text string) error {
+	if _, e := setRollout(text); e != nil {
+		return problems{e}.err()
+	}
+	return nil
+}
+
+// setRollout turns the text of --rollout into what --set says.
+func setRollout(text string) ([]string, *Problem) {
+	parts, e := splitRollout(pos{source: rolloutFlag}, text)
 	if e != nil {
-		return nil, problems{e}.err()
+		return nil, e
 	}
 	var set []string
 	for i, part := range parts {

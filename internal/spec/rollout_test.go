@@ -90,8 +90,8 @@ func TestSetRollout(t *testing.T) {
 		"linear":        {"rollout.strategy=linear"},
 		"all-at-once":   {"rollout.strategy=all-at-once", "rollout.size=null", "rollout.interval=null", "rollout.bake=null"},
 	} {
-		got, err := SetRollout(text)
-		require.NoError(t, err)
+		got, wrong := setRollout(text)
+		require.Nil(t, wrong)
 		require.Equal(t, want, got, text)
 	}
 }

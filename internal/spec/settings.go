@@ -92,14 +92,24 @@ const (
 	boundaryHelp = "the ARN of a policy such as arn:aws:iam::111122223333:policy/boundary"
 )
 
-// parseSet reads "name=value" flags into the strongest layer. Of two for the
-// same name the later wins, as is usual for flags.
-func parseSet(set []string, dir string) (*layer, problems) {
-	l := &layer{rank: rankSet, dir: dir}
+// parseSet reads "name=value" flags, and a rollout before them, into the strongest layer. Of
+// two for the same name the later wins, as is usual for flags.
+func parseSet(opts Options) (*layer, problems) {
+	l := &layer{rank: rankSet, dir: opts.Dir}
 	flag := pos{source: "--set"}
 	var errs problems
 	params, tags := &node{pos: flag.in("parameters"), kind: kindMap}, &node{pos: flag.in("tags"), kind: kindMap}
-	for _, s := range set {
+	if opts.Rollout != "" {
+		said, problem := setRollout(opts.Rollout)
+		if problem != nil {
+			errs = append(errs, problem)
+		}
+		for _, s := range said {
+			name, value, _ := strings.Cut(s, "=")
+			params.put(rawEntry(pos{source: rolloutFlag}.in("parameters", name), name, value))
+		}
+	}
+	for _, s := range opts.Set {
 		name, value, ok := strings.Cut(s, "=")
 		name = strings.TrimSpace(name)
 		p := pos{source: "--set " + name}

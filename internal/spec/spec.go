@@ -64,6 +64,8 @@ type Kept struct {
 // Set is the pipelines of one spec file, in the order of the file.
 type Set struct {
 	Pipelines []Pipeline
+	// Aside is what is wrong with pipelines that Options.Select has left out.
+	Aside []*Problem
 }
 
 // Options change how a spec is read.
@@ -71,8 +73,14 @@ type Options struct {
 	// Region is used where the spec names none; RegionFrom says where it comes from, for an
 	// error: "environment AWS_REGION".
 	Region, RegionFrom string
-	// Set are "name=value" overrides for every pipeline, the strongest layer.
-	Set []string
+	// Set are "name=value" overrides for every pipeline that is selected, the strongest
+	// layer; Rollout is a rollout in its short form, as strong, but for what Set says of it.
+	Set     []string
+	Rollout string
+	// Select takes those of a file's pipelines that are meant; nil: all. It sees them as they
+	// are without Set. Of the others neither what Set would be to them counts, nor what is
+	// wrong with them; but a name stands for one of all of them.
+	Select func(all []Pipeline) ([]Pipeline, error)
 	// Dir is what relative paths in Set are relative to; "" is the working
 	// directory.
 	Dir string
@@ -84,6 +92,18 @@ type Options struct {
 	// SkipFiles leaves out every check that needs the local artifacts: for
 	// destroy, run and list, perhaps on another machine.
 	SkipFiles bool
+}
+
+// Overrides are what flags say of pipelines that there are already.
+type Overrides struct {
+	Set     []string // as in Options
+	Rollout string
+}
+
+// With is the options with overrides.
+func (o Options) With(over Overrides) Options {
+	o.Set, o.Rollout = over.Set, over.Rollout
+	return o
 }
 
 // StackTag is the tag that tells which pipeline a resource belongs to.

@@ -139,7 +139,7 @@ func (s *Source) Template(ctx context.Context, p *spec.Pipeline) (*spec.Template
 
 // Rebuild implements data.Source.
 func (s *Source) Rebuild(ctx context.Context, p pipelines.Pipeline) (*spec.Pipeline, error) {
-	return s.app().Rebuild(ctx, &p, nil)
+	return s.app().Rebuild(ctx, &p, spec.Overrides{})
 }
 
 // Revisions implements data.Source.
@@ -149,7 +149,7 @@ func (s *Source) Revisions(ctx context.Context, id spec.ID) ([]pipelines.Revisio
 
 // RebuildAt implements data.Source.
 func (s *Source) RebuildAt(ctx context.Context, p pipelines.Pipeline, number int) (*spec.Pipeline, error) {
-	out, _, err := s.app().RebuildAt(ctx, &p, number, nil)
+	out, _, err := s.app().RebuildAt(ctx, &p, number, spec.Overrides{})
 	return out, err
 }
 
