@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -180,32 +181,52 @@ type Revision = pipelines.Revision
 
 // Revisions lists the revisions of a pipeline that are kept, the newest first, with what is
 // known of their checks.
-func (a *App) Revisions(ctx context.Context, id spec.ID) ([]Revision, error) {
+//
+// What is noted of their checks is in the pipeline's bucket: unasked is why it could not be read,
+// or not in time. All else is told by the stack, whoever answers.
+func (a *App) Revisions(ctx context.Context, id spec.ID) (list []Revision, unasked, err error) {
 	x, err := a.Find(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, err := a.Engine(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	history, err := e.History(ctx, id.StackName(), 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list, err := pipelines.Revisions(x.State, history, e.HeldBy(ctx, id.StackName()))
+	list, err = pipelines.Revisions(x.State, history, e.HeldBy(ctx, id.StackName()))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	of := a.verdicts(ctx, x)
+	within := ctx
+	if a.opts.Settings.String(settings.Target) == TargetAWS { // a sandbox of one's own answers once it has started
+		var stop context.CancelFunc
+		within, stop = context.WithTimeoutCause(ctx, verdictPatience, fault.New(fault.Timeout, "no answer within %s", verdictPatience))
+		defer stop()
+	}
+	of := a.verdicts(within, x)
 	for i := range list {
 		verdict, err := of(list[i].Number)
+		if ctx.Err() != nil {
+			return nil, nil, err
+		}
 		if list[i].Whole() || verdict == revisions.Failed { // others were never asked
 			list[i].Checks = pipelines.ChecksOf(verdict, err)
 		}
+		if err != nil && unasked == nil {
+			if unasked = err; within.Err() != nil {
+				unasked = context.Cause(within)
+			}
+		}
 	}
-	return list, nil
+	return list, unasked, nil
 }
+
+// verdictPatience is how long what is noted of checks is waited for, where all else is known.
+const verdictPatience = 3 * time.Second
 
 // specAt is a revision with its whole document, secrets included.
 func (a *App) specAt(ctx context.Context, x *Existing, number int) (*revisions.Record, []byte, error) {

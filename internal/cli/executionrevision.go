@@ -19,7 +19,7 @@ func ranOn(ctx context.Context, deps *Deps, id spec.ID, d *executions.Details) *
 	if id.Tenant == "" || d.Version == "" {
 		return nil
 	}
-	list, err := deps.app().Revisions(ctx, id)
+	list, _, err := deps.app().Revisions(ctx, id)
 	if err != nil {
 		return pipelines.RanOn(nil, d.Version, "")
 	}

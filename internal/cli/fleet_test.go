@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // One question over several pipelines: what failed, alike or not, and what is done about
@@ -62,6 +64,28 @@ func TestFleet(t *testing.T) {
 		ends(t, ExitOK).doc(t, "ExecutionsChanged")
 	require.InDelta(t, 2, redriven["done"], 0)
 	w.run(t, "executions", "stop", "--yes").ends(t, ExitUsage, "between 1 and 2")
+}
+
+// What could not be asked of several pipelines is told, and an error: what was found is shown
+// all the same.
+func TestOneOfSeveralCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	w := inWorld(t)
+	one := w.pipeline(t, "partly/one")
+	w.run(t, "run", one.String(), "--input", "{}", "--wait").ends(t, ExitOK)
+	two, err := spec.ParseID("partly/two")
+	require.NoError(t, err)
+	w.plant(t, two, w.machineOf(t, two), func(doc map[string]any) { doc["assumeRole"] = "arn:aws:iam::000000000000:role/nobody" })
+	l := w.run(t, "executions", "list", "partly/*").ends(t, ExitCredentials, "SUCCEEDED", one.String())
+	require.Contains(t, l.errs.String(), "partly/two: ListExecutions: AccessDenied")
+	require.Contains(t, l.errs.String(), "error: 1 of 2 pipelines could not be asked, or not whole")
+	l = w.run(t, "executions", "list", "partly/*", "-o", "json").ends(t, ExitCredentials)
+	doc := l.doc(t, "ExecutionList")
+	require.Len(t, doc["executions"], 1)
+	require.Len(t, doc["warnings"], 1)
+	require.Equal(t, "partly/two", doc["warnings"].([]any)[0].(map[string]any)["pipeline"])
+	w.run(t, "executions", "list", one.String(), two.String(), "--group").ends(t, ExitCredentials, "1 of 2 pipelines could not be asked")
+	w.run(t, "executions", "list", two.String()).ends(t, ExitCredentials, "role/nobody")
 }
 
 func TestExecutionsDiffAndBatches(t *testing.T) {

@@ -22,6 +22,8 @@ type historyDoc struct {
 	console.Header
 	Pipeline  string         `json:"pipeline"`
 	Revisions []app.Revision `json:"revisions"`
+	// ChecksError is why what is noted of checks could not be read.
+	ChecksError *errorDoc `json:"checksError,omitempty"`
 }
 
 // historyOptions are those of history.
@@ -55,11 +57,16 @@ func runHistory(ctx context.Context, deps *Deps, o *historyOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := deps.app().Revisions(ctx, id)
+	list, unasked, err := deps.app().Revisions(ctx, id)
 	if err != nil {
 		return err
 	}
 	d := historyDoc{Header: console.NewHeader("History"), Pipeline: id.String(), Revisions: list}
+	if unasked != nil {
+		e := describe(deps, unasked)
+		d.ChecksError = &e
+		deps.Note("warning: whether revisions have passed their checks is not known, AWS could not be asked: %s", render.Line(unasked.Error(), 0))
+	}
 	return deps.Write(d, func() string {
 		if len(list) == 0 {
 			return "no revision is known: the next up of this version of pipelinetui makes the first\n"

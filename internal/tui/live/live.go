@@ -144,7 +144,8 @@ func (s *Source) Rebuild(ctx context.Context, p pipelines.Pipeline) (*spec.Pipel
 
 // Revisions implements data.Source.
 func (s *Source) Revisions(ctx context.Context, id spec.ID) ([]pipelines.Revision, error) {
-	return s.app().Revisions(ctx, id)
+	list, _, err := s.app().Revisions(ctx, id) // the note of each says so
+	return list, err
 }
 
 // RebuildAt implements data.Source.
