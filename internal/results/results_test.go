@@ -57,7 +57,7 @@ func (b *bucket) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*
 	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(raw)), ContentRange: aws.String(fmt.Sprintf("bytes %d-%d/%d", from, to-1, size))}, nil
 }
 
-func (b *bucket) open(t *testing.T) *results.Set {
+func (b *bucket) open(t testing.TB) *results.Set {
 	t.Helper()
 	s, err := results.Open(t.Context(), b, results.Object{Bucket: "b", Key: "manifest.json"})
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func lineOf(n int64) string {
 }
 
 // million holds so many items in three files.
-func million(t *testing.T, n int64) *bucket {
+func million(t testing.TB, n int64) *bucket {
 	t.Helper()
 	width := int64(len(lineOf(0)))
 	b := &bucket{objects: map[string]string{}, made: map[string]func(int64, int64) []byte{}, sizes: map[string]int64{}}
