@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,11 +28,12 @@ import (
 func (a *App) recovery(t *Target, p *spec.Pipeline, clearDeadLocks bool) *stack.Recovery {
 	return &stack.Recovery{
 		ClearDeadLocks: clearDeadLocks,
-		Settle: func(ctx context.Context, op stack.PendingOperation) (string, error) {
+		Settle: func(ctx context.Context, op stack.PendingOperation, tell func(stack.Event)) (string, error) {
 			s, err := a.settler(ctx, t, p)
 			if err != nil {
 				return "", err
 			}
+			s.tell = tell
 			return s.settle(ctx, op)
 		},
 	}
@@ -43,6 +45,9 @@ type settler struct {
 	env      program.Env
 	cfg      aws.Config
 	poll     time.Duration
+	haste    int
+	// tell takes what is waited for.
+	tell func(stack.Event)
 }
 
 func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settler, error) {
@@ -58,7 +63,7 @@ func (a *App) settler(ctx context.Context, t *Target, p *spec.Pipeline) (*settle
 	if t.attached {
 		poll = 200 * time.Millisecond
 	}
-	return &settler{pipeline: p, env: t.programEnv(&where), cfg: cfg, poll: poll}, nil
+	return &settler{pipeline: p, env: t.programEnv(&where), cfg: cfg, poll: poll, haste: a.haste(t), tell: func(stack.Event) {}}, nil
 }
 
 // settle returns the provider's id of the resource, "" if nothing is lost by
@@ -78,7 +83,7 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 		}
 	}
 	if kind.Rest == kinds.InService && id != "" {
-		return id, s.endpoint(ctx, kinds.EndpointName(id), op.Creating())
+		return id, s.endpoint(ctx, op, kinds.EndpointName(id))
 	}
 	return id, nil
 }
@@ -144,10 +149,12 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 
 // endpoint waits until an endpoint is not on its way any more: SageMaker refuses
 // to change or delete it until then. One that failed while it was made is
-// deleted: it can serve nothing, and would be in the way.
-func (s *settler) endpoint(ctx context.Context, name string, creating bool) error {
+// deleted: it can serve nothing, and would be in the way. What it waits for may take an
+// hour: it tells how far that is.
+func (s *settler) endpoint(ctx context.Context, op stack.PendingOperation, name string) error {
 	client := sagemaker.NewFromConfig(s.cfg)
-	for {
+	var last stack.Rollout
+	for told := false; ; told = true {
 		out, err := client.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
 		if isAPI(err, "ValidationException") { // "Could not find endpoint"
 			return nil
@@ -159,7 +166,7 @@ func (s *settler) endpoint(ctx context.Context, name string, creating bool) erro
 		case smtypes.EndpointStatusCreating, smtypes.EndpointStatusUpdating, smtypes.EndpointStatusSystemUpdating,
 			smtypes.EndpointStatusRollingBack, smtypes.EndpointStatusDeleting:
 		case smtypes.EndpointStatusFailed:
-			if !creating {
+			if !op.Creating() {
 				return nil
 			}
 			if _, err := client.DeleteEndpoint(ctx, &sagemaker.DeleteEndpointInput{EndpointName: &name}); err != nil {
@@ -168,12 +175,31 @@ func (s *settler) endpoint(ctx context.Context, name string, creating bool) erro
 		default:
 			return nil
 		}
+		if !told {
+			s.tell(s.waits(name, out))
+		}
+		if out.PendingDeploymentSummary != nil {
+			if r := rolloutOf(out, s.haste); !reflect.DeepEqual(*r, last) {
+				last = *r
+				r.URN = op.URN
+				s.tell(stack.Event{Type: stack.EventRollout, Rollout: r})
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return &fault.Error{Kind: fault.Canceled, Msg: "cancelled while the endpoint " + name + " is " + string(out.EndpointStatus), Err: ctx.Err()}
 		case <-time.After(s.poll):
 		}
 	}
+}
+
+// waits says that an endpoint is on its way, and how that is ended sooner.
+func (s *settler) waits(name string, out *sagemaker.DescribeEndpointOutput) stack.Event {
+	text := fmt.Sprintf("the endpoint %s is %s: waiting until it has come to rest, since SageMaker changes and deletes none before", name, out.EndpointStatus)
+	if out.PendingDeploymentSummary != nil && out.EndpointStatus != smtypes.EndpointStatusRollingBack {
+		text += fmt.Sprintf("; `pipelinetui rollback %s --abort` turns its rollout back", s.pipeline.ID)
+	}
+	return stack.Event{Type: stack.EventDiagnostic, Diagnostic: &stack.Diagnostic{Severity: stack.SeverityInfo, Message: text}}
 }
 
 // source is the id of what calls a function with the messages of a queue, "" if nothing does:

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -88,4 +90,42 @@ func TestWhatCannotBeFoundIsNotForgotten(t *testing.T) {
 	id, err := s.settle(t.Context(), changed)
 	require.NoError(t, err, "the state has it: nothing is forgotten")
 	require.Equal(t, "known", id)
+}
+
+// What is waited for before anything begins is told, with how far it is and what ends it sooner.
+func TestAnEndpointOnItsWayIsWaitedForInWords(t *testing.T) {
+	t.Parallel()
+	var looks atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		baking := `{"EndpointName":"ep","EndpointStatus":"Updating","PendingDeploymentSummary":{"EndpointConfigName":"c","ProductionVariants":[` +
+			`{"VariantName":"AllTraffic","CurrentInstanceCount":1,"DesiredInstanceCount":%d,"VariantStatus":[{"Status":"Baking"}]}]}}`
+		switch looks.Add(1) {
+		case 1, 2:
+			fmt.Fprintf(w, baking, 2)
+		case 3:
+			fmt.Fprintf(w, baking, 3)
+		default:
+			fmt.Fprint(w, `{"EndpointName":"ep","EndpointStatus":"InService"}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	var told []stack.Event
+	s := &settler{
+		pipeline: &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "dev"}}, poll: time.Millisecond, haste: 1,
+		tell: func(ev stack.Event) { told = append(told, ev) },
+		cfg: aws.Config{
+			Region: "us-east-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		},
+	}
+	id, err := s.settle(t.Context(), stack.PendingOperation{Kind: "updating", Type: kinds.Endpoint, URN: "urn", Name: "endpoint", ID: "ep"})
+	require.NoError(t, err)
+	require.Equal(t, "ep", id)
+	require.Len(t, told, 3)
+	require.Contains(t, told[0].Diagnostic.Message, "the endpoint ep is Updating: waiting until")
+	require.Contains(t, told[0].Diagnostic.Message, "`pipelinetui rollback acme/fraud --abort`")
+	require.Equal(t, stack.EventRollout, told[1].Type)
+	require.Equal(t, "urn", told[1].Rollout.URN)
+	require.Equal(t, []int{2, 3}, []int{told[1].Rollout.Wanted, told[2].Rollout.Wanted}, "said once as long as it stays as it is")
 }

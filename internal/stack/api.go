@@ -108,7 +108,9 @@ type Recovery struct {
 	// again mends (fault.Unsupported, fault.Damaged, fault.Denied), of a creation, is a
 	// warning for who asks to forget (Job.ClearPendingCreates): without that nobody
 	// could get past it.
-	Settle func(ctx context.Context, op PendingOperation) (id string, err error)
+	//
+	// tell is for what it waits for: its event becomes one of the operation's.
+	Settle func(ctx context.Context, op PendingOperation, tell func(Event)) (id string, err error)
 }
 
 // Operation is what a Run does.

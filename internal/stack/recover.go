@@ -154,7 +154,7 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 		if op.IsEngines() {
 			continue
 		}
-		id, err := r.job.Recovery.Settle(r.setup, op)
+		id, err := r.job.Recovery.Settle(r.setup, op, r.emit)
 		if err != nil && r.mayForget(op, err) {
 			r.warn("%s is forgotten, and may exist: %v", op.Name, err)
 			continue

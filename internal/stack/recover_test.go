@@ -61,7 +61,7 @@ func program(key string) pulumi.RunFunc {
 }
 
 func settleAs(id string) *Recovery {
-	return &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation) (string, error) { return id, nil }}
+	return &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation, func(Event)) (string, error) { return id, nil }}
 }
 
 func TestRecoveryAdoptsWhatWasMade(t *testing.T) {
@@ -69,7 +69,7 @@ func TestRecoveryAdoptsWhatWasMade(t *testing.T) {
 	f, p := open(t, ""), serveProvider(t)
 	made := cutOff(t, f, p, blocked(p))
 	var asked []PendingOperation
-	recovery := &Recovery{ClearDeadLocks: true, Settle: func(_ context.Context, op PendingOperation) (string, error) {
+	recovery := &Recovery{ClearDeadLocks: true, Settle: func(_ context.Context, op PendingOperation, _ func(Event)) (string, error) {
 		asked = append(asked, op)
 		return made, nil
 	}}
@@ -125,7 +125,7 @@ func TestRecoveryForgetsWhatNobodyCanTellIfAsked(t *testing.T) {
 	f, p := open(t, ""), serveProvider(t)
 	cutOff(t, f, p, blocked(p))
 	failing := func(kind fault.Kind) *Recovery {
-		return &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation) (string, error) {
+		return &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation, func(Event)) (string, error) {
 			return "", fault.New(kind, "nobody knows")
 		}}
 	}
@@ -202,7 +202,7 @@ func TestAnUnsettledOperationChangesNothing(t *testing.T) {
 	t.Parallel()
 	f, p := open(t, ""), serveProvider(t)
 	cutOff(t, f, p, blocked(p))
-	recovery := &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation) (string, error) {
+	recovery := &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation, func(Event)) (string, error) {
 		return "", fault.New(fault.Denied, "not allowed to look")
 	}}
 	run, err := f.Destroy(t.Context(), Job{Stack: testStack, Env: p.env(), Recovery: recovery})
