@@ -14,7 +14,7 @@ RACE := ./internal/artifacts ./internal/clock ./internal/executions/... ./intern
 RACE_SDKS := ./internal/app ./internal/sandbox/provider/... ./internal/tui/live
 
 .DEFAULT_GOAL := help
-.PHONY: help acceptance site pages build pulumi language-yaml demo demo-clean test race race-most race-sdks race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
+.PHONY: help bare cross acceptance site pages build pulumi language-yaml demo demo-clean test race race-most race-sdks race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -98,6 +98,13 @@ iris: ## train the example's model again from its data
 
 dist: ## archives, packages, installer, bill of materials and checksums in dist/ [TARGETS="linux/amd64 ..."]
 	@sh scripts/dist.sh '$(VERSION)' '$(LDFLAGS)'
+
+cross: ## vet program and tests as Windows and macOS compile them; minutes with cold caches
+	GOOS=windows go vet ./...
+	GOOS=darwin go vet ./...
+
+bare: ## as root: install the .deb of dist/ on a Debian that has nothing but its base, and use it there
+	sh packaging/bare.sh "$$(ls dist/*_$$(go env GOARCH).deb)" bin/pulumi
 
 hooks: ## install the git pre-commit hook
 	install -m 755 scripts/pre-commit .git/hooks/pre-commit

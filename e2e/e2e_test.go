@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package e2e runs the real binary, the real engine and the real sandbox, as a
 // user would: one script in testdata for each behaviour. A script is named after
 // its subject; its first lines say what it shows.

@@ -85,7 +85,9 @@ func TestDaemonSurvivesKill(t *testing.T) {
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
 	require.NoError(t, err)
 
-	require.NoError(t, syscall.Kill(first.PID, syscall.SIGKILL))
+	killed, err := os.FindProcess(first.PID)
+	require.NoError(t, err)
+	require.NoError(t, killed.Kill())
 	require.Eventually(t, func() bool {
 		_, running, err := sandbox.Status(dir)
 		return err == nil && !running
@@ -108,7 +110,10 @@ func TestDaemonSurvivesKill(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, running)
 	require.NoFileExists(t, filepath.Join(dir, "state.json"), "it ended in good order")
-	require.Eventually(t, func() bool { return syscall.Kill(second.PID, 0) != nil }, time.Minute, 5*time.Millisecond, "the process is gone")
+	require.Eventually(t, func() bool {
+		p, err := os.FindProcess(second.PID)
+		return err != nil || p.Signal(syscall.Signal(0)) != nil
+	}, time.Minute, 5*time.Millisecond, "the process is gone")
 	require.NoError(t, sandbox.Stop(ctx, dir), "stopping what does not run is no error")
 }
 

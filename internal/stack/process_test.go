@@ -78,7 +78,7 @@ func TestProcessesHaveNothingOfOurStreamsAndAGroupOfTheirOwn(t *testing.T) {
 	e, _ := stubborn(t, ":")
 	cmd := e.command(t.TempDir(), []string{"A=1", "A=2"}, []string{"up", "--stack", "x"})
 	require.Equal(t, []string{"--non-interactive", "up", "--stack", "x"}, cmd.Args[1:])
-	require.True(t, cmd.SysProcAttr.Setpgid)
+	require.Equal(t, ownGroup(), cmd.SysProcAttr)
 	require.Nil(t, cmd.Stdin)
 	require.Contains(t, cmd.Environ(), "A=2")
 	require.Contains(t, cmd.Env, "PULUMI_SKIP_UPDATE_CHECK=true")
