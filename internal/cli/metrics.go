@@ -65,10 +65,11 @@ costs 0.17 USD an hour. Metrics reach CloudWatch a minute or two late.`,
 type healthDoc struct {
 	Pipeline string `json:"pipeline"`
 	health.Report
-	EndpointStatus string     `json:"endpointStatus,omitempty"`
-	Instances      *int32     `json:"instances,omitempty"`
-	Wanted         *int32     `json:"instancesWanted,omitempty"`
-	Idle           bool       `json:"idle"`
+	EndpointStatus string `json:"endpointStatus,omitempty"`
+	Instances      *int32 `json:"instances,omitempty"`
+	Wanted         *int32 `json:"instancesWanted,omitempty"`
+	Idle           bool   `json:"idle"`
+	idleSince      time.Time
 	LastInvoked    *time.Time `json:"lastInvoked,omitempty"`
 	// MonthlyCost is what an idle one costs in a month by being there, in USD, an estimate.
 	MonthlyCost *costs.Money `json:"monthlyCost,omitempty"`
@@ -203,7 +204,7 @@ func unaskedOf(all []app.Health) error {
 }
 
 func newHealthDoc(deps *Deps, h *app.Health, now time.Time) healthDoc {
-	d := healthDoc{Pipeline: h.ID.String(), Report: h.Report, EndpointStatus: h.Status, Instances: h.Instances, Wanted: h.Wanted, Idle: h.Idle}
+	d := healthDoc{Pipeline: h.ID.String(), Report: h.Report, EndpointStatus: h.Status, Instances: h.Instances, Wanted: h.Wanted, Idle: h.Idle, idleSince: h.IdleSince()}
 	if d.Metrics == nil {
 		d.Metrics = []health.Metric{}
 	}
@@ -263,15 +264,11 @@ func metricsText(deps *Deps, d *metricsDoc) string {
 
 // idleText says how long an endpoint was not invoked.
 func idleText(p *healthDoc, now time.Time) string {
-	var last time.Time
 	month := ""
-	if p.LastInvoked != nil {
-		last = *p.LastInvoked
-	}
 	if p.MonthlyCost != nil && p.MonthlyCost.Sign() > 0 {
 		month = fmt.Sprintf("%s %s", p.MonthlyCost, costs.Currency)
 	}
-	return render.Idle(last, month, now)
+	return render.Idle(p.idleSince, month, now)
 }
 
 func healthText(deps *Deps, p *healthDoc, now time.Time) string {

@@ -31,3 +31,15 @@ type Health struct {
 	// Err is why less is known.
 	Err error
 }
+
+// idleLook is how far back a last invocation is looked for.
+const idleLook = 15 * 24 * time.Hour
+
+// IdleSince is since when an endpoint is idle: its last invocation, or, if it is younger than
+// what is looked back, since it is there; zero if it is older, or that is not known.
+func (h *Health) IdleSince() time.Time {
+	if h.LastInvoked.IsZero() && h.Report.Until.Sub(h.Created) < idleLook {
+		return h.Created
+	}
+	return h.LastInvoked
+}

@@ -299,7 +299,7 @@ func (p *Panel) head(width int) string {
 		parts = append(parts, fmt.Sprintf("%d of %d instances", *h.Instances, *h.Wanted))
 	}
 	if h.Idle {
-		parts = append(parts, th.Warn.Render(render.Idle(h.LastInvoked, render.Line(h.Month, 0), p.Env.Now())))
+		parts = append(parts, th.Warn.Render(render.Idle(h.IdleSince(), render.Line(h.Month, 0), p.Env.Now())))
 	}
 	for i := range h.MapRuns {
 		r := &h.MapRuns[i]

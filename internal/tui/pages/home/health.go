@@ -80,6 +80,9 @@ func (p *Page) tookPulse() {
 	all := p.pulse.Value
 	for i := range all {
 		if at, ok := p.at[all[i].ID]; ok {
+			if all[i].Created.IsZero() {
+				all[i].Created = p.rows[at].created // a list asks no endpoint
+			}
 			p.rows[at].pulse = &all[i]
 			p.grid.Changed(at)
 		}
@@ -119,15 +122,16 @@ func compareIdle(a, b *row) int {
 	if c := cmp.Compare(idle(a), idle(b)); c != 0 || idle(a) != 0 {
 		return c
 	}
-	return a.pulse.LastInvoked.Compare(b.pulse.LastInvoked)
+	return a.pulse.IdleSince().Compare(b.pulse.IdleSince())
 }
 
 // idleAge is since when an endpoint is idle.
 func idleAge(h *pipelines.Health, now time.Time) string {
-	if h.LastInvoked.IsZero() {
+	since := h.IdleSince()
+	if since.IsZero() {
 		return ">15d"
 	}
-	return render.ShortAge(h.LastInvoked, now)
+	return render.ShortAge(since, now)
 }
 
 // healthCell is a cell of how the pipeline is, empty as long as that is not known.

@@ -209,7 +209,7 @@ func (p *Page) facts2(r *row) string {
 		parts = append(parts, count(r.p.Resources(), "resource", "resources"))
 	}
 	if r.pulse != nil && r.pulse.Idle {
-		parts = append(parts, "endpoint "+render.Idle(r.pulse.LastInvoked, render.Line(r.pulse.Month, 0), p.Env.Now()))
+		parts = append(parts, "endpoint "+render.Idle(r.pulse.IdleSince(), render.Line(r.pulse.Month, 0), p.Env.Now()))
 	}
 	if !r.live.At.IsZero() {
 		parts = append(parts, "live "+render.Age(r.live.At, p.Env.Now()))
@@ -256,7 +256,7 @@ func (p *Page) facts(r *row) tea.Cmd {
 	}
 	line("endpoint", r.live.Endpoint)
 	if r.pulse != nil && r.pulse.Idle {
-		line("", render.Idle(r.pulse.LastInvoked, render.Line(r.pulse.Month, 0), now))
+		line("", render.Idle(r.pulse.IdleSince(), render.Line(r.pulse.Month, 0), now))
 	}
 	for _, s := range r.live.Shared {
 		line("alias", s.String())
