@@ -33,17 +33,11 @@ func cmdCrashes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: crashes SPEC PIPELINE")
 	}
-	rounds := crashRounds
-	if s := os.Getenv("PIPELINETUI_CRASH_ROUNDS"); s != "" {
-		n, err := strconv.Atoi(s)
-		ts.Check(err)
-		rounds = n
-	}
 	c := &crasher{ts: ts, spec: args[0], pipeline: args[1]}
 	c.calibrate()
 	c.row("round", "operation", "killed", "at step", "seen", "left behind", "recovered by", "orphans")
 	victims := []string{"us", "pulumi", "sandbox", "all"}
-	for i := range rounds {
+	for i := range rounds(ts, crashRounds) {
 		c.round(i+1, victims[2*i%len(victims)], victims[(2*i+1)%len(victims)])
 		if i%2 == 1 { // the other way about
 			slices.Reverse(victims)
@@ -52,9 +46,20 @@ func cmdCrashes(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s", c.table.String())
 }
 
+// rounds is how often is killed: n times, or as PIPELINETUI_CRASH_ROUNDS says.
+func rounds(ts *testscript.TestScript, n int) int {
+	if s := os.Getenv("PIPELINETUI_CRASH_ROUNDS"); s != "" {
+		var err error
+		n, err = strconv.Atoi(s)
+		ts.Check(err)
+	}
+	return n
+}
+
 type crasher struct {
 	ts             *testscript.TestScript
 	spec, pipeline string
+	version        string   // what is set of the pipeline, where there is no spec
 	empty, full    []string // inventories, random parts removed
 	steps          int      // of an undisturbed operation: each resource once
 	pid            int      // the sandbox's
@@ -71,7 +76,7 @@ func (c *crasher) command(name string, args ...string) *exec.Cmd {
 	cmd.Dir = c.ts.Getenv("WORK")
 	cmd.Env = append(os.Environ(), "HOME="+c.ts.Getenv("HOME"))
 	for _, k := range []string{
-		"PATH", "PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "NO_COLOR",
+		"PATH", "PIPELINETUI_HOME", "PIPELINETUI_PULUMI", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY", "PIPELINETUI_SANDBOX_HASTE", "NO_COLOR",
 		"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION",
 	} {
 		if v := c.ts.Getenv(k); v != "" {
@@ -110,7 +115,16 @@ func (c *crasher) must(want int, args ...string) string {
 }
 
 func (c *crasher) args(operation string) []string {
-	if operation == "up" {
+	switch {
+	case operation == "up" && c.spec == "":
+		args := []string{"up", c.pipeline, "--yes", "-o", "jsonl"}
+		for _, set := range strings.Split(c.version, ",") {
+			args = append(args, "--set", set)
+		}
+		return args
+	case operation == "rollback":
+		return []string{"rollback", c.pipeline, "--yes", "-o", "jsonl"}
+	case operation == "up":
 		return []string{"up", "-f", c.spec, "--yes", "-o", "jsonl"}
 	}
 	return []string{"destroy", c.pipeline, "--yes", "-o", "jsonl"}
