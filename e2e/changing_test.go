@@ -18,13 +18,16 @@ import (
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
+// ofInstances takes back what a pipeline with a serverless endpoint has not.
+var ofInstances = []string{"maxInstances=null", "rollout.strategy=null", "rollout.size=null", "rollout.interval=null"}
+
 // changes are a change of each parameter of which a template says what it does. Those with
 // "serverless " are of a pipeline whose endpoint is serverless.
 var changes = map[string][]string{
 	"image":                               {"image=sandbox/linear:2"},
 	"modelDataUrl":                        {"modelDataUrl=./other.tar.gz"},
 	"modelEnvironment":                    {`modelEnvironment={"A": "b"}`},
-	"endpointKind":                        {"endpointKind=serverless", "maxInstances=null", "subnets=[]", "securityGroups=[]", "rollout.strategy=null", "rollout.size=null", "rollout.interval=null"},
+	"endpointKind":                        append([]string{"endpointKind=serverless", "subnets=[]", "securityGroups=[]"}, ofInstances...),
 	"instanceType":                        {"instanceType=ml.m5.xlarge"},
 	"serverless serverlessMemoryMb":       {"serverlessMemoryMb=4096"},
 	"serverless serverlessMaxConcurrency": {"serverlessMaxConcurrency=7"},
@@ -150,73 +153,96 @@ type planned struct {
 // ofRevision are what every revision has of its own in a definition.
 var ofRevision = regexp.MustCompile(`sha256:[0-9a-f]{64}|\\*"revision\\*":\d+`)
 
-// lies tells in what a text about a change is not true of a plan; "" if it is.
-func lies(ts *testscript.TestScript, text string, raw []byte) string {
+// effects are what a plan does.
+type effects struct {
+	changed []string // of what is made anew or gets a version with each change
+	lost    []string // of what else is replaced
+	all     string
+	// anew and moves are the endpoint's: it is made anew, or gets another configuration. keeps is
+	// that the plan says that it keeps its instances.
+	anew, moves, keeps, removes bool
+}
+
+// anewWithEach gets another one, or a version, with each change of it.
+var anewWithEach = []string{"model", "endpoint configuration", "state machine", "function"}
+
+func effectsOf(ts *testscript.TestScript, raw []byte) effects {
 	var plan planned
 	ts.Check(json.Unmarshal(raw, &plan))
+	p, e := plan.Pipelines[0], effects{}
 	found := map[string]bool{}
-	var lost, there []string
-	for _, r := range plan.Pipelines[0].Resources {
+	var all []string
+	for _, r := range p.Resources {
 		replaced := r.Op == stack.OpReplace
-		there = append(there, string(r.Op)+" "+r.Name)
+		has := func(is func(stack.PropertyDiff) bool) bool { return slices.ContainsFunc(r.Diff, is) }
+		all = append(all, string(r.Op)+" "+r.Name)
 		switch {
 		case r.Op == stack.OpCreate:
-			found["makes"] = true
 		case r.Op == stack.OpDelete:
-			found["removes"] = true
+			e.removes = true
 		case r.Type == resources.Model:
 			found["model"] = replaced
 		case r.Type == resources.EndpointConfig:
 			found["endpoint configuration"] = replaced
 		case r.Type == resources.Endpoint:
-			found["anew"] = replaced
-			found["moves"] = slices.ContainsFunc(r.Diff, func(d stack.PropertyDiff) bool { return d.Path == "endpointConfigName" })
+			e.anew = replaced
+			e.moves = has(func(d stack.PropertyDiff) bool { return d.Path == "endpointConfigName" })
 		case r.Type == resources.StateMachine:
-			found["state machine"] = slices.ContainsFunc(r.Diff, func(d stack.PropertyDiff) bool {
-				old, _ := json.Marshal(d.Old) // they were JSON
-				now, _ := json.Marshal(d.New)
-				return !bytes.Equal(ofRevision.ReplaceAll(old, nil), ofRevision.ReplaceAll(now, nil))
-			})
+			found["state machine"] = has(beyondRevision)
 		case r.Type == resources.Function && r.Name == "pre":
-			found["function"] = slices.ContainsFunc(r.Diff, func(d stack.PropertyDiff) bool {
+			found["function"] = has(func(d stack.PropertyDiff) bool {
 				return d.Path != "reservedConcurrentExecutions" && !strings.HasPrefix(d.Path, "tags")
 			})
 		case replaced && r.Type != resources.StateMachineVersion && r.Type != resources.Object: // an object has its content in its key
-			lost = append(lost, r.Name)
+			e.lost = append(e.lost, r.Name)
 		}
 	}
+	for _, of := range anewWithEach {
+		if found[of] {
+			e.changed = append(e.changed, of)
+		}
+	}
+	e.all = strings.Join(all, ", ")
+	e.keeps = slices.ContainsFunc(slices.Concat(p.Notes, p.Warnings), func(s string) bool { return strings.Contains(s, "the endpoint keeps its") })
+	return e
+}
+
+// beyondRevision tells that a difference is not only what each revision has of its own.
+func beyondRevision(d stack.PropertyDiff) bool {
+	old, _ := json.Marshal(d.Old) // they were JSON
+	now, _ := json.Marshal(d.New)
+	return !bytes.Equal(ofRevision.ReplaceAll(old, nil), ofRevision.ReplaceAll(now, nil))
+}
+
+// lies tells in what a text about a change is not true of a plan; "" if it is.
+func lies(ts *testscript.TestScript, text string, raw []byte) string {
+	e := effectsOf(ts, raw)
 	what, more, _ := strings.Cut(text, ";")
 	what, also, _ := strings.Cut(what, ", and makes or deletes")
-	var want, got []string
-	for _, of := range []string{"model", "endpoint configuration", "state machine", "function"} {
+	var want []string
+	for _, of := range anewWithEach {
 		if strings.Contains(what, of) {
 			want = append(want, of)
 		}
-		if found[of] {
-			got = append(got, of)
-		}
 	}
-	keeps := slices.ContainsFunc(slices.Concat(plan.Pipelines[0].Notes, plan.Pipelines[0].Warnings), func(s string) bool { return strings.Contains(s, "the endpoint keeps its") })
 	if strings.Contains(text, "autoscaling pauses") { // it is taken off and put back
-		lost = slices.DeleteFunc(lost, func(name string) bool { return name == "scale" || name == "scale-policy" || name == "fleet" })
+		e.lost = slices.DeleteFunc(e.lost, func(name string) bool { return name == "scale" || name == "scale-policy" || name == "fleet" })
 	}
+	deletes := also != "" || strings.Contains(text, "removed") || strings.Contains(more, "delete")
 	switch {
-	case strings.Contains(text, "made anew"):
-		if !found["anew"] {
-			return "the endpoint is not made anew: " + strings.Join(there, ", ")
-		}
+	case e.anew != strings.Contains(text, "made anew"):
+		return fmt.Sprintf("that the endpoint is made anew is %t: %s", e.anew, e.all)
+	case e.anew:
 		return ""
-	case found["anew"]:
-		return "the endpoint is made anew"
-	case !slices.Equal(want, got):
-		return "it is " + strings.Join(got, ", ") + ": " + strings.Join(there, ", ")
-	case found["moves"] != slices.Contains(want, "endpoint configuration"):
-		return "whether the endpoint moves over is something else: " + strings.Join(there, ", ")
-	case len(lost) > 0:
-		return "replaced is " + strings.Join(lost, ", ")
-	case found["removes"] && !strings.Contains(text, "removed") && also == "" && !strings.Contains(more, "delete"):
-		return "something is deleted: " + strings.Join(there, ", ")
-	case strings.Contains(text, "keeps its number of instances") && found["moves"] && !keeps:
+	case !slices.Equal(want, e.changed):
+		return "it is " + strings.Join(e.changed, ", ") + ": " + e.all
+	case e.moves != slices.Contains(want, "endpoint configuration"):
+		return "whether the endpoint moves over is something else: " + e.all
+	case len(e.lost) > 0:
+		return "replaced is " + strings.Join(e.lost, ", ")
+	case e.removes && !deletes:
+		return "something is deleted: " + e.all
+	case e.moves && strings.Contains(text, "keeps its number of instances") && !e.keeps:
 		return "it does not say that the instances are kept"
 	}
 	return ""

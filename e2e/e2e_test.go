@@ -52,7 +52,8 @@ func TestScripts(t *testing.T) {
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": cmdExits, "ptui": cmdPtui, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON,
-		"kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes, "crashes-rollout": cmdCrashesRollout, "changing": cmdChanging, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
+		"kept": cmdKept, "tty": cmdTTY, "record": cmdRecord, "tui": cmdTUI, "crashes": cmdCrashes,
+		"crashes-rollout": cmdCrashesRollout, "changing": cmdChanging, "seed": seeds.cmd, "tmpfs": cmdTmpfs, "fill": cmdFill,
 	}
 	for name := range awsCommands {
 		commands[name] = cmdAWS(name)
