@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"internal/diagram": {"internal/asl", "internal/render"},
 	"internal/plans":   {"internal/fault", "internal/pipelines", "internal/program/kinds", "internal/revisions", "internal/stack"},
 	"internal/render": {
-		"internal/health", "internal/results", "internal/theme", "internal/program/kinds", "internal/stack",
+		"internal/fault", "internal/health", "internal/results", "internal/theme", "internal/program/kinds", "internal/stack",
 		"internal/executions", "internal/spec", "internal/asl",
 	},
 	"internal/report":               {"internal/asl", "internal/diagram", "internal/executions", "internal/fault", "internal/render", "internal/theme"},

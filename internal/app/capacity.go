@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -40,12 +41,7 @@ func (a *App) capacityNote(ctx context.Context, o *Operation, p *spec.Pipeline, 
 	if err != nil || now == 0 {
 		return nil
 	}
-	count := func(n int) string {
-		if n == 1 {
-			return "1 instance"
-		}
-		return fmt.Sprintf("%d instances", n)
-	}
+	count := func(n int) string { return fault.Count(n, "instance", "instances") }
 	text := "the endpoint keeps its " + count(now)
 	if sets := program.SetsInstances(p, a.endpointNow(ctx, p)); sets > 0 && sets != now {
 		text = fmt.Sprintf("the endpoint has %s now and gets %d, since initialInstances was changed", count(now), sets)

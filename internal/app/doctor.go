@@ -40,7 +40,7 @@ func (a *App) Doctor(ctx context.Context) []Check {
 			return "", err
 		}
 		stacks, err := e.List(ctx)
-		return fmt.Sprintf("%s, %d stacks", a.Backend(), len(stacks)), err
+		return a.Backend() + ", " + fault.Count(len(stacks), "stack", "stacks"), err
 	})
 	add("target", true, func() (string, error) {
 		t, err := a.Target(ctx)

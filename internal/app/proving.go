@@ -193,7 +193,8 @@ func (t *proving) bake(ctx context.Context, rollout spec.Rollout, endpoint strin
 		return err
 	}
 	n := rounds(share)
-	t.tell(stack.SeverityInfo, "the new fleet takes %.0f%% of the traffic: %d checks are asked up to %d times each, in %d executions", 100*share, len(list), n, n*len(list))
+	t.tell(stack.SeverityInfo, "the new fleet takes %.0f%% of the traffic: %s up to %s each, in %s", 100*share,
+		fault.Count(len(list), "check is asked", "checks are asked"), fault.Count(n, "time", "times"), fault.Count(n*len(list), "execution", "executions"))
 	found, err := provoke(list, n, ask)
 	if err != nil {
 		return err
@@ -205,7 +206,8 @@ func (t *proving) bake(ctx context.Context, rollout spec.Rollout, endpoint strin
 		t.tell(stack.SeverityWarning, "%s", *found)
 		return t.trip(ctx, *found)
 	}
-	t.tell(stack.SeverityInfo, "%d checks, asked %d times while the new fleet takes %.0f%% of the traffic: no answer is wrong for certain", len(list), n, 100*share)
+	t.tell(stack.SeverityInfo, "%s, asked %s while the new fleet takes %.0f%% of the traffic: no answer is wrong for certain",
+		fault.Count(len(list), "check", "checks"), fault.Count(n, "time", "times"), 100*share)
 	return nil
 }
 
@@ -414,7 +416,7 @@ func (t *proving) judge(ctx context.Context, res stack.Result, err error, rolled
 		warn("that the checks were asked could not be noted: the next up asks again: %v", err)
 	}
 	if worst == nil {
-		say(stack.Diagnostic{Severity: stack.SeverityInfo, Message: fmt.Sprintf("%d checks: all answers are as they should be", len(t.p.Checks))})
+		say(stack.Diagnostic{Severity: stack.SeverityInfo, Message: fault.Count(len(t.p.Checks), "check: its answer is as it should be", "checks: all answers are as they should be")})
 		return nil, false
 	}
 	if !fresh {

@@ -144,7 +144,7 @@ func foldersIn(dir string) ([]TemplateFolder, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			kind = fault.NotFound
 		}
-		return nil, fault.New(kind, "the folder %s can't be read", dir).WithHint("Correct the path, or create it with `pipelinetui templates new`.").Because(err)
+		return nil, fault.New(kind, "the folder %s can't be read: %s", dir, fault.Reason(err)).WithHint("Correct the path, or create it with `pipelinetui templates new`.").Because(err)
 	}
 	var out []TemplateFolder
 	for _, e := range entries {

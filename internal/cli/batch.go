@@ -102,7 +102,7 @@ func endBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, do
 		return err
 	}
 	if bad := doc.bad(); bad > 0 {
-		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, len(doc.Executions), o.batch).
+		return fault.New(fault.Execution, "%d of %s of batch %s did not succeed", bad, render.Count(len(doc.Executions), "execution", "executions"), o.batch).
 			WithHint("Run `pipelinetui executions list %s --batch %s --status FAILED` to see them.", m.ID, o.batch)
 	}
 	return nil
@@ -194,14 +194,14 @@ func launch(
 	again := fmt.Sprintf("Run it again with --batch %s: what was started is not started twice.", o.batch)
 	switch {
 	case len(errs) > maxShown:
-		return append(errs[:maxShown], fault.New(fault.KindOf(errs[0]), "and %d more inputs", len(errs)-maxShown).WithHint("%s", again))
+		return append(errs[:maxShown], fault.New(fault.KindOf(errs[0]), "and %s", render.Count(len(errs)-maxShown, "more input", "more inputs")).WithHint("%s", again))
 	case len(errs) > 0:
 		return errs
 	case errors.Is(context.Cause(ctx), errWatchTimeout):
 		return fault.New(fault.Timeout, "batch %s has not been started whole after %s: %s", o.batch, o.timeout,
 			render.Count(res.Started+res.Existed, "execution is", "executions are")+" there").Because(err).WithHint("%s", again)
 	case ctx.Err() != nil:
-		return fault.New(fault.Canceled, "stopped after %d executions", res.Started+res.Existed).Because(err).WithHint("%s", again)
+		return fault.New(fault.Canceled, "stopped after %s", render.Count(res.Started+res.Existed, "execution", "executions")).Because(err).WithHint("%s", again)
 	}
 	return err
 }

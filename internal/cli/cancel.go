@@ -56,7 +56,7 @@ func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := deps.Consent("cancel", o.yes); err != nil {
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	engine, err := deps.app().Engine(ctx)

@@ -126,6 +126,11 @@ var pages = []page{
 		"A state, a journal or a stored document cannot be read: it was cut off, or something else has written to it.",
 		"`pipelinetui cancel PIPELINE --restore` goes back to the newest copy that is whole. Keep the damaged file until you know what happened.",
 	},
+	{
+		"output", "standard output does not take what is written", "What the command did is done, but its output is not whole: the disk is full or fails, or the " +
+			"stream is closed.",
+		"Make room, or write elsewhere, and look with a command that only reads; do not take what was written for the whole.",
+	},
 
 	{"unreadable", "a file cannot be read", "It is not there, or you may not read it.", "Check the path, from which folder it is meant, and its permissions."},
 	{"encoding", "a text is not UTF-8", "It is in another encoding, or is no text at all but an archive, a spreadsheet or data.", "Save or export it as UTF-8."},

@@ -88,6 +88,9 @@ func (o *deployOptions) running() pipelines.Running {
 	return cmp.Or(pipelines.Running(o.runningHow), pipelines.RunningIgnore)
 }
 
+// named is the command as it was typed: an up may be a rollback, and is one to who reads.
+func (o *deployOptions) named() string { return cmp.Or(o.command, string(o.operation)) }
+
 // changing tells whether the operation is to change anything.
 func (o *deployOptions) changing() bool { return o.operation != stack.OperationPreview }
 
@@ -108,7 +111,7 @@ func (o *deployOptions) check(deps *Deps) error {
 	if !o.changing() {
 		return nil
 	}
-	return deps.Consent(string(o.operation), o.yes)
+	return deps.Consent(o.yes)
 }
 
 // runDeploy is the one path of the four operations.

@@ -10,6 +10,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -66,7 +67,7 @@ func runEject(ctx context.Context, deps *Deps, o *ejectOptions) error {
 
 func ejected(out *app.Ejected) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d resources written to %s\n", out.ID, out.Resources, out.Dir)
+	fmt.Fprintf(&b, "%s: %s written to %s\n", out.ID, render.Count(out.Resources, "resource", "resources"), out.Dir)
 	for _, f := range out.Files {
 		fmt.Fprintf(&b, "  %s\n", f)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
@@ -88,10 +89,32 @@ func findExecution(ctx context.Context, deps *Deps, args []string) (*executions.
 	return m.Client, m.ID, arn, err
 }
 
+// whichOf refuses a pipeline where one of its executions is meant, with the ways to say which;
+// more is another one.
+func whichOf(id spec.ID, more string) error {
+	return fault.New(fault.Invalid, "%s is a pipeline, and it is not said which of its executions is meant", id).
+		WithHint("Say which: `%s @latest`, or a name of `pipelinetui executions list %s`%s.", id, id, more)
+}
+
+// oneOfSeveral is whichOf where several can be chosen too; nil if no pipeline stands alone.
+func oneOfSeveral(args []string) error {
+	if len(args) != 1 {
+		return nil
+	}
+	id, err := spec.ParseID(args[0])
+	if err != nil {
+		return nil
+	}
+	return whichOf(id, "; or choose several by --since, --name, --batch or --failed")
+}
+
 // findRun is findExecution with the pipeline's machine, of which only the client is known
 // without a pipeline.
 func findRun(ctx context.Context, deps *Deps, args []string) (*app.Machine, string, error) {
 	if len(args) == 1 {
+		if id, err := spec.ParseID(args[0]); err == nil {
+			return nil, "", whichOf(id, "")
+		}
 		c, err := deps.app().ClientFor(ctx, args[0])
 		return &app.Machine{Client: c}, args[0], err
 	}

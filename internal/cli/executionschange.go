@@ -114,7 +114,10 @@ func changeExecution(ctx context.Context, deps *Deps, o *changeOptions, verb str
 	if n := len(o.args); n < 1 || n > 2 {
 		return &usageError{err: fmt.Errorf("accepts between 1 and 2 arg(s), received %d", n), command: "pipelinetui executions " + verb}
 	}
-	if err := deps.Consent("executions "+verb, o.yes); err != nil {
+	if err := oneOfSeveral(o.args); err != nil {
+		return err
+	}
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	c, id, arn, err := findExecution(ctx, deps, o.args)

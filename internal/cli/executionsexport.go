@@ -84,6 +84,9 @@ func runExecutionsExport(ctx context.Context, deps *Deps, o *executionsExportOpt
 	if n := len(o.args); n < 1 || n > 2 {
 		return &usageError{err: fmt.Errorf("accepts between 1 and 2 arg(s), received %d", n), command: "pipelinetui executions export"}
 	}
+	if err := oneOfSeveral(o.args); err != nil {
+		return err
+	}
 	if err := notThere(ctx, "out", o.out, o.force); err != nil {
 		return err
 	}

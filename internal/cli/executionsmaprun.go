@@ -71,7 +71,7 @@ func runMapRunSet(ctx context.Context, deps *Deps, o *mapRunSetOptions) error {
 	if _, err := executions.ParseMapRunSettings(o.settings.Text()); err != nil {
 		return err // before anybody is asked anything
 	}
-	if err := deps.Consent("executions map-run set", o.yes); err != nil {
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	c, _, arn, err := findExecution(ctx, deps, o.args)

@@ -18,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	htmlpage "github.com/pipelinetui/pipelinetui/internal/report"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/version"
 	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
@@ -40,7 +41,7 @@ func newExecutionsReport(deps *Deps, do action[executionsReportOptions]) *cobra.
 printed or sent to who has no access. Of an execution it has the graph with the way taken,
 the timeline, failures by cause, Map Runs, inputs and outputs. Of a batch (--batch), or of
 several executions (--all, or a pattern in place of the pipeline, with --since, --name,
---failed, --error and --input), it has how many ended how, by pipeline and over time, and the
+--failed, --error and --input; a pipeline alone is its last 7 days), it has how many ended how, by pipeline and over time, and the
 failures grouped by error and cause. What is too large is cut, and the page says so.` + executionHelp,
 		Example: `  pipelinetui executions report acme/fraud @latest --out order-17.html
   pipelinetui executions report acme/fraud --batch monday --out monday.html
@@ -79,6 +80,9 @@ func runExecutionsReport(ctx context.Context, deps *Deps, o *executionsReportOpt
 	var page bytes.Buffer
 	var err error
 	f := &fleet.Found{List: make([]*fleet.Execution, 1)}
+	if o.usual() {
+		deps.Note("of %s those that began in the last 7 days: --since chooses others", o.args[0])
+	}
 	if o.fleet.several(o.args) {
 		f, err = reportFleet(ctx, deps, o, made, &page)
 	} else {
@@ -108,6 +112,22 @@ func runExecutionsReport(ctx context.Context, deps *Deps, o *executionsReportOpt
 		return err
 	}
 	return f.Unasked() // the page is there, and says what is missing
+}
+
+// usualSince is what a report of a pipeline goes back where nothing says how far.
+const usualSince = "7d"
+
+// usual takes the executions of the last days where a pipeline is named and nothing else, and
+// tells whether it did: one of them cannot be meant, and all may be many.
+func (o *executionsReportOptions) usual() bool {
+	if len(o.args) != 1 || o.fleet.several(o.args) {
+		return false
+	}
+	if _, err := spec.ParseID(o.args[0]); err != nil {
+		return false
+	}
+	o.fleet.since = usualSince
+	return true
 }
 
 // reportCommand is the command line that makes a page again.

@@ -6,7 +6,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // bounded is the value of a flag that has bounds: what is outside of them is refused
@@ -80,6 +83,36 @@ func durationFlag(f *pflag.FlagSet, p *time.Duration, name string, def time.Dura
 		}
 		return d.String()
 	}}, name, help)
+}
+
+// refuseEmpty makes an empty value of any flag a wrong one: it is mostly a variable that is not
+// set, and to take it for "not given" would do something else than was typed.
+func refuseEmpty(cmd *cobra.Command) {
+	wrap := func(f *pflag.Flag) {
+		if f.NoOptDefVal != "" {
+			return // true or false
+		}
+		f.Value = full{f.Value}
+		if f.DefValue == "[]" {
+			f.DefValue = "" // what pflag shows of lists of its own
+		}
+	}
+	cmd.Flags().VisitAll(wrap)
+	cmd.PersistentFlags().VisitAll(wrap)
+	for _, sub := range cmd.Commands() {
+		refuseEmpty(sub)
+	}
+}
+
+// full is the value of a flag that is not empty.
+type full struct{ pflag.Value }
+
+// Set implements pflag.Value.
+func (v full) Set(s string) error {
+	if s == "" {
+		return fault.New(fault.Invalid, "it is empty").WithHint("Leave the flag out, or give it a value; a variable that should have it may not be set.")
+	}
+	return v.Value.Set(s)
 }
 
 // onceFlags are flags of one value that a person may give twice in the hope that both

@@ -228,7 +228,7 @@ type fleetFailed struct {
 // changeFleet does something to the executions that are chosen, after asking. What it was
 // done to is not chosen another time, so that it can be run again when it was cut off.
 func changeFleet(ctx context.Context, deps *Deps, o *manyOptions, verb string, yes bool, do func(context.Context, *fleet.Execution) error) error {
-	if err := deps.Consent("executions "+verb, yes); err != nil {
+	if err := deps.Consent(yes); err != nil {
 		return err
 	}
 	f, err := o.gather(ctx, deps, false)

@@ -103,10 +103,15 @@ func (s *session) look(cmd *cobra.Command) error {
 	if len(names) > 1 {
 		return wrongFlag(names[0], nil, "it excludes --%s", names[1]).WithHint("Choose one.")
 	}
+	// What is wrong is told in the form that was asked for, and whole: first it is known
+	// that it is none of that, then it is looked through.
+	if err := aboutFlag(names[0], v.Query+v.Template, s.deps.CheckView(v)); err != nil {
+		return err
+	}
 	if err := s.fits(cmd, names[0], &v); err != nil {
 		return err
 	}
-	return aboutFlag(names[0], v.Query+v.Template, s.deps.SetView(v))
+	return s.deps.SetView(v)
 }
 
 // fits chooses the form that a view needs where none was asked for on the command line, and

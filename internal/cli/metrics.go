@@ -279,7 +279,7 @@ func healthText(deps *Deps, p *healthDoc, now time.Time) string {
 		head = append(head, "endpoint "+render.Line(p.EndpointStatus, 0))
 	}
 	if p.Instances != nil && p.Wanted != nil {
-		head = append(head, fmt.Sprintf("%d of %d instances", *p.Instances, *p.Wanted))
+		head = append(head, fmt.Sprintf("%d of %s", *p.Instances, render.Count(int(*p.Wanted), "instance", "instances")))
 	}
 	if p.Idle {
 		head = append(head, st.Warn.Render(idleText(p, now)))

@@ -274,7 +274,7 @@ func (q *question) look(ctx context.Context) (*view, []app.PipelineResult, error
 // error the results are there as far as there are any.
 func (q *question) plan(ctx context.Context) (*view, []app.PipelineResult, error) {
 	preview := *q.o
-	preview.operation = stack.OperationPreview
+	preview.operation, preview.command = stack.OperationPreview, string(stack.OperationPreview)
 	// Without lines: the stream, if there is one, is the update's.
 	v := &view{deps: q.deps, board: newBoard(q.deps, len(q.pipelines), true), progress: map[spec.ID]*stack.Progress{}}
 	results, err := operate(ctx, q.deps, preview.request(q), v)

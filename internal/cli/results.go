@@ -423,7 +423,7 @@ func statsText(deps *Deps, d *resultStatsDoc) string {
 	fmt.Fprintf(&b, "%s, %s, %s\n%s\n", of, render.Count(d.Files, "file", "files"), render.Bytes(d.Bytes), st.Muted.Render(render.Line(d.Manifest, 0)))
 	for i := range d.Fields {
 		if i == fieldsShown {
-			fmt.Fprintf(&b, "%s\n", st.Muted.Render(fmt.Sprintf("and %d more fields: -o json has them", len(d.Fields)-i)))
+			fmt.Fprintf(&b, "%s\n", st.Muted.Render("and "+render.Count(len(d.Fields)-i, "more field: -o json has it", "more fields: -o json has them")))
 			break
 		}
 		b.WriteString(fieldText(deps, &d.Fields[i]))
@@ -447,7 +447,7 @@ func fieldText(deps *Deps, f *results.FieldStats) string {
 	var most int64 = 1
 	for i, l := range f.Labels {
 		if i == labelsShown {
-			fmt.Fprintf(&b, "  %s\n", st.Muted.Render(fmt.Sprintf("and %d more values", len(f.Labels)-i)))
+			fmt.Fprintf(&b, "  %s\n", st.Muted.Render("and "+render.Count(len(f.Labels)-i, "more value", "more values")))
 			break
 		}
 		most = max(most, l.Count)

@@ -119,7 +119,7 @@ func runRollback(ctx context.Context, deps *Deps, o *rollbackOptions) error {
 
 // abortRollout turns the rollout of a pipeline back that is under way.
 func abortRollout(ctx context.Context, deps *Deps, o *rollbackOptions) error {
-	if err := deps.Consent("rollback --abort", o.yes); err != nil {
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	id, err := spec.ParseID(o.args[0])

@@ -254,6 +254,7 @@ Without a target it works on the sandbox: AWS in miniature on this machine, offl
 	strictHelp(root)
 	strictCompletion(root)
 	wrapUsage(root)
+	refuseEmpty(root)
 	return root
 }
 

@@ -90,7 +90,7 @@ func runMany(ctx context.Context, deps *Deps, o *runOptions) error {
 	case o.timeout != 0 && !o.wait && !o.watch:
 		return wrongFlag("timeout", o.timeout.String(), "it means nothing without --wait or --watch").WithHint("Add --wait.")
 	}
-	if err := deps.Consent("run", o.yes); err != nil {
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	if err := o.nameBatch(deps); err != nil {
@@ -383,7 +383,7 @@ func (r *fleetRun) summary(ctx context.Context) error {
 		return fault.New(fault.KindOf(first), "the batch failed in %d of %s", len(doc.Failed), render.Count(len(r.list), "pipeline", "pipelines")).
 			WithHint("The summary says why. %s", again)
 	case bad > 0:
-		return fault.New(fault.Execution, "%d of %d executions of batch %s did not succeed", bad, started, r.o.batch).
+		return fault.New(fault.Execution, "%d of %s of batch %s did not succeed", bad, render.Count(started, "execution", "executions"), r.o.batch).
 			WithHint("Run `pipelinetui executions list --all --batch %s --failed --group` to see why.", r.o.batch)
 	}
 	return nil

@@ -90,7 +90,7 @@ func newSandboxReset(deps *Deps, do action[sandboxResetOptions]) *cobra.Command 
 }
 
 func runSandboxReset(ctx context.Context, deps *Deps, o *sandboxResetOptions) error {
-	if err := deps.Consent("sandbox reset", o.yes); err != nil {
+	if err := deps.Consent(o.yes); err != nil {
 		return err
 	}
 	question := "Delete everything in the sandbox? Pulumi stacks that live there will have nothing behind them."

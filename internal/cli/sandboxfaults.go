@@ -195,7 +195,7 @@ func hit(r *app.FaultRule) string {
 		call += fmt.Sprintf(", %g %% of them", 100*r.Share)
 	}
 	if r.Times > 0 {
-		call += fmt.Sprintf(", %d times", r.Times)
+		call += ", " + render.Count(r.Times, "time", "times")
 	}
 	return call
 }

@@ -35,9 +35,9 @@ func verdict(o *deployOptions, results []app.PipelineResult) error {
 		switch {
 		case fault.KindOf(r.Err) == fault.Damaged && len(results) > 1:
 			// One of several that fails, like others.
-			errs = append(errs, fault.New(fault.Deployment, "%s %s: %v", o.operation, r.ID, r.Err).WithHint("%s", fault.HintOf(r.Err)).Because(r.Err))
+			errs = append(errs, fault.New(fault.Deployment, "%s %s: %v", o.named(), r.ID, r.Err).WithHint("%s", fault.HintOf(r.Err)).Because(r.Err))
 		case r.Err != nil:
-			errs = append(errs, fault.Wrap(r.Err, "%s %s", o.operation, r.ID))
+			errs = append(errs, fault.Wrap(r.Err, "%s %s", o.named(), r.ID))
 		}
 		if r.Changed() {
 			changed++

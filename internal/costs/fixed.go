@@ -113,7 +113,7 @@ func (p *Prices) Monthly(parts Parts) Fixed {
 		}
 	}
 	if parts.Kept > 0 {
-		p.add(f, fmt.Sprintf("kept capacity for %d requests of %d MB", parts.Kept, parts.Memory), Kept(parts.Memory), hours.Of(Whole(3600)), always(parts.Kept))
+		p.add(f, fmt.Sprintf("kept capacity for %s of %d MB", fault.Count(parts.Kept, "request", "requests"), parts.Memory), Kept(parts.Memory), hours.Of(Whole(3600)), always(parts.Kept))
 	}
 	alarms := parts.Alarms
 	if parts.Max > 0 {

@@ -1,6 +1,10 @@
 package costs
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
+)
 
 // Measures are what a pipeline did over a time, as CloudWatch and SageMaker tell it.
 type Measures struct {
@@ -44,7 +48,7 @@ func (p *Prices) Used(parts Parts, w *Workload, m Measures) Use {
 		p.use(u, "storage of instances", EndpointStorage, n.Of(Whole(int64(parts.VolumeGB))).Of(hours).Per(HoursAMonth), "")
 	}
 	if parts.Kept > 0 {
-		p.use(u, fmt.Sprintf("kept capacity for %d requests", parts.Kept), Kept(parts.Memory), Whole(int64(parts.Kept)).Of(hours).Of(Whole(3600)), "")
+		p.use(u, "kept capacity for "+fault.Count(parts.Kept, "request", "requests"), Kept(parts.Memory), Whole(int64(parts.Kept)).Of(hours).Of(Whole(3600)), "")
 	}
 	months := Measured(m.Hours).Per(HoursAMonth)
 	alarms := parts.Alarms

@@ -34,6 +34,7 @@ const (
 	Execution       Kind = "Execution"       // an execution ended other than SUCCEEDED
 	Changes         Kind = "Changes"         // changes found though none were expected
 	Damaged         Kind = "Damaged"         // a file of ours is not what it should be
+	Output          Kind = "Output"          // standard output does not take what is written
 )
 
 // Error is an error with a class, a cause and a way out.
@@ -160,17 +161,31 @@ func (l List) OrNil() error {
 	return l
 }
 
+// Count is a number of things in a message: "1 check", "2 checks".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // Shell quotes a text as one word for a POSIX shell: hints and outputs hold commands
 // that are copied into one.
 func Shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// Reason is what is wrong with a file, without its path and the system call.
+// Reason is what is wrong with a file, without its path and the system call. A link to what
+// is gone is named as one: its name is there, and who looks finds it.
 func Reason(err error) error {
 	var p *fs.PathError
 	var link *os.LinkError
 	var call *os.SyscallError
 	switch {
 	case errors.As(err, &p):
+		if errors.Is(p.Err, fs.ErrNotExist) {
+			if dead := deadLink(p.Path, p.Err); dead != nil {
+				return dead
+			}
+		}
 		return p.Err
 	case errors.As(err, &link):
 		return link.Err

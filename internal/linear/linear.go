@@ -121,17 +121,17 @@ func Parse(raw []byte) (*Model, error) {
 	}
 	for i, row := range m.Weights {
 		if len(row) != len(m.Weights[0]) {
-			return nil, fmt.Errorf("row %d of weights has %d numbers, row 0 has %d", i, len(row), len(m.Weights[0]))
+			return nil, fmt.Errorf("row %d of weights is of length %d, row 0 of length %d", i, len(row), len(m.Weights[0]))
 		}
 	}
 	if len(m.Bias) == 0 {
 		m.Bias = make([]float64, n)
 	}
 	if len(m.Bias) != n {
-		return nil, fmt.Errorf("bias has %d numbers for %d rows of weights", len(m.Bias), n)
+		return nil, fmt.Errorf("bias is of length %d, weights of length %d", len(m.Bias), n)
 	}
 	if len(m.Features) > 0 && len(m.Features) != m.Inputs() {
-		return nil, fmt.Errorf("%d features are named for %d columns of weights", len(m.Features), m.Inputs())
+		return nil, fmt.Errorf("features are of length %d, each row of weights of length %d", len(m.Features), m.Inputs())
 	}
 	if m.Activation == "" {
 		m.Activation = "identity"
@@ -139,15 +139,15 @@ func Parse(raw []byte) (*Model, error) {
 	switch m.Activation {
 	case "softmax":
 		if len(m.Classes) != n {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
+			return nil, fmt.Errorf("classes are of length %d, weights of length %d", len(m.Classes), n)
 		}
 	case "sigmoid":
 		if len(m.Classes) != n && (n != 1 || len(m.Classes) != 2) {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
+			return nil, fmt.Errorf("classes are of length %d, weights of length %d", len(m.Classes), n)
 		}
 	case "identity":
 		if len(m.Classes) > 0 && len(m.Classes) != n {
-			return nil, fmt.Errorf("%d classes are named for %d rows of weights", len(m.Classes), n)
+			return nil, fmt.Errorf("classes are of length %d, weights of length %d", len(m.Classes), n)
 		}
 	default:
 		return nil, fmt.Errorf("activation is %q, want softmax, sigmoid or identity", m.Activation)

@@ -19,9 +19,9 @@ func TestParse(t *testing.T) {
 		{"format", `{"format":"linear/v2","weights":[[1]]}`, `format is "linear/v2"`},
 		{"no weights", `{"format":"linear/v1"}`, "weights are empty"},
 		{"ragged", `{"format":"linear/v1","weights":[[1],[1,2]]}`, "row 1 of weights"},
-		{"bias", `{"format":"linear/v1","weights":[[1]],"bias":[1,2]}`, "bias has 2"},
-		{"features", `{"format":"linear/v1","weights":[[1]],"features":["a","b"]}`, "2 features"},
-		{"classes", `{"format":"linear/v1","weights":[[1]],"classes":["a","b"],"activation":"softmax"}`, "2 classes"},
+		{"bias", `{"format":"linear/v1","weights":[[1]],"bias":[1,2]}`, "bias is of length 2"},
+		{"features", `{"format":"linear/v1","weights":[[1]],"features":["a","b"]}`, "features are of length 2"},
+		{"classes", `{"format":"linear/v1","weights":[[1]],"classes":["a","b"],"activation":"softmax"}`, "classes are of length 2"},
 		{"activation", `{"format":"linear/v1","weights":[[1]],"activation":"relu"}`, `activation is "relu"`},
 		{"not JSON", `{`, "not valid"},
 	}

@@ -88,7 +88,10 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 // that is wrong is another thing than a file that may not be read.
 func FileFault(what, path string, err error) *fault.Error {
 	f := fault.New(fault.Invalid, "%s %s cannot be read: %s", what, path, fault.Reason(err)).Because(err)
+	var dead *fault.DeadLink
 	switch {
+	case errors.As(fault.Reason(err), &dead):
+		return f.WithHint("Mend the link, or name the file that is meant.")
 	case errors.Is(err, fs.ErrNotExist):
 		return f.WithHint("Check the path: there is no such file.")
 	case errors.Is(err, fs.ErrPermission):

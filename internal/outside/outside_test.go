@@ -54,8 +54,11 @@ func TestFileFaultsHaveTheirOwnHints(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.NoError(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	require.NoError(t, os.Symlink("/nowhere/x", filepath.Join(dir, "dead")))
 	for path, hint := range map[string]string{
 		filepath.Join(dir, "absent"): "no such file",
+		filepath.Join(dir, "dead"):   "Mend the link",
+		filepath.Join(dir, "dead/y"): "Mend the link",
 		dir:                          "That is a folder",
 		filepath.Join(file, "x"):     "is a file, not a folder",
 		filepath.Join(dir, "loop"):   "in a circle",

@@ -95,7 +95,7 @@ func (p *plan) idle(token string) string {
 			return fmt.Sprintf("%d x %s by the hour", p.numberOr("initialInstances", 1), p.instanceType())
 		}
 		if n := p.number("provisionedConcurrency"); n > 0 {
-			return fmt.Sprintf("%d requests' worth of kept capacity by the hour", n)
+			return fault.Count(n, "request's", "requests'") + " worth of kept capacity by the hour"
 		}
 	case kinds.Monthly:
 		return "by the month"

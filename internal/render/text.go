@@ -13,6 +13,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -206,12 +207,7 @@ func Stamp(t time.Time) string {
 }
 
 // Count is "1 pipeline", "2 pipelines".
-func Count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+func Count(n int, one, many string) string { return fault.Count(n, one, many) }
 
 // Dash stands for an empty value in tables.
 func Dash(s string) string {

@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -274,7 +275,8 @@ func resolvePaths(environ func(string) (string, bool)) (Paths, error) {
 
 func readFile(path string, required bool) (map[string]Value, fault.List) {
 	raw, err := os.ReadFile(path)
-	if os.IsNotExist(err) && !required {
+	var dead *fault.DeadLink
+	if os.IsNotExist(err) && !required && !errors.As(fault.Reason(err), &dead) {
 		return nil, nil
 	}
 	if err != nil {

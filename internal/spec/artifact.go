@@ -82,6 +82,10 @@ func (p *Parameter) artifact(n *node, value, dir string) (string, problems) {
 	info, err := os.Stat(local)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		var dead *fault.DeadLink
+		if errors.As(fault.Reason(err), &dead) {
+			return "", bad("Mend the link, or correct the path.", "%s names %q, but %s", p.Name, value, dead)
+		}
 		hint := "Create it, or correct the path."
 		if !filepath.IsAbs(value) {
 			hint = "Create it, or correct the path; it is relative to " + dir + "."

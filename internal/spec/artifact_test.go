@@ -140,7 +140,7 @@ func TestBuiltInModel(t *testing.T) {
 	for _, tc := range []struct{ image, data, want string }{
 		{"sandbox/linear", "good.tar.gz", ""},
 		{"sandbox/linear", "none.tar.gz", "the archive has no model.json"},
-		{"sandbox/linear:2", "shape.tar.gz", "model.json: bias has 2 numbers for 1 rows of weights"},
+		{"sandbox/linear:2", "shape.tar.gz", "model.json: bias is of length 2, weights of length 1"},
 		{"sandbox/linear", "text.tar.gz", "model.json: not valid"},
 		{"sandbox/linear", "cut.tar.gz", "EOF"},
 		{"acme/own", "none.tar.gz", ""},

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,6 +58,9 @@ func LoadCatalog(builtin fs.FS, dirs ...string) (*Catalog, error) {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() {
 			e := pos{}.problem(CodeArtifact, "there is no folder of templates %s", dir).WithHint("Correct the path, or create it with `pipelinetui templates new`.")
+			if dead := (*fault.DeadLink)(nil); errors.As(fault.Reason(err), &dead) {
+				e.Msg += ": " + dead.Error()
+			}
 			errs = append(errs, e.Because(err))
 			continue
 		}

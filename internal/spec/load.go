@@ -51,7 +51,10 @@ func Parse(name string, data []byte, dir string, cat *Catalog, opts Options) (*S
 
 // readHint is the way out where a file can't be read.
 func readHint(err error) string {
+	var dead *fault.DeadLink
 	switch {
+	case errors.As(fault.Reason(err), &dead):
+		return "Mend the link, or name the file that is meant with -f."
 	case errors.Is(err, fs.ErrNotExist):
 		return "Name an existing file with -f."
 	case errors.Is(err, fs.ErrPermission):

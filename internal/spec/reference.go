@@ -20,7 +20,9 @@ func Reference(cat *Catalog) string {
 	entry := property(root, "pipelines").Items
 	layer := property(root, "defaults")
 	w.section("## Settings\n\nFor an entry of `pipelines`, for a tenant, and in `defaults`. What an entry says is stronger than what its tenant says, "+
-		"and that than `defaults`; tags and parameters are put together key by key, lists are not. `--set` is the strongest.", layer)
+		"and that than `defaults`; tags and parameters are put together key by key, lists are not. `--set` is the strongest. "+
+		"It is for the pipelines that are selected (by name, `--tenant`, `-l`, `--failed`), by the tags that they have without it; what it would be to others, "+
+		"or what is wrong with those alone, stops nobody and is told.", layer)
 	w.section("## Only of an entry of `pipelines`\n\nThe three parts of a pipeline's name: `tenant/model`, or `tenant/model/env`.", only(entry, "tenant", "model", "env"))
 	w.b.WriteString("\n## Secrets\n\nEntries of maps, texts that only the definition of your own template uses, and `notify.slack` may be secret: `" + SecretForms +
 		"`.\nThe first ones are kept encrypted in the stack, the others read at each deployment; nothing shows them.\n")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
@@ -490,7 +491,7 @@ func (p *Parameter) checkCount(n *node, count int) problems {
 		if p.Min != nil && float64(count) < *p.Min {
 			want = "at least " + format(*p.Min)
 		}
-		return problems{n.problem(CodeCount, "%s has %d entries, but it must have %s", p.Name, count, want).WithHint("Change the number of entries.")}
+		return problems{n.problem(CodeCount, "%s has %s, but it must have %s", p.Name, fault.Count(count, "entry", "entries"), want).WithHint("Change the number of entries.")}
 	}
 	return nil
 }

@@ -37,10 +37,7 @@ type Copy struct {
 
 // String says what it is, in words that go on from "put".
 func (c Copy) String() string {
-	n := fmt.Sprintf("%d resources", c.Resources)
-	if c.Resources == 1 {
-		n = "1 resource"
-	}
+	n := fault.Count(c.Resources, "resource", "resources")
 	if dropped := c.DroppedResources + c.DroppedPending; dropped > 0 {
 		entries := "entries"
 		if dropped == 1 {

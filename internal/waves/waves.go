@@ -144,7 +144,7 @@ func (l Limit) Updates(failed, done int) string {
 	if failed == 0 || done == 0 || percent(failed, done) <= l.StopAt {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d updates failed, more than %s%%", failed, done, number(l.StopAt))
+	return fmt.Sprintf("%d of %s failed, more than %s%%", failed, fault.Count(done, "update", "updates"), number(l.StopAt))
 }
 
 // Executions tells why what was seen stops the fleet; "" if it does not.
@@ -155,7 +155,7 @@ func (l Limit) Executions(s Seen) string {
 	if s.Failed == 0 || s.Ended == 0 || percent(s.Failed, s.Ended) <= l.StopAt {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d executions failed, more than %s%%", s.Failed, s.Ended, number(l.StopAt))
+	return fmt.Sprintf("%d of %s failed, more than %s%%", s.Failed, fault.Count(s.Ended, "execution", "executions"), number(l.StopAt))
 }
 
 func percent(part, all int) float64 { return 100 * float64(part) / float64(all) }

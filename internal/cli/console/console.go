@@ -42,7 +42,7 @@ type Console struct {
 
 // New returns a console without colours, whose output is for people.
 func New(streams *Streams, environ func(string) (string, bool)) *Console {
-	c := &Console{Streams: *streams, Raw: streams, form: Table, marker: "error", now: time.Now, stdout: &sink{w: streams.Out}}
+	c := &Console{Streams: *streams, Raw: streams, form: Table, marker: "error", now: time.Now, stdout: &sink{w: streams.Out, tty: streams.OutTTY}}
 	c.Out = guard{c.stdout, func() bool { return c.outColor }}
 	c.Err = guard{&sink{w: streams.Err}, func() bool { return c.errColor }}
 	kind, _ := environ("TERM")

@@ -97,8 +97,8 @@ func TestWhoCanBeAsked(t *testing.T) {
 			tt.with(streams)
 			c := New(streams, tt.env.lookup)
 			c.SetForm(tt.form)
-			require.NoError(t, c.Consent("up", true), "--yes agrees anywhere")
-			err := c.Consent("up", false)
+			require.NoError(t, c.Consent(true), "--yes agrees anywhere")
+			err := c.Consent(false)
 			if tt.want {
 				require.NoError(t, err)
 				return
@@ -257,16 +257,30 @@ func TestAStreamThatTakesNoMore(t *testing.T) {
 		syscall.EPIPE: false, io.ErrClosedPipe: false, syscall.EIO: false, syscall.ENOSPC: true, errors.New("odd"): true,
 	} {
 		streams, _, _ := Buffers("")
-		streams.Out = broken{&os.PathError{Op: "write", Path: "x", Err: err}}
+		streams.Out, streams.OutTTY = broken{&os.PathError{Op: "write", Path: "x", Err: err}}, true
 		c := New(streams, environ{}.lookup)
 		require.NoError(t, c.Lost())
 		c.SetForm(JSON)
 		require.NoError(t, c.Write(NewHeader("Thing"), nil))
 		require.Equal(t, told, c.Lost() != nil, "%v", err)
+		if told {
+			require.ErrorIs(t, c.Lost(), fault.Output)
+		}
 		n, werr := Lasting(streams.Out).Write([]byte("abc"))
 		require.NoError(t, werr)
 		require.Equal(t, 3, n)
 	}
+}
+
+// A disk that fails says the same as a terminal that was closed, and is no such.
+func TestADiskThatFails(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := Buffers("")
+	streams.Out = broken{&os.PathError{Op: "write", Path: "x", Err: syscall.EIO}}
+	c := New(streams, environ{}.lookup)
+	c.SetForm(JSON)
+	require.NoError(t, c.Write(NewHeader("Thing"), nil))
+	require.ErrorIs(t, c.Lost(), fault.Output)
 }
 
 func TestAStreamThatWasGivenAway(t *testing.T) {

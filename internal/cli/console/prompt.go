@@ -15,10 +15,10 @@ import (
 func (c *Console) CanPrompt() bool { return c.InTTY && c.ErrTTY && !c.CI && !c.Dumb }
 
 // Consent refuses what changes something when nobody can be asked and it was not
-// agreed to beforehand (--yes).
-func (c *Console) Consent(what string, yes bool) error {
+// agreed to beforehand (--yes). It names the command that was typed.
+func (c *Console) Consent(yes bool) error {
 	if !yes && (!c.CanPrompt() || c.Machine()) {
-		return fault.New(fault.Invalid, "%s needs a confirmation and nobody can be asked here", what).
+		return fault.New(fault.Invalid, "%s needs a confirmation and nobody can be asked here", c.command).
 			WithHint("Add --yes to go ahead without asking.")
 	}
 	return nil

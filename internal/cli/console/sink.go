@@ -17,6 +17,8 @@ type sink struct {
 	mu  sync.Mutex
 	w   io.Writer
 	err error
+	// tty says that it is a terminal.
+	tty bool
 }
 
 // Lasting returns a stream that takes whatever is written to it, as Console's own do,
@@ -34,14 +36,15 @@ func (s *sink) Write(p []byte) (int, error) {
 }
 
 // lost is the error of a stream that did not take everything. A reader that went
-// away, or a terminal that was closed, did not want it: that is none.
+// away, or a terminal that was closed, did not want it: that is none. A disk that fails
+// says the same as such a terminal.
 func (s *sink) lost() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil || errors.Is(s.err, syscall.EPIPE) || errors.Is(s.err, io.ErrClosedPipe) || errors.Is(s.err, syscall.EIO) {
+	if s.err == nil || errors.Is(s.err, syscall.EPIPE) || errors.Is(s.err, io.ErrClosedPipe) || s.tty && errors.Is(s.err, syscall.EIO) {
 		return nil
 	}
-	return fault.New(fault.Internal, "standard output could not be written: %s", fault.Reason(s.err)).Because(s.err).
+	return fault.New(fault.Output, "standard output could not be written: %s", fault.Reason(s.err)).Because(s.err).
 		WithHint("What the command did is done; its output is not whole. Make room, or write it elsewhere.")
 }
 

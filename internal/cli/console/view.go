@@ -32,20 +32,30 @@ type View struct {
 }
 
 // SetView says what is to be seen of results. The error is Invalid: a program or a
-// template that is none.
+// template that is none; then all is to be seen.
 func (c *Console) SetView(v View) error {
-	c.view, c.filter = v, nil
-	var err error
+	f, err := c.filterOf(v)
+	if err != nil {
+		v, f = View{}, nil // the error is written whole
+	}
+	c.view, c.filter = v, f
+	return err
+}
+
+// CheckView is the error of SetView, and sets nothing.
+func (c *Console) CheckView(v View) error {
+	_, err := c.filterOf(v)
+	return err
+}
+
+func (c *Console) filterOf(v View) (filter, error) {
 	switch {
 	case v.Query != "":
-		c.filter, err = newQuery(v.Query)
+		return newQuery(v.Query)
 	case v.Template != "":
-		c.filter, err = newTemplate(v.Template, c)
+		return newTemplate(v.Template, c)
 	}
-	if err != nil {
-		c.filter = nil
-	}
-	return err
+	return nil, nil // all is to be seen
 }
 
 // Quiet tells whether names only are shown.

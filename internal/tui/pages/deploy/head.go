@@ -128,7 +128,7 @@ func (p *Page) endedText() string {
 			ended++
 		}
 	}
-	text := fmt.Sprintf("%d of %d pipelines ended", ended, len(p.figures))
+	text := fmt.Sprintf("%d of %s ended", ended, render.Count(len(p.figures), "pipeline", "pipelines"))
 	if n := p.failures(); n > 0 {
 		text += fmt.Sprintf(", %d failed", n)
 	}

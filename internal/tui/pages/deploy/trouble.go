@@ -25,7 +25,8 @@ func (p *Page) warnings(w, room int) []string {
 		}
 	}
 	if protected > 2 {
-		all = []string{fmt.Sprintf("%d of %d pipelines are protected and stay: switch protect off in their forms first", protected, len(p.req.Pipelines))}
+		all = []string{fmt.Sprintf("%d of %s stay, since they are protected: switch protect off in their forms first", protected,
+			render.Count(len(p.req.Pipelines), "pipeline", "pipelines"))}
 	}
 	for _, d := range p.dangers {
 		all = append(all, p.dangerText(d))

@@ -292,7 +292,7 @@ func noteOf(e *executions.Event) string {
 	case e.Iteration != nil:
 		return fmt.Sprintf("iteration %d", *e.Iteration)
 	case e.Length != nil:
-		return fmt.Sprintf("%d items", *e.Length)
+		return render.Count(*e.Length, "item", "items")
 	case e.MapRun != "":
 		return "Map Run " + e.MapRun[strings.LastIndexByte(e.MapRun, ':')+1:]
 	case strings.HasSuffix(e.Type, "Scheduled") && e.Resource != "":

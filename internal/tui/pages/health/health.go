@@ -296,7 +296,7 @@ func (p *Panel) head(width int) string {
 		parts = append(parts, style.Render(sign+" "+render.Line(h.Status, 0)))
 	}
 	if h.Instances != nil && h.Wanted != nil {
-		parts = append(parts, fmt.Sprintf("%d of %d instances", *h.Instances, *h.Wanted))
+		parts = append(parts, fmt.Sprintf("%d of %s", *h.Instances, render.Count(int(*h.Wanted), "instance", "instances")))
 	}
 	if h.Idle {
 		parts = append(parts, th.Warn.Render(render.Idle(h.IdleSince(), render.Line(h.Month, 0), p.Env.Now())))

@@ -134,7 +134,7 @@ func fieldText(th *theme.Screen, f *results.FieldStats) string {
 	}
 	for i, l := range f.Labels {
 		if i == labelsShown {
-			fmt.Fprintf(&b, "  and %d more values\n", len(f.Labels)-i)
+			fmt.Fprintf(&b, "  and %s\n", render.Count(len(f.Labels)-i, "more value", "more values"))
 			break
 		}
 		b.WriteString(bar(th, render.Line(l.Value, 24), l.Count, counts))
