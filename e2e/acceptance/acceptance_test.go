@@ -113,7 +113,7 @@ func newHome(t *testing.T) *home {
 	}
 	h.env = append(
 		h.env, "PIPELINETUI_HOME="+h.dir, "PIPELINETUI_PULUMI="+pulumi, "NO_COLOR=1",
-		"PIPELINETUI_SANDBOX_ENDPOINT_DELAY=50ms",
+		"PIPELINETUI_SANDBOX_ENDPOINT_DELAY=50ms", "PIPELINETUI_SANDBOX_HASTE=200",
 	)
 	t.Cleanup(func() {
 		cmd := exec.Command(h.bin, "sandbox", "stop")

@@ -81,6 +81,9 @@ func (c *command) Run(
 	return out.String(), errs.String(), code, err
 }
 
+// signalledCode is the exit code of a process that a signal ended (os.ProcessState.ExitCode).
+const signalledCode = -1
+
 // unknownCode is the exit code of a process that never ran; the SDK's choice.
 const unknownCode = -2
 

@@ -196,6 +196,12 @@ func (r *Run) classify(err error) error {
 		return lockedFault(op, locks, cause)
 	case auto.IsSelectStack404Error(err):
 		return &fault.Error{Kind: fault.NotFound, Op: op, Msg: "the stack does not exist", Err: cause, Hint: "Run `pipelinetui list` to see what there is."}
+	case out.ran && out.code == signalledCode:
+		// Nobody has asked for it here: what the SDK makes of it, a cancelled call, is not so.
+		return &fault.Error{
+			Kind: fault.Deployment, Op: op, Msg: "the engine was killed from outside: resources that were being changed are in an unknown state", Err: cause,
+			Hint: "Run the same command again: it finds out what became of them, and finishes. (A machine without memory left kills processes, too.)",
+		}
 	}
 	if d, ok := r.progress.FirstError(); ok && r.sawEngine() {
 		msg := d.Message

@@ -3,7 +3,9 @@ package stack
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ version) echo v3.256.0; exit 0;;
 *"stack init"*) exit 0;;
 esac
 trap 'echo interrupted >> "` + file + `"; ` + onInterrupt + `' INT
-echo begun >> "` + file + `"
+echo "begun $$" >> "` + file + `"
 while :; do sleep 0.02; done
 `
 	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) // it must be executable
@@ -50,7 +52,24 @@ func TestAnEngineThatReportsNothingIsInterruptedOnce(t *testing.T) {
 	_, events, err := wait(t, run, nil)
 	require.ErrorIs(t, err, fault.Canceled)
 	require.Len(t, events, 1)
-	require.Equal(t, "begun\ninterrupted\n", notes())
+	require.Regexp(t, `^begun \d+\ninterrupted\n$`, notes())
+}
+
+// An engine that somebody else kills was not cancelled by the user.
+func TestAnEngineThatIsKilledFromOutside(t *testing.T) {
+	t.Parallel()
+	e, notes := stubborn(t, ":")
+	run, err := e.Up(t.Context(), Job{Stack: testStack, Program: stashes("s")})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return notes() != "" }, time.Minute, time.Millisecond)
+	pid, err := strconv.Atoi(strings.Fields(notes())[1])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	res, events, err := wait(t, run, nil)
+	require.ErrorIs(t, err, fault.Deployment)
+	require.ErrorContains(t, err, "the engine was killed from outside")
+	require.Equal(t, Failed, res.Outcome)
+	require.Equal(t, Failed, events[len(events)-1].End.Outcome)
 }
 
 func TestKillEndsAnEngineThatDoesNotListen(t *testing.T) {
