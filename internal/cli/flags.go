@@ -89,8 +89,9 @@ func durationFlag(f *pflag.FlagSet, p *time.Duration, name string, def time.Dura
 // set, and to take it for "not given" would do something else than was typed.
 func refuseEmpty(cmd *cobra.Command) {
 	wrap := func(f *pflag.Flag) {
-		if f.NoOptDefVal != "" {
-			return // true or false
+		switch f.Value.Type() {
+		case "bool", "int", "float", "duration":
+			return // what is empty is none of these
 		}
 		f.Value = full{f.Value}
 		if f.DefValue == "[]" {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -224,6 +225,7 @@ func TestAStreamThatTakesNoMore(t *testing.T) {
 	for err, want := range map[error]ExitCode{syscall.EPIPE: ExitOK, syscall.EIO: ExitOK, syscall.ENOSPC: ExitError} {
 		streams, _, errOut := console.Buffers("")
 		streams.Out = &failing{err: &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}}
+		streams.OutTTY = errors.Is(err, syscall.EIO) // of a terminal that was closed, not of a disk that fails
 		home := t.TempDir()
 		code := Run(t.Context(), []string{"templates", "list", "-o", "jsonl"}, streams, func(k string) (string, bool) { return home, k == "PIPELINETUI_HOME" }, nil)
 		require.Equal(t, want, code, errOut.String())
