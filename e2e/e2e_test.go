@@ -146,9 +146,6 @@ func findPulumi(t *testing.T, root string) string {
 		return p
 	}
 	name := filepath.Join(root, "bin", "pulumi")
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
 	if _, err := os.Stat(name); err == nil {
 		return name
 	}

@@ -288,7 +288,7 @@ func (a *App) fetchCopies(ctx context.Context, cat *spec.Catalog, doc []byte, o 
 			errs = append(errs, missing(p, name, local, errors.New("its stack has no copy of it: it was made by an older version")))
 			continue
 		}
-		if out[name], err = a.fetchCopy(ctx, p, name, kept); err != nil {
+		if out[name], err = a.fetchCopy(ctx, p, kept); err != nil {
 			errs = append(errs, missing(p, name, local, err))
 		}
 	}
@@ -302,7 +302,7 @@ func missing(p *spec.Pipeline, name, local string, err error) error {
 }
 
 // fetchCopy returns where the copy of an artifact is on this machine.
-func (a *App) fetchCopy(ctx context.Context, p *spec.Pipeline, name string, kept spec.Kept) (string, error) {
+func (a *App) fetchCopy(ctx context.Context, p *spec.Pipeline, kept spec.Kept) (string, error) {
 	t, err := a.Target(ctx)
 	if err != nil {
 		return "", err

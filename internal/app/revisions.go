@@ -292,7 +292,7 @@ func (a *App) RebuildAt(ctx context.Context, x *Existing, number int, over spec.
 				WithHint("Bring it up with its files: `pipelinetui up %s --set %s=PATH`.", x.ID, name))
 			continue
 		}
-		if o.Copies[name], err = a.fetchCopy(ctx, p, name, kept); err != nil {
+		if o.Copies[name], err = a.fetchCopy(ctx, p, kept); err != nil {
 			errs = append(errs, fault.New(fault.NotFound, "%s: %s can't be brought back: %v", at, name, err).Because(err).
 				WithHint("If nobody has a copy of it, go back to another revision: `pipelinetui history %s`.", x.ID))
 		}

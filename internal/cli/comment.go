@@ -56,11 +56,11 @@ func (c *comment) add(text string) {
 }
 
 // list adds items within a part of what is left, and how many have no room.
-func (c *comment) list(part int, head, tail string, items []string, more func(left int) string) {
+func (c *comment) list(part int, head string, items []string, more func(left int) string) {
 	if len(items) == 0 {
 		return
 	}
-	text, left := render.Fit(c.left/part, head, tail, items, more)
+	text, left := render.Fit(c.left/part, head, "", items, more)
 	if text == "" && left > 0 {
 		text = "\n" + more(left)
 	}
@@ -142,7 +142,7 @@ func (c *comment) failures(d deployment) {
 			items = append(items, "- "+render.Code(p.Pipeline, commentName)+" "+p.Result+":\n"+errorItems(p.Error, "  "))
 		}
 	}
-	c.list(3, "\n#### Not done\n\n", "", items, bullet("pipeline that failed", "pipelines that failed"))
+	c.list(3, "\n#### Not done\n\n", items, bullet("pipeline that failed", "pipelines that failed"))
 }
 
 // errorItems are an error, and those that it is made of, as items of a list.
@@ -192,7 +192,7 @@ func (c *comment) table(d deployment) {
 		}
 		rows = append(rows, row)
 	}
-	c.list(4, head, "", rows, func(left int) string { return fmt.Sprintf("| and %d more | | | |\n", left) })
+	c.list(4, head, rows, func(left int) string { return fmt.Sprintf("| and %d more | | | |\n", left) })
 	if unchanged > 0 && len(rows) > 0 {
 		c.add("\n" + render.Count(unchanged, "pipeline does", "pipelines do") + " not change.\n")
 	}
@@ -275,7 +275,7 @@ func (c *comment) attention(d deployment) {
 			items = append(items, "- "+render.Code(p.Pipeline, commentName)+": "+render.Code(text, commentText)+"\n")
 		}
 	}
-	c.list(4, "\n#### Attention\n\n", "", items, bullet("thing to think of", "things to think of"))
+	c.list(4, "\n#### Attention\n\n", items, bullet("thing to think of", "things to think of"))
 }
 
 // checks are those of the account.
@@ -303,7 +303,7 @@ func (c *comment) checks(r *preflight.Report) {
 		}
 		items[i] = fmt.Sprintf("- %s %s: %s%s\n  - %s\n", state, f.Code, render.Code(f.Message, commentText), who, render.Code(f.Hint, commentText))
 	}
-	c.list(3, "\n#### Checks of the account\n\n", "", items, bullet("finding", "findings"))
+	c.list(3, "\n#### Checks of the account\n\n", items, bullet("finding", "findings"))
 }
 
 // details are the resources that change, of each pipeline. Each has an equal part of what
@@ -408,7 +408,7 @@ func (d failure) Comment(marker string) string {
 			items = append(items, errorItems(&d.Error.Errors[i], ""))
 		}
 	}
-	c.list(1, "\n", "", items, bullet("error", "errors"))
+	c.list(1, "\n", items, bullet("error", "errors"))
 	return c.end(d.at, fmt.Sprintf("exit code %d", d.ExitCode))
 }
 

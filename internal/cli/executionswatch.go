@@ -130,7 +130,7 @@ func watchExecution(ctx context.Context, deps *Deps, o watchOptions) error {
 	}
 	outcome, err := w.Wait()
 	if err != nil {
-		return watchEnded(ctx, deps, o, err)
+		return watchEnded(ctx, o, err)
 	}
 	doc := newExecutionDoc(o.machine.ID, outcome, t)
 	doc.MapRuns = mapRunDocs(ctx, deps, o.machine.Client, runs)
@@ -193,7 +193,7 @@ func tellEvent(deps *Deps, l *console.Stream, o watchOptions, ev executions.Even
 
 var errWatchTimeout = errors.New("the time to wait is over")
 
-func watchEnded(ctx context.Context, deps *Deps, o watchOptions, err error) error {
+func watchEnded(ctx context.Context, o watchOptions, err error) error {
 	again := fmt.Sprintf("The execution goes on; look again with `pipelinetui executions watch %s`.", o.arn)
 	switch {
 	case errors.Is(context.Cause(ctx), errWatchTimeout):

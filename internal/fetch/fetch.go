@@ -143,7 +143,7 @@ func attempt(ctx context.Context, r Request, part string) (reached int64, err er
 	if err := remember(part, resp.Header); err != nil {
 		return 0, err
 	}
-	got, err := receive(ctx, cancel, quiet, r, part, have, resp)
+	got, err := receive(ctx, quiet, r, part, have, resp)
 	if got == 0 {
 		return 0, err
 	}
@@ -151,7 +151,7 @@ func attempt(ctx context.Context, r Request, part string) (reached int64, err er
 }
 
 // receive writes what comes behind the first have bytes of part, and returns how much.
-func receive(ctx context.Context, cancel context.CancelCauseFunc, quiet *time.Timer, r Request, part string, have int64, resp *http.Response) (int64, error) {
+func receive(ctx context.Context, quiet *time.Timer, r Request, part string, have int64, resp *http.Response) (int64, error) {
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, fault.Wrap(err, "write %s", part)

@@ -95,6 +95,7 @@ func (f *fake) placed(id string) (preflight.Placed, error) {
 }
 
 func (f *fake) Subnet(_ context.Context, id string) (preflight.Placed, error) { return f.placed(id) }
+
 func (f *fake) SecurityGroup(_ context.Context, id string) (preflight.Placed, error) {
 	return f.placed(id)
 }

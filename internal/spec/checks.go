@@ -118,7 +118,7 @@ func checkCheck(n *node, path string) problems {
 		errs = append(errs, n.problem(CodeMissing, "%s has neither condition nor latency", path).
 			WithHint("Say what a good answer is, such as `condition: $answer.predictions[0] > 0`, or how long it may take: `latency: 2s`."))
 	}
-	if text := text(f.Condition, path+".condition", &errs); f.Condition.is(kindString) {
+	if text := text(f.Condition, path+".condition", &errs); f.Condition.isText() {
 		if e := checkCondition(f.Condition, path, text); e != nil {
 			errs = append(errs, e)
 		}
@@ -191,7 +191,7 @@ func checksIn(n *node) Checks {
 			continue
 		}
 		c := Check{Name: e.key, Input: inputOf(f.Input)}
-		if f.Condition.is(kindString) {
+		if f.Condition.isText() {
 			c.Condition, _ = f.Condition.value.(string)
 		}
 		if f.Latency != nil && !f.Latency.bad {

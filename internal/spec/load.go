@@ -382,7 +382,7 @@ func (l *loader) ask(n *node, defaults *layer, tenants tenantLayers) *ask {
 		a.id.Tenant, a.id.Model = tenantName, modelName
 	}
 	if env := a.pick(func(l *layer) *node { return l.Env }); env != nil {
-		if !env.is(kindString) || envPart.check(env.pos, env.text) != nil {
+		if !env.isText() || envPart.check(env.pos, env.text) != nil {
 			a.nameless = true // said by layer.check
 		} else {
 			a.id.Env = env.text
@@ -432,7 +432,7 @@ func (l *loader) unused(defaults *layer, tenants map[string]*layer) {
 			continue
 		}
 		templates := l.cat.templates
-		if unread.Template.is(kindString) {
+		if unread.Template.isText() {
 			t, err := l.cat.Lookup(unread.Template.text)
 			if err != nil {
 				l.fail(unread.Template.problem(CodeTemplate, "%s", err).WithHint("%s", fault.HintOf(err)).Because(err))

@@ -208,10 +208,10 @@ func (l *layer) check() problems {
 			errs = append(errs, e)
 		}
 	}
-	if s := text(l.Env, "env", &errs); l.Env.is(kindString) {
+	if s := text(l.Env, "env", &errs); l.Env.isText() {
 		at(envPart.check(l.Env.pos, s))
 	}
-	if s := text(l.Region, "region", &errs); l.Region.is(kindString) {
+	if s := text(l.Region, "region", &errs); l.Region.isText() {
 		at(checkRegion(l.Region.pos, s))
 	}
 	text(l.Template, "template", &errs)
@@ -248,5 +248,5 @@ func (l *layer) check() problems {
 	return append(errs, checkChecks(l.Checks)...)
 }
 
-// is tells whether there is a value of a kind.
-func (n *node) is(k kind) bool { return n != nil && !n.bad && n.kind == k }
+// isText tells whether there is a text.
+func (n *node) isText() bool { return n != nil && !n.bad && n.kind == kindString }

@@ -19,9 +19,9 @@ func (p Place) host() string {
 
 func (p Place) page(path string) string { return p.host() + path + "?region=" + p.Region }
 
-// page is the console's page of a service, with what stands before and behind the id there.
-func page(service, before, behind string) func(Place, string) string {
-	return func(at Place, id string) string { return at.page(service) + before + url.PathEscape(id) + behind }
+// page is the console's page of a service, with what stands before the id there.
+func page(service, before string) func(Place, string) string {
+	return func(at Place, id string) string { return at.page(service) + before + url.PathEscape(id) }
 }
 
 // query is a page whose id is escaped as a query is, slashes and colons too.

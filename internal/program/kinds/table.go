@@ -74,7 +74,7 @@ func endpoint(typ string, lost Recovery) Kind {
 		Deleted:  Effect{Grave, "nothing answers any more"},
 		Footing:  Under,
 		console: func(at Place, id string) string {
-			return page("/sagemaker/home", "#/endpoints/", "")(at, EndpointName(id))
+			return page("/sagemaker/home", "#/endpoints/")(at, EndpointName(id))
 		},
 		Patience: Patience{Create: "until it is in service; on AWS some minutes", Update: "until the new fleet is in service; on AWS some minutes"},
 		Others:   beside("how many instances it has at present, and each variant's weight, which an update keeps; its configuration and tags are the pipeline's"),
@@ -94,7 +94,7 @@ var table = []Kind{
 		Lost: asked(ByTag, "the pipeline's tag, among all keys of the account and region: AWS makes up its id"), Rest: AtOnce, Idle: Monthly,
 		Replaced: Effect{Grave, "what the old key encrypted can't be read any more"},
 		Deleted:  Effect{Grave, "locked at once, gone after its waiting period: what it encrypted can't be read any more"},
-		Footing:  Under, console: page("/kms/home", "#/kms/keys/", ""),
+		Footing:  Under, console: page("/kms/home", "#/kms/keys/"),
 		Others: whole("its policy, rotation, description and tags; grants and further aliases are left alone and end with it"),
 	},
 	{
@@ -209,7 +209,7 @@ var table = []Kind{
 		Lost: composed("its name", topicID), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Slight, "nobody is told meanwhile, and who gets e-mail has to confirm it again"},
 		Deleted:  Effect{Slight, "nobody is told of failures any more"},
-		Footing:  Beside, console: page("/sns/v3/home", "#/topic/", ""),
+		Footing:  Beside, console: page("/sns/v3/home", "#/topic/"),
 		Others: beside("subscriptions of others; its policy, key and tags are the pipeline's"),
 	},
 	{
@@ -230,7 +230,7 @@ var table = []Kind{
 		Type: EventRule, Title: "EventBridge rule",
 		Lost: named("name"), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Slight, "failures of meanwhile are not reported"}, Deleted: Effect{Slight, "failed executions are not reported any more"},
-		Footing: Beside, console: page("/events/home", "#/eventbus/default/rules/", ""),
+		Footing: Beside, console: page("/events/home", "#/eventbus/default/rules/"),
 		Others: beside("targets of others; its pattern and tags are the pipeline's"),
 	},
 	{
@@ -252,14 +252,14 @@ var table = []Kind{
 		Type: MetricAlarm, Title: "CloudWatch alarm",
 		Lost: named("name"), Rest: AtOnce, Idle: Monthly,
 		Replaced: Effect{Slight, "nobody is alarmed meanwhile"}, Deleted: Effect{Slight, "nobody is alarmed any more"},
-		Footing: Beside, console: page("/cloudwatch/home", "#alarmsV2:alarm/", ""),
+		Footing: Beside, console: page("/cloudwatch/home", "#alarmsV2:alarm/"),
 		Others: whole("when it alarms, and what is done then"),
 	},
 	{
 		Type: Function, Title: "Lambda function",
 		Lost: named("name"), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Grave, "downtime: executions fail until the new function is there"}, Deleted: gone("executions can't call it any more"),
-		Footing: Under, console: page("/lambda/home", "#/functions/", ""),
+		Footing: Under, console: page("/lambda/home", "#/functions/"),
 		Others: beside("who may call it, event sources, a URL; its code, configuration and tags are the pipeline's"),
 	},
 	{
@@ -280,14 +280,14 @@ var table = []Kind{
 		Type: Model, Title: "SageMaker model",
 		Lost: named("name"), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Harmless, "the new one is made first, then the old one deleted"}, Deleted: gone("an endpoint that runs keeps what it has loaded"),
-		Footing: Beside, console: page("/sagemaker/home", "#/models/", ""),
+		Footing: Beside, console: page("/sagemaker/home", "#/models/"),
 		Others: Others{Fixed, "SageMaker changes no model, but for its tags, which are the pipeline's"},
 	},
 	{
 		Type: EndpointConfig, Title: "SageMaker endpoint configuration",
 		Lost: named("name"), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Harmless, "the new one is made first, then the old one deleted"}, Deleted: gone("an endpoint that runs keeps it until it is updated"),
-		Footing: Beside, console: page("/sagemaker/home", "#/endpointConfig/", ""),
+		Footing: Beside, console: page("/sagemaker/home", "#/endpointConfig/"),
 		Others: Others{Fixed, "SageMaker changes no configuration, but for its tags, which are the pipeline's"},
 	},
 	endpoint(Endpoint, composed("its name", endpointID)),

@@ -85,7 +85,7 @@ func (s *Service) getEvents(_ context.Context, req *wire.Request, in *cwl.GetLog
 		if err != nil {
 			return err
 		}
-		if _, err := getStream(tx, name, st); err != nil {
+		if err := mustStream(tx, name, st); err != nil {
 			return err
 		}
 		sp := s.span(g, in.StartTime, in.EndTime)

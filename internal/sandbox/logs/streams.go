@@ -78,7 +78,7 @@ func (s *Service) createStream(_ context.Context, req *wire.Request, in *cwl.Cre
 func (s *Service) deleteStream(_ context.Context, req *wire.Request, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
 	name, st := ref{req.Scope, aws.ToString(in.LogGroupName)}, aws.ToString(in.LogStreamName)
 	return &cwl.DeleteLogStreamOutput{}, s.DB.Update(func(tx *store.Tx) error {
-		if _, err := getStream(tx, name, st); err != nil {
+		if err := mustStream(tx, name, st); err != nil {
 			return err
 		}
 		if err := tx.DeletePrefix(dbEvents, name.eventPrefix(st)); err != nil {
@@ -88,15 +88,16 @@ func (s *Service) deleteStream(_ context.Context, req *wire.Request, in *cwl.Del
 	})
 }
 
-func getStream(tx *store.Tx, group ref, name string) (stream, error) {
+// mustStream is the error of a stream that does not exist.
+func mustStream(tx *store.Tx, group ref, name string) error {
 	if _, err := getGroup(tx, group); err != nil {
-		return stream{}, err
+		return err
 	}
-	st, ok, err := store.Get[stream](tx, dbStreams, group.streamKey(name))
+	_, ok, err := store.Get[stream](tx, dbStreams, group.streamKey(name))
 	if err == nil && !ok {
 		err = errNotFound("log stream")
 	}
-	return st, err
+	return err
 }
 
 func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.DescribeLogStreamsInput) (*cwl.DescribeLogStreamsOutput, error) {
@@ -192,7 +193,7 @@ func (s *Service) putEvents(ctx context.Context, req *wire.Request, in *cwl.PutL
 		if err != nil {
 			return err
 		}
-		if _, err := getStream(tx, name, st); err != nil {
+		if err := mustStream(tx, name, st); err != nil {
 			return err
 		}
 		lines, out.RejectedLogEventsInfo = s.accept(g, in.LogEvents)

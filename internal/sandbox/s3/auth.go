@@ -145,16 +145,17 @@ func (s *Service) missing(ctx context.Context, req *wire.Request, b bucketMeta, 
 }
 
 // find authorises a read and returns the version: the current one for id "".
-func (s *Service) find(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, bucketMeta, error) {
+func (s *Service) find(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, error) {
 	action := "s3:GetObject"
 	var keys map[string][]string
 	if id != "" {
 		action, keys = "s3:GetObjectVersion", map[string][]string{"s3:VersionId": {id}}
 	}
 	if err := s.guard(ctx, req, action, objectARN(req.Scope, bucket, key), keys); err != nil {
-		return nil, bucketMeta{}, err
+		return nil, err
 	}
-	return s.lookup(ctx, req, bucket, key, id)
+	v, _, err := s.lookup(ctx, req, bucket, key, id)
+	return v, err
 }
 
 // lookup returns a version for who may have it: the current one for id "".

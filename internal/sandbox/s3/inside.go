@@ -38,7 +38,7 @@ func (s *Service) GetObject(ctx context.Context, sc wire.Scope, p wire.Principal
 
 func (s *Service) read(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, io.ReadCloser, error) {
 	for attempt := 0; ; attempt++ {
-		v, _, err := s.find(ctx, req, bucket, key, id)
+		v, err := s.find(ctx, req, bucket, key, id)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -103,7 +103,7 @@ func (w *pageWriter) commonPrefix(key string) string {
 
 // take adds an entry. It returns where to seek to, if not to the next entry.
 func (w *pageWriter) take(k string, raw []byte) (more bool, seek string, err error) {
-	_, key, _ := splitKey(k)
+	key, _ := splitKey(k)
 	latest := key != w.seen
 	w.seen = key
 	if !w.versions && !latest {

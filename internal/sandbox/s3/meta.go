@@ -82,11 +82,11 @@ func (v *version) dbKey() string {
 	return versionPrefix(v.Bucket, v.Key) + fmt.Sprintf("%016x", ^v.Seq)
 }
 
-// splitKey takes a dbVersions or dbUploads key apart.
-func splitKey(k string) (bucket, key, rest string) {
-	bucket, k, _ = strings.Cut(k, "\x00")
+// splitKey takes a dbVersions or dbUploads key apart, which begins with a bucket.
+func splitKey(k string) (key, rest string) {
+	_, k, _ = strings.Cut(k, "\x00")
 	i := strings.LastIndexByte(k, 0)
-	return bucket, k[:i], k[i+1:]
+	return k[:i], k[i+1:]
 }
 
 // versionID is the form of ids, by which S3 tells those that were never given out.

@@ -117,7 +117,7 @@ func (c *call) listUploads() error {
 	seen := ""
 	err = c.s.DB.View(func(tx *store.Tx) error {
 		return tx.Scan(dbUploads, c.bucket+"\x00"+prefix, from, func(k string, raw []byte) (bool, error) {
-			_, key, id := splitKey(k)
+			key, id := splitKey(k)
 			w := pageWriter{listing: listing{prefix: prefix, delimiter: delimiter}}
 			cp := w.commonPrefix(key)
 			if cp != "" && (cp == seen || strings.HasPrefix(c.q.Get("key-marker"), cp)) {

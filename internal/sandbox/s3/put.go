@@ -285,7 +285,7 @@ func (c *call) copySource() (*version, error) {
 	if o := c.h.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); o != "" && !c.s.owned(bucket, o) {
 		return nil, errDenied()
 	}
-	v, _, err := c.s.find(c.ctx(), c.req, bucket, key, id)
+	v, err := c.s.find(c.ctx(), c.req, bucket, key, id)
 	if err != nil {
 		return nil, err
 	}

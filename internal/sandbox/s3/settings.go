@@ -91,7 +91,7 @@ func settingOps(name string, st setting) map[string]operation {
 			if name == "policy" || name == "website" {
 				verb = "Delete"
 			}
-			ops[op.Name] = operation{func(c *call) error { return c.deleteSetting(name, st) }, on.Does("s3:" + verb + st.iam)}
+			ops[op.Name] = operation{func(c *call) error { return c.deleteSetting(name) }, on.Does("s3:" + verb + st.iam)}
 		}
 	}
 	return ops
@@ -185,7 +185,7 @@ func (c *call) putSetting(name string, st setting) error {
 	return nil
 }
 
-func (c *call) deleteSetting(name string, st setting) error {
+func (c *call) deleteSetting(name string) error {
 	err := c.s.changeBucket(c.bucket, func(b *bucketMeta) error {
 		delete(b.Settings, name)
 		if name == "lifecycle" {

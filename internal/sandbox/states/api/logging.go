@@ -14,8 +14,8 @@ import (
 // checkLogging checks a logging configuration: more than one destination, a level
 // without one, or a group that does not exist are errors.
 func (s *Handlers) checkLogging(ctx context.Context, req *wire.Request, c *types.LoggingConfiguration) error {
-	invalid := func(format string, args ...any) error {
-		return wire.Errorf(400, "InvalidLoggingConfiguration", "Invalid Logging Configuration: "+format, args...)
+	invalid := func(text string) error {
+		return wire.Errorf(400, "InvalidLoggingConfiguration", "Invalid Logging Configuration: %s", text)
 	}
 	if c == nil {
 		return nil

@@ -23,16 +23,16 @@ import (
 const maxDefinition = 1 << 20
 
 // definition validates a definition as CreateStateMachine does.
-func (s *Handlers) definition(text, typ string) (*asl.Machine, error) {
+func (s *Handlers) definition(text, typ string) error {
 	if len(text) > maxDefinition {
-		return nil, validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
+		return validation("1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to %d", maxDefinition)
 	}
-	m, err := asl.Parse(text, asl.Options{Express: typ == record.Express, Resource: s.served, Reader: items.Readable})
+	_, err := asl.Parse(text, asl.Options{Express: typ == record.Express, Resource: s.served, Reader: items.Readable})
 	var invalid *asl.Error
 	if errors.As(err, &invalid) {
-		return nil, wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
+		return wire.Errorf(400, "InvalidDefinition", "Invalid State Machine Definition: '%s'", invalid.Error())
 	}
-	return m, err
+	return err
 }
 
 // encodeConfig keeps a configuration of the API.
@@ -72,7 +72,7 @@ func (s *Handlers) createStateMachine(ctx context.Context, req *wire.Request, in
 	default:
 		return nil, wire.Errorf(400, "StateMachineTypeNotSupported", "State Machine Type is not supported: '%s'", typ)
 	}
-	if _, err := s.definition(aws.ToString(in.Definition), typ); err != nil {
+	if err := s.definition(aws.ToString(in.Definition), typ); err != nil {
 		return nil, err
 	}
 	if err := s.checkLogging(ctx, req, in.LoggingConfiguration); err != nil {
@@ -203,7 +203,7 @@ func (s *Handlers) updateStateMachine(ctx context.Context, req *wire.Request, in
 		}
 	}
 	if in.Definition != nil {
-		if _, err := s.definition(*in.Definition, m.Type); err != nil {
+		if err := s.definition(*in.Definition, m.Type); err != nil {
 			return nil, err
 		}
 	}

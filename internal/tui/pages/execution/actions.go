@@ -97,9 +97,9 @@ func (p *Page) actionKeys() keys.Group {
 }
 
 // cmdLine makes the command line that does with the execution what a key does.
-func (p *Page) cmdLine(verb string, more ...string) func() string {
+func (p *Page) cmdLine(verb string) func() string {
 	return func() string {
-		return p.Env.CommandLine(append([]string{"executions", verb, p.arn}, more...)...)
+		return p.Env.CommandLine("executions", verb, p.arn)
 	}
 }
 

@@ -93,10 +93,10 @@ func (p *Page) add(section, name, value string) *fact {
 	return &p.rows[len(p.rows)-1]
 }
 
-// maybe adds a line if there is something to say.
-func (p *Page) maybe(section, name, value string) {
+// maybe adds a line to the status if there is something to say.
+func (p *Page) maybe(name, value string) {
 	if value != "" {
-		p.add(section, name, value)
+		p.add(inStatus, name, value)
 	}
 }
 
@@ -106,7 +106,7 @@ func (p *Page) statusFacts() {
 		if err != nil {
 			f := p.add(inStatus, "error", err.Error())
 			f.whole, f.style = dialog.ErrorText(err), &th.Bad
-			p.maybe(inStatus, "what helps", fault.HintOf(err))
+			p.maybe("what helps", fault.HintOf(err))
 		}
 	}
 	cond := p.condition()
@@ -117,7 +117,7 @@ func (p *Page) statusFacts() {
 	case cond.Err != nil && p.p.State != nil:
 		f := p.add(inStatus, "why", cond.Err.Error())
 		f.whole, f.style = dialog.ErrorText(cond.Err), &th.Warn
-		p.maybe(inStatus, "what helps", fault.HintOf(cond.Err))
+		p.maybe("what helps", fault.HintOf(cond.Err))
 	}
 	if s := p.p.Spec; s != nil {
 		title := s.Template + " version " + s.TemplateVersion
@@ -126,15 +126,15 @@ func (p *Page) statusFacts() {
 		}
 		p.add(inStatus, "template", title)
 		p.add(inStatus, "region", s.Region)
-		p.maybe(inStatus, "deploys as", s.AssumeRole)
-		p.maybe(inStatus, "boundary", s.PermissionsBoundary)
+		p.maybe("deploys as", s.AssumeRole)
+		p.maybe("boundary", s.PermissionsBoundary)
 		protect := "off: destroy deletes the data too"
 		if s.Protect {
 			protect = "on: destroy is refused as long as it is"
 		}
 		p.add(inStatus, "protection", protect)
 	}
-	p.maybe(inStatus, "endpoint", p.live.Value.Endpoint)
+	p.maybe("endpoint", p.live.Value.Endpoint)
 	for _, s := range p.live.Value.Shared {
 		p.add(inStatus, "alias", s.String())
 	}
@@ -148,11 +148,11 @@ func (p *Page) statusFacts() {
 		p.add(inStatus, "last operation", pipelines.KindWord(last.Kind)+" "+last.Result+", "+render.Stamp(last.Start)+", "+render.Changes(last.Changes, true))
 	}
 	p.add(inStatus, "drift", driftWords(p.p.Drift()))
-	p.maybe(inStatus, "created", render.Stamp(p.p.Created()))
+	p.maybe("created", render.Stamp(p.p.Created()))
 	if s := p.p.State; s != nil {
-		p.maybe(inStatus, "changed", render.Stamp(s.Updated))
+		p.maybe("changed", render.Stamp(s.Updated))
 		p.add(inStatus, "resources", strconv.Itoa(s.Count()))
-		p.maybe(inStatus, "secrets kept by", s.SecretsProvider)
+		p.maybe("secrets kept by", s.SecretsProvider)
 	}
 }
 
