@@ -123,7 +123,7 @@ var mayImport = map[string][]string{
 	),
 	"internal/sandbox/states/interpreter": {
 		"internal/asl", "internal/asl/...", "internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/limits", "internal/sandbox/kit/optional",
-		"internal/sandbox/store", "internal/sandbox/wire",
+		"internal/sandbox/kit/persist", "internal/sandbox/store", "internal/sandbox/wire",
 		"internal/sandbox/states/failure", "internal/sandbox/states/history", "internal/sandbox/states/integration", "internal/sandbox/states/items", "internal/sandbox/states/journal",
 		"internal/sandbox/states/maprun", "internal/sandbox/states/record", "internal/sandbox/states/report", "internal/sandbox/states/tokens", "internal/sandbox/states/watch",
 	},
@@ -146,7 +146,7 @@ var mayImport = map[string][]string{
 		"internal/sandbox/states/record", "internal/sandbox/wire",
 	},
 	"internal/sandbox/states/watch":           {"internal/sandbox/states/journal", "internal/sandbox/states/record", "internal/sandbox/store"},
-	"internal/sandbox/states/journal":         {"internal/sandbox/guard", "internal/sandbox/store"},
+	"internal/sandbox/states/journal":         {"internal/clock", "internal/sandbox/guard", "internal/sandbox/kit/persist", "internal/sandbox/store"},
 	"internal/sandbox/states/items/delimited": {},
 	"internal/app": {
 		"templates", "internal/artifacts", "internal/asl", "internal/awscfg", "internal/check", "internal/checks", "internal/clock", "internal/costs",

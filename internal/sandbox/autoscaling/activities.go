@@ -105,12 +105,14 @@ func (s *Service) Start(ctx context.Context) error {
 	from := s.Clock.Now().UTC()
 	s.done.Go(guard.Func(s.Log, "scheduled actions", func() {
 		var retry bell.Retry
-		if err := s.watchAll(run); err != nil && run.Err() == nil {
-			s.Log.Error("alarms of scaling policies", "error", err.Error())
-		}
+		watched := false
 		for {
 			now := s.Clock.Now().UTC()
 			next, err := s.fire(from, now)
+			if !watched {
+				lacking := s.watchAll(run)
+				watched, err = lacking == nil, errors.Join(err, lacking)
+			}
 			if err = errors.Join(err, s.bound(run)); err != nil && run.Err() == nil {
 				s.Log.Error("scaling", "error", err.Error())
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -106,24 +107,28 @@ func (s *Service) drive(r request) {
 		if s.ctx.Err() != nil {
 			return // the next process does it
 		}
-		_, serr := s.settle(r.key(), func(now *request) error {
-			if now.over() {
-				return nil // it was cancelled
-			}
-			if now.Status = types.OperationStatusSuccess; id != "" {
-				now.Identifier = id
-			}
-			if err != nil {
-				now.Status, now.Code, now.Message = types.OperationStatusFailed, codeOf(err), messageOf(err)
-			} else if m != nil {
-				now.Model = m.text()
-			}
-			return nil
-		})
-		if serr != nil {
-			s.Log.Error("a request of Cloud Control", "token", r.Token, "error", serr.Error())
-		}
+		_ = persist.Until(s.ctx, s.Clock, s.Log, "the end of a request of Cloud Control", func() error { return s.end(&r, id, m, err) }, "token", r.Token)
 	}))
+}
+
+// end keeps what has become of a request, unless it was cancelled or is gone.
+func (s *Service) end(r *request, id string, m model, failed error) error {
+	return s.DB.Update(func(tx *store.Tx) error {
+		now, found, err := store.Get[request](tx, requestsBucket, r.key())
+		if err != nil || !found || now.over() {
+			return err
+		}
+		now.Changed = s.Clock.Now().UTC()
+		if now.Status = types.OperationStatusSuccess; id != "" {
+			now.Identifier = id
+		}
+		if failed != nil {
+			now.Status, now.Code, now.Message = types.OperationStatusFailed, codeOf(failed), messageOf(failed)
+		} else if m != nil {
+			now.Model = m.text()
+		}
+		return store.Put(tx, requestsBucket, r.key(), now)
+	})
 }
 
 // perform does what a request asks for, and returns the resource as it is then.

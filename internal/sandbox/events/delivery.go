@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -131,19 +132,22 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	if f != nil && f.again && exhausted == "" {
 		d.Tries++
 		d.Due = now.Add(courier.Backoff(d.Tries))
-		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
-			s.Log.Error("a delivery is not kept", "error", err.Error())
+		if s.persist(ctx, func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }) == nil {
+			s.deliveries.Add(key, d.Due)
 		}
-		s.deliveries.Add(key, d.Due)
 		return
 	}
 	if f != nil {
 		s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
 		s.bury(ctx, d, *f, exhausted)
 	}
-	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
-		s.Log.Error("a delivery is not forgotten", "error", err.Error())
-	}
+	_ = s.persist(ctx, func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) })
+}
+
+// persist notes what has become of a delivery: until it is on disk, or the service ends and
+// the next start delivers again.
+func (s *Service) persist(ctx context.Context, note func(*store.Tx) error) error {
+	return persist.Until(ctx, s.Clock, s.Log, "the delivery of an event", func() error { return s.DB.Batch(note) })
 }
 
 // bury sends what cannot be delivered to the dead-letter queue of the target.

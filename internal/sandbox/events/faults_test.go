@@ -170,3 +170,45 @@ func TestArchivePatternsKeepNumbers(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(*rules.Rules[0].EventPattern), &got))
 	require.Equal(t, []json.Number{"9007199254740993", "1.50"}, got.Detail.N)
 }
+
+// What is told while the disk is full is kept when there is room, and what was delivered is
+// not delivered again.
+func TestNothingIsLostOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("event", func(t *testing.T) {
+		t.Parallel()
+		s := newSetup(t)
+		url, arn := s.queue(t, "q", "r")
+		s.rule(t, "r", `{"source":["aws.x"]}`, types.Target{Id: aws.String("q"), Arn: &arn})
+		free, refused := s.FillDisk()
+		s.events.PutEvent(t.Context(), iamtest.Scope, "aws.x", "X", nil, map[string]any{})
+		s.OutliveFullDisk(t, free, refused)
+		s.soon(t, 100*time.Millisecond, func() bool {
+			out, err := s.queues.ReceiveMessage(t.Context(), &sqssdk.ReceiveMessageInput{QueueUrl: &url})
+			return err == nil && len(out.Messages) == 1
+		})
+	})
+	t.Run("delivery", func(t *testing.T) {
+		t.Parallel()
+		s := newSetup(t)
+		type disk struct {
+			free    func()
+			refused func() int64
+		}
+		calls := make(chan disk, 8)
+		arn := s.destination(t, "d", func(http.ResponseWriter, *http.Request) {
+			free, refused := s.FillDisk()
+			calls <- disk{free, refused}
+		})
+		role := s.service(t, "caller", iamtest.Allow("events:InvokeApiDestination", "*"))
+		s.rule(t, "r", `{"source":["x"]}`, types.Target{Id: aws.String("t"), Arn: &arn, RoleArn: &role})
+		s.put(t, "default", "x", map[string]any{})
+		d := <-calls
+		s.OutliveFullDisk(t, d.free, d.refused)
+		s.soon(t, time.Second, func() bool {
+			left, err := store.ReadAll[json.RawMessage](s.DB, "events.deliveries", "")
+			return err == nil && len(left) == 0
+		})
+		require.Empty(t, calls)
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -207,21 +208,32 @@ func (s *Service) keepPosts() {
 				break gather
 			}
 		}
-		if err := s.publish(some); err != nil {
+		m, err := s.matching(some)
+		if err != nil { // the rules cannot be read
 			s.Log.Error("events are lost", "count", len(some), "error", err.Error())
+			continue
 		}
+		_ = persist.Until(s.ctx, s.Clock, s.Log, "the events of services", func() error { return s.keep(m) }, "count", len(some))
 	}
 }
 
 // publish hands events to the rules of their buses.
 func (s *Service) publish(some []posting) error {
-	var m matched
-	for _, p := range some {
-		if err := s.match(&m, p); err != nil {
-			return err
-		}
+	m, err := s.matching(some)
+	if err != nil {
+		return err
 	}
 	return s.keep(m)
+}
+
+// matching finds the rules of their buses that events are for.
+func (s *Service) matching(some []posting) (m matched, err error) {
+	for _, p := range some {
+		if err := s.match(&m, p); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // onEntries are the buses that the entries of a call are for.

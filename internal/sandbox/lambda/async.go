@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -81,7 +82,7 @@ func (q *events) process(ctx context.Context, ev event) {
 		}
 		f, v, err := q.s.read(reference{ev.Scope, ev.Function, ev.Qualifier})
 		if err != nil {
-			q.drop(ev, err)
+			q.drop(ctx, ev, err)
 			return
 		}
 		c := f.Events[ev.Qualifier]
@@ -107,7 +108,7 @@ func (q *events) process(ctx context.Context, ev event) {
 				return
 			}
 			ev.NotBefore = q.s.Clock.Now().Add(time.Duration(ev.Attempts) * time.Minute)
-			q.keep(ev)
+			q.keep(ctx, ev)
 		}
 	}
 }
@@ -126,22 +127,23 @@ func maxAge(c eventConfig) time.Duration {
 	return time.Duration(*c.MaxAge) * time.Second
 }
 
-func (q *events) keep(ev event) {
-	err := q.s.DB.Update(func(tx *store.Tx) error { return store.Put(tx, dbEvents, ev.key(), ev) })
-	if err != nil {
-		q.s.Log.Error("asynchronous invocation not updated", "service", "lambda", "function", ev.Function, "id", ev.ID, "error", err)
-	}
+// persist notes what has become of an event: until it is on disk, or the service stops and
+// the next start goes on from before.
+func (q *events) persist(ctx context.Context, ev event, note func(*store.Tx) error) {
+	_ = persist.Until(ctx, q.s.Clock, q.s.Log, "an asynchronous invocation", func() error { return q.s.DB.Update(note) },
+		"service", "lambda", "function", ev.Function, "id", ev.ID)
+}
+
+func (q *events) keep(ctx context.Context, ev event) {
+	q.persist(ctx, ev, func(tx *store.Tx) error { return store.Put(tx, dbEvents, ev.key(), ev) })
 }
 
 // drop ends an event; why is nil if it was done with.
-func (q *events) drop(ev event, why error) {
+func (q *events) drop(ctx context.Context, ev event, why error) {
 	if why != nil {
 		q.s.Log.Warn("asynchronous invocation dropped", "service", "lambda", "function", ev.Function, "id", ev.ID, "error", why)
 	}
-	err := q.s.DB.Update(func(tx *store.Tx) error { return tx.Delete(dbEvents, ev.key()) })
-	if err != nil {
-		q.s.Log.Error("asynchronous invocation not removed", "service", "lambda", "function", ev.Function, "id", ev.ID, "error", err)
-	}
+	q.persist(ctx, ev, func(tx *store.Tx) error { return tx.Delete(dbEvents, ev.key()) })
 }
 
 // deliver tells the destination of the outcome, and the dead-letter queue of a
@@ -168,7 +170,7 @@ func (q *events) deliver(ctx context.Context, f function, v version, c eventConf
 	if ctx.Err() != nil {
 		return
 	}
-	q.drop(ev, err)
+	q.drop(ctx, ev, err)
 }
 
 func truncate(s string, n int) string {

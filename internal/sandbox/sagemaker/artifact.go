@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/linear"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -163,7 +164,9 @@ func (s *Service) artifact(ctx context.Context, sc wire.Scope, p wire.Principal,
 		}
 		return nil, failf("Failed to extract model data archive from URL %q: %s. Please ensure that the object is a valid tar.gz archive that holds %s.", a.url, err, linear.File)
 	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error { return tx.PutRaw(bucketArtifacts, key, raw) })
+	err = persist.Until(ctx, s.cfg.Clock, s.cfg.Log, "the model data of an endpoint", func() error {
+		return s.cfg.DB.Update(func(tx *store.Tx) error { return tx.PutRaw(bucketArtifacts, key, raw) })
+	}, "key", key)
 	return raw, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -72,10 +73,7 @@ func (s *Service) drive(arn string) {
 
 func (s *Service) run(arn string) {
 	for {
-		err := s.step(arn)
-		if err != nil && s.ctx.Err() == nil {
-			s.cfg.Log.Error("endpoint transition", "endpoint", arn, "error", err.Error())
-		}
+		err := s.persist(arn, func() error { return s.step(arn) })
 		s.mu.Lock()
 		again := s.again[arn] && err == nil && !s.closed
 		delete(s.again, arn)
@@ -88,14 +86,19 @@ func (s *Service) run(arn string) {
 	}
 }
 
+// persist writes what becomes of an endpoint until it is on disk or the service ends.
+func (s *Service) persist(arn string, write func() error) error {
+	return persist.Until(s.ctx, s.cfg.Clock, s.cfg.Log, "an endpoint's transition", write, "endpoint", arn)
+}
+
 // step takes an endpoint from where the store says it is to where it rests.
 // Each transition ends in one store update, so that a crash at any point leaves
 // either the state before, from which Start goes on, or the one after.
 func (s *Service) step(arn string) error {
 	for {
-		e, err := load[endpoint](s, bucketEndpoints, kindEndpoint, arn)
-		if err != nil {
-			return nil //nolint:nilerr // it was deleted meanwhile
+		e, found, err := store.Read[endpoint](s.cfg.DB, bucketEndpoints, arn)
+		if err != nil || !found { // it was deleted meanwhile
+			return err
 		}
 		if e.serves() {
 			s.ensure(&e)
@@ -241,8 +244,10 @@ func (s *Service) finishCreate(e *endpoint) error {
 
 func (s *Service) finishDelete(e *endpoint) error {
 	s.retire(e.ARN, 0)
-	err := s.cfg.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucketEndpoints, e.ARN), tx.Delete(bucketTags, e.ARN), tx.DeletePrefix(bucketArtifacts, e.ARN+"/"))
+	err := s.persist(e.ARN, func() error {
+		return s.cfg.DB.Update(func(tx *store.Tx) error {
+			return errors.Join(tx.Delete(bucketEndpoints, e.ARN), tx.Delete(bucketTags, e.ARN), tx.DeletePrefix(bucketArtifacts, e.ARN+"/"))
+		})
 	})
 	if err == nil {
 		s.publish(e, "DELETED")
@@ -257,7 +262,9 @@ func (s *Service) settle(e *endpoint, to types.EndpointStatus) error {
 	if to == types.EndpointStatusInService {
 		e.Active.settle()
 	}
-	err := s.cfg.DB.Update(func(tx *store.Tx) error { return store.Put(tx, bucketEndpoints, e.ARN, *e) })
+	err := s.persist(e.ARN, func() error {
+		return s.cfg.DB.Update(func(tx *store.Tx) error { return store.Put(tx, bucketEndpoints, e.ARN, *e) })
+	})
 	if err == nil && !same {
 		s.changed(e)
 	}

@@ -174,7 +174,7 @@ func (s *Service) finish(e *endpoint) error {
 		return err
 	}
 	s.retire(e.ARN, e.Active.Generation)
-	return s.keepArtifacts(e.ARN, e.Active.Generation)
+	return s.persist(e.ARN, func() error { return s.keepArtifacts(e.ARN, e.Active.Generation) })
 }
 
 // turnBack begins the rollback of an update. A blue/green deployment has its old fleet
@@ -214,7 +214,7 @@ func (s *Service) rollBack(e *endpoint) error {
 		return err
 	}
 	s.retire(e.ARN, e.Active.Generation)
-	return s.keepArtifacts(e.ARN, e.Active.Generation)
+	return s.persist(e.ARN, func() error { return s.keepArtifacts(e.ARN, e.Active.Generation) })
 }
 
 // again is after how long is asked anew who was too busy to answer.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -122,19 +123,22 @@ func (s *Service) deliver(ctx context.Context, key string, d delivery) {
 	if pause, again := d.pause(); err != nil && again && !errors.As(err, &final) {
 		d.Tries++
 		d.Due = s.now().Add(pause)
-		if err := s.DB.Batch(func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }); err != nil {
-			s.Log.Error("a delivery is not kept", "error", err.Error())
+		if s.persist(ctx, func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }) == nil {
+			s.deliveries.Add(key, d.Due)
 		}
-		s.deliveries.Add(key, d.Due)
 		return
 	}
 	if err != nil {
 		s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.shown(), "error", d.Subscription.unnamed(err))
 		s.bury(ctx, d)
 	}
-	if err := s.DB.Batch(func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) }); err != nil {
-		s.Log.Error("a delivery is not forgotten", "error", err.Error())
-	}
+	_ = s.persist(ctx, func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) })
+}
+
+// persist notes what has become of a delivery: until it is on disk, or the service ends and
+// the next start delivers again.
+func (s *Service) persist(ctx context.Context, note func(*store.Tx) error) error {
+	return persist.Until(ctx, s.Clock, s.Log, "the delivery of a message", func() error { return s.DB.Batch(note) })
 }
 
 // pause is how long to wait before a delivery is tried again; again is false when it was

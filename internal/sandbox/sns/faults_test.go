@@ -203,6 +203,37 @@ func TestDeliveryPolicies(t *testing.T) {
 	}
 }
 
+// A message that was delivered while the disk is full is forgotten when there is room.
+func TestDeliveriesOutliveAFullDisk(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	type disk struct {
+		free    func()
+		refused func() int64
+	}
+	full, calls := make(chan disk, 8), make(chan string, 8)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(raw), `"hello"`) {
+			free, refused := s.FillDisk()
+			full <- disk{free, refused}
+		}
+		calls <- string(raw)
+	}))
+	t.Cleanup(server.Close)
+	topic := s.topic(t, "t")
+	s.confirmed(t, topic, server.URL, nil, calls)
+	require.Eventually(t, func() bool { return s.pending(t) == 0 }, time.Minute, time.Millisecond)
+	s.publish(t, topic, "hello", nil)
+	d := <-full
+	s.OutliveFullDisk(t, d.free, d.refused)
+	require.Eventually(t, func() bool {
+		s.Clock.Advance(time.Second)
+		return s.pending(t) == 0
+	}, time.Minute, time.Millisecond)
+	require.Empty(t, full, "it is delivered once")
+}
+
 // pending is how many deliveries are not done.
 func (s *setup) pending(t *testing.T) int {
 	t.Helper()

@@ -25,9 +25,6 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 // BreakExpressions makes every evaluation of JSONata panic.
 func (s *Service) BreakExpressions() { s.engine.JSONata = nil }
 
-// FullDisk makes commits fail while full says so.
-func (s *Service) FullDisk(full func() error) { s.journal.Full = full }
-
 // Evaluated is the content of the file that a process leaves which dies while a
 // branch of an execution is evaluated.
 func Evaluated(key, path string) []byte {

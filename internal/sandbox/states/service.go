@@ -60,7 +60,7 @@ func New(c Config) (*Service, error) {
 	}
 	c.Clock, c.Log = defaults.Of(c.Clock, c.Log)
 	s := &Service{
-		journal: journal.New(c.DB),
+		journal: journal.New(c.DB, c.Clock, c.Log),
 		report:  report.Reporter{Events: c.Events, Metrics: c.Metrics, Logs: c.Logs, Clock: c.Clock, Log: c.Log}.Start(),
 	}
 	desk := tokens.NewDesk(c.DB)

@@ -3,12 +3,15 @@ package states_test
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // A panic ends the execution that it happened in, wherever that was, and no other.
@@ -95,29 +99,87 @@ func TestFailedAfterTheThirdDeath(t *testing.T) {
 	require.True(t, running(other))
 }
 
-// While nothing can be written an execution cannot go on; it has a whole history
-// nevertheless once there is space.
-func TestWholeHistoryAfterAFullDisk(t *testing.T) {
+// While nothing can be written an execution stands still. It goes on when there is room,
+// calls nothing twice and has a whole history.
+func TestExecutionsOutliveAFullDisk(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(w *world) { w.lambda.all["f"] = function{} })
-	m := w.machine("m", `{"StartAt":"P","States":{"P":{"Type":"Pass","Next":"T"},"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","End":true}}}`)
-	var commits atomic.Int64
-	w.svc.FullDisk(func() error {
-		if n := commits.Add(1); n > 1 && n < 5 { // the first one is the start's
-			return errors.New("no space left on device")
-		}
-		return nil
-	})
-	got := w.await(w.start(m, "e", `{}`))
-	require.Equal(t, "FAILED", got["status"])
-	require.Contains(t, got["cause"], "no space left on device")
-	events := w.history(got["executionArn"].(string))
-	types := w.eventTypes(got["executionArn"].(string))
-	require.Equal(t, "ExecutionStarted", types[0])
-	require.Equal(t, "ExecutionFailed", types[len(types)-1])
-	for i, e := range events {
-		require.Equal(t, strconv.Itoa(i+1), fmt.Sprint(e.(map[string]any)["id"]))
+	const call = `{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:`
+	items := func(kind string) string {
+		return `{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":1,"End":true,"ItemProcessor":{
+			"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"` + kind + `"},"StartAt":"T","States":{"T":` + call + `full","End":true}}}}}}`
 	}
+	for name, definition := range map[string]string{
+		"task": `{"StartAt":"T","States":{"T":` + call + `full","Next":"W"},"W":{"Type":"Wait","Seconds":1,"Next":"U"},"U":` + call + `plain","End":true}}}`,
+		"both": `{"StartAt":"B","States":{"B":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"T","States":{"T":` + call + `full","Next":"U"},"U":` + call + `plain","End":true}}},
+			{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"End":true}}}]}}}`,
+		"children": items("STANDARD"), "express": items("EXPRESS"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			full := make(chan func(), 1)
+			var refused func() int64
+			var w *world
+			once := sync.OnceFunc(func() {
+				free, n := w.around.FillDisk()
+				refused = n
+				full <- free
+			})
+			w = newWorld(t, func(x *world) {
+				w = x
+				x.lambda.all["full"] = function{handle: func(json.RawMessage) (string, error) { once(); return "1", nil }}
+				x.lambda.all["plain"] = function{handle: func(json.RawMessage) (string, error) { return "2", nil }}
+			})
+			arn := w.start(w.machine("m", definition), "e", `{"items":[1,2,3]}`)
+			free := <-full
+			require.Eventually(t, func() bool { return refused() > 5 }, time.Minute, time.Millisecond, "nobody tries again")
+			free()
+			got := w.await(arn)
+			require.Equal(t, "SUCCEEDED", got["status"], "%v %v", got["error"], got["cause"])
+			for i, e := range w.history(arn) {
+				require.Equal(t, strconv.Itoa(i+1), fmt.Sprint(e.(map[string]any)["id"]))
+			}
+			if name == "task" || name == "both" {
+				require.Equal(t, []int{1, 1}, []int{w.lambda.calls("full"), w.lambda.calls("plain")})
+				return
+			}
+			require.Equal(t, 3, w.lambda.calls("full"))
+			require.Equal(t, "[1,1,1]", got["output"])
+		})
+	}
+}
+
+// told hears of the events of executions.
+type told func()
+
+func (f told) PutEvent(context.Context, wire.Scope, string, string, []string, any) { f() }
+
+// A machine whose deletion meets a full disk is gone when there is room.
+func TestDeletionsOutliveAFullDisk(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var events atomic.Int64
+	full := make(chan func(), 1)
+	var refused func() int64
+	w = newWorld(t, func(x *world) {
+		w = x
+		x.config.Events = told(func() {
+			if events.Add(1) == 2 { // it began, and was aborted
+				free, n := w.around.FillDisk()
+				refused = n
+				full <- free
+			}
+		})
+	})
+	m := w.machine("m", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":36000,"End":true}}}`)
+	w.start(m, "e", `{}`)
+	w.must("DeleteStateMachine", map[string]any{"stateMachineArn": m})
+	free := <-full
+	require.Eventually(t, func() bool { return refused() > 3 }, time.Minute, time.Millisecond, "nobody tries again")
+	require.Equal(t, "DELETING", w.must("DescribeStateMachine", map[string]any{"stateMachineArn": m})["status"])
+	free()
+	require.Eventually(t, func() bool {
+		return w.call("DescribeStateMachine", map[string]any{"stateMachineArn": m}).status == http.StatusBadRequest
+	}, time.Minute, time.Millisecond)
 }
 
 // An execution that cannot run any more, since its definition is damaged, ends

@@ -95,7 +95,7 @@ func (d *DB) commitSome() {
 						return errUndo
 					}
 				}
-				return nil
+				return d.room()
 			})
 		})
 		if failed != nil {

@@ -32,6 +32,9 @@ type DB struct {
 	idle    idleSync
 	opaque  []string // buckets whose values may be anything
 	shared  shared
+	// Full, if tests set it, is asked before each commit; its error is what a full disk
+	// answers.
+	Full func() error
 }
 
 // lockPatience bounds the wait for another process that has the file open.
@@ -163,7 +166,20 @@ func (d *DB) View(fn func(*Tx) error) error {
 // disk; when fn returns an error nothing has changed.
 func (d *DB) Update(fn func(*Tx) error) error {
 	d.idle.busy()
-	return d.bolt.Update(func(t *bolt.Tx) error { return fn(&Tx{t, d}) })
+	return d.bolt.Update(func(t *bolt.Tx) error {
+		if err := fn(&Tx{t, d}); err != nil {
+			return err
+		}
+		return d.room()
+	})
+}
+
+// room is the error of a disk that tests have filled.
+func (d *DB) room() error {
+	if d.Full == nil {
+		return nil
+	}
+	return d.Full()
 }
 
 // Tx is a transaction; it is not safe for concurrent use and not valid after

@@ -4,12 +4,15 @@
 package iamtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +49,29 @@ type World struct {
 	path   string
 	clock  clock.Clock
 	server *httptest.Server
+	disk   disk
+}
+
+// disk is the one that the store lies on.
+type disk struct {
+	full    atomic.Bool
+	refused atomic.Int64
+}
+
+func (d *disk) room() error {
+	if !d.full.Load() {
+		return nil
+	}
+	d.refused.Add(1)
+	return syscall.ENOSPC
+}
+
+// FillDisk leaves no room for anything that the store is to keep, until free is called.
+// refused counts what was not kept since.
+func (w *World) FillDisk() (free func(), refused func() int64) {
+	before := w.disk.refused.Load()
+	w.disk.full.Store(true)
+	return func() { w.disk.full.Store(false) }, func() int64 { return w.disk.refused.Load() - before }
 }
 
 // New returns a world with IAM and STS in it. Register services with its Router.
@@ -72,11 +98,26 @@ func (w *World) Close() {
 	_ = w.DB.Close()
 }
 
+// OutliveFullDisk lets the time pass until work in the background has met a full disk again
+// and again, and makes room: what has begun is to end after it. The disk is full when it is
+// called, by FillDisk.
+func (w *World) OutliveFullDisk(t testing.TB, free func(), refused func() int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for refused() < 3 {
+		require.NoError(t, w.Clock.WaitTimers(ctx, 1), "nobody tries again")
+		w.Clock.Advance(250 * time.Millisecond)
+	}
+	free()
+}
+
 func (w *World) open(t testing.TB, keys wire.Credentials) {
 	t.Helper()
 	var err error
 	w.DB, err = store.Open(w.path)
 	require.NoError(t, err)
+	w.DB.Full = w.disk.room
 	w.Router = wire.NewRouter(nil, nil)
 	w.Router.Clock = w.clock
 	w.IAM, err = iam.New(iam.Config{DB: w.DB, Clock: w.clock, Home: Account, Admin: keys, Signers: w.Router})

@@ -14,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/agenda"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -146,21 +147,20 @@ func (c *Courier[T]) bring(ctx context.Context, key string, p parcel[T]) {
 		return
 	}
 	p.Due = c.Clock.Now().UTC().Add(pause)
-	err := c.DB.Batch(func(tx *store.Tx) error {
-		if again {
-			return store.Put(tx, c.Bucket, key, p)
-		}
-		if c.Done != nil {
-			if err := c.Done(tx, p.V); err != nil {
-				return err
+	err := persist.Until(ctx, c.Clock, c.Log, c.What, func() error {
+		return c.DB.Batch(func(tx *store.Tx) error {
+			if again {
+				return store.Put(tx, c.Bucket, key, p)
 			}
-		}
-		return tx.Delete(c.Bucket, key)
+			if c.Done != nil {
+				if err := c.Done(tx, p.V); err != nil {
+					return err
+				}
+			}
+			return tx.Delete(c.Bucket, key)
+		})
 	})
-	if err != nil {
-		c.Log.Error(c.What+" is not noted", "error", err.Error())
-	}
-	if again {
+	if err == nil && again {
 		c.agenda.Add(key, p.Due)
 	}
 }

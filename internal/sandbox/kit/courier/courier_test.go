@@ -2,6 +2,7 @@ package courier_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -73,6 +74,46 @@ func TestWhatIsKeptIsBrought(t *testing.T) {
 	left, err := store.ReadAll[struct{}](c.DB, "letters", "")
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// What was brought while the disk is full is noted when there is room, and not brought again.
+func TestEndsAreNotedWhenThereIsRoom(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(filepath.Join(t.TempDir(), "store.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	var full atomic.Bool
+	db.Full = func() error {
+		if full.Load() {
+			return errors.New("no space left on device")
+		}
+		return nil
+	}
+	clk, brought := clock.NewFake(time.Now()), atomic.Int64{}
+	c := courier.New(courier.Config[letter]{
+		DB: db, Clock: clk, Log: slog.New(slog.DiscardHandler), Bucket: "letters", What: "a letter", Lane: func(l letter) string { return l.To },
+		Bring: func(context.Context, *letter) (time.Duration, bool) {
+			full.Store(true)
+			brought.Add(1)
+			return 0, false
+		},
+	})
+	require.NoError(t, c.Start(t.Context()))
+	keep(t, c, letter{To: "a"})
+	wait, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	for range 3 {
+		require.NoError(t, clk.WaitTimers(wait, 1), "nobody tries again")
+		clk.Advance(time.Second)
+	}
+	full.Store(false)
+	require.Eventually(t, func() bool {
+		clk.Advance(time.Second)
+		left, err := store.ReadAll[struct{}](db, "letters", "")
+		return err == nil && len(left) == 0
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, c.Close())
+	require.EqualValues(t, 1, brought.Load())
 }
 
 // Who takes its time holds up no other.

@@ -294,6 +294,9 @@ func (s *Handlers) describeStateMachine(_ context.Context, req *wire.Request, in
 		TracingConfiguration: &types.TracingConfiguration{Enabled: m.Tracing},
 		VariableReferences:   s.variableReferences(m.AsRevision()),
 	}
+	if m.Deleting {
+		out.Status = types.StateMachineStatusDeleting
+	}
 	if m.Revision != "" {
 		out.RevisionId = aws.String(m.Revision)
 	}

@@ -3,6 +3,7 @@ package interpreter
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
@@ -21,7 +22,12 @@ type distributed struct {
 	st  *asl.State
 	ev  *evaluation
 	run *maprun.Run
+	// left counts the ends of children that are not on disk yet.
+	left sync.WaitGroup
 }
+
+// Recorded waits until the ends of all children that have ended are on disk.
+func (d *distributed) Recorded() { d.left.Wait() }
 
 // distributed runs a Map state's items in child executions.
 func (b *branch) distributed(st *asl.State, ev *evaluation) error {
@@ -313,7 +319,7 @@ func (d *distributed) RedriveChild(ctx context.Context, rec *record.Execution) (
 
 // finishChild runs a child that is in the table of running executions.
 func (d *distributed) finishChild(ctx context.Context, x *execution) (*record.Execution, error) {
-	x.principal = d.b.x.principal
+	x.principal, x.left = d.b.x.principal, &d.left
 	stop := context.AfterFunc(ctx, func() {
 		if !errors.Is(context.Cause(ctx), failure.ErrShutdown) {
 			x.cancel(stopError{})

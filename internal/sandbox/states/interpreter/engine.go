@@ -21,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/maprun"
@@ -87,6 +88,11 @@ func New(c Config) *Engine {
 	s := &Engine{Config: c, evaluating: watch.New(c.DB, c.Log), live: map[string]*execution{}, open: map[string]int{}, machines: map[string]*asl.Machine{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
+}
+
+// Insist does something of the service's own in the background until it is done.
+func (s *Engine) Insist(what string, do func() error) {
+	s.running.Go(guard.Func(s.Log, what, func() { _ = persist.Until(s.ctx, s.Clock, s.Log, what, do) }))
 }
 
 // Start resumes every execution that was running when the process ended. ctx

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
-	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
@@ -70,6 +68,8 @@ type execution struct {
 	full    bool
 	// unsaved are writes that failed, in their order. They go before the next ones.
 	unsaved *journal.Lane
+	// left counts the ends of a Map Run's children that are not on disk yet; nil of others.
+	left *sync.WaitGroup
 }
 
 // durable reports whether the execution has a history in the store.
@@ -313,13 +313,14 @@ func (x *execution) flushLocked() <-chan error {
 	return x.s.Journal.AddTo(x.unsaved, puts)
 }
 
-// sync writes everything and waits until it is on disk.
+// sync writes everything and waits until it is on disk: an execution that cannot be
+// recorded stands still. What ends the execution ends the wait.
 func (x *execution) sync() error {
-	done := x.flush()
-	if done == nil {
-		return nil
+	err := x.persist(x.ctx, x.flush())
+	if err != nil && !errors.Is(err, journal.ErrClosed) && x.ctx.Err() != nil {
+		return context.Cause(x.ctx)
 	}
-	return <-done
+	return err
 }
 
 // restore reads a branch's cursor if the store has one.
@@ -347,6 +348,7 @@ func (x *execution) finish(b *branch, out any, err error) {
 	if b != nil {
 		head = b.cur.Head
 	}
+	var end []journal.Put // of an execution without a history
 	x.mu.Lock()
 	if x.rec.LastEvent == 0 { // it could not even begin
 		x.recordStart()
@@ -370,36 +372,52 @@ func (x *execution) finish(b *branch, out any, err error) {
 		x.puts = append(x.puts, record.Puts(&x.rec)...)
 		x.puts = append(x.puts, x.s.evaluating.Forget(x.rec.RunKey())...)
 	case x.rec.MapRun != "": // its run shows it
-		x.s.Journal.Add(record.Puts(&x.rec))
+		end = record.Puts(&x.rec)
 	default:
-		x.s.Journal.Add([]journal.Put{{Bucket: record.BucketExpress, Key: x.rec.RunKey()}})
+		end = []journal.Put{{Bucket: record.BucketExpress, Key: x.rec.RunKey()}}
 	}
 	done := x.flushLocked()
 	rec := x.rec
 	x.mu.Unlock()
-	x.persist(done)
+	x.conclude(end, done)
 	x.s.Report.Announce(x.s.ctx, &rec)
 }
 
-// persist waits until the end is on disk, and tries again while it cannot be
-// written: an execution that has ended must not run again, and whoever waits for
-// its end must see it.
-func (x *execution) persist(done <-chan error) {
-	for done != nil {
-		err := <-done
-		if err == nil || errors.Is(err, journal.ErrClosed) {
-			return
-		}
-		x.s.Log.Error("record the end of an execution", "execution", x.rec.Key(), "error", err)
-		if clock.Sleep(x.s.ctx, x.s.Clock, persistEvery) != nil {
-			return // the next start ends it
-		}
-		done = x.flush()
+// conclude has the end written: an execution that has ended must not run again, and whoever
+// waits for its end must see it. For that of an execution without a history nobody waits but
+// its Map Run. What the end of the service leaves, the next start ends.
+func (x *execution) conclude(end []journal.Put, done <-chan error) {
+	if end == nil {
+		_ = x.persist(x.s.ctx, done)
+		return
 	}
+	queue := func() <-chan error { return x.s.Journal.Add(end) }
+	queued, left := queue(), x.left
+	if left != nil {
+		left.Add(1)
+	}
+	x.s.running.Go(guard.Func(x.s.Log, "the end of an execution", func() {
+		if left != nil {
+			defer left.Done()
+		}
+		_ = x.s.Journal.Persist(x.s.ctx, queued, queue, "execution", x.rec.Key())
+	}))
 }
 
-// persistEvery is how long after a failed write the end is written again.
-const persistEvery = time.Second
+// persist waits until what was queued is on disk, and queues it again while it cannot be
+// written.
+func (x *execution) persist(ctx context.Context, done <-chan error) error {
+	if done == nil {
+		return nil
+	}
+	again := func() <-chan error {
+		if done := x.flush(); done != nil {
+			return done
+		}
+		return x.s.Journal.AddTo(x.unsaved, nil) // behind what another branch has queued
+	}
+	return x.s.Journal.Persist(ctx, done, again, "execution", x.rec.Key())
+}
 
 // outcome sets status, output and error of the record and returns the last event.
 func (x *execution) outcome(out any, err error) (string, *history.Details) {

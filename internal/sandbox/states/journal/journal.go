@@ -4,12 +4,16 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
@@ -36,6 +40,8 @@ func Encoded(v any) store.Encoded {
 // order in which they were added.
 type Journal struct {
 	db     *store.DB
+	clock  clock.Clock
+	log    *slog.Logger
 	mu     sync.Mutex
 	wake   *sync.Cond
 	queue  []entry
@@ -44,9 +50,6 @@ type Journal struct {
 	// Crash, if tests set it, is asked before each entry is queued; once it says
 	// true nothing is written any more, as after kill -9.
 	Crash func() bool
-	// Full, if tests set it, is asked before each commit; its error is what a full
-	// disk answers.
-	Full func() error
 }
 
 type entry struct {
@@ -126,8 +129,8 @@ var errHeld = errors.New("an earlier write of the execution failed")
 var ErrClosed = errors.New("the service is closed")
 
 // New begins a journal over a store; Close ends it.
-func New(db *store.DB) *Journal {
-	j := &Journal{db: db, ended: make(chan struct{})}
+func New(db *store.DB, c clock.Clock, log *slog.Logger) *Journal {
+	j := &Journal{db: db, clock: c, log: log, ended: make(chan struct{})}
 	j.wake = sync.NewCond(&j.mu)
 	guard.Go(nil, "the journal", j.run, nil)
 	return j
@@ -135,6 +138,35 @@ func New(db *store.DB) *Journal {
 
 // Add queues writes; the channel yields their outcome once.
 func (j *Journal) Add(puts []Put) <-chan error { return j.AddTo(nil, puts) }
+
+// Insist waits until writes are on disk, and makes them again while they fail: nobody else
+// would. An error is ErrClosed, or that of ctx, which is done.
+func (j *Journal) Insist(ctx context.Context, puts []Put) error {
+	return j.Persist(ctx, j.Add(puts), func() <-chan error { return j.Add(puts) })
+}
+
+// Persist is Insist for writes that are queued already; again queues those that failed.
+func (j *Journal) Persist(ctx context.Context, done <-chan error, again func() <-chan error, args ...any) error {
+	closed := false
+	err := persist.Until(ctx, j.clock, j.log, "an execution", func() error {
+		if done == nil {
+			done = again()
+		}
+		if done == nil {
+			return nil
+		}
+		err := <-done
+		if done = nil; errors.Is(err, ErrClosed) {
+			closed = true
+			return nil
+		}
+		return err
+	}, args...)
+	if closed {
+		return ErrClosed
+	}
+	return err
+}
 
 // AddTo is Add for the writes of one execution, which are in order even if some
 // fail.
@@ -197,11 +229,6 @@ func (j *Journal) commit(batch []entry) {
 		return
 	}
 	err := guard.Run(nil, "the journal", func() error {
-		if j.Full != nil {
-			if err := j.Full(); err != nil {
-				return err
-			}
-		}
 		return j.db.Batch(func(tx *store.Tx) error { // with what others write at the time
 			for _, e := range batch {
 				if err := apply(tx, e.puts); err != nil {

@@ -17,7 +17,7 @@ import (
 // ended before a restart.
 func (m *Run) child(ctx context.Context, i int, input childInput) error {
 	items := input.items
-	rec, err := m.childRecord(i, input)
+	rec, err := m.childRecord(ctx, i, input)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,9 @@ func outputOf(rec *record.Execution) (any, error) {
 
 // ended calls fn for each child that has been begun, in order. It reads them from
 // the store, where they are once they have ended.
-func (m *Run) ended(fn func(i int, rec *record.Execution) error) error {
-	if err := <-m.Journal.Add(nil); err != nil { // what was added before is on disk
-		if errors.Is(err, journal.ErrClosed) {
-			return failure.ErrShutdown
-		}
+func (m *Run) ended(ctx context.Context, fn func(i int, rec *record.Execution) error) error {
+	m.Parent.Recorded()
+	if err := m.keep(ctx, nil); err != nil { // what was added before is on disk
 		return err
 	}
 	for from := 0; from < m.started; {
@@ -127,10 +125,22 @@ func (m *Run) ended(fn func(i int, rec *record.Execution) error) error {
 // maxPart is how much of what children have returned is in memory at a time.
 const maxPart = 4 << 20
 
+// keep waits until writes are on disk.
+func (m *Run) keep(ctx context.Context, puts []journal.Put) error {
+	err := m.Journal.Insist(ctx, puts)
+	switch {
+	case errors.Is(err, journal.ErrClosed):
+		return failure.ErrShutdown
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 func childKey(run string, index int) string { return fmt.Sprintf("%s#%08d", run, index) }
 
 // childRecord finds the child execution of a batch, or records a new one.
-func (m *Run) childRecord(i int, input childInput) (*record.Execution, error) {
+func (m *Run) childRecord(ctx context.Context, i int, input childInput) (*record.Execution, error) {
 	key := childKey(m.rec.Key(), i)
 	if m.resumed {
 		rec, err := m.begun(i)
@@ -152,7 +162,7 @@ func (m *Run) childRecord(i int, input childInput) (*record.Execution, error) {
 	if len(rec.Input) > record.MaxData {
 		return nil, failure.New(failure.DataLimit, "The input of a child execution exceeds the maximum number of bytes service limit.").Err()
 	}
-	return &rec, <-m.Journal.Add(puts)
+	return &rec, m.keep(ctx, puts)
 }
 
 // begun finds a child that an earlier process recorded, nil if none did.

@@ -24,7 +24,7 @@ func (m *Run) output(ctx context.Context, p wire.Principal, feed items.Feed) (an
 	m.mu.Lock()
 	m.rec.Items.Written, m.rec.Children.Written = m.rec.Items.Total, m.rec.Children.Total
 	m.mu.Unlock()
-	out, err := m.result(w)
+	out, err := m.result(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -35,11 +35,11 @@ func (m *Run) output(ctx context.Context, p wire.Principal, feed items.Feed) (an
 }
 
 // result is the list of all results; nil if it is too large to be a state's.
-func (m *Run) result(w *asl.ResultWriter) ([]any, error) {
+func (m *Run) result(ctx context.Context, w *asl.ResultWriter) ([]any, error) {
 	if w != nil && w.Transformation == "NONE" {
 		left := 2 * record.MaxData
 		out := []any{}
-		err := m.ended(func(_ int, rec *record.Execution) error {
+		err := m.ended(ctx, func(_ int, rec *record.Execution) error {
 			o := results.Exported(rec)
 			if left = value.Room(o, left); left < 0 {
 				return errCut
@@ -139,7 +139,7 @@ func (m *Run) write(ctx context.Context, p wire.Principal, feed items.Feed) (any
 func (m *Run) writeAll(ctx context.Context, w *results.Writer, feed items.Feed) error {
 	gaps := map[int]bool{} // children that could not begin
 	ended := 0
-	err := m.ended(func(i int, rec *record.Execution) error {
+	err := m.ended(ctx, func(i int, rec *record.Execution) error {
 		for j := ended; j < i; j++ {
 			gaps[j] = true
 		}

@@ -38,6 +38,8 @@ type Parent interface {
 	RunChild(ctx context.Context, rec *record.Execution) (*record.Execution, error)
 	// RedriveChild is RunChild for one that has ended.
 	RedriveChild(ctx context.Context, rec *record.Execution) (*record.Execution, error)
+	// Recorded waits until the ends of all children that have ended are on disk.
+	Recorded()
 	// Guarded turns a panic of fn into a failure.
 	Guarded(fn func() error) error
 }
