@@ -160,7 +160,7 @@ func findPulumi(t *testing.T, root string) string {
 func stopSandbox(home string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_ = sandbox.Stop(ctx, filepath.Join(home, "sandbox")) // it may never have run
+	_, _ = sandbox.Stop(ctx, filepath.Join(home, "sandbox")) // it may never have run
 }
 
 // cmdExits runs a command and wants an exit code: exits 10 pipelinetui run ...

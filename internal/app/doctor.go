@@ -49,6 +49,9 @@ func (a *App) Doctor(ctx context.Context) []Check {
 		}
 		return strings.TrimSpace(fmt.Sprintf("%s %s, account %s, region %s, %s", t.Name, t.Endpoint, t.Account, t.Region, t.Identity)), nil
 	})
+	if t, open := a.target.peek(); open && t.embedded {
+		add("sandbox", false, a.checkSandbox)
+	}
 	if a.opts.Settings.String(settings.Target) == TargetAWS {
 		add("provider plugins", false, func() (string, error) { return a.checkPlugins(ctx) })
 	}

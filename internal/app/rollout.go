@@ -23,6 +23,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -161,13 +162,16 @@ func brakeOf(own []string, there []stack.RolloutAlarm) string {
 	return brake
 }
 
-// haste is how many times faster the waits of deployments pass here.
+// haste is how many times faster the waits of deployments pass here: as the sandbox that
+// runs says, which another process may have started with settings of its own.
 func (a *App) haste(t *Target) int {
-	n, err := strconv.Atoi(a.opts.Settings.String(settings.SandboxHaste))
-	if err != nil || !t.embedded {
+	if !t.embedded {
 		return 1
 	}
-	return max(1, n)
+	if info, running, err := sandbox.Status(a.sandboxDir()); err == nil && running && info.Settings != nil {
+		return max(1, info.Settings.Haste)
+	}
+	return max(1, a.opts.Settings.Int(settings.SandboxHaste)) // one of a version that does not tell
 }
 
 // rolloutOf reads what SageMaker tells of an endpoint that moves over.

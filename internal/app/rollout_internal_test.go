@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -48,6 +50,35 @@ func TestRolloutOf(t *testing.T) {
 	r = rolloutOf(out, 60)
 	require.Equal(t, began.Add(10*time.Second), r.Next)
 	require.True(t, r.TurningBack)
+}
+
+// How fast waits pass is what the sandbox that runs says, whatever this process was told.
+func TestHasteIsThatOfTheSandbox(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	env := map[string]string{
+		"PIPELINETUI_HOME": home, "PIPELINETUI_SANDBOX_HASTE": "100", "PIPELINETUI_SANDBOX_ENDPOINT_DELAY": "3s", "PIPELINETUI_SANDBOX_IMAGES": "a=http://127.0.0.1:1",
+	}
+	a := newTestApp(t, env, nil)
+	startTestSandbox(t, func(o *sandbox.ServeOptions) {
+		o.Dir, o.Haste, o.EndpointDelay = filepath.Join(home, "sandbox"), 7, 3*time.Second
+	})
+	require.Equal(t, 7, a.haste(&Target{embedded: true}))
+	require.Equal(t, 1, a.haste(&Target{}), "AWS's own time")
+	info, err := a.SandboxStart(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 7, info.Settings.Haste)
+	require.Equal(t, []SandboxDifference{
+		{"sandboxHaste", "7", "100", "environment PIPELINETUI_SANDBOX_HASTE"},
+		{"sandboxImages", "", "a=http://127.0.0.1:1", "environment PIPELINETUI_SANDBOX_IMAGES"},
+	}, info.Differs)
+	unasked, err := newTestApp(t, map[string]string{"PIPELINETUI_HOME": home}, nil).SandboxStatus()
+	require.NoError(t, err)
+	require.Empty(t, unasked.Differs, "nothing was asked for")
+	detail, err := a.checkSandbox()
+	require.Equal(t, "haste 7, endpoint delay 3s", detail)
+	require.ErrorContains(t, err, "it runs with sandboxHaste 7; 100 is asked for")
+	require.Contains(t, fault.HintOf(err), "sandbox stop")
 }
 
 // News never comes behind the end of a stream, which is its last event.

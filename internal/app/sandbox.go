@@ -1,10 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +29,37 @@ type SandboxInfo struct {
 	Account  string    `json:"account,omitempty"`
 	Dir      string    `json:"dir"`
 	Log      string    `json:"log"`
+	// Settings are those of the one that runs, nil if it is of a version that does not tell.
+	Settings *SandboxSettings `json:"settings,omitempty"`
+	// Differs is what was asked for and is not so, since the sandbox ran already.
+	Differs []SandboxDifference `json:"differs,omitempty"`
+	// Stopped tells that it ran and was stopped.
+	Stopped bool `json:"stopped,omitempty"`
 }
+
+// SandboxSettings are what holds as long as a sandbox runs.
+type SandboxSettings struct {
+	Haste         int    `json:"haste"`
+	EndpointDelay string `json:"endpointDelay"`
+	MaxItemBytes  int64  `json:"maxItemBytes"`
+	Images        string `json:"images,omitempty"`
+}
+
+// SandboxDifference is a setting that the running sandbox has otherwise than was asked for.
+type SandboxDifference struct {
+	Setting string `json:"setting"`
+	Running string `json:"running"`
+	Asked   string `json:"asked"`
+	Source  string `json:"source"` // where it was asked for
+}
+
+// Text says what differs.
+func (d SandboxDifference) Text() string {
+	return fmt.Sprintf("it runs with %s %s; %s is asked for (%s)", d.Setting, cmp.Or(d.Running, "unset"), d.Asked, d.Source)
+}
+
+// SandboxAnew is the way to other settings.
+const SandboxAnew = "Run `pipelinetui sandbox stop`, then `pipelinetui sandbox start`: what is in it stays."
 
 // Variable is one environment variable.
 type Variable struct {
@@ -68,8 +103,62 @@ func (a *App) describeSandbox(info sandbox.Info, running bool) SandboxInfo {
 	out := SandboxInfo{Running: running, Dir: a.sandboxDir(), Log: sandbox.LogPath(a.sandboxDir())}
 	if running {
 		out.Endpoint, out.PID, out.Started, out.Version, out.Account = info.Endpoint, info.PID, info.Started, info.Version, info.Account
+		if s := info.Settings; s != nil {
+			out.Settings = &SandboxSettings{s.Haste, s.EndpointDelay.String(), s.MaxItemBytes, shownImages(s.Images)}
+		}
+		out.Differs = a.otherwise(info)
 	}
 	return out
+}
+
+// shownImages are images as their setting writes them, without passwords.
+func shownImages(images map[string]string) string {
+	var parts []string
+	for _, image := range slices.Sorted(maps.Keys(images)) {
+		parts = append(parts, image+"="+fault.Masked(images[image]))
+	}
+	return strings.Join(parts, ",")
+}
+
+// otherwise is what was asked for by a setting and is not so in the sandbox that runs: its
+// settings are those it was started with.
+func (a *App) otherwise(info sandbox.Info) (out []SandboxDifference) {
+	s := a.opts.Settings
+	look := func(name, running, asked string) {
+		if v := s.Get(name); v.Value != "" && v.Source != settings.ByDefault && running != asked {
+			out = append(out, SandboxDifference{name, running, asked, v.Source})
+		}
+	}
+	if is := info.Settings; is != nil {
+		look(settings.SandboxHaste, strconv.Itoa(is.Haste), s.String(settings.SandboxHaste))
+		look(settings.SandboxDelay, is.EndpointDelay.String(), s.Duration(settings.SandboxDelay).String())
+		look(settings.SandboxItems, strconv.FormatInt(is.MaxItemBytes, 10), s.String(settings.SandboxItems))
+		if asked, err := parseImages(s.String(settings.SandboxImages)); err == nil {
+			look(settings.SandboxImages, shownImages(is.Images), shownImages(asked))
+		}
+	}
+	if u, err := url.Parse(info.Endpoint); err == nil {
+		look(settings.SandboxPort, u.Port(), s.String(settings.SandboxPort))
+	}
+	look(settings.SandboxAccount, info.Account, s.String(settings.SandboxAccount))
+	return out
+}
+
+// checkSandbox tells how the sandbox runs, and that it runs otherwise than was asked for.
+func (a *App) checkSandbox() (string, error) {
+	info, err := a.SandboxStatus()
+	if err != nil || info.Settings == nil {
+		return "", err
+	}
+	detail := fmt.Sprintf("haste %d, endpoint delay %s", info.Settings.Haste, info.Settings.EndpointDelay)
+	if len(info.Differs) == 0 {
+		return detail, nil
+	}
+	var parts []string
+	for _, d := range info.Differs {
+		parts = append(parts, d.Text())
+	}
+	return detail, fault.New(fault.Conflict, "%s", strings.Join(parts, "; ")).WithHint("%s", SandboxAnew)
 }
 
 // SandboxStart starts the sandbox unless it runs.
@@ -84,8 +173,13 @@ func (a *App) SandboxStatus() (SandboxInfo, error) {
 	return a.describeSandbox(info, running), err
 }
 
-// SandboxStop ends the sandbox's process; its data stay.
-func (a *App) SandboxStop(ctx context.Context) error { return sandbox.Stop(ctx, a.sandboxDir()) }
+// SandboxStop ends the sandbox's process, if there is one; its data stay.
+func (a *App) SandboxStop(ctx context.Context) (SandboxInfo, error) {
+	ran, err := sandbox.Stop(ctx, a.sandboxDir())
+	out := a.describeSandbox(sandbox.Info{}, false)
+	out.Stopped = ran
+	return out, err
+}
 
 // SandboxReset stops the sandbox and deletes everything in it; with keysOnly it
 // deletes the key of the sandbox's user instead, and the next start makes another.

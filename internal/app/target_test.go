@@ -161,12 +161,16 @@ func (r *recorder) take() []string {
 }
 
 // startTestSandbox serves a sandbox in this process until the test ends.
-func startTestSandbox(t *testing.T) sandbox.Info {
+func startTestSandbox(t *testing.T, with ...func(*sandbox.ServeOptions)) sandbox.Info {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, ended := make(chan sandbox.Info, 1), make(chan error, 1)
+	o := sandbox.ServeOptions{Dir: t.TempDir(), Ready: func(i sandbox.Info) { ready <- i }}
+	for _, f := range with {
+		f(&o)
+	}
 	go func() {
-		ended <- sandbox.Serve(ctx, sandbox.ServeOptions{Dir: t.TempDir(), Ready: func(i sandbox.Info) { ready <- i }})
+		ended <- sandbox.Serve(ctx, o)
 	}()
 	select {
 	case info := <-ready:

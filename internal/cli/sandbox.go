@@ -53,23 +53,45 @@ func runSandboxStatus(_ context.Context, deps *Deps) error {
 }
 
 func runSandboxStop(ctx context.Context, deps *Deps) error {
-	if err := deps.app().SandboxStop(ctx); err != nil {
+	info, err := deps.app().SandboxStop(ctx)
+	if err != nil {
 		return err
 	}
-	return writeSandbox(deps, app.SandboxInfo{})
+	return writeSandbox(deps, info)
+}
+
+// sandboxDoc is what programs are told of the sandbox.
+type sandboxDoc struct {
+	console.Header
+	app.SandboxInfo
 }
 
 func writeSandbox(deps *Deps, info app.SandboxInfo) error {
-	doc := struct {
-		console.Header
-		app.SandboxInfo
-	}{console.NewHeader("Sandbox"), info}
-	return deps.Write(doc, func() string {
-		if !info.Running {
+	return deps.Write(sandboxDoc{console.NewHeader("Sandbox"), info}, func() string {
+		switch {
+		case info.Stopped:
+			return "the sandbox was stopped; what is in it stays\n"
+		case !info.Running:
 			return "the sandbox is not running\n"
 		}
-		return fmt.Sprintf("the sandbox runs at %s (process %d, started %s)\n", info.Endpoint, info.PID, render.Age(info.Started, deps.now()))
+		return sandboxText(deps, info)
 	})
+}
+
+// sandboxText says where the sandbox runs and how, and what was asked for in vain.
+func sandboxText(deps *Deps, info app.SandboxInfo) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the sandbox runs at %s (process %d, started %s)\n", info.Endpoint, info.PID, render.Age(info.Started, deps.now()))
+	if s := info.Settings; s != nil {
+		fmt.Fprintf(&b, "haste %d, endpoint delay %s\n", s.Haste, s.EndpointDelay)
+	}
+	for _, d := range info.Differs {
+		fmt.Fprintf(&b, "%s\n", deps.OutStyle.Warn.Render(render.Line("! "+d.Text(), 0)))
+	}
+	if len(info.Differs) > 0 {
+		fmt.Fprintln(&b, app.SandboxAnew)
+	}
+	return b.String()
 }
 
 // sandboxResetOptions are those of sandbox reset.
@@ -105,7 +127,15 @@ func runSandboxReset(ctx context.Context, deps *Deps, o *sandboxResetOptions) er
 	if err := deps.app().SandboxReset(ctx, o.keysOnly); err != nil {
 		return err
 	}
-	return writeSandbox(deps, app.SandboxInfo{})
+	info, err := deps.app().SandboxStatus()
+	if err != nil {
+		return err
+	}
+	text := "everything in the sandbox is deleted\n"
+	if o.keysOnly {
+		text = "the key of the sandbox's user is deleted: the next start makes another\n"
+	}
+	return deps.Write(sandboxDoc{console.NewHeader("Sandbox"), info}, func() string { return text })
 }
 
 // sandboxEnvOptions are those of sandbox env.

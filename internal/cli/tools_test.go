@@ -195,6 +195,13 @@ func TestSandboxCommands(t *testing.T) {
 	w.run(t, "sandbox", "start").ends(t, ExitOK, w.info.Endpoint)
 	doc := w.run(t, "sandbox", "status", "-o", "json").ends(t, ExitOK).doc(t, "Sandbox")
 	require.Equal(t, true, doc["running"])
+	require.EqualValues(t, 1, doc["settings"].(map[string]any)["haste"])
+	hasty := map[string]string{"PIPELINETUI_SANDBOX_HASTE": "100"}
+	(&line{w: w, environ: hasty}).run(t, "sandbox", "start").ends(t, ExitOK, "it runs with sandboxHaste 1; 100 is asked for (environment PIPELINETUI_SANDBOX_HASTE)",
+		"Run `pipelinetui sandbox stop`, then `pipelinetui sandbox start`")
+	(&line{w: w, environ: hasty}).run(t, "doctor").ends(t, ExitOK, "it runs with sandboxHaste 1; 100 is asked for")
+	doc = (&line{w: w, environ: hasty}).run(t, "sandbox", "start", "-o", "json").ends(t, ExitOK).doc(t, "Sandbox")
+	require.Equal(t, []any{map[string]any{"setting": "sandboxHaste", "running": "1", "asked": "100", "source": "environment PIPELINETUI_SANDBOX_HASTE"}}, doc["differs"])
 	l := w.run(t, "sandbox", "env").ends(t, ExitOK, "export AWS_ACCESS_KEY_ID=", w.info.Endpoint)
 	require.Contains(t, l.out.String(), w.info.AccessKeyID)
 	w.run(t, "sandbox", "account", "add", "111122223333").ends(t, ExitOK, "has account 111122223333")
@@ -213,9 +220,15 @@ func TestSandboxCommands(t *testing.T) {
 	(&line{w: w, tty: true, typed: "no\n"}).run(t, "sandbox", "reset", "--keys").ends(t, ExitCancelled, "Make a new key")
 	empty := newHome(t, t.TempDir())
 	empty.run(t, "sandbox", "status").ends(t, ExitOK, "not running")
-	empty.run(t, "sandbox", "stop").ends(t, ExitOK, "not running")
-	empty.run(t, "sandbox", "reset", "--yes").ends(t, ExitOK, "not running")
+	empty.run(t, "sandbox", "stop").ends(t, ExitOK, "the sandbox is not running")
+	empty.run(t, "sandbox", "reset", "--yes").ends(t, ExitOK, "everything in the sandbox is deleted")
+	empty.run(t, "sandbox", "reset", "--keys", "--yes").ends(t, ExitOK, "the next start makes another")
 	empty.run(t, "sandbox", "logs").ends(t, ExitNotFound, "there is no log yet")
+	empty.serve(t)
+	empty.run(t, "sandbox", "stop").ends(t, ExitOK, "the sandbox was stopped")
+	require.NoError(t, <-empty.stopped)
+	doc = empty.run(t, "sandbox", "stop", "-o", "json").ends(t, ExitOK).doc(t, "Sandbox")
+	require.Equal(t, []any{false, nil}, []any{doc["running"], doc["stopped"]})
 }
 
 func TestWriteLog(t *testing.T) {

@@ -47,7 +47,7 @@ func TestAccounts(t *testing.T) {
 	require.Equal(t, fault.Conflict, fault.KindOf(err))
 
 	// They are kept, with their keys.
-	require.NoError(t, sandbox.Stop(ctx, dir))
+	stopped(ctx, t, dir)
 	info, err = start(t, dir)
 	require.NoError(t, err)
 	all, err := sandbox.Accounts(ctx, info)

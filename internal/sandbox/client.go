@@ -235,23 +235,24 @@ func Status(dir string) (Info, bool, error) {
 }
 
 // Stop ends the folder's daemon: in good order, or by force if that takes too
-// long. It is no error if there is none. When it returns, the folder is free.
-func Stop(ctx context.Context, dir string) error {
-	lock, err := stop(ctx, dir)
+// long. It is no error if there is none, which ran tells. When it returns, the folder is
+// free.
+func Stop(ctx context.Context, dir string) (ran bool, err error) {
+	lock, ran, err := stop(ctx, dir)
 	if lock != nil {
 		lock.release()
 	}
-	return err
+	return ran, err
 }
 
-// stop ends the daemon and holds its lock, so that none starts meanwhile. The
-// lock is nil if the folder does not exist. The daemon is asked first, with the
+// stop ends the daemon and holds its lock, so that none starts meanwhile; ran tells whether
+// there was one. The lock is nil if the folder does not exist. The daemon is asked first, with the
 // token that only its own folder has; that works from any container that shares
 // the folder and the network. A signal is sent only to a process that is proved to
 // be the daemon: the number in a file may be that of a stranger here.
-func stop(ctx context.Context, dir string) (*fileLock, error) {
+func stop(ctx context.Context, dir string) (lock *fileLock, ran bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	for _, step := range []struct {
 		try      func(context.Context, string) bool
@@ -266,14 +267,14 @@ func stop(ctx context.Context, dir string) (*fileLock, error) {
 		switch {
 		case err == nil:
 			_ = os.Remove(statePath(dir))
-			return lock, nil
+			return lock, step.try != nil, nil
 		case !errors.Is(err, errLocked):
-			return nil, startFault(err, "stop the sandbox")
+			return nil, false, startFault(err, "stop the sandbox")
 		case ctx.Err() != nil:
-			return nil, fault.New(fault.KindOf(ctx.Err()), "the sandbox has not ended yet").Because(ctx.Err())
+			return nil, false, fault.New(fault.KindOf(ctx.Err()), "the sandbox has not ended yet").Because(ctx.Err())
 		}
 	}
-	return nil, notStopped(dir)
+	return nil, false, notStopped(dir)
 }
 
 // politely asks the daemon to end.
@@ -333,7 +334,7 @@ type ResetOptions struct {
 // Reset stops the folder's daemon and deletes everything that was made in it.
 // Port, key and log stay, unless the options say otherwise.
 func Reset(ctx context.Context, dir string, o ResetOptions) error {
-	lock, err := stop(ctx, dir)
+	lock, _, err := stop(ctx, dir)
 	if err != nil || lock == nil {
 		return err
 	}

@@ -23,8 +23,6 @@ import (
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
-
-	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 )
 
 // unpack lays out a sandbox's folder that was kept as an archive.
@@ -75,7 +73,7 @@ func TestOlderStoreOpens(t *testing.T) {
 	require.Empty(t, none.StateMachines)
 
 	// The second start finds nothing to bring into form.
-	require.NoError(t, sandbox.Stop(ctx, dir))
+	stopped(ctx, t, dir)
 	info, err = start(t, dir)
 	require.NoError(t, err)
 	keptResources(t, config(info))

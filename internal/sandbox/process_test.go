@@ -77,7 +77,7 @@ func TestIsolateBeginsAgain(t *testing.T) {
 	cmd.Env = append(os.Environ(), childEnv+"=serve", "GITHUB_TOKEN=only-the-caller's")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		require.NoError(t, sandbox.Stop(context.WithoutCancel(t.Context()), dir))
+		stopped(context.WithoutCancel(t.Context()), t, dir)
 		_ = cmd.Wait()
 	})
 	require.Eventually(t, func() bool {
@@ -141,7 +141,7 @@ func TestStopSparesStrangers(t *testing.T) {
 			raw, err := json.Marshal(map[string]any{"id": "i", "pid": pid, "endpoint": "http://127.0.0.1:1"})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "state.json"), raw, 0o600))
-			err = sandbox.Stop(t.Context(), dir)
+			_, err = sandbox.Stop(t.Context(), dir)
 			require.ErrorIs(t, err, fault.Locked)
 			require.ErrorIs(t, sandbox.Reset(t.Context(), dir, sandbox.ResetOptions{}), fault.Locked)
 			require.NotEmpty(t, fault.HintOf(err))
@@ -183,7 +183,7 @@ func TestStopFindsTheDaemon(t *testing.T) {
 			info, err := start(t, dir)
 			require.NoError(t, err)
 			spoil(t, dir, info)
-			require.NoError(t, sandbox.Stop(t.Context(), dir))
+			stopped(t.Context(), t, dir)
 			require.Eventually(t, func() bool { return syscall.Kill(info.PID, 0) != nil }, time.Minute, 5*time.Millisecond)
 			alive(t, stranger)
 		})

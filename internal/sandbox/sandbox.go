@@ -48,6 +48,17 @@ type Info struct {
 	// AccessKeyID and SecretAccessKey belong to the account's user, who may do
 	// everything.
 	AccessKeyID, SecretAccessKey string
+	// Settings is what the daemon was started with; nil of a version that does not tell.
+	Settings *Settings
+}
+
+// Settings are those that hold as long as a daemon runs.
+type Settings struct {
+	// Haste is how many times faster than on AWS the waits of deployments pass.
+	Haste         int               `json:"haste"`
+	EndpointDelay time.Duration     `json:"endpoint_delay"`
+	MaxItemBytes  int64             `json:"max_item_bytes"`
+	Images        map[string]string `json:"images,omitempty"`
 }
 
 // KV is one environment variable.
@@ -140,6 +151,8 @@ type state struct {
 	Process process.ID `json:"process"`
 	// Token lets its bearer end the daemon.
 	Token string `json:"token"`
+	// Settings are nil in the state of a version that does not tell.
+	Settings *Settings `json:"settings,omitempty"`
 }
 
 // keyFile holds the key of the account's user.
@@ -217,7 +230,7 @@ func readInfo(dir string) (info Info, found bool, err error) {
 func (s *state) info(keys wire.Credentials) Info {
 	return Info{
 		ID: s.ID, Endpoint: s.Endpoint, PID: s.PID, Started: s.Started, Version: s.Version, Account: s.Account, Region: s.Region,
-		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
+		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, Settings: s.Settings,
 	}
 }
 

@@ -52,12 +52,20 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// stopped ends the daemon of a folder, if there is one.
+func stopped(ctx context.Context, t *testing.T, dir string) bool {
+	t.Helper()
+	ran, err := sandbox.Stop(ctx, dir)
+	require.NoError(t, err)
+	return ran
+}
+
 // start runs a daemon as a process of its own and sees to its end.
 func start(t *testing.T, dir string, args ...string) (sandbox.Info, error) {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = sandbox.Stop(context.WithoutCancel(t.Context()), dir) })
+	t.Cleanup(func() { _, _ = sandbox.Stop(context.WithoutCancel(t.Context()), dir) })
 	return sandbox.Start(t.Context(), dir, exe, append([]string{dir}, args...)...)
 }
 
@@ -105,7 +113,7 @@ func TestDaemonSurvivesKill(t *testing.T) {
 	require.Equal(t, "arn:aws:iam::000000000000:role/kept", *role.Role.Arn)
 	check(second)
 
-	require.NoError(t, sandbox.Stop(ctx, dir))
+	require.True(t, stopped(ctx, t, dir))
 	_, running, err := sandbox.Status(dir)
 	require.NoError(t, err)
 	require.False(t, running)
@@ -114,7 +122,7 @@ func TestDaemonSurvivesKill(t *testing.T) {
 		p, err := os.FindProcess(second.PID)
 		return err != nil || p.Signal(syscall.Signal(0)) != nil
 	}, time.Minute, 5*time.Millisecond, "the process is gone")
-	require.NoError(t, sandbox.Stop(ctx, dir), "stopping what does not run is no error")
+	require.False(t, stopped(ctx, t, dir), "stopping what does not run is no error")
 }
 
 // fill makes something in several services; the check finds it again.
@@ -160,7 +168,7 @@ func TestConcurrentStartsShareOneDaemon(t *testing.T) {
 	infos, errs := make([]sandbox.Info, 6), make([]error, 6)
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = sandbox.Stop(context.WithoutCancel(t.Context()), dir) })
+	t.Cleanup(func() { _, _ = sandbox.Stop(context.WithoutCancel(t.Context()), dir) })
 	for i := range infos {
 		wg.Go(func() { infos[i], errs[i] = sandbox.Start(t.Context(), dir, exe, dir) })
 	}
@@ -254,7 +262,7 @@ func TestAddresses(t *testing.T) {
 
 func TestDoor(t *testing.T) {
 	t.Parallel()
-	info, _ := serve(t, sandbox.ServeOptions{Dir: t.TempDir(), Version: "v"})
+	info, _ := serve(t, sandbox.ServeOptions{Dir: t.TempDir(), Version: "v", Haste: 60, EndpointDelay: 3 * time.Second})
 	get := func(host, method, path string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, info.Endpoint+path, strings.NewReader(""))
 		require.NoError(t, err)
@@ -270,7 +278,7 @@ func TestDoor(t *testing.T) {
 	}
 	status, body := get("", http.MethodGet, sandbox.HealthPath)
 	require.Equal(t, http.StatusOK, status)
-	require.JSONEq(t, `{"id":"`+info.ID+`","pid":`+jsonInt(info.PID)+`,"version":"v"}`, body)
+	require.JSONEq(t, `{"id":"`+info.ID+`","pid":`+jsonInt(info.PID)+`,"version":"v","haste":60,"endpoint_delay":"3s"}`, body)
 	status, _ = get("localhost:1", http.MethodGet, sandbox.HealthPath)
 	require.Equal(t, http.StatusOK, status)
 	status, _ = get("evil.example", http.MethodGet, sandbox.HealthPath)

@@ -24,7 +24,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// HealthPath answers without a signature: who is there, nothing else.
+// HealthPath answers without a signature: who is there, and how fast its time passes.
 const HealthPath = "/_sandbox/health"
 
 // stopPath ends the daemon if it is asked with its token.
@@ -71,6 +71,11 @@ type ServeOptions struct {
 	Clock clock.Clock
 	// Ready, if not nil, is called once when requests are taken.
 	Ready func(Info)
+}
+
+// settings are those that the daemon tells of itself.
+func (o *ServeOptions) settings() *Settings {
+	return &Settings{Haste: max(o.Haste, 1), EndpointDelay: o.EndpointDelay, MaxItemBytes: o.MaxItemBytes, Images: o.Images}
 }
 
 // Serve runs the daemon in this process until ctx ends or the process gets
@@ -150,6 +155,7 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 	st := state{
 		ID: wire.NewID(), PID: os.Getpid(), Endpoint: "http://" + listener.Addr().String(), Started: o.Clock.Now(),
 		Version: o.Version, Account: o.Account, Region: o.Region, Process: process.This(), Token: rand.Text(),
+		Settings: o.settings(),
 	}
 	svc, err := build(o, keys, st.Endpoint)
 	if err != nil {
@@ -255,7 +261,9 @@ func keepPort(dir string, l net.Listener) error {
 // links in SNS's messages). A
 // browser that was led here under another name (DNS rebinding) gets nothing.
 func handler(st state, quit func(), router http.Handler) http.Handler {
-	health, err := json.Marshal(map[string]any{"id": st.ID, "pid": st.PID, "version": st.Version})
+	health, err := json.Marshal(map[string]any{
+		"id": st.ID, "pid": st.PID, "version": st.Version, "haste": st.Settings.Haste, "endpoint_delay": st.Settings.EndpointDelay.String(),
+	})
 	if err != nil {
 		panic(fmt.Sprintf("health: %s", err)) // strings and a number
 	}

@@ -93,6 +93,9 @@ func all() []setting {
 	}
 }
 
+// ByDefault is the source of a value that nobody has set.
+const ByDefault = "default"
+
 // Value is a setting's value and where it came from ("default", "flag --region",
 // "environment AWS_REGION", or the config file's path and line).
 type Value struct {
@@ -196,7 +199,7 @@ func Resolve(src Sources) (*Settings, error) {
 		s.values[d.name] = v
 	}
 	s.forSandbox(src)
-	if v, ok := src.Environ("NO_COLOR"); ok && v != "" && s.values[Color].Source == "default" {
+	if v, ok := src.Environ("NO_COLOR"); ok && v != "" && s.values[Color].Source == ByDefault {
 		s.values[Color] = Value{Color, "never", "environment NO_COLOR", s.values[Color].Help}
 	}
 	return s, errs.OrNil()
@@ -213,7 +216,7 @@ const awsEndpoint = "AWS_ENDPOINT_URL"
 func (s *Settings) forSandbox(src Sources) {
 	off := func(name string) {
 		if v, ok := strings.CutPrefix(s.values[name].Source, "environment AWS_"); ok && v != "" {
-			s.values[name] = Value{Name: name, Source: "default", Help: s.values[name].Help}
+			s.values[name] = Value{Name: name, Source: ByDefault, Help: s.values[name].Help}
 		}
 	}
 	if ignored, _ := src.Environ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"); strings.EqualFold(ignored, "true") {
@@ -229,7 +232,7 @@ func (s *Settings) forSandbox(src Sources) {
 }
 
 func pick(d setting, src Sources, file map[string]Value) Value {
-	v := Value{Name: d.name, Value: d.def, Source: "default", Help: d.help}
+	v := Value{Name: d.name, Value: d.def, Source: ByDefault, Help: d.help}
 	if f, ok := file[d.name]; ok {
 		v.Value, v.Source = f.Value, f.Source
 	}
@@ -269,7 +272,7 @@ func resolvePaths(environ func(string) (string, bool)) (Paths, error) {
 	return Paths{
 		Home:       filepath.Join(xdg.DataHome, "pipelinetui"),
 		Config:     filepath.Join(xdg.ConfigHome, "pipelinetui", "config.yaml"),
-		HomeSource: "default",
+		HomeSource: ByDefault,
 	}, nil
 }
 
