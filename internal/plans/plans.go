@@ -138,26 +138,26 @@ func (p *Plan) Add(r pipelines.Outcome, rows []stack.Row) error {
 // anyName stands for the end of a name that the engine makes up.
 const anyName = "-0000000"
 
-// madeUp is such an end: seven digits, other ones at each look.
+// ending finds what may be a name with an end that the engine makes up: seven digits, other
+// ones at each look.
 // https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
-var madeUp = lazyregexp.New("^-[0-9a-f]{7}$")
+var ending = lazyregexp.New("[0-9A-Za-z_-]+-[0-9a-f]{7}\\b")
 
-// names are those that the engine has made up, with what stands for each.
-type names map[string]string
+// fromFile is what is shown of a file: where it lies, and what it holds.
+var fromFile = lazyregexp.New(`^(asset|archive)\(.+, (sha256:[0-9a-f]+)\)$`)
 
-// givenNames finds the names that the engine has made up for what is to be created: until
-// that is done they are others at each look, and no difference.
+// names tell which resources get a name that is made up, by what it begins with, and what each
+// is called that is there: such a name is a choice.
+type names map[string][]string
+
+// givenNames finds what is to be created, or made anew: until that is done its name is another
+// one at each look, which is no difference, wherever it stands. That a replacement changes
+// the name, the engine does not always tell of itself, only of what refers to it.
 func givenNames(rows []stack.Row) names {
 	out := names{}
 	for i := range rows {
-		if rows[i].Op != stack.OpCreate && rows[i].Op != stack.OpReplace {
-			continue
-		}
-		for _, d := range rows[i].Diff {
-			text, ok := d.New.(string)
-			if end, found := strings.CutPrefix(text, rows[i].Name); ok && found && madeUp.MatchString(end) {
-				out[text] = rows[i].Name + anyName
-			}
+		if op := rows[i].Op; op == stack.OpCreate || op == stack.OpReplace {
+			out[rows[i].Name] = append(out[rows[i].Name], rows[i].ID)
 		}
 	}
 	return out
@@ -165,23 +165,30 @@ func givenNames(rows []stack.Row) names {
 
 // of is a difference with what stands for such names, also within other texts and lists.
 func (n names) of(diff []stack.PropertyDiff) []stack.PropertyDiff {
-	if len(n) == 0 {
-		return diff
-	}
 	out := slices.Clone(diff)
 	for i := range out {
-		out[i].New = n.in(out[i].New)
+		out[i].Path, out[i].New = n.text(out[i].Path), n.in(out[i].New)
 	}
 	return out
+}
+
+// text is a text with what stands for made up names, and without where a file lies.
+func (n names) text(s string) string {
+	s = fromFile.ReplaceAllString(s, "$1($2)")
+	return ending.ReplaceAllStringFunc(s, func(found string) string {
+		begins := found[:len(found)-len(anyName)]
+		there, madeUp := n[begins]
+		if !madeUp || slices.ContainsFunc(there, func(id string) bool { return id == found || strings.HasSuffix(id, "/"+found) }) {
+			return found
+		}
+		return begins + anyName
+	})
 }
 
 func (n names) in(v any) any {
 	switch v := v.(type) {
 	case string:
-		for name, stands := range n {
-			v = strings.ReplaceAll(v, name, stands)
-		}
-		return v
+		return n.text(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
@@ -191,7 +198,7 @@ func (n names) in(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k := range v {
-			out[k] = n.in(v[k])
+			out[n.text(k)] = n.in(v[k])
 		}
 		return out
 	}

@@ -93,3 +93,46 @@ func TestNamesThatAreMadeUp(t *testing.T) {
 	require.Len(t, plan.Differences(with("-1234567", "b")), 1, "another value beside it")
 	require.Len(t, plan.Differences(with("-chosen!", "a")), 2, "a name that somebody gave")
 }
+
+// What the engine tells of a replacement is what forces it, not always its new name: that is
+// seen where others refer to it, at any depth, in ARNs and in JSON.
+func TestNamesOfWhatIsReplaced(t *testing.T) {
+	t.Parallel()
+	type given struct{ model, config, other, file string }
+	with := func(g given) *Plan {
+		return found(t, func(_ *pipelines.Outcome, rows []stack.Row) {
+			const model, config = "ptui-acme-fraud-dev-m", "ptui-acme-fraud-dev-c"
+			m, c := model+g.model, config+g.config
+			rows[0] = stack.Row{URN: "m", Type: "aws:sagemaker/model:Model", Name: model, ID: model + "-0123456", Op: stack.OpReplace, Diff: []stack.PropertyDiff{
+				{Path: "primaryContainer.modelDataUrl", Kind: stack.DiffUpdate, Replace: true, Old: "s3://b/old", New: "s3://b/new"},
+				{Path: "source", Kind: stack.DiffUpdate, Old: "asset(/old, sha256:1)", New: "asset(" + g.file + ")"},
+			}}
+			rows[1] = stack.Row{URN: "c", Type: "aws:sagemaker/endpointConfiguration:EndpointConfiguration", Name: config, ID: config + "-0123456", Op: stack.OpReplace, Diff: []stack.PropertyDiff{
+				{Path: "productionVariants[0].modelName", Kind: stack.DiffUpdate, Replace: true, Old: model + "-0123456", New: m},
+			}}
+			rows[2] = stack.Row{URN: "e", Type: "aws-native:sagemaker:Endpoint", Name: "endpoint", Op: stack.OpUpdate, Diff: []stack.PropertyDiff{
+				{Path: "endpointConfigName", Kind: stack.DiffUpdate, Old: config + "-0123456", New: c},
+				{Path: "policy", Kind: stack.DiffUpdate, New: `{"Resource":"arn:aws:sagemaker:us-east-1:1:model/` + m + `","In":"{\"Name\":\"` + c + `\"}"}`},
+				{Path: "tags", Kind: stack.DiffUpdate, New: map[string]any{m: []any{"x", c + "/live"}, "other": g.other}},
+			}}
+		})
+	}
+	one, other := given{"-abcdef0", "-0000001", "", "/home/a/m.tar.gz, sha256:2"}, given{"-1234567", "-7654321", "", "/home/b/m.tar.gz, sha256:2"}
+	plan := with(one)
+	require.Empty(t, plan.Differences(with(other)))
+	for name, c := range map[string]struct {
+		change func(g *given)
+		want   int
+	}{
+		"it keeps the model that is there":     {func(g *given) { g.model = "-0123456" }, 3},
+		"a name that somebody gave":            {func(g *given) { g.model = "-chosen!" }, 3},
+		"more than what is made up":            {func(g *given) { g.config = "-12345678" }, 3},
+		"a name of nothing that is replaced":   {func(g *given) { g.other = "ptui-acme-fraud-dev-x-1234567" }, 1},
+		"a longer name that only ends like it": {func(g *given) { g.other = "my-ptui-acme-fraud-dev-m-1234567" }, 1},
+		"another file":                         {func(g *given) { g.file = "/home/b/m.tar.gz, sha256:3" }, 1},
+	} {
+		now := other
+		c.change(&now)
+		require.Len(t, plan.Differences(with(now)), c.want, name)
+	}
+}
