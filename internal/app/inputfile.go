@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
@@ -65,6 +67,9 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 		return nil, fault.New(fault.Invalid, "%s is a folder, but pipeline %s reads one file in an execution", path, m.ID).
 			WithHint("Name the file, or set inputFormat to S3FLATTEN or S3LIST.")
 	}
+	if err := checkLines(ctx, m, files); err != nil {
+		return nil, err
+	}
 	d.free = func(ctx context.Context) error { return nameFree(ctx, m, name) }
 	if err := d.free(ctx); err != nil {
 		return nil, err
@@ -79,6 +84,24 @@ func (a *App) DataSet(ctx context.Context, m *Machine, name, path string) (*Data
 		return nil, err
 	}
 	return d, nil
+}
+
+// checkLines refuses a data set whose lines are not JSON before it is uploaded: a Map Run that
+// comes to such a line fails as a whole. What is compressed is left to it.
+func checkLines(ctx context.Context, m *Machine, files []artifacts.File) error {
+	if format, _ := m.Parameters["inputFormat"].(string); format != "JSONL" && format != "S3FLATTEN" {
+		return nil
+	}
+	for _, f := range files {
+		switch strings.ToLower(filepath.Ext(f.Path)) {
+		case ".gz", ".zst":
+			continue
+		}
+		if _, err := executions.JSONLines(f.Path).Check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inputKey is the key of the one file; of a folder, a key at its top.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,8 @@ children that failed or did not run, and those that the pipeline's function refu
 --as-input they are written in the format of the data set, for "run --input-file".
 
 Without EXECUTION it lists the executions that failed, of a batch with --batch; --as-input
-writes their inputs, one a line, for "run --inputs".`,
+writes their inputs, one a line, for "run --inputs". Of the 25 newest that succeeded it names
+those in which items failed.`,
 		Example: `  pipelinetui results failed acme/churn @latest --as-input again.jsonl
   pipelinetui run acme/churn --input-file again.jsonl --wait
   pipelinetui results failed acme/fraud --batch monday --as-input again.jsonl`,
@@ -77,6 +79,15 @@ type failedDoc struct {
 	Count     int64        `json:"count"`
 	File      string       `json:"file,omitempty"`
 	Failed    []failedItem `json:"failed"`
+	// Partly are executions that succeeded, but not with all of their items.
+	Partly []partlyFailed `json:"partly,omitempty"`
+}
+
+// partlyFailed is an execution that succeeded, though items of it failed.
+type partlyFailed struct {
+	Execution   string `json:"execution"`
+	Items       int64  `json:"items"`
+	ItemsFailed int64  `json:"itemsFailed"`
 }
 
 // gatherer takes in what failed.
@@ -150,6 +161,34 @@ func (f *foundResult) failedExecutions(ctx context.Context, deps *Deps, g *gathe
 		}
 		if err := g.add(failedItem{Execution: d.Name, Error: errorOf(d), Cause: executions.MessageOf(d.Cause), Input: json.RawMessage(d.Input)}); err != nil {
 			return err
+		}
+	}
+	return f.failedPartly(ctx, g, in)
+}
+
+// mostPartly bounds at how many executions that succeeded failedPartly looks.
+const mostPartly = 25
+
+// failedPartly looks at the newest of the executions that succeeded, where they work through
+// data sets: the output tells how many items failed.
+func (f *foundResult) failedPartly(ctx context.Context, g *gatherer, in executions.ListInput) error {
+	if _, takes := f.machine.Parameters["inputFormat"].(string); !takes {
+		return nil
+	}
+	in.Statuses, in.Limit = []executions.Status{executions.Succeeded}, mostPartly
+	list, err := f.machine.Client.List(ctx, in)
+	if err != nil {
+		return err
+	}
+	for _, x := range list {
+		d, err := f.machine.Client.Describe(ctx, x.ARN)
+		if err != nil {
+			return err
+		}
+		one := partlyFailed{Execution: d.Name}
+		if json.Unmarshal([]byte(d.Output), &one) == nil && one.ItemsFailed > 0 {
+			one.Execution = d.Name
+			g.doc.Partly = append(g.doc.Partly, one)
 		}
 	}
 	return nil
@@ -235,6 +274,9 @@ func (g *gatherer) child(it *results.Item) error {
 
 func failedText(deps *Deps, d *failedDoc) string {
 	if len(d.Failed) == 0 {
+		if len(d.Partly) > 0 {
+			return "no execution failed\n" + partlyText(deps, d)
+		}
 		return "nothing failed\n"
 	}
 	rows := make([][]render.Cell, len(d.Failed))
@@ -252,5 +294,16 @@ func failedText(deps *Deps, d *failedDoc) string {
 	if rest := d.Count - int64(len(d.Failed)); rest > 0 {
 		text += deps.OutStyle.Muted.Render(fmt.Sprintf("and %s more: add --limit 0", render.Number(rest))) + "\n"
 	}
-	return text
+	return text + partlyText(deps, d)
+}
+
+// partlyText names the executions that succeeded without some of their items.
+func partlyText(deps *Deps, d *failedDoc) string {
+	var b strings.Builder
+	for _, x := range d.Partly {
+		name := render.Line(x.Execution, 0)
+		fmt.Fprintf(&b, "%s\n", deps.OutStyle.Warn.Render(fmt.Sprintf("%s succeeded, but %s of its %s items failed: `pipelinetui results failed %s %s` lists them",
+			name, render.Number(x.ItemsFailed), render.Number(x.Items), d.Pipeline, name)))
+	}
+	return b.String()
 }

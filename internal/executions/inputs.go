@@ -52,6 +52,9 @@ func OpenInputs(path string) (*InputFile, error) {
 		WithHint("Write one JSON document a line, or a CSV file with a header.")
 }
 
+// JSONLines is the file at path as one of JSON Lines, whatever its name ends with.
+func JSONLines(path string) *InputFile { return &InputFile{Name: path, path: path} }
+
 // SpoolInputs takes the inputs that a stream holds, called name, into a temporary
 // file: they are read twice, to be checked before the first of them is started.
 // They are JSON Lines if the first line is a JSON text, or begins as an object or
