@@ -75,6 +75,9 @@ func runHistory(ctx context.Context, deps *Deps, o *historyOptions) error {
 	})
 }
 
+// noteWidth is of a note in the table; the whole is in the document, and in show.
+const noteWidth = 80
+
 func (deps *Deps) revisionTable(st theme.Styles, list []app.Revision) string {
 	now := deps.now()
 	rows := make([][]render.Cell, 0, len(list))
@@ -82,7 +85,7 @@ func (deps *Deps) revisionTable(st theme.Styles, list []app.Revision) string {
 		rows = append(rows, []render.Cell{
 			render.T(fmt.Sprint(r.Number)), render.S(string(r.State), revisionStyle(st, &r)), render.T(render.Age(r.Begun, now)),
 			render.T(render.Dash(r.By)), render.T(render.Dash(revisions.Short(r.Model))), render.T(render.Dash(revisions.Short(r.Code))),
-			render.T(render.Dash(versionOf(r.Machine))), render.T(r.Note()),
+			render.T(render.Dash(versionOf(r.Machine))), render.T(render.Line(r.Note(), noteWidth)),
 		})
 	}
 	return render.Table(st, []string{"REVISION", "STATE", "BEGUN", "BY", "MODEL", "CODE", "MACHINE", "NOTE"}, rows)

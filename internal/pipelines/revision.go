@@ -1,7 +1,6 @@
 package pipelines
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,7 +107,26 @@ func (r *Revision) Note() string {
 	checks := map[ChecksState]string{
 		ChecksFailed: "has failed its checks", ChecksUnverified: "its checks were not asked", ChecksUnknown: "whether it passed its checks can't be read",
 	}[r.Checks]
-	return strings.Join(slices.DeleteFunc([]string{checks, cmp.Or(r.Error, r.Origin.String(), r.Message)}, func(s string) bool { return s == "" }), "; ")
+	why := r.why()
+	if why == "" && r.Origin.String() == "" {
+		why = r.Message
+	}
+	return strings.Join(slices.DeleteFunc([]string{checks, r.Origin.String(), why}, func(s string) bool { return s == "" }), "; ")
+}
+
+// why is the first sentence of its error, without the resource that it is of where it is
+// known what that means.
+func (r *Revision) why() string {
+	text, _, _ := strings.Cut(r.Error, "\n")
+	if at := strings.Index(text, "the rollout of "); at >= 0 && strings.Contains(text[at:], "turned back") {
+		what, rest, _ := strings.Cut(text[at:], ", ")
+		if strings.Contains(rest, "by hand") {
+			what += " by hand"
+		}
+		return what
+	}
+	text, _, _ = strings.Cut(text, ". ")
+	return text
 }
 
 // Whole tells that it was brought to its end.

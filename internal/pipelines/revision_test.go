@@ -39,7 +39,16 @@ func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 3)
 	require.Equal(t, pipelines.RevisionFailed, list[0].State)
-	require.Equal(t, "why", list[0].Note())
+	require.Equal(t, "rollback to 1; why", list[0].Note())
+	turned := list[0]
+	turned.Origin = &revisions.Origin{RollbackTo: 14}
+	turned.Error = "aws-native:sagemaker:Endpoint endpoint: updating SageMaker Endpoint (arn:aws:sagemaker:us-east-1:1:endpoint/e): the rollout of ptui-c-5007261 was turned back, " +
+		"ptui-c-1 serves as before: The deployment was rolled back since the alarm(s) a are in ALARM state. And more."
+	require.Equal(t, "rollback to 14; the rollout of ptui-c-5007261 was turned back", turned.Note())
+	turned.Error = "the rollout of live of the function was turned back to version 3: it was turned back by hand"
+	require.Equal(t, "rollback to 14; "+turned.Error, turned.Note())
+	turned.Origin, turned.Error = nil, "no such role. Ask somebody.\nMore."
+	require.Equal(t, "no such role", turned.Note())
 	require.Equal(t, []int{4}, list[0].Updates)
 	require.Equal(t, pipelines.RevisionLive, list[1].State)
 	require.Equal(t, []int{2}, list[1].Updates, "a refresh makes no revision")
