@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pipelinetui/pipelinetui/internal/app"
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
@@ -34,8 +37,8 @@ type turnedBackDoc struct {
 func newRollback(deps *Deps, do action[rollbackOptions]) *cobra.Command {
 	o := &rollbackOptions{deployOptions: deployOptions{operation: stack.OperationUp}}
 	cmd := &cobra.Command{
-		Use:   "rollback PIPELINE [--to N | --abort]",
-		Short: "bring an older revision of a pipeline back",
+		Use:   "rollback PIPELINE... [--to N | --abort]",
+		Short: "bring older revisions of pipelines back",
 		Long: `Brings back exactly what a revision was made from: its spec, its template, its code and
 its model, by digest. They are taken from the stack and from the pipeline's bucket, so
 that any machine with the same backend can do it, without the files of the first.
@@ -45,6 +48,10 @@ its own, and one that is cut off is gone on with by the same command. Without --
 goes to the newest revision that is known to be good (it has passed its checks, or has
 none) and is not what runs now; not to one that a rollback, or a failed check, has taken
 out of service. If the last update failed, that is the one in service.
+
+Several pipelines ('acme/*') are shown, asked about and summed up as ` + "`up`" + ` does. Each
+goes back to its own newest revision that is known to be good; where there is none the
+pipeline stays as it is, and counts as failed.
 
 The endpoint goes back by the rollout of that revision, or by the one that --rollout says:
 all-at-once is the quickest way away from a bad model. Aliases do not wait where an alarm
@@ -61,9 +68,10 @@ Values that a spec only refers to (environment, Secrets Manager, Systems Manager
 those of today.`,
 		Example: `  pipelinetui rollback acme/fraud
   pipelinetui rollback acme/fraud --rollout all-at-once --yes
+  pipelinetui rollback 'acme/*' --yes -m "the new model answers nonsense"
   pipelinetui rollback acme/fraud --abort --yes
   pipelinetui rollback acme/fraud --to 3 --yes -m "the new model answers nonsense"`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.of(cmd, args)
 			return do(cmd.Context(), deps, o)
@@ -80,41 +88,91 @@ those of today.`,
 	for _, other := range []string{"to", "message", "rollout", "refresh", "running"} {
 		cmd.MarkFlagsMutuallyExclusive("abort", other)
 	}
-	cmd.ValidArgsFunction = deps.completes(onePipeline)
+	cmd.ValidArgsFunction = deps.completes(manyPipelines)
 	deps.flag(cmd, "to", revisionNumbers)
 	deps.flag(cmd, "running", howRunning)
 	return instead(changes(cmd), "diff")
 }
 
 func runRollback(ctx context.Context, deps *Deps, o *rollbackOptions) error {
-	if o.abort {
+	if o.abort && o.one() {
 		return abortRollout(ctx, deps, o)
 	}
 	if err := o.check(deps); err != nil {
 		return err
 	}
-	id, err := spec.ParseID(o.args[0])
-	if err != nil {
+	f := &finder{selection: o.selection, deps: deps}
+	f.seen, o.origin = map[spec.ID]string{}, map[spec.ID]*revisions.Origin{}
+	if o.one() {
+		id, err := spec.ParseID(o.args[0])
+		if err != nil {
+			return err
+		}
+		x, err := deps.app().Find(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := f.bringBack(ctx, x, o); err != nil {
+			return err
+		}
+	} else if err := f.bringAllBack(ctx, o); err != nil {
 		return err
 	}
-	x, err := deps.app().Find(ctx, id)
-	if err != nil {
-		return err
-	}
-	to := o.to
-	if to == 0 {
-		if to, err = deps.app().WayBack(ctx, x); err != nil {
-			return fault.Wrap(err, "%s", id)
+	f.all = len(f.pipelines)
+	return deploy(ctx, deps, &o.deployOptions, &f.chosen)
+}
+
+// one tells whether one pipeline is named.
+func (o *rollbackOptions) one() bool {
+	return len(o.args) == 1 && !strings.ContainsAny(o.args[0], "*?[")
+}
+
+// bringAllBack chooses the pipelines that were named, or that patterns stand for. One that
+// has nowhere to go fails by itself.
+func (f *finder) bringAllBack(ctx context.Context, o *rollbackOptions) error {
+	for name, given := range map[string]bool{"to": o.to != 0, "abort": o.abort} {
+		if given {
+			return wrongFlag(name, nil, "it takes one pipeline").WithHint("Name one. Without it each goes back to its own newest revision that is known to be good.")
 		}
 	}
-	p, record, err := deps.app().RebuildAt(ctx, x, to, o.overrides())
+	list, err := f.stacks(ctx, o.args)
 	if err != nil {
 		return err
 	}
-	deps.Note("%s goes back to revision %d%s", id, to, madeBy(deps, record))
-	o.origin = map[spec.ID]*revisions.Origin{id: {RollbackTo: to}}
-	c := &chosen{pipelines: []*spec.Pipeline{p}, all: 1, seen: map[spec.ID]string{id: x.State.Basis}}
-	return deploy(ctx, deps, &o.deployOptions, c)
+	if len(list) == 0 {
+		return errNothingSelected(&f.selection)
+	}
+	for i := range list {
+		x := &list[i]
+		err := cmp.Or(x.Undecided, x.Err)
+		if err == nil {
+			err = f.bringBack(ctx, x, o)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+			f.aside = append(f.aside, app.PipelineResult{ID: x.ID, Err: err})
+		}
+	}
+	return f.alone()
+}
+
+// bringBack chooses a pipeline as a revision of it was.
+func (f *finder) bringBack(ctx context.Context, x *app.Existing, o *rollbackOptions) error {
+	to, err := o.to, error(nil)
+	if to == 0 {
+		if to, err = f.deps.app().WayBack(ctx, x); err != nil {
+			return fault.Wrap(err, "%s", x.ID)
+		}
+	}
+	p, record, err := f.deps.app().RebuildAt(ctx, x, to, o.overrides())
+	if err != nil {
+		return err
+	}
+	f.deps.Note("%s goes back to revision %d%s", x.ID, to, madeBy(f.deps, record))
+	f.pipelines, f.seen[x.ID], o.origin[x.ID] = append(f.pipelines, p), x.State.Basis, &revisions.Origin{RollbackTo: to}
+	return nil
 }
 
 // abortRollout turns the rollout of a pipeline back that is under way.

@@ -72,6 +72,10 @@ func sanitize(value string, p part) string {
 
 // ParseID reads "tenant/model" (env dev) or "tenant/model/env".
 func ParseID(s string) (ID, error) {
+	if strings.ContainsAny(s, "*?[") {
+		return ID{}, textNode(pos{}, s).problem(CodeName, "%q is a pattern, and here it takes the name of one pipeline", s).
+			WithHint("`pipelinetui list '%s'` shows which there are.", s)
+	}
 	parts := strings.Split(s, "/")
 	if len(parts) != 2 && len(parts) != 3 {
 		return ID{}, textNode(pos{}, s).problem(CodeName, "%q is not the name of a pipeline", s).
