@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -163,6 +164,11 @@ func TestVerdictOfAnExecution(t *testing.T) {
 	require.ErrorContains(t, err, "in state Preprocess")
 	require.ErrorContains(t, err, "petal_width: missing")
 	require.NotContains(t, err.Error(), "stackTrace")
+
+	err = verdictOf(executions.Outcome{Name: "x", Status: executions.Failed, Error: "Long", Cause: strings.Repeat("Wé", 100_000)})
+	require.Less(t, len(err.Error()), 2000)
+	require.Contains(t, err.Error(), "Wé")
+	require.Contains(t, fault.HintOf(err), "for all of it")
 }
 
 func TestConfirmations(t *testing.T) {

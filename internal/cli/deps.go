@@ -26,6 +26,8 @@ type Deps struct {
 	signals *console.Desk
 	// settings are resolved before a command runs.
 	settings *settings.Settings
+	// brokenConfig is why the config file was left out, of a command that tells of it.
+	brokenConfig error
 	// app returns the application. It is made when it is first asked for, which needs
 	// settings, and asks nothing of anybody yet.
 	app func() *app.App

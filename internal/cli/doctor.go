@@ -24,17 +24,23 @@ func newDoctor(deps *Deps) *cobra.Command {
 		Short: "check what the tool needs and show where each setting comes from",
 		Long: `Checks the Pulumi CLI, the backend, the sandbox or the AWS credentials, Python and
 Node, and shows every setting with its source. With --yes a missing Pulumi CLI is
-installed, and for AWS the provider plugins.`,
+installed, and for AWS the provider plugins. A config file that cannot be used is the first
+thing that it tells of, and is left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), deps, account) },
 	}
 	yesFlag(cmd, &yes)
 	cmd.Flags().BoolVar(&account, "account", false, "ask the account of the target too: credentials, clock, quota of roles")
-	return has(cmd, changingWithYes)
+	cmd = has(cmd, changingWithYes)
+	cmd.Annotations[sparesConfigKey] = "yes"
+	return cmd
 }
 
 func runDoctor(ctx context.Context, deps *Deps, account bool) error {
 	checks := deps.app().Doctor(ctx)
+	if deps.brokenConfig != nil {
+		checks = append([]app.Check{{Name: "config file", Required: true, Err: deps.brokenConfig}}, checks...)
+	}
 	var bad error
 	var asked *preflight.Report
 	if account {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,6 +75,9 @@ func TestRunAndWait(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("{}"), 0o600))
 	w.run(t, "run", "wait/iris", "--input", "@"+file, "--wait").ends(t, ExitOK)
 	(&line{w: w, typed: "{}"}).run(t, "run", "wait/iris", "--input", "-", "--wait").ends(t, ExitOK)
+	require.NoError(t, os.WriteFile(file, append(bytes.Repeat([]byte(" "), 300_006), "{}"...), 0o600))
+	w.run(t, "run", "wait/iris", "--input", "@"+file).ends(t, ExitUsage, "input has 300008 bytes")
+	(&line{w: w, typed: strings.Repeat(" ", 300_000) + "{}"}).run(t, "run", "wait/iris", "--input", "-").ends(t, ExitUsage, "input has more than 262144 bytes")
 	w.run(t, "run", "wait/iris", "--input", "@"+file+".none").ends(t, ExitUsage, "no such file")
 	w.run(t, "run", "wait/iris", "--input", "{").ends(t, ExitUsage)
 	w.run(t, "run", "wait/nobody", "--input", "{}").ends(t, ExitNotFound, "pipelinetui list")
@@ -104,7 +108,7 @@ func TestADataSetOfARefusedStart(t *testing.T) {
 	plant := func() {
 		w.plant(t, id, outputs, func(doc map[string]any) {
 			doc["template"] = "batch"
-			doc["parameters"] = map[string]any{"image": "sandbox/linear", "instanceType": "ml.m5.xlarge", "modelDataUrl": "s3://models/model.tar.gz"}
+			doc["parameters"] = map[string]any{"inputFormat": "JSONL", "image": "sandbox/linear", "instanceType": "ml.m5.xlarge", "modelDataUrl": "s3://models/model.tar.gz"}
 		})
 	}
 	alias := outputs["stateMachineAliasArn"]
@@ -127,6 +131,12 @@ func TestADataSetOfARefusedStart(t *testing.T) {
 	require.Equal(t, 1, objects())
 	w.run(t, "run", "dataset/refused", "--input-file", file, "--name", "taken").ends(t, ExitUsage, "already")
 	require.Equal(t, 1, objects(), "another execution's data set is not touched")
+
+	// One with a line that is none is refused before it is uploaded.
+	require.NoError(t, os.WriteFile(file, []byte("{\"id\": 1}\n\n{\"id\": 2}\n{bad json\n"), 0o600))
+	l = w.run(t, "run", "dataset/refused", "--input-file", file, "--name", "bad").ends(t, ExitUsage, "items.jsonl:4", "line 4, column 2")
+	require.NotContains(t, l.errs.String(), " is at s3://")
+	require.Equal(t, 1, objects())
 }
 
 func TestBatches(t *testing.T) {

@@ -212,9 +212,17 @@ func verdictOf(out executions.Outcome) error {
 	if out.FailedState != "" {
 		where = " in state " + out.FailedState
 	}
-	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, strings.TrimSpace(out.Error+"\n"+executions.MessageOf(out.Cause)))
-	return f.WithHint("Run `pipelinetui executions show %s` for the input of each state.", out.ARN)
+	why, cut := strings.TrimSpace(out.Error+"\n"+executions.MessageOf(out.Cause)), "the input of each state"
+	if text := []rune(why); len(text) > mostCause {
+		why, cut = string(text[:mostCause])+"…", "all of it and "+cut
+	}
+	f := fault.New(fault.Execution, "execution %s %s%s: %s", out.Name, out.Status, where, why)
+	return f.WithHint("Run `pipelinetui executions show %s` for %s.", out.ARN, cut)
 }
+
+// mostCause is how much of why an execution failed its error tells, in characters: AWS keeps
+// 32,768 of it.
+const mostCause = 1000
 
 func outcomeText(deps *Deps, out executions.Outcome, doc *executionDoc) string {
 	st := deps.OutStyle

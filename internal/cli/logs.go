@@ -118,13 +118,23 @@ func (o *logsOptions) sources() (out []string) {
 	return out
 }
 
+// endless refuses to write what goes on until it is interrupted as one document.
+func (deps *Deps) endless() error {
+	if form := deps.Form(); form != console.JSON && form != console.YAML {
+		return nil
+	}
+	return fault.New(fault.Invalid, "what is followed has no end, so that it is no document").WithHint("Use -o jsonl: a line each.")
+}
+
 func runLogs(ctx context.Context, deps *Deps, o *logsOptions) error {
 	filter, err := newLogFilter(o)
 	if err != nil {
 		return err
 	}
-	if o.follow && (deps.Form() == console.JSON || deps.Form() == console.YAML) {
-		return fault.New(fault.Invalid, "what is followed has no end, so that it is no document").WithHint("Use -o jsonl: a line each.")
+	if o.follow {
+		if err := deps.endless(); err != nil {
+			return err
+		}
 	}
 	id, err := spec.ParseID(o.pipeline)
 	if err != nil {

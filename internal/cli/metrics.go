@@ -100,6 +100,11 @@ func runMetrics(ctx context.Context, deps *Deps, o *metricsOptions) error {
 	case o.every < 10*time.Second:
 		return wrongFlag("every", nil, "it has to be 10s or more").WithHint("Metrics are of whole minutes.")
 	}
+	if o.watch {
+		if err := deps.endless(); err != nil {
+			return err
+		}
+	}
 	list, err := deps.app().Existing(ctx, o.pipelines, nil)
 	if err != nil {
 		return err
@@ -132,9 +137,6 @@ func watchHealth(ctx context.Context, deps *Deps, o *metricsOptions, list []app.
 		doc, _, err := lookAtHealth(ctx, deps, o, list)
 		if err != nil {
 			return err
-		}
-		if l == nil && deps.Machine() {
-			return deps.Write(doc, nil) // one document is all that there may be
 		}
 		if err := l.Emit(struct {
 			Type string `json:"type"`

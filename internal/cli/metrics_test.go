@@ -37,5 +37,6 @@ func TestMetrics(t *testing.T) {
 	w.run(t, "metrics", "metrics/shut").ends(t, ExitCredentials, "metrics/shut", "AssumeRole")
 	w.run(t, "metrics").ends(t, ExitUsage, "--all")
 	w.run(t, "metrics", one.String(), "--since", "1s").ends(t, ExitUsage, "whole minutes")
+	w.run(t, "metrics", one.String(), "--watch", "-o", "json").ends(t, ExitUsage, "no end", "-o jsonl")
 	w.run(t, "metrics", one.String(), "--every", "1s", "--watch").ends(t, ExitUsage, "10s or more")
 }

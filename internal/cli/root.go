@@ -125,6 +125,23 @@ func (s *session) execute(ctx context.Context, root *cobra.Command) (err error) 
 
 // resolve reads the settings; every command runs it first.
 func (s *session) resolve(ctx context.Context) error {
+	return s.resolveWith(ctx, false)
+}
+
+// withoutFile leaves a broken config file out for a command that tells of it, if nothing else
+// is wrong.
+func (s *session) withoutFile(cmd *cobra.Command, broken error) bool {
+	if cmd.Annotations[sparesConfigKey] == "" || s.resolveWith(cmd.Context(), true) != nil {
+		return false
+	}
+	s.deps.brokenConfig = broken
+	return true
+}
+
+// sparesConfigKey is the annotation of a command that runs with a broken config file.
+const sparesConfigKey = "sparesConfig"
+
+func (s *session) resolveWith(ctx context.Context, noFile bool) error {
 	given := map[string]string{}
 	// Visit would tell only of flags that stood before the subcommand.
 	s.global.VisitAll(func(f *pflag.Flag) {
@@ -133,7 +150,7 @@ func (s *session) resolve(ctx context.Context) error {
 		}
 	})
 	resolved, err := outside.Do(ctx, "the configuration", func() (*settings.Settings, error) {
-		return settings.Resolve(settings.Sources{Flags: given, Environ: s.deps.environ, Config: s.config})
+		return settings.Resolve(settings.Sources{Flags: given, Environ: s.deps.environ, Config: s.config, NoFile: noFile})
 	})
 	if resolved != nil {
 		s.take(resolved)
@@ -157,7 +174,7 @@ func (s *session) before(cmd *cobra.Command, _ []string) error {
 	}
 	s.deps.SetCommand(nameOf(cmd))
 	s.yes = saidYes(cmd)
-	if err := s.resolve(cmd.Context()); err != nil {
+	if err := s.resolve(cmd.Context()); err != nil && !s.withoutFile(cmd, err) {
 		return err
 	}
 	if err := s.look(cmd); err != nil {

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,5 +189,21 @@ func readInput(ctx context.Context, deps *Deps, arg string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(raw) > executions.MaxInput { // what is behind was not read
+		return nil, tooLarge(ctx, name, arg != "-")
+	}
 	return outside.Text(name, raw)
+}
+
+// tooLarge is of an input that is read no further than it has to be: how large it is only a
+// file tells.
+func tooLarge(ctx context.Context, name string, file bool) error {
+	size := fmt.Sprintf("more than %d", executions.MaxInput)
+	if file {
+		info, err := outside.Do(ctx, name, func() (os.FileInfo, error) { return os.Stat(name) })
+		if err == nil && info.Mode().IsRegular() {
+			size = strconv.FormatInt(info.Size(), 10)
+		}
+	}
+	return fault.New(fault.Invalid, "input has %s bytes, %d at most are allowed", size, executions.MaxInput).WithHint("Put large data in S3 and pass its key.")
 }

@@ -60,6 +60,17 @@ func TestVersionAndDoctor(t *testing.T) {
 	l = (&line{w: w, environ: map[string]string{"PIPELINETUI_PULUMI": filepath.Join(w.home, "none")}}).run(t, "doctor")
 	l.ends(t, ExitNotFound, "no Pulumi CLI at")
 	require.Contains(t, l.out.String(), "✘")
+
+	// Who asks what is wrong is told of the config file too.
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	for text, want := range map[string]string{"target: [\n": "config file " + config, "colour: red\n": `unknown setting "colour"`, "target: gcp\n": "gcp"} {
+		require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+		l = w.run(t, "doctor", "--config", config).ends(t, ExitUsage, want)
+		require.Contains(t, strings.SplitN(l.out.String(), "\n", 2)[0], "✘ config file")
+		require.Contains(t, l.out.String(), "Pulumi CLI")
+		w.run(t, "list", "--config", config).ends(t, ExitUsage, want)
+		w.run(t, "doctor", "--config", config, "--target", "none").ends(t, ExitUsage)
+	}
 }
 
 // Only who asks for it has the newest release looked up, and where that can't be done it is

@@ -174,6 +174,8 @@ type Sources struct {
 	Environ func(string) (string, bool)
 	// Config overrides the config file's path; it must exist then.
 	Config string
+	// NoFile leaves the config file out.
+	NoFile bool
 }
 
 // Resolve reads the config file and the environment and applies the flags. It
@@ -184,7 +186,11 @@ func Resolve(src Sources) (*Settings, error) {
 	if required {
 		paths.Config = src.Config
 	}
-	file, errs := readFile(paths.Config, required)
+	var file map[string]Value
+	var errs fault.List
+	if !src.NoFile {
+		file, errs = readFile(paths.Config, required)
+	}
 	if homeless != nil {
 		errs = append(errs, homeless)
 	}
