@@ -114,15 +114,48 @@ func (p *Pipeline) LastChange() *stack.Update {
 	return nil
 }
 
-// Refreshed is the newest refresh in the history that ended well; nil if none is known,
-// which may be because the history was not read that far back.
+// Refreshed is the newest refresh of the whole pipeline in the history that ended well; nil
+// if none is known, which may be because the history was not read that far back.
 func (p *Pipeline) Refreshed() *stack.Update {
 	for i := range p.History {
-		if u := &p.History[i]; u.Kind == "refresh" && u.Result == string(stack.Succeeded) {
+		if u := &p.History[i]; u.Kind == "refresh" && u.Result == string(stack.Succeeded) && !p.look(i) {
 			return u
 		}
 	}
 	return nil
+}
+
+// look tells whether an entry of the history is no refresh of the pipeline, but a look at the
+// few resources that were cut off. Those that were written before looks were marked are known
+// by what they count: a refresh counts all resources that there are.
+func (p *Pipeline) look(i int) bool {
+	u := &p.History[i]
+	if u.Look() {
+		return true
+	}
+	there := 0
+	if i > 0 { // what the next operation found there
+		there = sum(p.History[i-1].Changes) - p.History[i-1].Changes[stack.OpCreate]
+	}
+	for _, before := range p.History[i+1:] { // what the newest whole update left
+		if before.Kind == "destroy" {
+			break
+		}
+		if before.Kind == "update" && before.Result == string(stack.Succeeded) {
+			there = max(there, sum(before.Changes)-before.Changes[stack.OpDelete])
+			break
+		}
+	}
+	return 2*sum(u.Changes) < there
+}
+
+// sum is how many resources an operation has counted.
+func sum(changes map[stack.Op]int) int {
+	n := 0
+	for _, c := range changes {
+		n += c
+	}
+	return n
 }
 
 // Reach is what is needed to refresh or destroy the pipeline, whether or not its spec
@@ -162,7 +195,7 @@ func (d Drift) Open() bool { return d.Found > 0 && !d.Settled }
 
 // Drift tells what the history knows of drift.
 func (p *Pipeline) Drift() Drift {
-	refreshed, last := p.Refreshed(), p.Last()
+	refreshed := p.Refreshed()
 	if refreshed == nil {
 		return Drift{}
 	}
@@ -175,7 +208,8 @@ func (p *Pipeline) Drift() Drift {
 			d.Found += n
 		}
 	}
-	d.Settled = d.Found > 0 && last.Kind == "update" && last.Result == string(stack.Succeeded) && last.Start.After(refreshed.Start)
+	last := p.LastChange()
+	d.Settled = d.Found > 0 && last != nil && last.Kind == "update" && last.Result == string(stack.Succeeded) && last.Start.After(refreshed.Start)
 	return d
 }
 

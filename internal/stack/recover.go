@@ -345,12 +345,20 @@ func addEntry(resources []json.RawMessage, created json.RawMessage, urn, id stri
 	return append(kept, raw), nil
 }
 
+// lookMessage is what the history says of a look at a few resources, by which it is told from
+// a refresh of the whole stack.
+const lookMessage = "looked at what was cut off"
+
+// Look tells whether the entry is of a look at what was cut off, which the history calls a
+// refresh: nothing follows from it for the rest of the stack.
+func (u *Update) Look() bool { return u.Kind == string(OperationRefresh) && u.Message == lookMessage }
+
 // look refreshes some resources of a stack.
 func (e *Engine) look(p place, urns []string) error {
 	if len(urns) == 0 {
 		return nil
 	}
-	args := []string{"refresh", "--yes", "--skip-preview", "--stack", p.stack, "--color", "never", "--suppress-outputs", "--suppress-progress"}
+	args := []string{"refresh", "--yes", "--skip-preview", "--message", lookMessage, "--stack", p.stack, "--color", "never", "--suppress-outputs", "--suppress-progress"}
 	for _, urn := range urns {
 		args = append(args, "--target", urn)
 	}

@@ -87,6 +87,20 @@ func TestRecoveryAdoptsWhatWasMade(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, state.Pending)
 	require.Equal(t, []string{"up", "stack export", "stack import", "refresh", "up"}, f.Spawned())
+	history, err := f.History(t.Context(), testStack, 0)
+	require.NoError(t, err)
+	var looks []bool
+	for _, u := range history {
+		if u.Kind == "refresh" {
+			looks = append(looks, u.Look())
+		}
+	}
+	require.Equal(t, []bool{true}, looks, "what it calls a refresh is a look at what was cut off")
+	run, err = f.Refresh(t.Context(), Job{Stack: testStack, Env: p.env()})
+	_, _ = must(t, run, err)
+	history, err = f.History(t.Context(), testStack, 1)
+	require.NoError(t, err)
+	require.False(t, history[0].Look())
 }
 
 // What the repair has brought into the state is migrated by the same update: the state is
