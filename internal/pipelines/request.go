@@ -3,6 +3,7 @@ package pipelines
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -56,10 +57,30 @@ type Request struct {
 	PolicyPacks, PolicyConfigs []string
 	// Origin says, by pipeline, where its next revision comes from if it is no plain up.
 	Origin map[spec.ID]*revisions.Origin
+	// Back is the revision that the one pipeline goes back to, if that is what is asked for.
+	Back *Revision
 }
 
-// Title says what is asked for: "up acme/fraud", "destroy acme/a, acme/b".
-func (r *Request) Title() string { return string(r.Operation) + " " + names(r.Pipelines) }
+// Verb is what is done: "up", or "roll back" of an up that brings a revision back.
+func (r *Request) Verb() string {
+	if r.Back != nil && r.Operation == stack.OperationUp {
+		return "roll back"
+	}
+	return string(r.Operation)
+}
+
+// Title says what is asked for: "up acme/fraud", "destroy acme/a, acme/b", "roll back
+// acme/fraud to revision 12".
+func (r *Request) Title() string { return r.Verb() + " " + r.What() }
+
+// What says what that is done with: "acme/a, acme/b", "acme/fraud to revision 12".
+func (r *Request) What() string {
+	what := names(r.Pipelines)
+	if r.Back != nil {
+		what += " to revision " + strconv.Itoa(r.Back.Number)
+	}
+	return what
+}
 
 // Check refuses what cannot be meant.
 func (r *Request) Check() error {

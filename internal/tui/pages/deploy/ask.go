@@ -205,6 +205,9 @@ func (p *Page) askApply(todo []*spec.Pipeline, running string) tea.Cmd {
 		lines = append(lines, sign+p.dangerText(d))
 	}
 	title, text := "Apply "+p.names(todo)+"?", strings.Join(lines, "\n")
+	if p.req.Back != nil {
+		title = "Roll " + p.names(todo) + " back" + p.to() + "?"
+	}
 	if running == "" {
 		return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(th, title, text, applyMsg{})})
 	}

@@ -51,6 +51,28 @@ func name(what string, size [2]int) string { return fmt.Sprintf("%s-%dx%d", what
 
 var fresh = spec.ID{Tenant: "globex", Model: "flowers", Env: "dev"}
 
+// A rollback says everywhere that it is one, to which revision, and whose that is.
+func TestRollbackSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes() {
+		t.Run(name("rollback", size), func(t *testing.T) {
+			t.Parallel()
+			s := datatest.New(t)
+			req := pipelines.Request{
+				Operation: stack.OperationUp, Pipelines: pipeline(t, s, fresh), Unrecorded: true,
+				Origin: map[spec.ID]*pipelines.Origin{fresh: {RollbackTo: 12}},
+				Back:   &pipelines.Revision{Number: 12, Begun: datatest.Recorded.Add(-2 * time.Hour), By: "ana@build-7"},
+			}
+			x := tuitest.Open(t, s, func(h *ui.Host) ui.Page { return deploy.New(h, req) }, tuitest.Size(size[0], size[1]), tuitest.Now(datatest.Recorded))
+			x.Until("Roll globex/flowers back to revision 12")
+			x.Golden(name("rollback-preview", size))
+			x.Press("y")
+			x.Until("Next:")
+			x.Golden(name("rollback-done", size))
+		})
+	}
+}
+
 func TestUp(t *testing.T) {
 	t.Parallel()
 	for _, size := range sizes() {

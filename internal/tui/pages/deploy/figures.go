@@ -175,14 +175,17 @@ func (f figures) text(op stack.Operation) string {
 // Summary is what stays of an operation that has ended, a line for each pipeline:
 // for the scrollback.
 func Summary(job *ui.Job) string {
-	op := string(job.Request.Operation)
 	if job.Err != nil {
 		return fmt.Sprintf("%s: did not begin: %s", render.Line(job.Request.Title(), 0), render.Line(job.Err.Error(), 0))
 	}
 	lines := make([]string, 0, len(job.Request.Pipelines))
 	for _, p := range job.Request.Pipelines {
 		f := figure(job, p.ID)
-		line := fmt.Sprintf("%s %s: %s", op, p.ID, f.text(job.Request.Operation))
+		what := string(job.Request.Operation) + " " + p.ID.String()
+		if job.Request.Back != nil {
+			what = job.Request.Title() // it is of one pipeline
+		}
+		line := fmt.Sprintf("%s: %s", what, f.text(job.Request.Operation))
 		if d := f.took(job.Ended); d > 0 {
 			line += " (" + render.Duration(d) + ")"
 		}

@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -52,7 +53,7 @@ func (p *Page) headline(w int) string {
 	var text string
 	switch p.phase {
 	case looking:
-		text = spin + th.Title.Render("reading "+p.names(nil))
+		text = spin + th.Title.Render("reading "+p.meant())
 		if job != nil {
 			looked := 0
 			for _, f := range p.figures {
@@ -60,22 +61,22 @@ func (p *Page) headline(w int) string {
 					looked += progress.Counts().Done
 				}
 			}
-			text = spin + th.Title.Render("previewing "+p.names(nil)) +
+			text = spin + th.Title.Render("previewing "+p.meant()) +
 				th.Muted.Render(dot(th)+render.Count(looked, "resource", "resources")+" looked at"+dot(th)+render.Duration(now.Sub(job.Started)))
 		}
 	case asking:
 		text = p.askingLine()
 	case working:
 		if d := p.download(); d != "" {
-			text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + dot(th) + d
+			text = spin + th.Title.Render(p.verb()+" "+p.names(nil)+p.to()) + dot(th) + d
 			break
 		}
 		done, bad, running, total := p.totals()
 		if note := p.figures[0].note; len(p.figures) == 1 && note != "" {
-			text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + dot(th) + note + th.Muted.Render(dot(th)+render.Duration(now.Sub(job.Started)))
+			text = spin + th.Title.Render(p.verb()+" "+p.names(nil)+p.to()) + dot(th) + note + th.Muted.Render(dot(th)+render.Duration(now.Sub(job.Started)))
 			break
 		}
-		text = spin + th.Title.Render(string(p.req.Operation)+" "+p.names(nil)) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
+		text = spin + th.Title.Render(p.verb()+" "+p.names(nil)+p.to()) + " " + widget.Bar(th, int64(done+bad), int64(bad), int64(total), min(24, max(6, w/5))) +
 			th.Muted.Render(fmt.Sprintf(" %d of %d", done+bad, total)+dot(th)+fmt.Sprintf("%d in flight", running)+dot(th)+render.Duration(now.Sub(job.Started))+p.endedText())
 		switch {
 		case job.Killed:
@@ -144,7 +145,7 @@ func (p *Page) askingLine() string {
 		}
 	}
 	if p.impatient {
-		return th.Title.Render("Preview of "+p.names(nil)) + ": counting what runs ..."
+		return th.Title.Render("Preview of "+p.meant()) + ": counting what runs ..."
 	}
 	switch p.req.Operation {
 	case stack.OperationDestroy:
@@ -155,6 +156,9 @@ func (p *Page) askingLine() string {
 		return th.Title.Render("Destroy "+what) + ": " + th.Delete.Render(render.Count(sum[stack.OpDelete], "resource", "resources")+" to delete")
 	case stack.OperationRefresh:
 		return th.Title.Render("Refresh "+p.names(nil)) + ": " + render.Count(sum[stack.OpRefresh], "resource", "resources") + " to be compared with what is recorded"
+	}
+	if p.req.Back != nil {
+		return th.Title.Render("Roll back "+p.names(nil)+p.to()) + p.madeBy() + ": " + chips(th, sum)
 	}
 	return th.Title.Render("Preview of "+p.names(nil)) + ": " + chips(th, sum)
 }
@@ -180,7 +184,7 @@ func (p *Page) finishedLine() string {
 	th := &p.Env.Theme
 	job := p.shown()
 	took := th.Muted.Render(dot(th) + render.Duration(job.Ended.Sub(job.Started)))
-	title := th.Title.Render(string(job.Request.Operation) + " " + p.names(nil))
+	title := th.Title.Render(job.Request.Verb() + " " + p.names(nil) + p.to())
 	sum := job.Outcome()
 	sign := th.Good.Render(th.Glyphs.Good)
 	switch ending := sum.Ending(); {
@@ -222,6 +226,38 @@ func (p *Page) names(of []*spec.Pipeline) string {
 		return of[0].ID.String()
 	}
 	return render.Count(len(of), "pipeline", "pipelines")
+}
+
+// verb is what is done.
+func (p *Page) verb() string { return p.req.Verb() }
+
+// to says what a pipeline is brought back to, "" if it is not.
+func (p *Page) to() string {
+	if p.req.Back == nil {
+		return ""
+	}
+	return " to revision " + strconv.Itoa(p.req.Back.Number)
+}
+
+// meant is what is looked at before it is done: the pipelines, or the rollback of one.
+func (p *Page) meant() string {
+	if p.req.Back == nil {
+		return p.names(nil)
+	}
+	return "the rollback of " + p.names(nil) + p.to()
+}
+
+// madeBy says when a revision that is brought back was made, and by whom.
+func (p *Page) madeBy() string {
+	back := p.req.Back
+	if back == nil {
+		return ""
+	}
+	text := ", of " + render.Age(back.Begun, p.Env.Now())
+	if back.By != "" {
+		text += " by " + render.Line(back.By, 0)
+	}
+	return p.Env.Theme.Muted.Render(text)
 }
 
 // where is the place in a few words: "the sandbox", "AWS account 1234".

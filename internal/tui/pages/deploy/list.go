@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -154,8 +153,8 @@ func (p *jobsPage) Cell(row, column int) widget.Cell {
 	number, what := "", "start"
 	var on string
 	if j := e.job; j != nil {
-		number, what = strconv.Itoa(j.Number), string(j.Request.Operation)
-		on = strings.TrimPrefix(j.Request.Title(), what+" ")
+		number, what = strconv.Itoa(j.Number), j.Request.Verb()
+		on = j.Request.What()
 	} else {
 		on = e.launch.ID.String()
 	}

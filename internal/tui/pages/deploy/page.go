@@ -344,7 +344,7 @@ func (p *Page) againstApply() string {
 	todo := p.applicable()
 	for _, x := range todo {
 		if job := p.Env.Jobs.Of(x.ID); job != nil {
-			return string(job.Request.Operation) + " " + x.ID.String() + " is running; " + keys.Jobs.Label(false) + " shows it"
+			return job.Request.Verb() + " " + x.ID.String() + " is running; " + keys.Jobs.Label(false) + " shows it"
 		}
 	}
 	switch {

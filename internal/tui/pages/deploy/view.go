@@ -77,6 +77,9 @@ func (p *Page) question() string {
 	case stack.OperationRefresh:
 		return "Correct the record of " + p.names(todo) + "?"
 	}
+	if p.req.Back != nil {
+		return "Roll " + p.names(todo) + " back" + p.to() + " in " + p.where() + "?"
+	}
 	left := ""
 	if n := len(p.req.Pipelines) - len(todo); n > 0 {
 		left = fmt.Sprintf(" (%d left alone)", n)

@@ -267,6 +267,9 @@ func (p *Page) lived(m livedMsg) {
 	r.polling, r.polled = false, m.at
 	r.liveErr = cmp.Or(m.err, m.live.Err())
 	if m.err == nil && m.live.Useful() {
+		if pipelines.EndpointBusy(m.live.Endpoint) && !pipelines.EndpointBusy(r.live.Endpoint) && r.job == nil {
+			p.list.Soon() // somebody else has begun to change it: the list tells who
+		}
 		r.live = m.live
 		r.words()
 	}

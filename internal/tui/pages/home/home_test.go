@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +166,38 @@ func TestReadsAreBoundedAndThoseInSightComeFirst(t *testing.T) {
 	require.Contains(t, s.Screen(), (<-begun).Model, "what is in sight after the jump to the end")
 	close(goOn)
 	s.UntilGone("still to read")
+}
+
+// An endpoint that has begun to change says that somebody is at work: the list, which knows
+// who, is not waited for.
+func TestAnEndpointThatChangesHasTheListReadAgain(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	var busy atomic.Bool
+	source.LiveFunc = func(_ context.Context, p pipelines.Pipeline) (pipelines.Live, error) {
+		l := pipelines.Live{Endpoint: "InService", At: datatest.Recorded}
+		if busy.Load() && p.ID == datatest.Iris {
+			l.Endpoint = "Updating"
+		}
+		return l, nil
+	}
+	all, err := source.Pipelines(t.Context())
+	require.NoError(t, err)
+	source.PipelinesFunc = func(context.Context) ([]pipelines.Pipeline, error) {
+		list := slices.Clone(all)
+		for i := range list {
+			if busy.Load() && list[i].ID == datatest.Iris {
+				list[i].Summary.InProgress = true
+			}
+		}
+		return list, nil
+	}
+	s := open(t, source)
+	s.Until("InService")
+	s.Advance(ui.ListEvery)
+	busy.Store(true)
+	s.Advance(ui.ListEvery * 9 / 10) // the list's time has not come; that of AWS has
+	s.Until("● updating")
 }
 
 func TestOnlyRowsInSightArePolledAndWithinTheirTime(t *testing.T) {

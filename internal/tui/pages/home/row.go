@@ -355,7 +355,7 @@ func (p *Page) statusCell(r *row) widget.Cell {
 
 // jobWord says what an operation of this session does with the pipeline.
 func jobWord(job *ui.Job, r *row) string {
-	op := string(job.Request.Operation)
+	op := job.Request.Verb()
 	progress := job.Progress[r.p.ID]
 	switch {
 	case progress == nil:

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -33,14 +34,14 @@ func first(reasons ...string) string {
 // busy says that the pipeline is being changed by this session, "" if it is not.
 func (p *Page) busy() string {
 	if p.job != nil && p.job.Request.Operation != stack.OperationPreview {
-		return string(p.job.Request.Operation) + " is at work on it: o shows it"
+		return p.job.Request.Verb() + " is at work on it: o shows it"
 	}
 	return ""
 }
 
 // actions are what can be done with the pipeline, on every tab.
 func (p *Page) actions() []keys.Binding {
-	readOnly, unknown, operation, machine, lock, cut := p.Env.ReadOnly(), "", "", "", "", ""
+	readOnly, unknown, operation, machine, cut := p.Env.ReadOnly(), "", "", "", ""
 	if !p.state.Known {
 		unknown = "the pipeline is not read yet"
 	}
@@ -49,9 +50,6 @@ func (p *Page) actions() []keys.Binding {
 	}
 	if p.state.Known && p.p.Output("stateMachineArn") == "" {
 		machine = "it has no state machine yet"
-	}
-	if len(p.locks) == 0 {
-		lock = "nobody holds the stack"
 	}
 	switch {
 	case p.damaged():
@@ -72,7 +70,7 @@ func (p *Page) actions() []keys.Binding {
 		keys.Delete.Unless(write).As(line("destroy")),
 		keys.LikePipeline.Unless(first(readOnly, unknown)),
 		keys.Operation.Unless(operation),
-		keys.Lock.Unless(first(lock, readOnly, p.busy())).As(line("cancel")),
+		keys.Lock.Unless(write).As(line("cancel")),
 		keys.CutOff.Unless(cut).As(line("cancel")),
 	}
 }
@@ -242,7 +240,7 @@ func (p *Page) act(m tea.KeyMsg) tea.Cmd {
 	case keys.Operation.Is(m):
 		return ui.Send(ui.OpenJob{Job: p.lastJob})
 	case keys.Lock.Is(m):
-		return p.aboutLock()
+		return p.askLock()
 	case keys.CutOff.Is(m):
 		return p.aboutCutOff()
 	}
@@ -414,9 +412,17 @@ func (p *Page) rebuild(op stack.Operation) tea.Cmd {
 func (p *Page) rebuilt(m rebuiltMsg) tea.Cmd {
 	p.rebuilding = ""
 	if m.err != nil {
-		return p.show(p.id.String()+" can't be brought up", "what is wrong", dialog.ErrorText(m.err))
+		how := "up"
+		if m.back != nil {
+			how = "back to revision " + strconv.Itoa(m.back.Number)
+		}
+		return p.show(p.id.String()+" can't be brought "+how, "what is wrong", dialog.ErrorText(m.err))
 	}
-	return ui.Send(ui.OpenDeploy{Request: pipelines.Request{Operation: m.operation, Pipelines: m.pipelines, Unrecorded: m.origin != nil, Origin: m.origin}})
+	req := pipelines.Request{Operation: m.operation, Pipelines: m.pipelines, Back: m.back}
+	if m.back != nil {
+		req.Unrecorded, req.Origin = true, map[spec.ID]*pipelines.Origin{p.id: {RollbackTo: m.back.Number}}
+	}
+	return ui.Send(ui.OpenDeploy{Request: req})
 }
 
 // reach opens a refresh or destroy, for which the name is enough.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"strings"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -61,6 +62,50 @@ func (p *Page) lockLine() string {
 		style = th.Busy
 	}
 	return style.Render(th.Glyphs.Warn + " " + text)
+}
+
+// askLock looks who holds the stack, and then tells: what was read last may be old.
+func (p *Page) askLock() tea.Cmd {
+	p.wantLock = true
+	return p.read()
+}
+
+// tellLock answers whoever has asked for the lock, now that it was looked at.
+func (p *Page) tellLock() tea.Cmd {
+	if !p.wantLock {
+		return nil
+	}
+	p.wantLock = false
+	switch {
+	case p.state.Err != nil:
+		return p.show("It can't be told who holds "+p.id.String(), "the error", dialog.ErrorText(p.state.Err))
+	case len(p.locks) > 0:
+		return p.aboutLock()
+	}
+	text := p.condition().Note // of a backend that does not say who it is
+	if text == "" {
+		text = "nobody holds the stack"
+	}
+	return ui.Send(ui.Toast{Text: text})
+}
+
+// askHeld looks at the files that tell who holds the stack.
+func (p *Page) askHeld() tea.Cmd {
+	id, source := p.id, p.Env.Source
+	return p.held.Ask(p.Host, func(ctx context.Context) ([]stack.Lock, error) { return source.Locks(ctx, id) })
+}
+
+// heldDue tells that it is to be looked whether somebody has begun to change the stack since
+// it was read. Where that is known to be so, the state itself is read again and again.
+func (p *Page) heldDue(now time.Time) bool {
+	return p.state.Known && p.fileBackend() && p.job == nil && !p.changing() && !p.state.Asking() &&
+		now.Sub(p.looked) >= ui.HeldEvery && p.held.Due(now, ui.HeldEvery)
+}
+
+// changing tells that somebody is changing the pipeline, as far as is known: its stack is
+// held, or its endpoint is on its way to another state.
+func (p *Page) changing() bool {
+	return p.p.Summary.InProgress || len(p.locks) > 0 || pipelines.EndpointBusy(p.live.Value.Endpoint)
 }
 
 // aboutLock explains the lock and offers to clear it, gravely if its holder may

@@ -52,6 +52,10 @@ type Page struct {
 	// template is nil if it is not known.
 	template *spec.Template
 	locks    []stack.Lock
+	// held is who holds the stack, looked at between two readings of the state.
+	held ui.Loader[[]stack.Lock]
+	// wantLock says that the user has asked who holds it.
+	wantLock bool
 
 	live    ui.Loader[pipelines.Live]
 	history ui.Loader[[]stack.Update]
@@ -60,7 +64,9 @@ type Page struct {
 	wantHistory, wantMachine, wantRevisions bool
 
 	revisions ui.Loader[[]pipelines.Revision]
-	past      *widget.Grid
+	// rolled is the newest revision when a rollback was begun here, 0 if none was.
+	rolled int
+	past   *widget.Grid
 
 	facts   *widget.Grid
 	rows    []fact
@@ -101,7 +107,7 @@ type (
 	rebuiltMsg struct {
 		operation stack.Operation
 		pipelines []*spec.Pipeline
-		origin    map[spec.ID]*pipelines.Origin // of a rollback
+		back      *pipelines.Revision // what a rollback brings back, nil if it is none
 		err       error
 	}
 	savedMsg struct {
@@ -276,7 +282,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Beat:
 		cmd = p.toOpen(msg)
 	default:
-		if !p.answered(msg) {
+		var mine bool
+		if mine, cmd = p.answered(msg); !mine {
 			cmd = p.toPanels(msg)
 		}
 	}
@@ -284,10 +291,15 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 }
 
 // answered takes in what the page has asked for itself.
-func (p *Page) answered(msg tea.Msg) bool {
+func (p *Page) answered(msg tea.Msg) (bool, tea.Cmd) {
 	switch {
 	case p.state.Take(msg):
 		p.took()
+		return true, p.tellLock()
+	case p.held.Take(msg):
+		if len(p.held.Value) > 0 { // nobody held it when the state was read
+			return true, p.read()
+		}
 	case p.live.Take(msg):
 		p.refreshFacts()
 	case p.history.Take(msg):
@@ -296,14 +308,14 @@ func (p *Page) answered(msg tea.Msg) bool {
 		}
 	case p.revisions.Take(msg):
 		if p.revisions.Err == nil {
-			p.past.SetRows(revisionRows{p})
+			p.tookRevisions()
 		}
 	case p.machine.Take(msg):
 		p.tookMachine()
 	default:
-		return false
+		return false, nil
 	}
-	return true
+	return true, nil
 }
 
 // toRuns hands a message to the panel of executions, if it was begun.
@@ -439,6 +451,9 @@ func (p *Page) work() tea.Cmd {
 	if p.readDue(now) {
 		cmds = append(cmds, p.read())
 	}
+	if p.heldDue(now) {
+		cmds = append(cmds, p.askHeld())
+	}
 	if p.state.Known && p.wantHistory && p.history.Due(now, ui.Once) {
 		cmds = append(cmds, p.readHistory())
 	}
@@ -457,7 +472,7 @@ func (p *Page) readDue(now time.Time) bool {
 	switch {
 	case p.state.Err != nil:
 		return p.state.Due(now, ui.RetryAfter)
-	case p.job != nil || !p.p.Summary.InProgress && len(p.locks) == 0:
+	case p.job != nil || !p.changing():
 		return false
 	case p.fileBackend():
 		return p.state.Due(now, ui.HeldEvery)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,6 +282,77 @@ func TestAStaleLockIsExplainedAndCleared(t *testing.T) {
 	s.Press("y")
 	s.UntilGone("locked by")
 	require.Equal(t, []spec.ID{datatest.Iris}, source.Unlocked())
+}
+
+// Somebody else may begin at any moment: the key that asks for the lock looks at it, and so
+// does the page by itself; and an endpoint that changes says that there is something to read.
+func TestWhoHoldsTheStackIsLookedAt(t *testing.T) {
+	t.Parallel()
+	by := func(source *datatest.Source) *atomic.Bool {
+		var held atomic.Bool
+		source.LocksFunc = func(context.Context, spec.ID) ([]stack.Lock, error) {
+			if !held.Load() {
+				return nil, nil
+			}
+			return []stack.Lock{{User: "bo", Host: "laptop", PID: 12, Since: datatest.Recorded}}, nil
+		}
+		return &held
+	}
+	t.Run("when asked", func(t *testing.T) {
+		t.Parallel()
+		source := datatest.New(t)
+		held := by(source)
+		s := open(t, source, datatest.Iris, "")
+		s.Press("L")
+		s.Until("nobody holds the stack")
+		held.Store(true)
+		s.Press("L")
+		s.Until("Held by bo on laptop, process 12")
+		s.Press("esc")
+		s.Until("being updated by bo on laptop")
+		require.Contains(t, s.Screen(), "● updating")
+	})
+	t.Run("by itself", func(t *testing.T) {
+		t.Parallel()
+		source := datatest.New(t)
+		held := by(source)
+		s := open(t, source, datatest.Iris, "")
+		s.Until("✔ ready")
+		held.Store(true)
+		s.Advance(ui.HeldEvery)
+		s.Until("being updated by bo on laptop")
+		held.Store(false)
+		s.Advance(ui.HeldEvery)
+		s.Until("✔ ready")
+	})
+	t.Run("where the backend only lists", func(t *testing.T) {
+		t.Parallel()
+		source := datatest.New(t)
+		source.PlaceFunc = func(context.Context) (data.Place, error) {
+			return data.Place{Target: "aws", Account: "000000000000", Region: "us-east-1", Backend: "s3://states"}, nil
+		}
+		var busy atomic.Bool
+		source.ReadFunc = func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
+			list, err := source.Pipelines(ctx)
+			p := list[slices.IndexFunc(list, func(p pipelines.Pipeline) bool { return p.ID == id })]
+			p.Summary.InProgress = busy.Load()
+			return p, err
+		}
+		source.LiveFunc = func(context.Context, pipelines.Pipeline) (pipelines.Live, error) {
+			l := pipelines.Live{At: datatest.Recorded, Endpoint: "InService"}
+			if busy.Load() {
+				l.Endpoint = "Updating"
+			}
+			return l, nil
+		}
+		held := by(source)
+		s := open(t, source, datatest.Iris, "")
+		s.Until("✔ ready")
+		busy.Store(true)
+		held.Store(true)
+		s.Advance(ui.RetryAfter)
+		s.Until("being updated by bo on laptop")
+	})
 }
 
 func TestALiveLockWantsTheNameTyped(t *testing.T) {

@@ -104,6 +104,24 @@ func (p *Page) readRevisions() tea.Cmd {
 	return p.revisions.Ask(p.Host, func(ctx context.Context) ([]pipelines.Revision, error) { return source.Revisions(ctx, id) })
 }
 
+// tookRevisions shows what was read. The cursor stays on its revision, but for a rollback that
+// has made a new one: that is what is in service now, and what is looked for.
+func (p *Page) tookRevisions() {
+	p.past.SetRows(revisionRows{p})
+	if newest := p.newest(); p.rolled > 0 && newest > p.rolled {
+		p.past.Select(strconv.Itoa(newest))
+		p.rolled = 0
+	}
+}
+
+// newest is the number of the newest revision, 0 if there is none.
+func (p *Page) newest() int {
+	if len(p.revisions.Value) == 0 {
+		return 0
+	}
+	return p.revisions.Value[0].Number
+}
+
 // revisionKeys are what can be done with revisions.
 func (p *Page) revisionKeys() keys.Map {
 	none, same := "", ""
@@ -146,7 +164,7 @@ func (p *Page) revisionKey(m tea.KeyMsg) tea.Cmd {
 	}
 	switch {
 	case keys.RollbackTo.Is(m):
-		return p.rollback(x.Number)
+		return p.rollback(*x)
 	case keys.DiffRevision.Is(m):
 		live := p.inService()
 		lines := x.Differences(live)
@@ -164,18 +182,15 @@ func (p *Page) revisionKey(m tea.KeyMsg) tea.Cmd {
 }
 
 // rollback opens the up that brings a revision back, after it was found whole.
-func (p *Page) rollback(number int) tea.Cmd {
+func (p *Page) rollback(to pipelines.Revision) tea.Cmd {
 	if p.rebuilding != "" {
 		return nil
 	}
-	p.rebuilding = stack.OperationUp
-	source, x, id := p.Env.Source, p.p, p.id
+	p.rebuilding, p.rolled = stack.OperationUp, p.newest()
+	source, x := p.Env.Source, p.p
 	return p.Do(func(ctx context.Context) tea.Msg {
-		built, err := source.RebuildAt(ctx, x, number)
-		return rebuiltMsg{
-			operation: stack.OperationUp, pipelines: []*spec.Pipeline{built}, err: err,
-			origin: map[spec.ID]*pipelines.Origin{id: {RollbackTo: number}},
-		}
+		built, err := source.RebuildAt(ctx, x, to.Number)
+		return rebuiltMsg{operation: stack.OperationUp, pipelines: []*spec.Pipeline{built}, err: err, back: &to}
 	})
 }
 

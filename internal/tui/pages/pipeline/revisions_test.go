@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,4 +62,33 @@ func TestRevisions(t *testing.T) {
 	require.Equal(t, stack.OperationUp, req.Operation)
 	require.True(t, req.Unrecorded, "no plain up does the same")
 	require.Equal(t, map[spec.ID]*pipelines.Origin{datatest.Iris: {RollbackTo: 1}}, req.Origin)
+	require.Equal(t, "roll back acme/iris to revision 1", req.Title())
+	require.Equal(t, "ana@build-7", req.Back.By, "who is asked is told whose it is")
+}
+
+// What a rollback has made is under the cursor after it.
+func TestTheCursorIsOnWhatARollbackMade(t *testing.T) {
+	t.Parallel()
+	source := revised(t)
+	read := source.RevisionsFunc
+	var back atomic.Bool
+	source.RevisionsFunc = func(ctx context.Context, id spec.ID) ([]pipelines.Revision, error) {
+		list, err := read(ctx, id)
+		if back.Load() {
+			list = append([]pipelines.Revision{{Number: 4, State: pipelines.RevisionLive, Begun: datatest.Recorded, Origin: &revisions.Origin{RollbackTo: 1}}}, list...)
+			list[2].State = pipelines.RevisionSuperseded
+		}
+		return list, err
+	}
+	s := open(t, source, datatest.Iris, "revisions", tuitest.Size(120, 40))
+	s.Until("superseded")
+	s.Press("G", "b")
+	s.Press("enter")
+	s.Until("Revision 1 of acme/iris")
+	s.Press("esc")
+	back.Store(true)
+	s.Send(ui.Changed{IDs: []spec.ID{datatest.Iris}})
+	s.Until("rollback to 1")
+	s.Press("enter")
+	s.Until("Revision 4 of acme/iris")
 }

@@ -65,7 +65,7 @@ func (p *Page) status() string {
 	th := &p.Env.Theme
 	g := th.Glyphs
 	if p.job != nil {
-		text := string(p.job.Request.Operation)
+		text := p.job.Request.Verb()
 		if pr := p.job.Progress[p.id]; pr != nil {
 			if c := pr.Counts(); c.Total() > 0 {
 				text += " " + render.Number(int64(c.Done)) + "/" + render.Number(int64(c.Total()))
