@@ -114,16 +114,14 @@ func (r *Revision) Note() string {
 	return strings.Join(slices.DeleteFunc([]string{checks, r.Origin.String(), why}, func(s string) bool { return s == "" }), "; ")
 }
 
-// why is the first sentence of its error, without the resource that it is of where it is
-// known what that means.
+// why is the first sentence of its error; of a rollout that was turned back, that.
 func (r *Revision) why() string {
 	text, _, _ := strings.Cut(r.Error, "\n")
 	if at := strings.Index(text, "the rollout of "); at >= 0 && strings.Contains(text[at:], "turned back") {
-		what, rest, _ := strings.Cut(text[at:], ", ")
-		if strings.Contains(rest, "by hand") {
-			what += " by hand"
+		if strings.Contains(text[at:], "by hand") {
+			return "its rollout was turned back by hand"
 		}
-		return what
+		return "its rollout was turned back"
 	}
 	text, _, _ = strings.Cut(text, ". ")
 	return text

@@ -44,9 +44,9 @@ func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
 	turned.Origin = &revisions.Origin{RollbackTo: 14}
 	turned.Error = "aws-native:sagemaker:Endpoint endpoint: updating SageMaker Endpoint (arn:aws:sagemaker:us-east-1:1:endpoint/e): the rollout of ptui-c-5007261 was turned back, " +
 		"ptui-c-1 serves as before: The deployment was rolled back since the alarm(s) a are in ALARM state. And more."
-	require.Equal(t, "rollback to 14; the rollout of ptui-c-5007261 was turned back", turned.Note())
+	require.Equal(t, "rollback to 14; its rollout was turned back", turned.Note())
 	turned.Error = "the rollout of live of the function was turned back to version 3: it was turned back by hand"
-	require.Equal(t, "rollback to 14; "+turned.Error, turned.Note())
+	require.Equal(t, "rollback to 14; its rollout was turned back by hand", turned.Note())
 	turned.Origin, turned.Error = nil, "no such role. Ask somebody.\nMore."
 	require.Equal(t, "no such role", turned.Note())
 	require.Equal(t, []int{4}, list[0].Updates)
