@@ -85,7 +85,7 @@ func artifactsOf(p *spec.Pipeline, t *spec.Template) []string {
 		if local := p.Files[param.Name]; local != "" {
 			value = local
 		}
-		if value == "" || belongs && p.Parameters.String(code) == "" {
+		if value == "" || belongs && (p.Parameters.String(code) == "" || p.Parameters[param.Name] == param.Default) {
 			value = "null" // it takes back what the other has
 		}
 		set = append(set, param.Name+"="+value)

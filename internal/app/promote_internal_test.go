@@ -24,6 +24,8 @@ func TestCodeTakesItsHandlerWithIt(t *testing.T) {
 		"image=i@sha256:1", "modelDataUrl=s3://b/m.tar.gz", "preprocess.code=s3://b/c.zip",
 		"preprocess.handler=index.handler", "preprocess.runtime=nodejs22.x",
 	}, artifactsOf(&spec.Pipeline{Parameters: values}, tmpl))
+	values["preprocess.runtime"] = "python3.13" // what the template says goes with the template
+	require.Contains(t, artifactsOf(&spec.Pipeline{Parameters: values}, tmpl), "preprocess.runtime=null")
 	values["preprocess.code"] = "" // that of the template
 	require.Subset(t, artifactsOf(&spec.Pipeline{Parameters: values}, tmpl),
 		[]string{"preprocess.code=null", "preprocess.handler=null", "preprocess.runtime=null"})
