@@ -306,6 +306,9 @@ func (t *Timeline) execution(e Event, from place) place {
 		t.Status, t.Stop, t.Error, t.Cause, t.Redrives = Running, time.Time{}, "", "", max(t.Redrives+1, e.Redrives)
 		t.FailedVisit = nil
 		if failed != nil { // the redrive goes on where it failed
+			if v := &t.Visits[*failed]; len(v.Attempts) > 0 {
+				v.redriven++
+			}
 			return place{visit: *failed, iteration: t.Visits[*failed].Iteration}
 		}
 		if from.visit >= 0 {

@@ -72,6 +72,7 @@ type Visit struct {
 	Map         *MapProgress `json:"map,omitempty"`
 
 	enteredAfter int64 // previous event id of the entering event
+	redriven     int   // attempts that a redrive has begun
 	groupFailed  bool  // a Map or Parallel failed; an exit after it is a Catch
 }
 
@@ -101,8 +102,9 @@ func ChooseVisits(all []Visit, room int) (shown []int, left int) {
 	return shown, len(all) - len(shown)
 }
 
-// Retries is how many attempts came after the first.
-func (v *Visit) Retries() int { return max(0, len(v.Attempts)-1) }
+// Retries is how many attempts came after the first by themselves: what a redrive has begun
+// is none.
+func (v *Visit) Retries() int { return max(0, len(v.Attempts)-1-v.redriven) }
 
 // Duration is how long the visit took, or has taken until now.
 func (v *Visit) Duration(now time.Time) time.Duration {

@@ -344,3 +344,16 @@ func (t *Timeline) Totals() Totals {
 func (t *Timeline) VisitsOf(state string) []Visit {
 	return slices.DeleteFunc(slices.Clone(t.Visits), func(v Visit) bool { return v.State != state })
 }
+
+// What a redrive begins is an attempt, and no retry of the state machine's.
+func TestARedriveIsNoRetry(t *testing.T) {
+	t.Parallel()
+	var line Timeline
+	for _, e := range script("0 ExecutionStarted", "0 TaskStateEntered A", "2 TaskScheduled", "3 TaskStarted", "4 TaskFailed Boom", "5 ExecutionFailed Boom",
+		"6 ExecutionRedriven", "7 TaskScheduled", "8 TaskStarted", "9 TaskFailed Boom", "10 TaskScheduled", "11 TaskStarted") {
+		line.Apply(e)
+	}
+	require.Len(t, line.Visits[0].Attempts, 3)
+	require.Equal(t, 1, line.Visits[0].Retries())
+	require.Equal(t, 1, line.Totals().Retries)
+}

@@ -34,7 +34,7 @@ type Choice struct {
 	Danger bool
 }
 
-// Choose asks for one of a few choices. esc chooses nothing.
+// Choose asks for one of a few choices. esc chooses nothing, but for Leaving.
 type Choose struct {
 	th      *theme.Screen
 	title   string
@@ -42,6 +42,9 @@ type Choose struct {
 	choices []Choice
 	at      int
 	grave   bool
+	// again is what esc answers, nil for nothing; leave names it.
+	again tea.Msg
+	leave keys.Binding
 }
 
 // clean makes what choices say fit for the screen: it may have names in it that
@@ -59,6 +62,13 @@ func clean(choices []Choice) []Choice {
 // selected. A grave one ignores keys for a moment.
 func NewChoose(th *theme.Screen, title, text string, grave bool, choices ...Choice) *Choose {
 	return &Choose{th: th, title: render.Line(title, 0), text: render.Visible(text, true), choices: clean(choices), grave: grave}
+}
+
+// Leaving has esc answer what it has asked for: the dialog came of an esc, and another one
+// means it.
+func (d *Choose) Leaving(answer tea.Msg, short string) *Choose {
+	d.again, d.leave = answer, keys.New(short, short, keys.Back.Keys...)
+	return d
 }
 
 // NewConfirm asks yes or no; yes is delivered to the page, no is nothing.
@@ -79,6 +89,9 @@ func (d *Choose) Keys() keys.Map {
 		if c.Key != "" {
 			b = append(b, keys.New(c.Label, c.Help, c.Key).Unless(c.Off))
 		}
+	}
+	if d.again != nil {
+		return keys.Map{{Title: d.title, Bindings: append(b, keys.Open, d.leave)}}
 	}
 	return keys.Map{{Title: d.title, Bindings: append(b, keys.Open, keys.Back)}}
 }
@@ -103,7 +116,7 @@ func (d *Choose) Update(msg tea.Msg) (tea.Msg, bool, tea.Cmd) {
 	case keys.Open.Is(m):
 		return d.take()
 	case keys.Back.Is(m):
-		return nil, true, nil
+		return d.again, true, nil
 	}
 	return nil, false, nil
 }

@@ -8,7 +8,7 @@ var (
 	Unchanged  = New("unchanged", "show or hide what does not change", "a")
 	Inspect    = New("inspect", "everything about the selected resource: old and new values whole, messages, ids", "enter")
 	Abort      = New("cancel", "cancel the operation: gracefully, or by force", "c")
-	TurnBack   = New("turn back", "turn the rollout back: all traffic goes to what answered before", "a")
+	TurnBack   = New("turn back", "turn the rollout back: all traffic goes to what answered before", "b")
 	Anew       = New("preview anew", "preview again, or repeat a refresh", "p")
 	Follow     = New("follow", "keep the cursor on what is being worked on", "f")
 	BottomPane = New("log", "what is shown below: the log, the outputs, or nothing", "v")

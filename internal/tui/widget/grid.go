@@ -40,6 +40,9 @@ type Cell struct {
 	Text  string
 	Style lipgloss.Style
 	Span  bool
+	// Tail says that Signs are a line over time: without room for all of them the beginning
+	// is cut, which is old.
+	Tail bool
 }
 
 // Rows are what a Grid shows. They are asked for visible rows only, and for all of
@@ -680,6 +683,9 @@ func (g *Grid) line(n, place int, widths []int, width int) string {
 // line has one background, and the text's own colours would fight it.
 func (g *Grid) cell(b *strings.Builder, c *shownCell, room int, right, bare bool) {
 	signs, text, width := c.Signs, c.Text, c.width
+	if c.Tail && c.signs > room {
+		signs, text, width = ansi.TruncateLeft(signs, c.signs-room, ""), "", room
+	}
 	if width > room {
 		text = ansi.Truncate(text, max(1, room-c.signs), g.th.Glyphs.Ellipsis)
 		width = c.signs + cellsOf(text)

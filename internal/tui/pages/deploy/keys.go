@@ -59,10 +59,7 @@ func (p *Page) Keys() keys.Map {
 		}
 	}
 	add(keys.Inspect)
-	more := []keys.Binding{keys.Details}
-	if len(p.rollouts()) == 0 { // its key is that of a rollout otherwise
-		more = append(more, keys.Unchanged)
-	}
+	more := []keys.Binding{keys.Details, keys.Unchanged}
 	if p.shown() != nil {
 		more = append(more, keys.BottomPane, keys.Follow)
 	}

@@ -320,9 +320,7 @@ func (p *Page) against(b keys.Binding) string {
 	case keys.Apply.Keys[0]:
 		return p.againstApply()
 	case keys.TurnBack.Keys[0]:
-		if b.Help == keys.TurnBack.Help {
-			return p.againstTurnBack()
-		}
+		return p.againstTurnBack()
 	case keys.Execute.Keys[0], keys.Reapply.Keys[0]:
 		return p.Env.ReadOnly()
 	case keys.Abort.Keys[0]:

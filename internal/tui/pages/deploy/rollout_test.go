@@ -90,7 +90,7 @@ func TestARolloutIsShownAndTurnedBack(t *testing.T) {
 	x.Until("SageMaker goes on with it")
 	x.Until("version of the function")
 	x.Advance(time.Second)
-	x.Press("k", "a")
+	x.Press("k", "b")
 	x.Until("AWS has no call for that")
 	x.Until("version of the function")
 	x.Advance(time.Second) // a grave question takes no key at once
@@ -107,7 +107,7 @@ func TestARolloutIsShownAndTurnedBack(t *testing.T) {
 	x.UntilGone("no alarm watches it")
 	say(step(stack.EventResourceFailed))
 	x.UntilGone("old 7")
-	x.Press("a")
+	x.Press("b")
 	require.NotContains(t, x.Screen(), "Turn the rollout", "it is over: the key is another's again")
 }
 

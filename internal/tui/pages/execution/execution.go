@@ -329,6 +329,9 @@ func (p *Page) Keys() keys.Map {
 		own = append(own, keys.ShowInput, keys.ShowOutput, keys.ShowAttempts, keys.ShowWhole, keys.Copy, keys.Save, keys.Pager, keys.NextVisit, keys.PreviousVisit, keys.GoToVisit)
 		moving = p.doc.viewer.Keys()
 	case tabRuns:
+		if p.runs.selected() == nil { // there is nothing that a key could be for
+			break
+		}
 		own = append(own, keys.Open, keys.ShowChildren.As(p.childrenLine), keys.MoreFailures, keys.SetMapRun.Unless(p.runs.noSet(p)).As(p.setLine), keys.NextRun, keys.PreviousRun)
 		moving = p.runs.grid.Keys()
 	case tabLogs:
@@ -337,5 +340,8 @@ func (p *Page) Keys() keys.Map {
 	case tabs:
 	}
 	first := keys.Group{Title: shownTabs(120)[p.tab], Bindings: own}
+	if len(own) == 0 { // the footer shows the first group
+		return keys.Map{p.actionKeys(), moving, {Title: "Tabs", Bindings: []keys.Binding{keys.ToTab, keys.NextTab, keys.PrevTab}}}
+	}
 	return keys.Map{first, p.actionKeys(), moving, {Title: "Tabs", Bindings: []keys.Binding{keys.ToTab, keys.NextTab, keys.PrevTab}}}
 }

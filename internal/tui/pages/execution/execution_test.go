@@ -357,3 +357,15 @@ func TestOwnDefinition(t *testing.T) {
 	x.Until("drawn from the definition as it is now")
 	x.Until("StoreResult")
 }
+
+// Keys for a Map Run are offered where there is one.
+func TestWithoutAMapRunNoKeysForOneAreOffered(t *testing.T) {
+	t.Parallel()
+	x := open(t, datatest.New(t), datatest.Iris, "order-1", tuitest.Size(120, 40))
+	x.Press("5")
+	x.Until("This execution has no Map Run")
+	require.NotContains(t, x.Screen(), "children")
+	x = open(t, datatest.New(t), datatest.IrisBatch, "flowers-1", tuitest.Size(120, 40))
+	x.Press("5")
+	x.Until("c children")
+}

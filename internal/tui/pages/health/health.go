@@ -232,7 +232,7 @@ func (r rows) Cell(i, column int) widget.Cell {
 	case 3:
 		return widget.Cell{Text: render.Amount(m.Worst, m.Unit, "-"), Style: style}
 	}
-	return widget.Cell{Signs: th.Bar.Render(widget.Spark(th, m.Points, sparkCells))}
+	return widget.Cell{Signs: th.Bar.Render(widget.Spark(th, m.Points, sparkCells)), Tail: true}
 }
 
 // sparkCells is the most that a line over time takes.

@@ -85,6 +85,28 @@ func TestGoldens(t *testing.T) {
 	})
 }
 
+// Where a line over time has too little room, its old end is cut: the newest is what matters.
+func TestTheNewestIsNeverCut(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int{{60, 16}, {80, 24}} {
+		source := well(t)
+		answer := source.HealthFunc
+		source.HealthFunc = func(ctx context.Context, list []pipelines.Pipeline, q health.Question) ([]pipelines.Health, error) {
+			all, err := answer(ctx, list, q)
+			values := make([]float64, 60)
+			for i := range values {
+				values[i] = -1 // not known
+			}
+			values[58], values[59] = 2, 16
+			all[0].Report.Metrics = []health.Metric{metric(health.Invocations, health.Count, values...)}
+			return all, err
+		}
+		s := open(t, source, tuitest.Size(size[0], size[1]))
+		s.Until("endpoint.invocations")
+		require.Regexp(t, `endpoint\.invocations .* ▂█\n`, s.Screen())
+	}
+}
+
 // The chart follows the cursor; how far back is looked is a key.
 func TestTheSelectedMetricIsDrawn(t *testing.T) {
 	t.Parallel()

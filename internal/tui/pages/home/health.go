@@ -177,7 +177,7 @@ func (p *Page) healthCell(r *row, column int, now time.Time) widget.Cell {
 		}
 		return signed(th.Glyphs.Warn, text, th.Warn)
 	case colTrend:
-		return widget.Cell{Signs: th.Bar.Render(widget.Spark(th, calls.Points, trendCells))}
+		return widget.Cell{Signs: th.Bar.Render(widget.Spark(th, calls.Points, trendCells)), Tail: true}
 	}
 	return widget.Cell{}
 }

@@ -297,7 +297,7 @@ func (p *Page) leave() tea.Cmd {
 	}
 	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewChoose(&p.Env.Theme, "Leave the form?", "The answers are not kept anywhere.", false,
 		dialog.Choice{Key: "s", Label: "stay"},
-		dialog.Choice{Key: "l", Label: "leave", Help: "The answers are lost. On the last page w saves them as a spec.", Danger: true, Answer: leaveMsg{}})})
+		dialog.Choice{Key: "l", Label: "leave", Help: "The answers are lost. On the last page w saves them as a spec.", Danger: true, Answer: leaveMsg{}}).Leaving(leaveMsg{}, "leave")})
 }
 
 // Keys are what can be done now.

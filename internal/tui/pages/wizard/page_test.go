@@ -114,10 +114,14 @@ func TestChange(t *testing.T) {
 			x.Press("esc")
 			x.Until("endpointKind")
 			// Leaving with answers asks.
-			for range 5 {
+			for n := 0; n < 5 && !strings.Contains(x.Screen(), "Leave the form?"); n++ {
 				x.Press("esc")
 			}
 			x.Until("Leave the form?")
+			x.Until("esc leave")
+			x.Press("esc") // means it
+			x.UntilGone("Leave the form?")
+			require.NotContains(t, x.Screen(), "endpointKind")
 		})
 	}
 }
