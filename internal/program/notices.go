@@ -117,8 +117,10 @@ func addNotices(b *build) error {
 	if err != nil {
 		return err
 	}
+	// By its ARN, which is what the provider keeps: by its name it would look changed at once to
+	// whoever compares.
 	_, err = lambda.NewEventSourceMapping(b.ctx, "notices-read", &lambda.EventSourceMappingArgs{
-		EventSourceArn: queue.Arn, FunctionName: function.Name, BatchSize: pulumi.Int(b.noticesBatch(n)), MaximumBatchingWindowInSeconds: pulumi.Int(n.WindowSec),
+		EventSourceArn: queue.Arn, FunctionName: function.Arn, BatchSize: pulumi.Int(b.noticesBatch(n)), MaximumBatchingWindowInSeconds: pulumi.Int(n.WindowSec),
 		FunctionResponseTypes: pulumi.StringArray{pulumi.String("ReportBatchItemFailures")},
 		ScalingConfig:         &lambda.EventSourceMappingScalingConfigArgs{MaximumConcurrency: pulumi.Int(noticesCalls)},
 		Tags:                  b.tags(),
