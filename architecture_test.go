@@ -372,6 +372,7 @@ var insideDo = map[string]string{
 	"internal/cli/costsbatch.go":       "itemsIn, in Do",
 	"internal/cli/complete.go":         "completes calls all of it in Do",
 	"internal/cli/policies.go":         "in Do",
+	"internal/cli/run.go":              "in Do",
 	"internal/cli/runmany.go":          "in Do",
 	"internal/cli/sandbox.go":          "the sandbox's own log",
 	"internal/cli/sandboxexec.go":      "PATH, as any shell looks it up",

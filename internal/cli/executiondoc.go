@@ -101,11 +101,10 @@ func oneOfSeveral(args []string) error {
 	if len(args) != 1 {
 		return nil
 	}
-	id, err := spec.ParseID(args[0])
-	if err != nil {
-		return nil
+	if id, err := spec.ParseID(args[0]); err == nil {
+		return whichOf(id, "; or choose several by --since, --name, --batch or --failed")
 	}
-	return whichOf(id, "; or choose several by --since, --name, --batch or --failed")
+	return nil
 }
 
 // findRun is findExecution with the pipeline's machine, of which only the client is known

@@ -160,11 +160,13 @@ func (f *finder) bringAllBack(ctx context.Context, o *rollbackOptions) error {
 
 // bringBack chooses a pipeline as a revision of it was.
 func (f *finder) bringBack(ctx context.Context, x *app.Existing, o *rollbackOptions) error {
-	to, err := o.to, error(nil)
+	to := o.to
 	if to == 0 {
-		if to, err = f.deps.app().WayBack(ctx, x); err != nil {
+		way, err := f.deps.app().WayBack(ctx, x)
+		if err != nil {
 			return fault.Wrap(err, "%s", x.ID)
 		}
+		to = way
 	}
 	p, record, err := f.deps.app().RebuildAt(ctx, x, to, o.overrides())
 	if err != nil {

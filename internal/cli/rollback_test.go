@@ -17,8 +17,15 @@ func TestPatternsWhereOnePipelineIsTaken(t *testing.T) {
 	w.pipeline(t, "several/a")
 	w.pipeline(t, "several/b")
 	for _, args := range [][]string{
-		{"check", "several/*"}, {"history", "several/*"}, {"diff", "*/a", "several/b"}, {"promote", "several/*", "several/b", "--yes"},
-		{"show", "several/[ab]"}, {"logs", "several/?"}, {"results", "failed", "several/*"}, {"rollback", "several/*", "--abort", "--yes"}, {"rollback", "several/*", "--to", "2", "--yes"},
+		{"check", "several/*"},
+		{"history", "several/*"},
+		{"diff", "*/a", "several/b"},
+		{"promote", "several/*", "several/b", "--yes"},
+		{"show", "several/[ab]"},
+		{"logs", "several/?"},
+		{"results", "failed", "several/*"},
+		{"rollback", "several/*", "--abort", "--yes"},
+		{"rollback", "several/*", "--to", "2", "--yes"},
 	} {
 		w.run(t, args...).ends(t, ExitUsage, "one pipeline")
 	}

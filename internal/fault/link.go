@@ -32,11 +32,10 @@ func deadLink(path string, err error) *DeadLink {
 			if _, statErr := os.Stat(p); statErr == nil {
 				return nil
 			}
-			to, readErr := os.Readlink(p)
-			if readErr != nil {
-				return nil
+			if to, readErr := os.Readlink(p); readErr == nil {
+				return &DeadLink{p, to, err}
 			}
-			return &DeadLink{p, to, err}
+			return nil
 		}
 		if p == filepath.Dir(p) {
 			return nil

@@ -154,12 +154,11 @@ func (s *Service) find(ctx context.Context, req *wire.Request, bucket, key, id s
 	if err := s.guard(ctx, req, action, objectARN(req.Scope, bucket, key), keys); err != nil {
 		return nil, err
 	}
-	v, _, err := s.lookup(ctx, req, bucket, key, id)
-	return v, err
+	return s.lookup(ctx, req, bucket, key, id)
 }
 
 // lookup returns a version for who may have it: the current one for id "".
-func (s *Service) lookup(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, bucketMeta, error) {
+func (s *Service) lookup(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, error) {
 	var b bucketMeta
 	var v *version
 	err := s.DB.View(func(tx *store.Tx) (err error) {
@@ -175,19 +174,19 @@ func (s *Service) lookup(ctx context.Context, req *wire.Request, bucket, key, id
 	})
 	switch {
 	case err != nil:
-		return nil, b, err
+		return nil, err
 	case v == nil && id != nullID && id != "" && !versionID.MatchString(id):
-		return nil, b, errInvalid("versionId", id, "Invalid version id specified")
+		return nil, errInvalid("versionId", id, "Invalid version id specified")
 	case v == nil && id != "":
-		return nil, b, s.missing(ctx, req, b, errNoSuchVersion(key, id))
+		return nil, s.missing(ctx, req, b, errNoSuchVersion(key, id))
 	case v == nil:
-		return nil, b, s.missing(ctx, req, b, errNoSuchKey(key))
+		return nil, s.missing(ctx, req, b, errNoSuchKey(key))
 	case v.Marker && id != "":
-		return v, b, errMethod("GET")
+		return v, errMethod("GET")
 	case v.Marker:
-		return v, b, s.missing(ctx, req, b, errNoSuchKey(key))
+		return v, s.missing(ctx, req, b, errNoSuchKey(key))
 	}
-	return v, b, nil
+	return v, nil
 }
 
 // worded is an error in S3's words; nil stays nil.

@@ -53,7 +53,7 @@ func (c *call) getObject() error {
 	}
 	id := c.q.Get("versionId")
 	for attempt := 0; ; attempt++ {
-		v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+		v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 		if v != nil && v.Marker {
 			c.w.Header().Set("X-Amz-Delete-Marker", "true")
 			c.w.Header().Set("X-Amz-Version-Id", v.ID)
@@ -215,7 +215,7 @@ func parseRange(header string, size int64) (from, length int64, ok, satisfiable 
 
 func (c *call) getObjectAttributes() error {
 	id := c.q.Get("versionId")
-	v, _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+	v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
 	if err != nil {
 		return err
 	}
