@@ -94,7 +94,7 @@ func TestScripts(t *testing.T) {
 
 // longest are the scripts that take longest, each of which would be waited for alone if it
 // were among the last to begin.
-var longest = []string{"rollouts", "revisions", "changes", "killed", "accounts", "capacity", "failures", "damagedstack"}
+var longest = []string{"killedrollout", "rollouts", "changing", "failures", "batch", "revisions", "killed", "accounts", "capacity", "changes", "damagedstack"}
 
 // scripts are the files of testdata, the longest first.
 func scripts(t *testing.T) []string {

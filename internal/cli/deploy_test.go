@@ -251,9 +251,10 @@ func TestSignalsOfAnOperation(t *testing.T) {
 		sent []os.Signal
 		want []string
 	}{
-		"nobody is there":   {false, []os.Signal{os.Interrupt, syscall.SIGTERM}, []string{"cancelling", "interrupt again to force", "forcing: what is in flight"}},
-		"somebody says yes": {true, []os.Signal{os.Interrupt, syscall.SIGTERM}, []string{"cancelling", "Force? [yes/no]", "forcing: what is in flight"}},
-		"a closed terminal": {false, []os.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, []string{"cancelling", "forcing: what is in flight"}},
+		"nobody is there":    {false, []os.Signal{os.Interrupt, syscall.SIGTERM}, []string{"cancelling", "interrupt again to force", "forcing: what is in flight"}},
+		"somebody says yes":  {true, []os.Signal{os.Interrupt, os.Interrupt}, []string{"cancelling", "Force? [yes/no]", "forcing: what is in flight"}},
+		"sent twice at once": {false, []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, []string{"cancelling", "forcing: what is in flight"}},
+		"a closed terminal":  {false, []os.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, []string{"cancelling", "forcing: what is in flight"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

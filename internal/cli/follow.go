@@ -97,12 +97,19 @@ func follow(deps *Deps, op pipelines.Operation, v *view, signals <-chan os.Signa
 	}
 }
 
+// echo is how long the same signal is the same one where nobody can be asked: `timeout`, make,
+// npm and the runners of CI send it to their child and to its whole group, so that it comes
+// twice. (GNU coreutils, timeout.c, cleanup)
+const echo = time.Second
+
 // stopper turns signals into a polite stop, and then into a forced one.
 type stopper struct {
 	deps   *Deps
 	op     pipelines.Operation
 	v      *view
 	asked  bool        // the polite stop
+	first  os.Signal   // that asked
+	at     time.Time   // when
 	answer chan string // an answer is awaited
 }
 
@@ -111,8 +118,10 @@ func (s *stopper) signal(sig os.Signal) {
 	case s.asked && sig == syscall.SIGHUP:
 		// A closed terminal is told of twice, by the kernel and by the shell. It wants
 		// nothing forced, and nobody is there to be asked.
+	case s.asked && sig == s.first && s.deps.now().Sub(s.at) < echo && !s.deps.CanPrompt():
+		// Nobody has asked twice.
 	case !s.asked:
-		s.asked = true
+		s.asked, s.first, s.at = true, sig, s.deps.now()
 		s.v.erase()
 		s.deps.Note("cancelling: nothing new is begun; waiting for what is in flight: %s", s.inFlight())
 		s.deps.Note("interrupt again to force")

@@ -164,6 +164,7 @@ func Revisions(s *stack.State, history []stack.Update, locks []stack.Lock) ([]Re
 	list := ledger.List()
 	out := make([]Revision, 0, len(list))
 	turned := map[int]bool{}
+	made := updatesOf(list, history)
 	for i, r := range list { // the newest first
 		if r.Origin != nil {
 			turned[r.Origin.TurnedBack] = true
@@ -172,13 +173,15 @@ func Revisions(s *stack.State, history []stack.Update, locks []stack.Lock) ([]Re
 			Number: r.Number, Begun: r.Begun, By: r.By, Tool: r.Tool, Message: r.Message, Origin: r.Origin, Template: r.Template,
 			Image: r.Image, ImageDigest: r.ImageDigest, Model: r.Model, Code: r.Code, Content: r.Content, Updates: []int{},
 		}
-		made, whole := ledger.MadeOf(r.Number)
-		one.Machine, one.ModelName, one.Function = made.Machine, made.Model, made.Function
-		var until time.Time
-		if i > 0 {
-			until = list[i-1].Begun
+		names, whole := ledger.MadeOf(r.Number)
+		one.Machine, one.ModelName, one.Function = names.Machine, names.Model, names.Function
+		var last *stack.Update // the newest of it
+		for _, u := range made[i] {
+			one.Updates = append(one.Updates, u.Version)
+			if last == nil {
+				last = u
+			}
 		}
-		last := one.updatedBy(history, until)
 		switch {
 		case r.Number == ledger.Current:
 			one.State = RevisionLive
@@ -244,23 +247,29 @@ func (r *Ran) ChangedSince() string {
 	return "definition has changed since: a redrive runs the old one"
 }
 
-// updateSlack is how far the engine's clock, kept in whole seconds, may be before ours.
+// updateSlack is how much later an update may have begun than the engine says, which keeps
+// whole seconds.
 const updateSlack = time.Second
 
-// updatedBy finds the updates of a revision: those that began after it was written down
-// and before the next one was. It returns the newest.
-func (r *Revision) updatedBy(history []stack.Update, until time.Time) (newest *stack.Update) {
+// updatesOf finds the updates that made each revision, both the newest first: those that began
+// after it was written down and before the next one was. Where the engine's second leaves it
+// open which of two that is, a revision without any is given the oldest of the next one.
+func updatesOf(list []revisions.Record, history []stack.Update) [][]*stack.Update {
+	out := make([][]*stack.Update, len(list))
 	for i := range history {
 		u := &history[i]
-		if u.Kind != "update" || u.Start.Before(r.Begun.Add(-updateSlack)) || !until.IsZero() && !u.Start.Before(until.Add(-updateSlack)) {
-			continue
+		at := slices.IndexFunc(list, func(r revisions.Record) bool { return r.Begun.Before(u.Start.Add(updateSlack)) })
+		if u.Kind == "update" && at >= 0 {
+			out[at] = append(out[at], u)
 		}
-		if newest == nil {
-			newest = u
-		}
-		r.Updates = append(r.Updates, u.Version)
 	}
-	return newest
+	for i := len(list) - 1; i > 0; i-- {
+		next := out[i-1]
+		if n := len(next); len(out[i]) == 0 && n > 1 && next[n-1].Start.Before(list[i-1].Begun) {
+			out[i], out[i-1] = next[n-1:], next[:n-1]
+		}
+	}
+	return out
 }
 
 func held(locks []stack.Lock) bool {

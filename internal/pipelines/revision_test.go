@@ -98,3 +98,31 @@ func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
 	require.Nil(t, pipelines.RanOn(list, "", version("2")))
 	require.Empty(t, (*pipelines.Ran)(nil).ChangedSince())
 }
+
+// The engine keeps whole seconds: of two updates within two seconds each has its revision.
+func TestUpdatesThatFollowAtOnce(t *testing.T) {
+	t.Parallel()
+	second := func(s string) time.Time {
+		at, err := time.Parse(time.RFC3339, "2026-03-01T12:00:"+s+"Z")
+		require.NoError(t, err)
+		return at
+	}
+	s := &stack.State{Revisions: []byte(`{"revisions": {
+		"r1": {"number": 1, "begun": "2026-03-01T12:00:03.96Z"},
+		"r2": {"number": 2, "begun": "2026-03-01T12:00:05.56Z"},
+		"r3": {"number": 3, "begun": "2026-03-01T12:00:06.75Z"},
+		"r4": {"number": 4, "begun": "2026-03-01T12:00:10.86Z"}}}`)}
+	list, err := pipelines.Revisions(s, []stack.Update{
+		{Version: 6, Kind: "update", Start: second("11")},
+		{Version: 5, Kind: "update", Start: second("07")},
+		{Version: 4, Kind: "update", Start: second("06")}, // of r2: it began at 6.0 and ended before r3
+		{Version: 3, Kind: "update", Start: second("04")},
+		{Version: 2, Kind: "refresh", Start: second("03")},
+	}, nil)
+	require.NoError(t, err)
+	var got [][]int
+	for _, r := range list {
+		got = append(got, r.Updates)
+	}
+	require.Equal(t, [][]int{{6}, {5}, {4}, {3}}, got)
+}

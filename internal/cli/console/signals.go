@@ -28,11 +28,6 @@ func SystemSignals() (signals <-chan os.Signal, release func()) {
 // no context reaches, such as a read from a mount that is dead.
 const grace = 20 * time.Second
 
-// echo is how long the same signal is the same one: `timeout`, make, npm and the runners of CI
-// send it to their child and to its whole group, so that it comes twice though nobody asked
-// twice. (GNU coreutils, timeout.c, send_sig)
-const echo = time.Second
-
 // Desk passes the user's signals to whoever attends to them: a command that works
 // with something that has to end in good order holds them. If nobody does, the
 // first signal ends the command's context and the second one, or a grace, gives
@@ -40,12 +35,8 @@ const echo = time.Second
 type Desk struct {
 	givenUp chan struct{} // closed when nobody waits for the command any more
 
-	now func() time.Time
-
 	mu     sync.Mutex
 	holder chan os.Signal
-	last   os.Signal
-	lastAt time.Time
 	cancel context.CancelFunc
 	asked  bool
 	over   bool
@@ -53,7 +44,7 @@ type Desk struct {
 
 // NewDesk returns a desk that nobody sends signals to yet.
 func NewDesk() *Desk {
-	return &Desk{givenUp: make(chan struct{}), now: time.Now, cancel: func() {}}
+	return &Desk{givenUp: make(chan struct{}), cancel: func() {}}
 }
 
 // Open begins to pass signals on. The context that it returns ends with the first
@@ -78,11 +69,6 @@ func (d *Desk) Open(ctx context.Context, signals <-chan os.Signal) (_ context.Co
 func (d *Desk) deliver(sig os.Signal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
-	if sig == d.last && now.Sub(d.lastAt) < echo {
-		return
-	}
-	d.last, d.lastAt = sig, now
 	switch {
 	case d.holder != nil:
 		select {

@@ -18,7 +18,6 @@ func TestSignalsGoToWhoeverHoldsThem(t *testing.T) {
 	t.Parallel()
 	open := func() (context.Context, *Desk, chan os.Signal) {
 		d := NewDesk()
-		d.now = later()
 		signals := make(chan os.Signal)
 		ctx, stop := d.Open(t.Context(), signals)
 		t.Cleanup(stop)
@@ -47,35 +46,6 @@ func TestSignalsGoToWhoeverHoldsThem(t *testing.T) {
 	<-ctx.Done()
 }
 
-// later is a clock on which a second and more passes between any two looks.
-func later() func() time.Time {
-	at := time.Unix(0, 0)
-	return func() time.Time {
-		at = at.Add(echo)
-		return at
-	}
-}
-
-// What sends a signal to a child and to its group sends it twice: that is asked once.
-func TestTheSameSignalAgainAtOnceIsTheSameOne(t *testing.T) {
-	t.Parallel()
-	d := NewDesk()
-	at := time.Unix(0, 0)
-	d.now = func() time.Time { return at }
-	held, release := d.Hold()
-	defer release()
-	d.deliver(os.Interrupt)
-	at = at.Add(50 * time.Millisecond)
-	d.deliver(os.Interrupt)
-	require.Equal(t, os.Interrupt, <-held)
-	require.Empty(t, held)
-	d.deliver(syscall.SIGTERM) // another one is another one
-	require.Equal(t, syscall.SIGTERM, <-held)
-	at = at.Add(echo)
-	d.deliver(syscall.SIGTERM)
-	require.Equal(t, syscall.SIGTERM, <-held)
-}
-
 // A command that does not end although its context did is given up after a grace, unless
 // somebody holds the signals by then.
 func TestACommandThatDoesNotEndIsGivenUp(t *testing.T) {
@@ -99,7 +69,6 @@ func TestACommandThatDoesNotEndIsGivenUp(t *testing.T) {
 func TestHoldersNest(t *testing.T) {
 	t.Parallel()
 	d := NewDesk()
-	d.now = later()
 	outer, releaseOuter := d.Hold()
 	inner, releaseInner := d.Hold()
 	d.deliver(os.Interrupt)
