@@ -295,7 +295,7 @@ func TestEndpointFails(t *testing.T) {
 		{"model is not valid", image, func(t *testing.T, w *world) {
 			t.Helper()
 			w.objects.put("models/iris/model.tar.gz", archive(t, map[string]string{"model.json": `{"format":"linear/v1","weights":[[1],[1,2]]}`}))
-		}, "row 1 of weights has 2 numbers"},
+		}, "row 1 of weights is of length 2"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
