@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -152,12 +151,10 @@ func TestNothingIsSentAnywhere(t *testing.T) {
 	daemon := e.command(t, nil, "sandbox", "start") // strace stays with it
 	require.NoError(t, daemon.Start())
 	t.Cleanup(func() { stopSandbox(e.home) })
-	for deadline := time.Now().Add(waitLimit); ; time.Sleep(waitRest) {
-		if _, runs, err := sandbox.Status(dir); err == nil && runs {
-			break
-		}
-		require.True(t, time.Now().Before(deadline), "no sandbox")
-	}
+	require.Eventually(t, func() bool {
+		_, runs, err := sandbox.Status(dir)
+		return err == nil && runs
+	}, waitLimit, waitRest, "no sandbox")
 	daemonTrace := e.traces
 	e.traces = nil
 
