@@ -111,6 +111,8 @@ func TestLifeS3(t *testing.T) {
 	t.Parallel()
 	d, _ := sandboxed(t, map[string]any{"defaultTags": map[string]any{"tags": map[string]any{"team": "ml"}}})
 	bucket := d.mustCreate(bucketType, "b", map[string]any{"bucket": "life-bucket"}).id
+	// Of its own: what is put into a bucket is encrypted by its key, and this one is of nobody.
+	encrypted := d.mustCreate(bucketType, "e", map[string]any{"bucket": "life-encrypted"}).id
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::life-bucket"}]}`
 	rule := func(days int) map[string]any {
 		return map[string]any{
@@ -134,8 +136,8 @@ func TestLifeS3(t *testing.T) {
 		"encryption": {
 			stays:  true, // as AES256
 			token:  "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
-			first:  map[string]any{"bucket": bucket, "rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}}},
-			second: map[string]any{"bucket": bucket, "rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "arn:aws:kms:us-east-1:000000000000:key/k"}, "bucketKeyEnabled": true}}},
+			first:  map[string]any{"bucket": encrypted, "rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}}},
+			second: map[string]any{"bucket": encrypted, "rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "arn:aws:kms:us-east-1:000000000000:key/k"}, "bucketKeyEnabled": true}}},
 		},
 		"policy": {
 			token: "aws:s3/bucketPolicy:BucketPolicy", first: map[string]any{"bucket": bucket, "policy": policy},
