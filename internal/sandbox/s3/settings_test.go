@@ -157,8 +157,6 @@ func TestSettingsRoundTrip(t *testing.T) {
 
 func TestBucketPolicyValidation(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), nil)
-	s.bucket(t, "bkt")
 	for name, tt := range map[string]struct{ statement, want string }{
 		"ok": {`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"],` +
 			`"Condition":{"Bool":{"aws:SecureTransport":"false"}}}`, ""},
@@ -171,6 +169,8 @@ func TestBucketPolicyValidation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			s := open(t, t.TempDir(), nil) // of its own: a policy is for all who come
+			s.bucket(t, "bkt")
 			doc := `{"Version":"2012-10-17","Statement":[` + tt.statement + `]}`
 			_, err := s.as("admin").PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: str("bkt"), Policy: &doc})
 			if tt.want == "" {
