@@ -12,6 +12,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -342,6 +343,127 @@ func (a *App) stillThere(ctx context.Context, t *Target) (*Target, error) {
 		return t, nil
 	}
 	return a.Target(ctx)
+}
+
+// attempt runs the operation once. With mayRepeat, a failure that only tells that
+// IAM has not spread yet is kept from the reader, and again is true. said events of
+// ours came before.
+func (a *App) attempt(
+	ctx context.Context, o *Operation, t *Target, op stack.Operation, p *spec.Pipeline, job stack.Job, said int, mayRepeat bool, trial *proving,
+) (res stack.Result, again bool, err error) {
+	after := a.afterwards(ctx, o, t, op, p)
+	run, err := a.begin(ctx, op, job)
+	if err != nil {
+		return res, false, err
+	}
+	o.track(p.ID, run)
+	defer o.untrack(p.ID)
+	added := said // events of ours, so that the numbers have no gaps
+	told := false
+	var before *program.EndpointNow
+	if op == stack.OperationUp {
+		before = a.endpointNow(ctx, p)
+	}
+	turned := false
+	updated := "" // the endpoint whose update failed
+	moved := false
+	var verdict error
+	trial.begin()
+	defer trial.stop()
+	say := func(d stack.Diagnostic, after stack.Event) {
+		added++
+		o.updates <- Update{ID: p.ID, Event: stack.Event{
+			Seq: after.Seq + added, Time: after.Time, Stack: after.Stack, Type: stack.EventDiagnostic, Planning: after.Planning, Diagnostic: &d,
+		}}
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	news, seen := make(chan stack.Rollout), 0
+	o.efforts.begin(p.ID)
+	o.shifts.hear(p.ID, audience{news, watching.Done()})
+	for ev := range withRollouts(run.Events(), news, a.opts.Clock.Now) {
+		if ev.Type == stack.EventRollout {
+			added++
+			ev.Seq, ev.Stack = seen+added, p.StackName()
+			o.updates <- Update{ID: p.ID, Event: ev}
+			continue
+		}
+		if seen = ev.Seq; movesOver(&ev) {
+			go a.watchRollout(watching, t, p, ev.Resource.URN, kinds.EndpointName(ev.Resource.ID), news)
+		}
+		if r := ev.Resource; ev.Type == stack.EventResourceFailed && r != nil && r.Type == kinds.Endpoint && r.Op == stack.OpUpdate {
+			updated = r.ID
+		}
+		if r := ev.Resource; ev.Type == stack.EventResourceOutputs && !ev.Planning && r != nil && r.Op == stack.OpUpdate && movesTraffic(r) {
+			moved = true
+		}
+		if ev.Type == stack.EventEnd {
+			stopWatching() // who has news still is not waited for
+			res, err = run.Wait()
+			if !o.isKilled() {
+				o.efforts.settled(p.ID)
+			}
+			rolled := updated != "" && ev.End != nil && a.turnedBack(ctx, p, before, kinds.EndpointName(updated))
+			if turned = rolled && !moved; turned {
+				ev.End.RolledBack = true
+			}
+			if err == nil {
+				if warning := after(); warning != "" {
+					say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: warning}, ev)
+				}
+			}
+			if op == stack.OperationUp {
+				repeat := mayRepeat && notSpreadYet(err) && !o.isHalted() && trial.undecided()
+				if !repeat {
+					verdict, again = trial.judge(ctx, res, err, rolled, func(d stack.Diagnostic) { say(d, ev) })
+				}
+				if verdict != nil {
+					turned = trial.turned
+					ev.End = endOf(verdict, turned)
+				}
+				if repeat {
+					again = true
+					ev = stack.Event{
+						Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
+						Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: "a role is not known everywhere in AWS yet: trying again"},
+					}
+				}
+			}
+		}
+		if ev.Type == stack.EventEnd && again && verdict != nil {
+			ev = stack.Event{
+				Seq: ev.Seq, Time: ev.Time, Stack: ev.Stack, Type: stack.EventDiagnostic,
+				Diagnostic: &stack.Diagnostic{Severity: stack.SeverityWarning, Message: verdict.Error()},
+			}
+		}
+		plain := ev
+		ev.Seq += added
+		o.updates <- Update{ID: p.ID, Event: ev}
+		if r := ev.Resource; ev.Type == stack.EventResourcePre && !told && r != nil && r.Type == "pulumi:pulumi:Stack" {
+			told = true
+			for _, notice := range o.notices[p.ID] {
+				say(stack.Diagnostic{URN: r.URN, Severity: stack.SeverityWarning, Message: notice}, plain)
+			}
+		}
+		if d := a.capacityNote(ctx, o, p, ev); d != nil {
+			say(*d, plain)
+		}
+		if d := a.ringingNote(ctx, o, t, p, ev); d != nil {
+			say(*d, plain)
+		}
+		trial.see(ctx, ev)
+		for _, d := range trial.news() {
+			say(d, plain)
+		}
+	}
+	if !again {
+		res, err = run.Wait()
+	}
+	if verdict != nil {
+		res.Outcome, err = outcomeOf(verdict), verdict
+	}
+	res.RolledBack = turned
+	return res, again, err
 }
 
 // afterwards is to be called before an operation; what it returns does what is left to do

@@ -64,7 +64,9 @@ func TestPushedEnds(t *testing.T) {
 	for i := range 40 {
 		api.names = append(api.names, executions.BatchName("night", i+1))
 	}
-	c := executions.New(executions.Config{API: api, Limits: executions.Limits{Unlimited: true}, Log: slog.New(slog.DiscardHandler)})
+	// Its time stands: however late the events come, nothing is looked at again because of it.
+	still := clock.NewFake(time.Now())
+	c := executions.New(executions.Config{API: api, Clock: still, Limits: executions.Limits{Unlimited: true}, Log: slog.New(slog.DiscardHandler)})
 	var watches []*executions.BatchWatch
 	var feeds []*executions.Push
 	for range 2 {

@@ -125,7 +125,7 @@ func ask(t *testing.T, client any, operation string) (err error, sent bool) {
 	if !method.IsValid() {
 		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	in := reflect.New(method.Type().In(1).Elem())
 	for range 20 {

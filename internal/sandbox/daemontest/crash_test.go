@@ -142,19 +142,25 @@ func (w *world) settle(ctx context.Context, c *clients) (wait func()) {
 	return func() { <-done }
 }
 
-// drain waits until no execution runs; what still does after a minute is stuck.
+// drain waits until no execution runs; what still does when none has ended for a minute is
+// stuck.
 func (w *world) drain(t testing.TB, c *clients) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); pause(t.Context(), 50*time.Millisecond) {
+	before, since := -1, time.Now()
+	for time.Since(since) < time.Minute {
 		running := 0
 		for _, m := range w.machines {
-			out, err := c.sfn.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning, MaxResults: 1})
+			list, err := c.list(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning, MaxResults: 1000})
 			require.NoError(t, err)
-			running += len(out.Executions)
+			running += len(list)
 		}
 		if running == 0 {
 			return
 		}
+		if running != before {
+			before, since = running, time.Now()
+		}
+		pause(t.Context(), 50*time.Millisecond)
 	}
 }
 

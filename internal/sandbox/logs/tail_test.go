@@ -36,7 +36,7 @@ func TestLiveTail(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	c := tailing(t, s.Admin())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	group := aws.String("/app")
 	_, err := c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: group})
@@ -112,7 +112,7 @@ func TestLiveTailSessions(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	c := tailing(t, s.Admin())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	_, err := c.CreateLogGroup(ctx, &cwl.CreateLogGroupInput{LogGroupName: aws.String("/app")})
 	require.NoError(t, err)
@@ -149,5 +149,5 @@ func TestLiveTailSessions(t *testing.T) {
 			_ = stream.Close()
 		}
 		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 }

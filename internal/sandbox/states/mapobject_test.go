@@ -2,9 +2,13 @@ package states_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 )
 
 // A Map iterates over the members of an object as it does over the elements of an
@@ -140,12 +144,19 @@ func TestFailedBranchAbortsItsTask(t *testing.T) {
 // to the innermost state.
 func TestFailedBranchAbortsTheOthers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) { w.clock = fake })
 	arn := w.start(w.machine("m", `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
 		{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9999999,"End":true}}},
 		{"StartAt":"I","States":{"I":{"Type":"Map","ItemsPath":"$.l","End":true,"ItemProcessor":{"StartAt":"W2","States":{"W2":{"Type":"Wait","Seconds":9999999,"End":true}}}}}},
 		{"StartAt":"S","States":{"S":{"Type":"Wait","Seconds":5,"Next":"F"},"F":{"Type":"Fail","Error":"E"}}}]}}}`), "e", `{"l":[1]}`)
-	w.await(arn)
+	require.Eventually(t, func() bool {
+		return strings.Count(strings.Join(w.eventTypes(arn), " "), "WaitStateEntered") == 3
+	}, time.Minute, time.Millisecond, "each branch is where it waits")
+	require.Eventually(t, func() bool {
+		fake.Advance(time.Second)
+		return w.must("DescribeExecution", map[string]any{"executionArn": arn})["status"] == "FAILED"
+	}, time.Minute, time.Millisecond)
 	types := w.eventTypes(arn)
 	require.Equal(t, []string{
 		"FailStateEntered", "WaitStateAborted", "MapIterationAborted", "WaitStateAborted", "MapStateAborted",

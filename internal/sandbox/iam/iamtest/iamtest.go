@@ -103,7 +103,7 @@ func (w *World) Close() {
 // called, by FillDisk.
 func (w *World) OutliveFullDisk(t testing.TB, free func(), refused func() int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for refused() < 3 {
 		require.NoError(t, w.Clock.WaitTimers(ctx, 1), "nobody tries again")

@@ -55,7 +55,7 @@ func TestWhatIsKeptIsBrought(t *testing.T) {
 	require.NoError(t, c.Start(t.Context()))
 	keep(t, c, letter{To: "a"})
 	require.Equal(t, letter{To: "a"}, <-brought)
-	wait, stop := context.WithTimeout(t.Context(), time.Minute)
+	wait, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	require.NoError(t, clk.WaitTimers(wait, 1))
 	require.NoError(t, c.Close())
@@ -100,7 +100,7 @@ func TestEndsAreNotedWhenThereIsRoom(t *testing.T) {
 	})
 	require.NoError(t, c.Start(t.Context()))
 	keep(t, c, letter{To: "a"})
-	wait, stop := context.WithTimeout(t.Context(), time.Minute)
+	wait, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	for range 3 {
 		require.NoError(t, clk.WaitTimers(wait, 1), "nobody tries again")

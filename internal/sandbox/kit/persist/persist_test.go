@@ -18,7 +18,7 @@ func TestWritesUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := clock.NewFake(time.Now())
 	done, tries := make(chan error), 0
