@@ -163,16 +163,17 @@ func (l *lockedWriter) control(sequence string) {
 // size and the raw mode.
 func (l *lockedWriter) file(w io.Writer) io.Writer {
 	if f, ok := w.(*os.File); ok {
-		return &lockedFile{l, f}
+		return &lockedFile{l, f, f.Fd()}
 	}
 	return l
 }
 
 type lockedFile struct {
 	*lockedWriter
-	f *os.File
+	f  *os.File
+	fd uintptr // asked for once: Bubble Tea's last look at the size may come when the file is closed
 }
 
 func (l *lockedFile) Read(p []byte) (int, error) { return l.f.Read(p) }
 func (l *lockedFile) Close() error               { return nil }
-func (l *lockedFile) Fd() uintptr                { return l.f.Fd() }
+func (l *lockedFile) Fd() uintptr                { return l.fd }
