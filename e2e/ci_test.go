@@ -21,6 +21,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // forge is a GitHub and a GitLab, as far as docs/ci.md asks for them: comments.
@@ -235,7 +237,7 @@ func TestCIPage(t *testing.T) {
 	r := &runner{forge: &forge{pulls: `[]`}, t: t, work: t.TempDir(), jobs: jobs, ran: map[string]bool{}}
 	server, artifacts := httptest.NewServer(r.forge), t.TempDir()
 	t.Cleanup(server.Close)
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "gh"), []byte(gh), 0o700)) // it is run
+	require.NoError(t, wholefile.WriteProgram(filepath.Join(bin, "gh"), []byte(gh)))
 	r.env = append(os.Environ(),
 		"PIPELINETUI_HOME="+home, "PIPELINETUI_PULUMI="+pulumi, "PIPELINETUI_TEMPLATES="+filepath.Join(root, "e2e", "testdata", "templates"),
 		"PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "CI=true", "FORGE="+server.URL, "ARTIFACTS="+artifacts,

@@ -29,6 +29,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/early"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/signaltest"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // TestMain lets more scripts run at a time than there are processors: each waits for
@@ -136,7 +137,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, raw, 0o755) // a program
+	return wholefile.WriteProgram(to, raw)
 }
 
 // findPulumi returns the CLI that `make pulumi` built, or the one on PATH.

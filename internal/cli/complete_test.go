@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // offered asks as a shell does: what may stand for the last of the words. Nothing but
@@ -261,7 +263,7 @@ func shellWorld(t *testing.T, shell string) (dir, script string, environ []strin
 	require.NoError(t, err)
 	dir = t.TempDir()
 	program := filepath.Join(dir, "pipelinetui")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n"), 0o700)) // it is run
+	require.NoError(t, wholefile.WriteProgram(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+self+"' \"$@\"\n")))
 	return dir, script, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "PIPELINETUI_HOME=" + w.home, "TERM=dumb"}
 }
 

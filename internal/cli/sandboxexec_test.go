@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 func TestWorkDirOf(t *testing.T) {
@@ -76,7 +77,7 @@ func TestExecKeepsSQSInside(t *testing.T) {
 	t.Parallel()
 	for version, refused := range map[string]bool{"aws-cli/1.45.11 Python/3.11.7": true, "aws-cli/2.17.0 Python/3.12.1": false} {
 		aws := filepath.Join(t.TempDir(), "aws")
-		require.NoError(t, os.WriteFile(aws, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755)) // it is run
+		require.NoError(t, wholefile.WriteProgram(aws, []byte("#!/bin/sh\necho '"+version+"'\n")))
 		for _, c := range []struct {
 			sqs  bool
 			args []string

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // fakeCLI writes a pulumi that knows its version only, and counts in a file how
@@ -17,7 +18,7 @@ func fakeCLI(t *testing.T, dir, version string) (path, asked string) {
 	require.NoError(t, os.MkdirAll(dir, 0o700))
 	path, asked = filepath.Join(dir, "pulumi"), filepath.Join(dir, "asked")
 	script := "#!/bin/sh\necho x >> '" + asked + "'\necho '" + version + "'\n"
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) // it must be executable
+	require.NoError(t, wholefile.WriteProgram(path, []byte(script)))
 	return path, asked
 }
 
@@ -88,7 +89,7 @@ func TestFindPulumiAsksABinaryOnce(t *testing.T) {
 	require.Equal(t, 1, count())
 	script, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, append(script, "# another file now\n"...), 0o700)) // it must be executable
+	require.NoError(t, wholefile.WriteProgram(path, append(script, "# another file now\n"...)))
 	_, _, err = FindPulumi(t.Context(), FindOptions{Explicit: path, Home: home})
 	require.NoError(t, err)
 	require.Equal(t, 2, count())

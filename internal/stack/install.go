@@ -17,6 +17,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fetch"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // EnvReleases is another place for the releases of the Pulumi CLI: a folder on a server,
@@ -133,15 +134,17 @@ func unpackPulumi(archive, bin string) error {
 }
 
 func writeProgram(file string, r io.Reader) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) // it must be executable
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, r); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return wholefile.Program(func() error {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) // it must be executable
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(f, r); err != nil {
+			_ = f.Close()
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
 }
 
 func eachOfTar(archive string, each func(name string, r io.Reader) error) error {

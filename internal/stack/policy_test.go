@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // asAnalyzer makes the test binary a policy pack's runtime: the engine looks for a program
@@ -94,7 +95,7 @@ func TestPolicyPacks(t *testing.T) {
 	require.NoError(t, err)
 	bin := t.TempDir()
 	script := "#!/bin/sh\n" + asAnalyzer + "=1 exec " + fault.Shell(self) + "\n"
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "pulumi-analyzer-policy-ptest"), []byte(script), 0o700)) // it is run
+	require.NoError(t, wholefile.WriteProgram(filepath.Join(bin, "pulumi-analyzer-policy-ptest"), []byte(script)))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	f := open(t, "")
 	pack, config := policyPack(t, "ptest", `{"no-such-names": {"forbidden": "three"}}`)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // stubborn is an engine on a CLI that never opens its event stream. On SIGINT
@@ -30,7 +31,7 @@ trap 'echo interrupted >> "` + file + `"; ` + onInterrupt + `' INT
 echo "begun $$" >> "` + file + `"
 while :; do sleep 0.02; done
 `
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) // it must be executable
+	require.NoError(t, wholefile.WriteProgram(path, []byte(script)))
 	e, err := Open(t.Context(), Options{PulumiPath: path, Home: filepath.Join(dir, "home"), Backend: "file://" + dir})
 	require.NoError(t, err)
 	e.interruptGrace = time.Millisecond

@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // withPrograms is a session whose programs run without a terminal.
@@ -78,7 +79,7 @@ func TestTheBrowserGetsTheLinkAndNoOtherWords(t *testing.T) {
 	const link = "https://console.example/a?b=$(c)&d='e'"
 	file := filepath.Join(t.TempDir(), "opened")
 	open := filepath.Join(t.TempDir(), "my browser")
-	require.NoError(t, os.WriteFile(open, []byte("#!/bin/sh\nprintf %s \"$*\" > '"+file+"'\n"), 0o700)) // it is run
+	require.NoError(t, wholefile.WriteProgram(open, []byte("#!/bin/sh\nprintf %s \"$*\" > '"+file+"'\n")))
 	for _, line := range []string{"'" + open + "'", "'" + open + "' %s"} {
 		require.NoError(t, os.RemoveAll(file))
 		s, _ := withPrograms(t, tui.Programs{Browser: line})

@@ -1,7 +1,7 @@
 //go:build !windows
 
 // Package wholefile writes files that are there whole or not at all, whatever ends the program
-// meanwhile. It imports nothing of this module.
+// meanwhile, and files that are to be executed. It imports nothing of this module.
 package wholefile
 
 import (

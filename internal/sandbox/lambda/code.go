@@ -24,6 +24,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 const (
@@ -266,13 +267,23 @@ func extractFile(root *os.Root, f *zip.File, name string, limit int64) (int64, e
 	if f.Mode().Type() != 0 {
 		return 0, fmt.Errorf("not a file, folder or symbolic link")
 	}
-	w, err := root.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644|f.Mode().Perm()&0o111)
-	if err != nil {
-		return 0, err
+	var n int64
+	run := f.Mode().Perm() & 0o111
+	write := func() error {
+		w, err := root.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644|run)
+		if err != nil {
+			return err
+		}
+		n, err = io.Copy(w, io.LimitReader(r, limit+1))
+		if err == nil && n > limit {
+			err = fmt.Errorf("unzipped size is larger than %d bytes", maxUnzipped)
+		}
+		return errors.Join(err, w.Close())
 	}
-	n, err := io.Copy(w, io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		err = fmt.Errorf("unzipped size is larger than %d bytes", maxUnzipped)
+	if run != 0 { // a bootstrap, for one
+		err = wholefile.Program(write)
+	} else {
+		err = write()
 	}
-	return n, errors.Join(err, w.Close())
+	return n, err
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // envClipboard says that this is a process with a clipboard of its own.
@@ -25,7 +27,7 @@ func WithClipboard(t *testing.T, text string) bool {
 		t.Skip("only here a program stands for the clipboard")
 	}
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "xclip"), []byte("#!/bin/sh\nprintf %s '"+text+"'\n"), 0o700)) // it is run
+	require.NoError(t, wholefile.WriteProgram(filepath.Join(dir, "xclip"), []byte("#!/bin/sh\nprintf %s '"+text+"'\n")))
 	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	c.Env = append(os.Environ(), envClipboard+"=1", "WAYLAND_DISPLAY=", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := c.CombinedOutput()
