@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/leaktest"
 	"github.com/pipelinetui/pipelinetui/internal/signaltest"
 )
 
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	signaltest.Reset()
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		// glog, which the SDK links, starts this one in its init.
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		// pulumi.NewContext does not close its connections if the engine goes

@@ -20,13 +20,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	rtypes "github.com/aws/aws-sdk-go-v2/service/sagemakerruntime/types"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/pipelinetui/pipelinetui/internal/leaktest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestModelGivesBackWhatWasGiven(t *testing.T) {
 	t.Parallel()

@@ -157,6 +157,18 @@ func (w *world) await(arn string) map[string]any {
 	return out
 }
 
+// pass lets the time of a clock that stands pass until an execution has ended.
+func (w *world) pass(fake *clock.Fake, arn string) map[string]any {
+	w.t.Helper()
+	var out map[string]any
+	require.Eventually(w.t, func() bool {
+		fake.Advance(time.Second)
+		out = w.must("DescribeExecution", map[string]any{"executionArn": arn})
+		return out["status"] != "RUNNING"
+	}, time.Minute, time.Millisecond, "%s still runs", arn)
+	return out
+}
+
 // history reads the whole history.
 func (w *world) history(arn string) []any {
 	var out []any

@@ -19,11 +19,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/leaktest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
+	leaktest.Main(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
 		goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
 }
 
@@ -297,17 +298,26 @@ func TestStopExecution(t *testing.T) {
 
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(w *world) { w.lambda.all["slow"] = function{sleep: time.Hour} })
-	task := w.machine("task", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","TimeoutSeconds":2,`+
-		`"Parameters":{"FunctionName":"slow"},"End":true}}}`)
-	got := w.await(w.start(task, "e", `{}`))
+	fake := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	w := newWorld(t, func(w *world) {
+		w.clock = fake
+		w.lambda.all["slow"] = function{sleep: time.Hour}
+	})
+	begun := func(machine string) (arn string) {
+		before := w.lambda.calls("slow")
+		arn = w.start(machine, "e", `{}`)
+		require.Eventually(t, func() bool { return w.lambda.calls("slow") > before && len(w.eventTypes(arn)) == 4 }, time.Minute, time.Millisecond)
+		return arn
+	}
+	got := w.pass(fake, begun(w.machine("task", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","TimeoutSeconds":2,`+
+		`"Parameters":{"FunctionName":"slow"},"End":true}}}`)))
 	require.Equal(t, "FAILED", got["status"])
 	require.Equal(t, "States.Timeout", got["error"])
-	whole := w.machine("whole", `{"TimeoutSeconds":2,"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",`+
-		`"Parameters":{"FunctionName":"slow"},"End":true}}}`)
-	arn := w.start(whole, "e", `{}`)
-	require.Equal(t, "TIMED_OUT", w.await(arn)["status"])
-	require.NotContains(t, w.await(arn), "error")
+	arn := begun(w.machine("whole", `{"TimeoutSeconds":2,"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",`+
+		`"Parameters":{"FunctionName":"slow"},"End":true}}}`))
+	got = w.pass(fake, arn)
+	require.Equal(t, "TIMED_OUT", got["status"])
+	require.NotContains(t, got, "error")
 	require.Equal(t, "ExecutionTimedOut", w.eventTypes(arn)[4])
 }
 
