@@ -21,9 +21,14 @@ import (
 func TestClientsShareALedger(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "quotas.json")
-	b := newBench(t, Config{Class: ClassA, Shared: ledger.Open(path, nil)})
+	open := func() *ledger.Ledger {
+		l := ledger.Open(path, nil)
+		l.Patience = time.Hour // who does not get the lock in time would go on alone
+		return l
+	}
+	b := newBench(t, Config{Class: ClassA, Shared: open()})
 	cfg := b.cfg
-	cfg.Shared = ledger.Open(path, nil)
+	cfg.Shared = open()
 	other := New(cfg)
 	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning})
 	var work sync.WaitGroup

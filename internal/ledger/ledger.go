@@ -61,9 +61,7 @@ type contents struct {
 const (
 	version = 1
 	// sizeMax bounds what is read: a ledger of all APIs has 2 KiB.
-	sizeMax = 64 << 10
-	// patience is how long a lock is waited for. It is held for less than a millisecond, but
-	// for a program that was stopped meanwhile (SIGSTOP), which must stop no other one.
+	sizeMax  = 64 << 10
 	patience = 250 * time.Millisecond
 	tryEvery = time.Millisecond
 	// future is how far a time in the file may be ahead: more, and the clock was set back.
@@ -77,6 +75,11 @@ const (
 // Ledger is the file of the buckets of one account and region. It is safe for concurrent
 // use by goroutines and by programs.
 type Ledger struct {
+	// Patience is how long the file's lock is waited for. It is held for less than a
+	// millisecond, but for a program that was stopped meanwhile (SIGSTOP), which must stop no
+	// other one. It may be set before the first use.
+	Patience time.Duration
+
 	path string
 	// trouble hears what is wrong with the file, each kind once.
 	trouble             func(error)
@@ -91,7 +94,7 @@ func Open(path string, trouble func(error)) *Ledger {
 	if trouble == nil {
 		trouble = func(error) {}
 	}
-	return &Ledger{path: path, trouble: trouble}
+	return &Ledger{Patience: patience, path: path, trouble: trouble}
 }
 
 // Try tells whether the file can be used, as an error that says why not. It changes nothing of
@@ -102,7 +105,7 @@ func (l *Ledger) Try(ctx context.Context) error {
 		return l.cannot(err)
 	}
 	defer f.Close()
-	if err := lock(ctx, f); err != nil {
+	if err := l.lock(ctx, f); err != nil {
 		return l.cannot(err)
 	}
 	return nil
@@ -189,7 +192,7 @@ func (l *Ledger) change(ctx context.Context, name string, b Bucket, now time.Tim
 			err = l.cannot(e)
 		}
 	}()
-	if err := lock(ctx, f); err != nil {
+	if err := l.lock(ctx, f); err != nil {
 		return l.cannot(err)
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, sizeMax+1))
@@ -264,8 +267,8 @@ func (l *Ledger) open() (*os.File, error) {
 }
 
 // lock waits for the file's lock, for a short time.
-func lock(ctx context.Context, f *os.File) error {
-	for end := time.Now().Add(patience); ; {
+func (l *Ledger) lock(ctx context.Context, f *os.File) error {
+	for end := time.Now().Add(l.Patience); ; {
 		free, err := tryLock(f)
 		if err != nil || free {
 			return err

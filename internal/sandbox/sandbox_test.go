@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +27,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 )
 
 // childEnv makes the test binary a daemon: "serve" or a way to fail.
@@ -79,20 +78,6 @@ func config(i sandbox.Info) aws.Config {
 	}
 }
 
-// quietPort is a free port that no system gives to who asks for any: where it is let go for a
-// moment no other program gets it.
-func quietPort(t *testing.T) int {
-	t.Helper()
-	for {
-		port := 20_000 + rand.IntN(10_000) // a test's choice
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-}
-
 // keepPort has the next daemon of a folder take a port as that of its last run.
 func keepPort(t *testing.T, dir string, port int) {
 	t.Helper()
@@ -103,7 +88,7 @@ func keepPort(t *testing.T, dir string, port int) {
 func TestDaemonSurvivesKill(t *testing.T) {
 	t.Setenv(childEnv, "serve")
 	dir, ctx := filepath.Join(t.TempDir(), "sandbox"), t.Context()
-	keepPort(t, dir, quietPort(t))
+	keepPort(t, dir, iamtest.QuietPort(t))
 	began := time.Now()
 	first, err := start(t, dir)
 	require.NoError(t, err)

@@ -51,6 +51,7 @@ func newStage(t *testing.T, count int32) *stage {
 	c, stop := f.open(t, w)
 	require.NoError(t, metrics.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, metrics.Close()); stop() })
+	require.NoError(t, w.Clock.WaitTimers(t.Context(), 1)) // all alarms were looked at once
 	return &stage{World: w, t: t, fleet: f, scaling: c, alarms: cw.NewFromConfig(w.Admin()), metrics: metrics, gate: gate}
 }
 
@@ -91,6 +92,14 @@ func (s *stage) rest() {
 		})
 		return err == nil && left == 0
 	}, time.Minute, time.Millisecond)
+}
+
+// looked waits until the alarms that were put are evaluated: a state that is set by hand before
+// would be undone by that.
+func (s *stage) looked() {
+	s.t.Helper()
+	s.Clock.Advance(10 * time.Second) // all are looked at again
+	s.rest()
 }
 
 func (s *stage) target(state *types.SuspendedState) {
@@ -240,6 +249,7 @@ func TestPoliciesAgreeToScaleIn(t *testing.T) {
 	low := *made.Alarms[1].AlarmName
 	s.act(*made.PolicyARN, low, 48, 54)
 	require.Equal(t, int32(5), s.fleet.instances(), "the other is not ready")
+	s.looked()
 	_, err = s.alarms.SetAlarmState(ctx, &cw.SetAlarmStateInput{AlarmName: other.Alarms[1].AlarmName, StateValue: cwtypes.StateValueAlarm, StateReason: aws.String("test")})
 	require.NoError(t, err)
 	s.act(*made.PolicyARN, low, 48, 54)

@@ -68,7 +68,7 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 `, nil)
 	_, dead := s.queue(t, "dead", map[string]string{})
-	url, source := s.queue(t, "work", map[string]string{"VisibilityTimeout": "30", "RedrivePolicy": `{"deadLetterTargetArn":"` + dead + `","maxReceiveCount":"1"}`})
+	url, source := s.queue(t, "work", map[string]string{"VisibilityTimeout": "600", "RedrivePolicy": `{"deadLetterTargetArn":"` + dead + `","maxReceiveCount":"1"}`})
 	made, err := c.CreateEventSourceMapping(ctx, &awslambda.CreateEventSourceMappingInput{
 		FunctionName: str("fn"), EventSourceArn: &source, FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: str(`{"body":{"kind":["order"]}}`)}}}, Tags: map[string]string{"k": "v"},

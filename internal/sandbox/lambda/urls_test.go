@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -13,7 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -21,7 +24,11 @@ import (
 func TestFunctionURLs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := open(t, dir, nil)
+	s := open(t, dir, func(c *lambda.Config) {
+		require.NoError(t, c.DB.Update(func(tx *store.Tx) error {
+			return store.Put(tx, "lambda.urlport", "port", strconv.Itoa(iamtest.QuietPort(t)))
+		}))
+	})
 	c, ctx := s.as(t, "admin"), t.Context()
 	s.python(t, `
 def handler(event, context):

@@ -8,9 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -228,4 +231,18 @@ func RequireCode(t testing.TB, err error, code string) smithy.APIError {
 	require.ErrorAs(t, err, &api)
 	require.Equal(t, code, api.ErrorCode(), api.ErrorMessage())
 	return api
+}
+
+// QuietPort is a free port that no system gives to who asks for any: where it is let go for a
+// moment, as by what is started anew, no other program gets it.
+func QuietPort(t testing.TB) int {
+	t.Helper()
+	for {
+		port := 20_000 + rand.IntN(10_000) // a test's choice
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
 }
