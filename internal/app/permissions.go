@@ -103,9 +103,26 @@ func (a *App) permitted(ctx context.Context, p *spec.Pipeline, account string) (
 		out.Checks = program.ChecksNamespace
 	}
 	_, out.Uploads = t.InputFor(p.Parameters, inputFolder+"name/file")
-	out.Maps = slices.ContainsFunc(out.Grants, func(s permissions.Statement) bool { return slices.Contains(s.Action, "states:StartExecution") })
+	out.Network = len(p.Parameters.Strings("subnets"))+len(p.Parameters.Strings("securityGroups")) > 0
+	out.Maps = startsExecutions(out.Grants)
 	given(p, t, at, &out)
 	return out, nil
+}
+
+// startsExecutions tells whether a pipeline's own roles may start executions, which its machine
+// does of Map Runs.
+func startsExecutions(grants []permissions.Statement) bool {
+	return slices.ContainsFunc(grants, func(s permissions.Statement) bool { return slices.Contains(s.Action, "states:StartExecution") })
+}
+
+// hasMaps tells whether the executions of a pipeline have Map Runs.
+func hasMaps(p *spec.Pipeline, t *spec.Template, env program.Env) (bool, error) {
+	raw, err := program.RoleGrants(p, t, env)
+	if err != nil {
+		return false, err
+	}
+	grants, err := permissions.ParseStatements(raw, program.OwnKey)
+	return startsExecutions(grants), err
 }
 
 // given adds what a pipeline uses that is the user's own.
@@ -145,7 +162,7 @@ func given(p *spec.Pipeline, t *spec.Template, at kinds.Place, out *permissions.
 // anyPipeline stands for all pipelines that there may be: every type of resource, by the
 // patterns of its names.
 func anyPipeline(at kinds.Place) permissions.Pipeline {
-	p := permissions.Pipeline{ID: "*", Stack: "*", Place: at, Base: "ptui-", Bucket: "ptui-", Uploads: true, Maps: true, Checks: program.ChecksNamespace}
+	p := permissions.Pipeline{ID: "*", Stack: "*", Place: at, Base: "ptui-", Bucket: "ptui-", Uploads: true, Maps: true, Network: true, Checks: program.ChecksNamespace}
 	for _, k := range kinds.Made() {
 		p.Resources = append(p.Resources, permissions.Resource{Type: k.Type})
 	}

@@ -41,7 +41,7 @@ func (a *App) Preflight(ctx context.Context, pipelines []*spec.Pipeline, ignore 
 	if err := slices.DeleteFunc(errs, func(err error) bool { return err == nil }).OrNil(); err != nil {
 		return preflight.Report{}, err
 	}
-	report := t.preflight(ctx, subjects, ignore)
+	report := a.preflight(ctx, t, subjects, ignore)
 	report.Seconds = preflight.Span(subjects, a.DefaultParallel())
 	return report, nil
 }
@@ -68,14 +68,14 @@ func (a *App) PreflightAccount(ctx context.Context) (preflight.Report, error) {
 		return preflight.Report{}, err
 	}
 	s := preflight.Subject{ID: "account", Place: preflight.Place{Account: t.Account, Region: t.Region}, Roles: 1, New: true}
-	return t.preflight(ctx, []preflight.Subject{s}, nil), nil
+	return a.preflight(ctx, t, []preflight.Subject{s}, nil), nil
 }
 
 // preflight asks. The time is that of the questions alone: a large fleet has all of it.
-func (t *Target) preflight(ctx context.Context, subjects []preflight.Subject, ignore []preflight.Code) preflight.Report {
+func (a *App) preflight(ctx context.Context, t *Target, subjects []preflight.Subject, ignore []preflight.Code) preflight.Report {
 	ctx, cancel := context.WithTimeout(ctx, preflightPatience)
 	defer cancel()
-	return preflight.Run(ctx, subjects, func(p preflight.Place) preflight.Account { return &asker{target: t, place: p} }, ignore...)
+	return preflight.Run(ctx, subjects, func(p preflight.Place) preflight.Account { return &asker{target: t, place: p, clock: a.opts.Clock} }, ignore...)
 }
 
 // subject is what checks have to know of a pipeline.
@@ -97,10 +97,15 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bo
 	if err != nil {
 		return s, err
 	}
-	planned, err := program.Describe(ctx, p, tmpl, t.programEnv(p))
+	env := t.programEnv(p)
+	planned, err := program.Describe(ctx, p, tmpl, env)
 	if err != nil {
 		return s, err
 	}
+	if s.Maps, err = hasMaps(p, tmpl, env); err != nil {
+		return s, err
+	}
+	invokes := false
 	for _, x := range planned {
 		arn := ""
 		switch x.AWSName {
@@ -111,9 +116,11 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bo
 		case n.Bucket:
 			s.Bucket, arn = n.Bucket, n.BucketARN
 		case n.StateMachine:
-			arn = n.StateMachineARN
+			s.Workflow, arn = true, n.StateMachineARN
 		case n.Function:
-			arn = n.FunctionARN
+			s.Function, s.Reserved, arn = n.Function, max(0, v.Int("preprocess.reservedConcurrency")), n.FunctionARN
+		case n.Invoker:
+			invokes = true
 		case n.Endpoint:
 			s.Endpoint, s.EstimatedSecond, arn = n.Endpoint, 420, n.EndpointARN // AWS takes four to seven minutes for an endpoint
 			if v.String("endpointKind") != "serverless" && v.String("instanceType") != "" {
@@ -122,7 +129,22 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bo
 		}
 		s.Needs = append(s.Needs, needs(n, x.AWSName, arn, p.PermissionsBoundary, isNew)...)
 	}
+	s.Calls = callsAtOnce(v, v.Int("preprocess.reservedConcurrency") < 0 && s.Function != "", invokes)
 	return s, nil
+}
+
+// callsAtOnce is how many calls of functions one execution makes at a time, of those for which
+// none are kept: each child of a Map Run calls the function that prepares (own) and then, for
+// several of its records at a time, the one that invokes the endpoint.
+func callsAtOnce(v spec.Values, own, invokes bool) int {
+	each := 0
+	if own {
+		each = 1
+	}
+	if invokes {
+		each = max(1, v.Int("scoreConcurrency"))
+	}
+	return each * max(1, v.Int("maxConcurrency"))
 }
 
 // needs are the actions that an up wants to be allowed on a resource: those that make it if

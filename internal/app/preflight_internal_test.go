@@ -18,7 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/preflight"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/servicequotas"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -258,4 +261,32 @@ func TestNetworkOfAModel(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, reaches, vpc)
 	}
+}
+
+// Open Map Runs are counted by Step Functions itself, minute by minute: the newest minute
+// that CloudWatch has counts, and none is no Map Run.
+func TestOpenMapRunsOfARegion(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	quotas, err := servicequotas.New(servicequotas.Config{DB: w.DB, Clock: w.Clock})
+	require.NoError(t, err)
+	quotas.Register(w.Router)
+	metrics, err := cloudwatch.New(cloudwatch.Config{DB: w.DB, Clock: w.Clock})
+	require.NoError(t, err)
+	metrics.Register(w.Router)
+	cfg := w.Admin()
+	cfg.Region = "us-east-1"
+	q := askerOf(cfg)
+	q.clock = w.Clock
+	a, err := q.MapRuns(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, preflight.Amount{May: 1000}, a)
+	for ago, open := range map[time.Duration]float64{time.Hour: 9, 4 * time.Minute: 7, 2 * time.Minute: 3} {
+		metrics.PutPoint(t.Context(), wire.ScopeOf(iamtest.Account, "us-east-1"), wire.MetricPoint{
+			Namespace: "AWS/States", Name: "ApproximateOpenMapRunCount", Value: open, Unit: "Count", Time: w.Clock.Now().Add(-ago),
+		})
+	}
+	a, err = q.MapRuns(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, preflight.Amount{May: 1000, Has: 3}, a)
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/preflight"
@@ -36,6 +37,7 @@ import (
 type asker struct {
 	target *Target
 	place  preflight.Place
+	clock  clock.Clock
 
 	once sync.Once
 	cfg  aws.Config
@@ -327,16 +329,23 @@ func (q *asker) Buckets(ctx context.Context) (a preflight.Amount, err error) {
 	if err != nil {
 		return a, err
 	}
-	quota, err := servicequotas.NewFromConfig(home).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("s3"), QuotaCode: aws.String("L-DC2B2D3D")})
-	if err != nil {
+	if a.May, err = quota(ctx, home, "s3", "L-DC2B2D3D"); err != nil {
 		return a, err
 	}
-	a.May = int(aws.ToFloat64(quota.Quota.Value))
 	out, err := artifacts.Client(home).ListBuckets(ctx, &s3.ListBucketsInput{})
 	if err == nil {
 		a.Has = len(out.Buckets)
 	}
 	return a, err
+}
+
+// quota is what the account has of a quota.
+func quota(ctx context.Context, cfg aws.Config, service, code string) (int, error) {
+	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &code})
+	if err != nil {
+		return 0, err
+	}
+	return int(aws.ToFloat64(out.Quota.Value)), nil
 }
 
 // Image implements preflight.Account: an image with a manifest for each platform tells

@@ -233,6 +233,21 @@ var pages = []page{
 		"P220", "too few buckets", "All new pipelines of the account together want more buckets than its quota leaves.",
 		"Ask for a higher quota in Service Quotas, or delete buckets that nobody needs.",
 	},
+	{
+		"P230", "too few concurrent executions of Lambda", "Functions of all pipelines of the region together reserve more calls at a time than the account may give away: " +
+			"100 have to be left to the others, or all of an account that has fewer. It is a warning if those without a reservation would make more calls at a time than " +
+			"are left when each pipeline runs once, of a batch as many as maxConcurrency says: Lambda throttles them then, and they are tried again.",
+		"Ask for a higher quota of concurrent executions (10 in new accounts), lower preprocess.reservedConcurrency, or lower maxConcurrency.",
+	},
+	{
+		"P240", "too few state machines", "All new pipelines of the region together want more state machines than the account's quota leaves.",
+		"Ask for a higher quota in Service Quotas, or delete state machines that nobody needs.",
+	},
+	{
+		"P250", "too few open Map Runs", "When all new pipelines of the region that have Map Runs run once, more are open than the account's quota leaves besides those that are. " +
+			"It is a warning: those beyond it wait until others end.",
+		"Run fewer of them at a time. AWS raises this quota for nobody.",
+	},
 	{"P300", "an image that is not in its registry", "The repository has no image of that tag or digest, or is not there.", "Push the image, or correct the parameter image."},
 	{
 		"P310", "an image for other machines", "None of the image's platforms is that of the machine type: Graviton machines need arm64, all others amd64.",
@@ -265,7 +280,7 @@ var pages = []page{
 	},
 	{
 		"P710", "subnets or security groups that are not right", "A subnet or a security group that the parameters name is not there, or they are not all of one VPC. " +
-			"The sandbox has no networks and asks nothing of them.", "Correct subnets and securityGroups.",
+			"Of the target sandbox nothing is asked: it takes any.", "Correct subnets and securityGroups.",
 	},
 	{
 		"P720", "a VPC without an endpoint of S3", "The VPC that the model runs in has no endpoint of S3 of its own, so that the model's data come through a NAT " +

@@ -17,6 +17,20 @@ func DryCreate(ctx context.Context, cfg aws.Config, name, role string) error {
 	return err
 }
 
+// CountMachines is how many state machines an account has in a region.
+func CountMachines(ctx context.Context, cfg aws.Config) (int, error) {
+	n := 0
+	pages := sfn.NewListStateMachinesPaginator(sfn.NewFromConfig(cfg), &sfn.ListStateMachinesInput{MaxResults: 1000})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return n, err
+		}
+		n += len(out.StateMachines)
+	}
+	return n, nil
+}
+
 // DryUpdate is the same for changing one.
 func DryUpdate(ctx context.Context, cfg aws.Config, arn string) error {
 	_, err := sfn.NewFromConfig(cfg).UpdateStateMachine(ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &arn, Definition: aws.String(malformed)})

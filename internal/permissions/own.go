@@ -136,7 +136,7 @@ func (g *gatherer) check() []Statement {
 	out := []Statement{
 		allow("Quotas", []string{
 			"servicequotas:ListServiceQuotas", "servicequotas:GetServiceQuota", "iam:GetAccountSummary", "s3:ListAllMyBuckets",
-			"sagemaker:ListEndpoints",
+			"sagemaker:ListEndpoints", "lambda:GetAccountSettings", "states:ListStateMachines", "cloudwatch:GetMetricData",
 		}, everywhere),
 		allow("Machines", []string{"sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"}, g.everyEndpoint()),
 		// Whom the credentials belong to is asked about: any user or role of the account.
@@ -144,6 +144,16 @@ func (g *gatherer) check() []Statement {
 			who := "arn:" + p.Place.Partition + ":iam::" + p.Place.Account
 			return []string{who + ":user/*", who + ":role/*"}
 		})),
+	}
+	if functions := g.of(kinds.Function); g.has(kinds.Function) {
+		out = append(out, allow("Reserved", []string{"lambda:GetFunctionConcurrency"}, functions))
+	}
+	if slices.ContainsFunc(g.pipelines, func(p Pipeline) bool { return p.Network }) {
+		// Cloud Control asks EC2 in the name of who asks: what the types' schemas say of read and list.
+		out = append(out, allow("Networks", []string{
+			"cloudformation:GetResource", "cloudformation:ListResources", "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeSecurityGroups",
+			"ec2:DescribeVpcEndpoints",
+		}, everywhere))
 	}
 	if images := g.each(func(p *Pipeline) []string { return p.Repositories }); len(images) > 0 {
 		out = append(out, allow("Images", []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, images))

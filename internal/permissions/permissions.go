@@ -63,6 +63,8 @@ type Pipeline struct {
 	// Uploads tells that executions take files, which go into its bucket first, Maps that
 	// they work through items in Map Runs.
 	Uploads, Maps bool
+	// Network tells that its model runs in a VPC.
+	Network bool
 	// Grants are the statements of the policies of its own roles.
 	Grants []Statement
 }

@@ -229,6 +229,95 @@ func (r *run) amounts(ctx context.Context, list []Subject) {
 	count(buckets, "buckets", "servicequotas:GetServiceQuota s3, s3:ListBuckets", CodeBuckets, func(a Account) (Amount, error) { return a.Buckets(ctx) })
 }
 
+// leftOfCalls is how many calls at a time Lambda keeps for functions without a share of their
+// own: all of an account that may have fewer.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+const leftOfCalls = 100
+
+// calls holds the calls of functions that all pipelines of a region want to keep for
+// themselves, and those that the others make when all of them run, against what the account
+// may have and has given away.
+func (r *run) calls(ctx context.Context, list []Subject) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s Subject) bool { return s.Function == "" && s.Calls == 0 })
+	if len(list) == 0 {
+		return
+	}
+	r.ask(ctx, list, "lambda:GetAccountSettings", func(a Account, tell func(Finding)) error {
+		amount, err := a.Concurrency(ctx)
+		if err != nil {
+			return err
+		}
+		keep, calls := 0, 0
+		var keeps, call []Subject
+		for _, s := range list {
+			has := 0
+			if s.Calls > 0 {
+				calls, call = calls+s.Calls, append(call, s)
+			}
+			if s.Reserved == 0 {
+				continue
+			}
+			if !s.New {
+				if has, err = a.Reserved(ctx, s.Function); err != nil {
+					return err
+				}
+			}
+			keep, keeps = keep+s.Reserved-has, append(keeps, s)
+		}
+		text := fmt.Sprintf("functions may run %d times at a time in %s, %d of that is not reserved, and these pipelines", amount.May, list[0].Region, amount.Unreserved)
+		hint := "Ask for more: aws service-quotas request-service-quota-increase --service-code lambda --region " + list[0].Region + " --quota-code L-B99A9384; or "
+		switch left := min(amount.May, leftOfCalls); {
+		case keep > 0 && amount.Unreserved-keep < left:
+			tell(Finding{
+				Code: CodeConcurrency, Severity: Error, Message: fmt.Sprintf("%s reserve %d more, where %d have to be left", text, keep, left),
+				Hint: hint + "lower preprocess.reservedConcurrency.", Pipelines: idsOf(keeps),
+			})
+		case calls > amount.Unreserved-keep:
+			tell(Finding{
+				Code: CodeConcurrency, Severity: Warning, Message: fmt.Sprintf("%s make up to %d calls at a time when each runs once: Lambda throttles what is beyond", text, calls),
+				Hint: hint + "lower maxConcurrency, or reserve for functions that may not wait.", Pipelines: idsOf(call),
+			})
+		}
+		return nil
+	})
+}
+
+// workflows holds the state machines and the Map Runs of all new pipelines of a region
+// against what the account may have and has. Map Runs beyond the quota wait for others.
+// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+func (r *run) workflows(ctx context.Context, list []Subject) {
+	fresh := func(has func(Subject) bool) []Subject {
+		return slices.DeleteFunc(slices.Clone(list), func(s Subject) bool { return !s.New || !has(s) })
+	}
+	if want := fresh(func(s Subject) bool { return s.Workflow }); len(want) > 0 {
+		r.ask(ctx, want, "servicequotas:GetServiceQuota states, states:ListStateMachines", func(a Account, tell func(Finding)) error {
+			amount, err := a.Workflows(ctx)
+			if err == nil && amount.Has+len(want) > amount.May {
+				tell(Finding{
+					Code: CodeWorkflows, Severity: Error,
+					Message: fmt.Sprintf("the account may have %d state machines in %s, has %d, and these pipelines want %d", amount.May, want[0].Region, amount.Has, len(want)),
+					Hint:    "Ask for more in Service Quotas, or delete what is not needed.",
+				})
+			}
+			return err
+		})
+	}
+	if want := fresh(func(s Subject) bool { return s.Maps }); len(want) > 0 {
+		r.ask(ctx, want, "servicequotas:GetServiceQuota states, cloudwatch:GetMetricData ApproximateOpenMapRunCount", func(a Account, tell func(Finding)) error {
+			amount, err := a.MapRuns(ctx)
+			if err == nil && amount.Has+len(want) > amount.May {
+				tell(Finding{
+					Code: CodeMapRuns, Severity: Warning,
+					Message: fmt.Sprintf("the account may have %d Map Runs open in %s, has %d, and these pipelines want %d when each runs once: those beyond wait for others to end",
+						amount.May, want[0].Region, amount.Has, len(want)),
+					Hint: "Run fewer of them at a time. AWS raises this quota for nobody.",
+				})
+			}
+			return err
+		})
+	}
+}
+
 // Graviton machines: the families of a first letter, a generation and a g.
 // https://docs.aws.amazon.com/sagemaker/latest/dg/notebooks-available-instance-types.html
 func architecture(instance string) string {

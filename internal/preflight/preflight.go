@@ -26,6 +26,9 @@ const (
 	CodeMachines     Code = "P200" // fewer machines for endpoints than the fleet wants
 	CodeRoles        Code = "P210" // fewer roles
 	CodeBuckets      Code = "P220" // fewer buckets
+	CodeConcurrency  Code = "P230" // fewer concurrent executions of Lambda
+	CodeWorkflows    Code = "P240" // fewer state machines
+	CodeMapRuns      Code = "P250" // fewer open Map Runs
 	CodeImage        Code = "P300" // the image is not in its registry
 	CodeArchitecture Code = "P310" // the image is for other machines
 	CodePull         Code = "P320" // who deploys may not look into the image's registry
@@ -44,7 +47,8 @@ const (
 func Codes() map[Code]string {
 	return map[Code]string{
 		CodeIdentity: "credentials and roles of tenants", CodePermission: "permissions", CodeMachines: "quota of machines for endpoints",
-		CodeRoles: "quota of roles", CodeBuckets: "quota of buckets", CodeImage: "image in its registry", CodeArchitecture: "architecture of the image",
+		CodeRoles: "quota of roles", CodeBuckets: "quota of buckets", CodeConcurrency: "quota of concurrent executions of Lambda",
+		CodeWorkflows: "quota of state machines", CodeMapRuns: "quota of open Map Runs", CodeImage: "image in its registry", CodeArchitecture: "architecture of the image",
 		CodePull: "pulling the image across accounts", CodeModelData: "model data", CodeEndpointName: "name of the endpoint", CodeBucketName: "name of the bucket",
 		CodeKey: "KMS key", CodeMachineType: "machine type in the region", CodeNetwork: "subnets and security groups",
 		CodeReach: "way from the VPC to S3", CodeClock: "clock", CodeUnasked: "what could not be asked",
@@ -128,9 +132,16 @@ type Subject struct {
 	New bool
 	// Machine, Count and Most are the type and number of machines of its endpoint, at
 	// first and at most; "" for none.
-	Machine         string
-	Count, Most     int
-	Roles           int
+	Machine     string
+	Count, Most int
+	Roles       int
+	// Function is its function, "" for none; Reserved how many calls at a time are kept for
+	// that alone, 0 for none; Calls how many at a time one execution makes of functions for
+	// which none are kept.
+	Function        string
+	Reserved, Calls int
+	// Workflow: it has a state machine. Maps: whose executions have Map Runs.
+	Workflow, Maps  bool
 	Image           string
 	ModelData       string // s3://..., "" for a local file
 	Endpoint        string // names that must be free
@@ -150,6 +161,10 @@ type Who struct {
 
 // Amount is what an account may have of something, and has.
 type Amount struct{ May, Has int }
+
+// Concurrency is how many calls of functions an account may have at a time in a region, and
+// how many of them are not kept for one function alone.
+type Concurrency struct{ May, Unreserved int }
 
 // State is what became of something that was looked for.
 type State int
@@ -187,6 +202,13 @@ type Account interface {
 	Machines(ctx context.Context) (map[string]int, error)
 	Roles(ctx context.Context) (Amount, error)
 	Buckets(ctx context.Context) (Amount, error)
+	Concurrency(ctx context.Context) (Concurrency, error)
+	// Reserved is how many calls at a time are kept for a function that is there.
+	Reserved(ctx context.Context, function string) (int, error)
+	// Workflows are the state machines of the region.
+	Workflows(ctx context.Context) (Amount, error)
+	// MapRuns are the open ones of the region.
+	MapRuns(ctx context.Context) (Amount, error)
 	Image(ctx context.Context, image string) (Image, error)
 	Object(ctx context.Context, url string) (State, error)
 	Endpoint(ctx context.Context, name string) (State, error)
@@ -238,6 +260,8 @@ func Run(ctx context.Context, subjects []Subject, open func(Place) Account, igno
 	}
 	for _, list := range by(subjects, func(s Subject) [2]string { return [2]string{s.Account, s.Region} }) {
 		r.machines(ctx, list)
+		r.calls(ctx, list)
+		r.workflows(ctx, list)
 	}
 	for _, list := range by(subjects, func(s Subject) string { return s.Account }) {
 		r.amounts(ctx, list)

@@ -26,6 +26,10 @@ type fake struct {
 	asked     atomic.Int32 // how often their quotas were
 	roles     preflight.Amount
 	buckets   preflight.Amount
+	calls     preflight.Concurrency
+	reserved  map[string]int
+	workflows preflight.Amount
+	mapRuns   preflight.Amount
 	images    map[string]preflight.Image
 	objects   map[string]preflight.State
 	endpoints map[string]preflight.State
@@ -69,6 +73,18 @@ func (f *fake) Machines(context.Context) (map[string]int, error) {
 
 func (f *fake) Roles(context.Context) (preflight.Amount, error)   { return f.roles, f.fails }
 func (f *fake) Buckets(context.Context) (preflight.Amount, error) { return f.buckets, f.fails }
+func (f *fake) Workflows(context.Context) (preflight.Amount, error) {
+	return f.workflows, f.fails
+}
+func (f *fake) MapRuns(context.Context) (preflight.Amount, error) { return f.mapRuns, f.fails }
+func (f *fake) Concurrency(context.Context) (preflight.Concurrency, error) {
+	return f.calls, f.fails
+}
+
+func (f *fake) Reserved(_ context.Context, function string) (int, error) {
+	return f.reserved[function], f.fails
+}
+
 func (f *fake) Image(_ context.Context, image string) (preflight.Image, error) {
 	return f.images[image], f.fails
 }
@@ -109,6 +125,7 @@ const (
 func sound() *fake {
 	return &fake{
 		machines: map[string]preflight.Amount{"ml.m5.large": {May: 60, Has: 10}}, roles: preflight.Amount{May: 1000}, buckets: preflight.Amount{May: 1000},
+		calls: preflight.Concurrency{May: 1000, Unreserved: 1000}, workflows: preflight.Amount{May: 1000}, mapRuns: preflight.Amount{May: 1000},
 		images:  map[string]preflight.Image{registry + "serve:1": {State: preflight.Present, Architectures: []string{"amd64"}}},
 		objects: map[string]preflight.State{data: preflight.Present},
 	}
@@ -122,6 +139,7 @@ func fleet(n int) []preflight.Subject {
 			ID: name, Place: preflight.Place{Account: "111122223333", Region: "us-east-1"}, New: true, Machine: "ml.m5.large", Count: 1, Most: 1, Roles: 3,
 			Image: registry + "serve:1", ModelData: data, Endpoint: "e-" + name, Bucket: "b-" + name, Key: "alias/k",
 			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
+			Function: "f-" + name, Calls: 2, Workflow: true, Maps: true,
 			Subnets: []string{"subnet-1", "subnet-2"}, Groups: []string{"sg-1"},
 		}
 	}
@@ -178,7 +196,41 @@ func TestEachCheckFails(t *testing.T) {
 		"machine type":            {func(_ *fake, s []preflight.Subject) { s[3].Machine = "ml.p5.48xlarge" }, []string{"warning P700"}},
 		"roles":                   {func(f *fake, _ []preflight.Subject) { f.roles = preflight.Amount{May: 1000, Has: 851} }, []string{"error P210"}},
 		"buckets":                 {func(f *fake, _ []preflight.Subject) { f.buckets = preflight.Amount{May: 49} }, []string{"error P220"}},
-		"image":                   {func(_ *fake, s []preflight.Subject) { s[9].Image = registry + "serve:2" }, []string{"error P300"}},
+		"state machines":          {func(f *fake, _ []preflight.Subject) { f.workflows = preflight.Amount{May: 99, Has: 50} }, []string{"error P240"}},
+		"Map Runs":                {func(f *fake, _ []preflight.Subject) { f.mapRuns = preflight.Amount{May: 99, Has: 50} }, []string{"warning P250"}},
+		"what is there is counted already": {func(f *fake, s []preflight.Subject) {
+			f.workflows, f.mapRuns = preflight.Amount{May: 50, Has: 50}, preflight.Amount{May: 50, Has: 50}
+			for i := range s {
+				s[i].New = false
+			}
+		}, nil},
+		"calls at a time": {func(f *fake, _ []preflight.Subject) { f.calls.Unreserved = 99 }, []string{"warning P230"}},
+		"calls of a new account": {func(f *fake, s []preflight.Subject) {
+			f.calls = preflight.Concurrency{May: 10, Unreserved: 10}
+			for i := range s {
+				s[i].Calls = 0
+			}
+			s[3].Reserved = 1
+		}, []string{"error P230"}},
+		"reserved calls": {func(_ *fake, s []preflight.Subject) {
+			for i := range s {
+				s[i].Reserved, s[i].Calls = 19, 0
+			}
+		}, []string{"error P230"}},
+		"reserved calls, all that there are": {func(_ *fake, s []preflight.Subject) {
+			for i := range s {
+				s[i].Reserved, s[i].Calls = 18, 0
+			}
+		}, nil},
+		"more calls reserved than are": {func(f *fake, s []preflight.Subject) {
+			s[1].New, s[1].Reserved, f.reserved = false, 902, map[string]int{s[1].Function: 1}
+			f.calls.Unreserved = 999
+		}, []string{"error P230"}},
+		"as many calls reserved as are": {func(f *fake, s []preflight.Subject) {
+			s[1].New, s[1].Reserved, f.reserved = false, 900, map[string]int{s[1].Function: 900}
+			f.calls.Unreserved = 100
+		}, nil},
+		"image": {func(_ *fake, s []preflight.Subject) { s[9].Image = registry + "serve:2" }, []string{"error P300"}},
 		"architecture": {func(f *fake, s []preflight.Subject) {
 			s[9].Machine, f.machines["ml.m6g.large"] = "ml.m6g.large", preflight.Amount{May: 1}
 		}, []string{"error P310"}},

@@ -1,10 +1,11 @@
 // Package cloudcontrol owns the sandbox's Cloud Control API: resources by the names and
 // properties of CloudFormation, made and changed by the services of the sandbox themselves,
-// as whoever asks. It has the three types of Step Functions. Of the sandbox it may import
+// as whoever asks. It has the three types of Step Functions, and those of networks to look at. Of the sandbox it may import
 // only wire, store, guard and kit.
 package cloudcontrol
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,7 @@ func as(name *string, role, version *string) (*kind, error) {
 	k := kinds[aws.ToString(name)]
 	switch {
 	case k == nil && strings.HasPrefix(aws.ToString(name), "AWS::"):
-		return nil, fail("UnsupportedActionException", "The sandbox has no resource type %s in Cloud Control: it has those of AWS::StepFunctions.", *name)
+		return nil, fail("UnsupportedActionException", "The sandbox has no resource type %s in Cloud Control: it has those of AWS::StepFunctions, and of AWS::EC2 what a VPC consists of.", *name)
 	case k == nil:
 		return nil, fail("TypeNotFoundException", "The type '%s' cannot be found.", aws.ToString(name))
 	case aws.ToString(role) != "":
@@ -154,6 +155,9 @@ func (s *Service) create(_ context.Context, req *wire.Request, in *sdk.CreateRes
 	if err != nil {
 		return nil, err
 	}
+	if k.create == nil {
+		return nil, fail("UnsupportedActionException", "The sandbox's resources of type %s are those that every account has: none is made.", k.name)
+	}
 	desired, err := parse(*in.DesiredState)
 	if err != nil {
 		return nil, err
@@ -170,7 +174,7 @@ func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetResourc
 	if err != nil {
 		return nil, err
 	}
-	m, err := k.read(&call{ctx, s, req.Scope, req.Principal, nil}, *in.Identifier)
+	m, err := k.read(s.looking(ctx, req), *in.Identifier)
 	if err != nil {
 		return nil, k.refusal(err, *in.Identifier)
 	}
@@ -186,7 +190,7 @@ func (s *Service) update(ctx context.Context, req *wire.Request, in *sdk.UpdateR
 	if k.update == nil {
 		return nil, fail("UnsupportedActionException", "Resource type %s does not support UPDATE action", k.name)
 	}
-	was, err := k.read(&call{ctx, s, req.Scope, req.Principal, nil}, *in.Identifier)
+	was, err := k.read(s.looking(ctx, req), *in.Identifier)
 	if err != nil {
 		return nil, k.refusal(err, *in.Identifier)
 	}
@@ -201,6 +205,9 @@ func (s *Service) remove(_ context.Context, req *wire.Request, in *sdk.DeleteRes
 	k, err := as(in.TypeName, in.RoleArn, in.TypeVersionId)
 	if err != nil {
 		return nil, err
+	}
+	if k.remove == nil {
+		return nil, fail("UnsupportedActionException", "The sandbox's resources of type %s are those that every account has: none is deleted.", k.name)
 	}
 	event, err := s.begin(req, request{Type: k.name, Operation: types.OperationDelete, Identifier: *in.Identifier, Client: aws.ToString(in.ClientToken)})
 	return &sdk.DeleteResourceOutput{ProgressEvent: event}, err
@@ -221,7 +228,7 @@ func (s *Service) list(ctx context.Context, req *wire.Request, in *sdk.ListResou
 		return nil, fail("InvalidRequestException", "Missing or invalid ResourceModel property in %s list handler request input. Required property:  (#: "+
 			"required key [%s] not found)", k.name, k.parent)
 	}
-	all, err := k.list(&call{ctx, s, req.Scope, req.Principal, nil}, filter.text1(k.parent))
+	all, err := k.list(s.looking(ctx, req), filter.text1(k.parent))
 	if err != nil {
 		return nil, k.refusal(err, filter.text1(k.parent))
 	}
@@ -232,10 +239,16 @@ func (s *Service) list(ctx context.Context, req *wire.Request, in *sdk.ListResou
 	}
 	out := &sdk.ListResourcesOutput{TypeName: in.TypeName, NextToken: next, ResourceDescriptions: []types.ResourceDescription{}}
 	for _, arn := range some {
-		text := model{"Arn": arn}.text()
+		text := model{cmp.Or(k.identifier, "Arn"): arn}.text()
 		out.ResourceDescriptions = append(out.ResourceDescriptions, types.ResourceDescription{Identifier: aws.String(arn), Properties: &text})
 	}
 	return out, nil
+}
+
+// looking is a call that changes nothing, in the name of who asks.
+func (s *Service) looking(ctx context.Context, req *wire.Request) *call {
+	may := func(action string) error { return req.Authorize(ctx, action, "*", nil) }
+	return &call{ctx: ctx, s: s, scope: req.Scope, as: req.Principal, may: may}
 }
 
 // begin keeps a request and lets it be done. A client's token names its request for a

@@ -202,6 +202,50 @@ func TestLifeOfResources(t *testing.T) {
 	require.Len(t, all.ResourceRequestStatusSummaries, 3)
 }
 
+// What every account has of networks can be looked at, by who may look at it in EC2 too, and
+// not be changed.
+func TestNetworks(t *testing.T) {
+	t.Parallel()
+	w, ctx := newWorld(t), t.Context()
+	ids := func(c *cloudcontrol.Client, name string) (out []string, err error) {
+		list, err := c.ListResources(ctx, &cloudcontrol.ListResourcesInput{TypeName: &name})
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list.ResourceDescriptions {
+			out = append(out, *x.Identifier)
+		}
+		return out, nil
+	}
+	vpcs := map[string]bool{}
+	for name, n := range map[string]int{"AWS::EC2::Subnet": 3, "AWS::EC2::SecurityGroup": 1, "AWS::EC2::VPCEndpoint": 0} {
+		all, err := ids(w.c, name)
+		require.NoError(t, err)
+		require.Len(t, all, n)
+		for _, id := range all {
+			m, err := w.get(name, id)
+			require.NoError(t, err)
+			vpcs[m["VpcId"].(string)] = true // a test
+		}
+		_, err = w.get(name, "subnet-0")
+		iamtest.RequireCode(t, err, "ResourceNotFoundException")
+		_, err = w.c.CreateResource(ctx, &cloudcontrol.CreateResourceInput{TypeName: &name, DesiredState: aws.String(`{}`)})
+		iamtest.RequireCode(t, err, "UnsupportedActionException")
+		_, err = w.c.DeleteResource(ctx, &cloudcontrol.DeleteResourceInput{TypeName: &name, Identifier: aws.String("x")})
+		iamtest.RequireCode(t, err, "UnsupportedActionException")
+		_, err = w.update(name, "x", `[]`)
+		iamtest.RequireCode(t, err, "UnsupportedActionException")
+	}
+	require.Len(t, vpcs, 1)
+
+	_, cfg := w.User(t, "looker", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:ListResources","ec2:DescribeSecurityGroups"],"Resource":"*"}]}`)
+	theirs := cloudcontrol.NewFromConfig(cfg)
+	_, err := ids(theirs, "AWS::EC2::SecurityGroup")
+	require.NoError(t, err)
+	_, err = ids(theirs, "AWS::EC2::Subnet")
+	require.Contains(t, iamtest.RequireCode(t, err, "AccessDeniedException").ErrorMessage(), "ec2:DescribeSubnets")
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), t.Context()

@@ -73,6 +73,8 @@ type kind struct {
 	verify func(m model) error
 	// named is the property with the name that is made up if there is none.
 	named string
+	// identifier is the property that tells one from another, "" for Arn.
+	identifier string
 	// parent is the property that a list needs.
 	parent string
 	create func(c *call, m model) (id string, err error)

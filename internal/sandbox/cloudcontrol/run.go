@@ -22,6 +22,9 @@ type call struct {
 	s     *Service
 	scope wire.Scope
 	as    wire.Principal
+	// may asks whether who asks may do what a service asks for that is not served here; it is
+	// there where Cloud Control only looks.
+	may func(action string) error
 	// request is what is being performed, nil where Cloud Control only looks.
 	request *request
 }
@@ -133,7 +136,7 @@ func (s *Service) end(r *request, id string, m model, failed error) error {
 
 // perform does what a request asks for, and returns the resource as it is then.
 func (s *Service) perform(r *request) (id string, m model, err error) {
-	k, c := kinds[r.Type], &call{s.ctx, s, r.Scope, r.Principal, r}
+	k, c := kinds[r.Type], &call{ctx: s.ctx, s: s, scope: r.Scope, as: r.Principal, request: r}
 	id = r.Identifier
 	switch r.Operation {
 	case types.OperationCreate:

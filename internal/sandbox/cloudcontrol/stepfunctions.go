@@ -38,6 +38,10 @@ var kinds = map[string]*kind{
 		parent: "StateMachineArn", named: "Name", verify: checkAlias, either: [2]string{"RoutingConfiguration", "DeploymentPreference"},
 		create: createAlias, read: readAlias, update: updateAlias, remove: removeAlias, list: listAliases,
 	},
+	// The actions are those of the handlers in the types' schemas.
+	subnetType:      looked(subnetType, "SubnetId", subnetsOf, "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"),
+	groupType:       looked(groupType, "Id", groupsOf, "ec2:DescribeSecurityGroups"),
+	vpcEndpointType: looked(vpcEndpointType, "Id", endpointsOf, "ec2:DescribeVpcEndpoints"),
 }
 
 const sfn = "sfn"

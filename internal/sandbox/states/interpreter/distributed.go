@@ -63,6 +63,7 @@ func (d *distributed) config() maprun.Config {
 	x := d.b.x
 	return maprun.Config{
 		DB: x.s.DB, Journal: x.s.Journal, Objects: x.s.Objects, Log: x.s.Log, Now: x.s.now, Live: &x.s.runs, Limits: x.s.Limits, Parent: d,
+		Count: func(open func() int) func() { return x.s.Report.MapRuns(x.rec.Scope, open) },
 		State: d.st.Name, Spec: d.st.Map, Revision: x.rec.Revision, RoleARN: x.rec.RoleARN,
 	}
 }

@@ -20,6 +20,9 @@ func (m *Run) Process(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.Count != nil {
+		defer m.Count(func() int { return m.Live.Open(m.rec.Scope) })()
+	}
 	defer end()
 	p, err := m.Parent.Principal()
 	if err != nil {

@@ -54,6 +54,8 @@ type Config struct {
 	Live    *Live
 	Limits  *limits.Book
 	Parent  Parent
+	// Count tells of how many runs are open in the scope, until stop is called; nil: nobody.
+	Count func(open func() int) (stop func())
 
 	State    string // name of the Map state
 	Spec     *asl.MapSpec
@@ -229,6 +231,13 @@ func (l *Live) take(prefix string, most int) <-chan struct{} {
 		l.left = make(chan struct{})
 	}
 	return l.left
+}
+
+// Open is how many runs have begun in a scope and not ended.
+func (l *Live) Open(sc wire.Scope) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open[sc.Prefix()]
 }
 
 func (l *Live) give(prefix string) {

@@ -122,6 +122,31 @@ func (s *Reporter) measure(ctx context.Context, rec *record.Execution) {
 	}
 }
 
+// MapRuns tells how many Map Runs are open in a scope: at once, each minute, and once more
+// when stop is called. It is a metric of the account, without dimensions.
+// https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+func (s *Reporter) MapRuns(sc wire.Scope, open func() int) (stop func()) {
+	if s.Metrics == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	tell := func() {
+		s.Metrics.PutPoint(ctx, sc, wire.MetricPoint{Namespace: "AWS/States", Name: "ApproximateOpenMapRunCount", Value: float64(open()), Unit: "Count", Time: s.Clock.Now()})
+	}
+	tell()
+	var told sync.WaitGroup
+	told.Go(guard.Func(s.Log, "the count of Map Runs", func() {
+		for clock.Sleep(ctx, s.Clock, time.Minute) == nil {
+			tell()
+		}
+	}))
+	return func() {
+		cancel()
+		told.Wait()
+		tell()
+	}
+}
+
 // Logger writes an execution's events to CloudWatch Logs as its state
 // machine's logging configuration says. A nil logger logs nothing.
 type Logger struct {
