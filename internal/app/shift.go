@@ -267,6 +267,8 @@ func (s *shifting) routes(percent int) []executions.Route {
 const (
 	backWait  = time.Minute
 	blindWait = time.Minute
+	// askWait bounds one question.
+	askWait = 20 * time.Second
 )
 
 // passing tells whether what has failed may go well a moment later.
@@ -330,7 +332,7 @@ func (s *shifting) lead(ctx context.Context, to []executions.Route) error {
 // has gone off.
 func (s *shifting) look(ctx context.Context) (ringing string, err error) {
 	for end := s.clock.Now().Add(blindWait); ; {
-		if s.last.Alarms, err = s.alarms(ctx, s.Alarms); err == nil {
+		if s.last.Alarms, err = s.ask(ctx); err == nil {
 			break
 		}
 		if ctx.Err() != nil || !passing(err) || !s.clock.Now().Before(end) {
@@ -351,6 +353,18 @@ func (s *shifting) look(ctx context.Context) (ringing string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// ask asks for the alarms once. The new version has its share meanwhile, so that an answer which
+// does not come is none after a part of blindWait.
+func (s *shifting) ask(ctx context.Context) ([]stack.RolloutAlarm, error) {
+	ctx, done := context.WithTimeoutCause(ctx, askWait, fault.New(fault.Timeout, "no answer within %s", askWait))
+	defer done()
+	out, err := s.alarms(ctx, s.Alarms)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, err
 }
 
 func (s *shifting) say(phase string, percent int, next time.Time, message string) {

@@ -102,7 +102,15 @@ func sealed(o Options) (aws.Config, error) {
 	return o.finish(cfg)
 }
 
+// silence is how long a server that has got a request may say nothing: a connection that has
+// gone black (a VPN that ended, a laptop that slept) is otherwise noticed by the kernel, after
+// a quarter of an hour. All that is called here answers, or begins to, within seconds.
+const silence = time.Minute
+
 func (o Options) finish(cfg aws.Config) (aws.Config, error) {
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = silence })
+	}
 	cfg.HTTPClient = plainBodies{cfg.HTTPClient}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").

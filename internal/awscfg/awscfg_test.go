@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -141,4 +142,21 @@ func TestLoadNamesAProfileThatIsMissing(t *testing.T) {
 	_, err := Load(t.Context(), Options{Profile: "absent", Region: "us-east-1"})
 	require.ErrorIs(t, err, fault.Unauthenticated)
 	require.Contains(t, fault.HintOf(err), "aws configure --profile absent")
+}
+
+// A server that has got a request and says nothing is given up by all that is called.
+func TestSilenceIsBounded(t *testing.T) {
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	for _, o := range []Options{
+		{Region: "us-east-1"},
+		{Region: "us-east-1", Static: &aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}},
+	} {
+		cfg, err := Load(t.Context(), o)
+		require.NoError(t, err)
+		plain, ok := cfg.HTTPClient.(plainBodies)
+		require.True(t, ok)
+		client, ok := plain.next.(*awshttp.BuildableClient)
+		require.True(t, ok)
+		require.Equal(t, silence, client.GetTransport().ResponseHeaderTimeout)
+	}
 }

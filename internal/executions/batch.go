@@ -24,6 +24,9 @@ const (
 	// sparePages is how many pages more than the batch needs are read in search
 	// of executions that no list shows.
 	sparePages = 10
+	// sunkEach is how many executions are described after a look because the list has become
+	// too long to find them: a batch is not finished because others start thousands meanwhile.
+	sunkEach = 50
 
 	// MaxDescribed is how many succeeded executions of a batch are described at
 	// its end; a description costs a call each, and AWS allows few. Those that
@@ -89,7 +92,7 @@ func (w *BatchWatch) Cancel() { w.cancel() }
 // without one that fails, or tells nothing of what the list shows to have ended, and says so
 // by BatchProgress.Lost. nil is no feed.
 func (c *Client) WatchBatch(ctx context.Context, machine string, names []string, feed Feed) *BatchWatch {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(patiently(ctx))
 	w := &BatchWatch{events: make(chan BatchProgress), done: make(chan struct{}), cancel: cancel}
 	q := newQueue[BatchProgress]()
 	go func() {
@@ -137,6 +140,7 @@ type sweeper struct {
 	whole map[string]bool // names of which the feed has told all
 	// outputs is how many outputs the feed has told.
 	outputs int
+	lifted  int // where lift goes on, in names
 }
 
 // errSilent is what is wrong with a feed that tells nothing though there would be something.
@@ -333,6 +337,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	}
 	req := &sfn.ListExecutionsInput{StateMachineArn: &s.machine, MaxResults: pageSize}
 	pages := len(s.have)/pageSize + 1 + sparePages
+	var last time.Time // the start of the last that was listed
 	for range pages {
 		page, _, err := call(ctx, s.c, opList, func(ctx context.Context) (*sfn.ListExecutionsOutput, error) {
 			return s.c.cfg.API.ListExecutions(ctx, req)
@@ -356,6 +361,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 				s.have[e.Name], s.whole[e.Name] = &Details{Execution: e}, false
 			}
 			past = !oldest.IsZero() && e.Start.Before(oldest)
+			last = e.Start
 		}
 		if aws.ToString(page.NextToken) == "" || missing == 0 && (past || oldest.IsZero()) {
 			return nil
@@ -363,6 +369,33 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		next := *req
 		next.NextToken = page.NextToken
 		req = &next
+	}
+	return s.lift(ctx, last)
+}
+
+// lift describes, in turn, executions that are not known to have ended and started before
+// since, so far down in the list that it is not read to there.
+func (s *sweeper) lift(ctx context.Context, since time.Time) error {
+	left := sunkEach
+	for range s.names {
+		name := s.names[s.lifted%len(s.names)]
+		s.lifted++
+		d := s.have[name]
+		if d == nil || d.Status.Terminal() || d.Start.After(since) {
+			continue
+		}
+		now, err := s.c.Describe(ctx, d.ARN)
+		switch {
+		case fault.KindOf(err) == fault.NotFound: // AWS has forgotten it
+			s.have[name], s.asked[name] = nil, true
+		case err != nil:
+			return err
+		default:
+			s.have[name] = now
+		}
+		if left--; left == 0 {
+			return nil
+		}
 	}
 	return nil
 }

@@ -19,7 +19,20 @@ const (
 	transientTries = 5
 	backoffBase    = 200 * time.Millisecond
 	backoffMax     = 20 * time.Second
+	// outage is how long a watch or a launch, which may go on for hours, waits for a network
+	// that has worked before: one that changes its Wi-Fi or its VPN is away for a minute.
+	outage = 5 * time.Minute
 )
+
+type patienceKey struct{}
+
+// patiently marks calls that belong to something long, which is not to end because the network
+// was away for a while.
+func patiently(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, true)
+}
+
+func isPatient(ctx context.Context) bool { return ctx.Value(patienceKey{}) != nil }
 
 // call makes one API call within the limits and retries throttling and passing
 // faults with full jitter. The error is a *fault.Error; retried says that an
@@ -27,6 +40,7 @@ const (
 func call[T any](ctx context.Context, c *Client, op operation, fn func(context.Context) (T, error)) (out T, retried bool, err error) {
 	lim := c.limits.of(op)
 	throttles, transients := 0, 0
+	var away time.Time // since when nobody answers
 	for {
 		if err := lim.wait(ctx); err != nil {
 			return out, retried, ctxFault(op, err)
@@ -34,6 +48,7 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 		out, err = fn(ctx)
 		if err == nil {
 			lim.ok(ctx)
+			c.answered.Store(true)
 			return out, retried, nil
 		}
 		if ctx.Err() != nil {
@@ -47,9 +62,12 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 				return out, retried, classify(op, err)
 			}
 			tries = throttles
-		case isTransient(err):
+		case isTransient(err) || c.isOutage(ctx, err):
 			retried = true
-			if transients++; transients >= transientTries {
+			if away.IsZero() {
+				away = c.cfg.Clock.Now()
+			}
+			if transients++; transients >= transientTries && (!c.isOutage(ctx, err) || c.cfg.Clock.Now().Sub(away) >= outage) {
 				return out, retried, classify(op, err)
 			}
 			tries = transients
@@ -63,10 +81,31 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 	}
 }
 
+// isOutage tells that the network is away, of a client that has been answered before, in a call
+// that can wait for it. Where this machine itself refuses, nobody will listen again: that is a
+// sandbox which has ended.
+func (c *Client) isOutage(ctx context.Context, err error) bool {
+	if !isPatient(ctx) || !c.answered.Load() {
+		return false
+	}
+	var dns *net.DNSError
+	return errors.As(err, &dns) || isNetwork(err) && !(isRefused(err) && isLocal(err))
+}
+
+// isLocal tells that it was this machine that was asked.
+func isLocal(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return false
+	}
+	addr, ok := op.Addr.(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
 // backoff is a random time up to base*2^(try-1), not less than half the base.
 func backoff(try int) time.Duration {
-	limit := min(backoffMax, backoffBase<<(try-1))
-	return backoffBase/2 + rand.N(limit) // jitter needs no secrecy
+	limit := min(backoffMax, backoffBase<<min(try-1, 16)) // a long outage is many tries
+	return backoffBase/2 + rand.N(limit)                  // jitter needs no secrecy
 }
 
 func codeOf(err error) string {

@@ -3,6 +3,7 @@ package executions
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/ledger"
@@ -29,6 +30,9 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	limits *limiters
+
+	// answered is set by the first answer of AWS: there is a network, and a region.
+	answered atomic.Bool
 
 	mu      sync.Mutex
 	started map[string]Started // newest started here, by unqualified machine ARN

@@ -55,6 +55,7 @@ type fakeAPI struct {
 	maxPage int
 	starts  []time.Time
 	updated *sfn.UpdateMapRunInput
+	tokens  []string // of redrives, those without an answer too
 }
 
 var _ API = (*fakeAPI)(nil)
@@ -253,6 +254,9 @@ func (f *fakeAPI) StopExecution(ctx context.Context, in *sfn.StopExecutionInput,
 }
 
 func (f *fakeAPI) RedriveExecution(ctx context.Context, in *sfn.RedriveExecutionInput, _ ...func(*sfn.Options)) (*sfn.RedriveExecutionOutput, error) {
+	f.mu.Lock()
+	f.tokens = append(f.tokens, aws.ToString(in.ClientToken))
+	f.mu.Unlock()
 	if err := f.enter(ctx, "RedriveExecution"); err != nil {
 		return nil, err
 	}

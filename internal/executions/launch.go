@@ -123,7 +123,7 @@ func (l *Launch) Cancel() { l.cancel() }
 // names are deterministic: launching the same batch again starts what is missing
 // and nothing twice.
 func (c *Client) Launch(ctx context.Context, in LaunchInput) *Launch {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(patiently(ctx))
 	l := &Launch{events: make(chan LaunchEvent), done: make(chan struct{}), cancel: cancel}
 	q := newQueue[LaunchEvent]()
 	go func() {

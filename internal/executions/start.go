@@ -2,6 +2,7 @@ package executions
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -129,8 +130,10 @@ func (c *Client) Redrive(ctx context.Context, arn string) error {
 	if d.RedriveStatus != "" && !d.Redrivable() {
 		return notRedrivable(d)
 	}
+	// One for all tries: after an answer that was lost the second try is told the first one's.
+	token := rand.Text()
 	_, _, err = call(ctx, c, opRedrive, func(ctx context.Context) (*sfn.RedriveExecutionOutput, error) {
-		return c.cfg.API.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn})
+		return c.cfg.API.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn, ClientToken: &token})
 	})
 	return err
 }

@@ -71,7 +71,7 @@ func (w *Watch) Cancel() { w.cancel() }
 // too. The history is read as without one, since no event tells of states; what a feed tells of
 // the end is read at once, and looked for more seldom.
 func (c *Client) Watch(ctx context.Context, arn string, listen func(context.Context) Feed) *Watch {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(patiently(ctx))
 	w := &Watch{events: make(chan Event), done: make(chan struct{}), lost: make(chan error, 1), cancel: cancel}
 	q := newQueue[Event]()
 	go func() {
