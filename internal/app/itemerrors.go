@@ -66,7 +66,7 @@ func (a *App) ItemErrorsAt(ctx context.Context, execution, uri string) (*ItemErr
 	if !ok || bucket == "" || prefix == "" || err != nil {
 		return nil, fault.New(fault.Invalid, "%q is no folder in S3", uri)
 	}
-	return a.itemErrors(ctx, at.Region, "", bucket, prefix)
+	return a.itemErrors(ctx, at.Region, a.roleTo(ctx, at), bucket, prefix)
 }
 
 func (a *App) itemErrors(ctx context.Context, region, role, bucket, prefix string) (*ItemErrors, error) {

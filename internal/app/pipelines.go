@@ -321,7 +321,26 @@ func (a *App) ClientFor(ctx context.Context, text string) (*executions.Client, e
 		return nil, fault.New(fault.Invalid, "%q is not the ARN of an execution", text).
 			WithHint("Name the pipeline and the execution: acme/fraud @latest.")
 	}
-	return a.Executions(ctx, of.Region, "")
+	return a.Executions(ctx, of.Region, a.roleTo(ctx, of))
+}
+
+// roleTo is the role by which the pipeline is reached that an execution is of, as far as it is one
+// of this backend's; a stranger's is asked for with the user's own credentials.
+func (a *App) roleTo(ctx context.Context, execution arn.ARN) string {
+	parts := strings.Split(execution.Resource, ":") // execution:MACHINE:NAME, express:MACHINE:NAME:ID
+	ids, err := a.Names(ctx)
+	if err != nil || len(parts) < 3 {
+		return ""
+	}
+	for _, id := range ids {
+		if id.BaseName() != parts[1] {
+			continue
+		}
+		if x, err := a.Find(ctx, id); err == nil && x.Spec != nil && x.Spec.Region == execution.Region {
+			return x.Spec.AssumeRole
+		}
+	}
+	return ""
 }
 
 // ShownParameters are a pipeline's parameters with secret ones blinded.

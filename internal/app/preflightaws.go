@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -79,13 +78,7 @@ func (q *asker) Who(ctx context.Context) (preflight.Who, error) {
 	if err != nil {
 		return preflight.Who{}, awscfg.Classify(err)
 	}
-	who := preflight.Who{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}
-	if at, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-		if got, ok := awsmiddleware.GetResponseAt(out.ResultMetadata); ok {
-			who.Skew = got.Sub(at)
-		}
-	}
-	return who, nil
+	return preflight.Who{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Skew: awscfg.SkewOf(out.ResultMetadata)}, nil
 }
 
 var sessionARN = lazyregexp.New(`^arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/`)

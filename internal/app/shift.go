@@ -271,15 +271,6 @@ const (
 	askWait = 20 * time.Second
 )
 
-// passing tells whether what has failed may go well a moment later.
-func passing(err error) bool {
-	switch fault.KindOf(err) {
-	case fault.Denied, fault.Unauthenticated, fault.NotFound, fault.Invalid:
-		return false
-	}
-	return true
-}
-
 // back gives all calls to the old version, and returns why. Where somebody else has led the
 // alias meanwhile it stays.
 func (s *shifting) back(ctx context.Context, why error) error {
@@ -319,7 +310,7 @@ func (s *shifting) lead(ctx context.Context, to []executions.Route) error {
 		if err == nil && !sameRoutes(live, to) && !slices.ContainsFunc(s.ours, func(r []executions.Route) bool { return sameRoutes(live, r) }) {
 			return &theirsError{live}
 		}
-		if err = s.alias.Lead(ctx, to...); err == nil || !passing(err) || !s.clock.Now().Before(end) {
+		if err = s.alias.Lead(ctx, to...); err == nil || !fault.Passing(err) || !s.clock.Now().Before(end) {
 			return err
 		}
 		if clock.Sleep(ctx, s.clock, s.poll()) != nil {
@@ -335,7 +326,7 @@ func (s *shifting) look(ctx context.Context) (ringing string, err error) {
 		if s.last.Alarms, err = s.ask(ctx); err == nil {
 			break
 		}
-		if ctx.Err() != nil || !passing(err) || !s.clock.Now().Before(end) {
+		if ctx.Err() != nil || !fault.Passing(err) || !s.clock.Now().Before(end) {
 			return "", err
 		}
 		if s.said.Alias != nil {

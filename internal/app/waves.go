@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +28,11 @@ func (a *App) Clock() clock.Clock { return a.opts.Clock }
 // FleetHealth tells of several pipelines how the executions that began since a time have ended,
 // and which of their alarms have gone off since.
 func (a *App) FleetHealth(ctx context.Context, list []*spec.Pipeline, since time.Time) (waves.Seen, error) {
+	skew, err := a.skew(ctx, list)
+	if err != nil {
+		return waves.Seen{}, err
+	}
+	since = since.Add(-skew)
 	all := make([]waves.Seen, len(list))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -43,6 +50,30 @@ func (a *App) FleetHealth(ctx context.Context, list []*spec.Pipeline, since time
 		out.Ended, out.Failed, out.Alarms = out.Ended+s.Ended, out.Failed+s.Failed, append(out.Alarms, s.Alarms...)
 	}
 	return out, nil
+}
+
+// leastSkew is by how much this machine's clock may be off before it is corrected: AWS tells
+// whole seconds, and an answer takes some time.
+const leastSkew = 5 * time.Second
+
+// skew is by how much this machine's clock is ahead of AWS's: what has failed is told by AWS's.
+func (a *App) skew(ctx context.Context, list []*spec.Pipeline) (time.Duration, error) {
+	if len(list) == 0 {
+		return 0, nil
+	}
+	t, err := a.Target(ctx)
+	if err != nil {
+		return 0, err
+	}
+	cfg, err := t.awsConfig(ctx, list[0].Region, list[0].AssumeRole)
+	if err != nil {
+		return 0, err
+	}
+	who, err := awscfg.Check(ctx, cfg)
+	if err != nil || who.Skew.Abs() < leastSkew {
+		return 0, err
+	}
+	return who.Skew, nil
 }
 
 func (a *App) healthOf(ctx context.Context, p *spec.Pipeline, since time.Time) (waves.Seen, error) {
@@ -97,12 +128,13 @@ func (a *App) alarmsOf(ctx context.Context, p *spec.Pipeline, s *stack.State, si
 	}
 	var out []string
 	for chunk := range slices.Chunk(names, 100) { // AlarmNames takes no more (API_DescribeAlarms)
-		found, err := cloudwatch.NewFromConfig(cfg).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: chunk, StateValue: types.StateValueAlarm})
+		found, err := cloudwatch.NewFromConfig(cfg).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: chunk, StateValue: types.StateValueAlarm, MaxRecords: aws.Int32(100)})
 		if err != nil {
 			return nil, awscfg.Classify(err)
 		}
 		for _, alarm := range found.MetricAlarms {
-			if alarm.StateUpdatedTimestamp == nil || !alarm.StateUpdatedTimestamp.Before(since) {
+			// That of an update moves by itself, with what is evaluated.
+			if at := cmp.Or(alarm.StateTransitionedTimestamp, alarm.StateUpdatedTimestamp); at == nil || !at.Before(since) {
 				out = append(out, *alarm.AlarmName)
 			}
 		}

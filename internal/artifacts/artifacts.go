@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -32,6 +33,8 @@ const (
 	maxParts    = 10_000
 	defaultPart = 16 << 20
 	parallel    = 4
+	// abortWait bounds taking back an upload that has failed.
+	abortWait = 15 * time.Second
 )
 
 // API is the part of the S3 client that is used. *s3.Client implements it.
@@ -222,8 +225,10 @@ func (s *Store) inParts(ctx context.Context, f File, src io.ReaderAt, size int64
 		})
 	}
 	if err != nil {
-		// Even if the reason is that ctx is done.
-		_, aborted := s.API.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: &f.Key, UploadId: begun.UploadId})
+		// Even if the reason is that ctx is done; but nobody waits long for a network that is away.
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+		defer done()
+		_, aborted := s.API.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: &f.Key, UploadId: begun.UploadId})
 		return errors.Join(err, aborted)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -42,6 +44,8 @@ type Options struct {
 type Identity struct {
 	Account string
 	ARN     string
+	// Skew is by how much this machine's clock is ahead of AWS's, to about a second.
+	Skew time.Duration
 }
 
 // Load builds the configuration; it makes no network call but those of the
@@ -143,7 +147,18 @@ func Check(ctx context.Context, cfg aws.Config) (Identity, error) {
 		}
 		return Identity{}, Classify(err)
 	}
-	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
+	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Skew: SkewOf(out.ResultMetadata)}, nil
+}
+
+// SkewOf is by how much this machine's clock was ahead when an answer came; 0 if the server did
+// not tell its time.
+func SkewOf(answer middleware.Metadata) time.Duration {
+	at, told := awsmiddleware.GetServerTime(answer)
+	got, ok := awsmiddleware.GetResponseAt(answer)
+	if !told || !ok {
+		return 0
+	}
+	return got.Sub(at)
 }
 
 // Classify turns an SDK error into a fault with the way out. Errors that are

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -89,13 +90,21 @@ func TestCheckNamesTheFix(t *testing.T) {
 
 func TestCheckTellsWhoItIs(t *testing.T) {
 	t.Parallel()
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/xml")
+		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		_, _ = fmt.Fprint(w, someone)
+	}))
+	t.Cleanup(slow.Close)
 	cfg, err := Load(t.Context(), Options{
-		Region: "us-east-1", EndpointURL: stsServer(t, map[string]string{"GetCallerIdentity": someone}),
+		Region: "us-east-1", EndpointURL: slow.URL,
 		Static: &aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"},
 	})
 	require.NoError(t, err)
 	got, err := Check(t.Context(), cfg)
 	require.NoError(t, err)
+	require.InDelta(t, time.Hour, got.Skew, float64(time.Minute), "by how much this clock is ahead")
+	got.Skew = 0
 	require.Equal(t, Identity{Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/ann"}, got)
 }
 

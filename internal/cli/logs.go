@@ -240,11 +240,22 @@ func followLogs(ctx context.Context, deps *Deps, r *logstream.Reader, filter log
 			}
 		}
 		return nil
-	})
+	}, away(deps))
 	if ctx.Err() != nil {
 		return fault.New(fault.Canceled, "stopped following")
 	}
 	return err
+}
+
+// away says once that nobody answers.
+func away(deps *Deps) func(error) {
+	told := false
+	return func(err error) {
+		if !told {
+			deps.Note("nobody answers, trying again: %v", err)
+		}
+		told = true
+	}
 }
 
 // logText is a line for people: time, source, level and message, and the fields behind it.

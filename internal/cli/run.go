@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -150,7 +151,8 @@ func runExecution(ctx context.Context, deps *Deps, o *runOptions) error {
 	}
 	started, err := m.Client.Start(ctx, executions.StartInput{Machine: m.Alias, Name: o.name, Input: input})
 	if err != nil {
-		if set != nil {
+		unclear := (*executions.UnclearError)(nil)
+		if set != nil && !errors.As(err, &unclear) { // one that runs, perhaps, needs it
 			if left := set.Discard(ctx); left != nil {
 				deps.Note("%s", left)
 			}

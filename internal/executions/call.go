@@ -35,48 +35,48 @@ func patiently(ctx context.Context) context.Context {
 func isPatient(ctx context.Context) bool { return ctx.Value(patienceKey{}) != nil }
 
 // call makes one API call within the limits and retries throttling and passing
-// faults with full jitter. The error is a *fault.Error; retried says that an
-// earlier attempt had no clear answer, so that it may have had its effect.
-func call[T any](ctx context.Context, c *Client, op operation, fn func(context.Context) (T, error)) (out T, retried bool, err error) {
+// faults with full jitter. The error is a *fault.Error; unclear says that an
+// attempt had no clear answer, so that it may have had its effect.
+func call[T any](ctx context.Context, c *Client, op operation, fn func(context.Context) (T, error)) (out T, unclear bool, err error) {
 	lim := c.limits.of(op)
 	throttles, transients := 0, 0
 	var away time.Time // since when nobody answers
 	for {
 		if err := lim.wait(ctx); err != nil {
-			return out, retried, ctxFault(op, err)
+			return out, unclear, ctxFault(op, err)
 		}
 		out, err = fn(ctx)
 		if err == nil {
 			lim.ok(ctx)
 			c.answered.Store(true)
-			return out, retried, nil
+			return out, unclear, nil
 		}
-		if ctx.Err() != nil {
-			return out, retried, ctxFault(op, ctx.Err())
+		if ctx.Err() != nil { // it was on its way
+			return out, unclear || codeOf(err) == "", ctxFault(op, ctx.Err())
 		}
 		var tries int
 		switch {
 		case isThrottle(err):
 			lim.throttled(ctx)
 			if throttles++; throttles >= throttleTries {
-				return out, retried, classify(op, err)
+				return out, unclear, classify(op, err)
 			}
 			tries = throttles
 		case isTransient(err) || c.isOutage(ctx, err):
-			retried = true
+			unclear = true
 			if away.IsZero() {
 				away = c.cfg.Clock.Now()
 			}
 			if transients++; transients >= transientTries && (!c.isOutage(ctx, err) || c.cfg.Clock.Now().Sub(away) >= outage) {
-				return out, retried, classify(op, err)
+				return out, unclear, classify(op, err)
 			}
 			tries = transients
 		default:
-			return out, retried, classify(op, err)
+			return out, unclear, classify(op, err)
 		}
 		c.cfg.Log.Debug("retry api call", "operation", string(op), "try", tries, "error", err.Error())
 		if err := clock.Sleep(ctx, c.cfg.Clock, backoff(tries)); err != nil {
-			return out, retried, ctxFault(op, err)
+			return out, unclear, ctxFault(op, err)
 		}
 	}
 }

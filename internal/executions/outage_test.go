@@ -1,6 +1,7 @@
 package executions
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"syscall"
@@ -117,4 +118,22 @@ func TestRedriveIsOne(t *testing.T) {
 	require.NotEmpty(t, b.api.tokens[0])
 	require.Equal(t, b.api.tokens[0], b.api.tokens[1])
 	require.NotEqual(t, fault.Conflict, fault.KindOf(b.Redrive(t.Context(), arnFor("x"))))
+}
+
+// The answer to a start is lost for good: nobody knows, and that is what is said.
+func TestStartThatNobodyKnowsOf(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{})
+	b.api.before = func(string, int) error { return send(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}) }
+	_, err := b.Start(t.Context(), StartInput{Machine: alias, Name: "once", Input: []byte("{}")})
+	var unclear *UnclearError
+	require.ErrorAs(t, err, &unclear)
+	require.Equal(t, "once", unclear.Name)
+	require.ErrorContains(t, err, "not known whether execution once was started")
+	require.Equal(t, fault.Internal, fault.KindOf(err))
+	require.Contains(t, fault.HintOf(err), "--name once")
+	b.api.before = func(string, int) error { return local }
+	_, err = b.Start(t.Context(), StartInput{Machine: alias, Name: "never", Input: []byte("{}")})
+	require.Error(t, err)
+	require.False(t, errors.As(err, &unclear), "nobody has heard of it")
 }

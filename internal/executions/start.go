@@ -37,14 +37,17 @@ func (c *Client) Start(ctx context.Context, in StartInput) (Started, error) {
 			return Started{}, fault.Wrap(err, "record execution %s", in.Name)
 		}
 	}
-	out, retried, err := call(ctx, c, opStart, func(ctx context.Context) (*sfn.StartExecutionOutput, error) {
+	out, unclear, err := call(ctx, c, opStart, func(ctx context.Context) (*sfn.StartExecutionOutput, error) {
 		return c.cfg.API.StartExecution(ctx, &sfn.StartExecutionInput{
 			StateMachineArn: &in.Machine, Name: &in.Name, Input: aws.String(string(in.Input)),
 		})
 	})
 	if err != nil {
-		if codeOf(err) == "ExecutionAlreadyExists" && (retried || in.Resume) {
+		if codeOf(err) == "ExecutionAlreadyExists" && (unclear || in.Resume) {
 			return c.adopt(ctx, in, err)
+		}
+		if unclear {
+			return Started{}, unclearStart(in.Name, err)
 		}
 		return Started{}, err
 	}
@@ -52,6 +55,23 @@ func (c *Client) Start(ctx context.Context, in StartInput) (Started, error) {
 	c.remember(in.Machine, s)
 	return s, nil
 }
+
+// UnclearError is that nobody knows whether an execution was started: the answer was lost.
+type UnclearError struct {
+	Name string // the execution's
+	err  *fault.Error
+}
+
+func unclearStart(name string, err error) *UnclearError {
+	return &UnclearError{name, fault.New(fault.KindOf(err), "%v; it is not known whether execution %s was started", err, name).Because(err).
+		WithHint("Start it once more by the same name, with --name %s and the same input: it runs once, whatever has become of it.", name)}
+}
+
+// Error implements error.
+func (e *UnclearError) Error() string { return e.err.Error() }
+
+// Unwrap gives its kind, its cause and the way out.
+func (e *UnclearError) Unwrap() error { return e.err }
 
 // adopt takes an execution that exists as the one that was to be started, if it
 // has the same input.

@@ -104,6 +104,16 @@ func Wrap(err error, format string, args ...any) error {
 	return &Error{Kind: KindOf(err), Op: op, Msg: err.Error(), Hint: HintOf(err), Err: err}
 }
 
+// Passing tells whether what has failed may go well a moment later: a network that is away, a
+// server's own fault, a quota; not what needs somebody to change something.
+func Passing(err error) bool {
+	switch KindOf(err) {
+	case Internal, Timeout, Throttled:
+		return true
+	}
+	return false
+}
+
 // KindOf returns the kind of the outermost *Error in err's chain, Canceled or
 // Timeout for context errors, "" for nil and Internal for anything else.
 func KindOf(err error) Kind {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -333,6 +334,23 @@ func keysOf(m map[string]string) func(func(string) bool) {
 	}
 }
 
+// unanswered is why CloudWatch has no values for a query, which is not that there are none.
+// (AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html, StatusCode)
+func unanswered(r types.MetricDataResult) error {
+	var why []string
+	for _, m := range r.Messages {
+		why = append(why, aws.ToString(m.Value))
+	}
+	switch r.StatusCode {
+	case types.StatusCodeForbidden:
+		return fault.New(fault.Denied, "CloudWatch does not tell %s: %s", aws.ToString(r.Label), strings.Join(why, "; ")).
+			WithHint("Ask for cloudwatch:GetMetricData (`pipelinetui permissions`).")
+	case types.StatusCodeInternalError:
+		return fault.New(fault.Internal, "CloudWatch can't tell %s now: %s", aws.ToString(r.Label), strings.Join(why, "; ")).WithHint("Try again in a moment.")
+	}
+	return nil
+}
+
 // all asks for everything. The values of each query are by period, nil where there is
 // none.
 func (a *asking) all(ctx context.Context) ([][]*float64, error) {
@@ -352,6 +370,9 @@ func (a *asking) all(ctx context.Context) ([][]*float64, error) {
 				return nil, fault.Wrap(awscfg.Classify(err), "ask CloudWatch for metrics")
 			}
 			for _, r := range page.MetricDataResults {
+				if err := unanswered(r); err != nil {
+					return nil, err
+				}
 				i, known := byID[aws.ToString(r.Id)]
 				if !known {
 					continue

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/health"
 )
 
@@ -63,6 +64,28 @@ func TestFewCalls(t *testing.T) {
 	last, err := health.LastInvocations(t.Context(), w, subjects[:2], now)
 	require.NoError(t, err)
 	require.Equal(t, now, last[0], "this hour, and not after now")
+}
+
+// refuses answers with a code in the place of values.
+type refuses struct{ code types.StatusCode }
+
+func (r refuses) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+	return &cloudwatch.GetMetricDataOutput{MetricDataResults: []types.MetricDataResult{{
+		Id: in.MetricDataQueries[0].Id, Label: aws.String("Invocations"), StatusCode: r.code,
+		Messages: []types.MessageData{{Value: aws.String("why")}},
+	}}}, nil
+}
+
+// What CloudWatch may not or can't tell is not told as nothing.
+func TestNoAnswerIsNotZero(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 12, 30, 20, 0, time.UTC)
+	for code, kind := range map[types.StatusCode]fault.Kind{types.StatusCodeForbidden: fault.Denied, types.StatusCodeInternalError: fault.Internal} {
+		_, _, err := health.Ask(t.Context(), refuses{code}, []health.Subject{{Machine: "m"}}, health.Question{Since: now.Add(-time.Hour), Until: now}, now)
+		require.ErrorIs(t, err, kind)
+		require.ErrorContains(t, err, "Invocations")
+		require.ErrorContains(t, err, "why")
+	}
 }
 
 func TestPeriods(t *testing.T) {

@@ -30,6 +30,8 @@ const (
 	share = 1.0 / 3
 	// Poll is how often a group that is followed is asked for more.
 	Poll = 3 * time.Second
+	// outage is for how long a follower that has read something waits for a network.
+	outage = 5 * time.Minute
 	// overlap is how far back each look reaches again: lines come late, and those of one
 	// millisecond come apart.
 	overlap = 15 * time.Second
@@ -280,13 +282,21 @@ func (f *Follower) Next(ctx context.Context) (lines []Line, err error) {
 
 // Follow hands on lines as they come, those since a time first, until ctx ends or do
 // returns an error. Lines are in order within each look; one that comes more than 15
-// seconds late is not seen.
-func (r *Reader) Follow(ctx context.Context, since time.Time, do func([]Line) error) error {
+// seconds late is not seen. Once something was read, it lives through minutes in which nobody
+// can be asked; away is told of each look that fails, and may be nil.
+func (r *Reader) Follow(ctx context.Context, since time.Time, do func([]Line) error, away func(error)) error {
 	f := r.Follower(since)
+	var seen time.Time // when something was read last
 	for {
 		lines, err := f.Next(ctx)
-		if err != nil {
+		now := r.Clock.Now()
+		switch {
+		case err == nil:
+			seen = now
+		case seen.IsZero() || ctx.Err() != nil || !fault.Passing(err) || now.Sub(seen) >= outage:
 			return err
+		case away != nil:
+			away(err)
 		}
 		if len(lines) > 0 {
 			if err := do(lines); err != nil {

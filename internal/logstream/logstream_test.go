@@ -2,6 +2,7 @@ package logstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -21,12 +22,18 @@ type groups struct {
 	calls int
 	since []int64
 	each  func(call int)
+	fails func(call int) error
 }
 
 func (g *groups) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	g.calls++
 	if g.each != nil {
 		g.each(g.calls)
+	}
+	if g.fails != nil {
+		if err := g.fails(g.calls); err != nil {
+			return nil, err
+		}
 	}
 	g.since = append(g.since, aws.ToInt64(in.StartTime))
 	list, ok := g.lines[*in.LogGroupName]
@@ -71,11 +78,56 @@ func TestFollow(t *testing.T) {
 			got = append(got, l.Source+":"+l.Text)
 		}
 		return nil
-	})
+	}, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"f:a1", "e:b1", "f:a2", "f:late", "f:a3"}, got)
 	require.Equal(t, []string{"none"}, r.Missing())
 	require.Equal(t, begin.Add(25*time.Second).UnixMilli(), g.since[len(g.since)-1], "looks reach back a little")
+}
+
+// A network that is away for a while ends nothing once something was read; one that was never
+// there is told at once.
+func TestFollowLivesThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	gone := errors.New("no such host")
+	for _, c := range []struct {
+		name       string
+		from, to   int // the looks that fail
+		away       int
+		wantsError bool
+	}{{"for three looks", 2, 5, 3, false}, {"from the beginning", 1, 100, 0, true}} {
+		ctx, stop := context.WithCancel(t.Context())
+		g := &groups{lines: map[string][]types.FilteredLogEvent{"a": {event("a1", begin)}}}
+		g.fails = func(call int) error {
+			if call == 6 {
+				g.lines["a"] = append(g.lines["a"], event("a2", begin.Add(time.Second)))
+			}
+			if call >= c.from && call < c.to {
+				return gone
+			}
+			return nil
+		}
+		r := &logstream.Reader{API: g, Clock: quick{now: begin.Add(time.Minute)}, Unlimited: true, Groups: []logstream.Group{{Source: "f", Name: "a"}}}
+		var got []string
+		away := 0
+		err := r.Follow(ctx, begin.Add(-time.Minute), func(lines []logstream.Line) error {
+			for _, l := range lines {
+				if got = append(got, l.Text); l.Text == "a2" {
+					stop()
+				}
+			}
+			return nil
+		}, func(err error) { require.ErrorContains(t, err, "no such host"); away++ })
+		stop()
+		require.Equal(t, c.away, away, c.name)
+		if c.wantsError {
+			require.ErrorContains(t, err, "no such host", c.name)
+			continue
+		}
+		require.ErrorIs(t, err, context.Canceled, c.name)
+		require.Equal(t, []string{"a1", "a2"}, got, c.name)
+	}
 }
 
 // quick is a clock on which nobody waits, and no time passes.
@@ -133,7 +185,7 @@ func TestFollowShowsEachLineOnce(t *testing.T) {
 			seen[l.Text]++
 		}
 		return nil
-	})
+	}, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, seen, many+3, "the line after one of tomorrow is seen")
 	for text, n := range seen {

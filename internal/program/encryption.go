@@ -5,6 +5,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // encryptionBlock makes the pipeline's own KMS key, if kmsMode is customer:
@@ -69,6 +70,9 @@ func addEncryption(b *build) error {
 // keyPolicy lets the account decide by IAM, and CloudWatch Logs use the key for
 // the pipeline's log groups only, and alarms and events for its topics.
 func (p *plan) keyPolicy() []statement {
+	// Of a service in a region; others are called the same everywhere.
+	// (region-info/lib/default.ts of the AWS CDK)
+	_, suffix := spec.Partition(p.env.Region)
 	policy := []statement{
 		{
 			Sid: "Account", Effect: "Allow",
@@ -77,7 +81,7 @@ func (p *plan) keyPolicy() []statement {
 		},
 		statement{
 			Sid: "CloudWatchLogs", Effect: "Allow",
-			Principal: &principal{Service: "logs." + p.env.Region + ".amazonaws.com"},
+			Principal: &principal{Service: "logs." + p.env.Region + "." + suffix},
 			Action:    oneOrMany{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"},
 			Resource:  anything,
 		}.when("ArnLike", "kms:EncryptionContext:aws:logs:arn",

@@ -61,7 +61,11 @@ func Open(ctx context.Context, api API, manifest Object) (*Set, error) {
 			Pending   []Part `json:"PENDING"`
 		}
 	}
-	if err := json.Unmarshal(raw, &doc); err != nil || size > int64(len(raw)) {
+	if size > int64(len(raw)) {
+		return nil, fault.New(fault.Unsupported, "%s has %d bytes, and no more than %d are read", manifest.URI(), size, maxManifest).
+			WithHint("Read its files with Athena or another tool; `pipelinetui results list` needs to know them all.")
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
 		return nil, fault.New(fault.Damaged, "%s is no manifest of results", manifest.URI()).Because(err)
 	}
 	s := &Set{API: api, Bucket: doc.DestinationBucket, Manifest: manifest.Key, Parts: doc.ResultFiles.Succeeded, Failed: doc.ResultFiles.Failed, Pending: doc.ResultFiles.Pending}

@@ -168,17 +168,33 @@ const (
 	mostRest  = 10 * time.Second
 	leastRest = 2 * time.Second
 	looks     = 10
+	// blind is for how long looks may fail in a row: a network is away for a moment, and the
+	// fleet need not stop for that.
+	blind = 2 * time.Minute
 )
 
 // Bake looks at what was updated until the time is over, once at its end at the latest. It
-// returns why the fleet is to stop, "" if nothing is wrong. What can't be seen is an error:
-// nothing is known then.
+// returns why the fleet is to stop, "" if nothing is wrong. What can't be seen for some minutes,
+// or at the end, is an error: nothing is known then.
 func Bake(ctx context.Context, c clock.Clock, bake time.Duration, l Limit, look func(context.Context) (Seen, error)) (string, error) {
 	end := c.Now().Add(bake)
+	var since time.Time // since when nothing is seen
 	for {
 		seen, err := look(ctx)
+		switch {
+		case err == nil:
+			since = time.Time{}
+		case since.IsZero():
+			since = c.Now()
+		}
 		if err != nil {
-			return "", err
+			if ctx.Err() != nil || !fault.Passing(err) || c.Now().Sub(since) >= blind {
+				return "", err
+			}
+			if err := clock.Sleep(ctx, c, leastRest); err != nil {
+				return "", err
+			}
+			continue // to the end of the bake too: the last look is one that sees
 		}
 		if why := l.Executions(seen); why != "" {
 			return why, nil

@@ -123,6 +123,20 @@ func TestBake(t *testing.T) {
 	require.Equal(t, 4*time.Minute, took, "it does not wait for the end")
 
 	broken := errors.New("throttled")
-	_, _, err = run(time.Minute, func(time.Duration) (waves.Seen, error) { return waves.Seen{}, broken })
+	took, _, err = run(time.Minute, func(time.Duration) (waves.Seen, error) { return waves.Seen{}, broken })
 	require.ErrorIs(t, err, broken)
+	require.Equal(t, 2*time.Minute, took, "nobody has seen anything for too long")
+	took, why, err = run(10*time.Minute, func(at time.Duration) (waves.Seen, error) {
+		if at >= 3*time.Minute && at < 4*time.Minute || at >= 10*time.Minute && at < 11*time.Minute {
+			return waves.Seen{}, broken
+		}
+		return waves.Seen{}, nil
+	})
+	require.NoError(t, err, "a network is away now and then")
+	require.Empty(t, why)
+	require.GreaterOrEqual(t, took, 11*time.Minute, "the last look sees")
+	denied := fault.New(fault.Denied, "no")
+	took, _, err = run(time.Minute, func(time.Duration) (waves.Seen, error) { return waves.Seen{}, denied })
+	require.ErrorIs(t, err, denied)
+	require.Zero(t, took, "that does not pass")
 }
