@@ -265,7 +265,7 @@ func (a *App) SandboxEnv(ctx context.Context, environ []string, account string) 
 }
 
 // imageHint ends the reason of an endpoint whose image the sandbox cannot run.
-const imageHint = "use the image sandbox/linear, or start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT " +
+const imageHint = "start a model server of your own and set PIPELINETUI_SANDBOX_IMAGES=IMAGE=http://127.0.0.1:PORT " +
 	"before `pipelinetui sandbox start`"
 
 // SandboxServing says how the sandbox is to run.

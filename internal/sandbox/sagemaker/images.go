@@ -134,7 +134,7 @@ func (s *Service) mayHave(ctx context.Context, model, image string, x *pulled, r
 	case !x.found || x.missing:
 		hint := s.cfg.ImageHint
 		if hint != "" {
-			hint = " (In the sandbox, record it by `sandbox images add`, or " + hint + ".)"
+			hint = " (In the sandbox, record it by `sandbox images add`, use the image " + linear.Image + ", or " + hint + ".)"
 		}
 		return invalid("Requested image %s not found.%s", image, hint)
 	case x.home.Region != here.Region:
