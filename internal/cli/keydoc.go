@@ -20,6 +20,7 @@ browser wherever there is something to see there; ` + "`o`" + ` stays in the pro
 `)
 	section(&b, "##", keys.Everywhere())
 	section(&b, "##", keys.Typing())
+	section(&b, "##", keys.Filtering())
 	section(&b, "##", keys.Moving())
 	for _, p := range keys.Pages() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.ToUpper(p.Name[:1])+p.Name[1:])

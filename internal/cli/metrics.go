@@ -305,7 +305,7 @@ func healthText(deps *Deps, p *healthDoc, now time.Time) string {
 	if len(rows) > 0 {
 		b.WriteString(render.Table(st, []string{
 			"METRIC", "TOTAL", "LAST", "MOST",
-			fmt.Sprintf("SINCE %s, BY %s", p.Since.Format("15:04"), render.Duration(time.Duration(p.Seconds)*time.Second)),
+			fmt.Sprintf("SINCE %s, BY %s", p.Since.Format("15:04"), render.Period(time.Duration(p.Seconds)*time.Second)),
 		}, rows))
 	}
 	for i := range p.MapRuns {

@@ -143,7 +143,7 @@ func writePreflight(deps *Deps, r preflight.Report) error {
 		if len(r.Findings) == 0 {
 			b.WriteString("nothing was found that would make an up fail\n")
 		}
-		fmt.Fprintf(&b, "%s asked; an up takes about %s\n", render.Count(r.Questions, "question", "questions"), (time.Duration(r.Seconds) * time.Second).String())
+		fmt.Fprintf(&b, "%s asked; an up takes about %s\n", render.Count(r.Questions, "question", "questions"), render.Period(time.Duration(r.Seconds)*time.Second))
 		return b.String()
 	})
 }

@@ -156,6 +156,18 @@ func Duration(d time.Duration) string {
 	}
 }
 
+// Period is a length of time that somebody chose, in whole units: "2m", "1h30m".
+func Period(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // Age is how long before now t was, or "-" if t is zero.
 func Age(t, now time.Time) string {
 	if t.IsZero() {

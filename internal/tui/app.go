@@ -512,7 +512,7 @@ func (a *App) boxKey(m tea.KeyMsg) tea.Cmd {
 	home := keys.Home.Is(m)
 	switch {
 	case keys.Help.NoText().Is(m):
-		return a.ask(ui.Ask{Dialog: newHelp(a.env, d.Keys())})
+		return a.ask(ui.Ask{Dialog: newBoxHelp(a.env, d.Keys())})
 	case home, keys.Palette.NoText().Is(m) && !palette:
 		cmd, ok := a.leaveBoxes()
 		switch {

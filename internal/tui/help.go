@@ -34,6 +34,12 @@ func newHelp(e *ui.Env, m keys.Map) *help {
 	return &help{th: &e.Theme, viewer: widget.NewViewer(&e.Theme), m: append(m[:len(m):len(m)], keys.Everywhere(), keys.Typing())}
 }
 
+// newBoxHelp is the help of a box: what works everywhere but there is not told.
+func newBoxHelp(e *ui.Env, m keys.Map) *help {
+	rest := keys.Group{Title: keys.Everywhere().Title, Bindings: keys.Typing().Bindings}
+	return &help{th: &e.Theme, viewer: widget.NewViewer(&e.Theme), m: append(m[:len(m):len(m)], rest)}
+}
+
 func (h *help) Title() string { return "Keys" }
 func (h *help) Grave() bool   { return false }
 

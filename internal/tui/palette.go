@@ -342,8 +342,10 @@ func (p *palette) View(width, height int) string {
 	foot := p.foot(width)
 	from, to := p.cursor.Sight(len(p.shown), max(1, height-len(out)-len(foot)))
 	nameWidth := 14
-	for _, c := range p.shown {
-		nameWidth = max(nameWidth, min(width*2/3, ansi.StringWidth(c.name)))
+	for _, c := range p.shown { // the few that are longer take what they need from their own help
+		if w := ansi.StringWidth(c.name); w <= shortName {
+			nameWidth = max(nameWidth, w)
+		}
 	}
 	for i := from; i < to; i++ {
 		out = append(out, p.row(p.shown[i], i == p.cursor.At, nameWidth, width))
@@ -358,7 +360,11 @@ func (p *palette) View(width, height int) string {
 	return strings.Join(append(out, foot...), "\n")
 }
 
+// shortName is up to what a name decides where the help of all begins.
+const shortName = 20
+
 func (p *palette) row(c command, on bool, nameWidth, width int) string {
+	nameWidth = max(nameWidth, min(width*2/3, ansi.StringWidth(c.name)))
 	text, style := c.help, p.th.Hint
 	if c.off != "" {
 		text, style = "not now: "+c.off, p.th.Disabled

@@ -49,7 +49,7 @@ func (a *App) View() (screen string) {
 
 func (a *App) tooSmall() string {
 	text := fmt.Sprintf("this terminal has %d x %d cells\nat least %d x %d are needed\n\nmake it larger, or ctrl+c to leave", a.width, a.height, minWidth, minHeight)
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(ansi.Wrap(text, max(1, a.width), ""), "\n")
 	for i, l := range lines {
 		if pad := (a.width - ansi.StringWidth(l)) / 2; pad > 0 {
 			lines[i] = strings.Repeat(" ", pad) + l
@@ -165,7 +165,9 @@ func ago(d time.Duration) string {
 func (a *App) footer() string {
 	th := &a.env.Theme
 	m := a.top().Keys()
-	if n := len(a.dialogs); n > 0 {
+	if n := len(a.dialogs); n == 0 && a.top().Capturing() && !fills(a.top()) {
+		m = keys.Map{keys.Filtering()}
+	} else if n > 0 {
 		m = a.dialogs[n-1].Keys()
 		if a.env.Now().Before(a.dialogs[n-1].deaf) {
 			m = nil // no key is taken yet, so none is offered
@@ -198,6 +200,12 @@ func (a *App) footer() string {
 		}
 	}
 	return widget.Fit(" "+b.String(), a.width-ansi.StringWidth(tail), "") + tail
+}
+
+// fills tells that a page takes text into fields of its own: others only into a filter.
+func fills(p ui.Page) bool {
+	f, ok := p.(interface{ Fills() bool })
+	return ok && f.Fills()
 }
 
 // quota says which quota is waited for, "" if none is.
@@ -244,7 +252,7 @@ func (a *App) drawToasts(screen string) string {
 			lines[j] = style.Render(widget.Fit(lead+l, width+4, ""))
 		}
 		y -= len(lines) - 1
-		screen = widget.Overlay(screen, strings.Join(lines, "\n"), max(0, a.width-width-5), y)
+		screen = widget.Overlay(screen, strings.Join(lines, "\n"), max(0, a.width-width-4), y)
 		y -= 2
 	}
 	return screen

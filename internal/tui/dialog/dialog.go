@@ -84,16 +84,17 @@ func (d *Choose) Grave() bool { return d.grave }
 
 // Keys are what can be pressed.
 func (d *Choose) Keys() keys.Map {
-	b := make([]keys.Binding, 0, len(d.choices)+2)
+	ends := []keys.Binding{keys.New("choose", "take the selected answer", keys.Open.Keys...), keys.Back}
+	if d.again != nil {
+		ends[1] = d.leave
+	}
+	b := ends // the box itself shows what can be chosen
 	for _, c := range d.choices {
 		if c.Key != "" {
 			b = append(b, keys.New(c.Label, c.Help, c.Key).Unless(c.Off))
 		}
 	}
-	if d.again != nil {
-		return keys.Map{{Title: d.title, Bindings: append(b, keys.Open, d.leave)}}
-	}
-	return keys.Map{{Title: d.title, Bindings: append(b, keys.Open, keys.Back)}}
+	return keys.Map{{Title: d.title, Bindings: b}}
 }
 
 // Update takes a key.
@@ -351,7 +352,8 @@ func (d *Editor) View(width, height int) string {
 		foot = foot[:min(2, len(foot))]
 	}
 	if d.leaving != "" {
-		foot = []string{d.th.Warn.Render("This text is kept nowhere: " + keys.Label(d.leaving, d.th.Glyphs.Unicode) + " again throws it away, any other key goes on.")}
+		foot = strings.Split(d.th.Warn.Render(ansi.Wrap("This text is kept nowhere: "+keys.Label(d.leaving, d.th.Glyphs.Unicode)+
+			" again throws it away, any other key goes on.", width, "")), "\n")
 	}
 	line := d.th.Key.Render("^s") + " " + d.th.Hint.Render("take it")
 	for _, c := range d.extra {

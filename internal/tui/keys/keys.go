@@ -182,6 +182,14 @@ func Moving() Group {
 	return Group{Title: "Moving", Bindings: []Binding{Up, Down, PageUp, PageDown, Top, Bottom}}
 }
 
+// Filtering are the keys of a filter or a search while it is typed: all others are text, or
+// move.
+func Filtering() Group {
+	return Group{Title: "While a filter is typed", Bindings: []Binding{
+		New("keep it", "keep the filter, and go on in what it shows", "enter"), New("clear it", "take the filter away", "esc"),
+	}}
+}
+
 // Everywhere are the global bindings.
 func Everywhere() Group {
 	return Group{Title: "Everywhere", Bindings: []Binding{Help, Palette, AsLines, Back, Home, Jobs, Context, Refresh, Quit, Stop, Suspend}}

@@ -150,9 +150,10 @@ func Bar(th *theme.Screen, done, failed, total int64, width int) string {
 }
 
 // Tabs draws a line of tabs; the numbers before the titles are their keys. Where there is
-// no room the titles of the others than the open one are cut, all to one length.
+// no room the titles of the others than the open one are cut, all to one length, which is
+// the same whichever is open.
 func Tabs(th *theme.Screen, titles []string, open, width int) string {
-	titles = tabTitles(titles, open, width)
+	titles = tabTitles(titles, open, width, tabMarks(th))
 	parts := make([]string, len(titles))
 	for i, t := range titles {
 		style := th.Tab
@@ -167,33 +168,54 @@ func Tabs(th *theme.Screen, titles []string, open, width int) string {
 	return Fit(strings.Join(parts, "  "), width, th.Glyphs.Ellipsis)
 }
 
-// tabTitles are the titles as there is room for them.
-func tabTitles(titles []string, open, width int) []string {
-	most := 0
+// tabMarks is how many cells mark the open tab where a style may not be seen.
+func tabMarks(th *theme.Screen) int {
+	if th.Glyphs.Unicode {
+		return 0
+	}
+	return 2
+}
+
+// tabTitles are the titles as there is room for them, with so many cells for the marks of
+// the open one.
+func tabTitles(titles []string, open, width, marks int) []string {
+	widest := 0
 	for _, t := range titles {
-		most = max(most, cellsOf(t))
+		widest = max(widest, cellsOf(t))
 	}
-	for ; most > 1; most-- {
-		out, used := slices.Clone(titles), -2
-		for i, t := range titles {
-			if i != open {
-				out[i] = ansi.Truncate(t, most, "")
-			}
-			used += cellsOf(out[i]) + 4
+	const least = 2
+	most := widest
+	for ; most > least; most-- {
+		// As if the tab were open that gains most by it.
+		used, gain := marks-2, 0
+		for _, t := range titles {
+			w := cellsOf(t)
+			used += min(w, most) + 4
+			gain = max(gain, w-most)
 		}
-		if used <= width {
-			return out
+		if used+gain <= width {
+			break
 		}
 	}
-	return titles
+	out := slices.Clone(titles)
+	for i, t := range titles {
+		if i != open {
+			out[i] = ansi.Truncate(t, most, "")
+		}
+	}
+	return out
 }
 
 // TabAt returns the tab at a column of the line that Tabs draws, or -1.
-func TabAt(titles []string, open, width, x int) int {
-	titles = tabTitles(titles, open, width)
+func TabAt(th *theme.Screen, titles []string, open, width, x int) int {
+	marks := tabMarks(th)
+	titles = tabTitles(titles, open, width, marks)
 	at := 0
 	for i, t := range titles {
 		w := cellsOf(t) + 2
+		if i == open {
+			w += marks
+		}
 		if x >= at && x < at+w {
 			return i
 		}

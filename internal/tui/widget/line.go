@@ -76,11 +76,13 @@ func (l *Line) Update(msg tea.Msg) {
 func (l *Line) View(width int) string {
 	width = max(2, width)
 	if l.in.Value() == "" && l.example != "" {
-		sign := ""
-		if l.in.Focused() {
-			sign = l.th.Cursor.Render(" ")
+		text := ansi.Truncate(l.example, width, l.th.Glyphs.Ellipsis)
+		if !l.in.Focused() {
+			return l.th.Muted.Render(text)
 		}
-		return sign + l.th.Muted.Render(ansi.Truncate(l.example, width-ansi.StringWidth(sign), l.th.Glyphs.Ellipsis))
+		// On the first character, which is where it is: nothing moves when the focus comes.
+		first := ansi.Cut(text, 0, 1)
+		return l.th.Cursor.Render(first) + l.th.Muted.Render(text[len(first):])
 	}
 	l.in.Width = 0
 	if ansi.StringWidth(l.in.Value()) >= width || l.in.Value() == "" {

@@ -309,6 +309,30 @@ func (v *Viewer) layout(width int) {
 	}
 }
 
+// broken is a line in parts that fit, parted between words where one ends near enough to the
+// edge; a styled line, and one with signs that take more than a cell, is cut at the edge.
+func broken(line string, room int) []string {
+	rest := make([]rune, 0, len(line))
+	for _, r := range line {
+		if (r < ' ' || r > '~') && !single(r) {
+			return strings.Split(ansi.Hardwrap(line, room, true), "\n")
+		}
+		rest = append(rest, r)
+	}
+	var out []string
+	for len(rest) > room {
+		at, next := room, room
+		for i := room; i > room-room/3; i-- {
+			if rest[i] == ' ' {
+				at, next = i, i+1
+				break
+			}
+		}
+		out, rest = append(out, string(rest[:at])), rest[next:]
+	}
+	return append(out, string(rest))
+}
+
 // wrap breaks lines that are too long.
 func (v *Viewer) wrap(width int) {
 	v.wrapWidth = width
@@ -322,7 +346,7 @@ func (v *Viewer) wrap(width int) {
 			v.wrapped, v.from = append(v.wrapped, l), append(v.from, i)
 			continue
 		}
-		for _, part := range carryStyle(strings.Split(ansi.Hardwrap(l, room, true), "\n")) {
+		for _, part := range carryStyle(broken(l, room)) {
 			v.wrapped, v.from = append(v.wrapped, part), append(v.from, i)
 		}
 	}

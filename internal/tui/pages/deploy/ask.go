@@ -177,6 +177,8 @@ func (p *Page) goers() []dialog.Listed {
 			continue
 		case p.isProtected(x):
 			l.Note += ", stays: it is protected"
+		case fault.KindOf(p.states[x.ID].Err) == fault.Damaged:
+			l.Note += ", stays: its state is damaged"
 		default:
 			l.Note += ", there is none"
 		}

@@ -203,6 +203,34 @@ func TestDestroyTypesTheName(t *testing.T) {
 	}
 }
 
+// A damaged state can be neither destroyed nor refreshed: nothing is asked, and it is said what
+// helps. Beside others it is left out.
+func TestNothingIsAskedOfADamagedState(t *testing.T) {
+	t.Parallel()
+	broken := func(s *datatest.Source) {
+		s.ReadFunc = func(ctx context.Context, id spec.ID) (pipelines.Pipeline, error) {
+			if id == datatest.Churn {
+				return pipelines.Pipeline{}, fault.New(fault.Damaged, "the state of globex.churn.dev is damaged: it is empty")
+			}
+			alone := datatest.New(t)
+			return alone.Read(ctx, id)
+		}
+	}
+	s := datatest.New(t)
+	broken(s)
+	x := open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Churn)
+	x.Until("Nothing can be done to a damaged state; M")
+	x.Press("y")
+	x.Until("yes: nothing can be done") // the toast
+	require.NotContains(t, x.Screen(), "Type ")
+	require.Empty(t, s.Requests())
+
+	s = datatest.New(t)
+	broken(s)
+	x = open(t, s, stack.OperationDestroy, [2]int{80, 24}, datatest.Iris, datatest.Churn)
+	x.Until("Delete acme/iris in")
+}
+
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)

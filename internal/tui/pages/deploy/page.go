@@ -306,7 +306,7 @@ func (p *Page) applicable() []*spec.Pipeline {
 			if ok && read.Spec != nil {
 				x = read.Spec
 			}
-			if ok && !p.isProtected(x) {
+			if ok && !p.isProtected(x) && fault.KindOf(read.Err) != fault.Damaged {
 				out = append(out, x)
 			}
 		}
@@ -348,12 +348,25 @@ func (p *Page) againstApply() string {
 	switch {
 	case len(todo) > 0:
 		return ""
+	case p.damaged() == len(p.req.Pipelines):
+		return "nothing can be done to a damaged state; M on the pipeline's page puts a copy in its place"
 	case p.req.Operation == stack.OperationDestroy && len(p.states) > 0:
 		return "protected pipelines are not deleted"
 	case p.failures() > 0:
 		return "the preview has failed"
 	}
 	return "there is nothing to change"
+}
+
+// damaged counts the pipelines whose state cannot be used.
+func (p *Page) damaged() int {
+	n := 0
+	for _, x := range p.req.Pipelines {
+		if fault.KindOf(p.states[x.ID].Err) == fault.Damaged {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *Page) failures() int {

@@ -193,8 +193,9 @@ func (r *resources) property(d stack.PropertyDiff) widget.Cell {
 		mark, style, text = "-", r.th.Delete, render.Value(d.Old, 0)
 	}
 	signs := style.Render(mark + " " + render.Line(d.Path, 0))
-	if d.Replace {
-		signs += " " + r.th.Replace.Render("(forces replacement)")
+	if d.Replace { // the sign stands before the values, of which the end may be out of sight
+		signs = r.th.Replace.Render(render.OpMark(stack.OpReplace)) + " " + style.Render(render.Line(d.Path, 0))
+		text += "  (forces replacement)"
 	}
 	return widget.Cell{Signs: signs + ": ", Text: text, Span: true}
 }

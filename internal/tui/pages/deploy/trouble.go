@@ -20,8 +20,7 @@ func (p *Page) warnings(w, room int) []string {
 	for _, x := range p.req.Pipelines {
 		if p.isProtected(x) {
 			protected++
-			all = append(all, fmt.Sprintf("%s is protected and stays: its data may not be deleted. Switch protect off in its form, or run `pipelinetui up %s "+
-				"--set protect=false`", x.ID, x.ID))
+			all = append(all, fmt.Sprintf("%s is protected and stays; switch protect off in its form first", x.ID))
 		}
 	}
 	if protected > 2 {
@@ -34,10 +33,21 @@ func (p *Page) warnings(w, room int) []string {
 	if len(all) > room {
 		all = append(all[:room-1], fmt.Sprintf("%s (%d more like this)", all[room-1], len(all)-room))
 	}
+	var out []string
 	for i, s := range all {
-		all[i] = th.Warn.Render(widget.Fit(th.Glyphs.Warn+" "+render.Line(s, 0), w, th.Glyphs.Ellipsis))
+		lines := strings.Split(ansi.Wrap(render.Line(s, 0), max(1, w-2), ""), "\n")
+		if most := max(1, room-len(out)-(len(all)-i-1)); len(lines) > most {
+			lines = append(lines[:most-1], widget.Fit(strings.Join(lines[most-1:], " "), w-2, th.Glyphs.Ellipsis))
+		}
+		for j, l := range lines {
+			sign := "  "
+			if j == 0 {
+				sign = th.Glyphs.Warn + " "
+			}
+			out = append(out, th.Warn.Render(sign+l))
+		}
 	}
-	return all
+	return out
 }
 
 // problem is the first thing that went wrong, of the selected pipeline if that
@@ -104,7 +114,13 @@ func (p *Page) problemLines(t trouble, w, room int) []string {
 		out = append(out, th.Bad.Render(sign+l))
 	}
 	if hint := fault.HintOf(t.err); hint != "" {
-		out = append(out, th.Hint.Render(widget.Fit("  hint: "+render.Line(hint, 0), w, th.Glyphs.Ellipsis)))
+		lines := strings.Split(ansi.Wrap("hint: "+render.Line(hint, 0), max(1, w-2), ""), "\n")
+		if len(lines) > room+1 {
+			lines = append(lines[:room], widget.Fit(strings.Join(lines[room:], " "), w-2, th.Glyphs.Ellipsis))
+		}
+		for _, l := range lines {
+			out = append(out, th.Hint.Render("  "+l))
+		}
 	}
 	return out
 }

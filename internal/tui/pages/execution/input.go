@@ -245,7 +245,7 @@ func (p *Page) runKey(m tea.KeyMsg) (tea.Cmd, bool) {
 func (p *Page) mouse(m tea.MouseMsg) {
 	if m.Y < p.bodyTop {
 		if m.Y == p.bodyTop-1 && m.Action == tea.MouseActionPress && m.Button == tea.MouseButtonLeft {
-			if t := widget.TabAt(shownTabs(p.width), int(p.tab), p.width, m.X); t >= 0 && t < int(tabs) {
+			if t := widget.TabAt(p.th, shownTabs(p.width), int(p.tab), p.width, m.X); t >= 0 && t < int(tabs) {
 				p.tab = tab(t)
 			}
 		}

@@ -541,7 +541,7 @@ func (r *mapRuns) emptyText(x *mapRun) string {
 	case x.progress.MapRun.Items.Total == 0 && !x.progress.MapRun.Status.Terminal():
 		return "the items are being read; counts come a little later"
 	case r.listing == listGroups && x.progress.MapRun.Children.Unsuccessful() == 0:
-		return "no child has failed"
+		return "no child has failed; what a child made of an item that failed is in its output"
 	}
 	return "none"
 }

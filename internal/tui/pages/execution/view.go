@@ -72,8 +72,8 @@ func (p *Page) facts(now time.Time) []string {
 		return nil
 	}
 	took := p.line.Duration(now)
-	if p.line.Start.IsZero() {
-		took = d.Duration(now)
+	if d != nil && (p.line.Start.IsZero() || !d.Stop.IsZero() && !p.running()) {
+		took = d.Duration(now) // as lists say it: the first event may be later than the start
 	}
 	verb := "took "
 	if p.running() {

@@ -220,9 +220,9 @@ func (p *Panel) edit(input, wrong string) tea.Cmd {
 	if wrong != "" {
 		text = "It was not started: " + wrong
 	}
-	extra := []dialog.Choice{{Key: "ctrl+o", Label: "from a file", Answer: askFileMsg{}}}
+	extra := []dialog.Choice{{Key: "ctrl+o", Label: "from a file", Help: "take the input from a file", Answer: askFileMsg{}}}
 	if len(p.list) > 0 {
-		extra = append(extra, dialog.Choice{Key: "ctrl+l", Label: "as the last one", Answer: lastMsg{p.list[0].ARN}})
+		extra = append(extra, dialog.Choice{Key: "ctrl+l", Label: "as the last one", Help: "take the input of the newest execution", Answer: lastMsg{p.list[0].ARN}})
 	}
 	return p.ask(dialog.NewEditor(p.th, "Run "+p.id.String(), text, input,
 		func(s string) error { return executions.ValidateInput([]byte(s)) },

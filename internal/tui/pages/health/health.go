@@ -195,7 +195,7 @@ func (p *Panel) text(m *health.Metric) string {
 	r := &p.look.Value.Report
 	period := time.Duration(r.Seconds) * time.Second
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, by %s\n", m.Name, render.Duration(period))
+	fmt.Fprintf(&b, "%s, by %s\n", m.Name, render.Period(period))
 	for i, v := range m.Points {
 		fmt.Fprintf(&b, "%s  %s\n", render.Stamp(r.Since.Add(time.Duration(i)*period)), render.Amount(v, m.Unit, "-"))
 	}
@@ -310,7 +310,7 @@ func (p *Panel) head(width int) string {
 		parts = append(parts, th.Busy.Render(text))
 	}
 	if p.look.Known {
-		parts = append(parts, th.Muted.Render("the last "+h.back.words+", by "+render.Duration(time.Duration(h.Report.Seconds)*time.Second)))
+		parts = append(parts, th.Muted.Render("the last "+h.back.words+", by "+render.Period(time.Duration(h.Report.Seconds)*time.Second)))
 	}
 	if h.back != p.back && p.look.Asking() {
 		parts = append(parts, th.Busy.Render("asking for "+p.back.words))

@@ -289,10 +289,10 @@ func (p *Page) group(on bool) {
 		running, failed := p.ofTenant(tenant)
 		text := render.Count(rows, "pipeline", "pipelines")
 		if running.N > 0 {
-			text += ", " + running.String() + " running"
+			text += ", " + running.String() + plural(running.N, " execution", " executions") + " running"
 		}
 		if failed.N > 0 {
-			text += ", " + failed.String() + " failed"
+			text += ", " + failed.String() + plural(failed.N, " execution", " executions") + " failed in 24h"
 		}
 		return " " + th.Crumb.Render(render.Line(tenant, 0)) + "  " + th.Muted.Render(text)
 	})

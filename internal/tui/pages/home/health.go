@@ -185,17 +185,17 @@ func (p *Page) healthCell(r *row, column int, now time.Time) widget.Cell {
 // trendCells is the most that a line over time takes.
 const trendCells = 48
 
-// healthNote says of which time the columns are, or why there is nothing in them; "" if they
-// are not shown.
-func (p *Page) healthNote() string {
+// healthNote says of which time the columns are, or why there is nothing in them, and the
+// same in short; "" if they are not shown.
+func (p *Page) healthNote() (text, short string) {
 	th := &p.Env.Theme
 	switch {
 	case !p.healthy:
-		return ""
+		return "", ""
 	case p.pulse.Err != nil:
-		return th.Bad.Render(th.Glyphs.Bad + " no metrics: " + render.Line(p.pulse.Err.Error(), 60))
+		return th.Bad.Render(th.Glyphs.Bad + " no metrics: " + render.Line(p.pulse.Err.Error(), 60)), ""
 	case !p.pulse.Known:
-		return th.Muted.Render("asking CloudWatch")
+		return th.Muted.Render("asking CloudWatch"), ""
 	}
-	return th.Muted.Render("metrics of 1 hour, read " + render.Age(p.pulse.At, p.Env.Now()))
+	return th.Muted.Render("metrics of 1 hour, read " + render.Age(p.pulse.At, p.Env.Now())), th.Muted.Render("metrics of 1 hour")
 }

@@ -1,6 +1,7 @@
 package home
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (p *Page) View(width, height int) string {
 	case height >= 16:
 		detail, rule = 2, 1
 	}
-	parts := []string{widget.Fit(p.summary(), width, p.Env.Theme.Glyphs.Ellipsis)}
+	parts := []string{widget.Fit(p.summary(width), width, p.Env.Theme.Glyphs.Ellipsis)}
 	if rows := height - 1 - detail - rule; rows > 0 {
 		parts = append(parts, p.grid.View(width, rows))
 	}
@@ -68,42 +69,46 @@ func (p *Page) sumUp() *totals {
 }
 
 // summary is one line about all pipelines.
-func (p *Page) summary() string {
+func (p *Page) summary(width int) string {
 	th := &p.Env.Theme
 	if p.sum == nil {
 		p.sum = p.sumUp()
 	}
 	t := p.sum
-	parts := []string{th.Title.Render(count(len(p.rows), "pipeline", "pipelines"))}
-	add := func(n int, text string, style lipgloss.Style) {
+	facts := []widget.Fact{{Text: th.Title.Render(count(len(p.rows), "pipeline", "pipelines"))}}
+	add := func(spare, n int, text string, style lipgloss.Style) {
 		if n > 0 {
-			parts = append(parts, style.Render(render.Number(int64(n))+" "+text))
+			facts = append(facts, widget.Fact{Text: style.Render(render.Number(int64(n)) + " " + text), Spare: spare})
 		}
 	}
 	if n, shown := p.grid.Marks(), p.grid.MarksShown(); n == shown {
-		add(n, "marked", th.Marked)
+		add(0, n, "marked", th.Marked)
 	} else {
-		add(n, "marked, "+render.Number(int64(n-shown))+" of them hidden by the filter", th.Marked)
+		add(0, n, "marked, "+render.Number(int64(n-shown))+" of them hidden by the filter", th.Marked)
 	}
 	if t.known > 0 {
 		what := "executions: "
 		if t.unknown > 0 {
 			what = "executions of " + render.Number(int64(t.known)) + ": "
 		}
-		parts = append(parts, th.Muted.Render(what)+figure(th, t.running, "running", th.Busy)+th.Muted.Render(", ")+figure(th, t.failed, "failed in 24h", th.Bad))
+		facts = append(facts, widget.Fact{Text: th.Muted.Render(what) + figure(th, t.running, "running", th.Busy) + th.Muted.Render(", ") +
+			figure(th, t.failed, "failed in 24h", th.Bad)})
 	}
-	add(t.drifted, "drifted", th.Warn)
+	add(0, t.drifted, "drifted", th.Warn)
 	n := len(p.Env.Jobs.Running())
-	add(n, plural(n, "operation", "operations")+" under way", th.Busy)
-	add(p.unread, "still to read", th.Muted)
-	if note := p.healthNote(); note != "" {
-		parts = append(parts, note)
+	add(1, n, plural(n, "operation", "operations")+" under way", th.Busy) // the line above tells it, too
+	add(2, p.unread, "still to read", th.Muted)
+	if text, short := p.healthNote(); text != "" {
+		note := widget.Fact{Text: text, Short: short, Spare: 3}
+		if p.pulse.Err != nil {
+			note.Spare = 0
+		}
+		facts = append(facts, note)
 	}
-	line := " " + strings.Join(parts, th.Muted.Render(" "+th.Glyphs.Dot+" "))
 	if p.list.Err != nil {
-		line = " " + th.Bad.Render(th.Glyphs.Bad+" the list can't be read: "+render.Line(p.list.Err.Error(), 0)) + "  " + line
+		facts = slices.Insert(facts, 0, widget.Fact{Text: th.Bad.Render(th.Glyphs.Bad + " the list can't be read: " + render.Line(p.list.Err.Error(), 0))})
 	}
-	return line
+	return " " + widget.Facts(th, width-1, facts...)
 }
 
 // figure is a number that stands out unless it is 0.
@@ -133,7 +138,7 @@ func (p *Page) detail(width, height int) string {
 	if r == nil {
 		return widget.Box("", width, height)
 	}
-	first, second := p.facts1(r), p.facts2(r)
+	first, second := p.facts1(r), p.facts2(r, width-1)
 	if height < 2 {
 		return widget.Fit(" "+first, width, th.Glyphs.Ellipsis)
 	}
@@ -196,37 +201,40 @@ func (r *row) specErr() error {
 	return r.p.Err
 }
 
-func (p *Page) facts2(r *row) string {
+func (p *Page) facts2(r *row, width int) string {
 	th := &p.Env.Theme
 	if hint := fault.HintOf(r.failed()); hint != "" {
 		return th.Muted.Render(render.Line(hint, 0))
 	}
-	var parts []string
+	var facts []widget.Fact
+	add := func(spare int, text string) {
+		facts = append(facts, widget.Fact{Text: th.Muted.Render(text), Spare: spare})
+	}
 	if r.p.Spec != nil {
-		parts = append(parts, render.Line(r.p.Template(), 0)+" in "+render.Line(r.p.Region(), 0))
+		add(1, render.Line(r.p.Template(), 0)+" in "+render.Line(r.p.Region(), 0))
 	}
 	if r.p.State != nil {
-		parts = append(parts, count(r.p.Resources(), "resource", "resources"))
+		add(3, count(r.p.Resources(), "resource", "resources"))
 	}
 	if r.pulse != nil && r.pulse.Idle {
-		parts = append(parts, "endpoint "+render.Idle(r.pulse.IdleSince(), render.Line(r.pulse.Month, 0), p.Env.Now()))
+		add(0, "endpoint "+render.Idle(r.pulse.IdleSince(), render.Line(r.pulse.Month, 0), p.Env.Now()))
 	}
 	if !r.live.At.IsZero() {
-		parts = append(parts, "live "+render.Age(r.live.At, p.Env.Now()))
+		add(4, "live "+render.Age(r.live.At, p.Env.Now()))
 	}
 	if !r.p.Read.IsZero() {
-		parts = append(parts, "state read "+render.Age(r.p.Read, p.Env.Now()))
+		add(5, "state read "+render.Age(r.p.Read, p.Env.Now()))
 	}
 	switch d := r.drift(); {
 	case d.Open() || r.p.State == nil:
 	case !d.Known():
-		parts = append(parts, "never refreshed: drift is not known")
+		facts = append(facts, widget.Fact{Text: th.Muted.Render("never refreshed: drift is not known"), Short: th.Muted.Render("never refreshed"), Spare: 2})
 	case d.Settled:
-		parts = append(parts, "drift found "+render.Age(d.At, p.Env.Now())+", put right since")
+		add(2, "drift found "+render.Age(d.At, p.Env.Now())+", put right since")
 	default:
-		parts = append(parts, "no drift "+render.Age(d.At, p.Env.Now()))
+		add(2, "no drift "+render.Age(d.At, p.Env.Now()))
 	}
-	return th.Muted.Render(strings.Join(parts, " "+th.Glyphs.Dot+" "))
+	return widget.Facts(th, width, facts...)
 }
 
 // facts opens everything that is known of a row.

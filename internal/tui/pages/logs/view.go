@@ -70,7 +70,7 @@ func (p *Panel) emptyText() string {
 	case p.sift.Asking():
 		return "filtering"
 	case len(p.lines) > 0:
-		return render.Number(int64(len(p.lines))) + " lines, none of which is like that; 0 shows all"
+		return render.Count(len(p.lines), "line", "lines") + ", none of them like that; 0 shows all"
 	}
 	text := "Nothing was logged in the last " + p.since + ". What is logged from now on appears here; t looks further back."
 	if gone := p.look.Value.missing; len(gone) > 0 {

@@ -436,7 +436,7 @@ func (p *Page) show(title, what, text string) tea.Cmd {
 
 func (p *Page) mouse(m tea.MouseMsg) tea.Cmd {
 	if m.Action == tea.MouseActionPress && m.Button == tea.MouseButtonLeft && m.Y == p.tabsAt {
-		if i := widget.TabAt(titles, p.tab, p.tabsIn, m.X-1); i >= 0 {
+		if i := widget.TabAt(&p.Env.Theme, titles, p.tab, p.tabsIn, m.X-1); i >= 0 {
 			return p.open(i)
 		}
 		return nil

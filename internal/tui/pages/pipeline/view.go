@@ -12,7 +12,7 @@ import (
 // View draws the status, what is wrong, the tabs and the open tab.
 func (p *Page) View(width, height int) string {
 	th := &p.Env.Theme
-	head := []string{p.statusLine()}
+	head := []string{p.statusLine(width - 1)}
 	head = append(head, p.banners()...)
 	if len(head) > 1 && height < 10 {
 		head = head[:2] // the tab matters more
@@ -31,12 +31,13 @@ func (p *Page) View(width, height int) string {
 }
 
 // statusLine is the pipeline in one line.
-func (p *Page) statusLine() string {
+func (p *Page) statusLine(width int) string {
 	th := &p.Env.Theme
-	dot := th.Muted.Render(" " + th.Glyphs.Dot + " ")
-	parts := []string{p.status()}
+	facts := []widget.Fact{{Text: p.status()}}
 	if s := p.p.Spec; s != nil {
-		parts = append(parts, render.Line(s.Template, 0)+th.Muted.Render(" v"+render.Line(s.TemplateVersion, 0)), render.Line(s.Region, 0))
+		name := render.Line(s.Template, 0)
+		facts = append(facts, widget.Fact{Text: name + th.Muted.Render(" v"+render.Line(s.TemplateVersion, 0)), Short: name, Spare: 3},
+			widget.Fact{Text: render.Line(s.Region, 0), Spare: 2})
 	}
 	if e := p.live.Value.Endpoint; e != "" {
 		style, sign := th.Bad, th.Glyphs.Bad
@@ -46,7 +47,8 @@ func (p *Page) statusLine() string {
 		case pipelines.EndpointBusy(e):
 			style, sign = th.Busy, th.Glyphs.Busy
 		}
-		parts = append(parts, th.Muted.Render("endpoint ")+style.Render(sign+" "+render.Line(e, 0)))
+		short := style.Render(sign + " " + render.Line(e, 0))
+		facts = append(facts, widget.Fact{Text: th.Muted.Render("endpoint ") + short, Short: short, Spare: 4})
 	}
 	if p.live.Value.Executions() {
 		running, failed := th.Muted, th.Muted
@@ -56,9 +58,11 @@ func (p *Page) statusLine() string {
 		if p.live.Value.Failed.N > 0 {
 			failed = th.Bad
 		}
-		parts = append(parts, running.Render(p.live.Value.Text(p.live.Value.Running)+" running"), failed.Render(p.live.Value.Text(p.live.Value.Failed)+" failed in 24h"))
+		bad := p.live.Value.Text(p.live.Value.Failed) + " failed"
+		facts = append(facts, widget.Fact{Text: running.Render(p.live.Value.Text(p.live.Value.Running) + " running")},
+			widget.Fact{Text: failed.Render(bad + " in 24h"), Short: failed.Render(bad), Spare: 1})
 	}
-	return strings.Join(parts, dot)
+	return widget.Facts(th, width, facts...)
 }
 
 func (p *Page) status() string {

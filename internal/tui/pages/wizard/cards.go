@@ -80,7 +80,7 @@ func (p *Page) cardsView(w, h int) string {
 	if len(list) == 0 {
 		return "  " + th.Muted.Render("There are no templates. `pipelinetui templates new` makes one.")
 	}
-	head := th.Title.Render("What kind of pipeline?") + "  " + th.Muted.Render("Each has its own questions; all of them have defaults but a few.")
+	head := th.Title.Render("What kind of pipeline?") + "  " + th.Muted.Render("Each has its own questions, most with defaults.")
 	out := []string{widget.Fit(head, w, th.Glyphs.Ellipsis)}
 	heights, all := p.cardHeights(w)
 	if all+1 <= h {

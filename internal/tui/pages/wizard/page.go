@@ -332,6 +332,9 @@ func (p *Page) Capturing() bool {
 	return false
 }
 
+// Fills tells that what is typed goes into a field, or chooses an answer of it.
+func (p *Page) Fills() bool { return p.pick != nil || p.browser != nil || p.stage == filling }
+
 // Pace implements ui.Page: a spinner turns while files are looked at, and the account is
 // asked.
 func (p *Page) Pace() ui.Pace {

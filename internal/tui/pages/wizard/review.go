@@ -368,16 +368,13 @@ func (p *Page) summaryLines(w int) []string {
 	out = append(out, th.Title.Render("The account"))
 	p.accountLines(wrap)
 	out = append(out, "", th.Title.Render("While idle"))
-	costs := 0
-	for _, x := range r.planned {
-		if x.Idle != "" {
-			wrap(2, th.Warn.Render(th.Glyphs.Dot)+" "+render.Line(x.Idle, 0))
-			costs++
-		}
+	costs := idleLines(r.planned)
+	for _, text := range costs {
+		wrap(2, th.Warn.Render(th.Glyphs.Dot)+" "+text)
 	}
 	if p.Env.Place().Sandbox() {
 		wrap(2, th.Muted.Render("nothing in the sandbox; in a real account what is named here"))
-	} else if costs == 0 {
+	} else if len(costs) == 0 {
 		wrap(2, th.Muted.Render("nothing runs; what is stored costs a little"))
 	}
 	out = append(out, "", th.Title.Render(fmt.Sprintf("What it consists of: %s", render.Count(len(r.planned), "resource", "resources"))))
@@ -422,7 +419,39 @@ func (p *Page) accountLines(wrap func(indent int, s string)) {
 		wrap(2, th.Good.Render(th.Glyphs.Good)+" nothing was found that would make an up fail")
 	}
 	wrap(2, th.Muted.Render(fmt.Sprintf("%s asked; an up takes about %s", render.Count(r.report.Questions, "question", "questions"),
-		time.Duration(r.report.Seconds)*time.Second)))
+		render.Period(time.Duration(r.report.Seconds)*time.Second))+p.whereSlow()))
+}
+
+// whereSlow says of what the time of an up is told.
+func (p *Page) whereSlow() string {
+	if p.Env.Place().Sandbox() {
+		return " in a real account"
+	}
+	return ""
+}
+
+// idleLines are what resources cost while idle: what is told of several is told once.
+func idleLines(planned []spec.Planned) []string {
+	var texts []string
+	times := map[string]int{}
+	for _, x := range planned {
+		if x.Idle == "" {
+			continue
+		}
+		text := render.Line(x.Idle, 0)
+		if strings.HasPrefix(text, "by ") {
+			text = render.PlainType(x.Type) + " " + text // by the month, or the hour: of what
+		}
+		if times[text]++; times[text] == 1 {
+			texts = append(texts, text)
+		}
+	}
+	for i, text := range texts {
+		if n := times[text]; n > 1 {
+			texts[i] = fmt.Sprintf("%d x %s, each", n, text)
+		}
+	}
+	return texts
 }
 
 func (p *Page) problemLines(problems []form.Problem, w, h int) []string {
@@ -442,7 +471,9 @@ func (p *Page) problemLines(problems []form.Problem, w, h int) []string {
 			out = append(out, "    "+th.Bad.Render(l))
 		}
 		if x.Hint != "" {
-			out = append(out, widget.Fit("    "+th.Hint.Render("hint: "+render.Line(x.Hint, 0)), w, th.Glyphs.Ellipsis))
+			for _, l := range strings.Split(ansi.Wrap("hint: "+render.Line(x.Hint, 0), max(10, w-4), ""), "\n") {
+				out = append(out, "    "+th.Hint.Render(l))
+			}
 		}
 		if i == p.review.at {
 			to = len(out)

@@ -88,14 +88,18 @@ func (p *Page) stepHead(w int) string {
 	th := &p.Env.Theme
 	s := p.current()
 	n := len(p.form.Steps())
-	text := th.Muted.Render(fmt.Sprintf("%d/%d ", p.step+1, n)) + th.Title.Render(render.Line(s.Title, 0)) + "  " + th.Muted.Render(render.Line(s.Help, 0))
+	text := th.Muted.Render(fmt.Sprintf("%d/%d ", p.step+1, n)) + th.Title.Render(render.Line(s.Title, 0))
 	right := th.Good.Render(th.Glyphs.Good + " complete")
 	if bad := len(p.form.Problems()); bad > 0 {
 		right = th.Warn.Render(fmt.Sprintf("%d to answer or mend", bad))
 	} else if p.looking > 0 {
 		right = th.Muted.Render("looking at files ...")
 	}
-	return widget.Fit(text, max(1, w-ansi.StringWidth(right)-1), th.Glyphs.Ellipsis) + " " + right
+	room := max(1, w-ansi.StringWidth(right)-1)
+	if help := "  " + th.Muted.Render(render.Line(s.Help, 0)); ansi.StringWidth(text)+ansi.StringWidth(help) <= room {
+		text += help
+	}
+	return widget.Fit(text, room, th.Glyphs.Ellipsis) + " " + right
 }
 
 // troubles counts problems by step.
@@ -344,7 +348,7 @@ func (p *Page) helpText(w, h int) string {
 		wrap("files:", keys.Browse.Label(th.Glyphs.Unicode)+" chooses one; relative paths begin in the working directory")
 	}
 	switch {
-	case f.Type == spec.TypeMap:
+	case f.Type == spec.TypeMap && f.Name != form.Tags:
 		wrap("secrets:", "an entry may be "+spec.SecretForms)
 	case f.Type == spec.TypeString && f.Secret:
 		wrap("secrets:", "the text itself, or as JSON "+spec.SecretForms)
