@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -10,7 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 )
 
 // do sends a request as the sandbox's own user and returns its reply.
@@ -175,4 +180,115 @@ func TestForeignTokens(t *testing.T) {
 	_, err := s.as("admin").ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: str("bucket"), ContinuationToken: str("zzzz")})
 	requireS3Code(t, err, "InvalidArgument")
 	require.ErrorContains(t, err, "The continuation token provided is incorrect")
+}
+
+// What SDKs move from headers into the query of a presigned URL counts as if it were sent:
+// https://github.com/aws/aws-sdk-js-v3/issues/4694.
+func TestHeadersInALink(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bucket")
+	c, ctx := s.as("admin"), t.Context()
+	made, err := awss3.NewPresignClient(c).PresignPutObject(ctx, &awss3.PutObjectInput{Bucket: str("bucket"), Key: str("k")}, func(o *awss3.PresignOptions) {
+		o.ClientOptions = append(o.ClientOptions, func(o *awss3.Options) {
+			o.APIOptions = append(o.APIOptions, func(st *middleware.Stack) error {
+				return st.Build.Add(middleware.BuildMiddlewareFunc("hoist", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (
+					middleware.BuildOutput, middleware.Metadata, error,
+				) {
+					if r, ok := in.Request.(*smithyhttp.Request); ok {
+						q := r.URL.Query()
+						q.Set("x-amz-meta-venue", "123")
+						q.Set("x-amz-tagging", "a=b")
+						r.URL.RawQuery = q.Encode()
+					}
+					return next.HandleBuild(ctx, in)
+				}), middleware.After)
+			})
+		})
+	})
+	require.NoError(t, err)
+	h, err := http.NewRequestWithContext(ctx, http.MethodPut, made.URL, strings.NewReader("x"))
+	require.NoError(t, err)
+	r, err := http.DefaultClient.Do(h)
+	require.NoError(t, err)
+	require.NoError(t, r.Body.Close())
+	require.Equal(t, http.StatusOK, r.StatusCode)
+	head, err := c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: str("bucket"), Key: str("k")})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"venue": "123"}, head.Metadata)
+	tags, err := c.GetObjectTagging(ctx, &awss3.GetObjectTaggingInput{Bucket: str("bucket"), Key: str("k")})
+	require.NoError(t, err)
+	require.Len(t, tags.TagSet, 1)
+}
+
+// Answers that getmoto/moto verified on AWS (test_s3_copyobject.py, test_s3_tagging.py), and
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html.
+func TestAnswersOfDetail(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "my.bucket")
+	c, ctx, bucket := s.as("admin"), t.Context(), str("my.bucket")
+	put, err := c.PutObject(ctx, &awss3.PutObjectInput{Bucket: bucket, Key: str("k"), Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	_, err = c.CopyObject(ctx, &awss3.CopyObjectInput{Bucket: bucket, Key: str("c"), CopySource: str("my.bucket/k"), CopySourceIfNoneMatch: put.ETag})
+	iamtest.RequireCode(t, err, "PreconditionFailed")
+	require.Contains(t, copyUnmet(t, s, *put.ETag), "<Condition>x-amz-copy-source-If-None-Match</Condition>")
+
+	up, err := c.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: bucket, Key: str("m"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256})
+	require.NoError(t, err)
+	part, err := c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{Bucket: bucket, Key: str("m"), UploadId: up.UploadId, PartNumber: aws.Int32(1), CopySource: str("my.bucket/k")})
+	require.NoError(t, err)
+	_, err = c.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{Bucket: bucket, Key: str("m"), UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{
+		Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.CopyPartResult.ETag, ChecksumSHA256: part.CopyPartResult.ChecksumSHA256}},
+	}})
+	require.NoError(t, err)
+	head, err := c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: bucket, Key: str("m"), ChecksumMode: types.ChecksumModeEnabled})
+	require.NoError(t, err)
+	attributes, err := c.GetObjectAttributes(ctx, &awss3.GetObjectAttributesInput{Bucket: bucket, Key: str("m"), ObjectAttributes: []types.ObjectAttributes{types.ObjectAttributesChecksum}})
+	require.NoError(t, err)
+	require.Equal(t, *head.ChecksumSHA256, *attributes.Checksum.ChecksumSHA256+"-1")
+
+	first, err := c.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: bucket, StartAfter: str("a"), MaxKeys: aws.Int32(1)})
+	require.NoError(t, err)
+	require.Equal(t, "a", *first.StartAfter)
+	next, err := c.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: bucket, StartAfter: str("a"), ContinuationToken: first.NextContinuationToken})
+	require.NoError(t, err)
+	require.Nil(t, next.StartAfter, "the token counts alone")
+
+	_, err = c.PutObject(ctx, &awss3.PutObjectInput{Bucket: bucket, Key: str("t"), Tagging: str("aws:a=b")})
+	require.Equal(t, "Your TagKey cannot be prefixed with aws:", iamtest.RequireCode(t, err, "InvalidTag").ErrorMessage())
+	_, err = c.PutBucketAccelerateConfiguration(ctx, &awss3.PutBucketAccelerateConfigurationInput{
+		Bucket: bucket, AccelerateConfiguration: &types.AccelerateConfiguration{Status: types.BucketAccelerateStatusEnabled},
+	})
+	iamtest.RequireCode(t, err, "InvalidRequest")
+
+	lifecycle := func(r types.LifecycleRule) error {
+		r.Status, r.Filter = types.ExpirationStatusEnabled, &types.LifecycleRuleFilter{Prefix: str("tmp/")}
+		_, err := c.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{
+			Bucket: bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{r}},
+		})
+		return err
+	}
+	early := lifecycle(types.LifecycleRule{Transitions: []types.Transition{{Days: aws.Int32(1), StorageClass: types.TransitionStorageClassStandardIa}}})
+	require.Equal(t, "'Days' in Transition action must be greater than or equal to 30 for storageClass 'STANDARD_IA'",
+		iamtest.RequireCode(t, early, "InvalidArgument").ErrorMessage())
+	require.NoError(t, lifecycle(types.LifecycleRule{Transitions: []types.Transition{{Days: aws.Int32(1), StorageClass: types.TransitionStorageClassGlacier}}}))
+	iamtest.RequireCode(t, lifecycle(types.LifecycleRule{Transitions: []types.Transition{{Days: aws.Int32(1)}}}), "MalformedXML")
+	iamtest.RequireCode(t, lifecycle(types.LifecycleRule{
+		NoncurrentVersionTransitions: []types.NoncurrentVersionTransition{{StorageClass: types.TransitionStorageClassGlacier}},
+	}), "MalformedXML")
+}
+
+// copyUnmet is the document that refuses a copy of what is as it was.
+func copyUnmet(t *testing.T, s *sandbox, etag string) string {
+	t.Helper()
+	h, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/my.bucket/c", nil)
+	require.NoError(t, err)
+	h.Header.Set("X-Amz-Copy-Source", "my.bucket/k")
+	h.Header.Set("X-Amz-Copy-Source-If-None-Match", etag)
+	s.world.Sign(t, h, "s3", "us-east-1")
+	r, err := http.DefaultClient.Do(h)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.Body.Close() })
+	return text(t, r)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
@@ -81,6 +83,28 @@ func writeKeys(req *wire.Request, _ wire.Input) map[string][]string {
 		}
 	}
 	return keys
+}
+
+// signing are the parameters of links that tell of the signature and of nothing else.
+var signing = []string{
+	"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders", "x-amz-security-token",
+	"x-amz-content-sha256",
+}
+
+// linked makes headers of what SDKs move from them into the query of a link: S3 takes all
+// that begin with x-amz- from there (https://github.com/aws/aws-sdk-js-v3/issues/4694,
+// https://github.com/smithy-lang/smithy-typescript/pull/1421). They are signed there.
+func linked(h *http.Request) {
+	q := h.URL.Query()
+	if !q.Has("X-Amz-Signature") && !q.Has("AWSAccessKeyId") {
+		return
+	}
+	for name, v := range q {
+		low := strings.ToLower(name)
+		if strings.HasPrefix(low, "x-amz-") && !slices.Contains(signing, low) && h.Header.Get(name) == "" {
+			h.Header.Set(name, strings.Join(v, ","))
+		}
+	}
 }
 
 // tagging is what writes with tags need too.

@@ -276,8 +276,11 @@ func (c *call) listObjectsV2() error {
 		Contents              []xmlObject
 		CommonPrefixes        []xmlPrefix
 	}{
-		Name: c.bucket, Prefix: c.encode(l.prefix), StartAfter: c.encode(c.q.Get("start-after")), ContinuationToken: c.q.Get("continuation-token"),
+		Name: c.bucket, Prefix: c.encode(l.prefix), ContinuationToken: c.q.Get("continuation-token"),
 		KeyCount: len(p.items) + len(p.prefixes), MaxKeys: l.max, Delimiter: c.encode(l.delimiter), EncodingType: c.q.Get("encoding-type"), IsTruncated: p.more,
+	}
+	if out.ContinuationToken == "" { // which counts alone
+		out.StartAfter = c.encode(c.q.Get("start-after"))
 	}
 	out.Contents, out.CommonPrefixes = c.contents(p, c.q.Get("fetch-owner") == "true")
 	if p.more {

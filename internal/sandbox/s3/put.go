@@ -295,7 +295,7 @@ func (c *call) copySource() (*version, error) {
 	h := c.h.Header
 	return v, readConditions{
 		match: h.Get("X-Amz-Copy-Source-If-Match"), noneMatch: h.Get("X-Amz-Copy-Source-If-None-Match"),
-		modified: h.Get("X-Amz-Copy-Source-If-Modified-Since"), unmodified: h.Get("X-Amz-Copy-Source-If-Unmodified-Since"), write: true,
+		modified: h.Get("X-Amz-Copy-Source-If-Modified-Since"), unmodified: h.Get("X-Amz-Copy-Source-If-Unmodified-Since"), copied: true,
 	}.check(v)
 }
 

@@ -79,7 +79,7 @@ func New(c Config) (*Service, error) {
 func (s *Service) Register(r *wire.Router) {
 	s.router = r
 	r.Register(wire.Service{
-		ID: "s3", Path: path, Guard: s.guard, Cross: s.cross, Signing: wire.Signing{Stated: true, Old: true},
+		ID: "s3", Path: path, Guard: s.guard, Cross: s.cross, Linked: linked, Signing: wire.Signing{Stated: true, Old: true},
 		Extra: []model.Operation{{Name: formUpload, Method: http.MethodPost, URI: "/{Bucket}"}},
 	})
 	for _, some := range []map[string]operation{operations(), inventoryOperations(), unsetOperations()} {

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -132,6 +133,9 @@ func (c *call) putSetting(name string, st setting) error {
 	raw, err := c.document()
 	if err != nil {
 		return err
+	}
+	if name == "accelerate" && strings.Contains(c.bucket, ".") {
+		return errRequest("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	doc, status := string(raw), http.StatusOK
 	switch name {
@@ -363,12 +367,37 @@ func checkLifecycle(n *node) error {
 			return errInvalid("ID", id, "Rule ID must be unique. Found same ID for more than one rule")
 		}
 		seen[id] = true
+		if err := checkTransitions(r); err != nil {
+			return err
+		}
 		actions := 0
 		for _, a := range []string{"Expiration", "Transition", "NoncurrentVersionExpiration", "NoncurrentVersionTransition", "AbortIncompleteMultipartUpload"} {
 			actions += len(r.all(a))
 		}
 		if actions == 0 {
 			return errRequest("At least one action needs to be specified in a rule")
+		}
+	}
+	return nil
+}
+
+// checkTransitions wants of each transition when and to which class, and refuses what is
+// too early for a class.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+func checkTransitions(rule *node) error {
+	for _, t := range rule.all("Transition") {
+		class := t.text("StorageClass")
+		if class == "" || len(t.all("Days"))+len(t.all("Date")) != 1 {
+			return errMalformed()
+		}
+		if days, err := strconv.Atoi(t.text("Days")); err == nil && days < 30 && (class == "STANDARD_IA" || class == "ONEZONE_IA") {
+			return fail(http.StatusBadRequest, "InvalidArgument",
+				"'Days' in Transition action must be greater than or equal to 30 for storageClass '"+class+"'", "ArgumentName", "Days", "ArgumentValue", t.text("Days"))
+		}
+	}
+	for _, t := range rule.all("NoncurrentVersionTransition") {
+		if t.text("StorageClass") == "" || t.text("NoncurrentDays") == "" {
+			return errMalformed()
 		}
 	}
 	return nil

@@ -14,11 +14,11 @@ import (
 // What S3 demands of tags, by
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html.
 var (
-	objectTags = tagRules(10, "Object tags cannot be greater than 10")
-	bucketTags = tagRules(50, "Bucket tag count cannot be greater than 50")
+	objectTags = tagRules(10, "Object tags cannot be greater than 10", "Your TagKey cannot be prefixed with aws:")
+	bucketTags = tagRules(50, "Bucket tag count cannot be greater than 50", "System tags cannot be added/updated by requester")
 )
 
-func tagRules(most int, tooMany string) tags.Rules {
+func tagRules(most int, tooMany, reserved string) tags.Rules {
 	refusal := func(text string, fields ...string) *wire.Error {
 		return fail(http.StatusBadRequest, "InvalidTag", text, fields...)
 	}
@@ -26,7 +26,7 @@ func tagRules(most int, tooMany string) tags.Rules {
 		Max: most, TooMany: fail(http.StatusBadRequest, "BadRequest", tooMany),
 		Key:       refusal("The TagKey you have provided is invalid", "TagKey", "{key}"),
 		Value:     refusal("The TagValue you have provided is invalid", "TagKey", "{key}", "TagValue", "{value}"),
-		Reserved:  refusal("System tags cannot be added/updated by requester"),
+		Reserved:  refusal(reserved),
 		Duplicate: refusal("Cannot provide multiple Tags with the same key", "TagKey", "{key}"),
 	}
 }

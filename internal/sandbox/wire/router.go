@@ -94,6 +94,9 @@ type Service struct {
 	// origin, and answers what it asks beforehand (OPTIONS), which nobody signs; done is
 	// set if that is all. nil: the service has nothing to do with browsers.
 	Cross func(w http.ResponseWriter, h *http.Request) (done bool, err error)
+	// Linked puts what a signed link has in its query where headers are looked for; nil:
+	// the service has all headers as such.
+	Linked func(*http.Request)
 	// Extra are operations of REST services that AWS's models do not have.
 	Extra []model.Operation
 	// Actions is the prefix of the service's actions in IAM, where it is not Scope.
@@ -467,6 +470,9 @@ func (r *Router) answer(w http.ResponseWriter, h *http.Request) {
 		if done {
 			return
 		}
+	}
+	if err == nil && x.svc.Linked != nil {
+		x.svc.Linked(h)
 	}
 	if err == nil {
 		err = x.serve()
