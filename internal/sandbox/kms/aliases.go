@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,7 +41,7 @@ func checkAlias(name *string) error {
 		return wire.Errorf(http.StatusBadRequest, "ValidationException", "Invalid identifier")
 	case !aliasForm.MatchString(n) || len(n) > 256:
 		return wire.Errorf(http.StatusBadRequest, "InvalidAliasNameException", "Alias name %s is not valid.", n)
-	case strings.HasPrefix(n, "alias/aws/"):
+	case strings.HasPrefix(n, managedAlias):
 		return wire.Errorf(http.StatusBadRequest, "NotAuthorizedException", "")
 	}
 	return nil
@@ -141,11 +142,20 @@ func (s *Service) listAliases(_ context.Context, req *wire.Request, in *sdk.List
 				})
 			}
 		}
+		// Those of AWS's own keys are there from the beginning, without a key until one is used:
+		// https://docs.aws.amazon.com/kms/latest/APIReference/API_ListAliases.html
+		for _, service := range managedServices {
+			name := managedAlias + service
+			if only == "" && !slices.ContainsFunc(all, func(a alias) bool { return a.Name == name }) {
+				out = append(out, types.AliasListEntry{AliasName: aws.String(name), AliasArn: aws.String(arn(req.Scope, name))})
+			}
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(out, func(a, b types.AliasListEntry) int { return strings.Compare(*a.AliasName, *b.AliasName) })
 	some, next, err := pageOf(out, in.Marker, in.Limit, func(a types.AliasListEntry) string { return *a.AliasName })
 	return &sdk.ListAliasesOutput{Aliases: some, NextMarker: next, Truncated: next != nil}, err
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -21,24 +22,50 @@ import (
 
 func (s *Service) registerCrypto(r *wire.Router) {
 	use := wire.Access{On: s.onKey("KeyId", true), Keys: contextKeys}
-	wire.Handle(r, "kms", "Encrypt", s.encrypt, use)
-	wire.Handle(r, "kms", "Decrypt", s.decrypt, wire.Access{On: s.onCiphertext, Keys: contextKeys})
-	wire.Handle(r, "kms", "GenerateDataKey", s.generateDataKey, use)
-	wire.Handle(r, "kms", "GenerateDataKeyWithoutPlaintext", s.generateDataKeyWithoutPlaintext, use)
-	wire.Handle(r, "kms", "GenerateDataKeyPair", s.generatePair, use)
-	wire.Handle(r, "kms", "GenerateDataKeyPairWithoutPlaintext", s.generatePairSealed, use)
-	wire.Handle(r, "kms", "Sign", s.sign, use)
-	wire.Handle(r, "kms", "Verify", s.verify, use)
+	wire.Handle(r, "kms", "Encrypt", tried(s.encrypt, func(in *sdk.EncryptInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "Decrypt", tried(s.decrypt, func(in *sdk.DecryptInput) *bool { return in.DryRun }), wire.Access{On: s.onCiphertext, Keys: contextKeys})
+	wire.Handle(r, "kms", "GenerateDataKey", tried(s.generateDataKey, func(in *sdk.GenerateDataKeyInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "GenerateDataKeyWithoutPlaintext", tried(s.generateDataKeyWithoutPlaintext,
+		func(in *sdk.GenerateDataKeyWithoutPlaintextInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "GenerateDataKeyPair", tried(s.generatePair, func(in *sdk.GenerateDataKeyPairInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "GenerateDataKeyPairWithoutPlaintext", tried(s.generatePairSealed,
+		func(in *sdk.GenerateDataKeyPairWithoutPlaintextInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "Sign", tried(s.sign, func(in *sdk.SignInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "Verify", tried(s.verify, func(in *sdk.VerifyInput) *bool { return in.DryRun }), use)
 	wire.Handle(r, "kms", "GetPublicKey", s.publicKey, use)
-	wire.Handle(r, "kms", "GenerateMac", s.generateMac, use)
-	wire.Handle(r, "kms", "VerifyMac", s.verifyMac, use)
+	wire.Handle(r, "kms", "GenerateMac", tried(s.generateMac, func(in *sdk.GenerateMacInput) *bool { return in.DryRun }), use)
+	wire.Handle(r, "kms", "VerifyMac", tried(s.verifyMac, func(in *sdk.VerifyMacInput) *bool { return in.DryRun }), use)
 	wire.Handle(r, "kms", "GenerateRandom", s.random, wire.Access{})
-	wire.Handle(r, "kms", "ReEncrypt", s.reEncrypt, wire.Access{
+	wire.Handle(r, "kms", "ReEncrypt", tried(s.reEncrypt, func(in *sdk.ReEncryptInput) *bool { return in.DryRun }), wire.Access{
 		Action: "kms:ReEncryptTo", On: s.onKey("DestinationKeyId", true),
 		Keys: func(_ *wire.Request, in wire.Input) map[string][]string {
 			return contextOf(in.Map("DestinationEncryptionContext"))
 		},
 	})
+}
+
+// tried is an operation that changes nothing and can be asked for on trial: what would have
+// been done is told as an error.
+// https://docs.aws.amazon.com/kms/latest/developerguide/testing-permissions.html
+func tried[I, O any](fn func(context.Context, *wire.Request, *I) (*O, error), trial func(*I) *bool) func(context.Context, *wire.Request, *I) (*O, error) {
+	return func(ctx context.Context, req *wire.Request, in *I) (*O, error) {
+		out, err := fn(ctx, req, in)
+		if err == nil {
+			err = onTrial(trial(in))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}
+}
+
+// onTrial is the last thing to be asked before something is done.
+func onTrial(trial *bool) error {
+	if !aws.ToBool(trial) {
+		return nil
+	}
+	return wire.Errorf(http.StatusPreconditionFailed, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 }
 
 // onCiphertext is the key that a ciphertext was made with.

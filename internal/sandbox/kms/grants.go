@@ -183,6 +183,9 @@ func (s *Service) createGrant(ctx context.Context, req *wire.Request, in *sdk.Cr
 	if err := s.mayGrant(ctx, req, &k, &g, all); err != nil {
 		return nil, err
 	}
+	if err := onTrial(in.DryRun); err != nil {
+		return nil, err
+	}
 	err = s.DB.Update(func(tx *store.Tx) error {
 		all, err := grantsOf(tx, k.ID)
 		if err != nil {
@@ -390,6 +393,9 @@ func (s *Service) revokeGrant(_ context.Context, req *wire.Request, in *sdk.Revo
 		if _, err := store.Find[grant](tx, grantsBucket, grantKey(k.ID, *in.GrantId), noGrant(*in.GrantId)); err != nil {
 			return err
 		}
+		if err := onTrial(in.DryRun); err != nil {
+			return err
+		}
 		return tx.Delete(grantsBucket, grantKey(k.ID, *in.GrantId))
 	})
 }
@@ -410,6 +416,9 @@ func (s *Service) retireGrant(ctx context.Context, req *wire.Request, in *sdk.Re
 		if err := req.Authorize(ctx, "kms:RetireGrant", g.KeyARN, nil); err != nil {
 			return nil, err
 		}
+	}
+	if err := onTrial(in.DryRun); err != nil {
+		return nil, err
 	}
 	return &sdk.RetireGrantOutput{}, s.DB.Update(func(tx *store.Tx) error { return tx.Delete(grantsBucket, grantKey(g.KeyID, g.ID)) })
 }

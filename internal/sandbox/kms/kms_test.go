@@ -103,6 +103,38 @@ func TestKeyLifecycle(t *testing.T) {
 	require.ErrorContains(t, err, "NotFoundException")
 }
 
+// https://docs.aws.amazon.com/kms/latest/developerguide/testing-permissions.html
+func TestOnTrial(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	c := register(t, w)
+	k := create(t, c, &sdk.CreateKeyInput{})
+	trial := aws.Bool(true)
+	_, err := c.Encrypt(ctx, &sdk.EncryptInput{KeyId: k.KeyId, Plaintext: []byte("x"), DryRun: trial})
+	require.Equal(t, "The request would have succeeded, but the DryRun option is set.", iamtest.RequireCode(t, err, "DryRunOperationException").ErrorMessage())
+	_, err = c.Encrypt(ctx, &sdk.EncryptInput{KeyId: aws.String("alias/none"), Plaintext: []byte("x"), DryRun: trial})
+	iamtest.RequireCode(t, err, "NotFoundException")
+	give := &sdk.CreateGrantInput{
+		KeyId: k.KeyId, GranteePrincipal: aws.String("arn:aws:iam::000000000000:root"),
+		Operations: []types.GrantOperation{types.GrantOperationDecrypt}, DryRun: trial,
+	}
+	_, err = c.CreateGrant(ctx, give)
+	iamtest.RequireCode(t, err, "DryRunOperationException")
+	grants, err := c.ListGrants(ctx, &sdk.ListGrantsInput{KeyId: k.KeyId})
+	require.NoError(t, err)
+	require.Empty(t, grants.Grants)
+	give.DryRun = nil
+	made, err := c.CreateGrant(ctx, give)
+	require.NoError(t, err)
+	_, err = c.RevokeGrant(ctx, &sdk.RevokeGrantInput{KeyId: k.KeyId, GrantId: made.GrantId, DryRun: trial})
+	iamtest.RequireCode(t, err, "DryRunOperationException")
+	_, err = c.RetireGrant(ctx, &sdk.RetireGrantInput{KeyId: k.Arn, GrantId: made.GrantId, DryRun: trial})
+	iamtest.RequireCode(t, err, "DryRunOperationException")
+	grants, err = c.ListGrants(ctx, &sdk.ListGrantsInput{KeyId: k.KeyId})
+	require.NoError(t, err)
+	require.Len(t, grants.Grants, 1)
+}
+
 func TestAliases(t *testing.T) {
 	t.Parallel()
 	w, ctx := iamtest.New(t), t.Context()
@@ -117,8 +149,10 @@ func TestAliases(t *testing.T) {
 	require.NoError(t, err)
 	list, err := c.ListAliases(ctx, &sdk.ListAliasesInput{})
 	require.NoError(t, err)
-	require.Len(t, list.Aliases, 1)
-	require.Equal(t, *b.KeyId, *list.Aliases[0].TargetKeyId)
+	last := list.Aliases[len(list.Aliases)-1]
+	require.Equal(t, *b.KeyId, *last.TargetKeyId)
+	require.Equal(t, "alias/aws/lambda", *list.Aliases[0].AliasName, "AWS's own are there from the beginning")
+	require.Nil(t, list.Aliases[0].TargetKeyId)
 	list, err = c.ListAliases(ctx, &sdk.ListAliasesInput{KeyId: a.KeyId})
 	require.NoError(t, err)
 	require.Empty(t, list.Aliases)

@@ -12,6 +12,9 @@ import (
 // managedFor begins the description of a key that AWS keeps for a service.
 const managedFor = "Default key that protects my data when no other key is defined for "
 
+// managedAlias begins the alias of such a key.
+const managedAlias = "alias/aws/"
+
 // managedServices are those of the sandbox's services for which there is a key.
 var managedServices = []string{"s3", "lambda", "sqs", "sns", "sagemaker", "secretsmanager", "ssm"}
 
@@ -32,11 +35,11 @@ func (s *Service) ensureManaged(req *wire.Request, ref *string) error {
 	if ref == nil {
 		return nil
 	}
-	_, service, ok := strings.Cut(*ref, "alias/aws/")
+	_, service, ok := strings.Cut(*ref, managedAlias)
 	if !ok || !slices.Contains(managedServices, service) {
 		return nil
 	}
-	name := "alias/aws/" + service
+	name := managedAlias + service
 	have := false
 	err := s.DB.View(func(tx *store.Tx) error {
 		have = tx.GetRaw(aliasesBucket, req.Key(name)) != nil
