@@ -26,6 +26,7 @@ type asking struct {
 	parsed     map[string]*metricmath.Expression
 	period     int64 // the shortest of the metrics
 	left       int   // points that expressions may still make
+	searches   bool  // SEARCH may be used, which alarms may not
 
 	done     map[string]metricmath.Value
 	pending  map[string]bool
@@ -180,6 +181,9 @@ func (a *asking) evaluate(id string) (metricmath.Value, error) {
 			}
 			return out
 		},
+	}
+	if a.searches {
+		env.Search = a.search
 	}
 	v, err := e.Eval(env)
 	if failed != nil {

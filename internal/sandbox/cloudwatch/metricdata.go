@@ -41,6 +41,7 @@ func (s *Service) getMetricData(_ context.Context, req *wire.Request, in *sdk.Ge
 	if err != nil {
 		return nil, err
 	}
+	a.searches = true
 	all := []types.MetricDataResult{}
 	for _, q := range in.MetricDataQueries {
 		if q.ReturnData != nil && !*q.ReturnData {

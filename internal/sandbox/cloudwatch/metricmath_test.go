@@ -140,6 +140,58 @@ func TestMetricMath(t *testing.T) {
 	}
 }
 
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	w, ctx := iamtest.New(t), t.Context()
+	_, c := register(t, w, nil)
+	start := w.Clock.Now().Truncate(time.Hour)
+	with := func(name string, v float64, dims ...string) types.MetricDatum {
+		d := datum(name, v, start, types.StandardUnitCount)
+		for i := 0; i < len(dims); i += 2 {
+			d.Dimensions = append(d.Dimensions, types.Dimension{Name: &dims[i], Value: &dims[i+1]})
+		}
+		return d
+	}
+	put(t, c, with("ErrorCount", 1, "Model", "fraud"), with("ErrorCount", 2, "Model", "churn"), with("CallCount", 4, "Model", "fraud"),
+		with("ErrorCount", 8, "Model", "fraud", "Stage", "prod"), with("ErrorCount", 16))
+	sum := func(query string) float64 {
+		out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{
+			StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)),
+			MetricDataQueries: []types.MetricDataQuery{expression("e", "SEARCH('"+query+"', 'Sum', 60)")},
+		})
+		require.NoError(t, err, query)
+		total := 0.0
+		for _, r := range out.MetricDataResults {
+			total += r.Values[0]
+		}
+		return total
+	}
+	for query, want := range map[string]float64{
+		`{Mine,Model} MetricName="ErrorCount"`: 3, `{Mine,Model}`: 7, `{Mine} error`: 16, `{Mine,Stage,Model} count`: 8,
+		`error`: 27, `MetricName=ErrorCount Model=fraud`: 9, `"Error"`: 0, `{Mine,Model} NOT error`: 4,
+		`{Mine,Model} Model=(fraud OR churn) AND error`: 3, `{Mine,Model}, Model="churn" OR CallCount`: 6, `{"Mine","Model"} fraud`: 5,
+	} {
+		require.InDelta(t, want, sum(query), 1e-9, query)
+	}
+	out, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)), MetricDataQueries: []types.MetricDataQuery{
+		expression("e", `SUM(SEARCH('{Mine,Model} error', 'Sum', 60))`),
+	}})
+	require.NoError(t, err)
+	require.Equal(t, []float64{3}, out.MetricDataResults[0].Values)
+	for _, bad := range []string{``, `{Mine`, `{Mine,} x`, `(a`, `a = `, `"a`, `OR`, `a)`} {
+		_, err := c.GetMetricData(ctx, &sdk.GetMetricDataInput{StartTime: &start, EndTime: aws.Time(start.Add(time.Minute)), MetricDataQueries: []types.MetricDataQuery{
+			expression("e", "SEARCH('"+bad+"', 'Sum', 60)"),
+		}})
+		iamtest.RequireCode(t, err, "ValidationError")
+	}
+	_, err = c.PutMetricAlarm(ctx, &sdk.PutMetricAlarmInput{
+		AlarmName: aws.String("a"), EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(1), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
+		Metrics: []types.MetricDataQuery{expression("e", `SUM(SEARCH('{Mine,Model} error', 'Sum', 60))`)},
+	})
+	iamtest.RequireCode(t, err, "ValidationError") // alarms take no search
+}
+
 // Labels, units and pages as AWS was recorded with
 // (https://github.com/localstack/localstack, test_cloudwatch.snapshot.json: label_generation,
 // get_metric_data_with_no_unit_specified, get_metric_statistics_with_different_units).
