@@ -79,7 +79,7 @@ func actionName(name string) bool {
 // putAction makes an action, or changes what is given of one that there is.
 // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html
 func (s *Service) putAction(_ context.Context, req *wire.Request, in *sdk.PutScheduledActionInput) (*sdk.PutScheduledActionOutput, error) {
-	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId, noTarget); err != nil {
 		return nil, err
 	}
 	name, now := *in.ScheduledActionName, s.Clock.Now().UTC()

@@ -177,6 +177,13 @@ func noTarget(namespace types.ServiceNamespace, resourceID string, dimension typ
 		"No scalable target found for service namespace: %s, resource ID: %s, scalable dimension: %s", namespace, resourceID, dimension)
 }
 
+// unregistered is how PutScalingPolicy says so, alone in its words:
+// https://github.com/ansible/ansible/issues/40237
+func unregistered(namespace types.ServiceNamespace, resourceID string, dimension types.ScalableDimension) error {
+	return wire.Errorf(http.StatusBadRequest, "ObjectNotFoundException",
+		"No scalable target registered for service namespace: %s, resource ID: %s, scalable dimension: %s", namespace, resourceID, dimension)
+}
+
 var variant = lazyregexp.New(`^endpoint/([a-zA-Z0-9-]{1,63})/variant/([a-zA-Z0-9-]{1,63})$`)
 
 // ours reports whether targets of a kind can be registered here.
@@ -197,13 +204,15 @@ func checkNew(namespace types.ServiceNamespace, dimension types.ScalableDimensio
 	return nil
 }
 
-// checkOne refuses what names no target.
-func checkOne(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string) error {
+// checkOne refuses what names no target, what is another service's as absent.
+func checkOne(namespace types.ServiceNamespace, dimension types.ScalableDimension, resourceID *string,
+	absent func(types.ServiceNamespace, string, types.ScalableDimension) error,
+) error {
 	if aws.ToString(resourceID) == "" || dimension == "" {
 		return validation("ResourceId and ScalableDimension are required.")
 	}
 	if !ours(namespace, dimension) {
-		return noTarget(namespace, *resourceID, dimension)
+		return absent(namespace, *resourceID, dimension)
 	}
 	return nil
 }
@@ -339,7 +348,7 @@ func (s *Service) describeTargets(_ context.Context, req *wire.Request, in *sdk.
 
 // deregisterTarget deletes the target with its policies and scheduled actions.
 func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *sdk.DeregisterScalableTargetInput) (*sdk.DeregisterScalableTargetOutput, error) {
-	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId, noTarget); err != nil {
 		return nil, err
 	}
 	all, err := store.ReadAll[scalingPolicy](s.DB, policiesBucket, req.Key(*in.ResourceId)+"|")
@@ -367,7 +376,7 @@ func (s *Service) deregisterTarget(ctx context.Context, req *wire.Request, in *s
 }
 
 func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutScalingPolicyInput) (*sdk.PutScalingPolicyOutput, error) {
-	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId, unregistered); err != nil {
 		return nil, err
 	}
 	name := aws.ToString(in.PolicyName)
@@ -385,7 +394,7 @@ func (s *Service) putPolicy(ctx context.Context, req *wire.Request, in *sdk.PutS
 	var before *scalingPolicy
 	err := s.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(targetsBucket, req.Key(p.ResourceID)) == nil {
-			return noTarget(in.ServiceNamespace, p.ResourceID, in.ScalableDimension)
+			return unregistered(in.ServiceNamespace, p.ResourceID, in.ScalableDimension)
 		}
 		old, found, err := store.Get[scalingPolicy](tx, policiesBucket, key)
 		if err != nil {
@@ -507,7 +516,7 @@ func (s *Service) describePolicies(_ context.Context, req *wire.Request, in *sdk
 }
 
 func (s *Service) deletePolicy(ctx context.Context, req *wire.Request, in *sdk.DeleteScalingPolicyInput) (*sdk.DeleteScalingPolicyOutput, error) {
-	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId); err != nil {
+	if err := checkOne(in.ServiceNamespace, in.ScalableDimension, in.ResourceId, noTarget); err != nil {
 		return nil, err
 	}
 	p, _, err := store.Read[scalingPolicy](s.DB, policiesBucket, req.Key(*in.ResourceId)+"|"+aws.ToString(in.PolicyName))

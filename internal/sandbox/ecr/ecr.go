@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
@@ -84,7 +85,7 @@ func New(c Config) (*Service, error) {
 // Register adds the service and its operations to the router.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException").Check, Guard: policy.Guard(s.target)})
+	r.Register(wire.Service{ID: id, Check: constraint.For(id, "InvalidParameterException", "repositoryName:pattern").Check, Guard: policy.Guard(s.target)})
 	one, many, tagged := wire.On(onOne), wire.On(onMany), wire.On(func(_ *wire.Request, in wire.Input) []string { return []string{in.Text("resourceArn")} })
 	wire.Handle(r, id, "CreateRepository", s.create, one.Tags("ecr:TagResource"))
 	wire.Handle(r, id, "DescribeRepositories", s.describe, many)
@@ -201,11 +202,27 @@ func (x *repository) output(sc wire.Scope) types.Repository {
 	}
 }
 
+// repositoryName is the model's pattern.
+var repositoryName = lazyregexp.New(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+
+// checkName refuses a name in words of ECR's own
+// (https://github.com/jenkins-x/jx/issues/1344, https://github.com/localstack/localstack/issues/8051).
+func checkName(name string) error {
+	if repositoryName.MatchString(name) {
+		return nil
+	}
+	return fail("InvalidParameterException", "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '%s''",
+		strings.Trim(repositoryName.String(), "^$"))
+}
+
 func (s *Service) create(_ context.Context, req *wire.Request, in *sdk.CreateRepositoryInput) (*sdk.CreateRepositoryOutput, error) {
 	x := repository{
 		Name: *in.RepositoryName, Created: s.Clock.Now().UTC(), Mutability: in.ImageTagMutability, Scanning: in.ImageScanningConfiguration, Encryption: in.EncryptionConfiguration,
 	}
 	x.complete()
+	if err := checkName(x.Name); err != nil {
+		return nil, err
+	}
 	err := x.mutable(x.Mutability, in.ImageTagMutabilityExclusionFilters)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func TestRepositories(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, home+"ml/serve", *made.Repository.RepositoryUri)
 	require.Equal(t, types.ImageTagMutabilityMutable, made.Repository.ImageTagMutability)
+	_, err = c.CreateRepository(ctx, &sdk.CreateRepositoryInput{RepositoryName: aws.String("Serve")})
+	require.Contains(t, iamtest.RequireCode(t, err, "InvalidParameterException").ErrorMessage(),
+		"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '")
 	_, err = c.CreateRepository(ctx, &sdk.CreateRepositoryInput{RepositoryName: aws.String("ml/serve")})
 	require.Equal(t, "The repository with name 'ml/serve' already exists in the registry with id '000000000000'",
 		iamtest.RequireCode(t, err, "RepositoryAlreadyExistsException").ErrorMessage())

@@ -174,7 +174,7 @@ func (s *Service) createMapping(ctx context.Context, req *wire.Request, in *awsl
 			return err
 		}
 		if other != "" {
-			return errConflict("An event source mapping with SQS arn (\"%s\") and function (\"%s\") already exists. Please update or delete the existing "+
+			return errConflict("An event source mapping with SQS arn (\" %s \") and function (\" %s \") already exists. Please update or delete the existing "+
 				"mapping with UUID %s", m.Source, m.Name, other)
 		}
 		return store.Put(tx, dbMappings, m.key(), m)

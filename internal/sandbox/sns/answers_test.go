@@ -152,6 +152,7 @@ func TestPermissionsBesideOneStatement(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, got.Attributes["Policy"], `"one"`)
 	require.Contains(t, got.Attributes["Policy"], `"Sid":"l"`)
+	require.Contains(t, got.Attributes["Policy"], `"Principal":{"AWS":"arn:aws:iam::111122223333:root"}`, "one alone is no list")
 }
 
 // AWS answers with the password of an endpoint masked, as its answers in

@@ -285,7 +285,9 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *permis
 		if doc.Find(in.Label) >= 0 {
 			return invalid("Statement already exists")
 		}
-		raw, err := json.Marshal(map[string]any{"Sid": in.Label, "Effect": "Allow", "Principal": map[string]any{"AWS": who}, "Action": what, "Resource": x.ARN})
+		raw, err := json.Marshal(map[string]any{
+			"Sid": in.Label, "Effect": "Allow", "Principal": map[string]any{"AWS": policy.OneOrMore(who)}, "Action": policy.OneOrMore(what), "Resource": x.ARN,
+		})
 		doc.Statement = append(doc.Statement, raw)
 		return err
 	})

@@ -102,18 +102,11 @@ func (s *Service) addPermission(_ context.Context, req *wire.Request, in *sdk.Ad
 			Sid, Effect      string
 			Principal        map[string]any
 			Action, Resource any
-		}{*in.Label, "Allow", map[string]any{"AWS": oneOrMore(who)}, oneOrMore(what), q.ARN})
+		}{*in.Label, "Allow", map[string]any{"AWS": policy.OneOrMore(who)}, policy.OneOrMore(what), q.ARN})
 		doc.Statement = append(doc.Statement, raw)
 		return err
 	})
 	return &sdk.AddPermissionOutput{}, err
-}
-
-func oneOrMore(list []string) any {
-	if len(list) == 1 {
-		return list[0]
-	}
-	return list
 }
 
 func (s *Service) removePermission(_ context.Context, req *wire.Request, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {

@@ -38,3 +38,12 @@ func (d *Statements) Find(label string) int {
 		return json.Unmarshal(raw, &named) == nil && named.Sid == label
 	})
 }
+
+// OneOrMore is a list as AWS writes it into the statements that it makes itself: one alone
+// without brackets.
+func OneOrMore(list []string) any {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return list
+}
