@@ -106,7 +106,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/ssm":                   service("internal/sandbox/guard"),
 	"internal/sandbox/sagemaker":             service("internal/linear", "internal/sandbox/guard"),
 	"internal/sandbox/scheduler":             service("internal/sandbox/guard"),
-	"internal/sandbox/sns":                   service("internal/sandbox/guard"),
+	"internal/sandbox/sns":                   service(),
 	"internal/sandbox/sqs":                   service("internal/sandbox/guard"),
 	"internal/sandbox/states": {
 		"internal/clock", "internal/sandbox/kit/defaults", "internal/sandbox/kit/limits", "internal/sandbox/states/api",

@@ -23,7 +23,6 @@ var loggedOnly = map[string]string{
 	"internal/sandbox/lambda.handle":             "what is not taken from its queue comes again",
 	"internal/sandbox/s3.bringReport":            "its courier brings it ten times more, and at its next time",
 	"internal/sandbox/sns.bury":                  "the last that can be done for a message, as on AWS",
-	"internal/sandbox/sns.deliver":               "the error is the endpoint's; what becomes of the delivery goes by persist",
 }
 
 // TestWritesAreNotOnlyLogged: what goes on in the sandbox's background has nobody who tries

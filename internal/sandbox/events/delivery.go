@@ -3,15 +3,10 @@ package events
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -22,9 +17,6 @@ const (
 	maxAge      = 24 * time.Hour
 )
 
-// unreadable is how long what cannot even be read waits.
-const unreadable = 10 * time.Minute
-
 // delivery is one event for one target, as it is kept until it is done.
 type delivery struct {
 	Scope  wire.Scope // of the rule
@@ -33,19 +25,9 @@ type delivery struct {
 	Event  json.RawMessage // the envelope
 	ID     string          // of the event
 	First  time.Time       // when it was accepted
-	Due    time.Time       // when it is to be tried (again)
 	Tries  int             `json:",omitempty"` // that have failed
+	Placed bool            `json:",omitempty"` // it waited for its place among the calls of a second
 	Hops   int             `json:",omitempty"` // from how many buses it was passed on
-}
-
-// store keeps a new delivery.
-func (d delivery) store(tx *store.Tx) (key string, err error) {
-	seq, err := tx.NextSequence(deliveriesBucket)
-	if err != nil {
-		return "", err
-	}
-	key = fmt.Sprintf("%020d", seq)
-	return key, store.Put(tx, deliveriesBucket, key, d)
 }
 
 func (d delivery) attempts() int {
@@ -62,50 +44,6 @@ func (d delivery) age() time.Duration {
 	return maxAge
 }
 
-// loadDeliveries takes over what an earlier run has left. What was added since the service
-// was made is there once: keys are told apart by the store, which forgets what is done.
-func (s *Service) loadDeliveries() error {
-	s.deliveries.Reset()
-	return s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
-			s.deliveries.Add(key, d.Due)
-			return true
-		})
-	})
-}
-
-// dispatch delivers what is due, some at the same time, until ctx is done.
-func (s *Service) dispatch(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	for ctx.Err() == nil {
-		key, wait := s.deliveries.Next(s.Clock.Now())
-		if key == "" {
-			s.deliveries.Wait(ctx, s.Clock, wait)
-			continue
-		}
-		s.attempt(ctx, key, func(ctx context.Context, key string, d delivery) {
-			running.Go(guard.Func(s.Log, "the delivery of an event", func() { s.inLane(ctx, key, d) }))
-		})
-	}
-}
-
-// attempt gives do what the store has of a key, if it is not done yet. What goes wrong now
-// is tried again by and by.
-func (s *Service) attempt(ctx context.Context, key string, do func(context.Context, string, delivery)) {
-	err := guard.Run(s.Log, "the delivery of an event", func() error {
-		d, found, err := store.Read[delivery](s.DB, deliveriesBucket, key)
-		if err == nil && found {
-			do(ctx, key, d)
-		}
-		return err
-	})
-	if err != nil && ctx.Err() == nil {
-		s.Log.Error("an event cannot be delivered yet", "error", err.Error())
-		s.deliveries.Add(key, s.Clock.Now().Add(unreadable))
-	}
-}
-
 // failure is why a delivery failed, in the codes of dead letters.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 type failure struct {
@@ -113,41 +51,33 @@ type failure struct {
 	again      bool // whether it may succeed later
 }
 
-// deliver tries a delivery once, and notes what became of it.
-func (s *Service) deliver(ctx context.Context, key string, d delivery) {
-	f := s.send(ctx, d)
-	if ctx.Err() != nil && f != nil {
-		return // it is tried again after the next start
+// deliver tries a delivery once, when it has a place.
+func (s *Service) deliver(ctx context.Context, d *delivery) (pause time.Duration, again bool) {
+	if wait := s.turn(d); wait > 0 {
+		return wait, true
 	}
-	now := s.Clock.Now().UTC()
+	f := s.send(ctx, *d)
+	if f == nil {
+		return 0, false
+	}
+	if ctx.Err() != nil {
+		return 0, true
+	}
 	exhausted := ""
-	if f != nil && f.again {
+	if f.again {
 		switch {
 		case d.Tries >= d.attempts():
 			exhausted = "MaximumRetryAttempts"
-		case now.Sub(d.First) >= d.age():
+		case s.now().Sub(d.First) >= d.age():
 			exhausted = "MaximumEventAgeInSeconds"
+		default:
+			d.Tries++
+			return courier.Backoff(d.Tries), true
 		}
 	}
-	if f != nil && f.again && exhausted == "" {
-		d.Tries++
-		d.Due = now.Add(courier.Backoff(d.Tries))
-		if s.persist(ctx, func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }) == nil {
-			s.deliveries.Add(key, d.Due)
-		}
-		return
-	}
-	if f != nil {
-		s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
-		s.bury(ctx, d, *f, exhausted)
-	}
-	_ = s.persist(ctx, func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) })
-}
-
-// persist notes what has become of a delivery: until it is on disk, or the service ends and
-// the next start delivers again.
-func (s *Service) persist(ctx context.Context, note func(*store.Tx) error) error {
-	return persist.Until(ctx, s.Clock, s.Log, "the delivery of an event", func() error { return s.DB.Batch(note) })
+	s.Log.Warn("event not delivered", "rule", d.Rule, "target", d.Target.ARN, "code", f.code, "error", f.text)
+	s.bury(ctx, *d, *f, exhausted)
+	return 0, false
 }
 
 // bury sends what cannot be delivered to the dead-letter queue of the target.

@@ -20,9 +20,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/agenda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -67,13 +67,14 @@ type Service struct {
 	rules      []compiledRule // nil: not read yet
 	generation uint64
 
-	posts      chan []posting // of services, to be kept
-	deliveries dispatcher
-	timetable  bell.Bell       // rung when schedules have changed
-	replaying  bell.Bell       // rung when a replay is to be looked at
-	ctx        context.Context // bounds the background work, see Close
-	cancel     context.CancelFunc
-	done       sync.WaitGroup
+	posts     chan []posting // of services, to be kept
+	courier   *courier.Courier[delivery]
+	rates     rates
+	timetable bell.Bell       // rung when schedules have changed
+	replaying bell.Bell       // rung when a replay is to be looked at
+	ctx       context.Context // bounds the background work, see Close
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
 }
 
 var _ wire.Events = (*Service)(nil)
@@ -92,7 +93,11 @@ func New(c Config) (*Service, error) {
 		}
 	}
 	s := &Service{Config: c, posts: make(chan []posting, backlog), timetable: bell.New(), replaying: bell.New()}
-	s.deliveries.Agenda, s.deliveries.rates = agenda.New(), map[string]*rate{}
+	s.rates.of = map[string]*rate{}
+	s.courier = courier.New(courier.Config[delivery]{
+		DB: c.DB, Clock: c.Clock, Log: c.Log, Bucket: deliveriesBucket, What: "the delivery of an event",
+		Lane: func(d delivery) string { return d.Target.ARN }, Bring: s.deliver,
+	})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -124,13 +129,13 @@ func (s *Service) Deliveries() *Deliveries { return &Deliveries{s: s} }
 
 // Start resumes what was begun and begins to deliver.
 func (d *Deliveries) Start(ctx context.Context) error {
-	if err := d.s.loadDeliveries(); err != nil {
+	if err := d.s.courier.Start(ctx); err != nil {
 		return err
 	}
 	var run context.Context
 	run, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for what, fn := range map[string]func(context.Context){
-		"the delivery of events": d.s.dispatch, "the schedules of rules": d.s.runSchedules, "the replays of archives": d.s.runReplays,
+		"the schedules of rules": d.s.runSchedules, "the replays of archives": d.s.runReplays,
 	} {
 		d.done.Go(guard.Func(d.s.Log, what, func() { fn(run) }))
 	}
@@ -143,7 +148,7 @@ func (d *Deliveries) Close() error {
 		d.cancel()
 	}
 	d.done.Wait()
-	return nil
+	return d.s.courier.Close()
 }
 
 // Register adds the service and its operations to the router, by which it reaches the

@@ -1,28 +1,24 @@
 package events
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/agenda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
-// dispatcher is what is to be delivered, by time and in a lane of each target; to an API
-// destination nobody sends more in a second than its owner allows.
-type dispatcher struct {
-	*agenda.Agenda
-	mu    sync.Mutex
-	rates map[string]*rate // by the ARN of an API destination
+// rates is what was sent to API destinations lately: nobody sends more to one in a second
+// than its owner allows.
+type rates struct {
+	mu sync.Mutex
+	of map[string]*rate // by the ARN of an API destination
 }
 
 // rate is what was sent to an API destination lately.
 type rate struct {
-	window   time.Time       // the second that is counted
-	used     int             // calls that have a place in it or in those behind it
-	admitted map[string]bool // keys that have a place, and come back when its time has come
+	window time.Time // the second that is counted
+	used   int       // calls that have a place in it or in those behind it
 }
 
 // destinationOfARN is the scope and name of an API destination; ok is false for another ARN.
@@ -33,36 +29,35 @@ func destinationOfARN(text string) (sc wire.Scope, name string, ok bool) {
 	return wire.ScopeOfARN(a), name, ok && a.Service == "events"
 }
 
-// inLane delivers in the lane of a target, once there is a place.
-func (s *Service) inLane(ctx context.Context, key string, d delivery) {
-	arn := d.Target.ARN
-	if sc, name, ok := destinationOfARN(arn); ok {
-		to, err := s.destinationOf(sc, "describe", name)
-		now := s.Clock.Now()
-		if err == nil { // else the delivery will tell
-			if wait := s.deliveries.admit(arn, key, int(to.Rate), now); wait > 0 {
-				s.deliveries.Add(key, now.Add(wait))
-				return
-			}
-		}
+// turn is how long a delivery has to wait until it is its turn; it has its place then.
+func (s *Service) turn(d *delivery) time.Duration {
+	sc, name, ok := destinationOfARN(d.Target.ARN)
+	if !ok {
+		return 0
 	}
-	s.deliveries.Do(ctx, arn, key, func(key string) { s.attempt(ctx, key, s.deliver) })
+	if d.Placed {
+		d.Placed = false
+		return 0
+	}
+	to, err := s.destinationOf(sc, "describe", name)
+	if err != nil {
+		return 0 // the delivery will tell
+	}
+	wait := s.rates.admit(d.Target.ARN, int(to.Rate), s.Clock.Now())
+	d.Placed = wait > 0
+	return wait
 }
 
 // admit gives a delivery a place in the first second that has one left, and tells how long
 // that is away: InvocationRateLimitPerSecond of
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateApiDestination.html
-func (q *dispatcher) admit(arn, key string, perSecond int, now time.Time) time.Duration {
+func (q *rates) admit(arn string, perSecond int, now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.rates[arn]
+	l := q.of[arn]
 	if l == nil {
-		l = &rate{admitted: map[string]bool{}}
-		q.rates[arn] = l
-	}
-	if l.admitted[key] {
-		delete(l.admitted, key)
-		return 0
+		l = &rate{}
+		q.of[arn] = l
 	}
 	if gone := now.Sub(l.window) / time.Second; gone > 0 {
 		l.used = max(l.used-int(min(gone, time.Duration(l.used)))*perSecond, 0)
@@ -70,8 +65,5 @@ func (q *dispatcher) admit(arn, key string, perSecond int, now time.Time) time.D
 	}
 	wait := l.window.Add(time.Duration(l.used/max(perSecond, 1)) * time.Second).Sub(now)
 	l.used++
-	if wait > 0 {
-		l.admitted[key] = true
-	}
 	return wait
 }

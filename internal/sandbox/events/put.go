@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/eventpattern"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -89,25 +90,19 @@ func (m *matched) add(r rule, p posting, now time.Time) {
 			continue
 		}
 		m.deliveries = append(m.deliveries, delivery{
-			Scope: r.Scope, Rule: r.ARN, Target: t, Event: json.RawMessage(p.text), ID: p.id, First: now, Due: now, Hops: p.hops,
+			Scope: r.Scope, Rule: r.ARN, Target: t, Event: json.RawMessage(p.text), ID: p.id, First: now, Hops: p.hops,
 		})
 	}
 }
 
-// kept is a delivery that is on disk.
-type kept struct {
-	key string
-	due time.Time
-}
-
 // store puts on disk what is to be done.
-func (m matched) store(tx *store.Tx, now time.Time) (out []kept, err error) {
+func (s *Service) store(tx *store.Tx, m matched, now time.Time) (out []courier.Ticket, err error) {
 	for _, d := range m.deliveries {
-		key, err := d.store(tx)
+		t, err := s.courier.Keep(tx, d, d.First)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, kept{key, d.Due})
+		out = append(out, t)
 	}
 	for _, a := range m.archived {
 		if err := a.store(tx, now); err != nil {
@@ -117,25 +112,18 @@ func (m matched) store(tx *store.Tx, now time.Time) (out []kept, err error) {
 	return out, nil
 }
 
-// begin has delivered what is on disk.
-func (s *Service) begin(list []kept) {
-	for _, k := range list {
-		s.deliveries.Add(k.key, k.due)
-	}
-}
-
 // keep puts on disk what is to be done, and begins with it.
 func (s *Service) keep(m matched) error {
 	if len(m.deliveries) == 0 && len(m.archived) == 0 {
 		return nil
 	}
-	var list []kept
+	var list []courier.Ticket
 	err := s.DB.Batch(func(tx *store.Tx) (err error) {
-		list, err = m.store(tx, s.now())
+		list, err = s.store(tx, m, s.now())
 		return err
 	})
 	if err == nil {
-		s.begin(list)
+		s.courier.Begin(list...)
 	}
 	return err
 }

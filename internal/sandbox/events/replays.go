@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/optional"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -244,7 +245,7 @@ func (s *Service) advance(r replay, at *rest) time.Duration {
 // replaySome does one step of a replay: the events and the note of where it stands are one
 // change, so that no crash doubles or loses an event.
 func (s *Service) replaySome(key string) error {
-	var list []kept
+	var list []courier.Ticket
 	err := s.DB.Update(func(tx *store.Tx) error {
 		r, found, err := store.Get[replay](tx, replaysBucket, key)
 		if err != nil || !found || !r.active() {
@@ -269,7 +270,7 @@ func (s *Service) replaySome(key string) error {
 		if err != nil {
 			return err
 		}
-		if list, err = m.store(tx, s.now()); err != nil {
+		if list, err = s.store(tx, m, s.now()); err != nil {
 			return err
 		}
 		if !more {
@@ -279,7 +280,7 @@ func (s *Service) replaySome(key string) error {
 		return store.Put(tx, replaysBucket, key, r)
 	})
 	if err == nil {
-		s.begin(list)
+		s.courier.Begin(list...)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/bell"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/schedule"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -82,7 +83,7 @@ func (s *Service) fireRule(r rule, from, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var kept []kept
+	var kept []courier.Ticket
 	err = s.DB.Update(func(tx *store.Tx) error {
 		current, found, err := store.Get[rule](tx, rulesBucket, r.key())
 		if err != nil || !found || current.Disabled || current.Schedule != r.Schedule || !current.Fired.Equal(r.Fired) {
@@ -91,13 +92,13 @@ func (s *Service) fireRule(r rule, from, now time.Time) error {
 		current.Fired = now
 		var m matched
 		m.add(current, p, now)
-		if kept, err = m.store(tx, s.now()); err != nil {
+		if kept, err = s.store(tx, m, s.now()); err != nil {
 			return err
 		}
 		return store.Put(tx, rulesBucket, r.key(), current)
 	})
 	if err == nil {
-		s.begin(kept)
+		s.courier.Begin(kept...)
 	}
 	return err
 }

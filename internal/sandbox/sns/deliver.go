@@ -12,11 +12,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/persist"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
@@ -36,75 +34,19 @@ type delivery struct {
 	Message      notice
 	TopicPolicy  string `json:",omitempty"` // the topic's delivery policy, as it was then
 	Tries        int    `json:",omitempty"` // that have failed
-	Due          time.Time
 }
 
-// queue keeps deliveries, which are due at once.
-func (s *Service) queue(tx *store.Tx, all []delivery) (keys []string, err error) {
+// keep keeps deliveries, which are due at once. What they are begun with is for when the
+// transaction is on disk.
+func (s *Service) keep(tx *store.Tx, all ...delivery) (out []courier.Ticket, err error) {
 	for _, d := range all {
-		seq, err := tx.NextSequence(deliveriesBucket)
+		t, err := s.courier.Keep(tx, d, s.now())
 		if err != nil {
 			return nil, err
 		}
-		d.Due = s.now()
-		key := fmt.Sprintf("%020d", seq)
-		if err := store.Put(tx, deliveriesBucket, key, d); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
+		out = append(out, t)
 	}
-	return keys, nil
-}
-
-func (s *Service) deliverSoon(keys []string) {
-	for _, key := range keys {
-		s.deliveries.Add(key, s.now())
-	}
-}
-
-// loadDeliveries takes over what an earlier run has left.
-func (s *Service) loadDeliveries() error {
-	s.deliveries.Reset()
-	return s.DB.View(func(tx *store.Tx) error {
-		return store.Each(tx, deliveriesBucket, "", "", func(key string, d delivery) bool {
-			s.deliveries.Add(key, d.Due)
-			return true
-		})
-	})
-}
-
-// dispatch delivers what is due until ctx is done, to each endpoint in a lane of its own.
-func (s *Service) dispatch(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	for ctx.Err() == nil {
-		key, wait := s.deliveries.Next(s.now())
-		if key == "" {
-			s.deliveries.Wait(ctx, s.Clock, wait)
-			continue
-		}
-		s.attempt(ctx, key, func(d delivery) {
-			running.Go(guard.Func(s.Log, "the delivery of a message", func() {
-				s.deliveries.Do(ctx, d.Subscription.Endpoint, key, func(key string) { s.attempt(ctx, key, func(d delivery) { s.deliver(ctx, key, d) }) })
-			}))
-		})
-	}
-}
-
-// attempt gives do what the store has of a key, if it is not done yet. What goes wrong now
-// is tried again by and by.
-func (s *Service) attempt(ctx context.Context, key string, do func(delivery)) {
-	err := guard.Run(s.Log, "the delivery of a message", func() error {
-		d, found, err := store.Read[delivery](s.DB, deliveriesBucket, key)
-		if err == nil && found {
-			do(d)
-		}
-		return err
-	})
-	if err != nil && ctx.Err() == nil {
-		s.Log.Error("a message cannot be delivered yet", "error", err.Error())
-		s.deliveries.Add(key, s.now().Add(time.Minute))
-	}
+	return out, nil
 }
 
 // finalError is the error of a delivery that is not tried again: the client's own, as SNS
@@ -113,32 +55,23 @@ type finalError struct{ error }
 
 func (e finalError) Unwrap() error { return e.error }
 
-// deliver tries a delivery once, and notes what became of it.
-func (s *Service) deliver(ctx context.Context, key string, d delivery) {
-	err := s.hand(ctx, d)
-	if err != nil && ctx.Err() != nil {
-		return // it is tried again after the next start
+// deliver tries a delivery once.
+func (s *Service) deliver(ctx context.Context, d *delivery) (pause time.Duration, again bool) {
+	err := s.hand(ctx, *d)
+	if err == nil {
+		return 0, false
+	}
+	if ctx.Err() != nil {
+		return 0, true
 	}
 	var final finalError
-	if pause, again := d.pause(); err != nil && again && !errors.As(err, &final) {
+	if pause, again = d.pause(); again && !errors.As(err, &final) {
 		d.Tries++
-		d.Due = s.now().Add(pause)
-		if s.persist(ctx, func(tx *store.Tx) error { return store.Put(tx, deliveriesBucket, key, d) }) == nil {
-			s.deliveries.Add(key, d.Due)
-		}
-		return
+		return pause, true
 	}
-	if err != nil {
-		s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.shown(), "error", d.Subscription.unnamed(err))
-		s.bury(ctx, d)
-	}
-	_ = s.persist(ctx, func(tx *store.Tx) error { return tx.Delete(deliveriesBucket, key) })
-}
-
-// persist notes what has become of a delivery: until it is on disk, or the service ends and
-// the next start delivers again.
-func (s *Service) persist(ctx context.Context, note func(*store.Tx) error) error {
-	return persist.Until(ctx, s.Clock, s.Log, "the delivery of a message", func() error { return s.DB.Batch(note) })
+	s.Log.Warn("message not delivered", "topic", d.Subscription.Topic, "endpoint", d.Subscription.shown(), "error", d.Subscription.unnamed(err))
+	s.bury(ctx, *d)
+	return 0, false
 }
 
 // pause is how long to wait before a delivery is tried again; again is false when it was

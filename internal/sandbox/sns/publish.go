@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/envelope"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -310,15 +311,15 @@ func (s *Service) send(t topic, all []notice) error {
 	if len(out) == 0 {
 		return nil
 	}
-	var keys []string
+	var kept []courier.Ticket
 	err = s.DB.Batch(func(tx *store.Tx) (err error) {
-		keys, err = s.queue(tx, out)
+		kept, err = s.keep(tx, out...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.deliverSoon(keys)
+	s.courier.Begin(kept...)
 	return nil
 }
 

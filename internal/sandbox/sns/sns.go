@@ -14,10 +14,9 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/agenda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/constraint"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/defaults"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -51,15 +50,12 @@ type Config struct {
 // Service is SNS. It is safe for concurrent use.
 type Service struct {
 	Config
-	router     *wire.Router
-	policies   policy.Cache
-	deliveries *agenda.Agenda
+	router   *wire.Router
+	policies policy.Cache
+	courier  *courier.Courier[delivery]
 
 	mu     sync.Mutex
 	signer *signer // nil: not read yet
-
-	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
 // patience is how long an HTTP(S) endpoint may take.
@@ -75,26 +71,19 @@ func New(c Config) (*Service, error) {
 	if c.Client == nil {
 		c.Client = &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &Service{Config: c, deliveries: agenda.New(), cancel: func() {}}, nil
+	s := &Service{Config: c}
+	s.courier = courier.New(courier.Config[delivery]{
+		DB: c.DB, Clock: c.Clock, Log: c.Log, Bucket: deliveriesBucket, What: "the delivery of a message",
+		Lane: func(d delivery) string { return d.Subscription.Endpoint }, Bring: s.deliver,
+	})
+	return s, nil
 }
 
 // Start begins to deliver, first of all what a stop left.
-func (s *Service) Start(ctx context.Context) error {
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = cancel
-	if err := s.loadDeliveries(); err != nil {
-		return err
-	}
-	s.done.Go(guard.Func(s.Log, "the delivery of messages", func() { s.dispatch(run) }))
-	return ctx.Err()
-}
+func (s *Service) Start(ctx context.Context) error { return s.courier.Start(ctx) }
 
 // Close ends the deliveries; what is left goes on after the next Start.
-func (s *Service) Close() error {
-	s.cancel()
-	s.done.Wait()
-	return nil
-}
+func (s *Service) Close() error { return s.courier.Close() }
 
 // Register adds the service and its operations to the router.
 func (s *Service) Register(r *wire.Router) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -173,7 +174,7 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 	if a, ok := wire.ParseARN(endpoint); !ok || a.AccountID != req.Principal.Account {
 		x.Pending, x.Authenticated = true, false
 	}
-	var again []string
+	var again []courier.Ticket
 	err = s.DB.Update(func(tx *store.Tx) error {
 		if tx.GetRaw(topicsBucket, t.ref().key()) == nil {
 			return noTopic()
@@ -199,10 +200,10 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 		}
 		if x.Pending { // whoever subscribes once more is asked once more
 			x.Asked = s.now()
-			if again, err = s.queue(tx, []delivery{{
+			if again, err = s.keep(tx, delivery{
 				Subscription: x, Kind: confirmation, Message: notice{ID: wire.NewID(), At: s.now()},
 				TopicPolicy: t.Attributes["DeliveryPolicy"],
-			}}); err != nil {
+			}); err != nil {
 				return err
 			}
 		}
@@ -211,7 +212,7 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 	if err != nil {
 		return nil, err
 	}
-	s.deliverSoon(again)
+	s.courier.Begin(again...)
 	if x.Pending && !in.ReturnSubscriptionArn {
 		return &subscriptionOutput{pendingReply}, nil
 	}
@@ -341,7 +342,7 @@ func (s *Service) ended(tx *store.Tx, prefix, token string) (x subscription, fou
 // farewells ask an endpoint of HTTP(S) whether the end of its subscription was meant: by
 // the link in the message it takes the subscription up again.
 // https://docs.aws.amazon.com/sns/latest/dg/http-unsubscribe-confirmation-json.html
-func (s *Service) farewells(tx *store.Tx, x subscription, t topic) (keys []string, err error) {
+func (s *Service) farewells(tx *store.Tx, x subscription, t topic) (keys []courier.Ticket, err error) {
 	old, err := store.List[subscription](tx, endedBucket, x.topicKey()+"\x00")
 	if err != nil {
 		return nil, err
@@ -360,7 +361,7 @@ func (s *Service) farewells(tx *store.Tx, x subscription, t topic) (keys []strin
 	if err := store.Put(tx, endedBucket, x.key(), x); err != nil {
 		return nil, err
 	}
-	return s.queue(tx, []delivery{{Subscription: x, Kind: farewell, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]}})
+	return s.keep(tx, delivery{Subscription: x, Kind: farewell, Message: notice{ID: wire.NewID(), At: s.now()}, TopicPolicy: t.Attributes["DeliveryPolicy"]})
 }
 
 type subscriptionInput struct {
@@ -407,7 +408,7 @@ func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire
 	if err != nil {
 		return err
 	}
-	var told []string
+	var told []courier.Ticket
 	err = s.DB.Update(func(tx *store.Tx) error {
 		told = nil
 		x, err := find(tx, req, key)
@@ -432,7 +433,7 @@ func (s *Service) drop(req *wire.Request, arn string, find func(*store.Tx, *wire
 		return tx.Delete(subscriptionsBucket, key)
 	})
 	if err == nil {
-		s.deliverSoon(told)
+		s.courier.Begin(told...)
 	}
 	return err
 }
