@@ -213,13 +213,13 @@ func (p *Prop) coerce(v resource.PropertyValue) (resource.PropertyValue, error) 
 func (p *Prop) coerceString(v resource.PropertyValue) (resource.PropertyValue, error) {
 	switch {
 	case v.IsString():
-		if p.Text != Plain && !json.Valid([]byte(v.StringValue())) {
+		if p.document() && !json.Valid([]byte(v.StringValue())) {
 			return v, fmt.Errorf("%q contains an invalid JSON: %s", p.Name, jsonError(v.StringValue()))
 		}
 		return v, nil
 	case v.IsNumber(), v.IsBool():
 		return resource.NewStringProperty(text(v)), nil
-	case p.Text != Plain && (v.IsObject() || v.IsArray()):
+	case p.document() && (v.IsObject() || v.IsArray()):
 		if v.ContainsUnknowns() {
 			return resource.MakeComputed(resource.NewStringProperty("")), nil
 		}

@@ -39,6 +39,7 @@ const (
 	Plain  Text = iota
 	JSON        // equal as JSON values
 	Policy      // equal as IAM policy documents
+	Named       // an ARN, or what it ends with
 )
 
 // Prop is one property.
@@ -163,6 +164,8 @@ func (p *Prop) option(f reflect.StructField, opt string) {
 		p.Text = JSON
 	case "policy":
 		p.Text = Policy
+	case "named":
+		p.Text = Named
 	case "asset":
 		p.Asset = true
 	case "archive":

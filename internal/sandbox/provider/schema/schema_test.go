@@ -279,6 +279,12 @@ func TestSamePolicy(t *testing.T) {
 	}
 	require.True(t, schema.SameText(schema.Policy, `{"Statement":[{"Principal":"*"}]}`, `{"Statement":[{"Principal":{"AWS":"*"}}]}`))
 	require.False(t, schema.SameText(schema.Plain, "{}", "{ }"))
+	const arn = "arn:aws:lambda:us-east-1:000000000000:function:fn"
+	require.True(t, schema.SameText(schema.Named, arn, "fn"))
+	require.True(t, schema.SameText(schema.Named, "fn", arn))
+	require.False(t, schema.SameText(schema.Named, arn, "n"))
+	require.False(t, schema.SameText(schema.Named, arn, ""))
+	require.False(t, schema.SameText(schema.Named, arn, arn+":live"))
 }
 
 func TestEmbeddedLists(t *testing.T) {

@@ -18,8 +18,11 @@ func SameText(kind Text, a, b string) bool {
 	if a == b {
 		return true
 	}
-	if kind == Plain {
+	switch kind {
+	case Plain:
 		return false
+	case Named:
+		return sameName(a, b) || sameName(b, a)
 	}
 	av, aerr := parseJSON(a)
 	bv, berr := parseJSON(b)
@@ -30,6 +33,14 @@ func SameText(kind Text, a, b string) bool {
 		av, bv = policy(av), policy(bv)
 	}
 	return reflect.DeepEqual(av, bv)
+}
+
+// document is set where a text is one of JSON.
+func (p *Prop) document() bool { return p.Text == JSON || p.Text == Policy }
+
+// sameName tells whether an ARN ends with a name.
+func sameName(whole, name string) bool {
+	return name != "" && arn.IsARN(whole) && !arn.IsARN(name) && strings.HasSuffix(whole, ":"+name)
 }
 
 func parseJSON(s string) (any, error) {

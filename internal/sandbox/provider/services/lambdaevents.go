@@ -16,7 +16,7 @@ type mappingArgs struct {
 	Enabled       *bool           `pulumi:"enabled" default:"true"`
 	Source        *string         `pulumi:"eventSourceArn,replace" check:"arn"`
 	Filters       *mappingFilters `pulumi:"filterCriteria"`
-	FunctionName  string          `pulumi:"functionName,required"`
+	FunctionName  string          `pulumi:"functionName,required,named"`
 	ResponseTypes []string        `pulumi:"functionResponseTypes,set"`
 	Window        *int            `pulumi:"maximumBatchingWindowInSeconds" check:"min=0;max=300"`
 	Scaling       *mappingScaling `pulumi:"scalingConfig"`
@@ -118,12 +118,9 @@ func readMapping(ctx context.Context, c *Call, id string, last *mappingState) (*
 		Arn: deref(out.EventSourceMappingArn), FunctionArn: deref(out.FunctionArn), Modified: sameDate(out.LastModified, nil), Last: set(out.LastProcessingResult),
 		State: out.State, Reason: set(out.StateTransitionReason), UUID: deref(out.UUID),
 		mappingArgs: mappingArgs{
-			BatchSize: num(out.BatchSize), Source: out.EventSourceArn, FunctionName: sameFunction(last.FunctionName, deref(out.FunctionArn)),
+			BatchSize: num(out.BatchSize), Source: out.EventSourceArn, FunctionName: deref(out.FunctionArn), // however it was called, as the provider does
 			ResponseTypes: names(out.FunctionResponseTypes), Window: num(out.MaximumBatchingWindowInSeconds), Tagged: c.tagged(tags.Tags, last.Tagged),
 		},
-	}
-	if last.FunctionName == "" {
-		s.FunctionName = s.FunctionArn // an import gives the ARN, as the provider does
 	}
 	switch deref(out.State) {
 	case "Enabled", "Enabling":
