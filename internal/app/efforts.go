@@ -137,6 +137,8 @@ func (t *proving) follow(ev stack.Event) {
 	case ev.Type == stack.EventResourceOutputs && r != nil && r.Op == stack.OpUpdate && movesTraffic(r):
 		t.moved = true
 		t.o.efforts.arrived(t.p.ID, r.URN)
+	case ev.Type == stack.EventResourceOutputs && r != nil && r.Type == kinds.ScalingTarget:
+		t.unscaled = r.Op == stack.OpDelete || r.Op == stack.OpDeleteReplaced
 	case ev.Type == stack.EventDiagnostic && d != nil && d.Severity == stack.SeverityError && strings.Contains(d.URN, kinds.Endpoint+"::"):
 		t.broke.said = d.Message
 	case ev.Type == stack.EventResourceFailed && r != nil && answers(r.Type):
@@ -154,6 +156,17 @@ func (t *proving) follow(ev stack.Event) {
 // brought back, or it is said what is not. rolled tells that the endpoint has failed and serves
 // as before.
 func (t *proving) undo(ctx context.Context, err error, rolled bool, say func(stack.Diagnostic)) (verdict error, goBack bool) {
+	defer func() {
+		if t.unscaled && !goBack {
+			say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: "autoscaling had let go of the endpoint for its new machines, and is off until an update comes to its end"})
+		}
+	}()
+	if t.atOnce {
+		if t.unscaled && rolled {
+			return t.halfway(ctx, err, "the update of the endpoint has failed")
+		}
+		return nil, false
+	}
 	stuck := t.takeBack(ctx, say)
 	turned := t.o.shifts.turned(t.p.ID)
 	why, cause, own := err, "it has failed", true
@@ -176,11 +189,16 @@ func (t *proving) undo(ctx context.Context, err error, rolled bool, say func(sta
 		own = false
 		why = fault.New(fault.KindOf(why), "%v. And %v", why, stuck).WithHint("The next up goes on with it; `pipelinetui rollback %s` goes back.", t.p.ID).Because(err)
 	}
-	if t.moved && (t.broke.first != "" || turned != nil) {
+	if t.moved && (t.broke.first != "" || turned != nil) || t.unscaled && rolled {
 		return t.halfway(ctx, why, cause)
 	}
-	if own {
+	if own && (!rolled || fault.HintOf(err) != "") {
 		return nil, false // the update's own error stands
+	}
+	if own {
+		why = fault.New(fault.KindOf(err), "%v", err).Because(err).WithHint(
+			"What served before serves on. Mend the change (`pipelinetui logs %s --endpoint` has what the new fleet said) and bring it up again, or `pipelinetui rollback %s` takes it out of the stack.",
+			t.p.ID, t.p.ID)
 	}
 	t.turned = stuck == nil && !t.moved && (rolled || turned != nil && !t.broke.endpoint)
 	return why, false

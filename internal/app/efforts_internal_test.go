@@ -134,8 +134,45 @@ func TestEndpointStopsTheAlias(t *testing.T) {
 	x.resource(stack.EventResourceFailed, kinds.FunctionAlias, "function")
 	verdict, again := x.verdict(t.Context(), errRefused, true)
 	require.False(t, again)
-	require.NoError(t, verdict, "the endpoint's error stands, and all is as before")
+	require.EqualError(t, verdict, errRefused.Error(), "the endpoint's error stands, and all is as before")
+	require.Contains(t, fault.HintOf(verdict), "What served before serves on")
+	require.True(t, x.turned)
 	require.Empty(t, x.back)
+}
+
+// Autoscaling lets go of an endpoint that gets other machines: if that is turned back, the
+// revision before comes back, since what served before was scaled.
+func TestAutoscalingComesBack(t *testing.T) {
+	t.Parallel()
+	letGo := stack.Event{Type: stack.EventResourceOutputs, Resource: &stack.Step{Type: kinds.ScalingTarget, Op: stack.OpDeleteReplaced}}
+	for name, atOnce := range map[string]bool{"bit by bit": false, "at once": true} {
+		x := newTrialRig(t)
+		x.atOnce = atOnce
+		x.see(t.Context(), letGo)
+		x.resource(stack.EventResourceFailed, kinds.Endpoint, "endpoint")
+		verdict, again := x.verdict(t.Context(), errRefused, true)
+		require.True(t, again, name)
+		require.ErrorContains(t, verdict, "turned back to revision 3: the endpoint was turned back by its alarm", name)
+		require.Equal(t, []string{"the update of the endpoint has failed"}, x.back, name)
+
+		// one that is not as before is left, and it is said what that means
+		x = newTrialRig(t)
+		x.atOnce = atOnce
+		x.see(t.Context(), letGo)
+		x.resource(stack.EventResourceFailed, kinds.Endpoint, "endpoint")
+		_, again = x.verdict(t.Context(), errRefused, false)
+		require.False(t, again, name)
+		require.Contains(t, x.said[0].Message, "autoscaling had let go of the endpoint", name)
+
+		// one that it has taken hold of again fails for something else
+		x = newTrialRig(t)
+		x.atOnce = atOnce
+		x.see(t.Context(), letGo)
+		x.see(t.Context(), stack.Event{Type: stack.EventResourceOutputs, Resource: &stack.Step{Type: kinds.ScalingTarget, Op: stack.OpCreateReplacement}})
+		_, again = x.verdict(t.Context(), errRefused, false)
+		require.False(t, again, name)
+		require.Empty(t, x.said, name)
+	}
 }
 
 // An alias that was turned back does not hide that the endpoint is broken.

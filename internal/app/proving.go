@@ -36,6 +36,9 @@ type proving struct {
 	// chosen is set for a rollback: who has asked for it is not brought back to what they
 	// fled from.
 	chosen bool
+	// atOnce tells that nothing is asked and nothing moves bit by bit: all that may have to be
+	// brought back is autoscaling.
+	atOnce bool
 	// ledger is what there was before, alias what executions were started through; "": none.
 	ledger *revisions.Ledger
 	alias  string
@@ -45,7 +48,10 @@ type proving struct {
 	failed error          // why it is taken
 	turned bool           // it was taken, and came to its end; or there was nothing to be taken back
 	moved  bool           // something answers otherwise than before
-	broke  failure        // what has failed in this attempt
+	// unscaled tells that autoscaling has let go of the endpoint, for other machines, and has not
+	// taken hold of it again.
+	unscaled bool
+	broke    failure // what has failed in this attempt
 
 	// The ways to what is brought back: jobTo and liveAlias.
 	jobBack func(ctx context.Context, to, from int, why string) (*stack.Job, error)
@@ -61,14 +67,18 @@ type proving struct {
 
 // newProving is nil if there is nothing to ask, or nobody.
 func (a *App) newProving(ctx context.Context, o *Operation, t *Target, req Request, p *spec.Pipeline) *proving {
-	rollout, wrong := spec.RolloutOf(p)
-	if req.Operation != stack.OperationUp || len(p.Checks) == 0 && (wrong != nil || len(rollout.AliasSteps()) == 0) {
+	if req.Operation != stack.OperationUp {
 		return nil
 	}
+	rollout, wrong := spec.RolloutOf(p)
 	origin := req.Origin[p.ID]
 	tr := &proving{app: a, o: o, target: t, p: p, chosen: origin != nil && origin.RollbackTo > 0, ledger: &revisions.Ledger{}}
+	tr.atOnce = len(p.Checks) == 0 && (wrong != nil || len(rollout.AliasSteps()) == 0)
 	tr.jobBack, tr.aliasOf = tr.jobTo, tr.liveAlias
 	x, err := a.Find(ctx, p.ID)
+	if tr.atOnce && (err != nil || x.State == nil || !scaled(x.State)) {
+		return nil
+	}
 	if err != nil {
 		return tr // it is new, or the update will say what is wrong with it
 	}
@@ -83,7 +93,7 @@ func (a *App) newProving(ctx context.Context, o *Operation, t *Target, req Reque
 
 func (t *proving) begin() {
 	if t != nil {
-		t.baking, t.broke = nil, failure{}
+		t.baking, t.broke, t.unscaled = nil, failure{}, false
 	}
 }
 
@@ -142,6 +152,11 @@ func (t *proving) see(ctx context.Context, ev stack.Event) {
 			t.tell(stack.SeverityWarning, "checks can't be asked while the rollout goes on, but when it has ended: %v", err)
 		}
 	})
+}
+
+// scaled tells whether a stack has an endpoint that autoscaling takes care of.
+func scaled(s *stack.State) bool {
+	return slices.ContainsFunc(s.Resources, func(r stack.Resource) bool { return r.Type == kinds.ScalingTarget && !r.PendingDelete })
 }
 
 // movesTraffic tells whether the update of a resource makes something else answer.

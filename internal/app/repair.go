@@ -179,7 +179,7 @@ func (s *settler) endpoint(ctx context.Context, op stack.PendingOperation, name 
 			s.tell(s.waits(name, out))
 		}
 		if out.PendingDeploymentSummary != nil {
-			if r := rolloutOf(out, s.haste); !reflect.DeepEqual(*r, last) {
+			if r := rolloutOf(s.pipeline, out, s.haste); !reflect.DeepEqual(*r, last) {
 				last = *r
 				r.URN = op.URN
 				s.tell(stack.Event{Type: stack.EventRollout, Rollout: r})

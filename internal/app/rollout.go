@@ -129,7 +129,7 @@ func (a *App) rollout(ctx context.Context, t *Target, p *spec.Pipeline, endpoint
 	if out.PendingDeploymentSummary == nil {
 		return nil, nil // documented
 	}
-	r := rolloutOf(out, a.haste(t))
+	r := rolloutOf(p, out, a.haste(t))
 	own, named := program.RollbackAlarms(p, t.programEnv(p))
 	if len(own)+len(named) == 0 {
 		return r, nil
@@ -174,9 +174,9 @@ func (a *App) haste(t *Target) int {
 	return max(1, a.opts.Settings.Int(settings.SandboxHaste)) // one of a version that does not tell
 }
 
-// rolloutOf reads what SageMaker tells of an endpoint that moves over.
+// rolloutOf reads what SageMaker tells of the endpoint of a pipeline that moves over.
 // (sagemaker/latest/APIReference/API_PendingDeploymentSummary.html)
-func rolloutOf(out *sagemaker.DescribeEndpointOutput, haste int) *stack.Rollout {
+func rolloutOf(p *spec.Pipeline, out *sagemaker.DescribeEndpointOutput, haste int) *stack.Rollout {
 	r := &stack.Rollout{Endpoint: aws.ToString(out.EndpointName), TurningBack: out.EndpointStatus == types.EndpointStatusRollingBack}
 	for _, v := range out.ProductionVariants {
 		r.Old += int(aws.ToInt32(v.CurrentInstanceCount))
@@ -192,7 +192,52 @@ func rolloutOf(out *sagemaker.DescribeEndpointOutput, haste int) *stack.Rollout 
 			}
 		}
 	}
+	if plan, wrong := spec.RolloutOf(p); wrong == nil {
+		r.Percent = trafficOf(plan, r)
+	}
 	return r
+}
+
+// trafficOf is the share of the traffic that a new fleet takes by its plan: of few instances
+// their number does not tell, since 10 % of one instance is one instance. It is 0 if it takes
+// none, or if SageMaker's message leaves open which step it is.
+func trafficOf(plan spec.Rollout, r *stack.Rollout) int {
+	size := plan.Size
+	if !plan.Percent {
+		size = size * whole / max(r.Wanted, 1)
+	}
+	switch {
+	case r.New == 0 || r.TurningBack:
+		return 0
+	case plan.Strategy == spec.Rolling:
+		return r.New * whole / (r.New + r.Old)
+	case plan.Strategy == spec.AllAtOnce || strings.Contains(r.Message, "full capacity"):
+		return whole
+	case plan.Strategy == spec.Canary && (r.New < r.Wanted || strings.Contains(r.Message, "canary")):
+		return min(size, whole)
+	case plan.Strategy == spec.Linear:
+		return linearShare(size, r.New, r.Wanted)
+	}
+	return 0
+}
+
+// linearShare is the one share of a linear deployment that makes so many instances take
+// traffic; 0 if several do.
+func linearShare(step, now, wanted int) int {
+	found := 0
+	for share := step; step > 0; share += step {
+		share = min(share, whole)
+		if (wanted*share+whole-1)/whole == now {
+			if found > 0 {
+				return 0
+			}
+			found = share
+		}
+		if share == whole {
+			break
+		}
+	}
+	return found
 }
 
 // Turnable is the rollout of a pipeline's endpoint ("": that of its stack), which can be turned
@@ -257,12 +302,12 @@ func notTurnable(id spec.ID, split []string, locks []stack.Lock, goBack string) 
 		if shared != "" {
 			msg = fmt.Sprintf("%s is at work on %s, of which no endpoint moves over but an alias (%s)", who, id, shared)
 		}
-		return fault.New(fault.Conflict, "%s", msg).WithHint("An alias is turned back where its update runs: by Ctrl-C there, or by `a` on its page. Nothing else can begin before that ends.")
+		return fault.New(fault.Conflict, "%s", msg).WithHint("An alias is turned back where its update runs: by Ctrl-C there, or by `b` on its page. Nothing else can begin before that ends.")
 	case shared != "" && len(locks) > 0:
 		return fault.New(fault.Conflict, "no rollout of %s is under way: one was cut off (%s)", id, shared).WithHint("%s`pipelinetui up %s` goes on with it.", goBack, id)
 	case shared != "":
 		return fault.New(fault.Conflict, "no endpoint of %s moves over, but an alias does, or its rollout was cut off (%s)", id, shared).
-			WithHint("If an update is at it, it is turned back there: by Ctrl-C, or by `a` on its page. If none is: %s`pipelinetui up %s` goes on with it.", goBack, id)
+			WithHint("If an update is at it, it is turned back there: by Ctrl-C, or by `b` on its page. If none is: %s`pipelinetui up %s` goes on with it.", goBack, id)
 	}
 	return fault.New(fault.Conflict, "no rollout of %s is under way", id).WithHint("%s`pipelinetui history %s` shows its revisions.", goBack, id)
 }

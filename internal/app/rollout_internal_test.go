@@ -41,15 +41,43 @@ func TestRolloutOf(t *testing.T) {
 			}},
 		}}},
 	}
-	r := rolloutOf(out, 1)
-	require.Equal(t, []int{7, 1, 7}, []int{r.Old, r.New, r.Wanted})
+	p := &spec.Pipeline{ID: spec.ID{Env: "dev"}, Parameters: spec.Values{"rollout.strategy": "canary", "rollout.size": "10%"}}
+	r := rolloutOf(p, out, 1)
+	require.Equal(t, []int{7, 1, 7, 10}, []int{r.Old, r.New, r.Wanted, r.Percent})
 	require.Equal(t, "Baking", r.Phase)
 	require.Equal(t, began.Add(10*time.Minute), r.Next)
 	require.False(t, r.TurningBack)
 	out.EndpointStatus = types.EndpointStatusRollingBack
-	r = rolloutOf(out, 60)
+	r = rolloutOf(p, out, 60)
 	require.Equal(t, began.Add(10*time.Second), r.Next)
 	require.True(t, r.TurningBack)
+}
+
+// The share of the traffic is the plan's: a fleet of one instance is there whole at each step.
+func TestTrafficOf(t *testing.T) {
+	t.Parallel()
+	canary, linear := spec.Rollout{Strategy: spec.Canary, Size: 20, Percent: true}, spec.Rollout{Strategy: spec.Linear, Size: 25, Percent: true}
+	for _, c := range []struct {
+		plan spec.Rollout
+		at   stack.Rollout
+		want int
+	}{
+		{canary, stack.Rollout{Wanted: 1}, 0},
+		{canary, stack.Rollout{New: 1, Wanted: 1, Message: "Baking for 600 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."}, 20},
+		{canary, stack.Rollout{New: 1, Wanted: 1, Message: "Activating traffic on full capacity of 1 instance(s)."}, 100},
+		{canary, stack.Rollout{New: 1, Wanted: 1}, 0},
+		{canary, stack.Rollout{New: 1, Wanted: 4}, 20},
+		{canary, stack.Rollout{New: 1, Wanted: 4, TurningBack: true}, 0},
+		{spec.Rollout{Strategy: spec.Canary, Size: 2}, stack.Rollout{New: 2, Wanted: 5}, 40},
+		{linear, stack.Rollout{New: 2, Wanted: 4}, 50},
+		{linear, stack.Rollout{New: 1, Wanted: 1}, 0},
+		{linear, stack.Rollout{New: 3, Wanted: 3}, 0},
+		{linear, stack.Rollout{New: 4, Wanted: 4}, 100},
+		{spec.Rollout{Strategy: spec.Rolling, Size: 1}, stack.Rollout{Old: 3, New: 1, Wanted: 4}, 25},
+		{spec.Rollout{Strategy: spec.AllAtOnce}, stack.Rollout{New: 1, Wanted: 1}, 100},
+	} {
+		require.Equal(t, c.want, trafficOf(c.plan, &c.at), "%+v of %+v", c.at, c.plan)
+	}
 }
 
 // How fast waits pass is what the sandbox that runs says, whatever this process was told.

@@ -117,14 +117,24 @@ func (r *Revision) Note() string {
 // why is the first sentence of its error; of a rollout that was turned back, that.
 func (r *Revision) why() string {
 	text, _, _ := strings.Cut(r.Error, "\n")
-	if at := strings.Index(text, "the rollout of "); at >= 0 && strings.Contains(text[at:], "turned back") {
-		if strings.Contains(text[at:], "by hand") {
-			return "its rollout was turned back by hand"
-		}
+	if turned, byHand := turnedBack(text); byHand {
+		return "its rollout was turned back by hand"
+	} else if turned {
 		return "its rollout was turned back"
 	}
 	text, _, _ = strings.Cut(text, ". ")
 	return text
+}
+
+// turnedBack tells whether an update failed since its rollout was turned back, and whether
+// somebody did that by hand.
+func turnedBack(failure string) (turned, byHand bool) {
+	text, _, _ := strings.Cut(failure, "\n")
+	at := strings.Index(text, "the rollout of ")
+	if at < 0 || !strings.Contains(text[at:], "turned back") {
+		return false, false
+	}
+	return true, strings.Contains(text[at:], "by hand")
 }
 
 // Whole tells that it was brought to its end.

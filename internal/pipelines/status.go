@@ -144,6 +144,10 @@ func (p *Pipeline) ended(last stack.Update) (Status, error) {
 		case half != nil:
 			msg += ": " + half.Name + ": " + firstLine(half.InitErrors[0])
 		}
+		if turned, _ := turnedBack(last.Error); turned { // what is recorded is what was turned back
+			return fault.New(fault.Deployment, "%s", msg).
+				WithHint("What served before serves on. Mend the change and bring %s up, or `pipelinetui rollback %s` takes it out of the stack; `pipelinetui history %s` has the revisions.", p.ID, p.ID, p.ID)
+		}
 		return fault.New(fault.Deployment, "%s", msg).
 			WithHint("Run `pipelinetui %s %s` again; `pipelinetui show %s` has the history.", verb, p.ID, p.ID)
 	}

@@ -323,10 +323,17 @@ func Rollout(r *stack.Rollout, now time.Time) string {
 			text += ", " + Line(r.Message, 200)
 		}
 	} else {
-		text += fmt.Sprintf(", %d of %s of the new fleet take traffic, %d of the old one", r.New, Count(r.Wanted, "instance", "instances"), r.Old)
+		takes := "no traffic"
+		switch {
+		case r.Percent > 0:
+			takes = fmt.Sprintf("%d%% of the traffic", r.Percent)
+		case r.New > 0 && !r.TurningBack:
+			takes = "a part of the traffic"
+		}
+		text += fmt.Sprintf(", the new fleet takes %s with %d of %s, the old one has %d", takes, r.New, Count(r.Wanted, "instance", "instances"), r.Old)
 	}
-	if left := r.Next.Sub(now); left > 0 {
-		text += ", next step in " + Duration(left.Round(time.Second))
+	if left := r.Next.Sub(now).Round(time.Second); left > 0 {
+		text += ", next step in " + Duration(left)
 	}
 	for _, a := range r.Alarms {
 		if a.State == "ALARM" {

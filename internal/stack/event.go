@@ -66,6 +66,9 @@ type Rollout struct {
 	Old    int `json:"oldInstances"`
 	New    int `json:"newInstances"`
 	Wanted int `json:"newInstancesWanted"`
+	// Percent is the share of the traffic that the new fleet takes by the deployment's plan; 0
+	// while it takes none, or if what SageMaker tells leaves it open.
+	Percent int `json:"trafficPercent,omitempty"`
 	// Next is when the wait of this phase ends; zero if it has none.
 	Next time.Time `json:"next,omitzero"`
 	// Alarms are those that turn it back.

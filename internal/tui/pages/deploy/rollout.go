@@ -51,11 +51,14 @@ func (p *Page) rolloutLines(r *stack.Rollout, w, room int) []string {
 		style, word = th.Bad, "turning back"
 	}
 	phase := th.Muted.Render(dot(th)) + render.Line(r.Phase, 40)
-	if left := r.Next.Sub(p.Env.Now()); left > 0 {
-		phase += th.Muted.Render(dot(th) + "next step in " + render.Duration(left.Round(time.Second)))
+	if left := r.Next.Sub(p.Env.Now()).Round(time.Second); left > 0 {
+		phase += th.Muted.Render(dot(th) + "next step in " + render.Duration(left))
 	}
-	fleets := fmt.Sprintf(" new %d of %d%sold %d", r.New, r.Wanted, dot(th), r.Old)
-	done, all := r.New, max(1, r.Wanted)
+	share, done, all := "", r.New, max(1, r.Wanted)
+	if r.Percent > 0 {
+		share, done, all = fmt.Sprintf(" takes %d%%", r.Percent), r.Percent, 100
+	}
+	fleets := fmt.Sprintf(" new %d of %d%s%sold %d", r.New, r.Wanted, share, dot(th), r.Old)
 	if a := r.Alias; a != nil {
 		done, all = a.Percent, 100
 		fleets = fmt.Sprintf(" %s version %s %d%%%sversion %s %d%%", render.Line(a.Of, 20), render.Line(a.To, 12), a.Percent, dot(th), render.Line(a.From, 12), 100-a.Percent)

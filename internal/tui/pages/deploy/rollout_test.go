@@ -82,6 +82,11 @@ func TestARolloutIsShownAndTurnedBack(t *testing.T) {
 	say(rolling("Baking", 1, "OK"))
 	x.Until("new 1 of 7 · old 7 · Baking · next step in 3m59s")
 	x.Until("turned back by ✔ 5xx  ○ checkout-errors")
+	few := rolling("Baking", 7, "OK")
+	few.Rollout.Percent = 20
+	say(few)
+	x.Until("new 7 of 7 takes 20% · old 7 · Baking")
+	say(rolling("Baking", 1, "OK"))
 	alias := stack.Event{Type: stack.EventRollout, Rollout: &stack.Rollout{URN: "alias", Phase: "Baking", Alias: &stack.AliasRollout{Of: "function", From: "6", To: "7", Percent: 20}}}
 	say(alias)
 	x.Until("function version 7 20% · version 6 80%")
