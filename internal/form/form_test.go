@@ -183,7 +183,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 				require.NoError(t, err)
 				text, err := want.YAML(f.Template(), where, true)
 				require.NoError(t, err)
-				file := filepath.Join(where, "spec-"+filepath.Base(t.TempDir())+".yaml")
+				file := filepath.Join(where, c.name+".yaml") // two share the folder
 				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 				set, err := spec.Load(file, catalog(t), spec.Options{Region: "eu-west-1"})
 				require.NoError(t, err, text)
