@@ -62,35 +62,39 @@ type world struct {
 	stopped chan error
 }
 
-// theWorld is the one that tests share which name their own pipelines.
+// theWorld is the one that tests share which name their own pipelines. Each round of -count
+// and -cpu has one of its own, since names of executions stay taken.
 var theWorld sharedWorld
 
 type sharedWorld struct {
-	once sync.Once
-	*world
+	mu    sync.Mutex
+	users map[string]*testing.T // of the newest, by name
+	all   []*world
 }
 
 func (s *sharedWorld) close() {
-	if s.world == nil {
-		return
+	for _, w := range s.all {
+		w.stop()
+		<-w.stopped
+		_ = os.RemoveAll(w.home)
 	}
-	s.stop()
-	<-s.stopped
-	_ = os.RemoveAll(s.home)
 }
 
 // inWorld returns the shared world.
 func inWorld(t *testing.T) *world {
 	t.Helper()
-	theWorld.once.Do(func() {
+	s := &theWorld
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before := s.users[t.Name()]; len(s.all) == 0 || before != nil && before != t {
 		home, err := os.MkdirTemp("", "pipelinetui-cli") //nolint:usetesting // it outlives the test that comes first
 		require.NoError(t, err)
 		w := newHome(t, home)
 		w.serve(t)
-		theWorld.world = w
-	})
-	require.NotNil(t, theWorld.world, "the shared world could not be made")
-	return theWorld.world
+		s.all, s.users = append(s.all, w), map[string]*testing.T{}
+	}
+	s.users[t.Name()] = t
+	return s.all[len(s.all)-1]
 }
 
 // newHome is a home without a sandbox.

@@ -164,7 +164,7 @@ func TestKillLeavesALockAndAPendingOperation(t *testing.T) {
 	require.NotEmpty(t, locks[0].User)
 	require.NotZero(t, locks[0].PID)
 	require.WithinDuration(t, time.Now(), locks[0].Since, time.Minute)
-	require.True(t, locks[0].Stale, "its process is gone")
+	require.True(t, locks[0].Stale, "its process is gone: %+v", locks[0])
 
 	state, err := f.State(t.Context(), testStack)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,7 +46,20 @@ func held(t *testing.T, answer http.HandlerFunc) (url string, asked <-chan struc
 
 // While STS does not answer and the Pulumi CLI is being downloaded, the screen is there:
 // it draws, answers keys, offers links and lets its user leave.
+//
+// It runs in a process of its own: the variables of proxies are read once in a process's life,
+// by whatever asks first.
 func TestNothingThatIsOpenedHoldsUpTheScreen(t *testing.T) { // it sets variables of the process
+	const alone = "PIPELINETUI_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		self, err := os.Executable()
+		require.NoError(t, err)
+		c := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$")
+		c.Env = append(os.Environ(), alone+"=1")
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, string(out))
+		return
+	}
 	sts, checking, answer := held(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/ann</Arn>`+
