@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,10 +46,12 @@ func TestWatchLivesThroughAnOutage(t *testing.T) {
 			b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning, start: t0, events: long(1)[:3]})
 			w := b.Watch(t.Context(), arnFor("x"), nil)
 			<-w.Events()
-			gone := b.clk.Now()
+			var gone atomic.Pointer[time.Time] // since the first question: until it is asked time goes on
 			b.api.mu.Lock()
 			b.api.before = func(string, int) error {
-				if b.clk.Now().Sub(gone) < c.away {
+				now := b.clk.Now()
+				gone.CompareAndSwap(nil, &now)
+				if now.Sub(*gone.Load()) < c.away {
 					return c.err
 				}
 				b.api.with("x", func(r *fakeRun) {
@@ -65,7 +68,7 @@ func TestWatchLivesThroughAnOutage(t *testing.T) {
 				return
 			}
 			require.Error(t, err)
-			require.Less(t, b.clk.Now().Sub(gone), c.away)
+			require.Less(t, b.clk.Now().Sub(*gone.Load()), c.away)
 			calls := b.api.count("DescribeExecution")
 			_, err = b.Describe(t.Context(), arnFor("x"))
 			require.Error(t, err)
