@@ -187,7 +187,7 @@ func (o *s3Objects) failed(ctx context.Context, err error, op string) error {
 	var way net.Error
 	switch {
 	case errors.Is(context.Cause(ctx), errSilent):
-		return unreached(fault.Timeout, errSilent)
+		return unreached(fault.Unreachable, errSilent)
 	case ctx.Err() == nil && fault.KindOf(classified) != fault.Unauthenticated && answeredNothing(err) && errors.As(err, &way):
 		return unreached(fault.KindOf(classified), way)
 	}

@@ -187,7 +187,7 @@ func TestAStoreThatIsSilentIsGivenUp(t *testing.T) { // see useAWS
 	objects.(*s3Objects).patience = 1 // nothing else comes
 	_, err = objects.Read(t.Context(), ".pulumi/meta.yaml")
 	require.ErrorIs(t, err, stack.ErrNoAnswer)
-	require.ErrorIs(t, err, fault.Timeout)
+	require.ErrorIs(t, err, fault.Unreachable)
 	_, err = objects.List(t.Context(), ".pulumi/")
 	require.ErrorIs(t, err, stack.ErrNoAnswer)
 }

@@ -175,7 +175,6 @@ func Classify(err error) error {
 	if errors.As(err, &api) {
 		return classifyAPI(api, err)
 	}
-	var netErr net.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fault.New(fault.Canceled, "cancelled").Because(err)
@@ -186,12 +185,12 @@ func Classify(err error) error {
 		strings.Contains(err.Error(), "no EC2 IMDS role found"):
 		return fault.New(fault.Unauthenticated, "no AWS credentials were found").Because(err).
 			WithHint("Set AWS_PROFILE or --profile, or run `aws configure` or `aws sso login`.")
+	case fault.OfNetwork(err):
+		return fault.New(fault.Unreachable, "the endpoint cannot be reached: %s", last(err)).Because(err).
+			WithHint("Check the network, HTTPS_PROXY, --region and --endpoint-url; for the sandbox run `pipelinetui sandbox status`.")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.New(fault.Timeout, "the endpoint did not answer in time").Because(err).
 			WithHint("Check the network, --region and --endpoint-url.")
-	case errors.As(err, &netErr):
-		return fault.New(fault.Internal, "the endpoint cannot be reached: %s", last(err)).Because(err).
-			WithHint("Check the network, --region and --endpoint-url; for the sandbox run `pipelinetui sandbox status`.")
 	}
 	return fault.New(fault.Internal, "%s", last(err)).Because(err)
 }

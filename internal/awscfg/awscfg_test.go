@@ -140,7 +140,7 @@ func TestAServerThatIsGoneIsNoMatterOfCredentials(t *testing.T) {
 	require.NoError(t, err)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	_, err = Check(t.Context(), cfg)
-	require.ErrorIs(t, err, fault.Internal)
+	require.ErrorIs(t, err, fault.Unreachable)
 	require.ErrorContains(t, err, "cannot be reached")
 }
 

@@ -102,6 +102,12 @@ var pages = []page{
 		"Nothing, if that was meant. What was begun is named; `pipelinetui list` shows how everything is.",
 	},
 	{"timeout", "the time to wait is over", "The time of --timeout, or a bound of the program's own, has passed. What is waited for goes on.", "Look again later, or wait longer."},
+	{
+		"unreachable", "there is no way to what was to be asked",
+		"A name is not known to DNS, a connection is refused, cut or gives no answer, a certificate is not trusted, or a proxy refuses. Nothing is known of what is behind it.",
+		"Check the network, HTTPS_PROXY and NO_PROXY, certificates (AWS_CA_BUNDLE, SSL_CERT_FILE), and the address: --region, --endpoint-url, --backend or the mirror. " +
+			"`pipelinetui doctor` shows each with its source.",
+	},
 	{"unsupported", "it is known, and not possible here", "This template, target, backend or system cannot do it.", "The hint names another way, where there is one."},
 	{
 		"deployment", "a resource could not be created, changed or deleted",

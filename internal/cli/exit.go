@@ -32,7 +32,7 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{ExitOK, "done"},
-	{ExitError, "internal or unexpected error; also: a state or another file of pipelinetui's own is damaged, AWS throttles, or standard output does not take what is written"},
+	{ExitError, "internal or unexpected error; also: a state or another file of pipelinetui's own is damaged, AWS throttles, there is no way through the network to what is asked, or standard output does not take what is written"},
 	{ExitUsage, "wrong usage or invalid input; also: a confirmation was needed and nobody could be asked, or the stack has changed since it was"},
 	{ExitCredentials, "credentials are missing, wrong, expired or not sufficient"},
 	{ExitDeployment, "a deployment failed (of several pipelines: at least one), or was turned back; also: checks of the account, or of what is to be " +

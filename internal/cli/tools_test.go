@@ -100,7 +100,7 @@ func TestVersionCheck(t *testing.T) {
 		at(server.URL, "--check").ends(t, ExitError, "the newest release is not known", "PIPELINETUI_RELEASE_URL")
 	}
 	server.Close()
-	at(server.URL, "--check").ends(t, ExitError, "the newest release is not known: download "+server.URL+": ", "connection refused", "PIPELINETUI_RELEASE_URL")
+	at(server.URL, "--check").ends(t, ExitError, "the newest release is not known: download "+server.URL+": ", "connection refused", "PIPELINETUI_RELEASE_URL", "code: unreachable")
 	require.Equal(t, ExitError, at(server.URL, "--check", "-o", "json").code)
 	at("ftp://x", "--check").ends(t, ExitUsage, "not an http or https URL")
 }

@@ -245,7 +245,11 @@ func (r *Refresh) broken(ctx context.Context, address *url.URL, err error) error
 	} else if cause != nil {
 		err = cause
 	}
-	return fault.New(fault.Internal, "%s cannot be read: %s", address.Redacted(), fault.Reason(err)).Because(err).
+	kind := fault.KindOf(err)
+	if errors.Is(err, errSilent) {
+		kind = fault.Unreachable
+	}
+	return fault.New(kind, "%s cannot be read: %s", address.Redacted(), fault.Reason(err)).Because(err).
 		WithHint("Check the network and HTTPS_PROXY. The prices that were there stay.")
 }
 

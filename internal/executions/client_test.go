@@ -238,8 +238,8 @@ func TestErrorsAreClassified(t *testing.T) {
 			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
 			Err:      apiError("InternalServerError", "x"),
 		}, fault.Internal, transientTries},
-		{"refused", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, fault.Internal, 1},
-		{"reset", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}, fault.Internal, transientTries},
+		{"refused", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, fault.Unreachable, 1},
+		{"reset", &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}, fault.Unreachable, transientTries},
 		{"no credentials", fmt.Errorf("operation error SFN: get identity: get credentials: failed to refresh cached credentials"), fault.Unauthenticated, 1},
 		{"unheard", apiError("Whatever", "x"), fault.Internal, 1},
 	}

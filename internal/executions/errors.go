@@ -71,6 +71,7 @@ func classify(op operation, err error) error {
 		}
 		out.Msg, out.Docs = messageOf(api), docsAPI+"API_"+string(op)+".html"
 	case isNetwork(err):
+		out.Kind = fault.Unreachable
 		out.Msg = "cannot reach the Step Functions endpoint: " + rootText(err)
 		out.Hint = "Check the network, the region and --endpoint-url; `pipelinetui doctor` shows what is used."
 	case strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "get identity"):

@@ -152,7 +152,7 @@ func OpenPush(ctx context.Context, cfg aws.Config, topic string, clk clock.Clock
 // pushFault classifies what SQS or SNS has refused.
 func pushFault(err error) error {
 	var api smithy.APIError
-	out := &fault.Error{Kind: fault.Internal, Msg: err.Error(), Err: err}
+	out := &fault.Error{Kind: fault.KindOf(err), Msg: err.Error(), Err: err}
 	if errors.As(err, &api) {
 		out.Msg = messageOf(api)
 		if r := ruleOf(api.ErrorCode()); r.kind != "" {

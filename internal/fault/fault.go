@@ -28,6 +28,7 @@ const (
 	Throttled       Kind = "Throttled"       // a quota was used up
 	Canceled        Kind = "Canceled"        // the user asked to stop
 	Timeout         Kind = "Timeout"         // a deadline of ours ran out
+	Unreachable     Kind = "Unreachable"     // there is no way to what was to be asked: names, connections, certificates, proxies
 	Unsupported     Kind = "Unsupported"     // known, but not possible here
 	Deployment      Kind = "Deployment"      // the engine ran and a resource failed
 	NotReady        Kind = "NotReady"        // the account would make a deployment fail: nothing was begun
@@ -115,7 +116,8 @@ func Passing(err error) bool {
 }
 
 // KindOf returns the kind of the outermost *Error in err's chain, Canceled or
-// Timeout for context errors, "" for nil and Internal for anything else.
+// Timeout for context errors, Unreachable for those of the network, "" for nil and Internal
+// for anything else.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -127,6 +129,8 @@ func KindOf(err error) Kind {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return Canceled
+	case OfNetwork(err):
+		return Unreachable
 	case errors.Is(err, context.DeadlineExceeded):
 		return Timeout
 	}

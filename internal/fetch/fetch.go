@@ -36,6 +36,8 @@ const (
 // maxText bounds what Text reads: lists of checksums have some kilobytes.
 const maxText = 1 << 20
 
+var errLarge = fmt.Errorf("it is larger than %d bytes", maxText)
+
 // Progress is told how many bytes are there and how many there will be, 0 if the server
 // did not say. It is called from the goroutine of File, at most every tenth of a second
 // and once at the end.
@@ -56,7 +58,8 @@ type Request struct {
 }
 
 // File downloads a file and returns its SHA-256. It is not for two downloads of one Path
-// at a time. Errors are Canceled, NotFound (the server has no such file) or Internal; they
+// at a time. Errors are Canceled, NotFound (the server has no such file), Unreachable (there is no
+// way to it, or it has none to the file) or Internal; they
 // name the URL without user and password.
 func File(ctx context.Context, r Request) (sum string, err error) {
 	part := r.Path + ".part"
@@ -82,7 +85,7 @@ func File(ctx context.Context, r Request) (sum string, err error) {
 			idle, furthest = 0, reached
 		}
 		if idle >= attempts {
-			return "", fault.New(fault.Internal, "download %s: %s", Safe(r.URL), reason(err)).Because(err).
+			return "", fault.New(kindOf(err), "download %s: %s", Safe(r.URL), reason(err)).Because(err).
 				WithHint("Check the network and HTTPS_PROXY. What is there stays: the next attempt goes on from it.")
 		}
 		r.Pause(ctx)
@@ -240,11 +243,16 @@ func Text(ctx context.Context, address string) (string, error) {
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		if resp.StatusCode != http.StatusOK {
-			return "", refused(address, resp)
+			if err = refused(address, resp); final(err) {
+				return "", err
+			}
 		}
 		var raw []byte
+		if err != nil {
+			return "", fault.New(kindOf(err), "download %s: %s", Safe(address), err).Because(err).WithHint("Check the network and HTTPS_PROXY.")
+		}
 		if raw, err = io.ReadAll(io.LimitReader(resp.Body, maxText+1)); err == nil && len(raw) > maxText {
-			err = fmt.Errorf("it is larger than %d bytes", maxText)
+			err = errLarge
 		}
 		if err == nil {
 			return string(raw), nil
@@ -253,7 +261,7 @@ func Text(ctx context.Context, address string) (string, error) {
 	if ctx.Err() != nil {
 		return "", stopped(ctx, address)
 	}
-	return "", fault.New(fault.Internal, "download %s: %s", Safe(address), reason(err)).Because(err).
+	return "", fault.New(kindOf(err), "download %s: %s", Safe(address), reason(err)).Because(err).
 		WithHint("Check the network and HTTPS_PROXY.")
 }
 
@@ -278,6 +286,27 @@ func Safe(address string) string {
 	return u.String()
 }
 
+// answerError is an answer that is no file, and may be another one the next time.
+type answerError struct {
+	code   int
+	status string
+}
+
+func (e *answerError) Error() string { return "the server answers " + e.status }
+
+// kindOf is what kind of error ended a download: that there is no way to the server is also
+// what those between say.
+func kindOf(err error) fault.Kind {
+	var answer *answerError
+	switch {
+	case errors.Is(err, errLarge):
+		return fault.Internal
+	case errors.As(err, &answer) && answer.code != http.StatusBadGateway && answer.code != http.StatusServiceUnavailable && answer.code != http.StatusGatewayTimeout:
+		return fault.Internal
+	}
+	return fault.Unreachable
+}
+
 func refused(address string, resp *http.Response) error {
 	switch resp.StatusCode {
 	case http.StatusNotFound, http.StatusForbidden, http.StatusGone:
@@ -287,7 +316,7 @@ func refused(address string, resp *http.Response) error {
 		return fault.New(fault.NotFound, "%s is refused: the server answers %s", Safe(address), resp.Status).
 			WithHint("Give user and password in HTTPS_PROXY, or in the mirror's address.")
 	default:
-		return fmt.Errorf("the server answers %s", resp.Status)
+		return &answerError{resp.StatusCode, resp.Status}
 	}
 }
 

@@ -165,7 +165,7 @@ func TestADownloadThatComesNoFurtherEnds(t *testing.T) {
 		}))
 		_, err := File(t.Context(), Request{URL: s.URL, Path: filepath.Join(t.TempDir(), "x"), Pause: func(context.Context) {}})
 		s.Close()
-		require.ErrorIs(t, err, fault.Internal)
+		require.ErrorIs(t, err, fault.Unreachable)
 		require.Equal(t, attempts+1, asked, "the first brought something")
 	}
 }
@@ -202,7 +202,9 @@ func TestAFileMustBeWhatItsChecksumSays(t *testing.T) {
 
 func TestServersThatRefuse(t *testing.T) {
 	t.Parallel()
-	for code, kind := range map[int]error{http.StatusNotFound: fault.NotFound, http.StatusUnauthorized: fault.NotFound, http.StatusBadGateway: fault.Internal} {
+	for code, kind := range map[int]error{
+		http.StatusNotFound: fault.NotFound, http.StatusUnauthorized: fault.NotFound, http.StatusInternalServerError: fault.Internal, http.StatusBadGateway: fault.Unreachable,
+	} {
 		asked := 0
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			asked++
@@ -216,7 +218,7 @@ func TestServersThatRefuse(t *testing.T) {
 		_, err = Text(t.Context(), address)
 		require.Error(t, err)
 		require.NotContains(t, err.Error()+fault.HintOf(err), "hidden")
-		if code == http.StatusBadGateway {
+		if code >= http.StatusInternalServerError {
 			require.Equal(t, attempts+1, asked, "what may pass is tried again")
 		} else {
 			require.Equal(t, 2, asked)
@@ -224,7 +226,7 @@ func TestServersThatRefuse(t *testing.T) {
 		s.Close()
 	}
 	_, err := File(t.Context(), Request{URL: "http://127.0.0.1:1/hidden", Path: filepath.Join(t.TempDir(), "x"), Pause: func(context.Context) {}})
-	require.ErrorIs(t, err, fault.Internal)
+	require.ErrorIs(t, err, fault.Unreachable)
 }
 
 func TestSumOf(t *testing.T) {

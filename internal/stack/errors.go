@@ -36,6 +36,10 @@ type textRule struct {
 	hint string
 }
 
+// ofNetwork matches what a process says where there is no way to a server.
+var ofNetwork = lazyregexp.New(`(?i)connection refused|no such host|i/o timeout|network is unreachable|TLS handshake|x509: |proxyconnect|` +
+	`context deadline exceeded|dial tcp`)
+
 var textRules = []textRule{
 	{
 		re:   lazyregexp.New(`(?i)incorrect passphrase|failed to decrypt|cipher: message authentication failed`),
@@ -74,9 +78,12 @@ var textRules = []textRule{
 		hint: "Create the bucket, or set --backend to one that exists.",
 	},
 	{
-		re: lazyregexp.New(`(?i)connection refused|no such host|i/o timeout|network is unreachable|` +
-			`TLS handshake|context deadline exceeded|dial tcp|unable to open bucket|unable to check if bucket|` +
-			`could not list|no such file or directory|not a directory`),
+		re:   ofNetwork,
+		kind: fault.Unreachable, msg: "the state backend cannot be reached",
+		hint: "Check --backend, the network, HTTPS_PROXY and the credentials of the state backend.",
+	},
+	{
+		re:   lazyregexp.New(`(?i)unable to open bucket|unable to check if bucket|could not list|no such file or directory|not a directory`),
 		kind: fault.Internal, msg: "the state backend cannot be reached",
 		hint: "Check --backend, the network and the credentials of the state backend.",
 	},
@@ -99,7 +106,7 @@ func (e *Engine) classifyText(op, stdout, stderr string, code int, err error) er
 		msg := line
 		if rule.msg != "" {
 			msg = rule.msg
-			if rule.kind == fault.Internal {
+			if rule.kind == fault.Internal || rule.kind == fault.Unreachable {
 				msg += " (" + e.Backend() + "): " + line
 			}
 		}

@@ -229,7 +229,7 @@ func TestUnreachableBackend(t *testing.T) {
 	})
 	run, err := f.Up(t.Context(), Job{Stack: testStack, Program: stashes("s")})
 	_, events, err := wait(t, run, err)
-	require.ErrorIs(t, err, fault.Internal)
+	require.ErrorIs(t, err, fault.Unreachable)
 	require.Contains(t, err.Error(), "the state backend cannot be reached")
 	require.Contains(t, err.Error(), "connection refused")
 	require.Contains(t, fault.HintOf(err), "--backend")

@@ -216,8 +216,12 @@ func (e *Engine) installPlugin(ctx context.Context, p Plugin, progress func(Down
 		if msg == "" {
 			msg = err.Error()
 		}
+		kind := fault.Internal
+		if ofNetwork.MatchString(stderr) {
+			kind = fault.Unreachable
+		}
 		return (&fault.Error{
-			Kind: fault.Internal, Op: op, Msg: msg,
+			Kind: kind, Op: op, Msg: msg,
 			Err: &cliError{Err: err, Code: code, Stderr: stderr},
 		}).WithHint(pluginHint, e.env[envHome], p.Name, p.Version)
 	}

@@ -129,7 +129,7 @@ func TestAPluginThatCannotBeFetched(t *testing.T) {
 	server.Close()
 	f := open(t, "")
 	err := f.InstallPlugins(t.Context(), []Plugin{{"one", "1.2.3", server.URL}}, nil)
-	require.ErrorIs(t, err, fault.Internal)
+	require.ErrorIs(t, err, fault.Unreachable)
 	require.ErrorContains(t, err, "install the plugin one 1.2.3")
 	require.Contains(t, fault.HintOf(err), "pulumi plugin install resource one v1.2.3")
 	require.Contains(t, fault.HintOf(err), "HTTPS_PROXY")
