@@ -309,6 +309,7 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 			return res, err
 		}
 	}
+	o.freed(ctx, a, t, op, p)
 	region := p.Region
 	if region == "" {
 		region = t.Region

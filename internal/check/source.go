@@ -117,7 +117,8 @@ func (s *source) fill(b *strings.Builder, text string, in int, lookup func(strin
 	for _, m := range reference.FindAllStringSubmatchIndex(text, -1) {
 		from, to := m[0], m[1]
 		v := lookup(text[m[2]:m[3]])
-		whole := from > 0 && text[from-1] == '"' && (from < 2 || text[from-2] != '\\') && to < len(text) && text[to] == '"'
+		// The quote before it may be the one behind another: "${A}"${B}".
+		whole := from > last && text[from-1] == '"' && (from < 2 || text[from-2] != '\\') && to < len(text) && text[to] == '"'
 		if whole && isKey(text[to+1:]) {
 			whole = false
 		}

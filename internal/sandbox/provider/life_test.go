@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -229,6 +230,23 @@ func TestLifeIAM(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); l.run(t, d) })
 	}
+}
+
+// A role that somebody has put into an instance profile goes all the same.
+func TestRoleLeavesItsInstanceProfiles(t *testing.T) {
+	t.Parallel()
+	d, cfg := sandboxed(t, map[string]any{})
+	r := d.mustCreate(roleType, "r", map[string]any{"assumeRolePolicy": trust, "name": "held"})
+	api := iam.NewFromConfig(cfg)
+	_, err := api.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("p")})
+	require.NoError(t, err)
+	_, err = api.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String("p"), RoleName: &r.id})
+	require.NoError(t, err)
+	d.delete(r)
+	require.Empty(t, d.read(r).id)
+	left, err := api.GetInstanceProfile(t.Context(), &iam.GetInstanceProfileInput{InstanceProfileName: aws.String("p")})
+	require.NoError(t, err, "the profile is somebody else's")
+	require.Empty(t, left.InstanceProfile.Roles)
 }
 
 // A policy has at most five versions: the sixth change must make room.

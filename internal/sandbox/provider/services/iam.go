@@ -142,7 +142,12 @@ func setBoundary(ctx context.Context, c *Call, role, boundary *string) error {
 	return err
 }
 
+// As the provider does it, a role is taken out of the instance profiles that somebody has put
+// it into, which would hold it. (terraform-provider-aws, internal/service/iam/role.go, deleteRole)
 func deleteRole(ctx context.Context, c *Call, id string, last *roleState) error {
+	if err := leaveProfiles(ctx, c, id); err != nil {
+		return gone(err, noEntity)
+	}
 	if deref(last.ForceDetachPolicies) {
 		if err := emptyRole(ctx, c, id); err != nil {
 			return gone(err, noEntity)
@@ -150,6 +155,25 @@ func deleteRole(ctx context.Context, c *Call, id string, last *roleState) error 
 	}
 	_, err := c.IAM().DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String(id)})
 	return gone(err, noEntity)
+}
+
+func leaveProfiles(ctx context.Context, c *Call, role string) error {
+	pages := iam.NewListInstanceProfilesForRolePaginator(c.IAM(), &iam.ListInstanceProfilesForRoleInput{RoleName: &role})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range page.InstanceProfiles {
+			_, err := c.IAM().RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{
+				RoleName: &role, InstanceProfileName: page.InstanceProfiles[i].InstanceProfileName,
+			})
+			if err := ignore(err, noEntity); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // emptyRole takes all policies off a role.
