@@ -79,7 +79,7 @@ func (s *Service) putMetricData(_ context.Context, req *wire.Request, in *sdk.Pu
 	case len(in.EntityMetricData) > 0:
 		return nil, unsupported("the sandbox does not take EntityMetricData")
 	case req.HTTP != nil && strings.HasPrefix(namespace, "AWS/"):
-		return nil, badValue("The value %s for parameter Namespace is invalid: namespaces of AWS are for its services.", namespace)
+		return nil, badValue("The value AWS/ for parameter Namespace is invalid.") // https://github.com/boto/boto3/issues/1847
 	}
 	points := map[string]stat{}
 	for i, d := range in.MetricData {

@@ -111,6 +111,7 @@ func TestSessionPoliciesAndTags(t *testing.T) {
 		out, err := sts.NewFromConfig(from).AssumeRole(ctx, in)
 		cfg := w.Admin()
 		if err == nil {
+			require.Equal(t, in.Policy != nil || in.PolicyArns != nil || in.Tags != nil, out.PackedPolicySize != nil)
 			cfg.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 		}
 		return cfg, err
