@@ -84,6 +84,7 @@ type environment struct {
 	token     string // shared with our own bootstraps, which send it back
 
 	used    time.Time // by the pool
+	first   time.Time // when it had done its first work; by the pool
 	retired bool      // by the pool
 	spent   bool      // by the invocation that it has
 

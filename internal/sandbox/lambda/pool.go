@@ -175,6 +175,9 @@ func (p *pool) forget(e *environment) {
 
 func (p *pool) release(e *environment) {
 	e.used = p.s.Clock.Now()
+	if e.first.IsZero() {
+		e.first = e.used
+	}
 	p.mu.Lock()
 	keep := e.alive() && !e.spent && !e.retired && !p.closed
 	if keep {

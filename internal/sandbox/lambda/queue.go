@@ -13,8 +13,8 @@ const (
 	// than one that was held up for nothing.
 	patience = 60 * time.Second
 	// turn is how long the first in the queue waits for an environment of its own
-	// function before another function's is ended for it. Starting one costs more
-	// than waiting a little.
+	// function before another function's is ended for it, and how long that one has
+	// worked by then. Starting one costs more than waiting a little.
 	turn = 2 * time.Second
 )
 
@@ -104,16 +104,19 @@ func (p *pool) serve() {
 	}
 }
 
-// next is whose turn it is: the first, unless all that is free is an environment
-// of another function, for which somebody waits too, and the first has not waited
-// for long.
+// next is whose turn it is: the first, unless all that is free is an environment of another
+// function, for which somebody waits too, and either the first has not waited for long or the
+// environment has not worked for long. Without the second, where many more functions are asked
+// than there are environments, everybody has waited for long, and each invocation would end an
+// environment and start another.
 func (p *pool) next() int {
-	full := len(p.all)+p.starting >= p.s.MaxEnvironments
-	if !full || p.s.Clock.Now().Sub(p.waiters[0].since) >= turn {
+	if len(p.all)+p.starting < p.s.MaxEnvironments {
 		return 0
 	}
+	now := p.s.Clock.Now()
+	waited := now.Sub(p.waiters[0].since) >= turn
 	for i, w := range p.waiters {
-		if slices.ContainsFunc(p.idle, func(e *environment) bool { return e.key == w.key }) {
+		if slices.ContainsFunc(p.idle, func(e *environment) bool { return e.key == w.key && (!waited || now.Sub(e.first) < turn) }) {
 			return i
 		}
 	}

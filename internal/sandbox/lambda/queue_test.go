@@ -112,6 +112,35 @@ func TestNoFunctionStarvesAnother(t *testing.T) {
 	require.Len(t, p.waiters, 9)
 }
 
+// Where everybody has waited for long, an environment works for a while before it is ended for
+// another function: starting one for each invocation would be all that is done.
+func TestEnvironmentsWorkBeforeTheyEnd(t *testing.T) {
+	t.Parallel()
+	p, c := crowd(1)
+	mine, other := of("mine"), of("other")
+	e := p.busy(other)
+	_, first, err := p.line(environmentKey(mine))
+	require.NoError(t, err)
+	var others []*waiter
+	for range 3 {
+		_, w, err := p.line(e.key)
+		require.NoError(t, err)
+		others = append(others, w)
+	}
+	c.Advance(turn)
+	p.release(e)
+	require.Empty(t, first.given, "it has only begun to work")
+	c.Advance(turn / 2)
+	p.release(e)
+	require.Empty(t, first.given)
+	require.Same(t, e, (<-others[0].given).env)
+	require.Same(t, e, (<-others[1].given).env)
+	c.Advance(turn / 2)
+	p.release(e)
+	require.Same(t, e, (<-first.given).victim)
+	require.Empty(t, others[2].given)
+}
+
 func TestWaitingEnds(t *testing.T) {
 	t.Parallel()
 	p, c := crowd(1)
