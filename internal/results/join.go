@@ -8,11 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 )
 
 const (
 	// joinMemory bounds the items of a data set that wait for their results, in bytes.
 	joinMemory = 32 << 20
+	// joinSlack is how many that do not wait any more are kept in their order at least.
+	joinSlack = 10_000
 	// besidePage is how much of a data set is read around a page's place, in bytes, to
 	// either side.
 	besidePage = 2 << 20
@@ -122,8 +125,16 @@ func (j *Joiner) Fill(it *Item) error {
 			j.waiting[id] = input
 			j.order = append(j.order, id)
 			j.size += len(input)
+			if len(j.order) > 2*len(j.waiting)+joinSlack {
+				j.compact()
+			}
 		}
 	}
+}
+
+// compact forgets the order of what does not wait any more: most of a data set.
+func (j *Joiner) compact() {
+	j.order = slices.DeleteFunc(j.order, func(id string) bool { _, ok := j.waiting[id]; return !ok })
 }
 
 // drop gives up the oldest half of what waits.

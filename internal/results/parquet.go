@@ -18,7 +18,7 @@ import (
 // A row group ends with so many rows or bytes: it is held in memory.
 const (
 	groupRows  = 50_000
-	groupBytes = 8 << 20
+	groupBytes = 4 << 20
 )
 
 // Numbers of parquet.thrift.
@@ -44,6 +44,8 @@ type parquetWriter struct {
 	size    int
 	all     int64
 	groups  []rowGroup
+	// page and packed are room that is used again.
+	page, packed []byte
 }
 
 // chunk is the values of a column in a group.
@@ -106,8 +108,9 @@ func (w *parquetWriter) flush() {
 	g := rowGroup{rows: w.rows}
 	for i := range w.group {
 		c := &w.group[i]
-		page := append(levels(c.there), c.values.Bytes()...)
-		packed := snappy.Encode(nil, page)
+		w.page = append(append(w.page[:0], levels(c.there)...), c.values.Bytes()...)
+		w.packed = snappy.Encode(w.packed[:cap(w.packed)], w.page)
+		page, packed := w.page, w.packed
 		var head thrift
 		head.i32(1, 0) // a data page
 		head.i32(2, int64(len(page)))

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // for more at a time.
 const (
 	firstRange = 128 << 10
-	maxRange   = 4 << 20
+	maxRange   = 2 << 20
 )
 
 // ranges reads a part of an object, some of it at a time.
@@ -94,11 +95,12 @@ func fetch(ctx context.Context, api API, o Object, from, to int64) ([]byte, int6
 		}
 		size = aws.ToInt64(out.ContentLength)
 	}
-	raw, err := io.ReadAll(io.LimitReader(out.Body, to-from))
-	if err != nil {
+	var raw bytes.Buffer
+	raw.Grow(int(min(to-from, max(0, aws.ToInt64(out.ContentLength)))) + bytes.MinRead) // a range, of few MiB
+	if _, err := raw.ReadFrom(io.LimitReader(out.Body, to-from)); err != nil {
 		return nil, 0, unread(o, err)
 	}
-	return raw, size, nil
+	return raw.Bytes(), size, nil
 }
 
 // unread says why an object could not be read.

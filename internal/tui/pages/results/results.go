@@ -319,7 +319,8 @@ func (p *Panel) goTo(to, search string) tea.Cmd {
 		if err != nil {
 			return place{}, err
 		}
-		return read(ctx, store, at, from, false, search)
+		// Of nothing behind the last one there is nothing to see.
+		return read(ctx, store, at, from, from == set.End() && search == "", search)
 	})
 }
 
