@@ -60,6 +60,11 @@ func (a *App) Health(ctx context.Context, list []Existing, q health.Question) (o
 			}
 		}
 	}
+	if q.Brief {
+		for i := range out {
+			out[i].Created = list[i].Created() // no endpoint was asked
+		}
+	}
 	if err := a.priceIdleOnes(ctx, list, out); err != nil {
 		return nil, calls, err
 	}

@@ -333,7 +333,7 @@ func oneCosts(deps *Deps, p *usedDoc, now time.Time) string {
 		for _, l := range lines {
 			price, amount := "?", "?"
 			if l.Price != nil {
-				price, amount = l.Price.USD.Exact()+" a "+l.Unit, l.Amount.String()
+				price, amount = l.Price.USD.Exact()+" per "+l.Unit, l.Amount.String()
 			}
 			rows = append(rows, []render.Cell{render.T("  " + l.What), render.T(l.Quantity.String()), render.T(price), render.T(amount), render.S(l.Basis, st.Muted)})
 		}

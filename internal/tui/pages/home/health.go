@@ -80,9 +80,6 @@ func (p *Page) tookPulse() {
 	all := p.pulse.Value
 	for i := range all {
 		if at, ok := p.at[all[i].ID]; ok {
-			if all[i].Created.IsZero() {
-				all[i].Created = p.rows[at].created // a list asks no endpoint
-			}
 			p.rows[at].pulse = &all[i]
 			p.grid.Changed(at)
 		}
