@@ -86,14 +86,13 @@ func runBatch(ctx context.Context, deps *Deps, o *runOptions, id spec.ID) error 
 // endBatch waits for the ends of a batch, tells how far it is, and writes how it has ended.
 func endBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchDoc) error {
 	var shown time.Time
-	err := awaitBatch(ctx, deps, o, m, &doc.batchRun, func(p *executions.BatchProgress) {
+	err := awaitBatch(ctx, deps, o, m, &doc.batchRun, executions.MaxDescribed, func(p *executions.BatchProgress) {
 		// A line every few seconds is enough for a log; a terminal gets more.
-		if deps.now().Sub(shown) < 2*time.Second && !p.Done() {
+		if since := deps.now().Sub(shown); p.ToRead > 0 && since < sayEvery || since < 2*time.Second && !p.Done() {
 			return
 		}
 		shown = deps.now()
-		ended := p.Total - p.Running - p.Missing
-		deps.Note("%d of %d ended: %d succeeded, %d did not", ended, p.Total, p.Succeeded, ended-p.Succeeded)
+		deps.Note("%s", ended(p))
 	})
 	if err != nil {
 		return err
@@ -106,6 +105,16 @@ func endBatch(ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, do
 			WithHint("Run `pipelinetui executions list %s --batch %s --status FAILED` to see them.", m.ID, o.batch)
 	}
 	return nil
+}
+
+// ended says how far a batch is.
+func ended(p *executions.BatchProgress) string {
+	n := p.Total - p.Running - p.Missing
+	text := fmt.Sprintf("%d of %d ended: %d succeeded, %d did not", n, p.Total, p.Succeeded, n-p.Succeeded)
+	if p.ToRead > 0 {
+		text += fmt.Sprintf("; %s of %s outputs and errors read", render.Number(int64(p.Read)), render.Number(int64(p.ToRead)))
+	}
+	return text
 }
 
 func newBatchRun(id spec.ID, batch string) batchRun {
@@ -209,17 +218,21 @@ func launch(
 // maxShown bounds how many errors of the same sort are printed.
 const maxShown = 10
 
-// awaitBatch waits for the ends of a batch, and tells how far it is whenever it has looked.
+// awaitBatch waits for the ends of a batch, and tells how far it is whenever it has looked. Of
+// so many successes the outputs are read, if anybody will see them.
 func awaitBatch(
-	ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchRun, passed func(*executions.BatchProgress),
+	ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, doc *batchRun, outputs int, passed func(*executions.BatchProgress),
 ) error {
+	if !deps.Machine() {
+		outputs = 0 // a text counts them
+	}
 	names := make([]string, len(doc.Executions))
 	for i, x := range doc.Executions {
 		names[i] = x.Name
 	}
 	feed, shut := openFeed(ctx, deps, m)
 	defer shut()
-	w := m.Client.WatchBatch(ctx, m.Alias, names, feed)
+	w := m.Client.WatchBatch(ctx, m.Alias, names, feed, executions.Successes(outputs))
 	defer w.Cancel()
 	for p := range w.Events() {
 		if p.Lost != nil {
@@ -286,25 +299,32 @@ func batchText(deps *Deps, doc batchDoc) string {
 	return b.String()
 }
 
-// causes groups failures by error and message, the most frequent ones first come.
+// causes groups failures by error and message, whatever the numbers, ids and quoted values in
+// them, the most frequent first.
 func causes(items []batchItem) []string {
-	counts := map[string]int{}
+	counts, shown := map[string]int{}, map[string]string{}
 	var order []string
 	for _, x := range items {
 		if x.Error == "" && x.Cause == "" {
 			continue
 		}
-		key := strings.TrimSpace(x.Error + ": " + executions.MessageOf(x.Cause))
-		if counts[key] == 0 {
+		message := executions.MessageOf(x.Cause)
+		key := strings.TrimSpace(x.Error + ": " + executions.Alike(message))
+		text := strings.TrimSpace(x.Error + ": " + message)
+		switch counts[key]++; {
+		case counts[key] == 1:
 			order = append(order, key)
+			shown[key] = text
+		case shown[key] != text:
+			shown[key] = key
 		}
-		counts[key]++
 	}
+	slices.SortStableFunc(order, func(a, b string) int { return counts[b] - counts[a] })
 	if len(order) > maxShown {
 		order = order[:maxShown]
 	}
 	for i, key := range order {
-		order[i] = fmt.Sprintf("%d × %s", counts[key], key)
+		order[i] = fmt.Sprintf("%d × %s", counts[key], shown[key])
 	}
 	return order
 }

@@ -115,7 +115,7 @@ func runMany(ctx context.Context, deps *Deps, o *runOptions) error {
 	if o.wait || o.watch {
 		// Each takes its turn with the quotas; that one of many is slow holds up no other.
 		r.each(len(r.list), func(b *fleetBatch) error {
-			return awaitBatch(ctx, deps, o, b.m, &b.batchRun, func(p *executions.BatchProgress) { r.note(func() { r.progress[b] = *p }) })
+			return awaitBatch(ctx, deps, o, b.m, &b.batchRun, executions.MaxDescribed/len(r.list), func(p *executions.BatchProgress) { r.note(func() { r.progress[b] = *p }) })
 		})
 	}
 	return r.summary(ctx)
@@ -342,10 +342,12 @@ func (r *fleetRun) note(change func()) {
 		}
 		var p executions.BatchProgress
 		for _, of := range r.progress {
-			p.Total, p.Succeeded, p.Running, p.Missing = p.Total+of.Total, p.Succeeded+of.Succeeded, p.Running+of.Running, p.Missing+of.Missing
+			p.Succeeded, p.Running, p.Missing = p.Succeeded+of.Succeeded, p.Running+of.Running, p.Missing+of.Missing
+			p.Total, p.Read, p.ToRead = p.Total+of.Total, p.Read+of.Read, p.ToRead+of.ToRead
 		}
-		ended := p.Total - p.Running - p.Missing
-		return fmt.Sprintf("%d of %d ended: %d succeeded, %d did not", ended, r.started, p.Succeeded, ended-p.Succeeded)
+		p.Missing += r.started - p.Total // what was not looked for yet
+		p.Total = r.started
+		return ended(&p)
 	})
 }
 

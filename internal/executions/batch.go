@@ -1,6 +1,7 @@
 package executions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -46,6 +47,10 @@ type BatchProgress struct {
 	Missing int `json:"missing"`
 	// At is when the counts were taken.
 	At time.Time `json:"at"`
+	// Read and ToRead are how many have had their output or error read, of how many, once all
+	// have ended.
+	Read   int `json:"-"`
+	ToRead int `json:"-"`
 	// Lost is set once, when the feed has failed or is silent, and ends are looked for instead.
 	Lost error `json:"-"`
 }
@@ -69,7 +74,8 @@ type BatchWatch struct {
 func (w *BatchWatch) Events() <-chan BatchProgress { return w.events }
 
 // Wait returns when all executions have ended, in the order of the names. Of
-// more than MaxDescribed succeeded ones the rest lack Input and Output. One that
+// more than MaxDescribed succeeded ones, or as many as Successes said, the rest lack Input and
+// Output. One that
 // AWS still did not know at the end has no Status. The error is set if the watch
 // ended early; the details then hold what was known.
 func (w *BatchWatch) Wait() ([]Details, error) {
@@ -91,7 +97,7 @@ func (w *BatchWatch) Cancel() { w.cancel() }
 // of something, once a minute. What it tells whole is not described again. The watch goes on
 // without one that fails, or tells nothing of what the list shows to have ended, and says so
 // by BatchProgress.Lost. nil is no feed.
-func (c *Client) WatchBatch(ctx context.Context, machine string, names []string, feed Feed) *BatchWatch {
+func (c *Client) WatchBatch(ctx context.Context, machine string, names []string, feed Feed, opts ...WatchOption) *BatchWatch {
 	ctx, cancel := context.WithCancel(patiently(ctx))
 	w := &BatchWatch{events: make(chan BatchProgress), done: make(chan struct{}), cancel: cancel}
 	q := newQueue[BatchProgress]()
@@ -100,7 +106,10 @@ func (c *Client) WatchBatch(ctx context.Context, machine string, names []string,
 		defer q.close()
 		s := &sweeper{
 			c: c, machine: machine, names: names, q: q, began: c.cfg.Clock.Now(), have: make(map[string]*Details, len(names)), asked: map[string]bool{},
-			whole: map[string]bool{},
+			whole: map[string]bool{}, successes: MaxDescribed,
+		}
+		for _, opt := range opts {
+			opt(s)
 		}
 		if feed != nil {
 			ctx, deaf := context.WithCancel(ctx)
@@ -113,6 +122,13 @@ func (c *Client) WatchBatch(ctx context.Context, machine string, names []string,
 	go q.relay(ctx, w.events)
 	return w
 }
+
+// WatchOption is a wish of who watches a batch.
+type WatchOption func(*sweeper)
+
+// Successes has so many of those that succeeded be described at the end in place of
+// MaxDescribed: who watches several batches, or shows no outputs, asks for less.
+func Successes(n int) WatchOption { return func(s *sweeper) { s.successes = n } }
 
 // sweeper is the state of one batch's observation.
 type sweeper struct {
@@ -138,9 +154,9 @@ type sweeper struct {
 	late  time.Time
 	ended bool
 	whole map[string]bool // names of which the feed has told all
-	// outputs is how many outputs the feed has told.
-	outputs int
-	lifted  int // where lift goes on, in names
+	// outputs is how many outputs the feed has told, successes how many are wanted.
+	outputs, successes int
+	lifted             int // where lift goes on, in names
 }
 
 // errSilent is what is wrong with a feed that tells nothing though there would be something.
@@ -239,7 +255,7 @@ func (s *sweeper) hear(ends []Ended) {
 		d := e.Details
 		d.Input = "" // a batch may be large, and nobody asks for it
 		if d.Output != "" && (old == nil || old.Output == "") {
-			if s.outputs++; s.outputs > MaxDescribed && !s.c.cfg.Limits.Unlimited {
+			if s.outputs++; s.outputs > s.successes && !s.c.cfg.Limits.Unlimited {
 				d.Output = "" // as of those that would not be described
 			}
 		}
@@ -431,8 +447,9 @@ func (s *sweeper) seek(ctx context.Context) error {
 	return nil
 }
 
-// describe completes the details of what ended: all failures, and successes up
-// to MaxDescribed.
+// describe completes the details of what ended: all failures, and as many successes as are
+// wanted. All batches that are watched share those who ask, so that what others ask for
+// waits for few of them.
 func (s *sweeper) describe(ctx context.Context) error {
 	var todo []*Details
 	succeeded := 0
@@ -442,7 +459,7 @@ func (s *sweeper) describe(ctx context.Context) error {
 			continue
 		}
 		if d.Status == Succeeded {
-			if succeeded++; succeeded > MaxDescribed && !s.c.cfg.Limits.Unlimited {
+			if succeeded++; succeeded > s.successes && !s.c.cfg.Limits.Unlimited {
 				continue
 			}
 		}
@@ -451,25 +468,27 @@ func (s *sweeper) describe(ctx context.Context) error {
 	jobs := make(chan *Details)
 	var mu sync.Mutex
 	var first error
+	progress := s.told
+	progress.ToRead = len(todo)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var work sync.WaitGroup
 	for range describers {
 		work.Go(func() {
 			for d := range jobs {
-				full, err := s.c.Describe(ctx, d.ARN)
-				if err == nil {
-					if full.Status.Terminal() {
-						*d = *full
-					}
-					continue
+				full, err := s.describeOne(ctx, d.ARN)
+				if err == nil && full.Status.Terminal() {
+					*d = *full
 				}
 				mu.Lock()
-				if first == nil {
-					first = err
+				if err == nil {
+					progress.Read++
+					s.q.put(progress)
+				} else {
+					first = cmp.Or(first, err)
+					stop()
 				}
 				mu.Unlock()
-				stop()
 			}
 		})
 	}
@@ -487,6 +506,17 @@ feed:
 		return ctxFault("watch batch", ctx.Err())
 	}
 	return first
+}
+
+// describeOne asks for one execution, when it is its turn among all batches.
+func (s *sweeper) describeOne(ctx context.Context, arn string) (*Details, error) {
+	select {
+	case s.c.describing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctxFault("watch batch", ctx.Err())
+	}
+	defer func() { <-s.c.describing }()
+	return s.c.Describe(ctx, arn)
 }
 
 func (s *sweeper) result() []Details {

@@ -30,6 +30,8 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	limits *limiters
+	// describing has room for those who ask about ends of batches at the same time.
+	describing chan struct{}
 
 	// answered is set by the first answer of AWS: there is a network, and a region.
 	answered atomic.Bool
@@ -50,5 +52,5 @@ func New(cfg Config) *Client {
 	if cfg.Shared != nil && !cfg.Limits.Unlimited {
 		limits.shareWith(cfg.Shared)
 	}
-	return &Client{cfg: cfg, limits: limits, started: map[string]Started{}}
+	return &Client{cfg: cfg, limits: limits, describing: make(chan struct{}, describers), started: map[string]Started{}}
 }

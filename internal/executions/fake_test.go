@@ -261,7 +261,11 @@ func (f *fakeAPI) RedriveExecution(ctx context.Context, in *sfn.RedriveExecution
 		return nil, err
 	}
 	defer f.mu.Unlock()
-	f.find(*in.ExecutionArn).status = types.ExecutionStatusRunning
+	r := f.find(*in.ExecutionArn)
+	if r.redriveStatus != "" && r.redriveStatus != "REDRIVABLE" {
+		return nil, &types.ExecutionNotRedrivable{Message: aws.String("it can't be")}
+	}
+	r.status = types.ExecutionStatusRunning
 	return &sfn.RedriveExecutionOutput{RedriveDate: aws.Time(f.clk.Now())}, nil
 }
 

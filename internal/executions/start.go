@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/smithy-go"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
@@ -140,22 +142,24 @@ func (c *Client) Stop(ctx context.Context, arn, errorName, cause string) error {
 
 // Redrive restarts a failed, aborted or timed out execution from the step where
 // it failed, with the definition and input it had. If AWS would not do it the
-// error says why.
+// error says why. It is asked for that only then: AWS allows 300 redrives a second,
+// and 15 descriptions.
 func (c *Client) Redrive(ctx context.Context, arn string) error {
-	d, err := c.Describe(ctx, arn)
-	if err != nil {
-		return err
-	}
-	// An empty status comes from servers that do not tell; then AWS decides.
-	if d.RedriveStatus != "" && !d.Redrivable() {
-		return notRedrivable(d)
-	}
 	// One for all tries: after an answer that was lost the second try is told the first one's.
 	token := rand.Text()
-	_, _, err = call(ctx, c, opRedrive, func(ctx context.Context) (*sfn.RedriveExecutionOutput, error) {
+	_, _, err := call(ctx, c, opRedrive, func(ctx context.Context) (*sfn.RedriveExecutionOutput, error) {
 		return c.cfg.API.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn, ClientToken: &token})
 	})
-	return err
+	var refused smithy.APIError
+	if !errors.As(err, &refused) || refused.ErrorCode() != "ExecutionNotRedrivable" {
+		return err
+	}
+	d, unknown := c.Describe(ctx, arn)
+	// An empty status comes from servers that do not tell; then AWS's own words have to do.
+	if unknown != nil || d.RedriveStatus == "" || d.Redrivable() {
+		return err
+	}
+	return notRedrivable(d)
 }
 
 func notRedrivable(d *Details) error {
