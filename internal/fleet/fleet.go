@@ -63,8 +63,9 @@ type Found struct {
 	List []*Execution
 	// More says that there are more than the limit.
 	More bool
-	// Asked is how many pipelines were.
-	Asked int
+	// Asked is how many pipelines were, and Pipelines are these.
+	Asked     int
+	Pipelines []pipelines.Pipeline
 	// Notices are by pipeline.
 	Notices []Notice
 }
@@ -97,7 +98,7 @@ func Gather(ctx context.Context, w World, c Choice, far Far) (*Found, error) {
 	if len(known) == 0 {
 		return nil, fault.New(fault.NotFound, "no pipeline matches").WithHint("Run `pipelinetui list` to see what there is.")
 	}
-	f := &Found{Asked: len(known)}
+	f := &Found{Asked: len(known), Pipelines: known}
 	var mu sync.Mutex
 	listed := 0
 	in.Passed = func(n int) {
@@ -151,6 +152,38 @@ func Gather(ctx context.Context, w World, c Choice, far Far) (*Found, error) {
 		f.bound(c.Limit)
 	}
 	return f, nil
+}
+
+// Hear takes in ends that pipelines tell of: executions of the list have ended so, and those
+// whose status is none of statuses (all without any) are not in it any more. It reports
+// whether others have ended so, which another look may find. The list and what is in it are
+// other ones then: who works on the old ones goes on with these.
+func (f *Found) Hear(ends []executions.Ended, statuses []executions.Status) (others bool) {
+	wanted := func(s executions.Status) bool { return len(statuses) == 0 || slices.Contains(statuses, s) }
+	at := make(map[string]*executions.Ended, len(ends))
+	for i := range ends {
+		at[ends[i].ARN] = &ends[i]
+	}
+	list := make([]*Execution, 0, len(f.List))
+	for _, x := range f.List {
+		e := at[x.ARN]
+		delete(at, x.ARN)
+		if e == nil || e.Redrives < x.Redrives || x.Status.Terminal() && e.Redrives == x.Redrives {
+			list = append(list, x) // or it is told once more
+			continue
+		}
+		y := *x
+		y.Status, y.Stop, y.Redrives = e.Status, e.Stop, e.Redrives
+		y.Error, y.Cause, y.looked = e.Error, executions.MessageOf(e.Cause), true
+		if wanted(y.Status) {
+			list = append(list, &y)
+		}
+	}
+	f.List = list
+	for _, e := range at {
+		others = others || wanted(e.Status)
+	}
+	return others
 }
 
 // sort puts the newest first.

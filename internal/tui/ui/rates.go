@@ -30,7 +30,10 @@ const (
 	// as seldom while the user is away.
 	LiveMoving = 10 * time.Second
 	LiveQuiet  = 15 * time.Second
-	AwayTimes  = 3
+	// LiveTold is for a row whose pipeline tells of ends: what begins is looked for. After an
+	// end it is LiveMoving.
+	LiveTold  = 30 * time.Second
+	AwayTimes = 3
 	// LiveFresh is how old such an answer may be before the row says so: three missed
 	// ones.
 	LiveFresh = 45 * time.Second
@@ -59,7 +62,9 @@ const (
 	// for, and not by themselves.
 	// An answer that takes long is one that waits for the quota, which others need too: the
 	// page rests FleetRest times as long as it took, at most FleetMost.
+	// FleetTold is in its place where all pipelines tell of ends.
 	FleetEvery = 30 * time.Second
+	FleetTold  = time.Minute
 	FleetRest  = 10
 	FleetMost  = time.Hour
 

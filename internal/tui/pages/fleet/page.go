@@ -44,6 +44,9 @@ type Page struct {
 	inside string
 	grid   *widget.Grid // of list
 	heap   *widget.Grid // of groups
+	// ears hear pipelines that tell of ends; others says that some ended that were not found.
+	ears   ui.Ears
+	others bool
 	hidden bool
 	stale  bool // something has changed while hidden
 	// far says how far what is read is, work what is done with many.
@@ -154,7 +157,7 @@ func (p *Page) load() tea.Cmd {
 		p.stale = true
 		return nil
 	}
-	p.stale = false
+	p.stale, p.others = false, false
 	c, err := p.choice()
 	far := &progress{}
 	p.far = far
@@ -192,21 +195,29 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		p.hidden = true
 		return nil
 	case ui.Reload:
+		p.ears.ForgetDeaf(func(spec.ID) bool { return true })
 		return p.load()
 	}
 	if p.look.Take(msg) {
 		if p.look.Err == nil {
 			p.show()
 		}
-		return nil
+		return p.listen()
+	}
+	if ends, lost, ok := p.ears.Take(msg); ok {
+		return p.heard(ends, lost)
 	}
 	return p.acted(msg)
 }
 
-// beat reads again what costs little: a list without errors and inputs.
+// beat reads again what costs little: a list without errors and inputs, and after an end that
+// was told the errors of what is not known yet.
 func (p *Page) beat() tea.Cmd {
-	cheap := p.look.Known && !p.look.Value.choice.Described && p.query.Error == "" && p.query.Input == ""
+	cheap := p.look.Known && p.query.Input == "" && (p.others || !p.look.Value.choice.Described && p.query.Error == "")
 	every := max(ui.FleetEvery, min(ui.FleetRest*p.look.Took, ui.FleetMost))
+	if p.told() && !p.others {
+		every = max(every, ui.FleetTold)
+	}
 	if p.look.Err != nil {
 		every = max(every, ui.RetryAfter)
 	}

@@ -30,6 +30,8 @@ type Page struct {
 	// healthy says that columns show how pipelines are, as pulse was told.
 	healthy bool
 	pulse   ui.Loader[[]pipelines.Health]
+	// ears hear those in sight that tell of ends of executions.
+	ears ui.Ears
 	// readers and pollers count the questions under way.
 	readers, pollers int
 	// unread counts the rows whose state is to be read.
@@ -154,7 +156,10 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Hidden:
 		p.shown = false
 	default:
+		ends, lost, told := p.ears.Take(msg)
 		switch {
+		case told:
+			return tea.Batch(p.heard(ends, lost), p.work())
 		case p.list.Take(msg):
 			p.took()
 		case p.pulse.Take(msg):
@@ -250,6 +255,7 @@ func (p *Page) read(m readMsg) {
 	} else {
 		r.readErr = nil
 		r.set(m.pipeline)
+		p.ears.ForgetDeaf(func(id spec.ID) bool { return id == m.id })
 		if m.pipeline.Err != nil && m.pipeline.State == nil {
 			r.retry = m.at.Add(ui.RetryAfter)
 		}
@@ -270,7 +276,7 @@ func (p *Page) lived(m livedMsg) {
 		if pipelines.EndpointBusy(m.live.Endpoint) && !pipelines.EndpointBusy(r.live.Endpoint) && r.job == nil {
 			p.list.Soon() // somebody else has begun to change it: the list tells who
 		}
-		r.live = m.live
+		r.live, r.told = m.live, nil
 		r.words()
 	}
 	p.grid.Changed(i)

@@ -39,6 +39,10 @@ type row struct {
 	// polled is when live was answered last, well or not.
 	polled time.Time
 
+	// heard is when ends were told last, told those that live was changed by.
+	heard time.Time
+	told  map[told]bool
+
 	// pulse is what CloudWatch told, nil if it was not asked.
 	pulse *pipelines.Health
 

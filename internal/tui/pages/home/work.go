@@ -50,7 +50,7 @@ func (p *Page) work() tea.Cmd {
 		}
 		cmds = append(cmds, p.poll(p.rows[i]))
 	}
-	return tea.Batch(cmds...)
+	return tea.Batch(append(cmds, p.listen())...)
 }
 
 // anyOld tells whether a row in sight shows what AWS said a while ago.
@@ -140,6 +140,10 @@ func (p *Page) liveEvery(r *row, now time.Time) time.Duration {
 	switch {
 	case r.liveErr != nil:
 		every = ui.RetryAfter
+	case p.ears.Heard(r.p.ID) && !r.changing():
+		if every = ui.LiveTold; r.heard.After(r.polled) {
+			every = ui.LiveMoving
+		}
 	case r.active():
 		every = ui.LiveMoving
 	}
