@@ -94,9 +94,8 @@ func TestBeatBeforeTheList(t *testing.T) {
 		<-listed
 		return &domain.Found{}, nil
 	}
-	x := open(t, s, domain.Query{}, tuitest.Size(120, 40))
+	x := open(t, s, domain.Query{}, tuitest.Size(120, 40), tuitest.Hurried())
 	x.Send(ui.Beat{})
-	x.Advance(ui.FleetMost)
 	close(listed)
 	x.Until("executions of all pipelines")
 }
