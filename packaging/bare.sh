@@ -15,10 +15,11 @@ root=$(mktemp -d)
 clean() {
   # The sandbox that ran in there, if the last step did not come to its end.
   chroot "$root" pipelinetui sandbox stop >/dev/null 2>&1 || true
-  umount "$root/proc" "$root/dev" 2>/dev/null || true
+  umount "$root/proc" "$root/dev/pts" "$root/dev" 2>/dev/null || true
   rm -rf --one-file-system "$root"
 }
 trap clean EXIT
+trap 'exit 1' HUP INT TERM
 step() { printf '\n== %s\n' "$*"; }
 
 step "a bare Debian $suite"
@@ -26,6 +27,8 @@ debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} >"$root.log"
 rm -f "$root.log"
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
+mount --make-private "$root/dev"
+mount --bind /dev/pts "$root/dev/pts"
 cp "$deb" "$root/package.deb"
 there() { chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=xterm-256color LANG=C.UTF-8 "$@"; }
 for absent in go python3 git make curl pulumi; do
@@ -41,6 +44,21 @@ step "without a Pulumi CLI: one sentence"
 if said=$(there pipelinetui list 2>&1); then fail "list does without a Pulumi CLI: $said"; fi
 echo "$said"
 case $said in *"doctor --yes"*) ;; *) fail "it does not say what to do" ;; esac
+# opens waits until the full screen shows a text, and leaves it by its key.
+opens() {
+  rm -f "$root/keys" && mkfifo "$root/keys"
+  : >"$root/screen"
+  there timeout 60 script -qec 'stty rows 40 cols 120; exec pipelinetui' /dev/null <"$root/keys" >"$root/screen" &
+  screen=$!
+  exec 3>"$root/keys"
+  until grep -q "$1" "$root/screen" || ! kill -0 "$screen" 2>/dev/null; do sleep 0.1; done
+  kill -0 "$screen" 2>/dev/null && printf q >&3
+  exec 3>&-
+  wait "$screen" || fail "the full screen ends with $?"
+  grep -q "$1" "$root/screen" || fail "the full screen does not show: $1"
+}
+step "the full screen says the same, and is left by q"
+opens 'doctor --yes'
 step "what needs none"
 there pipelinetui templates list
 there pipelinetui sandbox start
@@ -51,6 +69,7 @@ if [ -n "$pulumi" ]; then
   cp -R "$(dirname "$0")/../e2e/testdata/templates" "$root/templates"
   light() { there env PIPELINETUI_TEMPLATES=/templates pipelinetui "$@"; }
   light list
+  opens 'No pipelines yet'
   light up acme/orders --template light --region us-east-1 --yes
   light run acme/orders --input '{"n": 1}' --wait
   light list
