@@ -132,13 +132,12 @@ func (t *Target) Ask(ctx context.Context, c spec.Check) (Answer, error) {
 	w := t.Client.Watch(waiting, started.ARN, nil)
 	defer w.Cancel()
 	end, err := w.Wait()
-	if waiting.Err() != nil {
-		_ = t.Client.Stop(context.WithoutCancel(ctx), started.ARN, "Pipelinetui.Check", "nobody waits for this check any more") // it goes on at worst
-		if ctx.Err() != nil {
-			return a, ctx.Err()
+	if err != nil && waiting.Err() != nil {
+		var ended bool
+		if end, ended, err = t.late(ctx, started.ARN); err == nil && !ended {
+			a.Took = t.Clock.Now().Sub(started.Start)
+			return a, nil
 		}
-		a.Took = t.Clock.Now().Sub(started.Start)
-		return a, nil
 	}
 	if err != nil {
 		return a, err
@@ -156,6 +155,21 @@ func (t *Target) Ask(ctx context.Context, c spec.Check) (Answer, error) {
 		a.Unread = err.Error()
 	}
 	return a, nil
+}
+
+// late is how an execution has ended that was given up here, and whether it has; if not, it is
+// stopped. A watch that had to wait for its turn under the quotas hears of an end long after
+// it, which is not for the execution to answer for.
+func (t *Target) late(ctx context.Context, arn string) (end executions.Outcome, ended bool, err error) {
+	d, err := t.Client.Describe(ctx, arn)
+	if err == nil && d.Status.Terminal() {
+		return executions.Outcome{Status: d.Status, Output: d.Output, Error: d.Error, Cause: d.Cause, Start: d.Start, Stop: d.Stop}, true, nil
+	}
+	_ = t.Client.Stop(context.WithoutCancel(ctx), arn, "Pipelinetui.Check", "nobody waits for this check any more") // it goes on at worst
+	if ctx.Err() != nil {
+		return end, false, ctx.Err()
+	}
+	return end, false, err
 }
 
 // saysNothingOfTheAnswer tells that S3 could not be asked. That it has no such object, or

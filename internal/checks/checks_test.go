@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,4 +121,81 @@ func TestAnAnswerThatIsNotThere(t *testing.T) {
 	require.Equal(t, "its answer can't be read: there is no s3://b/k", got[0].Why)
 	require.True(t, got[0].Wrong)
 	require.True(t, got[2].Passed, got[2].Why)
+}
+
+// held is a state machine whose history nobody comes to read: the watch of an execution hears
+// of nothing.
+type held struct {
+	machine
+
+	asked   chan struct{}
+	status  types.ExecutionStatus
+	refuse  error
+	stopped atomic.Bool
+}
+
+func (h *held) GetExecutionHistory(ctx context.Context, _ *sfn.GetExecutionHistoryInput, _ ...func(*sfn.Options)) (*sfn.GetExecutionHistoryOutput, error) {
+	close(h.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (h *held) DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionInput, opts ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+	if h.refuse != nil {
+		return nil, h.refuse
+	}
+	out, err := h.machine.DescribeExecution(ctx, in, opts...)
+	if out.Status = h.status; h.status == types.ExecutionStatusRunning {
+		out.StopDate, out.Output = nil, nil
+	}
+	return out, err
+}
+
+func (h *held) StopExecution(context.Context, *sfn.StopExecutionInput, ...func(*sfn.Options)) (*sfn.StopExecutionOutput, error) {
+	h.stopped.Store(true)
+	return &sfn.StopExecutionOutput{}, nil
+}
+
+// When the time is up it is the clock of Step Functions that judges, and not how long its end
+// took to be heard of here.
+func TestAnEndThatIsHeardOfLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		status  types.ExecutionStatus
+		refuse  error
+		latency time.Duration
+		why     string
+		stopped bool
+		fails   bool
+	}{
+		"in time":       {status: types.ExecutionStatusSucceeded, latency: 2 * time.Second},
+		"too slow":      {status: types.ExecutionStatusSucceeded, latency: 500 * time.Millisecond, why: "it took 1s, and may take 500ms"},
+		"failed":        {status: types.ExecutionStatusFailed, latency: 2 * time.Second, why: "the execution ended FAILED"},
+		"goes on":       {status: types.ExecutionStatusRunning, latency: 2 * time.Second, why: "it took longer than 2s and was stopped", stopped: true},
+		"is not known":  {refuse: &types.InvalidArn{}, latency: 2 * time.Second, stopped: true, fails: true},
+		"without limit": {status: types.ExecutionStatusSucceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &held{machine: machine{output: `{}`}, asked: make(chan struct{}), status: c.status, refuse: c.refuse}
+			clk := clock.NewFake(time.Unix(1, 0))
+			target := &checks.Target{
+				Client: executions.New(executions.Config{API: h}), Machine: "arn:aws:states:us-east-1:000000000000:stateMachine:m:live",
+				Results: empty{}, Clock: clk,
+			}
+			go func() {
+				<-h.asked
+				if clk.WaitTimers(t.Context(), 1) == nil {
+					clk.Advance(checks.MostWait)
+				}
+			}()
+			got, err := target.Run(t.Context(), spec.Checks{{Name: "a", Input: spec.JSON(`{}`), Latency: c.latency}}, nil)
+			require.Equal(t, c.stopped, h.stopped.Load())
+			if c.fails {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.why, got[0].Why)
+			require.Equal(t, c.why == "", got[0].Passed)
+		})
+	}
 }
