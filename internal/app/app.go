@@ -23,6 +23,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/version"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 	"github.com/pipelinetui/pipelinetui/templates"
 )
 
@@ -224,7 +225,7 @@ func (a *App) logger() *slog.Logger {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a.log
 	}
-	f, err := os.OpenFile(a.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := wholefile.Open(a.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return a.log
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
 // Check is one thing that doctor looked at.
@@ -40,6 +41,9 @@ func (a *App) Doctor(ctx context.Context) []Check {
 			return "", err
 		}
 		stacks, err := e.List(ctx)
+		if err == nil {
+			err = a.checkLayout(ctx, e)
+		}
 		return a.Backend() + ", " + fault.Count(len(stacks), "stack", "stacks"), err
 	})
 	add("target", true, func() (string, error) {
@@ -66,6 +70,31 @@ func (a *App) Doctor(ctx context.Context) []Check {
 	add("Python 3, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "python3") })
 	add("Node.js, for functions on the sandbox", false, func() (string, error) { return probe(ctx, "node") })
 	return out
+}
+
+// BackendDamage is what keeps operations on the backend from beginning although its pipelines
+// can be read, nil if nothing does, or that cannot be told.
+func (a *App) BackendDamage(ctx context.Context) error {
+	e, err := a.Engine(ctx)
+	if err == nil {
+		err = e.CheckLayout(ctx)
+	}
+	if fault.KindOf(err) != fault.Damaged && fault.KindOf(err) != fault.Denied {
+		return nil //nolint:nilerr // see above
+	}
+	return err
+}
+
+// checkLayout is stack.Engine.CheckLayout; what is damaged is mended if that was allowed.
+func (a *App) checkLayout(ctx context.Context, e *stack.Engine) error {
+	if !a.opts.Install {
+		return e.CheckLayout(ctx)
+	}
+	aside, err := e.MendLayout(ctx)
+	if aside != "" {
+		a.opts.Note("the backend's meta.yaml is written anew; the damaged one is kept in %s", aside)
+	}
+	return err
 }
 
 func probe(ctx context.Context, tool string) (string, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // engineEnv is what every Pulumi process gets: the passphrase, unless the
@@ -69,7 +70,7 @@ func (a *App) inheritedSecrets(ctx context.Context) (map[string]string, error) {
 // same time one wins and both use its value.
 func passphrase(path string) (string, error) {
 	read := func() (string, error) {
-		raw, err := os.ReadFile(path)
+		raw, err := wholefile.Read(path)
 		if err != nil {
 			return "", err
 		}

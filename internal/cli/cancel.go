@@ -36,7 +36,7 @@ into the stack, what is not is forgotten.
 up, destroy and refresh repair a stack by themselves; with --yes they also clear a
 lock whose owner has plainly gone.
 
---restore is for a stack whose state is damaged, on a file backend: it puts the newest
+--restore is for a stack whose state is damaged or missing, on a file backend: it puts the newest
 good copy that the engine has left (x.json.bak, the history, or what can be read of
 the file itself) in its place, and keeps the damaged file beside it.`,
 		Args: cobra.ExactArgs(1),
@@ -145,7 +145,10 @@ func restoreState(ctx context.Context, deps *Deps, o *cancelOptions, engine *sta
 func (d *cancelDoc) text() string {
 	var b strings.Builder
 	if d.Restored != nil {
-		fmt.Fprintf(&b, "the state of %s is restored: %s\n  from %s\n  the damaged file is kept in %s\n", d.Pipeline, d.Restored, d.Restored.File, d.Aside)
+		fmt.Fprintf(&b, "the state of %s is restored: %s\n  from %s\n", d.Pipeline, d.Restored, d.Restored.File)
+		if d.Aside != "" {
+			fmt.Fprintf(&b, "  the damaged file is kept in %s\n", d.Aside)
+		}
 		for _, x := range d.Found {
 			fmt.Fprintf(&b, "  made since then, and taken over: %s (%s)\n", render.Line(x.Name, 0), render.PlainType(x.Type))
 		}

@@ -107,6 +107,13 @@ func TestErrorsInMachineOutputAreOneDocument(t *testing.T) {
 	require.Equal(t, "Error", doc.Kind)
 	require.Equal(t, 2, doc.ExitCode)
 	require.Contains(t, doc.Error.Hint, "--yes")
+
+	for _, args := range [][]string{{"list", "--output", "json", "-o", "xml"}, {"list", "-o", "json", "-o", "xml", "--frob"}} {
+		code, out, errOut := runIn(t, nil, args...)
+		require.NoError(t, json.Unmarshal([]byte(out), &doc), "%v: %s", args, errOut)
+		require.Equal(t, ExitUsage, code, errOut)
+		require.Equal(t, "Error", doc.Kind)
+	}
 }
 
 func TestTemplatesAndSchemaNeedNothing(t *testing.T) {

@@ -24,7 +24,8 @@ func newDoctor(deps *Deps) *cobra.Command {
 		Short: "check what the tool needs and show where each setting comes from",
 		Long: `Checks the Pulumi CLI, the backend, the sandbox or the AWS credentials, Python and
 Node, and shows every setting with its source. With --yes a missing Pulumi CLI is
-installed, and for AWS the provider plugins. A config file that cannot be used is the first
+installed, for AWS the provider plugins, and a damaged meta.yaml of a file backend is
+written anew. A config file that cannot be used is the first
 thing that it tells of, and is left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), deps, account) },

@@ -30,8 +30,8 @@ func (s *session) settle() {
 		return
 	}
 	flags := map[string]string{}
-	if form, ok := outputIn(s.args); ok {
-		flags["output"] = form
+	if forms := outputsIn(s.args); len(forms) > 0 {
+		flags["output"] = forms[len(forms)-1]
 	}
 	resolved, _ := settings.Resolve(settings.Sources{Flags: flags, Environ: s.deps.environ}) // the error that there is comes first
 	if resolved != nil {
@@ -39,29 +39,30 @@ func (s *session) settle() {
 	}
 }
 
-// outputIn finds the form of output in arguments that could not be parsed.
-func outputIn(args []string) (form string, ok bool) {
+// outputsIn finds the forms of output that arguments ask for, which need not be such as can be
+// parsed. The last is the one that counts.
+func outputsIn(args []string) (forms []string) {
 	for i, a := range args {
 		switch {
 		case a == "--":
-			return form, ok
+			return forms
 		case strings.HasPrefix(a, "--output="):
-			form, ok = strings.TrimPrefix(a, "--output="), true
+			forms = append(forms, strings.TrimPrefix(a, "--output="))
 		case a == "--output" && i+1 < len(args):
-			form, ok = args[i+1], true
+			forms = append(forms, args[i+1])
 		case len(a) > 1 && a[0] == '-' && a[1] != '-':
 			// -o json, -ojson, -o=json, and behind other letters that take no value: -yo json
 			before, after, found := strings.Cut(a[1:], "o")
 			switch {
 			case !found || strings.Trim(before, "yh") != "":
 			case after != "":
-				form, ok = strings.TrimPrefix(after, "="), true
+				forms = append(forms, strings.TrimPrefix(after, "="))
 			case i+1 < len(args):
-				form, ok = args[i+1], true
+				forms = append(forms, args[i+1])
 			}
 		}
 	}
-	return form, ok
+	return forms
 }
 
 // help gives help in the form of output that was asked for.

@@ -119,6 +119,7 @@ func runList(ctx context.Context, deps *Deps, o *listOptions) error {
 			return err
 		}
 	}
+	l.lookAtBackend(ctx, deps)
 	for i, x := range list {
 		if x.Undecided != nil {
 			l.warnings = append(l.warnings, warningDoc{docs[i].Pipeline, describe(deps, x.Undecided)})

@@ -19,6 +19,7 @@ type asking struct {
 	err error
 
 	warnings []warningDoc
+	backend  []warningDoc // of lookAtBackend
 	// told are those of the warnings that nothing else in the text says.
 	told []warningDoc
 }
@@ -33,10 +34,16 @@ type warningDoc struct {
 func (l *asking) complete() bool { return l.asked && l.err == nil && len(l.warnings) == 0 }
 
 func (l *asking) docs() []warningDoc {
-	if l.warnings == nil {
-		return []warningDoc{}
+	return append(append([]warningDoc{}, l.backend...), l.warnings...)
+}
+
+// lookAtBackend takes note of what keeps operations from beginning. It says nothing of what
+// was asked of AWS.
+func (l *asking) lookAtBackend(ctx context.Context, deps *Deps) {
+	if err := deps.app().BackendDamage(ctx); err != nil {
+		l.backend = append(l.backend, warningDoc{errorDoc: describe(deps, err)})
+		deps.Note("warning: %s. %s", render.Line(err.Error(), 0), render.Line(fault.HintOf(err), 0))
 	}
-	return l.warnings
 }
 
 // warn takes note of what could not be asked. Without credentials the command

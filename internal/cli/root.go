@@ -159,11 +159,17 @@ func (s *session) resolveWith(ctx context.Context, noFile bool) error {
 	return err
 }
 
-// take takes settings over. A form of output that is none is a table: the settings
-// have been refused then.
+// take takes settings over. A form of output that is none is a table, or the last one that was
+// asked for as well: the settings have been refused then, and a program reads that.
 func (s *session) take(resolved *settings.Settings) {
 	s.deps.settings = resolved
-	s.deps.SetForm(resolved.String(settings.Output))
+	form := resolved.String(settings.Output)
+	for _, asked := range outputsIn(s.args) {
+		if !console.IsForm(resolved.String(settings.Output)) && console.IsForm(asked) {
+			form = asked
+		}
+	}
+	s.deps.SetForm(form)
 	s.deps.SetHints(resolved.Bool(settings.Hints))
 }
 

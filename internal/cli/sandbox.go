@@ -19,6 +19,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 func newSandbox(deps *Deps) *cobra.Command {
@@ -181,7 +182,7 @@ func runSandboxLogs(ctx context.Context, deps *Deps) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(info.Log)
+	f, err := wholefile.Open(info.Log, os.O_RDONLY, 0)
 	if err != nil {
 		return fault.New(fault.NotFound, "there is no log yet: %s", fault.Reason(err)).Because(err).
 			WithHint("Run `pipelinetui sandbox start` first.")

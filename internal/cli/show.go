@@ -85,6 +85,7 @@ func runShow(ctx context.Context, deps *Deps, o *showOptions) error {
 	if l.asked {
 		deps.addLive(ctx, list, docs, &l)
 	}
+	l.lookAtBackend(ctx, deps)
 	if err := deps.addCosts(ctx, list, docs, &asking{}); err != nil {
 		deps.Note("it is not known what it costs: %s", render.Line(err.Error(), 0))
 	}

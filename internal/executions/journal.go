@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // journal is a batch's record: JSON lines, first a head, then for each item a
@@ -58,7 +59,7 @@ func openJournal(ctx context.Context, clk clock.Clock, in LaunchInput) (*journal
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, journalFault(path, err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) // the caller names the file
+	f, err := wholefile.Open(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) // the caller names the file
 	if err != nil {
 		return nil, journalFault(path, err)
 	}
@@ -209,7 +210,7 @@ type JournalCounts struct {
 // ReadJournal reads a batch's journal while nobody is kept from it. A last line that is
 // being written does not count.
 func ReadJournal(path string) (JournalCounts, error) {
-	f, err := os.Open(path)
+	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return JournalCounts{}, journalFault(path, err)
 	}

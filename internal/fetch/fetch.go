@@ -155,7 +155,7 @@ func attempt(ctx context.Context, r Request, part string) (reached int64, err er
 
 // receive writes what comes behind the first have bytes of part, and returns how much.
 func receive(ctx context.Context, quiet *time.Timer, r Request, part string, have int64, resp *http.Response) (int64, error) {
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := wholefile.Open(part, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, fault.Wrap(err, "write %s", part)
 	}
@@ -340,7 +340,7 @@ func cause(ctx context.Context, err error) error {
 // kept is what an earlier download left: its length, and what says that the server's file
 // is still the same. Without the latter it counts as nothing.
 func kept(part string) (have int64, validator string) {
-	raw, err := os.ReadFile(part + ".same")
+	raw, err := wholefile.Read(part + ".same")
 	if err != nil || len(raw) == 0 {
 		return 0, ""
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Bucket is a token bucket as it may be used: at most Burst tokens at once, and PerSecond
@@ -147,7 +148,7 @@ func (l *Ledger) Succeeded(ctx context.Context, name string, b Bucket, now time.
 // Levels tells how full the buckets are, by name; none if the file is not there or cannot
 // be read. It changes nothing and waits for nobody.
 func (l *Ledger) Levels(now time.Time) []Level {
-	raw, err := os.ReadFile(l.path)
+	raw, err := wholefile.Read(l.path)
 	c, ok := read(raw)
 	if err != nil || !ok {
 		return nil
@@ -256,12 +257,12 @@ func (l *Ledger) write(f *os.File, c contents, before int) error {
 }
 
 func (l *Ledger) open() (*os.File, error) {
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := wholefile.Open(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
 			return nil, err
 		}
-		f, err = os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = wholefile.Open(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	return f, err
 }

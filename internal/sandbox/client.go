@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/process"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 const (
@@ -113,7 +114,7 @@ func nameOf(path string) string {
 }
 
 func spawn(ctx context.Context, dir, exe string, args []string) (Info, error) {
-	out, err := os.OpenFile(LogPath(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	out, err := wholefile.Open(LogPath(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return Info{}, startError(ctx, dir, err)
 	}
@@ -375,7 +376,7 @@ func makeWritable(root string) error {
 // its log with its kind and hint, else the log's last line.
 func lastError(path string, from int64) error {
 	f := fault.New(fault.Internal, "the sandbox ended at once: nothing in its log").WithHint("Look at %s.", path)
-	raw, err := os.ReadFile(path)
+	raw, err := wholefile.Read(path)
 	if err != nil || from > int64(len(raw)) {
 		return f
 	}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // errLocked says that somebody else holds the lock.
@@ -26,7 +28,7 @@ const pollInterval = 5 * time.Millisecond
 type fileLock struct{ f *os.File }
 
 func tryLock(path string) (*fileLock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := wholefile.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func (l *fileLock) release() { _ = l.f.Close() }
 // lockHolder tells whether the lock is held, and what the holder has noted of
 // itself (nothing yet, or only its number if it is of an older version).
 func lockHolder(path string) (held bool, noted state, err error) {
-	f, err := os.Open(path)
+	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, state{}, nil
 	}

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"os"
 	"sync"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // maxLog is the size at which the log is turned over; one older file is kept.
@@ -24,7 +26,7 @@ func openLog(path string, limit int64) (*logFile, error) {
 }
 
 func (l *logFile) open() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := wholefile.Open(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

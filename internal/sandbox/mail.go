@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Mail is an e-mail that SNS of the sandbox has sent.
@@ -53,7 +54,7 @@ func ReadMail(dir string) ([]Mail, error) {
 }
 
 func readMail(path string) (Mail, error) {
-	f, err := os.Open(path)
+	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return Mail{}, err
 	}

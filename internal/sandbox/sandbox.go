@@ -168,10 +168,7 @@ type address struct {
 
 // readJSON reports found false if the file is not there.
 func readJSON(path string, into any) (found bool, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would never end
-		return true, fmt.Errorf("%s: it is no file (%s)", path, info.Mode().Type())
-	}
-	raw, err := os.ReadFile(path)
+	raw, err := wholefile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -209,8 +206,8 @@ func readState(dir string) (s state, found bool, err error) {
 	}
 	held, noted, lockErr := lockHolder(lockPath(dir))
 	if lockErr != nil || !held || noted.Endpoint == "" {
-		return state{}, false, damaged(statePath(dir), "where the sandbox listens", err).
-			WithHint("Run `pipelinetui sandbox stop`, then `pipelinetui sandbox start`: what is in the sandbox stays.")
+		return state{}, false, damaged(statePath(dir), "where the sandbox listens", err,
+			"Run `pipelinetui sandbox stop`, then `pipelinetui sandbox start`: what is in the sandbox stays.")
 	}
 	return noted, true, nil
 }
@@ -235,14 +232,19 @@ func (s *state) info(keys wire.Credentials) Info {
 }
 
 // damaged is a file of the folder that is not what was written; lost is what only
-// it held.
-func damaged(path, lost string, err error) *fault.Error {
-	return fault.New(fault.Internal, "%s is damaged (%s): %s cannot be told", path, reasonOf(path, err), lost).Because(err)
+// it held, and hint how that is had again. One that may not be read is well, for all that
+// is known.
+func damaged(path, lost string, err error, hint string) *fault.Error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.New(fault.Denied, "%s cannot be read: %v", path, fault.Reason(err)).Because(err).
+			WithHint("Make it readable for this user (`ls -l %s` shows whose it is): the sandbox's folder has to belong to you.", path)
+	}
+	return fault.New(fault.Internal, "%s is damaged (%s): %s cannot be told", path, reasonOf(path, err), lost).Because(err).WithHint("%s", hint)
 }
 
 // reasonOf is an error's text without the path, which the message has already.
 func reasonOf(path string, err error) string {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), path), ": ")
+	text := strings.TrimPrefix(strings.TrimPrefix(fault.Reason(err).Error(), path), ": ")
 	if text == "unexpected end of JSON input" {
 		return "it is cut short"
 	}
@@ -265,8 +267,8 @@ func readKeys(dir string) (wire.Credentials, error) {
 		err = errNoKey
 	}
 	if err != nil {
-		return wire.Credentials{}, damaged(credentialsPath(dir), "the key of the sandbox's user", err).
-			WithHint("Run `pipelinetui sandbox reset --keys` for a new key: what is in the sandbox stays. Shells that have the old one need `pipelinetui sandbox env` again.")
+		return wire.Credentials{}, damaged(credentialsPath(dir), "the key of the sandbox's user", err,
+			"Run `pipelinetui sandbox reset --keys` for a new key: what is in the sandbox stays. Shells that have the old one need `pipelinetui sandbox env` again.")
 	}
 	return wire.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey}, nil
 }
@@ -287,12 +289,21 @@ func ensureKeys(dir string) (wire.Credentials, error) {
 func startFault(err error, doing string) error {
 	var known *fault.Error
 	var damage *store.DamageError
+	var no wholefile.NoFile
 	switch {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &damage):
 		return fault.New(fault.Internal, "%s; what was made in the sandbox cannot be relied on: buckets, functions, endpoints, machines, executions", damage).Because(err).
 			WithHint("Run `pipelinetui sandbox reset` to begin with an empty sandbox, or put a copy of the file back. Pulumi stacks need `pipelinetui up --refresh` afterwards.")
+	case errors.As(err, &no):
+		place := doing
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			place = at.Path
+		}
+		return fault.New(fault.Damaged, "%s: %s cannot be used: %s", doing, place, no).Because(err).
+			WithHint("Move it away (`mv %s %s.away`) and try again: a file is made in its place, and nothing of the sandbox is lost.", place, place)
 	case errors.Is(err, store.ErrInUse):
 		return fault.New(fault.Locked, "%s: %s", doing, err).Because(err).WithHint("End the program that has the sandbox's store open, and try again.")
 	case isFull(err):

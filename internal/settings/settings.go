@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Names of the settings, as in the config file.
@@ -283,7 +284,11 @@ func resolvePaths(environ func(string) (string, bool)) (Paths, error) {
 }
 
 func readFile(path string, required bool) (map[string]Value, fault.List) {
-	raw, err := os.ReadFile(path)
+	read := wholefile.Read
+	if required {
+		read = os.ReadFile // who names it may mean a pipe
+	}
+	raw, err := read(path)
 	var dead *fault.DeadLink
 	if os.IsNotExist(err) && !required && !errors.As(fault.Reason(err), &dead) {
 		return nil, nil

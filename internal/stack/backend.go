@@ -148,7 +148,11 @@ func (e *Engine) makeBackend(backend string) error {
 	return nil
 }
 
-// checkBackend wants the folder of a file backend to be there.
+// errNoFolder says that the folder of a file backend does not exist (yet).
+var errNoFolder = errors.New("there is no such folder")
+
+// checkBackend wants the folder of a file backend to be there, and to be one that can be
+// looked at.
 func (e *Engine) checkBackend() error {
 	dir, ok := e.backendDir()
 	if !ok {
@@ -158,14 +162,16 @@ func (e *Engine) checkBackend() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.New(fault.Invalid, "the folder of the backend does not exist: %s", dir).
-			WithHint("Check --backend (or PULUMI_BACKEND_URL). `pipelinetui up` makes the folder with the first pipeline.").Because(err)
+			WithHint("Check --backend (or PULUMI_BACKEND_URL). `pipelinetui up` makes the folder with the first pipeline.").Because(errNoFolder)
+	case errors.Is(err, fs.ErrPermission):
+		return folderFault(dir, err)
 	case err != nil:
 		return fault.New(fault.Invalid, "the folder of the backend cannot be used: %v", err).
 			WithHint("Check --backend (or PULUMI_BACKEND_URL) and that you may read the folder.").Because(err)
 	case !info.IsDir():
 		return fault.New(fault.Invalid, "the backend is not a folder: %s", dir).WithHint("Check --backend (or PULUMI_BACKEND_URL).")
 	}
-	return nil
+	return e.checkAccess(dir)
 }
 
 // withoutSidecars keeps a file backend from writing attributes beside each file

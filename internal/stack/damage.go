@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // A file of the state may be cut off, empty, altered by hand or half written by a
@@ -189,15 +190,15 @@ func checkEntry(stack string, r *apitype.ResourceV3) error {
 // damaged is the error about a file of a stack that cannot be used.
 func (e *Engine) damaged(stack, file string, cause error) error {
 	if errors.Is(cause, fs.ErrPermission) {
-		return fault.New(fault.Denied, "the state of %s cannot be read: %v", stack, cause).Because(cause).
-			WithHint("Make the file readable for this user, or use a backend that is.")
+		return fault.New(fault.Denied, "the state of %s cannot be read: %s: %v", stack, file, cause).Because(cause).
+			WithHint("Make the file readable for this user (`ls -l %s` shows whose it is), or use a backend that is.", file)
 	}
 	err := fault.New(fault.Damaged, "the state of %s is damaged: %s: %v. What it has made still exists, but is not recorded", stack, file, cause).Because(cause)
 	name := pipelineName(stack)
 	copies := e.copies(stack, nil)
 	if len(copies) == 0 {
-		return err.WithHint("There is no copy of it that can be used. Restore the file from a backup of your own; or move it away and delete by hand what begins with ptui-%s.",
-			strings.ReplaceAll(stack, ".", "-"))
+		return err.WithHint("There is no copy of it that can be used. Restore the file from a backup of your own; or move it away, and %s, and delete by hand what begins with ptui-%s.",
+			e.historyDir(stack), strings.ReplaceAll(stack, ".", "-"))
 	}
 	return err.WithHint("Run `pipelinetui cancel %s --restore` to put %s in its place, then `pipelinetui refresh %s` to see what has changed since.",
 		name, copies[0], name)
@@ -208,16 +209,16 @@ func pipelineName(stack string) string { return strings.ReplaceAll(stack, ".", "
 
 // readFileState reads the file of a stack. The error is errForeign, fault.NotFound,
 // or a fault that names the file.
-func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error) {
+func (e *Engine) readFileState(backend, stack, file string) (*apitype.DeploymentV3, error) {
 	raw, err := readRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, notFound(stack)
+		return nil, e.absentFault(backend, stack, file)
 	}
 	if err != nil {
 		return nil, e.damaged(stack, file, fault.Reason(err))
 	}
 	dep, err := decodeCheckpoint(stack, raw)
-	if err == nil && len(dep.Resources)+len(dep.PendingOperations) == 0 {
+	if err == nil && backend == e.opts.Backend && len(dep.Resources)+len(dep.PendingOperations) == 0 {
 		err = e.emptied(stack)
 	}
 	if err != nil && !errors.Is(err, errForeign) {
@@ -229,19 +230,14 @@ func (e *Engine) readFileState(stack, file string) (*apitype.DeploymentV3, error
 // emptied tells that a state holds nothing although the stack's last operation left
 // resources: nobody may take such a stack for an empty one and clear it away.
 func (e *Engine) emptied(stack string) error {
-	updates, ok := e.fileHistory(stack, 1)
-	if ok { // a destroy that was killed behind its last step is in no history
+	updates, err := e.fileHistory(stack, 1)
+	if err == nil { // a destroy that was killed behind its last step is in no history
 		updates = e.withOutcomes(e.place(stack, nil), updates, 1)
 	}
-	if !ok || len(updates) == 0 || updates[0].Kind == "destroy" || updates[0].Result != "succeeded" {
-		return nil
+	if err != nil || len(updates) == 0 || updates[0].Kind == "destroy" || updates[0].Result != "succeeded" {
+		return nil //nolint:nilerr // a history that cannot be read says nothing of the state
 	}
-	left := 0
-	for op, n := range updates[0].Changes {
-		if op != OpDelete {
-			left += n
-		}
-	}
+	left := leftBy(updates[0])
 	if left == 0 {
 		return nil
 	}
@@ -251,23 +247,10 @@ func (e *Engine) emptied(stack string) error {
 // readRegular reads a file of the state. What is no file is an error that says what it
 // is: a link that leads nowhere is not "not there", and a pipe would never end.
 func readRegular(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		if to, lerr := os.Readlink(file); lerr == nil {
 			return nil, fmt.Errorf("it is a symbolic link to %s, where nothing is", to)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		return os.ReadFile(file)
-	case mode.IsDir():
-		return nil, errors.New("it is a folder")
-	case mode&fs.ModeNamedPipe != 0:
-		return nil, errors.New("it is a pipe")
-	default:
-		return nil, fmt.Errorf("it is no file (%s)", mode.Type())
-	}
+	return wholefile.Read(file)
 }

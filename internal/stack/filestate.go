@@ -58,8 +58,11 @@ func (e *Engine) stackFileOf(backend, stack string) (file string, exists, known 
 	for _, suffix := range stateSuffixes {
 		path := filepath.Join(dir, stack+suffix)
 		info, err := whatever(path)
-		if err == nil && (!exists || info.ModTime().After(newest)) {
+		switch {
+		case err == nil && (!exists || info.ModTime().After(newest)):
 			file, exists, newest = path, true, info.ModTime()
+		case err != nil && !exists && !errors.Is(err, fs.ErrNotExist):
+			file, exists = path, true // who reads it learns why it cannot be seen
 		}
 	}
 	return file, exists, true
@@ -89,9 +92,9 @@ func (e *Engine) fileExportOf(backend, stack string) (dep *apitype.DeploymentV3,
 	case !known:
 		return nil, false, nil
 	case !exists:
-		return nil, true, notFound(stack)
+		return nil, true, e.absentFault(backend, stack, file)
 	}
-	dep, err = e.readFileState(stack, file)
+	dep, err = e.readFileState(backend, stack, file)
 	if errors.Is(err, errForeign) {
 		return nil, false, nil
 	}
@@ -99,21 +102,22 @@ func (e *Engine) fileExportOf(backend, stack string) (dep *apitype.DeploymentV3,
 }
 
 // fileList lists the project's stacks; ok is false if that is for the CLI to do. A
-// stack whose file cannot be used is listed too, see Summary.Err.
-func (e *Engine) fileList() (list []Summary, ok bool) {
+// stack whose file cannot be used, or is missing, is listed too, see Summary.Err. The error
+// is that it cannot be told what there is.
+func (e *Engine) fileList() (list []Summary, ok bool, err error) {
 	dir, ok := e.stacksDir()
 	if !ok {
-		return nil, false
+		return nil, false, nil
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		// Before version 1 of the layout stacks had no project's folder.
 		_, err := os.Stat(filepath.Dir(dir))
 		_, layout := os.Stat(filepath.Join(filepath.Dir(filepath.Dir(dir)), "meta.yaml"))
-		return []Summary{}, errors.Is(err, os.ErrNotExist) || layout == nil
+		return e.withMissing([]Summary{}), errors.Is(err, os.ErrNotExist) || layout == nil, nil
 	}
 	if err != nil {
-		return nil, false
+		return nil, true, folderFault(dir, err)
 	}
 	list = []Summary{}
 	for _, entry := range entries {
@@ -125,7 +129,37 @@ func (e *Engine) fileList() (list []Summary, ok bool) {
 			list = append(list, s)
 		}
 	}
-	return list, true
+	return e.withMissing(list), true, nil
+}
+
+// withMissing adds the stacks that have a history, and no state.
+func (e *Engine) withMissing(list []Summary) []Summary {
+	entries, err := os.ReadDir(filepath.Dir(e.historyDir("x")))
+	if err != nil {
+		return list // none, or what cannot be read says nothing
+	}
+	known := make(map[string]bool, len(list))
+	for _, s := range list {
+		known[s.Name] = true
+	}
+	found := len(list)
+	for _, entry := range entries {
+		name := entry.Name()
+		if known[name] || !entry.IsDir() || checkName(name) != nil {
+			continue
+		}
+		file, exists, _ := e.stackFile(name)
+		if exists {
+			continue // made just now
+		}
+		if err := e.absentFault(e.opts.Backend, name, file); !errors.Is(err, fault.NotFound) {
+			list = append(list, Summary{Name: name, Resources: -1, Err: err})
+		}
+	}
+	if len(list) > found {
+		slices.SortFunc(list, func(a, b Summary) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return list
 }
 
 // stateName is the stack whose checkpoint a file is, "" if it is something else:
@@ -157,7 +191,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 	e.mu.Unlock()
 	if !ok || known.size != info.Size() || !known.modified.Equal(info.ModTime()) {
 		known = fileStack{info.ModTime(), info.Size(), Summary{Name: name, Resources: -1}}
-		dep, err := e.readFileState(name, file)
+		dep, err := e.readFileState(e.opts.Backend, name, file)
 		switch {
 		case err == nil:
 			known.summary.LastUpdate, known.summary.Resources = dep.Manifest.Time.UTC(), countOf(dep.Resources)
@@ -191,18 +225,22 @@ type fileUpdate struct {
 	ResourceChanges map[Op]int        `json:"resourceChanges"`
 }
 
-// fileHistory reads a stack's history, the newest first; ok is false if that is
-// for the CLI to do. The backend does not number updates: they are numbered here,
-// the oldest 1.
-func (e *Engine) fileHistory(stack string, limit int) (updates []Update, ok bool) {
+// historyDir is the folder of a stack's history in a file backend, "" in any other.
+func (e *Engine) historyDir(stack string) string {
 	root, ok := e.backendDir()
 	if !ok {
-		return nil, false
+		return ""
 	}
-	dir := filepath.Join(root, ".pulumi", "history", e.opts.Project, stack)
+	return filepath.Join(root, ".pulumi", "history", e.opts.Project, stack)
+}
+
+// fileHistory reads a stack's history, the newest first, of a file backend. The backend does not number updates: they are numbered here,
+// the oldest 1.
+func (e *Engine) fileHistory(stack string, limit int) (updates []Update, err error) {
+	dir := e.historyDir(stack)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, false
+		return nil, folderFault(dir, err)
 	}
 	// The names end in nanoseconds of one width, so they sort by time.
 	var names []string
@@ -220,7 +258,7 @@ func (e *Engine) fileHistory(stack string, limit int) (updates []Update, ok bool
 		}
 		updates = append(updates, readUpdate(filepath.Join(dir, name), len(names)-i))
 	}
-	return updates, true
+	return updates, nil
 }
 
 var historyEntry = lazyregexp.New(`\.history\.json(\.gz|\.zst)?$`)

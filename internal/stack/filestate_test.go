@@ -14,7 +14,8 @@ import (
 func TestAFileBackendIsReadAsTheCLIReadsIt(t *testing.T) {
 	t.Parallel()
 	f := open(t, "")
-	empty, ok := f.fileList()
+	empty, ok, err := f.fileList()
+	require.NoError(t, err)
 	require.True(t, ok)
 	require.Empty(t, empty)
 	for range 2 {
@@ -80,7 +81,8 @@ func TestWhatIsNotUnderstoodIsLeftToTheCLI(t *testing.T) {
 		_, ok, err := f.fileExport(testStack)
 		require.NoError(t, err)
 		require.False(t, ok, name)
-		list, ok := f.fileList()
+		list, ok, err := f.fileList()
+		require.NoError(t, err)
 		require.True(t, ok, name)
 		require.Len(t, list, 1)
 		require.NoError(t, list[0].Err)

@@ -81,7 +81,8 @@ func (e *Engine) fileLocks(stack string) ([]Lock, bool) {
 		return nil, true
 	}
 	if err != nil {
-		return nil, false
+		// Nobody can tell whether there is a lock: the engine could not take one either.
+		return []Lock{{Where: dir, Broken: true, Reason: fault.Reason(err).Error()}}, true
 	}
 	var locks []Lock
 	for _, entry := range entries {

@@ -204,7 +204,7 @@ func assemble(doc, checkpoint, latest map[string]json.RawMessage, resources, pen
 
 // Restore puts the best copy in the place of a stack's damaged state and returns
 // it. The damaged file is kept beside it, with ".damaged" and the time at its end:
-// aside is its name. A state that can be read is not replaced (Conflict), nor is one
+// aside is its name, "" if the file was missing. A state that can be read is not replaced (Conflict), nor is one
 // that somebody holds (Locked).
 func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside string, err error) {
 	copies, err := e.Copies(ctx, stack)
@@ -212,9 +212,6 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 		return c, "", err
 	}
 	file, exists, _ := e.stackFile(stack) // Copies has refused other backends
-	if !exists {
-		return c, "", notFound(stack)
-	}
 	if _, err = e.State(ctx, stack); err == nil {
 		err = e.unsealable(ctx, e.place(stack, nil))
 	}
@@ -235,9 +232,11 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 		return c, "", lockedFault("restore the state of "+stack, locks, nil)
 	}
 	c = copies[0]
-	aside = file + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000")
-	if err := keepAside(file, aside); err != nil {
-		return c, "", writeFault(aside, err)
+	if exists {
+		aside = asideOf(file)
+		if err := keepAside(file, aside); err != nil {
+			return c, "", writeFault(aside, err)
+		}
 	}
 	if err := wholefile.WriteFile(file, c.content, 0o600); err != nil {
 		return c, "", writeFault(file, err)

@@ -8,6 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mayWrite tells why files cannot be made in a folder.
+func mayWrite(dir string) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "access", Path: dir, Err: err}
+	}
+	return nil
+}
+
 // freeBytes is what may still be written to the disk of a folder.
 func freeBytes(dir string) (int64, error) {
 	var st unix.Statfs_t

@@ -311,13 +311,19 @@ func (r *Run) execute(ctx context.Context) {
 // out of date with the backend, it mends them and runs it again.
 func (r *Run) attempt() error {
 	// On a mount that is dead the first touch is where it waits.
-	if err := r.engine.reachable(r.setup); errors.Is(err, fault.Canceled) {
+	if err := r.engine.reachable(r.setup); err != nil && !errors.Is(err, errNoFolder) { // it is made with the first stack
+		return err
+	}
+	if err := r.engine.CheckLayout(r.setup); err != nil {
 		return err
 	}
 	if _, err := r.engine.secrets(r.setup); err != nil {
 		return err
 	}
 	if err := r.room(); err != nil {
+		return err
+	}
+	if err := r.writable(); err != nil {
 		return err
 	}
 	if err := r.unlockDead(); err != nil {

@@ -210,11 +210,14 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 		if err := e.checkBackend(); err != nil {
 			return told[[]Summary]{}, err
 		}
-		list, ok := e.fileList()
-		return told[[]Summary]{list, ok}, nil
+		list, ok, err := e.fileList()
+		return told[[]Summary]{list, ok}, err
 	})
-	if err != nil || found.known {
-		return found.value, err
+	if err != nil {
+		return nil, err
+	}
+	if found.known {
+		return found.value, nil
 	}
 	if list, ok, err := e.objectListNow(ctx); ok || err != nil {
 		return list, err
@@ -260,14 +263,17 @@ func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Update
 		if err := e.checkBackend(); err != nil {
 			return told[[]Update]{}, err
 		}
-		if e.exists(p) == absent {
-			return told[[]Update]{}, notFound(stack)
+		switch file, exists, known := e.stackFile(stack); {
+		case !known:
+			return told[[]Update]{}, nil
+		case !exists:
+			return told[[]Update]{}, e.absentFault(p.backend, stack, file)
 		}
-		updates, ok := e.fileHistory(stack, limit)
-		if ok {
-			updates = e.withOutcomes(p, updates, limit)
+		updates, err := e.fileHistory(stack, limit)
+		if err != nil {
+			return told[[]Update]{}, err
 		}
-		return told[[]Update]{updates, ok}, nil
+		return told[[]Update]{e.withOutcomes(p, updates, limit), true}, nil
 	})
 	if err != nil || found.known {
 		return found.value, err

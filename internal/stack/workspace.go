@@ -260,10 +260,12 @@ func (e *Engine) ensure(ctx context.Context, p place, create bool) (created bool
 	}
 	hasKey := saltForm.MatchString(s.EncryptionSalt) || s.EncryptedKey != "" || s.SecretsProvider != ""
 	switch known := e.exists(p); {
-	case known == absent && create:
-		return true, e.initStack(ctx, p)
 	case known == absent:
-		return false, notFound(p.stack)
+		file, _, _ := e.stackFileOf(p.backend, p.stack)
+		if err := e.absentFault(p.backend, p.stack, file); !create || !errors.Is(err, fault.NotFound) {
+			return false, err
+		}
+		return true, e.initStack(ctx, p)
 	case hasKey:
 		return false, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Terminal is what Run takes over for a while. In and Out must be a terminal.
@@ -131,7 +132,7 @@ func appendTo(file, text string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := wholefile.Open(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

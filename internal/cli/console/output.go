@@ -53,9 +53,14 @@ func NewHeader(kind string) Header { return Header{Version, kind} }
 // SetForm says in which form results are written; what is none is Table.
 func (c *Console) SetForm(form string) {
 	c.form = Table
-	if form == JSON || form == YAML || form == Lines || form == Markdown {
+	if IsForm(form) {
 		c.form = form
 	}
+}
+
+// IsForm tells whether a form of output is one.
+func IsForm(form string) bool {
+	return form == Table || form == JSON || form == YAML || form == Lines || form == Markdown
 }
 
 // Form is the form of the output, and Machine tells whether a machine reads it.

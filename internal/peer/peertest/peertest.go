@@ -4,6 +4,7 @@
 package peertest
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -35,4 +36,32 @@ func Ask(t testing.TB, uid uint32, address, text string) string {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	out, _ := cmd.Output() // a connection that is reset is a refusal, too
 	return string(out)
+}
+
+// again is set in the process that AsNobody starts.
+const again = "PEERTEST_AGAIN"
+
+// AsNobody runs the test as a user for whom permissions count. It tells whether this process
+// is that user's, which does the work; in root's it waits for one that is, and the test is
+// done. Parallel has to come after it.
+func AsNobody(t *testing.T) bool {
+	t.Helper()
+	if os.Getuid() != 0 || os.Getenv(again) != "" {
+		return true
+	}
+	dir, err := os.MkdirTemp("", "nobody")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // nothing is in it but what its owner has left
+	require.NoError(t, os.Chmod(dir, 0o777))
+	// By this name it can be run by who cannot see where it is.
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), again+"=yes", "TMPDIR="+dir, "HOME="+dir, "GOCOVERDIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+		t.Skipf("no process of another user can be started here: %v", err)
+	}
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: "+t.Name(), "it was run")
+	return false
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // DamageError says that the database's file is not what was written to it. What
@@ -36,7 +38,7 @@ func closedPath(path string) string { return path + ".closed" }
 
 // keepClosed notes how the closed file looks.
 func keepClosed(path string) error {
-	f, err := os.Open(path)
+	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func keepClosed(path string) error {
 
 // takeClosed reads the note and removes it, since the file is about to change.
 func takeClosed(path string) (c closed, found bool) {
-	raw, err := os.ReadFile(closedPath(path))
+	raw, err := wholefile.Read(closedPath(path))
 	found = err == nil && json.Unmarshal(raw, &c) == nil
 	if err == nil {
 		found = os.Remove(closedPath(path)) == nil && found

@@ -22,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // The files, in the folder of the config file.
@@ -129,7 +130,7 @@ func (r *reader) syntax(err error) error {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // Watch knows which executions are being evaluated, so that the next start can
@@ -70,14 +71,14 @@ func (w *Watch) Open(file string, place Place) error {
 	if file == "" {
 		return nil
 	}
-	raw, err := os.ReadFile(file)
+	raw, err := wholefile.Read(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read what was being evaluated: %w", err)
 	}
 	if err := w.countDeaths(entries(raw), place); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	f, err := wholefile.Open(file, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("watch evaluations: %w", err)
 	}

@@ -77,7 +77,10 @@ func (p *Page) restored(m restoredMsg) tea.Cmd {
 	if m.err != nil {
 		return p.show("The state can't be restored", "the error", dialog.ErrorText(m.err))
 	}
-	text := "the state of " + p.id.String() + " is restored: " + render.Line(m.String(), 0) + "; the damaged file is kept in " + render.Line(m.Aside, 0)
+	text := "the state of " + p.id.String() + " is restored: " + render.Line(m.String(), 0)
+	if m.Aside != "" { // the file was not missing
+		text += "; the damaged file is kept in " + render.Line(m.Aside, 0)
+	}
 	changed := ui.Send(ui.Changed{IDs: []spec.ID{p.id}})
 	if m.Unsure != nil {
 		text += "\n\nWhat was made after the copy was not looked for to the end, and may exist:\n" + dialog.ErrorText(m.Unsure)
