@@ -130,7 +130,8 @@ var pages = []page{
 	{
 		"damaged", "a file of the program's own is not what it should be",
 		"A state, a journal or a stored document cannot be read: it was cut off, or something else has written to it.",
-		"`pipelinetui cancel PIPELINE --restore` goes back to the newest copy that is whole. Keep the damaged file until you know what happened.",
+		"The error names the file, what is lost and what mends it. Of a state, `pipelinetui cancel PIPELINE --restore` goes back to the newest copy " +
+			"that is whole; keep the damaged file until you know what happened.",
 	},
 	{
 		"output", "standard output does not take what is written", "What the command did is done, but its output is not whole: the disk is full or fails, or the " +
