@@ -28,7 +28,9 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
 				path := filepath.Join(dir, of)
-				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+				_, stop := serve(t, sandbox.ServeOptions{Dir: dir})
+				require.NoError(t, stop())
+				require.NoError(t, os.RemoveAll(path))
 				require.NoError(t, put(path))
 				says := func(err error) {
 					t.Helper()
@@ -50,7 +52,7 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 					says(sandbox.Serve(t.Context(), sandbox.ServeOptions{Dir: dir}))
 				}
 				require.NoError(t, os.Rename(path, path+".away"))
-				_, stop := serve(t, sandbox.ServeOptions{Dir: dir})
+				_, stop = serve(t, sandbox.ServeOptions{Dir: dir})
 				require.NoError(t, stop(), "the way out is one")
 			})
 		}
