@@ -124,6 +124,11 @@ func (a *App) endpointName(ctx context.Context, p *spec.Pipeline) string {
 	if err != nil {
 		return ""
 	}
+	return endpointNamed(state)
+}
+
+// endpointNamed is the name of the endpoint that a stack has, "" if it has none.
+func endpointNamed(state *stack.State) string {
 	for _, r := range state.Resources {
 		if (r.Type == kinds.Endpoint || r.Type == kinds.FormerEndpoint) && !r.PendingDelete {
 			return kinds.EndpointName(r.ID)

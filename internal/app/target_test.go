@@ -22,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -216,7 +217,9 @@ func TestTheToolsOwnCallsGoToTheEndpoint(t *testing.T) { // see useAWS
 	// so, after it has checked the signature.
 	outputs := map[string]stack.Output{"endpointName": {Value: "none-ep"}, "bucketName": {Value: "none-bucket"}}
 	p := &spec.Pipeline{ID: spec.ID{Tenant: "acme", Model: "none", Env: "dev"}, Region: "us-west-2"}
-	m := &Machine{ID: p.ID, Pipeline: &Existing{ID: p.ID, Spec: p, State: &stack.State{Outputs: outputs}}}
+	m := &Machine{ID: p.ID, Pipeline: &Existing{ID: p.ID, Spec: p, State: &stack.State{
+		Outputs: outputs, Resources: []stack.Resource{{Type: kinds.Endpoint, ID: "none-ep"}},
+	}}}
 
 	_, err = world{a, target}.Endpoint(t.Context(), m.Pipeline)
 	require.ErrorContains(t, err, "none-ep")

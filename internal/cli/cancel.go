@@ -20,6 +20,7 @@ import (
 type cancelOptions struct {
 	pipeline string
 	restore  bool
+	force    bool
 	yes      bool
 }
 
@@ -29,7 +30,8 @@ func newCancel(deps *Deps, do action[cancelOptions]) *cobra.Command {
 		Use:   "cancel PIPELINE",
 		Short: "clear the lock that a killed operation left behind, and repair its stack",
 		Long: `Shows who holds the lock of a pipeline's stack, and clears it. It does not stop the
-other process: clear a lock only if its owner is gone. Then it finds out what became
+other process: clear a lock only if its owner is gone. One whose process runs on this
+machine is not cleared, but with --force. Then it finds out what became
 of the resources that were being made, changed or deleted: what is there is taken
 into the stack, what is not is forgotten.
 
@@ -46,6 +48,7 @@ the file itself) in its place, and keeps the damaged file beside it.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.restore, "restore", false, "put a good copy in the place of a damaged state")
+	cmd.Flags().BoolVar(&o.force, "force", false, "clear the lock of a process that runs, too")
 	yesFlag(cmd, &o.yes)
 	cmd.ValidArgsFunction = deps.completes(onePipeline)
 	return changes(cmd)
@@ -70,6 +73,10 @@ func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
 	d := cancelDoc{Header: console.NewHeader("Cancel"), Pipeline: id.String(), Locks: locks, Recovered: []stack.PendingOperation{}}
 	for _, l := range locks {
 		noteLock(deps, id, l)
+		if l.Alive() && !o.force {
+			return fault.New(fault.Locked, "process %d, which holds the lock of %s, runs on this machine", l.PID, id).
+				WithHint("Wait for it, or interrupt it with `kill -INT %d`: it ends in good order. If that process is another one, or does nothing any more, give --force.", l.PID)
+		}
 	}
 	if len(locks) > 0 {
 		if !o.yes {

@@ -133,7 +133,7 @@ func TestStartThatNobodyKnowsOf(t *testing.T) {
 	require.ErrorAs(t, err, &unclear)
 	require.Equal(t, "once", unclear.Name)
 	require.ErrorContains(t, err, "not known whether execution once was started")
-	require.Equal(t, fault.Internal, fault.KindOf(err))
+	require.Equal(t, fault.Unreachable, fault.KindOf(err))
 	require.Contains(t, fault.HintOf(err), "--name once")
 	b.api.before = func(string, int) error { return local }
 	_, err = b.Start(t.Context(), StartInput{Machine: alias, Name: "never", Input: []byte("{}")})

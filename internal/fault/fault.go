@@ -109,7 +109,7 @@ func Wrap(err error, format string, args ...any) error {
 // server's own fault, a quota; not what needs somebody to change something.
 func Passing(err error) bool {
 	switch KindOf(err) {
-	case Internal, Timeout, Throttled:
+	case Internal, Timeout, Throttled, Unreachable:
 		return true
 	}
 	return false
