@@ -80,7 +80,7 @@ func (a *App) BackendDamage(ctx context.Context) error {
 		err = e.CheckLayout(ctx)
 	}
 	if fault.KindOf(err) != fault.Damaged && fault.KindOf(err) != fault.Denied {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	return err
 }
