@@ -134,3 +134,29 @@ func appendString(b []byte, s string) []byte {
 
 // MarshalJSON lets an Object be a part of documents that encoding/json writes.
 func (o *Object) MarshalJSON() ([]byte, error) { return Encode(o), nil }
+
+// Deep reports whether v nests more deeply than Parse reads: such a value could be
+// written, but never be read again. Like Append it walks all of v: what may be far
+// longer written than held is asked of Fits before.
+func Deep(v any) bool { return deep(v, 0) }
+
+func deep(v any, depth int) bool {
+	if depth > maxDepth {
+		return true
+	}
+	switch x := v.(type) {
+	case []any:
+		for _, e := range x {
+			if deep(e, depth+1) {
+				return true
+			}
+		}
+	case *Object:
+		for i := range x.Len() {
+			if deep(x.vals[i], depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -114,3 +114,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What is not deep can be read again once it is written, and nothing else can.
+func TestDeepIsWhatParseRefuses(t *testing.T) {
+	t.Parallel()
+	for levels := 998; levels < 1004; levels++ {
+		for _, inner := range []any{nil, "text", []any{}, NewObject(0), []any{Int(1)}} {
+			list, object := inner, inner
+			for range levels {
+				list, object = []any{true, list}, Of("a", 1, "b", object)
+			}
+			for _, v := range []any{list, object} {
+				_, err := Parse(String(v))
+				require.Equal(t, err != nil, Deep(v), "%d levels around %s", levels, String(inner))
+			}
+		}
+	}
+}

@@ -61,6 +61,15 @@ func New(name, cause string) *Failure { return &Failure{Error: name, Cause: caus
 // TooLarge is the failure of a state whose result or output is too large.
 func TooLarge(state string) error { return Limit(state, "returned a result") }
 
+// Nested ends the cause of what is nested more deeply than JSON may be. Step Functions'
+// own words are not known; its parser, Jackson, reads no document of more than 1000 levels.
+const Nested = "is nested more deeply than the 1000 levels that JSON may have."
+
+// TooDeep is the failure of a state whose result or output is nested too deeply.
+func TooDeep(state string) error {
+	return New(Runtime, fmt.Sprintf("The result of the state/task '%s' %s", state, Nested)).Err()
+}
+
 // Limit is the failure of a state that has done something with too much data. The text
 // was seen with results and with parameters (github.com/mbc-net/mbc-cqrs-serverless,
 // pull request 466).

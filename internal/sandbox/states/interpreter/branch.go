@@ -219,8 +219,8 @@ func (b *branch) enter(st *asl.State) error {
 // exit records the exit of a state and moves on to the next, or to the
 // workflow's end if next is empty.
 func (b *branch) exit(st *asl.State, output any, vars *value.Object, next string) error {
-	if !value.Fits(output, record.MaxData) { // which may be far too large to be written
-		return failure.TooLarge(st.Name)
+	if err := result(st.Name, output, record.MaxData); err != nil {
+		return err
 	}
 	text := value.String(output)
 	if len(text) > record.MaxData {

@@ -87,8 +87,8 @@ func (b *branch) parallel(st *asl.State, ev *evaluation) error {
 	if err != nil {
 		return b.childrenFailed(st, end, err)
 	}
-	if !value.Fits(out, maxBuilt) {
-		return failure.TooLarge(st.Name)
+	if err := result(st.Name, out, maxBuilt); err != nil {
+		return err
 	}
 	last := slices.Max(heads)
 	b.step(func(s *stepper) {

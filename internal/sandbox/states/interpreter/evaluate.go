@@ -147,7 +147,11 @@ func (e *evaluation) template(t *asl.Template) (any, error) {
 	}
 	defer e.watched()()
 	left := maxBuilt
-	return e.build(t, &left)
+	v, err := e.build(t, &left)
+	if err != nil {
+		return nil, err
+	}
+	return v, e.shallow(v)
 }
 
 // build is template; left is what all of it may still hold.

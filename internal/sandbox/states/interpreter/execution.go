@@ -263,6 +263,10 @@ func (x *execution) record(typ string, previous int64, d *history.Details) int64
 // errFull ends an execution whose history is full.
 var errFull = failure.New(failure.Runtime, "The execution reached the maximum number of history events (25000).").Err()
 
+// errUnrecorded ends an execution whose place cannot be recorded: it would do again what
+// it has done. Nothing that is bounded as data is comes here.
+var errUnrecorded = failure.New(failure.Runtime, "An internal error of the sandbox ended the execution: its place cannot be recorded. The sandbox's log has the details.").Err()
+
 func isEnd(typ string) bool {
 	switch typ {
 	case "ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted":
@@ -305,6 +309,7 @@ func (x *execution) flushLocked() <-chan error {
 		raw, err := store.Encode(&b.cur)
 		if err != nil {
 			x.s.Log.Error("encode cursor", "execution", key, "error", err)
+			x.cancel(errUnrecorded)
 			continue
 		}
 		puts = append(puts, journal.Put{Bucket: record.BucketCursors, Key: record.CursorKey(key, path), Value: raw})

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
-	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/history"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/items"
 )
@@ -62,8 +61,8 @@ func (b *branch) mapState(st *asl.State, ev *evaluation) error {
 	if err != nil {
 		return b.childrenFailed(st, failed, err)
 	}
-	if !value.Fits(out, maxBuilt) {
-		return failure.TooLarge(st.Name)
+	if err := result(st.Name, out, maxBuilt); err != nil {
+		return err
 	}
 	b.step(func(s *stepper) {
 		if last == 0 {
@@ -107,6 +106,9 @@ func (b *branch) endIteration(name string, i int) int64 {
 // items evaluates what a Map iterates over, an array or an object, and counts it.
 func (e *evaluation) items() (source any, length int, err error) {
 	if source, err = e.itemSource(); err != nil {
+		return nil, 0, err
+	}
+	if err = e.shallow(source); err != nil {
 		return nil, 0, err
 	}
 	switch v := source.(type) {

@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"github.com/pipelinetui/pipelinetui/internal/asl"
 	"github.com/pipelinetui/pipelinetui/internal/asl/value"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/failure"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/record"
@@ -30,6 +31,28 @@ func within(v any, limit int) bool {
 func (e *evaluation) given(v any) error {
 	if !within(v, record.MaxData) {
 		return failure.Limit(e.st.Name, "provided parameters")
+	}
+	return e.shallow(v)
+}
+
+// shallow refuses what is nested too deeply to be read again.
+func (e *evaluation) shallow(v any) error {
+	switch {
+	case !value.Deep(v):
+		return nil
+	case e.st.QueryLanguage == asl.JSONata:
+		return e.query("", "The data of the state %s", failure.Nested)
+	}
+	return e.runtime("The data of the state %s", failure.Nested)
+}
+
+// result refuses what a state has gathered if it is too large or nested too deeply.
+func result(state string, v any, limit int) error {
+	switch {
+	case !value.Fits(v, limit): // which may be far too large to be walked through
+		return failure.TooLarge(state)
+	case value.Deep(v):
+		return failure.TooDeep(state)
 	}
 	return nil
 }

@@ -78,6 +78,9 @@ func (e *evaluation) place(p asl.Path, result any) (any, error) {
 	if !ok {
 		return nil, failure.New(failure.ResultPath, e.prefix()+"Unable to apply step \""+p.Expr.Text+"\" to input "+value.String(in)).Err()
 	}
+	if value.Deep(out) { // of the catchable failures this is the one of the field
+		return nil, failure.New(failure.ResultPath, e.prefix()+"Unable to apply the ResultPath to the input: what it makes "+failure.Nested).Err()
+	}
 	return out, nil
 }
 

@@ -190,8 +190,12 @@ func (t *taskRun) end(result any, err error) error {
 	}
 	var text string
 	if !failed {
-		if text = value.String(result); len(text) > record.MaxData {
+		text = value.String(result)
+		switch {
+		case len(text) > record.MaxData:
 			f, failed = failure.Of(failure.TooLarge(t.resourceName()))
+		case value.Deep(result):
+			f, failed = failure.Of(failure.TooDeep(t.resourceName()))
 		}
 	}
 	t.b.step(func(s *stepper) {

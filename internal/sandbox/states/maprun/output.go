@@ -31,6 +31,9 @@ func (m *Run) output(ctx context.Context, p wire.Principal, feed items.Feed) (an
 	if out == nil || !value.Fits(out, record.MaxData) {
 		return nil, failure.TooLarge(m.State)
 	}
+	if value.Deep(out) {
+		return nil, failure.TooDeep(m.State)
+	}
 	return out, nil
 }
 
