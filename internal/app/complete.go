@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -84,7 +83,7 @@ func (a *App) Answers() bool {
 
 // Batches are the names of the batches that were started here on a pipeline.
 func (a *App) Batches(id spec.ID) []string {
-	entries, _ := os.ReadDir(filepath.Dir(a.BatchJournal(id, "x"))) // there may be none
+	entries, _ := os.ReadDir(a.batchesOf(id)) // there may be none
 	var out []string
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), ".journal"); ok {

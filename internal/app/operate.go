@@ -486,6 +486,11 @@ func (a *App) afterwards(ctx context.Context, o *Operation, t *Target, op stack.
 				said = append(said, notKept(err))
 			}
 		}
+		if op == stack.OperationDestroy {
+			if err := a.forgetBatches(p.ID); err != nil {
+				said = append(said, "what is known of its batches could not be taken away: "+fault.Reason(err).Error())
+			}
+		}
 		if err := bounded(unwatch); err != nil {
 			said = append(said, mayBeLeft(p.Names(t.accountOf(p)).Base, err))
 		}

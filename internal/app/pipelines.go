@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -355,5 +356,14 @@ func (a *App) ShownParameters(ctx context.Context, p *spec.Pipeline) (map[string
 // BatchJournal is the file in which a batch's launch is recorded, so that one
 // that was cut off goes on without asking AWS for every execution.
 func (a *App) BatchJournal(id spec.ID, batch string) string {
-	return filepath.Join(a.opts.Settings.Paths.Home, "batches", id.StackName(), batch+".journal")
+	return filepath.Join(a.batchesOf(id), batch+".journal")
 }
+
+// batchesOf is the folder of the journals of a pipeline's batches.
+func (a *App) batchesOf(id spec.ID) string {
+	return filepath.Join(a.opts.Settings.Paths.Home, "batches", id.StackName())
+}
+
+// forgetBatches takes away what is known of the batches of a pipeline that is no more: the next
+// one of its name has started none of them.
+func (a *App) forgetBatches(id spec.ID) error { return os.RemoveAll(a.batchesOf(id)) }

@@ -184,7 +184,7 @@ func launch(
 	ctx context.Context, deps *Deps, o *runOptions, m *app.Machine, file *executions.InputFile, doc *batchRun, started func(),
 ) error {
 	l := m.Client.Launch(ctx, executions.LaunchInput{
-		Machine: m.Alias, Batch: o.batch, Items: file.Items(), Journal: deps.app().BatchJournal(m.ID, o.batch),
+		Machine: m.Alias, Made: m.Made, Batch: o.batch, Items: file.Items(), Journal: deps.app().BatchJournal(m.ID, o.batch),
 		Busy: func() { deps.Note("batch %s is being started by another process; waiting for it", o.batch) },
 	})
 	var errs fault.List

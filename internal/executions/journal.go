@@ -35,6 +35,30 @@ type journalHead struct {
 	Version int    `json:"version"`
 	Machine string `json:"stateMachineArn"`
 	Batch   string `json:"batch"`
+	// Made is when the machine was made, Began when the journal was; zero if it is not known.
+	Made  time.Time `json:"machineCreated,omitzero"`
+	Began time.Time `json:"began,omitzero"`
+}
+
+// remembered is how long an execution is there for sure after its end
+// (step-functions/latest/dg/service-quotas.html: execution history retention).
+const remembered = 90 * 24 * time.Hour
+
+// believed tells whether what a journal says was started may still be there: it is of the same
+// machine, and not of another one that had the same name, and so young that none of its
+// executions is forgotten. written is when an older program has written to it last, which
+// did not say more.
+func (h journalHead) believed(now journalHead, written time.Time) bool {
+	if h.Began.IsZero() {
+		h.Began = written
+	}
+	if now.Began.Sub(h.Began) >= remembered {
+		return false
+	}
+	if h.Made.IsZero() {
+		return now.Made.Before(h.Began)
+	}
+	return now.Made.IsZero() || now.Made.Equal(h.Made)
 }
 
 type journalLine struct {
@@ -79,7 +103,7 @@ func openJournal(ctx context.Context, clk clock.Clock, in LaunchInput) (*journal
 		}
 	}
 	j := &journal{file: f, have: map[int]journalLine{}}
-	if err := j.load(path, journalHead{journalVersion, in.Machine, in.Batch}); err != nil {
+	if err := j.load(path, journalHead{journalVersion, in.Machine, in.Batch, in.Made.UTC(), clk.Now().UTC()}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
@@ -91,8 +115,13 @@ func journalFault(path string, err error) error {
 }
 
 // load reads what an earlier launch wrote. A last line without an end, which a
-// crash leaves, is cut off.
+// crash leaves, is cut off; and all of it if it is not to be believed any more: AWS is asked
+// for each execution then.
 func (j *journal) load(path string, want journalHead) error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return journalFault(path, err)
+	}
 	rd := bufio.NewReader(j.file)
 	var good int64
 	for n := 0; ; n++ {
@@ -108,9 +137,12 @@ func (j *journal) load(path string, want journalHead) error {
 			if err := json.Unmarshal(line, &head); err != nil {
 				return journalFault(path, fmt.Errorf("its first line is not a journal's: %w", err))
 			}
-			if head != want {
+			if head.Version != want.Version || head.Machine != want.Machine || head.Batch != want.Batch {
 				return fault.New(fault.Conflict, "the journal %s is of batch %q of %s", path, head.Batch, head.Machine).
 					WithHint("Choose another --batch.")
+			}
+			if !head.believed(want, info.ModTime()) {
+				break
 			}
 		} else {
 			var l journalLine

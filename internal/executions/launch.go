@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -21,6 +22,9 @@ const launchers = 64
 type LaunchInput struct {
 	// Machine is the ARN of a state machine, version or (best) alias.
 	Machine string
+	// Made is when the machine was made, as far as that is known: what a journal says of one
+	// that had its ARN before is not believed.
+	Made time.Time
 	// Batch names the set; its executions are called BatchName(Batch, 1), ...
 	Batch string
 	// Items are the inputs in order. An item with an error, or whose input is not

@@ -112,6 +112,61 @@ func TestLaunchAgain(t *testing.T) {
 	requireKind(t, err, fault.Conflict, `is of batch "night"`)
 }
 
+// TestLaunchOfWhatIsNoMore believes no journal that is of another machine of the same ARN, or so
+// old that its executions are forgotten, and asks AWS instead.
+func TestLaunchOfWhatIsNoMore(t *testing.T) {
+	t.Parallel()
+	made := t0.Add(-time.Hour)
+	headless := func(t *testing.T, path string, written time.Time) {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, lines, _ := strings.Cut(string(raw), "\n")
+		head := fmt.Sprintf(`{"version":1,"stateMachineArn":%q,"batch":"night"}`, alias)
+		require.NoError(t, os.WriteFile(path, []byte(head+"\n"+lines), 0o600))
+		require.NoError(t, os.Chtimes(path, written, written))
+	}
+	for name, c := range map[string]struct {
+		made     time.Time // of the machine of the second launch
+		later    time.Duration
+		old      time.Duration // after the first launch an older program has written it; 0: it has a head
+		believed bool
+	}{
+		"the same":                     {made: made, believed: true},
+		"not known":                    {believed: true},
+		"another one":                  {made: t0.Add(time.Hour)},
+		"almost forgotten":             {made: made, later: remembered - time.Hour, believed: true},
+		"forgotten":                    {made: made, later: remembered},
+		"of an older program":          {made: made, old: time.Minute, believed: true},
+		"of an older program, forgot":  {made: made, old: time.Minute, later: remembered + time.Hour},
+		"of an older program, another": {made: t0.Add(time.Hour), old: time.Minute, later: 2 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Config{Limits: Limits{Unlimited: true}})
+			in := LaunchInput{Machine: alias, Made: made, Batch: "night", Items: items(5), Journal: filepath.Join(t.TempDir(), "night.journal")}
+			launch := func() LaunchResult {
+				l := b.Launch(t.Context(), in)
+				drainLaunch(l)
+				res, err := l.Wait()
+				require.NoError(t, err)
+				return res
+			}
+			require.Equal(t, LaunchResult{Started: 5}, launch())
+			if c.old > 0 {
+				headless(t, in.Journal, t0.Add(c.old))
+			}
+			b.clk.Advance(c.later)
+			b.api.runs, in.Made = nil, c.made
+			want := LaunchResult{Started: 5}
+			if c.believed {
+				want = LaunchResult{Existed: 5}
+			}
+			require.Equal(t, want, launch())
+			require.Equal(t, LaunchResult{Existed: 5}, launch(), "it is written anew")
+		})
+	}
+}
+
 func TestLaunchSkipsBadItems(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})

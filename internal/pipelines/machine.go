@@ -21,8 +21,11 @@ type Machine struct {
 	// ARN is the machine, by which executions are listed; Alias is what they are
 	// started through.
 	ARN, Alias string
-	Region     string
-	Client     *executions.Client
+	// Made is when it was made, zero if that is not known. One that takes the place of
+	// another has the same ARN.
+	Made   time.Time
+	Region string
+	Client *executions.Client
 	// Version is the ARN of the newest version, "" if it is not known.
 	Version string
 	// Definition is the Amazon States Language text of the newest version.
@@ -52,7 +55,8 @@ func NewMachine(p *Pipeline) (*Machine, error) {
 			WithHint("Run `pipelinetui up %s` and see what fails.", p.ID)
 	}
 	for _, r := range p.State.Resources {
-		if r.Type == machineType {
+		if r.Type == machineType && !r.PendingDelete {
+			m.Made = r.Created
 			m.Definition, _ = r.Inputs["definitionString"].(string)
 		}
 	}

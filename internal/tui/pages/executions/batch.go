@@ -114,7 +114,7 @@ func (p *Panel) begin(m launchMsg) tea.Cmd {
 		return ui.Send(ui.Toast{Text: "batch " + p.batch().Name + " is still being started", Bad: true})
 	}
 	_, cmd := p.Env.Launches.Start(p.id, m.n, p.machine.Client, executions.LaunchInput{
-		Machine: p.machine.Alias, Batch: m.name, Items: executions.Inputs(m.path), Journal: p.Env.Source.Journal(p.id, m.name),
+		Machine: p.machine.Alias, Made: p.machine.Made, Batch: m.name, Items: executions.Inputs(m.path), Journal: p.Env.Source.Journal(p.id, m.name),
 	})
 	return cmd
 }
