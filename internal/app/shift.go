@@ -45,11 +45,14 @@ type shifting struct {
 	alias shared
 	// definition reads what a version of a state machine does; nil of a function.
 	definition func(ctx context.Context, version string) (string, error)
-	alarms     func(ctx context.Context, names []string) ([]stack.RolloutAlarm, error)
-	tell       func(stack.Rollout)
-	clock      clock.Clock
-	haste      int
-	poll       func() time.Duration // what lies between two looks at the alarms
+	// apartBy says why two versions can't share the calls, "" if they can; nil of a state
+	// machine, whose versions always can.
+	apartBy func(ctx context.Context, a, b string) (string, error)
+	alarms  func(ctx context.Context, names []string) ([]stack.RolloutAlarm, error)
+	tell    func(stack.Rollout)
+	clock   clock.Clock
+	haste   int
+	poll    func() time.Duration // what lies between two looks at the alarms
 	// fleeing is set for a rollback: what it leads away from may be what rings.
 	fleeing bool
 
@@ -89,8 +92,11 @@ func (a *App) aliasesOf(o *Operation, t *Target, p *spec.Pipeline, origin *revis
 			s.From = a.inService(ctx, p.ID, what.Of)
 		}
 		s.alias = aliasIn(cfg, what)
-		if machine, ok := s.alias.(*executions.Alias); ok {
-			s.definition = machine.Definition
+		switch alias := s.alias.(type) {
+		case *executions.Alias:
+			s.definition = alias.Definition
+		case *functionAlias:
+			s.apartBy = alias.apart
 		}
 		ctx, done := o.whileLive(ctx)
 		defer done()
@@ -199,12 +205,10 @@ func (s *shifting) step(ctx context.Context, step spec.AliasStep, at int) (int, 
 	if step.Percent != at {
 		s.ours = append(s.ours, s.routes(step.Percent))
 		if err := s.alias.Lead(ctx, s.routes(step.Percent)...); err != nil {
-			if at == 0 && step.Percent < whole && unlike(err) {
-				s.apart = true
-				s.say("AllAtOnce", 0, time.Time{}, err.Error())
-				return 0, nil
+			if at > 0 || step.Percent == whole || !s.cannotShare(ctx, err) {
+				return 0, s.back(ctx, err)
 			}
-			return 0, s.back(ctx, err)
+			return 0, nil
 		}
 	}
 	end := s.clock.Now().Add(step.Wait / time.Duration(max(1, s.haste)))
@@ -225,6 +229,22 @@ func (s *shifting) step(ctx context.Context, step spec.AliasStep, at int) (int, 
 			return 0, s.back(ctx, context.Cause(ctx))
 		}
 	}
+}
+
+// cannotShare tells whether a refusal is of two versions that can't share the calls, and takes
+// note of that. Lambda has one code for all that may be wrong, and its words are nobody's
+// promise: the versions themselves are compared.
+func (s *shifting) cannotShare(ctx context.Context, refusal error) bool {
+	if s.apartBy == nil || !isAPI(refusal, "InvalidParameterValueException") {
+		return false
+	}
+	why, err := s.apartBy(ctx, s.origin, s.To)
+	if err != nil || why == "" {
+		return false // the refusal is what is told
+	}
+	s.apart = true
+	s.say("AllAtOnce", 0, time.Time{}, why)
+	return true
 }
 
 // undisturbed makes sure that nobody else has moved the alias meanwhile.
@@ -440,18 +460,41 @@ func (f *functionAlias) Lead(ctx context.Context, routes ...executions.Route) er
 		FunctionName: &f.function, Name: &f.name, FunctionVersion: &routes[0].Version,
 		RoutingConfig: &lambdatypes.AliasRoutingConfiguration{AdditionalVersionWeights: weights},
 	})
-	if unlike(err) {
-		return err // what it says is what is told
-	}
 	if err != nil {
 		return fault.Wrap(awscfg.Classify(err), "change where %s:%s leads to", f.function, f.name)
 	}
 	return nil
 }
 
-// unlike tells that two versions of a function can't share its calls: they differ in their
-// role, or in their dead-letter queue. (lambda/latest/dg/configuring-alias-routing.html)
-func unlike(err error) bool { return isAPI(err, "InvalidParameterValueException") }
+// apart says in what two versions differ that an alias may not lead to both of: they need the
+// same role, and the same dead-letter queue or none, and have to be published.
+// (lambda/latest/dg/configuring-alias-routing.html)
+func (f *functionAlias) apart(ctx context.Context, a, b string) (string, error) {
+	var roles, queues [2]string
+	for i, version := range []string{a, b} {
+		out, err := f.api.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &f.function, Qualifier: &version})
+		if err != nil {
+			return "", fault.Wrap(awscfg.Classify(err), "look at version %s of %s", version, f.function)
+		}
+		if aws.ToString(out.Version) == unpublished {
+			return "only versions that are published can share calls", nil
+		}
+		roles[i] = aws.ToString(out.Role)
+		if out.DeadLetterConfig != nil {
+			queues[i] = aws.ToString(out.DeadLetterConfig.TargetArn)
+		}
+	}
+	switch {
+	case roles[0] != roles[1]:
+		return fmt.Sprintf("versions %s and %s have different roles: they can't share calls", a, b), nil
+	case queues[0] != queues[1]:
+		return fmt.Sprintf("versions %s and %s have different dead-letter queues: they can't share calls", a, b), nil
+	}
+	return "", nil
+}
+
+// unpublished is what Lambda calls the code that is no version yet.
+const unpublished = "$LATEST"
 
 // moving are the aliases that this process moves over: what has them turned back.
 type moving struct {

@@ -241,8 +241,15 @@ func TestNothingNewMovesAtOnce(t *testing.T) {
 // and nobody goes on with an alias that somebody else moves.
 func TestAliasThatCannotBeShared(t *testing.T) {
 	t.Parallel()
+	apart := func(why string, err error) func(context.Context, string, string) (string, error) {
+		return func(_ context.Context, a, b string) (string, error) {
+			require.Equal(t, []string{"m:6", "m:7"}, []string{a, b})
+			return why, err
+		}
+	}
 	r := newRig(spec.AliasStep{Percent: 10, Wait: time.Minute})
-	r.at.refus = &smithy.GenericAPIError{Code: "InvalidParameterValueException", Message: "not the same role"}
+	r.at.refus = &smithy.GenericAPIError{Code: "InvalidParameterValueException", Message: "no"}
+	r.apartBy = apart("not the same role", nil)
 	require.NoError(t, r.run(t.Context()))
 	require.Empty(t, r.at.led)
 	require.Equal(t, "AllAtOnce", r.told[0].Phase)
@@ -256,10 +263,30 @@ func TestAliasThatCannotBeShared(t *testing.T) {
 			steps, want = append(steps, spec.AliasStep{Percent: 100, Wait: time.Minute}), [][]executions.Route{seven}
 		}
 		r := newRig(steps...)
-		r.at.refus = &smithy.GenericAPIError{Code: "InvalidParameterValueException", Message: "not the same role"}
+		r.at.refus = &smithy.GenericAPIError{Code: "InvalidParameterValueException", Message: "no"}
+		r.apartBy = apart("not the same role", nil)
 		require.NoError(t, r.run(t.Context()))
 		require.Equal(t, want, r.at.led)
 		require.Equal(t, time.Duration(len(want))*time.Minute, r.clock.now.Sub(r.began))
+	}
+
+	// Any other refusal is none of that: nothing moves, and the steps are not left out.
+	for name, c := range map[string]struct {
+		code string
+		of   func(context.Context, string, string) (string, error)
+	}{
+		"the versions are alike":           {"InvalidParameterValueException", apart("", nil)},
+		"nobody may look at them":          {"InvalidParameterValueException", apart("", errNobody)},
+		"another code":                     {"ResourceConflictException", apart("not the same role", nil)},
+		"versions of a machine always can": {"InvalidParameterValueException", nil},
+	} {
+		r := newRig(spec.AliasStep{Percent: 10, Wait: time.Minute})
+		r.at.refus, r.apartBy = &smithy.GenericAPIError{Code: c.code, Message: "something else"}, c.of
+		err := r.run(t.Context())
+		var turned *turnedBackError
+		require.ErrorAs(t, err, &turned, name)
+		require.ErrorContains(t, err, "something else", name)
+		require.Equal(t, six, r.at.live, name)
 	}
 
 	r = newRig(spec.AliasStep{Percent: 10, Wait: time.Minute})
