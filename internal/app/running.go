@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -23,8 +24,14 @@ type Running struct {
 	ID spec.ID
 	// Executions are at most pipelines.LiveLimit.
 	Executions []executions.Execution
-	client     *executions.Client
+	client     runs
 	machine    string
+}
+
+// runs are the executions of a machine: *executions.Client.
+type runs interface {
+	List(ctx context.Context, in executions.ListInput) ([]executions.Execution, error)
+	Stop(ctx context.Context, arn, errorName, cause string) error
 }
 
 // Running lists the executions that run, of the pipelines that have some. A pipeline
@@ -103,10 +110,19 @@ func (a *App) settle(
 	ctx context.Context, p *spec.Pipeline, how pipelines.Running, why string, told func(left int), pause func(context.Context) error,
 ) error {
 	r, err := a.runningOf(ctx, p)
-	for last := 0; ; err = r.look(ctx) {
-		if err != nil {
-			return unsettled(err, "look for running executions")
-		}
+	if err != nil {
+		return unsettled(err, "look for running executions")
+	}
+	return r.settle(ctx, how, why, told, pause)
+}
+
+// stopRounds is how often executions are stopped that were started only after others had been:
+// whoever starts them goes on, and is not outrun.
+const stopRounds = 15
+
+func (r *Running) settle(ctx context.Context, how pipelines.Running, why string, told func(left int), pause func(context.Context) error) error {
+	var newest time.Time // of those that ran when it began
+	for last, again := 0, 0; ; {
 		left := len(r.Executions)
 		fresh := left != last
 		if last = left; fresh {
@@ -116,17 +132,61 @@ func (a *App) settle(
 			return nil
 		}
 		if how == pipelines.RunningStop {
+			if newest.IsZero() {
+				newest = latest(r.Executions)
+			}
+			since := startedSince(r.Executions, newest)
+			if len(since) > 0 {
+				again++
+			}
+			if again > stopRounds {
+				return r.restarted(since)
+			}
 			if err := r.stop(ctx, why); err != nil {
 				return err
 			}
-			if fresh {
-				continue // what was stopped is gone at the next look, most often
+			fresh = fresh && len(since) == 0 // what was stopped is gone at the next look, most often
+		}
+		if how != pipelines.RunningStop || !fresh {
+			if err := pause(ctx); err != nil {
+				return unsettled(err, "wait for executions")
 			}
 		}
-		if err := pause(ctx); err != nil {
-			return unsettled(err, "wait for executions")
+		if err := r.look(ctx); err != nil {
+			return unsettled(err, "look for running executions")
 		}
 	}
+}
+
+func latest(list []executions.Execution) (t time.Time) {
+	for i := range list {
+		if list[i].Start.After(t) {
+			t = list[i].Start
+		}
+	}
+	return t
+}
+
+// startedSince are those that were started later, by the clock of who started them.
+func startedSince(list []executions.Execution, t time.Time) []executions.Execution {
+	return slices.DeleteFunc(slices.Clone(list), func(x executions.Execution) bool { return !x.Start.After(t) })
+}
+
+// restarted says that somebody starts executions as fast as they are stopped. Who it is AWS tells
+// in no answer about an execution: their names tell the most.
+func (r *Running) restarted(list []executions.Execution) error {
+	slices.SortFunc(list, func(a, b executions.Execution) int { return b.Start.Compare(a.Start) })
+	newest := &list[0]
+	who := "somebody"
+	if n := executions.BatchNumber(newest.Name); n > 0 {
+		if batch := newest.Name[:strings.LastIndexByte(newest.Name, '-')]; executions.OfBatch(batch, newest.Name) {
+			who = "the batch " + batch
+		}
+	}
+	return fault.New(fault.Conflict, "nothing was changed: %s goes on starting executions of %s as they are stopped; the newest is %s, since %s",
+		who, r.ID, newest.Name, newest.Start.UTC().Format(time.RFC3339)).
+		WithHint("Stop what starts them first: a `pipelinetui run` that goes on, a schedule or a rule of EventBridge, a program (CloudTrail has each StartExecution with who asked for it). " +
+			"Then run the command again; or choose to let them run.")
 }
 
 // stop stops what the last look has found.

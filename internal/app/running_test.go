@@ -3,13 +3,16 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -72,6 +75,60 @@ func TestWhoWaitsKeepsNoSlot(t *testing.T) {
 	<-o.slots // and ends
 	require.NoError(t, <-ended)
 	require.Len(t, o.slots, 1)
+}
+
+// machineRuns are the executions of a machine, on a clock of its own.
+type machineRuns struct {
+	runs    []executions.Execution
+	looks   int
+	starter func(m *machineRuns) // is called before each look
+}
+
+func (m *machineRuns) start(name string) {
+	m.runs = append(m.runs, executions.Execution{ARN: name, Name: name, Start: time.Date(2026, 11, 30, 8, 0, m.looks, 0, time.UTC)})
+}
+
+func (m *machineRuns) List(context.Context, executions.ListInput) ([]executions.Execution, error) {
+	m.looks++
+	m.starter(m)
+	return slices.Clone(m.runs), nil
+}
+
+func (m *machineRuns) Stop(_ context.Context, arn, _, _ string) error {
+	m.runs = slices.DeleteFunc(m.runs, func(x executions.Execution) bool { return x.ARN == arn })
+	return nil
+}
+
+// Who starts executions as fast as they are stopped is named, and not outrun for ever.
+func TestStoppingEndsWhereSomebodyGoesOnStarting(t *testing.T) {
+	t.Parallel()
+	settle := func(starter func(*machineRuns)) error {
+		m := &machineRuns{starter: starter}
+		r := Running{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "dev"}, client: m}
+		require.NoError(t, r.look(t.Context()))
+		return r.settle(t.Context(), pipelines.RunningStop, "why", func(int) {}, func(context.Context) error { return nil })
+	}
+	for who, name := range map[string]string{"somebody": "ping-%d", "the batch nightly": "nightly-%06d"} {
+		err := settle(func(m *machineRuns) { m.start(fmt.Sprintf(name, m.looks)) })
+		require.Equal(t, fault.Conflict, fault.KindOf(err))
+		require.ErrorContains(t, err, who+" goes on starting executions of acme/fraud")
+		require.ErrorContains(t, err, "the newest is "+fmt.Sprintf(name, stopRounds+2))
+		require.NotEmpty(t, fault.HintOf(err))
+	}
+	// One who starts one now and then is, and many that ran before are no matter of rounds.
+	err := settle(func(m *machineRuns) {
+		if m.looks < stopRounds {
+			m.start(fmt.Sprint("now-and-then-", m.looks))
+		}
+	})
+	require.NoError(t, err)
+	early := time.Date(2026, 11, 30, 7, 0, 0, 0, time.UTC)
+	err = settle(func(m *machineRuns) {
+		if m.looks < 100 { // the list has a limit, and they come up one by one
+			m.runs = append(m.runs, executions.Execution{ARN: fmt.Sprint(m.looks), Start: early.Add(-time.Duration(m.looks) * time.Second)})
+		}
+	})
+	require.NoError(t, err)
 }
 
 func TestSpecsReadTheGivenEnvironment(t *testing.T) {
