@@ -395,7 +395,7 @@ var insideDo = map[string]string{
 	"internal/stack/filestate.go":      "called by onDisk",
 	"internal/stack/find.go":           "in Do, or the home's own memory",
 	"internal/stack/layout.go":         "called by onDisk, or once the backend has answered in it",
-	"internal/stack/locks.go":          "called by onDisk",
+	"internal/stack/lockread.go":       "called by onDisk",
 	"internal/stack/names.go":          "Names, called in Do",
 	"internal/stack/plugins.go":        "the folder of plugins",
 	"internal/stack/restore.go":        "called by onDisk",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
-// backendObjects reads a backend in S3 as the engine does: with the URL's own
+// backendObjects reads a backend in S3, and removes locks there, as the engine does: with the URL's own
 // parameters and the credentials of the environment. It is nil where the engine might
 // read at another place, or in another way. The store is opened when it is first asked
 // for, and once. (pkg/backend/diy/backend.go, newDIYBackend and translateLegacyS3Params;
@@ -169,6 +170,18 @@ func (o *s3Objects) Read(ctx context.Context, name string) ([]byte, error) {
 	return raw, nil
 }
 
+// Remove implements stack.Objects.
+func (o *s3Objects) Remove(ctx context.Context, name string) error {
+	ctx, heard, done := o.impatient(ctx)
+	defer done()
+	_, err := o.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &o.bucket, Key: aws.String(o.folder + name)})
+	heard()
+	if err != nil {
+		return o.failed(ctx, err, "delete "+o.URL(name))
+	}
+	return nil
+}
+
 // impatient is a context that ends when nothing is heard in time.
 func (o *s3Objects) impatient(ctx context.Context) (_ context.Context, heard, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -190,6 +203,8 @@ func (o *s3Objects) failed(ctx context.Context, err error, op string) error {
 		return unreached(fault.Unreachable, errSilent)
 	case ctx.Err() == nil && fault.KindOf(classified) != fault.Unauthenticated && answeredNothing(err) && errors.As(err, &way):
 		return unreached(fault.KindOf(classified), way)
+	case isAPI(err, "NoSuchKey"):
+		return fault.New(fault.NotFound, "%s: there is no such object", op).Because(errors.Join(fs.ErrNotExist, err))
 	}
 	return fault.Wrap(classified, "%s", op)
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -200,7 +201,8 @@ func TestWhatAStoreSaysIsAnAnswer(t *testing.T) { // see useAWS
 	objects, err := backendObjects(s.url(""))(t.Context())
 	require.NoError(t, err)
 	_, err = objects.Read(t.Context(), "not/there")
-	require.Error(t, err)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, objects.Remove(t.Context(), "not/there"))
 	require.NotErrorIs(t, err, stack.ErrNoAnswer)
 }
 
@@ -217,17 +219,35 @@ func TestTheStoreIsAskedForWhatIsNewAlone(t *testing.T) { // see useAWS
 	list, err := e.List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, list, 3)
-	require.Len(t, s.requests(), 5, "the layout, a list, and each state")
+	require.Len(t, s.requests(), 6, "the layout, a list of stacks and one of locks, and each state")
 
 	again, err := e.List(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, list, again)
-	require.Equal(t, []string{"GET /state"}, s.requests())
+	require.Equal(t, []string{"GET /state", "GET /state"}, s.requests())
 
 	s.checkpoint("", "acme.m1.dev", "somebody else")
 	_, err = e.List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /state", "GET /state/.pulumi/stacks/pipelinetui/acme.m1.dev.json"}, s.requests())
+	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state/.pulumi/stacks/pipelinetui/acme.m1.dev.json"}, s.requests())
+
+	const lock = ".pulumi/locks/organization/pipelinetui/acme.m2.dev/1.json"
+	s.put(lock, `{"pid":7,"username":"ann","hostname":"elsewhere","timestamp":"2026-10-01T10:00:00Z"}`)
+	held, err := e.List(t.Context())
+	require.NoError(t, err)
+	require.False(t, held[0].InProgress || held[1].InProgress)
+	require.True(t, held[2].InProgress)
+	require.Equal(t, "ann", held[2].Locks[0].User)
+	require.Equal(t, "s3://state/"+lock, held[2].Locks[0].Where)
+	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state/" + lock}, s.requests())
+	of := e.HeldBy(t.Context(), "acme.m0.dev", "acme.m1.dev", "acme.m2.dev")
+	require.Len(t, of, 1)
+	require.Equal(t, held[2].Locks, of["acme.m2.dev"])
+	require.Equal(t, []string{"GET /state", "GET /state/" + lock}, s.requests(), "however many are asked for")
+	require.NoError(t, e.Unlock(t.Context(), "acme.m2.dev"))
+	require.Equal(t, []string{"GET /state", "GET /state/" + lock, "DELETE /state/" + lock}, s.requests())
+	require.Empty(t, e.HeldBy(t.Context(), "acme.m2.dev"))
+	require.Len(t, s.requests(), 1)
 
 	history, err := e.History(t.Context(), "acme.m0.dev", 0)
 	require.NoError(t, err)

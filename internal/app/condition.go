@@ -21,19 +21,30 @@ func (a *App) Histories(ctx context.Context, list []Existing) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
+	var named []string // found by their names, not in the list
 	for i := range list {
+		if list[i].Summary.Name == "" {
+			named = append(named, list[i].ID.StackName())
+		}
 		g.Go(func() error {
 			readHistory(gctx, e, &list[i])
 			return gctx.Err()
 		})
 	}
-	return g.Wait()
+	held := map[string][]stack.Lock{}
+	if len(named) > 0 {
+		held = e.HeldBy(ctx, named...)
+	}
+	err = g.Wait()
+	for i := range list {
+		if x := &list[i]; x.Summary.Name == "" {
+			x.Summary.Locks = held[x.ID.StackName()]
+		}
+	}
+	return err
 }
 
 func readHistory(ctx context.Context, e *stack.Engine, x *Existing) {
-	if x.Summary.Name == "" { // it was found by its name, not in the list
-		x.Summary.Locks = e.HeldBy(ctx, x.ID.StackName())
-	}
 	if x.State != nil {
 		x.History, x.HistoryErr = e.History(ctx, x.ID.StackName(), pipelines.RecentHistory)
 	}

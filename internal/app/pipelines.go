@@ -187,7 +187,7 @@ func (a *App) read(ctx context.Context, x *Existing) {
 		x.State, err = e.State(ctx, x.ID.StackName())
 	}
 	if err == nil && x.State.Spec == nil {
-		err = withoutSpec(x.ID, e.HeldBy(ctx, x.ID.StackName()))
+		err = withoutSpec(x.ID, e.HeldBy(ctx, x.ID.StackName())[x.ID.StackName()])
 	}
 	var cat *spec.Catalog
 	if err == nil {

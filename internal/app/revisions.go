@@ -197,7 +197,7 @@ func (a *App) Revisions(ctx context.Context, id spec.ID) (list []Revision, unask
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err = pipelines.Revisions(x.State, history, e.HeldBy(ctx, id.StackName()))
+	list, err = pipelines.Revisions(x.State, history, e.HeldBy(ctx, id.StackName())[id.StackName()])
 	if err != nil {
 		return nil, nil, err
 	}

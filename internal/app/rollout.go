@@ -276,7 +276,7 @@ func (a *App) notTurnable(ctx context.Context, t *Target, id spec.ID) error {
 	if x, err := a.Find(ctx, id); err == nil {
 		locks = x.Summary.Locks
 		if e, err := a.Engine(ctx); err == nil && len(locks) == 0 {
-			locks = e.HeldBy(ctx, id.StackName())
+			locks = e.HeldBy(ctx, id.StackName())[id.StackName()]
 		}
 		aliases, _ := world{a, t}.Shared(ctx, x) // who may not ask is told of the update all the same
 		for _, s := range aliases {

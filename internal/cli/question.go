@@ -149,8 +149,9 @@ func (q *question) tellHeld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held := engine.HeldBy(ctx, stackNames(q.pipelines)...)
 	for _, p := range q.pipelines {
-		c := (&pipelines.Pipeline{ID: p.ID, Summary: stack.Summary{Locks: engine.HeldBy(ctx, p.StackName())}}).Condition()
+		c := (&pipelines.Pipeline{ID: p.ID, Summary: stack.Summary{Locks: held[p.StackName()]}}).Condition()
 		switch {
 		case c.Status != pipelines.Updating && c.Note != "":
 			q.deps.Note("%s: %s", p.ID, c.Note)
@@ -161,14 +162,23 @@ func (q *question) tellHeld(ctx context.Context) error {
 	return nil
 }
 
+func stackNames(list []*spec.Pipeline) []string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.StackName()
+	}
+	return names
+}
+
 // askAboutLocks asks whether locks of operations that were killed may go.
 func (q *question) askAboutLocks(ctx context.Context) error {
 	engine, err := q.deps.app().Engine(ctx)
 	if err != nil {
 		return err
 	}
+	dead := engine.DeadLocks(ctx, stackNames(q.pipelines)...)
 	for _, p := range q.pipelines {
-		for _, l := range engine.DeadLocks(ctx, p.StackName()) {
+		for _, l := range dead[p.StackName()] {
 			q.clearDead = true
 			noteLock(q.deps, p.ID, l)
 		}

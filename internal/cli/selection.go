@@ -447,7 +447,7 @@ func (f *finder) clearForgotten(ctx context.Context, patterns []string) error {
 		if err != nil {
 			continue // stands for several: nobody has named this one
 		}
-		for _, l := range engine.DeadLocks(ctx, id.StackName()) {
+		for _, l := range engine.DeadLocks(ctx, id.StackName())[id.StackName()] {
 			noteLock(f.deps, id, l)
 			if err := engine.Unlock(ctx, id.StackName()); err != nil {
 				return err

@@ -32,8 +32,8 @@ type Options struct {
 	// Secrets reads what opens the secrets of stacks and is added to Env: when a process
 	// needs it first, and once. May be nil.
 	Secrets func(ctx context.Context) (map[string]string, error)
-	// Objects opens a backend on an object store for reading; nil if it is none, or
-	// nobody but the CLI can read it.
+	// Objects opens a backend on an object store; nil if it is none, or nobody but the
+	// CLI can read it.
 	Objects func(ctx context.Context) (Objects, error)
 	// Log gets what is of interest to a developer; default: discarded.
 	Log *slog.Logger
@@ -185,7 +185,7 @@ type Summary struct {
 	InProgress bool   `json:"inProgress,omitempty"`
 	URL        string `json:"url,omitempty"`
 	// Locks are who holds the stack, as far as that is known without a process: on a
-	// file backend.
+	// file backend, or an object store that is read directly.
 	Locks []Lock `json:"locks,omitempty"`
 	// Err says why the stack's state cannot be used; it is known for file backends.
 	Err error `json:"-"`
@@ -312,4 +312,6 @@ type Lock struct {
 	Broken bool `json:"broken,omitempty"`
 	// Reason says what is wrong with a broken one: "it is empty".
 	Reason string `json:"reason,omitempty"`
+
+	name string // of its file or object in the backend; "" if it is none there
 }

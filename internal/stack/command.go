@@ -30,7 +30,8 @@ const pipeGrace = 5 * time.Second
 // the Run it belongs to, and answers for itself what the operation knows.
 type command struct {
 	engine *Engine
-	run    *Run // nil outside of operations
+	run    *Run   // nil outside of operations
+	hurry  *hurry // of Engine.finish, or nil
 }
 
 var _ auto.PulumiCommand = (*command)(nil)
@@ -72,7 +73,11 @@ func (c *command) Run(
 	}
 	c.engine.noteSpawn(args)
 	began := time.Now()
-	err = p.wait()
+	if c.hurry != nil {
+		err = p.waitAnd(c.hurry.watch)
+	} else {
+		err = p.wait()
+	}
 	code = cmd.ProcessState.ExitCode()
 	if c.run != nil {
 		c.run.ended(out.String(), errs.String(), code)
@@ -217,6 +222,18 @@ func (p *cliProcess) wait() error {
 	if errors.Is(err, exec.ErrWaitDelay) && p.cmd.ProcessState.Success() {
 		return nil // a child kept a pipe open, the CLI itself did well
 	}
+	return err
+}
+
+// waitAnd waits beside what watches the process until it is done.
+func (p *cliProcess) waitAnd(watch func(*cliProcess)) error {
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		watch(p)
+	}()
+	err := p.wait()
+	<-watched
 	return err
 }
 

@@ -50,8 +50,10 @@ func (e *Engine) initFile(ctx context.Context, p place, provider string) (done b
 	if !ok || provider != passphraseProvider || e.ownForm(p) {
 		return false, nil
 	}
-	if locks, known := e.fileLocks(p.stack); p.backend == e.opts.Backend && (!known || len(locks) > 0) {
-		return false, nil
+	if p.backend == e.opts.Backend {
+		if locks, known, err := e.locksNow(ctx, p.stack); err != nil || !known || len(locks) > 0 {
+			return false, err
+		}
 	}
 	salt, ok, err := e.saltOf(ctx, p)
 	if !ok || err != nil {

@@ -44,8 +44,9 @@ type Engine struct {
 	interruptGrace time.Duration
 	// link is os.Link.
 	link func(from, to string) error
-	// touch is called before the backend's files are, in tests.
-	touch func()
+	// touch is called before the backend's files are, and beforeImport before a state that was
+	// edited is looked at again and written, in tests.
+	touch, beforeImport func()
 
 	secretsMu sync.Mutex        // held while opened is being read
 	opened    map[string]string // Options.Secrets; nil before

@@ -190,6 +190,11 @@ func (r *Run) classify(err error) error {
 			Kind: fault.Canceled, Op: op, Msg: "killed: resources that were being changed are in an unknown state", Err: cause,
 			Hint: fmt.Sprintf("Run `pipelinetui cancel %s` to clear the lock and repair pending operations.", r.job.Stack),
 		}
+	case canceled && !out.ran && r.repairing:
+		return &fault.Error{
+			Kind: fault.Canceled, Op: op, Msg: "canceled while what was cut off before was repaired: nothing else was changed", Err: err,
+			Hint: fmt.Sprintf("Run the same command again. If it finds a lock, `pipelinetui cancel %s` clears it.", pipelineName(r.job.Stack)),
+		}
 	case canceled && !out.ran:
 		return canceledBefore(op, cause)
 	case canceled:
@@ -229,7 +234,7 @@ func (r *Run) classify(err error) error {
 	if sealedText.MatchString(out.stderr) {
 		// Of a secret that is damaged the engine says what it says of a wrong passphrase,
 		// and not where it is.
-		if damage := r.engine.unsealable(context.WithoutCancel(r.setup), r.place); damage != nil {
+		if damage := r.engine.unsealable(r.alive, r.place); damage != nil {
 			return fault.Wrap(damage, "%s", op)
 		}
 	}
@@ -258,6 +263,9 @@ func (l Lock) held() string {
 	since := l.Since.UTC().Format(time.RFC3339)
 	if l.Broken {
 		return l.Half()
+	}
+	if l.User == "" && l.PID == 0 { // Pulumi Cloud tells no more
+		return "locked by another operation, " + l.Where
 	}
 	return fmt.Sprintf("locked by %s@%s (pid %d) since %s", l.User, l.Host, l.PID, since)
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,7 +105,7 @@ func (e *Engine) fileExportOf(backend, stack string) (dep *apitype.DeploymentV3,
 // fileList lists the project's stacks; ok is false if that is for the CLI to do. A
 // stack whose file cannot be used, or is missing, is listed too, see Summary.Err. The error
 // is that it cannot be told what there is.
-func (e *Engine) fileList() (list []Summary, ok bool, err error) {
+func (e *Engine) fileList(ctx context.Context) (list []Summary, ok bool, err error) {
 	dir, ok := e.stacksDir()
 	if !ok {
 		return nil, false, nil
@@ -129,7 +130,10 @@ func (e *Engine) fileList() (list []Summary, ok bool, err error) {
 			list = append(list, s)
 		}
 	}
-	return e.withMissing(list), true, nil
+	list = e.withMissing(list)
+	locks, _, _ := e.readLocks(ctx, nil) // a folder that may not be read tells nothing
+	e.hold(list, locks)
+	return list, true, nil
 }
 
 // withMissing adds the stacks that have a history, and no state.
@@ -208,10 +212,7 @@ func (e *Engine) fileSummary(name string) (Summary, bool) {
 			e.mu.Unlock()
 		}
 	}
-	s := known.summary
-	s.Locks = e.heldBy(name)
-	s.InProgress = len(s.Locks) > 0
-	return s, true
+	return known.summary, true
 }
 
 // fileUpdate is a file of the history (backend.UpdateInfo of the engine).

@@ -14,7 +14,7 @@ import (
 func TestAFileBackendIsReadAsTheCLIReadsIt(t *testing.T) {
 	t.Parallel()
 	f := open(t, "")
-	empty, ok, err := f.fileList()
+	empty, ok, err := f.fileList(t.Context())
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Empty(t, empty)
@@ -81,7 +81,7 @@ func TestWhatIsNotUnderstoodIsLeftToTheCLI(t *testing.T) {
 		_, ok, err := f.fileExport(testStack)
 		require.NoError(t, err)
 		require.False(t, ok, name)
-		list, ok, err := f.fileList()
+		list, ok, err := f.fileList(t.Context())
 		require.NoError(t, err)
 		require.True(t, ok, name)
 		require.Len(t, list, 1)

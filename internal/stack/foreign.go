@@ -23,15 +23,6 @@ func (e *Engine) reachable(ctx context.Context) error {
 	return err
 }
 
-// locksNow is fileLocks.
-func (e *Engine) locksNow(ctx context.Context, stack string) (locks []Lock, known bool, err error) {
-	found, err := onDisk(ctx, e, func() (told[[]Lock], error) {
-		list, ok := e.fileLocks(stack)
-		return told[[]Lock]{list, ok}, nil
-	})
-	return found.value, err == nil && found.known, err
-}
-
 // told is what a look at the disk found, and whether the backend is one that can be looked
 // at so. It is returned as one value: the look may go on after its caller went away.
 type told[T any] struct {

@@ -62,7 +62,7 @@ var raced = map[string]bool{
 	"TestUpTellsOutputsAndCountsWithFewProcesses": true, "TestParallelUps": true, "TestLockConflict": true,
 	"TestSlowReaderDoesNotHoldTheEngine": true, "TestCancelBeforeTheEngineIsReadyLeavesNoLock": true,
 	"TestAnEngineThatReportsNothingIsInterruptedOnce": true, "TestAProgramThatWaitsForEverDoesNotOutliveTheEngine": true,
-	"TestPanicKeepsItsTrace": true, "TestKillLeavesALockAndAPendingOperation": true,
+	"TestAMakingThatHangsEnds": true, "TestPanicKeepsItsTrace": true, "TestKillLeavesALockAndAPendingOperation": true,
 }
 
 // open returns an Engine with a home of its own. backend "" means a new one.

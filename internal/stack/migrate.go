@@ -52,7 +52,7 @@ func (r *Run) migrate() (discard func(), err error) {
 		return discard, err
 	}
 	if r.op == OperationUp && !r.job.DryRun {
-		if err := r.engine.editState(r.place, m.Edit); err != nil {
+		if err := r.engine.editState(r.setup, r.place, basisOf(dep), m.Edit); err != nil {
 			return discard, fault.Wrap(err, "bring the state of %s to the form of this version", r.job.Stack)
 		}
 		r.emit(Event{Type: EventDiagnostic, Diagnostic: &Diagnostic{Severity: SeverityInfo, Message: m.Why}})

@@ -14,14 +14,17 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
-// Objects reads the objects of a backend that is an object store: without a process for
+// Objects are the objects of a backend that is an object store, read without a process for
 // each question, and as the CLI gives up on all stacks if the state of one cannot be read.
 // Whatever is not understood, or refused, is left to the CLI; a store that does not answer
 // is an error, see ErrNoAnswer. Names begin with ".pulumi/". Implementations are safe for concurrent use.
 type Objects interface {
 	// List returns the objects whose names begin with a prefix.
 	List(ctx context.Context, prefix string) ([]Object, error)
+	// Read reads an object; fs.ErrNotExist is in the chain of the error if there is none.
 	Read(ctx context.Context, name string) ([]byte, error)
+	// Remove deletes an object. That there is none is no error, or fs.ErrNotExist.
+	Remove(ctx context.Context, name string) error
 	// URL is where an object is, for people: "s3://bucket/.pulumi/...".
 	URL(name string) string
 }
@@ -121,22 +124,16 @@ func (e *Engine) rememberObjects(found []Object, list []Summary) {
 	e.mu.Unlock()
 }
 
-// keyedStore opens a store that keeps its stacks by project, see layout; ok is false if it
-// is another, or cannot be had: then the CLI says what is wrong. It is the layout of all
-// that was begun since 2023, and a store that has it keeps it. The error is that the store
+// keyedStore opens a store that keeps its stacks by project, see layoutOf; ok is false if it
+// is another, or cannot be had: then the CLI says what is wrong. The error is that the store
 // does not answer, or that ctx ended.
 func (e *Engine) keyedStore(ctx context.Context) (store Objects, ok bool, err error) {
 	if store, err = e.objects(ctx); err != nil {
 		return nil, false, conclusive(ctx, err)
 	}
-	if e.byProject.Load() {
-		return store, true, nil
+	if ok, _, err = e.layoutOf(ctx, store); !ok {
+		return nil, false, err
 	}
-	raw, err := store.Read(ctx, ".pulumi/meta.yaml")
-	if err != nil || string(raw) != layout {
-		return nil, false, conclusive(ctx, err)
-	}
-	e.byProject.Store(true)
 	return store, true, nil
 }
 
@@ -199,8 +196,22 @@ func (e *Engine) objectListNow(ctx context.Context) (list []Summary, ok bool, er
 	if _, ok, err := e.keyedStore(ctx); !ok {
 		return nil, false, err
 	}
+	var locks map[string][]Lock
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		locks, _, err = e.locksNow(ctx)
+		return err
+	})
 	list, err = e.objectList(ctx)
-	return list, err == nil, conclusive(ctx, err)
+	unheard := g.Wait()
+	switch {
+	case err != nil:
+		return nil, false, conclusive(ctx, err)
+	case unheard != nil:
+		return nil, false, unheard
+	}
+	e.hold(list, locks)
+	return list, true, nil
 }
 
 // objectHistory reads a stack's history as fileHistory does; ok is false if that is for

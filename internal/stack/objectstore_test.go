@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -19,9 +21,15 @@ import (
 // objectStore is a bucket on a real S3 endpoint, as a backend URL, and as what reads it.
 func objectStore(t *testing.T) (string, Objects) {
 	t.Helper()
+	return objectStoreBehind(t, func(store http.Handler) http.Handler { return store })
+}
+
+// objectStoreBehind is objectStore with something in the way to it.
+func objectStoreBehind(t *testing.T, way func(store http.Handler) http.Handler) (string, Objects) {
+	t.Helper()
 	store := s3mem.New()
 	require.NoError(t, store.CreateBucket("state"))
-	server := httptest.NewServer(gofakes3.New(store).Server())
+	server := httptest.NewServer(way(gofakes3.New(store).Server()))
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
@@ -45,11 +53,19 @@ func (b bucket) List(_ context.Context, prefix string) ([]Object, error) {
 
 func (b bucket) Read(_ context.Context, name string) ([]byte, error) {
 	o, err := b.store.GetObject("state", name, nil)
+	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
+		return nil, fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}
 	raw, err := io.ReadAll(o.Contents)
 	return raw, errors.Join(err, o.Contents.Close())
+}
+
+func (b bucket) Remove(_ context.Context, name string) error {
+	_, err := b.store.DeleteObject("state", name)
+	return err
 }
 
 func (bucket) URL(name string) string { return "s3://state/" + name }

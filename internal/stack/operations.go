@@ -52,11 +52,12 @@ func (e *Engine) launch(ctx context.Context, op Operation, job Job) (*Run, error
 	if job.Program == nil && (op == OperationUp || op == OperationPreview) {
 		return nil, fault.New(fault.Internal, "%s %s: no program", op, job.Stack)
 	}
-	setup, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	alive, kill := withLife(context.WithoutCancel(ctx))
+	setup, cancel := context.WithCancel(alive)
 	r := &Run{
 		engine: e, op: op, job: job, place: e.place(job.Stack, job.Env),
 		relay: newRelay(), done: make(chan struct{}),
-		setup: setup, cancelSetup: cancel,
+		alive: alive, kill: kill, setup: setup, cancelSetup: cancel,
 	}
 	r.progress.Stack = job.Stack
 	if ctx.Err() != nil {

@@ -46,10 +46,10 @@ func TestAnOperationThatHasBegunHoldsItsStack(t *testing.T) {
 	t.Parallel()
 	f := withoutCLI(t)
 	r := &Run{engine: f.Engine, op: OperationUp, place: f.place(testStack, nil)}
-	require.Empty(t, f.HeldBy(t.Context(), testStack))
+	require.Empty(t, f.HeldBy(t.Context(), testStack)[testStack])
 	r.noteBegin()
 	require.NoError(t, writeEmpty(must1(f.stacksDir()), DefaultProject, testStack, "v1", nil, os.Link))
-	held := f.HeldBy(t.Context(), testStack)
+	held := f.HeldBy(t.Context(), testStack)[testStack]
 	require.Len(t, held, 1)
 	require.Equal(t, os.Getpid(), held[0].PID)
 	require.False(t, held[0].Stale || held[0].Broken)
@@ -61,10 +61,10 @@ func TestAnOperationThatHasBegunHoldsItsStack(t *testing.T) {
 	elsewhere := *r.noted
 	elsewhere.Host = "elsewhere"
 	f.setOutcome(r.place, OperationUp, &elsewhere, nil)
-	require.Empty(t, f.HeldBy(t.Context(), testStack), "whether a process of another machine runs is not known")
+	require.Empty(t, f.HeldBy(t.Context(), testStack)[testStack], "whether a process of another machine runs is not known")
 	f.setOutcome(r.place, OperationUp, r.noted, nil)
 	r.noteEnd(Result{Outcome: Succeeded})
-	require.Empty(t, f.HeldBy(t.Context(), testStack))
+	require.Empty(t, f.HeldBy(t.Context(), testStack)[testStack])
 }
 
 func must1[T any](v T, _ bool) T { return v }

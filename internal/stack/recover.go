@@ -27,8 +27,8 @@ import (
 // refresh of just these resources looks whether they are there, takes in those
 // that are, and drops those that are not.
 
-// unlockDead removes a file backend's stale locks. Those of other backends are
-// only seen when one is in the way, see mend.
+// unlockDead removes stale locks of a backend whose locks can be read without a process. Those
+// of others are only seen when one is in the way, see settle and mend.
 //
 // What a full disk has left of a lock that was to be taken goes without being
 // asked: nobody ever held it, and the engine would stumble over it for ever.
@@ -36,12 +36,13 @@ func (r *Run) unlockDead() error {
 	if !r.records() {
 		return nil
 	}
-	locks, known := r.engine.fileLocks(r.job.Stack)
-	if !known {
-		return nil
+	found, _, err := r.engine.locksNow(r.setup, r.job.Stack)
+	if err != nil {
+		return err
 	}
+	locks := found[r.job.Stack]
 	unfinished := slices.DeleteFunc(slices.Clone(locks), func(l Lock) bool { return !l.Broken || !l.Stale })
-	if err := removeLocks(unfinished); err != nil {
+	if err := r.engine.removeLocks(r.setup, unfinished); err != nil {
 		return err
 	}
 	for _, l := range unfinished {
@@ -53,20 +54,26 @@ func (r *Run) unlockDead() error {
 			return lockedFault("take the lock of "+r.job.Stack, []Lock{l}, nil)
 		}
 	}
-	if !r.recovers() || !r.job.Recovery.ClearDeadLocks || !allStale(locks) {
+	if !r.clears(locks) {
 		return nil
 	}
-	if err := removeLocks(locks); err != nil {
+	if err := r.engine.removeLocks(r.setup, locks); err != nil {
 		return err
 	}
 	r.tellCleared(locks)
 	return nil
 }
 
+// clears tells whether this operation may clear the locks.
+func (r *Run) clears(locks []Lock) bool {
+	return r.recovers() && r.job.Recovery.ClearDeadLocks && allStale(locks)
+}
+
 // tellHeld says of a preview that somebody is changing what it looks at, or was cut off
 // at that, and how what is left of a lock goes.
 func (r *Run) tellHeld() {
-	locks, _ := r.engine.fileLocks(r.job.Stack)
+	found, _, _ := r.engine.locksNow(r.setup, r.job.Stack) // what does not answer, the preview stumbles over
+	locks := found[r.job.Stack]
 	if i := slices.IndexFunc(locks, func(l Lock) bool { return !l.Stale && !l.Broken }); i >= 0 {
 		r.warn("%s: what is shown may be different when that has ended", locks[i].held())
 		return
@@ -120,13 +127,31 @@ func (r *Run) settle() error {
 	if !repairs || len(pending)+len(half) == 0 {
 		return nil
 	}
-	// Whoever is at work has pending operations, too: nothing of theirs was cut off.
-	locks, _ := r.engine.fileLocks(r.job.Stack)
-	if slices.ContainsFunc(locks, func(l Lock) bool { return !l.Stale }) {
-		return lockedFault(string(r.op)+" "+r.job.Stack, locks, nil)
+	if err := r.alone(); err != nil {
+		return err
 	}
 	r.seen = nil // the repair changes it: who needs it next reads it anew
 	return r.repair(pending, half)
+}
+
+// alone makes sure that nobody holds the stack before anything of it is repaired: whoever is at
+// work has pending operations, too, and nothing of theirs was cut off. Where the locks cannot be
+// read it costs a process.
+func (r *Run) alone() error {
+	locks, err := r.engine.Locks(r.setup, r.job.Stack)
+	switch {
+	case err != nil:
+		return fault.Wrap(err, "find out whether somebody is at work on %s, before what was cut off is repaired", r.job.Stack)
+	case len(locks) == 0:
+		return nil
+	case !r.clears(locks):
+		return lockedFault("", locks, nil)
+	}
+	if err := r.engine.clearDead(r.setup, r.job.Stack); err != nil {
+		return err
+	}
+	r.tellCleared(locks)
+	return nil
 }
 
 // halfDone lists resources that are there, but not as they should be: the last of
@@ -170,10 +195,11 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 	if r.setup.Err() != nil {
 		return canceledBefore("repair "+r.job.Stack, r.setup.Err())
 	}
+	r.repairing = true
 	var targets []string
 	if len(pending) > 0 {
 		var err error
-		if targets, err = r.engine.adopt(r.place, ids); err != nil {
+		if targets, err = r.engine.adopt(r.setup, r.place, r.result.Basis, ids); err != nil {
 			return err
 		}
 	}
@@ -185,7 +211,7 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 		targets = append(targets, op.URN)
 	}
 	r.result.Recovered = slices.Concat(pending, half)
-	return r.engine.look(r.place, targets)
+	return r.engine.look(r.setup, r.place, targets)
 }
 
 // mayForget tells whether the user wants a creation to be forgotten of which it cannot be
@@ -206,10 +232,10 @@ func (r *Run) mayForget(op PendingOperation, err error) bool {
 // the state alone: providers and stashes.
 func (p PendingOperation) IsEngines() bool { return strings.HasPrefix(p.Type, "pulumi:") }
 
-// adopt rewrites the state: pending creations with an id become entries, and no
-// pending operation is left. It returns the resources to look at.
-func (e *Engine) adopt(p place, ids map[string]string) (targets []string, err error) {
-	err = e.editState(p, func(deployment json.RawMessage) (edited json.RawMessage, err error) {
+// adopt rewrites the state, whose basis is given: pending creations with an id become entries,
+// and no pending operation is left. It returns the resources to look at.
+func (e *Engine) adopt(ctx context.Context, p place, basis string, ids map[string]string) (targets []string, err error) {
+	err = e.editState(ctx, p, basis, func(deployment json.RawMessage) (edited json.RawMessage, err error) {
 		edited, targets, err = adoptInto(deployment, ids)
 		return edited, err
 	})
@@ -217,12 +243,25 @@ func (e *Engine) adopt(p place, ids map[string]string) (targets []string, err er
 }
 
 // editState changes a stack's state behind the engine's back. The document is
-// edited as it is, so that nothing a newer CLI keeps there is lost.
-func (e *Engine) editState(p place, edit func(deployment json.RawMessage) (json.RawMessage, error)) error {
-	// Not to be killed half-way: the second process holds the lock for a moment.
-	ctx := context.Background()
+// edited as it is, so that nothing a newer CLI keeps there is lost. basis is that of the
+// state that the edit was decided upon, "" for the one that is there now.
+//
+// Nothing locks the stack between the reading and the writing: the lock that the writing takes
+// itself is not to be in its own way. So both are looked at right before it, first whether somebody
+// holds the stack and then the state: whoever has held it until now has changed it, and whoever
+// takes it from now on keeps it until the writing is refused.
+func (e *Engine) editState(ctx context.Context, p place, basis string, edit func(deployment json.RawMessage) (json.RawMessage, error)) error {
+	if basis == "" {
+		dep, err := e.snapshot(ctx, p)
+		if err != nil {
+			return err
+		}
+		basis = basisOf(dep)
+	}
+	reading, done := context.WithTimeout(ctx, editPatience)
+	defer done()
 	var doc map[string]json.RawMessage
-	if err := e.read(ctx, p, "read the state of "+p.stack, &doc, "stack", "export", "--stack", p.stack); err != nil {
+	if err := e.read(reading, p, "read the state of "+p.stack, &doc, "stack", "export", "--stack", p.stack); err != nil {
 		return err
 	}
 	edited, err := edit(doc["deployment"])
@@ -234,10 +273,43 @@ func (e *Engine) editState(p place, edit func(deployment json.RawMessage) (json.
 	if err != nil {
 		return fault.New(fault.Internal, "edit the state of %s: %v", p.stack, err).Because(err)
 	}
-	cmd := &command{engine: e}
-	_, stderr, code, err := cmd.Run(ctx, p.dir, bytes.NewReader(raw), nil, nil, e.envList(p.env), "stack", "import", "--stack", p.stack)
+	if e.beforeImport != nil {
+		e.beforeImport()
+	}
+	if err := e.unchanged(reading, p, basis); err != nil {
+		return err
+	}
+	// Not to be killed half-way: it holds the lock for a moment.
+	_, err = e.finish(ctx, p, editPatience, "repair the state of "+p.stack, bytes.NewReader(raw), "stack", "import", "--stack", p.stack)
+	return err
+}
+
+// editPatience bounds the reading and the writing of a state that is edited, and lookPatience
+// the reading of the few resources that were cut off: a backend, or AWS, that says nothing is
+// not waited for for ever.
+const (
+	editPatience = 5 * time.Minute
+	lookPatience = 30 * time.Minute
+)
+
+// unchanged makes sure that nobody holds a stack, and that its state is still the one of a basis.
+func (e *Engine) unchanged(ctx context.Context, p place, basis string) error {
+	if p.backend == e.opts.Backend { // nobody else knows of a preview's own
+		locks, err := e.Locks(ctx, p.stack)
+		if err != nil {
+			return err
+		}
+		if len(locks) > 0 {
+			return lockedFault("write the state of "+p.stack, locks, nil)
+		}
+	}
+	dep, err := e.snapshot(ctx, p)
 	if err != nil {
-		return e.classifyText("repair the state of "+p.stack, "", stderr, code, err)
+		return err
+	}
+	if basisOf(dep) != basis {
+		return fault.New(fault.Conflict, "somebody else has changed the stack %s meanwhile: nothing was written over that", p.stack).
+			WithHint("Run the command again: it begins with what is there now.")
 	}
 	return nil
 }
@@ -354,7 +426,7 @@ const lookMessage = "looked at what was cut off"
 func (u *Update) Look() bool { return u.Kind == string(OperationRefresh) && u.Message == lookMessage }
 
 // look refreshes some resources of a stack.
-func (e *Engine) look(p place, urns []string) error {
+func (e *Engine) look(ctx context.Context, p place, urns []string) error {
 	if len(urns) == 0 {
 		return nil
 	}
@@ -362,12 +434,8 @@ func (e *Engine) look(p place, urns []string) error {
 	for _, urn := range urns {
 		args = append(args, "--target", urn)
 	}
-	cmd := &command{engine: e}
-	stdout, stderr, code, err := cmd.Run(context.Background(), p.dir, nil, nil, nil, e.envList(p.env), args...)
-	if err != nil {
-		return e.classifyText("look what became of resources of "+p.stack, stdout, stderr+stdout, code, err)
-	}
-	return nil
+	_, err := e.finish(ctx, p, lookPatience, "look what became of resources of "+p.stack, nil, args...)
+	return err
 }
 
 // A creation can also be cut off at the other end: the connection breaks after
@@ -423,7 +491,8 @@ func (r *Run) keepDoubts() {
 	if len(r.doubts) == 0 || !r.recovers() || r.job.Recovery.Settle == nil {
 		return
 	}
-	if err := r.engine.addDoubts(r.place, r.doubts); err != nil {
+	// The operation has ended, perhaps because it was to: only Kill keeps this from being written.
+	if err := r.engine.addDoubts(r.alive, r.place, r.doubts); err != nil {
 		for _, d := range r.doubts {
 			r.warn("it is not known whether %s was made, and that could not be written down: %v", d.URN, err)
 		}
@@ -434,11 +503,11 @@ func (r *Run) keepDoubts() {
 	}
 }
 
-func (e *Engine) addDoubts(p place, doubts []apitype.StepEventStateMetadata) error {
+func (e *Engine) addDoubts(ctx context.Context, p place, doubts []apitype.StepEventStateMetadata) error {
 	if len(doubts) == 0 {
 		return nil
 	}
-	return e.editState(p, func(deployment json.RawMessage) (json.RawMessage, error) {
+	return e.editState(ctx, p, "", func(deployment json.RawMessage) (json.RawMessage, error) {
 		var dep map[string]json.RawMessage
 		var resources []json.RawMessage
 		var known []struct {

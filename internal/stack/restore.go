@@ -228,8 +228,8 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	if err != nil {
 		return c, "", err
 	}
-	if len(locks) > 0 && !allStale(locks) {
-		return c, "", lockedFault("restore the state of "+stack, locks, nil)
+	if of := locks[stack]; len(of) > 0 && !allStale(of) {
+		return c, "", lockedFault("restore the state of "+stack, of, nil)
 	}
 	c = copies[0]
 	if exists {

@@ -29,9 +29,10 @@ type Run struct {
 	result Result // set before done is closed
 	err    error
 
-	// setup ends the short processes before the operation itself.
-	setup       context.Context // lives exactly as long as the Run
-	cancelSetup context.CancelFunc
+	// alive ends with Kill, or with the Run; setup, which is below it, with Cancel: it ends the
+	// short processes before the operation itself.
+	alive, setup      context.Context // live exactly as long as the Run
+	kill, cancelSetup context.CancelFunc
 
 	// Only the goroutine that receives events touches these while it runs.
 	progress Progress
@@ -42,6 +43,8 @@ type Run struct {
 	planned  []apitype.StepEventStateMetadata // those that are doubted because they are planned, see Job.Doubt
 	panicked error
 	refused  error // by the program itself, for a reason the user can mend
+
+	repairing bool // something of what was cut off has been changed
 
 	seen *apitype.DeploymentV3 // the state as settle found it; nil if it had no reason to look
 
@@ -139,7 +142,7 @@ func (r *Run) Kill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.canceled, r.killed = true, true
-	r.cancelSetup()
+	r.kill()
 	if r.proc != nil {
 		r.proc.signal(syscall.SIGKILL)
 	}
@@ -298,7 +301,7 @@ func (r *Run) guard(program pulumi.RunFunc) pulumi.RunFunc {
 func (r *Run) execute(ctx context.Context) {
 	stop := context.AfterFunc(ctx, r.Cancel)
 	defer stop()
-	defer r.cancelSetup()
+	defer r.kill()
 	started := time.Now()
 	err := r.attempt()
 	r.keepDoubts()
@@ -360,7 +363,7 @@ func (r *Run) attempt() error {
 		return err
 	}
 	if err == nil && r.job.Doubt != nil && r.op == OperationPreview {
-		return r.engine.addDoubts(r.place, r.planned)
+		return r.engine.addDoubts(r.setup, r.place, r.planned)
 	}
 	return err
 }
@@ -389,7 +392,7 @@ func (r *Run) mend(err error) (bool, error) {
 		if !allStale(locks) {
 			return false, nil
 		}
-		if err := r.engine.Unlock(context.WithoutCancel(r.setup), r.job.Stack); err != nil {
+		if err := r.engine.clearDead(r.setup, r.job.Stack); err != nil {
 			return true, err
 		}
 		r.tellCleared(locks)

@@ -210,7 +210,7 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 		if err := e.checkBackend(); err != nil {
 			return told[[]Summary]{}, err
 		}
-		list, ok, err := e.fileList()
+		list, ok, err := e.fileList(ctx)
 		return told[[]Summary]{list, ok}, err
 	})
 	if err != nil {
@@ -227,20 +227,19 @@ func (e *Engine) List(ctx context.Context) ([]Summary, error) {
 		return nil, err
 	}
 	var stacks []auto.StackSummary
-	if err := e.read(ctx, p, "list stacks", &stacks, "stack", "ls", "--json"); err != nil {
+	var list []Summary
+	if err := e.read(ctx, p, "list stacks", &stacks, "stack", "ls", "--json"); err == nil {
+		list = summaries(stacks)
+	} else {
 		// It fails for all if one stack's state cannot be read.
-		if list, oerr := e.objectList(ctx); oerr == nil {
-			return list, nil
-		}
-		return nil, err
-	}
-	list := summaries(stacks)
-	for i := range list {
-		if locks, known := e.fileLocks(list[i].Name); known {
-			list[i].Locks, list[i].InProgress = locks, len(locks) > 0
+		var oerr error
+		if list, oerr = e.objectList(ctx); oerr != nil {
+			return nil, err
 		}
 	}
-	return list, nil
+	locks, _, err := e.locksNow(ctx)
+	e.hold(list, locks)
+	return list, err
 }
 
 func summaries(stacks []auto.StackSummary) []Summary {

@@ -299,14 +299,13 @@ func (e *Engine) initStack(ctx context.Context, p place) error {
 	if done, err := e.initFile(ctx, p, provider); done || err != nil {
 		return err
 	}
-	cmd := &command{engine: e}
 	// Not to be killed half-way: it holds the stack's lock for a moment.
-	_, stderr, code, err := cmd.Run(context.WithoutCancel(ctx), p.dir, nil, nil, nil, e.envList(p.env),
+	stderr, err := e.finish(ctx, p, editPatience, "create stack "+p.stack, nil,
 		"stack", "init", p.stack, "--no-select", "--secrets-provider", provider)
-	if err == nil || strings.Contains(stderr, "already exists") {
+	if strings.Contains(stderr, "already exists") {
 		return nil
 	}
-	return e.classifyText("create stack "+p.stack, "", stderr, code, err)
+	return err
 }
 
 // adoptKey copies the key of the stack's secrets from its state to the settings

@@ -400,8 +400,9 @@ func (p *Page) reload() tea.Cmd {
 // read reads the state, and who holds the stack.
 func (p *Page) read() tea.Cmd {
 	id, source := p.id, p.Env.Source
-	// To ask an object store for the holder takes the lock for a moment where there
-	// is none: there it is asked only if there is one.
+	// Of an object store the state is read with its locks, where they can be. To ask another
+	// one for the holder takes the lock for a moment where there is none: there it is asked
+	// only if there is one.
 	files := p.fileBackend()
 	p.backend = p.Env.Place().Backend
 	return p.state.Ask(p.Host, func(ctx context.Context) (m reading, err error) {
@@ -409,7 +410,8 @@ func (p *Page) read() tea.Cmd {
 		if err == nil && m.pipeline.Spec != nil {
 			m.template, _ = source.Template(ctx, m.pipeline.Spec) // without one the definition is shown bare
 		}
-		if files || m.pipeline.Summary.InProgress {
+		m.locks = m.pipeline.Summary.Locks
+		if files || m.pipeline.Summary.InProgress && len(m.locks) == 0 {
 			if locks, err := source.Locks(ctx, id); err == nil {
 				m.locks = locks
 			}
