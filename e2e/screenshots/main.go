@@ -107,6 +107,9 @@ func (s *studio) do(codes []int, args ...string) error {
 	return nil
 }
 
+// specFile makes pipelines of both templates. The function of acme/flowers lets one bad item fail
+// its whole batch, so that there are children that have failed; the image of globex/churn is none
+// that the sandbox runs.
 const specFile = `apiVersion: pipelinetui/v1
 defaults: {template: realtime, tags: {team: ml}}
 tenants:
@@ -115,7 +118,7 @@ tenants:
 pipelines:
   - {tenant: acme, model: fraud, env: prod, parameters: &iris {image: sandbox/linear, modelDataUrl: ROOT/iris/model.tar.gz, preprocess: {code: ROOT/iris/preprocess, handler: index.handler}}}
   - {tenant: acme, model: iris, parameters: *iris}
-  - {tenant: acme, model: flowers, template: batch, parameters: {image: sandbox/linear, modelDataUrl: ROOT/iris/model.tar.gz, preprocess: {code: ROOT/iris-batch/preprocess, handler: index.handler}}}
+  - {tenant: acme, model: flowers, template: batch, parameters: {image: sandbox/linear, modelDataUrl: ROOT/iris/model.tar.gz, batchSize: 20, preprocess: {code: ROOT/iris-batch/preprocess, handler: index.handler, environment: {STRICT: batch}}}}
   - {tenant: globex, model: churn, parameters: {image: 111122223333.dkr.ecr.us-east-1.amazonaws.com/churn:1, modelDataUrl: ROOT/iris/model.tar.gz, preprocess: {code: ROOT/iris/preprocess, handler: index.handler}}}
   - {tenant: globex, model: ranking, parameters: *iris}
 `
@@ -135,7 +138,7 @@ func (s *studio) prepare() error {
 	}
 	flowers := filepath.Join(s.home, "flowers.jsonl")
 	make := exec.CommandContext(context.Background(), "python3", filepath.Join(examples, "iris-batch", "generate.py"), "--count", "2000", "--broken",
-		"240", "--kind", "missing", "--out", flowers)
+		"8", "--kind", "missing", "--out", flowers)
 	if out, err := make.CombinedOutput(); err != nil {
 		return fmt.Errorf("generate.py: %w\n%s", err, out)
 	}

@@ -3,7 +3,7 @@ package main
 // scenes are the pictures of the documentation, in the order of a working day. The
 // texts that are waited for are there at every size.
 func scenes() []scene {
-	home := []step{until(`acme +iris .*ready`), until(`globex +churn .*incomplete`), gone("reading")}
+	home := []step{until(`acme +iris .*ready`), until(`globex +churn .*failed`), gone("reading")}
 	from := func(steps ...step) []step { return append(home[:len(home):len(home)], steps...) }
 	// iris is the third row, flowers the first.
 	iris := func(steps ...step) []step {
@@ -14,7 +14,7 @@ func scenes() []scene {
 		{name: "help", steps: from(press("?"), until("─ Keys ─"), picture("help"))},
 		{name: "palette", steps: from(press(":"), until("─ Command ─"), typed("iris"), until("open the pipeline"), picture("palette"))},
 		{name: "wizard", steps: from(press("n"), until("What kind of pipeline"), picture("wizard-templates"),
-			press("down"), press("enter"), until("Whose pipeline it is"), typed("initech"), press("enter"), typed("demand"),
+			press("down"), press("enter"), until("Who the pipeline belongs to"), typed("initech"), press("enter"), typed("demand"),
 			until("ptui-initech-demand-dev"), press("ctrl+n"), until("Container image"), typed("sandbox/linear"), press("enter"),
 			until("Model archive"), typed("examples/iris/model.tar.gz"), press("ctrl+n"), until("instanceType"), picture("wizard-form"),
 			press("ctrl+s"), until("Ready to create"), until("While idle|by the hour"), picture("wizard-review"),
@@ -26,11 +26,13 @@ func scenes() []scene {
 			until("downtime"), picture("deploy-replace"))},
 		{name: "pipeline", steps: iris(picture("pipeline-overview"), press("2"), until("states-role"), picture("pipeline-resources"),
 			press("3"), until("order-1044"), picture("pipeline-executions"), press("4"), until("succeeded"), picture("pipeline-updates"),
-			press("5"), until("CheckPayload"), picture("pipeline-definition"))},
+			press("5"), until("CheckPayload"), picture("pipeline-definition"), press("7"), until("invocations"), picture("pipeline-logs"),
+			press("8"), until(`endpoint\.invocations +[0-9]`), picture("pipeline-health"), press("9"), until("virginica|setosa|versicolor"), picture("pipeline-results"))},
 		{name: "execution", steps: iris(press("3"), until("STATUS +NAME"), until("failed +order-1043"), press("j"), press("enter"), until("InvalidFlower"),
 			until("CheckPayload"), picture("execution-graph"),
 			press("2"), until("Preprocess"), picture("execution-timeline"), press("3"), until("TaskStateEntered|ExecutionFailed"), picture("execution-events"),
 			press("4"), until("sepal_width"), picture("execution-data"))},
+		{name: "fleet", steps: from(press("X"), until("order-1044"), press("c"), until("COUNT +STATUS"), picture("fleet"))},
 		{name: "map run", steps: from(press("enter"), until("1 Overview"), press("3"), until("STATUS +NAME"), until("failed +flowers-nov"), press("enter"), until("ScoreDataset"),
 			press("5"), until("items"), until("InvalidFlower: flower"), picture("execution-map-run"))},
 		{name: "destroy", steps: from(press("j"), press("j"), press("D"), until("Delete acme/iris"), press("y"), until("go ahead"), picture("destroy"))},
