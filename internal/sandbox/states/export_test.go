@@ -1,6 +1,10 @@
 package states
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/journal"
+)
 
 // Idle waits until no execution runs, for benchmarks.
 func (s *Service) Idle() { s.engine.Idle() }
@@ -21,6 +25,13 @@ func (s *Service) CrashAt(n int64) (dead <-chan struct{}, writes *atomic.Int64) 
 	}
 	return c, writes
 }
+
+// MaxUnwritten is how many bytes of records may be unwritten before executions wait.
+const MaxUnwritten = journal.MaxUnwritten
+
+// Waits sets what is told of the bytes that are unwritten when an execution waits for
+// there being fewer. It must be called before the first execution.
+func (s *Service) Waits(tell func(unwritten int)) { s.journal.Waits = tell }
 
 // BreakExpressions makes every evaluation of JSONata panic.
 func (s *Service) BreakExpressions() { s.engine.JSONata = nil }

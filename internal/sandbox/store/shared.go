@@ -67,5 +67,8 @@ func Encode(v any) (Encoded, error) {
 // IsZero reports whether there is no value.
 func (e Encoded) IsZero() bool { return e.raw == nil }
 
+// Len is how many bytes the value has.
+func (e Encoded) Len() int { return len(e.raw) }
+
 // PutEncoded sets the value.
 func (t *Tx) PutEncoded(bucket, key string, e Encoded) error { return t.put(bucket, key, e.raw) }

@@ -49,6 +49,23 @@ type Details struct {
 	RedriveCount             *int              `json:"redriveCount,omitempty"`
 }
 
+// Size is how many bytes of data there are.
+func (d *Details) Size() int {
+	if d == nil {
+		return 0
+	}
+	n := 0
+	for _, text := range []*string{d.Input, d.Output, d.Parameters, d.Error, d.Cause} {
+		if text != nil {
+			n += len(*text)
+		}
+	}
+	for _, text := range d.AssignedVariables {
+		n += len(text)
+	}
+	return n
+}
+
 // Truncation tells that data is there as a whole.
 type Truncation struct {
 	Truncated bool `json:"truncated"`

@@ -87,7 +87,7 @@ func (b *branch) step(change func(s *stepper)) {
 	defer x.mu.Unlock()
 	change(&stepper{b})
 	x.dirty[b.path] = b
-	if len(x.pending) >= x.s.Flush {
+	if len(x.pending) >= x.s.Flush || x.data >= maxPending {
 		x.flushLocked()
 	}
 }
@@ -112,6 +112,9 @@ func (b *branch) run() (any, error) {
 		b.ctx = b.x.ctx
 	}
 	for {
+		if err := b.room(); err != nil {
+			return nil, err
+		}
 		if err := b.interrupted(); err != nil {
 			return nil, err
 		}
@@ -135,6 +138,16 @@ func (b *branch) run() (any, error) {
 			})
 		}
 	}
+}
+
+// room waits while too much is unwritten, and while what the execution has recorded cannot
+// be written: what stays in memory is bounded.
+func (b *branch) room() error {
+	b.x.s.Journal.Room(b.ctx)
+	if b.x.unsaved.Broken() {
+		return b.sync()
+	}
+	return nil
 }
 
 // interrupted reports what ends the branch from outside.

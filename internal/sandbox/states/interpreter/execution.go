@@ -63,6 +63,7 @@ type execution struct {
 	mu      sync.Mutex
 	rec     record.Execution
 	pending []history.Event
+	data    int // bytes of the pending events' data
 	dirty   map[string]*branch
 	puts    []journal.Put
 	full    bool
@@ -256,6 +257,7 @@ func (x *execution) record(typ string, previous int64, d *history.Details) int64
 		return x.rec.LastEvent
 	}
 	x.rec.LastEvent++
+	x.data += d.Size()
 	x.pending = append(x.pending, history.Event{ID: x.rec.LastEvent, Previous: previous, Time: x.s.now(), Type: typ, Details: d})
 	return x.rec.LastEvent
 }
@@ -285,6 +287,7 @@ func (x *execution) flush() <-chan error {
 
 func (x *execution) flushLocked() <-chan error {
 	x.logger.Write(x.pending)
+	x.data = 0
 	if !x.durable() {
 		x.pending, x.puts = x.pending[:0], nil
 		clear(x.dirty)

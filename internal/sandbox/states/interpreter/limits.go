@@ -16,6 +16,9 @@ const maxVariables = 10 << 20
 // data in each of its fields, so that without this it makes gigabytes of 256 KiB.
 const maxBuilt = 16 * record.MaxData
 
+// maxPending bounds the data of events, in bytes, that stay in memory before they are written.
+const maxPending = 1 << 20
+
 // escape is the most bytes that one byte of a text takes in JSON, as \u0000 does.
 const escape = 6
 

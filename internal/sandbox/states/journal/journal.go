@@ -46,10 +46,17 @@ type Journal struct {
 	wake   *sync.Cond
 	queue  []entry
 	closed bool
-	ended  chan struct{}
+	// unwritten counts the bytes of what is queued or being written; room, if somebody
+	// waits for there being fewer, is closed when there are.
+	unwritten int
+	room      chan struct{}
+	ended     chan struct{}
 	// Crash, if tests set it, is asked before each entry is queued; once it says
 	// true nothing is written any more, as after kill -9.
 	Crash func() bool
+	// Waits, if tests set it, is told of how many bytes are unwritten when somebody waits
+	// for there being fewer.
+	Waits func(unwritten int)
 }
 
 type entry struct {
@@ -57,6 +64,61 @@ type entry struct {
 	done chan error
 	lane *Lane // nil for writes that nothing else follows
 	seq  int
+}
+
+// MaxUnwritten is how many bytes may be queued or being written before executions wait:
+// what only computes makes records faster than a disk takes them.
+const MaxUnwritten = 16 << 20
+
+// size is about what an entry takes in memory.
+func (e entry) size() int {
+	n := 0
+	for i := range e.puts {
+		n += len(e.puts[i].Bucket) + len(e.puts[i].Key) + e.puts[i].Value.Len()
+	}
+	return n
+}
+
+// Room waits until no more than MaxUnwritten bytes are unwritten, or ctx is done.
+func (j *Journal) Room(ctx context.Context) {
+	for {
+		j.mu.Lock()
+		if j.closed || j.unwritten <= MaxUnwritten {
+			j.mu.Unlock()
+			return
+		}
+		if j.room == nil {
+			j.room = make(chan struct{})
+		}
+		room := j.room
+		if j.Waits != nil {
+			j.Waits(j.unwritten)
+		}
+		j.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end tells what became of an entry of the queue.
+func (j *Journal) end(e entry, err error) {
+	e.done <- err
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.unwritten -= e.size(); j.unwritten <= MaxUnwritten {
+		j.makeRoom()
+	}
+}
+
+// makeRoom wakes those who wait for room; j.mu must be held.
+func (j *Journal) makeRoom() {
+	if j.room != nil {
+		close(j.room)
+		j.room = nil
+	}
 }
 
 // Lane keeps the writes of one execution in order when some cannot be written:
@@ -177,6 +239,7 @@ func (j *Journal) AddTo(l *Lane, puts []Put) <-chan error {
 	if !j.closed && j.Crash != nil && j.Crash() {
 		j.closed = true
 		j.wake.Signal()
+		j.makeRoom()
 	}
 	if j.closed {
 		done <- ErrClosed
@@ -187,6 +250,7 @@ func (j *Journal) AddTo(l *Lane, puts []Put) <-chan error {
 		e.puts, e.seq = l.take(puts)
 	}
 	j.queue = append(j.queue, e)
+	j.unwritten += e.size()
 	j.wake.Signal()
 	return done
 }
@@ -196,6 +260,7 @@ func (j *Journal) Close() {
 	j.mu.Lock()
 	j.closed = true
 	j.wake.Signal()
+	j.makeRoom()
 	j.mu.Unlock()
 	<-j.ended
 }
@@ -222,7 +287,7 @@ func (j *Journal) commit(batch []entry) {
 		if e.lane.admit(e) {
 			return false
 		}
-		e.done <- errHeld
+		j.end(e, errHeld)
 		return true
 	})
 	if len(batch) == 0 {
@@ -240,7 +305,7 @@ func (j *Journal) commit(batch []entry) {
 	})
 	for _, e := range batch {
 		e.lane.settle(e, err)
-		e.done <- err
+		j.end(e, err)
 	}
 }
 
