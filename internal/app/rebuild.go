@@ -407,7 +407,8 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 			return fmt.Errorf("%s: %w", c.Parameter, awscfg.Classify(err))
 		}
 	}
-	return a.keepRevisions(ctx, s, tmpl, client, bucket)
+	again := func(ctx context.Context) (*stack.State, error) { return e.State(ctx, p.StackName()) }
+	return a.keepRevisions(ctx, s, again, tmpl, client, bucket)
 }
 
 // sameAsDeployed tells whether the stored spec names these copies: the code may have been

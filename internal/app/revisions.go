@@ -411,8 +411,11 @@ func (a *App) fetchTemplate(ctx context.Context, doc []byte, tmpl revisions.Temp
 }
 
 // keepRevisions puts the template of the revision that was made into the bucket, and takes
-// away the copies that no revision needs any more. s is the state after the update.
-func (a *App) keepRevisions(ctx context.Context, s *stack.State, tmpl *spec.Template, client *s3.Client, bucket string) error {
+// away the copies that no revision needs any more. s is the state after the update, again reads
+// it once more: another machine may have made the next revision in between.
+func (a *App) keepRevisions(
+	ctx context.Context, s *stack.State, again func(context.Context) (*stack.State, error), tmpl *spec.Template, client *s3.Client, bucket string,
+) error {
 	ledger, err := pipelines.Ledger(s)
 	last := ledger.Last()
 	if err != nil || last == nil {
@@ -429,7 +432,18 @@ func (a *App) keepRevisions(ctx context.Context, s *stack.State, tmpl *spec.Temp
 			return fmt.Errorf("its template: %w", awscfg.Classify(err))
 		}
 	}
-	if err := artifacts.Prune(ctx, client, bucket, program.ArtifactPrefix, program.IsCopy, ledger.Objects()); err != nil {
+	needed := func(ctx context.Context) (map[string]bool, error) {
+		s, err := again(ctx)
+		if err != nil {
+			return nil, err
+		}
+		now, err := pipelines.Ledger(s)
+		if err == nil && now.Last() == nil {
+			err = errors.New("its revisions are not known any more")
+		}
+		return now.Objects(), err
+	}
+	if err := artifacts.Prune(ctx, client, bucket, program.ArtifactPrefix, program.IsCopy, needed); err != nil {
 		return &leftError{bucket, awscfg.Classify(err)}
 	}
 	return nil

@@ -11,9 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/artifacts"
@@ -172,22 +175,64 @@ func TestBrokenUploadLeavesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "NoSuchBucket")
 }
 
-// What is ours by its name and nothing needs goes; everything else stays.
+// aged is a bucket whose objects are as old by the clock of S3 as it is said.
+type aged struct {
+	*awss3.Client
+
+	age  map[string]time.Duration
+	mute bool // S3 does not tell its time
+}
+
+func (a aged) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input, opts ...func(*awss3.Options)) (*awss3.ListObjectsV2Output, error) {
+	in.MaxKeys = aws.Int32(2) // several pages
+	out, err := a.Client.ListObjectsV2(ctx, in, opts...)
+	if err != nil {
+		return nil, err
+	}
+	now, told := awsmiddleware.GetServerTime(out.ResultMetadata)
+	if !told {
+		return nil, errors.New("the sandbox does not tell its time")
+	}
+	if a.mute {
+		now, out.ResultMetadata = time.Unix(1e9, 0), middleware.Metadata{}
+	}
+	for i := range out.Contents {
+		out.Contents[i].LastModified = aws.Time(now.Add(-a.age[*out.Contents[i].Key]))
+	}
+	return out, nil
+}
+
+// What is ours by its name and old and that nothing needs goes; everything else stays.
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	c := open(t)
-	for _, key := range []string{"artifacts/model-1", "artifacts/model-2", "artifacts/notes", "in/model-1"} {
-		_, err := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader("x")})
-		require.NoError(t, err)
+	const day = artifacts.Spared
+	for name, mute := range map[string]bool{"by the time that S3 tells": false, "by the newest object": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := aged{open(t), map[string]time.Duration{
+				"artifacts/model-1": day, "artifacts/model-2": 2 * day, "artifacts/model-3": day - time.Minute, "artifacts/model-4": 400 * day, "artifacts/notes": 9 * day,
+			}, mute}
+			for _, key := range []string{"artifacts/model-1", "artifacts/model-2", "artifacts/model-3", "artifacts/model-4", "artifacts/new", "artifacts/notes", "in/model-1"} {
+				_, err := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader("x")})
+				require.NoError(t, err)
+			}
+			left := func() (keys []string) {
+				list, err := c.Client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+				require.NoError(t, err)
+				for _, o := range list.Contents {
+					keys = append(keys, *o.Key)
+				}
+				return keys
+			}
+			ours := func(key string) bool { return strings.HasPrefix(key, "artifacts/model-") }
+			unknown := func(context.Context) (map[string]bool, error) { return nil, errors.New("nobody knows") }
+			require.ErrorContains(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, unknown), "nobody knows")
+			require.Len(t, left(), 7)
+			needed := func(context.Context) (map[string]bool, error) { return map[string]bool{"artifacts/model-2": true}, nil }
+			require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, needed))
+			require.Equal(t, []string{"artifacts/model-2", "artifacts/model-3", "artifacts/new", "artifacts/notes", "in/model-1"}, left())
+			require.Error(t, artifacts.Prune(t.Context(), c, "no-such-bucket-of-ours", "artifacts/", ours, needed))
+			require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "in/", ours, unknown), "nobody is asked if nothing might go")
+		})
 	}
-	ours := func(key string) bool { return strings.HasPrefix(key, "artifacts/model-") }
-	require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, map[string]bool{"artifacts/model-2": true}))
-	list, err := c.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-	require.NoError(t, err)
-	var left []string
-	for _, o := range list.Contents {
-		left = append(left, *o.Key)
-	}
-	require.Equal(t, []string{"artifacts/model-2", "artifacts/notes", "in/model-1"}, left)
-	require.Error(t, artifacts.Prune(t.Context(), c, "no-such-bucket-of-ours", "artifacts/", ours, nil))
 }
