@@ -81,6 +81,12 @@ func (s *settler) settle(ctx context.Context, op stack.PendingOperation) (string
 		if id, err = s.find(ctx, kind, op); err != nil || id == "" {
 			return "", err
 		}
+		if whose := s.foreign(ctx, op, id); whose != "" {
+			s.tell(stack.Event{Type: stack.EventDiagnostic, Diagnostic: &stack.Diagnostic{
+				URN: op.URN, Severity: stack.SeverityWarning, Message: whose + ". It is not taken over",
+			}})
+			return "", nil // nothing of ours is lost
+		}
 	}
 	if kind.Rest == kinds.InService && id != "" {
 		return id, s.endpoint(ctx, op, kinds.EndpointName(id))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,13 +24,19 @@ import (
 func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
+	var tags atomic.Pointer[map[string]string]
+	tags.Store(&map[string]string{spec.StackTag: "acme.fraud.dev"})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		body := make([]byte, r.ContentLength)
 		_, _ = r.Body.Read(body)
-		if string(body) == `{"QueueName":"made"}` {
+		switch string(body) {
+		case `{"QueueName":"made"}`:
 			_, _ = w.Write([]byte(`{"QueueUrl":"http://sqs/1/made"}`))
+			return
+		case `{"QueueUrl":"http://sqs/1/made"}`:
+			_ = json.NewEncoder(w).Encode(map[string]any{"Tags": *tags.Load()})
 			return
 		}
 		w.WriteHeader(http.StatusBadRequest)
@@ -49,14 +56,29 @@ func TestAQueueWhoseCreationWasCutOff(t *testing.T) {
 	id, err = s.settle(t.Context(), cut(map[string]any{"name": "never"}))
 	require.NoError(t, err)
 	require.Empty(t, id, "nothing is lost by forgetting it")
-	require.EqualValues(t, 2, asked.Load())
+	require.EqualValues(t, 3, asked.Load())
 	for _, inputs := range []map[string]any{nil, {}, {"name": ""}, {"name": 7}, {"namePrefix": "x"}} {
 		_, err = s.settle(t.Context(), cut(inputs))
 		require.ErrorIs(t, err, fault.Damaged, "%v", inputs)
 		require.ErrorContains(t, err, "dlq")
 		require.Contains(t, fault.HintOf(err), "`pipelinetui refresh acme/fraud --clear-pending-creates`")
 	}
-	require.EqualValues(t, 2, asked.Load(), "no call without a name")
+	require.EqualValues(t, 3, asked.Load(), "no call without a name")
+
+	// what has the name and is somebody else's is not taken over, which is told
+	for want, foreign := range map[string]map[string]string{
+		"it is not this pipeline's: its tag pipelinetui:stack is globex.fraud.dev": {spec.StackTag: "globex.fraud.dev"},
+		"it is not this pipeline's: it has no tag pipelinetui:stack":               {"team": "shop"},
+	} {
+		tags.Store(&foreign)
+		var told []stack.Event
+		s.tell = func(e stack.Event) { told = append(told, e) }
+		id, err = s.settle(t.Context(), cut(map[string]any{"name": "made"}))
+		require.NoError(t, err)
+		require.Empty(t, id)
+		require.Len(t, told, 1)
+		require.Contains(t, told[0].Diagnostic.Message, want)
+	}
 }
 
 // TestWhatCannotBeFoundIsNotForgotten: of every kind that something is lost with, a creation

@@ -20,28 +20,28 @@ func (a *App) Restore(ctx context.Context, id spec.ID) (out pipelines.Restored, 
 	if out.Copy, out.Aside, err = e.Restore(ctx, id.StackName()); err != nil {
 		return out, err
 	}
-	out.Found, out.Unsure = a.findLost(ctx, id)
+	out.Unsure = a.findLost(ctx, id, &out)
 	return out, nil
 }
 
 // findLost takes over what a pipeline would create and has already. What follows from
 // something else, as a version does from its machine, has a name when that is known: so it
-// looks again until nothing new is planned.
-func (a *App) findLost(ctx context.Context, id spec.ID) ([]stack.Resource, error) {
+// looks again until nothing new is planned. What has such a name and is somebody else's stays so.
+func (a *App) findLost(ctx context.Context, id spec.ID, out *pipelines.Restored) error {
 	x, err := a.Find(ctx, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if x.Spec == nil {
-		return nil, fault.New(fault.Damaged, "the copy does not hold the spec of %s", id).Because(x.Err)
+		return fault.New(fault.Damaged, "the copy does not hold the spec of %s", id).Because(x.Err)
 	}
 	t, err := a.Target(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s, err := a.settler(ctx, t, x.Spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seen := map[string]bool{}
 	for more := true; more; {
@@ -50,26 +50,30 @@ func (a *App) findLost(ctx context.Context, id spec.ID) ([]stack.Resource, error
 			if seen[op.URN] || !s.knows(op) {
 				return false
 			}
-			seen[op.URN], more = true, true
+			seen[op.URN] = true
+			if whose := s.foreignPlanned(ctx, op); whose != "" {
+				out.Foreign = append(out.Foreign, whose)
+				return false
+			}
+			more = true
 			return true
 		}})
 		if err == nil && more {
 			err = a.quietly(ctx, pipelines.Request{Operation: stack.OperationRefresh, Pipelines: []*spec.Pipeline{x.Spec}})
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if x, err = a.Find(ctx, id); err != nil {
-		return nil, err
+		return err
 	}
-	var found []stack.Resource
 	for _, r := range x.State.Resources {
 		if seen[r.URN] {
-			found = append(found, r)
+			out.Found = append(out.Found, r)
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // quietly operates on one pipeline without telling anybody how it goes.

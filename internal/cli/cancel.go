@@ -113,6 +113,8 @@ type cancelDoc struct {
 	Aside    string      `json:"aside,omitempty"`
 	// Found are resources that were made after the copy, and are in the state again.
 	Found []foundDoc `json:"found,omitempty"`
+	// Foreign says what has the name of one, and was left since it is somebody else's.
+	Foreign []string `json:"foreign,omitempty"`
 }
 
 type foundDoc struct {
@@ -142,6 +144,10 @@ func restoreState(ctx context.Context, deps *Deps, o *cancelOptions, engine *sta
 	d.Restored, d.Aside = &r.Copy, r.Aside
 	for _, x := range r.Found {
 		d.Found = append(d.Found, foundDoc{x.URN, x.Type, x.Name, x.ID})
+	}
+	d.Foreign = r.Foreign
+	for _, x := range r.Foreign {
+		deps.Note("warning: %s. It is not taken over, and stands in the way of the next up", x)
 	}
 	if r.Unsure != nil {
 		deps.Note("warning: what was made after the copy was not looked for to the end, and may exist: %s", fault.Reason(r.Unsure))

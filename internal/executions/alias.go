@@ -66,3 +66,16 @@ func (a *Alias) Definition(ctx context.Context, version string) (string, error) 
 	}
 	return aws.ToString(out.Definition), nil
 }
+
+// TagsOf are the tags of a state machine.
+func TagsOf(ctx context.Context, cfg aws.Config, arn string) (map[string]string, error) {
+	out, err := sfn.NewFromConfig(cfg).ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: &arn})
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string]string{}
+	for _, t := range out.Tags {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags, nil
+}

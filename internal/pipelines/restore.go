@@ -9,6 +9,9 @@ type Restored struct {
 	Aside string
 	// Found are the resources that were made after the copy and are taken over again.
 	Found []stack.Resource
+	// Foreign says of things with names of the pipeline's resources that they are somebody else's,
+	// and were left.
+	Foreign []string
 	// Unsure is why what was made after the copy was not looked for to the end; nil if it was.
 	Unsure error
 }

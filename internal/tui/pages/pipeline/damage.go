@@ -82,9 +82,15 @@ func (p *Page) restored(m restoredMsg) tea.Cmd {
 		text += "; the damaged file is kept in " + render.Line(m.Aside, 0)
 	}
 	changed := ui.Send(ui.Changed{IDs: []spec.ID{p.id}})
+	for _, x := range m.Foreign {
+		text += "\n\n" + render.Line(x, 0) + ". It is not taken over, and stands in the way of the next up."
+	}
 	if m.Unsure != nil {
 		text += "\n\nWhat was made after the copy was not looked for to the end, and may exist:\n" + dialog.ErrorText(m.Unsure)
 		return tea.Batch(p.show("The state is restored, perhaps not all of it", "what is known", text), changed)
+	}
+	if len(m.Foreign) > 0 {
+		return tea.Batch(p.show("The state is restored, but for what is somebody else's", "what is known", text), changed)
 	}
 	return tea.Batch(ui.Send(ui.Toast{Text: render.Line(text, 0)}), changed)
 }
