@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -46,6 +47,8 @@ func TestItemReaders(t *testing.T) {
 		"escapes.csv": []byte("path,size\nD:\\\\Data\\\\m.bin,12\nreport\\, final,3\n{\"\"Kind\"\":\"\"rose\"\"},4\n"),
 		"open.csv":    []byte("a\n\"b\n"), "utf16.csv": []byte("\xff\xfea\x00"),
 		"packed.json": gzipped(t, "[1]"), "packed.csv": zstandard(t, "a\n1\n"),
+		"half.jsonl.gz": gzipped(t, "1\n2\n")[:16], "half.json.zst": zstandard(t, "[3,4]")[:9], "long.jsonl.gz": gzipped(t, "1\n"+strings.Repeat("a", 8<<20+70_000)),
+		"long.txt": []byte("s3://b/flat/1.jsonl\n" + strings.Repeat("a", 70_000)),
 		"uris.csv": []byte("s3://b/flat/1.jsonl\ns3://b/flat/2.jsonl\n"),
 	}
 	const get, list = "getObject", "listObjectsV2"
@@ -78,7 +81,11 @@ func TestItemReaders(t *testing.T) {
 		"jsonl gzip":      {get, `"Key":"lines.jsonl.gz"`, `{"InputType":"JSONL"}`, `[1,2]`, ""},
 		"jsonl no gzip":   {get, `"Key":"no.jsonl.gz"`, `{"InputType":"JSONL"}`, "", "not valid gzip"},
 		"jsonl zstd":      {get, `"Key":"lines.jsonl.zst"`, `{"InputType":"JSONL"}`, `[3,4]`, ""},
-		"jsonl no zstd":   {get, `"Key":"no.jsonl.zst"`, `{"InputType":"JSONL"}`, "", "the object no.jsonl.zst cannot be read"},
+		"jsonl no zstd":   {get, `"Key":"no.jsonl.zst"`, `{"InputType":"JSONL"}`, "", "The object no.jsonl.zst is not valid zstd"},
+		"jsonl half gzip": {get, `"Key":"half.jsonl.gz"`, `{"InputType":"JSONL"}`, "", "The object half.jsonl.gz is not valid gzip: it is damaged, or not all of it is there."},
+		"jsonl half zstd": {get, `"Key":"half.json.zst"`, `{"InputType":"JSON"}`, "", "The object half.json.zst is not valid zstd"},
+		"jsonl long":      {get, `"Key":"long.jsonl.gz"`, `{"InputType":"JSONL"}`, "", "Line 2 of s3://b/long.jsonl.gz is larger than 8 MB."},
+		"athena long":     {get, `"Key":"long.txt"`, `{"ManifestType":"ATHENA_DATA","InputType":"JSONL"}`, "", "Line 2 of the manifest is not the URI of an object"},
 		"jsonl bad":       {get, `"Key":"bad.jsonl"`, `{"InputType":"JSONL"}`, "", "Line 2"},
 		"jsonl two":       {get, `"Key":"lines.jsonl"`, `{"InputType":"JSONL","MaxItems":2}`, `[{"a":1},[2]]`, ""},
 		"csv first row":   {get, `"Key":"head.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, `[{"id":"1","name":"a,\"b\""},{"id":"2","name":""}]`, ""},

@@ -193,7 +193,8 @@ func (s *reading) object(bucket, key, version, inputType string) error {
 		}
 	}
 	s.from = "s3://" + bucket + "/" + key
-	text := bufio.NewReaderSize(body, 64<<10)
+	from := &source{r: body}
+	text := bufio.NewReaderSize(from, 64<<10)
 	if err := plainText(key, text); err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func (s *reading) object(bucket, key, version, inputType string) error {
 			return failed("The object %s is not valid gzip.", key)
 		}
 		defer func() { _ = zr.Close() }()
-		r = zr
+		r = &unpacked{zr, from, key, "gzip"}
 	}
 	if strings.HasSuffix(key, ".zst") {
 		zr, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
@@ -212,7 +213,7 @@ func (s *reading) object(bucket, key, version, inputType string) error {
 			return failed("The object %s is not valid zstd.", key)
 		}
 		defer zr.Close()
-		r = zr
+		r = &unpacked{zr, from, key, "zstd"}
 	}
 	err = s.decode(&bounded{r: r, s: s, key: key}, inputType)
 	if err != nil && !settled(err) {
@@ -237,6 +238,36 @@ func plainText(key string, text *bufio.Reader) error {
 		}
 	}
 	return nil
+}
+
+// source remembers the error of an object's text.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// unpacked is what a compressed object holds. What is wrong with the compression is said
+// in words about the object; an error of the source is passed on.
+type unpacked struct {
+	r         io.Reader
+	from      *source
+	key, name string
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && u.from.err == nil {
+		err = failed("The object %s is not valid %s: it is damaged, or not all of it is there.", u.key, u.name)
+	}
+	return n, err
 }
 
 // bounded ends a text that goes on too long: a few kilobytes may unpack to
@@ -294,7 +325,8 @@ const byteOrderMark = "\ufeff"
 func (s *reading) lines(r io.Reader) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 64<<10), 8<<20) // AWS takes lines of up to 8 MB
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		text := sc.Text()
 		if n == 1 {
 			text = strings.TrimPrefix(text, byteOrderMark)
@@ -313,6 +345,9 @@ func (s *reading) lines(r io.Reader) error {
 		if err := s.add(v); err != nil {
 			return err
 		}
+	}
+	if errors.Is(sc.Err(), bufio.ErrTooLong) {
+		return failed("Line %d of %s is larger than 8 MB.", n, s.from)
 	}
 	return sc.Err()
 }
@@ -376,7 +411,8 @@ func unreadable(err error) error {
 // items.
 func (s *reading) listed(r io.Reader) error {
 	sc := bufio.NewScanner(r)
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		s.item = 0
 		uri := strings.Trim(strings.TrimSpace(sc.Text()), `"`)
 		if uri == "" {
@@ -390,6 +426,9 @@ func (s *reading) listed(r io.Reader) error {
 		if err := s.object(bucket, key, "", s.reader.InputType); err != nil {
 			return err
 		}
+	}
+	if errors.Is(sc.Err(), bufio.ErrTooLong) {
+		return failed("Line %d of the manifest is not the URI of an object: it is longer than one can be.", n)
 	}
 	return sc.Err()
 }
