@@ -16,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/settings"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -67,7 +68,7 @@ func existing() ([]pipelines.Pipeline, []pipelineDoc) {
 		State: &stack.State{Stack: id.StackName(), Outputs: map[string]stack.Output{
 			"endpointName":    {Value: "acme-iris-dev"},
 			"stateMachineArn": {Value: "arn:aws:states:us-east-1:111122223333:stateMachine:acme-iris-dev"},
-		}},
+		}, Resources: []stack.Resource{{Type: kinds.Endpoint, ID: "acme-iris-dev"}}},
 	}
 	return []pipelines.Pipeline{x}, []pipelineDoc{{Pipeline: id.String(), Status: pipelines.Ready}}
 }
