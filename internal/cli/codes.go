@@ -215,6 +215,10 @@ var pages = []page{
 		"rollout", "a rollout that cannot be", "Its steps, times or alarms do not go together, or the endpoint cannot take over bit by bit.",
 		"The message says which value, and what goes.",
 	},
+	{
+		"total", "a map that is too long in all", "AWS bounds how long names and values of such variables are together.",
+		"Put long values into a file, S3 or a store of secrets, and name the place.",
+	},
 	{"model", "a model that the built-in server cannot serve", "The archive holds no model.json, or one that is not as it has to be.", "The message names the place in model.json."},
 
 	// Checks of the account, as `preview --check` and `up` make them.

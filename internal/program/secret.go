@@ -29,7 +29,7 @@ func checkSecrets(p *spec.Pipeline, env Env) error {
 }
 
 // coverSecrets puts in the values of references, and refuses a secret where it could
-// not be kept.
+// not be kept, and those that are too long together.
 func (p *plan) coverSecrets() fault.List {
 	p.values = maps.Clone(p.pipe.Parameters)
 	p.secrets = map[spec.SecretPath]bool{}
@@ -60,7 +60,7 @@ func (p *plan) coverSecrets() fault.List {
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errs
+	return append(errs, p.tmpl.Totals(p.values)...)
 }
 
 // holdsSecret tells whether a parameter is secret or has an entry that is.

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"maps"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -48,6 +50,14 @@ func TestSecretEntries(t *testing.T) {
 		"LEVEL": resource.NewStringProperty("info"), "secret": resource.NewStringProperty("a name like any"),
 	}, kept["preprocess.environment"].ObjectValue())
 	require.NotContains(t, string(p.Document), "https://there")
+
+	// What is too long in all is known when it has been read.
+	env.Secrets = maps.Clone(env.Secrets)
+	env.Secrets[spec.SecretPath{Parameter: "preprocess.environment", Entry: "URL"}] = strings.Repeat("x", 4000)
+	_, err = newPlan(p, tmpl, env)
+	require.ErrorIs(t, err, fault.Invalid)
+	require.ErrorContains(t, err, "names and values of preprocess.environment have 40")
+	require.NotContains(t, err.Error(), "xxx")
 }
 
 // TestSecretsThatWouldShow: a value that ends where everybody can see it is refused as a

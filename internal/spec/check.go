@@ -72,6 +72,10 @@ func (r *resolver) rule(rule Rule, p *Pipeline, k *knowledge, given map[string]s
 				return e.WithHint("%s", wrong.Hint)
 			}
 		}
+	case RuleTotal:
+		if name, size := rule.total(v); name != "" {
+			return fail([]string{name}, tooLong, name, size, rule.Most-rule.Margin)
+		}
 	case RuleRegion:
 		for _, name := range rule.Parameters {
 			m := ecrRegion.FindStringSubmatch(v.String(name))

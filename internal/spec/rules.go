@@ -1,10 +1,13 @@
 package spec
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 )
 
 // JSON is a JSON text.
@@ -20,6 +23,10 @@ type Rule struct {
 	Left   string `json:"left,omitempty"`
 	Right  string `json:"right,omitempty"`
 	Margin int    `json:"margin,omitempty"`
+	// Most and JSON belong to total: so many bytes, of the names and values as they are or as
+	// a JSON document. Margin of them are the tool's own.
+	Most int  `json:"most,omitempty"`
+	JSON bool `json:"json,omitempty"`
 	// When: the rule holds only under these conditions.
 	When Conditions `json:"when,omitempty"`
 	// Help is the hint of the error.
@@ -52,7 +59,50 @@ const (
 	// RuleRollout: Parameters are how a rollout is done, in the order of rolloutParameters;
 	// what they say together is within SageMaker's limits.
 	RuleRollout RuleKind = "rollout"
+	// RuleTotal: the names and values of each map of Parameters have Most - Margin bytes together
+	// at most.
+	RuleTotal RuleKind = "total"
 )
+
+// total tells which map is too long for a rule of kind total, and how long it is. "": none.
+func (rule Rule) total(v Values) (name string, size int) {
+	for _, name := range rule.Parameters {
+		m := v.Map(name)
+		size := 0
+		for key, value := range m {
+			size += len(key) + len(value)
+		}
+		if rule.JSON {
+			var b bytes.Buffer
+			enc := json.NewEncoder(&b)
+			enc.SetEscapeHTML(false)
+			_ = enc.Encode(m) // texts can be written
+			size = len(bytes.TrimSpace(b.Bytes()))
+		}
+		if len(m) > 0 && size > rule.Most-rule.Margin {
+			return name, size
+		}
+	}
+	return "", 0
+}
+
+// Totals holds values against the rules of kind total: secrets that were kept elsewhere have their
+// length only when they were read.
+func (t *Template) Totals(v Values) fault.List {
+	var errs fault.List
+	for _, rule := range t.Rules {
+		if rule.Kind != RuleTotal || !rule.When.holds(v) {
+			continue
+		}
+		if name, size := rule.total(v); name != "" {
+			errs = append(errs, fault.New(fault.Invalid, tooLong, name, size, rule.Most-rule.Margin).WithHint("%s", rule.Help))
+		}
+	}
+	return errs
+}
+
+// tooLong names a map, its bytes, and how many it may have.
+const tooLong = "names and values of %s have %d bytes together, but may have %d"
 
 // Conditions hold if every one holds, by parameter name.
 type Conditions map[string]Condition

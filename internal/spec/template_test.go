@@ -233,6 +233,7 @@ func TestTemplateRefuses(t *testing.T) {
 		"rule name":          {param("type: int") + "rules: [{kind: atMost, left: a, right: b, help: H.}]\n", "", `there is no parameter "b"`},
 		"forbid":             {param("type: int") + "rules: [{kind: forbid, help: H.}]\n", "", "a rule of kind forbid needs conditions"},
 		"handler":            {param("type: int") + "rules: [{kind: handler, parameters: [a], help: H.}]\n", "", "needs three parameters"},
+		"total":              {param("type: int") + "rules: [{kind: total, parameters: [a], help: H.}]\n", "", "a rule of kind total needs parameters, and how many bytes"},
 		"no machine":         {base, "-", "templates/x/statemachine.asl.json can't be read: file does not exist"},
 		"broken machine":     {base, "{", "templates/x/statemachine.asl.json:1:1: unexpected end of JSON input"},
 		"substitution": {

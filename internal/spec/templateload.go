@@ -317,6 +317,10 @@ func (l *templateLoader) rules() {
 			}
 		case RuleAtMost:
 			l.known(n.pos, r.Left, r.Right)
+		case RuleTotal:
+			if len(r.Parameters) == 0 || r.Most <= r.Margin {
+				l.fail(n.pos, "Add `parameters: [...]` and `most: 4096`.", "a rule of kind total needs parameters, and how many bytes they may have at most")
+			}
 		case RuleModel:
 			if len(r.Parameters) != 2 {
 				l.fail(n.pos, "Give the image and the model data.", "a rule of kind model needs two parameters")
@@ -326,7 +330,7 @@ func (l *templateLoader) rules() {
 				l.fail(n.pos, "Give code, handler and runtime.", "a rule of kind handler needs three parameters")
 			}
 		default:
-			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region, model, rollout.", "unknown kind of rule %q", r.Kind)
+			l.fail(l.at(n, "kind"), "Use one of together, conflicts, requires, forbid, atMost, handler, region, model, rollout, total.", "unknown kind of rule %q", r.Kind)
 		}
 	}
 }
