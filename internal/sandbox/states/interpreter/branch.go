@@ -144,6 +144,7 @@ func (b *branch) run() (any, error) {
 // be written: what stays in memory is bounded.
 func (b *branch) room() error {
 	b.x.s.Journal.Room(b.ctx)
+	b.x.s.Report.Room(b.ctx)
 	if b.x.unsaved.Broken() {
 		return b.sync()
 	}

@@ -237,12 +237,17 @@ func (l *Logger) admits(typ string) bool {
 // deliveryTime bounds the delivery of a few lines.
 const deliveryTime = 10 * time.Second
 
-// queue delivers log lines in the background, in order: delivery is best
-// effort and must not hold up executions.
+// maxUndelivered is how many bytes of lines may wait to be delivered before executions wait.
+const maxUndelivered = 16 << 20
+
+// queue delivers log lines in the background, in order: delivery is best effort, and
+// executions wait for it only where they make lines much faster than it delivers.
 type queue struct {
 	mu     sync.Mutex
 	wake   *sync.Cond
 	items  []item
+	bytes  int           // of all lines that are not delivered yet
+	room   chan struct{} // closed when there is room, if somebody waits for that
 	closed bool
 	ended  chan struct{}
 }
@@ -250,6 +255,46 @@ type queue struct {
 type item struct {
 	logger *Logger
 	lines  []wire.LogLine
+}
+
+func (it item) size() int {
+	n := 0
+	for i := range it.lines {
+		n += len(it.lines[i].Message)
+	}
+	return n
+}
+
+// Room waits until few enough lines wait to be delivered, or ctx is done.
+func (s *Reporter) Room(ctx context.Context) {
+	q := s.queue
+	for {
+		q.mu.Lock()
+		if q.closed || q.bytes <= maxUndelivered {
+			q.mu.Unlock()
+			return
+		}
+		if q.room == nil {
+			q.room = make(chan struct{})
+		}
+		room := q.room
+		q.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// delivered makes room of lines that are delivered, or never will be.
+func (q *queue) delivered(it item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.bytes -= it.size(); q.bytes <= maxUndelivered && q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
 }
 
 func newQueue() *queue {
@@ -262,7 +307,9 @@ func newQueue() *queue {
 func (q *queue) add(l *Logger, lines []wire.LogLine) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.items = append(q.items, item{l, lines})
+	it := item{l, lines}
+	q.items = append(q.items, it)
+	q.bytes += it.size()
 	q.wake.Signal()
 }
 
@@ -299,6 +346,7 @@ func (q *queue) run() {
 				s.Log.Warn("deliver execution log", "group", it.logger.group, "error", err)
 			}
 			cancel()
+			q.delivered(it)
 		}
 	}
 }
