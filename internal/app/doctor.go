@@ -76,13 +76,19 @@ func (a *App) Doctor(ctx context.Context) []Check {
 // can be read, nil if nothing does, or that cannot be told.
 func (a *App) BackendDamage(ctx context.Context) error {
 	e, err := a.Engine(ctx)
-	if err == nil {
-		err = e.CheckLayout(ctx)
+	if err != nil {
+		return holdsUp(err)
 	}
-	if fault.KindOf(err) != fault.Damaged && fault.KindOf(err) != fault.Denied {
-		return nil
+	return holdsUp(e.CheckLayout(ctx))
+}
+
+// holdsUp is what of an error somebody has to mend before anything can be done.
+func holdsUp(err error) error {
+	switch fault.KindOf(err) {
+	case fault.Damaged, fault.Denied:
+		return err
 	}
-	return err
+	return nil
 }
 
 // checkLayout is stack.Engine.CheckLayout; what is damaged is mended if that was allowed.

@@ -40,7 +40,7 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 	require.NoError(t, err)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	_, badURL := url.Parse("http://[")
+	badURL := &url.Error{Op: "parse", URL: "http://[", Err: errors.New("missing ']' in host")}
 	for name, tt := range map[string]struct {
 		err  error
 		want fault.Kind

@@ -27,5 +27,5 @@ func Main(m *testing.M, leave ...goleak.Option) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // it is the last word of a TestMain
 }

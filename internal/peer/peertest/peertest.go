@@ -49,7 +49,7 @@ func AsNobody(t *testing.T) bool {
 	if os.Getuid() != 0 || os.Getenv(again) != "" {
 		return true
 	}
-	dir, err := os.MkdirTemp("", "nobody")
+	dir, err := os.MkdirTemp("", "nobody") //nolint:usetesting // what is above a TempDir is for its owner alone
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // nothing is in it but what its owner has left
 	require.NoError(t, os.Chmod(dir, 0o777))

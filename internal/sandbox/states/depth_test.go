@@ -37,11 +37,15 @@ func TestNestedTooDeeply(t *testing.T) {
 		"MapOutputs":    {`{"Type":"Map","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","Parameters":{"a.$":"$"},"End":true}}}`, nested(1001), "States.Runtime"},
 		"Task":          {`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"deep"}`, `{}`, ""},
 		"TaskArguments": {`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"deep","Payload.$":"$"}`, nested(1001), "States.Runtime"},
-		"JSONata": {`{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $reduce([1..1100], function($a,$b){ {'a': $a} }) %}"`, `{}`,
-			"States.QueryEvaluationError"},
+		"JSONata": {
+			`{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $reduce([1..1100], function($a,$b){ {'a': $a} }) %}"`, `{}`,
+			"States.QueryEvaluationError",
+		},
 		"JSONataAssign": {`{"Type":"Pass","QueryLanguage":"JSONata","Assign":{"v":{"w":"{% $states.input %}"}}`, nested(1000), "States.QueryEvaluationError"},
-		"JSONataItems": {`{"Type":"Map","QueryLanguage":"JSONata","Items":"{% [$reduce([1..1100], function($a,$b){ {'a': $a} })] %}","ItemProcessor":` + item, `{}`,
-			"States.QueryEvaluationError"},
+		"JSONataItems": {
+			`{"Type":"Map","QueryLanguage":"JSONata","Items":"{% [$reduce([1..1100], function($a,$b){ {'a': $a} })] %}","ItemProcessor":` + item, `{}`,
+			"States.QueryEvaluationError",
+		},
 	} {
 		definition := `{"StartAt":"S","States":{"S":` + c.state + `,"Next":"G"},"G":{"Type":"Pass","Result":"good","End":true}}}`
 		got := w.await(w.start(w.machine(name, definition), "e", c.input))

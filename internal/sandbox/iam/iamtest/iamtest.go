@@ -239,7 +239,7 @@ func QuietPort(t testing.TB) int {
 	t.Helper()
 	for {
 		port := 20_000 + rand.IntN(10_000) // a test's choice
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			require.NoError(t, l.Close())
 			return port
