@@ -39,6 +39,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 )
 
 // Scripts look at AWS with the SDK and need no aws CLI. These are commands of the
@@ -82,7 +84,7 @@ type awsCaller struct {
 func newAWSCaller(ts *testscript.TestScript) *awsCaller {
 	transport := &http.Transport{}
 	cfg := aws.Config{
-		HTTPClient:       &http.Client{Transport: transport},
+		HTTPClient:       &http.Client{Transport: plainbody.Transport{Next: transport}},
 		Region:           ts.Getenv("AWS_REGION"),
 		Credentials:      credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), ts.Getenv("AWS_SESSION_TOKEN")),
 		BaseEndpoint:     aws.String(ts.Getenv("AWS_ENDPOINT_URL")),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,6 +22,7 @@ import (
 	smtypes "github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -67,7 +69,7 @@ func plant(tb testing.TB, bin, pulumi string) *planted {
 		v[x.Name] = x.Value
 	}
 	cfg := aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(v["AWS_ENDPOINT_URL"]),
+		Region: "us-east-1", BaseEndpoint: aws.String(v["AWS_ENDPOINT_URL"]), HTTPClient: plainbody.Client{Next: awshttp.NewBuildableClient()},
 		Credentials: credentials.NewStaticCredentialsProvider(v["AWS_ACCESS_KEY_ID"], v["AWS_SECRET_ACCESS_KEY"], ""),
 	}
 	ctx := tb.Context()

@@ -6,7 +6,6 @@ package awscfg
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 )
 
 // Options choose the credentials and the place.
@@ -115,7 +115,7 @@ func (o Options) finish(cfg aws.Config) (aws.Config, error) {
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		cfg.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = silence })
 	}
-	cfg.HTTPClient = plainBodies{cfg.HTTPClient}
+	cfg.HTTPClient = plainbody.Client{Next: cfg.HTTPClient}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").
 			WithHint("Set --region, AWS_REGION, or region in the spec or in ~/.aws/config.")
@@ -230,20 +230,4 @@ func last(err error) string {
 		}
 		err = u
 	}
-}
-
-// plainBodies hides the WriteTo of smithy's request bodies. smithy-go v1.28.8
-// closes a body as soon as there is a reply, its WriteTo then answers io.EOF, and
-// net/http takes that for a failed write and closes the connection while the reply
-// is still being read ("use of closed network connection" in about one of twelve
-// large replies of a busy server).
-type plainBodies struct{ next aws.HTTPClient }
-
-// Do implements aws.HTTPClient.
-func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r = r.Clone(r.Context())
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return c.next.Do(r)
 }

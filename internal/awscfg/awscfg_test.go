@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 )
 
 // stsServer answers each action of STS with what reply says, over real HTTP.
@@ -162,9 +163,9 @@ func TestSilenceIsBounded(t *testing.T) {
 	} {
 		cfg, err := Load(t.Context(), o)
 		require.NoError(t, err)
-		plain, ok := cfg.HTTPClient.(plainBodies)
+		plain, ok := cfg.HTTPClient.(plainbody.Client)
 		require.True(t, ok)
-		client, ok := plain.next.(*awshttp.BuildableClient)
+		client, ok := plain.Next.(*awshttp.BuildableClient)
 		require.True(t, ok)
 		require.Equal(t, silence, client.GetTransport().ResponseHeaderTimeout)
 	}

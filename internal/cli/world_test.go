@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,6 +26,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/cli/console"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/signaltest"
@@ -142,7 +144,7 @@ func (w *world) serve(t *testing.T) {
 
 func (w *world) aws() aws.Config {
 	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: &w.info.Endpoint, RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: &w.info.Endpoint, RetryMaxAttempts: 1, HTTPClient: plainbody.Client{Next: awshttp.NewBuildableClient()},
 		Credentials: credentials.NewStaticCredentialsProvider(w.info.AccessKeyID, w.info.SecretAccessKey, ""),
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	snssvc "github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	sqssvc "github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
@@ -344,6 +345,6 @@ func messagingAt(t *testing.T, clk clock.Clock) aws.Config {
 		require.NoError(t, topics.Close())
 	})
 	cfg := w.Admin()
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: transport}}
 	return cfg
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 )
@@ -34,7 +35,7 @@ func stepFunctions(t *testing.T) (*executions.Client, func(name, definition stri
 		require.NoError(t, svc.Close())
 	})
 	cfg := w.Admin()
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: transport}}
 	raw := sfn.NewFromConfig(cfg)
 	create := func(name, definition string) string {
 		out, err := raw.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{

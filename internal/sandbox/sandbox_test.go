@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -26,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 )
@@ -73,7 +75,7 @@ func start(t *testing.T, dir string, args ...string) (sandbox.Info, error) {
 
 func config(i sandbox.Info) aws.Config {
 	return aws.Config{
-		Region: i.Region, BaseEndpoint: &i.Endpoint, RetryMaxAttempts: 1,
+		Region: i.Region, BaseEndpoint: &i.Endpoint, RetryMaxAttempts: 1, HTTPClient: plainbody.Client{Next: awshttp.NewBuildableClient()},
 		Credentials: credentials.NewStaticCredentialsProvider(i.AccessKeyID, i.SecretAccessKey, ""),
 	}
 }

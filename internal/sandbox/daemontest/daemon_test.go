@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime/pprof"
@@ -31,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 )
 
@@ -161,26 +161,11 @@ type clients struct {
 	sagemaker *sagemaker.Client
 }
 
-// transport hides the WriteTo of request bodies. The SDK closes a body as soon as
-// there is a reply; if that comes before net/http has looked for the body's end,
-// WriteTo of the closed body answers io.EOF, which net/http takes for a failed
-// write and drops the connection while the reply is being read. A server on the
-// same machine is fast enough for that.
-type transport struct{ http.RoundTripper }
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r = r.Clone(r.Context())
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return t.RoundTripper.RoundTrip(r)
-}
-
 // connect makes clients that report the first failure; who calls decides about
 // another attempt.
 func connect(i sandbox.Info) *clients {
 	c := aws.Config{
-		Region: i.Region, BaseEndpoint: &i.Endpoint, RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport{awshttp.NewBuildableClient().GetTransport()}},
+		Region: i.Region, BaseEndpoint: &i.Endpoint, RetryMaxAttempts: 1, HTTPClient: plainbody.Client{Next: awshttp.NewBuildableClient()},
 		Credentials: credentials.NewStaticCredentialsProvider(i.AccessKeyID, i.SecretAccessKey, ""),
 	}
 	return &clients{

@@ -24,6 +24,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/leaktest"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/lambda"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
@@ -138,7 +139,7 @@ func (s *sandbox) as(t testing.TB, name string) *awslambda.Client {
 	}
 	tr := &http.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)
-	cfg.HTTPClient = &http.Client{Transport: tr}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: tr}}
 	return awslambda.NewFromConfig(cfg)
 }
 

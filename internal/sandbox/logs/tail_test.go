@@ -14,6 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
 )
 
@@ -25,7 +26,7 @@ func tailing(t *testing.T, cfg aws.Config) *cwl.Client {
 		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(address, "stream-"))
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: transport}}
 	return cwl.NewFromConfig(cfg)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/provider"
 )
@@ -31,7 +32,7 @@ func startSandbox(t *testing.T, o sandbox.ServeOptions) aws.Config {
 	select {
 	case i := <-ready:
 		return aws.Config{
-			Region: i.Region, BaseEndpoint: aws.String(i.Endpoint), HTTPClient: &http.Client{Transport: transport},
+			Region: i.Region, BaseEndpoint: aws.String(i.Endpoint), HTTPClient: &http.Client{Transport: plainbody.Transport{Next: transport}},
 			Credentials: credentials.NewStaticCredentialsProvider(i.AccessKeyID, i.SecretAccessKey, ""),
 		}
 	case err := <-ended:

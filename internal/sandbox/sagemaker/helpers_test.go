@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudwatch"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
@@ -289,7 +290,7 @@ func (w *world) clients(user string) (*sm.Client, *sagemakerruntime.Client) {
 	if user != "admin" {
 		_, cfg = w.around.User(w.t, user, "")
 	}
-	cfg.HTTPClient = &http.Client{Transport: w.transport}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: w.transport}}
 	return sm.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/plainbody"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/states"
 )
 
@@ -36,7 +37,7 @@ func TestStepFunctionsInvokesTheEndpoint(t *testing.T) {
 	require.NoError(t, svc.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, svc.Close()) })
 	cfg := w.around.Admin()
-	cfg.HTTPClient = &http.Client{Transport: w.transport}
+	cfg.HTTPClient = &http.Client{Transport: plainbody.Transport{Next: w.transport}}
 	client := sfn.NewFromConfig(cfg)
 	m, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
 		Name: aws.String("m"), Definition: aws.String(inference), RoleArn: aws.String("arn:aws:iam::000000000000:role/states"),
