@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -48,11 +47,17 @@ func (a *App) freeRules(ctx context.Context, t *Target, p *spec.Pipeline) error 
 	return nil
 }
 
+// notThere is EventBridge's code of a rule that does not exist.
+const notThere = "ResourceNotFoundException"
+
 func freeRule(ctx context.Context, api *eventbridge.Client, rule string, ours map[string]bool) error {
 	req := &eventbridge.ListTargetsByRuleInput{Rule: &rule}
 	var theirs []string
 	for {
 		page, err := api.ListTargetsByRule(ctx, req)
+		if isAPI(err, notThere) {
+			return nil // the next rule may be there
+		}
 		if err != nil {
 			return err
 		}
@@ -66,7 +71,7 @@ func freeRule(ctx context.Context, api *eventbridge.Client, rule string, ours ma
 		}
 	}
 	for some := range slices.Chunk(theirs, 100) { // (API_RemoveTargets: at most 100)
-		if _, err := api.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: &rule, Ids: some}); err != nil && !isAPI(err, (&types.ResourceNotFoundException{}).ErrorCode()) {
+		if _, err := api.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: &rule, Ids: some}); err != nil && !isAPI(err, notThere) {
 			return err
 		}
 	}

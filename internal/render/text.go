@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
+	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
 // Safe makes outside text fit for a terminal: escape sequences are removed,
@@ -157,16 +158,7 @@ func Duration(d time.Duration) string {
 }
 
 // Period is a length of time that somebody chose, in whole units: "2m", "1h30m".
-func Period(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func Period(d time.Duration) string { return spec.Short(d) }
 
 // Age is how long before now t was, or "-" if t is zero.
 func Age(t, now time.Time) string {

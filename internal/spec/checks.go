@@ -125,7 +125,7 @@ func checkCheck(n *node, path string) problems {
 	}
 	if l := f.Latency; l != nil && !l.bad {
 		if _, ok := latencyOf(l); !ok {
-			errs = append(errs, l.problem(CodeCheck, "%s.latency is %s, but it must be a time from 1ms to %s", path, describe(l), short(mostLatency)).WithHint("Write it like 800ms or 2s."))
+			errs = append(errs, l.problem(CodeCheck, "%s.latency is %s, but it must be a time from 1ms to %s", path, describe(l), Short(mostLatency)).WithHint("Write it like 800ms or 2s."))
 		}
 	}
 	return errs

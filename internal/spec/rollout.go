@@ -107,7 +107,7 @@ func RolloutOf(p *Pipeline) (r Rollout, wrong *RolloutFault) {
 			continue
 		}
 		if *wait.into, err = time.ParseDuration(text); err != nil || *wait.into%time.Second != 0 || *wait.into < wait.least || *wait.into > wait.most {
-			return bad(wait.name, "Write it like 10m or 90s.", "is %q, but it must be a time from %s to %s, in whole seconds", text, short(wait.least), short(wait.most))
+			return bad(wait.name, "Write it like 10m or 90s.", "is %q, but it must be a time from %s to %s, in whole seconds", text, Short(wait.least), Short(wait.most))
 		}
 	}
 	r.Alarms = v.Strings(rolloutGroup + ".alarms")
@@ -209,15 +209,15 @@ func (r Rollout) fits(bad func(name, hint, format string, args ...any) (Rollout,
 	var wrong *RolloutFault
 	switch {
 	case least > mostTimeout:
-		_, wrong = bad("interval", "Wait less, or in fewer steps.", "makes the rollout wait %s in all, but SageMaker gives it %s", short(least), short(mostTimeout))
+		_, wrong = bad("interval", "Wait less, or in fewer steps.", "makes the rollout wait %s in all, but SageMaker gives it %s", Short(least), Short(mostTimeout))
 	case r.Timeout > 0 && r.Timeout <= least:
-		_, wrong = bad("timeout", "Leave room for instances to start.", "is %s, but the rollout waits %s in all", short(r.Timeout), short(least))
+		_, wrong = bad("timeout", "Leave room for instances to start.", "is %s, but the rollout waits %s in all", Short(r.Timeout), Short(least))
 	}
 	return wrong
 }
 
-// short is a duration as people write it: 10m, not 10m0s.
-func short(d time.Duration) string {
+// Short is a duration as people write it, in whole units: 10m, not 10m0s.
+func Short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
