@@ -219,7 +219,7 @@ err('no bus',lambda:ev.put_rule(Name='x',EventBusName='nope',EventPattern='{"sou
 # ---- cloudwatch
 ok('put metric',lambda:cw.put_metric_data(Namespace='n'+U,MetricData=[{'MetricName':'x','Value':3,'Unit':'Count','Dimensions':[{'Name':'d','Value':'1'}]}]))
 ok('list metrics',lambda:cw.list_metrics(Namespace='n'+U)['Metrics'],lambda m:len(m)==1 and m[0]['MetricName']=='x')
-err('reserved ns',lambda:cw.put_metric_data(Namespace='AWS/x',MetricData=[{'MetricName':'x','Value':3}]),'InvalidParameterValue','The value AWS/x for parameter Namespace is invalid.')
+err('reserved ns',lambda:cw.put_metric_data(Namespace='AWS/x',MetricData=[{'MetricName':'x','Value':3}]),'InvalidParameterValue','The value AWS/ for parameter Namespace is invalid.')
 AL=dict(AlarmName='a'+U,Namespace='n'+U,MetricName='x',Statistic='Sum',Period=60,EvaluationPeriods=1,Threshold=1,ComparisonOperator='GreaterThanThreshold')
 ok('alarm',lambda:cw.put_metric_alarm(**AL))
 ok('desc alarm',lambda:cw.describe_alarms(AlarmNames=['a'+U])['MetricAlarms'][0],lambda a:a['ActionsEnabled'] and a['AlarmArn']==f'arn:aws:cloudwatch:us-east-1:{ACC}:alarm:a{U}' and a['OKActions']==[])
