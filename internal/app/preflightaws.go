@@ -417,32 +417,6 @@ func (q *asker) Object(ctx context.Context, url string) (preflight.State, error)
 	return state(err, "NotFound", "NoSuchKey", "NoSuchBucket")
 }
 
-// Endpoint implements preflight.Account.
-func (q *asker) Endpoint(ctx context.Context, name string) (preflight.State, error) {
-	cfg, err := q.config(ctx, "")
-	if err != nil {
-		return preflight.Absent, err
-	}
-	_, err = sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
-	if code(err) == notFoundInSageMaker {
-		return preflight.Absent, nil
-	}
-	if err != nil {
-		return preflight.Absent, err
-	}
-	return preflight.Present, nil
-}
-
-// Bucket implements preflight.Account: names of buckets are those of all accounts.
-func (q *asker) Bucket(ctx context.Context, name string) (preflight.State, error) {
-	cfg, err := q.config(ctx, "")
-	if err != nil {
-		return preflight.Absent, err
-	}
-	_, err = artifacts.Client(cfg).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
-	return state(err, "NotFound", "NoSuchBucket")
-}
-
 // Key implements preflight.Account.
 func (q *asker) Key(ctx context.Context, key string) (string, error) {
 	cfg, err := q.config(ctx, "")
