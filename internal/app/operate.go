@@ -491,6 +491,9 @@ func (a *App) afterwards(ctx context.Context, o *Operation, t *Target, op stack.
 			if err := bounded(func(ctx context.Context) error { return a.keepCopies(ctx, t, p) }); err != nil {
 				said = append(said, notKept(err))
 			}
+			if err := bounded(func(ctx context.Context) error { return a.pruneVersions(ctx, t, p) }); err != nil && fault.KindOf(err) != fault.Canceled {
+				said = append(said, versionsLeft(err))
+			}
 		}
 		if op == stack.OperationDestroy {
 			if err := a.forgetBatches(p.ID); err != nil {
