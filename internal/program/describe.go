@@ -11,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 )
 
@@ -41,6 +42,11 @@ func Describe(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) 
 
 // Outline is Describe, with the state machine.
 func Outline(ctx context.Context, p *spec.Pipeline, t *spec.Template, env Env) (*Described, error) {
+	if env.Revise == nil { // nobody numbers it, but its ledger counts too
+		env.Revise = func(context.Context, revisions.Content, map[string]any) (*revisions.Step, error) {
+			return &revisions.Step{Same: true}, nil
+		}
+	}
 	pl, err := newPlan(p, t, env)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 )
 
 // What is described is what is built.
@@ -21,7 +23,11 @@ func TestDescribe(t *testing.T) {
 			p, tmpl := pipelineOf(t, change)
 			planned, err := Describe(t.Context(), p, tmpl, testEnv)
 			require.NoError(t, err)
-			r := execute(t, p, tmpl, testEnv)
+			env := testEnv
+			env.Revise = func(context.Context, revisions.Content, map[string]any) (*revisions.Step, error) {
+				return &revisions.Step{Number: 1}, nil
+			}
+			r := execute(t, p, tmpl, env)
 			var names, order []string
 			kept := 0
 			for _, x := range planned {
@@ -41,7 +47,7 @@ func TestDescribe(t *testing.T) {
 					require.True(t, strings.Contains(x.AWSName, testBase) || slices.Contains([]string{"live", "pipeline"}, x.AWSName), x.AWSName)
 				}
 			}
-			require.Equal(t, 3, kept, "the stack itself, its region and its spec")
+			require.Equal(t, 4, kept, "the stack itself, its region, its spec and its revisions")
 			slices.Sort(names)
 			require.Empty(t, cmp.Diff(r.names(), names))
 			require.True(t, slices.IsSortedFunc(order, func(a, b string) int { return rank(a) - rank(b) }), "%v", order)

@@ -114,8 +114,8 @@ func (p *plan) codeDigest() string {
 
 // addRevisions writes the revision down, before anything else is changed: every resource
 // waits for the spec, which waits for the ledger. What is there of older revisions stays
-// as the engine has it, secrets too: it is not read. A preview writes nothing and so
-// shows nothing.
+// as the engine has it, secrets too: it is not read. A preview plans the same, so that it counts
+// what the update counts, but says nothing of who and when: whoever applies it is told of as of then.
 func (b *build) addRevisions(first pulumi.Resource) (pulumi.Resource, error) {
 	if b.env.Revise == nil {
 		return first, nil
@@ -132,7 +132,7 @@ func (b *build) addRevisions(first pulumi.Resource) (pulumi.Resource, error) {
 	b.output("revision", pulumi.Int(step.Number))
 	opts := []pulumi.ResourceOption{pulumi.DependsOn([]pulumi.Resource{first})}
 	input := pulumi.Map{}
-	if step.Same || b.ctx.DryRun() {
+	if step.Same {
 		opts = append(opts, pulumi.IgnoreChanges([]string{"input"}))
 	} else {
 		entries, made := pulumi.Map{}, pulumi.Map{}
@@ -158,6 +158,9 @@ func (b *build) addRevisions(first pulumi.Resource) (pulumi.Resource, error) {
 // the document, which is kept as that of the spec is.
 func (b *build) recordInput(content revisions.Content, number int) (pulumi.Input, error) {
 	r := b.env.Revision
+	if b.ctx.DryRun() {
+		r = revisions.Record{}
+	}
 	r.Content, r.Number, r.Digest = content, number, content.Digest()
 	r.Document = nil
 	raw, err := json.Marshal(r)

@@ -139,8 +139,8 @@ func nameOf(urn string) string {
 }
 
 func propertyDiffs(md apitype.StepEventMetadata, withInputs bool) []PropertyDiff {
-	if md.Type == rootType {
-		return nil
+	if md.Type == rootType || md.Type == stashType && nameOf(md.URN) == revisionsName {
+		return nil // the ledger is one property with all revisions, the whole of their specs
 	}
 	var diffs []PropertyDiff
 	switch Op(md.Op) {
