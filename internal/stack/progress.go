@@ -127,6 +127,12 @@ func (p *Progress) rollsOut(news *Rollout) {
 // alias go side by side.
 func (p *Progress) Rollouts() []*Rollout { return slices.Clone(p.rollouts) }
 
+// Turnable are those of rollouts that can be turned back: an alias is moved by who updates it, an
+// endpoint goes back by an alarm of its own.
+func Turnable(rollouts []*Rollout) []*Rollout {
+	return slices.DeleteFunc(slices.Clone(rollouts), func(r *Rollout) bool { return r.TurningBack || r.Alias == nil && r.Brake == "" })
+}
+
 // rolledOut takes out the rollout of a resource, which is over.
 func (p *Progress) rolledOut(urn string) {
 	p.rollouts = slices.DeleteFunc(p.rollouts, func(r *Rollout) bool { return r.URN == urn })

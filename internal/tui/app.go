@@ -333,10 +333,7 @@ func (a *App) launchMoved(l *ui.Launch) tea.Cmd {
 	if !l.Done() {
 		return cmd
 	}
-	t, told := l.Told()
-	if !told {
-		return tea.Batch(cmd, a.leaveIfDone())
-	}
+	t := l.Summary()
 	a.notes = append(a.notes, t.Text)
 	return tea.Batch(cmd, a.toast(t), a.leaveIfDone())
 }

@@ -64,6 +64,11 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		return a.ask(ui.Ask{Dialog: newHelp(a.env, a.top().Keys())}), true
 	case stopChoice:
 		return a.stopped(m), true
+	case turnedMsg:
+		if m.err != nil {
+			return ui.Send(ui.Failed(m.err)), true
+		}
+		return a.toast(ui.Toast{Text: m.done}), true
 	}
 	h := ui.NewHost(a.env)
 	p := a.route(h, msg)
@@ -214,7 +219,14 @@ const (
 	stopCancel stopChoice = iota
 	stopWait
 	stopForce
+	stopTurnBack
 )
+
+// turnedMsg is what came of turning rollouts back.
+type turnedMsg struct {
+	done string
+	err  error
+}
 
 // leave ends the program, after asking if an operation is running.
 func (a *App) leave() tea.Cmd {
@@ -247,6 +259,7 @@ func (a *App) stop() tea.Cmd {
 		changing = changing || changes(job)
 	}
 	var what []string
+	var rollouts []*stack.Rollout
 	if len(running) > 0 {
 		text := render.Count(len(running), "operation is running", "operations are running")
 		if len(names) > 0 {
@@ -256,18 +269,13 @@ func (a *App) stop() tea.Cmd {
 		if slices.ContainsFunc(running, (*ui.Job).Waiting) {
 			text += ui.NotYet
 		}
-		var rollouts []*stack.Rollout
 		for _, job := range running {
 			rollouts = append(rollouts, job.Rollouts()...)
 		}
 		text += ui.GoOn(rollouts)
 		what = append(what, text)
 	}
-	for i, l := range launches {
-		if i == shownLaunches && len(launches) > i+1 {
-			what = append(what, fmt.Sprintf("And %d more batches.", len(launches)-i))
-			break
-		}
+	for _, l := range launches {
 		what = append(what, fmt.Sprintf("Batch %s of %s: %s of %s executions were started. Cut off, it goes on if it is started again with the same name and file.",
 			render.Line(l.Name, 30), render.Line(l.ID.String(), 0), render.Number(int64(l.Dealt())), render.Number(int64(l.Total))))
 	}
@@ -282,16 +290,27 @@ func (a *App) stop() tea.Cmd {
 	if len(running) == 0 { // executions that were started go on by themselves
 		flight, last = "No more are started; those that were go on.", nil
 	}
-	choices := append([]dialog.Choice{
-		{Key: "k", Label: "keep working", Help: "Nothing happens."},
-		{Key: "c", Label: "cancel gracefully, then leave", Answer: stopCancel, Help: flight},
+	choices := []dialog.Choice{{Key: "k", Label: "keep working", Help: "Nothing happens."}}
+	if len(rollouts) > 0 {
+		back := dialog.TurnBack(a.turns(), stopTurnBack)
+		back.Label += ", then leave"
+		choices = append(choices, back)
+	}
+	choices = append(choices, append([]dialog.Choice{
+		{Key: "c", Label: ui.Gracefully(rollouts) + ", then leave", Answer: stopCancel, Help: flight},
 		{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "What runs goes on to its end, then the program ends."},
-	}, last...)
+	}, last...)...)
 	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing, choices...)})
 }
 
-// shownLaunches bounds the batches that a question tells of one by one.
-const shownLaunches = 4
+// turns are the rollouts of all running operations that can be turned back.
+func (a *App) turns() []ui.Turn {
+	var out []ui.Turn
+	for _, job := range a.env.Jobs.Running() {
+		out = append(out, job.Turns()...)
+	}
+	return out
+}
 
 func changes(job *ui.Job) bool { return job.Request.Operation != stack.OperationPreview }
 
@@ -309,10 +328,10 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 			job.Cancel()
 		case stopForce:
 			job.Kill()
-		case stopWait:
+		case stopWait, stopTurnBack:
 		}
 	}
-	if c != stopWait {
+	if c == stopCancel || c == stopForce {
 		for _, l := range a.env.Launches.Running() {
 			l.Cancel()
 		}
@@ -326,6 +345,14 @@ func (a *App) stopped(c stopChoice) tea.Cmd {
 		return a.toast(ui.Toast{Text: "cancelling: waiting for what is in flight; ctrl+c again to force"})
 	case stopForce:
 		return a.toast(ui.Toast{Text: "ending the engines", Bad: true})
+	case stopTurnBack:
+		ctx, source, turns := a.env.Ctx, a.env.Source, a.turns()
+		return tea.Batch(a.toast(ui.Toast{Text: "turning back: leaving when it is done"}), func() tea.Msg {
+			return ui.Guard(func() tea.Msg {
+				done, err := ui.TurnBack(ctx, source, turns)
+				return turnedMsg{done, err}
+			})
+		})
 	default:
 		return a.toast(ui.Toast{Text: "leaving when it is done"})
 	}

@@ -327,16 +327,20 @@ func (p *Page) askCancel() tea.Cmd {
 	if job.Cancelled {
 		off = "asked for already"
 	}
-	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewChoose(th, "Cancel "+job.Request.Title()+"?", text, true,
-		dialog.Choice{Key: "k", Label: "keep waiting", Help: "Nothing changes."},
+	choices := []dialog.Choice{{Key: "k", Label: "keep waiting", Help: "Nothing changes."}}
+	if len(job.Rollouts()) > 0 {
+		turns := job.Turns()
+		choices = append(choices, dialog.TurnBack(turns, turnBackMsg{turns}))
+	}
+	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewChoose(th, "Cancel "+job.Request.Title()+"?", text, true, append(choices,
 		dialog.Choice{
-			Key: "g", Label: "cancel gracefully", Off: off, Answer: cancelMsg{},
+			Key: "g", Label: ui.Gracefully(job.Rollouts()), Off: off, Answer: cancelMsg{},
 			Help: "Begins nothing new and waits for what is in flight: an endpoint may take minutes. What is done stays; up goes on from there.",
 		},
 		dialog.Choice{
 			Key: "f", Label: "force", Danger: true, Answer: killMsg{},
 			Help: "Ends the engine at once. " + p.orphans() + " may then exist without being recorded: run refresh and up afterwards.",
-		})})
+		})...)})
 }
 
 // orphans names what is in flight.

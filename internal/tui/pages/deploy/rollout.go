@@ -9,7 +9,6 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -20,11 +19,8 @@ import (
 
 // Answers of the question whether a rollout is to be turned back.
 type (
-	turnBackMsg struct {
-		pipeline *spec.Pipeline
-		rollouts []*stack.Rollout
-	}
-	turnedMsg struct {
+	turnBackMsg struct{ turns []ui.Turn }
+	turnedMsg   struct {
 		done string
 		err  error
 	}
@@ -96,15 +92,10 @@ func (p *Page) againstTurnBack() string {
 		return p.Env.ReadOnly()
 	case !slices.ContainsFunc(rollouts, func(r *stack.Rollout) bool { return !r.TurningBack }):
 		return "it is being turned back"
-	case len(turnable(rollouts)) == 0:
+	case len(stack.Turnable(rollouts)) == 0:
 		return "no alarm of its own watches it, and AWS has no other way to stop a rollout"
 	}
 	return ""
-}
-
-// turnable are those of rollouts that can be turned back.
-func turnable(rollouts []*stack.Rollout) []*stack.Rollout {
-	return slices.DeleteFunc(slices.Clone(rollouts), func(r *stack.Rollout) bool { return r.TurningBack || r.Alias == nil && r.Brake == "" })
 }
 
 // askTurnBack asks whether what is under way is to be turned back, all of it: half of an
@@ -114,48 +105,17 @@ func (p *Page) askTurnBack() tea.Cmd {
 	if off := p.againstTurnBack(); off != "" || i < 0 {
 		return ui.Send(ui.Toast{Text: off, Bad: true})
 	}
-	rollouts := turnable(p.rollouts())
-	text := dialog.Where(p.Env, "")
-	for _, r := range rollouts {
-		if r.Alias != nil {
-			text += "All calls go back to the version of the " + render.Line(r.Alias.Of, 20) + " that answered before. "
-			continue
-		}
-		text += "All traffic goes back to the fleet that answered before. " +
-			"AWS has no call for that: the alarm " + render.Line(r.Brake, 80) + " is brought to ALARM, which whoever is told of it will hear of. "
-	}
-	text += "The update fails as turned back."
+	rollouts := stack.Turnable(p.rollouts())
+	turns := []ui.Turn{{Pipeline: p.req.Pipelines[i], Rollouts: rollouts}}
+	text := dialog.Where(p.Env, "") + ui.GoesBack(turns)
 	return ui.Send(ui.Ask{From: p.Host, Dialog: dialog.NewConfirm(&p.Env.Theme, "Turn the rollout of "+p.selected.String()+" back?", text,
-		turnBackMsg{p.req.Pipelines[i], rollouts})})
+		turnBackMsg{turns})})
 }
 
 func (p *Page) turnBack(m turnBackMsg) tea.Cmd {
 	source := p.Env.Source
 	return p.Do(func(ctx context.Context) tea.Msg {
-		var done []string
-		var errs []error
-		alias := false
-		for _, r := range m.rollouts {
-			said := "the alarm is set: SageMaker takes the new fleet back"
-			if r.Alias != nil {
-				if alias {
-					continue // all of a pipeline go back at once
-				}
-				alias, said = true, "all calls go back to the version that answered before"
-			}
-			if err := source.TurnBack(ctx, m.pipeline, r.Endpoint); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			done = append(done, said)
-		}
-		// One that has come to its end meanwhile is not missed.
-		if len(done) > 0 {
-			errs = slices.DeleteFunc(errs, func(err error) bool { return fault.KindOf(err) == fault.Conflict })
-		}
-		if len(errs) > 0 {
-			return turnedMsg{"", errs[0]}
-		}
-		return turnedMsg{strings.Join(done, "; "), nil}
+		done, err := ui.TurnBack(ctx, source, m.turns)
+		return turnedMsg{done, err}
 	})
 }

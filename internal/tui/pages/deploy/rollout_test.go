@@ -94,6 +94,8 @@ func TestARolloutIsShownAndTurnedBack(t *testing.T) {
 	x.Press("ctrl+c")
 	x.Until("SageMaker goes on with it")
 	x.Until("version of the function")
+	x.Until("turn the rollout back")
+	x.Until("leave the rollout going")
 	x.Advance(time.Second)
 	x.Press("k", "b")
 	x.Until("AWS has no call for that")
@@ -114,6 +116,34 @@ func TestARolloutIsShownAndTurnedBack(t *testing.T) {
 	x.UntilGone("old 7")
 	x.Press("b")
 	require.NotContains(t, x.Screen(), "Turn the rollout", "it is over: the key is another's again")
+}
+
+// The question of ctrl+c has both ways: back, and on without anybody who waits.
+func TestTheQuestionOfCtrlCTurnsARolloutBack(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	turned := make(chan string, 1)
+	s.TurnBackFunc = func(p *spec.Pipeline, endpoint string) error {
+		turned <- p.ID.String() + " " + endpoint
+		return nil
+	}
+	say, end := moving(t, s)
+	x := open(t, s, stack.OperationUp, [2]int{120, 40}, datatest.Iris)
+	t.Cleanup(end)
+	x.Until("yes")
+	x.Press("y")
+	x.Until("This takes something away")
+	x.Advance(time.Second)
+	x.Press("y")
+	say(step(stack.EventResourcePre))
+	say(rolling("Baking", 1, "OK"))
+	x.Until("new 1 of 7")
+	x.Press("ctrl+c")
+	x.Until("turn the rollout back")
+	x.Advance(time.Second)
+	x.Press("b")
+	require.Equal(t, "acme/iris e", <-turned)
+	x.Until("SageMaker takes the new fleet back")
 }
 
 func TestARolloutFitsSmallScreens(t *testing.T) {
