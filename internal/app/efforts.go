@@ -158,7 +158,9 @@ func (t *proving) follow(ev stack.Event) {
 func (t *proving) undo(ctx context.Context, err error, rolled bool, say func(stack.Diagnostic)) (verdict error, goBack bool) {
 	defer func() {
 		if t.unscaled && !goBack {
-			say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: "autoscaling had let go of the endpoint for its new machines, and is off until an update comes to its end"})
+			say(stack.Diagnostic{Severity: stack.SeverityWarning, Message: fmt.Sprintf(
+				"autoscaling had let go of the endpoint for its new machines, and is off until an update comes to its end: `pipelinetui rollback %s`, or `pipelinetui up %s`",
+				t.p.ID, t.p.ID)})
 		}
 	}()
 	if t.atOnce {
@@ -169,6 +171,9 @@ func (t *proving) undo(ctx context.Context, err error, rolled bool, say func(sta
 	}
 	stuck := t.takeBack(ctx, say)
 	turned := t.o.shifts.turned(t.p.ID)
+	if errors.Is(err, stack.ErrEngineGone) {
+		return t.abandoned(err, turned, stuck), false
+	}
 	why, cause, own := err, "it has failed", true
 	switch {
 	case rolled && t.tripped != nil:
@@ -202,6 +207,22 @@ func (t *proving) undo(ctx context.Context, err error, rolled bool, say func(sta
 	}
 	t.turned = stuck == nil && !t.moved && (rolled || turned != nil && !t.broke.endpoint)
 	return why, false
+}
+
+// abandoned is what an update comes to whose engine was killed: nobody brings back what has moved over,
+// for the same command goes on with it. An alias that was on its way has gone back.
+func (t *proving) abandoned(err error, turned, stuck error) error {
+	text := err.Error()
+	for _, more := range []error{turned, stuck} {
+		if more != nil {
+			text += ". " + more.Error()
+		}
+	}
+	if t.moved {
+		text += "; what else the update has changed stays"
+	}
+	t.turned = stuck == nil && !t.moved && turned != nil
+	return fault.New(fault.KindOf(err), "%s", text).WithHint("%s", fault.HintOf(err)).Because(err)
 }
 
 // byAlias tells whether it was an alias that has failed first.

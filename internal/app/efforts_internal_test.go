@@ -175,6 +175,60 @@ func TestAutoscalingComesBack(t *testing.T) {
 	}
 }
 
+// Of a way back that fails too it is said that autoscaling is off, and what puts it back.
+func TestAWayBackThatFailsTellsOfAutoscaling(t *testing.T) {
+	t.Parallel()
+	scaling := func(op stack.Op) stack.Event {
+		return stack.Event{Type: stack.EventResourceOutputs, Resource: &stack.Step{Type: kinds.ScalingTarget, Op: op}}
+	}
+	for name, hold := range map[string]bool{"off": false, "on again": true} {
+		x := newTrialRig(t)
+		x.see(t.Context(), scaling(stack.OpDeleteReplaced))
+		x.resource(stack.EventResourceFailed, kinds.Endpoint, "endpoint")
+		_, again := x.verdict(t.Context(), errRefused, true)
+		require.True(t, again, name)
+
+		x.begin() // the way back
+		if hold {
+			x.see(t.Context(), scaling(stack.OpCreateReplacement))
+		}
+		verdict, again := x.verdict(t.Context(), fault.New(fault.Deployment, "no room").WithHint("Make room."), false)
+		require.False(t, again, name)
+		require.ErrorContains(t, verdict, "Turning back failed too: no room", name)
+		if hold {
+			require.NotContains(t, verdict.Error(), "utoscaling", name)
+			require.Equal(t, "Make room.", fault.HintOf(verdict), name)
+			continue
+		}
+		require.ErrorContains(t, verdict, "Autoscaling had let go of the endpoint for its new machines, and is off", name)
+		require.Contains(t, fault.HintOf(verdict), "Make room. Autoscaling is put back by what comes to its end: `pipelinetui rollback acme/iris`, or `pipelinetui up acme/iris`.", name)
+	}
+}
+
+// An engine that was killed has failed, whatever goes back because of it: nobody has cancelled.
+func TestAKilledEngineIsAFailure(t *testing.T) {
+	t.Parallel()
+	killed := fault.New(fault.Deployment, "the engine was killed from outside").Because(stack.ErrEngineGone).WithHint("Run the same command again.")
+	for name, moved := range map[string]bool{"nothing else had moved": false, "the function had": true} {
+		x := newTrialRig(t)
+		if x.halted = x.o.isHalted; moved {
+			x.resource(stack.EventResourceOutputs, kinds.FunctionAlias, "other")
+		}
+		ctx, engine := context.WithCancel(t.Context())
+		x.rig.tell = func(stack.Rollout) { engine() }
+		require.Error(t, x.move(ctx))
+		require.Equal(t, six, x.at.live, name)
+		verdict, again := x.verdict(t.Context(), killed, false)
+		require.False(t, again, name)
+		require.Equal(t, fault.Deployment, fault.KindOf(verdict), name)
+		require.ErrorContains(t, verdict, "the engine was killed from outside", name)
+		require.ErrorContains(t, verdict, "turned back to version 6", name)
+		require.Equal(t, "Run the same command again.", fault.HintOf(verdict), name)
+		require.Equal(t, !moved, x.turned, name)
+		require.Empty(t, x.back, name)
+	}
+}
+
 // An alias that was turned back does not hide that the endpoint is broken.
 func TestTurnedBackIsWhatIsAsBefore(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func (a *App) newProving(ctx context.Context, o *Operation, t *Target, req Reque
 
 func (t *proving) begin() {
 	if t != nil {
-		t.baking, t.broke, t.unscaled = nil, failure{}, false
+		t.baking, t.broke = nil, failure{} // autoscaling may be off since an attempt before
 	}
 }
 
@@ -395,7 +395,7 @@ func (t *proving) judge(ctx context.Context, res stack.Result, err error, rolled
 		t.turned = true
 		return t.arrived(ctx, say), false
 	case t.failed != nil:
-		return fault.New(fault.KindOf(err), "%v. Turning back failed too: %v", t.failed, err).WithHint("%s", fault.HintOf(err)).Because(err), false
+		return t.stranded(err), false
 	case err != nil:
 		return t.undo(ctx, err, rolled, say)
 	case len(t.p.Checks) == 0:
@@ -439,6 +439,16 @@ func (t *proving) judge(ctx context.Context, res stack.Result, err error, rolled
 			WithHint("%s%s", t.app.GoBack(ctx, t.p.ID), mend(t.p.ID)), false
 	}
 	return t.turn(ctx, number, unread, *worst)
+}
+
+// stranded is what an update comes to whose way back has failed too.
+func (t *proving) stranded(err error) error {
+	text, hint := fmt.Sprintf("%v. Turning back failed too: %v", t.failed, err), fault.HintOf(err)
+	if t.unscaled {
+		text += ". Autoscaling had let go of the endpoint for its new machines, and is off: it keeps the instances that it has"
+		hint = strings.TrimSpace(hint + fmt.Sprintf(" Autoscaling is put back by what comes to its end: `pipelinetui rollback %s`, or `pipelinetui up %s`.", t.p.ID, t.p.ID))
+	}
+	return fault.New(fault.KindOf(err), "%s", text).WithHint("%s", hint).Because(err)
 }
 
 // arrived is what an update comes to that was turned back: what it was turned back to is

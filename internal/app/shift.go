@@ -57,6 +57,7 @@ type shifting struct {
 	fleeing bool
 
 	origin string
+	halted func() bool // somebody has asked for the end; nil: nobody else ends it
 	last   stack.Rollout
 	said   stack.Rollout
 	apart  bool                 // the versions can't share the calls
@@ -87,6 +88,7 @@ func (a *App) aliasesOf(o *Operation, t *Target, p *spec.Pipeline, origin *revis
 			Shift: what, alarms: alarmStates(cloudwatch.NewFromConfig(cfg)), clock: a.opts.Clock, haste: a.haste(t),
 			poll: func() time.Duration { return a.moving.pace(least) },
 			tell: func(r stack.Rollout) { o.shifts.tell(p.ID, r) }, fleeing: origin != nil && origin.RollbackTo > 0,
+			halted: o.isHalted,
 		}
 		if s.From == "" {
 			s.From = a.inService(ctx, p.ID, what.Of)
@@ -124,6 +126,9 @@ type turnedBackError struct{ err *fault.Error }
 
 func (e *turnedBackError) Error() string { return e.err.Error() }
 func (e *turnedBackError) Unwrap() error { return e.err }
+
+// errEngineGone is why one is turned back whose engine has ended in the middle.
+var errEngineGone = errors.New("the engine that waited for it is gone")
 
 // errByHand is why a rollout is turned back that somebody wants to be.
 var errByHand = errors.New("it was turned back by hand")
@@ -311,7 +316,11 @@ func (s *shifting) back(ctx context.Context, why error) error {
 			WithHint("Both versions get calls. The next up goes on with it; `pipelinetui rollback` goes back.")
 	}
 	kind := fault.Deployment
-	if errors.Is(why, context.Canceled) {
+	switch {
+	case !errors.Is(why, context.Canceled):
+	case s.halted != nil && !s.halted():
+		why = errEngineGone
+	default:
 		kind, why = fault.Canceled, errors.New("interrupted")
 	}
 	return &turnedBackError{fault.New(kind, "the rollout of %s of the %s was turned back to version %s: %v", spec.LiveAlias, s.Of, number(s.origin), why)}

@@ -154,6 +154,12 @@ func TestAliasIsTurnedBack(t *testing.T) {
 				r.tell = func(stack.Rollout) { stop(nil) }
 			}, [][]executions.Route{split(20), six}, fault.Canceled, "interrupted",
 		},
+		"the engine is killed": {
+			func(r *rig, stop context.CancelCauseFunc) {
+				r.halted = func() bool { return false }
+				r.tell = func(stack.Rollout) { stop(nil) }
+			}, [][]executions.Route{split(20), six}, fault.Deployment, "the engine that waited for it is gone",
+		},
 		"nobody tells of the alarms": {
 			func(r *rig, _ context.CancelCauseFunc) {
 				r.blind = func(after time.Duration) error {

@@ -42,7 +42,8 @@ Pulumi CLI has a code for the same thing, it is the same number.
 	b.WriteString(`
 A reader of standard output that goes away changes none of them. The first ctrl-C, SIGTERM
 or SIGHUP ends what is waited for or read with 8; an operation that runs ends in good order
-first. A SIGHUP that was ignored when the program started (` + "`nohup`" + `) stays ignored.
+first. In a rollout, at a terminal, ctrl-C asks: one that is turned back ends with 4. An engine
+that somebody else has killed is a failure (4). A SIGHUP that was ignored when the program started (` + "`nohup`" + `) stays ignored.
 
 ` + "`pipelinetui sandbox exec`" + ` ends with the exit code of the program it runs, or with
 128 and the number of the signal that ended it.

@@ -45,8 +45,9 @@ func Groups(list []*Execution) []Group {
 			out = append(out, Group{Status: x.Status, Error: x.Error, Message: x.Cause, First: x.Start, Example: x.ARN})
 		}
 		o := &out[i]
-		o.Count++
-		o.Message = executions.Shared(o.Message, x.Cause)
+		if o.Count++; o.Message != x.Cause {
+			o.Message = k.alike
+		}
 		if x.Start.Before(o.First) {
 			o.First = x.Start
 		}

@@ -174,6 +174,9 @@ func lastError(stderr string) string {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// ErrEngineGone is in the error of an operation whose engine somebody else has killed.
+var ErrEngineGone = errors.New("the engine is gone")
+
 // classify makes the error of an operation that failed. What the user asked
 // for comes first, then what the SDK and the CLI can name, then what the engine
 // reported through its events.
@@ -211,7 +214,8 @@ func (r *Run) classify(err error) error {
 	case out.ran && out.code == signalledCode:
 		// Nobody has asked for it here: what the SDK makes of it, a cancelled call, is not so.
 		return &fault.Error{
-			Kind: fault.Deployment, Op: op, Msg: "the engine was killed from outside: resources that were being changed are in an unknown state", Err: cause,
+			Kind: fault.Deployment, Op: op, Msg: "the engine was killed from outside: resources that were being changed are in an unknown state",
+			Err:  errors.Join(ErrEngineGone, cause),
 			Hint: "Run the same command again: it finds out what became of them, and finishes. (A machine without memory left kills processes, too.)",
 		}
 	}

@@ -38,6 +38,20 @@ type outcome struct {
 type outcomes struct {
 	Change  *outcome `json:"change,omitempty"` // up and destroy
 	Refresh *outcome `json:"refresh,omitempty"`
+	// Past are the changes before, those that came to no good end, the newest first.
+	Past []outcome `json:"past,omitempty"`
+}
+
+// pastMost is how many of them are kept: more than there are revisions.
+const pastMost = 30
+
+// remember keeps what a change came to, when the next one takes its place.
+func (o *outcomes) remember(was *outcome) {
+	if was == nil || was.Ended.IsZero() || was.Result == Succeeded || slices.ContainsFunc(o.Past, func(p outcome) bool { return was.same(&p) }) {
+		return
+	}
+	o.Past = slices.Insert(o.Past, 0, *was)
+	o.Past = o.Past[:min(len(o.Past), pastMost)]
 }
 
 func (o *outcomes) of(op Operation) **outcome {
@@ -75,6 +89,9 @@ func (e *Engine) setOutcome(p place, op Operation, to, only *outcome) (before *o
 	if only != nil && !only.same(before) {
 		return before
 	}
+	if op != OperationRefresh && !before.same(to) {
+		o.remember(before)
+	}
 	*o.of(op) = to
 	raw, err := json.Marshal(o)
 	if err == nil {
@@ -88,7 +105,7 @@ func (e *Engine) setOutcome(p place, op Operation, to, only *outcome) (before *o
 
 // same tells whether two notes are of one operation.
 func (o *outcome) same(other *outcome) bool {
-	return other != nil && o.Operation == other.Operation && o.Started.Equal(other.Started) && o.Host == other.Host && o.PID == other.PID
+	return o != nil && other != nil && o.Operation == other.Operation && o.Started.Equal(other.Started) && o.Host == other.Host && o.PID == other.PID
 }
 
 // records tells whether the operation is one to write down.
@@ -158,10 +175,30 @@ func (e *Engine) withOutcomes(p place, history []Update, limit int) []Update {
 			history = o.addTo(history)
 		}
 	}
+	for i := range known.Past {
+		known.Past[i].explain(history)
+	}
 	if limit > 0 && len(history) > limit {
 		history = history[:limit]
 	}
 	return history
+}
+
+// explain says of the update of a history that it is of why it failed.
+func (o *outcome) explain(history []Update) {
+	for i := len(history) - 1; i >= 0; i-- { // the newest come first, and it is the first that began when it did
+		u := &history[i]
+		if operationOf(u.Kind) != o.Operation || !u.Start.After(o.Started.Add(-historySlack)) {
+			continue
+		}
+		if !u.Start.After(o.Ended) && u.Result != string(Succeeded) && u.Error == "" {
+			u.Error = o.Error
+			if o.Result == Canceled {
+				u.Result = ResultCanceled
+			}
+		}
+		return
+	}
 }
 
 // historySlack is how far the engine's time may be from ours: it is kept in whole

@@ -67,4 +67,46 @@ func TestAnOperationThatHasBegunHoldsItsStack(t *testing.T) {
 	require.Empty(t, f.HeldBy(t.Context(), testStack)[testStack])
 }
 
+// TestEachFailureKeepsItsReason: the backend knows that updates have failed, not why, and the
+// reason of one stays when the next one fails, for another reason.
+func TestEachFailureKeepsItsReason(t *testing.T) {
+	t.Parallel()
+	e := &Engine{log: slog.New(slog.DiscardHandler), dirs: map[string]*sync.Mutex{}}
+	p := place{dir: t.TempDir()}
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(n int) time.Time { return began.Add(time.Duration(n) * time.Minute) }
+	ran := func(n int, result Outcome, why string) {
+		o := outcome{Operation: OperationUp, Started: at(n), Host: "here", PID: 7}
+		e.setOutcome(p, OperationUp, &o, nil)
+		ended := o
+		ended.Ended, ended.Result, ended.Error = at(n).Add(30*time.Second), result, why
+		e.setOutcome(p, OperationUp, &ended, nil)
+	}
+	ran(1, Failed, "turned back")
+	ran(2, Succeeded, "")
+	ran(3, Canceled, "canceled")
+	ran(5, Failed, "no room")
+	failed, done := string(Failed), string(Succeeded)
+	history := func() []Update {
+		return []Update{
+			{Version: 5, Kind: "update", Result: failed, Start: at(5)}, {Version: 4, Kind: "update", Result: failed, Start: at(4)}, // elsewhere
+			{Version: 3, Kind: "update", Result: failed, Start: at(3)}, {Version: 2, Kind: "update", Result: done, Start: at(2)},
+			{Version: 1, Kind: "update", Result: failed, Start: at(1)},
+		}
+	}
+	got := e.withOutcomes(p, history(), 0)
+	var why []string
+	for _, u := range got {
+		why = append(why, u.Error)
+	}
+	require.Equal(t, []string{"no room", "", "canceled", "", "turned back"}, why)
+	require.Equal(t, ResultCanceled, got[2].Result)
+	require.Len(t, e.withOutcomes(p, history(), 2), 2)
+
+	for n := range 2 * pastMost {
+		ran(10+n, Failed, "again")
+	}
+	require.Len(t, e.outcomes(p).Past, pastMost)
+}
+
 func must1[T any](v T, _ bool) T { return v }
