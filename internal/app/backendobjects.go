@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
@@ -20,7 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
-// backendObjects reads a backend in S3, and removes locks there, as the engine does: with the URL's own
+// backendObjects reads a backend in S3, removes locks and restores states there, as the engine does: with the URL's own
 // parameters and the credentials of the environment. It is nil where the engine might
 // read at another place, or in another way. The store is opened when it is first asked
 // for, and once. (pkg/backend/diy/backend.go, newDIYBackend and translateLegacyS3Params;
@@ -90,7 +92,10 @@ func openS3(ctx context.Context, u *url.URL, q url.Values) (stack.Objects, error
 		o.UsePathStyle = o.BaseEndpoint != nil || isTrue(q.Get("s3ForcePathStyle")) || isTrue(q.Get("use_path_style"))
 		o.EndpointOptions.DisableHTTPS = plain
 	})
-	return &s3Objects{client: client, bucket: u.Host, folder: folderOf(u), patience: storePatience}, nil
+	return &s3Objects{
+		client: client, bucket: u.Host, folder: folderOf(u), patience: storePatience,
+		encryption: types.ServerSideEncryption(q.Get("ssetype")), key: q.Get("kmskeyid"),
+	}, nil
 }
 
 func isTrue(s string) bool {
@@ -118,6 +123,9 @@ type s3Objects struct {
 	client *s3.Client
 	bucket string
 	folder string // "" or ends in a slash
+	// encryption and key are those of what is written, "" for the bucket's own.
+	encryption types.ServerSideEncryption
+	key        string
 	// patience is how long a request may go without an answer.
 	patience time.Duration
 }
@@ -168,6 +176,44 @@ func (o *s3Objects) Read(ctx context.Context, name string) ([]byte, error) {
 		return nil, o.failed(ctx, err, "read "+o.URL(name))
 	}
 	return raw, nil
+}
+
+// Folders implements stack.Objects.
+func (o *s3Objects) Folders(ctx context.Context, prefix string) (names []string, err error) {
+	pages := s3.NewListObjectsV2Paginator(o.client, &s3.ListObjectsV2Input{Bucket: &o.bucket, Prefix: aws.String(o.folder + prefix), Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := o.nextPage(ctx, pages)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range page.CommonPrefixes {
+			names = append(names, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(x.Prefix), o.folder+prefix), "/"))
+		}
+	}
+	return names, nil
+}
+
+// Write implements stack.Objects.
+// (AmazonS3/latest/userguide/conditional-writes.html)
+func (o *s3Objects) Write(ctx context.Context, name string, content []byte, fresh bool) error {
+	ctx, heard, done := o.impatient(ctx)
+	defer done()
+	in := &s3.PutObjectInput{Bucket: &o.bucket, Key: aws.String(o.folder + name), Body: bytes.NewReader(content), ServerSideEncryption: o.encryption}
+	if o.key != "" {
+		in.SSEKMSKeyId = &o.key
+	}
+	if fresh {
+		in.IfNoneMatch = aws.String("*")
+	}
+	_, err := o.client.PutObject(ctx, in)
+	heard()
+	switch {
+	case isAPI(err, "PreconditionFailed", "ConditionalRequestConflict"):
+		return fault.New(fault.Conflict, "write %s: somebody has written it meanwhile", o.URL(name)).Because(errors.Join(fs.ErrExist, err))
+	case err != nil:
+		return o.failed(ctx, err, "write "+o.URL(name))
+	}
+	return nil
 }
 
 // Remove implements stack.Objects.

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +50,7 @@ func (s *stateStore) url(more string) string {
 
 func (s *stateStore) put(name, content string) {
 	s.t.Helper()
-	_, err := s.memory.PutObject("state", name, nil, bytes.NewReader([]byte(content)), int64(len(content)), nil)
+	_, err := s.memory.PutObject("state", name, map[string]string{}, bytes.NewReader([]byte(content)), int64(len(content)), nil)
 	require.NoError(s.t, err)
 }
 
@@ -219,17 +220,17 @@ func TestTheStoreIsAskedForWhatIsNewAlone(t *testing.T) { // see useAWS
 	list, err := e.List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, list, 3)
-	require.Len(t, s.requests(), 6, "the layout, a list of stacks and one of locks, and each state")
+	require.Len(t, s.requests(), 7, "the layout, lists of stacks, of histories and of locks, and each state")
 
 	again, err := e.List(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, list, again)
-	require.Equal(t, []string{"GET /state", "GET /state"}, s.requests())
+	require.Equal(t, []string{"GET /state", "GET /state", "GET /state"}, s.requests())
 
 	s.checkpoint("", "acme.m1.dev", "somebody else")
 	_, err = e.List(t.Context())
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state/.pulumi/stacks/pipelinetui/acme.m1.dev.json"}, s.requests())
+	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state", "GET /state/.pulumi/stacks/pipelinetui/acme.m1.dev.json"}, s.requests())
 
 	const lock = ".pulumi/locks/organization/pipelinetui/acme.m2.dev/1.json"
 	s.put(lock, `{"pid":7,"username":"ann","hostname":"elsewhere","timestamp":"2026-10-01T10:00:00Z"}`)
@@ -239,7 +240,7 @@ func TestTheStoreIsAskedForWhatIsNewAlone(t *testing.T) { // see useAWS
 	require.True(t, held[2].InProgress)
 	require.Equal(t, "ann", held[2].Locks[0].User)
 	require.Equal(t, "s3://state/"+lock, held[2].Locks[0].Where)
-	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state/" + lock}, s.requests())
+	require.ElementsMatch(t, []string{"GET /state", "GET /state", "GET /state", "GET /state/" + lock}, s.requests())
 	of := e.HeldBy(t.Context(), "acme.m0.dev", "acme.m1.dev", "acme.m2.dev")
 	require.Len(t, of, 1)
 	require.Equal(t, held[2].Locks, of["acme.m2.dev"])
@@ -255,6 +256,90 @@ func TestTheStoreIsAskedForWhatIsNewAlone(t *testing.T) { // see useAWS
 	require.Equal(t, []string{
 		"GET /state", "GET /state", "GET /state/.pulumi/history/pipelinetui/acme.m0.dev/acme.m0.dev-1.history.json",
 	}, s.requests(), "no state is read to know that the stack exists")
+	require.Empty(t, e.Spawned())
+}
+
+// A state that is missing in S3 is told as one that is missing on a disk, and comes back from
+// the copy that the engine keeps beside it; so does a damaged one, which is kept.
+func TestAStateThatIsMissingInS3ComesBack(t *testing.T) { // see useAWS
+	useAWS(t, "key", "secret")
+	s := serveState(t)
+	const name = "acme.m0.dev"
+	const state = ".pulumi/stacks/pipelinetui/" + name + ".json"
+	s.checkpoint("", "acme.m1.dev", "us")
+	s.checkpoint("", name, "us")
+	whole, err := s.memory.GetObject("state", state, nil)
+	require.NoError(t, err)
+	good, err := io.ReadAll(whole.Contents)
+	require.NoError(t, err)
+	s.put(state+".bak", string(good))
+	entry := ".pulumi/history/pipelinetui/" + name + "/" + name + "-1700000000000000000"
+	s.put(entry+".history.json", `{"kind":"update","result":"succeeded","startTime":1700000000,"endTime":1700000001,"resourceChanges":{"create":2}}`)
+	_, err = s.memory.DeleteObject("state", state)
+	require.NoError(t, err)
+	e := s.engine("")
+	says := func(err error) {
+		t.Helper()
+		require.ErrorIs(t, err, fault.Damaged)
+		require.ErrorContains(t, err, "s3://state/"+state+": it is missing, and update 1 of its history left 2 resources")
+		require.Contains(t, fault.HintOf(err), "`pipelinetui cancel acme/m0/dev --restore`")
+		require.Contains(t, fault.HintOf(err), "remove its history too: s3://state/.pulumi/history/pipelinetui/"+name)
+	}
+	list, err := e.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, name, list[0].Name)
+	says(list[0].Err)
+	_, err = e.State(t.Context(), name)
+	says(err)
+	_, err = e.History(t.Context(), name, 0)
+	says(err)
+
+	c, aside, err := e.Restore(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, "s3://state/"+state+".bak", c.File)
+	require.Empty(t, aside)
+	_, err = e.State(t.Context(), name)
+	require.NoError(t, err)
+	_, _, err = e.Restore(t.Context(), name)
+	require.ErrorIs(t, err, fault.Conflict, "it is well")
+
+	for _, gone := range []string{state, state + ".bak"} { // what it writes over would keep its checksum
+		_, err = s.memory.DeleteObject("state", gone)
+		require.NoError(t, err)
+	}
+	s.put(entry+".checkpoint.json", string(good))
+	s.put(state, string(good[:100]))
+	list, err = e.List(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, list[0].Err, "it is cut off after 100 bytes")
+	require.NotContains(t, fault.HintOf(list[0].Err), "on purpose")
+	c, aside, err = e.Restore(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, "s3://state/"+entry+".checkpoint.json", c.File)
+	require.Contains(t, aside, "s3://state/"+state+".damaged-")
+	kept, err := backendObjects(s.url(""))(t.Context())
+	require.NoError(t, err)
+	raw, err := kept.Read(t.Context(), strings.TrimPrefix(aside, "s3://state/"))
+	require.NoError(t, err)
+	require.Equal(t, good[:100], raw)
+	list, err = e.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.NoError(t, list[0].Err)
+
+	// what nobody can bring back says what is left to do; what was removed is not missing
+	for _, gone := range []string{state, entry + ".checkpoint.json"} {
+		_, err = s.memory.DeleteObject("state", gone)
+		require.NoError(t, err)
+	}
+	_, err = e.State(t.Context(), name)
+	require.ErrorIs(t, err, fault.Damaged)
+	require.Contains(t, fault.HintOf(err), "There is no copy of it that can be used")
+	_, err = s.memory.DeleteObject("state", entry+".history.json")
+	require.NoError(t, err)
+	_, err = e.State(t.Context(), name)
+	require.ErrorIs(t, err, fault.NotFound)
 	require.Empty(t, e.Spawned())
 }
 

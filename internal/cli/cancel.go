@@ -38,7 +38,7 @@ into the stack, what is not is forgotten.
 up, destroy and refresh repair a stack by themselves; with --yes they also clear a
 lock whose owner has plainly gone.
 
---restore is for a stack whose state is damaged or missing, on a file backend: it puts the newest
+--restore is for a stack whose state is damaged or missing, on a file backend or in S3: it puts the newest
 good copy that the engine has left (x.json.bak, the history, or what can be read of
 the file itself) in its place, and keeps the damaged file beside it.`,
 		Args: cobra.ExactArgs(1),

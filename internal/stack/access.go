@@ -77,8 +77,16 @@ func (r *Run) writable() error {
 // stack that was removed has no history any more.
 func (e *Engine) missing(stack string) error {
 	updates, err := e.fileHistory(stack, 1)
-	if err != nil || len(updates) == 0 { // what cannot be read says nothing of what was left
+	if err != nil { // what cannot be read says nothing of what was left
 		return nil //nolint:nilerr // see above
+	}
+	return e.missingAfter(stack, updates, func() []Copy { return e.copies(stack, nil) })
+}
+
+// missingAfter is missing by the last entry of the history.
+func (e *Engine) missingAfter(stack string, updates []Update, copies func() []Copy) error {
+	if len(updates) == 0 {
+		return nil
 	}
 	updates = e.withOutcomes(e.place(stack, nil), updates, 1)
 	last := updates[0]
@@ -86,7 +94,7 @@ func (e *Engine) missing(stack string) error {
 		return nil
 	}
 	left := leftBy(last)
-	if left == 0 && len(e.copies(stack, nil)) == 0 {
+	if left == 0 && len(copies()) == 0 {
 		return nil
 	}
 	return fmt.Errorf("it is missing, and update %d of its history left %s", last.Version, fault.Count(left, "resource", "resources"))

@@ -74,6 +74,7 @@ func TestAMissingStateIsARow(t *testing.T) {
 		require.ErrorIs(t, err, fault.Damaged)
 		require.ErrorContains(t, err, file+": it is missing, and update 1 of its history left 3 resources")
 		require.Contains(t, fault.HintOf(err), "`pipelinetui cancel acme/iris/dev --restore`")
+		require.Contains(t, fault.HintOf(err), "If it was removed on purpose, remove its history too: "+f.historyDir(testStack))
 	}
 	list, err := f.List(t.Context())
 	require.NoError(t, err)

@@ -200,8 +200,12 @@ func (e *Engine) damaged(stack, file string, cause error) error {
 		return err.WithHint("There is no copy of it that can be used. Restore the file from a backup of your own; or move it away, and %s, and delete by hand what begins with ptui-%s.",
 			e.historyDir(stack), strings.ReplaceAll(stack, ".", "-"))
 	}
-	return err.WithHint("Run `pipelinetui cancel %s --restore` to put %s in its place, then `pipelinetui refresh %s` to see what has changed since.",
-		name, copies[0], name)
+	state := ""
+	if _, exists, _ := e.stackFile(stack); exists {
+		state = file
+	}
+	return err.WithHint("Run `pipelinetui cancel %s --restore` to put %s in its place, then `pipelinetui refresh %s` to see what has changed since.%s",
+		name, copies[0], name, onPurpose(state, e.historyDir(stack)))
 }
 
 // pipelineName is a stack's name as it is typed in commands.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
 // A lock of the engine's DIY backend is a file, or an object, of its own for each holder
@@ -59,6 +60,25 @@ func (f folder) List(ctx context.Context, prefix string) (list []Object, err err
 
 // Read implements Objects.
 func (f folder) Read(_ context.Context, name string) ([]byte, error) { return readRegular(f.URL(name)) }
+
+// Folders implements Objects.
+func (f folder) Folders(_ context.Context, prefix string) (names []string, err error) {
+	entries, err := os.ReadDir(f.URL(prefix))
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
+}
+
+// Write implements Objects.
+func (f folder) Write(_ context.Context, name string, content []byte, fresh bool) error {
+	if _, err := os.Lstat(f.URL(name)); fresh && err == nil {
+		return fs.ErrExist
+	}
+	return wholefile.WriteFile(f.URL(name), content, 0o600)
+}
 
 // Remove implements Objects.
 func (f folder) Remove(_ context.Context, name string) error { return os.Remove(f.URL(name)) }

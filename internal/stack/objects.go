@@ -23,6 +23,10 @@ type Objects interface {
 	List(ctx context.Context, prefix string) ([]Object, error)
 	// Read reads an object; fs.ErrNotExist is in the chain of the error if there is none.
 	Read(ctx context.Context, name string) ([]byte, error)
+	// Folders are the names of the folders in the one that a prefix, with a slash at its end, names.
+	Folders(ctx context.Context, prefix string) ([]string, error)
+	// Write writes an object, with fresh only if there is none.
+	Write(ctx context.Context, name string, content []byte, fresh bool) error
 	// Remove deletes an object. That there is none is no error, or fs.ErrNotExist.
 	Remove(ctx context.Context, name string) error
 	// URL is where an object is, for people: "s3://bucket/.pulumi/...".
@@ -68,6 +72,7 @@ func (e *Engine) objectList(ctx context.Context) ([]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	remembered, _ := store.Folders(ctx, e.objectHistoryFolder()) // what cannot be read says nothing
 	found = slices.DeleteFunc(found, func(o Object) bool { return objectStack(o.Name) == "" })
 	list := make([]Summary, len(found))
 	g, gctx := errgroup.WithContext(ctx)
@@ -82,6 +87,7 @@ func (e *Engine) objectList(ctx context.Context) ([]Summary, error) {
 		return nil, err
 	}
 	e.rememberObjects(found, list)
+	list = e.withMissingObjects(ctx, store, list, remembered)
 	slices.SortFunc(list, func(a, b Summary) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(list, func(a, b Summary) bool { return a.Name == b.Name }), nil
 }
@@ -105,7 +111,7 @@ func (e *Engine) objectSummary(ctx context.Context, store Objects, o Object) (Su
 	case err == nil:
 		s.LastUpdate, s.Resources = dep.Manifest.Time.UTC(), countOf(dep.Resources)
 	case !errors.Is(err, errForeign):
-		s.Err = e.damagedObject(store, s.Name, o.Name, err)
+		s.Err = e.damagedObject(ctx, store, s.Name, o.Name, err)
 	}
 	return s, nil
 }
@@ -115,7 +121,7 @@ func (e *Engine) objectSummary(ctx context.Context, store Objects, o Object) (Su
 func (e *Engine) rememberObjects(found []Object, list []Summary) {
 	now := make(map[string]objectSummary, len(found))
 	for i, o := range found {
-		if o.ETag != "" && list[i].Err == nil {
+		if o.ETag != "" {
 			now[o.Name] = objectSummary{o, list[i]}
 		}
 	}
@@ -171,7 +177,10 @@ func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.D
 	}
 	switch len(found) {
 	case 0:
-		return nil, true, notFound(stack)
+		if err := e.absentObject(ctx, store, stack); err != nil {
+			return nil, true, err
+		}
+		return nil, false, nil
 	case 1:
 	default: // several forms: the CLI knows which is the newest
 		return nil, false, nil
@@ -185,7 +194,7 @@ func (e *Engine) objectExport(ctx context.Context, stack string) (dep *apitype.D
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, true, e.damagedObject(store, stack, found[0].Name, err)
+		return nil, true, e.damagedObject(ctx, store, stack, found[0].Name, err)
 	}
 	return dep, true, nil
 }
@@ -226,11 +235,20 @@ func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (up
 	case err != nil:
 		return nil, false, conclusive(ctx, err)
 	case len(stacks) == 0:
-		return nil, false, notFound(stack)
+		return nil, false, e.absentObject(ctx, store, stack)
 	}
-	entries, err := store.List(ctx, path.Join(".pulumi/history", e.opts.Project, stack)+"/")
+	updates, err = e.objectUpdates(ctx, store, stack, limit)
 	if err != nil {
 		return nil, false, conclusive(ctx, err)
+	}
+	return updates, true, nil
+}
+
+// objectUpdates are the entries of a stack's history in a store.
+func (e *Engine) objectUpdates(ctx context.Context, store Objects, stack string, limit int) ([]Update, error) {
+	entries, err := store.List(ctx, e.objectHistoryFolder()+stack+"/")
+	if err != nil {
+		return nil, err
 	}
 	entries = slices.DeleteFunc(entries, func(o Object) bool { return !historyEntry.MatchString(o.Name) })
 	slices.SortFunc(entries, func(a, b Object) int { return strings.Compare(b.Name, a.Name) })
@@ -238,7 +256,7 @@ func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (up
 	if limit > 0 && of > limit {
 		entries = entries[:limit]
 	}
-	updates = make([]Update, len(entries))
+	updates := make([]Update, len(entries))
 	var g errgroup.Group
 	g.SetLimit(objectReaders)
 	for i, o := range entries {
@@ -249,9 +267,9 @@ func (e *Engine) objectHistory(ctx context.Context, stack string, limit int) (up
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	return updates, true, nil
+	return updates, nil
 }
 
 // objectStack is the stack whose checkpoint an object is, "" if it is something else.
@@ -278,16 +296,9 @@ func (e *Engine) objectDamage(ctx context.Context, stack string) error {
 			continue
 		}
 		if _, err := decodeCheckpoint(stack, raw); err != nil && !errors.Is(err, errForeign) {
-			return e.damagedObject(store, stack, name, err)
+			return e.damagedObject(ctx, store, stack, name, err)
 		}
 		return nil
 	}
 	return nil
-}
-
-func (e *Engine) damagedObject(store Objects, stack, name string, why error) error {
-	return fault.New(fault.Damaged, "the state of %s is damaged: %s: %v. What it has made still exists, but is not recorded", stack, store.URL(name), why).Because(why).
-		WithHint("Put an earlier version of the object in its place, or the copy that the engine keeps beside it (`aws s3 cp %s.bak %s`); then run "+
-			"`pipelinetui refresh %s` to see what has changed since.",
-			store.URL(name), store.URL(name), pipelineName(stack))
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/johannesboyne/gofakes3"
@@ -61,6 +63,25 @@ func (b bucket) Read(_ context.Context, name string) ([]byte, error) {
 	}
 	raw, err := io.ReadAll(o.Contents)
 	return raw, errors.Join(err, o.Contents.Close())
+}
+
+func (b bucket) Folders(_ context.Context, prefix string) (names []string, err error) {
+	list, err := b.store.ListBucket("state", &gofakes3.Prefix{HasPrefix: true, Prefix: prefix, HasDelimiter: true, Delimiter: "/"}, gofakes3.ListBucketPage{})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list.CommonPrefixes {
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(c.Prefix, prefix), "/"))
+	}
+	return names, nil
+}
+
+func (b bucket) Write(ctx context.Context, name string, content []byte, fresh bool) error {
+	if _, err := b.Read(ctx, name); fresh && err == nil {
+		return fs.ErrExist
+	}
+	_, err := b.store.PutObject("state", name, map[string]string{}, bytes.NewReader(content), int64(len(content)), nil)
+	return err
 }
 
 func (b bucket) Remove(_ context.Context, name string) error {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -16,8 +15,8 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/wholefile"
 )
 
-// Copy is what can take the place of the damaged state of a stack on a file
-// backend.
+// Copy is what can take the place of the damaged state of a stack on a file backend, or in an
+// object store.
 type Copy struct {
 	// File is where it comes from: the engine's backup of the state before ("x.bak"),
 	// a checkpoint of the history, or the damaged file itself without the entries that
@@ -48,70 +47,62 @@ func (c Copy) String() string {
 	return fmt.Sprintf("the copy of %s (%s)", c.Made.UTC().Format("2006-01-02 15:04:05 UTC"), n)
 }
 
+// usableState refuses states that something is wrong with; nil refuses none.
+type usableState = func(*apitype.DeploymentV3) error
+
 // Copies lists what can take the place of a stack's state, the best first.
 func (e *Engine) Copies(ctx context.Context, stack string) ([]Copy, error) {
 	if err := checkName(stack); err != nil {
 		return nil, err
 	}
-	if _, ok := e.backendDir(); !ok {
-		return nil, restoreUnsupported()
+	usable := e.opens(ctx, e.place(stack, nil))
+	if _, ok := e.backendDir(); ok {
+		return onDisk(ctx, e, func() ([]Copy, error) { return e.copies(stack, usable), nil })
 	}
-	return onDisk(ctx, e, func() ([]Copy, error) { return e.copies(stack, e.opens(ctx, e.place(stack, nil))), nil })
+	store, state, err := e.restorable(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	return e.copiesIn(ctx, store, stack, state, usable), nil
 }
 
-func restoreUnsupported() error {
-	return fault.New(fault.Unsupported, "copies of the state are only looked for on a file backend").
-		WithHint("Restore the state's object from a version or a backup of the object store, or with `pulumi stack import`.")
+// restorable is the object store with a stack's state and the name of that, "" if there is none.
+func (e *Engine) restorable(ctx context.Context, stack string) (store Objects, state string, err error) {
+	store, ok, err := e.keyedStore(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if !ok {
+		return nil, "", fault.New(fault.Unsupported, "copies of the state are only looked for on a file backend and in S3").
+			WithHint("Restore the state from a version or a backup of the backend, or with `pulumi stack import`.")
+	}
+	state, err = e.objectState(ctx, store, stack)
+	return store, state, err
 }
 
-// copies finds what can take the place of a stack's state, the best first. usable, if not
-// nil, refuses some.
-func (e *Engine) copies(stack string, usable func(*apitype.DeploymentV3) error) []Copy {
+// copies is copiesIn on a file backend.
+func (e *Engine) copies(stack string, usable usableState) []Copy {
 	root, ok := e.backendDir()
 	if !ok {
 		return nil
 	}
-	base := filepath.Join(root, ".pulumi")
-	stacks := filepath.Join(base, "stacks", e.opts.Project)
-	var out []Copy
-	for _, suffix := range stateSuffixes {
-		out = append(out, firstIntact(stack, usable, []string{filepath.Join(stacks, stack+suffix+".bak")})...)
+	state := ""
+	if file, exists, _ := e.stackFile(stack); exists {
+		state = e.objectFolder() + filepath.Base(file)
 	}
-	for dir, pattern := range map[string]string{
-		filepath.Join(base, "history", e.opts.Project, stack): stack + "-*.checkpoint.json*",
-		filepath.Join(base, "backups", e.opts.Project, stack): stack + ".*.json*",
-	} {
-		files, _ := filepath.Glob(filepath.Join(globEscape(dir), pattern)) // the pattern is ours
-		slices.Sort(files)                                                 // their names hold nanoseconds of one width
-		slices.Reverse(files)
-		out = append(out, firstIntact(stack, usable, files)...)
-	}
-	slices.SortStableFunc(out, func(a, b Copy) int { return b.Made.Compare(a.Made) })
-	if file, exists, _ := e.stackFile(stack); exists { // not on another backend
-		c, ok := salvage(stack, file)
-		if ok && usable != nil {
-			dep, err := decodeCheckpoint(stack, c.content)
-			ok = err == nil && usable(dep) == nil
-		}
-		if ok && c.DroppedResources == 0 {
-			out = slices.Insert(out, 0, c)
-		} else if ok {
-			out = append(out, c)
-		}
-	}
-	return out
+	return e.copiesIn(context.Background(), folder{root}, stack, state, usable) // a folder is asked at once, whatever the context
 }
 
 // mostCopies bounds how many damaged copies are looked at on the way to a good one.
 const mostCopies = 20
 
-// firstIntact is the first of the files that can be used, if there is one.
-func firstIntact(stack string, usable func(*apitype.DeploymentV3) error, files []string) []Copy {
-	for i, file := range files {
+// firstIntact is the first of the copies that can be used, if there is one.
+func firstIntact(ctx context.Context, store Objects, stack string, usable usableState, names []string) []Copy {
+	for i, name := range names {
 		if i == mostCopies {
 			break
 		}
-		raw, err := readRegular(file)
+		raw, err := store.Read(ctx, name)
 		if err != nil {
 			continue
 		}
@@ -119,7 +110,7 @@ func firstIntact(stack string, usable func(*apitype.DeploymentV3) error, files [
 		if err != nil || len(dep.Resources) == 0 || usable != nil && usable(dep) != nil {
 			continue
 		}
-		return []Copy{{File: file, Made: dep.Manifest.Time.UTC(), Resources: countOf(dep.Resources), content: raw}}
+		return []Copy{{File: store.URL(name), Made: dep.Manifest.Time.UTC(), Resources: countOf(dep.Resources), content: raw}}
 	}
 	return nil
 }
@@ -127,11 +118,8 @@ func firstIntact(stack string, usable func(*apitype.DeploymentV3) error, files [
 // salvage makes a checkpoint out of a damaged one that is JSON all the same: what
 // is no entry is left out. ok is false if nothing can be made of it that the engine
 // would take.
-func salvage(stack, file string) (c Copy, ok bool) {
-	raw, err := readRegular(file)
-	if err == nil {
-		raw, err = unzip(raw)
-	}
+func salvage(stack, file string, raw []byte) (c Copy, ok bool) {
+	raw, err := unzip(raw)
 	var doc, checkpoint, latest map[string]json.RawMessage
 	var version int
 	if err != nil || errors.Join(json.Unmarshal(raw, &doc), json.Unmarshal(doc["checkpoint"], &checkpoint),
@@ -211,7 +199,6 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 	if err != nil {
 		return c, "", err
 	}
-	file, exists, _ := e.stackFile(stack) // Copies has refused other backends
 	if _, err = e.State(ctx, stack); err == nil {
 		err = e.unsealable(ctx, e.place(stack, nil))
 	}
@@ -232,6 +219,14 @@ func (e *Engine) Restore(ctx context.Context, stack string) (c Copy, aside strin
 		return c, "", lockedFault("restore the state of "+stack, of, nil)
 	}
 	c = copies[0]
+	file, exists, files := e.stackFile(stack)
+	if !files {
+		store, state, err := e.restorable(ctx, stack)
+		if err == nil {
+			aside, err = e.restoreObject(ctx, store, stack, state, c)
+		}
+		return c, aside, err
+	}
 	if exists {
 		aside = asideOf(file)
 		if err := keepAside(file, aside); err != nil {

@@ -377,6 +377,12 @@ func (r *Run) mend(err error) (bool, error) {
 	if err == nil || stopped || r.sawEngine() {
 		return false, nil
 	}
+	absent := auto.IsSelectStack404Error(err) && (r.op == OperationUp || r.op == OperationPreview)
+	if absent && r.place.backend == r.engine.opts.Backend {
+		if _, _, err := r.engine.objectExport(r.setup, r.place.stack); err != nil && !errors.Is(err, fault.NotFound) {
+			return true, err // it is missing, and not only not there
+		}
+	}
 	switch {
 	case auto.IsSelectStack404Error(err) && r.op == OperationUp:
 		// Removed by somebody else since this machine last saw it.

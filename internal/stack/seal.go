@@ -173,7 +173,7 @@ func (e *Engine) sealDamage(ctx context.Context, p place, why error) error {
 	file, _, known := e.stackFileOf(p.backend, p.stack)
 	if !known {
 		if store, err := e.objects(ctx); err == nil {
-			return e.damagedObject(store, p.stack, e.objectFolder()+p.stack+".json", why)
+			return e.damagedObject(ctx, store, p.stack, e.objectFolder()+p.stack+".json", why)
 		}
 		file = strings.TrimSuffix(e.Backend(), "/") + "/" + e.objectFolder() + p.stack + ".json"
 	}
