@@ -117,8 +117,12 @@ func (a *App) settle(
 }
 
 // stopRounds is how often executions are stopped that were started only after others had been:
-// whoever starts them goes on, and is not outrun.
-const stopRounds = 15
+// whoever starts them goes on, and is not outrun. waitRounds is how often all those that are
+// waited for end, and others run that were started meanwhile.
+const (
+	stopRounds = 15
+	waitRounds = 15
+)
 
 func (r *Running) settle(ctx context.Context, how pipelines.Running, why string, told func(left int), pause func(context.Context) error) error {
 	var newest time.Time // of those that ran when it began
@@ -147,6 +151,17 @@ func (r *Running) settle(ctx context.Context, how pipelines.Running, why string,
 			}
 			fresh = fresh && len(since) == 0 // what was stopped is gone at the next look, most often
 		}
+		if how != pipelines.RunningStop {
+			if newest.IsZero() {
+				newest = latest(r.Executions)
+			}
+			if since := startedSince(r.Executions, newest); len(since) == left {
+				if again++; again > waitRounds {
+					return r.restarted(since)
+				}
+				newest = latest(since)
+			}
+		}
 		if how != pipelines.RunningStop || !fresh {
 			if err := pause(ctx); err != nil {
 				return unsettled(err, "wait for executions")
@@ -172,7 +187,7 @@ func startedSince(list []executions.Execution, t time.Time) []executions.Executi
 	return slices.DeleteFunc(slices.Clone(list), func(x executions.Execution) bool { return !x.Start.After(t) })
 }
 
-// restarted says that somebody starts executions as fast as they are stopped. Who it is AWS tells
+// restarted says that somebody starts executions as fast as others end or are stopped. Who it is AWS tells
 // in no answer about an execution: their names tell the most.
 func (r *Running) restarted(list []executions.Execution) error {
 	slices.SortFunc(list, func(a, b executions.Execution) int { return b.Start.Compare(a.Start) })
@@ -183,7 +198,7 @@ func (r *Running) restarted(list []executions.Execution) error {
 			who = "the batch " + batch
 		}
 	}
-	return fault.New(fault.Conflict, "nothing was changed: %s goes on starting executions of %s as they are stopped; the newest is %s, since %s",
+	return fault.New(fault.Conflict, "nothing was changed: %s goes on starting executions of %s as others end; the newest is %s, since %s",
 		who, r.ID, newest.Name, newest.Start.UTC().Format(time.RFC3339)).
 		WithHint("Stop what starts them first: a `pipelinetui run` that goes on, a schedule or a rule of EventBridge, a program (CloudTrail has each StartExecution with who asked for it). " +
 			"Then run the command again; or choose to let them run.")

@@ -131,6 +131,36 @@ func TestStoppingEndsWhereSomebodyGoesOnStarting(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Waiting ends where each time that all have ended others run, and not for one that runs long.
+func TestWaitingEndsWhereSomebodyGoesOnStarting(t *testing.T) {
+	t.Parallel()
+	settle := func(starter func(*machineRuns)) (*machineRuns, error) {
+		m := &machineRuns{starter: starter}
+		r := Running{ID: spec.ID{Tenant: "acme", Model: "fraud", Env: "dev"}, client: m}
+		require.NoError(t, r.look(t.Context()))
+		return m, r.settle(t.Context(), pipelines.RunningWait, "why", func(int) {}, func(context.Context) error { return nil })
+	}
+	_, err := settle(func(m *machineRuns) {
+		m.runs = nil
+		m.start(fmt.Sprintf("nightly-%06d", m.looks))
+	})
+	require.ErrorIs(t, err, fault.Conflict)
+	require.ErrorContains(t, err, "the batch nightly goes on starting executions of acme/fraud as others end")
+	m, err := settle(func(m *machineRuns) {
+		switch {
+		case m.looks == 1:
+			m.start("long")
+		case m.looks < 10*waitRounds: // others come and go beside it
+			m.runs = m.runs[:1]
+			m.start("short")
+		default:
+			m.runs = nil
+		}
+	})
+	require.NoError(t, err)
+	require.Equal(t, 10*waitRounds, m.looks)
+}
+
 func TestSpecsReadTheGivenEnvironment(t *testing.T) {
 	t.Parallel()
 	a := newTestApp(t, map[string]string{"TOKEN_OF_THIS_TEST": "s3cret"}, nil)

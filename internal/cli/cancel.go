@@ -71,6 +71,12 @@ func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
 		return err
 	}
 	d := cancelDoc{Header: console.NewHeader("Cancel"), Pipeline: id.String(), Locks: locks, Recovered: []stack.PendingOperation{}}
+	if len(locks) == 0 {
+		d.Locks = []stack.Lock{}
+		if err := refuseBegun(ctx, deps, o, engine, id); err != nil {
+			return err
+		}
+	}
 	for _, l := range locks {
 		noteLock(deps, id, l)
 		if l.Alive() && !o.force {
@@ -98,6 +104,20 @@ func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
 		return err
 	}
 	return deps.Write(d, d.text)
+}
+
+// refuseBegun refuses to look after a stack on which an operation of this machine has begun that
+// has not come to its lock yet: it is at work all the same.
+func refuseBegun(ctx context.Context, deps *Deps, o *cancelOptions, engine *stack.Engine, id spec.ID) error {
+	for _, l := range engine.HeldBy(ctx, id.StackName())[id.StackName()] {
+		if !l.Alive() || o.force {
+			continue
+		}
+		noteLock(deps, id, l)
+		return fault.New(fault.Locked, "process %d, which has begun to work on %s and is about to lock it, runs on this machine", l.PID, id).
+			WithHint("Wait for it, or interrupt it with `kill -INT %d`: it ends in good order. If that process is another one, or does nothing any more, give --force.", l.PID)
+	}
+	return nil
 }
 
 // cancelDoc is the document of cancel.

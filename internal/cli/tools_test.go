@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
@@ -177,6 +178,15 @@ func TestCancel(t *testing.T) {
 	lock()
 	(&line{w: w, tty: true, engine: &engine{}, typed: "no\n"}).run(t, "refresh", "cancel/iris").ends(t, ExitCancelled, "cancel/iris")
 	w.run(t, "cancel", "cancel/iris", "--yes").ends(t, ExitOK)
+	// Nor is one not locked on which an operation has begun that has not come to its lock yet.
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	w.write(t, filepath.Join("work", "cancel.iris.dev", "operations.json"), map[string]any{
+		"change": map[string]any{"operation": "up", "started": time.Now().UTC(), "user": "ann", "host": host, "pid": os.Getpid()},
+	})
+	w.run(t, "cancel", "cancel/iris", "--yes").ends(t, ExitLocked, "which has begun to work on cancel/iris", "--force")
+	doc = w.run(t, "cancel", "cancel/iris", "--yes", "--force", "-o", "json").ends(t, ExitOK).doc(t, "Cancel")
+	require.Equal(t, []any{}, doc["locks"])
 }
 
 func TestRestore(t *testing.T) {
