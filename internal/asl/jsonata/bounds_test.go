@@ -69,10 +69,23 @@ func TestBounds(t *testing.T) { // it looks at the process's memory
 		`$reduce([1..100000], function($a, $i) { [[$a]] }, 1)`:                          tooDeep,
 		`$string($reduce([1..100000], function($a, $i) { {"a": $a} }, 1))`:              tooDeep,
 		// Work.
-		`($f := function($x) { $f($x + 1) }; $f(1))`:                                                          tooLong,
-		`($a := [1..100000]; $sum($map($a, function($x) { $count($filter($a, function($y) { $y = $x })) })))`: tooLong,
-		`$contains($pad("", 6000000), /` + strings.Repeat("(a*)*", 200) + `b/)`:                               tooLong,
-		`$count($distinct([1..100000].{"a": $}))`:                                                             tooLong,
+		`($f := function($x) { $f($x + 1) }; $f(1))`:                                                                  tooLong,
+		`($a := [1..100000]; $sum($map($a, function($x) { $count($filter($a, function($y) { $y = $x })) })))`:         tooLong,
+		`$contains($pad("", 6000000), /` + strings.Repeat("(a*)*", 200) + `b/)`:                                       tooLong,
+		`$count($distinct([1..100000].{"a": $}))`:                                                                     tooLong,
+		`$reduce([1..100000], function($a, $b) { $a & "xxxxxxxxxxxxxxxxxxxxxxxxxx" })`:                                tooLong,
+		`$length($reduce([1..10000], function($a, $b) { $a & "xxxxxxxxxxxxxxxxxxxxxxxxxx" }))`:                        "",
+		`($s := $pad("", 4000000); $count([1..100000].($s & "")))`:                                                    tooLong,
+		`($s := $pad("", 4000000); $t := $pad("", 4000000); $count([1..100000].($s = $t)))`:                           tooLong,
+		`($s := $pad("", 4000000); $t := $pad("", 4000000); $count([1..100000].($s < $t)))`:                           tooLong,
+		`($s := $pad("", 4000000); $count([1..100000].$substring($s, 3999990)))`:                                      tooLong,
+		`($s := $pad("", 4000000); $count([1..100000].($s ~> /b/)))`:                                                  tooLong,
+		`($s := $pad("", 4000000); $a := $s & "a"; $b := $s & "b"; $count($sort([1..100000].($ % 2 = 0 ? $a : $b))))`: tooLong,
+		`($s := $pad("", 4000000); $a := $s & "a"; $b := $s & "b"; $count([1..100000]^($ % 2 = 0 ? $a : $b)))`:        tooLong,
+		`($l := [1..800000]; $count([1..100000].($l[-1])))`:                                                           "",
+		`($l := [1..800000]; $count([1..100000].(-1 in $l)))`:                                                         tooLong,
+		`($l := [1..800000]; $count([1..100000].{"a": $l}))`:                                                          "",
+		`($l := [1..800000]; $count([1..100000].$string($l)))`:                                                        tooMuch,
 	} {
 		name := expr
 		if len(name) > 80 {

@@ -134,16 +134,16 @@ func evalBinary(node *parser.Node, input any, env *Environment) (any, error) { /
 		return !same, err
 
 	case "<":
-		return compareValues(left, right, "<")
+		return compareValues(left, right, "<", env.meter)
 
 	case "<=":
-		return compareValues(left, right, "<=")
+		return compareValues(left, right, "<=", env.meter)
 
 	case ">":
-		return compareValues(left, right, ">")
+		return compareValues(left, right, ">", env.meter)
 
 	case ">=":
-		return compareValues(left, right, ">=")
+		return compareValues(left, right, ">=", env.meter)
 
 	case "in":
 		if err := env.meter.Tree(left, right); err != nil {
@@ -387,7 +387,7 @@ func equal(a, b any, m *Meter) (bool, error) {
 			return false, err
 		}
 	}
-	return DeepEqual(a, b), nil
+	return DeepEqual(a, b), m.Compare(a, b)
 }
 
 func evalSubscriptBlockParent(node *parser.Node, input any, env *Environment) (any, error) {

@@ -114,7 +114,10 @@ func cleanExponent(s string) string {
 	return mantissa + "e" + sign + exp
 }
 
-func compareValues(left, right any, op string) (any, error) {
+func compareValues(left, right any, op string, m *Meter) (any, error) {
+	if err := m.Compare(left, right); err != nil {
+		return nil, err
+	}
 	for _, side := range []any{left, right} {
 		_, isNum := ToFloat64(side)
 		_, isStr := side.(string)

@@ -90,6 +90,9 @@ func compareSortTerms(terms []parser.SortTerm, aVal, bVal any, aEnv, bEnv *Envir
 		if err != nil {
 			return 0, err
 		}
+		if err := aEnv.meter.Compare(av, bv); err != nil {
+			return 0, err
+		}
 		if cmp, err := compareOrder(av, bv); err != nil {
 			return 0, err
 		} else if cmp != 0 {

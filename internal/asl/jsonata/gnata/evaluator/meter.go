@@ -26,6 +26,8 @@ const (
 	// maxSteps ends what runs without an end. AWS measures time; steps do not
 	// depend on the machine.
 	maxSteps = 5_000_000
+	// bytesPerStep is what is copied in about the time of a step, the collector's part included.
+	bytesPerStep = 512
 )
 
 // What ends an evaluation that is beyond its bounds, in Step Functions' words.
@@ -99,9 +101,19 @@ func (m *Meter) Room(bytes int) error {
 	}
 	m.allocated += bytes
 	if m.allocated > m.checkAt {
-		return m.weigh()
+		if err := m.weigh(); err != nil {
+			return err
+		}
 	}
-	return nil
+	// What is made is copied: a text to which a loop appends takes the square of its length.
+	return m.Spend(bytes / bytesPerStep)
+}
+
+// Compare pays for the comparison of two values that may be long texts.
+func (m *Meter) Compare(a, b any) error {
+	x, _ := a.(string)
+	y, _ := b.(string)
+	return m.Spend(min(len(x), len(y)) / bytesPerStep)
 }
 
 // Elements says whether a sequence of that many elements may be made.

@@ -147,7 +147,12 @@ func makeFnSort(evalFn EvalFn) evaluator.EnvAwareBuiltin {
 				return 0, nil
 			}
 		} else {
-			cmpFn = defaultCompare
+			cmpFn = func(a, b any) (int, error) {
+				if err := env.Meter().Compare(a, b); err != nil {
+					return 0, err
+				}
+				return defaultCompare(a, b)
+			}
 		}
 		if err := evaluator.SortItemsErr(sorted, cmpFn); err != nil {
 			return nil, err
