@@ -90,7 +90,7 @@ func runCancel(ctx context.Context, deps *Deps, o *cancelOptions) error {
 				return err
 			}
 		}
-		if err := engine.Unlock(ctx, id.StackName()); err != nil {
+		if err := engine.Unlock(ctx, id.StackName(), locks); err != nil {
 			return err
 		}
 		d.Cleared = true

@@ -447,11 +447,12 @@ func (f *finder) clearForgotten(ctx context.Context, patterns []string) error {
 		if err != nil {
 			continue // stands for several: nobody has named this one
 		}
-		for _, l := range engine.DeadLocks(ctx, id.StackName())[id.StackName()] {
+		dead := engine.DeadLocks(ctx, id.StackName())[id.StackName()]
+		for _, l := range dead {
 			noteLock(f.deps, id, l)
-			if err := engine.Unlock(ctx, id.StackName()); err != nil {
-				return err
-			}
+		}
+		if err := engine.Unlock(ctx, id.StackName(), dead); err != nil {
+			return err
 		}
 	}
 	return nil

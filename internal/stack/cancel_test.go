@@ -143,7 +143,7 @@ func TestKillLeavesALockAndAPendingOperation(t *testing.T) {
 	run.Kill()
 	_, events, err := wait(t, run, nil)
 	require.ErrorIs(t, err, fault.Canceled)
-	require.Contains(t, fault.HintOf(err), "pipelinetui cancel "+testStack)
+	require.Contains(t, fault.HintOf(err), "pipelinetui cancel acme/iris")
 	require.Zero(t, interrupts(events))
 	close(p.releaseGate("slow"))
 
@@ -179,7 +179,7 @@ func TestKillLeavesALockAndAPendingOperation(t *testing.T) {
 	require.Contains(t, err.Error(), "that process is gone")
 	require.Len(t, events, 1, "the engine never opened its stream, and the stream of the Run ends all the same")
 
-	require.NoError(t, f.Unlock(t.Context(), testStack))
+	require.NoError(t, f.Unlock(t.Context(), testStack, locks))
 	locks, err = f.Locks(t.Context(), testStack)
 	require.NoError(t, err)
 	require.Empty(t, locks)

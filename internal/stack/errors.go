@@ -191,7 +191,7 @@ func (r *Run) classify(err error) error {
 	case killed && out.ran:
 		return &fault.Error{
 			Kind: fault.Canceled, Op: op, Msg: "killed: resources that were being changed are in an unknown state", Err: cause,
-			Hint: fmt.Sprintf("Run `pipelinetui cancel %s` to clear the lock and repair pending operations.", r.job.Stack),
+			Hint: fmt.Sprintf("Run `pipelinetui cancel %s` to clear the lock and repair pending operations.", pipelineName(r.job.Stack)),
 		}
 	case canceled && !out.ran && r.repairing:
 		return &fault.Error{

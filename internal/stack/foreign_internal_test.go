@@ -21,7 +21,7 @@ func TestADeadBackendHoldsNobodyUp(t *testing.T) {
 		"pending": func(ctx context.Context, e *Engine) error { _, err := e.Pending(ctx, testStack); return err },
 		"history": func(ctx context.Context, e *Engine) error { _, err := e.History(ctx, testStack, 1); return err },
 		"locks":   func(ctx context.Context, e *Engine) error { _, err := e.Locks(ctx, testStack); return err },
-		"unlock":  func(ctx context.Context, e *Engine) error { return e.Unlock(ctx, testStack) },
+		"unlock":  func(ctx context.Context, e *Engine) error { return e.Unlock(ctx, testStack, []Lock{{name: "x.json"}}) },
 		"copies":  func(ctx context.Context, e *Engine) error { _, err := e.Copies(ctx, testStack); return err },
 		"restore": func(ctx context.Context, e *Engine) error { _, _, err := e.Restore(ctx, testStack); return err },
 		"held": func(ctx context.Context, e *Engine) error {

@@ -257,6 +257,14 @@ func (e *Engine) removeLocks(ctx context.Context, locks []Lock) error {
 	if len(locks) == 0 {
 		return nil
 	}
+	if _, files := e.backendDir(); !files {
+		return e.dropLocks(ctx, locks)
+	}
+	_, err := onDisk(ctx, e, func() (struct{}, error) { return struct{}{}, e.dropLocks(ctx, locks) })
+	return err
+}
+
+func (e *Engine) dropLocks(ctx context.Context, locks []Lock) error {
 	store, ok, err := e.lockStore(ctx)
 	if err == nil && !ok {
 		err = errors.ErrUnsupported // they were read there

@@ -65,21 +65,27 @@ func (e *Engine) probeLock(ctx context.Context, stack string) ([]Lock, error) {
 	return nil, err
 }
 
-// Unlock removes a stack's locks, whoever holds them. On a file or object store
-// this does not stop the holder: two operations at once can ruin the state, so
-// ask first and show Locks. On Pulumi Cloud it cancels the running update.
-func (e *Engine) Unlock(ctx context.Context, stack string) error {
+// Unlock removes locks of a stack that Locks has told of, whoever holds them; one that
+// somebody has taken since then stays. On a file or object store this does not stop the
+// holder: two operations at once can ruin the state, so show them and ask first. Where
+// locks can't be read one by one, the engine's own way takes all of them. On Pulumi Cloud
+// it cancels the running update.
+func (e *Engine) Unlock(ctx context.Context, stack string, shown []Lock) error {
 	if err := checkName(stack); err != nil {
 		return err
 	}
-	locks, known, err := e.locksNow(ctx, stack)
-	if err != nil {
-		return err
+	if len(shown) == 0 {
+		return nil
 	}
-	if known {
+	if _, files := e.backendDir(); files || slices.ContainsFunc(shown, func(l Lock) bool { return l.name != "" }) {
 		// A lock may be older than its stack: that of an init that was killed.
-		return e.removeLocks(ctx, locks[stack])
+		return e.removeLocks(ctx, shown)
 	}
+	return e.cancelAll(ctx, stack)
+}
+
+// cancelAll has the engine itself remove a stack's locks, all of them.
+func (e *Engine) cancelAll(ctx context.Context, stack string) error {
 	p := e.place(stack, nil)
 	if err := e.prepare(p); err != nil {
 		return err
@@ -102,7 +108,7 @@ func (e *Engine) clearDead(ctx context.Context, stack string) error {
 	case known:
 		return e.removeLocks(ctx, slices.DeleteFunc(locks[stack], func(l Lock) bool { return !l.Stale }))
 	}
-	return e.Unlock(ctx, stack)
+	return e.cancelAll(ctx, stack)
 }
 
 // HeldBy tells who holds stacks, by their names, without starting a process: nobody, as far

@@ -189,7 +189,7 @@ func TestObjectStoreBackend(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, locks, 1)
 	require.True(t, locks[0].Stale)
-	require.NoError(t, f.Unlock(t.Context(), testStack))
+	require.NoError(t, f.Unlock(t.Context(), testStack, locks))
 	locks, err = f.Locks(t.Context(), testStack)
 	require.NoError(t, err)
 	require.Empty(t, locks)

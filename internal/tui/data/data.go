@@ -67,9 +67,10 @@ type Source interface {
 	Live(ctx context.Context, p pipelines.Pipeline) (pipelines.Live, error)
 	// History lists a pipeline's updates, the newest first; limit 0 means all.
 	History(ctx context.Context, id spec.ID, limit int) ([]stack.Update, error)
-	// Locks tells who holds the stack; Unlock removes the locks, whoever holds them.
+	// Locks tells who holds the stack; Unlock removes those that were shown, whoever
+	// holds them.
 	Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error)
-	Unlock(ctx context.Context, id spec.ID) error
+	Unlock(ctx context.Context, id spec.ID, shown []stack.Lock) error
 	// Copies lists what can take the place of a damaged state, the best first;
 	// Restore puts the best there and returns it, and where the damaged one is kept.
 	Copies(ctx context.Context, id spec.ID) ([]stack.Copy, error)

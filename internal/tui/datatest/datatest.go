@@ -324,7 +324,7 @@ func (s *Source) Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error) {
 }
 
 // Unlock implements data.Source.
-func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
+func (s *Source) Unlock(ctx context.Context, id spec.ID, _ []stack.Lock) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unlocked = append(s.unlocked, id)

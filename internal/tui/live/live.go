@@ -199,12 +199,12 @@ func (s *Source) Locks(ctx context.Context, id spec.ID) ([]stack.Lock, error) {
 }
 
 // Unlock implements data.Source.
-func (s *Source) Unlock(ctx context.Context, id spec.ID) error {
+func (s *Source) Unlock(ctx context.Context, id spec.ID, shown []stack.Lock) error {
 	e, err := s.app().Engine(ctx)
 	if err != nil {
 		return err
 	}
-	return e.Unlock(ctx, id.StackName())
+	return e.Unlock(ctx, id.StackName(), shown)
 }
 
 // Copies implements data.Source.

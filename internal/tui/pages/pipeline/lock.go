@@ -17,7 +17,7 @@ import (
 
 // Answers of the dialogs about locks and cut-off operations.
 type (
-	unlockMsg   struct{}
+	unlockMsg   struct{ shown []stack.Lock }
 	unlockedMsg struct{ err error }
 	mendMsg     struct{ clear bool }
 )
@@ -129,16 +129,16 @@ func (p *Page) aboutLock() tea.Cmd {
 	if stale(p.locks) {
 		b.WriteString("It ran on this machine and its process is gone: it was killed or the machine went down. Nothing will take the lock away by itself.\n\n" +
 			"What it was just doing may be recorded as cut off (M tells then): the next operation takes in or forgets each of them.")
-		return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(th, "Clear the lock of "+p.id.String()+"?", b.String(), unlockMsg{})})
+		return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewConfirm(th, "Clear the lock of "+p.id.String()+"?", b.String(), unlockMsg{p.locks})})
 	}
 	b.WriteString("It may be at work, here or on another machine. Two operations at once can ruin the state: clear the lock only if you know that its holder is dead.\n" +
 		"Otherwise wait, or end it where it runs.")
-	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewTypeName(th, title, b.String(), p.id.String(), unlockMsg{})})
+	return ui.Send(ui.Ask{From: p.Base(), Dialog: dialog.NewTypeName(th, title, b.String(), p.id.String(), unlockMsg{p.locks})})
 }
 
-func (p *Page) unlock() tea.Cmd {
+func (p *Page) unlock(shown []stack.Lock) tea.Cmd {
 	id, source := p.id, p.Env.Source
-	return p.Do(func(ctx context.Context) tea.Msg { return unlockedMsg{source.Unlock(ctx, id)} })
+	return p.Do(func(ctx context.Context) tea.Msg { return unlockedMsg{source.Unlock(ctx, id, shown)} })
 }
 
 func (p *Page) unlocked(m unlockedMsg) tea.Cmd {

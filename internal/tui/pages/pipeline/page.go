@@ -242,7 +242,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case savedMsg:
 		return p.saved(m)
 	case unlockMsg:
-		return p.unlock()
+		return p.unlock(m.shown)
 	case unlockedMsg:
 		return p.unlocked(m)
 	case mendMsg:
