@@ -10,7 +10,6 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
-	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
 // freeRules takes targets that somebody has put beside the pipeline's off its rules, which are
@@ -80,12 +79,7 @@ func freeRule(ctx context.Context, api *eventbridge.Client, rule string, ours ma
 
 // freed is freeRules, of an operation: what goes wrong with it is told by the engine, when it
 // comes to the rule.
-func (o *Operation) freed(ctx context.Context, a *App, t *Target, op stack.Operation, p *spec.Pipeline) {
-	if op != stack.OperationDestroy || p.Region == "" {
-		return
-	}
-	ctx, done := o.whileLive(ctx)
-	defer done()
+func (a *App) freed(ctx context.Context, t *Target, p *spec.Pipeline) {
 	if err := a.freeRules(ctx, t, p); err != nil {
 		a.logger().Debug("take targets of others off the rules", "pipeline", p.ID.String(), "error", err.Error())
 	}

@@ -309,7 +309,9 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 			return res, err
 		}
 	}
-	o.freed(ctx, a, t, op, p)
+	if op == stack.OperationDestroy && p.Region != "" {
+		job.Before = func(ctx context.Context) { a.freed(ctx, t, p) }
+	}
 	region := p.Region
 	if region == "" {
 		region = t.Region

@@ -85,6 +85,9 @@ type Job struct {
 	// decided upon: if the stack has changed since, the operation is refused
 	// with fault.Conflict before anything happens.
 	Expect string
+	// Before runs before the engine begins (Destroy), once nothing that is known keeps it from
+	// that: nobody holds the stack, and its state is the one of Expect. It ends with its context.
+	Before func(context.Context)
 	// Recovery says how to deal with what a killed operation left behind; nil
 	// leaves it alone. Previews and dry runs change nothing and ignore it.
 	Recovery *Recovery

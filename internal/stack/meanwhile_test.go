@@ -57,13 +57,19 @@ func TestNothingOfWhoIsAtWorkIsRepaired(t *testing.T) {
 			recovery := &Recovery{ClearDeadLocks: true, Settle: func(context.Context, PendingOperation, func(Event)) (string, error) {
 				return "", fault.New(fault.Internal, "it is asked what became of what is under way")
 			}}
-			job := Job{Stack: testStack, Env: p.env(), Program: program("1"), Recovery: recovery}
+			began := 0
+			before := func(context.Context) { began++ }
+			job := Job{Stack: testStack, Env: p.env(), Program: program("1"), Recovery: recovery, Before: before}
 			for _, op := range []func(context.Context, Job) (*Run, error){b.Up, b.Refresh, b.Destroy} {
 				second, err := op(t.Context(), job)
 				_, _, err = wait(t, second, err)
 				require.ErrorIs(t, err, fault.Locked)
 				require.ErrorContains(t, err, "locked by ")
 			}
+			plain := Job{Stack: testStack, Env: p.env(), Before: before}
+			second, err := b.Destroy(t.Context(), plain)
+			_, _, err = wait(t, second, err)
+			require.ErrorIs(t, err, fault.Locked)
 			locks, err := b.Locks(t.Context(), testStack)
 			require.NoError(t, err)
 			require.Len(t, locks, 1)
@@ -82,6 +88,16 @@ func TestNothingOfWhoIsAtWorkIsRepaired(t *testing.T) {
 			_, _ = must(t, run, nil)
 			require.Len(t, p.named("slow"), 1)
 			require.Empty(t, b.HeldBy(t.Context(), testStack))
+
+			plain.Expect = "another state"
+			second, err = b.Destroy(t.Context(), plain)
+			_, _, err = wait(t, second, err)
+			require.ErrorIs(t, err, fault.Conflict)
+			require.Zero(t, began, "nothing is prepared for what is refused")
+			plain.Expect = ""
+			second, err = b.Destroy(t.Context(), plain)
+			_, _ = must(t, second, err)
+			require.Equal(t, 1, began)
 		})
 	}
 }

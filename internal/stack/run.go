@@ -358,6 +358,12 @@ func (r *Run) attempt() error {
 	if err := r.engine.setConfig(r.setup, r.place, r.job.Config); err != nil {
 		return err
 	}
+	if r.job.Before != nil && r.op == OperationDestroy && !r.job.DryRun {
+		if err := r.alone(); err != nil {
+			return err
+		}
+		r.job.Before(r.setup)
+	}
 	err = r.operate()
 	if mended, err := r.mend(err); mended {
 		return err
