@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
+	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
@@ -82,6 +83,11 @@ func (s *settler) tagsOf(ctx context.Context, kind, id string) (map[string]strin
 		out, err := lambda.NewFromConfig(s.cfg).GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &id})
 		if err != nil {
 			return nil, err
+		}
+		if out.TagsError != nil {
+			// Without lambda:ListTags a function is told, and its tags are not.
+			// (lambda/latest/api/API_GetFunction.html)
+			return nil, fault.New(fault.Denied, "%s", aws.ToString(out.TagsError.Message))
 		}
 		return known(out.Tags), nil
 	case kinds.Queue:

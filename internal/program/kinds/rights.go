@@ -103,6 +103,8 @@ func rights() map[string]Rights {
 			Make:  []string{"iam:CreateRole", "iam:TagRole"}, Read: []string{"iam:GetRole", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"},
 			Change: []string{"iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UntagRole", "iam:PutRolePermissionsBoundary"},
 			Delete: []string{"iam:DeleteRole", "iam:ListInstanceProfilesForRole", "iam:DetachRolePolicy"},
+			// A profile that somebody has put a role into has a name of theirs.
+			Anywhere: []string{"iam:RemoveRoleFromInstanceProfile"},
 		},
 		RolePolicy:      {Of: Role, Make: []string{"iam:PutRolePolicy"}, Read: []string{"iam:GetRolePolicy"}, Delete: []string{"iam:DeleteRolePolicy"}},
 		RolePolicies:    roles,
@@ -148,7 +150,7 @@ func rights() map[string]Rights {
 			ARNs:  []string{in("lambda", "function:{name}"), in("lambda", "function:{name}:*")},
 			Names: []string{base + "-pre", base + "-inv", base + "-notify"}, Pass: "lambda.amazonaws.com",
 			Make:   []string{"lambda:CreateFunction", "lambda:TagResource", "lambda:PutFunctionConcurrency"},
-			Read:   []string{"lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction"},
+			Read:   []string{"lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction", "lambda:ListTags"},
 			Change: []string{"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:PublishVersion", "lambda:DeleteFunctionConcurrency", "lambda:UntagResource"},
 			Delete: []string{"lambda:DeleteFunction"},
 		},

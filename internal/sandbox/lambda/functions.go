@@ -208,7 +208,12 @@ func (s *Service) getFunction(ctx context.Context, req *wire.Request, in *awslam
 	if out.Code.Location, err = s.location(ctx, ref.scope, v.Package); err != nil {
 		return nil, err
 	}
-	if len(f.Tags) > 0 {
+	// "Lambda returns tag data only if you have explicit allow permissions for lambda:ListTags."
+	// (lambda/latest/api/API_GetFunction.html) The code and text of the refusal are not documented.
+	if err := req.May(ctx, "lambda:ListTags", f.ref().arn(), nil); err != nil {
+		e := wire.AsError(err)
+		out.TagsError = &types.TagsError{ErrorCode: &e.Code, Message: &e.Message}
+	} else if len(f.Tags) > 0 {
 		out.Tags = f.Tags
 	}
 	if f.Reserved != nil {

@@ -650,6 +650,20 @@ func TestConfigurationRoundTrip(t *testing.T) {
 	tags, err := c.ListTags(ctx, &awslambda.ListTagsInput{Resource: conf.FunctionArn})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"x": "y"}, tags.Tags)
+	// "Lambda returns tag data only if you have explicit allow permissions for lambda:ListTags."
+	// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+	for user, may := range map[string]string{"reader": "lambda:GetFunction", "tagger": "lambda:*"} {
+		_, cfg := s.world.User(t, user, iamtest.Allow(may, *conf.FunctionArn))
+		got, err := awslambda.NewFromConfig(cfg).GetFunction(ctx, &awslambda.GetFunctionInput{FunctionName: str("fn")})
+		require.NoError(t, err)
+		if user == "tagger" {
+			require.Equal(t, tags.Tags, got.Tags)
+			require.Nil(t, got.TagsError)
+			continue
+		}
+		require.Nil(t, got.Tags)
+		require.Contains(t, *got.TagsError.Message, "lambda:ListTags")
+	}
 	_, err = c.GetPolicy(ctx, &awslambda.GetPolicyInput{FunctionName: str("fn")})
 	require.Equal(t, "ResourceNotFoundException", code(t, err))
 	_, err = c.AddPermission(ctx, &awslambda.AddPermissionInput{
