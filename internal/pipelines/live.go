@@ -221,7 +221,18 @@ func Look(ctx context.Context, world World, p *Pipeline, ask Question, now time.
 			l.SharedErr = fault.Wrap(l.SharedErr, "rollout")
 		}
 	}
+	l.EndpointErr, l.ExecutionsErr = p.goneWith(l.EndpointErr), p.goneWith(l.ExecutionsErr)
 	return l
+}
+
+// goneWith is an error about what is not there, of a pipeline that was destroyed in part:
+// nobody is to make that anew.
+func (p *Pipeline) goneWith(err error) error {
+	if fault.KindOf(err) != fault.NotFound || !p.halfDestroyed() {
+		return err
+	}
+	return fault.New(fault.NotFound, "%v", err).Because(err).
+		WithHint("The destroy that did not get to its end has deleted it: `pipelinetui destroy %s` deletes the rest.", p.ID)
 }
 
 // count asks for the executions.

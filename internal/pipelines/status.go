@@ -158,9 +158,18 @@ func (p *Pipeline) ended(last stack.Update) (Status, error) {
 		return Cancelled, why("was cancelled")
 	case stack.ResultInterrupted:
 		return Incomplete, why("was cut off")
-	default:
-		return Ready, nil
 	}
+	if p.halfDestroyed() { // elsewhere, and cancelled: the backend does not tell
+		return Incomplete, why("did not get to its end")
+	}
+	return Ready, nil
+}
+
+// halfDestroyed tells whether the last that was done to the pipeline was to delete it, and
+// something is left.
+func (p *Pipeline) halfDestroyed() bool {
+	last := p.LastChange()
+	return last != nil && last.Kind == "destroy" && p.State != nil && len(p.State.Resources) > 0
 }
 
 // halfDone is a resource that is there, but not as it should be.

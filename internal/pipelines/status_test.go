@@ -44,6 +44,7 @@ func TestAssess(t *testing.T) {
 		{"a refresh makes nothing whole", Pipeline{State: whole, History: refreshed(ended("update", "failed", "x"))}, Failed, "the last up failed: x"},
 		{"a failed refresh breaks nothing", Pipeline{State: whole, History: append(ended("refresh", "failed", "x"), ended("update", "succeeded", "")...)}, Ready, ""},
 		{"half destroyed", Pipeline{State: whole, History: ended("destroy", "failed", "DeleteConflict")}, Failed, "the last destroy failed: DeleteConflict"},
+		{"half destroyed, and the engine says it went well", Pipeline{State: whole, History: ended("destroy", "succeeded", "")}, Incomplete, "the last destroy did not get to its end"},
 		{"cancelled", Pipeline{State: whole, History: ended("update", stack.ResultCanceled, "")}, Cancelled, "the last up was cancelled"},
 		{"killed", Pipeline{State: whole, History: ended("update", stack.ResultInterrupted, "")}, Incomplete, "the last up was cut off"},
 		{"put right since", Pipeline{State: whole, History: append(ended("update", "succeeded", ""), ended("update", "failed", "x")...)}, Ready, ""},

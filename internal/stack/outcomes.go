@@ -209,7 +209,8 @@ func (o *outcome) addTo(history []Update) []Update {
 	i := slices.IndexFunc(history, func(u Update) bool { return operationOf(u.Kind) == o.Operation })
 	if i >= 0 && history[i].Start.After(o.Started.Add(-historySlack)) {
 		u := &history[i]
-		if o.Ended.IsZero() || u.Start.After(o.Ended) || u.Result == string(Succeeded) {
+		// Of a destroy that was cancelled the engine says that it went well.
+		if o.Ended.IsZero() || u.Start.After(o.Ended) || u.Result == string(Succeeded) && o.Result != Canceled {
 			return history // a later one, of another machine; or it says all there is to say
 		}
 		u.Error = o.Error

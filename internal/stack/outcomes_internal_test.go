@@ -4,7 +4,9 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"slices"
 	"testing"
+	"time"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -110,3 +112,16 @@ func TestEachFailureKeepsItsReason(t *testing.T) {
 }
 
 func must1[T any](v T, _ bool) T { return v }
+
+// The engine's history has a destroy that was cancelled as one that went well.
+func TestACancelledDestroyIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
+	engines := []Update{{Version: 2, Kind: "destroy", Result: string(Succeeded), Start: at, End: at.Add(3 * time.Second)}}
+	o := &outcome{Operation: OperationDestroy, Started: at, Ended: at.Add(4 * time.Second), Result: Canceled, Error: "cancelled"}
+	got := o.addTo(slices.Clone(engines))
+	require.Len(t, got, 1)
+	require.Equal(t, ResultCanceled, got[0].Result)
+	o.Result = Succeeded
+	require.Equal(t, engines, o.addTo(slices.Clone(engines)))
+}
