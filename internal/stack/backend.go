@@ -31,6 +31,9 @@ var fileParameters = map[string]bool{
 	"create_dir": true, "base_url": true, "secret_key_path": true, "metadata": true, "no_tmp_dir": true, "dir_file_mode": true,
 }
 
+// backendSchemes are those of the engine's other backends (pulumi.com/docs/iac/concepts/state-and-backends).
+var backendSchemes = map[string]bool{"s3": true, "gs": true, "azblob": true, "postgres": true, "http": true, "https": true}
+
 // NormalBackend makes a backend URL mean one thing to everybody. A file backend is
 // typed as "file://" and a path, seldom as a URL: what cannot be meant as a URL's
 // query, fragment or escape belongs to the path, "~" is the home folder, and a
@@ -39,8 +42,11 @@ var fileParameters = map[string]bool{
 func NormalBackend(raw string) (string, error) {
 	rest, isFile := strings.CutPrefix(raw, fileScheme)
 	if !isFile {
+		if path, ok := strings.CutPrefix(raw, "file:"); ok { // a URL without a host (RFC 8089, section 2)
+			return NormalBackend(fileScheme + path)
+		}
 		u, err := url.Parse(raw)
-		if err != nil || u.Scheme == "" {
+		if err != nil || !backendSchemes[u.Scheme] {
 			return "", fault.New(fault.Invalid, "%q is not a backend URL", raw).
 				WithHint("Set --backend to a URL such as file:///path, s3://bucket, gs://bucket, azblob://container or https://api.pulumi.com.").
 				Because(err)

@@ -50,6 +50,8 @@ func TestATypedBackendIsUnderstood(t *testing.T) {
 		"file://x":                  filepath.Join(here, "x"),
 		"file://./x":                filepath.Join(here, "x"),
 		"file://":                   here,
+		"file:/a/b#c":               "/a/b#c",
+		"file:x":                    filepath.Join(here, "x"),
 	} {
 		normal, err := NormalBackend(typed)
 		require.NoError(t, err, typed)
@@ -57,14 +59,14 @@ func TestATypedBackendIsUnderstood(t *testing.T) {
 		require.True(t, ok, typed)
 		require.Equal(t, want, dir, typed)
 	}
-	for _, other := range []string{"s3://bucket?region=x", "https://api.pulumi.com", "gs://b", "azblob://c?x=y"} {
+	for _, other := range []string{"s3://bucket?region=x", "https://api.pulumi.com", "gs://b", "azblob://c?x=y", "postgres://u@h/db"} {
 		normal, err := NormalBackend(other)
 		require.NoError(t, err)
 		require.Equal(t, other, normal)
 		_, ok := fileBackend(normal)
 		require.False(t, ok)
 	}
-	for _, wrong := range []string{"", "x", "/tmp/x", "%"} {
+	for _, wrong := range []string{"", "x", "/tmp/x", "%", "ftp://x", "S4://b", "://", "mem://"} {
 		_, err := NormalBackend(wrong)
 		require.ErrorIs(t, err, fault.Invalid, wrong)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
