@@ -337,7 +337,15 @@ func (a *App) roleTo(ctx context.Context, execution arn.ARN) string {
 		if id.BaseName() != parts[1] {
 			continue
 		}
-		if x, err := a.Find(ctx, id); err == nil && x.Spec != nil && x.Spec.Region == execution.Region {
+		x, err := a.Find(ctx, id)
+		if err != nil || x.Spec == nil {
+			continue
+		}
+		m, err := pipelines.NewMachine(x)
+		if err != nil {
+			continue
+		}
+		if of, err := arn.Parse(m.ARN); err == nil && of.Region == execution.Region && of.AccountID == execution.AccountID {
 			return x.Spec.AssumeRole
 		}
 	}

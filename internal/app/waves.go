@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -70,6 +71,10 @@ func (a *App) skew(ctx context.Context, list []*spec.Pipeline) (time.Duration, e
 		return 0, err
 	}
 	who, err := awscfg.Check(ctx, cfg)
+	if fault.OfNetwork(err) {
+		// The region is right, as the fleet was updated there: it is the network that is away.
+		return 0, fault.New(fault.Unreachable, "%v", err).Because(err)
+	}
 	if err != nil || who.Skew.Abs() < leastSkew {
 		return 0, err
 	}
@@ -83,6 +88,9 @@ func (a *App) healthOf(ctx context.Context, p *spec.Pipeline, since time.Time) (
 		return out, err
 	}
 	m, err := pipelines.NewMachine(x)
+	if errors.Is(err, fault.NotFound) {
+		return out, nil // its first update failed, as some may
+	}
 	if err != nil {
 		return out, err
 	}

@@ -106,16 +106,11 @@ func sealed(o Options) (aws.Config, error) {
 	return o.finish(cfg)
 }
 
-// silence is how long a server that has got a request may say nothing: a connection that has
-// gone black (a VPN that ended, a laptop that slept) is otherwise noticed by the kernel, after
-// a quarter of an hour. All that is called here answers, or begins to, within seconds.
-const silence = time.Minute
-
 func (o Options) finish(cfg aws.Config) (aws.Config, error) {
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		cfg.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = silence })
 	}
-	cfg.HTTPClient = plainbody.Client{Next: cfg.HTTPClient}
+	cfg.HTTPClient = plainbody.Client{Next: listener{next: cfg.HTTPClient, silence: silence}}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.New(fault.Invalid, "no AWS region is set").
 			WithHint("Set --region, AWS_REGION, or region in the spec or in ~/.aws/config.")
@@ -181,11 +176,11 @@ func Classify(err error) error {
 	case strings.Contains(err.Error(), "SSO session has expired"):
 		return fault.New(fault.Unauthenticated, "the AWS sign-in has expired").Because(err).
 			WithHint("Sign in again with `aws sso login` (and --profile, if you use one).")
-	case strings.Contains(err.Error(), "failed to refresh cached credentials") && !strings.Contains(err.Error(), "AssumeRole,"),
-		strings.Contains(err.Error(), "no EC2 IMDS role found"):
+	case strings.Contains(err.Error(), "no EC2 IMDS role found"), // nobody listens where a machine of EC2 asks, last of all
+		strings.Contains(err.Error(), "failed to refresh cached credentials") && !strings.Contains(err.Error(), "AssumeRole,") && !fault.OfNetwork(err):
 		return fault.New(fault.Unauthenticated, "no AWS credentials were found").Because(err).
 			WithHint("Set AWS_PROFILE or --profile, or run `aws configure` or `aws sso login`.")
-	case fault.OfNetwork(err):
+	case fault.OfNetwork(err): // also of who gives the credentials
 		return fault.New(fault.Unreachable, "the endpoint cannot be reached: %s", last(err)).Because(err).
 			WithHint("Check the network, HTTPS_PROXY, --region and --endpoint-url; for the sandbox run `pipelinetui sandbox status`.")
 	case errors.Is(err, context.DeadlineExceeded):

@@ -165,7 +165,10 @@ func TestSilenceIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		plain, ok := cfg.HTTPClient.(plainbody.Client)
 		require.True(t, ok)
-		client, ok := plain.Next.(*awshttp.BuildableClient)
+		heard, ok := plain.Next.(listener)
+		require.True(t, ok)
+		require.Equal(t, silence, heard.silence)
+		client, ok := heard.next.(*awshttp.BuildableClient)
 		require.True(t, ok)
 		require.Equal(t, silence, client.GetTransport().ResponseHeaderTimeout)
 	}

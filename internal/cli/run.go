@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -151,8 +150,7 @@ func runExecution(ctx context.Context, deps *Deps, o *runOptions) error {
 	}
 	started, err := m.Client.Start(ctx, executions.StartInput{Machine: m.Alias, Name: o.name, Input: input})
 	if err != nil {
-		unclear := (*executions.UnclearError)(nil)
-		if set != nil && !errors.As(err, &unclear) { // one that runs, perhaps, needs it
+		if set != nil { // it stays where an execution needs it, perhaps
 			if left := set.Discard(ctx); left != nil {
 				deps.Note("%s", left)
 			}

@@ -259,7 +259,7 @@ func (r *launchRun) one(ctx context.Context, it launchItem) error {
 	}
 	r.tell(ev, err)
 	switch fault.KindOf(err) {
-	case fault.Denied, fault.Unauthenticated, fault.NotFound:
+	case fault.Denied, fault.Unauthenticated, fault.NotFound, fault.Unreachable: // what has waited for the network has waited for all
 		return err
 	}
 	return nil

@@ -140,3 +140,32 @@ func TestStartThatNobodyKnowsOf(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, errors.As(err, &unclear), "nobody has heard of it")
 }
+
+// The network stays away while a batch is launched: the items that were on their way have waited
+// for all the others.
+func TestLaunchEndsWithTheNetwork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Limits: Limits{Unlimited: true}})
+	_, err := b.Start(t.Context(), StartInput{Machine: alias, Name: "before", Input: []byte("{}")}) // it has been answered
+	require.NoError(t, err)
+	b.api.before = func(string, int) error { return noHost }
+	const items = 10_000
+	began := b.clk.Now()
+	l := b.Launch(t.Context(), LaunchInput{Machine: alias, Batch: "night", Items: func(yield func([]byte, error) bool) {
+		for range items {
+			if !yield([]byte("{}"), nil) {
+				return
+			}
+		}
+	}})
+	told := 0
+	for ev := range l.Events() {
+		require.Error(t, ev.Err)
+		told++
+	}
+	result, err := l.Wait()
+	require.Equal(t, fault.Unreachable, fault.KindOf(err))
+	require.LessOrEqual(t, told, launchers)
+	require.LessOrEqual(t, result.Failed, launchers)
+	require.Less(t, b.clk.Now().Sub(began), 2*outage)
+}
