@@ -24,7 +24,8 @@ import (
 )
 
 const (
-	// startPatience bounds the wait for a daemon to become ready.
+	// startPatience bounds the wait for a daemon that says nothing to become ready. One that looks
+	// through a large store says so in its log.
 	startPatience = 30 * time.Second
 	// stopPatience bounds the wait for a daemon to end in good order, killPatience
 	// for one that was killed.
@@ -42,7 +43,7 @@ func Start(ctx context.Context, dir, exe string, args ...string) (Info, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Info{}, startFault(err, "make the sandbox's folder")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errSlow)
+	ctx, cancel := patient(ctx, LogPath(dir))
 	defer cancel()
 	lock, err := waitLock(ctx, startLockPath(dir))
 	if err != nil {
@@ -67,6 +68,38 @@ var (
 	errEnded = errors.New("it ended")
 )
 
+// patient is a context that ends when the daemon's log, or that of another one that is being
+// started, has not grown for startPatience.
+func patient(ctx context.Context, log string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	size := func() int64 {
+		info, err := os.Stat(log)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	last, since := size(), time.Now()
+	guard.Go(nil, "the patience for the daemon", func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if now := size(); now != last {
+				last, since = now, time.Now()
+			}
+			if time.Since(since) >= startPatience {
+				cancel(errSlow)
+			}
+		}
+	}, nil)
+	return ctx, func() { cancel(nil) }
+}
+
 func startError(ctx context.Context, dir string, err error) error {
 	var known *fault.Error
 	switch {
@@ -88,7 +121,7 @@ func startError(ctx context.Context, dir string, err error) error {
 
 // notReady says why a start took too long.
 func notReady(dir string, err error) error {
-	f := fault.New(fault.Timeout, "the sandbox did not become ready within %s", startPatience).Because(err).WithHint("Look at %s.", LogPath(dir))
+	f := fault.New(fault.Timeout, "the sandbox did not become ready, and has said nothing for %s", startPatience).Because(err).WithHint("Look at %s.", LogPath(dir))
 	held, noted, lockErr := lockHolder(lockPath(dir))
 	switch where := noted.Process.Elsewhere(); {
 	case lockErr != nil || !held:

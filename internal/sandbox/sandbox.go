@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
@@ -308,6 +309,8 @@ func startFault(err error, doing string) error {
 		return fault.New(fault.Locked, "%s: %s", doing, err).Because(err).WithHint("End the program that has the sandbox's store open, and try again.")
 	case isFull(err):
 		return fault.New(fault.Internal, "%s: %s", doing, err).Because(err).WithHint("Free space on the disk and try again: nothing is lost.")
+	case errors.Is(err, syscall.EROFS):
+		return fault.New(fault.Denied, "%s: %s", doing, err).Because(err).WithHint("Make the file system writable, or set PIPELINETUI_HOME to a folder on one that is.")
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.Denied, "%s: %s", doing, err).Because(err).WithHint("See to it that you may read and write the sandbox's folder; it has to belong to you.")
 	}

@@ -187,6 +187,9 @@ func serve(ctx context.Context, o ServeOptions, lock *fileLock) (err error) {
 	}()
 	// Services that resume work call the endpoint, which takes requests by now.
 	if err := svc.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return fault.New(fault.Canceled, "the sandbox was stopped while it was being started").Because(err)
+		}
 		return startFault(err, "start the sandbox")
 	}
 	err = lock.note(st)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/autoscaling"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/cloudcontrol"
@@ -17,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/ecr"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/events"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/faults"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/limits"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
@@ -89,7 +91,7 @@ func (s *services) close() error {
 
 // build makes every service. Nothing runs before start.
 func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, error) {
-	db, err := openStore(dataPath(o.Dir))
+	db, err := openStore(dataPath(o.Dir), o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func build(o ServeOptions, keys wire.Credentials, endpoint string) (*services, e
 
 // openStore opens the store of a data folder. It is the first thing that is made
 // there: if the folder has other content and no store, the store is lost.
-func openStore(data string) (*store.DB, error) {
+func openStore(data string, log *slog.Logger) (*store.DB, error) {
 	path := filepath.Join(data, "store.db")
 	switch info, err := os.Stat(path); {
 	case err == nil && !info.Mode().IsRegular():
@@ -134,7 +136,27 @@ func openStore(data string) (*store.DB, error) {
 			return nil, &store.DamageError{Path: path, What: "it is missing"}
 		}
 	}
+	defer sayWhile(log, "what the sandbox has stored is looked through, as it was not stopped in good order", "path", path)()
 	return store.Open(path, sagemaker.OpaqueBucket)
+}
+
+// sayWhile says every few seconds what is under way, until its result is called: who waits for
+// the daemon waits as long as it says something.
+func sayWhile(log *slog.Logger, what string, args ...any) (done func()) {
+	end := make(chan struct{})
+	guard.Go(log, "the word about a wait", func() {
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+				log.Info(what, args...)
+			}
+		}
+	}, nil)
+	return func() { close(end) }
 }
 
 // builder makes the services in the order in which they need one another.

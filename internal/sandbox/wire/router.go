@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/guard"
@@ -735,6 +736,11 @@ func AsError(err error) *Error {
 		return e
 	case errors.As(err, &denied), errors.As(err, &signature):
 		return JSON10.Refusals().Error(err)
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		// Nothing that AWS has. The SDKs repeat what is answered by 500, for minutes, and a disk does
+		// not become larger by that.
+		return Errorf(http.StatusInsufficientStorage, "InsufficientStorage", "the sandbox has no room for it: %s", err)
 	}
 	return Errorf(http.StatusInternalServerError, "InternalFailure", "%s", err)
 }
