@@ -3,8 +3,8 @@ package stack
 import (
 	"log/slog"
 	"os"
-	"sync"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
