@@ -159,6 +159,12 @@ func (s *Service) prospectIn(tx *store.Tx, req *wire.Request, e *endpoint, cfgAR
 	if err := checkKinds(e, &d); err != nil {
 		return d, err
 	}
+	for _, p := range in.ExcludeRetainedVariantProperties {
+		if p.VariantPropertyType == types.VariantPropertyTypeDataCaptureConfig {
+			// "(Not currently supported.)": sagemaker/latest/APIReference/API_VariantProperty.html. The words are ours.
+			return d, invalid("VariantPropertyType DataCaptureConfig of ExcludeRetainedVariantProperties is not currently supported.")
+		}
+	}
 	retain(&e.Active, &d, in)
 	dc := deploymentOf(e, in)
 	if err := checkDeployment(dc, &d); err != nil {

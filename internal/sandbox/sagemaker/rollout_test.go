@@ -541,6 +541,8 @@ func TestCapacityIsRetained(t *testing.T) {
 	check(7, 1)
 	require.NoError(t, w.update("new", nil))
 	check(4, 1)
+	// "(Not currently supported.)": sagemaker/latest/APIReference/API_VariantProperty.html
+	requireCode(t, w.update("old", nil, retain(types.VariantPropertyTypeDataCaptureConfig)), "ValidationException", "DataCaptureConfig")
 }
 
 // https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
