@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
 	"github.com/pipelinetui/pipelinetui/internal/revisions"
@@ -338,7 +339,7 @@ func (t *proving) jobTo(ctx context.Context, to, from int, why string) (*stack.J
 		return nil, err
 	}
 	req := Request{
-		Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p}, Message: "turned back: " + why,
+		Operation: stack.OperationUp, Pipelines: []*spec.Pipeline{p}, Message: pipelines.TurnedBack + why,
 		Origin: map[spec.ID]*revisions.Origin{p.ID: {RollbackTo: to, TurnedBack: from}}, AtOnce: true,
 	}
 	objects := t.app.lookUp(ctx, t.target, req)

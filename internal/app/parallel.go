@@ -77,7 +77,7 @@ func freeMemory(read func(path string) ([]byte, error)) int64 {
 	return free
 }
 
-// LastFailed tells which pipelines' last operation failed, was cut off, or left
+// LastFailed tells which pipelines' last operation failed, was cut off or turned back, or left
 // something half done. It is read from the stacks themselves, so any machine with
 // the backend gets the same answer. A pipeline without a stack has not failed.
 func (a *App) LastFailed(ctx context.Context, ids []spec.ID) (map[spec.ID]bool, error) {
@@ -103,8 +103,9 @@ func (a *App) LastFailed(ctx context.Context, ids []spec.ID) (map[spec.ID]bool, 
 			case pipelines.Failed, pipelines.Cancelled, pipelines.Incomplete, pipelines.Damaged:
 				failed[i] = true
 			case pipelines.Unread, pipelines.Ready, pipelines.Updating, pipelines.Empty, pipelines.Unreadable:
-				// An empty stack whose making never began has no entry at all.
-				failed[i] = x.LastChange() == nil
+				// An empty stack whose making never began has no entry at all. Of one that was turned
+				// back the newest update is the way back, which went well.
+				failed[i] = x.LastChange() == nil || x.WentBack() != ""
 			}
 			return nil
 		})

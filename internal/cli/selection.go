@@ -37,7 +37,7 @@ func (s *selection) flags(cmd *cobra.Command, building bool) {
 	onceFlags(f, "put all pipelines into one spec, or give one command for each", "file")
 	f.StringVar(&s.tenant, "tenant", "", "only pipelines of this tenant")
 	f.StringSliceVarP(&s.labels, "selector", "l", nil, "only pipelines with this tag (key=value, key!=value, key)")
-	f.BoolVar(&s.failed, "failed", false, "only pipelines whose last operation failed or was cut off")
+	f.BoolVar(&s.failed, "failed", false, "only pipelines whose last operation failed, was cut off or turned back")
 	if building {
 		f.StringVar(&s.template, "template", "", "template of a new pipeline")
 		f.StringArrayVar(&s.set, "set", nil, "set a parameter (name=value; name=null takes it back), may be repeated")

@@ -167,8 +167,10 @@ func fleetText(deps *Deps, d *fleetDoc, results []app.PipelineResult) string {
 	if d == nil || d.Stopped == "" {
 		return ""
 	}
-	left := pipelines.Summarize(results).NotBegun
+	left := "No pipeline is"
+	if n := pipelines.Summarize(results).NotBegun; n > 0 {
+		left = render.Count(n, "pipeline is", "pipelines are")
+	}
 	return deps.OutStyle.Warn.Render(fmt.Sprintf("stopped after wave %d of %d: %s", d.Done+1, len(d.Waves), render.Line(d.Stopped, 0))) + "\n" +
-		fmt.Sprintf("%s left as they are. The same command goes on, --failed with those that failed; `pipelinetui rollback PIPELINE` takes one back that was up before.\n",
-			render.Count(left, "pipeline is", "pipelines are"))
+		fmt.Sprintf("%s left as they are. The same command goes on, --failed with those that failed; `pipelinetui rollback PIPELINE` takes one back that was up before.\n", left)
 }

@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -112,6 +113,28 @@ func (p *Pipeline) LastChange() *stack.Update {
 		}
 	}
 	return nil
+}
+
+// TurnedBack begins the message of an update that takes one back which has failed, and is
+// no user's.
+const TurnedBack = "turned back: "
+
+// WentBack tells of the last up, if it was turned back by an update of its own, where to and why; "" if
+// what is in service is what somebody has asked for.
+func (p *Pipeline) WentBack() string {
+	last := p.LastChange()
+	if p.State == nil || last == nil || last.Kind != "update" || !strings.HasPrefix(last.Message, TurnedBack) {
+		return ""
+	}
+	ledger, err := Ledger(p.State)
+	if err != nil {
+		return ""
+	}
+	r := ledger.Find(ledger.Current)
+	if r == nil || r.Origin == nil || r.Origin.TurnedBack == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the last up was %s: %s", r.Origin, firstLine(strings.TrimPrefix(last.Message, TurnedBack)))
 }
 
 // Refreshed is the newest refresh of the whole pipeline in the history that ended well; nil

@@ -56,6 +56,9 @@ func (p *Pipeline) Condition() Condition {
 	case p.State == nil:
 	default:
 		c.Status, c.Err = p.state()
+		if c.Status == Ready && c.Note == "" {
+			c.Note = p.WentBack()
+		}
 		if p.HistoryErr != nil && c.Status == Ready && c.Note == "" {
 			c.Note = "it is not known how its last operation ended: its history can't be read: " + firstLine(p.HistoryErr.Error())
 		}

@@ -94,3 +94,23 @@ func TestAssess(t *testing.T) {
 	require.True(t, c.Lock.Broken)
 	require.Equal(t, "being updated by ana on far, process 7", (&Pipeline{Summary: stack.Summary{Locks: []stack.Lock{alive}}}).Condition().Note)
 }
+
+// What was turned back by an update of its own is up, and it is said that it is not what was asked for.
+func TestTurnedBackByAnUpdateOfItsOwn(t *testing.T) {
+	t.Parallel()
+	at := func(number int, last ...stack.Update) *Pipeline {
+		return &Pipeline{History: last, State: &stack.State{
+			Resources: []stack.Resource{{Name: "bucket"}},
+			Outputs:   map[string]stack.Output{"stateMachineAliasArn": {Value: "arn"}, "revision": {Value: float64(number)}},
+			Revisions: []byte(`{"revisions": {"r4": {"number": 4}, "r5": {"number": 5, "origin": {"rollbackTo": 3, "turnedBack": 4}}}}`),
+		}}
+	}
+	back := stack.Update{Kind: "update", Result: "succeeded", Message: TurnedBack + "check high failed"}
+	c := at(5, back).Condition()
+	require.Equal(t, Ready, c.Status)
+	require.Equal(t, "the last up was turned back from 4 to 3: check high failed", c.Note)
+
+	require.Empty(t, at(4, back).WentBack(), "somebody's own message")
+	require.Empty(t, at(5, stack.Update{Kind: "update", Result: "succeeded"}, back).WentBack(), "brought up again since")
+	require.Empty(t, (&Pipeline{History: []stack.Update{back}}).WentBack())
+}
