@@ -59,6 +59,9 @@ type rolloutRound struct {
 func (c *crasher) rolloutRound(r rolloutRound) bool {
 	moment := time.Duration(rand.IntN(1500)) * time.Millisecond
 	seen, code, back := c.killInRollout(r.victim, r.phase, moment)
+	if code == int(cli.ExitCancelled) { // nobody has cancelled it
+		c.ts.Fatalf("%s\na kill of %s in the rollout of the %s ends with %d", c.table.String(), r.victim, r.phase, code)
+	}
 	if code == int(cli.ExitOK) || back {
 		r.op = "up" // it ended well, or has gone back by itself: a rollback would go to something else
 	}

@@ -138,12 +138,22 @@ func TestTheQuestionOfCtrlCTurnsARolloutBack(t *testing.T) {
 	say(step(stack.EventResourcePre))
 	say(rolling("Baking", 1, "OK"))
 	x.Until("new 1 of 7")
-	x.Press("ctrl+c")
-	x.Until("turn the rollout back")
-	x.Advance(time.Second)
-	x.Press("b")
-	require.Equal(t, "acme/iris e", <-turned)
-	x.Until("SageMaker takes the new fleet back")
+	for _, key := range []string{"ctrl+c", "c"} { // on the way out, and of the operation
+		x.Press(key)
+		x.Until("turn the rollout back")
+		x.Advance(time.Second)
+		x.Press("b")
+		require.Equal(t, "acme/iris e", <-turned)
+		x.Until("SageMaker takes the new fleet back")
+		x.Advance(time.Minute) // what it says is gone
+		x.UntilGone("SageMaker takes the new fleet back")
+	}
+	back := rolling("Deleting", 0, "ALARM")
+	back.Rollout.TurningBack = true
+	say(back)
+	x.Until("turning back")
+	x.Press("c")
+	x.Until("it is being turned back")
 }
 
 func TestARolloutFitsSmallScreens(t *testing.T) {
