@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +64,9 @@ func TestAnEngineThatIsKilledFromOutside(t *testing.T) {
 	require.Eventually(t, func() bool { return notes() != "" }, time.Minute, time.Millisecond)
 	pid, err := strconv.Atoi(strings.Fields(notes())[1])
 	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	engine, err := os.FindProcess(pid)
+	require.NoError(t, err)
+	require.NoError(t, engine.Kill())
 	res, events, err := wait(t, run, nil)
 	require.ErrorIs(t, err, fault.Deployment)
 	require.ErrorContains(t, err, "the engine was killed from outside")

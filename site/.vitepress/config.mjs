@@ -30,6 +30,11 @@ export default defineConfig({
   cacheDir: '.vitepress/cache',
   rewrites: { 'README.md': 'index.md' },
   cleanUrls: false,
+  head: [
+    ['link', { rel: 'icon', href: 'data:,' }], // browsers ask for one
+    // A flag is not broken behind its hyphen.
+    ['style', {}, '.vp-doc :not(pre) > code { display: inline-block; max-width: 100%; padding-block: 0; overflow-wrap: anywhere }'],
+  ],
   markdown: {
     // Words in angle brackets are words, and no elements of a page.
     config: md => {
