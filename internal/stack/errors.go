@@ -52,6 +52,16 @@ var textRules = []textRule{
 		hint: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE.",
 	},
 	{
+		re:   lazyregexp.New(`no analyzer plugin 'pulumi-analyzer-policy-`),
+		kind: fault.Unsupported,
+		hint: "Install the official release of the Pulumi CLI, which brings what runs policy packs in TypeScript, JavaScript and Python, and put its folder on PATH.",
+	},
+	{
+		re:   lazyregexp.New(`policy pack's dependencies are not installed`),
+		kind: fault.Invalid,
+		hint: "Run `npm install` in the folder of the policy pack.",
+	},
+	{
 		re:   lazyregexp.New(`(?i)no stack named|stack .*not found`),
 		kind: fault.NotFound,
 		hint: "Run `pipelinetui list` to see what there is.",

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -129,7 +130,13 @@ func TestPolicyPacks(t *testing.T) {
 	job.PolicyPacks, job.PolicyConfigs = []string{none}, nil
 	run, err = f.Preview(t.Context(), job)
 	_, _, err = wait(t, run, err)
-	require.Error(t, err)
+	require.ErrorIs(t, err, fault.Unsupported)
 	require.Contains(t, err.Error(), "nosuchruntime")
-	require.NotEmpty(t, fault.HintOf(err))
+	require.Contains(t, fault.HintOf(err), "official release")
+
+	// what the script says that runs packs in JavaScript
+	unread := "it looks like the policy pack's dependencies are not installed; try running npm install or yarn install in \"/pack\""
+	err = f.classifyText("preview", "", "error: "+unread, 255, errors.New("exit status 255"))
+	require.ErrorIs(t, err, fault.Invalid)
+	require.Contains(t, fault.HintOf(err), "npm install")
 }
