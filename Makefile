@@ -14,7 +14,7 @@ RACE := ./internal/artifacts ./internal/clock ./internal/executions/... ./intern
 RACE_SDKS := ./internal/app ./internal/sandbox/provider/... ./internal/tui/live
 
 .DEFAULT_GOAL := help
-.PHONY: help bare cross acceptance site pages build pulumi language-yaml demo demo-clean test race race-most race-sdks race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
+.PHONY: help bare cross acceptance fleet site pages build pulumi language-yaml demo demo-clean test race race-most race-sdks race-build lint tools fmt generate docs screenshots bench iris clean dist hooks ci FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ demo: pulumi build ## the main job end to end on the embedded sandbox
 
 demo-clean: ## remove everything that the demo made
 	@sh scripts/demo.sh clean
+
+fleet: pulumi build ## find, mend and verify what is wrong with a fleet, by commands [TENANTS=40 EXECUTIONS=5000]
+	@TENANTS='$(TENANTS)' EXECUTIONS='$(EXECUTIONS)' sh scripts/fleet.sh
 
 # Each sandbox of a test asks python3 where it is: a wrapper on PATH, such as pyenv's, takes
 # half a second for the answer.

@@ -149,10 +149,13 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 			return nil, err
 		}
 	}
-	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
-		if err := a.claimNames(ctx, t, e, req.Pipelines); err != nil {
-			return nil, err
-		}
+	if req.Operation == stack.OperationUp && !req.NamesAsked {
+		err = a.NamesFree(ctx, req.Pipelines)
+	} else if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
+		err = a.claimNames(ctx, t, e, req.Pipelines)
+	}
+	if err != nil {
+		return nil, err
 	}
 	objects := a.lookUp(ctx, t, req)
 	secrets := a.readReferences(ctx, t, req.Operation, req.Pipelines)
@@ -176,6 +179,9 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 		a.refreshGone(ctx, t, e, req.Pipelines, jobs)
 	}
 	o.notices = objects.notices(req.Pipelines)
+	if req.Operation == stack.OperationPreview && req.Doubt == nil {
+		a.noteTaken(ctx, t, req.Pipelines, o.notices)
+	}
 	if req.Parallel <= 0 {
 		req.Parallel = a.DefaultParallel()
 	}
@@ -486,6 +492,9 @@ func (a *App) afterwards(ctx context.Context, o *Operation, t *Target, op stack.
 		if op == stack.OperationUp {
 			if err := bounded(func(ctx context.Context) error { return a.keepCopies(ctx, t, p) }); err != nil {
 				said = append(said, notKept(err))
+			}
+			if err := bounded(func(ctx context.Context) error { return a.pruneVersions(ctx, t, p) }); err != nil && fault.KindOf(err) != fault.Canceled {
+				said = append(said, versionsLeft(err))
 			}
 		}
 		if op == stack.OperationDestroy {

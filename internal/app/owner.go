@@ -9,13 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/pipelinetui/pipelinetui/internal/executions"
@@ -108,6 +114,20 @@ func (s *settler) tagsOf(ctx context.Context, kind, id string) (map[string]strin
 			return nil, err
 		}
 		return tagMap(out.Tags, func(t cwtypes.Tag) (*string, *string) { return t.Key, t.Value }), nil
+	case kinds.Topic:
+		out, err := sns.NewFromConfig(s.cfg).ListTagsForResource(ctx, &sns.ListTagsForResourceInput{ResourceArn: &id})
+		if err != nil {
+			return nil, err
+		}
+		return tagMap(out.Tags, func(t snstypes.Tag) (*string, *string) { return t.Key, t.Value }), nil
+	case kinds.EventRule:
+		out, err := eventbridge.NewFromConfig(s.cfg).ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: name("events", "rule/"+id)})
+		if err != nil {
+			return nil, err
+		}
+		return tagMap(out.Tags, func(t ebtypes.Tag) (*string, *string) { return t.Key, t.Value }), nil
+	case kinds.KeyAlias:
+		return s.aliasTags(ctx, id)
 	case kinds.StateMachine:
 		return executions.TagsOf(ctx, s.cfg, id)
 	case kinds.Model:
@@ -118,6 +138,20 @@ func (s *settler) tagsOf(ctx context.Context, kind, id string) (map[string]strin
 		return s.modelTags(ctx, name("sagemaker", "endpoint/"+kinds.EndpointName(id)))
 	}
 	return nil, nil // documented
+}
+
+// aliasTags are those of the key that an alias names: it has none itself.
+func (s *settler) aliasTags(ctx context.Context, alias string) (map[string]string, error) {
+	client := kms.NewFromConfig(s.cfg)
+	key, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &alias})
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: key.KeyMetadata.KeyId})
+	if err != nil {
+		return nil, err
+	}
+	return tagMap(out.Tags, func(t kmstypes.Tag) (*string, *string) { return t.TagKey, t.TagValue }), nil
 }
 
 // modelTags are the tags of something of SageMaker.

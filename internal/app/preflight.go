@@ -32,7 +32,7 @@ func (a *App) Preflight(ctx context.Context, pipelines []*spec.Pipeline, ignore 
 	g.SetLimit(readers)
 	for i, p := range pipelines {
 		g.Go(func() (err error) {
-			subjects[i], err = a.subject(ctx, t, p, !a.hasMade(ctx, p))
+			subjects[i], err = a.subject(ctx, t, p)
 			errs[i] = fault.Wrap(err, "%s", p.ID)
 			return nil
 		})
@@ -46,18 +46,21 @@ func (a *App) Preflight(ctx context.Context, pipelines []*spec.Pipeline, ignore 
 	return report, nil
 }
 
-// hasMade tells whether a pipeline's stack has anything in AWS: what has its name then is
-// its own. A state that can't be read is the operation's to tell of.
-func (a *App) hasMade(ctx context.Context, p *spec.Pipeline) bool {
+// made is the state of a pipeline's stack, and whether it has anything in AWS: what has its
+// name then is its own. A state that can't be read is nil, and the operation's to tell of.
+func (a *App) made(ctx context.Context, p *spec.Pipeline) (state *stack.State, has bool) {
 	e, err := a.Engine(ctx)
 	if err != nil {
-		return false
+		return nil, false
 	}
-	state, err := e.State(ctx, p.StackName())
-	if err != nil {
-		return fault.KindOf(err) != fault.NotFound
+	state, err = e.State(ctx, p.StackName())
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		return &stack.State{}, false
+	case err != nil:
+		return nil, true
 	}
-	return slices.ContainsFunc(state.Resources, func(r stack.Resource) bool { return !kinds.Engines(r.Type) })
+	return state, slices.ContainsFunc(state.Resources, func(r stack.Resource) bool { return !kinds.Engines(r.Type) })
 }
 
 // PreflightAccount asks about the account alone: who the credentials belong to, and the
@@ -79,7 +82,9 @@ func (a *App) preflight(ctx context.Context, t *Target, subjects []preflight.Sub
 }
 
 // subject is what checks have to know of a pipeline.
-func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bool) (preflight.Subject, error) {
+func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline) (preflight.Subject, error) {
+	state, has := a.made(ctx, p)
+	isNew := !has
 	account := t.accountOf(p)
 	n := p.Names(account)
 	v := p.Parameters
@@ -122,13 +127,14 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline, isNew bo
 		case n.Invoker:
 			invokes = true
 		case n.Endpoint:
-			s.Endpoint, s.EstimatedSecond, arn = n.Endpoint, 420, n.EndpointARN // AWS takes four to seven minutes for an endpoint
+			s.EstimatedSecond, arn = 420, n.EndpointARN // AWS takes four to seven minutes for an endpoint
 			if v.String("endpointKind") != "serverless" && v.String("instanceType") != "" {
 				s.Machine, s.Count, s.Most = v.String("instanceType"), max(1, v.Int("initialInstances")), v.Int("maxInstances")
 			}
 		}
 		s.Needs = append(s.Needs, needs(n, x.AWSName, arn, p.PermissionsBoundary, isNew)...)
 	}
+	s.Names = unmade(planned, state)
 	s.Calls = callsAtOnce(v, v.Int("preprocess.reservedConcurrency") < 0 && s.Function != "", invokes)
 	return s, nil
 }

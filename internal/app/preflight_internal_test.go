@@ -169,6 +169,45 @@ func TestMachinesOfARegion(t *testing.T) {
 	require.Equal(t, 2, calls["ListServiceQuotas"], "no page beyond what is needed")
 }
 
+// Buckets are counted in pages, and their quota is asked for where the partition keeps it.
+func TestBucketsOfAPartition(t *testing.T) {
+	t.Parallel()
+	for region, home := range map[string]string{
+		"eu-central-1": "us-east-1", "us-east-1": "us-east-1", "cn-northwest-1": "cn-north-1", "us-gov-east-1": "us-gov-west-1", "us-iso-west-1": "us-iso-west-1",
+	} {
+		var mu sync.Mutex
+		var regions []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			regions = append(regions, strings.Split(r.Header.Get("Authorization"), "/")[2])
+			mu.Unlock()
+			if r.Method == http.MethodPost {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				_ = json.NewEncoder(w).Encode(map[string]any{"Quota": map[string]any{"Value": 20_000}})
+				return
+			}
+			names, next := "<Bucket><Name>a</Name></Bucket><Bucket><Name>b</Name></Bucket>", "<ContinuationToken>two</ContinuationToken>"
+			switch q := r.URL.Query(); {
+			case q.Get("max-buckets") == "": // of an account that may have more than 10,000
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, "<Error><Code>InvalidRequest</Code></Error>")
+				return
+			case q.Get("continuation-token") == "two":
+				names, next = "<Bucket><Name>c</Name></Bucket>", ""
+			}
+			_, _ = io.WriteString(w, "<ListAllMyBucketsResult><Buckets>"+names+"</Buckets>"+next+"</ListAllMyBucketsResult>")
+		}))
+		defer server.Close()
+		q := askerOf(aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+		q.place.Region = region
+		got, err := q.Buckets(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, preflight.Amount{May: 20_000, Has: 3}, got)
+		require.Equal(t, []string{home, home, home}, regions, region)
+	}
+}
+
 // By how much this machine's clock is off is seen of AWS's answer, also if AWS refused the
 // first request for it: the SDK signs again by AWS's time.
 func TestSkewOfTheClock(t *testing.T) {

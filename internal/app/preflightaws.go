@@ -316,20 +316,45 @@ func (q *asker) Roles(ctx context.Context) (preflight.Amount, error) {
 	return preflight.Amount{May: int(out.SummaryMap["RolesQuota"]), Has: int(out.SummaryMap["Roles"])}, nil
 }
 
+// bucketsPage is how many buckets are listed at once. Without a number AWS refuses to list them
+// where an account may have more than 10,000. (AmazonS3/latest/API/API_ListBuckets.html)
+const bucketsPage = 1000
+
+// globalHome is the region of a partition where quotas of what is in no region are kept, as
+// that of S3. Credentials of one partition are unknown in the others. Of those of which it is not
+// known it is the pipelines' own.
+// (servicequotas/latest/userguide/reference_limits.html)
+func globalHome(region string) string {
+	partition, _ := spec.Partition(region)
+	switch partition {
+	case "aws":
+		return "us-east-1"
+	case "aws-cn":
+		return "cn-north-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	}
+	return region
+}
+
 // Buckets implements preflight.Account.
 func (q *asker) Buckets(ctx context.Context) (a preflight.Amount, err error) {
-	home, err := q.config(ctx, "us-east-1") // where S3's quota is kept
+	home, err := q.config(ctx, globalHome(q.place.Region))
 	if err != nil {
 		return a, err
 	}
 	if a.May, err = quota(ctx, home, "s3", "L-DC2B2D3D"); err != nil {
 		return a, err
 	}
-	out, err := artifacts.Client(home).ListBuckets(ctx, &s3.ListBucketsInput{})
-	if err == nil {
-		a.Has = len(out.Buckets)
+	pages := s3.NewListBucketsPaginator(artifacts.Client(home), &s3.ListBucketsInput{MaxBuckets: aws.Int32(bucketsPage)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return a, err
+		}
+		a.Has += len(page.Buckets)
 	}
-	return a, err
+	return a, nil
 }
 
 // quota is what the account has of a quota.
@@ -415,32 +440,6 @@ func (q *asker) Object(ctx context.Context, url string) (preflight.State, error)
 	}
 	_, err = c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	return state(err, "NotFound", "NoSuchKey", "NoSuchBucket")
-}
-
-// Endpoint implements preflight.Account.
-func (q *asker) Endpoint(ctx context.Context, name string) (preflight.State, error) {
-	cfg, err := q.config(ctx, "")
-	if err != nil {
-		return preflight.Absent, err
-	}
-	_, err = sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &name})
-	if code(err) == notFoundInSageMaker {
-		return preflight.Absent, nil
-	}
-	if err != nil {
-		return preflight.Absent, err
-	}
-	return preflight.Present, nil
-}
-
-// Bucket implements preflight.Account: names of buckets are those of all accounts.
-func (q *asker) Bucket(ctx context.Context, name string) (preflight.State, error) {
-	cfg, err := q.config(ctx, "")
-	if err != nil {
-		return preflight.Absent, err
-	}
-	_, err = artifacts.Client(cfg).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
-	return state(err, "NotFound", "NoSuchBucket")
 }
 
 // Key implements preflight.Account.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -21,7 +22,9 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
+	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
@@ -398,9 +401,12 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 		return err
 	}
 	client, bucket := artifacts.Client(cfg), p.Names(t.accountOf(p)).Bucket
+	ledger, err := pipelines.Ledger(s)
+	if err != nil {
+		return err
+	}
 	for _, c := range copies {
-		_, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &c.Key})
-		if err == nil {
+		if artifacts.Stays(ctx, client, bucket, c.Key, neededSince(ledger, c.Key)) {
 			continue
 		}
 		if err := a.keepCopy(ctx, client, bucket, c); err != nil {
@@ -409,6 +415,21 @@ func (a *App) keepCopies(ctx context.Context, t *Target, p *spec.Pipeline) error
 	}
 	again := func(ctx context.Context) (*stack.State, error) { return e.State(ctx, p.StackName()) }
 	return a.keepRevisions(ctx, s, again, tmpl, client, bucket)
+}
+
+// neededSince is when the newest revision began, if it is the only one that needs an object of
+// the bucket: till then another machine may have seen that nothing does, and take it away.
+func neededSince(l *revisions.Ledger, key string) time.Time {
+	last := l.Last()
+	if last == nil {
+		return time.Time{}
+	}
+	others := revisions.Ledger{Revisions: maps.Clone(l.Revisions)}
+	delete(others.Revisions, revisions.Key(last.Number))
+	if others.Objects()[key] {
+		return time.Time{}
+	}
+	return last.Begun
 }
 
 // sameAsDeployed tells whether the stored spec names these copies: the code may have been

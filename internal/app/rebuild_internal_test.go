@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
+	"github.com/pipelinetui/pipelinetui/internal/revisions"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/templates"
@@ -191,4 +193,20 @@ func TestCodeThatChangesWhileItIsDeployed(t *testing.T) {
 	copies, err = program.CodeCopies(p, tmpl)
 	require.NoError(t, err)
 	require.ErrorContains(t, sameAsDeployed(copies, doc), "was changed while the pipeline was brought up")
+}
+
+// An object that an older revision needs as well is known to everybody who prunes.
+func TestNeededSince(t *testing.T) {
+	t.Parallel()
+	of := func(number int, key string) revisions.Record {
+		return revisions.Record{Number: number, Begun: time.Unix(int64(number), 0), Content: revisions.Content{Document: map[string]any{
+			"artifacts": map[string]any{"preprocess.code": map[string]any{"object": key}},
+		}}}
+	}
+	l := &revisions.Ledger{Revisions: map[string]revisions.Record{"r1": of(1, "a"), "r2": of(2, "b"), "r3": of(3, "a")}}
+	require.True(t, neededSince(l, "a").IsZero())
+	l.Revisions["r3"] = of(3, "c")
+	require.Equal(t, time.Unix(3, 0), neededSince(l, "c"))
+	require.Len(t, l.Revisions, 3)
+	require.True(t, neededSince(&revisions.Ledger{}, "c").IsZero())
 }

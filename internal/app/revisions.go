@@ -423,12 +423,8 @@ func (a *App) keepRevisions(
 	}
 	if c, err := program.TemplateCopy(tmpl); err != nil {
 		return err
-	} else if c != nil && c.Digest == last.Template.SHA256 {
-		_, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &c.Key})
-		if err != nil {
-			_, err = client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.Key, Body: bytes.NewReader(c.Data)})
-		}
-		if err != nil {
+	} else if c != nil && c.Digest == last.Template.SHA256 && !artifacts.Stays(ctx, client, bucket, c.Key, neededSince(ledger, c.Key)) {
+		if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.Key, Body: bytes.NewReader(c.Data)}); err != nil {
 			return fmt.Errorf("its template: %w", awscfg.Classify(err))
 		}
 	}

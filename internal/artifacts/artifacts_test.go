@@ -202,6 +202,19 @@ func (a aged) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input, o
 	return out, nil
 }
 
+// HeadObject tells the age of an object, unless it is not said: then it was written just now.
+func (a aged) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options)) (*awss3.HeadObjectOutput, error) {
+	out, err := a.Client.HeadObject(ctx, in, opts...)
+	if age, said := a.age[*in.Key]; err == nil && said {
+		now := *out.LastModified
+		if a.mute {
+			now = time.Unix(1e9, 0)
+		}
+		out.LastModified = aws.Time(now.Add(-age))
+	}
+	return out, err
+}
+
 // What is ours by its name and old and that nothing needs goes; everything else stays.
 func TestPrune(t *testing.T) {
 	t.Parallel()
@@ -228,11 +241,34 @@ func TestPrune(t *testing.T) {
 			unknown := func(context.Context) (map[string]bool, error) { return nil, errors.New("nobody knows") }
 			require.ErrorContains(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, unknown), "nobody knows")
 			require.Len(t, left(), 7)
-			needed := func(context.Context) (map[string]bool, error) { return map[string]bool{"artifacts/model-2": true}, nil }
+			needed := func(context.Context) (map[string]bool, error) {
+				delete(c.age, "artifacts/model-1") // another machine writes it anew meanwhile: it may need it
+				return map[string]bool{"artifacts/model-2": true}, nil
+			}
 			require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, needed))
-			require.Equal(t, []string{"artifacts/model-2", "artifacts/model-3", "artifacts/new", "artifacts/notes", "in/model-1"}, left())
+			require.Equal(t, []string{"artifacts/model-1", "artifacts/model-2", "artifacts/model-3", "artifacts/new", "artifacts/notes", "in/model-1"}, left())
+			c.age["artifacts/model-1"] = day
+			again := func(context.Context) (map[string]bool, error) { return map[string]bool{"artifacts/model-2": true}, nil }
+			require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "artifacts/", ours, again))
+			require.NotContains(t, left(), "artifacts/model-1")
 			require.Error(t, artifacts.Prune(t.Context(), c, "no-such-bucket-of-ours", "artifacts/", ours, needed))
 			require.NoError(t, artifacts.Prune(t.Context(), c, bucket, "in/", ours, unknown), "nobody is asked if nothing might go")
 		})
 	}
+}
+
+// What was written before whoever needs it began is written anew: its age is all that another
+// machine knows of it.
+func TestStays(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	key := "artifacts/code-1"
+	require.False(t, artifacts.Stays(t.Context(), c, bucket, key, time.Time{}), "there is none")
+	out, err := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	at, told := awsmiddleware.GetServerTime(out.ResultMetadata)
+	require.True(t, told)
+	require.True(t, artifacts.Stays(t.Context(), c, bucket, key, time.Time{}))
+	require.True(t, artifacts.Stays(t.Context(), c, bucket, key, at.Add(-time.Minute)))
+	require.False(t, artifacts.Stays(t.Context(), c, bucket, key, at.Add(time.Hour)))
 }

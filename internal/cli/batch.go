@@ -311,13 +311,11 @@ func causes(items []batchItem) []string {
 		message := executions.MessageOf(x.Cause)
 		key := strings.TrimSpace(x.Error + ": " + executions.Alike(message))
 		text := strings.TrimSpace(x.Error + ": " + message)
-		switch counts[key]++; {
-		case counts[key] == 1:
+		if counts[key]++; counts[key] == 1 {
 			order = append(order, key)
 			shown[key] = text
-		case shown[key] != text:
-			shown[key] = key
 		}
+		shown[key] = executions.Shared(shown[key], text)
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return counts[b] - counts[a] })
 	if len(order) > maxShown {

@@ -282,6 +282,12 @@ var pages = []page{
 		"Delete that bucket if nobody needs it, or give the pipeline another name.",
 	},
 	{
+		"P520", "names that are taken", "Roles, functions, queues, topics, alarms, rules, log groups, the state machine, or the like: what a pipeline is about to make is there " +
+			"already, and its stack does not have it. AWS refuses some of them in the middle of an update, and writes over others. The tag pipelinetui:stack tells whose they are: " +
+			"another backend's stack of the same pipeline, another pipeline's, or nobody's. Every up asks for the names of what is not in its stack, on any target, and makes nothing if one is taken.",
+		"Use the backend that has the stack (--backend, PIPELINETUI_HOME); if that is lost, or what is there is nobody's, delete it, or give the pipeline another name or env.",
+	},
+	{
 		"P600", "a KMS key that cannot be used", "The key of kmsKeyArn is not there, or is disabled or about to be deleted.",
 		"Enable the key, correct its ARN, or let its policy allow it.",
 	},

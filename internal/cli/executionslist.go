@@ -37,7 +37,8 @@ func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Comm
 --error and --group ask for the errors too, which costs a call for each execution; --input
 asks for the inputs. With --group executions that failed alike, whatever the numbers, ids
 and quoted values in their causes, are one row: how many, since when, and whose; all that
-are chosen are counted unless --limit is given.`,
+are chosen are counted unless --limit is given. Of a cause that is nothing but a quoted
+value (KeyError: 'amount') the value counts.`,
 		Example: `  pipelinetui executions list acme/fraud --status FAILED,TIMED_OUT --since 24h
   pipelinetui executions list --all --failed --since 24h --group
   pipelinetui executions list 'acme/*' --error 'Pipeline.*' --input '$input.amount > 100'`,

@@ -47,6 +47,7 @@ func (o *deployOptions) request(q *question) app.Request {
 		ClearDeadLocks: q.clearDead, Expect: q.expects, Settle: q.to,
 		Origin: o.origin, MaxMonthlyCost: o.maxCost, Salt: salt,
 		PolicyPacks: o.policies.packs, PolicyConfigs: o.policies.configs,
+		NamesAsked: true, // by checked
 	}
 }
 

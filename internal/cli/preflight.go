@@ -74,13 +74,17 @@ func runCheck(ctx context.Context, deps *Deps, o *deployOptions) error {
 
 // checked is what the account is asked beforehand. Before an up in a real account, errors
 // that are not ignored end it before anything has changed. A preview tells of them where it
-// is a comment, for who reviews it sees nothing else; it fails for none.
+// is a comment, for who reviews it sees nothing else; it fails for none. On other targets only
+// names are asked for.
 func checked(ctx context.Context, deps *Deps, o *deployOptions, target *app.Target, c *chosen) (*preflight.Report, error) {
 	ignore, err := o.ignored()
-	up := o.operation == stack.OperationUp && target.Name == app.TargetAWS
+	up := o.operation == stack.OperationUp
 	comment := o.operation == stack.OperationPreview && deps.Form() == console.Markdown
-	if err != nil || len(c.pipelines) == 0 || !up && !comment {
+	switch {
+	case err != nil || len(c.pipelines) == 0 || !up && !comment:
 		return nil, err
+	case up && target.Name != app.TargetAWS: // whose quotas and rights stop nobody
+		return nil, deps.app().NamesFree(ctx, c.pipelines, ignore...)
 	}
 	report, err := deps.app().Preflight(ctx, c.pipelines, ignore...)
 	switch {

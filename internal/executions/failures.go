@@ -56,8 +56,8 @@ func (c *Client) Failures(ctx context.Context, mapRun string, limit int) ([]Fail
 		}
 		g := &groups[i]
 		g.Members = append(g.Members, d.ARN)
-		if g.Count++; g.Message != f.Message && g.ExampleMessage == "" {
-			g.Message, g.ExampleMessage = pattern, g.Message
+		if g.Count++; g.Message != f.Message {
+			g.Message, g.ExampleMessage = Shared(g.Message, f.Message), cmp.Or(g.ExampleMessage, g.Message)
 		}
 	}
 	// Aborted ones come last: another failure was the reason.
@@ -98,18 +98,47 @@ const shownExpression = 120
 var (
 	quotedText = lazyregexp.New(`"[^"\n]*"|\B'[^'\n]*'\B`)
 	hexID      = lazyregexp.New(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?:0x)?[0-9a-f]*[a-f][0-9a-f]*\b`)
-	number     = lazyregexp.New(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
+	// mixedID is letters and at least two digits, as of order A17-3: a word that names one thing.
+	mixedID = lazyregexp.New(`\b[A-Za-z_]+[0-9](?:[A-Za-z_-]*[0-9])+[A-Za-z0-9_]*`)
+	number  = lazyregexp.New(`(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?`)
 )
 
 // Alike is a message without what differs between items: quoted values, ids and
-// numbers. Two that say the same are equal then.
+// numbers. Two that say the same are equal then. Of a message that is nothing but a quoted
+// value, as Python's KeyError has it, the value is what it says, and stays.
 func Alike(message string) string {
-	message = quotedText.ReplaceAllStringFunc(message, func(s string) string { return s[:1] + "..." + s[:1] })
+	if at := quotedText.FindStringIndex(message); at == nil || at[0] > 0 || at[1] < len(message) {
+		message = quotedText.ReplaceAllStringFunc(message, func(s string) string { return s[:1] + "..." + s[:1] })
+	}
 	message = hexID.ReplaceAllStringFunc(message, func(s string) string {
 		if len(s) < 8 || !strings.ContainsAny(s, "0123456789") {
 			return s // a word
 		}
 		return "<id>"
 	})
+	message = mixedID.ReplaceAllString(message, "<id>")
 	return number.ReplaceAllString(message, "<n>")
+}
+
+// Shared is what two messages that are Alike have in common: the words in which they differ
+// are <n>, <id> and "...", the others stand as they are. The first may be the answer for
+// others before.
+func Shared(shown, message string) string {
+	if shown == message {
+		return shown
+	}
+	words, others := strings.Split(shown, " "), strings.Split(message, " ")
+	if len(words) != len(others) {
+		return Alike(message)
+	}
+	for i, other := range others {
+		if words[i] == other {
+			continue
+		}
+		if other = Alike(`_ ` + other)[2:]; words[i] != other && Alike(`_ ` + words[i])[2:] != other {
+			return Alike(message) // what differs is more than a word
+		}
+		words[i] = other
+	}
+	return strings.Join(words, " ")
 }

@@ -17,8 +17,36 @@ func TestPatternOf(t *testing.T) {
 		"RequestId: 5b88936b-8fcd-4e7b-aa9b-e3ae2e6c81e2 Process exited":        "RequestId: <id> Process exited",
 		"object 9f86d081884c7d65 of order-17 in S3, at -1.5e-3 or 2,000 or 3cm": "object <id> of order-<n> in S3, at <n> or <n> or <n>cm",
 		"a deadbeef feed was added":                                             "a deadbeef feed was added",
+		"order t07-312 of A17 and B9 in S3":                                     "order <id> of <id> and B9 in S3",
+		"'amount'":                                                              "'amount'",
+		`"order-17"`:                                                            `"order-<n>"`,
+		"'a' or 'b'":                                                            "'...' or '...'",
 	} {
 		require.Equal(t, want, Alike(message))
+	}
+}
+
+// What is shown of messages that say the same hides only the words in which they differ.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		messages []string
+		want     string
+	}{
+		"equal":             {[]string{`row 7 is "odd"`, `row 7 is "odd"`}, `row 7 is "odd"`},
+		"one word":          {[]string{`order t1-17, is in "mm"`, `order t2-18, is in "mm"`, `order t1-17, is in "mm"`}, `order <id>, is in "mm"`},
+		"more as they come": {[]string{`row 7 of 9 is "odd"`, `row 8 of 9 is "odd"`, `row 8 of 9 is "even"`}, `row <n> of 9 is "..."`},
+		"words in quotes":   {[]string{`row 7 is "a b"`, `row 8 is "a b c"`, `row 9 is "a b"`}, `row <n> is "..."`},
+		"quotes overlap":    {[]string{`"a b" of "c d"`, `"a e" of "c d"`}, `"..." of "..."`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shown := c.messages[0]
+			for _, m := range c.messages {
+				shown = Shared(shown, m)
+			}
+			require.Equal(t, c.want, shown)
+		})
 	}
 }
 

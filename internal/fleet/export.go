@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/document"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/outside"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -160,6 +163,32 @@ func (x *exporter) each(ctx context.Context, list []*Execution, do func(context.
 	return ctx.Err() // the last ones were cut off without an error of their own
 }
 
+// plainName is what is one file on every system; reservedName is a device on Windows.
+var (
+	plainName    = lazyregexp.New(`^[a-z0-9_-][a-z0-9._-]*$`)
+	reservedName = lazyregexp.New(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])($|\.)`)
+)
+
+// longestName is how many bytes of a name are in that of a file: 80 characters may be 320.
+const longestName = 160
+
+// fileOf is the file of an execution, by its name alone, so that a later run finds it. On macOS
+// and Windows names that differ in case only, or in how accents are composed, are one file: such
+// a name gets a digest. Executions have no "~" in their names.
+func fileOf(name string) string {
+	if plainName.MatchString(name) && !reservedName.MatchString(name) {
+		return name + ".json"
+	}
+	sum := sha256.Sum256([]byte(name))
+	if reservedName.MatchString(strings.ToLower(name)) {
+		name = "_" + name
+	}
+	if len(name) > longestName {
+		name = strings.ToValidUTF8(name[:longestName], "")
+	}
+	return name + "~" + hex.EncodeToString(sum[:4]) + ".json"
+}
+
 // folder writes each execution into a file of its own.
 func (x *exporter) folder(ctx context.Context, list []*Execution) error {
 	return x.each(ctx, list, func(ctx context.Context, e *Execution) error {
@@ -171,7 +200,7 @@ func (x *exporter) folder(ctx context.Context, list []*Execution) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return x.wrong(x.Out, outside.WriteFault("the folder", dir, err))
 		}
-		path := filepath.Join(dir, e.Name+".json")
+		path := filepath.Join(dir, fileOf(e.Name))
 		if !x.Force && e.Status.Terminal() {
 			is, err := outside.Do(ctx, path, func() (bool, error) { return upToDate(path, e), nil })
 			if err != nil {

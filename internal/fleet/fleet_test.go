@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -171,6 +172,24 @@ func TestLinesOfAnEarlierRun(t *testing.T) {
 	doc = run(h, false, "b", "c", "d")
 	require.Equal(t, []int{1, 2}, []int{doc.Written, doc.Existed})
 	require.Equal(t, []string{"b FAILED", "c FAILED", "d FAILED"}, names())
+}
+
+// Names of executions that macOS and Windows take for the same are files of their own.
+func TestFilesOfExecutions(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "order-17.json", fileOf("order-17"))
+	require.Equal(t, "nightly-000001.json", fileOf("nightly-000001"))
+	seen := map[string]string{}
+	names := []string{"order", "Order", "ORDER", "caf\u00e9", "cafe\u0301", "con", "CON", "nul.1", "aux", ".", "..", "com1", "NUL.1", strings.Repeat("é", 80), strings.Repeat("é", 79) + "è"}
+	for _, name := range names {
+		file := fileOf(name)
+		require.LessOrEqual(t, len(file), 200)
+		require.True(t, utf8.ValidString(file))
+		key := strings.ReplaceAll(strings.ToLower(file), "e\u0301", "\u00e9")
+		require.Empty(t, seen[key], "%s and %s", seen[key], name)
+		require.False(t, reservedName.MatchString(key))
+		seen[key] = name
+	}
 }
 
 // An export into a folder that is cut off says so, whatever it was doing.

@@ -45,9 +45,8 @@ func Groups(list []*Execution) []Group {
 			out = append(out, Group{Status: x.Status, Error: x.Error, Message: x.Cause, First: x.Start, Example: x.ARN})
 		}
 		o := &out[i]
-		if o.Count++; o.Message != x.Cause {
-			o.Message = k.alike
-		}
+		o.Count++
+		o.Message = executions.Shared(o.Message, x.Cause)
 		if x.Start.Before(o.First) {
 			o.First = x.Start
 		}

@@ -35,6 +35,9 @@ type Request struct {
 	// Doubt chooses what a preview would create that is noted as creations of which nobody
 	// knows the end (stack.Job.Doubt): the next operation finds out. nil: nothing.
 	Doubt func(stack.PendingOperation) bool
+	// NamesAsked says that nobody need ask whether names that an up would give are taken: that
+	// was done, or is to stop nothing.
+	NamesAsked bool
 	// ClearDeadLocks removes locks whose owner is provably gone. Pending operations are
 	// always repaired.
 	ClearDeadLocks bool

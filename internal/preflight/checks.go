@@ -3,6 +3,7 @@ package preflight
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -451,33 +452,89 @@ func (r *run) key(ctx context.Context, list []Subject) {
 	})
 }
 
-// names asks for the names of a new pipeline.
+// names asks for the names of what a pipeline does not have yet.
 func (r *run) names(ctx context.Context, s Subject) {
-	if !s.New {
+	if len(s.Names) == 0 {
 		return
 	}
-	const hint = "It is none of this tool's, or was left behind: delete it, or give the pipeline another name."
-	if s.Endpoint != "" {
-		r.ask(ctx, []Subject{s}, "sagemaker:DescribeEndpoint "+s.Endpoint, func(a Account, tell func(Finding)) error {
-			state, err := a.Endpoint(ctx, s.Endpoint)
-			if err == nil && state == Present {
-				tell(Finding{Code: CodeEndpointName, Severity: Error, Message: "there is an endpoint " + s.Endpoint + " already", Hint: hint})
-			}
+	r.ask(ctx, []Subject{s}, "what has the names of "+someOf(texts(s.Names)), func(a Account, tell func(Finding)) error {
+		held, err := a.Held(ctx, s.Names)
+		if err != nil {
 			return err
-		})
-	}
-	if s.Bucket != "" {
-		r.ask(ctx, []Subject{s}, "s3:HeadBucket "+s.Bucket, func(a Account, tell func(Finding)) error {
-			state, err := a.Bucket(ctx, s.Bucket)
-			switch {
-			case err != nil:
-			case state == Present:
-				tell(Finding{Code: CodeBucketName, Severity: Error, Message: "there is a bucket " + s.Bucket + " already", Hint: hint})
-			case state == Denied: // another account's, or who deploys lacks s3:ListBucket
-				tell(Finding{Code: CodeBucketName, Severity: Warning, Message: "who deploys may not look at bucket " + s.Bucket +
-					", so that nobody knows whether its name is taken", Hint: "Allow s3:ListBucket to who deploys. If it is another account's, give the pipeline another name."})
+		}
+		for _, f := range Taken(s.ID, held) {
+			tell(f)
+		}
+		var errs []error
+		for _, h := range held {
+			if h.Err != nil {
+				errs = append(errs, fmt.Errorf("%s %s: %w", h.What, h.Name.Name, h.Err))
 			}
-			return err
-		})
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func texts(names []Name) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = n.What + " " + n.Name
 	}
+	return out
+}
+
+// someOf is as many of a list as tell what it is about.
+func someOf(list []string) string {
+	const few = 3
+	return strings.Join(list[:min(few, len(list))], ", ") + andMore(len(list)-few)
+}
+
+// Taken is what is wrong with the names of a pipeline: AWS refuses to make a second of some,
+// and writes over the first of others. It is told by who seems to own what has them.
+func Taken(pipeline string, held []Held) (out []Finding) {
+	type owner struct {
+		code  Code
+		state State
+		of    string
+		blind bool
+	}
+	var order []owner
+	names := map[owner][]Name{}
+	for _, h := range held {
+		if h.State == Absent {
+			continue
+		}
+		o := owner{h.Code, h.State, h.Owner, h.Untold}
+		if names[o] == nil {
+			order = append(order, o)
+		}
+		names[o] = append(names[o], h.Name)
+	}
+	for _, o := range order {
+		f := Finding{Code: o.code, Severity: Error, Pipelines: []string{pipeline}, Names: texts(names[o])}
+		are, they := " is", "it is "
+		if len(f.Names) > 1 {
+			are, they = " are", "they are "
+		}
+		there := someOf(f.Names) + are + " there already: "
+		switch {
+		case o.state == Denied: // another account's, or who deploys lacks s3:ListBucket
+			f.Severity, f.Message = Warning, "who deploys may not look at "+someOf(f.Names)+", so that nobody knows whether its name is taken"
+			f.Hint = "Allow s3:ListBucket to who deploys. If it is another account's, give the pipeline another name."
+		case o.of == pipeline:
+			f.Message = there + "by the tags " + they + "this pipeline's own, but this backend's stack does not have that"
+			f.Hint = "Another backend has its stack: go on with that one (--backend, PIPELINETUI_HOME). If that is lost, delete what is there, or give the pipeline another env."
+		case o.of != "":
+			f.Message = there + "by the tags " + they + "of the pipeline " + o.of
+			f.Hint = "Give one of the two pipelines another name, or delete what is there if nobody needs it."
+		case o.blind:
+			f.Message = there + "nobody knows whose, for who deploys may not read the tags"
+			f.Hint = "If another backend has this pipeline's stack, go on with that one; else give the pipeline another name, or delete what is there."
+		default:
+			f.Message = there + they + "no pipeline's, by the tags"
+			f.Hint = "It is none of this tool's, or was left behind: delete it if nobody needs it, or give the pipeline another name."
+		}
+		out = append(out, f)
+	}
+	return out
 }

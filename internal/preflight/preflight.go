@@ -35,6 +35,7 @@ const (
 	CodeModelData    Code = "P400" // the model data are not there, or may not be read
 	CodeEndpointName Code = "P500" // the endpoint's name is taken
 	CodeBucketName   Code = "P510" // the bucket's name is taken
+	CodeNames        Code = "P520" // other names are taken
 	CodeKey          Code = "P600" // the KMS key cannot be used
 	CodeMachineType  Code = "P700" // the region does not know the machine type
 	CodeNetwork      Code = "P710" // subnets or security groups are not there, or not of one VPC
@@ -50,7 +51,8 @@ func Codes() map[Code]string {
 		CodeRoles: "quota of roles", CodeBuckets: "quota of buckets", CodeConcurrency: "quota of concurrent executions of Lambda",
 		CodeWorkflows: "quota of state machines", CodeMapRuns: "quota of open Map Runs", CodeImage: "image in its registry", CodeArchitecture: "architecture of the image",
 		CodePull: "pulling the image across accounts", CodeModelData: "model data", CodeEndpointName: "name of the endpoint", CodeBucketName: "name of the bucket",
-		CodeKey: "KMS key", CodeMachineType: "machine type in the region", CodeNetwork: "subnets and security groups",
+		CodeNames: "names of other resources",
+		CodeKey:   "KMS key", CodeMachineType: "machine type in the region", CodeNetwork: "subnets and security groups",
 		CodeReach: "way from the VPC to S3", CodeClock: "clock", CodeUnasked: "what could not be asked",
 	}
 }
@@ -74,10 +76,12 @@ type Finding struct {
 	Account   string   `json:"account,omitempty"`
 	Region    string   `json:"region,omitempty"`
 	// Asked is the question: AWS's operation and what it was about.
-	Asked   string `json:"asked"`
-	Message string `json:"message"`
-	Hint    string `json:"hint"`
-	Ignored bool   `json:"ignored,omitempty"`
+	Asked string `json:"asked"`
+	// Names are what has names that are to be free: "IAM role NAME".
+	Names   []string `json:"names,omitempty"`
+	Message string   `json:"message"`
+	Hint    string   `json:"hint"`
+	Ignored bool     `json:"ignored,omitempty"`
 	// Kind is that of the error that the finding is made of, "" if of none.
 	Kind fault.Kind `json:"-"`
 }
@@ -144,12 +148,31 @@ type Subject struct {
 	Workflow, Maps  bool
 	Image           string
 	ModelData       string // s3://..., "" for a local file
-	Endpoint        string // names that must be free
 	Bucket          string
+	Names           []Name   // those that must be free: its stack does not have what they name
 	Key             string   // ARN or alias of a KMS key of the user's own
 	Subnets, Groups []string // where the model runs, and its security groups; none outside of a VPC
 	Needs           []Need
 	EstimatedSecond int
+}
+
+// Name is one that a pipeline is about to give to something.
+type Name struct {
+	Code Code // of the finding if it is taken
+	// Type is the engine's, What is what people call it: "IAM role".
+	Type, What, Name string
+}
+
+// Held is what is known of a name.
+type Held struct {
+	Name
+	State
+	// Owner is the pipeline whose tags what has the name bears, "" if none's.
+	Owner string
+	// Untold: there is something, but its tags may not be read.
+	Untold bool
+	// Err is why it could not be asked for.
+	Err error
 }
 
 // Who is whom the credentials of a place belong to.
@@ -211,8 +234,8 @@ type Account interface {
 	MapRuns(ctx context.Context) (Amount, error)
 	Image(ctx context.Context, image string) (Image, error)
 	Object(ctx context.Context, url string) (State, error)
-	Endpoint(ctx context.Context, name string) (State, error)
-	Bucket(ctx context.Context, name string) (State, error)
+	// Held are the names that are not free, or not known to be.
+	Held(ctx context.Context, names []Name) ([]Held, error)
 	Subnet(ctx context.Context, id string) (Placed, error)
 	SecurityGroup(ctx context.Context, id string) (Placed, error)
 	// ReachesS3 tells whether a VPC has an endpoint of S3 of its own.

@@ -32,8 +32,7 @@ type fake struct {
 	mapRuns   preflight.Amount
 	images    map[string]preflight.Image
 	objects   map[string]preflight.State
-	endpoints map[string]preflight.State
-	names     map[string]preflight.State
+	held      []preflight.Held
 	key       string
 	absent    []string          // subnets and security groups
 	vpcs      map[string]string // of them; vpc-1 of the others
@@ -93,12 +92,13 @@ func (f *fake) Object(_ context.Context, url string) (preflight.State, error) {
 	return f.objects[url], f.fails
 }
 
-func (f *fake) Endpoint(_ context.Context, name string) (preflight.State, error) {
-	return f.endpoints[name], f.fails
-}
-
-func (f *fake) Bucket(_ context.Context, name string) (preflight.State, error) {
-	return f.names[name], f.fails
+func (f *fake) Held(_ context.Context, names []preflight.Name) (out []preflight.Held, err error) {
+	for _, h := range f.held {
+		if slices.Contains(names, h.Name) {
+			out = append(out, h)
+		}
+	}
+	return out, f.fails
 }
 
 func (f *fake) Key(context.Context, string) (string, error) { return f.key, f.fails }
@@ -137,9 +137,13 @@ func fleet(n int) []preflight.Subject {
 		name := fmt.Sprintf("t%d/m", i)
 		out[i] = preflight.Subject{
 			ID: name, Place: preflight.Place{Account: "111122223333", Region: "us-east-1"}, New: true, Machine: "ml.m5.large", Count: 1, Most: 1, Roles: 3,
-			Image: registry + "serve:1", ModelData: data, Endpoint: "e-" + name, Bucket: "b-" + name, Key: "alias/k",
+			Image: registry + "serve:1", ModelData: data, Bucket: "b-" + name, Key: "alias/k",
 			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
 			Function: "f-" + name, Calls: 2, Workflow: true, Maps: true,
+			Names: []preflight.Name{
+				{Code: preflight.CodeEndpointName, What: "SageMaker endpoint", Name: "e-" + name}, {Code: preflight.CodeBucketName, What: "S3 bucket", Name: "b-" + name},
+				{Code: preflight.CodeNames, What: "IAM role", Name: "r-" + name}, {Code: preflight.CodeNames, What: "SQS queue", Name: "q-" + name},
+			},
 			Subnets: []string{"subnet-1", "subnet-2"}, Groups: []string{"sg-1"},
 		}
 	}
@@ -240,14 +244,20 @@ func TestEachCheckFails(t *testing.T) {
 		"data":    {func(_ *fake, s []preflight.Subject) { s[9].ModelData = "s3://models/none" }, []string{"error P400"}},
 		"no data": {func(f *fake, _ []preflight.Subject) { f.objects[data] = preflight.Denied }, []string{"warning P400"}},
 		"endpoint": {func(f *fake, s []preflight.Subject) {
-			f.endpoints = map[string]preflight.State{s[4].Endpoint: preflight.Present}
+			f.held = []preflight.Held{{Name: s[4].Names[0], State: preflight.Present}}
 		}, []string{"error P500"}},
 		"bucket": {func(f *fake, s []preflight.Subject) {
-			f.names = map[string]preflight.State{s[4].Bucket: preflight.Present}
+			f.held = []preflight.Held{{Name: s[4].Names[1], State: preflight.Present}}
 		}, []string{"error P510"}},
 		"bucket that may not be looked at": {func(f *fake, s []preflight.Subject) {
-			f.names = map[string]preflight.State{s[4].Bucket: preflight.Denied}
+			f.held = []preflight.Held{{Name: s[4].Names[1], State: preflight.Denied}}
 		}, []string{"warning P510"}},
+		"other names": {func(f *fake, s []preflight.Subject) {
+			f.held = []preflight.Held{{Name: s[4].Names[2], State: preflight.Present}, {Name: s[4].Names[3], State: preflight.Present}}
+		}, []string{"error P520"}},
+		"names that may not be asked for": {func(f *fake, s []preflight.Subject) {
+			f.held = []preflight.Held{{Name: s[4].Names[2], Err: errors.New("not allowed")}}
+		}, []string{"info P900"}},
 		"key":     {func(f *fake, _ []preflight.Subject) { f.key = "its state is Disabled" }, []string{"error P600"}},
 		"unasked": {func(f *fake, _ []preflight.Subject) { f.fails = errors.New("not allowed") }, []string{"info P900"}},
 	} {
@@ -266,6 +276,37 @@ func TestEachCheckFails(t *testing.T) {
 			require.Equal(t, 420, r.Seconds)
 		})
 	}
+}
+
+// What has a name is told by whose it is, each owner once, with the way out that goes with it.
+func TestWhoseTakenNamesAre(t *testing.T) {
+	t.Parallel()
+	name := func(what, of string) preflight.Name {
+		return preflight.Name{Code: preflight.CodeNames, What: what, Name: of}
+	}
+	got := preflight.Taken("acme/iris", []preflight.Held{
+		{Name: name("IAM role", "a"), State: preflight.Present, Owner: "acme/iris"},
+		{Name: name("IAM role", "b"), State: preflight.Present, Owner: "globex/iris"},
+		{Name: name("log group", "c"), State: preflight.Present},
+		{Name: name("SQS queue", "d"), State: preflight.Present, Untold: true},
+		{Name: name("alarm", "e"), State: preflight.Present, Owner: "acme/iris"},
+		{Name: name("alarm", "f"), Err: errors.New("no")},
+		{Name: name("alarm", "g"), State: preflight.Present, Owner: "acme/iris"},
+		{Name: name("alarm", "h"), State: preflight.Present, Owner: "acme/iris"},
+	})
+	var told []string
+	for _, f := range got {
+		require.NotEmpty(t, f.Hint)
+		told = append(told, f.Message)
+	}
+	require.Equal(t, []string{
+		"IAM role a, alarm e, alarm g and 1 more are there already: by the tags they are this pipeline's own, but this backend's stack does not have that",
+		"IAM role b is there already: by the tags it is of the pipeline globex/iris",
+		"log group c is there already: it is no pipeline's, by the tags",
+		"SQS queue d is there already: nobody knows whose, for who deploys may not read the tags",
+	}, told)
+	require.Equal(t, []string{"IAM role a", "alarm e", "alarm g", "alarm h"}, got[0].Names)
+	require.Contains(t, got[0].Hint, "--backend")
 }
 
 // What is ignored is still told, and stops nothing.

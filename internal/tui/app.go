@@ -333,7 +333,10 @@ func (a *App) launchMoved(l *ui.Launch) tea.Cmd {
 	if !l.Done() {
 		return cmd
 	}
-	t := l.Summary()
+	t, told := l.Told()
+	if !told {
+		return tea.Batch(cmd, a.leaveIfDone())
+	}
 	a.notes = append(a.notes, t.Text)
 	return tea.Batch(cmd, a.toast(t), a.leaveIfDone())
 }

@@ -275,7 +275,11 @@ func (a *App) stop() tea.Cmd {
 		text += ui.GoOn(rollouts)
 		what = append(what, text)
 	}
-	for _, l := range launches {
+	for i, l := range launches {
+		if i == shownLaunches && len(launches) > i+1 {
+			what = append(what, fmt.Sprintf("And %d more batches.", len(launches)-i))
+			break
+		}
 		what = append(what, fmt.Sprintf("Batch %s of %s: %s of %s executions were started. Cut off, it goes on if it is started again with the same name and file.",
 			render.Line(l.Name, 30), render.Line(l.ID.String(), 0), render.Number(int64(l.Dealt())), render.Number(int64(l.Total))))
 	}
@@ -302,6 +306,9 @@ func (a *App) stop() tea.Cmd {
 	}, last...)...)
 	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing, choices...)})
 }
+
+// shownLaunches bounds the batches that a question tells of one by one.
+const shownLaunches = 4
 
 // turns are the rollouts of all running operations that can be turned back.
 func (a *App) turns() []ui.Turn {

@@ -246,6 +246,9 @@ func (c *call) listBuckets() error {
 			return errInvalid("max-buckets", m, "Argument max-buckets must be an integer between 1 and 10000")
 		}
 		limit = n
+	} else if c.s.Limits.Limit(c.req.Scope, limits.S3Buckets) > limit {
+		// The words are ours. (AmazonS3/latest/API/API_ListBuckets.html)
+		return errInvalid("max-buckets", m, "Accounts with a quota of more than 10,000 buckets have to list them in pages")
 	}
 	after, err := listPlace(c.q.Get("continuation-token"))
 	if err != nil {

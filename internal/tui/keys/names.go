@@ -133,6 +133,7 @@ func byName() map[string]*Binding {
 		"right":          &Right,
 		"rollback-to":    &RollbackTo,
 		"run-again":      &RunAgain,
+		"run-folder":     &RunFolder,
 		"run-one":        &RunOne,
 		"save":           &Save,
 		"save-spec":      &SaveSpec,

@@ -41,6 +41,8 @@ type Launch struct {
 	Err error
 
 	launch *executions.Launch
+	// with are those that were started as one with it, itself among them; nil if none were.
+	with []*Launch
 }
 
 // MaxLaunchErrs bounds how many errors of a batch are kept; the rest is counted.
@@ -148,6 +150,40 @@ func (x *Launch) apply(e executions.LaunchEvent) {
 	default:
 		x.Result.Started++
 	}
+}
+
+// Together has launches of several pipelines be one work: the end of the last one is told for
+// all.
+func Together(list []*Launch) {
+	for _, x := range list {
+		x.with = list
+	}
+}
+
+// Told is what is to be said of its end: nothing, if others of the same work go on.
+func (x *Launch) Told() (t Toast, ok bool) {
+	if len(x.with) < 2 {
+		return x.Summary(), true
+	}
+	var sum executions.LaunchResult
+	var wrong *Launch
+	for _, o := range x.with {
+		if !o.Done() {
+			return t, false
+		}
+		sum.Started, sum.Existed, sum.Failed = sum.Started+o.Result.Started, sum.Existed+o.Result.Existed, sum.Failed+o.Result.Failed
+		if o.Err != nil && wrong == nil {
+			wrong = o
+		}
+	}
+	t.Text = fmt.Sprintf("batch %s of %d pipelines: %d started, %d were there already", x.Name, len(x.with), sum.Started, sum.Existed)
+	if sum.Failed > 0 {
+		t.Text, t.Bad = fmt.Sprintf("%s, %d could not be started; e on a pipeline's executions tells why", t.Text, sum.Failed), true
+	}
+	if wrong != nil {
+		t.Text, t.Bad = fmt.Sprintf("%s; %s: %s", t.Text, wrong.ID, wrong.Err.Error()), true
+	}
+	return t, true
 }
 
 // Done tells whether it has ended.

@@ -201,7 +201,7 @@ func (p *Page) historyWhy() string {
 		return "AWS keeps no history of express executions: their events are in the log group of the state machine only, if logging is on. Input, output and error are kept (tab 4)."
 	case p.watchErr != nil:
 		return explain(p.watchErr)
-	case p.watching && len(p.events) == 0:
+	case p.machine == nil, p.watching && len(p.events) == 0:
 		return "reading the history"
 	}
 	return ""

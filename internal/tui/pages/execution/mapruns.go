@@ -542,6 +542,8 @@ func (r *mapRuns) emptyText(x *mapRun) string {
 		return "the items are being read; counts come a little later"
 	case r.listing == listGroups && x.progress.MapRun.Children.Unsuccessful() == 0:
 		return "no child has failed; what a child made of an item that failed is in its output"
+	case r.listing == listGroups && !x.failures.Known, r.listing != listGroups && !x.children[r.listing].Known:
+		return "reading"
 	}
 	return "none"
 }

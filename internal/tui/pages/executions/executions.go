@@ -177,7 +177,7 @@ func (p *Panel) load(whole bool) tea.Cmd {
 			return page{}, err
 		}
 		list, err := client.List(ctx, in)
-		return page{whole, list, q.limit}, err
+		return page{whole, list, q}, err
 	})
 }
 
@@ -228,7 +228,7 @@ func (p *Panel) Update(msg tea.Msg) tea.Cmd {
 type page struct {
 	whole bool
 	list  []executions.Execution
-	limit int
+	of    query
 }
 
 // beat looks at the newest page when it is time.
@@ -335,7 +335,7 @@ func (p *Panel) gotList() {
 	m := p.look.Value
 	own := p.notListed(m.list)
 	if m.whole {
-		p.more = len(m.list) >= m.limit
+		p.more = len(m.list) >= m.of.limit
 		p.list = slices.Concat(own, m.list)
 	} else {
 		p.list = slices.Concat(own, merge(m.list, p.list))
@@ -408,11 +408,17 @@ func (p *Panel) View(width, height int) string {
 	return widget.Box(widget.Lines(append(out, foot...)...), width, height)
 }
 
+// answered tells that the newest answer is for the query as it is now.
+func (p *Panel) answered() bool {
+	q := &p.look.Value.of
+	return p.look.Known && q.since == p.query.since && q.name == p.query.name && slices.Equal(q.statuses, p.query.statuses)
+}
+
 func (p *Panel) emptyText() string {
 	switch {
-	case p.err() != nil && p.machine == nil:
+	case p.err() != nil && !p.answered():
 		return explain(p.err())
-	case p.loading() && p.look.At.IsZero():
+	case !p.answered():
 		return "reading the executions"
 	case p.query.filtered():
 		return "no execution is like that; 0 shows all"

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,13 @@ func (p *Page) Keys() keys.Map {
 		busy = "something is being done: esc stops it"
 	}
 	write := first(p.Env.ReadOnly(), busy)
+	start := p.Env.ReadOnly()
+	if start == "" && p.work != nil {
+		start = busy
+	}
+	if start == "" && p.starting() {
+		start = "executions are being started"
+	}
 	alone := none
 	if none == "" && p.grouped() {
 		alone = "a group is selected: enter shows its executions"
@@ -110,7 +118,8 @@ func (p *Page) Keys() keys.Map {
 		{Title: "Executions", Bindings: []keys.Binding{
 			open, keys.Alike.As(p.listLine(true)), keys.OnlyFailed.As(p.listLine(false)),
 			keys.StopMarked.Unless(write).As(p.manyLine("stop")), keys.RedriveAll.Unless(write).As(p.manyLine("redrive")),
-			keys.ExportMarked.Unless(busy).As(p.manyLine("export", "--out", "FOLDER")), keys.Copy.Unless(alone),
+			keys.ExportMarked.Unless(busy).As(p.manyLine("export", "--out", "FOLDER")),
+			keys.RunFolder.Unless(start).As(func() string { return p.Env.CommandLine("run", "--inputs", cmp.Or(p.place, "FOLDER")) }), keys.Copy.Unless(alone),
 		}},
 		{Title: "Which", Bindings: []keys.Binding{
 			keys.ByPipeline, keys.ByStatus, keys.BySince, keys.ByError, keys.ByInput, keys.ByName, keys.AllOfThem, keys.MoreOfThem.Unless(older),
@@ -373,6 +382,8 @@ func (p *Page) act(m tea.KeyMsg) (tea.Cmd, bool) {
 		return p.askRedrive(), true
 	case keys.ExportMarked.Is(m):
 		return p.askExport(), true
+	case keys.RunFolder.Is(m):
+		return p.askFolder(cmp.Or(p.place, "inputs")), true
 	case keys.Copy.Is(m):
 		if x := p.selected(); x != nil {
 			return ui.Send(ui.Copy{Text: x.ARN, What: "the ARN"}), true
@@ -565,7 +576,7 @@ func (p *Page) acted(msg tea.Msg) tea.Cmd {
 	case exportedMsg:
 		return p.exported(m)
 	}
-	return nil
+	return p.launched(msg)
 }
 
 // did tells what has become of what was done with many.
@@ -629,21 +640,21 @@ func (p *Page) exported(m exportedMsg) tea.Cmd {
 	case m.err != nil:
 		return ui.Send(ui.Toast{Text: text + "; " + wroteSome, Bad: true})
 	case len(m.done.Files) > 0:
-		return p.ask(dialog.NewReader(p.th, "Inputs", "the commands", p.runs(m.done)))
+		p.place = m.out
+		return p.ask(dialog.NewReader(p.th, "Inputs", "the command", p.runs(m)))
 	}
 	return ui.Send(ui.Toast{Text: text})
 }
 
-// runs are the command lines that start executions with inputs that were exported.
-func (p *Page) runs(done *fleet.Exported) string {
-	out := []string{render.Count(done.Written, "input was", "inputs were") + " written. To start executions with them, mended where they have to be:", ""}
-	var names []string
-	for name := range done.Files {
-		names = append(names, name)
+// runs says how executions are started with inputs that were exported: by one command for all
+// pipelines, or by the key.
+func (p *Page) runs(m exportedMsg) string {
+	line := p.Env.CommandLine("run", "--inputs", m.out)
+	for name, file := range m.done.Files {
+		if file == m.out { // a file, of one pipeline
+			line = p.Env.CommandLine("run", name, "--inputs", file)
+		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		out = append(out, p.Env.CommandLine("run", name, "--inputs", done.Files[name]))
-	}
-	return strings.Join(out, "\n")
+	return render.Count(m.done.Written, "input was", "inputs were") + " written, for " + render.Count(len(m.done.Files), "pipeline", "pipelines") +
+		". To start executions with them, mended where they have to be: " + keys.RunFolder.Label(false) + " on this page, or\n\n" + line
 }

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -447,7 +448,7 @@ func TestExport(t *testing.T) {
 		x.Press("enter")
 	}
 	export("i", filepath.Join(dir, "inputs"))
-	x.Until("pipelinetui run acme/iris --inputs")
+	x.Until("pipelinetui run --inputs")
 	x.Press("esc")
 	text, err := os.ReadFile(filepath.Join(dir, "inputs", "acme.iris.dev.jsonl"))
 	require.NoError(t, err)
@@ -455,7 +456,7 @@ func TestExport(t *testing.T) {
 	export("i", filepath.Join(dir, "inputs"))
 	x.Until("Write over it?")
 	x.Press("w")
-	x.Until("pipelinetui run acme/iris --inputs")
+	x.Until("pipelinetui run --inputs")
 	x.Press("esc")
 
 	all := filepath.Join(dir, "all.jsonl")
@@ -472,6 +473,71 @@ func TestExport(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600))
 	export("e", filepath.Join(dir, "plain", "below"))
 	x.Until("cannot be written")
+}
+
+// Inputs that were exported run again over all pipelines by one key, and all of them are
+// checked before the first is started.
+func TestRunAFolder(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	many(s)
+	dir := filepath.Join(t.TempDir(), "in")
+	x := open(t, s, domain.Query{Group: true}, tuitest.Size(100, 30))
+	x.Until("causes of")
+	x.Press("b", "ctrl+u")
+	x.Type(dir)
+	x.Press("enter")
+	x.Until("is no folder")
+	x.Press("esc", "w", "i", "ctrl+u")
+	x.Type(dir)
+	x.Press("enter")
+	x.Until("6 inputs were written, for 2 pipelines")
+	x.Press("esc")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "acme.nobody.dev.jsonl"), []byte("{}\n[\n"), 0o600))
+	x.Press("b", "enter") // the folder is the one that was written
+	x.Until("acme.nobody.dev.jsonl:2")
+	require.Zero(t, s.API.Calls("StartExecution"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "acme.nobody.dev.jsonl")))
+	x.Press("esc", "b", "enter")
+	x.Until("Start 6 executions of 2 pipelines")
+	x.Golden("run-a-folder")
+	x.Press("ctrl+u")
+	x.Type("mended")
+	x.Press("enter")
+	x.Until("batch mended of 2 pipelines: 6 started, 0 were there already")
+	require.Equal(t, 6, s.API.Calls("StartExecution"))
+	x.Press("b", "enter")
+	x.Until("Start 6 executions of 2 pipelines")
+}
+
+// As long as it is not known for what is asked now, the page does not say that there is none.
+func TestNothingIsSaidTooEarly(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	s.FleetFunc = func(context.Context, domain.Choice, domain.Far) (*domain.Found, error) {
+		return &domain.Found{Asked: 2}, nil
+	}
+	x := open(t, s, domain.Query{Failed: true}, tuitest.Size(100, 20))
+	x.Until("nothing has failed")
+	answer := make(chan []domain.Notice)
+	s.FleetFunc = func(ctx context.Context, _ domain.Choice, _ domain.Far) (*domain.Found, error) {
+		select {
+		case n := <-answer:
+			return &domain.Found{Asked: 2, Notices: n}, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	x.Hit("F")
+	x.UntilGone("nothing has failed")
+	require.NotContains(t, x.Screen(), "no executions yet")
+	answer <- nil
+	x.Until("no executions yet")
+	x.Hit("F")
+	x.UntilGone("no executions yet")
+	answer <- []domain.Notice{{Pipeline: "acme/iris", Err: errors.New("denied")}}
+	x.Until("1 pipeline could not")
+	require.NotContains(t, x.Screen(), "nothing has failed")
 }
 
 // A pipeline that cannot be asked is told, and the others are shown.

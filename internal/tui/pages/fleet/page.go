@@ -52,6 +52,10 @@ type Page struct {
 	// far says how far what is read is, work what is done with many.
 	far  *progress
 	work *work
+	// begun are the launches of this page that were begun last, place where inputs were
+	// written to last.
+	begun []*ui.Launch
+	place string
 }
 
 // found is an answer and the question that it is for.
@@ -114,7 +118,7 @@ func (p *Page) Age() time.Time { return p.look.At }
 
 // Pace implements ui.Page: a spinner turns as long as something is read or done.
 func (p *Page) Pace() ui.Pace {
-	if p.look.Asking() || p.work != nil {
+	if p.look.Asking() || p.work != nil || p.starting() {
 		return ui.Spinning
 	}
 	return ui.Beating
@@ -140,6 +144,11 @@ func (p *Page) Unsaved() string {
 		return ""
 	}
 	return "what is not done yet of: " + p.work.title
+}
+
+// answered tells that what was found is for the query as it is now.
+func (p *Page) answered() bool {
+	return p.look.Known && slices.Equal(p.query.Args(), p.look.Value.query.Args())
 }
 
 // choice is what the query chooses now. Errors are asked for where all that is chosen has
@@ -194,6 +203,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	case ui.Hidden:
 		p.hidden = true
 		return nil
+	case ui.LaunchChanged:
+		return p.launchMoved(m.Launch)
 	case ui.Reload:
 		p.ears.ForgetDeaf(func(spec.ID) bool { return true })
 		return p.load()

@@ -171,10 +171,12 @@ func (p *Page) View(width, height int) string {
 
 func (p *Page) emptyText() string {
 	switch {
-	case p.look.Err != nil && !p.look.Known:
+	case p.look.Err != nil && !p.answered():
 		return dialog.ErrorText(p.look.Err)
-	case !p.look.Known:
+	case !p.answered():
 		return "reading the executions"
+	case len(p.look.Value.Notices) > 0:
+		return "none of those that could be asked; " + render.Count(len(p.look.Value.Notices), "pipeline", "pipelines") + " could not, or not whole"
 	case p.query.Failed:
 		return "nothing has failed; F shows everything"
 	case p.query.Since != "" || p.query.Name != "" || p.query.Batch != "" || p.query.Error != "" || p.query.Input != "" || len(p.query.Statuses) > 0:
@@ -187,9 +189,11 @@ func (p *Page) emptyText() string {
 func (p *Page) head(width int) string {
 	th := p.th
 	var parts []string
-	if p.grouped() {
+	switch {
+	case !p.look.Known: // nothing is counted yet
+	case p.grouped():
 		parts = append(parts, th.Title.Render(render.Count(len(p.groups), "cause", "causes"))+th.Muted.Render(" of "+render.Count(len(p.list), "execution", "executions")))
-	} else {
+	default:
 		for _, s := range fleet.Statuses() {
 			if n := p.counts[s]; n > 0 {
 				parts = append(parts, widget.ExecutionStyle(th, s).Render(widget.ExecutionGlyph(th, s)+" "+render.Number(int64(n))+" "+widget.ExecutionWord(s)))
@@ -223,6 +227,8 @@ func (p *Page) state(width int) string {
 	switch {
 	case p.work != nil:
 		text = busy(cmp.Or(p.work.far.String(), p.work.title) + "; esc stops it")
+	case p.starting():
+		text = busy(p.startingText())
 	case p.look.Asking():
 		text = busy(cmp.Or(p.far.String(), "reading the executions"))
 	case p.look.Err != nil && p.look.Known:
