@@ -302,6 +302,14 @@ func (s *shifting) back(ctx context.Context, why error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		why = cause // and not that a call was cut short because of it
 	}
+	kind := fault.Deployment
+	switch {
+	case !errors.Is(why, context.Canceled):
+	case s.halted != nil && !s.halted():
+		why = errEngineGone
+	default:
+		kind, why = fault.Canceled, errors.New("interrupted")
+	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), backWait)
 	defer done()
 	s.last.TurningBack = true
@@ -314,14 +322,6 @@ func (s *shifting) back(ctx context.Context, why error) error {
 	if err != nil {
 		return fault.New(fault.KindOf(err), "the rollout of %s of the %s could not be turned back (%v): %v", spec.LiveAlias, s.Of, why, err).Because(err).
 			WithHint("Both versions get calls. The next up goes on with it; `pipelinetui rollback` goes back.")
-	}
-	kind := fault.Deployment
-	switch {
-	case !errors.Is(why, context.Canceled):
-	case s.halted != nil && !s.halted():
-		why = errEngineGone
-	default:
-		kind, why = fault.Canceled, errors.New("interrupted")
 	}
 	return &turnedBackError{fault.New(kind, "the rollout of %s of the %s was turned back to version %s: %v", spec.LiveAlias, s.Of, number(s.origin), why)}
 }

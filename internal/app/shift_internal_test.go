@@ -151,7 +151,8 @@ func TestAliasIsTurnedBack(t *testing.T) {
 		},
 		"the operation is cancelled": {
 			func(r *rig, stop context.CancelCauseFunc) {
-				r.tell = func(stack.Rollout) { stop(nil) }
+				tell := r.tell
+				r.tell = func(x stack.Rollout) { stop(nil); tell(x) }
 			}, [][]executions.Route{split(20), six}, fault.Canceled, "interrupted",
 		},
 		"the engine is killed": {
@@ -187,6 +188,9 @@ func TestAliasIsTurnedBack(t *testing.T) {
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, c.want, r.at.led, name)
 		require.Equal(t, six, r.at.live, name)
+		for _, told := range r.told {
+			require.NotContains(t, told.Message, "context canceled", name)
+		}
 		stop(nil)
 	}
 }
