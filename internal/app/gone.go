@@ -11,6 +11,37 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
+// lookAgain makes an up or a preview of a pipeline that was destroyed in part read the real
+// state first. What such a destroy was at when it was cancelled goes on in AWS, and the state
+// says that it is there: an update would leave it to that. An endpoint is waited for, too.
+func (a *App) lookAgain(ctx context.Context, e *stack.Engine, pipelines []*spec.Pipeline, jobs []stack.Job) {
+	for i, p := range pipelines {
+		x := Existing{ID: p.ID}
+		var err error
+		// Refreshes may have come after it.
+		if x.History, err = e.History(ctx, p.StackName(), lookBack); err != nil {
+			continue // there is none yet, or the operation itself will say what is wrong
+		}
+		if last := x.LastChange(); last == nil || last.Kind != string(stack.OperationDestroy) {
+			continue
+		}
+		if x.State, err = e.State(ctx, p.StackName()); err != nil || !x.HalfDestroyed() {
+			continue
+		}
+		a.opts.Note("%s: the last destroy did not get to its end: reading the real state first", p.ID)
+		jobs[i].Refresh = true
+		if jobs[i].Recovery != nil {
+			jobs[i].Recovery.Unsure = func(typ string) bool {
+				kind, ok := kinds.Of(typ)
+				return ok && kind.Rest == kinds.InService
+			}
+		}
+	}
+}
+
+// lookBack is how many updates of a pipeline are looked at for the last that changed it.
+const lookBack = 10
+
 // refreshGone makes an up or a preview read the real state first where the sandbox
 // no longer has what the stack records: it was reset, and the stacks, which lie
 // elsewhere, know nothing of it. Without that an update would find nothing to do.

@@ -176,6 +176,7 @@ func (a *App) Prepare(ctx context.Context, req Request) (*Prepared, error) {
 		return nil, err
 	}
 	if req.Operation == stack.OperationUp || req.Operation == stack.OperationPreview {
+		a.lookAgain(ctx, e, req.Pipelines, jobs)
 		a.refreshGone(ctx, t, e, req.Pipelines, jobs)
 	}
 	o.notices = objects.notices(req.Pipelines)
@@ -335,14 +336,23 @@ func (a *App) operateOne(ctx context.Context, o *Operation, t *Target, req Reque
 		if back, to := trial.wayBack(); back != nil {
 			back.Env = env
 			res, _, err = a.attempt(ctx, o, t, op, to, *back, said, false, trial)
-			return res, err
+			return res, a.withoutSandbox(t, err)
 		}
 		if !again {
-			return res, err
+			return res, a.withoutSandbox(t, err)
 		}
 		job.Expect = ""                                        // the stack has changed: by us
 		_ = clock.Sleep(o.live, a.opts.Clock, propagationWait) // cut short: the next attempt sees it
 	}
+}
+
+// withoutSandbox gives the way out of an operation under which the sandbox has ended.
+func (a *App) withoutSandbox(t *Target, err error) error {
+	if err == nil || !t.embedded || fault.KindOf(err) != fault.Deployment || a.alive(t) {
+		return err
+	}
+	return fault.New(fault.Deployment, "%v", err).Because(err).
+		WithHint("The sandbox has ended meanwhile. Run the same command again: it starts it, and finishes what was cut off.")
 }
 
 // stillThere is the target of an operation at the time when its next pipeline begins: a

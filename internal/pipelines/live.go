@@ -228,7 +228,7 @@ func Look(ctx context.Context, world World, p *Pipeline, ask Question, now time.
 // goneWith is an error about what is not there, of a pipeline that was destroyed in part:
 // nobody is to make that anew.
 func (p *Pipeline) goneWith(err error) error {
-	if fault.KindOf(err) != fault.NotFound || !p.halfDestroyed() {
+	if fault.KindOf(err) != fault.NotFound || !p.HalfDestroyed() {
 		return err
 	}
 	return fault.New(fault.NotFound, "%v", err).Because(err).

@@ -162,15 +162,15 @@ func (p *Pipeline) ended(last stack.Update) (Status, error) {
 	case stack.ResultInterrupted:
 		return Incomplete, why("was cut off")
 	}
-	if p.halfDestroyed() { // elsewhere, and cancelled: the backend does not tell
+	if p.HalfDestroyed() { // elsewhere, and cancelled: the backend does not tell
 		return Incomplete, why("did not get to its end")
 	}
 	return Ready, nil
 }
 
-// halfDestroyed tells whether the last that was done to the pipeline was to delete it, and
+// HalfDestroyed tells whether the last that was done to the pipeline was to delete it, and
 // something is left.
-func (p *Pipeline) halfDestroyed() bool {
+func (p *Pipeline) HalfDestroyed() bool {
 	last := p.LastChange()
 	return last != nil && last.Kind == "destroy" && p.State != nil && len(p.State.Resources) > 0
 }

@@ -114,6 +114,9 @@ type Recovery struct {
 	//
 	// tell is for what it waits for: its event becomes one of the operation's.
 	Settle func(ctx context.Context, op PendingOperation, tell func(Event)) (id string, err error)
+	// Unsure, if not nil, names the types whose resources are dealt with so although nothing
+	// says that they were cut off: what was being deleted when a destroy was cancelled.
+	Unsure func(typ string) bool
 }
 
 // Operation is what a Run does.

@@ -210,6 +210,8 @@ func (r *Run) classify(err error) error {
 		}
 	case canceled && !out.ran:
 		return canceledBefore(op, cause)
+	case canceled && !r.records():
+		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause, Hint: "It only looked: nothing was changed."}
 	case canceled:
 		return &fault.Error{Kind: fault.Canceled, Op: op, Msg: "canceled", Err: cause, Hint: "What was in flight is recorded: run the same command again to finish."}
 	case errors.As(err, &own):

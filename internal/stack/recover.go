@@ -124,6 +124,9 @@ func (r *Run) settle() error {
 		return changedMeanwhile(r.job.Stack)
 	}
 	pending, half := pendingOf(dep), halfDone(dep)
+	if repairs {
+		half = append(half, unsure(dep, r.job.Recovery.Unsure)...)
+	}
 	if !repairs || len(pending)+len(half) == 0 {
 		return nil
 	}
@@ -170,6 +173,20 @@ func halfDone(dep *apitype.DeploymentV3) []PendingOperation {
 	return out
 }
 
+// unsure are resources of which the state may say more than is so. What was done to them last
+// is not known: they have no kind.
+func unsure(dep *apitype.DeploymentV3, is func(typ string) bool) []PendingOperation {
+	var out []PendingOperation
+	for i := range dep.Resources {
+		if r := &dep.Resources[i]; is != nil && is(string(r.Type)) && len(r.InitErrors) == 0 && !isDoubtful(r) && !r.Delete {
+			out = append(out, PendingOperation{
+				URN: string(r.URN), Type: string(r.Type), Name: nameOf(string(r.URN)), ID: string(r.ID), Inputs: plainMap(r.Inputs, false),
+			})
+		}
+	}
+	return out
+}
+
 // repair settles every pending operation, and what is half done, and makes the
 // state tell what is there.
 func (r *Run) repair(pending, half []PendingOperation) error {
@@ -205,12 +222,15 @@ func (r *Run) repair(pending, half []PendingOperation) error {
 	}
 	// Not before the lock was had, by which a backend without files tells that somebody works.
 	for _, op := range cut {
+		if op.Kind == "" {
+			continue // nobody says that it was
+		}
 		r.warn("%s was cut off while %s: looking what became of it", op.Name, op.Kind)
 	}
 	for _, op := range half {
 		targets = append(targets, op.URN)
 	}
-	r.result.Recovered = slices.Concat(pending, half)
+	r.result.Recovered = slices.DeleteFunc(slices.Concat(pending, half), func(op PendingOperation) bool { return op.Kind == "" })
 	return r.engine.look(r.setup, r.place, targets)
 }
 
