@@ -94,6 +94,8 @@ type openDialog struct {
 	from *ui.Host
 	// deaf is until when keys are ignored.
 	deaf time.Time
+	// atWork says that it is about what runs, and of no use when that has ended.
+	atWork bool
 }
 
 type toast struct {
@@ -203,6 +205,7 @@ func (a *App) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 		return a, tea.Quit
 	}
 	cmd = a.update(msg)
+	a.dropPast()
 	return a, tea.Batch(cmd, a.open(), a.animate())
 }
 

@@ -303,6 +303,23 @@ func TestLeavingWhileAnOperationRuns(t *testing.T) {
 	}
 }
 
+// The operation ends while it is asked what shall become of it: the question is over.
+func TestTheQuestionEndsWithTheOperation(t *testing.T) {
+	t.Parallel()
+	source := datatest.New(t)
+	source.HoldAfter = 5
+	s, p := shell(t, source)
+	operation(p, stack.OperationUp, datatest.Iris)
+	s.Press("u")
+	s.Until("1 operation")
+	s.Press("ctrl+c")
+	s.Until("keep working")
+	source.Release()
+	s.UntilGone("keep working")
+	require.True(t, p.Env.Jobs.All()[0].Done())
+	require.False(t, s.Quit())
+}
+
 func TestTheEndOfAnOperationIsTold(t *testing.T) {
 	t.Parallel()
 	s, p := shell(t, datatest.New(t))

@@ -304,7 +304,22 @@ func (a *App) stop() tea.Cmd {
 		{Key: "c", Label: ui.Gracefully(rollouts) + ", then leave", Answer: stopCancel, Help: flight},
 		{Key: "w", Label: "leave when it is done", Answer: stopWait, Help: "What runs goes on to its end, then the program ends."},
 	}, last...)...)
-	return a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, "Leave?", text, changing, choices...)})
+	cmd := a.ask(ui.Ask{Dialog: dialog.NewChoose(&a.env.Theme, leaveTitle, text, changing, choices...)})
+	if last := len(a.dialogs) - 1; a.dialogs[last].Title() == leaveTitle {
+		a.dialogs[last].atWork = true
+	}
+	return cmd
+}
+
+const leaveTitle = "Leave?"
+
+// dropPast takes a question about what runs away when nothing does any more: its answers are
+// about something that is over.
+func (a *App) dropPast() {
+	if a.atWork() > 0 {
+		return
+	}
+	a.dialogs = slices.DeleteFunc(a.dialogs, func(d openDialog) bool { return d.atWork })
 }
 
 // shownLaunches bounds the batches that a question tells of one by one.
