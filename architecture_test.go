@@ -377,6 +377,7 @@ var insideDo = map[string]string{
 	"internal/cli/savedplan.go":        "in Do",
 	"internal/executions/inputs.go":    "each, which Check calls in Do; Items reads again what Check has read",
 	"internal/fleet/export.go":         "in Do",
+	"internal/fleet/inputs.go":         "in Do",
 	"internal/program/artifact.go":     "a model that validation has read in Do",
 	"internal/program/code.go":         "a folder that validation has read in Do",
 	"internal/program/copy.go":         "files that validation has read in Do",

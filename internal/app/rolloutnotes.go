@@ -83,6 +83,9 @@ const endpointPoll = 5 * time.Second
 // number of all of them is returned.
 func (a *App) awaitRollout(o *Operation, p *spec.Pipeline, said int) (int, error) {
 	ctx := o.begins
+	if e, err := a.Engine(ctx); err == nil && slices.ContainsFunc(e.HeldBy(ctx, p.StackName())[p.StackName()], func(l stack.Lock) bool { return !l.Stale }) {
+		return said, nil // whoever holds the stack is at it: the operation says so, and is refused
+	}
 	name := a.endpointName(ctx, p)
 	if name == "" {
 		return said, nil

@@ -40,7 +40,7 @@ func (l listener) Do(r *http.Request) (*http.Response, error) {
 // heard is the body of an answer. It has one reader, as bodies have.
 type heard struct {
 	body    io.ReadCloser
-	ctx     context.Context //nolint:containedctx // the request's, whose answer it is
+	ctx     context.Context // the request's, whose answer it is
 	cancel  context.CancelCauseFunc
 	silence time.Duration
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -83,9 +82,6 @@ func (o *resultsGetOptions) formOf() (results.Format, error) {
 	return "", wrongFlag("format", o.format, "%q is not known", o.format).WithHint("Use jsonl, csv or parquet.")
 }
 
-// getMemory is how much memory the writing of predictions takes before more of it is collected.
-const getMemory = 76 << 20
-
 func runResultsGet(ctx context.Context, deps *Deps, o *resultsGetOptions) error {
 	form, err := o.formOf()
 	if err != nil {
@@ -109,8 +105,6 @@ func runResultsGet(ctx context.Context, deps *Deps, o *resultsGetOptions) error 
 	if err != nil {
 		return err
 	}
-	// What waits for its result is held once, not twice until it is collected.
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(getMemory))
 	if o.link {
 		return f.links(ctx, deps, o.expires)
 	}

@@ -140,8 +140,8 @@ func runExecution(ctx context.Context, deps *Deps, o *runOptions) error {
 	var estimate *costs.Use
 	if o.inputFile != "" {
 		items, known := itemsIn(ctx, o.inputFile)
-		if known {
-			estimate = batchCosts(ctx, deps, m, render.Number(items)+" items", 1, items)
+		if known && items > 0 { // an empty file is refused below
+			estimate = batchCosts(ctx, deps, m, render.Count(int(items), "item", "items"), 1, items)
 		}
 		if set, err = uploadInput(ctx, deps, o, m); err != nil {
 			return err

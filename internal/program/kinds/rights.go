@@ -206,8 +206,7 @@ func rights() map[string]Rights {
 		},
 	}
 	version := machine
-	// A version that an execution may go on with stays.
-	version.Make, version.Read, version.Delete = []string{"states:PublishStateMachineVersion"}, []string{"states:ListStateMachineVersions", "states:ListExecutions"},
+	version.Make, version.Read, version.Delete = []string{"states:PublishStateMachineVersion"}, []string{"states:ListStateMachineVersions"},
 		[]string{"states:DeleteStateMachineVersion"}
 	alias := machine
 	alias.Make, alias.Read, alias.Change, alias.Delete = []string{"states:CreateStateMachineAlias"}, []string{"states:DescribeStateMachineAlias"},
