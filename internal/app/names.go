@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"golang.org/x/sync/errgroup"
@@ -150,6 +152,8 @@ func (s *settler) seen(ctx context.Context, n preflight.Name, alarms func() (map
 		var all map[string]bool
 		all, err = alarms()
 		is = all[n.Name]
+	case kinds.KeyAlias: // who may use the pipelines' keys only may not ask for the key of an alias that there is not
+		is, err = aliasThere(ctx, s.cfg, n.Name)
 	case kinds.Bucket: // names of buckets are those of all accounts
 		_, err = artifacts.Client(s.cfg).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &n.Name})
 		there, err = state(err, goneCodes...)
@@ -175,6 +179,21 @@ func (s *settler) seen(ctx context.Context, n preflight.Name, alarms func() (map
 var goneCodes = []string{
 	"NoSuchEntity", "NoSuchBucket", "NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException", "StateMachineDoesNotExist",
 	notFoundInSageMaker,
+}
+
+// aliasThere tells whether there is an alias of a key. (kms/latest/APIReference/API_ListAliases.html)
+func aliasThere(ctx context.Context, cfg aws.Config, name string) (bool, error) {
+	pages := kms.NewListAliasesPaginator(kms.NewFromConfig(cfg), &kms.ListAliasesInput{Limit: aws.Int32(100)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(page.Aliases, func(a kmstypes.AliasListEntry) bool { return aws.ToString(a.AliasName) == name }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // ownerIn is the pipeline that tags name.

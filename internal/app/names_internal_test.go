@@ -4,10 +4,16 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/preflight"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/iamtest"
+	sandboxkms "github.com/pipelinetui/pipelinetui/internal/sandbox/kms"
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 )
 
@@ -51,4 +57,34 @@ func TestNamesThatAStackDoesNotHave(t *testing.T) {
 	require.Equal(t, "acme/iris", ownerIn(map[string]string{"pipelinetui:stack": "acme.iris.dev"}))
 	require.Equal(t, "something", ownerIn(map[string]string{"pipelinetui:stack": "something"}))
 	require.Empty(t, ownerIn(nil))
+}
+
+// Who may use keys of the pipelines alone, by their tags, sees that there is no alias of a name,
+// and of one that is somebody else's that it is there.
+func TestAliasesOfKeysByWhoMayDoLittle(t *testing.T) {
+	t.Parallel()
+	w := iamtest.New(t)
+	svc, err := sandboxkms.New(sandboxkms.Config{DB: w.DB, Clock: w.Clock})
+	require.NoError(t, err)
+	svc.Register(w.Router)
+	admin := kms.NewFromConfig(w.Admin())
+	for alias, owner := range map[string]string{"alias/mine": "acme.iris.dev", "alias/theirs": "globex.iris.dev"} {
+		key, err := admin.CreateKey(t.Context(), &kms.CreateKeyInput{Tags: []kmstypes.Tag{{TagKey: aws.String("pipelinetui:stack"), TagValue: &owner}}})
+		require.NoError(t, err)
+		_, err = admin.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: key.KeyMetadata.KeyId})
+		require.NoError(t, err)
+	}
+	_, cfg := w.User(t, "deployer", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:ListAliases","kms:ListResourceTags"],"Resource":"*"},
+		{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/pipelinetui:stack":"acme.iris.dev"}}}]}`)
+	q := askerOf(cfg)
+	q.place.Region = iamtest.Region
+	var names []preflight.Name
+	for _, name := range []string{"alias/none", "alias/mine", "alias/theirs"} {
+		names = append(names, preflight.Name{Code: preflight.CodeNames, Type: kinds.KeyAlias, Name: name})
+	}
+	held, err := q.Held(t.Context(), names)
+	require.NoError(t, err)
+	require.Equal(t, []preflight.Held{
+		{Name: names[1], State: preflight.Present, Owner: "acme/iris"}, {Name: names[2], State: preflight.Present, Untold: true},
+	}, held)
 }
