@@ -39,6 +39,8 @@ type deployOptions struct {
 	// asking is preview --check, ignore the codes of --ignore.
 	asking bool
 	ignore []string
+	// atOnce is a rollback that waits for no rollout, whatever the revision says.
+	atOnce bool
 	// origin says where the next revision comes from, of a rollback or a promotion.
 	origin map[spec.ID]*revisions.Origin
 	fleetOptions

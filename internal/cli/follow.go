@@ -45,7 +45,7 @@ func (o *deployOptions) request(q *question) app.Request {
 		Operation: o.operation, Pipelines: q.pipelines, Parallel: o.parallel, FailFast: o.failFast,
 		Refresh: o.refresh, Keep: o.keep, Message: o.message, ClearPending: o.clear,
 		ClearDeadLocks: q.clearDead, Expect: q.expects, Settle: q.to,
-		Origin: o.origin, MaxMonthlyCost: o.maxCost, Salt: salt,
+		Origin: o.origin, AtOnce: o.atOnce, MaxMonthlyCost: o.maxCost, Salt: salt,
 		PolicyPacks: o.policies.packs, PolicyConfigs: o.policies.configs,
 		NamesAsked: true, // by checked
 	}

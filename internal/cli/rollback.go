@@ -54,7 +54,8 @@ goes back to its own newest revision that is known to be good; where there is no
 pipeline stays as it is, and counts as failed.
 
 The endpoint goes back by the rollout of that revision, or by the one that --rollout says:
-all-at-once is the quickest way away from a bad model. Aliases do not wait where an alarm
+all-at-once is the quickest way away from a bad model, and of this rollback only: the
+revision comes back with the rollout and the alarms that it had. Aliases do not wait where an alarm
 of theirs rings already.
 
 --abort is for an update that is still under way, here or on another machine: the rollout of
@@ -100,6 +101,9 @@ func runRollback(ctx context.Context, deps *Deps, o *rollbackOptions) error {
 	}
 	if err := o.check(deps); err != nil {
 		return err
+	}
+	if o.rollout == string(spec.AllAtOnce) { // of this way back only: the revision is to be exactly what it was
+		o.rollout, o.atOnce = "", true
 	}
 	f := &finder{selection: o.selection, deps: deps}
 	f.seen, o.origin = map[spec.ID]string{}, map[spec.ID]*revisions.Origin{}
