@@ -232,15 +232,15 @@ func TestCIPage(t *testing.T) {
 	}
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	pulumi, bin, home := findPulumi(t, root), programs(t, root), t.TempDir()
+	pulumi, bin, home := findPulumi(t, root), t.TempDir(), t.TempDir()
 	t.Cleanup(func() { stopSandbox(home) })
 	r := &runner{forge: &forge{pulls: `[]`}, t: t, work: t.TempDir(), jobs: jobs, ran: map[string]bool{}}
 	server, artifacts := httptest.NewServer(r.forge), t.TempDir()
 	t.Cleanup(server.Close)
 	require.NoError(t, wholefile.WriteProgram(filepath.Join(bin, "gh"), []byte(gh)))
-	r.env = append(os.Environ(),
+	r.env = append(os.Environ(), seldomGC[0]+"="+seldomGC[1],
 		"PIPELINETUI_HOME="+home, "PIPELINETUI_PULUMI="+pulumi, "PIPELINETUI_TEMPLATES="+filepath.Join(root, "e2e", "testdata", "templates"),
-		"PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "CI=true", "FORGE="+server.URL, "ARTIFACTS="+artifacts,
+		"PATH="+strings.Join([]string{bin, programs(t), os.Getenv("PATH")}, string(filepath.ListSeparator)), "CI=true", "FORGE="+server.URL, "ARTIFACTS="+artifacts,
 		"GITHUB_REPOSITORY=acme/pipelines", "GITHUB_SHA=beef", "PULL=7", "GITHUB_STEP_SUMMARY="+filepath.Join(r.work, "summary.md"),
 		"RELEASE="+server.URL, "RUNNER_TEMP="+t.TempDir(), "GITHUB_PATH="+filepath.Join(t.TempDir(), "path"),
 		"CI_API_V4_URL="+server.URL, "CI_PROJECT_ID=1", "CI_MERGE_REQUEST_IID=7", "FORGE_TOKEN=t")

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,7 +42,9 @@ func TestMain(m *testing.M) {
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set(strconv.Itoa(4 + runtime.GOMAXPROCS(0))) // a number is one
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(programsDir) // "" is nothing
+	os.Exit(code)
 }
 
 func TestScripts(t *testing.T) {
@@ -49,7 +52,7 @@ func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	pulumi := findPulumi(t, root)
-	bin := programs(t, root)
+	bin := programs(t)
 	seeds := newSeeds(bin, root, pulumi, t.TempDir())
 	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": cmdExits, "ptui": cmdPtui, "json": cmdJSON, "waitfor": cmdWaitFor, "kill9": cmdKill9, "env-from": cmdEnvFrom, "setjson": cmdSetJSON,
@@ -73,6 +76,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TEMPLATES", filepath.Join(root, "e2e", "testdata", "templates"))
 			e.Setenv("PATH", strings.Join([]string{bin, filepath.Join(root, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator)))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv(seldomGC[0], seldomGC[1])
 			e.Defer(func() { stopSandbox(home) })
 			return seeds.sow(home)
 		},
@@ -113,23 +117,41 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
-// programs returns a folder with what the scripts run. PIPELINETUI_BINARY names a
-// pipelinetui that was built for the test already: linking one takes ten seconds.
-func programs(t *testing.T, root string) string {
+// seldomGC is for programs that end within seconds: what they spend on collecting garbage, of
+// which they would have none to speak of in the end, is a sixth of what they cost.
+var seldomGC = [2]string{"GOGC", "400"}
+
+// programs returns a folder with what the scripts run, which is built once and written to by
+// nobody else. PIPELINETUI_BINARY names a pipelinetui that was built for the test already:
+// linking one takes ten seconds.
+func programs(t *testing.T) string {
 	t.Helper()
-	bin := t.TempDir()
+	bin, err := builtPrograms()
+	require.NoError(t, err)
+	return bin
+}
+
+// programsDir is what TestMain takes away.
+var programsDir string
+
+var builtPrograms = sync.OnceValues(func() (bin string, err error) {
+	if bin, err = os.MkdirTemp("", "pipelinetui-e2e-*"); err != nil {
+		return "", err
+	}
+	programsDir = bin
 	packages := []string{"./examples/iris-batch/verify"}
 	if made := os.Getenv("PIPELINETUI_BINARY"); made == "" {
 		packages = append(packages, "./cmd/pipelinetui")
-	} else {
-		require.NoError(t, copyFile(made, filepath.Join(bin, "pipelinetui")), "PIPELINETUI_BINARY")
+	} else if err := copyFile(made, filepath.Join(bin, "pipelinetui")); err != nil {
+		return "", fmt.Errorf("PIPELINETUI_BINARY: %w", err)
 	}
-	build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-ldflags=-s -w", "-o", bin + string(filepath.Separator)}, packages...)...)
-	build.Dir = root
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return bin
-}
+	build := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", bin + string(filepath.Separator)}, packages...)...)
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return bin, nil
+})
 
 // copyFile copies a program: one that is built again while tests run stays as it was.
 func copyFile(from, to string) error {

@@ -182,7 +182,7 @@ func TestTenFaultsOfAnAccountAreNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	w := plant(t, programs(t, root), findPulumi(t, root))
+	w := plant(t, programs(t), findPulumi(t, root))
 	found, took := w.check(t)
 	t.Logf("%d pipelines were checked in %s", plantedPipelines, took.Round(10*time.Millisecond))
 	named := map[string][]string{}

@@ -43,7 +43,7 @@ func (s *seeds) grow(name string, commands ...[]string) (string, error) {
 	home := filepath.Join(s.dir, name)
 	for _, a := range commands {
 		cmd := exec.Command(filepath.Join(s.bin, "pipelinetui"), a...)
-		cmd.Env = append(os.Environ(), "PIPELINETUI_HOME="+home, "PIPELINETUI_PULUMI="+s.pulumi, "PIPELINETUI_SANDBOX_ENDPOINT_DELAY=50ms", "NO_COLOR=1")
+		cmd.Env = append(os.Environ(), "PIPELINETUI_HOME="+home, "PIPELINETUI_PULUMI="+s.pulumi, "PIPELINETUI_SANDBOX_ENDPOINT_DELAY=50ms", "NO_COLOR=1", seldomGC[0]+"="+seldomGC[1])
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", &seedError{name, string(out), err}
 		}

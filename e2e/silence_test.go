@@ -146,7 +146,7 @@ func TestNothingIsSentAnywhere(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	e := listenTo(t, programs(t, root), findPulumi(t, root))
+	e := listenTo(t, programs(t), findPulumi(t, root))
 	dir := filepath.Join(e.home, "sandbox")
 	daemon := e.command(t, nil, "sandbox", "start") // strace stays with it
 	require.NoError(t, daemon.Start())
