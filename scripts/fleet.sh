@@ -11,8 +11,7 @@ EXECUTIONS=${EXECUTIONS:-640}
 work=$(mktemp -d)
 PIPELINETUI_HOME=$work/home
 export PIPELINETUI_HOME
-# The sandbox's endpoints are ready at once: minutes of waiting show nothing here.
-export PIPELINETUI_SANDBOX_ENDPOINT_DELAY=${PIPELINETUI_SANDBOX_ENDPOINT_DELAY:-50ms}
+export PIPELINETUI_TEMPLATES=$work/templates
 export PIPELINETUI_PULUMI=${PIPELINETUI_PULUMI:-$PWD/bin/pulumi}
 ptui=bin/pipelinetui
 say() { printf '\n%s  %s\n' "$(date +%T)" "$*"; }

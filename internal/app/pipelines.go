@@ -373,5 +373,19 @@ func (a *App) batchesOf(id spec.ID) string {
 }
 
 // forgetBatches takes away what is known of the batches of a pipeline that is no more: the next
-// one of its name has started none of them.
-func (a *App) forgetBatches(id spec.ID) error { return os.RemoveAll(a.batchesOf(id)) }
+// one of its name has started none of them. With them goes why its executions ended.
+func (a *App) forgetBatches(id spec.ID) error {
+	if dir := a.EndsDir(); dir != "" {
+		_ = os.Remove(filepath.Join(dir, id.StackName()+".jsonl")) // nothing of it is believed of others
+	}
+	return os.RemoveAll(a.batchesOf(id))
+}
+
+// EndsDir is the folder of what was read of executions that ended badly; "" without a home.
+func (a *App) EndsDir() string {
+	home := a.opts.Settings.Paths.Home
+	if home == "" {
+		return ""
+	}
+	return filepath.Join(home, "ends")
+}

@@ -34,7 +34,7 @@ func newExecutionsList(deps *Deps, do action[executionsListOptions]) *cobra.Comm
 		Aliases: []string{"ls"},
 		Short:   "list executions, the newest first",
 		Long: `Lists executions of one pipeline, or of several ('acme/*', --all) as one list. --failed,
---error and --group ask for the errors too, which costs a call for each execution; --input
+--error and --group ask for the errors too, which costs a call for each execution, once; --input
 asks for the inputs. With --group executions that failed alike, whatever the numbers, ids
 and quoted values in their causes, are one row: how many, since when, and whose; all that
 are chosen are counted unless --limit is given. Of a cause that is nothing but a quoted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -82,6 +83,9 @@ func (o *resultsGetOptions) formOf() (results.Format, error) {
 	return "", wrongFlag("format", o.format, "%q is not known", o.format).WithHint("Use jsonl, csv or parquet.")
 }
 
+// getMemory is how much memory the writing of predictions takes before more of it is collected.
+const getMemory = 76 << 20
+
 func runResultsGet(ctx context.Context, deps *Deps, o *resultsGetOptions) error {
 	form, err := o.formOf()
 	if err != nil {
@@ -105,6 +109,8 @@ func runResultsGet(ctx context.Context, deps *Deps, o *resultsGetOptions) error 
 	if err != nil {
 		return err
 	}
+	// What waits for its result is held once, not twice until it is collected.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(getMemory))
 	if o.link {
 		return f.links(ctx, deps, o.expires)
 	}

@@ -31,6 +31,9 @@ type World interface {
 	Existing(ctx context.Context, patterns, labels []string) ([]pipelines.Pipeline, error)
 	// Executions is the client for a region and a role.
 	Executions(ctx context.Context, region, role string) (*executions.Client, error)
+	// EndsDir is the folder in which it is kept why executions ended as they did; "" keeps
+	// nothing.
+	EndsDir() string
 }
 
 // Far is told how far long work is. It is called by one goroutine at a time, often, and
@@ -68,6 +71,8 @@ type Found struct {
 	Pipelines []pipelines.Pipeline
 	// Notices are by pipeline.
 	Notices []Notice
+
+	memory memory
 }
 
 // Unasked is the error of what could not be asked, nil if all was: what was found is not all
@@ -98,7 +103,7 @@ func Gather(ctx context.Context, w World, c Choice, far Far) (*Found, error) {
 	if len(known) == 0 {
 		return nil, fault.New(fault.NotFound, "no pipeline matches").WithHint("Run `pipelinetui list` to see what there is.")
 	}
-	f := &Found{Asked: len(known), Pipelines: known}
+	f := &Found{Asked: len(known), Pipelines: known, memory: memory{w.EndsDir()}}
 	var mu sync.Mutex
 	listed := 0
 	in.Passed = func(n int) {
@@ -140,7 +145,8 @@ func Gather(ctx context.Context, w World, c Choice, far Far) (*Found, error) {
 	if c.Described || match != nil {
 		left := f.List
 		if c.Input == "" { // an input is not kept
-			left = f.recall(ctx, c.Had, match)
+			left = recall(ctx, f.List, c.Had, match)
+			left = recall(ctx, left, f.memory.of(left), match)
 		}
 		if err := f.describe(ctx, left, match, far); err != nil {
 			return nil, err
@@ -205,16 +211,16 @@ func (f *Found) newest(n int) time.Time {
 	return f.List[n-1].Start
 }
 
-// recall takes the errors of executions of the list from an earlier answer, as far as they
+// recall takes the errors of executions of a list from an earlier answer, as far as they
 // ended then as they have now, and returns the others.
-func (f *Found) recall(ctx context.Context, had []*Execution, match matcher) (left []*Execution) {
+func recall(ctx context.Context, list, had []*Execution, match matcher) (left []*Execution) {
 	known := make(map[string]*Execution, len(had))
 	for _, x := range had {
 		if x.looked && x.Status.Terminal() {
 			known[x.ARN] = x
 		}
 	}
-	for _, x := range f.List {
+	for _, x := range list {
 		was := known[x.ARN]
 		if was == nil || was.Status != x.Status || was.Redrives != x.Redrives || !was.Stop.Equal(x.Stop) {
 			left = append(left, x)
@@ -263,7 +269,7 @@ func executionsOf(ctx context.Context, w World, x *pipelines.Pipeline, in execut
 // Describe asks for the errors of executions of the list. The error is that of ctx alone:
 // those that AWS does not tell of are a notice of their pipeline.
 func (f *Found) Describe(ctx context.Context, list []*Execution, far Far) error {
-	return f.describe(ctx, list, nil, far)
+	return f.describe(ctx, recall(ctx, list, f.memory.of(list), nil), nil, far)
 }
 
 // describe asks for the errors and inputs of executions, and notes which ones match. An
@@ -300,6 +306,7 @@ func (f *Found) describe(ctx context.Context, list []*Execution, match matcher, 
 		})
 	}
 	_ = g.Wait() // none returns an error
+	f.memory.keep(list)
 	if err := ctx.Err(); err != nil {
 		return fault.New(fault.Canceled, "stopped while executions were looked at").Because(err)
 	}

@@ -29,9 +29,11 @@ type halfKnown struct {
 	mu     sync.Mutex
 	gone   map[string]bool // by name
 	status map[string]types.ExecutionStatus
-	asked  int    // definitions
-	refuse error  // of the first definition
-	during func() // whatever is asked about an execution
+	asked  int // definitions
+	// described counts the calls about executions.
+	described int
+	refuse    error  // of the first definition
+	during    func() // whatever is asked about an execution
 }
 
 func (h *halfKnown) arn(name string) string {
@@ -41,6 +43,7 @@ func (h *halfKnown) arn(name string) string {
 func (h *halfKnown) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.described++
 	name := (*in.ExecutionArn)[strings.LastIndex(*in.ExecutionArn, ":")+1:]
 	if h.gone[name] {
 		return nil, &types.ExecutionDoesNotExist{Message: aws.String("Execution Does Not Exist: '" + *in.ExecutionArn + "'")}
@@ -297,4 +300,50 @@ func TestErrorIsAskedOfFailuresAlone(t *testing.T) {
 		require.NotNil(t, match)
 		require.Equal(t, c.want, in.Statuses)
 	}
+}
+
+// What ended is asked once by all commands of a home, unless it was redriven; a file that is
+// damaged, or cannot be written, costs calls and nothing else.
+func TestEndsAreAskedOnce(t *testing.T) {
+	t.Parallel()
+	h := &halfKnown{gone: map[string]bool{}, status: map[string]types.ExecutionStatus{"runs": types.ExecutionStatusRunning}}
+	dir := filepath.Join(t.TempDir(), "ends")
+	asked := func(dir string, redrives int, names ...string) (calls int, list []*Execution) {
+		t.Helper()
+		list = h.fleet(t, names...)
+		for _, x := range list {
+			x.Error, x.Cause, x.Redrives = "", "", redrives
+		}
+		before := h.described
+		f := &Found{List: list, memory: memory{dir}}
+		require.NoError(t, f.Describe(t.Context(), list, func(func() string) {}))
+		return h.described - before, list
+	}
+	calls, _ := asked(dir, 0, "a", "b", "runs")
+	require.Equal(t, 3, calls)
+	calls, list := asked(dir, 0, "a", "b", "c", "runs")
+	require.Equal(t, 2, calls, "c, and what has not ended")
+	require.Equal(t, "it broke", list[0].Cause)
+	require.Equal(t, "Broken", list[1].Error)
+	calls, _ = asked(dir, 1, "a")
+	require.Equal(t, 1, calls, "it was redriven since")
+
+	file := filepath.Join(dir, "acme.one.dev.jsonl")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, append([]byte("{\"arn\":\n"), text[:len(text)-7]...), 0o600))
+	calls, _ = asked(dir, 0, "a", "b", "d")
+	require.Equal(t, 1, calls)
+	calls, _ = asked(dir, 0, "a", "b", "d")
+	require.Zero(t, calls, "what is written behind half a line is read")
+
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("x", memoryBytes)+"\n"), 0o600))
+	asked(dir, 0, "a", "b")
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(memoryBytes), "it does not grow for ever")
+	calls, _ = asked(dir, 0, "a", "b")
+	require.Zero(t, calls)
+	calls, _ = asked(filepath.Join(file, "below"), 0, "a")
+	require.Equal(t, 1, calls)
 }

@@ -41,6 +41,7 @@ func TestNoticesGroupAsLists(t *testing.T) {
 		"", "out of memory", "item 17 of 3.5e+7 has weight -12,5", `no "green" and no 'blue' here`, "it's one's own", "é 'x' 12ª", "٣ items",
 		"request 0123abcd-0123-4567-89ab-0123456789ab took 12ms", "0xdeadbeef12 and deadbeef and cafe12", "a_1 b-2 c+3 -4 (+5)",
 		`{"errorMessage": "bad row 7", "errorType": "ValueError"}`, `{"errorMessage": ""}`, `{"errorMessage": 5}`, `["list"]`, `null`, long, "line 1\nline 'two\nthree'",
+		"'amount'", `"order-17"`, "'a' or 'b'", "order t07-312x of A17 and B9, c_3-d4_", `{"errorMessage": "'amount'", "errorType": "KeyError"}`,
 	}
 	var want []string
 	for _, c := range causes {

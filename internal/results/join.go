@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// joinMemory bounds the items of a data set that wait for their results, in bytes.
-	joinMemory = 32 << 20
+	// joinMemory bounds the items of a data set that wait for their results, in bytes;
+	// joinItem is what one takes beside its text: its id, its places in map and order.
+	joinMemory = 40 << 20
+	joinItem   = 128
 	// joinSlack is how many that do not wait any more are kept in their order at least.
 	joinSlack = 10_000
 	// besidePage is how much of a data set is read around a page's place, in bytes, to
@@ -78,7 +80,7 @@ func (d *DataSet) Fill(ctx context.Context, items []Item, share float64) error {
 }
 
 // Joiner gives results their inputs while both are read from their beginning to their end. It
-// keeps at most 32 MiB of inputs whose results have not come; what is dropped has none.
+// keeps at most 40 MiB of inputs whose results have not come; what is dropped has none.
 type Joiner struct {
 	src     *items
 	waiting map[string]json.RawMessage
@@ -102,7 +104,7 @@ func (j *Joiner) Fill(it *Item) error {
 		if input, ok := j.waiting[key]; ok {
 			it.Input = input
 			delete(j.waiting, key)
-			j.size -= len(input)
+			j.size -= len(input) + joinItem
 			return nil
 		}
 		if j.ended {
@@ -124,7 +126,7 @@ func (j *Joiner) Fill(it *Item) error {
 		if _, twice := j.waiting[id]; !twice {
 			j.waiting[id] = input
 			j.order = append(j.order, id)
-			j.size += len(input)
+			j.size += len(input) + joinItem
 			if len(j.order) > 2*len(j.waiting)+joinSlack {
 				j.compact()
 			}
@@ -144,8 +146,10 @@ func (j *Joiner) drop() {
 			j.order = append([]string(nil), j.order[i:]...)
 			return
 		}
-		j.size -= len(j.waiting[id])
-		delete(j.waiting, id)
+		if input, ok := j.waiting[id]; ok {
+			j.size -= len(input) + joinItem
+			delete(j.waiting, id)
+		}
 	}
 	j.order = nil
 }

@@ -206,7 +206,8 @@ func rights() map[string]Rights {
 		},
 	}
 	version := machine
-	version.Make, version.Read, version.Delete = []string{"states:PublishStateMachineVersion"}, []string{"states:ListStateMachineVersions"},
+	// A version that an execution may go on with stays.
+	version.Make, version.Read, version.Delete = []string{"states:PublishStateMachineVersion"}, []string{"states:ListStateMachineVersions", "states:ListExecutions"},
 		[]string{"states:DeleteStateMachineVersion"}
 	alias := machine
 	alias.Make, alias.Read, alias.Change, alias.Delete = []string{"states:CreateStateMachineAlias"}, []string{"states:DescribeStateMachineAlias"},

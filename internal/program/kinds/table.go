@@ -312,7 +312,7 @@ var table = []Kind{
 		Replaced: Effect{Grave, "running executions are stopped, the history of all is lost"},
 		Deleted:  Effect{Grave, "running executions are stopped, the history of all is lost"},
 		Footing:  Under, console: query("/states/home", "#/statemachines/view/"),
-		Others: beside("executions, further versions and aliases; its definition, role, logging and tags are the pipeline's"),
+		Others: beside("executions, aliases and the versions that they lead to; its definition, role, logging and tags are the pipeline's"),
 	},
 	{
 		Type: StateMachineVersion, Title: "version of a state machine",

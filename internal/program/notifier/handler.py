@@ -77,6 +77,7 @@ def group_of(detail):
 QUOTED_EXPRESSION = re.compile(r"The JSONata expression '(.*)' specified for the field '", re.S)
 QUOTED_TEXT = re.compile(r"""\"[^"\n]*"|\B'[^'\n]*'\B""", re.A)
 HEX_ID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?:0x)?[0-9a-f]*[a-f][0-9a-f]*\b", re.A)
+MIXED_ID = re.compile(r"\b[A-Za-z_]+[0-9](?:[A-Za-z_-]*[0-9])+[A-Za-z0-9_]*", re.A)
 NUMBER = re.compile(r"(?:\B[-+])?\b[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+\b)?", re.A)
 
 
@@ -92,8 +93,10 @@ def message_of(cause):
 
 
 def alike(message):
-    message = QUOTED_TEXT.sub(lambda m: m.group()[0] + "..." + m.group()[0], message)
+    if not QUOTED_TEXT.fullmatch(message):  # else the value is all that it says, as of a KeyError
+        message = QUOTED_TEXT.sub(lambda m: m.group()[0] + "..." + m.group()[0], message)
     message = HEX_ID.sub(lambda m: m.group() if len(m.group()) < 8 or not re.search("[0-9]", m.group()) else "<id>", message)
+    message = MIXED_ID.sub("<id>", message)
     return NUMBER.sub("<n>", message)
 
 

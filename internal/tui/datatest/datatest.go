@@ -456,6 +456,9 @@ func (f fleetOf) Executions(context.Context, string, string) (*executions.Client
 	return f.s.client, nil
 }
 
+// EndsDir keeps nothing.
+func (f fleetOf) EndsDir() string { return "" }
+
 // Upload implements data.Source.
 func (s *Source) Upload(ctx context.Context, id spec.ID, file string, _ func(done, total int64)) ([]byte, error) {
 	if s.UploadFunc != nil {

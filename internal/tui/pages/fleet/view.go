@@ -325,6 +325,8 @@ func (p *Page) unknown(x *fleet.Execution) string {
 		return "began " + render.Stamp(x.Start) + " and took " + render.Duration(x.Duration(p.Env.Now()))
 	case p.look.Value.choice.Described:
 		return "AWS tells no error"
+	case x.Status == executions.Aborted:
+		return "why it was stopped was not asked for: f and b show those that were, with causes"
 	}
 	return "its error was not asked for: F shows what failed, with errors"
 }
