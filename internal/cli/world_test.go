@@ -231,6 +231,10 @@ func (w *world) plant(t *testing.T, id spec.ID, outputs map[string]any, change f
 		return fmt.Sprintf("urn:pulumi:%s::%s::pulumi:pulumi:Stack$%s::%s", name, app.Project, kind, of)
 	}
 	now := time.Now().UTC().Format(time.RFC3339)
+	var made any = "machine-of-" + name
+	if arn := outputs["stateMachineArn"]; arn != nil {
+		made = arn // else what has its name is nobody's of the stack
+	}
 	state := map[string]any{"version": 3, "checkpoint": map[string]any{
 		"stack": "organization/" + app.Project + "/" + name,
 		"latest": map[string]any{
@@ -243,7 +247,7 @@ func (w *world) plant(t *testing.T, id spec.ID, outputs map[string]any, change f
 					"inputs": map[string]any{"input": string(text)},
 				},
 				map[string]any{
-					"urn": under("aws:sfn/stateMachine:StateMachine", "machine"), "custom": true, "id": "machine-of-" + name,
+					"urn": under("aws:sfn/stateMachine:StateMachine", "machine"), "custom": true, "id": made,
 					"type": "aws:sfn/stateMachine:StateMachine", "parent": root,
 				},
 			},
