@@ -143,7 +143,7 @@ func (s *settler) held(ctx context.Context, n preflight.Name, alarms func() (map
 func (s *settler) seen(ctx context.Context, n preflight.Name, alarms func() (map[string]bool, error)) (there preflight.State, id string, err error) {
 	kind, _ := kinds.Of(n.Type)
 	id = kind.ID(map[string]any{"name": n.Name, "bucket": n.Name, "stateMachineName": n.Name, "endpointName": n.Name}, s.place())
-	is := false
+	var is bool
 	switch n.Type {
 	case kinds.Queue:
 		id, err = s.queue(ctx, n.Name)

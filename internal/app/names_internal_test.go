@@ -33,9 +33,13 @@ func TestNamesOfAllKindsAreAskedFor(t *testing.T) {
 func TestNamesThatAStackDoesNotHave(t *testing.T) {
 	t.Parallel()
 	planned := []program.Planned{
-		{Type: kinds.Role, Name: "lambda", AWSName: "p-lambda"}, {Type: kinds.RolePolicy, Name: "lambda", AWSName: "p-lambda"},
-		{Type: kinds.StateMachine, Name: "machine", AWSName: "p"}, {Type: kinds.Bucket, Name: "data", AWSName: "p-data"},
-		{Type: kinds.Endpoint, Name: "endpoint", AWSName: "p-ep"}, {Type: kinds.Model, Name: "model"}, {Type: kinds.Queue, Name: "dlq", AWSName: "p-dlq"},
+		{Type: kinds.Role, Name: "lambda", AWSName: "p-lambda"},
+		{Type: kinds.RolePolicy, Name: "lambda", AWSName: "p-lambda"},
+		{Type: kinds.StateMachine, Name: "machine", AWSName: "p"},
+		{Type: kinds.Bucket, Name: "data", AWSName: "p-data"},
+		{Type: kinds.Endpoint, Name: "endpoint", AWSName: "p-ep"},
+		{Type: kinds.Model, Name: "model"},
+		{Type: kinds.Queue, Name: "dlq", AWSName: "p-dlq"},
 	}
 	names := func(s *stack.State) (out []string) {
 		for _, n := range unmade(planned, s) {
@@ -49,8 +53,10 @@ func TestNamesThatAStackDoesNotHave(t *testing.T) {
 	}, names(&stack.State{}))
 	require.Equal(t, []string{"P520 SQS queue p-dlq"}, names(&stack.State{
 		Resources: []stack.Resource{
-			{Type: kinds.Role, Name: "lambda", ID: "x"}, {Type: kinds.StateMachine, Name: "old", ID: "arn:aws:states:us-east-1:1:stateMachine:p"},
-			{Type: kinds.Bucket, Name: "other", ID: "p-data"}, {Type: kinds.Queue, Name: "q", ID: "https://sqs/1/also-p-dlq"},
+			{Type: kinds.Role, Name: "lambda", ID: "x"},
+			{Type: kinds.StateMachine, Name: "old", ID: "arn:aws:states:us-east-1:1:stateMachine:p"},
+			{Type: kinds.Bucket, Name: "other", ID: "p-data"},
+			{Type: kinds.Queue, Name: "q", ID: "https://sqs/1/also-p-dlq"},
 		},
 		Pending: []stack.PendingOperation{{Type: kinds.Endpoint, Name: "endpoint"}},
 	}))

@@ -141,8 +141,10 @@ func fleet(n int) []preflight.Subject {
 			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
 			Function: "f-" + name, Calls: 2, Workflow: true, Maps: true,
 			Names: []preflight.Name{
-				{Code: preflight.CodeEndpointName, What: "SageMaker endpoint", Name: "e-" + name}, {Code: preflight.CodeBucketName, What: "S3 bucket", Name: "b-" + name},
-				{Code: preflight.CodeNames, What: "IAM role", Name: "r-" + name}, {Code: preflight.CodeNames, What: "SQS queue", Name: "q-" + name},
+				{Code: preflight.CodeEndpointName, What: "SageMaker endpoint", Name: "e-" + name},
+				{Code: preflight.CodeBucketName, What: "S3 bucket", Name: "b-" + name},
+				{Code: preflight.CodeNames, What: "IAM role", Name: "r-" + name},
+				{Code: preflight.CodeNames, What: "SQS queue", Name: "q-" + name},
 			},
 			Subnets: []string{"subnet-1", "subnet-2"}, Groups: []string{"sg-1"},
 		}

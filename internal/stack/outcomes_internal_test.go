@@ -90,8 +90,10 @@ func TestEachFailureKeepsItsReason(t *testing.T) {
 	failed, done := string(Failed), string(Succeeded)
 	history := func() []Update {
 		return []Update{
-			{Version: 5, Kind: "update", Result: failed, Start: at(5)}, {Version: 4, Kind: "update", Result: failed, Start: at(4)}, // elsewhere
-			{Version: 3, Kind: "update", Result: failed, Start: at(3)}, {Version: 2, Kind: "update", Result: done, Start: at(2)},
+			{Version: 5, Kind: "update", Result: failed, Start: at(5)},
+			{Version: 4, Kind: "update", Result: failed, Start: at(4)}, // elsewhere
+			{Version: 3, Kind: "update", Result: failed, Start: at(3)},
+			{Version: 2, Kind: "update", Result: done, Start: at(2)},
 			{Version: 1, Kind: "update", Result: failed, Start: at(1)},
 		}
 	}
