@@ -47,7 +47,11 @@ func NormalBackend(raw string) (string, error) {
 		}
 		u, err := url.Parse(raw)
 		if err != nil || !backendSchemes[u.Scheme] {
-			return "", fault.New(fault.Invalid, "%q is not a backend URL", raw).
+			shown := raw
+			if at := strings.LastIndexByte(raw, '@'); at >= 0 { // a user and a password, in a form that is no URL's
+				shown = "..." + raw[at:]
+			}
+			return "", fault.New(fault.Invalid, "%q is not a backend URL", shown).
 				WithHint("Set --backend to a URL such as file:///path, s3://bucket, gs://bucket, azblob://container or https://api.pulumi.com.").
 				Because(err)
 		}
