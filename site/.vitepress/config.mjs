@@ -32,13 +32,18 @@ export default defineConfig({
   cleanUrls: false,
   head: [
     ['link', { rel: 'icon', href: 'data:,' }], // browsers ask for one
-    // A flag is not broken behind its hyphen.
-    ['style', {}, '.vp-doc :not(pre) > code { display: inline-block; max-width: 100%; padding-block: 0; overflow-wrap: anywhere }'],
+    ['style', {}, '.vp-doc code.short { white-space: nowrap }'],
   ],
   markdown: {
     // Words in angle brackets are words, and no elements of a page.
     config: md => {
       md.set({ html: false })
+      // A flag is not broken behind its hyphen.
+      const inline = md.renderer.rules.code_inline
+      md.renderer.rules.code_inline = (tokens, i, ...rest) => {
+        if (tokens[i].content.length <= 30) tokens[i].attrJoin('class', 'short')
+        return inline(tokens, i, ...rest)
+      }
       // What a command prints is no language.
       md.core.ruler.push('output', state => {
         for (const t of state.tokens) if (t.type === 'fence' && t.info === 'output') t.info = 'txt'
