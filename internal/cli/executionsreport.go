@@ -311,10 +311,29 @@ func (o *executionsReportOptions) groupOf(g *fleet.Group, of []*fleet.Execution)
 		selection = append(selection, "--failed")
 	}
 	// What was chosen by a part of its cause cannot be told by its error: a command would take more.
-	if named, _ := path.Match(o.fleet.error, g.Error); g.Error != "" && (o.fleet.error == "" || named) {
-		exact := []string{"--error", fleet.ErrorPattern(g.Error)} // it is a pattern
+	named, _ := path.Match(o.fleet.error, g.Error)
+	if only, ok := exactly(g, of); ok && g.Error != "" && (o.fleet.error == "" || named) {
+		exact := []string{"--error", only}
 		out.Data = commandLine(slices.Concat([]string{"pipelinetui", "executions", "export"}, selection, exact, []string{"--inputs", "--out", "inputs"})...)
 		out.Again = commandLine(slices.Concat([]string{"pipelinetui", "executions", "redrive"}, selection, exact)...)
 	}
 	return out
+}
+
+// exactly is what --error is for a group and none of the others: the name of its error, or with
+// it what its cause says, where others have that error too.
+func exactly(g *fleet.Group, of []*fleet.Execution) (only string, ok bool) {
+	count := func(is func(*fleet.Execution) bool) (n int) {
+		for _, x := range of {
+			if is(x) {
+				n++
+			}
+		}
+		return n
+	}
+	if count(func(x *fleet.Execution) bool { return x.Error == g.Error }) == g.Count {
+		return fleet.ErrorPattern(g.Error), true // it is a pattern
+	}
+	only = g.Error + ": " + g.Message
+	return only, !strings.ContainsAny(only, `\*?[`) && count(func(x *fleet.Execution) bool { return strings.Contains(x.Error+": "+x.Cause, only) }) == g.Count
 }

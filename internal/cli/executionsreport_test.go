@@ -107,3 +107,23 @@ func TestCommandsOfAPage(t *testing.T) {
 	o.fleet.error = "a part of its cause"
 	require.Empty(t, o.groupOf(g, nil).Again, "others have this error too")
 }
+
+// The commands of a group take it and none of the others.
+func TestCommandsOfAGroup(t *testing.T) {
+	t.Parallel()
+	of := []*fleet.Execution{
+		{Error: "Bad", Cause: "width is missing"}, {Error: "Bad", Cause: "width is missing"}, {Error: "Bad", Cause: "row 7 is odd"}, {Error: "Bad", Cause: "row 8 is odd"},
+		{Error: "A*", Cause: "7"}, {Error: "A*", Cause: "8"}, {},
+	}
+	for want, g := range map[string]fleet.Group{
+		"Bad: width is missing": {Error: "Bad", Message: "width is missing", Count: 2},
+		`A\*`:                   {Error: "A*", Message: "<n>", Count: 2},
+		"":                      {Error: "Bad", Message: "row <n> is odd", Count: 2},
+	} {
+		only, ok := exactly(&g, of)
+		require.Equal(t, want != "", ok, g)
+		if ok {
+			require.Equal(t, want, only)
+		}
+	}
+}
