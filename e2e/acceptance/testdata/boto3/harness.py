@@ -51,6 +51,19 @@ def ok(name, call, holds=None):
         wrong(name, type(e).__name__, e)
 
 
+def soon(name, call, holds):
+    """The call succeeds, and its answer becomes as it has to be: metrics and logs arrive later, on AWS as here."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            if holds(call()):
+                break
+        except Exception:
+            pass  # the last look tells
+        time.sleep(0.05)
+    return ok(name, call, holds)
+
+
 def err(name, call, code, text=None, status=None):
     """AWS refuses the call with a code, and a text and a status where they are known."""
     global N
