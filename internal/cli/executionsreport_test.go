@@ -112,8 +112,13 @@ func TestCommandsOfAPage(t *testing.T) {
 func TestCommandsOfAGroup(t *testing.T) {
 	t.Parallel()
 	of := []*fleet.Execution{
-		{Error: "Bad", Cause: "width is missing"}, {Error: "Bad", Cause: "width is missing"}, {Error: "Bad", Cause: "row 7 is odd"}, {Error: "Bad", Cause: "row 8 is odd"},
-		{Error: "A*", Cause: "7"}, {Error: "A*", Cause: "8"}, {},
+		{Error: "Bad", Cause: "width is missing"},
+		{Error: "Bad", Cause: "width is missing"},
+		{Error: "Bad", Cause: "row 7 is odd"},
+		{Error: "Bad", Cause: "row 8 is odd"},
+		{Error: "A*", Cause: "7"},
+		{Error: "A*", Cause: "8"},
+		{},
 	}
 	for want, g := range map[string]fleet.Group{
 		"Bad: width is missing": {Error: "Bad", Message: "width is missing", Count: 2},
