@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (a *App) made(ctx context.Context, p *spec.Pipeline) (state *stack.State, h
 	}
 	state, err = e.State(ctx, p.StackName())
 	switch {
-	case fault.KindOf(err) == fault.NotFound:
+	case fault.KindOf(err) == fault.NotFound, errors.Is(err, stack.ErrNoFolder): // the folder is made with the first stack
 		return &stack.State{}, false
 	case err != nil:
 		return nil, true

@@ -158,8 +158,8 @@ func (e *Engine) makeBackend(backend string) error {
 	return nil
 }
 
-// errNoFolder says that the folder of a file backend does not exist (yet).
-var errNoFolder = errors.New("there is no such folder")
+// ErrNoFolder says that the folder of a file backend does not exist (yet).
+var ErrNoFolder = errors.New("there is no such folder")
 
 // checkBackend wants the folder of a file backend to be there, and to be one that can be
 // looked at.
@@ -172,7 +172,7 @@ func (e *Engine) checkBackend() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.New(fault.Invalid, "the folder of the backend does not exist: %s", dir).
-			WithHint("Check --backend (or PULUMI_BACKEND_URL). `pipelinetui up` makes the folder with the first pipeline.").Because(errNoFolder)
+			WithHint("Check --backend (or PULUMI_BACKEND_URL). `pipelinetui up` makes the folder with the first pipeline.").Because(ErrNoFolder)
 	case errors.Is(err, fs.ErrPermission):
 		return folderFault(dir, err)
 	case err != nil:

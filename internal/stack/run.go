@@ -314,7 +314,7 @@ func (r *Run) execute(ctx context.Context) {
 // out of date with the backend, it mends them and runs it again.
 func (r *Run) attempt() error {
 	// On a mount that is dead the first touch is where it waits.
-	if err := r.engine.reachable(r.setup); err != nil && !errors.Is(err, errNoFolder) { // it is made with the first stack
+	if err := r.engine.reachable(r.setup); err != nil && !errors.Is(err, ErrNoFolder) { // it is made with the first stack
 		return err
 	}
 	if err := r.engine.CheckLayout(r.setup); err != nil {
