@@ -418,11 +418,12 @@ func anExecution(ctx context.Context, p place) offer {
 // executionsShown is how many executions are offered.
 const executionsShown = 20
 
-// executionNames are @latest and the newest executions of the pipeline that is named, as
-// far as they can be asked for without starting anything.
+// executionNames are @latest and the newest executions of the pipeline that is named, or of
+// those whose names begin as what is typed, as far as they can be asked for without
+// starting anything.
 func executionNames(ctx context.Context, p place) offer {
 	out := offer{words: []string{cobra.CompletionWithDesc("@latest", "the newest one")}}
-	if len(p.args) == 0 || !p.deps.app().Answers() {
+	if len(p.args) == 0 || strings.HasPrefix(p.word, "@") || !p.deps.app().Answers() {
 		return out
 	}
 	id, err := spec.ParseID(p.args[0])
@@ -433,7 +434,7 @@ func executionNames(ctx context.Context, p place) offer {
 	if err != nil {
 		return out
 	}
-	list, err := m.Client.List(ctx, executions.ListInput{Machine: m.ARN, Limit: executionsShown})
+	list, err := m.Client.List(ctx, executions.ListInput{Machine: m.ARN, Name: p.word, Limit: executionsShown})
 	if err != nil {
 		return out
 	}
