@@ -335,11 +335,11 @@ func oneCosts(deps *Deps, p *usedDoc, now time.Time) string {
 			if l.Price != nil {
 				price, amount = l.Price.USD.Exact()+" per "+l.Unit, l.Amount.String()
 			}
-			rows = append(rows, []render.Cell{render.T("  " + l.What), render.T(l.Quantity.String()), render.T(price), render.T(amount), render.S(l.Basis, st.Muted)})
+			rows = append(rows, []render.Cell{render.T(l.What), render.T(l.Quantity.String()), render.T(price), render.T(amount), render.S(l.Basis, st.Muted)})
 		}
 		fmt.Fprintf(&b, "%s  %s\n", st.Key.Render(title), total)
 		if len(rows) > 0 {
-			b.WriteString(render.Table(st, []string{"  WHAT", "QUANTITY", "PRICE", costs.Currency, ""}, rows))
+			b.WriteString(render.TableBelow(st, []string{"WHAT", "QUANTITY", "PRICE", costs.Currency, ""}, rows))
 		}
 	}
 	if p.costsDoc != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -140,10 +141,10 @@ func (deps *Deps) showText(d showDoc, unasked string) string {
 	rows := make([][]render.Cell, 0, len(d.State))
 	for _, r := range d.State {
 		if r.Custom && stack.Counted(r.Type) {
-			rows = append(rows, []render.Cell{render.T("  " + r.Name), render.T(render.ShortType(r.Type)), render.T(r.ID)})
+			rows = append(rows, []render.Cell{render.T(r.Name), render.T(render.ShortType(r.Type)), render.T(r.ID)})
 		}
 	}
-	b.WriteString(render.Table(st, []string{"  NAME", "TYPE", "ID"}, rows))
+	b.WriteString(render.TableBelow(st, []string{"NAME", "TYPE", "ID"}, rows))
 	for _, p := range d.Pending {
 		if d.Status == pipelines.Updating {
 			continue // it is under way
@@ -158,10 +159,10 @@ func (deps *Deps) showText(d showDoc, unasked string) string {
 			style = st.Bad
 		}
 		rows = append(rows, []render.Cell{
-			render.T(fmt.Sprintf("  %d", u.Version)), render.T(u.Kind), render.S(u.Result, style),
+			render.T(strconv.Itoa(u.Version)), render.T(u.Kind), render.S(u.Result, style),
 			render.T(render.Age(u.Start, now)), render.T(render.Changes(u.Changes, true)), render.T(cmp.Or(u.Error, u.Message)),
 		})
 	}
-	b.WriteString(render.Table(st, []string{"  VERSION", "KIND", "RESULT", "STARTED", "CHANGES", "MESSAGE"}, rows))
+	b.WriteString(render.TableBelow(st, []string{"VERSION", "KIND", "RESULT", "STARTED", "CHANGES", "MESSAGE"}, rows))
 	return b.String()
 }

@@ -99,9 +99,9 @@ func templateText(deps *Deps, t *spec.Template) string {
 		fmt.Fprintf(&b, "\n%s\n", st.Key.Render(render.Line(g.Title, 0)))
 		rows := make([][]render.Cell, len(params))
 		for i, p := range params {
-			rows[i] = []render.Cell{render.T("  " + p.Name), render.T(string(p.Type)), render.T(defaultText(p)), render.T(render.Line(p.Help, 90))}
+			rows[i] = []render.Cell{render.T(p.Name), render.T(string(p.Type)), render.T(defaultText(p)), render.T(render.Line(p.Help, 90))}
 		}
-		b.WriteString(render.Table(st, []string{"  PARAMETER", "TYPE", "DEFAULT", "HELP"}, rows))
+		b.WriteString(render.TableBelow(st, []string{"PARAMETER", "TYPE", "DEFAULT", "HELP"}, rows))
 	}
 	fmt.Fprintf(&b, "\n%s\n  Entries of maps, and texts that only the definition uses, may be\n  %s\n", st.Key.Render("Secrets"), spec.SecretForms)
 	if len(t.Example) > 0 {

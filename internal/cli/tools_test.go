@@ -149,7 +149,8 @@ func TestListAndShow(t *testing.T) {
 	doc := w.run(t, "list", "looks/*", "-o", "json").ends(t, ExitOK).doc(t, "PipelineList")
 	require.Len(t, doc["pipelines"], 1)
 	w.run(t, "list", "nobody/*").ends(t, ExitNotFound)
-	w.run(t, "show", "looks/iris").ends(t, ExitOK, "Parameters", "instanceType", "Resources", "ptui-looks-iris-dev", "History")
+	w.run(t, "show", "looks/iris").ends(t, ExitOK, "Parameters", "instanceType", "History",
+		"\nResources\n  NAME ", "\n  machine  ", "\nHistory\n  VERSION ", "\n  1   ")
 	w.run(t, "show", "looks/iris", "--quick", "-o", "json").ends(t, ExitOK).doc(t, "Pipeline")
 	w.run(t, "show", "looks/none").ends(t, ExitNotFound)
 	newHome(t, t.TempDir()).run(t, "list", "--quick").ends(t, ExitOK, "no pipelines yet")

@@ -56,6 +56,12 @@ func Table(st theme.Styles, header []string, rows [][]Cell) string {
 	return trimLines(t.Render())
 }
 
+// TableBelow is a table that belongs to the line above it: all of it is two blanks further in.
+func TableBelow(st theme.Styles, header []string, rows [][]Cell) string {
+	table := strings.TrimSuffix(Table(st, header, rows), "\n")
+	return "  " + strings.ReplaceAll(table, "\n", "\n  ") + "\n"
+}
+
 func cellAt(rows [][]Cell, row, col int) Cell {
 	if row < 0 || row >= len(rows) || col >= len(rows[row]) {
 		return Cell{}
