@@ -158,7 +158,7 @@ var mayImport = map[string][]string{
 	"internal/tui/keys": {},
 	"internal/tui/pump": {},
 	"internal/tui/data": {
-		"internal/fault", "internal/fleet", "internal/health", "internal/logstream", "internal/preflight", "internal/results", "internal/pipelines", "internal/spec",
+		"internal/costs", "internal/fault", "internal/fleet", "internal/health", "internal/logstream", "internal/preflight", "internal/results", "internal/pipelines", "internal/spec",
 		"internal/stack", "internal/executions",
 	},
 	"internal/tui/ui": {
@@ -173,7 +173,7 @@ var mayImport = map[string][]string{
 	// Pages know the contract and the widgets, never the root and (but for panels
 	// that a page embeds) never each other.
 	"internal/tui/pages/...": {
-		"internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack",
+		"internal/costs", "internal/fault", "internal/clock", "internal/theme", "internal/program/kinds", "internal/render", "internal/spec", "internal/stack",
 		"internal/executions", "internal/asl", "internal/diagram",
 		"internal/fleet", "internal/form", "internal/outside", "internal/pipelines", "internal/preflight", "internal/health", "internal/logstream", "internal/results",
 		"internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pump", "internal/tui/ui", "internal/tui/widget",
@@ -185,11 +185,11 @@ var mayImport = map[string][]string{
 	},
 	"internal/tui/custom": {"internal/fault", "internal/theme", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui/live": {
-		"internal/app", "internal/fleet", "internal/health", "internal/logstream", "internal/fault", "internal/pipelines", "internal/preflight", "internal/spec",
-		"internal/stack", "internal/executions", "internal/settings", "internal/tui/data",
+		"internal/app", "internal/costs", "internal/fleet", "internal/health", "internal/logstream", "internal/fault", "internal/pipelines", "internal/preflight",
+		"internal/spec", "internal/stack", "internal/executions", "internal/settings", "internal/tui/data",
 	},
 	"internal/tui/datatest": {
-		"templates", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/fault", "internal/clock",
+		"templates", "internal/costs", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/fault", "internal/clock",
 		"internal/pipelines", "internal/preflight", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data",
 	},
 	"internal/tui/tuitest": {"internal/clock", "internal/theme", "internal/tui", "internal/tui/custom", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},

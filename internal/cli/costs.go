@@ -109,10 +109,10 @@ func (d *costsDoc) text(st theme.Styles) string {
 		parts[0] += " (" + d.Difference.Signed() + " to what is there)"
 	}
 	if u := d.PerThousand; u != nil {
-		parts = append(parts, useText(u)+" for 1,000 executions")
+		parts = append(parts, u.Text()+" for 1,000 executions")
 	}
 	if u := d.PerMillion; u != nil {
-		parts = append(parts, useText(u)+" for 1,000,000 items")
+		parts = append(parts, u.Text()+" for 1,000,000 items")
 	}
 	text := "  costs about " + strings.Join(parts, " · ")
 	if len(d.Sources) > 0 && d.Sources[0].Date != "" {
@@ -123,10 +123,6 @@ func (d *costsDoc) text(st theme.Styles) string {
 		lines += st.Warn.Render("  ! "+render.Line(u, 0)) + "\n"
 	}
 	return lines
-}
-
-func useText(u *costs.Use) string {
-	return atLeast(u.Total.String()+" "+costs.Currency, u.Complete())
 }
 
 // usedDoc is a pipeline of costs.
@@ -345,14 +341,14 @@ func oneCosts(deps *Deps, p *usedDoc, now time.Time) string {
 	if p.costsDoc != nil {
 		part("By being there", p.Fixed.Lines, p.Fixed.Text())
 		if u := p.PerThousand; u != nil {
-			part("1,000 executions", u.Lines, useText(u))
+			part("1,000 executions", u.Lines, u.Text())
 		}
 		if u := p.PerMillion; u != nil {
-			part("1,000,000 items", u.Lines, useText(u))
+			part("1,000,000 items", u.Lines, u.Text())
 		}
 	}
 	if u := p.Used; u != nil {
-		part("Used since "+render.Stamp(*p.Since), u.Lines, useText(u))
+		part("Used since "+render.Stamp(*p.Since), u.Lines, u.Text())
 	}
 	return b.String() + unknownText(deps, p)
 }

@@ -24,7 +24,7 @@ func batchCosts(ctx context.Context, deps *Deps, m *app.Machine, what string, ex
 		deps.Note("it is not known what %s will cost: %s", what, render.Line(err.Error(), 0))
 		return nil
 	case use != nil:
-		deps.Note("%s will cost about %s by being run (an estimate; docs/costs.md)", what, useText(use))
+		deps.Note("%s will cost %s by being run (an estimate; docs/costs.md)", what, use.About())
 	}
 	return use
 }

@@ -229,23 +229,18 @@ func (r *fleetRun) prepare(ctx context.Context) error {
 
 // ask says what will be started and what that will cost, and asks.
 func (r *fleetRun) ask(ctx context.Context) error {
-	total, sum, told, at := 0, costs.Use{}, 0, 0
+	total, at := 0, 0
+	uses := make([]*costs.Use, 0, len(r.list))
 	for _, b := range r.list {
 		if b.err != nil {
 			continue // the summary tells it
 		}
 		at, total = at+1, total+b.n
-		if b.Estimate != nil {
-			sum.Total, told = sum.Total.Plus(b.Estimate.Total), told+1
-			sum.Unknown = append(sum.Unknown, b.Estimate.Unknown...)
-		}
-	}
-	if told < at {
-		sum.Unknown = append(sum.Unknown, "pipelines")
+		uses = append(uses, b.Estimate)
 	}
 	what := render.Count(total, "execution", "executions") + " of " + render.Count(at, "pipeline", "pipelines")
-	if told > 0 {
-		r.deps.Note("%s will cost about %s by being run (an estimate; docs/costs.md)", what, useText(&sum))
+	if sum := costs.Together(uses); sum != nil {
+		r.deps.Note("%s will cost %s by being run (an estimate; docs/costs.md)", what, sum.About())
 	}
 	if at == 0 {
 		return nil

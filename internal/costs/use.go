@@ -55,6 +55,42 @@ type Use struct {
 // Complete tells whether everything has a price.
 func (u *Use) Complete() bool { return len(u.Unknown) == 0 }
 
+// Text is what it costs, for a reader.
+func (u *Use) Text() string {
+	text := u.Total.String() + " " + Currency
+	if !u.Complete() {
+		text = "at least " + text
+	}
+	return text
+}
+
+// About is Text within a sentence.
+func (u *Use) About() string {
+	if u.Complete() {
+		return "about " + u.Text()
+	}
+	return u.Text()
+}
+
+// Together is what several pipelines cost together: nil if that is known of none of them, and at
+// least so much if it is not known of one, which is nil in the list.
+func Together(list []*Use) *Use {
+	sum, known := Use{}, 0
+	for _, u := range list {
+		if u != nil {
+			sum.Total, known = sum.Total.Plus(u.Total), known+1
+			sum.Unknown = append(sum.Unknown, u.Unknown...)
+		}
+	}
+	if known == 0 {
+		return nil
+	}
+	if known < len(list) {
+		sum.Unknown = append(sum.Unknown, "pipelines")
+	}
+	return &sum
+}
+
 // Executions is what executions cost that each work through so many items. It counts the
 // longest way through the definition without retries, calls of functions, answers of a
 // serverless endpoint, and objects that states write. Logs, traces, storage and what

@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/health"
@@ -109,6 +110,9 @@ type Source interface {
 	// from and returns the execution input that names it (templates with an
 	// inputFile). Progress is called with bytes done and in all; it may be nil.
 	Upload(ctx context.Context, id spec.ID, file string, progress func(done, total int64)) (input []byte, err error)
+	// BatchCosts is what so many executions of a machine will cost by being run, nil if that
+	// can't be told. It costs a GetMetricData, which is not waited for long.
+	BatchCosts(ctx context.Context, m *pipelines.Machine, executions int64) (*costs.Use, error)
 	// Journal is the file that records a batch's launch, so that it can go on.
 	Journal(id spec.ID, batch string) string
 	// Logs reads lines of the pipeline's log groups, the oldest first, at most limit.

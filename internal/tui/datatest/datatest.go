@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
@@ -79,6 +80,8 @@ type Source struct {
 	FleetFunc     func(ctx context.Context, c fleet.Choice, far fleet.Far) (*fleet.Found, error)
 	TurnBackFunc  func(p *spec.Pipeline, endpoint string) error
 	HealthFunc    func(ctx context.Context, list []pipelines.Pipeline, q health.Question) ([]pipelines.Health, error)
+	// CostsFunc is what executions of a pipeline cost; nil knows nothing of it.
+	CostsFunc func(id spec.ID, executions int64) *costs.Use
 	// ResultsAPI is S3 for Results; nil has no objects.
 	ResultsAPI results.API
 	// LogsAPI is CloudWatch Logs for LogStream; nil has no log groups.
@@ -465,6 +468,14 @@ func (s *Source) Upload(ctx context.Context, id spec.ID, file string, _ func(don
 		return s.UploadFunc(ctx, id, file)
 	}
 	return []byte(`{"inputKey":"in/uploaded/` + file + `"}`), ctx.Err()
+}
+
+// BatchCosts implements data.Source.
+func (s *Source) BatchCosts(_ context.Context, m *pipelines.Machine, executions int64) (*costs.Use, error) {
+	if s.CostsFunc == nil {
+		return nil, nil
+	}
+	return s.CostsFunc(m.ID, executions), nil
 }
 
 // Journal implements data.Source.

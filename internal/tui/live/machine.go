@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
@@ -85,6 +86,11 @@ func (s *Source) Upload(ctx context.Context, id spec.ID, file string, progress f
 		return nil, err
 	}
 	return set.Input, nil
+}
+
+// BatchCosts implements data.Source.
+func (s *Source) BatchCosts(ctx context.Context, m *pipelines.Machine, executions int64) (*costs.Use, error) {
+	return s.app().BatchCosts(ctx, m, executions, 0)
 }
 
 // Logs implements data.Source.

@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/render"
 	"github.com/pipelinetui/pipelinetui/internal/tui/dialog"
@@ -35,6 +36,7 @@ type (
 	checkedMsg struct {
 		path string
 		n    int
+		use  *costs.Use // what running them costs, nil if that is not known
 		err  error
 	}
 	launchMsg struct {
@@ -60,9 +62,13 @@ func (p *Panel) launched(msg tea.Msg) tea.Cmd {
 		return p.askPath("Many inputs", "A .jsonl file with one JSON document a line, or a .csv or .tsv file with a header.", "", func(path string) tea.Msg { return manyMsg{path} })
 	case manyMsg:
 		p.busy = "checking the file"
+		source, machine := p.Env.Source, p.machine
 		return p.Do(func(ctx context.Context) tea.Msg {
-			n, err := executions.CheckInputs(ctx, m.path)
-			return checkedMsg{m.path, n, err}
+			c := checkedMsg{path: m.path}
+			if c.n, c.err = executions.CheckInputs(ctx, m.path); c.err == nil && machine != nil {
+				c.use, _ = source.BatchCosts(ctx, machine, int64(c.n)) // that it can't be told holds nothing up
+			}
+			return c
 		})
 	case checkedMsg:
 		return p.checked(m)
@@ -95,6 +101,9 @@ func (p *Panel) checked(m checkedMsg) tea.Cmd {
 	text := fmt.Sprintf("%s in %s. The executions are called NAME-000001 and so on. A batch that was cut off goes on if it is started again with the "+
 		"same name and file: nothing is started twice.",
 		render.Count(m.n, "input", "inputs"), render.Line(m.path, 0))
+	if m.use != nil {
+		text += fmt.Sprintf("\n\nThey will cost %s by being run, by an estimate.", m.use.About())
+	}
 	return p.ask(dialog.NewPrompt(p.th, "Start "+render.Count(m.n, "execution", "executions"), text, executions.NewBatch(p.Env.Now()), func(s string) (tea.Msg, error) {
 		s = strings.TrimSpace(s)
 		return launchMsg{m.path, s, m.n}, executions.ValidateBatch(s)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
@@ -171,6 +172,10 @@ func (j journaled) Journal(_ spec.ID, batch string) string { return filepath.Joi
 func TestStartMany(t *testing.T) {
 	t.Parallel()
 	s := datatest.New(t)
+	s.CostsFunc = func(_ spec.ID, executions int64) *costs.Use {
+		price, _ := costs.ParseMoney("0.25")
+		return &costs.Use{Total: price.Times(costs.Whole(executions))}
+	}
 	x := tuitest.Open(t, journaled{s, t.TempDir()}, func(h *ui.Host) ui.Page { return page{executions.New(h, datatest.Iris)} }, tuitest.Size(100, 30))
 	x.Until("order-6")
 	file := filepath.Join(t.TempDir(), "many.jsonl")
@@ -192,6 +197,7 @@ func TestStartMany(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(text.String()), 0o600))
 	many()
 	x.Until("Start 300 executions")
+	x.Until("about 75.00 USD by being run")
 	x.Press("ctrl+u")
 	x.Type("mine")
 	x.Press("enter")

@@ -11,6 +11,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pipelinetui/pipelinetui/internal/costs"
 	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/fleet"
@@ -28,6 +29,7 @@ type batch struct {
 	file *executions.InputFile
 	n    int // inputs
 	m    *pipelines.Machine
+	use  *costs.Use // what running them costs, nil if that is not known
 	err  error
 }
 
@@ -95,6 +97,9 @@ func (p *Page) checkFolder(path string) tea.Cmd {
 				if b.n, b.err = b.file.Check(ctx); b.err == nil {
 					b.m, b.err = source.Machine(ctx, b.id)
 				}
+				if b.err == nil { // that it can't be told holds nothing up
+					b.use, _ = source.BatchCosts(ctx, b.m, int64(b.n))
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				done++
@@ -130,12 +135,23 @@ func (p *Page) checked(m checkedMsg) tea.Cmd {
 	}
 	var text strings.Builder
 	text.WriteString(dialog.Where(p.Env, first.m.ARN))
+	wide := 0
+	for _, b := range m.list[:min(len(m.list), shownPipelines+1)] {
+		wide = max(wide, len(render.Line(b.id.String(), 50)))
+	}
 	for i, b := range m.list {
 		if i == shownPipelines && len(m.list) > i+1 {
 			fmt.Fprintf(&text, "  and %s more\n", render.Count(len(m.list)-i, "pipeline", "pipelines"))
 			break
 		}
-		fmt.Fprintf(&text, "  %s  %s\n", render.Line(b.id.String(), 50), render.Count(b.n, "input", "inputs"))
+		fmt.Fprintf(&text, "  %-*s  %s\n", wide, render.Line(b.id.String(), 50), render.Count(b.n, "input", "inputs"))
+	}
+	uses := make([]*costs.Use, 0, len(m.list))
+	for _, b := range m.list {
+		uses = append(uses, b.use)
+	}
+	if sum := costs.Together(uses); sum != nil {
+		fmt.Fprintf(&text, "\nThey will cost %s by being run, by an estimate.\n", sum.About())
 	}
 	text.WriteString("\nThe name of the batch: one that was cut off goes on if it is started again with the same name and files.")
 	title := "Start " + render.Count(total, "execution", "executions") + " of " + render.Count(len(m.list), "pipeline", "pipelines")
