@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/clock"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/states/integration"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire/model"
 )
@@ -62,6 +63,15 @@ func TestWhatIsServedIsAnIntegration(t *testing.T) {
 			continue // none of AWS's API
 		}
 		require.True(t, strings.HasPrefix(w.verdict("aws-sdk:"+service+":"+strings.ToLower(operation[:1])+operation[1:]), "OK "), name)
+	}
+	for _, name := range w.router.Operations() {
+		service, _, _ := strings.Cut(name, ".")
+		if model.Of(service) == nil {
+			continue
+		}
+		client, ok := integration.JavaClient(service)
+		require.True(t, ok, "the names of %s's errors in Step Functions begin with its Java client's", service)
+		require.True(t, strings.EqualFold(client, service) || client == "EventBridge" || client == "CloudWatchLogs", "%s: %s", service, client)
 	}
 	for _, resource := range []string{
 		"aws-sdk:sagemakerruntime:invokeEndpointAsync", "aws-sdk:sagemaker:createNotebookInstance", "aws-sdk:s3:restoreObject", "dynamodb:putItem", "aws-sdk:dynamodb:putItem",

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
@@ -141,7 +142,10 @@ func (s *Service) document(d delivery) (map[string]any, error) {
 // stamp is how times stand in messages.
 const stamp = "2006-01-02T15:04:05.000Z"
 
-func (s *Service) link(q url.Values) string { return s.Endpoint + "/?" + q.Encode() }
+// link is an address of SNS itself; the colons of ARNs stay in it, as on AWS.
+func (s *Service) link(q url.Values) string {
+	return s.Endpoint + "/?" + strings.ReplaceAll(q.Encode(), "%3A", ":")
+}
 
 // as is SNS delivering for a topic.
 func (d delivery) as() wire.Principal {

@@ -27,8 +27,9 @@ type signer struct {
 	key              *rsa.PrivateKey
 }
 
-// certificatePath is where the certificate is.
-const certificatePath = "/SimpleNotificationService.pem"
+// certificatePath is where the certificate is; who checks messages wants AWS's form of it:
+// 32 letters and digits.
+const certificatePath = "/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
 
 // signing is the key of the sandbox, which is made when it is first needed.
 func (s *Service) signing() (*signer, error) {

@@ -31,6 +31,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
+	"regexp"
 )
 
 const prefix = "arn:aws:sns:us-east-1:000000000000:"
@@ -246,6 +247,8 @@ func TestQueues(t *testing.T) {
 
 	// The signature is the certificate's, which anybody may read.
 	certificate, _ := got["SigningCertURL"].(string)
+	require.Regexp(t, `/SimpleNotificationService-[0-9a-zA-Z]{32}\.pem$`, certificate, "what checkers of messages take")
+	require.Regexp(t, `/\?Action=Unsubscribe&SubscriptionArn=`+regexp.QuoteMeta(sub)+`$`, got["UnsubscribeURL"])
 	block, _ := pem.Decode([]byte(get(t, certificate)))
 	cert, err := x509.ParseCertificate(block.Bytes)
 	require.NoError(t, err)

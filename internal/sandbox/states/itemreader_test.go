@@ -48,8 +48,9 @@ func TestItemReaders(t *testing.T) {
 		"open.csv":    []byte("a\n\"b\n"), "utf16.csv": []byte("\xff\xfea\x00"),
 		"packed.json": gzipped(t, "[1]"), "packed.csv": zstandard(t, "a\n1\n"),
 		"half.jsonl.gz": gzipped(t, "1\n2\n")[:16], "half.json.zst": zstandard(t, "[3,4]")[:9], "long.jsonl.gz": gzipped(t, "1\n"+strings.Repeat("a", 8<<20+70_000)),
-		"long.txt": []byte("s3://b/flat/1.jsonl\n" + strings.Repeat("a", 70_000)),
-		"uris.csv": []byte("s3://b/flat/1.jsonl\ns3://b/flat/2.jsonl\n"),
+		"order.csv": []byte("0,True,{}\na,b,c\n"),
+		"long.txt":  []byte("s3://b/flat/1.jsonl\n" + strings.Repeat("a", 70_000)),
+		"uris.csv":  []byte("s3://b/flat/1.jsonl\ns3://b/flat/2.jsonl\n"),
 	}
 	const get, list = "getObject", "listObjectsV2"
 	for name, c := range map[string]struct{ op, params, config, want, cause string }{
@@ -65,7 +66,10 @@ func TestItemReaders(t *testing.T) {
 		"json text":           {get, `"Key":"text.json"`, `{"InputType":"JSON"}`, "", "Attempting to map over non-iterable node."},
 		"json with a mark":    {get, `"Key":"mark.json"`, `{"InputType":"JSON"}`, `[1]`, ""},
 		"jsonl with a mark":   {get, `"Key":"mark.jsonl"`, `{"InputType":"JSONL"}`, `[1,2]`, ""},
-		"csv with a mark":     {get, `"Key":"mark.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, `[{"id":"1"}]`, ""},
+		// As recorded against AWS: see hashOrder.
+		"csv, order of members": {get, `"Key":"order.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, `[{"0":"a","{}":"c","True":"b"}]`, ""},
+		"csv, an empty head":    {get, `"Key":"order.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["H1",""]}`, `[{"":"True","H1":"0"},{"":"b","H1":"a"}]`, ""},
+		"csv with a mark":       {get, `"Key":"mark.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, `[{"id":"1"}]`, ""},
 		"csv escapes": {
 			get, `"Key":"escapes.csv"`, `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`,
 			`[{"path":"D:\\Data\\m.bin","size":"12"},{"path":"report, final","size":"3"},{"path":"{\"Kind\":\"rose\"}","size":"4"}]`, "",

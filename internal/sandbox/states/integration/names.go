@@ -27,7 +27,15 @@ var optimized = map[string]string{
 var clients = map[string]string{
 	"s3": "S3", "lambda": "Lambda", "sagemaker": "SageMaker", "sagemakerruntime": "SageMakerRuntime", "sfn": "Sfn", "sts": "Sts",
 	"servicequotas": "ServiceQuotas", "ecr": "Ecr", "iam": "Iam", "cloudwatchlogs": "CloudWatchLogs", "kms": "Kms", "sqs": "Sqs", "sns": "Sns", "eventbridge": "EventBridge",
-	"cloudwatch": "CloudWatch", "applicationautoscaling": "ApplicationAutoScaling", "dynamodb": "DynamoDb",
+	"cloudwatch": "CloudWatch", "applicationautoscaling": "ApplicationAutoScaling", "dynamodb": "DynamoDb", "secretsmanager": "SecretsManager", "ssm": "Ssm",
+	"scheduler": "Scheduler", "cloudcontrol": "CloudControl", "resourcegroupstaggingapi": "ResourceGroupsTaggingApi", "cloudformation": "CloudFormation",
+}
+
+// JavaClient is the class name of AWS's Java client of a service (its id in Step
+// Functions' resources); ok is false of one that is not known here.
+func JavaClient(service string) (name string, ok bool) {
+	name, ok = clients[service]
+	return name, ok
 }
 
 // optimizedPrefix are the prefixes of optimised integrations where they differ.
