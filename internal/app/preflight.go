@@ -91,7 +91,10 @@ func (a *App) subject(ctx context.Context, t *Target, p *spec.Pipeline) (preflig
 	v := p.Parameters
 	s := preflight.Subject{
 		ID: p.ID.String(), Place: preflight.Place{Account: account, Region: p.Region, Role: p.AssumeRole}, New: isNew,
-		Image: v.String("image"), Key: v.String("kmsKeyArn"), EstimatedSecond: 60,
+		Image: v.String("image"), Reader: n.SageMakerRoleARN, EstimatedSecond: 60,
+	}
+	if v.String("kmsMode") == "customer" && state != nil {
+		s.Key, _ = state.Outputs["kmsKeyArn"].Value.(string) // there is none before the first up
 	}
 	if url := v.String("modelDataUrl"); strings.HasPrefix(url, "s3://") {
 		s.ModelData = url

@@ -423,23 +423,33 @@ func state(err error, missing ...string) (preflight.State, error) {
 	return preflight.Absent, err
 }
 
-// Object implements preflight.Account. What ends with a slash is a folder.
-func (q *asker) Object(ctx context.Context, url string) (preflight.State, error) {
+// Object implements preflight.Account. What ends with a slash is a folder, of which one object
+// stands for all.
+func (q *asker) Object(ctx context.Context, url string) (out preflight.Object, err error) {
 	cfg, err := q.config(ctx, "")
 	if err != nil {
-		return preflight.Absent, err
+		return out, err
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
 	c := artifacts.Client(cfg)
 	if key == "" || strings.HasSuffix(key, "/") {
-		out, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &key, MaxKeys: aws.Int32(1)})
-		if err == nil && len(out.Contents) == 0 {
-			return preflight.Absent, nil
+		list, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &key, MaxKeys: aws.Int32(1)})
+		if out.State, err = state(err, "NoSuchBucket", "NotFound"); err != nil || out.State != preflight.Present {
+			return out, err
 		}
-		return state(err, "NoSuchBucket", "NotFound")
+		if len(list.Contents) == 0 {
+			return preflight.Object{}, nil
+		}
+		key = *list.Contents[0].Key
 	}
-	_, err = c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
-	return state(err, "NotFound", "NoSuchKey", "NoSuchBucket")
+	head, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	if out.State, err = state(err, "NotFound", "NoSuchKey", "NoSuchBucket"); err != nil || out.State != preflight.Present {
+		return out, err
+	}
+	out.Key = aws.ToString(head.SSEKMSKeyId)
+	_, err = c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key, ExpectedBucketOwner: &q.place.Account})
+	out.Elsewhere = refused(err)
+	return out, nil
 }
 
 // Key implements preflight.Account.

@@ -270,7 +270,8 @@ var pages = []page{
 		"Let the repository's policy allow the account to pull, and who deploys ecr:BatchGetImage.",
 	},
 	{
-		"P400", "model data that are not there, or may not be read", "There is no object at modelDataUrl; or, as a warning, who deploys may not look.",
+		"P400", "model data that are not there, or may not be read", "There is no object at modelDataUrl; or, as a warning, " +
+			"who deploys may not look, or the bucket is another account's: then its policy decides about the endpoint's role, which nobody can ask.",
 		"Upload the data, correct modelDataUrl, or let the bucket's policy allow s3:GetObject.",
 	},
 	{
@@ -288,8 +289,9 @@ var pages = []page{
 		"Use the backend that has the stack (--backend, PIPELINETUI_HOME); if that is lost, or what is there is nobody's, delete it, or give the pipeline another name or env.",
 	},
 	{
-		"P600", "a KMS key that cannot be used", "The key of kmsKeyArn is not there, or is disabled or about to be deleted.",
-		"Enable the key, correct its ARN, or let its policy allow it.",
+		"P600", "a KMS key that cannot be used", "The pipeline's own key (kmsMode: customer), or the one that the model data in S3 " +
+			"are encrypted under, is not there, or is disabled or about to be deleted.",
+		"Enable the key, or write the model data again under another one.",
 	},
 	{
 		"P700", "a machine type that the region may not have", "The region has no quota for endpoints on machines of that type.",

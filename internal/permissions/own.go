@@ -161,6 +161,9 @@ func (g *gatherer) check() []Statement {
 	if objects := g.each(func(p *Pipeline) []string { return p.Objects }); len(objects) > 0 {
 		out = append(out, allow("ModelData", []string{"s3:GetObject"}, objects))
 		out = append(out, listing("ListModelData", objects)...)
+		out = append(out, allow("ModelKeys", []string{"kms:DescribeKey"}, g.each(func(p *Pipeline) []string {
+			return []string{"arn:" + p.Place.Partition + ":kms:" + p.Place.Region + ":*:key/*"}
+		})))
 	}
 	return out
 }
@@ -184,7 +187,7 @@ func (g *gatherer) boundary() []Statement {
 	for i := range g.pipelines {
 		p := &g.pipelines[i]
 		for _, s := range p.Grants {
-			next := Statement{Effect: "Allow", Action: once(s.Action), Condition: s.Condition}
+			next := Statement{Effect: "Allow", Action: once(s.Action), Condition: g.boundObjects(p, s.Condition)}
 			for _, r := range s.Resource {
 				if r == anyKey {
 					r = "arn:" + p.Place.Partition + ":kms:" + p.Place.Region + ":" + p.Place.Account + ":key/*"
@@ -205,6 +208,21 @@ func (g *gatherer) boundary() []Statement {
 		}
 	}
 	return out
+}
+
+// boundObjects is a condition of a role's policy as the boundary has it: what S3 has encrypted
+// is bound as objects are.
+func (g *gatherer) boundObjects(p *Pipeline, condition map[string]map[string]Values) map[string]map[string]Values {
+	const key = "kms:EncryptionContext:aws:s3:arn"
+	like := condition["StringLike"]
+	if g.scope == ByPipeline || like[key] == nil {
+		return condition
+	}
+	var bounds Values
+	for _, arn := range like[key] {
+		bounds = append(bounds, g.bound(p, arn))
+	}
+	return map[string]map[string]Values{"StringLike": {key: once(bounds)}}
 }
 
 // bound is a resource of a role's policy as the boundary has it: in the scope's names, and

@@ -367,20 +367,47 @@ func (r *run) data(ctx context.Context, list []Subject) {
 		return
 	}
 	r.ask(ctx, list, "s3:GetObject "+url, func(a Account, tell func(Finding)) error {
-		state, err := a.Object(ctx, url)
+		found, err := a.Object(ctx, url)
 		switch {
 		case err != nil:
 			return err
-		case state == Absent:
+		case found.State == Absent:
 			tell(Finding{Code: CodeModelData, Severity: Error, Message: "there are no model data at " + url, Hint: "Upload them, or correct the parameter modelDataUrl."})
-		case state == Denied:
+		case found.State == Denied:
 			tell(Finding{
 				Code: CodeModelData, Severity: Warning, Message: url + " may not be read by who deploys, so that nobody knows whether it is there",
 				Hint: "Let the bucket's policy allow s3:GetObject to the account: the endpoint's role needs it as well.",
 			})
+		case found.Elsewhere:
+			// The role's own policy allows it, which is enough within an account alone.
+			tell(Finding{
+				Code: CodeModelData, Severity: Warning, Message: url + " is in another account's bucket: that who deploys may read it says nothing of " + readers(list),
+				Hint: "Let the bucket's policy, and that of the KMS key if there is one, allow s3:GetObject and kms:Decrypt to account " + list[0].Account + " or to the role.",
+			})
 		}
-		return nil
+		if found.Key == "" {
+			return nil
+		}
+		why, err := a.Key(ctx, found.Key)
+		if err == nil && why != "" {
+			tell(Finding{
+				Code: CodeKey, Severity: Error, Message: url + " is encrypted under " + found.Key + ", which cannot be used: " + why,
+				Hint: "Enable the key, or write the object again under another one.",
+			})
+		}
+		return err
 	})
+}
+
+// readers are the roles that the models of pipelines read their data as.
+func readers(list []Subject) string {
+	roles := make([]string, 0, len(list))
+	for _, s := range list {
+		if s.Reader != "" && !slices.Contains(roles, s.Reader) {
+			roles = append(roles, s.Reader)
+		}
+	}
+	return someOf(roles)
 }
 
 // network asks for what a model runs in. SageMaker takes only what is of one VPC.
@@ -446,7 +473,10 @@ func (r *run) key(ctx context.Context, list []Subject) {
 	r.ask(ctx, list, "kms:DescribeKey "+key, func(a Account, tell func(Finding)) error {
 		why, err := a.Key(ctx, key)
 		if err == nil && why != "" {
-			tell(Finding{Code: CodeKey, Severity: Error, Message: "key " + key + " cannot be used: " + why, Hint: "Enable the key, correct its ARN, or let its policy allow it."})
+			tell(Finding{
+				Code: CodeKey, Severity: Error, Message: "key " + key + " cannot be used: " + why,
+				Hint: "Enable the key: what is in the pipeline's bucket and logs is encrypted under it.",
+			})
 		}
 		return err
 	})

@@ -145,12 +145,14 @@ type Subject struct {
 	Function        string
 	Reserved, Calls int
 	// Workflow: it has a state machine. Maps: whose executions have Map Runs.
-	Workflow, Maps  bool
-	Image           string
-	ModelData       string // s3://..., "" for a local file
+	Workflow, Maps bool
+	Image          string
+	ModelData      string // s3://..., "" for a local file
+	// Reader is the ARN of the role that the model reads its data as.
+	Reader          string
 	Bucket          string
 	Names           []Name   // those that must be free: its stack does not have what they name
-	Key             string   // ARN or alias of a KMS key of the user's own
+	Key             string   // ARN of the KMS key that it has already
 	Subnets, Groups []string // where the model runs, and its security groups; none outside of a VPC
 	Needs           []Need
 	EstimatedSecond int
@@ -205,6 +207,15 @@ type Image struct {
 	Architectures []string // amd64, arm64
 }
 
+// Object is an object in S3, or all below a key that ends with a slash.
+type Object struct {
+	State
+	// Key is the ARN of the KMS key that it is encrypted under, "" for none.
+	Key string
+	// Elsewhere: its bucket is another account's.
+	Elsewhere bool
+}
+
 // Placed is where a subnet or a security group is.
 type Placed struct {
 	State
@@ -233,7 +244,7 @@ type Account interface {
 	// MapRuns are the open ones of the region.
 	MapRuns(ctx context.Context) (Amount, error)
 	Image(ctx context.Context, image string) (Image, error)
-	Object(ctx context.Context, url string) (State, error)
+	Object(ctx context.Context, url string) (Object, error)
 	// Held are the names that are not free, or not known to be.
 	Held(ctx context.Context, names []Name) ([]Held, error)
 	Subnet(ctx context.Context, id string) (Placed, error)

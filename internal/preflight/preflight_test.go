@@ -31,7 +31,7 @@ type fake struct {
 	workflows preflight.Amount
 	mapRuns   preflight.Amount
 	images    map[string]preflight.Image
-	objects   map[string]preflight.State
+	objects   map[string]preflight.Object
 	held      []preflight.Held
 	key       string
 	absent    []string          // subnets and security groups
@@ -88,7 +88,7 @@ func (f *fake) Image(_ context.Context, image string) (preflight.Image, error) {
 	return f.images[image], f.fails
 }
 
-func (f *fake) Object(_ context.Context, url string) (preflight.State, error) {
+func (f *fake) Object(_ context.Context, url string) (preflight.Object, error) {
 	return f.objects[url], f.fails
 }
 
@@ -127,7 +127,7 @@ func sound() *fake {
 		machines: map[string]preflight.Amount{"ml.m5.large": {May: 60, Has: 10}}, roles: preflight.Amount{May: 1000}, buckets: preflight.Amount{May: 1000},
 		calls: preflight.Concurrency{May: 1000, Unreserved: 1000}, workflows: preflight.Amount{May: 1000}, mapRuns: preflight.Amount{May: 1000},
 		images:  map[string]preflight.Image{registry + "serve:1": {State: preflight.Present, Architectures: []string{"amd64"}}},
-		objects: map[string]preflight.State{data: preflight.Present},
+		objects: map[string]preflight.Object{data: {State: preflight.Present}},
 	}
 }
 
@@ -137,7 +137,7 @@ func fleet(n int) []preflight.Subject {
 		name := fmt.Sprintf("t%d/m", i)
 		out[i] = preflight.Subject{
 			ID: name, Place: preflight.Place{Account: "111122223333", Region: "us-east-1"}, New: true, Machine: "ml.m5.large", Count: 1, Most: 1, Roles: 3,
-			Image: registry + "serve:1", ModelData: data, Bucket: "b-" + name, Key: "alias/k",
+			Image: registry + "serve:1", ModelData: data, Reader: "r-" + name, Bucket: "b-" + name, Key: "alias/k",
 			Needs: []preflight.Need{{Action: "iam:CreateRole", Resource: name}}, EstimatedSecond: 420,
 			Function: "f-" + name, Calls: 2, Workflow: true, Maps: true,
 			Names: []preflight.Name{
@@ -244,7 +244,19 @@ func TestEachCheckFails(t *testing.T) {
 			f.images[registry+"serve:1"] = preflight.Image{State: preflight.Denied}
 		}, []string{"warning P320"}},
 		"data":    {func(_ *fake, s []preflight.Subject) { s[9].ModelData = "s3://models/none" }, []string{"error P400"}},
-		"no data": {func(f *fake, _ []preflight.Subject) { f.objects[data] = preflight.Denied }, []string{"warning P400"}},
+		"no data": {func(f *fake, _ []preflight.Subject) { f.objects[data] = preflight.Object{State: preflight.Denied} }, []string{"warning P400"}},
+		"another account's data": {func(f *fake, _ []preflight.Subject) {
+			f.objects[data] = preflight.Object{State: preflight.Present, Elsewhere: true}
+		}, []string{"warning P400"}},
+		"data under a key": {func(f *fake, _ []preflight.Subject) {
+			f.objects[data] = preflight.Object{State: preflight.Present, Key: "arn:k"}
+		}, nil},
+		"data under a key that is disabled": {func(f *fake, s []preflight.Subject) {
+			f.objects[data], f.key = preflight.Object{State: preflight.Present, Key: "arn:k"}, "its state is Disabled"
+			for i := range s {
+				s[i].Key = ""
+			}
+		}, []string{"error P600"}},
 		"endpoint": {func(f *fake, s []preflight.Subject) {
 			f.held = []preflight.Held{{Name: s[4].Names[0], State: preflight.Present}}
 		}, []string{"error P500"}},

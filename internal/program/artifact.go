@@ -169,15 +169,31 @@ func (p *plan) modelDataGrants() []statement {
 	if m == nil {
 		return nil
 	}
-	if !m.prefix() {
-		return []statement{allow("ModelArtifact", oneOrMany{"s3:GetObject"}, oneOrMany{p.s3ARN(m.bucket, m.key)})}
+	var grants []statement
+	object := p.s3ARN(m.bucket, m.key)
+	if m.prefix() {
+		object += "*"
 	}
-	return []statement{
+	if m.local == "" {
+		// Whoever keeps the data may have S3 encrypt them under a key of their own. S3 binds
+		// what it encrypts to the object, or with a bucket key to the bucket: this opens
+		// nothing else. (AmazonS3/latest/userguide/UsingKMSEncryption.html, bucket-key.html)
+		grants = append(grants, allow("ModelKey", oneOrMany{"kms:Decrypt"}, oneOrMany{"arn:" + p.env.Partition + ":kms:" + p.pipe.Region + ":*:key/*"}).
+			when("StringLike", objectContext, object, p.s3ARN(m.bucket, "")))
+	}
+	if !m.prefix() {
+		return append(grants, allow("ModelArtifact", oneOrMany{"s3:GetObject"}, oneOrMany{object}))
+	}
+	return append(
+		grants,
 		allow("ModelPrefixList", oneOrMany{"s3:ListBucket"}, oneOrMany{p.s3ARN(m.bucket, "")}).
 			when("StringLike", "s3:prefix", m.key+"*", m.key),
-		allow("ModelPrefix", oneOrMany{"s3:GetObject"}, oneOrMany{p.s3ARN(m.bucket, m.key) + "*"}),
-	}
+		allow("ModelPrefix", oneOrMany{"s3:GetObject"}, oneOrMany{object}),
+	)
 }
+
+// objectContext is the condition key that says what S3 has encrypted.
+const objectContext = "kms:EncryptionContext:aws:s3:arn"
 
 // ecrImage is (AmazonECR/latest/userguide/Registries.html) account, region, repository, tag
 // and digest.

@@ -59,7 +59,7 @@ func TestPolicies(t *testing.T) {
 	}{
 		{"states-policy", "policy", sample(t, p, "states_realtime"), []string{"PipelineKey", "LogDelivery", "XRay"}},
 		{"lambda-policy", "policy", sample(t, p, "lambda_preprocess", "lambda_vpc_addon"), []string{"PipelineKey", "XRay", "DeadLetters", "VpcNetworkInterfaces"}},
-		{"sagemaker-policy", "policy", sample(t, p, "sagemaker_base", "sagemaker_vpc_addon"), []string{"PipelineKey", "PipelineKeyVolumeGrants", "DataCapture", "Vpc"}},
+		{"sagemaker-policy", "policy", sample(t, p, "sagemaker_base", "sagemaker_vpc_addon", "sagemaker_key_addon"), []string{"PipelineKey", "PipelineKeyVolumeGrants", "DataCapture", "Vpc"}},
 		{"states-role", "assumeRolePolicy", sample(t, p, "trust_states"), nil},
 		{"lambda-role", "assumeRolePolicy", sample(t, p, "trust_lambda"), nil},
 		{"sagemaker-role", "assumeRolePolicy", sample(t, p, "trust_sagemaker"), nil},
@@ -100,7 +100,7 @@ func TestPrefixOfModels(t *testing.T) {
 	t.Parallel()
 	p, tmpl := pipelineOf(t, map[string]any{"modelDataUrl": "s3://models/churn/"})
 	r := execute(t, p, tmpl, testEnv)
-	want := without(sample(t, p, "sagemaker_base", "sagemaker_prefix_addon"), "ModelArtifact", "DataCapture", "PipelineKey", "PipelineKeyVolumeGrants")
+	want := without(sample(t, p, "sagemaker_base", "sagemaker_prefix_addon", "sagemaker_prefixkey_addon"), "ModelArtifact", "DataCapture", "PipelineKey", "PipelineKeyVolumeGrants")
 	require.Empty(t, cmp.Diff(want, r.policy(t, "sagemaker-policy", "policy")))
 	container := r.inputs(t, testBase+"-m")["primaryContainer"].(map[string]any)
 	require.NotContains(t, container, "modelDataUrl")
